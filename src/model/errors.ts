@@ -1,0 +1,112 @@
+/**
+ * The one error of the house and the one table of its codes.
+ *
+ * `refused` is the caller's turn (4xx, never retried), `unavailable` the world's turn (retry with backoff, then 503),
+ * `bug` ours (500, contained, counted). The message is public; `detail` is for the operator's log and is never sent.
+ * Codes are EC2's own where EC2 has one (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html).
+ */
+
+export type ErrorKind = 'refused' | 'unavailable' | 'bug'
+
+/** HTTP status of every code that can leave the house. Adding a code means adding a row. */
+export const ERROR_STATUS = {
+  // Who asks
+  AuthFailure: 401,
+  MissingAuthenticationToken: 403,
+  IncompleteSignature: 400,
+  RequestExpired: 400,
+  SignatureDoesNotMatch: 403,
+  InvalidClientTokenId: 403,
+  UnauthorizedOperation: 403,
+  DryRunOperation: 412,
+  // How it is asked
+  InvalidAction: 400,
+  InvalidRequest: 400,
+  MalformedQueryString: 400,
+  RequestEntityTooLarge: 413,
+  MissingParameter: 400,
+  UnknownParameter: 400,
+  InvalidParameterValue: 400,
+  InvalidParameterCombination: 400,
+  InvalidNextToken: 400,
+  FilterLimitExceeded: 400,
+  IdempotentParameterMismatch: 400,
+  UnsupportedOperation: 400,
+  // What it speaks of
+  'InvalidInstanceID.Malformed': 400,
+  'InvalidInstanceID.NotFound': 400,
+  'InvalidAMIID.Malformed': 400,
+  'InvalidAMIID.NotFound': 400,
+  'InvalidAMIID.Unavailable': 400,
+  'InvalidAMIName.Duplicate': 400,
+  'InvalidAMIName.Malformed': 400,
+  'InvalidKeyPair.NotFound': 400,
+  'InvalidKeyPair.Duplicate': 400,
+  'InvalidKeyPair.Format': 400,
+  'InvalidKey.Format': 400,
+  'InvalidGroup.NotFound': 400,
+  'InvalidSubnetID.NotFound': 400,
+  'InvalidVpcID.NotFound': 400,
+  InvalidID: 400,
+  'InvalidIPAddress.InUse': 400,
+  'InvalidUserData.Malformed': 400,
+  'InvalidZone.NotFound': 400,
+  InvalidInstanceType: 400,
+  IncorrectInstanceState: 400,
+  TagLimitExceeded: 400,
+  InstanceLimitExceeded: 400,
+  InsufficientFreeAddressesInSubnet: 400,
+  InsufficientInstanceCapacity: 500,
+  // What the world says
+  RequestLimitExceeded: 503,
+  Unavailable: 503,
+  InternalError: 500,
+} as const satisfies Record<string, number>
+
+export type ErrorCode = keyof typeof ERROR_STATUS
+
+/** Everything that goes wrong on purpose. Foreign errors are turned into one, once, where they enter. */
+export class AtollError extends Error {
+  readonly kind: ErrorKind
+  readonly code: ErrorCode
+  /** For the log only: what an operator needs to find the cause. */
+  readonly detail: Readonly<Record<string, unknown>>
+
+  constructor(
+    kind: ErrorKind,
+    code: ErrorCode,
+    message: string,
+    more: { readonly detail?: Readonly<Record<string, unknown>>; readonly cause?: unknown } = {},
+  ) {
+    super(message, more.cause === undefined ? undefined : { cause: more.cause })
+    this.name = 'AtollError'
+    this.kind = kind
+    this.code = code
+    this.detail = more.detail ?? {}
+  }
+}
+
+/** The caller's turn. The message names the field and the fix. */
+export function refused(code: ErrorCode, message: string): AtollError {
+  return new AtollError('refused', code, message)
+}
+
+/** The world's turn: an engine, a kernel or a network did not do its part; trying again may help. */
+export function unavailable(message: string, cause?: unknown): AtollError {
+  return new AtollError('unavailable', 'Unavailable', message, { cause })
+}
+
+/** Our turn: an invariant of the house does not hold. */
+export function bug(message: string, detail: Readonly<Record<string, unknown>> = {}): AtollError {
+  return new AtollError('bug', 'InternalError', message, { detail })
+}
+
+/** Ends every switch over a tagged union; the compiler proves that it is never reached. */
+export function assertNever(value: never): never {
+  throw bug('unreachable case', { value })
+}
+
+/** The message of anything thrown, for logs and wrapped messages. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

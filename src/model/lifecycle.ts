@@ -1,0 +1,160 @@
+/**
+ * What may happen to an instance, and what a fact makes of it. Pure.
+ *
+ *                    running fact                 stop asked            stopped fact
+ *      launch -> pending ------> running ------------------> stopping ---------> stopped
+ *                  ^  |            |  ^ reboot: bootCount + 1   |                   |
+ *     start asked  |  |            |  '------'                  | terminate         | terminate
+ *      (stopped) --'  '------------+----------------------------+-------------------'
+ *                       terminate  v              gone fact
+ *                             shutting-down ----------------------> terminated (listed for an hour, then purged)
+ *
+ * A request changes `wanted` (and `bootCount`); a fact changes `state`. Facts may be late, lost or repeated: each is held
+ * against the record, and one that no longer speaks of it changes nothing.
+ */
+import { assertNever, refused } from './errors.ts'
+import type { Instance, StateReason } from './records.ts'
+import type { Fact } from './want.ts'
+
+/** The fields of a record that a request or a fact changes. */
+export type InstanceChange = Partial<
+  Pick<
+    Instance,
+    | 'state'
+    | 'wanted'
+    | 'bootCount'
+    | 'bootSeen'
+    | 'transitionReason'
+    | 'stateReason'
+    | 'launchedAt'
+    | 'terminatedAt'
+  >
+>
+
+/** A fact that speaks of an instance. */
+export type InstanceFact = Extract<Fact, { readonly instance: unknown }>
+
+/** A terminated instance stays listed this long, as on EC2, so that waiters see the end of it. */
+export const TOMBSTONE_MS = 60 * 60 * 1000
+
+const USER_SHUTDOWN: StateReason = {
+  code: 'Client.UserInitiatedShutdown',
+  message: 'Client.UserInitiatedShutdown: User initiated shutdown',
+}
+
+/** EC2's `reason` text for something the user asked at `now`. */
+function userInitiated(now: string): string {
+  return `User initiated (${now.slice(0, 10)} ${now.slice(11, 19)} GMT)`
+}
+
+function incorrectState(instance: Instance, verb: string): Error {
+  return refused(
+    'IncorrectInstanceState',
+    `The instance '${instance.id}' is not in a state from which it can be ${verb} (it is '${instance.state}').`,
+  )
+}
+
+/** StopInstances: null when it is already stopped or on its way; refused when it is being terminated. */
+export function requestStop(instance: Instance, now: string): InstanceChange | null {
+  switch (instance.state) {
+    case 'pending':
+    case 'running':
+      return {
+        state: 'stopping',
+        wanted: 'stop',
+        transitionReason: userInitiated(now),
+        stateReason: USER_SHUTDOWN,
+      }
+    case 'stopping':
+    case 'stopped':
+      return null
+    case 'shutting-down':
+    case 'terminated':
+      throw incorrectState(instance, 'stopped')
+    default:
+      return assertNever(instance.state)
+  }
+}
+
+/** StartInstances: null when it already runs or is starting; refused unless it is stopped. */
+export function requestStart(instance: Instance, now: string): InstanceChange | null {
+  switch (instance.state) {
+    case 'pending':
+    case 'running':
+      return null
+    case 'stopped':
+      return {
+        state: 'pending',
+        wanted: 'run',
+        bootCount: instance.bootCount + 1,
+        transitionReason: '',
+        stateReason: null,
+        launchedAt: now,
+      }
+    case 'stopping':
+    case 'shutting-down':
+    case 'terminated':
+      throw incorrectState(instance, 'started')
+    default:
+      return assertNever(instance.state)
+  }
+}
+
+/** RebootInstances: refused unless it runs or is about to. */
+export function requestReboot(instance: Instance): InstanceChange {
+  if (instance.state !== 'running' && instance.state !== 'pending')
+    throw incorrectState(instance, 'rebooted')
+  return { bootCount: instance.bootCount + 1 }
+}
+
+/** TerminateInstances: null when it is already terminated or on its way. */
+export function requestTerminate(instance: Instance, now: string): InstanceChange | null {
+  if (instance.state === 'shutting-down' || instance.state === 'terminated') return null
+  return {
+    state: 'shutting-down',
+    wanted: 'terminate',
+    transitionReason: userInitiated(now),
+    stateReason: USER_SHUTDOWN,
+  }
+}
+
+/** What a fact makes of the record as it is now; null when it changes nothing. */
+export function applyFact(
+  instance: Instance,
+  fact: InstanceFact,
+  now: string,
+): InstanceChange | null {
+  if (instance.state === 'terminated') return null
+  switch (fact.kind) {
+    case 'running':
+      if (instance.wanted !== 'run' || fact.bootCount > instance.bootCount) return null
+      if (fact.bootCount < instance.bootCount) return null
+      if (instance.state === 'running' && instance.bootSeen === fact.bootCount) return null
+      return { state: 'running', bootSeen: fact.bootCount }
+    case 'stopped':
+      if (instance.wanted === 'terminate' || fact.bootCount !== instance.bootCount) return null
+      if (instance.wanted === 'stop')
+        return instance.state === 'stopped' ? null : { state: 'stopped' }
+      return {
+        state: 'stopped',
+        wanted: 'stop',
+        stateReason: { code: fact.code, message: `${fact.code}: ${fact.message}` },
+      }
+    case 'failed':
+      if (instance.wanted === 'terminate') return null
+      return {
+        state: 'shutting-down',
+        wanted: 'terminate',
+        stateReason: { code: fact.code, message: `${fact.code}: ${fact.message}` },
+      }
+    case 'gone':
+      return instance.wanted === 'terminate' ? { state: 'terminated', terminatedAt: now } : null
+    default:
+      return assertNever(fact)
+  }
+}
+
+/** Whether a terminated instance has been listed long enough. */
+export function isPurgeable(instance: Instance, nowMs: number): boolean {
+  return instance.terminatedAt !== null && nowMs - Date.parse(instance.terminatedAt) >= TOMBSTONE_MS
+}

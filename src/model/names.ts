@@ -1,0 +1,55 @@
+/**
+ * Ownership marks: how a daemon that knows nothing recognises what an older one left behind.
+ *
+ * Everything Atoll makes on a machine carries one of these marks, and `--down` removes what carries one. Nothing else
+ * in the house spells such a name. Pure.
+ */
+import type { InstanceId, NicId } from './ids.ts'
+import { parseId } from './ids.ts'
+
+/** Links of ours start with this (the kernel allows 15 characters, IFNAMSIZ - 1). */
+export const LINK_PREFIX = 'at-'
+/** The device that carries the gateways' and the link-local service addresses, alike on every host. */
+export const GATEWAY_LINK = 'at-gw'
+/** Host ends of instance NICs start with this: one wildcard in a rule matches them all. */
+export const NIC_LINK_PREFIX = 'at-h'
+const GUEST_LINK_PREFIX = 'at-g'
+const NIC_DIGITS = 11
+
+/** The host end of a NIC: veth or tap. */
+export function nicLinkName(nic: NicId): string {
+  return `${NIC_LINK_PREFIX}${nic.slice('eni-'.length, 'eni-'.length + NIC_DIGITS)}`
+}
+
+/** The guest end of a container's veth while it is still in the host's namespace; inside it is called eth0. */
+export function guestLinkName(nic: NicId): string {
+  return `${GUEST_LINK_PREFIX}${nic.slice('eni-'.length, 'eni-'.length + NIC_DIGITS)}`
+}
+
+/** Whether a link is the host end of some instance's NIC. */
+export function isNicLink(name: string): boolean {
+  return new RegExp(`^${NIC_LINK_PREFIX}[0-9a-f]{${NIC_DIGITS}}$`).test(name)
+}
+
+/** Route protocol number of our routes (`ip route … proto 167`; unassigned in iproute2's rt_protos). */
+export const ROUTE_PROTOCOL = 167
+
+/** The nftables table, in family `inet`. Every table of ours is named `atoll…`. */
+export const NFT_TABLE = 'atoll'
+/** Comment on our rules in Docker's DOCKER-USER chain. */
+export const DOCKER_USER_COMMENT = 'atoll'
+
+/** Container label whose value is the instance id. */
+export const INSTANCE_LABEL = 'atoll.instance'
+/** Label of Docker images that Atoll imported from a root file system archive. */
+export const IMAGE_LABEL = 'atoll.image'
+
+/** The container of an instance. */
+export function containerName(instance: InstanceId): string {
+  return `atoll-${instance}`
+}
+
+/** The instance a label or directory name speaks of, or undefined if it is not ours. */
+export function instanceFromMark(mark: string | undefined): InstanceId | undefined {
+  return mark === undefined ? undefined : parseId('i', mark)
+}

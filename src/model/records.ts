@@ -1,0 +1,198 @@
+/**
+ * Records: the rows of the shared store as the rest of the house sees them.
+ *
+ * What was asked for and what was allocated; the only truth. Times are ISO 8601 UTC strings with milliseconds
+ * (`2026-11-22T08:33:27.000Z`), as EC2 prints them; sizes are MiB and GiB. All fields are plain JSON.
+ */
+import type { Cidr, Ipv4, Mac } from './addr.ts'
+import type {
+  AccountId,
+  GroupId,
+  HostName,
+  ImageId,
+  InstanceId,
+  KeyPairId,
+  NicId,
+  ReservationId,
+  SubnetId,
+  VpcId,
+} from './ids.ts'
+
+export interface Account {
+  readonly id: AccountId
+  readonly name: string
+}
+
+/** One credential. The secret is kept in clear because SigV4 verification needs it. */
+export interface AccessKey {
+  readonly id: string
+  readonly secret: string
+  readonly account: AccountId
+  /** The user part of the caller's ARN. */
+  readonly user: string
+}
+
+/**
+ * `pending`: its location is being looked at (or pulled); `available`: the digest is pinned; `failed`: `stateReason`
+ * says why. An instance may be launched from any of them: the host looks again when it needs the image.
+ */
+export type ImageState = 'pending' | 'available' | 'failed'
+
+export interface Image {
+  readonly id: ImageId
+  readonly account: AccountId
+  readonly name: string
+  readonly description: string
+  /** `docker://name:tag` or `file:///path/rootfs.tar[.gz]`. */
+  readonly location: string
+  readonly architecture: string
+  readonly state: ImageState
+  readonly stateReason: string | null
+  /** `sha256:…`, pinned when first seen; later launches use exactly this content or fail. */
+  readonly digest: string | null
+  /** The host that took the registration and looks at the location first. */
+  readonly host: HostName
+  readonly createdAt: string
+}
+
+export interface InstanceType {
+  /** `family.size`, e.g. `t3.micro`. */
+  readonly name: string
+  readonly vcpus: number
+  readonly memoryMiB: number
+  readonly diskGiB: number
+}
+
+export interface Vpc {
+  readonly id: VpcId
+  readonly account: AccountId
+  readonly cidr: Cidr
+  readonly isDefault: boolean
+}
+
+export interface Subnet {
+  readonly id: SubnetId
+  readonly vpc: VpcId
+  readonly account: AccountId
+  readonly cidr: Cidr
+  readonly zone: string
+  readonly isDefault: boolean
+}
+
+/** A security group. Only each VPC's default group exists so far: members reach each other, the outside does not. */
+export interface Group {
+  readonly id: GroupId
+  readonly vpc: VpcId
+  readonly account: AccountId
+  readonly name: string
+  readonly description: string
+}
+
+/** EC2's instance states, by name. */
+export type InstanceState =
+  | 'pending'
+  | 'running'
+  | 'shutting-down'
+  | 'terminated'
+  | 'stopping'
+  | 'stopped'
+
+/** What was last asked of an instance. */
+export type Wanted = 'run' | 'stop' | 'terminate'
+
+export interface StateReason {
+  /** EC2 style, `Client.UserInitiatedShutdown`, `Server.InternalError`, … */
+  readonly code: string
+  readonly message: string
+}
+
+export interface Instance {
+  readonly id: InstanceId
+  readonly account: AccountId
+  readonly reservation: ReservationId
+  readonly launchIndex: number
+  readonly image: ImageId
+  readonly type: string
+  readonly host: HostName
+  readonly keyName: string | null
+  /** As it came, base64. */
+  readonly userData: string | null
+  readonly state: InstanceState
+  readonly wanted: Wanted
+  /** How often it has been asked to boot: 1 at launch, one more for each reboot and each start. */
+  readonly bootCount: number
+  /** The boot whose "running" fact is in. A reboot is done when it equals `bootCount`. */
+  readonly bootSeen: number
+  /** EC2's `reason`: "User initiated (2026-11-22 08:33:27 GMT)" or empty. */
+  readonly transitionReason: string
+  readonly stateReason: StateReason | null
+  readonly clientToken: string | null
+  /** When it was launched or last started (EC2 LaunchTime moves on start). */
+  readonly launchedAt: string
+  readonly terminatedAt: string | null
+}
+
+export interface Nic {
+  readonly id: NicId
+  readonly instance: InstanceId
+  readonly account: AccountId
+  readonly vpc: VpcId
+  readonly subnet: SubnetId
+  readonly deviceIndex: number
+  /** Unique among all NICs: VPCs must not overlap. */
+  readonly ip: Ipv4
+  readonly mac: Mac
+  readonly groups: readonly GroupId[]
+  readonly createdAt: string
+}
+
+export interface KeyPair {
+  readonly id: KeyPairId
+  readonly account: AccountId
+  readonly name: string
+  readonly type: 'rsa' | 'ed25519'
+  /** As EC2 computes it for the way the key came to be (see `api/actions/keys.ts`). */
+  readonly fingerprint: string
+  /** One OpenSSH authorized_keys line. */
+  readonly publicKey: string
+  readonly createdAt: string
+}
+
+export interface Tag {
+  readonly account: AccountId
+  readonly resource: string
+  /** EC2 resource type, `instance`, `image`, `key-pair`, … */
+  readonly resourceType: string
+  readonly key: string
+  readonly value: string
+}
+
+export interface Host {
+  readonly name: HostName
+  readonly zone: string
+  readonly state: 'active' | 'draining'
+  readonly version: string
+  /** What placement may hand out, overcommit included. */
+  readonly vcpus: number
+  readonly memoryMiB: number
+  /** What placement has handed out. */
+  readonly usedVcpus: number
+  readonly usedMemoryMiB: number
+  /** Grows with every change to this host's part of the records; an agent never applies an older one. */
+  readonly generation: number
+  /** Where other hosts reach it; null on a single host. */
+  readonly fabricAddress: Ipv4 | null
+  readonly lastSeenAt: string
+}
+
+/** One request that must happen once: (account, action, token) is unique in the cluster. */
+export interface ClientToken {
+  readonly account: AccountId
+  readonly action: string
+  readonly token: string
+  /** Hash of the request's parameters: the same token with others is refused. */
+  readonly parametersHash: string
+  /** What the first request made. */
+  readonly result: string
+  readonly createdAt: string
+}

@@ -1,0 +1,132 @@
+/**
+ * Want: everything one host should be, as one read-only value, and the facts that come back.
+ *
+ * `plan/want.ts` computes it from records; services make it so; the ledger keeps the last one on disk, so all of it is
+ * plain JSON. `local` is versioned by the host's generation and never applied backwards; in `shared` the latest read wins.
+ */
+import type { Cidr, Ipv4, Mac } from './addr.ts'
+import type {
+  AccountId,
+  GroupId,
+  HostName,
+  ImageId,
+  InstanceId,
+  NicId,
+  ReservationId,
+  SubnetId,
+  VpcId,
+} from './ids.ts'
+
+export interface HostWant {
+  readonly local: LocalWant
+  readonly shared: SharedWant
+}
+
+export interface LocalWant {
+  readonly host: HostName
+  readonly generation: number
+  /** This host's instances that are not yet gone, by id in ascending order. */
+  readonly instances: readonly InstanceWant[]
+  /** Images that this host was asked to look at and that are still pending. */
+  readonly images: readonly ImageWant[]
+}
+
+/** What an instance should be: `stop` keeps disk and address, `terminate` keeps nothing once the workload is gone. */
+export type InstanceRun = 'run' | 'stop' | 'terminate'
+
+export interface InstanceWant {
+  readonly id: InstanceId
+  readonly account: AccountId
+  readonly reservation: ReservationId
+  readonly launchIndex: number
+  readonly launchedAt: string
+  readonly run: InstanceRun
+  /** A running workload that was last booted for a lower number must be rebooted. */
+  readonly bootCount: number
+  readonly image: ImageWant
+  readonly type: {
+    readonly name: string
+    readonly vcpus: number
+    readonly memoryMiB: number
+    readonly diskGiB: number
+  }
+  readonly zone: string
+  /** First label of its DNS name, e.g. `ip-172-31-0-7`: EC2's IP-based naming. */
+  readonly hostname: string
+  readonly keyName: string | null
+  readonly publicKey: string | null
+  /** Base64, at most 16 KiB decoded. */
+  readonly userData: string | null
+  readonly tags: readonly { readonly key: string; readonly value: string }[]
+  /** At least one; `deviceIndex` ascending. The first is eth0. */
+  readonly nics: readonly NicWant[]
+}
+
+export interface ImageWant {
+  readonly id: ImageId
+  readonly location: string
+  /** Pinned content, or null while nobody has looked. */
+  readonly digest: string | null
+}
+
+export interface NicWant {
+  readonly id: NicId
+  readonly deviceIndex: number
+  readonly ip: Ipv4
+  readonly mac: Mac
+  readonly vpc: VpcId
+  readonly vpcCidr: Cidr
+  readonly subnet: SubnetId
+  readonly subnetCidr: Cidr
+  readonly gateway: Ipv4
+  readonly groups: readonly { readonly id: GroupId; readonly name: string }[]
+}
+
+export interface SharedWant {
+  /** Every subnet: each host carries all gateway addresses (anycast). */
+  readonly subnets: readonly {
+    readonly id: SubnetId
+    readonly cidr: Cidr
+    readonly gateway: Ipv4
+  }[]
+  /** Every VPC's network: traffic inside them is routed, never masqueraded. */
+  readonly vpcs: readonly { readonly id: VpcId; readonly cidr: Cidr }[]
+  /** Members of each group on all hosts. */
+  readonly groups: readonly { readonly id: GroupId; readonly members: readonly Ipv4[] }[]
+  /**
+   * Names to serve, first labels in lower case: instance ids, IP-based host names and Name tags. A name may have several
+   * addresses. `primary` marks the one that the reverse lookup of its address answers.
+   */
+  readonly names: readonly { readonly name: string; readonly ip: Ipv4; readonly primary: boolean }[]
+  /** Instances on other hosts: where to send their packets. Empty on a single host. */
+  readonly routes: readonly { readonly ip: Ipv4; readonly via: Ipv4 }[]
+}
+
+/** What a service found out. Facts are safe to repeat and may be late: `model/lifecycle.ts` decides what they change. */
+export type Fact =
+  | { readonly kind: 'running'; readonly instance: InstanceId; readonly bootCount: number }
+  /** It ended although it was wanted, or as it was wanted. Disk and address stay. */
+  | {
+      readonly kind: 'stopped'
+      readonly instance: InstanceId
+      readonly bootCount: number
+      readonly code: string
+      readonly message: string
+    }
+  /** Nothing of it is left on the host: its address may be given to another. */
+  | { readonly kind: 'gone'; readonly instance: InstanceId }
+  /** It can never run. It will be terminated on the ordinary path, which removes what was made of it. */
+  | {
+      readonly kind: 'failed'
+      readonly instance: InstanceId
+      readonly code: string
+      readonly message: string
+    }
+  | {
+      readonly kind: 'image-available'
+      readonly image: ImageId
+      readonly digest: string
+      readonly architecture: string
+    }
+  | { readonly kind: 'image-progress'; readonly image: ImageId; readonly message: string }
+  | { readonly kind: 'image-failed'; readonly image: ImageId; readonly message: string }
