@@ -1,0 +1,58 @@
+/**
+ * What an API action is: a name and a function from decoded parameters to a result.
+ *
+ * `wire.ts` has already turned the request into an object with the member names and types of the `@aws-sdk/client-ec2`
+ * model (`{ InstanceIds: ['i-…'], MaxResults: 5 }`), refusing what the model does not know; the action checks limits and
+ * meaning with zod, and returns an object in the same terms, which `wire.ts` prints as XML. Refusals are `AtollError`s.
+ */
+import type { Bus } from '../bus/bus.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import type { AccountId, HostName } from '../model/ids.ts'
+import type { Store } from '../store/store.ts'
+
+/** Who asks, as proved by the signature. */
+export interface Caller {
+  readonly account: AccountId
+  readonly user: string
+  readonly accessKey: string
+}
+
+/** What actions work with. */
+export interface ApiParts {
+  readonly store: Store
+  readonly bus: Bus
+  readonly clock: Clock
+  /** Cryptographically random bytes. */
+  readonly random: (bytes: number) => Uint8Array
+  readonly settings: ApiSettings
+}
+
+export interface ApiSettings {
+  /** The host that answers. */
+  readonly host: HostName
+  readonly region: string
+  /** DNS zone of instances, without a final dot. */
+  readonly dnsZone: string
+  /** Address and port under which clients reach this API, for DescribeRegions. */
+  readonly endpoint: string
+  /** Most instances that one RunInstances may ask for. */
+  readonly maxInstancesPerLaunch: number
+}
+
+export interface Call {
+  readonly input: Readonly<Record<string, unknown>>
+  readonly caller: Caller
+  readonly requestId: string
+  readonly parts: ApiParts
+  readonly log: Log
+  /** Aborts when the client is gone or the deadline is over. */
+  readonly signal: AbortSignal
+}
+
+export interface Action {
+  /** As in the request's `Action` parameter. */
+  readonly name: string
+  /** Answers in the member names of the SDK's output shape; an empty object for actions without output. */
+  run(call: Call): Promise<object>
+}

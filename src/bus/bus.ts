@@ -1,0 +1,37 @@
+/**
+ * The port to the bus: wake-ups and questions between hosts.
+ *
+ * A bell carries no truth: losing, repeating or reordering one costs a delay and nothing else. A question is answered by one
+ * host within a deadline or not at all. Two implementations pass the same contract suite: in process and RabbitMQ.
+ */
+import type { HostName, InstanceId } from '../model/ids.ts'
+
+/** What one host may ask another. The answer's type stands beside it. */
+export interface Questions {
+  readonly console: {
+    readonly ask: { readonly instance: InstanceId }
+    /** The last output (at most 64 KiB, oldest dropped), base64, and when it was read (ISO 8601). */
+    readonly answer: { readonly output: string; readonly at: string }
+  }
+}
+export type Question = keyof Questions
+
+export interface Bus {
+  /** "Look again." Never fails: a bell that cannot be sent is found by the timer. */
+  ring(host: HostName): void
+  /** Calls `heard` for each bell to this host until the returned function is called. */
+  onBell(heard: () => void): () => void
+  /** Asks a host. Rejects with `unavailable` when no answer comes in time, or with the error that the answer is. */
+  ask<Q extends Question>(
+    host: HostName,
+    question: Q,
+    ask: Questions[Q]['ask'],
+    options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
+  ): Promise<Questions[Q]['answer']>
+  /** Answers a kind of question that is put to this host. One answerer a kind. */
+  onAsk<Q extends Question>(
+    question: Q,
+    answer: (ask: Questions[Q]['ask']) => Promise<Questions[Q]['answer']>,
+  ): void
+  close(): Promise<void>
+}

@@ -1,0 +1,188 @@
+/**
+ * Settings as YAML: reading a file with all its problems at once, printing one, and the reference of all keys.
+ *
+ * A problem names the file, the line and the key. Unknown keys are problems.
+ */
+import { readFileSync } from 'node:fs'
+import { isMap, isScalar, LineCounter, parseDocument, stringify } from 'yaml'
+import { z } from 'zod'
+import { type Config, configSchema } from './config.ts'
+
+/** One thing wrong with a configuration. `line` counts from 1; it is null when no line of the file is to blame. */
+export interface ConfigProblem {
+  readonly key: string
+  readonly line: number | null
+  readonly message: string
+}
+
+/** Every problem of a configuration at once. */
+export class ConfigError extends Error {
+  readonly file: string
+  readonly problems: readonly ConfigProblem[]
+
+  constructor(file: string, problems: readonly ConfigProblem[]) {
+    const lines = problems.map(
+      ({ key, line, message }) =>
+        `${file}${line === null ? '' : `:${line}`}: ${key === '' ? '' : `${key}: `}${message}`,
+    )
+    super(lines.join('\n'))
+    this.name = 'ConfigError'
+    this.file = file
+    this.problems = problems
+  }
+}
+
+/** Settings from YAML text; throws `ConfigError` with all problems. An empty text is all defaults. */
+export function parseConfig(text: string, file: string): Config {
+  const lines = new LineCounter()
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    uniqueKeys: true,
+  })
+  if (document.errors.length > 0) {
+    throw new ConfigError(
+      file,
+      document.errors.map((error) => ({
+        key: '',
+        line: lines.linePos(error.pos[0]).line,
+        message: error.message,
+      })),
+    )
+  }
+  const lineOf = (path: readonly PropertyKey[]): number | null => {
+    const offset = keyOffset(document.contents, path)
+    return offset === null ? null : lines.linePos(offset).line
+  }
+  const result = configSchema.safeParse(document.toJS({ maxAliasCount: 0 }) ?? {})
+  if (result.success) return result.data
+  throw new ConfigError(
+    file,
+    result.error.issues.flatMap((issue) =>
+      issue.code === 'unrecognized_keys'
+        ? issue.keys.map((key) => ({
+            key: [...issue.path, key].join('.'),
+            line: lineOf([...issue.path, key]),
+            message: `unknown key${suggestion(issue.path, key)}`,
+          }))
+        : [{ key: issue.path.join('.'), line: lineOf(issue.path), message: issue.message }],
+    ),
+  )
+}
+
+/** Offset of the key at the deepest part of `path` that the file has. */
+function keyOffset(contents: unknown, path: readonly PropertyKey[]): number | null {
+  let node = contents
+  let offset: number | null = null
+  for (const step of path) {
+    if (!isMap(node)) break
+    const pair = node.items.find((item) => isScalar(item.key) && item.key.value === step)
+    if (pair === undefined) break
+    if (isScalar(pair.key)) offset = pair.key.range?.[0] ?? offset
+    node = pair.value
+  }
+  return offset
+}
+
+/** The known keys beside an unknown one, so that a typing error is mended without opening the manual. */
+function suggestion(path: readonly PropertyKey[], key: string): string {
+  const parent = path.join('.')
+  const known = settingsReference()
+    .map((setting) => setting.key)
+    .flatMap((name) => {
+      const rest =
+        parent === '' ? name : name.startsWith(`${parent}.`) ? name.slice(parent.length + 1) : null
+      return rest === null ? [] : [rest.split('.')[0] ?? rest]
+    })
+  return known.length === 0
+    ? ''
+    : ` (known here: ${[...new Set(known)].filter((name) => name !== key).join(', ')})`
+}
+
+/** Settings from a file. A missing file is an error only when it was named by the caller (`required`). */
+export function loadConfig(file: string, options: { readonly required: boolean }): Config {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
+    if (code === 'ENOENT' && !options.required) return parseConfig('', file)
+    throw new ConfigError(file, [{ key: '', line: null, message: `cannot be read (${code})` }])
+  }
+  return parseConfig(text, file)
+}
+
+/** One row of the reference: key, default as YAML, description. */
+export interface SettingReference {
+  readonly key: string
+  readonly default: string
+  readonly description: string
+}
+
+/** Every setting in order, from the schema itself. */
+export function settingsReference(): readonly SettingReference[] {
+  const rows: SettingReference[] = []
+  const walk = (shape: Readonly<Record<string, z.core.$ZodType>>, prefix: string): void => {
+    for (const [name, field] of Object.entries(shape)) {
+      const key = prefix === '' ? name : `${prefix}.${name}`
+      const inner = field instanceof z.ZodPrefault ? field.def.innerType : field
+      if (inner instanceof z.ZodObject) walk(inner.shape, key)
+      else
+        rows.push({
+          key,
+          default: defaultText(field, key),
+          description: z.globalRegistry.get(field)?.description ?? '',
+        })
+    }
+  }
+  walk(configSchema.shape, '')
+  return rows
+}
+
+function defaultText(field: z.core.$ZodType, key: string): string {
+  if (key === 'host.name') return "the machine's host name"
+  const value =
+    field instanceof z.ZodDefault || field instanceof z.ZodPrefault
+      ? field.def.defaultValue
+      : undefined
+  return stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trim()
+}
+
+/** The settings as a YAML file with every key, its description as a comment: what `--print-config` prints. */
+export function printConfig(config: Config): string {
+  const values = plain(config)
+  let section = ''
+  const lines: string[] = []
+  for (const { key, description } of settingsReference()) {
+    const [first = '', ...rest] = key.split('.')
+    if (rest.length > 0 && first !== section) lines.push(`${first}:`)
+    section = first
+    const indent = rest.length > 0 ? '  ' : ''
+    const value = key
+      .split('.')
+      .reduce<unknown>((node, name) => (isRecord(node) ? node[name] : undefined), values)
+    lines.push(`${indent}# ${description}`)
+    lines.push(
+      `${indent}${rest.at(-1) ?? first}: ${stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trim()}`,
+    )
+  }
+  return `${lines.join('\n')}\n`
+}
+
+/** The configuration in the terms of its file: networks as text. */
+function plain(config: Config): unknown {
+  const text = (net: { readonly network: string; readonly prefix: number }) =>
+    `${net.network}/${net.prefix}`
+  return {
+    ...config,
+    network: {
+      ...config.network,
+      vpc: text(config.network.vpc),
+      subnet: text(config.network.subnet),
+    },
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}

@@ -1,0 +1,249 @@
+/**
+ * Settings: one schema, and the only reader of process.env.
+ *
+ * Every key has a default and a one-line description, so an empty file is a complete configuration. `config-file.ts` reads and
+ * prints the YAML; the README's table is generated from here.
+ */
+import { hostname } from 'node:os'
+import { z } from 'zod'
+import { cidrContains, parseCidr, parseIpv4 } from './model/addr.ts'
+import { parseHostName } from './model/ids.ts'
+
+/** Where the daemon looks without `--config`. */
+export const DEFAULT_CONFIG_FILE = '/etc/atoll/atoll.yaml'
+
+const port = z.int().min(1).max(65_535)
+const absolutePath = z.string().startsWith('/', 'must be an absolute path')
+const label = z.string().transform((text, context) => {
+  const name = parseHostName(text)
+  if (name !== undefined) return name
+  context.addIssue('must be one DNS label: a-z, 0-9 and inner hyphens, at most 63 characters')
+  return z.NEVER
+})
+const ipv4Text = z.string().transform((text, context) => {
+  const ip = parseIpv4(text)
+  if (ip !== undefined) return ip
+  context.addIssue('must be an IPv4 address such as 192.0.2.1')
+  return z.NEVER
+})
+const ipv4Network = z.string().transform((text, context) => {
+  const net = parseCidr(text)
+  if (net !== undefined && net.prefix >= 16 && net.prefix <= 28) return net
+  context.addIssue(
+    'must be an IPv4 network between /16 and /28 without host bits, such as 172.31.0.0/16',
+  )
+  return z.NEVER
+})
+const dnsName = z
+  .string()
+  .max(200)
+  .regex(
+    /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/,
+    'must be a lower-case DNS name without a final dot',
+  )
+const zoneName = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,62}$/, 'must be lower-case letters, digits and hyphens')
+
+/** This machine's name as far as it can be a host's name. */
+function defaultHostName(): string {
+  const first = hostname().toLowerCase().split('.')[0] ?? ''
+  return parseHostName(first) ?? 'atoll'
+}
+
+/** Every setting: its type, limits, default and description. */
+export const configSchema = z.strictObject({
+  host: z
+    .strictObject({
+      name: label
+        .prefault(defaultHostName)
+        .describe("This host's name, unique in the cluster; the machine's own unless given"),
+      region: zoneName.default('atoll-1').describe('Region name that the API reports'),
+      zone: zoneName.default('atoll-1a').describe('Availability zone of this host'),
+    })
+    .prefault({}),
+  stateDir: absolutePath
+    .default('/var/lib/atoll')
+    .describe('What must outlive a reboot: records, ledger, credentials, instance files'),
+  runtimeDir: absolutePath
+    .default('/run/atoll')
+    .describe('What must not: sockets and the boot epoch'),
+  api: z
+    .strictObject({
+      listen: ipv4Text.prefault('0.0.0.0').describe('Address of the EC2 API'),
+      port: port.default(8773).describe('TCP port of the EC2 API'),
+      maxInstancesPerLaunch: z
+        .int()
+        .min(1)
+        .max(1000)
+        .default(100)
+        .describe('Most instances that one RunInstances may ask for'),
+      bodyLimitKiB: z
+        .int()
+        .min(32)
+        .max(16_384)
+        .default(1024)
+        .describe('Largest request body, in KiB'),
+    })
+    .prefault({}),
+  network: z
+    .strictObject({
+      vpc: ipv4Network
+        .prefault('172.31.0.0/16')
+        .describe('Network of the default VPC; read at the first start only'),
+      subnet: ipv4Network
+        .prefault('172.31.0.0/20')
+        .describe('Network of the default subnet, inside the VPC; read at the first start only'),
+      mtu: z.int().min(576).max(9000).default(1500).describe('MTU of instance links, in bytes'),
+      instanceToHostPorts: z
+        .array(port)
+        .max(64)
+        .default([])
+        .describe('TCP ports of the host itself that instances may reach, e.g. [8773] for the API'),
+    })
+    .superRefine(({ vpc, subnet }, context) => {
+      if (!cidrContains(vpc, subnet.network) || subnet.prefix < vpc.prefix)
+        context.addIssue({
+          code: 'custom',
+          path: ['subnet'],
+          message: 'must lie inside network.vpc',
+        })
+    })
+    .prefault({}),
+  dhcp: z
+    .strictObject({
+      leaseSeconds: z
+        .int()
+        .min(60)
+        .max(604_800)
+        .default(3600)
+        .describe('Lease time; renewal is asked for at half of it'),
+    })
+    .prefault({}),
+  dns: z
+    .strictObject({
+      zone: dnsName.default('atoll.internal').describe('Zone of instance names'),
+      forwarders: z
+        .array(ipv4Text)
+        .max(8)
+        .nullable()
+        .default(null)
+        .describe("Resolvers for all other names; null means the host's own from /etc/resolv.conf"),
+      timeoutMs: z
+        .int()
+        .min(100)
+        .max(30_000)
+        .default(2000)
+        .describe('How long one forwarder may take before the next is asked'),
+      ttlSeconds: z.int().min(0).max(86_400).default(30).describe('TTL of instance names'),
+      cacheEntries: z
+        .int()
+        .min(0)
+        .max(1_000_000)
+        .default(10_000)
+        .describe('Most outside answers kept'),
+      maxOutstanding: z
+        .int()
+        .min(1)
+        .max(65_536)
+        .default(1000)
+        .describe('Most forwarded queries waiting at one time'),
+    })
+    .prefault({}),
+  docker: z
+    .strictObject({
+      socket: absolutePath.default('/var/run/docker.sock').describe('Docker Engine socket'),
+      stopSeconds: z
+        .int()
+        .min(1)
+        .max(300)
+        .default(10)
+        .describe('How long a container may take to stop before it is killed'),
+    })
+    .prefault({}),
+  images: z
+    .strictObject({
+      directories: z
+        .array(absolutePath)
+        .max(32)
+        .default(['/var/lib/atoll/images', '/srv', '/root', '/home', '/tmp'])
+        .describe('Where file:// image locations may lie'),
+      maxGiB: z
+        .number()
+        .min(0.001)
+        .max(1024)
+        .default(20)
+        .describe('Largest image archive, unpacked'),
+    })
+    .prefault({}),
+  capacity: z
+    .strictObject({
+      vcpuRatio: z
+        .number()
+        .min(0.1)
+        .max(64)
+        .default(16)
+        .describe('vCPUs handed out for each processor of the host'),
+      memoryRatio: z
+        .number()
+        .min(0.1)
+        .max(8)
+        .default(1)
+        .describe('Memory handed out for each byte that the host has beyond the reserve'),
+      reserveMemoryMiB: z
+        .int()
+        .min(0)
+        .max(1_048_576)
+        .default(512)
+        .describe('Memory that no instance gets'),
+    })
+    .prefault({}),
+  agent: z
+    .strictObject({
+      intervalSeconds: z
+        .number()
+        .min(0.2)
+        .max(300)
+        .default(5)
+        .describe('Longest time between two looks at the records'),
+      resyncSeconds: z
+        .number()
+        .min(1)
+        .max(3600)
+        .default(120)
+        .describe('Longest time between two readings of the whole kernel state'),
+    })
+    .prefault({}),
+  metrics: z
+    .strictObject({
+      listen: ipv4Text.prefault('127.0.0.1').describe('Address of /metrics and /healthz'),
+      port: port.default(9773).describe('TCP port of /metrics and /healthz'),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({
+      level: z
+        .enum(['debug', 'info', 'warn', 'error', 'silent'])
+        .default('info')
+        .describe('Least severe line that is written'),
+      format: z
+        .enum(['auto', 'json', 'pretty'])
+        .default('auto')
+        .describe('auto is JSON unless stderr is a terminal'),
+    })
+    .prefault({}),
+})
+
+/** All settings, complete and checked. */
+export type Config = z.output<typeof configSchema>
+
+/** What the command line tools take from the environment. */
+export interface Environment {
+  /** ATOLL_CONFIG: a configuration file other than the default one. */
+  readonly configFile: string | undefined
+}
+
+/** The environment of this process, read once by `main.ts` and `cli.ts`. */
+export function readEnvironment(): Environment {
+  return { configFile: process.env['ATOLL_CONFIG'] }
+}

@@ -1,0 +1,82 @@
+/**
+ * The port to the machine: kernel network objects, rules and device-bound sockets.
+ *
+ * Services say what should be; the port does it without starting a process where the kernel has a socket for it. Every
+ * `ensure` is safe to repeat and repairs what differs; every object carries a mark of `model/names.ts`. Errors:
+ * `AtollError` `unavailable` with the kernel's errno as cause.
+ */
+import type { Socket } from 'node:dgram'
+import type { Ipv4, Mac } from '../model/addr.ts'
+
+/** A NIC as the kernel needs to know it. The host end's name and the guest end's come from `model/names.ts`. */
+export interface NicSpec {
+  readonly kind: 'veth'
+  readonly hostLink: string
+  readonly guestLink: string
+  /** The guest's own Ethernet address. */
+  readonly mac: Mac
+  readonly ip: Ipv4
+  /** Source of what the host itself sends to the guest (the route's prefsrc). */
+  readonly gateway: Ipv4
+  readonly mtu: number
+}
+
+/** How a guest's NIC is set up from outside once it is in the guest's namespace. */
+export interface GuestSetup {
+  /** Name inside, e.g. `eth0`. */
+  readonly name: string
+  /** Address, prefix length and default gateway; null for a guest that asks DHCP. */
+  readonly address: { readonly ip: Ipv4; readonly prefix: number; readonly gateway: Ipv4 } | null
+}
+
+/** What `nics` reads back from the kernel. */
+export interface NicState {
+  readonly hostLink: string
+  readonly index: number
+  readonly mtu: number
+  readonly up: boolean
+  /** Whether the guest end is still in the host's own namespace. */
+  readonly guestAtHome: boolean
+}
+
+export interface Host {
+  /** Sets what the packet path needs of the kernel: IPv4 forwarding on. Returns what it changed. */
+  ensureForwarding(): Promise<readonly string[]>
+  /** One address-only device with exactly these `/32`s, up. */
+  ensureGateway(link: string, addresses: readonly Ipv4[]): Promise<void>
+
+  /** All links of ours that are NIC host ends. */
+  nics(): Promise<readonly NicState[]>
+  /**
+   * Makes the host side of a NIC equal to the spec: veth pair, up, MTU, proxy ARP with no delay, IPv6 off, permanent
+   * neighbour, `/32` route. Returns what it had to repair (empty when all was well).
+   */
+  ensureNic(spec: NicSpec): Promise<readonly string[]>
+  /** Removes a NIC by its host end's name; its guest end, route and neighbour go with it. Absent is well. */
+  removeNic(hostLink: string): Promise<void>
+  /**
+   * Puts the guest end into the network namespace of process `pid` and sets it up there, lo included. A guest end that sits in
+   * some dead or other namespace is replaced by a new pair first. Repeating it is harmless.
+   */
+  plugNic(spec: NicSpec, pid: number, setup: GuestSetup): Promise<void>
+  /** Whether the namespace of `pid` has this NIC, set up as asked. */
+  isPlugged(spec: NicSpec, pid: number, setup: GuestSetup): Promise<boolean>
+
+  /** The `/32` routes of ours that lead to other hosts, made equal to these. Returns what it changed. */
+  ensureRoutes(routes: readonly { readonly ip: Ipv4; readonly via: Ipv4 }[]): Promise<readonly string[]>
+
+  /** Runs an nft script atomically (`nft -f -`); rejects with its message and leaves all as it was on any error. */
+  applyRules(script: string): Promise<void>
+  /** The named table as `nft -j` lists it, or null when it does not exist. */
+  listTable(family: string, name: string): Promise<string | null>
+  /** Accepts traffic of our links in Docker's DOCKER-USER chain where that exists. Returns whether it had to add something. */
+  ensureDockerCoexistence(nicLinkPattern: string): Promise<boolean>
+
+  /**
+   * A UDP socket bound to one device (SO_BINDTODEVICE, socket(7)) and port, broadcast allowed: what it receives came in through
+   * that link, which the kernel proves. The caller closes it.
+   */
+  bindUdp(link: string, port: number): Promise<Socket>
+
+  close(): Promise<void>
+}

@@ -1,0 +1,185 @@
+/**
+ * From records to what one host should be. Pure: the same records give the same want, whatever happened before.
+ */
+import { gatewayOf } from '../model/addr.ts'
+import { ipHostLabel, isHostLabel, nameTagLabel } from '../model/hostname.ts'
+import type { HostName, ImageId, InstanceId } from '../model/ids.ts'
+import type {
+  Group,
+  Host,
+  Image,
+  Instance,
+  InstanceType,
+  KeyPair,
+  Nic,
+  Subnet,
+  Tag,
+  Vpc,
+} from '../model/records.ts'
+import type {
+  HostWant,
+  ImageWant,
+  InstanceWant,
+  LocalWant,
+  NicWant,
+  SharedWant,
+} from '../model/want.ts'
+
+/** One consistent reading of the records that a want is made from. */
+export interface Snapshot {
+  readonly hosts: readonly Host[]
+  /** Every instance that is not terminated, on all hosts. */
+  readonly instances: readonly Instance[]
+  readonly nics: readonly Nic[]
+  readonly vpcs: readonly Vpc[]
+  readonly subnets: readonly Subnet[]
+  readonly groups: readonly Group[]
+  readonly images: readonly Image[]
+  readonly types: readonly InstanceType[]
+  readonly keyPairs: readonly KeyPair[]
+  /** Tags of instances. */
+  readonly tags: readonly Tag[]
+}
+
+/** What `host` should be, or null when the records do not know the host. */
+export function wantFor(host: HostName, records: Snapshot): HostWant | null {
+  const self = records.hosts.find((one) => one.name === host)
+  if (self === undefined) return null
+  return { local: localWant(self, records), shared: sharedWant(host, records) }
+}
+
+function localWant(host: Host, records: Snapshot): LocalWant {
+  const index = indexRecords(records)
+  const instances = records.instances
+    .filter((instance) => instance.host === host.name)
+    .map((instance) => instanceWant(instance, index))
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+  const images = records.images
+    .filter((image) => image.host === host.name && image.state === 'pending')
+    .map(imageWant)
+  return { host: host.name, generation: host.generation, instances, images }
+}
+
+interface Index {
+  readonly nics: ReadonlyMap<InstanceId, readonly Nic[]>
+  readonly vpcs: ReadonlyMap<string, Vpc>
+  readonly subnets: ReadonlyMap<string, Subnet>
+  readonly groups: ReadonlyMap<string, Group>
+  readonly images: ReadonlyMap<ImageId, Image>
+  readonly types: ReadonlyMap<string, InstanceType>
+  readonly keys: ReadonlyMap<string, KeyPair>
+  readonly tags: ReadonlyMap<string, readonly Tag[]>
+}
+
+function indexRecords(records: Snapshot): Index {
+  return {
+    nics: Map.groupBy(records.nics, (nic) => nic.instance),
+    vpcs: new Map(records.vpcs.map((vpc) => [vpc.id, vpc])),
+    subnets: new Map(records.subnets.map((subnet) => [subnet.id, subnet])),
+    groups: new Map(records.groups.map((group) => [group.id, group])),
+    images: new Map(records.images.map((image) => [image.id, image])),
+    types: new Map(records.types.map((type) => [type.name, type])),
+    keys: new Map(records.keyPairs.map((key) => [`${key.account}/${key.name}`, key])),
+    tags: Map.groupBy(records.tags, (tag) => tag.resource),
+  }
+}
+
+function instanceWant(instance: Instance, index: Index): InstanceWant {
+  const nics = [...(index.nics.get(instance.id) ?? [])]
+    .sort((a, b) => a.deviceIndex - b.deviceIndex)
+    .flatMap((nic) => nicWant(nic, index))
+  const key = index.keys.get(`${instance.account}/${instance.keyName}`)
+  const image = index.images.get(instance.image)
+  const type = index.types.get(instance.type)
+  const subnet = index.nics.get(instance.id)?.[0]?.subnet
+  return {
+    id: instance.id,
+    account: instance.account,
+    reservation: instance.reservation,
+    launchIndex: instance.launchIndex,
+    launchedAt: instance.launchedAt,
+    run: instance.wanted,
+    bootCount: instance.bootCount,
+    // An image deregistered since then has no location any more: what was made from it goes on, nothing new is made.
+    image:
+      image === undefined ? { id: instance.image, location: '', digest: null } : imageWant(image),
+    type: type ?? { name: instance.type, vcpus: 1, memoryMiB: 64, diskGiB: 1 },
+    zone: (subnet === undefined ? undefined : index.subnets.get(subnet)?.zone) ?? '',
+    hostname: instance.id,
+    keyName: instance.keyName,
+    publicKey: key?.publicKey ?? null,
+    userData: instance.userData,
+    tags: (index.tags.get(instance.id) ?? []).map(({ key, value }) => ({ key, value })),
+    nics,
+  }
+}
+
+function imageWant(image: Image): ImageWant {
+  return { id: image.id, location: image.location, digest: image.digest }
+}
+
+/** No want for a NIC whose subnet or VPC the snapshot lacks: half a NIC would be worse than none. */
+function nicWant(nic: Nic, index: Index): readonly NicWant[] {
+  const subnet = index.subnets.get(nic.subnet)
+  const vpc = index.vpcs.get(nic.vpc)
+  if (subnet === undefined || vpc === undefined) return []
+  return [
+    {
+      id: nic.id,
+      deviceIndex: nic.deviceIndex,
+      ip: nic.ip,
+      mac: nic.mac,
+      vpc: vpc.id,
+      vpcCidr: vpc.cidr,
+      subnet: subnet.id,
+      subnetCidr: subnet.cidr,
+      gateway: gatewayOf(subnet.cidr),
+      groups: nic.groups.map((id) => ({ id, name: index.groups.get(id)?.name ?? '' })),
+    },
+  ]
+}
+
+function sharedWant(host: HostName, records: Snapshot): SharedWant {
+  return {
+    subnets: records.subnets.map(({ id, cidr }) => ({ id, cidr, gateway: gatewayOf(cidr) })),
+    vpcs: records.vpcs.map(({ id, cidr }) => ({ id, cidr })),
+    groups: records.groups.map(({ id }) => ({
+      id,
+      members: records.nics.filter((nic) => nic.groups.includes(id)).map((nic) => nic.ip),
+    })),
+    names: namesOf(records),
+    routes: routesFrom(host, records),
+  }
+}
+
+/**
+ * Each instance answers to its id (the canonical name, as in EC2's resource-name host names), to its IP-based name and to its
+ * Name tag when that is a DNS label which does not look like one of the first two.
+ */
+function namesOf(records: Snapshot): SharedWant['names'] {
+  const tags = new Map(
+    records.tags.filter((tag) => tag.key === 'Name').map((tag) => [tag.resource, tag.value]),
+  )
+  return records.nics
+    .filter((nic) => nic.deviceIndex === 0)
+    .flatMap((nic) => {
+      const label = nameTagLabel(tags.get(nic.instance))
+      return [
+        { name: nic.instance, ip: nic.ip, primary: true },
+        { name: ipHostLabel(nic.ip), ip: nic.ip, primary: false },
+        ...(label !== undefined && !isHostLabel(label)
+          ? [{ name: label, ip: nic.ip, primary: false }]
+          : []),
+      ]
+    })
+}
+
+function routesFrom(host: HostName, records: Snapshot): SharedWant['routes'] {
+  const fabric = new Map(records.hosts.map((one) => [one.name, one.fabricAddress]))
+  const homes = new Map(records.instances.map((instance) => [instance.id, instance.host]))
+  return records.nics.flatMap((nic) => {
+    const home = homes.get(nic.instance)
+    const via = home === undefined || home === host ? null : (fabric.get(home) ?? null)
+    return via === null ? [] : [{ ip: nic.ip, via }]
+  })
+}

@@ -1,0 +1,131 @@
+/**
+ * The port to the shared records.
+ *
+ * Every choice (host, address, id) is made inside `transaction`, by whichever host took the request. The work may run more
+ * than once (certification conflicts, deadlocks), so it touches nothing but `tx`. Two implementations pass the same
+ * contract suite: SQLite and MariaDB Galera. Errors: `AtollError` `unavailable` when the engine does not answer.
+ */
+import type { Ipv4 } from '../model/addr.ts'
+import type {
+  AccountId,
+  HostName,
+  ImageId,
+  InstanceId,
+  KeyPairId,
+  SubnetId,
+} from '../model/ids.ts'
+import type { InstanceChange } from '../model/lifecycle.ts'
+import type {
+  AccessKey,
+  Account,
+  ClientToken,
+  Group,
+  Host,
+  Image,
+  Instance,
+  InstanceType,
+  KeyPair,
+  Nic,
+  Subnet,
+  Tag,
+  Vpc,
+} from '../model/records.ts'
+
+export interface Store {
+  /** Brings the schema up to date; safe when several hosts do it at once. */
+  migrate(): Promise<void>
+  /** Runs `work` in one serializable transaction; all of it happens or none. It may run more than once. */
+  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>
+  /** Runs `work` against one consistent snapshot. */
+  read<T>(work: (tx: ReadTx) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+/** Which records to list. Fields are joined by AND, members of a list by OR; an absent field does not restrict. */
+export interface InstanceQuery {
+  readonly account?: AccountId
+  readonly ids?: readonly InstanceId[]
+  readonly host?: HostName
+}
+
+/** Reading. Lists come in ascending order of id (or name where there is no id). */
+export interface ReadTx {
+  accounts(): Promise<readonly Account[]>
+  accessKey(id: string): Promise<AccessKey | undefined>
+  accessKeys(account: AccountId): Promise<readonly AccessKey[]>
+  hosts(): Promise<readonly Host[]>
+  images(query: { readonly account?: AccountId; readonly ids?: readonly ImageId[] }): Promise<readonly Image[]>
+  instanceTypes(): Promise<readonly InstanceType[]>
+  vpcs(query: { readonly account?: AccountId }): Promise<readonly Vpc[]>
+  subnets(query: { readonly account?: AccountId; readonly ids?: readonly SubnetId[] }): Promise<readonly Subnet[]>
+  groups(query: { readonly account?: AccountId }): Promise<readonly Group[]>
+  instances(query: InstanceQuery): Promise<readonly Instance[]>
+  nics(query: {
+    readonly account?: AccountId
+    readonly instances?: readonly InstanceId[]
+    readonly subnet?: SubnetId
+  }): Promise<readonly Nic[]>
+  keyPairs(query: { readonly account: AccountId }): Promise<readonly KeyPair[]>
+  tags(query: { readonly account?: AccountId; readonly resources?: readonly string[] }): Promise<readonly Tag[]>
+  clientToken(account: AccountId, action: string, token: string): Promise<ClientToken | undefined>
+}
+
+/**
+ * Writing. A method that can lose a race says so in what it returns and never throws for it; the caller turns that into an
+ * error of its own or tries another choice.
+ */
+export interface Tx extends ReadTx {
+  insertAccount(account: Account): Promise<'done' | 'exists'>
+  insertAccessKey(key: AccessKey): Promise<'done' | 'exists'>
+  insertVpc(vpc: Vpc): Promise<'done' | 'exists'>
+  insertSubnet(subnet: Subnet): Promise<'done' | 'exists'>
+  insertGroup(group: Group): Promise<'done' | 'exists'>
+
+  /** `exists` when the account has an image of this name. */
+  insertImage(image: Image): Promise<'done' | 'exists'>
+  updateImage(
+    id: ImageId,
+    change: Partial<Pick<Image, 'state' | 'stateReason' | 'digest' | 'architecture'>>,
+  ): Promise<void>
+  /** Removes the record (tags are the caller's). Instances that were launched from it keep running. */
+  deleteImage(id: ImageId): Promise<void>
+
+  insertInstance(instance: Instance): Promise<void>
+  updateInstance(id: InstanceId, change: InstanceChange): Promise<void>
+  /** Removes the record for good (after its tombstone time); its NICs are gone before. */
+  deleteInstance(id: InstanceId): Promise<void>
+
+  /** `taken` when another NIC has the address or the MAC: choose another and try again in the same transaction. */
+  insertNic(nic: Nic): Promise<'done' | 'taken'>
+  deleteNics(instance: InstanceId): Promise<void>
+  /** Whether some NIC has this address. */
+  addressTaken(ip: Ipv4): Promise<boolean>
+
+  /** `exists` when the account has a key pair of this name. */
+  insertKeyPair(key: KeyPair): Promise<'done' | 'exists'>
+  deleteKeyPair(id: KeyPairId): Promise<void>
+
+  /** Sets the values of these keys, replacing earlier ones. */
+  putTags(tags: readonly Tag[]): Promise<void>
+  /** Removes a key of a resource; with `value` only if it has just this value. */
+  deleteTag(tag: { readonly account: AccountId; readonly resource: string; readonly key: string; readonly value?: string }): Promise<void>
+  deleteTagsOf(resource: string): Promise<void>
+
+  /** `exists` when the token was used before; read it to see for what. */
+  insertClientToken(token: ClientToken): Promise<'done' | 'exists'>
+  /** Forgets tokens made before the time (ISO 8601). */
+  deleteClientTokensBefore(createdAt: string): Promise<void>
+
+  /** Makes or refreshes this host's row: everything but `state`, `used…` and `generation`, which it keeps. */
+  upsertHost(host: Omit<Host, 'state' | 'usedVcpus' | 'usedMemoryMiB' | 'generation'>): Promise<void>
+  /**
+   * Takes capacity for one instance if the host is active and has it, in one conditional statement. `full` otherwise.
+   * Advances the generation.
+   */
+  takeCapacity(host: HostName, vcpus: number, memoryMiB: number): Promise<'done' | 'full'>
+  /** Gives it back, never below zero. Advances the generation. */
+  returnCapacity(host: HostName, vcpus: number, memoryMiB: number): Promise<void>
+  /** Says that something in this host's part of the records changed. */
+  advanceGeneration(host: HostName): Promise<void>
+}
+
