@@ -4,9 +4,10 @@
  * A problem names the file, the line and the key. Unknown keys are problems.
  */
 import { readFileSync } from 'node:fs'
-import { isMap, isScalar, LineCounter, parseDocument, stringify } from 'yaml'
+import { type Document, isMap, isScalar, LineCounter, parseDocument, stringify } from 'yaml'
 import { z } from 'zod'
 import { type Config, configSchema } from './config.ts'
+import { messageOf } from './model/errors.ts'
 
 /** One thing wrong with a configuration. `line` counts from 1; it is null when no line of the file is to blame. */
 export interface ConfigProblem {
@@ -54,7 +55,7 @@ export function parseConfig(text: string, file: string): Config {
     const offset = keyOffset(document.contents, path)
     return offset === null ? null : lines.linePos(offset).line
   }
-  const result = configSchema.safeParse(document.toJS({ maxAliasCount: 0 }) ?? {})
+  const result = configSchema.safeParse(toPlain(document, file))
   if (result.success) return result.data
   throw new ConfigError(
     file,
@@ -68,6 +69,15 @@ export function parseConfig(text: string, file: string): Config {
         : [{ key: issue.path.join('.'), line: lineOf(issue.path), message: issue.message }],
     ),
   )
+}
+
+/** The document as plain values; an alias (a way to make a small file unfold into a large one) is a problem. */
+function toPlain(document: Document, file: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 0 }) ?? {}
+  } catch (error) {
+    throw new ConfigError(file, [{ key: '', line: null, message: messageOf(error) }])
+  }
 }
 
 /** Offset of the key at the deepest part of `path` that the file has. */

@@ -47,7 +47,10 @@ export function ipv4FromNumber(value: number): Ipv4 {
 
 /** The address as four bytes in network order. */
 export function ipv4ToBytes(ip: Ipv4): Uint8Array {
-  return Uint8Array.from(ip.split('.'), Number)
+  const bytes = new Uint8Array(4)
+  let at = 0
+  for (const octet of ip.split('.')) bytes[at++] = Number(octet)
+  return bytes
 }
 
 /** The address in the four bytes at `offset`. */

@@ -43,6 +43,10 @@ export const DOCKER_USER_COMMENT = 'atoll'
 export const INSTANCE_LABEL = 'atoll.instance'
 /** Label of Docker images that Atoll imported from a root file system archive. */
 export const IMAGE_LABEL = 'atoll.image'
+/** Label of a Docker image that says how its guests get their address: `dhcp` when they ask for it themselves. */
+export const NETWORK_LABEL = 'atoll.network'
+/** Container label that remembers which kind of guest it was made as (`services/workloads/docker-spec.ts`). */
+export const GUEST_LABEL = 'atoll.guest'
 
 /** The container of an instance. */
 export function containerName(instance: InstanceId): string {

@@ -1,0 +1,77 @@
+/**
+ * Runs another program: arguments as a list (never a shell), input on stdin, and a limit on everything.
+ *
+ * For the few jobs for which the kernel has no socket that we speak (`nft`, `iptables`).
+ */
+import { spawn } from 'node:child_process'
+
+export interface Run {
+  readonly stdin?: string
+  /** The program is killed when it takes longer. */
+  readonly timeoutMs?: number
+  /** The program is killed when it says more than this on stdout or on stderr. */
+  readonly outputLimitBytes?: number
+  readonly signal?: AbortSignal
+}
+
+/** How a program ended: `exitCode` is null when a signal or a limit ended it, and `stoppedBy` says which limit. */
+export interface RunResult {
+  readonly exitCode: number | null
+  readonly stoppedBy: 'timeout' | 'output limit' | 'abort' | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/**
+ * Starts `program` and resolves when it has ended, however it ended. Rejects with Node's own error (`code: 'ENOENT'`) only when
+ * the program cannot be started.
+ */
+export type Runner = (program: string, args: readonly string[], run?: Run) => Promise<RunResult>
+
+const DEFAULT_TIMEOUT_MS = 10_000
+const DEFAULT_OUTPUT_LIMIT_BYTES = 16 * 1024 * 1024
+
+/** The machine's own programs. */
+export const systemRunner: Runner = (program, args, run = {}) =>
+  new Promise((resolve, reject) => {
+    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] })
+    let stoppedBy: RunResult['stoppedBy'] = null
+    const stop = (why: NonNullable<RunResult['stoppedBy']>) => {
+      stoppedBy ??= why
+      child.kill('SIGKILL')
+    }
+    const timer = setTimeout(() => stop('timeout'), run.timeoutMs ?? DEFAULT_TIMEOUT_MS)
+    const onAbort = () => stop('abort')
+    run.signal?.addEventListener('abort', onAbort, { once: true })
+    if (run.signal?.aborted === true) onAbort()
+
+    const limitBytes = run.outputLimitBytes ?? DEFAULT_OUTPUT_LIMIT_BYTES
+    const collect = (stream: NodeJS.ReadableStream) => {
+      const chunks: Buffer[] = []
+      let sizeBytes = 0
+      stream.on('data', (chunk: Buffer) => {
+        sizeBytes += chunk.length
+        if (sizeBytes > limitBytes) stop('output limit')
+        else chunks.push(chunk)
+      })
+      return () => Buffer.concat(chunks).toString('utf8')
+    }
+    const stdout = collect(child.stdout)
+    const stderr = collect(child.stderr)
+    // A program that ends without reading its input closes the pipe; its exit code tells the story.
+    child.stdin.on('error', () => {})
+    child.stdin.end(run.stdin ?? '')
+
+    const settle = () => {
+      clearTimeout(timer)
+      run.signal?.removeEventListener('abort', onAbort)
+    }
+    child.on('error', (error) => {
+      settle()
+      reject(error)
+    })
+    child.on('close', (exitCode) => {
+      settle()
+      resolve({ exitCode, stoppedBy, stdout: stdout(), stderr: stderr() })
+    })
+  })

@@ -1,0 +1,174 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { AtollError } from '../../../src/model/errors.ts'
+import { formatId, parseAccountId, parseHostName } from '../../../src/model/ids.ts'
+import {
+  applyFact,
+  type InstanceFact,
+  isPurgeable,
+  requestReboot,
+  requestStart,
+  requestStop,
+  requestTerminate,
+  TOMBSTONE_MS,
+} from '../../../src/model/lifecycle.ts'
+import type { Instance, InstanceState, Wanted } from '../../../src/model/records.ts'
+
+const NOW = '2026-11-22T08:33:27.000Z'
+const account = parseAccountId('000000000001')
+const host = parseHostName('here')
+if (account === undefined || host === undefined) throw new Error('bad literal')
+
+const launched: Instance = {
+  id: formatId('i', new Uint8Array(9)),
+  account,
+  reservation: formatId('r', new Uint8Array(9)),
+  launchIndex: 0,
+  image: formatId('ami', new Uint8Array(9)),
+  type: 't3.micro',
+  host,
+  keyName: null,
+  userData: null,
+  state: 'pending',
+  wanted: 'run',
+  bootCount: 1,
+  bootSeen: 0,
+  transitionReason: '',
+  stateReason: null,
+  clientToken: null,
+  launchedAt: NOW,
+  terminatedAt: null,
+}
+const id = launched.id
+
+/** A request on a record: the state after it, `same` when it changes nothing, or the code of the refusal. */
+function ask(
+  request: (instance: Instance, now: string) => object | null,
+  state: InstanceState,
+): string {
+  try {
+    const change = request({ ...launched, state }, NOW)
+    return change === null ? 'same' : 'state' in change ? String(change.state) : 'same state'
+  } catch (error) {
+    return error instanceof AtollError ? error.code : 'bug'
+  }
+}
+
+describe('requests', () => {
+  const refused = 'IncorrectInstanceState'
+  it.each<[InstanceState, string, string, string, string]>([
+    // state           stop        start      reboot         terminate
+    ['pending', 'stopping', 'same', 'same state', 'shutting-down'],
+    ['running', 'stopping', 'same', 'same state', 'shutting-down'],
+    ['stopping', 'same', refused, refused, 'shutting-down'],
+    ['stopped', 'same', 'pending', refused, 'shutting-down'],
+    ['shutting-down', refused, refused, refused, 'same'],
+    ['terminated', refused, refused, refused, 'same'],
+  ])(
+    'from %s: stop %s, start %s, reboot %s, terminate %s',
+    (state, stop, start, reboot, terminate) => {
+      expect([
+        ask(requestStop, state),
+        ask(requestStart, state),
+        ask(requestReboot, state),
+        ask(requestTerminate, state),
+      ]).toEqual([stop, start, reboot, terminate])
+    },
+  )
+})
+
+const anyRecord: fc.Arbitrary<Instance> = fc
+  .record({
+    state: fc.constantFrom<InstanceState>(
+      'pending',
+      'running',
+      'stopping',
+      'stopped',
+      'shutting-down',
+      'terminated',
+    ),
+    wanted: fc.constantFrom<Wanted>('run', 'stop', 'terminate'),
+    bootCount: fc.integer({ min: 1, max: 4 }),
+    bootSeen: fc.integer({ min: 0, max: 4 }),
+  })
+  .map((fields) => ({ ...launched, ...fields }))
+
+const anyFact: fc.Arbitrary<InstanceFact> = fc.oneof(
+  fc
+    .integer({ min: 1, max: 5 })
+    .map((bootCount) => ({ kind: 'running' as const, instance: id, bootCount })),
+  fc
+    .integer({ min: 1, max: 5 })
+    .map((bootCount) => ({
+      kind: 'stopped' as const,
+      instance: id,
+      bootCount,
+      code: 'c',
+      message: 'm',
+    })),
+  fc.constant({ kind: 'gone' as const, instance: id }),
+  fc.constant({ kind: 'failed' as const, instance: id, code: 'c', message: 'm' }),
+)
+
+describe('facts', () => {
+  it('are safe to repeat', () => {
+    fc.assert(
+      fc.property(anyRecord, anyFact, (record, fact) => {
+        const change = applyFact(record, fact, NOW)
+        if (change !== null) expect(applyFact({ ...record, ...change }, fact, NOW)).toBeNull()
+      }),
+    )
+  })
+
+  it('never bring back what is being terminated, and nothing leaves terminated', () => {
+    fc.assert(
+      fc.property(anyRecord, fc.array(anyFact, { maxLength: 8 }), (record, facts) => {
+        let now = record
+        for (const fact of facts) {
+          const next = { ...now, ...applyFact(now, fact, NOW) }
+          if (now.wanted === 'terminate') expect(next.wanted).toBe('terminate')
+          if (now.state === 'terminated') expect(next).toEqual(now)
+          now = next
+        }
+      }),
+    )
+  })
+
+  it('of an earlier boot say nothing about this one', () => {
+    const restarted: Instance = { ...launched, bootCount: 3, bootSeen: 1 }
+    expect(applyFact(restarted, { kind: 'running', instance: id, bootCount: 2 }, NOW)).toBeNull()
+    expect(
+      applyFact(
+        restarted,
+        { kind: 'stopped', instance: id, bootCount: 2, code: 'c', message: 'm' },
+        NOW,
+      ),
+    ).toBeNull()
+    expect(applyFact(restarted, { kind: 'running', instance: id, bootCount: 3 }, NOW)).toEqual({
+      state: 'running',
+      bootSeen: 3,
+    })
+  })
+
+  it('an instance that ends by itself is stopped, and says why', () => {
+    const fact = {
+      kind: 'stopped',
+      instance: id,
+      bootCount: 1,
+      code: 'Client.X',
+      message: 'exit 1',
+    } as const
+    expect(applyFact({ ...launched, state: 'running' }, fact, NOW)).toEqual({
+      state: 'stopped',
+      wanted: 'stop',
+      stateReason: { code: 'Client.X', message: 'Client.X: exit 1' },
+    })
+  })
+})
+
+it('a tombstone is kept for an hour', () => {
+  const gone: Instance = { ...launched, state: 'terminated', terminatedAt: NOW }
+  expect(isPurgeable(gone, Date.parse(NOW) + TOMBSTONE_MS - 1)).toBe(false)
+  expect(isPurgeable(gone, Date.parse(NOW) + TOMBSTONE_MS)).toBe(true)
+  expect(isPurgeable(launched, Number.MAX_SAFE_INTEGER)).toBe(false)
+})
