@@ -6,14 +6,7 @@
  * contract suite: SQLite and MariaDB Galera. Errors: `AtollError` `unavailable` when the engine does not answer.
  */
 import type { Ipv4 } from '../model/addr.ts'
-import type {
-  AccountId,
-  HostName,
-  ImageId,
-  InstanceId,
-  KeyPairId,
-  SubnetId,
-} from '../model/ids.ts'
+import type { AccountId, HostName, ImageId, InstanceId, KeyPairId, SubnetId } from '../model/ids.ts'
 import type { InstanceChange } from '../model/lifecycle.ts'
 import type {
   AccessKey,
@@ -54,10 +47,16 @@ export interface ReadTx {
   accessKey(id: string): Promise<AccessKey | undefined>
   accessKeys(account: AccountId): Promise<readonly AccessKey[]>
   hosts(): Promise<readonly Host[]>
-  images(query: { readonly account?: AccountId; readonly ids?: readonly ImageId[] }): Promise<readonly Image[]>
+  images(query: {
+    readonly account?: AccountId
+    readonly ids?: readonly ImageId[]
+  }): Promise<readonly Image[]>
   instanceTypes(): Promise<readonly InstanceType[]>
   vpcs(query: { readonly account?: AccountId }): Promise<readonly Vpc[]>
-  subnets(query: { readonly account?: AccountId; readonly ids?: readonly SubnetId[] }): Promise<readonly Subnet[]>
+  subnets(query: {
+    readonly account?: AccountId
+    readonly ids?: readonly SubnetId[]
+  }): Promise<readonly Subnet[]>
   groups(query: { readonly account?: AccountId }): Promise<readonly Group[]>
   instances(query: InstanceQuery): Promise<readonly Instance[]>
   nics(query: {
@@ -66,7 +65,10 @@ export interface ReadTx {
     readonly subnet?: SubnetId
   }): Promise<readonly Nic[]>
   keyPairs(query: { readonly account: AccountId }): Promise<readonly KeyPair[]>
-  tags(query: { readonly account?: AccountId; readonly resources?: readonly string[] }): Promise<readonly Tag[]>
+  tags(query: {
+    readonly account?: AccountId
+    readonly resources?: readonly string[]
+  }): Promise<readonly Tag[]>
   clientToken(account: AccountId, action: string, token: string): Promise<ClientToken | undefined>
 }
 
@@ -77,8 +79,11 @@ export interface ReadTx {
 export interface Tx extends ReadTx {
   insertAccount(account: Account): Promise<'done' | 'exists'>
   insertAccessKey(key: AccessKey): Promise<'done' | 'exists'>
+  /** `exists` when some VPC of the cluster has the same network, so that of several first starts one makes the default. */
   insertVpc(vpc: Vpc): Promise<'done' | 'exists'>
+  /** `exists` when some subnet of the cluster has the same network. */
   insertSubnet(subnet: Subnet): Promise<'done' | 'exists'>
+  /** `exists` when the VPC has a group of this name. */
   insertGroup(group: Group): Promise<'done' | 'exists'>
 
   /** `exists` when the account has an image of this name. */
@@ -108,7 +113,12 @@ export interface Tx extends ReadTx {
   /** Sets the values of these keys, replacing earlier ones. */
   putTags(tags: readonly Tag[]): Promise<void>
   /** Removes a key of a resource; with `value` only if it has just this value. */
-  deleteTag(tag: { readonly account: AccountId; readonly resource: string; readonly key: string; readonly value?: string }): Promise<void>
+  deleteTag(tag: {
+    readonly account: AccountId
+    readonly resource: string
+    readonly key: string
+    readonly value?: string
+  }): Promise<void>
   deleteTagsOf(resource: string): Promise<void>
 
   /** `exists` when the token was used before; read it to see for what. */
@@ -117,7 +127,9 @@ export interface Tx extends ReadTx {
   deleteClientTokensBefore(createdAt: string): Promise<void>
 
   /** Makes or refreshes this host's row: everything but `state`, `used…` and `generation`, which it keeps. */
-  upsertHost(host: Omit<Host, 'state' | 'usedVcpus' | 'usedMemoryMiB' | 'generation'>): Promise<void>
+  upsertHost(
+    host: Omit<Host, 'state' | 'usedVcpus' | 'usedMemoryMiB' | 'generation'>,
+  ): Promise<void>
   /**
    * Takes capacity for one instance if the host is active and has it, in one conditional statement. `full` otherwise.
    * Advances the generation.
@@ -128,4 +140,3 @@ export interface Tx extends ReadTx {
   /** Says that something in this host's part of the records changed. */
   advanceGeneration(host: HostName): Promise<void>
 }
-

@@ -1,0 +1,52 @@
+/**
+ * What a SQL engine must bring besides Kysely's `Dialect`, and the error in which it reports its troubles.
+ *
+ * All queries of the house are plain SQL that every engine understands; what differs is kept in the engine's own dialect,
+ * behind promises instead of questions ("is this MariaDB?"):
+ *
+ * - Whatever the driver throws is an `EngineError`, classified by the engine's own code, once, where it enters.
+ * - A statement that violates a UNIQUE key fails alone: the transaction around it goes on.
+ * - A transaction is serializable. One that loses against another fails as a whole with `conflict`, at the latest at commit.
+ * - `read only` transactions see one snapshot and never wait for writers.
+ * - Two migrations that start at once run one after the other; the second finds the work done.
+ * - Text is compared byte by byte: in letter case, accents and trailing blanks (MariaDB: `utf8mb4_nopad_bin`).
+ */
+import { AtollError, type ErrorKind, messageOf } from '../model/errors.ts'
+
+/**
+ * `duplicate`: a UNIQUE key is taken. `conflict`: another transaction was in the way, the whole of this one may be run
+ * again. `away`: the engine or its disk does not do its part. `misuse`: the statement or what it would write is wrong.
+ */
+export type EngineTrouble = 'duplicate' | 'conflict' | 'away' | 'misuse'
+
+const KIND_OF_TROUBLE = {
+  // The callers that expect a duplicate turn it into a result; one that leaves the store was never expected.
+  duplicate: 'bug',
+  conflict: 'unavailable',
+  away: 'unavailable',
+  misuse: 'bug',
+} as const satisfies Record<EngineTrouble, ErrorKind>
+
+/** A failure of the SQL engine, with the driver's own error as cause and its code in `detail`. */
+export class EngineError extends AtollError {
+  readonly trouble: EngineTrouble
+
+  constructor(trouble: EngineTrouble, cause: unknown, detail: Readonly<Record<string, unknown>>) {
+    const kind = KIND_OF_TROUBLE[trouble]
+    super(
+      kind,
+      kind === 'unavailable' ? 'Unavailable' : 'InternalError',
+      kind === 'unavailable'
+        ? 'The record store is not available at the moment.'
+        : 'The record store refused a statement.',
+      { cause, detail: { ...detail, trouble, engineMessage: messageOf(cause) } },
+    )
+    this.name = 'EngineError'
+    this.trouble = trouble
+  }
+}
+
+/** Whether a thrown thing is an engine's failure of this kind. */
+export function isTrouble(error: unknown, trouble: EngineTrouble): boolean {
+  return error instanceof EngineError && error.trouble === trouble
+}

@@ -1,0 +1,157 @@
+/**
+ * Reading records with Kysely: the `ReadTx` of one transaction, on any engine.
+ *
+ * Every list is ordered by its key, so that paging and plans are stable. Lists of ids may be of any length: they are put
+ * to the engine in parts of limited size and of few different sizes, so that the number of distinct statements is small.
+ */
+import type { Kysely } from 'kysely'
+import type { ReadTx } from './store.ts'
+import { instanceFromRow, nicsFromRows, subnetFromRow, type Tables, vpcFromRow } from './tables.ts'
+
+/** Ids in one statement. Engines allow 32,766 parameters (SQLite) or more. */
+const ID_LIST_LIMIT = 1024
+
+/** What one query of NICs restricts, whole or in part. */
+type NicQuery = Parameters<ReadTx['nics']>[0]
+
+/** The reading half of a transaction in `db`. */
+export function readTx(db: Kysely<Tables>): ReadTx {
+  return { ...readHouse(db), ...readNetworks(db), ...readWorkloads(db), ...readLabels(db) }
+}
+
+function readHouse(
+  db: Kysely<Tables>,
+): Pick<
+  ReadTx,
+  'accounts' | 'accessKey' | 'accessKeys' | 'hosts' | 'instanceTypes' | 'clientToken'
+> {
+  return {
+    accounts: () => db.selectFrom('accounts').selectAll().orderBy('id').execute(),
+    accessKey: (id) =>
+      db.selectFrom('accessKeys').selectAll().where('id', '=', id).executeTakeFirst(),
+    accessKeys: (account) =>
+      db
+        .selectFrom('accessKeys')
+        .selectAll()
+        .where('account', '=', account)
+        .orderBy('id')
+        .execute(),
+    hosts: () => db.selectFrom('hosts').selectAll().orderBy('name').execute(),
+    instanceTypes: () => db.selectFrom('instanceTypes').selectAll().orderBy('name').execute(),
+    clientToken: (account, action, token) =>
+      db
+        .selectFrom('clientTokens')
+        .selectAll()
+        .where('account', '=', account)
+        .where('action', '=', action)
+        .where('token', '=', token)
+        .executeTakeFirst(),
+  }
+}
+
+function readNetworks(db: Kysely<Tables>): Pick<ReadTx, 'vpcs' | 'subnets' | 'groups'> {
+  return {
+    async vpcs({ account }) {
+      let query = db.selectFrom('vpcs').selectAll().orderBy('id')
+      if (account !== undefined) query = query.where('account', '=', account)
+      const rows = await query.execute()
+      return rows.map(vpcFromRow)
+    },
+    async subnets({ account, ids }) {
+      let query = db.selectFrom('subnets').selectAll().orderBy('id')
+      if (account !== undefined) query = query.where('account', '=', account)
+      const rows = await inParts(ids, (part) =>
+        part === undefined ? query.execute() : query.where('id', 'in', part).execute(),
+      )
+      return rows.map(subnetFromRow)
+    },
+    groups({ account }) {
+      let query = db.selectFrom('securityGroups').selectAll().orderBy('id')
+      if (account !== undefined) query = query.where('account', '=', account)
+      return query.execute()
+    },
+  }
+}
+
+function readWorkloads(db: Kysely<Tables>): Pick<ReadTx, 'images' | 'instances' | 'nics'> {
+  return {
+    images({ account, ids }) {
+      let query = db.selectFrom('images').selectAll().orderBy('id')
+      if (account !== undefined) query = query.where('account', '=', account)
+      return inParts(ids, (part) =>
+        part === undefined ? query.execute() : query.where('id', 'in', part).execute(),
+      )
+    },
+    async instances({ account, ids, host }) {
+      let query = db.selectFrom('instances').selectAll().orderBy('id')
+      if (account !== undefined) query = query.where('account', '=', account)
+      if (host !== undefined) query = query.where('host', '=', host)
+      const rows = await inParts(ids, (part) =>
+        part === undefined ? query.execute() : query.where('id', 'in', part).execute(),
+      )
+      return rows.map(instanceFromRow)
+    },
+    async nics(query) {
+      const rows = await inParts(query.instances, (part) =>
+        nicRows(db, query, part).selectAll('nics').orderBy('nics.id').execute(),
+      )
+      const groups = await inParts(query.instances, (part) =>
+        nicRows(db, query, part)
+          .innerJoin('nicGroups', 'nicGroups.nic', 'nics.id')
+          .selectAll('nicGroups')
+          .orderBy('nicGroups.nic')
+          .orderBy('nicGroups.position')
+          .execute(),
+      )
+      // Each part is ordered by NIC, but the parts are by instance.
+      return nicsFromRows(
+        rows.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+        groups,
+      )
+    },
+  }
+}
+
+/** The NICs of a query, ready for a selection. */
+function nicRows(db: Kysely<Tables>, { account, subnet }: NicQuery, part: NicQuery['instances']) {
+  let query = db.selectFrom('nics')
+  if (account !== undefined) query = query.where('nics.account', '=', account)
+  if (subnet !== undefined) query = query.where('nics.subnet', '=', subnet)
+  if (part !== undefined) query = query.where('nics.instance', 'in', part)
+  return query
+}
+
+function readLabels(db: Kysely<Tables>): Pick<ReadTx, 'keyPairs' | 'tags'> {
+  return {
+    keyPairs: ({ account }) =>
+      db.selectFrom('keyPairs').selectAll().where('account', '=', account).orderBy('id').execute(),
+    tags({ account, resources }) {
+      let query = db.selectFrom('tags').selectAll().orderBy('resource').orderBy('key')
+      if (account !== undefined) query = query.where('account', '=', account)
+      return inParts(resources, (part) =>
+        part === undefined ? query.execute() : query.where('resource', 'in', part).execute(),
+      )
+    },
+  }
+}
+
+/**
+ * Runs `query` once without restriction, or once for each part of the ids in ascending order, and joins the rows. Parts are filled
+ * up to a power of two with their last id, which does not change what they select.
+ */
+async function inParts<Id extends string, Found>(
+  ids: readonly Id[] | undefined,
+  query: (part: readonly Id[] | undefined) => Promise<readonly Found[]>,
+): Promise<readonly Found[]> {
+  if (ids === undefined) return query(undefined)
+  const distinct = [...new Set(ids)].sort()
+  const found: Found[] = []
+  for (let start = 0; start < distinct.length; start += ID_LIST_LIMIT) {
+    const part = distinct.slice(start, start + ID_LIST_LIMIT)
+    const last = part.at(-1)
+    const size = 2 ** Math.ceil(Math.log2(part.length))
+    if (last !== undefined) while (part.length < size) part.push(last)
+    for (const row of await query(part)) found.push(row)
+  }
+  return found
+}

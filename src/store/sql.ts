@@ -1,0 +1,114 @@
+/**
+ * The `Store` over any SQL engine that has a dialect (`dialects.ts`).
+ *
+ * A transaction that loses a conflict is run again as a whole, after a wait that grows and differs from host to host; how
+ * often is limited, and so is the number of transactions that wait for the engine. What the work throws passes
+ * through unchanged, after everything it wrote is undone.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { setTimeout as wait } from 'node:timers/promises'
+import { type Dialect, Kysely, sql } from 'kysely'
+import type { Log } from '../lib/log.ts'
+import { bug, unavailable } from '../model/errors.ts'
+import { isTrouble } from './dialects.ts'
+import { migrateToLatest } from './migrations.ts'
+import { readTx } from './reads.ts'
+import { sqliteDialect } from './sqlite.ts'
+import type { Store } from './store.ts'
+import type { Tables } from './tables.ts'
+import { writeTx } from './writes.ts'
+
+/** Runs of one transaction before its conflict is the caller's. With the waits below: some seconds. */
+const RUNS_LIMIT = 25
+/** The wait before run n + 1 is up to 2^n times this... */
+const FIRST_WAIT_MS = 2
+/** ...but not longer than this. */
+const LONGEST_WAIT_MS = 250
+/** Transactions that run or wait at the same time; more are turned away, so that an overload cannot grow without bound. */
+const TRANSACTIONS_LIMIT = 1000
+
+/**
+ * Opens the store of a single host in `file` (made where it does not exist), or a private one in `:memory:`. Call `migrate`
+ * next. Rejects with `unavailable` when the file cannot be used.
+ */
+export function openSqliteStore(options: {
+  readonly file: string
+  readonly log: Log
+}): Promise<Store> {
+  return openSqlStore({
+    dialect: sqliteDialect(options.file),
+    wait: (ms) => wait(ms),
+    random: Math.random,
+    log: options.log,
+  })
+}
+
+/** Opens a store and proves that the engine answers; rejects with `unavailable` when it does not. */
+export async function openSqlStore(options: {
+  readonly dialect: Dialect
+  /** Resolves after so many milliseconds, and keeps the process alive until then: a daemon that starts has nothing else. */
+  readonly wait: (ms: number) => Promise<void>
+  /** From 0 up to 1, to spread retries. */
+  readonly random: () => number
+  readonly log: Log
+}): Promise<Store> {
+  const { random, log } = options
+  const db = new Kysely<Tables>({ dialect: options.dialect })
+  const running = new Set<Promise<unknown>>()
+  const inTransaction = new AsyncLocalStorage<true>()
+  let closed = false
+
+  async function untilItWins<T>(run: () => Promise<T>): Promise<T> {
+    for (let runs = 1; ; runs += 1) {
+      try {
+        return await run()
+      } catch (error) {
+        if (!isTrouble(error, 'conflict') || runs >= RUNS_LIMIT) throw error
+        const longestMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** runs)
+        const waitMs = longestMs * (0.5 + random() / 2)
+        log.debug({ runs, waitMs, error }, 'a transaction lost a conflict and is run again')
+        await options.wait(waitMs)
+      }
+    }
+  }
+
+  async function admitted<T>(run: () => Promise<T>): Promise<T> {
+    if (closed) throw unavailable('The record store is closed.')
+    // With one connection the inner one would wait for the outer one for ever.
+    if (inTransaction.getStore() === true) throw bug('a transaction is begun inside another one')
+    if (running.size >= TRANSACTIONS_LIMIT)
+      throw unavailable('Too many requests are waiting for the record store.')
+    const outcome = inTransaction.run(true, () => untilItWins(run))
+    running.add(outcome)
+    try {
+      return await outcome
+    } finally {
+      running.delete(outcome)
+    }
+  }
+
+  const store: Store = {
+    migrate: () => admitted(() => migrateToLatest(db, log)),
+    transaction: (work) =>
+      admitted(() => db.transaction().execute((transaction) => work(writeTx(transaction)))),
+    read: (work) =>
+      admitted(() =>
+        db
+          .transaction()
+          .setAccessMode('read only')
+          .execute((transaction) => work(readTx(transaction))),
+      ),
+    async close() {
+      closed = true
+      await Promise.allSettled(running)
+      await db.destroy()
+    },
+  }
+  try {
+    await admitted(() => sql`select 1`.execute(db))
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+  return store
+}

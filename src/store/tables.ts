@@ -1,0 +1,132 @@
+/**
+ * Tables: the shape of the rows, and rows as records and back.
+ *
+ * A column is called as the field that it holds, so that what an operator sees in SQL is what the code and the manual
+ * say, and most rows are their record. What SQL has no plain type for is taken apart here: networks are `address/prefix`,
+ * truth values 0 and 1, the reason of a state two columns, the groups of a NIC rows of their own. Pure.
+ */
+import { type Cidr, cidr, formatCidr } from '../model/addr.ts'
+import type { GroupId, NicId } from '../model/ids.ts'
+import type { InstanceChange } from '../model/lifecycle.ts'
+import type {
+  AccessKey,
+  Account,
+  ClientToken,
+  Group,
+  Host,
+  Image,
+  Instance,
+  InstanceType,
+  KeyPair,
+  Nic,
+  Subnet,
+  Tag,
+  Vpc,
+} from '../model/records.ts'
+
+/** Field types of a record that columns hold in another way. */
+type Stored<Value> = Value extends boolean ? number : Value extends Cidr ? string : Value
+/** A record whose networks and truth values are as columns hold them. */
+type Row<Item> = { readonly [Field in keyof Item]: Stored<Item[Field]> }
+
+export type VpcRow = Row<Vpc>
+export type SubnetRow = Row<Subnet>
+export type InstanceRow = Omit<Instance, 'stateReason'> & {
+  readonly stateReasonCode: string | null
+  readonly stateReasonMessage: string | null
+}
+export type NicRow = Omit<Nic, 'groups'>
+/** One NIC in one group. `position` keeps the order in which the groups were asked for. */
+export interface NicGroupRow {
+  readonly nic: NicId
+  readonly position: number
+  readonly group: GroupId
+}
+
+/** All tables by name, as Kysely wants to know them. */
+export interface Tables {
+  readonly accounts: Account
+  readonly accessKeys: AccessKey
+  readonly hosts: Host
+  readonly images: Image
+  readonly instanceTypes: InstanceType
+  readonly vpcs: VpcRow
+  readonly subnets: SubnetRow
+  readonly securityGroups: Group
+  readonly instances: InstanceRow
+  readonly nics: NicRow
+  readonly nicGroups: NicGroupRow
+  readonly keyPairs: KeyPair
+  readonly tags: Tag
+  readonly clientTokens: ClientToken
+}
+
+/** A VPC as its row. */
+export function vpcToRow(vpc: Vpc): VpcRow {
+  return { ...vpc, cidr: formatCidr(vpc.cidr), isDefault: Number(vpc.isDefault) }
+}
+
+/** A VPC from its row; throws RangeError when the network in it is malformed. */
+export function vpcFromRow(row: VpcRow): Vpc {
+  return { ...row, cidr: cidr(row.cidr), isDefault: row.isDefault !== 0 }
+}
+
+/** A subnet as its row. */
+export function subnetToRow(subnet: Subnet): SubnetRow {
+  return { ...subnet, cidr: formatCidr(subnet.cidr), isDefault: Number(subnet.isDefault) }
+}
+
+/** A subnet from its row; throws RangeError when the network in it is malformed. */
+export function subnetFromRow(row: SubnetRow): Subnet {
+  return { ...row, cidr: cidr(row.cidr), isDefault: row.isDefault !== 0 }
+}
+
+/** An instance as its row. */
+export function instanceToRow(instance: Instance): InstanceRow {
+  const { stateReason, ...rest } = instance
+  return {
+    ...rest,
+    stateReasonCode: stateReason?.code ?? null,
+    stateReasonMessage: stateReason?.message ?? null,
+  }
+}
+
+/** An instance from its row. */
+export function instanceFromRow(row: InstanceRow): Instance {
+  const { stateReasonCode: code, stateReasonMessage: message, ...rest } = row
+  return { ...rest, stateReason: code === null ? null : { code, message: message ?? '' } }
+}
+
+/** The columns that a change sets: those of its fields and no others. */
+export function changeToColumns(change: InstanceChange): Partial<InstanceRow> {
+  const { stateReason, ...rest } = change
+  if (stateReason === undefined) return rest
+  return {
+    ...rest,
+    stateReasonCode: stateReason?.code ?? null,
+    stateReasonMessage: stateReason?.message ?? null,
+  }
+}
+
+/** A NIC as its row and the rows of its groups. */
+export function nicToRows(nic: Nic): {
+  readonly nic: NicRow
+  readonly groups: readonly NicGroupRow[]
+} {
+  const { groups, ...row } = nic
+  return { nic: row, groups: groups.map((group, position) => ({ nic: nic.id, position, group })) }
+}
+
+/** NICs from their rows, in the order of `rows`. `groups` come in ascending order of position. */
+export function nicsFromRows(
+  rows: readonly NicRow[],
+  groups: readonly NicGroupRow[],
+): readonly Nic[] {
+  const groupsOf = new Map<NicId, GroupId[]>()
+  for (const { nic, group } of groups) {
+    const known = groupsOf.get(nic)
+    if (known === undefined) groupsOf.set(nic, [group])
+    else known.push(group)
+  }
+  return rows.map((row) => ({ ...row, groups: groupsOf.get(row.id) ?? [] }))
+}

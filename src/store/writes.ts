@@ -1,0 +1,212 @@
+/**
+ * Writing records with Kysely: the `Tx` of one transaction, on any engine.
+ *
+ * Whatever two hosts may fight for is decided by a UNIQUE key or by one conditional statement whose affected rows are
+ * counted, never by reading first: so it holds even on engines that lose updates under read-then-write (Galera).
+ */
+import { type Insertable, type Kysely, sql } from 'kysely'
+import type { HostName } from '../model/ids.ts'
+import type { Host } from '../model/records.ts'
+import { isTrouble } from './dialects.ts'
+import { readTx } from './reads.ts'
+import type { Tx } from './store.ts'
+import {
+  changeToColumns,
+  instanceToRow,
+  nicToRows,
+  subnetToRow,
+  type Tables,
+  vpcToRow,
+} from './tables.ts'
+
+/** What the methods that write are, without those that read. */
+type WriteTx = Omit<Tx, keyof ReturnType<typeof readTx>>
+
+/** A whole transaction in `db`. */
+export function writeTx(db: Kysely<Tables>): Tx {
+  return {
+    ...readTx(db),
+    ...writeHouse(db),
+    ...writeWorkloads(db),
+    ...writeLabels(db),
+    ...writeHosts(db),
+  }
+}
+
+function writeHouse(
+  db: Kysely<Tables>,
+): Pick<
+  WriteTx,
+  | 'insertAccount'
+  | 'insertAccessKey'
+  | 'insertVpc'
+  | 'insertSubnet'
+  | 'insertGroup'
+  | 'insertClientToken'
+  | 'deleteClientTokensBefore'
+> {
+  return {
+    insertAccount: (account) => insertOr('exists', db, 'accounts', account),
+    insertAccessKey: (key) => insertOr('exists', db, 'accessKeys', key),
+    insertVpc: (vpc) => insertOr('exists', db, 'vpcs', vpcToRow(vpc)),
+    insertSubnet: (subnet) => insertOr('exists', db, 'subnets', subnetToRow(subnet)),
+    insertGroup: (group) => insertOr('exists', db, 'securityGroups', group),
+    insertClientToken: (token) => insertOr('exists', db, 'clientTokens', token),
+    async deleteClientTokensBefore(createdAt) {
+      await db.deleteFrom('clientTokens').where('createdAt', '<', createdAt).execute()
+    },
+  }
+}
+
+function writeWorkloads(
+  db: Kysely<Tables>,
+): Pick<
+  WriteTx,
+  | 'insertImage'
+  | 'updateImage'
+  | 'deleteImage'
+  | 'insertInstance'
+  | 'updateInstance'
+  | 'deleteInstance'
+  | 'insertNic'
+  | 'deleteNics'
+  | 'addressTaken'
+> {
+  return {
+    insertImage: (image) => insertOr('exists', db, 'images', image),
+    async updateImage(id, change) {
+      // An UPDATE that sets nothing is not SQL.
+      if (Object.keys(change).length === 0) return
+      await db.updateTable('images').set(change).where('id', '=', id).execute()
+    },
+    async deleteImage(id) {
+      await db.deleteFrom('images').where('id', '=', id).execute()
+    },
+    async insertInstance(instance) {
+      await db.insertInto('instances').values(instanceToRow(instance)).execute()
+    },
+    async updateInstance(id, change) {
+      const columns = changeToColumns(change)
+      if (Object.keys(columns).length === 0) return
+      await db.updateTable('instances').set(columns).where('id', '=', id).execute()
+    },
+    async deleteInstance(id) {
+      await db.deleteFrom('instances').where('id', '=', id).execute()
+    },
+    async insertNic(nic) {
+      const rows = nicToRows(nic)
+      const result = await insertOr('taken', db, 'nics', rows.nic)
+      if (result === 'done' && rows.groups.length > 0)
+        await db.insertInto('nicGroups').values(rows.groups).execute()
+      return result
+    },
+    async deleteNics(instance) {
+      const nics = db.selectFrom('nics').select('id').where('instance', '=', instance)
+      await db.deleteFrom('nicGroups').where('nic', 'in', nics).execute()
+      await db.deleteFrom('nics').where('instance', '=', instance).execute()
+    },
+    async addressTaken(ip) {
+      const nic = await db.selectFrom('nics').select('id').where('ip', '=', ip).executeTakeFirst()
+      return nic !== undefined
+    },
+  }
+}
+
+function writeLabels(
+  db: Kysely<Tables>,
+): Pick<WriteTx, 'insertKeyPair' | 'deleteKeyPair' | 'putTags' | 'deleteTag' | 'deleteTagsOf'> {
+  return {
+    insertKeyPair: (key) => insertOr('exists', db, 'keyPairs', key),
+    async deleteKeyPair(id) {
+      await db.deleteFrom('keyPairs').where('id', '=', id).execute()
+    },
+    async putTags(tags) {
+      for (const tag of tags) {
+        if ((await insertOr('exists', db, 'tags', tag)) === 'done') continue
+        await db
+          .updateTable('tags')
+          .set({ value: tag.value, resourceType: tag.resourceType })
+          .where('account', '=', tag.account)
+          .where('resource', '=', tag.resource)
+          .where('key', '=', tag.key)
+          .execute()
+      }
+    },
+    async deleteTag({ account, resource, key, value }) {
+      let query = db
+        .deleteFrom('tags')
+        .where('account', '=', account)
+        .where('resource', '=', resource)
+        .where('key', '=', key)
+      if (value !== undefined) query = query.where('value', '=', value)
+      await query.execute()
+    },
+    async deleteTagsOf(resource) {
+      await db.deleteFrom('tags').where('resource', '=', resource).execute()
+    },
+  }
+}
+
+function writeHosts(
+  db: Kysely<Tables>,
+): Pick<WriteTx, 'upsertHost' | 'takeCapacity' | 'returnCapacity' | 'advanceGeneration'> {
+  const updateHost = (host: HostName) => db.updateTable('hosts').where('name', '=', host)
+  const nextGeneration = sql<number>`${sql.ref('generation')} + 1`
+  return {
+    async upsertHost(host) {
+      const { name, ...rest } = host
+      const inserted = await insertOr('exists', db, 'hosts', { ...host, ...NEW_HOST })
+      if (inserted === 'exists') await updateHost(name).set(rest).execute()
+    },
+    async takeCapacity(host, vcpus, memoryMiB) {
+      const { numUpdatedRows } = await updateHost(host)
+        .where('state', '=', 'active')
+        .where(sql<boolean>`${sql.ref('usedVcpus')} + ${vcpus} <= ${sql.ref('vcpus')}`)
+        .where(sql<boolean>`${sql.ref('usedMemoryMiB')} + ${memoryMiB} <= ${sql.ref('memoryMiB')}`)
+        .set((row) => ({
+          usedVcpus: row('usedVcpus', '+', vcpus),
+          usedMemoryMiB: row('usedMemoryMiB', '+', memoryMiB),
+          generation: nextGeneration,
+        }))
+        .executeTakeFirstOrThrow()
+      return numUpdatedRows === 1n ? 'done' : 'full'
+    },
+    async returnCapacity(host, vcpus, memoryMiB) {
+      await updateHost(host)
+        .set({
+          usedVcpus: lessButNotNegative('usedVcpus', vcpus),
+          usedMemoryMiB: lessButNotNegative('usedMemoryMiB', memoryMiB),
+          generation: nextGeneration,
+        })
+        .execute()
+    },
+    async advanceGeneration(host) {
+      await updateHost(host).set({ generation: nextGeneration }).execute()
+    },
+  }
+}
+
+/** What a host's row starts with and `upsertHost` then keeps. */
+const NEW_HOST = { state: 'active', usedVcpus: 0, usedMemoryMiB: 0, generation: 1 } as const
+
+/** `max(0, column - amount)`, whose name differs between engines. */
+function lessButNotNegative(column: keyof Host, amount: number) {
+  const ref = sql.ref(column)
+  return sql<number>`case when ${ref} > ${amount} then ${ref} - ${amount} else 0 end`
+}
+
+/** Inserts a row; `otherwise` when a UNIQUE key of it is taken, with nothing changed. */
+async function insertOr<Table extends keyof Tables, Otherwise extends 'exists' | 'taken'>(
+  otherwise: Otherwise,
+  db: Kysely<Tables>,
+  table: Table,
+  row: Insertable<Tables[Table]>,
+): Promise<'done' | Otherwise> {
+  try {
+    await db.insertInto<keyof Tables>(table).values(row).execute()
+    return 'done'
+  } catch (error) {
+    if (isTrouble(error, 'duplicate')) return otherwise
+    throw error
+  }
+}

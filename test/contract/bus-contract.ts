@@ -1,0 +1,227 @@
+/**
+ * What every implementation of the `Bus` port promises. A new one joins with one `describeBusContract`.
+ *
+ * A bell may be late, joined with others or repeated, so tests wait for a bell after the last ring and never count.
+ */
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Bus } from '../../src/bus/bus.ts'
+import { AtollError, refused } from '../../src/model/errors.ts'
+import { formatId, type HostName } from '../../src/model/ids.ts'
+
+/** A bus of its own, and the host whose bells and questions arrive at it. */
+export interface BusWorld {
+  readonly bus: Bus
+  readonly host: HostName
+  end(): Promise<void>
+}
+
+const ASK = { instance: formatId('i', new Uint8Array(9)) }
+const AT = '2026-11-22T08:33:27.000Z'
+/** Long enough for any engine that is well. */
+const PATIENCE_MS = 5_000
+
+/** Runs the contract against an implementation. */
+export function describeBusContract(name: string, begin: () => Promise<BusWorld>): void {
+  describe(name, () => {
+    let world: BusWorld
+    beforeEach(async () => {
+      world = await begin()
+    })
+    afterEach(() => world.end())
+    describeBells(() => world)
+    describeAnswers(() => world)
+    describeSilence(() => world)
+  })
+}
+
+/** Listens; `next` resolves with the first bell after its call. */
+function listen(bus: Bus): { next(): Promise<void>; stop(): void; readonly count: number } {
+  let count = 0
+  let bell = Promise.withResolvers<void>()
+  const stop = bus.onBell(() => {
+    count += 1
+    bell.resolve()
+    bell = Promise.withResolvers()
+  })
+  return {
+    next: () => bell.promise,
+    stop,
+    get count() {
+      return count
+    },
+  }
+}
+
+function describeBells(world: () => BusWorld): void {
+  describe('bells', () => {
+    it('are heard, but never before ring returns', async () => {
+      const { bus, host } = world()
+      const ear = listen(bus)
+      const heard = ear.next()
+      bus.ring(host)
+      expect(ear.count).toBe(0)
+      await heard
+    })
+
+    it('after the last of any rings there is a bell, and not more bells than rings', async () => {
+      const { bus, host } = world()
+      const ear = listen(bus)
+      const anyBursts = fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1, maxLength: 5 })
+      await fc.assert(
+        fc.asyncProperty(anyBursts, async (bursts) => {
+          const before = ear.count
+          for (const burst of bursts) {
+            const heard = ear.next()
+            for (let rung = 0; rung < burst; rung += 1) bus.ring(host)
+            await heard
+          }
+          const rings = bursts.reduce((sum, burst) => sum + burst, 0)
+          expect(ear.count - before).toBeLessThanOrEqual(rings)
+        }),
+      )
+    })
+
+    it('reach every listener, until it stops listening', async () => {
+      const { bus, host } = world()
+      const [first, second] = [listen(bus), listen(bus)]
+      const both = Promise.all([first.next(), second.next()])
+      bus.ring(host)
+      await both
+      const count = first.count
+      first.stop()
+      first.stop()
+      const heard = second.next()
+      bus.ring(host)
+      await heard
+      expect(first.count).toBe(count)
+    })
+
+    it('may be answered with a bell', async () => {
+      const { bus, host } = world()
+      let heard = 0
+      const enough = Promise.withResolvers<void>()
+      bus.onBell(() => {
+        heard += 1
+        if (heard === 3) enough.resolve()
+        else bus.ring(host)
+      })
+      bus.ring(host)
+      await enough.promise
+    })
+  })
+}
+
+function describeAnswers(world: () => BusWorld): void {
+  describe('questions', () => {
+    it('each get the answer to what they asked', async () => {
+      const { bus, host } = world()
+      const asks = Array.from({ length: 50 }, (_, index) => ({
+        instance: formatId('i', new Uint8Array(9).fill(index)),
+      }))
+      bus.onAsk('console', async ({ instance }) => ({ output: instance, at: AT }))
+      const answers = await Promise.all(
+        asks.map((ask) => bus.ask(host, 'console', ask, { timeoutMs: PATIENCE_MS })),
+      )
+      expect(answers).toStrictEqual(asks.map(({ instance }) => ({ output: instance, at: AT })))
+    })
+
+    it('get copies: nothing is shared between the two ends', async () => {
+      const { bus, host } = world()
+      const answer = { output: 'x', at: AT }
+      const asked: unknown[] = []
+      bus.onAsk('console', async (ask) => {
+        asked.push(ask)
+        return answer
+      })
+      const got = await bus.ask(host, 'console', ASK, { timeoutMs: PATIENCE_MS })
+      expect(got).toStrictEqual(answer)
+      expect(got).not.toBe(answer)
+      expect(asked).toStrictEqual([ASK])
+      expect(asked[0]).not.toBe(ASK)
+    })
+
+    it('get the error that is the answer, with its kind, code and message', async () => {
+      const { bus, host } = world()
+      bus.onAsk('console', async () => {
+        throw refused('InvalidInstanceID.NotFound', 'no such instance')
+      })
+      const answer = bus.ask(host, 'console', ASK, { timeoutMs: PATIENCE_MS })
+      await expect(answer).rejects.toBeInstanceOf(AtollError)
+      await expect(answer).rejects.toMatchObject({
+        kind: 'refused',
+        code: 'InvalidInstanceID.NotFound',
+        message: 'no such instance',
+      })
+    })
+
+    it('learn that the other end failed, and not how', async () => {
+      const { bus, host } = world()
+      bus.onAsk('console', async () => {
+        throw new TypeError('a secret of the other end')
+      })
+      const answer = bus.ask(host, 'console', ASK, { timeoutMs: PATIENCE_MS })
+      await expect(answer).rejects.toMatchObject({ kind: 'bug', code: 'InternalError' })
+      await expect(answer).rejects.not.toThrow(/secret/)
+    })
+
+    it('have one answerer a kind', () => {
+      const { bus } = world()
+      const answer = async () => ({ output: '', at: AT })
+      bus.onAsk('console', answer)
+      expect(() => bus.onAsk('console', answer)).toThrow(AtollError)
+    })
+  })
+}
+
+function describeSilence(world: () => BusWorld): void {
+  describe('silence', () => {
+    const never = () => new Promise<never>(() => {})
+
+    it('is unavailable when nobody answers that kind', async () => {
+      const { bus, host } = world()
+      const answer = bus.ask(host, 'console', ASK, { timeoutMs: 200 })
+      await expect(answer).rejects.toMatchObject({ kind: 'unavailable' })
+    })
+
+    it('is unavailable after the deadline, and a late answer is forgotten', async () => {
+      const { bus, host } = world()
+      const late = Promise.withResolvers<{ output: string; at: string }>()
+      bus.onAsk('console', () => late.promise)
+      const answer = bus.ask(host, 'console', ASK, { timeoutMs: 50 })
+      await expect(answer).rejects.toMatchObject({ kind: 'unavailable' })
+      late.resolve({ output: 'late', at: AT })
+      const again = await bus.ask(host, 'console', ASK, { timeoutMs: PATIENCE_MS })
+      expect(again.output).toBe('late')
+    })
+
+    it('ends when the asker gives up, with the reason', async () => {
+      const { bus, host } = world()
+      bus.onAsk('console', never)
+      const reason = new Error('gave up')
+      const controller = new AbortController()
+      const options = { timeoutMs: PATIENCE_MS, signal: controller.signal }
+      const answer = bus.ask(host, 'console', ASK, options)
+      controller.abort(reason)
+      await expect(answer).rejects.toBe(reason)
+      await expect(bus.ask(host, 'console', ASK, options)).rejects.toBe(reason)
+    })
+
+    it('follows close, which ends what is open', async () => {
+      const { bus, host } = world()
+      const ear = listen(bus)
+      bus.onAsk('console', never)
+      const open = bus.ask(host, 'console', ASK, { timeoutMs: PATIENCE_MS })
+      const ended = expect(open).rejects.toMatchObject({ kind: 'unavailable' })
+      bus.ring(host)
+      await bus.close()
+      await bus.close()
+      await ended
+      const count = ear.count
+      bus.ring(host)
+      const answer = bus.ask(host, 'console', ASK, { timeoutMs: PATIENCE_MS })
+      await expect(answer).rejects.toMatchObject({ kind: 'unavailable' })
+      expect(ear.count).toBe(count)
+    })
+  })
+}

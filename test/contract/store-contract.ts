@@ -1,0 +1,24 @@
+/**
+ * What every implementation of the `Store` port promises. A new engine joins with one `describeStoreContract`.
+ *
+ * Wherever records are fought for, the fighters use two stores over the same records, as two hosts would.
+ */
+import { describe } from 'vitest'
+import { describeHosts, describeLabels, describeUniqueness } from './store/keys.ts'
+import { describeQueries, describeRoundTrips } from './store/queries.ts'
+import { describeMigrations, describeRaces, describeTransactions } from './store/transactions.ts'
+import type { StoreWorld } from './store/world.ts'
+
+/** Runs the contract against an implementation. */
+export function describeStoreContract(name: string, begin: () => Promise<StoreWorld>): void {
+  describe(name, () => {
+    describeMigrations(begin)
+    describeRoundTrips(begin)
+    describeQueries(begin)
+    describeUniqueness(begin)
+    describeHosts(begin)
+    describeLabels(begin)
+    describeTransactions(begin)
+    describeRaces(begin)
+  })
+}

@@ -1,0 +1,46 @@
+/** The `Store` contract, held by every engine. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { silentLog } from '../../src/lib/log.ts'
+import { openSqliteStore, openSqlStore } from '../../src/store/sql.ts'
+import { sqliteDialect } from '../../src/store/sqlite.ts'
+import type { Store } from '../../src/store/store.ts'
+import { withTurns } from './store/turns.ts'
+import type { StoreWorld } from './store/world.ts'
+import { describeStoreContract } from './store-contract.ts'
+
+/** Worlds of stores over one file each. */
+const filesOf = (open: (file: string) => Promise<Store>) => async (): Promise<StoreWorld> => {
+  const directory = await mkdtemp(join(tmpdir(), 'atoll-store-'))
+  const opened: Store[] = []
+  return {
+    async open() {
+      const store = await open(join(directory, 'records.db'))
+      opened.push(store)
+      return store
+    },
+    async end() {
+      await Promise.all(opened.map((store) => store.close()))
+      await rm(directory, { recursive: true })
+    },
+  }
+}
+
+describeStoreContract(
+  'SQLite',
+  filesOf((file) => openSqliteStore({ file, log: silentLog })),
+)
+
+describeStoreContract(
+  'SQLite, interleaved by statements',
+  filesOf((file) =>
+    openSqlStore({
+      dialect: withTurns(sqliteDialect(file)),
+      wait: (ms) => wait(ms),
+      random: Math.random,
+      log: silentLog,
+    }),
+  ),
+)

@@ -1,0 +1,210 @@
+/** The `Store` contract, first part: what goes in comes out, and queries find what they ask for. */
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import * as given from './records.ts'
+import { type StoreWorld, settledWorld } from './world.ts'
+
+/** Records come back as they were, whatever is in them. */
+export function describeRoundTrips(begin: () => Promise<StoreWorld>): void {
+  describe('what goes in comes out', () => {
+    const world = settledWorld(begin)
+
+    it('instances and their NICs, whatever is in them', async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          given.anyInstance(7),
+          fc.uniqueArray(fc.constantFrom(given.group.id, given.otherGroup.id)),
+          async (instance, groups) => {
+            const nic = given.nic(7, { groups, account: instance.account })
+            const found = await world.store.transaction(async (tx) => {
+              await tx.deleteNics(instance.id)
+              await tx.deleteInstance(instance.id)
+              await tx.insertInstance(instance)
+              await tx.insertNic(nic)
+              return { instances: await tx.instances({}), nics: await tx.nics({}) }
+            })
+            expect(found).toStrictEqual({ instances: [instance], nics: [nic] })
+          },
+        ),
+        { numRuns: 50 },
+      )
+    })
+
+    it('a change of an instance sets its fields and no others', async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          given.anyInstance(7),
+          given.anyInstanceChange,
+          async (instance, change) => {
+            const found = await world.store.transaction(async (tx) => {
+              await tx.deleteInstance(instance.id)
+              await tx.insertInstance(instance)
+              await tx.insertInstance({ ...instance, id: given.instance(8).id })
+              await tx.updateInstance(instance.id, change)
+              const all = await tx.instances({})
+              await tx.deleteInstance(given.instance(8).id)
+              return all
+            })
+            expect(found).toStrictEqual([
+              { ...instance, ...change },
+              { ...instance, id: given.instance(8).id },
+            ])
+          },
+        ),
+        { numRuns: 50 },
+      )
+    })
+
+    it('accounts, keys, networks, images, key pairs, tokens', async () => {
+      const accessKey = { id: 'AKIA1', secret: 's', account: given.ACCOUNT, user: 'admin' }
+      await world.store.transaction(async (tx) => {
+        await tx.insertAccessKey(accessKey)
+        await tx.insertImage(given.image(1))
+        await tx.updateImage(given.image(1).id, { state: 'available', digest: 'sha256:ab' })
+        await tx.updateImage(given.image(1).id, {})
+        await tx.insertKeyPair(given.keyPair(1))
+        await tx.insertClientToken(given.clientToken('t'))
+      })
+      await world.peer.read(async (tx) => {
+        expect(await tx.accounts()).toStrictEqual([given.account, given.otherAccount])
+        expect(await tx.accessKey('AKIA1')).toStrictEqual(accessKey)
+        expect(await tx.accessKey('akia1')).toBeUndefined()
+        expect(await tx.accessKeys(given.ACCOUNT)).toStrictEqual([accessKey])
+        expect(await tx.accessKeys(given.OTHER_ACCOUNT)).toStrictEqual([])
+        expect(await tx.vpcs({})).toStrictEqual([given.vpc])
+        expect(await tx.subnets({})).toStrictEqual([given.subnet, given.otherSubnet])
+        expect(await tx.groups({})).toStrictEqual([given.group, given.otherGroup])
+        expect(await tx.images({})).toStrictEqual([
+          given.image(1, { state: 'available', digest: 'sha256:ab' }),
+        ])
+        expect(await tx.keyPairs({ account: given.ACCOUNT })).toStrictEqual([given.keyPair(1)])
+        const token = await tx.clientToken(given.ACCOUNT, 'RunInstances', 't')
+        expect(token).toStrictEqual(given.clientToken('t'))
+      })
+    })
+
+    it('the schema brings the instance types', async () => {
+      const types = await world.store.read((tx) => tx.instanceTypes())
+      expect(types).toContainEqual({ name: 't3.micro', vcpus: 2, memoryMiB: 1024, diskGiB: 8 })
+      expect(types.map(({ name }) => name)).toStrictEqual(types.map(({ name }) => name).toSorted())
+    })
+  })
+}
+
+/** Restrictions, order, and lists of any length. */
+export function describeQueries(begin: () => Promise<StoreWorld>): void {
+  describe('queries', () => {
+    const world = settledWorld(begin)
+
+    it('join fields by AND and members by OR, and an empty list finds nothing', async () => {
+      const numbers = Array.from({ length: 12 }, (_, index) => index + 1)
+      const all = numbers.map((number) =>
+        given.instance(number, {
+          account: number % 2 === 0 ? given.ACCOUNT : given.OTHER_ACCOUNT,
+          host: number % 3 === 0 ? given.HOST : given.OTHER_HOST,
+        }),
+      )
+      const nics = all.map((instance, index) =>
+        given.nic(index + 1, {
+          // NICs in another order than their instances, to see that each list has an order of its own.
+          id: given.nic(100 - index).id,
+          account: instance.account,
+          subnet: index % 2 === 0 ? given.subnet.id : given.otherSubnet.id,
+          groups: [given.otherGroup.id, given.group.id],
+        }),
+      )
+      await world.store.transaction(async (tx) => {
+        for (const instance of all.toReversed()) await tx.insertInstance(instance)
+        for (const nic of nics) await tx.insertNic(nic)
+      })
+      const anyIds = fc.option(
+        fc.array(fc.integer({ min: 1, max: 14 }).map((number) => given.instance(number).id)),
+        { nil: undefined },
+      )
+      const anyAccount = fc.constantFrom(undefined, given.ACCOUNT, given.OTHER_ACCOUNT)
+      const anyHost = fc.constantFrom(undefined, given.HOST, given.OTHER_HOST)
+      const anySubnet = fc.constantFrom(undefined, given.subnet.id, given.otherSubnet.id)
+      await fc.assert(
+        fc.asyncProperty(
+          anyIds,
+          anyAccount,
+          anyHost,
+          anySubnet,
+          async (ids, account, host, subnet) => {
+            const common = account === undefined ? {} : { account }
+            const found = await world.store.read(async (tx) => ({
+              instances: await tx.instances({
+                ...common,
+                ...(ids === undefined ? {} : { ids }),
+                ...(host === undefined ? {} : { host }),
+              }),
+              nics: await tx.nics({
+                ...common,
+                ...(ids === undefined ? {} : { instances: ids }),
+                ...(subnet === undefined ? {} : { subnet }),
+              }),
+            }))
+            const fits = <Value>(asked: Value | undefined, value: Value) =>
+              asked === undefined || asked === value
+            expect(found.instances).toStrictEqual(
+              all.filter(
+                (item) =>
+                  (ids?.includes(item.id) ?? true) &&
+                  fits(account, item.account) &&
+                  fits(host, item.host),
+              ),
+            )
+            expect(found.nics).toStrictEqual(
+              nics
+                .toReversed()
+                .filter(
+                  (item) =>
+                    (ids?.includes(item.instance) ?? true) &&
+                    fits(account, item.account) &&
+                    fits(subnet, item.subnet),
+                ),
+            )
+          },
+        ),
+        { numRuns: 60 },
+      )
+    })
+
+    it('take lists of ids of any length', async () => {
+      const ids = Array.from({ length: 5000 }, (_, index) => given.instance(index + 1).id)
+      const present = [1, 1024, 1025, 2048, 4999].map((number) => given.instance(number))
+      // In another order than their instances: the list of NICs has one of its own.
+      const nics = [4999, 1025, 1].map((number, index) =>
+        given.nic(number, { id: given.nth('eni', index) }),
+      )
+      const found = await world.store.transaction(async (tx) => {
+        for (const instance of present) await tx.insertInstance(instance)
+        for (const nic of nics) await tx.insertNic(nic)
+        return {
+          instances: await tx.instances({ ids: ids.toReversed() }),
+          nics: await tx.nics({ instances: [...ids, ...ids] }),
+        }
+      })
+      expect(found).toStrictEqual({ instances: present, nics })
+    })
+
+    it('restrict images, subnets, VPCs and groups too', async () => {
+      await world.store.transaction(async (tx) => {
+        await tx.insertImage(given.image(1))
+        await tx.insertImage(given.image(2, { account: given.OTHER_ACCOUNT }))
+      })
+      await world.store.read(async (tx) => {
+        const ids = [given.image(2).id, given.image(9).id]
+        expect(await tx.images({ ids })).toHaveLength(1)
+        expect(await tx.images({ ids, account: given.ACCOUNT })).toHaveLength(0)
+        expect(await tx.images({ ids: [] })).toHaveLength(0)
+        expect(await tx.images({ account: given.ACCOUNT })).toStrictEqual([given.image(1)])
+        expect(await tx.subnets({ ids: [given.otherSubnet.id] })).toStrictEqual([given.otherSubnet])
+        expect(await tx.subnets({ account: given.OTHER_ACCOUNT })).toHaveLength(0)
+        expect(await tx.vpcs({ account: given.OTHER_ACCOUNT })).toHaveLength(0)
+        expect(await tx.vpcs({ account: given.ACCOUNT })).toStrictEqual([given.vpc])
+        expect(await tx.groups({ account: given.OTHER_ACCOUNT })).toHaveLength(0)
+      })
+    })
+  })
+}

@@ -1,0 +1,40 @@
+/** The world of a store test: records of its own, and stores over them that stand for hosts. */
+import { afterEach, beforeEach } from 'vitest'
+import type { Store } from '../../../src/store/store.ts'
+import { settle } from './records.ts'
+
+/** Records that nobody else uses, empty and without a schema. */
+export interface StoreWorld {
+  /** Opens one more store over these records. The world closes it. */
+  open(): Promise<Store>
+  /** Closes every store that was opened and removes the records. */
+  end(): Promise<void>
+}
+
+/** A world with a settled store before each test, ended after it. */
+export function settledWorld(begin: () => Promise<StoreWorld>): {
+  readonly store: Store
+  readonly peer: Store
+} {
+  const held: { world?: StoreWorld; store?: Store; peer?: Store } = {}
+  beforeEach(async () => {
+    held.world = await begin()
+    held.store = await held.world.open()
+    await held.store.migrate()
+    held.peer = await held.world.open()
+    await settle(held.store)
+  })
+  afterEach(async () => held.world?.end())
+  const present = (store: Store | undefined) => {
+    if (store === undefined) throw new Error('the world has not begun')
+    return store
+  }
+  return {
+    get store() {
+      return present(held.store)
+    },
+    get peer() {
+      return present(held.peer)
+    },
+  }
+}
