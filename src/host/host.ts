@@ -6,7 +6,7 @@
  * `AtollError` `unavailable` with the kernel's errno as cause.
  */
 import type { Socket } from 'node:dgram'
-import type { Ipv4, Mac } from '../model/addr.ts'
+import type { Cidr, Ipv4, Mac } from '../model/addr.ts'
 
 /** A NIC as the kernel needs to know it. The host end's name and the guest end's come from `model/names.ts`. */
 export interface NicSpec {
@@ -37,6 +37,12 @@ export interface NicState {
   readonly up: boolean
   /** Whether the guest end is still in the host's own namespace. */
   readonly guestAtHome: boolean
+  /** Where the kernel sends to through this link: routes of ours, with the source the host itself uses. */
+  readonly routes: readonly { readonly ip: Ipv4; readonly gateway: Ipv4 | null }[]
+  /** Permanent neighbour entries on this link. */
+  readonly neighbours: readonly { readonly ip: Ipv4; readonly mac: string }[]
+  /** Names of the kernel settings of this link that are not as the packet path needs them. */
+  readonly wrongSettings: readonly string[]
 }
 
 export interface Host {
@@ -62,13 +68,27 @@ export interface Host {
   /** Whether the namespace of `pid` has this NIC, set up as asked. */
   isPlugged(spec: NicSpec, pid: number, setup: GuestSetup): Promise<boolean>
 
-  /** The `/32` routes of ours that lead to other hosts, made equal to these. Returns what it changed. */
-  ensureRoutes(routes: readonly { readonly ip: Ipv4; readonly via: Ipv4 }[]): Promise<readonly string[]>
+  /**
+   * Makes our routes that do not lead to a NIC equal to these: `/32`s of instances on other hosts, and one `unreachable` for each
+   * network in `vpcs`, so that an address nobody has is neither answered for by proxy ARP nor sent out by the default route.
+   * Returns what it changed.
+   */
+  ensureRoutes(
+    routes: readonly { readonly ip: Ipv4; readonly via: Ipv4 }[],
+    vpcs: readonly Cidr[],
+  ): Promise<readonly string[]>
 
   /** Runs an nft script atomically (`nft -f -`); rejects with its message and leaves all as it was on any error. */
   applyRules(script: string): Promise<void>
   /** The named table as `nft -j` lists it, or null when it does not exist. */
   listTable(family: string, name: string): Promise<string | null>
+  /**
+   * A number that changes with every change to any nftables rules of the namespace, by whomever. Equal numbers mean that nothing
+   * was touched; a table's packet counters do not count as a change.
+   */
+  rulesGeneration(): Promise<number>
+  /** Packets counted by each named counter of a table; empty when there is no such table. */
+  ruleCounters(family: 'inet' | 'arp', table: string): Promise<ReadonlyMap<string, number>>
   /** Accepts traffic of our links in Docker's DOCKER-USER chain where that exists. Returns whether it had to add something. */
   ensureDockerCoexistence(nicLinkPattern: string): Promise<boolean>
 

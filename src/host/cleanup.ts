@@ -1,0 +1,48 @@
+/**
+ * Takes everything of ours out of the kernel: what `--down` and uninstalling need, after the workloads have ended.
+ *
+ * Whatever carries a mark of `model/names.ts` goes, whoever made it; nothing else is touched. The rules go last, so that a link is
+ * never up without them. IPv4 forwarding stays on: somebody else may have come to rely on it.
+ */
+import type { Runner } from '../lib/runner.ts'
+import { systemRunner } from '../lib/runner.ts'
+import { LINK_PREFIX, NFT_TABLE, ROUTE_PROTOCOL } from '../model/names.ts'
+import { createDockerUser } from './docker-user.ts'
+import { createIp } from './ip.ts'
+import { openRouteNetlink } from './netlink.ts'
+import { createNft } from './nft.ts'
+import { removeLink } from './nics.ts'
+
+/**
+ * Removes links, routes, DOCKER-USER rules and nftables tables of ours from this network namespace. Returns what it removed, in
+ * words; repeating it finds nothing. Errors: the kernel's own, or `unavailable` from nft and iptables.
+ */
+export async function removeAllOfOurs(
+  options: { readonly runner?: Runner } = {},
+): Promise<readonly string[]> {
+  const runner = options.runner ?? systemRunner
+  const removed: string[] = []
+  const ip = createIp(openRouteNetlink())
+  try {
+    for (const { name } of await ip.links()) {
+      if (!name.startsWith(LINK_PREFIX)) continue
+      await removeLink(ip, name)
+      removed.push(`link ${name}`)
+    }
+    for (const route of await ip.routes()) {
+      if (route.protocol !== ROUTE_PROTOCOL) continue
+      await ip.deleteRoute(route)
+      removed.push(`route ${route.kind} ${route.destination}/${route.prefix}`)
+    }
+  } finally {
+    ip.close()
+  }
+  removed.push(...(await createDockerUser(runner).remove()))
+  const nft = createNft(runner)
+  for (const { family, name } of await nft.tables()) {
+    if (!name.startsWith(NFT_TABLE)) continue
+    await nft.remove(family, name)
+    removed.push(`table ${family} ${name}`)
+  }
+  return removed
+}

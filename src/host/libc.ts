@@ -1,0 +1,98 @@
+/**
+ * The few C library calls that Node does not offer, typed: entering a network namespace, and making a UDP socket that is bound to
+ * a device before it is bound to a port.
+ *
+ * All of them run on the calling thread, at once. Each throws `LibcError` with the errno's name.
+ */
+import { constants } from 'node:os'
+import { getSystemErrorName } from 'node:util'
+import koffi from 'koffi'
+
+/** A failed call. `code` is the errno's name, e.g. `EPERM`. */
+export class LibcError extends Error {
+  readonly code: string
+  readonly syscall: string
+
+  constructor(syscall: string, errno: number) {
+    const code = getSystemErrorName(-errno)
+    super(`${syscall}: ${code}`)
+    this.name = 'LibcError'
+    this.code = code
+    this.syscall = syscall
+  }
+}
+
+export interface Libc {
+  /** setns(2) with CLONE_NEWNET: moves the calling thread into the network namespace behind `fd`. */
+  enterNetworkNamespace(fd: number): void
+  /** A non-blocking, close-on-exec IPv4 UDP socket (socket(2)). */
+  udpSocket(): number
+  /** setsockopt(2) at level SOL_SOCKET with an int. */
+  setSocketFlag(fd: number, option: number, value: number): void
+  /** SO_BINDTODEVICE (socket(7)): the socket sends and receives through this link only. */
+  bindToDevice(fd: number, link: string): void
+  /** bind(2) to 0.0.0.0 and `port`. */
+  bindAny(fd: number, port: number): void
+  close(fd: number): void
+}
+
+const CLONE_NEWNET = 0x40000000
+const AF_INET = 2
+const SOCK_DGRAM = 2
+const SOCK_NONBLOCK = 0o4000
+const SOCK_CLOEXEC = 0o2000000
+const SOL_SOCKET = 1
+const SO_BINDTODEVICE = 25
+const SOCKADDR_IN_BYTES = 16
+/** SO_REUSEADDR of socket(7). */
+export const SO_REUSEADDR = 2
+/** SO_BROADCAST of socket(7). */
+export const SO_BROADCAST = 6
+
+/** The C library of this process. */
+export function loadLibc(): Libc {
+  const library = koffi.load('libc.so.6')
+  const setns = library.func('int setns(int fd, int nstype)')
+  const socket = library.func('int socket(int domain, int type, int protocol)')
+  const setsockopt = library.func(
+    'int setsockopt(int fd, int level, int name, const uint8_t *value, uint32_t length)',
+  )
+  const bind = library.func('int bind(int fd, const uint8_t *address, uint32_t length)')
+  const close = library.func('int close(int fd)')
+
+  /** A call that came back with -1 has its reason in errno, which must be read before anything else is called. */
+  const checked = (syscall: string, result: unknown): number => {
+    if (typeof result === 'number' && result >= 0) return result
+    throw new LibcError(syscall, koffi.errno())
+  }
+  const setOption = (fd: number, name: number, value: Buffer) => {
+    checked('setsockopt', setsockopt(fd, SOL_SOCKET, name, value, value.length))
+  }
+
+  return {
+    enterNetworkNamespace: (fd) => {
+      checked('setns', setns(fd, CLONE_NEWNET))
+    },
+    udpSocket: () =>
+      checked('socket', socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)),
+    setSocketFlag: (fd, option, value) =>
+      setOption(fd, option, Buffer.from(Int32Array.of(value).buffer)),
+    bindToDevice: (fd, link) => setOption(fd, SO_BINDTODEVICE, Buffer.from(`${link}\0`)),
+    bindAny: (fd, port) => {
+      // sin_family is in the machine's own byte order, sin_port in the network's (ip(7)).
+      const address = Buffer.alloc(SOCKADDR_IN_BYTES)
+      address.set(new Uint8Array(Uint16Array.of(AF_INET).buffer))
+      address.writeUInt16BE(port, 2)
+      checked('bind', bind(fd, address, address.length))
+    },
+    close: (fd) => {
+      checked('close', close(fd))
+    },
+  }
+}
+
+/** The errno name in anything thrown by the kernel's side (`code`), else undefined. */
+export function errnoCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined
+  return typeof error.code === 'string' && error.code in constants.errno ? error.code : undefined
+}

@@ -1,0 +1,114 @@
+/**
+ * The host port on Linux: rtnetlink for links, addresses, routes and neighbours; /proc/sys for settings; nft for rules; one
+ * device-bound socket for each NIC.
+ *
+ * It acts on the network namespace of the thread that calls `createLinuxHost`. It remembers nothing: every answer is read from
+ * the kernel. Whatever the kernel refuses leaves here as `unavailable`, with the errno in the cause.
+ */
+import type { Log } from '../lib/log.ts'
+import type { Runner } from '../lib/runner.ts'
+import { systemRunner } from '../lib/runner.ts'
+import { AtollError, unavailable } from '../model/errors.ts'
+import { createDockerUser } from './docker-user.ts'
+import { guestIsPlugged, plugGuest } from './guest.ts'
+import type { Host } from './host.ts'
+import { createIp } from './ip.ts'
+import { loadLibc } from './libc.ts'
+import { openNetfilterNetlink, openRouteNetlink } from './netlink.ts'
+import { createNft } from './nft.ts'
+import { createNftState } from './nft-state.ts'
+import { ensureHostEnd, readNics, removeLink } from './nics.ts'
+import { ensureFabricRoutes, ensureGatewayLink } from './routes.ts'
+import { ensureSetting } from './sysctl.ts'
+import { bindUdpToDevice } from './udp.ts'
+
+/** The machine this process runs on. `runner` starts nft and iptables. */
+export function createLinuxHost(options: { readonly log: Log; readonly runner?: Runner }): Host {
+  const runner = options.runner ?? systemRunner
+  const libc = loadLibc()
+  const ip = createIp(openRouteNetlink())
+  const nft = createNft(runner)
+  const nftState = createNftState(openNetfilterNetlink())
+  const dockerUser = createDockerUser(runner)
+  // What is done to one NIC is done by one caller at a time: two services may speak of the same one.
+  const nicLock = createLock()
+
+  return {
+    ensureForwarding: () =>
+      attempt('IPv4 forwarding cannot be switched on', async () =>
+        ensureSetting('ipv4/ip_forward', '1') ? ['ip_forward'] : [],
+      ),
+    ensureGateway: (link, addresses) =>
+      attempt(`${link} cannot be set up`, () => ensureGatewayLink(ip, link, addresses)),
+
+    nics: () => attempt('links cannot be read', () => readNics(ip)),
+    ensureNic: (spec) =>
+      nicLock(spec.hostLink, () =>
+        attempt(`${spec.hostLink} cannot be set up`, () => ensureHostEnd(ip, spec)),
+      ),
+    removeNic: (hostLink) =>
+      nicLock(hostLink, () =>
+        attempt(`${hostLink} cannot be removed`, () => removeLink(ip, hostLink)),
+      ),
+    plugNic: (spec, pid, setup) =>
+      nicLock(spec.hostLink, () =>
+        attempt(`${spec.hostLink} cannot be plugged into process ${pid}`, () =>
+          plugGuest(libc, ip, spec, pid, setup),
+        ),
+      ),
+    isPlugged: (spec, pid, setup) =>
+      nicLock(spec.hostLink, () =>
+        attempt(`the namespace of process ${pid} cannot be read`, () =>
+          guestIsPlugged(libc, ip, spec, pid, setup),
+        ),
+      ),
+
+    ensureRoutes: (routes, vpcs) =>
+      attempt('routes cannot be set', () => ensureFabricRoutes(ip, routes, vpcs)),
+
+    applyRules: (script) => nft.apply(script),
+    listTable: (family, name) => nft.list(family, name),
+    rulesGeneration: () =>
+      attempt('the generation of the rules cannot be read', () => nftState.generation()),
+    ruleCounters: (family, table) =>
+      attempt('counters cannot be read', () => nftState.counters(family, table)),
+    ensureDockerCoexistence: async (nicLinkPattern) => {
+      const added = await dockerUser.ensure(nicLinkPattern)
+      if (added) options.log.info({ nicLinkPattern }, 'instances accepted in DOCKER-USER')
+      return added
+    },
+
+    bindUdp: (link, port) =>
+      attempt(`UDP port ${port} cannot be bound on ${link}`, () =>
+        bindUdpToDevice(libc, link, port),
+      ),
+    close: async () => {
+      ip.close()
+      nftState.close()
+    },
+  }
+}
+
+/** Foreign errors become ours here, once. */
+async function attempt<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw error instanceof AtollError ? error : unavailable(what, error)
+  }
+}
+
+/** Work under the same key is done one after the other, in the order of asking. */
+function createLock(): <T>(key: string, work: () => Promise<T>) => Promise<T> {
+  const tails = new Map<string, Promise<unknown>>()
+  return (key, work) => {
+    const mine = (tails.get(key) ?? Promise.resolve()).then(work, work)
+    const tail = mine
+      .catch(() => {})
+      .finally(() => {
+        if (tails.get(key) === tail) tails.delete(key)
+      })
+    tails.set(key, tail)
+    return mine
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * The firewall, NAT and anti-spoofing of this host's instances.
+ *
+ * Its part of want: every NIC of `local.instances`, and `shared.groups`, `subnets` and `vpcs`. The pure function is
+ * `plan/ruleset.ts`. A fresh daemon needs to recognise nothing: it replaces the tables named `atoll` as a whole, in one
+ * transaction, which is also the from-scratch path and the only one. If we die on any line here, the kernel has either the old
+ * rules or the new; instances keep running under them, established connections are accepted by both, and a link that no rule
+ * speaks of passes nothing. It is a gate: no link is made for an instance whose rules are not in.
+ */
+import type { Host } from '../host/host.ts'
+import { tableFingerprint } from '../host/nft-listing.ts'
+import type { Metrics } from '../lib/metrics.ts'
+import { NIC_LINK_PREFIX } from '../model/names.ts'
+import type { FirewallSettings } from '../plan/ruleset.ts'
+import { DROP_REASONS, dropCounterName, RULESET_TABLES, renderRuleset } from '../plan/ruleset.ts'
+import type { HostService, Pass } from './service.ts'
+
+/** iptables(8) writes a prefix of interface names with a plus sign. */
+const NIC_PATTERN = `${NIC_LINK_PREFIX}+`
+
+/** What is known of the rules in the kernel. Losing it costs one more replacement of the tables, nothing else. */
+interface Loaded {
+  readonly script: string
+  /** The kernel's rule generation when it was loaded or last found intact. */
+  generation: number
+  /** Of the tables as the kernel lists them; null until they have been listed. */
+  fingerprint: string | null
+}
+
+export function createFirewall(options: {
+  readonly host: Host
+  readonly metrics: Metrics
+  readonly settings: FirewallSettings
+}): HostService {
+  const { host, metrics, settings } = options
+  const replacements = metrics.counter(
+    'atoll_firewall_replacements_total',
+    'Times the rules were replaced as a whole',
+  )
+  const drift = metrics.counter(
+    'atoll_firewall_drift_total',
+    'Times the rules in the kernel were found missing or altered',
+  )
+  const drops = createDropCounts(host, metrics)
+  let loaded: Loaded | null = null
+
+  const load = async (script: string): Promise<Loaded> => {
+    // The counters are part of the tables and start again with them.
+    await drops.read()
+    loaded = null
+    await host.applyRules(script)
+    drops.restart()
+    replacements.inc()
+    loaded = { script, generation: await host.rulesGeneration(), fingerprint: null }
+    return loaded
+  }
+  /** Whatever it finds, the rules are the wanted ones afterwards: found intact, or replaced. */
+  const verify = async (known: Loaded, pass: Pass) => {
+    const generation = await host.rulesGeneration()
+    const fingerprint = await fingerprintOf(host)
+    if (fingerprint !== null && fingerprint === known.fingerprint) {
+      known.generation = generation
+      return
+    }
+    if (fingerprint === null || known.fingerprint !== null) {
+      drift.inc()
+      pass.log.warn({}, 'firewall rules were altered by somebody else and are replaced')
+    }
+    const fresh = await load(known.script)
+    fresh.fingerprint = await fingerprintOf(host)
+  }
+
+  return {
+    name: 'firewall',
+    gate: true,
+    apply: async (pass) => {
+      await host.ensureForwarding()
+      const script = renderRuleset(pass.want, settings)
+      const touched = loaded?.generation !== (await host.rulesGeneration())
+      if (loaded?.script !== script) {
+        await load(script)
+        pass.log.info({ generation: pass.want.local.generation }, 'firewall rules replaced')
+      } else if (touched || pass.resync) await verify(loaded, pass)
+      // Docker brings its chains with it when it starts, and that, too, is somebody touching the rules.
+      if (touched || pass.resync) await coexist(host, pass)
+      await drops.read()
+      return []
+    },
+    close: async () => {},
+  }
+}
+
+/** Docker's rules are a matter of reach and not of safety: failing at them must not keep ours from being in. */
+async function coexist(host: Host, pass: Pass): Promise<void> {
+  try {
+    await host.ensureDockerCoexistence(NIC_PATTERN)
+  } catch (error) {
+    pass.log.warn(
+      { error },
+      'instances may be cut off by Docker: its DOCKER-USER chain cannot be changed',
+    )
+  }
+}
+
+/** Of all our tables in the kernel, or null when one is missing. */
+async function fingerprintOf(host: Host): Promise<string | null> {
+  const listings = await Promise.all(
+    RULESET_TABLES.map(({ family, name }) => host.listTable(family, name)),
+  )
+  const found = listings.filter((listing) => listing !== null)
+  return found.length === listings.length ? found.map(tableFingerprint).join('-') : null
+}
+
+/** Carries the kernel's drop counters, which start again with every replacement, over to metrics that never go back. */
+function createDropCounts(host: Host, metrics: Metrics) {
+  const dropped = metrics.counter(
+    'atoll_firewall_dropped_packets_total',
+    'Packets from or to instances that were dropped, by reason',
+    ['reason'],
+  )
+  let last: ReadonlyMap<string, number> = new Map()
+  return {
+    read: async () => {
+      const counts = await Promise.all(
+        RULESET_TABLES.map(({ family, name }) => host.ruleCounters(family, name)),
+      )
+      const now = new Map(counts.flatMap((table) => [...table]))
+      for (const reason of DROP_REASONS) {
+        const name = dropCounterName(reason)
+        const packets = now.get(name) ?? 0
+        const before = last.get(name) ?? 0
+        // Somebody else may have started the counter again.
+        dropped.inc({ reason }, packets >= before ? packets - before : packets)
+      }
+      last = now
+    },
+    restart: () => {
+      last = new Map()
+    },
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * Links, neighbours and routes: one routed NIC for each instance NIC of this host, the gateway device, and the routes to the rest.
+ *
+ * Its part of want: every NIC of `local.instances` (an instance keeps its links for as long as it is listed, stopped or ending),
+ * and `shared.subnets`, `vpcs` and `routes`. The pure functions are `nicSpec` and `nicDifferences` in `host/nic.ts`. A fresh
+ * daemon recognises its links by name (`model/names.ts`) and its routes by protocol number; what no want speaks of is removed.
+ * If we die on any line here, a half-made NIC is finished by the next pass; the firewall, which went before, passes nothing that is
+ * not in its sets; NICs that are well are not touched, so running instances keep their traffic. Putting the guest end into an
+ * instance is not done here but by `workloads`, which knows its process.
+ */
+import type { Host, NicSpec, NicState } from '../host/host.ts'
+import { nicDifferences, nicSpec } from '../host/nic.ts'
+import type { Metrics } from '../lib/metrics.ts'
+import type { Ipv4 } from '../model/addr.ts'
+import { METADATA_ADDRESS, RESOLVER_ADDRESS } from '../model/addr.ts'
+import { unavailable } from '../model/errors.ts'
+import { GATEWAY_LINK } from '../model/names.ts'
+import type { HostWant } from '../model/want.ts'
+import type { HostService, Pass } from './service.ts'
+
+export function createLinks(options: {
+  readonly host: Host
+  readonly metrics: Metrics
+  /** MTU of instance NICs, in bytes. */
+  readonly mtu: number
+}): HostService {
+  const { host, metrics, mtu } = options
+  const repairs = metrics.counter(
+    'atoll_links_repaired_total',
+    'Instance NICs that were made or repaired',
+  )
+  const removals = metrics.counter('atoll_links_removed_total', 'Instance NICs that were removed')
+  const failures = metrics.counter(
+    'atoll_links_failed_total',
+    'Attempts to make, repair or remove an instance NIC that failed',
+  )
+  const nics = metrics.gauge('atoll_links', 'Instance NICs that are wanted on this host')
+
+  const remove = async (hostLink: string, pass: Pass) => {
+    await host.removeNic(hostLink)
+    removals.inc()
+    pass.log.info({ link: hostLink }, 'link removed: no instance of this host has it')
+  }
+  const ensure = async (spec: NicSpec, state: NicState | undefined, pass: Pass) => {
+    if (nicDifferences(spec, state).length === 0) return
+    const repaired = await host.ensureNic(spec)
+    repairs.inc()
+    pass.log.info({ link: spec.hostLink, address: spec.ip, repaired }, 'link made or repaired')
+  }
+
+  return {
+    name: 'links',
+    // One bad NIC must not keep the others from running: a workload whose NIC is missing waits by itself.
+    gate: false,
+    apply: async (pass) => {
+      await ensureSurroundings(host, pass)
+      const wanted = new Map(wantedNics(pass.want, mtu).map((spec) => [spec.hostLink, spec]))
+      nics.set(wanted.size)
+      const have = await host.nics()
+      const states = new Map(have.map((state) => [state.hostLink, state]))
+      const unknown = have.filter((state) => !wanted.has(state.hostLink))
+      // What must go goes first: it may hold the route of an address that has a new owner.
+      const work = [
+        ...unknown.map((state) => () => remove(state.hostLink, pass)),
+        ...[...wanted].map(
+          ([name, spec]) =>
+            () =>
+              ensure(spec, states.get(name), pass),
+        ),
+      ]
+      const errors = await attemptAll(work, pass.signal)
+      failures.inc(errors.length)
+      if (errors.length > 0)
+        throw unavailable(
+          `${errors.length} links are not as they should be`,
+          new AggregateError(errors),
+        )
+      return []
+    },
+    close: async () => {},
+  }
+}
+
+/** The device of the gateway addresses, and the routes that lead to no NIC of this host. */
+async function ensureSurroundings(host: Host, { want, log }: Pass): Promise<void> {
+  await host.ensureGateway(GATEWAY_LINK, gatewayAddresses(want))
+  const vpcs = want.shared.vpcs.map((vpc) => vpc.cidr)
+  const changed = await host.ensureRoutes(want.shared.routes, vpcs)
+  if (changed.length > 0) log.info({ changed }, 'routes changed')
+}
+
+/** Does each piece of work, one after the other, whatever becomes of the ones before; stops early only when the daemon does. */
+async function attemptAll(
+  work: readonly (() => Promise<void>)[],
+  signal: AbortSignal,
+): Promise<readonly unknown[]> {
+  const errors: unknown[] = []
+  for (const each of work) {
+    if (signal.aborted) break
+    try {
+      await each()
+    } catch (error) {
+      errors.push(error)
+    }
+  }
+  return errors
+}
+
+/** Every subnet's gateway, and the link-local addresses of metadata and resolver: alike on every host. */
+function gatewayAddresses(want: HostWant): readonly Ipv4[] {
+  const gateways = want.shared.subnets.map((subnet) => subnet.gateway)
+  return [...gateways, METADATA_ADDRESS, RESOLVER_ADDRESS]
+}
+
+function wantedNics(want: HostWant, mtu: number): readonly NicSpec[] {
+  return want.local.instances.flatMap((instance) => instance.nics.map((nic) => nicSpec(nic, mtu)))
+}

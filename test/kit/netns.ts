@@ -1,0 +1,117 @@
+/**
+ * Network namespaces for tests: made here, entered here, and gone afterwards.
+ *
+ * A test file that calls `enter` becomes the host that it tests: vitest gives each file a process of its own, and its main thread
+ * moves into the namespace, so that sockets and programs started from then on are in there. The root namespace is never touched.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
+import { loadLibc } from '../../src/host/libc.ts'
+
+/** How a program inside ended. */
+export interface Ran {
+  readonly exitCode: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface Netns {
+  readonly name: string
+  /** Of a process that does nothing but hold the namespace: what a container's init is to the daemon. */
+  readonly pid: number
+  /** Runs a program inside to its end. It is killed after `timeoutMs` (10 s unless told otherwise). */
+  run(
+    argv: readonly string[],
+    options?: { readonly timeoutMs?: number; readonly stdin?: string },
+  ): Promise<Ran>
+  /** As `run`, and throws with the program's own words when it fails. */
+  must(argv: readonly string[], options?: { readonly stdin?: string }): Promise<string>
+  /** Starts a program inside that runs until the namespace is destroyed. */
+  spawn(argv: readonly string[]): ChildProcess
+  /** Moves the calling thread inside; returns a function that brings it back. */
+  enter(): () => void
+  /** Ends everything inside; the kernel then takes the links away. Repeating it is harmless. */
+  destroy(): Promise<void>
+}
+
+const DEFAULT_TIMEOUT_MS = 10_000
+
+/** A new namespace with its loopback up. `label` only helps to recognise it; the process id makes it unique. */
+export async function createNetns(label: string): Promise<Netns> {
+  const libc = loadLibc()
+  const holder = spawn(
+    'unshare',
+    ['--net', 'sh', '-c', 'ip link set lo up && echo ready && exec sleep infinity'],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
+  await once(holder.stdout, 'data')
+  const pid = holder.pid
+  if (pid === undefined) throw new Error('unshare has no process id')
+  const children: ChildProcess[] = []
+  const inside = (argv: readonly string[]) => ['--net', `--target=${pid}`, '--', ...argv]
+
+  const run: Netns['run'] = (argv, options = {}) =>
+    new Promise((resolve) => {
+      const settings = {
+        timeout: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+        killSignal: 'SIGKILL' as const,
+      }
+      const child = execFile('nsenter', inside(argv), settings, (error, stdout, stderr) => {
+        const exitCode = error === null ? 0 : typeof error.code === 'number' ? error.code : 255
+        resolve({ exitCode, stdout, stderr })
+      })
+      child.stdin?.on('error', () => {})
+      child.stdin?.end(options.stdin ?? '')
+    })
+
+  return {
+    name: `${label}-${pid}`,
+    pid,
+    run,
+    must: async (argv, options = {}) => {
+      const { exitCode, stdout, stderr } = await run(argv, options)
+      if (exitCode !== 0)
+        throw new Error(`${label}: ${argv.join(' ')}: exit ${exitCode}: ${stderr}${stdout}`)
+      return stdout
+    },
+    spawn: (argv) => {
+      const child = spawn('nsenter', inside(argv), { stdio: ['ignore', 'ignore', 'ignore'] })
+      children.push(child)
+      return child
+    },
+    enter: () => {
+      const home = openSync('/proc/thread-self/ns/net', 'r')
+      const there = openSync(`/proc/${pid}/ns/net`, 'r')
+      libc.enterNetworkNamespace(there)
+      closeSync(there)
+      return () => {
+        libc.enterNetworkNamespace(home)
+        closeSync(home)
+      }
+    },
+    destroy: async () => {
+      const ended = [holder, ...children].filter(
+        (child) => child.exitCode === null && child.signalCode === null,
+      )
+      const exits = ended.map((child) => once(child, 'exit'))
+      for (const child of ended) child.kill('SIGKILL')
+      await Promise.all(exits)
+    },
+  }
+}
+
+/** Resolves once `holds` does, looking again every few milliseconds; throws `what` when the deadline passes first. */
+export async function eventually(
+  what: string,
+  holds: () => Promise<boolean> | boolean,
+  timeoutMs = 5_000,
+): Promise<void> {
+  const deadline = performance.now() + timeoutMs
+  while (!(await holds())) {
+    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}

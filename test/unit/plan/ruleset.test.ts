@@ -1,0 +1,80 @@
+/** The ruleset as text: golden files for people to read, properties for what must hold whatever the want. */
+import { execFileSync, spawnSync } from 'node:child_process'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { HostWant, InstanceWant } from '../../../src/model/want.ts'
+import { renderRuleset } from '../../../src/plan/ruleset.ts'
+import { townInstance, townWant } from '../../kit/town.ts'
+
+const NO_PORTS = { instanceToHostPorts: [] }
+
+function golden(name: string) {
+  return `./golden/ruleset-${name}.nft`
+}
+
+describe('golden files', () => {
+  const wants: readonly (readonly [string, HostWant, readonly number[]])[] = [
+    ['empty', townWant(), []],
+    ['one', townWant(townInstance(11, [1])), []],
+    [
+      'groups',
+      townWant(
+        townInstance(11, [1]),
+        townInstance(12, [2, 1]),
+        townInstance(13, [1, 2]),
+        townInstance(14, []),
+      ),
+      [8080, 22, 22],
+    ],
+  ]
+  test.each(wants)('%s', async (name, want, instanceToHostPorts) => {
+    await expect(renderRuleset(want, { instanceToHostPorts })).toMatchFileSnapshot(golden(name))
+  })
+})
+
+/** Up to 60 instances with up to four of six groups each. */
+const anyTown = fc
+  .uniqueArray(fc.integer({ min: 5, max: 4000 }), { maxLength: 60 })
+  .chain((numbers) =>
+    fc.tuple(...numbers.map((number) => groupsOf.map((groups) => townInstance(number, groups)))),
+  )
+const groupsOf = fc.uniqueArray(fc.integer({ min: 1, max: 6 }), { maxLength: 4 })
+
+function shuffled(instances: readonly InstanceWant[]): readonly InstanceWant[] {
+  return instances.map((each) => ({
+    ...each,
+    nics: each.nics.map((nic) => ({ ...nic, groups: nic.groups.toReversed() })),
+  }))
+}
+
+describe('properties', () => {
+  test('the order of an instance’s groups makes no difference', () => {
+    fc.assert(
+      fc.property(anyTown, (instances) => {
+        const want = townWant(...instances)
+        const other = { ...want, local: { ...want.local, instances: shuffled(instances) } }
+        expect(renderRuleset(other, NO_PORTS)).toBe(renderRuleset(want, NO_PORTS))
+      }),
+    )
+  })
+
+  test('rules do not grow with instances: only elements do', () => {
+    const rulesOf = (count: number) => {
+      const instances = Array.from({ length: count }, (_, index) => townInstance(index + 5, [1, 2]))
+      return renderRuleset(townWant(...instances), NO_PORTS).split('\n').length
+    }
+    expect(rulesOf(500)).toBe(rulesOf(1))
+  })
+
+  // Checking needs no privilege over this machine's rules: it happens in a network namespace that ends with the process.
+  const canCheck = spawnSync('unshare', ['--net', 'nft', '--version']).status === 0
+  test.skipIf(!canCheck)('nft takes every script', () => {
+    fc.assert(
+      fc.property(anyTown, (instances) => {
+        const input = renderRuleset(townWant(...instances), NO_PORTS)
+        execFileSync('unshare', ['--net', 'nft', '--check', '--file', '-'], { input })
+      }),
+      { numRuns: 20 },
+    )
+  })
+})
