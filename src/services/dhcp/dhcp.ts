@@ -1,0 +1,214 @@
+/**
+ * DHCP for this host's instances: one UDP socket per NIC, bound to the NIC's link.
+ *
+ * Which part of want is mine? The NICs of `local.instances`; what is said to whom is the pure function `answer`.
+ * What of an older daemon? Nothing: sockets die with their process and leases are not remembered, because the records already
+ * say which address each NIC has. A fresh daemon binds what it finds and answers renewals of leases it never gave.
+ * If we die on this line? Instances keep their addresses until their lease ends, and clients try again for half of it; no
+ * traffic opens or closes because of this service. So it is no gate.
+ * From scratch: `apply` with nothing open binds one socket for each NIC whose link exists. A link that does not exist yet, or was
+ * made anew (the kernel binds by index, not by name), is looked at again in every pass.
+ */
+import type { Socket } from 'node:dgram'
+import type { Host } from '../../host/host.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { Log } from '../../lib/log.ts'
+import type { Metrics } from '../../lib/metrics.ts'
+import type { TokenBucket } from '../../lib/token-bucket.ts'
+import { createTokenBucket } from '../../lib/token-bucket.ts'
+import { assertNever, unavailable } from '../../model/errors.ts'
+import type { InstanceId } from '../../model/ids.ts'
+import { nicLinkName } from '../../model/names.ts'
+import type { InstanceWant } from '../../model/want.ts'
+import type { HostService, Pass } from '../service.ts'
+import type { Answer } from './answer.ts'
+import { answer } from './answer.ts'
+import type { DhcpSettings, Profile } from './options.ts'
+import { profileOf } from './options.ts'
+
+const SERVER_PORT = 67
+const CLIENT_PORT = 68
+/** Messages of one NIC that are looked at. A client in trouble sends one in a few seconds (RFC 2131 section 4.1). */
+const ANSWER_LIMITS = { burst: 20, perSecond: 5 }
+/** Datagrams of one NIC that are read at all. Beyond, its socket is closed until the next pass: the kernel drops for less. */
+const READ_LIMITS = { burst: 500, perSecond: 100 }
+/** Warnings about one NIC. */
+const WARN_LIMITS = { burst: 3, perSecond: 1 / 60 }
+
+export interface DhcpParts {
+  readonly host: Pick<Host, 'nics' | 'bindUdp'>
+  readonly settings: DhcpSettings
+  readonly clock: Clock
+  readonly metrics: Metrics
+  readonly log: Log
+}
+
+/** One NIC's open socket. */
+interface Listener {
+  readonly link: string
+  /** Interface index of the link when it was bound. */
+  readonly index: number
+  readonly socket: Socket
+  /** As of the last pass. */
+  client: Client
+  readonly limits: {
+    readonly read: TokenBucket
+    readonly answer: TokenBucket
+    readonly warn: TokenBucket
+  }
+}
+
+interface Client {
+  readonly instance: InstanceId
+  readonly profile: Profile
+}
+
+/** The DHCP service. */
+export function createDhcp(parts: DhcpParts): HostService {
+  const { host, settings, clock, metrics } = parts
+  const log = parts.log.child({ service: 'dhcp' })
+  const messages = metrics.counter(
+    'atoll_dhcp_messages_total',
+    'DHCP messages from instances, by type and by what became of them',
+    ['message', 'outcome'],
+  )
+  const open = metrics.gauge('atoll_dhcp_sockets', 'NICs on which DHCP is answered')
+  const listeners = new Map<string, Listener>()
+  let closed = false
+
+  function closeListener(listener: Listener): void {
+    if (listeners.get(listener.link) === listener) listeners.delete(listener.link)
+    open.set(listeners.size)
+    listener.socket.removeAllListeners('message').close()
+  }
+
+  async function openListener(link: string, index: number, client: Client): Promise<void> {
+    const socket = await host.bindUdp(link, SERVER_PORT)
+    const now = clock.monotonic()
+    const listener: Listener = {
+      link,
+      index,
+      socket,
+      client,
+      limits: {
+        read: createTokenBucket(READ_LIMITS, now),
+        answer: createTokenBucket(ANSWER_LIMITS, now),
+        warn: createTokenBucket(WARN_LIMITS, now),
+      },
+    }
+    socket.on('message', (bytes) => receive(listener, bytes))
+    socket.on('error', (error) => {
+      log.warn({ link, instance: client.instance, error }, 'DHCP socket failed; reopened next pass')
+      closeListener(listener)
+    })
+    listeners.set(link, listener)
+    open.set(listeners.size)
+    if (closed) closeListener(listener)
+  }
+
+  function receive(listener: Listener, bytes: Uint8Array): void {
+    const { limits, link, client } = listener
+    const now = clock.monotonic()
+    if (!limits.read.take(now)) {
+      messages.inc({ message: 'unknown', outcome: 'flood' })
+      log.warn(
+        { link, instance: client.instance },
+        'instance floods its DHCP server; not heard until the next pass',
+      )
+      closeListener(listener)
+      return
+    }
+    if (!limits.answer.take(now)) {
+      messages.inc({ message: 'unknown', outcome: 'rate-limited' })
+      return
+    }
+    try {
+      act(listener, answer(bytes, client.profile))
+    } catch (error) {
+      // No byte of a guest may end the daemon, even through a mistake of ours.
+      messages.inc({ message: 'unknown', outcome: 'bug' })
+      log.error({ link, instance: client.instance, error }, 'DHCP message could not be handled')
+    }
+  }
+
+  function act(listener: Listener, result: Answer): void {
+    const { link, client, socket } = listener
+    const fields = {
+      link,
+      instance: client.instance,
+      ip: client.profile.ip,
+      message: result.message,
+    }
+    switch (result.kind) {
+      case 'reply':
+        messages.inc({ message: result.message, outcome: result.reply })
+        log.debug({ ...fields, reply: result.reply, to: result.to }, 'DHCP reply')
+        socket.send(result.bytes, CLIENT_PORT, result.to, (error) => {
+          if (error === null) return
+          messages.inc({ message: result.message, outcome: 'send-failed' })
+          log.debug({ ...fields, error }, 'DHCP reply could not be sent')
+        })
+        return
+      case 'noted':
+        messages.inc({ message: result.message, outcome: 'noted' })
+        if (result.message === 'decline' && listener.limits.warn.take(clock.monotonic()))
+          log.warn(fields, 'instance declines its address: it saw another machine use it')
+        else log.debug(fields, 'DHCP message noted')
+        return
+      case 'silent':
+        messages.inc({ message: result.message, outcome: result.reason })
+        log.debug({ ...fields, reason: result.reason }, 'DHCP message dropped')
+        return
+      default:
+        assertNever(result)
+    }
+  }
+
+  async function apply(pass: Pass): Promise<readonly []> {
+    const indexes = new Map((await host.nics()).map((nic) => [nic.hostLink, nic.index]))
+    const wanted = wantedClients(pass.want.local.instances, settings)
+    for (const listener of [...listeners.values()]) {
+      const client = wanted.get(listener.link)
+      if (client !== undefined && indexes.get(listener.link) === listener.index)
+        listener.client = client
+      else closeListener(listener)
+    }
+    const failures: unknown[] = []
+    for (const [link, client] of wanted) {
+      const index = indexes.get(link)
+      if (index === undefined || listeners.has(link)) continue
+      if (pass.signal.aborted || closed) break
+      await openListener(link, index, client).catch((error: unknown) => failures.push(error))
+    }
+    if (failures.length > 0)
+      throw unavailable(
+        `DHCP cannot listen on ${failures.length} of ${wanted.size} links`,
+        new AggregateError(failures),
+      )
+    return []
+  }
+
+  return {
+    name: 'dhcp',
+    gate: false,
+    apply,
+    async close() {
+      closed = true
+      for (const listener of [...listeners.values()]) closeListener(listener)
+    },
+  }
+}
+
+/** Every NIC that should be served, by the name of its link. */
+function wantedClients(
+  instances: readonly InstanceWant[],
+  settings: DhcpSettings,
+): ReadonlyMap<string, Client> {
+  const clients = instances.flatMap(({ id, hostname, nics }) =>
+    nics.map((nic): [string, Client] => [
+      nicLinkName(nic.id),
+      { instance: id, profile: profileOf(nic, hostname, settings) },
+    ]),
+  )
+  return new Map(clients)
+}

@@ -1,0 +1,235 @@
+/**
+ * Instance metadata at 169.254.169.254: one HTTP server for all instances of this host.
+ *
+ * Which part of want is mine? `local.instances`; what each may read is the pure `metadataTree`, and what a request gets the pure
+ * `answer`. Who asks is told by the source address of the connection alone, which the firewall has proved.
+ * What of an older daemon? Nothing to recognise: the listening socket died with it, and its tokens stay good because they are
+ * signed and not remembered (`tokens.ts`).
+ * If we die on this line? Instances run on; their requests are refused by the kernel until the next daemon listens. Before the
+ * first pass no caller is known, so nothing is told to anyone.
+ * From scratch: `apply` learns the callers, then listens. The address is made by the links service: where it is missing, `apply`
+ * fails as `unavailable` and the next pass tries again.
+ */
+import { once } from 'node:events'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { createServer } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Clock } from '../../lib/clock.ts'
+import type { Log } from '../../lib/log.ts'
+import type { Metrics } from '../../lib/metrics.ts'
+import type { TokenBucket } from '../../lib/token-bucket.ts'
+import { createTokenBucket } from '../../lib/token-bucket.ts'
+import { METADATA_ADDRESS } from '../../model/addr.ts'
+import { unavailable } from '../../model/errors.ts'
+import type { InstanceWant } from '../../model/want.ts'
+import type { HostService, Pass } from '../service.ts'
+import type { MetadataReply, MetadataRequest } from './answer.ts'
+import { answer, problem, TOKEN_HEADER, TOKEN_TTL_HEADER } from './answer.ts'
+import { createTokens } from './tokens.ts'
+import type { Directory, TreeSettings } from './tree.ts'
+import { metadataTree } from './tree.ts'
+
+const METADATA_PORT = 80
+/** Request line and headers. Real clients send less than 1 KiB. */
+const MAX_HEADER_BYTES = 8 * 1024
+const MAX_HEADERS = 64
+const MAX_CONNECTIONS = 4096
+const MAX_CONNECTIONS_PER_SOURCE = 32
+const BAD_REQUEST = 'HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n'
+const HEADERS_TIMEOUT_MS = 5_000
+const IDLE_TIMEOUT_MS = 10_000
+/** Requests of one instance, about EC2's own bound for link-local services (1024 packets a second and interface). */
+const REQUEST_LIMITS = { burst: 500, perSecond: 250 }
+
+export interface MetadataParts {
+  readonly settings: TreeSettings
+  /** Secret that signs tokens, at least 16 bytes; the same across restarts. */
+  readonly key: Uint8Array
+  readonly clock: Clock
+  readonly metrics: Metrics
+  readonly log: Log
+  /** Where to listen instead of 169.254.169.254 port 80. */
+  readonly listen?: { readonly address: string; readonly port: number }
+}
+
+/** One address of an instance, and what it may read. */
+interface Caller {
+  readonly instance: InstanceWant
+  readonly requests: TokenBucket
+  /** Made at the first request after a pass. */
+  tree: Directory | undefined
+}
+
+/** The metadata service. */
+export function createMetadata(parts: MetadataParts): HostService {
+  const { settings, clock, metrics } = parts
+  const log = parts.log.child({ service: 'metadata' })
+  const listen = parts.listen ?? { address: METADATA_ADDRESS, port: METADATA_PORT }
+  const tokens = createTokens(parts.key)
+  const requests = metrics.counter('atoll_metadata_requests_total', 'Metadata requests by status', [
+    'status',
+  ])
+  const dropped = metrics.counter(
+    'atoll_metadata_dropped_total',
+    'Metadata connections that were closed without an answer from the tree, by reason',
+    ['reason'],
+  )
+  let callers: ReadonlyMap<string, Caller> = new Map()
+  const connections = new Map<string, number>()
+
+  function onConnection(socket: Socket): void {
+    const source = socket.remoteAddress ?? ''
+    const count = connections.get(source) ?? 0
+    const reason = refusal(callers.has(source), count)
+    if (reason !== undefined) {
+      dropped.inc({ reason })
+      log.debug({ source, reason }, 'metadata connection refused')
+      socket.destroy()
+      return
+    }
+    connections.set(source, count + 1)
+    socket.once('close', () => {
+      const left = (connections.get(source) ?? 1) - 1
+      if (left === 0) connections.delete(source)
+      else connections.set(source, left)
+    })
+  }
+
+  function reply(incoming: IncomingMessage): MetadataReply {
+    // Looked up anew for each request: the address may have changed hands since the connection was made.
+    const caller = callers.get(incoming.socket.remoteAddress ?? '')
+    if (caller === undefined) return problem(404)
+    if (!caller.requests.take(clock.monotonic())) return problem(429)
+    caller.tree ??= metadataTree(caller.instance, settings)
+    const known = { instance: caller.instance.id, tree: caller.tree }
+    return answer(readRequest(incoming), known, tokens, clock.now())
+  }
+
+  function onRequest(incoming: IncomingMessage, outgoing: ServerResponse): void {
+    try {
+      const result = reply(incoming)
+      requests.inc({ status: String(result.status) })
+      send(outgoing, result, incoming.method === 'HEAD')
+    } catch (error) {
+      // No request of a guest may end the daemon, even through a mistake of ours.
+      requests.inc({ status: '500' })
+      log.error({ source: incoming.socket.remoteAddress, error }, 'metadata request failed')
+      incoming.socket.destroy()
+    }
+  }
+
+  const server = limitedServer(onRequest)
+  server.on('connection', onConnection)
+  server.on('clientError', (_error, socket) => {
+    dropped.inc({ reason: 'malformed' })
+    // Destroyed, not only ended: whoever never closes its own side would keep its place for ever.
+    if (socket.writable) socket.end(BAD_REQUEST, () => socket.destroy())
+    else socket.destroy()
+  })
+  // While it listens, errors have nobody else to hear them; while it starts, `apply` reports them.
+  server.on('error', (error) => {
+    if (server.listening) log.warn({ error }, 'metadata server error')
+  })
+
+  return {
+    name: 'metadata',
+    gate: false,
+    async apply(pass: Pass) {
+      callers = callersOf(pass.want.local.instances, callers, clock.monotonic())
+      if (!server.listening) await startListening(server, listen)
+      return []
+    },
+    async close() {
+      if (!server.listening) return
+      const ended = once(server, 'close')
+      server.close()
+      server.closeAllConnections()
+      await ended
+    },
+  }
+}
+
+function refusal(isKnown: boolean, count: number): 'unknown-source' | 'too-many' | undefined {
+  if (!isKnown) return 'unknown-source'
+  return count >= MAX_CONNECTIONS_PER_SOURCE ? 'too-many' : undefined
+}
+
+/** Who may ask from which address. A caller keeps its request allowance from pass to pass. */
+function callersOf(
+  instances: readonly InstanceWant[],
+  before: ReadonlyMap<string, Caller>,
+  nowMs: number,
+): ReadonlyMap<string, Caller> {
+  const entries = instances.flatMap((instance) =>
+    instance.nics.map(({ ip }): [string, Caller] => {
+      const old = before.get(ip)
+      const requests =
+        old?.instance.id === instance.id ? old.requests : createTokenBucket(REQUEST_LIMITS, nowMs)
+      return [ip, { instance, requests, tree: undefined }]
+    }),
+  )
+  return new Map(entries)
+}
+
+function limitedServer(
+  onRequest: (incoming: IncomingMessage, outgoing: ServerResponse) => void,
+): Server {
+  const server = createServer(
+    {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: HEADERS_TIMEOUT_MS,
+      keepAliveTimeout: IDLE_TIMEOUT_MS,
+      connectionsCheckingInterval: 1_000,
+      // Nothing depends on Host; a bare HTTP/1.0-style request from a shell script is welcome.
+      requireHostHeader: false,
+    },
+    onRequest,
+  )
+  server.maxHeadersCount = MAX_HEADERS
+  server.maxConnections = MAX_CONNECTIONS
+  // A client that neither asks nor reads.
+  server.setTimeout(IDLE_TIMEOUT_MS)
+  return server
+}
+
+async function startListening(
+  server: Server,
+  listen: { readonly address: string; readonly port: number },
+): Promise<void> {
+  const listening = once(server, 'listening')
+  server.listen(listen.port, listen.address)
+  await listening.catch((error: unknown) => {
+    throw unavailable(`metadata cannot listen on ${listen.address}:${listen.port}`, error)
+  })
+}
+
+function readRequest(incoming: IncomingMessage): MetadataRequest {
+  const { headers } = incoming
+  const length = headers['content-length']
+  return {
+    method: incoming.method ?? '',
+    target: incoming.url ?? '/',
+    token: single(headers[TOKEN_HEADER]),
+    tokenTtl: single(headers[TOKEN_TTL_HEADER]),
+    isForwarded: headers['x-forwarded-for'] !== undefined,
+    hasBody: headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0'),
+  }
+}
+
+/** Node joins repeated headers of these names by commas into one string: no token and no number looks like that. */
+function single(header: string | readonly string[] | undefined): string | undefined {
+  return typeof header === 'string' ? header : header?.join(', ')
+}
+
+function send(outgoing: ServerResponse, reply: MetadataReply, isHead: boolean): void {
+  const body = typeof reply.body === 'string' ? Buffer.from(reply.body) : reply.body
+  outgoing.writeHead(reply.status, {
+    'content-type': reply.contentType,
+    'content-length': body.length,
+    ...reply.headers,
+    // A body that was announced is not read, and who asks too much may not go on: the connection ends with the answer.
+    ...(reply.status === 413 || reply.status === 429 ? { connection: 'close' } : {}),
+  })
+  outgoing.end(isHead ? undefined : body)
+}

@@ -1,0 +1,232 @@
+/**
+ * What an instance may know about itself, as a tree of paths and documents. Pure.
+ *
+ * The categories are EC2's
+ * (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-categories.html); what Atoll does not have is absent
+ * and answers 404. Crawlers (cloud-init) rely on two promises: a listing names directories with a final slash and documents
+ * without, and every path that is listed exists.
+ */
+import { formatCidr } from '../../model/addr.ts'
+import type { InstanceWant, NicWant } from '../../model/want.ts'
+
+/** What the documents say besides the instance itself. */
+export interface TreeSettings {
+  /** DNS zone of instance names, without a final dot. */
+  readonly zone: string
+  readonly region: string
+  /** Of this host's machines, in EC2's words: `x86_64` or `arm64`. */
+  readonly architecture: string
+}
+
+export interface Document {
+  readonly kind: 'document'
+  readonly body: string | Uint8Array
+  readonly contentType: string
+}
+
+export interface Directory {
+  readonly kind: 'directory'
+  /** By path segment, in the order of the listing. */
+  readonly entries: ReadonlyMap<string, Entry>
+}
+
+export interface Entry {
+  /** The entry's line in the listing; usually its segment, with a slash when it is a directory. */
+  readonly line: string
+  readonly node: Document | Directory
+}
+
+/** Versions of the metadata that clients may name; all are answered alike. */
+export const VERSIONS = [
+  '1.0',
+  '2007-01-19',
+  '2007-03-01',
+  '2007-08-29',
+  '2007-10-10',
+  '2007-12-15',
+  '2008-02-01',
+  '2008-09-01',
+  '2009-04-04',
+  '2011-01-01',
+  '2011-05-01',
+  '2012-01-12',
+  '2014-02-25',
+  '2014-11-05',
+  '2015-10-20',
+  '2016-04-19',
+  '2016-06-30',
+  '2016-09-02',
+  '2018-03-28',
+  '2018-08-17',
+  '2018-09-24',
+  '2019-10-01',
+  '2020-10-27',
+  '2021-01-03',
+  '2021-03-23',
+  '2021-07-15',
+  '2022-09-24',
+  '2024-04-11',
+  'latest',
+] as const
+
+const TEXT = 'text/plain'
+/** Tag keys that can be a path segment (EC2 user guide, "Allow tags in instance metadata"). */
+const TAG_SEGMENT = /^(?!\.{1,2}$)[A-Za-z0-9+\-=.,_:@]{1,128}$/
+
+/** Everything the instance may read, from `/` down. */
+export function metadataTree(instance: InstanceWant, settings: TreeSettings): Directory {
+  const version: Entry['node'] = directory({
+    dynamic: directory({
+      'instance-identity': directory({
+        document: json(identityDocument(instance, settings)),
+      }),
+    }),
+    'meta-data': metaData(instance, settings),
+    'user-data': userData(instance),
+  })
+  // At the root EC2 lists bare version names.
+  const entries = VERSIONS.map((name): [string, Entry] => [name, { line: name, node: version }])
+  return { kind: 'directory', entries: new Map(entries) }
+}
+
+/** What is at a path given as decoded segments, or undefined. No segments: the root. */
+export function nodeAt(
+  root: Directory,
+  segments: readonly string[],
+): Document | Directory | undefined {
+  let node: Document | Directory | undefined = root
+  for (const segment of segments) {
+    if (node?.kind !== 'directory') return undefined
+    node = node.entries.get(segment)?.node
+  }
+  return node
+}
+
+/** What a request for the node gets: a document as it is, a directory as its listing. */
+export function documentOf(node: Document | Directory): Document {
+  if (node.kind === 'document') return node
+  return text(Array.from(node.entries.values(), ({ line }) => line).join('\n'))
+}
+
+function metaData(instance: InstanceWant, settings: TreeSettings): Directory {
+  const [first] = instance.nics
+  const name = `${instance.hostname}.${settings.zone}`
+  return directory({
+    'ami-id': text(instance.image.id),
+    'ami-launch-index': text(String(instance.launchIndex)),
+    'ami-manifest-path': text('(unknown)'),
+    'block-device-mapping': directory({ ami: text('/dev/sda1'), root: text('/dev/sda1') }),
+    hostname: text(name),
+    'instance-action': text('none'),
+    'instance-id': text(instance.id),
+    'instance-life-cycle': text('on-demand'),
+    'instance-type': text(instance.type.name),
+    'local-hostname': text(name),
+    'local-ipv4': first && text(first.ip),
+    mac: first && text(first.mac),
+    network: directory({ interfaces: directory({ macs: macs(instance, name) }) }),
+    placement: directory({
+      'availability-zone': text(instance.zone),
+      region: text(settings.region),
+    }),
+    'public-keys': publicKeys(instance),
+    'reservation-id': text(instance.reservation),
+    'security-groups': first && text(lines(first.groups.map((group) => group.name))),
+    services: directory({ domain: text('amazonaws.com'), partition: text('aws') }),
+    tags: tags(instance),
+  })
+}
+
+function macs(instance: InstanceWant, name: string): Directory {
+  const entries = instance.nics.map((nic): [string, Directory] => [
+    nic.mac,
+    nicData(nic, instance, name),
+  ])
+  return directory(Object.fromEntries(entries))
+}
+
+function nicData(nic: NicWant, instance: InstanceWant, name: string): Directory {
+  return directory({
+    'device-number': text(String(nic.deviceIndex)),
+    'interface-id': text(nic.id),
+    'local-hostname': text(name),
+    'local-ipv4s': text(nic.ip),
+    mac: text(nic.mac),
+    'owner-id': text(instance.account),
+    'security-group-ids': text(lines(nic.groups.map((group) => group.id))),
+    'security-groups': text(lines(nic.groups.map((group) => group.name))),
+    'subnet-id': text(nic.subnet),
+    'subnet-ipv4-cidr-block': text(formatCidr(nic.subnetCidr)),
+    'vpc-id': text(nic.vpc),
+    'vpc-ipv4-cidr-block': text(formatCidr(nic.vpcCidr)),
+    'vpc-ipv4-cidr-blocks': text(formatCidr(nic.vpcCidr)),
+  })
+}
+
+/** The listing says `0=name` without a slash, and the directory is called `0`. */
+function publicKeys(instance: InstanceWant): Directory | undefined {
+  if (instance.publicKey === null) return undefined
+  const key = directory({ 'openssh-key': text(instance.publicKey) })
+  const line = `0=${instance.keyName ?? 'key'}`
+  return { kind: 'directory', entries: new Map([['0', { line, node: key }]]) }
+}
+
+function tags(instance: InstanceWant): Directory | undefined {
+  const readable = instance.tags.filter(({ key }) => TAG_SEGMENT.test(key))
+  if (readable.length === 0) return undefined
+  const entries = readable.map(({ key, value }): [string, Document] => [key, text(value)])
+  return directory({ instance: directory(Object.fromEntries(entries)) })
+}
+
+function userData(instance: InstanceWant): Document | undefined {
+  if (instance.userData === null || instance.userData === '') return undefined
+  return {
+    kind: 'document',
+    body: Buffer.from(instance.userData, 'base64'),
+    contentType: 'application/octet-stream',
+  }
+}
+
+/** https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-identity-documents.html, without its signatures. */
+function identityDocument(instance: InstanceWant, settings: TreeSettings): object {
+  return {
+    accountId: instance.account,
+    architecture: settings.architecture,
+    availabilityZone: instance.zone,
+    billingProducts: null,
+    devpayProductCodes: null,
+    imageId: instance.image.id,
+    instanceId: instance.id,
+    instanceType: instance.type.name,
+    kernelId: null,
+    marketplaceProductCodes: null,
+    pendingTime: instance.launchedAt.replace(/\.\d+Z$/, 'Z'),
+    privateIp: instance.nics[0]?.ip ?? null,
+    ramdiskId: null,
+    region: settings.region,
+    version: '2017-09-30',
+  }
+}
+
+function lines(values: readonly string[]): string {
+  return values.join('\n')
+}
+
+function text(body: string): Document {
+  return { kind: 'document', body, contentType: TEXT }
+}
+
+function json(value: object): Document {
+  return text(JSON.stringify(value, null, 2))
+}
+
+/** A directory of what is there: undefined entries are left out. */
+function directory(
+  children: Readonly<Record<string, Document | Directory | undefined>>,
+): Directory {
+  const entries = Object.entries(children).flatMap(([name, node]): [string, Entry][] => {
+    if (node === undefined) return []
+    return [[name, { line: node.kind === 'directory' ? `${name}/` : name, node }]]
+  })
+  return { kind: 'directory', entries: new Map(entries) }
+}

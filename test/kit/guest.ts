@@ -1,0 +1,49 @@
+/** A guest of the host under test: a namespace with the instance's first NIC in it as eth0, not yet configured. */
+import type { Host, NicSpec } from '../../src/host/host.ts'
+import { guestLinkName, nicLinkName } from '../../src/model/names.ts'
+import type { InstanceWant } from '../../src/model/want.ts'
+import type { Netns } from './netns.ts'
+import { createNetns } from './netns.ts'
+
+/** The instance's first NIC as the host port wants it. */
+export function nicSpecOf(instance: InstanceWant): NicSpec {
+  const [nic] = instance.nics
+  if (nic === undefined) throw new Error('an instance has a NIC')
+  const { ip, mac, gateway } = nic
+  return {
+    kind: 'veth',
+    hostLink: nicLinkName(nic.id),
+    guestLink: guestLinkName(nic.id),
+    mac,
+    ip,
+    gateway,
+    mtu: 1500,
+  }
+}
+
+/** Makes the link and plugs it in. `isStatic` also gives eth0 its address, as for an image that asks no DHCP. */
+export async function createGuest(
+  host: Host,
+  instance: InstanceWant,
+  options: { readonly isStatic?: boolean } = {},
+): Promise<Netns> {
+  const guest = await createNetns('guest')
+  await plugGuest(host, instance, guest, options)
+  return guest
+}
+
+/** Makes the link anew where it is missing and plugs it into the guest. */
+export async function plugGuest(
+  host: Host,
+  instance: InstanceWant,
+  guest: Netns,
+  options: { readonly isStatic?: boolean } = {},
+): Promise<void> {
+  const spec = nicSpecOf(instance)
+  const address = { ip: spec.ip, prefix: 20, gateway: spec.gateway }
+  await host.ensureNic(spec)
+  await host.plugNic(spec, guest.pid, {
+    name: 'eth0',
+    address: options.isStatic === true ? address : null,
+  })
+}
