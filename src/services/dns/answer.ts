@@ -1,0 +1,219 @@
+/**
+ * Query bytes in, decision out: a reply, a question for the forwarders, or silence. Pure.
+ *
+ * The order of decisions is the order of the code. Every reply repeats the question's own bytes, so the client's letter case comes
+ * back as it was sent (what resolvers that vary it against forgers check), and fits the client's transport or says that it
+ * does not (TC).
+ */
+import {
+  CLASS_IN,
+  FLAG,
+  HEADER_BYTES,
+  MAX_TCP_BYTES,
+  MAX_UDP_BYTES,
+  OPT_BYTES,
+  PLAIN_UDP_BYTES,
+  type Query,
+  RCODE,
+  readQuery,
+  TYPE,
+} from './packet.ts'
+import { type Authority, authorityOf, type RecordSet, type Zone } from './zone.ts'
+
+export type Transport = 'udp' | 'tcp'
+
+export type Answer =
+  | { readonly kind: 'reply'; readonly bytes: Buffer; readonly rcode: number }
+  /** Not ours: to be asked outside, and answered with `outsideReply` or `failureReply`. */
+  | { readonly kind: 'forward'; readonly query: Query }
+  | { readonly kind: 'drop'; readonly reason: 'short' | 'response' }
+
+/** What follows the question in a reply. Pointers in `bytes` may lead into the question: it is always at the same place. */
+export interface ReplyBody {
+  readonly bytes: Buffer
+  readonly answers: number
+  readonly authorities: number
+  /** Set when there is nothing but answers of one size, so that some of them can be sent where all do not fit. */
+  readonly recordBytes: number | null
+}
+
+const NO_BODY: ReplyBody = {
+  bytes: Buffer.alloc(0),
+  answers: 0,
+  authorities: 0,
+  recordBytes: null,
+}
+
+/**
+ * HINFO "RFC8482" "": the whole answer to ANY (RFC 8482 section 4.2), so that a short question with a forged sender never draws
+ * a long answer.
+ */
+const ANY_BODY: ReplyBody = {
+  bytes: Buffer.from('c00c000d00010000003c00090752464338343832' + '00', 'hex'),
+  answers: 1,
+  authorities: 0,
+  recordBytes: null,
+}
+
+/** Zone transfers and the other meta types (RFC 6895 section 3.1, 128–254), and OPT, which is no question. */
+function isRefusedType(type: number): boolean {
+  return type === TYPE.OPT || (type >= 128 && type < TYPE.ANY)
+}
+
+/** Decides on one message. `rotation` is any whole number; consecutive ones start a name's addresses at different places. */
+export function answerQuery(
+  bytes: Buffer,
+  zone: Zone,
+  transport: Transport,
+  rotation: number,
+): Answer {
+  const read = readQuery(bytes)
+  if (read.kind === 'drop') return read
+  if (read.kind === 'error') return { kind: 'reply', bytes: bareReply(read), rcode: read.rcode }
+  const { query } = read
+  if (query.edns !== null && query.edns.version > 0)
+    return reply(query, transport, RCODE.BADVERS, 0, NO_BODY)
+  if (query.class !== CLASS_IN || isRefusedType(query.type))
+    return reply(query, transport, RCODE.REFUSED, 0, NO_BODY)
+  const node = zone.nodes.get(query.key)
+  const records = node?.get(query.type)
+  if (records !== undefined)
+    return reply(query, transport, RCODE.NOERROR, FLAG.AA, rotated(records, rotation))
+  const authority = authorityOf(zone, query.key)
+  if (authority !== undefined)
+    return answerWithin(authority, node !== undefined, query, transport, rotation)
+  // Recursion is for those who ask for it; we have no cache of our own making to show to the others.
+  if ((query.flags & FLAG.RD) === 0) return reply(query, transport, RCODE.REFUSED, 0, NO_BODY)
+  return { kind: 'forward', query }
+}
+
+/** The name is ours but has no records of the type: a wildcard's, ANY's, or none (RFC 2308 section 2). */
+function answerWithin(
+  authority: Authority,
+  exists: boolean,
+  query: Query,
+  transport: Transport,
+  rotation: number,
+): Answer {
+  const wild = authority.wildcard?.get(query.type)
+  const found = exists || authority.wildcard !== null
+  if (wild !== undefined && query.type !== TYPE.SOA && query.type !== TYPE.NS)
+    return reply(query, transport, RCODE.NOERROR, FLAG.AA, rotated(wild, rotation))
+  if (found && query.type === TYPE.ANY)
+    return reply(query, transport, RCODE.NOERROR, FLAG.AA, ANY_BODY)
+  const rcode = found ? RCODE.NOERROR : RCODE.NXDOMAIN
+  return reply(query, transport, rcode, FLAG.AA, negativeBody(authority, query))
+}
+
+/** All records of a set, starting at a different one each time: RFC 1794, "DNS Support for Load Balancing". */
+function rotated(records: RecordSet, rotation: number): ReplyBody {
+  const { bytes, count, recordBytes } = records
+  if (count === 1) return { bytes, answers: 1, authorities: 0, recordBytes }
+  const cut = (rotation % count) * recordBytes
+  return {
+    bytes: Buffer.concat([bytes.subarray(cut), bytes.subarray(0, cut)]),
+    answers: count,
+    authorities: 0,
+    recordBytes,
+  }
+}
+
+/** The SOA that says how long a "no" holds, its owner pointed at where the apex ends the question's name. */
+function negativeBody(authority: Authority, query: Query): ReplyBody {
+  const bytes = Buffer.from(authority.soa)
+  const apexOffset = HEADER_BYTES + query.key.length - authority.key.length
+  bytes.writeUInt16BE(0xc000 | apexOffset, 0)
+  return { bytes, answers: 0, authorities: 1, recordBytes: null }
+}
+
+/** The largest message the client can take. */
+export function replyLimit(query: Query, transport: Transport): number {
+  if (transport === 'tcp') return MAX_TCP_BYTES
+  if (query.edns === null) return PLAIN_UDP_BYTES
+  // Values below 512 mean 512, RFC 6891 section 6.2.3.
+  return Math.max(PLAIN_UDP_BYTES, Math.min(query.edns.udpBytes, MAX_UDP_BYTES))
+}
+
+function reply(
+  query: Query,
+  transport: Transport,
+  rcode: number,
+  flags: number,
+  body: ReplyBody,
+): Answer {
+  const limit = replyLimit(query, transport)
+  return { kind: 'reply', bytes: compose(query, rcode, flags, body, limit), rcode }
+}
+
+/** A reply with an outside body: never authoritative. */
+export function outsideReply(
+  query: Query,
+  transport: Transport,
+  rcode: number,
+  body: ReplyBody,
+): Buffer {
+  return compose(query, rcode, 0, body, replyLimit(query, transport))
+}
+
+/** SERVFAIL: nobody outside answered, or we may not ask now. */
+export function failureReply(query: Query, transport: Transport): Buffer {
+  return compose(query, RCODE.SERVFAIL, 0, NO_BODY, replyLimit(query, transport))
+}
+
+/** Header, question, body, OPT. */
+function compose(
+  query: Query,
+  rcode: number,
+  flags: number,
+  body: ReplyBody,
+  limit: number,
+): Buffer {
+  const optBytes = query.edns === null ? 0 : OPT_BYTES
+  const headBytes = HEADER_BYTES + query.question.length
+  const fits = headBytes + body.bytes.length + optBytes <= limit
+  const sent = fits ? body : cutToFit(body, limit - headBytes - optBytes)
+  const bytes = Buffer.allocUnsafe(headBytes + sent.bytes.length + optBytes)
+  const echoed = query.flags & (FLAG.RD | FLAG.CD)
+  bytes.writeUInt16BE(query.id, 0)
+  bytes.writeUInt16BE(FLAG.QR | FLAG.RA | echoed | flags | (fits ? 0 : FLAG.TC) | (rcode & 15), 2)
+  bytes.writeUInt16BE(1, 4)
+  bytes.writeUInt16BE(sent.answers, 6)
+  bytes.writeUInt16BE(sent.authorities, 8)
+  bytes.writeUInt16BE(query.edns === null ? 0 : 1, 10)
+  bytes.set(query.question, HEADER_BYTES)
+  bytes.set(sent.bytes, headBytes)
+  if (query.edns !== null) writeOpt(bytes, bytes.length - OPT_BYTES, rcode, query.edns.dnssecOk)
+  return bytes
+}
+
+/**
+ * As many whole records of ours as fit: clients come back by TCP on TC, but some only ever use what they got. Anything else is
+ * left out whole (RFC 2181 section 9).
+ */
+function cutToFit(body: ReplyBody, spaceBytes: number): ReplyBody {
+  if (body.recordBytes === null) return NO_BODY
+  const answers = Math.max(0, Math.floor(spaceBytes / body.recordBytes))
+  return { ...body, bytes: body.bytes.subarray(0, answers * body.recordBytes), answers }
+}
+
+/** Our OPT: root owner, our size, the upper bits of the code, version 0, the client's DO bit (RFC 6891 section 6.1.3, RFC 3225). */
+function writeOpt(bytes: Buffer, offset: number, rcode: number, dnssecOk: boolean): void {
+  bytes.writeUInt8(0, offset)
+  bytes.writeUInt16BE(TYPE.OPT, offset + 1)
+  bytes.writeUInt16BE(MAX_UDP_BYTES, offset + 3)
+  bytes.writeUInt32BE((((rcode >> 4) << 24) | (dnssecOk ? 0x8000 : 0)) >>> 0, offset + 5)
+  bytes.writeUInt16BE(0, offset + 9)
+}
+
+/** A header alone, for messages whose question we could not read or do not know how to repeat. */
+function bareReply(error: {
+  readonly id: number
+  readonly flags: number
+  readonly rcode: number
+}): Buffer {
+  const bytes = Buffer.alloc(HEADER_BYTES)
+  const echoed = error.flags & (0x7800 | FLAG.RD)
+  bytes.writeUInt16BE(error.id, 0)
+  bytes.writeUInt16BE(FLAG.QR | echoed | error.rcode, 2)
+  return bytes
+}

@@ -1,0 +1,241 @@
+/**
+ * The resolver that instances on this host see, at every subnet's gateway address and at 169.254.169.253.
+ *
+ * - Its part of the want: `shared.names`, `shared.vpcs` (the zones; pure function `buildZone`), `shared.subnets` (where to listen)
+ *   and the addresses in `local.instances` (who may ask). What a query gets is decided by the pure `answerQuery`.
+ * - It keeps nothing outside this process, so an older daemon leaves nothing behind: its sockets went with it.
+ * - If we die on any line, queries stay unanswered until the next start. Traffic does not depend on us, and no instance is reached
+ *   by more than before.
+ * - From scratch: every pass compares the open sockets with the wanted addresses and opens or closes what differs. The zone is
+ *   built again when names or networks changed.
+ */
+import { readFile } from 'node:fs/promises'
+import { isDeepStrictEqual } from 'node:util'
+import type { Clock } from '../../lib/clock.ts'
+import type { Log } from '../../lib/log.ts'
+import type { Counter, Metrics } from '../../lib/metrics.ts'
+import { RESOLVER_ADDRESS } from '../../model/addr.ts'
+import { unavailable } from '../../model/errors.ts'
+import type { Fact, HostWant, SharedWant } from '../../model/want.ts'
+import type { HostService, Pass } from '../service.ts'
+import { answerQuery, failureReply, outsideReply, type Transport } from './answer.ts'
+import type { Server } from './exchange.ts'
+import { Forwarder, type Outcome } from './forward.ts'
+import { type Listener, listen } from './listener.ts'
+import { agedBody, outsideQuestion } from './outside.ts'
+import { type Query, RCODE } from './packet.ts'
+import { parseServer, serverName, serversInResolvConf, usableServers } from './servers.ts'
+import { type Source, Sources } from './sources.ts'
+import { authorityOf, buildZone, type Zone } from './zone.ts'
+
+/** The operator's part. */
+export interface DnsSettings {
+  /** Dotted, lower case, no final dot. */
+  readonly zone: string
+  /** `address` or `address:port` each; null means those of the host's own resolv.conf. */
+  readonly forwarders: readonly string[] | null
+  readonly timeoutMs: number
+  readonly ttlSeconds: number
+  readonly cacheEntries: number
+  readonly maxOutstanding: number
+}
+
+/** What nobody had to change yet; tests do. */
+export interface DnsLimits {
+  readonly port: number
+  /** Short: a name that is not there now may be an instance in a moment. */
+  readonly negativeTtlSeconds: number
+  readonly maxOutsideTtlSeconds: number
+  readonly queriesPerSecond: number
+  readonly maxOutstandingPerSource: number
+  readonly maxConnectionsPerSource: number
+}
+
+const DEFAULT_LIMITS: DnsLimits = {
+  port: 53,
+  negativeTtlSeconds: 5,
+  maxOutsideTtlSeconds: 3600,
+  queriesPerSecond: 1024,
+  maxOutstandingPerSource: 128,
+  maxConnectionsPerSource: 16,
+}
+
+export interface DnsParts {
+  readonly settings: DnsSettings
+  readonly limits?: Partial<DnsLimits>
+  readonly metrics: Metrics
+  readonly log: Log
+  readonly clock: Clock
+  /** Another file than /etc/resolv.conf. */
+  readonly resolvConf?: string
+}
+
+/** The DNS service. It listens from its first `apply` on. */
+export function createDns(parts: DnsParts): HostService {
+  return new DnsService(parts)
+}
+
+class DnsService implements HostService {
+  readonly name = 'dns'
+  readonly gate = false
+  readonly #settings: DnsSettings
+  readonly #limits: DnsLimits
+  readonly #resolvConf: string
+  readonly #log: Log
+  readonly #sources: Sources
+  readonly #forwarder: Forwarder
+  readonly #queries: Counter<'transport' | 'result'>
+  readonly #listeners = new Map<string, Listener>()
+  #served: Pick<SharedWant, 'names' | 'vpcs'> = { names: [], vpcs: [] }
+  #zone: Zone
+  #servers: readonly Server[] | null = null
+  #rotation = 0
+
+  constructor(parts: DnsParts) {
+    this.#settings = parts.settings
+    this.#limits = { ...DEFAULT_LIMITS, ...parts.limits }
+    this.#resolvConf = parts.resolvConf ?? '/etc/resolv.conf'
+    this.#log = parts.log
+    this.#zone = this.#buildZone()
+    this.#sources = new Sources(this.#limits, parts.clock)
+    this.#queries = parts.metrics.counter(
+      'atoll_dns_queries_total',
+      'Queries by transport and by what they got: a response code, forward, or why nothing',
+      ['transport', 'result'],
+    )
+    this.#forwarder = new Forwarder({
+      settings: { ...this.#settings, maxTtlSeconds: this.#limits.maxOutsideTtlSeconds },
+      isOurs: (key) => authorityOf(this.#zone, key) !== undefined,
+      clock: parts.clock,
+      metrics: parts.metrics,
+    })
+  }
+
+  async apply(pass: Pass): Promise<readonly Fact[]> {
+    const { local, shared } = pass.want
+    const addresses = listenAddresses(pass.want)
+    this.#updateZone(shared)
+    this.#sources.replace(local.instances.flatMap(({ nics }) => nics.map(({ ip }) => ip)))
+    await this.#updateServers(new Set(addresses))
+    await this.#updateListeners(addresses)
+    return []
+  }
+
+  async close(): Promise<void> {
+    const listeners = [...this.#listeners.values()]
+    this.#listeners.clear()
+    await Promise.all([...listeners.map((one) => one.close()), this.#forwarder.close()])
+  }
+
+  #buildZone(): Zone {
+    const { negativeTtlSeconds } = this.#limits
+    return buildZone(this.#served, { ...this.#settings, negativeTtlSeconds })
+  }
+
+  #updateZone({ names, vpcs }: SharedWant): void {
+    if (isDeepStrictEqual(this.#served, { names, vpcs })) return
+    this.#served = { names, vpcs }
+    this.#zone = this.#buildZone()
+    const { unusable } = this.#zone
+    if (unusable.length > 0) this.#log.warn({ names: unusable }, 'names that DNS cannot serve')
+  }
+
+  async #updateServers(ownAddresses: ReadonlySet<string>): Promise<void> {
+    const { forwarders } = this.#settings
+    const wanted =
+      forwarders === null
+        ? serversInResolvConf(await readFile(this.#resolvConf, 'utf8').catch(() => ''))
+        : forwarders.flatMap((text) => parseServer(text) ?? [])
+    const servers = usableServers(wanted, ownAddresses, this.#limits.port)
+    if (isDeepStrictEqual(servers, this.#servers)) return
+    this.#servers = servers
+    this.#forwarder.setServers(servers)
+    const fields = { servers: servers.map(serverName) }
+    if (servers.length > 0) this.#log.info(fields, 'forwarding to these resolvers')
+    else this.#log.warn(fields, 'no resolver to forward to: only names of this cloud resolve')
+  }
+
+  /** Opens and closes what differs. An address that cannot be had does not keep the others from being served. */
+  async #updateListeners(addresses: readonly string[]): Promise<void> {
+    for (const [address, listener] of this.#listeners) {
+      if (addresses.includes(address)) continue
+      this.#listeners.delete(address)
+      await listener.close()
+      this.#log.info({ address }, 'no longer listening')
+    }
+    const failures: unknown[] = []
+    for (const address of addresses) {
+      if (this.#listeners.has(address)) continue
+      try {
+        this.#listeners.set(address, await this.#listen(address))
+        this.#log.info({ address, port: this.#limits.port }, 'listening')
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    if (failures.length > 0)
+      throw unavailable('DNS cannot listen on every gateway address', new AggregateError(failures))
+  }
+
+  #listen(address: string): Promise<Listener> {
+    return listen({
+      address,
+      port: this.#limits.port,
+      sources: this.#sources,
+      ask: (message, source, transport, send) => this.#ask(message, source, transport, send),
+      onRefused: (reason, transport) => this.#count(transport, reason),
+    })
+  }
+
+  #ask(message: Buffer, source: Source, transport: Transport, send: (reply: Buffer) => void): void {
+    this.#rotation = (this.#rotation + 1) % 0x4000_0000
+    const answer = answerQuery(message, this.#zone, transport, this.#rotation)
+    switch (answer.kind) {
+      case 'reply':
+        this.#count(transport, RESULT_OF_RCODE.get(answer.rcode) ?? 'other')
+        send(answer.bytes)
+        return
+      case 'forward':
+        this.#count(transport, 'forward')
+        this.#forward(answer.query, source, (outcome) =>
+          send(replyFrom(outcome, answer.query, transport)),
+        )
+        return
+      case 'drop':
+        this.#count(transport, answer.reason)
+    }
+  }
+
+  #forward(query: Query, source: Source, done: (outcome: Outcome) => void): void {
+    const question = outsideQuestion(query)
+    const known = this.#forwarder.recall(question)
+    if (known !== undefined) done(known)
+    else if (!source.startWaiting()) done({ kind: 'failure' })
+    // `ask` never rejects: a failure is an outcome.
+    else
+      void this.#forwarder.ask(question).then((outcome) => {
+        source.doneWaiting()
+        done(outcome)
+      })
+  }
+
+  #count(transport: Transport, result: string): void {
+    this.#queries.inc({ transport, result })
+  }
+}
+
+/** Names, for the metric, of the codes that we send by ourselves. */
+const RESULT_OF_RCODE: ReadonlyMap<number, string> = new Map(
+  Object.entries(RCODE).map(([name, code]) => [code, name.toLowerCase()]),
+)
+
+/** Where to listen: every gateway, which all hosts carry alike, and the resolver's own link-local address. */
+function listenAddresses({ shared }: HostWant): readonly string[] {
+  return [...new Set<string>([...shared.subnets.map(({ gateway }) => gateway), RESOLVER_ADDRESS])]
+}
+
+function replyFrom(outcome: Outcome, query: Query, transport: Transport): Buffer {
+  if (outcome.kind === 'failure') return failureReply(query, transport)
+  const body = agedBody(outcome.answer, outcome.ageSeconds)
+  return outsideReply(query, transport, outcome.answer.rcode, body)
+}

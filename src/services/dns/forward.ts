@@ -1,0 +1,254 @@
+/**
+ * The forwarder: asks other resolvers, believes only what `outside.ts` believes, and remembers it for as long as it is valid.
+ *
+ * Equal questions that are under way share one exchange, which also takes away the birthday attacker's many chances
+ * (RFC 5452 section 5). A question is tried `TRIES` times, each with a new socket, id and letter case, at the servers in turn; those
+ * that were silent lately come last. It ends within `TRIES * timeoutMs`. A failure is remembered too, for a moment, so that a name
+ * whose servers are dead does not keep us busy (RFC 9520).
+ */
+import { randomFillSync } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+import type { Clock } from '../../lib/clock.ts'
+import type { Counter, Gauge, Metrics } from '../../lib/metrics.ts'
+import { askByTcp, askByUdp, type Server } from './exchange.ts'
+import {
+  composeQuestion,
+  type OutsideAnswer,
+  type OutsideQuestion,
+  QUESTION_RANDOM_BYTES,
+  questionKey,
+  type Reading,
+  readReply,
+  type Sent,
+} from './outside.ts'
+import { RCODE } from './packet.ts'
+import { serverName } from './servers.ts'
+
+/** Exchanges that one question gets. */
+const TRIES = 3
+/** How long a silent server is asked last. */
+const SILENCE_PENALTY_MS = 10_000
+/** RFC 9520 section 3.2: at least a second, at most five minutes. */
+const FAILURE_SECONDS = 1
+/** A larger answer is served but not kept. */
+const MAX_KEPT_BYTES = 4096
+
+/** How long, how many, how much. */
+export interface ForwarderSettings {
+  /** For one exchange. */
+  readonly timeoutMs: number
+  /** Most questions under way at once. */
+  readonly maxOutstanding: number
+  /** Most answers kept; 0 keeps none. */
+  readonly cacheEntries: number
+  /** Longest time that an answer is kept. */
+  readonly maxTtlSeconds: number
+}
+
+/** What came of a question. */
+export type Outcome =
+  | { readonly kind: 'answer'; readonly answer: OutsideAnswer; readonly ageSeconds: number }
+  | { readonly kind: 'failure' }
+
+interface Kept {
+  readonly outcome: OutsideAnswer | null
+  readonly sinceMs: number
+  readonly untilMs: number
+}
+
+/** The outcome of one exchange with one server. */
+type Heard = Exclude<Reading, { readonly kind: 'stray' }> | undefined
+
+/** What a forwarder is made of. */
+export interface ForwarderParts {
+  readonly settings: ForwarderSettings
+  /** Whether a name lies in an authority of this host, as things are now. */
+  readonly isOurs: (key: string) => boolean
+  readonly clock: Clock
+  readonly metrics: Metrics
+}
+
+/** Asks other resolvers. Each method promises what its own comment says; none throws. */
+export class Forwarder {
+  readonly #settings: ForwarderSettings
+  readonly #isOurs: (key: string) => boolean
+  readonly #clock: Clock
+  readonly #kept: LRUCache<string, Kept> | null
+  readonly #underWay = new Map<string, Promise<Outcome>>()
+  readonly #silentUntil = new Map<string, number>()
+  readonly #closing = new AbortController()
+  readonly #events: Counter<'event'>
+  readonly #outstanding: Gauge<string>
+  #servers: readonly Server[] = []
+
+  constructor(parts: ForwarderParts) {
+    this.#settings = parts.settings
+    this.#isOurs = parts.isOurs
+    this.#clock = parts.clock
+    const { cacheEntries } = parts.settings
+    this.#kept = cacheEntries > 0 ? new LRUCache({ max: cacheEntries }) : null
+    this.#events = parts.metrics.counter(
+      'atoll_dns_forward_events_total',
+      'What happened to questions for other resolvers',
+      ['event'],
+    )
+    this.#outstanding = parts.metrics.gauge(
+      'atoll_dns_forward_outstanding',
+      'Questions to other resolvers that are under way',
+    )
+  }
+
+  /** The servers to ask, best first. What others said is forgotten: new servers may see another world. */
+  setServers(servers: readonly Server[]): void {
+    this.#servers = servers
+    this.#silentUntil.clear()
+    this.#kept?.clear()
+  }
+
+  /** The answer if it is known, without asking anybody. */
+  recall(question: OutsideQuestion): Outcome | undefined {
+    const nowMs = this.#clock.monotonic()
+    const kept = this.#kept?.get(questionKey(question))
+    if (kept === undefined || kept.untilMs <= nowMs) return undefined
+    this.#events.inc({ event: 'remembered' })
+    if (kept.outcome === null) return { kind: 'failure' }
+    const ageSeconds = Math.floor((nowMs - kept.sinceMs) / 1000)
+    return { kind: 'answer', answer: kept.outcome, ageSeconds }
+  }
+
+  /** Asks, or joins those who are asking the same. Never rejects; a question above the limit fails at once. */
+  ask(question: OutsideQuestion): Promise<Outcome> {
+    const key = questionKey(question)
+    const underWay = this.#underWay.get(key)
+    if (underWay !== undefined) {
+      this.#events.inc({ event: 'joined' })
+      return underWay
+    }
+    if (this.#underWay.size >= this.#settings.maxOutstanding) {
+      this.#events.inc({ event: 'limit' })
+      return Promise.resolve({ kind: 'failure' })
+    }
+    const outcome = this.#resolve(question).finally(() => {
+      this.#underWay.delete(key)
+      this.#outstanding.set(this.#underWay.size)
+    })
+    this.#underWay.set(key, outcome)
+    this.#outstanding.set(this.#underWay.size)
+    return outcome
+  }
+
+  /** Ends every exchange; those who wait get a failure. */
+  async close(): Promise<void> {
+    this.#closing.abort()
+    await Promise.all(this.#underWay.values())
+  }
+
+  async #resolve(question: OutsideQuestion): Promise<Outcome> {
+    const servers = this.#inTurn()
+    let withEdns = true
+    let turn = 0
+    for (let tries = 0; tries < TRIES && servers.length > 0; tries += 1) {
+      const server = servers[turn % servers.length]
+      if (server === undefined || this.#closing.signal.aborted) break
+      const heard = await this.#exchange(server, question, withEdns)
+      if (heard?.kind === 'answer') return this.#keep(question, heard.answer)
+      // A server from before EDNS says so by one of these codes (RFC 6891 section 7): it gets the plain question once.
+      const plainer = withEdns && heard?.kind === 'useless' && isAboutEdns(heard.rcode)
+      if (plainer) withEdns = false
+      else turn += 1
+    }
+    this.#events.inc({ event: 'failed' })
+    if (!this.#closing.signal.aborted) this.#remember(question, null, FAILURE_SECONDS)
+    return { kind: 'failure' }
+  }
+
+  /** The servers, those that were silent lately last. */
+  #inTurn(): readonly Server[] {
+    const nowMs = this.#clock.monotonic()
+    const isSilent = (server: Server) =>
+      (this.#silentUntil.get(serverName(server)) ?? Number.NEGATIVE_INFINITY) > nowMs
+    return [
+      ...this.#servers.filter((server) => !isSilent(server)),
+      ...this.#servers.filter(isSilent),
+    ]
+  }
+
+  /** One exchange by UDP, and by TCP where UDP does not do, all within `timeoutMs`. */
+  async #exchange(server: Server, question: OutsideQuestion, withEdns: boolean): Promise<Heard> {
+    const random = randomFillSync(new Uint8Array(QUESTION_RANDOM_BYTES))
+    const sent = composeQuestion(question, random, withEdns)
+    const accept = (bytes: Buffer) => this.#accept(bytes, sent, question)
+    const { signal, cancel } = this.#deadline()
+    this.#events.inc({ event: 'asked' })
+    let heard: Heard = await askByUdp(server, sent.message, accept, signal)
+    if (heard?.kind === 'truncated' || heard?.kind === 'recased') {
+      this.#events.inc({ event: heard.kind })
+      heard = await askByTcp(server, sent.message, accept, signal)
+      // By TCP the sender is proven; a server that rewrites names is asked as it likes to be.
+      if (heard?.kind === 'recased') heard = await this.#askInLowerCase(server, question, signal)
+    }
+    cancel()
+    this.#note(server, heard)
+    return heard
+  }
+
+  async #askInLowerCase(
+    server: Server,
+    question: OutsideQuestion,
+    signal: AbortSignal,
+  ): Promise<Heard> {
+    const random = new Uint8Array(QUESTION_RANDOM_BYTES)
+    randomFillSync(random.subarray(0, 2))
+    const sent = composeQuestion(question, random, true)
+    return askByTcp(server, sent.message, (bytes) => this.#accept(bytes, sent, question), signal)
+  }
+
+  #accept(bytes: Buffer, sent: Sent, question: OutsideQuestion): Heard {
+    const reading = readReply(bytes, sent, question, this.#isOurs)
+    if (reading.kind !== 'stray') return reading
+    this.#events.inc({ event: 'stray' })
+    return undefined
+  }
+
+  #note(server: Server, heard: Heard): void {
+    const name = serverName(server)
+    if (heard !== undefined) this.#silentUntil.delete(name)
+    else if (!this.#closing.signal.aborted) {
+      this.#events.inc({ event: 'silent' })
+      this.#silentUntil.set(name, this.#clock.monotonic() + SILENCE_PENALTY_MS)
+    }
+    if (heard?.kind === 'useless') this.#events.inc({ event: heard.reason })
+  }
+
+  /** A signal that aborts after `timeoutMs` or when the forwarder closes. */
+  #deadline(): { readonly signal: AbortSignal; readonly cancel: () => void } {
+    const deadline = new AbortController()
+    const abort = () => deadline.abort()
+    this.#closing.signal.addEventListener('abort', abort, { once: true })
+    this.#clock.sleep(this.#settings.timeoutMs, deadline.signal).then(abort, () => {})
+    return {
+      signal: deadline.signal,
+      cancel: () => {
+        this.#closing.signal.removeEventListener('abort', abort)
+        abort()
+      },
+    }
+  }
+
+  #keep(question: OutsideQuestion, answer: OutsideAnswer): Outcome {
+    this.#events.inc({ event: 'answered' })
+    if (answer.body.bytes.length <= MAX_KEPT_BYTES)
+      this.#remember(question, answer, Math.min(answer.ttlSeconds, this.#settings.maxTtlSeconds))
+    return { kind: 'answer', answer, ageSeconds: 0 }
+  }
+
+  #remember(question: OutsideQuestion, outcome: OutsideAnswer | null, seconds: number): void {
+    if (seconds <= 0) return
+    const sinceMs = this.#clock.monotonic()
+    this.#kept?.set(questionKey(question), { outcome, sinceMs, untilMs: sinceMs + seconds * 1000 })
+  }
+}
+
+function isAboutEdns(rcode: number): boolean {
+  return rcode === RCODE.FORMERR || rcode === RCODE.NOTIMP
+}

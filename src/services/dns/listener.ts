@@ -1,0 +1,157 @@
+/**
+ * The sockets of one address: UDP, and TCP as RFC 7766 wants it (many queries on a connection, answers as they come).
+ *
+ * Knows who may ask and how much, nothing of what is asked. Whatever a client sends, the worst that happens is that its own
+ * connection ends.
+ */
+import { createSocket, type Socket as UdpSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { createServer, type Server, type Socket } from 'node:net'
+import type { Transport } from './answer.ts'
+import { withLength } from './exchange.ts'
+import type { Source, Sources } from './sources.ts'
+
+/** Longest query we read: a question, an OPT and room for options. */
+const MAX_QUERY_BYTES = 4096
+/** A connection on which nothing happens ends after this (RFC 7766 section 6.2.3: "on the order of a few seconds"). */
+const IDLE_TIMEOUT_MS = 10_000
+/** Answers that a client has not taken, beyond which its connection ends. */
+const MAX_UNSENT_BYTES = 256 * 1024
+const MAX_CONNECTIONS = 512
+/** Room for bursts while the daemon is busy elsewhere. */
+const RECEIVE_BUFFER_BYTES = 1024 * 1024
+
+export type Refusal = 'stranger' | 'rate' | 'connections' | 'oversize' | 'unread' | 'socket'
+
+export interface ListenerParts {
+  readonly address: string
+  readonly port: number
+  readonly sources: Sources
+  /** Answers by calling `send` once, soon or later, or never. */
+  readonly ask: (
+    message: Buffer,
+    source: Source,
+    transport: Transport,
+    send: (reply: Buffer) => void,
+  ) => void
+  readonly onRefused: (reason: Refusal, transport: Transport) => void
+}
+
+export interface Listener {
+  close(): Promise<void>
+}
+
+/** Opens both sockets, or neither: rejects with the socket's error, e.g. EADDRNOTAVAIL while the address is not there yet. */
+export async function listen(parts: ListenerParts): Promise<Listener> {
+  const udp = await listenUdp(parts)
+  try {
+    const tcp = await listenTcp(parts)
+    return {
+      async close() {
+        await Promise.all([closeUdp(udp), tcp.close()])
+      },
+    }
+  } catch (error) {
+    await closeUdp(udp)
+    throw error
+  }
+}
+
+async function listenUdp(parts: ListenerParts): Promise<UdpSocket> {
+  const socket = createSocket({
+    type: 'udp4',
+    recvBufferSize: RECEIVE_BUFFER_BYTES,
+    // Peers are addresses already: Node's own look-up would cost a turn of the event loop for each answer.
+    lookup: (address, _options, callback) => callback(null, address, 4),
+  })
+  // Listened for first: with the look-up above, binding is over before the call returns.
+  const listening = once(socket, 'listening')
+  socket.bind({ address: parts.address, port: parts.port, exclusive: true })
+  try {
+    await listening
+  } catch (error) {
+    socket.close()
+    throw error
+  }
+  // From here on an error is one datagram's (say, a firewall's EPERM), never the socket's.
+  socket.on('error', () => parts.onRefused('socket', 'udp'))
+  socket.on('message', (message, { address, port }) => {
+    const source = parts.sources.find(address)
+    if (source === undefined) return parts.onRefused('stranger', 'udp')
+    if (!source.takeQuery()) return parts.onRefused('rate', 'udp')
+    if (message.length > MAX_QUERY_BYTES) return parts.onRefused('oversize', 'udp')
+    parts.ask(message, source, 'udp', (reply) => sendUdp(socket, reply, port, address))
+  })
+  return socket
+}
+
+function sendUdp(socket: UdpSocket, reply: Buffer, port: number, address: string): void {
+  try {
+    socket.send(reply, port, address)
+  } catch {
+    // Closed while the answer was on its way, or port 0: nobody is there to hear it.
+  }
+}
+
+function closeUdp(socket: UdpSocket): Promise<void> {
+  return new Promise((resolve) => socket.close(() => resolve()))
+}
+
+async function listenTcp(parts: ListenerParts): Promise<Listener> {
+  const open = new Set<Socket>()
+  const server = createServer({ noDelay: true })
+  server.maxConnections = MAX_CONNECTIONS
+  server.on('connection', (socket) => {
+    const source = parts.sources.find(socket.remoteAddress ?? '')
+    const reason = source === undefined ? 'stranger' : source.connect() ? undefined : 'connections'
+    socket.on('error', () => parts.onRefused('socket', 'tcp'))
+    if (source === undefined || reason !== undefined) {
+      parts.onRefused(reason ?? 'stranger', 'tcp')
+      socket.destroy()
+      return
+    }
+    open.add(socket)
+    socket.on('close', () => {
+      open.delete(socket)
+      source.disconnected()
+    })
+    serveConnection(socket, source, parts)
+  })
+  server.listen({ host: parts.address, port: parts.port, exclusive: true })
+  await once(server, 'listening')
+  server.on('error', () => parts.onRefused('socket', 'tcp'))
+  return { close: () => closeTcp(server, open) }
+}
+
+/** Reads length-prefixed queries until the client ends, idles, or breaks a limit. */
+function serveConnection(socket: Socket, source: Source, parts: ListenerParts): void {
+  let received: Buffer = Buffer.alloc(0)
+  const hangUp = (reason: Refusal) => {
+    parts.onRefused(reason, 'tcp')
+    socket.destroy()
+  }
+  const send = (reply: Buffer) => {
+    if (socket.destroyed) return
+    socket.write(withLength(reply))
+    if (socket.writableLength > MAX_UNSENT_BYTES) hangUp('unread')
+  }
+  socket.setTimeout(IDLE_TIMEOUT_MS, () => socket.destroy())
+  socket.on('data', (chunk: Buffer) => {
+    received = received.length === 0 ? chunk : Buffer.concat([received, chunk])
+    while (received.length >= 2 && !socket.destroyed) {
+      const length = received.readUInt16BE(0)
+      if (length > MAX_QUERY_BYTES) return hangUp('oversize')
+      if (received.length < 2 + length) return
+      const message = received.subarray(2, 2 + length)
+      received = received.subarray(2 + length)
+      if (!source.takeQuery()) return hangUp('rate')
+      parts.ask(message, source, 'tcp', send)
+    }
+  })
+}
+
+async function closeTcp(server: Server, open: ReadonlySet<Socket>): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+  for (const socket of open) socket.destroy()
+  await closed
+}

@@ -1,0 +1,244 @@
+/**
+ * What we say to a forwarder and what we believe of its reply. Pure.
+ *
+ * A reply counts only if it carries our random id and our question, in the random letter case we asked it in (RFC 5452 section 9,
+ * draft-vixie-dnsext-dns0x20); the socket it arrives on adds the random port and the sender. Of a believed reply, the answer and
+ * authority sections are kept as they stand, and only ever served to the same question again: no record is lifted out of one reply
+ * to serve another question. Additional records, where forgers like to put theirs, are left out.
+ */
+import type { ReplyBody } from './answer.ts'
+import {
+  CLASS_IN,
+  FLAG,
+  HEADER_BYTES,
+  lowerKey,
+  MAX_UDP_BYTES,
+  OPT_BYTES,
+  type Query,
+  RCODE,
+  readName,
+  readRecord,
+  TYPE,
+  type WireRecord,
+} from './packet.ts'
+
+/** Most records of a reply that we look at: more than 64 KiB can hold of any real set. */
+const MAX_RECORDS = 2000
+/** Longest time that anything may be called valid, RFC 2181 section 8: the top bit set means zero. */
+const MAX_TTL_SECONDS = 0x7fff_ffff
+
+/** What makes two questions the same for outside: letter case does not, the wish for DNSSEC records does. */
+export interface OutsideQuestion {
+  readonly key: string
+  readonly type: number
+  readonly dnssecOk: boolean
+  /** RFC 4035 section 3.2.2: the forwarder is to hand out what it could not validate. */
+  readonly checkingDisabled: boolean
+}
+
+/** One message as sent. */
+export interface Sent {
+  readonly id: number
+  readonly question: Buffer
+  readonly message: Buffer
+}
+
+/** A reply worth keeping. */
+export interface OutsideAnswer {
+  readonly rcode: number
+  readonly body: ReplyBody
+  /** Where the TTLs are, in `body.bytes`. */
+  readonly ttlOffsets: readonly number[]
+  /** How long all of it is valid; 0 when it is not to be kept. */
+  readonly ttlSeconds: number
+}
+
+export type Reading =
+  | { readonly kind: 'answer'; readonly answer: OutsideAnswer }
+  /** The right server answers the right question, but the answer is of no use: ask another. */
+  | { readonly kind: 'useless'; readonly reason: UselessReason; readonly rcode: number }
+  /** It did not fit: ask again by TCP. */
+  | { readonly kind: 'truncated' }
+  /** All is right but the letter case: a guess, or a server that rewrites names. TCP tells them apart. */
+  | { readonly kind: 'recased' }
+  /** Not a reply to this question: go on waiting for the real one. */
+  | { readonly kind: 'stray' }
+
+export type UselessReason = 'failure' | 'lame' | 'malformed' | 'ours'
+
+/** The question a client's query asks of the outside. */
+export function outsideQuestion(query: Query): OutsideQuestion {
+  return {
+    key: query.key,
+    type: query.type,
+    dnssecOk: query.edns?.dnssecOk === true,
+    checkingDisabled: (query.flags & FLAG.CD) !== 0,
+  }
+}
+
+/** Equal for equal questions. */
+export function questionKey(question: OutsideQuestion): string {
+  const bits = (question.dnssecOk ? 1 : 0) + (question.checkingDisabled ? 2 : 0)
+  return `${question.type}/${bits}/${question.key}`
+}
+
+/**
+ * A message that asks `question`. `random` gives 34 unpredictable bytes: two for the id and one bit for each of up to 255 name
+ * bytes' case.
+ */
+export function composeQuestion(
+  question: OutsideQuestion,
+  random: Uint8Array,
+  withEdns: boolean,
+): Sent {
+  const name = Buffer.from(question.key, 'latin1')
+  for (const [index, byte] of name.entries()) {
+    const flip = ((random[2 + (index >> 3)] ?? 0) >> (index & 7)) & 1
+    if (byte >= 0x61 && byte <= 0x7a && flip === 1) name[index] = byte - 0x20
+  }
+  const id = ((random[0] ?? 0) << 8) | (random[1] ?? 0)
+  const questionEnd = HEADER_BYTES + name.length + 4
+  const message = Buffer.alloc(questionEnd + (withEdns ? OPT_BYTES : 0))
+  message.writeUInt16BE(id, 0)
+  message.writeUInt16BE(FLAG.RD | (question.checkingDisabled ? FLAG.CD : 0), 2)
+  message.writeUInt16BE(1, 4)
+  message.writeUInt16BE(withEdns ? 1 : 0, 10)
+  message.set(name, HEADER_BYTES)
+  message.writeUInt16BE(question.type, questionEnd - 4)
+  message.writeUInt16BE(CLASS_IN, questionEnd - 2)
+  if (withEdns) {
+    message.writeUInt16BE(TYPE.OPT, questionEnd + 1)
+    message.writeUInt16BE(MAX_UDP_BYTES, questionEnd + 3)
+    message.writeUInt32BE(question.dnssecOk ? 0x8000 : 0, questionEnd + 5)
+  }
+  return { id, question: message.subarray(HEADER_BYTES, questionEnd), message }
+}
+
+/** How many random bytes `composeQuestion` uses. */
+export const QUESTION_RANDOM_BYTES = 34
+
+/** Judges what came back for `sent`. `isOurs` says whether a name lies in an authority of this host. */
+export function readReply(
+  bytes: Buffer,
+  sent: Sent,
+  question: OutsideQuestion,
+  isOurs: (key: string) => boolean,
+): Reading {
+  const stray: Reading = { kind: 'stray' }
+  const bodyStart = HEADER_BYTES + sent.question.length
+  if (bytes.length < bodyStart || bytes.readUInt16BE(0) !== sent.id) return stray
+  const flags = bytes.readUInt16BE(2)
+  const isReply = (flags & FLAG.QR) !== 0 && ((flags >> 11) & 15) === 0
+  if (!isReply || bytes.readUInt16BE(4) !== 1) return stray
+  const echoed = bytes.subarray(HEADER_BYTES, bodyStart)
+  if (!echoed.equals(sent.question)) {
+    const sameName =
+      lowerKey(echoed.toString('latin1')) === lowerKey(sent.question.toString('latin1'))
+    return sameName && echoed.readUInt16BE(echoed.length - 4) === question.type
+      ? { kind: 'recased' }
+      : stray
+  }
+  if ((flags & FLAG.TC) !== 0) return { kind: 'truncated' }
+  const rcode = flags & 15
+  if (rcode !== RCODE.NOERROR && rcode !== RCODE.NXDOMAIN)
+    return { kind: 'useless', reason: 'failure', rcode }
+  const sections = readSections(bytes, bodyStart, isOurs)
+  if (typeof sections === 'string') return { kind: 'useless', reason: sections, rcode }
+  return judge(bytes, bodyStart, sections, rcode, question)
+}
+
+interface Sections {
+  readonly answers: readonly WireRecord[]
+  readonly authorities: readonly WireRecord[]
+  readonly end: number
+}
+
+/** The answer and authority sections, or why nothing of them is believed. */
+function readSections(
+  bytes: Buffer,
+  start: number,
+  isOurs: (key: string) => boolean,
+): Sections | 'malformed' | 'ours' {
+  const counts = { answers: bytes.readUInt16BE(6), authorities: bytes.readUInt16BE(8) }
+  const records: WireRecord[] = []
+  if (counts.answers + counts.authorities > MAX_RECORDS) return 'malformed'
+  let offset = start
+  for (let left = counts.answers + counts.authorities; left > 0; left -= 1) {
+    const owner = readName(bytes, offset)
+    const record = readRecord(bytes, offset)
+    if (owner === undefined || record === undefined || record.class !== CLASS_IN) return 'malformed'
+    if (record.type === TYPE.OPT || !namesInside(bytes, record)) return 'malformed'
+    if (isOurs(owner.key)) return 'ours'
+    records.push(record)
+    offset = record.end
+  }
+  return {
+    answers: records.slice(0, counts.answers),
+    authorities: records.slice(counts.answers),
+    end: offset,
+  }
+}
+
+/** Names in the data of the types that may compress them (RFC 3597 section 4) end where the data does. */
+function namesInside(bytes: Buffer, record: WireRecord): boolean {
+  switch (record.type) {
+    case TYPE.NS:
+    case TYPE.CNAME:
+    case TYPE.PTR:
+    case TYPE.DNAME:
+      return readName(bytes, record.dataStart)?.end === record.end
+    case TYPE.MX:
+      return readName(bytes, record.dataStart + 2)?.end === record.end
+    case TYPE.SOA: {
+      const server = readName(bytes, record.dataStart)
+      const mailbox = server === undefined ? undefined : readName(bytes, server.end)
+      return mailbox !== undefined && mailbox.end + 20 === record.end
+    }
+    default:
+      return true
+  }
+}
+
+function judge(
+  bytes: Buffer,
+  bodyStart: number,
+  sections: Sections,
+  rcode: number,
+  question: OutsideQuestion,
+): Reading {
+  const { answers, authorities } = sections
+  const positive = answers.some(({ type }) => type === question.type || question.type === TYPE.ANY)
+  const soa = authorities.find(({ type }) => type === TYPE.SOA)
+  const isReferral = answers.length === 0 && authorities.some(({ type }) => type === TYPE.NS)
+  if (rcode === RCODE.NOERROR && isReferral && soa === undefined)
+    return { kind: 'useless', reason: 'lame', rcode }
+  const records = [...answers, ...authorities]
+  const ttls = records.map(({ ttl }) => (ttl > MAX_TTL_SECONDS ? 0 : ttl))
+  // A "no" is kept for the SOA's minimum and not at all without an SOA (RFC 2308 section 5).
+  if (!positive) ttls.push(soa === undefined ? 0 : bytes.readUInt32BE(soa.end - 4))
+  return {
+    kind: 'answer',
+    answer: {
+      rcode,
+      body: {
+        // A copy: a slice would keep the whole message alive in the cache.
+        bytes: Buffer.from(bytes.subarray(bodyStart, sections.end)),
+        answers: answers.length,
+        authorities: authorities.length,
+        recordBytes: null,
+      },
+      ttlOffsets: records.map(({ ttlOffset }) => ttlOffset - bodyStart),
+      ttlSeconds: Math.min(...ttls),
+    },
+  }
+}
+
+/** The body as it stands `ageSeconds` after it came: every TTL is that much shorter. */
+export function agedBody(answer: OutsideAnswer, ageSeconds: number): ReplyBody {
+  const bytes = Buffer.from(answer.body.bytes)
+  for (const offset of answer.ttlOffsets) {
+    const ttl = bytes.readUInt32BE(offset)
+    bytes.writeUInt32BE(ttl > MAX_TTL_SECONDS ? 0 : Math.max(0, ttl - ageSeconds), offset)
+  }
+  return { ...answer.body, bytes }
+}

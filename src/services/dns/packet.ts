@@ -1,0 +1,296 @@
+/**
+ * DNS messages as bytes: the numbers of the protocol, reading a query, walking names and records. Pure.
+ *
+ * Everything read here comes from a guest or from the outside and is hostile: every function checks its bounds, none throws on
+ * any input, and no loop runs longer than the message. Names stay in wire form (RFC 1035 section 3.1) from end to end: that
+ * keeps the letter case a client chose and never splits a label that has a dot in it.
+ */
+
+/** Message header, RFC 1035 section 4.1.1. */
+export const HEADER_BYTES = 12
+/** Longest name in wire form, RFC 1035 section 2.3.4. */
+export const MAX_NAME_BYTES = 255
+const MAX_LABEL_BYTES = 63
+/** Fixed part of a record after its owner: type, class, TTL, length of the data. */
+export const RECORD_FIXED_BYTES = 10
+/** What a client without EDNS takes by UDP, RFC 1035 section 2.3.4. */
+export const PLAIN_UDP_BYTES = 512
+/**
+ * The largest UDP message we send or ask for: it crosses every link of an IPv6-capable path unfragmented, and fragments are how
+ * answers get forged (DNS Flag Day 2020, https://www.dnsflagday.net/2020/).
+ */
+export const MAX_UDP_BYTES = 1232
+/** What TCP's two-byte length prefix can say, RFC 1035 section 4.2.2. */
+export const MAX_TCP_BYTES = 65_535
+/** An OPT record without options, RFC 6891 section 6.1.2. */
+export const OPT_BYTES = 11
+/** Most records a query may carry beside its question: an OPT and perhaps a signature that we do not check. */
+const MAX_QUERY_RECORDS = 4
+
+/** A pointer to the question's name, which always starts right after the header (RFC 1035 section 4.1.4). */
+export const QUESTION_POINTER = 0xc000 | HEADER_BYTES
+
+/** Types that something here decides on (IANA DNS parameters). */
+export const TYPE = {
+  A: 1,
+  NS: 2,
+  CNAME: 5,
+  SOA: 6,
+  PTR: 12,
+  HINFO: 13,
+  MX: 15,
+  AAAA: 28,
+  DNAME: 39,
+  OPT: 41,
+  TKEY: 249,
+  ANY: 255,
+} as const
+
+/** The Internet: the one class we serve. */
+export const CLASS_IN = 1
+
+/** Response codes, RFC 1035 section 4.1.1 and RFC 6891 section 9. */
+export const RCODE = {
+  NOERROR: 0,
+  FORMERR: 1,
+  SERVFAIL: 2,
+  NXDOMAIN: 3,
+  NOTIMP: 4,
+  REFUSED: 5,
+  /** Extended: its upper bits travel in the OPT record (RFC 6891 section 6.1.3). */
+  BADVERS: 16,
+} as const
+
+/** Header flags, RFC 1035 section 4.1.1 and RFC 4035 section 3.2 (CD). */
+export const FLAG = {
+  QR: 0x8000,
+  AA: 0x0400,
+  TC: 0x0200,
+  RD: 0x0100,
+  RA: 0x0080,
+  CD: 0x0010,
+} as const
+
+/** The sender's OPT record: the size it takes by UDP, and whether it wants DNSSEC records (RFC 3225). */
+export interface Edns {
+  readonly udpBytes: number
+  readonly version: number
+  readonly dnssecOk: boolean
+}
+
+/** One well-formed query. */
+export interface Query {
+  readonly id: number
+  readonly flags: number
+  /** The question exactly as asked: name, type, class. */
+  readonly question: Buffer
+  /** The name as a key: wire form in lower case, one character a byte. */
+  readonly key: string
+  readonly type: number
+  readonly class: number
+  readonly edns: Edns | null
+}
+
+/** What is left to say to a message that is no well-formed query. */
+export type Unreadable =
+  /** Too short to answer, or an answer itself: answering those is how two servers talk to each other for ever. */
+  | { readonly kind: 'drop'; readonly reason: 'short' | 'response' }
+  | { readonly kind: 'error'; readonly id: number; readonly flags: number; readonly rcode: number }
+
+/** Reads a query. Only opcode QUERY with one question and nothing but an OPT beside it is one. */
+export function readQuery(
+  bytes: Buffer,
+): { readonly kind: 'query'; readonly query: Query } | Unreadable {
+  if (bytes.length < HEADER_BYTES) return { kind: 'drop', reason: 'short' }
+  const id = bytes.readUInt16BE(0)
+  const flags = bytes.readUInt16BE(2)
+  if ((flags & FLAG.QR) !== 0) return { kind: 'drop', reason: 'response' }
+  const error = (rcode: number): Unreadable => ({ kind: 'error', id, flags, rcode })
+  if (((flags >> 11) & 15) !== 0) return error(RCODE.NOTIMP)
+  if (bytes.readUInt16BE(4) !== 1) return error(RCODE.FORMERR)
+  const nameEnd = skipPlainName(bytes, HEADER_BYTES)
+  if (nameEnd === undefined || nameEnd + 4 > bytes.length) return error(RCODE.FORMERR)
+  const questionEnd = nameEnd + 4
+  const edns = questionEnd === bytes.length ? noExtras(bytes) : readExtras(bytes, questionEnd)
+  if (edns === undefined) return error(RCODE.FORMERR)
+  return {
+    kind: 'query',
+    query: {
+      id,
+      flags,
+      question: bytes.subarray(HEADER_BYTES, questionEnd),
+      key: nameKey(bytes, HEADER_BYTES, nameEnd),
+      type: bytes.readUInt16BE(nameEnd),
+      class: bytes.readUInt16BE(nameEnd + 2),
+      edns,
+    },
+  }
+}
+
+/** A message that ends after its question must not announce anything more. */
+function noExtras(bytes: Buffer): null | undefined {
+  return bytes.readUInt16BE(6) + bytes.readUInt16BE(8) + bytes.readUInt16BE(10) === 0
+    ? null
+    : undefined
+}
+
+/** The OPT among the records after the question; undefined when they do not fill the message exactly (RFC 6891 section 6.1.1). */
+function readExtras(bytes: Buffer, start: number): Edns | null | undefined {
+  const count = bytes.readUInt16BE(6) + bytes.readUInt16BE(8) + bytes.readUInt16BE(10)
+  if (count > MAX_QUERY_RECORDS) return undefined
+  let edns: Edns | null = null
+  let offset = start
+  for (let left = count; left > 0; left -= 1) {
+    const record = readRecord(bytes, offset)
+    if (record === undefined) return undefined
+    if (record.type === TYPE.OPT) {
+      const isRoot = record.ownerEnd === offset + 1
+      if (edns !== null || !isRoot || !optionsFit(bytes, record)) return undefined
+      edns = {
+        udpBytes: record.class,
+        version: (record.ttl >>> 16) & 255,
+        dnssecOk: (record.ttl & 0x8000) !== 0,
+      }
+    }
+    offset = record.end
+  }
+  return offset === bytes.length ? edns : undefined
+}
+
+/** Whether an OPT's options fill its data exactly (RFC 6891 section 6.1.2). */
+function optionsFit(bytes: Buffer, record: WireRecord): boolean {
+  let offset = record.dataStart
+  while (offset + 4 <= record.end) offset += 4 + bytes.readUInt16BE(offset + 2)
+  return offset === record.end
+}
+
+/** Where the uncompressed name at `start` ends, its final zero included; undefined when it is not one. */
+function skipPlainName(bytes: Buffer, start: number): number | undefined {
+  let offset = start
+  for (;;) {
+    const length = bytes[offset]
+    if (length === undefined || length > MAX_LABEL_BYTES) return undefined
+    offset += 1 + length
+    if (offset - start > MAX_NAME_BYTES) return undefined
+    if (length === 0) return offset
+  }
+}
+
+/** The wire-form name in `bytes` as a lower-case key. Lengths are below 64 and so never mistaken for letters. */
+function nameKey(bytes: Buffer, start: number, end: number): string {
+  return lowerKey(bytes.toString('latin1', start, end))
+}
+
+/** ASCII letters only, RFC 4343: other bytes are no letters, whatever Latin-1 says of them. */
+export function lowerKey(text: string): string {
+  return /[\x80-\xff]/.test(text)
+    ? text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
+    : text.toLowerCase()
+}
+
+/** Where one record's parts lie. */
+export interface WireRecord {
+  readonly ownerEnd: number
+  readonly type: number
+  readonly class: number
+  /** Unsigned, as it stands: for an OPT it is no TTL. */
+  readonly ttl: number
+  readonly ttlOffset: number
+  readonly dataStart: number
+  readonly end: number
+}
+
+/** The record at `offset`, or undefined when it does not lie wholly inside the message. */
+export function readRecord(bytes: Buffer, offset: number): WireRecord | undefined {
+  const ownerEnd = skipName(bytes, offset)
+  if (ownerEnd === undefined) return undefined
+  const dataStart = ownerEnd + RECORD_FIXED_BYTES
+  if (dataStart > bytes.length) return undefined
+  const end = dataStart + bytes.readUInt16BE(dataStart - 2)
+  if (end > bytes.length) return undefined
+  return {
+    ownerEnd,
+    type: bytes.readUInt16BE(ownerEnd),
+    class: bytes.readUInt16BE(ownerEnd + 2),
+    ttl: bytes.readUInt32BE(ownerEnd + 4),
+    ttlOffset: ownerEnd + 4,
+    dataStart,
+    end,
+  }
+}
+
+/** Where the bytes of a possibly compressed name end at its own place; undefined when it is malformed. */
+function skipName(bytes: Buffer, start: number): number | undefined {
+  let offset = start
+  for (;;) {
+    const length = bytes[offset]
+    if (length === undefined) return undefined
+    if (length >= 0xc0) return offset + 2 <= bytes.length ? offset + 2 : undefined
+    if (length > MAX_LABEL_BYTES) return undefined
+    offset += 1 + length
+    if (offset - start > MAX_NAME_BYTES) return undefined
+    if (length === 0) return offset
+  }
+}
+
+/** A possibly compressed name, as a lower-case key, and where its own bytes end. */
+export interface WireName {
+  readonly key: string
+  readonly end: number
+}
+
+/**
+ * The name at `start` with its pointers followed. Each pointer must lead to an earlier place than the one before ("a prior
+ * occurrence", RFC 1035 section 4.1.4) and not into the header, so no name runs in circles.
+ */
+export function readName(bytes: Buffer, start: number): WireName | undefined {
+  let key = ''
+  let end: number | undefined
+  let segment = start
+  let offset = start
+  for (;;) {
+    const length = bytes[offset]
+    if (length === undefined) return undefined
+    if (length >= 0xc0) {
+      const low = bytes[offset + 1]
+      if (low === undefined) return undefined
+      const target = ((length & 0x3f) << 8) | low
+      if (target >= segment || target < HEADER_BYTES) return undefined
+      key += bytes.toString('latin1', segment, offset)
+      end ??= offset + 2
+      segment = target
+      offset = target
+      continue
+    }
+    if (length > MAX_LABEL_BYTES) return undefined
+    offset += 1 + length
+    if (offset > bytes.length || key.length + offset - segment > MAX_NAME_BYTES) return undefined
+    if (length === 0)
+      return { key: lowerKey(key + bytes.toString('latin1', segment, offset)), end: end ?? offset }
+  }
+}
+
+/** A dotted name of ours in wire form; throws RangeError on empty or overlong labels, which settings and records exclude. */
+export function nameToWire(name: string): Buffer {
+  const labels = name === '' ? [] : name.split('.')
+  const parts = labels.flatMap((text) => {
+    const label = Buffer.from(text, 'latin1')
+    if (label.length === 0 || label.length > MAX_LABEL_BYTES)
+      throw new RangeError(`not a DNS name: ${name}`)
+    return [Buffer.of(label.length), label]
+  })
+  const wire = Buffer.concat([...parts, Buffer.of(0)])
+  if (wire.length > MAX_NAME_BYTES) throw new RangeError(`DNS name is too long: ${name}`)
+  return wire
+}
+
+/** The key of a dotted name of ours. */
+export function keyOf(name: string): string {
+  return lowerKey(nameToWire(name).toString('latin1'))
+}
+
+/** The key without its first label, or undefined for the root. */
+export function parentKey(key: string): string | undefined {
+  const length = key.charCodeAt(0)
+  return length === 0 ? undefined : key.slice(1 + length)
+}

@@ -1,0 +1,265 @@
+/**
+ * What this host answers by itself: the instance zone, its reverse zones, and the names that must never leave the machine. Pure.
+ *
+ * Built once per change from `want.shared`; a query is then one lookup by wire-form name, and the records it finds are ready
+ * bytes whose owner is a pointer to the question. An authority is a subtree that is ours alone: inside it nothing is forwarded
+ * and nothing from outside is believed.
+ */
+import {
+  type Cidr,
+  cidrAddress,
+  cidrSize,
+  type Ipv4,
+  ipv4ToBytes,
+  RESOLVER_ADDRESS,
+} from '../../model/addr.ts'
+import type { SharedWant } from '../../model/want.ts'
+import {
+  CLASS_IN,
+  keyOf,
+  MAX_NAME_BYTES,
+  nameToWire,
+  parentKey,
+  QUESTION_POINTER,
+  RECORD_FIXED_BYTES,
+  TYPE,
+} from './packet.ts'
+
+/** Records of one name and type, ready to follow the question; all are `recordBytes` long. */
+export interface RecordSet {
+  readonly bytes: Buffer
+  readonly count: number
+  readonly recordBytes: number
+}
+
+/** One name: its records by type. Without records it merely has names beneath it (RFC 8020 section 2). */
+export type Node = ReadonlyMap<number, RecordSet>
+
+/** A subtree that is ours alone. */
+export interface Authority {
+  readonly key: string
+  /** SOA record for negative answers (RFC 2308); its first two bytes, the owner, are to be pointed at the apex. */
+  readonly soa: Buffer
+  /** Answers every name beneath the apex that has no node of its own. */
+  readonly wildcard: Node | null
+}
+
+export interface Zone {
+  /** What there is, by lower-case wire-form name. */
+  readonly nodes: ReadonlyMap<string, Node>
+  /** Apexes. */
+  readonly authorities: ReadonlyMap<string, Authority>
+  /** Names of the records that could not be served, for a warning. */
+  readonly unusable: readonly string[]
+}
+
+export interface ZoneSettings {
+  /** Dotted, lower case, no final dot. */
+  readonly zone: string
+  readonly ttlSeconds: number
+  /** How long "there is no such name" may be believed, RFC 2308 section 5. */
+  readonly negativeTtlSeconds: number
+}
+
+/**
+ * Names that a resolver answers by itself because they mean nothing outside: RFC 6761 (invalid, localhost below), RFC 6762 section
+ * 22.1 (local), RFC 7686 (onion), RFC 9462 section 6.4 (resolver.arpa), RFC 6303 sections 4.2 to 4.6 (reverse names of
+ * this-network, loopback, link-local, documentation and broadcast addresses). Private reverse names are forwarded unless a VPC has
+ * them: the network around the cloud may well serve its own.
+ */
+const EMPTY_SUBTREES: readonly string[] = [
+  'invalid',
+  'local',
+  'onion',
+  'resolver.arpa',
+  '0.in-addr.arpa',
+  '254.169.in-addr.arpa',
+  '2.0.192.in-addr.arpa',
+  '100.51.198.in-addr.arpa',
+  '113.0.203.in-addr.arpa',
+  '255.255.255.255.in-addr.arpa',
+  '8.e.f.ip6.arpa',
+  '9.e.f.ip6.arpa',
+  'a.e.f.ip6.arpa',
+  'b.e.f.ip6.arpa',
+]
+const LOOPBACK_IPV6_REVERSE = `1.${'0.'.repeat(31)}ip6.arpa`
+const LOOPBACK_IPV6 = Buffer.from('00000000000000000000000000000001', 'hex')
+
+/** The resolver's own name, under the zone: two labels deep, where no instance name can be. */
+const SERVER_LABELS = 'a.ns'
+
+// Timers of the SOA are for secondaries, of which there are none: transfers are refused.
+const SOA_SERIAL = 1
+const SOA_REFRESH_SECONDS = 3600
+const SOA_RETRY_SECONDS = 600
+const SOA_EXPIRE_SECONDS = 86_400
+
+/** Everything to answer from, for these records. */
+export function buildZone(
+  shared: Pick<SharedWant, 'names' | 'vpcs'>,
+  settings: ZoneSettings,
+): Zone {
+  const draft = new Draft(settings)
+  draft.addAuthority(settings.zone)
+  draft.addRecord(`${SERVER_LABELS}.${settings.zone}`, TYPE.A, ipv4ToBytes(RESOLVER_ADDRESS))
+  for (const vpc of shared.vpcs) for (const apex of reverseZones(vpc.cidr)) draft.addAuthority(apex)
+  for (const { name, ip, primary } of shared.names) draft.addInstance(name, ip, primary)
+  for (const apex of EMPTY_SUBTREES) draft.addAuthority(apex)
+  addLoopback(draft)
+  return draft.finish()
+}
+
+/** `localhost`, everything under it, and the way back (RFC 6761 section 6.3, RFC 6303 sections 4.2 and 4.4). */
+function addLoopback(draft: Draft): void {
+  draft.addAuthority('localhost', { wildcard: true })
+  draft.addRecord('localhost', TYPE.A, Uint8Array.of(127, 0, 0, 1))
+  draft.addRecord('localhost', TYPE.AAAA, LOOPBACK_IPV6)
+  draft.addAuthority('127.in-addr.arpa')
+  draft.addRecord('1.0.0.127.in-addr.arpa', TYPE.PTR, nameToWire('localhost'))
+  draft.addAuthority(LOOPBACK_IPV6_REVERSE)
+  draft.addRecord(LOOPBACK_IPV6_REVERSE, TYPE.PTR, nameToWire('localhost'))
+}
+
+/** The name that answers for an address, RFC 1035 section 3.5. */
+export function reverseName(ip: Ipv4): string {
+  return `${ip.split('.').reverse().join('.')}.in-addr.arpa`
+}
+
+/**
+ * The reverse zones that cover a network exactly: one per value of the octet in which the prefix ends, so at most 128 of them for
+ * any length but 0, and never an address that is not the network's.
+ */
+export function reverseZones(net: Cidr): readonly string[] {
+  const octets = Math.max(1, Math.ceil(net.prefix / 8))
+  const addressesPerZone = 2 ** (32 - 8 * octets)
+  const count = cidrSize(net) / addressesPerZone
+  return Array.from({ length: count }, (_, index) =>
+    cidrAddress(net, index * addressesPerZone)
+      .split('.')
+      .slice(0, octets)
+      .reverse()
+      .concat('in-addr.arpa')
+      .join('.'),
+  )
+}
+
+/** The authority that a name lies in or under, if it is one of ours. */
+export function authorityOf(zone: Zone, key: string): Authority | undefined {
+  for (let name: string | undefined = key; name !== undefined; name = parentKey(name)) {
+    const authority = zone.authorities.get(name)
+    if (authority !== undefined) return authority
+  }
+  return undefined
+}
+
+/** A zone in the making. */
+class Draft {
+  readonly #settings: ZoneSettings
+  readonly #server: Buffer
+  readonly #data = new Map<string, Map<number, Buffer[]>>()
+  readonly #apexes = new Map<string, { readonly wildcard: boolean }>()
+  readonly #unusable: string[] = []
+
+  constructor(settings: ZoneSettings) {
+    this.#settings = settings
+    this.#server = nameToWire(`${SERVER_LABELS}.${settings.zone}`)
+  }
+
+  addAuthority(apex: string, options: { readonly wildcard: boolean } = { wildcard: false }): void {
+    const key = keyOf(apex)
+    if (this.#apexes.has(key)) return
+    this.#apexes.set(key, options)
+    this.#add(key, TYPE.SOA, this.#soaData())
+    this.#add(key, TYPE.NS, this.#server)
+  }
+
+  addRecord(name: string, type: number, data: Uint8Array): void {
+    this.#add(keyOf(name), type, Buffer.from(data))
+  }
+
+  addInstance(label: string, ip: Ipv4, primary: boolean): void {
+    const name = `${label}.${this.#settings.zone}`
+    if (!/^[a-z0-9_-]{1,63}$/.test(label) || name.length + 2 > MAX_NAME_BYTES) {
+      this.#unusable.push(label)
+      return
+    }
+    this.addRecord(name, TYPE.A, ipv4ToBytes(ip))
+    const reverse = keyOf(reverseName(ip))
+    // An address has one way back, however often it is named.
+    if (primary && this.#data.get(reverse)?.has(TYPE.PTR) !== true)
+      this.#add(reverse, TYPE.PTR, nameToWire(name))
+  }
+
+  finish(): Zone {
+    const nodes = new Map<string, Node>()
+    for (const [key, types] of this.#data)
+      nodes.set(key, new Map([...types].map(([type, data]) => [type, this.#recordSet(type, data)])))
+    const authorities = new Map<string, Authority>()
+    for (const [key, { wildcard }] of this.#apexes) {
+      const soa = record(TYPE.SOA, this.#settings.negativeTtlSeconds, this.#soaData())
+      authorities.set(key, { key, soa, wildcard: wildcard ? (nodes.get(key) ?? null) : null })
+    }
+    return { nodes, authorities, unusable: this.#unusable }
+  }
+
+  #add(key: string, type: number, data: Buffer): void {
+    const path = this.#pathToApex(key)
+    for (const name of path) this.#typesOf(name)
+    // Outside every authority of ours we have nothing to say, e.g. on an address that no VPC has.
+    if (path.length === 0) return
+    const types = this.#typesOf(key)
+    const known = types.get(type) ?? []
+    if (!known.some((one) => one.equals(data))) known.push(data)
+    types.set(type, known)
+  }
+
+  /** From a name up to its apex: the names between exist, though they may have nothing to say (RFC 8020 section 2). */
+  #pathToApex(key: string): readonly string[] {
+    const path: string[] = []
+    for (let name: string | undefined = key; name !== undefined; name = parentKey(name)) {
+      path.push(name)
+      if (this.#apexes.has(name)) return path
+    }
+    return []
+  }
+
+  #typesOf(key: string): Map<number, Buffer[]> {
+    const known = this.#data.get(key)
+    if (known !== undefined) return known
+    const types = new Map<number, Buffer[]>()
+    this.#data.set(key, types)
+    return types
+  }
+
+  #recordSet(type: number, data: readonly Buffer[]): RecordSet {
+    const ttlSeconds =
+      type === TYPE.SOA ? this.#settings.negativeTtlSeconds : this.#settings.ttlSeconds
+    const records = data.map((one) => record(type, ttlSeconds, one))
+    return {
+      bytes: Buffer.concat(records),
+      count: records.length,
+      recordBytes: records[0]?.length ?? 0,
+    }
+  }
+
+  /** SOA data, RFC 1035 section 3.3.13. Its minimum is the negative TTL (RFC 2308 section 4). */
+  #soaData(): Buffer {
+    const timers = Buffer.alloc(20)
+    const values = [SOA_SERIAL, SOA_REFRESH_SECONDS, SOA_RETRY_SECONDS, SOA_EXPIRE_SECONDS]
+    for (const [index, value] of values.entries()) timers.writeUInt32BE(value, index * 4)
+    timers.writeUInt32BE(this.#settings.negativeTtlSeconds, 16)
+    return Buffer.concat([this.#server, nameToWire(`hostmaster.${this.#settings.zone}`), timers])
+  }
+}
+
+/** One record owned by the question's name. */
+function record(type: number, ttlSeconds: number, data: Buffer): Buffer {
+  const head = Buffer.alloc(2 + RECORD_FIXED_BYTES)
+  head.writeUInt16BE(QUESTION_POINTER, 0)
+  head.writeUInt16BE(type, 2)
+  head.writeUInt16BE(CLASS_IN, 4)
+  head.writeUInt32BE(ttlSeconds, 6)
+  head.writeUInt16BE(data.length, 10)
+  return Buffer.concat([head, data])
+}

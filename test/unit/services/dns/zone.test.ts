@@ -1,0 +1,92 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import {
+  cidrContains,
+  cidrSize,
+  type Ipv4,
+  ipv4,
+  ipv4FromNumber,
+} from '../../../../src/model/addr.ts'
+import { keyOf, TYPE } from '../../../../src/services/dns/packet.ts'
+import {
+  authorityOf,
+  buildZone,
+  reverseName,
+  reverseZones,
+} from '../../../../src/services/dns/zone.ts'
+import { sampleZone } from './arbitraries.ts'
+
+const settings = { zone: 'atoll.internal', ttlSeconds: 30, negativeTtlSeconds: 5 }
+
+describe('reverseZones', () => {
+  const networks = fc
+    .tuple(fc.nat(0xffff_ffff), fc.integer({ min: 8, max: 32 }))
+    .map(([value, prefix]) => ({
+      network: ipv4FromNumber(value - (value % 2 ** (32 - prefix))),
+      prefix,
+    }))
+  const covers = (zones: readonly string[], ip: Ipv4) =>
+    zones.some((zone) => reverseName(ip) === zone || reverseName(ip).endsWith(`.${zone}`))
+
+  it('cover the addresses of the network and no other', () => {
+    fc.assert(
+      fc.property(networks, fc.nat(0xffff_ffff), fc.nat(), (net, anywhere, inside) => {
+        const zones = reverseZones(net)
+        expect(zones.length).toBeLessThanOrEqual(128)
+        const base = net.network.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0)
+        const member = ipv4FromNumber(base + (inside % cidrSize(net)))
+        expect(covers(zones, member)).toBe(true)
+        const other = ipv4FromNumber(anywhere)
+        expect(covers(zones, other)).toBe(cidrContains(net, other))
+      }),
+    )
+  })
+})
+
+describe('buildZone', () => {
+  it('has no name without an authority above it', () => {
+    const zone = sampleZone()
+    for (const key of zone.nodes.keys()) expect(authorityOf(zone, key)).toBeDefined()
+  })
+
+  it('says that names above others exist', () => {
+    const node = sampleZone().nodes.get(keyOf('0.31.172.in-addr.arpa'))
+    expect(node?.size).toBe(0)
+  })
+
+  it('does not claim the reverse name of an address outside every VPC', () => {
+    const names = [{ name: 'i-1', ip: ipv4('203.0.112.9'), primary: true }]
+    const zone = buildZone({ names, vpcs: [] }, settings)
+    expect(zone.nodes.has(keyOf('9.112.0.203.in-addr.arpa'))).toBe(false)
+    expect(authorityOf(zone, keyOf('9.112.0.203.in-addr.arpa'))).toBeUndefined()
+    expect(zone.nodes.get(keyOf('i-1.atoll.internal'))?.get(TYPE.A)?.count).toBe(1)
+  })
+
+  it('names what it cannot serve and serves the rest', () => {
+    const ip = ipv4('10.0.0.4')
+    const names = ['ok', 'not.a.label', 'BIG', '', 'x'.repeat(64), 'sp ace'].map((name) => ({
+      name,
+      ip,
+      primary: false,
+    }))
+    const zone = buildZone({ names, vpcs: [] }, settings)
+    expect(zone.unusable).toEqual(['not.a.label', 'BIG', '', 'x'.repeat(64), 'sp ace'])
+    expect(zone.nodes.has(keyOf('ok.atoll.internal'))).toBe(true)
+  })
+
+  it('takes any names and addresses without throwing', () => {
+    const entry = fc.record({
+      name: fc.string({ maxLength: 80 }),
+      ip: fc.nat(0xffff_ffff).map(ipv4FromNumber),
+      primary: fc.boolean(),
+    })
+    fc.assert(
+      fc.property(fc.array(entry, { maxLength: 20 }), (names) => {
+        const zone = buildZone({ names, vpcs: [] }, settings)
+        const usable = names.filter(({ name }) => /^[a-z0-9_-]{1,63}$/.test(name))
+        for (const { name } of usable)
+          expect(zone.nodes.get(keyOf(`${name}.atoll.internal`))?.has(TYPE.A)).toBe(true)
+      }),
+    )
+  })
+})
