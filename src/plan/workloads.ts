@@ -1,0 +1,239 @@
+/**
+ * One instance's workload: from what should be and what is to the next step, or to what there is to report. Pure.
+ *
+ * Containers and virtual machines share it. Each pass plans at most one step per instance; after the step the host is read
+ * anew and planned again, so no step relies on the memory of an earlier one. Nothing is ever started while a stop or an end
+ * is wanted, and a disk is removed only for an instance that is to be terminated or that no record knows.
+ */
+import { assertNever } from '../model/errors.ts'
+import type { InstanceId } from '../model/ids.ts'
+import type { Fact, ImageWant, InstanceWant } from '../model/want.ts'
+
+/**
+ * The exit code with which our entry script in a guest says that the image has nothing that can be run. Above the shell's
+ * own (126, 127) and below "unknown" (255); no signal number leads to it.
+ */
+export const UNRUNNABLE_EXIT_CODE = 251
+
+/**
+ * Who ended a workload. `itself`: its program exited or powered off. `memory`: the kernel killed it at its memory limit.
+ * `reboot`: it asked for a reboot from inside. `outside`: a signal or a command from outside that was not ours. `unknown`:
+ * the engine or the machine went down with it.
+ */
+export type EndedBy = 'itself' | 'memory' | 'reboot' | 'outside' | 'unknown'
+
+export type WorkloadState =
+  /** Only its directory is left. */
+  | { readonly kind: 'remains' }
+  /** It has a disk and was never started. */
+  | { readonly kind: 'created' }
+  /** `plugged`: every NIC is where it should be. */
+  | { readonly kind: 'running'; readonly plugged: boolean }
+  | { readonly kind: 'ended'; readonly by: EndedBy; readonly exitCode: number }
+  /** The engine is at work on it: look again. */
+  | { readonly kind: 'busy' }
+
+/** What a driver found on this host. */
+export interface WorkloadHave {
+  readonly instance: InstanceId
+  readonly state: WorkloadState
+  /** The boot that its last start was for, or null when no record of it is left. */
+  readonly bootCount: number | null
+}
+
+/** One thing for a driver to do; each may be repeated. */
+export type WorkloadStep =
+  /** Make it from its image (content pinned by `digest`), start it, plug its NICs in. */
+  | { readonly kind: 'launch'; readonly instance: InstanceWant; readonly digest: string }
+  /** Start what is there, for this boot, and plug its NICs in. */
+  | { readonly kind: 'start'; readonly instance: InstanceWant }
+  /** Plug its NICs in; record the boot when no record is left. */
+  | { readonly kind: 'plug'; readonly instance: InstanceWant }
+  /** Ask it to end, and kill it after the deadline. Disk and address stay. */
+  | { readonly kind: 'stop'; readonly instance: InstanceId }
+  /** Kill it and remove everything of it. */
+  | { readonly kind: 'remove'; readonly instance: InstanceId }
+
+/** What is known of an image on this host. */
+export type ImageLook =
+  | { readonly kind: 'ready'; readonly digest: string; readonly architecture: string }
+  /** Being looked at, pulled or imported. */
+  | { readonly kind: 'working'; readonly message: string }
+  /** It cannot be had; `message` says of which location, and why. */
+  | { readonly kind: 'failed'; readonly message: string }
+
+/** Why the last steps for this boot came to nothing. */
+export interface WorkloadProblem {
+  readonly message: string
+  /** It is the image's or the request's fault, and no later try will do better. Otherwise: tried often enough for a launch. */
+  readonly permanent: boolean
+}
+
+export interface WorkloadPlan {
+  readonly step: WorkloadStep | null
+  readonly facts: readonly Fact[]
+}
+
+/**
+ * The next step and the facts for one instance.
+ *
+ * @param want what it should be; undefined when no record of this host knows it (only after a complete read)
+ * @param have what the driver found; undefined when there is nothing
+ * @param look asks for an image; called only when the instance must be made from it
+ * @param problem why it should not be tried any longer, if so
+ */
+export function planWorkload(
+  want: InstanceWant | undefined,
+  have: WorkloadHave | undefined,
+  look: (image: ImageWant) => ImageLook,
+  problem?: WorkloadProblem,
+): WorkloadPlan {
+  if (have?.state.kind === 'busy') return nothing
+  if (want === undefined)
+    return have === undefined ? nothing : step({ kind: 'remove', instance: have.instance })
+  switch (want.run) {
+    case 'terminate':
+      return have === undefined
+        ? facts({ kind: 'gone', instance: want.id })
+        : step({ kind: 'remove', instance: want.id })
+    case 'stop':
+      return have?.state.kind === 'running'
+        ? step({ kind: 'stop', instance: want.id })
+        : facts(stopped(want, 'Client.UserInitiatedShutdown', 'User initiated shutdown'))
+    case 'run':
+      return planRun(want, have, look, problem)
+    default:
+      return assertNever(want.run)
+  }
+}
+
+const nothing: WorkloadPlan = { step: null, facts: [] }
+
+function step(next: WorkloadStep): WorkloadPlan {
+  return { step: next, facts: [] }
+}
+
+function facts(...found: readonly Fact[]): WorkloadPlan {
+  return { step: null, facts: found }
+}
+
+function stopped(want: InstanceWant, code: string, message: string): Fact {
+  return { kind: 'stopped', instance: want.id, bootCount: want.bootCount, code, message }
+}
+
+function planRun(
+  want: InstanceWant,
+  have: WorkloadHave | undefined,
+  look: (image: ImageWant) => ImageLook,
+  problem: WorkloadProblem | undefined,
+): WorkloadPlan {
+  const state = have?.state ?? { kind: 'remains' }
+  const end = problem === undefined ? null : unworkable(want, state, problem)
+  if (end !== null) return end
+  switch (state.kind) {
+    case 'remains':
+      return planLaunch(want, look(want.image))
+    case 'created':
+      return step({ kind: 'start', instance: want })
+    case 'running':
+      return planRunning(want, have?.bootCount ?? null, state.plugged)
+    case 'ended':
+      return planEnded(want, have?.bootCount ?? null, state)
+    case 'busy':
+      return nothing
+    default:
+      return assertNever(state)
+  }
+}
+
+/** Never ran: given up. Has a disk of its own: reported as stopped, and only when no later try can do better. */
+function unworkable(
+  want: InstanceWant,
+  state: WorkloadState,
+  { message, permanent }: WorkloadProblem,
+): WorkloadPlan | null {
+  if (state.kind === 'running') return null
+  if (state.kind === 'ended')
+    return permanent ? facts(stopped(want, 'Server.InternalError', message)) : null
+  const code = permanent ? 'Client.InvalidImage' : 'Server.InternalError'
+  return facts({ kind: 'failed', instance: want.id, code, message })
+}
+
+function planLaunch(want: InstanceWant, image: ImageLook): WorkloadPlan {
+  switch (image.kind) {
+    case 'ready': {
+      const pinned: readonly Fact[] =
+        want.image.digest === null ? [imageAvailable(want, image)] : []
+      return { step: { kind: 'launch', instance: want, digest: image.digest }, facts: pinned }
+    }
+    case 'working':
+      return nothing
+    case 'failed':
+      return facts({
+        kind: 'failed',
+        instance: want.id,
+        code: 'Client.InvalidImage',
+        message: image.message,
+      })
+    default:
+      return assertNever(image)
+  }
+}
+
+function imageAvailable(
+  want: InstanceWant,
+  image: { readonly digest: string; readonly architecture: string },
+): Fact {
+  const { digest, architecture } = image
+  return { kind: 'image-available', image: want.image.id, digest, architecture }
+}
+
+function planRunning(want: InstanceWant, bootCount: number | null, plugged: boolean): WorkloadPlan {
+  // A lost boot record is no reason to take a running instance down: adopt it as it is.
+  if (bootCount === null) return step({ kind: 'plug', instance: want })
+  if (bootCount < want.bootCount) return step({ kind: 'stop', instance: want.id })
+  if (!plugged) return step({ kind: 'plug', instance: want })
+  return facts({ kind: 'running', instance: want.id, bootCount: want.bootCount })
+}
+
+function planEnded(
+  want: InstanceWant,
+  bootCount: number | null,
+  end: Extract<WorkloadState, { readonly kind: 'ended' }>,
+): WorkloadPlan {
+  const again = step({ kind: 'start', instance: want })
+  if (bootCount === null || bootCount < want.bootCount) return again
+  switch (end.by) {
+    case 'itself':
+      return end.exitCode === UNRUNNABLE_EXIT_CODE && want.bootCount === 1
+        ? facts(unrunnable(want))
+        : facts(
+            stopped(
+              want,
+              'Client.InstanceInitiatedShutdown',
+              `Instance initiated shutdown (exit code ${end.exitCode})`,
+            ),
+          )
+    case 'memory':
+      return facts(
+        stopped(
+          want,
+          'Server.OutOfMemory',
+          `Ended by the kernel at its memory limit of ${want.type.memoryMiB} MiB (${want.type.name})`,
+        ),
+      )
+    case 'reboot':
+    case 'outside':
+    case 'unknown':
+      return again
+    default:
+      return assertNever(end.by)
+  }
+}
+
+function unrunnable(want: InstanceWant): Fact {
+  const message =
+    `${want.image.location} cannot be started: the command that the image names (or /sbin/init, /init, /linuxrc when it ` +
+    'names none) does not exist in it or is not executable'
+  return { kind: 'failed', instance: want.id, code: 'Client.InvalidImage', message }
+}

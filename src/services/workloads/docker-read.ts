@@ -1,0 +1,139 @@
+/**
+ * Reading containers: which are ours, and what has become of each.
+ *
+ * Ours are those with our label *and* our name: an image or a person may set the one or the other.
+ */
+import type Dockerode from 'dockerode'
+import type { Clock } from '../../lib/clock.ts'
+import type { InstanceId } from '../../model/ids.ts'
+import { containerName, INSTANCE_LABEL, instanceFromMark } from '../../model/names.ts'
+import type { EndedBy, WorkloadHave } from '../../plan/workloads.ts'
+import { bootOf, type InstanceFiles } from './boot-record.ts'
+import { dockerError, statusOf } from './docker-errors.ts'
+import { pastEvents } from './docker-events.ts'
+import { type ContainerState, endedBy, NEVER_STARTED, workloadState } from './docker-have.ts'
+import type { Plug } from './plug.ts'
+
+const NOT_FOUND = 404
+/** FinishedAt and the engine's event times come from one clock; ours may differ by this much. */
+const CLOCK_SLACK_MS = 2_000
+
+/** What was read of one container. */
+export interface Seen {
+  readonly id: string
+  readonly pid: number
+  readonly state: ContainerState
+  readonly labels: Readonly<Record<string, string>>
+}
+
+/** What is needed to tell what a container is. */
+export interface Reader {
+  readonly docker: Dockerode
+  readonly clock: Clock
+  readonly files: InstanceFiles
+  readonly plug: Plug
+  readonly cache: ContainerCache
+}
+
+/** Containers as they were read, each valid until an event says otherwise. */
+export interface ContainerCache {
+  get(id: string): Seen | undefined
+  set(seen: Seen): void
+  drop(id: string): void
+  clear(): void
+  /** Whether the event stream is open, without which nothing is kept. */
+  trust(open: boolean): void
+}
+
+/** An empty cache that keeps nothing before it is told that the event stream is open. */
+export function createCache(): ContainerCache {
+  const seen = new Map<string, Seen>()
+  let open = false
+  return {
+    get: (id) => seen.get(id),
+    set: (one) => {
+      if (open) seen.set(one.id, one)
+    },
+    drop: (id) => void seen.delete(id),
+    clear: () => seen.clear(),
+    trust(isOpen) {
+      open = isOpen
+      seen.clear()
+    },
+  }
+}
+
+/** Containers with our label and our name, by instance. */
+export async function findAll(
+  docker: Dockerode,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<InstanceId, string>> {
+  const list = await docker
+    .listContainers({ all: true, filters: { label: [INSTANCE_LABEL] }, abortSignal: signal })
+    .catch((error: unknown) => {
+      throw dockerError(error, 'list the containers')
+    })
+  const found = new Map<InstanceId, string>()
+  for (const { Id, Names, Labels } of list) {
+    const instance = instanceFromMark(Labels[INSTANCE_LABEL])
+    if (instance !== undefined && Names.includes(`/${containerName(instance)}`))
+      found.set(instance, Id)
+  }
+  return found
+}
+
+/** The container of one instance, or null. */
+export async function findOne(docker: Dockerode, instance: InstanceId): Promise<string | null> {
+  const list = await docker
+    .listContainers({ all: true, filters: { label: [`${INSTANCE_LABEL}=${instance}`] } })
+    .catch((error: unknown) => {
+      throw dockerError(error, `find the container of ${instance}`)
+    })
+  const name = `/${containerName(instance)}`
+  return list.find(({ Names }) => Names.includes(name))?.Id ?? null
+}
+
+/** One container as the plan sees it; null when it went away while it was being read. */
+export async function readHave(
+  { docker, clock, files, cache, plug }: Reader,
+  instance: InstanceId,
+  id: string,
+  { fresh, signal }: { readonly fresh: boolean; readonly signal: AbortSignal },
+): Promise<WorkloadHave | null> {
+  const seen = cache.get(id) ?? (await inspect(docker, id, signal))
+  if (seen === null) return null
+  cache.set(seen)
+  const { state } = seen
+  const bootCount = bootOf(await files.readBoot(instance), state.StartedAt)
+  if (state.Status === 'running') {
+    const life = { containerId: id, startedAt: state.StartedAt, pid: seen.pid }
+    const plugged = await plug.isPlugged(instance, life, fresh)
+    return { instance, bootCount, state: workloadState(state, plugged, 'unknown') }
+  }
+  const by = state.Status === 'exited' ? await findEnd(docker, clock, seen) : 'unknown'
+  return { instance, bootCount, state: workloadState(state, false, by) }
+}
+
+async function findEnd(docker: Dockerode, clock: Clock, { id, state }: Seen): Promise<EndedBy> {
+  const sinceMs = Date.parse(state.StartedAt) - CLOCK_SLACK_MS
+  if (state.StartedAt === NEVER_STARTED) return 'unknown'
+  const events = await pastEvents(docker, id, sinceMs, clock.now()).catch((error: unknown) => {
+    throw dockerError(error, 'ask for past events')
+  })
+  return endedBy(state, events)
+}
+
+/** One container as the engine describes it now; null when there is none. */
+export async function inspect(
+  docker: Dockerode,
+  id: string,
+  signal: AbortSignal,
+): Promise<Seen | null> {
+  try {
+    const { State, Config } = await docker.getContainer(id).inspect({ abortSignal: signal })
+    return { id, pid: State.Pid, state: State, labels: Config.Labels }
+  } catch (error) {
+    if (statusOf(error) === NOT_FOUND) return null
+    throw dockerError(error, 'inspect a container')
+  }
+}

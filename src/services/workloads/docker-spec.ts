@@ -1,0 +1,102 @@
+/**
+ * How an instance is described to the Docker Engine. Pure.
+ *
+ * No network of Docker's (our NIC is plugged in from outside), no restart policy (the agent restarts, with the NIC), limits
+ * from the instance type, our entry script before the image's own command.
+ */
+import type { ContainerCreateOptions } from 'dockerode'
+import { RESOLVER_ADDRESS } from '../../model/addr.ts'
+import { bug } from '../../model/errors.ts'
+import { containerName, GUEST_LABEL, INSTANCE_LABEL, NETWORK_LABEL } from '../../model/names.ts'
+import type { InstanceWant, NicWant } from '../../model/want.ts'
+import { GUEST_KIT_MOUNT } from './guest-kit.ts'
+
+/** What of an image decides how its containers are made. */
+export interface DockerImage {
+  /** The engine's content id, `sha256:…` of the image configuration. */
+  readonly id: string
+  readonly architecture: string
+  /** Entrypoint and Cmd in one; empty when the image names none. */
+  readonly command: readonly string[]
+  readonly labels: Readonly<Record<string, string>>
+}
+
+/**
+ * `dhcp`: the guest configures its NIC by itself. `init`: its first program is an init, which may, so it gets the right to,
+ * but address and route are set from outside first. `plain`: an ordinary program that finds everything set.
+ */
+export type GuestNetwork = 'dhcp' | 'init' | 'plain'
+
+/** Value of the image label `atoll.network` for a guest that runs a DHCP client. */
+const DHCP = 'dhcp'
+const INIT_PROGRAMS =
+  /^(?:\/sbin\/init|\/bin\/init|\/usr\/sbin\/init|\/init|\/linuxrc|.*\/systemd)$/
+
+/** CPU time is handed out in periods of this length; unlike NanoCpus the engine does not refuse more than the machine has. */
+const CPU_PERIOD_US = 100_000
+const MIB = 1024 * 1024
+/** A fork bomb ends here, before it takes the host's process table. */
+const PROCESS_LIMIT = 8192
+/** The console that is kept: at most two files of this size. */
+const CONSOLE_FILE_SIZE = '128k'
+const CONSOLE_FILES = '2'
+
+/** Which kind of guest an image makes, by its label and the name of its first program. */
+export function guestNetwork(
+  labels: Readonly<Record<string, string>>,
+  command: readonly string[],
+): GuestNetwork {
+  if (labels[NETWORK_LABEL] === DHCP) return 'dhcp'
+  const program = command[0]
+  return program === undefined || INIT_PROGRAMS.test(program) ? 'init' : 'plain'
+}
+
+/** The first NIC, eth0: it carries the default route and the resolver. */
+function primaryNic(want: InstanceWant): NicWant {
+  const nic = want.nics[0]
+  if (nic === undefined) throw bug('an instance without a NIC', { instance: want.id })
+  return nic
+}
+
+/** The arguments for the engine's "create container". `kitDir` is the instance's guest kit on this host. */
+export function renderContainer(
+  want: InstanceWant,
+  image: DockerImage,
+  kitDir: string,
+  zone: string,
+): ContainerCreateOptions {
+  const network = guestNetwork(image.labels, image.command)
+  const memoryBytes = want.type.memoryMiB * MIB
+  return {
+    name: containerName(want.id),
+    Image: image.id,
+    Hostname: want.hostname,
+    Domainname: zone,
+    Labels: { [INSTANCE_LABEL]: want.id, [GUEST_LABEL]: network },
+    Entrypoint: [`${GUEST_KIT_MOUNT}/busybox`, 'sh', `${GUEST_KIT_MOUNT}/enter`, network],
+    Cmd: [...image.command],
+    HostConfig: {
+      NetworkMode: 'none',
+      Dns: [primaryNic(want).gateway, RESOLVER_ADDRESS],
+      DnsSearch: [zone],
+      Mounts: [{ Type: 'bind', Source: kitDir, Target: GUEST_KIT_MOUNT, ReadOnly: true }],
+      Memory: memoryBytes,
+      MemorySwap: memoryBytes,
+      CpuPeriod: CPU_PERIOD_US,
+      CpuQuota: want.type.vcpus * CPU_PERIOD_US,
+      PidsLimit: PROCESS_LIMIT,
+      // reboot(2) in a container's PID namespace ends only its own init: an init can power off and reboot as on a machine.
+      CapAdd: network === 'plain' ? [] : ['NET_ADMIN', 'SYS_BOOT'],
+      LogConfig: {
+        Type: 'json-file',
+        Config: { 'max-size': CONSOLE_FILE_SIZE, 'max-file': CONSOLE_FILES },
+      },
+    },
+  }
+}
+
+/** The kind of guest that a container of ours was made as. */
+export function guestNetworkOf(labels: Readonly<Record<string, string>>): GuestNetwork {
+  const kind = labels[GUEST_LABEL]
+  return kind === 'dhcp' || kind === 'init' ? kind : 'plain'
+}

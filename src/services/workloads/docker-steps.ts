@@ -1,0 +1,152 @@
+/**
+ * The steps of the plan on the Docker Engine, each to its end, each safe to repeat.
+ *
+ * Launching asks the engine three things and no more (create, start, inspect): the time of a launch is the engine's own.
+ */
+import { assertNever } from '../../model/errors.ts'
+import type { InstanceId } from '../../model/ids.ts'
+import type { InstanceWant } from '../../model/want.ts'
+import type { WorkloadStep } from '../../plan/workloads.ts'
+import { dockerError, statusOf } from './docker-errors.ts'
+import { NEVER_STARTED } from './docker-have.ts'
+import { findOne, inspect, type Reader, type Seen } from './docker-read.ts'
+import { guestNetworkOf, renderContainer } from './docker-spec.ts'
+import type { GuestKit } from './guest-kit.ts'
+import type { DockerImages } from './images.ts'
+
+/** What steps are done with. */
+export interface Stepper extends Reader {
+  readonly images: DockerImages
+  readonly kit: GuestKit
+  readonly settings: { readonly zone: string; readonly stopSeconds: number }
+}
+
+const NOT_MODIFIED = 304
+const NOT_FOUND = 404
+
+/** Does one step. Errors: as `WorkloadDriver.run`. */
+export async function runStep(
+  stepper: Stepper,
+  step: WorkloadStep,
+  signal: AbortSignal,
+): Promise<void> {
+  switch (step.kind) {
+    case 'launch':
+      return launch(stepper, step.instance, step.digest, signal)
+    case 'start':
+      return start(stepper, step.instance, signal)
+    case 'plug':
+      return plugAgain(stepper, step.instance, signal)
+    case 'stop':
+      return stop(stepper, step.instance, signal)
+    case 'remove':
+      return remove(stepper, step.instance)
+    default:
+      return assertNever(step)
+  }
+}
+
+async function launch(
+  stepper: Stepper,
+  want: InstanceWant,
+  digest: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { docker, images, kit, files, settings } = stepper
+  const image = await images.details(digest)
+  const kitDir = await kit.prepare(want, files.path(want.id), true)
+  await files.writeBoot(want.id, { bootCount: want.bootCount, startedBefore: NEVER_STARTED })
+  const spec = renderContainer(want, image, kitDir, settings.zone)
+  const container = await docker
+    .createContainer({ ...spec, abortSignal: signal })
+    .catch((error: unknown) => {
+      // The image was removed behind our back: look at its location again before the next try.
+      if (statusOf(error) === NOT_FOUND) images.forget(digest)
+      throw dockerError(error, `create a container from ${want.image.location}`)
+    })
+  await startAndPlug(stepper, want, container.id, signal)
+}
+
+async function start(stepper: Stepper, want: InstanceWant, signal: AbortSignal): Promise<void> {
+  const { kit, files } = stepper
+  const seen = await read(stepper, want.id, signal)
+  if (seen === null) return
+  const startedBefore = seen.state.StartedAt
+  await kit.prepare(want, files.path(want.id), startedBefore === NEVER_STARTED)
+  await files.writeBoot(want.id, { bootCount: want.bootCount, startedBefore })
+  await startAndPlug(stepper, want, seen.id, signal)
+}
+
+async function startAndPlug(
+  stepper: Stepper,
+  want: InstanceWant,
+  id: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { docker } = stepper
+  await docker
+    .getContainer(id)
+    .start({ abortSignal: signal })
+    .catch((error: unknown) => {
+      if (statusOf(error) !== NOT_MODIFIED) throw dockerError(error, `start ${want.image.location}`)
+    })
+  const seen = await inspect(docker, id, signal)
+  if (seen !== null) await plugIn(stepper, want, seen)
+}
+
+async function plugIn({ plug }: Stepper, want: InstanceWant, seen: Seen): Promise<void> {
+  const { id, pid, state, labels } = seen
+  // It may have ended already; the next look will say why.
+  if (pid === 0) return
+  const life = { containerId: id, startedAt: state.StartedAt, pid }
+  await plug.plugIn(want, life, guestNetworkOf(labels))
+}
+
+async function plugAgain(stepper: Stepper, want: InstanceWant, signal: AbortSignal) {
+  const { files } = stepper
+  const seen = await read(stepper, want.id, signal)
+  if (seen === null) return
+  await plugIn(stepper, want, seen)
+  if ((await files.readBoot(want.id)) === null)
+    await files.writeBoot(want.id, { bootCount: want.bootCount, startedBefore: '' })
+}
+
+async function stop(
+  { docker, settings, cache }: Stepper,
+  instance: InstanceId,
+  signal: AbortSignal,
+): Promise<void> {
+  const id = await findOne(docker, instance)
+  if (id === null) return
+  try {
+    await docker.getContainer(id).stop({ t: settings.stopSeconds, abortSignal: signal })
+  } catch (error) {
+    const status = statusOf(error)
+    if (status !== NOT_MODIFIED && status !== NOT_FOUND)
+      throw dockerError(error, `stop ${instance}`)
+  } finally {
+    cache.drop(id)
+  }
+}
+
+async function remove({ docker, plug, files }: Stepper, instance: InstanceId): Promise<void> {
+  const id = await findOne(docker, instance)
+  if (id !== null)
+    await docker
+      .getContainer(id)
+      .remove({ force: true, v: true })
+      .catch((error: unknown) => {
+        if (statusOf(error) !== NOT_FOUND) throw dockerError(error, `remove ${instance}`)
+      })
+  plug.forget(instance)
+  await files.remove(instance)
+}
+
+async function read(
+  { docker }: Stepper,
+  instance: InstanceId,
+  signal: AbortSignal,
+): Promise<Seen | null> {
+  const id = await findOne(docker, instance)
+  return id === null ? null : inspect(docker, id, signal)
+}

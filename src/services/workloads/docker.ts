@@ -1,0 +1,122 @@
+/**
+ * Containers: the workload driver on the Docker Engine.
+ *
+ * Which part of want is mine? Each `InstanceWant` whose image is a container's; the decisions are in `plan/workloads.ts`, the
+ * container's description in `docker-spec.ts`, what the engine's answers mean in `docker-have.ts` (all pure).
+ * How does a fresh daemon recognise what an older one left? By label `atoll.instance` together with the name `atoll-<id>` (an
+ * image or a person may set the one or the other), and by the directories `<stateDir>/instances/<id>`.
+ * If we die on this very line, does traffic fail closed and do running instances keep running? Containers are children of the
+ * engine, not of ours. One that was started and not yet plugged in waits in its entry script without a NIC until the next
+ * daemon plugs it in; its boot record was written before the start (`boot-record.ts`).
+ * From scratch: `list` with `fresh`, which trusts no cache.
+ */
+import type Dockerode from 'dockerode'
+import type { Host } from '../../host/host.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { Log } from '../../lib/log.ts'
+import type { InstanceId } from '../../model/ids.ts'
+import type { WorkloadHave } from '../../plan/workloads.ts'
+import { createInstanceFiles } from './boot-record.ts'
+import { dockerError, statusOf } from './docker-errors.ts'
+import { followEvents } from './docker-events.ts'
+import { demultiplex, tail } from './docker-logs.ts'
+import { createCache, findAll, findOne, readHave } from './docker-read.ts'
+import { runStep } from './docker-steps.ts'
+import type { WorkloadDriver } from './driver.ts'
+import { createGuestKit } from './guest-kit.ts'
+import type { DockerImages } from './images.ts'
+import { createPlug } from './plug.ts'
+
+interface DockerSettings {
+  /** Where instances' directories are kept, `/var/lib/atoll`. */
+  readonly stateDir: string
+  readonly zone: string
+  /** How long an instance may take to end after it was asked to; then it is killed. */
+  readonly stopSeconds: number
+  /** MTU of the guests' NICs. */
+  readonly mtuBytes: number
+  /** A statically linked busybox, `/bin/busybox` with Debian's busybox-static. */
+  readonly busyboxPath: string
+}
+
+export interface DockerDriverOptions {
+  readonly docker: Dockerode
+  readonly images: DockerImages
+  readonly host: Pick<Host, 'plugNic' | 'isPlugged'>
+  readonly settings: DockerSettings
+  readonly clock: Clock
+  readonly log: Log
+}
+
+const NOT_FOUND = 404
+/** Console lines asked of the engine at most; its files are limited in bytes already. */
+const CONSOLE_LINES = 10_000
+/** An engine that takes longer to say what it has counts as away. */
+const ANSWER_DEADLINE_MS = 30_000
+
+/** The driver. It opens no connection before it is first asked something. */
+export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver {
+  const { docker, settings, clock, log } = options
+  const files = createInstanceFiles(settings.stateDir)
+  const plug = createPlug(options.host, settings)
+  const cache = createCache()
+  const reader = { docker, clock, files, plug, cache }
+  const stepper = { ...reader, images: options.images, kit: createGuestKit(settings), settings }
+  const closing = new AbortController()
+
+  return {
+    name: 'docker',
+
+    async list({ fresh, signal }) {
+      if (fresh) cache.clear()
+      const deadline = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_DEADLINE_MS)])
+      const found = await findAll(docker, deadline)
+      const directories = await files.list()
+      const haves: WorkloadHave[] = []
+      for (const [instance, id] of found) {
+        const have = await readHave(reader, instance, id, { fresh, signal: deadline })
+        if (have !== null) haves.push(have)
+      }
+      for (const instance of directories)
+        if (!found.has(instance))
+          haves.push({ instance, state: { kind: 'remains' }, bootCount: null })
+      return haves
+    },
+
+    run: (step, signal) => runStep(stepper, step, signal),
+
+    async console(instance, limitBytes) {
+      const id = await findOne(docker, instance)
+      if (id === null) return Buffer.alloc(0)
+      try {
+        const framed = await docker
+          .getContainer(id)
+          .logs({ follow: false, stdout: true, stderr: true, tail: CONSOLE_LINES })
+        return tail(demultiplex(framed), limitBytes)
+      } catch (error) {
+        if (statusOf(error) === NOT_FOUND) return Buffer.alloc(0)
+        throw dockerError(error, `read the console of ${instance}`)
+      }
+    },
+
+    watch(changed) {
+      const stop = new AbortController()
+      const signal = AbortSignal.any([stop.signal, closing.signal])
+      const listener = {
+        connected: () => {
+          cache.trust(true)
+          changed(null)
+        },
+        lost: () => cache.trust(false),
+        changed: (containerId: string, instance: InstanceId) => {
+          cache.drop(containerId)
+          changed(instance)
+        },
+      }
+      void followEvents({ docker, clock, log, signal, listener })
+      return () => stop.abort()
+    },
+
+    close: async () => closing.abort(),
+  }
+}

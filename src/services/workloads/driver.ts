@@ -1,0 +1,45 @@
+/**
+ * The ports that containers and virtual machines share: one driver and one image shelf each, one contract suite for both.
+ *
+ * A driver knows how to list what runs on this host and how to do one step. It decides nothing: `plan/workloads.ts` compares
+ * want and have and names the next step. Every step is safe to repeat and may be cut off anywhere by SIGKILL; the next `list`
+ * shows what became of it.
+ */
+import type { InstanceId } from '../../model/ids.ts'
+import type { ImageWant } from '../../model/want.ts'
+import type { ImageLook, WorkloadHave, WorkloadStep } from '../../plan/workloads.ts'
+
+export interface WorkloadDriver {
+  readonly name: string
+  /**
+   * Everything on this machine that carries our mark, whoever made it. `fresh` reads it all anew, past every cache. Errors:
+   * `unavailable` when the engine does not answer.
+   */
+  list(options: {
+    readonly fresh: boolean
+    readonly signal: AbortSignal
+  }): Promise<readonly WorkloadHave[]>
+  /** Does one step to its end. Errors: `refused` when it can never work (say why), `unavailable` when trying again may help. */
+  run(step: WorkloadStep, signal: AbortSignal): Promise<void>
+  /** The last console output, at most `limitBytes`. Empty when there is none. Errors: `unavailable`. */
+  console(instance: InstanceId, limitBytes: number): Promise<Buffer>
+  /**
+   * Calls `changed` with the instance when something of ours started or ended, and with null when the engine is back after an
+   * absence. Returns a function that ends it.
+   */
+  watch(changed: (instance: InstanceId | null) => void): () => void
+  close(): Promise<void>
+}
+
+/** The images that this host has or is fetching. */
+export interface Images {
+  /**
+   * What is known of this image now; starts looking, pulling or importing in the background when nothing is. Never waits.
+   * The result of an ended look is kept for a while; a failed one is looked at anew after some seconds.
+   */
+  look(image: ImageWant): ImageLook
+  /** Calls `changed` when a look ended or its progress moved. Returns a function that ends it. */
+  watch(changed: () => void): () => void
+  /** Ends all work in progress. */
+  close(): Promise<void>
+}

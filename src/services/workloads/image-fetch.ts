@@ -1,0 +1,167 @@
+/**
+ * Getting one image: by its pinned content if that is here, else from its location.
+ *
+ * While the engine is away it waits: an absent engine says nothing about an image.
+ */
+import type Dockerode from 'dockerode'
+import type { Clock } from '../../lib/clock.ts'
+import type { Log } from '../../lib/log.ts'
+import { type AtollError, assertNever, refused, unavailable } from '../../model/errors.ts'
+import type { ImageWant } from '../../model/want.ts'
+import { archiveTag, importArchive, readArchive } from './archive.ts'
+import { dockerError, isAbsent, reasonOf, statusOf } from './docker-errors.ts'
+import { finished } from './docker-progress.ts'
+import type { DockerImage } from './docker-spec.ts'
+import { parseImageLocation } from './location.ts'
+
+export interface FetchOptions {
+  readonly docker: Dockerode
+  /** Directories that `file:///` locations may lie in. */
+  readonly directories: readonly string[]
+  /** Largest archive, as it is and unpacked. */
+  readonly maxBytes: number
+  readonly clock: Clock
+  readonly log: Log
+  /** Ends the work. */
+  readonly signal: AbortSignal
+  /** Told a short sentence as often as there is news. */
+  readonly progress: (message: string) => void
+}
+
+/** An image and the digest that pins it. */
+export interface Fetched {
+  readonly digest: string
+  readonly image: DockerImage
+}
+
+/** A pull is tried this often before it counts as failed. */
+const PULL_ATTEMPTS = 3
+const RETRY_FIRST_MS = 1_000
+const RETRY_LAST_MS = 30_000
+const NOT_FOUND = 404
+const MIB = 1024 * 1024
+
+/** Rejects with the sentence that is to be shown when the image cannot be had. */
+export async function fetchImage(options: FetchOptions, want: ImageWant): Promise<Fetched> {
+  const location = parseImageLocation(want.location)
+  switch (location.kind) {
+    case 'docker':
+      return fetchDocker(options, want, location.reference)
+    case 'file':
+      return fetchFile(options, want, location.path)
+    default:
+      return assertNever(location)
+  }
+}
+
+async function fetchDocker(
+  options: FetchOptions,
+  want: ImageWant,
+  reference: string,
+): Promise<Fetched> {
+  const { docker } = options
+  const { digest } = want
+  if (digest !== null) {
+    const pinned = await patiently(options, () => inspectImage(docker, digest))
+    if (pinned !== null) return { digest: pinned.id, image: pinned }
+  }
+  const present = await patiently(options, () => inspectImage(docker, reference))
+  const image = present ?? (await pull(options, want, reference))
+  if (digest !== null && image.id !== digest) throw differs(want, image.id)
+  return { digest: image.id, image }
+}
+
+async function pull(
+  { docker, signal, progress, clock, log }: FetchOptions,
+  want: ImageWant,
+  reference: string,
+): Promise<DockerImage> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      progress(`Pulling ${reference}`)
+      await finished(await docker.pull(reference, { abortSignal: signal }), progress, signal)
+      const image = await inspectImage(docker, reference)
+      if (image !== null) return image
+      throw unavailable('the engine pulled it and does not have it')
+    } catch (error) {
+      signal.throwIfAborted()
+      if (statusOf(error) === NOT_FOUND || attempt === PULL_ATTEMPTS)
+        throw refused(
+          'InvalidParameterValue',
+          `${want.location} is not on this host and cannot be pulled: ${reasonOf(error)}`,
+        )
+      log.debug({ image: want.id, error, attempt }, 'pull failed, trying again')
+      await clock.sleep(RETRY_FIRST_MS * attempt, signal)
+    }
+  }
+}
+
+async function fetchFile(options: FetchOptions, want: ImageWant, path: string): Promise<Fetched> {
+  const { docker, signal } = options
+  const { digest } = want
+  if (digest !== null) {
+    const image = await patiently(options, () => inspectImage(docker, archiveTag(digest)))
+    if (image !== null) return { digest, image }
+  }
+  const archive = await readArchive(path, options, signal)
+  if (digest !== null && archive.digest !== digest) throw differs(want, archive.digest)
+  const image = await patiently(options, async () => {
+    const present = await inspectImage(docker, archiveTag(archive.digest))
+    if (present !== null) return present
+    const tell = (bytes: number) => options.progress(`Importing: ${(bytes / MIB).toFixed(0)} MiB`)
+    await importArchive(docker, archive, options.maxBytes, tell, signal)
+    return inspectImage(docker, archiveTag(archive.digest))
+  })
+  if (image === null) throw unavailable(`${want.location} was imported and is not there`)
+  return { digest: archive.digest, image }
+}
+
+/** Tries again for as long as the engine does not answer. */
+async function patiently<T>(
+  { signal, clock, log }: FetchOptions,
+  attempt: () => Promise<T>,
+): Promise<T> {
+  for (let pauseMs = RETRY_FIRST_MS; ; pauseMs = Math.min(pauseMs * 2, RETRY_LAST_MS)) {
+    try {
+      return await attempt()
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!isAbsent(error)) throw dockerError(error, 'read the image')
+      log.debug({ error }, 'the Docker Engine does not answer, trying again')
+      await clock.sleep(pauseMs, signal)
+    }
+  }
+}
+
+function differs(want: ImageWant, found: string): AtollError {
+  return refused(
+    'InvalidParameterValue',
+    `${want.location} has changed since ${want.id} was registered: it is ${found} now, and ${want.digest} is pinned; ` +
+      'register it as a new image',
+  )
+}
+
+/** EC2's names for the architectures that Docker names in Go's way. */
+const ARCHITECTURES: Readonly<Record<string, string>> = { amd64: 'x86_64', '386': 'i386' }
+
+/** What the engine says of an image by name, tag or id; null when it does not have it. */
+async function inspectImage(docker: Dockerode, name: string): Promise<DockerImage | null> {
+  try {
+    const found = await docker.getImage(name).inspect()
+    const { Entrypoint, Cmd, Labels } = found.Config
+    return {
+      id: found.Id,
+      architecture: ARCHITECTURES[found.Architecture] ?? found.Architecture,
+      command: [...listOf(Entrypoint), ...listOf(Cmd)],
+      labels: Labels ?? {},
+    }
+  } catch (error) {
+    if (statusOf(error) === NOT_FOUND) return null
+    throw error
+  }
+}
+
+function listOf(value: string | readonly string[] | null | undefined): readonly string[] {
+  if (value === null || value === undefined) return []
+  return typeof value === 'string' ? [value] : value
+}

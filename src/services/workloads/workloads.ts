@@ -1,0 +1,104 @@
+/**
+ * Workloads: the instances themselves, whatever they run on.
+ *
+ * Which part of want is mine? `local.instances` and `local.images`; the pure function is `plan/workloads.ts`. What it names is
+ * done by a driver (`driver.ts`), in the background: at most one step per instance and a limited number in all.
+ * How does a fresh daemon recognise what an older one left? It asks its driver, which goes by the marks of `model/names.ts`;
+ * nothing here outlives the process.
+ * If we die on this very line, does traffic fail closed and do running instances keep running? They are not our children; what
+ * was in progress shows in the next list. Rules and links are other services' and come before this one.
+ * From scratch: every pass plans from a list; what is remembered (steps in progress, pauses) only holds steps back.
+ */
+import { assertNever } from '../../model/errors.ts'
+import type { InstanceId } from '../../model/ids.ts'
+import type { Fact, HostWant, ImageWant, InstanceWant } from '../../model/want.ts'
+import { planWorkload, type WorkloadHave } from '../../plan/workloads.ts'
+import type { HostService } from '../service.ts'
+import type { Images } from './driver.ts'
+import { StepRunner, type StepRunnerOptions } from './step-runner.ts'
+
+export interface WorkloadsOptions extends StepRunnerOptions {
+  readonly images: Images
+}
+
+/** The service; wakes the agent when a step ended, when a workload changed by itself, and when an image is ready. */
+export function createWorkloads(options: WorkloadsOptions): HostService {
+  const { driver, images, wake, metrics } = options
+  const runner = new StepRunner(options)
+  const count = metrics.gauge('atoll_workloads', 'Workloads on this host by state', ['state'])
+  const ends = [
+    // The end of a step wakes the agent anyhow.
+    driver.watch((instance) => {
+      if (instance === null || !runner.busy().has(instance)) wake()
+    }),
+    images.watch(wake),
+  ]
+
+  function decide(id: InstanceId, { want, have }: Case): readonly Fact[] {
+    const problem = runner.problem(id, want?.bootCount)
+    const plan = planWorkload(want, have, (image) => images.look(image), problem)
+    if (plan.step !== null) runner.offer(plan.step, want?.bootCount ?? 0)
+    return plan.facts
+  }
+
+  return {
+    name: 'workloads',
+    gate: false,
+
+    async apply({ want, resync, signal }) {
+      // A step that ends while the list is being read makes the list old for its instance: leave that one to the next pass.
+      const busy = runner.busy()
+      const haves = await driver.list({ fresh: resync, signal })
+      const facts: Fact[] = [...imageFacts(want.local.images, images)]
+      const cases = pair(want, haves)
+      runner.keep(new Set(cases.keys()))
+      for (const [id, one] of cases) {
+        if (signal.aborted) break
+        if (!busy.has(id)) facts.push(...decide(id, one))
+        else if (one.want === undefined || one.want.run === 'terminate') runner.overtake(id)
+      }
+      for (const state of STATES)
+        count.set({ state }, haves.filter((have) => have.state.kind === state).length)
+      return facts
+    },
+
+    async close() {
+      for (const end of ends) end()
+      await runner.close()
+    },
+  }
+}
+
+const STATES = ['remains', 'created', 'running', 'ended', 'busy'] as const
+
+/** What one instance should be and is. */
+interface Case {
+  readonly want?: InstanceWant
+  readonly have?: WorkloadHave
+}
+
+/** What the host should have and what it has, side by side, in ascending order of id. */
+function pair(want: HostWant, haves: readonly WorkloadHave[]): ReadonlyMap<InstanceId, Case> {
+  const cases = new Map<InstanceId, Case>()
+  for (const one of want.local.instances) cases.set(one.id, { want: one })
+  for (const have of haves) cases.set(have.instance, { ...cases.get(have.instance), have })
+  return new Map([...cases].sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+function imageFacts(wanted: readonly ImageWant[], images: Images): readonly Fact[] {
+  return wanted.map((image): Fact => {
+    const found = images.look(image)
+    switch (found.kind) {
+      case 'ready': {
+        const { digest, architecture } = found
+        return { kind: 'image-available', image: image.id, digest, architecture }
+      }
+      case 'working':
+        return { kind: 'image-progress', image: image.id, message: found.message }
+      case 'failed':
+        return { kind: 'image-failed', image: image.id, message: found.message }
+      default:
+        return assertNever(found)
+    }
+  })
+}

@@ -1,0 +1,123 @@
+/** What every workload driver promises, whatever it runs instances on. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { InstanceWant } from '../../src/model/want.ts'
+import type { WorkloadHave } from '../../src/plan/workloads.ts'
+import type { WorkloadDriver } from '../../src/services/workloads/driver.ts'
+import { eventually } from '../kit/netns.ts'
+
+/** A machine with one kind of engine, and what the suite needs of it. */
+export interface WorkloadGround {
+  /** A driver with no memory, as after a restart of the daemon. */
+  freshDriver(): WorkloadDriver
+  /** Instance `n` with its NIC's host end made, of an image that prints "ready" and exits with 3 once there is a file /end. */
+  prepare(n: number): Promise<{ readonly want: InstanceWant; readonly digest: string }>
+  /** Whether the instance answers a ping at its address. */
+  answers(want: InstanceWant): Promise<boolean>
+  /** Runs a shell command inside and gives back what it printed. */
+  inside(want: InstanceWant, command: string): Promise<string>
+  close(): Promise<void>
+}
+
+const signal = new AbortController().signal
+
+/** Declares the suite for one driver. */
+export function workloadsContract(name: string, makeGround: () => Promise<WorkloadGround>): void {
+  describe(`workload driver ${name}`, () => {
+    let ground: WorkloadGround
+    let driver: WorkloadDriver
+
+    beforeAll(async () => {
+      ground = await makeGround()
+      driver = ground.freshDriver()
+    })
+    afterAll(() => ground.close())
+
+    async function find(
+      want: InstanceWant,
+      by: WorkloadDriver = driver,
+    ): Promise<WorkloadHave | undefined> {
+      const all = await by.list({ fresh: true, signal })
+      return all.find(({ instance }) => instance === want.id)
+    }
+
+    async function launch(n: number): Promise<InstanceWant> {
+      const { want, digest } = await ground.prepare(n)
+      await driver.run({ kind: 'launch', instance: want, digest }, signal)
+      return want
+    }
+
+    test('a launched instance runs, answers, and shows its console', async () => {
+      const want = await launch(1)
+      expect(await find(want)).toEqual({
+        instance: want.id,
+        bootCount: 1,
+        state: { kind: 'running', plugged: true },
+      })
+      await eventually('it answers', () => ground.answers(want))
+      const console = async () => (await driver.console(want.id, 65_536)).toString()
+      await eventually('its console says ready', async () => (await console()).includes('ready'))
+      expect((await driver.console(want.id, 3)).length).toBe(3)
+    })
+
+    test('a fresh driver finds it running, and plugging it in again harms nothing', async () => {
+      const want = await launch(2)
+      const fresh = ground.freshDriver()
+      expect(await find(want, fresh)).toMatchObject({ bootCount: 1, state: { kind: 'running' } })
+      await fresh.run({ kind: 'plug', instance: want }, signal)
+      await fresh.run({ kind: 'plug', instance: want }, signal)
+      expect(await find(want, fresh)).toMatchObject({ state: { kind: 'running', plugged: true } })
+      await eventually('it answers', () => ground.answers(want))
+      await fresh.close()
+    })
+
+    test('stop keeps the disk, start boots it again with the same address', async () => {
+      const want = await launch(3)
+      await eventually('it answers', () => ground.answers(want))
+      await ground.inside(want, 'echo kept > /kept')
+      await driver.run({ kind: 'stop', instance: want.id }, signal)
+      await driver.run({ kind: 'stop', instance: want.id }, signal)
+      expect((await find(want))?.state.kind).toBe('ended')
+      const again = { ...want, bootCount: 2 }
+      await driver.run({ kind: 'start', instance: again }, signal)
+      expect(await find(want)).toMatchObject({
+        bootCount: 2,
+        state: { kind: 'running', plugged: true },
+      })
+      await eventually('it answers again', () => ground.answers(want))
+      expect(await ground.inside(want, 'cat /kept')).toContain('kept')
+    })
+
+    test('an end by itself is told from one that was forced, and is announced', async () => {
+      const want = await launch(4)
+      await eventually('it answers', () => ground.answers(want))
+      const told: unknown[] = []
+      const end = driver.watch((instance) => told.push(instance))
+      await eventually('the watch is open', () => told.length > 0)
+      await ground.inside(want, 'touch /end')
+      await eventually('its end is announced', () => told.includes(want.id))
+      end()
+      expect((await find(want))?.state).toEqual({ kind: 'ended', by: 'itself', exitCode: 3 })
+    })
+
+    test('removal leaves nothing, running or not, and may be repeated', async () => {
+      const running = await launch(5)
+      const stopped = await launch(6)
+      await driver.run({ kind: 'stop', instance: stopped.id }, signal)
+      for (const want of [running, stopped, running]) {
+        await driver.run({ kind: 'remove', instance: want.id }, signal)
+        expect(await find(want)).toBeUndefined()
+      }
+      expect((await driver.console(running.id, 100)).length).toBe(0)
+    })
+
+    test('a launch whose image is gone asks to be tried again, and leaves only a directory', async () => {
+      const { want } = await ground.prepare(7)
+      const digest = `sha256:${'0'.repeat(64)}`
+      await expect(
+        driver.run({ kind: 'launch', instance: want, digest }, signal),
+      ).rejects.toMatchObject({ kind: 'unavailable' })
+      const found = await find(want)
+      expect(found === undefined || found.state.kind === 'remains').toBe(true)
+    })
+  })
+}

@@ -1,0 +1,31 @@
+/** The Docker driver against the workload contract, with a real engine in a network namespace of its own. */
+import { describe, test } from 'vitest'
+import { canRunDocker } from '../kit/docker.ts'
+import { startDockerMachine } from '../kit/workloads.ts'
+import { workloadsContract } from './workloads-contract.ts'
+
+const PROGRAM = `
+trap 'exit 0' TERM
+echo ready
+until [ -e /end ]; do sleep 0.05; done
+exit 3
+`
+
+if (canRunDocker())
+  workloadsContract('docker', async () => {
+    const machine = await startDockerMachine()
+    await machine.engine.makeImage('contract:1', { Cmd: ['/bin/sh', '-c', PROGRAM] })
+    return {
+      freshDriver: () => machine.freshDriver(),
+      async prepare(n) {
+        const want = await machine.prepare(n, 'docker://contract:1')
+        const found = await machine.settle(want.image)
+        if (found.kind !== 'ready') throw new Error(`${want.image.location} is ${found.kind}`)
+        return { want, digest: found.digest }
+      },
+      answers: (want) => machine.answers(want),
+      inside: (want, command) => machine.inside(want, command),
+      close: () => machine.close(),
+    }
+  })
+else describe.skip('workload driver docker (needs root)', () => void test('skipped', () => {}))

@@ -1,0 +1,149 @@
+/**
+ * A Docker Engine of a test's own: its own data, sockets and pid file in a temporary directory, no bridge, no iptables.
+ *
+ * Its containers are made with network `none`, so it touches nothing of the machine's network and runs where the test does.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type Dockerode from 'dockerode'
+import { openDocker } from '../../src/services/workloads/docker-engine.ts'
+import { eventually } from './netns.ts'
+
+export interface TestDocker {
+  readonly socketPath: string
+  readonly docker: Dockerode
+  /** Builds `atoll-sample:latest` and `atoll-sample:static`. */
+  makeSampleImages(): Promise<void>
+  /** Makes an image of the static sample with another configuration (the engine's `Config`), once it is made. */
+  makeImage(tag: string, config: object): Promise<void>
+  /** SIGKILLs the engine and all that belongs to it, its containers included: a power failure. */
+  kill(): Promise<void>
+  /** Starts it again after `kill` or `stop`. */
+  start(): Promise<void>
+  /** Ends it as a service manager does. */
+  stop(): Promise<void>
+  /** Ends it and removes all of it. */
+  close(): Promise<void>
+}
+
+const run = promisify(execFile)
+const DEADLINE_MS = 60_000
+
+/** Whether this machine has what `startDocker` needs. */
+export function canRunDocker(): boolean {
+  return process.getuid?.() === 0
+}
+
+/** Starts an engine. With `pid`, in that process's network namespace. */
+export async function startDocker(options: { readonly pid?: number } = {}): Promise<TestDocker> {
+  const dir = await mkdtemp(join(tmpdir(), 'atoll-docker-'))
+  const socketPath = join(dir, 'sock')
+  const docker = openDocker(socketPath)
+  let engine: ChildProcess | undefined
+
+  async function start(): Promise<void> {
+    await rm(join(dir, 'pid'), { force: true })
+    await rm(join(dir, 'exec/containerd/containerd.pid'), { force: true })
+    const command = [
+      ...(options.pid === undefined ? [] : ['nsenter', `--net=/proc/${options.pid}/ns/net`]),
+      ...['dockerd', '--data-root', join(dir, 'data'), '--exec-root', join(dir, 'exec')],
+      ...['--pidfile', join(dir, 'pid'), '--host', `unix://${socketPath}`],
+      ...['--bridge=none', '--iptables=false', '--ip-masq=false'],
+    ]
+    const [program = '', ...args] = command
+    engine = spawn(program, args, { detached: true, stdio: 'ignore' })
+    const answers = () =>
+      docker.ping().then(
+        () => true,
+        () => false,
+      )
+    await eventually('the Docker Engine answers', answers, DEADLINE_MS)
+  }
+
+  async function ended(child: ChildProcess | undefined): Promise<void> {
+    await eventually(
+      'dockerd ended',
+      () => child === undefined || child.exitCode !== null || child.signalCode !== null,
+      DEADLINE_MS,
+    )
+  }
+
+  async function kill(): Promise<void> {
+    engine?.kill('SIGKILL')
+    await ended(engine)
+    for (const pid of await processesOf(dir)) killQuietly(pid)
+    await eventually(
+      'its processes ended',
+      async () => (await processesOf(dir)).length === 0,
+      DEADLINE_MS,
+    )
+    await unmountBelow(dir)
+  }
+
+  async function stop(): Promise<void> {
+    engine?.kill('SIGTERM')
+    await ended(engine)
+  }
+
+  await start()
+  return {
+    socketPath,
+    docker,
+    start,
+    kill,
+    stop,
+    async makeSampleImages() {
+      const script = join(import.meta.dirname, '../../scripts/make-sample-image')
+      await run(script, [], { env: { ...process.env, DOCKER_HOST: `unix://${socketPath}` } })
+    },
+    async makeImage(tag, config) {
+      const [repo, version] = tag.split(':')
+      const container = await docker.createContainer({ Image: 'atoll-sample:static', ...config })
+      await container.commit({ repo, tag: version })
+      await container.remove()
+    },
+    async close() {
+      await kill()
+      await rm(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+function killQuietly(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It was faster.
+  }
+}
+
+/** containerd and shims name the directory on their command line; containers are the shims' descendants. */
+async function processesOf(dir: string): Promise<readonly number[]> {
+  const all = new Map<number, { readonly parent: number; readonly ours: boolean }>()
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    const [stat, command] = await Promise.all([
+      readFile(`/proc/${name}/stat`, 'utf8').catch(() => ''),
+      readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => ''),
+    ])
+    const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    if (state === undefined || state === 'Z') continue
+    all.set(Number(name), { parent: Number(parent), ours: command.includes(dir) })
+  }
+  const isOurs = (pid: number): boolean => {
+    const one = all.get(pid)
+    return one !== undefined && (one.ours || isOurs(one.parent))
+  }
+  return [...all.keys()].filter((pid) => pid !== process.pid && isOurs(pid))
+}
+
+async function unmountBelow(dir: string): Promise<void> {
+  const mounts = (await readFile('/proc/self/mounts', 'utf8')).split('\n')
+  const ours = mounts
+    .flatMap((line) => line.split(' ')[1] ?? [])
+    .filter((path) => path.startsWith(`${dir}/`))
+  for (const path of ours.toReversed()) await run('umount', ['--lazy', path])
+}

@@ -1,0 +1,112 @@
+/** A machine of a test's own for workloads: a network namespace, a Docker Engine in it, and the real host port. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createLinuxHost } from '../../src/host/linux.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { silentLog } from '../../src/lib/log.ts'
+import { containerName, GATEWAY_LINK } from '../../src/model/names.ts'
+import type { ImageWant, InstanceWant } from '../../src/model/want.ts'
+import type { ImageLook } from '../../src/plan/workloads.ts'
+import { createDockerDriver } from '../../src/services/workloads/docker.ts'
+import type { WorkloadDriver } from '../../src/services/workloads/driver.ts'
+import { createDockerImages, type DockerImages } from '../../src/services/workloads/images.ts'
+import { startDocker, type TestDocker } from './docker.ts'
+import { nicSpecOf } from './guest.ts'
+import { instance } from './instance.ts'
+import { createNetns, eventually, type Netns } from './netns.ts'
+
+export interface DockerMachine {
+  readonly engine: TestDocker
+  readonly netns: Netns
+  readonly images: DockerImages
+  readonly stateDir: string
+  freshDriver(): WorkloadDriver
+  /** Instance `n` of the image at this location, changed as given, with its NIC's host end made. */
+  prepare(n: number, location: string, changes?: Partial<InstanceWant>): Promise<InstanceWant>
+  /** The end of a look at an image. */
+  settle(image: ImageWant): Promise<ImageLook>
+  answers(want: InstanceWant): Promise<boolean>
+  /** Runs a shell command in the instance's container; rejects when it fails. */
+  inside(want: InstanceWant, command: string): Promise<string>
+  close(): Promise<void>
+}
+
+const MTU_BYTES = 1500
+const STOP_SECONDS = 2
+const IMAGE_DEADLINE_MS = 30_000
+
+/** Makes the machine, sample images included. The calling thread is inside its namespace until `close`. */
+export async function startDockerMachine(): Promise<DockerMachine> {
+  const netns = await createNetns('workloads')
+  const leave = netns.enter()
+  const stateDir = await mkdtemp(join(tmpdir(), 'atoll-workloads-'))
+  const engine = await startDocker({ pid: netns.pid })
+  await engine.makeSampleImages()
+  const { docker } = engine
+  const log = silentLog
+  const clock = systemClock
+  const host = createLinuxHost({ log })
+  const images = createDockerImages({
+    docker,
+    directories: [stateDir],
+    maxBytes: 64 * 1024 * 1024,
+    clock,
+    log,
+  })
+  const settings = {
+    stateDir,
+    zone: 'atoll.internal',
+    stopSeconds: STOP_SECONDS,
+    mtuBytes: MTU_BYTES,
+    busyboxPath: '/bin/busybox',
+  }
+  const drivers: WorkloadDriver[] = []
+
+  return {
+    engine,
+    netns,
+    images,
+    stateDir,
+    freshDriver() {
+      const driver = createDockerDriver({ docker, images, host, settings, clock, log })
+      drivers.push(driver)
+      return driver
+    },
+    async prepare(n, location, changes = {}) {
+      const image = { ...instance(n).image, location, digest: null }
+      const want = instance(n, { image, type: { ...instance(n).type, memoryMiB: 64 }, ...changes })
+      await host.ensureForwarding()
+      await host.ensureGateway(GATEWAY_LINK, [nicSpecOf(want).gateway])
+      await host.ensureNic(nicSpecOf(want))
+      return want
+    },
+    async settle(image) {
+      let found = images.look(image)
+      const ended = () => {
+        found = images.look(image)
+        return found.kind !== 'working'
+      }
+      await eventually(`the look at ${image.location} ends`, ended, IMAGE_DEADLINE_MS)
+      return found
+    },
+    async answers(want) {
+      const { exitCode } = await netns.run(['ping', '-c1', '-W1', nicSpecOf(want).ip])
+      return exitCode === 0
+    },
+    inside: (want, command) =>
+      netns.must([
+        ...['docker', '--host', `unix://${engine.socketPath}`],
+        ...['exec', containerName(want.id), 'sh', '-c', command],
+      ]),
+    async close() {
+      for (const driver of drivers) await driver.close()
+      await images.close()
+      await host.close()
+      await engine.close()
+      leave()
+      await netns.destroy()
+      await rm(stateDir, { recursive: true, force: true })
+    },
+  }
+}

@@ -1,0 +1,191 @@
+/** The plan of one workload: every want against every have, and that repeating it settles. */
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { InstanceWant } from '../../../src/model/want.ts'
+import {
+  type EndedBy,
+  type ImageLook,
+  planWorkload,
+  UNRUNNABLE_EXIT_CODE,
+  type WorkloadHave,
+  type WorkloadProblem,
+  type WorkloadState,
+  type WorkloadStep,
+} from '../../../src/plan/workloads.ts'
+import { instance } from '../../kit/instance.ts'
+
+const READY: ImageLook = { kind: 'ready', digest: 'sha256:aa', architecture: 'x86_64' }
+const id = instance(1).id
+
+function ended(by: EndedBy, exitCode = 0): WorkloadState {
+  return { kind: 'ended', by, exitCode }
+}
+
+function have(state: WorkloadState, bootCount: number | null = 1): WorkloadHave {
+  return { instance: id, state, bootCount }
+}
+
+/** Step kind, or fact kind and code: what a case comes to in one word. */
+function outcome(
+  want: InstanceWant | undefined,
+  found?: WorkloadHave,
+  look = READY,
+  problem?: WorkloadProblem,
+) {
+  const { step, facts } = planWorkload(want, found, () => look, problem)
+  if (step !== null) return step.kind
+  const [fact] = facts
+  if (fact === undefined) return 'wait'
+  return 'code' in fact ? `${fact.kind} ${fact.code}` : fact.kind
+}
+
+const UP: WorkloadState = { kind: 'running', plugged: true }
+const UNPLUGGED: WorkloadState = { kind: 'running', plugged: false }
+
+describe('wanted to run', () => {
+  const cases: readonly [string, WorkloadHave | undefined, string][] = [
+    ['nothing there', undefined, 'launch'],
+    ['only its directory', have({ kind: 'remains' }, null), 'launch'],
+    ['made and never started', have({ kind: 'created' }), 'start'],
+    ['running', have(UP, 2), 'running'],
+    ['running without its NIC', have(UNPLUGGED, 2), 'plug'],
+    ['running for an older boot', have(UP, 1), 'stop'],
+    ['running, record lost', have(UP, null), 'plug'],
+    ['engine at work', have({ kind: 'busy' }), 'wait'],
+    ['ended by itself', have(ended('itself', 3), 2), 'stopped Client.InstanceInitiatedShutdown'],
+    ['ended at its memory limit', have(ended('memory', 137), 2), 'stopped Server.OutOfMemory'],
+    ['rebooted from inside', have(ended('reboot', 129), 2), 'start'],
+    ['killed from outside', have(ended('outside', 137), 2), 'start'],
+    ['taken down with the engine', have(ended('unknown', 255), 2), 'start'],
+    ['ended by itself before the boot asked for', have(ended('itself'), 1), 'start'],
+    ['ended, record lost', have(ended('itself'), null), 'start'],
+  ]
+  test.each(cases)('%s', (_name, found, expected) => {
+    expect(outcome(instance(1, { bootCount: 2 }), found)).toBe(expected)
+  })
+
+  test('an image that cannot be run ends the first boot as failed, a later one as stopped', () => {
+    const broken = ended('itself', UNRUNNABLE_EXIT_CODE)
+    expect(outcome(instance(1), have(broken, 1))).toBe('failed Client.InvalidImage')
+    expect(outcome(instance(1, { bootCount: 2 }), have(broken, 2))).toBe(
+      'stopped Client.InstanceInitiatedShutdown',
+    )
+  })
+
+  test('a missing image fails with what was found out; one at work is waited for', () => {
+    const failed: ImageLook = { kind: 'failed', message: 'docker://x:1 is not there' }
+    expect(planWorkload(instance(1), undefined, () => failed).facts).toEqual([
+      { kind: 'failed', instance: id, code: 'Client.InvalidImage', message: failed.message },
+    ])
+    expect(outcome(instance(1), undefined, { kind: 'working', message: '' })).toBe('wait')
+  })
+
+  test('a digest that nobody had pinned is reported with the launch', () => {
+    const image = { ...instance(1).image, digest: null }
+    const { facts } = planWorkload(instance(1, { image }), undefined, () => READY)
+    expect(facts).toEqual([
+      { kind: 'image-available', image: image.id, digest: 'sha256:aa', architecture: 'x86_64' },
+    ])
+  })
+
+  test.each([
+    ['never started', { kind: 'created' }, true, 'failed Client.InvalidImage'],
+    ['never started', { kind: 'created' }, false, 'failed Server.InternalError'],
+    ['not there', { kind: 'remains' }, false, 'failed Server.InternalError'],
+    ['ended', ended('outside'), true, 'stopped Server.InternalError'],
+    ['ended', ended('outside'), false, 'start'],
+    ['running', UP, true, 'running'],
+  ] as const)('given up: %s %j, permanently: %s', (_name, state, permanent, expected) => {
+    const problem = { message: 'no such user', permanent }
+    expect(outcome(instance(1), have(state), READY, problem)).toBe(expected)
+  })
+})
+
+const anyState = fc.oneof(
+  fc.constant<WorkloadState>({ kind: 'remains' }),
+  fc.constant<WorkloadState>({ kind: 'created' }),
+  fc.boolean().map((plugged): WorkloadState => ({ kind: 'running', plugged })),
+  fc
+    .tuple(
+      fc.constantFrom<EndedBy>('itself', 'memory', 'reboot', 'outside', 'unknown'),
+      fc.integer({ min: 0, max: 255 }),
+    )
+    .map(([by, exitCode]) => ended(by, exitCode)),
+)
+const anyHave = fc.option(
+  fc
+    .tuple(anyState, fc.option(fc.integer({ min: 0, max: 3 })))
+    .map(([state, bootCount]) => have(state, bootCount)),
+  { nil: undefined },
+)
+const anyWant = fc.option(
+  fc
+    .tuple(fc.constantFrom('run', 'stop', 'terminate'), fc.integer({ min: 1, max: 3 }))
+    .map(([run, bootCount]) => instance(1, { run, bootCount })),
+  { nil: undefined },
+)
+
+/** What a faultless driver makes of a step. */
+function after(step: WorkloadStep, found: WorkloadHave | undefined): WorkloadHave | undefined {
+  switch (step.kind) {
+    case 'launch':
+    case 'start':
+      return have(UP, step.instance.bootCount)
+    case 'plug':
+      return have(UP, found?.bootCount ?? step.instance.bootCount)
+    case 'stop':
+      return have(ended('outside', 143), found?.bootCount ?? null)
+    case 'remove':
+      return undefined
+  }
+}
+
+describe('from any want and any have', () => {
+  test('repeating plan and step settles within four steps, on what is wanted', () => {
+    fc.assert(
+      fc.property(anyWant, anyHave, (want, start) => {
+        let found = start
+        for (let count = 0; count <= 4; count += 1) {
+          const { step, facts } = planWorkload(want, found, () => READY)
+          if (step === null) {
+            if (want === undefined || want.run === 'terminate') return found === undefined
+            if (want.run === 'stop') return found?.state.kind !== 'running'
+            return (
+              found?.state.kind === 'running' ||
+              facts.some(({ kind }) => /stopped|failed/.test(kind))
+            )
+          }
+          found = after(step, found)
+        }
+        return false
+      }),
+    )
+  })
+
+  test('nothing is made, started or plugged in unless it is wanted to run', () => {
+    fc.assert(
+      fc.property(anyWant, anyHave, (want, found) => {
+        const kind = planWorkload(want, found, () => READY).step?.kind
+        return want?.run === 'run' || kind === undefined || kind === 'stop' || kind === 'remove'
+      }),
+    )
+  })
+
+  test('nothing is removed unless it is to be terminated or no record knows it', () => {
+    fc.assert(
+      fc.property(anyWant, anyHave, (want, found) => {
+        const kind = planWorkload(want, found, () => READY).step?.kind
+        return kind !== 'remove' || want === undefined || want.run === 'terminate'
+      }),
+    )
+  })
+
+  test('"gone" is said only when nothing is there', () => {
+    fc.assert(
+      fc.property(anyWant, anyHave, (want, found) => {
+        const { facts } = planWorkload(want, found, () => READY)
+        return found === undefined || facts.every(({ kind }) => kind !== 'gone')
+      }),
+    )
+  })
+})
