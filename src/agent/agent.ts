@@ -1,0 +1,244 @@
+/**
+ * The agent: makes this host what the records say, again and again.
+ *
+ * A pass starts from records and reality and needs nothing from the pass before it:
+ *
+ *     records --wantFor--> ledger.accept --> services in order --> facts --> records
+ *
+ * Records away: the ledger's want goes on, and nothing is removed that it does not say. Neither records nor ledger: nothing is
+ * touched at all. One service failing does not stop the others, unless it is a gate: then what comes after it waits for the
+ * next pass, so that no traffic opens before its rules are in.
+ */
+import type { Bus } from '../bus/bus.ts'
+import { type Clock, isoTime } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import type { Metrics } from '../lib/metrics.ts'
+import { messageOf } from '../model/errors.ts'
+import type { HostName } from '../model/ids.ts'
+import type { Host } from '../model/records.ts'
+import type { Fact, HostWant } from '../model/want.ts'
+import { wantFor } from '../plan/want.ts'
+import type { HostService } from '../services/service.ts'
+import type { Store } from '../store/store.ts'
+import type { Ledger } from './ledger.ts'
+import { startLoop } from './loop.ts'
+import { purge, readSnapshot, reportFacts } from './report.ts'
+
+export interface AgentParts {
+  readonly store: Store
+  readonly bus: Bus
+  readonly ledger: Ledger
+  /** In the order in which they are applied. */
+  readonly services: readonly HostService[]
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+export interface AgentSettings {
+  /** This host's row, refreshed with every heartbeat. */
+  readonly self: Omit<Host, 'state' | 'usedVcpus' | 'usedMemoryMiB' | 'generation' | 'lastSeenAt'>
+  readonly intervalMs: number
+  readonly resyncMs: number
+  /** How often this host says in the records that it is alive. */
+  readonly heartbeatMs: number
+}
+
+/** What the last pass came to, for `/healthz` and `atoll status`. */
+export interface AgentStatus {
+  readonly passes: number
+  readonly lastPassAt: string | null
+  /** Where the want came from: `nothing` means that no pass has had one yet. */
+  readonly source: 'records' | 'ledger' | 'nothing'
+  readonly generation: number | null
+  /** Services whose last `apply` failed, with the reason. */
+  readonly failing: Readonly<Record<string, string>>
+}
+
+export interface Agent {
+  /** Asks for a pass. */
+  wake(): void
+  status(): AgentStatus
+  /** Ends the loop and every service; instances, links and rules stay. */
+  close(): Promise<void>
+}
+
+/** Starts the agent; its first pass begins at once. */
+export function startAgent(parts: AgentParts, settings: AgentSettings): Agent {
+  const agent = new HostAgent(parts, settings)
+  const loop = startLoop({
+    work: (signal, again) => agent.pass(signal, again),
+    intervalMs: settings.intervalMs,
+    clock: parts.clock,
+    onError: (error) => parts.log.error({ error }, 'a pass failed as a whole'),
+  })
+  const unsubscribe = parts.bus.onBell(() => loop.wake())
+  return {
+    wake: () => loop.wake(),
+    status: () => agent.status(),
+    async close() {
+      unsubscribe()
+      await loop.close()
+      for (const service of parts.services.toReversed()) await service.close()
+    },
+  }
+}
+
+class HostAgent {
+  readonly #parts: AgentParts
+  readonly #settings: AgentSettings
+  readonly #host: HostName
+  readonly #passSeconds
+  readonly #failures
+  readonly #storeUp
+  readonly #failing = new Map<string, string>()
+  #passes = 0
+  #lastPassAt: string | null = null
+  #source: AgentStatus['source'] = 'nothing'
+  #generation: number | null = null
+  #lastResync = Number.NEGATIVE_INFINITY
+  #lastHeartbeat = Number.NEGATIVE_INFINITY
+
+  constructor(parts: AgentParts, settings: AgentSettings) {
+    this.#parts = parts
+    this.#settings = settings
+    this.#host = settings.self.name
+    const { metrics } = parts
+    this.#passSeconds = metrics.histogram('atoll_agent_pass_seconds', 'Duration of a pass')
+    this.#failures = metrics.counter(
+      'atoll_agent_service_failures_total',
+      'Times that a service could not be applied',
+      ['service'],
+    )
+    this.#storeUp = metrics.gauge(
+      'atoll_agent_records_reachable',
+      '1 when the last pass read the records',
+    )
+  }
+
+  status(): AgentStatus {
+    return {
+      passes: this.#passes,
+      lastPassAt: this.#lastPassAt,
+      source: this.#source,
+      generation: this.#generation,
+      failing: Object.fromEntries(this.#failing),
+    }
+  }
+
+  async pass(signal: AbortSignal, again: () => void): Promise<void> {
+    const { clock, log } = this.#parts
+    const stop = this.#passSeconds.startTimer()
+    await this.#heartbeat()
+    const want = await this.#readWant()
+    if (want !== null) {
+      const resync = clock.monotonic() - this.#lastResync >= this.#settings.resyncMs
+      const facts = await this.#applyServices(want, resync, signal)
+      // A resync that a failing service cut short is owed again.
+      if (resync && this.#failing.size === 0) this.#lastResync = clock.monotonic()
+      if (await this.#report(facts)) again()
+      if (resync) await this.#purge()
+    } else {
+      log.debug({ host: this.#host }, 'neither records nor ledger know this host yet')
+    }
+    this.#passes += 1
+    this.#lastPassAt = isoTime(clock.now())
+    stop()
+  }
+
+  /** Writes this host's row when it is due. A failure shows itself in the read that follows. */
+  async #heartbeat(): Promise<void> {
+    const { clock, store, log } = this.#parts
+    const { self, heartbeatMs } = this.#settings
+    if (clock.monotonic() - this.#lastHeartbeat < heartbeatMs) return
+    const row = { ...self, lastSeenAt: isoTime(clock.now()) }
+    try {
+      await store.transaction((tx) => tx.upsertHost(row))
+      this.#lastHeartbeat = clock.monotonic()
+    } catch (error) {
+      log.debug({ error }, 'heartbeat was not written')
+    }
+  }
+
+  /** The newest want there is: from the records, else from the ledger, else null. */
+  async #readWant(): Promise<HostWant | null> {
+    const { store, ledger, log } = this.#parts
+    try {
+      const fresh = wantFor(this.#host, await readSnapshot(store))
+      this.#storeUp.set(1)
+      if (fresh === null) return null
+      if (this.#source === 'ledger') log.info({ host: this.#host }, 'records answer again')
+      this.#source = 'records'
+      const want = await ledger.accept(fresh)
+      this.#generation = want.local.generation
+      return want
+    } catch (error) {
+      this.#storeUp.set(0)
+      const want = await ledger.load()
+      if (this.#source !== 'ledger')
+        log.warn(
+          { host: this.#host, error, known: want !== null },
+          'records do not answer; the ledger goes on',
+        )
+      this.#source = want === null ? 'nothing' : 'ledger'
+      this.#generation = want?.local.generation ?? null
+      return want
+    }
+  }
+
+  async #applyServices(
+    want: HostWant,
+    resync: boolean,
+    signal: AbortSignal,
+  ): Promise<readonly Fact[]> {
+    const { clock } = this.#parts
+    const facts: Fact[] = []
+    for (const service of this.#parts.services) {
+      if (signal.aborted) break
+      const log = this.#parts.log.child({
+        service: service.name,
+        generation: want.local.generation,
+      })
+      const began = clock.monotonic()
+      try {
+        facts.push(...(await service.apply({ want, resync, signal, log })))
+        log.debug({ ms: Math.round(clock.monotonic() - began) }, 'service applied')
+        if (this.#failing.delete(service.name)) log.info({}, 'service works again')
+      } catch (error) {
+        if (signal.aborted) break
+        this.#failures.inc({ service: service.name })
+        const reason = messageOf(error)
+        if (this.#failing.get(service.name) !== reason)
+          log.error({ error, gate: service.gate }, 'service could not be applied')
+        this.#failing.set(service.name, reason)
+        if (service.gate) break
+      }
+    }
+    return facts
+  }
+
+  /** Writes facts; true when that changed what this host wants. */
+  async #report(facts: readonly Fact[]): Promise<boolean> {
+    const { store, clock, log } = this.#parts
+    if (this.#source !== 'records') return false
+    try {
+      const { changes, wantChanged } = await reportFacts(store, this.#host, facts, clock)
+      for (const { fact } of changes) log.info({ ...fact }, 'fact')
+      return wantChanged
+    } catch (error) {
+      // Nothing is lost: every fact is found again by the next pass.
+      log.warn({ error }, 'facts were not written')
+      return false
+    }
+  }
+
+  async #purge(): Promise<void> {
+    const { store, clock, log } = this.#parts
+    try {
+      const count = await purge(store, this.#host, clock)
+      if (count > 0) log.info({ count }, 'forgot terminated instances')
+    } catch (error) {
+      log.warn({ error }, 'terminated instances were not forgotten')
+    }
+  }
+}

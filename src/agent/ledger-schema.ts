@@ -1,0 +1,87 @@
+/**
+ * What a ledger file must look like: `HostWant`, checked value by value. The compiler holds the schema to the type.
+ *
+ * A file is from outside: an older version wrote it, or a failing disk changed it. Unknown keys are left out, so that a field
+ * which a later version no longer has does not make the file worthless.
+ */
+import { z } from 'zod'
+import { formatCidr, parseCidr, parseIpv4, parseMac } from '../model/addr.ts'
+import { type IdPrefix, parseAccountId, parseHostName, parseId } from '../model/ids.ts'
+import type { HostWant } from '../model/want.ts'
+
+/** A string that one of the model's parsers takes. */
+function word<T>(parse: (text: string) => T | undefined) {
+  return z.string().transform((text, context) => {
+    const value = parse(text)
+    if (value !== undefined) return value
+    context.addIssue('malformed')
+    return z.NEVER
+  })
+}
+
+const id = <P extends IdPrefix>(prefix: P) => word((text) => parseId(prefix, text))
+const ip = word(parseIpv4)
+const network = z
+  .object({ network: ip, prefix: z.int().min(0).max(32) })
+  .refine((net) => parseCidr(formatCidr(net)) !== undefined, 'host bits are set')
+const count = z.int().min(0)
+
+const image = z.object({ id: id('ami'), location: z.string(), digest: z.string().nullable() })
+
+const nic = z.object({
+  id: id('eni'),
+  deviceIndex: count,
+  ip,
+  mac: word(parseMac),
+  vpc: id('vpc'),
+  vpcCidr: network,
+  subnet: id('subnet'),
+  subnetCidr: network,
+  gateway: ip,
+  groups: z.array(z.object({ id: id('sg'), name: z.string() })),
+})
+
+const instance = z.object({
+  id: id('i'),
+  account: word(parseAccountId),
+  reservation: id('r'),
+  launchIndex: count,
+  launchedAt: z.string(),
+  run: z.enum(['run', 'stop', 'terminate']),
+  bootCount: count,
+  image,
+  type: z.object({
+    name: z.string(),
+    vcpus: z.number(),
+    memoryMiB: z.number(),
+    diskGiB: z.number(),
+  }),
+  zone: z.string(),
+  hostname: z.string(),
+  keyName: z.string().nullable(),
+  publicKey: z.string().nullable(),
+  userData: z.string().nullable(),
+  tags: z.array(z.object({ key: z.string(), value: z.string() })),
+  nics: z.array(nic),
+})
+
+const local = z.object({
+  host: word(parseHostName),
+  generation: count,
+  instances: z.array(instance),
+  images: z.array(image),
+})
+
+const shared = z.object({
+  subnets: z.array(z.object({ id: id('subnet'), cidr: network, gateway: ip })),
+  vpcs: z.array(z.object({ id: id('vpc'), cidr: network })),
+  groups: z.array(z.object({ id: id('sg'), members: z.array(ip) })),
+  names: z.array(z.object({ name: z.string(), ip, primary: z.boolean() })),
+  routes: z.array(z.object({ ip, via: ip })),
+})
+
+/** The whole file. */
+export const ledgerSchema = z.object({
+  format: z.int(),
+  want: z.object({ local, shared }) satisfies z.ZodType<HostWant>,
+})

@@ -1,0 +1,196 @@
+/**
+ * The ledger: the last want, on disk, so that a host can bring its own instances back while every shared engine is down.
+ *
+ * It promises that `local` never goes backwards, that the file holds one whole want at every moment (written aside, synced, renamed
+ * into place, the directory synced), and that a file it cannot trust is kept aside and never acted on. A disk that takes nothing is
+ * logged and does not stop the host: the want lives on in memory and is written as soon as it can be.
+ */
+import { constants } from 'node:fs'
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
+import type { Log } from '../lib/log.ts'
+import { unavailable } from '../model/errors.ts'
+import type { HostWant } from '../model/want.ts'
+import { ledgerSchema } from './ledger-schema.ts'
+
+export interface LedgerSettings {
+  /** Absolute path; its directory is made when missing. */
+  readonly file: string
+  readonly log: Log
+}
+
+export interface Ledger {
+  /**
+   * The newest want known to this host, or null when there is none. A damaged file is renamed to `<file>.damaged`. Throws
+   * `unavailable` when the disk cannot be read: that is not the same as having no want.
+   */
+  load(): Promise<HostWant | null>
+  /**
+   * Takes a want from the records and returns the one to apply: its shared part with whichever local part is newer. It is on
+   * disk on return unless the disk refused, and nothing is written when nothing changed.
+   */
+  accept(want: HostWant): Promise<HostWant>
+}
+
+/** Of the file's format. A file with another number is from another age and not understood. */
+const FORMAT = 1
+/** Only root may read it: user data and public keys are in it. */
+const FILE_MODE = 0o600
+const DIRECTORY_MODE = 0o700
+
+/** A ledger in `file`. Calls are taken one after the other. */
+export function createLedger(settings: LedgerSettings): Ledger {
+  const ledger = new FileLedger(settings)
+  let last: Promise<unknown> = Promise.resolve()
+  // A second write of the same file must not start before the first is done.
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const turn = last.then(work, work)
+    last = turn.catch(() => undefined)
+    return turn
+  }
+  return {
+    load: () => inTurn(() => ledger.load()),
+    accept: (want) => inTurn(() => ledger.accept(want)),
+  }
+}
+
+/**
+ * The want to apply when `fresh` was just read and `known` was the newest before. Pure. The same generation may be read anew (an image's
+ * digest or a key may have come in), so it wins over the known one; an older one, from a record server that lags, does not.
+ */
+export function newerWant(known: HostWant | null, fresh: HostWant): HostWant {
+  if (known === null || known.local.host !== fresh.local.host) return fresh
+  return fresh.local.generation >= known.local.generation
+    ? fresh
+    : { local: known.local, shared: fresh.shared }
+}
+
+class FileLedger {
+  readonly #file: string
+  readonly #log: Log
+  /** undefined until the file was read. */
+  #known: HostWant | null | undefined
+  /** Whether what is known is also on disk. */
+  #written = true
+
+  constructor({ file, log }: LedgerSettings) {
+    this.#file = file
+    this.#log = log
+  }
+
+  async load(): Promise<HostWant | null> {
+    if (this.#known === undefined) this.#known = await this.#read()
+    return this.#known
+  }
+
+  async accept(fresh: HostWant): Promise<HostWant> {
+    const known = await this.#loadForAccept()
+    const want = newerWant(known, fresh)
+    if (want.local !== fresh.local)
+      this.#log.warn(
+        { host: want.local.host, generation: fresh.local.generation, kept: want.local.generation },
+        'records are older than what this host already did; its own part is kept',
+      )
+    if (!isDeepStrictEqual(want, known)) {
+      this.#known = want
+      this.#written = false
+    }
+    if (!this.#written) await this.#write(want)
+    return want
+  }
+
+  /** The records answer, so an unreadable disk is no reason to stand still. */
+  async #loadForAccept(): Promise<HostWant | null> {
+    try {
+      return await this.load()
+    } catch (error) {
+      this.#log.error({ file: this.#file, error }, 'ledger cannot be read; going on without it')
+      return null
+    }
+  }
+
+  async #read(): Promise<HostWant | null> {
+    let text: string
+    try {
+      text = await readFile(this.#file, 'utf8')
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return null
+      throw unavailable('the ledger cannot be read', error)
+    }
+    const want = parseLedger(text)
+    if (want === null) await this.#setAside()
+    return want
+  }
+
+  async #setAside(): Promise<void> {
+    const kept = `${this.#file}.damaged`
+    try {
+      await rename(this.#file, kept)
+      this.#log.error({ file: this.#file, kept }, 'ledger is damaged and was set aside')
+    } catch (error) {
+      this.#log.error({ file: this.#file, error }, 'ledger is damaged and could not be set aside')
+    }
+  }
+
+  async #write(want: HostWant): Promise<void> {
+    try {
+      await writeWhole(this.#file, `${JSON.stringify({ format: FORMAT, want })}\n`)
+      this.#written = true
+    } catch (error) {
+      this.#log.error(
+        { file: this.#file, generation: want.local.generation, error },
+        'ledger was not written; this host would forget its newest want in a reboot',
+      )
+    }
+  }
+}
+
+/** The want in a ledger's text, or null when it is not exactly one. */
+export function parseLedger(text: string): HostWant | null {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return null
+  }
+  const parsed = ledgerSchema.safeParse(value)
+  return parsed.success && parsed.data.format === FORMAT ? parsed.data.want : null
+}
+
+/** Replaces `file` by one that holds `text`: whoever looks, after whatever crash, sees all of the old or all of the new. */
+async function writeWhole(file: string, text: string): Promise<void> {
+  const directory = dirname(file)
+  const aside = `${file}.new`
+  await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE })
+  // What a crash left here may have any mode; a new file has ours.
+  await rm(aside, { force: true })
+  try {
+    const handle = await open(
+      aside,
+      constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL,
+      FILE_MODE,
+    )
+    try {
+      await handle.writeFile(text)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(aside, file)
+  } catch (error) {
+    await rm(aside, { force: true })
+    throw error
+  }
+  // The rename itself is on disk only when its directory is (fsync(2), notes).
+  const handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY)
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+function errorCode(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined
+}

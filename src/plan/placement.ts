@@ -1,0 +1,122 @@
+/**
+ * Placement: which host takes an instance, and which address it gets. Pure.
+ *
+ * Both choose from a snapshot of the records; the store then takes the choice with a conditional statement, and a choice
+ * that lost a race is made again without the loser.
+ */
+import {
+  type Cidr,
+  cidrAddress,
+  cidrContains,
+  cidrSize,
+  type Ipv4,
+  ipv4ToNumber,
+  RESERVED_AT_START,
+} from '../model/addr.ts'
+import type { HostName } from '../model/ids.ts'
+import type { Host } from '../model/records.ts'
+
+/** What one instance takes of a host. */
+export interface Demand {
+  readonly vcpus: number
+  readonly memoryMiB: number
+}
+
+/** The broadcast address, at the end of a subnet. */
+const RESERVED_AT_END = 1
+
+/** A host whose agent has not been heard of for this long gets no new instances: nobody there would start them. */
+export const HOST_SILENT_MS = 90_000
+
+/**
+ * The hosts that may take instances now: active, and heard of lately. The host that is answering is plainly alive,
+ * whatever its row says.
+ */
+export function placeableHosts(
+  hosts: readonly Host[],
+  answering: HostName,
+  nowMs: number,
+): readonly Host[] {
+  return hosts.filter(
+    (host) =>
+      host.state === 'active' &&
+      (host.name === answering || nowMs - Date.parse(host.lastSeenAt) <= HOST_SILENT_MS),
+  )
+}
+
+/**
+ * The host with room for the demand that could hold most instances of its kind: the scarcer of its resources counts.
+ * Of equals the first by name. Undefined when it fits nowhere.
+ */
+export function chooseHost(hosts: readonly Host[], demand: Demand): Host | undefined {
+  let best: Host | undefined
+  for (const host of hosts) {
+    if (capacityFor(host, demand) < 1) continue
+    if (best === undefined || isBetter(host, best, demand)) best = host
+  }
+  return best
+}
+
+/** The hosts as they are once `name` has taken the demand: for placing several instances from one snapshot. */
+export function afterTaking(
+  hosts: readonly Host[],
+  name: HostName,
+  demand: Demand,
+): readonly Host[] {
+  return hosts.map((host) =>
+    host.name === name
+      ? {
+          ...host,
+          usedVcpus: host.usedVcpus + demand.vcpus,
+          usedMemoryMiB: host.usedMemoryMiB + demand.memoryMiB,
+        }
+      : host,
+  )
+}
+
+/** How many instances of this kind the host still has room for; not rounded, so that nearly full hosts compare too. */
+function capacityFor(host: Host, demand: Demand): number {
+  return Math.min(
+    ratio(host.vcpus - host.usedVcpus, demand.vcpus),
+    ratio(host.memoryMiB - host.usedMemoryMiB, demand.memoryMiB),
+  )
+}
+
+function ratio(free: number, demand: number): number {
+  return demand === 0 ? Number.POSITIVE_INFINITY : free / demand
+}
+
+function isBetter(host: Host, than: Host, demand: Demand): boolean {
+  const difference = capacityFor(host, demand) - capacityFor(than, demand)
+  return difference > 0 || (difference === 0 && host.name < than.name)
+}
+
+/** How many addresses of the subnet instances may have. */
+export function assignableCount(subnet: Cidr): number {
+  return Math.max(0, cidrSize(subnet) - RESERVED_AT_START - RESERVED_AT_END)
+}
+
+/** Whether an instance may have this address of the subnet: it lies inside and is not one of the five reserved ones. */
+export function isAssignable(subnet: Cidr, ip: Ipv4): boolean {
+  if (!cidrContains(subnet, ip)) return false
+  const index = ipv4ToNumber(ip) - ipv4ToNumber(subnet.network)
+  return index >= RESERVED_AT_START && index < cidrSize(subnet) - RESERVED_AT_END
+}
+
+/**
+ * A free address: the first that is not taken, from a random start (`random` is any non-negative integer) and round the
+ * subnet. The random start keeps a freed address from going straight to another instance, and two hosts that choose at
+ * the same time from choosing the same. Undefined when the subnet is full.
+ */
+export function chooseAddress(
+  subnet: Cidr,
+  taken: ReadonlySet<Ipv4>,
+  random: number,
+): Ipv4 | undefined {
+  const count = assignableCount(subnet)
+  for (let step = 0; step < count; step++) {
+    const ip = cidrAddress(subnet, RESERVED_AT_START + ((random + step) % count))
+    if (!taken.has(ip)) return ip
+  }
+  return undefined
+}

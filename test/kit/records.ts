@@ -1,0 +1,125 @@
+/** Records for tests: small, valid, and told apart by a number. */
+import { cidr, cidrAddress, type Ipv4, macFromRandom } from '../../src/model/addr.ts'
+import {
+  type AccountId,
+  formatId,
+  type HostName,
+  type IdPrefix,
+  type InstanceId,
+  parseAccountId,
+  parseHostName,
+} from '../../src/model/ids.ts'
+import type { Group, Host, Image, Instance, Nic, Subnet, Vpc } from '../../src/model/records.ts'
+
+const TIME = '2026-11-22T08:00:00.000Z'
+
+function must<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('a literal of a test is malformed')
+  return value
+}
+
+function numbered<P extends IdPrefix>(prefix: P, number: number) {
+  const bytes = new Uint8Array(9)
+  new DataView(bytes.buffer).setUint32(4, number)
+  return formatId(prefix, bytes)
+}
+
+export const account: AccountId = must(parseAccountId('000000000001'))
+
+export function hostName(text: string): HostName {
+  return must(parseHostName(text))
+}
+
+export function instanceId(number: number): InstanceId {
+  return numbered('i', number)
+}
+
+/** A default VPC with one subnet and its default group. */
+export const network: { readonly vpc: Vpc; readonly subnet: Subnet; readonly group: Group } = {
+  vpc: { id: numbered('vpc', 1), account, cidr: cidr('172.31.0.0/16'), isDefault: true },
+  subnet: {
+    id: numbered('subnet', 1),
+    vpc: numbered('vpc', 1),
+    account,
+    cidr: cidr('172.31.0.0/20'),
+    zone: 'atoll-1a',
+    isDefault: true,
+  },
+  group: {
+    id: numbered('sg', 1),
+    vpc: numbered('vpc', 1),
+    account,
+    name: 'default',
+    description: 'default',
+  },
+}
+
+export const image: Image = {
+  id: numbered('ami', 1),
+  account,
+  name: 'sample',
+  description: '',
+  location: 'docker://atoll-sample:latest',
+  architecture: 'x86_64',
+  state: 'available',
+  stateReason: null,
+  digest: `sha256:${'0'.repeat(64)}`,
+  host: hostName('here'),
+  createdAt: TIME,
+}
+
+export function hostRecord(name: HostName, more: { readonly fabricAddress?: Ipv4 } = {}): Host {
+  return {
+    name,
+    zone: 'atoll-1a',
+    state: 'active',
+    version: '0.1.0',
+    vcpus: 32,
+    memoryMiB: 32_768,
+    usedVcpus: 0,
+    usedMemoryMiB: 0,
+    generation: 1,
+    fabricAddress: more.fabricAddress ?? null,
+    lastSeenAt: TIME,
+  }
+}
+
+/** A launched instance that no agent has seen yet. */
+export function instanceRecord(id: InstanceId, host: HostName): Instance {
+  return {
+    id,
+    account,
+    reservation: numbered('r', 1),
+    launchIndex: 0,
+    image: image.id,
+    type: 't3.micro',
+    host,
+    keyName: null,
+    userData: null,
+    state: 'pending',
+    wanted: 'run',
+    bootCount: 1,
+    bootSeen: 0,
+    transitionReason: '',
+    stateReason: null,
+    clientToken: null,
+    launchedAt: TIME,
+    terminatedAt: null,
+  }
+}
+
+/** Its NIC, with the `number`-th address that instances may have. */
+export function nicRecord(instance: InstanceId, number: number): Nic {
+  return {
+    id: numbered('eni', number),
+    instance,
+    account,
+    vpc: network.vpc.id,
+    subnet: network.subnet.id,
+    deviceIndex: 0,
+    ip: cidrAddress(network.subnet.cidr, 3 + number),
+    mac: macFromRandom(Uint8Array.of(0, 0, 0, number >> 8, number & 255)),
+    groups: [network.group.id],
+    createdAt: TIME,
+  }
+}

@@ -1,0 +1,206 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createLedger, newerWant, parseLedger } from '../../../src/agent/ledger.ts'
+import type { Log } from '../../../src/lib/log.ts'
+import { silentLog } from '../../../src/lib/log.ts'
+import { cidr, ipv4, parseMac } from '../../../src/model/addr.ts'
+import { formatId, type HostName, parseAccountId, parseHostName } from '../../../src/model/ids.ts'
+import type { HostWant } from '../../../src/model/want.ts'
+
+const bytes = Buffer.alloc(9, 0x5a)
+const some = <T>(value: T | undefined): T => {
+  if (value === undefined) throw new Error('malformed test data')
+  return value
+}
+const host: HostName = some(parseHostName('host-1'))
+const nic = {
+  id: formatId('eni', bytes),
+  deviceIndex: 0,
+  ip: ipv4('172.31.0.7'),
+  mac: some(parseMac('02:00:00:00:00:07')),
+  vpc: formatId('vpc', bytes),
+  vpcCidr: cidr('172.31.0.0/16'),
+  subnet: formatId('subnet', bytes),
+  subnetCidr: cidr('172.31.0.0/20'),
+  gateway: ipv4('172.31.0.1'),
+  groups: [{ id: formatId('sg', bytes), name: 'default' }],
+}
+
+/** A want whose local part says `generation` and whose shared part says `name`. */
+function want(generation: number, name: string): HostWant {
+  const image = { id: formatId('ami', bytes), location: 'docker://busybox', digest: null }
+  return {
+    local: {
+      host,
+      generation,
+      instances: [
+        {
+          id: formatId('i', bytes),
+          account: some(parseAccountId('123456789012')),
+          reservation: formatId('r', bytes),
+          launchIndex: 0,
+          launchedAt: '2026-11-22T08:33:27.000Z',
+          run: 'run',
+          bootCount: generation,
+          image,
+          type: { name: 't.nano', vcpus: 1, memoryMiB: 64, diskGiB: 1 },
+          zone: 'atoll-1a',
+          hostname: 'i-5a',
+          keyName: null,
+          publicKey: null,
+          userData: 'aGVsbG8=',
+          tags: [{ key: 'Name', value: 'wéb' }],
+          nics: [nic],
+        },
+      ],
+      images: [image],
+    },
+    shared: {
+      subnets: [{ id: nic.subnet, cidr: nic.subnetCidr, gateway: nic.gateway }],
+      vpcs: [{ id: nic.vpc, cidr: nic.vpcCidr }],
+      groups: [{ id: formatId('sg', bytes), members: [nic.ip] }],
+      names: [{ name, ip: nic.ip, primary: true }],
+      routes: [{ ip: ipv4('172.31.0.9'), via: ipv4('10.0.0.2') }],
+    },
+  }
+}
+
+let directory = ''
+let file = ''
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'atoll-ledger-'))
+  file = join(directory, 'state', 'ledger.json')
+})
+afterEach(() => rm(directory, { recursive: true, force: true }))
+
+/** A logger that keeps its messages. */
+function keepingLog(): { readonly log: Log; readonly messages: string[] } {
+  const messages: string[] = []
+  const keep = (_fields: object, message: string) => void messages.push(message)
+  const log: Log = { debug() {}, info: keep, warn: keep, error: keep, child: () => log }
+  return { log, messages }
+}
+
+describe('newerWant', () => {
+  it('never takes the local part backwards and always takes the shared part', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(20), { minLength: 1 }), (generations) => {
+        let known: HostWant | null = null
+        let newest = -1
+        for (const [index, generation] of generations.entries()) {
+          known = newerWant(known, want(generation, `n-${index}`))
+          newest = Math.max(newest, generation)
+          expect(known.local.generation).toBe(newest)
+          expect(known.shared.names[0]?.name).toBe(`n-${index}`)
+        }
+      }),
+    )
+  })
+})
+
+describe('a ledger', () => {
+  it('knows nothing at first', async () => {
+    expect(await createLedger({ file, log: silentLog }).load()).toBeNull()
+  })
+
+  it('gives the next daemon what the last one accepted', async () => {
+    await createLedger({ file, log: silentLog }).accept(want(7, 'web'))
+    const next = createLedger({ file, log: silentLog })
+    expect(await next.load()).toEqual(want(7, 'web'))
+    const merged = { local: want(7, 'web').local, shared: want(6, 'db').shared }
+    expect(await next.accept(want(6, 'db'))).toEqual(merged)
+    expect(await createLedger({ file, log: silentLog }).load()).toEqual(merged)
+  })
+
+  it('is readable by its owner alone and leaves nothing beside itself', async () => {
+    await createLedger({ file, log: silentLog }).accept(want(1, 'web'))
+    expect((await stat(file)).mode & 0o777).toBe(0o600)
+    expect(await readdir(join(directory, 'state'))).toEqual(['ledger.json'])
+  })
+
+  it('does not write what it has written', async () => {
+    const ledger = createLedger({ file, log: silentLog })
+    await ledger.accept(want(1, 'web'))
+    const { ino } = await stat(file)
+    await ledger.accept(want(1, 'web'))
+    expect((await stat(file)).ino).toBe(ino)
+    await ledger.accept(want(1, 'db'))
+    expect((await stat(file)).ino).not.toBe(ino)
+  })
+
+  it('takes calls one after the other', async () => {
+    const ledger = createLedger({ file, log: silentLog })
+    await Promise.all([3, 1, 4, 2].map((generation) => ledger.accept(want(generation, 'web'))))
+    expect((await createLedger({ file, log: silentLog }).load())?.local.generation).toBe(4)
+  })
+})
+
+describe('a damaged file', () => {
+  it('is never half believed, wherever it is cut', async () => {
+    await createLedger({ file, log: silentLog }).accept(want(1, 'web'))
+    const whole = await readFile(file)
+    // All but the closing line feed matters.
+    for (let length = 0; length < whole.length - 1; length += 1)
+      expect(parseLedger(whole.subarray(0, length).toString('utf8'))).toBeNull()
+    expect(parseLedger(whole.toString('utf8'))).toEqual(want(1, 'web'))
+  })
+
+  it.each([
+    ['empty', ''],
+    ['no JSON', '\0\0\0'],
+    ['another format', JSON.stringify({ format: 2, want: want(1, 'web') })],
+    [
+      'a bad address',
+      JSON.stringify({ format: 1, want: want(1, 'web') }).replace('172.31.0.7', '172.31.0.777'),
+    ],
+    ['a bad id', JSON.stringify({ format: 1, want: want(1, 'web') }).replace('eni-', '../-')],
+    [
+      'host bits',
+      JSON.stringify({ format: 1, want: want(1, 'web') }).replace('172.31.0.0', '172.31.0.1'),
+    ],
+  ])('(%s) is set aside and reported', async (_what, text) => {
+    await createLedger({ file, log: silentLog }).accept(want(1, 'web'))
+    await writeFile(file, text)
+    const { log, messages } = keepingLog()
+    const ledger = createLedger({ file, log })
+    expect(await ledger.load()).toBeNull()
+    expect(messages).toEqual(['ledger is damaged and was set aside'])
+    expect(await readFile(`${file}.damaged`, 'utf8')).toBe(text)
+    await ledger.accept(want(2, 'web'))
+    expect((await createLedger({ file, log: silentLog }).load())?.local.generation).toBe(2)
+  })
+})
+
+describe('a disk that refuses', () => {
+  it('does not stop the host, and is written to as soon as it takes it', async () => {
+    await writeFile(join(directory, 'state'), 'a file where the directory should be')
+    const { log, messages } = keepingLog()
+    const ledger = createLedger({ file: join(directory, 'state', 'ledger.json'), log })
+    expect(await ledger.accept(want(1, 'web'))).toEqual(want(1, 'web'))
+    expect(await ledger.load()).toEqual(want(1, 'web'))
+    expect(messages).toContain(
+      'ledger was not written; this host would forget its newest want in a reboot',
+    )
+    await rm(join(directory, 'state'))
+    await ledger.accept(want(1, 'web'))
+    expect((await createLedger({ file, log: silentLog }).load())?.local.generation).toBe(1)
+  })
+
+  it('keeps the old want whole when the new one cannot be written', async () => {
+    await createLedger({ file, log: silentLog }).accept(want(1, 'web'))
+    const { log, messages } = keepingLog()
+    const ledger = createLedger({ file, log })
+    await ledger.load()
+    // A directory stands where the new file would be written.
+    await mkdir(`${file}.new/x`, { recursive: true })
+    await ledger.accept(want(2, 'web'))
+    expect(messages).toHaveLength(1)
+    expect((await createLedger({ file, log: silentLog }).load())?.local.generation).toBe(1)
+    await rm(`${file}.new`, { recursive: true })
+    await ledger.accept(want(2, 'web'))
+    expect((await createLedger({ file, log: silentLog }).load())?.local.generation).toBe(2)
+  })
+})

@@ -1,0 +1,136 @@
+import { randomBytes } from 'node:crypto'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { bootstrap } from '../../../src/agent/bootstrap.ts'
+import { purge, readSnapshot, reportFacts } from '../../../src/agent/report.ts'
+import { type Clock, systemClock } from '../../../src/lib/clock.ts'
+import { silentLog } from '../../../src/lib/log.ts'
+import { TOMBSTONE_MS } from '../../../src/model/lifecycle.ts'
+import type { Fact } from '../../../src/model/want.ts'
+import { openSqliteStore } from '../../../src/store/sql.ts'
+import type { Store } from '../../../src/store/store.ts'
+import {
+  account,
+  hostName,
+  hostRecord,
+  instanceId,
+  instanceRecord,
+  network,
+  nicRecord,
+} from '../../kit/records.ts'
+
+const here = hostName('here')
+const id = instanceId(1)
+let store: Store
+
+/** One launched instance on a host with its capacity taken. */
+beforeEach(async () => {
+  store = await openSqliteStore({ file: ':memory:', log: silentLog })
+  await store.migrate()
+  await store.transaction(async (tx) => {
+    await tx.insertAccount({ id: account, name: 'default' })
+    await tx.insertVpc(network.vpc)
+    await tx.insertSubnet(network.subnet)
+    await tx.insertGroup(network.group)
+    await tx.upsertHost(hostRecord(here))
+    await tx.takeCapacity(here, 2, 1024)
+    await tx.insertInstance(instanceRecord(id, here))
+    await tx.insertNic(nicRecord(id, 1))
+  })
+})
+afterEach(() => store.close())
+
+const report = (...facts: Fact[]) => reportFacts(store, here, facts, systemClock)
+
+async function state() {
+  const { hosts, nics } = await readSnapshot(store)
+  const [instance] = await store.read((tx) => tx.instances({ ids: [id] }))
+  return {
+    state: instance?.state,
+    wanted: instance?.wanted,
+    nics: nics.length,
+    used: hosts[0]?.usedMemoryMiB,
+  }
+}
+
+describe('reportFacts', () => {
+  it('writes a fact once and then finds nothing new in it', async () => {
+    expect((await report({ kind: 'running', instance: id, bootCount: 1 })).changes).toHaveLength(1)
+    expect((await report({ kind: 'running', instance: id, bootCount: 1 })).changes).toHaveLength(0)
+    expect(await state()).toMatchObject({ state: 'running' })
+  })
+
+  it('gives address and capacity back when the last of an instance is gone, and not before', async () => {
+    await store.transaction((tx) =>
+      tx.updateInstance(id, { state: 'shutting-down', wanted: 'terminate' }),
+    )
+    expect(await state()).toEqual({
+      state: 'shutting-down',
+      wanted: 'terminate',
+      nics: 1,
+      used: 1024,
+    })
+    expect(await report({ kind: 'gone', instance: id })).toMatchObject({ wantChanged: true })
+    expect(await state()).toEqual({ state: 'terminated', wanted: 'terminate', nics: 0, used: 0 })
+    await report({ kind: 'gone', instance: id })
+    expect(await state()).toMatchObject({ used: 0 })
+  })
+
+  it('a failed instance is terminated on the ordinary path, with its reason', async () => {
+    const { wantChanged } = await report({
+      kind: 'failed',
+      instance: id,
+      code: 'Client.InvalidImage',
+      message: 'no such image',
+    })
+    expect(wantChanged).toBe(true)
+    expect(await state()).toEqual({
+      state: 'shutting-down',
+      wanted: 'terminate',
+      nics: 1,
+      used: 1024,
+    })
+    const [instance] = await store.read((tx) => tx.instances({ ids: [id] }))
+    expect(instance?.stateReason).toEqual({
+      code: 'Client.InvalidImage',
+      message: 'Client.InvalidImage: no such image',
+    })
+  })
+
+  it('takes no word about an instance of another host', async () => {
+    const facts: Fact[] = [{ kind: 'running', instance: id, bootCount: 1 }]
+    expect((await reportFacts(store, hostName('there'), facts, systemClock)).changes).toEqual([])
+  })
+})
+
+it('purge forgets a tombstone after its hour, with its tags', async () => {
+  const at = (ms: number): Clock => ({ ...systemClock, now: () => ms })
+  await store.transaction(async (tx) => {
+    await tx.putTags([{ account, resource: id, resourceType: 'instance', key: 'Name', value: 'x' }])
+    await tx.deleteNics(id)
+    await tx.updateInstance(id, {
+      state: 'terminated',
+      wanted: 'terminate',
+      terminatedAt: new Date(0).toISOString(),
+    })
+  })
+  expect(await purge(store, here, at(TOMBSTONE_MS - 1))).toBe(0)
+  expect(await purge(store, here, at(TOMBSTONE_MS))).toBe(1)
+  expect(await store.read(async (tx) => [await tx.instances({}), await tx.tags({})])).toEqual([
+    [],
+    [],
+  ])
+})
+
+it('bootstrap makes a cloud once, and finds it the second time', async () => {
+  const fresh = await openSqliteStore({ file: ':memory:', log: silentLog })
+  await fresh.migrate()
+  const settings = { vpc: network.vpc.cidr, subnet: network.subnet.cidr, zone: 'atoll-1a' }
+  const first = await bootstrap(fresh, settings, randomBytes)
+  const second = await bootstrap(fresh, settings, randomBytes)
+  expect(second).toEqual(first)
+  expect(first.id).toMatch(/^AKIA[A-Z2-7]{16}$/)
+  expect(first.secret).toHaveLength(40)
+  const { vpcs, subnets, groups } = await readSnapshot(fresh)
+  expect([vpcs.length, subnets.length, groups.length]).toEqual([1, 1, 1])
+  await fresh.close()
+})

@@ -1,0 +1,150 @@
+import * as fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { cidr, cidrAddress, type Ipv4, ipv4 } from '../../../src/model/addr.ts'
+import type { Host } from '../../../src/model/records.ts'
+import {
+  afterTaking,
+  assignableCount,
+  chooseAddress,
+  chooseHost,
+  HOST_SILENT_MS,
+  isAssignable,
+  placeableHosts,
+} from '../../../src/plan/placement.ts'
+import { hostName, hostRecord } from '../../kit/records.ts'
+
+const anyDemand = fc.record({
+  vcpus: fc.integer({ min: 1, max: 8 }),
+  memoryMiB: fc.integer({ min: 64, max: 4096 }),
+})
+
+const anyHosts = fc
+  .array(
+    fc.record({
+      vcpus: fc.nat(32),
+      memoryMiB: fc.nat(16_384),
+      usedVcpus: fc.nat(32),
+      usedMemoryMiB: fc.nat(16_384),
+    }),
+    { maxLength: 6 },
+  )
+  .map((rows) => rows.map((row, at): Host => ({ ...hostRecord(hostName(`h${at}`)), ...row })))
+
+const fits = (host: Host, demand: { vcpus: number; memoryMiB: number }): boolean =>
+  host.usedVcpus + demand.vcpus <= host.vcpus &&
+  host.usedMemoryMiB + demand.memoryMiB <= host.memoryMiB
+
+describe('chooseHost', () => {
+  it('chooses a host that fits whenever there is one, and none otherwise', () => {
+    fc.assert(
+      fc.property(anyHosts, anyDemand, (hosts, demand) => {
+        const chosen = chooseHost(hosts, demand)
+        if (chosen === undefined) expect(hosts.some((host) => fits(host, demand))).toBe(false)
+        else expect(fits(chosen, demand)).toBe(true)
+      }),
+    )
+  })
+
+  it('does not depend on the order of the hosts', () => {
+    fc.assert(
+      fc.property(anyHosts, anyDemand, (hosts, demand) => {
+        expect(chooseHost(hosts.toReversed(), demand)?.name).toBe(chooseHost(hosts, demand)?.name)
+      }),
+    )
+  })
+
+  it('never fills a host beyond its capacity, and fills all of them', () => {
+    fc.assert(
+      fc.property(anyHosts, anyDemand, (start, demand) => {
+        let hosts: readonly Host[] = start
+        for (;;) {
+          const chosen = chooseHost(hosts, demand)
+          if (chosen === undefined) break
+          hosts = afterTaking(hosts, chosen.name, demand)
+          const after = hosts.find((host) => host.name === chosen.name)
+          expect(after?.usedVcpus).toBeLessThanOrEqual(chosen.vcpus)
+          expect(after?.usedMemoryMiB).toBeLessThanOrEqual(chosen.memoryMiB)
+        }
+        expect(hosts.some((host) => fits(host, demand))).toBe(false)
+      }),
+    )
+  })
+
+  it('spreads over equal hosts', () => {
+    const demand = { vcpus: 1, memoryMiB: 1024 }
+    let hosts: readonly Host[] = ['a', 'b', 'c'].map((name) => hostRecord(hostName(name)))
+    for (let launch = 0; launch < 9; launch += 1) {
+      const chosen = chooseHost(hosts, demand)
+      if (chosen !== undefined) hosts = afterTaking(hosts, chosen.name, demand)
+    }
+    expect(hosts.map((host) => host.usedVcpus)).toEqual([3, 3, 3])
+  })
+})
+
+describe('placeableHosts', () => {
+  const seen = hostRecord(hostName('a'))
+  const seenMs = Date.parse(seen.lastSeenAt)
+  const other = hostName('other')
+
+  it.each([
+    ['heard of just now', seen, other, seenMs, true],
+    ['heard of at the limit', seen, other, seenMs + HOST_SILENT_MS, true],
+    ['silent', seen, other, seenMs + HOST_SILENT_MS + 1, false],
+    ['silent, but answering', seen, seen.name, seenMs + HOST_SILENT_MS + 1, true],
+    ['draining', { ...seen, state: 'draining' as const }, seen.name, seenMs, false],
+  ])('%s', (_case, host, answering, nowMs, placeable) => {
+    expect(placeableHosts([host], answering, nowMs).length > 0).toBe(placeable)
+  })
+})
+
+describe('addresses', () => {
+  const anySubnet = fc
+    .record({ third: fc.nat(255), prefix: fc.integer({ min: 20, max: 32 }) })
+    .map(({ third, prefix }) =>
+      cidr(`10.0.${prefix >= 24 ? third : third - (third % 2 ** (24 - prefix))}.0/${prefix}`),
+    )
+
+  it('gives every assignable address exactly once, then none', () => {
+    fc.assert(
+      fc.property(
+        anySubnet.filter((subnet) => subnet.prefix >= 24),
+        fc.infiniteStream(fc.nat(0xffff_ffff)),
+        (subnet, random) => {
+          const taken = new Set<Ipv4>()
+          for (const start of random) {
+            const ip = chooseAddress(subnet, taken, start)
+            if (ip === undefined) break
+            expect(taken.has(ip)).toBe(false)
+            expect(isAssignable(subnet, ip)).toBe(true)
+            taken.add(ip)
+          }
+          expect(taken.size).toBe(assignableCount(subnet))
+        },
+      ),
+      { numRuns: 20 },
+    )
+  })
+
+  it('keeps back the first four addresses and the last', () => {
+    const subnet = cidr('10.0.1.0/24')
+    const refused = Array.from({ length: 256 }, (_, index) => cidrAddress(subnet, index)).filter(
+      (ip) => !isAssignable(subnet, ip),
+    )
+    expect(refused).toEqual(['10.0.1.0', '10.0.1.1', '10.0.1.2', '10.0.1.3', '10.0.1.255'])
+    expect(isAssignable(subnet, ipv4('10.0.2.9'))).toBe(false)
+    expect(isAssignable(subnet, ipv4('10.0.0.9'))).toBe(false)
+  })
+
+  it.each(['10.0.0.0/30', '10.0.0.0/31', '10.0.0.0/32'])('%s has no address to give', (block) => {
+    expect(assignableCount(cidr(block))).toBe(0)
+    expect(chooseAddress(cidr(block), new Set(), 7)).toBeUndefined()
+  })
+
+  it('starts where chance says', () => {
+    const subnet = cidr('10.0.1.0/24')
+    expect(chooseAddress(subnet, new Set(), 0)).toBe('10.0.1.4')
+    expect(chooseAddress(subnet, new Set(), 10)).toBe('10.0.1.14')
+    expect(chooseAddress(subnet, new Set([ipv4('10.0.1.14')]), 10)).toBe('10.0.1.15')
+    expect(chooseAddress(subnet, new Set([ipv4('10.0.1.254')]), 250)).toBe('10.0.1.4')
+  })
+})

@@ -1,0 +1,142 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { cidr, ipv4 } from '../../../src/model/addr.ts'
+import type { Instance, Nic } from '../../../src/model/records.ts'
+import { type Snapshot, wantFor } from '../../../src/plan/want.ts'
+import {
+  account,
+  hostName,
+  hostRecord,
+  image,
+  instanceId,
+  instanceRecord,
+  network,
+  nicRecord,
+} from '../../kit/records.ts'
+
+const here = hostName('here')
+const there = hostName('there')
+
+function snapshot(
+  instances: readonly Instance[],
+  nics: readonly Nic[],
+  more: Partial<Snapshot> = {},
+): Snapshot {
+  return {
+    hosts: [
+      hostRecord(here, { fabricAddress: ipv4('192.0.2.1') }),
+      hostRecord(there, { fabricAddress: ipv4('192.0.2.2') }),
+    ],
+    instances,
+    nics,
+    vpcs: [network.vpc],
+    subnets: [network.subnet],
+    groups: [network.group],
+    images: [image],
+    types: [{ name: 't3.micro', vcpus: 2, memoryMiB: 1024, diskGiB: 8 }],
+    keyPairs: [],
+    tags: [],
+    ...more,
+  }
+}
+
+/** `count` instances on alternating hosts, each with one NIC. */
+function town(count: number): {
+  readonly instances: readonly Instance[]
+  readonly nics: readonly Nic[]
+} {
+  const instances = Array.from({ length: count }, (_, index) =>
+    instanceRecord(instanceId(index + 1), index % 2 === 0 ? here : there),
+  )
+  return { instances, nics: instances.map((instance, index) => nicRecord(instance.id, index + 1)) }
+}
+
+describe('wantFor', () => {
+  it('knows nothing of a host without a record', () => {
+    expect(wantFor(hostName('elsewhere'), snapshot([], []))).toBeNull()
+  })
+
+  it('does not depend on the order in which records were read', () => {
+    const { instances, nics } = town(6)
+    const sorted = wantFor(here, snapshot(instances, nics))
+    fc.assert(
+      fc.property(fc.shuffledSubarray([...instances], { minLength: 6 }), (shuffled) => {
+        expect(wantFor(here, snapshot(shuffled, nics))).toEqual(sorted)
+      }),
+    )
+  })
+
+  it('gives each instance to one host, and the others a route to it', () => {
+    const { instances, nics } = town(5)
+    const wants = [here, there].map((host) => wantFor(host, snapshot(instances, nics)))
+    const homes = wants.flatMap(
+      (want) => want?.local.instances.map((instance) => instance.id) ?? [],
+    )
+    expect(homes.toSorted()).toEqual(instances.map((instance) => instance.id))
+    expect(wants[0]?.shared.routes.map((route) => route.via)).toEqual(['192.0.2.2', '192.0.2.2'])
+    expect(wants[1]?.shared.routes).toHaveLength(3)
+  })
+
+  it('keeps a terminating instance with its NIC until its records are gone', () => {
+    const { instances, nics } = town(1)
+    const leaving = instances.map((instance) => ({
+      ...instance,
+      wanted: 'terminate' as const,
+      state: 'shutting-down' as const,
+    }))
+    const want = wantFor(here, snapshot(leaving, nics))
+    expect(want?.local.instances.map(({ run, nics }) => [run, nics.length])).toEqual([
+      ['terminate', 1],
+    ])
+  })
+
+  it('makes no half NIC when a subnet is missing', () => {
+    const { instances, nics } = town(1)
+    const want = wantFor(here, snapshot(instances, nics, { subnets: [] }))
+    expect(want?.local.instances[0]?.nics).toEqual([])
+  })
+
+  it('goes on with an image that was deregistered', () => {
+    const { instances, nics } = town(1)
+    const want = wantFor(here, snapshot(instances, nics, { images: [] }))
+    expect(want?.local.instances[0]?.image).toEqual({ id: image.id, location: '', digest: null })
+  })
+
+  it.each([
+    ['web', true],
+    ['Web', true],
+    ['two words', false],
+    ['a.b', false],
+    ['i-0123456789abcdef0', false],
+    ['ip-172-31-0-5', false],
+    ['', false],
+  ])('serves the Name tag %j: %s', (value, served) => {
+    const { instances, nics } = town(1)
+    const tags = [
+      { account, resource: instanceId(1), resourceType: 'instance', key: 'Name', value },
+    ]
+    const names = wantFor(here, snapshot(instances, nics, { tags }))?.shared.names ?? []
+    expect(names.slice(0, 2)).toEqual([
+      { name: instanceId(1), ip: nics[0]?.ip, primary: true },
+      { name: `ip-${nics[0]?.ip.replaceAll('.', '-')}`, ip: nics[0]?.ip, primary: false },
+    ])
+    expect(names.slice(2).map((one) => one.name)).toEqual(served ? [value.toLowerCase()] : [])
+  })
+
+  it('lists pending images of this host only', () => {
+    const pending = { ...image, state: 'pending' as const }
+    expect(
+      wantFor(here, snapshot([], [], { images: [{ ...pending, host: here }] }))?.local.images,
+    ).toHaveLength(1)
+    expect(
+      wantFor(here, snapshot([], [], { images: [{ ...pending, host: there }] }))?.local.images,
+    ).toEqual([])
+    expect(wantFor(here, snapshot([], [], { images: [image] }))?.local.images).toEqual([])
+  })
+
+  it('puts the gateway of every subnet on every host', () => {
+    expect(wantFor(there, snapshot([], []))?.shared.subnets).toEqual([
+      { id: network.subnet.id, cidr: cidr('172.31.0.0/20'), gateway: '172.31.0.1' },
+    ])
+  })
+})
