@@ -1,0 +1,175 @@
+/**
+ * Writes `src/api/generated`: what the chosen EC2 and STS actions look like on the wire.
+ *
+ * The source is the schemas of `@aws-sdk/client-ec2` and `@aws-sdk/client-sts`, development dependencies that the daemon
+ * never loads. To add an action, add its name below and run `node scripts/generate-wire.ts`. A test checks that the
+ * committed files are what this writes.
+ */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import * as ec2 from '@aws-sdk/client-ec2'
+import * as sts from '@aws-sdk/client-sts'
+import { NormalizedSchema } from '@smithy/core/schema'
+import type { WireModel } from '../src/api/wire/model.ts'
+
+const EC2_ACTIONS = [
+  // Where things are
+  'DescribeRegions',
+  'DescribeAvailabilityZones',
+  'DescribeAccountAttributes',
+  'DescribeInstanceTypes',
+  // Images and keys
+  'RegisterImage',
+  'DescribeImages',
+  'DeregisterImage',
+  'CreateKeyPair',
+  'ImportKeyPair',
+  'DescribeKeyPairs',
+  'DeleteKeyPair',
+  // Instances
+  'RunInstances',
+  'DescribeInstances',
+  'DescribeInstanceStatus',
+  'StartInstances',
+  'StopInstances',
+  'RebootInstances',
+  'TerminateInstances',
+  'GetConsoleOutput',
+  'DescribeVolumes',
+  // Networks
+  'DescribeVpcs',
+  'DescribeSubnets',
+  'CreateSecurityGroup',
+  'DescribeSecurityGroups',
+  'DeleteSecurityGroup',
+  'AuthorizeSecurityGroupIngress',
+  'AuthorizeSecurityGroupEgress',
+  'RevokeSecurityGroupIngress',
+  'RevokeSecurityGroupEgress',
+  'AllocateAddress',
+  'AssociateAddress',
+  'DisassociateAddress',
+  'ReleaseAddress',
+  'DescribeAddresses',
+  // Tags
+  'CreateTags',
+  'DeleteTags',
+  'DescribeTags',
+]
+const STS_ACTIONS = ['GetCallerIdentity']
+
+const DIRECTORY = join(import.meta.dirname, '../src/api/generated')
+
+type Schema = Parameters<typeof NormalizedSchema.of>[0]
+type Table = Record<string, Record<string, string>>
+/** How requests and answers differ: what a member is called, and what the items of a list are. */
+interface Direction {
+  readonly memberName: (member: string, schema: NormalizedSchema) => string
+  readonly itemName: (item: NormalizedSchema) => string
+}
+
+/** Both generated files, by name. Throws when the SDK's schemas hold something that the wire cannot express. */
+export function generateWire(): Readonly<Record<string, string>> {
+  const ec2Model = describe(ec2, EC2_ACTIONS, {
+    version: '2016-11-15',
+    namespace: 'http://ec2.amazonaws.com/doc/2016-11-15/',
+    wrapped: false,
+  })
+  const stsModel = describe(sts, STS_ACTIONS, {
+    version: '2011-06-15',
+    namespace: 'https://sts.amazonaws.com/doc/2011-06-15/',
+    wrapped: true,
+  })
+  return {
+    'ec2.ts': print('EC2_MODEL', '@aws-sdk/client-ec2', ec2Model),
+    'sts.ts': print('STS_MODEL', '@aws-sdk/client-sts', stsModel),
+  }
+}
+
+function describe(
+  client: object,
+  names: readonly string[],
+  protocol: Pick<WireModel, 'version' | 'namespace' | 'wrapped'>,
+): WireModel {
+  const inputs: Table = {}
+  const outputs: Table = {}
+  const actions: Record<string, [string, string]> = {}
+  for (const name of names) {
+    const operation: unknown = Reflect.get(client, `${name}$`)
+    if (!Array.isArray(operation)) throw new Error(`the SDK has no action ${name}`)
+    const input = NormalizedSchema.of(operation[4] as Schema)
+    const output = NormalizedSchema.of(operation[5] as Schema)
+    actions[name] = [structure(input, inputs, REQUEST), structure(output, outputs, ANSWER)]
+  }
+  return { ...protocol, actions, inputs: sorted(inputs), outputs: sorted(outputs) }
+}
+
+/** Enters a structure and everything below it into the table; its name. */
+function structure(schema: NormalizedSchema, table: Table, direction: Direction): string {
+  if (schema.isUnitSchema()) return 'unit'
+  const name = schema.getName() ?? 'unit'
+  if (table[name] !== undefined) return name
+  const members: Record<string, string> = {}
+  table[name] = members
+  for (const [member, target] of schema.structIterator()) {
+    const wireName = direction.memberName(member, target)
+    if (members[wireName] !== undefined) throw new Error(`${name} has two members ${wireName}`)
+    members[wireName] = `${member} ${typeOf(target, table, direction)}`
+  }
+  return name
+}
+
+function typeOf(schema: NormalizedSchema, table: Table, direction: Direction): string {
+  if (schema.isListSchema()) {
+    const item = schema.getValueSchema()
+    return `${typeOf(item, table, direction)}[${direction.itemName(item)}]`
+  }
+  if (schema.isStructSchema()) return structure(schema, table, direction)
+  if (schema.isTimestampSchema()) return 'timestamp'
+  if (schema.isBooleanSchema()) return 'boolean'
+  if (schema.isNumericSchema()) return 'number'
+  if (schema.isBlobSchema()) return 'blob'
+  if (schema.isStringSchema()) return 'string'
+  throw new Error(`${schema.getName(true)} is of a type that the wire does not know`)
+}
+
+/** `ec2QueryName`, else `xmlName` or the member's name with a capital; lists are flat. */
+const REQUEST: Direction = {
+  memberName(member, schema) {
+    const { ec2QueryName, xmlName = member } = textTraits(schema.getMergedTraits())
+    return ec2QueryName ?? `${xmlName.charAt(0).toUpperCase()}${xmlName.slice(1)}`
+  },
+  itemName: () => '',
+}
+
+const ANSWER: Direction = {
+  memberName: (member, schema) => textTraits(schema.getMemberTraits()).xmlName ?? member,
+  itemName: (item) => textTraits(item.getMergedTraits()).xmlName ?? 'member',
+}
+
+/** The two traits that name things; the SDK's types leave their values open. */
+function textTraits(traits: object): { readonly ec2QueryName?: string; readonly xmlName?: string } {
+  return traits
+}
+
+function sorted(table: Table): Table {
+  return Object.fromEntries(Object.entries(table).sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+function print(constant: string, source: string, model: WireModel): string {
+  const body = JSON.stringify(model, null, 2)
+    .replaceAll(/"(\w+)":/g, '$1:')
+    .replaceAll('"', "'")
+    .replaceAll(/\[\n\s+('\w+'),\n\s+('\w+')\n\s+\]/g, '[$1, $2]')
+  return `/** Written by scripts/generate-wire.ts from ${source}; do not edit. The notation is explained in ../wire/model.ts. */
+import type { WireModel } from '../wire/model.ts'
+
+export const ${constant}: WireModel = ${body}
+`
+}
+
+if (import.meta.main) {
+  for (const [name, text] of Object.entries(generateWire())) {
+    writeFileSync(join(DIRECTORY, name), text)
+  }
+}

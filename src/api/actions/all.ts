@@ -1,0 +1,49 @@
+/** Every action that the API answers. */
+import type { Action } from '../action.ts'
+import { deregisterImage, describeImages, registerImage } from './images.ts'
+import { describeInstanceTypes } from './instance-types.ts'
+import {
+  describeInstanceStatus,
+  describeInstances,
+  getConsoleOutput,
+  rebootInstances,
+  startInstances,
+  stopInstances,
+  terminateInstances,
+} from './instances.ts'
+import { createKeyPair, deleteKeyPair, describeKeyPairs, importKeyPair } from './keys.ts'
+import { runInstances } from './launch.ts'
+import { describeSecurityGroups, describeSubnets, describeVpcs } from './networks.ts'
+import { describeAccountAttributes, describeAvailabilityZones, describeRegions } from './places.ts'
+import { getCallerIdentity } from './sts.ts'
+import { createTags, deleteTags, describeTags } from './tags.ts'
+
+/** In no particular order; each name once. */
+export const allActions: readonly Action[] = [
+  getCallerIdentity,
+  describeRegions,
+  describeAvailabilityZones,
+  describeAccountAttributes,
+  describeVpcs,
+  describeSubnets,
+  describeSecurityGroups,
+  describeInstanceTypes,
+  registerImage,
+  describeImages,
+  deregisterImage,
+  createKeyPair,
+  importKeyPair,
+  describeKeyPairs,
+  deleteKeyPair,
+  runInstances,
+  describeInstances,
+  describeInstanceStatus,
+  startInstances,
+  stopInstances,
+  rebootInstances,
+  terminateInstances,
+  getConsoleOutput,
+  createTags,
+  deleteTags,
+  describeTags,
+]

@@ -1,0 +1,189 @@
+/**
+ * Images: RegisterImage, DescribeImages, DeregisterImage.
+ *
+ * Registering only writes the record; the host that took the request is rung and looks at the location, pins the digest
+ * or says what is wrong. Images are their account's own: none is public or shared.
+ */
+import type {
+  DeregisterImageResult,
+  DescribeImagesResult,
+  RegisterImageResult,
+} from '@aws-sdk/client-ec2'
+import { z } from 'zod'
+import { isoTime } from '../../lib/clock.ts'
+import { refused } from '../../model/errors.ts'
+import { formatId, ID_BYTES } from '../../model/ids.ts'
+import type { Image } from '../../model/records.ts'
+import type { Action, Call } from '../action.ts'
+import { describe, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
+import { dryRun, parseInput } from '../parameters.ts'
+import {
+  dryRunShape,
+  idListSchema,
+  idSchema,
+  notFound,
+  onlySchema,
+  pagedShape,
+  printable,
+  specifiedTags,
+  tagSpecificationsSchema,
+  textSchema,
+  withCode,
+} from '../schemas.ts'
+import { IMAGE_FILTERS, imageView } from '../views/image.ts'
+import { tagsIndex } from '../views/tags.ts'
+
+const LOCATION_MAX_LENGTH = 1024
+const DOCKER_PREFIX = 'docker://'
+/**
+ * `[domain[:port]/]path[:tag][@digest]`, as https://pkg.go.dev/github.com/distribution/reference says it, a little wider:
+ * the engine has the last word.
+ */
+const DOCKER_REFERENCE =
+  /^[a-zA-Z0-9][a-zA-Z0-9._-]*(?::\d+)?(?:\/[a-z0-9][a-z0-9._-]*)*(?::[\w][\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$/
+const ROOTFS_FILE = /^file:\/\/\/(?:[^\p{Cc}]+\/)*[^/\p{Cc}]+\.(?:tar|tar\.gz|tgz)$/u
+
+const locationSchema = printable(LOCATION_MAX_LENGTH).refine(isLocation, {
+  error:
+    "ImageLocation must be docker://name:tag (an image that the hosts' Docker engines have or can pull) or " +
+    'file:///absolute/path/rootfs.tar, .tar.gz or .tgz (a root file system on the host)',
+  ...withCode('InvalidParameterValue'),
+})
+
+function isLocation(text: string): boolean {
+  if (text.startsWith(DOCKER_PREFIX)) return DOCKER_REFERENCE.test(text.slice(DOCKER_PREFIX.length))
+  return ROOTFS_FILE.test(text) && !text.split('/').includes('..')
+}
+
+/** EC2's own rule (RegisterImage, "Name"). */
+const nameSchema = z.string().refine((name) => /^[A-Za-z0-9()[\] ./\-'@_]{3,128}$/.test(name), {
+  error:
+    "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, '(', ')', '[', ']', ' ', '.', '/', '-', ''', '@' and '_'",
+  ...withCode('InvalidAMIName.Malformed'),
+})
+
+const registerSchema = z.strictObject({
+  ...dryRunShape,
+  Name: nameSchema,
+  ImageLocation: locationSchema,
+  Description: textSchema.default(''),
+  Architecture: z.enum(['x86_64', 'arm64']).default('x86_64'),
+  TagSpecifications: tagSpecificationsSchema(['image']),
+  VirtualizationType: onlySchema('hvm', 'VirtualizationType: only hvm is supported'),
+  RootDeviceName: textSchema.optional(),
+  EnaSupport: z.boolean().optional(),
+})
+
+/** RegisterImage. `Architecture` is a first word only: what the host finds takes its place. */
+export const registerImage: Action = {
+  name: 'RegisterImage',
+  async run(call): Promise<RegisterImageResult> {
+    const input = parseInput(registerSchema, call.input)
+    const { store, bus, settings, clock, random } = call.parts
+    const image: Image = {
+      id: formatId('ami', random(ID_BYTES)),
+      account: call.caller.account,
+      name: input.Name,
+      description: input.Description,
+      location: input.ImageLocation,
+      architecture: input.Architecture,
+      state: 'pending',
+      stateReason: null,
+      digest: null,
+      host: settings.host,
+      createdAt: isoTime(clock.now()),
+    }
+    const tags = specifiedTags(input.TagSpecifications, {
+      account: image.account,
+      resource: image.id,
+      resourceType: 'image',
+    })
+    await store.transaction(async (tx) => {
+      if ((await tx.insertImage(image)) === 'exists') throw nameInUse(image.name)
+      dryRun(call)
+      await tx.putTags(tags)
+      await tx.advanceGeneration(image.host)
+    })
+    bus.ring(image.host)
+    return { ImageId: image.id }
+  },
+}
+
+function nameInUse(name: string): Error {
+  return refused('InvalidAMIName.Duplicate', `AMI name ${name} is already in use`)
+}
+
+const imageId = idSchema('ami', 'InvalidAMIID.Malformed')
+
+const describeSchema = z.strictObject({
+  ...pagedShape(1, 1000),
+  ImageIds: idListSchema('ami', 'InvalidAMIID.Malformed').optional(),
+  Owners: z.array(textSchema).max(100).default([]),
+  ExecutableUsers: z.array(textSchema).max(100).default([]),
+  IncludeDeprecated: z.boolean().optional(),
+  IncludeDisabled: z.boolean().optional(),
+})
+
+/** DescribeImages. */
+export const describeImages: Action = {
+  name: 'DescribeImages',
+  async run(call): Promise<DescribeImagesResult> {
+    const input = parseInput(describeSchema, call.input)
+    refuseIdsWithMaxResults('ImageIds', input.ImageIds, input)
+    dryRun(call)
+    const { account } = call.caller
+    const ids = input.ImageIds?.length === 0 ? undefined : input.ImageIds
+    const { images, tags } = await call.parts.store.read(async (tx) => ({
+      images: await tx.images(ids === undefined ? { account } : { account, ids }),
+      tags: await tx.tags({ account }),
+    }))
+    refuseMissing(ids, new Set(images.map(({ id }) => id)), missingImages)
+    // No image has launch permissions for anybody but its owner, who needs none.
+    const isVisible = ownerMatches(input.Owners, call) && input.ExecutableUsers.length === 0
+    const tagsOf = tagsIndex(tags)
+    const views = isVisible ? images.map((image) => imageView(image, tagsOf(image.id))) : []
+    const page = describe(views, input, {
+      action: 'DescribeImages',
+      key: (image) => image.ImageId ?? '',
+      filters: IMAGE_FILTERS,
+      tags: (image) => image.Tags ?? [],
+    })
+    return { Images: [...page.items], NextToken: page.nextToken }
+  },
+}
+
+/** Every image that the caller sees is its own, so `Owners` shows all of them or none. */
+function ownerMatches(owners: readonly string[], call: Call): boolean {
+  return owners.length === 0 || owners.includes('self') || owners.includes(call.caller.account)
+}
+
+function missingImages(missing: readonly string[]): Error {
+  return notFound('InvalidAMIID.NotFound', 'image id', missing)
+}
+
+const deregisterSchema = z.strictObject({
+  ...dryRunShape,
+  ImageId: imageId,
+  // There are no snapshots.
+  DeleteAssociatedSnapshots: z.boolean().optional(),
+})
+
+/** DeregisterImage. Instances that were launched from it go on. */
+export const deregisterImage: Action = {
+  name: 'DeregisterImage',
+  async run(call): Promise<DeregisterImageResult> {
+    const { ImageId: id } = parseInput(deregisterSchema, call.input)
+    const { store, bus } = call.parts
+    const host = await store.transaction(async (tx) => {
+      const [image] = await tx.images({ account: call.caller.account, ids: [id] })
+      if (image === undefined) throw missingImages([id])
+      dryRun(call)
+      await tx.deleteImage(id)
+      await tx.deleteTagsOf(id)
+      await tx.advanceGeneration(image.host)
+      return image.host
+    })
+    bus.ring(host)
+    return { Return: true }
+  },
+}

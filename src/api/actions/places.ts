@@ -1,0 +1,158 @@
+/**
+ * Where things are and what the account may do there: DescribeRegions, DescribeAvailabilityZones,
+ * DescribeAccountAttributes. One cloud is one region; its zones are those that its hosts and subnets name.
+ */
+import type {
+  AvailabilityZone,
+  DescribeAccountAttributesResult,
+  DescribeAvailabilityZonesResult,
+  DescribeRegionsResult,
+  Region,
+} from '@aws-sdk/client-ec2'
+import { z } from 'zod'
+import { refused } from '../../model/errors.ts'
+import type { Action, Call } from '../action.ts'
+import { describe, refuseMissing } from '../describe.ts'
+import type { FilterTable } from '../filters.ts'
+import { dryRun, parseInput } from '../parameters.ts'
+import { dryRunShape, filterShape, IDS_MAX, textSchema } from '../schemas.ts'
+
+const names = z.array(textSchema).max(IDS_MAX).default([])
+
+const regionsSchema = z.strictObject({
+  ...filterShape,
+  RegionNames: names,
+  AllRegions: z.boolean().optional(),
+})
+
+const REGION_FILTERS: FilterTable<Region> = {
+  endpoint: (region) => region.Endpoint,
+  'opt-in-status': (region) => region.OptInStatus,
+  'region-name': (region) => region.RegionName,
+}
+
+/** DescribeRegions: the one region there is. */
+export const describeRegions: Action = {
+  name: 'DescribeRegions',
+  async run(call): Promise<DescribeRegionsResult> {
+    const input = parseInput(regionsSchema, call.input)
+    dryRun(call)
+    const { region, endpoint } = call.parts.settings
+    refuseMissing(input.RegionNames, new Set([region]), (missing) =>
+      refused(
+        'InvalidParameterValue',
+        `Invalid region names provided: ${missing.join(', ')}; this cloud is '${region}'`,
+      ),
+    )
+    const view: Region = {
+      RegionName: region,
+      Endpoint: endpoint,
+      OptInStatus: 'opt-in-not-required',
+    }
+    const page = describe([view], input, {
+      action: 'DescribeRegions',
+      key: (one) => one.RegionName ?? '',
+      filters: REGION_FILTERS,
+    })
+    return { Regions: [...page.items] }
+  },
+}
+
+const zonesSchema = z.strictObject({
+  ...filterShape,
+  ZoneNames: names,
+  ZoneIds: names,
+  AllAvailabilityZones: z.boolean().optional(),
+})
+
+const ZONE_FILTERS: FilterTable<AvailabilityZone> = {
+  'group-name': (zone) => zone.GroupName,
+  message: (zone) => zone.Messages?.map((one) => one.Message),
+  'network-border-group': (zone) => zone.NetworkBorderGroup,
+  'opt-in-status': (zone) => zone.OptInStatus,
+  'parent-zone-id': () => undefined,
+  'parent-zone-name': () => undefined,
+  'region-name': (zone) => zone.RegionName,
+  state: (zone) => zone.State,
+  'zone-id': (zone) => zone.ZoneId,
+  'zone-name': (zone) => zone.ZoneName,
+  'zone-type': (zone) => zone.ZoneType,
+}
+
+/** DescribeAvailabilityZones. A zone's id is its name: there is one account's view only. */
+export const describeAvailabilityZones: Action = {
+  name: 'DescribeAvailabilityZones',
+  async run(call): Promise<DescribeAvailabilityZonesResult> {
+    const input = parseInput(zonesSchema, call.input)
+    dryRun(call)
+    const zones = await zoneNames(call)
+    const wanted = [...input.ZoneNames, ...input.ZoneIds]
+    refuseMissing(wanted, zones, (missing) =>
+      refused('InvalidParameterValue', `Invalid availability zone: [${missing.join(', ')}]`),
+    )
+    const { region } = call.parts.settings
+    const views = [...zones]
+      .filter((zone) => wanted.length === 0 || wanted.includes(zone))
+      .map((zone) => zoneView(zone, region))
+    const page = describe(views, input, {
+      action: 'DescribeAvailabilityZones',
+      key: (zone) => zone.ZoneName ?? '',
+      filters: ZONE_FILTERS,
+    })
+    return { AvailabilityZones: [...page.items] }
+  },
+}
+
+async function zoneNames(call: Call): Promise<ReadonlySet<string>> {
+  const { account } = call.caller
+  return await call.parts.store.read(async (tx) => {
+    const places = [...(await tx.hosts()), ...(await tx.subnets({ account }))]
+    return new Set(places.map((place) => place.zone))
+  })
+}
+
+function zoneView(zone: string, region: string): AvailabilityZone {
+  return {
+    ZoneName: zone,
+    ZoneId: zone,
+    ZoneType: 'availability-zone',
+    RegionName: region,
+    GroupName: region,
+    NetworkBorderGroup: region,
+    State: 'available',
+    OptInStatus: 'opt-in-not-required',
+    Messages: [],
+  }
+}
+
+/** The attributes that mean something here; the others of EC2 are limits that Atoll does not have. */
+const ATTRIBUTES = ['supported-platforms', 'default-vpc'] as const
+
+const attributesSchema = z.strictObject({
+  ...dryRunShape,
+  AttributeNames: z.array(z.enum(ATTRIBUTES)).max(IDS_MAX).default([]),
+})
+
+/** DescribeAccountAttributes. */
+export const describeAccountAttributes: Action = {
+  name: 'DescribeAccountAttributes',
+  async run(call): Promise<DescribeAccountAttributesResult> {
+    const input = parseInput(attributesSchema, call.input)
+    dryRun(call)
+    const { account } = call.caller
+    const vpcs = await call.parts.store.read((tx) => tx.vpcs({ account }))
+    const values: Readonly<Record<(typeof ATTRIBUTES)[number], string>> = {
+      'supported-platforms': 'VPC',
+      'default-vpc': vpcs.find((vpc) => vpc.isDefault)?.id ?? 'none',
+    }
+    const wanted = ATTRIBUTES.filter(
+      (name) => input.AttributeNames.length === 0 || input.AttributeNames.includes(name),
+    )
+    return {
+      AccountAttributes: wanted.map((name) => ({
+        AttributeName: name,
+        AttributeValues: [{ AttributeValue: values[name] }],
+      })),
+    }
+  },
+}

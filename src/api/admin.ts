@@ -1,0 +1,169 @@
+/**
+ * What the operator of this host reads: `/metrics` and `/healthz` over TCP on loopback, and the `atoll` command's documents over
+ * a unix socket that only root can open. Nothing here changes anything.
+ */
+import { chmod, rm } from 'node:fs/promises'
+import fastify, { type FastifyInstance } from 'fastify'
+import { type Clock, isoTime } from '../lib/clock.ts'
+import type { HealthCondition } from '../lib/health.ts'
+import type { Log } from '../lib/log.ts'
+import type { Metrics } from '../lib/metrics.ts'
+import { AtollError, messageOf } from '../model/errors.ts'
+import type { HostName } from '../model/ids.ts'
+import type { Host, Instance, Nic, Tag } from '../model/records.ts'
+import type { Store } from '../store/store.ts'
+
+/** A row of `atoll hosts`. */
+export type HostReport = Host & { readonly instances: number }
+
+/** A row of `atoll instances`. */
+export interface InstanceReport {
+  readonly id: string
+  readonly name: string | null
+  readonly state: string
+  readonly type: string
+  readonly image: string
+  readonly host: string
+  readonly ip: string | null
+  readonly launchedAt: string
+  readonly reason: string | null
+}
+
+/** The document of `atoll status`. */
+export interface StatusReport {
+  readonly host: string
+  readonly version: string
+  readonly pid: number
+  readonly startedAt: string
+  readonly healthy: boolean
+  readonly conditions: readonly HealthCondition[]
+  readonly agent: object
+  readonly instances: Readonly<Record<string, number>>
+}
+
+export interface AdminOptions {
+  readonly store: Store
+  readonly host: HostName
+  readonly version: string
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+  /** The agent's own account of itself, and what follows from it for health. */
+  readonly agentStatus: () => object
+  readonly health: () => readonly HealthCondition[]
+  readonly socketFile: string
+  readonly listen: string
+  readonly port: number
+}
+
+export interface Admin {
+  listen(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Builds both servers; neither listens yet. */
+export function createAdmin(options: AdminOptions): Admin {
+  const open = openServer(options)
+  const guarded = guardedServer(options)
+  return {
+    async listen() {
+      await open.listen({ host: options.listen, port: options.port })
+      // A socket left by a daemon that was killed; a live one would hold the daemon's lock and we would not be here.
+      await rm(options.socketFile, { force: true })
+      await guarded.listen({ path: options.socketFile })
+      await chmod(options.socketFile, 0o600)
+    },
+    async close() {
+      await Promise.all([open.close(), guarded.close()])
+    },
+  }
+}
+
+/** What anybody on this machine may read. */
+function openServer(options: AdminOptions): FastifyInstance {
+  const server = fastify({ logger: false, forceCloseConnections: true, bodyLimit: 1024 })
+  server.get('/metrics', async (_request, reply) => {
+    reply.type('text/plain; version=0.0.4; charset=utf-8')
+    return await options.metrics.render()
+  })
+  server.get('/healthz', async (_request, reply) => {
+    const conditions = options.health()
+    const healthy = conditions.every((condition) => condition.ok)
+    reply.code(healthy ? 200 : 503)
+    return { healthy, conditions }
+  })
+  return server
+}
+
+/** What only root may read. */
+function guardedServer(options: AdminOptions): FastifyInstance {
+  const { store } = options
+  const startedAt = isoTime(options.clock.now())
+  const server = fastify({ logger: false, forceCloseConnections: true, bodyLimit: 1024 })
+  server.setErrorHandler((error, _request, reply) => {
+    options.log.warn({ error }, 'an operator request failed')
+    const status = error instanceof AtollError && error.kind === 'unavailable' ? 503 : 500
+    reply.code(status).send({ error: messageOf(error) })
+  })
+  server.get('/v1/status', async (): Promise<StatusReport> => {
+    const conditions = options.health()
+    return {
+      host: options.host,
+      version: options.version,
+      pid: process.pid,
+      startedAt,
+      healthy: conditions.every((condition) => condition.ok),
+      conditions,
+      agent: options.agentStatus(),
+      instances: await store.read(async (tx) =>
+        countByState(await tx.instances({ host: options.host })),
+      ),
+    }
+  })
+  server.get(
+    '/v1/hosts',
+    async (): Promise<readonly HostReport[]> =>
+      store.read(async (tx) => {
+        const live = (await tx.instances({})).filter((one) => one.state !== 'terminated')
+        return (await tx.hosts()).map((host) => ({
+          ...host,
+          instances: live.filter((one) => one.host === host.name).length,
+        }))
+      }),
+  )
+  server.get(
+    '/v1/instances',
+    async (): Promise<readonly InstanceReport[]> =>
+      store.read(async (tx) => {
+        const instances = await tx.instances({})
+        const nics = new Map((await tx.nics({})).map((nic) => [nic.instance, nic]))
+        const tags = (await tx.tags({})).filter((tag) => tag.key === 'Name')
+        return instances.map((instance) => instanceReport(instance, nics.get(instance.id), tags))
+      }),
+  )
+  return server
+}
+
+function countByState(instances: readonly Instance[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const { state } of instances) counts[state] = (counts[state] ?? 0) + 1
+  return counts
+}
+
+function instanceReport(
+  instance: Instance,
+  nic: Nic | undefined,
+  nameTags: readonly Tag[],
+): InstanceReport {
+  return {
+    id: instance.id,
+    name: nameTags.find((tag) => tag.resource === instance.id)?.value ?? null,
+    state: instance.state,
+    type: instance.type,
+    image: instance.image,
+    host: instance.host,
+    ip: nic?.ip ?? null,
+    launchedAt: instance.launchedAt,
+    reason: instance.stateReason?.message ?? null,
+  }
+}

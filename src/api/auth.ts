@@ -1,0 +1,252 @@
+/**
+ * Who asks: AWS Signature Version 4 in the Authorization header, verified.
+ *
+ * `readClaim` takes the signature apart and checks its form and time, `proves` recomputes it from the raw request and a
+ * secret, `authenticate` joins them with a key lookup. Nothing here has effects of its own. Specification:
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html.
+ * Query-string signatures and temporary credentials are refused.
+ */
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { AtollError, refused } from '../model/errors.ts'
+import type { AccessKey } from '../model/records.ts'
+import type { Caller } from './action.ts'
+import { parseForm } from './wire/query.ts'
+
+/** How far a signature's time may be from ours, either way. EC2 allows 15 minutes. */
+export const MAX_SKEW_MS = 15 * 60 * 1000
+/** Most headers that a signature may cover. */
+export const MAX_SIGNED_HEADERS = 64
+const MAX_AUTHORIZATION_LENGTH = 4096
+const ALGORITHM = 'AWS4-HMAC-SHA256'
+const SERVICES: readonly string[] = ['ec2', 'sts']
+
+/** A request as it came off the wire. */
+export interface SignedRequest {
+  readonly method: string
+  /** The path of the request line, without the query string. */
+  readonly path: string
+  /** The query string of the request line, without `?`. */
+  readonly query: string
+  /** By lower-case name, all values of repeated headers in order (Node's `headersDistinct`). */
+  readonly headers: Readonly<Record<string, readonly string[] | undefined>>
+  readonly body: Uint8Array
+}
+
+/** What the Authorization header says, in good form and in time, but not yet proved. */
+export interface Claim {
+  readonly accessKey: string
+  /** `20261122T083327Z`. */
+  readonly time: string
+  /** `20261122/region/service/aws4_request`. */
+  readonly scope: string
+  readonly signedHeaders: readonly string[]
+  /** 64 lower-case hex digits. */
+  readonly signature: string
+}
+
+/**
+ * Who sent the request. Refusals: `MissingAuthenticationToken`, `IncompleteSignature` (form), `RequestExpired` (time),
+ * `AuthFailure` (unknown key or wrong signature: a caller cannot tell which, the detail says so to the operator).
+ */
+export async function authenticate(
+  request: SignedRequest,
+  findKey: (id: string) => Promise<AccessKey | undefined>,
+  nowMs: number,
+): Promise<Caller> {
+  const claim = readClaim(request, nowMs)
+  const key = await findKey(claim.accessKey)
+  // An unknown key costs the same work as a known one.
+  const proved = proves(claim, request, key?.secret ?? '')
+  if (key === undefined) throw notValid({ why: 'unknown access key', accessKey: claim.accessKey })
+  if (!proved) throw notValid({ why: 'wrong signature', accessKey: claim.accessKey })
+  return { account: key.account, user: key.user, accessKey: key.id }
+}
+
+/** The claim in the Authorization header of a request received at `nowMs` (milliseconds since the epoch). */
+export function readClaim(request: SignedRequest, nowMs: number): Claim {
+  if (headerOf(request, 'authorization') === undefined) {
+    throw refused(
+      'MissingAuthenticationToken',
+      'Request is missing Authentication Token: sign it with Signature Version 4 in the Authorization header',
+    )
+  }
+  if (headerOf(request, 'x-amz-security-token') !== undefined) {
+    throw notValid({ why: 'temporary credentials are not supported' })
+  }
+  const parts = splitAuthorization(single(request, 'authorization'))
+  const time = single(request, 'x-amz-date')
+  const signedAt = parseTime(time)
+  if (signedAt === undefined) throw incomplete('X-Amz-Date must look like 20261122T083327Z')
+  const { accessKey, scope } = splitCredential(parts.credential, time)
+  const signedHeaders = checkSignedHeaders(parts.signedHeaders, request)
+  if (!/^[0-9a-f]{64}$/.test(parts.signature)) {
+    throw incomplete('Signature must be 64 lower-case hexadecimal digits')
+  }
+  if (Math.abs(nowMs - signedAt) > MAX_SKEW_MS) {
+    const now = new Date(nowMs).toISOString()
+    throw refused(
+      'RequestExpired',
+      `Request has expired: it was signed at ${time} and it is ${now} here`,
+    )
+  }
+  return { accessKey, time, scope, signedHeaders, signature: parts.signature }
+}
+
+/** Whether the claim's signature is the one that this secret gives for this request. Compares in constant time. */
+export function proves(claim: Claim, request: SignedRequest, secret: string): boolean {
+  const bodyHash = sha256(request.body)
+  const stated = headerOf(request, 'x-amz-content-sha256')
+  if (stated !== undefined && (stated.length !== 1 || stated[0] !== bodyHash)) return false
+  const canonical = [
+    request.method,
+    canonicalPath(request.path),
+    canonicalQuery(request.query),
+    ...claim.signedHeaders.map((name) => `${name}:${canonicalHeader(request, name)}`),
+    '',
+    claim.signedHeaders.join(';'),
+    bodyHash,
+  ].join('\n')
+  const text = [ALGORITHM, claim.time, claim.scope, sha256(canonical)].join('\n')
+  let key: string | Buffer = `AWS4${secret}`
+  for (const part of claim.scope.split('/')) key = createHmac('sha256', key).update(part).digest()
+  const expected = createHmac('sha256', key).update(text).digest()
+  return timingSafeEqual(expected, Buffer.from(claim.signature, 'hex'))
+}
+
+interface AuthorizationParts {
+  readonly credential: string
+  readonly signedHeaders: string
+  readonly signature: string
+}
+
+function splitAuthorization(header: string): AuthorizationParts {
+  if (header.length > MAX_AUTHORIZATION_LENGTH) {
+    throw incomplete(`the Authorization header is longer than ${MAX_AUTHORIZATION_LENGTH} bytes`)
+  }
+  if (!header.startsWith(`${ALGORITHM} `)) throw incomplete(`the algorithm must be ${ALGORITHM}`)
+  const fields = new Map<string, string>()
+  for (const field of header.slice(ALGORITHM.length + 1).split(',')) {
+    const [name = '', value] = trimBlanks(field).split('=')
+    if (value === undefined || fields.has(name)) {
+      throw incomplete('the Authorization header must be a list of distinct name=value pairs')
+    }
+    fields.set(name, value)
+  }
+  const take = (name: string): string => {
+    const value = fields.get(name)
+    if (value === undefined) throw incomplete(`the Authorization header lacks ${name}`)
+    return value
+  }
+  return {
+    credential: take('Credential'),
+    signedHeaders: take('SignedHeaders'),
+    signature: take('Signature'),
+  }
+}
+
+/** `<key id>/<date>/<region>/<service>/aws4_request`; the date is that of the signature's time. */
+function splitCredential(credential: string, time: string): { accessKey: string; scope: string } {
+  const [accessKey = '', date = '', region = '', service = '', end = '', more] =
+    credential.split('/')
+  if (more !== undefined || end !== 'aws4_request' || region === '') {
+    throw incomplete('Credential must be <key id>/<date>/<region>/<service>/aws4_request')
+  }
+  if (!/^\w{1,128}$/.test(accessKey)) throw incomplete('Credential has a malformed access key id')
+  if (date !== time.slice(0, 8)) throw incomplete('the dates of Credential and X-Amz-Date differ')
+  if (!SERVICES.includes(service)) {
+    throw incomplete(`Credential must be for one of the services ${SERVICES.join(', ')}`)
+  }
+  return { accessKey, scope: `${date}/${region}/${service}/${end}` }
+}
+
+/** Host and time must be covered, or the signature could be carried to another host or hour; all covered must be there. */
+function checkSignedHeaders(list: string, request: SignedRequest): readonly string[] {
+  const names = list.split(';')
+  if (names.length > MAX_SIGNED_HEADERS) {
+    throw incomplete(`more than ${MAX_SIGNED_HEADERS} headers are signed`)
+  }
+  for (const required of ['host', 'x-amz-date']) {
+    if (!names.includes(required)) throw incomplete(`SignedHeaders must include ${required}`)
+    single(request, required)
+  }
+  for (const name of names) {
+    if (headerOf(request, name) !== undefined) continue
+    throw incomplete('a header that is named in SignedHeaders is not in the request')
+  }
+  return names
+}
+
+/** All values of a header; a name that comes from the client never reaches an object's prototype. */
+function headerOf({ headers }: SignedRequest, name: string): readonly string[] | undefined {
+  return Object.hasOwn(headers, name) ? headers[name] : undefined
+}
+
+/** The value of a header that must be there exactly once. */
+function single(request: SignedRequest, name: string): string {
+  const [value, more] = headerOf(request, name) ?? []
+  if (value !== undefined && more === undefined) return value
+  throw incomplete(`the header ${name} must be given exactly once`)
+}
+
+function parseTime(text: string): number | undefined {
+  const [, year, month, day, hour, minute, second] =
+    /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text) ?? []
+  const time = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)
+  return Number.isNaN(time) ? undefined : time
+}
+
+/** Each step of the path encoded once more than it came, as every service but S3 wants it. */
+function canonicalPath(path: string): string {
+  return path.split('/').map(encode).join('/')
+}
+
+function canonicalQuery(query: string): string {
+  if (query === '') return ''
+  return parseForm(query)
+    .map(({ name, value }) => ({ name: encode(name), value: encode(value) }))
+    .sort((a, b) => compare(a.name, b.name) || compare(a.value, b.value))
+    .map(({ name, value }) => `${name}=${value}`)
+    .join('&')
+}
+
+function canonicalHeader(request: SignedRequest, name: string): string {
+  const values = headerOf(request, name) ?? []
+  return values.map((value) => trimBlanks(value).replaceAll(/[ \t]+/g, ' ')).join(',')
+}
+
+/** Without spaces and tabs around it; JavaScript's `trim` would take away more than HTTP calls white space. */
+function trimBlanks(text: string): string {
+  return text.replaceAll(/^[ \t]+|[ \t]+$/g, '')
+}
+
+/** RFC 3986 with only the unreserved characters left as they are. */
+function encode(text: string): string {
+  return encodeURIComponent(text).replaceAll(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+function sha256(data: string | Uint8Array): string {
+  return createHash('sha256').update(data).digest('hex')
+}
+
+function notValid(detail: Readonly<Record<string, unknown>>): AtollError {
+  return new AtollError(
+    'refused',
+    'AuthFailure',
+    'AWS was not able to validate the provided access credentials',
+    { detail },
+  )
+}
+
+function incomplete(why: string): AtollError {
+  return refused(
+    'IncompleteSignature',
+    `The request signature does not conform to AWS standards: ${why}`,
+  )
+}

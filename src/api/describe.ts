@@ -1,0 +1,110 @@
+/**
+ * What every Describe action does alike: filter a list, and hand it out in pages. Pure.
+ *
+ * Pages are cut by key and not by position: the token names the last item that was handed out, so items that come or go
+ * between two pages neither repeat nor hide others. To a client the token is opaque.
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Query-Requests.html#api-pagination
+ */
+import { refused } from '../model/errors.ts'
+import { compileFilters, type Filter, type FilterTable, type TagView } from './filters.ts'
+
+/** What a Describe request says about the list it wants. */
+export interface DescribeRequest {
+  readonly Filters?: readonly Filter[] | undefined
+  readonly MaxResults?: number | undefined
+  readonly NextToken?: string | undefined
+}
+
+/** How the items of one action are told apart and filtered. */
+export interface Listing<T> {
+  /** Name of the action: a token of one is refused by another. */
+  readonly action: string
+  /** Unique among the items; pages come in its ascending order (by UTF-16 code unit). */
+  readonly key: (item: T) => string
+  readonly filters: FilterTable<T>
+  /** Absent for items without tags. */
+  readonly tags?: (item: T) => readonly TagView[]
+}
+
+export interface Page<T> {
+  readonly items: readonly T[]
+  /** Undefined on the last page. */
+  readonly nextToken: string | undefined
+}
+
+/** Longer tokens are none of ours. */
+const NEXT_TOKEN_MAX_LENGTH = 1024
+/** Changes with the token's form, so that an old one is refused and not misread. */
+const NEXT_TOKEN_VERSION = 1
+
+/**
+ * The page of `items` that the request asks for: all of them when it sets no `MaxResults`. Refuses unknown filters
+ * (`InvalidParameterValue`) and tokens that this action did not make (`InvalidNextToken`).
+ */
+export function describe<T>(
+  items: readonly T[],
+  request: DescribeRequest,
+  listing: Listing<T>,
+): Page<T> {
+  const passes = compileFilters(request.Filters ?? [], listing.filters, listing.tags)
+  const after = request.NextToken === undefined ? '' : parseToken(request.NextToken, listing.action)
+  const rest = items
+    .map((item) => ({ item, key: listing.key(item) }))
+    .filter(({ item, key }) => key > after && passes(item))
+    .sort((a, b) => (a.key < b.key ? -1 : 1))
+  const page = rest.slice(0, request.MaxResults ?? rest.length)
+  const last = page.at(-1)
+  const more = last !== undefined && page.length < rest.length
+  return {
+    items: page.map(({ item }) => item),
+    nextToken: more ? formatToken(listing.action, last.key) : undefined,
+  }
+}
+
+/** EC2 pages through a whole listing only: refuses `MaxResults` beside a list of ids. */
+export function refuseIdsWithMaxResults(
+  parameter: string,
+  ids: readonly string[] | undefined,
+  request: DescribeRequest,
+): void {
+  if (ids === undefined || ids.length === 0 || request.MaxResults === undefined) return
+  throw refused(
+    'InvalidParameterCombination',
+    `The parameter ${parameter} cannot be used with the parameter MaxResults`,
+  )
+}
+
+/** Refuses with the action's own NotFound when one of the ids that were asked for is not among those found. */
+export function refuseMissing<I extends string>(
+  wanted: readonly I[] | undefined,
+  found: ReadonlySet<string>,
+  refuse: (missing: readonly I[]) => Error,
+): void {
+  const missing = (wanted ?? []).filter((id) => !found.has(id))
+  if (missing.length > 0) throw refuse(missing)
+}
+
+function formatToken(action: string, after: string): string {
+  return Buffer.from(JSON.stringify([NEXT_TOKEN_VERSION, action, after])).toString('base64url')
+}
+
+function parseToken(token: string, action: string): string {
+  const parsed = token.length > NEXT_TOKEN_MAX_LENGTH ? undefined : parseJson(token)
+  if (Array.isArray(parsed) && parsed.length === 3) {
+    const [version, forAction, after]: readonly unknown[] = parsed
+    if (version === NEXT_TOKEN_VERSION && forAction === action && typeof after === 'string')
+      return after
+  }
+  throw refused(
+    'InvalidNextToken',
+    'The NextToken is not one that this action returned; start again without it',
+  )
+}
+
+function parseJson(token: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(token, 'base64url').toString('utf8'))
+  } catch {
+    return undefined
+  }
+}

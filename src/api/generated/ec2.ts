@@ -1,0 +1,1630 @@
+/** Written by scripts/generate-wire.ts from @aws-sdk/client-ec2; do not edit. The notation is explained in ../wire/model.ts. */
+import type { WireModel } from '../wire/model.ts'
+
+export const EC2_MODEL: WireModel = {
+  version: '2016-11-15',
+  namespace: 'http://ec2.amazonaws.com/doc/2016-11-15/',
+  wrapped: false,
+  actions: {
+    DescribeRegions: ['DescribeRegionsRequest', 'DescribeRegionsResult'],
+    DescribeAvailabilityZones: ['DescribeAvailabilityZonesRequest', 'DescribeAvailabilityZonesResult'],
+    DescribeAccountAttributes: ['DescribeAccountAttributesRequest', 'DescribeAccountAttributesResult'],
+    DescribeInstanceTypes: ['DescribeInstanceTypesRequest', 'DescribeInstanceTypesResult'],
+    RegisterImage: ['RegisterImageRequest', 'RegisterImageResult'],
+    DescribeImages: ['DescribeImagesRequest', 'DescribeImagesResult'],
+    DeregisterImage: ['DeregisterImageRequest', 'DeregisterImageResult'],
+    CreateKeyPair: ['CreateKeyPairRequest', 'KeyPair'],
+    ImportKeyPair: ['ImportKeyPairRequest', 'ImportKeyPairResult'],
+    DescribeKeyPairs: ['DescribeKeyPairsRequest', 'DescribeKeyPairsResult'],
+    DeleteKeyPair: ['DeleteKeyPairRequest', 'DeleteKeyPairResult'],
+    RunInstances: ['RunInstancesRequest', 'Reservation'],
+    DescribeInstances: ['DescribeInstancesRequest', 'DescribeInstancesResult'],
+    DescribeInstanceStatus: ['DescribeInstanceStatusRequest', 'DescribeInstanceStatusResult'],
+    StartInstances: ['StartInstancesRequest', 'StartInstancesResult'],
+    StopInstances: ['StopInstancesRequest', 'StopInstancesResult'],
+    RebootInstances: ['RebootInstancesRequest', 'unit'],
+    TerminateInstances: ['TerminateInstancesRequest', 'TerminateInstancesResult'],
+    GetConsoleOutput: ['GetConsoleOutputRequest', 'GetConsoleOutputResult'],
+    DescribeVolumes: ['DescribeVolumesRequest', 'DescribeVolumesResult'],
+    DescribeVpcs: ['DescribeVpcsRequest', 'DescribeVpcsResult'],
+    DescribeSubnets: ['DescribeSubnetsRequest', 'DescribeSubnetsResult'],
+    CreateSecurityGroup: ['CreateSecurityGroupRequest', 'CreateSecurityGroupResult'],
+    DescribeSecurityGroups: ['DescribeSecurityGroupsRequest', 'DescribeSecurityGroupsResult'],
+    DeleteSecurityGroup: ['DeleteSecurityGroupRequest', 'DeleteSecurityGroupResult'],
+    AuthorizeSecurityGroupIngress: ['AuthorizeSecurityGroupIngressRequest', 'AuthorizeSecurityGroupIngressResult'],
+    AuthorizeSecurityGroupEgress: ['AuthorizeSecurityGroupEgressRequest', 'AuthorizeSecurityGroupEgressResult'],
+    RevokeSecurityGroupIngress: ['RevokeSecurityGroupIngressRequest', 'RevokeSecurityGroupIngressResult'],
+    RevokeSecurityGroupEgress: ['RevokeSecurityGroupEgressRequest', 'RevokeSecurityGroupEgressResult'],
+    AllocateAddress: ['AllocateAddressRequest', 'AllocateAddressResult'],
+    AssociateAddress: ['AssociateAddressRequest', 'AssociateAddressResult'],
+    DisassociateAddress: ['DisassociateAddressRequest', 'unit'],
+    ReleaseAddress: ['ReleaseAddressRequest', 'unit'],
+    DescribeAddresses: ['DescribeAddressesRequest', 'DescribeAddressesResult'],
+    CreateTags: ['CreateTagsRequest', 'unit'],
+    DeleteTags: ['DeleteTagsRequest', 'unit'],
+    DescribeTags: ['DescribeTagsRequest', 'DescribeTagsResult']
+  },
+  inputs: {
+    AllocateAddressRequest: {
+      Domain: 'Domain string',
+      Address: 'Address string',
+      PublicIpv4Pool: 'PublicIpv4Pool string',
+      NetworkBorderGroup: 'NetworkBorderGroup string',
+      CustomerOwnedIpv4Pool: 'CustomerOwnedIpv4Pool string',
+      TagSpecification: 'TagSpecifications TagSpecification[]',
+      IpamPoolId: 'IpamPoolId string',
+      DryRun: 'DryRun boolean'
+    },
+    AssociateAddressRequest: {
+      AllocationId: 'AllocationId string',
+      InstanceId: 'InstanceId string',
+      PublicIp: 'PublicIp string',
+      DryRun: 'DryRun boolean',
+      NetworkInterfaceId: 'NetworkInterfaceId string',
+      PrivateIpAddress: 'PrivateIpAddress string',
+      AllowReassociation: 'AllowReassociation boolean'
+    },
+    AuthorizeSecurityGroupEgressRequest: {
+      GroupId: 'GroupId string',
+      TagSpecification: 'TagSpecifications TagSpecification[]',
+      DryRun: 'DryRun boolean',
+      SourceSecurityGroupName: 'SourceSecurityGroupName string',
+      SourceSecurityGroupOwnerId: 'SourceSecurityGroupOwnerId string',
+      IpProtocol: 'IpProtocol string',
+      FromPort: 'FromPort number',
+      ToPort: 'ToPort number',
+      CidrIp: 'CidrIp string',
+      IpPermissions: 'IpPermissions IpPermission[]'
+    },
+    AuthorizeSecurityGroupIngressRequest: {
+      CidrIp: 'CidrIp string',
+      FromPort: 'FromPort number',
+      GroupId: 'GroupId string',
+      GroupName: 'GroupName string',
+      IpPermissions: 'IpPermissions IpPermission[]',
+      IpProtocol: 'IpProtocol string',
+      SourceSecurityGroupName: 'SourceSecurityGroupName string',
+      SourceSecurityGroupOwnerId: 'SourceSecurityGroupOwnerId string',
+      ToPort: 'ToPort number',
+      TagSpecification: 'TagSpecifications TagSpecification[]',
+      DryRun: 'DryRun boolean'
+    },
+    BlockDeviceMapping: {
+      Ebs: 'Ebs EbsBlockDevice',
+      NoDevice: 'NoDevice string',
+      DeviceName: 'DeviceName string',
+      VirtualName: 'VirtualName string'
+    },
+    CapacityReservationSpecification: {
+      CapacityReservationPreference: 'CapacityReservationPreference string',
+      CapacityReservationTarget: 'CapacityReservationTarget CapacityReservationTarget'
+    },
+    CapacityReservationTarget: {
+      CapacityReservationId: 'CapacityReservationId string',
+      CapacityReservationResourceGroupArn: 'CapacityReservationResourceGroupArn string'
+    },
+    ConnectionTrackingSpecificationRequest: {
+      TcpEstablishedTimeout: 'TcpEstablishedTimeout number',
+      UdpStreamTimeout: 'UdpStreamTimeout number',
+      UdpTimeout: 'UdpTimeout number'
+    },
+    CpuOptionsRequest: {
+      CoreCount: 'CoreCount number',
+      ThreadsPerCore: 'ThreadsPerCore number',
+      AmdSevSnp: 'AmdSevSnp string',
+      NestedVirtualization: 'NestedVirtualization string'
+    },
+    CreateKeyPairRequest: {
+      KeyName: 'KeyName string',
+      KeyType: 'KeyType string',
+      TagSpecification: 'TagSpecifications TagSpecification[]',
+      KeyFormat: 'KeyFormat string',
+      DryRun: 'DryRun boolean'
+    },
+    CreateSecurityGroupRequest: {
+      GroupDescription: 'Description string',
+      GroupName: 'GroupName string',
+      VpcId: 'VpcId string',
+      TagSpecification: 'TagSpecifications TagSpecification[]',
+      DryRun: 'DryRun boolean'
+    },
+    CreateTagsRequest: {
+      ResourceId: 'Resources string[]',
+      Tag: 'Tags Tag[]',
+      DryRun: 'DryRun boolean'
+    },
+    CreditSpecificationRequest: {
+      CpuCredits: 'CpuCredits string'
+    },
+    DeleteKeyPairRequest: {
+      KeyName: 'KeyName string',
+      KeyPairId: 'KeyPairId string',
+      DryRun: 'DryRun boolean'
+    },
+    DeleteSecurityGroupRequest: {
+      GroupId: 'GroupId string',
+      GroupName: 'GroupName string',
+      DryRun: 'DryRun boolean'
+    },
+    DeleteTagsRequest: {
+      ResourceId: 'Resources string[]',
+      DryRun: 'DryRun boolean',
+      Tag: 'Tags Tag[]'
+    },
+    DeregisterImageRequest: {
+      ImageId: 'ImageId string',
+      DeleteAssociatedSnapshots: 'DeleteAssociatedSnapshots boolean',
+      DryRun: 'DryRun boolean'
+    },
+    DescribeAccountAttributesRequest: {
+      DryRun: 'DryRun boolean',
+      AttributeName: 'AttributeNames string[]'
+    },
+    DescribeAddressesRequest: {
+      PublicIp: 'PublicIps string[]',
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]',
+      AllocationId: 'AllocationIds string[]'
+    },
+    DescribeAvailabilityZonesRequest: {
+      ZoneName: 'ZoneNames string[]',
+      ZoneId: 'ZoneIds string[]',
+      AllAvailabilityZones: 'AllAvailabilityZones boolean',
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]'
+    },
+    DescribeImagesRequest: {
+      ExecutableBy: 'ExecutableUsers string[]',
+      ImageId: 'ImageIds string[]',
+      Owner: 'Owners string[]',
+      IncludeDeprecated: 'IncludeDeprecated boolean',
+      IncludeDisabled: 'IncludeDisabled boolean',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]'
+    },
+    DescribeInstanceStatusRequest: {
+      InstanceId: 'InstanceIds string[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      IncludeManagedResources: 'IncludeManagedResources boolean',
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]',
+      IncludeAllInstances: 'IncludeAllInstances boolean'
+    },
+    DescribeInstanceTypesRequest: {
+      DryRun: 'DryRun boolean',
+      InstanceType: 'InstanceTypes string[]',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      IncludeUnsupportedInRegion: 'IncludeUnsupportedInRegion boolean'
+    },
+    DescribeInstancesRequest: {
+      InstanceId: 'InstanceIds string[]',
+      IncludeManagedResources: 'IncludeManagedResources boolean',
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]',
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number'
+    },
+    DescribeKeyPairsRequest: {
+      KeyName: 'KeyNames string[]',
+      KeyPairId: 'KeyPairIds string[]',
+      IncludePublicKey: 'IncludePublicKey boolean',
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]'
+    },
+    DescribeRegionsRequest: {
+      RegionName: 'RegionNames string[]',
+      AllRegions: 'AllRegions boolean',
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]'
+    },
+    DescribeSecurityGroupsRequest: {
+      GroupId: 'GroupIds string[]',
+      GroupName: 'GroupNames string[]',
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number',
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]'
+    },
+    DescribeSubnetsRequest: {
+      Filter: 'Filters Filter[]',
+      SubnetId: 'SubnetIds string[]',
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number',
+      DryRun: 'DryRun boolean'
+    },
+    DescribeTagsRequest: {
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string'
+    },
+    DescribeVolumesRequest: {
+      VolumeId: 'VolumeIds string[]',
+      IncludeManagedResources: 'IncludeManagedResources boolean',
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]',
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number'
+    },
+    DescribeVpcsRequest: {
+      Filter: 'Filters Filter[]',
+      VpcId: 'VpcIds string[]',
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number',
+      DryRun: 'DryRun boolean'
+    },
+    DisassociateAddressRequest: {
+      AssociationId: 'AssociationId string',
+      PublicIp: 'PublicIp string',
+      DryRun: 'DryRun boolean'
+    },
+    EbsBlockDevice: {
+      DeleteOnTermination: 'DeleteOnTermination boolean',
+      Iops: 'Iops number',
+      SnapshotId: 'SnapshotId string',
+      VolumeSize: 'VolumeSize number',
+      VolumeType: 'VolumeType string',
+      KmsKeyId: 'KmsKeyId string',
+      Throughput: 'Throughput number',
+      OutpostArn: 'OutpostArn string',
+      AvailabilityZone: 'AvailabilityZone string',
+      Encrypted: 'Encrypted boolean',
+      VolumeInitializationRate: 'VolumeInitializationRate number',
+      AvailabilityZoneId: 'AvailabilityZoneId string',
+      EbsCardIndex: 'EbsCardIndex number'
+    },
+    ElasticGpuSpecification: {
+      Type: 'Type string'
+    },
+    ElasticInferenceAccelerator: {
+      Type: 'Type string',
+      Count: 'Count number'
+    },
+    EnaSrdSpecificationRequest: {
+      EnaSrdEnabled: 'EnaSrdEnabled boolean',
+      EnaSrdUdpSpecification: 'EnaSrdUdpSpecification EnaSrdUdpSpecificationRequest'
+    },
+    EnaSrdUdpSpecificationRequest: {
+      EnaSrdUdpEnabled: 'EnaSrdUdpEnabled boolean'
+    },
+    EnclaveOptionsRequest: {
+      Enabled: 'Enabled boolean'
+    },
+    Filter: {
+      Name: 'Name string',
+      Value: 'Values string[]'
+    },
+    GetConsoleOutputRequest: {
+      InstanceId: 'InstanceId string',
+      Latest: 'Latest boolean',
+      DryRun: 'DryRun boolean'
+    },
+    HibernationOptionsRequest: {
+      Configured: 'Configured boolean'
+    },
+    IamInstanceProfileSpecification: {
+      Arn: 'Arn string',
+      Name: 'Name string'
+    },
+    ImportKeyPairRequest: {
+      KeyName: 'KeyName string',
+      PublicKeyMaterial: 'PublicKeyMaterial blob',
+      TagSpecification: 'TagSpecifications TagSpecification[]',
+      DryRun: 'DryRun boolean'
+    },
+    InstanceIpv6Address: {
+      Ipv6Address: 'Ipv6Address string',
+      IsPrimaryIpv6: 'IsPrimaryIpv6 boolean'
+    },
+    InstanceMaintenanceOptionsRequest: {
+      AutoRecovery: 'AutoRecovery string'
+    },
+    InstanceMarketOptionsRequest: {
+      MarketType: 'MarketType string',
+      SpotOptions: 'SpotOptions SpotMarketOptions'
+    },
+    InstanceMetadataOptionsRequest: {
+      HttpTokens: 'HttpTokens string',
+      HttpPutResponseHopLimit: 'HttpPutResponseHopLimit number',
+      HttpEndpoint: 'HttpEndpoint string',
+      HttpProtocolIpv6: 'HttpProtocolIpv6 string',
+      InstanceMetadataTags: 'InstanceMetadataTags string'
+    },
+    InstanceNetworkInterfaceSpecification: {
+      AssociatePublicIpAddress: 'AssociatePublicIpAddress boolean',
+      DeleteOnTermination: 'DeleteOnTermination boolean',
+      Description: 'Description string',
+      DeviceIndex: 'DeviceIndex number',
+      SecurityGroupId: 'Groups string[]',
+      Ipv6AddressCount: 'Ipv6AddressCount number',
+      Ipv6Addresses: 'Ipv6Addresses InstanceIpv6Address[]',
+      NetworkInterfaceId: 'NetworkInterfaceId string',
+      PrivateIpAddress: 'PrivateIpAddress string',
+      PrivateIpAddresses: 'PrivateIpAddresses PrivateIpAddressSpecification[]',
+      SecondaryPrivateIpAddressCount: 'SecondaryPrivateIpAddressCount number',
+      SubnetId: 'SubnetId string',
+      AssociateCarrierIpAddress: 'AssociateCarrierIpAddress boolean',
+      InterfaceType: 'InterfaceType string',
+      NetworkCardIndex: 'NetworkCardIndex number',
+      Ipv4Prefix: 'Ipv4Prefixes Ipv4PrefixSpecificationRequest[]',
+      Ipv4PrefixCount: 'Ipv4PrefixCount number',
+      Ipv6Prefix: 'Ipv6Prefixes Ipv6PrefixSpecificationRequest[]',
+      Ipv6PrefixCount: 'Ipv6PrefixCount number',
+      PrimaryIpv6: 'PrimaryIpv6 boolean',
+      EnaSrdSpecification: 'EnaSrdSpecification EnaSrdSpecificationRequest',
+      ConnectionTrackingSpecification: 'ConnectionTrackingSpecification ConnectionTrackingSpecificationRequest',
+      EnaQueueCount: 'EnaQueueCount number'
+    },
+    InstanceNetworkPerformanceOptionsRequest: {
+      BandwidthWeighting: 'BandwidthWeighting string'
+    },
+    InstanceSecondaryInterfacePrivateIpAddressRequest: {
+      PrivateIpAddress: 'PrivateIpAddress string'
+    },
+    InstanceSecondaryInterfaceSpecificationRequest: {
+      DeleteOnTermination: 'DeleteOnTermination boolean',
+      DeviceIndex: 'DeviceIndex number',
+      PrivateIpAddress: 'PrivateIpAddresses InstanceSecondaryInterfacePrivateIpAddressRequest[]',
+      PrivateIpAddressCount: 'PrivateIpAddressCount number',
+      SecondarySubnetId: 'SecondarySubnetId string',
+      InterfaceType: 'InterfaceType string',
+      NetworkCardIndex: 'NetworkCardIndex number'
+    },
+    IpPermission: {
+      IpProtocol: 'IpProtocol string',
+      FromPort: 'FromPort number',
+      ToPort: 'ToPort number',
+      Groups: 'UserIdGroupPairs UserIdGroupPair[]',
+      IpRanges: 'IpRanges IpRange[]',
+      Ipv6Ranges: 'Ipv6Ranges Ipv6Range[]',
+      PrefixListIds: 'PrefixListIds PrefixListId[]'
+    },
+    IpRange: {
+      Description: 'Description string',
+      CidrIp: 'CidrIp string'
+    },
+    Ipv4PrefixSpecificationRequest: {
+      Ipv4Prefix: 'Ipv4Prefix string'
+    },
+    Ipv6PrefixSpecificationRequest: {
+      Ipv6Prefix: 'Ipv6Prefix string'
+    },
+    Ipv6Range: {
+      Description: 'Description string',
+      CidrIpv6: 'CidrIpv6 string'
+    },
+    LaunchTemplateSpecification: {
+      LaunchTemplateId: 'LaunchTemplateId string',
+      LaunchTemplateName: 'LaunchTemplateName string',
+      Version: 'Version string'
+    },
+    LicenseConfigurationRequest: {
+      LicenseConfigurationArn: 'LicenseConfigurationArn string'
+    },
+    OperatorRequest: {
+      Principal: 'Principal string'
+    },
+    Placement: {
+      AvailabilityZoneId: 'AvailabilityZoneId string',
+      Affinity: 'Affinity string',
+      GroupName: 'GroupName string',
+      PartitionNumber: 'PartitionNumber number',
+      HostId: 'HostId string',
+      Tenancy: 'Tenancy string',
+      SpreadDomain: 'SpreadDomain string',
+      HostResourceGroupArn: 'HostResourceGroupArn string',
+      GroupId: 'GroupId string',
+      AvailabilityZone: 'AvailabilityZone string'
+    },
+    PrefixListId: {
+      Description: 'Description string',
+      PrefixListId: 'PrefixListId string'
+    },
+    PrivateDnsNameOptionsRequest: {
+      HostnameType: 'HostnameType string',
+      EnableResourceNameDnsARecord: 'EnableResourceNameDnsARecord boolean',
+      EnableResourceNameDnsAAAARecord: 'EnableResourceNameDnsAAAARecord boolean'
+    },
+    PrivateIpAddressSpecification: {
+      Primary: 'Primary boolean',
+      PrivateIpAddress: 'PrivateIpAddress string'
+    },
+    RebootInstancesRequest: {
+      InstanceId: 'InstanceIds string[]',
+      DryRun: 'DryRun boolean'
+    },
+    RegisterImageRequest: {
+      Name: 'Name string',
+      ImageLocation: 'ImageLocation string',
+      BillingProduct: 'BillingProducts string[]',
+      BootMode: 'BootMode string',
+      TpmSupport: 'TpmSupport string',
+      UefiData: 'UefiData string',
+      ImdsSupport: 'ImdsSupport string',
+      TagSpecification: 'TagSpecifications TagSpecification[]',
+      DryRun: 'DryRun boolean',
+      Description: 'Description string',
+      Architecture: 'Architecture string',
+      KernelId: 'KernelId string',
+      RamdiskId: 'RamdiskId string',
+      RootDeviceName: 'RootDeviceName string',
+      BlockDeviceMapping: 'BlockDeviceMappings BlockDeviceMapping[]',
+      VirtualizationType: 'VirtualizationType string',
+      SriovNetSupport: 'SriovNetSupport string',
+      EnaSupport: 'EnaSupport boolean'
+    },
+    ReleaseAddressRequest: {
+      AllocationId: 'AllocationId string',
+      PublicIp: 'PublicIp string',
+      NetworkBorderGroup: 'NetworkBorderGroup string',
+      DryRun: 'DryRun boolean'
+    },
+    RevokeSecurityGroupEgressRequest: {
+      GroupId: 'GroupId string',
+      SecurityGroupRuleId: 'SecurityGroupRuleIds string[]',
+      DryRun: 'DryRun boolean',
+      SourceSecurityGroupName: 'SourceSecurityGroupName string',
+      SourceSecurityGroupOwnerId: 'SourceSecurityGroupOwnerId string',
+      IpProtocol: 'IpProtocol string',
+      FromPort: 'FromPort number',
+      ToPort: 'ToPort number',
+      CidrIp: 'CidrIp string',
+      IpPermissions: 'IpPermissions IpPermission[]'
+    },
+    RevokeSecurityGroupIngressRequest: {
+      CidrIp: 'CidrIp string',
+      FromPort: 'FromPort number',
+      GroupId: 'GroupId string',
+      GroupName: 'GroupName string',
+      IpPermissions: 'IpPermissions IpPermission[]',
+      IpProtocol: 'IpProtocol string',
+      SourceSecurityGroupName: 'SourceSecurityGroupName string',
+      SourceSecurityGroupOwnerId: 'SourceSecurityGroupOwnerId string',
+      ToPort: 'ToPort number',
+      SecurityGroupRuleId: 'SecurityGroupRuleIds string[]',
+      DryRun: 'DryRun boolean'
+    },
+    RunInstancesMonitoringEnabled: {
+      Enabled: 'Enabled boolean',
+      MetricCategoryId: 'MetricCategoryIds string[]'
+    },
+    RunInstancesRequest: {
+      MaxCount: 'MaxCount number',
+      MinCount: 'MinCount number',
+      BlockDeviceMapping: 'BlockDeviceMappings BlockDeviceMapping[]',
+      ImageId: 'ImageId string',
+      InstanceType: 'InstanceType string',
+      Ipv6AddressCount: 'Ipv6AddressCount number',
+      Ipv6Address: 'Ipv6Addresses InstanceIpv6Address[]',
+      KernelId: 'KernelId string',
+      KeyName: 'KeyName string',
+      Monitoring: 'Monitoring RunInstancesMonitoringEnabled',
+      Placement: 'Placement Placement',
+      RamdiskId: 'RamdiskId string',
+      SecurityGroupId: 'SecurityGroupIds string[]',
+      SecurityGroup: 'SecurityGroups string[]',
+      SubnetId: 'SubnetId string',
+      UserData: 'UserData string',
+      ElasticGpuSpecification: 'ElasticGpuSpecification ElasticGpuSpecification[]',
+      ElasticInferenceAccelerator: 'ElasticInferenceAccelerators ElasticInferenceAccelerator[]',
+      TagSpecification: 'TagSpecifications TagSpecification[]',
+      LaunchTemplate: 'LaunchTemplate LaunchTemplateSpecification',
+      InstanceMarketOptions: 'InstanceMarketOptions InstanceMarketOptionsRequest',
+      CreditSpecification: 'CreditSpecification CreditSpecificationRequest',
+      CpuOptions: 'CpuOptions CpuOptionsRequest',
+      CapacityReservationSpecification: 'CapacityReservationSpecification CapacityReservationSpecification',
+      HibernationOptions: 'HibernationOptions HibernationOptionsRequest',
+      LicenseSpecification: 'LicenseSpecifications LicenseConfigurationRequest[]',
+      MetadataOptions: 'MetadataOptions InstanceMetadataOptionsRequest',
+      EnclaveOptions: 'EnclaveOptions EnclaveOptionsRequest',
+      PrivateDnsNameOptions: 'PrivateDnsNameOptions PrivateDnsNameOptionsRequest',
+      MaintenanceOptions: 'MaintenanceOptions InstanceMaintenanceOptionsRequest',
+      DisableApiStop: 'DisableApiStop boolean',
+      EnablePrimaryIpv6: 'EnablePrimaryIpv6 boolean',
+      NetworkPerformanceOptions: 'NetworkPerformanceOptions InstanceNetworkPerformanceOptionsRequest',
+      Operator: 'Operator OperatorRequest',
+      SecondaryInterface: 'SecondaryInterfaces InstanceSecondaryInterfaceSpecificationRequest[]',
+      DryRun: 'DryRun boolean',
+      DisableApiTermination: 'DisableApiTermination boolean',
+      InstanceInitiatedShutdownBehavior: 'InstanceInitiatedShutdownBehavior string',
+      PrivateIpAddress: 'PrivateIpAddress string',
+      ClientToken: 'ClientToken string',
+      AdditionalInfo: 'AdditionalInfo string',
+      NetworkInterface: 'NetworkInterfaces InstanceNetworkInterfaceSpecification[]',
+      IamInstanceProfile: 'IamInstanceProfile IamInstanceProfileSpecification',
+      EbsOptimized: 'EbsOptimized boolean'
+    },
+    SpotMarketOptions: {
+      MaxPrice: 'MaxPrice string',
+      SpotInstanceType: 'SpotInstanceType string',
+      BlockDurationMinutes: 'BlockDurationMinutes number',
+      ValidUntil: 'ValidUntil timestamp',
+      InstanceInterruptionBehavior: 'InstanceInterruptionBehavior string'
+    },
+    StartInstancesRequest: {
+      InstanceId: 'InstanceIds string[]',
+      AdditionalInfo: 'AdditionalInfo string',
+      DryRun: 'DryRun boolean'
+    },
+    StopInstancesRequest: {
+      InstanceId: 'InstanceIds string[]',
+      Hibernate: 'Hibernate boolean',
+      SkipOsShutdown: 'SkipOsShutdown boolean',
+      DryRun: 'DryRun boolean',
+      Force: 'Force boolean'
+    },
+    Tag: {
+      Key: 'Key string',
+      Value: 'Value string'
+    },
+    TagSpecification: {
+      ResourceType: 'ResourceType string',
+      Tag: 'Tags Tag[]'
+    },
+    TerminateInstancesRequest: {
+      InstanceId: 'InstanceIds string[]',
+      Force: 'Force boolean',
+      SkipOsShutdown: 'SkipOsShutdown boolean',
+      DryRun: 'DryRun boolean'
+    },
+    UserIdGroupPair: {
+      Description: 'Description string',
+      UserId: 'UserId string',
+      GroupName: 'GroupName string',
+      GroupId: 'GroupId string',
+      VpcId: 'VpcId string',
+      VpcPeeringConnectionId: 'VpcPeeringConnectionId string',
+      PeeringStatus: 'PeeringStatus string'
+    }
+  },
+  outputs: {
+    AccountAttribute: {
+      attributeName: 'AttributeName string',
+      attributeValueSet: 'AttributeValues AccountAttributeValue[item]'
+    },
+    AccountAttributeValue: {
+      attributeValue: 'AttributeValue string'
+    },
+    Address: {
+      allocationId: 'AllocationId string',
+      associationId: 'AssociationId string',
+      domain: 'Domain string',
+      networkInterfaceId: 'NetworkInterfaceId string',
+      networkInterfaceOwnerId: 'NetworkInterfaceOwnerId string',
+      privateIpAddress: 'PrivateIpAddress string',
+      tagSet: 'Tags Tag[item]',
+      publicIpv4Pool: 'PublicIpv4Pool string',
+      networkBorderGroup: 'NetworkBorderGroup string',
+      customerOwnedIp: 'CustomerOwnedIp string',
+      customerOwnedIpv4Pool: 'CustomerOwnedIpv4Pool string',
+      carrierIp: 'CarrierIp string',
+      subnetId: 'SubnetId string',
+      serviceManaged: 'ServiceManaged string',
+      instanceId: 'InstanceId string',
+      publicIp: 'PublicIp string'
+    },
+    AllocateAddressResult: {
+      allocationId: 'AllocationId string',
+      publicIpv4Pool: 'PublicIpv4Pool string',
+      networkBorderGroup: 'NetworkBorderGroup string',
+      domain: 'Domain string',
+      customerOwnedIp: 'CustomerOwnedIp string',
+      customerOwnedIpv4Pool: 'CustomerOwnedIpv4Pool string',
+      carrierIp: 'CarrierIp string',
+      publicIp: 'PublicIp string'
+    },
+    ApplicationStatusSummary: {
+      status: 'Status string',
+      impairedSince: 'ImpairedSince timestamp'
+    },
+    AssociateAddressResult: {
+      associationId: 'AssociationId string'
+    },
+    AuthorizeSecurityGroupEgressResult: {
+      return: 'Return boolean',
+      securityGroupRuleSet: 'SecurityGroupRules SecurityGroupRule[item]'
+    },
+    AuthorizeSecurityGroupIngressResult: {
+      return: 'Return boolean',
+      securityGroupRuleSet: 'SecurityGroupRules SecurityGroupRule[item]'
+    },
+    AvailabilityZone: {
+      optInStatus: 'OptInStatus string',
+      messageSet: 'Messages AvailabilityZoneMessage[item]',
+      regionName: 'RegionName string',
+      zoneName: 'ZoneName string',
+      zoneId: 'ZoneId string',
+      groupName: 'GroupName string',
+      networkBorderGroup: 'NetworkBorderGroup string',
+      zoneType: 'ZoneType string',
+      parentZoneName: 'ParentZoneName string',
+      parentZoneId: 'ParentZoneId string',
+      groupLongName: 'GroupLongName string',
+      geographySet: 'Geography AvailabilityZoneGeography[item]',
+      subGeographySet: 'SubGeography AvailabilityZoneSubGeography[item]',
+      zoneState: 'State string'
+    },
+    AvailabilityZoneGeography: {
+      name: 'Name string'
+    },
+    AvailabilityZoneMessage: {
+      message: 'Message string'
+    },
+    AvailabilityZoneSubGeography: {
+      name: 'Name string'
+    },
+    BlockDeviceMapping: {
+      ebs: 'Ebs EbsBlockDevice',
+      noDevice: 'NoDevice string',
+      deviceName: 'DeviceName string',
+      virtualName: 'VirtualName string'
+    },
+    BlockPublicAccessStates: {
+      internetGatewayBlockMode: 'InternetGatewayBlockMode string'
+    },
+    CapacityReservationSpecificationResponse: {
+      capacityReservationPreference: 'CapacityReservationPreference string',
+      capacityReservationTarget: 'CapacityReservationTarget CapacityReservationTargetResponse'
+    },
+    CapacityReservationTargetResponse: {
+      capacityReservationId: 'CapacityReservationId string',
+      capacityReservationResourceGroupArn: 'CapacityReservationResourceGroupArn string'
+    },
+    ConnectionTrackingSpecificationResponse: {
+      tcpEstablishedTimeout: 'TcpEstablishedTimeout number',
+      udpStreamTimeout: 'UdpStreamTimeout number',
+      udpTimeout: 'UdpTimeout number'
+    },
+    CpuOptions: {
+      coreCount: 'CoreCount number',
+      threadsPerCore: 'ThreadsPerCore number',
+      amdSevSnp: 'AmdSevSnp string',
+      nestedVirtualization: 'NestedVirtualization string'
+    },
+    CreateSecurityGroupResult: {
+      groupId: 'GroupId string',
+      tagSet: 'Tags Tag[item]',
+      securityGroupArn: 'SecurityGroupArn string'
+    },
+    DefaultConnectionTrackingConfiguration: {
+      defaultTcpEstablishedTimeout: 'DefaultTcpEstablishedTimeout number',
+      defaultUdpTimeout: 'DefaultUdpTimeout number',
+      defaultUdpStreamTimeout: 'DefaultUdpStreamTimeout number'
+    },
+    DeleteKeyPairResult: {
+      return: 'Return boolean',
+      keyPairId: 'KeyPairId string'
+    },
+    DeleteSecurityGroupResult: {
+      return: 'Return boolean',
+      groupId: 'GroupId string'
+    },
+    DeleteSnapshotReturnCode: {
+      snapshotId: 'SnapshotId string',
+      returnCode: 'ReturnCode string'
+    },
+    DeregisterImageResult: {
+      return: 'Return boolean',
+      deleteSnapshotResultSet: 'DeleteSnapshotResults DeleteSnapshotReturnCode[item]'
+    },
+    DescribeAccountAttributesResult: {
+      accountAttributeSet: 'AccountAttributes AccountAttribute[item]'
+    },
+    DescribeAddressesResult: {
+      addressesSet: 'Addresses Address[item]'
+    },
+    DescribeAvailabilityZonesResult: {
+      availabilityZoneInfo: 'AvailabilityZones AvailabilityZone[item]'
+    },
+    DescribeImagesResult: {
+      nextToken: 'NextToken string',
+      imagesSet: 'Images Image[item]'
+    },
+    DescribeInstanceStatusResult: {
+      instanceStatusSet: 'InstanceStatuses InstanceStatus[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeInstanceTypesResult: {
+      instanceTypeSet: 'InstanceTypes InstanceTypeInfo[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeInstancesResult: {
+      nextToken: 'NextToken string',
+      reservationSet: 'Reservations Reservation[item]'
+    },
+    DescribeKeyPairsResult: {
+      keySet: 'KeyPairs KeyPairInfo[item]'
+    },
+    DescribeRegionsResult: {
+      regionInfo: 'Regions Region[item]'
+    },
+    DescribeSecurityGroupsResult: {
+      nextToken: 'NextToken string',
+      securityGroupInfo: 'SecurityGroups SecurityGroup[item]'
+    },
+    DescribeSubnetsResult: {
+      nextToken: 'NextToken string',
+      subnetSet: 'Subnets Subnet[item]'
+    },
+    DescribeTagsResult: {
+      nextToken: 'NextToken string',
+      tagSet: 'Tags TagDescription[item]'
+    },
+    DescribeVolumesResult: {
+      nextToken: 'NextToken string',
+      volumeSet: 'Volumes Volume[item]'
+    },
+    DescribeVpcsResult: {
+      nextToken: 'NextToken string',
+      vpcSet: 'Vpcs Vpc[item]'
+    },
+    DiskInfo: {
+      sizeInGB: 'SizeInGB number',
+      count: 'Count number',
+      type: 'Type string'
+    },
+    EbsBlockDevice: {
+      deleteOnTermination: 'DeleteOnTermination boolean',
+      iops: 'Iops number',
+      snapshotId: 'SnapshotId string',
+      volumeSize: 'VolumeSize number',
+      volumeType: 'VolumeType string',
+      kmsKeyId: 'KmsKeyId string',
+      throughput: 'Throughput number',
+      outpostArn: 'OutpostArn string',
+      availabilityZone: 'AvailabilityZone string',
+      encrypted: 'Encrypted boolean',
+      VolumeInitializationRate: 'VolumeInitializationRate number',
+      AvailabilityZoneId: 'AvailabilityZoneId string',
+      EbsCardIndex: 'EbsCardIndex number'
+    },
+    EbsCardInfo: {
+      ebsCardIndex: 'EbsCardIndex number',
+      baselineBandwidthInMbps: 'BaselineBandwidthInMbps number',
+      baselineThroughputInMBps: 'BaselineThroughputInMBps number',
+      baselineIops: 'BaselineIops number',
+      maximumBandwidthInMbps: 'MaximumBandwidthInMbps number',
+      maximumThroughputInMBps: 'MaximumThroughputInMBps number',
+      maximumIops: 'MaximumIops number'
+    },
+    EbsInfo: {
+      ebsOptimizedSupport: 'EbsOptimizedSupport string',
+      encryptionSupport: 'EncryptionSupport string',
+      ebsOptimizedInfo: 'EbsOptimizedInfo EbsOptimizedInfo',
+      nvmeSupport: 'NvmeSupport string',
+      maximumEbsAttachments: 'MaximumEbsAttachments number',
+      attachmentLimitType: 'AttachmentLimitType string',
+      maximumEbsCards: 'MaximumEbsCards number',
+      ebsCardSet: 'EbsCards EbsCardInfo[item]'
+    },
+    EbsInstanceBlockDevice: {
+      attachTime: 'AttachTime timestamp',
+      deleteOnTermination: 'DeleteOnTermination boolean',
+      status: 'Status string',
+      volumeId: 'VolumeId string',
+      associatedResource: 'AssociatedResource string',
+      volumeOwnerId: 'VolumeOwnerId string',
+      operator: 'Operator OperatorResponse',
+      ebsCardIndex: 'EbsCardIndex number'
+    },
+    EbsOptimizedInfo: {
+      baselineBandwidthInMbps: 'BaselineBandwidthInMbps number',
+      baselineThroughputInMBps: 'BaselineThroughputInMBps number',
+      baselineIops: 'BaselineIops number',
+      maximumBandwidthInMbps: 'MaximumBandwidthInMbps number',
+      maximumThroughputInMBps: 'MaximumThroughputInMBps number',
+      maximumIops: 'MaximumIops number'
+    },
+    EbsStatusDetails: {
+      impairedSince: 'ImpairedSince timestamp',
+      name: 'Name string',
+      status: 'Status string'
+    },
+    EbsStatusSummary: {
+      details: 'Details EbsStatusDetails[item]',
+      status: 'Status string'
+    },
+    EfaInfo: {
+      maximumEfaInterfaces: 'MaximumEfaInterfaces number'
+    },
+    ElasticGpuAssociation: {
+      elasticGpuId: 'ElasticGpuId string',
+      elasticGpuAssociationId: 'ElasticGpuAssociationId string',
+      elasticGpuAssociationState: 'ElasticGpuAssociationState string',
+      elasticGpuAssociationTime: 'ElasticGpuAssociationTime string'
+    },
+    ElasticInferenceAcceleratorAssociation: {
+      elasticInferenceAcceleratorArn: 'ElasticInferenceAcceleratorArn string',
+      elasticInferenceAcceleratorAssociationId: 'ElasticInferenceAcceleratorAssociationId string',
+      elasticInferenceAcceleratorAssociationState: 'ElasticInferenceAcceleratorAssociationState string',
+      elasticInferenceAcceleratorAssociationTime: 'ElasticInferenceAcceleratorAssociationTime timestamp'
+    },
+    EnclaveOptions: {
+      enabled: 'Enabled boolean'
+    },
+    FpgaDeviceInfo: {
+      name: 'Name string',
+      manufacturer: 'Manufacturer string',
+      count: 'Count number',
+      memoryInfo: 'MemoryInfo FpgaDeviceMemoryInfo'
+    },
+    FpgaDeviceMemoryInfo: {
+      sizeInMiB: 'SizeInMiB number'
+    },
+    FpgaInfo: {
+      fpgas: 'Fpgas FpgaDeviceInfo[item]',
+      totalFpgaMemoryInMiB: 'TotalFpgaMemoryInMiB number'
+    },
+    GetConsoleOutputResult: {
+      instanceId: 'InstanceId string',
+      timestamp: 'Timestamp timestamp',
+      output: 'Output string'
+    },
+    GpuDeviceInfo: {
+      name: 'Name string',
+      manufacturer: 'Manufacturer string',
+      count: 'Count number',
+      logicalGpuCount: 'LogicalGpuCount number',
+      gpuPartitionSize: 'GpuPartitionSize number',
+      workloadSet: 'Workloads string[item]',
+      memoryInfo: 'MemoryInfo GpuDeviceMemoryInfo'
+    },
+    GpuDeviceMemoryInfo: {
+      sizeInMiB: 'SizeInMiB number'
+    },
+    GpuInfo: {
+      gpus: 'Gpus GpuDeviceInfo[item]',
+      totalGpuMemoryInMiB: 'TotalGpuMemoryInMiB number'
+    },
+    GroupIdentifier: {
+      groupId: 'GroupId string',
+      groupName: 'GroupName string'
+    },
+    HibernationOptions: {
+      configured: 'Configured boolean'
+    },
+    IamInstanceProfile: {
+      arn: 'Arn string',
+      id: 'Id string'
+    },
+    Image: {
+      platformDetails: 'PlatformDetails string',
+      usageOperation: 'UsageOperation string',
+      blockDeviceMapping: 'BlockDeviceMappings BlockDeviceMapping[item]',
+      description: 'Description string',
+      enaSupport: 'EnaSupport boolean',
+      hypervisor: 'Hypervisor string',
+      imageOwnerAlias: 'ImageOwnerAlias string',
+      name: 'Name string',
+      rootDeviceName: 'RootDeviceName string',
+      rootDeviceType: 'RootDeviceType string',
+      sriovNetSupport: 'SriovNetSupport string',
+      stateReason: 'StateReason StateReason',
+      tagSet: 'Tags Tag[item]',
+      virtualizationType: 'VirtualizationType string',
+      bootMode: 'BootMode string',
+      tpmSupport: 'TpmSupport string',
+      deprecationTime: 'DeprecationTime string',
+      imdsSupport: 'ImdsSupport string',
+      sourceInstanceId: 'SourceInstanceId string',
+      deregistrationProtection: 'DeregistrationProtection string',
+      lastLaunchedTime: 'LastLaunchedTime string',
+      imageAllowed: 'ImageAllowed boolean',
+      sourceImageId: 'SourceImageId string',
+      sourceImageRegion: 'SourceImageRegion string',
+      freeTierEligible: 'FreeTierEligible boolean',
+      publicSsmParameterName: 'PublicSsmParameterName string',
+      imageWatermarkSet: 'ImageWatermarks ImageWatermark[item]',
+      scanResults: 'ScanResults ScanResults',
+      instanceTypeSpecification: 'InstanceTypeSpecification InstanceTypeSpecification',
+      imageId: 'ImageId string',
+      imageLocation: 'ImageLocation string',
+      imageState: 'State string',
+      imageOwnerId: 'OwnerId string',
+      creationDate: 'CreationDate string',
+      isPublic: 'Public boolean',
+      productCodes: 'ProductCodes ProductCode[item]',
+      architecture: 'Architecture string',
+      imageType: 'ImageType string',
+      kernelId: 'KernelId string',
+      ramdiskId: 'RamdiskId string',
+      platform: 'Platform string'
+    },
+    ImageWatermark: {
+      watermarkKey: 'WatermarkKey string',
+      sourceImageRegion: 'SourceImageRegion string',
+      sourceImageId: 'SourceImageId string',
+      sourceImageCreationTime: 'SourceImageCreationTime timestamp',
+      watermarkCreationTime: 'WatermarkCreationTime timestamp'
+    },
+    ImportKeyPairResult: {
+      keyFingerprint: 'KeyFingerprint string',
+      keyName: 'KeyName string',
+      keyPairId: 'KeyPairId string',
+      tagSet: 'Tags Tag[item]'
+    },
+    InferenceAcceleratorInfo: {
+      accelerators: 'Accelerators InferenceDeviceInfo[member]',
+      totalInferenceMemoryInMiB: 'TotalInferenceMemoryInMiB number'
+    },
+    InferenceDeviceInfo: {
+      count: 'Count number',
+      name: 'Name string',
+      manufacturer: 'Manufacturer string',
+      memoryInfo: 'MemoryInfo InferenceDeviceMemoryInfo'
+    },
+    InferenceDeviceMemoryInfo: {
+      sizeInMiB: 'SizeInMiB number'
+    },
+    Instance: {
+      architecture: 'Architecture string',
+      blockDeviceMapping: 'BlockDeviceMappings InstanceBlockDeviceMapping[item]',
+      clientToken: 'ClientToken string',
+      ebsOptimized: 'EbsOptimized boolean',
+      enaSupport: 'EnaSupport boolean',
+      hypervisor: 'Hypervisor string',
+      iamInstanceProfile: 'IamInstanceProfile IamInstanceProfile',
+      instanceLifecycle: 'InstanceLifecycle string',
+      elasticGpuAssociationSet: 'ElasticGpuAssociations ElasticGpuAssociation[item]',
+      elasticInferenceAcceleratorAssociationSet: 'ElasticInferenceAcceleratorAssociations ElasticInferenceAcceleratorAssociation[item]',
+      networkInterfaceSet: 'NetworkInterfaces InstanceNetworkInterface[item]',
+      outpostArn: 'OutpostArn string',
+      rootDeviceName: 'RootDeviceName string',
+      rootDeviceType: 'RootDeviceType string',
+      groupSet: 'SecurityGroups GroupIdentifier[item]',
+      sourceDestCheck: 'SourceDestCheck boolean',
+      spotInstanceRequestId: 'SpotInstanceRequestId string',
+      sriovNetSupport: 'SriovNetSupport string',
+      stateReason: 'StateReason StateReason',
+      tagSet: 'Tags Tag[item]',
+      virtualizationType: 'VirtualizationType string',
+      cpuOptions: 'CpuOptions CpuOptions',
+      capacityBlockId: 'CapacityBlockId string',
+      capacityReservationId: 'CapacityReservationId string',
+      capacityReservationSpecification: 'CapacityReservationSpecification CapacityReservationSpecificationResponse',
+      hibernationOptions: 'HibernationOptions HibernationOptions',
+      licenseSet: 'Licenses LicenseConfiguration[item]',
+      metadataOptions: 'MetadataOptions InstanceMetadataOptionsResponse',
+      enclaveOptions: 'EnclaveOptions EnclaveOptions',
+      bootMode: 'BootMode string',
+      platformDetails: 'PlatformDetails string',
+      usageOperation: 'UsageOperation string',
+      usageOperationUpdateTime: 'UsageOperationUpdateTime timestamp',
+      privateDnsNameOptions: 'PrivateDnsNameOptions PrivateDnsNameOptionsResponse',
+      ipv6Address: 'Ipv6Address string',
+      tpmSupport: 'TpmSupport string',
+      maintenanceOptions: 'MaintenanceOptions InstanceMaintenanceOptions',
+      currentInstanceBootMode: 'CurrentInstanceBootMode string',
+      networkPerformanceOptions: 'NetworkPerformanceOptions InstanceNetworkPerformanceOptions',
+      operator: 'Operator OperatorResponse',
+      secondaryInterfaceSet: 'SecondaryInterfaces InstanceSecondaryInterface[item]',
+      instanceId: 'InstanceId string',
+      imageId: 'ImageId string',
+      instanceState: 'State InstanceState',
+      privateDnsName: 'PrivateDnsName string',
+      dnsName: 'PublicDnsName string',
+      reason: 'StateTransitionReason string',
+      keyName: 'KeyName string',
+      amiLaunchIndex: 'AmiLaunchIndex number',
+      productCodes: 'ProductCodes ProductCode[item]',
+      instanceType: 'InstanceType string',
+      launchTime: 'LaunchTime timestamp',
+      placement: 'Placement Placement',
+      kernelId: 'KernelId string',
+      ramdiskId: 'RamdiskId string',
+      platform: 'Platform string',
+      monitoring: 'Monitoring Monitoring',
+      subnetId: 'SubnetId string',
+      vpcId: 'VpcId string',
+      privateIpAddress: 'PrivateIpAddress string',
+      ipAddress: 'PublicIpAddress string'
+    },
+    InstanceAttachmentEnaSrdSpecification: {
+      enaSrdEnabled: 'EnaSrdEnabled boolean',
+      enaSrdUdpSpecification: 'EnaSrdUdpSpecification InstanceAttachmentEnaSrdUdpSpecification'
+    },
+    InstanceAttachmentEnaSrdUdpSpecification: {
+      enaSrdUdpEnabled: 'EnaSrdUdpEnabled boolean'
+    },
+    InstanceBlockDeviceMapping: {
+      deviceName: 'DeviceName string',
+      ebs: 'Ebs EbsInstanceBlockDevice'
+    },
+    InstanceIpv4Prefix: {
+      ipv4Prefix: 'Ipv4Prefix string'
+    },
+    InstanceIpv6Address: {
+      ipv6Address: 'Ipv6Address string',
+      isPrimaryIpv6: 'IsPrimaryIpv6 boolean'
+    },
+    InstanceIpv6Prefix: {
+      ipv6Prefix: 'Ipv6Prefix string'
+    },
+    InstanceMaintenanceOptions: {
+      autoRecovery: 'AutoRecovery string',
+      rebootMigration: 'RebootMigration string'
+    },
+    InstanceMetadataOptionsResponse: {
+      state: 'State string',
+      httpTokens: 'HttpTokens string',
+      httpPutResponseHopLimit: 'HttpPutResponseHopLimit number',
+      httpEndpoint: 'HttpEndpoint string',
+      httpProtocolIpv6: 'HttpProtocolIpv6 string',
+      instanceMetadataTags: 'InstanceMetadataTags string'
+    },
+    InstanceNetworkInterface: {
+      association: 'Association InstanceNetworkInterfaceAssociation',
+      attachment: 'Attachment InstanceNetworkInterfaceAttachment',
+      description: 'Description string',
+      groupSet: 'Groups GroupIdentifier[item]',
+      ipv6AddressesSet: 'Ipv6Addresses InstanceIpv6Address[item]',
+      macAddress: 'MacAddress string',
+      networkInterfaceId: 'NetworkInterfaceId string',
+      ownerId: 'OwnerId string',
+      privateDnsName: 'PrivateDnsName string',
+      privateIpAddress: 'PrivateIpAddress string',
+      privateIpAddressesSet: 'PrivateIpAddresses InstancePrivateIpAddress[item]',
+      sourceDestCheck: 'SourceDestCheck boolean',
+      status: 'Status string',
+      subnetId: 'SubnetId string',
+      vpcId: 'VpcId string',
+      interfaceType: 'InterfaceType string',
+      ipv4PrefixSet: 'Ipv4Prefixes InstanceIpv4Prefix[item]',
+      ipv6PrefixSet: 'Ipv6Prefixes InstanceIpv6Prefix[item]',
+      connectionTrackingConfiguration: 'ConnectionTrackingConfiguration ConnectionTrackingSpecificationResponse',
+      operator: 'Operator OperatorResponse'
+    },
+    InstanceNetworkInterfaceAssociation: {
+      carrierIp: 'CarrierIp string',
+      customerOwnedIp: 'CustomerOwnedIp string',
+      ipOwnerId: 'IpOwnerId string',
+      publicDnsName: 'PublicDnsName string',
+      publicIp: 'PublicIp string'
+    },
+    InstanceNetworkInterfaceAttachment: {
+      attachTime: 'AttachTime timestamp',
+      attachmentId: 'AttachmentId string',
+      deleteOnTermination: 'DeleteOnTermination boolean',
+      deviceIndex: 'DeviceIndex number',
+      status: 'Status string',
+      networkCardIndex: 'NetworkCardIndex number',
+      enaSrdSpecification: 'EnaSrdSpecification InstanceAttachmentEnaSrdSpecification',
+      enaQueueCount: 'EnaQueueCount number'
+    },
+    InstanceNetworkPerformanceOptions: {
+      bandwidthWeighting: 'BandwidthWeighting string'
+    },
+    InstancePrivateIpAddress: {
+      association: 'Association InstanceNetworkInterfaceAssociation',
+      primary: 'Primary boolean',
+      privateDnsName: 'PrivateDnsName string',
+      privateIpAddress: 'PrivateIpAddress string'
+    },
+    InstanceSecondaryInterface: {
+      attachment: 'Attachment InstanceSecondaryInterfaceAttachment',
+      macAddress: 'MacAddress string',
+      secondaryInterfaceId: 'SecondaryInterfaceId string',
+      ownerId: 'OwnerId string',
+      privateIpAddressSet: 'PrivateIpAddresses InstanceSecondaryInterfacePrivateIpAddress[item]',
+      sourceDestCheck: 'SourceDestCheck boolean',
+      status: 'Status string',
+      secondarySubnetId: 'SecondarySubnetId string',
+      secondaryNetworkId: 'SecondaryNetworkId string',
+      interfaceType: 'InterfaceType string'
+    },
+    InstanceSecondaryInterfaceAttachment: {
+      attachTime: 'AttachTime timestamp',
+      attachmentId: 'AttachmentId string',
+      deleteOnTermination: 'DeleteOnTermination boolean',
+      deviceIndex: 'DeviceIndex number',
+      status: 'Status string',
+      networkCardIndex: 'NetworkCardIndex number'
+    },
+    InstanceSecondaryInterfacePrivateIpAddress: {
+      privateIpAddress: 'PrivateIpAddress string'
+    },
+    InstanceState: {
+      code: 'Code number',
+      name: 'Name string'
+    },
+    InstanceStateChange: {
+      instanceId: 'InstanceId string',
+      currentState: 'CurrentState InstanceState',
+      previousState: 'PreviousState InstanceState'
+    },
+    InstanceStatus: {
+      availabilityZone: 'AvailabilityZone string',
+      availabilityZoneId: 'AvailabilityZoneId string',
+      outpostArn: 'OutpostArn string',
+      operator: 'Operator OperatorResponse',
+      eventsSet: 'Events InstanceStatusEvent[item]',
+      instanceId: 'InstanceId string',
+      instanceState: 'InstanceState InstanceState',
+      instanceStatus: 'InstanceStatus InstanceStatusSummary',
+      systemStatus: 'SystemStatus InstanceStatusSummary',
+      attachedEbsStatus: 'AttachedEbsStatus EbsStatusSummary',
+      applicationStatus: 'ApplicationStatus ApplicationStatusSummary',
+      performanceStatus: 'PerformanceStatus PerformanceStatusSummary'
+    },
+    InstanceStatusDetails: {
+      impairedSince: 'ImpairedSince timestamp',
+      name: 'Name string',
+      status: 'Status string'
+    },
+    InstanceStatusEvent: {
+      instanceEventId: 'InstanceEventId string',
+      code: 'Code string',
+      description: 'Description string',
+      notAfter: 'NotAfter timestamp',
+      notBefore: 'NotBefore timestamp',
+      notBeforeDeadline: 'NotBeforeDeadline timestamp'
+    },
+    InstanceStatusSummary: {
+      details: 'Details InstanceStatusDetails[item]',
+      status: 'Status string'
+    },
+    InstanceStorageInfo: {
+      totalSizeInGB: 'TotalSizeInGB number',
+      disks: 'Disks DiskInfo[item]',
+      nvmeSupport: 'NvmeSupport string',
+      encryptionSupport: 'EncryptionSupport string'
+    },
+    InstanceTypeInfo: {
+      instanceType: 'InstanceType string',
+      currentGeneration: 'CurrentGeneration boolean',
+      freeTierEligible: 'FreeTierEligible boolean',
+      supportedUsageClasses: 'SupportedUsageClasses string[item]',
+      supportedRootDeviceTypes: 'SupportedRootDeviceTypes string[item]',
+      supportedVirtualizationTypes: 'SupportedVirtualizationTypes string[item]',
+      bareMetal: 'BareMetal boolean',
+      hypervisor: 'Hypervisor string',
+      processorInfo: 'ProcessorInfo ProcessorInfo',
+      vCpuInfo: 'VCpuInfo VCpuInfo',
+      memoryInfo: 'MemoryInfo MemoryInfo',
+      instanceStorageSupported: 'InstanceStorageSupported boolean',
+      instanceStorageInfo: 'InstanceStorageInfo InstanceStorageInfo',
+      ebsInfo: 'EbsInfo EbsInfo',
+      networkInfo: 'NetworkInfo NetworkInfo',
+      gpuInfo: 'GpuInfo GpuInfo',
+      fpgaInfo: 'FpgaInfo FpgaInfo',
+      placementGroupInfo: 'PlacementGroupInfo PlacementGroupInfo',
+      inferenceAcceleratorInfo: 'InferenceAcceleratorInfo InferenceAcceleratorInfo',
+      hibernationSupported: 'HibernationSupported boolean',
+      burstablePerformanceSupported: 'BurstablePerformanceSupported boolean',
+      dedicatedHostsSupported: 'DedicatedHostsSupported boolean',
+      autoRecoverySupported: 'AutoRecoverySupported boolean',
+      supportedBootModes: 'SupportedBootModes string[item]',
+      nitroEnclavesSupport: 'NitroEnclavesSupport string',
+      nitroTpmSupport: 'NitroTpmSupport string',
+      nitroTpmInfo: 'NitroTpmInfo NitroTpmInfo',
+      mediaAcceleratorInfo: 'MediaAcceleratorInfo MediaAcceleratorInfo',
+      neuronInfo: 'NeuronInfo NeuronInfo',
+      phcSupport: 'PhcSupport string',
+      rebootMigrationSupport: 'RebootMigrationSupport string',
+      supportedInRegion: 'SupportedInRegion boolean'
+    },
+    InstanceTypeItem: {
+      instanceType: 'InstanceType string'
+    },
+    InstanceTypeSpecification: {
+      supportedInstanceTypeSet: 'SupportedInstanceTypes InstanceTypeItem[item]',
+      unsupportedInstanceTypeSet: 'UnsupportedInstanceTypes InstanceTypeItem[item]'
+    },
+    IpPermission: {
+      ipProtocol: 'IpProtocol string',
+      fromPort: 'FromPort number',
+      toPort: 'ToPort number',
+      groups: 'UserIdGroupPairs UserIdGroupPair[item]',
+      ipRanges: 'IpRanges IpRange[item]',
+      ipv6Ranges: 'Ipv6Ranges Ipv6Range[item]',
+      prefixListIds: 'PrefixListIds PrefixListId[item]'
+    },
+    IpRange: {
+      description: 'Description string',
+      cidrIp: 'CidrIp string'
+    },
+    Ipv6Range: {
+      description: 'Description string',
+      cidrIpv6: 'CidrIpv6 string'
+    },
+    KeyPair: {
+      keyPairId: 'KeyPairId string',
+      tagSet: 'Tags Tag[item]',
+      keyName: 'KeyName string',
+      keyFingerprint: 'KeyFingerprint string',
+      keyMaterial: 'KeyMaterial string'
+    },
+    KeyPairInfo: {
+      keyPairId: 'KeyPairId string',
+      keyType: 'KeyType string',
+      tagSet: 'Tags Tag[item]',
+      publicKey: 'PublicKey string',
+      createTime: 'CreateTime timestamp',
+      keyName: 'KeyName string',
+      keyFingerprint: 'KeyFingerprint string'
+    },
+    LicenseConfiguration: {
+      licenseConfigurationArn: 'LicenseConfigurationArn string'
+    },
+    MediaAcceleratorInfo: {
+      accelerators: 'Accelerators MediaDeviceInfo[item]',
+      totalMediaMemoryInMiB: 'TotalMediaMemoryInMiB number'
+    },
+    MediaDeviceInfo: {
+      count: 'Count number',
+      name: 'Name string',
+      manufacturer: 'Manufacturer string',
+      memoryInfo: 'MemoryInfo MediaDeviceMemoryInfo'
+    },
+    MediaDeviceMemoryInfo: {
+      sizeInMiB: 'SizeInMiB number'
+    },
+    MemoryInfo: {
+      sizeInMiB: 'SizeInMiB number'
+    },
+    Monitoring: {
+      metricCategoryIdSet: 'MetricCategoryIds string[item]',
+      state: 'State string'
+    },
+    NetworkCardInfo: {
+      networkCardIndex: 'NetworkCardIndex number',
+      networkPerformance: 'NetworkPerformance string',
+      maximumNetworkInterfaces: 'MaximumNetworkInterfaces number',
+      additionalFlexibleNetworkInterfaces: 'AdditionalFlexibleNetworkInterfaces number',
+      baselineBandwidthInGbps: 'BaselineBandwidthInGbps number',
+      peakBandwidthInGbps: 'PeakBandwidthInGbps number',
+      defaultEnaQueueCountPerInterface: 'DefaultEnaQueueCountPerInterface number',
+      maximumEnaQueueCount: 'MaximumEnaQueueCount number',
+      maximumEnaQueueCountPerInterface: 'MaximumEnaQueueCountPerInterface number',
+      interfaceTypeSet: 'InterfaceTypes string[item]'
+    },
+    NetworkInfo: {
+      networkPerformance: 'NetworkPerformance string',
+      maximumNetworkInterfaces: 'MaximumNetworkInterfaces number',
+      maximumNetworkCards: 'MaximumNetworkCards number',
+      defaultNetworkCardIndex: 'DefaultNetworkCardIndex number',
+      networkCards: 'NetworkCards NetworkCardInfo[item]',
+      ipv4AddressesPerInterface: 'Ipv4AddressesPerInterface number',
+      ipv6AddressesPerInterface: 'Ipv6AddressesPerInterface number',
+      ipv6Supported: 'Ipv6Supported boolean',
+      enaSupport: 'EnaSupport string',
+      efaSupported: 'EfaSupported boolean',
+      efaInfo: 'EfaInfo EfaInfo',
+      encryptionInTransitSupported: 'EncryptionInTransitSupported boolean',
+      enaSrdSupported: 'EnaSrdSupported boolean',
+      bandwidthWeightings: 'BandwidthWeightings string[item]',
+      flexibleEnaQueuesSupport: 'FlexibleEnaQueuesSupport string',
+      connectionTrackingConfiguration: 'ConnectionTrackingConfiguration DefaultConnectionTrackingConfiguration',
+      secondaryNetworkSupported: 'SecondaryNetworkSupported boolean',
+      maximumSecondaryNetworkInterfaces: 'MaximumSecondaryNetworkInterfaces number',
+      ipv4AddressesPerSecondaryInterface: 'Ipv4AddressesPerSecondaryInterface number'
+    },
+    NeuronDeviceCoreInfo: {
+      count: 'Count number',
+      version: 'Version number'
+    },
+    NeuronDeviceInfo: {
+      count: 'Count number',
+      name: 'Name string',
+      coreInfo: 'CoreInfo NeuronDeviceCoreInfo',
+      memoryInfo: 'MemoryInfo NeuronDeviceMemoryInfo'
+    },
+    NeuronDeviceMemoryInfo: {
+      sizeInMiB: 'SizeInMiB number'
+    },
+    NeuronInfo: {
+      neuronDevices: 'NeuronDevices NeuronDeviceInfo[item]',
+      totalNeuronDeviceMemoryInMiB: 'TotalNeuronDeviceMemoryInMiB number'
+    },
+    NitroTpmInfo: {
+      supportedVersions: 'SupportedVersions string[item]'
+    },
+    OperatorResponse: {
+      managed: 'Managed boolean',
+      principal: 'Principal string',
+      hiddenByDefault: 'HiddenByDefault boolean'
+    },
+    PerformanceStatusSummary: {
+      status: 'Status string',
+      impairedSince: 'ImpairedSince timestamp',
+      remediation: 'Remediation string'
+    },
+    Placement: {
+      availabilityZoneId: 'AvailabilityZoneId string',
+      affinity: 'Affinity string',
+      groupName: 'GroupName string',
+      partitionNumber: 'PartitionNumber number',
+      hostId: 'HostId string',
+      tenancy: 'Tenancy string',
+      spreadDomain: 'SpreadDomain string',
+      hostResourceGroupArn: 'HostResourceGroupArn string',
+      groupId: 'GroupId string',
+      availabilityZone: 'AvailabilityZone string'
+    },
+    PlacementGroupInfo: {
+      supportedStrategies: 'SupportedStrategies string[item]'
+    },
+    PrefixListId: {
+      description: 'Description string',
+      prefixListId: 'PrefixListId string'
+    },
+    PrivateDnsNameOptionsOnLaunch: {
+      hostnameType: 'HostnameType string',
+      enableResourceNameDnsARecord: 'EnableResourceNameDnsARecord boolean',
+      enableResourceNameDnsAAAARecord: 'EnableResourceNameDnsAAAARecord boolean'
+    },
+    PrivateDnsNameOptionsResponse: {
+      hostnameType: 'HostnameType string',
+      enableResourceNameDnsARecord: 'EnableResourceNameDnsARecord boolean',
+      enableResourceNameDnsAAAARecord: 'EnableResourceNameDnsAAAARecord boolean'
+    },
+    ProcessorInfo: {
+      supportedArchitectures: 'SupportedArchitectures string[item]',
+      sustainedClockSpeedInGhz: 'SustainedClockSpeedInGhz number',
+      supportedFeatures: 'SupportedFeatures string[item]',
+      manufacturer: 'Manufacturer string'
+    },
+    ProductCode: {
+      productCode: 'ProductCodeId string',
+      type: 'ProductCodeType string'
+    },
+    ReferencedSecurityGroup: {
+      groupId: 'GroupId string',
+      peeringStatus: 'PeeringStatus string',
+      userId: 'UserId string',
+      vpcId: 'VpcId string',
+      vpcPeeringConnectionId: 'VpcPeeringConnectionId string'
+    },
+    Region: {
+      optInStatus: 'OptInStatus string',
+      geographySet: 'Geography RegionGeography[item]',
+      regionName: 'RegionName string',
+      regionEndpoint: 'Endpoint string'
+    },
+    RegionGeography: {
+      name: 'Name string'
+    },
+    RegisterImageResult: {
+      imageId: 'ImageId string'
+    },
+    Reservation: {
+      reservationId: 'ReservationId string',
+      ownerId: 'OwnerId string',
+      requesterId: 'RequesterId string',
+      groupSet: 'Groups GroupIdentifier[item]',
+      instancesSet: 'Instances Instance[item]'
+    },
+    RevokeSecurityGroupEgressResult: {
+      return: 'Return boolean',
+      unknownIpPermissionSet: 'UnknownIpPermissions IpPermission[item]',
+      revokedSecurityGroupRuleSet: 'RevokedSecurityGroupRules RevokedSecurityGroupRule[item]'
+    },
+    RevokeSecurityGroupIngressResult: {
+      return: 'Return boolean',
+      unknownIpPermissionSet: 'UnknownIpPermissions IpPermission[item]',
+      revokedSecurityGroupRuleSet: 'RevokedSecurityGroupRules RevokedSecurityGroupRule[item]'
+    },
+    RevokedSecurityGroupRule: {
+      securityGroupRuleId: 'SecurityGroupRuleId string',
+      groupId: 'GroupId string',
+      isEgress: 'IsEgress boolean',
+      ipProtocol: 'IpProtocol string',
+      fromPort: 'FromPort number',
+      toPort: 'ToPort number',
+      cidrIpv4: 'CidrIpv4 string',
+      cidrIpv6: 'CidrIpv6 string',
+      prefixListId: 'PrefixListId string',
+      referencedGroupId: 'ReferencedGroupId string',
+      description: 'Description string'
+    },
+    ScanResults: {
+      highestFindingSeverityLabel: 'HighestFindingSeverityLabel string',
+      findingScanDate: 'FindingScanDate timestamp',
+      informationalFixAvailableSince: 'InformationalFixAvailableSince timestamp',
+      lowFixAvailableSince: 'LowFixAvailableSince timestamp',
+      mediumFixAvailableSince: 'MediumFixAvailableSince timestamp',
+      highFixAvailableSince: 'HighFixAvailableSince timestamp',
+      criticalFixAvailableSince: 'CriticalFixAvailableSince timestamp'
+    },
+    SecurityGroup: {
+      groupId: 'GroupId string',
+      ipPermissionsEgress: 'IpPermissionsEgress IpPermission[item]',
+      tagSet: 'Tags Tag[item]',
+      vpcId: 'VpcId string',
+      securityGroupArn: 'SecurityGroupArn string',
+      ownerId: 'OwnerId string',
+      groupName: 'GroupName string',
+      groupDescription: 'Description string',
+      ipPermissions: 'IpPermissions IpPermission[item]'
+    },
+    SecurityGroupRule: {
+      securityGroupRuleId: 'SecurityGroupRuleId string',
+      groupId: 'GroupId string',
+      groupOwnerId: 'GroupOwnerId string',
+      isEgress: 'IsEgress boolean',
+      ipProtocol: 'IpProtocol string',
+      fromPort: 'FromPort number',
+      toPort: 'ToPort number',
+      cidrIpv4: 'CidrIpv4 string',
+      cidrIpv6: 'CidrIpv6 string',
+      prefixListId: 'PrefixListId string',
+      referencedGroupInfo: 'ReferencedGroupInfo ReferencedSecurityGroup',
+      description: 'Description string',
+      tagSet: 'Tags Tag[item]',
+      securityGroupRuleArn: 'SecurityGroupRuleArn string'
+    },
+    StartInstancesResult: {
+      instancesSet: 'StartingInstances InstanceStateChange[item]'
+    },
+    StateReason: {
+      code: 'Code string',
+      message: 'Message string'
+    },
+    StopInstancesResult: {
+      instancesSet: 'StoppingInstances InstanceStateChange[item]'
+    },
+    Subnet: {
+      availabilityZoneId: 'AvailabilityZoneId string',
+      enableLniAtDeviceIndex: 'EnableLniAtDeviceIndex number',
+      mapCustomerOwnedIpOnLaunch: 'MapCustomerOwnedIpOnLaunch boolean',
+      customerOwnedIpv4Pool: 'CustomerOwnedIpv4Pool string',
+      ownerId: 'OwnerId string',
+      assignIpv6AddressOnCreation: 'AssignIpv6AddressOnCreation boolean',
+      ipv6CidrBlockAssociationSet: 'Ipv6CidrBlockAssociationSet SubnetIpv6CidrBlockAssociation[item]',
+      tagSet: 'Tags Tag[item]',
+      subnetArn: 'SubnetArn string',
+      outpostArn: 'OutpostArn string',
+      enableDns64: 'EnableDns64 boolean',
+      ipv6Native: 'Ipv6Native boolean',
+      privateDnsNameOptionsOnLaunch: 'PrivateDnsNameOptionsOnLaunch PrivateDnsNameOptionsOnLaunch',
+      blockPublicAccessStates: 'BlockPublicAccessStates BlockPublicAccessStates',
+      type: 'Type string',
+      subnetId: 'SubnetId string',
+      state: 'State string',
+      vpcId: 'VpcId string',
+      cidrBlock: 'CidrBlock string',
+      availableIpAddressCount: 'AvailableIpAddressCount number',
+      availabilityZone: 'AvailabilityZone string',
+      defaultForAz: 'DefaultForAz boolean',
+      mapPublicIpOnLaunch: 'MapPublicIpOnLaunch boolean'
+    },
+    SubnetCidrBlockState: {
+      state: 'State string',
+      statusMessage: 'StatusMessage string'
+    },
+    SubnetIpv6CidrBlockAssociation: {
+      associationId: 'AssociationId string',
+      ipv6CidrBlock: 'Ipv6CidrBlock string',
+      ipv6CidrBlockState: 'Ipv6CidrBlockState SubnetCidrBlockState',
+      ipv6AddressAttribute: 'Ipv6AddressAttribute string',
+      ipSource: 'IpSource string'
+    },
+    Tag: {
+      key: 'Key string',
+      value: 'Value string'
+    },
+    TagDescription: {
+      key: 'Key string',
+      resourceId: 'ResourceId string',
+      resourceType: 'ResourceType string',
+      value: 'Value string'
+    },
+    TerminateInstancesResult: {
+      instancesSet: 'TerminatingInstances InstanceStateChange[item]'
+    },
+    UserIdGroupPair: {
+      description: 'Description string',
+      userId: 'UserId string',
+      groupName: 'GroupName string',
+      groupId: 'GroupId string',
+      vpcId: 'VpcId string',
+      vpcPeeringConnectionId: 'VpcPeeringConnectionId string',
+      peeringStatus: 'PeeringStatus string'
+    },
+    VCpuInfo: {
+      defaultVCpus: 'DefaultVCpus number',
+      defaultCores: 'DefaultCores number',
+      defaultThreadsPerCore: 'DefaultThreadsPerCore number',
+      validCores: 'ValidCores number[item]',
+      validThreadsPerCore: 'ValidThreadsPerCore number[item]'
+    },
+    Volume: {
+      availabilityZoneId: 'AvailabilityZoneId string',
+      outpostArn: 'OutpostArn string',
+      sourceVolumeId: 'SourceVolumeId string',
+      iops: 'Iops number',
+      tagSet: 'Tags Tag[item]',
+      volumeType: 'VolumeType string',
+      fastRestored: 'FastRestored boolean',
+      multiAttachEnabled: 'MultiAttachEnabled boolean',
+      throughput: 'Throughput number',
+      sseType: 'SseType string',
+      operator: 'Operator OperatorResponse',
+      volumeInitializationRate: 'VolumeInitializationRate number',
+      volumeArn: 'VolumeArn string',
+      ownerId: 'OwnerId string',
+      volumeId: 'VolumeId string',
+      size: 'Size number',
+      snapshotId: 'SnapshotId string',
+      availabilityZone: 'AvailabilityZone string',
+      status: 'State string',
+      createTime: 'CreateTime timestamp',
+      attachmentSet: 'Attachments VolumeAttachment[item]',
+      encrypted: 'Encrypted boolean',
+      kmsKeyId: 'KmsKeyId string'
+    },
+    VolumeAttachment: {
+      deleteOnTermination: 'DeleteOnTermination boolean',
+      associatedResource: 'AssociatedResource string',
+      instanceOwningService: 'InstanceOwningService string',
+      ebsCardIndex: 'EbsCardIndex number',
+      volumeId: 'VolumeId string',
+      instanceId: 'InstanceId string',
+      device: 'Device string',
+      status: 'State string',
+      attachTime: 'AttachTime timestamp'
+    },
+    Vpc: {
+      ownerId: 'OwnerId string',
+      instanceTenancy: 'InstanceTenancy string',
+      ipv6CidrBlockAssociationSet: 'Ipv6CidrBlockAssociationSet VpcIpv6CidrBlockAssociation[item]',
+      cidrBlockAssociationSet: 'CidrBlockAssociationSet VpcCidrBlockAssociation[item]',
+      isDefault: 'IsDefault boolean',
+      encryptionControl: 'EncryptionControl VpcEncryptionControl',
+      tagSet: 'Tags Tag[item]',
+      blockPublicAccessStates: 'BlockPublicAccessStates BlockPublicAccessStates',
+      vpcId: 'VpcId string',
+      state: 'State string',
+      cidrBlock: 'CidrBlock string',
+      dhcpOptionsId: 'DhcpOptionsId string'
+    },
+    VpcCidrBlockAssociation: {
+      associationId: 'AssociationId string',
+      cidrBlock: 'CidrBlock string',
+      cidrBlockState: 'CidrBlockState VpcCidrBlockState'
+    },
+    VpcCidrBlockState: {
+      state: 'State string',
+      statusMessage: 'StatusMessage string'
+    },
+    VpcEncryptionControl: {
+      vpcId: 'VpcId string',
+      vpcEncryptionControlId: 'VpcEncryptionControlId string',
+      mode: 'Mode string',
+      state: 'State string',
+      stateMessage: 'StateMessage string',
+      resourceExclusions: 'ResourceExclusions VpcEncryptionControlExclusions',
+      tagSet: 'Tags Tag[item]'
+    },
+    VpcEncryptionControlExclusion: {
+      state: 'State string',
+      stateMessage: 'StateMessage string'
+    },
+    VpcEncryptionControlExclusions: {
+      internetGateway: 'InternetGateway VpcEncryptionControlExclusion',
+      egressOnlyInternetGateway: 'EgressOnlyInternetGateway VpcEncryptionControlExclusion',
+      natGateway: 'NatGateway VpcEncryptionControlExclusion',
+      virtualPrivateGateway: 'VirtualPrivateGateway VpcEncryptionControlExclusion',
+      vpcPeering: 'VpcPeering VpcEncryptionControlExclusion',
+      lambda: 'Lambda VpcEncryptionControlExclusion',
+      vpcLattice: 'VpcLattice VpcEncryptionControlExclusion',
+      elasticFileSystem: 'ElasticFileSystem VpcEncryptionControlExclusion',
+      globalAccelerator: 'GlobalAccelerator VpcEncryptionControlExclusion',
+      apiGatewayV2: 'ApiGatewayV2 VpcEncryptionControlExclusion'
+    },
+    VpcIpv6CidrBlockAssociation: {
+      associationId: 'AssociationId string',
+      ipv6CidrBlock: 'Ipv6CidrBlock string',
+      ipv6CidrBlockState: 'Ipv6CidrBlockState VpcCidrBlockState',
+      networkBorderGroup: 'NetworkBorderGroup string',
+      ipv6Pool: 'Ipv6Pool string',
+      ipv6AddressAttribute: 'Ipv6AddressAttribute string',
+      ipSource: 'IpSource string'
+    }
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * An instance with everything that an answer says of it, joined from the records of one snapshot.
+ */
+import type { AccountId, GroupId, InstanceId } from '../model/ids.ts'
+import type { Group, Host, Image, Instance, InstanceType, Nic, Tag } from '../model/records.ts'
+import type { ReadTx } from '../store/store.ts'
+
+export interface InstanceDetails {
+  readonly instance: Instance
+  /** By `deviceIndex`; none once it is terminated. */
+  readonly nics: readonly Nic[]
+  readonly tags: readonly Tag[]
+  readonly groups: ReadonlyMap<GroupId, Group>
+  /** Undefined when the host is no longer known. */
+  readonly host: Host | undefined
+  /** Undefined when the image was deregistered since. */
+  readonly image: Image | undefined
+  readonly type: InstanceType | undefined
+}
+
+/** The account's instances, or those with the given ids; ids that it does not have are left out. */
+export async function instanceDetails(
+  tx: ReadTx,
+  account: AccountId,
+  ids?: readonly InstanceId[],
+): Promise<readonly InstanceDetails[]> {
+  const instances = await tx.instances(ids === undefined ? { account } : { account, ids })
+  if (instances.length === 0) return []
+  const nics = await tx.nics(ids === undefined ? { account } : { account, instances: ids })
+  const tags = await tx.tags(ids === undefined ? { account } : { account, resources: ids })
+  const nicsOf = Map.groupBy(nics, (nic) => nic.instance)
+  const tagsOf = Map.groupBy(tags, (tag) => tag.resource)
+  const groups = byKey(await tx.groups({ account }), (group) => group.id)
+  const hosts = byKey(await tx.hosts(), (host) => host.name)
+  const images = byKey(await tx.images({ account }), (image) => image.id)
+  const types = byKey(await tx.instanceTypes(), (type) => type.name)
+  return instances.map((instance) => ({
+    instance,
+    nics: (nicsOf.get(instance.id) ?? []).toSorted((a, b) => a.deviceIndex - b.deviceIndex),
+    tags: tagsOf.get(instance.id) ?? [],
+    groups,
+    host: hosts.get(instance.host),
+    image: images.get(instance.image),
+    type: types.get(instance.type),
+  }))
+}
+
+function byKey<T, K>(items: readonly T[], key: (item: T) => K): ReadonlyMap<K, T> {
+  return new Map(items.map((item) => [key(item), item]))
+}

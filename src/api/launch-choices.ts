@@ -1,0 +1,140 @@
+/**
+ * From an order to records that exist: the image, type, key, subnet, groups and hosts that a launch works with.
+ *
+ * Reads inside the launch's own transaction, and refuses with the code of whatever does not exist.
+ */
+import { type Ipv4, RESERVED_AT_START } from '../model/addr.ts'
+import { refused } from '../model/errors.ts'
+import type { AccountId, GroupId } from '../model/ids.ts'
+import type { Group, Host, Image, InstanceType, Subnet } from '../model/records.ts'
+import { chooseHost, isAssignable } from '../plan/placement.ts'
+import type { ReadTx } from '../store/store.ts'
+import type { LaunchNetwork, LaunchOrder } from './launch-order.ts'
+import { notFound } from './schemas.ts'
+
+export interface LaunchChoices {
+  readonly image: Image
+  readonly type: InstanceType
+  readonly subnet: Subnet
+  readonly groups: readonly GroupId[]
+  /** The hosts that may take the instances: those of the subnet's zone. */
+  readonly hosts: readonly Host[]
+  /** The subnet's addresses that are in use. */
+  readonly taken: ReadonlySet<Ipv4>
+}
+
+/** Everything the order names. `hosts` are those that may take instances now, in all zones. */
+export async function launchChoices(
+  tx: ReadTx,
+  account: AccountId,
+  order: LaunchOrder,
+  hosts: readonly Host[],
+): Promise<LaunchChoices> {
+  const [image] = await tx.images({ account, ids: [order.image] })
+  if (image === undefined) throw notFound('InvalidAMIID.NotFound', 'image id', [order.image])
+  const type = (await tx.instanceTypes()).find((one) => one.name === order.type)
+  if (type === undefined) {
+    throw refused(
+      'InvalidParameterValue',
+      `Invalid value '${order.type}' for InstanceType; DescribeInstanceTypes lists the types there are`,
+    )
+  }
+  await requireKey(tx, account, order.keyName)
+  const subnet = chooseSubnet(await tx.subnets({ account }), order.network, hosts, type)
+  const taken = new Set((await tx.nics({ subnet: subnet.id })).map((nic) => nic.ip))
+  if (order.network.ip !== undefined) requireAddress(subnet, taken, order.network.ip)
+  return {
+    image,
+    type,
+    subnet,
+    groups: chooseGroups(await tx.groups({ account }), subnet, order.network),
+    hosts: hosts.filter((host) => host.zone === subnet.zone),
+    taken,
+  }
+}
+
+async function requireKey(tx: ReadTx, account: AccountId, keyName: string | null): Promise<void> {
+  if (keyName === null) return
+  const keys = await tx.keyPairs({ account })
+  if (!keys.some((key) => key.name === keyName))
+    throw notFound('InvalidKeyPair.NotFound', 'key pair', [keyName])
+}
+
+/** The subnet that was named, or a default one: of several the one in whose zone there is most room. */
+function chooseSubnet(
+  subnets: readonly Subnet[],
+  { subnet: id, zone }: LaunchNetwork,
+  hosts: readonly Host[],
+  type: InstanceType,
+): Subnet {
+  if (id !== undefined) return namedSubnet(subnets, id, zone)
+  const known = new Set([...subnets, ...hosts].map((one) => one.zone))
+  if (zone !== undefined && !known.has(zone))
+    throw refused('InvalidZone.NotFound', `The zone '${zone}' does not exist.`)
+  const defaults = new Map(
+    subnets
+      .filter((subnet) => subnet.isDefault && (zone === undefined || subnet.zone === zone))
+      .map((subnet) => [subnet.zone, subnet]),
+  )
+  const roomiest = chooseHost(
+    hosts.filter((host) => defaults.has(host.zone)),
+    type,
+  )
+  const chosen = defaults.get(roomiest?.zone ?? '') ?? [...defaults.values()][0]
+  if (chosen === undefined)
+    throw refused('VPCIdNotSpecified', 'There is no default subnet to launch into; give a SubnetId')
+  return chosen
+}
+
+function namedSubnet(
+  subnets: readonly Subnet[],
+  id: NonNullable<LaunchNetwork['subnet']>,
+  zone: string | undefined,
+): Subnet {
+  const subnet = subnets.find((one) => one.id === id)
+  if (subnet === undefined) throw notFound('InvalidSubnetID.NotFound', 'subnet ID', [id])
+  if (zone !== undefined && zone !== subnet.zone) {
+    throw refused(
+      'InvalidParameterValue',
+      `Placement.AvailabilityZone is '${zone}', but the subnet '${id}' is in '${subnet.zone}'`,
+    )
+  }
+  return subnet
+}
+
+function requireAddress(subnet: Subnet, taken: ReadonlySet<Ipv4>, ip: Ipv4): void {
+  if (!isAssignable(subnet.cidr, ip)) {
+    throw refused(
+      'InvalidParameterValue',
+      `Address ${ip} is not one that an instance in the subnet '${subnet.id}' may have: it must lie in its range, ` +
+        `whose first ${RESERVED_AT_START} addresses and last one are reserved`,
+    )
+  }
+  if (taken.has(ip)) throw addressInUse(ip)
+}
+
+/** For an address that was asked for by name. */
+export function addressInUse(ip: Ipv4): Error {
+  return refused('InvalidIPAddress.InUse', `Address ${ip} is in use.`)
+}
+
+/** The groups that were named, by id or by name, all of the subnet's VPC; else its default group. */
+function chooseGroups(
+  all: readonly Group[],
+  subnet: Subnet,
+  { groupIds, groupNames }: LaunchNetwork,
+): readonly GroupId[] {
+  const inVpc = all.filter((group) => group.vpc === subnet.vpc)
+  const missingIds = groupIds.filter((id) => !inVpc.some((group) => group.id === id))
+  if (missingIds.length > 0) throw notFound('InvalidGroup.NotFound', 'security group', missingIds)
+  const missing = groupNames.filter((name) => !inVpc.some((group) => group.name === name))
+  if (missing.length > 0) throw notFound('InvalidGroup.NotFound', 'security group', missing)
+  const asked = groupIds.length + groupNames.length > 0
+  return inVpc
+    .filter((group) =>
+      asked
+        ? groupIds.includes(group.id) || groupNames.includes(group.name)
+        : group.name === 'default',
+    )
+    .map((group) => group.id)
+}

@@ -1,0 +1,269 @@
+/**
+ * The parameters of RunInstances, and what they come to: one order. Pure.
+ *
+ * Three kinds of parameter: those that Atoll carries out; those that change nothing here and are taken without a word
+ * (`HARMLESS`); and all others, which would change what the caller gets and are refused by name. The network comes either
+ * from parameters of the request or from one `NetworkInterfaces` entry, never from both.
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html
+ */
+import { z } from 'zod'
+import type { Ipv4 } from '../model/addr.ts'
+import { refused } from '../model/errors.ts'
+import type { GroupId, ImageId, SubnetId } from '../model/ids.ts'
+import type { Call } from './action.ts'
+import { parseInput } from './parameters.ts'
+import {
+  dryRunShape,
+  idListSchema,
+  idSchema,
+  ipv4Schema,
+  onlySchema,
+  tagSpecificationsSchema,
+  textSchema,
+  withCode,
+} from './schemas.ts'
+
+/** What one RunInstances asks for, still unchecked against the records. */
+export interface LaunchOrder {
+  readonly image: ImageId
+  readonly type: string
+  readonly minCount: number
+  readonly maxCount: number
+  readonly network: LaunchNetwork
+  readonly keyName: string | null
+  /** Base64, without white space. */
+  readonly userData: string | null
+  readonly tags: z.output<ReturnType<typeof tagSpecificationsSchema>>
+  readonly clientToken: string | null
+}
+
+export interface LaunchNetwork {
+  /** Undefined: the default subnet. */
+  readonly subnet: SubnetId | undefined
+  readonly zone: string | undefined
+  /** A fixed address, for a single instance only. */
+  readonly ip: Ipv4 | undefined
+  readonly groupIds: readonly GroupId[]
+  readonly groupNames: readonly string[]
+}
+
+/** EC2's default would be m1.small, which nobody has any more. */
+const DEFAULT_TYPE = 't3.micro'
+/** "User data is limited to 16 KB, in raw form, before it is base64-encoded" (EC2 user guide). */
+const USER_DATA_MAX_BYTES = 16 * 1024
+/** Base64 of that with line breaks: longer text is refused unread. */
+const USER_DATA_TEXT_MAX_LENGTH = 32 * 1024
+const CLIENT_TOKEN_MAX_LENGTH = 64
+const GROUPS_MAX = 5
+
+const groupId = idListSchema('sg', 'InvalidGroupId.Malformed').refine(
+  (ids) => ids.length <= GROUPS_MAX,
+  `at most ${GROUPS_MAX} groups`,
+)
+const subnetId = idSchema('subnet', 'InvalidSubnetID.Malformed')
+
+const userData = z
+  .string()
+  .max(USER_DATA_TEXT_MAX_LENGTH, `User data is limited to ${USER_DATA_MAX_BYTES} bytes`)
+  .transform((text) => text.replaceAll(/\s/g, ''))
+  .refine((text) => /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text), {
+    error: 'Invalid BASE64 encoding of user data.',
+    ...withCode('InvalidUserData.Malformed'),
+  })
+  .refine(
+    (text) => Buffer.byteLength(text, 'base64') <= USER_DATA_MAX_BYTES,
+    `User data is limited to ${USER_DATA_MAX_BYTES} bytes`,
+  )
+
+/** Taken as it comes. */
+const ignored = z.unknown().optional()
+
+/**
+ * Parameters that change nothing here. Those with an `onlySchema` are harmless with this one value: what an instance of
+ * Atoll is anyway.
+ */
+const HARMLESS = {
+  Monitoring: ignored,
+  EbsOptimized: ignored,
+  CreditSpecification: ignored,
+  MaintenanceOptions: ignored,
+  NetworkPerformanceOptions: ignored,
+  AdditionalInfo: ignored,
+  DisableApiTermination: onlySchema(false, 'DisableApiTermination=true is not supported'),
+  DisableApiStop: onlySchema(false, 'DisableApiStop=true is not supported'),
+  InstanceInitiatedShutdownBehavior: onlySchema(
+    'stop',
+    'InstanceInitiatedShutdownBehavior: only stop is supported',
+  ),
+  MetadataOptions: z
+    .strictObject({
+      HttpTokens: onlySchema(
+        'optional',
+        'MetadataOptions.HttpTokens: IMDSv1 cannot be switched off; use optional',
+      ),
+      HttpEndpoint: onlySchema(
+        'enabled',
+        'MetadataOptions.HttpEndpoint: the metadata service cannot be switched off; use enabled',
+      ),
+      HttpPutResponseHopLimit: ignored,
+      HttpProtocolIpv6: onlySchema('disabled', 'MetadataOptions.HttpProtocolIpv6: no IPv6'),
+      InstanceMetadataTags: ignored,
+    })
+    .optional(),
+  HibernationOptions: z
+    .strictObject({ Configured: onlySchema(false, 'HibernationOptions: cannot hibernate') })
+    .optional(),
+  EnclaveOptions: z
+    .strictObject({ Enabled: onlySchema(false, 'EnclaveOptions: there are no enclaves') })
+    .optional(),
+  PrivateDnsNameOptions: z
+    .strictObject({
+      // An instance answers to both kinds of name in any case.
+      HostnameType: ignored,
+      EnableResourceNameDnsARecord: ignored,
+      EnableResourceNameDnsAAAARecord: onlySchema(
+        false,
+        'PrivateDnsNameOptions.EnableResourceNameDnsAAAARecord: no IPv6',
+      ),
+    })
+    .optional(),
+  CapacityReservationSpecification: z
+    .strictObject({ CapacityReservationPreference: z.unknown() })
+    .optional(),
+}
+
+const nicSchema = z.strictObject({
+  DeviceIndex: onlySchema(0, 'NetworkInterfaces.1.DeviceIndex: an instance has one NIC, number 0'),
+  SubnetId: subnetId.optional(),
+  PrivateIpAddress: ipv4Schema.optional(),
+  Groups: groupId.default([]),
+  Description: ignored,
+  DeleteOnTermination: onlySchema(
+    true,
+    'NetworkInterfaces.1.DeleteOnTermination: a NIC always goes with its instance; use true',
+  ),
+  AssociatePublicIpAddress: onlySchema(
+    false,
+    'NetworkInterfaces.1.AssociatePublicIpAddress: Atoll gives out no public addresses; instances reach the outside ' +
+      'through NAT. Leave it out or use false',
+  ),
+  InterfaceType: onlySchema('interface', 'NetworkInterfaces.1.InterfaceType: only interface'),
+  NetworkCardIndex: onlySchema(0, 'NetworkInterfaces.1.NetworkCardIndex: there is one card, 0'),
+})
+
+const launchSchema = z.strictObject({
+  ...dryRunShape,
+  ...HARMLESS,
+  ImageId: idSchema('ami', 'InvalidAMIID.Malformed'),
+  InstanceType: textSchema.default(DEFAULT_TYPE),
+  MinCount: z.int().min(1),
+  MaxCount: z.int().min(1),
+  KeyName: textSchema.optional(),
+  UserData: userData.optional(),
+  SubnetId: subnetId.optional(),
+  PrivateIpAddress: ipv4Schema.optional(),
+  SecurityGroupIds: groupId.default([]),
+  SecurityGroups: z.array(textSchema).max(GROUPS_MAX).default([]),
+  NetworkInterfaces: z
+    .array(nicSchema)
+    .refine((nics) => nics.length <= 1, {
+      error: 'NetworkInterfaces: an instance has one NIC',
+      ...withCode('UnsupportedOperation'),
+    })
+    .default([]),
+  Placement: z
+    .strictObject({
+      AvailabilityZone: textSchema.optional(),
+      Tenancy: onlySchema('default', 'Placement.Tenancy: only default is supported'),
+    })
+    .default({}),
+  TagSpecifications: tagSpecificationsSchema(['instance']),
+  ClientToken: z
+    .string()
+    .max(CLIENT_TOKEN_MAX_LENGTH)
+    .regex(/^[\x20-\x7e]*$/, 'printable ASCII only')
+    .optional(),
+  Ipv6AddressCount: onlySchema(0, 'Ipv6AddressCount: no IPv6'),
+})
+
+/** The order in a request's parameters; refuses what EC2 would and what Atoll cannot do. */
+export function parseLaunchOrder(input: Call['input'], maxInstances: number): LaunchOrder {
+  const given = parseInput(launchSchema, withoutEmptyStructures(input))
+  refuseCounts(given, maxInstances)
+  const network = networkOf(given)
+  if (network.ip !== undefined && given.MaxCount > 1) {
+    throw refused(
+      'InvalidParameterCombination',
+      'PrivateIpAddress names one address: MinCount and MaxCount must be 1',
+    )
+  }
+  return {
+    image: given.ImageId,
+    type: given.InstanceType,
+    minCount: given.MinCount,
+    maxCount: given.MaxCount,
+    network,
+    keyName: given.KeyName ?? null,
+    userData: given.UserData ?? null,
+    tags: given.TagSpecifications,
+    clientToken: given.ClientToken ?? null,
+  }
+}
+
+/** Some clients name a structure only to leave all of it empty (`IamInstanceProfile.Name=`): that asks for nothing. */
+function withoutEmptyStructures(input: Call['input']): Call['input'] {
+  return Object.fromEntries(
+    Object.entries(input).filter(
+      ([, value]) => typeof value !== 'object' || value === null || Object.keys(value).length > 0,
+    ),
+  )
+}
+
+type Given = z.output<typeof launchSchema>
+
+function refuseCounts({ MinCount, MaxCount }: Given, maxInstances: number): void {
+  if (MinCount > MaxCount) {
+    throw refused(
+      'InvalidParameterCombination',
+      `MinCount (${MinCount}) may not be greater than MaxCount (${MaxCount})`,
+    )
+  }
+  if (MaxCount > maxInstances) {
+    throw refused(
+      'InstanceLimitExceeded',
+      `You have requested ${MaxCount} instances; one request may launch at most ${maxInstances}`,
+    )
+  }
+}
+
+function networkOf(given: Given): LaunchNetwork {
+  const [nic] = given.NetworkInterfaces
+  const zone = given.Placement.AvailabilityZone
+  if (nic === undefined) {
+    return {
+      subnet: given.SubnetId,
+      zone,
+      ip: given.PrivateIpAddress,
+      groupIds: given.SecurityGroupIds,
+      groupNames: given.SecurityGroups,
+    }
+  }
+  const mixed =
+    given.SubnetId !== undefined ||
+    given.PrivateIpAddress !== undefined ||
+    given.SecurityGroupIds.length > 0 ||
+    given.SecurityGroups.length > 0
+  if (mixed) {
+    throw refused(
+      'InvalidParameterCombination',
+      'Network interfaces and an instance-level subnet ID, private IP address or security groups may not be specified on the same request',
+    )
+  }
+  return {
+    subnet: nic.SubnetId,
+    zone,
+    ip: nic.PrivateIpAddress,
+    groupIds: nic.Groups,
+    groupNames: [],
+  }
+}

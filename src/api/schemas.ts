@@ -1,0 +1,169 @@
+/**
+ * Pieces of parameter schemas that several actions share, with EC2's limits by name.
+ *
+ * Schemas are strict: a member that a schema does not name is refused as unsupported (`parameters.ts`), so nothing that
+ * a caller asks for is silently left out. Pure.
+ */
+import { z } from 'zod'
+import { type Ipv4, parseIpv4 } from '../model/addr.ts'
+import { type ErrorCode, refused } from '../model/errors.ts'
+import { type IdPrefix, parseId } from '../model/ids.ts'
+import type { Tag } from '../model/records.ts'
+
+/** Most ids in one request (EC2: 1000 for instances). */
+export const IDS_MAX = 1000
+/** Tag limits: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions */
+export const TAGS_PER_RESOURCE_MAX = 50
+const TAG_KEY_MAX_LENGTH = 128
+const TAG_VALUE_MAX_LENGTH = 256
+/** Most values in all filters of a request together (EC2: 200). */
+const FILTER_VALUES_MAX = 200
+const FILTER_NAME_MAX_LENGTH = 256
+const FILTER_VALUE_MAX_LENGTH = 1024
+const NEXT_TOKEN_MAX_LENGTH = 2048
+const TEXT_MAX_LENGTH = 255
+
+/** For `refine` and `addIssue`: the code that `parseInput` refuses with. */
+export function withCode(code: ErrorCode): { readonly params: { readonly code: ErrorCode } } {
+  return { params: { code } }
+}
+
+/** An id of one kind; anything else is refused with that kind's `.Malformed`. */
+export function idSchema<P extends IdPrefix>(prefix: P, malformed: ErrorCode) {
+  return z.string().transform((text, context) => {
+    const id = parseId(prefix, text)
+    if (id !== undefined) return id
+    context.addIssue({
+      code: 'custom',
+      message: `Invalid id: "${text.slice(0, TEXT_MAX_LENGTH)}" (expecting "${prefix}-…")`,
+      ...withCode(malformed),
+    })
+    return z.NEVER
+  })
+}
+
+/** An IPv4 address. */
+export const ipv4Schema = z.string().transform((text, context): Ipv4 => {
+  const ip = parseIpv4(text)
+  if (ip !== undefined) return ip
+  context.addIssue({ code: 'custom', message: `Invalid IPv4 address: ${text}` })
+  return z.NEVER
+})
+
+/** A value that Atoll can only take as it is: anything else is refused as unsupported, saying why. */
+export function onlySchema<T extends string | number | boolean>(value: T, why: string) {
+  return z
+    .unknown()
+    .refine((given) => given === value, { error: why, ...withCode('UnsupportedOperation') })
+    .optional()
+}
+
+/** Text that can be printed as XML and on a terminal: no control characters, no half surrogates. */
+export function printable(maxLength: number) {
+  return z
+    .string()
+    .refine((text) => [...text].length <= maxLength, `at most ${maxLength} characters`)
+    .refine((text) => /^[^\p{Cc}\p{Cs}\uFFFE\uFFFF]*$/u.test(text), 'no control characters')
+}
+
+/** A short free text or name. */
+export const textSchema = printable(TEXT_MAX_LENGTH)
+
+/** A tag's key; `aws:` is Amazon's. */
+export const tagKeySchema = printable(TAG_KEY_MAX_LENGTH)
+  .min(1)
+  .refine((key) => !key.toLowerCase().startsWith('aws:'), {
+    error: "Tag keys starting with 'aws:' are reserved for internal use",
+    ...withCode('InvalidParameterValue'),
+  })
+
+/** A tag's value, which may be empty. */
+export const tagValueSchema = printable(TAG_VALUE_MAX_LENGTH)
+
+/** Tags as a caller gives them; an absent value is an empty one. No key twice. */
+export const tagListSchema = z
+  .array(z.strictObject({ Key: tagKeySchema, Value: tagValueSchema.default('') }))
+  .refine((tags) => tags.length <= TAGS_PER_RESOURCE_MAX, {
+    error: `at most ${TAGS_PER_RESOURCE_MAX} tags`,
+    ...withCode('TagLimitExceeded'),
+  })
+  .refine((tags) => new Set(tags.map((tag) => tag.Key)).size === tags.length, {
+    error: 'Duplicate tag key specified.',
+    ...withCode('InvalidParameterValue'),
+  })
+
+/** `TagSpecifications` for an action that makes things of these types; each type at most once. */
+export function tagSpecificationsSchema(types: readonly string[]) {
+  return z
+    .array(
+      z.strictObject({
+        ResourceType: z.string().refine((type) => types.includes(type), {
+          error: `TagSpecifications: only ${types.join(' and ')} can be tagged by this action`,
+          ...withCode('UnsupportedOperation'),
+        }),
+        Tags: tagListSchema.default([]),
+      }),
+    )
+    .refine((specs) => new Set(specs.map((spec) => spec.ResourceType)).size === specs.length, {
+      error: 'TagSpecifications: a resource type may be given once',
+      ...withCode('InvalidParameterValue'),
+    })
+    .default([])
+}
+
+/** The tag records of one new resource, from the specification for its type. */
+export function specifiedTags(
+  specs: z.output<ReturnType<typeof tagSpecificationsSchema>>,
+  resource: Pick<Tag, 'account' | 'resource' | 'resourceType'>,
+): readonly Tag[] {
+  const spec = specs.find((one) => one.ResourceType === resource.resourceType)
+  return (spec?.Tags ?? []).map((tag) => ({ ...resource, key: tag.Key, value: tag.Value }))
+}
+
+/** `DryRun`, which `parameters.ts` acts upon. */
+export const dryRunShape = { DryRun: z.boolean().optional() }
+
+/** `Filters` and `DryRun`. */
+export const filterShape = {
+  ...dryRunShape,
+  Filters: z
+    .array(
+      z.strictObject({
+        Name: z.string().min(1).max(FILTER_NAME_MAX_LENGTH),
+        Values: z.array(z.string().max(FILTER_VALUE_MAX_LENGTH)).min(1),
+      }),
+    )
+    .refine(
+      (filters) =>
+        filters.reduce((sum, filter) => sum + filter.Values.length, 0) <= FILTER_VALUES_MAX,
+      {
+        error: `The maximum number of filter values, ${FILTER_VALUES_MAX}, is exceeded`,
+        ...withCode('FilterLimitExceeded'),
+      },
+    )
+    .optional(),
+}
+
+/** `filterShape` and paging within the action's own limits for `MaxResults`. */
+export function pagedShape(minResults: number, maxResults: number) {
+  return {
+    ...filterShape,
+    MaxResults: z.int().min(minResults).max(maxResults).optional(),
+    NextToken: z.string().max(NEXT_TOKEN_MAX_LENGTH).optional(),
+  }
+}
+
+/** A list of ids, each once however often it was given. */
+export function idListSchema<P extends IdPrefix>(prefix: P, malformed: ErrorCode) {
+  return z
+    .array(idSchema(prefix, malformed))
+    .max(IDS_MAX)
+    .transform((ids) => [...new Set(ids)])
+}
+
+/** The refusal that names the ids EC2's way: one, or several. */
+export function notFound(code: ErrorCode, noun: string, missing: readonly string[]): Error {
+  return missing.length === 1
+    ? refused(code, `The ${noun} '${missing.join()}' does not exist`)
+    : refused(code, `The ${noun}s '${missing.join(', ')}' do not exist`)
+}

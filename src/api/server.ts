@@ -1,0 +1,237 @@
+/**
+ * The API's HTTP door: one port, one path, EC2 and STS.
+ *
+ * Hands raw requests to `dispatch.ts`, because a signature covers raw bytes, and holds clients to named limits of size and
+ * time. Whatever a client sends, the answer is an XML document that EC2 clients can read: the AWS CLI crashes on others.
+ */
+import type { Socket } from 'node:net'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { Log } from '../lib/log.ts'
+import type { Metrics } from '../lib/metrics.ts'
+import { unavailable } from '../model/errors.ts'
+import type { Action, ApiParts } from './action.ts'
+import { type ApiAnswer, createDispatcher, type Dispatcher } from './dispatch.ts'
+import { type Fault, faultOf } from './faults.ts'
+import { createApiMeasures } from './measures.ts'
+
+export interface ApiLimits {
+  /** Largest request body, in bytes. */
+  readonly bodyBytes: number
+  /** Request line and headers together, in bytes. */
+  readonly headerBytes: number
+  /** Connections held open at the same time; more are closed at once. */
+  readonly maxConnections: number
+  /** How long a client may take to send a whole request. */
+  readonly requestTimeoutMs: number
+  /** How long an idle connection is kept. */
+  readonly keepAliveTimeoutMs: number
+  /** How long requests under way may take to end when the server closes. */
+  readonly closeTimeoutMs: number
+  /** See `DispatchLimits`. */
+  readonly actionTimeoutMs: number
+  readonly maxInFlight: number
+}
+
+export const DEFAULT_API_LIMITS: ApiLimits = {
+  bodyBytes: 1024 * 1024,
+  headerBytes: 16 * 1024,
+  maxConnections: 1024,
+  requestTimeoutMs: 30_000,
+  // Longer than the clients' own, so that they are the ones to close and no request meets a closing socket.
+  keepAliveTimeoutMs: 75_000,
+  closeTimeoutMs: 5000,
+  actionTimeoutMs: 30_000,
+  maxInFlight: 256,
+}
+
+export interface ApiOptions {
+  readonly parts: ApiParts
+  /** The actions that are answered; their names must be in the generated model. */
+  readonly actions: readonly Action[]
+  /** Address to listen on. */
+  readonly listen: string
+  /** 0 takes a free one. */
+  readonly port: number
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly limits?: Partial<ApiLimits>
+}
+
+export interface Api {
+  /** Starts answering; the port it listens on. Rejects with `unavailable` when the address cannot be had. */
+  listen(): Promise<{ readonly port: number }>
+  /** Takes no more connections, answers what is under way if it ends in time, and closes. */
+  close(): Promise<void>
+}
+
+/** Builds the API; it does not listen yet. Throws a `bug` when an action is unknown to the generated model. */
+export function createApi(options: ApiOptions): Api {
+  const { parts, actions, log, metrics } = options
+  const limits = { ...DEFAULT_API_LIMITS, ...options.limits }
+  const measures = createApiMeasures(metrics)
+  const dispatcher = createDispatcher({ parts, actions, log, measures, limits })
+  const server = createServer(dispatcher, limits, log)
+  return {
+    async listen() {
+      try {
+        await server.listen({ host: options.listen, port: options.port })
+      } catch (error) {
+        throw unavailable(`the API cannot listen on ${options.listen} port ${options.port}`, error)
+      }
+      const address = server.server.address()
+      const port = typeof address === 'object' && address !== null ? address.port : options.port
+      return { port }
+    },
+    close: () => closeServer(server, limits.closeTimeoutMs),
+  }
+}
+
+const SLOW_CLIENT_CHECK_MS = 5000
+
+function createServer(dispatcher: Dispatcher, limits: ApiLimits, log: Log): FastifyInstance {
+  const server = fastify({
+    logger: false,
+    bodyLimit: limits.bodyBytes,
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    // A missing Host header is answered by the signature check, in XML.
+    http: {
+      maxHeaderSize: limits.headerBytes,
+      requireHostHeader: false,
+      headersTimeout: limits.requestTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      // Node looks for slow clients only so often.
+      connectionsCheckingInterval: Math.min(limits.requestTimeoutMs, SLOW_CLIENT_CHECK_MS),
+    },
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    exposeHeadRoutes: false,
+    clientErrorHandler: (error, socket) => answerBrokenHttp(dispatcher, error, socket),
+    frameworkErrors: (_error, _request, reply) => send(reply, dispatcher.refuse(NOT_HERE)),
+  })
+  server.server.maxConnections = limits.maxConnections
+  server.removeAllContentTypeParsers()
+  server.addContentTypeParser(
+    '*',
+    { parseAs: 'buffer' },
+    async (_request: unknown, body: Buffer) => body,
+  )
+  server.route({
+    method: ['GET', 'POST'],
+    url: '/',
+    handler: async (request, reply) => send(reply, await dispatch(dispatcher, request, reply)),
+  })
+  server.setNotFoundHandler((_request, reply) => send(reply, dispatcher.refuse(NOT_HERE)))
+  server.setErrorHandler((error, _request, reply) => {
+    const fault = unreadable(error, limits)
+    if (fault.status >= 500) log.error({ error }, 'api server failed by a bug')
+    return send(reply, dispatcher.refuse(fault))
+  })
+  return server
+}
+
+const IDLE_CHECK_MS = 50
+
+/** Connections that fall idle only after closing began are not closed by Node: they are looked for until all are gone. */
+async function closeServer(server: FastifyInstance, timeoutMs: number): Promise<void> {
+  const idle = setInterval(() => server.server.closeIdleConnections(), IDLE_CHECK_MS)
+  const late = setTimeout(() => server.server.closeAllConnections(), timeoutMs)
+  try {
+    await server.close()
+  } finally {
+    clearInterval(idle)
+    clearTimeout(late)
+  }
+}
+
+async function dispatch(
+  dispatcher: Dispatcher,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<ApiAnswer> {
+  const gone = new AbortController()
+  reply.raw.once('close', () => gone.abort())
+  const { raw } = request
+  const [path = '/', ...query] = (raw.url ?? '/').split('?')
+  return dispatcher.dispatch({
+    method: request.method,
+    path,
+    query: query.join('?'),
+    headers: raw.headersDistinct,
+    body: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
+    remote: request.ip,
+    gone: gone.signal,
+  })
+}
+
+const CONTENT_TYPE = 'text/xml;charset=UTF-8'
+
+function send(reply: FastifyReply, answer: ApiAnswer): FastifyReply {
+  return reply
+    .code(answer.status)
+    .header('content-type', CONTENT_TYPE)
+    .header('x-amzn-requestid', answer.requestId)
+    .send(answer.xml)
+}
+
+const NOT_HERE = {
+  status: 404,
+  code: 'InvalidRequest',
+  message: 'Nothing is served here: the EC2 Query API is GET or POST of /',
+} as const
+
+/** What fastify makes of a request that it cannot hand on, told apart by its error codes. */
+function unreadable(error: unknown, limits: ApiLimits): Pick<Fault, 'status' | 'code' | 'message'> {
+  const { code, statusCode } = errorFields(error)
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+    return {
+      status: 413,
+      code: 'RequestEntityTooLarge',
+      message: `The request body is larger than ${limits.bodyBytes} bytes`,
+    }
+  }
+  if (statusCode !== undefined && statusCode < 500) {
+    return { status: statusCode, code: 'InvalidRequest', message: 'The HTTP request is malformed' }
+  }
+  return faultOf(error)
+}
+
+function errorFields(error: unknown): { readonly code?: unknown; readonly statusCode?: number } {
+  return typeof error === 'object' && error !== null ? error : {}
+}
+
+/** Bytes that are not HTTP, or too slow, or too long a head: answered by hand, as no request object exists. */
+function answerBrokenHttp(
+  dispatcher: Dispatcher,
+  error: Error & { readonly code?: string },
+  socket: Socket,
+): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy()
+    return
+  }
+  const [status, line, message] = brokenHttpAnswer(error.code)
+  const { xml } = dispatcher.refuse({ status, code: 'InvalidRequest', message })
+  socket.end(
+    [
+      `HTTP/1.1 ${status} ${line}`,
+      `Date: ${new Date().toUTCString()}`,
+      `Content-Type: ${CONTENT_TYPE}`,
+      `Content-Length: ${Buffer.byteLength(xml)}`,
+      'Connection: close',
+      '',
+      xml,
+    ].join('\r\n'),
+  )
+}
+
+function brokenHttpAnswer(code: string | undefined): readonly [number, string, string] {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return [431, 'Request Header Fields Too Large', 'The request headers are too large']
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return [408, 'Request Timeout', 'The request was not received in time']
+    default:
+      return [400, 'Bad Request', 'The request is not well-formed HTTP']
+  }
+}

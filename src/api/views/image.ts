@@ -1,0 +1,72 @@
+/** Images in the terms of the SDK, and the filters of DescribeImages. Pure. */
+import type { Image as ImageOutput, Tag as TagOutput } from '@aws-sdk/client-ec2'
+import type { Image } from '../../model/records.ts'
+import type { FilterTable } from '../filters.ts'
+import { architectureView } from './architecture.ts'
+import { ROOT_DEVICE_NAME } from './instance.ts'
+
+/** One image. While it is pending, `StateReason` says how far its download is. */
+export function imageView(image: Image, tags: TagOutput[]): ImageOutput {
+  return {
+    ImageId: image.id,
+    Name: image.name,
+    Description: image.description,
+    ImageLocation: image.location,
+    State: image.state,
+    ...(image.stateReason === null ? {} : { StateReason: stateReason(image, image.stateReason) }),
+    OwnerId: image.account,
+    Public: false,
+    Architecture: architectureView(image.architecture),
+    ImageType: 'machine',
+    CreationDate: image.createdAt,
+    BlockDeviceMappings: [],
+    RootDeviceName: ROOT_DEVICE_NAME,
+    RootDeviceType: 'ebs',
+    Hypervisor: 'xen',
+    VirtualizationType: 'hvm',
+    EnaSupport: false,
+    PlatformDetails: 'Linux/UNIX',
+    UsageOperation: 'RunInstances',
+    ProductCodes: [],
+    Tags: tags,
+  }
+}
+
+function stateReason(image: Image, message: string): { Code: string; Message: string } {
+  return {
+    Code: image.state === 'failed' ? 'Client.InvalidImageLocation' : 'Server.ImagePending',
+    Message: message,
+  }
+}
+
+const nothing = (): undefined => undefined
+
+/** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeImages.html, "Filter.N". */
+export const IMAGE_FILTERS: FilterTable<ImageOutput> = {
+  architecture: (image) => image.Architecture,
+  'block-device-mapping.device-name': nothing,
+  'block-device-mapping.snapshot-id': nothing,
+  'block-device-mapping.volume-type': nothing,
+  'creation-date': (image) => image.CreationDate,
+  description: (image) => image.Description,
+  'ena-support': (image) => image.EnaSupport,
+  hypervisor: (image) => image.Hypervisor,
+  'image-id': (image) => image.ImageId,
+  'image-type': (image) => image.ImageType,
+  'is-public': (image) => image.Public,
+  'kernel-id': nothing,
+  'manifest-location': (image) => image.ImageLocation,
+  name: (image) => image.Name,
+  'owner-alias': nothing,
+  'owner-id': (image) => image.OwnerId,
+  platform: nothing,
+  'product-code': nothing,
+  'ramdisk-id': nothing,
+  'root-device-name': (image) => image.RootDeviceName,
+  'root-device-type': (image) => image.RootDeviceType,
+  'source-instance-id': nothing,
+  state: (image) => image.State,
+  'state-reason-code': (image) => image.StateReason?.Code,
+  'state-reason-message': (image) => image.StateReason?.Message,
+  'virtualization-type': (image) => image.VirtualizationType,
+}

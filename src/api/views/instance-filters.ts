@@ -1,0 +1,133 @@
+/**
+ * The filters of DescribeInstances and DescribeInstanceStatus, read from what these actions show. Pure.
+ *
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html, "Filter.N". Filters on things that
+ * Atoll does not have (spot requests, public addresses, volumes, …) are known and match nothing.
+ */
+import type {
+  InstanceNetworkInterface,
+  Instance as InstanceOutput,
+  InstanceStatus,
+} from '@aws-sdk/client-ec2'
+import type { Comparables, FilterTable } from '../filters.ts'
+
+/** One instance and what its reservation adds. */
+export interface ListedInstance {
+  readonly reservation: string
+  readonly owner: string
+  readonly view: InstanceOutput
+}
+
+const nothing = (): Comparables => undefined
+
+function ofNics(read: (nic: InstanceNetworkInterface) => Comparables) {
+  return ({ view }: ListedInstance): Comparables =>
+    (view.NetworkInterfaces ?? []).flatMap((nic) => read(nic))
+}
+
+const NIC_FILTERS: FilterTable<ListedInstance> = {
+  'network-interface.addresses.primary': ofNics((nic) =>
+    nic.PrivateIpAddresses?.map((address) => address.Primary),
+  ),
+  'network-interface.addresses.private-ip-address': ofNics((nic) =>
+    nic.PrivateIpAddresses?.map((address) => address.PrivateIpAddress),
+  ),
+  'network-interface.addresses.association.public-ip': nothing,
+  'network-interface.association.public-ip': nothing,
+  'network-interface.attachment.attachment-id': ofNics((nic) => nic.Attachment?.AttachmentId),
+  'network-interface.attachment.attach-time': ofNics((nic) => nic.Attachment?.AttachTime),
+  'network-interface.attachment.delete-on-termination': ofNics(
+    (nic) => nic.Attachment?.DeleteOnTermination,
+  ),
+  'network-interface.attachment.device-index': ofNics((nic) => nic.Attachment?.DeviceIndex),
+  'network-interface.attachment.instance-id': ({ view }) => view.InstanceId,
+  'network-interface.attachment.status': ofNics((nic) => nic.Attachment?.Status),
+  'network-interface.availability-zone': ({ view }) =>
+    (view.NetworkInterfaces ?? []).map(() => view.Placement?.AvailabilityZone),
+  'network-interface.description': ofNics((nic) => nic.Description),
+  'network-interface.group-id': ofNics((nic) => nic.Groups?.map((group) => group.GroupId)),
+  'network-interface.group-name': ofNics((nic) => nic.Groups?.map((group) => group.GroupName)),
+  'network-interface.mac-address': ofNics((nic) => nic.MacAddress),
+  'network-interface.network-interface-id': ofNics((nic) => nic.NetworkInterfaceId),
+  'network-interface.owner-id': ofNics((nic) => nic.OwnerId),
+  'network-interface.private-dns-name': ofNics((nic) => nic.PrivateDnsName),
+  'network-interface.private-ip-address': ofNics((nic) => nic.PrivateIpAddress),
+  'network-interface.source-dest-check': ofNics((nic) => nic.SourceDestCheck),
+  'network-interface.status': ofNics((nic) => nic.Status),
+  'network-interface.subnet-id': ofNics((nic) => nic.SubnetId),
+  'network-interface.vpc-id': ofNics((nic) => nic.VpcId),
+}
+
+/** Filters of DescribeInstances but the tag filters, which every Describe has. */
+export const INSTANCE_FILTERS: FilterTable<ListedInstance> = {
+  ...NIC_FILTERS,
+  affinity: nothing,
+  architecture: ({ view }) => view.Architecture,
+  'availability-zone': ({ view }) => view.Placement?.AvailabilityZone,
+  'block-device-mapping.device-name': nothing,
+  'block-device-mapping.volume-id': nothing,
+  'client-token': ({ view }) => view.ClientToken,
+  'dns-name': ({ view }) => view.PublicDnsName,
+  'hibernation-options.configured': ({ view }) => view.HibernationOptions?.Configured,
+  'host-id': nothing,
+  hypervisor: ({ view }) => view.Hypervisor,
+  'iam-instance-profile.arn': nothing,
+  'iam-instance-profile.id': nothing,
+  'image-id': ({ view }) => view.ImageId,
+  'instance-id': ({ view }) => view.InstanceId,
+  'instance-lifecycle': nothing,
+  'instance-state-code': ({ view }) => view.State?.Code,
+  'instance-state-name': ({ view }) => view.State?.Name,
+  'instance-type': ({ view }) => view.InstanceType,
+  'instance.group-id': ({ view }) => view.SecurityGroups?.map((group) => group.GroupId),
+  'instance.group-name': ({ view }) => view.SecurityGroups?.map((group) => group.GroupName),
+  'ip-address': nothing,
+  'ipv6-address': nothing,
+  'kernel-id': nothing,
+  'key-name': ({ view }) => view.KeyName,
+  'launch-index': ({ view }) => view.AmiLaunchIndex,
+  'launch-time': ({ view }) => view.LaunchTime,
+  'metadata-options.http-endpoint': ({ view }) => view.MetadataOptions?.HttpEndpoint,
+  'metadata-options.http-tokens': ({ view }) => view.MetadataOptions?.HttpTokens,
+  'monitoring-state': ({ view }) => view.Monitoring?.State,
+  'owner-id': ({ owner }) => owner,
+  'placement-group-name': nothing,
+  platform: nothing,
+  'platform-details': ({ view }) => view.PlatformDetails,
+  'private-dns-name': ({ view }) => view.PrivateDnsName,
+  'private-ip-address': ({ view }) => view.PrivateIpAddress,
+  'product-code': nothing,
+  'ramdisk-id': nothing,
+  reason: ({ view }) => view.StateTransitionReason,
+  'requester-id': nothing,
+  'reservation-id': ({ reservation }) => reservation,
+  'root-device-name': ({ view }) => view.RootDeviceName,
+  'root-device-type': ({ view }) => view.RootDeviceType,
+  'source-dest-check': ({ view }) => view.SourceDestCheck,
+  'spot-instance-request-id': nothing,
+  'state-reason-code': ({ view }) => view.StateReason?.Code,
+  'state-reason-message': ({ view }) => view.StateReason?.Message,
+  'subnet-id': ({ view }) => view.SubnetId,
+  tenancy: ({ view }) => view.Placement?.Tenancy,
+  'usage-operation': ({ view }) => view.UsageOperation,
+  'virtualization-type': ({ view }) => view.VirtualizationType,
+  'vpc-id': ({ view }) => view.VpcId,
+}
+
+/** Filters of DescribeInstanceStatus. */
+export const INSTANCE_STATUS_FILTERS: FilterTable<InstanceStatus> = {
+  'availability-zone': (status) => status.AvailabilityZone,
+  'event.code': nothing,
+  'event.description': nothing,
+  'event.instance-event-id': nothing,
+  'event.not-after': nothing,
+  'event.not-before': nothing,
+  'instance-state-code': (status) => status.InstanceState?.Code,
+  'instance-state-name': (status) => status.InstanceState?.Name,
+  'instance-status.reachability': (status) =>
+    status.InstanceStatus?.Details?.map((detail) => detail.Status),
+  'instance-status.status': (status) => status.InstanceStatus?.Status,
+  'system-status.reachability': (status) =>
+    status.SystemStatus?.Details?.map((detail) => detail.Status),
+  'system-status.status': (status) => status.SystemStatus?.Status,
+}

@@ -1,0 +1,90 @@
+/** Instance types in the terms of the SDK, and the filters of DescribeInstanceTypes. Pure. */
+import type { _InstanceType, ArchitectureType, InstanceTypeInfo } from '@aws-sdk/client-ec2'
+import type { InstanceType } from '../../model/records.ts'
+import type { FilterTable } from '../filters.ts'
+
+/** Every instance has one NIC on one network card. */
+const ONE_NIC = 1
+const NETWORK_PERFORMANCE = 'Shared with the host'
+
+/** One type, for hosts of this architecture. */
+export function instanceTypeView(
+  type: InstanceType,
+  architecture: ArchitectureType,
+): InstanceTypeInfo {
+  return {
+    // The cloud's own names; the SDK's union lists Amazon's.
+    InstanceType: type.name as _InstanceType,
+    CurrentGeneration: true,
+    FreeTierEligible: false,
+    SupportedUsageClasses: ['on-demand'],
+    SupportedRootDeviceTypes: ['ebs'],
+    SupportedVirtualizationTypes: ['hvm'],
+    SupportedBootModes: ['legacy-bios'],
+    BareMetal: false,
+    ProcessorInfo: { SupportedArchitectures: [architecture] },
+    VCpuInfo: {
+      DefaultVCpus: type.vcpus,
+      DefaultCores: type.vcpus,
+      DefaultThreadsPerCore: 1,
+    },
+    MemoryInfo: { SizeInMiB: type.memoryMiB },
+    InstanceStorageSupported: false,
+    EbsInfo: {
+      EbsOptimizedSupport: 'unsupported',
+      EncryptionSupport: 'unsupported',
+      NvmeSupport: 'unsupported',
+    },
+    NetworkInfo: {
+      NetworkPerformance: NETWORK_PERFORMANCE,
+      MaximumNetworkInterfaces: ONE_NIC,
+      MaximumNetworkCards: 1,
+      DefaultNetworkCardIndex: 0,
+      NetworkCards: [
+        {
+          NetworkCardIndex: 0,
+          NetworkPerformance: NETWORK_PERFORMANCE,
+          MaximumNetworkInterfaces: ONE_NIC,
+        },
+      ],
+      Ipv4AddressesPerInterface: 1,
+      Ipv6AddressesPerInterface: 0,
+      Ipv6Supported: false,
+      EnaSupport: 'unsupported',
+      EfaSupported: false,
+    },
+    PlacementGroupInfo: { SupportedStrategies: [] },
+    HibernationSupported: false,
+    BurstablePerformanceSupported: false,
+    DedicatedHostsSupported: false,
+    AutoRecoverySupported: false,
+  }
+}
+
+/** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceTypes.html, "Filter.N", what applies. */
+export const INSTANCE_TYPE_FILTERS: FilterTable<InstanceTypeInfo> = {
+  'auto-recovery-supported': (type) => type.AutoRecoverySupported,
+  'bare-metal': (type) => type.BareMetal,
+  'burstable-performance-supported': (type) => type.BurstablePerformanceSupported,
+  'current-generation': (type) => type.CurrentGeneration,
+  'dedicated-hosts-supported': (type) => type.DedicatedHostsSupported,
+  'free-tier-eligible': (type) => type.FreeTierEligible,
+  'hibernation-supported': (type) => type.HibernationSupported,
+  hypervisor: () => undefined,
+  'instance-storage-supported': (type) => type.InstanceStorageSupported,
+  'instance-type': (type) => type.InstanceType,
+  'memory-info.size-in-mib': (type) => type.MemoryInfo?.SizeInMiB,
+  'network-info.ena-support': (type) => type.NetworkInfo?.EnaSupport,
+  'network-info.ipv4-addresses-per-interface': (type) =>
+    type.NetworkInfo?.Ipv4AddressesPerInterface,
+  'network-info.ipv6-supported': (type) => type.NetworkInfo?.Ipv6Supported,
+  'network-info.maximum-network-interfaces': (type) => type.NetworkInfo?.MaximumNetworkInterfaces,
+  'processor-info.supported-architecture': (type) => type.ProcessorInfo?.SupportedArchitectures,
+  'supported-boot-mode': (type) => type.SupportedBootModes,
+  'supported-root-device-type': (type) => type.SupportedRootDeviceTypes,
+  'supported-usage-class': (type) => type.SupportedUsageClasses,
+  'supported-virtualization-type': (type) => type.SupportedVirtualizationTypes,
+  'vcpu-info.default-cores': (type) => type.VCpuInfo?.DefaultCores,
+  'vcpu-info.default-threads-per-core': (type) => type.VCpuInfo?.DefaultThreadsPerCore,
+  'vcpu-info.default-vcpus': (type) => type.VCpuInfo?.DefaultVCpus,
+}

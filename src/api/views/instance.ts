@@ -1,0 +1,209 @@
+/**
+ * Instances in the terms of the SDK, complete enough for unmodified clients (awscli, boto3's waiters, Terraform). Pure.
+ *
+ * What EC2 has and Atoll has not is said plainly and in EC2's words: no public address, no volumes, no hibernation.
+ */
+import type {
+  _InstanceType,
+  GroupIdentifier,
+  InstanceNetworkInterface,
+  Instance as InstanceOutput,
+  InstanceStateChange,
+  InstanceStatusSummary,
+  InstanceState as StateOutput,
+  InstanceStatus as StatusOutput,
+} from '@aws-sdk/client-ec2'
+import { ipHostLabel } from '../../model/hostname.ts'
+import type { GroupId } from '../../model/ids.ts'
+import type { Instance, InstanceState, Nic } from '../../model/records.ts'
+import type { InstanceDetails } from '../instance-details.ts'
+import { architectureView } from './architecture.ts'
+import { tagsView } from './tags.ts'
+
+/** What the root disk is called; Atoll has no block device mappings that would say otherwise. */
+export const ROOT_DEVICE_NAME = '/dev/sda1'
+
+/** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceState.html */
+const STATE_CODES: Readonly<Record<InstanceState, number>> = {
+  pending: 0,
+  running: 16,
+  'shutting-down': 32,
+  terminated: 48,
+  stopping: 64,
+  stopped: 80,
+}
+
+/** A state with its number. */
+export function stateView(state: InstanceState): StateOutput {
+  return { Code: STATE_CODES[state], Name: state }
+}
+
+/** What a request made of an instance. */
+export function stateChangeView(before: Instance, after: InstanceState): InstanceStateChange {
+  return {
+    InstanceId: before.id,
+    PreviousState: stateView(before.state),
+    CurrentState: stateView(after),
+  }
+}
+
+/** One instance. `dnsZone` is the zone of its private name. */
+export function instanceView(details: InstanceDetails, dnsZone: string): InstanceOutput {
+  return {
+    ...identityView(details),
+    ...constantView(),
+    ...placeView(details),
+    ...networkView(details, dnsZone),
+    Tags: tagsView(details.tags, details.instance.id),
+  }
+}
+
+function identityView({ instance }: InstanceDetails): InstanceOutput {
+  return {
+    InstanceId: instance.id,
+    ImageId: instance.image,
+    State: stateView(instance.state),
+    StateTransitionReason: instance.transitionReason,
+    ...(instance.stateReason === null
+      ? {}
+      : {
+          StateReason: { Code: instance.stateReason.code, Message: instance.stateReason.message },
+        }),
+    ...(instance.keyName === null ? {} : { KeyName: instance.keyName }),
+    ...(instance.clientToken === null ? {} : { ClientToken: instance.clientToken }),
+    AmiLaunchIndex: instance.launchIndex,
+    // Type names are the cloud's own; the SDK's union lists Amazon's.
+    InstanceType: instance.type as _InstanceType,
+    LaunchTime: new Date(instance.launchedAt),
+  }
+}
+
+/** What is the same for every instance. */
+function constantView(): InstanceOutput {
+  return {
+    Monitoring: { State: 'disabled' },
+    BlockDeviceMappings: [],
+    RootDeviceName: ROOT_DEVICE_NAME,
+    // The disk outlives a stop, which is what clients take `ebs` to mean.
+    RootDeviceType: 'ebs',
+    EbsOptimized: false,
+    EnaSupport: false,
+    Hypervisor: 'xen',
+    VirtualizationType: 'hvm',
+    ProductCodes: [],
+    PlatformDetails: 'Linux/UNIX',
+    UsageOperation: 'RunInstances',
+    CapacityReservationSpecification: { CapacityReservationPreference: 'none' },
+    HibernationOptions: { Configured: false },
+    EnclaveOptions: { Enabled: false },
+    MaintenanceOptions: { AutoRecovery: 'disabled' },
+    MetadataOptions: {
+      State: 'applied',
+      HttpTokens: 'optional',
+      HttpPutResponseHopLimit: 1,
+      HttpEndpoint: 'enabled',
+      HttpProtocolIpv6: 'disabled',
+      InstanceMetadataTags: 'enabled',
+    },
+    PublicDnsName: '',
+  }
+}
+
+function placeView({ host, image, type }: InstanceDetails): InstanceOutput {
+  return {
+    Architecture: architectureView(image?.architecture ?? ''),
+    Placement: {
+      AvailabilityZone: host?.zone ?? '',
+      GroupName: '',
+      Tenancy: 'default',
+    },
+    ...(type === undefined ? {} : { CpuOptions: { CoreCount: type.vcpus, ThreadsPerCore: 1 } }),
+  }
+}
+
+/** A terminated instance has no NIC and so none of this but an empty name and lists, as on EC2. */
+function networkView(details: InstanceDetails, dnsZone: string): InstanceOutput {
+  const [first] = details.nics
+  if (first === undefined) return { PrivateDnsName: '', NetworkInterfaces: [], SecurityGroups: [] }
+  return {
+    PrivateIpAddress: first.ip,
+    PrivateDnsName: privateName(first, dnsZone),
+    PrivateDnsNameOptions: {
+      HostnameType: 'ip-name',
+      EnableResourceNameDnsARecord: true,
+      EnableResourceNameDnsAAAARecord: false,
+    },
+    SubnetId: first.subnet,
+    VpcId: first.vpc,
+    SourceDestCheck: true,
+    SecurityGroups: groupsView(first.groups, details.groups),
+    NetworkInterfaces: details.nics.map((nic) => nicView(nic, details, dnsZone)),
+  }
+}
+
+function nicView(nic: Nic, details: InstanceDetails, dnsZone: string): InstanceNetworkInterface {
+  const name = privateName(nic, dnsZone)
+  return {
+    NetworkInterfaceId: nic.id,
+    Description: '',
+    OwnerId: nic.account,
+    Status: 'in-use',
+    InterfaceType: 'interface',
+    MacAddress: nic.mac,
+    SubnetId: nic.subnet,
+    VpcId: nic.vpc,
+    PrivateIpAddress: nic.ip,
+    PrivateDnsName: name,
+    PrivateIpAddresses: [{ Primary: true, PrivateIpAddress: nic.ip, PrivateDnsName: name }],
+    Ipv6Addresses: [],
+    SourceDestCheck: true,
+    Groups: groupsView(nic.groups, details.groups),
+    Attachment: {
+      // A NIC is attached once and for good, so its own digits can name the attachment.
+      AttachmentId: `eni-attach-${nic.id.slice('eni-'.length)}`,
+      AttachTime: new Date(nic.createdAt),
+      DeleteOnTermination: true,
+      DeviceIndex: nic.deviceIndex,
+      NetworkCardIndex: 0,
+      Status: 'attached',
+    },
+  }
+}
+
+function privateName(nic: Nic, dnsZone: string): string {
+  return `${ipHostLabel(nic.ip)}.${dnsZone}`
+}
+
+function groupsView(ids: readonly GroupId[], groups: InstanceDetails['groups']): GroupIdentifier[] {
+  return ids.map((id) => ({ GroupId: id, GroupName: groups.get(id)?.name ?? '' }))
+}
+
+/**
+ * What DescribeInstanceStatus says of one instance. Checks are passed when the host reports the boot that was last asked
+ * for; nobody looks into the guest. A host that is silent leaves both unknown.
+ */
+export function instanceStatusView(details: InstanceDetails, hostHeard: boolean): StatusOutput {
+  const { instance, host } = details
+  return {
+    InstanceId: instance.id,
+    AvailabilityZone: host?.zone ?? '',
+    InstanceState: stateView(instance.state),
+    InstanceStatus: checkView(instance, hostHeard, instance.bootSeen === instance.bootCount),
+    SystemStatus: checkView(instance, hostHeard, true),
+    Events: [],
+  }
+}
+
+function checkView(instance: Instance, hostHeard: boolean, passed: boolean): InstanceStatusSummary {
+  if (instance.state === 'pending') return summary('initializing', 'initializing')
+  if (instance.state !== 'running') return { Status: 'not-applicable', Details: [] }
+  if (!hostHeard) return summary('insufficient-data', 'insufficient-data')
+  return passed ? summary('ok', 'passed') : summary('initializing', 'initializing')
+}
+
+function summary(
+  status: 'ok' | 'initializing' | 'insufficient-data',
+  reachability: 'passed' | 'initializing' | 'insufficient-data',
+): InstanceStatusSummary {
+  return { Status: status, Details: [{ Name: 'reachability', Status: reachability }] }
+}

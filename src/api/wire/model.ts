@@ -1,0 +1,117 @@
+/**
+ * The words of the EC2 Query protocol: which actions exist, what their parameters and answers are called on the wire and
+ * in the SDK, and of what type they are.
+ *
+ * `WireModel` is how `scripts/generate-wire.ts` writes them down (`src/api/generated`); `linkModel` turns that text into the
+ * tree of `Shape`s that `query.ts` and `xml.ts` walk. Pure. Protocol: Smithy's `aws.protocols#ec2Query`
+ * (https://smithy.io/2.0/aws/protocols/aws-ec2-query-protocol.html).
+ */
+import { bug } from '../../model/errors.ts'
+
+/**
+ * The members of one structure: the name on the wire, and `<SDK member name> <type>`. A type is a scalar's name, the
+ * name of another structure of the same table, or either of them followed by `[]` for a list; in answers the brackets hold
+ * the element name of the list's items.
+ */
+export type WireStructure = Readonly<Record<string, string>>
+
+/** One service as generated. Inputs and outputs are apart because a member's name differs between the two. */
+export interface WireModel {
+  readonly version: string
+  readonly namespace: string
+  /** How an answer's members are wrapped: directly below the root, or in `<ActionResult>` (STS, IAM). */
+  readonly wrapped: boolean
+  /** Name of the input structure and of the output structure; `unit` where there is none. */
+  readonly actions: Readonly<Record<string, readonly [input: string, output: string]>>
+  readonly inputs: Readonly<Record<string, WireStructure>>
+  readonly outputs: Readonly<Record<string, WireStructure>>
+}
+
+const SCALARS = ['string', 'number', 'boolean', 'timestamp', 'blob'] as const
+/**
+ * `number` is any finite JavaScript number (the SDK's schemas do not tell integers from fractions: the action does);
+ * `timestamp` is a `Date`; `blob` stays the base64 text that it is on the wire.
+ */
+export type Scalar = (typeof SCALARS)[number]
+
+export type Shape =
+  | { readonly kind: 'scalar'; readonly type: Scalar }
+  | { readonly kind: 'structure'; readonly structure: Structure }
+  | { readonly kind: 'list'; readonly item: string; readonly of: Shape }
+
+/** A structure by both of its vocabularies. */
+export interface Structure {
+  readonly name: string
+  readonly byWireName: ReadonlyMap<string, Field>
+  readonly byMember: ReadonlyMap<string, Field>
+}
+
+export interface Field {
+  readonly wireName: string
+  readonly member: string
+  readonly shape: Shape
+}
+
+/** What the wire needs to know of one action. */
+export interface WireAction {
+  readonly name: string
+  readonly service: WireModel
+  readonly input: Structure
+  /** Undefined for actions that answer only that they were done. */
+  readonly output: Structure | undefined
+}
+
+/** The actions of a model by name. Throws a `bug` when the model does not hold together. */
+export function linkModel(model: WireModel): ReadonlyMap<string, WireAction> {
+  const inputs = linkStructures(model.inputs)
+  const outputs = linkStructures(model.outputs)
+  const actions = new Map<string, WireAction>()
+  for (const [name, [input, output]] of Object.entries(model.actions)) {
+    actions.set(name, {
+      name,
+      service: model,
+      input: input === 'unit' ? EMPTY : find(inputs, input),
+      output: output === 'unit' ? undefined : find(outputs, output),
+    })
+  }
+  return actions
+}
+
+const EMPTY: Structure = { name: 'unit', byWireName: new Map(), byMember: new Map() }
+
+/** Two steps, so that structures may refer to each other in any order. */
+function linkStructures(table: WireModel['inputs']): ReadonlyMap<string, Structure> {
+  const structures = new Map<string, Structure>()
+  const fillers: (() => void)[] = []
+  for (const [name, members] of Object.entries(table)) {
+    const byWireName = new Map<string, Field>()
+    const byMember = new Map<string, Field>()
+    structures.set(name, { name, byWireName, byMember })
+    fillers.push(() => {
+      for (const [wireName, text] of Object.entries(members)) {
+        const [member = '', type = ''] = text.split(' ')
+        const field = { wireName, member, shape: parseShape(type, structures) }
+        byWireName.set(wireName, field)
+        byMember.set(member, field)
+      }
+    })
+  }
+  for (const fill of fillers) fill()
+  return structures
+}
+
+function parseShape(type: string, structures: ReadonlyMap<string, Structure>): Shape {
+  const [, of, item] = /^(.+)\[(\w*)\]$/.exec(type) ?? []
+  if (of !== undefined && item !== undefined) {
+    return { kind: 'list', item, of: parseShape(of, structures) }
+  }
+  const scalar = SCALARS.find((name) => name === type)
+  if (scalar !== undefined) return { kind: 'scalar', type: scalar }
+  return { kind: 'structure', structure: find(structures, type) }
+}
+
+function find(structures: ReadonlyMap<string, Structure>, name: string): Structure {
+  const structure = structures.get(name)
+  if (structure === undefined) throw bug('unknown structure in the wire model', { name })
+  return structure
+}

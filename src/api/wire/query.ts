@@ -1,0 +1,285 @@
+/**
+ * EC2 Query parameters → the SDK's input object.
+ *
+ * `parseForm` takes the form apart, `decodeInput` types it by the generated model. Both refuse what does not fit, naming
+ * the parameter, and hold every size to a named limit. Pure. Rules: https://smithy.io/2.0/aws/protocols/aws-ec2-query-protocol.html;
+ * form encoding: https://url.spec.whatwg.org/#application/x-www-form-urlencoded.
+ */
+import { assertNever, refused } from '../../model/errors.ts'
+import type { Field, Scalar, Shape, Structure } from './model.ts'
+
+/** Most parameters of one request (1,000 instance ids with a few filters fit four times). */
+export const MAX_PARAMETERS = 4096
+/** Longest parameter name, in characters. */
+export const MAX_NAME_LENGTH = 256
+/** Longest value, in characters; user data of EC2's 16 KiB is 21,848 of base64. */
+export const MAX_VALUE_LENGTH = 65_536
+/** Highest number of a list item. */
+export const MAX_LIST_INDEX = 4096
+/** Most steps in a name such as `NetworkInterface.1.PrivateIpAddresses.1.PrivateIpAddress`. */
+export const MAX_NESTING = 12
+
+export interface Parameter {
+  readonly name: string
+  readonly value: string
+}
+
+/**
+ * The pairs of a form, `+` and percent sequences decoded, in the order sent. Refuses with `MalformedQueryString` what is
+ * not UTF-8 behind well-formed percent sequences.
+ */
+export function parseForm(form: string): readonly Parameter[] {
+  const parameters: Parameter[] = []
+  let start = 0
+  while (start < form.length) {
+    const ampersand = form.indexOf('&', start)
+    const end = ampersand === -1 ? form.length : ampersand
+    if (end > start) parameters.push(parsePair(form.slice(start, end)))
+    start = end + 1
+    if (parameters.length > MAX_PARAMETERS) {
+      throw refused('InvalidRequest', `The request has more than ${MAX_PARAMETERS} parameters`)
+    }
+  }
+  return parameters
+}
+
+function parsePair(pair: string): Parameter {
+  const equals = pair.indexOf('=')
+  const name = decodeText(equals === -1 ? pair : pair.slice(0, equals))
+  const value = equals === -1 ? '' : decodeText(pair.slice(equals + 1))
+  if (name.length > MAX_NAME_LENGTH) {
+    throw refused('InvalidRequest', `A parameter name is longer than ${MAX_NAME_LENGTH} characters`)
+  }
+  if (value.length > MAX_VALUE_LENGTH) {
+    throw invalid(name, `it is longer than ${MAX_VALUE_LENGTH} characters`)
+  }
+  return { name, value }
+}
+
+function decodeText(text: string): string {
+  const spaced = text.includes('+') ? text.replaceAll('+', ' ') : text
+  if (!spaced.includes('%')) return spaced
+  try {
+    return decodeURIComponent(spaced)
+  } catch {
+    throw refused(
+      'MalformedQueryString',
+      'The query string is malformed: percent sequences must spell UTF-8',
+    )
+  }
+}
+
+/** What has been gathered for a value while parameters, which come in any order, are still being read. */
+type Draft =
+  | { readonly kind: 'scalar'; readonly value: unknown }
+  | { readonly kind: 'structure'; readonly fields: Map<Field, Draft> }
+  | { readonly kind: 'list'; readonly items: Map<number, Draft> }
+
+/**
+ * The input object of an action, in the SDK's member names and types, of all parameters but `Action` and `Version`.
+ *
+ * An empty value means absent (Go SDK v1 sends `SubnetId=` for what was not set), except where emptiness is meant
+ * (`MEANT_WHEN_EMPTY`), and in list items, whose emptiness the action must see. Gaps in list numbering are closed. Refusals: `UnknownParameter`, `InvalidParameterValue`.
+ */
+export function decodeInput(
+  input: Structure,
+  parameters: readonly Parameter[],
+): Readonly<Record<string, unknown>> {
+  const root: Draft = { kind: 'structure', fields: new Map() }
+  for (const { name, value } of parameters) {
+    if (name === 'Action' || name === 'Version') continue
+    const path = name.split('.')
+    if (path.length > MAX_NESTING) throw unknown(name)
+    place({ name, value, path }, { kind: 'structure', structure: input }, root)
+  }
+  return finishStructure(root.fields)
+}
+
+interface Placing extends Parameter {
+  readonly path: readonly string[]
+}
+
+/** Walks a parameter's name down the shapes and enters its value at the end, making drafts on the way. */
+function place(placing: Placing, rootShape: Shape, root: Draft): void {
+  const { name, value, path } = placing
+  let shape = rootShape
+  let draft = root
+  for (const [depth, step] of path.entries()) {
+    const last = depth === path.length - 1
+    if (shape.kind === 'structure' && draft.kind === 'structure') {
+      const field = shape.structure.byWireName.get(step)
+      if (field === undefined) throw unknown(name)
+      if (last && value === '' && emptyIsAbsent(field)) return
+      shape = field.shape
+      draft = enter(draft.fields, field, shape, placing, last)
+    } else if (shape.kind === 'list' && draft.kind === 'list') {
+      shape = shape.of
+      draft = enter(draft.items, parseIndex(name, step), shape, placing, last)
+    } else {
+      throw unknown(name)
+    }
+  }
+}
+
+/** The draft under `key`: the finished scalar if the name ends here, else the one that is there or a new one. */
+function enter<K>(
+  drafts: Map<K, Draft>,
+  key: K,
+  shape: Shape,
+  { name, value }: Placing,
+  last: boolean,
+): Draft {
+  const present = drafts.get(key)
+  if (last) {
+    if (present !== undefined) throw invalid(name, 'it is given more than once')
+    const draft: Draft = { kind: 'scalar', value: leaf(shape, name, value) }
+    drafts.set(key, draft)
+    return draft
+  }
+  if (present !== undefined) return present
+  const draft = emptyDraft(shape, name)
+  drafts.set(key, draft)
+  return draft
+}
+
+function emptyDraft(shape: Shape, name: string): Draft {
+  switch (shape.kind) {
+    case 'structure':
+      return { kind: 'structure', fields: new Map() }
+    case 'list':
+      return { kind: 'list', items: new Map() }
+    case 'scalar':
+      throw unknown(name)
+    default:
+      return assertNever(shape)
+  }
+}
+
+function leaf(shape: Shape, name: string, value: string): unknown {
+  switch (shape.kind) {
+    case 'scalar':
+      return parseScalar(shape.type, name, value)
+    case 'list':
+      throw invalid(name, `it is a list; number its items from 1, as in ${name}.1`)
+    case 'structure':
+      throw invalid(name, `it has members; name one, as in ${name}.${exampleOf(shape.structure)}`)
+    default:
+      return assertNever(shape)
+  }
+}
+
+function exampleOf(structure: Structure): string {
+  const [first = 'Name'] = structure.byWireName.keys()
+  return first
+}
+
+/** A tag's value may be empty; an empty `NoDevice` takes a device out of an image's mapping. */
+const MEANT_WHEN_EMPTY: readonly string[] = ['Value', 'NoDevice']
+
+function emptyIsAbsent({ member, shape }: Field): boolean {
+  const text = shape.kind === 'scalar' && (shape.type === 'string' || shape.type === 'blob')
+  return !(text && MEANT_WHEN_EMPTY.includes(member))
+}
+
+function parseIndex(name: string, step: string): number {
+  const index = /^[1-9]\d{0,4}$/.test(step) ? Number(step) : 0
+  if (index >= 1 && index <= MAX_LIST_INDEX) return index
+  throw /^\d+$/.test(step)
+    ? invalid(name, `list items are numbered from 1 to ${MAX_LIST_INDEX}`)
+    : unknown(name)
+}
+
+function finishStructure(fields: ReadonlyMap<Field, Draft>): Readonly<Record<string, unknown>> {
+  const object: Record<string, unknown> = {}
+  for (const [field, draft] of fields) {
+    const value = finish(draft)
+    if (draft.kind === 'structure' && isEmpty(value)) continue
+    object[field.member] = value
+  }
+  return object
+}
+
+/** Structures all of whose members came empty are absent themselves (`IamInstanceProfile.Name=`). */
+function isEmpty(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0
+}
+
+function finish(draft: Draft): unknown {
+  switch (draft.kind) {
+    case 'scalar':
+      return draft.value
+    case 'structure':
+      return finishStructure(draft.fields)
+    case 'list':
+      return [...draft.items].sort(([a], [b]) => a - b).map(([, item]) => finish(item))
+    default:
+      return assertNever(draft)
+  }
+}
+
+/** One value by its type; see `Scalar` for what becomes of it. */
+function parseScalar(type: Scalar, name: string, text: string): unknown {
+  switch (type) {
+    case 'string':
+      if (!UNPRINTABLE.test(text)) return text
+      throw invalid(name, 'it holds control characters')
+    case 'number':
+      return parseNumber(name, text)
+    case 'boolean':
+      return parseBoolean(name, text)
+    case 'timestamp':
+      return parseTimestamp(name, text)
+    case 'blob':
+      if (text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text)) return text
+      throw invalid(name, 'it is not base64')
+    default:
+      return assertNever(type)
+  }
+}
+
+/** What XML 1.0 cannot carry back (https://www.w3.org/TR/xml/#charsets). */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+const UNPRINTABLE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/
+
+function parseNumber(name: string, text: string): number {
+  const number = /^[+-]?\d{1,20}(?:\.\d{1,20})?(?:[eE][+-]?\d{1,3})?$/.test(text)
+    ? Number(text)
+    : Number.NaN
+  const exact = Number.isInteger(number) ? Number.isSafeInteger(number) : Number.isFinite(number)
+  if (exact) return number
+  throw wrongType(name, text, 'a number')
+}
+
+function parseBoolean(name: string, text: string): boolean {
+  const lower = text.toLowerCase()
+  if (lower === 'true') return true
+  if (lower === 'false') return false
+  throw wrongType(name, text, 'true or false')
+}
+
+/** ISO 8601 with seconds, in UTC unless it names an offset. */
+function parseTimestamp(name: string, text: string): Date {
+  const [, local, zone = 'Z'] =
+    /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?)(Z|[+-]\d\d:\d\d)?$/.exec(text) ?? []
+  const time = local === undefined ? new Date(Number.NaN) : new Date(`${local}${zone}`)
+  if (!Number.isNaN(time.getTime())) return time
+  throw wrongType(name, text, 'a time such as 2026-11-22T08:33:27Z')
+}
+
+const SHOWN_LENGTH = 64
+
+function wrongType(name: string, text: string, expected: string): Error {
+  const shown = text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH)}…` : text
+  return refused(
+    'InvalidParameterValue',
+    `Value (${shown}) for parameter ${name} is invalid: it must be ${expected}`,
+  )
+}
+
+function invalid(name: string, why: string): Error {
+  return refused('InvalidParameterValue', `The value of parameter ${name} is invalid: ${why}`)
+}
+
+function unknown(name: string): Error {
+  return refused('UnknownParameter', `The parameter ${name} is not recognized`)
+}

@@ -1,0 +1,121 @@
+/**
+ * Answers → XML, as EC2 and STS print it.
+ *
+ * EC2: `<ActionResponse>` with `<requestId>` and the members directly inside. STS: `<ActionResult>` around the members and
+ * `<ResponseMetadata>` after them. Errors: each service's own document. Pure. Rules:
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Query-Requests.html (EC2),
+ * https://smithy.io/2.0/aws/protocols/aws-query-protocol.html (STS).
+ */
+import { assertNever, bug } from '../../model/errors.ts'
+import type { Scalar, Shape, Structure, WireAction, WireModel } from './model.ts'
+
+const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
+
+/**
+ * The answer of an action. Members that are undefined or null are left out; an empty list is an empty element. A member
+ * that the model does not know, or a value of another type, is a `bug`: a client would never see it.
+ */
+export function encodeAnswer(action: WireAction, requestId: string, output: object): string {
+  const { name, service } = action
+  const members =
+    action.output === undefined
+      ? '<return>true</return>'
+      : encodeMembers(action.output, output, name)
+  const content = service.wrapped
+    ? `<${name}Result>${members}</${name}Result><ResponseMetadata><RequestId>${requestId}</RequestId></ResponseMetadata>`
+    : `<requestId>${requestId}</requestId>${members}`
+  return `${DECLARATION}<${name}Response xmlns="${service.namespace}">${content}</${name}Response>`
+}
+
+/** An error document in the form of the service that was asked. */
+export function encodeError(
+  service: Pick<WireModel, 'wrapped' | 'namespace'>,
+  error: { readonly status: number; readonly code: string; readonly message: string },
+  requestId: string,
+): string {
+  const content = `<Code>${error.code}</Code><Message>${escapeText(error.message)}</Message>`
+  if (!service.wrapped) {
+    return `${DECLARATION}<Response><Errors><Error>${content}</Error></Errors><RequestID>${requestId}</RequestID></Response>`
+  }
+  const type = error.status < 500 ? 'Sender' : 'Receiver'
+  return `${DECLARATION}<ErrorResponse xmlns="${service.namespace}"><Error><Type>${type}</Type>${content}</Error><RequestId>${requestId}</RequestId></ErrorResponse>`
+}
+
+function encodeMembers(structure: Structure, value: object, path: string): string {
+  let xml = ''
+  for (const [member, content] of Object.entries(value)) {
+    if (content === undefined || content === null) continue
+    const field = structure.byMember.get(member)
+    const memberPath = `${path}.${member}`
+    if (field === undefined) throw bug('answer has a member unknown to EC2', { path: memberPath })
+    xml += encodeElement(field.wireName, field.shape, content, memberPath)
+  }
+  return xml
+}
+
+function encodeElement(name: string, shape: Shape, value: unknown, path: string): string {
+  const content = encodeValue(shape, value, path)
+  return content === '' ? `<${name}/>` : `<${name}>${content}</${name}>`
+}
+
+function encodeValue(shape: Shape, value: unknown, path: string): string {
+  switch (shape.kind) {
+    case 'scalar':
+      return encodeScalar(shape.type, value, path)
+    case 'list': {
+      if (!Array.isArray(value)) throw mismatch(path, 'a list')
+      let xml = ''
+      for (const item of value) xml += encodeElement(shape.item, shape.of, item, path)
+      return xml
+    }
+    case 'structure':
+      if (typeof value !== 'object' || value === null) throw mismatch(path, 'an object')
+      return encodeMembers(shape.structure, value, path)
+    default:
+      return assertNever(shape)
+  }
+}
+
+function encodeScalar(type: Scalar, value: unknown, path: string): string {
+  switch (type) {
+    case 'string':
+    case 'blob':
+      if (typeof value === 'string') return escapeText(value)
+      break
+    case 'number':
+      if (typeof value === 'number' && Number.isFinite(value)) return String(value)
+      break
+    case 'boolean':
+      if (typeof value === 'boolean') return String(value)
+      break
+    case 'timestamp': {
+      const time = value instanceof Date || typeof value === 'string' ? new Date(value) : undefined
+      if (time !== undefined && !Number.isNaN(time.getTime())) return time.toISOString()
+      break
+    }
+    default:
+      return assertNever(type)
+  }
+  throw mismatch(path, type)
+}
+
+function mismatch(path: string, expected: string): Error {
+  return bug('answer does not have the type that EC2 promises', { path, expected })
+}
+
+/** Markup, and the carriage return that a parser would otherwise turn into a line feed (XML 1.0, 2.11). */
+const ESCAPES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  '\r': '&#13;',
+}
+/** All that needs care: the above, and what XML 1.0 cannot carry at all, which becomes U+FFFD. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+const SPECIAL = /[&<>"\r\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g
+
+function escapeText(text: string): string {
+  const replaced = text.replaceAll(SPECIAL, (character) => ESCAPES[character] ?? '\ufffd')
+  return replaced.isWellFormed() ? replaced : replaced.toWellFormed()
+}

@@ -1,0 +1,172 @@
+/**
+ * The actions as unmodified clients see them, over HTTP: AWS SDK for JavaScript 3 and Debian's AWS CLI, against real
+ * records. The agent is played by the test, which writes the facts that an agent would.
+ */
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { promisify } from 'node:util'
+import * as ec2 from '@aws-sdk/client-ec2'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { allActions } from '../../../src/api/actions/all.ts'
+import type { InstanceFact } from '../../../src/model/lifecycle.ts'
+import { applyFact } from '../../../src/model/lifecycle.ts'
+import { CREDENTIALS, KEY, type RunningApi, runApi } from '../../kit/api.ts'
+import { type Cloud, openCloud } from '../../kit/api-cloud.ts'
+
+const run = promisify(execFile)
+const AWS = '/usr/bin/aws'
+
+let cloud: Cloud
+let api: RunningApi
+let client: ec2.EC2Client
+beforeAll(async () => {
+  cloud = await openCloud({ hosts: [{ vcpus: 1000, memoryMiB: 1_000_000 }] })
+  await cloud.store.transaction((tx) => tx.insertAccessKey(KEY))
+  // The signature's time is held against the clock, so here it must go.
+  const parts = { ...cloud.parts, clock: { ...cloud.parts.clock, now: () => Date.now() } }
+  api = await runApi(allActions, { parts })
+  client = new ec2.EC2Client({
+    region: 'atoll',
+    endpoint: api.url,
+    credentials: CREDENTIALS,
+    maxAttempts: 1,
+  })
+})
+afterAll(async () => {
+  client.destroy()
+  await api[Symbol.asyncDispose]()
+  await cloud[Symbol.asyncDispose]()
+})
+
+/** Reports a fact of every instance that it still says something about. */
+async function report(kind: 'running' | 'gone'): Promise<void> {
+  await cloud.store.transaction(async (tx) => {
+    for (const instance of await tx.instances({})) {
+      const { id, bootCount } = instance
+      const fact: InstanceFact =
+        kind === 'running' ? { kind, instance: id, bootCount } : { kind, instance: id }
+      const change = applyFact(instance, fact, new Date().toISOString())
+      if (change === null) continue
+      await tx.updateInstance(id, change)
+      if (change.state === 'terminated') await tx.deleteNics(id)
+    }
+  })
+}
+
+async function aws(...given: string[]): Promise<Record<string, unknown>> {
+  const { stdout } = await run(
+    AWS,
+    ['--endpoint-url', api.url, '--output', 'json', 'ec2', ...given],
+    {
+      env: {
+        PATH: '/usr/bin:/bin',
+        LANG: 'C.UTF-8',
+        AWS_ACCESS_KEY_ID: KEY.id,
+        AWS_SECRET_ACCESS_KEY: KEY.secret,
+        AWS_DEFAULT_REGION: 'atoll',
+        AWS_MAX_ATTEMPTS: '1',
+        AWS_EC2_METADATA_DISABLED: 'true',
+        AWS_PAGER: '',
+      },
+    },
+  )
+  return stdout.trim() === '' ? {} : (JSON.parse(stdout) as Record<string, unknown>)
+}
+
+describe('the AWS SDK for JavaScript', () => {
+  it('is answered by every Describe action in shapes that it knows', async () => {
+    const commands = allActions.filter(({ name }) => name.startsWith('Describe'))
+    expect(commands.length).toBeGreaterThan(10)
+    for (const { name } of commands) {
+      const Command = Reflect.get(ec2, `${name}Command`) as new (input: object) => never
+      const send = client.send.bind(client) as (command: never) => Promise<object>
+      expect(await send(new Command({}))).toMatchObject({ $metadata: { httpStatusCode: 200 } })
+    }
+  })
+
+  it('launches, waits, and terminates', async () => {
+    const { Instances } = await client.send(
+      new ec2.RunInstancesCommand({
+        ImageId: cloud.image,
+        MinCount: 1,
+        MaxCount: 2,
+        TagSpecifications: [{ ResourceType: 'instance', Tags: [{ Key: 'Name', Value: '<a&b>' }] }],
+      }),
+    )
+    const InstanceIds = (Instances ?? []).map(({ InstanceId }) => InstanceId ?? '')
+    expect(InstanceIds).toHaveLength(2)
+    await report('running')
+    const waiting = { client, maxWaitTime: 20, minDelay: 1 }
+    await ec2.waitUntilInstanceRunning(waiting, { InstanceIds })
+    await ec2.waitUntilInstanceStatusOk(waiting, { InstanceIds })
+    const { Reservations } = await client.send(new ec2.DescribeInstancesCommand({ InstanceIds }))
+    expect(Reservations?.[0]?.Instances?.[1]).toMatchObject({
+      State: { Name: 'running' },
+      Tags: [{ Key: 'Name', Value: '<a&b>' }],
+      LaunchTime: expect.any(Date),
+    })
+    await client.send(new ec2.TerminateInstancesCommand({ InstanceIds }))
+    await report('gone')
+    await ec2.waitUntilInstanceTerminated(waiting, { InstanceIds })
+  })
+
+  it('pages by itself', async () => {
+    const input = { ImageId: cloud.image, MinCount: 17, MaxCount: 17 }
+    await client.send(new ec2.RunInstancesCommand(input))
+    const seen: string[] = []
+    const Filters = [{ Name: 'instance-state-name', Values: ['pending'] }]
+    for await (const page of ec2.paginateDescribeInstances({ client, pageSize: 5 }, { Filters }))
+      for (const { Instances } of page.Reservations ?? [])
+        seen.push(...(Instances ?? []).map(({ InstanceId }) => InstanceId ?? ''))
+    expect(seen).toHaveLength(17)
+    expect(new Set(seen).size).toBe(17)
+  })
+
+  it('imports keys', async () => {
+    const made = await client.send(
+      new ec2.CreateKeyPairCommand({ KeyName: 'made', KeyType: 'ed25519' }),
+    )
+    expect(made.KeyMaterial).toMatch(/^-----BEGIN OPENSSH PRIVATE KEY-----\n/)
+    const { KeyPairs } = await client.send(
+      new ec2.DescribeKeyPairsCommand({ KeyNames: ['made'], IncludePublicKey: true }),
+    )
+    const imported = await client.send(
+      new ec2.ImportKeyPairCommand({
+        KeyName: 'imported',
+        PublicKeyMaterial: Buffer.from(KeyPairs?.[0]?.PublicKey ?? ''),
+      }),
+    )
+    expect(imported.KeyFingerprint).toBe(made.KeyFingerprint)
+  })
+})
+
+describe.skipIf(!existsSync(AWS))('the AWS CLI', () => {
+  it('goes through the life of an instance', { timeout: 120_000 }, async () => {
+    const launched = await aws(
+      ...['run-instances', '--image-id', cloud.image, '--count', '1:2', '--user-data', '#!/bin/sh'],
+      ...['--tag-specifications', 'ResourceType=instance,Tags=[{Key=Name,Value=cli}]'],
+      ...['--security-groups', 'default', '--placement', 'AvailabilityZone=atoll-1a'],
+    )
+    const ids = (launched['Instances'] as { InstanceId: string }[]).map((one) => one.InstanceId)
+    await report('running')
+    await aws('wait', 'instance-running', '--instance-ids', ...ids)
+    const table = await aws(
+      ...['describe-instances', '--filters', 'Name=tag:Name,Values=c?i'],
+      ...['--query', 'Reservations[].Instances[].[InstanceId,State.Name]'],
+    )
+    expect(table).toEqual(expect.arrayContaining(ids.map((id) => [id, 'running'])))
+    expect(await aws('stop-instances', '--instance-ids', ...ids)).toMatchObject({
+      StoppingInstances: ids.toSorted().map(() => ({ CurrentState: { Name: 'stopping' } })),
+    })
+    await expect(aws('start-instances', '--instance-ids', ...ids)).rejects.toMatchObject({
+      stderr: expect.stringContaining('(IncorrectInstanceState)'),
+    })
+    await aws('terminate-instances', '--instance-ids', ...ids)
+    await report('gone')
+    await aws('wait', 'instance-terminated', '--instance-ids', ...ids)
+    await aws('create-tags', '--resources', cloud.image, '--tags', 'Key=os,Value=')
+    expect(await aws('describe-tags', '--filters', 'Name=key,Values=os')).toEqual({
+      Tags: [{ ResourceId: cloud.image, ResourceType: 'image', Key: 'os', Value: '' }],
+    })
+  })
+})

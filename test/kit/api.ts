@@ -1,0 +1,87 @@
+/** An API in a test: its parts with a fixed set of access keys and nothing else behind them, and a way to run it. */
+import { randomBytes } from 'node:crypto'
+import type { Action, ApiParts } from '../../src/api/action.ts'
+import { type Api, type ApiOptions, createApi } from '../../src/api/server.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { silentLog } from '../../src/lib/log.ts'
+import { createMetrics } from '../../src/lib/metrics.ts'
+import { bug } from '../../src/model/errors.ts'
+import { parseAccountId, parseHostName } from '../../src/model/ids.ts'
+import type { AccessKey } from '../../src/model/records.ts'
+import type { ReadTx, Store } from '../../src/store/store.ts'
+
+/** AWS's own example credentials. */
+export const KEY: AccessKey = {
+  id: 'AKIDEXAMPLE',
+  secret: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY',
+  account: known(parseAccountId('000000000001')),
+  user: 'admin',
+}
+export const CREDENTIALS = { accessKeyId: KEY.id, secretAccessKey: KEY.secret }
+
+export function known<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('a value that the test needs is not there')
+  return value
+}
+
+/** Records that hold access keys only; anything else asked of them is the test's mistake. */
+function keyStore(keys: readonly AccessKey[]): Store {
+  const refuse = (): never => {
+    throw bug('this store holds access keys only')
+  }
+  const tx: Pick<ReadTx, 'accessKey'> = {
+    accessKey: async (id) => keys.find((key) => key.id === id),
+  }
+  return {
+    migrate: async () => {},
+    transaction: refuse,
+    read: (work) => work(tx as ReadTx),
+    close: async () => {},
+  }
+}
+
+/** What actions work with: no bus, and `KEY` as the only record. */
+export function apiParts(more: Partial<ApiParts> = {}): ApiParts {
+  const refuse = (): never => {
+    throw bug('this test has no bus')
+  }
+  return {
+    store: keyStore([KEY]),
+    bus: { ring() {}, onBell: () => () => {}, ask: refuse, onAsk() {}, close: async () => {} },
+    clock: systemClock,
+    random: randomBytes,
+    settings: {
+      host: known(parseHostName('host1')),
+      region: 'atoll',
+      dnsZone: 'atoll.internal',
+      endpoint: '127.0.0.1:8773',
+      maxInstancesPerLaunch: 100,
+    },
+    ...more,
+  }
+}
+
+export interface RunningApi extends AsyncDisposable {
+  readonly port: number
+  /** `http://127.0.0.1:<port>` */
+  readonly url: string
+  readonly api: Api
+}
+
+/** An API with these actions on a free port of loopback, until disposed of. */
+export async function runApi(
+  actions: readonly Action[],
+  more: Partial<ApiOptions> = {},
+): Promise<RunningApi> {
+  const api = createApi({
+    parts: apiParts(),
+    actions,
+    listen: '127.0.0.1',
+    port: 0,
+    log: silentLog,
+    metrics: createMetrics(),
+    ...more,
+  })
+  const { port } = await api.listen()
+  return { port, url: `http://127.0.0.1:${port}`, api, [Symbol.asyncDispose]: () => api.close() }
+}

@@ -1,0 +1,381 @@
+import type { Reservation } from '@aws-sdk/client-ec2'
+import * as fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { terminateInstances } from '../../../../src/api/actions/instances.ts'
+import { createKeyPair } from '../../../../src/api/actions/keys.ts'
+import { runInstances } from '../../../../src/api/actions/launch.ts'
+import { assignableCount, isAssignable } from '../../../../src/plan/placement.ts'
+import {
+  ALICE,
+  BOB,
+  type Cloud,
+  everything,
+  hostRow,
+  NOW_MS,
+  openCloud,
+  ZONE,
+} from '../../../kit/api-cloud.ts'
+import { failAt } from '../../../kit/failing-store.ts'
+
+const one = (cloud: Cloud, more: object = {}): object => ({
+  ImageId: cloud.image,
+  InstanceType: 't3.micro',
+  MinCount: 1,
+  MaxCount: 1,
+  ...more,
+})
+
+const launch = async (cloud: Cloud, more: object = {}): Promise<Reservation> =>
+  await cloud.run(runInstances, one(cloud, more))
+
+async function micro(cloud: Cloud) {
+  const type = (await cloud.store.read((tx) => tx.instanceTypes())).find(
+    ({ name }) => name === 't3.micro',
+  )
+  if (type === undefined) throw new Error('there is no t3.micro')
+  return type
+}
+
+describe('RunInstances', () => {
+  it('answers with a pending instance that has all that clients look for', async () => {
+    await using cloud = await openCloud()
+    const answer = await launch(cloud, {
+      TagSpecifications: [{ ResourceType: 'instance', Tags: [{ Key: 'Name', Value: 'web' }] }],
+      UserData: Buffer.from('#!/bin/sh').toString('base64'),
+    })
+    const [instance] = answer.Instances ?? []
+    const ip = instance?.PrivateIpAddress ?? ''
+    expect(answer).toMatchObject({
+      OwnerId: ALICE,
+      ReservationId: expect.stringMatching(/^r-[0-9a-f]{17}$/),
+    })
+    expect(instance).toMatchObject({
+      InstanceId: expect.stringMatching(/^i-[0-9a-f]{17}$/),
+      State: { Code: 0, Name: 'pending' },
+      PrivateDnsName: `ip-${ip.replaceAll('.', '-')}.atoll.internal`,
+      Placement: { AvailabilityZone: ZONE, Tenancy: 'default' },
+      Monitoring: { State: 'disabled' },
+      SubnetId: cloud.subnet.id,
+      VpcId: cloud.vpc.id,
+      SecurityGroups: [{ GroupId: cloud.group.id, GroupName: 'default' }],
+      SourceDestCheck: true,
+      Architecture: 'x86_64',
+      BlockDeviceMappings: [],
+      LaunchTime: new Date(NOW_MS),
+      Tags: [{ Key: 'Name', Value: 'web' }],
+      NetworkInterfaces: [
+        { PrivateIpAddress: ip, Attachment: { DeviceIndex: 0, Status: 'attached' } },
+      ],
+    })
+    const [nic] = await cloud.store.read((tx) => tx.nics({}))
+    expect(nic !== undefined && isAssignable(cloud.subnet.cidr, nic.ip)).toBe(true)
+    expect(nic?.ip).toBe(ip)
+    const [record] = await cloud.store.read((tx) => tx.instances({}))
+    expect(record).toMatchObject({ wanted: 'run', bootCount: 1, bootSeen: 0, host: 'host1' })
+    expect(cloud.rung).toEqual(['host1'])
+  })
+
+  it('launches as many as fit, none when fewer than MinCount do, and never more than fit', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ vcpus: fc.nat(8), memoryMiB: fc.nat(8192) }), {
+          minLength: 1,
+          maxLength: 3,
+        }),
+        fc.integer({ min: 1, max: 10 }),
+        fc.nat(10),
+        async (hosts, MinCount, more) => {
+          await using cloud = await openCloud({ hosts })
+          const type = await micro(cloud)
+          const room = hosts.reduce(
+            (sum, { vcpus, memoryMiB }) =>
+              sum + Math.floor(Math.min(vcpus / type.vcpus, memoryMiB / type.memoryMiB)),
+            0,
+          )
+          const MaxCount = MinCount + more
+          const before = await everything(cloud.store)
+          if (room < MinCount) {
+            const code = await cloud.refusal(runInstances, one(cloud, { MinCount, MaxCount }))
+            expect(code).toBe('InsufficientInstanceCapacity')
+            expect(await everything(cloud.store)).toEqual(before)
+          } else {
+            const { Instances } = await launch(cloud, { MinCount, MaxCount })
+            expect(Instances?.length).toBe(Math.min(MaxCount, room))
+            expect(Instances?.map(({ AmiLaunchIndex }) => AmiLaunchIndex)).toEqual(
+              Instances?.map((_, index) => index),
+            )
+          }
+          for (const row of await cloud.store.read((tx) => tx.hosts())) {
+            expect(row.usedVcpus).toBeLessThanOrEqual(row.vcpus)
+            expect(row.usedMemoryMiB).toBeLessThanOrEqual(row.memoryMiB)
+          }
+        },
+      ),
+      { numRuns: 25 },
+    )
+  })
+
+  it('keeps within capacity and gives no address twice, whoever asks at the same time', async () => {
+    await using cloud = await openCloud({ hosts: [{ vcpus: 20, memoryMiB: 65_536 }] })
+    const type = await micro(cloud)
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 30 }, () => launch(cloud, { MaxCount: 2 })),
+    )
+    const done = outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+    const launched = done.flatMap(({ Instances }) => Instances ?? [])
+    expect(launched.length).toBe(Math.floor(20 / type.vcpus))
+    expect(new Set(launched.map(({ PrivateIpAddress }) => PrivateIpAddress)).size).toBe(
+      launched.length,
+    )
+  })
+
+  it('stops at the last address, and says which of the two was short', async () => {
+    await using cloud = await openCloud({ subnet: '172.31.0.0/28' })
+    const addresses = assignableCount(cloud.subnet.cidr)
+    const { Instances } = await launch(cloud, { MaxCount: 50 })
+    expect(Instances?.length).toBe(addresses)
+    const before = await everything(cloud.store)
+    expect(await cloud.refusal(runInstances, one(cloud))).toBe('InsufficientFreeAddressesInSubnet')
+    expect(await everything(cloud.store)).toEqual(before)
+  })
+
+  it('leaves nothing behind, whichever call to the records fails', async () => {
+    await using cloud = await openCloud()
+    await cloud.run(createKeyPair, { KeyName: 'key', KeyType: 'ed25519' })
+    const input = {
+      ...one(cloud, { MaxCount: 2, KeyName: 'key' }),
+      ClientToken: 'token',
+      TagSpecifications: [{ ResourceType: 'instance', Tags: [{ Key: 'a', Value: 'b' }] }],
+    }
+    const before = await everything(cloud.store)
+    let k = 1
+    for (; ; k += 1) {
+      const failing = failAt(cloud.store, k)
+      const outcome = await cloud.runOn(failing.store, runInstances, input).catch((error) => error)
+      if (failing.calls() < k) break
+      expect(outcome).toMatchObject({ kind: 'unavailable' })
+      expect(await everything(cloud.store)).toEqual(before)
+      expect(cloud.rung).toEqual([])
+    }
+    expect(k).toBeGreaterThan(15)
+    expect((await cloud.store.read((tx) => tx.instances({}))).length).toBe(2)
+  })
+
+  it('does not place on hosts that are silent', async () => {
+    await using cloud = await openCloud({
+      hosts: [
+        { vcpus: 2, memoryMiB: 4096 },
+        { vcpus: 64, memoryMiB: 65_536 },
+      ],
+    })
+    await cloud.store.transaction((tx) =>
+      tx.upsertHost(hostRow('host2', { vcpus: 64, memoryMiB: 65_536 }, '2026-11-21T00:00:00.000Z')),
+    )
+    await launch(cloud)
+    expect(cloud.rung).toEqual(['host1'])
+  })
+})
+
+describe('RunInstances with a ClientToken', () => {
+  it('launches once, however often and however closely it is asked', async () => {
+    await using cloud = await openCloud()
+    const input = { ClientToken: 'again', MaxCount: 3 }
+    const answers = await Promise.all(Array.from({ length: 8 }, () => launch(cloud, input)))
+    const later = await launch(cloud, input)
+    expect(new Set([...answers, later].map(({ ReservationId }) => ReservationId)).size).toBe(1)
+    const ids = [...answers, later].map(({ Instances }) => Instances?.map((i) => i.InstanceId))
+    for (const some of ids) expect(some).toEqual(ids[0])
+    expect((await cloud.store.read((tx) => tx.instances({}))).length).toBe(3)
+  })
+
+  it('refuses other parameters, but not another order of the same', async () => {
+    await using cloud = await openCloud()
+    await launch(cloud, { ClientToken: 'token' })
+    const reordered = Object.fromEntries(
+      Object.entries(one(cloud, { ClientToken: 'token' })).reverse(),
+    )
+    await cloud.run(runInstances, reordered)
+    expect(
+      await cloud.refusal(runInstances, one(cloud, { ClientToken: 'token', MaxCount: 2 })),
+    ).toBe('IdempotentParameterMismatch')
+  })
+
+  it('may be used again after a launch that was refused', async () => {
+    await using cloud = await openCloud({ hosts: [{ vcpus: 0, memoryMiB: 0 }] })
+    const input = one(cloud, { ClientToken: 'token' })
+    expect(await cloud.refusal(runInstances, input)).toBe('InsufficientInstanceCapacity')
+    await cloud.store.transaction((tx) =>
+      tx.upsertHost(hostRow('host1', { vcpus: 8, memoryMiB: 8192 })),
+    )
+    expect((await launch(cloud, { ClientToken: 'token' })).Instances?.length).toBe(1)
+  })
+
+  it('says when the instances of the first request are gone for good', async () => {
+    await using cloud = await openCloud()
+    const { Instances } = await launch(cloud, { ClientToken: 'token' })
+    await cloud.run(terminateInstances, { InstanceIds: Instances?.map((i) => i.InstanceId) })
+    expect((await launch(cloud, { ClientToken: 'token' })).Instances?.[0]?.State?.Name).toBe(
+      'shutting-down',
+    )
+    await cloud.store.transaction(async (tx) => {
+      for (const { id } of await tx.instances({})) {
+        await tx.deleteNics(id)
+        await tx.deleteInstance(id)
+      }
+    })
+    expect(await cloud.refusal(runInstances, one(cloud, { ClientToken: 'token' }))).toBe(
+      'IdempotentInstanceTerminated',
+    )
+  })
+
+  it('is not used up by a dry run', async () => {
+    await using cloud = await openCloud()
+    const before = await everything(cloud.store)
+    expect(
+      await cloud.refusal(runInstances, one(cloud, { ClientToken: 'token', DryRun: true })),
+    ).toBe('DryRunOperation')
+    expect(await everything(cloud.store)).toEqual(before)
+    expect(cloud.rung).toEqual([])
+    await launch(cloud, { ClientToken: 'token', MaxCount: 2 })
+  })
+})
+
+describe('RunInstances refuses', () => {
+  const tags = (count: number): object[] =>
+    Array.from({ length: count }, (_, at) => ({ Key: `k${at}`, Value: '' }))
+  const tagged = (Tags: unknown, ResourceType = 'instance'): object => ({
+    TagSpecifications: [{ ResourceType, Tags }],
+  })
+  const nic = (more: object): object => ({ NetworkInterfaces: [{ DeviceIndex: 0, ...more }] })
+
+  it.each<[string, object, string]>([
+    ['no image', { ImageId: undefined }, 'MissingParameter'],
+    ['no count', { MinCount: undefined }, 'MissingParameter'],
+    ['a malformed image', { ImageId: 'ami-xyz' }, 'InvalidAMIID.Malformed'],
+    ['an unknown image', { ImageId: 'ami-00000000000000000' }, 'InvalidAMIID.NotFound'],
+    ['an unknown type', { InstanceType: 'x9.huge' }, 'InvalidParameterValue'],
+    ['no instances', { MinCount: 0 }, 'InvalidParameterValue'],
+    ['half an instance', { MaxCount: 1.5 }, 'InvalidParameterValue'],
+    ['MinCount over MaxCount', { MinCount: 2 }, 'InvalidParameterCombination'],
+    ['too many at once', { MaxCount: 101 }, 'InstanceLimitExceeded'],
+    ['a malformed subnet', { SubnetId: 'subnet-1' }, 'InvalidSubnetID.Malformed'],
+    ['an unknown subnet', { SubnetId: 'subnet-00000000' }, 'InvalidSubnetID.NotFound'],
+    ['an unknown zone', { Placement: { AvailabilityZone: 'mars' } }, 'InvalidZone.NotFound'],
+    ['a dedicated host', { Placement: { Tenancy: 'dedicated' } }, 'UnsupportedOperation'],
+    ['an unknown key', { KeyName: 'nobody' }, 'InvalidKeyPair.NotFound'],
+    ['an unknown group', { SecurityGroups: ['web'] }, 'InvalidGroup.NotFound'],
+    ['an unknown group id', { SecurityGroupIds: ['sg-00000000'] }, 'InvalidGroup.NotFound'],
+    ['a malformed group id', { SecurityGroupIds: ['web'] }, 'InvalidGroupId.Malformed'],
+    ['user data that is not base64', { UserData: '#!/bin/sh' }, 'InvalidUserData.Malformed'],
+    [
+      'too much user data',
+      { UserData: Buffer.alloc(16_385).toString('base64') },
+      'InvalidParameterValue',
+    ],
+    ['an address elsewhere', { PrivateIpAddress: '10.0.0.9' }, 'InvalidParameterValue'],
+    ['the gateway', { PrivateIpAddress: '172.31.0.1' }, 'InvalidParameterValue'],
+    ['no address', { PrivateIpAddress: '172.31.0.300' }, 'InvalidParameterValue'],
+    [
+      'one address for two',
+      { PrivateIpAddress: '172.31.0.9', MaxCount: 2 },
+      'InvalidParameterCombination',
+    ],
+    ['tags of a volume', tagged([], 'volume'), 'UnsupportedOperation'],
+    ['51 tags', tagged(tags(51)), 'TagLimitExceeded'],
+    ['a reserved tag', tagged([{ Key: 'AWS:x', Value: '' }]), 'InvalidParameterValue'],
+    ['a long tag key', tagged([{ Key: 'k'.repeat(129), Value: '' }]), 'InvalidParameterValue'],
+    ['a long tag value', tagged([{ Key: 'k', Value: 'v'.repeat(257) }]), 'InvalidParameterValue'],
+    ['a control character', tagged([{ Key: 'k', Value: 'a\u0000b' }]), 'InvalidParameterValue'],
+    ['a tag key twice', tagged([...tags(1), ...tags(1)]), 'InvalidParameterValue'],
+    ['a long token', { ClientToken: 't'.repeat(65) }, 'InvalidParameterValue'],
+    ['a token that is not ASCII', { ClientToken: 'tök' }, 'InvalidParameterValue'],
+    ['an instance profile', { IamInstanceProfile: { Name: 'x' } }, 'UnsupportedOperation'],
+    ['volumes', { BlockDeviceMappings: [{ DeviceName: 'x' }] }, 'UnsupportedOperation'],
+    ['spot', { InstanceMarketOptions: { MarketType: 'spot' } }, 'UnsupportedOperation'],
+    ['termination protection', { DisableApiTermination: true }, 'UnsupportedOperation'],
+    [
+      'termination on shutdown',
+      { InstanceInitiatedShutdownBehavior: 'terminate' },
+      'UnsupportedOperation',
+    ],
+    ['IMDSv2 only', { MetadataOptions: { HttpTokens: 'required' } }, 'UnsupportedOperation'],
+    ['a public address', nic({ AssociatePublicIpAddress: true }), 'UnsupportedOperation'],
+    ['an existing NIC', nic({ NetworkInterfaceId: 'eni-1' }), 'UnsupportedOperation'],
+    [
+      'two NICs',
+      { NetworkInterfaces: [{ DeviceIndex: 0 }, { DeviceIndex: 1 }] },
+      'UnsupportedOperation',
+    ],
+    [
+      'both forms of network',
+      { ...nic({}), SecurityGroups: ['default'] },
+      'InvalidParameterCombination',
+    ],
+  ])('%s', async (_case, more, code) => {
+    await using cloud = await openCloud()
+    const before = await everything(cloud.store)
+    expect(await cloud.refusal(runInstances, one(cloud, more))).toBe(code)
+    expect(await everything(cloud.store)).toEqual(before)
+  })
+
+  it("another account's image", async () => {
+    await using cloud = await openCloud()
+    expect(await cloud.refusal(runInstances, one(cloud), BOB)).toBe('InvalidAMIID.NotFound')
+  })
+
+  it('an address that is in use', async () => {
+    await using cloud = await openCloud()
+    const PrivateIpAddress = '172.31.0.9'
+    expect((await launch(cloud, { PrivateIpAddress })).Instances?.[0]).toMatchObject({
+      PrivateIpAddress,
+    })
+    expect(await cloud.refusal(runInstances, one(cloud, { PrivateIpAddress }))).toBe(
+      'InvalidIPAddress.InUse',
+    )
+  })
+})
+
+describe('RunInstances takes', () => {
+  it.each<[string, (cloud: Cloud) => object]>([
+    ['no type', () => ({ InstanceType: undefined })],
+    ['a subnet', ({ subnet }) => ({ SubnetId: subnet.id })],
+    ['a zone', () => ({ Placement: { AvailabilityZone: ZONE, Tenancy: 'default' } })],
+    ['the default group by id', ({ group }) => ({ SecurityGroupIds: [group.id] })],
+    ['the default group by name', () => ({ SecurityGroups: ['default'] })],
+    [
+      'a network interface',
+      ({ subnet, group }) => ({
+        NetworkInterfaces: [
+          {
+            DeviceIndex: 0,
+            SubnetId: subnet.id,
+            Groups: [group.id],
+            PrivateIpAddress: '172.31.0.8',
+            AssociatePublicIpAddress: false,
+            DeleteOnTermination: true,
+          },
+        ],
+      }),
+    ],
+    ['folded user data', () => ({ UserData: 'IyEv\nYmlu\r\nL3No' })],
+    ['16 KiB of user data', () => ({ UserData: Buffer.alloc(16_384).toString('base64') })],
+    ['structures left empty', () => ({ IamInstanceProfile: {}, BlockDeviceMappings: [] })],
+    [
+      'what changes nothing',
+      () => ({
+        Monitoring: { Enabled: true },
+        EbsOptimized: false,
+        DisableApiTermination: false,
+        InstanceInitiatedShutdownBehavior: 'stop',
+        CreditSpecification: { CpuCredits: 'standard' },
+        MetadataOptions: { HttpTokens: 'optional', HttpPutResponseHopLimit: 2 },
+      }),
+    ],
+  ])('%s', async (_case, more) => {
+    await using cloud = await openCloud()
+    expect((await launch(cloud, more(cloud))).Instances?.[0]).toMatchObject({
+      InstanceType: 't3.micro',
+      SecurityGroups: [{ GroupName: 'default' }],
+    })
+  })
+})

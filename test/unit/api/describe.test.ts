@@ -1,0 +1,167 @@
+import * as fc from 'fast-check'
+import { expect, it, describe as suite } from 'vitest'
+import { describe, type Listing } from '../../../src/api/describe.ts'
+import { compileFilters, type Filter } from '../../../src/api/filters.ts'
+
+interface Thing {
+  readonly id: string
+  readonly color: string
+  readonly tags: readonly { readonly Key: string; readonly Value: string }[]
+}
+
+const listing: Listing<Thing> = {
+  action: 'DescribeThings',
+  key: (thing) => thing.id,
+  filters: { color: (thing) => thing.color, id: (thing) => [thing.id, undefined] },
+  tags: (thing) => thing.tags,
+}
+
+const shortText = fc.string({ unit: fc.constantFrom(...'ab*?\\.ü𝄞'), maxLength: 6 })
+const anyThings = fc.uniqueArray(
+  fc.record({
+    id: fc.string({ minLength: 1, maxLength: 6 }),
+    color: fc.constantFrom('red', 'green', 'blue'),
+    tags: fc.array(fc.record({ Key: shortText, Value: shortText }), { maxLength: 3 }),
+  }),
+  { selector: (thing) => thing.id, maxLength: 40 },
+)
+
+function passes(thing: Partial<Thing>, ...filters: Filter[]): boolean {
+  const whole: Thing = { id: 'x', color: 'red', tags: [], ...thing }
+  return compileFilters(filters, listing.filters, listing.tags)(whole)
+}
+
+const colored = (...Values: string[]): Filter => ({ Name: 'color', Values })
+
+suite('filters', () => {
+  it.each([
+    ['red', 'red', true],
+    ['Red', 'red', false],
+    ['re', 'red', false],
+    ['r*', 'red', true],
+    ['*', '', true],
+    ['?', '', false],
+    ['r?d', 'red', true],
+    ['r??', 're', false],
+    ['*e*', 'red', true],
+    ['a*b*c', 'aXbXbXc', true],
+    ['a*b*c', 'aXbXbX', false],
+    ['\\*', '*', true],
+    ['\\*', 'x', false],
+    ['\\\\', '\\', true],
+    ['a\\', 'a\\', true],
+    ['.*', 'red', false],
+    ['?', '𝄞', true],
+    ['(a+)+$', '(a+)+$', true],
+  ])('%j on %j: %s', (pattern, color, expected) => {
+    expect(passes({ color }, colored(pattern))).toBe(expected)
+  })
+
+  it('agrees with a regular expression on every pattern', () => {
+    const plainly = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')
+    const toRegExp = (pattern: string): RegExp => {
+      const source = pattern.replaceAll(/\\(.)|\\$|\*|\?|[^\\*?]+/gsu, (piece, plain?: string) => {
+        if (plain !== undefined) return plainly(plain)
+        if (piece === '*') return '.*'
+        return piece === '?' ? '.' : plainly(piece)
+      })
+      return new RegExp(`^${source}$`, 'su')
+    }
+    fc.assert(
+      fc.property(shortText, shortText, (pattern, color) => {
+        expect(passes({ color }, colored(pattern))).toBe(toRegExp(pattern).test(color))
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  it('takes no longer for a hostile pattern', () => {
+    const started = performance.now()
+    expect(passes({ color: 'a'.repeat(1000) }, colored(`${'*a'.repeat(500)}b`))).toBe(false)
+    expect(performance.now() - started).toBeLessThan(1000)
+  })
+
+  it('joins names by AND and values by OR', () => {
+    fc.assert(
+      fc.property(
+        anyThings,
+        fc.subarray(['red', 'green', 'blue'], { minLength: 1 }),
+        (all, some) => {
+          const ids = { Name: 'id', Values: ['a*', '*b'] }
+          const both = describe(all, { Filters: [colored(...some), ids] }, listing).items
+          const expected = all.filter(
+            ({ id, color }) => some.includes(color) && (id.startsWith('a') || id.endsWith('b')),
+          )
+          expect(new Set(both)).toEqual(new Set(expected))
+        },
+      ),
+    )
+  })
+
+  it('knows tags by key and by key and value', () => {
+    const tags = [{ Key: 'Name', Value: 'web-1' }]
+    expect(passes({ tags }, { Name: 'tag:Name', Values: ['web-*'] })).toBe(true)
+    expect(passes({ tags }, { Name: 'tag:name', Values: ['web-*'] })).toBe(false)
+    expect(passes({ tags }, { Name: 'tag-key', Values: ['Na*'] })).toBe(true)
+    expect(passes({ tags: [] }, { Name: 'tag:Name', Values: ['*'] })).toBe(false)
+  })
+
+  it.each(['colour', 'constructor', '__proto__', 'tag', 'tag-value'])('refuses %s', (Name) => {
+    expect(() => passes({}, { Name, Values: ['x'] })).toThrow(
+      expect.objectContaining({ code: 'InvalidParameterValue' }),
+    )
+  })
+})
+
+suite('pages', () => {
+  it('together are the whole list, in order, each at most MaxResults long', () => {
+    fc.assert(
+      fc.property(anyThings, fc.integer({ min: 1, max: 10 }), (things, MaxResults) => {
+        const pages: (readonly Thing[])[] = []
+        let NextToken: string | undefined
+        do {
+          const page = describe(things, { MaxResults, NextToken }, listing)
+          pages.push(page.items)
+          NextToken = page.nextToken
+        } while (NextToken !== undefined)
+        expect(pages.flat()).toEqual(describe(things, {}, listing).items)
+        expect(new Set(pages.flat())).toEqual(new Set(things))
+        expect(pages.slice(0, -1).every((page) => page.length === MaxResults)).toBe(true)
+        expect(pages.at(-1)?.length).toBeLessThanOrEqual(MaxResults)
+      }),
+    )
+  })
+
+  it('neither repeat nor lose what stays while other things come and go', () => {
+    fc.assert(
+      fc.property(anyThings, anyThings, (before, after) => {
+        const stays = before.filter(({ id }) => after.some((thing) => thing.id === id))
+        const first = describe(before, { MaxResults: 3 }, listing)
+        const rest =
+          first.nextToken === undefined
+            ? []
+            : describe(after, { NextToken: first.nextToken }, listing).items
+        const seen = [...first.items, ...rest].map(({ id }) => id)
+        expect(new Set(seen).size).toBe(seen.length)
+        if (first.nextToken !== undefined)
+          expect(stays.every(({ id }) => seen.includes(id))).toBe(true)
+      }),
+    )
+  })
+
+  it('refuses every token that the action did not make', () => {
+    const ofOther = describe(
+      [1, 2].map((n) => ({ id: `${n}`, color: 'red', tags: [] })),
+      { MaxResults: 1 },
+      { ...listing, action: 'DescribeOthers' },
+    ).nextToken
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.base64String(), fc.json()), (token) => {
+        for (const NextToken of [token, Buffer.from(token).toString('base64url'), ofOther])
+          expect(() => describe([], { NextToken }, listing)).toThrow(
+            expect.objectContaining({ code: 'InvalidNextToken' }),
+          )
+      }),
+    )
+  })
+})

@@ -1,0 +1,111 @@
+import * as fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { EC2_MODEL } from '../../../../src/api/generated/ec2.ts'
+import { STS_MODEL } from '../../../../src/api/generated/sts.ts'
+import { linkModel } from '../../../../src/api/wire/model.ts'
+import { encodeAnswer, encodeError } from '../../../../src/api/wire/xml.ts'
+import { known } from '../../../kit/api.ts'
+import { anyValue, exchange, fullValue } from '../../../kit/sdk.ts'
+
+const actions = new Map([...linkModel(EC2_MODEL), ...linkModel(STS_MODEL)])
+const REQUEST_ID = '59dbff89-35bd-4eac-99ed-be587EXAMPLE'
+
+async function throughSdk(action: string, output: object): Promise<unknown> {
+  const xml = encodeAnswer(known(actions.get(action)), REQUEST_ID, output)
+  return (await exchange(action, {}, xml)).output
+}
+
+describe.each([...actions.keys()])('%s', (action) => {
+  it('is read whole by the SDK', async () => {
+    const output = fullValue(action, 'output')
+    expect(await throughSdk(action, output)).toEqual(typeof output === 'object' ? output : {})
+  })
+
+  it('is read by the SDK as it was, whatever is in it', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyValue(action, 'output'), async (output) => {
+        expect(await throughSdk(action, output)).toEqual(output)
+      }),
+      { numRuns: 15 },
+    )
+  })
+})
+
+const describeTags = known(actions.get('DescribeTags'))
+const createTags = known(actions.get('CreateTags'))
+const getCallerIdentity = known(actions.get('GetCallerIdentity'))
+
+describe('an answer', () => {
+  it('of EC2 has the request id first and the members directly inside', () => {
+    expect(encodeAnswer(describeTags, 'r-1', { Tags: [], NextToken: 'n' })).toBe(
+      '<?xml version="1.0" encoding="UTF-8"?>\n<DescribeTagsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">' +
+        '<requestId>r-1</requestId><tagSet/><nextToken>n</nextToken></DescribeTagsResponse>',
+    )
+  })
+
+  it('of an action without output says that it was done', () => {
+    expect(encodeAnswer(createTags, 'r-1', {})).toContain(
+      '<requestId>r-1</requestId><return>true</return>',
+    )
+  })
+
+  it('of STS is wrapped', () => {
+    expect(encodeAnswer(getCallerIdentity, 'r-1', { Account: '000000000001' })).toBe(
+      '<?xml version="1.0" encoding="UTF-8"?>\n<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">' +
+        '<GetCallerIdentityResult><Account>000000000001</Account></GetCallerIdentityResult>' +
+        '<ResponseMetadata><RequestId>r-1</RequestId></ResponseMetadata></GetCallerIdentityResponse>',
+    )
+  })
+
+  it('leaves out what is absent', () => {
+    expect(encodeAnswer(describeTags, 'r', { Tags: undefined, NextToken: null })).toContain(
+      '<requestId>r</requestId></DescribeTagsResponse>',
+    )
+  })
+
+  it('takes a time as a record has it', () => {
+    const describeKeyPairs = known(actions.get('DescribeKeyPairs'))
+    const output = { KeyPairs: [{ CreateTime: '2026-11-22T08:33:27.000Z' }] }
+    expect(encodeAnswer(describeKeyPairs, 'r', output)).toContain(
+      '<createTime>2026-11-22T08:33:27.000Z</createTime>',
+    )
+  })
+
+  it.each([
+    ['a member that EC2 does not have', { Tagss: [] }, 'DescribeTags.Tagss'],
+    ['no list', { Tags: {} }, 'DescribeTags.Tags'],
+    ['no structure', { Tags: ['a'] }, 'DescribeTags.Tags'],
+    ['no string', { Tags: [{ Key: 1 }] }, 'DescribeTags.Tags.Key'],
+  ])('with %s is a bug', (_what, output, path) => {
+    expect(() => encodeAnswer(describeTags, 'r', output)).toThrow(
+      expect.objectContaining({ kind: 'bug', detail: expect.objectContaining({ path }) }),
+    )
+  })
+
+  it('carries what XML cannot as U+FFFD', () => {
+    const xml = encodeAnswer(describeTags, 'r', { NextToken: 'a\u0000\u001b\ud800\uffffb' })
+    expect(xml).toContain('<nextToken>a\ufffd\ufffd\ufffd\ufffdb</nextToken>')
+  })
+})
+
+describe('an error', () => {
+  const error = { status: 400, code: 'InvalidAction', message: 'a < b & c' }
+
+  it('has the form of EC2', () => {
+    expect(encodeError(EC2_MODEL, error, 'r-1')).toBe(
+      '<?xml version="1.0" encoding="UTF-8"?>\n<Response><Errors><Error><Code>InvalidAction</Code>' +
+        '<Message>a &lt; b &amp; c</Message></Error></Errors><RequestID>r-1</RequestID></Response>',
+    )
+  })
+
+  it.each([
+    [400, 'Sender'],
+    [503, 'Receiver'],
+  ])('has the form of STS, at %i by the %s', (status, type) => {
+    expect(encodeError(STS_MODEL, { ...error, status }, 'r-1')).toBe(
+      '<?xml version="1.0" encoding="UTF-8"?>\n<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">' +
+        `<Error><Type>${type}</Type><Code>InvalidAction</Code><Message>a &lt; b &amp; c</Message></Error>` +
+        '<RequestId>r-1</RequestId></ErrorResponse>',
+    )
+  })
+})
