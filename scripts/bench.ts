@@ -1,0 +1,33 @@
+/** The benchmarks' command line: picks them, prints their tables, keeps the raw figures. */
+import { writeFileSync } from 'node:fs'
+import { Command } from 'commander'
+import { type Benchmark, type BenchResult, markdown } from '../test/bench/figures.ts'
+import { footprint } from '../test/bench/footprint.ts'
+import { launch } from '../test/bench/launch.ts'
+
+const benchmarks: readonly Benchmark[] = [launch, footprint]
+
+const program = new Command('scripts/bench')
+  .argument('<name>', `one of: ${benchmarks.map(({ name }) => name).join(', ')}, all, list`)
+  .option('--json <file>', 'write the raw figures there')
+  .parse()
+const [name = ''] = program.args
+const { json } = program.opts<{ json?: string }>()
+
+if (name === 'list') {
+  for (const { name, about } of benchmarks) process.stdout.write(`${name.padEnd(12)} ${about}\n`)
+  process.exit(0)
+}
+const chosen = benchmarks.filter((one) => name === 'all' || one.name === name)
+if (chosen.length === 0)
+  program.error(`there is no benchmark "${name}"; see: scripts/bench list`, { exitCode: 2 })
+
+const results: BenchResult[] = []
+for (const benchmark of chosen) {
+  process.stderr.write(`... ${benchmark.name}: ${benchmark.about}\n`)
+  const result = await benchmark.run((line) => process.stderr.write(`    ${line}\n`))
+  results.push(result)
+  process.stdout.write(`${markdown(result)}\n`)
+}
+if (json !== undefined) writeFileSync(json, `${JSON.stringify(results, null, 2)}\n`)
+process.exit(results.every((result) => result.targets.every((target) => target.met)) ? 0 : 1)

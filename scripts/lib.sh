@@ -1,0 +1,109 @@
+# Shared by the scripts: steps with visible progress, and failures that say which step, why, and what to do.
+# Sourced, never run. Wants: ROOT (the checkout), LOG (where the output of commands goes).
+
+# bold, dim, red, green, plain: only on a terminal.
+if [ -t 1 ]; then
+  BOLD=$'\e[1m' DIM=$'\e[2m' RED=$'\e[31m' GREEN=$'\e[32m' PLAIN=$'\e[0m'
+else
+  BOLD='' DIM='' RED='' GREEN='' PLAIN=''
+fi
+
+# step "What" "what to do when it fails" COMMAND...: runs the command with its output in LOG, a line while it works and a tick
+# with the seconds it took. On failure prints the last lines of its output and the advice, and ends the script.
+step() {
+  local what=$1 advice=$2 began=$SECONDS pid ticker
+  shift 2
+  mkdir -p "$(dirname "$LOG")"
+  printf '\n== %s\n' "$what" >>"$LOG"
+  if [ -t 1 ]; then
+    printf '%s... %s%s' "$DIM" "$what" "$PLAIN"
+  else
+    printf '... %s\n' "$what"
+  fi
+  "$@" >>"$LOG" 2>&1 &
+  pid=$!
+  if [ -t 1 ]; then
+    while kill -0 "$pid" 2>/dev/null; do
+      printf '\r%s... %s (%d s)%s' "$DIM" "$what" $((SECONDS - began)) "$PLAIN"
+      sleep 0.5
+    done &
+    ticker=$!
+  fi
+  local status=0
+  wait "$pid" || status=$?
+  if [ -n "${ticker:-}" ]; then
+    kill "$ticker" 2>/dev/null || true
+    wait "$ticker" 2>/dev/null || true
+    printf '\r\e[K'
+  fi
+  if [ "$status" -eq 0 ]; then
+    printf '%sok%s  %s %s(%d s)%s\n' "$GREEN" "$PLAIN" "$what" "$DIM" $((SECONDS - began)) "$PLAIN"
+    return 0
+  fi
+  {
+    printf '%sFAILED%s  %s (exit %d). The end of %s:\n' "$RED" "$PLAIN" "$what" "$status" "$LOG"
+    tail -n 15 "$LOG" | sed 's/^/    /'
+    printf 'What to do: %s\n' "$advice"
+  } >&2
+  exit 1
+}
+
+# fail "why" "what to do"
+fail() {
+  printf '%sFAILED%s  %s\nWhat to do: %s\n' "$RED" "$PLAIN" "$1" "$2" >&2
+  exit 1
+}
+
+# wait_for SECONDS COMMAND...: until the command succeeds, looking every 50 ms.
+wait_for() {
+  local deadline=$((SECONDS + $1))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    [ "$SECONDS" -lt "$deadline" ] || return 1
+    sleep 0.05
+  done
+}
+
+# missing_packages NAME...: those Debian packages that are not installed.
+missing_packages() {
+  local package
+  for package in "$@"; do
+    dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || printf '%s ' "$package"
+  done
+}
+
+install_packages() {
+  apt-get update -q
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"
+}
+
+# ensure_packages NAME...: installs what is missing; nothing is asked of the network when nothing is.
+ensure_packages() {
+  local missing
+  missing=$(missing_packages "$@")
+  [ -n "$missing" ] || return 0
+  # shellcheck disable=SC2086 # a list of package names
+  step "Install Debian packages: $missing" "check the machine's network and /etc/apt/sources.list, then run this again" \
+    install_packages $missing
+}
+
+# The packages that this checkout's lock file names, and with them a current Node. Install scripts run only for those that
+# package.json allows by name; `node` needs its own because it puts the binary in place.
+install_npm_packages() {
+  cd "$ROOT"
+  npm ci --ignore-scripts --no-audit --no-fund
+  npm rebuild node --no-audit --no-fund
+  node_modules/.bin/node --version
+  cp package-lock.json node_modules/.installed-lock.json
+}
+
+npm_packages_are_current() {
+  cmp -s "$ROOT/package-lock.json" "$ROOT/node_modules/.installed-lock.json" && "$ROOT/node_modules/.bin/node" --version >/dev/null 2>&1
+}
+
+ensure_npm_packages() {
+  command -v npm >/dev/null || ensure_packages npm
+  npm_packages_are_current ||
+    step "Install npm packages and Node from package-lock.json" "check that the npm registry can be reached: npm ping" install_npm_packages
+  export PATH="$ROOT/node_modules/.bin:$PATH"
+}

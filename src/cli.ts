@@ -1,0 +1,191 @@
+/**
+ * `atoll`: what an operator asks of the daemon on this host. Every listing has `--json`.
+ *
+ * Exit codes: 0 well, 1 the answer is bad news or the daemon is away, 2 bad usage or configuration.
+ */
+import Table from 'cli-table3'
+import { Command } from 'commander'
+import packageJson from '../package.json' with { type: 'json' }
+import type { HostReport, InstanceReport, StatusReport } from './api/admin.ts'
+import { type Config, DEFAULT_CONFIG_FILE, readEnvironment } from './config.ts'
+import { ConfigError, loadConfig } from './config-file.ts'
+import { messageOf } from './model/errors.ts'
+import { readAdmin } from './operator/admin-client.ts'
+import { environmentText, readCredentials } from './operator/credentials.ts'
+import { type DoctorCheck, examine } from './operator/doctor.ts'
+import { teardown } from './operator/teardown.ts'
+
+interface Output {
+  readonly json?: boolean
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+/** Either the document itself or what `render` makes of it. */
+function show<T>(output: Output, document: T, render: (document: T) => string): void {
+  print(output.json === true ? JSON.stringify(document, null, 2) : render(document))
+}
+
+/** Aligned columns without lines around them: easy on the eye and on `awk`. */
+function columns(
+  head: readonly string[],
+  rows: readonly (readonly (string | number | null)[])[],
+): string {
+  const none = {
+    top: '',
+    'top-mid': '',
+    'top-left': '',
+    'top-right': '',
+    bottom: '',
+    'bottom-mid': '',
+  }
+  const also = {
+    'bottom-left': '',
+    'bottom-right': '',
+    left: '',
+    'left-mid': '',
+    mid: '',
+    'mid-mid': '',
+  }
+  const table = new Table({
+    head: [...head],
+    chars: { ...none, ...also, right: '', 'right-mid': '', middle: '  ' },
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
+  })
+  for (const row of rows) table.push(row.map((cell) => cell ?? '-'))
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n')
+}
+
+function renderStatus(status: StatusReport): string {
+  const counts = Object.entries(status.instances).map(([state, count]) => `${count} ${state}`)
+  return [
+    `host       ${status.host}`,
+    `version    ${status.version} (pid ${status.pid}, since ${status.startedAt})`,
+    `health     ${status.healthy ? 'well' : 'NOT WELL'}`,
+    ...status.conditions.map(
+      ({ name, ok, value }) => `  ${ok ? 'ok  ' : 'FAIL'} ${name}: ${value}`,
+    ),
+    `instances  ${counts.length === 0 ? 'none' : counts.join(', ')}`,
+  ].join('\n')
+}
+
+function renderHosts(hosts: readonly HostReport[]): string {
+  return columns(
+    ['HOST', 'ZONE', 'STATE', 'VERSION', 'INSTANCES', 'VCPUS', 'MEMORY MIB', 'LAST SEEN'],
+    hosts.map((host) => [
+      host.name,
+      host.zone,
+      host.state,
+      host.version,
+      host.instances,
+      `${host.usedVcpus}/${host.vcpus}`,
+      `${host.usedMemoryMiB}/${host.memoryMiB}`,
+      host.lastSeenAt,
+    ]),
+  )
+}
+
+function renderInstances(instances: readonly InstanceReport[]): string {
+  return columns(
+    ['INSTANCE', 'NAME', 'STATE', 'TYPE', 'ADDRESS', 'HOST', 'LAUNCHED', 'REASON'],
+    instances.map((one) => [
+      one.id,
+      one.name,
+      one.state,
+      one.type,
+      one.ip,
+      one.host,
+      one.launchedAt,
+      one.reason,
+    ]),
+  )
+}
+
+function renderDoctor(checks: readonly DoctorCheck[]): string {
+  const mark = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' }
+  return checks
+    .map(({ name, result, found, mend }) =>
+      [
+        `${mark[result]} ${name}: ${found}`,
+        ...(mend === null ? [] : [`     to mend: ${mend}`]),
+      ].join('\n'),
+    )
+    .join('\n')
+}
+
+/** Reads the configuration that the daemon on this host uses. */
+function configuration(program: Command): Config {
+  const named: string | undefined = program.opts()['config'] ?? readEnvironment().configFile
+  return loadConfig(named ?? DEFAULT_CONFIG_FILE, { required: named !== undefined })
+}
+
+function buildProgram(): Command {
+  const program = new Command('atoll')
+    .description('Looks at and looks after the Atoll daemon on this host.')
+    .version(packageJson.version)
+    .option('--config <file>', `configuration of the daemon (default ${DEFAULT_CONFIG_FILE})`)
+    .showHelpAfterError()
+    .exitOverride()
+  const listing = (name: string, description: string) =>
+    program.command(name).description(description).option('--json', 'print the document as JSON')
+
+  listing('status', 'whether this host is well, and why not').action(async (output: Output) => {
+    const status = (await readAdmin(
+      configuration(program).runtimeDir,
+      '/v1/status',
+    )) as StatusReport
+    show(output, status, renderStatus)
+    if (!status.healthy) process.exitCode = 1
+  })
+  listing('hosts', 'hosts with capacity and when they were last seen').action(
+    async (output: Output) => {
+      const hosts = await readAdmin(configuration(program).runtimeDir, '/v1/hosts')
+      show(output, hosts as readonly HostReport[], renderHosts)
+    },
+  )
+  listing('instances', 'instances on all hosts').action(async (output: Output) => {
+    const instances = await readAdmin(configuration(program).runtimeDir, '/v1/instances')
+    show(output, instances as readonly InstanceReport[], renderInstances)
+  })
+  listing('env', 'exports for the AWS tools: eval "$(atoll env)"').action(
+    async (output: Output) => {
+      const credentials = await readCredentials(configuration(program).stateDir)
+      show(output, credentials, environmentText)
+    },
+  )
+  listing('doctor', 'whether this machine has what Atoll needs, and how to mend it').action(
+    async (output: Output) => {
+      const checks = await examine(configuration(program))
+      show(output, checks, renderDoctor)
+      if (checks.some((check) => check.result === 'fail')) process.exitCode = 1
+    },
+  )
+  program
+    .command('teardown')
+    .description(
+      'remove every container, link, route and rule of ours from this machine; stop atolld first',
+    )
+    .requiredOption('--yes', 'really do it: instances and their disks are gone afterwards')
+    .action(async () => {
+      for (const line of await teardown(configuration(program))) print(line)
+    })
+  return program
+}
+
+try {
+  await buildProgram().parseAsync()
+} catch (error) {
+  const usage = error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number'
+  if (usage) {
+    process.exitCode = error.exitCode === 0 ? 0 : 2
+  } else {
+    process.stderr.write(`atoll: ${messageOf(error)}\n`)
+    process.exitCode = error instanceof ConfigError ? 2 : 1
+  }
+}

@@ -1,0 +1,253 @@
+/**
+ * The daemon: builds every part by hand, in order, and ends them in reverse. No logic.
+ *
+ * Exit codes: 0 asked to stop, 1 could not start or met a bug, 2 bad configuration or usage.
+ */
+import { randomBytes } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { availableParallelism, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import packageJson from '../package.json' with { type: 'json' }
+import { type AgentSettings, startAgent } from './agent/agent.ts'
+import { bootstrap } from './agent/bootstrap.ts'
+import { agentHealth } from './agent/health.ts'
+import { createLedger } from './agent/ledger.ts'
+import { allActions } from './api/actions/all.ts'
+import { createAdmin } from './api/admin.ts'
+import { createApi } from './api/server.ts'
+import { createLocalBus } from './bus/local.ts'
+import { type Config, DEFAULT_CONFIG_FILE, readEnvironment } from './config.ts'
+import { ConfigError, loadConfig, printConfig } from './config-file.ts'
+import type { Host } from './host/host.ts'
+import { createLinuxHost } from './host/linux.ts'
+import { machineArchitecture } from './lib/architecture.ts'
+import { systemClock } from './lib/clock.ts'
+import { createLog, type Log } from './lib/log.ts'
+import { createMetrics, type Metrics } from './lib/metrics.ts'
+import { takeProcessLock } from './lib/process-lock.ts'
+import { readSecret } from './lib/secret.ts'
+import { messageOf } from './model/errors.ts'
+import { adminSocketFile } from './operator/admin-client.ts'
+import { writeCredentials } from './operator/credentials.ts'
+import { createDhcp } from './services/dhcp/dhcp.ts'
+import { createDns } from './services/dns/dns.ts'
+import { createFirewall } from './services/firewall.ts'
+import { createLinks } from './services/links.ts'
+import { createMetadata } from './services/metadata/metadata.ts'
+import type { HostService } from './services/service.ts'
+import { createDockerDriver } from './services/workloads/docker.ts'
+import { openDocker } from './services/workloads/docker-engine.ts'
+import type { WorkloadDriver } from './services/workloads/driver.ts'
+import { createDockerImages, type DockerImages } from './services/workloads/images.ts'
+import { createWorkloads } from './services/workloads/workloads.ts'
+import { openSqliteStore } from './store/sql.ts'
+
+const HEARTBEAT_MS = 10_000
+const CONSOLE_LIMIT_BYTES = 64 * 1024
+const BUSYBOX = '/bin/busybox'
+
+/** What the parts below share. */
+interface Ground {
+  readonly config: Config
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly clock: typeof systemClock
+  readonly host: Host
+}
+
+function buildDocker({ config, log, clock, host }: Ground): {
+  readonly driver: WorkloadDriver
+  readonly images: DockerImages
+} {
+  const docker = openDocker(config.docker.socket)
+  const { directories, maxGiB } = config.images
+  const images = createDockerImages({
+    docker,
+    directories,
+    maxBytes: maxGiB * 1024 ** 3,
+    clock,
+    log,
+  })
+  const settings = {
+    stateDir: config.stateDir,
+    zone: config.dns.zone,
+    stopSeconds: config.docker.stopSeconds,
+    mtuBytes: config.network.mtu,
+    busyboxPath: BUSYBOX,
+  }
+  return { images, driver: createDockerDriver({ docker, images, host, settings, clock, log }) }
+}
+
+/** Everything that a pass applies, in this order: nothing is on the network before its rules are in. */
+async function buildServices(
+  ground: Ground,
+  driver: WorkloadDriver,
+  images: DockerImages,
+  wake: () => void,
+): Promise<readonly HostService[]> {
+  const { config, log, metrics, clock, host } = ground
+  const { zone } = config.dns
+  const { mtu, instanceToHostPorts } = config.network
+  const { region } = config.host
+  const architecture = machineArchitecture()
+  const key = await readSecret(join(config.stateDir, 'metadata.key'))
+  return [
+    createFirewall({ host, metrics, settings: { instanceToHostPorts } }),
+    createLinks({ host, metrics, mtu }),
+    createDhcp({
+      host,
+      settings: { leaseSeconds: config.dhcp.leaseSeconds, mtu, zone },
+      clock,
+      metrics,
+      log,
+    }),
+    createDns({ settings: config.dns, metrics, log, clock }),
+    createMetadata({ settings: { zone, region, architecture }, key, clock, metrics, log }),
+    createWorkloads({ driver, images, wake, clock, log, metrics }),
+  ]
+}
+
+/** What this machine offers to placement. */
+function selfRecord(config: Config): AgentSettings['self'] {
+  const memoryMiB = totalmem() / 1024 ** 2 - config.capacity.reserveMemoryMiB
+  return {
+    name: config.host.name,
+    zone: config.host.zone,
+    version: packageJson.version,
+    vcpus: Math.floor(availableParallelism() * config.capacity.vcpuRatio),
+    memoryMiB: Math.max(0, Math.floor(memoryMiB * config.capacity.memoryRatio)),
+    fabricAddress: null,
+  }
+}
+
+async function runDaemon(config: Config): Promise<void> {
+  const log = createLog(config.log)
+  const { name } = config.host
+  await using parts = new AsyncDisposableStack()
+  for (const dir of [config.stateDir, config.runtimeDir])
+    mkdirSync(dir, { recursive: true, mode: 0o700 })
+  const unlock = await takeProcessLock(`atolld:${config.stateDir}`)
+  if (unlock === null) throw new Error(`another atolld runs with stateDir ${config.stateDir}`)
+  parts.defer(unlock)
+  await writeFile(join(config.runtimeDir, 'atolld.pid'), `${process.pid}\n`)
+
+  const clock = systemClock
+  const metrics = createMetrics({ process: true })
+  const store = await openSqliteStore({ file: join(config.stateDir, 'atoll.db'), log })
+  parts.defer(() => store.close())
+  await store.migrate()
+  const bus = createLocalBus()
+  parts.defer(() => bus.close())
+  const endpoint = `http://${config.api.listen === '0.0.0.0' ? '127.0.0.1' : config.api.listen}:${config.api.port}`
+  const key = await bootstrap(store, { ...config.network, zone: config.host.zone }, randomBytes)
+  await writeCredentials(config.stateDir, key, { region: config.host.region, endpoint })
+
+  const host = createLinuxHost({ log })
+  parts.defer(() => host.close())
+  const ground: Ground = { config, log, metrics, clock, host }
+  const { driver, images } = buildDocker(ground)
+  parts.defer(() => images.close())
+  parts.defer(() => driver.close())
+  const wake = () => bus.ring(name)
+  const agent = startAgent(
+    {
+      store,
+      bus,
+      ledger: createLedger({ file: join(config.stateDir, 'ledger.json'), log }),
+      services: await buildServices(ground, driver, images, wake),
+      clock,
+      log,
+      metrics,
+    },
+    {
+      self: selfRecord(config),
+      intervalMs: config.agent.intervalSeconds * 1000,
+      resyncMs: config.agent.resyncSeconds * 1000,
+      heartbeatMs: HEARTBEAT_MS,
+    },
+  )
+  parts.defer(() => agent.close())
+  parts.defer(driver.watch(wake))
+  bus.onAsk('console', async ({ instance }) => ({
+    output: (await driver.console(instance, CONSOLE_LIMIT_BYTES)).toString('base64'),
+    at: new Date(clock.now()).toISOString(),
+  }))
+
+  const api = createApi({
+    parts: {
+      store,
+      bus,
+      clock,
+      random: randomBytes,
+      settings: {
+        host: name,
+        region: config.host.region,
+        dnsZone: config.dns.zone,
+        endpoint,
+        maxInstancesPerLaunch: config.api.maxInstancesPerLaunch,
+      },
+    },
+    actions: allActions,
+    listen: config.api.listen,
+    port: config.api.port,
+    limits: { bodyBytes: config.api.bodyLimitKiB * 1024 },
+    log,
+    metrics,
+  })
+  parts.defer(() => api.close())
+  await api.listen()
+  const admin = createAdmin({
+    store,
+    host: name,
+    version: packageJson.version,
+    clock,
+    log,
+    metrics,
+    agentStatus: agent.status,
+    health: () => agentHealth(agent.status(), clock.now(), config.agent.intervalSeconds * 1000),
+    socketFile: adminSocketFile(config.runtimeDir),
+    ...config.metrics,
+  })
+  parts.defer(() => admin.close())
+  await admin.listen()
+  log.info({ host: name, version: packageJson.version, endpoint }, 'atolld is up')
+  log.info({ host: name, signal: await untilStopped() }, 'atolld stops; instances go on')
+}
+
+/** Resolves with the first signal that asks the daemon to end. */
+function untilStopped(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal))
+  })
+}
+
+/** Reads the command line; exits 2 when it cannot be. */
+function readCommandLine() {
+  const program = new Command('atolld')
+    .description('The Atoll daemon: this host of the cloud.')
+    .version(packageJson.version)
+    .option('--config <file>', `configuration (default ${DEFAULT_CONFIG_FILE})`)
+    .option('--check-config', 'report every problem of the configuration and exit')
+    .option('--print-config', 'print the whole configuration with defaults and exit')
+    .allowExcessArguments(false)
+    .exitOverride((end) => process.exit(end.exitCode === 0 ? 0 : 2))
+  return program.parse().opts<{ config?: string; checkConfig?: boolean; printConfig?: boolean }>()
+}
+
+try {
+  const {
+    config: named = readEnvironment().configFile,
+    checkConfig,
+    printConfig: print,
+  } = readCommandLine()
+  const config = loadConfig(named ?? DEFAULT_CONFIG_FILE, { required: named !== undefined })
+  if (print === true) process.stdout.write(printConfig(config))
+  else if (checkConfig === true) process.stdout.write('The configuration is well.\n')
+  else await runDaemon(config)
+  process.exit(0)
+} catch (error) {
+  process.stderr.write(`atolld: ${messageOf(error)}\n`)
+  process.exit(error instanceof ConfigError ? 2 : 1)
+}

@@ -1,0 +1,48 @@
+/** Reading the daemon's unix socket from the command line. */
+import { request } from 'node:http'
+import { join } from 'node:path'
+
+const TIMEOUT_MS = 5000
+const ANSWER_LIMIT_BYTES = 64 * 1024 * 1024
+
+/** The daemon did not answer; the message says what to do. */
+export class DaemonAway extends Error {}
+
+/** The socket's place in a runtime directory. */
+export function adminSocketFile(runtimeDir: string): string {
+  return join(runtimeDir, 'admin.sock')
+}
+
+/** One JSON document from the daemon. Rejects with `DaemonAway` when none listens. */
+export async function readAdmin(runtimeDir: string, path: string): Promise<unknown> {
+  const socketPath = adminSocketFile(runtimeDir)
+  const body = await new Promise<string>((resolve, reject) => {
+    const outgoing = request({ socketPath, path, timeout: TIMEOUT_MS }, (incoming) => {
+      const chunks: Buffer[] = []
+      let size = 0
+      incoming.on('data', (chunk: Buffer) => {
+        size += chunk.length
+        if (size > ANSWER_LIMIT_BYTES) incoming.destroy(new Error('the answer is too large'))
+        else chunks.push(chunk)
+      })
+      incoming.on('error', reject)
+      incoming.on('end', () => {
+        const text = Buffer.concat(chunks).toString('utf8')
+        if (incoming.statusCode === 200) resolve(text)
+        else reject(new Error(`atolld answered ${incoming.statusCode}: ${text}`))
+      })
+    })
+    outgoing.on('timeout', () => outgoing.destroy(new Error('timed out')))
+    outgoing.on('error', (error: NodeJS.ErrnoException) =>
+      reject(
+        new DaemonAway(
+          error.code === 'EACCES'
+            ? `only root may open ${socketPath}: use sudo`
+            : `atolld does not answer at ${socketPath} (${error.code ?? error.message}): is it running? Start it with: atolld`,
+        ),
+      ),
+    )
+    outgoing.end()
+  })
+  return JSON.parse(body)
+}

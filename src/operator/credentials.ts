@@ -1,0 +1,55 @@
+/**
+ * The first account's key on this host's disk (0600), and the shell text that hands it to the AWS tools.
+ *
+ * The file is a copy for the operator; the record in the store is what signatures are checked against.
+ */
+import { readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import type { AccessKey } from '../model/records.ts'
+
+const credentialsSchema = z.object({
+  accessKeyId: z.string(),
+  secretAccessKey: z.string(),
+  region: z.string(),
+  endpoint: z.string(),
+})
+
+/** What a client needs to call this host's API. */
+export type Credentials = z.output<typeof credentialsSchema>
+
+function credentialsFile(stateDir: string): string {
+  return join(stateDir, 'credentials.json')
+}
+
+/** Writes the file so that it is whole or absent, readable by root only. */
+export async function writeCredentials(
+  stateDir: string,
+  key: AccessKey,
+  where: { readonly region: string; readonly endpoint: string },
+): Promise<void> {
+  const file = credentialsFile(stateDir)
+  const credentials: Credentials = { accessKeyId: key.id, secretAccessKey: key.secret, ...where }
+  await writeFile(`${file}.new`, `${JSON.stringify(credentials, null, 2)}\n`, { mode: 0o600 })
+  await rename(`${file}.new`, file)
+}
+
+/** Reads the file back; rejects when it is absent, unreadable or damaged. */
+export async function readCredentials(stateDir: string): Promise<Credentials> {
+  return credentialsSchema.parse(JSON.parse(await readFile(credentialsFile(stateDir), 'utf8')))
+}
+
+/**
+ * Exports for `eval "$(atoll env)"`. AWS_ENDPOINT_URL is understood by AWS CLI 1.29, 2.13 and boto3 1.28 onwards; older ones
+ * (Debian 12's) want `--endpoint-url`.
+ */
+export function environmentText(credentials: Credentials): string {
+  return [
+    `export AWS_ACCESS_KEY_ID=${credentials.accessKeyId}`,
+    `export AWS_SECRET_ACCESS_KEY=${credentials.secretAccessKey}`,
+    `export AWS_DEFAULT_REGION=${credentials.region}`,
+    `export AWS_REGION=${credentials.region}`,
+    `export AWS_ENDPOINT_URL=${credentials.endpoint}`,
+    '# Debian 12\'s awscli 2.9 does not read AWS_ENDPOINT_URL: aws --endpoint-url "$AWS_ENDPOINT_URL" ec2 describe-instances',
+  ].join('\n')
+}

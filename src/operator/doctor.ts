@@ -1,0 +1,177 @@
+/**
+ * `atoll doctor`: every prerequisite of this machine, what was found, and how to mend it. Changes nothing.
+ */
+import { constants } from 'node:fs'
+import { access, open, readFile, statfs } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { networkInterfaces, totalmem } from 'node:os'
+import Docker from 'dockerode'
+import type { Config } from '../config.ts'
+import { systemRunner } from '../lib/runner.ts'
+import { METADATA_ADDRESS } from '../model/addr.ts'
+import { messageOf } from '../model/errors.ts'
+import { LINK_PREFIX } from '../model/names.ts'
+
+/** One prerequisite. `mend` is null when there is nothing to do. */
+export interface DoctorCheck {
+  readonly name: string
+  readonly result: 'ok' | 'warn' | 'fail'
+  readonly found: string
+  readonly mend: string | null
+}
+
+type Verdict = Omit<DoctorCheck, 'name'>
+
+const ok = (found: string): Verdict => ({ result: 'ok', found, mend: null })
+const warn = (found: string, mend: string): Verdict => ({ result: 'warn', found, mend })
+const fail = (found: string, mend: string): Verdict => ({ result: 'fail', found, mend })
+
+const LEAST_FREE_BYTES = 1024 ** 3
+const COMMAND_TIMEOUT_MS = 5000
+
+/** Looks at everything; one check failing to run is itself a finding. */
+export async function examine(config: Config): Promise<readonly DoctorCheck[]> {
+  const checks: readonly (readonly [string, () => Promise<Verdict> | Verdict])[] = [
+    ['root', checkRoot],
+    ['node', checkNode],
+    ['nftables', checkNftables],
+    ['network devices', checkTun],
+    ['docker', () => checkDocker(config.docker.socket)],
+    ['busybox', checkBusybox],
+    ['memory', () => checkMemory(config)],
+    ['disk', () => checkDisk(config.stateDir)],
+    ['metadata address', checkMetadataAddress],
+    ['API port', () => checkPort(config.api.listen, config.api.port, 'api.port')],
+    ['metrics port', () => checkPort(config.metrics.listen, config.metrics.port, 'metrics.port')],
+    ['DNS forwarders', () => checkForwarders(config)],
+  ]
+  const found: DoctorCheck[] = []
+  for (const [name, check] of checks) {
+    const verdict = await Promise.try(check).catch((error: unknown) =>
+      warn(`could not be looked at: ${messageOf(error)}`, 'run atoll doctor as root'),
+    )
+    found.push({ name, ...verdict })
+  }
+  return found
+}
+
+function checkRoot(): Verdict {
+  return process.getuid?.() === 0
+    ? ok('yes')
+    : fail('not root', 'run atolld as root: it makes links, rules and containers')
+}
+
+function checkNode(): Verdict {
+  const major = Number(process.versions.node.split('.')[0])
+  return major >= 26
+    ? ok(process.version)
+    : fail(process.version, 'start through bin/atolld, which takes the Node of node_modules')
+}
+
+async function checkNftables(): Promise<Verdict> {
+  const mend = 'apt-get install nftables; the kernel needs nf_tables (modprobe nf_tables)'
+  try {
+    const stdin = 'add table inet atoll_doctor\n'
+    const nft = await systemRunner('nft', ['--check', '-f', '-'], { stdin, timeoutMs: COMMAND_TIMEOUT_MS })
+    return nft.exitCode === 0 ? ok('rules can be loaded') : fail(nft.stderr.trim(), mend)
+  } catch {
+    return fail('there is no nft command', mend)
+  }
+}
+
+async function checkTun(): Promise<Verdict> {
+  try {
+    await access('/dev/net/tun', constants.R_OK | constants.W_OK)
+    return ok('/dev/net/tun is there (virtual machines will need it)')
+  } catch {
+    return warn('no /dev/net/tun', 'modprobe tun; containers work without it')
+  }
+}
+
+async function checkDocker(socketPath: string): Promise<Verdict> {
+  try {
+    const docker = new Docker({ socketPath, timeout: COMMAND_TIMEOUT_MS })
+    const info: { ServerVersion?: string; LiveRestoreEnabled?: boolean } = await docker.info()
+    const version = `engine ${info.ServerVersion} at ${socketPath}`
+    return info.LiveRestoreEnabled === true
+      ? ok(`${version}, live restore on`)
+      : warn(
+          `${version}, live restore off: restarting dockerd restarts the instances`,
+          'put {"live-restore": true} into /etc/docker/daemon.json and: systemctl reload docker',
+        )
+  } catch (error) {
+    return fail(
+      `no engine answers at ${socketPath} (${messageOf(error)})`,
+      'apt-get install docker.io and start dockerd, or set docker.socket',
+    )
+  }
+}
+
+async function checkBusybox(): Promise<Verdict> {
+  const mend = 'apt-get install busybox-static'
+  try {
+    const file = await open('/bin/busybox')
+    await using _closing = { [Symbol.asyncDispose]: () => file.close() }
+    // A dynamically linked ELF file names its interpreter in its first page.
+    const { buffer } = await file.read(Buffer.alloc(4096), 0, 4096, 0)
+    return buffer.includes('/lib64/ld-linux')
+      ? fail('/bin/busybox is dynamically linked', mend)
+      : ok('/bin/busybox is static')
+  } catch {
+    return fail('no /bin/busybox', mend)
+  }
+}
+
+function checkMemory(config: Config): Verdict {
+  const totalMiB = Math.floor(totalmem() / 1024 ** 2)
+  return totalMiB > config.capacity.reserveMemoryMiB
+    ? ok(`${totalMiB} MiB, ${config.capacity.reserveMemoryMiB} of them kept back`)
+    : fail(`${totalMiB} MiB`, 'set capacity.reserveMemoryMiB to less than the machine has')
+}
+
+async function checkDisk(stateDir: string): Promise<Verdict> {
+  // Before the first start the directory is not there yet: its parent's file system is the one.
+  const stats = await statfs(stateDir).catch(() => statfs('/'))
+  const freeBytes = stats.bavail * stats.bsize
+  const found = `${(freeBytes / 1024 ** 3).toFixed(1)} GiB free for ${stateDir}`
+  return freeBytes >= LEAST_FREE_BYTES
+    ? ok(found)
+    : warn(found, 'free some space, or set stateDir to a larger file system')
+}
+
+function checkMetadataAddress(): Verdict {
+  const holder = Object.entries(networkInterfaces()).find(
+    ([name, addresses]) =>
+      !name.startsWith(LINK_PREFIX) &&
+      addresses?.some((address) => address.address === METADATA_ADDRESS),
+  )
+  return holder === undefined
+    ? ok(`${METADATA_ADDRESS} is free for instances`)
+    : fail(`${METADATA_ADDRESS} is on ${holder[0]}`, `take the address off ${holder[0]}`)
+}
+
+async function checkPort(host: string, port: number, key: string): Promise<Verdict> {
+  const server = createServer()
+  const code = await new Promise<string | null>((resolve) => {
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
+    server.listen({ host, port, exclusive: true }, () => resolve(null))
+  })
+  server.close()
+  if (code === null) return ok(`${host}:${port} is free`)
+  return code === 'EADDRINUSE'
+    ? warn(`${host}:${port} is taken`, `fine if it is atolld (atoll status); else set ${key}`)
+    : fail(`${host}:${port} cannot be had (${code})`, `set ${key} to another`)
+}
+
+async function checkForwarders(config: Config): Promise<Verdict> {
+  if (config.dns.forwarders !== null)
+    return ok(config.dns.forwarders.join(', ') || 'none, by choice')
+  const text = await readFile('/etc/resolv.conf', 'utf8').catch(() => '')
+  const servers = [...text.matchAll(/^nameserver\s+(\S+)/gm)].map((match) => match[1])
+  return servers.length > 0
+    ? ok(`${servers.join(', ')} from /etc/resolv.conf`)
+    : warn(
+        'no nameserver in /etc/resolv.conf',
+        'set dns.forwarders, or instances resolve only each other',
+      )
+}

@@ -1,0 +1,211 @@
+/**
+ * A cloud for tests of API actions: real records in memory, a local bus that notes which hosts were rung, a clock that
+ * stands still, and a way to run one action as one caller. No host is behind it.
+ */
+import { randomBytes } from 'node:crypto'
+import type { Action, ApiParts } from '../../src/api/action.ts'
+import type { Bus } from '../../src/bus/bus.ts'
+import { createLocalBus } from '../../src/bus/local.ts'
+import type { Clock } from '../../src/lib/clock.ts'
+import { silentLog } from '../../src/lib/log.ts'
+import { cidr } from '../../src/model/addr.ts'
+import { AtollError, type ErrorCode } from '../../src/model/errors.ts'
+import {
+  type AccountId,
+  formatId,
+  type HostName,
+  ID_BYTES,
+  type ImageId,
+  parseAccountId,
+  parseHostName,
+} from '../../src/model/ids.ts'
+import type { Group, Subnet, Vpc } from '../../src/model/records.ts'
+import { openSqliteStore } from '../../src/store/sql.ts'
+import type { Store } from '../../src/store/store.ts'
+
+function must<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('a literal of a test is malformed')
+  return value
+}
+
+export const ALICE: AccountId = must(parseAccountId('000000000001'))
+export const BOB: AccountId = must(parseAccountId('000000000002'))
+export const NOW_MS = Date.parse('2026-11-22T08:00:00.000Z')
+export const ZONE = 'atoll-1a'
+
+export interface CloudOptions {
+  /** Capacity of each host; they are called host1, host2, … */
+  readonly hosts?: readonly { readonly vcpus: number; readonly memoryMiB: number }[]
+  readonly subnet?: string
+}
+
+export interface Cloud extends AsyncDisposable {
+  readonly store: Store
+  readonly parts: ApiParts
+  readonly vpc: Vpc
+  readonly subnet: Subnet
+  readonly group: Group
+  readonly image: ImageId
+  /** Hosts rung so far, in order. */
+  readonly rung: HostName[]
+  run(action: Action, input?: object, account?: AccountId): Promise<Record<string, unknown>>
+  /** As `run`, with a store of its own, for tests that make the records fail. */
+  runOn(store: Store, action: Action, input?: object): Promise<Record<string, unknown>>
+  /** The code that the action refuses with; fails when it does not refuse. */
+  refusal(action: Action, input?: object, account?: AccountId): Promise<ErrorCode>
+}
+
+export function host(name: string): HostName {
+  return must(parseHostName(name))
+}
+
+const standingClock: Clock = { now: () => NOW_MS, monotonic: () => 0, sleep: async () => {} }
+
+/** An account (ALICE) with a default VPC, one default subnet, the default group, an image; and the hosts. */
+export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
+  const store = await openSqliteStore({ file: ':memory:', log: silentLog })
+  await store.migrate()
+  const network = makeNetwork(options.subnet ?? '172.31.0.0/20')
+  const image = formatId('ami', randomBytes(ID_BYTES))
+  await fill(store, network, image, options.hosts ?? [{ vcpus: 64, memoryMiB: 65_536 }])
+  const rung: HostName[] = []
+  const bus = notingBus(rung)
+  const parts = makeParts(store, bus)
+  const runWith = async (on: ApiParts, action: Action, input: object, account: AccountId) =>
+    (await action.run({
+      input: { ...input },
+      caller: { account, user: 'admin', accessKey: 'AKIDEXAMPLE' },
+      requestId: 'request',
+      parts: on,
+      log: silentLog,
+      signal: AbortSignal.timeout(30_000),
+    })) as Record<string, unknown>
+  const run: Cloud['run'] = (action, input = {}, account = ALICE) =>
+    runWith(parts, action, input, account)
+  return {
+    store,
+    parts,
+    ...network,
+    image,
+    rung,
+    run,
+    runOn: (other, action, input = {}) => runWith({ ...parts, store: other }, action, input, ALICE),
+    async refusal(action, input = {}, account = ALICE) {
+      const outcome = await run(action, input, account).catch((error: unknown) => error)
+      if (outcome instanceof AtollError && outcome.kind === 'refused') return outcome.code
+      throw new Error(`${action.name} did not refuse`, { cause: outcome })
+    },
+    async [Symbol.asyncDispose]() {
+      await bus.close()
+      await store.close()
+    },
+  }
+}
+
+function notingBus(rung: HostName[]): Bus {
+  const local = createLocalBus()
+  return {
+    ...local,
+    ring(name) {
+      rung.push(name)
+      local.ring(name)
+    },
+  }
+}
+
+function makeParts(store: Store, bus: Bus): ApiParts {
+  return {
+    store,
+    bus,
+    clock: standingClock,
+    random: randomBytes,
+    settings: {
+      host: host('host1'),
+      region: 'atoll',
+      dnsZone: 'atoll.internal',
+      endpoint: '127.0.0.1:8773',
+      maxInstancesPerLaunch: 100,
+    },
+  }
+}
+
+function makeNetwork(block: string): Pick<Cloud, 'vpc' | 'subnet' | 'group'> {
+  const vpc = formatId('vpc', randomBytes(ID_BYTES))
+  return {
+    vpc: { id: vpc, account: ALICE, cidr: cidr('172.31.0.0/16'), isDefault: true },
+    subnet: {
+      id: formatId('subnet', randomBytes(ID_BYTES)),
+      vpc,
+      account: ALICE,
+      cidr: cidr(block),
+      zone: ZONE,
+      isDefault: true,
+    },
+    group: {
+      id: formatId('sg', randomBytes(ID_BYTES)),
+      vpc,
+      account: ALICE,
+      name: 'default',
+      description: 'default VPC security group',
+    },
+  }
+}
+
+async function fill(
+  store: Store,
+  { vpc, subnet, group }: Pick<Cloud, 'vpc' | 'subnet' | 'group'>,
+  image: ImageId,
+  hosts: NonNullable<CloudOptions['hosts']>,
+): Promise<void> {
+  const at = new Date(NOW_MS).toISOString()
+  await store.transaction(async (tx) => {
+    for (const [index, account] of [ALICE, BOB].entries())
+      await tx.insertAccount({ id: account, name: `account ${index}` })
+    await tx.insertVpc(vpc)
+    await tx.insertSubnet(subnet)
+    await tx.insertGroup(group)
+    await tx.insertImage({
+      id: image,
+      account: ALICE,
+      name: 'sample',
+      description: '',
+      location: 'docker://sample:latest',
+      architecture: 'x86_64',
+      state: 'available',
+      stateReason: null,
+      digest: null,
+      host: host('host1'),
+      createdAt: at,
+    })
+    for (const [index, capacity] of hosts.entries())
+      await tx.upsertHost(hostRow(`host${index + 1}`, capacity, at))
+  })
+}
+
+/** A host's row as its agent writes it. */
+export function hostRow(
+  name: string,
+  capacity: { readonly vcpus: number; readonly memoryMiB: number },
+  lastSeenAt = new Date(NOW_MS).toISOString(),
+) {
+  return {
+    name: host(name),
+    zone: ZONE,
+    version: '0.1.0',
+    ...capacity,
+    fabricAddress: null,
+    lastSeenAt,
+  }
+}
+
+/** Everything in the records that an action may change, for comparing before and after. */
+export async function everything(store: Store): Promise<object> {
+  return await store.read(async (tx) => ({
+    instances: await tx.instances({}),
+    nics: await tx.nics({}),
+    tags: await tx.tags({}),
+    hosts: await tx.hosts(),
+    images: await tx.images({}),
+    keys: await tx.keyPairs({ account: ALICE }),
+  }))
+}

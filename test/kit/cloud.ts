@@ -1,0 +1,187 @@
+/**
+ * A whole cloud of one host for a test: the daemon itself in a network namespace of its own, with a Docker Engine of its own and
+ * an "outside world" behind a NAT. The test's main thread stands in the host's namespace, so that real clients reach the API.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { EC2Client } from '@aws-sdk/client-ec2'
+import { type Credentials, readCredentials } from '../../src/operator/credentials.ts'
+import { startDocker, type TestDocker } from './docker.ts'
+import { createNetns, eventually, type Netns, type Ran } from './netns.ts'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+const DEADLINE_MS = 60_000
+
+/** The address of the server outside, and of the host's link to it (RFC 5737, TEST-NET-2). */
+export const OUTSIDE_ADDRESS = '198.51.100.2'
+export const HOST_ADDRESS = '198.51.100.1'
+
+export interface Cloud {
+  readonly dir: string
+  readonly configFile: string
+  /** The host's own namespace. */
+  readonly netns: Netns
+  /** A machine of the world outside. */
+  readonly outside: Netns
+  readonly docker: TestDocker
+  readonly ec2: EC2Client
+  readonly credentials: Credentials
+  /** The daemon's process, as long as it runs. */
+  daemon(): ChildProcess
+  /** Starts the daemon and waits until it is well. */
+  start(options?: { readonly env?: Readonly<Record<string, string>> }): Promise<void>
+  /** Ends the daemon with a signal and waits until it has ended. */
+  stop(signal: NodeJS.Signals): Promise<void>
+  /** What the daemon has logged so far. */
+  log(): Promise<string>
+  /** Runs a program in an instance's container. */
+  inside(instance: string, argv: readonly string[]): Promise<Ran>
+  /** Runs `atoll` with this cloud's configuration. */
+  atoll(...args: readonly string[]): Promise<Ran>
+  /** Awscli with this cloud's credentials. */
+  aws(...args: readonly string[]): Promise<Ran>
+  destroy(): Promise<void>
+}
+
+/** Runs a program to its end, whatever that is. */
+export function execute(
+  program: string,
+  args: readonly string[],
+  options: { readonly env?: NodeJS.ProcessEnv; readonly timeoutMs?: number } = {},
+): Promise<Ran> {
+  return new Promise((done) => {
+    const settings = {
+      env: options.env ?? process.env,
+      timeout: options.timeoutMs ?? DEADLINE_MS,
+      killSignal: 'SIGKILL' as const,
+      maxBuffer: 64 * 1024 * 1024,
+    }
+    execFile(program, [...args], settings, (error, stdout, stderr) => {
+      const exitCode = error === null ? 0 : typeof error.code === 'number' ? error.code : 255
+      done({ exitCode, stdout, stderr })
+    })
+  })
+}
+
+/** Builds the cloud and starts it; `config` is YAML that is added to its configuration. */
+export async function createCloud(label: string, config = ''): Promise<Cloud> {
+  const dir = await mkdtemp(join(tmpdir(), `atoll-${label}-`))
+  const netns = await createNetns(label)
+  const outside = await createNetns(`${label}-outside`)
+  await netns.must([
+    'ip',
+    'link',
+    'add',
+    'outside',
+    'type',
+    'veth',
+    'peer',
+    'name',
+    'eth0',
+    'netns',
+    String(outside.pid),
+  ])
+  await netns.must(['ip', 'address', 'add', `${HOST_ADDRESS}/30`, 'dev', 'outside'])
+  await netns.must(['ip', 'link', 'set', 'outside', 'up'])
+  await outside.must(['ip', 'address', 'add', `${OUTSIDE_ADDRESS}/30`, 'dev', 'eth0'])
+  await outside.must(['ip', 'link', 'set', 'eth0', 'up'])
+  const leave = netns.enter()
+  const docker = await startDocker()
+  await docker.makeSampleImages()
+
+  const configFile = join(dir, 'atoll.yaml')
+  const logFile = join(dir, 'atolld.log')
+  await mkdir(join(dir, 'images'))
+  await writeFile(
+    configFile,
+    `stateDir: ${dir}/state\nruntimeDir: ${dir}/run\ndocker: {socket: ${docker.socketPath}, stopSeconds: 1}\nhost: {name: ${label}}\nimages: {directories: [${dir}/images]}\n${config}`,
+  )
+  let child: ChildProcess | undefined
+
+  async function start(
+    options: { readonly env?: Readonly<Record<string, string>> } = {},
+  ): Promise<void> {
+    const log = await open(logFile, 'a')
+    child = spawn(join(ROOT, 'bin/atolld'), ['--config', configFile], {
+      stdio: ['ignore', 'ignore', log.fd],
+      env: { ...process.env, ...options.env },
+      detached: true,
+    })
+    await log.close()
+    await eventually('atolld is well', isWell, DEADLINE_MS)
+  }
+
+  async function stop(signal: NodeJS.Signals): Promise<void> {
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const ended = once(child, 'exit')
+    child.kill(signal)
+    await ended
+  }
+
+  await start()
+  const credentials = await readCredentials(join(dir, 'state'))
+  const ec2 = new EC2Client({
+    endpoint: credentials.endpoint,
+    region: credentials.region,
+    credentials: {
+      accessKeyId: credentials.accessKeyId,
+      secretAccessKey: credentials.secretAccessKey,
+    },
+    maxAttempts: 1,
+  })
+  return {
+    dir,
+    configFile,
+    netns,
+    outside,
+    docker,
+    ec2,
+    credentials,
+    daemon() {
+      if (child === undefined) throw new Error('the daemon was never started')
+      return child
+    },
+    start,
+    stop,
+    log: () => readFile(logFile, 'utf8'),
+    inside: (instance, argv) =>
+      execute('/usr/bin/docker', [
+        '--host',
+        `unix://${docker.socketPath}`,
+        'exec',
+        `atoll-${instance}`,
+        ...argv,
+      ]),
+    atoll: (...args) => execute(join(ROOT, 'bin/atoll'), ['--config', configFile, ...args]),
+    aws: (...args) =>
+      execute('/usr/bin/aws', ['--endpoint-url', credentials.endpoint, ...args], {
+        env: {
+          ...process.env,
+          AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+          AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+          AWS_DEFAULT_REGION: credentials.region,
+        },
+      }),
+    async destroy() {
+      ec2.destroy()
+      await stop('SIGKILL')
+      await docker.close()
+      leave()
+      await outside.destroy()
+      await netns.destroy()
+      await rm(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Whether the daemon in this namespace says of itself that all is well. */
+export async function isWell(): Promise<boolean> {
+  try {
+    return (await fetch('http://127.0.0.1:9773/healthz')).ok
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * One host with a network of its own, for lab tests: the host's namespace (entered), an "outside" machine on its uplink, and guests
+ * that are plugged in as containers are. The services under test are the real ones on the real kernel.
+ */
+import type { Host } from '../../src/host/host.ts'
+import { createLinuxHost } from '../../src/host/linux.ts'
+import { nicSpec } from '../../src/host/nic.ts'
+import { silentLog } from '../../src/lib/log.ts'
+import type { Metrics } from '../../src/lib/metrics.ts'
+import { createMetrics } from '../../src/lib/metrics.ts'
+import { cidr, cidrAddress, gatewayOf, ipv4, macFromRandom } from '../../src/model/addr.ts'
+import type { GroupId } from '../../src/model/ids.ts'
+import { formatId } from '../../src/model/ids.ts'
+import type { HostWant, InstanceWant, NicWant } from '../../src/model/want.ts'
+import { createFirewall } from '../../src/services/firewall.ts'
+import { createLinks } from '../../src/services/links.ts'
+import type { HostService } from '../../src/services/service.ts'
+import { hostWant, instance } from './instance.ts'
+import type { Netns } from './netns.ts'
+import { createNetns } from './netns.ts'
+
+export const TOWN_VPC = cidr('172.31.0.0/16')
+export const TOWN_SUBNET = cidr('172.31.0.0/20')
+export const TOWN_GATEWAY = gatewayOf(TOWN_SUBNET)
+/** The host's own address on its uplink, and the outside machine's. */
+export const UPLINK_ADDRESS = ipv4('198.51.100.1')
+export const OUTSIDE_ADDRESS = ipv4('198.51.100.2')
+export const TOWN_MTU = 1500
+
+export function groupId(number: number): GroupId {
+  return formatId('sg', new Uint8Array(9).fill(number))
+}
+
+/** Instance number `number` (1 to 4000) with one NIC at that index of the subnet, in the given groups. */
+export function townInstance(number: number, groups: readonly number[]): InstanceWant {
+  const base = instance(1)
+  const bytes = Uint8Array.of(number >> 8, number & 255, 1, 2, 3, 4, 5, 6, 7)
+  const [nic] = base.nics
+  if (nic === undefined) throw new Error('an instance has a NIC')
+  const townNic: NicWant = {
+    ...nic,
+    id: formatId('eni', bytes),
+    ip: cidrAddress(TOWN_SUBNET, number),
+    mac: macFromRandom(Uint8Array.of(0, 0, 0, number >> 8, number & 255)),
+    vpcCidr: TOWN_VPC,
+    subnetCidr: TOWN_SUBNET,
+    gateway: TOWN_GATEWAY,
+    groups: groups.map((group) => ({ id: groupId(group), name: `group-${group}` })),
+  }
+  return { ...base, id: formatId('i', bytes), nics: [townNic] }
+}
+
+/** What the records say when there are just these instances, all on this host. */
+export function townWant(...instances: readonly InstanceWant[]): HostWant {
+  const nics = instances.flatMap((each) => each.nics)
+  const ids = [...new Set(nics.flatMap((nic) => nic.groups.map((group) => group.id)))]
+  const [nic] = instance(1).nics
+  if (nic === undefined) throw new Error('an instance has a NIC')
+  const want = hostWant(...instances)
+  return {
+    ...want,
+    shared: {
+      ...want.shared,
+      subnets: [{ id: nic.subnet, cidr: TOWN_SUBNET, gateway: TOWN_GATEWAY }],
+      vpcs: [{ id: nic.vpc, cidr: TOWN_VPC }],
+      groups: ids.map((id) => ({
+        id,
+        members: nics
+          .filter((each) => each.groups.some((group) => group.id === id))
+          .map((each) => each.ip),
+      })),
+    },
+  }
+}
+
+export interface Town {
+  readonly machine: Netns
+  readonly outside: Netns
+  readonly host: Host
+  readonly metrics: Metrics
+  readonly services: readonly HostService[]
+  /** One pass of firewall and links over this want. */
+  pass(want: HostWant, options?: { readonly resync?: boolean }): Promise<void>
+  /** A namespace with the instance's NIC plugged in and set up. The want must have been passed. */
+  plug(instance: InstanceWant): Promise<Netns>
+  destroy(): Promise<void>
+}
+
+/** A host with an uplink and nothing on it. `wrap` may put something between the services and the kernel. */
+export async function createTown(
+  options: { readonly wrap?: (host: Host) => Host } = {},
+): Promise<Town> {
+  const machine = await createNetns('host')
+  const outside = await createNetns('outside')
+  const uplink = [
+    'ip',
+    'link',
+    'add',
+    'up0',
+    'type',
+    'veth',
+    'peer',
+    'name',
+    'eth0',
+    'netns',
+    `${outside.pid}`,
+  ]
+  await machine.must(uplink)
+  await machine.must([
+    'sh',
+    '-ec',
+    `ip addr add ${UPLINK_ADDRESS}/24 dev up0; ip link set up0 up; ip route add default via ${OUTSIDE_ADDRESS}`,
+  ])
+  await outside.must([
+    'sh',
+    '-ec',
+    `ip addr add ${OUTSIDE_ADDRESS}/24 dev eth0; ip link set eth0 up`,
+  ])
+  const leave = machine.enter()
+  const linux = createLinuxHost({ log: silentLog })
+  const host = options.wrap?.(linux) ?? linux
+  const metrics = createMetrics()
+  const services = [
+    createFirewall({ host, metrics, settings: { instanceToHostPorts: [] } }),
+    createLinks({ host, metrics, mtu: TOWN_MTU }),
+  ]
+  const guests: Netns[] = []
+  return {
+    machine,
+    outside,
+    host,
+    metrics,
+    services,
+    pass: async (want, { resync = false } = {}) => {
+      const signal = new AbortController().signal
+      for (const service of services) await service.apply({ want, resync, signal, log: silentLog })
+    },
+    plug: async (guest) => {
+      const [nic] = guest.nics
+      if (nic === undefined) throw new Error('an instance has a NIC')
+      const made = await createNetns('guest')
+      guests.push(made)
+      const address = { ip: nic.ip, prefix: TOWN_SUBNET.prefix, gateway: nic.gateway }
+      await linux.plugNic(nicSpec(nic, TOWN_MTU), made.pid, { name: 'eth0', address })
+      return made
+    },
+    destroy: async () => {
+      await linux.close()
+      leave()
+      for (const each of [...guests, outside, machine]) await each.destroy()
+    },
+  }
+}
+
+/** The value of a metric, summed over its labels unless `labels` picks one line. */
+export async function metricValue(metrics: Metrics, name: string, labels = ''): Promise<number> {
+  const lines = (await metrics.render()).split('\n')
+  const found = lines.filter((line) => line.startsWith(name) && line.includes(labels))
+  return found.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
+}

@@ -1,0 +1,141 @@
+/** The habits of the house, held by a test: who may import whom, and what may not be left behind. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { describe, expect, it } from 'vitest'
+
+const src = resolve(import.meta.dirname, '../src')
+
+interface SourceFile {
+  readonly path: string
+  readonly room: string
+  readonly text: string
+  readonly lines: readonly string[]
+  /** Paths inside src, type-only imports included. */
+  readonly imports: readonly string[]
+  readonly packages: readonly string[]
+}
+
+const files: readonly SourceFile[] = readdirSync(src, { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.ts') && !path.includes('generated/'))
+  .map((path) => {
+    const text = readFileSync(join(src, path), 'utf8')
+    const specifiers = [...text.matchAll(/(?:from|import\()\s*'([^']+)'/g)].map(
+      (match) => match[1] ?? '',
+    )
+    const local = specifiers.filter((one) => one.startsWith('.'))
+    return {
+      path,
+      room: roomOf(path),
+      text,
+      lines: text.split('\n'),
+      imports: local.map((one) => relative(src, resolve(src, dirname(path), one))),
+      packages: specifiers.filter((one) => !one.startsWith('.')),
+    }
+  })
+
+function roomOf(path: string): string {
+  const [first = '', second = ''] = path.split('/')
+  if (path.split('/').length === 1) return 'top'
+  if (path === 'services/service.ts') return 'service.ts'
+  return first === 'services' ? `services/${second.replace(/\.ts$/, '')}` : first
+}
+
+/** Room -> rooms it may import. A service may import itself. `top` (main, cli, config) may import everything. */
+const table: Readonly<Record<string, readonly string[]>> = {
+  lib: [],
+  model: [],
+  plan: ['model'],
+  store: ['model', 'lib'],
+  bus: ['model', 'lib'],
+  host: ['model', 'lib'],
+  'service.ts': ['model', 'lib'],
+  services: ['model', 'plan', 'host', 'lib', 'service.ts'],
+  agent: ['model', 'plan', 'store', 'bus', 'lib', 'service.ts'],
+  api: ['model', 'plan', 'store', 'bus', 'lib'],
+  operator: ['model', 'lib', 'host', 'top'],
+}
+
+describe('rooms', () => {
+  it.each(files.filter((file) => file.room !== 'top'))(
+    '$path imports only what its room may',
+    (file) => {
+      const allowed = table[file.room.startsWith('services/') ? 'services' : file.room]
+      expect(allowed, `room ${file.room} is in no table`).toBeDefined()
+      const wrong = file.imports.filter(
+        (target) =>
+          roomOf(target) !== file.room &&
+          !target.includes('..') &&
+          allowed?.includes(roomOf(target)) !== true,
+      )
+      expect(wrong).toEqual([])
+    },
+  )
+
+  it('operator takes only the settings from the top', () => {
+    const targets = files.filter((file) => file.room === 'operator').flatMap((file) => file.imports)
+    expect(targets.filter((target) => roomOf(target) === 'top' && target !== 'config.ts')).toEqual(
+      [],
+    )
+  })
+})
+
+describe('pure files', () => {
+  const pure = files.filter(
+    ({ path, room }) =>
+      room === 'model' ||
+      room === 'plan' ||
+      (room.startsWith('services/') && /\/(packet|answer|tree)\.ts$/.test(path)),
+  )
+
+  it.each(pure)('$path has no I/O, no clock, no chance and no async', ({ text, packages }) => {
+    expect(packages.filter((name) => name.startsWith('node:'))).toEqual([])
+    const code = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '')
+    expect(
+      code.match(
+        /\b(?:async|await|Promise|Date\.now|new Date\(\)|Math\.random|performance|setTimeout|process)\b/g,
+      ) ?? [],
+    ).toEqual([])
+  })
+})
+
+describe('every file', () => {
+  it.each(files)('$path opens with what it owns and is of one subject', ({ text, lines }) => {
+    expect(text.startsWith('/**'), 'the header comment is missing').toBe(true)
+    expect(lines.length).toBeLessThanOrEqual(400)
+  })
+
+  it.each(files)('$path documents what it exports', ({ lines }) => {
+    const bare = lines.filter((line, index) => {
+      const exported = /^export (?:async )?(?:function|class|const) /.test(line)
+      return exported && !/\*\/\s*$/.test(lines[index - 1] ?? '')
+    })
+    expect(bare).toEqual([])
+  })
+
+  it.each(files)('$path keeps no state of its own and leaves nothing behind', ({ text, lines }) => {
+    expect(lines.filter((line) => /^(?:export )?let /.test(line))).toEqual([])
+    expect(text.match(/\b(?:TODO|FIXME|XXX)\b/g) ?? []).toEqual([])
+  })
+
+  it.each(files.filter((file) => file.path !== 'config.ts'))(
+    '$path does not read the environment',
+    ({ text }) => {
+      expect(text).not.toMatch(/process\.env/)
+    },
+  )
+})
+
+it('no import cycles', () => {
+  const graph = new Map(
+    files.map((file) => [file.path, file.imports.filter((target) => !target.includes('..'))]),
+  )
+  const done = new Set<string>()
+  const visit = (path: string, trail: readonly string[]): void => {
+    if (trail.includes(path))
+      throw new Error(`cycle: ${[...trail.slice(trail.indexOf(path)), path].join(' -> ')}`)
+    if (done.has(path)) return
+    for (const next of graph.get(path) ?? []) visit(next, [...trail, path])
+    done.add(path)
+  }
+  for (const path of graph.keys()) visit(path, [])
+})
