@@ -6,7 +6,7 @@
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html.
  * Query-string signatures and temporary credentials are refused.
  */
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, hash, timingSafeEqual } from 'node:crypto'
 import { AtollError, refused } from '../model/errors.ts'
 import type { AccessKey } from '../model/records.ts'
 import type { Caller } from './action.ts'
@@ -232,7 +232,7 @@ function compare(a: string, b: string): number {
 }
 
 function sha256(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex')
+  return hash('sha256', data, 'hex')
 }
 
 function notValid(detail: Readonly<Record<string, unknown>>): AtollError {

@@ -17,6 +17,7 @@ import { linkModel, type WireAction, type WireModel } from './wire/model.ts'
 import { decodeInput, type Parameter, parseForm } from './wire/query.ts'
 import { encodeAnswer, encodeError } from './wire/xml.ts'
 
+/** How much is worked on, and for how long. */
 export interface DispatchLimits {
   /** How long an action may take before its caller is told to try again. */
   readonly actionTimeoutMs: number
@@ -32,12 +33,14 @@ export interface ApiRequest extends SignedRequest {
   readonly gone: AbortSignal
 }
 
+/** What goes back: an XML document and the HTTP status it goes with. */
 export interface ApiAnswer {
   readonly status: number
   readonly requestId: string
   readonly xml: string
 }
 
+/** Requests in, answers out; whoever listens on a socket calls it. */
 export interface Dispatcher {
   /** Answers a request. Never rejects. */
   dispatch(request: ApiRequest): Promise<ApiAnswer>

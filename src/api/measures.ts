@@ -1,6 +1,7 @@
 /** The API's metrics: how many requests, how long they took, how many are being worked on, how much was not a request. */
 import type { Counter, Gauge, Metrics } from '../lib/metrics.ts'
 
+/** What the API counts. */
 export interface ApiMeasures {
   /** Counts a request with its duration. `action` is a known action's name or `unknown`, `code` an error code or `OK`. */
   finished(action: string, code: string, ms: number): void

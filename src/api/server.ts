@@ -14,6 +14,7 @@ import { type ApiAnswer, createDispatcher, type Dispatcher } from './dispatch.ts
 import { type Fault, faultOf } from './faults.ts'
 import { createApiMeasures } from './measures.ts'
 
+/** What a client may ask of the server before it is refused or cut off. */
 export interface ApiLimits {
   /** Largest request body, in bytes. */
   readonly bodyBytes: number
@@ -32,7 +33,8 @@ export interface ApiLimits {
   readonly maxInFlight: number
 }
 
-export const DEFAULT_API_LIMITS: ApiLimits = {
+/** What holds unless `limits` says otherwise. */
+const DEFAULT_API_LIMITS: ApiLimits = {
   bodyBytes: 1024 * 1024,
   headerBytes: 16 * 1024,
   maxConnections: 1024,
@@ -44,6 +46,7 @@ export const DEFAULT_API_LIMITS: ApiLimits = {
   maxInFlight: 256,
 }
 
+/** All that the API is built from. */
 export interface ApiOptions {
   readonly parts: ApiParts
   /** The actions that are answered; their names must be in the generated model. */
@@ -57,6 +60,7 @@ export interface ApiOptions {
   readonly limits?: Partial<ApiLimits>
 }
 
+/** The API of one host, from the first request it answers to the last. */
 export interface Api {
   /** Starts answering; the port it listens on. Rejects with `unavailable` when the address cannot be had. */
   listen(): Promise<{ readonly port: number }>

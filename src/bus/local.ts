@@ -19,18 +19,20 @@ export function createLocalBus(): Bus {
   const listeners = new Set<() => void>()
   const answerers: { [Q in Question]?: Answerer<Q> } = {}
   const closing = new AbortController()
-  let bell: NodeJS.Immediate | undefined
+  let ringing = false
   let asked = 0
 
   function deliverBell(): void {
-    bell = undefined
+    ringing = false
     // A listener may stop listening when it hears the bell.
     for (const heard of [...listeners]) heard()
   }
 
   return {
     ring() {
-      if (!closing.signal.aborted) bell ??= setImmediate(deliverBell)
+      if (ringing) return
+      ringing = true
+      setImmediate(deliverBell)
     },
     onBell(heard) {
       // Each call is a listener of its own, even when two bring the same function.
@@ -60,7 +62,7 @@ export function createLocalBus(): Bus {
       answerers[question] = answer
     },
     async close() {
-      clearImmediate(bell)
+      // A bell that is on its way, or rung later, finds nobody.
       listeners.clear()
       closing.abort(unavailable('The bus is closed.'))
     },

@@ -16,6 +16,7 @@ const CHAIN = 'DOCKER-USER'
 /** iptables(8) -w: another program may hold the lock for a moment. */
 const WAIT_FOR_LOCK = ['-w', '5']
 
+/** Our rules in the chain, whichever program made it. */
 export interface DockerUser {
   /** Accepts traffic of links that match `pattern` (iptables(8) -i, e.g. `at-h+`). Returns whether something had to be added. */
   ensure(pattern: string): Promise<boolean>
@@ -23,6 +24,7 @@ export interface DockerUser {
   remove(): Promise<readonly string[]>
 }
 
+/** `run` starts the iptables programs. Errors: `unavailable` when one refuses. */
 export function createDockerUser(run: Runner): DockerUser {
   const iptables = async (program: string, args: readonly string[]): Promise<string> => {
     const result = await run(program, [...WAIT_FOR_LOCK, ...args])

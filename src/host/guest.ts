@@ -6,8 +6,9 @@
  */
 import { ipv4 } from '../model/addr.ts'
 import type { GuestSetup, NicSpec } from './host.ts'
-import type { Ip, LinkState } from './ip.ts'
+import type { Ip } from './ip.ts'
 import { createIp } from './ip.ts'
+import type { LinkState } from './ip-decode.ts'
 import type { Libc } from './libc.ts'
 import { errnoCode } from './libc.ts'
 import { openRouteNetlink } from './netlink.ts'

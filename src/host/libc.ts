@@ -9,7 +9,7 @@ import { getSystemErrorName } from 'node:util'
 import koffi from 'koffi'
 
 /** A failed call. `code` is the errno's name, e.g. `EPERM`. */
-export class LibcError extends Error {
+class LibcError extends Error {
   readonly code: string
   readonly syscall: string
 

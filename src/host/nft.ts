@@ -12,6 +12,7 @@ import { nftObjects } from './nft-listing.ts'
 const MESSAGE_LIMIT_CHARS = 2_000
 const APPLY_TIMEOUT_MS = 20_000
 
+/** The rules of this namespace, as the nft program sees them. */
 export interface Nft {
   /** Applies the script as one transaction. Rejects with `unavailable` and nft's message; then nothing has changed. */
   apply(script: string): Promise<void>
@@ -23,6 +24,7 @@ export interface Nft {
   tables(): Promise<readonly { readonly family: string; readonly name: string }[]>
 }
 
+/** `run` starts nft. */
 export function createNft(run: Runner): Nft {
   const nft = async (args: readonly string[], stdin = ''): Promise<RunResult> => {
     try {

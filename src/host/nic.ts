@@ -7,7 +7,7 @@ import type { Mac } from '../model/addr.ts'
 import { guestLinkName, nicLinkName } from '../model/names.ts'
 import type { NicWant } from '../model/want.ts'
 import type { NicSpec, NicState } from './host.ts'
-import type { LinkState, NeighbourState, RouteState } from './ip.ts'
+import type { LinkState, NeighbourState, RouteState } from './ip-decode.ts'
 
 /**
  * The Ethernet address of every host end. The same on every link and every host, so that a guest's ARP cache stays right when its

@@ -6,7 +6,8 @@
  */
 import { isNicLink, ROUTE_PROTOCOL } from '../model/names.ts'
 import type { NicSpec, NicState } from './host.ts'
-import type { Ip, LinkState } from './ip.ts'
+import type { Ip } from './ip.ts'
+import type { LinkState } from './ip-decode.ts'
 import { errnoCode } from './libc.ts'
 import { HOST_END_MAC, nicDifferences, nicSettings, nicState, proxyDelaySetting } from './nic.ts'
 import { ensureSetting, readSetting } from './sysctl.ts'

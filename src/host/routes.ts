@@ -4,7 +4,9 @@
 import type { Cidr, Ipv4 } from '../model/addr.ts'
 import { formatCidr } from '../model/addr.ts'
 import { ROUTE_PROTOCOL } from '../model/names.ts'
-import type { Ip, RouteSpec, RouteState } from './ip.ts'
+import type { Ip } from './ip.ts'
+import type { RouteState } from './ip-decode.ts'
+import type { RouteSpec } from './ip-encode.ts'
 import { ensureSetting } from './sysctl.ts'
 
 const HOST_PREFIX = 32

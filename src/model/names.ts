@@ -57,3 +57,6 @@ export function containerName(instance: InstanceId): string {
 export function instanceFromMark(mark: string | undefined): InstanceId | undefined {
   return mark === undefined ? undefined : parseId('i', mark)
 }
+
+/** What the guest's root disk is called towards EC2 clients and in its metadata (EC2 user guide, "Device names"). */
+export const ROOT_DEVICE_NAME = '/dev/sda1'

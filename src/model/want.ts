@@ -51,7 +51,7 @@ export interface InstanceWant {
     readonly diskGiB: number
   }
   readonly zone: string
-  /** First label of its DNS name, e.g. `ip-172-31-0-7`: EC2's IP-based naming. */
+  /** First label of its canonical DNS name: the instance id, EC2's resource-name form. */
   readonly hostname: string
   readonly keyName: string | null
   readonly publicKey: string | null

@@ -27,6 +27,7 @@ interface Loaded {
   fingerprint: string | null
 }
 
+/** Rules on `host`. `atoll_firewall_…` metrics count replacements, drift and dropped packets by reason. */
 export function createFirewall(options: {
   readonly host: Host
   readonly metrics: Metrics

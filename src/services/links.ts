@@ -18,6 +18,7 @@ import { GATEWAY_LINK } from '../model/names.ts'
 import type { HostWant } from '../model/want.ts'
 import type { HostService, Pass } from './service.ts'
 
+/** NICs on `host`, whose workloads plug them in. `atoll_links…` metrics count what was made, repaired, removed and failed. */
 export function createLinks(options: {
   readonly host: Host
   readonly metrics: Metrics

@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { EC2Client } from '@aws-sdk/client-ec2'
+import { type _InstanceType, EC2Client } from '@aws-sdk/client-ec2'
 import { type Credentials, readCredentials } from '../../src/operator/credentials.ts'
 import { startDocker, type TestDocker } from './docker.ts'
 import { createNetns, eventually, type Netns, type Ran } from './netns.ts'
@@ -18,6 +18,9 @@ const DEADLINE_MS = 60_000
 /** The address of the server outside, and of the host's link to it (RFC 5737, TEST-NET-2). */
 export const OUTSIDE_ADDRESS = '198.51.100.2'
 export const HOST_ADDRESS = '198.51.100.1'
+
+/** The smallest type that the sample images are at ease in; the SDK's own list knows only Amazon's types. */
+export const smallType = 'at1.small' as _InstanceType
 
 export interface Cloud {
   readonly dir: string

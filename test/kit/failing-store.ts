@@ -1,6 +1,23 @@
-/** Records that break at one chosen call of a transaction. */
+/** Records that break, or that lose a race, at a chosen call of a transaction. */
 import { unavailable } from '../../src/model/errors.ts'
 import type { Store, Tx } from '../../src/store/store.ts'
+
+/** The store, but `instead` is asked first on every call of a transaction; what it returns takes the call's place. */
+export function interfere(
+  store: Store,
+  instead: (method: string, given: readonly unknown[]) => unknown,
+): Store {
+  const wrap = (tx: Tx): Tx =>
+    new Proxy(tx, {
+      get(target, name, receiver) {
+        const value: unknown = Reflect.get(target, name, receiver)
+        if (typeof value !== 'function') return value
+        return (...given: unknown[]) =>
+          instead(String(name), given) ?? Reflect.apply(value, target, given)
+      },
+    })
+  return { ...store, transaction: (work) => store.transaction((tx) => work(wrap(tx))) }
+}
 
 export interface FailingStore {
   readonly store: Store
@@ -11,20 +28,10 @@ export interface FailingStore {
 /** The store, but the `k`-th call (from 1) on any transaction throws before it does anything. */
 export function failAt(store: Store, k: number): FailingStore {
   let calls = 0
-  const wrap = (tx: Tx): Tx =>
-    new Proxy(tx, {
-      get(target, name, receiver) {
-        const value: unknown = Reflect.get(target, name, receiver)
-        if (typeof value !== 'function') return value
-        return (...given: unknown[]) => {
-          calls += 1
-          if (calls === k) throw unavailable(`call ${k}, ${String(name)}, fails`)
-          return Reflect.apply(value, target, given)
-        }
-      },
-    })
-  return {
-    store: { ...store, transaction: (work) => store.transaction((tx) => work(wrap(tx))) },
-    calls: () => calls,
-  }
+  const failing = interfere(store, (method) => {
+    calls += 1
+    if (calls === k) throw unavailable(`call ${k}, ${method}, fails`)
+    return undefined
+  })
+  return { store: failing, calls: () => calls }
 }

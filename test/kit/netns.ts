@@ -36,17 +36,16 @@ export interface Netns {
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000
+const HOLD = 'ip link set lo up && echo ready && exec sleep infinity'
 
 /** A new namespace with its loopback up. `label` only helps to recognise it; the process id makes it unique. */
 export async function createNetns(label: string): Promise<Netns> {
   const libc = loadLibc()
-  const holder = spawn(
-    'unshare',
-    ['--net', 'sh', '-c', 'ip link set lo up && echo ready && exec sleep infinity'],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  )
+  // Should the test process be killed, the kernel ends the holder too, and with it the namespace.
+  const hold = ['unshare', '--net', 'sh', '-c', HOLD]
+  const holder = spawn('setpriv', ['--pdeathsig', 'KILL', ...hold], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   await once(holder.stdout, 'data')
   const pid = holder.pid
   if (pid === undefined) throw new Error('unshare has no process id')
@@ -78,7 +77,9 @@ export async function createNetns(label: string): Promise<Netns> {
       return stdout
     },
     spawn: (argv) => {
-      const child = spawn('nsenter', inside(argv), { stdio: ['ignore', 'ignore', 'ignore'] })
+      const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'nsenter', ...inside(argv)], {
+        stdio: ['ignore', 'ignore', 'ignore'],
+      })
       children.push(child)
       return child
     },

@@ -19,15 +19,15 @@ import { hostWant, instance } from './instance.ts'
 import type { Netns } from './netns.ts'
 import { createNetns } from './netns.ts'
 
-export const TOWN_VPC = cidr('172.31.0.0/16')
-export const TOWN_SUBNET = cidr('172.31.0.0/20')
+const TOWN_VPC = cidr('172.31.0.0/16')
+const TOWN_SUBNET = cidr('172.31.0.0/20')
 export const TOWN_GATEWAY = gatewayOf(TOWN_SUBNET)
 /** The host's own address on its uplink, and the outside machine's. */
 export const UPLINK_ADDRESS = ipv4('198.51.100.1')
 export const OUTSIDE_ADDRESS = ipv4('198.51.100.2')
 export const TOWN_MTU = 1500
 
-export function groupId(number: number): GroupId {
+function groupId(number: number): GroupId {
   return formatId('sg', new Uint8Array(9).fill(number))
 }
 

@@ -1,9 +1,9 @@
 /** Images in the terms of the SDK, and the filters of DescribeImages. Pure. */
 import type { Image as ImageOutput, Tag as TagOutput } from '@aws-sdk/client-ec2'
+import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import type { Image } from '../../model/records.ts'
 import type { FilterTable } from '../filters.ts'
 import { architectureView } from './architecture.ts'
-import { ROOT_DEVICE_NAME } from './instance.ts'
 
 /** One image. While it is pending, `StateReason` says how far its download is. */
 export function imageView(image: Image, tags: TagOutput[]): ImageOutput {

@@ -13,15 +13,12 @@ import type {
   InstanceState as StateOutput,
   InstanceStatus as StatusOutput,
 } from '@aws-sdk/client-ec2'
-import { ipHostLabel } from '../../model/hostname.ts'
 import type { GroupId } from '../../model/ids.ts'
+import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import type { Instance, InstanceState, Nic } from '../../model/records.ts'
 import type { InstanceDetails } from '../instance-details.ts'
 import { architectureView } from './architecture.ts'
 import { tagsView } from './tags.ts'
-
-/** What the root disk is called; Atoll has no block device mappings that would say otherwise. */
-export const ROOT_DEVICE_NAME = '/dev/sda1'
 
 /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceState.html */
 const STATE_CODES: Readonly<Record<InstanceState, number>> = {
@@ -129,7 +126,7 @@ function networkView(details: InstanceDetails, dnsZone: string): InstanceOutput 
     PrivateIpAddress: first.ip,
     PrivateDnsName: privateName(first, dnsZone),
     PrivateDnsNameOptions: {
-      HostnameType: 'ip-name',
+      HostnameType: 'resource-name',
       EnableResourceNameDnsARecord: true,
       EnableResourceNameDnsAAAARecord: false,
     },
@@ -171,7 +168,7 @@ function nicView(nic: Nic, details: InstanceDetails, dnsZone: string): InstanceN
 }
 
 function privateName(nic: Nic, dnsZone: string): string {
-  return `${ipHostLabel(nic.ip)}.${dnsZone}`
+  return `${nic.instance}.${dnsZone}`
 }
 
 function groupsView(ids: readonly GroupId[], groups: InstanceDetails['groups']): GroupIdentifier[] {

@@ -76,7 +76,7 @@ export function subnetView(
     Ipv6Native: false,
     EnableDns64: false,
     PrivateDnsNameOptionsOnLaunch: {
-      HostnameType: 'ip-name',
+      HostnameType: 'resource-name',
       EnableResourceNameDnsARecord: true,
       EnableResourceNameDnsAAAARecord: false,
     },

@@ -34,6 +34,7 @@ const SCALARS = ['string', 'number', 'boolean', 'timestamp', 'blob'] as const
  */
 export type Scalar = (typeof SCALARS)[number]
 
+/** What a value looks like, with the names already looked up. */
 export type Shape =
   | { readonly kind: 'scalar'; readonly type: Scalar }
   | { readonly kind: 'structure'; readonly structure: Structure }
@@ -46,6 +47,7 @@ export interface Structure {
   readonly byMember: ReadonlyMap<string, Field>
 }
 
+/** One member of a structure under its two names. */
 export interface Field {
   readonly wireName: string
   readonly member: string

@@ -17,8 +17,9 @@ export const MAX_VALUE_LENGTH = 65_536
 /** Highest number of a list item. */
 export const MAX_LIST_INDEX = 4096
 /** Most steps in a name such as `NetworkInterface.1.PrivateIpAddresses.1.PrivateIpAddress`. */
-export const MAX_NESTING = 12
+const MAX_NESTING = 12
 
+/** One pair of a form, decoded. */
 export interface Parameter {
   readonly name: string
   readonly value: string

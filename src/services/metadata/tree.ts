@@ -7,6 +7,7 @@
  * without, and every path that is listed exists.
  */
 import { formatCidr } from '../../model/addr.ts'
+import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import type { InstanceWant, NicWant } from '../../model/want.ts'
 
 /** What the documents say besides the instance itself. */
@@ -115,7 +116,10 @@ function metaData(instance: InstanceWant, settings: TreeSettings): Directory {
     'ami-id': text(instance.image.id),
     'ami-launch-index': text(String(instance.launchIndex)),
     'ami-manifest-path': text('(unknown)'),
-    'block-device-mapping': directory({ ami: text('/dev/sda1'), root: text('/dev/sda1') }),
+    'block-device-mapping': directory({
+      ami: text(ROOT_DEVICE_NAME),
+      root: text(ROOT_DEVICE_NAME),
+    }),
     hostname: text(name),
     'instance-action': text('none'),
     'instance-id': text(instance.id),

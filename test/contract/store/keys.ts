@@ -193,6 +193,7 @@ export function describeLabels(begin: () => Promise<StoreWorld>): void {
         await tx.putTags([tag('i-1', 'a', ''), tag('i-1', 'A', '5')])
         const replaced = await tx.tags({ resources: ['i-1'] })
         await tx.deleteTag({ account: given.ACCOUNT, resource: 'i-1', key: 'b', value: '9' })
+        await tx.deleteTag({ account: given.ACCOUNT, resource: 'i-1', key: 'b', value: '' })
         await tx.deleteTag({ account: given.ACCOUNT, resource: 'i-1', key: 'a', value: '' })
         await tx.deleteTag({ account: given.OTHER_ACCOUNT, resource: 'i-1', key: 'b' })
         const deleted = await tx.tags({ account: given.ACCOUNT })
@@ -205,6 +206,19 @@ export function describeLabels(begin: () => Promise<StoreWorld>): void {
         deleted: [tag('i-1', 'A', '5'), tag('i-1', 'b', '2'), tag('i-2', 'a', '1')],
         left: [tag('i-2', 'a', '1')],
       })
+    })
+
+    it('of one account are not touched by another', async () => {
+      const mine = tag('i-1', 'a', '1')
+      const theirs = { ...mine, account: given.OTHER_ACCOUNT, value: '2' }
+      const found = await world.store.transaction(async (tx) => {
+        await tx.putTags([mine, theirs])
+        await tx.putTags([{ ...mine, value: '3' }])
+        return tx.tags({})
+      })
+      expect(found).toHaveLength(2)
+      expect(found).toContainEqual({ ...mine, value: '3' })
+      expect(found).toContainEqual(theirs)
     })
 
     it('forget old tokens and those alone', async () => {

@@ -15,7 +15,7 @@ import {
   openCloud,
   ZONE,
 } from '../../../kit/api-cloud.ts'
-import { failAt } from '../../../kit/failing-store.ts'
+import { failAt, interfere } from '../../../kit/failing-store.ts'
 
 const one = (cloud: Cloud, more: object = {}): object => ({
   ImageId: cloud.image,
@@ -52,7 +52,7 @@ describe('RunInstances', () => {
     expect(instance).toMatchObject({
       InstanceId: expect.stringMatching(/^i-[0-9a-f]{17}$/),
       State: { Code: 0, Name: 'pending' },
-      PrivateDnsName: `ip-${ip.replaceAll('.', '-')}.atoll.internal`,
+      PrivateDnsName: `${instance?.InstanceId}.atoll.internal`,
       Placement: { AvailabilityZone: ZONE, Tenancy: 'default' },
       Monitoring: { State: 'disabled' },
       SubnetId: cloud.subnet.id,
@@ -159,6 +159,42 @@ describe('RunInstances', () => {
     }
     expect(k).toBeGreaterThan(15)
     expect((await cloud.store.read((tx) => tx.instances({}))).length).toBe(2)
+  })
+
+  it('chooses again when the snapshot was too hopeful', async () => {
+    const big = { vcpus: 64, memoryMiB: 65_536 }
+    await using cloud = await openCloud({ hosts: [big, { vcpus: 4, memoryMiB: 4096 }] })
+    const tried: unknown[] = []
+    const store = interfere(cloud.store, (method, [first]) => {
+      if (method === 'takeCapacity' && first === 'host1') return Promise.resolve('full')
+      if (method !== 'insertNic') return undefined
+      tried.push(Reflect.get(Object(first), 'ip'))
+      return tried.length < 4 ? Promise.resolve('taken') : undefined
+    })
+    const { Instances }: Reservation = await cloud.runOn(store, runInstances, one(cloud))
+    expect(cloud.rung).toEqual(['host2'])
+    expect(new Set(tried).size).toBe(4)
+    expect(Instances?.[0]?.PrivateIpAddress).toBe(tried[3])
+  })
+
+  it('gives capacity back when every address is lost to others', async () => {
+    await using cloud = await openCloud({ subnet: '172.31.0.0/28' })
+    const before = (await cloud.store.read((tx) => tx.hosts())).map((row) => row.usedVcpus)
+    let nics = 0
+    const store = interfere(cloud.store, (method) => {
+      if (method !== 'insertNic') return undefined
+      nics += 1
+      return nics > 1 ? Promise.resolve('taken') : undefined
+    })
+    const input = one(cloud, { MaxCount: 3 })
+    const { Instances }: Reservation = await cloud.runOn(store, runInstances, input)
+    const type = await micro(cloud)
+    expect(Instances).toHaveLength(1)
+    expect(nics).toBe(assignableCount(cloud.subnet.cidr))
+    expect(await cloud.store.read((tx) => tx.instances({}))).toHaveLength(1)
+    expect((await cloud.store.read((tx) => tx.hosts())).map((row) => row.usedVcpus)).toEqual(
+      before.map((used) => used + type.vcpus),
+    )
   })
 
   it('does not place on hosts that are silent', async () => {

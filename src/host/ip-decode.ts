@@ -1,0 +1,197 @@
+/**
+ * What the kernel says about links, addresses, routes and neighbours (rtnetlink(7)), in our own words. Pure.
+ *
+ * IPv4 only: instances speak nothing else.
+ */
+import { parseAttributes, rt } from 'netlink'
+import type { Ipv4 } from '../model/addr.ts'
+import { formatMacBytes, ipv4FromBytes } from '../model/addr.ts'
+
+/** A link as the kernel has it. */
+export interface LinkState {
+  readonly index: number
+  readonly name: string
+  readonly mac: string
+  readonly mtu: number
+  readonly up: boolean
+  /** Index of the other end of a veth pair, in the other end's namespace. */
+  readonly peerIndex: number | null
+  readonly peerElsewhere: boolean
+  /** IPv4 settings: that with `IPV4_DEVCONF` number n (linux/ip.h, counted from 1) is at index n - 1. */
+  readonly ipv4Settings: Uint32Array
+  /** Null where the kernel has no IPv6. */
+  readonly ipv6Disabled: boolean | null
+}
+
+/** An address as the kernel has it. */
+export interface AddressState {
+  readonly index: number
+  readonly ip: Ipv4
+  readonly prefix: number
+}
+
+/** Whether packets go somewhere or are refused with an ICMP error. */
+export type RouteKind = 'unicast' | 'unreachable'
+
+/** A route of the main table as the kernel has it. */
+export interface RouteState {
+  readonly kind: RouteKind
+  readonly destination: Ipv4
+  readonly prefix: number
+  readonly protocol: number
+  /** Outgoing link; 0 when it has none. */
+  readonly index: number
+  readonly via: Ipv4 | null
+  readonly source: Ipv4 | null
+}
+
+/** A neighbour entry as the kernel has it. */
+export interface NeighbourState {
+  readonly index: number
+  readonly ip: Ipv4
+  readonly mac: string
+  readonly permanent: boolean
+}
+
+/** Address family numbers (linux/socket.h). */
+export const AF_INET = 2
+const AF_INET6 = 10
+/** The routing table that everybody looks at (rtnetlink(7)). */
+export const MAIN_TABLE = 254
+/** Offset of the index in struct ifinfomsg, with the flags behind it, and the size of the struct. */
+const IFINFO_INDEX = 4
+const IFINFO_BYTES = 16
+const IFF_UP = 1
+/** IFLA_… attribute numbers. */
+const IFLA = {
+  address: 1,
+  name: 3,
+  mtu: 4,
+  peer: 5,
+  familySettings: 26,
+  peerNamespace: 37,
+} as const
+/** IFLA_INET_CONF (linux/if_link.h): all of one link's IPv4 settings. */
+const INET_CONF = 1
+/** IFLA_INET6_CONF and DEVCONF_DISABLE_IPV6 (linux/if_link.h, linux/ipv6.h). */
+const INET6_CONF = 2
+const INET6_CONF_DISABLE = 26
+
+/**
+ * A dump shows everybody's objects, and the package refuses a message with an attribute of an unexpected length. Such an object is
+ * none of ours and is passed over: somebody's exotic link must not blind the daemon to its own.
+ */
+export function readable<T>(
+  decode: (message: Buffer) => readonly T[],
+): (message: Buffer) => readonly T[] {
+  return (message) => {
+    try {
+      return decode(message)
+    } catch {
+      return []
+    }
+  }
+}
+
+/**
+ * The link in a message. By hand, because the package decodes every attribute of every link, counters and all: at a thousand NICs that was most of a
+ * pass. Layout: struct ifinfomsg (linux/rtnetlink.h), then attributes (linux/if_link.h).
+ */
+export function decodeLink(message: Buffer): readonly LinkState[] {
+  const [index, flags] = uint32s(message.subarray(IFINFO_INDEX, IFINFO_INDEX + 8))
+  const attrs = attributesOf(message.subarray(IFINFO_BYTES))
+  const name = attrs.get(IFLA.name)
+  if (index === undefined || flags === undefined || name === undefined) return []
+  const settings = attrs.get(IFLA.familySettings)
+  const families = settings === undefined ? new Map<number, Buffer>() : attributesOf(settings)
+  return [
+    {
+      index,
+      name: name.toString('utf8', 0, name.length - 1),
+      mac: formatMacBytes(attrs.get(IFLA.address) ?? Buffer.alloc(0)),
+      mtu: numberIn(attrs.get(IFLA.mtu)) ?? 0,
+      up: (flags & IFF_UP) !== 0,
+      peerIndex: numberIn(attrs.get(IFLA.peer)) ?? null,
+      peerElsewhere: attrs.has(IFLA.peerNamespace),
+      ipv4Settings: nestedNumbers(families.get(AF_INET), INET_CONF),
+      ipv6Disabled: ipv6Disabled(families.get(AF_INET6)),
+    },
+  ]
+}
+
+function attributesOf(bytes: Buffer): ReadonlyMap<number, Buffer> {
+  const found = new Map<number, Buffer>()
+  parseAttributes(bytes, (item) => found.set(item.type, item.data))
+  return found
+}
+
+function numberIn(bytes: Buffer | undefined): number | undefined {
+  return bytes === undefined ? undefined : uint32s(bytes)[0]
+}
+
+function nestedNumbers(nested: Buffer | undefined, type: number): Uint32Array {
+  const numbers = nested === undefined ? undefined : attributesOf(nested).get(type)
+  return uint32s(numbers ?? Buffer.alloc(0))
+}
+
+function ipv6Disabled(nested: Buffer | undefined): boolean | null {
+  const value = nestedNumbers(nested, INET6_CONF)[INET6_CONF_DISABLE]
+  return value === undefined ? null : value !== 0
+}
+
+/** The address in a message, or nothing when it is none of IPv4. */
+export function decodeAddress(message: Buffer): readonly AddressState[] {
+  const { data, attrs } = rt.parseAddressMessage(message)
+  const bytes = attrs.local ?? attrs.address
+  if (data.family !== AF_INET || bytes === undefined || data.index === undefined) return []
+  return [{ index: data.index, ip: ipv4FromBytes(bytes), prefix: data.prefixlen ?? 32 }]
+}
+
+/** The route in a message, or nothing when it is not a plain one of the main table. */
+export function decodeRoute(message: Buffer): readonly RouteState[] {
+  const { data, attrs } = rt.parseRouteMessage(message)
+  const table = attrs.table ?? data.table
+  const kind = routeKind(data.type)
+  if (data.family !== AF_INET || table !== MAIN_TABLE || kind === undefined) return []
+  return [
+    {
+      kind,
+      destination: ipv4FromBytes(attrs.dst ?? Buffer.alloc(4)),
+      prefix: data.dstLen ?? 0,
+      protocol: routeProtocol(data.protocol),
+      index: attrs.oif ?? 0,
+      via: attrs.gateway === undefined ? null : ipv4FromBytes(attrs.gateway),
+      source: attrs.prefsrc === undefined ? null : ipv4FromBytes(attrs.prefsrc),
+    },
+  ]
+}
+
+/** The package names the protocols it knows and leaves the others as numbers. */
+function routeProtocol(protocol: rt.Route['protocol']): number {
+  return typeof protocol === 'string' ? rt.RouteProtocol[protocol] : (protocol ?? 0)
+}
+
+function routeKind(type: rt.Route['type']): RouteKind | undefined {
+  if (type === rt.RouteType.UNICAST || type === 'UNICAST') return 'unicast'
+  if (type === rt.RouteType.UNREACHABLE || type === 'UNREACHABLE') return 'unreachable'
+  return undefined
+}
+
+/** The neighbour in a message, or nothing when it is none of IPv4. */
+export function decodeNeighbour(message: Buffer): readonly NeighbourState[] {
+  const { data, attrs } = rt.parseNeighborMessage(message)
+  if (data.family !== AF_INET || attrs.dst === undefined || data.ifindex === undefined) return []
+  return [
+    {
+      index: data.ifindex,
+      ip: ipv4FromBytes(attrs.dst),
+      mac: formatMacBytes(attrs.lladdr ?? Buffer.alloc(0)),
+      permanent: data.state?.permanent === true,
+    },
+  ]
+}
+
+/** The unsigned 32-bit numbers of an attribute whose payload is an array of them; copied, because the payload may lie unaligned. */
+function uint32s(bytes: Buffer): Uint32Array {
+  return new Uint32Array(new Uint8Array(bytes).buffer, 0, Math.floor(bytes.length / 4))
+}

@@ -1,0 +1,117 @@
+/** Firewall and links when the kernel refuses: the k-th call fails, for every k, and the next pass puts everything right. */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { removeAllOfOurs } from '../../src/host/cleanup.ts'
+import { createLinuxHost } from '../../src/host/linux.ts'
+import { nicDifferences, nicSpec } from '../../src/host/nic.ts'
+import { silentLog } from '../../src/lib/log.ts'
+import { createMetrics } from '../../src/lib/metrics.ts'
+import type { HostWant } from '../../src/model/want.ts'
+import { createFirewall } from '../../src/services/firewall.ts'
+import { createLinks } from '../../src/services/links.ts'
+import type { Failures } from '../kit/every-failure.ts'
+import { failing } from '../kit/every-failure.ts'
+import type { Town } from '../kit/town.ts'
+import { createTown, metricValue, TOWN_MTU, townInstance, townWant } from '../kit/town.ts'
+
+const BEFORE = townWant(townInstance(11, [1]), townInstance(12, [1]))
+/** One goes, one comes, one stays. */
+const AFTER = townWant(townInstance(12, [1]), townInstance(13, [1, 2]))
+
+let town: Town
+let failures: Failures
+
+beforeAll(async () => {
+  town = await createTown({
+    wrap: (host) => {
+      const wrapped = failing(host)
+      failures = wrapped.failures
+      return wrapped.port
+    },
+  })
+})
+
+afterAll(() => town.destroy())
+
+async function expectConverged(want: HostWant): Promise<void> {
+  const specs = want.local.instances.flatMap((each) =>
+    each.nics.map((nic) => nicSpec(nic, TOWN_MTU)),
+  )
+  const states = new Map((await town.host.nics()).map((state) => [state.hostLink, state]))
+  expect([...states.keys()].toSorted()).toEqual(specs.map((spec) => spec.hostLink).toSorted())
+  for (const spec of specs) expect(nicDifferences(spec, states.get(spec.hostLink))).toEqual([])
+  const rules = await town.host.listTable('inet', 'atoll')
+  for (const spec of specs) expect(rules).toContain(spec.hostLink)
+  expect(await town.machine.must(['ip', 'route'])).toContain('unreachable 172.31.0.0/16')
+}
+
+test.each(['before', 'after'] as const)('a call that fails %s it is done', async (when) => {
+  let call = 0
+  do {
+    call += 1
+    await removeAllOfOurs()
+    await town.pass(BEFORE)
+    failures.arm(call, when)
+    await town.pass(AFTER).catch(() => {})
+    failures.disarm()
+    await town.pass(AFTER)
+    await expectConverged(AFTER)
+  } while (failures.fired)
+  // Every call of a whole pass was tried, and not only a few.
+  expect(call).toBeGreaterThan(12)
+})
+
+test('one bad NIC does not stop the others', async () => {
+  await removeAllOfOurs()
+  await town.pass(townWant())
+  // The kernel refuses a route whose source is no address of the host's.
+  const [bad, good] = [townInstance(21, [1]), townInstance(22, [1])]
+  const [nic] = bad.nics
+  if (nic === undefined) throw new Error('an instance has a NIC')
+  const broken = { ...bad, nics: [{ ...nic, gateway: nic.ip }] }
+  await expect(town.pass(townWant(broken, good))).rejects.toMatchObject({ kind: 'unavailable' })
+  const links = (await town.host.nics()).filter((state) => state.routes.length > 0)
+  expect(links.map((state) => state.routes[0]?.ip)).toContain(good.nics[0]?.ip)
+  expect(await metricValue(town.metrics, 'atoll_links_failed_total')).toBeGreaterThan(0)
+  await town.pass(townWant(good))
+  await expectConverged(townWant(good))
+})
+
+test('a second daemon that knows nothing changes nothing, and removes what no want speaks of', async () => {
+  await removeAllOfOurs()
+  await town.pass(AFTER)
+  const before = await town.machine.must(['ip', 'link'])
+  const metrics = createMetrics()
+  const host = createLinuxHost({ log: silentLog })
+  const fresh = [
+    createFirewall({ host, metrics, settings: { instanceToHostPorts: [] } }),
+    createLinks({ host, metrics, mtu: TOWN_MTU }),
+  ]
+  const signal = new AbortController().signal
+  for (const want of [AFTER, townWant()])
+    for (const service of fresh) {
+      await service.apply({ want, resync: false, signal, log: silentLog })
+      if (want === AFTER) expect(await town.machine.must(['ip', 'link'])).toBe(before)
+    }
+  expect(await host.nics()).toEqual([])
+  await host.close()
+})
+
+test('removing everything leaves nothing of ours and everything of others', async () => {
+  await town.machine.must(['nft', 'add', 'table', 'inet', 'theirs'])
+  await town.machine.must([
+    'sh',
+    '-ec',
+    'iptables-nft -N DOCKER-USER; iptables-nft -A DOCKER-USER -j RETURN',
+  ])
+  await town.pass(AFTER, { resync: true })
+  expect(await removeAllOfOurs()).not.toEqual([])
+  const links = await town.machine.must(['ip', '-br', 'link'])
+  expect(links).not.toContain('at-')
+  expect(links).toContain('up0')
+  expect(await town.machine.must(['ip', 'route'])).not.toMatch(/proto 167|172\.31/)
+  const rules = await town.machine.must(['nft', 'list', 'ruleset'])
+  expect(rules).not.toContain('atoll')
+  expect(rules).toContain('theirs')
+  expect(await town.machine.must(['iptables-nft', '-S', 'DOCKER-USER'])).toContain('-j RETURN')
+  expect(await removeAllOfOurs()).toEqual([])
+})

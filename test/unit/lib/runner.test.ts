@@ -1,0 +1,42 @@
+/** Programs end in many ways; each comes back as a value. */
+import { expect, test } from 'vitest'
+import { systemRunner } from '../../../src/lib/runner.ts'
+
+test('output, input and exit code come back', async () => {
+  const result = await systemRunner('sh', ['-c', 'cat; echo oops >&2; exit 3'], { stdin: 'hello' })
+  expect(result).toEqual({ exitCode: 3, stoppedBy: null, stdout: 'hello', stderr: 'oops\n' })
+})
+
+test('arguments are never read by a shell', async () => {
+  const { stdout } = await systemRunner('echo', ['$(id)', ';', '*'])
+  expect(stdout).toBe('$(id) ; *\n')
+})
+
+test('a program that takes too long is killed', async () => {
+  const result = await systemRunner('sleep', ['60'], { timeoutMs: 50 })
+  expect(result).toMatchObject({ exitCode: null, stoppedBy: 'timeout' })
+})
+
+test('a program that says too much is killed, and what it said is cut', async () => {
+  const result = await systemRunner('yes', [], { outputLimitBytes: 100_000 })
+  expect(result).toMatchObject({ exitCode: null, stoppedBy: 'output limit' })
+  expect(result.stdout.length).toBeLessThanOrEqual(100_000)
+})
+
+test('an abort kills, before the start and after', async () => {
+  const signal = AbortSignal.abort()
+  expect(await systemRunner('sleep', ['60'], { signal })).toMatchObject({ stoppedBy: 'abort' })
+  const later = new AbortController()
+  const running = systemRunner('sleep', ['60'], { signal: later.signal })
+  later.abort()
+  expect(await running).toMatchObject({ exitCode: null, stoppedBy: 'abort' })
+})
+
+test('a program that ignores its input does no harm', async () => {
+  const result = await systemRunner('true', [], { stdin: 'x'.repeat(1_000_000) })
+  expect(result.exitCode).toBe(0)
+})
+
+test('a program that does not exist rejects with its code', async () => {
+  await expect(systemRunner('/no/such/program', [])).rejects.toMatchObject({ code: 'ENOENT' })
+})
