@@ -27,8 +27,8 @@ export interface Netns {
   ): Promise<Ran>
   /** As `run`, and throws with the program's own words when it fails. */
   must(argv: readonly string[], options?: { readonly stdin?: string }): Promise<string>
-  /** Starts a program inside that runs until the namespace is destroyed. */
-  spawn(argv: readonly string[]): ChildProcess
+  /** Starts a program inside that runs until the namespace is destroyed; `heard` gets what it says on stdout. */
+  spawn(argv: readonly string[], heard?: (text: string) => void): ChildProcess
   /** Moves the calling thread inside; returns a function that brings it back. */
   enter(): () => void
   /** Ends everything inside; the kernel then takes the links away. Repeating it is harmless. */
@@ -76,10 +76,11 @@ export async function createNetns(label: string): Promise<Netns> {
         throw new Error(`${label}: ${argv.join(' ')}: exit ${exitCode}: ${stderr}${stdout}`)
       return stdout
     },
-    spawn: (argv) => {
+    spawn: (argv, heard) => {
       const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'nsenter', ...inside(argv)], {
-        stdio: ['ignore', 'ignore', 'ignore'],
+        stdio: ['ignore', heard === undefined ? 'ignore' : 'pipe', 'ignore'],
       })
+      child.stdout?.on('data', (chunk: Buffer) => heard?.(chunk.toString('utf8')))
       children.push(child)
       return child
     },
