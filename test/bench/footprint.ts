@@ -7,7 +7,7 @@ import {
   RegisterImageCommand,
   RunInstancesCommand,
 } from '@aws-sdk/client-ec2'
-import { type Cloud, createCloud } from '../kit/cloud.ts'
+import { type Cloud, withCloud } from '../kit/cloud.ts'
 import { eventually } from '../kit/netns.ts'
 import type { Benchmark, BenchResult } from './figures.ts'
 
@@ -20,14 +20,7 @@ const RESIDENT_TARGET_MB = 110
 export const footprint: Benchmark = {
   name: 'footprint',
   about: `memory with 0 and ${INSTANCES} instances, processor time over ${IDLE_SECONDS} idle seconds`,
-  async run(progress) {
-    const cloud = await createCloud('bench')
-    try {
-      return await measure(cloud, progress)
-    } finally {
-      await cloud.destroy()
-    }
-  },
+  run: (progress) => withCloud('bench', (cloud) => measure(cloud, progress)),
 }
 
 interface Reading {

@@ -8,7 +8,7 @@ import {
   RunInstancesCommand,
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2'
-import { type Cloud, createCloud, execute } from '../kit/cloud.ts'
+import { type Cloud, execute, withCloud } from '../kit/cloud.ts'
 import { eventually } from '../kit/netns.ts'
 import { type Benchmark, type BenchResult, quantile } from './figures.ts'
 import { startPinger } from './pinger.ts'
@@ -19,14 +19,7 @@ const WARM_UP_ROUNDS = 2
 export const launch: Benchmark = {
   name: 'launch',
   about: `RunInstances to first answered ping, ${ROUNDS} launches, beside docker run and LXD`,
-  async run(progress) {
-    const cloud = await createCloud('bench')
-    try {
-      return await measure(cloud, progress)
-    } finally {
-      await cloud.destroy()
-    }
-  },
+  run: (progress) => withCloud('bench', (cloud) => measure(cloud, progress)),
 }
 
 async function measure(cloud: Cloud, progress: (line: string) => void): Promise<BenchResult> {

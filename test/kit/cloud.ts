@@ -14,6 +14,7 @@ import { createNetns, eventually, type Netns, type Ran } from './netns.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const DEADLINE_MS = 60_000
+const LOG_LINES_SHOWN = 30
 
 /** The address of the server outside, and of the host's link to it (RFC 5737, TEST-NET-2). */
 export const OUTSIDE_ADDRESS = '198.51.100.2'
@@ -186,5 +187,18 @@ export async function isWell(): Promise<boolean> {
     return (await fetch('http://127.0.0.1:9773/healthz')).ok
   } catch {
     return false
+  }
+}
+
+/** A cloud for as long as `work` takes. When it fails, the end of the daemon's log is part of the error. */
+export async function withCloud<T>(label: string, work: (cloud: Cloud) => Promise<T>): Promise<T> {
+  const cloud = await createCloud(label)
+  try {
+    return await work(cloud)
+  } catch (cause) {
+    const lines = (await cloud.log()).trimEnd().split('\n').slice(-LOG_LINES_SHOWN)
+    throw new Error(`the cloud ${label} failed; its log ends:\n${lines.join('\n')}`, { cause })
+  } finally {
+    await cloud.destroy()
   }
 }
