@@ -1,6 +1,9 @@
 # Shared by the scripts: steps with visible progress, and failures that say which step, why, and what to do.
 # Sourced, never run. Wants: ROOT (the checkout), LOG (where the output of commands goes).
 
+# su and cron come with a PATH that lacks the half of these.
+export PATH="$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 # bold, dim, red, green, plain: only on a terminal.
 if [ -t 1 ]; then
   BOLD=$'\e[1m' DIM=$'\e[2m' RED=$'\e[31m' GREEN=$'\e[32m' PLAIN=$'\e[0m'
@@ -88,22 +91,33 @@ ensure_packages() {
 }
 
 # The packages that this checkout's lock file names, and with them a current Node. Install scripts run only for those that
-# package.json allows by name; `node` needs its own because it puts the binary in place.
+# package.json allows by name; `node` needs its own because it puts the binary in place. The note of what was installed is written
+# last: an installation that was cut off is done again.
 install_npm_packages() {
   cd "$ROOT"
-  npm ci --ignore-scripts --no-audit --no-fund
+  npm ci --ignore-scripts --no-audit --no-fund "$@"
   npm rebuild node --no-audit --no-fund
   node_modules/.bin/node --version
-  cp package-lock.json node_modules/.installed-lock.json
+  npm_packages_wanted "$@" >node_modules/.atoll-installed
 }
 
+npm_packages_wanted() { printf '%s %s\n' "$(sha256sum <"$ROOT/package-lock.json")" "$*"; }
+
+# An installation with development packages serves those who need none, too.
 npm_packages_are_current() {
-  cmp -s "$ROOT/package-lock.json" "$ROOT/node_modules/.installed-lock.json" && "$ROOT/node_modules/.bin/node" --version >/dev/null 2>&1
+  local installed
+  installed=$(cat "$ROOT/node_modules/.atoll-installed" 2>/dev/null) || return 1
+  [ "$installed" = "$(npm_packages_wanted "$@")" ] || [ "$installed" = "$(npm_packages_wanted)" ] || return 1
+  "$ROOT/node_modules/.bin/node" --version >/dev/null 2>&1
 }
 
+# ensure_npm_packages [--omit=dev]
 ensure_npm_packages() {
+  # The Node of the npm package is built against these two, which a minimal Debian lacks.
+  ensure_packages libatomic1 libstdc++6
   command -v npm >/dev/null || ensure_packages npm
-  npm_packages_are_current ||
-    step "Install npm packages and Node from package-lock.json" "check that the npm registry can be reached: npm ping" install_npm_packages
+  npm_packages_are_current "$@" ||
+    step "Install npm packages and Node from package-lock.json" "check that the npm registry can be reached: npm ping" \
+      install_npm_packages "$@"
   export PATH="$ROOT/node_modules/.bin:$PATH"
 }
