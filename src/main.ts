@@ -16,7 +16,8 @@ import { agentHealth } from './agent/health.ts'
 import { createLedger } from './agent/ledger.ts'
 import { allActions } from './api/actions/all.ts'
 import { createAdmin } from './api/admin.ts'
-import { createApi } from './api/server.ts'
+import { type Api, createApi } from './api/http/server.ts'
+import type { Bus } from './bus/bus.ts'
 import { createLocalBus } from './bus/local.ts'
 import { type Config, DEFAULT_CONFIG_FILE, readEnvironment } from './config.ts'
 import { ConfigError, loadConfig, printConfig } from './config-file.ts'
@@ -28,7 +29,7 @@ import { createLog, type Log } from './lib/log.ts'
 import { createMetrics, type Metrics } from './lib/metrics.ts'
 import { takeProcessLock } from './lib/process-lock.ts'
 import { readSecret } from './lib/secret.ts'
-import { messageOf } from './model/errors.ts'
+import { explain } from './model/errors.ts'
 import { adminSocketFile } from './operator/admin-client.ts'
 import { writeCredentials } from './operator/credentials.ts'
 import { createDhcp } from './services/dhcp/dhcp.ts'
@@ -43,6 +44,7 @@ import type { WorkloadDriver } from './services/workloads/driver.ts'
 import { createDockerImages, type DockerImages } from './services/workloads/images.ts'
 import { createWorkloads } from './services/workloads/workloads.ts'
 import { openSqliteStore } from './store/sql.ts'
+import type { Store } from './store/store.ts'
 
 const HEARTBEAT_MS = 10_000
 const CONSOLE_LIMIT_BYTES = 64 * 1024
@@ -122,10 +124,36 @@ function selfRecord(config: Config): AgentSettings['self'] {
   }
 }
 
+/** Where a client on this machine reaches the API. */
+function endpointOf({ api }: Config): string {
+  return `http://${api.listen === '0.0.0.0' ? '127.0.0.1' : api.listen}:${api.port}`
+}
+
+function buildApi({ config, log, metrics, clock }: Ground, store: Store, bus: Bus): Api {
+  const settings = {
+    host: config.host.name,
+    region: config.host.region,
+    dnsZone: config.dns.zone,
+    endpoint: endpointOf(config),
+    maxInstancesPerLaunch: config.api.maxInstancesPerLaunch,
+  }
+  return createApi({
+    parts: { store, bus, clock, random: randomBytes, settings },
+    actions: allActions,
+    listen: config.api.listen,
+    port: config.api.port,
+    limits: { bodyBytes: config.api.bodyLimitKiB * 1024 },
+    log,
+    metrics,
+  })
+}
+
 async function runDaemon(config: Config): Promise<void> {
   const log = createLog(config.log)
   const { name } = config.host
   await using parts = new AsyncDisposableStack()
+  // Every file's mode is said where it is made; a stricter one would keep guests' own users out of their entry script.
+  process.umask(0o022)
   for (const dir of [config.stateDir, config.runtimeDir])
     mkdirSync(dir, { recursive: true, mode: 0o700 })
   const unlock = await takeProcessLock(`atolld:${config.stateDir}`)
@@ -140,7 +168,7 @@ async function runDaemon(config: Config): Promise<void> {
   await store.migrate()
   const bus = createLocalBus()
   parts.defer(() => bus.close())
-  const endpoint = `http://${config.api.listen === '0.0.0.0' ? '127.0.0.1' : config.api.listen}:${config.api.port}`
+  const endpoint = endpointOf(config)
   const key = await bootstrap(store, { ...config.network, zone: config.host.zone }, randomBytes)
   await writeCredentials(config.stateDir, key, { region: config.host.region, endpoint })
 
@@ -169,33 +197,12 @@ async function runDaemon(config: Config): Promise<void> {
     },
   )
   parts.defer(() => agent.close())
-  parts.defer(driver.watch(wake))
   bus.onAsk('console', async ({ instance }) => ({
     output: (await driver.console(instance, CONSOLE_LIMIT_BYTES)).toString('base64'),
     at: new Date(clock.now()).toISOString(),
   }))
 
-  const api = createApi({
-    parts: {
-      store,
-      bus,
-      clock,
-      random: randomBytes,
-      settings: {
-        host: name,
-        region: config.host.region,
-        dnsZone: config.dns.zone,
-        endpoint,
-        maxInstancesPerLaunch: config.api.maxInstancesPerLaunch,
-      },
-    },
-    actions: allActions,
-    listen: config.api.listen,
-    port: config.api.port,
-    limits: { bodyBytes: config.api.bodyLimitKiB * 1024 },
-    log,
-    metrics,
-  })
+  const api = buildApi(ground, store, bus)
   parts.defer(() => api.close())
   await api.listen()
   const admin = createAdmin({
@@ -248,6 +255,6 @@ try {
   else await runDaemon(config)
   process.exit(0)
 } catch (error) {
-  process.stderr.write(`atolld: ${messageOf(error)}\n`)
+  process.stderr.write(`atolld: ${explain(error)}\n`)
   process.exit(error instanceof ConfigError ? 2 : 1)
 }

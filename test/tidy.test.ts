@@ -1,5 +1,5 @@
 /** The habits of the house, held by a test: who may import whom, and what may not be left behind. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
@@ -121,6 +121,21 @@ describe('every file', () => {
     '$path does not read the environment',
     ({ text }) => {
       expect(text).not.toMatch(/process\.env/)
+    },
+  )
+})
+
+describe('unit tests', () => {
+  const unit = resolve(import.meta.dirname, 'unit')
+  const tests = readdirSync(unit, { recursive: true, encoding: 'utf8' })
+
+  it.each(tests.filter((path) => path.endsWith('.test.ts')))(
+    '%s stands where its subject does',
+    (path) => {
+      const subject = path.replace(/\.test\.ts$/, '.ts')
+      // What is not in src is in scripts, which has its name in the path already.
+      const places = [join(src, subject), join(src, '..', subject)]
+      expect(places.filter((place) => existsSync(place))).toHaveLength(1)
     },
   )
 })

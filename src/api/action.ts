@@ -28,7 +28,7 @@ export interface ApiParts {
   readonly settings: ApiSettings
 }
 
-export interface ApiSettings {
+interface ApiSettings {
   /** The host that answers. */
   readonly host: HostName
   readonly region: string

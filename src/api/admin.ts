@@ -8,9 +8,9 @@ import { type Clock, isoTime } from '../lib/clock.ts'
 import type { HealthCondition } from '../lib/health.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
-import { AtollError, messageOf } from '../model/errors.ts'
+import { AtollError, messageOf, unavailable } from '../model/errors.ts'
 import type { HostName } from '../model/ids.ts'
-import type { Host, Instance, Nic, Tag } from '../model/records.ts'
+import type { Host, Instance, Nic } from '../model/records.ts'
 import type { Store } from '../store/store.ts'
 
 /** A row of `atoll hosts`. */
@@ -67,7 +67,10 @@ export function createAdmin(options: AdminOptions): Admin {
   const guarded = guardedServer(options)
   return {
     async listen() {
-      await open.listen({ host: options.listen, port: options.port })
+      const { listen: host, port } = options
+      await open.listen({ host, port }).catch((error: unknown) => {
+        throw unavailable(`cannot listen on ${host} port ${port} (setting metrics.port)`, error)
+      })
       // A socket left by a daemon that was killed; a live one would hold the daemon's lock and we would not be here.
       await rm(options.socketFile, { force: true })
       await guarded.listen({ path: options.socketFile })
@@ -137,8 +140,11 @@ function guardedServer(options: AdminOptions): FastifyInstance {
       store.read(async (tx) => {
         const instances = await tx.instances({})
         const nics = new Map((await tx.nics({})).map((nic) => [nic.instance, nic]))
-        const tags = (await tx.tags({})).filter((tag) => tag.key === 'Name')
-        return instances.map((instance) => instanceReport(instance, nics.get(instance.id), tags))
+        const nameTags = (await tx.tags({})).filter((tag) => tag.key === 'Name')
+        const names = new Map(nameTags.map((tag) => [tag.resource, tag.value]))
+        return instances.map((instance) =>
+          instanceReport(instance, nics.get(instance.id), names.get(instance.id)),
+        )
       }),
   )
   return server
@@ -153,11 +159,11 @@ function countByState(instances: readonly Instance[]): Record<string, number> {
 function instanceReport(
   instance: Instance,
   nic: Nic | undefined,
-  nameTags: readonly Tag[],
+  name: string | undefined,
 ): InstanceReport {
   return {
     id: instance.id,
-    name: nameTags.find((tag) => tag.resource === instance.id)?.value ?? null,
+    name: name ?? null,
     state: instance.state,
     type: instance.type,
     image: instance.image,

@@ -20,7 +20,7 @@ export interface TagView {
 }
 
 /** What a filter compares with: a filter holds when one of the values matches one of these. */
-export type Comparable = string | number | boolean | Date | undefined
+type Comparable = string | number | boolean | Date | undefined
 export type Comparables = Comparable | readonly Comparable[]
 
 /** The filters of one action, by name. */

@@ -5,7 +5,7 @@
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
-export type { Counter, Gauge, Histogram }
+export type { Counter, Gauge }
 
 /** Where the parts of one daemon declare their metrics. */
 export interface Metrics {

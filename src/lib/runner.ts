@@ -5,7 +5,7 @@
  */
 import { spawn } from 'node:child_process'
 
-export interface Run {
+interface Run {
   readonly stdin?: string
   /** The program is killed when it takes longer. */
   readonly timeoutMs?: number

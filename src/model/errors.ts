@@ -111,6 +111,20 @@ export function assertNever(value: never): never {
   throw bug('unreachable case', { value })
 }
 
+/** The message of anything thrown and of what caused it, outermost first, for whoever looks after the machine. */
+export function explain(error: unknown): string {
+  const messages: string[] = []
+  for (let at = error; at !== undefined && messages.length < CAUSES_SHOWN; at = causeOf(at))
+    messages.push(messageOf(at).replace(/\.$/, ''))
+  return messages.join(': ')
+}
+
+const CAUSES_SHOWN = 5
+
+function causeOf(error: unknown): unknown {
+  return error instanceof Error ? error.cause : undefined
+}
+
 /** The message of anything thrown, for logs and wrapped messages. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)

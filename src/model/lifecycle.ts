@@ -127,8 +127,7 @@ export function applyFact(
   if (instance.state === 'terminated') return null
   switch (fact.kind) {
     case 'running':
-      if (instance.wanted !== 'run' || fact.bootCount > instance.bootCount) return null
-      if (fact.bootCount < instance.bootCount) return null
+      if (instance.wanted !== 'run' || fact.bootCount !== instance.bootCount) return null
       if (instance.state === 'running' && instance.bootSeen === fact.bootCount) return null
       return { state: 'running', bootSeen: fact.bootCount }
     case 'stopped':

@@ -43,6 +43,8 @@ export const DOCKER_USER_COMMENT = 'atoll'
 export const INSTANCE_LABEL = 'atoll.instance'
 /** Label of Docker images that Atoll imported from a root file system archive. */
 export const IMAGE_LABEL = 'atoll.image'
+/** Repository of the images that were imported from archives; the tag names the content. */
+export const IMAGE_REPOSITORY = 'atoll-image'
 /** Label of a Docker image that says how its guests get their address: `dhcp` when they ask for it themselves. */
 export const NETWORK_LABEL = 'atoll.network'
 /** Container label that remembers which kind of guest it was made as (`services/workloads/docker-spec.ts`). */
@@ -56,6 +58,20 @@ export function containerName(instance: InstanceId): string {
 /** The instance a label or directory name speaks of, or undefined if it is not ours. */
 export function instanceFromMark(mark: string | undefined): InstanceId | undefined {
   return mark === undefined ? undefined : parseId('i', mark)
+}
+
+/**
+ * The instance that a container is: it has our label *and* our name, because an image or a person may set the one or the other.
+ * `names` as the engine lists them, each with a slash before it.
+ */
+export function instanceOfContainer(
+  labels: Readonly<Record<string, string>>,
+  names: readonly string[],
+): InstanceId | undefined {
+  const instance = instanceFromMark(labels[INSTANCE_LABEL])
+  return instance !== undefined && names.includes(`/${containerName(instance)}`)
+    ? instance
+    : undefined
 }
 
 /** What the guest's root disk is called towards EC2 clients and in its metadata (EC2 user guide, "Device names"). */

@@ -36,7 +36,7 @@ export interface AccessKey {
  * `pending`: its location is being looked at (or pulled); `available`: the digest is pinned; `failed`: `stateReason`
  * says why. An instance may be launched from any of them: the host looks again when it needs the image.
  */
-export type ImageState = 'pending' | 'available' | 'failed'
+type ImageState = 'pending' | 'available' | 'failed'
 
 export interface Image {
   readonly id: ImageId

@@ -32,7 +32,7 @@ export interface LocalWant {
 }
 
 /** What an instance should be: `stop` keeps disk and address, `terminate` keeps nothing once the workload is gone. */
-export type InstanceRun = 'run' | 'stop' | 'terminate'
+type InstanceRun = 'run' | 'stop' | 'terminate'
 
 export interface InstanceWant {
   readonly id: InstanceId

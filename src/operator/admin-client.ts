@@ -1,19 +1,17 @@
 /** Reading the daemon's unix socket from the command line. */
 import { request } from 'node:http'
 import { join } from 'node:path'
+import { unavailable } from '../model/errors.ts'
 
 const TIMEOUT_MS = 5000
 const ANSWER_LIMIT_BYTES = 64 * 1024 * 1024
-
-/** The daemon did not answer; the message says what to do. */
-export class DaemonAway extends Error {}
 
 /** The socket's place in a runtime directory. */
 export function adminSocketFile(runtimeDir: string): string {
   return join(runtimeDir, 'admin.sock')
 }
 
-/** One JSON document from the daemon. Rejects with `DaemonAway` when none listens. */
+/** One JSON document from the daemon. Rejects with `unavailable` when none answers; the message says what to do. */
 export async function readAdmin(runtimeDir: string, path: string): Promise<unknown> {
   const socketPath = adminSocketFile(runtimeDir)
   const body = await new Promise<string>((resolve, reject) => {
@@ -35,10 +33,11 @@ export async function readAdmin(runtimeDir: string, path: string): Promise<unkno
     outgoing.on('timeout', () => outgoing.destroy(new Error('timed out')))
     outgoing.on('error', (error: NodeJS.ErrnoException) =>
       reject(
-        new DaemonAway(
+        unavailable(
           error.code === 'EACCES'
             ? `only root may open ${socketPath}: use sudo`
             : `atolld does not answer at ${socketPath} (${error.code ?? error.message}): is it running? Start it with: atolld`,
+          error,
         ),
       ),
     )

@@ -6,6 +6,7 @@
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { unavailable } from '../model/errors.ts'
 import type { AccessKey } from '../model/records.ts'
 
 const credentialsSchema = z.object({
@@ -22,7 +23,10 @@ function credentialsFile(stateDir: string): string {
   return join(stateDir, 'credentials.json')
 }
 
-/** Writes the file so that it is whole or absent, readable by root only. */
+/**
+ * Writes the file so that it is whole or absent, readable by root only. One that says just this already is left alone: a full disk must
+ * not keep a daemon from starting.
+ */
 export async function writeCredentials(
   stateDir: string,
   key: AccessKey,
@@ -30,13 +34,29 @@ export async function writeCredentials(
 ): Promise<void> {
   const file = credentialsFile(stateDir)
   const credentials: Credentials = { accessKeyId: key.id, secretAccessKey: key.secret, ...where }
-  await writeFile(`${file}.new`, `${JSON.stringify(credentials, null, 2)}\n`, { mode: 0o600 })
+  const text = `${JSON.stringify(credentials, null, 2)}\n`
+  if ((await readFile(file, 'utf8').catch(() => null)) === text) return
+  await writeFile(`${file}.new`, text, { mode: 0o600 })
   await rename(`${file}.new`, file)
 }
 
-/** Reads the file back; rejects when it is absent, unreadable or damaged. */
+/** Reads the file back; rejects, saying what to do, when it is absent, unreadable or damaged. */
 export async function readCredentials(stateDir: string): Promise<Credentials> {
-  return credentialsSchema.parse(JSON.parse(await readFile(credentialsFile(stateDir), 'utf8')))
+  const file = credentialsFile(stateDir)
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw unavailable(`${file} cannot be read: atolld writes it when it starts, for root`, error)
+  })
+  const credentials = credentialsSchema.safeParse(parseJson(text))
+  if (credentials.success) return credentials.data
+  throw unavailable(`${file} is damaged: remove it and restart atolld, which writes it anew`)
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 /**

@@ -72,7 +72,10 @@ async function checkNftables(): Promise<Verdict> {
   const mend = 'apt-get install nftables; the kernel needs nf_tables (modprobe nf_tables)'
   try {
     const stdin = 'add table inet atoll_doctor\n'
-    const nft = await systemRunner('nft', ['--check', '-f', '-'], { stdin, timeoutMs: COMMAND_TIMEOUT_MS })
+    const nft = await systemRunner('nft', ['--check', '-f', '-'], {
+      stdin,
+      timeoutMs: COMMAND_TIMEOUT_MS,
+    })
     return nft.exitCode === 0 ? ok('rules can be loaded') : fail(nft.stderr.trim(), mend)
   } catch {
     return fail('there is no nft command', mend)

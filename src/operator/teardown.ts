@@ -8,25 +8,51 @@ import Docker from 'dockerode'
 import type { Config } from '../config.ts'
 import { removeAllOfOurs } from '../host/cleanup.ts'
 import { messageOf } from '../model/errors.ts'
-import { INSTANCE_LABEL } from '../model/names.ts'
+import {
+  containerName,
+  IMAGE_REPOSITORY,
+  INSTANCE_LABEL,
+  instanceOfContainer,
+} from '../model/names.ts'
 
-/** Removes containers, then links, routes and rules, then instance files. Returns a line for each thing done. */
+/** Removes containers and imported images, then links, routes and rules, then instance files. Returns a line for each thing done. */
 export async function teardown(config: Config): Promise<readonly string[]> {
   const containers = await removeContainers(config.docker.socket)
+  const images = await removeImages(config.docker.socket)
   const kernel = await removeAllOfOurs()
   await rm(join(config.stateDir, 'instances'), { recursive: true, force: true })
-  return [...containers, ...kernel]
+  return [...containers, ...images, ...kernel]
 }
 
 async function removeContainers(socketPath: string): Promise<readonly string[]> {
   const docker = new Docker({ socketPath })
   try {
-    const ours = await docker.listContainers({ all: true, filters: { label: [INSTANCE_LABEL] } })
+    const labelled = await docker.listContainers({
+      all: true,
+      filters: { label: [INSTANCE_LABEL] },
+    })
+    const ours = labelled.flatMap(({ Labels, Names }) => instanceOfContainer(Labels, Names) ?? [])
+    const names = ours.map(containerName)
     await Promise.all(
-      ours.map(({ Id }) => docker.getContainer(Id).remove({ force: true, v: true })),
+      names.map((name) => docker.getContainer(name).remove({ force: true, v: true })),
     )
-    return ours.map(({ Names }) => `removed container ${Names[0]?.slice(1)}`)
+    return names.map((name) => `removed container ${name}`)
   } catch (error) {
     return [`no containers removed: ${messageOf(error)}`]
+  }
+}
+
+/** By name and not by label: what somebody built on one of ours has the label too. */
+async function removeImages(socketPath: string): Promise<readonly string[]> {
+  const docker = new Docker({ socketPath })
+  try {
+    const images = await docker.listImages({ filters: { reference: [IMAGE_REPOSITORY] } })
+    const tags = images
+      .flatMap(({ RepoTags }) => RepoTags ?? [])
+      .filter((tag) => tag.startsWith(`${IMAGE_REPOSITORY}:`))
+    await Promise.all(tags.map((tag) => docker.getImage(tag).remove()))
+    return tags.map((tag) => `removed image ${tag}`)
+  } catch (error) {
+    return [`no images removed: ${messageOf(error)}`]
   }
 }

@@ -31,16 +31,20 @@ const TRANSACTIONS_LIMIT = 1000
  * Opens the store of a single host in `file` (made where it does not exist), or a private one in `:memory:`. Call `migrate`
  * next. Rejects with `unavailable` when the file cannot be used.
  */
-export function openSqliteStore(options: {
+export async function openSqliteStore(options: {
   readonly file: string
   readonly log: Log
 }): Promise<Store> {
-  return openSqlStore({
-    dialect: sqliteDialect(options.file),
-    wait: (ms) => wait(ms),
-    random: Math.random,
-    log: options.log,
-  })
+  try {
+    return await openSqlStore({
+      dialect: sqliteDialect(options.file),
+      wait: (ms) => wait(ms),
+      random: Math.random,
+      log: options.log,
+    })
+  } catch (error) {
+    throw unavailable(`The records in ${options.file} cannot be opened`, error)
+  }
 }
 
 /** Opens a store and proves that the engine answers; rejects with `unavailable` when it does not. */

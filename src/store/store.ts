@@ -35,7 +35,7 @@ export interface Store {
 }
 
 /** Which records to list. Fields are joined by AND, members of a list by OR; an absent field does not restrict. */
-export interface InstanceQuery {
+interface InstanceQuery {
   readonly account?: AccountId
   readonly ids?: readonly InstanceId[]
   readonly host?: HostName

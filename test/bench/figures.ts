@@ -1,6 +1,6 @@
 /** What a benchmark gives back, and how it is printed. */
 
-export interface Target {
+interface Target {
   readonly text: string
   readonly measured: string
   readonly met: boolean

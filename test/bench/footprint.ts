@@ -17,6 +17,7 @@ const SETTLE_SECONDS = 5
 const TICKS_PER_SECOND = 100
 const RESIDENT_TARGET_MB = 110
 
+/** The benchmark `footprint`; needs root. */
 export const footprint: Benchmark = {
   name: 'footprint',
   about: `memory with 0 and ${INSTANCES} instances, processor time over ${IDLE_SECONDS} idle seconds`,

@@ -11,11 +11,13 @@ import {
 import { type Cloud, execute, withCloud } from '../kit/cloud.ts'
 import { eventually } from '../kit/netns.ts'
 import { type Benchmark, type BenchResult, quantile } from './figures.ts'
+import { type Lxd, startLxd } from './lxd.ts'
 import { startPinger } from './pinger.ts'
 
 const ROUNDS = 30
 const WARM_UP_ROUNDS = 2
 
+/** The benchmark `launch`; needs root. */
 export const launch: Benchmark = {
   name: 'launch',
   about: `RunInstances to first answered ping, ${ROUNDS} launches, beside docker run and LXD`,
@@ -23,7 +25,19 @@ export const launch: Benchmark = {
 }
 
 async function measure(cloud: Cloud, progress: (line: string) => void): Promise<BenchResult> {
-  const lxd = await lxdLauncher()
+  const lxd = await startLxd()
+  try {
+    return await compare(cloud, lxd, progress)
+  } finally {
+    await lxd?.close()
+  }
+}
+
+async function compare(
+  cloud: Cloud,
+  lxd: Lxd | null,
+  progress: (line: string) => void,
+): Promise<BenchResult> {
   const images = {
     'Atoll, address set by the daemon': await register(cloud, 'static'),
     'Atoll, address by DHCP': await register(cloud, 'latest'),
@@ -42,7 +56,7 @@ async function measure(cloud: Cloud, progress: (line: string) => void): Promise<
     const docker = await dockerRun(cloud)
     if (counted) note('docker run -d --network none', docker)
     if (lxd !== null) {
-      const ms = await lxd()
+      const ms = await lxd.launch()
       if (counted) note('LXD', ms)
     }
     if (counted && round % 10 === 9) progress(`${round + 1} of ${ROUNDS} rounds`)
@@ -85,9 +99,13 @@ function summary(
     ]),
     targets,
     notes: [
-      'Atoll: from sending RunInstances (SDK, SigV4) to the first ICMP echo answered at the address; docker run: until the command returns.',
+      'Atoll: from sending RunInstances (SDK, SigV4) to the first ICMP echo answered at the address; docker run: until the command returns; LXD: from `lxc launch` until the container has an address.',
       'The DHCP row contains the guest: its init starts udhcpc, which asks for the lease.',
-      ...(withLxd ? [] : ['LXD is not installed here and was left out.']),
+      ...(withLxd
+        ? []
+        : [
+            'LXD is not installed here and was left out (apt-get install lxd lxd-client dnsmasq-base).',
+          ]),
     ],
     raw: series,
   }
@@ -142,23 +160,4 @@ async function dockerRun(cloud: Cloud): Promise<number> {
   if (ran.exitCode !== 0) throw new Error(`docker run: ${ran.stderr}`)
   await execute('/usr/bin/docker', [...docker, 'rm', '-f', ran.stdout.trim()])
   return ms
-}
-
-/** Launches of an LXD container until it has an address, or null where LXD is not set up (image `busybox`, default profile). */
-async function lxdLauncher(): Promise<(() => Promise<number>) | null> {
-  const images = await execute('lxc', ['image', 'list', '--format=csv', '-c', 'l'])
-  if (images.exitCode !== 0 || !images.stdout.includes('busybox')) return null
-  return async () => {
-    const name = `bench-${process.pid}`
-    const began = performance.now()
-    await execute('lxc', ['launch', 'busybox', name])
-    await eventually('LXD gave an address', async () =>
-      /\d+\.\d+\.\d+\.\d+/.test(
-        (await execute('lxc', ['list', name, '--format=csv', '-c', '4'])).stdout,
-      ),
-    )
-    const ms = performance.now() - began
-    await execute('lxc', ['delete', '-f', name])
-    return ms
-  }
 }

@@ -55,7 +55,7 @@ export interface Cloud extends AsyncDisposable {
   refusal(action: Action, input?: object, account?: AccountId): Promise<ErrorCode>
 }
 
-export function host(name: string): HostName {
+function host(name: string): HostName {
   return must(parseHostName(name))
 }
 

@@ -1,7 +1,7 @@
 /** An API in a test: its parts with a fixed set of access keys and nothing else behind them, and a way to run it. */
 import { randomBytes } from 'node:crypto'
 import type { Action, ApiParts } from '../../src/api/action.ts'
-import { type Api, type ApiOptions, createApi } from '../../src/api/server.ts'
+import { type Api, type ApiOptions, createApi } from '../../src/api/http/server.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
@@ -41,7 +41,7 @@ function keyStore(keys: readonly AccessKey[]): Store {
 }
 
 /** What actions work with: no bus, and `KEY` as the only record. */
-export function apiParts(more: Partial<ApiParts> = {}): ApiParts {
+function apiParts(more: Partial<ApiParts> = {}): ApiParts {
   const refuse = (): never => {
     throw bug('this test has no bus')
   }

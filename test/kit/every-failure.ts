@@ -2,56 +2,96 @@
 
 /** Decides, call by call, whether it fails. */
 export interface Failures {
-  /** Fails the `call`-th call from now on (1 is the next), before it does anything or after it has done all. */
-  arm(call: number, when: 'before' | 'after'): void
+  /**
+   * Fails the `call`-th call from now on (1 is the next), before it does anything or after it has done all; with `more` also
+   * so many others, at that distance from each other.
+   */
+  arm(
+    call: number,
+    when: 'before' | 'after',
+    more?: { readonly times: number; readonly distance: number },
+  ): void
   disarm(): void
-  /** Whether the armed failure has happened. */
+  /** Whether an armed failure has happened. */
   readonly fired: boolean
+  /** How many have happened since it was armed. */
+  readonly count: number
+}
+
+/** One count of calls over as many objects as one likes. */
+export interface Watch {
+  readonly failures: Failures
+  /**
+   * The same object with the promise-returning methods counted, all of them unless `methods` names some. `lost` is given what a
+   * method returned when nobody else will be: a socket must be closed, or the failure would be more than one.
+   */
+  over<Port extends object>(
+    port: Port,
+    options?: {
+      readonly methods?: readonly (keyof Port)[]
+      readonly lost?: (result: unknown) => void
+    },
+  ): Port
+}
+
+/** A new count, with nothing armed. */
+export function watchCalls(): Watch {
+  let remaining = 0
+  let armed: 'before' | 'after' | null = null
+  let others = { times: 0, distance: 0 }
+  let count = 0
+  const due = () => {
+    if (armed === null) return null
+    remaining -= 1
+    if (remaining > 0) return null
+    const when = armed
+    if (count === others.times) armed = null
+    else remaining = others.distance
+    count += 1
+    return when
+  }
+  const failures: Failures = {
+    arm: (call, when, more = { times: 0, distance: 0 }) => {
+      remaining = call
+      armed = when
+      others = more
+      count = 0
+    },
+    disarm: () => {
+      armed = null
+    },
+    get fired() {
+      return count > 0
+    },
+    get count() {
+      return count
+    },
+  }
+  return {
+    failures,
+    over: (port, { methods, lost } = {}) =>
+      new Proxy(port, {
+        get: (target, key) => {
+          const method: unknown = Reflect.get(target, key)
+          if (typeof method !== 'function') return method
+          if (methods?.some((name) => name === key) === false) return method.bind(target)
+          return async (...args: unknown[]) => {
+            const when = due()
+            if (when === 'before') throw new Error(`${String(key)} was made to fail`)
+            const result: unknown = await method.apply(target, args)
+            if (when !== 'after') return result
+            lost?.(result)
+            throw new Error(`${String(key)} was made to fail after it was done`)
+          }
+        },
+      }),
+  }
 }
 
 /** The port with every promise-returning method watched, and the switch that makes one of its calls fail. */
 export function failing<Port extends object>(
   port: Port,
 ): { readonly port: Port; readonly failures: Failures } {
-  let remaining = 0
-  let armed: 'before' | 'after' | null = null
-  let fired = false
-  const due = () => {
-    if (armed === null) return null
-    remaining -= 1
-    if (remaining > 0) return null
-    const when = armed
-    armed = null
-    fired = true
-    return when
-  }
-  const watched = new Proxy(port, {
-    get: (target, key) => {
-      const method: unknown = Reflect.get(target, key)
-      if (typeof method !== 'function') return method
-      return async (...args: unknown[]) => {
-        const when = due()
-        if (when === 'before') throw new Error(`${String(key)} was made to fail`)
-        const result: unknown = await method.apply(target, args)
-        if (when === 'after') throw new Error(`${String(key)} was made to fail after it was done`)
-        return result
-      }
-    },
-  })
-  return {
-    port: watched,
-    failures: {
-      arm: (call, when) => {
-        remaining = call
-        armed = when
-        fired = false
-      },
-      disarm: () => {
-        armed = null
-      },
-      get fired() {
-        return fired
-      },
-    },
-  }
+  const watch = watchCalls()
+  return { port: watch.over(port), failures: watch.failures }
 }

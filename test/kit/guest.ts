@@ -1,24 +1,17 @@
 /** A guest of the host under test: a namespace with the instance's first NIC in it as eth0, not yet configured. */
 import type { Host, NicSpec } from '../../src/host/host.ts'
-import { guestLinkName, nicLinkName } from '../../src/model/names.ts'
+import { nicSpec } from '../../src/host/nic.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
 import type { Netns } from './netns.ts'
 import { createNetns } from './netns.ts'
+
+const MTU_BYTES = 1500
 
 /** The instance's first NIC as the host port wants it. */
 export function nicSpecOf(instance: InstanceWant): NicSpec {
   const [nic] = instance.nics
   if (nic === undefined) throw new Error('an instance has a NIC')
-  const { ip, mac, gateway } = nic
-  return {
-    kind: 'veth',
-    hostLink: nicLinkName(nic.id),
-    guestLink: guestLinkName(nic.id),
-    mac,
-    ip,
-    gateway,
-    mtu: 1500,
-  }
+  return nicSpec(nic, MTU_BYTES)
 }
 
 /** Makes the link and plugs it in. `isStatic` also gives eth0 its address, as for an image that asks no DHCP. */

@@ -6,7 +6,7 @@ import * as ec2 from '@aws-sdk/client-ec2'
 import * as sts from '@aws-sdk/client-sts'
 import { NormalizedSchema } from '@smithy/core/schema'
 import * as fc from 'fast-check'
-import type { SignedRequest } from '../../src/api/auth.ts'
+import type { SignedRequest } from '../../src/api/http/auth.ts'
 import { CREDENTIALS } from './api.ts'
 
 type Schema = Parameters<typeof NormalizedSchema.of>[0]

@@ -13,6 +13,7 @@ import { z } from 'zod'
 import { isoTime } from '../../lib/clock.ts'
 import { refused } from '../../model/errors.ts'
 import { formatId, ID_BYTES } from '../../model/ids.ts'
+import { IMAGE_LOCATION_MAX_LENGTH, parseImageLocation } from '../../model/image-location.ts'
 import type { Image } from '../../model/records.ts'
 import type { Action, Call } from '../action.ts'
 import { describe, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
@@ -33,27 +34,16 @@ import {
 import { IMAGE_FILTERS, imageView } from '../views/image.ts'
 import { tagsIndex } from '../views/tags.ts'
 
-const LOCATION_MAX_LENGTH = 1024
-const DOCKER_PREFIX = 'docker://'
-/**
- * `[domain[:port]/]path[:tag][@digest]`, as https://pkg.go.dev/github.com/distribution/reference says it, a little wider:
- * the engine has the last word.
- */
-const DOCKER_REFERENCE =
-  /^[a-zA-Z0-9][a-zA-Z0-9._-]*(?::\d+)?(?:\/[a-z0-9][a-z0-9._-]*)*(?::[\w][\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$/
-const ROOTFS_FILE = /^file:\/\/\/(?:[^\p{Cc}]+\/)*[^/\p{Cc}]+\.(?:tar|tar\.gz|tgz)$/u
-
-const locationSchema = printable(LOCATION_MAX_LENGTH).refine(isLocation, {
-  error:
-    "ImageLocation must be docker://name:tag (an image that the hosts' Docker engines have or can pull) or " +
-    'file:///absolute/path/rootfs.tar, .tar.gz or .tgz (a root file system on the host)',
-  ...withCode('InvalidParameterValue'),
-})
-
-function isLocation(text: string): boolean {
-  if (text.startsWith(DOCKER_PREFIX)) return DOCKER_REFERENCE.test(text.slice(DOCKER_PREFIX.length))
-  return ROOTFS_FILE.test(text) && !text.split('/').includes('..')
-}
+const locationSchema = printable(IMAGE_LOCATION_MAX_LENGTH).refine(
+  (text) => parseImageLocation(text) !== undefined,
+  {
+    error:
+      "ImageLocation must be docker://name:tag (an image that the hosts' Docker engines have or can pull) or " +
+      'file:///absolute/path/rootfs.tar, .tar.gz or .tgz (a root file system on the host; with the AWS CLI, which reads ' +
+      'file:// itself, the bare path), without white space',
+    ...withCode('InvalidParameterValue'),
+  },
+)
 
 /** EC2's own rule (RegisterImage, "Name"). */
 const nameSchema = z.string().refine((name) => /^[A-Za-z0-9()[\] ./\-'@_]{3,128}$/.test(name), {

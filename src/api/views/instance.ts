@@ -31,7 +31,7 @@ const STATE_CODES: Readonly<Record<InstanceState, number>> = {
 }
 
 /** A state with its number. */
-export function stateView(state: InstanceState): StateOutput {
+function stateView(state: InstanceState): StateOutput {
   return { Code: STATE_CODES[state], Name: state }
 }
 

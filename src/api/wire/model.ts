@@ -13,7 +13,7 @@ import { bug } from '../../model/errors.ts'
  * name of another structure of the same table, or either of them followed by `[]` for a list; in answers the brackets hold
  * the element name of the list's items.
  */
-export type WireStructure = Readonly<Record<string, string>>
+type WireStructure = Readonly<Record<string, string>>
 
 /** One service as generated. Inputs and outputs are apart because a member's name differs between the two. */
 export interface WireModel {

@@ -242,10 +242,11 @@ function parseScalar(type: Scalar, name: string, text: string): unknown {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
 const UNPRINTABLE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/
 
+/** As long as a number gets when it is written without an exponent, from 1e-6 to below 1e21 (ECMA-262, Number::toString). */
+const DECIMAL = /^[+-]?\d{1,21}(?:\.\d{1,22})?(?:[eE][+-]?\d{1,3})?$/
+
 function parseNumber(name: string, text: string): number {
-  const number = /^[+-]?\d{1,20}(?:\.\d{1,20})?(?:[eE][+-]?\d{1,3})?$/.test(text)
-    ? Number(text)
-    : Number.NaN
+  const number = DECIMAL.test(text) ? Number(text) : Number.NaN
   const exact = Number.isInteger(number) ? Number.isSafeInteger(number) : Number.isFinite(number)
   if (exact) return number
   throw wrongType(name, text, 'a number')

@@ -20,7 +20,7 @@ import {
   parsePacket,
 } from './packet.ts'
 
-export type SilentReason =
+type SilentReason =
   | Malformed
   /** Not a BOOTREQUEST, or a type that only servers send. */
   | 'not-a-request'

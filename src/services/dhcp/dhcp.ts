@@ -13,7 +13,7 @@ import type { Socket } from 'node:dgram'
 import type { Host } from '../../host/host.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
-import type { Metrics } from '../../lib/metrics.ts'
+import type { Counter, Gauge, Metrics } from '../../lib/metrics.ts'
 import type { TokenBucket } from '../../lib/token-bucket.ts'
 import { createTokenBucket } from '../../lib/token-bucket.ts'
 import { assertNever, unavailable } from '../../model/errors.ts'
@@ -63,28 +63,65 @@ interface Client {
   readonly profile: Profile
 }
 
-/** The DHCP service. */
+/** The DHCP service. It listens from its first `apply` on. */
 export function createDhcp(parts: DhcpParts): HostService {
-  const { host, settings, clock, metrics } = parts
-  const log = parts.log.child({ service: 'dhcp' })
-  const messages = metrics.counter(
-    'atoll_dhcp_messages_total',
-    'DHCP messages from instances, by type and by what became of them',
-    ['message', 'outcome'],
-  )
-  const open = metrics.gauge('atoll_dhcp_sockets', 'NICs on which DHCP is answered')
-  const listeners = new Map<string, Listener>()
-  let closed = false
+  return new DhcpService(parts)
+}
 
-  function closeListener(listener: Listener): void {
-    if (listeners.get(listener.link) === listener) listeners.delete(listener.link)
-    open.set(listeners.size)
-    listener.socket.removeAllListeners('message').close()
+class DhcpService implements HostService {
+  readonly name = 'dhcp'
+  readonly gate = false
+  readonly #parts: DhcpParts
+  readonly #log: Log
+  readonly #messages: Counter<'message' | 'outcome'>
+  readonly #open: Gauge<never>
+  readonly #listeners = new Map<string, Listener>()
+  #closed = false
+
+  constructor(parts: DhcpParts) {
+    this.#parts = parts
+    this.#log = parts.log.child({ service: 'dhcp' })
+    this.#messages = parts.metrics.counter(
+      'atoll_dhcp_messages_total',
+      'DHCP messages from instances, by type and by what became of them',
+      ['message', 'outcome'],
+    )
+    this.#open = parts.metrics.gauge('atoll_dhcp_sockets', 'NICs on which DHCP is answered')
   }
 
-  async function openListener(link: string, index: number, client: Client): Promise<void> {
-    const socket = await host.bindUdp(link, SERVER_PORT)
-    const now = clock.monotonic()
+  async apply(pass: Pass): Promise<readonly []> {
+    const { host, settings } = this.#parts
+    const indexes = new Map((await host.nics()).map((nic) => [nic.hostLink, nic.index]))
+    const wanted = wantedClients(pass.want.local.instances, settings)
+    for (const listener of [...this.#listeners.values()]) {
+      const client = wanted.get(listener.link)
+      if (client !== undefined && indexes.get(listener.link) === listener.index)
+        listener.client = client
+      else this.#closeListener(listener)
+    }
+    const failures: unknown[] = []
+    for (const [link, client] of wanted) {
+      const index = indexes.get(link)
+      if (index === undefined || this.#listeners.has(link)) continue
+      if (pass.signal.aborted || this.#closed) break
+      await this.#openListener(link, index, client).catch((error: unknown) => failures.push(error))
+    }
+    if (failures.length > 0)
+      throw unavailable(
+        `DHCP cannot listen on ${failures.length} of ${wanted.size} links`,
+        new AggregateError(failures),
+      )
+    return []
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const listener of [...this.#listeners.values()]) this.#closeListener(listener)
+  }
+
+  async #openListener(link: string, index: number, client: Client): Promise<void> {
+    const socket = await this.#parts.host.bindUdp(link, SERVER_PORT)
+    const now = this.#parts.clock.monotonic()
     const listener: Listener = {
       link,
       index,
@@ -96,106 +133,81 @@ export function createDhcp(parts: DhcpParts): HostService {
         warn: createTokenBucket(WARN_LIMITS, now),
       },
     }
-    socket.on('message', (bytes) => receive(listener, bytes))
+    socket.on('message', (bytes) => this.#receive(listener, bytes))
     socket.on('error', (error) => {
-      log.warn({ link, instance: client.instance, error }, 'DHCP socket failed; reopened next pass')
-      closeListener(listener)
+      const { instance } = listener.client
+      this.#log.warn({ link, instance, error }, 'DHCP socket failed; reopened next pass')
+      this.#closeListener(listener)
     })
-    listeners.set(link, listener)
-    open.set(listeners.size)
-    if (closed) closeListener(listener)
+    this.#listeners.set(link, listener)
+    this.#open.set(this.#listeners.size)
+    if (this.#closed) this.#closeListener(listener)
   }
 
-  function receive(listener: Listener, bytes: Uint8Array): void {
+  #closeListener(listener: Listener): void {
+    // A socket that failed and was then dropped by a pass is closed once only: a second time throws.
+    if (this.#listeners.get(listener.link) !== listener) return
+    this.#listeners.delete(listener.link)
+    this.#open.set(this.#listeners.size)
+    listener.socket.removeAllListeners('message').close()
+  }
+
+  #receive(listener: Listener, bytes: Uint8Array): void {
     const { limits, link, client } = listener
-    const now = clock.monotonic()
+    const now = this.#parts.clock.monotonic()
     if (!limits.read.take(now)) {
-      messages.inc({ message: 'unknown', outcome: 'flood' })
-      log.warn(
+      this.#messages.inc({ message: 'unknown', outcome: 'flood' })
+      this.#log.warn(
         { link, instance: client.instance },
         'instance floods its DHCP server; not heard until the next pass',
       )
-      closeListener(listener)
+      this.#closeListener(listener)
       return
     }
     if (!limits.answer.take(now)) {
-      messages.inc({ message: 'unknown', outcome: 'rate-limited' })
+      this.#messages.inc({ message: 'unknown', outcome: 'rate-limited' })
       return
     }
     try {
-      act(listener, answer(bytes, client.profile))
+      this.#act(listener, answer(bytes, client.profile))
     } catch (error) {
       // No byte of a guest may end the daemon, even through a mistake of ours.
-      messages.inc({ message: 'unknown', outcome: 'bug' })
-      log.error({ link, instance: client.instance, error }, 'DHCP message could not be handled')
+      this.#messages.inc({ message: 'unknown', outcome: 'bug' })
+      this.#log.error(
+        { link, instance: client.instance, error },
+        'DHCP message could not be handled',
+      )
     }
   }
 
-  function act(listener: Listener, result: Answer): void {
+  #act(listener: Listener, result: Answer): void {
     const { link, client, socket } = listener
-    const fields = {
-      link,
-      instance: client.instance,
-      ip: client.profile.ip,
-      message: result.message,
-    }
+    const { instance, profile } = client
+    const { message } = result
+    const fields = { link, instance, ip: profile.ip, message }
     switch (result.kind) {
       case 'reply':
-        messages.inc({ message: result.message, outcome: result.reply })
-        log.debug({ ...fields, reply: result.reply, to: result.to }, 'DHCP reply')
+        this.#messages.inc({ message, outcome: result.reply })
+        this.#log.debug({ ...fields, reply: result.reply, to: result.to }, 'DHCP reply')
         socket.send(result.bytes, CLIENT_PORT, result.to, (error) => {
           if (error === null) return
-          messages.inc({ message: result.message, outcome: 'send-failed' })
-          log.debug({ ...fields, error }, 'DHCP reply could not be sent')
+          this.#messages.inc({ message, outcome: 'send-failed' })
+          this.#log.debug({ ...fields, error }, 'DHCP reply could not be sent')
         })
         return
       case 'noted':
-        messages.inc({ message: result.message, outcome: 'noted' })
-        if (result.message === 'decline' && listener.limits.warn.take(clock.monotonic()))
-          log.warn(fields, 'instance declines its address: it saw another machine use it')
-        else log.debug(fields, 'DHCP message noted')
+        this.#messages.inc({ message, outcome: 'noted' })
+        if (message === 'decline' && listener.limits.warn.take(this.#parts.clock.monotonic()))
+          this.#log.warn(fields, 'instance declines its address: it saw another machine use it')
+        else this.#log.debug(fields, 'DHCP message noted')
         return
       case 'silent':
-        messages.inc({ message: result.message, outcome: result.reason })
-        log.debug({ ...fields, reason: result.reason }, 'DHCP message dropped')
+        this.#messages.inc({ message, outcome: result.reason })
+        this.#log.debug({ ...fields, reason: result.reason }, 'DHCP message dropped')
         return
       default:
         assertNever(result)
     }
-  }
-
-  async function apply(pass: Pass): Promise<readonly []> {
-    const indexes = new Map((await host.nics()).map((nic) => [nic.hostLink, nic.index]))
-    const wanted = wantedClients(pass.want.local.instances, settings)
-    for (const listener of [...listeners.values()]) {
-      const client = wanted.get(listener.link)
-      if (client !== undefined && indexes.get(listener.link) === listener.index)
-        listener.client = client
-      else closeListener(listener)
-    }
-    const failures: unknown[] = []
-    for (const [link, client] of wanted) {
-      const index = indexes.get(link)
-      if (index === undefined || listeners.has(link)) continue
-      if (pass.signal.aborted || closed) break
-      await openListener(link, index, client).catch((error: unknown) => failures.push(error))
-    }
-    if (failures.length > 0)
-      throw unavailable(
-        `DHCP cannot listen on ${failures.length} of ${wanted.size} links`,
-        new AggregateError(failures),
-      )
-    return []
-  }
-
-  return {
-    name: 'dhcp',
-    gate: false,
-    apply,
-    async close() {
-      closed = true
-      for (const listener of [...listeners.values()]) closeListener(listener)
-    },
   }
 }
 

@@ -83,9 +83,9 @@ export type Parsed =
   | { readonly kind: 'malformed'; readonly reason: Malformed }
 
 /** Longest message that is looked at: what fits an Ethernet frame. No client has reason to send more. */
-export const MAX_PACKET_BYTES = 1500
+const MAX_PACKET_BYTES = 1500
 /** Shortest message that is sent: a BOOTP packet, which old clients and relays insist on (RFC 1542 section 2.1). */
-export const MIN_PACKET_BYTES = 300
+const MIN_PACKET_BYTES = 300
 /** IPv4 header without options, and UDP header. */
 export const IP_UDP_HEADER_BYTES = 28
 /** What every client must accept, headers included (RFC 2131 section 2: 576 octets, hence 312 of options). */

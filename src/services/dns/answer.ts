@@ -127,7 +127,7 @@ function negativeBody(authority: Authority, query: Query): ReplyBody {
 }
 
 /** The largest message the client can take. */
-export function replyLimit(query: Query, transport: Transport): number {
+function replyLimit(query: Query, transport: Transport): number {
   if (transport === 'tcp') return MAX_TCP_BYTES
   if (query.edns === null) return PLAIN_UDP_BYTES
   // Values below 512 mean 512, RFC 6891 section 6.2.3.

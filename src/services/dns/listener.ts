@@ -21,7 +21,7 @@ const MAX_CONNECTIONS = 512
 /** Room for bursts while the daemon is busy elsewhere. */
 const RECEIVE_BUFFER_BYTES = 1024 * 1024
 
-export type Refusal = 'stranger' | 'rate' | 'connections' | 'oversize' | 'unread' | 'socket'
+type Refusal = 'stranger' | 'rate' | 'connections' | 'oversize' | 'unread' | 'socket'
 
 export interface ListenerParts {
   readonly address: string

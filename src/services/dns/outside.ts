@@ -64,7 +64,7 @@ export type Reading =
   /** Not a reply to this question: go on waiting for the real one. */
   | { readonly kind: 'stray' }
 
-export type UselessReason = 'failure' | 'lame' | 'malformed' | 'ours'
+type UselessReason = 'failure' | 'lame' | 'malformed' | 'ours'
 
 /** The question a client's query asks of the outside. */
 export function outsideQuestion(query: Query): OutsideQuestion {

@@ -72,7 +72,7 @@ export const FLAG = {
 } as const
 
 /** The sender's OPT record: the size it takes by UDP, and whether it wants DNSSEC records (RFC 3225). */
-export interface Edns {
+interface Edns {
   readonly udpBytes: number
   readonly version: number
   readonly dnssecOk: boolean

@@ -33,7 +33,7 @@ export interface RecordSet {
 }
 
 /** One name: its records by type. Without records it merely has names beneath it (RFC 8020 section 2). */
-export type Node = ReadonlyMap<number, RecordSet>
+type Node = ReadonlyMap<number, RecordSet>
 
 /** A subtree that is ours alone. */
 export interface Authority {

@@ -75,24 +75,14 @@ export function createMetadata(parts: MetadataParts): HostService {
     ['reason'],
   )
   let callers: ReadonlyMap<string, Caller> = new Map()
-  const connections = new Map<string, number>()
+  const admit = doorkeeper((source) => callers.has(source))
 
   function onConnection(socket: Socket): void {
-    const source = socket.remoteAddress ?? ''
-    const count = connections.get(source) ?? 0
-    const reason = refusal(callers.has(source), count)
-    if (reason !== undefined) {
-      dropped.inc({ reason })
-      log.debug({ source, reason }, 'metadata connection refused')
-      socket.destroy()
-      return
-    }
-    connections.set(source, count + 1)
-    socket.once('close', () => {
-      const left = (connections.get(source) ?? 1) - 1
-      if (left === 0) connections.delete(source)
-      else connections.set(source, left)
-    })
+    const reason = admit(socket)
+    if (reason === undefined) return
+    dropped.inc({ reason })
+    log.debug({ source: socket.remoteAddress, reason }, 'metadata connection refused')
+    socket.destroy()
   }
 
   function reply(incoming: IncomingMessage): MetadataReply {
@@ -149,9 +139,24 @@ export function createMetadata(parts: MetadataParts): HostService {
   }
 }
 
-function refusal(isKnown: boolean, count: number): 'unknown-source' | 'too-many' | undefined {
-  if (!isKnown) return 'unknown-source'
-  return count >= MAX_CONNECTIONS_PER_SOURCE ? 'too-many' : undefined
+/** Counts the open connections of each source that is known; the returned function says why a new one may not stay. */
+function doorkeeper(
+  isKnown: (source: string) => boolean,
+): (socket: Socket) => 'unknown-source' | 'too-many' | undefined {
+  const connections = new Map<string, number>()
+  return (socket) => {
+    const source = socket.remoteAddress ?? ''
+    const count = connections.get(source) ?? 0
+    if (!isKnown(source)) return 'unknown-source'
+    if (count >= MAX_CONNECTIONS_PER_SOURCE) return 'too-many'
+    connections.set(source, count + 1)
+    socket.once('close', () => {
+      const left = (connections.get(source) ?? 1) - 1
+      if (left === 0) connections.delete(source)
+      else connections.set(source, left)
+    })
+    return undefined
+  }
 }
 
 /** Who may ask from which address. A caller keeps its request allowance from pass to pass. */

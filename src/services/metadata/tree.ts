@@ -31,7 +31,7 @@ export interface Directory {
   readonly entries: ReadonlyMap<string, Entry>
 }
 
-export interface Entry {
+interface Entry {
   /** The entry's line in the listing; usually its segment, with a slash when it is a directory. */
   readonly line: string
   readonly node: Document | Directory

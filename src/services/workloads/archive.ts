@@ -11,7 +11,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import type Dockerode from 'dockerode'
 import { messageOf, refused, unavailable } from '../../model/errors.ts'
-import { IMAGE_LABEL } from '../../model/names.ts'
+import { IMAGE_LABEL, IMAGE_REPOSITORY } from '../../model/names.ts'
 import { finished } from './docker-progress.ts'
 
 const GZIP_MAGIC = 0x1f8b
@@ -36,7 +36,7 @@ export interface ArchiveFile {
 
 /** Tag under which an imported archive is kept: it names the content. */
 export function archiveTag(digest: string): string {
-  return `atoll-image:${digest.slice('sha256:'.length)}`
+  return `${IMAGE_REPOSITORY}:${digest.slice('sha256:'.length)}`
 }
 
 /** Looks at the file and hashes it; refused when it is not one that may be imported. */
@@ -59,11 +59,22 @@ export async function readArchive(
 }
 
 async function realPathOf(path: string, directories: readonly string[]): Promise<string> {
+  // By its name first: nobody learns through an image which files the host has elsewhere.
+  if (!isBelow(path, directories)) throw notAllowed(path, directories)
   const real = await realpath(path).catch((error: unknown) => {
     throw refused('InvalidParameterValue', `file://${path} cannot be read: ${messageOf(error)}`)
   })
-  if (directories.some((dir) => real.startsWith(`${dir.replace(/\/+$/, '')}/`))) return real
-  throw refused(
+  const allowed = await Promise.all(directories.map((dir) => realpath(dir).catch(() => dir)))
+  if (isBelow(real, allowed)) return real
+  throw notAllowed(path, directories)
+}
+
+function isBelow(path: string, directories: readonly string[]): boolean {
+  return directories.some((dir) => path.startsWith(`${dir.replace(/\/+$/, '')}/`))
+}
+
+function notAllowed(path: string, directories: readonly string[]): Error {
+  return refused(
     'InvalidParameterValue',
     `file://${path} is not under an allowed image directory (${directories.join(', ')}); ` +
       'move it there or add its directory to the setting images.directories',
@@ -116,21 +127,25 @@ export async function importArchive(
     const hash = createHash('sha256')
     const tar = archive.compressed ? createGunzip() : passThrough(() => undefined)
     const counted = limited(archive.path, maxBytes, progress)
+    // Neither the file's side nor the engine's sees by itself that the other has given up: it would wait for ever.
+    const broken = new AbortController()
+    const abortSignal = AbortSignal.any([signal, broken.signal])
     const fed = pipeline(
       file.createReadStream({ start: 0, autoClose: false }),
       passThrough((chunk) => hash.update(chunk)),
       tar,
       counted,
-      { signal },
+      { signal: abortSignal },
     )
     const [repo, tag] = archiveTag(archive.digest).split(':')
-    // The engine reads the body as it comes; an error while feeding it must not go unheard.
+    const changes = [`LABEL ${IMAGE_LABEL}=${archive.digest}`]
     const imported = docker
-      .importImage(counted, { repo, tag, changes: [`LABEL ${IMAGE_LABEL}=${archive.digest}`] })
-      .then((stream) => finished(stream, () => undefined, signal))
-    const [feeding, importing] = await Promise.allSettled([fed, imported])
-    if (feeding.status === 'rejected') throw damaged(archive.path, feeding.reason)
-    if (importing.status === 'rejected') throw importing.reason
+      .importImage(counted, { repo, tag, changes, abortSignal })
+      .then((stream) => finished(stream, () => undefined, abortSignal))
+    const giveUp = (error: unknown) => broken.abort(error)
+    await Promise.all([fed.catch(giveUp), imported.catch(giveUp)])
+    signal.throwIfAborted()
+    if (broken.signal.aborted) throw damaged(archive.path, broken.signal.reason)
     if (`sha256:${hash.digest('hex')}` === archive.digest) return
     await docker.getImage(archiveTag(archive.digest)).remove({ force: true })
     throw unavailable(`file://${archive.path} changed while it was being imported`)

@@ -23,11 +23,14 @@ export function dockerError(error: unknown, doing: string): AtollError {
     : unavailable(message, error)
 }
 
-/** The engine's own words, without the client's prefix. */
+/** What docker-modem puts before the engine's words: `(HTTP code 500) server error - `. */
+const CLIENT_PREFIX = /^\(HTTP code \d{3}\) .*? - /
+
+/** The engine's own words, without the client's prefix. Of an answer that is a stream, docker-modem keeps no document. */
 export function reasonOf(error: unknown): string {
   const json = field(error, 'json')
   const message = field(json, 'message')
-  return typeof message === 'string' ? message : messageOf(error)
+  return typeof message === 'string' ? message : messageOf(error).replace(CLIENT_PREFIX, '').trim()
 }
 
 function field(value: unknown, name: string): unknown {

@@ -2,8 +2,6 @@
  * The Docker Engine's events about our containers: a live stream that mends itself, and a look back.
  * https://docs.docker.com/reference/api/engine/version/v1.41/#tag/System/operation/SystemEvents
  */
-import { createInterface } from 'node:readline'
-import type { Readable } from 'node:stream'
 import type Dockerode from 'dockerode'
 import { z } from 'zod'
 import type { Clock } from '../../lib/clock.ts'
@@ -11,6 +9,7 @@ import type { Log } from '../../lib/log.ts'
 import type { InstanceId } from '../../model/ids.ts'
 import { INSTANCE_LABEL, instanceFromMark } from '../../model/names.ts'
 import type { ContainerEvent } from './docker-have.ts'
+import { linesOf } from './docker-lines.ts'
 
 const eventSchema = z.object({
   Action: z.string(),
@@ -21,8 +20,6 @@ const eventSchema = z.object({
 const NANOS_IN_MS = 1_000_000
 const RETRY_FIRST_MS = 200
 const RETRY_LAST_MS = 5_000
-/** A longer event is not one. */
-const EVENT_LINE_LIMIT = 64 * 1024
 /** More events about one container than the engine keeps in all. */
 const HISTORY_LIMIT = 1_000
 
@@ -48,14 +45,10 @@ export async function followEvents(options: {
   let pauseMs = RETRY_FIRST_MS
   while (!signal.aborted) {
     try {
-      const stream = await openEvents(docker)
-      const end = () => stream.destroy()
-      signal.addEventListener('abort', end, { once: true })
+      const stream = await openEvents(docker, signal)
       pauseMs = RETRY_FIRST_MS
       listener.connected()
-      for await (const line of createInterface({ input: stream }))
-        if (line.length <= EVENT_LINE_LIMIT) report(line, listener)
-      signal.removeEventListener('abort', end)
+      for await (const line of linesOf(stream, signal)) report(line, listener)
     } catch (error) {
       if (!signal.aborted) log.debug({ error }, 'the Docker event stream broke')
     }
@@ -66,11 +59,11 @@ export async function followEvents(options: {
   }
 }
 
-async function openEvents(docker: Dockerode): Promise<Readable> {
-  const stream = await docker.getEvents({
+function openEvents(docker: Dockerode, signal: AbortSignal): Promise<NodeJS.ReadableStream> {
+  return docker.getEvents({
     filters: { type: ['container'], label: [INSTANCE_LABEL], event: ['start', 'die', 'destroy'] },
+    abortSignal: signal,
   })
-  return stream as Readable
 }
 
 function report(line: string, listener: EventListener): void {
@@ -91,17 +84,18 @@ function parseEvent(line: string): z.infer<typeof eventSchema> | null {
 export async function pastEvents(
   docker: Dockerode,
   containerId: string,
-  sinceMs: number,
-  nowMs: number,
+  { sinceMs, nowMs }: { readonly sinceMs: number; readonly nowMs: number },
+  signal: AbortSignal,
 ): Promise<readonly ContainerEvent[]> {
   const stream = await docker.getEvents({
     since: sinceMs / 1000,
     // Not in the engine's future, so that it answers from memory and closes. Fractions of a second count.
     until: nowMs / 1000,
     filters: { type: ['container'], container: [containerId], event: ['kill', 'die'] },
+    abortSignal: signal,
   })
   const events: ContainerEvent[] = []
-  for await (const line of createInterface({ input: stream as Readable })) {
+  for await (const line of linesOf(stream, signal)) {
     const event = parseEvent(line)
     if (event !== null && events.length < HISTORY_LIMIT)
       events.push({ action: event.Action, timeMs: event.timeNano / NANOS_IN_MS })

@@ -1,8 +1,7 @@
 /** The engine's progress stream of a pull or an import: JSON lines, the last of which may be an error. */
-import { createInterface } from 'node:readline'
-import type { Readable } from 'node:stream'
 import { z } from 'zod'
 import { unavailable } from '../../model/errors.ts'
+import { linesOf } from './docker-lines.ts'
 
 const lineSchema = z.object({
   status: z.string().optional(),
@@ -16,28 +15,21 @@ const lineSchema = z.object({
 /** Layers beyond this many are not counted. */
 const LAYER_LIMIT = 512
 
-/** Reads the stream to its end; calls `progress` with a short sentence; rejects `unavailable` with the engine's error. */
+/** Reads the stream to its end; calls `progress` with a short sentence; rejects `unavailable` with the engine's error, and when `signal` aborts. */
 export async function finished(
   stream: NodeJS.ReadableStream,
   progress: (message: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const readable = stream as Readable
-  const end = () => readable.destroy()
-  signal.addEventListener('abort', end, { once: true })
   const layers = new Map<string, { readonly current: number; readonly total: number }>()
-  try {
-    for await (const line of createInterface({ input: readable })) {
-      const parsed = parseLine(line)
-      if (parsed?.error !== undefined) throw unavailable(parsed.error)
-      const { current, total } = parsed?.progressDetail ?? {}
-      if (parsed?.id === undefined || current === undefined || total === undefined) continue
-      if (layers.size < LAYER_LIMIT) layers.set(parsed.id, { current, total })
-      progress(describe(parsed.status ?? 'Pulling', layers))
-    }
-    signal.throwIfAborted()
-  } finally {
-    signal.removeEventListener('abort', end)
+  for await (const line of linesOf(stream, signal)) {
+    const parsed = parseLine(line)
+    if (parsed?.error !== undefined) throw unavailable(parsed.error)
+    const { current, total } = parsed?.progressDetail ?? {}
+    if (parsed?.id === undefined || current === undefined || total === undefined) continue
+    if (layers.has(parsed.id) || layers.size < LAYER_LIMIT)
+      layers.set(parsed.id, { current, total })
+    progress(describe(parsed.status ?? 'Pulling', layers))
   }
 }
 

@@ -1,12 +1,10 @@
 /**
- * Reading containers: which are ours, and what has become of each.
- *
- * Ours are those with our label *and* our name: an image or a person may set the one or the other.
+ * Reading containers: which are ours (`instanceOfContainer`), and what has become of each.
  */
 import type Dockerode from 'dockerode'
 import type { Clock } from '../../lib/clock.ts'
 import type { InstanceId } from '../../model/ids.ts'
-import { containerName, INSTANCE_LABEL, instanceFromMark } from '../../model/names.ts'
+import { INSTANCE_LABEL, instanceOfContainer } from '../../model/names.ts'
 import type { EndedBy, WorkloadHave } from '../../plan/workloads.ts'
 import { bootOf, type InstanceFiles } from './boot-record.ts'
 import { dockerError, statusOf } from './docker-errors.ts'
@@ -38,7 +36,10 @@ export interface Reader {
 /** Containers as they were read, each valid until an event says otherwise. */
 export interface ContainerCache {
   get(id: string): Seen | undefined
-  set(seen: Seen): void
+  /** How often something here became invalid. To be taken before a container is read, for `set`. */
+  changes(): number
+  /** Keeps what was read, unless an event came in while it was being read: it may be older than the event. */
+  set(seen: Seen, changesBefore: number): void
   drop(id: string): void
   clear(): void
   /** Whether the event stream is open, without which nothing is kept. */
@@ -49,16 +50,25 @@ export interface ContainerCache {
 export function createCache(): ContainerCache {
   const seen = new Map<string, Seen>()
   let open = false
+  let changes = 0
+  const clear = () => {
+    changes += 1
+    seen.clear()
+  }
   return {
     get: (id) => seen.get(id),
-    set: (one) => {
-      if (open) seen.set(one.id, one)
+    changes: () => changes,
+    set(one, changesBefore) {
+      if (open && changes === changesBefore) seen.set(one.id, one)
     },
-    drop: (id) => void seen.delete(id),
-    clear: () => seen.clear(),
+    drop(id) {
+      changes += 1
+      seen.delete(id)
+    },
+    clear,
     trust(isOpen) {
       open = isOpen
-      seen.clear()
+      clear()
     },
   }
 }
@@ -75,9 +85,8 @@ export async function findAll(
     })
   const found = new Map<InstanceId, string>()
   for (const { Id, Names, Labels } of list) {
-    const instance = instanceFromMark(Labels[INSTANCE_LABEL])
-    if (instance !== undefined && Names.includes(`/${containerName(instance)}`))
-      found.set(instance, Id)
+    const instance = instanceOfContainer(Labels, Names)
+    if (instance !== undefined) found.set(instance, Id)
   }
   return found
 }
@@ -89,8 +98,7 @@ export async function findOne(docker: Dockerode, instance: InstanceId): Promise<
     .catch((error: unknown) => {
       throw dockerError(error, `find the container of ${instance}`)
     })
-  const name = `/${containerName(instance)}`
-  return list.find(({ Names }) => Names.includes(name))?.Id ?? null
+  return list.find(({ Names, Labels }) => instanceOfContainer(Labels, Names))?.Id ?? null
 }
 
 /** One container as the plan sees it; null when it went away while it was being read. */
@@ -100,9 +108,10 @@ export async function readHave(
   id: string,
   { fresh, signal }: { readonly fresh: boolean; readonly signal: AbortSignal },
 ): Promise<WorkloadHave | null> {
+  const changesBefore = cache.changes()
   const seen = cache.get(id) ?? (await inspect(docker, id, signal))
   if (seen === null) return null
-  cache.set(seen)
+  cache.set(seen, changesBefore)
   const { state } = seen
   const bootCount = bootOf(await files.readBoot(instance), state.StartedAt)
   if (state.Status === 'running') {
@@ -110,14 +119,19 @@ export async function readHave(
     const plugged = await plug.isPlugged(instance, life, fresh)
     return { instance, bootCount, state: workloadState(state, plugged, 'unknown') }
   }
-  const by = state.Status === 'exited' ? await findEnd(docker, clock, seen) : 'unknown'
+  const by = state.Status === 'exited' ? await findEnd(docker, clock, seen, signal) : 'unknown'
   return { instance, bootCount, state: workloadState(state, false, by) }
 }
 
-async function findEnd(docker: Dockerode, clock: Clock, { id, state }: Seen): Promise<EndedBy> {
-  const sinceMs = Date.parse(state.StartedAt) - CLOCK_SLACK_MS
+async function findEnd(
+  docker: Dockerode,
+  clock: Clock,
+  { id, state }: Seen,
+  signal: AbortSignal,
+): Promise<EndedBy> {
   if (state.StartedAt === NEVER_STARTED) return 'unknown'
-  const events = await pastEvents(docker, id, sinceMs, clock.now()).catch((error: unknown) => {
+  const span = { sinceMs: Date.parse(state.StartedAt) - CLOCK_SLACK_MS, nowMs: clock.now() }
+  const events = await pastEvents(docker, id, span, signal).catch((error: unknown) => {
     throw dockerError(error, 'ask for past events')
   })
   return endedBy(state, events)

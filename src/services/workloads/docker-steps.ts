@@ -70,7 +70,8 @@ async function launch(
 async function start(stepper: Stepper, want: InstanceWant, signal: AbortSignal): Promise<void> {
   const { kit, files } = stepper
   const seen = await read(stepper, want.id, signal)
-  if (seen === null) return
+  // Running after all, by somebody else: a record written now would take that start for the one before ours.
+  if (seen === null || seen.state.Status === 'running') return
   const startedBefore = seen.state.StartedAt
   await kit.prepare(want, files.path(want.id), startedBefore === NEVER_STARTED)
   await files.writeBoot(want.id, { bootCount: want.bootCount, startedBefore })
@@ -83,13 +84,15 @@ async function startAndPlug(
   id: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const { docker } = stepper
-  await docker
-    .getContainer(id)
-    .start({ abortSignal: signal })
-    .catch((error: unknown) => {
-      if (statusOf(error) !== NOT_MODIFIED) throw dockerError(error, `start ${want.image.location}`)
-    })
+  const { docker, cache } = stepper
+  try {
+    await docker.getContainer(id).start({ abortSignal: signal })
+  } catch (error) {
+    if (statusOf(error) !== NOT_MODIFIED) throw dockerError(error, `start ${want.image.location}`)
+  } finally {
+    // The engine's event says so too, but perhaps only after the next look.
+    cache.drop(id)
+  }
   const seen = await inspect(docker, id, signal)
   if (seen !== null) await plugIn(stepper, want, seen)
 }

@@ -82,7 +82,7 @@ export function renderKit(want: InstanceWant, firstBoot: boolean): readonly KitF
   const isScript = userData?.subarray(0, 2).toString('latin1') === '#!'
   return [
     { name: 'enter', content: ENTER_SCRIPT, mode: EXECUTABLE },
-    { name: 'first-boot', content: firstBoot ? '' : null, mode: PLAIN },
+    { name: 'first-boot', content: firstBoot ? lineOf(want.id) : null, mode: PLAIN },
     { name: 'authorized-keys', content: lineOf(want.publicKey), mode: PLAIN },
     // The mode tells the entry script whether it is one to run.
     { name: 'user-data', content: userData, mode: isScript ? EXECUTABLE : PLAIN },
@@ -136,6 +136,11 @@ async function assertStatic(path: string): Promise<void> {
   )
 }
 
+/** On the guest's own disk: the instance whose first boot it has seen. */
+const FIRST_BOOT_MARK = '/var/lib/atoll/first-boot'
+/** How often, ten times a second, user data looks for a network before it runs without one. */
+const NETWORK_TRIES = 600
+
 /**
  * The guest's first program: `busybox sh /.atoll/enter KIND COMMAND…`. KIND is a `GuestNetwork`.
  *
@@ -146,6 +151,7 @@ const ENTER_SCRIPT = `#!/.atoll/busybox sh
 # Atoll's entry into a guest; see src/services/workloads/guest-kit.ts.
 kit=${GUEST_KIT_MOUNT}
 bb=$kit/busybox
+mark=${FIRST_BOOT_MARK}
 kind=$1
 shift
 # The first process of a PID namespace ignores every signal it has no handler for.
@@ -158,6 +164,7 @@ plugged() {
   return 1
 }
 
+# A default route: the guest's network is up.
 routed() {
   while read -r link destination _; do
     [ "$link" = eth0 ] && [ "$destination" = 00000000 ] && return 0
@@ -186,13 +193,35 @@ seed_cloud_init() {
   fi
 }
 
+# Anyone may restart a container while our mark of its first boot still lies in the kit, so its own disk remembers too. The
+# mark is made before the work, as cloud-init's are: what runs once must not run twice.
+first_boot_due() {
+  [ -e "$kit/first-boot" ] || return 1
+  read -r instance <"$kit/first-boot"
+  seen=
+  [ -e "$mark" ] && read -r seen <"$mark"
+  [ "$seen" != "$instance" ] || return 1
+  ( $bb mkdir -p "\${mark%/*}" && echo "$instance" >"$mark" ) 2>/dev/null
+  return 0
+}
+
+# Scripts count on a network, which an image that asks for its address by DHCP has only later. Without one they run all the same.
+run_user_data() {
+  tries=0
+  until routed || [ $tries = ${NETWORK_TRIES} ]; do
+    $bb usleep 100000
+    tries=$((tries + 1))
+  done
+  exec "$kit/user-data"
+}
+
 first_boot() {
   if [ -x /usr/bin/cloud-init ] || [ -x /usr/local/bin/cloud-init ]; then
     seed_cloud_init
     return
   fi
   [ -e "$kit/authorized-keys" ] && install_key
-  [ -x "$kit/user-data" ] && ( "$kit/user-data" & )
+  [ -x "$kit/user-data" ] && ( run_user_data & )
 }
 
 unrunnable() {
@@ -223,7 +252,7 @@ fi
 program=
 resolve "$1"
 [ -n "$program" ] || unrunnable "the image's command does not exist or is not executable: $1"
-[ -e "$kit/first-boot" ] && first_boot
+first_boot_due && first_boot
 shift
 trap - TERM INT
 exec "$program" "$@"

@@ -7,12 +7,12 @@ import type Dockerode from 'dockerode'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import { type AtollError, assertNever, refused, unavailable } from '../../model/errors.ts'
+import { parseImageLocation } from '../../model/image-location.ts'
 import type { ImageWant } from '../../model/want.ts'
 import { archiveTag, importArchive, readArchive } from './archive.ts'
 import { dockerError, isAbsent, reasonOf, statusOf } from './docker-errors.ts'
 import { finished } from './docker-progress.ts'
 import type { DockerImage } from './docker-spec.ts'
-import { parseImageLocation } from './location.ts'
 
 export interface FetchOptions {
   readonly docker: Dockerode
@@ -44,6 +44,10 @@ const MIB = 1024 * 1024
 /** Rejects with the sentence that is to be shown when the image cannot be had. */
 export async function fetchImage(options: FetchOptions, want: ImageWant): Promise<Fetched> {
   const location = parseImageLocation(want.location)
+  if (location === undefined) {
+    const why = 'neither docker://name:tag nor file:///absolute/path.tar[.gz] without white space'
+    throw refused('InvalidParameterValue', `ImageLocation ${want.location} is ${why}`)
+  }
   switch (location.kind) {
     case 'docker':
       return fetchDocker(options, want, location.reference)
@@ -62,10 +66,10 @@ async function fetchDocker(
   const { docker } = options
   const { digest } = want
   if (digest !== null) {
-    const pinned = await patiently(options, () => inspectImage(docker, digest))
+    const pinned = await patiently(options, want.location, () => inspectImage(docker, digest))
     if (pinned !== null) return { digest: pinned.id, image: pinned }
   }
-  const present = await patiently(options, () => inspectImage(docker, reference))
+  const present = await patiently(options, want.location, () => inspectImage(docker, reference))
   const image = present ?? (await pull(options, want, reference))
   if (digest !== null && image.id !== digest) throw differs(want, image.id)
   return { digest: image.id, image }
@@ -100,12 +104,14 @@ async function fetchFile(options: FetchOptions, want: ImageWant, path: string): 
   const { docker, signal } = options
   const { digest } = want
   if (digest !== null) {
-    const image = await patiently(options, () => inspectImage(docker, archiveTag(digest)))
+    const image = await patiently(options, want.location, () =>
+      inspectImage(docker, archiveTag(digest)),
+    )
     if (image !== null) return { digest, image }
   }
   const archive = await readArchive(path, options, signal)
   if (digest !== null && archive.digest !== digest) throw differs(want, archive.digest)
-  const image = await patiently(options, async () => {
+  const image = await patiently(options, want.location, async () => {
     const present = await inspectImage(docker, archiveTag(archive.digest))
     if (present !== null) return present
     const tell = (bytes: number) => options.progress(`Importing: ${(bytes / MIB).toFixed(0)} MiB`)
@@ -119,6 +125,7 @@ async function fetchFile(options: FetchOptions, want: ImageWant, path: string): 
 /** Tries again for as long as the engine does not answer. */
 async function patiently<T>(
   { signal, clock, log }: FetchOptions,
+  location: string,
   attempt: () => Promise<T>,
 ): Promise<T> {
   for (let pauseMs = RETRY_FIRST_MS; ; pauseMs = Math.min(pauseMs * 2, RETRY_LAST_MS)) {
@@ -126,7 +133,7 @@ async function patiently<T>(
       return await attempt()
     } catch (error) {
       signal.throwIfAborted()
-      if (!isAbsent(error)) throw dockerError(error, 'read the image')
+      if (!isAbsent(error)) throw dockerError(error, `get ${location}`)
       log.debug({ error }, 'the Docker Engine does not answer, trying again')
       await clock.sleep(pauseMs, signal)
     }

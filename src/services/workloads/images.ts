@@ -15,7 +15,7 @@ import type { Images } from './driver.ts'
 import { type FetchOptions, fetchImage } from './image-fetch.ts'
 
 export interface DockerImages extends Images {
-  /** What containers need to know of an image that was `ready`. Errors: `unavailable` when it is no longer here. */
+  /** What containers need to know of an image that was `ready`. Errors: `unavailable` when that is no longer known; it is looked at anew. */
   details(digest: string): Promise<DockerImage>
   /** Drops what is known of this content: it turned out to be gone. */
   forget(digest: string): void
@@ -64,9 +64,16 @@ export function createDockerImages(options: DockerImagesOptions): DockerImages {
     changed()
   }
 
+  function forget(digest: string): void {
+    shelf.delete(digest)
+    for (const [key, { now }] of looks.entries())
+      if (now.kind === 'ready' && now.digest === digest) looks.delete(key)
+  }
+
   return {
     look(want) {
-      const key = `${want.location} ${want.digest ?? ''}`
+      // Without a digest it is this image's own look: the same location may hold something else by now.
+      const key = `${want.location} ${want.digest ?? want.id}`
       const known = looks.get(key)
       const old = known?.now.kind === 'failed' && clock.monotonic() - known.failedAt > FAILED_FOR_MS
       if (known !== undefined && !old) return known.now
@@ -77,14 +84,11 @@ export function createDockerImages(options: DockerImagesOptions): DockerImages {
     },
     async details(digest) {
       const image = shelf.get(digest)
-      if (image === undefined) throw unavailable(`the image ${digest} is not at hand`)
-      return image
+      if (image !== undefined) return image
+      forget(digest)
+      throw unavailable(`the image ${digest} is not at hand`)
     },
-    forget(digest) {
-      shelf.delete(digest)
-      for (const [key, { now }] of looks.entries())
-        if (now.kind === 'ready' && now.digest === digest) looks.delete(key)
-    },
+    forget,
     watch(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)

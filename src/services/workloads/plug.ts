@@ -4,9 +4,9 @@
  * Remembers which start of which container was plugged in. A start that it does not remember (by someone else, or before this
  * daemon) is reported as not plugged, and plugging repeats harmlessly.
  */
-import type { Host, NicSpec } from '../../host/host.ts'
+import type { Host } from '../../host/host.ts'
+import { nicSpec } from '../../host/nic.ts'
 import type { InstanceId } from '../../model/ids.ts'
-import { guestLinkName, nicLinkName } from '../../model/names.ts'
 import type { InstanceWant, NicWant } from '../../model/want.ts'
 import type { GuestNetwork } from './docker-spec.ts'
 
@@ -56,18 +56,6 @@ export function createPlug(
       return true
     },
     forget: (instance) => void plugged.delete(instance),
-  }
-}
-
-function nicSpec(nic: NicWant, mtuBytes: number): NicSpec {
-  return {
-    kind: 'veth',
-    hostLink: nicLinkName(nic.id),
-    guestLink: guestLinkName(nic.id),
-    mac: nic.mac,
-    ip: nic.ip,
-    gateway: nic.gateway,
-    mtu: mtuBytes,
   }
 }
 

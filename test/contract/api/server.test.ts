@@ -1,4 +1,5 @@
 /** The HTTP door: whatever comes in, an XML document in the form that EC2 clients read goes out. */
+import { once } from 'node:events'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import {
@@ -221,6 +222,20 @@ describe('an action', () => {
 })
 
 describe('limits', () => {
+  it('of connections for one client: what it opens beyond is closed, and another client is served', async () => {
+    await using api = await runApi([], { limits: { maxConnectionsOfOne: 2 } })
+    const idle = [connect(api.port, '127.0.0.1'), connect(api.port, '127.0.0.1')]
+    await Promise.all(idle.map((socket) => once(socket, 'connect')))
+    await once(connect(api.port, '127.0.0.1').resume(), 'close')
+    const other = connect({ port: api.port, host: '127.0.0.1', localAddress: '127.0.0.2' })
+    other.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+    expect(await text(other)).toContain('MissingAuthenticationToken')
+    idle[0]?.destroy()
+    const freed = async () => (await fetch(api.url).catch(() => undefined))?.status === 403
+    await expect.poll(freed).toBe(true)
+    idle[1]?.destroy()
+  })
+
   it('hold on requests in flight, and more are told to come again', async () => {
     const started = Promise.withResolvers<void>()
     const release = Promise.withResolvers<void>()

@@ -25,6 +25,7 @@ import type {
   Vpc,
 } from '../../../src/model/records.ts'
 import type { Store } from '../../../src/store/store.ts'
+import { instanceRecord } from '../../kit/records.ts'
 
 const NOW = '2026-11-22T08:33:27.000Z'
 
@@ -120,24 +121,11 @@ export function image(number: number, change: Partial<Image> = {}): Image {
 
 export function instance(number: number, change: Partial<Instance> = {}): Instance {
   return {
-    id: nth('i', number),
+    ...instanceRecord(nth('i', number), HOST),
     account: ACCOUNT,
     reservation: nth('r', number),
-    launchIndex: 0,
     image: nth('ami', 1),
-    type: 't3.micro',
-    host: HOST,
-    keyName: null,
-    userData: null,
-    state: 'pending',
-    wanted: 'run',
-    bootCount: 1,
-    bootSeen: 0,
-    transitionReason: '',
-    stateReason: null,
-    clientToken: null,
     launchedAt: NOW,
-    terminatedAt: null,
     ...change,
   }
 }

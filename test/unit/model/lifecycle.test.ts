@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AtollError } from '../../../src/model/errors.ts'
-import { formatId, parseAccountId, parseHostName } from '../../../src/model/ids.ts'
 import {
   applyFact,
   type InstanceFact,
@@ -13,32 +12,10 @@ import {
   TOMBSTONE_MS,
 } from '../../../src/model/lifecycle.ts'
 import type { Instance, InstanceState, Wanted } from '../../../src/model/records.ts'
+import { hostName, instanceId, instanceRecord } from '../../kit/records.ts'
 
 const NOW = '2026-11-22T08:33:27.000Z'
-const account = parseAccountId('000000000001')
-const host = parseHostName('here')
-if (account === undefined || host === undefined) throw new Error('bad literal')
-
-const launched: Instance = {
-  id: formatId('i', new Uint8Array(9)),
-  account,
-  reservation: formatId('r', new Uint8Array(9)),
-  launchIndex: 0,
-  image: formatId('ami', new Uint8Array(9)),
-  type: 't3.micro',
-  host,
-  keyName: null,
-  userData: null,
-  state: 'pending',
-  wanted: 'run',
-  bootCount: 1,
-  bootSeen: 0,
-  transitionReason: '',
-  stateReason: null,
-  clientToken: null,
-  launchedAt: NOW,
-  terminatedAt: null,
-}
+const launched: Instance = { ...instanceRecord(instanceId(1), hostName('here')), launchedAt: NOW }
 const id = launched.id
 
 /** A request on a record: the state after it, `same` when it changes nothing, or the code of the refusal. */
@@ -97,15 +74,13 @@ const anyFact: fc.Arbitrary<InstanceFact> = fc.oneof(
   fc
     .integer({ min: 1, max: 5 })
     .map((bootCount) => ({ kind: 'running' as const, instance: id, bootCount })),
-  fc
-    .integer({ min: 1, max: 5 })
-    .map((bootCount) => ({
-      kind: 'stopped' as const,
-      instance: id,
-      bootCount,
-      code: 'c',
-      message: 'm',
-    })),
+  fc.integer({ min: 1, max: 5 }).map((bootCount) => ({
+    kind: 'stopped' as const,
+    instance: id,
+    bootCount,
+    code: 'c',
+    message: 'm',
+  })),
   fc.constant({ kind: 'gone' as const, instance: id }),
   fc.constant({ kind: 'failed' as const, instance: id, code: 'c', message: 'm' }),
 )

@@ -71,12 +71,12 @@ export function bytesOf(packet: Packet): Uint8Array {
   return formatPacket(packet, 1500)
 }
 
-export const anyIpv4 = fc.integer({ min: 0, max: 0xffff_ffff }).map(ipv4FromNumber)
+const anyIpv4 = fc.integer({ min: 0, max: 0xffff_ffff }).map(ipv4FromNumber)
 /** Often one of the addresses that matter. */
-export const someIpv4 = fc.oneof(fc.constantFrom(ADDRESS, GATEWAY, ANOTHER, UNSPECIFIED), anyIpv4)
+const someIpv4 = fc.oneof(fc.constantFrom(ADDRESS, GATEWAY, ANOTHER, UNSPECIFIED), anyIpv4)
 
 /** Option codes that are values and not part of the format. */
-export const anyCode = fc.integer({ min: 1, max: 254 }).filter((code) => code !== OPTION.overload)
+const anyCode = fc.integer({ min: 1, max: 254 }).filter((code) => code !== OPTION.overload)
 
 /** Options of up to `maxBytes` a value. */
 export const anyOptions = (maxBytes: number) =>

@@ -3,14 +3,14 @@
  *
  * Reads inside the launch's own transaction, and refuses with the code of whatever does not exist.
  */
-import { type Ipv4, RESERVED_AT_START } from '../model/addr.ts'
-import { refused } from '../model/errors.ts'
-import type { AccountId, GroupId } from '../model/ids.ts'
-import type { Group, Host, Image, InstanceType, Subnet } from '../model/records.ts'
-import { chooseHost, isAssignable } from '../plan/placement.ts'
-import type { ReadTx } from '../store/store.ts'
-import type { LaunchNetwork, LaunchOrder } from './launch-order.ts'
-import { notFound } from './schemas.ts'
+import { type Ipv4, RESERVED_AT_START } from '../../model/addr.ts'
+import { refused } from '../../model/errors.ts'
+import type { AccountId, GroupId } from '../../model/ids.ts'
+import type { Group, Host, Image, InstanceType, Subnet } from '../../model/records.ts'
+import { chooseHost, isAssignable } from '../../plan/placement.ts'
+import type { ReadTx } from '../../store/store.ts'
+import { notFound } from '../schemas.ts'
+import type { LaunchNetwork, LaunchOrder } from './order.ts'
 
 export interface LaunchChoices {
   readonly image: Image

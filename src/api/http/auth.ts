@@ -7,10 +7,10 @@
  * Query-string signatures and temporary credentials are refused.
  */
 import { createHmac, hash, timingSafeEqual } from 'node:crypto'
-import { AtollError, refused } from '../model/errors.ts'
-import type { AccessKey } from '../model/records.ts'
-import type { Caller } from './action.ts'
-import { parseForm } from './wire/query.ts'
+import { AtollError, refused } from '../../model/errors.ts'
+import type { AccessKey } from '../../model/records.ts'
+import type { Caller } from '../action.ts'
+import { parseForm } from '../wire/query.ts'
 
 /** How far a signature's time may be from ours, either way. EC2 allows 15 minutes. */
 export const MAX_SKEW_MS = 15 * 60 * 1000
@@ -93,7 +93,7 @@ export function readClaim(request: SignedRequest, nowMs: number): Claim {
 }
 
 /** Whether the claim's signature is the one that this secret gives for this request. Compares in constant time. */
-export function proves(claim: Claim, request: SignedRequest, secret: string): boolean {
+function proves(claim: Claim, request: SignedRequest, secret: string): boolean {
   const bodyHash = sha256(request.body)
   const stated = headerOf(request, 'x-amz-content-sha256')
   if (stated !== undefined && (stated.length !== 1 || stated[0] !== bodyHash)) return false

@@ -6,22 +6,24 @@
  */
 import type { Socket } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import type { Log } from '../lib/log.ts'
-import type { Metrics } from '../lib/metrics.ts'
-import { unavailable } from '../model/errors.ts'
-import type { Action, ApiParts } from './action.ts'
+import type { Log } from '../../lib/log.ts'
+import type { Metrics } from '../../lib/metrics.ts'
+import { unavailable } from '../../model/errors.ts'
+import type { Action, ApiParts } from '../action.ts'
 import { type ApiAnswer, createDispatcher, type Dispatcher } from './dispatch.ts'
 import { type Fault, faultOf } from './faults.ts'
 import { createApiMeasures } from './measures.ts'
 
 /** What a client may ask of the server before it is refused or cut off. */
-export interface ApiLimits {
+interface ApiLimits {
   /** Largest request body, in bytes. */
   readonly bodyBytes: number
   /** Request line and headers together, in bytes. */
   readonly headerBytes: number
   /** Connections held open at the same time; more are closed at once. */
   readonly maxConnections: number
+  /** The same, of one address: one client that is slow on purpose does not shut out the others. */
+  readonly maxConnectionsOfOne: number
   /** How long a client may take to send a whole request. */
   readonly requestTimeoutMs: number
   /** How long an idle connection is kept. */
@@ -38,6 +40,7 @@ const DEFAULT_API_LIMITS: ApiLimits = {
   bodyBytes: 1024 * 1024,
   headerBytes: 16 * 1024,
   maxConnections: 1024,
+  maxConnectionsOfOne: 256,
   requestTimeoutMs: 30_000,
   // Longer than the clients' own, so that they are the ones to close and no request meets a closing socket.
   keepAliveTimeoutMs: 75_000,
@@ -80,7 +83,8 @@ export function createApi(options: ApiOptions): Api {
       try {
         await server.listen({ host: options.listen, port: options.port })
       } catch (error) {
-        throw unavailable(`the API cannot listen on ${options.listen} port ${options.port}`, error)
+        const where = `${options.listen} port ${options.port}`
+        throw unavailable(`the API cannot listen on ${where} (setting api.port)`, error)
       }
       const address = server.server.address()
       const port = typeof address === 'object' && address !== null ? address.port : options.port
@@ -114,6 +118,7 @@ function createServer(dispatcher: Dispatcher, limits: ApiLimits, log: Log): Fast
     frameworkErrors: (_error, _request, reply) => send(reply, dispatcher.refuse(NOT_HERE)),
   })
   server.server.maxConnections = limits.maxConnections
+  limitConnectionsOfOne(server, limits.maxConnectionsOfOne)
   server.removeAllContentTypeParsers()
   server.addContentTypeParser(
     '*',
@@ -132,6 +137,22 @@ function createServer(dispatcher: Dispatcher, limits: ApiLimits, log: Log): Fast
     return send(reply, dispatcher.refuse(fault))
   })
   return server
+}
+
+/** Closes at once what an address opens beyond its share. */
+function limitConnectionsOfOne(server: FastifyInstance, max: number): void {
+  const open = new Map<string, number>()
+  server.server.on('connection', (socket: Socket) => {
+    const client = socket.remoteAddress ?? ''
+    const count = (open.get(client) ?? 0) + 1
+    open.set(client, count)
+    socket.once('close', () => {
+      const left = (open.get(client) ?? 1) - 1
+      if (left === 0) open.delete(client)
+      else open.set(client, left)
+    })
+    if (count > max) socket.destroy()
+  })
 }
 
 const IDLE_CHECK_MS = 50

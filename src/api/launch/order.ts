@@ -7,11 +7,11 @@
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html
  */
 import { z } from 'zod'
-import type { Ipv4 } from '../model/addr.ts'
-import { refused } from '../model/errors.ts'
-import type { GroupId, ImageId, SubnetId } from '../model/ids.ts'
-import type { Call } from './action.ts'
-import { parseInput } from './parameters.ts'
+import type { Ipv4 } from '../../model/addr.ts'
+import { refused } from '../../model/errors.ts'
+import type { GroupId, ImageId, SubnetId } from '../../model/ids.ts'
+import type { Call } from '../action.ts'
+import { parseInput } from '../parameters.ts'
 import {
   dryRunShape,
   idListSchema,
@@ -21,7 +21,7 @@ import {
   tagSpecificationsSchema,
   textSchema,
   withCode,
-} from './schemas.ts'
+} from '../schemas.ts'
 
 /** What one RunInstances asks for, still unchecked against the records. */
 export interface LaunchOrder {

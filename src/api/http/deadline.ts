@@ -1,5 +1,5 @@
 /** A deadline around work that may not look at its signal: the caller is answered in time whatever the work does. */
-import { unavailable } from '../model/errors.ts'
+import { unavailable } from '../../model/errors.ts'
 
 /**
  * Runs `work` with a signal that aborts when the client is `gone` or after `timeoutMs`, and rejects with `unavailable` at

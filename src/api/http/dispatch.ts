@@ -4,18 +4,18 @@
  * Knows nothing of HTTP servers. Every request ends in exactly one answer, one log line and one count, whatever is thrown
  * on the way; it is cut off at a deadline, and only so many of them run at once.
  */
-import type { Log } from '../lib/log.ts'
-import { AtollError, bug, refused } from '../model/errors.ts'
-import type { Action, ApiParts, Caller } from './action.ts'
+import type { Log } from '../../lib/log.ts'
+import { AtollError, bug, refused } from '../../model/errors.ts'
+import type { Action, ApiParts, Caller } from '../action.ts'
+import { EC2_MODEL } from '../generated/ec2.ts'
+import { STS_MODEL } from '../generated/sts.ts'
+import { linkModel, type WireAction, type WireModel } from '../wire/model.ts'
+import { decodeInput, type Parameter, parseForm } from '../wire/query.ts'
+import { encodeAnswer, encodeError } from '../wire/xml.ts'
 import { authenticate, type SignedRequest } from './auth.ts'
 import { withDeadline } from './deadline.ts'
 import { type Fault, faultOf } from './faults.ts'
-import { EC2_MODEL } from './generated/ec2.ts'
-import { STS_MODEL } from './generated/sts.ts'
 import type { ApiMeasures } from './measures.ts'
-import { linkModel, type WireAction, type WireModel } from './wire/model.ts'
-import { decodeInput, type Parameter, parseForm } from './wire/query.ts'
-import { encodeAnswer, encodeError } from './wire/xml.ts'
 
 /** How much is worked on, and for how long. */
 export interface DispatchLimits {
@@ -26,7 +26,7 @@ export interface DispatchLimits {
 }
 
 /** A request and where it came from. */
-export interface ApiRequest extends SignedRequest {
+interface ApiRequest extends SignedRequest {
   /** The client's address, for the log. */
   readonly remote: string
   /** Aborts when the client is gone. */

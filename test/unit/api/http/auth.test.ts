@@ -7,10 +7,10 @@ import {
   MAX_SKEW_MS,
   readClaim,
   type SignedRequest,
-} from '../../../src/api/auth.ts'
-import { KEY, known } from '../../kit/api.ts'
-import { signedBySdk } from '../../kit/sdk.ts'
-import recorded from './recorded/signed-requests.json' with { type: 'json' }
+} from '../../../../src/api/http/auth.ts'
+import { KEY, known } from '../../../kit/api.ts'
+import { signedBySdk } from '../../../kit/sdk.ts'
+import recorded from '../recorded/signed-requests.json' with { type: 'json' }
 
 const findKey = async (id: string) => (id === KEY.id ? KEY : undefined)
 

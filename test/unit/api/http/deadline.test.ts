@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { withDeadline } from '../../../src/api/deadline.ts'
+import { withDeadline } from '../../../../src/api/http/deadline.ts'
 
 const LONG_MS = 60_000
 const stays = new AbortController().signal

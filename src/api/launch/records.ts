@@ -4,23 +4,23 @@
  * Runs inside the launch's transaction. Choices come from its snapshot; the store's conditional statements have the last
  * word, and a choice that lost is made again without the loser.
  */
-import { isoTime } from '../lib/clock.ts'
-import { type Ipv4, macFromRandom } from '../model/addr.ts'
-import { refused } from '../model/errors.ts'
+import { isoTime } from '../../lib/clock.ts'
+import { type Ipv4, macFromRandom } from '../../model/addr.ts'
+import { refused } from '../../model/errors.ts'
 import {
   formatId,
   type HostName,
   ID_BYTES,
   type InstanceId,
   type ReservationId,
-} from '../model/ids.ts'
-import type { Host, Instance, Nic } from '../model/records.ts'
-import { afterTaking, chooseAddress, chooseHost } from '../plan/placement.ts'
-import type { Tx } from '../store/store.ts'
-import type { Call } from './action.ts'
-import { addressInUse, type LaunchChoices } from './launch-choices.ts'
-import type { LaunchOrder } from './launch-order.ts'
-import { specifiedTags } from './schemas.ts'
+} from '../../model/ids.ts'
+import type { Host, Instance, Nic } from '../../model/records.ts'
+import { afterTaking, chooseAddress, chooseHost } from '../../plan/placement.ts'
+import type { Tx } from '../../store/store.ts'
+import type { Call } from '../action.ts'
+import { specifiedTags } from '../schemas.ts'
+import { addressInUse, type LaunchChoices } from './choices.ts'
+import type { LaunchOrder } from './order.ts'
 
 /** Random bytes of a MAC (`macFromRandom`). */
 const MAC_BYTES = 5

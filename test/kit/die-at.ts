@@ -1,0 +1,59 @@
+/**
+ * Loaded into a daemon before all else (`node --import`): SIGKILLs it at its k-th dealing with the world.
+ *
+ * Counted are SQLite statements, netlink messages, requests to the Docker Engine (begun, sent, answered), answers of the API, files
+ * written and programs started. Counting begins when the file named by ATOLL_DIE_FILE appears, with k in it, and ends when it goes;
+ * `<file>.count` says how far it came.
+ */
+import childProcess from 'node:child_process'
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import fs from 'node:fs/promises'
+import http from 'node:http'
+import { syncBuiltinESMExports } from 'node:module'
+import { DatabaseSync, StatementSync } from 'node:sqlite'
+import { RawNetlinkSocket } from 'netlink'
+
+const file = process.env['ATOLL_DIE_FILE'] ?? ''
+let count = 0
+
+function event(): void {
+  if (statSync(file, { throwIfNoEntry: false }) === undefined) {
+    count = 0
+    return
+  }
+  count += 1
+  writeFileSync(`${file}.count`, String(count))
+  if (count !== Number(readFileSync(file, 'utf8'))) return
+  rmSync(file)
+  process.kill(process.pid, 'SIGKILL')
+}
+
+/** Counts each call of these methods, before and after it. */
+function counting(object: object, ...names: readonly string[]): void {
+  for (const name of names) {
+    const method: unknown = Reflect.get(object, name)
+    if (typeof method !== 'function') throw new Error(`nothing to count: ${name}`)
+    Reflect.set(object, name, function (this: unknown, ...args: unknown[]) {
+      event()
+      const result: unknown = Reflect.apply(method, this, args)
+      event()
+      return result
+    })
+  }
+}
+
+counting(DatabaseSync.prototype, 'exec')
+counting(StatementSync.prototype, 'all', 'run')
+counting(RawNetlinkSocket.prototype, 'send')
+counting(http.ServerResponse.prototype, 'end')
+counting(childProcess, 'spawn')
+counting(fs, 'writeFile', 'rename', 'mkdir', 'rm', 'link', 'open')
+
+const { request } = http
+Reflect.set(http, 'request', (...args: Parameters<typeof request>) => {
+  event()
+  return request(...args)
+    .prependListener('finish', event)
+    .prependListener('response', event)
+})
+syncBuiltinESMExports()

@@ -1,0 +1,269 @@
+/**
+ * A whole host inside the test process: records on disk, the real kernel in a namespace of its own, a real Docker Engine, every
+ * service and the agent, put together as `main.ts` does. What it adds is a place to break each port, and time that runs faster
+ * where time is only waited for.
+ */
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startAgent } from '../../src/agent/agent.ts'
+import { bootstrap } from '../../src/agent/bootstrap.ts'
+import { createLedger } from '../../src/agent/ledger.ts'
+import { readSnapshot } from '../../src/agent/report.ts'
+import { allActions } from '../../src/api/actions/all.ts'
+import { createLocalBus } from '../../src/bus/local.ts'
+import type { Host } from '../../src/host/host.ts'
+import { createLinuxHost } from '../../src/host/linux.ts'
+import { nicDifferences, nicSpec } from '../../src/host/nic.ts'
+import { type Clock, systemClock } from '../../src/lib/clock.ts'
+import { silentLog } from '../../src/lib/log.ts'
+import { createMetrics } from '../../src/lib/metrics.ts'
+import { cidr } from '../../src/model/addr.ts'
+import { type InstanceId, parseHostName } from '../../src/model/ids.ts'
+import type { Instance } from '../../src/model/records.ts'
+import { wantFor } from '../../src/plan/want.ts'
+import { createDhcp } from '../../src/services/dhcp/dhcp.ts'
+import { createDns } from '../../src/services/dns/dns.ts'
+import { createFirewall } from '../../src/services/firewall.ts'
+import { createLinks } from '../../src/services/links.ts'
+import { createMetadata } from '../../src/services/metadata/metadata.ts'
+import { createDockerDriver } from '../../src/services/workloads/docker.ts'
+import type { WorkloadDriver } from '../../src/services/workloads/driver.ts'
+import { createDockerImages } from '../../src/services/workloads/images.ts'
+import { createWorkloads } from '../../src/services/workloads/workloads.ts'
+import { openSqliteStore } from '../../src/store/sql.ts'
+import type { Store } from '../../src/store/store.ts'
+import { startDocker } from './docker.ts'
+import { createNetns, type Netns } from './netns.ts'
+
+const ZONE = 'atoll-1a'
+const DNS_ZONE = 'atoll.internal'
+const MTU = 1500
+/** Passes and pauses come this much faster than on a real host. */
+const HURRY = 20
+
+/** What stands between the parts and their ports; each is the identity unless given. */
+export interface Breakers {
+  readonly host?: (host: Host) => Host
+  readonly driver?: (driver: WorkloadDriver) => WorkloadDriver
+  readonly store?: (store: Store) => Store
+}
+
+export interface WholeHost {
+  readonly netns: Netns
+  /** The records, not broken. */
+  readonly store: Store
+  /** Runs an EC2 action, on the records as they may be broken unless told otherwise. */
+  act(
+    action: string,
+    input: object,
+    options?: { readonly unbroken?: boolean },
+  ): Promise<Record<string, unknown>>
+  instance(id: InstanceId): Promise<Instance | undefined>
+  /** How records, kernel and engine differ from each other and from what the records want, in words; empty when they agree. */
+  differences(): Promise<readonly string[]>
+  /** Everything on this machine that belongs to an instance. */
+  leftovers(): Promise<readonly string[]>
+  close(): Promise<void>
+}
+
+const hurried: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now() * HURRY,
+  sleep: (ms, signal) => systemClock.sleep(ms / HURRY, signal),
+}
+
+function known<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('a value that the test needs is not there')
+  return value
+}
+
+/** Starts it; the calling thread is in its namespace until `close`. */
+export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost> {
+  const log = silentLog
+  const dir = await mkdtemp(join(tmpdir(), 'atoll-whole-'))
+  const netns = await createNetns('whole')
+  const leave = netns.enter()
+  const engine = await startDocker({ pid: netns.pid })
+  await engine.makeSampleImages()
+  const { docker } = engine
+
+  const store = await openSqliteStore({ file: join(dir, 'atoll.db'), log })
+  await store.migrate()
+  const network = { vpc: cidr('172.31.0.0/16'), subnet: cidr('172.31.0.0/20') }
+  const key = await bootstrap(store, { ...network, zone: ZONE }, randomBytes)
+  const bus = createLocalBus()
+  const name = known(parseHostName('whole'))
+  const metrics = createMetrics()
+  const linux = createLinuxHost({ log })
+  const host = breakers.host?.(linux) ?? linux
+  const images = createDockerImages({
+    docker,
+    directories: [dir],
+    maxBytes: 64 * 1024 * 1024,
+    clock: systemClock,
+    log,
+  })
+  const dockerDriver = createDockerDriver({
+    docker,
+    images,
+    host,
+    settings: {
+      stateDir: dir,
+      zone: DNS_ZONE,
+      stopSeconds: 0,
+      mtuBytes: MTU,
+      busyboxPath: '/bin/busybox',
+    },
+    clock: systemClock,
+    log,
+  })
+  const driver = breakers.driver?.(dockerDriver) ?? dockerDriver
+  const records = breakers.store?.(store) ?? store
+  const wake = () => bus.ring(name)
+  const dns = {
+    zone: DNS_ZONE,
+    forwarders: [],
+    timeoutMs: 100,
+    ttlSeconds: 30,
+    cacheEntries: 10,
+    maxOutstanding: 10,
+  }
+  const agent = startAgent(
+    {
+      store: records,
+      bus,
+      ledger: createLedger({ file: join(dir, 'ledger.json'), log }),
+      services: [
+        createFirewall({ host, metrics, settings: { instanceToHostPorts: [] } }),
+        createLinks({ host, metrics, mtu: MTU }),
+        createDhcp({
+          host,
+          settings: { leaseSeconds: 3600, mtu: MTU, zone: DNS_ZONE },
+          clock: systemClock,
+          metrics,
+          log,
+        }),
+        createDns({ settings: dns, metrics, log, clock: systemClock }),
+        createMetadata({
+          settings: { zone: DNS_ZONE, region: 'atoll-1', architecture: 'x86_64' },
+          key: randomBytes(32),
+          clock: systemClock,
+          metrics,
+          log,
+        }),
+        createWorkloads({ driver, images, wake, clock: hurried, log, metrics }),
+      ],
+      clock: hurried,
+      log,
+      metrics,
+    },
+    {
+      self: {
+        name,
+        zone: ZONE,
+        version: '0',
+        vcpus: 64,
+        memoryMiB: 65_536,
+        fabricAddress: null,
+      },
+      intervalMs: 2_000,
+      resyncMs: 120_000,
+      heartbeatMs: 10_000,
+    },
+  )
+  const parts = {
+    store: records,
+    bus,
+    clock: systemClock,
+    random: randomBytes,
+    settings: {
+      host: name,
+      region: 'atoll-1',
+      dnsZone: DNS_ZONE,
+      endpoint: '127.0.0.1:8773',
+      maxInstancesPerLaunch: 10,
+    },
+  }
+
+  async function leftovers(): Promise<readonly string[]> {
+    const links = (await netns.must(['ip', '-o', 'link'])).match(/at-[hg][0-9a-f]+/g) ?? []
+    const routes = (await netns.must(['ip', 'route', 'show', 'proto', '167']))
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('unreachable'))
+    const rules = (await netns.must(['nft', 'list', 'ruleset'])).match(/at-h[0-9a-f]{11}/g) ?? []
+    const containers = await docker.listContainers({ all: true })
+    const directories = await readdir(join(dir, 'instances')).catch(() => [])
+    return [
+      ...links.map((link) => `link ${link}`),
+      ...routes.map((route) => `route ${route}`),
+      ...rules.map((link) => `rule for ${link}`),
+      ...containers.flatMap(({ Names }) => Names),
+      ...directories.map((each) => `directory ${each}`),
+    ]
+  }
+
+  /** Of the instances that the records know, each against the kernel and the engine. */
+  async function differences(): Promise<readonly string[]> {
+    const want = wantFor(name, await readSnapshot(store))
+    if (want === null) return ['the records do not know the host']
+    const have = new Map((await linux.nics()).map((nic) => [nic.hostLink, nic]))
+    const found: string[] = []
+    for (const one of want.local.instances) {
+      const record = await instance(one.id)
+      const { State } = await docker.getContainer(`atoll-${one.id}`).inspect()
+      if (State.Running !== (one.run === 'run')) found.push(`${one.id} runs: ${State.Running}`)
+      const state = one.run === 'run' ? 'running' : 'stopped'
+      if (record?.state !== state) found.push(`${one.id} is ${record?.state} in the records`)
+      if (one.run === 'run' && record?.bootSeen !== one.bootCount)
+        found.push(`${one.id} has its boot ${record?.bootSeen} and not ${one.bootCount}`)
+      for (const nic of one.nics) {
+        const spec = nicSpec(nic, MTU)
+        found.push(...nicDifferences(spec, have.get(spec.hostLink)))
+        have.delete(spec.hostLink)
+        if (one.run === 'run') {
+          const pinged = await netns.run(['ping', '-c', '1', '-W', '0.2', nic.ip])
+          if (pinged.exitCode !== 0) found.push(`${one.id} does not answer`)
+        }
+      }
+    }
+    return [...found, ...[...have.keys()].map((link) => `link ${link}`)]
+  }
+
+  async function instance(id: InstanceId): Promise<Instance | undefined> {
+    return (await store.read((tx) => tx.instances({ ids: [id] })))[0]
+  }
+
+  return {
+    netns,
+    store,
+    instance,
+    leftovers,
+    differences,
+    async act(action, input, { unbroken = false } = {}) {
+      const found = known(allActions.find((one) => one.name === action))
+      const answer = await found.run({
+        input: { ...input },
+        caller: { account: key.account, user: key.user, accessKey: key.id },
+        requestId: 'request',
+        parts: unbroken ? { ...parts, store } : parts,
+        log,
+        signal: AbortSignal.timeout(30_000),
+      })
+      return answer as Record<string, unknown>
+    },
+    async close() {
+      await agent.close()
+      await driver.close()
+      await images.close()
+      await linux.close()
+      await bus.close()
+      await store.close()
+      await engine.close()
+      leave()
+      await netns.destroy()
+      await rm(dir, { recursive: true, force: true })
+    },
+  }
+}

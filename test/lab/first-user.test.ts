@@ -1,0 +1,275 @@
+/**
+ * The hostile and the unlucky first user: what somebody who has only the documentation tries on the first day, with a real cloud.
+ * What goes well is shown in `cloud.test.ts`.
+ */
+import { mkdir, symlink, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import {
+  DescribeImagesCommand,
+  DescribeInstancesCommand,
+  ImportKeyPairCommand,
+  type Instance,
+  RebootInstancesCommand,
+  RegisterImageCommand,
+  RunInstancesCommand,
+  StartInstancesCommand,
+  StopInstancesCommand,
+} from '@aws-sdk/client-ec2'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Cloud, createCloud, execute, smallType } from '../kit/cloud.ts'
+import { eventually, type Ran } from '../kit/netns.ts'
+
+const ROOT = join(import.meta.dirname, '../..')
+const DEADLINE_MS = 40_000
+const KEY = `ssh-ed25519 ${Buffer.concat([
+  Buffer.from([0, 0, 0, 11]),
+  Buffer.from('ssh-ed25519'),
+  Buffer.from([0, 0, 0, 32]),
+  Buffer.alloc(32, 7),
+]).toString('base64')} me`
+let cloud: Cloud
+
+beforeAll(async () => {
+  cloud = await createCloud('first-user')
+  await cloud.ec2.send(
+    new ImportKeyPairCommand({ KeyName: 'me', PublicKeyMaterial: Buffer.from(KEY) }),
+  )
+})
+afterAll(async () => {
+  await cloud?.destroy()
+})
+
+async function register(name: string, location: string): Promise<string> {
+  const { ImageId = '' } = await cloud.ec2.send(
+    new RegisterImageCommand({ Name: name, ImageLocation: location }),
+  )
+  return ImageId
+}
+
+async function run(image: string, userData = ''): Promise<string> {
+  const { Instances: [instance] = [] } = await cloud.ec2.send(
+    new RunInstancesCommand({
+      ImageId: image,
+      InstanceType: smallType,
+      KeyName: 'me',
+      UserData: Buffer.from(userData).toString('base64'),
+      MinCount: 1,
+      MaxCount: 1,
+    }),
+  )
+  return instance?.InstanceId ?? ''
+}
+
+async function look(id: string): Promise<Instance | undefined> {
+  const { Reservations: [reservation] = [] } = await cloud.ec2.send(
+    new DescribeInstancesCommand({ InstanceIds: [id] }),
+  )
+  return reservation?.Instances?.[0]
+}
+
+async function untilState(id: string, ...states: readonly string[]): Promise<void> {
+  const is = async () => states.includes((await look(id))?.State?.Name ?? '')
+  await eventually(`${id} is ${states.join(' or ')}`, is, DEADLINE_MS)
+}
+
+function docker(...args: readonly string[]): Promise<Ran> {
+  return execute('/usr/bin/docker', ['--host', `unix://${cloud.docker.socketPath}`, ...args])
+}
+
+async function read(id: string, file: string): Promise<string> {
+  return (await cloud.inside(id, ['cat', file])).stdout
+}
+
+const USER_DATA = `#!/bin/sh
+{ ip -4 -o addr show dev eth0; echo ran; } >>/ran
+`
+
+describe.each(['latest', 'static'])('user data in the image %s', (kind) => {
+  it('runs once, with the network up, and the key is there once, whoever restarts the container', async () => {
+    const id = await run(
+      await register(`user-data-${kind}`, `docker://atoll-sample:${kind}`),
+      USER_DATA,
+    )
+    const ran = async () => (await read(id, '/ran')).includes('ran')
+    await eventually('it has run', ran, DEADLINE_MS)
+    expect(await read(id, '/ran')).toContain((await look(id))?.PrivateIpAddress)
+
+    // The daemon is not there to take its mark of the first boot away.
+    await cloud.stop('SIGKILL')
+    await docker('restart', '-t', '0', `atoll-${id}`)
+    await cloud.start()
+    await untilState(id, 'running')
+    await cloud.ec2.send(new RebootInstancesCommand({ InstanceIds: [id] }))
+    await cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [id] }))
+    await untilState(id, 'stopped')
+    await cloud.ec2.send(new StartInstancesCommand({ InstanceIds: [id] }))
+    await untilState(id, 'running')
+    const page = async () =>
+      (await cloud.inside(id, ['wget', '-q', '-O', '-', 'http://127.0.0.1/'])).exitCode === 0
+    await eventually('it serves again', page, DEADLINE_MS)
+    expect((await read(id, '/ran')).match(/ran\n/g)).toHaveLength(1)
+    expect(await read(id, '/root/.ssh/authorized_keys')).toBe(`${KEY}\n`)
+  })
+})
+
+const WALK = `
+walk() {
+  wget -q -O - "http://169.254.169.254$1" | { cat; echo; } | while read -r entry; do
+    case $entry in
+      '') ;;
+      */) walk "$1$entry" ;;
+      *=*) walk "$1\${entry%%=*}/" ;;
+      *) wget -q -O /dev/null "http://169.254.169.254$1$entry" && echo "ok $1$entry" || echo "BAD $1$entry" ;;
+    esac
+  done
+}
+walk /latest/meta-data/; walk /latest/dynamic/; walk /2009-04-04/meta-data/
+`
+
+it('everything that the metadata tree lists is there', async () => {
+  const id = await run(await register('walk', 'docker://atoll-sample:static'))
+  await untilState(id, 'running')
+  const { stdout } = await cloud.inside(id, ['sh', '-c', WALK])
+  const leaves = stdout.trim().split('\n')
+  expect(leaves.filter((leaf) => !leaf.startsWith('ok '))).toEqual([])
+  expect(leaves).toContain('ok /latest/meta-data/public-keys/0/openssh-key')
+  expect(leaves).toContain('ok /latest/dynamic/instance-identity/document')
+  expect(stdout).toMatch(/ok \/latest\/meta-data\/network\/interfaces\/macs\/02:.*\/local-ipv4s/)
+})
+
+describe('archives', () => {
+  const HEADER_BYTES = 512
+
+  /** The first block of an archive with a file of this size (tar(5)), and nothing else. */
+  function tarHead(sizeBytes: number): Buffer {
+    const head = Buffer.alloc(HEADER_BYTES)
+    head.write('zero')
+    head.write('0000644\0', 100)
+    head.write(`${sizeBytes.toString(8).padStart(11, '0')}\0`, 124)
+    head.write('ustar\x0000', 257)
+    head.write('0', 156)
+    head.fill(' ', 148, 156)
+    const sum = head.reduce((total, byte) => total + byte, 0)
+    head.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148)
+    return head
+  }
+
+  it('that are no good fail with one clear sentence, and say nothing of the host', async () => {
+    const dir = join(cloud.dir, 'images')
+    const empty = tarHead(1_000_000)
+    await Promise.all([
+      mkdir(join(dir, 'directory.tar')),
+      symlink('/etc/shadow', join(dir, 'out.tar')),
+      writeFile(join(dir, 'junk.tar'), Buffer.alloc(4096, 'junk')),
+      writeFile(join(dir, 'torn.tar'), empty),
+      writeFile(join(dir, 'torn.tar.gz'), gzipSync(empty).subarray(0, 20)),
+    ])
+    await truncate(join(dir, 'torn.tar'), HEADER_BYTES * 4)
+    const expected: readonly (readonly [string, RegExp])[] = [
+      [`${dir}/directory.tar`, /not a regular file/],
+      [`${dir}/out.tar`, /not under an allowed image directory/],
+      [`${dir}/junk.tar`, /neither a tar archive/],
+      [`${dir}/torn.tar`, /torn\.tar: .*unexpected EOF/],
+      [`${dir}/torn.tar.gz`, /is damaged/],
+      [`${dir}/absent.tar`, /no such file/],
+      ['/etc/absent.tar', /not under an allowed image directory/],
+    ]
+    const images = await Promise.all(
+      expected.map(([path], index) => register(`archive ${index}`, `file://${path}`)),
+    )
+    const states = async () => {
+      const { Images = [] } = await cloud.ec2.send(new DescribeImagesCommand({ ImageIds: images }))
+      return new Map(Images.map((image) => [image.ImageId, image]))
+    }
+    const failed = async () =>
+      [...(await states()).values()].every(({ State }) => State === 'failed')
+    await eventually('all have failed', failed, DEADLINE_MS)
+    const found = await states()
+    for (const [index, [, reason]] of expected.entries()) {
+      const message = found.get(images[index])?.StateReason?.Message
+      expect(message).toMatch(reason)
+      expect(message).not.toMatch(/HTTP code|\n| $/)
+    }
+  })
+})
+
+it('the AWS CLI registers an archive by its bare path, as it reads file:// itself', async () => {
+  const archive = join(cloud.dir, 'images/rootfs.tar.gz')
+  const script = join(ROOT, 'scripts/make-sample-image')
+  expect((await execute(script, ['--archive', archive])).exitCode).toBe(0)
+  const text = ['--query', 'ImageId', '--output', 'text'] as const
+  const command = ['ec2', 'register-image', '--name', 'own', '--image-location', archive] as const
+  const registered = await cloud.aws(...command, ...text)
+  expect(registered).toMatchObject({ exitCode: 0, stderr: '' })
+  await untilState(await run(registered.stdout.trim()), 'running')
+
+  await cloud.stop('SIGTERM')
+  expect((await cloud.atoll('teardown', '--yes')).stdout).toMatch(/removed image atoll-image:/)
+  const images = await docker('images', '--format', '{{.Repository}}')
+  expect(images.stdout).not.toContain('atoll-image')
+  await cloud.start()
+})
+
+it('one instance hammered by many at once ends as the last one wanted it', async () => {
+  const id = await run(await register('storm', 'docker://atoll-sample:latest'))
+  await untilState(id, 'running')
+  const InstanceIds = [id]
+  const commands = [
+    () => cloud.ec2.send(new StopInstancesCommand({ InstanceIds })),
+    () => cloud.ec2.send(new StartInstancesCommand({ InstanceIds })),
+    () => cloud.ec2.send(new RebootInstancesCommand({ InstanceIds })),
+  ]
+  const answers = await Promise.allSettled(
+    Array.from({ length: 60 }, (_, turn) => commands[turn % commands.length]?.()),
+  )
+  for (const answer of answers)
+    if (answer.status === 'rejected')
+      expect(answer.reason).toMatchObject({ name: 'IncorrectInstanceState' })
+  await untilState(id, 'running', 'stopped')
+  if ((await look(id))?.State?.Name === 'stopped')
+    await cloud.ec2.send(new StartInstancesCommand({ InstanceIds }))
+  await untilState(id, 'running')
+  const address = (await look(id))?.PrivateIpAddress ?? ''
+  const answersPing = async () =>
+    (await cloud.netns.run(['ping', '-c', '1', '-W', '1', address])).exitCode === 0
+  await eventually('it answers', answersPing, DEADLINE_MS)
+})
+
+describe('a daemon that cannot start says why, and what to change', () => {
+  async function start(name: string, settings: string): Promise<Ran> {
+    const dir = join(cloud.dir, name)
+    await mkdir(join(dir, 'state'), { recursive: true })
+    const file = join(dir, 'atoll.yaml')
+    await writeFile(
+      file,
+      `stateDir: ${dir}/state\nruntimeDir: ${dir}/run\nlog: {level: silent}\n` +
+        `docker: {socket: ${dir}/none.sock}\n${settings}`,
+    )
+    return execute(join(ROOT, 'bin/atolld'), ['--config', file], { timeoutMs: 15_000 })
+  }
+
+  it('the API port is taken', async () => {
+    const { exitCode, stderr } = await start('api', 'metrics: {port: 9774}\n')
+    expect(exitCode).toBe(1)
+    expect(stderr).toMatch(
+      /cannot listen on 0\.0\.0\.0 port 8773 \(setting api\.port\): .*EADDRINUSE/,
+    )
+  })
+
+  it('the port of the metrics is taken', async () => {
+    const { exitCode, stderr } = await start('metrics', 'api: {port: 8774}\n')
+    expect(exitCode).toBe(1)
+    expect(stderr).toMatch(/port 9773 \(setting metrics\.port\): .*EADDRINUSE/)
+  })
+
+  it('the records are not a database', async () => {
+    await mkdir(join(cloud.dir, 'junk/state'), { recursive: true })
+    const file = join(cloud.dir, 'junk/state/atoll.db')
+    await writeFile(file, 'this is no database '.repeat(100))
+    const { exitCode, stderr } = await start('junk', '')
+    expect(exitCode).toBe(1)
+    expect(stderr).toContain(`The records in ${file} cannot be opened`)
+    expect(stderr).toContain('not a database')
+  })
+})

@@ -1,0 +1,30 @@
+/** Instance types by name. */
+import { describe, expect, it } from 'vitest'
+import { describeInstanceTypes } from '../../../../src/api/actions/instance-types.ts'
+import { openCloud } from '../../../kit/api-cloud.ts'
+
+describe('instance types', () => {
+  it('are one for one name', async () => {
+    await using cloud = await openCloud()
+    const found = await cloud.run(describeInstanceTypes, { InstanceTypes: ['t3.micro'] })
+    expect(found['InstanceTypes']).toMatchObject([
+      {
+        InstanceType: 't3.micro',
+        MemoryInfo: { SizeInMiB: 1024 },
+        BurstablePerformanceSupported: false,
+      },
+    ])
+  })
+
+  it.each([
+    [describeInstanceTypes, { InstanceTypes: ['x9.huge'] }, 'InvalidInstanceType'],
+    [
+      describeInstanceTypes,
+      { InstanceTypes: ['t3.micro'], MaxResults: 5 },
+      'InvalidParameterCombination',
+    ],
+  ])('$name refuses %j with %s', async (action, input, code) => {
+    await using cloud = await openCloud()
+    expect(await cloud.refusal(action, input)).toBe(code)
+  })
+})

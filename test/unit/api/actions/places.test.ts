@@ -1,0 +1,32 @@
+/** One region, the zones of its hosts, and what an account may ask of itself. */
+import { describe, expect, it } from 'vitest'
+import {
+  describeAccountAttributes,
+  describeAvailabilityZones,
+  describeRegions,
+} from '../../../../src/api/actions/places.ts'
+import { openCloud, ZONE } from '../../../kit/api-cloud.ts'
+
+describe('places', () => {
+  it('are one region and the zones of its hosts', async () => {
+    await using cloud = await openCloud()
+    expect(await cloud.run(describeRegions)).toMatchObject({ Regions: [{ RegionName: 'atoll' }] })
+    expect(await cloud.run(describeAvailabilityZones)).toMatchObject({
+      AvailabilityZones: [{ ZoneName: ZONE, State: 'available', RegionName: 'atoll' }],
+    })
+    expect(
+      await cloud.run(describeAccountAttributes, { AttributeNames: ['default-vpc'] }),
+    ).toMatchObject({
+      AccountAttributes: [{ AttributeValues: [{ AttributeValue: cloud.vpc.id }] }],
+    })
+  })
+
+  it.each([
+    [describeRegions, { RegionNames: ['mars'] }, 'InvalidParameterValue'],
+    [describeAvailabilityZones, { ZoneNames: ['mars'] }, 'InvalidParameterValue'],
+    [describeAccountAttributes, { AttributeNames: ['mood'] }, 'InvalidParameterValue'],
+  ])('$name refuses %j with %s', async (action, input, code) => {
+    await using cloud = await openCloud()
+    expect(await cloud.refusal(action, input)).toBe(code)
+  })
+})

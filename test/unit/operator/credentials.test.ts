@@ -1,0 +1,60 @@
+/** The operator's copy of the first key, and the text that a shell reads. */
+import { execFileSync } from 'node:child_process'
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import {
+  environmentText,
+  readCredentials,
+  writeCredentials,
+} from '../../../src/operator/credentials.ts'
+import { account } from '../../kit/records.ts'
+
+const key = { id: 'AKIAEXAMPLE', secret: 'a/b+c=', account, user: 'admin' }
+const where = { region: 'atoll-1', endpoint: 'http://127.0.0.1:8773' }
+let directory: string
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'atoll-credentials-'))
+})
+afterEach(() => rm(directory, { recursive: true, force: true }))
+
+test('what was written is read back; root only may, and nothing else is left', async () => {
+  await writeCredentials(directory, key, where)
+  expect(await readCredentials(directory)).toEqual({
+    accessKeyId: key.id,
+    secretAccessKey: key.secret,
+    ...where,
+  })
+  expect((await stat(join(directory, 'credentials.json'))).mode & 0o777).toBe(0o600)
+  expect(await readdir(directory)).toEqual(['credentials.json'])
+})
+
+test('written again, it says the new endpoint', async () => {
+  await writeCredentials(directory, key, where)
+  await writeCredentials(directory, key, { ...where, endpoint: 'http://127.0.0.1:1' })
+  expect(await readCredentials(directory)).toMatchObject({ endpoint: 'http://127.0.0.1:1' })
+})
+
+test.each(['', '{}', '{"accessKeyId":1}'])('a file with %j is refused', async (text) => {
+  await writeFile(join(directory, 'credentials.json'), text)
+  await expect(readCredentials(directory)).rejects.toThrow(/damaged: remove it and restart atolld/)
+})
+
+test('before the first start of the daemon, it says who writes the file', async () => {
+  await expect(readCredentials(directory)).rejects.toThrow(/cannot be read: atolld writes it/)
+})
+
+test('a shell that evaluates the text has the variables', () => {
+  const text = environmentText({ accessKeyId: key.id, secretAccessKey: key.secret, ...where })
+  const said = execFileSync('sh', ['-c', `${text}\nenv`], { encoding: 'utf8', env: {} })
+  const variables = said.split('\n').filter((line) => line.startsWith('AWS_'))
+  expect(variables.sort()).toEqual([
+    'AWS_ACCESS_KEY_ID=AKIAEXAMPLE',
+    'AWS_DEFAULT_REGION=atoll-1',
+    'AWS_ENDPOINT_URL=http://127.0.0.1:8773',
+    'AWS_REGION=atoll-1',
+    'AWS_SECRET_ACCESS_KEY=a/b+c=',
+  ])
+})

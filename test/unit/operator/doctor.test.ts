@@ -1,0 +1,78 @@
+/** The doctor looks at everything, changes nothing, and says of each finding how to mend it. */
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { beforeAll, expect, test } from 'vitest'
+import { type Config, configSchema } from '../../../src/config.ts'
+import { type DoctorCheck, examine } from '../../../src/operator/doctor.ts'
+
+const settings = { docker: { socket: '/nowhere/docker.sock' }, api: { listen: '127.0.0.1' } }
+let checks: ReadonlyMap<string, DoctorCheck>
+
+async function look(config: Config): Promise<ReadonlyMap<string, DoctorCheck>> {
+  return new Map((await examine(config)).map((check) => [check.name, check]))
+}
+
+beforeAll(async () => {
+  checks = await look(configSchema.parse(settings))
+})
+
+test('every prerequisite is looked at once', () => {
+  expect([...checks.keys()]).toEqual([
+    'root',
+    'node',
+    'nftables',
+    'network devices',
+    'docker',
+    'busybox',
+    'memory',
+    'disk',
+    'metadata address',
+    'API port',
+    'metrics port',
+    'DNS forwarders',
+  ])
+})
+
+test('whatever is not well comes with the way to mend it, and only that', () => {
+  for (const { result, found, mend } of checks.values()) {
+    expect(found).not.toBe('')
+    expect(mend === null).toBe(result === 'ok')
+  }
+})
+
+test('an engine that does not answer is a failure that names its socket', () => {
+  expect(checks.get('docker')).toMatchObject({
+    result: 'fail',
+    found: expect.stringContaining('/nowhere/docker.sock'),
+  })
+})
+
+test('a port that is taken is named with its setting', async () => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  try {
+    const found = await look(configSchema.parse({ ...settings, api: { ...settings.api, port } }))
+    expect(found.get('API port')).toMatchObject({
+      result: 'warn',
+      mend: expect.stringContaining('api.port'),
+    })
+  } finally {
+    server.close()
+  }
+})
+
+test('more memory kept back than there is cannot work', async () => {
+  const all = configSchema.parse(settings)
+  const capacity = { ...all.capacity, reserveMemoryMiB: Number.MAX_SAFE_INTEGER }
+  const found = await look({ ...all, capacity })
+  expect(found.get('memory')).toMatchObject({ result: 'fail' })
+})
+
+test('forwarders are those of the settings where these name some', async () => {
+  const found = await look(
+    configSchema.parse({ ...settings, dns: { forwarders: ['192.0.2.1', '192.0.2.2'] } }),
+  )
+  expect(found.get('DNS forwarders')).toMatchObject({ found: '192.0.2.1, 192.0.2.2' })
+})

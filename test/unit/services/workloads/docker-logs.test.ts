@@ -1,0 +1,34 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { demultiplex, tail } from '../../../../src/services/workloads/docker-logs.ts'
+
+describe('log frames', () => {
+  const frame = (payload: Uint8Array, stream: number) => {
+    const header = Buffer.alloc(8)
+    header[0] = stream
+    header.writeUInt32BE(payload.length, 4)
+    return Buffer.concat([header, payload])
+  }
+
+  test('give back what was framed', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.uint8Array(), fc.constantFrom(1, 2))), (parts) => {
+        const framed = Buffer.concat(parts.map(([payload, stream]) => frame(payload, stream)))
+        expect(demultiplex(framed)).toEqual(Buffer.concat(parts.map(([payload]) => payload)))
+      }),
+    )
+  })
+
+  test('that are cut off or nonsense end quietly', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
+        expect(demultiplex(Buffer.from(bytes)).length).toBeLessThanOrEqual(bytes.length)
+      }),
+    )
+  })
+
+  test('only the end is kept', () => {
+    expect(tail(Buffer.from('hello'), 2).toString()).toBe('lo')
+    expect(tail(Buffer.from('hello'), 9).toString()).toBe('hello')
+  })
+})
