@@ -11,6 +11,7 @@ import { systemRunner } from '../lib/runner.ts'
 import { METADATA_ADDRESS } from '../model/addr.ts'
 import { messageOf } from '../model/errors.ts'
 import { LINK_PREFIX } from '../model/names.ts'
+import { readAdmin } from './admin-client.ts'
 
 /** One prerequisite. `mend` is null when there is nothing to do. */
 export interface DoctorCheck {
@@ -41,8 +42,11 @@ export async function examine(config: Config): Promise<readonly DoctorCheck[]> {
     ['memory', () => checkMemory(config)],
     ['disk', () => checkDisk(config.stateDir)],
     ['metadata address', checkMetadataAddress],
-    ['API port', () => checkPort(config.api.listen, config.api.port, 'api.port')],
-    ['metrics port', () => checkPort(config.metrics.listen, config.metrics.port, 'metrics.port')],
+    ['API port', () => checkPort(config, config.api.listen, config.api.port, 'api.port')],
+    [
+      'metrics port',
+      () => checkPort(config, config.metrics.listen, config.metrics.port, 'metrics.port'),
+    ],
     ['DNS forwarders', () => checkForwarders(config)],
   ]
   const found: DoctorCheck[] = []
@@ -153,7 +157,12 @@ function checkMetadataAddress(): Verdict {
     : fail(`${METADATA_ADDRESS} is on ${holder[0]}`, `take the address off ${holder[0]}`)
 }
 
-async function checkPort(host: string, port: number, key: string): Promise<Verdict> {
+async function checkPort(
+  config: Config,
+  host: string,
+  port: number,
+  key: string,
+): Promise<Verdict> {
   const server = createServer()
   const code = await new Promise<string | null>((resolve) => {
     server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
@@ -161,9 +170,21 @@ async function checkPort(host: string, port: number, key: string): Promise<Verdi
   })
   server.close()
   if (code === null) return ok(`${host}:${port} is free`)
-  return code === 'EADDRINUSE'
-    ? warn(`${host}:${port} is taken`, `fine if it is atolld (atoll status); else set ${key}`)
-    : fail(`${host}:${port} cannot be had (${code})`, `set ${key} to another`)
+  if (code === 'EADDRINUSE' && (await daemonAnswers(config.runtimeDir)))
+    return ok(`${host}:${port} is taken, and atolld runs here`)
+  return fail(
+    `${host}:${port} cannot be had (${code})`,
+    `end what holds it, or set ${key} to another`,
+  )
+}
+
+async function daemonAnswers(runtimeDir: string): Promise<boolean> {
+  try {
+    await readAdmin(runtimeDir, '/v1/status')
+    return true
+  } catch {
+    return false
+  }
 }
 
 async function checkForwarders(config: Config): Promise<Verdict> {

@@ -55,7 +55,7 @@ test('a port that is taken is named with its setting', async () => {
   try {
     const found = await look(configSchema.parse({ ...settings, api: { ...settings.api, port } }))
     expect(found.get('API port')).toMatchObject({
-      result: 'warn',
+      result: 'fail',
       mend: expect.stringContaining('api.port'),
     })
   } finally {
