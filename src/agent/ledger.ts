@@ -92,12 +92,14 @@ class FileLedger {
         { host: want.local.host, generation: fresh.local.generation, kept: want.local.generation },
         'records are older than what this host already did; its own part is kept',
       )
-    if (!isDeepStrictEqual(want, known)) {
-      this.#known = want
+    // An equal want is the one that is known already: services may tell by its identity that nothing changed.
+    const newest = known !== null && isDeepStrictEqual(want, known) ? known : want
+    if (newest !== known) {
+      this.#known = newest
       this.#written = false
     }
-    if (!this.#written) await this.#write(want)
-    return want
+    if (!this.#written) await this.#write(newest)
+    return newest
   }
 
   /** The records answer, so an unreadable disk is no reason to stand still. */

@@ -3,8 +3,9 @@
  *
  * One line per change: a constant message plus fields (host, service, instance, request, generation) and the reason.
  */
+import { createRequire } from 'node:module'
 import { pino } from 'pino'
-import pretty from 'pino-pretty'
+import type { PinoPretty } from 'pino-pretty'
 
 /** The part of pino that the house uses: fields first, constant message second. */
 export interface Log {
@@ -27,14 +28,74 @@ export function createLog(options: {
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
-    // Every thrown thing under `error` is printed with its whole chain of causes.
-    serializers: { error: pino.stdSerializers.errWithCause },
+    serializers: { error: describeError },
   }
   const onTerminal =
     options.format === 'pretty' || (options.format === 'auto' && process.stderr.isTTY)
   return onTerminal
-    ? pino(settings, pretty({ destination: 2, sync: true, ignore: 'pid,hostname' }))
+    ? pino(settings, loadPretty()({ destination: 2, sync: true, ignore: 'pid,hostname' }))
     : pino(settings, pino.destination({ dest: 2, sync: true }))
+}
+
+/** Only people at a terminal need it, so a daemon does without its megabyte. */
+function loadPretty(): typeof PinoPretty {
+  return createRequire(import.meta.url)('pino-pretty')
+}
+
+/** Causes that are told of one error; an aggregate may have hundreds. */
+const CAUSES_SHOWN = 10
+
+/**
+ * A thrown thing as it is printed under `error`. What the world did (an error that carries a code or a kind, and is no bug) is its
+ * message and those of its causes: where in our code it was met tells nobody anything. Whatever else it is may be our fault, and is
+ * printed with every stack.
+ */
+export function describeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  if (!isExpected(error)) return pino.stdSerializers.errWithCause(error)
+  const causes = causesOf(error).map((cause) => titleOf(cause))
+  const { kind, code, detail } = error as { kind?: unknown; code?: unknown; detail?: object }
+  return {
+    kind,
+    code,
+    message: error.message,
+    ...(causes.length > 0 && { causes }),
+    ...(detail !== undefined && Object.keys(detail).length > 0 && { detail }),
+  }
+}
+
+/** Whether the whole chain is of the kind that happens to a program without a fault. */
+function isExpected(error: Error): boolean {
+  return [error, ...causesOf(error)].every((one) => {
+    if (one instanceof AggregateError) return true
+    if (one instanceof Error && 'kind' in one) return one.kind !== 'bug'
+    // Foreign errors that a program is to expect have a code (errno, SQLite, HTTP). A TypeError is a mistake even when it has one.
+    if (!(one instanceof Error) || one instanceof TypeError || one instanceof RangeError)
+      return false
+    return 'code' in one || 'statusCode' in one
+  })
+}
+
+/** What caused an error, nearest first, members of aggregates among them. */
+function causesOf(error: Error): readonly unknown[] {
+  const causes: unknown[] = []
+  const next = (at: unknown): readonly unknown[] => {
+    if (at instanceof AggregateError) return at.errors
+    return at instanceof Error && at.cause !== undefined ? [at.cause] : []
+  }
+  const waiting = [...next(error)]
+  for (let at = waiting.shift(); at !== undefined; at = waiting.shift()) {
+    causes.push(at)
+    if (causes.length === CAUSES_SHOWN) break
+    waiting.unshift(...next(at))
+  }
+  return causes
+}
+
+function titleOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const code = 'code' in error ? `${error.code}: ` : ''
+  return error.message.startsWith(code) ? error.message : `${code}${error.message}`
 }
 
 /** A logger that says nothing, for tests. */

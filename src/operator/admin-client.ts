@@ -1,6 +1,7 @@
 /** Reading the daemon's unix socket from the command line. */
-import { request } from 'node:http'
+
 import { join } from 'node:path'
+import { request } from '../lib/http.ts'
 import { unavailable } from '../model/errors.ts'
 
 const TIMEOUT_MS = 5000

@@ -80,7 +80,7 @@ export function createFirewall(options: {
       const touched = loaded?.generation !== (await host.rulesGeneration())
       if (loaded?.script !== script) {
         await load(script)
-        pass.log.info({ generation: pass.want.local.generation }, 'firewall rules replaced')
+        pass.log.info({}, 'firewall rules replaced')
       } else if (touched || pass.resync) await verify(loaded, pass)
       // Docker brings its chains with it when it starts, and that, too, is somebody touching the rules.
       if (touched || pass.resync) await coexist(host, pass)

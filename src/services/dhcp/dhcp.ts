@@ -76,6 +76,9 @@ class DhcpService implements HostService {
   readonly #messages: Counter<'message' | 'outcome'>
   readonly #open: Gauge<never>
   readonly #listeners = new Map<string, Listener>()
+  #served:
+    | { readonly instances: readonly InstanceWant[]; readonly clients: ReadonlyMap<string, Client> }
+    | undefined
   #closed = false
 
   constructor(parts: DhcpParts) {
@@ -92,7 +95,13 @@ class DhcpService implements HostService {
   async apply(pass: Pass): Promise<readonly []> {
     const { host, settings } = this.#parts
     const indexes = new Map((await host.nics()).map((nic) => [nic.hostLink, nic.index]))
-    const wanted = wantedClients(pass.want.local.instances, settings)
+    // Options are built once for each want, not once for each pass.
+    if (this.#served?.instances !== pass.want.local.instances)
+      this.#served = {
+        instances: pass.want.local.instances,
+        clients: wantedClients(pass.want.local.instances, settings),
+      }
+    const wanted = this.#served.clients
     for (const listener of [...this.#listeners.values()]) {
       const client = wanted.get(listener.link)
       if (client !== undefined && indexes.get(listener.link) === listener.index)

@@ -40,6 +40,9 @@ export interface ContainerCache {
   changes(): number
   /** Keeps what was read, unless an event came in while it was being read: it may be older than the event. */
   set(seen: Seen, changesBefore: number): void
+  /** The boot of a container that runs, as it was kept; it cannot become another one without an event. */
+  boot(seen: Seen): number | undefined
+  keepBoot(seen: Seen, boot: number): void
   drop(id: string): void
   clear(): void
   /** Whether the event stream is open, without which nothing is kept. */
@@ -49,6 +52,7 @@ export interface ContainerCache {
 /** An empty cache that keeps nothing before it is told that the event stream is open. */
 export function createCache(): ContainerCache {
   const seen = new Map<string, Seen>()
+  const boots = new WeakMap<Seen, number>()
   let open = false
   let changes = 0
   const clear = () => {
@@ -61,6 +65,8 @@ export function createCache(): ContainerCache {
     set(one, changesBefore) {
       if (open && changes === changesBefore) seen.set(one.id, one)
     },
+    boot: (one) => boots.get(one),
+    keepBoot: (one, boot) => void boots.set(one, boot),
     drop(id) {
       changes += 1
       seen.delete(id)
@@ -113,8 +119,9 @@ export async function readHave(
   if (seen === null) return null
   cache.set(seen, changesBefore)
   const { state } = seen
-  const bootCount = bootOf(await files.readBoot(instance), state.StartedAt)
+  const bootCount = cache.boot(seen) ?? bootOf(await files.readBoot(instance), state.StartedAt)
   if (state.Status === 'running') {
+    if (bootCount !== null) cache.keepBoot(seen, bootCount)
     const life = { containerId: id, startedAt: state.StartedAt, pid: seen.pid }
     const plugged = await plug.isPlugged(instance, life, fresh)
     return { instance, bootCount, state: workloadState(state, plugged, 'unknown') }
