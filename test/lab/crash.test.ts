@@ -26,8 +26,8 @@ const LOOK_EVERY_MS = 300
 const KINDS = ['static', 'latest'] as const
 type Kind = (typeof KINDS)[number]
 /** Lives in which the daemon dies at exact points, and at moments by the clock. */
-const LIVES_BY_POINT = 8
-const LIVES_BY_CLOCK = 4
+const LIVES_BY_POINT = 5
+const LIVES_BY_CLOCK = 3
 /** Dealings after the request to register an archive at which it dies. */
 const IMPORT_POINTS = [10, 30, 50, 65, 80, 100]
 const USER_DATA = Buffer.from('#!/bin/sh\necho ran >>/ran\n').toString('base64')
