@@ -95,7 +95,9 @@ ensure_packages() {
 # last: an installation that was cut off is done again.
 install_npm_packages() {
   cd "$ROOT"
-  npm ci --ignore-scripts --no-audit --no-fund "$@"
+  # Not `npm ci`: npm 11 refuses a lock file that lacks the optional packages of foreign platforms, and a registry mirror that
+  # does not carry those cannot put them there. `--no-save` takes the locked versions and leaves the lock file as it is.
+  npm install --no-save --ignore-scripts --no-audit --no-fund "$@"
   npm rebuild node --no-audit --no-fund
   node_modules/.bin/node --version
   npm_packages_wanted "$@" >node_modules/.atoll-installed
@@ -117,7 +119,7 @@ ensure_npm_packages() {
   ensure_packages libatomic1 libstdc++6
   command -v npm >/dev/null || ensure_packages npm
   npm_packages_are_current "$@" ||
-    step "Install npm packages and Node from package-lock.json" "check that the npm registry can be reached: npm ping" \
+    step "Install npm packages and Node from package-lock.json" "check that the npm registry can be reached (npm ping), and read the lines above" \
       install_npm_packages "$@"
   export PATH="$ROOT/node_modules/.bin:$PATH"
 }
