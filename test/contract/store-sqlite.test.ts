@@ -56,7 +56,11 @@ describe('the file', () => {
   it('that is no database is unavailable, and stays as it is', async () => {
     const text = 'this is somebody’s letter and no database. '.repeat(100)
     await writeFile(file, text)
-    await expect(open()).rejects.toMatchObject({ kind: 'unavailable', trouble: 'away' })
+    await expect(open()).rejects.toMatchObject({
+      kind: 'unavailable',
+      message: expect.stringContaining(file),
+      cause: { trouble: 'away' },
+    })
     expect((await stat(file)).size).toBe(Buffer.byteLength(text))
   })
 
