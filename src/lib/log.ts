@@ -50,7 +50,7 @@ const CAUSES_SHOWN = 10
  * message and those of its causes: where in our code it was met tells nobody anything. Whatever else it is may be our fault, and is
  * printed with every stack.
  */
-function describeError(error: unknown): unknown {
+export function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return error
   if (!isExpected(error)) return pino.stdSerializers.errWithCause(error)
   const causes = causesOf(error).map((cause) => titleOf(cause))

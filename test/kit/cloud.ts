@@ -190,9 +190,13 @@ export async function isWell(): Promise<boolean> {
   }
 }
 
-/** A cloud for as long as `work` takes. When it fails, the end of the daemon's log is part of the error. */
-export async function withCloud<T>(label: string, work: (cloud: Cloud) => Promise<T>): Promise<T> {
-  const cloud = await createCloud(label)
+/** A cloud for as long as `work` takes; `config` as for `createCloud`. When it fails, the end of the daemon's log is part of the error. */
+export async function withCloud<T>(
+  label: string,
+  work: (cloud: Cloud) => Promise<T>,
+  config = '',
+): Promise<T> {
+  const cloud = await createCloud(label, config)
   try {
     return await work(cloud)
   } catch (cause) {

@@ -131,6 +131,13 @@ describe('a ledger', () => {
     expect((await stat(file)).ino).not.toBe(ino)
   })
 
+  it('returns the very want it knows when an equal one comes', async () => {
+    const ledger = createLedger({ file, log: silentLog })
+    const first = await ledger.accept(want(1, 'web'))
+    expect(await ledger.accept(want(1, 'web'))).toBe(first)
+    expect(await ledger.accept(want(1, 'db'))).not.toBe(first)
+  })
+
   it('takes calls one after the other', async () => {
     const ledger = createLedger({ file, log: silentLog })
     await Promise.all([3, 1, 4, 2].map((generation) => ledger.accept(want(generation, 'web'))))
