@@ -204,7 +204,7 @@ export const configSchema = z.strictObject({
         .number()
         .min(0.2)
         .max(300)
-        .default(5)
+        .default(10)
         .describe('Longest time between two looks at the records'),
       resyncSeconds: z
         .number()

@@ -63,10 +63,12 @@ export function execute(
       killSignal: 'SIGKILL' as const,
       maxBuffer: 64 * 1024 * 1024,
     }
-    execFile(program, [...args], settings, (error, stdout, stderr) => {
+    const child = execFile(program, [...args], settings, (error, stdout, stderr) => {
       const exitCode = error === null ? 0 : typeof error.code === 'number' ? error.code : 255
       done({ exitCode, stdout, stderr })
     })
+    // Some programs (lxc) read what is not a terminal to its end.
+    child.stdin?.end()
   })
 }
 
