@@ -161,19 +161,23 @@ function defaultText(field: z.core.$ZodType, key: string): string {
 /** The settings as a YAML file with every key, its description as a comment: what `--print-config` prints. */
 export function printConfig(config: Config): string {
   const values = plain(config)
-  let section = ''
+  let open: readonly string[] = []
   const lines: string[] = []
   for (const { key, description } of settingsReference()) {
-    const [first = '', ...rest] = key.split('.')
-    if (rest.length > 0 && first !== section) lines.push(`${first}:`)
-    section = first
-    const indent = rest.length > 0 ? '  ' : ''
-    const value = key
-      .split('.')
-      .reduce<unknown>((node, name) => (isRecord(node) ? node[name] : undefined), values)
+    const path = key.split('.')
+    const sections = path.slice(0, -1)
+    for (const [depth, section] of sections.entries())
+      if (open.slice(0, depth + 1).join('.') !== sections.slice(0, depth + 1).join('.'))
+        lines.push(`${'  '.repeat(depth)}${section}:`)
+    open = sections
+    const indent = '  '.repeat(sections.length)
+    const value = path.reduce<unknown>(
+      (node, name) => (isRecord(node) ? node[name] : undefined),
+      values,
+    )
     lines.push(`${indent}# ${description}`)
     lines.push(
-      `${indent}${rest.at(-1) ?? first}: ${stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trim()}`,
+      `${indent}${path.at(-1)}: ${stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trim()}`,
     )
   }
   return `${lines.join('\n')}\n`

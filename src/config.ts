@@ -7,6 +7,7 @@
 import { hostname } from 'node:os'
 import { z } from 'zod'
 import { cidrContains, parseCidr, parseIpv4 } from './model/addr.ts'
+import { VXLAN_OVERHEAD_BYTES } from './model/fabric.ts'
 import { parseHostName } from './model/ids.ts'
 
 /** Where the daemon looks without `--config`. */
@@ -41,6 +42,44 @@ const dnsName = z
     /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/,
     'must be a lower-case DNS name without a final dot',
   )
+/** An engine's address, `host:port`; the port may be left out. IPv4 or a DNS name. */
+const nodeAddress = z
+  .string()
+  .max(260)
+  .regex(
+    /^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?(?::[1-9][0-9]{0,4})?$/,
+    'must be an address or name, and a port where it is not the usual one: 10.0.0.1 or db1.example:3306',
+  )
+const nodeList = z.array(nodeAddress).max(16)
+const engineTls = z
+  .strictObject({
+    ca: absolutePath
+      .nullable()
+      .default(null)
+      .describe('CA certificates (PEM) that the engine must be signed by; null: no TLS'),
+    cert: absolutePath
+      .nullable()
+      .default(null)
+      .describe("This host's certificate (PEM), if the engine asks for one"),
+    key: absolutePath.nullable().default(null).describe('The key of that certificate (PEM)'),
+  })
+  .superRefine(({ ca, cert, key }, context) => {
+    if ((cert === null) !== (key === null))
+      context.addIssue({ code: 'custom', path: ['key'], message: 'is needed together with cert' })
+    if (ca === null && cert !== null)
+      context.addIssue({ code: 'custom', path: ['ca'], message: 'is needed when cert is given' })
+  })
+  .prefault({})
+/** Each kind of engine but the embedded one needs somebody to talk to. */
+function needsNodes(embedded: string) {
+  return (
+    { kind, nodes }: { readonly kind: string; readonly nodes: readonly string[] },
+    context: z.RefinementCtx,
+  ) => {
+    if (kind !== embedded && nodes.length === 0)
+      context.addIssue({ code: 'custom', path: ['nodes'], message: `is needed with kind ${kind}` })
+  }
+}
 const zoneName = z
   .string()
   .regex(/^[a-z][a-z0-9-]{0,62}$/, 'must be lower-case letters, digits and hyphens')
@@ -68,6 +107,80 @@ export const configSchema = z.strictObject({
   runtimeDir: absolutePath
     .default('/run/atoll')
     .describe('What must not: sockets and the boot epoch'),
+  cluster: z
+    .strictObject({
+      secretFile: absolutePath
+        .nullable()
+        .default(null)
+        .describe(
+          "File with the cluster's secret, alike on all hosts: signs what they tell each other, and is the engines' password unless they have their own",
+        ),
+    })
+    .prefault({}),
+  store: z
+    .strictObject({
+      kind: z
+        .enum(['sqlite', 'mariadb'])
+        .default('sqlite')
+        .describe('sqlite: a file in stateDir, for one host; mariadb: a (Galera) server for many'),
+      nodes: nodeList
+        .default([])
+        .describe('MariaDB nodes in order of preference, alike on all hosts: 10.0.0.1:3306'),
+      database: z
+        .string()
+        .regex(/^[a-z][a-z0-9_]{0,63}$/, 'must be lower-case letters, digits and _')
+        .default('atoll')
+        .describe('Name of the database'),
+      user: z.string().min(1).max(80).default('atoll').describe('User of the database'),
+      passwordFile: absolutePath
+        .nullable()
+        .default(null)
+        .describe("File with the user's password; null: the cluster's secret"),
+      tls: engineTls,
+    })
+    .superRefine(needsNodes('sqlite'))
+    .prefault({}),
+  bus: z
+    .strictObject({
+      kind: z
+        .enum(['local', 'rabbitmq'])
+        .default('local')
+        .describe('local: in process, for one host; rabbitmq: a broker for many'),
+      nodes: nodeList.default([]).describe('RabbitMQ nodes in order of preference: 10.0.0.1:5672'),
+      vhost: z.string().min(1).max(128).default('/').describe('Virtual host on the broker'),
+      user: z.string().min(1).max(80).default('atoll').describe('User of the broker'),
+      passwordFile: absolutePath
+        .nullable()
+        .default(null)
+        .describe("File with the user's password; null: the cluster's secret"),
+      tls: engineTls,
+    })
+    .superRefine(needsNodes('local'))
+    .prefault({}),
+  fabric: z
+    .strictObject({
+      address: ipv4Text
+        .nullable()
+        .default(null)
+        .describe('Where the other hosts reach this one; null on a single host'),
+      mode: z
+        .enum(['direct', 'vxlan'])
+        .default('direct')
+        .describe(
+          'direct: all hosts are on one layer-2 segment; vxlan: there are routers between them',
+        ),
+      vni: z.int().min(1).max(16_777_215).default(4196).describe('VXLAN network identifier'),
+      port: port.default(4789).describe('UDP port of VXLAN'),
+    })
+    .superRefine(({ address, mode }, context) => {
+      if (mode === 'vxlan' && address === null)
+        context.addIssue({
+          code: 'custom',
+          path: ['address'],
+          message: 'is needed with mode vxlan',
+        })
+    })
+    .prefault({}),
   api: z
     .strictObject({
       listen: ipv4Text.prefault('0.0.0.0').describe('Address of the EC2 API'),
@@ -94,7 +207,15 @@ export const configSchema = z.strictObject({
       subnet: ipv4Network
         .prefault('172.31.0.0/20')
         .describe('Network of the default subnet, inside the VPC; read at the first start only'),
-      mtu: z.int().min(576).max(9000).default(1500).describe('MTU of instance links, in bytes'),
+      mtu: z
+        .int()
+        .min(576)
+        .max(9000)
+        .nullable()
+        .default(null)
+        .describe(
+          'MTU of instance links, in bytes; null: 1500, or 1450 where fabric.mode is vxlan',
+        ),
       instanceToHostPorts: z
         .array(port)
         .max(64)
@@ -236,6 +357,13 @@ export const configSchema = z.strictObject({
 
 /** All settings, complete and checked. */
 export type Config = z.output<typeof configSchema>
+
+const ETHERNET_MTU_BYTES = 1500
+
+/** MTU of instance links, in bytes: as set, or what fits into a fabric of ordinary Ethernet. */
+export function instanceMtuBytes({ network, fabric }: Pick<Config, 'network' | 'fabric'>): number {
+  return network.mtu ?? ETHERNET_MTU_BYTES - (fabric.mode === 'vxlan' ? VXLAN_OVERHEAD_BYTES : 0)
+}
 
 /** What the command line tools take from the environment. */
 export interface Environment {
