@@ -2,7 +2,12 @@
  * The schema's history: ordered migrations, each applied once, by whichever host comes first.
  *
  * A migration that has left the house is never edited; a change is a new one. Statements are safe to repeat, because not
- * every engine can undo half a migration. Nothing is ever migrated back: a daemon refuses records from its future.
+ * every engine can undo half a migration. Nothing is ever migrated back.
+ *
+ * Hosts of two versions work on the same records while a cluster is upgraded. So the first digit of a migration's name is the
+ * schema's generation, and within a generation migrations only add: tables, indexes, and columns that have a default and that an older
+ * daemon may leave alone. A daemon goes on with additions that it does not know, and refuses a generation that it does not know.
+ * What must break older daemons starts a new generation (`1…`), in a release whose hosts are all stopped for the upgrade.
  */
 import type { Kysely } from 'kysely'
 import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from 'kysely/migration'
@@ -10,41 +15,72 @@ import type { Log } from '../lib/log.ts'
 import { AtollError, unavailable } from '../model/errors.ts'
 import { EngineError } from './dialects.ts'
 import { firstRecords } from './migrations/0001-first-records.ts'
+import { leases } from './migrations/0002-leases.ts'
+import { commits } from './migrations/0003-commits.ts'
 import type { Tables } from './tables.ts'
 
 /** All migrations; they are applied in ascending order of their names. */
-const MIGRATIONS: Readonly<Record<string, Migration>> = {
+export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-first-records': firstRecords,
+  '0002-leases': leases,
+  '0003-commits': commits,
 }
+const GENERATION = '0'
 
 /**
- * Applies what is missing. Safe when several hosts do it at once. Rejects with `unavailable` when the records belong to a
- * newer daemon, and with the `EngineError` of a statement that failed.
+ * Applies what is missing. Safe when several hosts do it at once, of two versions too. Rejects with `unavailable` when the records are
+ * of a newer generation, and with the `EngineError` of a statement that failed.
  */
-export async function migrateToLatest(db: Kysely<Tables>, log: Log): Promise<void> {
-  await refuseTheFuture(db)
-  const migrator = new Migrator({
-    db,
-    provider: { getMigrations: async () => ({ ...MIGRATIONS }) },
-  })
-  const { error, results = [] } = await migrator.migrateToLatest()
-  if (error instanceof AtollError) throw error
-  if (error !== undefined) throw new EngineError('misuse', error, {})
-  for (const { migrationName, status } of results)
-    if (status === 'Success') log.info({ migration: migrationName }, 'records migrated')
+export async function migrateToLatest(
+  db: Kysely<Tables>,
+  log: Log,
+  migrations = MIGRATIONS,
+): Promise<void> {
+  for (;;) {
+    const additions = await unknownAdditions(db, migrations)
+    const migrator = new Migrator({
+      db,
+      provider: {
+        // The migrator insists on knowing everything that was ever applied. These have been, and are not applied again.
+        getMigrations: async () => ({
+          ...migrations,
+          ...Object.fromEntries(additions.map((name) => [name, { up: async () => {} }])),
+        }),
+      },
+    })
+    const { error, results = [] } = await migrator.migrateToLatest()
+    for (const { migrationName, status } of results)
+      if (status === 'Success') log.info({ migration: migrationName }, 'records migrated')
+    if (error === undefined) {
+      if (additions.length > 0) log.info({ additions }, 'the records are newer than this daemon')
+      return
+    }
+    if (error instanceof AtollError) throw error
+    // A newer host may have added to the schema between the look and the lock; then another look helps.
+    const known = additions.length
+    if ((await unknownAdditions(db, migrations)).length === known)
+      throw new EngineError('misuse', error, {})
+  }
 }
 
-async function refuseTheFuture(db: Kysely<Tables>): Promise<void> {
+/** Names of the applied migrations that only a newer daemon knows, all of this generation. */
+async function unknownAdditions(
+  db: Kysely<Tables>,
+  migrations: Readonly<Record<string, Migration>>,
+): Promise<readonly string[]> {
   const tables = await db.introspection.getTables({ withInternalKyselyTables: true })
-  if (!tables.some((table) => table.name === DEFAULT_MIGRATION_TABLE)) return
+  if (!tables.some((table) => table.name === DEFAULT_MIGRATION_TABLE)) return []
   const applied = await db
     .withTables<{ readonly [DEFAULT_MIGRATION_TABLE]: { readonly name: string } }>()
     .selectFrom(DEFAULT_MIGRATION_TABLE)
     .select('name')
+    .orderBy('name')
     .execute()
-  const unknown = applied.find(({ name }) => !(name in MIGRATIONS))
-  if (unknown !== undefined)
+  const unknown = applied.map(({ name }) => name).filter((name) => !(name in migrations))
+  const breaking = unknown.find((name) => !name.startsWith(GENERATION))
+  if (breaking !== undefined)
     throw unavailable(
-      `The records have migration "${unknown.name}", which this daemon does not know: install a newer version on this host.`,
+      `The records have migration "${breaking}", which this daemon does not know: install a newer version on this host.`,
     )
+  return unknown
 }

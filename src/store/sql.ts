@@ -1,31 +1,38 @@
 /**
  * The `Store` over any SQL engine that has a dialect (`dialects.ts`).
  *
- * A transaction that loses a conflict is run again as a whole, after a wait that grows and differs from host to host; how
- * often is limited, and so is the number of transactions that wait for the engine. What the work throws passes
- * through unchanged, after everything it wrote is undone.
+ * A transaction that loses a conflict, or whose way to the engine breaks, is run again as a whole, after a wait that grows and differs
+ * from host to host; how often and how long is limited, and so is the number of transactions that wait for the engine. It
+ * is applied once, even if the answer to a commit was lost (`commits.ts`). What the work throws passes through unchanged, after
+ * everything it wrote is undone.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { randomUUID } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
-import { type Dialect, Kysely, sql } from 'kysely'
+import { type Dialect, Kysely, type RawBuilder, sql, type Transaction } from 'kysely'
 import type { Log } from '../lib/log.ts'
 import { bug, unavailable } from '../model/errors.ts'
+import { appliedOnce, sweepCommits } from './commits.ts'
 import { isTrouble } from './dialects.ts'
 import { migrateToLatest } from './migrations.ts'
 import { readTx } from './reads.ts'
-import { sqliteDialect } from './sqlite.ts'
+import { sqliteDialect, sqliteNowMs } from './sqlite.ts'
 import type { Store } from './store.ts'
 import type { Tables } from './tables.ts'
 import { writeTx } from './writes.ts'
 
-/** Runs of one transaction before its conflict is the caller's. With the waits below: some seconds. */
+/** Runs of one transaction before its failure is the caller's. With the waits below: some seconds. */
 const RUNS_LIMIT = 25
+/** It is not run again after so long: by then whoever asked has given up. */
+const RUNS_TIME_LIMIT_MS = 15_000
 /** The wait before run n + 1 is up to 2^n times this... */
 const FIRST_WAIT_MS = 2
 /** ...but not longer than this. */
 const LONGEST_WAIT_MS = 250
 /** Transactions that run or wait at the same time; more are turned away, so that an overload cannot grow without bound. */
 const TRANSACTIONS_LIMIT = 1000
+/** One transaction in so many sweeps away what is left of old commits. */
+const SWEEP_EVERY = 500
 
 /**
  * Opens the store of a single host in `file` (made where it does not exist), or a private one in `:memory:`. Call `migrate`
@@ -38,6 +45,8 @@ export async function openSqliteStore(options: {
   try {
     return await openSqlStore({
       dialect: sqliteDialect(options.file),
+      isRemote: false,
+      nowMs: sqliteNowMs(),
       wait: (ms) => wait(ms),
       random: Math.random,
       log: options.log,
@@ -47,30 +56,36 @@ export async function openSqliteStore(options: {
   }
 }
 
-/** Opens a store and proves that the engine answers; rejects with `unavailable` when it does not. */
+/** Opens a store. An engine on this machine proves that it answers; rejects with `unavailable` when it does not. */
 export async function openSqlStore(options: {
   readonly dialect: Dialect
+  /** Behind a network: it may be away when the store is opened, and the answer to a commit may be lost. */
+  readonly isRemote: boolean
+  /** The engine's clock as part of a query: whole milliseconds since the epoch. */
+  readonly nowMs: RawBuilder<number>
   /** Resolves after so many milliseconds, and keeps the process alive until then: a daemon that starts has nothing else. */
   readonly wait: (ms: number) => Promise<void>
   /** From 0 up to 1, to spread retries. */
   readonly random: () => number
   readonly log: Log
 }): Promise<Store> {
-  const { random, log } = options
+  const { nowMs, random, log } = options
   const db = new Kysely<Tables>({ dialect: options.dialect })
   const running = new Set<Promise<unknown>>()
   const inTransaction = new AsyncLocalStorage<true>()
   let closed = false
 
   async function untilItWins<T>(run: () => Promise<T>): Promise<T> {
+    const giveUpMs = performance.now() + RUNS_TIME_LIMIT_MS
     for (let runs = 1; ; runs += 1) {
       try {
         return await run()
       } catch (error) {
-        if (!isTrouble(error, 'conflict') || runs >= RUNS_LIMIT) throw error
+        if (!isTrouble(error, 'conflict', 'lost', 'unsure')) throw error
+        if (runs >= RUNS_LIMIT || performance.now() > giveUpMs) throw error
         const longestMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** runs)
         const waitMs = longestMs * (0.5 + random() / 2)
-        log.debug({ runs, waitMs, error }, 'a transaction lost a conflict and is run again')
+        log.debug({ runs, waitMs, error }, 'a transaction failed and is run again')
         await options.wait(waitMs)
       }
     }
@@ -91,16 +106,28 @@ export async function openSqlStore(options: {
     }
   }
 
+  /** What is not swept now is swept next time. */
+  function sweep(): void {
+    admitted(() => sweepCommits(db, nowMs)).catch((error: unknown) =>
+      log.debug({ error }, 'old commits were not swept'),
+    )
+  }
+
   const store: Store = {
     migrate: () => admitted(() => migrateToLatest(db, log)),
-    transaction: (work) =>
-      admitted(() => db.transaction().execute((transaction) => work(writeTx(transaction)))),
+    async transaction(work) {
+      const inside = (transaction: Transaction<Tables>) => work(writeTx(transaction, nowMs))
+      if (!options.isRemote) return admitted(() => db.transaction().execute(inside))
+      const result = await admitted(appliedOnce(db, nowMs, randomUUID(), inside))
+      if (random() * SWEEP_EVERY < 1) sweep()
+      return result
+    },
     read: (work) =>
       admitted(() =>
         db
           .transaction()
           .setAccessMode('read only')
-          .execute((transaction) => work(readTx(transaction))),
+          .execute((transaction) => work(readTx(transaction, nowMs))),
       ),
     async close() {
       closed = true
@@ -108,6 +135,7 @@ export async function openSqlStore(options: {
       await db.destroy()
     },
   }
+  if (options.isRemote) return store
   try {
     await admitted(() => sql`select 1`.execute(db))
   } catch (error) {

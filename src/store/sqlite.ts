@@ -17,9 +17,11 @@ import {
   type Dialect,
   type Driver,
   type QueryResult,
+  type RawBuilder,
   SqliteAdapter,
   SqliteIntrospector,
   SqliteQueryCompiler,
+  sql,
   type TransactionSettings,
 } from 'kysely'
 import { LRUCache } from 'lru-cache'
@@ -65,6 +67,11 @@ export function sqliteDialect(file: string): Dialect {
     createQueryCompiler: () => new SqliteQueryCompiler(),
     createIntrospector: (db) => new SqliteIntrospector(db),
   }
+}
+
+/** SQLite's clock, which is this machine's, in milliseconds since the epoch: the same in all of one statement. */
+export function sqliteNowMs(): RawBuilder<number> {
+  return sql<number>`cast(round(unixepoch('subsec') * 1000) as integer)`
 }
 
 /**

@@ -151,7 +151,7 @@ it('a draining host gives no capacity, and keeps draining when it announces itse
   operator.exec(`update hosts set state = 'draining'`)
   operator.close()
   const result = await store.transaction(async (tx) => {
-    await tx.upsertHost(given.hostRow)
+    await tx.upsertHost(given.hostRow, 60_000)
     return tx.takeCapacity(given.HOST, 1, 1)
   })
   expect(result).toBe('full')

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { silentLog } from '../../src/lib/log.ts'
 import { openSqliteStore, openSqlStore } from '../../src/store/sql.ts'
-import { sqliteDialect } from '../../src/store/sqlite.ts'
+import { sqliteDialect, sqliteNowMs } from '../../src/store/sqlite.ts'
 import type { Store } from '../../src/store/store.ts'
 import { withTurns } from './store/turns.ts'
 import type { StoreWorld } from './store/world.ts'
@@ -38,6 +38,8 @@ describeStoreContract(
   filesOf((file) =>
     openSqlStore({
       dialect: withTurns(sqliteDialect(file)),
+      isRemote: false,
+      nowMs: sqliteNowMs(),
       wait: (ms) => wait(ms),
       random: Math.random,
       log: silentLog,

@@ -5,6 +5,7 @@ import { silentLog } from '../../../src/lib/log.ts'
 import { unavailable } from '../../../src/model/errors.ts'
 import { EngineError, type EngineTrouble } from '../../../src/store/dialects.ts'
 import { openSqlStore } from '../../../src/store/sql.ts'
+import { sqliteNowMs } from '../../../src/store/sqlite.ts'
 
 /** An engine without records; `commit` decides what becomes of each transaction. */
 function hollowEngine(commit: () => void): Dialect {
@@ -40,6 +41,8 @@ async function storeWith(trouble: EngineTrouble, failures: number, random = () =
       left -= 1
       if (left >= 0) throw new EngineError(trouble, new Error('as the test wants'), {})
     }),
+    isRemote: false,
+    nowMs: sqliteNowMs(),
     wait: async (ms) => {
       waitsMs.push(ms)
     },

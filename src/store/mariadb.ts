@@ -1,0 +1,179 @@
+/**
+ * MariaDB, alone or as a Galera cluster, as the record store of many hosts (https://mariadb.com/kb/en/galera-cluster/).
+ *
+ * All hosts write to the first node of the same list that is well; the others stand by (`mariadb/nodes.ts`). A node that dies is
+ * left within a second, and the transaction is run again on another one, exactly once in effect (`commits.ts`).
+ *
+ * What transactions promise is snapshot isolation, by InnoDB on one node and by Galera's certification between nodes: of two that
+ * change the same row one is run again; two that read the same and change different rows may both win. So whatever hosts may fight
+ * for is a UNIQUE key, or one conditional statement on the row that is fought for.
+ * Time is that of the node which runs the statement: keep the nodes' clocks together (NTP) to well within a lease.
+ */
+import { readFile } from 'node:fs/promises'
+import { setTimeout as wait } from 'node:timers/promises'
+import {
+  type Dialect,
+  type Kysely,
+  MysqlAdapter,
+  MysqlIntrospector,
+  MysqlQueryCompiler,
+  type RawBuilder,
+  sql,
+} from 'kysely'
+import { systemClock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import { unavailable } from '../model/errors.ts'
+import type { Access } from './mariadb/connection.ts'
+import { MariadbDriver } from './mariadb/driver.ts'
+import type { Node } from './mariadb/nodes.ts'
+import { openSqlStore } from './sql.ts'
+import type { Store } from './store.ts'
+
+const DEFAULT_PORT = 3306
+/** A migration that holds the lock for longer has died; one that has not will find its statements safe to repeat. */
+const MIGRATION_LOCK_MS = 60_000
+/** How long a host waits for another one's migration. */
+const MIGRATION_PATIENCE_MS = 90_000
+const MIGRATION_PAUSE_MS = 100
+
+/** How to reach the records, as in the settings. */
+export interface MariadbSettings {
+  /** `host` or `host:port`, the preferred one first, alike on all hosts. */
+  readonly nodes: readonly string[]
+  readonly database: string
+  readonly user: string
+  readonly password: string
+  /** Files (PEM): whom the server's certificate must be signed by (null: no TLS), and this host's own certificate and key. */
+  readonly tls: {
+    readonly ca: string | null
+    readonly cert: string | null
+    readonly key: string | null
+  }
+  readonly log: Log
+}
+
+/**
+ * Opens the store without waiting for any node: while all are away, every call rejects with `unavailable`, at first within a second and
+ * then at once. Call `migrate` next. Rejects with `unavailable` when a certificate cannot be read.
+ */
+export async function openMariadbStore(settings: MariadbSettings): Promise<Store> {
+  const { createConnection } = await import('mysql2')
+  const { database, user, password, log } = settings
+  const access: Access = {
+    createConnection,
+    database,
+    user,
+    password,
+    ssl: await readTls(settings),
+  }
+  return openSqlStore({
+    dialect: mariadbDialect(access, settings.nodes.map(parseNode), log),
+    nowMs: mariadbNowMs(),
+    isRemote: true,
+    wait: (ms) => wait(ms),
+    random: Math.random,
+    log,
+  })
+}
+
+/** The clock of the node that runs the statement, whatever the session's time zone: the same in all of one statement. */
+function mariadbNowMs(): RawBuilder<number> {
+  return sql<number>`(timestampdiff(microsecond, '1970-01-01', utc_timestamp(6)) div 1000)`
+}
+
+function mariadbDialect(access: Access, nodes: readonly Node[], log: Log): Dialect {
+  return {
+    createDriver: () => new MariadbDriver({ access, nodes, clock: systemClock, log }),
+    createAdapter: () => new MariadbAdapter(),
+    createQueryCompiler: () => new MysqlQueryCompiler(),
+    createIntrospector: (db) => new MysqlIntrospector(db),
+  }
+}
+
+/** `host` or `host:port`; the settings' schema has seen to its form. */
+function parseNode(text: string): Node {
+  const [host = '', port] = text.split(':')
+  return { host, port: port === undefined ? DEFAULT_PORT : Number(port) }
+}
+
+async function readTls({ tls }: MariadbSettings): Promise<Access['ssl']> {
+  const [ca, cert, key] = await Promise.all([readPem(tls.ca), readPem(tls.cert), readPem(tls.key)])
+  if (ca === undefined) return undefined
+  return {
+    ca,
+    minVersion: 'TLSv1.2',
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+  }
+}
+
+async function readPem(file: string | null): Promise<string | undefined> {
+  if (file === null) return undefined
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    throw unavailable(`The record store's certificate ${file} cannot be read`, error)
+  }
+}
+
+/** The lock table of Kysely's migrator; `is_locked` holds the end of the lock in seconds since the epoch, or 0. */
+interface LockTable {
+  readonly [table: string]: { readonly id: string; readonly is_locked: number }
+}
+type LockOptions = Parameters<MysqlAdapter['acquireMigrationLock']>[1]
+
+/**
+ * Migrating with several hosts through several nodes. Kysely's own lock for MySQL (`get_lock`) is known to one node only. This one
+ * is a row taken by a conditional statement, which Galera certifies; it ends by itself when its holder dies.
+ */
+class MariadbAdapter extends MysqlAdapter {
+  /** The end of the lock that a connection holds. */
+  readonly #held = new WeakMap<object, number>()
+
+  override async acquireMigrationLock(db: Kysely<LockTable>, options: LockOptions): Promise<void> {
+    await compareByBytes(db)
+    const giveUpMs = performance.now() + MIGRATION_PATIENCE_MS
+    while (!(await this.#tryLock(db, options))) {
+      if (performance.now() > giveUpMs)
+        throw unavailable('Another host migrates the records and does not come to an end.')
+      await wait(MIGRATION_PAUSE_MS)
+    }
+  }
+
+  override async releaseMigrationLock(db: Kysely<LockTable>, options: LockOptions): Promise<void> {
+    const untilSeconds = this.#held.get(db)
+    if (untilSeconds === undefined) return
+    this.#held.delete(db)
+    await db
+      .updateTable(options.lockTable)
+      .set({ is_locked: 0 })
+      .where('id', '=', options.lockRowId)
+      .where('is_locked', '=', untilSeconds)
+      .execute()
+  }
+
+  async #tryLock(db: Kysely<LockTable>, options: LockOptions): Promise<boolean> {
+    const clock = await sql<{ readonly seconds: number }>`
+      select ${mariadbNowMs()} div 1000 as seconds`.execute(db)
+    const nowSeconds = clock.rows[0]?.seconds ?? 0
+    const untilSeconds = nowSeconds + MIGRATION_LOCK_MS / 1000
+    const { numUpdatedRows } = await db
+      .updateTable(options.lockTable)
+      .set({ is_locked: untilSeconds })
+      .where('id', '=', options.lockRowId)
+      .where('is_locked', '<', nowSeconds)
+      .executeTakeFirstOrThrow()
+    if (numUpdatedRows === 1n) this.#held.set(db, untilSeconds)
+    return numUpdatedRows === 1n
+  }
+}
+
+/** Tables take their collation from the database; statements like this one make the whole cluster wait, so it is not repeated. */
+async function compareByBytes(db: Kysely<LockTable>): Promise<void> {
+  const { rows } = await sql<{ readonly collation: string }>`
+    select default_collation_name as collation from information_schema.schemata where schema_name = database()`.execute(
+    db,
+  )
+  if (rows[0]?.collation === 'utf8mb4_nopad_bin') return
+  await sql`alter database character set utf8mb4 collate utf8mb4_nopad_bin`.execute(db)
+}

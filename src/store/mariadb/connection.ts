@@ -1,0 +1,305 @@
+/**
+ * One connection to one node: its session's settings, its transactions, and the end of its patience.
+ *
+ * Patience. A node that lost its power sends nothing, not even a refusal, so a statement that takes long makes somebody look at the
+ * node by another connection. As long as that finds it well, the statement may go on to its limit: a Galera cluster stands
+ * still for some seconds while it agrees that a member is gone. If it is not, the socket is closed and the statement has failed.
+ *
+ * Failing. After a failure that undid the transaction, or that leaves open what is left of it, the rest of the work is
+ * refused until the rollback: its statements would be committed one by one. A failed commit is always `unsure`.
+ */
+import { connect, type Socket } from 'node:net'
+import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
+import type { Connection, ConnectionOptions } from 'mysql2'
+import { bug, unavailable } from '../../model/errors.ts'
+import { EngineError } from '../dialects.ts'
+import { diagnose } from './errors.ts'
+import { LOOK_TIMEOUT_MS, type Node, type Nodes, nameOf } from './nodes.ts'
+
+/** A statement that takes longer makes somebody look at the node. */
+const DOUBT_AFTER_MS = 200
+/** What a statement of a transaction may take on a node that is well. Members that are gone are given up within 4 s. */
+const STATEMENT_LIMIT_MS = 6_000
+/** What any other may take: migrations change tables. */
+const PATIENT_LIMIT_MS = 60_000
+
+/** How to make a connection to any node; `createConnection` is mysql2's. */
+export interface Access {
+  readonly createConnection: (options: ConnectionOptions) => Connection
+  readonly database: string
+  readonly user: string
+  readonly password: string
+  readonly ssl: ConnectionOptions['ssl']
+}
+
+/** What the session does with transactions. */
+type Mode = 'read' | 'write'
+
+interface Answer {
+  readonly rows: readonly unknown[]
+  readonly affectedRows: bigint | undefined
+}
+
+/** Settings of every session. All are safe to repeat. */
+const SESSION = [
+  // What does not fit is refused instead of cut off; division by zero too.
+  "set session sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE,NO_ZERO_IN_DATE'",
+  "set session time_zone = '+00:00', autocommit = 1, innodb_lock_wait_timeout = 1",
+  // Snapshots, and a transaction fails that would change what was changed since its own (MariaDB 10.6.18, 10.11.8 or later). Locks
+  // on all that is read (`serializable`) were tried: a seventh of the launches a second, and some never came through.
+  'set session transaction isolation level repeatable read',
+  'set session innodb_snapshot_isolation = 1',
+  // A host that is cut off in the middle of a transaction must not hold its locks for hours.
+  'set session idle_transaction_timeout = 3, wait_timeout = 60, net_write_timeout = 10',
+]
+
+/** Connects to a node and settles the session. Rejects when the node is not well, or with the signal. */
+export async function openConnection(
+  access: Access,
+  node: Node,
+  nodes: Pick<Nodes, 'check' | 'leave'>,
+  signal: AbortSignal,
+): Promise<MariadbConnection> {
+  const socket = connect({ host: node.host, port: node.port, noDelay: true })
+  const raw = access.createConnection({
+    stream: socket,
+    host: node.host,
+    user: access.user,
+    password: access.password,
+    database: access.database,
+    ...(access.ssl === undefined ? {} : { ssl: access.ssl }),
+    connectTimeout: LOOK_TIMEOUT_MS,
+    flags: ['-LOCAL_FILES'],
+    charset: 'utf8mb4',
+    // The house's values are text and numbers; the escaping of anything else would be a surprise.
+    stringifyObjects: true,
+    maxPreparedStatements: 1,
+  })
+  const connection = new MariadbConnection(raw, socket, node, nodes)
+  const giveUp = () => connection.destroy(signal.reason)
+  signal.addEventListener('abort', giveUp, { once: true })
+  try {
+    await connection.settle()
+    return connection
+  } catch (error) {
+    connection.destroy(error)
+    throw error
+  } finally {
+    signal.removeEventListener('abort', giveUp)
+  }
+}
+
+/** A connection that Kysely can use. One statement runs at a time. */
+export class MariadbConnection implements DatabaseConnection {
+  readonly node: Node
+  readonly #raw: Connection
+  readonly #socket: Socket
+  readonly #nodes: Pick<Nodes, 'check' | 'leave'>
+  #dead: unknown
+  #failPending: ((error: unknown) => void) | undefined
+  #mode: Mode | undefined
+  #isGalera = false
+  #transaction: { readonly mode: Mode; failure: EngineError | undefined } | undefined
+
+  constructor(raw: Connection, socket: Socket, node: Node, nodes: Pick<Nodes, 'check' | 'leave'>) {
+    this.#raw = raw
+    this.#socket = socket
+    this.node = node
+    this.#nodes = nodes
+    // Without listeners Node would end the process for a server that goes away.
+    raw.on('error', (error: unknown) => this.destroy(error))
+    raw.on('end', () => this.destroy(unavailable('The server closed the connection.')))
+    socket.on('error', (error) => this.destroy(error))
+  }
+
+  /** Whether it can still be used. */
+  get isAlive(): boolean {
+    return this.#dead === undefined
+  }
+
+  /** Proves that the node is well, then sets what the session needs. */
+  async settle(): Promise<void> {
+    await this.#expectWell()
+    for (const sql of SESSION) await this.#ask(sql)
+  }
+
+  /**
+   * A Galera node serves when it is in the primary component, ready, and neither behind the others nor feeding one of them
+   * (https://galeracluster.com/library/documentation/galera-status-variables.html).
+   */
+  async #expectWell(): Promise<void> {
+    const galera = await this.#ask("show global variables like 'wsrep_on'")
+    this.#isGalera = galera.rows.some((row) => shownValue(row) === 'ON')
+    if (!this.#isGalera) return
+    const { rows } = await this.#ask(
+      "show global status where variable_name in ('wsrep_ready', 'wsrep_cluster_status', 'wsrep_local_state')",
+    )
+    const values = rows.map(shownValue).toSorted()
+    const wanted = ['4', 'ON', 'Primary']
+    if (values.length !== wanted.length || values.some((value, index) => value !== wanted[index]))
+      throw unavailable(`${nameOf(this.node)} is no synced member: ${values.join(', ')}.`)
+  }
+
+  /** Begins a transaction. One that writes takes its snapshot with its first SELECT, so that changes before it lose no race. */
+  async begin(mode: Mode): Promise<void> {
+    await this.#setMode(mode)
+    await this.#ask(
+      mode === 'read'
+        ? 'start transaction with consistent snapshot, read only'
+        : 'start transaction read write',
+    )
+    this.#transaction = { mode, failure: undefined }
+  }
+
+  /** Commits. Whatever goes wrong with a transaction that could have written, it is `unsure`. */
+  async commit(): Promise<void> {
+    const transaction = this.#expectTransaction()
+    try {
+      await this.#ask('commit')
+      this.#transaction = undefined
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error
+      const trouble = transaction.mode === 'read' ? 'lost' : 'unsure'
+      transaction.failure = new EngineError(trouble, error.cause, error.detail)
+      throw transaction.failure
+    }
+  }
+
+  /** Takes everything back; never rejects. What cannot be taken back in time ends with the connection. */
+  async rollback(): Promise<void> {
+    this.#transaction = undefined
+    if (!this.isAlive) return
+    try {
+      await this.#ask('rollback')
+    } catch (error) {
+      this.destroy(error)
+    }
+  }
+
+  async executeQuery<Item>(query: CompiledQuery): Promise<QueryResult<Item>> {
+    for (const value of query.parameters) expectScalar(value)
+    if (this.#transaction === undefined) await this.#setMode('write')
+    else this.#expectTransaction()
+    const { rows, affectedRows } = await this.#ask(query.sql, query.parameters)
+    return affectedRows === undefined
+      ? { rows: rows as Item[] }
+      : { rows: [], numAffectedRows: affectedRows }
+  }
+
+  // biome-ignore lint/correctness/useYield: the interface wants a generator, and the house streams nothing.
+  async *streamQuery<Item>(): AsyncIterableIterator<QueryResult<Item>> {
+    throw bug('streaming from MariaDB is not built')
+  }
+
+  /** Takes leave of the server, which otherwise logs a warning. For a connection that does nothing. */
+  close(): void {
+    if (!this.isAlive) return
+    this.#dead = unavailable('The connection was closed.')
+    this.#raw.end(() => this.#socket.destroy())
+    this.#socket.setTimeout(LOOK_TIMEOUT_MS, () => this.#socket.destroy())
+    this.#socket.unref()
+  }
+
+  /** Closes the socket at once and fails the statement under way. Repeating it is harmless. */
+  destroy(reason: unknown): void {
+    if (!this.isAlive) return
+    this.#dead = reason ?? unavailable('The connection was closed.')
+    this.#raw.destroy()
+    this.#socket.destroy()
+    this.#failPending?.(this.#lost('', this.#dead))
+  }
+
+  /**
+   * Every transaction that writes begins by waiting until what others have committed is here (`wsrep_sync_wait`), so that it does not
+   * decide on old records. Reading does not: it would stand still with the cluster, and decides nothing.
+   */
+  async #setMode(mode: Mode): Promise<void> {
+    if (this.#mode === mode) return
+    this.#mode = undefined
+    if (this.#isGalera) await this.#ask(`set session wsrep_sync_wait = ${mode === 'read' ? 0 : 15}`)
+    this.#mode = mode
+  }
+
+  #expectTransaction(): { readonly mode: Mode; failure: EngineError | undefined } {
+    if (this.#transaction === undefined) throw bug('there is no transaction to go on with')
+    if (this.#transaction.failure !== undefined) throw this.#transaction.failure
+    return this.#transaction
+  }
+
+  /** Sends a statement and waits for its answer, as long as there is hope. */
+  async #ask(sql: string, values: readonly unknown[] = []): Promise<Answer> {
+    if (!this.isAlive) throw this.#lost(sql, this.#dead)
+    const limitMs = this.#transaction === undefined ? PATIENT_LIMIT_MS : STATEMENT_LIMIT_MS
+    const stopDoubting = this.#doubt(limitMs)
+    try {
+      return await new Promise<Answer>((resolve, reject) => {
+        this.#failPending = reject
+        this.#raw.query({ sql, values: [...values] }, (error, result) => {
+          if (error === null) resolve(toAnswer(result))
+          else reject(error)
+        })
+      })
+    } catch (error) {
+      throw this.#classified(error, sql)
+    } finally {
+      this.#failPending = undefined
+      stopDoubting()
+    }
+  }
+
+  /** Has the node looked at, again and again, while a statement takes long; ends the connection when there is no hope. */
+  #doubt(limitMs: number): () => void {
+    const startMs = performance.now()
+    let over = false
+    const lookAgain = async () => {
+      const found = await this.#nodes.check(this.node)
+      if (over) return
+      if (found === 'away') this.destroy(unavailable(`${nameOf(this.node)} does not answer.`))
+      else if (performance.now() - startMs > limitMs)
+        this.destroy(unavailable(`${nameOf(this.node)} took longer than ${limitMs} ms.`))
+      else timer = setTimeout(lookAgain, DOUBT_AFTER_MS)
+    }
+    let timer = setTimeout(lookAgain, DOUBT_AFTER_MS)
+    return () => {
+      over = true
+      clearTimeout(timer)
+    }
+  }
+
+  #classified(error: unknown, sql: string): EngineError {
+    if (error instanceof EngineError) return this.#remember(error)
+    const diagnosis = diagnose(error, sql)
+    if (diagnosis.nodeIsUnwell) this.#nodes.leave(this.node, diagnosis.error)
+    if (diagnosis.error.trouble === 'lost') this.destroy(error)
+    return this.#remember(diagnosis.error)
+  }
+
+  /** A duplicate and a statement that is wrong fail alone; everything else fails the transaction. */
+  #remember(error: EngineError): EngineError {
+    const alone = error.trouble === 'duplicate' || error.trouble === 'misuse'
+    if (this.#transaction !== undefined && !alone) this.#transaction.failure ??= error
+    return error
+  }
+
+  #lost(sql: string, cause: unknown): EngineError {
+    return new EngineError('lost', cause, { engine: 'mariadb', node: nameOf(this.node), sql })
+  }
+}
+
+function toAnswer(result: unknown): Answer {
+  if (Array.isArray(result)) return { rows: result, affectedRows: undefined }
+  const { affectedRows } = result as { readonly affectedRows: number }
+  return { rows: [], affectedRows: BigInt(affectedRows) }
+}
+
+/** The second column of SHOW VARIABLES and SHOW STATUS. */
+function shownValue(row: unknown): string {
+  return String((row as { readonly Value: unknown }).Value)
+}
+
+/** The driver would write an array as a list and an object as text. */
+function expectScalar(value: unknown): void {
+  const isScalar =
+    value === null || ['string', 'number', 'bigint', 'boolean'].includes(typeof value)
+  if (!isScalar) throw bug('a value for the record store is neither text nor a number')
+}

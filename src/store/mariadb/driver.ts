@@ -1,0 +1,175 @@
+/**
+ * A few connections to the chosen node, given to one transaction each, in the order in which they came.
+ *
+ * The number is small because all hosts together share one server, and a transaction holds its connection for a millisecond or two.
+ * Connections to a node that is no longer chosen are closed when they come back; to one that was left, at once.
+ */
+import type { Driver, TransactionSettings } from 'kysely'
+import type { Clock } from '../../lib/clock.ts'
+import type { Log } from '../../lib/log.ts'
+import { unavailable } from '../../model/errors.ts'
+import { type Access, type MariadbConnection, openConnection } from './connection.ts'
+import { LOOK_TIMEOUT_MS, type Node, Nodes } from './nodes.ts'
+
+/** Connections of one store, and so of one host. */
+const CONNECTIONS_LIMIT = 8
+/** Whoever waits longer for one is turned away. */
+const TURN_LIMIT_MS = 8_000
+/** Connections that nobody needed for so long are closed; the server would wait longer. */
+const IDLE_LIMIT_MS = 20_000
+
+/** Kysely's driver for MariaDB. It starts to look at its nodes at once and connects when somebody needs it. */
+export class MariadbDriver implements Driver {
+  readonly #access: Access
+  readonly #nodes: Nodes
+  readonly #turns = new Turns(CONNECTIONS_LIMIT)
+  /** All that are open, and since when those that nobody uses are idle. */
+  readonly #open = new Set<MariadbConnection>()
+  readonly #idleSinceMs = new Map<MariadbConnection, number>()
+  readonly #closing = new AbortController()
+  readonly #clock: Clock
+
+  constructor(options: {
+    readonly access: Access
+    readonly nodes: readonly Node[]
+    readonly clock: Clock
+    readonly log: Log
+  }) {
+    this.#access = options.access
+    this.#clock = options.clock
+    this.#nodes = new Nodes({
+      nodes: options.nodes,
+      look: async (node, signal) => {
+        const connection = await openConnection(this.#access, node, this.#nodes, signal)
+        connection.close()
+      },
+      left: (node, reason) => {
+        for (const connection of this.#open)
+          if (connection.node === node) this.#discard(connection, reason)
+      },
+      clock: options.clock,
+      log: options.log,
+    })
+    this.#nodes.start()
+  }
+
+  async init(): Promise<void> {
+    void this.#closeIdle()
+  }
+
+  async acquireConnection(): Promise<MariadbConnection> {
+    const giveTurnBack = await this.#turns.take()
+    try {
+      return await this.#connect()
+    } catch (error) {
+      giveTurnBack()
+      throw error
+    }
+  }
+
+  async beginTransaction(
+    connection: MariadbConnection,
+    settings: TransactionSettings,
+  ): Promise<void> {
+    await connection.begin(settings.accessMode === 'read only' ? 'read' : 'write')
+  }
+
+  async commitTransaction(connection: MariadbConnection): Promise<void> {
+    await connection.commit()
+  }
+
+  async rollbackTransaction(connection: MariadbConnection): Promise<void> {
+    await connection.rollback()
+  }
+
+  async releaseConnection(connection: MariadbConnection): Promise<void> {
+    this.#turns.giveBack()
+    if (connection.isAlive && this.#nodes.isChosen(connection.node))
+      this.#idleSinceMs.set(connection, this.#clock.monotonic())
+    else this.#discard(connection, undefined)
+  }
+
+  async destroy(): Promise<void> {
+    this.#closing.abort()
+    this.#nodes.close()
+    for (const connection of this.#open) this.#discard(connection, undefined)
+  }
+
+  async #connect(): Promise<MariadbConnection> {
+    for (;;) {
+      const node = await this.#nodes.choose()
+      const idle = this.#takeIdle(node)
+      if (idle !== undefined) return idle
+      try {
+        const signal = AbortSignal.any([AbortSignal.timeout(LOOK_TIMEOUT_MS), this.#closing.signal])
+        const connection = await openConnection(this.#access, node, this.#nodes, signal)
+        this.#open.add(connection)
+        return connection
+      } catch (error) {
+        if (this.#closing.signal.aborted) throw unavailable('The record store is closed.', error)
+        this.#nodes.leave(node, error)
+      }
+    }
+  }
+
+  /** The one that was used last, so that those beyond the need grow old. */
+  #takeIdle(node: Node): MariadbConnection | undefined {
+    for (const connection of [...this.#idleSinceMs.keys()].reverse()) {
+      this.#idleSinceMs.delete(connection)
+      if (connection.isAlive && connection.node === node) return connection
+      this.#discard(connection, undefined)
+    }
+    return undefined
+  }
+
+  #discard(connection: MariadbConnection, reason: unknown): void {
+    this.#open.delete(connection)
+    this.#idleSinceMs.delete(connection)
+    if (reason === undefined) connection.close()
+    else connection.destroy(reason)
+  }
+
+  async #closeIdle(): Promise<void> {
+    while (!this.#closing.signal.aborted) {
+      await this.#clock.sleep(IDLE_LIMIT_MS / 4, this.#closing.signal).catch(() => {})
+      const beforeMs = this.#clock.monotonic() - IDLE_LIMIT_MS
+      for (const [connection, sinceMs] of this.#idleSinceMs)
+        if (sinceMs < beforeMs || !connection.isAlive) this.#discard(connection, undefined)
+    }
+  }
+}
+
+/** A number of turns, given in the order of asking. */
+class Turns {
+  #left: number
+  readonly #waiting = new Set<() => void>()
+
+  constructor(count: number) {
+    this.#left = count
+  }
+
+  /** Resolves when it is the caller's turn; rejects with `unavailable` after `TURN_LIMIT_MS`. */
+  async take(): Promise<() => void> {
+    if (this.#left > 0) {
+      this.#left -= 1
+    } else {
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
+      this.#waiting.add(resolve)
+      const timer = setTimeout(() => {
+        this.#waiting.delete(resolve)
+        reject(unavailable('The record store is too busy.'))
+      }, TURN_LIMIT_MS)
+      await promise.finally(() => clearTimeout(timer))
+    }
+    return () => this.giveBack()
+  }
+
+  giveBack(): void {
+    const [next] = this.#waiting
+    if (next === undefined) this.#left += 1
+    else {
+      this.#waiting.delete(next)
+      next()
+    }
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * MariaDB's and its driver's errors, classified by number and code (https://mariadb.com/kb/en/mariadb-error-codes/). Pure.
+ */
+import { EngineError, type EngineTrouble } from '../dialects.ts'
+
+/** Server errors that say more than "misuse". */
+const TROUBLE_OF_ERRNO: ReadonlyMap<number, EngineTrouble> = new Map([
+  [1022, 'duplicate'], // ER_DUP_KEY
+  [1062, 'duplicate'], // ER_DUP_ENTRY
+  [1586, 'duplicate'], // ER_DUP_ENTRY_WITH_KEY_NAME
+  [1020, 'conflict'], // ER_CHECKREAD: changed since the snapshot (innodb_snapshot_isolation)
+  [1205, 'conflict'], // ER_LOCK_WAIT_TIMEOUT
+  [1213, 'conflict'], // ER_LOCK_DEADLOCK: a deadlock, or a certification that Galera lost
+  [1317, 'conflict'], // ER_QUERY_INTERRUPTED: Galera ends local transactions so, too
+  [1412, 'conflict'], // ER_TABLE_DEF_CHANGED: a migration came between the snapshot and the statement
+])
+
+/** Server errors that another node may not have: this one is to be left. */
+const NODE_IS_UNWELL: ReadonlySet<number> = new Set([
+  1021, // ER_DISK_FULL
+  1026, // ER_ERROR_ON_WRITE
+  1030, // ER_GET_ERRNO: the storage engine failed
+  1037, // ER_OUTOFMEMORY
+  1040, // ER_CON_COUNT_ERROR: too many connections
+  1041, // ER_OUT_OF_RESOURCES
+  1044, // ER_DBACCESS_DENIED_ERROR
+  1045, // ER_ACCESS_DENIED_ERROR
+  1047, // ER_UNKNOWN_COM_ERROR: Galera's "has not yet prepared node for application use"
+  1049, // ER_BAD_DB_ERROR
+  1053, // ER_SERVER_SHUTDOWN
+  1114, // ER_RECORD_FILE_FULL
+  1129, // ER_HOST_IS_BLOCKED
+  1130, // ER_HOST_NOT_PRIVILEGED
+  1203, // ER_TOO_MANY_USER_CONNECTIONS
+  1226, // ER_USER_LIMIT_REACHED
+  1290, // ER_OPTION_PREVENTS_STATEMENT: read only
+  1836, // ER_READ_ONLY_MODE
+  1927, // ER_CONNECTION_KILLED
+])
+
+/** Below are failures of the server's own files (EE_DISKFULL and the like). */
+const FIRST_SERVER_ERRNO = 1000
+
+/** What is known of an error that the driver gave. */
+export interface Diagnosis {
+  readonly error: EngineError
+  /** The node says that it cannot serve anybody. */
+  readonly nodeIsUnwell: boolean
+}
+
+/** Classifies what the driver threw for a statement. */
+export function diagnose(error: unknown, sql: string): Diagnosis {
+  const { errno, code, fatal } = error as { errno?: unknown; code?: unknown; fatal?: unknown }
+  const detail = { engine: 'mariadb', errno, code, sql: sql.slice(0, SHOWN_SQL_CHARACTERS) }
+  // Numbers of the server are positive; those of the operating system are negative.
+  if (typeof errno === 'number' && errno > 0) {
+    if (NODE_IS_UNWELL.has(errno) || errno < FIRST_SERVER_ERRNO)
+      return { error: new EngineError('lost', error, detail), nodeIsUnwell: true }
+    const trouble = TROUBLE_OF_ERRNO.get(errno) ?? 'misuse'
+    return { error: new EngineError(trouble, error, detail), nodeIsUnwell: false }
+  }
+  // Without a number it came from the network or the protocol, after which the driver closes the connection.
+  const trouble = fatal === true ? 'lost' : 'misuse'
+  return { error: new EngineError(trouble, error, detail), nodeIsUnwell: false }
+}
+
+/** Of a statement in a log. */
+const SHOWN_SQL_CHARACTERS = 500

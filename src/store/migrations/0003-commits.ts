@@ -1,0 +1,22 @@
+/** Migration 3: which transactions were committed, for those who did not get the answer (`commits.ts`). Additive. */
+import type { Kysely } from 'kysely'
+import type { Migration } from 'kysely/migration'
+
+/** Makes the table `commits`. */
+export const commits: Migration = {
+  async up(db: Kysely<unknown>) {
+    await db.schema
+      .createTable('commits')
+      .ifNotExists()
+      .addColumn('id', 'varchar(64)', (column) => column.primaryKey().notNull())
+      .addColumn('run', 'integer', (column) => column.notNull())
+      .addColumn('madeAtMs', 'bigint', (column) => column.notNull())
+      .execute()
+    await db.schema
+      .createIndex('commitsBy_madeAtMs')
+      .ifNotExists()
+      .on('commits')
+      .columns(['madeAtMs'])
+      .execute()
+  },
+}

@@ -1,0 +1,245 @@
+/**
+ * MariaDB as the record store: the `Store` contract on one server, a database for each test, and what MariaDB promises beyond it:
+ * nodes that go away, commits whose answer is lost, TLS, clocks. What a cluster adds is in `test/lab/galera.test.ts`.
+ */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { silentLog } from '../../src/lib/log.ts'
+import { openMariadbStore } from '../../src/store/mariadb.ts'
+import type { Store } from '../../src/store/store.ts'
+import { freePort, type Mariadb, PASSWORD, startMariadb, USER } from '../kit/mariadb.ts'
+import { eventually } from '../kit/netns.ts'
+import { type Fate, startWireTap, type WireTap } from '../kit/wire-tap.ts'
+import * as given from './store/records.ts'
+import type { StoreWorld } from './store/world.ts'
+import { describeStoreContract } from './store-contract.ts'
+
+const held: { mariadb?: Mariadb } = {}
+beforeAll(async () => {
+  held.mariadb = await startMariadb(['--default-time-zone=+05:30'])
+}, 60_000)
+afterAll(() => held.mariadb?.end())
+
+function mariadb(): Mariadb {
+  if (held.mariadb === undefined) throw new Error('MariaDB did not start')
+  return held.mariadb
+}
+
+const openAt = (nodes: readonly string[], database: string) =>
+  openMariadbStore({
+    nodes,
+    database,
+    user: USER,
+    password: PASSWORD,
+    tls: { ca: null, cert: null, key: null },
+    log: silentLog,
+  })
+
+/** Stores over a database of their own. */
+async function freshWorld(): Promise<StoreWorld> {
+  const database = await mariadb().freshDatabase()
+  const opened: Store[] = []
+  return {
+    async open() {
+      const store = await openAt([mariadb().node], database)
+      opened.push(store)
+      return store
+    },
+    async end() {
+      await Promise.all(opened.map((store) => store.close()))
+      await mariadb().dropDatabase(database)
+    },
+  }
+}
+
+describeStoreContract('MariaDB', freshWorld)
+
+describe('a server', () => {
+  const world: { ground?: StoreWorld; store?: Store } = {}
+  beforeEach(async () => {
+    world.ground = await freshWorld()
+    world.store = await world.ground.open()
+    await world.store.migrate()
+    await given.settle(world.store)
+  })
+  afterEach(() => world.ground?.end())
+  const store = () => {
+    if (world.store === undefined) throw new Error('there is no store')
+    return world.store
+  }
+
+  it('tells its time in UTC, wherever it stands', async () => {
+    const { nowMs } = await store().read((tx) => tx.changedHosts(0))
+    expect(Number.isSafeInteger(nowMs)).toBe(true)
+    expect(Math.abs(nowMs - Date.now())).toBeLessThan(10_000)
+  })
+
+  it.each([
+    `it's`,
+    `"quoted"`,
+    'back\\slash',
+    "\\' or 1=1 -- ",
+    'nul\0nul',
+    '\u001a\r\n\t\b',
+    '%_?:name',
+    '😀𝔘é',
+    ' blanks ',
+  ])('holds the text %j as it is', async (name) => {
+    const image = given.image(1, { name, description: name })
+    await store().transaction((tx) => tx.insertImage(image))
+    expect(await store().read((tx) => tx.images({}))).toStrictEqual([image])
+  })
+
+  it('refuses text that is too long instead of cutting it off', async () => {
+    const image = given.image(1, { name: 'x'.repeat(129) })
+    await expect(store().transaction((tx) => tx.insertImage(image))).rejects.toMatchObject({
+      kind: 'bug',
+    })
+    expect(await store().read((tx) => tx.images({}))).toStrictEqual([])
+  })
+})
+
+describe('a node that goes away', () => {
+  const world: { database: string; tap?: WireTap; store?: Store } = { database: '' }
+  beforeEach(async () => {
+    world.database = await mariadb().freshDatabase()
+    world.tap = await startWireTap(Number(mariadb().node.split(':')[1]))
+    world.store = await openAt([world.tap.address, mariadb().node], world.database)
+    await world.store.migrate()
+    await given.settle(world.store)
+  })
+  afterEach(async () => {
+    await world.store?.close()
+    await world.tap?.close()
+    await mariadb().dropDatabase(world.database)
+  })
+  function parts() {
+    const { tap, store } = world
+    if (tap === undefined || store === undefined) throw new Error('the world has not begun')
+    return { tap, store }
+  }
+  const generation = async (store: Store) =>
+    (await store.read((tx) => tx.hosts())).find(({ name }) => name === given.HOST)?.generation ?? 0
+
+  /** Four statements that would all show if they were applied twice; gives which run it was. */
+  function counted() {
+    let runs = 0
+    return (store: Store) =>
+      store.transaction(async (tx) => {
+        runs += 1
+        const run = runs
+        await tx.advanceGeneration(given.HOST)
+        await tx.takeCapacity(given.HOST, 1, 1)
+        await tx.insertImage(given.image(1))
+        await tx.hosts()
+        return run
+      })
+  }
+
+  it.each([
+    ['request lost', 2],
+    ['answer lost', 1],
+    ['request late', 1],
+  ] satisfies readonly (readonly [Fate, number])[])(
+    'with a commit, %s: it is applied once, and the result is that of run %i',
+    async (fate, run) => {
+      const { tap, store } = parts()
+      const before = await generation(store)
+      const commit = tap.expectCommit(fate)
+      const writing = counted()(store)
+      await commit.happened
+      // The other node is in use by now, and waits for the row that the late commit holds.
+      if (fate === 'request late') {
+        await generation(store)
+        tap.deliver()
+      }
+      expect(await writing).toBe(run)
+      expect(await generation(store)).toBe(before + 2)
+      expect(await store.read((tx) => tx.images({}))).toHaveLength(1)
+    },
+  )
+
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])(
+    'at statement %i of a transaction: it is applied once, on the next node',
+    async (k) => {
+      const { tap, store } = parts()
+      const before = await generation(store)
+      tap.goSilentAt(k)
+      await counted()(store)
+      expect(await generation(store)).toBe(before + 2)
+      expect(await store.read((tx) => tx.images({}))).toHaveLength(1)
+    },
+  )
+
+  it('is left within a second by those who read, and preferred again when it is back', async () => {
+    const { tap, store } = parts()
+    await generation(store)
+    tap.goSilent()
+    const start = performance.now()
+    await Promise.all(Array.from({ length: 20 }, () => generation(store)))
+    const gapMs = performance.now() - start
+    expect(gapMs).toBeGreaterThan(100)
+    expect(gapMs).toBeLessThan(1_500)
+    tap.heal()
+    await eventually('the first node serves again', () => isUsed(tap, store), 20_000)
+  })
+
+  /** Whether the store's statements go through the tap: then they stop with it. */
+  async function isUsed(tap: WireTap, store: Store): Promise<boolean> {
+    tap.goSilent()
+    const start = performance.now()
+    await generation(store)
+    const isSlow = performance.now() - start > 100
+    tap.heal()
+    return isSlow
+  }
+})
+
+describe('with no node at all', () => {
+  it('a store is opened at once, refuses quickly and then immediately, and serves when one comes', async () => {
+    const database = await mariadb().freshDatabase()
+    const tap = await startWireTap(Number(mariadb().node.split(':')[1]))
+    tap.goSilent()
+    const nobody = `127.0.0.1:${await freePort()}`
+    const store = await openAt([tap.address, nobody], database)
+    expect(await refusalMs(() => store.migrate())).toBeLessThan(1_500)
+    for (let again = 0; again < 20; again += 1)
+      expect(await refusalMs(() => store.read((tx) => tx.hosts()))).toBeLessThan(100)
+    tap.heal()
+    await eventually('the store serves', () =>
+      store.migrate().then(
+        () => true,
+        () => false,
+      ),
+    )
+    await given.settle(store)
+    await store.close()
+    await tap.close()
+    await mariadb().dropDatabase(database)
+  })
+
+  async function refusalMs(call: () => Promise<unknown>): Promise<number> {
+    const start = performance.now()
+    await expect(call()).rejects.toMatchObject({ kind: 'unavailable' })
+    return performance.now() - start
+  }
+
+  it.each([
+    ['a wrong password', { password: 'wrong' }],
+    ['a database that is not there', { database: 'nowhere' }],
+  ])('%s is unavailable, and says why', async (_what, change) => {
+    const store = await openMariadbStore({
+      nodes: [mariadb().node],
+      database: 'mysql',
+      user: USER,
+      password: PASSWORD,
+      tls: { ca: null, cert: null, key: null },
+      log: silentLog,
+      ...change,
+    })
+    await expect(store.read((tx) => tx.hosts())).rejects.toMatchObject({
+      kind: 'unavailable',
+      cause: { detail: { code: expect.stringMatching(/^ER_/) } },
+    })
+    await store.close()
+  })
+})

@@ -1,0 +1,136 @@
+/** Which node is used, when the test decides which are well. */
+import fc from 'fast-check'
+import { afterEach, expect, it } from 'vitest'
+import { type Clock, systemClock } from '../../../../src/lib/clock.ts'
+import { silentLog } from '../../../../src/lib/log.ts'
+import { unavailable } from '../../../../src/model/errors.ts'
+import { LOOK_TIMEOUT_MS, type Node, Nodes } from '../../../../src/store/mariadb/nodes.ts'
+import { eventually } from '../../../kit/netns.ts'
+
+const HURRY = 20
+const hurried: Clock = {
+  ...systemClock,
+  monotonic: () => performance.now() * HURRY,
+  sleep: (ms, signal) => systemClock.sleep(ms / HURRY, signal),
+}
+
+type Health = 'well' | 'refuses' | 'is silent'
+const opened: Nodes[] = []
+afterEach(() => {
+  for (const nodes of opened.splice(0)) nodes.close()
+})
+
+/** Nodes of this health, numbered by their ports. */
+function world(...healths: readonly Health[]) {
+  const health = [...healths]
+  const looks = health.map(() => 0)
+  const left: number[] = []
+  const list = health.map((_health, port): Node => ({ host: 'node', port }))
+  const nodes = new Nodes({
+    nodes: list,
+    async look({ port }, signal) {
+      looks[port] = (looks[port] ?? 0) + 1
+      if (health[port] === 'is silent')
+        await new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason))
+        })
+      if (health[port] === 'refuses') throw unavailable(`node ${port} refuses`)
+    },
+    left: ({ port }) => left.push(port),
+    clock: hurried,
+    log: silentLog,
+  })
+  opened.push(nodes)
+  nodes.start()
+  const at = (port: number): Node => {
+    const node = list[port]
+    if (node === undefined) throw new Error(`there is no node ${port}`)
+    return node
+  }
+  const chosen = () =>
+    nodes.choose().then(
+      ({ port }) => port,
+      () => 'none' as const,
+    )
+  return { nodes, health, looks, left, at, chosen }
+}
+
+it('is the first that is well, whatever the others are, and known in time', async () => {
+  const anyHealth = fc.constantFrom<Health>('well', 'refuses', 'is silent')
+  await fc.assert(
+    fc.asyncProperty(fc.array(anyHealth, { minLength: 1, maxLength: 4 }), async (healths) => {
+      const { chosen } = world(...healths)
+      const start = performance.now()
+      const first = healths.indexOf('well')
+      expect(await chosen()).toBe(first === -1 ? 'none' : first)
+      // Generous, for a busy machine: one after the other they would take four times as long.
+      expect(performance.now() - start).toBeLessThan(LOOK_TIMEOUT_MS * 2)
+      const again = performance.now()
+      await chosen()
+      expect(performance.now() - again).toBeLessThan(100)
+    }),
+    { numRuns: 20 },
+  )
+})
+
+it('when the one in use is left, the next is looked at before it is used', async () => {
+  const { nodes, health, left, at, chosen } = world('well', 'well', 'well')
+  expect(await chosen()).toBe(0)
+  health[0] = 'refuses'
+  health[1] = 'refuses'
+  nodes.leave(at(0), unavailable('as the test wants'))
+  expect(nodes.isChosen(at(0))).toBe(false)
+  expect(await chosen()).toBe(2)
+  expect(left).toStrictEqual([0, 1])
+})
+
+it('a look that finds a node away leaves it, and those that ask together share it', async () => {
+  const { nodes, health, looks, at, chosen } = world('well', 'well')
+  await chosen()
+  const before = looks[0] ?? 0
+  expect(await Promise.all([1, 2, 3].map(() => nodes.check(at(0))))).toStrictEqual([
+    'well',
+    'well',
+    'well',
+  ])
+  expect(looks[0]).toBe(before + 1)
+  health[0] = 'is silent'
+  expect(await Promise.all([nodes.check(at(0)), nodes.check(at(0))])).toStrictEqual([
+    'away',
+    'away',
+  ])
+  expect(await chosen()).toBe(1)
+})
+
+it('a node that disappoints again and again is trusted later and later', async () => {
+  const { nodes, at, chosen } = world('well', 'well')
+  const absencesMs: number[] = []
+  for (let time = 0; time < 4; time += 1) {
+    await chosen()
+    const start = hurried.monotonic()
+    nodes.leave(at(0), unavailable('as the test wants'))
+    await eventually('the first is chosen again', async () => (await chosen()) === 0, 20_000)
+    absencesMs.push(hurried.monotonic() - start)
+  }
+  expect(absencesMs[0]).toBeGreaterThan(1_000)
+  expect(absencesMs[1]).toBeGreaterThan(2_000)
+  expect(absencesMs[2]).toBeGreaterThan(4_000)
+  expect(absencesMs[3]).toBeGreaterThan(8_000)
+})
+
+it('when there is no other, the first that comes back is used at once', async () => {
+  const { health, chosen } = world('refuses', 'refuses')
+  expect(await chosen()).toBe('none')
+  health[1] = 'well'
+  await eventually('somebody serves', async () => (await chosen()) !== 'none')
+  expect(await chosen()).toBe(1)
+})
+
+it('once closed it looks at nobody', async () => {
+  const { nodes, looks, chosen } = world('refuses', 'is silent')
+  await chosen()
+  nodes.close()
+  const before = [...looks]
+  await hurried.sleep(5_000)
+  expect(looks).toStrictEqual(before)
+})
