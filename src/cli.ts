@@ -6,14 +6,15 @@
 import Table from 'cli-table3'
 import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
-import type { HostReport, InstanceReport, StatusReport } from './api/admin.ts'
+import type { HostReport, InstanceReport, OrderReport, StatusReport } from './api/admin.ts'
 import { type Config, DEFAULT_CONFIG_FILE, readEnvironment } from './config.ts'
 import { ConfigError, loadConfig } from './config-file.ts'
 import { messageOf } from './model/errors.ts'
-import { readAdmin } from './operator/admin-client.ts'
+import { orderAdmin, readAdmin } from './operator/admin-client.ts'
 import { environmentText, readCredentials } from './operator/credentials.ts'
-import { type DoctorCheck, examine } from './operator/doctor.ts'
+import { examine } from './operator/doctor.ts'
 import { teardown } from './operator/teardown.ts'
+import type { DoctorCheck } from './operator/verdict.ts'
 
 interface Output {
   readonly json?: boolean
@@ -77,11 +78,11 @@ function renderStatus(status: StatusReport): string {
 
 function renderHosts(hosts: readonly HostReport[]): string {
   return columns(
-    ['HOST', 'ZONE', 'STATE', 'VERSION', 'INSTANCES', 'VCPUS', 'MEMORY MIB', 'LAST SEEN'],
+    ['HOST', 'ZONE', 'STATUS', 'VERSION', 'INSTANCES', 'VCPUS', 'MEMORY MIB', 'LAST SEEN'],
     hosts.map((host) => [
       host.name,
       host.zone,
-      host.state,
+      host.status,
       host.version,
       host.instances,
       `${host.usedVcpus}/${host.vcpus}`,
@@ -97,7 +98,7 @@ function renderInstances(instances: readonly InstanceReport[]): string {
     instances.map((one) => [
       one.id,
       one.name,
-      one.state,
+      one.status === 'ok' ? one.state : `${one.state} (lost host)`,
       one.type,
       one.ip,
       one.host,
@@ -166,6 +167,19 @@ function buildProgram(): Command {
       if (checks.some((check) => check.result === 'fail')) process.exitCode = 1
     },
   )
+  const order = (name: string, description: string) =>
+    program
+      .command(`${name} <host>`)
+      .description(description)
+      .action(async (host: string) => {
+        const path = `/v1/hosts/${encodeURIComponent(host)}/${name}`
+        const done = (await orderAdmin(configuration(program).runtimeDir, path)) as OrderReport
+        const also = done.terminated === 0 ? '' : `; ${done.terminated} instances terminated`
+        print(`${done.host}: ${name} done${also}`)
+      })
+  order('drain', 'give a host no new instances; those it has go on')
+  order('undrain', 'give a drained host new instances again')
+  order('forget', 'remove a host that is off for good: its instances are terminated')
   program
     .command('teardown')
     .description(

@@ -15,14 +15,17 @@ import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import { messageOf } from '../model/errors.ts'
 import type { HostName } from '../model/ids.ts'
-import type { Host } from '../model/records.ts'
 import type { Fact, HostWant } from '../model/want.ts'
-import { wantFor } from '../plan/want.ts'
+import { type Snapshot, wantFor } from '../plan/want.ts'
 import type { HostService } from '../services/service.ts'
 import type { Store } from '../store/store.ts'
 import type { Ledger } from './ledger.ts'
 import { startLoop } from './loop.ts'
-import { purge, readSnapshot, reportFacts } from './report.ts'
+import { createRecordsReader, type RecordsReader } from './reader.ts'
+import { purge, reportFacts } from './report.ts'
+
+/** Hosts that hear a bell to all look again within this time for each host there is. */
+const SHARED_SPREAD_MS = 5
 
 export interface AgentParts {
   readonly store: Store
@@ -30,18 +33,17 @@ export interface AgentParts {
   readonly ledger: Ledger
   /** In the order in which they are applied. */
   readonly services: readonly HostService[]
+  /** Called when a reading found records changed. */
+  readonly onRecordsChanged: () => void
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
 }
 
 export interface AgentSettings {
-  /** This host's row, refreshed with every heartbeat. */
-  readonly self: Omit<Host, 'state' | 'usedVcpus' | 'usedMemoryMiB' | 'generation' | 'lastSeenAt'>
+  readonly host: HostName
   readonly intervalMs: number
   readonly resyncMs: number
-  /** How often this host says in the records that it is alive. */
-  readonly heartbeatMs: number
 }
 
 /** What the last pass came to, for `/healthz` and `atoll status`. */
@@ -72,15 +74,45 @@ export function startAgent(parts: AgentParts, settings: AgentSettings): Agent {
     clock: parts.clock,
     onError: (error) => parts.log.error({ error }, 'a pass failed as a whole'),
   })
-  const unsubscribe = parts.bus.onBell(() => loop.wake())
+  const bells = listenToBells(parts, loop, () => agent.hosts())
   return {
     wake: () => loop.wake(),
     status: () => agent.status(),
     async close() {
-      unsubscribe()
+      bells()
       await loop.close()
       for (const service of parts.services.toReversed()) await service.close()
     },
+  }
+}
+
+/**
+ * A bell to this host wakes at once. One to all hosts wakes each of them after a while of its own, the longer the more hosts there
+ * are: what they read together per second stays the same however many they are.
+ */
+function listenToBells(
+  { bus, clock }: AgentParts,
+  loop: { wake(): void },
+  hosts: () => number,
+): () => void {
+  const ending = new AbortController()
+  let shared = false
+  const unsubscribe = bus.onBell((bell) => {
+    if (bell === 'own') return loop.wake()
+    if (shared) return
+    shared = true
+    const spreadMs = Math.random() * hosts() * SHARED_SPREAD_MS
+    clock.sleep(spreadMs, ending.signal).then(
+      () => {
+        shared = false
+        loop.wake()
+      },
+      () => undefined,
+    )
+  })
+  return () => {
+    unsubscribe()
+    ending.abort()
   }
 }
 
@@ -88,6 +120,7 @@ class HostAgent {
   readonly #parts: AgentParts
   readonly #settings: AgentSettings
   readonly #host: HostName
+  readonly #reader: RecordsReader
   readonly #passSeconds
   readonly #failures
   readonly #storeUp
@@ -97,12 +130,14 @@ class HostAgent {
   #source: AgentStatus['source'] = 'nothing'
   #generation: number | null = null
   #lastResync = Number.NEGATIVE_INFINITY
-  #lastHeartbeat = Number.NEGATIVE_INFINITY
+  /** What was read last, and the want that was made of it. */
+  #read: { readonly snapshot: Snapshot; readonly want: HostWant | null } | null = null
 
   constructor(parts: AgentParts, settings: AgentSettings) {
     this.#parts = parts
     this.#settings = settings
-    this.#host = settings.self.name
+    this.#host = settings.host
+    this.#reader = createRecordsReader(parts.store, settings.host)
     const { metrics } = parts
     this.#passSeconds = metrics.histogram('atoll_agent_pass_seconds', 'Duration of a pass')
     this.#failures = metrics.counter(
@@ -126,13 +161,17 @@ class HostAgent {
     }
   }
 
+  /** How many hosts there are, as far as is known. */
+  hosts(): number {
+    return this.#read?.snapshot.hosts.length ?? 1
+  }
+
   async pass(signal: AbortSignal, again: () => void): Promise<void> {
     const { clock, log } = this.#parts
     const stop = this.#passSeconds.startTimer()
-    await this.#heartbeat()
-    const want = await this.#readWant()
+    const resync = clock.monotonic() - this.#lastResync >= this.#settings.resyncMs
+    const want = await this.#readWant(resync)
     if (want !== null) {
-      const resync = clock.monotonic() - this.#lastResync >= this.#settings.resyncMs
       const facts = await this.#applyServices(want, resync, signal)
       // A resync that a failing service cut short is owed again.
       if (resync && this.#failing.size === 0) this.#lastResync = clock.monotonic()
@@ -146,30 +185,21 @@ class HostAgent {
     stop()
   }
 
-  /** Writes this host's row when it is due. A failure shows itself in the read that follows. */
-  async #heartbeat(): Promise<void> {
-    const { clock, store, log } = this.#parts
-    const { self, heartbeatMs } = this.#settings
-    if (clock.monotonic() - this.#lastHeartbeat < heartbeatMs) return
-    const row = { ...self, lastSeenAt: isoTime(clock.now()) }
-    try {
-      await store.transaction((tx) => tx.upsertHost(row))
-      this.#lastHeartbeat = clock.monotonic()
-    } catch (error) {
-      log.debug({ error }, 'heartbeat was not written')
-    }
-  }
-
   /** The newest want there is: from the records, else from the ledger, else null. */
-  async #readWant(): Promise<HostWant | null> {
-    const { store, ledger, log } = this.#parts
+  async #readWant(fresh: boolean): Promise<HostWant | null> {
+    const { ledger, log } = this.#parts
     try {
-      const fresh = wantFor(this.#host, await readSnapshot(store))
+      const snapshot = await this.#reader.read({ fresh })
       this.#storeUp.set(1)
-      if (fresh === null) return null
+      if (snapshot !== this.#read?.snapshot) {
+        this.#read = { snapshot, want: wantFor(this.#host, snapshot) }
+        this.#parts.onRecordsChanged()
+      }
+      const { want: newest } = this.#read
+      if (newest === null) return null
       if (this.#source === 'ledger') log.info({ host: this.#host }, 'records answer again')
       this.#source = 'records'
-      const want = await ledger.accept(fresh)
+      const want = await ledger.accept(newest)
       this.#generation = want.local.generation
       return want
     } catch (error) {
@@ -219,11 +249,15 @@ class HostAgent {
 
   /** Writes facts; true when that changed what this host wants. */
   async #report(facts: readonly Fact[]): Promise<boolean> {
-    const { store, clock, log } = this.#parts
-    if (this.#source !== 'records') return false
+    const { store, bus, clock, log } = this.#parts
+    if (this.#source !== 'records' || this.#read === null) return false
     try {
-      const { changes, wantChanged } = await reportFacts(store, this.#host, facts, clock)
-      for (const { fact } of changes) log.info({ ...fact }, 'fact')
+      const { snapshot } = this.#read
+      const reported = await reportFacts(store, this.#host, facts, snapshot, clock)
+      const { changes, wantChanged, addressesFreed } = reported
+      for (const fact of changes) log.info({ ...fact }, 'fact')
+      if (changes.length > 0) this.#reader.forgetOwn()
+      if (addressesFreed) bus.ringAll()
       return wantChanged
     } catch (error) {
       // Nothing is lost: every fact is found again by the next pass.

@@ -34,3 +34,8 @@ export function agentHealth(
     },
   ]
 }
+
+/** Without a live lease others take this host for lost, and it starts nothing that it has not started before. */
+export function leaseHealth(held: boolean): readonly HealthCondition[] {
+  return [{ name: 'lease', ok: held, value: held ? 'held' : 'run out' }]
+}

@@ -48,6 +48,8 @@ const instance = z.object({
   launchIndex: count,
   launchedAt: z.string(),
   run: z.enum(['run', 'stop', 'terminate']),
+  // Daemons of before started what they were given without asking.
+  claimed: z.boolean().default(true),
   bootCount: count,
   image,
   type: z.object({
@@ -77,6 +79,8 @@ const shared = z.object({
   vpcs: z.array(z.object({ id: id('vpc'), cidr: network })),
   groups: z.array(z.object({ id: id('sg'), members: z.array(ip) })),
   names: z.array(z.object({ name: z.string(), ip, primary: z.boolean() })),
+  // A version that knew no other hosts did not write it.
+  peers: z.array(z.object({ host: word(parseHostName), address: ip })).default([]),
   routes: z.array(z.object({ ip, via: ip })),
 })
 

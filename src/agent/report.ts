@@ -1,116 +1,129 @@
 /**
- * What the agent reads from the records and what it writes back.
+ * What the agent writes back to the records.
  *
  * Facts are held against the record in the same transaction that changes it (`model/lifecycle.ts`), so a late or repeated one
  * changes nothing. When the last of a terminated instance is gone, its address and its capacity return to the pool here.
  */
 import { type Clock, isoTime } from '../lib/clock.ts'
-import type { HostName, InstanceId } from '../model/ids.ts'
+import { assertNever } from '../model/errors.ts'
+import type { HostName, ImageId, InstanceId } from '../model/ids.ts'
 import { applyFact, type InstanceFact, isPurgeable } from '../model/lifecycle.ts'
-import type { Instance } from '../model/records.ts'
+import type { Image, Instance } from '../model/records.ts'
 import type { Fact } from '../model/want.ts'
 import type { Snapshot } from '../plan/want.ts'
-import type { ReadTx, Store, Tx } from '../store/store.ts'
+import { releaseInstance } from '../store/release.ts'
+import type { Store, Tx } from '../store/store.ts'
 
 /** Client tokens are remembered for a day, as on EC2 ("Ensuring idempotency in Amazon EC2 API requests"). */
 const CLIENT_TOKEN_MS = 24 * 60 * 60 * 1000
 
-/** One consistent reading of everything that a want is made from. */
-export async function readSnapshot(store: Store): Promise<Snapshot> {
-  return await store.read(async (tx) => {
-    const instances = (await tx.instances({})).filter((one) => one.state !== 'terminated')
-    return {
-      hosts: await tx.hosts(),
-      instances,
-      nics: await tx.nics({}),
-      vpcs: await tx.vpcs({}),
-      subnets: await tx.subnets({}),
-      groups: await tx.groups({}),
-      images: await tx.images({}),
-      types: await tx.instanceTypes(),
-      keyPairs: await readKeyPairs(tx, instances),
-      tags: await tx.tags({}),
-    }
-  })
-}
-
-async function readKeyPairs(tx: ReadTx, instances: readonly Instance[]) {
-  const accounts = new Set(instances.map((instance) => instance.account))
-  const lists = await Promise.all([...accounts].map((account) => tx.keyPairs({ account })))
-  return lists.flat()
-}
-
 /** What a report came to. */
 export interface Reported {
-  /** The changes that were made, for the log. */
-  readonly changes: readonly { readonly fact: Fact; readonly instance?: InstanceId }[]
+  /** The facts that changed a record, for the log. */
+  readonly changes: readonly Fact[]
   /** Whether the want of this host is another one now. */
   readonly wantChanged: boolean
+  /** Whether addresses went back to the pool: routes, names and groups are others on all hosts. */
+  readonly addressesFreed: boolean
 }
 
-/** Writes facts to the records. Facts that change nothing cost one read and no write. */
+const NOTHING: Reported = { changes: [], wantChanged: false, addressesFreed: false }
+
+/** The records that facts of one host are held against. */
+interface Known {
+  readonly instances: ReadonlyMap<InstanceId, Instance>
+  readonly images: ReadonlyMap<ImageId, Image>
+}
+
+/**
+ * Writes facts to the records. `known` is what this host last read: facts that are no news to it cost nothing at all, and the
+ * others are held against the records themselves.
+ */
 export async function reportFacts(
   store: Store,
   host: HostName,
   facts: readonly Fact[],
+  known: Snapshot,
   clock: Clock,
 ): Promise<Reported> {
-  if (facts.length === 0) return { changes: [], wantChanged: false }
   const now = isoTime(clock.now())
-  const news = await store.read((tx) => newsOf(tx, host, facts, now))
-  if (news.length === 0) return { changes: [], wantChanged: false }
+  const before = index(known.instances, known.images)
+  const news = facts.filter((fact) => isNews(fact, before, now))
+  if (news.length === 0) return NOTHING
   return await store.transaction(async (tx) => {
-    // Read again: between the look above and this transaction a request may have changed what a fact means.
-    const changes = await newsOf(tx, host, facts, now)
+    const instances = await tx.instances({ hosts: [host] })
+    const records = index(instances, await tx.images({}))
+    const changes: Fact[] = []
     let wantChanged = false
-    for (const { fact } of changes) if (await writeFact(tx, host, fact, now)) wantChanged = true
-    if (wantChanged) await tx.advanceGeneration(host)
-    return { changes, wantChanged }
-  })
-}
-
-/** The facts that would change a record. */
-async function newsOf(
-  tx: ReadTx,
-  host: HostName,
-  facts: readonly Fact[],
-  now: string,
-): Promise<Reported['changes']> {
-  const instances = new Map((await tx.instances({ host })).map((one) => [one.id, one]))
-  const images = new Map((await tx.images({})).map((image) => [image.id, image]))
-  return facts.flatMap((fact): Reported['changes'] => {
-    if ('instance' in fact) {
-      const instance = instances.get(fact.instance)
-      const change = instance === undefined ? null : applyFact(instance, fact, now)
-      return change === null ? [] : [{ fact, instance: fact.instance }]
+    let addressesFreed = false
+    for (const fact of news) {
+      const written = await writeFact(tx, host, fact, records, now)
+      if (written === 'nothing') continue
+      changes.push(fact)
+      if (written !== 'state') wantChanged = true
+      if (written === 'end') addressesFreed = true
     }
-    const image = images.get(fact.image)
-    if (image === undefined || image.state === 'available') return []
-    if (fact.kind === 'image-progress' && image.stateReason === fact.message) return []
-    if (fact.kind === 'image-failed' && image.state === 'failed') return []
-    return [{ fact }]
+    if (wantChanged) await tx.advanceGeneration(host)
+    return { changes, wantChanged, addressesFreed }
   })
 }
 
-/** Writes one fact; true when it changes what this host wants. */
-async function writeFact(tx: Tx, host: HostName, fact: Fact, now: string): Promise<boolean> {
+function index(instances: readonly Instance[], images: readonly Image[]): Known {
+  return {
+    instances: new Map(instances.map((one) => [one.id, one])),
+    images: new Map(images.map((image) => [image.id, image])),
+  }
+}
+
+function isNews(fact: Fact, { instances, images }: Known, now: string): boolean {
+  if ('image' in fact) return isNewsOfImage(fact, images.get(fact.image))
+  const instance = instances.get(fact.instance)
+  return instance !== undefined && applyFact(instance, fact, now) !== null
+}
+
+type ImageFact = Extract<Fact, { readonly image: unknown }>
+
+function isNewsOfImage(fact: ImageFact, image: Image | undefined): boolean {
+  if (image === undefined || image.state === 'available') return false
   switch (fact.kind) {
     case 'image-available':
-      await tx.updateImage(fact.image, {
-        state: 'available',
-        stateReason: null,
-        digest: fact.digest,
-        architecture: fact.architecture,
-      })
       return true
     case 'image-progress':
+      return image.stateReason !== fact.message
+    case 'image-failed':
+      return image.state !== 'failed'
+    default:
+      return assertNever(fact)
+  }
+}
+
+/** What a fact came to: `state` changes nothing that the host should be, `want` does, and with `end` nothing of an instance is left. */
+type Written = 'nothing' | 'state' | 'want' | 'end'
+
+async function writeFact(
+  tx: Tx,
+  host: HostName,
+  fact: Fact,
+  known: Known,
+  now: string,
+): Promise<Written> {
+  if (!('image' in fact)) return await writeInstanceFact(tx, host, fact, known, now)
+  if (!isNewsOfImage(fact, known.images.get(fact.image))) return 'nothing'
+  switch (fact.kind) {
+    case 'image-available': {
+      const { digest, architecture } = fact
+      const state = 'available'
+      await tx.updateImage(fact.image, { state, stateReason: null, digest, architecture })
+      return 'want'
+    }
+    case 'image-progress':
       await tx.updateImage(fact.image, { stateReason: fact.message })
-      return false
+      return 'state'
     case 'image-failed':
       await tx.updateImage(fact.image, { state: 'failed', stateReason: fact.message })
-      return true
+      return 'want'
     default:
-      return await writeInstanceFact(tx, host, fact, now)
+      return assertNever(fact)
   }
 }
 
@@ -118,24 +131,25 @@ async function writeInstanceFact(
   tx: Tx,
   host: HostName,
   fact: InstanceFact,
+  known: Known,
   now: string,
-): Promise<boolean> {
-  const [instance] = await tx.instances({ ids: [fact.instance] })
+): Promise<Written> {
+  const instance = known.instances.get(fact.instance)
   const change = instance === undefined ? null : applyFact(instance, fact, now)
-  if (instance === undefined || change === null) return false
+  if (instance === undefined || change === null) return 'nothing'
+  // Whose it is the store decides, by one conditional statement.
+  if (change.claimed === true)
+    return (await tx.claimInstance(instance.id, host)) === 'done' ? 'want' : 'nothing'
   await tx.updateInstance(instance.id, change)
-  if (change.state === 'terminated') {
-    await tx.deleteNics(instance.id)
-    const type = (await tx.instanceTypes()).find((one) => one.name === instance.type)
-    if (type !== undefined) await tx.returnCapacity(host, type.vcpus, type.memoryMiB)
-  }
-  return change.wanted !== undefined || change.state === 'terminated'
+  if (change.state !== 'terminated') return change.wanted === undefined ? 'state' : 'want'
+  await releaseInstance(tx, instance)
+  return 'end'
 }
 
 /** Removes this host's instances whose tombstone time is over, and client tokens of yesterday. Returns how many instances. */
 export async function purge(store: Store, host: HostName, clock: Clock): Promise<number> {
   const nowMs = clock.now()
-  const old = (await store.read((tx) => tx.instances({ host }))).filter((one) =>
+  const old = (await store.read((tx) => tx.instances({ hosts: [host] }))).filter((one) =>
     isPurgeable(one, nowMs),
   )
   await store.transaction(async (tx) => {

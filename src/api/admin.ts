@@ -1,32 +1,47 @@
 /**
- * What the operator of this host reads: `/metrics` and `/healthz` over TCP on loopback, and the `atoll` command's documents over
- * a unix socket that only root can open. Nothing here changes anything.
+ * What the operator of this host reads and does: `/metrics` and `/healthz` over TCP on loopback, and the `atoll` command's documents
+ * and orders over a unix socket that only root can open.
  */
 import { chmod, rm } from 'node:fs/promises'
 import fastify, { type FastifyInstance } from 'fastify'
+import type { Bus } from '../bus/bus.ts'
 import { type Clock, isoTime } from '../lib/clock.ts'
 import type { HealthCondition } from '../lib/health.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
-import { AtollError, messageOf, unavailable } from '../model/errors.ts'
-import type { HostName } from '../model/ids.ts'
+import { AtollError, messageOf, refused, unavailable } from '../model/errors.ts'
+import { type HostName, parseHostName } from '../model/ids.ts'
 import type { Host, Instance, Nic } from '../model/records.ts'
-import type { Store } from '../store/store.ts'
+import type { InformedStore } from '../store/steady.ts'
+import { forgetHost, setDraining } from './hosts.ts'
 
 /** A row of `atoll hosts`. */
-export type HostReport = Host & { readonly instances: number }
+export type HostReport = Host & {
+  readonly instances: number
+  /** Its state, or `lost` when its lease has run out. */
+  readonly status: Host['state'] | 'lost'
+}
 
 /** A row of `atoll instances`. */
 export interface InstanceReport {
   readonly id: string
   readonly name: string | null
   readonly state: string
+  /** `lost-host`: its host's lease has run out, so nobody knows how it is; `ok` otherwise. */
+  readonly status: 'ok' | 'lost-host'
   readonly type: string
   readonly image: string
   readonly host: string
   readonly ip: string | null
   readonly launchedAt: string
   readonly reason: string | null
+}
+
+/** What came of an order. */
+export interface OrderReport {
+  readonly host: string
+  /** Instances that were terminated in the records. */
+  readonly terminated: number
 }
 
 /** The document of `atoll status`. */
@@ -42,7 +57,8 @@ export interface StatusReport {
 }
 
 export interface AdminOptions {
-  readonly store: Store
+  readonly store: InformedStore
+  readonly bus: Bus
   readonly host: HostName
   readonly version: string
   readonly clock: Clock
@@ -105,7 +121,8 @@ function guardedServer(options: AdminOptions): FastifyInstance {
   const server = fastify({ logger: false, forceCloseConnections: true, bodyLimit: 1024 })
   server.setErrorHandler((error, _request, reply) => {
     options.log.warn({ error }, 'an operator request failed')
-    const status = error instanceof AtollError && error.kind === 'unavailable' ? 503 : 500
+    const kind = error instanceof AtollError ? error.kind : 'bug'
+    const status = kind === 'refused' ? 409 : kind === 'unavailable' ? 503 : 500
     reply.code(status).send({ error: messageOf(error) })
   })
   server.get('/v1/status', async (): Promise<StatusReport> => {
@@ -119,7 +136,7 @@ function guardedServer(options: AdminOptions): FastifyInstance {
       conditions,
       agent: options.agentStatus(),
       instances: await store.read(async (tx) =>
-        countByState(await tx.instances({ host: options.host })),
+        countByState(await tx.instances({ hosts: [options.host] })),
       ),
     }
   })
@@ -130,6 +147,7 @@ function guardedServer(options: AdminOptions): FastifyInstance {
         const live = (await tx.instances({})).filter((one) => one.state !== 'terminated')
         return (await tx.hosts()).map((host) => ({
           ...host,
+          status: host.live ? host.state : ('lost' as const),
           instances: live.filter((one) => one.host === host.name).length,
         }))
       }),
@@ -139,15 +157,40 @@ function guardedServer(options: AdminOptions): FastifyInstance {
     async (): Promise<readonly InstanceReport[]> =>
       store.read(async (tx) => {
         const instances = await tx.instances({})
+        const lost = new Set(
+          (await tx.hosts()).filter((host) => !host.live).map(({ name }) => name),
+        )
         const nics = new Map((await tx.nics({})).map((nic) => [nic.instance, nic]))
         const nameTags = (await tx.tags({})).filter((tag) => tag.key === 'Name')
         const names = new Map(nameTags.map((tag) => [tag.resource, tag.value]))
         return instances.map((instance) =>
-          instanceReport(instance, nics.get(instance.id), names.get(instance.id)),
+          instanceReport(instance, lost, nics.get(instance.id), names.get(instance.id)),
         )
       }),
   )
+  takeOrders(server, options)
   return server
+}
+
+/** Orders about hosts, each answered with what came of it. */
+function takeOrders(server: FastifyInstance, options: AdminOptions): void {
+  const { store, bus, clock, log, host: by } = options
+  server.post<{ Params: { name: string; order: string } }>(
+    '/v1/hosts/:name/:order',
+    async ({ params }): Promise<OrderReport> => {
+      const host = parseHostName(params.name)
+      if (host === undefined) throw refused('InvalidParameterValue', 'That is no name of a host')
+      const { order } = params
+      let terminated = 0
+      if (order === 'drain' || order === 'undrain')
+        await setDraining(store, host, order === 'drain')
+      else if (order === 'forget') terminated = await forgetHost(store, host, by, clock)
+      else throw refused('InvalidParameterValue', 'Hosts can be told drain, undrain and forget')
+      log.info({ host, order, terminated }, 'operator order carried out')
+      bus.ringAll()
+      return { host, terminated }
+    },
+  )
 }
 
 function countByState(instances: readonly Instance[]): Record<string, number> {
@@ -158,6 +201,7 @@ function countByState(instances: readonly Instance[]): Record<string, number> {
 
 function instanceReport(
   instance: Instance,
+  lost: ReadonlySet<HostName>,
   nic: Nic | undefined,
   name: string | undefined,
 ): InstanceReport {
@@ -165,6 +209,7 @@ function instanceReport(
     id: instance.id,
     name: name ?? null,
     state: instance.state,
+    status: instance.state !== 'terminated' && lost.has(instance.host) ? 'lost-host' : 'ok',
     type: instance.type,
     image: instance.image,
     host: instance.host,

@@ -22,6 +22,7 @@ export type InstanceChange = Partial<
     Instance,
     | 'state'
     | 'wanted'
+    | 'claimed'
     | 'bootCount'
     | 'bootSeen'
     | 'transitionReason'
@@ -126,6 +127,8 @@ export function applyFact(
 ): InstanceChange | null {
   if (instance.state === 'terminated') return null
   switch (fact.kind) {
+    case 'ready':
+      return instance.wanted === 'run' && !instance.claimed ? { claimed: true } : null
     case 'running':
       if (instance.wanted !== 'run' || fact.bootCount !== instance.bootCount) return null
       if (instance.state === 'running' && instance.bootSeen === fact.bootCount) return null

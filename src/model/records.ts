@@ -121,6 +121,11 @@ export interface Instance {
   readonly wanted: Wanted
   /** How often it has been asked to boot: 1 at launch, one more for each reboot and each start. */
   readonly bootCount: number
+  /**
+   * Whether its host has taken it for good, which it does just before it starts it for the first time. Until then another host may
+   * be given it; from then on its disk is where it is.
+   */
+  readonly claimed: boolean
   /** The boot whose "running" fact is in. A reboot is done when it equals `bootCount`. */
   readonly bootSeen: number
   /** EC2's `reason`: "User initiated (2026-11-22 08:33:27 GMT)" or empty. */
@@ -170,7 +175,10 @@ export interface Tag {
 export interface Host {
   readonly name: HostName
   readonly zone: string
-  readonly state: 'active' | 'draining'
+  /** `draining` takes no new instances. `forgotten`: removed by the operator; whoever comes back under the name starts anew. */
+  readonly state: 'active' | 'draining' | 'forgotten'
+  /** Whether its lease had not run out when it was read, by the store's clock. */
+  readonly live: boolean
   readonly version: string
   /** What placement may hand out, overcommit included. */
   readonly vcpus: number
@@ -182,6 +190,7 @@ export interface Host {
   readonly generation: number
   /** Where other hosts reach it; null on a single host. */
   readonly fabricAddress: Ipv4 | null
+  /** When it last renewed its lease, by its own clock: for people, never for decisions. */
   readonly lastSeenAt: string
 }
 

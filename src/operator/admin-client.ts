@@ -1,4 +1,4 @@
-/** Reading the daemon's unix socket from the command line. */
+/** The daemon's unix socket, from the command line: documents and orders. */
 
 import { join } from 'node:path'
 import { request } from '../lib/http.ts'
@@ -13,10 +13,19 @@ export function adminSocketFile(runtimeDir: string): string {
 }
 
 /** One JSON document from the daemon. Rejects with `unavailable` when none answers; the message says what to do. */
-export async function readAdmin(runtimeDir: string, path: string): Promise<unknown> {
+export function readAdmin(runtimeDir: string, path: string): Promise<unknown> {
+  return ask(runtimeDir, path, 'GET')
+}
+
+/** Gives the daemon an order and returns what came of it. Rejects as `readAdmin` does, and with the reason of a refusal. */
+export function orderAdmin(runtimeDir: string, path: string): Promise<unknown> {
+  return ask(runtimeDir, path, 'POST')
+}
+
+async function ask(runtimeDir: string, path: string, method: 'GET' | 'POST'): Promise<unknown> {
   const socketPath = adminSocketFile(runtimeDir)
   const body = await new Promise<string>((resolve, reject) => {
-    const outgoing = request({ socketPath, path, timeout: TIMEOUT_MS }, (incoming) => {
+    const outgoing = request({ socketPath, path, method, timeout: TIMEOUT_MS }, (incoming) => {
       const chunks: Buffer[] = []
       let size = 0
       incoming.on('data', (chunk: Buffer) => {

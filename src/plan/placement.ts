@@ -25,23 +25,19 @@ export interface Demand {
 /** The broadcast address, at the end of a subnet. */
 const RESERVED_AT_END = 1
 
-/** A host whose agent has not been heard of for this long gets no new instances: nobody there would start them. */
-export const HOST_SILENT_MS = 90_000
+/** The hosts that may take instances now: active, with a live lease. The host that is answering is plainly alive. */
+export function placeableHosts(hosts: readonly Host[], answering: HostName): readonly Host[] {
+  return hosts.filter((host) => host.state === 'active' && isAlive(host, answering))
+}
 
-/**
- * The hosts that may take instances now: active, and heard of lately. The host that is answering is plainly alive,
- * whatever its row says.
- */
-export function placeableHosts(
-  hosts: readonly Host[],
-  answering: HostName,
-  nowMs: number,
-): readonly Host[] {
-  return hosts.filter(
-    (host) =>
-      host.state === 'active' &&
-      (host.name === answering || nowMs - Date.parse(host.lastSeenAt) <= HOST_SILENT_MS),
-  )
+/** The hosts with a live lease that take new instances. */
+export function liveHosts(hosts: readonly Host[]): readonly Host[] {
+  return hosts.filter((host) => host.state === 'active' && host.live)
+}
+
+/** Whether a host can be reckoned with, whatever the operator wants of it. The host that is answering plainly is. */
+export function isAlive(host: Host, answering: HostName): boolean {
+  return host.live || host.name === answering
 }
 
 /**

@@ -3,7 +3,8 @@
  *
  * Containers and virtual machines share it. Each pass plans at most one step per instance; after the step the host is read
  * anew and planned again, so no step relies on the memory of an earlier one. Nothing is ever started while a stop or an end
- * is wanted, and a disk is removed only for an instance that is to be terminated or that no record knows.
+ * is wanted, and a disk is removed only for an instance that is to be terminated or that no record knows. What was never started
+ * here is started only once this host has claimed it in the records: of two hosts that both think it theirs, one gets it.
  */
 import { assertNever } from '../model/errors.ts'
 import type { InstanceId } from '../model/ids.ts'
@@ -134,7 +135,9 @@ function planRun(
     case 'remains':
       return planLaunch(want, look(want.image))
     case 'created':
-      return step({ kind: 'start', instance: want })
+      return want.claimed
+        ? step({ kind: 'start', instance: want })
+        : facts({ kind: 'ready', instance: want.id })
     case 'running':
       return planRunning(want, have?.bootCount ?? null, state.plugged)
     case 'ended':
@@ -164,6 +167,7 @@ function planLaunch(want: InstanceWant, image: ImageLook): WorkloadPlan {
     case 'ready': {
       const pinned: readonly Fact[] =
         want.image.digest === null ? [imageAvailable(want, image)] : []
+      if (!want.claimed) return facts({ kind: 'ready', instance: want.id }, ...pinned)
       return { step: { kind: 'launch', instance: want, digest: image.digest }, facts: pinned }
     }
     case 'working':

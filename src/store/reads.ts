@@ -4,9 +4,17 @@
  * Every list is ordered by its key, so that paging and plans are stable. Lists of ids may be of any length: they are put
  * to the engine in parts of limited size and of few different sizes, so that the number of distinct statements is small.
  */
-import type { Kysely } from 'kysely'
+import { type Kysely, type RawBuilder, sql } from 'kysely'
+import { readDump } from './dump.ts'
 import type { ReadTx } from './store.ts'
-import { instanceFromRow, nicsFromRows, subnetFromRow, type Tables, vpcFromRow } from './tables.ts'
+import {
+  hostFromRow,
+  instanceFromRow,
+  nicsFromRows,
+  subnetFromRow,
+  type Tables,
+  vpcFromRow,
+} from './tables.ts'
 
 /** Ids in one statement. Engines allow 32,766 parameters (SQLite) or more. */
 const ID_LIST_LIMIT = 1024
@@ -14,17 +22,21 @@ const ID_LIST_LIMIT = 1024
 /** What one query of NICs restricts, whole or in part. */
 type NicQuery = Parameters<ReadTx['nics']>[0]
 
-/** The reading half of a transaction in `db`. */
-export function readTx(db: Kysely<Tables>): ReadTx {
-  return { ...readHouse(db), ...readNetworks(db), ...readWorkloads(db), ...readLabels(db) }
+/** The reading half of a transaction in `db`. `nowMs` is the engine's clock in a query (`dialects.ts`). */
+export function readTx(db: Kysely<Tables>, nowMs: RawBuilder<number>): ReadTx {
+  return {
+    ...readHouse(db),
+    ...readHosts(db, nowMs),
+    ...readNetworks(db),
+    ...readWorkloads(db),
+    ...readLabels(db),
+    dump: () => readDump(db, nowMs),
+  }
 }
 
 function readHouse(
   db: Kysely<Tables>,
-): Pick<
-  ReadTx,
-  'accounts' | 'accessKey' | 'accessKeys' | 'hosts' | 'instanceTypes' | 'clientToken'
-> {
+): Pick<ReadTx, 'accounts' | 'accessKey' | 'accessKeys' | 'instanceTypes' | 'clientToken'> {
   return {
     accounts: () => db.selectFrom('accounts').selectAll().orderBy('id').execute(),
     accessKey: (id) =>
@@ -36,7 +48,6 @@ function readHouse(
         .where('account', '=', account)
         .orderBy('id')
         .execute(),
-    hosts: () => db.selectFrom('hosts').selectAll().orderBy('name').execute(),
     instanceTypes: () => db.selectFrom('instanceTypes').selectAll().orderBy('name').execute(),
     clientToken: (account, action, token) =>
       db
@@ -46,6 +57,42 @@ function readHouse(
         .where('action', '=', action)
         .where('token', '=', token)
         .executeTakeFirst(),
+  }
+}
+
+function readHosts(
+  db: Kysely<Tables>,
+  nowMs: RawBuilder<number>,
+): Pick<ReadTx, 'hosts' | 'changedHosts' | 'orphans'> {
+  const rows = () => db.selectFrom('hosts').selectAll().select(nowMs.as('nowMs')).orderBy('name')
+  return {
+    async hosts() {
+      const found = await rows().where('state', '!=', 'forgotten').execute()
+      return found.map(hostFromRow)
+    },
+    async changedHosts(sinceMs) {
+      const found = await rows().where('changedAtMs', '>=', sinceMs).execute()
+      const [first] = found
+      if (first !== undefined) return { hosts: found.map(hostFromRow), nowMs: Number(first.nowMs) }
+      const { rows: clock } = await sql<{
+        nowMs: number
+      }>`select ${nowMs} as ${sql.ref('nowMs')}`.execute(db)
+      return { hosts: [], nowMs: Number(clock[0]?.nowMs ?? sinceMs) }
+    },
+    async orphans(limit) {
+      const found = await db
+        .selectFrom('instances')
+        .innerJoin('hosts', 'hosts.name', 'instances.host')
+        .selectAll('instances')
+        .where('instances.claimed', '=', 0)
+        .where('instances.state', '!=', 'terminated')
+        .where('instances.wanted', '!=', 'stop')
+        .where('hosts.leaseUntilMs', '<', nowMs)
+        .orderBy('instances.id')
+        .limit(limit)
+        .execute()
+      return found.map(instanceFromRow)
+    },
   }
 }
 
@@ -82,14 +129,17 @@ function readWorkloads(db: Kysely<Tables>): Pick<ReadTx, 'images' | 'instances' 
         part === undefined ? query.execute() : query.where('id', 'in', part).execute(),
       )
     },
-    async instances({ account, ids, host }) {
+    async instances({ account, ids, hosts }) {
       let query = db.selectFrom('instances').selectAll().orderBy('id')
       if (account !== undefined) query = query.where('account', '=', account)
-      if (host !== undefined) query = query.where('host', '=', host)
-      const rows = await inParts(ids, (part) =>
-        part === undefined ? query.execute() : query.where('id', 'in', part).execute(),
-      )
-      return rows.map(instanceFromRow)
+      const rows = await inParts(hosts, (some) => {
+        const ofHosts = some === undefined ? query : query.where('host', 'in', some)
+        return inParts(ids, (part) =>
+          part === undefined ? ofHosts.execute() : ofHosts.where('id', 'in', part).execute(),
+        )
+      })
+      // Parts are by host.
+      return rows.map(instanceFromRow).sort((a, b) => (a.id < b.id ? -1 : 1))
     },
     async nics(query) {
       const rows = await inParts(query.instances, (part) =>

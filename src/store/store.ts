@@ -23,6 +23,7 @@ import type {
   Tag,
   Vpc,
 } from '../model/records.ts'
+import type { Dump } from './dump.ts'
 
 export interface Store {
   /** Brings the schema up to date; safe when several hosts do it at once. */
@@ -34,11 +35,24 @@ export interface Store {
   close(): Promise<void>
 }
 
+/** A host as its own daemon announces it. */
+export type HostAnnouncement = Omit<
+  Host,
+  'state' | 'live' | 'usedVcpus' | 'usedMemoryMiB' | 'generation'
+>
+
 /** Which records to list. Fields are joined by AND, members of a list by OR; an absent field does not restrict. */
 interface InstanceQuery {
   readonly account?: AccountId
   readonly ids?: readonly InstanceId[]
-  readonly host?: HostName
+  readonly hosts?: readonly HostName[]
+}
+
+/** The hosts whose part of the records changed, and where to go on from next time. */
+export interface ChangedHosts {
+  readonly hosts: readonly Host[]
+  /** By the store's clock, in milliseconds since the epoch. */
+  readonly nowMs: number
 }
 
 /** Reading. Lists come in ascending order of id (or name where there is no id). */
@@ -47,6 +61,15 @@ export interface ReadTx {
   accessKey(id: string): Promise<AccessKey | undefined>
   accessKeys(account: AccountId): Promise<readonly AccessKey[]>
   hosts(): Promise<readonly Host[]>
+  /**
+   * The hosts whose part of the records changed at or after `sinceMs` by the store's clock. A change shows only once its
+   * transaction is through, so ask from some seconds before the last answer's `nowMs`.
+   */
+  changedHosts(sinceMs: number): Promise<ChangedHosts>
+  /** Instances that nobody claimed, on hosts whose lease has run out: at most `limit`. */
+  orphans(limit: number): Promise<readonly Instance[]>
+  /** Everything, as rows. */
+  dump(): Promise<Dump>
   images(query: {
     readonly account?: AccountId
     readonly ids?: readonly ImageId[]
@@ -126,10 +149,27 @@ export interface Tx extends ReadTx {
   /** Forgets tokens made before the time (ISO 8601). */
   deleteClientTokensBefore(createdAt: string): Promise<void>
 
-  /** Makes or refreshes this host's row: everything but `state`, `used…` and `generation`, which it keeps. */
-  upsertHost(
-    host: Omit<Host, 'state' | 'usedVcpus' | 'usedMemoryMiB' | 'generation'>,
-  ): Promise<void>
+  /**
+   * Makes or refreshes a host's row, everything but `state` and `used…`, which it keeps (a forgotten one is active again),
+   * advances its generation and gives it a lease.
+   */
+  upsertHost(host: HostAnnouncement, leaseMs: number): Promise<void>
+  /** Lets the lease end in `leaseMs` from now, by the store's clock. `unknown` when there is no such host (any more): announce it. */
+  renewLease(host: HostName, leaseMs: number, seenAt: string): Promise<'done' | 'unknown'>
+  /** `unknown` when there is no such host. Advances the generation. */
+  setHostState(host: HostName, state: Host['state']): Promise<'done' | 'unknown'>
+
+  /**
+   * Takes an instance for good, just before its first start. `lost` when it is not this host's any more, is not to run, or the
+   * host's own lease has run out.
+   */
+  claimInstance(id: InstanceId, host: HostName): Promise<'done' | 'lost'>
+  /** Gives an instance that nobody has claimed to another host. `lost` when it was claimed, moved or ended meanwhile. */
+  moveInstance(id: InstanceId, from: HostName, to: HostName): Promise<'done' | 'lost'>
+  /** Hands the tombstones and images of a host to another. */
+  inherit(from: HostName, to: HostName): Promise<void>
+  /** Makes all records equal to a dump. Only for a replica. */
+  restore(dump: Dump): Promise<void>
   /**
    * Takes capacity for one instance if the host is active and has it, in one conditional statement. `full` otherwise.
    * Advances the generation.

@@ -31,7 +31,7 @@ type Row<Item> = { readonly [Field in keyof Item]: Stored<Item[Field]> }
 
 export type VpcRow = Row<Vpc>
 export type SubnetRow = Row<Subnet>
-export type InstanceRow = Omit<Instance, 'stateReason'> & {
+export type InstanceRow = Omit<Row<Instance>, 'stateReason'> & {
   readonly stateReasonCode: string | null
   readonly stateReasonMessage: string | null
 }
@@ -43,11 +43,18 @@ export interface NicGroupRow {
   readonly group: GroupId
 }
 
+/** A host with its lease. Both times are the store's own, in milliseconds since the epoch. */
+export type HostRow = Omit<Host, 'live'> & {
+  readonly leaseUntilMs: number
+  /** When something in its part of the records last changed. */
+  readonly changedAtMs: number
+}
+
 /** All tables by name, as Kysely wants to know them. */
 export interface Tables {
   readonly accounts: Account
   readonly accessKeys: AccessKey
-  readonly hosts: Host
+  readonly hosts: HostRow
   readonly images: Image
   readonly instanceTypes: InstanceType
   readonly vpcs: VpcRow
@@ -81,11 +88,18 @@ export function subnetFromRow(row: SubnetRow): Subnet {
   return { ...row, cidr: cidr(row.cidr), isDefault: row.isDefault !== 0 }
 }
 
+/** A host from its row and the store's clock at the time of reading. */
+export function hostFromRow(row: HostRow & { readonly nowMs: number }): Host {
+  const { leaseUntilMs, changedAtMs: _changedAtMs, nowMs, ...host } = row
+  return { ...host, live: Number(leaseUntilMs) >= Number(nowMs) }
+}
+
 /** An instance as its row. */
 export function instanceToRow(instance: Instance): InstanceRow {
   const { stateReason, ...rest } = instance
   return {
     ...rest,
+    claimed: Number(instance.claimed),
     stateReasonCode: stateReason?.code ?? null,
     stateReasonMessage: stateReason?.message ?? null,
   }
@@ -94,12 +108,14 @@ export function instanceToRow(instance: Instance): InstanceRow {
 /** An instance from its row. */
 export function instanceFromRow(row: InstanceRow): Instance {
   const { stateReasonCode: code, stateReasonMessage: message, ...rest } = row
-  return { ...rest, stateReason: code === null ? null : { code, message: message ?? '' } }
+  const stateReason = code === null ? null : { code, message: message ?? '' }
+  return { ...rest, claimed: row.claimed !== 0, stateReason }
 }
 
 /** The columns that a change sets: those of its fields and no others. */
 export function changeToColumns(change: InstanceChange): Partial<InstanceRow> {
-  const { stateReason, ...rest } = change
+  const { stateReason, claimed, ...plain } = change
+  const rest = claimed === undefined ? plain : { ...plain, claimed: Number(claimed) }
   if (stateReason === undefined) return rest
   return {
     ...rest,

@@ -4,10 +4,11 @@
  * Whatever two hosts may fight for is decided by a UNIQUE key or by one conditional statement whose affected rows are
  * counted, never by reading first: so it holds even on engines that lose updates under read-then-write (Galera).
  */
-import { type Insertable, type Kysely, sql } from 'kysely'
+import { type InsertObject, type Kysely, type RawBuilder, sql } from 'kysely'
 import type { HostName } from '../model/ids.ts'
 import type { Host } from '../model/records.ts'
 import { isTrouble } from './dialects.ts'
+import { writeDump } from './dump.ts'
 import { readTx } from './reads.ts'
 import type { Tx } from './store.ts'
 import {
@@ -22,14 +23,16 @@ import {
 /** What the methods that write are, without those that read. */
 type WriteTx = Omit<Tx, keyof ReturnType<typeof readTx>>
 
-/** A whole transaction in `db`. */
-export function writeTx(db: Kysely<Tables>): Tx {
+/** A whole transaction in `db`. `nowMs` is the engine's clock in a query (`dialects.ts`). */
+export function writeTx(db: Kysely<Tables>, nowMs: RawBuilder<number>): Tx {
   return {
-    ...readTx(db),
+    ...readTx(db, nowMs),
     ...writeHouse(db),
     ...writeWorkloads(db),
     ...writeLabels(db),
-    ...writeHosts(db),
+    ...writeHosts(db, nowMs),
+    ...writeOwnership(db, nowMs),
+    restore: (dump) => writeDump(db, dump),
   }
 }
 
@@ -149,14 +152,46 @@ function writeLabels(
 
 function writeHosts(
   db: Kysely<Tables>,
-): Pick<WriteTx, 'upsertHost' | 'takeCapacity' | 'returnCapacity' | 'advanceGeneration'> {
+  nowMs: RawBuilder<number>,
+): Pick<
+  WriteTx,
+  | 'upsertHost'
+  | 'renewLease'
+  | 'setHostState'
+  | 'takeCapacity'
+  | 'returnCapacity'
+  | 'advanceGeneration'
+> {
   const updateHost = (host: HostName) => db.updateTable('hosts').where('name', '=', host)
-  const nextGeneration = sql<number>`${sql.ref('generation')} + 1`
+  const changed = {
+    generation: sql<number>`${sql.ref('generation')} + 1`,
+    changedAtMs: nowMs,
+  }
+  const leaseOf = (ms: number) => sql<number>`${nowMs} + ${ms}`
   return {
-    async upsertHost(host) {
-      const { name, ...rest } = host
-      const inserted = await insertOr('exists', db, 'hosts', { ...host, ...NEW_HOST })
-      if (inserted === 'exists') await updateHost(name).set(rest).execute()
+    async upsertHost(host, leaseMs) {
+      const { name, zone, version, vcpus, memoryMiB, fabricAddress, lastSeenAt } = host
+      const leaseUntilMs = leaseOf(leaseMs)
+      const said = { zone, version, vcpus, memoryMiB, fabricAddress, lastSeenAt, leaseUntilMs }
+      const row = { name, ...said, ...NEW_HOST, changedAtMs: nowMs }
+      if ((await insertOr('exists', db, 'hosts', row)) === 'done') return
+      await updateHost(name)
+        .set({ ...said, ...changed, state: activeUnlessDraining })
+        .execute()
+    },
+    async renewLease(host, leaseMs, seenAt) {
+      const { numUpdatedRows } = await updateHost(host)
+        .where('state', '!=', 'forgotten')
+        .set({ leaseUntilMs: leaseOf(leaseMs), lastSeenAt: seenAt })
+        .executeTakeFirstOrThrow()
+      return numUpdatedRows === 1n ? 'done' : 'unknown'
+    },
+    async setHostState(host, state) {
+      const { numUpdatedRows } = await updateHost(host)
+        .where('state', '!=', 'forgotten')
+        .set({ ...changed, state })
+        .executeTakeFirstOrThrow()
+      return numUpdatedRows === 1n ? 'done' : 'unknown'
     },
     async takeCapacity(host, vcpus, memoryMiB) {
       const { numUpdatedRows } = await updateHost(host)
@@ -166,7 +201,7 @@ function writeHosts(
         .set((row) => ({
           usedVcpus: row('usedVcpus', '+', vcpus),
           usedMemoryMiB: row('usedMemoryMiB', '+', memoryMiB),
-          generation: nextGeneration,
+          ...changed,
         }))
         .executeTakeFirstOrThrow()
       return numUpdatedRows === 1n ? 'done' : 'full'
@@ -176,12 +211,60 @@ function writeHosts(
         .set({
           usedVcpus: lessButNotNegative('usedVcpus', vcpus),
           usedMemoryMiB: lessButNotNegative('usedMemoryMiB', memoryMiB),
-          generation: nextGeneration,
+          ...changed,
         })
         .execute()
     },
     async advanceGeneration(host) {
-      await updateHost(host).set({ generation: nextGeneration }).execute()
+      await updateHost(host).set(changed).execute()
+    },
+  }
+}
+
+/** Who may start an instance: decided by conditional statements alone. */
+function writeOwnership(
+  db: Kysely<Tables>,
+  nowMs: RawBuilder<number>,
+): Pick<WriteTx, 'claimInstance' | 'moveInstance' | 'inherit'> {
+  return {
+    async claimInstance(id, host) {
+      const { numUpdatedRows } = await db
+        .updateTable('instances')
+        .set({ claimed: 1 })
+        .where('id', '=', id)
+        .where('host', '=', host)
+        .where('wanted', '=', 'run')
+        .where((where) =>
+          where.exists(
+            where
+              .selectFrom('hosts')
+              .select('name')
+              .where('name', '=', host)
+              .where('leaseUntilMs', '>=', nowMs),
+          ),
+        )
+        .executeTakeFirstOrThrow()
+      return numUpdatedRows === 1n ? 'done' : 'lost'
+    },
+    async moveInstance(id, from, to) {
+      const { numUpdatedRows } = await db
+        .updateTable('instances')
+        .set({ host: to })
+        .where('id', '=', id)
+        .where('host', '=', from)
+        .where('claimed', '=', 0)
+        .where('wanted', '=', 'run')
+        .executeTakeFirstOrThrow()
+      return numUpdatedRows === 1n ? 'done' : 'lost'
+    },
+    async inherit(from, to) {
+      await db.updateTable('images').set({ host: to }).where('host', '=', from).execute()
+      await db
+        .updateTable('instances')
+        .set({ host: to })
+        .where('host', '=', from)
+        .where('state', '=', 'terminated')
+        .execute()
     },
   }
 }
@@ -189,8 +272,13 @@ function writeHosts(
 /** What a host's row starts with and `upsertHost` then keeps. */
 const NEW_HOST = { state: 'active', usedVcpus: 0, usedMemoryMiB: 0, generation: 1 } as const
 
+/** A host that was forgotten and comes back is an ordinary one; a draining one goes on draining. */
+const activeUnlessDraining = sql<
+  Host['state']
+>`case when state = 'draining' then 'draining' else 'active' end`
+
 /** `max(0, column - amount)`, whose name differs between engines. */
-function lessButNotNegative(column: keyof Host, amount: number) {
+function lessButNotNegative(column: 'usedVcpus' | 'usedMemoryMiB', amount: number) {
   const ref = sql.ref(column)
   return sql<number>`case when ${ref} > ${amount} then ${ref} - ${amount} else 0 end`
 }
@@ -200,10 +288,10 @@ async function insertOr<Table extends keyof Tables, Otherwise extends 'exists' |
   otherwise: Otherwise,
   db: Kysely<Tables>,
   table: Table,
-  row: Insertable<Tables[Table]>,
+  row: InsertObject<Tables, Table>,
 ): Promise<'done' | Otherwise> {
   try {
-    await db.insertInto<keyof Tables>(table).values(row).execute()
+    await db.insertInto(table).values(row).execute()
     return 'done'
   } catch (error) {
     if (isTrouble(error, 'duplicate')) return otherwise

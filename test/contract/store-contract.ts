@@ -5,6 +5,7 @@
  */
 import { describe } from 'vitest'
 import { describeHosts, describeLabels, describeUniqueness } from './store/keys.ts'
+import { describeLeases, describeOwnership, describeReplicas } from './store/leases.ts'
 import { describeQueries, describeRoundTrips } from './store/queries.ts'
 import { describeMigrations, describeRaces, describeTransactions } from './store/transactions.ts'
 import type { StoreWorld } from './store/world.ts'
@@ -17,6 +18,9 @@ export function describeStoreContract(name: string, begin: () => Promise<StoreWo
     describeQueries(begin)
     describeUniqueness(begin)
     describeHosts(begin)
+    describeLeases(begin)
+    describeOwnership(begin)
+    describeReplicas(begin)
     describeLabels(begin)
     describeTransactions(begin)
     describeRaces(begin)

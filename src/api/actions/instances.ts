@@ -23,7 +23,7 @@ import {
   requestTerminate,
 } from '../../model/lifecycle.ts'
 import type { Instance } from '../../model/records.ts'
-import { placeableHosts } from '../../plan/placement.ts'
+import { isAlive } from '../../plan/placement.ts'
 import type { ReadTx } from '../../store/store.ts'
 import type { Action, Call } from '../action.ts'
 import { describe, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
@@ -102,7 +102,7 @@ export const describeInstanceStatus: Action = {
     const found = await call.parts.store.read((tx) => findInstances(tx, call, input.InstanceIds))
     const statuses = found
       .filter(({ instance }) => input.IncludeAllInstances || instance.state === 'running')
-      .map((details) => instanceStatusView(details, isHostHeard(details, call)))
+      .map((details) => instanceStatusView(details, isHostAlive(details, call)))
     const page = describe(statuses, input, {
       action: 'DescribeInstanceStatus',
       key: (status) => status.InstanceId ?? '',
@@ -112,12 +112,9 @@ export const describeInstanceStatus: Action = {
   },
 }
 
-function isHostHeard({ host }: InstanceDetails, call: Call): boolean {
+function isHostAlive({ host }: InstanceDetails, call: Call): boolean {
   if (host === undefined) return false
-  // A draining host is as alive as an active one: only its silence matters here.
-  const candidate = { ...host, state: 'active' as const }
-  const { settings, clock } = call.parts
-  return placeableHosts([candidate], settings.host, clock.now()).length > 0
+  return isAlive(host, call.parts.settings.host)
 }
 
 async function findInstances(

@@ -32,6 +32,7 @@ export const runInstances: Action = {
     const order = parseLaunchOrder(call.input, settings.maxInstancesPerLaunch)
     const details = await store.transaction((tx) => launchOnce(tx, call, order))
     for (const host of new Set(details.map(({ instance }) => instance.host))) bus.ring(host)
+    bus.ringAll()
     const listed = details
       .toSorted((a, b) => a.instance.launchIndex - b.instance.launchIndex)
       .map((one) => ({
@@ -109,8 +110,7 @@ async function launch(
   order: LaunchOrder,
   reservation: ReservationId,
 ): Promise<readonly InstanceDetails[]> {
-  const { clock, settings } = call.parts
-  const hosts = placeableHosts(await tx.hosts(), settings.host, clock.now())
+  const hosts = placeableHosts(await tx.hosts(), call.parts.settings.host)
   const choices = await launchChoices(tx, call.caller.account, order, hosts)
   dryRun(call)
   const launched = await writeLaunch(tx, call, order, choices, reservation)

@@ -110,6 +110,8 @@ async function changeTags(
     return touched
   })
   for (const host of hosts) bus.ring(host)
+  // A Name tag is a name on every host.
+  if (hosts.length > 0) bus.ringAll()
 }
 
 function hostOf({ host }: Taggable): readonly HostName[] {

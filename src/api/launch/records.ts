@@ -152,6 +152,7 @@ function newInstance(
     userData: order.userData,
     state: 'pending',
     wanted: 'run',
+    claimed: false,
     bootCount: 1,
     bootSeen: 0,
     transitionReason: '',

@@ -179,28 +179,29 @@ function groupsView(ids: readonly GroupId[], groups: InstanceDetails['groups']):
  * What DescribeInstanceStatus says of one instance. Checks are passed when the host reports the boot that was last asked
  * for; nobody looks into the guest. A host that is silent leaves both unknown.
  */
-export function instanceStatusView(details: InstanceDetails, hostHeard: boolean): StatusOutput {
+export function instanceStatusView(details: InstanceDetails, hostAlive: boolean): StatusOutput {
   const { instance, host } = details
   return {
     InstanceId: instance.id,
     AvailabilityZone: host?.zone ?? '',
     InstanceState: stateView(instance.state),
-    InstanceStatus: checkView(instance, hostHeard, instance.bootSeen === instance.bootCount),
-    SystemStatus: checkView(instance, hostHeard, true),
+    InstanceStatus: checkView(instance, hostAlive, instance.bootSeen === instance.bootCount),
+    SystemStatus: checkView(instance, hostAlive, true),
     Events: [],
   }
 }
 
-function checkView(instance: Instance, hostHeard: boolean, passed: boolean): InstanceStatusSummary {
+function checkView(instance: Instance, hostAlive: boolean, passed: boolean): InstanceStatusSummary {
   if (instance.state === 'pending') return summary('initializing', 'initializing')
   if (instance.state !== 'running') return { Status: 'not-applicable', Details: [] }
-  if (!hostHeard) return summary('insufficient-data', 'insufficient-data')
+  // The host's lease has run out: whether the instance runs, nobody else can know, and nobody can reach it.
+  if (!hostAlive) return summary('impaired', 'failed')
   return passed ? summary('ok', 'passed') : summary('initializing', 'initializing')
 }
 
 function summary(
-  status: 'ok' | 'initializing' | 'insufficient-data',
-  reachability: 'passed' | 'initializing' | 'insufficient-data',
+  status: 'ok' | 'initializing' | 'impaired',
+  reachability: 'passed' | 'initializing' | 'failed',
 ): InstanceStatusSummary {
   return { Status: status, Details: [{ Name: 'reachability', Status: reachability }] }
 }

@@ -60,7 +60,9 @@ export function createPlug(
 }
 
 function guestSetup(nic: NicWant, network: GuestNetwork) {
-  const address =
-    network === 'dhcp' ? null : { ip: nic.ip, prefix: nic.subnetCidr.prefix, gateway: nic.gateway }
-  return { name: `eth${nic.deviceIndex}`, address }
+  const { ip, subnetCidr, deviceIndex } = nic
+  // Two default routes would send answers out through a link that drops them as another's.
+  const gateway = deviceIndex === 0 ? nic.gateway : null
+  const address = network === 'dhcp' ? null : { ip, prefix: subnetCidr.prefix, gateway }
+  return { name: `eth${deviceIndex}`, address }
 }

@@ -68,10 +68,15 @@ export class StepRunner {
       this.#wakeAfter(waitMs)
       return
     }
+    // The end of any step wakes the agent, which plans this one again.
+    if (step.kind === 'stop' || this.room() > 0) this.#begin(step, bootCount)
+  }
+
+  /** How many more steps could begin now, stops aside. */
+  room(): number {
     let busy = 0
-    for (const other of this.#running.values()) if (other.step.kind !== 'stop') busy += 1
-    // The end of any of those wakes the agent, which plans this one again.
-    if (step.kind === 'stop' || busy < CONCURRENT_STEPS) this.#begin(step, bootCount)
+    for (const { step } of this.#running.values()) if (step.kind !== 'stop') busy += 1
+    return CONCURRENT_STEPS - busy
   }
 
   /** Gives up a stop in progress: what follows kills, so it need not be waited for. */

@@ -51,11 +51,15 @@ export function createWorkloads(options: WorkloadsOptions): HostService {
       const haves = await driver.list({ fresh: resync, signal })
       const facts: Fact[] = [...imageFacts(want.local.images, images)]
       const cases = pair(want, haves)
+      // What is claimed dies with this host: claim only what can be started now, and leave the rest to whoever may have to.
+      let claims = runner.room()
       runner.keep(new Set(cases.keys()))
       for (const [id, one] of cases) {
         if (signal.aborted) break
-        if (!busy.has(id)) facts.push(...decide(id, one))
-        else if (one.want === undefined || one.want.run === 'terminate') runner.overtake(id)
+        if (!busy.has(id)) {
+          for (const fact of decide(id, one))
+            if (fact.kind !== 'ready' || claims-- > 0) facts.push(fact)
+        } else if (one.want === undefined || one.want.run === 'terminate') runner.overtake(id)
       }
       for (const state of STATES)
         count.set({ state }, haves.filter((have) => have.state.kind === state).length)

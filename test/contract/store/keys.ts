@@ -132,7 +132,10 @@ export function describeHosts(begin: () => Promise<StoreWorld>): void {
       expect(await onlyHost()).toStrictEqual(given.freshHost)
       await world.store.transaction(async (tx) => {
         await tx.takeCapacity(given.HOST, 2, 1024)
-        await tx.upsertHost({ ...given.hostRow, version: '0.2.0', vcpus: 16, zone: 'atoll-1b' })
+        await tx.upsertHost(
+          { ...given.hostRow, version: '0.2.0', vcpus: 16, zone: 'atoll-1b' },
+          60_000,
+        )
       })
       expect(await onlyHost()).toStrictEqual({
         ...given.freshHost,
@@ -141,7 +144,7 @@ export function describeHosts(begin: () => Promise<StoreWorld>): void {
         zone: 'atoll-1b',
         usedVcpus: 2,
         usedMemoryMiB: 1024,
-        generation: 2,
+        generation: 3,
       })
     })
 

@@ -136,7 +136,7 @@ export function describeQueries(begin: () => Promise<StoreWorld>): void {
               instances: await tx.instances({
                 ...common,
                 ...(ids === undefined ? {} : { ids }),
-                ...(host === undefined ? {} : { host }),
+                ...(host === undefined ? {} : { hosts: [host] }),
               }),
               nics: await tx.nics({
                 ...common,

@@ -27,7 +27,7 @@ import type {
 import type { Store } from '../../../src/store/store.ts'
 import { instanceRecord } from '../../kit/records.ts'
 
-const NOW = '2026-11-22T08:33:27.000Z'
+export const NOW = '2026-11-22T08:33:27.000Z'
 
 /** The id of this kind with this number; ids ascend with their numbers. */
 export function nth<P extends IdPrefix>(prefix: P, number: number) {
@@ -97,6 +97,7 @@ export const hostRow: Parameters<
 export const freshHost: Host = {
   ...hostRow,
   state: 'active',
+  live: true,
   usedVcpus: 0,
   usedMemoryMiB: 0,
   generation: 1,
@@ -182,7 +183,7 @@ export async function settle(store: Store): Promise<void> {
     await tx.insertSubnet(otherSubnet)
     await tx.insertGroup(group)
     await tx.insertGroup(otherGroup)
-    await tx.upsertHost(hostRow)
+    await tx.upsertHost(hostRow, 60_000)
   })
 }
 
@@ -205,6 +206,7 @@ export const anyInstanceChange = fc.record(
       'stopped' as const,
     ),
     wanted: fc.constantFrom('run' as const, 'stop' as const, 'terminate' as const),
+    claimed: fc.boolean(),
     bootCount: anyCount,
     bootSeen: anyCount,
     transitionReason: anyText,

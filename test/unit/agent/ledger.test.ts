@@ -44,6 +44,7 @@ function want(generation: number, name: string): HostWant {
           launchIndex: 0,
           launchedAt: '2026-11-22T08:33:27.000Z',
           run: 'run',
+          claimed: true,
           bootCount: generation,
           image,
           type: { name: 't.nano', vcpus: 1, memoryMiB: 64, diskGiB: 1 },
@@ -63,6 +64,7 @@ function want(generation: number, name: string): HostWant {
       vpcs: [{ id: nic.vpc, cidr: nic.vpcCidr }],
       groups: [{ id: formatId('sg', bytes), members: [nic.ip] }],
       names: [{ name, ip: nic.ip, primary: true }],
+      peers: [{ host, address: ipv4('10.0.0.2') }],
       routes: [{ ip: ipv4('172.31.0.9'), via: ipv4('10.0.0.2') }],
     },
   }
@@ -178,6 +180,20 @@ describe('a damaged file', () => {
     expect(await readFile(`${file}.damaged`, 'utf8')).toBe(text)
     await ledger.accept(want(2, 'web'))
     expect((await createLedger({ file, log: silentLog }).load())?.local.generation).toBe(2)
+  })
+})
+
+describe('a file of another version', () => {
+  it('is read where the hosts of the fabric are not in it', () => {
+    const older = { ...want(1, 'web').shared, peers: undefined }
+    const text = JSON.stringify({ format: 1, want: { ...want(1, 'web'), shared: older } })
+    expect(parseLedger(text)?.shared).toEqual({ ...older, peers: [] })
+  })
+
+  it('is read where there is more in it', () => {
+    const newer = { ...want(1, 'web').shared, later: true }
+    const text = JSON.stringify({ format: 1, want: { ...want(1, 'web'), shared: newer } })
+    expect(parseLedger(text)).toEqual(want(1, 'web'))
   })
 })
 

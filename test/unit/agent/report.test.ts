@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { bootstrap } from '../../../src/agent/bootstrap.ts'
-import { purge, readSnapshot, reportFacts } from '../../../src/agent/report.ts'
+import { createRecordsReader } from '../../../src/agent/reader.ts'
+import { purge, reportFacts } from '../../../src/agent/report.ts'
 import { type Clock, systemClock } from '../../../src/lib/clock.ts'
 import { silentLog } from '../../../src/lib/log.ts'
 import { TOMBSTONE_MS } from '../../../src/model/lifecycle.ts'
@@ -31,7 +32,7 @@ beforeEach(async () => {
     await tx.insertVpc(network.vpc)
     await tx.insertSubnet(network.subnet)
     await tx.insertGroup(network.group)
-    await tx.upsertHost(hostRecord(here))
+    await tx.upsertHost(hostRecord(here), 60_000)
     await tx.takeCapacity(here, 2, 1024)
     await tx.insertInstance(instanceRecord(id, here))
     await tx.insertNic(nicRecord(id, 1))
@@ -39,10 +40,12 @@ beforeEach(async () => {
 })
 afterEach(() => store.close())
 
-const report = (...facts: Fact[]) => reportFacts(store, here, facts, systemClock)
+const snapshot = (from: Store) => createRecordsReader(from, here).read({ fresh: true })
+const report = async (...facts: Fact[]) =>
+  reportFacts(store, here, facts, await snapshot(store), systemClock)
 
 async function state() {
-  const { hosts, nics } = await readSnapshot(store)
+  const { hosts, nics } = await snapshot(store)
   const [instance] = await store.read((tx) => tx.instances({ ids: [id] }))
   return {
     state: instance?.state,
@@ -98,7 +101,9 @@ describe('reportFacts', () => {
 
   it('takes no word about an instance of another host', async () => {
     const facts: Fact[] = [{ kind: 'running', instance: id, bootCount: 1 }]
-    expect((await reportFacts(store, hostName('there'), facts, systemClock)).changes).toEqual([])
+    const known = await snapshot(store)
+    const { changes } = await reportFacts(store, hostName('there'), facts, known, systemClock)
+    expect(changes).toEqual([])
   })
 })
 
@@ -130,7 +135,7 @@ it('bootstrap makes a cloud once, and finds it the second time', async () => {
   expect(second).toEqual(first)
   expect(first.id).toMatch(/^AKIA[A-Z2-7]{16}$/)
   expect(first.secret).toHaveLength(40)
-  const { vpcs, subnets, groups } = await readSnapshot(fresh)
+  const { vpcs, subnets, groups } = await snapshot(fresh)
   expect([vpcs.length, subnets.length, groups.length]).toEqual([1, 1, 1])
   await fresh.close()
 })

@@ -7,7 +7,6 @@ import {
   assignableCount,
   chooseAddress,
   chooseHost,
-  HOST_SILENT_MS,
   isAssignable,
   placeableHosts,
 } from '../../../src/plan/placement.ts'
@@ -82,18 +81,17 @@ describe('chooseHost', () => {
 })
 
 describe('placeableHosts', () => {
-  const seen = hostRecord(hostName('a'))
-  const seenMs = Date.parse(seen.lastSeenAt)
+  const host = hostRecord(hostName('a'))
   const other = hostName('other')
 
   it.each([
-    ['heard of just now', seen, other, seenMs, true],
-    ['heard of at the limit', seen, other, seenMs + HOST_SILENT_MS, true],
-    ['silent', seen, other, seenMs + HOST_SILENT_MS + 1, false],
-    ['silent, but answering', seen, seen.name, seenMs + HOST_SILENT_MS + 1, true],
-    ['draining', { ...seen, state: 'draining' as const }, seen.name, seenMs, false],
-  ])('%s', (_case, host, answering, nowMs, placeable) => {
-    expect(placeableHosts([host], answering, nowMs).length > 0).toBe(placeable)
+    ['live', host, other, true],
+    ['its lease has run out', { ...host, live: false }, other, false],
+    ['its lease has run out, but it is answering', { ...host, live: false }, host.name, true],
+    ['draining', { ...host, state: 'draining' as const }, host.name, false],
+    ['forgotten', { ...host, state: 'forgotten' as const }, other, false],
+  ])('%s', (_case, one, answering, placeable) => {
+    expect(placeableHosts([one], answering).length > 0).toBe(placeable)
   })
 })
 

@@ -64,6 +64,15 @@ describe('wanted to run', () => {
     expect(outcome(instance(1, { bootCount: 2 }), found)).toBe(expected)
   })
 
+  test.each<[string, WorkloadHave | undefined, string]>([
+    ['nothing there', undefined, 'ready'],
+    ['made and never started', have({ kind: 'created' }), 'ready'],
+    ['started before, so claimed before', have(ended('unknown', 255), 1), 'start'],
+    ['running', have(UP, 1), 'running'],
+  ])('not claimed, %s', (_name, found, expected) => {
+    expect(outcome(instance(1, { claimed: false }), found)).toBe(expected)
+  })
+
   test('an image that cannot be run ends the first boot as failed, a later one as stopped', () => {
     const broken = ended('itself', UNRUNNABLE_EXIT_CODE)
     expect(outcome(instance(1), have(broken, 1))).toBe('failed Client.InvalidImage')

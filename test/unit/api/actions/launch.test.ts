@@ -205,7 +205,7 @@ describe('RunInstances', () => {
       ],
     })
     await cloud.store.transaction((tx) =>
-      tx.upsertHost(hostRow('host2', { vcpus: 64, memoryMiB: 65_536 }, '2026-11-21T00:00:00.000Z')),
+      tx.upsertHost(hostRow('host2', { vcpus: 64, memoryMiB: 65_536 }), -1),
     )
     await launch(cloud)
     expect(cloud.rung).toEqual(['host1'])
@@ -241,7 +241,7 @@ describe('RunInstances with a ClientToken', () => {
     const input = one(cloud, { ClientToken: 'token' })
     expect(await cloud.refusal(runInstances, input)).toBe('InsufficientInstanceCapacity')
     await cloud.store.transaction((tx) =>
-      tx.upsertHost(hostRow('host1', { vcpus: 8, memoryMiB: 8192 })),
+      tx.upsertHost(hostRow('host1', { vcpus: 8, memoryMiB: 8192 }), 60_000),
     )
     expect((await launch(cloud, { ClientToken: 'token' })).Instances?.length).toBe(1)
   })

@@ -1,0 +1,67 @@
+/**
+ * What an operator may do to a host of the cluster, from any host: drain it, take it back, forget it.
+ *
+ * None of it needs the host itself. A drained host keeps what it runs and is given nothing new. A forgotten one is gone for good:
+ * its instances are terminated in the records and their addresses free, so it must be off. Should it come back, it finds that
+ * nothing is its own, removes what it had, and begins as a new host.
+ */
+import { type Clock, isoTime } from '../lib/clock.ts'
+import { refused } from '../model/errors.ts'
+import type { HostName } from '../model/ids.ts'
+import { releaseInstance } from '../store/release.ts'
+import type { Store, Tx } from '../store/store.ts'
+
+/** Sets whether the host takes new instances. Refuses an unknown one. */
+export async function setDraining(store: Store, host: HostName, drain: boolean): Promise<void> {
+  const state = drain ? 'draining' : 'active'
+  const outcome = await store.transaction((tx) => tx.setHostState(host, state))
+  if (outcome === 'unknown') throw unknownHost(host)
+}
+
+/**
+ * Removes a lost host and terminates its instances in the records; returns how many. `by` becomes responsible for their
+ * tombstones. Refuses an unknown host and one whose lease is live.
+ */
+export async function forgetHost(
+  store: Store,
+  host: HostName,
+  by: HostName,
+  clock: Clock,
+): Promise<number> {
+  return await store.transaction(async (tx) => {
+    const record = (await tx.hosts()).find(({ name }) => name === host)
+    if (record === undefined) throw unknownHost(host)
+    if (record.live)
+      throw refused(
+        'IncorrectState',
+        `The host ${host} is alive. Only a host that is off may be forgotten: its addresses are given to others`,
+      )
+    const count = await terminateAll(tx, host, isoTime(clock.now()))
+    await tx.inherit(host, by)
+    await tx.setHostState(host, 'forgotten')
+    return count
+  })
+}
+
+async function terminateAll(tx: Tx, host: HostName, now: string): Promise<number> {
+  const instances = (await tx.instances({ hosts: [host] })).filter(
+    ({ state }) => state !== 'terminated',
+  )
+  for (const instance of instances) {
+    await tx.updateInstance(instance.id, {
+      state: 'terminated',
+      wanted: 'terminate',
+      terminatedAt: now,
+      stateReason: {
+        code: 'Server.HostForgotten',
+        message: `Server.HostForgotten: the host ${host} was lost and has been forgotten by the operator`,
+      },
+    })
+    await releaseInstance(tx, instance)
+  }
+  return instances.length
+}
+
+function unknownHost(host: HostName): Error {
+  return refused('InvalidHostID.NotFound', `There is no host ${host}`)
+}

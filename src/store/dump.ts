@@ -1,0 +1,57 @@
+/**
+ * All records as plain rows, to be carried from one engine to another: a host's replica is filled with it.
+ *
+ * Client tokens stay behind: they guard writes, and nobody writes to a replica.
+ */
+import type { Kysely, RawBuilder } from 'kysely'
+import { hostFromRow, type Tables } from './tables.ts'
+
+/** Tables in an order in which they can be filled: what is referred to comes first. */
+const TABLES = [
+  'accounts',
+  'accessKeys',
+  'hosts',
+  'images',
+  'instanceTypes',
+  'vpcs',
+  'subnets',
+  'securityGroups',
+  'instances',
+  'nics',
+  'nicGroups',
+  'keyPairs',
+  'tags',
+] as const satisfies readonly (keyof Tables)[]
+
+/** Rows by table. Of leases it tells whether they were live when the dump was made, for good. */
+export type Dump = Readonly<Record<(typeof TABLES)[number], readonly object[]>>
+
+/** Rows that go into one statement: engines limit its parameters. */
+const ROWS_A_STATEMENT = 500
+
+/** Reads everything. */
+export async function readDump(db: Kysely<Tables>, nowMs: RawBuilder<number>): Promise<Dump> {
+  const hosts = await db.selectFrom('hosts').selectAll().select(nowMs.as('nowMs')).execute()
+  const rows: [string, readonly object[]][] = []
+  for (const table of TABLES)
+    rows.push([table, table === 'hosts' ? [] : await db.selectFrom(table).selectAll().execute()])
+  const frozen = hosts.map((row) => {
+    const { nowMs: _nowMs, ...host } = row
+    return { ...host, leaseUntilMs: hostFromRow(row).live ? Number.MAX_SAFE_INTEGER : 0 }
+  })
+  return { ...(Object.fromEntries(rows) as Dump), hosts: frozen }
+}
+
+/** Makes the records equal to the dump. */
+export async function writeDump(db: Kysely<Tables>, dump: Dump): Promise<void> {
+  for (const table of TABLES.toReversed()) await db.deleteFrom(table).execute()
+  for (const table of TABLES) {
+    const rows = dump[table]
+    for (let start = 0; start < rows.length; start += ROWS_A_STATEMENT)
+      await db
+        .insertInto<keyof Tables>(table)
+        // What another engine gave for this table is what it holds; the engines' schemas are the same.
+        .values(rows.slice(start, start + ROWS_A_STATEMENT) as never)
+        .execute()
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * A replica: this host's own copy of the records, so that it can answer questions while the shared engine is away.
+ *
+ * It is a SQLite file with the same schema, filled whole and in one transaction each time; it is never the truth and nothing is
+ * ever written to it but copies. How often it is filled goes by what a copy costs: at most a twentieth of the time.
+ */
+import { rm, stat } from 'node:fs/promises'
+import { type Clock, isoTime } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import { openSqliteStore } from './sql.ts'
+import type { ReadTx, Store } from './store.ts'
+
+export interface Replica {
+  /** Runs `work` against the last copy. Errors: `unavailable` when there is none that can be read. */
+  read<T>(work: (tx: ReadTx) => Promise<T>): Promise<T>
+  /** When the last copy was made (ISO 8601), by this host's clock; null when there is none. */
+  asOf(): string | null
+  /** Asks for a copy soon. Cheap; several are one. */
+  refresh(): void
+  /** Ends with a copy under way, if any. */
+  close(): Promise<void>
+}
+
+/** The shortest time between two copies... */
+const SHORTEST_PAUSE_MS = 2_000
+/** ...and this many times what the last one took. */
+const PAUSE_PER_COPY = 20
+/** A copy is made at least this often: access keys and images change without a word to the hosts. */
+const LONGEST_PAUSE_MS = 60_000
+
+/** Opens the replica in `file` (made where it is missing) of the records in `source`. */
+export async function openReplica(options: {
+  readonly file: string
+  readonly source: Store
+  readonly clock: Clock
+  readonly log: Log
+}): Promise<Replica> {
+  const { file, source, clock, log } = options
+  const made = await writtenAt(file)
+  const copy = await openCopy(file, log)
+  const ending = new AbortController()
+  let asOf = made
+  let wanted = Promise.withResolvers<void>()
+
+  async function fill(): Promise<number> {
+    const began = clock.monotonic()
+    const at = isoTime(clock.now())
+    const dump = await source.read((tx) => tx.dump())
+    await copy.transaction((tx) => tx.restore(dump))
+    asOf = at
+    return clock.monotonic() - began
+  }
+
+  async function keepFilling(): Promise<void> {
+    for (;;) {
+      wanted = Promise.withResolvers<void>()
+      const copyMs = await fill().catch((error: unknown) => {
+        log.debug({ error }, 'the replica was not filled')
+        return 0
+      })
+      await clock.sleep(Math.max(SHORTEST_PAUSE_MS, copyMs * PAUSE_PER_COPY), ending.signal)
+      await Promise.race([wanted.promise, clock.sleep(LONGEST_PAUSE_MS, ending.signal)])
+    }
+  }
+
+  const filling = keepFilling().catch((error: unknown) => {
+    if (!ending.signal.aborted) log.error({ error }, 'the replica is not filled any more')
+  })
+  return {
+    async read(work) {
+      return await copy.read(work)
+    },
+    asOf: () => asOf,
+    refresh: () => wanted.resolve(),
+    async close() {
+      ending.abort()
+      await filling
+      await copy.close()
+    },
+  }
+}
+
+/** Opens the file; one that cannot be used is no loss and is made anew. */
+async function openCopy(file: string, log: Log): Promise<Store> {
+  try {
+    const copy = await openSqliteStore({ file, log })
+    await copy.migrate()
+    return copy
+  } catch (error) {
+    log.warn({ file, error }, 'the replica cannot be used and is made anew')
+    for (const path of [file, `${file}-wal`, `${file}-shm`]) await rm(path, { force: true })
+    const copy = await openSqliteStore({ file, log })
+    await copy.migrate()
+    return copy
+  }
+}
+
+/** When the file was last written, to its log or to itself; null when it is not there. */
+async function writtenAt(file: string): Promise<string | null> {
+  const times = await Promise.all(
+    [file, `${file}-wal`].map((path) =>
+      stat(path).then(
+        ({ mtimeMs }) => mtimeMs,
+        () => 0,
+      ),
+    ),
+  )
+  const latest = Math.max(...times)
+  return latest === 0 ? null : isoTime(latest)
+}

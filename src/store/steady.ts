@@ -1,0 +1,116 @@
+/**
+ * The records as a host uses them: there from the first moment, whatever the engine does.
+ *
+ * The engine is opened and made ready in the background and tried again until it works, so that a daemon can start, and bring its
+ * instances back from its ledger, while every shared engine is away. Until then, and whenever the engine does not answer, writes are
+ * `unavailable` at once. Reads that only inform may be answered from the replica (`informed`), and then say of what time they are.
+ */
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import { AtollError, unavailable } from '../model/errors.ts'
+import type { Replica } from './replica.ts'
+import type { ReadTx, Store } from './store.ts'
+
+export interface SteadyStore extends Store {
+  /** Resolves when the engine was ready for the first time, rejects when the store is closed before that. */
+  readonly ready: Promise<void>
+}
+
+const FIRST_PAUSE_MS = 200
+const LONGEST_PAUSE_MS = 5_000
+/** How long a read may wait for the engine before the replica answers instead. */
+const PATIENCE_MS = 700
+
+/**
+ * Opens the engine in the background.
+ *
+ * @param open gives an engine that is ready: migrated, and with the records that every cloud begins with
+ */
+export function openSteadyStore(options: {
+  readonly open: () => Promise<Store>
+  readonly clock: Clock
+  readonly log: Log
+}): SteadyStore {
+  const { open, clock, log } = options
+  const ending = new AbortController()
+  const opened = Promise.withResolvers<void>()
+  // Whoever does not wait for it is not to be told.
+  opened.promise.catch(() => undefined)
+  let engine: Store | null = null
+
+  async function keepTrying(): Promise<void> {
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+      try {
+        engine = await open()
+        opened.resolve()
+        return
+      } catch (error) {
+        log.warn({ error }, 'the record store is not ready; it is tried again')
+      }
+      await clock.sleep(pauseMs, ending.signal)
+    }
+  }
+
+  const trying = keepTrying().catch((error: unknown) => opened.reject(error))
+  const ready = (): Store => {
+    if (engine === null) throw unavailable('The record store is not available at the moment.')
+    return engine
+  }
+  return {
+    ready: opened.promise,
+    migrate: async () => ready().migrate(),
+    transaction: async (work) => ready().transaction(work),
+    read: async (work) => ready().read(work),
+    async close() {
+      ending.abort()
+      await trying
+      await engine?.close()
+    },
+  }
+}
+
+/** A store whose reads are answered from the replica when the engine does not answer, soon. */
+export function withReplica(store: Store, replica: Replica, clock: Clock): InformedStore {
+  let staleSince: string | null = null
+
+  async function read<T>(work: (tx: ReadTx) => Promise<T>): Promise<T> {
+    const done = new AbortController()
+    try {
+      const answer = await Promise.race([
+        store.read(work),
+        clock.sleep(PATIENCE_MS, done.signal).then(() => {
+          throw unavailable('The record store takes too long.')
+        }),
+      ])
+      staleSince = null
+      return answer
+    } catch (error) {
+      if (!(error instanceof AtollError && error.kind === 'unavailable')) throw error
+      const known = replica.asOf()
+      if (known === null) throw error
+      const answer = await replica.read(work)
+      staleSince = known
+      return answer
+    } finally {
+      done.abort()
+    }
+  }
+
+  return {
+    migrate: () => store.migrate(),
+    transaction: (work) => store.transaction(work),
+    read,
+    staleSince: () => staleSince,
+    close: () => store.close(),
+  }
+}
+
+/** A store whose every answer is the truth: one that needs no replica. */
+export function withoutReplica(store: Store): InformedStore {
+  return { ...store, staleSince: () => null }
+}
+
+export interface InformedStore extends Store {
+  /** The time (ISO 8601) of the records that the last read was answered from, or null when they were the shared ones. */
+  staleSince(): string | null
+}

@@ -1,0 +1,192 @@
+/** Leases, claims and moves: who is alive, and who may start what; and copies of it all. */
+import { describe, expect, it } from 'vitest'
+import { silentLog } from '../../../src/lib/log.ts'
+import { openSqliteStore } from '../../../src/store/sql.ts'
+import type { Store, Tx } from '../../../src/store/store.ts'
+import * as given from './records.ts'
+import { type StoreWorld, settledWorld } from './world.ts'
+
+const LONG_MS = 60_000
+/** A lease that ended before it began. */
+const OVER_MS = -1
+
+const other = { ...given.hostRow, name: given.OTHER_HOST }
+
+/** By the store's own clock a host is alive or it is not. */
+export function describeLeases(begin: () => Promise<StoreWorld>): void {
+  describe('leases', () => {
+    const world = settledWorld(begin)
+    const live = async () =>
+      (await world.peer.read((tx) => tx.hosts()))
+        .filter((host) => host.live)
+        .map(({ name }) => name)
+
+    it('are live until they run out, whatever else is written', async () => {
+      expect(await live()).toEqual([given.HOST])
+      await world.store.transaction(async (tx) => {
+        await tx.upsertHost(other, LONG_MS)
+        await tx.renewLease(given.HOST, OVER_MS, given.NOW)
+        await tx.takeCapacity(given.HOST, 1, 1)
+      })
+      expect(await live()).toEqual([given.OTHER_HOST])
+      await world.store.transaction((tx) => tx.renewLease(given.HOST, LONG_MS, given.NOW))
+      expect(await live()).toEqual([given.HOST, given.OTHER_HOST])
+    })
+
+    it('renewing is no change that others must read', async () => {
+      const before = await world.peer.read((tx) => tx.changedHosts(0))
+      await world.store.transaction((tx) => tx.renewLease(given.HOST, LONG_MS, given.NOW))
+      const after = await world.peer.read((tx) => tx.changedHosts(0))
+      expect(after.hosts.map((host) => host.generation)).toEqual(
+        before.hosts.map((host) => host.generation),
+      )
+      expect((await world.peer.read((tx) => tx.changedHosts(after.nowMs + 1))).hosts).toEqual([])
+    })
+
+    it.each<[string, (tx: Tx) => Promise<unknown>]>([
+      ['capacity taken', (tx) => tx.takeCapacity(given.OTHER_HOST, 1, 1)],
+      ['capacity returned', (tx) => tx.returnCapacity(given.OTHER_HOST, 1, 1)],
+      ['generation advanced', (tx) => tx.advanceGeneration(given.OTHER_HOST)],
+      ['announced again', (tx) => tx.upsertHost(other, LONG_MS)],
+      ['drained', (tx) => tx.setHostState(given.OTHER_HOST, 'draining')],
+    ])('changed hosts are those with %s', async (_what, change) => {
+      await world.store.transaction((tx) => tx.upsertHost(other, LONG_MS))
+      const { hosts: before, nowMs } = await world.peer.read((tx) => tx.changedHosts(0))
+      await world.store.transaction(change)
+      const { hosts } = await world.peer.read((tx) => tx.changedHosts(nowMs))
+      const changed = hosts.find(({ name }) => name === given.OTHER_HOST)
+      const was = before.find(({ name }) => name === given.OTHER_HOST)
+      expect(changed?.generation).toBe((was?.generation ?? 0) + 1)
+    })
+
+    it('a forgotten host is not listed, gets no lease, and starts anew when it announces itself', async () => {
+      await world.store.transaction((tx) => tx.setHostState(given.HOST, 'forgotten'))
+      expect(await live()).toEqual([])
+      expect(
+        await world.store.transaction((tx) => tx.renewLease(given.HOST, LONG_MS, given.NOW)),
+      ).toBe('unknown')
+      await world.store.transaction((tx) => tx.upsertHost(given.hostRow, LONG_MS))
+      expect(await world.peer.read((tx) => tx.hosts())).toMatchObject([
+        { state: 'active', live: true },
+      ])
+    })
+
+    it('a draining host goes on draining when it announces itself, and takes nothing', async () => {
+      await world.store.transaction((tx) => tx.setHostState(given.HOST, 'draining'))
+      await world.store.transaction((tx) => tx.upsertHost(given.hostRow, LONG_MS))
+      expect(await world.peer.read((tx) => tx.hosts())).toMatchObject([{ state: 'draining' }])
+      expect(await world.store.transaction((tx) => tx.takeCapacity(given.HOST, 1, 1))).toBe('full')
+    })
+  })
+}
+
+/** One host may start an instance, whoever tries. */
+export function describeOwnership(begin: () => Promise<StoreWorld>): void {
+  describe('claims and moves', () => {
+    const world = settledWorld(begin)
+    const pending = given.instance(1, { host: given.HOST, wanted: 'run', claimed: false })
+    const launch = (change: Parameters<typeof given.instance>[1] = {}) =>
+      world.store.transaction(async (tx) => {
+        await tx.upsertHost(other, LONG_MS)
+        await tx.insertInstance({ ...pending, ...change })
+      })
+    const claim = (host = given.HOST) =>
+      world.store.transaction((tx) => tx.claimInstance(pending.id, host))
+    const move = () =>
+      world.peer.transaction((tx) => tx.moveInstance(pending.id, given.HOST, given.OTHER_HOST))
+    const orphans = async () => (await world.peer.read((tx) => tx.orphans(10))).map(({ id }) => id)
+    const lose = () =>
+      world.store.transaction((tx) => tx.renewLease(given.HOST, OVER_MS, given.NOW))
+
+    it('a claim counts once and for good, and may be repeated', async () => {
+      await launch()
+      expect([await claim(), await claim(), await move()]).toEqual(['done', 'done', 'lost'])
+    })
+
+    it('after a move the old host gets nothing, and the new one does', async () => {
+      await launch()
+      expect([await move(), await move()]).toEqual(['done', 'lost'])
+      expect([await claim(), await claim(given.OTHER_HOST)]).toEqual(['lost', 'done'])
+    })
+
+    it.each([
+      ['it is not to run', { wanted: 'stop' as const }, false],
+      ['its host has no live lease', {}, true],
+    ])('no claim when %s', async (_case, change, lost) => {
+      await launch(change)
+      if (lost) await lose()
+      expect(await claim()).toBe('lost')
+    })
+
+    it('orphans are the unclaimed ones of hosts whose lease has run out', async () => {
+      await launch()
+      expect(await orphans()).toEqual([])
+      await lose()
+      expect(await orphans()).toEqual([pending.id])
+      await world.store.transaction((tx) => tx.updateInstance(pending.id, { claimed: true }))
+      expect(await orphans()).toEqual([])
+    })
+
+    it('of a claim and a move at the same time one counts', async () => {
+      await launch()
+      const outcomes = await Promise.all([claim(), move()])
+      expect(outcomes.toSorted()).toEqual(['done', 'lost'])
+      const [after] = await world.peer.read((tx) => tx.instances({ ids: [pending.id] }))
+      expect(after).toMatchObject(
+        outcomes[0] === 'done'
+          ? { host: given.HOST, claimed: true }
+          : { host: given.OTHER_HOST, claimed: false },
+      )
+    })
+
+    it('tombstones and images of a host can be inherited, its living instances stay', async () => {
+      await launch()
+      const gone = given.instance(2, { host: given.HOST, state: 'terminated' })
+      await world.store.transaction(async (tx) => {
+        await tx.insertInstance(gone)
+        await tx.insertImage(given.image(1, { host: given.HOST }))
+        await tx.inherit(given.HOST, given.OTHER_HOST)
+      })
+      const { instances, images } = await world.peer.read(async (tx) => ({
+        instances: await tx.instances({ hosts: [given.OTHER_HOST] }),
+        images: await tx.images({}),
+      }))
+      expect(instances.map(({ id }) => id)).toEqual([gone.id])
+      expect(images).toMatchObject([{ host: given.OTHER_HOST }])
+    })
+  })
+}
+
+/** What one engine dumps, SQLite takes: a replica says the same as its source. */
+export function describeReplicas(begin: () => Promise<StoreWorld>): void {
+  describe('replicas', () => {
+    const world = settledWorld(begin)
+
+    it('say what their source said, leases included, as often as they are filled', async () => {
+      await world.store.transaction(async (tx) => {
+        await tx.upsertHost(other, OVER_MS)
+        await tx.insertImage(given.image(1))
+        await tx.insertInstance(given.instance(1, { claimed: true }))
+        await tx.insertNic(given.nic(1, { groups: [given.otherGroup.id, given.group.id] }))
+      })
+      const all = async (store: Store) =>
+        store.read(async (tx) => ({
+          hosts: await tx.hosts(),
+          instances: await tx.instances({}),
+          nics: await tx.nics({}),
+          images: await tx.images({}),
+          subnets: await tx.subnets({}),
+          types: await tx.instanceTypes(),
+          accounts: await tx.accounts(),
+        }))
+      const replica = await openSqliteStore({ file: ':memory:', log: silentLog })
+      await replica.migrate()
+      for (let times = 0; times < 2; times += 1) {
+        const dump = await world.peer.read((tx) => tx.dump())
+        await replica.transaction((tx) => tx.restore(dump))
+        expect(await all(replica)).toStrictEqual(await all(world.peer))
+      }
+      await replica.close()
+    })
+  })
+}

@@ -1,0 +1,40 @@
+/** Records of several hosts for tests: a store with the house's tables filled and hosts announced. */
+import { silentLog } from '../../src/lib/log.ts'
+import type { HostName } from '../../src/model/ids.ts'
+import { openSqliteStore } from '../../src/store/sql.ts'
+import type { Store } from '../../src/store/store.ts'
+import { account, hostRecord, image, network } from './records.ts'
+
+/** A lease that does not run out while a test runs. */
+export const LONG_MS = 600_000
+/** A lease that ended before it began. */
+export const OVER_MS = -1
+
+/** A store in memory with an account, a network, an image and these hosts, all alive. */
+export async function openRecords(hosts: readonly HostName[]): Promise<Store> {
+  const store = await openSqliteStore({ file: ':memory:', log: silentLog })
+  await store.migrate()
+  await store.transaction(async (tx) => {
+    await tx.insertAccount({ id: account, name: 'default' })
+    await tx.insertVpc(network.vpc)
+    await tx.insertSubnet(network.subnet)
+    await tx.insertGroup(network.group)
+    await tx.insertImage(image)
+    for (const host of hosts) await tx.upsertHost(hostRecord(host), LONG_MS)
+  })
+  return store
+}
+
+/** A store whose every call is `unavailable` while `away()` says so. */
+export function breakable(store: Store, away: () => Error | null): Store {
+  const guard = async <T>(run: () => Promise<T>): Promise<T> => {
+    const error = away()
+    if (error !== null) throw error
+    return await run()
+  }
+  return {
+    ...store,
+    transaction: (work) => guard(() => store.transaction(work)),
+    read: (work) => guard(() => store.read(work)),
+  }
+}

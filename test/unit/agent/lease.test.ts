@@ -1,0 +1,88 @@
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { type Lease, startLease } from '../../../src/agent/lease.ts'
+import { createLocalBus } from '../../../src/bus/local.ts'
+import { type Clock, systemClock } from '../../../src/lib/clock.ts'
+import { silentLog } from '../../../src/lib/log.ts'
+import { createMetrics } from '../../../src/lib/metrics.ts'
+import { unavailable } from '../../../src/model/errors.ts'
+import type { Store } from '../../../src/store/store.ts'
+import { breakable, OVER_MS, openRecords } from '../../kit/cluster-records.ts'
+import { eventually } from '../../kit/netns.ts'
+import { hostName, hostRecord, instanceId, instanceRecord, nicRecord } from '../../kit/records.ts'
+
+const self = hostName('self')
+const lost = hostName('lost')
+const LEASE_MS = 4_000
+/** The lease's time runs this much faster here. */
+const HURRY = 40
+const hurried: Clock = {
+  ...systemClock,
+  monotonic: () => performance.now() * HURRY,
+  sleep: (ms, signal) => systemClock.sleep(ms / HURRY, signal),
+}
+let store: Store
+let away = false
+let held = 0
+let lease: Lease
+
+beforeEach(async () => {
+  store = await openRecords([])
+  away = false
+  held = 0
+  lease = startLease(
+    {
+      store: breakable(store, () => (away ? unavailable('away') : null)),
+      bus: createLocalBus(),
+      clock: hurried,
+      log: silentLog,
+      metrics: createMetrics(),
+      random: () => 0,
+    },
+    {
+      self: hostRecord(self),
+      leaseMs: LEASE_MS,
+      renewMs: 1_000,
+      onHeld: () => {
+        held += 1
+      },
+    },
+  )
+})
+afterEach(async () => {
+  await lease.close()
+  await store.close()
+})
+
+const hosts = () => store.read((tx) => tx.hosts())
+
+it('announces the host, holds the lease while the records answer, and gets it back after they were away', async () => {
+  await eventually('the lease is held', () => lease.held())
+  expect(await hosts()).toMatchObject([{ name: self, live: true, generation: 1 }])
+  away = true
+  await eventually('the lease has run out', () => !lease.held())
+  away = false
+  await eventually('the lease is held again', () => lease.held())
+  expect(held).toBe(2)
+  expect(await hosts()).toMatchObject([{ name: self, generation: 1 }])
+})
+
+it('a host that was forgotten while it was away announces itself anew', async () => {
+  await eventually('the lease is held', () => lease.held())
+  await store.transaction((tx) => tx.setHostState(self, 'forgotten'))
+  await eventually('it is back', async () => (await hosts()).length === 1)
+})
+
+it('takes over what a lost host never started, but not before all had time to come back', async () => {
+  await eventually('the lease is held', () => lease.held())
+  const began = hurried.monotonic()
+  await store.transaction(async (tx) => {
+    await tx.upsertHost(hostRecord(lost), OVER_MS)
+    await tx.insertInstance({ ...instanceRecord(instanceId(1), lost), claimed: false })
+    await tx.insertNic(nicRecord(instanceId(1), 1))
+  })
+  await eventually('it is ours', async () => {
+    const [one] = await store.read((tx) => tx.instances({}))
+    return one?.host === self
+  })
+  expect(hurried.monotonic() - began).toBeGreaterThan(LEASE_MS / 2)
+})

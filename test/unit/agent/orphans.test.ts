@@ -1,0 +1,90 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { adoptOrphans } from '../../../src/agent/orphans.ts'
+import { systemClock } from '../../../src/lib/clock.ts'
+import type { Instance } from '../../../src/model/records.ts'
+import type { Store } from '../../../src/store/store.ts'
+import { LONG_MS, OVER_MS, openRecords } from '../../kit/cluster-records.ts'
+import { hostName, hostRecord, instanceId, instanceRecord, nicRecord } from '../../kit/records.ts'
+
+const lost = hostName('lost')
+const near = hostName('near')
+const id = instanceId(1)
+let store: Store
+
+beforeEach(async () => {
+  store = await openRecords([lost, near])
+})
+afterEach(() => store.close())
+
+async function launch(change: Partial<Instance> = {}): Promise<void> {
+  await store.transaction(async (tx) => {
+    await tx.insertInstance({ ...instanceRecord(id, lost), claimed: false, ...change })
+    await tx.insertNic(nicRecord(id, 1))
+    await tx.takeCapacity(lost, 2, 1024)
+    await tx.renewLease(lost, OVER_MS, new Date().toISOString())
+  })
+}
+
+async function outcome() {
+  return await store.read(async (tx) => ({
+    instance: (await tx.instances({ ids: [id] }))[0],
+    nics: (await tx.nics({})).length,
+    used: (await tx.hosts()).map((host) => [host.name, host.usedMemoryMiB]),
+  }))
+}
+
+describe('adoptOrphans', () => {
+  it('moves what was never started, with its capacity, and keeps its address', async () => {
+    await launch()
+    const outcomes = await Promise.all([
+      adoptOrphans(store, systemClock),
+      adoptOrphans(store, systemClock),
+    ])
+    expect(outcomes.flat()).toEqual([{ instance: id, from: lost, to: near }])
+    expect(await outcome()).toMatchObject({
+      instance: { host: near, state: 'pending', claimed: false },
+      nics: 1,
+      used: [
+        [lost, 0],
+        [near, 1024],
+      ],
+    })
+  })
+
+  it('ends what was never started and is not wanted any more', async () => {
+    await launch({ state: 'shutting-down', wanted: 'terminate' })
+    expect(await adoptOrphans(store, systemClock)).toMatchObject([{ to: null }])
+    expect(await outcome()).toMatchObject({
+      instance: { state: 'terminated' },
+      nics: 0,
+      used: [
+        [lost, 0],
+        [near, 0],
+      ],
+    })
+  })
+
+  it.each<[string, Partial<Instance>, (store: Store) => Promise<unknown>]>([
+    ['it was claimed', { claimed: true }, async () => undefined],
+    ['it is stopped', { state: 'stopped', wanted: 'stop' }, async () => undefined],
+    [
+      'its host is back',
+      {},
+      (one) => one.transaction((tx) => tx.upsertHost(hostRecord(lost), LONG_MS)),
+    ],
+    ['the others drain', {}, (one) => one.transaction((tx) => tx.setHostState(near, 'draining'))],
+    ['the others are full', {}, (one) => one.transaction((tx) => tx.takeCapacity(near, 0, 32_768))],
+    [
+      'the others are in another zone',
+      {},
+      (one) =>
+        one.transaction((tx) => tx.upsertHost({ ...hostRecord(near), zone: 'atoll-1b' }, LONG_MS)),
+    ],
+  ])('leaves it where it is when %s', async (_case, change, prepare) => {
+    await launch(change)
+    await prepare(store)
+    const before = await outcome()
+    expect(await adoptOrphans(store, systemClock)).toEqual([])
+    expect(await outcome()).toEqual(before)
+  })
+})

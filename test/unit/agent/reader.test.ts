@@ -1,0 +1,120 @@
+import * as fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { createRecordsReader } from '../../../src/agent/reader.ts'
+import { wantFor } from '../../../src/plan/want.ts'
+import type { Store } from '../../../src/store/store.ts'
+import { LONG_MS, openRecords } from '../../kit/cluster-records.ts'
+import {
+  account,
+  hostName,
+  hostRecord,
+  instanceId,
+  instanceRecord,
+  nicRecord,
+} from '../../kit/records.ts'
+
+const hosts = ['a', 'b', 'c'].map(hostName)
+const self = hosts[0] ?? hostName('a')
+const anyHost = fc.constantFrom(...hosts)
+const anyNumber = fc.integer({ min: 1, max: 6 })
+
+/** Each changes records as the house does: what concerns a host advances its generation in the same transaction. */
+const anyChange = fc.oneof(
+  fc.record({ kind: fc.constant('launch' as const), host: anyHost, number: anyNumber }),
+  fc.record({ kind: fc.constant('end' as const), host: anyHost, number: anyNumber }),
+  fc.record({ kind: fc.constant('tag' as const), host: anyHost, number: anyNumber }),
+  fc.record({ kind: fc.constant('move' as const), host: anyHost, number: anyNumber }),
+  fc.record({ kind: fc.constant('announce' as const), host: anyHost, number: anyNumber }),
+  fc.record({ kind: fc.constant('forget' as const), host: anyHost, number: anyNumber }),
+)
+type Change = typeof anyChange extends fc.Arbitrary<infer T> ? T : never
+
+async function apply(store: Store, { kind, host, number }: Change): Promise<void> {
+  const id = instanceId(number)
+  await store.transaction(async (tx) => {
+    const [instance] = await tx.instances({ ids: [id] })
+    if (kind === 'announce') return await tx.upsertHost(hostRecord(host), LONG_MS)
+    if (kind === 'forget') {
+      if (host !== self) await tx.setHostState(host, 'forgotten')
+      return
+    }
+    if (kind === 'launch') {
+      if (instance !== undefined) return
+      await tx.insertInstance({ ...instanceRecord(id, host), claimed: false })
+      await tx.insertNic(nicRecord(id, number))
+      return await tx.advanceGeneration(host)
+    }
+    if (instance === undefined || instance.state === 'terminated') return
+    if (kind === 'tag')
+      await tx.putTags([
+        { account, resource: id, resourceType: 'instance', key: 'Name', value: `n${number}` },
+      ])
+    if (kind === 'end') {
+      await tx.updateInstance(id, { state: 'terminated', wanted: 'terminate' })
+      await tx.deleteNics(id)
+    }
+    if (kind === 'move') {
+      await tx.moveInstance(id, instance.host, host)
+      await tx.advanceGeneration(host)
+    }
+    await tx.advanceGeneration(instance.host)
+  })
+}
+
+it('whatever changed, reading on comes to what reading anew comes to', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.array(anyChange, { maxLength: 4 }), { maxLength: 8 }),
+      async (rounds) => {
+        const store = await openRecords(hosts)
+        const reader = createRecordsReader(store, self)
+        for (const changes of rounds) {
+          for (const change of changes) await apply(store, change)
+          const on = await reader.read({ fresh: false })
+          const anew = await createRecordsReader(store, self).read({ fresh: true })
+          expect(wantFor(self, on)).toEqual(wantFor(self, anew))
+        }
+        await store.close()
+      },
+    ),
+    { numRuns: 60 },
+  )
+})
+
+it('gives the very same snapshot while nothing changed, and what this host wrote once it says so', async () => {
+  const store = await openRecords(hosts)
+  const reader = createRecordsReader(store, self)
+  await apply(store, { kind: 'launch', host: self, number: 1 })
+  const first = await reader.read({ fresh: false })
+  expect(await reader.read({ fresh: false })).toBe(first)
+  // A state alone advances no generation.
+  await store.transaction((tx) => tx.updateInstance(instanceId(1), { state: 'running' }))
+  expect(await reader.read({ fresh: false })).toBe(first)
+  reader.forgetOwn()
+  expect((await reader.read({ fresh: false })).instances).toMatchObject([{ state: 'running' }])
+  await store.close()
+})
+
+it('a failed reading loses nothing', async () => {
+  const store = await openRecords(hosts)
+  let broken = false
+  const reader = createRecordsReader(
+    {
+      ...store,
+      read: async (work) => {
+        const answer = await store.read(work)
+        if (broken) throw new Error('the answer was lost')
+        return answer
+      },
+    },
+    self,
+  )
+  await reader.read({ fresh: false })
+  await apply(store, { kind: 'launch', host: self, number: 1 })
+  reader.forgetOwn()
+  broken = true
+  await expect(reader.read({ fresh: false })).rejects.toThrow('lost')
+  broken = false
+  expect((await reader.read({ fresh: false })).instances).toHaveLength(1)
+  await store.close()
+})

@@ -1,0 +1,65 @@
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { forgetHost, setDraining } from '../../../src/api/hosts.ts'
+import { systemClock } from '../../../src/lib/clock.ts'
+import type { Store } from '../../../src/store/store.ts'
+import { OVER_MS, openRecords } from '../../kit/cluster-records.ts'
+import { hostName, image, instanceId, instanceRecord, nicRecord } from '../../kit/records.ts'
+
+const lost = hostName('lost')
+const near = hostName('near')
+const forget = () => forgetHost(store, lost, near, systemClock)
+let store: Store
+
+beforeEach(async () => {
+  store = await openRecords([lost, near])
+  await store.transaction(async (tx) => {
+    await tx.insertInstance(instanceRecord(instanceId(1), lost))
+    await tx.insertNic(nicRecord(instanceId(1), 1))
+    await tx.takeCapacity(lost, 2, 1024)
+  })
+})
+afterEach(() => store.close())
+
+it('a host that is alive cannot be forgotten, nor one that nobody knows', async () => {
+  await expect(forget()).rejects.toMatchObject({ kind: 'refused', code: 'IncorrectState' })
+  await expect(forgetHost(store, hostName('nobody'), near, systemClock)).rejects.toMatchObject({
+    code: 'InvalidHostID.NotFound',
+  })
+})
+
+it('forgetting ends its instances, frees their addresses and hands on their tombstones', async () => {
+  await store.transaction(async (tx) => {
+    await tx.renewLease(lost, OVER_MS, new Date().toISOString())
+    await tx.insertImage({
+      ...image,
+      id: image.id.replace(/.$/, 'f') as typeof image.id,
+      name: 'its',
+      host: lost,
+    })
+  })
+  expect(await forget()).toBe(1)
+  const after = await store.read(async (tx) => ({
+    hosts: (await tx.hosts()).map(({ name }) => name),
+    instances: await tx.instances({}),
+    nics: await tx.nics({}),
+    images: (await tx.images({})).filter((one) => one.host === lost),
+  }))
+  expect(after).toMatchObject({
+    hosts: [near],
+    instances: [{ host: near, state: 'terminated', stateReason: { code: 'Server.HostForgotten' } }],
+    nics: [],
+    images: [],
+  })
+  await expect(forget()).rejects.toMatchObject({ code: 'InvalidHostID.NotFound' })
+})
+
+it('draining and taking back', async () => {
+  const state = async () => (await store.read((tx) => tx.hosts())).map((host) => host.state)
+  await setDraining(store, lost, true)
+  expect(await state()).toEqual(['draining', 'active'])
+  await setDraining(store, lost, false)
+  expect(await state()).toEqual(['active', 'active'])
+  await expect(setDraining(store, hostName('nobody'), true)).rejects.toMatchObject({
+    kind: 'refused',
+  })
+})

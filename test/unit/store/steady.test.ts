@@ -1,0 +1,128 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type Clock, systemClock } from '../../../src/lib/clock.ts'
+import { silentLog } from '../../../src/lib/log.ts'
+import { unavailable } from '../../../src/model/errors.ts'
+import { openReplica, type Replica } from '../../../src/store/replica.ts'
+import { openSteadyStore, withReplica } from '../../../src/store/steady.ts'
+import type { Store } from '../../../src/store/store.ts'
+import { breakable, openRecords } from '../../kit/cluster-records.ts'
+import { eventually } from '../../kit/netns.ts'
+import { hostName } from '../../kit/records.ts'
+
+const HURRY = 50
+const hurried: Clock = {
+  ...systemClock,
+  monotonic: () => performance.now() * HURRY,
+  sleep: (ms, signal) => systemClock.sleep(ms / HURRY, signal),
+}
+const hosts = [hostName('a'), hostName('b')]
+const names = (store: Pick<Store, 'read'>) =>
+  store.read(async (tx) => (await tx.hosts()).map(({ name }) => name))
+const noWork = async () => undefined
+
+describe('openSteadyStore', () => {
+  it('is there at once, refuses until the engine is ready, and tries until it is', async () => {
+    const engine = await openRecords(hosts)
+    let attempts = 0
+    const steady = openSteadyStore({
+      open: async () => {
+        attempts += 1
+        if (attempts < 4) throw unavailable('nobody there')
+        return engine
+      },
+      clock: hurried,
+      log: silentLog,
+    })
+    await expect(steady.transaction(noWork)).rejects.toMatchObject({ kind: 'unavailable' })
+    await expect(names(steady)).rejects.toMatchObject({ kind: 'unavailable' })
+    await steady.ready
+    expect(await names(steady)).toEqual(hosts)
+    expect(attempts).toBe(4)
+    await steady.close()
+  })
+
+  it('can be closed while the engine is away', async () => {
+    const steady = openSteadyStore({
+      open: () => Promise.reject(unavailable('nobody there')),
+      clock: hurried,
+      log: silentLog,
+    })
+    await steady.close()
+    await expect(steady.ready).rejects.toThrow()
+  })
+})
+
+describe('a store with a replica', () => {
+  let dir: string
+  let engine: Store
+  let replica: Replica
+  let trouble: Error | null = null
+  let source: Store
+  const openAgain = () =>
+    openReplica({ file: join(dir, 'replica.db'), source, clock: hurried, log: silentLog })
+
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'atoll-replica-'))
+    engine = await openRecords(hosts)
+    trouble = null
+    source = breakable(engine, () => trouble)
+    replica = await openAgain()
+  })
+  afterEach(async () => {
+    await replica.close()
+    await engine.close()
+    await rm(dir, { recursive: true, force: true })
+  })
+
+  it('answers reads from the replica while the engine is away and says of when, and never writes to it', async () => {
+    await eventually('it is filled', async () => (await names(replica)).length === 2)
+    const store = withReplica(source, replica, systemClock)
+    expect(await names(store)).toEqual(hosts)
+    expect(store.staleSince()).toBeNull()
+    trouble = unavailable('away')
+    expect(await names(store)).toEqual(hosts)
+    expect(store.staleSince()).toBe(replica.asOf())
+    await expect(store.transaction(noWork)).rejects.toMatchObject({ kind: 'unavailable' })
+    trouble = null
+    await names(store)
+    expect(store.staleSince()).toBeNull()
+  })
+
+  it('an engine that does not answer at all is not waited for', async () => {
+    await eventually('it is filled', async () => (await names(replica)).length === 2)
+    const silent: Store = { ...engine, read: () => new Promise(() => {}) }
+    const store = withReplica(silent, replica, hurried)
+    expect(await names(store)).toEqual(hosts)
+    expect(store.staleSince()).not.toBeNull()
+  })
+
+  it('a refusal is passed on: the replica would say the same', async () => {
+    const store = withReplica(source, replica, systemClock)
+    await expect(
+      store.read(async () => {
+        throw new Error('no')
+      }),
+    ).rejects.toThrow('no')
+  })
+
+  it('follows its source, outlives the daemon, and is made anew when its file is spoilt', async () => {
+    await engine.transaction((tx) => tx.setHostState(hostName('b'), 'forgotten'))
+    await eventually('it follows', async () => {
+      replica.refresh()
+      return (await names(replica)).length === 1
+    })
+    await replica.close()
+    trouble = unavailable('away')
+    replica = await openAgain()
+    expect(await names(replica)).toEqual([hostName('a')])
+    expect(replica.asOf()).not.toBeNull()
+    await replica.close()
+    await writeFile(join(dir, 'replica.db'), 'this is no database, and long enough to be looked at')
+    trouble = null
+    replica = await openAgain()
+    await eventually('it is filled anew', async () => (await names(replica)).length === 1)
+  })
+})
