@@ -9,7 +9,7 @@ import type { Bus } from '../bus/bus.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { AccountId, HostName } from '../model/ids.ts'
-import type { Store } from '../store/store.ts'
+import type { InformedStore } from '../store/steady.ts'
 
 /** Who asks, as proved by the signature. */
 export interface Caller {
@@ -20,7 +20,8 @@ export interface Caller {
 
 /** What actions work with. */
 export interface ApiParts {
-  readonly store: Store
+  /** Its reads may be answered from this host's replica. */
+  readonly store: InformedStore
   readonly bus: Bus
   readonly clock: Clock
   /** Cryptographically random bytes. */

@@ -16,11 +16,22 @@ export interface Questions {
 }
 export type Question = keyof Questions
 
+/** `own`: this host's part of the records changed. `shared`: what all hosts share did. */
+export type Bell = 'own' | 'shared'
+
+/** The shortest time between two bells to all from one host. */
+export const ALL_BELL_MS = 200
+
 export interface Bus {
-  /** "Look again." Never fails: a bell that cannot be sent is found by the timer. */
+  /** "Look again at what is yours." Never fails: a bell that cannot be sent is found by the timer. */
   ring(host: HostName): void
-  /** Calls `heard` for each bell to this host until the returned function is called. */
-  onBell(heard: () => void): () => void
+  /**
+   * "Look again at what all hosts share" (routes, names, members of groups): reaches every host, this one too. Not urgent: those
+   * rung within `ALL_BELL_MS` of each other by one host go out as one, so that a storm of launches does not multiply by hosts.
+   */
+  ringAll(): void
+  /** Calls `heard` for each bell that reaches this host until the returned function is called. */
+  onBell(heard: (bell: Bell) => void): () => void
   /** Asks a host. Rejects with `unavailable` when no answer comes in time, or with the error that the answer is. */
   ask<Q extends Question>(
     host: HostName,

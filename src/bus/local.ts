@@ -5,38 +5,44 @@
  * the event loop, bells of one turn arrive as one, and questions and answers are copies.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { AtollError, bug, messageOf, unavailable } from '../model/errors.ts'
-import type { Bus, Question, Questions } from './bus.ts'
+import { unavailable } from '../model/errors.ts'
+import { type Answerers, createAnswerers } from './answerers.ts'
+import { ALL_BELL_MS, type Bell, type Bus } from './bus.ts'
+import { throttle } from './throttle.ts'
 
 /** Questions that wait for their answer at the same time; more are turned away. */
 const QUESTIONS_LIMIT = 1000
 
-type Answerer<Q extends Question> = (ask: Questions[Q]['ask']) => Promise<Questions[Q]['answer']>
 type AskOptions = Parameters<Bus['ask']>[3]
 
-/** A bus between the parts of one daemon. */
-export function createLocalBus(): Bus {
-  const listeners = new Set<() => void>()
-  const answerers: { [Q in Question]?: Answerer<Q> } = {}
+/** A bus between the parts of one daemon. What comes from other hosts, over another bus, is answered by the same `answerers`. */
+export function createLocalBus(answerers: Answerers = createAnswerers()): Bus {
+  const listeners = new Set<(bell: Bell) => void>()
   const closing = new AbortController()
-  let ringing = false
+  const ringing = new Set<Bell>()
   let asked = 0
 
-  function deliverBell(): void {
-    ringing = false
-    // A listener may stop listening when it hears the bell.
-    for (const heard of [...listeners]) heard()
+  function ring(bell: Bell): void {
+    if (ringing.has(bell)) return
+    ringing.add(bell)
+    setImmediate(() => {
+      ringing.delete(bell)
+      // A listener may stop listening when it hears the bell.
+      for (const heard of [...listeners]) heard(bell)
+    })
   }
+  const ringAll = throttle(
+    () => ring('shared'),
+    ALL_BELL_MS,
+    () => performance.now(),
+  )
 
   return {
-    ring() {
-      if (ringing) return
-      ringing = true
-      setImmediate(deliverBell)
-    },
+    ring: () => ring('own'),
+    ringAll: () => ringAll.call(),
     onBell(heard) {
       // Each call is a listener of its own, even when two bring the same function.
-      const listener = () => heard()
+      const listener = (bell: Bell) => heard(bell)
       listeners.add(listener)
       return () => {
         listeners.delete(listener)
@@ -49,21 +55,17 @@ export function createLocalBus(): Bus {
         const letter = structuredClone(ask)
         return await beforeEnd(options, closing.signal, async () => {
           await nextTurn()
-          const answerer = answerers[question]
-          if (answerer === undefined) throw unavailable(`No host answers "${question}".`)
-          return structuredClone(await answerer(letter))
+          return structuredClone(await answerers.answer(question, letter))
         })
       } finally {
         asked -= 1
       }
     },
-    onAsk(question, answer) {
-      if (answerers[question] !== undefined) throw bug('a question has two answerers', { question })
-      answerers[question] = answer
-    },
+    onAsk: answerers.onAsk,
     async close() {
       // A bell that is on its way, or rung later, finds nobody.
       listeners.clear()
+      ringAll.close()
       closing.abort(unavailable('The bus is closed.'))
     },
   }
@@ -85,18 +87,9 @@ async function beforeEnd<Answer>(
   end.addEventListener('abort', onEnd, { once: true })
   try {
     end.throwIfAborted()
-    return await Promise.race([answer().catch(asAnswerError), ended.promise])
+    return await Promise.race([answer(), ended.promise])
   } finally {
     clearTimeout(timer)
     end.removeEventListener('abort', onEnd)
   }
-}
-
-/** An error is an answer too. One that is not of the house would not survive the wire: the asker learns that we failed. */
-function asAnswerError(error: unknown): never {
-  if (error instanceof AtollError) throw error
-  throw new AtollError('bug', 'InternalError', 'The host failed to answer.', {
-    cause: error,
-    detail: { reason: messageOf(error) },
-  })
 }

@@ -6,14 +6,20 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Bus } from '../../src/bus/bus.ts'
+import { ALL_BELL_MS, type Bell, type Bus } from '../../src/bus/bus.ts'
 import { AtollError, refused } from '../../src/model/errors.ts'
 import { formatId, type HostName } from '../../src/model/ids.ts'
 
-/** A bus of its own, and the host whose bells and questions arrive at it. */
-export interface BusWorld {
+/** One end of a bus: its host's bells and questions arrive there. */
+export interface BusEnd {
   readonly bus: Bus
   readonly host: HostName
+}
+
+/** A bus of its own, at rest. Who rings and asks is near, who hears and answers is far; both may be the same end. */
+export interface BusWorld {
+  readonly near: BusEnd
+  readonly far: BusEnd
   end(): Promise<void>
 }
 
@@ -38,11 +44,15 @@ export function describeBusContract(name: string, begin: () => Promise<BusWorld>
   })
 }
 
-/** Listens; `next` resolves with the first bell after its call. */
-function listen(bus: Bus): { next(): Promise<void>; stop(): void; readonly count: number } {
+/** Listens to one kind of bell; `next` resolves with the first one after its call. */
+function listen(
+  bus: Bus,
+  kind: Bell = 'own',
+): { next(): Promise<void>; stop(): void; readonly count: number } {
   let count = 0
   let bell = Promise.withResolvers<void>()
-  const stop = bus.onBell(() => {
+  const stop = bus.onBell((heard) => {
+    if (heard !== kind) return
     count += 1
     bell.resolve()
     bell = Promise.withResolvers()
@@ -59,24 +69,24 @@ function listen(bus: Bus): { next(): Promise<void>; stop(): void; readonly count
 function describeBells(world: () => BusWorld): void {
   describe('bells', () => {
     it('are heard, but never before ring returns', async () => {
-      const { bus, host } = world()
-      const ear = listen(bus)
+      const { near, far } = world()
+      const ear = listen(far.bus)
       const heard = ear.next()
-      bus.ring(host)
+      near.bus.ring(far.host)
       expect(ear.count).toBe(0)
       await heard
     })
 
     it('after the last of any rings there is a bell, and not more bells than rings', async () => {
-      const { bus, host } = world()
-      const ear = listen(bus)
+      const { near, far } = world()
+      const ear = listen(far.bus)
       const anyBursts = fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1, maxLength: 5 })
       await fc.assert(
         fc.asyncProperty(anyBursts, async (bursts) => {
           const before = ear.count
           for (const burst of bursts) {
             const heard = ear.next()
-            for (let rung = 0; rung < burst; rung += 1) bus.ring(host)
+            for (let rung = 0; rung < burst; rung += 1) near.bus.ring(far.host)
             await heard
           }
           const rings = bursts.reduce((sum, burst) => sum + burst, 0)
@@ -86,31 +96,55 @@ function describeBells(world: () => BusWorld): void {
     })
 
     it('reach every listener, until it stops listening', async () => {
-      const { bus, host } = world()
-      const [first, second] = [listen(bus), listen(bus)]
+      const { near, far } = world()
+      const [first, second] = [listen(far.bus), listen(far.bus)]
       const both = Promise.all([first.next(), second.next()])
-      bus.ring(host)
+      near.bus.ring(far.host)
       await both
       const count = first.count
       first.stop()
       first.stop()
       const heard = second.next()
-      bus.ring(host)
+      near.bus.ring(far.host)
       await heard
       expect(first.count).toBe(count)
     })
 
     it('may be answered with a bell', async () => {
-      const { bus, host } = world()
+      const { near, far } = world()
       let heard = 0
       const enough = Promise.withResolvers<void>()
-      bus.onBell(() => {
+      far.bus.onBell(() => {
         heard += 1
         if (heard === 3) enough.resolve()
-        else bus.ring(host)
+        else far.bus.ring(far.host)
       })
-      bus.ring(host)
+      near.bus.ring(far.host)
       await enough.promise
+    })
+
+    it('to all reach both ends, and are told from those to one', async () => {
+      const { near, far } = world()
+      const ears = [near, far].map(({ bus }) => listen(bus, 'shared'))
+      const own = listen(far.bus)
+      const heard = Promise.all(ears.map((ear) => ear.next()))
+      near.bus.ringAll()
+      await heard
+      expect(own.count).toBe(0)
+    })
+
+    it('to all, rung in bursts, are few, and the last of them is followed by one', async () => {
+      const { near, far } = world()
+      const ear = listen(far.bus, 'shared')
+      const beganMs = performance.now()
+      for (let burst = 0; burst < 5; burst += 1) {
+        const heard = ear.next()
+        for (let rung = 0; rung < 200; rung += 1) near.bus.ringAll()
+        await heard
+      }
+      const intervals = Math.ceil((performance.now() - beganMs) / ALL_BELL_MS)
+      expect(ear.count).toBeGreaterThan(0)
+      expect(ear.count).toBeLessThanOrEqual(intervals + 1)
     })
   })
 }
@@ -118,26 +152,26 @@ function describeBells(world: () => BusWorld): void {
 function describeAnswers(world: () => BusWorld): void {
   describe('questions', () => {
     it('each get the answer to what they asked', async () => {
-      const { bus, host } = world()
+      const { near, far } = world()
       const asks = Array.from({ length: 50 }, (_, index) => ({
         instance: formatId('i', new Uint8Array(9).fill(index)),
       }))
-      bus.onAsk('console', async ({ instance }) => ({ output: instance, at: AT }))
+      far.bus.onAsk('console', async ({ instance }) => ({ output: instance, at: AT }))
       const answers = await Promise.all(
-        asks.map((ask) => bus.ask(host, 'console', ask, { timeoutMs: PATIENCE_MS })),
+        asks.map((ask) => near.bus.ask(far.host, 'console', ask, { timeoutMs: PATIENCE_MS })),
       )
       expect(answers).toStrictEqual(asks.map(({ instance }) => ({ output: instance, at: AT })))
     })
 
     it('get copies: nothing is shared between the two ends', async () => {
-      const { bus, host } = world()
+      const { near, far } = world()
       const answer = { output: 'x', at: AT }
       const asked: unknown[] = []
-      bus.onAsk('console', async (ask) => {
+      far.bus.onAsk('console', async (ask) => {
         asked.push(ask)
         return answer
       })
-      const got = await bus.ask(host, 'console', ASK, { timeoutMs: PATIENCE_MS })
+      const got = await near.bus.ask(far.host, 'console', ASK, { timeoutMs: PATIENCE_MS })
       expect(got).toStrictEqual(answer)
       expect(got).not.toBe(answer)
       expect(asked).toStrictEqual([ASK])
@@ -145,11 +179,11 @@ function describeAnswers(world: () => BusWorld): void {
     })
 
     it('get the error that is the answer, with its kind, code and message', async () => {
-      const { bus, host } = world()
-      bus.onAsk('console', async () => {
+      const { near, far } = world()
+      far.bus.onAsk('console', async () => {
         throw refused('InvalidInstanceID.NotFound', 'no such instance')
       })
-      const answer = bus.ask(host, 'console', ASK, { timeoutMs: PATIENCE_MS })
+      const answer = near.bus.ask(far.host, 'console', ASK, { timeoutMs: PATIENCE_MS })
       await expect(answer).rejects.toBeInstanceOf(AtollError)
       await expect(answer).rejects.toMatchObject({
         kind: 'refused',
@@ -159,17 +193,17 @@ function describeAnswers(world: () => BusWorld): void {
     })
 
     it('learn that the other end failed, and not how', async () => {
-      const { bus, host } = world()
-      bus.onAsk('console', async () => {
+      const { near, far } = world()
+      far.bus.onAsk('console', async () => {
         throw new TypeError('a secret of the other end')
       })
-      const answer = bus.ask(host, 'console', ASK, { timeoutMs: PATIENCE_MS })
+      const answer = near.bus.ask(far.host, 'console', ASK, { timeoutMs: PATIENCE_MS })
       await expect(answer).rejects.toMatchObject({ kind: 'bug', code: 'InternalError' })
       await expect(answer).rejects.not.toThrow(/secret/)
     })
 
     it('have one answerer a kind', () => {
-      const { bus } = world()
+      const { bus } = world().far
       const answer = async () => ({ output: '', at: AT })
       bus.onAsk('console', answer)
       expect(() => bus.onAsk('console', answer)).toThrow(AtollError)
@@ -182,48 +216,50 @@ function describeSilence(world: () => BusWorld): void {
     const never = () => new Promise<never>(() => {})
 
     it('is unavailable when nobody answers that kind', async () => {
-      const { bus, host } = world()
-      const answer = bus.ask(host, 'console', ASK, { timeoutMs: 200 })
+      const { near, far } = world()
+      const answer = near.bus.ask(far.host, 'console', ASK, { timeoutMs: 200 })
       await expect(answer).rejects.toMatchObject({ kind: 'unavailable' })
     })
 
     it('is unavailable after the deadline, and a late answer is forgotten', async () => {
-      const { bus, host } = world()
+      const { near, far } = world()
       const late = Promise.withResolvers<{ output: string; at: string }>()
-      bus.onAsk('console', () => late.promise)
-      const answer = bus.ask(host, 'console', ASK, { timeoutMs: 50 })
+      far.bus.onAsk('console', () => late.promise)
+      const answer = near.bus.ask(far.host, 'console', ASK, { timeoutMs: 50 })
       await expect(answer).rejects.toMatchObject({ kind: 'unavailable' })
       late.resolve({ output: 'late', at: AT })
-      const again = await bus.ask(host, 'console', ASK, { timeoutMs: PATIENCE_MS })
+      const again = await near.bus.ask(far.host, 'console', ASK, { timeoutMs: PATIENCE_MS })
       expect(again.output).toBe('late')
     })
 
     it('ends when the asker gives up, with the reason', async () => {
-      const { bus, host } = world()
-      bus.onAsk('console', never)
+      const { near, far } = world()
+      far.bus.onAsk('console', never)
       const reason = new Error('gave up')
       const controller = new AbortController()
       const options = { timeoutMs: PATIENCE_MS, signal: controller.signal }
-      const answer = bus.ask(host, 'console', ASK, options)
+      const answer = near.bus.ask(far.host, 'console', ASK, options)
       controller.abort(reason)
       await expect(answer).rejects.toBe(reason)
-      await expect(bus.ask(host, 'console', ASK, options)).rejects.toBe(reason)
+      await expect(near.bus.ask(far.host, 'console', ASK, options)).rejects.toBe(reason)
     })
 
     it('follows close, which ends what is open', async () => {
-      const { bus, host } = world()
-      const ear = listen(bus)
-      bus.onAsk('console', never)
-      const open = bus.ask(host, 'console', ASK, { timeoutMs: NEVER_MS })
+      const { near, far } = world()
+      const ear = listen(near.bus)
+      far.bus.onAsk('console', never)
+      const open = near.bus.ask(far.host, 'console', ASK, { timeoutMs: NEVER_MS })
       const ended = expect(open).rejects.toMatchObject({ kind: 'unavailable' })
-      bus.ring(host)
-      await bus.close()
-      await bus.close()
+      far.bus.ring(near.host)
+      await near.bus.close()
+      await near.bus.close()
       await ended
       const count = ear.count
       await nextTurn()
-      bus.ring(host)
-      const answer = bus.ask(host, 'console', ASK, { timeoutMs: NEVER_MS })
+      far.bus.ring(near.host)
+      near.bus.ring(near.host)
+      near.bus.ringAll()
+      const answer = near.bus.ask(far.host, 'console', ASK, { timeoutMs: NEVER_MS })
       await expect(answer).rejects.toMatchObject({ kind: 'unavailable' })
       await nextTurn()
       expect(ear.count).toBe(count)

@@ -4,6 +4,6 @@ import type { HostName } from '../../src/model/ids.ts'
 import { describeBusContract } from './bus-contract.ts'
 
 describeBusContract('in process', async () => {
-  const bus = createLocalBus()
-  return { bus, host: 'host-1' as HostName, end: () => bus.close() }
+  const end = { bus: createLocalBus(), host: 'host-1' as HostName }
+  return { near: end, far: end, end: () => end.bus.close() }
 })

@@ -188,7 +188,8 @@ function single(request: SignedRequest, name: string): string {
   throw incomplete(`the header ${name} must be given exactly once`)
 }
 
-function parseTime(text: string): number | undefined {
+/** `20261122T083327Z` in milliseconds since the epoch; undefined when it is nothing of the kind. */
+export function parseTime(text: string): number | undefined {
   const [, year, month, day, hour, minute, second] =
     /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text) ?? []
   const time = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)

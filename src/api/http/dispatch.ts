@@ -5,12 +5,14 @@
  * on the way; it is cut off at a deadline, and only so many of them run at once.
  */
 import type { Log } from '../../lib/log.ts'
-import { AtollError, bug, refused } from '../../model/errors.ts'
+import { AtollError, refused } from '../../model/errors.ts'
 import type { Action, ApiParts, Caller } from '../action.ts'
 import { EC2_MODEL } from '../generated/ec2.ts'
 import { STS_MODEL } from '../generated/sts.ts'
-import { linkModel, type WireAction, type WireModel } from '../wire/model.ts'
+import { formatUuid } from '../request-id.ts'
+import type { WireModel } from '../wire/model.ts'
 import { decodeInput, type Parameter, parseForm } from '../wire/query.ts'
+import { actionTable } from '../wire/table.ts'
 import { encodeAnswer, encodeError } from '../wire/xml.ts'
 import { authenticate, type SignedRequest } from './auth.ts'
 import { withDeadline } from './deadline.ts'
@@ -38,6 +40,8 @@ export interface ApiAnswer {
   readonly status: number
   readonly requestId: string
   readonly xml: string
+  /** Of what time (ISO 8601) the records were that it rests on, when they were not the shared ones. */
+  readonly asOf?: string
 }
 
 /** Requests in, answers out; whoever listens on a socket calls it. */
@@ -59,12 +63,6 @@ interface Exchange {
 
 /** How much of an unknown action's name is said back. */
 const SHOWN_ACTION_LENGTH = 64
-
-/** An action that can be called: its words on the wire and its function. */
-interface Entry {
-  readonly wire: WireAction
-  readonly action: Action
-}
 
 /** Throws a `bug` when an action is not in the generated model or is given twice. */
 export function createDispatcher(options: {
@@ -125,7 +123,8 @@ export function createDispatcher(options: {
       }
       const xml = await answer(request, exchange)
       finish(200, 'OK', {})
-      return { status: 200, requestId: exchange.requestId, xml }
+      const asOf = parts.store.staleSince()
+      return { status: 200, requestId: exchange.requestId, xml, ...(asOf === null ? {} : { asOf }) }
     } catch (error) {
       const fault = faultOf(error)
       logFailure(log, fault, error, exchange)
@@ -144,18 +143,6 @@ export function createDispatcher(options: {
       return answerFault(EC2_MODEL, fault, formatUuid(parts.random(16)))
     },
   }
-}
-
-function actionTable(actions: readonly Action[]): ReadonlyMap<string, Entry> {
-  const wires = new Map([...linkModel(EC2_MODEL), ...linkModel(STS_MODEL)])
-  const table = new Map<string, Entry>()
-  for (const action of actions) {
-    const wire = wires.get(action.name)
-    if (wire === undefined) throw bug('no wire model for an action', { action: action.name })
-    if (table.has(action.name)) throw bug('two actions of one name', { action: action.name })
-    table.set(action.name, { wire, action })
-  }
-  return table
 }
 
 /** Parameters may stand in the query string (GET, old clients) or in the body; both are covered by the signature. */
@@ -200,13 +187,4 @@ function logFailure(log: Log, fault: Fault, error: unknown, exchange: Exchange):
 
 function reasonOf(fault: Fault, error: unknown): object {
   return { reason: fault.message, ...(error instanceof AtollError ? error.detail : {}) }
-}
-
-/** RFC 9562 version 4, from 16 random bytes. */
-function formatUuid(random: Uint8Array): string {
-  const bytes = Buffer.from(random)
-  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x40, 6)
-  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8)
-  const hex = bytes.toString('hex')
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
 }

@@ -189,6 +189,8 @@ async function dispatch(
   })
 }
 
+/** On answers from records that are not the newest: of what time they are. */
+const AS_OF_HEADER = 'x-atoll-records-as-of'
 const CONTENT_TYPE = 'text/xml;charset=UTF-8'
 
 function send(reply: FastifyReply, answer: ApiAnswer): FastifyReply {
@@ -196,6 +198,7 @@ function send(reply: FastifyReply, answer: ApiAnswer): FastifyReply {
     .code(answer.status)
     .header('content-type', CONTENT_TYPE)
     .header('x-amzn-requestid', answer.requestId)
+    .headers(answer.asOf === undefined ? {} : { [AS_OF_HEADER]: answer.asOf })
     .send(answer.xml)
 }
 

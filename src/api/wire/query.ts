@@ -17,7 +17,7 @@ export const MAX_VALUE_LENGTH = 65_536
 /** Highest number of a list item. */
 export const MAX_LIST_INDEX = 4096
 /** Most steps in a name such as `NetworkInterface.1.PrivateIpAddresses.1.PrivateIpAddress`. */
-const MAX_NESTING = 12
+export const MAX_NESTING = 12
 
 /** One pair of a form, decoded. */
 export interface Parameter {
@@ -218,8 +218,8 @@ function finish(draft: Draft): unknown {
   }
 }
 
-/** One value by its type; see `Scalar` for what becomes of it. */
-function parseScalar(type: Scalar, name: string, text: string): unknown {
+/** One value by its type; see `Scalar` for what becomes of it. Refuses with `InvalidParameterValue`. */
+export function parseScalar(type: Scalar, name: string, text: string): unknown {
   switch (type) {
     case 'string':
       if (!UNPRINTABLE.test(text)) return text

@@ -1,0 +1,96 @@
+/**
+ * A command as a client puts it on the bus, and the answer it gets: the schemas from which `docs/asyncapi.yaml` is written.
+ *
+ * Everything here comes from outside, and is held to named limits. Pure.
+ */
+import { z } from 'zod'
+import { refused } from '../../model/errors.ts'
+
+/** Longest command, in bytes; user data of 16 KiB fits many times. */
+export const COMMAND_LIMIT_BYTES = 256 * 1024
+/** As long as an EC2 ClientToken, which the id of a launch becomes. */
+const ID_LIMIT = 64
+
+/** The body of a command: JSON in UTF-8. */
+export const commandSchema = z.strictObject({
+  id: z
+    .string()
+    .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces')
+    .max(ID_LIMIT)
+    .describe(
+      'Yours, and used once, such as a UUID. A RunInstances without ClientToken has it for one: however often the command arrives, it launches once',
+    ),
+  action: z.string().min(1).max(64).describe('An action of the EC2 API, such as RunInstances'),
+  parameters: z
+    .record(z.string().max(256), z.unknown())
+    .default({})
+    .describe('Parameters of the action by the names of the AWS SDK'),
+})
+
+export type Command = z.infer<typeof commandSchema>
+
+/** The headers of a command: who gives it. */
+export const commandHeaders = z.object({
+  'x-atoll-access-key': z
+    .string()
+    .regex(/^\w{1,128}$/, 'must be the id of an access key')
+    .describe('Id of the access key'),
+  'x-atoll-date': z
+    .string()
+    .regex(/^\d{8}T\d{6}Z$/, 'must look like 20261122T083327Z')
+    .describe('When it was signed, in UTC; a command lives five minutes'),
+  'x-atoll-signature': z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hexadecimal digits')
+    .describe(
+      'HMAC-SHA256, by the secret of the access key, in hexadecimal digits, of these lines joined by line feeds: "ATOLL-HMAC-SHA256", the date, the access key id, reply_to ("amq.rabbitmq.reply-to" for direct reply-to, empty when there is none), correlation_id (empty when there is none), the SHA-256 of the body in hexadecimal digits',
+    ),
+})
+
+export type CommandHeaders = z.infer<typeof commandHeaders>
+
+/** The body of an answer: `result` or `error`. */
+export const answerSchema = z.strictObject({
+  id: z.string().optional().describe("The command's id, when it could be read"),
+  requestId: z.string().describe("The request's name in the log of the host that took it"),
+  result: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe('What the action gives, by the names of the AWS SDK'),
+  recordsAsOf: z
+    .string()
+    .optional()
+    .describe('When the shared records cannot be reached: of what time those are that it rests on'),
+  error: z
+    .strictObject({
+      code: z.string().describe('As in the EC2 API, such as InvalidParameterValue'),
+      message: z.string(),
+      status: z.int().describe('The HTTP status that the EC2 API gives with it; 503: try again'),
+    })
+    .optional(),
+})
+
+export type CommandAnswer = z.infer<typeof answerSchema>
+
+/** The command in a body. Refuses with `InvalidRequest`, naming every field that is wrong. */
+export function parseCommand(body: Uint8Array): Command {
+  let json: unknown
+  try {
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
+  } catch {
+    throw refused('InvalidRequest', 'The body must be JSON in UTF-8')
+  }
+  const parsed = commandSchema.safeParse(json)
+  if (parsed.success) return parsed.data
+  throw refused('InvalidRequest', `The command is malformed: ${z.prettifyError(parsed.error)}`)
+}
+
+/** The headers by which a command is proved. Refuses with `IncompleteSignature`. */
+export function parseHeaders(headers: Readonly<Record<string, unknown>>): CommandHeaders {
+  const parsed = commandHeaders.safeParse(headers)
+  if (parsed.success) return parsed.data
+  throw refused(
+    'IncompleteSignature',
+    `The signature of the command is incomplete: ${z.prettifyError(parsed.error)}`,
+  )
+}

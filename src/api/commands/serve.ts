@@ -1,0 +1,164 @@
+/**
+ * The command door: the actions of the EC2 API, called by messages instead of HTTP requests.
+ *
+ * Every command ends in one answer, one log line and one count, whatever is thrown on the way. It is taken off the queue only then,
+ * so a host that dies over it leaves it to another; a launch that had been committed is found by the command's id and not repeated.
+ * When the world does not do its part (`unavailable`), the command is handed on a few times, since another host may be better off.
+ */
+import type { CommandDoor, CommandMessage, CommandOutcome } from '../../bus/door.ts'
+import type { Log } from '../../lib/log.ts'
+import type { Metrics } from '../../lib/metrics.ts'
+import { AtollError, refused } from '../../model/errors.ts'
+import type { Action, ApiParts, Caller } from '../action.ts'
+import { withDeadline } from '../http/deadline.ts'
+import { type Fault, faultOf } from '../http/faults.ts'
+import { formatUuid } from '../request-id.ts'
+import { decodeJson, encodeJson } from '../wire/json.ts'
+import { actionTable, type Entry } from '../wire/table.ts'
+import { authenticateCommand } from './auth.ts'
+import { COMMAND_LIMIT_BYTES, type Command, type CommandAnswer, parseCommand } from './command.ts'
+
+/** How long an action may take before its caller is told to try again. */
+const ACTION_TIMEOUT_MS = 30_000
+/** How often a command is handed on before its caller is told that the world is not well. */
+const AGAIN_LIMIT = 3
+const AGAIN_AFTER_MS = 500
+/** How much of an unknown action's name is said back. */
+const SHOWN_ACTION_LENGTH = 64
+
+/** What the door is built from. */
+export interface CommandsOptions {
+  readonly door: CommandDoor
+  readonly parts: ApiParts
+  readonly actions: readonly Action[]
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+/** What is known of a command so far. */
+interface Exchange {
+  readonly requestId: string
+  readonly startedMs: number
+  command?: Command
+  action?: string
+  caller?: Caller
+}
+
+/** Takes commands until the returned function is called, which waits for those under way. */
+export function serveCommands(options: CommandsOptions): () => Promise<void> {
+  const { parts, log } = options
+  const table = actionTable(options.actions)
+  const finish = createFinish(options)
+
+  async function handle(message: CommandMessage): Promise<CommandOutcome> {
+    const requestId = formatUuid(parts.random(16))
+    const exchange: Exchange = { requestId, startedMs: parts.clock.monotonic() }
+    try {
+      const result = await run(message, exchange)
+      const asOf = parts.store.staleSince()
+      // Encoded here, so that what cannot be is an error like others.
+      const answer = encodeAnswer(exchange, {
+        result,
+        ...(asOf === null ? {} : { recordsAsOf: asOf }),
+      })
+      finish(exchange, message, null, null)
+      return { kind: 'answer', answer }
+    } catch (error) {
+      const fault = faultOf(error)
+      finish(exchange, message, fault, error)
+      if (fault.kind === 'unavailable' && message.deliveries < AGAIN_LIMIT)
+        return { kind: 'again', afterMs: AGAIN_AFTER_MS }
+      const { code, message: text, status } = fault
+      return {
+        kind: 'answer',
+        answer: encodeAnswer(exchange, { error: { code, message: text, status } }),
+      }
+    }
+  }
+
+  async function run(
+    message: CommandMessage,
+    exchange: Exchange,
+  ): Promise<Record<string, unknown>> {
+    if (message.body.length > COMMAND_LIMIT_BYTES) {
+      throw refused(
+        'RequestEntityTooLarge',
+        `The command is larger than ${COMMAND_LIMIT_BYTES} bytes`,
+      )
+    }
+    const findKey = (id: string) => parts.store.read((tx) => tx.accessKey(id))
+    const caller = await authenticateCommand(message, findKey, parts.clock.now())
+    exchange.caller = caller
+    const command = parseCommand(message.body)
+    exchange.command = command
+    const entry = table.get(command.action)
+    if (entry === undefined) {
+      const shown = command.action.slice(0, SHOWN_ACTION_LENGTH)
+      throw refused('InvalidAction', `The action ${shown} is not valid for this web service.`)
+    }
+    exchange.action = entry.action.name
+    const input = inputOf(entry, command)
+    const { requestId } = exchange
+    const callLog = log.child({ request: requestId, action: entry.action.name })
+    const output = await withDeadline(new AbortController().signal, ACTION_TIMEOUT_MS, (signal) =>
+      entry.action.run({ input, caller, requestId, parts, log: callLog, signal }),
+    )
+    return { ...output }
+  }
+
+  return options.door.onCommand(handle)
+}
+
+/** The parameters, and the command's id as the client token of an action that takes one. */
+function inputOf({ wire }: Entry, { id, parameters }: Command): Readonly<Record<string, unknown>> {
+  const input = decodeJson(wire.input, parameters)
+  const takesToken = wire.input.byMember.has('ClientToken') && input['ClientToken'] === undefined
+  return takesToken ? { ...input, ClientToken: id } : input
+}
+
+function encodeAnswer(
+  { requestId, command }: Exchange,
+  outcome: Pick<CommandAnswer, 'result' | 'recordsAsOf' | 'error'>,
+): string {
+  const id = command === undefined ? {} : { id: command.id }
+  return encodeJson({ ...id, requestId, ...outcome } satisfies CommandAnswer)
+}
+
+/** Counts and logs the end of a command. */
+function createFinish({ parts, log, metrics }: CommandsOptions) {
+  const commands = metrics.counter(
+    'atoll_commands_total',
+    'Commands from the bus by action and result',
+    ['action', 'code'],
+  )
+  const seconds = metrics.histogram('atoll_command_seconds', 'Duration of commands', ['action'])
+
+  return (
+    exchange: Exchange,
+    message: CommandMessage,
+    fault: Fault | null,
+    error: unknown,
+  ): void => {
+    const { requestId, action = 'unknown', caller, command, startedMs } = exchange
+    const ms = parts.clock.monotonic() - startedMs
+    const code = fault?.code ?? 'OK'
+    commands.inc({ action, code })
+    seconds.observe({ action }, ms / 1000)
+    const detail = error instanceof AtollError ? error.detail : {}
+    const what = {
+      request: requestId,
+      command: command?.id,
+      action,
+      code,
+      ms: Number(ms.toFixed(2)),
+    }
+    const who = { account: caller?.account, user: caller?.user, deliveries: message.deliveries }
+    const fields = { ...what, ...who }
+    if (fault === null) log.info(fields, 'command')
+    else if (fault.kind === 'refused')
+      log.info({ ...fields, reason: fault.message, ...detail }, 'command')
+    else if (fault.kind === 'bug')
+      log.error({ ...fields, error, detail }, 'command failed by a bug')
+    else log.warn({ ...fields, error, detail }, 'command could not be served')
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * Parameters in JSON → the SDK's input object, for doors that do not speak the Query protocol.
+ *
+ * Names and shapes are those of the SDK (`{"InstanceIds": ["i-…"], "MaxResults": 5}`), limits and refusals those of `query.ts`, so
+ * that an action cannot tell through which door it was called. Pure.
+ */
+import { assertNever, refused } from '../../model/errors.ts'
+import type { Scalar, Shape, Structure } from './model.ts'
+import { MAX_LIST_INDEX, MAX_NESTING, MAX_VALUE_LENGTH, parseScalar } from './query.ts'
+
+/**
+ * The input object of an action. Times become `Date`s; members that are null are absent. Refusals: `UnknownParameter`,
+ * `InvalidParameterValue`.
+ */
+export function decodeJson(
+  input: Structure,
+  parameters: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  return decodeStructure(input, parameters, [])
+}
+
+/** What JSON cannot say of an answer is left out, as in XML: members that are null or undefined. Times become ISO 8601. */
+export function encodeJson(output: object): string {
+  return JSON.stringify(output, (_key, value: unknown) => (value === null ? undefined : value))
+}
+
+/** Names of the members and numbers of the list items above a value. */
+type Path = readonly string[]
+
+function decodeStructure(
+  structure: Structure,
+  value: object,
+  path: Path,
+): Readonly<Record<string, unknown>> {
+  const object: Record<string, unknown> = {}
+  for (const [member, content] of Object.entries(value)) {
+    const field = structure.byMember.get(member)
+    const memberPath = [...path, member]
+    if (field === undefined || memberPath.length > MAX_NESTING) throw unknown(memberPath)
+    if (content !== null) object[member] = decodeValue(field.shape, content, memberPath)
+  }
+  return object
+}
+
+function decodeValue(shape: Shape, value: unknown, path: Path): unknown {
+  switch (shape.kind) {
+    case 'scalar':
+      return decodeScalar(shape.type, value, path)
+    case 'list':
+      if (!Array.isArray(value)) throw invalid(path, 'it must be a list')
+      if (value.length > MAX_LIST_INDEX)
+        throw invalid(path, `a list has at most ${MAX_LIST_INDEX} items`)
+      return value.map((item, index) => decodeValue(shape.of, item, [...path, String(index + 1)]))
+    case 'structure':
+      if (typeof value !== 'object' || value === null || Array.isArray(value))
+        throw invalid(path, 'it must be an object')
+      return decodeStructure(shape.structure, value, path)
+    default:
+      return assertNever(shape)
+  }
+}
+
+/** A value of JSON's own type for numbers and booleans, and text for all others. */
+function decodeScalar(type: Scalar, value: unknown, path: Path): unknown {
+  if (type === 'boolean') {
+    if (typeof value === 'boolean') return value
+    throw invalid(path, 'it must be true or false')
+  }
+  if (type === 'number') {
+    if (typeof value === 'number' && (!Number.isInteger(value) || Number.isSafeInteger(value)))
+      return value
+    throw invalid(path, 'it must be a number')
+  }
+  if (typeof value !== 'string') throw invalid(path, 'it must be a text')
+  if (value.length > MAX_VALUE_LENGTH)
+    throw invalid(path, `it is longer than ${MAX_VALUE_LENGTH} characters`)
+  return parseScalar(type, nameOf(path), value)
+}
+
+const SHOWN_NAME_LENGTH = 128
+
+function nameOf(path: Path): string {
+  return path.join('.').slice(0, SHOWN_NAME_LENGTH)
+}
+
+function invalid(path: Path, why: string): Error {
+  return refused(
+    'InvalidParameterValue',
+    `The value of parameter ${nameOf(path)} is invalid: ${why}`,
+  )
+}
+
+function unknown(path: Path): Error {
+  return refused('UnknownParameter', `The parameter ${nameOf(path)} is not recognized`)
+}

@@ -1,0 +1,174 @@
+/**
+ * The bus of a cloud of many hosts: RabbitMQ.
+ *
+ * It is there at once, whether a broker answers or not, and connects by itself. While it is away, what this host tells itself goes
+ * on, bells to others are kept as the set of who is to be rung, and questions are refused as `unavailable`; nothing grows. After
+ * each connect this host hears a bell of each kind from itself, because it may have missed some.
+ *
+ * Nothing that arrives is trusted: see `rabbit/seal.ts`. What cannot be read is dropped and counted.
+ */
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import type { Metrics } from '../lib/metrics.ts'
+import type { HostName } from '../model/ids.ts'
+import { type Answerers, createAnswerers } from './answerers.ts'
+import type { Bus } from './bus.ts'
+import type { CommandDoor } from './door.ts'
+import { createLocalBus } from './local.ts'
+import { createAnswering } from './rabbit/answering.ts'
+import { type Asking, createAsking } from './rabbit/asking.ts'
+import { type Bells, createBells } from './rabbit/bells.ts'
+import { openChannels, openQueues } from './rabbit/channels.ts'
+import { type Attendant, type Broker, keepConnected } from './rabbit/connection.ts'
+import { createRabbitDoor, type RabbitDoor } from './rabbit/door.ts'
+import type { Letter } from './rabbit/letters.ts'
+import { type BusMeasures, createBusMeasures } from './rabbit/measures.ts'
+import { createOutbox, type Outbox } from './rabbit/outbox.ts'
+import { createSeal, type Opened, type Seal } from './rabbit/seal.ts'
+import { throttle } from './throttle.ts'
+
+/** A bad letter is told of so often in the log, and counted always. */
+const WARN_INTERVAL_MS = 60_000
+
+/** What the bus is built from. */
+export interface RabbitBusOptions extends Broker {
+  /** This host: bells and questions to it arrive here. */
+  readonly host: HostName
+  /** The cluster's secret, which signs what hosts say to each other. */
+  readonly secret: string
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly clock: Clock
+  readonly random: (bytes: number) => Uint8Array
+}
+
+/** The bus, the door on it, and what can be told of it. */
+export interface RabbitBus extends Bus, CommandDoor {
+  /** The broker's node that we are connected to, or null while the bus is away. */
+  node(): string | null
+}
+
+/** Opens the bus. Returns at once; see above for what it does until a broker answers. */
+export function openRabbitBus(options: RabbitBusOptions): RabbitBus {
+  const { host, log, metrics, clock, random } = options
+  const answerers = createAnswerers()
+  const local = createLocalBus(answerers)
+  const measures = createBusMeasures(metrics)
+  const seal = createSeal(options)
+  const outbox = createOutbox(seal)
+  const bells = createBells(seal, clock.monotonic, measures.bell)
+  const asking = createAsking(outbox, measures.question)
+  const door = createRabbitDoor(clock, (error) => {
+    log.error({ error }, 'a command could not be taken off the bus')
+  })
+  const parts = { options, answerers, local, measures, seal, outbox, bells, asking, door }
+  const attendant = createAttendant(parts, createHearing(parts))
+  const connection = keepConnected({ broker: options, attendant, clock, log, random })
+  return {
+    node: connection.node,
+    onBell: local.onBell,
+    onAsk: local.onAsk,
+    onCommand: door.onCommand,
+    // What a host tells itself does not need a broker.
+    ring: (to) => (to === host ? local.ring(to) : bells.ring(to)),
+    ringAll() {
+      local.ringAll()
+      bells.ringAll()
+    },
+    ask: (to, ...question) =>
+      to === host ? local.ask(to, ...question) : asking.ask(to, ...question),
+    async close() {
+      bells.close()
+      outbox.useChannel(null)
+      asking.lose('The bus is closed.')
+      await local.close()
+      await connection.close()
+    },
+  }
+}
+
+interface Parts {
+  readonly options: RabbitBusOptions
+  readonly answerers: Answerers
+  /** Where bells that have arrived are heard, and what this host tells itself. */
+  readonly local: Bus
+  readonly measures: BusMeasures
+  readonly seal: Seal
+  readonly outbox: Outbox
+  readonly bells: Bells
+  readonly asking: Asking
+  readonly door: RabbitDoor
+}
+
+/** What is done with each message that arrives for this host. */
+function createHearing(parts: Parts): (content: Buffer) => void {
+  const { answerers, local, measures, outbox, asking } = parts
+  const { host } = parts.options
+  const open = createOpener(parts)
+  const answering = createAnswering(outbox, answerers, () => measures.dropped('unsendable'))
+  return (content) => {
+    const letter = open(content)
+    switch (letter?.kind) {
+      case 'bell':
+        // What this host rang it has heard already.
+        if (letter.from === host) return
+        if (letter.bell === 'own') local.ring(host)
+        else local.ringAll()
+        return
+      case 'ask':
+        answering(letter)
+        return
+      case 'answer':
+        asking.hear(letter)
+        return
+      default:
+    }
+  }
+}
+
+/** Opens what is needed on each connection, and tells the parts when it comes and goes. */
+function createAttendant(parts: Parts, hear: (content: Buffer) => void): Attendant {
+  const { local, measures, outbox, bells, asking, door } = parts
+  const { host } = parts.options
+  return {
+    async setUp(model) {
+      const { letters, ringing, commands } = await openChannels(model)
+      letters.on('return', ({ properties }) => asking.returned(properties.messageId))
+      await openQueues(model, host, hear)
+      await door.useChannel(commands)
+      outbox.useChannel(letters)
+      bells.useChannel(ringing)
+    },
+    up() {
+      measures.connected(true)
+      local.ring(host)
+      local.ringAll()
+    },
+    down() {
+      measures.connected(false)
+      outbox.useChannel(null)
+      bells.useChannel(null)
+      door.useChannel(null).catch(() => undefined)
+      asking.lose('The message bus was lost before the answer came; try again.')
+    },
+  }
+}
+
+/** Opens letters, and tells of those that cannot be: a count of each, and now and then a line. */
+function createOpener({ options, seal, measures }: Parts): (content: Buffer) => Letter | undefined {
+  const { log, clock } = options
+  let last: Opened | undefined
+  const warn = throttle(
+    () => log.warn({ ...last }, 'a message between hosts was dropped'),
+    WARN_INTERVAL_MS,
+    clock.monotonic,
+  )
+  return (content) => {
+    const opened = seal.open(content)
+    if ('letter' in opened) return opened.letter
+    measures.dropped(opened.drop)
+    last = opened
+    warn.call()
+    return undefined
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * Questions of others to this host.
+ *
+ * An answer goes to the host that the signed question came from, so nobody can have it sent elsewhere. Whatever was asked, there is
+ * an answer: at least the error that says why there is none.
+ */
+import { AtollError, bug, unavailable } from '../../model/errors.ts'
+import type { Answerers } from '../answerers.ts'
+import {
+  type AnswerLetter,
+  type AskLetter,
+  isQuestion,
+  QUESTION_SCHEMAS,
+  sayError,
+} from './letters.ts'
+import type { Outbox } from './outbox.ts'
+import { within } from './within.ts'
+
+/** Questions that are worked on at the same time; more are turned away. */
+const ANSWERING_LIMIT = 256
+
+/** A function that takes each question which comes; it never throws. `lost` hears of answers that could not be sent. */
+export function createAnswering(
+  outbox: Outbox,
+  answerers: Answerers,
+  lost: () => void,
+): (letter: AskLetter) => void {
+  let answering = 0
+
+  async function answerTo({ question, ask, timeoutMs }: AskLetter): Promise<unknown> {
+    if (!isQuestion(question)) throw unavailable(`No host answers "${question}".`)
+    const asked = QUESTION_SCHEMAS[question].ask.safeParse(ask)
+    if (!asked.success) throw unavailable(`The question "${question}" is not understood.`)
+    if (answering >= ANSWERING_LIMIT) throw unavailable('The host is asked too much at once.')
+    answering += 1
+    try {
+      // Whoever asked has given up by then; the place is for another.
+      return await within(timeoutMs, 'The host', answerers.answer(question, asked.data))
+    } finally {
+      answering -= 1
+    }
+  }
+
+  function send(
+    { from, id: re }: AskLetter,
+    outcome: Pick<AnswerLetter, 'answer' | 'error'>,
+  ): void {
+    outbox.send(from, { kind: 'answer', re, ...outcome })
+  }
+
+  async function reply(letter: AskLetter): Promise<void> {
+    try {
+      send(letter, { answer: await answerTo(letter) })
+    } catch (error) {
+      const known = error instanceof AtollError ? error : bug('The host failed to answer.')
+      send(letter, { error: sayError(known) })
+    }
+  }
+
+  return (letter) => {
+    reply(letter).catch(lost)
+  }
+}

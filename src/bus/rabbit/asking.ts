@@ -1,0 +1,93 @@
+/**
+ * Questions of this host to others, and the wait for their answers.
+ *
+ * A question is published as mandatory: when the addressee has no queue, because it is not connected, the broker returns it and the
+ * asker knows at once. When the connection is lost, so is what was asked over it.
+ */
+import { unavailable } from '../../model/errors.ts'
+import type { HostName } from '../../model/ids.ts'
+import type { Bus, Question, Questions } from '../bus.ts'
+import { type AnswerLetter, hearError, QUESTION_SCHEMAS } from './letters.ts'
+import type { Outbox } from './outbox.ts'
+
+/** Questions that wait for their answer at the same time; more are turned away. */
+const QUESTIONS_LIMIT = 1_000
+
+/** How a question ended, for the count. */
+export type Ending = 'answered' | 'error' | 'unavailable' | 'timeout'
+
+type AskOptions = Parameters<Bus['ask']>[3]
+
+/** The asker's side. */
+export interface Asking {
+  /** See `Bus.ask`. */
+  ask<Q extends Question>(
+    host: HostName,
+    question: Q,
+    ask: Questions[Q]['ask'],
+    options: AskOptions,
+  ): Promise<Questions[Q]['answer']>
+  hear(letter: AnswerLetter): void
+  /** A question came back: nobody is there. */
+  returned(id: unknown): void
+  /** Ends every question that is open. */
+  lose(why: string): void
+}
+
+type Outcome = { readonly answer: unknown } | { readonly error: unknown }
+interface Open {
+  readonly host: HostName
+  end(ending: Ending, outcome: Outcome): void
+}
+
+/** `counted` hears how each question ended. */
+export function createAsking(outbox: Outbox, counted: (ending: Ending) => void): Asking {
+  const open = new Map<string, Open>()
+
+  /** Waits until the first of a question's ends. */
+  function wait(id: string, host: HostName, { timeoutMs, signal }: AskOptions): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const end: Open['end'] = (ending, outcome) => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', onAbort)
+        open.delete(id)
+        counted(ending)
+        if ('answer' in outcome) resolve(outcome.answer)
+        else reject(outcome.error)
+      }
+      const onAbort = (): void => end('timeout', { error: signal?.reason })
+      const timer = setTimeout(() => {
+        end('timeout', { error: unavailable(`The host did not answer within ${timeoutMs} ms.`) })
+      }, timeoutMs)
+      signal?.addEventListener('abort', onAbort, { once: true })
+      open.set(id, { host, end })
+    })
+  }
+
+  return {
+    async ask(host, question, ask, options) {
+      options.signal?.throwIfAborted()
+      if (open.size >= QUESTIONS_LIMIT) throw unavailable('Too many questions wait for an answer.')
+      const { timeoutMs } = options
+      const id = outbox.send(host, { kind: 'ask', question, ask, timeoutMs })
+      const answer = await wait(id, host, options)
+      const parsed = QUESTION_SCHEMAS[question].answer.safeParse(answer)
+      if (parsed.success) return parsed.data
+      throw unavailable(`The answer to "${question}" is not understood.`, parsed.error)
+    },
+    hear({ re, from, answer, error }) {
+      const asked = open.get(re)
+      // Late, or from somebody who was not asked.
+      if (asked === undefined || asked.host !== from) return
+      if (error === undefined) asked.end('answered', { answer })
+      else asked.end('error', { error: hearError(error) })
+    },
+    returned(id) {
+      const error = unavailable('The host is not connected to the message bus.')
+      if (typeof id === 'string') open.get(id)?.end('unavailable', { error })
+    },
+    lose(why) {
+      for (const { end } of [...open.values()]) end('unavailable', { error: unavailable(why) })
+    },
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * Bells on their way out: each addressee has at most one under way and one to follow, however often it is rung.
+ *
+ * A bell that the broker has not confirmed is rung again on the next connection; while the broker is away only the set of those to
+ * be rung is kept. A ring while a bell is under way is followed by another bell, because the first may have been heard before.
+ */
+import type { ConfirmChannel } from 'amqplib'
+import type { HostName } from '../../model/ids.ts'
+import { ALL_BELL_MS } from '../bus.ts'
+import { throttle } from '../throttle.ts'
+import { ALL_KEY, BELLS_EXCHANGE, hostKey } from './names.ts'
+import type { Seal } from './seal.ts'
+
+/** Hosts that may have a bell waiting; those beyond it are found by their timers. */
+const ADDRESSEES_LIMIT = 8_192
+
+/** `null` stands for all hosts. */
+type Addressee = HostName | null
+
+/** Rings hosts over whichever channel there is. */
+export interface Bells {
+  ring(host: HostName): void
+  ringAll(): void
+  /** The channel to ring over from now on, or null while there is none. */
+  useChannel(channel: ConfirmChannel | null): void
+  close(): void
+}
+
+/** `counted` hears of every bell that went out (`sent`) or was given up (`dropped`). */
+export function createBells(
+  seal: Seal,
+  monotonic: () => number,
+  counted: (what: 'sent' | 'dropped') => void,
+): Bells {
+  /** `due`: to be sent; `sent`: under way; `again`: under way, and due again. */
+  const states = new Map<Addressee, 'due' | 'sent' | 'again'>()
+  let channel: ConfirmChannel | null = null
+  let flushing = false
+  let closed = false
+
+  function ring(to: Addressee): void {
+    const state = states.get(to)
+    if (closed || state === 'again') return
+    if (state === 'sent') states.set(to, 'again')
+    else if (state === undefined && states.size >= ADDRESSEES_LIMIT) counted('dropped')
+    else {
+      states.set(to, 'due')
+      flushSoon()
+    }
+  }
+
+  /** Bells of one turn of the event loop go out together. */
+  function flushSoon(): void {
+    if (flushing || channel === null) return
+    flushing = true
+    setImmediate(() => {
+      flushing = false
+      for (const [to, state] of states) if (state === 'due') send(to)
+    })
+  }
+
+  function send(to: Addressee): void {
+    const over = channel
+    if (over === null) return
+    const bell = to === null ? 'shared' : 'own'
+    const { content } = seal.write(to, { kind: 'bell', bell })
+    states.set(to, 'sent')
+    const key = to === null ? ALL_KEY : hostKey(to)
+    try {
+      over.publish(BELLS_EXCHANGE, key, content, {}, (error: unknown) => {
+        if (over !== channel) return
+        // The channel ends, or the broker would not have it: the next connection or the next ring sends it.
+        if (error !== null) states.set(to, 'due')
+        else confirmed(to)
+      })
+    } catch {
+      // The channel has just ended: `useChannel` will be told, and makes it due again.
+    }
+  }
+
+  function confirmed(to: Addressee): void {
+    const again = states.get(to) === 'again'
+    states.delete(to)
+    counted('sent')
+    if (again) ring(to)
+  }
+
+  const all = throttle(() => ring(null), ALL_BELL_MS, monotonic)
+  return {
+    ring,
+    ringAll: () => all.call(),
+    useChannel(next) {
+      channel = next
+      for (const to of states.keys()) states.set(to, 'due')
+      flushSoon()
+    },
+    close() {
+      closed = true
+      all.close()
+      states.clear()
+    },
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * What a host opens on a connection: its channels, the exchanges, its own two queues and the one that all share.
+ *
+ * All of it is declared again on each connection, so that hosts and brokers may come up in any order.
+ */
+import type { Channel, ChannelModel, ConfirmChannel, ConsumeMessage } from 'amqplib'
+import type { HostName } from '../../model/ids.ts'
+import {
+  ALL_KEY,
+  BELLS_EXCHANGE,
+  BELLS_QUEUE_OPTIONS,
+  COMMANDS_EXCHANGE,
+  COMMANDS_QUEUE,
+  COMMANDS_QUEUE_OPTIONS,
+  EXCHANGES,
+  hostKey,
+  LETTERS_QUEUE_OPTIONS,
+  QUESTIONS_EXCHANGE,
+} from './names.ts'
+
+/** One channel for each kind of traffic, so that none waits for another's. Any channel that fails takes the connection with it. */
+export async function openChannels(model: ChannelModel): Promise<{
+  /** For questions and answers out. */
+  readonly letters: Channel
+  /** For bells out, each confirmed. */
+  readonly ringing: ConfirmChannel
+  /** For commands in and their answers out. */
+  readonly commands: Channel
+}> {
+  const letters = await model.createChannel()
+  const ringing = await model.createConfirmChannel()
+  const commands = await model.createChannel()
+  for (const channel of [letters, ringing, commands]) endTogether(model, channel)
+  for (const [name, type] of Object.entries(EXCHANGES))
+    await commands.assertExchange(name, type, { durable: true })
+  await commands.assertQueue(COMMANDS_QUEUE, COMMANDS_QUEUE_OPTIONS)
+  await commands.bindQueue(COMMANDS_QUEUE, COMMANDS_EXCHANGE, '#')
+  return { letters, ringing, commands }
+}
+
+/** Makes this host's queues; `hear` gets what comes into either, without acknowledgement. */
+export async function openQueues(
+  model: ChannelModel,
+  host: HostName,
+  hear: (content: Buffer) => void,
+): Promise<void> {
+  const channel = await model.createChannel()
+  endTogether(model, channel)
+  const heard = (message: ConsumeMessage | null): void => {
+    // The broker says with null that the queue is gone; a new connection makes a new one.
+    if (message === null) void model.close().catch(() => undefined)
+    else hear(message.content)
+  }
+  const { queue: bells } = await channel.assertQueue('', BELLS_QUEUE_OPTIONS)
+  for (const key of [hostKey(host), ALL_KEY]) await channel.bindQueue(bells, BELLS_EXCHANGE, key)
+  const { queue: letters } = await channel.assertQueue('', LETTERS_QUEUE_OPTIONS)
+  await channel.bindQueue(letters, QUESTIONS_EXCHANGE, hostKey(host))
+  for (const queue of [bells, letters]) await channel.consume(queue, heard, { noAck: true })
+}
+
+/** Makes the end of a channel the end of its connection: half a bus would be taken for a whole one. */
+function endTogether(model: ChannelModel, channel: Channel): void {
+  // Without a listener an error would end the process; `close` follows it.
+  channel.on('error', (error) => model.emit('error', error))
+  channel.on('close', () => void model.close().catch(() => undefined))
+}

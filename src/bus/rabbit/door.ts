@@ -1,0 +1,120 @@
+/**
+ * The command door on RabbitMQ: one quorum queue, from which every host takes as much as it can work on.
+ *
+ * A command is acknowledged after its answer is on its way, over the same channel, so that neither is lost without the other. When
+ * the connection breaks in between, the broker gives the command to another host, which finds by its id what was done.
+ */
+import type { Channel, ConsumeMessage } from 'amqplib'
+import type { Clock } from '../../lib/clock.ts'
+import { bug } from '../../model/errors.ts'
+import type { CommandDoor, CommandMessage, CommandOutcome } from '../door.ts'
+import { COMMANDS_QUEUE } from './names.ts'
+
+/** Commands that one host works on at the same time. */
+const AT_ONCE = 16
+/** How long those being handled may take to end when the door closes. */
+const CLOSE_TIMEOUT_MS = 5_000
+/** An answer is kept that long for a client which has lost its connection for a moment. */
+const ANSWER_TTL_MS = 300_000
+/** Queues that start so are not a client's: nobody can have an answer delivered to a host as if it were a letter. */
+const OWN_PREFIX = 'atoll.'
+
+type Handle = Parameters<CommandDoor['onCommand']>[0]
+
+/** A door, and the channel to open it on. */
+export interface RabbitDoor extends CommandDoor {
+  /** Consumes over this channel from now on, once somebody handles commands; null while there is none. */
+  useChannel(channel: Channel | null): Promise<void>
+}
+
+/** `failed` hears of what must not happen. */
+export function createRabbitDoor(clock: Clock, failed: (error: unknown) => void): RabbitDoor {
+  let channel: Channel | null = null
+  let handle: Handle | null = null
+  let consumerTag: string | null = null
+  const closing = new AbortController()
+  const handling = new Set<Promise<void>>()
+
+  async function consume(): Promise<void> {
+    const over = channel
+    if (over === null || handle === null) return
+    await over.prefetch(AT_ONCE)
+    const consumer = await over.consume(COMMANDS_QUEUE, (message) => take(over, message))
+    if (over === channel) consumerTag = consumer.consumerTag
+  }
+
+  function take(over: Channel, message: ConsumeMessage | null): void {
+    const work = handle
+    // The broker says with null that the queue is gone: the next connection makes it again.
+    if (message === null || work === null) return
+    const one = settle(over, message, work)
+      .catch(failed)
+      .finally(() => handling.delete(one))
+    handling.add(one)
+  }
+
+  async function settle(over: Channel, message: ConsumeMessage, work: Handle): Promise<void> {
+    const command = commandOf(message)
+    const outcome: CommandOutcome = await work(command)
+    if (outcome.kind === 'again')
+      await clock.sleep(outcome.afterMs, closing.signal).catch(() => undefined)
+    // Over a channel that is gone nothing can be said, and the broker has given the command to another host by now.
+    if (over !== channel) return
+    if (outcome.kind === 'again') over.nack(message, false, true)
+    else {
+      if (command.replyTo !== null) answer(over, command.replyTo, command, outcome.answer)
+      over.ack(message)
+    }
+  }
+
+  return {
+    onCommand(next) {
+      if (handle !== null) throw bug('two handle commands')
+      handle = next
+      consume().catch(failed)
+      return async () => {
+        handle = null
+        closing.abort()
+        if (channel !== null && consumerTag !== null)
+          await channel.cancel(consumerTag).catch(() => undefined)
+        const late = clock.sleep(CLOSE_TIMEOUT_MS)
+        await Promise.race([Promise.all(handling), late])
+      }
+    },
+    async useChannel(next) {
+      channel = next
+      consumerTag = null
+      await consume()
+    },
+  }
+}
+
+function answer(
+  over: Channel,
+  replyTo: string,
+  { correlationId }: CommandMessage,
+  text: string,
+): void {
+  over.sendToQueue(replyTo, Buffer.from(text), {
+    contentType: 'application/json',
+    expiration: ANSWER_TTL_MS,
+    ...(correlationId === null ? {} : { correlationId }),
+  })
+}
+
+function commandOf({ content, properties, fields }: ConsumeMessage): CommandMessage {
+  const headers: Readonly<Record<string, unknown>> = properties.headers ?? {}
+  const counted = headers['x-delivery-count']
+  const replyTo = textOf(properties.replyTo)
+  return {
+    body: content,
+    headers,
+    replyTo: replyTo === null || replyTo === '' || replyTo.startsWith(OWN_PREFIX) ? null : replyTo,
+    correlationId: textOf(properties.correlationId),
+    deliveries: typeof counted === 'number' ? counted : fields.redelivered ? 1 : 0,
+  }
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === 'string' ? value : null
+}

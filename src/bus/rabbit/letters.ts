@@ -1,0 +1,123 @@
+/**
+ * What hosts say to each other over a broker: bells, questions, answers. Parsed with limits, because whoever has the broker's
+ * password can publish anything. Pure.
+ *
+ * A host ignores members that it does not know, so that hosts of different versions work together.
+ */
+import { z } from 'zod'
+import { AtollError, ERROR_STATUS, type ErrorCode } from '../../model/errors.ts'
+import { parseHostName, parseId } from '../../model/ids.ts'
+import type { Question, Questions } from '../bus.ts'
+
+/** Longest letter, in bytes: console output of 64 KiB in base64, and room. */
+export const LETTER_LIMIT_BYTES = 256 * 1024
+/** Longest deadline of a question that a host takes, in milliseconds. */
+const TIMEOUT_LIMIT_MS = 600_000
+const TEXT_LIMIT = 4_096
+
+const hostName = z
+  .string()
+  .max(63)
+  .transform((text, context) => {
+    const name = parseHostName(text)
+    if (name !== undefined) return name
+    context.addIssue('must be the name of a host')
+    return z.NEVER
+  })
+const instanceId = z
+  .string()
+  .max(64)
+  .transform((text, context) => {
+    const id = parseId('i', text)
+    if (id !== undefined) return id
+    context.addIssue('must be the id of an instance')
+    return z.NEVER
+  })
+const letterId = z.string().min(8).max(64)
+
+/** On every letter. The signature covers all of it, so a letter cannot be given to another host or be made younger. */
+const head = {
+  from: hostName.describe('The host that wrote it'),
+  to: hostName.nullable().describe('The host that it is for; null: all hosts'),
+  at: z
+    .int()
+    .min(0)
+    .describe("When it was written, by the writer's clock: milliseconds since 1970"),
+  id: letterId.describe('Used once'),
+}
+
+/** "Look again." */
+export const bellLetter = z.object({
+  ...head,
+  kind: z.literal('bell'),
+  bell: z.enum(['own', 'shared']).describe('own: what is yours; shared: what all hosts share'),
+})
+
+/** A question to one host. */
+export const askLetter = z.object({
+  ...head,
+  kind: z.literal('ask'),
+  question: z.string().max(64).describe('Kind of question'),
+  ask: z.unknown().describe('What is asked, by the kind of question'),
+  timeoutMs: z.number().min(0).max(TIMEOUT_LIMIT_MS).describe('How long the asker waits'),
+})
+
+/** The answer to a question. */
+export const answerLetter = z.object({
+  ...head,
+  kind: z.literal('answer'),
+  re: letterId.describe('The id of the question'),
+  answer: z.unknown().optional().describe('By the kind of question; absent with an error'),
+  error: z
+    .object({
+      kind: z.enum(['refused', 'unavailable', 'bug']),
+      code: z.string().max(64).describe('As the EC2 API calls it'),
+      message: z.string().max(TEXT_LIMIT),
+    })
+    .optional()
+    .describe('Why there is no answer'),
+})
+
+/** Any letter, by its `kind`. */
+export const letterSchema = z.discriminatedUnion('kind', [bellLetter, askLetter, answerLetter])
+
+export type Letter = z.infer<typeof letterSchema>
+export type AskLetter = z.infer<typeof askLetter>
+export type AnswerLetter = z.infer<typeof answerLetter>
+/** What a writer says; who it is, when and the id are the seal's. */
+export type Said<L extends Letter = Letter> = L extends Letter
+  ? Omit<L, 'from' | 'to' | 'at' | 'id'>
+  : never
+
+/** Of each kind of question: what is asked and what is answered. */
+export const QUESTION_SCHEMAS: {
+  readonly [Q in Question]: {
+    readonly ask: z.ZodType<Questions[Q]['ask']>
+    readonly answer: z.ZodType<Questions[Q]['answer']>
+  }
+} = {
+  console: {
+    ask: z.object({ instance: instanceId }),
+    answer: z.object({
+      output: z.string().max(LETTER_LIMIT_BYTES).describe('Base64'),
+      at: z.string().max(32).describe('ISO 8601'),
+    }),
+  },
+}
+
+/** Whether some version of the house that we know of asks this. */
+export function isQuestion(text: string): text is Question {
+  return Object.hasOwn(QUESTION_SCHEMAS, text)
+}
+
+/** An error as it travels. Its message is public; detail and cause stay at home. */
+export function sayError({ kind, code, message }: AtollError): AnswerLetter['error'] {
+  return { kind, code, message: message.slice(0, TEXT_LIMIT) }
+}
+
+/** An error that has travelled. A code that is younger than this version is known by its kind. */
+export function hearError({ kind, code, message }: NonNullable<AnswerLetter['error']>): AtollError {
+  const known = Object.hasOwn(ERROR_STATUS, code)
+  const other = kind === 'unavailable' ? 'Unavailable' : 'InternalError'
+  return new AtollError(kind, known ? (code as ErrorCode) : other, message)
+}

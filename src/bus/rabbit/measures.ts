@@ -1,0 +1,38 @@
+/** The bus's metrics: whether it is there, what went over it, what was dropped. */
+import type { Metrics } from '../../lib/metrics.ts'
+import type { Ending } from './asking.ts'
+import type { Drop } from './seal.ts'
+
+/** What the bus counts. */
+export interface BusMeasures {
+  connected(is: boolean): void
+  bell(what: 'sent' | 'dropped'): void
+  question(ending: Ending): void
+  /** A message of another host that was not read, or an answer of ours that could not be sent. */
+  dropped(why: Drop | 'unsendable'): void
+}
+
+/** Declares `atoll_bus_…` in the registry; once a daemon. */
+export function createBusMeasures(metrics: Metrics): BusMeasures {
+  const connected = metrics.gauge('atoll_bus_connected', '1 while a message broker is connected')
+  const connects = metrics.counter('atoll_bus_connects_total', 'Times that a broker let us in')
+  const bells = metrics.counter('atoll_bus_bells_total', 'Bells to other hosts', ['result'])
+  const questions = metrics.counter(
+    'atoll_bus_questions_total',
+    'Questions to other hosts by their end',
+    ['result'],
+  )
+  const drops = metrics.counter('atoll_bus_dropped_total', 'Messages dropped, by the reason', [
+    'reason',
+  ])
+  connected.set(0)
+  return {
+    connected(is) {
+      connected.set(is ? 1 : 0)
+      if (is) connects.inc()
+    },
+    bell: (result) => bells.inc({ result }),
+    question: (result) => questions.inc({ result }),
+    dropped: (reason) => drops.inc({ reason }),
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * What Atoll calls things on a RabbitMQ broker, and of what kind they are. Nothing else in the house spells such a name.
+ *
+ * Exchanges and the queue of commands are durable and alike for all hosts and versions: a broker refuses a second declaration
+ * that differs (`PRECONDITION_FAILED`), so a change here needs a new name. A host's own two queues are exclusive: they live and die
+ * with its connection, at the node that it is connected to, so they need no replica and leave nothing behind. What is in them is
+ * worth nothing without the host: a bell carries no truth, and who asked is waiting for an answer only now.
+ * https://www.rabbitmq.com/docs/queues#properties, https://www.rabbitmq.com/docs/quorum-queues
+ */
+import type { Options } from 'amqplib'
+import type { HostName } from '../../model/ids.ts'
+
+/** Bells: by routing key `host.<name>` to one host, `all` to all of them. */
+export const BELLS_EXCHANGE = 'atoll.bells'
+/** Questions to a host and the answers to them, by routing key `host.<name>`. */
+export const QUESTIONS_EXCHANGE = 'atoll.questions'
+/** Commands of clients, by any routing key. The name is a contract. */
+export const COMMANDS_EXCHANGE = 'atoll.commands'
+/** The one queue of commands: each is taken by some host. */
+export const COMMANDS_QUEUE = 'atoll.commands'
+
+/** Routing key of bells to all hosts. */
+export const ALL_KEY = 'all'
+
+/** Routing key of one host. */
+export function hostKey(host: HostName): string {
+  return `host.${host}`
+}
+
+/** The kind of each exchange. */
+export const EXCHANGES = {
+  [BELLS_EXCHANGE]: 'direct',
+  [QUESTIONS_EXCHANGE]: 'direct',
+  [COMMANDS_EXCHANGE]: 'topic',
+} as const
+
+/** Most bells that wait for a host which does not read; older ones are dropped for newer. */
+const BELLS_QUEUE_LENGTH = 64
+/** Most letters, and bytes of them, that wait for a host which does not read. */
+const LETTERS_QUEUE_LENGTH = 2_000
+const LETTERS_QUEUE_BYTES = 16 * 1024 * 1024
+
+/** A host's queue for bells. The broker gives it a name that no other has: an older one may still be held by a dead connection. */
+export const BELLS_QUEUE_OPTIONS: Options.AssertQueue = {
+  exclusive: true,
+  durable: false,
+  autoDelete: true,
+  maxLength: BELLS_QUEUE_LENGTH,
+  overflow: 'drop-head',
+}
+
+/** A host's queue for questions and answers, named by the broker too. */
+export const LETTERS_QUEUE_OPTIONS: Options.AssertQueue = {
+  exclusive: true,
+  durable: false,
+  autoDelete: true,
+  maxLength: LETTERS_QUEUE_LENGTH,
+  overflow: 'drop-head',
+  arguments: { 'x-max-length-bytes': LETTERS_QUEUE_BYTES },
+}
+
+/** Most commands that wait for a host to take them; who publishes more with confirms is told so. */
+const COMMANDS_QUEUE_LENGTH = 10_000
+const COMMANDS_QUEUE_BYTES = 64 * 1024 * 1024
+/** How often a command is handed out again after its host died; one that kills every host that takes it is then dropped. */
+const COMMANDS_DELIVERY_LIMIT = 8
+
+/** Commands were accepted from a client, so they are replicated and outlive nodes. */
+export const COMMANDS_QUEUE_OPTIONS: Options.AssertQueue = {
+  durable: true,
+  maxLength: COMMANDS_QUEUE_LENGTH,
+  overflow: 'reject-publish',
+  arguments: {
+    'x-queue-type': 'quorum',
+    'x-max-length-bytes': COMMANDS_QUEUE_BYTES,
+    'x-delivery-limit': COMMANDS_DELIVERY_LIMIT,
+  },
+}

@@ -1,0 +1,248 @@
+/** The command door over a real broker: commands of clients in, answers out, with records behind it and two hosts that take them. */
+import { randomUUID } from 'node:crypto'
+import { resolve } from 'node:path'
+import type { Channel, ChannelModel } from 'amqplib'
+import { connect } from 'amqplib'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
+import type { Action } from '../../src/api/action.ts'
+import { allActions } from '../../src/api/actions/all.ts'
+import { signCommand } from '../../src/api/commands/auth.ts'
+import { answerSchema, type CommandAnswer } from '../../src/api/commands/command.ts'
+import { serveCommands } from '../../src/api/commands/serve.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { silentLog } from '../../src/lib/log.ts'
+import { unavailable } from '../../src/model/errors.ts'
+import { ALICE, type Cloud, openCloud } from '../kit/api-cloud.ts'
+import { execute } from '../kit/cloud.ts'
+import { eventually } from '../kit/netns.ts'
+import { RABBIT_PASSWORD, RABBIT_USER, type RabbitNode, startRabbit } from '../kit/rabbit.ts'
+import { openTestBus, quiet, type TestBus } from '../kit/rabbit-bus.ts'
+import { metricValue } from '../kit/town.ts'
+
+const KEY = { id: 'AKIDEXAMPLE', secret: 'a secret', account: ALICE, user: 'admin' }
+const EXAMPLE = resolve(import.meta.dirname, '../../docs/examples/command.mjs')
+
+let broker: RabbitNode
+let connection: ChannelModel
+let channel: Channel
+let cloud: Cloud
+let hosts: Taker[]
+
+interface Taker extends TestBus {
+  stop(): Promise<void>
+}
+
+beforeAll(async () => {
+  broker = await startRabbit()
+  connection = await connect(url(), { noDelay: true })
+}, 120_000)
+afterAll(async () => {
+  await connection?.close()
+  await broker?.[Symbol.asyncDispose]()
+})
+beforeEach(async () => {
+  cloud = await openCloud()
+  await cloud.store.transaction((tx) => tx.insertAccessKey(KEY))
+  hosts = [openTaker('host-1'), openTaker('host-2')]
+  await quiet(...hosts)
+  channel = await connection.createChannel()
+})
+afterEach(async () => {
+  await channel.close()
+  for (const host of hosts) {
+    await host.stop()
+    await host.bus.close()
+  }
+  await cloud[Symbol.asyncDispose]()
+})
+
+function url(): string {
+  return `amqp://${RABBIT_USER}:${encodeURIComponent(RABBIT_PASSWORD)}@${broker.address}`
+}
+
+/** A host that takes commands. */
+function openTaker(name: string, actions: readonly Action[] = allActions): Taker {
+  const end = openTestBus(name, [broker.address])
+  const parts = { ...cloud.parts, clock: systemClock }
+  const { bus: door, metrics } = end
+  return { ...end, stop: serveCommands({ door, parts, actions, log: silentLog, metrics }) }
+}
+
+interface Given {
+  readonly body?: object | Buffer
+  readonly headers?: object
+  readonly secret?: string
+  readonly date?: string
+  readonly times?: number
+}
+
+/** Gives a command and waits for as many answers. */
+async function give(given: Given): Promise<readonly CommandAnswer[]> {
+  const { body = {}, secret = KEY.secret, times = 1 } = given
+  const bytes = Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body))
+  const { queue } = await channel.assertQueue('', { exclusive: true })
+  const answers: CommandAnswer[] = []
+  await channel.consume(
+    queue,
+    (message) => {
+      answers.push(answerSchema.parse(JSON.parse(message?.content.toString() ?? '')))
+    },
+    { noAck: true },
+  )
+  const date = given.date ?? dateOf(Date.now())
+  const correlationId = randomUUID()
+  const signed = { body: bytes, replyTo: queue, correlationId }
+  const headers = given.headers ?? {
+    'x-atoll-access-key': KEY.id,
+    'x-atoll-date': date,
+    'x-atoll-signature': signCommand(signed, { id: KEY.id, secret }, date),
+  }
+  for (let time = 0; time < times; time += 1)
+    channel.publish('atoll.commands', '', bytes, { replyTo: queue, correlationId, headers })
+  await eventually('all are answered', () => answers.length === times, 20_000)
+  return answers
+}
+
+async function giveOne(given: Given): Promise<CommandAnswer> {
+  const [answer] = await give(given)
+  if (answer === undefined) throw new Error('no answer')
+  return answer
+}
+
+function dateOf(ms: number): string {
+  return new Date(ms).toISOString().replaceAll(/[-:]|\.\d+/g, '')
+}
+
+const launch = (id: string) => ({
+  id,
+  action: 'RunInstances',
+  parameters: { ImageId: cloud.image, MinCount: 2, MaxCount: 2, InstanceType: 't3.nano' },
+})
+
+it('does what the EC2 API does, and answers in its words', async () => {
+  const id = randomUUID()
+  const answer = await giveOne({ body: launch(id) })
+  expect(answer.error).toBeUndefined()
+  expect(answer.id).toBe(id)
+  expect(answer.result?.['Instances']).toHaveLength(2)
+  const listed = await giveOne({ body: { id: '2', action: 'DescribeInstances' } })
+  expect(listed.result?.['Reservations']).toHaveLength(1)
+})
+
+it('launches once, however often the command arrives and whoever takes it', async () => {
+  const answers = await give({ body: launch(randomUUID()), times: 20 })
+  const reservations = new Set(answers.map(({ result }) => result?.['ReservationId']))
+  expect(answers.filter(({ error }) => error !== undefined)).toEqual([])
+  expect(reservations.size).toBe(1)
+  expect(await cloud.store.read((tx) => tx.instances({}))).toHaveLength(2)
+  const taken = await Promise.all(
+    hosts.map(({ metrics }) => metricValue(metrics, 'atoll_commands_total')),
+  )
+  expect(taken.reduce((sum, count) => sum + count, 0)).toBe(20)
+  expect(Math.min(...taken)).toBeGreaterThan(0)
+})
+
+it.each<[string, Given, string]>([
+  ['no signature', { headers: {} }, 'IncompleteSignature'],
+  ['headers of other types', { headers: { 'x-atoll-date': { a: 1 } } }, 'IncompleteSignature'],
+  ['a wrong secret', { secret: 'another' }, 'AuthFailure'],
+  ['an old date', { date: '20200101T000000Z' }, 'RequestExpired'],
+  ['a date that is none', { date: '20209999T999999Z' }, 'RequestExpired'],
+  ['no JSON', { body: Buffer.from('{') }, 'InvalidRequest'],
+  ['not UTF-8', { body: Buffer.from([0xff, 0xfe]) }, 'InvalidRequest'],
+  ['another shape', { body: { id: 'a b', actions: 1 } }, 'InvalidRequest'],
+  ['an unknown action', { body: { id: '1', action: 'Nothing' } }, 'InvalidAction'],
+  [
+    'an unknown parameter',
+    { body: { id: '1', action: 'DescribeInstances', parameters: { Nothing: 1 } } },
+    'UnknownParameter',
+  ],
+  ['too much', { body: Buffer.alloc(300_000) }, 'RequestEntityTooLarge'],
+])('answers %s with an error', async (_name, given, code) => {
+  const { error, result } = await giveOne(given)
+  expect(error?.code).toBe(code)
+  expect(result).toBeUndefined()
+})
+
+it('does not take a command for one whose answer goes elsewhere', async () => {
+  const body = Buffer.from(JSON.stringify({ id: '1', action: 'DescribeRegions' }))
+  const date = dateOf(Date.now())
+  const signed = { body, replyTo: 'the queue of its owner', correlationId: null }
+  const answer = await giveOne({
+    body,
+    headers: {
+      'x-atoll-access-key': KEY.id,
+      'x-atoll-date': date,
+      'x-atoll-signature': signCommand(signed, KEY, date),
+    },
+  })
+  expect(answer.error?.code).toBe('AuthFailure')
+})
+
+it('drops what is forged and wants no answer, and goes on', async () => {
+  for (let count = 0; count < 50; count += 1)
+    channel.publish('atoll.commands', '', Buffer.from('forged'), { replyTo: 'atoll.commands' })
+  const answer = await giveOne({ body: { id: '1', action: 'DescribeRegions' } })
+  expect(answer.error).toBeUndefined()
+  await eventually('all are dropped', async () => {
+    const counts = hosts.map(({ metrics }) =>
+      metricValue(metrics, 'atoll_commands_total', 'IncompleteSignature'),
+    )
+    return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0) === 50
+  })
+})
+
+it('gives a command to another host when the one that took it is cut off', async () => {
+  const name = 'DescribeRegions'
+  const [first] = hosts
+  if (first === undefined) throw new Error('there are two hosts')
+  const started = Promise.withResolvers<void>()
+  const hangs: Action = {
+    name,
+    async run() {
+      started.resolve()
+      return await new Promise<never>(() => {})
+    },
+  }
+  for (const host of hosts) await host.stop()
+  const stuck = openTaker('host-3', [hangs])
+  await quiet(stuck)
+  const answered = giveOne({ body: { id: '1', action: name } })
+  await started.promise
+  const other = openTaker('host-4')
+  hosts.push(stuck, other)
+  await stuck.bus.close()
+  expect((await answered).error).toBeUndefined()
+})
+
+it('hands a command on when the world is not well, and then says so', async () => {
+  for (const host of hosts) await host.stop()
+  let tried = 0
+  const away: Action = {
+    name: 'DescribeRegions',
+    async run() {
+      tried += 1
+      throw unavailable('the records are away')
+    },
+  }
+  const host = openTaker('host-3', [away])
+  hosts.push(host)
+  const { error } = await giveOne({ body: { id: '1', action: away.name } })
+  expect(error).toEqual({ code: 'Unavailable', message: 'the records are away', status: 503 })
+  expect(tried).toBe(4)
+})
+
+it('answers the example client of the documentation', async () => {
+  const env = {
+    ...process.env,
+    AMQP_URL: url(),
+    AWS_ACCESS_KEY_ID: KEY.id,
+    AWS_SECRET_ACCESS_KEY: KEY.secret,
+  }
+  const node = process.execPath
+  const ran = await execute(node, [EXAMPLE, 'DescribeRegions'], { env })
+  expect(ran).toMatchObject({ exitCode: 0, stderr: '' })
+  expect(JSON.parse(ran.stdout).result.Regions).toHaveLength(1)
+  const refusedRun = await execute(node, [EXAMPLE, 'DescribeRegions', '{"Nothing": 1}'], { env })
+  expect(refusedRun.exitCode).toBe(1)
+})

@@ -1,0 +1,49 @@
+/** Buses over a test's own RabbitMQ, and the wait until they are at rest. */
+import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ALL_BELL_MS } from '../../src/bus/bus.ts'
+import { openRabbitBus, type RabbitBus, type RabbitBusOptions } from '../../src/bus/rabbit.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { silentLog } from '../../src/lib/log.ts'
+import { createMetrics, type Metrics } from '../../src/lib/metrics.ts'
+import type { HostName } from '../../src/model/ids.ts'
+import { eventually } from './netns.ts'
+import { RABBIT_PASSWORD, RABBIT_USER } from './rabbit.ts'
+
+export interface TestBus {
+  readonly bus: RabbitBus
+  readonly host: HostName
+  readonly metrics: Metrics
+}
+
+/** A host's bus; it is not connected yet. */
+export function openTestBus(
+  name: string,
+  nodes: readonly string[],
+  more: Partial<RabbitBusOptions> = {},
+): TestBus {
+  const host = name as HostName
+  const metrics = createMetrics()
+  const bus = openRabbitBus({
+    host,
+    nodes,
+    vhost: '/',
+    user: RABBIT_USER,
+    password: RABBIT_PASSWORD,
+    secret: 'the secret of the cluster',
+    tls: { ca: null, cert: null, key: null },
+    log: silentLog,
+    metrics,
+    clock: systemClock,
+    random: randomBytes,
+    ...more,
+  })
+  return { bus, host, metrics }
+}
+
+/** Until all are connected and what they ring for themselves at that moment has been heard. */
+export async function quiet(...ends: readonly TestBus[]): Promise<void> {
+  await eventually('all are connected', () => ends.every(({ bus }) => bus.node() !== null), 20_000)
+  // Bells to all are joined over this time: the next one goes out at once again.
+  await sleep(ALL_BELL_MS)
+}

@@ -1,0 +1,59 @@
+/** Small servers and clients to run inside namespaces: who one looks like from there, and a connection that talks for a second. */
+import { eventually, type Netns } from './netns.ts'
+
+/** Python: a server on port 7000 that tells each client which address it comes from. */
+export const SERVE_PEER_ADDRESS = `
+import socket
+server = socket.create_server(("0.0.0.0", 7000))
+while True:
+    connection, peer = server.accept()
+    connection.sendall(peer[0].encode())
+    connection.close()
+`
+
+const CONNECT = `
+import socket, sys
+connection = socket.create_connection((sys.argv[1], 7000), 1)
+print(connection.recv(100).decode(), end="")
+`
+
+/** What such a server says to `from`. */
+export async function connectUntilAnswered(from: Netns, address: string): Promise<string> {
+  let answer = ''
+  await eventually('a server answers', async () => {
+    const { exitCode, stdout } = await from.run(['python3', '-c', CONNECT, address])
+    answer = stdout
+    return exitCode === 0
+  })
+  return answer
+}
+
+/** Python: a server on port 7001 that sends back what it gets. */
+export const ECHO = `
+import socket
+server = socket.create_server(("0.0.0.0", 7001))
+connection, _ = server.accept()
+while True:
+    data = connection.recv(1000)
+    if not data: break
+    connection.sendall(data)
+`
+
+/** Python: says 200 things to such a server over a second or more, and prints `done` when all came back. */
+export const TALK = `
+import socket, sys, time
+deadline = time.monotonic() + 5
+while True:
+    try:
+        connection = socket.create_connection((sys.argv[1], 7001), 1)
+        break
+    except OSError:
+        if time.monotonic() > deadline: raise
+connection.settimeout(1)
+for number in range(200):
+    text = str(number).encode()
+    connection.sendall(text)
+    assert connection.recv(1000) == text
+    time.sleep(0.005)
+print("done", end="")
+`
