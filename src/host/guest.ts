@@ -132,12 +132,10 @@ async function guestDifferences(
   )
     differences.push('address')
   const routes = await away.routes()
-  if (
-    !routes.some(
-      (route) => route.prefix === 0 && route.index === guest.index && route.via === address.gateway,
-    )
+  const isWayOut = routes.some(
+    (route) => route.prefix === 0 && route.index === guest.index && route.via === address.gateway,
   )
-    differences.push('route')
+  if (address.gateway !== null && !isWayOut) differences.push('route')
   return differences
 }
 
@@ -161,6 +159,7 @@ async function setUpGuest(
   const { address } = setup
   if (address === null) return
   await away.addAddress(guest.index, address.ip, address.prefix)
+  if (address.gateway === null) return
   await away.replaceRoute({
     kind: 'unicast',
     destination: DEFAULT_DESTINATION,

@@ -25,8 +25,13 @@ export interface NicSpec {
 export interface GuestSetup {
   /** Name inside, e.g. `eth0`. */
   readonly name: string
-  /** Address, prefix length and default gateway; null for a guest that asks DHCP. */
-  readonly address: { readonly ip: Ipv4; readonly prefix: number; readonly gateway: Ipv4 } | null
+  /** Null for a guest that asks DHCP. */
+  readonly address: {
+    readonly ip: Ipv4
+    readonly prefix: number
+    /** Null for a NIC that is not the guest's way out. */
+    readonly gateway: Ipv4 | null
+  } | null
 }
 
 /** What `nics` reads back from the kernel. */
@@ -45,6 +50,27 @@ export interface NicState {
   readonly wrongSettings: readonly string[]
 }
 
+/** The VXLAN device to the other hosts. */
+export interface FabricSpec {
+  /** This host's own fabric address: what its packets come from. */
+  readonly address: Ipv4
+  readonly vni: number
+  readonly port: number
+  readonly mtu: number
+  /** Fabric addresses of the other hosts. */
+  readonly peers: readonly Ipv4[]
+}
+
+/** A UDP socket that knows one device only. */
+export interface LinkSocket {
+  readonly socket: Socket
+  /**
+   * Sends from `source`, an address of the host's, at once or not at all: on a device without addresses the kernel would choose
+   * the source of a broadcast from another. Throws the kernel's error, or Node's when the socket is closed.
+   */
+  sendFrom(source: Ipv4, bytes: Uint8Array, port: number, to: Ipv4): void
+}
+
 export interface Host {
   /** Sets what the packet path needs of the kernel: IPv4 forwarding on. Returns what it changed. */
   ensureForwarding(): Promise<readonly string[]>
@@ -53,6 +79,8 @@ export interface Host {
 
   /** All links of ours that are NIC host ends. */
   nics(): Promise<readonly NicState[]>
+  /** Interface indexes of those links by name: all that a socket needs to know, and far less work than `nics`. */
+  nicIndexes(): Promise<ReadonlyMap<string, number>>
   /**
    * Makes the host side of a NIC equal to the spec: veth pair, up, MTU, proxy ARP with no delay, IPv6 off, permanent
    * neighbour, `/32` route. Returns what it had to repair (empty when all was well).
@@ -68,14 +96,18 @@ export interface Host {
   /** Whether the namespace of `pid` has this NIC, set up as asked. */
   isPlugged(spec: NicSpec, pid: number, setup: GuestSetup): Promise<boolean>
 
+  /** Makes the VXLAN device equal to the spec; null: there is none. Returns what it changed. */
+  ensureFabric(link: string, spec: FabricSpec | null): Promise<readonly string[]>
   /**
-   * Makes our routes that do not lead to a NIC equal to these: `/32`s of instances on other hosts, and one `unreachable` for each
+   * Makes our routes that do not lead to a NIC equal to these: `/32`s of instances on other hosts, through the device `link` or, when
+   * it is null, through whichever the next hop is on; and one `unreachable` for each
    * network in `vpcs`, so that an address nobody has is neither answered for by proxy ARP nor sent out by the default route.
-   * Returns what it changed.
+   * Returns what it changed. A route that the kernel refuses does not keep the others from being made; it rejects afterwards.
    */
   ensureRoutes(
     routes: readonly { readonly ip: Ipv4; readonly via: Ipv4 }[],
     vpcs: readonly Cidr[],
+    link?: string | null,
   ): Promise<readonly string[]>
 
   /** Runs an nft script atomically (`nft -f -`); rejects with its message and leaves all as it was on any error. */
@@ -96,7 +128,7 @@ export interface Host {
    * A UDP socket bound to one device (SO_BINDTODEVICE, socket(7)) and port, broadcast allowed: what it receives came in through
    * that link, which the kernel proves. The caller closes it.
    */
-  bindUdp(link: string, port: number): Promise<Socket>
+  bindUdp(link: string, port: number): Promise<LinkSocket>
 
   close(): Promise<void>
 }

@@ -3,7 +3,7 @@
  *
  * IPv4 only: instances speak nothing else.
  */
-import { parseAttributes, rt } from 'netlink'
+import { ifla, parseAttributes, rt } from 'netlink'
 import type { Ipv4 } from '../model/addr.ts'
 import { formatMacBytes, ipv4FromBytes } from '../model/addr.ts'
 
@@ -53,9 +53,27 @@ export interface NeighbourState {
   readonly permanent: boolean
 }
 
+/** A VXLAN device's own settings as the kernel has them. */
+export interface VxlanState {
+  readonly vni: number
+  readonly local: Ipv4 | null
+  readonly port: number
+  readonly learns: boolean
+}
+
+/** An entry of a VXLAN device's forwarding database: behind which host an Ethernet address is. */
+export interface ForwardingState {
+  readonly index: number
+  readonly mac: string
+  /** Null for an entry that leads to no host. */
+  readonly destination: Ipv4 | null
+}
+
 /** Address family numbers (linux/socket.h). */
 export const AF_INET = 2
 const AF_INET6 = 10
+/** Of the forwarding databases of bridges and VXLAN devices. */
+export const AF_BRIDGE = 7
 /** The routing table that everybody looks at (rtnetlink(7)). */
 export const MAIN_TABLE = 254
 /** Offset of the index in struct ifinfomsg, with the flags behind it, and the size of the struct. */
@@ -68,6 +86,7 @@ const IFLA = {
   name: 3,
   mtu: 4,
   peer: 5,
+  linkInfo: 18,
   familySettings: 26,
   peerNamespace: 37,
 } as const
@@ -117,6 +136,30 @@ export function decodeLink(message: Buffer): readonly LinkState[] {
       ipv6Disabled: ipv6Disabled(families.get(AF_INET6)),
     },
   ]
+}
+
+/** The VXLAN settings in a link message, or undefined when the link is another kind of device. */
+export function decodeVxlan(message: Buffer): VxlanState | undefined {
+  const linkInfo = attributesOf(message.subarray(IFINFO_BYTES)).get(IFLA.linkInfo)
+  if (linkInfo === undefined) return undefined
+  const { kind, data } = ifla.parseInfo(linkInfo)
+  if (kind !== 'vxlan' || data === undefined) return undefined
+  const { id, local, port, learning } = ifla.parseVxlan(data)
+  return {
+    vni: id ?? 0,
+    local: local === undefined ? null : ipv4FromBytes(local),
+    port: port?.readUInt16BE() ?? 0,
+    learns: learning !== 0,
+  }
+}
+
+/** The forwarding entry in a message. */
+export function decodeForwarding(message: Buffer): readonly ForwardingState[] {
+  const { data, attrs } = rt.parseNeighborMessage(message)
+  if (data.family !== AF_BRIDGE || attrs.lladdr === undefined || data.ifindex === undefined)
+    return []
+  const destination = attrs.dst?.length === 4 ? ipv4FromBytes(attrs.dst) : null
+  return [{ index: data.ifindex, mac: formatMacBytes(attrs.lladdr), destination }]
 }
 
 function attributesOf(bytes: Buffer): ReadonlyMap<number, Buffer> {

@@ -7,7 +7,7 @@ import { AttrStream, ifla, rt } from 'netlink'
 import type { Ipv4, Mac } from '../model/addr.ts'
 import { ipv4ToBytes, macToBytes } from '../model/addr.ts'
 import type { AddressState, RouteKind } from './ip-decode.ts'
-import { AF_INET, MAIN_TABLE } from './ip-decode.ts'
+import { AF_BRIDGE, AF_INET, MAIN_TABLE } from './ip-decode.ts'
 
 /** A route to make. It goes to the main table. */
 export interface RouteSpec {
@@ -17,6 +17,8 @@ export interface RouteSpec {
   readonly protocol: number
   readonly index?: number
   readonly via?: Ipv4
+  /** Take the next hop for reachable through the link, whatever the addresses on it say. */
+  readonly onLink?: boolean
   readonly source?: Ipv4
   /** Lower wins among routes to the same destination; 0 when left out. */
   readonly metric?: number
@@ -40,11 +42,25 @@ export interface VethSpec {
   readonly mtu: number
 }
 
+/** A VXLAN device to make: nothing is learned, and there is no destination but that of forwarding entries. */
+export interface VxlanSpec {
+  readonly name: string
+  readonly mac: Mac
+  readonly mtu: number
+  readonly vni: number
+  /** Source address of what it sends. */
+  readonly local: Ipv4
+  /** UDP port, here and there. */
+  readonly port: number
+}
+
 /** The payload of one message, in pieces. */
 export type Payload = Uint8Array[]
 
 /** RTEXT_FILTER_SKIP_STATS: a dump without counters is a third of the size. */
 const SKIP_STATISTICS = 8
+/** RTNH_F_ONLINK (linux/rtnetlink.h): a flag of the next hop, which has its place among the route's. */
+const NEXT_HOP_ON_LINK = 4
 /** VETH_INFO_PEER (linux/veth.h): the other end, as a whole link message. */
 const VETH_PEER = 1
 
@@ -81,6 +97,16 @@ export function encodeVeth({ name, mac, peerName, peerMac, mtu }: VethSpec): Pay
   return encodeLink({}, { ifname: name, address: bytesOf(mac), mtu, linkinfo })
 }
 
+/** A VXLAN device, down. */
+export function encodeVxlan({ name, mac, mtu, vni, local, port }: VxlanSpec): Payload {
+  const settings = new AttrStream()
+  settings.emit(
+    ifla.formatVxlan({ id: vni, local: addressBytes(local), learning: 0, port: uint16Be(port) }),
+  )
+  const linkinfo = linkInfo('vxlan', Buffer.concat(settings.bufs))
+  return encodeLink({}, { ifname: name, address: bytesOf(mac), mtu, linkinfo })
+}
+
 /** Only what `change` names is changed. */
 export function encodeLinkChange(index: number, change: LinkChange): Payload {
   const { up, mtu, mac, name, namespaceFd } = change
@@ -109,14 +135,15 @@ export function encodeAddress({ index, ip, prefix }: AddressState): Payload {
 /** A route of the main table. */
 export function encodeRoute(route: RouteSpec): Payload {
   const out = new AttrStream()
-  const onLink = route.kind === 'unicast' && route.via === undefined
+  const isDirect = route.kind === 'unicast' && route.via === undefined
   const data: rt.Route = {
     family: AF_INET,
     dstLen: route.prefix,
     table: MAIN_TABLE,
     protocol: route.protocol,
-    scope: onLink ? rt.RouteScope.LINK : rt.RouteScope.UNIVERSE,
+    scope: isDirect ? rt.RouteScope.LINK : rt.RouteScope.UNIVERSE,
     type: route.kind === 'unicast' ? rt.RouteType.UNICAST : rt.RouteType.UNREACHABLE,
+    ...(route.onLink === true ? { flags: { __unknown: NEXT_HOP_ON_LINK } } : {}),
   }
   const attrs: rt.RouteAttrs = {
     ...(route.prefix === 0 ? {} : { dst: addressBytes(route.destination) }),
@@ -138,6 +165,31 @@ export function encodeNeighbour(index: number, ip: Ipv4, mac: Mac | null): Paylo
     { kind: 'neighbor', data, attrs: { dst: addressBytes(ip), ...lladdr } },
     out,
   )
+  return out.bufs
+}
+
+/**
+ * An entry of a VXLAN device's forwarding database: frames to `mac` go to the host at `destination`, which an entry to delete need
+ * not name. NTF_SELF speaks of the device's own database, and not of that of a bridge above it.
+ */
+export function encodeForwarding(index: number, mac: string, destination: Ipv4 | null): Payload {
+  const out = new AttrStream()
+  const data: rt.Neighbor = {
+    family: AF_BRIDGE,
+    ifindex: index,
+    state: { permanent: true, noarp: true },
+    flags: { self: true },
+  }
+  const lladdr = Buffer.from(mac.replaceAll(':', ''), 'hex')
+  const dst = destination === null ? {} : { dst: addressBytes(destination) }
+  rt.formatNeighborMessage({ kind: 'neighbor', data, attrs: { lladdr, ...dst } }, out)
+  return out.bufs
+}
+
+/** Asks for the forwarding entries of all devices. */
+export function encodeForwardingQuery(): Payload {
+  const out = new AttrStream()
+  rt.formatNeighborMessage({ kind: 'neighbor', data: { family: AF_BRIDGE }, attrs: {} }, out)
   return out.bufs
 }
 
@@ -165,6 +217,11 @@ function bytesOf(mac: Mac): Buffer {
 
 function addressBytes(ip: Ipv4): Buffer {
   return Buffer.from(ipv4ToBytes(ip))
+}
+
+/** Except those that go on the wire as they are. */
+function uint16Be(value: number): Buffer {
+  return Buffer.of(value >> 8, value & 255)
 }
 
 /** Netlink numbers are in the machine's own byte order. */

@@ -5,12 +5,29 @@
  */
 import { FlagsNew, rt } from 'netlink'
 import type { Ipv4, Mac } from '../model/addr.ts'
-import type { AddressState, LinkState, NeighbourState, RouteState } from './ip-decode.ts'
-import { decodeAddress, decodeLink, decodeNeighbour, decodeRoute, readable } from './ip-decode.ts'
-import type { LinkChange, Payload, RouteSpec, VethSpec } from './ip-encode.ts'
+import type {
+  AddressState,
+  ForwardingState,
+  LinkState,
+  NeighbourState,
+  RouteState,
+  VxlanState,
+} from './ip-decode.ts'
+import {
+  decodeAddress,
+  decodeForwarding,
+  decodeLink,
+  decodeNeighbour,
+  decodeRoute,
+  decodeVxlan,
+  readable,
+} from './ip-decode.ts'
+import type { LinkChange, Payload, RouteSpec, VethSpec, VxlanSpec } from './ip-encode.ts'
 import {
   encodeAddress,
   encodeBridge,
+  encodeForwarding,
+  encodeForwardingQuery,
   encodeLinkChange,
   encodeLinkName,
   encodeLinkQuery,
@@ -18,6 +35,7 @@ import {
   encodeQuery,
   encodeRoute,
   encodeVeth,
+  encodeVxlan,
 } from './ip-encode.ts'
 import { errnoCode } from './libc.ts'
 import type { Netlink } from './netlink.ts'
@@ -32,7 +50,13 @@ export interface Ip {
   routes(): Promise<readonly RouteState[]>
   neighbours(): Promise<readonly NeighbourState[]>
 
+  /** Settings of a VXLAN device by name; undefined when there is no link of that name, or of another kind. */
+  vxlan(name: string): Promise<VxlanState | undefined>
+  /** Entries of every device's forwarding database. */
+  forwarding(): Promise<readonly ForwardingState[]>
+
   addBridge(name: string): Promise<void>
+  addVxlan(device: VxlanSpec): Promise<void>
   /** A veth pair, both ends in this namespace and down. */
   addVeth(pair: VethSpec): Promise<void>
   setLink(index: number, change: LinkChange): Promise<void>
@@ -46,6 +70,9 @@ export interface Ip {
   /** A permanent entry: it is never resolved, never ages. */
   replaceNeighbour(index: number, ip: Ipv4, mac: Mac): Promise<void>
   deleteNeighbour(index: number, ip: Ipv4): Promise<void>
+  /** Frames to `mac` go through device `index` to the host at `destination`. */
+  replaceForwarding(index: number, mac: Mac, destination: Ipv4): Promise<void>
+  deleteForwarding(entry: ForwardingState): Promise<void>
   close(): void
 }
 
@@ -62,21 +89,28 @@ export function createIp(netlink: Netlink): Ip {
     decode: (message: Buffer) => readonly T[],
   ): Promise<readonly T[]> => (await netlink.dump(type, query)).flatMap(readable(decode))
 
+  /** None when there is no such link. */
+  const linkMessage = async (name: string): Promise<readonly Buffer[]> => {
+    try {
+      return [await netlink.get(MessageType.GETLINK, encodeLinkQuery(name))]
+    } catch (error) {
+      if (errnoCode(error) === 'ENODEV') return []
+      throw error
+    }
+  }
+
   return {
     links: () => all(MessageType.GETLINK, encodeLinkQuery(), decodeLink),
-    link: async (name) => {
-      try {
-        return decodeLink(await netlink.get(MessageType.GETLINK, encodeLinkQuery(name)))[0]
-      } catch (error) {
-        if (errnoCode(error) === 'ENODEV') return undefined
-        throw error
-      }
-    },
+    link: async (name) => (await linkMessage(name)).flatMap(decodeLink)[0],
     addresses: () => all(MessageType.GETADDR, encodeQuery('address'), decodeAddress),
     routes: () => all(MessageType.GETROUTE, encodeQuery('route'), decodeRoute),
     neighbours: () => all(MessageType.GETNEIGH, encodeQuery('neighbor'), decodeNeighbour),
 
+    vxlan: async (name) => (await linkMessage(name)).map(decodeVxlan)[0],
+    forwarding: () => all(MessageType.GETNEIGH, encodeForwardingQuery(), decodeForwarding),
+
     addBridge: (name) => request(MessageType.NEWLINK, encodeBridge(name), CREATE),
+    addVxlan: (device) => request(MessageType.NEWLINK, encodeVxlan(device), CREATE),
     addVeth: (pair) => request(MessageType.NEWLINK, encodeVeth(pair), CREATE),
     setLink: (index, change) => request(MessageType.NEWLINK, encodeLinkChange(index, change)),
     deleteLink: (name) => request(MessageType.DELLINK, encodeLinkName(name)),
@@ -89,6 +123,10 @@ export function createIp(netlink: Netlink): Ip {
       request(MessageType.NEWNEIGH, encodeNeighbour(index, ip, mac), REPLACE),
     deleteNeighbour: (index, ip) =>
       absentIsWell(request(MessageType.DELNEIGH, encodeNeighbour(index, ip, null))),
+    replaceForwarding: (index, mac, destination) =>
+      request(MessageType.NEWNEIGH, encodeForwarding(index, mac, destination), REPLACE),
+    deleteForwarding: ({ index, mac, destination }) =>
+      absentIsWell(request(MessageType.DELNEIGH, encodeForwarding(index, mac, destination))),
     close: () => netlink.close(),
   }
 }

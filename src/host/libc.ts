@@ -7,6 +7,8 @@
 import { constants } from 'node:os'
 import { getSystemErrorName } from 'node:util'
 import koffi from 'koffi'
+import type { Ipv4 } from '../model/addr.ts'
+import { ipv4, ipv4ToBytes } from '../model/addr.ts'
 
 /** A failed call. `code` is the errno's name, e.g. `EPERM`. */
 class LibcError extends Error {
@@ -33,6 +35,8 @@ export interface Libc {
   bindToDevice(fd: number, link: string): void
   /** bind(2) to 0.0.0.0 and `port`. */
   bindAny(fd: number, port: number): void
+  /** sendmsg(2) of one UDP datagram with IP_PKTINFO (ip(7)), which chooses the source address. */
+  sendFrom(fd: number, source: Ipv4, bytes: Uint8Array, port: number, to: Ipv4): void
   close(fd: number): void
 }
 
@@ -44,6 +48,9 @@ const SOCK_CLOEXEC = 0o2000000
 const SOL_SOCKET = 1
 const SO_BINDTODEVICE = 25
 const SOCKADDR_IN_BYTES = 16
+const ANY_ADDRESS = ipv4('0.0.0.0')
+/** struct cmsghdr with a struct in_pktinfo behind it (ip(7)), on 64-bit machines. */
+const PACKET_INFO = { bytes: 32, length: 28, type: 8, source: 20 } as const
 /** SO_REUSEADDR of socket(7). */
 export const SO_REUSEADDR = 2
 /** SO_BROADCAST of socket(7). */
@@ -59,6 +66,17 @@ export function loadLibc(): Libc {
   )
   const bind = library.func('int bind(int fd, const uint8_t *address, uint32_t length)')
   const close = library.func('int close(int fd)')
+  const piece = koffi.struct({ base: 'const uint8_t *', length: 'size_t' })
+  const message = koffi.struct({
+    name: 'const uint8_t *',
+    nameLength: 'uint32_t',
+    pieces: koffi.pointer(piece),
+    pieceCount: 'size_t',
+    control: 'const uint8_t *',
+    controlLength: 'size_t',
+    flags: 'int',
+  })
+  const sendmsg = library.func('sendmsg', 'long', ['int', koffi.pointer(message), 'int'])
 
   /** A call that came back with -1 has its reason in errno, which must be read before anything else is called. */
   const checked = (syscall: string, result: unknown): number => {
@@ -79,16 +97,45 @@ export function loadLibc(): Libc {
       setOption(fd, option, Buffer.from(Int32Array.of(value).buffer)),
     bindToDevice: (fd, link) => setOption(fd, SO_BINDTODEVICE, Buffer.from(`${link}\0`)),
     bindAny: (fd, port) => {
-      // sin_family is in the machine's own byte order, sin_port in the network's (ip(7)).
-      const address = Buffer.alloc(SOCKADDR_IN_BYTES)
-      address.set(new Uint8Array(Uint16Array.of(AF_INET).buffer))
-      address.writeUInt16BE(port, 2)
+      const address = socketAddress(ANY_ADDRESS, port)
       checked('bind', bind(fd, address, address.length))
+    },
+    sendFrom: (fd, source, bytes, port, to) => {
+      const name = socketAddress(to, port)
+      const control = packetInfo(source)
+      const header = {
+        name,
+        nameLength: name.length,
+        pieces: [{ base: bytes, length: bytes.length }],
+        pieceCount: 1,
+        control,
+        controlLength: control.length,
+        flags: 0,
+      }
+      checked('sendmsg', sendmsg(fd, header, 0))
     },
     close: (fd) => {
       checked('close', close(fd))
     },
   }
+}
+
+/** struct sockaddr_in: sin_family is in the machine's own byte order, the rest in the network's (ip(7)). */
+function socketAddress(ip: Ipv4, port: number): Buffer {
+  const address = Buffer.alloc(SOCKADDR_IN_BYTES)
+  address.set(new Uint8Array(Uint16Array.of(AF_INET).buffer))
+  address.writeUInt16BE(port, 2)
+  address.set(ipv4ToBytes(ip), 4)
+  return address
+}
+
+/** Level IPPROTO_IP and link 0 are what the buffer is filled with. */
+function packetInfo(source: Ipv4): Buffer {
+  const control = Buffer.alloc(PACKET_INFO.bytes)
+  control.set(new Uint8Array(BigUint64Array.of(BigInt(PACKET_INFO.length)).buffer))
+  control.set(new Uint8Array(Int32Array.of(PACKET_INFO.type).buffer), 12)
+  control.set(ipv4ToBytes(source), PACKET_INFO.source)
+  return control
 }
 
 /** The errno name in anything thrown by the kernel's side (`code`), else undefined. */

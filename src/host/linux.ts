@@ -10,6 +10,7 @@ import type { Runner } from '../lib/runner.ts'
 import { systemRunner } from '../lib/runner.ts'
 import { AtollError, unavailable } from '../model/errors.ts'
 import { createDockerUser } from './docker-user.ts'
+import { ensureFabricLink } from './fabric.ts'
 import { guestIsPlugged, plugGuest } from './guest.ts'
 import type { Host } from './host.ts'
 import { createIp } from './ip.ts'
@@ -17,7 +18,7 @@ import { loadLibc } from './libc.ts'
 import { openNetfilterNetlink, openRouteNetlink } from './netlink.ts'
 import { createNft } from './nft.ts'
 import { createNftState } from './nft-state.ts'
-import { ensureHostEnd, readNics, removeLink } from './nics.ts'
+import { ensureHostEnd, readNicIndexes, readNics, removeLink } from './nics.ts'
 import { ensureFabricRoutes, ensureGatewayLink } from './routes.ts'
 import { ensureSetting } from './sysctl.ts'
 import { bindUdpToDevice } from './udp.ts'
@@ -42,6 +43,7 @@ export function createLinuxHost(options: { readonly log: Log; readonly runner?: 
       attempt(`${link} cannot be set up`, () => ensureGatewayLink(ip, link, addresses)),
 
     nics: () => attempt('links cannot be read', () => readNics(ip)),
+    nicIndexes: () => attempt('links cannot be read', () => readNicIndexes(ip)),
     ensureNic: (spec) =>
       nicLock(spec.hostLink, () =>
         attempt(`${spec.hostLink} cannot be set up`, () => ensureHostEnd(ip, spec)),
@@ -63,8 +65,10 @@ export function createLinuxHost(options: { readonly log: Log; readonly runner?: 
         ),
       ),
 
-    ensureRoutes: (routes, vpcs) =>
-      attempt('routes cannot be set', () => ensureFabricRoutes(ip, routes, vpcs)),
+    ensureFabric: (link, spec) =>
+      attempt(`${link} cannot be set up`, () => ensureFabricLink(ip, link, spec)),
+    ensureRoutes: (routes, vpcs, link = null) =>
+      attempt('routes cannot be set', () => ensureFabricRoutes(ip, routes, vpcs, link)),
 
     applyRules: (script) => nft.apply(script),
     listTable: (family, name) => nft.list(family, name),

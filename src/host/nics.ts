@@ -37,6 +37,14 @@ export async function readNics(ip: Ip): Promise<readonly NicState[]> {
     )
 }
 
+/** The index of every NIC host end of ours by its name, from one dump. */
+export async function readNicIndexes(ip: Ip): Promise<ReadonlyMap<string, number>> {
+  const links = await ip.links()
+  return new Map(
+    links.filter(({ name }) => isNicLink(name)).map(({ name, index }) => [name, index]),
+  )
+}
+
 /** Makes the host side equal to the spec. Returns what had to be repaired. */
 export function ensureHostEnd(ip: Ip, spec: NicSpec): Promise<readonly string[]> {
   return whileVanishing(async () => {

@@ -36,32 +36,41 @@ export async function ensureGatewayLink(
   for (const address of wanted) await ip.addAddress(index, address, HOST_PREFIX)
 }
 
-/** Makes our routes that have no NIC equal to these. Returns what it changed. */
+/**
+ * Makes our routes that have no NIC equal to these, those of instances through the link `over` where it is given. Returns what it
+ * changed; rejects when the kernel refused some, after it has tried all.
+ */
 export async function ensureFabricRoutes(
   ip: Ip,
   routes: readonly { readonly ip: Ipv4; readonly via: Ipv4 }[],
   vpcs: readonly Cidr[],
+  over: string | null,
 ): Promise<readonly string[]> {
-  const wanted = new Map<string, RouteSpec>()
-  for (const route of routes) {
-    const spec = remoteRoute(route.ip, route.via)
-    wanted.set(routeKey(spec), spec)
-  }
-  for (const vpc of vpcs) {
-    const spec = unreachableRoute(vpc)
-    wanted.set(routeKey(spec), spec)
-  }
+  const fabric = over === null ? undefined : (await ip.link(over))?.index
+  if (over !== null && fabric === undefined) throw new Error(`there is no ${over}`)
+  const keyOf = (route: RouteSpec | RouteState) => routeKey(route, fabric)
+  const specs = [
+    ...routes.map((route) => remoteRoute(route.ip, route.via, fabric)),
+    ...vpcs.map(unreachableRoute),
+  ]
+  const wanted = new Map(specs.map((spec) => [keyOf(spec), spec]))
   const changed: string[] = []
   for (const route of await ip.routes()) {
     if (route.protocol !== ROUTE_PROTOCOL || leadsToNic(route)) continue
-    if (wanted.delete(routeKey(route))) continue
+    if (wanted.delete(keyOf(route))) continue
     await ip.deleteRoute(route)
-    changed.push(`-${routeKey(route)}`)
+    changed.push(`-${keyOf(route)}`)
   }
+  const errors: unknown[] = []
   for (const [key, route] of wanted) {
-    await ip.replaceRoute(route)
-    changed.push(`+${key}`)
+    try {
+      await ip.replaceRoute(route)
+      changed.push(`+${key}`)
+    } catch (error) {
+      errors.push(error)
+    }
   }
+  if (errors.length > 0) throw new AggregateError(errors, `${errors.length} routes were refused`)
   return changed
 }
 
@@ -70,8 +79,9 @@ function leadsToNic(route: RouteState): boolean {
   return route.kind === 'unicast' && route.via === null
 }
 
-function remoteRoute(destination: Ipv4, via: Ipv4): RouteSpec {
-  return { kind: 'unicast', destination, prefix: HOST_PREFIX, protocol: ROUTE_PROTOCOL, via }
+function remoteRoute(destination: Ipv4, via: Ipv4, index: number | undefined): RouteSpec {
+  const route = { destination, prefix: HOST_PREFIX, protocol: ROUTE_PROTOCOL, via }
+  return { kind: 'unicast', ...route, ...(index === undefined ? {} : { index, onLink: true }) }
 }
 
 function unreachableRoute({ network, prefix }: Cidr): RouteSpec {
@@ -84,7 +94,9 @@ function unreachableRoute({ network, prefix }: Cidr): RouteSpec {
   }
 }
 
-function routeKey(route: RouteSpec | RouteState): string {
+/** Where the link matters, which is in the fabric's own device only, it is part of what makes two routes the same. */
+function routeKey(route: RouteSpec | RouteState, fabric: number | undefined): string {
   const destination = formatCidr({ network: route.destination, prefix: route.prefix })
-  return `${route.kind} ${destination}${route.via ? ` via ${route.via}` : ''}`
+  const via = route.via ? ` via ${route.via}` : ''
+  return `${route.kind} ${destination}${via}${via !== '' && fabric !== undefined ? ` link ${route.index}` : ''}`
 }

@@ -4,14 +4,14 @@
  * Node can bind a socket to an address only. SO_BINDTODEVICE must be set before the port is bound, so that two sockets may have the
  * same port on two devices; the finished descriptor is then handed to Node, which owns it from there.
  */
-import type { Socket } from 'node:dgram'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
+import type { LinkSocket } from './host.ts'
 import type { Libc } from './libc.ts'
 import { SO_BROADCAST, SO_REUSEADDR } from './libc.ts'
 
 /** A socket that sends and receives through `link` only, on `port`, broadcast allowed. Throws the kernel's error. */
-export async function bindUdpToDevice(libc: Libc, link: string, port: number): Promise<Socket> {
+export async function bindUdpToDevice(libc: Libc, link: string, port: number): Promise<LinkSocket> {
   const fd = libc.udpSocket()
   try {
     libc.setSocketFlag(fd, SO_REUSEADDR, 1)
@@ -26,5 +26,12 @@ export async function bindUdpToDevice(libc: Libc, link: string, port: number): P
   const listening = once(socket, 'listening')
   socket.bind({ fd })
   await listening
-  return socket
+  return {
+    socket,
+    sendFrom: (source, bytes, toPort, to) => {
+      // Throws when the socket is closed, whose descriptor may be another file's by now.
+      socket.address()
+      libc.sendFrom(fd, source, bytes, toPort, to)
+    },
+  }
 }

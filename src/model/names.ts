@@ -13,6 +13,8 @@ export const LINK_PREFIX = 'at-'
 export const GATEWAY_LINK = 'at-gw'
 /** Host ends of instance NICs start with this: one wildcard in a rule matches them all. */
 export const NIC_LINK_PREFIX = 'at-h'
+/** The VXLAN device through which instances on other hosts are reached (`fabric.mode: vxlan`). */
+export const FABRIC_LINK = 'at-fabric'
 const GUEST_LINK_PREFIX = 'at-g'
 const NIC_DIGITS = 11
 

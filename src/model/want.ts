@@ -41,6 +41,8 @@ export interface InstanceWant {
   readonly launchIndex: number
   readonly launchedAt: string
   readonly run: InstanceRun
+  /** Whether it may be started: nobody else can be given it any more. */
+  readonly claimed: boolean
   /** A running workload that was last booted for a lower number must be rebooted. */
   readonly bootCount: number
   readonly image: ImageWant
@@ -98,12 +100,16 @@ export interface SharedWant {
    * addresses. `primary` marks the one that the reverse lookup of its address answers.
    */
   readonly names: readonly { readonly name: string; readonly ip: Ipv4; readonly primary: boolean }[]
-  /** Instances on other hosts: where to send their packets. Empty on a single host. */
+  /** The other hosts that are on the fabric, by name in ascending order. Empty on a single host. */
+  readonly peers: readonly { readonly host: HostName; readonly address: Ipv4 }[]
+  /** Instances on other hosts: where to send their packets, which is always a peer's address. */
   readonly routes: readonly { readonly ip: Ipv4; readonly via: Ipv4 }[]
 }
 
 /** What a service found out. Facts are safe to repeat and may be late: `model/lifecycle.ts` decides what they change. */
 export type Fact =
+  /** All is there for its first start, which waits for the records to say that the host has claimed it. */
+  | { readonly kind: 'ready'; readonly instance: InstanceId }
   | { readonly kind: 'running'; readonly instance: InstanceId; readonly bootCount: number }
   /** It ended although it was wanted, or as it was wanted. Disk and address stay. */
   | {

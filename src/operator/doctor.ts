@@ -12,20 +12,8 @@ import { METADATA_ADDRESS } from '../model/addr.ts'
 import { messageOf } from '../model/errors.ts'
 import { LINK_PREFIX } from '../model/names.ts'
 import { readAdmin } from './admin-client.ts'
-
-/** One prerequisite. `mend` is null when there is nothing to do. */
-export interface DoctorCheck {
-  readonly name: string
-  readonly result: 'ok' | 'warn' | 'fail'
-  readonly found: string
-  readonly mend: string | null
-}
-
-type Verdict = Omit<DoctorCheck, 'name'>
-
-const ok = (found: string): Verdict => ({ result: 'ok', found, mend: null })
-const warn = (found: string, mend: string): Verdict => ({ result: 'warn', found, mend })
-const fail = (found: string, mend: string): Verdict => ({ result: 'fail', found, mend })
+import { checkFabricAddress, checkFabricPeers, checkFabricPort } from './doctor-fabric.ts'
+import { type DoctorCheck, fail, ok, type Verdict, warn } from './verdict.ts'
 
 const LEAST_FREE_BYTES = 1024 ** 3
 const COMMAND_TIMEOUT_MS = 5000
@@ -48,6 +36,9 @@ export async function examine(config: Config): Promise<readonly DoctorCheck[]> {
       () => checkPort(config, config.metrics.listen, config.metrics.port, 'metrics.port'),
     ],
     ['DNS forwarders', () => checkForwarders(config)],
+    ['fabric address', () => checkFabricAddress(config)],
+    ['fabric port', () => checkFabricPort(config)],
+    ['fabric peers', () => checkFabricPeers(config)],
   ]
   const found: DoctorCheck[] = []
   for (const [name, check] of checks) {

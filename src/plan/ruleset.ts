@@ -8,13 +8,16 @@
  */
 import type { Ipv4 } from '../model/addr.ts'
 import { formatCidr, METADATA_ADDRESS, RESOLVER_ADDRESS } from '../model/addr.ts'
+import type { FabricSettings } from '../model/fabric.ts'
 import type { GroupId } from '../model/ids.ts'
-import { NFT_TABLE, NIC_LINK_PREFIX, nicLinkName } from '../model/names.ts'
+import { FABRIC_LINK, NFT_TABLE, NIC_LINK_PREFIX, nicLinkName } from '../model/names.ts'
 import type { HostWant, NicWant } from '../model/want.ts'
 
 export interface FirewallSettings {
   /** TCP ports of the host itself that instances may connect to, beyond DHCP, DNS and metadata. */
   readonly instanceToHostPorts: readonly number[]
+  /** This host's side of the fabric. */
+  readonly fabric: FabricSettings
 }
 
 /** Why a packet was dropped; each has a counter. */
@@ -32,7 +35,11 @@ export const DROP_REASONS = [
   'service_outside',
   /** Not part of any connection, and not the start of one (conntrack's `invalid`). */
   'invalid',
-  /** From an instance to the host, and not one of its services. */
+  /** Into the VXLAN device or its port from somebody who is no peer, or out of it what no peer sends. */
+  'fabric',
+  /** Between elsewhere and an instance on another host, past our own: a host is a router for its own instances only. */
+  'transit',
+  /** From an instance to this host or another, and not one of its services. */
   'host',
   /** No group of the destination lets this source in. */
   'group',
@@ -82,6 +89,8 @@ function inetTable(
   const vpcs = want.shared.vpcs.map((vpc) => formatCidr(vpc.cidr))
   const links = nics.map((nic) => `"${nicLinkName(nic.id)}"`)
   const doors = planDoors(want, nics)
+  const { fabric } = settings
+  const peers = want.shared.peers.map((peer) => peer.address)
   return block(`table inet ${NFT_TABLE}`, [
     ...DROP_REASONS.filter((reason) => reason !== 'arp').flatMap(counter),
     ...set('nic_links', ['type ifname'], links),
@@ -89,22 +98,25 @@ function inetTable(
     ...set('nic_sources', ['type ifname . ether_addr . ipv4_addr'], sources),
     ...set('services', ['type ipv4_addr'], services),
     ...set('vpcs', ['type ipv4_addr', 'flags interval', 'auto-merge'], vpcs),
+    ...set('peers', ['type ipv4_addr'], peers),
     ...doors.groups.flatMap(({ name, members }) => set(name, ['type ipv4_addr'], members)),
     ...doors.chains.flatMap(({ name, groups }) => doorChain(name, groups)),
     ...map('doors', 'type ipv4_addr : verdict', doors.elements),
     ...fromNic(),
-    ...preroutingChain(),
+    ...(fabric.mode === 'vxlan' ? fromFabric() : []),
+    ...preroutingChain(fabric),
     ...hostChains(settings),
-    ...forwardChains(),
+    ...forwardChains(settings),
     ...natChain(),
   ])
 }
 
 /** Before connection tracking, so that a spoofed packet makes no entry in its table (`raw`, -300; fragments are whole by then). */
-function preroutingChain(): readonly string[] {
+function preroutingChain(fabric: FabricSettings): readonly string[] {
   return block('chain prerouting', [
     'type filter hook prerouting priority raw; policy accept;',
     `iifname ${ANY_NIC} goto from_nic`,
+    ...(fabric.mode === 'vxlan' ? [`iifname "${FABRIC_LINK}" goto from_fabric`] : []),
     'iifname "lo" accept',
     `ip daddr @services ${drop('service_outside')}`,
     `ip saddr @vpcs fib saddr . iif oif missing ${drop('spoofed_outside')}`,
@@ -123,9 +135,25 @@ function fromNic(): readonly string[] {
   ])
 }
 
+/**
+ * What came out of the VXLAN device: from an instance to an instance, or an ICMP error of the peer who could not pass a packet on,
+ * which connection tracking has to know as the answer to one. That a source is reached through this device, and so lives on a peer,
+ * is the routing table's word.
+ */
+function fromFabric(): readonly string[] {
+  return block('chain from_fabric', [
+    `meta nfproto ipv6 ${drop('ipv6')}`,
+    `ip daddr @services ${drop('service_outside')}`,
+    `ip daddr != @vpcs ${drop('fabric')}`,
+    'ip saddr @peers icmp type { destination-unreachable, time-exceeded, parameter-problem } accept',
+    'ip saddr @vpcs fib saddr . iif oif exists accept',
+    drop('fabric'),
+  ])
+}
+
 /** What an instance may ask of the host. The host itself may reach its instances; the answers come back as established. */
 function hostChains(settings: FirewallSettings): readonly string[] {
-  const ports = [...new Set(settings.instanceToHostPorts)].sort((a, b) => a - b)
+  const { fabric } = settings
   return [
     ...block('chain host_from_nic', [
       'ct state established,related accept',
@@ -135,23 +163,39 @@ function hostChains(settings: FirewallSettings): readonly string[] {
       'ip daddr @services tcp dport 53 accept',
       `ip daddr ${METADATA_ADDRESS} tcp dport 80 accept`,
       'ip daddr @services icmp type echo-request accept',
-      ...(ports.length === 0 ? [] : [`tcp dport { ${ports.join(', ')} } accept`]),
+      ...openPorts(settings).map((ports) => `${ports} accept`),
       drop('host'),
     ]),
     ...block('chain input', [
       'type filter hook input priority filter; policy accept;',
       `iifname ${ANY_NIC} goto host_from_nic`,
+      // Not in prerouting: the answer to an instance that was masqueraded to this very port is not meant for the host.
+      ...(fabric.mode === 'vxlan'
+        ? [
+            `udp dport ${fabric.port} ip saddr != @peers ${drop('fabric')}`,
+            `udp dport ${fabric.port} fib saddr . iif oif missing ${drop('fabric')}`,
+          ]
+        : []),
     ]),
   ]
 }
 
-function forwardChains(): readonly string[] {
+/** The match for the host's ports that are open to instances, if there are any. */
+function openPorts({ instanceToHostPorts }: FirewallSettings): readonly string[] {
+  const ports = [...new Set(instanceToHostPorts)].sort((a, b) => a - b)
+  return ports.length === 0 ? [] : [`tcp dport { ${ports.join(', ')} }`]
+}
+
+function forwardChains(settings: FirewallSettings): readonly string[] {
   return [
     ...block('chain instances', [
       // A path through a tunnel is narrower than the guest thinks.
       'tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu',
       'ct state established,related accept',
       `ct state invalid ${drop('invalid')}`,
+      // Masqueraded it would look like this host itself, whom the engines and the fabric of the others trust.
+      ...openPorts(settings).map((ports) => `ip daddr @peers ${ports} accept`),
+      `ip daddr @peers ${drop('host')}`,
       `oifname != ${ANY_NIC} accept`,
       'ip daddr vmap @doors',
       drop('group'),
@@ -160,6 +204,8 @@ function forwardChains(): readonly string[] {
       'type filter hook forward priority filter; policy accept;',
       `iifname ${ANY_NIC} goto instances`,
       `oifname ${ANY_NIC} goto instances`,
+      `ip saddr @vpcs ${drop('transit')}`,
+      `ip daddr @vpcs ${drop('transit')}`,
     ]),
   ]
 }

@@ -99,6 +99,7 @@ function instanceWant(instance: Instance, index: Index): InstanceWant {
     launchIndex: instance.launchIndex,
     launchedAt: instance.launchedAt,
     run: instance.wanted,
+    claimed: instance.claimed,
     bootCount: instance.bootCount,
     // An image deregistered since then has no location any more: what was made from it goes on, nothing new is made.
     image:
@@ -148,6 +149,7 @@ function sharedWant(host: HostName, records: Snapshot): SharedWant {
       members: records.nics.filter((nic) => nic.groups.includes(id)).map((nic) => nic.ip),
     })),
     names: namesOf(records),
+    peers: peersOf(host, records),
     routes: routesFrom(host, records),
   }
 }
@@ -172,6 +174,14 @@ function namesOf(records: Snapshot): SharedWant['names'] {
           : []),
       ]
     })
+}
+
+function peersOf(host: HostName, records: Snapshot): SharedWant['peers'] {
+  return records.hosts
+    .flatMap(({ name, fabricAddress: address }) =>
+      name === host || address === null ? [] : [{ host: name, address }],
+    )
+    .sort((a, b) => (a.host < b.host ? -1 : 1))
 }
 
 function routesFrom(host: HostName, records: Snapshot): SharedWant['routes'] {

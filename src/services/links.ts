@@ -2,19 +2,20 @@
  * Links, neighbours and routes: one routed NIC for each instance NIC of this host, the gateway device, and the routes to the rest.
  *
  * Its part of want: every NIC of `local.instances` (an instance keeps its links for as long as it is listed, stopped or ending),
- * and `shared.subnets`, `vpcs` and `routes`. The pure functions are `nicSpec` and `nicDifferences` in `host/nic.ts`. A fresh
+ * and `shared.subnets`, `vpcs`, `peers` and `routes`. The pure functions are `nicSpec` and `nicDifferences` in `host/nic.ts`. A fresh
  * daemon recognises its links by name (`model/names.ts`) and its routes by protocol number; what no want speaks of is removed.
  * If we die on any line here, a half-made NIC is finished by the next pass; the firewall, which went before, passes nothing that is
  * not in its sets; NICs that are well are not touched, so running instances keep their traffic. Putting the guest end into an
  * instance is not done here but by `workloads`, which knows its process.
  */
-import type { Host, NicSpec, NicState } from '../host/host.ts'
+import type { FabricSpec, Host, NicSpec, NicState } from '../host/host.ts'
 import { nicDifferences, nicSpec } from '../host/nic.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import type { Ipv4 } from '../model/addr.ts'
 import { METADATA_ADDRESS, RESOLVER_ADDRESS } from '../model/addr.ts'
 import { unavailable } from '../model/errors.ts'
-import { GATEWAY_LINK } from '../model/names.ts'
+import type { FabricSettings } from '../model/fabric.ts'
+import { FABRIC_LINK, GATEWAY_LINK } from '../model/names.ts'
 import type { HostWant } from '../model/want.ts'
 import type { HostService, Pass } from './service.ts'
 
@@ -24,8 +25,10 @@ export function createLinks(options: {
   readonly metrics: Metrics
   /** MTU of instance NICs, in bytes. */
   readonly mtu: number
+  /** This host's side of the fabric. */
+  readonly fabric: FabricSettings
 }): HostService {
-  const { host, metrics, mtu } = options
+  const { host, metrics, mtu, fabric } = options
   const repairs = metrics.counter(
     'atoll_links_repaired_total',
     'Instance NICs that were made or repaired',
@@ -42,7 +45,10 @@ export function createLinks(options: {
     removals.inc()
     pass.log.info({ link: hostLink }, 'link removed: no instance of this host has it')
   }
-  const ensure = async (spec: NicSpec, state: NicState | undefined, pass: Pass) => {
+  const ensure = async (nic: WantedNic, state: NicState | undefined, pass: Pass) => {
+    const { spec, ending } = nic
+    // A link that went with its guest is not made again for an instance that is about to go, too.
+    if (ending && state === undefined) return
     if (nicDifferences(spec, state).length === 0) return
     const repaired = await host.ensureNic(spec)
     repairs.inc()
@@ -54,8 +60,8 @@ export function createLinks(options: {
     // One bad NIC must not keep the others from running: a workload whose NIC is missing waits by itself.
     gate: false,
     apply: async (pass) => {
-      await ensureSurroundings(host, pass)
-      const wanted = new Map(wantedNics(pass.want, mtu).map((spec) => [spec.hostLink, spec]))
+      const surroundings = await attemptAll(surroundingsOf(host, pass, fabric, mtu), pass.signal)
+      const wanted = new Map(wantedNics(pass.want, mtu).map((nic) => [nic.spec.hostLink, nic]))
       nics.set(wanted.size)
       const have = await host.nics()
       const states = new Map(have.map((state) => [state.hostLink, state]))
@@ -64,30 +70,52 @@ export function createLinks(options: {
       const work = [
         ...unknown.map((state) => () => remove(state.hostLink, pass)),
         ...[...wanted].map(
-          ([name, spec]) =>
+          ([name, nic]) =>
             () =>
-              ensure(spec, states.get(name), pass),
+              ensure(nic, states.get(name), pass),
         ),
       ]
       const errors = await attemptAll(work, pass.signal)
       failures.inc(errors.length)
-      if (errors.length > 0)
-        throw unavailable(
-          `${errors.length} links are not as they should be`,
-          new AggregateError(errors),
-        )
+      const all = [...surroundings, ...errors]
+      if (all.length > 0)
+        throw unavailable(`${all.length} links are not as they should be`, new AggregateError(all))
       return []
     },
     close: async () => {},
   }
 }
 
-/** The device of the gateway addresses, and the routes that lead to no NIC of this host. */
-async function ensureSurroundings(host: Host, { want, log }: Pass): Promise<void> {
-  await host.ensureGateway(GATEWAY_LINK, gatewayAddresses(want))
+/**
+ * The device of the gateway addresses, that of the fabric, and the routes that lead to no NIC of this host. A fabric that cannot be
+ * had keeps no instance of this host from its own network.
+ */
+function surroundingsOf(
+  host: Host,
+  { want, log }: Pass,
+  fabric: FabricSettings,
+  mtu: number,
+): readonly (() => Promise<void>)[] {
+  const spec = fabricSpec(want, fabric, mtu)
   const vpcs = want.shared.vpcs.map((vpc) => vpc.cidr)
-  const changed = await host.ensureRoutes(want.shared.routes, vpcs)
-  if (changed.length > 0) log.info({ changed }, 'routes changed')
+  return [
+    () => host.ensureGateway(GATEWAY_LINK, gatewayAddresses(want)),
+    async () => {
+      const changed = await host.ensureFabric(FABRIC_LINK, spec)
+      if (changed.length > 0) log.info({ link: FABRIC_LINK, changed }, 'fabric changed')
+    },
+    async () => {
+      const link = spec === null ? null : FABRIC_LINK
+      const changed = await host.ensureRoutes(want.shared.routes, vpcs, link)
+      if (changed.length > 0) log.info({ changed }, 'routes changed')
+    },
+  ]
+}
+
+function fabricSpec(want: HostWant, fabric: FabricSettings, mtu: number): FabricSpec | null {
+  const { mode, address, vni, port } = fabric
+  if (mode !== 'vxlan' || address === null) return null
+  return { address, vni, port, mtu, peers: want.shared.peers.map((peer) => peer.address) }
 }
 
 /** Does each piece of work, one after the other, whatever becomes of the ones before; stops early only when the daemon does. */
@@ -113,6 +141,14 @@ function gatewayAddresses(want: HostWant): readonly Ipv4[] {
   return [...gateways, METADATA_ADDRESS, RESOLVER_ADDRESS]
 }
 
-function wantedNics(want: HostWant, mtu: number): readonly NicSpec[] {
-  return want.local.instances.flatMap((instance) => instance.nics.map((nic) => nicSpec(nic, mtu)))
+/** A NIC, and whether its instance is about to go for good. */
+interface WantedNic {
+  readonly spec: NicSpec
+  readonly ending: boolean
+}
+
+function wantedNics(want: HostWant, mtu: number): readonly WantedNic[] {
+  return want.local.instances.flatMap(({ nics, run }) =>
+    nics.map((nic) => ({ spec: nicSpec(nic, mtu), ending: run === 'terminate' })),
+  )
 }

@@ -9,8 +9,7 @@
  * From scratch: `apply` with nothing open binds one socket for each NIC whose link exists. A link that does not exist yet, or was
  * made anew (the kernel binds by index, not by name), is looked at again in every pass.
  */
-import type { Socket } from 'node:dgram'
-import type { Host } from '../../host/host.ts'
+import type { Host, LinkSocket } from '../../host/host.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Counter, Gauge, Metrics } from '../../lib/metrics.ts'
@@ -36,7 +35,7 @@ const READ_LIMITS = { burst: 500, perSecond: 100 }
 const WARN_LIMITS = { burst: 3, perSecond: 1 / 60 }
 
 export interface DhcpParts {
-  readonly host: Pick<Host, 'nics' | 'bindUdp'>
+  readonly host: Pick<Host, 'nicIndexes' | 'bindUdp'>
   readonly settings: DhcpSettings
   readonly clock: Clock
   readonly metrics: Metrics
@@ -48,7 +47,7 @@ interface Listener {
   readonly link: string
   /** Interface index of the link when it was bound. */
   readonly index: number
-  readonly socket: Socket
+  readonly server: LinkSocket
   /** As of the last pass. */
   client: Client
   readonly limits: {
@@ -94,7 +93,7 @@ class DhcpService implements HostService {
 
   async apply(pass: Pass): Promise<readonly []> {
     const { host, settings } = this.#parts
-    const indexes = new Map((await host.nics()).map((nic) => [nic.hostLink, nic.index]))
+    const indexes = await host.nicIndexes()
     // Options are built once for each want, not once for each pass.
     if (this.#served?.instances !== pass.want.local.instances)
       this.#served = {
@@ -129,12 +128,12 @@ class DhcpService implements HostService {
   }
 
   async #openListener(link: string, index: number, client: Client): Promise<void> {
-    const socket = await this.#parts.host.bindUdp(link, SERVER_PORT)
+    const server = await this.#parts.host.bindUdp(link, SERVER_PORT)
     const now = this.#parts.clock.monotonic()
     const listener: Listener = {
       link,
       index,
-      socket,
+      server,
       client,
       limits: {
         read: createTokenBucket(READ_LIMITS, now),
@@ -142,8 +141,8 @@ class DhcpService implements HostService {
         warn: createTokenBucket(WARN_LIMITS, now),
       },
     }
-    socket.on('message', (bytes) => this.#receive(listener, bytes))
-    socket.on('error', (error) => {
+    server.socket.on('message', (bytes) => this.#receive(listener, bytes))
+    server.socket.on('error', (error) => {
       const { instance } = listener.client
       this.#log.warn({ link, instance, error }, 'DHCP socket failed; reopened next pass')
       this.#closeListener(listener)
@@ -158,7 +157,7 @@ class DhcpService implements HostService {
     if (this.#listeners.get(listener.link) !== listener) return
     this.#listeners.delete(listener.link)
     this.#open.set(this.#listeners.size)
-    listener.socket.removeAllListeners('message').close()
+    listener.server.socket.removeAllListeners('message').close()
   }
 
   #receive(listener: Listener, bytes: Uint8Array): void {
@@ -190,7 +189,7 @@ class DhcpService implements HostService {
   }
 
   #act(listener: Listener, result: Answer): void {
-    const { link, client, socket } = listener
+    const { link, client, server } = listener
     const { instance, profile } = client
     const { message } = result
     const fields = { link, instance, ip: profile.ip, message }
@@ -198,11 +197,12 @@ class DhcpService implements HostService {
       case 'reply':
         this.#messages.inc({ message, outcome: result.reply })
         this.#log.debug({ ...fields, reply: result.reply, to: result.to }, 'DHCP reply')
-        socket.send(result.bytes, CLIENT_PORT, result.to, (error) => {
-          if (error === null) return
+        try {
+          server.sendFrom(profile.server, result.bytes, CLIENT_PORT, result.to)
+        } catch (error) {
           this.#messages.inc({ message, outcome: 'send-failed' })
           this.#log.debug({ ...fields, error }, 'DHCP reply could not be sent')
-        })
+        }
         return
       case 'noted':
         this.#messages.inc({ message, outcome: 'noted' })

@@ -80,13 +80,20 @@ function configuration(nic: NicWant, hostname: string, settings: DhcpSettings): 
   return [
     // The mask comes before the router (RFC 2132 section 3.3).
     [OPTION.subnetMask, ipv4ToBytes(netmask(nic.subnetCidr.prefix))],
-    [OPTION.classlessRoutes, defaultRoute(nic.gateway)],
-    [OPTION.router, gateway],
+    ...(nic.deviceIndex === 0 ? routerOptions(nic.gateway) : []),
     [OPTION.domainNameServer, Uint8Array.of(...gateway, ...ipv4ToBytes(RESOLVER_ADDRESS))],
     [OPTION.interfaceMtu, Uint8Array.of(settings.mtu >> 8, settings.mtu & 255)],
     [OPTION.hostName, text(hostname)],
     [OPTION.domainName, text(settings.zone)],
     [OPTION.broadcastAddress, ipv4ToBytes(broadcastAddress(nic.subnetCidr))],
+  ]
+}
+
+/** The way out leads through the first NIC only: with two, answers would leave by a link that drops them as another's. */
+function routerOptions(gateway: Ipv4): readonly Option[] {
+  return [
+    [OPTION.classlessRoutes, defaultRoute(gateway)],
+    [OPTION.router, ipv4ToBytes(gateway)],
   ]
 }
 

@@ -2,11 +2,13 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { ipv4 } from '../../../src/model/addr.ts'
 import type { HostWant, InstanceWant } from '../../../src/model/want.ts'
 import { renderRuleset } from '../../../src/plan/ruleset.ts'
+import { NO_FABRIC } from '../../kit/instance.ts'
 import { townInstance, townWant } from '../../kit/town.ts'
 
-const NO_PORTS = { instanceToHostPorts: [] }
+const NO_PORTS = { instanceToHostPorts: [], fabric: NO_FABRIC }
 
 function golden(name: string) {
   return `./golden/ruleset-${name}.nft`
@@ -28,7 +30,31 @@ describe('golden files', () => {
     ],
   ]
   test.each(wants)('%s', async (name, want, instanceToHostPorts) => {
-    await expect(renderRuleset(want, { instanceToHostPorts })).toMatchFileSnapshot(golden(name))
+    await expect(renderRuleset(want, { ...NO_PORTS, instanceToHostPorts })).toMatchFileSnapshot(
+      golden(name),
+    )
+  })
+})
+
+/** How host 1 of three sees the world: one instance here, one elsewhere, all in one group. */
+function hostOfThree(): HostWant {
+  const want = townWant(townInstance(11, [1]), townInstance(12, [1]))
+  const peers = ['10.0.0.2', '10.0.0.3'].map(ipv4)
+  return {
+    local: { ...want.local, instances: want.local.instances.slice(0, 1) },
+    shared: {
+      ...want.shared,
+      peers: peers.map((address) => ({ host: want.local.host, address })),
+      routes: [{ ip: ipv4('172.31.0.12'), via: ipv4('10.0.0.2') }],
+    },
+  }
+}
+
+describe('across hosts', () => {
+  test.each(['direct', 'vxlan'] as const)('%s', async (mode) => {
+    const fabric = { ...NO_FABRIC, address: ipv4('10.0.0.1'), mode }
+    const settings = { fabric, instanceToHostPorts: [8773] }
+    await expect(renderRuleset(hostOfThree(), settings)).toMatchFileSnapshot(golden(mode))
   })
 })
 
@@ -70,8 +96,9 @@ describe('properties', () => {
   const canCheck = spawnSync('unshare', ['--net', 'nft', '--version']).status === 0
   test.skipIf(!canCheck)('nft takes every script', () => {
     fc.assert(
-      fc.property(anyTown, (instances) => {
-        const input = renderRuleset(townWant(...instances), NO_PORTS)
+      fc.property(anyTown, fc.constantFrom('direct', 'vxlan'), (instances, mode) => {
+        const fabric = { ...NO_FABRIC, address: ipv4('10.0.0.1'), mode }
+        const input = renderRuleset(townWant(...instances), { ...NO_PORTS, fabric })
         execFileSync('unshare', ['--net', 'nft', '--check', '--file', '-'], { input })
       }),
       { numRuns: 20 },

@@ -77,6 +77,28 @@ describe('wantFor', () => {
     expect(wants[1]?.shared.routes).toHaveLength(3)
   })
 
+  it('names the other hosts on the fabric, whatever runs there, and no others', () => {
+    const hosts = [
+      hostRecord(there, { fabricAddress: ipv4('192.0.2.2') }),
+      hostRecord(here, { fabricAddress: ipv4('192.0.2.1') }),
+      hostRecord(hostName('alone')),
+      hostRecord(hostName('afar'), { fabricAddress: ipv4('192.0.2.3') }),
+    ]
+    const { instances, nics } = town(2)
+    for (const running of [[], instances])
+      expect(wantFor(here, snapshot(running, nics, { hosts }))?.shared.peers).toEqual([
+        { host: 'afar', address: '192.0.2.3' },
+        { host: 'there', address: '192.0.2.2' },
+      ])
+  })
+
+  it('sends packets only to peers', () => {
+    const { instances, nics } = town(8)
+    const shared = wantFor(here, snapshot(instances, nics))?.shared
+    const peers = shared?.peers.map((peer) => peer.address)
+    for (const { via } of shared?.routes ?? []) expect(peers).toContain(via)
+  })
+
   it('keeps a terminating instance with its NIC until its records are gone', () => {
     const { instances, nics } = town(1)
     const leaving = instances.map((instance) => ({

@@ -1,0 +1,129 @@
+/**
+ * What the doctor looks at between the hosts: this host's fabric address, the MTU of its link, the port of VXLAN, and whether the
+ * other hosts answer there with packets as large as instances send. Changes nothing.
+ */
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { networkInterfaces } from 'node:os'
+import { z } from 'zod'
+import { type Config, instanceMtuBytes } from '../config.ts'
+import { createIp } from '../host/ip.ts'
+import { errnoCode } from '../host/libc.ts'
+import { openRouteNetlink } from '../host/netlink.ts'
+import { systemRunner } from '../lib/runner.ts'
+import { parseIpv4 } from '../model/addr.ts'
+import { VXLAN_OVERHEAD_BYTES } from '../model/fabric.ts'
+import { FABRIC_LINK, LINK_PREFIX } from '../model/names.ts'
+import { readAdmin } from './admin-client.ts'
+import { fail, ok, type Verdict, warn } from './verdict.ts'
+
+const PING_SECONDS = 1
+const PING_TIMEOUT_MS = 5000
+/** IPv4 and ICMP headers, which ping(8) adds to the size it is given. */
+const ICMP_HEADERS_BYTES = 28
+
+/** The link that has this host's fabric address, whether the daemon's own device has it, too, or not. */
+function fabricLink({ fabric }: Config): string | undefined {
+  return Object.entries(networkInterfaces()).find(
+    ([name, addresses]) =>
+      !name.startsWith(LINK_PREFIX) && addresses?.some(({ address }) => address === fabric.address),
+  )?.[0]
+}
+
+/** The largest packet that leaves for another host: an instance's, and what is put around it. */
+function largestPacketBytes(config: Config): number {
+  const overhead = config.fabric.mode === 'vxlan' ? VXLAN_OVERHEAD_BYTES : 0
+  return instanceMtuBytes(config) + overhead
+}
+
+/** The address is on a link, and the link is wide enough. */
+export async function checkFabricAddress(config: Config): Promise<Verdict> {
+  const { address, mode } = config.fabric
+  const isCluster = config.store.kind !== 'sqlite'
+  if (address === null)
+    return isCluster
+      ? fail('none, but the records are shared', 'set fabric.address to where the others reach it')
+      : ok('none: this host is alone')
+  const link = fabricLink(config)
+  if (link === undefined)
+    return fail(`no link has ${address}`, 'set fabric.address to an address of this host')
+  const mtu = await mtuBytesOf(link)
+  const found = `${address} on ${link}, MTU ${mtu}, mode ${mode}`
+  const needed = largestPacketBytes(config)
+  return mtu >= needed
+    ? ok(found)
+    : warn(
+        `${found}; instances send packets of up to ${needed} bytes`,
+        `raise the MTU of ${link}, or set network.mtu to ${mtu - needed + instanceMtuBytes(config)} on all hosts`,
+      )
+}
+
+/** Asked of the kernel itself: /sys shows the namespace that it was mounted in. */
+async function mtuBytesOf(link: string): Promise<number> {
+  const ip = createIp(openRouteNetlink())
+  try {
+    return (await ip.link(link))?.mtu ?? 0
+  } finally {
+    ip.close()
+  }
+}
+
+/** Nobody but our own device may have the port: the kernel cannot share it with a program. */
+export async function checkFabricPort({ fabric }: Config): Promise<Verdict> {
+  if (fabric.mode === 'direct') return ok('not needed in mode direct')
+  const socket = createSocket('udp4')
+  try {
+    socket.bind(fabric.port)
+    await once(socket, 'listening')
+    return ok(`UDP ${fabric.port} is free`)
+  } catch (error) {
+    if (FABRIC_LINK in networkInterfaces()) return ok(`UDP ${fabric.port} is ${FABRIC_LINK}'s`)
+    return fail(
+      `UDP ${fabric.port} cannot be had (${errnoCode(error)})`,
+      'end what holds it, or set fabric.port to another on all hosts',
+    )
+  } finally {
+    socket.close()
+  }
+}
+
+const hostsSchema = z.array(z.object({ name: z.string(), fabricAddress: z.string().nullable() }))
+
+/** Each other host that the records name, with a packet of the largest size that may not be cut. */
+export async function checkFabricPeers(config: Config): Promise<Verdict> {
+  if (config.fabric.address === null) return ok('none: this host is alone')
+  const records = await readAdmin(config.runtimeDir, '/v1/hosts').catch(() => null)
+  const hosts = hostsSchema.safeParse(records)
+  if (!hosts.success)
+    return warn('not known: atolld does not answer', 'start atolld and look again')
+  const peers = hosts.data.filter(({ name }) => name !== config.host.name)
+  const found = await Promise.all(
+    peers.map(async ({ name, fabricAddress }) => ({
+      name,
+      problem: await problemOf(fabricAddress, largestPacketBytes(config)),
+    })),
+  )
+  const bad = found.filter(({ problem }) => problem !== null)
+  return bad.length === 0
+    ? ok(`${peers.length} other hosts, all reached`)
+    : warn(
+        bad.map(({ name, problem }) => `${name} ${problem}`).join('; '),
+        'look at the network between the hosts: addresses, MTU, and what filters ICMP and the fabric port',
+      )
+}
+
+async function problemOf(address: string | null, packetBytes: number): Promise<string | null> {
+  const ip = address === null ? undefined : parseIpv4(address)
+  if (ip === undefined) return 'has no fabric address'
+  if (await answers(ip, packetBytes)) return null
+  return (await answers(ip, ICMP_HEADERS_BYTES))
+    ? `answers, but not to packets of ${packetBytes} bytes`
+    : `does not answer at ${ip}`
+}
+
+async function answers(address: string, packetBytes: number): Promise<boolean> {
+  const size = `${packetBytes - ICMP_HEADERS_BYTES}`
+  const flags = ['-n', '-c', '1', '-W', `${PING_SECONDS}`, '-M', 'do', '-s', size]
+  const ping = await systemRunner('ping', [...flags, address], { timeoutMs: PING_TIMEOUT_MS })
+  return ping.exitCode === 0
+}

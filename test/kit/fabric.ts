@@ -1,0 +1,219 @@
+/**
+ * Several hosts with a fabric between them, for lab tests: each a namespace with the real firewall and links on the real kernel, an
+ * uplink to one "outside" machine, and a link to the fabric, which is one segment (`direct`) or a router with a subnet for each host
+ * (`vxlan`). A stranger is on the fabric, too.
+ */
+import type { Host } from '../../src/host/host.ts'
+import { createLinuxHost } from '../../src/host/linux.ts'
+import { nicSpec } from '../../src/host/nic.ts'
+import { silentLog } from '../../src/lib/log.ts'
+import { createMetrics } from '../../src/lib/metrics.ts'
+import { type Ipv4, ipv4 } from '../../src/model/addr.ts'
+import type { FabricSettings } from '../../src/model/fabric.ts'
+import { parseHostName } from '../../src/model/ids.ts'
+import { NFT_TABLE } from '../../src/model/names.ts'
+import type { HostWant, InstanceWant } from '../../src/model/want.ts'
+import { type DropReason, dropCounterName } from '../../src/plan/ruleset.ts'
+import { createFirewall } from '../../src/services/firewall.ts'
+import { createLinks } from '../../src/services/links.ts'
+import type { HostService } from '../../src/services/service.ts'
+import { createNetns, type Netns } from './netns.ts'
+import { townWant } from './town.ts'
+
+/** The outside machine on every host's uplink. */
+export const OUTSIDE = ipv4('198.51.100.254')
+/** A port of the hosts that instances may connect to, on any host. */
+export const OPEN_PORT = 8773
+const PREFIX = 20
+
+export interface FabricHost {
+  readonly netns: Netns
+  readonly host: Host
+  readonly address: Ipv4
+  readonly uplink: Ipv4
+  /** Changed by a test, it holds from the next pass on with `restart`. */
+  settings: FabricSettings
+  /** One pass of firewall and links; `restart` with services that remember nothing. */
+  pass(want: HostWant, options?: { readonly restart?: boolean }): Promise<void>
+  /** A namespace with the instance's NIC plugged in and set up. */
+  plug(instance: InstanceWant): Promise<Netns>
+  drops(reason: DropReason): Promise<number>
+  /** Does something with this process inside the host. */
+  inside<T>(work: () => Promise<T>): Promise<T>
+}
+
+export interface FabricTown {
+  readonly hosts: readonly FabricHost[]
+  readonly outside: Netns
+  /** The segment's bridge, or the router. */
+  readonly wire: Netns
+  /** On the fabric, but no host of the cluster. */
+  readonly stranger: Netns
+  readonly mtu: number
+  /** What the records say of these instances, listed by host. */
+  wants(homes: readonly (readonly InstanceWant[])[]): readonly HostWant[]
+  destroy(): Promise<void>
+}
+
+/** `count` hosts, empty. */
+export async function createFabricTown(
+  mode: FabricSettings['mode'],
+  count: number,
+): Promise<FabricTown> {
+  const wire = await createNetns('wire')
+  const outside = await createNetns('outside')
+  const stranger = await createNetns('stranger')
+  const guests: Netns[] = []
+  const mtu = mode === 'vxlan' ? 1450 : 1500
+  await wire.must([
+    'sh',
+    '-ec',
+    mode === 'vxlan' ? 'sysctl -qw net.ipv4.ip_forward=1' : 'ip link add br0 up type bridge',
+  ])
+  await outside.must([
+    'sh',
+    '-ec',
+    `ip link add br0 up type bridge; ip a add ${OUTSIDE}/24 dev br0`,
+  ])
+  await joinFabric(mode, wire, stranger, 66)
+  const hosts: FabricHost[] = []
+  for (let number = 1; number <= count; number++)
+    hosts.push(await createHost(mode, { wire, outside, number, mtu, guests }))
+  return {
+    hosts,
+    outside,
+    wire,
+    stranger,
+    mtu,
+    wants: (homes) => wantsOf(hosts, homes),
+    destroy: async () => {
+      for (const { host } of hosts) await host.close()
+      const machines = [...guests, ...hosts.map((each) => each.netns), stranger, outside, wire]
+      for (const each of machines) await each.destroy()
+    },
+  }
+}
+
+function fabricAddress(mode: FabricSettings['mode'], number: number): Ipv4 {
+  return ipv4(mode === 'vxlan' ? `10.77.${number}.2` : `10.77.0.${number}`)
+}
+
+/** A machine's link `fab0` with its address, and the way to the others. */
+async function joinFabric(
+  mode: FabricSettings['mode'],
+  wire: Netns,
+  machine: Netns,
+  number: number,
+): Promise<void> {
+  const port = `port${number}`
+  const address = fabricAddress(mode, number)
+  await wire.must(`ip link add ${port} type veth peer name fab0 netns ${machine.pid}`.split(' '))
+  await wire.must([
+    'sh',
+    '-ec',
+    mode === 'vxlan'
+      ? `ip addr add 10.77.${number}.1/24 dev ${port}; ip link set ${port} up`
+      : `ip link set ${port} up master br0`,
+  ])
+  await machine.must([
+    'sh',
+    '-ec',
+    `ip addr add ${address}/24 dev fab0; ip link set fab0 up
+     ${mode === 'vxlan' ? `ip route add 10.77.0.0/16 via 10.77.${number}.1` : ''}`,
+  ])
+}
+
+async function createHost(
+  mode: FabricSettings['mode'],
+  at: {
+    readonly wire: Netns
+    readonly outside: Netns
+    readonly number: number
+    readonly mtu: number
+    readonly guests: Netns[]
+  },
+): Promise<FabricHost> {
+  const { wire, outside, number, mtu, guests } = at
+  const netns = await createNetns(`host${number}`)
+  const uplink = ipv4(`198.51.100.${number}`)
+  await joinFabric(mode, wire, netns, number)
+  await outside.must(
+    `ip link add up${number} type veth peer name up0 netns ${netns.pid}`.split(' '),
+  )
+  await outside.must(`ip link set up${number} up master br0`.split(' '))
+  await netns.must([
+    'sh',
+    '-ec',
+    `ip addr add ${uplink}/24 dev up0; ip link set up0 up; ip route add default via ${OUTSIDE}`,
+  ])
+  const address = fabricAddress(mode, number)
+  const inside = async <T>(work: () => Promise<T>) => {
+    const leave = netns.enter()
+    try {
+      return await work()
+    } finally {
+      leave()
+    }
+  }
+  const host = await inside(async () => createLinuxHost({ log: silentLog }))
+  let services: readonly HostService[] = []
+  const made: FabricHost = {
+    netns,
+    host,
+    address,
+    uplink,
+    settings: { address, mode, vni: 4196, port: 4789 },
+    inside,
+    pass: (want, { restart = false } = {}) =>
+      inside(async () => {
+        if (restart || services.length === 0) services = servicesOf(host, made.settings, mtu)
+        const signal = new AbortController().signal
+        for (const service of services)
+          await service.apply({ want, resync: false, signal, log: silentLog })
+      }),
+    plug: (instance) =>
+      inside(async () => {
+        const [nic] = instance.nics
+        if (nic === undefined) throw new Error('an instance has a NIC')
+        const guest = await createNetns('guest')
+        guests.push(guest)
+        const setup = { ip: nic.ip, prefix: PREFIX, gateway: nic.gateway }
+        await host.plugNic(nicSpec(nic, mtu), guest.pid, { name: 'eth0', address: setup })
+        return guest
+      }),
+    drops: async (reason) =>
+      (await host.ruleCounters('inet', NFT_TABLE)).get(dropCounterName(reason)) ?? 0,
+  }
+  return made
+}
+
+function servicesOf(host: Host, fabric: FabricSettings, mtu: number): readonly HostService[] {
+  const metrics = createMetrics()
+  const settings = { instanceToHostPorts: [OPEN_PORT], fabric }
+  return [createFirewall({ host, metrics, settings }), createLinks({ host, metrics, mtu, fabric })]
+}
+
+function wantsOf(
+  hosts: readonly FabricHost[],
+  homes: readonly (readonly InstanceWant[])[],
+): readonly HostWant[] {
+  const all = townWant(...homes.flat())
+  const named = hosts.map(({ address }, index) => {
+    const host = parseHostName(`host-${index + 1}`)
+    if (host === undefined) throw new Error('not a host name')
+    return { host, address, instances: homes[index] ?? [] }
+  })
+  return named.map((self) => {
+    const others = named.filter((other) => other !== self)
+    return {
+      local: { ...all.local, host: self.host, instances: self.instances },
+      shared: {
+        ...all.shared,
+        peers: others.map(({ host, address }) => ({ host, address })),
+        routes: others.flatMap(({ address, instances }) =>
+          instances.flatMap(({ nics }) => nics.map(({ ip }) => ({ ip, via: address }))),
+        ),
+      },
+    }
+  })
+}
