@@ -10,28 +10,30 @@ import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
-import { type AgentSettings, startAgent } from './agent/agent.ts'
-import { bootstrap } from './agent/bootstrap.ts'
-import { agentHealth } from './agent/health.ts'
+import { type Agent, startAgent } from './agent/agent.ts'
+import { agentHealth, leaseHealth } from './agent/health.ts'
+import { type Lease, type LeaseSettings, startLease } from './agent/lease.ts'
 import { createLedger } from './agent/ledger.ts'
+import type { ApiParts } from './api/action.ts'
 import { allActions } from './api/actions/all.ts'
 import { createAdmin } from './api/admin.ts'
+import { serveCommands } from './api/commands/serve.ts'
 import { type Api, createApi } from './api/http/server.ts'
 import type { Bus } from './bus/bus.ts'
-import { createLocalBus } from './bus/local.ts'
-import { type Config, DEFAULT_CONFIG_FILE, readEnvironment } from './config.ts'
+import { type Config, DEFAULT_CONFIG_FILE, instanceMtuBytes, readEnvironment } from './config.ts'
 import { ConfigError, loadConfig, printConfig } from './config-file.ts'
+import { openBus, openRecords, type Records } from './engines.ts'
 import type { Host } from './host/host.ts'
 import { createLinuxHost } from './host/linux.ts'
 import { machineArchitecture } from './lib/architecture.ts'
 import { systemClock } from './lib/clock.ts'
 import { createLog, type Log } from './lib/log.ts'
+import { startMemoryTrim } from './lib/memory.ts'
 import { createMetrics, type Metrics } from './lib/metrics.ts'
 import { takeProcessLock } from './lib/process-lock.ts'
 import { readSecret } from './lib/secret.ts'
 import { explain } from './model/errors.ts'
 import { adminSocketFile } from './operator/admin-client.ts'
-import { writeCredentials } from './operator/credentials.ts'
 import { createDhcp } from './services/dhcp/dhcp.ts'
 import { createDns } from './services/dns/dns.ts'
 import { createFirewall } from './services/firewall.ts'
@@ -43,10 +45,12 @@ import { openDocker } from './services/workloads/docker-engine.ts'
 import type { WorkloadDriver } from './services/workloads/driver.ts'
 import { createDockerImages, type DockerImages } from './services/workloads/images.ts'
 import { createWorkloads } from './services/workloads/workloads.ts'
-import { openSqliteStore } from './store/sql.ts'
-import type { Store } from './store/store.ts'
+import type { InformedStore } from './store/steady.ts'
 
-const HEARTBEAT_MS = 10_000
+/** Among many hosts the loss of one is known within five seconds. */
+const CLUSTER_LEASE = { leaseMs: 4_000, renewMs: 1_000 }
+/** Alone, nobody waits to hear of it. */
+const LONE_LEASE = { leaseMs: 60_000, renewMs: 15_000 }
 const CONSOLE_LIMIT_BYTES = 64 * 1024
 const BUSYBOX = '/bin/busybox'
 
@@ -76,7 +80,7 @@ function buildDocker({ config, log, clock, host }: Ground): {
     stateDir: config.stateDir,
     zone: config.dns.zone,
     stopSeconds: config.docker.stopSeconds,
-    mtuBytes: config.network.mtu,
+    mtuBytes: instanceMtuBytes(config),
     busyboxPath: BUSYBOX,
   }
   return { images, driver: createDockerDriver({ docker, images, host, settings, clock, log }) }
@@ -91,13 +95,15 @@ async function buildServices(
 ): Promise<readonly HostService[]> {
   const { config, log, metrics, clock, host } = ground
   const { zone } = config.dns
-  const { mtu, instanceToHostPorts } = config.network
+  const { instanceToHostPorts } = config.network
+  const mtu = instanceMtuBytes(config)
+  const { fabric } = config
   const { region } = config.host
   const architecture = machineArchitecture()
   const key = await readSecret(join(config.stateDir, 'metadata.key'))
   return [
-    createFirewall({ host, metrics, settings: { instanceToHostPorts } }),
-    createLinks({ host, metrics, mtu }),
+    createFirewall({ host, metrics, settings: { instanceToHostPorts, fabric } }),
+    createLinks({ host, metrics, mtu, fabric }),
     createDhcp({
       host,
       settings: { leaseSeconds: config.dhcp.leaseSeconds, mtu, zone },
@@ -112,7 +118,7 @@ async function buildServices(
 }
 
 /** What this machine offers to placement. */
-function selfRecord(config: Config): AgentSettings['self'] {
+function selfRecord(config: Config): LeaseSettings['self'] {
   const memoryMiB = totalmem() / 1024 ** 2 - config.capacity.reserveMemoryMiB
   return {
     name: config.host.name,
@@ -120,7 +126,7 @@ function selfRecord(config: Config): AgentSettings['self'] {
     version: packageJson.version,
     vcpus: Math.floor(availableParallelism() * config.capacity.vcpuRatio),
     memoryMiB: Math.max(0, Math.floor(memoryMiB * config.capacity.memoryRatio)),
-    fabricAddress: null,
+    fabricAddress: config.fabric.address,
   }
 }
 
@@ -129,7 +135,8 @@ function endpointOf({ api }: Config): string {
   return `http://${api.listen === '0.0.0.0' ? '127.0.0.1' : api.listen}:${api.port}`
 }
 
-function buildApi({ config, log, metrics, clock }: Ground, store: Store, bus: Bus): Api {
+/** What actions work with, through whichever door they are called. */
+function apiParts({ config, clock }: Ground, store: InformedStore, bus: Bus): ApiParts {
   const settings = {
     host: config.host.name,
     region: config.host.region,
@@ -137,8 +144,12 @@ function buildApi({ config, log, metrics, clock }: Ground, store: Store, bus: Bu
     endpoint: endpointOf(config),
     maxInstancesPerLaunch: config.api.maxInstancesPerLaunch,
   }
+  return { store, bus, clock, random: randomBytes, settings }
+}
+
+function buildApi({ config, log, metrics }: Ground, parts: ApiParts): Api {
   return createApi({
-    parts: { store, bus, clock, random: randomBytes, settings },
+    parts,
     actions: allActions,
     listen: config.api.listen,
     port: config.api.port,
@@ -148,72 +159,109 @@ function buildApi({ config, log, metrics, clock }: Ground, store: Store, bus: Bu
   })
 }
 
-async function runDaemon(config: Config): Promise<void> {
-  const log = createLog(config.log)
-  const { name } = config.host
-  await using parts = new AsyncDisposableStack()
-  // Every file's mode is said where it is made; a stricter one would keep guests' own users out of their entry script.
-  process.umask(0o022)
+/** Makes sure that this is the only daemon on its state, and gives what undoes that. */
+async function takeState(config: Config): Promise<() => Promise<void>> {
   for (const dir of [config.stateDir, config.runtimeDir])
     mkdirSync(dir, { recursive: true, mode: 0o700 })
   const unlock = await takeProcessLock(`atolld:${config.stateDir}`)
   if (unlock === null) throw new Error(`another atolld runs with stateDir ${config.stateDir}`)
-  parts.defer(unlock)
   await writeFile(join(config.runtimeDir, 'atolld.pid'), `${process.pid}\n`)
+  return async () => {
+    await unlock()
+  }
+}
 
-  const clock = systemClock
-  const metrics = createMetrics({ process: true })
-  const store = await openSqliteStore({ file: join(config.stateDir, 'atoll.db'), log })
-  parts.defer(() => store.close())
-  await store.migrate()
-  const bus = createLocalBus()
-  parts.defer(() => bus.close())
-  const endpoint = endpointOf(config)
-  const key = await bootstrap(store, { ...config.network, zone: config.host.zone }, randomBytes)
-  await writeCredentials(config.stateDir, key, { region: config.host.region, endpoint })
-
-  const host = createLinuxHost({ log })
-  parts.defer(() => host.close())
-  const ground: Ground = { config, log, metrics, clock, host }
+/** Agent and lease: what keeps this host as the records want it. */
+async function startHost(
+  ground: Ground,
+  parts: AsyncDisposableStack,
+  records: Records,
+  bus: Bus,
+): Promise<{ readonly agent: Agent; readonly lease: Lease }> {
+  const { config, log, metrics, clock } = ground
+  const { store } = records
   const { driver, images } = buildDocker(ground)
   parts.defer(() => images.close())
   parts.defer(() => driver.close())
-  const wake = () => bus.ring(name)
+  // The services are there before the agent that they wake.
+  const waker: { agent?: Agent } = {}
+  const wake = () => waker.agent?.wake()
   const agent = startAgent(
     {
       store,
       bus,
       ledger: createLedger({ file: join(config.stateDir, 'ledger.json'), log }),
       services: await buildServices(ground, driver, images, wake),
+      onRecordsChanged: records.changed,
       clock,
       log,
       metrics,
     },
     {
-      self: selfRecord(config),
+      host: config.host.name,
       intervalMs: config.agent.intervalSeconds * 1000,
       resyncMs: config.agent.resyncSeconds * 1000,
-      heartbeatMs: HEARTBEAT_MS,
     },
   )
+  waker.agent = agent
   parts.defer(() => agent.close())
+  const lease = startLease(
+    { store, bus, clock, log, metrics, random: Math.random },
+    {
+      self: selfRecord(config),
+      ...(config.store.kind === 'sqlite' ? LONE_LEASE : CLUSTER_LEASE),
+      onHeld: wake,
+    },
+  )
+  parts.defer(() => lease.close())
   bus.onAsk('console', async ({ instance }) => ({
     output: (await driver.console(instance, CONSOLE_LIMIT_BYTES)).toString('base64'),
     at: new Date(clock.now()).toISOString(),
   }))
+  return { agent, lease }
+}
 
-  const api = buildApi(ground, store, bus)
+async function runDaemon(config: Config): Promise<void> {
+  const log = createLog(config.log)
+  const { name } = config.host
+  await using parts = new AsyncDisposableStack()
+  // Every file's mode is said where it is made; a stricter one would keep guests' own users out of their entry script.
+  process.umask(0o022)
+  parts.defer(await takeState(config))
+
+  parts.defer(startMemoryTrim(log))
+  const clock = systemClock
+  const metrics = createMetrics({ process: true })
+  const endpoint = endpointOf(config)
+  const records = await openRecords({ config, clock, log }, endpoint)
+  parts.defer(() => records.close())
+  const { bus, door, health: busHealth } = await openBus({ config, clock, log }, metrics)
+  parts.defer(() => bus.close())
+  const host = createLinuxHost({ log })
+  parts.defer(() => host.close())
+  const ground: Ground = { config, log, metrics, clock, host }
+  const { agent, lease } = await startHost(ground, parts, records, bus)
+
+  const calls = apiParts(ground, records.informed, bus)
+  const api = buildApi(ground, calls)
   parts.defer(() => api.close())
   await api.listen()
+  if (door !== null)
+    parts.defer(serveCommands({ door, parts: calls, actions: allActions, log, metrics }))
   const admin = createAdmin({
-    store,
+    store: records.informed,
+    bus,
     host: name,
     version: packageJson.version,
     clock,
     log,
     metrics,
     agentStatus: agent.status,
-    health: () => agentHealth(agent.status(), clock.now(), config.agent.intervalSeconds * 1000),
+    health: () => [
+      ...agentHealth(agent.status(), clock.now(), config.agent.intervalSeconds * 1000),
+      ...leaseHealth(lease.held()),
+      ...busHealth(),
+    ],
     socketFile: adminSocketFile(config.runtimeDir),
     ...config.metrics,
   })

@@ -21,6 +21,7 @@ import {
 } from '../../src/model/ids.ts'
 import type { Group, Subnet, Vpc } from '../../src/model/records.ts'
 import { openSqliteStore } from '../../src/store/sql.ts'
+import { withoutReplica } from '../../src/store/steady.ts'
 import type { Store } from '../../src/store/store.ts'
 
 function must<T>(value: T | undefined): T {
@@ -89,7 +90,8 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
     image,
     rung,
     run,
-    runOn: (other, action, input = {}) => runWith({ ...parts, store: other }, action, input, ALICE),
+    runOn: (other, action, input = {}) =>
+      runWith({ ...parts, store: withoutReplica(other) }, action, input, ALICE),
     async refusal(action, input = {}, account = ALICE) {
       const outcome = await run(action, input, account).catch((error: unknown) => error)
       if (outcome instanceof AtollError && outcome.kind === 'refused') return outcome.code
@@ -115,7 +117,7 @@ function notingBus(rung: HostName[]): Bus {
 
 function makeParts(store: Store, bus: Bus): ApiParts {
   return {
-    store,
+    store: withoutReplica(store),
     bus,
     clock: standingClock,
     random: randomBytes,
@@ -178,7 +180,7 @@ async function fill(
       createdAt: at,
     })
     for (const [index, capacity] of hosts.entries())
-      await tx.upsertHost(hostRow(`host${index + 1}`, capacity, at))
+      await tx.upsertHost(hostRow(`host${index + 1}`, capacity, at), 60_000)
   })
 }
 

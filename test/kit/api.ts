@@ -8,6 +8,7 @@ import { createMetrics } from '../../src/lib/metrics.ts'
 import { bug } from '../../src/model/errors.ts'
 import { parseAccountId, parseHostName } from '../../src/model/ids.ts'
 import type { AccessKey } from '../../src/model/records.ts'
+import { withoutReplica } from '../../src/store/steady.ts'
 import type { ReadTx, Store } from '../../src/store/store.ts'
 
 /** AWS's own example credentials. */
@@ -46,8 +47,15 @@ function apiParts(more: Partial<ApiParts> = {}): ApiParts {
     throw bug('this test has no bus')
   }
   return {
-    store: keyStore([KEY]),
-    bus: { ring() {}, onBell: () => () => {}, ask: refuse, onAsk() {}, close: async () => {} },
+    store: withoutReplica(keyStore([KEY])),
+    bus: {
+      ring() {},
+      ringAll() {},
+      onBell: () => () => {},
+      ask: refuse,
+      onAsk() {},
+      close: async () => {},
+    },
     clock: systemClock,
     random: randomBytes,
     settings: {

@@ -30,6 +30,7 @@ function instance(index: number, ip: Ipv4): InstanceWant {
     launchIndex: 0,
     launchedAt: '2026-11-22T08:33:27.000Z',
     run: 'run',
+    claimed: true,
     bootCount: 1,
     image: { id: formatId('ami', Buffer.alloc(9, 1)), location: '', digest: null },
     type: { name: 't.nano', vcpus: 1, memoryMiB: 64, diskGiB: 1 },
@@ -74,6 +75,7 @@ export function wantWith(addresses: readonly Ipv4[], more: SharedWant['names'] =
       vpcs: [{ id: VPC, cidr: VPC_CIDR }],
       groups: [],
       names: [...names, ...more],
+      peers: [],
       routes: [],
     },
   }

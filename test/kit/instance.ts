@@ -2,6 +2,7 @@
 
 import { silentLog } from '../../src/lib/log.ts'
 import { cidr, gatewayOf, ipv4, macFromRandom } from '../../src/model/addr.ts'
+import type { FabricSettings } from '../../src/model/fabric.ts'
 import { formatId, type IdPrefix, parseAccountId, parseHostName } from '../../src/model/ids.ts'
 import type { HostWant, InstanceWant } from '../../src/model/want.ts'
 import type { Pass } from '../../src/services/service.ts'
@@ -23,6 +24,7 @@ export function instance(n: number, changes: Partial<InstanceWant> = {}): Instan
     launchIndex: 0,
     launchedAt: '2026-11-22T08:33:27.123Z',
     run: 'run',
+    claimed: true,
     bootCount: 1,
     image: { id: id('ami', 7), location: 'docker://busybox:latest', digest: null },
     type: { name: 't3.micro', vcpus: 2, memoryMiB: 1024, diskGiB: 8 },
@@ -53,13 +55,16 @@ export function instance(n: number, changes: Partial<InstanceWant> = {}): Instan
   }
 }
 
+/** The fabric's settings on a host that is alone. */
+export const NO_FABRIC: FabricSettings = { address: null, mode: 'direct', vni: 4196, port: 4789 }
+
 /** A want with these instances and nothing shared. */
 export function hostWant(...instances: readonly InstanceWant[]): HostWant {
   const host = parseHostName('host-1')
   if (host === undefined) throw new Error('not a host name')
   return {
     local: { host, generation: 1, instances, images: [] },
-    shared: { subnets: [], vpcs: [], groups: [], names: [], routes: [] },
+    shared: { subnets: [], vpcs: [], groups: [], names: [], peers: [], routes: [] },
   }
 }
 

@@ -38,9 +38,21 @@ export interface Netns {
 const DEFAULT_TIMEOUT_MS = 10_000
 const HOLD = 'ip link set lo up && echo ready && exec sleep infinity'
 
+/** Moves the calling thread into the namespace behind `file`; returns a function that brings it back. */
+export function enterNamespace(file: string): () => void {
+  const libc = loadLibc()
+  const home = openSync('/proc/thread-self/ns/net', 'r')
+  const there = openSync(file, 'r')
+  libc.enterNetworkNamespace(there)
+  closeSync(there)
+  return () => {
+    libc.enterNetworkNamespace(home)
+    closeSync(home)
+  }
+}
+
 /** A new namespace with its loopback up. `label` only helps to recognise it; the process id makes it unique. */
 export async function createNetns(label: string): Promise<Netns> {
-  const libc = loadLibc()
   // Should the test process be killed, the kernel ends the holder too, and with it the namespace.
   const hold = ['unshare', '--net', 'sh', '-c', HOLD]
   const holder = spawn('setpriv', ['--pdeathsig', 'KILL', ...hold], {
@@ -84,16 +96,7 @@ export async function createNetns(label: string): Promise<Netns> {
       children.push(child)
       return child
     },
-    enter: () => {
-      const home = openSync('/proc/thread-self/ns/net', 'r')
-      const there = openSync(`/proc/${pid}/ns/net`, 'r')
-      libc.enterNetworkNamespace(there)
-      closeSync(there)
-      return () => {
-        libc.enterNetworkNamespace(home)
-        closeSync(home)
-      }
-    },
+    enter: () => enterNamespace(`/proc/${pid}/ns/net`),
     destroy: async () => {
       const ended = [holder, ...children].filter(
         (child) => child.exitCode === null && child.signalCode === null,

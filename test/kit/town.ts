@@ -15,7 +15,7 @@ import type { HostWant, InstanceWant, NicWant } from '../../src/model/want.ts'
 import { createFirewall } from '../../src/services/firewall.ts'
 import { createLinks } from '../../src/services/links.ts'
 import type { HostService } from '../../src/services/service.ts'
-import { hostWant, instance } from './instance.ts'
+import { hostWant, instance, NO_FABRIC } from './instance.ts'
 import type { Netns } from './netns.ts'
 import { createNetns } from './netns.ts'
 
@@ -121,8 +121,8 @@ export async function createTown(
   const host = options.wrap?.(linux) ?? linux
   const metrics = createMetrics()
   const services = [
-    createFirewall({ host, metrics, settings: { instanceToHostPorts: [] } }),
-    createLinks({ host, metrics, mtu: TOWN_MTU }),
+    createFirewall({ host, metrics, settings: { instanceToHostPorts: [], fabric: NO_FABRIC } }),
+    createLinks({ host, metrics, mtu: TOWN_MTU, fabric: NO_FABRIC }),
   ]
   const guests: Netns[] = []
   return {

@@ -9,8 +9,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startAgent } from '../../src/agent/agent.ts'
 import { bootstrap } from '../../src/agent/bootstrap.ts'
+import { startLease } from '../../src/agent/lease.ts'
 import { createLedger } from '../../src/agent/ledger.ts'
-import { readSnapshot } from '../../src/agent/report.ts'
+import { createRecordsReader } from '../../src/agent/reader.ts'
 import { allActions } from '../../src/api/actions/all.ts'
 import { createLocalBus } from '../../src/bus/local.ts'
 import type { Host } from '../../src/host/host.ts'
@@ -33,8 +34,10 @@ import type { WorkloadDriver } from '../../src/services/workloads/driver.ts'
 import { createDockerImages } from '../../src/services/workloads/images.ts'
 import { createWorkloads } from '../../src/services/workloads/workloads.ts'
 import { openSqliteStore } from '../../src/store/sql.ts'
+import { withoutReplica } from '../../src/store/steady.ts'
 import type { Store } from '../../src/store/store.ts'
 import { startDocker } from './docker.ts'
+import { NO_FABRIC } from './instance.ts'
 import { createNetns, type Netns } from './netns.ts'
 
 const ZONE = 'atoll-1a'
@@ -136,8 +139,8 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
       bus,
       ledger: createLedger({ file: join(dir, 'ledger.json'), log }),
       services: [
-        createFirewall({ host, metrics, settings: { instanceToHostPorts: [] } }),
-        createLinks({ host, metrics, mtu: MTU }),
+        createFirewall({ host, metrics, settings: { instanceToHostPorts: [], fabric: NO_FABRIC } }),
+        createLinks({ host, metrics, mtu: MTU, fabric: NO_FABRIC }),
         createDhcp({
           host,
           settings: { leaseSeconds: 3600, mtu: MTU, zone: DNS_ZONE },
@@ -155,10 +158,15 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
         }),
         createWorkloads({ driver, images, wake, clock: hurried, log, metrics }),
       ],
+      onRecordsChanged: () => undefined,
       clock: hurried,
       log,
       metrics,
     },
+    { host: name, intervalMs: 2_000, resyncMs: 120_000 },
+  )
+  const lease = startLease(
+    { store: records, bus, clock: hurried, log, metrics, random: Math.random },
     {
       self: {
         name,
@@ -168,13 +176,13 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
         memoryMiB: 65_536,
         fabricAddress: null,
       },
-      intervalMs: 2_000,
-      resyncMs: 120_000,
-      heartbeatMs: 10_000,
+      leaseMs: 60_000,
+      renewMs: 2_000,
+      onHeld: wake,
     },
   )
   const parts = {
-    store: records,
+    store: withoutReplica(records),
     bus,
     clock: systemClock,
     random: randomBytes,
@@ -206,7 +214,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
 
   /** Of the instances that the records know, each against the kernel and the engine. */
   async function differences(): Promise<readonly string[]> {
-    const want = wantFor(name, await readSnapshot(store))
+    const want = wantFor(name, await createRecordsReader(store, name).read({ fresh: true }))
     if (want === null) return ['the records do not know the host']
     const have = new Map((await linux.nics()).map((nic) => [nic.hostLink, nic]))
     const found: string[] = []
@@ -247,13 +255,14 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
         input: { ...input },
         caller: { account: key.account, user: key.user, accessKey: key.id },
         requestId: 'request',
-        parts: unbroken ? { ...parts, store } : parts,
+        parts: unbroken ? { ...parts, store: withoutReplica(store) } : parts,
         log,
         signal: AbortSignal.timeout(30_000),
       })
       return answer as Record<string, unknown>
     },
     async close() {
+      await lease.close()
       await agent.close()
       await driver.close()
       await images.close()

@@ -1,0 +1,157 @@
+/**
+ * The shared engines that the configuration names: where the records are, and the bus. What one host alone does not need is not
+ * even loaded.
+ */
+import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { bootstrap } from './agent/bootstrap.ts'
+import type { Bus } from './bus/bus.ts'
+import type { CommandDoor } from './bus/door.ts'
+import { createLocalBus } from './bus/local.ts'
+import type { Config } from './config.ts'
+import type { Clock } from './lib/clock.ts'
+import type { HealthCondition } from './lib/health.ts'
+import type { Log } from './lib/log.ts'
+import type { Metrics } from './lib/metrics.ts'
+import { AtollError } from './model/errors.ts'
+import { writeCredentials } from './operator/credentials.ts'
+import { openReplica } from './store/replica.ts'
+import { openSqliteStore } from './store/sql.ts'
+import { type InformedStore, openSteadyStore, withoutReplica, withReplica } from './store/steady.ts'
+import type { Store } from './store/store.ts'
+
+/** What opening an engine needs. */
+export interface EngineGround {
+  readonly config: Config
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** The records as this host uses them. */
+export interface Records {
+  /** The truth, or `unavailable`. */
+  readonly store: Store
+  /** For those who only want to know: answers from this host's replica while the engine is away. */
+  readonly informed: InformedStore
+  /** Says that records have changed, as far as this host read them. */
+  changed(): void
+  close(): Promise<void>
+}
+
+/** How long a daemon that starts waits for the records before it goes on without them. */
+const START_PATIENCE_MS = 1_500
+
+/**
+ * Opens the records, in the background when that takes long; `endpoint` goes into the credentials file once they are there.
+ */
+export async function openRecords(ground: EngineGround, endpoint: string): Promise<Records> {
+  const { config, clock, log } = ground
+  const open = async () => {
+    const engine = await openEngine(ground)
+    try {
+      await engine.migrate()
+      const network = { ...config.network, zone: config.host.zone }
+      const key = await bootstrap(engine, network, randomBytes)
+      await writeCredentials(config.stateDir, key, { region: config.host.region, endpoint })
+      return engine
+    } catch (error) {
+      await engine.close()
+      throw error
+    }
+  }
+  const store = openSteadyStore({ open, clock, log })
+  // Not the clock's: nothing else keeps a daemon alive that has only just begun.
+  await Promise.race([store.ready, delay(START_PATIENCE_MS)])
+  // A file on this machine is away only when the machine's disk is: no replica would help.
+  if (config.store.kind === 'sqlite') {
+    return {
+      store,
+      informed: withoutReplica(store),
+      changed: () => undefined,
+      close: () => store.close(),
+    }
+  }
+  const file = join(config.stateDir, 'replica.db')
+  const replica = await openReplica({ file, source: store, clock, log })
+  return {
+    store,
+    informed: withReplica(store, replica, clock),
+    changed: () => replica.refresh(),
+    async close() {
+      await replica.close()
+      await store.close()
+    },
+  }
+}
+
+async function openEngine({ config, log }: EngineGround): Promise<Store> {
+  const { kind, passwordFile, ...settings } = config.store
+  if (kind === 'sqlite')
+    return await openSqliteStore({ file: join(config.stateDir, 'atoll.db'), log })
+  const { openMariadbStore } = await import('./store/mariadb.ts')
+  const password = await readSecretFile(passwordFile ?? secretFile(config, 'store.passwordFile'))
+  return openMariadbStore({ ...settings, password, log })
+}
+
+/** The bus as this host uses it. */
+export interface OpenedBus {
+  readonly bus: Bus
+  /** Where clients put commands; null where they cannot reach the bus. */
+  readonly door: CommandDoor | null
+  readonly health: () => readonly HealthCondition[]
+}
+
+/** Opens the bus, and the command door where clients can reach it; one that is away is connected to when it comes. */
+export async function openBus(
+  { config, clock, log }: EngineGround,
+  metrics: Metrics,
+): Promise<OpenedBus> {
+  const { kind, passwordFile, ...settings } = config.bus
+  if (kind === 'local') return { bus: createLocalBus(), door: null, health: () => [] }
+  const { openRabbitBus } = await import('./bus/rabbit.ts')
+  const secret = await readSecretFile(secretFile(config, 'cluster.secretFile'))
+  const password = passwordFile === null ? secret : await readSecretFile(passwordFile)
+  const bus = openRabbitBus({
+    host: config.host.name,
+    ...settings,
+    password,
+    secret,
+    metrics,
+    clock,
+    log,
+    random: randomBytes,
+  })
+  const health = () => {
+    const node = bus.node()
+    const value = node === null ? 'away; bells wait for the timer' : `connected to ${node}`
+    return [{ name: 'bus', ok: node !== null, value }]
+  }
+  return { bus, door: bus, health }
+}
+
+/** The cluster's secret, which `setting` falls back on. */
+function secretFile({ cluster }: Config, setting: string): string {
+  if (cluster.secretFile !== null) return cluster.secretFile
+  throw new AtollError(
+    'refused',
+    'InvalidParameterValue',
+    `${setting} or cluster.secretFile must be set`,
+  )
+}
+
+async function readSecretFile(file: string): Promise<string> {
+  try {
+    const secret = (await readFile(file, 'utf8')).trim()
+    if (secret !== '') return secret
+  } catch (cause) {
+    throw new AtollError(
+      'refused',
+      'InvalidParameterValue',
+      `The secret in ${file} cannot be read`,
+      { cause },
+    )
+  }
+  throw new AtollError('refused', 'InvalidParameterValue', `The file ${file} holds no secret`)
+}
