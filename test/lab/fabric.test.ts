@@ -2,13 +2,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { removeAllOfOurs } from '../../src/host/cleanup.ts'
 import { METADATA_ADDRESS } from '../../src/model/addr.ts'
-import { LINK_PREFIX } from '../../src/model/names.ts'
+import { LINK_PREFIX, nicLinkName } from '../../src/model/names.ts'
 import { OPEN_PORT, OUTSIDE } from '../kit/fabric.ts'
 import type { FabricWorld, Guest } from '../kit/fabric-world.ts'
 import { addressOf, createFabricWorld, GUESTS, HOMES, reaches } from '../kit/fabric-world.ts'
 import { eventually, type Netns } from '../kit/netns.ts'
 import { connectUntilAnswered, ECHO, SERVE_PEER_ADDRESS, TALK } from '../kit/talk.ts'
-import { TOWN_GATEWAY } from '../kit/town.ts'
+import { TOWN_GATEWAY, townInstance } from '../kit/town.ts'
 
 const ICMP_HEADERS_BYTES = 28
 /** An address of the subnet that nobody has. */
@@ -119,7 +119,7 @@ describe.each(['direct', 'vxlan'] as const)('%s', (mode) => {
     await Promise.all(
       hosts.map(async ({ address, netns }) => {
         for (const port of [OPEN_PORT, OPEN_PORT + 1])
-          await eventually('the host listens', () => connects(netns, '127.0.0.1', port))
+          await eventually('the host listens', () => connects(netns, '127.0.0.1', port), 20_000)
         expect(await reaches(guest('alice'), address), address).toBe(false)
         expect(await connects(guest('alice'), address, OPEN_PORT), address).toBe(true)
         expect(await connects(guest('alice'), address, OPEN_PORT + 1), address).toBe(false)
@@ -202,7 +202,15 @@ describe.each(['direct', 'vxlan'] as const)('%s', (mode) => {
     expect(await reaches(guest('alice'), addressOf('dave'))).toBe(false)
     expect(await reaches(guest('alice'), addressOf('bob'))).toBe(true)
     // Without the fabric a pass may fail, but what is on the host itself must be right after it.
-    await world.pass(0, { restart: true }).catch(() => {})
+    const newcomer = townInstance(17, [1])
+    const [nic] = newcomer.nics
+    const want = world.wants[0]
+    if (nic === undefined || want === undefined) throw new Error('host 0 has a want')
+    const local = { ...want.local, instances: [...want.local.instances, newcomer] }
+    await world.pass(0, { want: { ...want, local }, restart: true }).catch(() => {})
+    expect((await world.host(0).host.nics()).map((each) => each.hostLink)).toContain(
+      nicLinkName(nic.id),
+    )
     expect(await reaches(guest('alice'), addressOf('bob'))).toBe(true)
     await world.town.wire.must(['ip', 'link', 'set', 'port3', 'up'])
     const way = mode === 'vxlan' ? '; ip route add 10.77.0.0/16 via 10.77.1.1' : ''

@@ -7,6 +7,7 @@ import type { InstanceWant } from '../../src/model/want.ts'
 import type { DropReason } from '../../src/plan/ruleset.ts'
 import { dropCounterName } from '../../src/plan/ruleset.ts'
 import { createNetns, eventually, type Netns } from '../kit/netns.ts'
+import { connectUntilAnswered, ECHO, SERVE_PEER_ADDRESS, TALK } from '../kit/talk.ts'
 import type { Town } from '../kit/town.ts'
 import {
   createTown,
@@ -130,31 +131,6 @@ describe('who reaches whom', () => {
     expect(drops).toBe(1)
   })
 })
-
-const SERVE_PEER_ADDRESS = `
-import socket
-server = socket.create_server(("0.0.0.0", 7000))
-while True:
-    connection, peer = server.accept()
-    connection.sendall(peer[0].encode())
-    connection.close()
-`
-
-const CONNECT = `
-import socket, sys
-connection = socket.create_connection((sys.argv[1], 7000), 1)
-print(connection.recv(100).decode(), end="")
-`
-
-async function connectUntilAnswered(from: Netns, address: string): Promise<string> {
-  let answer = ''
-  await eventually('a server answers', async () => {
-    const { exitCode, stdout } = await from.run(['python3', '-c', CONNECT, address])
-    answer = stdout
-    return exitCode === 0
-  })
-  return answer
-}
 
 describe('who one is', () => {
   test('a foreign Ethernet source is dropped', async () => {
@@ -353,31 +329,3 @@ describe('change and damage', () => {
     },
   )
 })
-
-const ECHO = `
-import socket
-server = socket.create_server(("0.0.0.0", 7001))
-connection, _ = server.accept()
-while True:
-    data = connection.recv(1000)
-    if not data: break
-    connection.sendall(data)
-`
-
-const TALK = `
-import socket, sys, time
-deadline = time.monotonic() + 5
-while True:
-    try:
-        connection = socket.create_connection((sys.argv[1], 7001), 1)
-        break
-    except OSError:
-        if time.monotonic() > deadline: raise
-connection.settimeout(1)
-for number in range(200):
-    text = str(number).encode()
-    connection.sendall(text)
-    assert connection.recv(1000) == text
-    time.sleep(0.005)
-print("done", end="")
-`

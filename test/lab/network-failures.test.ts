@@ -10,6 +10,7 @@ import { createFirewall } from '../../src/services/firewall.ts'
 import { createLinks } from '../../src/services/links.ts'
 import type { Failures } from '../kit/every-failure.ts'
 import { failing } from '../kit/every-failure.ts'
+import { NO_FABRIC } from '../kit/instance.ts'
 import type { Town } from '../kit/town.ts'
 import { createTown, metricValue, TOWN_MTU, townInstance, townWant } from '../kit/town.ts'
 
@@ -76,6 +77,18 @@ test('one bad NIC does not stop the others', async () => {
   await expectConverged(townWant(good))
 })
 
+test('the link of an instance that ends is kept while it is there, and not made again when it went with its guest', async () => {
+  await removeAllOfOurs()
+  const ended = townInstance(14, [1])
+  await town.pass(townWant(ended))
+  const ending = townWant({ ...ended, run: 'terminate' })
+  await town.pass(ending)
+  await expectConverged(ending)
+  for (const { hostLink } of await town.host.nics()) await town.host.removeNic(hostLink)
+  await town.pass(ending)
+  expect(await town.host.nics()).toEqual([])
+})
+
 test('a second daemon that knows nothing changes nothing, and removes what no want speaks of', async () => {
   await removeAllOfOurs()
   await town.pass(AFTER)
@@ -83,8 +96,8 @@ test('a second daemon that knows nothing changes nothing, and removes what no wa
   const metrics = createMetrics()
   const host = createLinuxHost({ log: silentLog })
   const fresh = [
-    createFirewall({ host, metrics, settings: { instanceToHostPorts: [] } }),
-    createLinks({ host, metrics, mtu: TOWN_MTU }),
+    createFirewall({ host, metrics, settings: { instanceToHostPorts: [], fabric: NO_FABRIC } }),
+    createLinks({ host, metrics, mtu: TOWN_MTU, fabric: NO_FABRIC }),
   ]
   const signal = new AbortController().signal
   for (const want of [AFTER, townWant()])

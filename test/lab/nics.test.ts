@@ -227,7 +227,7 @@ test('a device-bound socket hears its own link only, broadcast included', async 
     await host.ensureNic(each.spec)
     const there = await guest()
     await host.plugNic(each.spec, there.pid, each.setup)
-    const socket = await host.bindUdp(each.spec.hostLink, 67)
+    const { socket } = await host.bindUdp(each.spec.hostLink, 67)
     socket.on('message', (message) => heard.push(`${each.spec.ip} heard ${message}`))
     sockets.push({ socket, there, spec: each.spec })
   }

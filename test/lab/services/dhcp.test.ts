@@ -33,6 +33,9 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'atoll-dhcp-'))
   hostSpace = await createNetns('dhcp')
   leave = hostSpace.enter()
+  // The addresses that a machine has anyway come first wherever the kernel chooses one.
+  const uplink = 'ip link add up0 up type bridge; ip addr add 198.51.100.9/24 dev up0'
+  await hostSpace.must(['sh', '-ec', uplink])
   host = createLinuxHost({ log: silentLog })
   await host.ensureForwarding()
   await host.ensureGateway(GATEWAY_LINK, [spec.gateway, METADATA_ADDRESS])
@@ -217,7 +220,30 @@ describe('dhclient', () => {
   })
 })
 
+/** Python: asks by broadcast, wants the answer by broadcast, and prints where that came from. */
+const ASK_BY_BROADCAST = `
+import socket, sys
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+client.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+client.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+client.bind(("0.0.0.0", 68))
+client.settimeout(3)
+mac = bytes.fromhex(sys.argv[1].replace(":", ""))
+header = bytes.fromhex("01010600" "12345678" "0000" "8000") + bytes(16) + mac + bytes(202)
+client.sendto(header + bytes.fromhex("63825363" "350101" "ff"), ("255.255.255.255", 67))
+print(client.recvfrom(2000)[1][0], end="")
+`
+
 describe('the service', () => {
+  test('a broadcast answer comes from the server that it names, whatever other addresses the host has', async () => {
+    const { dhcp } = serve()
+    const guest = await guestOf()
+    await dhcp.apply(passOver(one))
+    await guest.must(['ip', 'link', 'set', 'eth0', 'up'])
+    const from = await guest.must(['python3', '-c', ASK_BY_BROADCAST, spec.mac])
+    expect(from).toBe(spec.gateway)
+  })
+
   test('a link that is missing keeps no other from being served', async () => {
     const { dhcp } = serve()
     const guest = await guestOf()

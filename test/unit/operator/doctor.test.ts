@@ -4,7 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { beforeAll, expect, test } from 'vitest'
 import { type Config, configSchema } from '../../../src/config.ts'
-import { type DoctorCheck, examine } from '../../../src/operator/doctor.ts'
+import { examine } from '../../../src/operator/doctor.ts'
+import type { DoctorCheck } from '../../../src/operator/verdict.ts'
 
 const settings = { docker: { socket: '/nowhere/docker.sock' }, api: { listen: '127.0.0.1' } }
 let checks: ReadonlyMap<string, DoctorCheck>
@@ -31,6 +32,9 @@ test('every prerequisite is looked at once', () => {
     'API port',
     'metrics port',
     'DNS forwarders',
+    'fabric address',
+    'fabric port',
+    'fabric peers',
   ])
 })
 

@@ -4,6 +4,7 @@ import type { Ipv4 } from '../../../../src/model/addr.ts'
 import { ipv4FromBytes, ipv4ToBytes } from '../../../../src/model/addr.ts'
 import type { Answer } from '../../../../src/services/dhcp/answer.ts'
 import { answer } from '../../../../src/services/dhcp/answer.ts'
+import type { Profile } from '../../../../src/services/dhcp/options.ts'
 import { profileOf } from '../../../../src/services/dhcp/options.ts'
 import type { MessageType, Packet } from '../../../../src/services/dhcp/packet.ts'
 import { MESSAGE_TYPE, OPTION, parsePacket } from '../../../../src/services/dhcp/packet.ts'
@@ -239,6 +240,14 @@ describe('configuration', () => {
     expect(discover([OPTION.classlessRoutes]).get(OPTION.classlessRoutes)).toEqual(
       Uint8Array.of(0, 10, 0, 1, 1),
     )
+  })
+
+  test('the way out leads through the first NIC only', () => {
+    const second = profileOf({ ...NIC, deviceIndex: 1 }, 'ip-10-0-1-7', SETTINGS)
+    const codes = (profile: Profile) => new Set(profile.configuration.map(([code]) => code))
+    const router = new Set<number>([OPTION.router, OPTION.classlessRoutes])
+    expect(codes(PROFILE).isSupersetOf(router)).toBe(true)
+    expect(codes(second)).toEqual(codes(PROFILE).difference(router))
   })
 
   test('the mask stands before the router (RFC 2132 section 3.3)', () => {

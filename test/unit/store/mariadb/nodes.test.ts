@@ -1,5 +1,4 @@
 /** Which node is used, when the test decides which are well. */
-import fc from 'fast-check'
 import { afterEach, expect, it } from 'vitest'
 import { type Clock, systemClock } from '../../../../src/lib/clock.ts'
 import { silentLog } from '../../../../src/lib/log.ts'
@@ -56,20 +55,17 @@ function world(...healths: readonly Health[]) {
 }
 
 it('is the first that is well, whatever the others are, and known in time', async () => {
-  const anyHealth = fc.constantFrom<Health>('well', 'refuses', 'is silent')
-  await fc.assert(
-    fc.asyncProperty(fc.array(anyHealth, { minLength: 1, maxLength: 4 }), async (healths) => {
+  const each: readonly Health[] = ['well', 'refuses', 'is silent']
+  const all = each.flatMap((a) => each.flatMap((b) => each.map((c) => [a, b, c])))
+  await Promise.all(
+    all.map(async (healths) => {
       const { chosen } = world(...healths)
       const start = performance.now()
       const first = healths.indexOf('well')
       expect(await chosen()).toBe(first === -1 ? 'none' : first)
-      // Generous, for a busy machine: one after the other they would take four times as long.
+      // Generous, for a busy machine: one after the other they would take three times as long.
       expect(performance.now() - start).toBeLessThan(LOOK_TIMEOUT_MS * 2)
-      const again = performance.now()
-      await chosen()
-      expect(performance.now() - again).toBeLessThan(100)
     }),
-    { numRuns: 20 },
   )
 })
 
