@@ -75,13 +75,14 @@ export async function openRecords(ground: EngineGround, endpoint: string): Promi
   }
   const file = join(config.stateDir, 'replica.db')
   const replica = await openReplica({ file, source: store, clock, log })
+  const informed = withReplica(store, replica, clock)
   return {
     store,
-    informed: withReplica(store, replica, clock),
+    informed,
     changed: () => replica.refresh(),
     async close() {
       await replica.close()
-      await store.close()
+      await informed.close()
     },
   }
 }

@@ -19,7 +19,9 @@ export interface SteadyStore extends Store {
 const FIRST_PAUSE_MS = 200
 const LONGEST_PAUSE_MS = 5_000
 /** How long a read may wait for the engine before the replica answers instead. */
-const PATIENCE_MS = 700
+const PATIENCE_MS = 500
+/** Between two looks whether an engine that was away answers again. */
+const LOOK_PAUSE_MS = 250
 
 /**
  * Opens the engine in the background.
@@ -69,31 +71,55 @@ export function openSteadyStore(options: {
   }
 }
 
-/** A store whose reads are answered from the replica when the engine does not answer, soon. */
+/**
+ * A store whose reads are answered from the replica when the engine does not answer, soon. Once a read has waited in vain, the next
+ * ones do not wait at all, until a look in the background finds that the engine answers again.
+ */
 export function withReplica(store: Store, replica: Replica, clock: Clock): InformedStore {
+  const ending = new AbortController()
   let staleSince: string | null = null
+  let isAway = false
 
-  async function read<T>(work: (tx: ReadTx) => Promise<T>): Promise<T> {
+  async function lookUntilItAnswers(): Promise<void> {
+    isAway = true
+    while (isAway) {
+      await clock.sleep(LOOK_PAUSE_MS, ending.signal)
+      await withinPatience(async () => {
+        await store.read(async (tx) => tx.accounts())
+        isAway = false
+      }).catch(() => undefined)
+    }
+  }
+
+  async function withinPatience<T>(work: () => Promise<T>): Promise<T> {
     const done = new AbortController()
     try {
-      const answer = await Promise.race([
-        store.read(work),
+      return await Promise.race([
+        work(),
         clock.sleep(PATIENCE_MS, done.signal).then(() => {
           throw unavailable('The record store takes too long.')
         }),
       ])
-      staleSince = null
-      return answer
-    } catch (error) {
-      if (!(error instanceof AtollError && error.kind === 'unavailable')) throw error
-      const known = replica.asOf()
-      if (known === null) throw error
-      const answer = await replica.read(work)
-      staleSince = known
-      return answer
     } finally {
       done.abort()
     }
+  }
+
+  async function read<T>(work: (tx: ReadTx) => Promise<T>): Promise<T> {
+    if (!isAway || replica.asOf() === null) {
+      try {
+        const answer = await withinPatience(() => store.read(work))
+        staleSince = null
+        return answer
+      } catch (error) {
+        if (!(error instanceof AtollError && error.kind === 'unavailable')) throw error
+        if (replica.asOf() === null) throw error
+        if (!isAway) lookUntilItAnswers().catch(() => undefined)
+      }
+    }
+    const answer = await replica.read(work)
+    staleSince = replica.asOf()
+    return answer
   }
 
   return {
@@ -101,7 +127,10 @@ export function withReplica(store: Store, replica: Replica, clock: Clock): Infor
     transaction: (work) => store.transaction(work),
     read,
     staleSince: () => staleSince,
-    close: () => store.close(),
+    async close() {
+      ending.abort()
+      await store.close()
+    },
   }
 }
 

@@ -79,7 +79,7 @@ describe('a store with a replica', () => {
 
   it('answers reads from the replica while the engine is away and says of when, and never writes to it', async () => {
     await eventually('it is filled', async () => (await names(replica)).length === 2)
-    const store = withReplica(source, replica, systemClock)
+    const store = withReplica({ ...source, close: noWork }, replica, systemClock)
     expect(await names(store)).toEqual(hosts)
     expect(store.staleSince()).toBeNull()
     trouble = unavailable('away')
@@ -87,8 +87,30 @@ describe('a store with a replica', () => {
     expect(store.staleSince()).toBe(replica.asOf())
     await expect(store.transaction(noWork)).rejects.toMatchObject({ kind: 'unavailable' })
     trouble = null
+    await eventually('the engine is asked again', async () => {
+      await names(store)
+      return store.staleSince() === null
+    })
+    await store.close()
+  })
+
+  it('while the engine is known to be silent, nobody waits for it', async () => {
+    await eventually('it is filled', async () => (await names(replica)).length === 2)
+    let asked = 0
+    const silent: Store = {
+      ...engine,
+      close: noWork,
+      read: () => {
+        asked += 1
+        return new Promise(() => {})
+      },
+    }
+    const store = withReplica(silent, replica, { ...hurried, sleep: systemClock.sleep })
     await names(store)
-    expect(store.staleSince()).toBeNull()
+    const before = asked
+    for (let times = 0; times < 20; times += 1) await names(store)
+    expect(asked - before).toBeLessThan(3)
+    await store.close()
   })
 
   it('an engine that does not answer at all is not waited for', async () => {
