@@ -28,7 +28,10 @@ import type { Dump } from './dump.ts'
 export interface Store {
   /** Brings the schema up to date; safe when several hosts do it at once. */
   migrate(): Promise<void>
-  /** Runs `work` in one serializable transaction; all of it happens or none. It may run more than once. */
+  /**
+   * Runs `work` in one transaction: all of it happens or none, once, and no update of a row that was read before is lost. It may
+   * run more than once. A rule over several rows is not kept by reading them (`dialects.ts`).
+   */
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>
   /** Runs `work` against one consistent snapshot. */
   read<T>(work: (tx: ReadTx) => Promise<T>): Promise<T>

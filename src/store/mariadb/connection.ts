@@ -32,7 +32,7 @@ export interface Access {
   readonly ssl: ConnectionOptions['ssl']
 }
 
-/** What the session does with transactions. */
+/** What a transaction may do. */
 type Mode = 'read' | 'write'
 
 interface Answer {
@@ -42,18 +42,24 @@ interface Answer {
 
 /** Settings of every session. All are safe to repeat. */
 const SESSION = [
-  // What does not fit is refused instead of cut off; division by zero too.
-  "set session sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE,NO_ZERO_IN_DATE'",
-  "set session time_zone = '+00:00', autocommit = 1, innodb_lock_wait_timeout = 1",
-  // Snapshots, and a transaction fails that would change what was changed since its own (MariaDB 10.6.18, 10.11.8 or later). Locks
-  // on all that is read (`serializable`) were tried: a seventh of the launches a second, and some never came through.
+  `set session ${[
+    // What does not fit is refused instead of cut off; division by zero too.
+    "sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE,NO_ZERO_IN_DATE'",
+    "time_zone = '+00:00'",
+    'autocommit = 1',
+    'innodb_lock_wait_timeout = 1',
+    // A transaction fails that would change what was changed since its snapshot (MariaDB 10.6.18, 10.11.8 or later). Locks on all
+    // that is read (`serializable`) were tried: a seventh of the launches a second, and some never came through.
+    'innodb_snapshot_isolation = 1',
+    // A host that is cut off in the middle of a transaction must not hold its locks for hours.
+    'idle_transaction_timeout = 3',
+    'wait_timeout = 60',
+    'net_write_timeout = 10',
+  ].join(', ')}`,
   'set session transaction isolation level repeatable read',
-  'set session innodb_snapshot_isolation = 1',
-  // A host that is cut off in the middle of a transaction must not hold its locks for hours.
-  'set session idle_transaction_timeout = 3, wait_timeout = 60, net_write_timeout = 10',
 ]
 
-/** Connects to a node and settles the session. Rejects when the node is not well, or with the signal. */
+/** Connects to a node and proves that it is well; rejects when it is not, or with the signal. Call `settle` before it is used. */
 export async function openConnection(
   access: Access,
   node: Node,
@@ -79,7 +85,7 @@ export async function openConnection(
   const giveUp = () => connection.destroy(signal.reason)
   signal.addEventListener('abort', giveUp, { once: true })
   try {
-    await connection.settle()
+    await connection.expectWell()
     return connection
   } catch (error) {
     connection.destroy(error)
@@ -97,7 +103,6 @@ export class MariadbConnection implements DatabaseConnection {
   readonly #nodes: Pick<Nodes, 'check' | 'leave'>
   #dead: unknown
   #failPending: ((error: unknown) => void) | undefined
-  #mode: Mode | undefined
   #isGalera = false
   #transaction: { readonly mode: Mode; failure: EngineError | undefined } | undefined
 
@@ -117,17 +122,17 @@ export class MariadbConnection implements DatabaseConnection {
     return this.#dead === undefined
   }
 
-  /** Proves that the node is well, then sets what the session needs. */
+  /** Sets what the session needs. */
   async settle(): Promise<void> {
-    await this.#expectWell()
     for (const sql of SESSION) await this.#ask(sql)
+    if (this.#isGalera) await this.#ask('set session wsrep_sync_wait = 15')
   }
 
   /**
-   * A Galera node serves when it is in the primary component, ready, and neither behind the others nor feeding one of them
+   * Rejects when the node cannot serve. A Galera node serves when it is in the primary component, ready, and neither behind the others nor feeding one of them
    * (https://galeracluster.com/library/documentation/galera-status-variables.html).
    */
-  async #expectWell(): Promise<void> {
+  async expectWell(): Promise<void> {
     const galera = await this.#ask("show global variables like 'wsrep_on'")
     this.#isGalera = galera.rows.some((row) => shownValue(row) === 'ON')
     if (!this.#isGalera) return
@@ -140,12 +145,16 @@ export class MariadbConnection implements DatabaseConnection {
       throw unavailable(`${nameOf(this.node)} is no synced member: ${values.join(', ')}.`)
   }
 
-  /** Begins a transaction. One that writes takes its snapshot with its first SELECT, so that changes before it lose no race. */
+  /**
+   * Begins a transaction. One that writes waits until what others have committed is here (`wsrep_sync_wait`), so that it does not
+   * decide on old records, and takes its snapshot with its first SELECT, so that changes before it lose no race. One that reads
+   * does not wait: it would stand still with the cluster, and decides nothing.
+   */
   async begin(mode: Mode): Promise<void> {
-    await this.#setMode(mode)
+    const atOnce = this.#isGalera ? 'set statement wsrep_sync_wait = 0 for ' : ''
     await this.#ask(
       mode === 'read'
-        ? 'start transaction with consistent snapshot, read only'
+        ? `${atOnce}start transaction with consistent snapshot, read only`
         : 'start transaction read write',
     )
     this.#transaction = { mode, failure: undefined }
@@ -178,8 +187,7 @@ export class MariadbConnection implements DatabaseConnection {
 
   async executeQuery<Item>(query: CompiledQuery): Promise<QueryResult<Item>> {
     for (const value of query.parameters) expectScalar(value)
-    if (this.#transaction === undefined) await this.#setMode('write')
-    else this.#expectTransaction()
+    if (this.#transaction !== undefined) this.#expectTransaction()
     const { rows, affectedRows } = await this.#ask(query.sql, query.parameters)
     return affectedRows === undefined
       ? { rows: rows as Item[] }
@@ -207,17 +215,6 @@ export class MariadbConnection implements DatabaseConnection {
     this.#raw.destroy()
     this.#socket.destroy()
     this.#failPending?.(this.#lost('', this.#dead))
-  }
-
-  /**
-   * Every transaction that writes begins by waiting until what others have committed is here (`wsrep_sync_wait`), so that it does not
-   * decide on old records. Reading does not: it would stand still with the cluster, and decides nothing.
-   */
-  async #setMode(mode: Mode): Promise<void> {
-    if (this.#mode === mode) return
-    this.#mode = undefined
-    if (this.#isGalera) await this.#ask(`set session wsrep_sync_wait = ${mode === 'read' ? 0 : 15}`)
-    this.#mode = mode
   }
 
   #expectTransaction(): { readonly mode: Mode; failure: EngineError | undefined } {

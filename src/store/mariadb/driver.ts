@@ -104,9 +104,11 @@ export class MariadbDriver implements Driver {
         const signal = AbortSignal.any([AbortSignal.timeout(LOOK_TIMEOUT_MS), this.#closing.signal])
         const connection = await openConnection(this.#access, node, this.#nodes, signal)
         this.#open.add(connection)
+        await connection.settle()
         return connection
       } catch (error) {
         if (this.#closing.signal.aborted) throw unavailable('The record store is closed.', error)
+        // This closes the connection too, if there is one by now.
         this.#nodes.leave(node, error)
       }
     }

@@ -216,10 +216,10 @@ async function withinTime(look: Look, node: Node, closing: AbortSignal): Promise
     late.reject(reason)
   }
   const close = () => giveUp(closing.reason)
-  const timer = setTimeout(
-    () => giveUp(unavailable(`${nameOf(node)} did not answer within ${LOOK_TIMEOUT_MS} ms.`)),
-    LOOK_TIMEOUT_MS,
-  )
+  const tooLate = () =>
+    giveUp(unavailable(`${nameOf(node)} did not answer within ${LOOK_TIMEOUT_MS} ms.`))
+  // If it was this process that stood still, the answer is here already and is read before the immediate comes.
+  const timer = setTimeout(() => setImmediate(tooLate), LOOK_TIMEOUT_MS)
   closing.addEventListener('abort', close, { once: true })
   try {
     await Promise.race([look(node, over.signal), late.promise])
