@@ -10,6 +10,7 @@
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
+import { assertNever } from '../model/errors.ts'
 import type { HostName } from '../model/ids.ts'
 import { type Answerers, createAnswerers } from './answerers.ts'
 import type { Bus } from './bus.ts'
@@ -57,7 +58,7 @@ export function openRabbitBus(options: RabbitBusOptions): RabbitBus {
   const seal = createSeal(options)
   const outbox = createOutbox(seal)
   const bells = createBells(seal, clock.monotonic, measures.bell)
-  const asking = createAsking(outbox, measures.question)
+  const asking = createAsking(seal, outbox, measures.question)
   const door = createRabbitDoor(clock, (error) => {
     log.error({ error }, 'a command could not be taken off the bus')
   })
@@ -106,34 +107,41 @@ function createHearing(parts: Parts): (content: Buffer) => void {
   const { host } = parts.options
   const open = createOpener(parts)
   const answering = createAnswering(outbox, answerers, () => measures.dropped('unsendable'))
-  return (content) => {
-    const letter = open(content)
-    switch (letter?.kind) {
+  const hear = (letter: Letter, from: HostName): void => {
+    switch (letter.kind) {
       case 'bell':
         // What this host rang it has heard already.
-        if (letter.from === host) return
+        if (from === host) return
         if (letter.bell === 'own') local.ring(host)
         else local.ringAll()
         return
       case 'ask':
-        answering(letter)
+        answering(letter, from)
         return
       case 'answer':
-        asking.hear(letter)
+        asking.hear(letter, from)
         return
       default:
+        assertNever(letter)
     }
+  }
+  return (content) => {
+    const { letters, from } = open(content)
+    if (from !== undefined) for (const letter of letters) hear(letter, from)
   }
 }
 
 /** Opens what is needed on each connection, and tells the parts when it comes and goes. */
 function createAttendant(parts: Parts, hear: (content: Buffer) => void): Attendant {
-  const { local, measures, outbox, bells, asking, door } = parts
+  const { local, measures, seal, outbox, bells, asking, door } = parts
   const { host } = parts.options
   return {
     async setUp(model) {
       const { letters, ringing, commands } = await openChannels(model)
-      letters.on('return', ({ properties }) => asking.returned(properties.messageId))
+      letters.on('return', ({ content }) => {
+        for (const letter of seal.reopen(content))
+          if (letter.kind === 'ask') asking.returned(letter.id)
+      })
       await openQueues(model, host, hear)
       await door.useChannel(commands)
       outbox.useChannel(letters)
@@ -154,21 +162,23 @@ function createAttendant(parts: Parts, hear: (content: Buffer) => void): Attenda
   }
 }
 
-/** Opens letters, and tells of those that cannot be: a count of each, and now and then a line. */
-function createOpener({ options, seal, measures }: Parts): (content: Buffer) => Letter | undefined {
+/** Opens messages, and tells of what has to be dropped: a count of each, and now and then a line. */
+function createOpener({ options, seal, measures }: Parts): (content: Buffer) => Opened {
   const { log, clock } = options
-  let last: Opened | undefined
+  let last: object = {}
   const warn = throttle(
-    () => log.warn({ ...last }, 'a message between hosts was dropped'),
+    () => log.warn(last, 'a message between hosts was dropped'),
     WARN_INTERVAL_MS,
     clock.monotonic,
   )
   return (content) => {
     const opened = seal.open(content)
-    if ('letter' in opened) return opened.letter
-    measures.dropped(opened.drop)
-    last = opened
-    warn.call()
-    return undefined
+    const { drop: reason, from, ageMs } = opened
+    if (reason !== undefined) {
+      measures.dropped(reason)
+      last = { reason, from, ageMs }
+      warn.call()
+    }
+    return opened
   }
 }

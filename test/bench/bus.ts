@@ -100,7 +100,10 @@ async function pipelined(ask: Ask, count: number): Promise<number> {
   let left = count
   const began = performance.now()
   const worker = async () => {
-    for (; left > 0; left -= 1) await ask()
+    while (left > 0) {
+      left -= 1
+      await ask()
+    }
   }
   await Promise.all(Array.from({ length: WINDOW }, worker))
   return (count * 1000) / (performance.now() - began)

@@ -1,14 +1,26 @@
-/** The `Bus` contract over RabbitMQ: between two hosts, and of a host with itself. */
-import { afterAll, beforeAll, describe } from 'vitest'
-import { type RabbitNode, startRabbit } from '../kit/rabbit.ts'
-import { openTestBus, quiet } from '../kit/rabbit-bus.ts'
+/** The `Bus` contract over RabbitMQ, between two hosts and of a host with itself, and what only a bus over a broker has to bear. */
+import { createServer, type Server } from 'node:net'
+import { type ConfirmChannel, connect } from 'amqplib'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { BELLS_EXCHANGE, hostKey, QUESTIONS_EXCHANGE } from '../../src/bus/rabbit/names.ts'
+import { formatId, type HostName } from '../../src/model/ids.ts'
+import { eventually } from '../kit/netns.ts'
+import { RABBIT_PASSWORD, RABBIT_USER, type RabbitNode, startRabbit } from '../kit/rabbit.ts'
+import { openTestBus, quiet, type TestBus } from '../kit/rabbit-bus.ts'
+import { metricValue } from '../kit/town.ts'
 import { describeBusContract } from './bus-contract.ts'
+
+const ASK = { instance: formatId('i', new Uint8Array(9)) }
+const ANSWER = { output: 'aGVsbG8=', at: '2026-11-22T08:00:00.000Z' }
+const PATIENCE = { timeoutMs: 5_000 }
+/** Longer than any test. */
+const NEVER = { timeoutMs: 600_000 }
 
 let broker: RabbitNode
 beforeAll(async () => {
   broker = await startRabbit()
 }, 120_000)
-afterAll(() => broker[Symbol.asyncDispose]())
+afterAll(() => broker?.[Symbol.asyncDispose]())
 
 describe('RabbitMQ', () => {
   describeBusContract('between two hosts', async () => {
@@ -25,5 +37,183 @@ describe('RabbitMQ', () => {
     const end = openTestBus('host-1', [broker.address])
     await quiet(end)
     return { near: end, far: end, end: () => end.bus.close() }
+  })
+})
+
+/** Runs with the buses, and closes them. */
+async function withBuses(
+  buses: readonly TestBus[],
+  work: (...buses: TestBus[]) => Promise<void>,
+): Promise<void> {
+  try {
+    await work(...buses)
+  } finally {
+    await Promise.all(buses.map(({ bus }) => bus.close()))
+  }
+}
+
+function pair(): readonly [TestBus, TestBus] {
+  return [openTestBus('host-1', [broker.address]), openTestBus('host-2', [broker.address])]
+}
+
+/** Somebody who has the broker's password and not the cluster's secret; `taken` is what was sent to `host-2`. */
+async function withStranger(
+  work: (channel: ConfirmChannel, taken: readonly Buffer[]) => Promise<void>,
+): Promise<void> {
+  const user = `${RABBIT_USER}:${encodeURIComponent(RABBIT_PASSWORD)}`
+  const connection = await connect(`amqp://${user}@${broker.address}`, { noDelay: true })
+  try {
+    const channel = await connection.createConfirmChannel()
+    const taken: Buffer[] = []
+    const { queue } = await channel.assertQueue('', { exclusive: true })
+    await channel.bindQueue(queue, QUESTIONS_EXCHANGE, hostKey('host-2' as HostName))
+    await channel.consume(queue, (message) => taken.push(message?.content ?? Buffer.alloc(0)), {
+      noAck: true,
+    })
+    await work(channel, taken)
+  } finally {
+    await connection.close()
+  }
+}
+
+describe('a stranger', () => {
+  it('cannot have a question answered that was answered, or anything read that was not signed', async () => {
+    await withBuses(pair(), async (near, far) => {
+      let answered = 0
+      far.bus.onAsk('console', async () => {
+        answered += 1
+        return ANSWER
+      })
+      await quiet(near, far)
+      await withStranger(async (channel, taken) => {
+        await near.bus.ask(far.host, 'console', ASK, PATIENCE)
+        await eventually('the question was overheard', () => taken.length === 1)
+        const [question = Buffer.alloc(0)] = taken
+        const key = hostKey(far.host)
+        const send = (content: Buffer) => channel.publish(QUESTIONS_EXCHANGE, key, content, {})
+        for (let time = 0; time < 5; time += 1) send(question)
+        const changed = Buffer.from(question)
+        changed.writeUInt8(changed.readUInt8(40) ^ 1, 40)
+        for (const content of [changed, Buffer.alloc(0), Buffer.from('{}'), Buffer.alloc(100_000)])
+          send(content)
+        send(Buffer.alloc(400_000))
+        const drops = (reason: string) =>
+          metricValue(far.metrics, 'atoll_bus_dropped_total', reason)
+        await eventually('all are dropped', async () => {
+          const counts = await Promise.all(['repeated', 'forged', 'oversized'].map(drops))
+          return counts.join() === '5,4,1'
+        })
+        expect(answered).toBe(1)
+      })
+    })
+  })
+
+  it('cannot ring', async () => {
+    await withBuses(pair(), async (near, far) => {
+      await quiet(near, far)
+      let heard = 0
+      far.bus.onBell(() => {
+        heard += 1
+      })
+      await withStranger(async (channel) => {
+        for (const key of [hostKey(far.host), 'all'])
+          channel.publish(BELLS_EXCHANGE, key, Buffer.from('ring'), {})
+        const drops = () => metricValue(far.metrics, 'atoll_bus_dropped_total', 'forged')
+        await eventually('both are dropped', async () => (await drops()) === 2)
+        expect(heard).toBe(0)
+      })
+    })
+  })
+})
+
+describe('a host', () => {
+  it('learns at once that whom it asks is not there', async () => {
+    await withBuses([openTestBus('host-1', [broker.address])], async (near) => {
+      await quiet(near)
+      const answer = near.bus.ask('nobody' as HostName, 'console', ASK, NEVER)
+      await expect(answer).rejects.toMatchObject({ kind: 'unavailable' })
+    })
+  })
+
+  it('rings others however many there are, once each for a storm', async () => {
+    await withBuses(pair(), async (near, far) => {
+      await quiet(near, far)
+      let heard = 0
+      far.bus.onBell(() => {
+        heard += 1
+      })
+      for (let rung = 0; rung < 100_000; rung += 1) near.bus.ring(far.host)
+      for (let host = 0; host < 20_000; host += 1) near.bus.ring(`nobody-${host}` as HostName)
+      await eventually('it is heard', () => heard > 0)
+      const dropped = await metricValue(near.metrics, 'atoll_bus_bells_total', 'dropped')
+      expect(dropped).toBeGreaterThan(10_000)
+      await eventually('all others are sent', async () => {
+        const sent = await metricValue(near.metrics, 'atoll_bus_bells_total', 'sent')
+        return sent + dropped >= 20_001
+      })
+      expect(heard).toBeLessThan(5)
+    })
+  })
+
+  it('is back after the broker hung up, and hears bells of its own making', async () => {
+    await withBuses(pair(), async (near, far) => {
+      far.bus.onAsk('console', async () => ANSWER)
+      await quiet(near, far)
+      const bells = new Set<string>()
+      near.bus.onBell((bell) => bells.add(bell))
+      await broker.ctl('close_all_connections', 'a test')
+      await eventually('it heard both', () => bells.size === 2, 20_000)
+      await quiet(near, far)
+      expect(await near.bus.ask(far.host, 'console', ASK, PATIENCE)).toEqual(ANSWER)
+      expect(await metricValue(near.metrics, 'atoll_bus_connects_total')).toBeGreaterThan(1)
+    })
+  })
+})
+
+describe('a broker', () => {
+  const servers: Server[] = []
+  afterAll(() => {
+    for (const server of servers) server.close()
+  })
+
+  /** Something that listens and is no broker. */
+  async function listener(greeting: string): Promise<string> {
+    const server = createServer((socket) => {
+      socket.on('error', () => {})
+      socket.write(greeting)
+    })
+    servers.push(server)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const address = server.address()
+    if (typeof address !== 'object' || address === null) throw new Error('it does not listen')
+    return `127.0.0.1:${address.port}`
+  }
+
+  it('is found behind those that are gone, silent or none', async () => {
+    const nodes = [
+      '127.0.0.1:1',
+      await listener(''),
+      await listener('220 mail\r\n'),
+      broker.address,
+    ]
+    await withBuses([openTestBus('host-1', nodes)], async (near) => {
+      await quiet(near)
+      expect(near.bus.node()).toBe(broker.address)
+    })
+  })
+
+  it('that does not let us in leaves the host by itself', async () => {
+    const wrong = { password: 'wrong' }
+    await withBuses([openTestBus('host-1', [broker.address], wrong)], async (near) => {
+      near.bus.onAsk('console', async () => ANSWER)
+      const heard = Promise.withResolvers<void>()
+      near.bus.onBell(() => heard.resolve())
+      near.bus.ring(near.host)
+      await heard.promise
+      expect(await near.bus.ask(near.host, 'console', ASK, PATIENCE)).toEqual(ANSWER)
+      const other = near.bus.ask('host-2' as HostName, 'console', ASK, NEVER)
+      await expect(other).rejects.toMatchObject({ kind: 'unavailable' })
+      expect(near.bus.node()).toBeNull()
+    })
   })
 })

@@ -70,7 +70,10 @@ export async function createRabbitNode(options: RabbitOptions): Promise<RabbitNo
       const connect = ['bash', '-c', `exec 3<>/dev/tcp/${ip}/${port}`]
       await eventually(
         `RabbitMQ listens on ${ip}`,
-        async () => (await netns.run(connect)).exitCode === 0,
+        async () => {
+          if (child?.exitCode !== null) throw new Error(`RabbitMQ on ${ip} has ended`)
+          return (await netns.run(connect)).exitCode === 0
+        },
         START_TIMEOUT_MS,
       )
     },

@@ -5,14 +5,9 @@
  * an answer: at least the error that says why there is none.
  */
 import { AtollError, bug, unavailable } from '../../model/errors.ts'
+import type { HostName } from '../../model/ids.ts'
 import type { Answerers } from '../answerers.ts'
-import {
-  type AnswerLetter,
-  type AskLetter,
-  isQuestion,
-  QUESTION_SCHEMAS,
-  sayError,
-} from './letters.ts'
+import { type AskLetter, isQuestion, QUESTION_SCHEMAS, sayError } from './letters.ts'
 import type { Outbox } from './outbox.ts'
 import { within } from './within.ts'
 
@@ -24,7 +19,7 @@ export function createAnswering(
   outbox: Outbox,
   answerers: Answerers,
   lost: () => void,
-): (letter: AskLetter) => void {
+): (letter: AskLetter, from: HostName) => void {
   let answering = 0
 
   async function answerTo({ question, ask, timeoutMs }: AskLetter): Promise<unknown> {
@@ -41,23 +36,17 @@ export function createAnswering(
     }
   }
 
-  function send(
-    { from, id: re }: AskLetter,
-    outcome: Pick<AnswerLetter, 'answer' | 'error'>,
-  ): void {
-    outbox.send(from, { kind: 'answer', re, ...outcome })
-  }
-
-  async function reply(letter: AskLetter): Promise<void> {
+  async function reply(letter: AskLetter, to: HostName): Promise<void> {
+    const head = { kind: 'answer', re: letter.id } as const
     try {
-      send(letter, { answer: await answerTo(letter) })
+      outbox.send(to, { ...head, answer: await answerTo(letter) })
     } catch (error) {
       const known = error instanceof AtollError ? error : bug('The host failed to answer.')
-      send(letter, { error: sayError(known) })
+      outbox.send(to, { ...head, error: sayError(known) })
     }
   }
 
-  return (letter) => {
-    reply(letter).catch(lost)
+  return (letter, from) => {
+    reply(letter, from).catch(lost)
   }
 }

@@ -9,6 +9,7 @@ import type { HostName } from '../../model/ids.ts'
 import type { Bus, Question, Questions } from '../bus.ts'
 import { type AnswerLetter, hearError, QUESTION_SCHEMAS } from './letters.ts'
 import type { Outbox } from './outbox.ts'
+import type { Seal } from './seal.ts'
 
 /** Questions that wait for their answer at the same time; more are turned away. */
 const QUESTIONS_LIMIT = 1_000
@@ -27,9 +28,9 @@ export interface Asking {
     ask: Questions[Q]['ask'],
     options: AskOptions,
   ): Promise<Questions[Q]['answer']>
-  hear(letter: AnswerLetter): void
+  hear(letter: AnswerLetter, from: HostName): void
   /** A question came back: nobody is there. */
-  returned(id: unknown): void
+  returned(id: string): void
   /** Ends every question that is open. */
   lose(why: string): void
 }
@@ -41,7 +42,11 @@ interface Open {
 }
 
 /** `counted` hears how each question ended. */
-export function createAsking(outbox: Outbox, counted: (ending: Ending) => void): Asking {
+export function createAsking(
+  seal: Seal,
+  outbox: Outbox,
+  counted: (ending: Ending) => void,
+): Asking {
   const open = new Map<string, Open>()
 
   /** Waits until the first of a question's ends. */
@@ -69,13 +74,14 @@ export function createAsking(outbox: Outbox, counted: (ending: Ending) => void):
       options.signal?.throwIfAborted()
       if (open.size >= QUESTIONS_LIMIT) throw unavailable('Too many questions wait for an answer.')
       const { timeoutMs } = options
-      const id = outbox.send(host, { kind: 'ask', question, ask, timeoutMs })
+      const id = seal.newId()
+      outbox.send(host, { kind: 'ask', id, question, ask, timeoutMs })
       const answer = await wait(id, host, options)
       const parsed = QUESTION_SCHEMAS[question].answer.safeParse(answer)
       if (parsed.success) return parsed.data
       throw unavailable(`The answer to "${question}" is not understood.`, parsed.error)
     },
-    hear({ re, from, answer, error }) {
+    hear({ re, answer, error }, from) {
       const asked = open.get(re)
       // Late, or from somebody who was not asked.
       if (asked === undefined || asked.host !== from) return
@@ -84,7 +90,7 @@ export function createAsking(outbox: Outbox, counted: (ending: Ending) => void):
     },
     returned(id) {
       const error = unavailable('The host is not connected to the message bus.')
-      if (typeof id === 'string') open.get(id)?.end('unavailable', { error })
+      open.get(id)?.end('unavailable', { error })
     },
     lose(why) {
       for (const { end } of [...open.values()]) end('unavailable', { error: unavailable(why) })

@@ -8,6 +8,7 @@ import type { ConfirmChannel } from 'amqplib'
 import type { HostName } from '../../model/ids.ts'
 import { ALL_BELL_MS } from '../bus.ts'
 import { throttle } from '../throttle.ts'
+import type { Letter } from './letters.ts'
 import { ALL_KEY, BELLS_EXCHANGE, hostKey } from './names.ts'
 import type { Seal } from './seal.ts'
 
@@ -63,7 +64,7 @@ export function createBells(
     const over = channel
     if (over === null) return
     const bell = to === null ? 'shared' : 'own'
-    const { content } = seal.write(to, { kind: 'bell', bell })
+    const content = seal.close(to, [JSON.stringify({ kind: 'bell', bell } satisfies Letter)])
     states.set(to, 'sent')
     const key = to === null ? ALL_KEY : hostKey(to)
     try {

@@ -9,8 +9,10 @@ import { AtollError, ERROR_STATUS, type ErrorCode } from '../../model/errors.ts'
 import { parseHostName, parseId } from '../../model/ids.ts'
 import type { Question, Questions } from '../bus.ts'
 
-/** Longest letter, in bytes: console output of 64 KiB in base64, and room. */
-export const LETTER_LIMIT_BYTES = 256 * 1024
+/** Longest message, in bytes: console output of 64 KiB in base64, and room. */
+export const MESSAGE_LIMIT_BYTES = 256 * 1024
+/** Most letters in one message. */
+export const LETTERS_LIMIT = 100
 /** Longest deadline of a question that a host takes, in milliseconds. */
 const TIMEOUT_LIMIT_MS = 600_000
 const TEXT_LIMIT = 4_096
@@ -35,8 +37,8 @@ const instanceId = z
   })
 const letterId = z.string().min(8).max(64)
 
-/** On every letter. The signature covers all of it, so a letter cannot be given to another host or be made younger. */
-const head = {
+/** What a message is, once its signature is proved: an envelope with letters of one host to one other, or to all. */
+export const envelopeSchema = z.object({
   from: hostName.describe('The host that wrote it'),
   to: hostName.nullable().describe('The host that it is for; null: all hosts'),
   at: z
@@ -44,19 +46,22 @@ const head = {
     .min(0)
     .describe("When it was written, by the writer's clock: milliseconds since 1970"),
   id: letterId.describe('Used once'),
-}
+  letters: z
+    .array(z.unknown())
+    .max(LETTERS_LIMIT)
+    .describe('In the order in which they were written'),
+})
 
 /** "Look again." */
 export const bellLetter = z.object({
-  ...head,
   kind: z.literal('bell'),
   bell: z.enum(['own', 'shared']).describe('own: what is yours; shared: what all hosts share'),
 })
 
 /** A question to one host. */
 export const askLetter = z.object({
-  ...head,
   kind: z.literal('ask'),
+  id: letterId.describe('By which the answer names it'),
   question: z.string().max(64).describe('Kind of question'),
   ask: z.unknown().describe('What is asked, by the kind of question'),
   timeoutMs: z.number().min(0).max(TIMEOUT_LIMIT_MS).describe('How long the asker waits'),
@@ -64,7 +69,6 @@ export const askLetter = z.object({
 
 /** The answer to a question. */
 export const answerLetter = z.object({
-  ...head,
   kind: z.literal('answer'),
   re: letterId.describe('The id of the question'),
   answer: z.unknown().optional().describe('By the kind of question; absent with an error'),
@@ -84,10 +88,6 @@ export const letterSchema = z.discriminatedUnion('kind', [bellLetter, askLetter,
 export type Letter = z.infer<typeof letterSchema>
 export type AskLetter = z.infer<typeof askLetter>
 export type AnswerLetter = z.infer<typeof answerLetter>
-/** What a writer says; who it is, when and the id are the seal's. */
-export type Said<L extends Letter = Letter> = L extends Letter
-  ? Omit<L, 'from' | 'to' | 'at' | 'id'>
-  : never
 
 /** Of each kind of question: what is asked and what is answered. */
 export const QUESTION_SCHEMAS: {
@@ -99,7 +99,7 @@ export const QUESTION_SCHEMAS: {
   console: {
     ask: z.object({ instance: instanceId }),
     answer: z.object({
-      output: z.string().max(LETTER_LIMIT_BYTES).describe('Base64'),
+      output: z.string().max(MESSAGE_LIMIT_BYTES).describe('Base64'),
       at: z.string().max(32).describe('ISO 8601'),
     }),
   },

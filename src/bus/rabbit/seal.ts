@@ -1,8 +1,8 @@
 /**
- * Signed letters: who lacks the cluster's secret cannot write one, change one, or have a question answered twice.
+ * Signed messages: who lacks the cluster's secret cannot write one, change one, or have a question answered twice.
  *
- * A message is 32 bytes of HMAC-SHA256 (RFC 2104) and then the letter in JSON; the signature covers every byte of it, addressee,
- * time and id included. The key is derived from the cluster's secret (RFC 5869), which is often the broker's password as well.
+ * A message is 32 bytes of HMAC-SHA256 (RFC 2104) and then an envelope of letters in JSON; the signature covers every byte of it,
+ * addressee, time and id included. The key is derived from the cluster's secret (RFC 5869), which is often the broker's password as well.
  *
  * A bell is taken at any age and any number of times, since it can do no harm: it is heard even from a host whose clock is wrong.
  * A question or an answer has to be young, and is taken once.
@@ -10,28 +10,42 @@
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
 import type { Clock } from '../../lib/clock.ts'
 import type { HostName } from '../../model/ids.ts'
-import { LETTER_LIMIT_BYTES, type Letter, letterSchema, type Said } from './letters.ts'
+import { envelopeSchema, type Letter, letterSchema, MESSAGE_LIMIT_BYTES } from './letters.ts'
 
-/** How far a letter's time may be from ours, either way. */
-export const LETTER_AGE_MS = 60_000
-/** Ids of letters that are remembered; beyond it the oldest are forgotten before their time. */
+/** How far a message's time may be from ours, either way. */
+export const MESSAGE_AGE_MS = 60_000
+/** Ids of messages that are remembered; beyond it the oldest are forgotten before their time. */
 const SEEN_LIMIT = 50_000
 const MAC_BYTES = 32
 const SESSION_BYTES = 12
 
-/** Why a message was dropped. */
-export type Drop = 'oversized' | 'forged' | 'malformed' | 'misaddressed' | 'stale' | 'repeated'
+/** Why a message was dropped, or one letter of it (`unknown`). */
+export type Drop =
+  | 'oversized'
+  | 'forged'
+  | 'malformed'
+  | 'misaddressed'
+  | 'stale'
+  | 'repeated'
+  | 'unknown'
 
-/** What became of a message: the letter, or why it is none; `from` once the signature has proved it. */
-export type Opened =
-  | { readonly letter: Letter }
-  | { readonly drop: Drop; readonly from?: HostName; readonly ageMs?: number }
+/** What became of a message: the letters that are understood, or why there are none; `from` is proved. */
+export interface Opened {
+  readonly letters: readonly Letter[]
+  readonly from?: HostName
+  readonly drop?: Drop
+  readonly ageMs?: number
+}
 
-/** Writes and opens letters for one host. */
+/** Writes and opens messages for one host. */
 export interface Seal {
-  /** A letter to `to`, or to all hosts; the id by which an answer names it. */
-  write(to: HostName | null, said: Said): { readonly id: string; readonly content: Buffer }
+  /** An id that no other process and no other letter has. */
+  newId(): string
+  /** A message to `to`, or to all hosts, of letters that are JSON already. */
+  close(to: HostName | null, letters: readonly string[]): Buffer
   open(content: Buffer): Opened
+  /** The letters of a message that this host wrote itself; the broker has returned it. */
+  reopen(content: Buffer): readonly Letter[]
 }
 
 /** Only hosts with the same `secret` understand each other. `random` makes ids unlike those of any other process. */
@@ -43,58 +57,70 @@ export function createSeal(options: {
 }): Seal {
   const { host, clock } = options
   const key = Buffer.from(hkdfSync('sha256', options.secret, '', 'atoll bus letters', MAC_BYTES))
+  const macOf = (body: Buffer): Buffer => createHmac('sha256', key).update(body).digest()
   const session = Buffer.from(options.random(SESSION_BYTES)).toString('base64url')
   const isFresh = rememberer(clock)
   let written = 0
+  const newId = (): string => {
+    written += 1
+    return `${session}.${written.toString(36)}`
+  }
 
   return {
-    write(to, said) {
-      written += 1
-      const id = `${session}.${written.toString(36)}`
-      const json = JSON.stringify({ from: host, to, at: clock.now(), id, ...said })
-      const length = Buffer.byteLength(json)
-      const content = Buffer.allocUnsafe(MAC_BYTES + length)
+    newId,
+    close(to, letters) {
+      const head = JSON.stringify({ from: host, to, at: clock.now(), id: newId() })
+      const json = `${head.slice(0, -1)},"letters":[${letters.join(',')}]}`
+      const content = Buffer.allocUnsafe(MAC_BYTES + Buffer.byteLength(json))
       content.write(json, MAC_BYTES)
-      macOf(key, content.subarray(MAC_BYTES)).copy(content)
-      return { id, content }
+      macOf(content.subarray(MAC_BYTES)).copy(content)
+      return content
     },
     open(content) {
-      if (content.length > MAC_BYTES + LETTER_LIMIT_BYTES) return { drop: 'oversized' }
-      if (content.length <= MAC_BYTES) return { drop: 'forged' }
+      if (content.length > MAC_BYTES + MESSAGE_LIMIT_BYTES) return dropped('oversized')
+      if (content.length <= MAC_BYTES) return dropped('forged')
       const body = content.subarray(MAC_BYTES)
-      if (!timingSafeEqual(macOf(key, body), content.subarray(0, MAC_BYTES)))
-        return { drop: 'forged' }
-      const letter = parseLetter(body)
-      if (letter === undefined) return { drop: 'malformed' }
-      const { from, to, at, id, kind } = letter
-      if (to !== null && to !== host) return { drop: 'misaddressed', from }
-      if (kind === 'bell') return { letter }
+      if (!timingSafeEqual(macOf(body), content.subarray(0, MAC_BYTES))) return dropped('forged')
+      const envelope = parseEnvelope(body)
+      if (envelope === undefined) return dropped('malformed')
+      const { from, to, at, id } = envelope
+      if (to !== null && to !== host) return { ...dropped('misaddressed'), from }
+      const letters = knownLetters(envelope.letters)
+      const unknown = letters.length < envelope.letters.length ? { drop: 'unknown' as const } : {}
+      const opened: Opened = { letters, from, ...unknown }
+      if (letters.every(({ kind }) => kind === 'bell')) return opened
       const ageMs = clock.now() - at
-      if (Math.abs(ageMs) > LETTER_AGE_MS) return { drop: 'stale', from, ageMs }
-      return isFresh(id) ? { letter } : { drop: 'repeated', from }
+      if (Math.abs(ageMs) > MESSAGE_AGE_MS) return { ...dropped('stale'), from, ageMs }
+      return isFresh(id) ? opened : { ...dropped('repeated'), from }
     },
+    reopen: (content) => knownLetters(parseEnvelope(content.subarray(MAC_BYTES))?.letters ?? []),
   }
 }
 
-function macOf(key: Buffer, body: Buffer): Buffer {
-  return createHmac('sha256', key).update(body).digest()
+function dropped(drop: Drop): Opened {
+  return { letters: [], drop }
 }
 
-function parseLetter(body: Buffer): Letter | undefined {
+function parseEnvelope(body: Buffer) {
   try {
-    return letterSchema.safeParse(JSON.parse(body.toString('utf8'))).data
+    return envelopeSchema.safeParse(JSON.parse(body.toString('utf8'))).data
   } catch {
     return undefined
   }
 }
 
-/** Tells whether an id is met for the first time, as long as a letter with it would still be taken for young. */
+/** Letters of a kind that is younger than this version are left out. */
+function knownLetters(letters: readonly unknown[]): readonly Letter[] {
+  return letters.flatMap((letter) => letterSchema.safeParse(letter).data ?? [])
+}
+
+/** Tells whether an id is met for the first time, as long as a message with it would still be taken for young. */
 function rememberer(clock: Clock): (id: string) => boolean {
   const seen = new Map<string, number>()
   return (id) => {
     const now = clock.monotonic()
     for (const [old, sinceMs] of seen) {
-      if (now - sinceMs <= 2 * LETTER_AGE_MS && seen.size < SEEN_LIMIT) break
+      if (now - sinceMs <= 2 * MESSAGE_AGE_MS && seen.size < SEEN_LIMIT) break
       seen.delete(old)
     }
     if (seen.has(id)) return false

@@ -1,0 +1,52 @@
+/** The throttle, with a clock of our own and its timers in our hands. */
+import fc from 'fast-check'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { throttle } from '../../../src/bus/throttle.ts'
+
+const INTERVAL_MS = 200
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+it('runs soon after every call, and never twice within the interval', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 0, max: 500 }), { minLength: 1 }), (pauses) => {
+      const runs: number[] = []
+      const calls: number[] = []
+      const one = throttle(() => runs.push(Date.now()), INTERVAL_MS, Date.now)
+      for (const pause of pauses) {
+        vi.advanceTimersByTime(pause)
+        calls.push(Date.now())
+        one.call()
+      }
+      vi.advanceTimersByTime(INTERVAL_MS)
+      for (const called of calls)
+        expect(runs.some((ran) => ran >= called && ran <= called + INTERVAL_MS)).toBe(true)
+      for (const [index, ran] of runs.slice(1).entries())
+        expect(ran - (runs[index] ?? 0)).toBeGreaterThanOrEqual(INTERVAL_MS)
+      expect(runs.length).toBeLessThanOrEqual(calls.length)
+      one.close()
+    }),
+  )
+})
+
+it('does nothing once it is closed', () => {
+  let runs = 0
+  const one = throttle(
+    () => {
+      runs += 1
+    },
+    INTERVAL_MS,
+    Date.now,
+  )
+  one.call()
+  one.call()
+  one.close()
+  vi.advanceTimersByTime(10 * INTERVAL_MS)
+  one.call()
+  expect(runs).toBe(1)
+})
