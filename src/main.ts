@@ -230,6 +230,7 @@ async function runDaemon(config: Config): Promise<void> {
   parts.defer(await takeState(config))
 
   parts.defer(startMemoryTrim(log))
+
   const clock = systemClock
   const metrics = createMetrics({ process: true })
   const endpoint = endpointOf(config)
