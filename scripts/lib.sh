@@ -1,5 +1,6 @@
 # Shared by the scripts: steps with visible progress, and failures that say which step, why, and what to do.
-# Sourced, never run. Wants: ROOT (the checkout), LOG (where the output of commands goes).
+# Sourced, never run. Wants: ROOT (the checkout), LOG (where the output of commands goes); choose_engine and start_engine want STATE and
+# RUN, the daemon's directories, too.
 
 # su and cron come with a PATH that lacks the half of these.
 export PATH="$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -67,6 +68,31 @@ wait_for() {
   done
 }
 
+say() { printf '%s\n' "$*"; }
+heading() { printf '\n%s%s%s\n' "$BOLD" "$*" "$PLAIN"; }
+
+# is_running PIDFILE WORD: whether the process of that file lives and its command line has the word.
+is_running() {
+  local pid
+  pid=$(cat "$1" 2>/dev/null) || return 1
+  [ -n "$pid" ] && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q -- "$2"
+}
+
+# stop_process PIDFILE WORD SECONDS: asks it to end, waits, then makes it.
+stop_process() {
+  local pid
+  is_running "$1" "$2" || return 0
+  pid=$(cat "$1")
+  kill "$pid"
+  wait_for "$3" process_has_ended "$pid" || kill -9 "$pid" 2>/dev/null || true
+  wait_for 5 process_has_ended "$pid"
+}
+
+# A zombie has ended: its parent is only late to notice.
+process_has_ended() {
+  [ ! -e "/proc/$1" ] || grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null
+}
+
 # missing_packages NAME...: those Debian packages that are not installed.
 missing_packages() {
   local package
@@ -117,9 +143,42 @@ npm_packages_are_current() {
 ensure_npm_packages() {
   # The Node of the npm package is built against these two, which a minimal Debian lacks.
   ensure_packages libatomic1 libstdc++6
-  command -v npm >/dev/null || ensure_packages npm
-  npm_packages_are_current "$@" ||
+  if ! npm_packages_are_current "$@"; then
+    command -v npm >/dev/null || ensure_packages npm
     step "Install npm packages and Node from package-lock.json" "check that the npm registry can be reached (npm ping), and read the lines above" \
       install_npm_packages "$@"
+  fi
   export PATH="$ROOT/node_modules/.bin:$PATH"
 }
+
+engine_answers() { curl -sf -m 5 --unix-socket "$1" http://docker/_ping; }
+
+# The machine's own engine when it answers, else one of ours that leaves no mark on the machine's network.
+choose_engine() {
+  if engine_answers /var/run/docker.sock >/dev/null 2>&1; then
+    DOCKER_SOCKET=/var/run/docker.sock
+    say "ok  A Docker engine answers at $DOCKER_SOCKET"
+    return
+  fi
+  ensure_packages docker.io
+  # Where systemd runs, installing the package has started the engine.
+  if [ -d /run/systemd/system ] && wait_for 10 engine_answers /var/run/docker.sock; then
+    DOCKER_SOCKET=/var/run/docker.sock
+    return
+  fi
+  DOCKER_SOCKET=$RUN/docker.sock
+  engine_answers "$DOCKER_SOCKET" >/dev/null 2>&1 ||
+    step "Start a Docker engine for Atoll" "read $RUN/dockerd.log" start_engine
+}
+
+start_engine() {
+  mkdir -p "$RUN" "$STATE/docker"
+  # A pid file left by an engine that was killed keeps the next one from starting.
+  is_running "$RUN/docker.pid" dockerd || rm -f "$RUN/docker.pid" "$RUN/docker.sock"
+  setsid dockerd --data-root "$STATE/docker" --exec-root "$RUN/docker" --pidfile "$RUN/docker.pid" \
+    --host "unix://$RUN/docker.sock" --bridge=none --iptables=false --live-restore \
+    </dev/null >>"$RUN/dockerd.log" 2>&1 &
+  wait_for 60 engine_answers "$RUN/docker.sock" || { tail -n 20 "$RUN/dockerd.log"; return 1; }
+}
+
+daemon_is_well() { curl -sf -m 2 http://127.0.0.1:9773/healthz; }

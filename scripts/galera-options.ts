@@ -1,0 +1,171 @@
+/**
+ * What `scripts/galera-start` asks before it becomes mariadbd: prints the options with which this node must start (one line), after
+ * having waited for the other nodes as long as that is needed. All else that it says goes to stderr.
+ *
+ * It holds no lock and keeps no state but the disk's: killed at any moment and started again it comes to the same answer.
+ */
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { type Decision, decide, type Heard, type Position } from './galera/decide.ts'
+import { allowBootstrap, parseStartPosition, putViewAside, readPosition } from './galera/disk.ts'
+import { askServing } from './galera/serving.ts'
+import { askPosition, tellPosition } from './galera/talk.ts'
+
+const ROUND_MS = 500
+const SAY_AGAIN_MS = 30_000
+
+interface Settings {
+  readonly self: string
+  readonly nodes: readonly string[]
+  readonly secret: string
+  readonly dataDir: string
+  readonly recovered: string
+  readonly newClusterMark: string | null
+  readonly initFile: string | null
+  readonly patienceMs: number
+  readonly mysqlPort: number
+  readonly port: number
+  readonly user: string
+}
+
+function say(line: string): void {
+  process.stderr.write(`galera-start: ${line}\n`)
+}
+
+function readSettings(): Settings {
+  const { values } = parseArgs({
+    options: {
+      self: { type: 'string' },
+      nodes: { type: 'string' },
+      'secret-file': { type: 'string' },
+      'data-dir': { type: 'string', default: '/var/lib/mysql' },
+      recovered: { type: 'string', default: '' },
+      'new-cluster-mark': { type: 'string' },
+      'init-file': { type: 'string' },
+      'patience-seconds': { type: 'string', default: '300' },
+      'mysql-port': { type: 'string', default: '3306' },
+      port: { type: 'string', default: '4569' },
+      user: { type: 'string', default: 'atoll' },
+    },
+  })
+  const self = required(values.self, '--self')
+  const nodes = required(values.nodes, '--nodes').split(',')
+  if (!nodes.includes(self)) throw new Error(`--nodes must have --self (${self}) among them`)
+  return {
+    self,
+    nodes,
+    secret: readFileSync(required(values['secret-file'], '--secret-file'), 'utf8').trim(),
+    dataDir: values['data-dir'],
+    recovered: values.recovered,
+    newClusterMark: values['new-cluster-mark'] ?? null,
+    initFile: values['init-file'] ?? null,
+    patienceMs: wholeNumber(values['patience-seconds'], '--patience-seconds') * 1000,
+    mysqlPort: wholeNumber(values['mysql-port'], '--mysql-port'),
+    port: wholeNumber(values.port, '--port'),
+    user: values.user,
+  }
+}
+
+function required(value: string | undefined, name: string): string {
+  if (value === undefined || value === '') throw new Error(`${name} is needed`)
+  return value
+}
+
+function wholeNumber(value: string, name: string): number {
+  const number = Number(value)
+  if (!Number.isSafeInteger(number) || number < 0) throw new Error(`${name} must be a whole number`)
+  return number
+}
+
+/** One look at all other nodes at once. */
+async function listen({
+  self,
+  nodes,
+  port,
+  mysqlPort,
+  user,
+  secret,
+}: Settings): Promise<ReadonlyMap<string, Heard>> {
+  const answers = await Promise.all(
+    nodes
+      .filter((node) => node !== self)
+      .map(async (node) => {
+        const [serving, waiting] = await Promise.all([
+          askServing(node, mysqlPort, user, secret),
+          askPosition(node, port, secret),
+        ])
+        const heard = serving ?? waiting
+        return heard === null ? [] : [[node, heard] as const]
+      }),
+  )
+  return new Map(answers.flat())
+}
+
+/** Asks until there is something to do. */
+async function settle(
+  settings: Settings,
+  own: Position,
+): Promise<Exclude<Decision, { kind: 'wait' }>> {
+  const { self, nodes, newClusterMark, patienceMs } = settings
+  using _told = await tellPosition({
+    node: self,
+    address: self,
+    port: settings.port,
+    position: own,
+    secret: settings.secret,
+  })
+  const began = performance.now()
+  let said = ''
+  let saidAt = 0
+  for (;;) {
+    const waitedMs = performance.now() - began
+    const decision = decide({
+      nodes,
+      self,
+      own,
+      heard: await listen(settings),
+      patienceEnded: waitedMs >= patienceMs,
+      newCluster: newClusterMark !== null && existsSync(newClusterMark),
+    })
+    if (decision.kind !== 'wait') return decision
+    if (decision.why !== said || waitedMs - saidAt >= SAY_AGAIN_MS) {
+      say(`waits (${Math.round(waitedMs / 1000)} s): ${decision.why}`)
+      said = decision.why
+      saidAt = waitedMs
+    }
+    await sleep(ROUND_MS)
+  }
+}
+
+async function main(): Promise<void> {
+  const settings = readSettings()
+  const { dataDir, initFile, newClusterMark } = settings
+  const recovered = parseStartPosition(settings.recovered)
+  const own = await readPosition(dataDir, recovered)
+  // The permission to start a cluster ends with the first start.
+  if (own.history !== null && newClusterMark !== null) rmSync(newClusterMark, { force: true })
+  say(`this node: history ${own.history ?? 'none'}, commit ${own.commit}`)
+  const decision = await settle(settings, own)
+  const options: string[] = []
+  if (recovered !== null)
+    options.push(`--wsrep_start_position=${recovered.history}:${recovered.commit}`)
+  if (decision.kind === 'bootstrap') {
+    say(`starts the cluster: ${decision.why}`)
+    await allowBootstrap(dataDir)
+    options.push('--wsrep-new-cluster')
+    // At every start of the cluster, as the first one may have been cut off; the file must bear that.
+    if (initFile !== null) options.push(`--init-file=${initFile}`)
+  } else {
+    say(decision.primary ? 'joins' : 'joins those who wait for their majority')
+    if (decision.primary) await putViewAside(dataDir)
+  }
+  process.stdout.write(`${options.join(' ')}\n`)
+}
+
+try {
+  await main()
+} catch (error) {
+  say(error instanceof Error ? error.message : String(error))
+  process.exit(1)
+}

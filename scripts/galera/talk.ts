@@ -1,0 +1,126 @@
+/**
+ * How Galera nodes that are not running yet tell each other where they are: one line over TCP, signed with the cluster's secret.
+ *
+ * The asker sends a nonce of 32 hexadecimal digits and a line feed; the answer is one line of JSON, and it is bound to the nonce, so an
+ * old one cannot be played again. Whatever does not fit the limits or the signature was not heard.
+ */
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createServer, type Socket, connect as tcpConnect } from 'node:net'
+import { z } from 'zod'
+import type { Heard, Position } from './decide.ts'
+
+const NONCE = /^[0-9a-f]{32}$/
+const LINE_LIMIT_BYTES = 16 * 1024
+const ANSWER_DEADLINE_MS = 1000
+const CONNECTIONS_LIMIT = 32
+
+const text = z.string().max(200)
+const answerSchema = z.strictObject({
+  node: text,
+  nonce: z.string().regex(NONCE),
+  history: text.nullable(),
+  commit: z.int(),
+  leftLast: z.boolean(),
+  view: z.strictObject({ id: text, me: text, members: z.array(text).max(64) }).nullable(),
+  mac: z.string().regex(/^[0-9a-f]{64}$/),
+})
+
+/** The answer of a node to this nonce, signed. */
+export function formatAnswer(
+  node: string,
+  position: Position,
+  nonce: string,
+  secret: string,
+): string {
+  const { history, commit, leftLast, view } = position
+  const body = { node, nonce, history, commit, leftLast, view }
+  return `${JSON.stringify({ ...body, mac: sign(body, secret) })}\n`
+}
+
+/** The position in an answer, if it is that node's, to this nonce, and signed with the secret; null otherwise. */
+export function parseAnswer(
+  line: string,
+  node: string,
+  nonce: string,
+  secret: string,
+): Position | null {
+  const parsed = answerSchema.safeParse(parseJson(line))
+  if (!parsed.success) return null
+  const { mac, ...body } = parsed.data
+  if (body.node !== node || body.nonce !== nonce) return null
+  const { history, commit, leftLast, view } = body
+  const expected = sign({ node, nonce, history, commit, leftLast, view }, secret)
+  if (!timingSafeEqual(Buffer.from(mac, 'hex'), Buffer.from(expected, 'hex'))) return null
+  return { history, commit, leftLast, view }
+}
+
+function sign(body: unknown, secret: string): string {
+  return createHmac('sha256', `galera-start ${secret}`).update(JSON.stringify(body)).digest('hex')
+}
+
+function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return null
+  }
+}
+
+/** Tells this node's position to whoever asks, until closed. Rejects when the address cannot be listened on. */
+export async function tellPosition(options: {
+  readonly node: string
+  readonly address: string
+  readonly port: number
+  readonly position: Position
+  readonly secret: string
+}): Promise<Disposable> {
+  const { node, position, secret } = options
+  const server = createServer((socket) => {
+    void readLine(socket).then((nonce) => {
+      if (nonce !== null && NONCE.test(nonce))
+        socket.end(formatAnswer(node, position, nonce, secret))
+      else socket.destroy()
+    })
+  })
+  server.maxConnections = CONNECTIONS_LIMIT
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(options.port, options.address, resolve)
+  })
+  return { [Symbol.dispose]: () => server.close() }
+}
+
+/** What that node tells of itself; null when nothing that is true came within a second. */
+export async function askPosition(
+  node: string,
+  port: number,
+  secret: string,
+): Promise<Heard | null> {
+  const nonce = randomBytes(16).toString('hex')
+  const socket = tcpConnect({ host: node, port })
+  socket.once('connect', () => socket.write(`${nonce}\n`))
+  const line = await readLine(socket)
+  socket.destroy()
+  const position = line === null ? null : parseAnswer(line, node, nonce, secret)
+  return position === null ? null : { kind: 'waiting', position }
+}
+
+/** The first line that comes, without its end; null after too much of it, too long, or the end. Never rejects. */
+function readLine(socket: Socket): Promise<string | null> {
+  return new Promise((resolve) => {
+    let bytes = Buffer.alloc(0)
+    const deadline = setTimeout(() => socket.destroy(), ANSWER_DEADLINE_MS)
+    const finish = (line: string | null): void => {
+      clearTimeout(deadline)
+      resolve(line)
+    }
+    socket.on('error', () => finish(null))
+    socket.on('close', () => finish(null))
+    socket.on('data', (chunk) => {
+      bytes = Buffer.concat([bytes, typeof chunk === 'string' ? Buffer.from(chunk) : chunk])
+      const end = bytes.indexOf('\n')
+      if (end >= 0) finish(bytes.subarray(0, end).toString('utf8'))
+      else if (bytes.length > LINE_LIMIT_BYTES) socket.destroy()
+    })
+  })
+}

@@ -1,0 +1,102 @@
+# How Atoll wants its engines: configuration of a MariaDB Galera node and of a RabbitMQ node, printed, never written.
+# Sourced by scripts/install and by the lab, so that what the drills measure is what an installation gets.
+
+GALERA_PORT=4567
+
+# galera_config NAME ADDRESS NODE_ADDRESS...: text of /etc/mysql/mariadb.conf.d/60-atoll-galera.cnf
+galera_config() {
+  local name=$1 address=$2 nodes
+  shift 2
+  nodes=$(IFS=, && printf '%s' "$*")
+  cat <<CONFIG
+# Written by Atoll. The order of nodes in wsrep_cluster_address must be alike on all of them.
+[mariadbd]
+bind-address = 0.0.0.0
+skip-name-resolve
+binlog_format = ROW
+default_storage_engine = InnoDB
+innodb_autoinc_lock_mode = 2
+# Nodes that lose power together must not lose what was committed: Galera's usual 0 or 2 keeps a second of it in memory.
+innodb_flush_log_at_trx_commit = 1
+wsrep_on = ON
+wsrep_provider = /usr/lib/galera/libgalera_smm.so
+wsrep_cluster_name = atoll
+wsrep_cluster_address = gcomm://$nodes
+wsrep_node_name = $name
+wsrep_node_address = $address
+wsrep_sst_method = rsync
+wsrep_slave_threads = 2
+# A node that lost power is left out after one second, and writes go on. The others get longer to agree on that: where a busy machine kept
+# them from it within Galera's time (half of inactive_timeout), each went on alone, and none of them was a majority.
+wsrep_provider_options = "gmcast.listen_addr=tcp://0.0.0.0:$GALERA_PORT; gcache.size=64M; evs.keepalive_period=PT0.3S; evs.suspect_timeout=PT1S; evs.inactive_timeout=PT10S; evs.install_timeout=PT10S"
+CONFIG
+}
+
+# store_accounts DATABASE USER SECRET_FILE: SQL that makes the database and its user; running it again is harmless.
+store_accounts() {
+  local secret
+  # In an SQL string, these two need a backslash.
+  secret=$(tr -d '\n' <"$3" | sed "s/[\\\\']/\\\\&/g")
+  cat <<SQL
+CREATE DATABASE IF NOT EXISTS \`$1\` CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+CREATE USER IF NOT EXISTS '$2'@'%' IDENTIFIED BY '$secret';
+ALTER USER '$2'@'%' IDENTIFIED BY '$secret';
+GRANT ALL ON \`$1\`.* TO '$2'@'%';
+SQL
+}
+
+# rabbitmq_config NODE...: text of /etc/rabbitmq/rabbitmq.conf; a node is rabbit@name.
+rabbitmq_config() {
+  local node number=0
+  cat <<'CONFIG'
+# Written by Atoll.
+listeners.tcp.default = 5672
+# The side of a partition with fewer nodes stops serving, so that no message is taken twice.
+cluster_partition_handling = pause_minority
+# A node that lost power is known after about this many seconds.
+net_ticktime = 5
+load_definitions = /etc/rabbitmq/atoll-definitions.json
+# All nodes may start at once and in any order. Those that were running last are waited for for two minutes, and then again when the
+# service manager starts this node again (scripts/rabbitmq-start says how that ends).
+mnesia_table_loading_retry_timeout = 10000
+mnesia_table_loading_retry_limit = 12
+log.file.level = warning
+cluster_formation.peer_discovery_backend = classic_config
+CONFIG
+  for node in "$@"; do
+    number=$((number + 1))
+    printf 'cluster_formation.classic_config.nodes.%d = %s\n' "$number" "$node"
+  done
+}
+
+# rabbitmq_environment: text of /etc/rabbitmq/rabbitmq-env.conf. An idle scheduler that spins takes a tenth of a core from the instances.
+rabbitmq_environment() {
+  printf '%s\n' '# Written by Atoll.' 'SERVER_ADDITIONAL_ERL_ARGS="+sbwt none +sbwtdcpu none +sbwtdio none"'
+}
+
+# rabbitmq_definitions USER SECRET_FILE: text of /etc/rabbitmq/atoll-definitions.json: the user and what it may do.
+# The hash is RabbitMQ's own: base64(salt, sha256(salt, password)).
+rabbitmq_definitions() {
+  local salt hash
+  salt=$(head -c 4 /dev/urandom | od -An -tx1 | tr -d ' \n')
+  # shellcheck disable=SC2059 # the salt's bytes are made by printf
+  hash=$({
+    printf "$(printf '%s' "$salt" | sed 's/../\\x&/g')"
+    {
+      printf "$(printf '%s' "$salt" | sed 's/../\\x&/g')"
+      tr -d '\n' <"$2"
+    } | openssl dgst -sha256 -binary
+  } | base64 -w 0)
+  cat <<JSON
+{
+  "vhosts": [{ "name": "/" }],
+  "users": [{ "name": "$1", "password_hash": "$hash", "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": [] }],
+  "permissions": [{ "user": "$1", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*" }]
+}
+JSON
+}
+
+# erlang_cookie SECRET_FILE: the cookie that nodes of one cluster share, derived from the cluster's secret.
+erlang_cookie() {
+  printf 'atoll erlang cookie %s' "$(tr -d '\n' <"$1")" | sha256sum | cut -c 1-40
+}

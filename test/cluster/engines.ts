@@ -1,0 +1,93 @@
+/** What a host's engines and its daemon say of themselves, each asked on the host itself. Null: it does not answer. */
+import { z } from 'zod'
+import type { Machine } from './machine.ts'
+
+const ASK_MS = 5000
+
+/** A Galera node's own view (wsrep status variables). */
+export interface GaleraState {
+  /** Nodes in its component. */
+  readonly size: number
+  /** Its component may write. */
+  readonly primary: boolean
+  /** `Synced`, `Donor/Desynced`, `Joining`, … */
+  readonly state: string
+}
+
+/** The daemon's own view. */
+export interface DaemonState {
+  readonly healthy: boolean
+  /** The conditions that do not hold, in words. */
+  readonly problems: readonly string[]
+  readonly version: string | null
+  /** Instances of this host by state. */
+  readonly instances: Readonly<Record<string, number>>
+}
+
+/** The Galera node of this host. */
+export async function galeraState(machine: Machine): Promise<GaleraState | null> {
+  const query = "SHOW GLOBAL STATUS WHERE Variable_name LIKE 'wsrep%'"
+  const argv = ['mariadb', '--no-defaults', '--connect-timeout=2', '--batch', '-N', '-e', query]
+  const { exitCode, stdout } = await machine.exec(argv, { timeoutMs: ASK_MS })
+  if (exitCode !== 0) return null
+  const lines = stdout.split('\n').map((line) => line.split('\t'))
+  const values = new Map(lines.map(([name = '', value = '']) => [name, value]))
+  const value = (name: string) => values.get(`wsrep_${name}`) ?? ''
+  return {
+    size: Number(value('cluster_size')),
+    primary: value('cluster_status') === 'Primary' && value('ready') === 'ON',
+    state: value('local_state_comment'),
+  }
+}
+
+/** The RabbitMQ nodes that this host's node sees running, itself included. */
+export async function rabbitNodes(machine: Machine): Promise<readonly string[] | null> {
+  // Not rabbitmqctl: that is a virtual machine of its own and takes seconds of processor time.
+  const { exitCode, stdout } = await machine.exec(
+    [
+      'sh',
+      '-c',
+      'exec erl_call -timeout 3 -sname "rabbit@$(hostname)" -c "$(cat /var/lib/rabbitmq/.erlang.cookie)" -a "rabbit_mnesia cluster_nodes [running]"',
+    ],
+    { timeoutMs: ASK_MS },
+  )
+  if (exitCode !== 0 || !stdout.startsWith('[')) return null
+  // `rabbit@h1`, or `'rabbit@h1'` where Erlang must quote.
+  return [...stdout.matchAll(/rabbit@([a-z0-9-]+)/g)].map(([, host = '']) => host).toSorted()
+}
+
+const healthSchema = z.object({
+  healthy: z.boolean(),
+  conditions: z.array(z.object({ name: z.string(), ok: z.boolean(), value: z.unknown() })),
+})
+const statusSchema = z.object({
+  version: z.string(),
+  instances: z.record(z.string(), z.number()),
+})
+
+/** The daemon of this host. Its health is asked in any case; what needs the records may be missing. */
+export async function daemonState(machine: Machine): Promise<DaemonState | null> {
+  const health = healthSchema.safeParse(await readJson(machine, ['http://127.0.0.1:9773/healthz']))
+  if (!health.success) return null
+  const status = statusSchema.safeParse(
+    await readJson(machine, ['--unix-socket', '/run/atoll/admin.sock', 'http://atoll/v1/status']),
+  )
+  return {
+    healthy: health.data.healthy,
+    problems: health.data.conditions
+      .filter(({ ok }) => !ok)
+      .map(({ name, value }) => `${name}: ${String(value)}`),
+    version: status.success ? status.data.version : null,
+    instances: status.success ? status.data.instances : {},
+  }
+}
+
+async function readJson(machine: Machine, args: readonly string[]): Promise<unknown> {
+  const argv = ['curl', '--silent', '--max-time', '3', ...args]
+  const { stdout } = await machine.exec(argv, { timeoutMs: ASK_MS })
+  try {
+    return JSON.parse(stdout)
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,95 @@
+#!/bin/bash
+# Writes a host's disk: what an installation puts into /etc, empty state directories, and its services.
+# Everything comes by name from the environment: DISK NAME FABRIC NODES (addresses of the engines' hosts, in order) HOSTS ("address name"
+# a line) SECRET (file) GATEWAY MYSQL_TEMPLATE CGROUP CONFIG (the text of atoll.yaml) DISK_MIB (size of /var/lib; 0: no limit).
+set -euo pipefail
+ROOT=$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")
+# shellcheck source=scripts/lib-engines.sh
+. "$ROOT/scripts/lib-engines.sh"
+etc=$DISK/etc
+
+# service NAME: its run script is stdin; what it says is in /var/log/NAME.log. The supervisor starts it again when it ends. As on any
+# Debian machine, /etc/default/NAME may give it another environment.
+service() {
+  mkdir -p "$DISK/services/$1"
+  {
+    printf '#!/bin/sh\nexec >>/var/log/%s.log 2>&1\nROOT=%s\nset -a; [ ! -r /etc/default/%s ] || . /etc/default/%s; set +a\n' "$1" "$ROOT" "$1" "$1"
+    cat
+  } >"$DISK/services/$1/run"
+  chmod +x "$DISK/services/$1/run"
+}
+
+machine() {
+  mkdir -p "$etc/atoll" "$DISK"/{lib/atoll,lib/docker,log,services,work}
+  printf '%s\n' "$NAME" >"$etc/hostname"
+  printf '127.0.0.1 localhost\n%s\n' "$HOSTS" >"$etc/hosts"
+  printf 'nameserver %s\n' "$GATEWAY" >"$etc/resolv.conf"
+  install -m 600 "$SECRET" "$etc/atoll/secret"
+}
+
+atoll() {
+  printf '%s' "$CONFIG" >"$etc/atoll/atoll.yaml"
+  service atolld <<'RUN'
+exec "$ROOT/bin/atolld" --config /etc/atoll/atoll.yaml
+RUN
+  # Instances outlive their engine, as they do the daemon.
+  service dockerd <<RUN
+exec dockerd --bridge=none --iptables=false --live-restore --cgroup-parent=$CGROUP
+RUN
+}
+
+engines() {
+  # shellcheck disable=SC2206 # a list of addresses
+  local nodes=($NODES) names
+  mkdir -p "$etc/mysql/mariadb.conf.d" "$etc/rabbitmq" "$DISK/lib/rabbitmq" "$DISK/log/rabbitmq"
+  galera_config "$NAME" "$FABRIC" "${nodes[@]}" >"$etc/mysql/mariadb.conf.d/60-atoll-galera.cnf"
+  # A lab is small, and there are several nodes on one machine.
+  cat >"$etc/mysql/mariadb.conf.d/70-lab.cnf" <<'CONFIG'
+[mariadbd]
+innodb_buffer_pool_size = 32M
+innodb_log_file_size = 16M
+max_connections = 200
+performance_schema = OFF
+CONFIG
+  store_accounts atoll atoll "$SECRET" >"$etc/mysql/atoll-accounts.sql"
+  chown root:mysql "$etc/mysql/atoll-accounts.sql"
+  chmod 640 "$etc/mysql/atoll-accounts.sql"
+  cp -a "$MYSQL_TEMPLATE" "$DISK/lib/mysql"
+  # Three hosts share the processors of one machine here: a node that is not let run for a second is left out by the others.
+  service mariadb <<RUN
+exec nice -n -10 "\$ROOT/scripts/galera-start" --self $FABRIC --nodes ${NODES// /,} --secret-file /etc/atoll/secret \\
+  --init-file /etc/mysql/atoll-accounts.sql -- --user=mysql
+RUN
+  service galera-watch <<RUN
+exec "\$ROOT/scripts/galera-watch" --self $FABRIC --nodes ${NODES// /,} --secret-file /etc/atoll/secret
+RUN
+
+  mapfile -t names < <(sed -n 's/^[0-9.]* \(.*\)$/rabbit@\1/p' <<<"$HOSTS" | head -n ${#nodes[@]})
+  rabbitmq_config "${names[@]}" >"$etc/rabbitmq/rabbitmq.conf"
+  rabbitmq_environment >"$etc/rabbitmq/rabbitmq-env.conf"
+  rabbitmq_definitions atoll "$SECRET" >"$etc/rabbitmq/atoll-definitions.json"
+  erlang_cookie "$SECRET" >"$DISK/lib/rabbitmq/.erlang.cookie"
+  chmod 400 "$DISK/lib/rabbitmq/.erlang.cookie"
+  chown -R rabbitmq: "$etc/rabbitmq" "$DISK/lib/rabbitmq" "$DISK/log/rabbitmq"
+  # RUNNING_UNDER_SYSTEMD: the Erlang machine itself is the service, without a shell around it that would take our signals.
+  # --ready is what systemd calls once the node has said that it is up.
+  service rabbitmq <<RUN
+cd /var/lib/rabbitmq
+export HOME=/var/lib/rabbitmq RUNNING_UNDER_SYSTEMD=1 RABBITMQ_NODENAME=rabbit@$NAME
+up() { erl_call -timeout 3 -sname rabbit@$NAME -c "\$(cat .erlang.cookie)" -a 'rabbit await_startup'; }
+( { until up; do sleep 2; done && s6-setuidgid rabbitmq "\$ROOT/scripts/rabbitmq-start" --ready; } >/dev/null 2>&1 & )
+exec nice -n -10 s6-setuidgid rabbitmq "\$ROOT/scripts/rabbitmq-start"
+RUN
+}
+
+# A file system of its own, so that it can be full.
+limit_disk() {
+  truncate -s "${DISK_MIB}M" "$DISK/lib.img"
+  mkfs.ext4 -q -d "$DISK/lib" "$DISK/lib.img"
+  rm -r "$DISK/lib"
+}
+
+machine
+atoll
+case " $NODES " in *" $FABRIC "*) engines ;; esac
+[ "$DISK_MIB" -eq 0 ] || limit_disk

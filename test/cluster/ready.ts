@@ -1,0 +1,95 @@
+/** Waiting until a lab works: engines in one cluster, every daemon well, a sample image in every Docker Engine. */
+import { join } from 'node:path'
+import { messageOf } from '../../src/model/errors.ts'
+import { daemonState, galeraState, rabbitNodes } from './engines.ts'
+import type { LabHost } from './host.ts'
+import type { Lab } from './lab.ts'
+import { until } from './run.ts'
+import { labStatus, statusRow } from './status.ts'
+
+const ROOT = join(import.meta.dirname, '../..')
+const ENGINE_MS = 120_000
+const IMAGE_MS = 60_000
+const LINES_SHOWN = 15
+/** To look costs what is waited for some of the processor. */
+const LOOK_AGAIN_MS = 500
+
+/** Resolves when every host that is on and not cut is ready, with the engines of those hosts in one cluster. */
+export async function untilReady(
+  lab: Lab,
+  options: { readonly progress?: (line: string) => void; readonly timeoutMs?: number } = {},
+): Promise<void> {
+  const { progress = () => {}, timeoutMs = ENGINE_MS } = options
+  const on: LabHost[] = []
+  for (const host of lab.hosts) if ((await host.isOn()) && !host.isCut()) on.push(host)
+  const engines = on.filter((host) => host.hasEngines)
+  const size = engines.length
+  const parts: readonly Part[] = [
+    ...on.map((host) => ({
+      host,
+      service: 'dockerd',
+      what: 'has the sample image',
+      holds: async () => hasSampleImage(host),
+    })),
+    ...engines.map((host) => ({
+      host,
+      service: 'mariadb',
+      what: `is one of ${size} and synced`,
+      holds: async () => {
+        const state = await galeraState(host)
+        return state?.primary === true && state.state === 'Synced' && state.size === size
+      },
+    })),
+    ...engines.map((host) => ({
+      host,
+      service: 'rabbitmq',
+      what: `is one of ${size}`,
+      holds: async () => (await rabbitNodes(host))?.length === size,
+    })),
+    ...on.map((host) => ({
+      host,
+      service: 'atolld',
+      what: 'is well',
+      holds: async () => (await daemonState(host))?.healthy === true,
+    })),
+  ]
+  await Promise.all(
+    parts.map(async (part) => {
+      await untilHolds(lab, part, timeoutMs)
+      progress(`${part.host.name}: ${part.service} ${part.what}`)
+    }),
+  )
+}
+
+/** Something that a service of a host must have come to. */
+interface Part {
+  readonly host: LabHost
+  readonly service: string
+  readonly what: string
+  holds(): Promise<boolean>
+}
+
+async function untilHolds(
+  lab: Lab,
+  { host, service, what, holds }: Part,
+  timeoutMs: number,
+): Promise<void> {
+  const name = `${service} on ${host.name} ${what}`
+  try {
+    await until(name, timeoutMs, async () => ((await holds()) ? true : null), LOOK_AGAIN_MS)
+  } catch (cause) {
+    const lines = (await host.service(service).log()).trimEnd().split('\n').slice(-LINES_SHOWN)
+    const rows = (await labStatus(lab)).map((status) => statusRow(status).join(' | '))
+    const story = [messageOf(cause), ...rows, `the log of ${service} ends:`, ...lines]
+    throw new Error(story.join('\n'), { cause })
+  }
+}
+
+/** Makes it when the engine answers and has none. */
+async function hasSampleImage(host: LabHost): Promise<boolean> {
+  if ((await host.exec(['docker', 'version'])).exitCode !== 0) return false
+  const { exitCode } = await host.exec(['docker', 'image', 'inspect', 'atoll-sample:static'])
+  if (exitCode === 0) return true
+  const made = await host.exec([join(ROOT, 'scripts/make-sample-image')], { timeoutMs: IMAGE_MS })
+  return made.exitCode === 0
+}

@@ -1,0 +1,37 @@
+/** Programs of the machine that the lab is built with, run to their end, and waiting for what they bring about. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { type RunResult, systemRunner } from '../../src/lib/runner.ts'
+
+const LOOK_AGAIN_MS = 50
+
+/** Runs a program and gives back what it says; throws with its own words when it fails. */
+export async function must(
+  argv: readonly string[],
+  options: { readonly timeoutMs?: number; readonly stdin?: string } = {},
+): Promise<string> {
+  const [program = '', ...args] = argv
+  return checked(argv, await systemRunner(program, args, options))
+}
+
+/** What a program said, if it ended well. */
+export function checked(argv: readonly string[], result: RunResult): string {
+  if (result.exitCode === 0) return result.stdout
+  const how = result.stoppedBy ?? `exit ${result.exitCode}`
+  throw new Error(`${argv.join(' ')}: ${how}: ${result.stderr}${result.stdout}`.trimEnd())
+}
+
+/** Resolves with the first value that is not null, looking every `everyMs`; throws `what` when the deadline passes before. */
+export async function until<T>(
+  what: string,
+  timeoutMs: number,
+  look: () => Promise<T | null>,
+  everyMs = LOOK_AGAIN_MS,
+): Promise<T> {
+  const deadline = performance.now() + timeoutMs
+  for (;;) {
+    const value = await look()
+    if (value !== null) return value
+    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs / 1000} s: ${what}`)
+    await delay(everyMs)
+  }
+}
