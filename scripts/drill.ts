@@ -1,0 +1,97 @@
+/** The drills' command line: picks them, makes the lab, prints rows, keeps the raw figures. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { messageOf } from '../src/model/errors.ts'
+import { destroyLab } from '../test/cluster/lab.ts'
+import { DRILL_LAB, drillLab, drills } from '../test/drills/all.ts'
+import { checkConsistency, SCARCE } from '../test/drills/consistency/run.ts'
+import { type DrillRow, runDrill } from '../test/drills/drill.ts'
+import { consistencyText, remarks, table, writtenInto } from '../test/drills/report.ts'
+
+const PAGE = join(import.meta.dirname, '../docs/what-happens-when.md')
+
+const began = performance.now()
+function progress(line: string): void {
+  const seconds = ((performance.now() - began) / 1000).toFixed(1).padStart(6)
+  process.stderr.write(`${seconds} s  ${line}\n`)
+}
+
+const program = new Command('scripts/drill')
+  .description('Failure drills in a lab of three whole hosts.')
+  .argument('<name...>', 'drills, or all, or list')
+  .option('--json <file>', 'write the rows there')
+  .option('--write-docs', 'write the table into docs/what-happens-when.md')
+  .option('--keep', 'leave the lab as it is in the end, and use it again next time')
+  .option('--seed <n>', 'of the consistency check', (text) => Number(text), 1)
+  .option('--seconds <n>', 'of the consistency check', (text) => Number(text), 60)
+  .option('--lab <name>', 'name of the lab', DRILL_LAB)
+  .parse()
+const options = program.opts<{
+  readonly json?: string
+  readonly writeDocs?: true
+  readonly keep?: true
+  readonly lab: string
+  readonly seed: number
+  readonly seconds: number
+}>()
+
+async function main(names: readonly string[]): Promise<number> {
+  if (names.includes('list')) {
+    for (const { name, about } of drills) process.stdout.write(`${name.padEnd(16)} ${about}\n`)
+    process.stdout.write(
+      `${'consistency'.padEnd(16)} many ask and somebody breaks, and the history is checked (not in "all")\n`,
+    )
+    return 0
+  }
+  if (names.includes('consistency')) return await consistency()
+  const unknown = names.filter((name) => name !== 'all' && !drills.some((one) => one.name === name))
+  if (unknown.length > 0)
+    program.error(`there is no drill "${unknown.join(' ')}"; see: scripts/drill list`, {
+      exitCode: 2,
+    })
+  const chosen = drills.filter(({ name }) => names.includes('all') || names.includes(name))
+  const rows: DrillRow[] = []
+  let failed = false
+  try {
+    for (const drill of chosen) {
+      try {
+        const lab = await drillLab(progress, options.lab)
+        progress(`== ${drill.name}`)
+        const row = await runDrill(drill, lab, progress)
+        rows.push(row)
+        for (const remark of remarks(row)) progress(remark)
+      } catch (error) {
+        failed = true
+        progress(`FAILED: ${drill.name} could not be carried out: ${messageOf(error)}`)
+      }
+      if (options.json !== undefined)
+        writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`)
+    }
+  } finally {
+    if (options.keep !== true) await destroyLab(options.lab)
+  }
+  process.stdout.write(`${table(rows)}\n`)
+  if (options.writeDocs === true) {
+    const today = new Date().toISOString().slice(0, 10)
+    writeFileSync(PAGE, writtenInto(readFileSync(PAGE, 'utf8'), drills, rows, today))
+  }
+  return failed || rows.some(({ missed }) => missed.length > 0) ? 1 : 0
+}
+
+/** The randomized run; its history goes to the JSON file. */
+async function consistency(): Promise<number> {
+  const { keep, json } = options
+  const name = `${options.lab}c`
+  try {
+    const lab = await drillLab(progress, name, SCARCE)
+    const { history, ...result } = await checkConsistency(lab, options, progress)
+    if (json !== undefined) writeFileSync(json, JSON.stringify({ ...result, history }, null, 1))
+    process.stdout.write(`${consistencyText(result)}\n`)
+    return result.violations.length === 0 ? 0 : 1
+  } finally {
+    if (keep !== true) await destroyLab(name)
+  }
+}
+
+process.exit(await main(program.args))

@@ -1,0 +1,190 @@
+/** Reads and writes at every host and through a list of all of them, and how long either was not to be had. */
+import {
+  type ApiClient,
+  type ListClient,
+  listClient,
+  readOnce,
+  statusOf,
+  writeOnce,
+} from './api.ts'
+
+const LIST_READ_EVERY_MS = 100
+const LIST_WRITE_EVERY_MS = 200
+const HOST_EVERY_MS = 500
+const READ_MS = 1000
+const WRITE_MS = 3000
+const FAILURES_TOLD = 5
+
+type Kind = 'read' | 'write'
+
+interface Call {
+  readonly at: number
+  readonly endedAt: number
+  readonly ok: boolean
+  /** HTTP status, when there was an answer. */
+  readonly status: number | null
+  readonly stale: boolean
+}
+
+interface Caller {
+  readonly kind: Kind
+  /** Whose API; null: that of whichever host of the list answers. */
+  readonly host: string | null
+  readonly calls: Call[]
+}
+
+export interface ApiLoad {
+  readonly callers: readonly Caller[]
+  /** When nobody called. */
+  readonly pauses: readonly { readonly from: number; readonly to: number }[]
+  /** Stops calling for as long as `work` takes. */
+  paused<T>(work: () => Promise<T>): Promise<T>
+  stop(): Promise<void>
+}
+
+/** Starts the load upon one instance. */
+export function startApiLoad(clients: readonly ApiClient[], instance: string): ApiLoad {
+  const stopping = new AbortController()
+  let pause: PromiseWithResolvers<void> | null = null
+  const callers: Caller[] = []
+  const pauses: { readonly from: number; readonly to: number }[] = []
+  const loops: Promise<void>[] = []
+
+  function start(
+    kind: Kind,
+    host: string | null,
+    everyMs: number,
+    call: () => Promise<void>,
+    isStale: () => boolean,
+  ): void {
+    const caller: Caller = { kind, host, calls: [] }
+    callers.push(caller)
+    const loop = async () => {
+      while (!stopping.signal.aborted) {
+        if (pause !== null) await pause.promise
+        const at = performance.now()
+        const failure: unknown = await call().then(
+          () => null,
+          (error: unknown) => error ?? new Error('failed'),
+        )
+        const endedAt = performance.now()
+        const ok = failure === null
+        caller.calls.push({
+          at,
+          endedAt,
+          ok,
+          status: ok ? 200 : statusOf(failure),
+          stale: ok && isStale(),
+        })
+        await sleep(Math.max(0, everyMs - (performance.now() - at)), stopping.signal)
+      }
+    }
+    loops.push(loop())
+  }
+
+  const reader: ListClient = listClient(clients, READ_MS)
+  const writer: ListClient = listClient(clients, WRITE_MS)
+  const never = () => false
+  start(
+    'read',
+    null,
+    LIST_READ_EVERY_MS,
+    () => reader.send((ec2, signal) => readOnce(ec2, instance, signal)),
+    never,
+  )
+  start(
+    'write',
+    null,
+    LIST_WRITE_EVERY_MS,
+    () => writer.send((ec2, signal) => writeOnce(ec2, instance, 'list', signal)),
+    never,
+  )
+  for (const { host, ec2, asOf } of clients) {
+    start(
+      'read',
+      host,
+      HOST_EVERY_MS,
+      () => readOnce(ec2, instance, AbortSignal.timeout(READ_MS)),
+      () => asOf() !== null,
+    )
+    start(
+      'write',
+      host,
+      HOST_EVERY_MS,
+      () => writeOnce(ec2, instance, host, AbortSignal.timeout(WRITE_MS)),
+      never,
+    )
+  }
+  return {
+    callers,
+    pauses,
+    async paused(work) {
+      const mine = Promise.withResolvers<void>()
+      pause = mine
+      const from = performance.now()
+      try {
+        return await work()
+      } finally {
+        pause = null
+        pauses.push({ from, to: performance.now() })
+        mine.resolve()
+      }
+    },
+    async stop() {
+      stopping.abort()
+      pause?.resolve()
+      await Promise.all(loops)
+    },
+  }
+}
+
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = setTimeout(done, ms)
+    signal.addEventListener('abort', done)
+  })
+}
+
+export interface Gap {
+  readonly ms: number
+  readonly from: number
+  readonly to: number
+  /** What requests came to nothing meanwhile: how long each took and how it ended. */
+  readonly failures: readonly string[]
+}
+
+/** The longest time from `from` on without a good answer, pauses not counted. */
+export function longestGap({ calls }: Caller, { pauses }: ApiLoad, from: number, to: number): Gap {
+  const good = calls.filter((call) => call.ok && call.endedAt >= from && call.endedAt <= to)
+  const moments = [from, ...good.map(({ endedAt }) => endedAt), to]
+  const gaps = moments.slice(1).map((at, index) => {
+    const before = moments[index] ?? at
+    const paused = pauses.reduce(
+      (sum, pause) => sum + Math.max(0, Math.min(at, pause.to) - Math.max(before, pause.from)),
+      0,
+    )
+    return { ms: at - before - paused, from: before, to: at }
+  })
+  const longest = gaps.reduce((a, b) => (b.ms > a.ms ? b : a), { ms: 0, from, to: from })
+  const failures = calls
+    .filter((call) => !call.ok && call.endedAt > longest.from && call.at < longest.to)
+    .map(
+      ({ at, endedAt, status }) => `${status ?? 'no answer'} after ${Math.round(endedAt - at)} ms`,
+    )
+  const most = FAILURES_TOLD
+  const told =
+    failures.length <= most
+      ? failures
+      : [...failures.slice(0, most), `${failures.length - most} more`]
+  return { ...longest, failures: told }
+}
+
+/** The callers of a kind: of the list with `null`, else of one host. */
+export function callersOf(load: ApiLoad, kind: Kind, host: string | null): readonly Caller[] {
+  return load.callers.filter((caller) => caller.kind === kind && caller.host === host)
+}

@@ -1,0 +1,133 @@
+/** The instances that a drill looks at, two on each host, and the probes that run between them. */
+
+import type { Lab } from '../cluster/lab.ts'
+import { OUTSIDE_SERVER } from '../cluster/layout.ts'
+import { until } from '../cluster/run.ts'
+import { describe, type ListClient, launch, terminate } from './api.ts'
+import { containersOf, netnsOf } from './places.ts'
+import { type Prober, startDnsQueries, startPings, startRenewals } from './probes.ts'
+import { readRecords } from './records.ts'
+import { newSeries, type ProbeKind, type Series } from './tally.ts'
+
+const PER_HOST = 2
+const RUNNING_MS = 90_000
+const PING_EVERY_MS = 10
+const DNS_EVERY_MS = 100
+const DHCP_EVERY_MS = 1000
+/** The lab's subnet is the default one. */
+const GATEWAY = '172.31.0.1'
+const ZONE = 'atoll.internal'
+
+interface Member {
+  readonly id: string
+  readonly host: string
+  readonly ip: string
+  readonly mac: string
+}
+
+export interface Fleet {
+  readonly members: readonly Member[]
+  on(host: string): readonly [Member, Member]
+}
+
+/** Two running instances on each host, and nothing else: launches what is missing and terminates what is too much. */
+export async function ensureFleet(lab: Lab, list: ListClient, image: string): Promise<Fleet> {
+  const settle = () =>
+    until('every instance runs', RUNNING_MS, async () => {
+      const all = await describe(list)
+      return all.every((one) => one.State?.Name === 'running') ? all : null
+    })
+  for (let attempt = 0; ; attempt++) {
+    await settle()
+    const { instances = [] } = (await readRecords(lab)) ?? {}
+    const byHost = Map.groupBy(instances, ({ host }) => host)
+    const surplus = lab.hosts.flatMap(({ name }) => (byHost.get(name) ?? []).slice(PER_HOST))
+    const missing = lab.hosts.reduce(
+      (sum, { name }) => sum + Math.max(0, PER_HOST - (byHost.get(name)?.length ?? 0)),
+      0,
+    )
+    if (surplus.length === 0 && missing === 0) return await fleetOf(lab)
+    if (attempt === 5) throw new Error('placement does not give every host two instances')
+    await terminate(
+      list,
+      surplus.map(({ id }) => id),
+    )
+    if (missing > 0) await launch(list, image, missing, `fleet-${Date.now()}`)
+  }
+}
+
+async function fleetOf(lab: Lab): Promise<Fleet> {
+  const records = await readRecords(lab)
+  const nics = new Map(records?.nics.map((nic) => [nic.instance, nic]))
+  const members = (records?.instances ?? []).map(({ id, host }) => {
+    const nic = nics.get(id)
+    if (nic === undefined) throw new Error(`${id} has no NIC`)
+    return { id, host, ip: nic.ip, mac: nic.mac }
+  })
+  return {
+    members,
+    on(host) {
+      const [first, second] = members.filter((one) => one.host === host)
+      if (first === undefined || second === undefined) throw new Error(`${host} has not two`)
+      return [first, second]
+    },
+  }
+}
+
+export interface Probes {
+  readonly series: readonly Series[]
+  /** Starts the probes from instances of this host, anew after it was off. */
+  attach(host: string): Promise<void>
+  /** Ends those that began there. */
+  detach(host: string): void
+  /** Sends no more anywhere. */
+  stop(): void
+  close(): void
+}
+
+/** Probes of a fleet; none run before `attach`. */
+export function createProbes(lab: Lab, fleet: Fleet): Probes {
+  const series: Series[] = []
+  const running = new Map<string, Prober[]>()
+  const add = (kind: ProbeKind, label: string, hosts: readonly string[]): Series => {
+    const one = newSeries(kind, label, hosts)
+    series.push(one)
+    return one
+  }
+
+  async function attach(host: string): Promise<void> {
+    const [from, neighbour] = fleet.on(host)
+    const others = lab.hosts
+      .filter(({ name }) => name !== host)
+      .map(({ name }) => fleet.on(name)[0])
+    const container = (await containersOf(lab, host)).find(({ instance }) => instance === from.id)
+    const place = { ...from, netnsFile: await netnsOf(lab, host, container?.pid ?? 0) }
+    const ping = (label: string, hosts: readonly string[], ip: string) =>
+      startPings(add('packets', `${host} to ${label}`, hosts), PING_EVERY_MS, place, ip)
+    const names = [from, neighbour, ...others].map(({ id, ip }) => ({ name: `${id}.${ZONE}`, ip }))
+    running.set(host, [
+      await ping('its neighbour', [host], neighbour.ip),
+      ...(await Promise.all(others.map((one) => ping(one.host, [host, one.host], one.ip)))),
+      await ping('outside', [host], OUTSIDE_SERVER),
+      await startDnsQueries(add('dns', host, [host]), DNS_EVERY_MS, place, GATEWAY, names),
+      await startRenewals(add('dhcp', host, [host]), DHCP_EVERY_MS, place, GATEWAY),
+    ])
+  }
+
+  const each = (work: (prober: Prober) => void) => {
+    for (const prober of [...running.values()].flat()) work(prober)
+  }
+  return {
+    series,
+    attach,
+    detach(host) {
+      for (const prober of running.get(host) ?? []) prober.close()
+      running.delete(host)
+    },
+    stop: () => each((prober) => prober.stop()),
+    close() {
+      each((prober) => prober.close())
+      running.clear()
+    },
+  }
+}

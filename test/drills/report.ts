@@ -1,0 +1,125 @@
+/** Rows as Markdown: on the terminal, and in the manual's page between its markers. */
+import type { ConsistencyResult } from './consistency/run.ts'
+import type { Drill, DrillRow, Figure } from './drill.ts'
+import type { Loss } from './tally.ts'
+
+const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`
+
+const HEAD = [
+  'drill',
+  'others: packets lost',
+  'DNS',
+  'DHCP',
+  'own: packets lost',
+  'DNS',
+  'DHCP',
+  'API reads: longest gap',
+  'writes',
+  'loss known after',
+  'whole again after',
+  'left over or doubled',
+  'besides',
+]
+
+/** A table of rows. */
+export function table(rows: readonly DrillRow[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+  return [line(HEAD), line(HEAD.map(() => '---')), ...rows.map((row) => line(cells(row)))].join(
+    '\n',
+  )
+}
+
+function cells(row: DrillRow): readonly string[] {
+  const { others, own } = row
+  return [
+    row.name,
+    ...[others.packets, others.dns, others.dhcp].map(lossText),
+    ...[own.packets, own.dns, own.dhcp].map(lossText),
+    seconds(row.readGapMs),
+    seconds(row.writeGapMs),
+    row.knownMs === null ? '–' : seconds(row.knownMs),
+    row.convergedMs === null ? 'never' : seconds(row.convergedMs),
+    row.differences.length === 0 ? 'nothing' : `${row.differences.length}`,
+    row.figures.map(figureText).join('; '),
+  ]
+}
+
+function lossText({ sent, lost, longestMs }: Loss): string {
+  if (sent === 0) return '–'
+  return lost === 0 ? `0 of ${sent}` : `${lost} of ${sent} (${seconds(longestMs)})`
+}
+
+function figureText({ label, value, unit }: Figure): string {
+  const text = unit === 'ms' ? seconds(value) : unit === '%' ? `${value.toFixed(1)} %` : `${value}`
+  return `${label}: ${text}`
+}
+
+/** What a row says besides the table: targets that were missed, notes, and how quiet the machine was. */
+export function remarks({ name, missed, notes, machine }: DrillRow): readonly string[] {
+  const { load, lostBefore, seconds: took } = machine
+  return [
+    ...missed.map((text) => `MISSED: ${name}: ${text}`),
+    ...notes.map((text) => `${name}: ${text}`),
+    `${name}: took ${took} s; load average ${load.toFixed(1)}; lost before the fault: ${lostBefore}`,
+  ]
+}
+
+/** What came of a consistency check. */
+export function consistencyText(result: ConsistencyResult): string {
+  const { seed, seconds: took, faults, requests, looks, violations } = result
+  return [
+    `seed ${seed}, ${took} s, ${looks} looks at all hosts, faults: ${faults.join(', ')}`,
+    Object.entries(requests)
+      .map(([what, count]) => `${count} ${what}`)
+      .join(', '),
+    ...violations.map((text) => `VIOLATION: ${text}`),
+    violations.length === 0 ? 'no violation' : `${violations.length} violations`,
+  ].join('\n')
+}
+
+const BEGIN = '<!-- drills: written by scripts/drill all --write-docs -->'
+const END = '<!-- /drills -->'
+
+/** The page with its table replaced by these rows and their answers. Throws when the markers are not there. */
+export function writtenInto(
+  page: string,
+  drills: readonly Drill[],
+  rows: readonly DrillRow[],
+  when: string,
+): string {
+  const [before, rest] = page.split(BEGIN)
+  const after = rest?.split(END)[1]
+  if (before === undefined || after === undefined)
+    throw new Error(`the page lacks ${BEGIN} … ${END}`)
+  const sections = drills.map((drill) =>
+    section(
+      drill,
+      rows.find(({ name }) => name === drill.name),
+    ),
+  )
+  const text = [`Measured on ${when}.`, table(rows), ...sections].join('\n\n')
+  return `${before}${BEGIN}\n\n${text}\n\n${END}${after}`
+}
+
+function section({ name, about, answer }: Drill, row: DrillRow | undefined): string {
+  const measured = row === undefined ? 'Not measured in this run.' : sentence(row)
+  return `## ${name}\n\n*What is done:* ${about}.\n\n${answer}\n\n${measured} Repeat it: \`scripts/drill ${name}\`.`
+}
+
+function sentence(row: DrillRow): string {
+  const { others, own, missed, convergedMs } = row
+  const lost = (loss: { readonly packets: Loss; readonly dns: Loss; readonly dhcp: Loss }) =>
+    `${loss.packets.lost} packets, ${loss.dns.lost} DNS queries and ${loss.dhcp.lost} renewals`
+  return [
+    `*Measured:* instances that it does not concern lost ${lost(others)}; those that it does lost ${lost(own)}.`,
+    `The longest gap of API reads was ${seconds(row.readGapMs)}, of writes ${seconds(row.writeGapMs)}.`,
+    row.knownMs === null ? '' : `The loss was known after ${seconds(row.knownMs)}.`,
+    convergedMs === null
+      ? 'It did not become whole again.'
+      : `All was whole again ${seconds(convergedMs)} after its end.`,
+    row.figures.length === 0 ? '' : `${row.figures.map(figureText).join('; ')}.`,
+    missed.length === 0 ? '' : `**Missed: ${missed.join('; ')}.**`,
+  ]
+    .filter((text) => text !== '')
+    .join(' ')
+}

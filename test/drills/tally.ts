@@ -1,0 +1,121 @@
+/** What became of probes: each is sent at a moment, and answered or not. */
+import { assertNever } from '../../src/model/errors.ts'
+
+/** A time during which some losses are a host's own and nobody else's. */
+export interface Excuse {
+  readonly host: string
+  /**
+   * `all`: what its instances send and are sent; `services`: what the host answers its instances, DHCP and DNS; `fabric`: what goes
+   * between its instances and those of other hosts.
+   */
+  readonly what: 'all' | 'services' | 'fabric'
+  readonly from: number
+  /** Null while it lasts. */
+  to: number | null
+}
+
+export type ProbeKind = 'packets' | 'dns' | 'dhcp'
+
+/** One series of probes, from an instance to somebody. */
+export interface Series {
+  readonly kind: ProbeKind
+  /** The hosts without which it cannot be answered. */
+  readonly hosts: readonly string[]
+  readonly label: string
+  /** Moments of sending (`performance.now()`), and of answers: NaN where there was none. */
+  readonly sentAt: number[]
+  readonly answeredAt: number[]
+}
+
+export interface Loss {
+  readonly sent: number
+  readonly lost: number
+  /** From the last answered probe to the next answered one, of the worst series, in milliseconds; 0 when nothing was lost. */
+  readonly longestMs: number
+}
+
+/** An empty series. */
+export function newSeries(kind: ProbeKind, label: string, hosts: readonly string[]): Series {
+  return { kind, label, hosts, sentAt: [], answeredAt: [] }
+}
+
+/** The losses of one kind from a moment on, those that are excused apart from those that are not. */
+export function lossesOf(
+  all: readonly Series[],
+  kind: ProbeKind,
+  from: number,
+  excuses: readonly Excuse[],
+): { readonly own: Loss; readonly others: Loss } {
+  const chosen = all.filter((series) => series.kind === kind)
+  const excused = (series: Series, at: number) =>
+    excuses.some(
+      (one) =>
+        series.hosts.includes(one.host) &&
+        concerns(one.what, series) &&
+        at >= one.from &&
+        at <= (one.to ?? Number.POSITIVE_INFINITY),
+    )
+  return {
+    own: sum(chosen.map((series) => lossOf(series, (at) => at >= from && excused(series, at)))),
+    others: sum(chosen.map((series) => lossOf(series, (at) => at >= from && !excused(series, at)))),
+  }
+}
+
+function concerns(what: Excuse['what'], { kind, hosts }: Series): boolean {
+  switch (what) {
+    case 'all':
+      return true
+    case 'services':
+      return kind !== 'packets'
+    case 'fabric':
+      return hosts.length > 1
+    default:
+      return assertNever(what)
+  }
+}
+
+function lossOf({ sentAt, answeredAt }: Series, counts: (at: number) => boolean): Loss {
+  let [sent, lost, longestMs] = [0, 0, 0]
+  let lastAnswered: number | null = null
+  let lostSince: number | null = null
+  for (const [index, at] of sentAt.entries()) {
+    const answered = !Number.isNaN(answeredAt[index] ?? Number.NaN)
+    if (counts(at)) {
+      sent += 1
+      if (!answered) {
+        lost += 1
+        lostSince ??= lastAnswered ?? at
+        longestMs = Math.max(longestMs, at - lostSince)
+      }
+    }
+    if (!answered) continue
+    if (lostSince !== null) longestMs = Math.max(longestMs, at - lostSince)
+    lostSince = null
+    lastAnswered = at
+  }
+  return { sent, lost, longestMs }
+}
+
+function sum(losses: readonly Loss[]): Loss {
+  return losses.reduce(
+    (a, b) => ({
+      sent: a.sent + b.sent,
+      lost: a.lost + b.lost,
+      longestMs: Math.max(a.longestMs, b.longestMs),
+    }),
+    { sent: 0, lost: 0, longestMs: 0 },
+  )
+}
+
+/** For each series that lost something, how much and when: what a reader of a missed target wants to know. */
+export function lossLines(all: readonly Series[], zero: number): readonly string[] {
+  return all.flatMap(({ kind, label, sentAt, answeredAt }) => {
+    const lost = sentAt.filter((_, index) => Number.isNaN(answeredAt[index] ?? Number.NaN))
+    const [first] = lost
+    if (first === undefined) return []
+    const seconds = (at: number) => `${((at - zero) / 1000).toFixed(2)} s`
+    return [
+      `${kind} ${label}: ${lost.length} of ${sentAt.length} lost, from ${seconds(first)} to ${seconds(lost.at(-1) ?? first)}`,
+    ]
+  })
+}

@@ -1,0 +1,51 @@
+/**
+ * The failure drills, in a lab of three whole hosts: nobody but the instances of the broken host loses anything, and everything is
+ * whole again by itself. The short set takes about four minutes; with ATOLL_LONG=1 all of them run (`scripts/test long`).
+ */
+import { afterAll, afterEach, expect, it, onTestFinished } from 'vitest'
+import { destroyLab } from '../cluster/lab.ts'
+import { drillLab, drills } from '../drills/all.ts'
+import { checkConsistency, SCARCE } from '../drills/consistency/run.ts'
+import { runDrill } from '../drills/drill.ts'
+import { consistencyText, remarks, table } from '../drills/report.ts'
+
+const NAME = 'drilltest'
+const SHORT: readonly string[] = ['host-loss', 'agent-kill', 'bus-all-loss']
+const LAB_MS = 240_000
+const DRILL_MS = 420_000
+const CONSISTENCY_SECONDS = 60
+const CONSISTENCY_LAB = 'consistencytest'
+const isLong = process.env['ATOLL_LONG'] === '1'
+
+const said: string[] = []
+const progress = (line: string) => said.push(line)
+
+afterEach(() => {
+  said.length = 0
+})
+afterAll(() => destroyLab(NAME), LAB_MS)
+
+it.each(drills.filter(({ name }) => isLong || SHORT.includes(name)))(
+  '$name',
+  async (drill) => {
+    const lab = await drillLab(progress, NAME)
+    const row = await runDrill(drill, lab, progress)
+    process.stdout.write(`${table([row])}\n${remarks(row).join('\n')}\n`)
+    expect(row.missed, said.join('\n')).toEqual([])
+  },
+  DRILL_MS,
+)
+
+it.runIf(isLong)(
+  'a random history is one that a cloud may have',
+  async () => {
+    await destroyLab(NAME)
+    const lab = await drillLab(progress, CONSISTENCY_LAB, SCARCE)
+    onTestFinished(() => destroyLab(CONSISTENCY_LAB), LAB_MS)
+    const seed = Date.now() % 100_000
+    const result = await checkConsistency(lab, { seed, seconds: CONSISTENCY_SECONDS }, progress)
+    process.stdout.write(`${consistencyText(result)}\n`)
+    expect(result.violations, said.join('\n')).toEqual([])
+  },
+  DRILL_MS,
+)
