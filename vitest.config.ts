@@ -1,4 +1,5 @@
-import { defineConfig } from 'vitest/config'
+import { configDefaults, defineConfig } from 'vitest/config'
+import { isLong, LONG_FILES } from './test/long-files.ts'
 
 export default defineConfig({
   test: {
@@ -10,6 +11,7 @@ export default defineConfig({
         test: {
           name: 'lab',
           include: ['test/lab/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, ...(isLong ? [] : Object.keys(LONG_FILES))],
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,

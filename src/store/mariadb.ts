@@ -12,6 +12,7 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import {
+  type CreateTableNode,
   type Dialect,
   type Kysely,
   MysqlAdapter,
@@ -31,9 +32,9 @@ import type { Store } from './store.ts'
 
 const DEFAULT_PORT = 3306
 /** A migration that holds the lock for longer has died; one that has not will find its statements safe to repeat. */
-const MIGRATION_LOCK_MS = 60_000
+const MIGRATION_LOCK_MS = 30_000
 /** How long a host waits for another one's migration. */
-const MIGRATION_PATIENCE_MS = 90_000
+const MIGRATION_PATIENCE_MS = 60_000
 const MIGRATION_PAUSE_MS = 100
 
 /** How to reach the records, as in the settings. */
@@ -85,8 +86,19 @@ function mariadbDialect(access: Access, nodes: readonly Node[], log: Log): Diale
   return {
     createDriver: () => new MariadbDriver({ access, nodes, clock: systemClock, log }),
     createAdapter: () => new MariadbAdapter(),
-    createQueryCompiler: () => new MysqlQueryCompiler(),
+    createQueryCompiler: () => new MariadbQueryCompiler(),
     createIntrospector: (db) => new MysqlIntrospector(db),
+  }
+}
+
+/**
+ * Says of every table how its text is kept and compared. The database's default would depend on when a session began to use
+ * it, and so differ between the nodes that repeat the statement.
+ */
+class MariadbQueryCompiler extends MysqlQueryCompiler {
+  protected override visitCreateTable(node: CreateTableNode): void {
+    super.visitCreateTable(node)
+    this.append(' engine = InnoDB character set utf8mb4 collate utf8mb4_nopad_bin')
   }
 }
 
@@ -131,7 +143,6 @@ class MariadbAdapter extends MysqlAdapter {
   readonly #held = new WeakMap<object, number>()
 
   override async acquireMigrationLock(db: Kysely<LockTable>, options: LockOptions): Promise<void> {
-    await compareByBytes(db)
     const giveUpMs = performance.now() + MIGRATION_PATIENCE_MS
     while (!(await this.#tryLock(db, options))) {
       if (performance.now() > giveUpMs)
@@ -166,14 +177,4 @@ class MariadbAdapter extends MysqlAdapter {
     if (numUpdatedRows === 1n) this.#held.set(db, untilSeconds)
     return numUpdatedRows === 1n
   }
-}
-
-/** Tables take their collation from the database; statements like this one make the whole cluster wait, so it is not repeated. */
-async function compareByBytes(db: Kysely<LockTable>): Promise<void> {
-  const { rows } = await sql<{ readonly collation: string }>`
-    select default_collation_name as collation from information_schema.schemata where schema_name = database()`.execute(
-    db,
-  )
-  if (rows[0]?.collation === 'utf8mb4_nopad_bin') return
-  await sql`alter database character set utf8mb4 collate utf8mb4_nopad_bin`.execute(db)
 }

@@ -52,7 +52,7 @@ interface InstanceQuery {
 }
 
 /** The hosts whose part of the records changed, and where to go on from next time. */
-export interface ChangedHosts {
+interface ChangedHosts {
   readonly hosts: readonly Host[]
   /** By the store's clock, in milliseconds since the epoch. */
   readonly nowMs: number

@@ -8,7 +8,8 @@ import { until } from './run.ts'
 import { labStatus, statusRow } from './status.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
-const ENGINE_MS = 120_000
+/** Half a minute on an idle machine of two cores; a busy one may take as long as it needs. */
+const ENGINE_MS = 240_000
 const IMAGE_MS = 60_000
 const LINES_SHOWN = 15
 /** To look costs what is waited for some of the processor. */

@@ -11,7 +11,7 @@ import { AtollError, refused } from '../../src/model/errors.ts'
 import { formatId, type HostName } from '../../src/model/ids.ts'
 
 /** One end of a bus: its host's bells and questions arrive there. */
-export interface BusEnd {
+interface BusEnd {
   readonly bus: Bus
   readonly host: HostName
 }

@@ -1,5 +1,6 @@
 /** All drills, in the order in which `scripts/drill all` runs them, and the lab that they run in. */
 import { rm } from 'node:fs/promises'
+import { galeraState } from '../cluster/engines.ts'
 import { createLab, type Lab } from '../cluster/lab.ts'
 import { untilReady } from '../cluster/ready.ts'
 import { agentKill, clockJump, diskFull, dockerdRestart } from './daemons.ts'
@@ -39,6 +40,10 @@ export async function drillLab(
 ): Promise<Lab> {
   const lab = await createLab({ name, hosts: HOSTS, diskMiB: DISK_MIB, progress, config })
   await mend(lab)
+  // One that was voted out stays out until it is started anew; the drill in which it happened has said so.
+  for (const host of lab.hosts)
+    if (host.hasEngines && (await galeraState(host))?.state === 'Inconsistent')
+      await host.service('mariadb').crash()
   await untilReady(lab, { progress })
   await shareSampleImage(lab)
   return lab

@@ -65,7 +65,7 @@ export const busAllLoss: Drill = {
   about: 'all RabbitMQ nodes are killed, and come back after a while',
   answer:
     'Hosts no longer wake each other: what is asked for is found at the next look at the records, every ten seconds. Everything works, and launches take so much longer. Questions between hosts, such as console output, get no answer until a broker is back.',
-  holdsApi: true,
+  holdsApi: false,
   async run(context) {
     const { lab, fault, healed, progress } = context
     const nodes = lab.hosts.filter(({ hasEngines }) => hasEngines)

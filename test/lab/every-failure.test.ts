@@ -2,8 +2,8 @@
  * One host whose k-th call fails, for every k: of the host port, of the workload driver, of the records, before it did anything or
  * after it did all. After each failure the passes that follow make everything as it was asked, and in the end nothing is left.
  */
-import type { Socket } from 'node:dgram'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { LinkSocket } from '../../src/host/host.ts'
 import { type InstanceId, parseId } from '../../src/model/ids.ts'
 import type { Store } from '../../src/store/store.ts'
 import { type Watch, watchCalls } from '../kit/every-failure.ts'
@@ -31,8 +31,8 @@ beforeAll(async () => {
     host: (port) =>
       host.over(port, {
         lost: (result) => {
-          if (typeof result === 'object' && result !== null && 'close' in result)
-            (result as Socket).close()
+          if (typeof result === 'object' && result !== null && 'socket' in result)
+            (result as LinkSocket).socket.close()
         },
       }),
     driver: (port) => driver.over(port, { methods: ['list', 'run'] }),

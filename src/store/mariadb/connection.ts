@@ -74,7 +74,8 @@ export async function openConnection(
     password: access.password,
     database: access.database,
     ...(access.ssl === undefined ? {} : { ssl: access.ssl }),
-    connectTimeout: LOOK_TIMEOUT_MS,
+    // Only a backstop: the signal comes first.
+    connectTimeout: STATEMENT_LIMIT_MS,
     flags: ['-LOCAL_FILES'],
     charset: 'utf8mb4',
     // The house's values are text and numbers; the escaping of anything else would be a surprise.
@@ -237,7 +238,7 @@ export class MariadbConnection implements DatabaseConnection {
         })
       })
     } catch (error) {
-      throw this.#classified(error, sql)
+      throw await this.#classified(error, sql)
     } finally {
       this.#failPending = undefined
       stopDoubting()
@@ -263,11 +264,12 @@ export class MariadbConnection implements DatabaseConnection {
     }
   }
 
-  #classified(error: unknown, sql: string): EngineError {
+  async #classified(error: unknown, sql: string): Promise<EngineError> {
     if (error instanceof EngineError) return this.#remember(error)
     const diagnosis = diagnose(error, sql)
     if (diagnosis.nodeIsUnwell) this.#nodes.leave(this.node, diagnosis.error)
     if (diagnosis.error.trouble === 'lost') this.destroy(error)
+    if (diagnosis.nodeIsDoubtful) await this.#nodes.check(this.node)
     return this.#remember(diagnosis.error)
   }
 

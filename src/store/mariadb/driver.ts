@@ -9,7 +9,7 @@ import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import { unavailable } from '../../model/errors.ts'
 import { type Access, type MariadbConnection, openConnection } from './connection.ts'
-import { LOOK_TIMEOUT_MS, type Node, Nodes } from './nodes.ts'
+import { LOOK_TIMEOUT_MS, type Node, Nodes, withinTime } from './nodes.ts'
 
 /** Connections of one store, and so of one host. */
 const CONNECTIONS_LIMIT = 8
@@ -101,17 +101,22 @@ export class MariadbDriver implements Driver {
       const idle = this.#takeIdle(node)
       if (idle !== undefined) return idle
       try {
-        const signal = AbortSignal.any([AbortSignal.timeout(LOOK_TIMEOUT_MS), this.#closing.signal])
-        const connection = await openConnection(this.#access, node, this.#nodes, signal)
-        this.#open.add(connection)
-        await connection.settle()
-        return connection
+        return await withinTime(LOOK_TIMEOUT_MS, this.#closing.signal, node, this.#openSettled)
       } catch (error) {
         if (this.#closing.signal.aborted) throw unavailable('The record store is closed.', error)
         // This closes the connection too, if there is one by now.
         this.#nodes.leave(node, error)
       }
     }
+  }
+
+  readonly #openSettled = async (node: Node, signal: AbortSignal): Promise<MariadbConnection> => {
+    const connection = await openConnection(this.#access, node, this.#nodes, signal)
+    this.#open.add(connection)
+    const giveUp = () => this.#discard(connection, signal.reason)
+    signal.addEventListener('abort', giveUp, { once: true })
+    await connection.settle()
+    return connection
   }
 
   /** The one that was used last, so that those beyond the need grow old. */

@@ -41,11 +41,16 @@ const NODE_IS_UNWELL: ReadonlySet<number> = new Set([
 /** Below are failures of the server's own files (EE_DISKFULL and the like). */
 const FIRST_SERVER_ERRNO = 1000
 
+/** ER_LOCK_WAIT_TIMEOUT */
+const LOCK_WAIT_TIMEOUT = 1205
+
 /** What is known of an error that the driver gave. */
 export interface Diagnosis {
   readonly error: EngineError
   /** The node says that it cannot serve anybody. */
   readonly nodeIsUnwell: boolean
+  /** The error is also what a node says that has fallen out of its cluster: it had better be looked at. */
+  readonly nodeIsDoubtful: boolean
 }
 
 /** Classifies what the driver threw for a statement. */
@@ -55,13 +60,25 @@ export function diagnose(error: unknown, sql: string): Diagnosis {
   // Numbers of the server are positive; those of the operating system are negative.
   if (typeof errno === 'number' && errno > 0) {
     if (NODE_IS_UNWELL.has(errno) || errno < FIRST_SERVER_ERRNO)
-      return { error: new EngineError('lost', error, detail), nodeIsUnwell: true }
+      return {
+        error: new EngineError('lost', error, detail),
+        nodeIsUnwell: true,
+        nodeIsDoubtful: false,
+      }
     const trouble = TROUBLE_OF_ERRNO.get(errno) ?? 'misuse'
-    return { error: new EngineError(trouble, error, detail), nodeIsUnwell: false }
+    return {
+      error: new EngineError(trouble, error, detail),
+      nodeIsUnwell: false,
+      nodeIsDoubtful: errno === LOCK_WAIT_TIMEOUT,
+    }
   }
   // Without a number it came from the network or the protocol, after which the driver closes the connection.
   const trouble = fatal === true ? 'lost' : 'misuse'
-  return { error: new EngineError(trouble, error, detail), nodeIsUnwell: false }
+  return {
+    error: new EngineError(trouble, error, detail),
+    nodeIsUnwell: false,
+    nodeIsDoubtful: false,
+  }
 }
 
 /** Of a statement in a log. */

@@ -11,9 +11,12 @@ import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import { unavailable } from '../../model/errors.ts'
 import { EngineError } from '../dialects.ts'
+import { patience } from './patience.ts'
 
-/** A look that takes longer has failed. */
+/** A look that takes longer has failed, where somebody waits for it... */
 export const LOOK_TIMEOUT_MS = 600
+/** ...and where nobody does, because the node is away already. */
+const WATCH_TIMEOUT_MS = 3000
 /** The pause between two looks at a node that is away: it doubles from the first to the last. */
 const FIRST_PAUSE_MS = 100
 const LAST_PAUSE_MS = 1000
@@ -131,16 +134,16 @@ export class Nodes {
     return this.#entries.find(({ state }) => state.kind !== 'away')
   }
 
-  #lookAt(entry: Entry): Promise<'well' | 'away'> {
-    entry.looking ??= this.#lookOnce(entry).finally(() => {
+  #lookAt(entry: Entry, limitMs = LOOK_TIMEOUT_MS): Promise<'well' | 'away'> {
+    entry.looking ??= this.#lookOnce(entry, limitMs).finally(() => {
       entry.looking = undefined
     })
     return entry.looking
   }
 
-  async #lookOnce(entry: Entry): Promise<'well' | 'away'> {
+  async #lookOnce(entry: Entry, limitMs: number): Promise<'well' | 'away'> {
     try {
-      await withinTime(this.#look, entry.node, this.#closing.signal)
+      await withinTime(limitMs, this.#closing.signal, entry.node, this.#look)
       return 'well'
     } catch (error) {
       this.#setAway(entry, error)
@@ -185,7 +188,7 @@ export class Nodes {
       await this.#clock.sleep(pauseMs, this.#closing.signal).catch(() => {})
       if (this.#closing.signal.aborted) return
       pauseMs = Math.min(LAST_PAUSE_MS, pauseMs * 2)
-      const found = await this.#lookAt(entry)
+      const found = await this.#lookAt(entry, WATCH_TIMEOUT_MS)
       const nowMs = this.#clock.monotonic()
       wellSinceMs = found === 'well' ? (wellSinceMs ?? nowMs) : undefined
       if (wellSinceMs === undefined) continue
@@ -207,8 +210,13 @@ function isThere(value: unknown): boolean {
   return value !== undefined
 }
 
-/** A look that ends in time, whatever the one who looks does with the signal. */
-async function withinTime(look: Look, node: Node, closing: AbortSignal): Promise<void> {
+/** Something about a node that ends in time, whatever it does with the signal. Rejects with `unavailable` when it did not. */
+export async function withinTime<T>(
+  limitMs: number,
+  closing: AbortSignal,
+  node: Node,
+  work: (node: Node, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const over = new AbortController()
   const late = Promise.withResolvers<never>()
   const giveUp = (reason: unknown) => {
@@ -216,15 +224,14 @@ async function withinTime(look: Look, node: Node, closing: AbortSignal): Promise
     late.reject(reason)
   }
   const close = () => giveUp(closing.reason)
-  const tooLate = () =>
-    giveUp(unavailable(`${nameOf(node)} did not answer within ${LOOK_TIMEOUT_MS} ms.`))
-  // If it was this process that stood still, the answer is here already and is read before the immediate comes.
-  const timer = setTimeout(() => setImmediate(tooLate), LOOK_TIMEOUT_MS)
+  const stop = patience(limitMs, () =>
+    giveUp(unavailable(`${nameOf(node)} did not answer within ${limitMs} ms.`)),
+  )
   closing.addEventListener('abort', close, { once: true })
   try {
-    await Promise.race([look(node, over.signal), late.promise])
+    return await Promise.race([work(node, over.signal), late.promise])
   } finally {
-    clearTimeout(timer)
+    stop()
     closing.removeEventListener('abort', close)
   }
 }

@@ -1,0 +1,122 @@
+/**
+ * A process with some simulated hosts, told over its IPC channel what to do: one request, one reply, in order.
+ *
+ * It is a program of its own, which `neighbourhood.ts` starts.
+ */
+import type { Log } from '../../../src/lib/log.ts'
+import { messageOf } from '../../../src/model/errors.ts'
+import { type ScalePlace, type SimulatedHost, startSimulatedHost } from './host.ts'
+import { type Launched, registerSample, storm, stream } from './launches.ts'
+
+/** Hosts that start at the same time. */
+const STARTING = 20
+
+/** What can be asked of the process, and its answers. */
+export interface Requests {
+  readonly start: {
+    readonly ask: { readonly place: ScalePlace; readonly from: number; readonly count: number }
+    readonly answer: null
+  }
+  readonly figures: { readonly ask: null; readonly answer: Figures }
+  readonly register: { readonly ask: null; readonly answer: string }
+  readonly storm: {
+    readonly ask: { readonly image: string; readonly count: number; readonly width: number }
+    readonly answer: Launched
+  }
+  readonly stream: {
+    readonly ask: { readonly image: string; readonly perSecond: number; readonly seconds: number }
+    readonly answer: Launched
+  }
+  readonly stop: { readonly ask: null; readonly answer: null }
+}
+
+/** The state of the process and its hosts. */
+export interface Figures {
+  readonly rssBytes: number
+  /** After a collection. */
+  readonly heapBytes: number
+  readonly cpuMs: number
+  /** Bells to other hosts that its hosts have sent. */
+  readonly bells: number
+  /** Hosts that hold their lease as far as they know. */
+  readonly held: number
+  readonly passes: number
+  /** How often something was worth a warning, by its message. */
+  readonly warnings: Readonly<Record<string, number>>
+}
+
+const hosts: SimulatedHost[] = []
+const warnings: Record<string, number> = {}
+
+const countingLog: Log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: count,
+  error: count,
+  child: () => countingLog,
+}
+
+function count(fields: object, message: string): void {
+  const line = 'error' in fields ? `${message}: ${messageOf(fields.error)}` : message
+  warnings[line] = (warnings[line] ?? 0) + 1
+}
+
+type Answers = {
+  readonly [K in keyof Requests]: (ask: Requests[K]['ask']) => Promise<Requests[K]['answer']>
+}
+
+const answers: Answers = {
+  async start({ place, from, count: size }) {
+    let next = 0
+    const work = async () => {
+      while (next < size) {
+        const number = from + next++
+        hosts.push(await startSimulatedHost(place, number, countingLog))
+      }
+    }
+    await Promise.all(Array.from({ length: STARTING }, work))
+    return null
+  },
+  async figures() {
+    globalThis.gc?.()
+    const { rss, heapUsed } = process.memoryUsage()
+    const { user, system } = process.cpuUsage()
+    const bells = await Promise.all(hosts.map((host) => host.bells()))
+    return {
+      rssBytes: rss,
+      heapBytes: heapUsed,
+      cpuMs: (user + system) / 1000,
+      bells: bells.reduce((sum, one) => sum + one, 0),
+      held: hosts.filter((host) => host.held()).length,
+      passes: hosts.reduce((sum, host) => sum + host.agent.status().passes, 0),
+      warnings,
+    }
+  },
+  async register() {
+    const [first] = apis()
+    if (first === undefined) throw new RangeError('there is no host')
+    return await registerSample(first)
+  },
+  storm: ({ image, count: size, width }) => storm(apis(), image, size, width),
+  stream: ({ image, perSecond, seconds }) => stream(apis(), image, perSecond, seconds),
+  async stop() {
+    await Promise.all(hosts.map((host) => host.close()))
+    return null
+  },
+}
+
+function apis() {
+  return hosts.map(({ api }) => api)
+}
+
+async function answer(message: unknown): Promise<void> {
+  const { kind, ask } = message as { readonly kind: keyof Requests; readonly ask: never }
+  try {
+    process.send?.({ answer: await answers[kind](ask) })
+  } catch (error) {
+    process.send?.({ failed: messageOf(error) })
+  }
+}
+
+process.on('message', (message) => void answer(message))
+process.on('disconnect', () => process.exit(0))

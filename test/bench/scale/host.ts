@@ -1,0 +1,132 @@
+/** One simulated host: the daemon's own records, bus, agent and lease, put together as `main.ts` does, over a machine that is none. */
+import { randomBytes } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Agent, startAgent } from '../../../src/agent/agent.ts'
+import { startLease } from '../../../src/agent/lease.ts'
+import { createLedger } from '../../../src/agent/ledger.ts'
+import type { ApiParts } from '../../../src/api/action.ts'
+import { configSchema } from '../../../src/config.ts'
+import { openBus, openRecords } from '../../../src/engines.ts'
+import { systemClock } from '../../../src/lib/clock.ts'
+import type { Log } from '../../../src/lib/log.ts'
+import { createMetrics } from '../../../src/lib/metrics.ts'
+import { createFakeMachine } from './machine.ts'
+
+/** As `main.ts` sets them for a cluster. */
+const CLUSTER_LEASE = { leaseMs: 4_000, renewMs: 1_000 }
+/** What each offers to placement: enough for every launch of a benchmark, on ten hosts as on a thousand. */
+const VCPUS = 256
+const MEMORY_MIB = 1_048_576
+
+const BELLS_SENT = /^atoll_bus_bells_total\{result="sent"\} (\d+)$/m
+
+/** Where the engines are, and a directory for what the hosts keep. */
+export interface ScalePlace {
+  readonly directory: string
+  readonly mariadb: string
+  readonly database: string
+  readonly mariadbUser: string
+  readonly rabbit: string
+  readonly rabbitUser: string
+}
+
+/** Files in the place's directory. */
+export const SECRETS = { cluster: 'secret', mariadb: 'mariadb-password', rabbit: 'rabbit-password' }
+
+export interface SimulatedHost {
+  readonly agent: Agent
+  /** Bells to other hosts that it has sent. */
+  bells(): Promise<number>
+  /** Whether it holds its lease, as it knows. */
+  held(): boolean
+  /** What API actions on this host work with. */
+  readonly api: ApiParts
+  close(): Promise<void>
+}
+
+/** Starts the `number`-th host; it announces itself when the engines answer. */
+export async function startSimulatedHost(
+  place: ScalePlace,
+  number: number,
+  log: Log,
+): Promise<SimulatedHost> {
+  const config = configOf(place, number)
+  await mkdir(config.stateDir, { recursive: true })
+  const clock = systemClock
+  const metrics = createMetrics()
+  const endpoint = `127.0.0.1:${config.api.port}`
+  const records = await openRecords({ config, clock, log }, endpoint)
+  const { bus } = await openBus({ config, clock, log }, metrics)
+  const { store } = records
+  const waker: { agent?: Agent } = {}
+  const wake = () => waker.agent?.wake()
+  const agent = startAgent(
+    {
+      store,
+      bus,
+      ledger: createLedger({ file: join(config.stateDir, 'ledger.json'), log }),
+      services: [createFakeMachine(wake)],
+      onRecordsChanged: records.changed,
+      clock,
+      log,
+      metrics,
+    },
+    {
+      host: config.host.name,
+      intervalMs: config.agent.intervalSeconds * 1000,
+      resyncMs: config.agent.resyncSeconds * 1000,
+    },
+  )
+  waker.agent = agent
+  const { name, zone } = config.host
+  const self = { name, zone, version: 'bench', vcpus: VCPUS, memoryMiB: MEMORY_MIB }
+  const lease = startLease(
+    { store, bus, clock, log, metrics, random: Math.random },
+    { self: { ...self, fabricAddress: config.fabric.address }, ...CLUSTER_LEASE, onHeld: wake },
+  )
+  const settings = {
+    host: name,
+    region: config.host.region,
+    dnsZone: config.dns.zone,
+    endpoint,
+    maxInstancesPerLaunch: config.api.maxInstancesPerLaunch,
+  }
+  return {
+    agent,
+    held: lease.held,
+    bells: async () => Number(BELLS_SENT.exec(await metrics.render())?.[1] ?? 0),
+    api: { store: records.informed, bus, clock, random: randomBytes, settings },
+    async close() {
+      await lease.close()
+      await agent.close()
+      await bus.close()
+      await records.close()
+    },
+  }
+}
+
+function configOf(place: ScalePlace, number: number) {
+  const name = `h${String(number).padStart(4, '0')}`
+  const { directory } = place
+  return configSchema.parse({
+    host: { name },
+    stateDir: join(directory, name),
+    runtimeDir: join(directory, name),
+    cluster: { secretFile: join(directory, SECRETS.cluster) },
+    store: {
+      kind: 'mariadb',
+      nodes: [place.mariadb],
+      database: place.database,
+      user: place.mariadbUser,
+      passwordFile: join(directory, SECRETS.mariadb),
+    },
+    bus: {
+      kind: 'rabbitmq',
+      nodes: [place.rabbit],
+      user: place.rabbitUser,
+      passwordFile: join(directory, SECRETS.rabbit),
+    },
+    fabric: { address: `10.64.${number >> 8}.${number & 255}` },
+  })
+}

@@ -1,0 +1,128 @@
+/**
+ * Load for the API: launches through the daemon's own RunInstances, on several hosts in turn, as the API server would call it. A launch
+ * that is answered with 503 is asked for again as the AWS SDKs do: with the same client token, three times in all.
+ * https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+ */
+import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Action, ApiParts } from '../../../src/api/action.ts'
+import { registerImage } from '../../../src/api/actions/images.ts'
+import { runInstances } from '../../../src/api/actions/launch.ts'
+import { silentLog } from '../../../src/lib/log.ts'
+import { AtollError, messageOf } from '../../../src/model/errors.ts'
+import { parseAccountId } from '../../../src/model/ids.ts'
+
+/** The account that every cloud begins with. */
+const ACCOUNT = '000000000001'
+const TYPE = 'at1.small'
+const ATTEMPTS = 3
+const FIRST_PAUSE_MS = 100
+/** As the API server's. */
+const DEADLINE_MS = 30_000
+
+/** What was launched, and how. */
+export interface Launched {
+  readonly seconds: number
+  /** From the call to the answer of each that succeeded. */
+  readonly ms: readonly number[]
+  /** Attempts that were answered with 503 and made again. */
+  readonly repeats: number
+  /** Messages of those that failed. */
+  readonly failures: readonly string[]
+}
+
+/** Launches `count` instances one by one, `width` at a time, as fast as it goes. */
+export async function storm(
+  hosts: readonly ApiParts[],
+  image: string,
+  count: number,
+  width: number,
+): Promise<Launched> {
+  const tally = createTally(hosts, image)
+  const began = performance.now()
+  let next = 0
+  const work = async () => {
+    while (next < count) await tally.launch(next++)
+  }
+  await Promise.all(Array.from({ length: width }, work))
+  return tally.sum(performance.now() - began)
+}
+
+/** Launches `perSecond` instances a second, whatever they take. */
+export async function stream(
+  hosts: readonly ApiParts[],
+  image: string,
+  perSecond: number,
+  seconds: number,
+): Promise<Launched> {
+  const tally = createTally(hosts, image)
+  const began = performance.now()
+  const under: Promise<void>[] = []
+  for (let index = 0; index < perSecond * seconds; index += 1) {
+    await delay(Math.max(0, began + (index * 1000) / perSecond - performance.now()))
+    under.push(tally.launch(index))
+  }
+  await Promise.all(under)
+  return tally.sum(performance.now() - began)
+}
+
+/** Registers an image and gives its id. */
+export async function registerSample(host: ApiParts): Promise<string> {
+  const input = { Name: `sample-${randomUUID()}`, ImageLocation: 'docker://sample:latest' }
+  const registered = await again(
+    () => call(host, registerImage, input),
+    () => undefined,
+  )
+  return (registered as { readonly ImageId: string }).ImageId
+}
+
+/** What `work` gives, made again when it is answered with 503; `repeated` hears of each time. */
+async function again<T>(work: () => Promise<T>, repeated: () => void, tries = 1): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    const isAway = error instanceof AtollError && error.kind === 'unavailable'
+    if (!isAway || tries === ATTEMPTS) throw error
+    repeated()
+    await delay(Math.random() * FIRST_PAUSE_MS * 2 ** tries)
+    return await again(work, repeated, tries + 1)
+  }
+}
+
+function createTally(hosts: readonly ApiParts[], image: string) {
+  const ms: number[] = []
+  const failures: string[] = []
+  let repeats = 0
+  const repeated = () => {
+    repeats += 1
+  }
+  return {
+    async launch(index: number): Promise<void> {
+      const host = hosts[index % hosts.length]
+      if (host === undefined) throw new RangeError('there is no host to ask')
+      const began = performance.now()
+      try {
+        const asked = { ImageId: image, InstanceType: TYPE, MinCount: 1, MaxCount: 1 }
+        const input = { ...asked, ClientToken: randomUUID() }
+        await again(() => call(host, runInstances, input), repeated)
+        ms.push(performance.now() - began)
+      } catch (error) {
+        failures.push(messageOf(error))
+      }
+    },
+    sum: (tookMs: number): Launched => ({ seconds: tookMs / 1000, ms, repeats, failures }),
+  }
+}
+
+async function call(parts: ApiParts, action: Action, input: object): Promise<object> {
+  const account = parseAccountId(ACCOUNT)
+  if (account === undefined) throw new RangeError('the account is malformed')
+  return await action.run({
+    input: { ...input },
+    caller: { account, user: 'admin', accessKey: 'AKIDEXAMPLE' },
+    requestId: 'bench',
+    parts,
+    log: silentLog,
+    signal: AbortSignal.timeout(DEADLINE_MS),
+  })
+}

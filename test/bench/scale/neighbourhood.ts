@@ -1,0 +1,52 @@
+/** A process with simulated hosts (`crowd.ts`), as its owner sees it. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import type { Requests } from './crowd.ts'
+
+const HEAP_LIMIT_MB = 8192
+
+export interface Neighbourhood {
+  /** One request at a time. Rejects when the process says no or ends. */
+  ask<K extends keyof Requests>(kind: K, ask: Requests[K]['ask']): Promise<Requests[K]['answer']>
+  /** Ends it at once. */
+  end(): Promise<void>
+}
+
+/** Starts the process; it dies with this one. */
+export function startNeighbourhood(options: readonly string[] = []): Neighbourhood {
+  const child = fork(join(import.meta.dirname, 'crowd.ts'), [], {
+    execArgv: ['--expose-gc', `--max-old-space-size=${HEAP_LIMIT_MB}`, ...options],
+  })
+  return {
+    async ask(kind, ask) {
+      child.send({ kind, ask })
+      const reply = await replyOf(child, kind)
+      if ('failed' in reply) throw new Error(`${kind}: ${reply.failed}`)
+      return reply.answer as Requests[typeof kind]['answer']
+    },
+    async end() {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      const gone = once(child, 'exit')
+      child.kill('SIGKILL')
+      await gone
+    },
+  }
+}
+
+async function replyOf(
+  child: ChildProcess,
+  kind: string,
+): Promise<{ readonly answer: unknown } | { readonly failed: string }> {
+  const ended = new AbortController()
+  try {
+    return await Promise.race([
+      once(child, 'message', { signal: ended.signal }).then(([message]) => message),
+      once(child, 'exit', { signal: ended.signal }).then(() => {
+        throw new Error(`${kind}: the process ended`)
+      }),
+    ])
+  } finally {
+    ended.abort()
+  }
+}

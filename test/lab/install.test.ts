@@ -1,0 +1,141 @@
+/**
+ * scripts/install as an operator runs it where no systemd does: installed, installed again, brought to another version under running
+ * instances, back to the version before when the new one does not start, removed with and without its state. In namespaces of its own, as
+ * the quickstart's test. (With systemd, engines and three hosts: vagrant/.)
+ */
+import { resolve } from 'node:path'
+import { beforeAll, expect, it } from 'vitest'
+import { execute } from '../kit/cloud.ts'
+import type { Ran } from '../kit/netns.ts'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+const TIMEOUT_MS = 420_000
+
+const SCRIPT = `
+set -u
+export ATOLL_START_SECONDS=60
+ip link set lo up
+mount -t tmpfs tmpfs /mnt
+cp -a /usr/local/bin /mnt/bin && mount --bind /mnt/bin /usr/local/bin
+cp -a /etc /mnt/etc && mount --bind /mnt/etc /etc
+mkdir /mnt/log /mnt/cache /mnt/opt /mnt/new && mount --bind /mnt/log /var/log && mount --bind /mnt/cache /var/cache
+mount --bind /mnt/opt /opt
+mkdir -p /var/lib/atoll && mount -t tmpfs tmpfs /var/lib/atoll
+mount -t tmpfs tmpfs /run
+before=$(find /mnt -path '*atoll*' | sort; ls /usr/local/bin)
+version() { sed -n 's/^version  *//p' <(atoll status) | cut -d ' ' -f 1; }
+newer() {
+  mkdir -p /mnt/new/$1
+  tar -C ${ROOT} -c bin src scripts vendor package.json package-lock.json .npmrc README.md LICENSE | tar -C /mnt/new/$1 -x
+  sed -i 's/"version": "[^"]*"/"version": "'$1'"/' /mnt/new/$1/package.json
+}
+
+echo "== first"
+${ROOT}/scripts/install || echo "failed with $?"
+stat -c '%a %n' /etc/atoll/secret
+head -1 /etc/atoll/atoll.yaml
+echo "== instance"
+eval "$(atoll env)"
+DOCKER_HOST=unix://$(sed -n 's/^  socket: //p' /etc/atoll/atoll.yaml) ${ROOT}/scripts/make-sample-image >/dev/null
+e() { aws --endpoint-url "$AWS_ENDPOINT_URL" --output text ec2 "$@"; }
+image=$(e register-image --name sample --image-location docker://atoll-sample:latest --query ImageId)
+e wait image-available --image-ids $image
+id=$(e run-instances --image-id $image --instance-type at1.small --query 'Instances[0].InstanceId')
+e wait instance-running --instance-ids $id
+address=$(e describe-instances --query 'Reservations[0].Instances[0].PrivateIpAddress')
+for round in $(seq 100); do ping -q -c 1 -W 1 $address >/dev/null && break; done
+echo "== again"
+${ROOT}/scripts/install || echo "failed with $?"
+echo "== upgrade"
+newer 9.9.1
+ping -q -i 0.05 $address >/mnt/ping & pinging=$!
+/mnt/new/9.9.1/scripts/install || echo "failed with $?"
+kill -INT $pinging; wait $pinging
+cat /mnt/ping
+version
+echo "== broken"
+newer 9.9.2
+sed -i "s/^const log = \\|^  const log = /if (config !== null) throw new Error('not today')\\n&/" /mnt/new/9.9.2/src/main.ts
+ATOLL_START_SECONDS=15 /mnt/new/9.9.2/scripts/install 2>&1 && echo "it started"
+version
+echo "== kept"
+/opt/atoll/current/scripts/install --uninstall --keep-state || echo "failed with $?"
+ls /opt /usr/local/bin | grep atoll
+ping -q -c 1 -W 2 $address | grep received
+${ROOT}/scripts/install || echo "failed with $?"
+atoll instances
+echo "== wrong"
+${ROOT}/scripts/install --engines --hosts 10.0.0.1 --address 10.0.0.9; echo "exit $?"
+${ROOT}/scripts/install --hosts 10.0.0.1,db2 --address 10.0.0.1; echo "exit $?"
+${ROOT}/scripts/install --hosts 10.0.0.1 --address 10.0.0.1; echo "exit $?"
+echo "== removed"
+${ROOT}/scripts/install --uninstall || echo "failed with $?"
+${ROOT}/scripts/install --uninstall || echo "failed with $?"
+echo "== left"
+ip -o link | grep -v ' lo:'
+ip route show table all proto 167
+nft list tables
+find /var/lib/atoll -mindepth 1
+find /run -path '*atoll*'
+rm -rf /mnt/new /mnt/ping
+after=$(find /mnt -path '*atoll*' | sort; ls /usr/local/bin)
+diff <(echo "$before") <(echo "$after")
+echo "== end"
+`
+
+let said: string
+let ran: Ran
+
+/** What was said between this heading and the next. */
+function part(heading: string): string {
+  const [, after = ''] = said.split(`== ${heading}\n`)
+  return after.split('\n== ')[0] ?? ''
+}
+
+beforeAll(async () => {
+  const namespaces = ['--net', '--mount', '--propagation', 'private']
+  ran = await execute('unshare', [...namespaces, 'bash', '-c', SCRIPT], { timeoutMs: TIMEOUT_MS })
+  said = ran.stdout
+}, TIMEOUT_MS)
+
+it('installs, with a secret that only root reads', () => {
+  expect(part('first'), ran.stderr).toContain('ok  Start atolld')
+  expect(part('first')).toContain('600 /etc/atoll/secret')
+  expect(part('first')).toContain('# Made by scripts/install')
+  expect(part('first')).toContain('systemd does not run here')
+})
+
+it('does nothing when there is nothing to do', () => {
+  expect(part('again')).toContain('ok  atolld runs, and is this version')
+  expect(part('again')).not.toContain('Start atolld')
+})
+
+it('brings another version while an instance answers every ping', () => {
+  expect(part('upgrade')).toContain('ok  Start atolld (9.9.1')
+  expect(part('upgrade')).toMatch(/ 0% packet loss/)
+  expect(part('upgrade')).toMatch(/^9\.9\.1$/m)
+})
+
+it('goes back to the version before when the new one does not start', () => {
+  expect(part('broken')).toContain('not today')
+  expect(part('broken')).toContain('back to /opt/atoll/releases/9.9.1')
+  expect(part('broken')).not.toContain('it started')
+  expect(part('broken')).toMatch(/^9\.9\.1$/m)
+})
+
+it('takes up again what it left with --keep-state', () => {
+  expect(part('kept')).toContain('1 received')
+  expect(part('kept')).toMatch(/i-[0-9a-f]+ .* running/)
+})
+
+it('refuses what cannot be, with what to do', () => {
+  expect(part('wrong').match(/^exit 1$/gm)).toHaveLength(3)
+  for (const why of ['is not among --hosts', 'db2 is no IPv4 address', 'does not have the address'])
+    expect(ran.stderr).toContain(why)
+})
+
+it('leaves nothing behind', () => {
+  expect(part('removed')).not.toContain('failed')
+  expect(part('left').trim()).toBe('')
+  expect(said).toContain('== end')
+})

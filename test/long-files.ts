@@ -1,0 +1,17 @@
+/**
+ * Lab tests of whole clusters that only the long mode runs (`scripts/test long`, or ATOLL_LONG=1), because all of them together would
+ * take longer than anybody waits before a commit. What they prove is proved in part by the short ones.
+ */
+
+/** Whether this run takes all the time that it needs. */
+export const isLong = process.env['ATOLL_LONG'] === '1'
+
+/** The files, each with what of it the short mode has instead. */
+export const LONG_FILES: Readonly<Record<string, string>> = {
+  'test/lab/cluster.test.ts': 'the lab itself; the drills go through most of it',
+  'test/lab/galera.test.ts':
+    'nodes lost under load; the contract suite runs on one MariaDB node, the drill host-loss on three',
+  'test/lab/bus-cluster.test.ts':
+    'brokers lost; the contract suite runs on one, the drill bus-all-loss on three',
+  'test/lab/install.test.ts': 'installing and upgrading; quickstart goes through most of it',
+}
