@@ -139,7 +139,7 @@ program
   .argument('[host]', 'whose API to call', 'h1')
   .action(async (name: string) => {
     const host = (await openLab(labName())).host(name)
-    const exports = await host.must(['atoll', 'env'])
+    const exports = await host.must(['atoll', 'env'], { timeoutMs: 60_000 })
     process.stdout.write(exports.replaceAll(/http:\/\/127\.0\.0\.1:\d+/g, host.endpoint))
   })
 

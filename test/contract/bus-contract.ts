@@ -27,6 +27,8 @@ const ASK = { instance: formatId('i', new Uint8Array(9)) }
 const AT = '2026-11-22T08:33:27.000Z'
 /** Long enough for any engine that is well. */
 const PATIENCE_MS = 5_000
+/** For an engine on a machine that does much else. */
+const BEGIN_LIMIT_MS = 60_000
 /** Longer than any test: what ends before has ended for another reason. */
 const NEVER_MS = 600_000
 
@@ -36,7 +38,7 @@ export function describeBusContract(name: string, begin: () => Promise<BusWorld>
     let world: BusWorld
     beforeEach(async () => {
       world = await begin()
-    })
+    }, BEGIN_LIMIT_MS)
     afterEach(() => world.end())
     describeBells(() => world)
     describeAnswers(() => world)

@@ -9,7 +9,7 @@ import { execute } from '../kit/cloud.ts'
 import type { Ran } from '../kit/netns.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-const TIMEOUT_MS = 420_000
+const TIMEOUT_MS = 900_000
 
 const SCRIPT = `
 set -u

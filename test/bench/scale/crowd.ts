@@ -1,7 +1,7 @@
 /**
  * A process with some simulated hosts, told over its IPC channel what to do: one request, one reply, in order.
  *
- * It is a program of its own, which `neighbourhood.ts` starts.
+ * It is a program of its own, which `neighbourhood.ts` starts and, when the hosts have been measured, ends without a word.
  */
 import type { Log } from '../../../src/lib/log.ts'
 import { messageOf } from '../../../src/model/errors.ts'
@@ -27,7 +27,6 @@ export interface Requests {
     readonly ask: { readonly image: string; readonly perSecond: number; readonly seconds: number }
     readonly answer: Launched
   }
-  readonly stop: { readonly ask: null; readonly answer: null }
 }
 
 /** The state of the process and its hosts. */
@@ -40,7 +39,6 @@ export interface Figures {
   readonly bells: number
   /** Hosts that hold their lease as far as they know. */
   readonly held: number
-  readonly passes: number
   /** How often something was worth a warning, by its message. */
   readonly warnings: Readonly<Record<string, number>>
 }
@@ -88,7 +86,6 @@ const answers: Answers = {
       cpuMs: (user + system) / 1000,
       bells: bells.reduce((sum, one) => sum + one, 0),
       held: hosts.filter((host) => host.held()).length,
-      passes: hosts.reduce((sum, host) => sum + host.agent.status().passes, 0),
       warnings,
     }
   },
@@ -99,10 +96,6 @@ const answers: Answers = {
   },
   storm: ({ image, count: size, width }) => storm(apis(), image, size, width),
   stream: ({ image, perSecond, seconds }) => stream(apis(), image, perSecond, seconds),
-  async stop() {
-    await Promise.all(hosts.map((host) => host.close()))
-    return null
-  },
 }
 
 function apis() {

@@ -17,7 +17,7 @@ const MARIADB_OPTIONS = [
 const TICKS_PER_SECOND = 100
 
 /** What MariaDB counted since it started. */
-export interface SqlCounts {
+interface SqlCounts {
   /** Statements of clients, transaction control included (its status variable `Questions`). */
   readonly statements: number
   readonly rollbacks: number

@@ -35,14 +35,12 @@ export interface ScalePlace {
 export const SECRETS = { cluster: 'secret', mariadb: 'mariadb-password', rabbit: 'rabbit-password' }
 
 export interface SimulatedHost {
-  readonly agent: Agent
   /** Bells to other hosts that it has sent. */
   bells(): Promise<number>
   /** Whether it holds its lease, as it knows. */
   held(): boolean
   /** What API actions on this host work with. */
   readonly api: ApiParts
-  close(): Promise<void>
 }
 
 /** Starts the `number`-th host; it announces itself when the engines answer. */
@@ -93,16 +91,9 @@ export async function startSimulatedHost(
     maxInstancesPerLaunch: config.api.maxInstancesPerLaunch,
   }
   return {
-    agent,
     held: lease.held,
     bells: async () => Number(BELLS_SENT.exec(await metrics.render())?.[1] ?? 0),
     api: { store: records.informed, bus, clock, random: randomBytes, settings },
-    async close() {
-      await lease.close()
-      await agent.close()
-      await bus.close()
-      await records.close()
-    },
   }
 }
 

@@ -22,7 +22,7 @@ export const STORM_WIDTH = 32
 const WARM_UP_LAUNCHES = 32
 export const STREAM_PER_SECOND = 5
 export const STREAM_SECONDS = 30
-export const IDLE_SECONDS = Number(process.env['IDLE'] ?? 60)
+export const IDLE_SECONDS = 60
 /** Longer than a reader looks back for changes. */
 const SETTLE_MS = 15_000
 /** A host's first start looks for migrations and fills its replica. */
