@@ -147,5 +147,6 @@ try {
   await program.parseAsync()
 } catch (error) {
   process.stderr.write(`scripts/lab: ${messageOf(error)}\n`)
-  process.exitCode = 1
+  // What else was waited for at the same time is of no interest any more.
+  process.exit(1)
 }

@@ -26,9 +26,9 @@ wsrep_node_name = $name
 wsrep_node_address = $address
 wsrep_sst_method = rsync
 wsrep_slave_threads = 2
-# A node that lost power is left out after two seconds, and writes go on; after one, a busy machine's are left out, too. The others get longer to agree on that: where a busy machine kept
-# them from it within Galera's time (half of inactive_timeout), each went on alone, and none of them was a majority.
-wsrep_provider_options = "gmcast.listen_addr=tcp://0.0.0.0:$GALERA_PORT; gcache.size=64M; evs.keepalive_period=PT0.3S; evs.suspect_timeout=PT2S; evs.inactive_timeout=PT10S; evs.install_timeout=PT10S"
+# A node that lost power is left out after one second, and writes go on. The others get longer to agree on that: where a busy machine
+# kept them from it within Galera's time (half of inactive_timeout), each went on alone, and none of them was a majority.
+wsrep_provider_options = "gmcast.listen_addr=tcp://0.0.0.0:$GALERA_PORT; gcache.size=64M; evs.keepalive_period=PT0.3S; evs.suspect_timeout=PT1S; evs.inactive_timeout=PT10S; evs.install_timeout=PT10S"
 CONFIG
 }
 

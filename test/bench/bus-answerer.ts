@@ -4,6 +4,8 @@ import { openTestBus, quiet } from '../kit/rabbit-bus.ts'
 import { bareAnswer, rabbitUrl } from './bus-bare.ts'
 
 const [address = ''] = process.argv.slice(2)
+// Whoever started it holds the other end: it ends with them, however they end.
+process.stdin.resume().on('end', () => process.exit(0))
 
 const far = openTestBus('host-2', [address])
 far.bus.onAsk('console', async () => ({ output: 'aGVsbG8=', at: '2026-11-22T08:00:00.000Z' }))

@@ -13,9 +13,9 @@ import { openTestBus, quiet } from '../kit/rabbit-bus.ts'
 import { bareAsker, rabbitUrl } from './bus-bare.ts'
 import { type Benchmark, quantile } from './figures.ts'
 
-const ROUNDS = 20
+const ROUNDS = 12
 const TRIPS_PER_ROUND = 250
-const PIPELINED_PER_ROUND = 4_000
+const PIPELINED_PER_ROUND = 3_000
 /** Questions under way at the same time. */
 const WINDOW = 200
 const MOST_TIMES_THE_TRIP = 1.3
@@ -36,14 +36,17 @@ export const bus: Benchmark = {
     const child = spawn(
       process.execPath,
       [join(import.meta.dirname, 'bus-answerer.ts'), broker.address],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
+      { stdio: ['pipe', 'pipe', 'inherit'] },
     )
     parts.defer(async () => {
       const ended = once(child, 'exit')
       child.kill('SIGKILL')
       await ended
     })
-    await once(child.stdout, 'data')
+    const died = once(child, 'exit').then(() => {
+      throw new Error('the answering host has ended')
+    })
+    await Promise.race([once(child.stdout, 'data'), died])
     await quiet(near)
     const connection = await connect(rabbitUrl(broker.address), { noDelay: true })
     parts.defer(() => connection.close())

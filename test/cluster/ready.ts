@@ -1,8 +1,9 @@
 /** Waiting until a lab works: engines in one cluster, every daemon well, a sample image in every Docker Engine. */
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf } from '../../src/model/errors.ts'
 import { daemonState, galeraState, rabbitNodes } from './engines.ts'
-import type { LabHost } from './host.ts'
+import { cacheDir, type LabHost } from './host.ts'
 import type { Lab } from './lab.ts'
 import { until } from './run.ts'
 import { labStatus, statusRow } from './status.ts'
@@ -10,7 +11,10 @@ import { labStatus, statusRow } from './status.ts'
 const ROOT = join(import.meta.dirname, '../..')
 /** Half a minute on an idle machine of two cores; a busy one may take as long as it needs. */
 const ENGINE_MS = 240_000
-const IMAGE_MS = 60_000
+const IMAGE_MS = 120_000
+const SAMPLES = ['atoll-sample:latest', 'atoll-sample:static']
+/** Where all machines of the lab see it. */
+const SAMPLE_FILE = 'atoll-sample.tar'
 const LINES_SHOWN = 15
 /** To look costs what is waited for some of the processor. */
 const LOOK_AGAIN_MS = 500
@@ -30,7 +34,7 @@ export async function untilReady(
       host,
       service: 'dockerd',
       what: 'has the sample image',
-      holds: async () => hasSampleImage(host),
+      holds: async () => hasSampleImage(lab, host, host === on[0]),
     })),
     ...engines.map((host) => ({
       host,
@@ -86,11 +90,21 @@ async function untilHolds(
   }
 }
 
-/** Makes it when the engine answers and has none. */
-async function hasSampleImage(host: LabHost): Promise<boolean> {
-  if ((await host.exec(['docker', 'version'])).exitCode !== 0) return false
-  const { exitCode } = await host.exec(['docker', 'image', 'inspect', 'atoll-sample:static'])
-  if (exitCode === 0) return true
-  const made = await host.exec([join(ROOT, 'scripts/make-sample-image')], { timeoutMs: IMAGE_MS })
-  return made.exitCode === 0
+/**
+ * Puts the sample images there when the engine answers and lacks them. One host builds them and all others load those very images: a
+ * registered image is pinned to what it is, and each build is another one.
+ */
+async function hasSampleImage(lab: Lab, host: LabHost, isBuilder: boolean): Promise<boolean> {
+  const did = async (...argv: readonly string[]) =>
+    (await host.exec(argv, { timeoutMs: IMAGE_MS })).exitCode === 0
+  const isKept = () => existsSync(join(cacheDir(lab.layout), SAMPLE_FILE))
+  const kept = `/var/cache/${SAMPLE_FILE}`
+  const has = await did('docker', 'image', 'inspect', ...SAMPLES)
+  if (isKept()) return has || (await did('docker', 'load', '--input', kept))
+  if (!isBuilder) return false
+  return (
+    (has || (await did(join(ROOT, 'scripts/make-sample-image')))) &&
+    (await did('docker', 'save', '--output', `${kept}.new`, ...SAMPLES)) &&
+    (await did('mv', `${kept}.new`, kept))
+  )
 }

@@ -13,6 +13,9 @@ import * as given from './store/records.ts'
 import type { StoreWorld } from './store/world.ts'
 import { describeStoreContract } from './store-contract.ts'
 
+/** What takes less than a second may take so long on a machine that is busy with other tests. The drills measure. */
+const BUSY_MS = 5_000
+
 const held: { mariadb?: Mariadb } = {}
 beforeAll(async () => {
   held.mariadb = await startMariadb(['--default-time-zone=+05:30'])
@@ -178,7 +181,8 @@ describe('a node that goes away', () => {
     await Promise.all(Array.from({ length: 20 }, () => generation(store)))
     const gapMs = performance.now() - start
     expect(gapMs).toBeGreaterThan(100)
-    expect(gapMs).toBeLessThan(1_500)
+    // 0.8 s on a quiet machine.
+    expect(gapMs).toBeLessThan(BUSY_MS)
     tap.heal()
     await eventually('the first node serves again', () => isUsed(tap, store), 20_000)
   })
@@ -201,9 +205,9 @@ describe('with no node at all', () => {
     tap.goSilent()
     const nobody = `127.0.0.1:${await freePort()}`
     const store = await openAt([tap.address, nobody], database)
-    expect(await refusalMs(() => store.migrate())).toBeLessThan(1_500)
+    expect(await refusalMs(() => store.migrate())).toBeLessThan(BUSY_MS)
     for (let again = 0; again < 20; again += 1)
-      expect(await refusalMs(() => store.read((tx) => tx.hosts()))).toBeLessThan(100)
+      expect(await refusalMs(() => store.read((tx) => tx.hosts()))).toBeLessThan(500)
     tap.heal()
     await eventually('the store serves', () =>
       store.migrate().then(

@@ -1,4 +1,5 @@
 /** Rows as Markdown: on the terminal, and in the manual's page between its markers. */
+import { availableParallelism } from 'node:os'
 import type { ConsistencyResult } from './consistency/run.ts'
 import type { Drill, DrillRow, Figure } from './drill.ts'
 import type { Loss } from './tally.ts'
@@ -97,7 +98,9 @@ export function writtenInto(
       rows.find(({ name }) => name === drill.name),
     ),
   )
-  const text = [`Measured on ${when}.`, table(rows), ...sections].join('\n\n')
+  const loads = rows.map(({ machine }) => Math.round(machine.load))
+  const measured = `Measured on ${when} on a machine of ${availableParallelism()} cores, with all three hosts and the clients on it and a load average from ${Math.min(...loads)} to ${Math.max(...loads)}.`
+  const text = [measured, table(rows), ...sections].join('\n\n')
   return `${before}${BEGIN}\n\n${text}\n\n${END}${after}`
 }
 

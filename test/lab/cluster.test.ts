@@ -77,6 +77,12 @@ describe('a lab of three', { timeout: UP_MS }, () => {
     expect(await lab.host('h2').must(echo, { stdin: 'hello' })).toBe('hello')
   })
 
+  it('has the very same sample image on all hosts', async () => {
+    const inspect = ['docker', 'image', 'inspect', '--format', '{{.Id}}', 'atoll-sample:latest']
+    const ids = await Promise.all(lab.hosts.map((host) => host.must(inspect)))
+    expect(new Set(ids).size).toBe(1)
+  })
+
   it('answers the API of every host to a client outside', async () => {
     const leave = lab.outside.enter()
     try {

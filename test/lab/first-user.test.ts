@@ -237,16 +237,21 @@ it('one instance hammered by many at once ends as the last one wanted it', async
 })
 
 describe('a daemon that cannot start says why, and what to change', () => {
-  async function start(name: string, settings: string): Promise<Ran> {
+  async function start(
+    name: string,
+    settings: string,
+    level = 'silent',
+    timeoutMs = 15_000,
+  ): Promise<Ran> {
     const dir = join(cloud.dir, name)
     await mkdir(join(dir, 'state'), { recursive: true })
     const file = join(dir, 'atoll.yaml')
     await writeFile(
       file,
-      `stateDir: ${dir}/state\nruntimeDir: ${dir}/run\nlog: {level: silent}\n` +
+      `stateDir: ${dir}/state\nruntimeDir: ${dir}/run\nlog: {level: ${level}}\n` +
         `docker: {socket: ${dir}/none.sock}\n${settings}`,
     )
-    return execute(join(ROOT, 'bin/atolld'), ['--config', file], { timeoutMs: 15_000 })
+    return execute(join(ROOT, 'bin/atolld'), ['--config', file], { timeoutMs })
   }
 
   it('the API port is taken', async () => {
@@ -263,12 +268,14 @@ describe('a daemon that cannot start says why, and what to change', () => {
     expect(stderr).toMatch(/port 9773 \(setting metrics\.port\): .*EADDRINUSE/)
   })
 
-  it('the records are not a database', async () => {
+  it('records that are not a database are told of, and the daemon goes on without them', async () => {
     await mkdir(join(cloud.dir, 'junk/state'), { recursive: true })
     const file = join(cloud.dir, 'junk/state/atoll.db')
     await writeFile(file, 'this is no database '.repeat(100))
-    const { exitCode, stderr } = await start('junk', '')
-    expect(exitCode).toBe(1)
+    const ports = 'api: {port: 8775}\nmetrics: {port: 9775}\n'
+    // It would go on for ever: instances that it knows from its ledger must not suffer.
+    const { stdout, stderr } = await start('junk', ports, 'warn', 6_000)
+    expect(stdout).toBe('')
     expect(stderr).toContain(`The records in ${file} cannot be opened`)
     expect(stderr).toContain('not a database')
   })
