@@ -116,8 +116,8 @@ const LINES: readonly Line[] = [
   { name: 'launches that failed', of: ({ failures }) => failures.length, digits: 0 },
 ]
 
-function wrongsOf({ failures, unanswered, doubled, lapsed }: Measured): readonly number[] {
-  return [failures.length, unanswered, doubled, lapsed]
+function wrongsOf({ failures, unanswered, pending, doubled, lapsed }: Measured): readonly number[] {
+  return [failures.length, unanswered, pending, doubled, lapsed]
 }
 
 function quantileOf(figures: readonly number[], share: number): number {
@@ -141,7 +141,7 @@ function summary(measured: readonly Measured[]): BenchResult {
         met: measured.every((one) => one.launchesPerSecond >= LAUNCHES_PER_SECOND),
       },
       {
-        text: 'no launch failed or was made without an answer, no address twice, no lease lost',
+        text: 'no launch failed, was made without an answer or does not run; no address twice, no lease lost',
         measured: measured.map((one) => wrongsOf(one).join('/')).join(', '),
         met: measured.every((one) => wrongsOf(one).every((wrongs) => wrongs === 0)),
       },

@@ -39,7 +39,7 @@ it.each(drills.filter(({ name }) => isLong || SHORT.includes(name)))(
 )
 
 it.runIf(isLong)(
-  'a random history is one that a cloud may have',
+  'a random history is one that a cloud may have (takes long: scripts/test long)',
   async () => {
     await destroyLab(NAME)
     const lab = await drillLab(progress, CONSISTENCY_LAB, SCARCE)

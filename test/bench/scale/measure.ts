@@ -64,6 +64,8 @@ export interface Measured {
   readonly warnings: Readonly<Record<string, number>>
   /** Launches that failed, and made an instance all the same. */
   readonly unanswered: number
+  /** Instances that did not come to run. */
+  readonly pending: number
   /** Addresses that two instances have. */
   readonly doubled: number
 }
@@ -188,6 +190,7 @@ async function measurePhases(cluster: Cluster): Promise<Omit<Measured, 'hosts' |
     lapsed: cluster.size - after.held,
     warnings: after.warnings,
     unanswered: (await count(cluster, ALL)) - launched.flatMap(({ ms }) => ms).length,
+    pending: await count(cluster, PENDING),
     doubled: await count(cluster, DOUBLED),
   }
 }
@@ -200,7 +203,7 @@ async function untilRunning(cluster: Cluster): Promise<number> {
     'all instances run',
     async () => (await count(cluster, PENDING)) === 0,
     RUNNING_TIMEOUT_MS,
-  )
+  ).catch(() => cluster.progress('not all instances run'))
   return (performance.now() - began) / 1000
 }
 
