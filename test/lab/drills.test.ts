@@ -1,6 +1,6 @@
 /**
  * The failure drills, in a lab of three whole hosts: nobody but the instances of the broken host loses anything, and everything is
- * whole again by itself. The short set takes about four minutes; with ATOLL_LONG=1 all of them run (`scripts/test long`).
+ * whole again by itself. All of them run in the long mode (`scripts/test long`).
  */
 import { afterAll, afterEach, expect, it, onTestFinished } from 'vitest'
 import { destroyLab } from '../cluster/lab.ts'
@@ -8,10 +8,8 @@ import { drillLab, drills } from '../drills/all.ts'
 import { checkConsistency, SCARCE } from '../drills/consistency/run.ts'
 import { runDrill } from '../drills/drill.ts'
 import { consistencyText, remarks, table } from '../drills/report.ts'
-import { isLong } from '../long-files.ts'
 
 const NAME = 'drilltest'
-const SHORT: readonly string[] = ['host-loss', 'agent-kill', 'bus-all-loss']
 const LAB_MS = 240_000
 const DRILL_MS = 420_000
 const CONSISTENCY_SECONDS = 60
@@ -25,7 +23,7 @@ afterEach(() => {
 })
 afterAll(() => destroyLab(NAME), LAB_MS)
 
-it.each(drills.filter(({ name }) => isLong || SHORT.includes(name)))(
+it.each(drills)(
   '$name',
   async (drill) => {
     const lab = await drillLab(progress, NAME)
@@ -38,8 +36,8 @@ it.each(drills.filter(({ name }) => isLong || SHORT.includes(name)))(
   DRILL_MS,
 )
 
-it.runIf(isLong)(
-  'a random history is one that a cloud may have (takes long: scripts/test long)',
+it(
+  'a random history is one that a cloud may have',
   async () => {
     await destroyLab(NAME)
     const lab = await drillLab(progress, CONSISTENCY_LAB, SCARCE)
