@@ -46,6 +46,8 @@ export interface Lease {
 
 /** Hosts that see the same orphans wait up to this long, each its own time, so that seldom two reach for the same one. */
 const ADOPTION_JITTER_MS = 500
+/** How often a host looks for orphans; the more hosts there are, the sooner one of them finds one. */
+const LOOK_INTERVAL_MS = 4_000
 /** After an absence of the store everybody's lease has run out: leave the others this long to renew theirs. */
 const GRACE_MS = 3_000
 
@@ -60,15 +62,17 @@ export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
   let announced = false
   let heldUntil = Number.NEGATIVE_INFINITY
   let heldSince = Number.NEGATIVE_INFINITY
+  let lookedAt = clock.monotonic() - random() * LOOK_INTERVAL_MS
   const held = () => clock.monotonic() < heldUntil
 
   async function renew(): Promise<void> {
     const began = clock.monotonic()
     const seenAt = isoTime(clock.now())
-    await store.transaction(async (tx) => {
-      if (announced && (await tx.renewLease(self.name, leaseMs, seenAt)) === 'done') return
-      await tx.upsertHost({ ...self, lastSeenAt: seenAt }, leaseMs)
-    })
+    const renewed = announced
+      ? await store.single((tx) => tx.renewLease(self.name, leaseMs, seenAt))
+      : 'unknown'
+    if (renewed === 'unknown')
+      await store.transaction((tx) => tx.upsertHost({ ...self, lastSeenAt: seenAt }, leaseMs))
     if (!announced) {
       log.info({ host: self.name }, 'host announced in the records')
       announced = true
@@ -82,7 +86,9 @@ export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
 
   async function adopt(signal: AbortSignal): Promise<void> {
     if (clock.monotonic() - heldSince < leaseMs + GRACE_MS) return
-    if ((await store.read((tx) => tx.orphans(1))).length === 0) return
+    if (clock.monotonic() - lookedAt < LOOK_INTERVAL_MS) return
+    lookedAt = clock.monotonic()
+    if ((await store.single((tx) => tx.orphans(1))).length === 0) return
     await delay(random() * ADOPTION_JITTER_MS, undefined, { signal })
     for (const { instance, from, to } of await adoptOrphans(store, clock)) {
       log.warn(

@@ -46,7 +46,8 @@ async function adopt(tx: Tx, id: InstanceId, now: string): Promise<Adoption | nu
   const type = (await tx.instanceTypes()).find((one) => one.name === instance.type)
   if (subnet === undefined || type === undefined) return null
   const choice = liveHosts(hosts).filter((host) => host.zone === subnet.zone)
-  const to = chooseHost(choice, type)?.name
+  // Whoever adopts it chooses alike, and orphans of one host go to several.
+  const to = chooseHost(choice, type, Number.parseInt(id.slice(-6), 16))?.name
   if (to === undefined) return null
   if ((await tx.takeCapacity(to, type.vcpus, type.memoryMiB)) === 'full') return null
   if ((await tx.moveInstance(id, from, to)) === 'lost') {

@@ -3,8 +3,9 @@
  *
  * Every change to a host's part of the records advances that host's generation in the same transaction. So a reading asks which
  * hosts changed since the last one, reads their parts anew and keeps the others'; when none did, one statement has said so. The cost of
- * a pass then goes by what happens in the cluster, not by its size. Nothing rests on the memory alone: `fresh` reads it all again,
- * which the agent does at every resync.
+ * a pass then goes by what happens in the cluster, not by its size. What belongs to no one host (networks, images, keys) matters here
+ * only through an instance, so it is read with this host's own part, or when somebody's part speaks of what is not known yet.
+ * Nothing rests on the memory alone: `fresh` reads it all again, which the agent does at every resync.
  */
 import type { HostName } from '../model/ids.ts'
 import type { Host, Instance, Nic, Tag } from '../model/records.ts'
@@ -49,40 +50,47 @@ export function createRecordsReader(store: Store, self: HostName): RecordsReader
       ownIsOld = true
     },
     async read({ fresh }) {
-      const from = fresh || known === null ? 0 : readUntilMs - LOOK_BACK_MS
+      const before = fresh ? null : known
+      const from = before === null ? 0 : readUntilMs - LOOK_BACK_MS
       const rereadsOwn = ownIsOld
+      if (before !== null && !rereadsOwn) {
+        const { hosts, nowMs } = await store.single((tx) => tx.changedHosts(from))
+        if (!hosts.some(isNews)) {
+          readUntilMs = Math.max(readUntilMs, nowMs)
+          return before
+        }
+      }
       const reading = await store.read(async (tx) => {
         const { hosts, nowMs } = await tx.changedHosts(from)
-        const changed = hosts.filter(
-          (host) => from === 0 || parts.get(host.name)?.host.generation !== host.generation,
-        )
-        const own = parts.get(self)?.host
-        if (rereadsOwn && own !== undefined && !changed.some(({ name }) => name === self))
-          changed.push(own)
-        if (changed.length === 0 && from !== 0) return { nowMs, news: null }
-        const read = await readParts(tx, changed, from === 0)
-        return { nowMs, news: { parts: read, house: await readHouse(tx, read.get(self)) } }
+        const changed = before === null ? hosts : hosts.filter(isNews)
+        const own = rereadsOwn ? parts.get(self)?.host : undefined
+        const isThere = changed.some(({ name }) => name === self)
+        const some = own === undefined || isThere ? changed : [...changed, own]
+        const read = await readParts(tx, some, before === null)
+        const isEnough = before !== null && !read.has(self) && knowsAll(before, read)
+        return { nowMs, read, house: isEnough ? before : await readHouse(tx, read.get(self)) }
       })
-      readUntilMs = reading.nowMs
+      readUntilMs = Math.max(readUntilMs, reading.nowMs)
       if (rereadsOwn) ownIsOld = false
-      if (known !== null && reading.news === null) return known
-      const merged = from === 0 ? new Map<HostName, Part>() : new Map(parts)
-      for (const [name, part] of reading.news?.parts ?? [])
+      const merged = before === null ? new Map<HostName, Part>() : new Map(parts)
+      for (const [name, part] of reading.read)
         merged.set(name, name === self ? part : withoutUserData(part))
       parts = merged
-      known = snapshotOf(merged, reading.news?.house ?? known ?? emptyHouse)
+      known = snapshotOf(merged, reading.house)
       return known
     },
   }
+
+  function isNews({ name, generation }: Host): boolean {
+    return parts.get(name)?.host.generation !== generation
+  }
 }
 
-const emptyHouse: House = {
-  vpcs: [],
-  subnets: [],
-  groups: [],
-  images: [],
-  types: [],
-  keyPairs: [],
+/** Whether the parts speak of no network and no group but those that are known. */
+function knowsAll({ vpcs, subnets, groups }: House, parts: ReadonlyMap<HostName, Part>): boolean {
+  const ids = new Set<string>([...vpcs, ...subnets, ...groups].map(({ id }) => id))
+  const nics = [...parts.values()].flatMap((part) => part.nics)
+  return nics.every((nic) => [nic.vpc, nic.subnet, ...nic.groups].every((id) => ids.has(id)))
 }
 
 async function readParts(
@@ -134,8 +142,14 @@ function withoutUserData(part: Part): Part {
 
 function snapshotOf(parts: ReadonlyMap<HostName, Part>, house: House): Snapshot {
   const all = [...parts.values()]
+  const { vpcs, subnets, groups, images, types, keyPairs } = house
   return {
-    ...house,
+    vpcs,
+    subnets,
+    groups,
+    images,
+    types,
+    keyPairs,
     hosts: all.map(({ host }) => host).filter(({ state }) => state !== 'forgotten'),
     instances: all.flatMap(({ instances }) => instances),
     nics: all.flatMap(({ nics }) => nics),

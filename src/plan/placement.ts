@@ -40,17 +40,24 @@ export function isAlive(host: Host, answering: HostName): boolean {
   return host.live || host.name === answering
 }
 
+/** Hosts with at least this part of the roomiest one's room are as good as that. */
+const NEARLY = 0.75
+
 /**
- * The host with room for the demand that could hold most instances of its kind: the scarcer of its resources counts.
- * Of equals the first by name. Undefined when it fits nowhere.
+ * One of the roomiest hosts for the demand: of those that could hold nearly as many instances of its kind as the one that could
+ * hold most (the scarcer of its resources counts), `random` (any non-negative integer) picks one. Every host that answers the API
+ * chooses by itself: were the choice always the very roomiest, all requests of one moment would stand in line for it. Undefined
+ * when the demand fits nowhere.
  */
-export function chooseHost(hosts: readonly Host[], demand: Demand): Host | undefined {
-  let best: Host | undefined
-  for (const host of hosts) {
-    if (capacityFor(host, demand) < 1) continue
-    if (best === undefined || isBetter(host, best, demand)) best = host
-  }
-  return best
+export function chooseHost(
+  hosts: readonly Host[],
+  demand: Demand,
+  random: number,
+): Host | undefined {
+  const rooms = hosts.map((host) => ({ host, room: capacityFor(host, demand) }))
+  const most = rooms.reduce((roomiest, { room }) => Math.max(roomiest, room), 1)
+  const good = rooms.filter(({ room }) => room >= Math.max(1, most * NEARLY))
+  return good[random % good.length]?.host
 }
 
 /** The hosts as they are once `name` has taken the demand: for placing several instances from one snapshot. */
@@ -80,11 +87,6 @@ function capacityFor(host: Host, demand: Demand): number {
 
 function ratio(free: number, demand: number): number {
   return demand === 0 ? Number.POSITIVE_INFINITY : free / demand
-}
-
-function isBetter(host: Host, than: Host, demand: Demand): boolean {
-  const difference = capacityFor(host, demand) - capacityFor(than, demand)
-  return difference > 0 || (difference === 0 && host.name < than.name)
 }
 
 /** How many addresses of the subnet instances may have. */

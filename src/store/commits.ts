@@ -7,7 +7,7 @@
  * on its way when the later run wins fails on it, on the same node by the lock and on another by Galera's certification. Rows are
  * swept once no run of theirs can be under way any more.
  */
-import type { Kysely, KyselyPlugin, RawBuilder, Transaction } from 'kysely'
+import type { Kysely, KyselyPlugin, RawBuilder, Transaction, TransactionBuilder } from 'kysely'
 import { bug } from '../model/errors.ts'
 import { isTrouble } from './dialects.ts'
 import type { Tables } from './tables.ts'
@@ -27,11 +27,11 @@ type CommitTables = {
 }
 
 /**
- * A function that runs `work` in a transaction, to be called again, after it failed with `conflict`, `lost` or `unsure`, until it
+ * A function that runs `work` in a transaction of `begin`, to be called again, after it failed with `conflict`, `lost` or `unsure`, until it
  * succeeds: then the work was applied once, and the result is that of the run that was. `id` is unique for ever.
  */
 export function appliedOnce<T>(
-  db: Kysely<Tables>,
+  begin: () => TransactionBuilder<Tables>,
   nowMs: RawBuilder<number>,
   id: string,
   work: (transaction: Transaction<Tables>) => Promise<T>,
@@ -39,7 +39,7 @@ export function appliedOnce<T>(
   /** What each run gave whose commit was asked for. */
   const results: T[] = []
   return () =>
-    db.transaction().execute(async (transaction) => {
+    begin().execute(async (transaction) => {
       const run = results.length
       if (run > 0) {
         const applied = await record(transaction, nowMs, id, run)

@@ -31,6 +31,8 @@ const FIRST_WAIT_MS = 2
 const LONGEST_WAIT_MS = 250
 /** Transactions that run or wait at the same time; more are turned away, so that an overload cannot grow without bound. */
 const TRANSACTIONS_LIMIT = 1000
+/** What each kind of transaction needs of the engine at least. */
+const ISOLATION = { decide: 'snapshot', propose: 'read committed' } as const
 /** One transaction in so many sweeps away what is left of old commits. */
 const SWEEP_EVERY = 500
 
@@ -115,13 +117,15 @@ export async function openSqlStore(options: {
 
   const store: Store = {
     migrate: () => admitted(() => migrateToLatest(db, log)),
-    async transaction(work) {
+    async transaction(work, { reads = 'decide' } = {}) {
       const inside = (transaction: Transaction<Tables>) => work(writeTx(transaction, nowMs))
-      if (!options.isRemote) return admitted(() => db.transaction().execute(inside))
-      const result = await admitted(appliedOnce(db, nowMs, randomUUID(), inside))
+      const begin = () => db.transaction().setIsolationLevel(ISOLATION[reads])
+      if (!options.isRemote) return admitted(() => begin().execute(inside))
+      const result = await admitted(appliedOnce(begin, nowMs, randomUUID(), inside))
       if (random() * SWEEP_EVERY < 1) sweep()
       return result
     },
+    single: (work) => admitted(() => work(writeTx(db, nowMs))),
     read: (work) =>
       admitted(() =>
         db

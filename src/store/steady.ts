@@ -61,7 +61,8 @@ export function openSteadyStore(options: {
   return {
     ready: opened.promise,
     migrate: async () => ready().migrate(),
-    transaction: async (work) => ready().transaction(work),
+    transaction: async (work, options) => ready().transaction(work, options),
+    single: async (work) => ready().single(work),
     read: async (work) => ready().read(work),
     async close() {
       ending.abort()
@@ -124,7 +125,8 @@ export function withReplica(store: Store, replica: Replica, clock: Clock): Infor
 
   return {
     migrate: () => store.migrate(),
-    transaction: (work) => store.transaction(work),
+    transaction: (work, options) => store.transaction(work, options),
+    single: (work) => store.single(work),
     read,
     staleSince: () => staleSince,
     async close() {

@@ -32,10 +32,22 @@ export interface Store {
    * Runs `work` in one transaction: all of it happens or none, once, and no update of a row that was read before is lost. It may
    * run more than once. A rule over several rows is not kept by reading them (`dialects.ts`).
    */
-  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>
+  transaction<T>(work: (tx: Tx) => Promise<T>, options?: TransactionOptions): Promise<T>
+  /** Makes the one call in `work` without a transaction around it. It may happen twice: only for what does no harm then. */
+  single<T>(work: (tx: Tx) => Promise<T>): Promise<T>
   /** Runs `work` against one consistent snapshot. */
   read<T>(work: (tx: ReadTx) => Promise<T>): Promise<T>
   close(): Promise<void>
+}
+
+/** How a transaction reads. */
+interface TransactionOptions {
+  /**
+   * `decide` (unless told otherwise): of two that read a row and then change it, one is run again. `propose`: each read shows what is
+   * committed by then, and none is run again for it; for work that only proposes by what it reads, and decides by keys and conditional
+   * statements, where many want the same row.
+   */
+  readonly reads?: 'decide' | 'propose'
 }
 
 /** A host as its own daemon announces it. */
@@ -54,7 +66,7 @@ interface InstanceQuery {
 /** The hosts whose part of the records changed, and where to go on from next time. */
 interface ChangedHosts {
   readonly hosts: readonly Host[]
-  /** By the store's clock, in milliseconds since the epoch. */
+  /** When that was so, by the store's clock, in milliseconds since the epoch; what was asked for when there are none. */
   readonly nowMs: number
 }
 

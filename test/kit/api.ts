@@ -36,6 +36,7 @@ function keyStore(keys: readonly AccessKey[]): Store {
   return {
     migrate: async () => {},
     transaction: refuse,
+    single: refuse,
     read: (work) => work(tx as ReadTx),
     close: async () => {},
   }

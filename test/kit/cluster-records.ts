@@ -34,7 +34,8 @@ export function breakable(store: Store, away: () => Error | null): Store {
   }
   return {
     ...store,
-    transaction: (work) => guard(() => store.transaction(work)),
+    transaction: (work, options) => guard(() => store.transaction(work, options)),
+    single: (work) => guard(() => store.single(work)),
     read: (work) => guard(() => store.read(work)),
   }
 }

@@ -18,7 +18,8 @@ function must<T>(value: T | undefined): T {
   return value
 }
 
-function numbered<P extends IdPrefix>(prefix: P, number: number) {
+/** The `number`-th id of a kind. */
+export function numbered<P extends IdPrefix>(prefix: P, number: number) {
   const bytes = new Uint8Array(9)
   new DataView(bytes.buffer).setUint32(4, number)
   return formatId(prefix, bytes)

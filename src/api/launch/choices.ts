@@ -5,7 +5,7 @@
  */
 import { type Ipv4, RESERVED_AT_START } from '../../model/addr.ts'
 import { refused } from '../../model/errors.ts'
-import type { AccountId, GroupId } from '../../model/ids.ts'
+import type { AccountId } from '../../model/ids.ts'
 import type { Group, Host, Image, InstanceType, Subnet } from '../../model/records.ts'
 import { chooseHost, isAssignable } from '../../plan/placement.ts'
 import type { ReadTx } from '../../store/store.ts'
@@ -16,7 +16,7 @@ export interface LaunchChoices {
   readonly image: Image
   readonly type: InstanceType
   readonly subnet: Subnet
-  readonly groups: readonly GroupId[]
+  readonly groups: readonly Group[]
   /** The hosts that may take the instances: those of the subnet's zone. */
   readonly hosts: readonly Host[]
   /** The subnet's addresses that are in use. */
@@ -79,6 +79,7 @@ function chooseSubnet(
   const roomiest = chooseHost(
     hosts.filter((host) => defaults.has(host.zone)),
     type,
+    0,
   )
   const chosen = defaults.get(roomiest?.zone ?? '') ?? [...defaults.values()][0]
   if (chosen === undefined)
@@ -123,18 +124,16 @@ function chooseGroups(
   all: readonly Group[],
   subnet: Subnet,
   { groupIds, groupNames }: LaunchNetwork,
-): readonly GroupId[] {
+): readonly Group[] {
   const inVpc = all.filter((group) => group.vpc === subnet.vpc)
   const missingIds = groupIds.filter((id) => !inVpc.some((group) => group.id === id))
   if (missingIds.length > 0) throw notFound('InvalidGroup.NotFound', 'security group', missingIds)
   const missing = groupNames.filter((name) => !inVpc.some((group) => group.name === name))
   if (missing.length > 0) throw notFound('InvalidGroup.NotFound', 'security group', missing)
   const asked = groupIds.length + groupNames.length > 0
-  return inVpc
-    .filter((group) =>
-      asked
-        ? groupIds.includes(group.id) || groupNames.includes(group.name)
-        : group.name === 'default',
-    )
-    .map((group) => group.id)
+  return inVpc.filter((group) =>
+    asked
+      ? groupIds.includes(group.id) || groupNames.includes(group.name)
+      : group.name === 'default',
+  )
 }

@@ -7,17 +7,12 @@
 import { isoTime } from '../../lib/clock.ts'
 import { type Ipv4, macFromRandom } from '../../model/addr.ts'
 import { refused } from '../../model/errors.ts'
-import {
-  formatId,
-  type HostName,
-  ID_BYTES,
-  type InstanceId,
-  type ReservationId,
-} from '../../model/ids.ts'
+import { formatId, type HostName, ID_BYTES, type ReservationId } from '../../model/ids.ts'
 import type { Host, Instance, Nic } from '../../model/records.ts'
 import { afterTaking, chooseAddress, chooseHost } from '../../plan/placement.ts'
 import type { Tx } from '../../store/store.ts'
 import type { Call } from '../action.ts'
+import type { InstanceDetails } from '../instance-details.ts'
 import { specifiedTags } from '../schemas.ts'
 import { addressInUse, type LaunchChoices } from './choices.ts'
 import type { LaunchOrder } from './order.ts'
@@ -36,10 +31,17 @@ interface Launch {
   readonly room: { hosts: readonly Host[]; readonly taken: Set<Ipv4> }
 }
 
-type Outcome = { readonly launched: InstanceId } | { readonly short: 'capacity' | 'addresses' }
+/** One instance as it was written. */
+interface Launched {
+  readonly instance: Instance
+  readonly nic: Nic
+  readonly host: Host
+}
+
+type Outcome = { readonly launched: Launched } | { readonly short: 'capacity' | 'addresses' }
 
 /**
- * Writes at most `maxCount` pending instances and returns their ids in launch order. Refuses when there is no room for
+ * Writes at most `maxCount` pending instances and returns them in launch order. Refuses when there is no room for
  * `minCount` (`InsufficientInstanceCapacity`, `InsufficientFreeAddressesInSubnet`) or when the address that was asked for
  * is in use; the caller's transaction then takes everything back.
  */
@@ -49,10 +51,10 @@ export async function writeLaunch(
   order: LaunchOrder,
   choices: LaunchChoices,
   reservation: ReservationId,
-): Promise<readonly InstanceId[]> {
+): Promise<readonly InstanceDetails[]> {
   const room = { hosts: choices.hosts, taken: new Set(choices.taken) }
   const launch: Launch = { tx, call, order, choices, reservation, room }
-  const launched: InstanceId[] = []
+  const launched: Launched[] = []
   while (launched.length < order.maxCount) {
     const outcome = await launchOne(launch, launched.length)
     if ('launched' in outcome) launched.push(outcome.launched)
@@ -60,11 +62,16 @@ export async function writeLaunch(
     else throw shortageOf(outcome.short, order, choices)
   }
   const { account } = call.caller
-  const tags = launched.flatMap((resource) =>
-    specifiedTags(order.tags, { account, resource, resourceType: 'instance' }),
-  )
-  await tx.putTags(tags)
-  return launched
+  const tagsOf = ({ id: resource }: Instance) =>
+    specifiedTags(order.tags, { account, resource, resourceType: 'instance' })
+  await tx.putTags(launched.flatMap(({ instance }) => tagsOf(instance)))
+  // What was written need not be read: the row of the host is waited for by the next launch.
+  const { image, type } = choices
+  const groups = new Map(choices.groups.map((group) => [group.id, group]))
+  return launched.map(({ instance, nic, host }) => {
+    const tags = tagsOf(instance).toSorted((a, b) => (a.key < b.key ? -1 : 1))
+    return { instance, nics: [nic], tags, groups, host, image, type }
+  })
 }
 
 /** One instance with its NIC; nothing of it is left when there is no room. */
@@ -74,11 +81,12 @@ async function launchOne(launch: Launch, launchIndex: number): Promise<Outcome> 
   if (ip === undefined) return { short: 'addresses' }
   const host = await takeHost(launch)
   if (host === undefined) return { short: 'capacity' }
-  const instance = newInstance(launch, host, launchIndex)
+  const instance = newInstance(launch, host.name, launchIndex)
   await tx.insertInstance(instance)
-  if (await plug(launch, instance, ip)) return { launched: instance.id }
+  const nic = await plug(launch, instance, ip)
+  if (nic !== undefined) return { launched: { instance, nic, host } }
   await tx.deleteInstance(instance.id)
-  await tx.returnCapacity(host, choices.type.vcpus, choices.type.memoryMiB)
+  await tx.returnCapacity(host.name, choices.type.vcpus, choices.type.memoryMiB)
   return { short: 'addresses' }
 }
 
@@ -100,14 +108,14 @@ function shortageOf(
 }
 
 /** The best host that really had the capacity; one that turned out to be full is not asked again. */
-async function takeHost({ tx, choices, room }: Launch): Promise<HostName | undefined> {
+async function takeHost({ tx, call, choices, room }: Launch): Promise<Host | undefined> {
   const { type } = choices
   for (;;) {
-    const chosen = chooseHost(room.hosts, type)
+    const chosen = chooseHost(room.hosts, type, randomNumber(call))
     if (chosen === undefined) return undefined
     if ((await tx.takeCapacity(chosen.name, type.vcpus, type.memoryMiB)) === 'done') {
       room.hosts = afterTaking(room.hosts, chosen.name, type)
-      return chosen.name
+      return chosen
     }
     room.hosts = room.hosts.filter((host) => host !== chosen)
   }
@@ -115,24 +123,28 @@ async function takeHost({ tx, choices, room }: Launch): Promise<HostName | undef
 
 function chooseIp({ call, order, choices, room }: Launch): Ipv4 | undefined {
   if (order.network.ip !== undefined) return order.network.ip
-  const start = Buffer.from(call.parts.random(4)).readUInt32BE()
-  return chooseAddress(choices.subnet.cidr, room.taken, start)
+  return chooseAddress(choices.subnet.cidr, room.taken, randomNumber(call))
+}
+
+function randomNumber({ parts }: Call): number {
+  return Buffer.from(parts.random(4)).readUInt32BE()
 }
 
 /**
- * Gives the instance its NIC, at `first` or, if that went to somebody else meanwhile, at the next free address. False when
- * the subnet is full.
+ * Gives the instance its NIC, at `first` or, if that went to somebody else meanwhile, at the next free address. Undefined
+ * when the subnet is full.
  */
-async function plug(launch: Launch, instance: Instance, first: Ipv4): Promise<boolean> {
+async function plug(launch: Launch, instance: Instance, first: Ipv4): Promise<Nic | undefined> {
   const { tx, order, room } = launch
   let ip: Ipv4 | undefined = first
   while (ip !== undefined) {
     room.taken.add(ip)
-    if ((await tx.insertNic(newNic(launch, instance, ip))) === 'done') return true
+    const nic = newNic(launch, instance, ip)
+    if ((await tx.insertNic(nic)) === 'done') return nic
     if (order.network.ip !== undefined) throw addressInUse(ip)
     ip = chooseIp(launch)
   }
-  return false
+  return undefined
 }
 
 function newInstance(
@@ -173,7 +185,7 @@ function newNic({ call, choices }: Launch, instance: Instance, ip: Ipv4): Nic {
     deviceIndex: 0,
     ip,
     mac: macFromRandom(call.parts.random(MAC_BYTES)),
-    groups: choices.groups,
+    groups: choices.groups.map(({ id }) => id),
     createdAt: instance.launchedAt,
   }
 }

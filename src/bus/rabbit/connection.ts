@@ -192,6 +192,8 @@ function asFailure(error: unknown): never {
  * it for a quarter of an hour, so the socket, which has no place in amqplib's types, is destroyed.
  */
 async function hangUp(model: ChannelModel): Promise<void> {
+  // Nobody listens yet to one that came too late; its error would end the process.
+  model.on('error', () => undefined)
   await within(CLOSE_TIMEOUT_MS, THE_BROKER, model.close()).catch(() => undefined)
   const { stream } = model.connection as { readonly stream?: { destroy?(): void } }
   stream?.destroy?.()

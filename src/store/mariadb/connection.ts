@@ -32,8 +32,8 @@ export interface Access {
   readonly ssl: ConnectionOptions['ssl']
 }
 
-/** What a transaction may do. */
-type Mode = 'read' | 'write'
+/** What a transaction does: reads one snapshot; reads what is committed and writes; reads one snapshot and writes. */
+export type Mode = 'read' | 'propose' | 'write'
 
 interface Answer {
   readonly rows: readonly unknown[]
@@ -152,6 +152,8 @@ export class MariadbConnection implements DatabaseConnection {
    * does not wait: it would stand still with the cluster, and decides nothing.
    */
   async begin(mode: Mode): Promise<void> {
+    // For the next transaction only.
+    if (mode === 'propose') await this.#ask('set transaction isolation level read committed')
     const atOnce = this.#isGalera ? 'set statement wsrep_sync_wait = 0 for ' : ''
     await this.#ask(
       mode === 'read'

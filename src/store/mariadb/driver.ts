@@ -8,7 +8,7 @@ import type { Driver, TransactionSettings } from 'kysely'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import { unavailable } from '../../model/errors.ts'
-import { type Access, type MariadbConnection, openConnection } from './connection.ts'
+import { type Access, type MariadbConnection, type Mode, openConnection } from './connection.ts'
 import { LOOK_TIMEOUT_MS, type Node, Nodes, withinTime } from './nodes.ts'
 
 /** Connections of one store, and so of one host. */
@@ -71,7 +71,7 @@ export class MariadbDriver implements Driver {
     connection: MariadbConnection,
     settings: TransactionSettings,
   ): Promise<void> {
-    await connection.begin(settings.accessMode === 'read only' ? 'read' : 'write')
+    await connection.begin(modeOf(settings))
   }
 
   async commitTransaction(connection: MariadbConnection): Promise<void> {
@@ -144,6 +144,11 @@ export class MariadbDriver implements Driver {
         if (sinceMs < beforeMs || !connection.isAlive) this.#discard(connection, undefined)
     }
   }
+}
+
+function modeOf({ accessMode, isolationLevel }: TransactionSettings): Mode {
+  if (accessMode === 'read only') return 'read'
+  return isolationLevel === 'read committed' ? 'propose' : 'write'
 }
 
 /** A number of turns, given in the order of asking. */

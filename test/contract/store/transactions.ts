@@ -1,6 +1,7 @@
 /** The `Store` contract, third part: all or nothing, one snapshot, one winner, one schema. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { HostName } from '../../../src/model/ids.ts'
 import type { Store, Tx } from '../../../src/store/store.ts'
 import * as given from './records.ts'
 import { type StoreWorld, settledWorld } from './world.ts'
@@ -208,6 +209,35 @@ export function describeRaces(begin: () => Promise<StoreWorld>): void {
       )
       expect(new Set(results).size).toBe(1)
       expect(await world.store.read((tx) => tx.instances({}))).toHaveLength(1)
+    })
+
+    it('none of many that only propose by what they read is run again', async () => {
+      const launches = 16
+      let runs = 0
+      const results = await Promise.all(
+        Array.from({ length: launches }, (_, index) =>
+          hostOf(index).transaction(
+            async (tx) => {
+              runs += 1
+              await tx.hosts()
+              return tx.takeCapacity(given.HOST, 0, 1)
+            },
+            { reads: 'propose' },
+          ),
+        ),
+      )
+      expect(new Set(results)).toStrictEqual(new Set(['done']))
+      expect(runs).toBe(launches)
+      const [host] = await world.store.read((tx) => tx.hosts())
+      expect(host?.usedMemoryMiB).toBe(launches)
+    })
+
+    it('a single call is seen by others at once, and what it says is what it did', async () => {
+      const renew = (host: HostName) => world.store.single((tx) => tx.renewLease(host, -1, 'then'))
+      expect(await renew(given.HOST)).toBe('done')
+      expect(await renew('nobody' as HostName)).toBe('unknown')
+      const [host] = await world.peer.single((tx) => tx.hosts())
+      expect(host).toMatchObject({ live: false, lastSeenAt: 'then' })
     })
 
     it('no update is lost when many read and then write', async () => {

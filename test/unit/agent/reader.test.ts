@@ -10,7 +10,9 @@ import {
   hostRecord,
   instanceId,
   instanceRecord,
+  network,
   nicRecord,
+  numbered,
 } from '../../kit/records.ts'
 
 const hosts = ['a', 'b', 'c'].map(hostName)
@@ -92,6 +94,47 @@ it('gives the very same snapshot while nothing changed, and what this host wrote
   expect(await reader.read({ fresh: false })).toBe(first)
   reader.forgetOwn()
   expect((await reader.read({ fresh: false })).instances).toMatchObject([{ state: 'running' }])
+  await store.close()
+})
+
+it('asks one thing while nothing changed', async () => {
+  const store = await openRecords(hosts)
+  const asked: string[] = []
+  const reader = createRecordsReader(
+    {
+      ...store,
+      single: (work) => {
+        asked.push('single')
+        return store.single(work)
+      },
+      read: (work) => {
+        asked.push('read')
+        return store.read(work)
+      },
+    },
+    self,
+  )
+  await reader.read({ fresh: false })
+  await reader.read({ fresh: false })
+  await reader.read({ fresh: false })
+  expect(asked).toEqual(['read', 'single', 'single'])
+  await store.close()
+})
+
+it('meets a group that another host is the first to speak of', async () => {
+  const store = await openRecords(hosts)
+  const reader = createRecordsReader(store, self)
+  await reader.read({ fresh: false })
+  const group = { ...network.group, id: numbered('sg', 7), name: 'other' }
+  const other = hosts[1] ?? self
+  await store.transaction(async (tx) => {
+    await tx.insertGroup(group)
+    await tx.insertInstance(instanceRecord(instanceId(1), other))
+    await tx.insertNic({ ...nicRecord(instanceId(1), 1), groups: [group.id] })
+    await tx.advanceGeneration(other)
+  })
+  const want = wantFor(self, await reader.read({ fresh: false }))
+  expect(want?.shared.groups.find(({ id }) => id === group.id)?.members).toHaveLength(1)
   await store.close()
 })
 

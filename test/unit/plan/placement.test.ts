@@ -36,28 +36,43 @@ const fits = (host: Host, demand: { vcpus: number; memoryMiB: number }): boolean
 describe('chooseHost', () => {
   it('chooses a host that fits whenever there is one, and none otherwise', () => {
     fc.assert(
-      fc.property(anyHosts, anyDemand, (hosts, demand) => {
-        const chosen = chooseHost(hosts, demand)
+      fc.property(anyHosts, anyDemand, fc.nat(), (hosts, demand, random) => {
+        const chosen = chooseHost(hosts, demand, random)
         if (chosen === undefined) expect(hosts.some((host) => fits(host, demand))).toBe(false)
         else expect(fits(chosen, demand)).toBe(true)
       }),
     )
   })
 
-  it('does not depend on the order of the hosts', () => {
+  it('chooses only among the roomiest', () => {
+    const room = (host: Host, demand: { vcpus: number; memoryMiB: number }) =>
+      Math.min(
+        (host.vcpus - host.usedVcpus) / demand.vcpus,
+        (host.memoryMiB - host.usedMemoryMiB) / demand.memoryMiB,
+      )
     fc.assert(
-      fc.property(anyHosts, anyDemand, (hosts, demand) => {
-        expect(chooseHost(hosts.toReversed(), demand)?.name).toBe(chooseHost(hosts, demand)?.name)
+      fc.property(anyHosts, anyDemand, fc.nat(), (hosts, demand, random) => {
+        const chosen = chooseHost(hosts, demand, random)
+        const most = Math.max(...hosts.map((host) => room(host, demand)))
+        if (chosen !== undefined) expect(room(chosen, demand)).toBeGreaterThanOrEqual(most * 0.75)
       }),
     )
   })
 
+  it('gives every one of hosts that are about equal its turn', () => {
+    const hosts = ['a', 'b', 'c'].map(
+      (name, usedVcpus): Host => ({ ...hostRecord(hostName(name)), usedVcpus }),
+    )
+    const chosen = [0, 1, 2].map((turn) => chooseHost(hosts, { vcpus: 1, memoryMiB: 1 }, turn))
+    expect(new Set(chosen)).toEqual(new Set(hosts))
+  })
+
   it('never fills a host beyond its capacity, and fills all of them', () => {
     fc.assert(
-      fc.property(anyHosts, anyDemand, (start, demand) => {
+      fc.property(anyHosts, anyDemand, fc.nat(), (start, demand, random) => {
         let hosts: readonly Host[] = start
         for (;;) {
-          const chosen = chooseHost(hosts, demand)
+          const chosen = chooseHost(hosts, demand, random)
           if (chosen === undefined) break
           hosts = afterTaking(hosts, chosen.name, demand)
           const after = hosts.find((host) => host.name === chosen.name)
@@ -73,7 +88,7 @@ describe('chooseHost', () => {
     const demand = { vcpus: 1, memoryMiB: 1024 }
     let hosts: readonly Host[] = ['a', 'b', 'c'].map((name) => hostRecord(hostName(name)))
     for (let launch = 0; launch < 9; launch += 1) {
-      const chosen = chooseHost(hosts, demand)
+      const chosen = chooseHost(hosts, demand, launch)
       if (chosen !== undefined) hosts = afterTaking(hosts, chosen.name, demand)
     }
     expect(hosts.map((host) => host.usedVcpus)).toEqual([3, 3, 3])

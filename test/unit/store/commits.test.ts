@@ -59,14 +59,19 @@ it('is applied once, with the result of the run that was, whatever becomes of it
       transactions += 1
       let runs = 0
       const result = await untilItSucceeds(
-        appliedOnce(db, sqliteNowMs(), `${transactions}`, async (transaction) => {
-          runs += 1
-          await transaction
-            .insertInto('accounts')
-            .values({ id: `00000000000${runs}` as Tables['accounts']['id'], name: 'a' })
-            .execute()
-          return runs
-        }),
+        appliedOnce(
+          () => db.transaction(),
+          sqliteNowMs(),
+          `${transactions}`,
+          async (transaction) => {
+            runs += 1
+            await transaction
+              .insertInto('accounts')
+              .values({ id: `00000000000${runs}` as Tables['accounts']['id'], name: 'a' })
+              .execute()
+            return runs
+          },
+        ),
       )
       const accounts = await db.selectFrom('accounts').selectAll().execute()
       expect(accounts.map(({ id }) => Number(id))).toStrictEqual([result])
@@ -80,8 +85,11 @@ it('is applied once, with the result of the run that was, whatever becomes of it
 it('one that changes nothing leaves nothing behind', async () => {
   const db = await openRecords([])
   await migrateToLatest(db, silentLog)
-  const read = appliedOnce(db, sqliteNowMs(), 'one', (transaction) =>
-    transaction.selectFrom('accounts').selectAll().execute(),
+  const read = appliedOnce(
+    () => db.transaction(),
+    sqliteNowMs(),
+    'one',
+    (transaction) => transaction.selectFrom('accounts').selectAll().execute(),
   )
   expect(await read()).toStrictEqual([])
   expect(await recorded(db)).toStrictEqual([])
@@ -93,8 +101,11 @@ it('what is recorded is swept when it is old, and not before', async () => {
   await migrateToLatest(db, silentLog)
   const accounts = ['1', '2'] as Tables['accounts']['id'][]
   for (const id of accounts)
-    await appliedOnce(db, sqliteNowMs(), id, (transaction) =>
-      transaction.insertInto('accounts').values({ id, name: 'a' }).execute(),
+    await appliedOnce(
+      () => db.transaction(),
+      sqliteNowMs(),
+      id,
+      (transaction) => transaction.insertInto('accounts').values({ id, name: 'a' }).execute(),
     )()
   const commits = db.withTables<{ commits: { id: string; madeAtMs: number } }>()
   await commits
