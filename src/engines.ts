@@ -17,6 +17,7 @@ import type { Log } from './lib/log.ts'
 import type { Metrics } from './lib/metrics.ts'
 import { AtollError } from './model/errors.ts'
 import { writeCredentials } from './operator/credentials.ts'
+import { apiEndpoint } from './settings.ts'
 import { openReplica } from './store/replica.ts'
 import { openSqliteStore } from './store/sql.ts'
 import { type InformedStore, openSteadyStore, withoutReplica, withReplica } from './store/steady.ts'
@@ -43,10 +44,8 @@ export interface Records {
 /** How long a daemon that starts waits for the records before it goes on without them. */
 const START_PATIENCE_MS = 1_500
 
-/**
- * Opens the records, in the background when that takes long; `endpoint` goes into the credentials file once they are there.
- */
-export async function openRecords(ground: EngineGround, endpoint: string): Promise<Records> {
+/** Opens the records, in the background when that takes long; once they are there, the credentials file is written. */
+export async function openRecords(ground: EngineGround): Promise<Records> {
   const { config, clock, log } = ground
   const open = async () => {
     const engine = await openEngine(ground)
@@ -54,7 +53,10 @@ export async function openRecords(ground: EngineGround, endpoint: string): Promi
       await engine.migrate()
       const network = { ...config.network, zone: config.host.zone }
       const key = await bootstrap(engine, network, randomBytes)
-      await writeCredentials(config.stateDir, key, { region: config.host.region, endpoint })
+      await writeCredentials(config.stateDir, key, {
+        region: config.host.region,
+        endpoint: apiEndpoint(config),
+      })
       return engine
     } catch (error) {
       await engine.close()

@@ -10,9 +10,8 @@ import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
-import { type Agent, startAgent } from './agent/agent.ts'
 import { agentHealth, leaseHealth } from './agent/health.ts'
-import { type Lease, type LeaseSettings, startLease } from './agent/lease.ts'
+import { type Keeper, startKeeper } from './agent/keeper.ts'
 import { createLedger } from './agent/ledger.ts'
 import type { ApiParts } from './api/action.ts'
 import { allActions } from './api/actions/all.ts'
@@ -45,12 +44,8 @@ import { openDocker } from './services/workloads/docker-engine.ts'
 import type { WorkloadDriver } from './services/workloads/driver.ts'
 import { createDockerImages, type DockerImages } from './services/workloads/images.ts'
 import { createWorkloads } from './services/workloads/workloads.ts'
-import type { InformedStore } from './store/steady.ts'
+import { apiSettings, keeperSettings } from './settings.ts'
 
-/** Among many hosts the loss of one is known within five seconds. */
-const CLUSTER_LEASE = { leaseMs: 4_000, renewMs: 1_000 }
-/** Alone, nobody waits to hear of it. */
-const LONE_LEASE = { leaseMs: 60_000, renewMs: 15_000 }
 const CONSOLE_LIMIT_BYTES = 64 * 1024
 const BUSYBOX = '/bin/busybox'
 
@@ -87,12 +82,13 @@ function buildDocker({ config, log, clock, host }: Ground): {
 }
 
 /** Everything that a pass applies, in this order: nothing is on the network before its rules are in. */
-async function buildServices(
+function buildServices(
   ground: Ground,
   driver: WorkloadDriver,
   images: DockerImages,
+  key: Uint8Array,
   wake: () => void,
-): Promise<readonly HostService[]> {
+): readonly HostService[] {
   const { config, log, metrics, clock, host } = ground
   const { zone } = config.dns
   const { instanceToHostPorts } = config.network
@@ -100,7 +96,6 @@ async function buildServices(
   const { fabric } = config
   const { region } = config.host
   const architecture = machineArchitecture()
-  const key = await readSecret(join(config.stateDir, 'metadata.key'))
   return [
     createFirewall({ host, metrics, settings: { instanceToHostPorts, fabric } }),
     createLinks({ host, metrics, mtu, fabric }),
@@ -118,33 +113,13 @@ async function buildServices(
 }
 
 /** What this machine offers to placement. */
-function selfRecord(config: Config): LeaseSettings['self'] {
-  const memoryMiB = totalmem() / 1024 ** 2 - config.capacity.reserveMemoryMiB
+function machineRecord({ capacity }: Config) {
+  const memoryMiB = totalmem() / 1024 ** 2 - capacity.reserveMemoryMiB
   return {
-    name: config.host.name,
-    zone: config.host.zone,
     version: packageJson.version,
-    vcpus: Math.floor(availableParallelism() * config.capacity.vcpuRatio),
-    memoryMiB: Math.max(0, Math.floor(memoryMiB * config.capacity.memoryRatio)),
-    fabricAddress: config.fabric.address,
+    vcpus: Math.floor(availableParallelism() * capacity.vcpuRatio),
+    memoryMiB: Math.max(0, Math.floor(memoryMiB * capacity.memoryRatio)),
   }
-}
-
-/** Where a client on this machine reaches the API. */
-function endpointOf({ api }: Config): string {
-  return `http://${api.listen === '0.0.0.0' ? '127.0.0.1' : api.listen}:${api.port}`
-}
-
-/** What actions work with, through whichever door they are called. */
-function apiParts({ config, clock }: Ground, store: InformedStore, bus: Bus): ApiParts {
-  const settings = {
-    host: config.host.name,
-    region: config.host.region,
-    dnsZone: config.dns.zone,
-    endpoint: endpointOf(config),
-    maxInstancesPerLaunch: config.api.maxInstancesPerLaunch,
-  }
-  return { store, bus, clock, random: randomBytes, settings }
 }
 
 function buildApi({ config, log, metrics }: Ground, parts: ApiParts): Api {
@@ -166,59 +141,41 @@ async function takeState(config: Config): Promise<() => Promise<void>> {
   const unlock = await takeProcessLock(`atolld:${config.stateDir}`)
   if (unlock === null) throw new Error(`another atolld runs with stateDir ${config.stateDir}`)
   await writeFile(join(config.runtimeDir, 'atolld.pid'), `${process.pid}\n`)
-  return async () => {
-    await unlock()
-  }
+  return unlock
 }
 
-/** Agent and lease: what keeps this host as the records want it. */
+/** Agent and lease over this machine. */
 async function startHost(
   ground: Ground,
   parts: AsyncDisposableStack,
   records: Records,
   bus: Bus,
-): Promise<{ readonly agent: Agent; readonly lease: Lease }> {
+): Promise<Keeper> {
   const { config, log, metrics, clock } = ground
-  const { store } = records
   const { driver, images } = buildDocker(ground)
   parts.defer(() => images.close())
   parts.defer(() => driver.close())
-  // The services are there before the agent that they wake.
-  const waker: { agent?: Agent } = {}
-  const wake = () => waker.agent?.wake()
-  const agent = startAgent(
+  const key = await readSecret(join(config.stateDir, 'metadata.key'))
+  const keeper = startKeeper(
     {
-      store,
+      store: records.store,
       bus,
       ledger: createLedger({ file: join(config.stateDir, 'ledger.json'), log }),
-      services: await buildServices(ground, driver, images, wake),
+      services: (wake) => buildServices(ground, driver, images, key, wake),
       onRecordsChanged: records.changed,
       clock,
       log,
       metrics,
+      random: Math.random,
     },
-    {
-      host: config.host.name,
-      intervalMs: config.agent.intervalSeconds * 1000,
-      resyncMs: config.agent.resyncSeconds * 1000,
-    },
+    keeperSettings(config, machineRecord(config)),
   )
-  waker.agent = agent
-  parts.defer(() => agent.close())
-  const lease = startLease(
-    { store, bus, clock, log, metrics, random: Math.random },
-    {
-      self: selfRecord(config),
-      ...(config.store.kind === 'sqlite' ? LONE_LEASE : CLUSTER_LEASE),
-      onHeld: wake,
-    },
-  )
-  parts.defer(() => lease.close())
+  parts.defer(() => keeper.close())
   bus.onAsk('console', async ({ instance }) => ({
     output: (await driver.console(instance, CONSOLE_LIMIT_BYTES)).toString('base64'),
     at: new Date(clock.now()).toISOString(),
   }))
-  return { agent, lease }
+  return keeper
 }
 
 async function runDaemon(config: Config): Promise<void> {
@@ -233,8 +190,7 @@ async function runDaemon(config: Config): Promise<void> {
 
   const clock = systemClock
   const metrics = createMetrics({ process: true })
-  const endpoint = endpointOf(config)
-  const records = await openRecords({ config, clock, log }, endpoint)
+  const records = await openRecords({ config, clock, log })
   parts.defer(() => records.close())
   const { bus, door, health: busHealth } = await openBus({ config, clock, log }, metrics)
   parts.defer(() => bus.close())
@@ -243,7 +199,8 @@ async function runDaemon(config: Config): Promise<void> {
   const ground: Ground = { config, log, metrics, clock, host }
   const { agent, lease } = await startHost(ground, parts, records, bus)
 
-  const calls = apiParts(ground, records.informed, bus)
+  const settings = apiSettings(config)
+  const calls = { store: records.informed, bus, clock, random: randomBytes, settings }
   const api = buildApi(ground, calls)
   parts.defer(() => api.close())
   await api.listen()
@@ -269,7 +226,10 @@ async function runDaemon(config: Config): Promise<void> {
   })
   parts.defer(() => admin.close())
   await admin.listen()
-  log.info({ host: name, version: packageJson.version, endpoint }, 'atolld is up')
+  log.info(
+    { host: name, version: packageJson.version, endpoint: settings.endpoint },
+    'atolld is up',
+  )
   log.info({ host: name, signal: await untilStopped() }, 'atolld stops; instances go on')
 }
 

@@ -40,7 +40,7 @@ function roomOf(path: string): string {
   return first === 'services' ? `services/${second.replace(/\.ts$/, '')}` : first
 }
 
-/** Room -> rooms it may import. A service may import itself. `top` (main, cli, config) may import everything. */
+/** Room -> rooms it may import. A service may import itself. `top` (main, cli, settings, config) may import everything. */
 const table: Readonly<Record<string, readonly string[]>> = {
   lib: [],
   model: [],

@@ -38,6 +38,8 @@ export interface AgentParts {
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
+  /** From 0 up to 1. */
+  readonly random: () => number
 }
 
 export interface AgentSettings {
@@ -91,7 +93,7 @@ export function startAgent(parts: AgentParts, settings: AgentSettings): Agent {
  * are: what they read together per second stays the same however many they are.
  */
 function listenToBells(
-  { bus, clock }: AgentParts,
+  { bus, clock, random }: AgentParts,
   loop: { wake(): void },
   hosts: () => number,
 ): () => void {
@@ -101,7 +103,7 @@ function listenToBells(
     if (bell === 'own') return loop.wake()
     if (shared) return
     shared = true
-    const spreadMs = Math.random() * hosts() * SHARED_SPREAD_MS
+    const spreadMs = random() * hosts() * SHARED_SPREAD_MS
     clock.sleep(spreadMs, ending.signal).then(
       () => {
         shared = false

@@ -29,7 +29,8 @@ export interface ApiParts {
   readonly settings: ApiSettings
 }
 
-interface ApiSettings {
+/** What actions go by. */
+export interface ApiSettings {
   /** The host that answers. */
   readonly host: HostName
   readonly region: string

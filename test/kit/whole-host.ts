@@ -7,9 +7,8 @@ import { randomBytes } from 'node:crypto'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startAgent } from '../../src/agent/agent.ts'
 import { bootstrap } from '../../src/agent/bootstrap.ts'
-import { startLease } from '../../src/agent/lease.ts'
+import { startKeeper } from '../../src/agent/keeper.ts'
 import { createLedger } from '../../src/agent/ledger.ts'
 import { createRecordsReader } from '../../src/agent/reader.ts'
 import { allActions } from '../../src/api/actions/all.ts'
@@ -124,7 +123,6 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
   })
   const driver = breakers.driver?.(dockerDriver) ?? dockerDriver
   const records = breakers.store?.(store) ?? store
-  const wake = () => bus.ring(name)
   const dns = {
     zone: DNS_ZONE,
     forwarders: [],
@@ -133,12 +131,12 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
     cacheEntries: 10,
     maxOutstanding: 10,
   }
-  const agent = startAgent(
+  const keeper = startKeeper(
     {
       store: records,
       bus,
       ledger: createLedger({ file: join(dir, 'ledger.json'), log }),
-      services: [
+      services: (wake) => [
         createFirewall({ host, metrics, settings: { instanceToHostPorts: [], fabric: NO_FABRIC } }),
         createLinks({ host, metrics, mtu: MTU, fabric: NO_FABRIC }),
         createDhcp({
@@ -162,23 +160,14 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
       clock: hurried,
       log,
       metrics,
+      random: Math.random,
     },
-    { host: name, intervalMs: 2_000, resyncMs: 120_000 },
-  )
-  const lease = startLease(
-    { store: records, bus, clock: hurried, log, metrics, random: Math.random },
     {
-      self: {
-        name,
-        zone: ZONE,
-        version: '0',
-        vcpus: 64,
-        memoryMiB: 65_536,
-        fabricAddress: null,
-      },
+      self: { name, zone: ZONE, version: '0', vcpus: 64, memoryMiB: 65_536, fabricAddress: null },
+      intervalMs: 2_000,
+      resyncMs: 120_000,
       leaseMs: 60_000,
       renewMs: 2_000,
-      onHeld: wake,
     },
   )
   const parts = {
@@ -262,8 +251,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
       return answer as Record<string, unknown>
     },
     async close() {
-      await lease.close()
-      await agent.close()
+      await keeper.close()
       await driver.close()
       await images.close()
       await linux.close()

@@ -2,8 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Agent, startAgent } from '../../../src/agent/agent.ts'
-import { startLease } from '../../../src/agent/lease.ts'
+import { startKeeper } from '../../../src/agent/keeper.ts'
 import { createLedger } from '../../../src/agent/ledger.ts'
 import type { ApiParts } from '../../../src/api/action.ts'
 import { configSchema } from '../../../src/config.ts'
@@ -11,10 +10,9 @@ import { openBus, openRecords } from '../../../src/engines.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import type { Log } from '../../../src/lib/log.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
+import { apiSettings, keeperSettings } from '../../../src/settings.ts'
 import { createFakeMachine } from './machine.ts'
 
-/** As `main.ts` sets them for a cluster. */
-const CLUSTER_LEASE = { leaseMs: 4_000, renewMs: 1_000 }
 /** What each offers to placement: enough for every launch of a benchmark, on ten hosts as on a thousand. */
 const VCPUS = 256
 const MEMORY_MIB = 1_048_576
@@ -53,45 +51,25 @@ export async function startSimulatedHost(
   await mkdir(config.stateDir, { recursive: true })
   const clock = systemClock
   const metrics = createMetrics()
-  const endpoint = `127.0.0.1:${config.api.port}`
-  const records = await openRecords({ config, clock, log }, endpoint)
+  const records = await openRecords({ config, clock, log })
   const { bus } = await openBus({ config, clock, log }, metrics)
-  const { store } = records
-  const waker: { agent?: Agent } = {}
-  const wake = () => waker.agent?.wake()
-  const agent = startAgent(
+  const keeper = startKeeper(
     {
-      store,
+      store: records.store,
       bus,
       ledger: createLedger({ file: join(config.stateDir, 'ledger.json'), log }),
-      services: [createFakeMachine(wake)],
+      services: (wake) => [createFakeMachine(wake)],
       onRecordsChanged: records.changed,
       clock,
       log,
       metrics,
+      random: Math.random,
     },
-    {
-      host: config.host.name,
-      intervalMs: config.agent.intervalSeconds * 1000,
-      resyncMs: config.agent.resyncSeconds * 1000,
-    },
+    keeperSettings(config, { version: 'bench', vcpus: VCPUS, memoryMiB: MEMORY_MIB }),
   )
-  waker.agent = agent
-  const { name, zone } = config.host
-  const self = { name, zone, version: 'bench', vcpus: VCPUS, memoryMiB: MEMORY_MIB }
-  const lease = startLease(
-    { store, bus, clock, log, metrics, random: Math.random },
-    { self: { ...self, fabricAddress: config.fabric.address }, ...CLUSTER_LEASE, onHeld: wake },
-  )
-  const settings = {
-    host: name,
-    region: config.host.region,
-    dnsZone: config.dns.zone,
-    endpoint,
-    maxInstancesPerLaunch: config.api.maxInstancesPerLaunch,
-  }
+  const settings = apiSettings(config)
   return {
-    held: lease.held,
+    held: keeper.lease.held,
     bells: async () => Number(BELLS_SENT.exec(await metrics.render())?.[1] ?? 0),
     api: { store: records.informed, bus, clock, random: randomBytes, settings },
   }

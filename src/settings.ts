@@ -1,0 +1,39 @@
+/** What the parts of a host are told, as the configuration has it. */
+import type { KeeperSettings } from './agent/keeper.ts'
+import type { ApiSettings } from './api/action.ts'
+import type { Config } from './config.ts'
+
+/** Among many hosts the loss of one is known within five seconds. */
+const CLUSTER_LEASE = { leaseMs: 4_000, renewMs: 1_000 }
+/** Alone, nobody waits to hear of it. */
+const LONE_LEASE = { leaseMs: 60_000, renewMs: 15_000 }
+
+/** Where a client on this machine reaches the API. */
+export function apiEndpoint({ api }: Config): string {
+  return `http://${api.listen === '0.0.0.0' ? '127.0.0.1' : api.listen}:${api.port}`
+}
+
+/** What EC2 actions go by, through whichever door they are called. */
+export function apiSettings(config: Config): ApiSettings {
+  return {
+    host: config.host.name,
+    region: config.host.region,
+    dnsZone: config.dns.zone,
+    endpoint: apiEndpoint(config),
+    maxInstancesPerLaunch: config.api.maxInstancesPerLaunch,
+  }
+}
+
+/** What this host announces, and how often it looks and renews; `machine` is what it offers to placement, and its version. */
+export function keeperSettings(
+  config: Config,
+  machine: { readonly version: string; readonly vcpus: number; readonly memoryMiB: number },
+): KeeperSettings {
+  const { name, zone } = config.host
+  return {
+    self: { ...machine, name, zone, fabricAddress: config.fabric.address },
+    intervalMs: config.agent.intervalSeconds * 1000,
+    resyncMs: config.agent.resyncSeconds * 1000,
+    ...(config.store.kind === 'sqlite' ? LONE_LEASE : CLUSTER_LEASE),
+  }
+}
