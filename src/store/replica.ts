@@ -2,7 +2,8 @@
  * A replica: this host's own copy of the records, so that it can answer questions while the shared engine is away.
  *
  * It is a SQLite file with the same schema, filled whole and in one transaction each time; it is never the truth and nothing is
- * ever written to it but copies. How often it is filled goes by what a copy costs: at most a twentieth of the time.
+ * ever written to it but copies. How often it is filled goes by what a copy costs: at most a twentieth of this host's time, and of the
+ * engine's as much however many hosts there are.
  */
 import { rm, stat } from 'node:fs/promises'
 import { type Clock, isoTime } from '../lib/clock.ts'
@@ -25,7 +26,9 @@ export interface Replica {
 const SHORTEST_PAUSE_MS = 2_000
 /** ...and this many times what the last one took. */
 const PAUSE_PER_COPY = 20
-/** A copy is made at least this often: access keys and images change without a word to the hosts. */
+/** All hosts together make about ten copies a second at most. */
+const PAUSE_PER_HOST_MS = 100
+/** After that pause a copy is made at least this often: access keys and images change without a word to the hosts. */
 const LONGEST_PAUSE_MS = 60_000
 
 /** Opens the replica in `file` (made where it is missing) of the records in `source`. */
@@ -42,23 +45,25 @@ export async function openReplica(options: {
   let asOf = made
   let wanted = Promise.withResolvers<void>()
 
+  /** Copies, and gives how long to leave it at that. */
   async function fill(): Promise<number> {
     const began = clock.monotonic()
     const at = isoTime(clock.now())
     const dump = await source.read((tx) => tx.dump())
     await copy.transaction((tx) => tx.restore(dump))
     asOf = at
-    return clock.monotonic() - began
+    const copyMs = clock.monotonic() - began
+    return Math.max(copyMs * PAUSE_PER_COPY, dump.hosts.length * PAUSE_PER_HOST_MS)
   }
 
   async function keepFilling(): Promise<void> {
     for (;;) {
       wanted = Promise.withResolvers<void>()
-      const copyMs = await fill().catch((error: unknown) => {
+      const pauseMs = await fill().catch((error: unknown) => {
         log.debug({ error }, 'the replica was not filled')
         return 0
       })
-      await clock.sleep(Math.max(SHORTEST_PAUSE_MS, copyMs * PAUSE_PER_COPY), ending.signal)
+      await clock.sleep(Math.max(SHORTEST_PAUSE_MS, pauseMs), ending.signal)
       await Promise.race([wanted.promise, clock.sleep(LONGEST_PAUSE_MS, ending.signal)])
     }
   }
