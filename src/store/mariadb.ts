@@ -9,7 +9,6 @@
  * for is a UNIQUE key, or one conditional statement on the row that is fought for.
  * Time is that of the node which runs the statement: keep the nodes' clocks together (NTP) to well within a lease.
  */
-import { readFile } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import {
   type CreateTableNode,
@@ -22,6 +21,7 @@ import {
   sql,
 } from 'kysely'
 import { systemClock } from '../lib/clock.ts'
+import { type EngineAccess, readTls, splitAddress } from '../lib/engine-access.ts'
 import type { Log } from '../lib/log.ts'
 import { unavailable } from '../model/errors.ts'
 import type { Access } from './mariadb/connection.ts'
@@ -38,18 +38,8 @@ const MIGRATION_PATIENCE_MS = 60_000
 const MIGRATION_PAUSE_MS = 100
 
 /** How to reach the records, as in the settings. */
-export interface MariadbSettings {
-  /** `host` or `host:port`, the preferred one first, alike on all hosts. */
-  readonly nodes: readonly string[]
+export interface MariadbSettings extends EngineAccess {
   readonly database: string
-  readonly user: string
-  readonly password: string
-  /** Files (PEM): whom the server's certificate must be signed by (null: no TLS), and this host's own certificate and key. */
-  readonly tls: {
-    readonly ca: string | null
-    readonly cert: string | null
-    readonly key: string | null
-  }
   readonly log: Log
 }
 
@@ -60,15 +50,16 @@ export interface MariadbSettings {
 export async function openMariadbStore(settings: MariadbSettings): Promise<Store> {
   const { createConnection } = await import('mysql2')
   const { database, user, password, log } = settings
+  const nodes = settings.nodes.map((node) => splitAddress(node, DEFAULT_PORT))
   const access: Access = {
     createConnection,
     database,
     user,
     password,
-    ssl: await readTls(settings),
+    ssl: await readCertificates(settings),
   }
   return openSqlStore({
-    dialect: mariadbDialect(access, settings.nodes.map(parseNode), log),
+    dialect: mariadbDialect(access, nodes, log),
     nowMs: mariadbNowMs(),
     isRemote: true,
     wait: (ms) => wait(ms),
@@ -102,29 +93,11 @@ class MariadbQueryCompiler extends MysqlQueryCompiler {
   }
 }
 
-/** `host` or `host:port`; the settings' schema has seen to its form. */
-function parseNode(text: string): Node {
-  const [host = '', port] = text.split(':')
-  return { host, port: port === undefined ? DEFAULT_PORT : Number(port) }
-}
-
-async function readTls({ tls }: MariadbSettings): Promise<Access['ssl']> {
-  const [ca, cert, key] = await Promise.all([readPem(tls.ca), readPem(tls.cert), readPem(tls.key)])
-  if (ca === undefined) return undefined
-  return {
-    ca,
-    minVersion: 'TLSv1.2',
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
-  }
-}
-
-async function readPem(file: string | null): Promise<string | undefined> {
-  if (file === null) return undefined
+async function readCertificates({ tls }: MariadbSettings): Promise<Access['ssl']> {
   try {
-    return await readFile(file, 'utf8')
+    return await readTls(tls)
   } catch (error) {
-    throw unavailable(`The record store's certificate ${file} cannot be read`, error)
+    throw unavailable("The record store's certificates cannot be read", error)
   }
 }
 

@@ -5,9 +5,9 @@
  * deadline, and heartbeats end a connection that has fallen silent. When no node answers, rounds through the list become rarer
  * (doubling, with jitter, up to `BACKOFF_MAX_MS`), so that a thousand hosts do not come back in the same moment.
  */
-import { readFile } from 'node:fs/promises'
-import type { ChannelModel, SocketOptions } from 'amqplib'
+import type { ChannelModel } from 'amqplib'
 import type { Clock } from '../../lib/clock.ts'
+import { type EngineAccess, readTls, splitAddress } from '../../lib/engine-access.ts'
 import type { Log } from '../../lib/log.ts'
 import { AtollError, unavailable } from '../../model/errors.ts'
 import { within } from './within.ts'
@@ -27,18 +27,8 @@ const PORT = 5672
 const TLS_PORT = 5671
 
 /** Where the brokers are and how to get in. */
-export interface Broker {
-  /** `host` or `host:port`, in order of preference. */
-  readonly nodes: readonly string[]
+export interface Broker extends EngineAccess {
   readonly vhost: string
-  readonly user: string
-  readonly password: string
-  /** Files in PEM. Without `ca` there is no TLS. They are read at each connect, so that a renewed certificate is taken up. */
-  readonly tls: {
-    readonly ca: string | null
-    readonly cert: string | null
-    readonly key: string | null
-  }
 }
 
 /** What is told of the connection. */
@@ -143,24 +133,20 @@ function backoffMs(failures: number, nodes: number, random: Parts['random']): nu
 
 async function connectTo(broker: Broker, address: string): Promise<ChannelModel> {
   const { connect } = await import('amqplib')
-  const { tls } = broker
-  const [hostname = '', port] = address.split(':')
-  const options: SocketOptions = { noDelay: true, timeout: CONNECT_TIMEOUT_MS }
-  if (tls.ca !== null) options.ca = await readFile(tls.ca)
-  if (tls.cert !== null) options.cert = await readFile(tls.cert)
-  if (tls.key !== null) options.key = await readFile(tls.key)
-  const secure = tls.ca !== null
+  // At each connect, so that a renewed certificate is taken up.
+  const tls = await readTls(broker.tls)
+  const { host, port } = splitAddress(address, tls === undefined ? PORT : TLS_PORT)
   const connecting = connect(
     {
-      protocol: secure ? 'amqps' : 'amqp',
-      hostname,
-      port: port === undefined ? (secure ? TLS_PORT : PORT) : Number(port),
+      protocol: tls === undefined ? 'amqp' : 'amqps',
+      hostname: host,
+      port,
       username: broker.user,
       password: broker.password,
       vhost: encodeURIComponent(broker.vhost),
       heartbeat: HEARTBEAT_SECONDS,
     },
-    options,
+    { noDelay: true, timeout: CONNECT_TIMEOUT_MS, ...tls },
   )
   try {
     return await within(CONNECT_TIMEOUT_MS, THE_BROKER, connecting)
