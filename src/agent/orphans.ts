@@ -8,7 +8,7 @@ import { type Clock, isoTime } from '../lib/clock.ts'
 import type { HostName, InstanceId } from '../model/ids.ts'
 import { applyFact } from '../model/lifecycle.ts'
 import type { Instance } from '../model/records.ts'
-import { chooseHost, liveHosts } from '../plan/placement.ts'
+import { chooseHost, placeableHosts } from '../plan/placement.ts'
 import { releaseInstance } from '../store/release.ts'
 import type { Store, Tx } from '../store/store.ts'
 
@@ -45,7 +45,7 @@ async function adopt(tx: Tx, id: InstanceId, now: string): Promise<Adoption | nu
   const subnet = (await tx.subnets({})).find((one) => one.id === nic?.subnet)
   const type = (await tx.instanceTypes()).find((one) => one.name === instance.type)
   if (subnet === undefined || type === undefined) return null
-  const choice = liveHosts(hosts).filter((host) => host.zone === subnet.zone)
+  const choice = placeableHosts(hosts).filter((host) => host.zone === subnet.zone)
   // Whoever adopts it chooses alike, and orphans of one host go to several.
   const to = chooseHost(choice, type, Number.parseInt(id.slice(-6), 16))?.name
   if (to === undefined) return null

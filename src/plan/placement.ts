@@ -25,18 +25,13 @@ export interface Demand {
 /** The broadcast address, at the end of a subnet. */
 const RESERVED_AT_END = 1
 
-/** The hosts that may take instances now: active, with a live lease. The host that is answering is plainly alive. */
-export function placeableHosts(hosts: readonly Host[], answering: HostName): readonly Host[] {
+/** The hosts that may take instances now: active, with a live lease. A host that answers while it asks is plainly alive. */
+export function placeableHosts(hosts: readonly Host[], answering?: HostName): readonly Host[] {
   return hosts.filter((host) => host.state === 'active' && isAlive(host, answering))
 }
 
-/** The hosts with a live lease that take new instances. */
-export function liveHosts(hosts: readonly Host[]): readonly Host[] {
-  return hosts.filter((host) => host.state === 'active' && host.live)
-}
-
 /** Whether a host can be reckoned with, whatever the operator wants of it. The host that is answering plainly is. */
-export function isAlive(host: Host, answering: HostName): boolean {
+export function isAlive(host: Host, answering?: HostName): boolean {
   return host.live || host.name === answering
 }
 

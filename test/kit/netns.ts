@@ -8,6 +8,9 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { loadLibc } from '../../src/host/libc.ts'
+import { until } from '../cluster/run.ts'
+
+const LOOK_AGAIN_MS = 20
 
 /** How a program inside ended. */
 export interface Ran {
@@ -114,9 +117,5 @@ export async function eventually(
   holds: () => Promise<boolean> | boolean,
   timeoutMs = 5_000,
 ): Promise<void> {
-  const deadline = performance.now() + timeoutMs
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
+  await until(what, timeoutMs, async () => ((await holds()) ? true : null), LOOK_AGAIN_MS)
 }

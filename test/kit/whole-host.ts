@@ -16,7 +16,7 @@ import { createLocalBus } from '../../src/bus/local.ts'
 import type { Host } from '../../src/host/host.ts'
 import { createLinuxHost } from '../../src/host/linux.ts'
 import { nicDifferences, nicSpec } from '../../src/host/nic.ts'
-import { type Clock, systemClock } from '../../src/lib/clock.ts'
+import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
 import { cidr } from '../../src/model/addr.ts'
@@ -36,6 +36,7 @@ import { openSqliteStore } from '../../src/store/sql.ts'
 import { withoutReplica } from '../../src/store/steady.ts'
 import type { Store } from '../../src/store/store.ts'
 import { startDocker } from './docker.ts'
+import { hurriedClock } from './hurried.ts'
 import { NO_FABRIC } from './instance.ts'
 import { createNetns, type Netns } from './netns.ts'
 
@@ -70,11 +71,7 @@ export interface WholeHost {
   close(): Promise<void>
 }
 
-const hurried: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now() * HURRY,
-  sleep: (ms, signal) => systemClock.sleep(ms / HURRY, signal),
-}
+const hurried = hurriedClock(HURRY)
 
 function known<T>(value: T | undefined): T {
   if (value === undefined) throw new Error('a value that the test needs is not there')

@@ -5,24 +5,14 @@
  */
 import { resolve } from 'node:path'
 import { beforeAll, expect, it } from 'vitest'
-import { execute } from '../kit/cloud.ts'
-import type { Ran } from '../kit/netns.ts'
+import { borrowMachine } from '../kit/borrowed.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const TIMEOUT_MS = 900_000
 
 const SCRIPT = `
-set -u
 export ATOLL_START_SECONDS=60
-ip link set lo up
-mount -t tmpfs tmpfs /mnt
-cp -a /usr/local/bin /mnt/bin && mount --bind /mnt/bin /usr/local/bin
-cp -a /etc /mnt/etc && mount --bind /mnt/etc /etc
-mkdir /mnt/log /mnt/cache /mnt/opt /mnt/new && mount --bind /mnt/log /var/log && mount --bind /mnt/cache /var/cache
-mount --bind /mnt/opt /opt
-mkdir -p /var/lib/atoll && mount -t tmpfs tmpfs /var/lib/atoll
-mount -t tmpfs tmpfs /run
-before=$(find /mnt -path '*atoll*' | sort; ls /usr/local/bin)
+mkdir /mnt/new
 version() { sed -n 's/^version  *//p' <(atoll status) | cut -d ' ' -f 1; }
 newer() {
   mkdir -p /mnt/new/$1
@@ -71,71 +61,52 @@ ${ROOT}/scripts/install --hosts 10.0.0.1 --address 10.0.0.1; echo "exit $?"
 echo "== removed"
 ${ROOT}/scripts/install --uninstall || echo "failed with $?"
 ${ROOT}/scripts/install --uninstall || echo "failed with $?"
-echo "== left"
-ip -o link | grep -v ' lo:'
-ip route show table all proto 167
-nft list tables
-find /var/lib/atoll -mindepth 1
-find /run -path '*atoll*'
 rm -rf /mnt/new /mnt/ping
-after=$(find /mnt -path '*atoll*' | sort; ls /usr/local/bin)
-diff <(echo "$before") <(echo "$after")
-echo "== end"
 `
 
-let said: string
-let ran: Ran
-
-/** What was said between this heading and the next. */
-function part(heading: string): string {
-  const [, after = ''] = said.split(`== ${heading}\n`)
-  return after.split(/^== /m)[0] ?? ''
-}
+let machine: Awaited<ReturnType<typeof borrowMachine>>
 
 beforeAll(async () => {
-  const namespaces = ['--net', '--mount', '--propagation', 'private']
-  ran = await execute('unshare', [...namespaces, 'bash', '-c', SCRIPT], { timeoutMs: TIMEOUT_MS })
-  said = ran.stdout
+  machine = await borrowMachine(SCRIPT, TIMEOUT_MS)
 }, TIMEOUT_MS)
 
 it('installs, with a secret that only root reads', () => {
-  expect(part('first'), ran.stderr).toContain('ok  Start atolld')
-  expect(part('first')).toContain('600 /etc/atoll/secret')
-  expect(part('first')).toContain('# Made by scripts/install')
-  expect(part('first')).toContain('systemd does not run here')
+  expect(machine.part('first'), machine.ran.stderr).toContain('ok  Start atolld')
+  expect(machine.part('first')).toContain('600 /etc/atoll/secret')
+  expect(machine.part('first')).toContain('# Made by scripts/install')
+  expect(machine.part('first')).toContain('systemd does not run here')
 })
 
 it('does nothing when there is nothing to do', () => {
-  expect(part('again')).toContain('ok  atolld runs, and is this version')
-  expect(part('again')).not.toContain('Start atolld')
+  expect(machine.part('again')).toContain('ok  atolld runs, and is this version')
+  expect(machine.part('again')).not.toContain('Start atolld')
 })
 
 it('brings another version while an instance answers every ping', () => {
-  expect(part('upgrade')).toContain('ok  Start atolld (9.9.1')
-  expect(part('upgrade')).toMatch(/ 0% packet loss/)
-  expect(part('upgrade')).toMatch(/^9\.9\.1$/m)
+  expect(machine.part('upgrade')).toContain('ok  Start atolld (9.9.1')
+  expect(machine.part('upgrade')).toMatch(/ 0% packet loss/)
+  expect(machine.part('upgrade')).toMatch(/^9\.9\.1$/m)
 })
 
 it('goes back to the version before when the new one does not start', () => {
-  expect(part('broken')).toContain('not today')
-  expect(part('broken')).toContain('back to /opt/atoll/releases/9.9.1')
-  expect(part('broken')).not.toContain('it started')
-  expect(part('broken')).toMatch(/^9\.9\.1$/m)
+  expect(machine.part('broken')).toContain('not today')
+  expect(machine.part('broken')).toContain('back to /opt/atoll/releases/9.9.1')
+  expect(machine.part('broken')).not.toContain('it started')
+  expect(machine.part('broken')).toMatch(/^9\.9\.1$/m)
 })
 
 it('takes up again what it left with --keep-state', () => {
-  expect(part('kept')).toContain('1 received')
-  expect(part('kept')).toMatch(/i-[0-9a-f]+ .* running/)
+  expect(machine.part('kept')).toContain('1 received')
+  expect(machine.part('kept')).toMatch(/i-[0-9a-f]+ .* running/)
 })
 
 it('refuses what cannot be, with what to do', () => {
-  expect(part('wrong').match(/^exit 1$/gm)).toHaveLength(3)
+  expect(machine.part('wrong').match(/^exit 1$/gm)).toHaveLength(3)
   for (const why of ['is not among --hosts', 'db2 is no IPv4 address', 'does not have the address'])
-    expect(ran.stderr).toContain(why)
+    expect(machine.ran.stderr).toContain(why)
 })
 
 it('leaves nothing behind', () => {
-  expect(part('removed'), ran.stderr).not.toContain('failed')
-  expect(part('left').trim()).toBe('')
-  expect(said).toContain('== end')
+  expect(machine.part('removed'), machine.ran.stderr).not.toContain('failed')
+  expect(machine.left()).toBe('')
 })

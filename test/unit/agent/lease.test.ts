@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { type Lease, startLease } from '../../../src/agent/lease.ts'
 import { createLocalBus } from '../../../src/bus/local.ts'
-import { type Clock, systemClock } from '../../../src/lib/clock.ts'
 import { silentLog } from '../../../src/lib/log.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
 import { unavailable } from '../../../src/model/errors.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { breakable, OVER_MS, openRecords } from '../../kit/cluster-records.ts'
+import { hurriedClock } from '../../kit/hurried.ts'
 import { eventually } from '../../kit/netns.ts'
 import { hostName, hostRecord, instanceId, instanceRecord, nicRecord } from '../../kit/records.ts'
 
@@ -15,11 +15,7 @@ const lost = hostName('lost')
 const LEASE_MS = 4_000
 /** The lease's time runs this much faster here. */
 const HURRY = 40
-const hurried: Clock = {
-  ...systemClock,
-  monotonic: () => performance.now() * HURRY,
-  sleep: (ms, signal) => systemClock.sleep(ms / HURRY, signal),
-}
+const hurried = hurriedClock(HURRY)
 let store: Store
 let away = false
 let held = 0

@@ -9,10 +9,10 @@ import { TOMBSTONE_MS } from '../../../src/model/lifecycle.ts'
 import type { Fact } from '../../../src/model/want.ts'
 import { openSqliteStore } from '../../../src/store/sql.ts'
 import type { Store } from '../../../src/store/store.ts'
+import { openRecords } from '../../kit/cluster-records.ts'
 import {
   account,
   hostName,
-  hostRecord,
   instanceId,
   instanceRecord,
   network,
@@ -25,14 +25,8 @@ let store: Store
 
 /** One launched instance on a host with its capacity taken. */
 beforeEach(async () => {
-  store = await openSqliteStore({ file: ':memory:', log: silentLog })
-  await store.migrate()
+  store = await openRecords([here])
   await store.transaction(async (tx) => {
-    await tx.insertAccount({ id: account, name: 'default' })
-    await tx.insertVpc(network.vpc)
-    await tx.insertSubnet(network.subnet)
-    await tx.insertGroup(network.group)
-    await tx.upsertHost(hostRecord(here), 60_000)
     await tx.takeCapacity(here, 2, 1024)
     await tx.insertInstance(instanceRecord(id, here))
     await tx.insertNic(nicRecord(id, 1))

@@ -2,22 +2,19 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type Clock, systemClock } from '../../../src/lib/clock.ts'
+import { systemClock } from '../../../src/lib/clock.ts'
 import { silentLog } from '../../../src/lib/log.ts'
 import { unavailable } from '../../../src/model/errors.ts'
 import { openReplica, type Replica } from '../../../src/store/replica.ts'
 import { openSteadyStore, withReplica } from '../../../src/store/steady.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { breakable, openRecords } from '../../kit/cluster-records.ts'
+import { hurriedClock } from '../../kit/hurried.ts'
 import { eventually } from '../../kit/netns.ts'
 import { hostName } from '../../kit/records.ts'
 
 const HURRY = 50
-const hurried: Clock = {
-  ...systemClock,
-  monotonic: () => performance.now() * HURRY,
-  sleep: (ms, signal) => systemClock.sleep(ms / HURRY, signal),
-}
+const hurried = hurriedClock(HURRY)
 const hosts = [hostName('a'), hostName('b')]
 const names = (store: Pick<Store, 'read'>) =>
   store.read(async (tx) => (await tx.hosts()).map(({ name }) => name))

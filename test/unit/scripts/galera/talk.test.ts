@@ -28,16 +28,13 @@ async function freePort(): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0
 }
 
+const tell = (port: number) =>
+  tellPosition({ node: NODE, address: NODE, port, position: POSITION, secret: 'secret' })
+
 test('a position arrives as it was told, over TCP; from nobody, and from one with another secret, nothing does', async () => {
   const port = await freePort()
   expect(await askPosition(NODE, port, 'secret')).toBeNull()
-  using _told = await tellPosition({
-    node: NODE,
-    address: NODE,
-    port,
-    position: POSITION,
-    secret: 'secret',
-  })
+  using _told = await tell(port)
   const answers = await Promise.all([...'ab'].map(() => askPosition(NODE, port, 'secret')))
   for (const answer of answers) expect(answer).toEqual({ kind: 'waiting', position: POSITION })
   expect(await askPosition(NODE, port, 'another')).toBeNull()
@@ -45,13 +42,7 @@ test('a position arrives as it was told, over TCP; from nobody, and from one wit
 
 test('whoever asks in another form is hung up on', async () => {
   const port = await freePort()
-  using _told = await tellPosition({
-    node: NODE,
-    address: NODE,
-    port,
-    position: POSITION,
-    secret: 'secret',
-  })
+  using _told = await tell(port)
   for (const question of ['\n', 'GET / HTTP/1.0\r\n', `${NONCE}0\n`, 'x'.repeat(100_000)]) {
     const socket = connect({ host: NODE, port })
     let said = ''

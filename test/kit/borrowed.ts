@@ -1,0 +1,59 @@
+/**
+ * This machine, lent to a script that installs or removes things on it: in network and mount namespaces of the script's own, with
+ * everything that it may write to lying on a file system that goes with them, so that the machine stays as it was.
+ */
+import { execute } from './cloud.ts'
+import type { Ran } from './netns.ts'
+
+/** Copies of the directories that commands and settings are put into, and empty ones for state. */
+const PROLOGUE = `
+set -u
+ip link set lo up
+mount -t tmpfs tmpfs /mnt
+cp -a /usr/local/bin /mnt/bin && mount --bind /mnt/bin /usr/local/bin
+cp -a /etc /mnt/etc && mount --bind /mnt/etc /etc
+mkdir /mnt/log /mnt/cache /mnt/opt
+mount --bind /mnt/log /var/log
+mount --bind /mnt/cache /var/cache
+mount --bind /mnt/opt /opt
+mkdir -p /var/lib/atoll && mount -t tmpfs tmpfs /var/lib/atoll
+mount -t tmpfs tmpfs /run
+ours() { find /mnt -path '*atoll*' | sort; ls /usr/local/bin; }
+before=$(ours)
+`
+
+/** What is there now and was not before, under the heading \`left\`. */
+const EPILOGUE = `
+echo "== left"
+ip -o link | grep -v ' lo:'
+ip route show table all proto 167
+nft list tables
+ip netns list
+find /var/lib/atoll -mindepth 1
+find /run -path '*atoll*'
+diff <(echo "$before") <(ours)
+echo "== end"
+`
+
+/** What a script came to. */
+interface Borrowed {
+  readonly ran: Ran
+  /** What was said between the line `== heading` and the next of its kind. */
+  part(heading: string): string
+  /** What the script left behind, and whether it came to its end: empty when all is well. */
+  left(): string
+}
+
+/** Runs a bash script in the borrowed machine; needs root. */
+export async function borrowMachine(script: string, timeoutMs: number): Promise<Borrowed> {
+  const namespaces = ['--net', '--mount', '--propagation', 'private']
+  const whole = PROLOGUE + script + EPILOGUE
+  const ran = await execute('unshare', [...namespaces, 'bash', '-c', whole], { timeoutMs })
+  const part = (heading: string) =>
+    (ran.stdout.split(`== ${heading}\n`)[1] ?? '').split(/^== /m)[0] ?? ''
+  return {
+    ran,
+    part,
+    left: () => (ran.stdout.includes('== end\n') ? part('left').trim() : 'it did not end'),
+  }
+}

@@ -1,0 +1,11 @@
+/** Time that runs faster where time is only waited for. */
+import { type Clock, systemClock } from '../../src/lib/clock.ts'
+
+/** The system's clock, with waits `times` as fast as the wall's, which goes on as it does. */
+export function hurriedClock(times: number): Clock {
+  return {
+    now: systemClock.now,
+    monotonic: () => performance.now() * times,
+    sleep: (ms, signal) => systemClock.sleep(ms / times, signal),
+  }
+}
