@@ -25,7 +25,7 @@ import { createRecordsReader, type RecordsReader } from './reader.ts'
 import { purge, reportFacts } from './report.ts'
 
 /** Hosts that hear a bell to all look again within this time for each host there is. */
-const SHARED_SPREAD_MS = 5
+const SHARED_SPREAD_MS = 10
 
 export interface AgentParts {
   readonly store: Store

@@ -2,13 +2,14 @@
  * What the agent reads: the records that a want is made from, as cheaply as the truth allows.
  *
  * Every change to a host's part of the records advances that host's generation in the same transaction. So a reading asks which
- * hosts changed since the last one, reads their parts anew and keeps the others'; when none did, one statement has said so. The cost of
- * a pass then goes by what happens in the cluster, not by its size. What belongs to no one host (networks, images, keys) matters here
- * only through an instance, so it is read with this host's own part, or when somebody's part speaks of what is not known yet.
+ * hosts changed since the last one, reads their parts anew and keeps the others'; when none did, one statement has said so, and when only
+ * others did, a second one says what. The cost of a pass then goes by what happens in the cluster, not by its size. What belongs to no
+ * one host (networks, images, keys) matters here only through an instance, so it is read with this host's own part, in one snapshot, or
+ * when somebody's part speaks of what is not known yet.
  * Nothing rests on the memory alone: `fresh` reads it all again, which the agent does at every resync.
  */
 import type { HostName } from '../model/ids.ts'
-import type { Host, Instance, Nic, Tag } from '../model/records.ts'
+import type { Host, PlacedNic } from '../model/records.ts'
 import type { Snapshot } from '../plan/want.ts'
 import type { ReadTx, Store } from '../store/store.ts'
 
@@ -20,30 +21,64 @@ const LOOK_BACK_MS = 10_000
 
 export interface RecordsReader {
   /**
-   * The newest snapshot; the very same object as last time when nothing changed. Other hosts' instances come without their user
-   * data. Errors: as the store's `read`.
+   * The newest snapshot; the very same object as last time when nothing changed. Errors: as the store's `read`.
    */
   read(options: { readonly fresh: boolean }): Promise<Snapshot>
   /** This host wrote something that no generation tells of, the state of an instance: its part is read anew next time. */
   forgetOwn(): void
 }
 
-/** One host's part of the records. */
+/** What every host must know of one. */
 interface Part {
   readonly host: Host
-  readonly instances: readonly Instance[]
-  readonly nics: readonly Nic[]
-  readonly tags: readonly Tag[]
+  readonly nics: readonly PlacedNic[]
 }
 
-type House = Omit<Snapshot, 'hosts' | 'instances' | 'nics' | 'tags'>
+/** What only its own host need know of an instance. */
+type Own = Pick<Snapshot, 'instances' | 'tags'>
+/** What belongs to no one host. */
+type House = Omit<Snapshot, 'hosts' | 'nics' | keyof Own>
+
+interface Known {
+  readonly snapshot: Snapshot
+  readonly parts: ReadonlyMap<HostName, Part>
+  readonly own: Own
+  readonly house: House
+}
 
 /** A reader for the agent of `self`. */
 export function createRecordsReader(store: Store, self: HostName): RecordsReader {
-  let parts = new Map<HostName, Part>()
-  let known: Snapshot | null = null
+  let known: Known | null = null
   let readUntilMs = 0
   let ownIsOld = false
+
+  /** What is known now, with the others' news in two statements; null when that does not do. */
+  async function readOn(before: Known): Promise<Known | null> {
+    const { hosts, nowMs } = await store.single((tx) => tx.changedHosts(readUntilMs - LOOK_BACK_MS))
+    const changed = hosts.filter((host) => isNews(host, before))
+    if (changed.some(({ name }) => name === self)) return null
+    // What is read now may be newer than the generation that it goes by: then it is read once more.
+    const read = await readParts((work) => store.single(work), changed)
+    if (!knowsAll(before.house, read)) return null
+    readUntilMs = Math.max(readUntilMs, nowMs)
+    return read.length === 0 ? before : knownFrom([...before.parts.values(), ...read], before)
+  }
+
+  async function readAnew(before: Known | null): Promise<Known> {
+    const rereadsOwn = ownIsOld
+    const { nowMs, ...read } = await store.read(async (tx) => {
+      const { hosts, nowMs } = await tx.changedHosts(
+        before === null ? 0 : readUntilMs - LOOK_BACK_MS,
+      )
+      const changed = hosts.filter((host) => isNews(host, before))
+      const parts = await readParts((work) => work(tx), changed, before === null)
+      const own = await readOwn(tx, self)
+      return { nowMs, parts, own, house: await readHouse(tx, own) }
+    })
+    readUntilMs = Math.max(readUntilMs, nowMs)
+    if (rereadsOwn) ownIsOld = false
+    return knownFrom([...(before?.parts.values() ?? []), ...read.parts], read)
+  }
 
   return {
     forgetOwn() {
@@ -51,80 +86,46 @@ export function createRecordsReader(store: Store, self: HostName): RecordsReader
     },
     async read({ fresh }) {
       const before = fresh ? null : known
-      const from = before === null ? 0 : readUntilMs - LOOK_BACK_MS
-      const rereadsOwn = ownIsOld
-      if (before !== null && !rereadsOwn) {
-        const { hosts, nowMs } = await store.single((tx) => tx.changedHosts(from))
-        if (!hosts.some(isNews)) {
-          readUntilMs = Math.max(readUntilMs, nowMs)
-          return before
-        }
-      }
-      const reading = await store.read(async (tx) => {
-        const { hosts, nowMs } = await tx.changedHosts(from)
-        const changed = before === null ? hosts : hosts.filter(isNews)
-        const own = rereadsOwn ? parts.get(self)?.host : undefined
-        const isThere = changed.some(({ name }) => name === self)
-        const some = own === undefined || isThere ? changed : [...changed, own]
-        const read = await readParts(tx, some, before === null)
-        const isEnough = before !== null && !read.has(self) && knowsAll(before, read)
-        return { nowMs, read, house: isEnough ? before : await readHouse(tx, read.get(self)) }
-      })
-      readUntilMs = Math.max(readUntilMs, reading.nowMs)
-      if (rereadsOwn) ownIsOld = false
-      const merged = before === null ? new Map<HostName, Part>() : new Map(parts)
-      for (const [name, part] of reading.read)
-        merged.set(name, name === self ? part : withoutUserData(part))
-      parts = merged
-      known = snapshotOf(merged, reading.house)
-      return known
+      known =
+        (before === null || ownIsOld ? null : await readOn(before)) ?? (await readAnew(before))
+      return known.snapshot
     },
   }
+}
 
-  function isNews({ name, generation }: Host): boolean {
-    return parts.get(name)?.host.generation !== generation
-  }
+function isNews({ name, generation }: Host, before: Known | null): boolean {
+  return before?.parts.get(name)?.host.generation !== generation
 }
 
 /** Whether the parts speak of no network and no group but those that are known. */
-function knowsAll({ vpcs, subnets, groups }: House, parts: ReadonlyMap<HostName, Part>): boolean {
+function knowsAll({ vpcs, subnets, groups }: House, parts: readonly Part[]): boolean {
   const ids = new Set<string>([...vpcs, ...subnets, ...groups].map(({ id }) => id))
-  const nics = [...parts.values()].flatMap((part) => part.nics)
+  const nics = parts.flatMap((part) => part.nics)
   return nics.every((nic) => [nic.vpc, nic.subnet, ...nic.groups].every((id) => ids.has(id)))
 }
 
+/** The parts of `hosts`, which are all that there are when `all` is true. */
 async function readParts(
-  tx: ReadTx,
+  ask: <T>(work: (tx: ReadTx) => Promise<T>) => Promise<T>,
   hosts: readonly Host[],
-  all: boolean,
-): Promise<ReadonlyMap<HostName, Part>> {
+  all = false,
+): Promise<readonly Part[]> {
+  if (hosts.length === 0) return []
   const names = hosts.map(({ name }) => name)
-  const instances = (await tx.instances(all ? {} : { hosts: names })).filter(
-    (one) => one.state !== 'terminated',
-  )
-  const ids = instances.map(({ id }) => id)
-  const nics = await tx.nics(all ? {} : { instances: ids })
-  const tags = await tx.tags(all ? {} : { resources: ids })
-  const instancesOf = Map.groupBy(instances, (one) => one.host)
-  const nicsOf = Map.groupBy(nics, (nic) => nic.instance)
-  const tagsOf = Map.groupBy(tags, (tag) => tag.resource)
-  return new Map(
-    hosts.map((host) => {
-      const own = instancesOf.get(host.name) ?? []
-      const part = {
-        host,
-        instances: own,
-        nics: own.flatMap(({ id }) => nicsOf.get(id) ?? []),
-        tags: own.flatMap(({ id }) => tagsOf.get(id) ?? []),
-      }
-      return [host.name, part]
-    }),
-  )
+  const nics = await ask((tx) => tx.placedNics(all ? {} : { hosts: names }))
+  const nicsOf = Map.groupBy(nics, (nic) => nic.host)
+  return hosts.map((host) => ({ host, nics: nicsOf.get(host.name) ?? [] }))
+}
+
+async function readOwn(tx: ReadTx, self: HostName): Promise<Own> {
+  const all = await tx.instances({ hosts: [self] })
+  const instances = all.filter(({ state }) => state !== 'terminated')
+  return { instances, tags: await tx.tags({ resources: instances.map(({ id }) => id) }) }
 }
 
 /** What does not belong to any one host. Key pairs are those of the accounts that have instances here. */
-async function readHouse(tx: ReadTx, own: Part | undefined): Promise<House> {
-  const accounts = new Set(own?.instances.map(({ account }) => account))
+async function readHouse(tx: ReadTx, own: Own): Promise<House> {
+  const accounts = new Set(own.instances.map(({ account }) => account))
   const keyPairs = await Promise.all([...accounts].map((account) => tx.keyPairs({ account })))
   return {
     vpcs: await tx.vpcs({}),
@@ -136,23 +137,18 @@ async function readHouse(tx: ReadTx, own: Part | undefined): Promise<House> {
   }
 }
 
-function withoutUserData(part: Part): Part {
-  return { ...part, instances: part.instances.map((one) => ({ ...one, userData: null })) }
-}
-
-function snapshotOf(parts: ReadonlyMap<HostName, Part>, house: House): Snapshot {
-  const all = [...parts.values()]
-  const { vpcs, subnets, groups, images, types, keyPairs } = house
-  return {
-    vpcs,
-    subnets,
-    groups,
-    images,
-    types,
-    keyPairs,
-    hosts: all.map(({ host }) => host).filter(({ state }) => state !== 'forgotten'),
-    instances: all.flatMap(({ instances }) => instances),
-    nics: all.flatMap(({ nics }) => nics),
-    tags: all.flatMap(({ tags }) => tags),
+/** Of two parts of one host the later one counts. */
+function knownFrom(
+  all: readonly Part[],
+  { own, house }: { readonly own: Own; readonly house: House },
+): Known {
+  const parts = new Map(all.map((part) => [part.host.name, part]))
+  const hosts = [...parts.values()].map(({ host }) => host)
+  const snapshot = {
+    ...house,
+    ...own,
+    hosts: hosts.filter(({ state }) => state !== 'forgotten'),
+    nics: [...parts.values()].flatMap(({ nics }) => nics),
   }
+  return { snapshot, parts, own, house }
 }

@@ -151,6 +151,14 @@ export interface Nic {
   readonly createdAt: string
 }
 
+/** A NIC with what every host must know of its instance. */
+export interface PlacedNic extends Nic {
+  /** Where the instance lives. */
+  readonly host: HostName
+  /** The value of the instance's tag `Name`. */
+  readonly nameTag: string | null
+}
+
 export interface KeyPair {
   readonly id: KeyPairId
   readonly account: AccountId

@@ -12,6 +12,7 @@ import type {
   InstanceType,
   KeyPair,
   Nic,
+  PlacedNic,
   Subnet,
   Tag,
   Vpc,
@@ -25,19 +26,20 @@ import type {
   SharedWant,
 } from '../model/want.ts'
 
-/** One consistent reading of the records that a want is made from. */
+/** A reading of the records that one host's want is made from. */
 export interface Snapshot {
   readonly hosts: readonly Host[]
-  /** Every instance that is not terminated, on all hosts. */
+  /** The host's own that are not terminated. */
   readonly instances: readonly Instance[]
-  readonly nics: readonly Nic[]
+  /** Of the instances on all hosts. */
+  readonly nics: readonly PlacedNic[]
   readonly vpcs: readonly Vpc[]
   readonly subnets: readonly Subnet[]
   readonly groups: readonly Group[]
   readonly images: readonly Image[]
   readonly types: readonly InstanceType[]
   readonly keyPairs: readonly KeyPair[]
-  /** Tags of instances. */
+  /** Tags of the host's own instances. */
   readonly tags: readonly Tag[]
 }
 
@@ -159,13 +161,10 @@ function sharedWant(host: HostName, records: Snapshot): SharedWant {
  * Name tag when that is a DNS label which does not look like one of the first two.
  */
 function namesOf(records: Snapshot): SharedWant['names'] {
-  const tags = new Map(
-    records.tags.filter((tag) => tag.key === 'Name').map((tag) => [tag.resource, tag.value]),
-  )
   return records.nics
     .filter((nic) => nic.deviceIndex === 0)
     .flatMap((nic) => {
-      const label = nameTagLabel(tags.get(nic.instance))
+      const label = nameTagLabel(nic.nameTag ?? undefined)
       return [
         { name: nic.instance, ip: nic.ip, primary: true },
         { name: ipHostLabel(nic.ip), ip: nic.ip, primary: false },
@@ -186,10 +185,8 @@ function peersOf(host: HostName, records: Snapshot): SharedWant['peers'] {
 
 function routesFrom(host: HostName, records: Snapshot): SharedWant['routes'] {
   const fabric = new Map(records.hosts.map((one) => [one.name, one.fabricAddress]))
-  const homes = new Map(records.instances.map((instance) => [instance.id, instance.host]))
   return records.nics.flatMap((nic) => {
-    const home = homes.get(nic.instance)
-    const via = home === undefined || home === host ? null : (fabric.get(home) ?? null)
+    const via = nic.host === host ? null : (fabric.get(nic.host) ?? null)
     return via === null ? [] : [{ ip: nic.ip, via }]
   })
 }

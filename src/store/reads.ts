@@ -5,12 +5,14 @@
  * to the engine in parts of limited size and of few different sizes, so that the number of distinct statements is small.
  */
 import type { Kysely, RawBuilder } from 'kysely'
+import type { HostName } from '../model/ids.ts'
 import { readDump } from './dump.ts'
 import type { ReadTx } from './store.ts'
 import {
   hostFromRow,
   instanceFromRow,
   nicsFromRows,
+  placedNicsFromRows,
   subnetFromRow,
   type Tables,
   vpcFromRow,
@@ -115,7 +117,9 @@ function readNetworks(db: Kysely<Tables>): Pick<ReadTx, 'vpcs' | 'subnets' | 'gr
   }
 }
 
-function readWorkloads(db: Kysely<Tables>): Pick<ReadTx, 'images' | 'instances' | 'nics'> {
+function readWorkloads(
+  db: Kysely<Tables>,
+): Pick<ReadTx, 'images' | 'instances' | 'nics' | 'placedNics'> {
   return {
     images({ account, ids }) {
       let query = db.selectFrom('images').selectAll().orderBy('id')
@@ -154,7 +158,28 @@ function readWorkloads(db: Kysely<Tables>): Pick<ReadTx, 'images' | 'instances' 
         groups,
       )
     },
+    async placedNics({ hosts }) {
+      const rows = await inParts(hosts, (part) => placedNicRows(db, part).execute())
+      return placedNicsFromRows(rows)
+    },
   }
+}
+
+/** A row for each group of each NIC, those of one NIC in order. */
+function placedNicRows(db: Kysely<Tables>, hosts: readonly HostName[] | undefined) {
+  const query = db
+    .selectFrom('nics')
+    .innerJoin('instances', 'instances.id', 'nics.instance')
+    .leftJoin('nicGroups', 'nicGroups.nic', 'nics.id')
+    .leftJoin('tags', (join) =>
+      join.onRef('tags.resource', '=', 'instances.id').on('tags.key', '=', 'Name'),
+    )
+    .selectAll('nics')
+    .select(['instances.host', 'tags.value as nameTag', 'nicGroups.group'])
+    .where('instances.state', '!=', 'terminated')
+    .orderBy('nics.id')
+    .orderBy('nicGroups.position')
+  return hosts === undefined ? query : query.where('instances.host', 'in', hosts)
 }
 
 /** The NICs of a query, ready for a selection. */

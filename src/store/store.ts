@@ -19,6 +19,7 @@ import type {
   InstanceType,
   KeyPair,
   Nic,
+  PlacedNic,
   Subnet,
   Tag,
   Vpc,
@@ -102,6 +103,8 @@ export interface ReadTx {
     readonly instances?: readonly InstanceId[]
     readonly subnet?: SubnetId
   }): Promise<readonly Nic[]>
+  /** The NICs of the instances on these hosts (on all of them when absent), in one statement for any usual number of hosts. */
+  placedNics(query: { readonly hosts?: readonly HostName[] }): Promise<readonly PlacedNic[]>
   keyPairs(query: { readonly account: AccountId }): Promise<readonly KeyPair[]>
   tags(query: {
     readonly account?: AccountId

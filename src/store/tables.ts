@@ -19,6 +19,7 @@ import type {
   InstanceType,
   KeyPair,
   Nic,
+  PlacedNic,
   Subnet,
   Tag,
   Vpc,
@@ -145,4 +146,19 @@ export function nicsFromRows(
     else known.push(group)
   }
   return rows.map((row) => ({ ...row, groups: groupsOf.get(row.id) ?? [] }))
+}
+
+/** What is selected for a NIC that is placed: a row for each of its groups, or one without any. */
+type PlacedNicRow = NicRow &
+  Pick<PlacedNic, 'host' | 'nameTag'> & { readonly group: GroupId | null }
+
+/** NICs from their rows, by id. The rows of one NIC come in ascending order of the group's position. */
+export function placedNicsFromRows(rows: readonly PlacedNicRow[]): readonly PlacedNic[] {
+  const nics = new Map<NicId, PlacedNic & { readonly groups: GroupId[] }>()
+  for (const { group, ...row } of rows) {
+    const nic = nics.get(row.id) ?? { ...row, groups: [] }
+    if (group !== null) nic.groups.push(group)
+    nics.set(row.id, nic)
+  }
+  return [...nics.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
 }

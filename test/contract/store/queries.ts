@@ -30,6 +30,30 @@ export function describeRoundTrips(begin: () => Promise<StoreWorld>): void {
       )
     })
 
+    it('placed NICs are the NICs of these hosts, each with its host and the name of its instance', async () => {
+      const tag = (number: number, key: string, value: string) => ({
+        account: given.ACCOUNT,
+        resource: given.instance(number).id,
+        resourceType: 'instance' as const,
+        key,
+        value,
+      })
+      const groups = [given.otherGroup.id, given.group.id]
+      const nics = [given.nic(1, { groups }), given.nic(2, { groups: [] }), given.nic(3)]
+      const { hosts, all } = await world.store.transaction(async (tx) => {
+        await tx.insertInstance(given.instance(1))
+        await tx.insertInstance(given.instance(2, { host: given.OTHER_HOST }))
+        await tx.insertInstance(given.instance(3, { state: 'terminated' }))
+        for (const nic of nics) await tx.insertNic(nic)
+        await tx.putTags([tag(1, 'Name', 'one'), tag(1, 'name', 'no'), tag(2, 'Role', 'two')])
+        const here = await tx.placedNics({ hosts: [given.HOST] })
+        return { hosts: here, all: await tx.placedNics({}) }
+      })
+      const one = { ...nics[0], host: given.HOST, nameTag: 'one' }
+      expect(hosts).toStrictEqual([one])
+      expect(all).toStrictEqual([one, { ...nics[1], host: given.OTHER_HOST, nameTag: null }])
+    })
+
     it('a change of an instance sets its fields and no others', async () => {
       await fc.assert(
         fc.asyncProperty(

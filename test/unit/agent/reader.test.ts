@@ -97,7 +97,7 @@ it('gives the very same snapshot while nothing changed, and what this host wrote
   await store.close()
 })
 
-it('asks one thing while nothing changed', async () => {
+it('asks one thing while nothing changed, and two when others did', async () => {
   const store = await openRecords(hosts)
   const asked: string[] = []
   const reader = createRecordsReader(
@@ -118,6 +118,10 @@ it('asks one thing while nothing changed', async () => {
   await reader.read({ fresh: false })
   await reader.read({ fresh: false })
   expect(asked).toEqual(['read', 'single', 'single'])
+  await apply(store, { kind: 'launch', host: hosts[1] ?? self, number: 1 })
+  const { nics } = await reader.read({ fresh: false })
+  expect(nics).toHaveLength(1)
+  expect(asked).toEqual(['read', 'single', 'single', 'single', 'single'])
   await store.close()
 })
 

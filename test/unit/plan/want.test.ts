@@ -28,7 +28,11 @@ function snapshot(
       hostRecord(there, { fabricAddress: ipv4('192.0.2.2') }),
     ],
     instances,
-    nics,
+    nics: nics.map((nic) => ({
+      ...nic,
+      host: instances.find(({ id }) => id === nic.instance)?.host ?? here,
+      nameTag: more.tags?.find((tag) => tag.resource === nic.instance)?.value ?? null,
+    })),
     vpcs: [network.vpc],
     subnets: [network.subnet],
     groups: [network.group],
