@@ -317,6 +317,12 @@ export const configSchema = z.strictObject({
         .max(1_048_576)
         .default(512)
         .describe('Memory that no instance gets'),
+      reserveDiskMiB: z
+        .int()
+        .min(0)
+        .max(1_048_576)
+        .default(512)
+        .describe('With less free where instances are kept, the host takes no new ones'),
     })
     .prefault({}),
   agent: z

@@ -26,6 +26,7 @@ import type { Host } from './host/host.ts'
 import { createLinuxHost } from './host/linux.ts'
 import { machineArchitecture } from './lib/architecture.ts'
 import { systemClock } from './lib/clock.ts'
+import { diskShortage } from './lib/disk.ts'
 import { createLog, type Log } from './lib/log.ts'
 import { startMemoryTrim } from './lib/memory.ts'
 import { createMetrics, type Metrics } from './lib/metrics.ts'
@@ -167,6 +168,7 @@ async function startHost(
       log,
       metrics,
       random: Math.random,
+      shortage: async () => diskShortage(await driver.storage(), config.capacity.reserveDiskMiB),
     },
     keeperSettings(config, machineRecord(config)),
   )

@@ -23,13 +23,15 @@ export interface LeaseParts {
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
+  /** What this host lacks for taking new instances, in words; null when nothing. Never rejects. */
+  readonly shortage: () => Promise<string | null>
   /** From 0 up to 1. */
   readonly random: () => number
 }
 
 export interface LeaseSettings {
   /** This host's row. */
-  readonly self: Omit<HostAnnouncement, 'lastSeenAt'>
+  readonly self: Omit<HostAnnouncement, 'lastSeenAt' | 'shortOf'>
   /** How long a lease lasts without being renewed, in milliseconds. */
   readonly leaseMs: number
   /** How often it is renewed; several times within `leaseMs`. */
@@ -53,26 +55,35 @@ const GRACE_MS = 3_000
 
 /** Announces this host and renews its lease until closed. A store that is away is tried again and again. */
 export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
-  const { store, bus, clock, log, random } = parts
+  const { store, bus, clock, log, random, shortage } = parts
   const { self, leaseMs, renewMs, onHeld } = settings
   const gauge = parts.metrics.gauge(
     'atoll_lease_held',
     '1 while this host has a live lease in the records',
   )
   let announced = false
+  let shortOf: string | null = null
   let heldUntil = Number.NEGATIVE_INFINITY
   let heldSince = Number.NEGATIVE_INFINITY
   let lookedAt = clock.monotonic() - random() * LOOK_INTERVAL_MS
   const held = () => clock.monotonic() < heldUntil
 
+  function tellShortage(now: string | null): void {
+    if (now === null) log.info({ host: self.name }, 'this host takes new instances again')
+    else if (shortOf === null)
+      log.warn({ host: self.name, shortOf: now }, 'this host takes no new instances')
+    shortOf = now
+  }
+
   async function renew(): Promise<void> {
     const began = clock.monotonic()
-    const seenAt = isoTime(clock.now())
+    const said = { shortOf: await shortage(), lastSeenAt: isoTime(clock.now()) }
+    if (said.shortOf !== shortOf) tellShortage(said.shortOf)
     const renewed = announced
-      ? await store.single((tx) => tx.renewLease(self.name, leaseMs, seenAt))
+      ? await store.single((tx) => tx.renewLease(self.name, leaseMs, said))
       : 'unknown'
     if (renewed === 'unknown')
-      await store.transaction((tx) => tx.upsertHost({ ...self, lastSeenAt: seenAt }, leaseMs))
+      await store.transaction((tx) => tx.upsertHost({ ...self, ...said }, leaseMs))
     if (!announced) {
       log.info({ host: self.name }, 'host announced in the records')
       announced = true

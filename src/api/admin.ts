@@ -18,8 +18,13 @@ import { forgetHost, setDraining } from './hosts.ts'
 /** A row of `atoll hosts`. */
 export type HostReport = Host & {
   readonly instances: number
-  /** Its state, or `lost` when its lease has run out. */
-  readonly status: Host['state'] | 'lost'
+  /** Its state; `full` when it lacks something for new instances, `lost` when its lease has run out. */
+  readonly status: Host['state'] | 'full' | 'lost'
+}
+
+function statusOf({ live, state, shortOf }: Host): HostReport['status'] {
+  if (!live) return 'lost'
+  return state === 'active' && shortOf !== null ? 'full' : state
 }
 
 /** A row of `atoll instances`. */
@@ -147,7 +152,7 @@ function guardedServer(options: AdminOptions): FastifyInstance {
         const live = (await tx.instances({})).filter((one) => one.state !== 'terminated')
         return (await tx.hosts()).map((host) => ({
           ...host,
-          status: host.live ? host.state : ('lost' as const),
+          status: statusOf(host),
           instances: live.filter((one) => one.host === host.name).length,
         }))
       }),

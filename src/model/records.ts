@@ -198,6 +198,8 @@ export interface Host {
   readonly generation: number
   /** Where other hosts reach it; null on a single host. */
   readonly fabricAddress: Ipv4 | null
+  /** What it lacks for taking new instances, in words of its own; null when nothing. */
+  readonly shortOf: string | null
   /** When it last renewed its lease, by its own clock: for people, never for decisions. */
   readonly lastSeenAt: string
 }

@@ -25,9 +25,11 @@ export interface Demand {
 /** The broadcast address, at the end of a subnet. */
 const RESERVED_AT_END = 1
 
-/** The hosts that may take instances now: active, with a live lease. A host that answers while it asks is plainly alive. */
+/** The hosts that may take instances now: active, short of nothing, with a live lease. A host that answers while it asks is plainly alive. */
 export function placeableHosts(hosts: readonly Host[], answering?: HostName): readonly Host[] {
-  return hosts.filter((host) => host.state === 'active' && isAlive(host, answering))
+  return hosts.filter(
+    (host) => host.state === 'active' && host.shortOf === null && isAlive(host, answering),
+  )
 }
 
 /** Whether a host can be reckoned with, whatever the operator wants of it. The host that is answering plainly is. */

@@ -42,11 +42,12 @@ export async function readDump(db: Kysely<Tables>, nowMs: RawBuilder<number>): P
   return { ...(Object.fromEntries(rows) as Dump), hosts: frozen }
 }
 
-/** Makes the records equal to the dump. */
+/** Makes the records equal to the dump. What a newer daemon added to the tables is left out. */
 export async function writeDump(db: Kysely<Tables>, dump: Dump): Promise<void> {
   for (const table of TABLES.toReversed()) await db.deleteFrom(table).execute()
+  const columns = await columnsOf(db)
   for (const table of TABLES) {
-    const rows = dump[table]
+    const rows = dump[table].map((row) => withOnly(columns.get(table), row))
     for (let start = 0; start < rows.length; start += ROWS_A_STATEMENT)
       await db
         .insertInto<keyof Tables>(table)
@@ -54,4 +55,15 @@ export async function writeDump(db: Kysely<Tables>, dump: Dump): Promise<void> {
         .values(rows.slice(start, start + ROWS_A_STATEMENT) as never)
         .execute()
   }
+}
+
+async function columnsOf(db: Kysely<Tables>): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+  const tables = await db.introspection.getTables()
+  return new Map(
+    tables.map(({ name, columns }) => [name, new Set(columns.map((column) => column.name))]),
+  )
+}
+
+function withOnly(columns: ReadonlySet<string> | undefined, row: object): object {
+  return Object.fromEntries(Object.entries(row).filter(([column]) => columns?.has(column) === true))
 }

@@ -17,6 +17,7 @@ import { EngineError } from './dialects.ts'
 import { firstRecords } from './migrations/0001-first-records.ts'
 import { leases } from './migrations/0002-leases.ts'
 import { commits } from './migrations/0003-commits.ts'
+import { shortage } from './migrations/0004-shortage.ts'
 import type { Tables } from './tables.ts'
 
 /** All migrations; they are applied in ascending order of their names. */
@@ -24,6 +25,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-first-records': firstRecords,
   '0002-leases': leases,
   '0003-commits': commits,
+  '0004-shortage': shortage,
 }
 const GENERATION = '0'
 

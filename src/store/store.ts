@@ -172,8 +172,12 @@ export interface Tx extends ReadTx {
    * advances its generation and gives it a lease.
    */
   upsertHost(host: HostAnnouncement, leaseMs: number): Promise<void>
-  /** Lets the lease end in `leaseMs` from now, by the store's clock. `unknown` when there is no such host (any more): announce it. */
-  renewLease(host: HostName, leaseMs: number, seenAt: string): Promise<'done' | 'unknown'>
+  /** Lets the lease end in `leaseMs` from now, by the store's clock, and keeps what the host says with it. `unknown` when there is no such host (any more): announce it. */
+  renewLease(
+    host: HostName,
+    leaseMs: number,
+    said: Pick<Host, 'shortOf' | 'lastSeenAt'>,
+  ): Promise<'done' | 'unknown'>
   /** `unknown` when there is no such host. Advances the generation. */
   setHostState(host: HostName, state: Host['state']): Promise<'done' | 'unknown'>
 
@@ -189,7 +193,7 @@ export interface Tx extends ReadTx {
   /** Makes all records equal to a dump. Only for a replica. */
   restore(dump: Dump): Promise<void>
   /**
-   * Takes capacity for one instance if the host is active and has it, in one conditional statement. `full` otherwise.
+   * Takes capacity for one instance if the host is active, short of nothing and has it, in one conditional statement. `full` otherwise.
    * Advances the generation.
    */
   takeCapacity(host: HostName, vcpus: number, memoryMiB: number): Promise<'done' | 'full'>

@@ -170,19 +170,20 @@ function writeHosts(
   const leaseOf = (ms: number) => sql<number>`${nowMs} + ${ms}`
   return {
     async upsertHost(host, leaseMs) {
-      const { name, zone, version, vcpus, memoryMiB, fabricAddress, lastSeenAt } = host
+      const { name, zone, version, vcpus, memoryMiB, fabricAddress, lastSeenAt, shortOf } = host
       const leaseUntilMs = leaseOf(leaseMs)
-      const said = { zone, version, vcpus, memoryMiB, fabricAddress, lastSeenAt, leaseUntilMs }
+      const machine = { zone, version, vcpus, memoryMiB, fabricAddress }
+      const said = { ...machine, lastSeenAt, shortOf, leaseUntilMs }
       const row = { name, ...said, ...NEW_HOST, changedAtMs: nowMs }
       if ((await insertOr('exists', db, 'hosts', row)) === 'done') return
       await updateHost(name)
         .set({ ...said, ...changed, state: activeUnlessDraining })
         .execute()
     },
-    async renewLease(host, leaseMs, seenAt) {
+    async renewLease(host, leaseMs, said) {
       const { numUpdatedRows } = await updateHost(host)
         .where('state', '!=', 'forgotten')
-        .set({ leaseUntilMs: leaseOf(leaseMs), lastSeenAt: seenAt })
+        .set({ ...said, leaseUntilMs: leaseOf(leaseMs) })
         .executeTakeFirstOrThrow()
       return numUpdatedRows === 1n ? 'done' : 'unknown'
     },
@@ -196,6 +197,7 @@ function writeHosts(
     async takeCapacity(host, vcpus, memoryMiB) {
       const { numUpdatedRows } = await updateHost(host)
         .where('state', '=', 'active')
+        .where('shortOf', 'is', null)
         .where(sql<boolean>`${sql.ref('usedVcpus')} + ${vcpus} <= ${sql.ref('vcpus')}`)
         .where(sql<boolean>`${sql.ref('usedMemoryMiB')} + ${memoryMiB} <= ${sql.ref('memoryMiB')}`)
         .set((row) => ({

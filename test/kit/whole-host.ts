@@ -158,6 +158,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
       log,
       metrics,
       random: Math.random,
+      shortage: async () => null,
     },
     {
       self: { name, zone: ZONE, version: '0', vcpus: 64, memoryMiB: 65_536, fabricAddress: null },

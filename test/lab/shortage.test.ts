@@ -2,7 +2,7 @@
  * What a host does when something runs out: room on the disk of its state directory, addresses, capacity. It says so, keeps what it
  * has, makes nothing by halves, and goes on as soon as there is room.
  */
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   DescribeInstancesCommand,
@@ -18,7 +18,9 @@ import { eventually } from '../kit/netns.ts'
 
 const DEADLINE_MS = 60_000
 /** 16 addresses, of which EC2 keeps five. */
-const CONFIG = 'network: {vpc: 172.31.0.0/16, subnet: 172.31.0.0/28}\n'
+const NETWORK = 'network: {vpc: 172.31.0.0/16, subnet: 172.31.0.0/28}\n'
+/** The disk is small: by itself the host would refuse whatever is launched on it. */
+const NO_RESERVE = 'capacity: {reserveDiskMiB: 0}\n'
 const ASSIGNABLE = 11
 const ROOMS_KIB = [0, 4, 12, 24, 48, 96]
 
@@ -28,7 +30,7 @@ let image: string
 let first: string
 
 beforeAll(async () => {
-  cloud = await createCloud('shortage', CONFIG)
+  cloud = await createCloud('shortage', NETWORK + NO_RESERVE)
   await cloud.stop('SIGTERM')
   state = join(cloud.dir, 'state')
   const kept = join(cloud.dir, 'kept')
@@ -163,4 +165,23 @@ it('the disk is full: launches are refused, what runs goes on, and nothing accep
     async () => JSON.stringify(await everything()) === JSON.stringify(before),
     DEADLINE_MS,
   )
+})
+
+it('a host with less room on its disk than it keeps is full: it says why, takes nothing new, and keeps what it has', async () => {
+  const roomy = await readFile(cloud.configFile, 'utf8')
+  const restart = async (config: string) => {
+    await cloud.stop('SIGTERM')
+    await writeFile(cloud.configFile, config)
+    await cloud.start()
+  }
+  const hosts = async () => JSON.parse((await cloud.atoll('hosts', '--json')).stdout)
+  await restart(roomy.replace('reserveDiskMiB: 0', 'reserveDiskMiB: 512'))
+  await eventually('it is full', async () => (await hosts())[0].status === 'full', DEADLINE_MS)
+  expect((await hosts())[0].shortOf).toContain(`free in ${state}, 512 are kept`)
+  await expect(launch()).rejects.toMatchObject({ name: 'InsufficientInstanceCapacity' })
+  expect(await runs(first)).toBe(true)
+  await restart(roomy)
+  await eventually('it is not', async () => (await hosts())[0].status === 'active', DEADLINE_MS)
+  const [next = ''] = await launch()
+  await eventually('the next runs', () => runs(next), DEADLINE_MS)
 })

@@ -99,7 +99,7 @@ function shortageOf(
     ? refused(
         'InsufficientInstanceCapacity',
         `There is not enough ${order.type} capacity in the zone '${subnet.zone}' for ${order.minCount} instance(s). ` +
-          'Ask for fewer or smaller ones, or terminate others',
+          'Ask for fewer or smaller ones, or terminate others; `atoll hosts` shows what each host has',
       )
     : refused(
         'InsufficientFreeAddressesInSubnet',

@@ -62,6 +62,7 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
   const cache = createCache()
   const reader = { docker, clock, files, plug, cache }
   const stepper = { ...reader, images: options.images, kit: createGuestKit(settings), settings }
+  const rootDirectory = createRootDirectory(docker)
   const closing = new AbortController()
 
   return {
@@ -84,6 +85,11 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
     },
 
     run: (step, signal) => runStep(stepper, step, signal),
+
+    async storage() {
+      const known = await rootDirectory.read()
+      return known === null ? [settings.stateDir] : [settings.stateDir, known]
+    },
 
     async console(instance, limitBytes) {
       const id = await findOne(docker, instance)
@@ -118,5 +124,20 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
     },
 
     close: async () => closing.abort(),
+  }
+}
+
+/** Where the engine keeps everything; it is asked until it has said so. */
+function createRootDirectory(docker: Dockerode): { read(): Promise<string | null> } {
+  let known: string | null = null
+  return {
+    async read() {
+      known ??= await docker.info().then(
+        ({ DockerRootDir }: { readonly DockerRootDir?: unknown }) =>
+          typeof DockerRootDir === 'string' ? DockerRootDir : null,
+        () => null,
+      )
+      return known
+    },
   }
 }

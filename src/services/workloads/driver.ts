@@ -21,6 +21,8 @@ export interface WorkloadDriver {
   }): Promise<readonly WorkloadHave[]>
   /** Does one step to its end. Errors: `refused` when it can never work (say why), `unavailable` when trying again may help. */
   run(step: WorkloadStep, signal: AbortSignal): Promise<void>
+  /** Directories on whose file systems instances are kept, as far as is known: where they may fill the disk. */
+  storage(): Promise<readonly string[]>
   /** The last console output, at most `limitBytes`. Empty when there is none. Errors: `unavailable`. */
   console(instance: InstanceId, limitBytes: number): Promise<Buffer>
   /**

@@ -6,13 +6,14 @@
  */
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
+import { addColumn } from './add-column.ts'
 
 /** Adds `hosts.leaseUntilMs`, `hosts.changedAtMs` and `instances.claimed`. */
 export const leases: Migration = {
   async up(db: Kysely<unknown>) {
-    await addInteger(db, 'hosts', 'leaseUntilMs', 'bigint', 0)
-    await addInteger(db, 'hosts', 'changedAtMs', 'bigint', 0)
-    await addInteger(db, 'instances', 'claimed', 'integer', 1)
+    await addColumn(db, 'hosts', 'leaseUntilMs', 'bigint', (one) => one.notNull().defaultTo(0))
+    await addColumn(db, 'hosts', 'changedAtMs', 'bigint', (one) => one.notNull().defaultTo(0))
+    await addColumn(db, 'instances', 'claimed', 'integer', (one) => one.notNull().defaultTo(1))
     for (const [table, column] of INDEXES)
       await db.schema
         .createIndex(`${table}By_${column}`)
@@ -27,20 +28,3 @@ const INDEXES = [
   ['hosts', 'changedAtMs'],
   ['instances', 'claimed'],
 ] as const
-
-/** Adds a column unless an interrupted migration did so before: not every engine undoes half of one. */
-async function addInteger(
-  db: Kysely<unknown>,
-  table: string,
-  column: string,
-  type: 'bigint' | 'integer',
-  before: number,
-): Promise<void> {
-  const tables = await db.introspection.getTables()
-  const known = tables.find(({ name }) => name === table)?.columns
-  if (known?.some(({ name }) => name === column) === true) return
-  await db.schema
-    .alterTable(table)
-    .addColumn(column, type, (definition) => definition.notNull().defaultTo(before))
-    .execute()
-}

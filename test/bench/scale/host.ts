@@ -64,6 +64,7 @@ export async function startSimulatedHost(
       log,
       metrics,
       random: Math.random,
+      shortage: async () => null,
     },
     keeperSettings(config, { version: 'bench', vcpus: VCPUS, memoryMiB: MEMORY_MIB }),
   )

@@ -25,17 +25,30 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
       expect(await live()).toEqual([given.HOST])
       await world.store.transaction(async (tx) => {
         await tx.upsertHost(other, LONG_MS)
-        await tx.renewLease(given.HOST, OVER_MS, given.NOW)
+        await tx.renewLease(given.HOST, OVER_MS, given.SAID)
         await tx.takeCapacity(given.HOST, 1, 1)
       })
       expect(await live()).toEqual([given.OTHER_HOST])
-      await world.store.transaction((tx) => tx.renewLease(given.HOST, LONG_MS, given.NOW))
+      await world.store.transaction((tx) => tx.renewLease(given.HOST, LONG_MS, given.SAID))
       expect(await live()).toEqual([given.HOST, given.OTHER_HOST])
+    })
+
+    it('a host that lacks something takes nothing until it lacks nothing', async () => {
+      const take = () => world.store.transaction((tx) => tx.takeCapacity(given.HOST, 1, 1))
+      for (const [shortOf, taken] of [
+        ['disk', 'full'],
+        [null, 'done'],
+      ] as const) {
+        await world.store.single((tx) =>
+          tx.renewLease(given.HOST, LONG_MS, { ...given.SAID, shortOf }),
+        )
+        expect(await take()).toBe(taken)
+      }
     })
 
     it('renewing is no change that others must read', async () => {
       const before = await world.peer.read((tx) => tx.changedHosts(0))
-      await world.store.transaction((tx) => tx.renewLease(given.HOST, LONG_MS, given.NOW))
+      await world.store.transaction((tx) => tx.renewLease(given.HOST, LONG_MS, given.SAID))
       const after = await world.peer.read((tx) => tx.changedHosts(0))
       expect(after.hosts.map((host) => host.generation)).toEqual(
         before.hosts.map((host) => host.generation),
@@ -63,7 +76,7 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
       await world.store.transaction((tx) => tx.setHostState(given.HOST, 'forgotten'))
       expect(await live()).toEqual([])
       expect(
-        await world.store.transaction((tx) => tx.renewLease(given.HOST, LONG_MS, given.NOW)),
+        await world.store.transaction((tx) => tx.renewLease(given.HOST, LONG_MS, given.SAID)),
       ).toBe('unknown')
       await world.store.transaction((tx) => tx.upsertHost(given.hostRow, LONG_MS))
       expect(await world.peer.read((tx) => tx.hosts())).toMatchObject([
@@ -96,7 +109,7 @@ export function describeOwnership(begin: () => Promise<StoreWorld>): void {
       world.peer.transaction((tx) => tx.moveInstance(pending.id, given.HOST, given.OTHER_HOST))
     const orphans = async () => (await world.peer.read((tx) => tx.orphans(10))).map(({ id }) => id)
     const lose = () =>
-      world.store.transaction((tx) => tx.renewLease(given.HOST, OVER_MS, given.NOW))
+      world.store.transaction((tx) => tx.renewLease(given.HOST, OVER_MS, given.SAID))
 
     it('a claim counts once and for good, and may be repeated', async () => {
       await launch()

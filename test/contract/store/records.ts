@@ -27,7 +27,7 @@ import type {
 import type { Store } from '../../../src/store/store.ts'
 import { instanceRecord } from '../../kit/records.ts'
 
-export const NOW = '2026-11-22T08:33:27.000Z'
+const NOW = '2026-11-22T08:33:27.000Z'
 
 /** The id of this kind with this number; ids ascend with their numbers. */
 export function nth<P extends IdPrefix>(prefix: P, number: number) {
@@ -51,6 +51,8 @@ export const OTHER_ACCOUNT = '000000000002' as AccountId
 export const HOST = 'host-1' as HostName
 export const OTHER_HOST = 'host-2' as HostName
 
+/** What a host says with its lease. */
+export const SAID = { lastSeenAt: NOW, shortOf: null }
 export const account: Account = { id: ACCOUNT, name: 'default' }
 export const otherAccount: Account = { id: OTHER_ACCOUNT, name: 'other' }
 export const vpc: Vpc = {
@@ -91,7 +93,7 @@ export const hostRow: Parameters<
   vcpus: 8,
   memoryMiB: 4096,
   fabricAddress: null,
-  lastSeenAt: NOW,
+  ...SAID,
 }
 /** What the store makes of `hostRow`. */
 export const freshHost: Host = {

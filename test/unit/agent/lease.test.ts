@@ -18,12 +18,14 @@ const HURRY = 40
 const hurried = hurriedClock(HURRY)
 let store: Store
 let away = false
+let shortOf: string | null = null
 let held = 0
 let lease: Lease
 
 beforeEach(async () => {
   store = await openRecords([])
   away = false
+  shortOf = null
   held = 0
   lease = startLease(
     {
@@ -33,6 +35,7 @@ beforeEach(async () => {
       log: silentLog,
       metrics: createMetrics(),
       random: () => 0,
+      shortage: async () => shortOf,
     },
     {
       self: hostRecord(self),
@@ -60,6 +63,16 @@ it('announces the host, holds the lease while the records answer, and gets it ba
   await eventually('the lease is held again', () => lease.held())
   expect(held).toBe(2)
   expect(await hosts()).toMatchObject([{ name: self, generation: 1 }])
+})
+
+it('says with each renewal what the host lacks for new instances', async () => {
+  const said = async () => (await hosts())[0]?.shortOf
+  await eventually('it lacks nothing', async () => (await said()) === null)
+  shortOf = 'disk: 3 MiB are free'
+  await eventually('it is known', async () => (await said()) === shortOf)
+  shortOf = null
+  await eventually('it is over', async () => (await said()) === null)
+  expect(lease.held()).toBe(true)
 })
 
 it('a host that was forgotten while it was away announces itself anew', async () => {

@@ -29,7 +29,10 @@ it('a host that is alive cannot be forgotten, nor one that nobody knows', async 
 
 it('forgetting ends its instances, frees their addresses and hands on their tombstones', async () => {
   await store.transaction(async (tx) => {
-    await tx.renewLease(lost, OVER_MS, new Date().toISOString())
+    await tx.renewLease(lost, OVER_MS, {
+      lastSeenAt: new Date().toISOString(),
+      shortOf: null,
+    })
     await tx.insertImage({
       ...image,
       id: image.id.replace(/.$/, 'f') as typeof image.id,

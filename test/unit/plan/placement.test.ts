@@ -104,6 +104,7 @@ describe('placeableHosts', () => {
     ['its lease has run out', { ...host, live: false }, other, false],
     ['its lease has run out, but it is answering', { ...host, live: false }, host.name, true],
     ['draining', { ...host, state: 'draining' as const }, host.name, false],
+    ['short of disk', { ...host, shortOf: 'disk' }, host.name, false],
     ['forgotten', { ...host, state: 'forgotten' as const }, other, false],
   ])('%s', (_case, one, answering, placeable) => {
     expect(placeableHosts([one], answering).length > 0).toBe(placeable)
