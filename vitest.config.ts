@@ -1,6 +1,9 @@
 import { configDefaults, defineConfig } from 'vitest/config'
 import { isLong, LONG_FILES } from './test/long-files.ts'
 
+/** They measure: nothing else should run beside them. */
+const DRILLS = 'test/lab/drills.test.ts'
+
 export default defineConfig({
   test: {
     projects: [
@@ -11,12 +14,13 @@ export default defineConfig({
         test: {
           name: 'lab',
           include: ['test/lab/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, ...(isLong ? [] : Object.keys(LONG_FILES))],
+          exclude: [...configDefaults.exclude, DRILLS, ...(isLong ? [] : Object.keys(LONG_FILES))],
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,
         },
       },
+      { test: { name: 'drills', include: [DRILLS] } },
     ],
   },
 })

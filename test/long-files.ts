@@ -8,10 +8,10 @@ export const isLong = process.env['ATOLL_LONG'] === '1'
 
 /** The files, each with what of it the short mode has instead. */
 export const LONG_FILES: Readonly<Record<string, string>> = {
-  'test/lab/cluster.test.ts': 'the lab itself: scripts/lab up',
-  'test/lab/galera.test.ts': 'nodes lost under load; the contract suite runs on one MariaDB node',
-  'test/lab/bus-cluster.test.ts': 'brokers lost; the contract suite runs on one broker',
-  'test/lab/drills.test.ts':
-    'host-loss, agent-kill, bus-all-loss and the rest: scripts/drill NAME runs each',
+  'test/lab/cluster.test.ts': 'the lab itself; the drills go through most of it',
+  'test/lab/galera.test.ts':
+    'nodes lost under load; the contract suite runs on one MariaDB node, the drill host-loss on three',
+  'test/lab/bus-cluster.test.ts':
+    'brokers lost; the contract suite runs on one, the drill bus-all-loss on three',
   'test/lab/install.test.ts': 'installing and upgrading; quickstart goes through most of it',
 }

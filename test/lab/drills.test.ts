@@ -1,6 +1,6 @@
 /**
  * The failure drills, in a lab of three whole hosts: nobody but the instances of the broken host loses anything, and everything is
- * whole again by itself. All of them run in the long mode (`scripts/test long`).
+ * whole again by itself. A short set runs always, all of them in the long mode (`scripts/test long`).
  */
 import { afterAll, afterEach, expect, it, onTestFinished } from 'vitest'
 import { destroyLab } from '../cluster/lab.ts'
@@ -8,8 +8,11 @@ import { drillLab, drills } from '../drills/all.ts'
 import { checkConsistency, SCARCE } from '../drills/consistency/run.ts'
 import { runDrill } from '../drills/drill.ts'
 import { consistencyText, remarks, table } from '../drills/report.ts'
+import { isLong } from '../long-files.ts'
 
 const NAME = 'drilltest'
+/** What runs always: a host lost, daemons killed, no bus. */
+const SHORT: ReadonlySet<string> = new Set(['host-loss', 'agent-kill', 'bus-all-loss'])
 const LAB_MS = 240_000
 const DRILL_MS = 420_000
 const CONSISTENCY_SECONDS = 60
@@ -23,7 +26,7 @@ afterEach(() => {
 })
 afterAll(() => destroyLab(NAME), LAB_MS)
 
-it.each(drills)(
+it.each(drills.filter(({ name }) => isLong || SHORT.has(name)))(
   '$name',
   async (drill) => {
     const lab = await drillLab(progress, NAME)
@@ -36,7 +39,7 @@ it.each(drills)(
   DRILL_MS,
 )
 
-it(
+it.runIf(isLong)(
   'a random history is one that a cloud may have',
   async () => {
     await destroyLab(NAME)
