@@ -206,7 +206,9 @@ export const configSchema = z.strictObject({
         .describe('Network of the default VPC; read at the first start only'),
       subnet: ipv4Network
         .prefault('172.31.0.0/20')
-        .describe('Network of the default subnet, inside the VPC; read at the first start only'),
+        .describe(
+          'Default subnet of the first zone, inside the VPC; other zones get others of its size',
+        ),
       mtu: z
         .int()
         .min(576)

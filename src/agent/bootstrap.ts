@@ -1,11 +1,11 @@
 /**
  * The records that a new cloud needs before anybody can ask for anything: one account with a key, one default VPC with a subnet
- * and its default group. Safe to repeat and to race: whoever comes second finds the records there.
+ * in each zone and its default group. Safe to repeat and to race: whoever comes second finds the records there.
  */
-import type { Cidr } from '../model/addr.ts'
+import { type Cidr, cidrAddress, cidrOverlaps, cidrSize } from '../model/addr.ts'
 import { bug } from '../model/errors.ts'
-import { formatId, ID_BYTES, parseAccountId } from '../model/ids.ts'
-import type { AccessKey } from '../model/records.ts'
+import { type AccountId, formatId, ID_BYTES, parseAccountId } from '../model/ids.ts'
+import type { AccessKey, Subnet } from '../model/records.ts'
 import type { Store, Tx } from '../store/store.ts'
 
 const FIRST_ACCOUNT = parseAccountId('000000000001')
@@ -23,43 +23,79 @@ export async function bootstrap(
   settings: BootstrapSettings,
   random: (bytes: number) => Uint8Array,
 ): Promise<AccessKey> {
-  return await store.transaction(async (tx) => {
-    const account = FIRST_ACCOUNT
-    if (account === undefined) throw bug('the first account id is malformed')
-    await tx.insertAccount({ id: account, name: 'default' })
-    if ((await tx.vpcs({ account })).length === 0)
-      await insertNetwork(tx, account, settings, random)
-    const [existing] = await tx.accessKeys(account)
-    if (existing !== undefined) return existing
-    const key: AccessKey = { ...newSecret(random), account, user: 'admin' }
-    await tx.insertAccessKey(key)
-    return key
-  })
+  for (;;) {
+    const key = await store.transaction(async (tx) => {
+      const account = FIRST_ACCOUNT
+      if (account === undefined) throw bug('the first account id is malformed')
+      await tx.insertAccount({ id: account, name: 'default' })
+      const made = await makeNetwork(tx, account, settings, random)
+      return made === 'exists' ? undefined : await makeKey(tx, account, random)
+    })
+    // Another host was making the same network, which the next transaction sees.
+    if (key !== undefined) return key
+  }
 }
 
-async function insertNetwork(
+/**
+ * Sees to a default VPC, and in it a default subnet in this zone: of the first zone as the settings say, of another one the next free
+ * network of the same size, if there is any. `exists`, with nothing changed, when another host was faster.
+ */
+async function makeNetwork(
   tx: Tx,
-  account: NonNullable<typeof FIRST_ACCOUNT>,
+  account: AccountId,
   settings: BootstrapSettings,
   random: (bytes: number) => Uint8Array,
-): Promise<void> {
-  const vpc = formatId('vpc', random(ID_BYTES))
-  await tx.insertVpc({ id: vpc, account, cidr: settings.vpc, isDefault: true })
-  await tx.insertSubnet({
-    id: formatId('subnet', random(ID_BYTES)),
-    vpc,
+): Promise<'done' | 'exists'> {
+  const known = (await tx.vpcs({ account })).find(({ isDefault }) => isDefault)
+  const vpc = known ?? {
+    id: formatId('vpc', random(ID_BYTES)),
     account,
-    cidr: settings.subnet,
-    zone: settings.zone,
+    cidr: settings.vpc,
     isDefault: true,
-  })
-  await tx.insertGroup({
-    id: formatId('sg', random(ID_BYTES)),
-    vpc,
-    account,
-    name: 'default',
-    description: 'default VPC security group',
-  })
+  }
+  if (known === undefined && (await tx.insertVpc(vpc)) === 'exists') return 'exists'
+  const subnets = (await tx.subnets({ account })).filter((subnet) => subnet.vpc === vpc.id)
+  const isThere = subnets.some(({ zone, isDefault }) => isDefault && zone === settings.zone)
+  const cidr = isThere ? undefined : freeNetwork(vpc.cidr, settings.subnet, subnets)
+  if (cidr !== undefined) {
+    const id = formatId('subnet', random(ID_BYTES))
+    const { zone } = settings
+    const subnet = { id, vpc: vpc.id, account, cidr, zone, isDefault: true }
+    if ((await tx.insertSubnet(subnet)) === 'exists') return 'exists'
+  }
+  if (known === undefined)
+    await tx.insertGroup({
+      id: formatId('sg', random(ID_BYTES)),
+      vpc: vpc.id,
+      account,
+      name: 'default',
+      description: 'default VPC security group',
+    })
+  return 'done'
+}
+
+/** `first`, or else the first network of its size in the VPC that overlaps with none of the subnets. */
+function freeNetwork(vpc: Cidr, first: Cidr, subnets: readonly Subnet[]): Cidr | undefined {
+  const size = cidrSize(first)
+  const isFree = (one: Cidr) => !subnets.some((subnet) => cidrOverlaps(subnet.cidr, one))
+  if (isFree(first)) return first
+  for (let start = 0; start + size <= cidrSize(vpc); start += size) {
+    const one = { network: cidrAddress(vpc, start), prefix: first.prefix }
+    if (isFree(one)) return one
+  }
+  return undefined
+}
+
+async function makeKey(
+  tx: Tx,
+  account: AccountId,
+  random: (bytes: number) => Uint8Array,
+): Promise<AccessKey> {
+  const [existing] = await tx.accessKeys(account)
+  if (existing !== undefined) return existing
+  const key: AccessKey = { ...newSecret(random), account, user: 'admin' }
+  await tx.insertAccessKey(key)
+  return key
 }
 
 /** A key pair in AWS's shape: AKIA and 16 base-32 characters, and 40 characters of base 64. */

@@ -1,23 +1,12 @@
-import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { bootstrap } from '../../../src/agent/bootstrap.ts'
 import { createRecordsReader } from '../../../src/agent/reader.ts'
 import { purge, reportFacts } from '../../../src/agent/report.ts'
 import { type Clock, systemClock } from '../../../src/lib/clock.ts'
-import { silentLog } from '../../../src/lib/log.ts'
 import { TOMBSTONE_MS } from '../../../src/model/lifecycle.ts'
 import type { Fact } from '../../../src/model/want.ts'
-import { openSqliteStore } from '../../../src/store/sql.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { openRecords } from '../../kit/cluster-records.ts'
-import {
-  account,
-  hostName,
-  instanceId,
-  instanceRecord,
-  network,
-  nicRecord,
-} from '../../kit/records.ts'
+import { account, hostName, instanceId, instanceRecord, nicRecord } from '../../kit/records.ts'
 
 const here = hostName('here')
 const id = instanceId(1)
@@ -118,18 +107,4 @@ it('purge forgets a tombstone after its hour, with its tags', async () => {
     [],
     [],
   ])
-})
-
-it('bootstrap makes a cloud once, and finds it the second time', async () => {
-  const fresh = await openSqliteStore({ file: ':memory:', log: silentLog })
-  await fresh.migrate()
-  const settings = { vpc: network.vpc.cidr, subnet: network.subnet.cidr, zone: 'atoll-1a' }
-  const first = await bootstrap(fresh, settings, randomBytes)
-  const second = await bootstrap(fresh, settings, randomBytes)
-  expect(second).toEqual(first)
-  expect(first.id).toMatch(/^AKIA[A-Z2-7]{16}$/)
-  expect(first.secret).toHaveLength(40)
-  const { vpcs, subnets, groups } = await snapshot(fresh)
-  expect([vpcs.length, subnets.length, groups.length]).toEqual([1, 1, 1])
-  await fresh.close()
 })
