@@ -113,10 +113,17 @@ function buildServices(
   ]
 }
 
-/** What this machine offers to placement. */
-function machineRecord({ capacity }: Config) {
+/** Tells this machine from another one that was given the same host name, a copy of its disk too if that has an address of its own. */
+async function machineIdentity({ stateDir, fabric }: Config): Promise<string> {
+  const id = Buffer.from(await readSecret(join(stateDir, 'host.id'))).toString('hex')
+  return `${id}@${fabric.address ?? ''}`
+}
+
+/** What this machine says of itself and offers to placement. */
+function machineRecord({ capacity }: Config, identity: string) {
   const memoryMiB = totalmem() / 1024 ** 2 - capacity.reserveMemoryMiB
   return {
+    identity,
     version: packageJson.version,
     vcpus: Math.floor(availableParallelism() * capacity.vcpuRatio),
     memoryMiB: Math.max(0, Math.floor(memoryMiB * capacity.memoryRatio)),
@@ -170,7 +177,7 @@ async function startHost(
       random: Math.random,
       shortage: async () => diskShortage(await driver.storage(), config.capacity.reserveDiskMiB),
     },
-    keeperSettings(config, machineRecord(config)),
+    keeperSettings(config, machineRecord(config, await machineIdentity(config))),
   )
   parts.defer(() => keeper.close())
   bus.onAsk('console', async ({ instance }) => ({
@@ -220,7 +227,7 @@ async function runDaemon(config: Config): Promise<void> {
     health: () => [
       ...agentHealth(agent.status(), clock.now(), config.agent.intervalSeconds * 1000),
       // Alone, nobody else goes by the lease, and what keeps it from being renewed is told by `records`.
-      ...(config.store.kind === 'sqlite' ? [] : leaseHealth(lease.held())),
+      ...(config.store.kind === 'sqlite' ? [] : leaseHealth(lease)),
       ...busHealth(),
     ],
     socketFile: adminSocketFile(config.runtimeDir),

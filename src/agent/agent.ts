@@ -44,6 +44,8 @@ export interface AgentParts {
 
 export interface AgentSettings {
   readonly host: HostName
+  /** Which machine this is: nothing is done by records that another one wrote under the host's name. */
+  readonly identity: string | null
   readonly intervalMs: number
   readonly resyncMs: number
 }
@@ -194,7 +196,8 @@ class HostAgent {
       const snapshot = await this.#reader.read({ fresh })
       this.#storeUp.set(1)
       if (snapshot !== this.#read?.snapshot) {
-        this.#read = { snapshot, want: wantFor(this.#host, snapshot) }
+        const want = this.#isOurs(snapshot) ? wantFor(this.#host, snapshot) : null
+        this.#read = { snapshot, want }
         this.#parts.onRecordsChanged()
       }
       const { want: newest } = this.#read
@@ -216,6 +219,11 @@ class HostAgent {
       this.#generation = want?.local.generation ?? null
       return want
     }
+  }
+
+  #isOurs({ hosts }: Snapshot): boolean {
+    const identity = hosts.find(({ name }) => name === this.#host)?.identity ?? null
+    return identity === null || identity === this.#settings.identity
   }
 
   async #applyServices(

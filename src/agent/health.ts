@@ -1,6 +1,7 @@
 /** When is this daemon well? Pure: the agent's own account and the time give the conditions of `/healthz`. */
 import type { HealthCondition } from '../lib/health.ts'
 import type { AgentStatus } from './agent.ts'
+import type { Lease } from './lease.ts'
 
 /** Passes may take this many intervals before the agent counts as stuck. */
 const PATIENCE_INTERVALS = 6
@@ -36,6 +37,7 @@ export function agentHealth(
 }
 
 /** Without a live lease others take this host for lost, and it starts nothing that it has not started before. */
-export function leaseHealth(held: boolean): readonly HealthCondition[] {
-  return [{ name: 'lease', ok: held, value: held ? 'held' : 'run out' }]
+export function leaseHealth(lease: Pick<Lease, 'held' | 'taken'>): readonly HealthCondition[] {
+  const lost = lease.taken() ? 'another machine has the same host.name' : 'run out'
+  return [{ name: 'lease', ok: lease.held(), value: lease.held() ? 'held' : lost }]
 }

@@ -10,7 +10,7 @@ interface KeeperParts extends Omit<AgentParts, 'services'>, LeaseParts {
 
 /** How often a host looks at the records and renews its lease. */
 export interface KeeperSettings
-  extends Omit<AgentSettings, 'host'>,
+  extends Omit<AgentSettings, 'host' | 'identity'>,
     Omit<LeaseSettings, 'onHeld'> {}
 
 /** A host that is kept. */
@@ -28,7 +28,7 @@ export function startKeeper({ services, ...parts }: KeeperParts, settings: Keepe
   const wake = () => waker.agent?.wake()
   const agent = startAgent(
     { ...parts, services: services(wake) },
-    { ...settings, host: settings.self.name },
+    { ...settings, host: settings.self.name, identity: settings.self.identity },
   )
   waker.agent = agent
   const lease = startLease(parts, { ...settings, onHeld: wake })

@@ -43,6 +43,8 @@ export interface LeaseSettings {
 export interface Lease {
   /** Whether this host has a live lease, as far as it can know: it counts from before it asked. */
   held(): boolean
+  /** Whether another machine held one under this host's name when this host last asked. */
+  taken(): boolean
   close(): Promise<void>
 }
 
@@ -55,39 +57,38 @@ const GRACE_MS = 3_000
 
 /** Announces this host and renews its lease until closed. A store that is away is tried again and again. */
 export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
-  const { store, bus, clock, log, random, shortage } = parts
+  const { store, clock, log, shortage } = parts
   const { self, leaseMs, renewMs, onHeld } = settings
   const gauge = parts.metrics.gauge(
     'atoll_lease_held',
     '1 while this host has a live lease in the records',
   )
+  const tell = createTeller(log, self.name)
+  const adopt = createAdoption(parts)
   let announced = false
-  let shortOf: string | null = null
+  let taken = false
   let heldUntil = Number.NEGATIVE_INFINITY
   let heldSince = Number.NEGATIVE_INFINITY
-  let lookedAt = clock.monotonic() - random() * LOOK_INTERVAL_MS
   const held = () => clock.monotonic() < heldUntil
 
-  function tellShortage(now: string | null): void {
-    if (now === null) log.info({ host: self.name }, 'this host takes new instances again')
-    else if (shortOf === null)
-      log.warn({ host: self.name, shortOf: now }, 'this host takes no new instances')
-    shortOf = now
+  /** Says that this host is there; false when another machine has its name. */
+  async function announce(): Promise<boolean> {
+    const said = { shortOf: await shortage(), lastSeenAt: isoTime(clock.now()) }
+    tell.shortage(said.shortOf)
+    if (announced) {
+      const renewed = await store.single((tx) => tx.renewLease(self, leaseMs, said))
+      if (renewed === 'done') return true
+    }
+    const outcome = await store.transaction((tx) => tx.upsertHost({ ...self, ...said }, leaseMs))
+    taken = outcome === 'taken'
+    tell.taken(taken)
+    announced ||= !taken
+    return !taken
   }
 
   async function renew(): Promise<void> {
     const began = clock.monotonic()
-    const said = { shortOf: await shortage(), lastSeenAt: isoTime(clock.now()) }
-    if (said.shortOf !== shortOf) tellShortage(said.shortOf)
-    const renewed = announced
-      ? await store.single((tx) => tx.renewLease(self.name, leaseMs, said))
-      : 'unknown'
-    if (renewed === 'unknown')
-      await store.transaction((tx) => tx.upsertHost({ ...self, ...said }, leaseMs))
-    if (!announced) {
-      log.info({ host: self.name }, 'host announced in the records')
-      announced = true
-    }
+    if (!(await announce())) return
     const hadLease = held()
     heldUntil = began + leaseMs
     if (hadLease) return
@@ -95,26 +96,10 @@ export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
     onHeld()
   }
 
-  async function adopt(signal: AbortSignal): Promise<void> {
-    if (clock.monotonic() - heldSince < leaseMs + GRACE_MS) return
-    if (clock.monotonic() - lookedAt < LOOK_INTERVAL_MS) return
-    lookedAt = clock.monotonic()
-    if ((await store.single((tx) => tx.orphans(1))).length === 0) return
-    await delay(random() * ADOPTION_JITTER_MS, undefined, { signal })
-    for (const { instance, from, to } of await adoptOrphans(store, clock)) {
-      log.warn(
-        { instance, from, to },
-        'instance of a lost host was never started: placed elsewhere',
-      )
-      if (to !== null) bus.ring(to)
-      bus.ringAll()
-    }
-  }
-
   async function tick(signal: AbortSignal): Promise<void> {
     try {
       await renew()
-      await adopt(signal)
+      if (held() && clock.monotonic() - heldSince >= leaseMs + GRACE_MS) await adopt(signal)
     } catch (error) {
       if (!signal.aborted) log.debug({ error }, 'the lease was not renewed')
     } finally {
@@ -128,5 +113,47 @@ export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
     clock,
     onError: (error) => log.error({ error }, 'renewing the lease failed as a whole'),
   })
-  return { held, close: () => loop.close() }
+  return { held, taken: () => taken, close: () => loop.close() }
+}
+
+/** Gives orphans to other hosts, looking for some now and then. */
+function createAdoption({ store, bus, clock, log, random }: LeaseParts) {
+  let lookedAt = clock.monotonic() - random() * LOOK_INTERVAL_MS
+  return async (signal: AbortSignal): Promise<void> => {
+    if (clock.monotonic() - lookedAt < LOOK_INTERVAL_MS) return
+    lookedAt = clock.monotonic()
+    if ((await store.single((tx) => tx.orphans(1))).length === 0) return
+    await delay(random() * ADOPTION_JITTER_MS, undefined, { signal })
+    for (const { instance, from, to } of await adoptOrphans(store, clock)) {
+      log.warn(
+        { instance, from, to },
+        'instance of a lost host was never started: placed elsewhere',
+      )
+      if (to !== null) bus.ring(to)
+      bus.ringAll()
+    }
+  }
+}
+
+/** Says what changed with this host's announcements, once each time. */
+function createTeller(log: Log, host: string) {
+  let wasShort = false
+  let wasTaken: boolean | null = null
+  return {
+    shortage(of: string | null): void {
+      if (of !== null && !wasShort)
+        log.warn({ host, shortOf: of }, 'this host takes no new instances')
+      if (of === null && wasShort) log.info({ host }, 'this host takes new instances again')
+      wasShort = of !== null
+    },
+    taken(isTaken: boolean): void {
+      if (isTaken && wasTaken !== true)
+        log.error(
+          { host },
+          'another machine lives under the name of this host: give one of them another host.name; until then this one does nothing',
+        )
+      if (!isTaken && wasTaken !== false) log.info({ host }, 'host announced in the records')
+      wasTaken = isTaken
+    },
+  }
 }

@@ -198,6 +198,8 @@ export interface Host {
   readonly generation: number
   /** Where other hosts reach it; null on a single host. */
   readonly fabricAddress: Ipv4 | null
+  /** Which machine lives under this name: two that were given the same one must not both act for it. Null: it never said. */
+  readonly identity: string | null
   /** What it lacks for taking new instances, in words of its own; null when nothing. */
   readonly shortOf: string | null
   /** When it last renewed its lease, by its own clock: for people, never for decisions. */

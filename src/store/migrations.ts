@@ -18,6 +18,7 @@ import { firstRecords } from './migrations/0001-first-records.ts'
 import { leases } from './migrations/0002-leases.ts'
 import { commits } from './migrations/0003-commits.ts'
 import { shortage } from './migrations/0004-shortage.ts'
+import { identity } from './migrations/0005-identity.ts'
 import type { Tables } from './tables.ts'
 
 /** All migrations; they are applied in ascending order of their names. */
@@ -26,6 +27,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0002-leases': leases,
   '0003-commits': commits,
   '0004-shortage': shortage,
+  '0005-identity': identity,
 }
 const GENERATION = '0'
 

@@ -169,12 +169,15 @@ export interface Tx extends ReadTx {
 
   /**
    * Makes or refreshes a host's row, everything but `state` and `used…`, which it keeps (a forgotten one is active again),
-   * advances its generation and gives it a lease.
+   * advances its generation and gives it a lease. `taken`, with nothing changed, while another machine holds a lease under the name.
    */
-  upsertHost(host: HostAnnouncement, leaseMs: number): Promise<void>
-  /** Lets the lease end in `leaseMs` from now, by the store's clock, and keeps what the host says with it. `unknown` when there is no such host (any more): announce it. */
+  upsertHost(host: HostAnnouncement, leaseMs: number): Promise<'done' | 'taken'>
+  /**
+   * Lets the lease end in `leaseMs` from now, by the store's clock, and keeps what the host says with it. `unknown` when there is no such
+   * host of this machine (any more): announce it.
+   */
   renewLease(
-    host: HostName,
+    host: Pick<Host, 'name' | 'identity'>,
     leaseMs: number,
     said: Pick<Host, 'shortOf' | 'lastSeenAt'>,
   ): Promise<'done' | 'unknown'>

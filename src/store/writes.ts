@@ -170,19 +170,24 @@ function writeHosts(
   const leaseOf = (ms: number) => sql<number>`${nowMs} + ${ms}`
   return {
     async upsertHost(host, leaseMs) {
-      const { name, zone, version, vcpus, memoryMiB, fabricAddress, lastSeenAt, shortOf } = host
-      const leaseUntilMs = leaseOf(leaseMs)
-      const machine = { zone, version, vcpus, memoryMiB, fabricAddress }
-      const said = { ...machine, lastSeenAt, shortOf, leaseUntilMs }
+      const { name, zone, version, vcpus, memoryMiB, fabricAddress, identity } = host
+      const { lastSeenAt, shortOf } = host
+      const machine = { zone, version, vcpus, memoryMiB, fabricAddress, identity }
+      const said = { ...machine, lastSeenAt, shortOf, leaseUntilMs: leaseOf(leaseMs) }
       const row = { name, ...said, ...NEW_HOST, changedAtMs: nowMs }
-      if ((await insertOr('exists', db, 'hosts', row)) === 'done') return
-      await updateHost(name)
+      if ((await insertOr('exists', db, 'hosts', row)) === 'done') return 'done'
+      const { numUpdatedRows } = await updateHost(name)
+        .where(({ or, eb }) =>
+          or([isOf(identity), eb('identity', 'is', null), eb('leaseUntilMs', '<', nowMs)]),
+        )
         .set({ ...said, ...changed, state: activeUnlessDraining })
-        .execute()
+        .executeTakeFirstOrThrow()
+      return numUpdatedRows === 1n ? 'done' : 'taken'
     },
-    async renewLease(host, leaseMs, said) {
-      const { numUpdatedRows } = await updateHost(host)
+    async renewLease({ name, identity }, leaseMs, said) {
+      const { numUpdatedRows } = await updateHost(name)
         .where('state', '!=', 'forgotten')
+        .where(isOf(identity))
         .set({ ...said, leaseUntilMs: leaseOf(leaseMs) })
         .executeTakeFirstOrThrow()
       return numUpdatedRows === 1n ? 'done' : 'unknown'
@@ -273,6 +278,12 @@ function writeOwnership(
 
 /** What a host's row starts with and `upsertHost` then keeps. */
 const NEW_HOST = { state: 'active', usedVcpus: 0, usedMemoryMiB: 0, generation: 1 } as const
+
+/** Whether the row is of this machine. */
+function isOf(identity: string | null) {
+  const ref = sql.ref('identity')
+  return identity === null ? sql<boolean>`${ref} is null` : sql<boolean>`${ref} = ${identity}`
+}
 
 /** A host that was forgotten and comes back is an ordinary one; a draining one goes on draining. */
 const activeUnlessDraining = sql<

@@ -197,6 +197,7 @@ export function hostRow(
     ...capacity,
     fabricAddress: null,
     lastSeenAt,
+    identity: name,
     shortOf: null,
   }
 }

@@ -82,6 +82,7 @@ export function hostRecord(name: HostName, more: { readonly fabricAddress?: Ipv4
     usedMemoryMiB: 0,
     generation: 1,
     fabricAddress: more.fabricAddress ?? null,
+    identity: name,
     shortOf: null,
     lastSeenAt: TIME,
   }

@@ -161,7 +161,15 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
       shortage: async () => null,
     },
     {
-      self: { name, zone: ZONE, version: '0', vcpus: 64, memoryMiB: 65_536, fabricAddress: null },
+      self: {
+        name,
+        identity: name,
+        zone: ZONE,
+        version: '0',
+        vcpus: 64,
+        memoryMiB: 65_536,
+        fabricAddress: null,
+      },
       intervalMs: 2_000,
       resyncMs: 120_000,
       leaseMs: 60_000,

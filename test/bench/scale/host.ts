@@ -66,7 +66,12 @@ export async function startSimulatedHost(
       random: Math.random,
       shortage: async () => null,
     },
-    keeperSettings(config, { version: 'bench', vcpus: VCPUS, memoryMiB: MEMORY_MIB }),
+    keeperSettings(config, {
+      identity: config.host.name,
+      version: 'bench',
+      vcpus: VCPUS,
+      memoryMiB: MEMORY_MIB,
+    }),
   )
   const settings = apiSettings(config)
   return {

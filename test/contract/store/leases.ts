@@ -25,12 +25,28 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
       expect(await live()).toEqual([given.HOST])
       await world.store.transaction(async (tx) => {
         await tx.upsertHost(other, LONG_MS)
-        await tx.renewLease(given.HOST, OVER_MS, given.SAID)
+        await tx.renewLease(given.hostRow, OVER_MS, given.SAID)
         await tx.takeCapacity(given.HOST, 1, 1)
       })
       expect(await live()).toEqual([given.OTHER_HOST])
-      await world.store.transaction((tx) => tx.renewLease(given.HOST, LONG_MS, given.SAID))
+      await world.store.transaction((tx) => tx.renewLease(given.hostRow, LONG_MS, given.SAID))
       expect(await live()).toEqual([given.HOST, given.OTHER_HOST])
+    })
+
+    it('two machines under one name: the second gets it when the lease of the first has run out', async () => {
+      const second = { ...given.hostRow, identity: 'two' }
+      const announce = () => world.store.transaction((tx) => tx.upsertHost(second, LONG_MS))
+      const renew = (host: typeof second, leaseMs: number) =>
+        world.store.single((tx) => tx.renewLease(host, leaseMs, given.SAID))
+      const identity = async () => (await world.peer.read((tx) => tx.hosts()))[0]?.identity
+      expect(await announce()).toBe('taken')
+      expect(await renew(second, LONG_MS)).toBe('unknown')
+      expect(await identity()).toBe(given.hostRow.identity)
+      expect(await renew({ ...second, identity: 'one' }, OVER_MS)).toBe('done')
+      expect(await announce()).toBe('done')
+      expect(await identity()).toBe('two')
+      expect(await renew({ ...second, identity: 'one' }, LONG_MS)).toBe('unknown')
+      expect(await renew(second, LONG_MS)).toBe('done')
     })
 
     it('a host that lacks something takes nothing until it lacks nothing', async () => {
@@ -40,7 +56,7 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
         [null, 'done'],
       ] as const) {
         await world.store.single((tx) =>
-          tx.renewLease(given.HOST, LONG_MS, { ...given.SAID, shortOf }),
+          tx.renewLease(given.hostRow, LONG_MS, { ...given.SAID, shortOf }),
         )
         expect(await take()).toBe(taken)
       }
@@ -48,7 +64,7 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
 
     it('renewing is no change that others must read', async () => {
       const before = await world.peer.read((tx) => tx.changedHosts(0))
-      await world.store.transaction((tx) => tx.renewLease(given.HOST, LONG_MS, given.SAID))
+      await world.store.transaction((tx) => tx.renewLease(given.hostRow, LONG_MS, given.SAID))
       const after = await world.peer.read((tx) => tx.changedHosts(0))
       expect(after.hosts.map((host) => host.generation)).toEqual(
         before.hosts.map((host) => host.generation),
@@ -76,7 +92,7 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
       await world.store.transaction((tx) => tx.setHostState(given.HOST, 'forgotten'))
       expect(await live()).toEqual([])
       expect(
-        await world.store.transaction((tx) => tx.renewLease(given.HOST, LONG_MS, given.SAID)),
+        await world.store.transaction((tx) => tx.renewLease(given.hostRow, LONG_MS, given.SAID)),
       ).toBe('unknown')
       await world.store.transaction((tx) => tx.upsertHost(given.hostRow, LONG_MS))
       expect(await world.peer.read((tx) => tx.hosts())).toMatchObject([
@@ -109,7 +125,7 @@ export function describeOwnership(begin: () => Promise<StoreWorld>): void {
       world.peer.transaction((tx) => tx.moveInstance(pending.id, given.HOST, given.OTHER_HOST))
     const orphans = async () => (await world.peer.read((tx) => tx.orphans(10))).map(({ id }) => id)
     const lose = () =>
-      world.store.transaction((tx) => tx.renewLease(given.HOST, OVER_MS, given.SAID))
+      world.store.transaction((tx) => tx.renewLease(given.hostRow, OVER_MS, given.SAID))
 
     it('a claim counts once and for good, and may be repeated', async () => {
       await launch()

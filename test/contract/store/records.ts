@@ -93,6 +93,7 @@ export const hostRow: Parameters<
   vcpus: 8,
   memoryMiB: 4096,
   fabricAddress: null,
+  identity: 'one',
   ...SAID,
 }
 /** What the store makes of `hostRow`. */

@@ -234,7 +234,12 @@ export function describeRaces(begin: () => Promise<StoreWorld>): void {
 
     it('a single call is seen by others at once, and what it says is what it did', async () => {
       const renew = (host: HostName) =>
-        world.store.single((tx) => tx.renewLease(host, -1, { lastSeenAt: 'then', shortOf: null }))
+        world.store.single((tx) =>
+          tx.renewLease({ ...given.hostRow, name: host }, -1, {
+            lastSeenAt: 'then',
+            shortOf: null,
+          }),
+        )
       expect(await renew(given.HOST)).toBe('done')
       expect(await renew('nobody' as HostName)).toBe('unknown')
       const [host] = await world.peer.single((tx) => tx.hosts())

@@ -4,6 +4,7 @@ import { createLocalBus } from '../../../src/bus/local.ts'
 import { silentLog } from '../../../src/lib/log.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
 import { unavailable } from '../../../src/model/errors.ts'
+import type { Host } from '../../../src/model/records.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { breakable, OVER_MS, openRecords } from '../../kit/cluster-records.ts'
 import { hurriedClock } from '../../kit/hurried.ts'
@@ -27,7 +28,15 @@ beforeEach(async () => {
   away = false
   shortOf = null
   held = 0
-  lease = startLease(
+  lease = startOne(hostRecord(self))
+})
+afterEach(async () => {
+  await lease.close()
+  await store.close()
+})
+
+function startOne(host: Host): Lease {
+  return startLease(
     {
       store: breakable(store, () => (away ? unavailable('away') : null)),
       bus: createLocalBus(),
@@ -38,7 +47,7 @@ beforeEach(async () => {
       shortage: async () => shortOf,
     },
     {
-      self: hostRecord(self),
+      self: host,
       leaseMs: LEASE_MS,
       renewMs: 1_000,
       onHeld: () => {
@@ -46,11 +55,7 @@ beforeEach(async () => {
       },
     },
   )
-})
-afterEach(async () => {
-  await lease.close()
-  await store.close()
-})
+}
 
 const hosts = () => store.read((tx) => tx.hosts())
 
@@ -73,6 +78,18 @@ it('says with each renewal what the host lacks for new instances', async () => {
   shortOf = null
   await eventually('it is over', async () => (await said()) === null)
   expect(lease.held()).toBe(true)
+})
+
+it('another machine under the same name gets no lease until this one has none', async () => {
+  await eventually('the lease is held', () => lease.held())
+  const second = startOne({ ...hostRecord(self), identity: 'another' })
+  await eventually('it knows why', () => second.taken())
+  expect(second.held()).toBe(false)
+  expect(await hosts()).toMatchObject([{ name: self, identity: self }])
+  await lease.close()
+  await eventually('it has the name', () => second.held() && !second.taken())
+  expect(await hosts()).toMatchObject([{ name: self, identity: 'another' }])
+  await second.close()
 })
 
 it('a host that was forgotten while it was away announces itself anew', async () => {

@@ -21,7 +21,7 @@ async function launch(change: Partial<Instance> = {}): Promise<void> {
     await tx.insertInstance({ ...instanceRecord(id, lost), claimed: false, ...change })
     await tx.insertNic(nicRecord(id, 1))
     await tx.takeCapacity(lost, 2, 1024)
-    await tx.renewLease(lost, OVER_MS, {
+    await tx.renewLease(hostRecord(lost), OVER_MS, {
       lastSeenAt: new Date().toISOString(),
       shortOf: null,
     })

@@ -3,7 +3,14 @@ import { forgetHost, setDraining } from '../../../src/api/hosts.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { OVER_MS, openRecords } from '../../kit/cluster-records.ts'
-import { hostName, image, instanceId, instanceRecord, nicRecord } from '../../kit/records.ts'
+import {
+  hostName,
+  hostRecord,
+  image,
+  instanceId,
+  instanceRecord,
+  nicRecord,
+} from '../../kit/records.ts'
 
 const lost = hostName('lost')
 const near = hostName('near')
@@ -29,7 +36,7 @@ it('a host that is alive cannot be forgotten, nor one that nobody knows', async 
 
 it('forgetting ends its instances, frees their addresses and hands on their tombstones', async () => {
   await store.transaction(async (tx) => {
-    await tx.renewLease(lost, OVER_MS, {
+    await tx.renewLease(hostRecord(lost), OVER_MS, {
       lastSeenAt: new Date().toISOString(),
       shortOf: null,
     })
