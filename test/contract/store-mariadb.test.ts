@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { silentLog } from '../../src/lib/log.ts'
 import { openMariadbStore } from '../../src/store/mariadb.ts'
 import type { Store } from '../../src/store/store.ts'
-import { freePort, type Mariadb, PASSWORD, startMariadb, USER } from '../kit/mariadb.ts'
+import { administer, freePort, type Mariadb, PASSWORD, startMariadb, USER } from '../kit/mariadb.ts'
 import { eventually } from '../kit/netns.ts'
 import { type Fate, startWireTap, type WireTap } from '../kit/wire-tap.ts'
 import * as given from './store/records.ts'
@@ -90,6 +90,25 @@ describe('a server', () => {
     const image = given.image(1, { name, description: name })
     await store().transaction((tx) => tx.insertImage(image))
     expect(await store().read((tx) => tx.images({}))).toStrictEqual([image])
+  })
+
+  it('is taken leave of: it counts no aborted client', async () => {
+    const count = async (name: string) => {
+      const sql = `show global status like '${name}'`
+      const [row] = await administer(mariadb().directory, sql)
+      return Number((row as { readonly Value?: unknown } | undefined)?.Value)
+    }
+    const before = await count('Aborted_clients')
+    const database = await mariadb().freshDatabase()
+    const connected = await count('Threads_connected')
+    for (let round = 0; round < 3; round += 1) {
+      const one = await openAt([mariadb().node], database)
+      await one.migrate()
+      await one.close()
+    }
+    await eventually('all are gone', async () => (await count('Threads_connected')) <= connected)
+    expect(await count('Aborted_clients')).toBe(before)
+    await mariadb().dropDatabase(database)
   })
 
   it('refuses text that is too long instead of cutting it off', async () => {

@@ -69,7 +69,7 @@ export async function administer(directory: string, sql: string): Promise<readon
     const [rows] = await connection.query(sql)
     return Array.isArray(rows) ? (rows as object[]) : []
   } finally {
-    connection.destroy()
+    await connection.end()
   }
 }
 

@@ -206,7 +206,8 @@ export class MariadbConnection implements DatabaseConnection {
   close(): void {
     if (!this.isAlive) return
     this.#dead = unavailable('The connection was closed.')
-    this.#raw.end(() => this.#socket.destroy())
+    // The driver calls back before it has written its farewell; the server then closes the connection.
+    this.#raw.end()
     this.#socket.setTimeout(LOOK_TIMEOUT_MS, () => this.#socket.destroy())
     this.#socket.unref()
   }
