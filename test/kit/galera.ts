@@ -24,6 +24,7 @@ const PORT = 3306
 /** Members notice a lost one within a second and are without it in three. */
 const PROVIDER_OPTIONS = [
   'evs.keepalive_period=PT0.3S',
+  'evs.join_retrans_period=PT0.3S',
   'evs.inactive_check_period=PT0.2S',
   'evs.suspect_timeout=PT1S',
   'evs.inactive_timeout=PT3S',

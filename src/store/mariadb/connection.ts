@@ -14,7 +14,7 @@ import type { Connection, ConnectionOptions } from 'mysql2'
 import { bug, unavailable } from '../../model/errors.ts'
 import { EngineError } from '../dialects.ts'
 import { diagnose } from './errors.ts'
-import { LOOK_TIMEOUT_MS, type Node, type Nodes, nameOf } from './nodes.ts'
+import { LOOK_TIMEOUT_MS, type Node, type Nodes, nameOf, type Standing } from './nodes.ts'
 
 /** A statement that takes longer makes somebody look at the node. */
 const DOUBT_AFTER_MS = 200
@@ -22,6 +22,10 @@ const DOUBT_AFTER_MS = 200
 const STATEMENT_LIMIT_MS = 6_000
 /** What any other may take: migrations change tables. */
 const PATIENT_LIMIT_MS = 60_000
+
+/** `wsrep_local_state`, `wsrep_ready` and `wsrep_cluster_status` of a node that has every commit and serves, and of one that feeds another. */
+const SYNCED = '4, ON, Primary'
+const DONOR = '2, ON, Primary'
 
 /** How to make a connection to any node; `createConnection` is mysql2's. */
 export interface Access {
@@ -105,6 +109,7 @@ export class MariadbConnection implements DatabaseConnection {
   #dead: unknown
   #failPending: ((error: unknown) => void) | undefined
   #isGalera = false
+  #standing: Standing = 'well'
   #transaction: { readonly mode: Mode; failure: EngineError | undefined } | undefined
 
   constructor(raw: Connection, socket: Socket, node: Node, nodes: Pick<Nodes, 'check' | 'leave'>) {
@@ -123,6 +128,11 @@ export class MariadbConnection implements DatabaseConnection {
     return this.#dead === undefined
   }
 
+  /** What `expectWell` has found: a Galera node that feeds another one serves, but may stand still for a while. */
+  get standing(): Standing {
+    return this.#standing
+  }
+
   /** Sets what the session needs. */
   async settle(): Promise<void> {
     for (const sql of SESSION) await this.#ask(sql)
@@ -130,7 +140,7 @@ export class MariadbConnection implements DatabaseConnection {
   }
 
   /**
-   * Rejects when the node cannot serve. A Galera node serves when it is in the primary component, ready, and neither behind the others nor feeding one of them
+   * Rejects when the node cannot serve. A Galera node serves when it is in the primary component, ready, and not behind the others
    * (https://galeracluster.com/library/documentation/galera-status-variables.html).
    */
   async expectWell(): Promise<void> {
@@ -140,10 +150,10 @@ export class MariadbConnection implements DatabaseConnection {
     const { rows } = await this.#ask(
       "show global status where variable_name in ('wsrep_ready', 'wsrep_cluster_status', 'wsrep_local_state')",
     )
-    const values = rows.map(shownValue).toSorted()
-    const wanted = ['4', 'ON', 'Primary']
-    if (values.length !== wanted.length || values.some((value, index) => value !== wanted[index]))
-      throw unavailable(`${nameOf(this.node)} is no synced member: ${values.join(', ')}.`)
+    const said = rows.map(shownValue).toSorted().join(', ')
+    if (said === DONOR) this.#standing = 'spare'
+    else if (said !== SYNCED)
+      throw unavailable(`${nameOf(this.node)} is no synced member: ${said}.`)
   }
 
   /**

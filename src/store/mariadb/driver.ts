@@ -9,7 +9,7 @@ import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import { unavailable } from '../../model/errors.ts'
 import { type Access, type MariadbConnection, type Mode, openConnection } from './connection.ts'
-import { LOOK_TIMEOUT_MS, type Node, Nodes, withinTime } from './nodes.ts'
+import { type Node, Nodes } from './nodes.ts'
 
 /** Connections of one store, and so of one host. */
 const CONNECTIONS_LIMIT = 8
@@ -42,6 +42,7 @@ export class MariadbDriver implements Driver {
       look: async (node, signal) => {
         const connection = await openConnection(this.#access, node, this.#nodes, signal)
         connection.close()
+        return connection.standing
       },
       left: (node, reason) => {
         for (const connection of this.#open)
@@ -101,7 +102,7 @@ export class MariadbDriver implements Driver {
       const idle = this.#takeIdle(node)
       if (idle !== undefined) return idle
       try {
-        return await withinTime(LOOK_TIMEOUT_MS, this.#closing.signal, node, this.#openSettled)
+        return await this.#nodes.withinItsTime(node, this.#openSettled)
       } catch (error) {
         if (this.#closing.signal.aborted) throw unavailable('The record store is closed.', error)
         // This closes the connection too, if there is one by now.

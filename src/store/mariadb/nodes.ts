@@ -6,6 +6,10 @@
  * be old. Nodes that are away are looked at in the background, at first often, then once a second. A preferred node is taken back
  * when it has been well for a while, which grows if it disappoints again soon; at once when there is no other. While all are away, whoever asks is told so
  * immediately. Nothing here knows SQL: what a look is, the caller says.
+ *
+ * Two kinds of node are better than none. One that serves but has other things to do (a Galera node that feeds another) is away for as long
+ * as there is one that is well. One that is slow is left at once for another one, but not for nobody: a machine that is busy for a second
+ * would otherwise be without records for longer than that.
  */
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
@@ -15,6 +19,8 @@ import { patience } from './patience.ts'
 
 /** A look that takes longer has failed, where somebody waits for it... */
 export const LOOK_TIMEOUT_MS = 600
+/** ...unless it is at the last node that was well: then it may take so much longer... */
+const LAST_CHANCE_MS = 3400
 /** ...and where nobody does, because the node is away already. */
 const WATCH_TIMEOUT_MS = 3000
 /** The pause between two looks at a node that is away: it doubles from the first to the last. */
@@ -33,20 +39,27 @@ export interface Node {
   readonly port: number
 }
 
-/** Resolves when the node is well and can serve everybody; rejects when it is not, or when the signal says that it took too long. */
-export type Look = (node: Node, signal: AbortSignal) => Promise<void>
+/** `spare`: it serves, but had better not be asked while there is another one. */
+export type Standing = 'well' | 'spare'
+
+/** Resolves when the node can serve everybody; rejects when it cannot, or when the signal says that it took too long. */
+export type Look = (node: Node, signal: AbortSignal) => Promise<Standing>
+
+type Found = Standing | 'away'
 
 type State =
   /** Nobody knows; a look is under way. */
   | { readonly kind: 'unknown'; readonly known: Promise<void> }
   | { readonly kind: 'well' }
-  | { readonly kind: 'away'; readonly reason: unknown }
+  | { readonly kind: 'away'; readonly reason: unknown; readonly isSpare: boolean }
 
 interface Entry {
   readonly node: Node
   state: State
   /** The look under way, for those that come while it lasts. */
-  looking: Promise<'well' | 'away'> | undefined
+  looking: Promise<Found> | undefined
+  /** It was well once. */
+  hasServed: boolean
   /** Whether somebody looks at it in the background. */
   watched: boolean
   probationMs: number
@@ -63,6 +76,8 @@ export class Nodes {
   readonly #log: Log
   readonly #closing = new AbortController()
   #inUse: Node | undefined
+  /** Resolves when more is known of any node. */
+  #news = Promise.withResolvers<void>()
 
   /** `left` is called when a node is left: whatever still waits for it waits in vain. */
   constructor(options: {
@@ -80,6 +95,7 @@ export class Nodes {
       node,
       state: { kind: 'well' },
       looking: undefined,
+      hasServed: false,
       watched: false,
       probationMs: FIRST_PROBATION_MS,
       returnedMs: Number.NEGATIVE_INFINITY,
@@ -91,11 +107,12 @@ export class Nodes {
     for (const entry of this.#entries) this.#doubt(entry)
   }
 
-  /** The node to use. Rejects with an `EngineError` `away` when there is none, after `LOOK_TIMEOUT_MS` at the latest. */
+  /** The node to use. Rejects with an `EngineError` `away` when there is none, after two looks' and a last chance's time at the latest. */
   async choose(): Promise<Node> {
     for (let entry = this.#first(); entry !== undefined; entry = this.#first()) {
       if (entry.state.kind === 'unknown') {
-        await entry.state.known
+        // One that was away may be back before this one answers.
+        await Promise.race([entry.state.known, this.#news.promise])
         continue
       }
       const { node } = entry
@@ -116,13 +133,24 @@ export class Nodes {
   /** Looks at a node that keeps somebody waiting; leaves it if it is not well. Those that ask together share one look. */
   async check(node: Node): Promise<'well' | 'away'> {
     const entry = this.#entries.find((one) => one.node === node)
-    return entry === undefined || entry.state.kind === 'away' ? 'away' : this.#lookAt(entry)
+    if (entry === undefined || isGone(entry)) return 'away'
+    await this.#lookAt(entry)
+    return isGone(entry) ? 'away' : 'well'
   }
 
   /** Says that a node cannot be used. */
   leave(node: Node, reason: unknown): void {
     const entry = this.#entries.find((one) => one.node === node)
-    if (entry !== undefined) this.#setAway(entry, reason)
+    if (entry !== undefined) this.#setAway(entry, reason, false)
+  }
+
+  /** `withinTime`, with more of it for a node that is the last one. */
+  async withinItsTime<T>(
+    node: Node,
+    work: (node: Node, signal: AbortSignal) => Promise<T>,
+    limitMs = LOOK_TIMEOUT_MS,
+  ): Promise<T> {
+    return withinTime(limitMs, this.#closing.signal, node, work, () => this.#lastChanceMs(node))
   }
 
   /** Ends all looking. */
@@ -131,35 +159,54 @@ export class Nodes {
   }
 
   #first(): Entry | undefined {
-    return this.#entries.find(({ state }) => state.kind !== 'away')
+    return this.#entries.find(({ state }) => state.kind !== 'away') ?? this.#entries.find(isSpare)
   }
 
-  #lookAt(entry: Entry, limitMs = LOOK_TIMEOUT_MS): Promise<'well' | 'away'> {
+  #lookAt(entry: Entry, limitMs = LOOK_TIMEOUT_MS): Promise<Found> {
     entry.looking ??= this.#lookOnce(entry, limitMs).finally(() => {
       entry.looking = undefined
+      this.#tell()
     })
     return entry.looking
   }
 
-  async #lookOnce(entry: Entry, limitMs: number): Promise<'well' | 'away'> {
+  async #lookOnce(entry: Entry, limitMs: number): Promise<Found> {
     try {
-      await withinTime(limitMs, this.#closing.signal, entry.node, this.#look)
-      return 'well'
+      const standing = await this.withinItsTime(entry.node, this.#look, limitMs)
+      if (standing === 'spare')
+        this.#setAway(entry, unavailable(`${nameOf(entry.node)} is busy with another node.`), true)
+      else entry.hasServed = true
+      return standing
     } catch (error) {
-      this.#setAway(entry, error)
+      this.#setAway(entry, error, false)
       return 'away'
     }
   }
 
-  #setAway(entry: Entry, reason: unknown): void {
-    const before = entry.state.kind
-    entry.state = { kind: 'away', reason }
-    if (before === 'away' || this.#closing.signal.aborted) return
+  /** A node that was well until now, and is slow, while no other one is left. */
+  #lastChanceMs(node: Node): number {
+    const entry = this.#entries.find((one) => one.node === node)
+    const isLast = this.#entries.every((one) => one === entry || isGone(one))
+    return isLast && entry?.hasServed === true && !isGone(entry) ? LAST_CHANCE_MS : 0
+  }
+
+  #tell(): void {
+    this.#news.resolve()
+    this.#news = Promise.withResolvers()
+  }
+
+  #setAway(entry: Entry, reason: unknown, spare: boolean): void {
+    const { kind: before } = entry.state
+    const wasSpare = isSpare(entry)
+    entry.state = { kind: 'away', reason, isSpare: spare }
+    if (this.#closing.signal.aborted) return
+    // Whoever still waits for a spare node is served by it.
+    if (!spare && (before !== 'away' || wasSpare)) this.#left(entry.node, reason)
+    if (before === 'away') return
     this.#log.warn(
       { node: nameOf(entry.node), error: reason },
-      'a node of the record store is away',
+      spare ? 'a node of the record store is a spare' : 'a node of the record store is away',
     )
-    this.#left(entry.node, reason)
     void this.#watch(entry)
     if (before === 'well')
       for (const other of this.#entries) if (other !== entry) this.#doubt(other)
@@ -196,10 +243,19 @@ export class Nodes {
       if (isPatient && nowMs - wellSinceMs < entry.probationMs) continue
       entry.state = { kind: 'well' }
       entry.returnedMs = nowMs
+      this.#tell()
       this.#log.info({ node: nameOf(entry.node) }, 'a node of the record store is well again')
     }
     entry.watched = false
   }
+}
+
+function isSpare({ state }: Entry): boolean {
+  return state.kind === 'away' && state.isSpare
+}
+
+function isGone({ state }: Entry): boolean {
+  return state.kind === 'away' && !state.isSpare
 }
 
 function reasonOf({ state }: Entry): unknown {
@@ -210,12 +266,16 @@ function isThere(value: unknown): boolean {
   return value !== undefined
 }
 
-/** Something about a node that ends in time, whatever it does with the signal. Rejects with `unavailable` when it did not. */
-export async function withinTime<T>(
+/**
+ * Something about a node that ends in time, whatever it does with the signal. Rejects with `unavailable` when it did not. When the time
+ * is up, `extensionMs` is asked once whether there is more of it.
+ */
+async function withinTime<T>(
   limitMs: number,
   closing: AbortSignal,
   node: Node,
   work: (node: Node, signal: AbortSignal) => Promise<T>,
+  extensionMs: () => number,
 ): Promise<T> {
   const over = new AbortController()
   const late = Promise.withResolvers<never>()
@@ -224,9 +284,13 @@ export async function withinTime<T>(
     late.reject(reason)
   }
   const close = () => giveUp(closing.reason)
-  const stop = patience(limitMs, () =>
-    giveUp(unavailable(`${nameOf(node)} did not answer within ${limitMs} ms.`)),
-  )
+  const tooLate = (ms: number) =>
+    giveUp(unavailable(`${nameOf(node)} did not answer within ${ms} ms.`))
+  let stop = patience(limitMs, () => {
+    const moreMs = extensionMs()
+    if (moreMs === 0) tooLate(limitMs)
+    else stop = patience(moreMs, () => tooLate(limitMs + moreMs))
+  })
   closing.addEventListener('abort', close, { once: true })
   try {
     return await Promise.race([work(node, over.signal), late.promise])

@@ -3,7 +3,7 @@ import { afterEach, expect, it } from 'vitest'
 import { type Clock, systemClock } from '../../../../src/lib/clock.ts'
 import { silentLog } from '../../../../src/lib/log.ts'
 import { unavailable } from '../../../../src/model/errors.ts'
-import { type Node, Nodes } from '../../../../src/store/mariadb/nodes.ts'
+import { LOOK_TIMEOUT_MS, type Node, Nodes } from '../../../../src/store/mariadb/nodes.ts'
 import { eventually } from '../../../kit/netns.ts'
 
 const HURRY = 20
@@ -13,7 +13,7 @@ const hurried: Clock = {
   sleep: (ms, signal) => systemClock.sleep(ms / HURRY, signal),
 }
 
-type Health = 'well' | 'refuses' | 'is silent'
+type Health = 'well' | 'spare' | 'refuses' | 'is slow' | 'is silent'
 const opened: Nodes[] = []
 afterEach(() => {
   for (const nodes of opened.splice(0)) nodes.close()
@@ -33,7 +33,10 @@ function world(...healths: readonly Health[]) {
         await new Promise((_resolve, reject) => {
           signal.addEventListener('abort', () => reject(signal.reason))
         })
+      // Longer than a look may take where there is another node.
+      if (health[port] === 'is slow') await systemClock.sleep(LOOK_TIMEOUT_MS * 2, signal)
       if (health[port] === 'refuses') throw unavailable(`node ${port} refuses`)
+      return health[port] === 'spare' ? 'spare' : 'well'
     },
     left: ({ port }) => left.push(port),
     clock: hurried,
@@ -54,15 +57,15 @@ function world(...healths: readonly Health[]) {
   return { nodes, health, looks, left, at, chosen }
 }
 
-it('is the first that is well, whatever the others are, and all are looked at together', async () => {
-  const each: readonly Health[] = ['well', 'refuses', 'is silent']
+it('is the first that is well or else the first spare, whatever the others are, and all are looked at together', async () => {
+  const each: readonly Health[] = ['well', 'spare', 'refuses', 'is silent']
   const all = each.flatMap((a) => each.flatMap((b) => each.map((c) => [a, b, c])))
   await Promise.all(
     all.map(async (healths) => {
       const { looks, chosen } = world(...healths)
       // All at once: one after the other, three silent ones would take three times as long.
       expect(looks).toStrictEqual([1, 1, 1])
-      const first = healths.indexOf('well')
+      const first = healths.indexOf(healths.includes('well') ? 'well' : 'spare')
       expect(await chosen()).toBe(first === -1 ? 'none' : first)
     }),
   )
@@ -95,6 +98,58 @@ it('a look that finds a node away leaves it, and those that ask together share i
     'away',
   ])
   expect(await chosen()).toBe(1)
+})
+
+it('whoever uses a node that becomes a spare is not cut off, and goes to the next one that is well', async () => {
+  const { nodes, health, left, at, chosen } = world('well', 'refuses')
+  expect(await chosen()).toBe(0)
+  health[0] = 'spare'
+  expect(await nodes.check(at(0))).toBe('well')
+  expect(await chosen()).toBe(0)
+  expect(nodes.isChosen(at(0))).toBe(true)
+  health[1] = 'well'
+  await eventually('the other one is used', async () => (await chosen()) === 1)
+  expect(left).toStrictEqual([1])
+  health[0] = 'well'
+  await eventually('the first is preferred again', async () => (await chosen()) === 0)
+  expect(left).toStrictEqual([1])
+})
+
+it('a spare that does not serve any more is left', async () => {
+  const { nodes, health, left, at, chosen } = world('spare', 'refuses')
+  expect(await chosen()).toBe(0)
+  health[0] = 'refuses'
+  expect(await nodes.check(at(0))).toBe('away')
+  expect(await chosen()).toBe('none')
+  expect(left).toContain(0)
+})
+
+it('a node that falls silent is left at once for another one, and not soon for nobody', async () => {
+  const timeToLeave = async (...healths: readonly Health[]) => {
+    const { nodes, health, at, chosen } = world(...healths)
+    await chosen()
+    health[0] = 'is silent'
+    const start = performance.now()
+    expect(await nodes.check(at(0))).toBe('away')
+    return performance.now() - start
+  }
+  const [alone, last, first] = await Promise.all([
+    timeToLeave('well'),
+    timeToLeave('well', 'refuses', 'is silent'),
+    timeToLeave('well', 'refuses', 'well'),
+  ])
+  expect(alone).toBeGreaterThan(3_000)
+  expect(last).toBeGreaterThan(3_000)
+  expect(first).toBeLessThan(2_000)
+}, 15_000)
+
+it('a node that is slow and the only one goes on, and so does whoever waits for it', async () => {
+  const { nodes, health, left, at, chosen } = world('well', 'refuses')
+  await chosen()
+  health[0] = 'is slow'
+  expect(await nodes.check(at(0))).toBe('well')
+  expect(await chosen()).toBe(0)
+  expect(left).not.toContain(0)
 })
 
 it('a node that disappoints again and again is trusted later and later', async () => {
