@@ -1,6 +1,9 @@
 /**
- * What `scripts/galera-watch` starts when this machine's Galera node runs outside of a primary component: asks the other nodes and, if
- * `galera/heal.ts` says so, makes a primary component of those that are there. Ends when there is nothing more to heal here.
+ * What `scripts/galera-watch` starts when this machine's Galera node has not been well for some time: looks at it and at the others until
+ * it is. One that runs outside of a primary component makes one where `galera/heal.ts` says so; one that is stuck is ended where
+ * `galera/stuck.ts` says so, for its service manager to start it again.
+ *
+ * Ends when there is nothing more to do here; exit code 3: the node was ended.
  */
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -9,12 +12,16 @@ import { systemRunner } from '../src/lib/runner.ts'
 import type { Position } from './galera/decide.ts'
 import { readPosition } from './galera/disk.ts'
 import { decideHealing, type Running } from './galera/heal.ts'
-import { askServing } from './galera/serving.ts'
+import { diskMark, endServer, findServer, freeBytes } from './galera/server.ts'
+import { askStatus } from './galera/serving.ts'
+import { type NodeStatus, nodeStatus } from './galera/status.ts'
+import { decideStuck, fingerprint } from './galera/stuck.ts'
 import { askPosition, tellPosition } from './galera/talk.ts'
 
 const ROUND_MS = 1000
 /** Galera has had the time to meet by itself. */
 const PATIENCE_MS = 5000
+const WAS_ENDED = 3
 
 function say(line: string): void {
   process.stderr.write(`galera-heal: ${line}\n`)
@@ -54,14 +61,10 @@ async function sql(statement: string): Promise<string | null> {
   return exitCode === 0 ? stdout : null
 }
 
-/** The position of this node while it runs outside of a primary component; null otherwise. */
-async function lostPosition(dataDir: string): Promise<Position | null> {
+/** What this machine's node says of itself: null, it does not answer; `none`, it runs without Galera. */
+async function ownStatus(): Promise<NodeStatus | 'none' | null> {
   const said = await sql("SHOW GLOBAL STATUS LIKE 'wsrep_%'")
-  const status = new Map((said ?? '').split('\n').map((line) => splitOnce(line)))
-  if (status.get('wsrep_cluster_status') !== 'non-Primary') return null
-  const history = status.get('wsrep_cluster_state_uuid') ?? ''
-  const commit = Number(status.get('wsrep_last_committed'))
-  return Number.isSafeInteger(commit) ? readPosition(dataDir, { history, commit }) : null
+  return said === null ? null : (nodeStatus(said.split('\n').map(splitOnce)) ?? 'none')
 }
 
 function splitOnce(line: string): readonly [string, string] {
@@ -69,38 +72,54 @@ function splitOnce(line: string): readonly [string, string] {
   return [name, value]
 }
 
-async function listen(settings: Settings): Promise<ReadonlyMap<string, Running>> {
-  const { self, nodes, mysqlPort, port, user, secret } = settings
+/** The position of a node that runs outside of a primary component. */
+async function lostPosition(dataDir: string, { history, commit }: NodeStatus): Promise<Position> {
+  return readPosition(dataDir, { history, commit })
+}
+
+async function hearStatuses(settings: Settings): Promise<ReadonlyMap<string, NodeStatus>> {
+  const { self, nodes, mysqlPort, user, secret } = settings
   const answers = await Promise.all(
     nodes
       .filter((node) => node !== self)
-      .map(async (node): Promise<readonly (readonly [string, Running])[]> => {
-        const [serving, told] = await Promise.all([
-          askServing(node, mysqlPort, user, secret),
-          askPosition(node, port, secret),
-        ])
-        // One that does not run has a `galera-start` of its own, which joins us.
-        if (serving?.kind !== 'serving') return []
-        const position = told?.kind === 'waiting' ? told.position : null
-        return [[node, { primary: serving.primary, position }]]
+      .map(async (node): Promise<readonly (readonly [string, NodeStatus])[]> => {
+        const status = await askStatus(node, mysqlPort, user, secret)
+        return status === null ? [] : [[node, status]]
       }),
   )
   return new Map(answers.flat())
 }
 
-/** From the first sign that this node is alone until it is not, or is not there any more. */
-async function heal(settings: Settings, first: Position): Promise<void> {
+async function hearPositions(settings: Settings): Promise<ReadonlyMap<string, Running>> {
+  const { port, secret } = settings
+  const statuses = await hearStatuses(settings)
+  const answers = await Promise.all(
+    // One that does not run has a `galera-start` of its own, which joins us.
+    [...statuses].map(async ([node, { component }]) => {
+      const told = await askPosition(node, port, secret)
+      const position = told?.kind === 'waiting' ? told.position : null
+      return [node, { primary: component === 'Primary', position }] as const
+    }),
+  )
+  return new Map(answers)
+}
+
+/** From the first sign that this node is outside of a primary component until it is not, or is not there any more. */
+async function heal(settings: Settings, lost: NodeStatus): Promise<void> {
   const { self, port, secret, dataDir, nodes } = settings
+  const first = await lostPosition(dataDir, lost)
   say(`outside of a primary component, at commit ${first.commit}`)
   using _told = await tellPosition({ node: self, address: self, port, position: first, secret })
   const began = performance.now()
   let said = ''
   for (;;) {
     await sleep(ROUND_MS)
-    const own = await lostPosition(dataDir)
+    const status = await ownStatus()
+    if (status === null || status === 'none' || status.component !== 'non-Primary') return
+    const own = await lostPosition(dataDir, status)
     // Nothing is committed here, so what was told at first stays true; another view is another beginning.
-    if (own?.view?.id !== first.view?.id || own?.commit !== first.commit) return
-    const decision = decideHealing({ nodes, self, own, heard: await listen(settings) })
+    if (own.view?.id !== first.view?.id || own.commit !== first.commit) return
+    const decision = decideHealing({ nodes, self, own, heard: await hearPositions(settings) })
     if (decision.why !== said) say(decision.why)
     said = decision.why
     if (decision.kind === 'bootstrap' && performance.now() - began > PATIENCE_MS) {
@@ -111,10 +130,43 @@ async function heal(settings: Settings, first: Position): Promise<void> {
   }
 }
 
-const settings = readSettings()
-const lost = await lostPosition(settings.dataDir)
-if (lost !== null)
-  await heal(settings, lost).catch((error: unknown) => {
-    say(error instanceof Error ? error.message : String(error))
-    process.exitCode = 1
-  })
+/** Looks until the node is well or not there; true when it had to be ended. */
+async function watch(settings: Settings): Promise<boolean> {
+  const { dataDir, nodes, self } = settings
+  let mark = ''
+  let since = performance.now()
+  let said = ''
+  for (;;) {
+    const server = await findServer(dataDir)
+    const own = await ownStatus()
+    if (server === null || own === 'none') return false
+    if (own?.component === 'non-Primary') await heal(settings, own)
+    const now = `${server.pid} ${fingerprint(own, await diskMark(dataDir))}`
+    if (now !== mark) since = performance.now()
+    mark = now
+    const decision = decideStuck({
+      nodes,
+      self,
+      own,
+      sameForMs: performance.now() - since,
+      freeBytes: await freeBytes(dataDir),
+      heard: await hearStatuses(settings),
+    })
+    if (decision.kind === 'well') return false
+    if (decision.why !== said) say(decision.why)
+    said = decision.why
+    if (decision.kind === 'restart') {
+      say(`ends mariadbd (${server.pid}), which starts anew`)
+      if (!(await endServer(server))) throw new Error(`mariadbd (${server.pid}) does not end`)
+      return true
+    }
+    await sleep(ROUND_MS)
+  }
+}
+
+try {
+  if (await watch(readSettings())) process.exitCode = WAS_ENDED
+} catch (error) {
+  say(error instanceof Error ? error.message : String(error))
+  process.exitCode = 1
+}

@@ -9,7 +9,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { type Decision, decide, type Heard, type Position } from './galera/decide.ts'
 import { allowBootstrap, parseStartPosition, putViewAside, readPosition } from './galera/disk.ts'
+import { freeBytes } from './galera/server.ts'
 import { askServing } from './galera/serving.ts'
+import { ROOM_BYTES } from './galera/stuck.ts'
 import { askPosition, tellPosition } from './galera/talk.ts'
 
 const ROUND_MS = 500
@@ -116,7 +118,7 @@ async function settle(
     secret: settings.secret,
   })
   const began = performance.now()
-  let said = ''
+  let said: string | null = null
   let saidAt = 0
   for (;;) {
     const waitedMs = performance.now() - began
@@ -128,14 +130,22 @@ async function settle(
       patienceEnded: waitedMs >= patienceMs,
       newCluster: newClusterMark !== null && existsSync(newClusterMark),
     })
-    if (decision.kind !== 'wait') return decision
-    if (decision.why !== said || waitedMs - saidAt >= SAY_AGAIN_MS) {
-      say(`waits (${Math.round(waitedMs / 1000)} s): ${decision.why}`)
-      said = decision.why
+    const why = await reasonToWait(decision, settings.dataDir)
+    if (why === null && decision.kind !== 'wait') return decision
+    if (why !== said || waitedMs - saidAt >= SAY_AGAIN_MS) {
+      say(`waits (${Math.round(waitedMs / 1000)} s): ${why}`)
+      said = why
       saidAt = waitedMs
     }
     await sleep(ROUND_MS)
   }
+}
+
+/** On a full disk a state transfer fails at its end, and meanwhile keeps another node from its work. */
+async function reasonToWait(decision: Decision, dataDir: string): Promise<string | null> {
+  if (decision.kind === 'wait') return decision.why
+  const joinsNow = decision.kind === 'join' && decision.primary
+  return joinsNow && (await freeBytes(dataDir)) < ROOM_BYTES ? 'the disk is full' : null
 }
 
 async function main(): Promise<void> {

@@ -2,13 +2,14 @@
 # scripts/install, never run. Wants lib.sh, lib-engines.sh; ADDRESS, HOSTS (both as given), NEW_CLUSTER (yes or nothing), SECRET, CURRENT.
 #
 # What it puts on the machine: settings in files of its own (60-atoll-galera.cnf, rabbitmq.conf), drop-ins for mariadb.service and
-# rabbitmq-server.service, and what the two programs store. All of it is removed by remove_engines.
+# rabbitmq-server.service, galera-watch.service, and what the two programs store. All of it is removed by remove_engines.
 
 GALERA_SETTINGS=/etc/mysql/mariadb.conf.d/60-atoll-galera.cnf
 GALERA_SQL=/etc/mysql/atoll.sql
 GALERA_SECRET=/etc/mysql/atoll.secret
 MARIADB_DATA=/var/lib/mysql
 MARIADB_DROP_IN=/etc/systemd/system/mariadb.service.d/atoll.conf
+GALERA_WATCH=/etc/systemd/system/galera-watch.service
 RABBIT_SETTINGS=/etc/rabbitmq/rabbitmq.conf
 RABBIT_ENVIRONMENT=/etc/rabbitmq/rabbitmq-env.conf
 RABBIT_DEFINITIONS=/etc/rabbitmq/atoll-definitions.json
@@ -67,12 +68,72 @@ TimeoutStopSec=60
 SendSIGKILL=yes
 Restart=always
 RestartSec=2
+LimitNOFILE=65536
+# Before the instances: members that get no processor for a second take each other for dead, and writes stand still for all hosts.
+Nice=-10
+CPUWeight=1000
+OOMScoreAdjust=-600
 UNIT
+}
+
+# It goes with mariadb.service, but does not wait for it: a start that hangs is among what it looks after. What it is started with is what
+# the node is started with, so that an upgrade needs to be told nothing.
+galera_watch_unit() {
+  local arguments
+  arguments=$(sed -n 's/^ExecStart=.*galera-start \(--self .*\) --init-file .*/\1/p' "$MARIADB_DROP_IN")
+  cat <<UNIT
+$MARK
+[Unit]
+Description=Atoll: looks after this host's Galera node
+Documentation=file:$CURRENT/README.md
+PartOf=mariadb.service
+StartLimitIntervalSec=0
+[Service]
+Type=exec
+ExecStart=$CURRENT/scripts/galera-watch $arguments
+Restart=always
+RestartSec=2
+# As the server itself: it may ask it as its administrator, read its directory, and end it.
+User=mysql
+Group=mysql
+CapabilityBoundingSet=
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+LockPersonality=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_NETLINK
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM
+UMask=0077
+[Install]
+WantedBy=mariadb.service
+UNIT
+}
+
+# After the engines were set up, and after each upgrade: the one that runs is of the version before.
+ensure_galera_watch() {
+  [ -e "$MARIADB_DROP_IN" ] && has_systemd || return 0
+  galera_watch_unit | write_file "$GALERA_WATCH" 644 root:root && systemctl daemon-reload
+  systemctl enable -q galera-watch
+  systemctl restart --no-block galera-watch
 }
 
 set_up_mariadb() {
   local changed=
   mkdir -p "$(dirname "$MARIADB_DROP_IN")"
+  install -d -o mysql -g mysql -m 700 "$GALERA_TMP"
   # shellcheck disable=SC2086 # a list of addresses
   { echo "$MARK"; galera_config "$ADDRESS" "$ADDRESS" ${HOSTS//,/ }; } | write_file "$GALERA_SETTINGS" 644 root:root && changed=yes
   { echo "-- ${MARK#\# }"; store_accounts atoll atoll "$SECRET"; } | write_file "$GALERA_SQL" 640 root:mysql && changed=yes
@@ -149,23 +210,26 @@ start_engines_by_hand() {
       </dev/null >>/var/log/atoll/rabbitmq.log 2>&1 &
 }
 
-# engines_answer: for as long as somebody waits for it.
+# engines_answer: for as long as somebody waits for it. RabbitMQ listens when all else of it has started; its own command would start an
+# Erlang machine for every question.
 engines_answer() {
   MYSQL_PWD=$(tr -d '[:space:]' <"$SECRET") mariadb -h "$ADDRESS" -u atoll --connect-timeout=2 -N \
     -e "SHOW STATUS LIKE 'wsrep_ready'" 2>/dev/null | grep -q ON &&
-    rabbitmqctl -q await_startup --timeout 2 >/dev/null 2>&1
+    (: </dev/tcp/"$ADDRESS"/5672) 2>/dev/null
 }
 
 # remove_engines KEEP_STATE
 remove_engines() {
   [ -e "$GALERA_SETTINGS" ] || [ -e "$MARIADB_DROP_IN" ] || return 0
   if has_systemd; then
+    systemctl disable -q --now galera-watch || true
     systemctl disable -q --now mariadb rabbitmq-server || true
   else
     mariadb-admin shutdown || true
     rabbitmqctl -q stop || true
   fi
-  rm -f "$GALERA_SETTINGS" "$GALERA_SQL" "$GALERA_SECRET" "$MARIADB_DROP_IN" "$RABBIT_DROP_IN" "$RABBIT_SETTINGS" "$RABBIT_DEFINITIONS"
+  rm -rf "$GALERA_TMP"
+  rm -f "$GALERA_SETTINGS" "$GALERA_SQL" "$GALERA_SECRET" "$MARIADB_DROP_IN" "$GALERA_WATCH" "$RABBIT_DROP_IN" "$RABBIT_SETTINGS" "$RABBIT_DEFINITIONS"
   rmdir --ignore-fail-on-non-empty "$(dirname "$MARIADB_DROP_IN")" "$(dirname "$RABBIT_DROP_IN")" 2>/dev/null || true
   [ ! -e "$RABBIT_ENVIRONMENT.before-atoll" ] || mv -T "$RABBIT_ENVIRONMENT.before-atoll" "$RABBIT_ENVIRONMENT"
   ! has_systemd || systemctl daemon-reload

@@ -2,6 +2,8 @@
 # Sourced by scripts/install and by the lab, so that what the drills measure is what an installation gets.
 
 GALERA_PORT=4567
+# Not the machine's /tmp: a server that starts sweeps the temporary tables of any other one out of a directory that they share.
+GALERA_TMP=/var/lib/mysql-tmp
 
 # galera_config NAME ADDRESS NODE_ADDRESS...: text of /etc/mysql/mariadb.conf.d/60-atoll-galera.cnf
 galera_config() {
@@ -13,6 +15,9 @@ galera_config() {
 [mariadbd]
 bind-address = 0.0.0.0
 skip-name-resolve
+tmpdir = $GALERA_TMP
+# All hosts use the first node that is well, with up to ten connections each; a thousand hosts must find room.
+max_connections = 10000
 binlog_format = ROW
 default_storage_engine = InnoDB
 innodb_autoinc_lock_mode = 2
@@ -28,7 +33,9 @@ wsrep_sst_method = rsync
 wsrep_slave_threads = 2
 # A node that lost power is left out after one second, and writes go on. The others get longer to agree on that: where a busy machine
 # kept them from it within Galera's time (half of inactive_timeout), each went on alone, and none of them was a majority.
-wsrep_provider_options = "gmcast.listen_addr=tcp://0.0.0.0:$GALERA_PORT; gcache.size=64M; evs.keepalive_period=PT0.3S; evs.suspect_timeout=PT1S; evs.inactive_timeout=PT10S; evs.install_timeout=PT10S"
+# While they agree they say nothing but their proposals, so these must come more often than one takes the other for dead: with Galera's
+# second between two, members that were well suspected each other, and writes stood still for 2 to 6 s when one of them came back.
+wsrep_provider_options = "gmcast.listen_addr=tcp://0.0.0.0:$GALERA_PORT; gcache.size=64M; evs.keepalive_period=PT0.3S; evs.join_retrans_period=PT0.3S; evs.suspect_timeout=PT1S; evs.inactive_timeout=PT10S; evs.install_timeout=PT10S"
 CONFIG
 }
 
@@ -53,8 +60,10 @@ rabbitmq_config() {
 listeners.tcp.default = 5672
 # The side of a partition with fewer nodes stops serving, so that no message is taken twice.
 cluster_partition_handling = pause_minority
-# A node that lost power is known after about this many seconds.
-net_ticktime = 5
+# A node that lost power is known after 1.25 times as many seconds at most (docs/bus.md).
+net_ticktime = 8
+# Nothing that hosts or clients say is larger; the broker's own limit is 128 MiB, in memory.
+max_message_size = 1048576
 load_definitions = /etc/rabbitmq/atoll-definitions.json
 # All nodes may start at once and in any order. Those that were running last are waited for for two minutes, and then again when the
 # service manager starts this node again (scripts/rabbitmq-start says how that ends).

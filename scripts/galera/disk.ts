@@ -31,6 +31,8 @@ export function parseSavedState(text: string): {
   readonly history: string | null
   readonly leftLast: boolean
   readonly stoppedWell: boolean
+  /** Galera has struck out its history: it was voted out, or died while it took another node's state. Its tables are worth nothing. */
+  readonly isVoid: boolean
 } {
   const fields = fieldsOf(text)
   const history = fields.get('uuid') ?? ''
@@ -39,6 +41,7 @@ export function parseSavedState(text: string): {
     history: known ? history : null,
     leftLast: fields.get('safe_to_bootstrap') === '1',
     stoppedWell: /^\d+$/.test(fields.get('seqno') ?? ''),
+    isVoid: history === NO_UUID,
   }
 }
 
@@ -73,7 +76,7 @@ export async function readPosition(
 ): Promise<Position> {
   const state = parseSavedState(await readIfThere(join(dataDir, 'grastate.dat')))
   // A node that was never in a cluster has tables, too: only its own history makes a position of what was recovered.
-  if (state.history === null && recovered === null)
+  if (state.isVoid || (state.history === null && recovered === null))
     return { history: null, commit: -1, leftLast: false, view: null }
   return {
     history: recovered?.history ?? state.history,

@@ -48,13 +48,13 @@ engines() {
 [mariadbd]
 innodb_buffer_pool_size = 32M
 innodb_log_file_size = 16M
-max_connections = 200
 performance_schema = OFF
 CONFIG
   store_accounts atoll atoll "$SECRET" >"$etc/mysql/atoll-accounts.sql"
   chown root:mysql "$etc/mysql/atoll-accounts.sql"
   chmod 640 "$etc/mysql/atoll-accounts.sql"
   cp -a "$MYSQL_TEMPLATE" "$DISK/lib/mysql"
+  install -d -o mysql -g mysql -m 700 "$DISK/lib/$(basename "$GALERA_TMP")"
   # Three hosts share the processors of one machine here: a node that is not let run for a second is left out by the others.
   service mariadb <<RUN
 exec nice -n -10 "\$ROOT/scripts/galera-start" --self $FABRIC --nodes ${NODES// /,} --secret-file /etc/atoll/secret \\

@@ -60,6 +60,15 @@ test('a node that never was in a cluster has no position', async () => {
   })
 })
 
+test('a node that was voted out, or died while it took a state, has no position, whatever its tables say', async () => {
+  writeFileSync(join(dir, 'grastate.dat'), saved(-1, 0, '00000000-0000-0000-0000-000000000000'))
+  writeFileSync(join(dir, 'gvwstate.dat'), VIEW)
+  expect((await readPosition(dir, RECOVERED)).history).toBeNull()
+  // A power cut that left the file empty is something else.
+  writeFileSync(join(dir, 'grastate.dat'), '')
+  expect(await readPosition(dir, RECOVERED)).toMatchObject(RECOVERED)
+})
+
 test('a torn view is gone before the node joins, as Galera would stumble over it', async () => {
   writeFileSync(join(dir, 'gvwstate.dat'), VIEW.slice(0, 40))
   await putViewAside(dir)

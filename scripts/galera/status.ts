@@ -1,0 +1,48 @@
+/** What a running Galera node says of itself: its `wsrep_…` status variables, read with care. Pure. */
+
+/** A node that answers SQL. */
+export interface NodeStatus {
+  /** `Primary`, `non-Primary`, or `Disconnected` for one that is in no component at all (`wsrep_cluster_status`). */
+  readonly component: string
+  /** `Synced`, `Donor/Desynced`, `Joiner`, `Joined`, `Inconsistent`, … (`wsrep_local_state_comment`). */
+  readonly state: string
+  /** It serves queries (`wsrep_ready`). */
+  readonly ready: boolean
+  /** Members of its component, this one included. */
+  readonly size: number
+  /** How many have asked it to fall behind on purpose, a backup for instance (`wsrep_desync_count`). */
+  readonly desyncs: number
+  /** The history that it is a part of, and the last commit of it that it has. */
+  readonly history: string
+  readonly commit: number
+  /** Bytes that it was sent by the others. */
+  readonly receivedBytes: number
+}
+
+/** The status in rows of `SHOW GLOBAL STATUS`; null for a server that runs without Galera. */
+export function nodeStatus(rows: Iterable<readonly [string, string]>): NodeStatus | null {
+  const values = new Map(rows)
+  const text = (name: string) => values.get(`wsrep_${name}`) ?? ''
+  const number = (name: string) => (/^\d+$/.test(text(name)) ? Number(text(name)) : 0)
+  if (text('provider_name') !== 'Galera') return null
+  return {
+    component: text('cluster_status'),
+    state: text('local_state_comment'),
+    ready: text('ready') === 'ON',
+    size: number('cluster_size'),
+    desyncs: number('desync_count'),
+    history: text('cluster_state_uuid'),
+    commit: number('last_committed'),
+    receivedBytes: number('received_bytes'),
+  }
+}
+
+/** It has every commit of its cluster and serves them. */
+export function isWell({ component, state, ready }: NodeStatus): boolean {
+  return component === 'Primary' && ready && state === 'Synced'
+}
+
+/** It is a member of nothing: it was voted out, or never came in. Galera does not bring such a one back. */
+export function isOut({ component, state }: NodeStatus): boolean {
+  return component === 'Disconnected' || state === 'Inconsistent'
+}
