@@ -77,7 +77,7 @@ function renderStatus(status: StatusReport): string {
 }
 
 function renderHosts(hosts: readonly HostReport[]): string {
-  return columns(
+  const table = columns(
     ['HOST', 'ZONE', 'STATUS', 'VERSION', 'INSTANCES', 'VCPUS', 'MEMORY MIB', 'LAST SEEN'],
     hosts.map((host) => [
       host.name,
@@ -90,6 +90,10 @@ function renderHosts(hosts: readonly HostReport[]): string {
       host.lastSeenAt,
     ]),
   )
+  const short = hosts.flatMap(({ name, shortOf }) =>
+    shortOf === null ? [] : [`${name}: ${shortOf}`],
+  )
+  return [table, ...short].join('\n')
 }
 
 function renderInstances(instances: readonly InstanceReport[]): string {

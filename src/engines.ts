@@ -76,7 +76,7 @@ export async function openRecords(ground: EngineGround): Promise<Records> {
     }
   }
   const file = join(config.stateDir, 'replica.db')
-  const replica = await openReplica({ file, source: store, clock, log })
+  const replica = await openReplica({ file, source: store, clock, log, random: Math.random })
   const informed = withReplica(store, replica, clock)
   return {
     store,

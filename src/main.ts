@@ -113,10 +113,9 @@ function buildServices(
   ]
 }
 
-/** Tells this machine from another one that was given the same host name, a copy of its disk too if that has an address of its own. */
-async function machineIdentity({ stateDir, fabric }: Config): Promise<string> {
-  const id = Buffer.from(await readSecret(join(stateDir, 'host.id'))).toString('hex')
-  return `${id}@${fabric.address ?? ''}`
+/** Tells this machine from another one that was given the same host name. */
+async function machineIdentity({ stateDir }: Config): Promise<string> {
+  return Buffer.from(await readSecret(join(stateDir, 'host.id'))).toString('hex')
 }
 
 /** What this machine says of itself and offers to placement. */

@@ -2,7 +2,7 @@
 import type { KeeperSettings } from './agent/keeper.ts'
 import type { ApiSettings } from './api/action.ts'
 import type { Config } from './config.ts'
-import type { Host } from './model/records.ts'
+import type { HostAnnouncement } from './store/store.ts'
 
 /** Among many hosts the loss of one is known within five seconds. */
 const CLUSTER_LEASE = { leaseMs: 4_000, renewMs: 1_000 }
@@ -28,7 +28,7 @@ export function apiSettings(config: Config): ApiSettings {
 /** What this host announces, and how often it looks and renews; `machine` is who it is and what it offers to placement. */
 export function keeperSettings(
   config: Config,
-  machine: Pick<Host, 'version' | 'vcpus' | 'memoryMiB' | 'identity'>,
+  machine: Pick<HostAnnouncement, 'version' | 'vcpus' | 'memoryMiB' | 'identity'>,
 ): KeeperSettings {
   const { name, zone } = config.host
   return {

@@ -18,7 +18,7 @@ import type { HostName } from '../model/ids.ts'
 import type { Fact, HostWant } from '../model/want.ts'
 import { type Snapshot, wantFor } from '../plan/want.ts'
 import type { HostService } from '../services/service.ts'
-import type { Store } from '../store/store.ts'
+import type { HostSelf, Store } from '../store/store.ts'
 import type { Ledger } from './ledger.ts'
 import { startLoop } from './loop.ts'
 import { createRecordsReader, type RecordsReader } from './reader.ts'
@@ -45,7 +45,7 @@ export interface AgentParts {
 export interface AgentSettings {
   readonly host: HostName
   /** Which machine this is: nothing is done by records that another one wrote under the host's name. */
-  readonly identity: string | null
+  readonly identity: string
   readonly intervalMs: number
   readonly resyncMs: number
 }
@@ -54,8 +54,8 @@ export interface AgentSettings {
 export interface AgentStatus {
   readonly passes: number
   readonly lastPassAt: string | null
-  /** Where the want came from: `nothing` means that no pass has had one yet. */
-  readonly source: 'records' | 'ledger' | 'nothing'
+  /** Where the want came from: `nothing`: there was none; `stranger`: the records are another machine's with this host's name. */
+  readonly source: 'records' | 'ledger' | 'nothing' | 'stranger'
   readonly generation: number | null
   /** Services whose last `apply` failed, with the reason. */
   readonly failing: Readonly<Record<string, string>>
@@ -124,6 +124,7 @@ class HostAgent {
   readonly #parts: AgentParts
   readonly #settings: AgentSettings
   readonly #host: HostName
+  readonly #self: HostSelf
   readonly #reader: RecordsReader
   readonly #passSeconds
   readonly #failures
@@ -141,6 +142,7 @@ class HostAgent {
     this.#parts = parts
     this.#settings = settings
     this.#host = settings.host
+    this.#self = { name: settings.host, identity: settings.identity }
     this.#reader = createRecordsReader(parts.store, settings.host)
     const { metrics } = parts
     this.#passSeconds = metrics.histogram('atoll_agent_pass_seconds', 'Duration of a pass')
@@ -182,7 +184,7 @@ class HostAgent {
       if (await this.#report(facts)) again()
       if (resync) await this.#purge()
     } else {
-      log.debug({ host: this.#host }, 'neither records nor ledger know this host yet')
+      log.debug({ host: this.#host, source: this.#source }, 'there is nothing to go by')
     }
     this.#passes += 1
     this.#lastPassAt = isoTime(clock.now())
@@ -201,7 +203,10 @@ class HostAgent {
         this.#parts.onRecordsChanged()
       }
       const { want: newest } = this.#read
-      if (newest === null) return null
+      if (newest === null) {
+        this.#source = this.#isOurs(snapshot) ? 'nothing' : 'stranger'
+        return null
+      }
       if (this.#source === 'ledger') log.info({ host: this.#host }, 'records answer again')
       this.#source = 'records'
       const want = await ledger.accept(newest)
@@ -209,6 +214,8 @@ class HostAgent {
       return want
     } catch (error) {
       this.#storeUp.set(0)
+      // What this machine once knew under the name is not for it to go on with.
+      if (this.#source === 'stranger') return null
       const want = await ledger.load()
       if (this.#source !== 'ledger')
         log.warn(
@@ -263,7 +270,7 @@ class HostAgent {
     if (this.#source !== 'records' || this.#read === null) return false
     try {
       const { snapshot } = this.#read
-      const reported = await reportFacts(store, this.#host, facts, snapshot, clock)
+      const reported = await reportFacts(store, this.#self, facts, snapshot, clock)
       const { changes, wantChanged, addressesFreed } = reported
       for (const fact of changes) log.info({ ...fact }, 'fact')
       if (changes.length > 0) this.#reader.forgetOwn()

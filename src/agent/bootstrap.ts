@@ -2,7 +2,7 @@
  * The records that a new cloud needs before anybody can ask for anything: one account with a key, one default VPC with a subnet
  * in each zone and its default group. Safe to repeat and to race: whoever comes second finds the records there.
  */
-import { type Cidr, cidrAddress, cidrOverlaps, cidrSize } from '../model/addr.ts'
+import { type Cidr, cidrAddress, cidrContains, cidrOverlaps, cidrSize } from '../model/addr.ts'
 import { bug } from '../model/errors.ts'
 import { type AccountId, formatId, ID_BYTES, parseAccountId } from '../model/ids.ts'
 import type { AccessKey, Subnet } from '../model/records.ts'
@@ -38,7 +38,7 @@ export async function bootstrap(
 
 /**
  * Sees to a default VPC, and in it a default subnet in this zone: of the first zone as the settings say, of another one the next free
- * network of the same size, if there is any. `exists`, with nothing changed, when another host was faster.
+ * network of the same size, if there is any. `exists` when another host was faster: look again in another transaction.
  */
 async function makeNetwork(
   tx: Tx,
@@ -54,6 +54,14 @@ async function makeNetwork(
     isDefault: true,
   }
   if (known === undefined && (await tx.insertVpc(vpc)) === 'exists') return 'exists'
+  if (known === undefined)
+    await tx.insertGroup({
+      id: formatId('sg', random(ID_BYTES)),
+      vpc: vpc.id,
+      account,
+      name: 'default',
+      description: 'default VPC security group',
+    })
   const subnets = (await tx.subnets({ account })).filter((subnet) => subnet.vpc === vpc.id)
   const isThere = subnets.some(({ zone, isDefault }) => isDefault && zone === settings.zone)
   const cidr = isThere ? undefined : freeNetwork(vpc.cidr, settings.subnet, subnets)
@@ -63,21 +71,16 @@ async function makeNetwork(
     const subnet = { id, vpc: vpc.id, account, cidr, zone, isDefault: true }
     if ((await tx.insertSubnet(subnet)) === 'exists') return 'exists'
   }
-  if (known === undefined)
-    await tx.insertGroup({
-      id: formatId('sg', random(ID_BYTES)),
-      vpc: vpc.id,
-      account,
-      name: 'default',
-      description: 'default VPC security group',
-    })
   return 'done'
 }
 
 /** `first`, or else the first network of its size in the VPC that overlaps with none of the subnets. */
 function freeNetwork(vpc: Cidr, first: Cidr, subnets: readonly Subnet[]): Cidr | undefined {
   const size = cidrSize(first)
-  const isFree = (one: Cidr) => !subnets.some((subnet) => cidrOverlaps(subnet.cidr, one))
+  const isFree = (one: Cidr) =>
+    cidrContains(vpc, one.network) &&
+    one.prefix >= vpc.prefix &&
+    !subnets.some((subnet) => cidrOverlaps(subnet.cidr, one))
   if (isFree(first)) return first
   for (let start = 0; start + size <= cidrSize(vpc); start += size) {
     const one = { network: cidrAddress(vpc, start), prefix: first.prefix }

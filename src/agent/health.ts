@@ -6,6 +6,13 @@ import type { Lease } from './lease.ts'
 /** Passes may take this many intervals before the agent counts as stuck. */
 const PATIENCE_INTERVALS = 6
 
+const RECORDS: Readonly<Record<AgentStatus['source'], string>> = {
+  records: 'reachable',
+  ledger: 'away, going on from ledger',
+  nothing: 'not read yet, or this host is not in them yet',
+  stranger: 'of another machine with the same host.name',
+}
+
 /** Each condition with its value, so that a failing one says what is wrong by itself. */
 export function agentHealth(
   status: AgentStatus,
@@ -23,7 +30,7 @@ export function agentHealth(
     {
       name: 'records',
       ok: status.source === 'records',
-      value: status.source === 'records' ? 'reachable' : `away, going on from ${status.source}`,
+      value: RECORDS[status.source],
     },
     {
       name: 'services',

@@ -23,7 +23,7 @@ export interface LeaseParts {
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
-  /** What this host lacks for taking new instances, in words; null when nothing. Never rejects. */
+  /** What this host lacks for taking new instances, in words; null when nothing. Nothing waits for it. Never rejects. */
   readonly shortage: () => Promise<string | null>
   /** From 0 up to 1. */
   readonly random: () => number
@@ -52,12 +52,14 @@ export interface Lease {
 const ADOPTION_JITTER_MS = 500
 /** How often a host looks for orphans; the more hosts there are, the sooner one of them finds one. */
 const LOOK_INTERVAL_MS = 4_000
+/** Characters that the records have for what a host lacks. */
+const SHORTAGE_LIMIT = 255
 /** After an absence of the store everybody's lease has run out: leave the others this long to renew theirs. */
 const GRACE_MS = 3_000
 
 /** Announces this host and renews its lease until closed. A store that is away is tried again and again. */
 export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
-  const { store, clock, log, shortage } = parts
+  const { store, clock, log } = parts
   const { self, leaseMs, renewMs, onHeld } = settings
   const gauge = parts.metrics.gauge(
     'atoll_lease_held',
@@ -65,6 +67,7 @@ export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
   )
   const tell = createTeller(log, self.name)
   const adopt = createAdoption(parts)
+  const lookForShortage = createShortageLook(parts)
   let announced = false
   let taken = false
   let heldUntil = Number.NEGATIVE_INFINITY
@@ -73,7 +76,7 @@ export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
 
   /** Says that this host is there; false when another machine has its name. */
   async function announce(): Promise<boolean> {
-    const said = { shortOf: await shortage(), lastSeenAt: isoTime(clock.now()) }
+    const said = { shortOf: lookForShortage(), lastSeenAt: isoTime(clock.now()) }
     tell.shortage(said.shortOf)
     if (announced) {
       const renewed = await store.single((tx) => tx.renewLease(self, leaseMs, said))
@@ -116,6 +119,21 @@ export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
   return { held, taken: () => taken, close: () => loop.close() }
 }
 
+/** What was lacking when it was last looked at, and begins to look again: what is slow to answer must not cost the lease. */
+function createShortageLook({ shortage }: LeaseParts): () => string | null {
+  let known: string | null = null
+  let isLooking = false
+  const look = async () => {
+    isLooking = true
+    known = (await shortage())?.slice(0, SHORTAGE_LIMIT) ?? null
+    isLooking = false
+  }
+  return () => {
+    if (!isLooking) void look()
+    return known
+  }
+}
+
 /** Gives orphans to other hosts, looking for some now and then. */
 function createAdoption({ store, bus, clock, log, random }: LeaseParts) {
   let lookedAt = clock.monotonic() - random() * LOOK_INTERVAL_MS
@@ -150,7 +168,7 @@ function createTeller(log: Log, host: string) {
       if (isTaken && wasTaken !== true)
         log.error(
           { host },
-          'another machine lives under the name of this host: give one of them another host.name; until then this one does nothing',
+          'another machine lives under the name of this host: give this one another host.name, or forget the other (atoll forget) when it is gone; until then this one does nothing',
         )
       if (!isTaken && wasTaken !== false) log.info({ host }, 'host announced in the records')
       wasTaken = isTaken

@@ -54,28 +54,30 @@ export function createRecordsReader(store: Store, self: HostName): RecordsReader
 
   /** What is known now, with the others' news in two statements; null when that does not do. */
   async function readOn(before: Known): Promise<Known | null> {
-    const { hosts, nowMs } = await store.single((tx) => tx.changedHosts(readUntilMs - LOOK_BACK_MS))
+    const fromMs = readUntilMs - LOOK_BACK_MS
+    const { hosts, nowMs } = await store.single((tx) => tx.changedHosts(fromMs, self))
     const changed = hosts.filter((host) => isNews(host, before))
     if (changed.some(({ name }) => name === self)) return null
     // What is read now may be newer than the generation that it goes by: then it is read once more.
     const read = await readParts((work) => store.single(work), changed)
     if (!knowsAll(before.house, read)) return null
-    readUntilMs = Math.max(readUntilMs, nowMs)
+    readUntilMs = nowMs
     return read.length === 0 ? before : knownFrom([...before.parts.values(), ...read], before)
   }
 
   async function readAnew(before: Known | null): Promise<Known> {
     const rereadsOwn = ownIsOld
     const { nowMs, ...read } = await store.read(async (tx) => {
-      const { hosts, nowMs } = await tx.changedHosts(
-        before === null ? 0 : readUntilMs - LOOK_BACK_MS,
-      )
-      const changed = hosts.filter((host) => isNews(host, before))
+      const fromMs = before === null ? 0 : readUntilMs - LOOK_BACK_MS
+      const { hosts, nowMs } = await tx.changedHosts(fromMs, self)
+      // This host's part comes from one snapshot: an instance without its NIC would be worse than none.
+      const changed = hosts.filter((host) => host.name === self || isNews(host, before))
       const parts = await readParts((work) => work(tx), changed, before === null)
       const own = await readOwn(tx, self)
       return { nowMs, parts, own, house: await readHouse(tx, own) }
     })
-    readUntilMs = Math.max(readUntilMs, nowMs)
+    // The store's clock may have been set back: what it says now is where to go on from.
+    readUntilMs = nowMs
     if (rereadsOwn) ownIsOld = false
     return knownFrom([...(before?.parts.values() ?? []), ...read.parts], read)
   }
@@ -106,7 +108,7 @@ function knowsAll({ vpcs, subnets, groups }: House, parts: readonly Part[]): boo
 
 /** The parts of `hosts`, which are all that there are when `all` is true. */
 async function readParts(
-  ask: <T>(work: (tx: ReadTx) => Promise<T>) => Promise<T>,
+  ask: <T>(work: (tx: Pick<ReadTx, 'placedNics'>) => Promise<T>) => Promise<T>,
   hosts: readonly Host[],
   all = false,
 ): Promise<readonly Part[]> {
@@ -137,18 +139,23 @@ async function readHouse(tx: ReadTx, own: Own): Promise<House> {
   }
 }
 
-/** Of two parts of one host the later one counts. */
+/** Of two parts of one host the later one counts, and of two that have the same NIC, because its instance was just moved. */
 function knownFrom(
   all: readonly Part[],
   { own, house }: { readonly own: Own; readonly house: House },
 ): Known {
   const parts = new Map(all.map((part) => [part.host.name, part]))
   const hosts = [...parts.values()].map(({ host }) => host)
+  const nics = new Map(
+    all
+      .filter((part) => parts.get(part.host.name) === part)
+      .flatMap((part) => part.nics.map((nic) => [nic.id, nic])),
+  )
   const snapshot = {
     ...house,
     ...own,
     hosts: hosts.filter(({ state }) => state !== 'forgotten'),
-    nics: [...parts.values()].flatMap(({ nics }) => nics),
+    nics: [...nics.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
   }
   return { snapshot, parts, own, house }
 }

@@ -12,7 +12,7 @@ import type { Image, Instance } from '../model/records.ts'
 import type { Fact } from '../model/want.ts'
 import type { Snapshot } from '../plan/want.ts'
 import { releaseInstance } from '../store/release.ts'
-import type { Store, Tx } from '../store/store.ts'
+import type { HostSelf, Store, Tx } from '../store/store.ts'
 
 /** Client tokens are remembered for a day, as on EC2 ("Ensuring idempotency in Amazon EC2 API requests"). */
 const CLIENT_TOKEN_MS = 24 * 60 * 60 * 1000
@@ -41,7 +41,7 @@ interface Known {
  */
 export async function reportFacts(
   store: Store,
-  host: HostName,
+  self: HostSelf,
   facts: readonly Fact[],
   known: Snapshot,
   clock: Clock,
@@ -51,19 +51,19 @@ export async function reportFacts(
   const news = facts.filter((fact) => isNews(fact, before, now))
   if (news.length === 0) return NOTHING
   return await store.transaction(async (tx) => {
-    const instances = await tx.instances({ hosts: [host] })
+    const instances = await tx.instances({ hosts: [self.name] })
     const records = index(instances, await tx.images({}))
     const changes: Fact[] = []
     let wantChanged = false
     let addressesFreed = false
     for (const fact of news) {
-      const written = await writeFact(tx, host, fact, records, now)
+      const written = await writeFact(tx, self, fact, records, now)
       if (written === 'nothing') continue
       changes.push(fact)
       if (written !== 'state') wantChanged = true
       if (written === 'end') addressesFreed = true
     }
-    if (wantChanged) await tx.advanceGeneration(host)
+    if (wantChanged) await tx.advanceGeneration(self.name)
     return { changes, wantChanged, addressesFreed }
   })
 }
@@ -102,12 +102,12 @@ type Written = 'nothing' | 'state' | 'want' | 'end'
 
 async function writeFact(
   tx: Tx,
-  host: HostName,
+  self: HostSelf,
   fact: Fact,
   known: Known,
   now: string,
 ): Promise<Written> {
-  if (!('image' in fact)) return await writeInstanceFact(tx, host, fact, known, now)
+  if (!('image' in fact)) return await writeInstanceFact(tx, self, fact, known, now)
   if (!isNewsOfImage(fact, known.images.get(fact.image))) return 'nothing'
   switch (fact.kind) {
     case 'image-available': {
@@ -129,7 +129,7 @@ async function writeFact(
 
 async function writeInstanceFact(
   tx: Tx,
-  host: HostName,
+  self: HostSelf,
   fact: InstanceFact,
   known: Known,
   now: string,
@@ -139,7 +139,7 @@ async function writeInstanceFact(
   if (instance === undefined || change === null) return 'nothing'
   // Whose it is the store decides, by one conditional statement.
   if (change.claimed === true)
-    return (await tx.claimInstance(instance.id, host)) === 'done' ? 'want' : 'nothing'
+    return (await tx.claimInstance(instance.id, self)) === 'done' ? 'want' : 'nothing'
   await tx.updateInstance(instance.id, change)
   if (change.state !== 'terminated') return change.wanted === undefined ? 'state' : 'want'
   await releaseInstance(tx, instance)

@@ -72,8 +72,15 @@ function readHosts(
       const found = await rows().where('state', '!=', 'forgotten').execute()
       return found.map(hostFromRow)
     },
-    async changedHosts(sinceMs) {
-      const found = await rows().where('changedAtMs', '>=', sinceMs).execute()
+    async changedHosts(sinceMs, self) {
+      const found = await rows()
+        .where(({ eb, or }) =>
+          or([
+            eb('changedAtMs', '>=', sinceMs),
+            ...(self === undefined ? [] : [eb('name', '=', self)]),
+          ]),
+        )
+        .execute()
       return { hosts: found.map(hostFromRow), nowMs: Number(found[0]?.nowMs ?? sinceMs) }
     },
     async orphans(limit) {

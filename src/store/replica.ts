@@ -37,13 +37,17 @@ export async function openReplica(options: {
   readonly source: Store
   readonly clock: Clock
   readonly log: Log
+  /** From 0 up to 1. */
+  readonly random: () => number
 }): Promise<Replica> {
-  const { file, source, clock, log } = options
+  const { file, source, clock, log, random } = options
   const made = await writtenAt(file)
   const copy = await openCopy(file, log)
   const ending = new AbortController()
   let asOf = made
   let wanted = Promise.withResolvers<void>()
+  /** A host's share of the time, by the number of hosts. */
+  let turnMs = 0
 
   /** Copies, and gives how long to leave it at that. */
   async function fill(): Promise<number> {
@@ -53,7 +57,8 @@ export async function openReplica(options: {
     await copy.transaction((tx) => tx.restore(dump))
     asOf = at
     const copyMs = clock.monotonic() - began
-    return Math.max(copyMs * PAUSE_PER_COPY, dump.hosts.length * PAUSE_PER_HOST_MS)
+    turnMs = dump.hosts.length * PAUSE_PER_HOST_MS
+    return Math.max(copyMs * PAUSE_PER_COPY, turnMs)
   }
 
   async function keepFilling(): Promise<void> {
@@ -61,10 +66,12 @@ export async function openReplica(options: {
       wanted = Promise.withResolvers<void>()
       const pauseMs = await fill().catch((error: unknown) => {
         log.debug({ error }, 'the replica was not filled')
-        return 0
+        return turnMs
       })
       await clock.sleep(Math.max(SHORTEST_PAUSE_MS, pauseMs), ending.signal)
       await Promise.race([wanted.promise, clock.sleep(LONGEST_PAUSE_MS, ending.signal)])
+      // All hosts hear of a change at once.
+      await clock.sleep(random() * turnMs, ending.signal)
     }
   }
 

@@ -35,11 +35,14 @@ export interface Store {
    */
   transaction<T>(work: (tx: Tx) => Promise<T>, options?: TransactionOptions): Promise<T>
   /** Makes the one call in `work` without a transaction around it. It may happen twice: only for what does no harm then. */
-  single<T>(work: (tx: Tx) => Promise<T>): Promise<T>
+  single<T>(work: (tx: SingleTx) => Promise<T>): Promise<T>
   /** Runs `work` against one consistent snapshot. */
   read<T>(work: (tx: ReadTx) => Promise<T>): Promise<T>
   close(): Promise<void>
 }
+
+/** What is one statement, and may happen twice. */
+type SingleTx = Pick<Tx, 'changedHosts' | 'placedNics' | 'orphans' | 'renewLease' | 'hosts'>
 
 /** How a transaction reads. */
 interface TransactionOptions {
@@ -54,8 +57,15 @@ interface TransactionOptions {
 /** A host as its own daemon announces it. */
 export type HostAnnouncement = Omit<
   Host,
-  'state' | 'live' | 'usedVcpus' | 'usedMemoryMiB' | 'generation'
->
+  'state' | 'live' | 'usedVcpus' | 'usedMemoryMiB' | 'generation' | 'identity'
+> &
+  HostSelf
+
+/** A host as which machine it is. */
+export interface HostSelf {
+  readonly name: HostName
+  readonly identity: string
+}
 
 /** Which records to list. Fields are joined by AND, members of a list by OR; an absent field does not restrict. */
 interface InstanceQuery {
@@ -78,10 +88,10 @@ export interface ReadTx {
   accessKeys(account: AccountId): Promise<readonly AccessKey[]>
   hosts(): Promise<readonly Host[]>
   /**
-   * The hosts whose part of the records changed at or after `sinceMs` by the store's clock. A change shows only once its
-   * transaction is through, so ask from some seconds before the last answer's `nowMs`.
+   * The hosts whose part of the records changed at or after `sinceMs` by the store's clock, and `self` in any case. A change shows only
+   * once its transaction is through, so ask from some seconds before the last answer's `nowMs`.
    */
-  changedHosts(sinceMs: number): Promise<ChangedHosts>
+  changedHosts(sinceMs: number, self?: HostName): Promise<ChangedHosts>
   /** Instances that nobody claimed, on hosts whose lease has run out: at most `limit`. */
   orphans(limit: number): Promise<readonly Instance[]>
   /** Everything, as rows. */
@@ -169,7 +179,8 @@ export interface Tx extends ReadTx {
 
   /**
    * Makes or refreshes a host's row, everything but `state` and `used…`, which it keeps (a forgotten one is active again),
-   * advances its generation and gives it a lease. `taken`, with nothing changed, while another machine holds a lease under the name.
+   * advances its generation and gives it a lease. `taken`, with nothing changed, while another machine holds a
+   * lease under the name or has instances that it started: only forgetting the host frees the name then.
    */
   upsertHost(host: HostAnnouncement, leaseMs: number): Promise<'done' | 'taken'>
   /**
@@ -177,7 +188,7 @@ export interface Tx extends ReadTx {
    * host of this machine (any more): announce it.
    */
   renewLease(
-    host: Pick<Host, 'name' | 'identity'>,
+    host: HostSelf,
     leaseMs: number,
     said: Pick<Host, 'shortOf' | 'lastSeenAt'>,
   ): Promise<'done' | 'unknown'>
@@ -188,7 +199,7 @@ export interface Tx extends ReadTx {
    * Takes an instance for good, just before its first start. `lost` when it is not this host's any more, is not to run, or the
    * host's own lease has run out.
    */
-  claimInstance(id: InstanceId, host: HostName): Promise<'done' | 'lost'>
+  claimInstance(id: InstanceId, host: HostSelf): Promise<'done' | 'lost'>
   /** Gives an instance that nobody has claimed to another host. `lost` when it was claimed, moved or ended meanwhile. */
   moveInstance(id: InstanceId, from: HostName, to: HostName): Promise<'done' | 'lost'>
   /** Hands the tombstones and images of a host to another. */

@@ -177,8 +177,24 @@ function writeHosts(
       const row = { name, ...said, ...NEW_HOST, changedAtMs: nowMs }
       if ((await insertOr('exists', db, 'hosts', row)) === 'done') return 'done'
       const { numUpdatedRows } = await updateHost(name)
-        .where(({ or, eb }) =>
-          or([isOf(identity), eb('identity', 'is', null), eb('leaseUntilMs', '<', nowMs)]),
+        .where(({ and, eb, exists, not, or, selectFrom }) =>
+          or([
+            eb('identity', '=', identity),
+            eb('identity', 'is', null),
+            eb('state', '=', 'forgotten'),
+            and([
+              eb('leaseUntilMs', '<', nowMs),
+              not(
+                exists(
+                  selectFrom('instances')
+                    .select('id')
+                    .where('host', '=', name)
+                    .where('claimed', '=', 1)
+                    .where('state', '!=', 'terminated'),
+                ),
+              ),
+            ]),
+          ]),
         )
         .set({ ...said, ...changed, state: activeUnlessDraining })
         .executeTakeFirstOrThrow()
@@ -187,7 +203,7 @@ function writeHosts(
     async renewLease({ name, identity }, leaseMs, said) {
       const { numUpdatedRows } = await updateHost(name)
         .where('state', '!=', 'forgotten')
-        .where(isOf(identity))
+        .where('identity', '=', identity)
         .set({ ...said, leaseUntilMs: leaseOf(leaseMs) })
         .executeTakeFirstOrThrow()
       return numUpdatedRows === 1n ? 'done' : 'unknown'
@@ -234,7 +250,7 @@ function writeOwnership(
   nowMs: RawBuilder<number>,
 ): Pick<WriteTx, 'claimInstance' | 'moveInstance' | 'inherit'> {
   return {
-    async claimInstance(id, host) {
+    async claimInstance(id, { name: host, identity }) {
       const { numUpdatedRows } = await db
         .updateTable('instances')
         .set({ claimed: 1 })
@@ -247,6 +263,7 @@ function writeOwnership(
               .selectFrom('hosts')
               .select('name')
               .where('name', '=', host)
+              .where('identity', '=', identity)
               .where('leaseUntilMs', '>=', nowMs),
           ),
         )
@@ -278,12 +295,6 @@ function writeOwnership(
 
 /** What a host's row starts with and `upsertHost` then keeps. */
 const NEW_HOST = { state: 'active', usedVcpus: 0, usedMemoryMiB: 0, generation: 1 } as const
-
-/** Whether the row is of this machine. */
-function isOf(identity: string | null) {
-  const ref = sql.ref('identity')
-  return identity === null ? sql<boolean>`${ref} is null` : sql<boolean>`${ref} = ${identity}`
-}
 
 /** A host that was forgotten and comes back is an ordinary one; a draining one goes on draining. */
 const activeUnlessDraining = sql<

@@ -69,7 +69,10 @@ export const image: Image = {
   createdAt: TIME,
 }
 
-export function hostRecord(name: HostName, more: { readonly fabricAddress?: Ipv4 } = {}): Host {
+export function hostRecord(
+  name: HostName,
+  more: { readonly fabricAddress?: Ipv4 } = {},
+): Host & { readonly identity: string } {
   return {
     name,
     zone: 'atoll-1a',

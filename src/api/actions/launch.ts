@@ -17,7 +17,7 @@ import type { Action, Call } from '../action.ts'
 import { type InstanceDetails, instanceDetails } from '../instance-details.ts'
 import { launchChoices } from '../launch/choices.ts'
 import { type LaunchOrder, parseLaunchOrder } from '../launch/order.ts'
-import { writeLaunch } from '../launch/records.ts'
+import { randomNumber, writeLaunch } from '../launch/records.ts'
 import { dryRun } from '../parameters.ts'
 import { instanceView } from '../views/instance.ts'
 import { reservationsView } from '../views/reservation.ts'
@@ -75,7 +75,7 @@ async function earlierLaunch(
 ): Promise<readonly InstanceDetails[]> {
   const { account } = call.caller
   const earlier = await tx.clientToken(account, ACTION, token)
-  // The other transaction's token was seen by the key but not yet by this snapshot.
+  // The key knows the other transaction's token; this one may not see it yet.
   if (earlier === undefined)
     throw unavailable('A request with the same ClientToken is in progress; try again')
   if (earlier.parametersHash !== hashParameters(call.input)) {
@@ -114,7 +114,7 @@ async function launch(
   reservation: ReservationId,
 ): Promise<readonly InstanceDetails[]> {
   const hosts = placeableHosts(await tx.hosts(), call.parts.settings.host)
-  const choices = await launchChoices(tx, call.caller.account, order, hosts)
+  const choices = await launchChoices(tx, call.caller.account, order, hosts, randomNumber(call))
   dryRun(call)
   return await writeLaunch(tx, call, order, choices, reservation)
 }

@@ -29,6 +29,8 @@ export async function launchChoices(
   account: AccountId,
   order: LaunchOrder,
   hosts: readonly Host[],
+  /** Any non-negative integer: picks one of what is equally good. */
+  random: number,
 ): Promise<LaunchChoices> {
   const [image] = await tx.images({ account, ids: [order.image] })
   if (image === undefined) throw notFound('InvalidAMIID.NotFound', 'image id', [order.image])
@@ -40,7 +42,8 @@ export async function launchChoices(
     )
   }
   await requireKey(tx, account, order.keyName)
-  const subnet = chooseSubnet(await tx.subnets({ account }), order.network, hosts, type)
+  const subnets = await tx.subnets({ account })
+  const subnet = chooseSubnet(subnets, order.network, hosts, type, random)
   const taken = new Set((await tx.nics({ subnet: subnet.id })).map((nic) => nic.ip))
   if (order.network.ip !== undefined) requireAddress(subnet, taken, order.network.ip)
   return {
@@ -60,12 +63,13 @@ async function requireKey(tx: ReadTx, account: AccountId, keyName: string | null
     throw notFound('InvalidKeyPair.NotFound', 'key pair', [keyName])
 }
 
-/** The subnet that was named, or a default one: of several the one in whose zone there is most room. */
+/** The subnet that was named, or a default one: of several that of the zone of one of the roomiest hosts (`chooseHost`). */
 function chooseSubnet(
   subnets: readonly Subnet[],
   { subnet: id, zone }: LaunchNetwork,
   hosts: readonly Host[],
   type: InstanceType,
+  random: number,
 ): Subnet {
   if (id !== undefined) return namedSubnet(subnets, id, zone)
   const known = new Set([...subnets, ...hosts].map((one) => one.zone))
@@ -76,12 +80,12 @@ function chooseSubnet(
       .filter((subnet) => subnet.isDefault && (zone === undefined || subnet.zone === zone))
       .map((subnet) => [subnet.zone, subnet]),
   )
-  const roomiest = chooseHost(
+  const roomy = chooseHost(
     hosts.filter((host) => defaults.has(host.zone)),
     type,
-    0,
+    random,
   )
-  const chosen = defaults.get(roomiest?.zone ?? '') ?? [...defaults.values()][0]
+  const chosen = defaults.get(roomy?.zone ?? '') ?? [...defaults.values()][0]
   if (chosen === undefined)
     throw refused('VPCIdNotSpecified', 'There is no default subnet to launch into; give a SubnetId')
   return chosen

@@ -126,7 +126,8 @@ function chooseIp({ call, order, choices, room }: Launch): Ipv4 | undefined {
   return chooseAddress(choices.subnet.cidr, room.taken, randomNumber(call))
 }
 
-function randomNumber({ parts }: Call): number {
+/** A non-negative integer to choose by. */
+export function randomNumber({ parts }: Call): number {
   return Buffer.from(parts.random(4)).readUInt32BE()
 }
 

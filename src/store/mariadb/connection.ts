@@ -18,10 +18,11 @@ import { LOOK_TIMEOUT_MS, type Node, type Nodes, nameOf, type Standing } from '.
 
 /** A statement that takes longer makes somebody look at the node. */
 const DOUBT_AFTER_MS = 200
-/** What a statement of a transaction may take on a node that is well. Members that are gone are given up within 4 s. */
+/** What a statement may take on a node that is well. Members that are gone are given up within 4 s. */
 const STATEMENT_LIMIT_MS = 6_000
-/** What any other may take: migrations change tables. */
+/** What one may take that changes tables, as migrations do. */
 const PATIENT_LIMIT_MS = 60_000
+const CHANGES_TABLES = /^\s*(?:alter|create|drop)\b/i
 
 /** `wsrep_local_state`, `wsrep_ready` and `wsrep_cluster_status` of a node that has every commit and serves, and of one that feeds another. */
 const SYNCED = '4, ON, Primary'
@@ -201,7 +202,8 @@ export class MariadbConnection implements DatabaseConnection {
   async executeQuery<Item>(query: CompiledQuery): Promise<QueryResult<Item>> {
     for (const value of query.parameters) expectScalar(value)
     if (this.#transaction !== undefined) this.#expectTransaction()
-    const { rows, affectedRows } = await this.#ask(query.sql, query.parameters)
+    const limitMs = CHANGES_TABLES.test(query.sql) ? PATIENT_LIMIT_MS : STATEMENT_LIMIT_MS
+    const { rows, affectedRows } = await this.#ask(query.sql, query.parameters, limitMs)
     return affectedRows === undefined
       ? { rows: rows as Item[] }
       : { rows: [], numAffectedRows: affectedRows }
@@ -238,9 +240,12 @@ export class MariadbConnection implements DatabaseConnection {
   }
 
   /** Sends a statement and waits for its answer, as long as there is hope. */
-  async #ask(sql: string, values: readonly unknown[] = []): Promise<Answer> {
+  async #ask(
+    sql: string,
+    values: readonly unknown[] = [],
+    limitMs = STATEMENT_LIMIT_MS,
+  ): Promise<Answer> {
     if (!this.isAlive) throw this.#lost(sql, this.#dead)
-    const limitMs = this.#transaction === undefined ? PATIENT_LIMIT_MS : STATEMENT_LIMIT_MS
     const stopDoubting = this.#doubt(limitMs)
     try {
       return await new Promise<Answer>((resolve, reject) => {

@@ -33,7 +33,7 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
       expect(await live()).toEqual([given.HOST, given.OTHER_HOST])
     })
 
-    it('two machines under one name: the second gets it when the lease of the first has run out', async () => {
+    it('two machines under one name: the second gets it when the first holds no lease and started nothing', async () => {
       const second = { ...given.hostRow, identity: 'two' }
       const announce = () => world.store.transaction((tx) => tx.upsertHost(second, LONG_MS))
       const renew = (host: typeof second, leaseMs: number) =>
@@ -41,12 +41,26 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
       const identity = async () => (await world.peer.read((tx) => tx.hosts()))[0]?.identity
       expect(await announce()).toBe('taken')
       expect(await renew(second, LONG_MS)).toBe('unknown')
+      await world.store.transaction((tx) => tx.insertInstance(given.instance(1, { claimed: true })))
+      expect(await renew(given.hostRow, OVER_MS)).toBe('done')
+      expect(await announce()).toBe('taken')
       expect(await identity()).toBe(given.hostRow.identity)
-      expect(await renew({ ...second, identity: 'one' }, OVER_MS)).toBe('done')
+      await world.store.transaction((tx) =>
+        tx.updateInstance(given.instance(1).id, { state: 'terminated' }),
+      )
       expect(await announce()).toBe('done')
       expect(await identity()).toBe('two')
-      expect(await renew({ ...second, identity: 'one' }, LONG_MS)).toBe('unknown')
+      expect(await renew(given.hostRow, LONG_MS)).toBe('unknown')
       expect(await renew(second, LONG_MS)).toBe('done')
+    })
+
+    it('a forgotten name is free, whatever ran there', async () => {
+      const second = { ...given.hostRow, identity: 'two' }
+      await world.store.transaction(async (tx) => {
+        await tx.insertInstance(given.instance(1, { claimed: true }))
+        await tx.setHostState(given.HOST, 'forgotten')
+      })
+      expect(await world.store.transaction((tx) => tx.upsertHost(second, LONG_MS))).toBe('done')
     })
 
     it('a host that lacks something takes nothing until it lacks nothing', async () => {
@@ -119,13 +133,19 @@ export function describeOwnership(begin: () => Promise<StoreWorld>): void {
         await tx.upsertHost(other, LONG_MS)
         await tx.insertInstance({ ...pending, ...change })
       })
-    const claim = (host = given.HOST) =>
-      world.store.transaction((tx) => tx.claimInstance(pending.id, host))
+    const claim = (name = given.HOST, identity = given.hostRow.identity) =>
+      world.store.transaction((tx) => tx.claimInstance(pending.id, { name, identity }))
     const move = () =>
       world.peer.transaction((tx) => tx.moveInstance(pending.id, given.HOST, given.OTHER_HOST))
     const orphans = async () => (await world.peer.read((tx) => tx.orphans(10))).map(({ id }) => id)
     const lose = () =>
       world.store.transaction((tx) => tx.renewLease(given.hostRow, OVER_MS, given.SAID))
+
+    it('nothing is claimed for another machine under the name', async () => {
+      await launch()
+      expect(await claim(given.HOST, 'two')).toBe('lost')
+      expect(await claim()).toBe('done')
+    })
 
     it('a claim counts once and for good, and may be repeated', async () => {
       await launch()

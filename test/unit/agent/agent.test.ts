@@ -48,6 +48,7 @@ it.each([
   )
   await eventually('a pass is over', () => agent.status().passes > 0)
   expect(applied > 0).toBe(acts)
+  expect(agent.status().source).toBe(acts ? 'records' : 'stranger')
   await agent.close()
   await bus.close()
   await store.close()

@@ -43,6 +43,18 @@ it('gives each zone a default subnet of its own, as long as the VPC has room', a
     expect(cidrs.slice(index + 1).some((other) => cidrOverlaps(one, other))).toBe(false)
 })
 
+it('leaves a network alone that lies outside of the VPC', async () => {
+  await bootstrap(store, settings, randomBytes)
+  const elsewhere = { vpc: cidr('10.8.0.0/24'), subnet: cidr('10.8.0.0/26'), zone: 'b' }
+  await bootstrap(store, elsewhere, randomBytes)
+  const { vpcs, subnets } = await networks()
+  expect(vpcs.map((vpc) => formatCidr(vpc.cidr))).toEqual(['10.9.0.0/24'])
+  expect(subnets.map((subnet) => formatCidr(subnet.cidr)).toSorted()).toEqual([
+    '10.9.0.0/26',
+    '10.9.0.64/26',
+  ])
+})
+
 it('of many first starts at once, in two zones, one makes each network', async () => {
   const zones = [...'abababab']
   const keys = await Promise.all(

@@ -4,7 +4,6 @@ import { createLocalBus } from '../../../src/bus/local.ts'
 import { silentLog } from '../../../src/lib/log.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
 import { unavailable } from '../../../src/model/errors.ts'
-import type { Host } from '../../../src/model/records.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { breakable, OVER_MS, openRecords } from '../../kit/cluster-records.ts'
 import { hurriedClock } from '../../kit/hurried.ts'
@@ -35,7 +34,7 @@ afterEach(async () => {
   await store.close()
 })
 
-function startOne(host: Host): Lease {
+function startOne(host: ReturnType<typeof hostRecord>): Lease {
   return startLease(
     {
       store: breakable(store, () => (away ? unavailable('away') : null)),

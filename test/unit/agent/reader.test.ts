@@ -1,8 +1,9 @@
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { createRecordsReader } from '../../../src/agent/reader.ts'
+import type { HostName } from '../../../src/model/ids.ts'
 import { wantFor } from '../../../src/plan/want.ts'
-import type { Store } from '../../../src/store/store.ts'
+import type { ReadTx, Store } from '../../../src/store/store.ts'
 import { LONG_MS, openRecords } from '../../kit/cluster-records.ts'
 import {
   account,
@@ -139,6 +140,55 @@ it('meets a group that another host is the first to speak of', async () => {
   })
   const want = wantFor(self, await reader.read({ fresh: false }))
   expect(want?.shared.groups.find(({ id }) => id === group.id)?.members).toHaveLength(1)
+  await store.close()
+})
+
+it('goes on when the clock of the store is set back by hours', async () => {
+  const store = await openRecords(hosts)
+  const other = hosts[1] ?? self
+  let aheadMs = 3 * 3_600_000
+  const ahead = <T extends Pick<ReadTx, 'changedHosts'>>(tx: T): T => ({
+    ...tx,
+    changedHosts: async (sinceMs: number, own?: HostName) => {
+      const { hosts: found, nowMs } = await tx.changedHosts(sinceMs - aheadMs, own)
+      return { hosts: found, nowMs: nowMs + aheadMs }
+    },
+  })
+  const reader = createRecordsReader(
+    {
+      ...store,
+      single: (work) => store.single((tx) => work(ahead(tx))),
+      read: (work) => store.read((tx) => work(ahead(tx))),
+    },
+    self,
+  )
+  await reader.read({ fresh: true })
+  aheadMs = 0
+  await apply(store, { kind: 'launch', host: self, number: 1 })
+  expect((await reader.read({ fresh: false })).instances).toHaveLength(1)
+  await apply(store, { kind: 'launch', host: other, number: 2 })
+  expect((await reader.read({ fresh: false })).nics).toHaveLength(2)
+  await store.close()
+})
+
+it("reads this host's own part from one snapshot, also when only a state changed", async () => {
+  const store = await openRecords(hosts)
+  const reader = createRecordsReader(
+    // A store whose window for changes is always over.
+    {
+      ...store,
+      read: (work) =>
+        store.read((tx) =>
+          work({ ...tx, changedHosts: (since, own) => tx.changedHosts(since + 60_000, own) }),
+        ),
+    },
+    self,
+  )
+  await reader.read({ fresh: true })
+  await apply(store, { kind: 'launch', host: self, number: 1 })
+  reader.forgetOwn()
+  const { instances, nics } = await reader.read({ fresh: false })
+  expect([instances.length, nics.length]).toEqual([1, 1])
   await store.close()
 })
 

@@ -6,7 +6,14 @@ import { TOMBSTONE_MS } from '../../../src/model/lifecycle.ts'
 import type { Fact } from '../../../src/model/want.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { openRecords } from '../../kit/cluster-records.ts'
-import { account, hostName, instanceId, instanceRecord, nicRecord } from '../../kit/records.ts'
+import {
+  account,
+  hostName,
+  hostRecord,
+  instanceId,
+  instanceRecord,
+  nicRecord,
+} from '../../kit/records.ts'
 
 const here = hostName('here')
 const id = instanceId(1)
@@ -25,7 +32,7 @@ afterEach(() => store.close())
 
 const snapshot = (from: Store) => createRecordsReader(from, here).read({ fresh: true })
 const report = async (...facts: Fact[]) =>
-  reportFacts(store, here, facts, await snapshot(store), systemClock)
+  reportFacts(store, hostRecord(here), facts, await snapshot(store), systemClock)
 
 async function state() {
   const { hosts, nics } = await snapshot(store)
@@ -85,7 +92,13 @@ describe('reportFacts', () => {
   it('takes no word about an instance of another host', async () => {
     const facts: Fact[] = [{ kind: 'running', instance: id, bootCount: 1 }]
     const known = await snapshot(store)
-    const { changes } = await reportFacts(store, hostName('there'), facts, known, systemClock)
+    const { changes } = await reportFacts(
+      store,
+      hostRecord(hostName('there')),
+      facts,
+      known,
+      systemClock,
+    )
     expect(changes).toEqual([])
   })
 })

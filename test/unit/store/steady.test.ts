@@ -59,7 +59,13 @@ describe('a store with a replica', () => {
   let trouble: Error | null = null
   let source: Store
   const openAgain = () =>
-    openReplica({ file: join(dir, 'replica.db'), source, clock: hurried, log: silentLog })
+    openReplica({
+      file: join(dir, 'replica.db'),
+      source,
+      clock: hurried,
+      log: silentLog,
+      random: Math.random,
+    })
 
   beforeEach(async () => {
     dir = await mkdtemp(join(tmpdir(), 'atoll-replica-'))
