@@ -58,13 +58,16 @@ fail() {
   exit 1
 }
 
-# wait_for SECONDS COMMAND...: until the command succeeds, looking every 50 ms.
+# wait_for SECONDS COMMAND...: until the command succeeds, looking every 50 ms, or as rarely as the look itself takes: on a slow machine
+# it must not take the time of what is waited for.
 wait_for() {
-  local deadline=$((SECONDS + $1))
+  local deadline=$((SECONDS + $1)) began pause
   shift
-  until "$@" >/dev/null 2>&1; do
+  while began=${EPOCHREALTIME//[.,]/} && ! "$@" >/dev/null 2>&1; do
     [ "$SECONDS" -lt "$deadline" ] || return 1
-    sleep 0.05
+    pause=$((${EPOCHREALTIME//[.,]/} - began))
+    [ "$pause" -gt 50000 ] || pause=50000
+    sleep "$((pause / 1000000)).$(printf '%06d' $((pause % 1000000)))"
   done
 }
 
