@@ -200,6 +200,7 @@ class HostAgent {
       if (snapshot !== this.#read?.snapshot) {
         const want = this.#isOurs(snapshot) ? wantFor(this.#host, snapshot) : null
         this.#read = { snapshot, want }
+        this.#parts.bus.setHosts(snapshot.hosts.length)
         this.#parts.onRecordsChanged()
       }
       const { want: newest } = this.#read

@@ -7,7 +7,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { unavailable } from '../model/errors.ts'
 import { type Answerers, createAnswerers } from './answerers.ts'
-import { ALL_BELL_MS, type Bell, type Bus } from './bus.ts'
+import { allBellMs, type Bell, type Bus } from './bus.ts'
 import { throttle } from './throttle.ts'
 
 /** Questions that wait for their answer at the same time; more are turned away. */
@@ -33,13 +33,14 @@ export function createLocalBus(answerers: Answerers = createAnswerers()): Bus {
   }
   const ringAll = throttle(
     () => ring('shared'),
-    ALL_BELL_MS,
+    () => allBellMs(1),
     () => performance.now(),
   )
 
   return {
     ring: () => ring('own'),
     ringAll: () => ringAll.call(),
+    setHosts: () => undefined,
     onBell(heard) {
       // Each call is a listener of its own, even when two bring the same function.
       const listener = (bell: Bell) => heard(bell)

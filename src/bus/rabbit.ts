@@ -76,6 +76,7 @@ export function openRabbitBus(options: RabbitBusOptions): RabbitBus {
       local.ringAll()
       bells.ringAll()
     },
+    setHosts: bells.setHosts,
     ask: (to, ...question) =>
       to === host ? local.ask(to, ...question) : asking.ask(to, ...question),
     async close() {
@@ -168,7 +169,7 @@ function createOpener({ options, seal, measures }: Parts): (content: Buffer) => 
   let last: object = {}
   const warn = throttle(
     () => log.warn(last, 'a message between hosts was dropped'),
-    WARN_INTERVAL_MS,
+    () => WARN_INTERVAL_MS,
     clock.monotonic,
   )
   return (content) => {

@@ -2,14 +2,18 @@
 
 /** What `throttle` gives back. */
 export interface Throttle {
-  /** Asks for a run. There is one after the last call, at most `intervalMs` later. */
+  /** Asks for a run. There is one after the last call, at most `intervalMs()` later. */
   call(): void
   /** Drops a run that waits; later calls do nothing. */
   close(): void
 }
 
-/** Runs `work` for calls, never twice within `intervalMs`. `monotonic` is in milliseconds. */
-export function throttle(work: () => void, intervalMs: number, monotonic: () => number): Throttle {
+/** Runs `work` for calls, never twice within `intervalMs()`. `monotonic` is in milliseconds. */
+export function throttle(
+  work: () => void,
+  intervalMs: () => number,
+  monotonic: () => number,
+): Throttle {
   let last = Number.NEGATIVE_INFINITY
   let timer: NodeJS.Timeout | undefined
   let closed = false
@@ -21,7 +25,7 @@ export function throttle(work: () => void, intervalMs: number, monotonic: () => 
   return {
     call() {
       if (closed || timer !== undefined) return
-      const wait = last + intervalMs - monotonic()
+      const wait = last + intervalMs() - monotonic()
       if (wait <= 0) run()
       else timer = setTimeout(run, wait).unref()
     },

@@ -26,8 +26,8 @@ export interface Replica {
 const SHORTEST_PAUSE_MS = 2_000
 /** ...and this many times what the last one took. */
 const PAUSE_PER_COPY = 20
-/** All hosts together make about ten copies a second at most. */
-const PAUSE_PER_HOST_MS = 100
+/** All hosts together make about three copies a second at most. */
+const PAUSE_PER_HOST_MS = 300
 /** After that pause a copy is made at least this often: access keys and images change without a word to the hosts. */
 const LONGEST_PAUSE_MS = 60_000
 

@@ -52,6 +52,7 @@ function apiParts(more: Partial<ApiParts> = {}): ApiParts {
     bus: {
       ring() {},
       ringAll() {},
+      setHosts: () => undefined,
       onBell: () => () => {},
       ask: refuse,
       onAsk() {},

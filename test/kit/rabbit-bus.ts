@@ -1,7 +1,7 @@
 /** Buses over a test's own RabbitMQ, and the wait until they are at rest. */
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ALL_BELL_MS } from '../../src/bus/bus.ts'
+import { allBellMs } from '../../src/bus/bus.ts'
 import { openRabbitBus, type RabbitBus, type RabbitBusOptions } from '../../src/bus/rabbit.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
@@ -45,5 +45,5 @@ export function openTestBus(
 export async function quiet(...ends: readonly TestBus[]): Promise<void> {
   await eventually('all are connected', () => ends.every(({ bus }) => bus.node() !== null), 20_000)
   // Bells to all are joined over this time: the next one goes out at once again.
-  await sleep(ALL_BELL_MS)
+  await sleep(allBellMs(1))
 }

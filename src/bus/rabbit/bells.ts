@@ -6,7 +6,7 @@
  */
 import type { ConfirmChannel } from 'amqplib'
 import type { HostName } from '../../model/ids.ts'
-import { ALL_BELL_MS } from '../bus.ts'
+import { allBellMs } from '../bus.ts'
 import { throttle } from '../throttle.ts'
 import type { Letter } from './letters.ts'
 import { ALL_KEY, BELLS_EXCHANGE, hostKey } from './names.ts'
@@ -22,6 +22,8 @@ type Addressee = HostName | null
 export interface Bells {
   ring(host: HostName): void
   ringAll(): void
+  /** See `Bus.setHosts`. */
+  setHosts(count: number): void
   /** The channel to ring over from now on, or null while there is none. */
   useChannel(channel: ConfirmChannel | null): void
   close(): void
@@ -86,10 +88,18 @@ export function createBells(
     if (again) ring(to)
   }
 
-  const all = throttle(() => ring(null), ALL_BELL_MS, monotonic)
+  let hosts = 1
+  const all = throttle(
+    () => ring(null),
+    () => allBellMs(hosts),
+    monotonic,
+  )
   return {
     ring,
     ringAll: () => all.call(),
+    setHosts(count) {
+      hosts = count
+    },
     useChannel(next) {
       channel = next
       for (const to of states.keys()) states.set(to, 'due')

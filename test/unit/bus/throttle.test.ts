@@ -17,7 +17,11 @@ it('runs soon after every call, and never twice within the interval', () => {
     fc.property(fc.array(fc.integer({ min: 0, max: 500 }), { minLength: 1 }), (pauses) => {
       const runs: number[] = []
       const calls: number[] = []
-      const one = throttle(() => runs.push(Date.now()), INTERVAL_MS, Date.now)
+      const one = throttle(
+        () => runs.push(Date.now()),
+        () => INTERVAL_MS,
+        Date.now,
+      )
       for (const pause of pauses) {
         vi.advanceTimersByTime(pause)
         calls.push(Date.now())
@@ -40,7 +44,7 @@ it('does nothing once it is closed', () => {
     () => {
       runs += 1
     },
-    INTERVAL_MS,
+    () => INTERVAL_MS,
     Date.now,
   )
   one.call()
