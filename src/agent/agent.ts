@@ -285,9 +285,11 @@ class HostAgent {
   }
 
   async #purge(): Promise<void> {
-    const { store, clock, log } = this.#parts
+    const { store, clock, log, random } = this.#parts
     try {
-      const count = await purge(store, this.#host, clock)
+      // On average one host does what any of them could do.
+      const tokens = random() * this.hosts() < 1
+      const count = await purge(store, this.#host, clock, tokens)
       if (count > 0) log.info({ count }, 'forgot terminated instances')
     } catch (error) {
       log.warn({ error }, 'terminated instances were not forgotten')

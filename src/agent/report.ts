@@ -146,18 +146,27 @@ async function writeInstanceFact(
   return 'end'
 }
 
-/** Removes this host's instances whose tombstone time is over, and client tokens of yesterday. Returns how many instances. */
-export async function purge(store: Store, host: HostName, clock: Clock): Promise<number> {
+/**
+ * Removes this host's instances whose tombstone time is over, and returns how many. With `tokens` the client tokens of yesterday too, which
+ * are nobody's own: launches wait while they are removed, so one of all hosts should do it.
+ */
+export async function purge(
+  store: Store,
+  host: HostName,
+  clock: Clock,
+  tokens: boolean,
+): Promise<number> {
   const nowMs = clock.now()
   const old = (await store.read((tx) => tx.instances({ hosts: [host] }))).filter((one) =>
     isPurgeable(one, nowMs),
   )
+  if (old.length === 0 && !tokens) return 0
   await store.transaction(async (tx) => {
     for (const instance of old) {
       await tx.deleteTagsOf(instance.id)
       await tx.deleteInstance(instance.id)
     }
-    await tx.deleteClientTokensBefore(isoTime(nowMs - CLIENT_TOKEN_MS))
+    if (tokens) await tx.deleteClientTokensBefore(isoTime(nowMs - CLIENT_TOKEN_MS))
   })
   return old.length
 }

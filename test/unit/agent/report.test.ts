@@ -114,8 +114,8 @@ it('purge forgets a tombstone after its hour, with its tags', async () => {
       terminatedAt: new Date(0).toISOString(),
     })
   })
-  expect(await purge(store, here, at(TOMBSTONE_MS - 1))).toBe(0)
-  expect(await purge(store, here, at(TOMBSTONE_MS))).toBe(1)
+  expect(await purge(store, here, at(TOMBSTONE_MS - 1), true)).toBe(0)
+  expect(await purge(store, here, at(TOMBSTONE_MS), true)).toBe(1)
   expect(await store.read(async (tx) => [await tx.instances({}), await tx.tags({})])).toEqual([
     [],
     [],
