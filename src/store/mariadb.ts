@@ -23,7 +23,7 @@ import {
 import { systemClock } from '../lib/clock.ts'
 import { type EngineAccess, readTls, splitAddress } from '../lib/engine-access.ts'
 import type { Log } from '../lib/log.ts'
-import { unavailable } from '../model/errors.ts'
+import { messageOf, unavailable } from '../model/errors.ts'
 import type { Access } from './mariadb/connection.ts'
 import { MariadbDriver } from './mariadb/driver.ts'
 import type { Node } from './mariadb/nodes.ts'
@@ -97,7 +97,7 @@ async function readCertificates({ tls }: MariadbSettings): Promise<Access['ssl']
   try {
     return await readTls(tls)
   } catch (error) {
-    throw unavailable("The record store's certificates cannot be read", error)
+    throw unavailable(`The record store's certificates cannot be read: ${messageOf(error)}`, error)
   }
 }
 
