@@ -126,8 +126,13 @@ async function survive(step: Step, trap: Trap): Promise<boolean> {
   }
   await eventually(step.name, settled, DEADLINE_MS)
   await callOff()
-  const died = child.signalCode !== null
-  if (!died) return false
+  // It may have been killed in the moment in which the step was done, before anybody hears of its end.
+  const answers = () =>
+    look(neighbour).then(
+      () => true,
+      () => false,
+    )
+  if (child.signalCode === null && !child.killed && (await answers())) return false
   await dead
   await start()
   if (!answered) await step.ask()
