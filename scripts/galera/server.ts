@@ -1,6 +1,6 @@
 /** This machine's mariadbd from the outside: its process and its data directory. */
 
-import { readdir, readFile, stat, statfs } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -63,12 +63,6 @@ export async function endServer(server: ServerProcess, patienceMs = END_MS): Pro
 
 async function isThere({ pid, start }: ServerProcess): Promise<boolean> {
   return (await processOf(pid))?.start === start
-}
-
-/** Bytes that the server may still write. */
-export async function freeBytes(dataDir: string): Promise<number> {
-  const { bavail, bsize } = await statfs(dataDir)
-  return bavail * bsize
 }
 
 /**

@@ -53,8 +53,8 @@ async function makeNetwork(
     cidr: settings.vpc,
     isDefault: true,
   }
-  if (known === undefined && (await tx.insertVpc(vpc)) === 'exists') return 'exists'
-  if (known === undefined)
+  if (known === undefined) {
+    if ((await tx.insertVpc(vpc)) === 'exists') return 'exists'
     await tx.insertGroup({
       id: formatId('sg', random(ID_BYTES)),
       vpc: vpc.id,
@@ -62,6 +62,7 @@ async function makeNetwork(
       name: 'default',
       description: 'default VPC security group',
     })
+  }
   const subnets = (await tx.subnets({ account })).filter((subnet) => subnet.vpc === vpc.id)
   const isThere = subnets.some(({ zone, isDefault }) => isDefault && zone === settings.zone)
   const cidr = isThere ? undefined : freeNetwork(vpc.cidr, settings.subnet, subnets)

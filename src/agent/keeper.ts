@@ -8,7 +8,7 @@ interface KeeperParts extends Omit<AgentParts, 'services'>, LeaseParts {
   readonly services: (wake: () => void) => readonly HostService[]
 }
 
-/** How often a host looks at the records and renews its lease. */
+/** Who the host is, how often it looks at the records, and how it renews its lease. */
 export interface KeeperSettings
   extends Omit<AgentSettings, 'host' | 'identity'>,
     Omit<LeaseSettings, 'onHeld'> {}

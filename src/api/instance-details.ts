@@ -1,5 +1,5 @@
 /**
- * An instance with everything that an answer says of it, joined from the records of one snapshot.
+ * An instance with everything that an answer says of it, joined from the records of one transaction.
  */
 import type { AccountId, GroupId, InstanceId } from '../model/ids.ts'
 import type { Group, Host, Image, Instance, InstanceType, Nic, Tag } from '../model/records.ts'

@@ -79,9 +79,7 @@ export async function openReplica(options: {
     if (!ending.signal.aborted) log.error({ error }, 'the replica is not filled any more')
   })
   return {
-    async read(work) {
-      return await copy.read(work)
-    },
+    read: (work) => copy.read(work),
     asOf: () => asOf,
     refresh: () => wanted.resolve(),
     async close() {

@@ -62,16 +62,16 @@ export async function writeLaunch(
     else throw shortageOf(outcome.short, order, choices)
   }
   const { account } = call.caller
-  const tagsOf = ({ id: resource }: Instance) =>
-    specifiedTags(order.tags, { account, resource, resourceType: 'instance' })
-  await tx.putTags(launched.flatMap(({ instance }) => tagsOf(instance)))
   // What was written need not be read: the row of the host is waited for by the next launch.
   const { image, type } = choices
   const groups = new Map(choices.groups.map((group) => [group.id, group]))
-  return launched.map(({ instance, nic, host }) => {
-    const tags = tagsOf(instance).toSorted((a, b) => (a.key < b.key ? -1 : 1))
+  const details = launched.map(({ instance, nic, host }) => {
+    const labelled = { account, resource: instance.id, resourceType: 'instance' } as const
+    const tags = specifiedTags(order.tags, labelled).toSorted((a, b) => (a.key < b.key ? -1 : 1))
     return { instance, nics: [nic], tags, groups, host, image, type }
   })
+  await tx.putTags(details.flatMap(({ tags }) => tags))
+  return details
 }
 
 /** One instance with its NIC; nothing of it is left when there is no room. */

@@ -1,17 +1,14 @@
 /** Which node is used, when the test decides which are well. */
 import { afterEach, expect, it } from 'vitest'
-import { type Clock, systemClock } from '../../../../src/lib/clock.ts'
+import { systemClock } from '../../../../src/lib/clock.ts'
 import { silentLog } from '../../../../src/lib/log.ts'
 import { unavailable } from '../../../../src/model/errors.ts'
 import { LOOK_TIMEOUT_MS, type Node, Nodes } from '../../../../src/store/mariadb/nodes.ts'
+import { hurriedClock } from '../../../kit/hurried.ts'
 import { eventually } from '../../../kit/netns.ts'
 
 const HURRY = 20
-const hurried: Clock = {
-  ...systemClock,
-  monotonic: () => performance.now() * HURRY,
-  sleep: (ms, signal) => systemClock.sleep(ms / HURRY, signal),
-}
+const hurried = hurriedClock(HURRY)
 
 type Health = 'well' | 'spare' | 'refuses' | 'is slow' | 'is silent'
 const opened: Nodes[] = []
