@@ -18,6 +18,7 @@ import { allActions } from './api/actions/all.ts'
 import { createAdmin } from './api/admin.ts'
 import { serveCommands } from './api/commands/serve.ts'
 import { type Api, createApi } from './api/http/server.ts'
+import { createKnownHosts } from './api/launch/known-hosts.ts'
 import type { Bus } from './bus/bus.ts'
 import { type Config, DEFAULT_CONFIG_FILE, instanceMtuBytes, readEnvironment } from './config.ts'
 import { ConfigError, loadConfig, printConfig } from './config-file.ts'
@@ -208,7 +209,8 @@ async function runDaemon(config: Config): Promise<void> {
   const { agent, lease } = await startHost(ground, parts, records, bus)
 
   const settings = apiSettings(config)
-  const calls = { store: records.informed, bus, clock, random: randomBytes, settings }
+  const knownHosts = createKnownHosts(clock)
+  const calls = { store: records.informed, bus, knownHosts, clock, random: randomBytes, settings }
   const api = buildApi(ground, calls)
   parts.defer(() => api.close())
   await api.listen()

@@ -10,6 +10,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { AccountId, HostName } from '../model/ids.ts'
 import type { InformedStore } from '../store/steady.ts'
+import type { KnownHosts } from './launch/known-hosts.ts'
 
 /** Who asks, as proved by the signature. */
 export interface Caller {
@@ -23,6 +24,8 @@ export interface ApiParts {
   /** Its reads may be answered from this host's replica. */
   readonly store: InformedStore
   readonly bus: Bus
+  /** What launches choose from. */
+  readonly knownHosts: KnownHosts
   readonly clock: Clock
   /** Cryptographically random bytes. */
   readonly random: (bytes: number) => Uint8Array

@@ -98,6 +98,14 @@ export function isAssignable(subnet: Cidr, ip: Ipv4): boolean {
   return index >= RESERVED_AT_START && index < cidrSize(subnet) - RESERVED_AT_END
 }
 
+/** At most `count` different addresses that instances may have, drawn by chance; `random` gives any non-negative integer. */
+export function drawAddresses(subnet: Cidr, count: number, random: () => number): readonly Ipv4[] {
+  const size = assignableCount(subnet)
+  if (size === 0) return []
+  const drawn = Array.from({ length: count }, () => random() % size)
+  return [...new Set(drawn)].map((index) => cidrAddress(subnet, RESERVED_AT_START + index))
+}
+
 /**
  * A free address: the first that is not taken, from a random start (`random` is any non-negative integer) and round the
  * subnet. The random start keeps a freed address from going straight to another instance, and two hosts that choose at

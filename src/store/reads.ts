@@ -126,7 +126,7 @@ function readNetworks(db: Kysely<Tables>): Pick<ReadTx, 'vpcs' | 'subnets' | 'gr
 
 function readWorkloads(
   db: Kysely<Tables>,
-): Pick<ReadTx, 'images' | 'instances' | 'nics' | 'placedNics'> {
+): Pick<ReadTx, 'images' | 'instances' | 'nics' | 'takenAddresses' | 'placedNics'> {
   return {
     images({ account, ids }) {
       let query = db.selectFrom('images').selectAll().orderBy('id')
@@ -165,6 +165,13 @@ function readWorkloads(
         groups,
       )
     },
+    async takenAddresses(subnet, among) {
+      const query = db.selectFrom('nics').select('ip').where('subnet', '=', subnet).orderBy('ip')
+      const rows = await inParts(among, (part) =>
+        part === undefined ? query.execute() : query.where('ip', 'in', part).execute(),
+      )
+      return rows.map(({ ip }) => ip)
+    },
     async placedNics({ hosts }) {
       const rows = await inParts(hosts, (part) => placedNicRows(db, part).execute())
       return placedNicsFromRows(rows)
@@ -190,10 +197,9 @@ function placedNicRows(db: Kysely<Tables>, hosts: readonly HostName[] | undefine
 }
 
 /** The NICs of a query, ready for a selection. */
-function nicRows(db: Kysely<Tables>, { account, subnet }: NicQuery, part: NicQuery['instances']) {
+function nicRows(db: Kysely<Tables>, { account }: NicQuery, part: NicQuery['instances']) {
   let query = db.selectFrom('nics')
   if (account !== undefined) query = query.where('nics.account', '=', account)
-  if (subnet !== undefined) query = query.where('nics.subnet', '=', subnet)
   if (part !== undefined) query = query.where('nics.instance', 'in', part)
   return query
 }

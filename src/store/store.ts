@@ -111,8 +111,9 @@ export interface ReadTx {
   nics(query: {
     readonly account?: AccountId
     readonly instances?: readonly InstanceId[]
-    readonly subnet?: SubnetId
   }): Promise<readonly Nic[]>
+  /** Addresses of the subnet that NICs have: all of them, or those of `among`. */
+  takenAddresses(subnet: SubnetId, among?: readonly Ipv4[]): Promise<readonly Ipv4[]>
   /** The NICs of the instances on these hosts (on all of them when absent), in one statement for any usual number of hosts. */
   placedNics(query: { readonly hosts?: readonly HostName[] }): Promise<readonly PlacedNic[]>
   keyPairs(query: { readonly account: AccountId }): Promise<readonly KeyPair[]>
@@ -154,8 +155,6 @@ export interface Tx extends ReadTx {
   /** `taken` when another NIC has the address or the MAC: choose another and try again in the same transaction. */
   insertNic(nic: Nic): Promise<'done' | 'taken'>
   deleteNics(instance: InstanceId): Promise<void>
-  /** Whether some NIC has this address. */
-  addressTaken(ip: Ipv4): Promise<boolean>
 
   /** `exists` when the account has a key pair of this name. */
   insertKeyPair(key: KeyPair): Promise<'done' | 'exists'>

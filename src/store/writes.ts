@@ -73,7 +73,6 @@ function writeWorkloads(
   | 'deleteInstance'
   | 'insertNic'
   | 'deleteNics'
-  | 'addressTaken'
 > {
   return {
     insertImage: (image) => insertOr('exists', db, 'images', image),
@@ -107,10 +106,6 @@ function writeWorkloads(
       const nics = db.selectFrom('nics').select('id').where('instance', '=', instance)
       await db.deleteFrom('nicGroups').where('nic', 'in', nics).execute()
       await db.deleteFrom('nics').where('instance', '=', instance).execute()
-    },
-    async addressTaken(ip) {
-      const nic = await db.selectFrom('nics').select('id').where('ip', '=', ip).executeTakeFirst()
-      return nic !== undefined
     },
   }
 }

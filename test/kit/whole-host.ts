@@ -12,6 +12,7 @@ import { startKeeper } from '../../src/agent/keeper.ts'
 import { createLedger } from '../../src/agent/ledger.ts'
 import { createRecordsReader } from '../../src/agent/reader.ts'
 import { allActions } from '../../src/api/actions/all.ts'
+import { createKnownHosts } from '../../src/api/launch/known-hosts.ts'
 import { createLocalBus } from '../../src/bus/local.ts'
 import type { Host } from '../../src/host/host.ts'
 import { createLinuxHost } from '../../src/host/linux.ts'
@@ -179,6 +180,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
   const parts = {
     store: withoutReplica(records),
     bus,
+    knownHosts: createKnownHosts(systemClock),
     clock: systemClock,
     random: randomBytes,
     settings: {

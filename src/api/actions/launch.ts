@@ -9,13 +9,14 @@
 import { createHash } from 'node:crypto'
 import type { Reservation } from '@aws-sdk/client-ec2'
 import { isoTime } from '../../lib/clock.ts'
-import { refused, unavailable } from '../../model/errors.ts'
+import { AtollError, refused, unavailable } from '../../model/errors.ts'
 import { formatId, ID_BYTES, type ReservationId } from '../../model/ids.ts'
 import { placeableHosts } from '../../plan/placement.ts'
 import type { ReadTx, Tx } from '../../store/store.ts'
 import type { Action, Call } from '../action.ts'
 import { type InstanceDetails, instanceDetails } from '../instance-details.ts'
 import { launchChoices } from '../launch/choices.ts'
+import type { HostsReading } from '../launch/known-hosts.ts'
 import { type LaunchOrder, parseLaunchOrder } from '../launch/order.ts'
 import { randomNumber, writeLaunch } from '../launch/records.ts'
 import { dryRun } from '../parameters.ts'
@@ -28,12 +29,9 @@ const ACTION = 'RunInstances'
 export const runInstances: Action = {
   name: ACTION,
   async run(call): Promise<Reservation> {
-    const { store, bus, settings } = call.parts
+    const { bus, settings } = call.parts
     const order = parseLaunchOrder(call.input, settings.maxInstancesPerLaunch)
-    // What two launches may fight for is a key or a conditional statement: neither need be run again for what it read.
-    const details = await store.transaction((tx) => launchOnce(tx, call, order), {
-      reads: 'propose',
-    })
+    const details = await launchSomewhere(call, order)
     for (const host of new Set(details.map(({ instance }) => instance.host))) bus.ring(host)
     bus.ringAll()
     const listed = details
@@ -47,11 +45,37 @@ export const runInstances: Action = {
   },
 }
 
+/** Launches by the hosts that are known. What these refuse is asked once more of the hosts as they are. */
+async function launchSomewhere(
+  call: Call,
+  order: LaunchOrder,
+): Promise<readonly InstanceDetails[]> {
+  const { store, knownHosts } = call.parts
+  let isFresh = true
+  const attempt = (fresh: boolean) =>
+    store.transaction(
+      async (tx) => {
+        const reading = await knownHosts.read(tx, { fresh })
+        isFresh = reading.isFresh
+        return await launchOnce(tx, call, order, reading)
+      },
+      // What two launches may fight for is a key or a conditional statement: neither need be run again for what it read.
+      { reads: 'propose' },
+    )
+  try {
+    return await attempt(false)
+  } catch (error) {
+    if (isFresh || !(error instanceof AtollError && error.kind === 'refused')) throw error
+    return await attempt(true)
+  }
+}
+
 /** The launch, or what an earlier one with the same token made. */
 async function launchOnce(
   tx: Tx,
   call: Call,
   order: LaunchOrder,
+  reading: HostsReading,
 ): Promise<readonly InstanceDetails[]> {
   const reservation = formatId('r', call.parts.random(ID_BYTES))
   if (order.clientToken !== null && call.input['DryRun'] !== true) {
@@ -65,7 +89,7 @@ async function launchOnce(
     })
     if (used === 'exists') return await earlierLaunch(tx, call, order.clientToken)
   }
-  return await launch(tx, call, order, reservation)
+  return await launch(tx, call, order, reading, reservation)
 }
 
 async function earlierLaunch(
@@ -111,10 +135,12 @@ async function launch(
   tx: Tx,
   call: Call,
   order: LaunchOrder,
+  reading: HostsReading,
   reservation: ReservationId,
 ): Promise<readonly InstanceDetails[]> {
-  const hosts = placeableHosts(await tx.hosts(), call.parts.settings.host)
-  const choices = await launchChoices(tx, call.caller.account, order, hosts, randomNumber(call))
+  const { account } = call.caller
+  const hosts = placeableHosts(reading.hosts, call.parts.settings.host)
+  const choices = await launchChoices(tx, account, order, { ...reading, hosts }, randomNumber(call))
   dryRun(call)
   return await writeLaunch(tx, call, order, choices, reservation)
 }

@@ -10,6 +10,7 @@ import type { Group, Host, Image, InstanceType, Subnet } from '../../model/recor
 import { chooseHost, isAssignable } from '../../plan/placement.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { notFound } from '../schemas.ts'
+import type { HostsReading } from './known-hosts.ts'
 import type { LaunchNetwork, LaunchOrder } from './order.ts'
 
 export interface LaunchChoices {
@@ -19,8 +20,8 @@ export interface LaunchChoices {
   readonly groups: readonly Group[]
   /** The hosts that may take the instances: those of the subnet's zone. */
   readonly hosts: readonly Host[]
-  /** The subnet's addresses that are in use. */
-  readonly taken: ReadonlySet<Ipv4>
+  /** Whether these were read for this launch. */
+  readonly isFresh: boolean
 }
 
 /** Everything the order names. `hosts` are those that may take instances now, in all zones. */
@@ -28,7 +29,7 @@ export async function launchChoices(
   tx: ReadTx,
   account: AccountId,
   order: LaunchOrder,
-  hosts: readonly Host[],
+  { hosts, isFresh }: HostsReading,
   /** Any non-negative integer: picks one of what is equally good. */
   random: number,
 ): Promise<LaunchChoices> {
@@ -44,15 +45,14 @@ export async function launchChoices(
   await requireKey(tx, account, order.keyName)
   const subnets = await tx.subnets({ account })
   const subnet = chooseSubnet(subnets, order.network, hosts, type, random)
-  const taken = new Set((await tx.nics({ subnet: subnet.id })).map((nic) => nic.ip))
-  if (order.network.ip !== undefined) requireAddress(subnet, taken, order.network.ip)
+  if (order.network.ip !== undefined) await requireAddress(tx, subnet, order.network.ip)
   return {
     image,
     type,
     subnet,
     groups: chooseGroups(await tx.groups({ account }), subnet, order.network),
     hosts: hosts.filter((host) => host.zone === subnet.zone),
-    taken,
+    isFresh,
   }
 }
 
@@ -107,7 +107,7 @@ function namedSubnet(
   return subnet
 }
 
-function requireAddress(subnet: Subnet, taken: ReadonlySet<Ipv4>, ip: Ipv4): void {
+async function requireAddress(tx: ReadTx, subnet: Subnet, ip: Ipv4): Promise<void> {
   if (!isAssignable(subnet.cidr, ip)) {
     throw refused(
       'InvalidParameterValue',
@@ -115,7 +115,7 @@ function requireAddress(subnet: Subnet, taken: ReadonlySet<Ipv4>, ip: Ipv4): voi
         `whose first ${RESERVED_AT_START} addresses and last one are reserved`,
     )
   }
-  if (taken.has(ip)) throw addressInUse(ip)
+  if ((await tx.takenAddresses(subnet.id, [ip])).length > 0) throw addressInUse(ip)
 }
 
 /** For an address that was asked for by name. */

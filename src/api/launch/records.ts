@@ -9,12 +9,13 @@ import { type Ipv4, macFromRandom } from '../../model/addr.ts'
 import { refused } from '../../model/errors.ts'
 import { formatId, type HostName, ID_BYTES, type ReservationId } from '../../model/ids.ts'
 import type { Host, Instance, Nic } from '../../model/records.ts'
-import { afterTaking, chooseAddress, chooseHost } from '../../plan/placement.ts'
+import { afterTaking, chooseHost } from '../../plan/placement.ts'
 import type { Tx } from '../../store/store.ts'
 import type { Call } from '../action.ts'
 import type { InstanceDetails } from '../instance-details.ts'
 import { specifiedTags } from '../schemas.ts'
 import { addressInUse, type LaunchChoices } from './choices.ts'
+import { type FreeAddresses, freeAddresses } from './free-addresses.ts'
 import type { LaunchOrder } from './order.ts'
 
 /** Random bytes of a MAC (`macFromRandom`). */
@@ -28,7 +29,7 @@ interface Launch {
   readonly choices: LaunchChoices
   readonly reservation: ReservationId
   /** What is left to choose from, as far as this transaction knows; shrinks with every instance. */
-  readonly room: { hosts: readonly Host[]; readonly taken: Set<Ipv4> }
+  readonly room: { hosts: readonly Host[]; readonly addresses: FreeAddresses }
 }
 
 /** One instance as it was written. */
@@ -52,13 +53,15 @@ export async function writeLaunch(
   choices: LaunchChoices,
   reservation: ReservationId,
 ): Promise<readonly InstanceDetails[]> {
-  const room = { hosts: choices.hosts, taken: new Set(choices.taken) }
+  const random = () => randomNumber(call)
+  const addresses = freeAddresses(tx, choices.subnet, order.maxCount, random)
+  const room = { hosts: choices.hosts, addresses }
   const launch: Launch = { tx, call, order, choices, reservation, room }
   const launched: Launched[] = []
   while (launched.length < order.maxCount) {
     const outcome = await launchOne(launch, launched.length)
     if ('launched' in outcome) launched.push(outcome.launched)
-    else if (launched.length >= order.minCount) break
+    else if (launched.length >= order.minCount && isSure(outcome.short, choices)) break
     else throw shortageOf(outcome.short, order, choices)
   }
   const { account } = call.caller
@@ -77,7 +80,7 @@ export async function writeLaunch(
 /** One instance with its NIC; nothing of it is left when there is no room. */
 async function launchOne(launch: Launch, launchIndex: number): Promise<Outcome> {
   const { tx, choices } = launch
-  const ip = chooseIp(launch)
+  const ip = await chooseIp(launch)
   if (ip === undefined) return { short: 'addresses' }
   const host = await takeHost(launch)
   if (host === undefined) return { short: 'capacity' }
@@ -88,6 +91,11 @@ async function launchOne(launch: Launch, launchIndex: number): Promise<Outcome> 
   await tx.deleteInstance(instance.id)
   await tx.returnCapacity(host.name, choices.type.vcpus, choices.type.memoryMiB)
   return { short: 'addresses' }
+}
+
+/** Whether there is no more for certain: hosts that were read for an earlier launch may have room again. */
+function isSure(short: 'capacity' | 'addresses', { isFresh }: LaunchChoices): boolean {
+  return short === 'addresses' || isFresh
 }
 
 function shortageOf(
@@ -115,15 +123,15 @@ async function takeHost({ tx, call, choices, room }: Launch): Promise<Host | und
     if (chosen === undefined) return undefined
     if ((await tx.takeCapacity(chosen.name, type.vcpus, type.memoryMiB)) === 'done') {
       room.hosts = afterTaking(room.hosts, chosen.name, type)
+      call.parts.knownHosts.took(chosen.name, type)
       return chosen
     }
     room.hosts = room.hosts.filter((host) => host !== chosen)
   }
 }
 
-function chooseIp({ call, order, choices, room }: Launch): Ipv4 | undefined {
-  if (order.network.ip !== undefined) return order.network.ip
-  return chooseAddress(choices.subnet.cidr, room.taken, randomNumber(call))
+async function chooseIp({ order, room }: Launch): Promise<Ipv4 | undefined> {
+  return order.network.ip ?? (await room.addresses.next())
 }
 
 /** A non-negative integer to choose by. */
@@ -136,14 +144,13 @@ export function randomNumber({ parts }: Call): number {
  * when the subnet is full.
  */
 async function plug(launch: Launch, instance: Instance, first: Ipv4): Promise<Nic | undefined> {
-  const { tx, order, room } = launch
+  const { tx, order } = launch
   let ip: Ipv4 | undefined = first
   while (ip !== undefined) {
-    room.taken.add(ip)
     const nic = newNic(launch, instance, ip)
     if ((await tx.insertNic(nic)) === 'done') return nic
     if (order.network.ip !== undefined) throw addressInUse(ip)
-    ip = chooseIp(launch)
+    ip = await chooseIp(launch)
   }
   return undefined
 }

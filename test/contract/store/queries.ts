@@ -147,14 +147,16 @@ export function describeQueries(begin: () => Promise<StoreWorld>): void {
       )
       const anyAccount = fc.constantFrom(undefined, given.ACCOUNT, given.OTHER_ACCOUNT)
       const anyHost = fc.constantFrom(undefined, given.HOST, given.OTHER_HOST)
-      const anySubnet = fc.constantFrom(undefined, given.subnet.id, given.otherSubnet.id)
+      const anySubnet = fc.constantFrom(given.subnet.id, given.otherSubnet.id)
+      const anyAddresses = fc.subarray(nics.map(({ ip }) => ip))
       await fc.assert(
         fc.asyncProperty(
           anyIds,
           anyAccount,
           anyHost,
           anySubnet,
-          async (ids, account, host, subnet) => {
+          anyAddresses,
+          async (ids, account, host, subnet, some) => {
             const common = account === undefined ? {} : { account }
             const found = await world.store.read(async (tx) => ({
               instances: await tx.instances({
@@ -165,8 +167,9 @@ export function describeQueries(begin: () => Promise<StoreWorld>): void {
               nics: await tx.nics({
                 ...common,
                 ...(ids === undefined ? {} : { instances: ids }),
-                ...(subnet === undefined ? {} : { subnet }),
               }),
+              taken: await tx.takenAddresses(subnet),
+              takenOfSome: await tx.takenAddresses(subnet, some),
             }))
             const fits = <Value>(asked: Value | undefined, value: Value) =>
               asked === undefined || asked === value
@@ -182,11 +185,13 @@ export function describeQueries(begin: () => Promise<StoreWorld>): void {
               nics
                 .toReversed()
                 .filter(
-                  (item) =>
-                    (ids?.includes(item.instance) ?? true) &&
-                    fits(account, item.account) &&
-                    fits(subnet, item.subnet),
+                  (item) => (ids?.includes(item.instance) ?? true) && fits(account, item.account),
                 ),
+            )
+            const taken = nics.filter((item) => item.subnet === subnet).map(({ ip }) => ip)
+            expect(new Set(found.taken)).toStrictEqual(new Set(taken))
+            expect(new Set(found.takenOfSome)).toStrictEqual(
+              new Set(taken.filter((ip) => some.includes(ip))),
             )
           },
         ),

@@ -7,6 +7,7 @@ import {
   assignableCount,
   chooseAddress,
   chooseHost,
+  drawAddresses,
   isAssignable,
   placeableHosts,
 } from '../../../src/plan/placement.ts'
@@ -152,6 +153,25 @@ describe('addresses', () => {
   it.each(['10.0.0.0/30', '10.0.0.0/31', '10.0.0.0/32'])('%s has no address to give', (block) => {
     expect(assignableCount(cidr(block))).toBe(0)
     expect(chooseAddress(cidr(block), new Set(), 7)).toBeUndefined()
+  })
+
+  it('draws different ones that may be had, from all of them', () => {
+    fc.assert(
+      fc.property(
+        anySubnet,
+        fc.nat(40),
+        fc.infiniteStream(fc.nat(0xffff_ffff)),
+        (subnet, count, random) => {
+          const drawn = drawAddresses(subnet, count, () => random.next().value)
+          expect(new Set(drawn).size).toBe(drawn.length)
+          expect(drawn.length).toBeLessThanOrEqual(Math.min(count, assignableCount(subnet)))
+          for (const ip of drawn) expect(isAssignable(subnet, ip)).toBe(true)
+        },
+      ),
+    )
+    const subnet = cidr('10.0.1.0/28')
+    let next = 0
+    expect(drawAddresses(subnet, 11, () => next++)).toHaveLength(assignableCount(subnet))
   })
 
   it('starts where chance says', () => {

@@ -157,7 +157,7 @@ describe('RunInstances', () => {
       expect(await everything(cloud.store)).toEqual(before)
       expect(cloud.rung).toEqual([])
     }
-    expect(k).toBeGreaterThan(15)
+    expect(k).toBeGreaterThan(12)
     expect((await cloud.store.read((tx) => tx.instances({}))).length).toBe(2)
   })
 
@@ -209,6 +209,57 @@ describe('RunInstances', () => {
     )
     await launch(cloud)
     expect(cloud.rung).toEqual(['host1'])
+  })
+})
+
+describe('RunInstances by what was known of the hosts', () => {
+  /** A cloud whose one host was known to have room for `room` instances, and now has it for `now`. */
+  async function changedCloud(room: number, now: number): Promise<Cloud> {
+    const cloud = await openCloud({ hosts: [{ vcpus: 0, memoryMiB: 0 }] })
+    const { vcpus, memoryMiB } = await micro(cloud)
+    const offer = (count: number) =>
+      cloud.store.transaction((tx) =>
+        tx.upsertHost(
+          hostRow('host1', { vcpus: count * vcpus, memoryMiB: count * memoryMiB }),
+          60_000,
+        ),
+      )
+    await offer(room)
+    await cloud.store.read((tx) => cloud.parts.knownHosts.read(tx, { fresh: true }))
+    await offer(now)
+    return cloud
+  }
+
+  it.each([
+    { room: 0, now: 1, asked: { MinCount: 1, MaxCount: 1 }, launched: 1 },
+    { room: 1, now: 3, asked: { MinCount: 1, MaxCount: 3 }, launched: 3 },
+    { room: 1, now: 2, asked: { MinCount: 1, MaxCount: 3 }, launched: 2 },
+    { room: 3, now: 1, asked: { MinCount: 1, MaxCount: 3 }, launched: 1 },
+  ])(
+    'uses all the room there is: known $room, there $now',
+    async ({ room, now, asked, launched }) => {
+      await using cloud = await changedCloud(room, now)
+      expect((await launch(cloud, asked)).Instances).toHaveLength(launched)
+      expect(await cloud.store.read((tx) => tx.instances({}))).toHaveLength(launched)
+    },
+  )
+
+  it('refuses when there really is no room', async () => {
+    await using cloud = await changedCloud(3, 1)
+    const asked = one(cloud, { MinCount: 2, MaxCount: 3 })
+    expect(await cloud.refusal(runInstances, asked)).toBe('InsufficientInstanceCapacity')
+    expect(await cloud.store.read((tx) => tx.instances({}))).toEqual([])
+  })
+
+  it('reads the hosts once for launches that come close upon each other', async () => {
+    await using cloud = await openCloud()
+    let readings = 0
+    const store = interfere(cloud.store, (method) => {
+      if (method === 'hosts') readings += 1
+      return undefined
+    })
+    for (let n = 0; n < 3; n += 1) await cloud.runOn(store, runInstances, one(cloud))
+    expect(readings).toBe(1)
   })
 })
 
