@@ -65,6 +65,8 @@ export interface Agent {
   /** Asks for a pass. */
   wake(): void
   status(): AgentStatus
+  /** How many hosts there are, as far as is known. */
+  hosts(): number
   /** Ends the loop and every service; instances, links and rules stay. */
   close(): Promise<void>
 }
@@ -82,6 +84,7 @@ export function startAgent(parts: AgentParts, settings: AgentSettings): Agent {
   return {
     wake: () => loop.wake(),
     status: () => agent.status(),
+    hosts: () => agent.hosts(),
     async close() {
       bells()
       await loop.close()
@@ -167,7 +170,6 @@ class HostAgent {
     }
   }
 
-  /** How many hosts there are, as far as is known. */
   hosts(): number {
     return this.#read?.snapshot.hosts.length ?? 1
   }
@@ -272,9 +274,9 @@ class HostAgent {
     try {
       const { snapshot } = this.#read
       const reported = await reportFacts(store, this.#self, facts, snapshot, clock)
-      const { changes, wantChanged, addressesFreed } = reported
+      const { changes, wantChanged, wrote, addressesFreed } = reported
       for (const fact of changes) log.info({ ...fact }, 'fact')
-      if (changes.length > 0) this.#reader.forgetOwn()
+      if (changes.length > 0) this.#reader.wrote(wrote)
       if (addressesFreed) bus.ringAll()
       return wantChanged
     } catch (error) {

@@ -3,7 +3,7 @@ import type { HostService } from '../services/service.ts'
 import { type Agent, type AgentParts, type AgentSettings, startAgent } from './agent.ts'
 import { type Lease, type LeaseParts, type LeaseSettings, startLease } from './lease.ts'
 
-interface KeeperParts extends Omit<AgentParts, 'services'>, LeaseParts {
+interface KeeperParts extends Omit<AgentParts, 'services'>, Omit<LeaseParts, 'hosts'> {
   /** Makes the services, in the order in which they are applied; `wake` asks for a pass. */
   readonly services: (wake: () => void) => readonly HostService[]
 }
@@ -31,7 +31,7 @@ export function startKeeper({ services, ...parts }: KeeperParts, settings: Keepe
     { ...settings, host: settings.self.name, identity: settings.self.identity },
   )
   waker.agent = agent
-  const lease = startLease(parts, { ...settings, onHeld: wake })
+  const lease = startLease({ ...parts, hosts: () => agent.hosts() }, { ...settings, onHeld: wake })
   return {
     agent,
     lease,

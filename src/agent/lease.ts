@@ -25,6 +25,8 @@ export interface LeaseParts {
   readonly metrics: Metrics
   /** What this host lacks for taking new instances, in words; null when nothing. Nothing waits for it. Never rejects. */
   readonly shortage: () => Promise<string | null>
+  /** How many hosts there are, as far as is known. */
+  readonly hosts: () => number
   /** From 0 up to 1. */
   readonly random: () => number
 }
@@ -50,8 +52,10 @@ export interface Lease {
 
 /** Hosts that see the same orphans wait up to this long, each its own time, so that seldom two reach for the same one. */
 const ADOPTION_JITTER_MS = 500
-/** How often a host looks for orphans; the more hosts there are, the sooner one of them finds one. */
+/** A host looks for orphans this often at most... */
 const LOOK_INTERVAL_MS = 4_000
+/** ...and all of them together ten times a second: whoever finds one first is soon enough. */
+const LOOK_INTERVAL_MS_PER_HOST = 100
 /** Characters that the records have for what a host lacks. */
 const SHORTAGE_LIMIT = 255
 /** After an absence of the store everybody's lease has run out: leave the others this long to renew theirs. */
@@ -135,10 +139,11 @@ function createShortageLook({ shortage }: LeaseParts): () => string | null {
 }
 
 /** Gives orphans to other hosts, looking for some now and then. */
-function createAdoption({ store, bus, clock, log, random }: LeaseParts) {
+function createAdoption({ store, bus, clock, log, hosts, random }: LeaseParts) {
   let lookedAt = clock.monotonic() - random() * LOOK_INTERVAL_MS
   return async (signal: AbortSignal): Promise<void> => {
-    if (clock.monotonic() - lookedAt < LOOK_INTERVAL_MS) return
+    const intervalMs = Math.max(LOOK_INTERVAL_MS, hosts() * LOOK_INTERVAL_MS_PER_HOST)
+    if (clock.monotonic() - lookedAt < intervalMs) return
     lookedAt = clock.monotonic()
     if ((await store.single((tx) => tx.orphans(1))).length === 0) return
     await delay(random() * ADOPTION_JITTER_MS, undefined, { signal })

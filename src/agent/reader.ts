@@ -8,7 +8,8 @@
  * when somebody's part speaks of what is not known yet.
  * Nothing rests on the memory alone: `fresh` reads it all again, which the agent does at every resync.
  */
-import type { HostName } from '../model/ids.ts'
+import type { HostName, InstanceId } from '../model/ids.ts'
+import type { InstanceChange } from '../model/lifecycle.ts'
 import type { Host, PlacedNic } from '../model/records.ts'
 import type { Snapshot } from '../plan/want.ts'
 import type { ReadTx, Store } from '../store/store.ts'
@@ -24,8 +25,15 @@ export interface RecordsReader {
    * The newest snapshot; the very same object as last time when nothing changed. Errors: as the store's `read`.
    */
   read(options: { readonly fresh: boolean }): Promise<Snapshot>
-  /** This host wrote something that no generation tells of, the state of an instance: its part is read anew next time. */
-  forgetOwn(): void
+  /** This host wrote to its own part: what, or null when only reading it anew can tell. */
+  wrote(write: OwnWrite | null): void
+}
+
+/** What a host wrote to its own part of the records, and nobody else at the same time: so it need not be read. */
+export interface OwnWrite {
+  readonly changes: readonly { readonly instance: InstanceId; readonly to: InstanceChange }[]
+  /** The host's own, after that; a state alone advances none. */
+  readonly generation: number
 }
 
 /** What every host must know of one. */
@@ -74,7 +82,7 @@ export function createRecordsReader(store: Store, self: HostName): RecordsReader
       const changed = hosts.filter((host) => host.name === self || isNews(host, before))
       const parts = await readParts((work) => work(tx), changed, before === null)
       const own = await readOwn(tx, self)
-      return { nowMs, parts, own, house: await readHouse(tx, own) }
+      return { nowMs, parts, own, house: await readHouse(tx, own, parts, before?.house) }
     })
     // The store's clock may have been set back: what it says now is where to go on from.
     readUntilMs = nowMs
@@ -83,8 +91,9 @@ export function createRecordsReader(store: Store, self: HostName): RecordsReader
   }
 
   return {
-    forgetOwn() {
-      ownIsOld = true
+    wrote(write) {
+      if (write === null || known === null) ownIsOld = true
+      else known = withOwnWrite(known, self, write)
     },
     async read({ fresh }) {
       const before = fresh ? null : known
@@ -125,18 +134,52 @@ async function readOwn(tx: ReadTx, self: HostName): Promise<Own> {
   return { instances, tags: await tx.tags({ resources: instances.map(({ id }) => id) }) }
 }
 
-/** What does not belong to any one host. Key pairs are those of the accounts that have instances here. */
-async function readHouse(tx: ReadTx, own: Own): Promise<House> {
-  const accounts = new Set(own.instances.map(({ account }) => account))
+/**
+ * What does not belong to any one host. Key pairs are those of the accounts that have instances here: under a known name there may be another
+ * one. Networks and types are what they are, so they are read when somebody speaks of one that is not known.
+ */
+async function readHouse(
+  tx: ReadTx,
+  { instances }: Own,
+  parts: readonly Part[],
+  before: House | undefined,
+): Promise<House> {
+  const accounts = new Set(instances.map(({ account }) => account))
   const keyPairs = await Promise.all([...accounts].map((account) => tx.keyPairs({ account })))
+  const types = new Set(before?.types.map(({ name }) => name))
+  const isKnown =
+    before !== undefined &&
+    knowsAll(before, parts) &&
+    instances.every(({ type }) => types.has(type))
+  const { vpcs, subnets, groups, types: known } = isKnown ? before : await readLasting(tx)
+  return {
+    vpcs,
+    subnets,
+    groups,
+    types: known,
+    images: await tx.images({}),
+    keyPairs: keyPairs.flat(),
+  }
+}
+
+async function readLasting(tx: ReadTx) {
   return {
     vpcs: await tx.vpcs({}),
     subnets: await tx.subnets({}),
     groups: await tx.groups({}),
-    images: await tx.images({}),
     types: await tx.instanceTypes(),
-    keyPairs: keyPairs.flat(),
   }
+}
+
+/** What is known once this host has written that. */
+function withOwnWrite(known: Known, self: HostName, { changes, generation }: OwnWrite): Known {
+  const part = known.parts.get(self)
+  const changeOf = new Map(changes.map(({ instance, to }) => [instance, to]))
+  const instances = known.own.instances.map((one) => ({ ...one, ...changeOf.get(one.id) }))
+  const own = { ...known.own, instances }
+  const parts = new Map(known.parts)
+  if (part !== undefined) parts.set(self, { ...part, host: { ...part.host, generation } })
+  return knownFrom([...parts.values()], { own, house: known.house })
 }
 
 /** Of two parts of one host the later one counts, and of two that have the same NIC, because its instance was just moved. */

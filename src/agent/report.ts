@@ -13,6 +13,7 @@ import type { Fact } from '../model/want.ts'
 import type { Snapshot } from '../plan/want.ts'
 import { releaseInstance } from '../store/release.ts'
 import type { HostSelf, Store, Tx } from '../store/store.ts'
+import type { OwnWrite } from './reader.ts'
 
 /** Client tokens are remembered for a day, as on EC2 ("Ensuring idempotency in Amazon EC2 API requests"). */
 const CLIENT_TOKEN_MS = 24 * 60 * 60 * 1000
@@ -23,11 +24,13 @@ export interface Reported {
   readonly changes: readonly Fact[]
   /** Whether the want of this host is another one now. */
   readonly wantChanged: boolean
+  /** What is different from what was known before; null where that is for reading to tell. */
+  readonly wrote: OwnWrite | null
   /** Whether addresses went back to the pool: routes, names and groups are others on all hosts. */
   readonly addressesFreed: boolean
 }
 
-const NOTHING: Reported = { changes: [], wantChanged: false, addressesFreed: false }
+const NOTHING: Reported = { changes: [], wantChanged: false, wrote: null, addressesFreed: false }
 
 /** The records that facts of one host are held against. */
 interface Known {
@@ -51,21 +54,48 @@ export async function reportFacts(
   const news = facts.filter((fact) => isNews(fact, before, now))
   if (news.length === 0) return NOTHING
   return await store.transaction(async (tx) => {
-    const instances = await tx.instances({ hosts: [self.name] })
-    const records = index(instances, await tx.images({}))
-    const changes: Fact[] = []
-    let wantChanged = false
-    let addressesFreed = false
-    for (const fact of news) {
-      const written = await writeFact(tx, self, fact, records, now)
-      if (written === 'nothing') continue
-      changes.push(fact)
-      if (written !== 'state') wantChanged = true
-      if (written === 'end') addressesFreed = true
+    const records = await readRecords(tx, self, news)
+    const written: Written[] = []
+    for (const fact of news) written.push(...(await writeFact(tx, self, fact, records, now)))
+    const wantChanged = written.some(({ kind }) => kind !== 'state')
+    return {
+      changes: written.map(({ fact }) => fact),
+      wantChanged,
+      wrote: await ownWrite(tx, self.name, written, wantChanged, known),
+      addressesFreed: written.some(({ kind }) => kind === 'end'),
     }
-    if (wantChanged) await tx.advanceGeneration(self.name)
-    return { changes, wantChanged, addressesFreed }
   })
+}
+
+/** The records that the facts speak of, as they are now. */
+async function readRecords(tx: Tx, { name }: HostSelf, facts: readonly Fact[]): Promise<Known> {
+  const ids = facts.flatMap((fact) => ('image' in fact ? [] : [fact.instance]))
+  const images = facts.flatMap((fact) => ('image' in fact ? [fact.image] : []))
+  return index(
+    ids.length === 0 ? [] : await tx.instances({ ids, hosts: [name] }),
+    images.length === 0 ? [] : await tx.images({ ids: images }),
+  )
+}
+
+/**
+ * Advances the host's generation if its want changed, and says what was written, if that is all there is to know: nobody else has
+ * changed anything since the snapshot, whose generation was still the host's, and no image or address is another one now.
+ */
+async function ownWrite(
+  tx: Tx,
+  host: HostName,
+  written: readonly Written[],
+  wantChanged: boolean,
+  { hosts }: Snapshot,
+): Promise<OwnWrite | null> {
+  const from = hosts.find(({ name }) => name === host)?.generation
+  const changes = written.flatMap(({ change }) => (change === undefined ? [] : [change]))
+  const isAll = from !== undefined && changes.length === written.length
+  if (!wantChanged) return isAll ? { changes, generation: from } : null
+  if (isAll && (await tx.advanceGeneration(host, from)) === 'done')
+    return { changes, generation: from + 1 }
+  await tx.advanceGeneration(host)
+  return null
 }
 
 function index(instances: readonly Instance[], images: readonly Image[]): Known {
@@ -97,31 +127,38 @@ function isNewsOfImage(fact: ImageFact, image: Image | undefined): boolean {
   }
 }
 
-/** What a fact came to: `state` changes nothing that the host should be, `want` does, and with `end` nothing of an instance is left. */
-type Written = 'nothing' | 'state' | 'want' | 'end'
+/** What a fact came to. */
+interface Written {
+  readonly fact: Fact
+  /** `state` changes nothing that the host should be, `want` does, and with `end` nothing of an instance is left. */
+  readonly kind: 'state' | 'want' | 'end'
+  /** What it changed in the instance, when it changed nothing else. */
+  readonly change?: OwnWrite['changes'][number]
+}
 
+/** Writes a fact; gives nothing when it came to nothing. */
 async function writeFact(
   tx: Tx,
   self: HostSelf,
   fact: Fact,
   known: Known,
   now: string,
-): Promise<Written> {
+): Promise<readonly Written[]> {
   if (!('image' in fact)) return await writeInstanceFact(tx, self, fact, known, now)
-  if (!isNewsOfImage(fact, known.images.get(fact.image))) return 'nothing'
+  if (!isNewsOfImage(fact, known.images.get(fact.image))) return []
   switch (fact.kind) {
     case 'image-available': {
       const { digest, architecture } = fact
       const state = 'available'
       await tx.updateImage(fact.image, { state, stateReason: null, digest, architecture })
-      return 'want'
+      return [{ fact, kind: 'want' }]
     }
     case 'image-progress':
       await tx.updateImage(fact.image, { stateReason: fact.message })
-      return 'state'
+      return [{ fact, kind: 'state' }]
     case 'image-failed':
       await tx.updateImage(fact.image, { state: 'failed', stateReason: fact.message })
-      return 'want'
+      return [{ fact, kind: 'want' }]
     default:
       return assertNever(fact)
   }
@@ -133,17 +170,21 @@ async function writeInstanceFact(
   fact: InstanceFact,
   known: Known,
   now: string,
-): Promise<Written> {
+): Promise<readonly Written[]> {
   const instance = known.instances.get(fact.instance)
-  const change = instance === undefined ? null : applyFact(instance, fact, now)
-  if (instance === undefined || change === null) return 'nothing'
+  const to = instance === undefined ? null : applyFact(instance, fact, now)
+  if (instance === undefined || to === null) return []
+  const change = { instance: instance.id, to }
   // Whose it is the store decides, by one conditional statement.
-  if (change.claimed === true)
-    return (await tx.claimInstance(instance.id, self)) === 'done' ? 'want' : 'nothing'
-  await tx.updateInstance(instance.id, change)
-  if (change.state !== 'terminated') return change.wanted === undefined ? 'state' : 'want'
+  if (to.claimed === true)
+    return (await tx.claimInstance(instance.id, self)) === 'done'
+      ? [{ fact, kind: 'want', change }]
+      : []
+  await tx.updateInstance(instance.id, to)
+  if (to.state !== 'terminated')
+    return [{ fact, kind: to.wanted === undefined ? 'state' : 'want', change }]
   await releaseInstance(tx, instance)
-  return 'end'
+  return [{ fact, kind: 'end' }]
 }
 
 /**

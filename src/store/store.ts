@@ -212,6 +212,9 @@ export interface Tx extends ReadTx {
   takeCapacity(host: HostName, vcpus: number, memoryMiB: number): Promise<'done' | 'full'>
   /** Gives it back, never below zero. Advances the generation. */
   returnCapacity(host: HostName, vcpus: number, memoryMiB: number): Promise<void>
-  /** Says that something in this host's part of the records changed. */
-  advanceGeneration(host: HostName): Promise<void>
+  /**
+   * Says that something in this host's part of the records changed. With `from` it happens only if the host's generation is that one:
+   * `done` then, and `changed` if it is another.
+   */
+  advanceGeneration(host: HostName, from?: number): Promise<'done' | 'changed'>
 }

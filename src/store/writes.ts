@@ -31,6 +31,7 @@ export function writeTx(db: Kysely<Tables>, nowMs: RawBuilder<number>): Tx {
     ...writeWorkloads(db),
     ...writeLabels(db),
     ...writeHosts(db, nowMs),
+    ...writeCapacity(db, nowMs),
     ...writeOwnership(db, nowMs),
     restore: (dump) => writeDump(db, dump),
   }
@@ -148,20 +149,9 @@ function writeLabels(
 function writeHosts(
   db: Kysely<Tables>,
   nowMs: RawBuilder<number>,
-): Pick<
-  WriteTx,
-  | 'upsertHost'
-  | 'renewLease'
-  | 'setHostState'
-  | 'takeCapacity'
-  | 'returnCapacity'
-  | 'advanceGeneration'
-> {
-  const updateHost = (host: HostName) => db.updateTable('hosts').where('name', '=', host)
-  const changed = {
-    generation: sql<number>`${sql.ref('generation')} + 1`,
-    changedAtMs: nowMs,
-  }
+): Pick<WriteTx, 'upsertHost' | 'renewLease' | 'setHostState' | 'advanceGeneration'> {
+  const updateHost = updaterOf(db)
+  const changed = changedAt(nowMs)
   const leaseOf = (ms: number) => sql<number>`${nowMs} + ${ms}`
   return {
     async upsertHost(host, leaseMs) {
@@ -210,6 +200,23 @@ function writeHosts(
         .executeTakeFirstOrThrow()
       return numUpdatedRows === 1n ? 'done' : 'unknown'
     },
+    async advanceGeneration(host, from) {
+      const update = updateHost(host).set(changed)
+      const conditional = from === undefined ? update : update.where('generation', '=', from)
+      const { numUpdatedRows } = await conditional.executeTakeFirstOrThrow()
+      return numUpdatedRows === 1n ? 'done' : 'changed'
+    },
+  }
+}
+
+/** What placement hands out of a host. */
+function writeCapacity(
+  db: Kysely<Tables>,
+  nowMs: RawBuilder<number>,
+): Pick<WriteTx, 'takeCapacity' | 'returnCapacity'> {
+  const updateHost = updaterOf(db)
+  const changed = changedAt(nowMs)
+  return {
     async takeCapacity(host, vcpus, memoryMiB) {
       const { numUpdatedRows } = await updateHost(host)
         .where('state', '=', 'active')
@@ -233,10 +240,16 @@ function writeHosts(
         })
         .execute()
     },
-    async advanceGeneration(host) {
-      await updateHost(host).set(changed).execute()
-    },
   }
+}
+
+function updaterOf(db: Kysely<Tables>) {
+  return (host: HostName) => db.updateTable('hosts').where('name', '=', host)
+}
+
+/** What shows every change to a host's part of the records. */
+function changedAt(nowMs: RawBuilder<number>) {
+  return { generation: sql<number>`${sql.ref('generation')} + 1`, changedAtMs: nowMs }
 }
 
 /** Who may start an instance: decided by conditional statements alone. */

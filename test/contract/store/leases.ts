@@ -102,6 +102,17 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
       expect(changed?.generation).toBe((was?.generation ?? 0) + 1)
     })
 
+    it('a generation is advanced from the one that it is, and from no other', async () => {
+      const generation = async () => (await world.peer.read((tx) => tx.hosts()))[0]?.generation ?? 0
+      const from = await generation()
+      const advance = (known: number) =>
+        world.store.transaction((tx) => tx.advanceGeneration(given.HOST, known))
+      expect(await advance(from + 1)).toBe('changed')
+      expect(await generation()).toBe(from)
+      expect([await advance(from), await advance(from)]).toEqual(['done', 'changed'])
+      expect(await generation()).toBe(from + 1)
+    })
+
     it('a forgotten host is not listed, gets no lease, and starts anew when it announces itself', async () => {
       await world.store.transaction((tx) => tx.setHostState(given.HOST, 'forgotten'))
       expect(await live()).toEqual([])

@@ -44,6 +44,7 @@ function startOne(host: ReturnType<typeof hostRecord>): Lease {
       metrics: createMetrics(),
       random: () => 0,
       shortage: async () => shortOf,
+      hosts: () => 1,
     },
     {
       self: host,

@@ -1,7 +1,10 @@
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { createRecordsReader } from '../../../src/agent/reader.ts'
+import { reportFacts } from '../../../src/agent/report.ts'
+import { systemClock } from '../../../src/lib/clock.ts'
 import type { HostName } from '../../../src/model/ids.ts'
+import type { Fact } from '../../../src/model/want.ts'
 import { wantFor } from '../../../src/plan/want.ts'
 import type { ReadTx, Store } from '../../../src/store/store.ts'
 import { LONG_MS, openRecords } from '../../kit/cluster-records.ts'
@@ -36,7 +39,10 @@ async function apply(store: Store, { kind, host, number }: Change): Promise<void
   const id = instanceId(number)
   await store.transaction(async (tx) => {
     const [instance] = await tx.instances({ ids: [id] })
-    if (kind === 'announce') return await tx.upsertHost(hostRecord(host), LONG_MS)
+    if (kind === 'announce') {
+      await tx.upsertHost(hostRecord(host), LONG_MS)
+      return
+    }
     if (kind === 'forget') {
       if (host !== self) await tx.setHostState(host, 'forgotten')
       return
@@ -45,7 +51,8 @@ async function apply(store: Store, { kind, host, number }: Change): Promise<void
       if (instance !== undefined) return
       await tx.insertInstance({ ...instanceRecord(id, host), claimed: false })
       await tx.insertNic(nicRecord(id, number))
-      return await tx.advanceGeneration(host)
+      await tx.advanceGeneration(host)
+      return
     }
     if (instance === undefined || instance.state === 'terminated') return
     if (kind === 'tag')
@@ -64,18 +71,44 @@ async function apply(store: Store, { kind, host, number }: Change): Promise<void
   })
 }
 
-it('whatever changed, reading on comes to what reading anew comes to', async () => {
+/** What the services of this host may say in one pass. */
+const anyFacts = fc.array(
+  fc.oneof(
+    fc.record({ kind: fc.constant('ready' as const), instance: anyNumber.map(instanceId) }),
+    fc.record({
+      kind: fc.constant('running' as const),
+      instance: anyNumber.map(instanceId),
+      bootCount: fc.constantFrom(1, 2),
+    }),
+    fc.record({ kind: fc.constant('gone' as const), instance: anyNumber.map(instanceId) }),
+    fc.record({
+      kind: fc.constant('failed' as const),
+      instance: anyNumber.map(instanceId),
+      code: fc.constant('Client.InvalidImage'),
+      message: fc.constant('it is none'),
+    }),
+  ),
+  { maxLength: 3 },
+)
+
+it('whatever changed or was reported, reading on comes to what reading anew comes to', async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.array(fc.array(anyChange, { maxLength: 4 }), { maxLength: 8 }),
+      fc.array(fc.record({ changes: fc.array(anyChange, { maxLength: 4 }), facts: anyFacts }), {
+        maxLength: 8,
+      }),
       async (rounds) => {
         const store = await openRecords(hosts)
         const reader = createRecordsReader(store, self)
-        for (const changes of rounds) {
+        for (const { changes, facts } of rounds) {
+          const known = await reader.read({ fresh: false })
           for (const change of changes) await apply(store, change)
+          const reported = await reportFacts(store, hostRecord(self), facts, known, systemClock)
+          if (reported.changes.length > 0) reader.wrote(reported.wrote)
           const on = await reader.read({ fresh: false })
           const anew = await createRecordsReader(store, self).read({ fresh: true })
           expect(wantFor(self, on)).toEqual(wantFor(self, anew))
+          expect(on.instances).toEqual(anew.instances)
         }
         await store.close()
       },
@@ -93,7 +126,7 @@ it('gives the very same snapshot while nothing changed, and what this host wrote
   // A state alone advances no generation.
   await store.transaction((tx) => tx.updateInstance(instanceId(1), { state: 'running' }))
   expect(await reader.read({ fresh: false })).toBe(first)
-  reader.forgetOwn()
+  reader.wrote(null)
   expect((await reader.read({ fresh: false })).instances).toMatchObject([{ state: 'running' }])
   await store.close()
 })
@@ -123,6 +156,44 @@ it('asks one thing while nothing changed, and two when others did', async () => 
   const { nics } = await reader.read({ fresh: false })
   expect(nics).toHaveLength(1)
   expect(asked).toEqual(['read', 'single', 'single', 'single', 'single'])
+  await store.close()
+})
+
+it('need not read what it wrote itself', async () => {
+  const store = await openRecords(hosts)
+  await apply(store, { kind: 'launch', host: self, number: 1 })
+  const reader = createRecordsReader(store, self)
+  const before = await reader.read({ fresh: false })
+  const report = async (fact: Fact) => {
+    const known = await reader.read({ fresh: false })
+    const { wrote } = await reportFacts(store, hostRecord(self), [fact], known, systemClock)
+    reader.wrote(wrote)
+    return wrote
+  }
+  const instance = instanceId(1)
+  const generation = (before.hosts.find(({ name }) => name === self)?.generation ?? 0) + 1
+  expect(await report({ kind: 'ready', instance })).toMatchObject({ generation })
+  const after = await reader.read({ fresh: false })
+  expect(after.instances).toMatchObject([{ claimed: true }])
+  expect(await report({ kind: 'running', instance, bootCount: 1 })).toMatchObject({ generation })
+  expect((await reader.read({ fresh: false })).instances).toMatchObject([{ state: 'running' }])
+  await store.transaction((tx) =>
+    tx.updateInstance(instance, { state: 'shutting-down', wanted: 'terminate' }),
+  )
+  // An address goes back: that is for reading to tell.
+  expect(await report({ kind: 'gone', instance })).toBeNull()
+  await store.close()
+})
+
+it('reads what it wrote when somebody else wrote meanwhile', async () => {
+  const store = await openRecords(hosts)
+  await apply(store, { kind: 'launch', host: self, number: 1 })
+  const reader = createRecordsReader(store, self)
+  const known = await reader.read({ fresh: false })
+  await apply(store, { kind: 'tag', host: self, number: 1 })
+  const facts = [{ kind: 'ready' as const, instance: instanceId(1) }]
+  const { changes, wrote } = await reportFacts(store, hostRecord(self), facts, known, systemClock)
+  expect([changes.length, wrote]).toEqual([1, null])
   await store.close()
 })
 
@@ -186,7 +257,7 @@ it("reads this host's own part from one snapshot, also when only a state changed
   )
   await reader.read({ fresh: true })
   await apply(store, { kind: 'launch', host: self, number: 1 })
-  reader.forgetOwn()
+  reader.wrote(null)
   const { instances, nics } = await reader.read({ fresh: false })
   expect([instances.length, nics.length]).toEqual([1, 1])
   await store.close()
@@ -208,7 +279,7 @@ it('a failed reading loses nothing', async () => {
   )
   await reader.read({ fresh: false })
   await apply(store, { kind: 'launch', host: self, number: 1 })
-  reader.forgetOwn()
+  reader.wrote(null)
   broken = true
   await expect(reader.read({ fresh: false })).rejects.toThrow('lost')
   broken = false
