@@ -16,8 +16,6 @@ import { EngineError } from '../dialects.ts'
 import { diagnose } from './errors.ts'
 import { LOOK_TIMEOUT_MS, type Node, type Nodes, nameOf, type Standing } from './nodes.ts'
 
-/** A statement that takes longer makes somebody look at the node. */
-const DOUBT_AFTER_MS = 200
 /** What a statement may take on a node that is well. Members that are gone are given up within 4 s. */
 const STATEMENT_LIMIT_MS = 6_000
 /** What one may take that changes tables, as migrations do. */
@@ -39,6 +37,9 @@ export interface Access {
 
 /** What a transaction does: reads one snapshot; reads what is committed and writes; reads one snapshot and writes. */
 export type Mode = 'read' | 'propose' | 'write'
+
+/** What a connection asks of, and tells to, those that know the nodes. */
+type Colleagues = Pick<Nodes, 'check' | 'leave' | 'answered' | 'doubtAfterMs'>
 
 interface Answer {
   readonly rows: readonly unknown[]
@@ -68,7 +69,7 @@ const SESSION = [
 export async function openConnection(
   access: Access,
   node: Node,
-  nodes: Pick<Nodes, 'check' | 'leave'>,
+  nodes: Colleagues,
   signal: AbortSignal,
 ): Promise<MariadbConnection> {
   const socket = connect({ host: node.host, port: node.port, noDelay: true })
@@ -106,14 +107,14 @@ export class MariadbConnection implements DatabaseConnection {
   readonly node: Node
   readonly #raw: Connection
   readonly #socket: Socket
-  readonly #nodes: Pick<Nodes, 'check' | 'leave'>
+  readonly #nodes: Colleagues
   #dead: unknown
   #failPending: ((error: unknown) => void) | undefined
   #isGalera = false
   #standing: Standing = 'well'
   #transaction: { readonly mode: Mode; failure: EngineError | undefined } | undefined
 
-  constructor(raw: Connection, socket: Socket, node: Node, nodes: Pick<Nodes, 'check' | 'leave'>) {
+  constructor(raw: Connection, socket: Socket, node: Node, nodes: Colleagues) {
     this.#raw = raw
     this.#socket = socket
     this.node = node
@@ -247,14 +248,17 @@ export class MariadbConnection implements DatabaseConnection {
   ): Promise<Answer> {
     if (!this.isAlive) throw this.#lost(sql, this.#dead)
     const stopDoubting = this.#doubt(limitMs)
+    const beganMs = performance.now()
     try {
-      return await new Promise<Answer>((resolve, reject) => {
+      const answer = await new Promise<Answer>((resolve, reject) => {
         this.#failPending = reject
         this.#raw.query({ sql, values: [...values] }, (error, result) => {
           if (error === null) resolve(toAnswer(result))
           else reject(error)
         })
       })
+      this.#nodes.answered(this.node, performance.now() - beganMs)
+      return answer
     } catch (error) {
       throw await this.#classified(error, sql)
     } finally {
@@ -273,9 +277,9 @@ export class MariadbConnection implements DatabaseConnection {
       if (found === 'away') this.destroy(unavailable(`${nameOf(this.node)} does not answer.`))
       else if (performance.now() - startMs > limitMs)
         this.destroy(unavailable(`${nameOf(this.node)} took longer than ${limitMs} ms.`))
-      else timer = setTimeout(lookAgain, DOUBT_AFTER_MS)
+      else timer = setTimeout(lookAgain, this.#nodes.doubtAfterMs(this.node))
     }
-    let timer = setTimeout(lookAgain, DOUBT_AFTER_MS)
+    let timer = setTimeout(lookAgain, this.#nodes.doubtAfterMs(this.node))
     return () => {
       over = true
       clearTimeout(timer)

@@ -15,10 +15,17 @@ import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import { unavailable } from '../../model/errors.ts'
 import { EngineError } from '../dialects.ts'
+import { Pace } from './pace.ts'
 import { patience } from './patience.ts'
 
-/** A look that takes longer has failed, where somebody waits for it... */
+/** A statement that takes longer makes somebody look at the node, unless it is usual for the node now... */
+const DOUBT_AFTER_MS = 200
+/** ...but after so long in any case. */
+const LATEST_DOUBT_MS = 1000
+/** A look that takes longer has failed, where somebody waits for it and statements do not take long as well... */
 export const LOOK_TIMEOUT_MS = 600
+/** ...for a look takes as long as some of them... */
+const STATEMENTS_PER_LOOK = 2
 /** ...unless it is at the last node that was well: then it may take so much longer... */
 const LAST_CHANCE_MS = 3400
 /** ...and where nobody does, because the node is away already. */
@@ -63,6 +70,7 @@ interface Entry {
   /** Whether somebody looks at it in the background. */
   watched: boolean
   probationMs: number
+  readonly pace: Pace
   /** When it came back last, on the monotonic clock. */
   returnedMs: number
 }
@@ -98,6 +106,7 @@ export class Nodes {
       hasServed: false,
       watched: false,
       probationMs: FIRST_PROBATION_MS,
+      pace: new Pace(),
       returnedMs: Number.NEGATIVE_INFINITY,
     }))
   }
@@ -132,7 +141,7 @@ export class Nodes {
 
   /** Looks at a node that keeps somebody waiting; leaves it if it is not well. Those that ask together share one look. */
   async check(node: Node): Promise<'well' | 'away'> {
-    const entry = this.#entries.find((one) => one.node === node)
+    const entry = this.#entryOf(node)
     if (entry === undefined || isGone(entry)) return 'away'
     await this.#lookAt(entry)
     return isGone(entry) ? 'away' : 'well'
@@ -140,15 +149,26 @@ export class Nodes {
 
   /** Says that a node cannot be used. */
   leave(node: Node, reason: unknown): void {
-    const entry = this.#entries.find((one) => one.node === node)
+    const entry = this.#entryOf(node)
     if (entry !== undefined) this.#setAway(entry, reason, false)
+  }
+
+  /** Hears what an answer of a node took. */
+  answered(node: Node, ms: number): void {
+    this.#entryOf(node)?.pace.answered(ms)
+  }
+
+  /** A statement that takes longer is a reason to `check` the node. */
+  doubtAfterMs(node: Node): number {
+    const pace = this.#entryOf(node)?.pace
+    return pace?.patienceMs(DOUBT_AFTER_MS, LATEST_DOUBT_MS) ?? DOUBT_AFTER_MS
   }
 
   /** `withinTime`, with more of it for a node that is the last one. */
   async withinItsTime<T>(
     node: Node,
     work: (node: Node, signal: AbortSignal) => Promise<T>,
-    limitMs = LOOK_TIMEOUT_MS,
+    limitMs = Math.max(LOOK_TIMEOUT_MS, STATEMENTS_PER_LOOK * this.doubtAfterMs(node)),
   ): Promise<T> {
     return withinTime(limitMs, this.#closing.signal, node, work, () => this.#lastChanceMs(node))
   }
@@ -162,7 +182,11 @@ export class Nodes {
     return this.#entries.find(({ state }) => state.kind !== 'away') ?? this.#entries.find(isSpare)
   }
 
-  #lookAt(entry: Entry, limitMs = LOOK_TIMEOUT_MS): Promise<Found> {
+  #entryOf(node: Node): Entry | undefined {
+    return this.#entries.find((one) => one.node === node)
+  }
+
+  #lookAt(entry: Entry, limitMs?: number): Promise<Found> {
     entry.looking ??= this.#lookOnce(entry, limitMs).finally(() => {
       entry.looking = undefined
       this.#tell()
@@ -170,7 +194,7 @@ export class Nodes {
     return entry.looking
   }
 
-  async #lookOnce(entry: Entry, limitMs: number): Promise<Found> {
+  async #lookOnce(entry: Entry, limitMs: number | undefined): Promise<Found> {
     try {
       const standing = await this.withinItsTime(entry.node, this.#look, limitMs)
       if (standing === 'spare')
@@ -185,7 +209,7 @@ export class Nodes {
 
   /** A node that was well until now, and is slow, while no other one is left. */
   #lastChanceMs(node: Node): number {
-    const entry = this.#entries.find((one) => one.node === node)
+    const entry = this.#entryOf(node)
     const isLast = this.#entries.every((one) => one === entry || isGone(one))
     return isLast && entry?.hasServed === true && !isGone(entry) ? LAST_CHANCE_MS : 0
   }

@@ -97,6 +97,20 @@ it('a look that finds a node away leaves it, and those that ask together share i
   expect(await chosen()).toBe(1)
 })
 
+it('a node is given the time that its answers usually take', async () => {
+  const { nodes, health, at, chosen } = world('well', 'well')
+  await chosen()
+  for (let n = 0; n < 5; n += 1) nodes.answered(at(0), 900)
+  expect(nodes.doubtAfterMs(at(0))).toBeGreaterThan(900)
+  expect(nodes.doubtAfterMs(at(1))).toBeLessThan(300)
+  health[0] = 'is slow'
+  health[1] = 'is slow'
+  expect(await Promise.all([nodes.check(at(0)), nodes.check(at(1))])).toStrictEqual([
+    'well',
+    'away',
+  ])
+})
+
 it('whoever uses a node that becomes a spare is not cut off, and goes to the next one that is well', async () => {
   const { nodes, health, left, at, chosen } = world('well', 'refuses')
   expect(await chosen()).toBe(0)
