@@ -168,7 +168,7 @@ async function startHost(
     {
       store: records.store,
       bus,
-      ledger: createLedger({ file: join(config.stateDir, 'ledger.json'), log }),
+      ledger: createLedger({ file: join(config.stateDir, 'ledger.json'), clock: systemClock, log }),
       services: (wake) => buildServices(ground, driver, images, key, wake),
       onRecordsChanged: records.changed,
       clock,

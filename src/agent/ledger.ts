@@ -9,6 +9,7 @@ import { constants } from 'node:fs'
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
+import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { unavailable } from '../model/errors.ts'
 import type { HostWant } from '../model/want.ts'
@@ -17,6 +18,7 @@ import { ledgerSchema } from './ledger-schema.ts'
 export interface LedgerSettings {
   /** Absolute path; its directory is made when missing. */
   readonly file: string
+  readonly clock: Pick<Clock, 'monotonic'>
   readonly log: Log
 }
 
@@ -27,14 +29,17 @@ export interface Ledger {
    */
   load(): Promise<HostWant | null>
   /**
-   * Takes a want from the records and returns the one to apply: its shared part with whichever local part is newer. It is on
-   * disk on return unless the disk refused, and nothing is written when nothing changed.
+   * Takes a want from the records and returns the one to apply: its shared part with whichever local part is newer. Its local part is
+   * on disk on return unless the disk refused; where there are many hosts, the shared part comes there with a later call, maybe.
+   * Nothing is written when nothing changed.
    */
   accept(want: HostWant): Promise<HostWant>
 }
 
 /** Of the file's format. A file with another number is from another age and not understood. */
 const FORMAT = 1
+/** While only the shared part changes it is written this often, times the number of other hosts, of which each has its part in it. */
+const SHARED_MS_PER_PEER = 20
 /** Only root may read it: user data and public keys are in it. */
 const FILE_MODE = 0o600
 const DIRECTORY_MODE = 0o700
@@ -69,26 +74,32 @@ export function newerWant(known: HostWant | null, fresh: HostWant): HostWant {
 class FileLedger {
   readonly #file: string
   readonly #log: Log
+  readonly #clock: LedgerSettings['clock']
   /** undefined until the file was read. */
   #known: HostWant | null | undefined
-  /** Whether what is known is also on disk. */
-  #written = true
+  /** What of it is also on disk, and since when. */
+  #onDisk: HostWant | null | undefined
+  #onDiskSinceMs = Number.NEGATIVE_INFINITY
   /** What was accepted last, as it was read. */
   #accepted: HostWant | undefined
 
-  constructor({ file, log }: LedgerSettings) {
+  constructor({ file, clock, log }: LedgerSettings) {
     this.#file = file
+    this.#clock = clock
     this.#log = log
   }
 
   async load(): Promise<HostWant | null> {
-    if (this.#known === undefined) this.#known = await this.#read()
+    if (this.#known === undefined) {
+      this.#known = await this.#read()
+      this.#onDisk = this.#known
+    }
     return this.#known
   }
 
   async accept(fresh: HostWant): Promise<HostWant> {
     // Most passes bring the very value of the last one.
-    if (fresh === this.#accepted && this.#known && this.#written) return this.#known
+    if (fresh === this.#accepted && this.#known && this.#onDisk === this.#known) return this.#known
     this.#accepted = fresh
     const known = await this.#loadForAccept()
     const want = newerWant(known, fresh)
@@ -99,12 +110,15 @@ class FileLedger {
       )
     // An equal want is the one that is known already: services may tell by its identity that nothing changed.
     const newest = known !== null && isDeepStrictEqual(want, known) ? known : want
-    if (newest !== known) {
-      this.#known = newest
-      this.#written = false
-    }
-    if (!this.#written) await this.#write(newest)
+    this.#known = newest
+    if (newest !== this.#onDisk && this.#isDue(newest)) await this.#write(newest)
     return newest
+  }
+
+  #isDue({ local, shared }: HostWant): boolean {
+    if (!isDeepStrictEqual(local, this.#onDisk?.local)) return true
+    const ageMs = this.#clock.monotonic() - this.#onDiskSinceMs
+    return ageMs >= shared.peers.length * SHARED_MS_PER_PEER
   }
 
   /** The records answer, so an unreadable disk is no reason to stand still. */
@@ -143,7 +157,8 @@ class FileLedger {
   async #write(want: HostWant): Promise<void> {
     try {
       await writeWhole(this.#file, `${JSON.stringify({ format: FORMAT, want })}\n`)
-      this.#written = true
+      this.#onDisk = want
+      this.#onDiskSinceMs = this.#clock.monotonic()
     } catch (error) {
       this.#log.error(
         { file: this.#file, generation: want.local.generation, error },

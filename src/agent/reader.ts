@@ -10,7 +10,7 @@
  */
 import type { HostName, InstanceId } from '../model/ids.ts'
 import type { InstanceChange } from '../model/lifecycle.ts'
-import type { Host, PlacedNic } from '../model/records.ts'
+import type { PeerHost, PlacedNic } from '../model/records.ts'
 import type { Snapshot } from '../plan/want.ts'
 import type { ReadTx, Store } from '../store/store.ts'
 
@@ -38,7 +38,7 @@ export interface OwnWrite {
 
 /** What every host must know of one. */
 interface Part {
-  readonly host: Host
+  readonly host: PeerHost
   readonly nics: readonly PlacedNic[]
 }
 
@@ -104,7 +104,7 @@ export function createRecordsReader(store: Store, self: HostName): RecordsReader
   }
 }
 
-function isNews({ name, generation }: Host, before: Known | null): boolean {
+function isNews({ name, generation }: PeerHost, before: Known | null): boolean {
   return before?.parts.get(name)?.host.generation !== generation
 }
 
@@ -118,7 +118,7 @@ function knowsAll({ vpcs, subnets, groups }: House, parts: readonly Part[]): boo
 /** The parts of `hosts`, which are all that there are when `all` is true. */
 async function readParts(
   ask: <T>(work: (tx: Pick<ReadTx, 'placedNics'>) => Promise<T>) => Promise<T>,
-  hosts: readonly Host[],
+  hosts: readonly PeerHost[],
   all = false,
 ): Promise<readonly Part[]> {
   if (hosts.length === 0) return []

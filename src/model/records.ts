@@ -206,6 +206,9 @@ export interface Host {
   readonly lastSeenAt: string
 }
 
+/** What all other hosts go by of one. */
+export type PeerHost = Pick<Host, 'name' | 'identity' | 'state' | 'generation' | 'fabricAddress'>
+
 /** One request that must happen once: (account, action, token) is unique in the cluster. */
 export interface ClientToken {
   readonly account: AccountId

@@ -6,12 +6,12 @@ import { ipHostLabel, isHostLabel, nameTagLabel } from '../model/hostname.ts'
 import type { HostName, ImageId, InstanceId } from '../model/ids.ts'
 import type {
   Group,
-  Host,
   Image,
   Instance,
   InstanceType,
   KeyPair,
   Nic,
+  PeerHost,
   PlacedNic,
   Subnet,
   Tag,
@@ -28,7 +28,7 @@ import type {
 
 /** A reading of the records that one host's want is made from. */
 export interface Snapshot {
-  readonly hosts: readonly Host[]
+  readonly hosts: readonly PeerHost[]
   /** The host's own that are not terminated. */
   readonly instances: readonly Instance[]
   /** Of the instances on all hosts. */
@@ -50,7 +50,7 @@ export function wantFor(host: HostName, records: Snapshot): HostWant | null {
   return { local: localWant(self, records), shared: sharedWant(host, records) }
 }
 
-function localWant(host: Host, records: Snapshot): LocalWant {
+function localWant(host: PeerHost, records: Snapshot): LocalWant {
   const index = indexRecords(records)
   const instances = records.instances
     .filter((instance) => instance.host === host.name)

@@ -73,7 +73,10 @@ function readHosts(
       return found.map(hostFromRow)
     },
     async changedHosts(sinceMs, self) {
-      const found = await rows()
+      const found = await db
+        .selectFrom('hosts')
+        .select(['name', 'identity', 'state', 'generation', 'fabricAddress', nowMs.as('nowMs')])
+        .orderBy('name')
         .where(({ eb, or }) =>
           or([
             eb('changedAtMs', '>=', sinceMs),
@@ -81,7 +84,10 @@ function readHosts(
           ]),
         )
         .execute()
-      return { hosts: found.map(hostFromRow), nowMs: Number(found[0]?.nowMs ?? sinceMs) }
+      return {
+        hosts: found.map(({ nowMs: _nowMs, ...host }) => host),
+        nowMs: Number(found[0]?.nowMs ?? sinceMs),
+      }
     },
     async orphans(limit) {
       const found = await db

@@ -19,6 +19,7 @@ import type {
   InstanceType,
   KeyPair,
   Nic,
+  PeerHost,
   PlacedNic,
   Subnet,
   Tag,
@@ -76,7 +77,7 @@ interface InstanceQuery {
 
 /** The hosts whose part of the records changed, and where to go on from next time. */
 interface ChangedHosts {
-  readonly hosts: readonly Host[]
+  readonly hosts: readonly PeerHost[]
   /** When that was so, by the store's clock, in milliseconds since the epoch; what was asked for when there are none. */
   readonly nowMs: number
 }

@@ -133,7 +133,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
     {
       store: records,
       bus,
-      ledger: createLedger({ file: join(dir, 'ledger.json'), log }),
+      ledger: createLedger({ file: join(dir, 'ledger.json'), clock: systemClock, log }),
       services: (wake) => [
         createFirewall({ host, metrics, settings: { instanceToHostPorts: [], fabric: NO_FABRIC } }),
         createLinks({ host, metrics, mtu: MTU, fabric: NO_FABRIC }),

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createLedger } from '../../src/agent/ledger.ts'
+import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { ipv4 } from '../../src/model/addr.ts'
 import { wantWith } from '../kit/dns.ts'
@@ -32,16 +33,16 @@ it('keeps the last whole want when a disk fills up, and writes the newest when t
       primary: false,
     })),
   )
-  const ledger = createLedger({ file, log: silentLog })
+  const ledger = createLedger({ file, clock: systemClock, log: silentLog })
   await ledger.accept(small)
   writeFileSync(ballast, Buffer.alloc(52 * 1024))
 
   expect(await ledger.accept(large)).toEqual(large)
-  expect(await createLedger({ file, log: silentLog }).load()).toEqual(small)
+  expect(await createLedger({ file, clock: systemClock, log: silentLog }).load()).toEqual(small)
   expect(readdirSync(directory).toSorted()).toEqual(['ballast', 'ledger.json'])
 
   rmSync(ballast)
   await ledger.accept(large)
-  expect(await createLedger({ file, log: silentLog }).load()).toEqual(large)
+  expect(await createLedger({ file, clock: systemClock, log: silentLog }).load()).toEqual(large)
   expect(statSync(file).mode & 0o777).toBe(0o600)
 })

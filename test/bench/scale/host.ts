@@ -58,7 +58,7 @@ export async function startSimulatedHost(
     {
       store: records.store,
       bus,
-      ledger: createLedger({ file: join(config.stateDir, 'ledger.json'), log }),
+      ledger: createLedger({ file: join(config.stateDir, 'ledger.json'), clock: systemClock, log }),
       services: (wake) => [createFakeMachine(wake)],
       onRecordsChanged: records.changed,
       clock,

@@ -26,7 +26,11 @@ it.each([
     {
       store,
       bus,
-      ledger: createLedger({ file: join(directory, 'ledger.json'), log: silentLog }),
+      ledger: createLedger({
+        file: join(directory, 'ledger.json'),
+        clock: systemClock,
+        log: silentLog,
+      }),
       services: [
         {
           name: 'workloads',

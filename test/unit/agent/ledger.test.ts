@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createLedger, newerWant, parseLedger } from '../../../src/agent/ledger.ts'
+import { createLedger, type Ledger, newerWant, parseLedger } from '../../../src/agent/ledger.ts'
+import { type Clock, systemClock } from '../../../src/lib/clock.ts'
 import type { Log } from '../../../src/lib/log.ts'
 import { silentLog } from '../../../src/lib/log.ts'
 import { cidr, ipv4, parseMac } from '../../../src/model/addr.ts'
@@ -86,6 +87,10 @@ function keepingLog(): { readonly log: Log; readonly messages: string[] } {
   return { log, messages }
 }
 
+function openLedger(log: Log = silentLog, clock: Pick<Clock, 'monotonic'> = systemClock): Ledger {
+  return createLedger({ file, clock, log })
+}
+
 describe('newerWant', () => {
   it('never takes the local part backwards and always takes the shared part', () => {
     fc.assert(
@@ -105,26 +110,27 @@ describe('newerWant', () => {
 
 describe('a ledger', () => {
   it('knows nothing at first', async () => {
-    expect(await createLedger({ file, log: silentLog }).load()).toBeNull()
+    expect(await openLedger().load()).toBeNull()
   })
 
   it('gives the next daemon what the last one accepted', async () => {
-    await createLedger({ file, log: silentLog }).accept(want(7, 'web'))
-    const next = createLedger({ file, log: silentLog })
+    await openLedger().accept(want(7, 'web'))
+    const next = openLedger()
     expect(await next.load()).toEqual(want(7, 'web'))
     const merged = { local: want(7, 'web').local, shared: want(6, 'db').shared }
     expect(await next.accept(want(6, 'db'))).toEqual(merged)
-    expect(await createLedger({ file, log: silentLog }).load()).toEqual(merged)
+    expect(await openLedger().load()).toEqual(merged)
   })
 
   it('is readable by its owner alone and leaves nothing beside itself', async () => {
-    await createLedger({ file, log: silentLog }).accept(want(1, 'web'))
+    await openLedger().accept(want(1, 'web'))
     expect((await stat(file)).mode & 0o777).toBe(0o600)
     expect(await readdir(join(directory, 'state'))).toEqual(['ledger.json'])
   })
 
   it('does not write what it has written', async () => {
-    const ledger = createLedger({ file, log: silentLog })
+    let nowMs = 0
+    const ledger = openLedger(silentLog, { monotonic: () => (nowMs += 1000) })
     await ledger.accept(want(1, 'web'))
     const { ino } = await stat(file)
     await ledger.accept(want(1, 'web'))
@@ -133,23 +139,44 @@ describe('a ledger', () => {
     expect((await stat(file)).ino).not.toBe(ino)
   })
 
+  it('writes what only the many others changed now and then, and what is its own at once', async () => {
+    let nowMs = 0
+    const ledger = openLedger(silentLog, { monotonic: () => nowMs })
+    const peers = Array.from({ length: 1000 }, (_, index) => ({
+      host: some(parseHostName(`peer-${index}`)),
+      address: ipv4('10.0.0.1'),
+    }))
+    const accept = async (generation: number, name: string) => {
+      const { local, shared } = want(generation, name)
+      await ledger.accept({ local, shared: { ...shared, peers } })
+      return (await openLedger().load())?.shared.names[0]?.name
+    }
+    expect(await accept(1, 'web')).toBe('web')
+    nowMs = 19_999
+    expect(await accept(1, 'db')).toBe('web')
+    expect(await accept(1, 'db')).toBe('web')
+    nowMs = 20_000
+    expect(await accept(1, 'db')).toBe('db')
+    expect(await accept(2, 'mail')).toBe('mail')
+  })
+
   it('returns the very want it knows when an equal one comes', async () => {
-    const ledger = createLedger({ file, log: silentLog })
+    const ledger = openLedger()
     const first = await ledger.accept(want(1, 'web'))
     expect(await ledger.accept(want(1, 'web'))).toBe(first)
     expect(await ledger.accept(want(1, 'db'))).not.toBe(first)
   })
 
   it('takes calls one after the other', async () => {
-    const ledger = createLedger({ file, log: silentLog })
+    const ledger = openLedger()
     await Promise.all([3, 1, 4, 2].map((generation) => ledger.accept(want(generation, 'web'))))
-    expect((await createLedger({ file, log: silentLog }).load())?.local.generation).toBe(4)
+    expect((await openLedger().load())?.local.generation).toBe(4)
   })
 })
 
 describe('a damaged file', () => {
   it('is never half believed, wherever it is cut', async () => {
-    await createLedger({ file, log: silentLog }).accept(want(1, 'web'))
+    await openLedger().accept(want(1, 'web'))
     const whole = await readFile(file)
     // All but the closing line feed matters.
     for (let length = 0; length < whole.length - 1; length += 1)
@@ -171,15 +198,15 @@ describe('a damaged file', () => {
       JSON.stringify({ format: 1, want: want(1, 'web') }).replace('172.31.0.0', '172.31.0.1'),
     ],
   ])('(%s) is set aside and reported', async (_what, text) => {
-    await createLedger({ file, log: silentLog }).accept(want(1, 'web'))
+    await openLedger().accept(want(1, 'web'))
     await writeFile(file, text)
     const { log, messages } = keepingLog()
-    const ledger = createLedger({ file, log })
+    const ledger = openLedger(log)
     expect(await ledger.load()).toBeNull()
     expect(messages).toEqual(['ledger is damaged and was set aside'])
     expect(await readFile(`${file}.damaged`, 'utf8')).toBe(text)
     await ledger.accept(want(2, 'web'))
-    expect((await createLedger({ file, log: silentLog }).load())?.local.generation).toBe(2)
+    expect((await openLedger().load())?.local.generation).toBe(2)
   })
 })
 
@@ -201,7 +228,11 @@ describe('a disk that refuses', () => {
   it('does not stop the host, and is written to as soon as it takes it', async () => {
     await writeFile(join(directory, 'state'), 'a file where the directory should be')
     const { log, messages } = keepingLog()
-    const ledger = createLedger({ file: join(directory, 'state', 'ledger.json'), log })
+    const ledger = createLedger({
+      file: join(directory, 'state', 'ledger.json'),
+      clock: systemClock,
+      log,
+    })
     expect(await ledger.accept(want(1, 'web'))).toEqual(want(1, 'web'))
     expect(await ledger.load()).toEqual(want(1, 'web'))
     expect(messages).toContain(
@@ -209,21 +240,21 @@ describe('a disk that refuses', () => {
     )
     await rm(join(directory, 'state'))
     await ledger.accept(want(1, 'web'))
-    expect((await createLedger({ file, log: silentLog }).load())?.local.generation).toBe(1)
+    expect((await openLedger().load())?.local.generation).toBe(1)
   })
 
   it('keeps the old want whole when the new one cannot be written', async () => {
-    await createLedger({ file, log: silentLog }).accept(want(1, 'web'))
+    await openLedger().accept(want(1, 'web'))
     const { log, messages } = keepingLog()
-    const ledger = createLedger({ file, log })
+    const ledger = openLedger(log)
     await ledger.load()
     // A directory stands where the new file would be written.
     await mkdir(`${file}.new/x`, { recursive: true })
     await ledger.accept(want(2, 'web'))
     expect(messages).toHaveLength(1)
-    expect((await createLedger({ file, log: silentLog }).load())?.local.generation).toBe(1)
+    expect((await openLedger().load())?.local.generation).toBe(1)
     await rm(`${file}.new`, { recursive: true })
     await ledger.accept(want(2, 'web'))
-    expect((await createLedger({ file, log: silentLog }).load())?.local.generation).toBe(2)
+    expect((await openLedger().load())?.local.generation).toBe(2)
   })
 })

@@ -35,8 +35,9 @@ const report = async (...facts: Fact[]) =>
   reportFacts(store, hostRecord(here), facts, await snapshot(store), systemClock)
 
 async function state() {
-  const { hosts, nics } = await snapshot(store)
+  const { nics } = await snapshot(store)
   const [instance] = await store.read((tx) => tx.instances({ ids: [id] }))
+  const hosts = await store.read((tx) => tx.hosts())
   return {
     state: instance?.state,
     wanted: instance?.wanted,
