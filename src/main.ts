@@ -27,7 +27,7 @@ import type { Host } from './host/host.ts'
 import { createLinuxHost } from './host/linux.ts'
 import { machineArchitecture } from './lib/architecture.ts'
 import { systemClock } from './lib/clock.ts'
-import { diskShortage } from './lib/disk.ts'
+import { createDiskWatch } from './lib/disk.ts'
 import { createLog, type Log } from './lib/log.ts'
 import { startMemoryTrim } from './lib/memory.ts'
 import { createMetrics, type Metrics } from './lib/metrics.ts'
@@ -164,18 +164,19 @@ async function startHost(
   parts.defer(() => images.close())
   parts.defer(() => driver.close())
   const key = await readSecret(join(config.stateDir, 'metadata.key'))
+  const watchDisk = createDiskWatch(config.capacity.reserveDiskMiB)
   const keeper = startKeeper(
     {
       store: records.store,
       bus,
-      ledger: createLedger({ file: join(config.stateDir, 'ledger.json'), clock: systemClock, log }),
+      ledger: createLedger({ file: join(config.stateDir, 'ledger.json'), clock, log }),
       services: (wake) => buildServices(ground, driver, images, key, wake),
       onRecordsChanged: records.changed,
       clock,
       log,
       metrics,
       random: Math.random,
-      shortage: async () => diskShortage(await driver.storage(), config.capacity.reserveDiskMiB),
+      shortage: async () => watchDisk(await driver.storage()),
     },
     keeperSettings(config, machineRecord(config, await machineIdentity(config))),
   )

@@ -2,6 +2,8 @@
 import { statfs } from 'node:fs/promises'
 
 const MIB = 1024 * 1024
+/** Once there was too little room, this share of the reserve must be free besides: logs that come and go must not flip a host. */
+const MORE_AGAIN = 0.1
 
 /** Bytes that an unprivileged user may still write on the directory's file system (statfs(2), `f_bavail`). */
 export async function freeBytes(directory: string): Promise<number> {
@@ -10,19 +12,22 @@ export async function freeBytes(directory: string): Promise<number> {
 }
 
 /**
- * Says which of the directories lies on a file system with less than `reserveMiB` free;
- * null when none does. One that cannot be looked at is passed over.
+ * A function that says which of the directories lies on a file system with less than `reserveMiB` free; null when none does. One
+ * that cannot be looked at is passed over. `free` is `freeBytes`, unless told otherwise.
  */
-export async function diskShortage(
-  directories: readonly string[],
+export function createDiskWatch(
   reserveMiB: number,
-): Promise<string | null> {
-  for (const directory of directories) {
-    const free = await freeBytes(directory).catch(() => null)
-    if (free === null) continue
-    const freeMiB = Math.floor(free / MIB)
-    if (freeMiB < reserveMiB)
-      return `disk: ${freeMiB} MiB are free in ${directory}, ${reserveMiB} are kept`
+  free: (directory: string) => Promise<number> = freeBytes,
+): (directories: readonly string[]) => Promise<string | null> {
+  let neededMiB = reserveMiB
+  return async (directories) => {
+    for (const directory of directories) {
+      const bytes = await free(directory).catch(() => null)
+      if (bytes === null || bytes >= neededMiB * MIB) continue
+      neededMiB = reserveMiB + reserveMiB * MORE_AGAIN
+      return `disk: ${Math.floor(bytes / MIB)} MiB are free in ${directory}, ${reserveMiB} are kept`
+    }
+    neededMiB = reserveMiB
+    return null
   }
-  return null
 }

@@ -2,19 +2,31 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { diskShortage, freeBytes } from '../../../src/lib/disk.ts'
+import { createDiskWatch, freeBytes } from '../../../src/lib/disk.ts'
 
 it('names the first directory with too little room, and passes over what is not there', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'atoll-disk-'))
   const missing = join(directory, 'none')
   const endless = 2 ** 40
-  expect(await diskShortage([], endless)).toBeNull()
-  expect(await diskShortage([missing], endless)).toBeNull()
-  expect(await diskShortage([missing, directory], 0)).toBeNull()
-  expect(await diskShortage([missing, directory], endless)).toMatch(
+  expect(await createDiskWatch(endless)([])).toBeNull()
+  expect(await createDiskWatch(endless)([missing])).toBeNull()
+  expect(await createDiskWatch(0)([missing, directory])).toBeNull()
+  expect(await createDiskWatch(endless)([missing, directory])).toMatch(
     new RegExp(`^disk: \\d+ MiB are free in ${directory}, ${endless} are kept$`),
   )
   await rm(directory, { recursive: true })
+})
+
+it('is well again only when there is clearly enough', async () => {
+  let freeMiB = 0
+  const watch = createDiskWatch(1000, async () => freeMiB * 1024 * 1024)
+  const isWell = async (free: number) => {
+    freeMiB = free
+    return (await watch(['/'])) === null
+  }
+  const said: boolean[] = []
+  for (const free of [1000, 999, 1000, 1099, 1100, 1000, 999]) said.push(await isWell(free))
+  expect(said).toEqual([true, false, false, false, true, true, false])
 })
 
 it('tells how much an unprivileged user may still write', async () => {
