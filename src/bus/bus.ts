@@ -19,12 +19,12 @@ export type Question = keyof Questions
 /** `own`: this host's part of the records changed. `shared`: what all hosts share did. */
 export type Bell = 'own' | 'shared'
 
-/** The shortest time between two bells to all from one host... */
+/** The shortest time between two bells to all... */
 const ALL_BELL_MS = 200
 /** ...and for each host that hears them: what all of them are told a second stays the same however many they are. */
 const ALL_BELL_MS_PER_HOST = 2
 
-/** The shortest time between two bells to all from one host, among so many. */
+/** The shortest time between two bells to all, among so many hosts. */
 export function allBellMs(hosts: number): number {
   return Math.max(ALL_BELL_MS, hosts * ALL_BELL_MS_PER_HOST)
 }
@@ -34,7 +34,7 @@ export interface Bus {
   ring(host: HostName): void
   /**
    * "Look again at what all hosts share" (routes, names, members of groups): reaches every host, this one too. Not urgent: those
-   * rung within `allBellMs` of each other by one host go out as one, so that a storm of launches does not multiply by hosts.
+   * rung within `allBellMs` of each other go out as one, so that a storm of launches does not multiply by hosts.
    */
   ringAll(): void
   /** Tells how many hosts there are; one, until then. */

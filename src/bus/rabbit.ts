@@ -13,7 +13,7 @@ import type { Metrics } from '../lib/metrics.ts'
 import { assertNever } from '../model/errors.ts'
 import type { HostName } from '../model/ids.ts'
 import { type Answerers, createAnswerers } from './answerers.ts'
-import type { Bus } from './bus.ts'
+import type { Bell, Bus } from './bus.ts'
 import type { CommandDoor } from './door.ts'
 import { createLocalBus } from './local.ts'
 import { createAnswering } from './rabbit/answering.ts'
@@ -57,7 +57,8 @@ export function openRabbitBus(options: RabbitBusOptions): RabbitBus {
   const measures = createBusMeasures(metrics)
   const seal = createSeal(options)
   const outbox = createOutbox(seal)
-  const bells = createBells(seal, clock.monotonic, measures.bell)
+  const chance = () => (random(1)[0] ?? 0) / 256
+  const bells = createBells(seal, clock.monotonic, chance, measures.bell)
   const asking = createAsking(seal, outbox, measures.question)
   const door = createRabbitDoor(clock, (error) => {
     log.error({ error }, 'a command could not be taken off the bus')
@@ -104,17 +105,23 @@ interface Parts {
 
 /** What is done with each message that arrives for this host. */
 function createHearing(parts: Parts): (content: Buffer) => void {
-  const { answerers, local, measures, outbox, asking } = parts
+  const { answerers, local, measures, outbox, bells, asking } = parts
   const { host } = parts.options
   const open = createOpener(parts)
   const answering = createAnswering(outbox, answerers, () => measures.dropped('unsendable'))
+  const hearBell = (bell: Bell): void => {
+    if (bell === 'own') {
+      local.ring(host)
+    } else {
+      bells.heardAll()
+      local.ringAll()
+    }
+  }
   const hear = (letter: Letter, from: HostName): void => {
     switch (letter.kind) {
       case 'bell':
         // What this host rang it has heard already.
-        if (from === host) return
-        if (letter.bell === 'own') local.ring(host)
-        else local.ringAll()
+        if (from !== host) hearBell(letter.bell)
         return
       case 'ask':
         answering(letter, from)

@@ -4,6 +4,8 @@
 export interface Throttle {
   /** Asks for a run. There is one after the last call, at most `intervalMs()` later. */
   call(): void
+  /** Somebody else has just done what a run does: it serves the calls so far, and the next interval begins. */
+  done(): void
   /** Drops a run that waits; later calls do nothing. */
   close(): void
 }
@@ -23,6 +25,11 @@ export function throttle(
     work()
   }
   return {
+    done() {
+      clearTimeout(timer)
+      timer = undefined
+      last = monotonic()
+    },
     call() {
       if (closed || timer !== undefined) return
       const wait = last + intervalMs() - monotonic()

@@ -2,6 +2,7 @@
 import { createServer, type Server } from 'node:net'
 import { type ConfirmChannel, connect } from 'amqplib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { allBellMs } from '../../src/bus/bus.ts'
 import { BELLS_EXCHANGE, hostKey, QUESTIONS_EXCHANGE } from '../../src/bus/rabbit/names.ts'
 import { formatId, type HostName } from '../../src/model/ids.ts'
 import { eventually as eventuallyWithin } from '../kit/netns.ts'
@@ -41,6 +42,31 @@ describe('RabbitMQ', () => {
     const end = openTestBus('host-1', [broker.address])
     await quiet(end)
     return { near: end, far: end, end: () => end.bus.close() }
+  })
+})
+
+describe('bells to all', () => {
+  it('do not become more with those that ring them', async () => {
+    const names = ['host-1', 'host-2', 'host-3', 'host-4', 'host-5', 'host-6']
+    const ends = names.map((name) => openTestBus(name, [broker.address]))
+    await withBuses(ends, async () => {
+      await quiet(...ends)
+      const sent = async () => {
+        const each = ends.map(({ metrics }) =>
+          metricValue(metrics, 'atoll_bus_bells_total', 'sent'),
+        )
+        return (await Promise.all(each)).reduce((sum, one) => sum + one, 0)
+      }
+      const before = await sent()
+      const beganMs = performance.now()
+      await eventually('many were rung', async () => {
+        for (const { bus } of ends) bus.ringAll()
+        return (await sent()) - before >= 20
+      })
+      const intervals = (performance.now() - beganMs) / allBellMs(1)
+      // Each by itself would ring in each interval; that two ring before either is heard happens.
+      expect((await sent()) - before).toBeLessThan((ends.length / 2) * intervals)
+    })
   })
 })
 

@@ -3,6 +3,9 @@
  *
  * A bell that the broker has not confirmed is rung again on the next connection; while the broker is away only the set of those to
  * be rung is kept. A ring while a bell is under way is followed by another bell, because the first may have been heard before.
+ *
+ * A bell to all says nothing but "look again", so whoever is about to ring one and hears another host's needs not ring any more, as with
+ * the reports of IGMP (RFC 2236, section 3): how often all are rung does not grow with the number of those that ring.
  */
 import type { ConfirmChannel } from 'amqplib'
 import type { HostName } from '../../model/ids.ts'
@@ -15,6 +18,9 @@ import type { Seal } from './seal.ts'
 /** Hosts that may have a bell waiting; those beyond it are found by their timers. */
 const ADDRESSEES_LIMIT = 8_192
 
+/** By so much of itself the interval between two bells to all differs from host to host. */
+const SPREAD = 0.5
+
 /** `null` stands for all hosts. */
 type Addressee = HostName | null
 
@@ -22,6 +28,8 @@ type Addressee = HostName | null
 export interface Bells {
   ring(host: HostName): void
   ringAll(): void
+  /** Another host has rung all. */
+  heardAll(): void
   /** See `Bus.setHosts`. */
   setHosts(count: number): void
   /** The channel to ring over from now on, or null while there is none. */
@@ -33,6 +41,8 @@ export interface Bells {
 export function createBells(
   seal: Seal,
   monotonic: () => number,
+  /** From 0 up to 1. */
+  random: () => number,
   counted: (what: 'sent' | 'dropped') => void,
 ): Bells {
   /** `due`: to be sent; `sent`: under way; `again`: under way, and due again. */
@@ -91,12 +101,14 @@ export function createBells(
   let hosts = 1
   const all = throttle(
     () => ring(null),
-    () => allBellMs(hosts),
+    // Those that heard the same bell would all ring at once.
+    () => allBellMs(hosts) * (1 + random() * SPREAD),
     monotonic,
   )
   return {
     ring,
     ringAll: () => all.call(),
+    heardAll: () => all.done(),
     setHosts(count) {
       hosts = count
     },

@@ -38,6 +38,28 @@ it('runs soon after every call, and never twice within the interval', () => {
   )
 })
 
+it('leaves out what somebody else does meanwhile, and nothing more', () => {
+  let runs = 0
+  const one = throttle(
+    () => {
+      runs += 1
+    },
+    () => INTERVAL_MS,
+    Date.now,
+  )
+  one.done()
+  one.call()
+  vi.advanceTimersByTime(INTERVAL_MS - 1)
+  expect(runs).toBe(0)
+  one.done()
+  vi.advanceTimersByTime(10 * INTERVAL_MS)
+  expect(runs).toBe(0)
+  one.done()
+  one.call()
+  vi.advanceTimersByTime(INTERVAL_MS)
+  expect(runs).toBe(1)
+})
+
 it('does nothing once it is closed', () => {
   let runs = 0
   const one = throttle(
