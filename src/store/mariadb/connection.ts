@@ -15,6 +15,7 @@ import { bug, unavailable } from '../../model/errors.ts'
 import { EngineError } from '../dialects.ts'
 import { diagnose } from './errors.ts'
 import { LOOK_TIMEOUT_MS, type Node, type Nodes, nameOf, type Standing } from './nodes.ts'
+import { patience } from './patience.ts'
 
 /** What a statement may take on a node that is well. Members that are gone are given up within 4 s. */
 const STATEMENT_LIMIT_MS = 6_000
@@ -277,12 +278,12 @@ export class MariadbConnection implements DatabaseConnection {
       if (found === 'away') this.destroy(unavailable(`${nameOf(this.node)} does not answer.`))
       else if (performance.now() - startMs > limitMs)
         this.destroy(unavailable(`${nameOf(this.node)} took longer than ${limitMs} ms.`))
-      else timer = setTimeout(lookAgain, this.#nodes.doubtAfterMs(this.node))
+      else stop = patience(this.#nodes.doubtAfterMs(this.node), lookAgain)
     }
-    let timer = setTimeout(lookAgain, this.#nodes.doubtAfterMs(this.node))
+    let stop = patience(this.#nodes.doubtAfterMs(this.node), lookAgain)
     return () => {
       over = true
-      clearTimeout(timer)
+      stop()
     }
   }
 
