@@ -36,6 +36,18 @@ address=$(e describe-instances --query 'Reservations[0].Instances[0].PrivateIpAd
 for round in $(seq 100); do ping -q -c 1 -W 1 $address >/dev/null && break; done
 echo "== again"
 ${ROOT}/scripts/install || echo "failed with $?"
+echo "== reconfigured"
+${ROOT}/scripts/install --zone other-1a
+${ROOT}/scripts/install --reconfigure --zone 'no zone' || echo "refused with $?"
+atoll hosts
+ip link add dummy0 type dummy && ip address add 10.99.0.1/24 dev dummy0 && ip link set dummy0 up
+${ROOT}/scripts/install --reconfigure --zone other-1a --address 10.99.0.1 --vxlan || echo "failed with $?"
+sed -n '/^fabric/,/^docker/p' /etc/atoll/atoll.yaml
+ping -q -c 1 -W 2 $address | grep received
+${ROOT}/scripts/install --reconfigure --zone other-1a || echo "failed with $?"
+ip link del dummy0
+ls /etc/atoll | grep -c 'atoll.yaml[.]2'
+atoll hosts
 echo "== upgrade"
 newer 9.9.1
 ping -q -i 0.05 $address >/mnt/ping & pinging=$!
@@ -80,6 +92,18 @@ it('installs, with a secret that only root reads', () => {
 it('does nothing when there is nothing to do', () => {
   expect(machine.part('again')).toContain('ok  atolld runs, and is this version')
   expect(machine.part('again')).not.toContain('Start atolld')
+})
+
+it('takes other settings only when it is told to and they are right, and keeps the old ones', () => {
+  const said = machine.part('reconfigured')
+  expect(said).toContain('--reconfigure writes it anew')
+  expect(machine.ran.stderr).toContain('this version does not take /etc/atoll/atoll.yaml.new')
+  expect(said).toContain('refused with 1')
+  expect(said).toContain('mode: vxlan')
+  expect(said).toContain('1 received')
+  expect(said).toMatch(/^2$/m)
+  expect(said.match(/ (?:atoll-1a|other-1a) /g)).toStrictEqual([' atoll-1a ', ' other-1a '])
+  expect(said).not.toContain('failed with')
 })
 
 it('brings another version while an instance answers every ping', () => {
