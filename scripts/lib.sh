@@ -156,8 +156,14 @@ ensure_npm_packages() {
 
 engine_answers() { curl -sf -m 5 --unix-socket "$1" http://docker/_ping; }
 
+# Where the kernel has AppArmor, an engine starts containers only with its parser, which its Debian package merely recommends.
+ensure_apparmor() {
+  [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" != Y ] || ensure_packages apparmor
+}
+
 # The machine's own engine when it answers, else one of ours that leaves no mark on the machine's network.
 choose_engine() {
+  ensure_apparmor
   if engine_answers /var/run/docker.sock >/dev/null 2>&1; then
     DOCKER_SOCKET=/var/run/docker.sock
     say "ok  A Docker engine answers at $DOCKER_SOCKET"

@@ -17,7 +17,7 @@ until_it() {
 live_hosts() { atoll hosts --json 2>/dev/null | jq -e --argjson hosts "$hosts" '[.. | objects | select(.status? == "active")] | length >= $hosts' >/dev/null; }
 ec2() { aws --endpoint-url "$AWS_ENDPOINT_URL" --output text ec2 "$@"; }
 running() { ec2 describe-instances --filters Name=instance-state-name,Values=running --query 'Reservations[].Instances[].InstanceId' | wc -w; }
-enough_run() { [ "$(running)" -ge "$hosts" ]; }
+enough_run_or_fail() { none_failed && [ "$(running)" -ge "$hosts" ]; }
 
 until_it "$hosts hosts have joined" live_hosts
 command -v aws >/dev/null || apt-get install -y -q --no-install-recommends awscli
@@ -30,9 +30,21 @@ image_is_there() { [ "$(ec2 describe-images --image-ids "$image" --query 'Images
 until_it "$image is available" image_is_there
 missing=$((hosts - $(running)))
 # Placement takes the host with most room: one each.
-[ "$missing" -le 0 ] || ec2 run-instances --image-id "$image" --instance-type at1.small --count "$missing" \
-  --tag-specifications 'ResourceType=instance,Tags=[{Key=Name,Value=web}]' --query 'Instances[].InstanceId'
-until_it "$hosts instances run" enough_run
+launched=()
+if [ "$missing" -gt 0 ]; then
+  read -ra launched < <(ec2 run-instances --image-id "$image" --instance-type at1.small --count "$missing" \
+    --tag-specifications 'ResourceType=instance,Tags=[{Key=Name,Value=web}]' --query 'Instances[].InstanceId')
+  echo "${launched[*]}"
+fi
+# One that could not be started does not come up by waiting.
+none_failed() {
+  local reasons
+  [ "${#launched[@]}" -gt 0 ] || return 0
+  reasons=$(ec2 describe-instances --instance-ids "${launched[@]}" --filters Name=instance-state-name,Values=terminated \
+    --query 'Reservations[].Instances[].[InstanceId,StateReason.Message]')
+  [ -z "$reasons" ] || { printf '%s\n' "$reasons" >&2; exit 1; }
+}
+until_it "$hosts instances run" enough_run_or_fail
 for address in $(ec2 describe-instances --filters Name=instance-state-name,Values=running --query 'Reservations[].Instances[].PrivateIpAddress'); do
   until_it "$address answers" curl -sf -o /dev/null -m 5 "http://$address/"
 done
