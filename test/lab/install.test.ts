@@ -40,12 +40,12 @@ echo "== reconfigured"
 ${ROOT}/scripts/install --zone other-1a
 ${ROOT}/scripts/install --reconfigure --zone 'no zone' || echo "refused with $?"
 atoll hosts
-ip link add dummy0 type dummy && ip address add 10.99.0.1/24 dev dummy0 && ip link set dummy0 up
+ip address add 10.99.0.1/32 dev lo
 ${ROOT}/scripts/install --reconfigure --zone other-1a --address 10.99.0.1 --vxlan || echo "failed with $?"
 sed -n '/^fabric/,/^docker/p' /etc/atoll/atoll.yaml
 ping -q -c 1 -W 2 $address | grep received
 ${ROOT}/scripts/install --reconfigure --zone other-1a || echo "failed with $?"
-ip link del dummy0
+ip address del 10.99.0.1/32 dev lo
 ls /etc/atoll | grep -c 'atoll.yaml[.]2'
 atoll hosts
 echo "== upgrade"
