@@ -173,13 +173,16 @@ async function readLasting(tx: ReadTx) {
 
 /** What is known once this host has written that. */
 function withOwnWrite(known: Known, self: HostName, { changes, generation }: OwnWrite): Known {
-  const part = known.parts.get(self)
+  const parts = [...known.parts.values()]
+  const advanced = parts
+    .filter(({ host }) => host.name === self)
+    .map((part) => ({ ...part, host: { ...part.host, generation } }))
   const changeOf = new Map(changes.map(({ instance, to }) => [instance, to]))
   const instances = known.own.instances.map((one) => ({ ...one, ...changeOf.get(one.id) }))
-  const own = { ...known.own, instances }
-  const parts = new Map(known.parts)
-  if (part !== undefined) parts.set(self, { ...part, host: { ...part.host, generation } })
-  return knownFrom([...parts.values()], { own, house: known.house })
+  return knownFrom([...parts, ...advanced], {
+    own: { ...known.own, instances },
+    house: known.house,
+  })
 }
 
 /** Of two parts of one host the later one counts, and of two that have the same NIC, because its instance was just moved. */

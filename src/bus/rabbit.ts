@@ -19,6 +19,7 @@ import { createLocalBus } from './local.ts'
 import { createAnswering } from './rabbit/answering.ts'
 import { type Asking, createAsking } from './rabbit/asking.ts'
 import { type Bells, createBells } from './rabbit/bells.ts'
+import { chance } from './rabbit/chance.ts'
 import { openChannels, openQueues } from './rabbit/channels.ts'
 import { type Attendant, type Broker, keepConnected } from './rabbit/connection.ts'
 import { createRabbitDoor, type RabbitDoor } from './rabbit/door.ts'
@@ -57,8 +58,7 @@ export function openRabbitBus(options: RabbitBusOptions): RabbitBus {
   const measures = createBusMeasures(metrics)
   const seal = createSeal(options)
   const outbox = createOutbox(seal)
-  const chance = () => (random(1)[0] ?? 0) / 256
-  const bells = createBells(seal, clock.monotonic, chance, measures.bell)
+  const bells = createBells(seal, clock.monotonic, () => chance(random), measures.bell)
   const asking = createAsking(seal, outbox, measures.question)
   const door = createRabbitDoor(clock, (error) => {
     log.error({ error }, 'a command could not be taken off the bus')

@@ -66,10 +66,15 @@ function readHosts(
   db: Kysely<Tables>,
   nowMs: RawBuilder<number>,
 ): Pick<ReadTx, 'hosts' | 'changedHosts' | 'orphans'> {
-  const rows = () => db.selectFrom('hosts').selectAll().select(nowMs.as('nowMs')).orderBy('name')
   return {
     async hosts() {
-      const found = await rows().where('state', '!=', 'forgotten').execute()
+      const found = await db
+        .selectFrom('hosts')
+        .selectAll()
+        .select(nowMs.as('nowMs'))
+        .orderBy('name')
+        .where('state', '!=', 'forgotten')
+        .execute()
       return found.map(hostFromRow)
     },
     async changedHosts(sinceMs, self) {

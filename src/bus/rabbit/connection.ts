@@ -10,6 +10,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { type EngineAccess, readTls, splitAddress } from '../../lib/engine-access.ts'
 import type { Log } from '../../lib/log.ts'
 import { AtollError, unavailable } from '../../model/errors.ts'
+import { chance } from './chance.ts'
 import { within } from './within.ts'
 
 /** A connection that is silent for two to three of these is dead. AMQP counts them in seconds. */
@@ -127,7 +128,7 @@ export function keepConnected(parts: Parts): Connection {
 function backoffMs(failures: number, nodes: number, random: Parts['random']): number {
   const rounds = Math.floor(failures / nodes)
   const longest = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** Math.min(rounds, 16))
-  const share = Buffer.from(random(4)).readUInt32BE() / 2 ** 32
+  const share = chance(random)
   return failures < nodes ? share * BACKOFF_MIN_MS : longest * (0.5 + share / 2)
 }
 

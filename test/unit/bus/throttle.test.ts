@@ -38,41 +38,36 @@ it('runs soon after every call, and never twice within the interval', () => {
   )
 })
 
-it('leaves out what somebody else does meanwhile, and nothing more', () => {
+/** A throttle that counts its runs. */
+function counting() {
   let runs = 0
-  const one = throttle(
-    () => {
-      runs += 1
-    },
-    () => INTERVAL_MS,
-    Date.now,
-  )
+  const work = () => {
+    runs += 1
+  }
+  return { one: throttle(work, () => INTERVAL_MS, Date.now), runs: () => runs }
+}
+
+it('leaves out what somebody else does meanwhile, and nothing more', () => {
+  const { one, runs } = counting()
   one.done()
   one.call()
   vi.advanceTimersByTime(INTERVAL_MS - 1)
-  expect(runs).toBe(0)
+  expect(runs()).toBe(0)
   one.done()
   vi.advanceTimersByTime(10 * INTERVAL_MS)
-  expect(runs).toBe(0)
+  expect(runs()).toBe(0)
   one.done()
   one.call()
   vi.advanceTimersByTime(INTERVAL_MS)
-  expect(runs).toBe(1)
+  expect(runs()).toBe(1)
 })
 
 it('does nothing once it is closed', () => {
-  let runs = 0
-  const one = throttle(
-    () => {
-      runs += 1
-    },
-    () => INTERVAL_MS,
-    Date.now,
-  )
+  const { one, runs } = counting()
   one.call()
   one.call()
   one.close()
   vi.advanceTimersByTime(10 * INTERVAL_MS)
   one.call()
-  expect(runs).toBe(1)
+  expect(runs()).toBe(1)
 })
