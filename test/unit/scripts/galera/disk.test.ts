@@ -94,8 +94,8 @@ test.each([
 test('whatever a power cut left in the files, they are read', () => {
   fc.assert(
     fc.property(fc.nat(VIEW.length), fc.string(), (length, noise) => {
-      const torn = VIEW.slice(0, length)
-      expect(parseView(torn + noise) === null || torn.includes('#vwend')).toBe(true)
+      const left = VIEW.slice(0, length) + noise
+      expect(parseView(left) === null || left.includes('#vwend')).toBe(true)
       expect(parseSavedState(noise)).toBeDefined()
       expect(parseStartPosition(noise)).toBeNull()
     }),
