@@ -16,8 +16,6 @@ until_it() {
 }
 live_hosts() { atoll hosts --json 2>/dev/null | jq -e --argjson hosts "$hosts" '[.. | objects | select(.status? == "active")] | length >= $hosts' >/dev/null; }
 ec2() { aws --endpoint-url "$AWS_ENDPOINT_URL" --output text ec2 "$@"; }
-running() { ec2 describe-instances --filters Name=instance-state-name,Values=running --query 'Reservations[].Instances[].InstanceId' | wc -w; }
-enough_run_or_fail() { none_failed && [ "$(running)" -ge "$hosts" ]; }
 
 until_it "$hosts hosts have joined" live_hosts
 command -v aws >/dev/null || apt-get install -y -q --no-install-recommends awscli
@@ -28,25 +26,33 @@ image=$(ec2 describe-images --owners self --filters Name=name,Values=atoll-sampl
   image=$(ec2 register-image --name atoll-sample --image-location /srv/atoll-sample.tar.gz --query ImageId)
 image_is_there() { [ "$(ec2 describe-images --image-ids "$image" --query 'Images[0].State')" = available ]; }
 until_it "$image is available" image_is_there
-missing=$((hosts - $(running)))
-# Placement takes the host with most room: one each.
+# Placement takes one of the roomiest hosts, whichever: more until no host is without one.
 launched=()
-if [ "$missing" -gt 0 ]; then
-  read -ra launched < <(ec2 run-instances --image-id "$image" --instance-type at1.small --count "$missing" \
+hosts_without() { atoll hosts --json | jq 'map(select(.instances == 0)) | length'; }
+for ((without = $(hosts_without); without > 0; without = $(hosts_without))); do
+  [ "${#launched[@]}" -lt $((4 * hosts)) ] || { echo "${#launched[@]} instances, and none on $without hosts" >&2; exit 1; }
+  read -ra more < <(ec2 run-instances --image-id "$image" --instance-type at1.small --count "$without" \
     --tag-specifications 'ResourceType=instance,Tags=[{Key=Name,Value=web}]' --query 'Instances[].InstanceId')
-  echo "${launched[*]}"
-fi
+  [ "${#more[@]}" -gt 0 ] || exit 1
+  echo "${more[*]}"
+  launched+=("${more[@]}")
+done
 # One that could not be started does not come up by waiting.
-none_failed() {
-  local reasons
-  [ "${#launched[@]}" -gt 0 ] || return 0
-  reasons=$(ec2 describe-instances --instance-ids "${launched[@]}" --filters Name=instance-state-name,Values=terminated \
-    --query 'Reservations[].Instances[].[InstanceId,StateReason.Message]')
-  [ -z "$reasons" ] || { printf '%s\n' "$reasons" >&2; exit 1; }
+all_run_or_fail() {
+  local failed
+  instances=$(atoll instances --json) || return 1
+  failed=$(jq -r '.[] | select(.state == "terminated" and (.id | IN($ARGS.positional[]))) | "\(.id) \(.reason)"' \
+    --args "${launched[@]}" <<<"$instances")
+  [ -z "$failed" ] || { printf '%s\n' "$failed" >&2; exit 1; }
+  jq -e 'all(.[]; .state != "pending")' <<<"$instances" >/dev/null
 }
-until_it "$hosts instances run" enough_run_or_fail
-for address in $(ec2 describe-instances --filters Name=instance-state-name,Values=running --query 'Reservations[].Instances[].PrivateIpAddress'); do
-  until_it "$address answers" curl -sf -o /dev/null -m 5 "http://$address/"
+until_it 'an instance runs on each host' all_run_or_fail
+# Asked by the instance of this host: its group lets in its members, and a host is no way to those of another one.
+here=$(jq -r --arg host "$(hostname)" 'map(select(.host == $host and .state == "running"))[0].id // empty' <<<"$instances")
+[ -n "$here" ] || { echo "none of them runs on $(hostname)" >&2; exit 1; }
+process=$(docker inspect -f '{{.State.Pid}}' "atoll-$here")
+for address in $(jq -r '.[] | select(.state == "running") | .ip' <<<"$instances"); do
+  until_it "$address answers $here" nsenter -t "$process" -n curl -sf -o /dev/null -m 5 "http://$address/"
 done
 atoll hosts
 atoll instances
