@@ -2,8 +2,8 @@
  * A replica: this host's own copy of the records, so that it can answer questions while the shared engine is away.
  *
  * It is a SQLite file with the same schema, filled whole and in one transaction each time; it is never the truth and nothing is
- * ever written to it but copies. How often it is filled goes by what a copy costs: at most a twentieth of this host's time, and of the
- * engine's as much however many hosts there are.
+ * ever written to it but copies. How often it is filled goes by what a copy costs: a twentieth of this host's time (more only where a
+ * copy takes seconds), and of the engine's as much however many hosts there are.
  */
 import { rm, stat } from 'node:fs/promises'
 import { type Clock, isoTime } from '../lib/clock.ts'
@@ -28,7 +28,10 @@ const SHORTEST_PAUSE_MS = 2_000
 const PAUSE_PER_COPY = 20
 /** All hosts together make about three copies a second at most. */
 const PAUSE_PER_HOST_MS = 300
-/** After that pause a copy is made at least this often: access keys and images change without a word to the hosts. */
+/**
+ * A dear copy is not put off for longer: old records are worse. After that pause a copy is made at least this often, too: access keys
+ * and images change without a word to the hosts.
+ */
 const LONGEST_PAUSE_MS = 60_000
 
 /** Opens the replica in `file` (made where it is missing) of the records in `source`. */
@@ -58,7 +61,7 @@ export async function openReplica(options: {
     asOf = at
     const copyMs = clock.monotonic() - began
     turnMs = dump.hosts.length * PAUSE_PER_HOST_MS
-    return Math.max(copyMs * PAUSE_PER_COPY, turnMs)
+    return Math.max(Math.min(copyMs * PAUSE_PER_COPY, LONGEST_PAUSE_MS), turnMs)
   }
 
   async function keepFilling(): Promise<void> {
