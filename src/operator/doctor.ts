@@ -13,6 +13,7 @@ import { messageOf } from '../model/errors.ts'
 import { LINK_PREFIX } from '../model/names.ts'
 import { readAdmin } from './admin-client.ts'
 import { checkFabricAddress, checkFabricPeers, checkFabricPort } from './doctor-fabric.ts'
+import { checkMachines } from './doctor-machines.ts'
 import { type DoctorCheck, fail, ok, type Verdict, warn } from './verdict.ts'
 
 const LEAST_FREE_BYTES = 1024 ** 3
@@ -26,6 +27,7 @@ export async function examine(config: Config): Promise<readonly DoctorCheck[]> {
     ['nftables', checkNftables],
     ['network devices', checkTun],
     ['docker', () => checkDocker(config.docker.socket)],
+    ['virtual machines', () => checkMachines(config.qemu.accel, systemRunner)],
     ['busybox', checkBusybox],
     ['memory', () => checkMemory(config)],
     ['disk', () => checkDisk(config.stateDir)],
@@ -80,7 +82,7 @@ async function checkNftables(): Promise<Verdict> {
 async function checkTun(): Promise<Verdict> {
   try {
     await access('/dev/net/tun', constants.R_OK | constants.W_OK)
-    return ok('/dev/net/tun is there (virtual machines will need it)')
+    return ok('/dev/net/tun is there (virtual machines need it)')
   } catch {
     return warn('no /dev/net/tun', 'modprobe tun; containers work without it')
   }

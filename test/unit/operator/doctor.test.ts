@@ -7,7 +7,9 @@ import { type Config, configSchema } from '../../../src/config.ts'
 import { examine } from '../../../src/operator/doctor.ts'
 import type { DoctorCheck } from '../../../src/operator/verdict.ts'
 
-const settings = { docker: { socket: '/nowhere/docker.sock' }, api: { listen: '127.0.0.1' } }
+// What `auto` finds is test/unit/operator/doctor-machines.test.ts's to see; it takes seconds where KVM does not work.
+const qemu = { accel: 'tcg' }
+const settings = { docker: { socket: '/nowhere/docker.sock' }, api: { listen: '127.0.0.1' }, qemu }
 let checks: ReadonlyMap<string, DoctorCheck>
 
 async function look(config: Config): Promise<ReadonlyMap<string, DoctorCheck>> {
@@ -25,6 +27,7 @@ test('every prerequisite is looked at once', () => {
     'nftables',
     'network devices',
     'docker',
+    'virtual machines',
     'busybox',
     'memory',
     'disk',
