@@ -1,33 +1,85 @@
 /** Image locations as values: one grammar for the API that takes them and for the hosts that fetch them. */
 
+/** Where one file lies. */
+export type FileLocation =
+  /** On the host that fetches it. */
+  | { readonly scheme: 'file'; readonly path: string }
+  /** Fetched by GET; `http:` or `https:`. */
+  | { readonly scheme: 'http'; readonly url: string }
+  /** On the S3 service that the configuration names. */
+  | { readonly scheme: 's3'; readonly bucket: string; readonly key: string }
+
+/** What a virtual machine's image asks for beside its content, after a `#`. */
+export interface MachineOptions {
+  /** Hex SHA-256 that the content must have (of a pair: of kernel and initramfs one after the other), or null. */
+  readonly sha256: string | null
+  /** `nocloud`: the guest gets a NoCloud seed disk, because its cloud-init does not look at Ec2. */
+  readonly seed: 'nocloud' | null
+  readonly firmware: 'bios' | 'uefi'
+  readonly machine: 'q35' | 'microvm'
+}
+
 export type ImageLocation =
   /** A reference as the Docker CLI takes it, always with a tag or digest. */
   | { readonly kind: 'docker'; readonly reference: string }
   /** A root file system archive on the host that fetches it. */
   | { readonly kind: 'file'; readonly path: string }
+  /** A disk image, qcow2 or raw: the content says which. */
+  | { readonly kind: 'disk'; readonly disk: FileLocation; readonly options: MachineOptions }
+  /** A kernel that is booted directly, and its initramfs. */
+  | {
+      readonly kind: 'kernel'
+      readonly kernel: FileLocation
+      readonly initrd: FileLocation
+      readonly options: MachineOptions
+    }
 
 /** Longest location, in UTF-16 code units. */
 export const IMAGE_LOCATION_MAX_LENGTH = 1024
 const DOCKER = 'docker://'
 const FILE = 'file://'
+const S3 = 's3://'
 /**
  * `[domain[:port]/]path[:tag][@digest]` as in https://pkg.go.dev/github.com/distribution/reference, a little wider (upper case):
  * the engine has the last word. The name becomes part of a path of the engine's API, so no step of it is `..`.
  */
 const REFERENCE =
   /^(?<name>(?:[a-z0-9][a-z0-9.-]*(?::\d{1,5})?\/)?[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*)(?<tag>:\w[\w.-]{0,127})?(?<digest>@sha256:[0-9a-f]{64})?$/i
-/** Absolute, without `.` and `..` segments, of the two forms that are imported. */
-const ARCHIVE = /^\/(?!.*(?:^|\/)\.{1,2}(?:\/|$)).+\.(?:tar|tar\.gz|tgz)$/
+/** Absolute, without `.` and `..` segments. */
+const PATH = /^\/(?!.*(?:^|\/)\.{1,2}(?:\/|$)).+$/
+const ARCHIVE = /\.(?:tar|tar\.gz|tgz)$/
+const DISK = /\.(?:qcow2|img|raw)$/
+/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html, and keys without `.` and `..` segments. */
+const BUCKET_AND_KEY =
+  /^(?<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\/(?<key>(?!(?:.*\/)?\.{1,2}(?:\/|$)).+)$/
+const PAIR = /^kernel=(?<kernel>[^,]+),initrd=(?<initrd>[^,]+)$/
 
 /**
- * `docker://name[:tag][@digest]`, `file:///path/rootfs.tar[.gz]` or the bare path, without white space; undefined when it is none
- * of them. The bare path is for the AWS CLI, which takes a value that begins with `file://` for a file of its own to read.
+ * One of these, without white space; undefined when it is none:
+ * - `docker://name[:tag][@digest]`
+ * - `file:///path/rootfs.tar[.gz]`: a container's root file system
+ * - `file:///path/disk.qcow2` (or `.img`, `.raw`), `http(s)://…`, `s3://bucket/key`: a virtual machine's disk
+ * - `kernel=FILE,initrd=FILE`, each as a disk but of any name: a virtual machine that is booted without a disk
+ *
+ * The last two take `#name=value&…` for `MachineOptions`. A bare path stands for `file://`: the AWS CLI takes a value that begins
+ * with `file://` for a file of its own to read.
  */
 export function parseImageLocation(text: string): ImageLocation | undefined {
   if (text.length > IMAGE_LOCATION_MAX_LENGTH || /[\s\p{Cc}]/u.test(text)) return undefined
   if (text.startsWith(DOCKER)) return parseReference(text.slice(DOCKER.length))
-  const path = text.startsWith(FILE) ? text.slice(FILE.length) : text
-  return ARCHIVE.test(path) ? { kind: 'file', path } : undefined
+  const path = pathOf(text)
+  if (path !== undefined && ARCHIVE.test(path))
+    return PATH.test(path) ? { kind: 'file', path } : undefined
+  return parseMachine(text)
+}
+
+/** What runs an image: containers come from references and archives, virtual machines from disks and kernels. */
+export type WorkloadKind = 'container' | 'machine'
+
+/** What runs the image at this location; a location that is none counts as a container's, whose driver says what is wrong with it. */
+export function workloadKind(location: string): WorkloadKind {
+  const kind = parseImageLocation(location)?.kind
+  return kind === 'disk' || kind === 'kernel' ? 'machine' : 'container'
 }
 
 function parseReference(reference: string): ImageLocation | undefined {
@@ -35,4 +87,69 @@ function parseReference(reference: string): ImageLocation | undefined {
   if (groups === undefined) return undefined
   const pinned = groups['tag'] !== undefined || groups['digest'] !== undefined
   return { kind: 'docker', reference: pinned ? reference : `${reference}:latest` }
+}
+
+function parseMachine(text: string): ImageLocation | undefined {
+  const [place = '', fragment, ...more] = text.split('#')
+  const options = parseOptions(fragment ?? '')
+  if (options === undefined || more.length > 0) return undefined
+  const pair = PAIR.exec(place)?.groups
+  if (pair !== undefined) {
+    const kernel = parseFile(pair['kernel'] ?? '')
+    const initrd = parseFile(pair['initrd'] ?? '')
+    if (kernel === undefined || initrd === undefined || options.firmware === 'uefi')
+      return undefined
+    return { kind: 'kernel', kernel, initrd, options }
+  }
+  const disk = parseFile(place)
+  // A microvm has no firmware that could look for a boot loader on a disk.
+  if (disk === undefined || options.machine === 'microvm') return undefined
+  if (disk.scheme === 'file' && !DISK.test(disk.path)) return undefined
+  return { kind: 'disk', disk, options }
+}
+
+function pathOf(text: string): string | undefined {
+  if (text.startsWith(FILE)) return text.slice(FILE.length)
+  return text.startsWith('/') ? text : undefined
+}
+
+function parseFile(text: string): FileLocation | undefined {
+  const path = pathOf(text)
+  if (path !== undefined) return PATH.test(path) ? { scheme: 'file', path } : undefined
+  if (text.startsWith(S3)) {
+    const found = BUCKET_AND_KEY.exec(text.slice(S3.length))?.groups
+    const { bucket, key } = { bucket: found?.['bucket'], key: found?.['key'] }
+    return bucket === undefined || key === undefined ? undefined : { scheme: 's3', bucket, key }
+  }
+  return parseUrl(text)
+}
+
+/** User names and passwords do not belong into a record that every describe shows. */
+function parseUrl(text: string): FileLocation | undefined {
+  if (!/^https?:\/\//.test(text) || !URL.canParse(text)) return undefined
+  const { username, password, pathname, href } = new URL(text)
+  if (username !== '' || password !== '' || pathname === '/' || ARCHIVE.test(pathname))
+    return undefined
+  return { scheme: 'http', url: href }
+}
+
+function parseOptions(fragment: string): MachineOptions | undefined {
+  const given = new URLSearchParams(fragment)
+  const take = <T extends string>(name: string, allowed: (value: string) => value is T) => {
+    const values = given.getAll(name)
+    given.delete(name)
+    const [value] = values
+    return values.length === 1 && value !== undefined && allowed(value)
+      ? value
+      : values.length === 0
+        ? null
+        : undefined
+  }
+  const sha256 = take('sha256', (value): value is string => /^[0-9a-f]{64}$/.test(value))
+  const seed = take('seed', (value): value is 'nocloud' => value === 'nocloud')
+  const firmware = take('firmware', (value) => value === 'bios' || value === 'uefi')
+  const machine = take('machine', (value) => value === 'q35' || value === 'microvm')
+  if (sha256 === undefined || seed === undefined) return undefined
+  if (firmware === undefined || machine === undefined || given.size > 0) return undefined
+  return { sha256, seed, firmware: firmware ?? 'bios', machine: machine ?? 'q35' }
 }

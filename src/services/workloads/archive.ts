@@ -1,11 +1,9 @@
 /**
  * Root file system archives: read as the hostile input they are, and handed to the Docker Engine as plain tar.
  *
- * Only regular files under the allowed directories are read (symbolic links are resolved first); only tar and gzip are
- * accepted, and we unpack gzip ourselves, so that nothing can expand past the limits inside the engine.
+ * Only tar and gzip are accepted, and we unpack gzip ourselves, so that nothing can expand past the limits inside the engine.
  */
 import { createHash } from 'node:crypto'
-import { constants, type FileHandle, open, realpath } from 'node:fs/promises'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
@@ -13,19 +11,12 @@ import type Dockerode from 'dockerode'
 import { messageOf, refused, unavailable } from '../../model/errors.ts'
 import { IMAGE_LABEL, IMAGE_REPOSITORY } from '../../model/names.ts'
 import { finished } from './docker-progress.ts'
+import { digestOf, type FileLimits, openRegular, realPathOf } from './image-file.ts'
 
 const GZIP_MAGIC = 0x1f8b
 /** "ustar" at this offset marks POSIX and GNU tar (tar(5)). */
 const USTAR_OFFSET = 257
 const HEAD_BYTES = 512
-
-/** What archives are accepted. */
-export interface ArchiveLimits {
-  /** They lie in or below one of these. */
-  readonly directories: readonly string[]
-  /** Largest size, of the file and of what it unpacks to (which also ends a gzip bomb). */
-  readonly maxBytes: number
-}
 
 export interface ArchiveFile {
   readonly path: string
@@ -39,10 +30,13 @@ export function archiveTag(digest: string): string {
   return `${IMAGE_REPOSITORY}:${digest.slice('sha256:'.length)}`
 }
 
-/** Looks at the file and hashes it; refused when it is not one that may be imported. */
+/**
+ * Looks at the file and hashes it; refused when it is not one that may be imported. The limit in bytes holds for what it unpacks to,
+ * too, which also ends a gzip bomb.
+ */
 export async function readArchive(
   path: string,
-  limits: ArchiveLimits,
+  limits: FileLimits,
   signal: AbortSignal,
 ): Promise<ArchiveFile> {
   const real = await realPathOf(path, limits.directories)
@@ -51,48 +45,11 @@ export async function readArchive(
     const head = Buffer.alloc(HEAD_BYTES)
     const { bytesRead } = await file.read(head, 0, HEAD_BYTES, 0)
     const compressed = isCompressed(head.subarray(0, bytesRead), path)
-    const digest = await hashOf(file, signal)
+    const digest = await digestOf(file, signal)
     return { path: real, digest, compressed }
   } finally {
     await file.close()
   }
-}
-
-async function realPathOf(path: string, directories: readonly string[]): Promise<string> {
-  // By its name first: nobody learns through an image which files the host has elsewhere.
-  if (!isBelow(path, directories)) throw notAllowed(path, directories)
-  const real = await realpath(path).catch((error: unknown) => {
-    throw refused('InvalidParameterValue', `file://${path} cannot be read: ${messageOf(error)}`)
-  })
-  const allowed = await Promise.all(directories.map((dir) => realpath(dir).catch(() => dir)))
-  if (isBelow(real, allowed)) return real
-  throw notAllowed(path, directories)
-}
-
-function isBelow(path: string, directories: readonly string[]): boolean {
-  return directories.some((dir) => path.startsWith(`${dir.replace(/\/+$/, '')}/`))
-}
-
-function notAllowed(path: string, directories: readonly string[]): Error {
-  return refused(
-    'InvalidParameterValue',
-    `file://${path} is not under an allowed image directory (${directories.join(', ')}); ` +
-      'move it there or add its directory to the setting images.directories',
-  )
-}
-
-async function openRegular(real: string, path: string, maxBytes: number): Promise<FileHandle> {
-  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
-  const file = await open(real, flags).catch((error: unknown) => {
-    throw refused('InvalidParameterValue', `file://${path} cannot be read: ${messageOf(error)}`)
-  })
-  const stat = await file.stat()
-  if (stat.isFile() && stat.size <= maxBytes) return file
-  await file.close()
-  throw refused(
-    'InvalidParameterValue',
-    `file://${path} is not a regular file of at most ${maxBytes} bytes (setting images.maxGiB)`,
-  )
 }
 
 function isCompressed(head: Buffer, path: string): boolean {
@@ -102,13 +59,6 @@ function isCompressed(head: Buffer, path: string): boolean {
     'InvalidParameterValue',
     `file://${path} is neither a tar archive nor a gzip-compressed one`,
   )
-}
-
-async function hashOf(file: FileHandle, signal: AbortSignal): Promise<string> {
-  const hash = createHash('sha256')
-  const stream = file.createReadStream({ start: 0, autoClose: false, signal })
-  for await (const chunk of stream) hash.update(chunk)
-  return `sha256:${hash.digest('hex')}`
 }
 
 /**

@@ -6,7 +6,7 @@
 import type Dockerode from 'dockerode'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
-import { type AtollError, assertNever, refused, unavailable } from '../../model/errors.ts'
+import { type AtollError, assertNever, bug, refused, unavailable } from '../../model/errors.ts'
 import { parseImageLocation } from '../../model/image-location.ts'
 import type { ImageWant } from '../../model/want.ts'
 import { archiveTag, importArchive, readArchive } from './archive.ts'
@@ -53,6 +53,9 @@ export async function fetchImage(options: FetchOptions, want: ImageWant): Promis
       return fetchDocker(options, want, location.reference)
     case 'file':
       return fetchFile(options, want, location.path)
+    case 'disk':
+    case 'kernel':
+      throw bug(`the image of a virtual machine, ${want.location}, is not the Docker Engine's`)
     default:
       return assertNever(location)
   }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { parseImageLocation } from '../../../src/model/image-location.ts'
+import { parseImageLocation, workloadKind } from '../../../src/model/image-location.ts'
 
 describe('image locations', () => {
   test.each([
@@ -37,5 +37,107 @@ describe('image locations', () => {
     `file:///${'a'.repeat(2000)}.tar`,
   ])('refused: %j', (text) => {
     expect(parseImageLocation(text)).toBeUndefined()
+  })
+})
+
+describe('locations of virtual machines', () => {
+  const plain = { sha256: null, seed: null, firmware: 'bios', machine: 'q35' }
+  const sha256 = 'ab'.repeat(32)
+  const disks = [
+    ['file:///srv/a.qcow2', { scheme: 'file', path: '/srv/a.qcow2' }],
+    ['/srv/a.img', { scheme: 'file', path: '/srv/a.img' }],
+    ['file:///srv/b/a.raw', { scheme: 'file', path: '/srv/b/a.raw' }],
+    ['http://h/a.img', { scheme: 'http', url: 'http://h/a.img' }],
+    ['https://h:8443/a?x=1', { scheme: 'http', url: 'https://h:8443/a?x=1' }],
+    ['s3://bucket/key', { scheme: 's3', bucket: 'bucket', key: 'key' }],
+    ['s3://my.bucket-1/a/b.qcow2', { scheme: 's3', bucket: 'my.bucket-1', key: 'a/b.qcow2' }],
+  ] as const
+  const options = [
+    ['', {}],
+    [`#sha256=${sha256}`, { sha256 }],
+    ['#seed=nocloud', { seed: 'nocloud' }],
+    ['#firmware=uefi', { firmware: 'uefi' }],
+    ['#machine=q35&firmware=bios', {}],
+    [`#firmware=uefi&seed=nocloud&sha256=${sha256}`, { firmware: 'uefi', seed: 'nocloud', sha256 }],
+  ] as const
+  const matrix = disks.flatMap(([text, disk]) =>
+    options.map(([fragment, given]) => [text + fragment, disk, given] as const),
+  )
+
+  test.each(matrix)('%s', (text, disk, given) => {
+    expect(parseImageLocation(text)).toEqual({
+      kind: 'disk',
+      disk,
+      options: { ...plain, ...given },
+    })
+    expect(workloadKind(text)).toBe('machine')
+  })
+
+  test.each([
+    ['', {}],
+    ['#machine=microvm', { machine: 'microvm' }],
+    [`#sha256=${sha256}&seed=nocloud`, { sha256, seed: 'nocloud' }],
+  ] as const)('a kernel and its initramfs%s', (fragment, given) => {
+    const text = `kernel=/boot/vmlinuz,initrd=s3://bucket/initrd.img${fragment}`
+    expect(parseImageLocation(text)).toEqual({
+      kind: 'kernel',
+      kernel: { scheme: 'file', path: '/boot/vmlinuz' },
+      initrd: { scheme: 's3', bucket: 'bucket', key: 'initrd.img' },
+      options: { ...plain, ...given },
+    })
+    expect(workloadKind(text)).toBe('machine')
+  })
+
+  test.each([
+    // Files: of another name, relative, with segments that lead elsewhere.
+    '/srv/a.vmdk',
+    '/srv/a.iso',
+    'file://a.img',
+    'file:///srv/../etc/a.img',
+    'file:///srv/./a.img',
+    '/.img/../shadow',
+    // URLs: of another scheme, of nothing, with credentials, of an archive.
+    'ftp://h/a.img',
+    'HTTP//h/a.img',
+    'http://h',
+    'http://h/',
+    'http://',
+    'http://user@h/a.img',
+    'http://user:word@h/a.img',
+    'https://h/rootfs.tar.gz',
+    // Buckets and keys.
+    's3://bucket',
+    's3://bucket/',
+    's3:///key',
+    's3://Bucket/key',
+    's3://b/key',
+    's3://-bucket/key',
+    's3://bucket/../other',
+    's3://bucket/a/./b',
+    // Pairs: half of one, of nothing, of three, of firmware.
+    'kernel=/a',
+    'kernel=/a,initrd=',
+    'kernel=,initrd=/a',
+    'initrd=/a,kernel=/b',
+    'kernel=/a,initrd=/b,initrd=/c',
+    'kernel=a,initrd=/b',
+    'kernel=/a,initrd=/b#firmware=uefi',
+    // Options: unknown, twice, of another value, of no use.
+    '/a.img#x=1',
+    '/a.img#seed',
+    '/a.img#seed=ec2',
+    '/a.img#seed=nocloud&seed=nocloud',
+    '/a.img#sha256=abc',
+    `/a.img#sha256=${sha256.toUpperCase()}`,
+    `/a.img#sha256=${sha256}0`,
+    '/a.img#machine=pc',
+    '/a.img#machine=microvm',
+    '/a.img#firmware=efi',
+    '/a.img#seed=nocloud#firmware=uefi',
+    '/a b.img',
+    'http://h/a\u0000.img',
+  ])('refused: %j', (text) => {
+    expect(parseImageLocation(text)).toBeUndefined()
+    expect(workloadKind(text)).toBe('container')
   })
 })

@@ -1,0 +1,95 @@
+/** Getting one image of a virtual machine into the cache: fetched, verified, inspected, and only then an image. */
+import { createHash } from 'node:crypto'
+import { open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { AtollError, bug, explain, refused, unavailable } from '../../model/errors.ts'
+import { type CachedImage, type Growing, IMAGE_FILES, type ImageFacts } from './image-cache.ts'
+import { inspectDisk, inspectInitrd, inspectKernel } from './machine-content.ts'
+import { type DownloadTools, download } from './machine-download.ts'
+import type { Source } from './machine-source.ts'
+
+/** What is to be fetched. */
+interface FetchOrder {
+  readonly kind: ImageFacts['kind']
+  /** As it was registered, for messages. */
+  readonly location: string
+  /** The digest that it must have, or null. */
+  readonly pinned: string | null
+  /** In the order of `IMAGE_FILES`. */
+  readonly sources: readonly Source[]
+}
+
+/**
+ * Fetches into `growing` and makes it an image. What may be gone on with later stays there; what is no use to anybody is removed.
+ * Errors: `refused` and `unavailable` with the sentence that is to be shown.
+ */
+export async function fetchMachine(
+  order: FetchOrder,
+  growing: Growing,
+  tools: Omit<DownloadTools, 'room'>,
+): Promise<CachedImage> {
+  try {
+    const { digest, bytes } = await fetchFiles(order, growing, tools)
+    if (order.pinned !== null && digest !== order.pinned) throw differs(order, digest)
+    return await growing.install(digest, await inspect(order, growing.dir, bytes))
+  } catch (error) {
+    tools.signal.throwIfAborted()
+    if (error instanceof AtollError && error.kind === 'refused') await growing.discard()
+    throw localError(error, growing.dir)
+  }
+}
+
+/** All files one after the other, under one hash. */
+async function fetchFiles(
+  { kind, sources }: FetchOrder,
+  growing: Growing,
+  tools: Omit<DownloadTools, 'room'>,
+): Promise<{ readonly digest: string; readonly bytes: number }> {
+  let hash = createHash('sha256')
+  let bytes = 0
+  for (const [index, name] of IMAGE_FILES[kind].entries()) {
+    const source = sources[index]
+    if (source === undefined) throw bug('a file of an image without a source', { kind, name })
+    const before = bytes
+    const room = (more: number) => growing.need(before + more)
+    const done = await download(source, join(growing.dir, name), hash, { ...tools, room })
+    hash = done.hash
+    bytes += done.bytes
+  }
+  return { digest: `sha256:${hash.digest('hex')}`, bytes }
+}
+
+async function inspect(
+  { kind, sources }: FetchOrder,
+  dir: string,
+  bytes: number,
+): Promise<ImageFacts> {
+  const [first, second] = sources.map(({ name }) => name)
+  if (kind === 'disk') {
+    await using disk = await open(join(dir, 'disk'))
+    return { kind, ...(await inspectDisk(disk, first ?? '')), bytes }
+  }
+  await using kernel = await open(join(dir, 'kernel'))
+  await inspectKernel(kernel, first ?? '')
+  await using initrd = await open(join(dir, 'initrd'))
+  await inspectInitrd(initrd, second ?? '')
+  return { kind, bytes }
+}
+
+function differs({ location, pinned }: FetchOrder, found: string): AtollError {
+  return refused(
+    'InvalidParameterValue',
+    `${location} has the content ${found}, and ${pinned} is what it must have; if it was changed on purpose, register it as a new image`,
+  )
+}
+
+/** What the file system says, in words. */
+function localError(error: unknown, dir: string): unknown {
+  if (error instanceof AtollError || !(error instanceof Error)) return error
+  const code: unknown = Reflect.get(error, 'code')
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return unavailable(`the file system of ${dir} is full`, error)
+  return typeof code === 'string' && /^E[A-Z]+$/.test(code)
+    ? unavailable(`an image cannot be kept in ${dir}: ${explain(error)}`, error)
+    : error
+}

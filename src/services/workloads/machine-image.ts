@@ -1,0 +1,38 @@
+/** The port to the images of virtual machines: what the QEMU driver is given, and by whom it is kept. */
+import type { MachineOptions } from '../../model/image-location.ts'
+import type { Images } from './driver.ts'
+
+/** An image that is at hand, complete and verified. Its files are read-only and shared by every instance that is made from it. */
+export type MachineImage = MachineDisk | MachineKernel
+
+/** A disk, the base of each instance's own copy-on-write overlay. */
+interface MachineDisk {
+  readonly kind: 'disk'
+  /** `sha256:…` of the file as it was fetched. */
+  readonly digest: string
+  readonly architecture: string
+  readonly options: MachineOptions
+  readonly path: string
+  readonly format: 'qcow2' | 'raw'
+  /** Size of the disk that the guest sees. */
+  readonly virtualBytes: number
+}
+
+/** A kernel with its initramfs; instances get an empty disk. */
+interface MachineKernel {
+  readonly kind: 'kernel'
+  /** `sha256:…` of both files, one after the other. */
+  readonly digest: string
+  readonly architecture: string
+  readonly options: MachineOptions
+  readonly kernelPath: string
+  readonly initrdPath: string
+}
+
+export interface MachineImages extends Images {
+  /**
+   * An image that was `ready`. `location` is where its options are read from. Errors: `unavailable` when it is no longer known or
+   * no longer in the cache; it is looked at anew.
+   */
+  details(digest: string, location: string): Promise<MachineImage>
+}

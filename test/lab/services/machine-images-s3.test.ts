@@ -1,0 +1,151 @@
+/** Images from a real S3 service with several endpoints, some of which die while an image is fetched. */
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { silentLog } from '../../../src/lib/log.ts'
+import { formatId, ID_BYTES } from '../../../src/model/ids.ts'
+import type { ImageLook } from '../../../src/plan/workloads.ts'
+import type { MachineImages } from '../../../src/services/workloads/machine-image.ts'
+import { createMachineImages } from '../../../src/services/workloads/machine-images.ts'
+import type { S3Settings } from '../../../src/services/workloads/machine-source-s3.ts'
+import { hurriedClock } from '../../kit/hurried.ts'
+import { type Swift, startSwift } from '../../kit/swift.ts'
+
+const MIB = 1024 * 1024
+const content = randomBytes(24 * MIB)
+const digest = `sha256:${createHash('sha256').update(content).digest('hex')}`
+const LOCATION = 's3://images/team/debian.img'
+const SETTLE_MS = 60_000
+
+let swift: Swift
+let cacheDir: string
+
+beforeAll(async () => {
+  swift = await startSwift()
+  await swift.client.send(new CreateBucketCommand({ Bucket: 'images' }))
+  await put(content)
+})
+afterAll(() => swift?.[Symbol.asyncDispose]())
+beforeEach(async () => {
+  cacheDir = await mkdtemp(join(tmpdir(), 'atoll-s3-images-'))
+})
+afterEach(() => rm(cacheDir, { recursive: true, force: true }))
+
+async function put(body: Buffer): Promise<void> {
+  const object = { Bucket: 'images', Key: 'team/debian.img', Body: body }
+  await swift.client.send(new PutObjectCommand(object))
+}
+
+function open(s3: S3Settings = swift.settings): MachineImages & AsyncDisposable {
+  const images = createMachineImages({
+    cacheDir,
+    directories: [],
+    maxBytes: 64 * MIB,
+    cacheBytes: 256 * MIB,
+    inUse: async () => new Set(),
+    s3,
+    // Half a minute of silence is three seconds.
+    clock: hurriedClock(10),
+    log: silentLog,
+  })
+  return { ...images, [Symbol.asyncDispose]: () => images.close() }
+}
+
+function look(images: MachineImages, location = LOCATION): ImageLook {
+  return images.look({ id: formatId('ami', Buffer.alloc(ID_BYTES, 1)), location, digest: null })
+}
+
+function settled(images: MachineImages, location = LOCATION): Promise<ImageLook> {
+  return vi.waitUntil(
+    () => {
+      const now = look(images, location)
+      return now.kind === 'working' ? undefined : now
+    },
+    { timeout: SETTLE_MS, interval: 20 },
+  )
+}
+
+/** How much of the image is here, once it is more than `bytes`. */
+function fetched(images: MachineImages, bytes: number): Promise<number> {
+  return vi.waitUntil(
+    async () => {
+      expect(look(images).kind).toBe('working')
+      for (const name of await readdir(cacheDir)) {
+        const size = (await stat(join(cacheDir, name, 'disk')).catch(() => null))?.size ?? 0
+        if (size > bytes) return size
+      }
+      return undefined
+    },
+    { timeout: SETTLE_MS, interval: 5 },
+  )
+}
+
+test.each(['SIGKILL', 'SIGSTOP'] as const)(
+  'an endpoint that ends by %s in the middle is gone on without',
+  async (signal) => {
+    await using images = open()
+    const before = await fetched(images, 2 * MIB)
+    await swift.signal(0, signal)
+    const kept = await fetched(images, before - 1)
+    expect(kept).toBeLessThan(content.length)
+    expect(await settled(images)).toMatchObject({ kind: 'ready', digest })
+    if (signal === 'SIGKILL') await swift.start(0)
+    else await swift.signal(0, 'SIGCONT')
+  },
+)
+
+test('an image that is replaced in the middle is fetched as it is then', async () => {
+  const other = randomBytes(3 * MIB)
+  await using images = open()
+  await fetched(images, 2 * MIB)
+  await swift.signal(0, 'SIGSTOP')
+  await put(other)
+  const look = await settled(images)
+  await swift.signal(0, 'SIGCONT')
+  await put(content)
+  expect(look).toMatchObject({
+    kind: 'ready',
+    digest: `sha256:${createHash('sha256').update(other).digest('hex')}`,
+  })
+})
+
+test('what the daemon before had fetched is not fetched again', async () => {
+  let before: number
+  {
+    await using images = open()
+    before = await fetched(images, 4 * MIB)
+  }
+  await using images = open()
+  expect(await fetched(images, 0)).toBeGreaterThanOrEqual(before)
+  expect(await settled(images)).toMatchObject({ kind: 'ready', digest })
+})
+
+test('what is not there, and whoever may not have it', async () => {
+  await using images = open()
+  for (const name of ['images/none.img', 'none/debian.img'])
+    expect(await settled(images, `s3://${name}`)).toMatchObject({
+      kind: 'failed',
+      message: expect.stringMatching(/status 404 \(NoSuch(Key|Bucket)\)/),
+    })
+  await using stranger = open({ ...swift.settings, secretAccessKey: 'another' })
+  expect(await settled(stranger)).toMatchObject({
+    kind: 'failed',
+    message: expect.stringMatching(/status 403 \(SignatureDoesNotMatch\)/),
+  })
+})
+
+test('endpoints that nobody answers at are passed over, and named when there are no others', async () => {
+  const nobody = ['http://127.0.0.1:1', 'http://127.0.0.1:2']
+  const [first = ''] = swift.settings.endpoints
+  await using images = open({ ...swift.settings, endpoints: [...nobody, first] })
+  expect(await settled(images)).toMatchObject({ kind: 'ready', digest })
+  await rm(cacheDir, { recursive: true, force: true })
+  await using lost = open({ ...swift.settings, endpoints: nobody })
+  expect(await settled(lost)).toMatchObject({
+    kind: 'failed',
+    message: expect.stringMatching(/127\.0\.0\.1:1: .*127\.0\.0\.1:2: /),
+  })
+})
