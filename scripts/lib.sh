@@ -52,6 +52,14 @@ step() {
   exit 1
 }
 
+# end_steps: for the exit trap of a script that has job control on (set -m), which makes each step a process group: ends all that a
+# step started, whatever ends the script. Without job control what a step started goes on after ^C.
+end_steps() {
+  local job
+  for job in $(jobs -p); do kill -KILL -- "-$job" 2>/dev/null || true; done
+  wait 2>/dev/null || true
+}
+
 # fail "why" "what to do"
 fail() {
   printf '%sFAILED%s  %s\nWhat to do: %s\n' "$RED" "$PLAIN" "$1" "$2" >&2
