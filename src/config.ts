@@ -6,83 +6,25 @@
  */
 import { hostname } from 'node:os'
 import { z } from 'zod'
-import { cidrContains, parseCidr, parseIpv4 } from './model/addr.ts'
+import {
+  absolutePath,
+  dnsName,
+  engineTls,
+  imageStore,
+  ipv4Network,
+  ipv4Text,
+  label,
+  needsNodes,
+  nodeList,
+  port,
+  zoneName,
+} from './config-values.ts'
+import { cidrContains } from './model/addr.ts'
 import { VXLAN_OVERHEAD_BYTES } from './model/fabric.ts'
 import { parseHostName } from './model/ids.ts'
 
 /** Where the daemon looks without `--config`. */
 export const DEFAULT_CONFIG_FILE = '/etc/atoll/atoll.yaml'
-
-const port = z.int().min(1).max(65_535)
-const absolutePath = z.string().startsWith('/', 'must be an absolute path')
-const label = z.string().transform((text, context) => {
-  const name = parseHostName(text)
-  if (name !== undefined) return name
-  context.addIssue('must be one DNS label: a-z, 0-9 and inner hyphens, at most 63 characters')
-  return z.NEVER
-})
-const ipv4Text = z.string().transform((text, context) => {
-  const ip = parseIpv4(text)
-  if (ip !== undefined) return ip
-  context.addIssue('must be an IPv4 address such as 192.0.2.1')
-  return z.NEVER
-})
-const ipv4Network = z.string().transform((text, context) => {
-  const net = parseCidr(text)
-  if (net !== undefined && net.prefix >= 16 && net.prefix <= 28) return net
-  context.addIssue(
-    'must be an IPv4 network between /16 and /28 without host bits, such as 172.31.0.0/16',
-  )
-  return z.NEVER
-})
-const dnsName = z
-  .string()
-  .max(200)
-  .regex(
-    /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/,
-    'must be a lower-case DNS name without a final dot',
-  )
-/** An engine's address, `host:port`; the port may be left out. IPv4 or a DNS name. */
-const nodeAddress = z
-  .string()
-  .max(260)
-  .regex(
-    /^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?(?::[1-9][0-9]{0,4})?$/,
-    'must be an address or name, and a port where it is not the usual one: 10.0.0.1 or db1.example:3306',
-  )
-const nodeList = z.array(nodeAddress).max(16)
-const engineTls = z
-  .strictObject({
-    ca: absolutePath
-      .nullable()
-      .default(null)
-      .describe('CA certificates (PEM) that the engine must be signed by; null: no TLS'),
-    cert: absolutePath
-      .nullable()
-      .default(null)
-      .describe("This host's certificate (PEM), if the engine asks for one"),
-    key: absolutePath.nullable().default(null).describe('The key of that certificate (PEM)'),
-  })
-  .superRefine(({ ca, cert, key }, context) => {
-    if ((cert === null) !== (key === null))
-      context.addIssue({ code: 'custom', path: ['key'], message: 'is needed together with cert' })
-    if (ca === null && cert !== null)
-      context.addIssue({ code: 'custom', path: ['ca'], message: 'is needed when cert is given' })
-  })
-  .prefault({})
-/** Each kind of engine but the embedded one needs somebody to talk to. */
-function needsNodes(embedded: string) {
-  return (
-    { kind, nodes }: { readonly kind: string; readonly nodes: readonly string[] },
-    context: z.RefinementCtx,
-  ) => {
-    if (kind !== embedded && nodes.length === 0)
-      context.addIssue({ code: 'custom', path: ['nodes'], message: `is needed with kind ${kind}` })
-  }
-}
-const zoneName = z
-  .string()
-  .regex(/^[a-z][a-z0-9-]{0,62}$/, 'must be lower-case letters, digits and hyphens')
 
 /** This machine's name as far as it can be a host's name. */
 function defaultHostName(): string {
@@ -284,6 +226,30 @@ export const configSchema = z.strictObject({
         .describe('How long a container may take to stop before it is killed'),
     })
     .prefault({}),
+  qemu: z
+    .strictObject({
+      accel: z
+        .enum(['auto', 'kvm', 'tcg'])
+        .default('auto')
+        .describe(
+          'kvm: the processor runs guests; tcg: they are emulated, slowly; auto: kvm where a tiny guest proves that it works',
+        ),
+      stopSeconds: z
+        .int()
+        .min(1)
+        .max(3600)
+        .default(90)
+        .describe('How long a virtual machine may take to power off before it is killed'),
+      firstUser: z
+        .int()
+        .min(1)
+        .max(2_000_000_000)
+        .default(1_900_000_000)
+        .describe(
+          'First of the 16,777,216 user numbers that virtual machines run as, each its own; nobody else may have them',
+        ),
+    })
+    .prefault({}),
   images: z
     .strictObject({
       directories: z
@@ -296,7 +262,14 @@ export const configSchema = z.strictObject({
         .min(0.001)
         .max(1024)
         .default(20)
-        .describe('Largest image archive, unpacked'),
+        .describe('Largest image: an archive unpacked, a disk as it is fetched'),
+      cacheGiB: z
+        .number()
+        .min(0.1)
+        .max(65_536)
+        .default(50)
+        .describe('Images of virtual machines kept on this host; the least recently used go first'),
+      s3: imageStore,
     })
     .prefault({}),
   capacity: z

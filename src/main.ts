@@ -22,6 +22,7 @@ import { createKnownHosts } from './api/launch/known-hosts.ts'
 import type { Bus } from './bus/bus.ts'
 import { type Config, DEFAULT_CONFIG_FILE, instanceMtuBytes, readEnvironment } from './config.ts'
 import { ConfigError, loadConfig, printConfig } from './config-file.ts'
+import { createDrivers, type Drivers } from './drivers.ts'
 import { openBus, openRecords, type Records } from './engines.ts'
 import type { Host } from './host/host.ts'
 import { createLinuxHost } from './host/linux.ts'
@@ -41,15 +42,9 @@ import { createFirewall } from './services/firewall.ts'
 import { createLinks } from './services/links.ts'
 import { createMetadata } from './services/metadata/metadata.ts'
 import type { HostService } from './services/service.ts'
-import { createDockerDriver } from './services/workloads/docker.ts'
-import { openDocker } from './services/workloads/docker-engine.ts'
-import type { WorkloadDriver } from './services/workloads/driver.ts'
-import { createDockerImages, type DockerImages } from './services/workloads/images.ts'
-import { createWorkloads } from './services/workloads/workloads.ts'
 import { apiSettings, keeperSettings } from './settings.ts'
 
 const CONSOLE_LIMIT_BYTES = 64 * 1024
-const BUSYBOX = '/bin/busybox'
 
 /** What the parts below share. */
 interface Ground {
@@ -60,34 +55,10 @@ interface Ground {
   readonly host: Host
 }
 
-function buildDocker({ config, log, clock, host }: Ground): {
-  readonly driver: WorkloadDriver
-  readonly images: DockerImages
-} {
-  const docker = openDocker(config.docker.socket)
-  const { directories, maxGiB } = config.images
-  const images = createDockerImages({
-    docker,
-    directories,
-    maxBytes: maxGiB * 1024 ** 3,
-    clock,
-    log,
-  })
-  const settings = {
-    stateDir: config.stateDir,
-    zone: config.dns.zone,
-    stopSeconds: config.docker.stopSeconds,
-    mtuBytes: instanceMtuBytes(config),
-    busyboxPath: BUSYBOX,
-  }
-  return { images, driver: createDockerDriver({ docker, images, host, settings, clock, log }) }
-}
-
 /** Everything that a pass applies, in this order: nothing is on the network before its rules are in. */
 function buildServices(
   ground: Ground,
-  driver: WorkloadDriver,
-  images: DockerImages,
+  drivers: Drivers,
   key: Uint8Array,
   wake: () => void,
 ): readonly HostService[] {
@@ -110,7 +81,7 @@ function buildServices(
     }),
     createDns({ settings: config.dns, metrics, log, clock }),
     createMetadata({ settings: { zone, region, architecture }, key, clock, metrics, log }),
-    createWorkloads({ driver, images, wake, clock, log, metrics }),
+    ...drivers.services(wake),
   ]
 }
 
@@ -160,9 +131,8 @@ async function startHost(
   bus: Bus,
 ): Promise<Keeper> {
   const { config, log, metrics, clock } = ground
-  const { driver, images } = buildDocker(ground)
-  parts.defer(() => images.close())
-  parts.defer(() => driver.close())
+  const drivers = await createDrivers(ground)
+  parts.defer(() => drivers.close())
   const key = await readSecret(join(config.stateDir, 'metadata.key'))
   const watchDisk = createDiskWatch(config.capacity.reserveDiskMiB)
   const keeper = startKeeper(
@@ -170,19 +140,19 @@ async function startHost(
       store: records.store,
       bus,
       ledger: createLedger({ file: join(config.stateDir, 'ledger.json'), clock, log }),
-      services: (wake) => buildServices(ground, driver, images, key, wake),
+      services: (wake) => buildServices(ground, drivers, key, wake),
       onRecordsChanged: records.changed,
       clock,
       log,
       metrics,
       random: Math.random,
-      shortage: async () => watchDisk(await driver.storage()),
+      shortage: async () => watchDisk(await drivers.storage()),
     },
     keeperSettings(config, machineRecord(config, await machineIdentity(config))),
   )
   parts.defer(() => keeper.close())
   bus.onAsk('console', async ({ instance }) => ({
-    output: (await driver.console(instance, CONSOLE_LIMIT_BYTES)).toString('base64'),
+    output: (await drivers.console(instance, CONSOLE_LIMIT_BYTES)).toString('base64'),
     at: new Date(clock.now()).toISOString(),
   }))
   return keeper

@@ -14,7 +14,7 @@ import { errnoCode } from './libc.ts'
 import { openRouteNetlink } from './netlink.ts'
 import type { NamespaceHandle } from './netns.ts'
 import { inNamespace, openNamespace } from './netns.ts'
-import { createPair, ensureHostEnd, removeLink, whileVanishing } from './nics.ts'
+import { createNic, ensureHostEnd, removeLink, whileVanishing } from './nics.ts'
 import { ensureSetting } from './sysctl.ts'
 
 const LOOPBACK_INDEX = 1
@@ -103,7 +103,7 @@ async function moveGuest(
   let host = await home.link(spec.hostLink)
   if (host === undefined || host.peerIndex === null || host.peerElsewhere) {
     await removeLink(home, spec.hostLink)
-    host = await createPair(home, spec)
+    host = await createNic(home, spec)
   }
   if (host.peerIndex === null) throw new Error(`${spec.hostLink} has no other end`)
   await home.setLink(host.peerIndex, { namespaceFd, name })

@@ -10,8 +10,10 @@ import type { Cidr, Ipv4, Mac } from '../model/addr.ts'
 
 /** A NIC as the kernel needs to know it. The host end's name and the guest end's come from `model/names.ts`. */
 export interface NicSpec {
-  readonly kind: 'veth'
+  /** `veth` for a container, whose guest end is moved into it; `tap` for a virtual machine, which holds it open. */
+  readonly kind: 'veth' | 'tap'
   readonly hostLink: string
+  /** The guest end of a veth while it is still here. A tap has none. */
   readonly guestLink: string
   /** The guest's own Ethernet address. */
   readonly mac: Mac
@@ -40,6 +42,8 @@ export interface NicState {
   readonly index: number
   readonly mtu: number
   readonly up: boolean
+  /** Whether somebody is at the other end: of a tap, a process that holds it open. */
+  readonly carrier: boolean
   /** Whether the guest end is still in the host's own namespace. */
   readonly guestAtHome: boolean
   /** Where the kernel sends to through this link: routes of ours, with the source the host itself uses. */
@@ -71,6 +75,12 @@ export interface LinkSocket {
   sendFrom(source: Ipv4, bytes: Uint8Array, port: number, to: Ipv4): void
 }
 
+/** A file descriptor to hand to another process. Whoever got it closes it, once. */
+export interface OpenFile {
+  readonly fd: number
+  close(): void
+}
+
 export interface Host {
   /** Sets what the packet path needs of the kernel: IPv4 forwarding on. Returns what it changed. */
   ensureForwarding(): Promise<readonly string[]>
@@ -82,7 +92,7 @@ export interface Host {
   /** Interface indexes of those links by name: all that a socket needs to know, and far less work than `nics`. */
   nicIndexes(): Promise<ReadonlyMap<string, number>>
   /**
-   * Makes the host side of a NIC equal to the spec: veth pair, up, MTU, proxy ARP with no delay, IPv6 off, permanent
+   * Makes the host side of a NIC equal to the spec: veth pair or persistent tap, up, MTU, proxy ARP with no delay, IPv6 off, permanent
    * neighbour, `/32` route. Returns what it had to repair (empty when all was well).
    */
   ensureNic(spec: NicSpec): Promise<readonly string[]>
@@ -95,6 +105,11 @@ export interface Host {
   plugNic(spec: NicSpec, pid: number, setup: GuestSetup): Promise<void>
   /** Whether the namespace of `pid` has this NIC, set up as asked. */
   isPlugged(spec: NicSpec, pid: number, setup: GuestSetup): Promise<boolean>
+
+  /** Opens a NIC's tap for a virtual machine. Errors: `unavailable` when there is none, or another process has it. */
+  openTap(hostLink: string): Promise<OpenFile>
+  /** A UNIX socket that listens at `path` for its owner alone; what was there before, of a process that is gone, gives way. */
+  listenUnix(path: string): Promise<OpenFile>
 
   /** Makes the VXLAN device equal to the spec; null: there is none. Returns what it changed. */
   ensureFabric(link: string, spec: FabricSpec | null): Promise<readonly string[]>

@@ -15,6 +15,8 @@ export interface LinkState {
   readonly mtu: number
   readonly up: boolean
   /** Index of the other end of a veth pair, in the other end's namespace. */
+  /** Whether it can carry packets (IFF_LOWER_UP, netdevice(7)). */
+  readonly carrier: boolean
   readonly peerIndex: number | null
   readonly peerElsewhere: boolean
   /** IPv4 settings: that with `IPV4_DEVCONF` number n (linux/ip.h, counted from 1) is at index n - 1. */
@@ -80,6 +82,7 @@ export const MAIN_TABLE = 254
 const IFINFO_INDEX = 4
 const IFINFO_BYTES = 16
 const IFF_UP = 1
+const IFF_LOWER_UP = 0x10000
 /** IFLA_… attribute numbers. */
 const IFLA = {
   address: 1,
@@ -130,6 +133,7 @@ export function decodeLink(message: Buffer): readonly LinkState[] {
       mac: formatMacBytes(attrs.get(IFLA.address) ?? Buffer.alloc(0)),
       mtu: numberIn(attrs.get(IFLA.mtu)) ?? 0,
       up: (flags & IFF_UP) !== 0,
+      carrier: (flags & IFF_LOWER_UP) !== 0,
       peerIndex: numberIn(attrs.get(IFLA.peer)) ?? null,
       peerElsewhere: attrs.has(IFLA.peerNamespace),
       ipv4Settings: nestedNumbers(families.get(AF_INET), INET_CONF),

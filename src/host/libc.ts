@@ -56,6 +56,15 @@ export const SO_REUSEADDR = 2
 /** SO_BROADCAST of socket(7). */
 export const SO_BROADCAST = 6
 
+/**
+ * What a call gave, or its error as `LibcError`. A call that came back with -1 has its reason in errno, which must be read before
+ * anything else is called.
+ */
+export function checked(syscall: string, result: unknown): number {
+  if (typeof result === 'number' && result >= 0) return result
+  throw new LibcError(syscall, koffi.errno())
+}
+
 /** The C library of this process. */
 export function loadLibc(): Libc {
   const library = koffi.load('libc.so.6')
@@ -78,11 +87,6 @@ export function loadLibc(): Libc {
   })
   const sendmsg = library.func('sendmsg', 'long', ['int', koffi.pointer(message), 'int'])
 
-  /** A call that came back with -1 has its reason in errno, which must be read before anything else is called. */
-  const checked = (syscall: string, result: unknown): number => {
-    if (typeof result === 'number' && result >= 0) return result
-    throw new LibcError(syscall, koffi.errno())
-  }
   const setOption = (fd: number, name: number, value: Buffer) => {
     checked('setsockopt', setsockopt(fd, SOL_SOCKET, name, value, value.length))
   }

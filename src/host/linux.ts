@@ -9,11 +9,12 @@ import type { Log } from '../lib/log.ts'
 import type { Runner } from '../lib/runner.ts'
 import { systemRunner } from '../lib/runner.ts'
 import { AtollError, unavailable } from '../model/errors.ts'
+import { type Descriptors, loadDescriptors } from './descriptors.ts'
 import { createDockerUser } from './docker-user.ts'
 import { ensureFabricLink } from './fabric.ts'
 import { guestIsPlugged, plugGuest } from './guest.ts'
 import type { Host } from './host.ts'
-import { createIp } from './ip.ts'
+import { createIp, type Ip } from './ip.ts'
 import { loadLibc } from './libc.ts'
 import { openNetfilterNetlink, openRouteNetlink } from './netlink.ts'
 import { createNft } from './nft.ts'
@@ -21,12 +22,15 @@ import { createNftState } from './nft-state.ts'
 import { ensureHostEnd, readNicIndexes, readNics, removeLink } from './nics.ts'
 import { ensureFabricRoutes, ensureGatewayLink } from './routes.ts'
 import { ensureSetting } from './sysctl.ts'
+import { listenUnix, openTap, tapMaker } from './tap.ts'
 import { bindUdpToDevice } from './udp.ts'
 
 /** The machine this process runs on. `runner` starts nft and iptables. */
 export function createLinuxHost(options: { readonly log: Log; readonly runner?: Runner }): Host {
   const runner = options.runner ?? systemRunner
   const libc = loadLibc()
+  const descriptors = loadDescriptors()
+  const makeTap = tapMaker(descriptors)
   const ip = createIp(openRouteNetlink())
   const nft = createNft(runner)
   const nftState = createNftState(openNetfilterNetlink())
@@ -46,7 +50,9 @@ export function createLinuxHost(options: { readonly log: Log; readonly runner?: 
     nicIndexes: () => attempt('links cannot be read', () => readNicIndexes(ip)),
     ensureNic: (spec) =>
       nicLock(spec.hostLink, () =>
-        attempt(`${spec.hostLink} cannot be set up`, () => ensureHostEnd(ip, spec)),
+        attempt(`${spec.hostLink} cannot be set up`, () =>
+          ensureHostEnd(ip, spec, spec.kind === 'tap' ? makeTap : undefined),
+        ),
       ),
     removeNic: (hostLink) =>
       nicLock(hostLink, () =>
@@ -64,6 +70,8 @@ export function createLinuxHost(options: { readonly log: Log; readonly runner?: 
           guestIsPlugged(libc, ip, spec, pid, setup),
         ),
       ),
+
+    ...handover(descriptors, ip),
 
     ensureFabric: (link, spec) =>
       attempt(`${link} cannot be set up`, () => ensureFabricLink(ip, link, spec)),
@@ -90,6 +98,15 @@ export function createLinuxHost(options: { readonly log: Log; readonly runner?: 
       ip.close()
       nftState.close()
     },
+  }
+}
+
+/** What a virtual machine is handed. */
+function handover(descriptors: Descriptors, ip: Ip): Pick<Host, 'openTap' | 'listenUnix'> {
+  return {
+    openTap: (link) => attempt(`${link} cannot be opened`, () => openTap(descriptors, ip, link)),
+    listenUnix: (path) =>
+      attempt(`no socket can be made at ${path}`, () => listenUnix(descriptors, path)),
   }
 }
 

@@ -4,6 +4,7 @@
  * Kept apart from the doing so that a pass over a thousand NICs that are well costs one dump and these comparisons.
  */
 import type { Mac } from '../model/addr.ts'
+import type { WorkloadKind } from '../model/image-location.ts'
 import { guestLinkName, nicLinkName } from '../model/names.ts'
 import type { NicWant } from '../model/want.ts'
 import type { NicSpec, NicState } from './host.ts'
@@ -71,6 +72,7 @@ export function nicState(
     index: link.index,
     mtu: link.mtu,
     up: link.up,
+    carrier: link.carrier,
     guestAtHome: dumps.guestAtHome,
     routes: dumps.routes.map(({ destination, source }) => ({ ip: destination, gateway: source })),
     neighbours: dumps.neighbours.map(({ ip, mac }) => ({ ip, mac })),
@@ -82,10 +84,10 @@ export function nicState(
   }
 }
 
-/** What the kernel needs to know of a NIC that a host should have. `mtu` in bytes. */
-export function nicSpec(nic: NicWant, mtu: number): NicSpec {
+/** What the kernel needs to know of a NIC that a host should have, by what runs its instance. `mtu` in bytes. */
+export function nicSpec(nic: NicWant, mtu: number, workload: WorkloadKind): NicSpec {
   return {
-    kind: 'veth',
+    kind: workload === 'machine' ? 'tap' : 'veth',
     hostLink: nicLinkName(nic.id),
     guestLink: guestLinkName(nic.id),
     mac: nic.mac,

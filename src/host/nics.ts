@@ -1,8 +1,8 @@
 /**
  * The host side of instance NICs: reads all of them in one go, and repairs one.
  *
- * A NIC is a veth pair. Its host end is routed: a `/32` route and a permanent neighbour entry lead to the guest, and proxy ARP
- * answers for everyone else, so that each packet of the guest crosses the host's forwarding path. Errors: the kernel's own.
+ * A NIC is a veth pair or a tap. Its host end is routed: a `/32` route and a permanent neighbour entry lead to the guest, and proxy
+ * ARP answers for everyone else, so that each packet of the guest crosses the host's forwarding path. Errors: the kernel's own.
  */
 import { isNicLink, ROUTE_PROTOCOL } from '../model/names.ts'
 import type { NicSpec, NicState } from './host.ts'
@@ -45,12 +45,19 @@ export async function readNicIndexes(ip: Ip): Promise<ReadonlyMap<string, number
   )
 }
 
+/** Makes the link of a NIC, down, with its host end's name, where there is none. */
+export type MakeLink = (ip: Ip, spec: NicSpec) => Promise<void>
+
 /** Makes the host side equal to the spec. Returns what had to be repaired. */
-export function ensureHostEnd(ip: Ip, spec: NicSpec): Promise<readonly string[]> {
+export function ensureHostEnd(
+  ip: Ip,
+  spec: NicSpec,
+  makeLink: MakeLink = makePair,
+): Promise<readonly string[]> {
   return whileVanishing(async () => {
     const link = await ip.link(spec.hostLink)
     if (link === undefined) {
-      await createPair(ip, spec)
+      await createNic(ip, spec, makeLink)
       return ['link']
     }
     const state = (await readNics(ip)).find((nic) => nic.hostLink === spec.hostLink)
@@ -86,8 +93,8 @@ export async function removeLink(ip: Ip, name: string): Promise<void> {
   }
 }
 
-/** Makes the pair from nothing, both ends here. A guest end left over from another pair of that name gives way. */
-export async function createPair(ip: Ip, spec: NicSpec): Promise<LinkState> {
+/** A veth pair, both ends here. A guest end left over from another pair of that name gives way. */
+async function makePair(ip: Ip, spec: NicSpec): Promise<void> {
   await removeLink(ip, spec.guestLink)
   await ip.addVeth({
     name: spec.hostLink,
@@ -96,6 +103,15 @@ export async function createPair(ip: Ip, spec: NicSpec): Promise<LinkState> {
     peerMac: spec.mac,
     mtu: spec.mtu,
   })
+}
+
+/** Makes the NIC from nothing. */
+export async function createNic(
+  ip: Ip,
+  spec: NicSpec,
+  makeLink: MakeLink = makePair,
+): Promise<LinkState> {
+  await makeLink(ip, spec)
   const link = await ip.link(spec.hostLink)
   if (link === undefined) throw new Error(`${spec.hostLink} vanished while it was being made`)
   await setUpHostEnd(ip, spec, link, undefined)
@@ -110,6 +126,7 @@ async function setUpHostEnd(
   state: NicState | undefined,
 ): Promise<void> {
   for (const { name, value } of nicSettings(spec.hostLink)) ensureSetting(name, value)
+  if (link.mac !== HOST_END_MAC) await ip.setLink(link.index, { mac: HOST_END_MAC })
   await ip.setLink(link.index, { up: true, mtu: spec.mtu })
   const staleNeighbours = state?.neighbours.filter((neighbour) => neighbour.ip !== spec.ip) ?? []
   for (const neighbour of staleNeighbours) await ip.deleteNeighbour(link.index, neighbour.ip)

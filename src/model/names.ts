@@ -52,6 +52,29 @@ export const NETWORK_LABEL = 'atoll.network'
 /** Container label that remembers which kind of guest it was made as (`services/workloads/docker-spec.ts`). */
 export const GUEST_LABEL = 'atoll.guest'
 
+/** Directory of control groups, and first part of systemd scopes' names, in which virtual machines run. */
+export const MACHINE_GROUP = 'atoll-machines'
+
+/** Where virtual machines are kept below the state directory; each has a directory of its own, named after it. */
+export const MACHINES_DIRECTORY = 'machines'
+/** Where their sockets are below the runtime directory. */
+export const MACHINE_SOCKETS_DIRECTORY = 'vm'
+/** User numbers are told apart by this many hexadecimal digits of the instance id. */
+const USER_DIGITS = 6
+
+/**
+ * The value of `-name` that a virtual machine's process is started with; `home` is its own directory, so that two daemons with states
+ * of their own do not take each other's.
+ */
+export function machineName(home: string): string {
+  return `guest=atoll:${home.replaceAll(',', ',,')},debug-threads=on`
+}
+
+/** The number of the user that a virtual machine's process runs as. */
+export function machineUser(firstUser: number, instance: InstanceId): number {
+  return firstUser + Number.parseInt(instance.slice(-USER_DIGITS), 16)
+}
+
 /** The container of an instance. */
 export function containerName(instance: InstanceId): string {
   return `atoll-${instance}`

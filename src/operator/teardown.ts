@@ -7,21 +7,44 @@ import { join } from 'node:path'
 import Docker from 'dockerode'
 import type { Config } from '../config.ts'
 import { removeAllOfOurs } from '../host/cleanup.ts'
+import { removeGroup } from '../host/groups.ts'
+import { findProcesses, killProcess, machineHomes } from '../host/processes.ts'
+import { systemClock } from '../lib/clock.ts'
 import { messageOf } from '../model/errors.ts'
 import {
   containerName,
   IMAGE_REPOSITORY,
   INSTANCE_LABEL,
   instanceOfContainer,
+  MACHINE_SOCKETS_DIRECTORY,
+  MACHINES_DIRECTORY,
 } from '../model/names.ts'
 
-/** Removes containers and imported images, then links, routes and rules, then instance files. Returns a line for each thing done. */
+/**
+ * Removes containers, virtual machines and images, then links, routes and rules, then instance files. Returns a line for each thing
+ * done.
+ */
 export async function teardown(config: Config): Promise<readonly string[]> {
   const containers = await removeContainers(config.docker.socket)
   const images = await removeImages(config.docker.socket)
+  const machines = await removeMachines(config)
   const kernel = await removeAllOfOurs()
-  await rm(join(config.stateDir, 'instances'), { recursive: true, force: true })
-  return [...containers, ...images, ...kernel]
+  for (const dir of ['instances', MACHINES_DIRECTORY, 'image-cache'])
+    await rm(join(config.stateDir, dir), { recursive: true, force: true })
+  return [...containers, ...images, ...machines, ...kernel]
+}
+
+async function removeMachines(config: Config): Promise<readonly string[]> {
+  const { stateDir, runtimeDir, qemu } = config
+  const homes = await machineHomes(stateDir)
+  const running = await findProcesses(homes, qemu.firstUser)
+  for (const [instance, home] of homes) {
+    const pid = running.get(instance)
+    if (pid !== undefined) await killProcess(pid, home, systemClock)
+    await removeGroup(instance)
+  }
+  await rm(join(runtimeDir, MACHINE_SOCKETS_DIRECTORY), { recursive: true, force: true })
+  return [...homes.keys()].map((instance) => `removed virtual machine ${instance}`)
 }
 
 async function removeContainers(socketPath: string): Promise<readonly string[]> {

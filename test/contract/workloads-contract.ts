@@ -9,8 +9,12 @@ import { eventually } from '../kit/netns.ts'
 export interface WorkloadGround {
   /** A driver with no memory, as after a restart of the daemon. */
   freshDriver(): WorkloadDriver
-  /** Instance `n` with its NIC's host end made, of an image that prints "ready" and exits with 3 once there is a file /end. */
+  /** Instance `n` with its NIC's host end made, of an image that prints "ready" and ends once there is a file `<dir>/end`. */
   prepare(n: number): Promise<{ readonly want: InstanceWant; readonly digest: string }>
+  /** A directory on the instance's own disk. */
+  readonly dir: string
+  /** How that end shows: a machine that powers off has no exit code of its own. */
+  readonly endExitCode: number
   /** Whether the instance answers a ping at its address. */
   answers(want: InstanceWant): Promise<boolean>
   /** Runs a shell command inside and gives back what it printed. */
@@ -20,9 +24,18 @@ export interface WorkloadGround {
 
 const signal = new AbortController().signal
 
-/** Declares the suite for one driver. */
-export function workloadsContract(name: string, makeGround: () => Promise<WorkloadGround>): void {
-  describe(`workload driver ${name}`, () => {
+/** How long a container may take to do something. */
+const DEADLINE_MS = 10_000
+/** Most things that one test waits for. */
+const TEST_DEADLINES = 4
+
+/** Declares the suite for one driver, whose instances do each thing within the deadline. */
+export function workloadsContract(
+  name: string,
+  makeGround: () => Promise<WorkloadGround>,
+  deadlineMs = DEADLINE_MS,
+): void {
+  describe(`workload driver ${name}`, { timeout: TEST_DEADLINES * deadlineMs }, () => {
     let ground: WorkloadGround
     let driver: WorkloadDriver
 
@@ -53,10 +66,14 @@ export function workloadsContract(name: string, makeGround: () => Promise<Worklo
         bootCount: 1,
         state: { kind: 'running', plugged: true },
       })
-      await eventually('it answers', () => ground.answers(want))
-      const console = async () => (await driver.console(want.id, 65_536)).toString()
-      await eventually('its console says ready', async () => (await console()).includes('ready'))
-      expect((await driver.console(want.id, 3)).length).toBe(3)
+      await eventually('it answers', () => ground.answers(want), deadlineMs)
+      const console = async () => String(await driver.console(want.id, 65_536))
+      await eventually(
+        'its console says ready',
+        async () => (await console()).includes('ready'),
+        deadlineMs,
+      )
+      expect(await driver.console(want.id, 3)).toHaveLength(3)
     })
 
     test('a fresh driver finds it running, and plugging it in again harms nothing', async () => {
@@ -66,14 +83,14 @@ export function workloadsContract(name: string, makeGround: () => Promise<Worklo
       await fresh.run({ kind: 'plug', instance: want }, signal)
       await fresh.run({ kind: 'plug', instance: want }, signal)
       expect(await find(want, fresh)).toMatchObject({ state: { kind: 'running', plugged: true } })
-      await eventually('it answers', () => ground.answers(want))
+      await eventually('it answers', () => ground.answers(want), deadlineMs)
       await fresh.close()
     })
 
     test('stop keeps the disk, start boots it again with the same address', async () => {
       const want = await launch(3)
-      await eventually('it answers', () => ground.answers(want))
-      await ground.inside(want, 'echo kept > /kept')
+      await eventually('it answers', () => ground.answers(want), deadlineMs)
+      await ground.inside(want, `echo kept > ${ground.dir}/kept`)
       await driver.run({ kind: 'stop', instance: want.id }, signal)
       await driver.run({ kind: 'stop', instance: want.id }, signal)
       expect((await find(want))?.state.kind).toBe('ended')
@@ -83,20 +100,24 @@ export function workloadsContract(name: string, makeGround: () => Promise<Worklo
         bootCount: 2,
         state: { kind: 'running', plugged: true },
       })
-      await eventually('it answers again', () => ground.answers(want))
-      expect(await ground.inside(want, 'cat /kept')).toContain('kept')
+      await eventually('it answers again', () => ground.answers(want), deadlineMs)
+      expect(await ground.inside(want, `cat ${ground.dir}/kept`)).toContain('kept')
     })
 
     test('an end by itself is told from one that was forced, and is announced', async () => {
       const want = await launch(4)
-      await eventually('it answers', () => ground.answers(want))
+      await eventually('it answers', () => ground.answers(want), deadlineMs)
       const told: unknown[] = []
       const end = driver.watch((instance) => told.push(instance))
-      await eventually('the watch is open', () => told.length > 0)
-      await ground.inside(want, 'touch /end')
-      await eventually('its end is announced', () => told.includes(want.id))
+      await eventually('the watch is open', () => told.length > 0, deadlineMs)
+      await ground.inside(want, `touch ${ground.dir}/end`)
+      await eventually('its end is announced', () => told.includes(want.id), deadlineMs)
       end()
-      expect((await find(want))?.state).toEqual({ kind: 'ended', by: 'itself', exitCode: 3 })
+      expect((await find(want))?.state).toEqual({
+        kind: 'ended',
+        by: 'itself',
+        exitCode: ground.endExitCode,
+      })
     })
 
     test('removal leaves nothing, running or not, and may be repeated', async () => {
@@ -107,7 +128,7 @@ export function workloadsContract(name: string, makeGround: () => Promise<Worklo
         await driver.run({ kind: 'remove', instance: want.id }, signal)
         expect(await find(want)).toBeUndefined()
       }
-      expect((await driver.console(running.id, 100)).length).toBe(0)
+      expect(await driver.console(running.id, 100)).toBeNull()
     })
 
     test('a launch whose image is gone asks to be tried again, and leaves only a directory', async () => {

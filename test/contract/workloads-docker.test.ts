@@ -23,6 +23,8 @@ if (canRunDocker())
         if (found.kind !== 'ready') throw new Error(`${want.image.location} is ${found.kind}`)
         return { want, digest: found.digest }
       },
+      dir: '',
+      endExitCode: 3,
       answers: (want) => machine.answers(want),
       inside: (want, command) => machine.inside(want, command),
       close: () => machine.close(),

@@ -178,7 +178,10 @@ async function createHost(
         const guest = await createNetns('guest')
         guests.push(guest)
         const setup = { ip: nic.ip, prefix: PREFIX, gateway: nic.gateway }
-        await host.plugNic(nicSpec(nic, mtu), guest.pid, { name: 'eth0', address: setup })
+        await host.plugNic(nicSpec(nic, mtu, 'container'), guest.pid, {
+          name: 'eth0',
+          address: setup,
+        })
         return guest
       }),
     drops: async (reason) =>

@@ -141,7 +141,7 @@ export async function createTown(
       const made = await createNetns('guest')
       guests.push(made)
       const address = { ip: nic.ip, prefix: TOWN_SUBNET.prefix, gateway: nic.gateway }
-      await linux.plugNic(nicSpec(nic, TOWN_MTU), made.pid, { name: 'eth0', address })
+      await linux.plugNic(nicSpec(nic, TOWN_MTU, 'container'), made.pid, { name: 'eth0', address })
       return made
     },
     destroy: async () => {

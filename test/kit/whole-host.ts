@@ -32,6 +32,7 @@ import { createMetadata } from '../../src/services/metadata/metadata.ts'
 import { createDockerDriver } from '../../src/services/workloads/docker.ts'
 import type { WorkloadDriver } from '../../src/services/workloads/driver.ts'
 import { createDockerImages } from '../../src/services/workloads/images.ts'
+import { createWorkloadMeters } from '../../src/services/workloads/step-runner.ts'
 import { createWorkloads } from '../../src/services/workloads/workloads.ts'
 import { openSqliteStore } from '../../src/store/sql.ts'
 import { withoutReplica } from '../../src/store/steady.ts'
@@ -152,7 +153,10 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
           metrics,
           log,
         }),
-        createWorkloads({ driver, images, wake, clock: hurried, log, metrics }),
+        createWorkloads({
+          ...{ kind: 'container', driver, images, wake, clock: hurried, log },
+          meters: createWorkloadMeters(metrics),
+        }),
       ],
       onRecordsChanged: () => undefined,
       clock: hurried,
@@ -224,7 +228,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
       if (one.run === 'run' && record?.bootSeen !== one.bootCount)
         found.push(`${one.id} has its boot ${record?.bootSeen} and not ${one.bootCount}`)
       for (const nic of one.nics) {
-        const spec = nicSpec(nic, MTU)
+        const spec = nicSpec(nic, MTU, 'container')
         found.push(...nicDifferences(spec, have.get(spec.hostLink)))
         have.delete(spec.hostLink)
         if (one.run === 'run') {

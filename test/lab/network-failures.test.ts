@@ -35,7 +35,7 @@ afterAll(() => town.destroy())
 
 async function expectConverged(want: HostWant): Promise<void> {
   const specs = want.local.instances.flatMap((each) =>
-    each.nics.map((nic) => nicSpec(nic, TOWN_MTU)),
+    each.nics.map((nic) => nicSpec(nic, TOWN_MTU, 'container')),
   )
   const states = new Map((await town.host.nics()).map((state) => [state.hostLink, state]))
   expect([...states.keys()].toSorted()).toEqual(specs.map((spec) => spec.hostLink).toSorted())

@@ -38,9 +38,11 @@ const locationSchema = printable(IMAGE_LOCATION_MAX_LENGTH).refine(
   (text) => parseImageLocation(text) !== undefined,
   {
     error:
-      "ImageLocation must be docker://name:tag (an image that the hosts' Docker engines have or can pull) or " +
-      'file:///absolute/path/rootfs.tar, .tar.gz or .tgz (a root file system on the host; with the AWS CLI, which reads ' +
-      'file:// itself, the bare path), without white space',
+      "ImageLocation must be docker://name:tag (an image that the hosts' Docker engines have or can pull), " +
+      'file:///absolute/path/rootfs.tar, .tar.gz or .tgz (a root file system on the host), file:///absolute/path/disk.qcow2, ' +
+      ".img or .raw, https://host/disk or s3://bucket/disk (a virtual machine's disk), or kernel=LOCATION,initrd=LOCATION (a " +
+      'virtual machine without a boot loader), without white space; for the AWS CLI, which reads file:// itself, the bare ' +
+      "path. A virtual machine's may end in #sha256=HEX, seed=nocloud, firmware=uefi and machine=microvm, joined by &",
     ...withCode('InvalidParameterValue'),
   },
 )

@@ -9,7 +9,7 @@ import type { Log } from '../../lib/log.ts'
 import type { InstanceId } from '../../model/ids.ts'
 import { INSTANCE_LABEL, instanceFromMark } from '../../model/names.ts'
 import type { ContainerEvent } from './docker-have.ts'
-import { linesOf } from './docker-lines.ts'
+import { linesOf } from './lines.ts'
 
 const eventSchema = z.object({
   Action: z.string(),

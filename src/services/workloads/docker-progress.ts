@@ -1,7 +1,7 @@
 /** The engine's progress stream of a pull or an import: JSON lines, the last of which may be an error. */
 import { z } from 'zod'
 import { unavailable } from '../../model/errors.ts'
-import { linesOf } from './docker-lines.ts'
+import { linesOf } from './lines.ts'
 
 const lineSchema = z.object({
   status: z.string().optional(),

@@ -93,14 +93,14 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
 
     async console(instance, limitBytes) {
       const id = await findOne(docker, instance)
-      if (id === null) return Buffer.alloc(0)
+      if (id === null) return null
       try {
         const framed = await docker
           .getContainer(id)
           .logs({ follow: false, stdout: true, stderr: true, tail: CONSOLE_LINES })
         return tail(demultiplex(framed), limitBytes)
       } catch (error) {
-        if (statusOf(error) === NOT_FOUND) return Buffer.alloc(0)
+        if (statusOf(error) === NOT_FOUND) return null
         throw dockerError(error, `read the console of ${instance}`)
       }
     },

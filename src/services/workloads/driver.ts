@@ -23,8 +23,8 @@ export interface WorkloadDriver {
   run(step: WorkloadStep, signal: AbortSignal): Promise<void>
   /** Directories on whose file systems instances are kept, as far as is known: where they may fill the disk. */
   storage(): Promise<readonly string[]>
-  /** The last console output, at most `limitBytes`. Empty when there is none. Errors: `unavailable`. */
-  console(instance: InstanceId, limitBytes: number): Promise<Buffer>
+  /** The last console output, at most `limitBytes`; null when the instance is none of this driver's. Errors: `unavailable`. */
+  console(instance: InstanceId, limitBytes: number): Promise<Buffer | null>
   /**
    * Calls `changed` with the instance when something of ours started or ended, and with null when the engine is back after an
    * absence. Returns a function that ends it.

@@ -12,6 +12,7 @@ import { unavailable } from '../../model/errors.ts'
 import type { InstanceWant } from '../../model/want.ts'
 import { UNRUNNABLE_EXIT_CODE } from '../../plan/workloads.ts'
 import { isStaticElf } from './elf.ts'
+import { renderMetaData } from './seed.ts'
 
 /** Where the kit is in a guest. */
 export const GUEST_KIT_MOUNT = '/.atoll'
@@ -92,15 +93,6 @@ export function renderKit(want: InstanceWant, firstBoot: boolean): readonly KitF
 
 function lineOf(text: string | null): string | null {
   return text === null ? null : `${text.trim()}\n`
-}
-
-/** NoCloud meta-data (cloud-init's reference, "NoCloud"); JSON is YAML, so nothing needs quoting of our own. */
-function renderMetaData(want: InstanceWant): string {
-  return `${JSON.stringify({
-    'instance-id': want.id,
-    'local-hostname': want.hostname,
-    'public-keys': want.publicKey === null ? [] : [want.publicKey.trim()],
-  })}\n`
 }
 
 async function placeFile(path: string, content: string | Buffer | null, mode: number) {

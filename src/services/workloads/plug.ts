@@ -40,7 +40,11 @@ export function createPlug(
   return {
     async plugIn(want, life, network) {
       for (const nic of want.nics.toReversed())
-        await host.plugNic(nicSpec(nic, options.mtuBytes), life.pid, guestSetup(nic, network))
+        await host.plugNic(
+          nicSpec(nic, options.mtuBytes, 'container'),
+          life.pid,
+          guestSetup(nic, network),
+        )
       plugged.set(want.id, { life, nics: want.nics, network })
     },
     async isPlugged(instance, life, fresh) {
@@ -51,7 +55,8 @@ export function createPlug(
       for (const nic of done.nics) {
         // An init may set its NIC up anew as it likes: only a plain guest's address is ours to keep.
         const setup = guestSetup(nic, done.network === 'plain' ? 'plain' : 'dhcp')
-        if (!(await host.isPlugged(nicSpec(nic, options.mtuBytes), life.pid, setup))) return false
+        if (!(await host.isPlugged(nicSpec(nic, options.mtuBytes, 'container'), life.pid, setup)))
+          return false
       }
       return true
     },

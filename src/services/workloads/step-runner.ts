@@ -18,7 +18,7 @@ export interface StepRunnerOptions {
   readonly wake: () => void
   readonly clock: Clock
   readonly log: Log
-  readonly metrics: Metrics
+  readonly meters: WorkloadMeters
 }
 
 /** Steps in progress at one time, stops aside: those only wait. */
@@ -37,7 +37,8 @@ interface InProgress {
 /** Carries out the steps of the plan and tells, by `wake`, when to plan again. */
 export class StepRunner {
   readonly #options: StepRunnerOptions
-  readonly #meters: ReturnType<typeof createMeters>
+  readonly #meters: WorkloadMeters
+  readonly #driver: string
   readonly #attempts = createAttempts()
   readonly #running = new Map<InstanceId, InProgress>()
   readonly #problems = new Map<InstanceId, WorkloadProblem & { readonly bootCount: number }>()
@@ -46,7 +47,8 @@ export class StepRunner {
 
   constructor(options: StepRunnerOptions) {
     this.#options = options
-    this.#meters = createMeters(options.metrics)
+    this.#meters = options.meters
+    this.#driver = options.driver.name
   }
 
   /** Instances with a step in progress. */
@@ -104,11 +106,11 @@ export class StepRunner {
     const abort = new AbortController()
     const done = this.#carryOut(step, bootCount, abort.signal).finally(() => {
       this.#running.delete(instance)
-      this.#meters.inProgress.set(this.#running.size)
+      this.#meters.inProgress.set({ driver: this.#driver }, this.#running.size)
       if (!this.#closing.signal.aborted) this.#options.wake()
     })
     this.#running.set(instance, { step, abort, done })
-    this.#meters.inProgress.set(this.#running.size)
+    this.#meters.inProgress.set({ driver: this.#driver }, this.#running.size)
   }
 
   async #carryOut(step: WorkloadStep, bootCount: number, signal: AbortSignal): Promise<void> {
@@ -121,13 +123,13 @@ export class StepRunner {
       const endMs = clock.monotonic()
       if (kind === 'start' || kind === 'launch')
         this.#attempts.started(instance, kind, bootCount, endMs)
-      this.#meters.seconds.observe({ step: kind }, (endMs - startMs) / 1000)
-      this.#meters.steps.inc({ step: kind, outcome: 'done' })
+      this.#meters.seconds.observe({ driver: this.#driver, step: kind }, (endMs - startMs) / 1000)
+      this.#meters.steps.inc({ driver: this.#driver, step: kind, outcome: 'done' })
       log.info({ instance, step: kind, durationMs: Math.round(endMs - startMs) }, 'workload step')
     } catch (error) {
       // Overtaken by a termination: not a failure.
       if (signal.aborted) return
-      this.#meters.steps.inc({ step: kind, outcome: 'failed' })
+      this.#meters.steps.inc({ driver: this.#driver, step: kind, outcome: 'failed' })
       log.warn({ instance, step: kind, error }, 'workload step failed')
       const failures = this.#attempts.failed(instance, kind, bootCount, clock.monotonic())
       const permanent = error instanceof AtollError && error.kind === 'refused'
@@ -156,13 +158,25 @@ function instanceOf(step: WorkloadStep): InstanceId {
   return typeof step.instance === 'string' ? step.instance : step.instance.id
 }
 
-function createMeters(metrics: Metrics) {
+/** The metrics of all drivers of a host. */
+export type WorkloadMeters = ReturnType<typeof createWorkloadMeters>
+
+/** Declares the metrics, once for all drivers. */
+export function createWorkloadMeters(metrics: Metrics) {
   return {
+    workloads: metrics.gauge('atoll_workloads', 'Workloads on this host by driver and state', [
+      'driver',
+      'state',
+    ]),
     steps: metrics.counter('atoll_workload_steps_total', 'Steps that ended, by kind and outcome', [
+      'driver',
       'step',
       'outcome',
     ]),
-    seconds: metrics.histogram('atoll_workload_step_seconds', 'How long steps took', ['step']),
-    inProgress: metrics.gauge('atoll_workload_steps_in_progress', 'Steps in progress'),
+    seconds: metrics.histogram('atoll_workload_step_seconds', 'How long steps took', [
+      'driver',
+      'step',
+    ]),
+    inProgress: metrics.gauge('atoll_workload_steps_in_progress', 'Steps in progress', ['driver']),
   }
 }

@@ -1,7 +1,8 @@
 /**
- * Workloads: the instances themselves, whatever they run on.
+ * Workloads: the instances themselves, whatever they run on. One service for each kind, containers and machines, so that an engine
+ * that is away holds back its own kind only.
  *
- * Which part of want is mine? `local.instances` and `local.images`; the pure function is `plan/workloads.ts`. What it names is
+ * Which part of want is mine? `local.instances` and `local.images` of one kind; the pure function is `plan/workloads.ts`. What it names is
  * done by a driver (`driver.ts`), in the background: at most one step per instance and a limited number in all.
  * How does a fresh daemon recognise what an older one left? It asks its driver, which goes by the marks of `model/names.ts`;
  * nothing here outlives the process.
@@ -11,21 +12,24 @@
  */
 import { assertNever } from '../../model/errors.ts'
 import type { InstanceId } from '../../model/ids.ts'
-import type { Fact, HostWant, ImageWant, InstanceWant } from '../../model/want.ts'
+import { type WorkloadKind, workloadKind } from '../../model/image-location.ts'
+import type { Fact, ImageWant, InstanceWant } from '../../model/want.ts'
 import { planWorkload, type WorkloadHave } from '../../plan/workloads.ts'
 import type { HostService } from '../service.ts'
 import type { Images } from './driver.ts'
 import { StepRunner, type StepRunnerOptions } from './step-runner.ts'
 
 export interface WorkloadsOptions extends StepRunnerOptions {
+  /** What the driver runs. */
+  readonly kind: WorkloadKind
   readonly images: Images
 }
 
 /** The service; wakes the agent when a step ended, when a workload changed by itself, and when an image is ready. */
 export function createWorkloads(options: WorkloadsOptions): HostService {
-  const { driver, images, wake, metrics } = options
+  const { driver, images, kind, wake, meters } = options
   const runner = new StepRunner(options)
-  const count = metrics.gauge('atoll_workloads', 'Workloads on this host by state', ['state'])
+  const isMine = (image: ImageWant) => workloadKind(image.location) === kind
   const ends = [
     // The end of a step wakes the agent anyhow.
     driver.watch((instance) => {
@@ -42,15 +46,16 @@ export function createWorkloads(options: WorkloadsOptions): HostService {
   }
 
   return {
-    name: 'workloads',
+    name: `${kind}s`,
     gate: false,
 
     async apply({ want, resync, signal }) {
       // A step that ends while the list is being read makes the list old for its instance: leave that one to the next pass.
       const busy = runner.busy()
       const haves = await driver.list({ fresh: resync, signal })
-      const facts: Fact[] = [...imageFacts(want.local.images, images)]
-      const cases = pair(want, haves)
+      const facts: Fact[] = [...imageFacts(want.local.images.filter(isMine), images)]
+      const wanted = want.local.instances.filter(({ image }) => isMine(image))
+      const cases = pair(wanted, haves)
       // What is claimed dies with this host: claim only what can be started now, and leave the rest to whoever may have to.
       let claims = runner.room()
       runner.keep(new Set(cases.keys()))
@@ -62,7 +67,10 @@ export function createWorkloads(options: WorkloadsOptions): HostService {
         } else if (one.want === undefined || one.want.run === 'terminate') runner.overtake(id)
       }
       for (const state of STATES)
-        count.set({ state }, haves.filter((have) => have.state.kind === state).length)
+        meters.workloads.set(
+          { driver: driver.name, state },
+          haves.filter((have) => have.state.kind === state).length,
+        )
       return facts
     },
 
@@ -82,9 +90,12 @@ interface Case {
 }
 
 /** What the host should have and what it has, side by side, in ascending order of id. */
-function pair(want: HostWant, haves: readonly WorkloadHave[]): ReadonlyMap<InstanceId, Case> {
+function pair(
+  wanted: readonly InstanceWant[],
+  haves: readonly WorkloadHave[],
+): ReadonlyMap<InstanceId, Case> {
   const cases = new Map<InstanceId, Case>()
-  for (const one of want.local.instances) cases.set(one.id, { want: one })
+  for (const one of wanted) cases.set(one.id, { want: one })
   for (const have of haves) cases.set(have.instance, { ...cases.get(have.instance), have })
   return new Map([...cases].sort(([a], [b]) => (a < b ? -1 : 1)))
 }

@@ -13,6 +13,7 @@ import { createMetrics } from '../../../src/lib/metrics.ts'
 import { containerName } from '../../../src/model/names.ts'
 import type { Fact, InstanceWant } from '../../../src/model/want.ts'
 import type { HostService } from '../../../src/services/service.ts'
+import { createWorkloadMeters } from '../../../src/services/workloads/step-runner.ts'
 import { createWorkloads } from '../../../src/services/workloads/workloads.ts'
 import { passOver } from '../../kit/instance.ts'
 import { eventually } from '../../kit/netns.ts'
@@ -26,12 +27,13 @@ let service: HostService
 
 function newService(): HostService {
   return createWorkloads({
+    kind: 'container',
     driver: machine.freshDriver(),
     images: machine.images,
     wake: () => undefined,
     clock: systemClock,
     log: silentLog,
-    metrics: createMetrics(),
+    meters: createWorkloadMeters(createMetrics()),
   })
 }
 

@@ -7,7 +7,7 @@ import { instance } from '../../kit/instance.ts'
 
 const [nic] = instance(7).nics
 if (nic === undefined) throw new Error('an instance has a NIC')
-const spec = nicSpec(nic, 1450)
+const spec = nicSpec(nic, 1450, 'container')
 const OTHER = ipv4('172.31.9.9')
 
 const WELL: NicState = {
@@ -15,6 +15,7 @@ const WELL: NicState = {
   index: 9,
   mtu: 1450,
   up: true,
+  carrier: true,
   guestAtHome: false,
   routes: [{ ip: spec.ip, gateway: spec.gateway }],
   neighbours: [{ ip: spec.ip, mac: spec.mac }],

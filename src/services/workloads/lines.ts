@@ -1,5 +1,5 @@
 /**
- * The lines of the engine's streams (events, progress), whichever way a stream ends.
+ * The lines of a stream from Docker (events, progress) or QEMU (QMP), whichever way it ends.
  *
  * `node:readline` is not used: its iterator waits for ever when its input is destroyed, and leaves behind an error listener that
  * turns a connection which breaks later into an uncaught exception (both seen with Node 26).
@@ -8,12 +8,12 @@ import { addAbortSignal, type Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 import { unavailable } from '../../model/errors.ts'
 
-/** The engine's own lines are a few hundred characters long. */
+/** Their own lines are a few hundred characters long. */
 const LINE_LIMIT = 64 * 1024
 
 /**
  * Reads the stream to its end and destroys it when the reader stops early. Rejects when `signal` aborts, with the connection's
- * error when it breaks, and `unavailable` when a line is longer than any that the engine writes.
+ * error when it breaks, and `unavailable` when a line is longer than any that they write.
  */
 export async function* linesOf(
   stream: NodeJS.ReadableStream,
@@ -27,7 +27,7 @@ export async function* linesOf(
     for await (const chunk of readable) {
       const lines = (rest + decoder.write(chunk)).split('\n')
       rest = lines.pop() ?? ''
-      if (rest.length > LINE_LIMIT) throw unavailable('the engine sent a line without an end')
+      if (rest.length > LINE_LIMIT) throw unavailable('a line without an end was sent')
       yield* lines
     }
   } finally {

@@ -11,7 +11,7 @@ import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { linesOf } from '../../../../src/services/workloads/docker-lines.ts'
+import { linesOf } from '../../../../src/services/workloads/lines.ts'
 
 const never = new AbortController().signal
 

@@ -1,0 +1,109 @@
+/** What settings are made of: the kinds of values, each with its limits and what it says when it is wrong. */
+import { z } from 'zod'
+import { parseCidr, parseIpv4 } from './model/addr.ts'
+import { parseHostName } from './model/ids.ts'
+
+/** A TCP or UDP port. */
+export const port = z.int().min(1).max(65_535)
+/** A path from the root. */
+export const absolutePath = z.string().startsWith('/', 'must be an absolute path')
+/** A host's name. */
+export const label = z.string().transform((text, context) => {
+  const name = parseHostName(text)
+  if (name !== undefined) return name
+  context.addIssue('must be one DNS label: a-z, 0-9 and inner hyphens, at most 63 characters')
+  return z.NEVER
+})
+/** An IPv4 address. */
+export const ipv4Text = z.string().transform((text, context) => {
+  const ip = parseIpv4(text)
+  if (ip !== undefined) return ip
+  context.addIssue('must be an IPv4 address such as 192.0.2.1')
+  return z.NEVER
+})
+/** A network of a size that a VPC or a subnet may have. */
+export const ipv4Network = z.string().transform((text, context) => {
+  const net = parseCidr(text)
+  if (net !== undefined && net.prefix >= 16 && net.prefix <= 28) return net
+  context.addIssue(
+    'must be an IPv4 network between /16 and /28 without host bits, such as 172.31.0.0/16',
+  )
+  return z.NEVER
+})
+/** A zone. */
+export const dnsName = z
+  .string()
+  .max(200)
+  .regex(
+    /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/,
+    'must be a lower-case DNS name without a final dot',
+  )
+/** An engine's address, `host:port`; the port may be left out. IPv4 or a DNS name. */
+const nodeAddress = z
+  .string()
+  .max(260)
+  .regex(
+    /^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?(?::[1-9][0-9]{0,4})?$/,
+    'must be an address or name, and a port where it is not the usual one: 10.0.0.1 or db1.example:3306',
+  )
+/** Engines, in order of preference. */
+export const nodeList = z.array(nodeAddress).max(16)
+/** TLS towards an engine. */
+export const engineTls = z
+  .strictObject({
+    ca: absolutePath
+      .nullable()
+      .default(null)
+      .describe('CA certificates (PEM) that the engine must be signed by; null: no TLS'),
+    cert: absolutePath
+      .nullable()
+      .default(null)
+      .describe("This host's certificate (PEM), if the engine asks for one"),
+    key: absolutePath.nullable().default(null).describe('The key of that certificate (PEM)'),
+  })
+  .superRefine(({ ca, cert, key }, context) => {
+    if ((cert === null) !== (key === null))
+      context.addIssue({ code: 'custom', path: ['key'], message: 'is needed together with cert' })
+    if (ca === null && cert !== null)
+      context.addIssue({ code: 'custom', path: ['ca'], message: 'is needed when cert is given' })
+  })
+  .prefault({})
+/** Each kind of engine but the embedded one needs somebody to talk to. */
+export function needsNodes(embedded: string) {
+  return (
+    { kind, nodes }: { readonly kind: string; readonly nodes: readonly string[] },
+    context: z.RefinementCtx,
+  ) => {
+    if (kind !== embedded && nodes.length === 0)
+      context.addIssue({ code: 'custom', path: ['nodes'], message: `is needed with kind ${kind}` })
+  }
+}
+/** A region or an availability zone. */
+export const zoneName = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,62}$/, 'must be lower-case letters, digits and hyphens')
+
+/** The S3 service that `s3://bucket/key` speaks of. */
+export const imageStore = z
+  .strictObject({
+    endpoints: z
+      .array(z.httpUrl().max(500))
+      .max(16)
+      .default([])
+      .describe(
+        'S3 service of s3:// image locations, in order of preference: https://s3.example:8443',
+      ),
+    region: zoneName.default('us-east-1').describe('Region that requests are signed for'),
+    accessKeyId: z.string().min(1).max(200).nullable().default(null).describe('Access key'),
+    secretFile: absolutePath
+      .nullable()
+      .default(null)
+      .describe('File with the secret of that access key'),
+  })
+  .superRefine(({ endpoints, accessKeyId, secretFile }, context) => {
+    const isNeeded = (path: string) =>
+      context.addIssue({ code: 'custom', path: [path], message: 'is needed with endpoints' })
+    if (endpoints.length > 0 && accessKeyId === null) isNeeded('accessKeyId')
+    if (endpoints.length > 0 && secretFile === null) isNeeded('secretFile')
+  })
+  .prefault({})

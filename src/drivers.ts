@@ -1,0 +1,127 @@
+/** What runs instances on this machine: containers on the Docker Engine, virtual machines on QEMU. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Config, instanceMtuBytes } from './config.ts'
+import type { Host } from './host/host.ts'
+import { createAccelerator } from './host/kvm.ts'
+import type { Clock } from './lib/clock.ts'
+import type { Log } from './lib/log.ts'
+import type { Metrics } from './lib/metrics.ts'
+import { systemRunner } from './lib/runner.ts'
+import type { InstanceId } from './model/ids.ts'
+import type { WorkloadKind } from './model/image-location.ts'
+import type { HostService } from './services/service.ts'
+import { createDockerDriver } from './services/workloads/docker.ts'
+import { openDocker } from './services/workloads/docker-engine.ts'
+import type { Images, WorkloadDriver } from './services/workloads/driver.ts'
+import { createDockerImages } from './services/workloads/images.ts'
+import { createMachineImages } from './services/workloads/machine-images.ts'
+import { createQemuDriver } from './services/workloads/qemu.ts'
+import { createMachineFiles } from './services/workloads/qemu-files.ts'
+import { createWorkloadMeters } from './services/workloads/step-runner.ts'
+import { createWorkloads } from './services/workloads/workloads.ts'
+
+/** One kind of workload: what runs it and where its images come from. */
+interface Kind {
+  readonly kind: WorkloadKind
+  readonly driver: WorkloadDriver
+  readonly images: Images
+}
+
+export interface Drivers {
+  /** One service for each kind. */
+  services(wake: () => void): readonly HostService[]
+  /** Directories on whose file systems instances are kept. */
+  storage(): Promise<readonly string[]>
+  /** The end of an instance's console, at most so many bytes; empty when nothing of it is here. Errors: `unavailable`. */
+  console(instance: InstanceId, limitBytes: number): Promise<Buffer>
+  close(): Promise<void>
+}
+
+interface Ground {
+  readonly config: Config
+  readonly host: Host
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+const BUSYBOX = '/bin/busybox'
+const GIB = 1024 ** 3
+
+/** Builds both kinds; nothing is started or asked before it is needed. */
+export async function createDrivers(ground: Ground): Promise<Drivers> {
+  const { clock, log, metrics } = ground
+  const kinds = [await machines(ground), containers(ground)]
+  return {
+    services(wake) {
+      const meters = createWorkloadMeters(metrics)
+      return kinds.map((kind) => createWorkloads({ ...kind, wake, clock, log, meters }))
+    },
+    storage: async () => (await Promise.all(kinds.map(({ driver }) => driver.storage()))).flat(),
+    async console(instance, limitBytes) {
+      for (const { driver } of kinds) {
+        const output = await driver.console(instance, limitBytes)
+        if (output !== null) return output
+      }
+      return Buffer.alloc(0)
+    },
+    async close() {
+      for (const { driver, images } of kinds) {
+        await driver.close()
+        await images.close()
+      }
+    },
+  }
+}
+
+function containers({ config, log, clock, host }: Ground): Kind {
+  const docker = openDocker(config.docker.socket)
+  const { directories, maxGiB } = config.images
+  const maxBytes = maxGiB * GIB
+  const images = createDockerImages({ docker, directories, maxBytes, clock, log })
+  const settings = {
+    stateDir: config.stateDir,
+    zone: config.dns.zone,
+    stopSeconds: config.docker.stopSeconds,
+    mtuBytes: instanceMtuBytes(config),
+    busyboxPath: BUSYBOX,
+  }
+  const driver = createDockerDriver({ docker, images, host, settings, clock, log })
+  return { kind: 'container', driver, images }
+}
+
+async function machines({ config, log, clock, host }: Ground): Promise<Kind> {
+  const { stateDir, runtimeDir, qemu } = config
+  const { directories, maxGiB, cacheGiB } = config.images
+  const files = createMachineFiles(stateDir)
+  const images = createMachineImages({
+    cacheDir: join(stateDir, 'image-cache'),
+    directories,
+    maxBytes: maxGiB * GIB,
+    cacheBytes: cacheGiB * GIB,
+    inUse: () => files.origins(),
+    s3: await imageStore(config),
+    clock,
+    log,
+  })
+  const settings = { stateDir, runtimeDir, mtuBytes: instanceMtuBytes(config), ...qemu }
+  const driver = createQemuDriver({
+    images,
+    host,
+    accelerator: createAccelerator(qemu.accel, { run: systemRunner, log }),
+    run: systemRunner,
+    settings,
+    clock,
+    log,
+  })
+  return { kind: 'machine', driver, images }
+}
+
+/** The S3 service of the configuration, or null. */
+async function imageStore({ images }: Config) {
+  const { endpoints, region, accessKeyId, secretFile } = images.s3
+  if (accessKeyId === null || secretFile === null || endpoints.length === 0) return null
+  const secretAccessKey = (await readFile(secretFile, 'utf8')).trim()
+  return { endpoints, region, accessKeyId, secretAccessKey }
+}

@@ -1,0 +1,93 @@
+/**
+ * Control groups of virtual machines: out of the daemon's own, so that whoever ends that one with all its processes ends no guest.
+ *
+ * Where systemd runs, a machine gets a transient scope of its own (org.freedesktop.systemd1, StartTransientUnit); elsewhere a
+ * directory in each hierarchy that the daemon itself is in (cgroups(7)). Both carry our mark and go with the machine.
+ */
+import { mkdir, readFile, rmdir, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Log } from '../lib/log.ts'
+import type { Runner } from '../lib/runner.ts'
+import { messageOf } from '../model/errors.ts'
+import type { InstanceId } from '../model/ids.ts'
+import { MACHINE_GROUP } from '../model/names.ts'
+
+export interface MachineGroups {
+  /** Moves a process that was just started. That it cannot be moved is logged and no reason to end it. */
+  enter(instance: InstanceId, pid: number): Promise<void>
+}
+
+const ROOT = '/sys/fs/cgroup'
+const SYSTEMD_RUNS = '/run/systemd/system'
+
+/** The groups of this machine. `run` starts busctl. */
+export function createMachineGroups({
+  run,
+  log,
+}: {
+  readonly run: Runner
+  readonly log: Log
+}): MachineGroups {
+  return {
+    async enter(instance, pid) {
+      try {
+        if (await exists(SYSTEMD_RUNS)) await startScope(run, instance, pid)
+        else await enterDirectories(instance, pid)
+      } catch (error) {
+        log.warn({ instance, pid, error }, 'a virtual machine stays in the group of the daemon')
+      }
+    },
+  }
+}
+
+/** Removes the group of a machine that has ended; a scope goes by itself. Absent is well. */
+export async function removeGroup(instance: InstanceId): Promise<void> {
+  for (const dir of await directories(instance)) await rmdir(dir).catch(() => undefined)
+}
+
+async function startScope(run: Runner, instance: InstanceId, pid: number): Promise<void> {
+  const { exitCode, stderr } = await run('busctl', [
+    ...['call', 'org.freedesktop.systemd1', '/org/freedesktop/systemd1'],
+    ...['org.freedesktop.systemd1.Manager', 'StartTransientUnit', 'ssa(sv)a(sa(sv))'],
+    ...[`${MACHINE_GROUP}-${instance}.scope`, 'replace'],
+    ...['3', 'PIDs', 'au', '1', String(pid), 'CollectMode', 's', 'inactive-or-failed'],
+    ...['Description', 's', `Atoll virtual machine ${instance}`, '0'],
+  ])
+  if (exitCode !== 0) throw new Error(`no scope: ${stderr.trim()}`)
+}
+
+async function enterDirectories(instance: InstanceId, pid: number): Promise<void> {
+  const failures: string[] = []
+  for (const dir of await directories(instance)) {
+    try {
+      await mkdir(dir, { recursive: true })
+      await writeFile(join(dir, 'cgroup.procs'), String(pid))
+    } catch (error) {
+      failures.push(messageOf(error))
+    }
+  }
+  if (failures.length > 0) throw new Error(failures.join('; '))
+}
+
+/** A directory for the machine in each hierarchy. Of cpuset's, an empty group takes no process. */
+async function directories(instance: InstanceId): Promise<readonly string[]> {
+  const text = await readFile('/proc/self/cgroup', 'utf8').catch(() => '')
+  return hierarchies(text).map((hierarchy) => join(ROOT, hierarchy, MACHINE_GROUP, instance))
+}
+
+/** Names below /sys/fs/cgroup of the hierarchies in /proc/self/cgroup (cgroups(7)): empty for the unified one. */
+export function hierarchies(text: string): readonly string[] {
+  return text.split('\n').flatMap((line) => {
+    const [, controllers] = line.split(':')
+    if (controllers === undefined) return []
+    if (controllers.split(',').includes('cpuset')) return []
+    return [controllers.replace(/^name=/, '')]
+  })
+}
+
+function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  )
+}

@@ -1,0 +1,154 @@
+/**
+ * The directory of each virtual machine, `<stateDir>/machines/<instance id>`: its disk, and what must be known of it when its
+ * process is gone.
+ *
+ * The disk is put in its place last, when all else of a launch is written: where there is one, the machine can be started. The boot
+ * record is written before each start and is complete with the end that was seen, so whichever line a daemon dies on, the next one
+ * knows for which boot the machine was last started, and takes an end that nobody saw for one from outside.
+ */
+import { mkdir, open, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { machineHomes } from '../../host/processes.ts'
+import type { InstanceId } from '../../model/ids.ts'
+import { MACHINES_DIRECTORY } from '../../model/names.ts'
+
+const bootSchema = z.strictObject({
+  bootCount: z.int().positive(),
+  /** Whether the guest powered off by itself. */
+  poweredOff: z.boolean(),
+})
+const originSchema = z.strictObject({ digest: z.string().regex(/^sha256:[0-9a-f]{64}$/) })
+
+/** The boot that a machine was last started for, and whether it ended by itself since. */
+export type MachineBoot = z.infer<typeof bootSchema>
+
+/** Paths in one machine's directory. */
+export interface MachinePaths {
+  readonly home: string
+  readonly disk: string
+  readonly console: string
+  /** What QEMU itself says; emptied at each start. */
+  readonly log: string
+  readonly seed: string
+  /** UEFI variables. */
+  readonly variables: string
+}
+
+export interface MachineFilesystem {
+  paths(instance: InstanceId): MachinePaths
+  /** The directories of all machines that are kept here. */
+  homes(): Promise<ReadonlyMap<InstanceId, string>>
+  has(instance: InstanceId): Promise<boolean>
+  hasDisk(instance: InstanceId): Promise<boolean>
+  /** Makes the directory, and remembers which image's content the disk is made from. */
+  make(instance: InstanceId, digest: string): Promise<void>
+  /** The image content that the machine's disk lies on; null when that is not known. */
+  origin(instance: InstanceId): Promise<string | null>
+  /** The image contents that machines here lie on. */
+  origins(): Promise<ReadonlySet<string>>
+  readBoot(instance: InstanceId): Promise<MachineBoot | null>
+  writeBoot(instance: InstanceId, boot: MachineBoot): Promise<void>
+  /** The end of the serial console's output. */
+  readConsole(instance: InstanceId, limitBytes: number): Promise<Buffer>
+  /** Keeps the console's files within their limit. */
+  trimConsole(instance: InstanceId): Promise<void>
+  remove(instance: InstanceId): Promise<void>
+}
+
+/** The console is kept in two files that are at most a little larger than this. */
+const CONSOLE_BYTES = 1024 * 1024
+
+/** Directories below `stateDir`, which only root may enter: they hold user data. */
+export function createMachineFiles(stateDir: string): MachineFilesystem {
+  const root = join(stateDir, MACHINES_DIRECTORY)
+  const paths = (instance: InstanceId): MachinePaths => {
+    const home = join(root, instance)
+    const inside = (name: string) => join(home, name)
+    return {
+      home,
+      disk: inside('disk.qcow2'),
+      console: inside('console.log'),
+      log: inside('qemu.log'),
+      seed: inside('seed.iso'),
+      variables: inside('uefi-variables.fd'),
+    }
+  }
+  const read = async <T>(instance: InstanceId, name: string, schema: z.ZodType<T>) => {
+    const text = await readFile(join(paths(instance).home, name), 'utf8').catch(() => null)
+    return text === null ? null : parseRecord(text, schema)
+  }
+  const write = async (instance: InstanceId, name: string, record: unknown) => {
+    const file = join(paths(instance).home, name)
+    await writeFile(`${file}.new`, JSON.stringify(record))
+    await rename(`${file}.new`, file)
+  }
+
+  const origin = async (instance: InstanceId) =>
+    (await read(instance, 'origin.json', originSchema))?.digest ?? null
+
+  return {
+    paths,
+    homes: () => machineHomes(stateDir),
+    has: (instance) => exists(paths(instance).home),
+    hasDisk: (instance) => exists(paths(instance).disk),
+    async make(instance, digest) {
+      await mkdir(paths(instance).home, { recursive: true, mode: 0o700 })
+      await write(instance, 'origin.json', { digest })
+    },
+    origin,
+    async origins() {
+      const found = await Promise.all([...(await machineHomes(stateDir)).keys()].map(origin))
+      return new Set(found.filter((digest) => digest !== null))
+    },
+    readBoot: (instance) => read(instance, 'boot.json', bootSchema),
+    writeBoot: (instance, boot) => write(instance, 'boot.json', boot),
+    async readConsole(instance, limitBytes) {
+      const file = paths(instance).console
+      const now = await tailOf(file, limitBytes)
+      const before = await tailOf(`${file}.1`, limitBytes - now.length)
+      return Buffer.concat([before, now])
+    },
+    async trimConsole(instance) {
+      const file = paths(instance).console
+      const sizeBytes = await stat(file).then(
+        ({ size }) => size,
+        () => 0,
+      )
+      if (sizeBytes <= CONSOLE_BYTES) return
+      await writeFile(`${file}.1`, await tailOf(file, CONSOLE_BYTES))
+      // QEMU appends, so it goes on at the new end.
+      await truncate(file)
+    },
+    remove: (instance) => rm(paths(instance).home, { recursive: true, force: true }),
+  }
+}
+
+/** The record in `text`, or null when it is not one (a torn or foreign file). */
+function parseRecord<T>(text: string, schema: z.ZodType<T>): T | null {
+  try {
+    return schema.parse(JSON.parse(text))
+  } catch {
+    return null
+  }
+}
+
+function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  )
+}
+
+async function tailOf(path: string, limitBytes: number): Promise<Buffer> {
+  const file = await open(path).catch(() => null)
+  if (file === null) return Buffer.alloc(0)
+  try {
+    const { size } = await file.stat()
+    const length = Math.max(0, Math.min(size, limitBytes))
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, size - length)
+    return buffer.subarray(0, bytesRead)
+  } finally {
+    await file.close()
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * Virtual machines: the workload driver on QEMU.
+ *
+ * Which part of want is mine? Each `InstanceWant` whose image is a machine's; the decisions are in `plan/workloads.ts`, the
+ * machine's description in `qemu-machine.ts` (both pure).
+ * How does a fresh daemon recognise what an older one left? By the directories `<stateDir>/machines/<id>`, and by the processes whose
+ * name is such a directory and whose user is the instance's own (`qemu-processes.ts`).
+ * If we die on this very line, does traffic fail closed and do running instances keep running? A machine is nobody's child once
+ * we are gone. Of a start that was cut off there is a process or there is none: the disk is locked by the one that runs, and its tap
+ * can be opened once only, so there are never two.
+ * From scratch: `list` with `fresh`, which reads /proc and asks every machine.
+ */
+
+import { createMachineGroups } from '../../host/groups.ts'
+import type { Host } from '../../host/host.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { Log } from '../../lib/log.ts'
+import type { Runner } from '../../lib/runner.ts'
+import type { InstanceId } from '../../model/ids.ts'
+import type { WorkloadHave, WorkloadState } from '../../plan/workloads.ts'
+import type { WorkloadDriver } from './driver.ts'
+import type { MachineImages } from './machine-image.ts'
+import { createMachineFiles, type MachineBoot } from './qemu-files.ts'
+import { createMonitors, type Machine } from './qemu-monitors.ts'
+import { type QemuSettings, type QemuStepper, runStep } from './qemu-steps.ts'
+
+export interface QemuDriverOptions {
+  readonly images: MachineImages
+  readonly host: Pick<Host, 'openTap' | 'listenUnix'>
+  /** How guests are run on this machine; asked at each start. */
+  readonly accelerator: QemuStepper['accelerator']
+  readonly run: Runner
+  readonly settings: QemuSettings
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** The driver. It looks at nothing before it is first asked. */
+export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
+  const { settings, run, clock, log } = options
+  const files = createMachineFiles(settings.stateDir)
+  const groups = createMachineGroups({ run, log })
+  const monitors = createMonitors({ ...settings, files, clock, log })
+  const stepper: QemuStepper = { ...options, files, groups, monitors }
+
+  async function readHave(
+    instance: InstanceId,
+    machine: Machine | undefined,
+  ): Promise<WorkloadHave> {
+    const boot = await files.readBoot(instance)
+    const bootCount = boot?.bootCount ?? null
+    if (machine !== undefined) {
+      await files.trimConsole(instance)
+      return { instance, bootCount, state: runningState(machine) }
+    }
+    const state = (await files.hasDisk(instance)) ? stoppedState(boot) : REMAINS
+    return { instance, bootCount, state }
+  }
+
+  return {
+    name: 'qemu',
+
+    async list({ fresh }) {
+      const instances = [...(await files.homes()).keys()]
+      if (instances.length === 0) return []
+      const machines = await monitors.list(fresh)
+      return Promise.all(instances.map((instance) => readHave(instance, machines.get(instance))))
+    },
+
+    run: (step, signal) => runStep(stepper, step, signal),
+
+    storage: async () => [settings.stateDir],
+
+    console: async (instance, limitBytes) =>
+      (await files.has(instance)) ? files.readConsole(instance, limitBytes) : null,
+
+    watch(changed) {
+      // There is no engine that could be away.
+      queueMicrotask(() => changed(null))
+      return monitors.watch(changed)
+    },
+
+    close: async () => monitors.close(),
+  }
+}
+
+const REMAINS: WorkloadState = { kind: 'remains' }
+
+/** A tap is handed over at the start, so a machine that runs is plugged in. */
+function runningState(machine: Machine): WorkloadState {
+  return machine.isOff ? { kind: 'busy' } : { kind: 'running', plugged: true }
+}
+
+function stoppedState(boot: MachineBoot | null): WorkloadState {
+  if (boot === null) return { kind: 'created' }
+  return { kind: 'ended', by: boot.poweredOff ? 'itself' : 'unknown', exitCode: 0 }
+}

@@ -1,0 +1,35 @@
+/** The QEMU driver against the workload contract: real machines, emulated, of the tiny guest. */
+import { dirname } from 'node:path'
+import { describe, test } from 'vitest'
+import { startQemuGround } from '../kit/machines.ts'
+import { canRunMachines, tinyGuest } from '../kit/tiny-guest.ts'
+import { workloadsContract } from './workloads-contract.ts'
+
+/** An emulated guest that shares two processors with others. */
+const EMULATED_DEADLINE_MS = 60_000
+
+if (canRunMachines())
+  workloadsContract(
+    'qemu',
+    async () => {
+      const { kernelPath, initrdPath, location } = await tinyGuest()
+      const ground = await startQemuGround([dirname(kernelPath), dirname(initrdPath)])
+      return {
+        dir: '/data',
+        endExitCode: 0,
+        freshDriver: () => ground.freshDriver(),
+        async prepare(n) {
+          const want = await ground.prepare(n, location)
+          const found = await ground.settle(want.image)
+          if (found.kind !== 'ready') throw new Error(`${want.image.location} is ${found.kind}`)
+          return { want, digest: found.digest }
+        },
+        answers: (want) => ground.answers(want),
+        inside: (want, command) => ground.inside(want, command),
+        close: () => ground.close(),
+      }
+    },
+    EMULATED_DEADLINE_MS,
+  )
+else
+  describe.skip('workload driver qemu (needs root and QEMU)', () => void test('skipped', () => {}))

@@ -1,0 +1,160 @@
+/** A machine of a test's own for virtual machines: a network namespace, QEMU under emulation, and the real host port and DHCP server. */
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createConnection } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createLinuxHost } from '../../src/host/linux.ts'
+import { nicSpec } from '../../src/host/nic.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { silentLog } from '../../src/lib/log.ts'
+import { createMetrics } from '../../src/lib/metrics.ts'
+import { systemRunner } from '../../src/lib/runner.ts'
+import { GATEWAY_LINK } from '../../src/model/names.ts'
+import type { ImageWant, InstanceWant } from '../../src/model/want.ts'
+import type { ImageLook } from '../../src/plan/workloads.ts'
+import { createDhcp } from '../../src/services/dhcp/dhcp.ts'
+import type { WorkloadDriver } from '../../src/services/workloads/driver.ts'
+import type { MachineImages } from '../../src/services/workloads/machine-image.ts'
+import { createMachineImages } from '../../src/services/workloads/machine-images.ts'
+import { createQemuDriver } from '../../src/services/workloads/qemu.ts'
+import { createMachineFiles } from '../../src/services/workloads/qemu-files.ts'
+import { instance, passOver } from './instance.ts'
+import { createNetns, eventually, type Netns } from './netns.ts'
+
+export interface QemuGround {
+  readonly netns: Netns
+  readonly images: MachineImages
+  readonly stateDir: string
+  readonly runtimeDir: string
+  freshDriver(): WorkloadDriver
+  /** Instance `n` of the image at this location, changed as given, with its tap made and its address served. */
+  prepare(n: number, location: string, changes?: Partial<InstanceWant>): Promise<InstanceWant>
+  /** The end of a look at an image. */
+  settle(image: ImageWant): Promise<ImageLook>
+  answers(want: InstanceWant): Promise<boolean>
+  /** Runs a shell command on the guest's serial console and gives back what it printed. */
+  inside(want: InstanceWant, command: string): Promise<string>
+  close(): Promise<void>
+}
+
+const MTU_BYTES = 1450
+const FIRST_USER = 1_900_000_000
+const MIB = 1024 * 1024
+const SETTLE_DEADLINE_MS = 60_000
+/** An emulated shell on a busy machine. */
+const SHELL_DEADLINE_MS = 60_000
+
+/** Makes the machine. The calling thread is inside its namespace until `close`. `directories`: where images lie. */
+export async function startQemuGround(directories: readonly string[]): Promise<QemuGround> {
+  const netns = await createNetns('machines')
+  const leave = netns.enter()
+  const stateDir = await mkdtemp(join(tmpdir(), 'atoll-vm-'))
+  const runtimeDir = join(stateDir, 'run')
+  const [log, clock] = [silentLog, systemClock]
+  const host = createLinuxHost({ log })
+  const images = createMachineImages({
+    cacheDir: join(stateDir, 'image-cache'),
+    directories,
+    maxBytes: 4096 * MIB,
+    cacheBytes: 8192 * MIB,
+    inUse: () => createMachineFiles(stateDir).origins(),
+    s3: null,
+    clock,
+    log,
+  })
+  const dhcp = createDhcp({
+    host,
+    settings: { leaseSeconds: 3600, mtu: MTU_BYTES, zone: 'atoll.internal' },
+    clock,
+    metrics: createMetrics(),
+    log,
+  })
+  const wanted = new Map<string, InstanceWant>()
+  const drivers: WorkloadDriver[] = []
+
+  return {
+    netns,
+    images,
+    stateDir,
+    runtimeDir,
+    freshDriver() {
+      const driver = createQemuDriver({
+        images,
+        host,
+        accelerator: async () => ({ kind: 'tcg', group: null }),
+        run: systemRunner,
+        settings: {
+          ...{ stateDir, runtimeDir, mtuBytes: MTU_BYTES, firstUser: FIRST_USER },
+          stopSeconds: 60,
+        },
+        clock,
+        log,
+      })
+      drivers.push(driver)
+      return driver
+    },
+    async prepare(n, location, changes = {}) {
+      const image = { ...instance(n).image, location, digest: null }
+      const type = { ...instance(n).type, vcpus: 1, memoryMiB: 96, diskGiB: 1 }
+      const want = instance(n, { image, type, ...changes })
+      const [nic] = want.nics
+      if (nic === undefined) throw new Error('an instance without a NIC')
+      await host.ensureForwarding()
+      await host.ensureGateway(GATEWAY_LINK, [nic.gateway])
+      await host.ensureNic(nicSpec(nic, MTU_BYTES, 'machine'))
+      wanted.set(want.id, want)
+      await dhcp.apply(passOver(...wanted.values()))
+      return want
+    },
+    async settle(image) {
+      let found = images.look(image)
+      const ended = () => {
+        found = images.look(image)
+        return found.kind !== 'working'
+      }
+      await eventually(`the look at ${image.location} ends`, ended, SETTLE_DEADLINE_MS)
+      return found
+    },
+    async answers(want) {
+      const ip = want.nics[0]?.ip ?? ''
+      const { exitCode } = await netns.run(['ping', '-c1', '-W1', ip])
+      return exitCode === 0
+    },
+    inside: (want, command) => serialShell(join(runtimeDir, 'vm', want.id, 'serial'), command),
+    async close() {
+      for (const driver of drivers) {
+        for (const { instance: id } of await driver.list({ fresh: true, signal: forever }))
+          await driver.run({ kind: 'remove', instance: id }, forever)
+        await driver.close()
+      }
+      await dhcp.close()
+      await images.close()
+      await host.close()
+      leave()
+      await netns.destroy()
+      await rm(stateDir, { recursive: true, force: true })
+    },
+  }
+}
+
+const forever = new AbortController().signal
+
+/** Types a command into the shell on a serial console, and reads up to its end. */
+export async function serialShell(path: string, command: string): Promise<string> {
+  const mark = randomBytes(6).toString('hex')
+  const socket = createConnection(path)
+  // Asked in two pieces, so that the echo of what is typed does not look like the answer.
+  socket.write(`\necho "begin"-${mark}; ${command}; echo "end"-${mark}\n`)
+  let seen = ''
+  socket.on('data', (bytes: Buffer) => {
+    seen += bytes.toString('latin1')
+  })
+  try {
+    const ended = () => seen.includes(`end-${mark}`)
+    await eventually(`the guest ran ${command}`, ended, SHELL_DEADLINE_MS)
+    return seen.slice(seen.indexOf(`begin-${mark}`) + mark.length + 6, seen.indexOf(`end-${mark}`))
+  } finally {
+    socket.destroy()
+  }
+}

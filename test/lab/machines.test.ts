@@ -1,0 +1,231 @@
+/**
+ * Virtual machines beside containers, on one host for real: the daemon, QEMU under emulation, the kernel and unmodified clients. The
+ * guest is a kernel and a busybox; what it finds is what any guest finds.
+ */
+import { copyFile, readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  DescribeImagesCommand,
+  DescribeInstancesCommand,
+  GetConsoleOutputCommand,
+  type Instance,
+  RebootInstancesCommand,
+  RegisterImageCommand,
+  RunInstancesCommand,
+  StartInstancesCommand,
+  StopInstancesCommand,
+  TerminateInstancesCommand,
+} from '@aws-sdk/client-ec2'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { machineName } from '../../src/model/names.ts'
+import { type Cloud, createCloud, execute, OUTSIDE_ADDRESS, smallType } from '../kit/cloud.ts'
+import { serialShell } from '../kit/machines.ts'
+import { eventually } from '../kit/netns.ts'
+import { canRunMachines, tinyGuest } from '../kit/tiny-guest.ts'
+
+/** An emulated guest on a busy machine. */
+const DEADLINE_MS = 120_000
+
+describe.skipIf(!canRunMachines())('a virtual machine', () => {
+  let cloud: Cloud
+  let machines: string[]
+  let container: string
+
+  async function register(name: string, location: string): Promise<string> {
+    const { ImageId = '' } = await cloud.ec2.send(
+      new RegisterImageCommand({ Name: name, ImageLocation: location }),
+    )
+    return ImageId
+  }
+
+  async function run(image: string, count: number): Promise<string[]> {
+    const { Instances: launched = [] } = await cloud.ec2.send(
+      new RunInstancesCommand({
+        ImageId: image,
+        InstanceType: smallType,
+        MinCount: count,
+        MaxCount: count,
+      }),
+    )
+    return launched.map(({ InstanceId = '' }) => InstanceId)
+  }
+
+  async function look(id: string): Promise<Instance> {
+    const { Reservations: [reservation] = [] } = await cloud.ec2.send(
+      new DescribeInstancesCommand({ InstanceIds: [id] }),
+    )
+    const instance = reservation?.Instances?.[0]
+    if (instance === undefined) throw new Error(`${id} is not listed`)
+    return instance
+  }
+
+  async function addressOf(id: string): Promise<string> {
+    return (await look(id)).PrivateIpAddress ?? ''
+  }
+
+  async function untilState(id: string, state: string): Promise<void> {
+    const isThere = async () => (await look(id)).State?.Name === state
+    await eventually(`${id} is ${state}`, isThere, DEADLINE_MS)
+  }
+
+  /** Whether `from` — the host itself without one — gets an answer from an instance's address. */
+  async function answers(id: string, from?: string): Promise<boolean> {
+    const ping = ['ping', '-c', '1', '-W', '1', await addressOf(id)]
+    const ran = from === undefined ? execute('ping', ping.slice(1)) : cloud.inside(from, ping)
+    return (await ran).exitCode === 0
+  }
+
+  async function untilItAnswers(id: string): Promise<void> {
+    await eventually(`${id} answers`, () => answers(id), DEADLINE_MS)
+  }
+
+  function inside(id: string, command: string): Promise<string> {
+    return serialShell(join(cloud.dir, 'run/vm', id, 'serial'), command)
+  }
+
+  /** The process of a machine, as anybody finds it. */
+  async function processOf(id: string): Promise<number | undefined> {
+    const name = machineName(join(cloud.dir, 'state/machines', id))
+    for (const pid of (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry))) {
+      const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+      if (line.split('\0').includes(name)) return Number(pid)
+    }
+    return undefined
+  }
+
+  beforeAll(async () => {
+    const { kernelPath, initrdPath } = await tinyGuest()
+    cloud = await createCloud('machines', 'qemu: {accel: tcg, stopSeconds: 60}\n')
+    const dir = join(cloud.dir, 'images')
+    await copyFile(kernelPath, join(dir, 'vmlinuz'))
+    await copyFile(initrdPath, join(dir, 'initrd.img'))
+    const tiny = await register('tiny', `kernel=${dir}/vmlinuz,initrd=${dir}/initrd.img`)
+    machines = await run(tiny, 2)
+    container = (await run(await register('sample', 'docker://atoll-sample:latest'), 1))[0] ?? ''
+    for (const id of [...machines, container]) await untilState(id, 'running')
+    for (const id of machines) await untilItAnswers(id)
+  }, 3 * DEADLINE_MS)
+  afterAll(async () => {
+    if (machines !== undefined)
+      await cloud.ec2.send(new TerminateInstancesCommand({ InstanceIds: machines }))
+    for (const id of machines ?? []) await untilState(id, 'terminated')
+    await cloud?.destroy()
+  })
+
+  it('has the address of the records, given by DHCP, and the MTU and name that go with it', async () => {
+    for (const id of machines) {
+      const shown = await inside(id, 'ip -4 address show dev eth0; hostname; cat /etc/resolv.conf')
+      expect(shown).toContain(`inet ${await addressOf(id)}/20`)
+      expect(shown).toContain('mtu 1500')
+      expect(shown).toContain('search atoll.internal')
+      expect(shown).toContain(id)
+    }
+  })
+
+  it('reaches its group, of either kind, by name, and the outside through NAT', async () => {
+    const [first = '', second = ''] = machines
+    expect(await answers(second, container)).toBe(true)
+    for (const other of [second, container])
+      expect(await inside(first, `ping -c 1 -W 2 ${other} >/dev/null && echo reached`)).toContain(
+        'reached',
+      )
+    const outside = await inside(
+      first,
+      `ping -c 1 -W 2 ${OUTSIDE_ADDRESS} >/dev/null && echo reached`,
+    )
+    expect(outside).toContain('reached')
+  })
+
+  it('reads its own metadata, told from others by its link', async () => {
+    for (const id of machines) {
+      const page = await inside(
+        id,
+        'wget -q -O - http://169.254.169.254/latest/meta-data/instance-id',
+      )
+      expect(page).toContain(id)
+    }
+  })
+
+  it('runs as a user of its own, without rights, in a sandbox and outside of the groups of the daemon', async () => {
+    const owners = new Set<string>()
+    for (const id of machines) {
+      const pid = await processOf(id)
+      const status = await readFile(`/proc/${pid}/status`, 'utf8')
+      expect(status).toMatch(/^CapEff:\s0+$/m)
+      expect(status).toMatch(/^Seccomp:\s2$/m)
+      owners.add(/^Uid:\s(\d+)/m.exec(status)?.[1] ?? '')
+      expect(await readFile(`/proc/${pid}/cgroup`, 'utf8')).toContain(`atoll-machines/${id}`)
+    }
+    expect(owners.size).toBe(machines.length)
+    expect(owners).not.toContain('0')
+  })
+
+  it('shows its console through the API', async () => {
+    const [id = ''] = machines
+    const { Output = '' } = await cloud.ec2.send(new GetConsoleOutputCommand({ InstanceId: id }))
+    const text = Buffer.from(Output, 'base64').toString()
+    expect(text).toContain('ready')
+  })
+
+  it('its image is available, with the digest of what was fetched', async () => {
+    const { Images = [] } = await cloud.ec2.send(new DescribeImagesCommand({}))
+    expect(Images.find(({ Name }) => Name === 'tiny')?.State).toBe('available')
+  })
+
+  it('outlives the daemon, which finds it again', async () => {
+    const [id = ''] = machines
+    const pid = await processOf(id)
+    expect(pid).toBeDefined()
+    await cloud.stop('SIGKILL')
+    expect(await execute('ping', ['-c', '3', '-i', '0.2', await fixedAddress(id)])).toMatchObject({
+      exitCode: 0,
+    })
+    await cloud.start()
+    await untilState(id, 'running')
+    expect(await processOf(id)).toBe(pid)
+    await untilItAnswers(id)
+  })
+
+  it('keeps disk and address over stop and start, and over a reboot', async () => {
+    const [id = ''] = machines
+    const address = await addressOf(id)
+    await inside(id, 'echo kept > /data/kept')
+    await cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [id] }))
+    await untilState(id, 'stopped')
+    expect(await processOf(id)).toBeUndefined()
+    await cloud.ec2.send(new StartInstancesCommand({ InstanceIds: [id] }))
+    await untilState(id, 'running')
+    expect(await addressOf(id)).toBe(address)
+    await untilItAnswers(id)
+    expect(await inside(id, 'cat /data/kept')).toContain('kept')
+
+    const pid = await processOf(id)
+    await cloud.ec2.send(new RebootInstancesCommand({ InstanceIds: [id] }))
+    const isAnew = async () => ![pid, undefined].includes(await processOf(id))
+    await eventually('it was started anew', isAnew, DEADLINE_MS)
+    await untilItAnswers(id)
+    expect(await inside(id, 'cat /data/kept')).toContain('kept')
+  })
+
+  it('that powers off by itself is stopped, and says why', async () => {
+    const [, id = ''] = machines
+    await inside(id, 'touch /data/end')
+    await untilState(id, 'stopped')
+    expect((await look(id)).StateReason?.Code).toBe('Client.InstanceInitiatedShutdown')
+  })
+
+  it('leaves nothing when it is terminated', async () => {
+    const [id = ''] = machines
+    await cloud.ec2.send(new TerminateInstancesCommand({ InstanceIds: [id] }))
+    await untilState(id, 'terminated')
+    expect(await processOf(id)).toBeUndefined()
+    expect(await readdir(join(cloud.dir, 'state/machines'))).not.toContain(id)
+    expect(await readdir(join(cloud.dir, 'run/vm'))).not.toContain(id)
+  })
+
+  /** An address while nobody answers the API. */
+  async function fixedAddress(id: string): Promise<string> {
+    const ledger = await readFile(join(cloud.dir, 'state/ledger.json'), 'utf8')
+    return new RegExp(`"id":"${id}".*?"ip":"([0-9.]+)"`).exec(ledger)?.[1] ?? ''
+  }
+})
