@@ -13,5 +13,8 @@ export const LONG_FILES: Readonly<Record<string, string>> = {
     'nodes lost under load; the contract suite runs on one MariaDB node, the drill host-loss on three',
   'test/lab/bus-cluster.test.ts':
     'brokers lost; the contract suite runs on one, the drill bus-all-loss on three',
+  'test/lab/debian.test.ts': 'a whole operating system, emulated; the tiny guest boots in seconds',
+  'test/lab/services/machine-images-s3.test.ts':
+    'a real S3 service; the client is tried against a server of the test in the unit suite',
   'test/lab/install.test.ts': 'installing and upgrading; quickstart goes through most of it',
 }

@@ -1,0 +1,171 @@
+/**
+ * A whole operating system as a virtual machine: Debian's own kernel, systemd, cloud-init and sshd, unmodified, booted under
+ * emulation by the real daemon. What cloud-init makes of our metadata is what any cloud image will.
+ */
+import { chmod, link, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  CreateKeyPairCommand,
+  DescribeInstancesCommand,
+  type Instance,
+  RebootInstancesCommand,
+  RegisterImageCommand,
+  RunInstancesCommand,
+  StartInstancesCommand,
+  StopInstancesCommand,
+} from '@aws-sdk/client-ec2'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Cloud, createCloud, execute, smallType } from '../kit/cloud.ts'
+import { debianImage } from '../kit/debian-image.ts'
+import { eventually, type Ran } from '../kit/netns.ts'
+import { canRunMachines } from '../kit/tiny-guest.ts'
+
+/** Two processors that emulate two machines. */
+const BOOT_DEADLINE_MS = 600_000
+const SSH = [
+  '-o',
+  'StrictHostKeyChecking=no',
+  '-o',
+  'UserKnownHostsFile=/dev/null',
+  '-o',
+  'BatchMode=yes',
+]
+const USER_DATA = `#!/bin/sh
+echo "user data ran as $(id -un)" >/root/ran
+`
+
+describe.skipIf(!canRunMachines())('Debian with cloud-init', () => {
+  let cloud: Cloud
+  let key: string
+  let ids: string[]
+
+  async function look(id: string): Promise<Instance> {
+    const { Reservations: [reservation] = [] } = await cloud.ec2.send(
+      new DescribeInstancesCommand({ InstanceIds: [id] }),
+    )
+    return reservation?.Instances?.[0] ?? {}
+  }
+  async function untilState(id: string, state: string): Promise<void> {
+    const isThere = async () => (await look(id)).State?.Name === state
+    await eventually(`${id} is ${state}`, isThere, BOOT_DEADLINE_MS)
+  }
+  async function ssh(id: string, command: string): Promise<Ran> {
+    const { PrivateIpAddress: address = '' } = await look(id)
+    const args = ['-i', key, ...SSH, '-o', 'ConnectTimeout=10', `debian@${address}`, command]
+    return await execute('ssh', args, { timeoutMs: BOOT_DEADLINE_MS })
+  }
+  async function untilSsh(id: string): Promise<void> {
+    await eventually(
+      `${id} takes the key`,
+      async () => (await ssh(id, 'true')).exitCode === 0,
+      BOOT_DEADLINE_MS,
+    )
+  }
+
+  beforeAll(async () => {
+    const image = await debianImage()
+    cloud = await createCloud('debian', 'qemu: {accel: tcg, stopSeconds: 300}\n')
+    const path = join(cloud.dir, 'images/debian.qcow2')
+    await link(image, path)
+    const { ImageId } = await cloud.ec2.send(
+      new RegisterImageCommand({ Name: 'debian', ImageLocation: `file://${path}` }),
+    )
+    const { KeyMaterial = '' } = await cloud.ec2.send(
+      new CreateKeyPairCommand({ KeyName: 'mine', KeyType: 'ed25519' }),
+    )
+    key = join(cloud.dir, 'mine')
+    await writeFile(key, KeyMaterial)
+    await chmod(key, 0o600)
+    const { Instances: launched = [] } = await cloud.ec2.send(
+      new RunInstancesCommand({
+        ...{ ImageId, InstanceType: smallType, KeyName: 'mine', MinCount: 2, MaxCount: 2 },
+        UserData: Buffer.from(USER_DATA).toString('base64'),
+      }),
+    )
+    ids = launched.map(({ InstanceId = '' }) => InstanceId)
+    for (const id of ids) await untilSsh(id)
+  }, 3 * BOOT_DEADLINE_MS)
+  afterAll(() => cloud?.destroy())
+
+  it(
+    'finishes without an error, having found its Ec2 data source',
+    async () => {
+      for (const id of ids) {
+        const { stdout } = await ssh(id, 'cloud-init status --wait --long')
+        expect(stdout).toContain('status: done')
+        expect(stdout).toMatch(/DataSourceEc2/)
+        expect((await ssh(id, 'cat /run/cloud-init/result.json')).stdout).toMatch(/"errors": \[\]/)
+      }
+    },
+    BOOT_DEADLINE_MS,
+  )
+
+  it(
+    'ran the user data, and has the name that DNS has',
+    async () => {
+      for (const id of ids) {
+        expect((await ssh(id, 'sudo cat /root/ran')).stdout).toContain('user data ran as root')
+        expect((await ssh(id, 'hostname')).stdout.trim()).toBe(id)
+        const { stdout } = await ssh(id, `getent hosts ${id}.atoll.internal`)
+        expect(stdout).toContain((await look(id)).PrivateIpAddress)
+      }
+    },
+    BOOT_DEADLINE_MS,
+  )
+
+  it(
+    'has a root disk of the size of its type',
+    async () => {
+      const [id = ''] = ids
+      const { stdout } = await ssh(id, 'df --output=size -BG / | tail -1')
+      expect(Number.parseInt(stdout, 10)).toBeGreaterThanOrEqual(7)
+    },
+    BOOT_DEADLINE_MS,
+  )
+
+  it(
+    'lets a neighbour in with the same key',
+    async () => {
+      const [first = '', second = ''] = ids
+      const copy = ['-i', key, ...SSH, key, `debian@${(await look(first)).PrivateIpAddress}:mine`]
+      expect(await execute('scp', copy, { timeoutMs: BOOT_DEADLINE_MS })).toMatchObject({
+        exitCode: 0,
+      })
+      const hop = `ssh -i mine ${SSH.join(' ')} ${second}.atoll.internal hostname`
+      expect((await ssh(first, hop)).stdout.trim()).toBe(second)
+    },
+    BOOT_DEADLINE_MS,
+  )
+
+  it(
+    'keeps disk, keys and address over a reboot, and over stop and start',
+    async () => {
+      const [id = ''] = ids
+      const { PrivateIpAddress: address } = await look(id)
+      const bootOf = async () =>
+        (await ssh(id, 'cat /proc/sys/kernel/random/boot_id')).stdout.trim()
+      const boots = new Set([await bootOf()])
+      await ssh(id, 'echo kept > kept; sync')
+      const changes = [
+        async () => void (await cloud.ec2.send(new RebootInstancesCommand({ InstanceIds: [id] }))),
+        async () => {
+          await cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [id] }))
+          await untilState(id, 'stopped')
+          await cloud.ec2.send(new StartInstancesCommand({ InstanceIds: [id] }))
+        },
+      ]
+      for (const change of changes) {
+        await change()
+        const isAnew = async () => {
+          const boot = await bootOf()
+          return boot !== '' && !boots.has(boot)
+        }
+        await eventually('it was booted anew', isAnew, BOOT_DEADLINE_MS)
+        boots.add(await bootOf())
+        expect((await ssh(id, 'cat kept')).stdout).toContain('kept')
+        expect((await look(id)).PrivateIpAddress).toBe(address)
+      }
+    },
+    3 * BOOT_DEADLINE_MS,
+  )
+})
