@@ -50,7 +50,7 @@ export async function startSwift(proxies = 3): Promise<Swift> {
     endpoints: ports.map((port) => `http://127.0.0.1:${port}`),
     region: 'us-east-1',
     accessKeyId: 'atoll:tester',
-    secretAccessKey: 'a secret of the tests',
+    secretAccessKey: 'a-secret-of-the-tests',
   }
   made.defer(netns.enter())
   const { region, accessKeyId, secretAccessKey } = settings
@@ -94,7 +94,10 @@ async function run(dir: string, netns: Netns, program: string, config: string, p
   return child
 }
 
-/** Writes the rings (one device on one node) and the settings of every server. */
+/**
+ * Writes the rings (one device on one node) and the settings of every server. tempauth asks for a cache; that no memcached answers is
+ * all the same to it.
+ */
 async function configure(dir: string, netns: Netns, ports: readonly number[]): Promise<void> {
   const etc = join(dir, 'etc')
   await mkdir(etc)
@@ -127,18 +130,20 @@ log_level = ERROR
   }
   for (const port of ports)
     files[`proxy-${port}.conf`] = `${server(port)}[pipeline:main]
-pipeline = catch_errors s3api tempauth bulk slo proxy-server
+pipeline = catch_errors cache s3api tempauth bulk slo proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
 [filter:catch_errors]
 use = egg:swift#catch_errors
+[filter:cache]
+use = egg:swift#memcache
 [filter:s3api]
 use = egg:swift#s3api
 location = us-east-1
 [filter:tempauth]
 use = egg:swift#tempauth
-user_atoll_tester = a secret of the tests .admin
+user_atoll_tester = a-secret-of-the-tests .admin
 [filter:bulk]
 use = egg:swift#bulk
 [filter:slo]
