@@ -8,6 +8,10 @@ import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type _InstanceType, EC2Client } from '@aws-sdk/client-ec2'
+import { configSchema } from '../../src/config.ts'
+import { removeGroup } from '../../src/host/groups.ts'
+import { findProcesses, killProcess, machineHomes } from '../../src/host/processes.ts'
+import { systemClock } from '../../src/lib/clock.ts'
 import { type Credentials, readCredentials } from '../../src/operator/credentials.ts'
 import { startDocker, type TestDocker } from './docker.ts'
 import { createNetns, eventually, type Netns, type Ran } from './netns.ts'
@@ -174,12 +178,24 @@ export async function createCloud(label: string, config = ''): Promise<Cloud> {
     async destroy() {
       ec2.destroy()
       await stop('SIGKILL')
+      await killMachines(join(dir, 'state'))
       await docker.close()
       leave()
       await outside.destroy()
       await netns.destroy()
       await rm(dir, { recursive: true, force: true })
     },
+  }
+}
+
+/** Virtual machines go on without a daemon. */
+async function killMachines(stateDir: string): Promise<void> {
+  const homes = await machineHomes(stateDir)
+  const running = await findProcesses(homes, configSchema.parse({}).qemu.firstUser)
+  for (const [id, home] of homes) {
+    const pid = running.get(id)
+    if (pid !== undefined) await killProcess(pid, home, systemClock)
+    await removeGroup(id)
   }
 }
 
