@@ -234,7 +234,8 @@ describe('a web server', () => {
     expect(first).toBeNull()
     expect(rest).toHaveLength(4)
     const starts = rest.map((range) => Number(range?.replace(/\D/g, '')))
-    expect(starts.every((start, n) => start > (starts[n - 1] ?? 0))).toBe(true)
+    // What had arrived and was not read yet when the connection broke may be lost: it may stand still, and never goes back.
+    expect(starts.every((start, n) => start >= (starts[n - 1] ?? 0))).toBe(true)
   })
 
   test('that breaks off anywhere, and changes the file anywhere, gives the last content whole', async () => {
