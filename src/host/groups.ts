@@ -5,12 +5,14 @@
  * directory in each hierarchy that the daemon itself is in (cgroups(7)). Both carry our mark and go with the machine.
  */
 import { mkdir, readFile, rmdir, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Runner } from '../lib/runner.ts'
 import { messageOf } from '../model/errors.ts'
 import type { InstanceId } from '../model/ids.ts'
 import { MACHINE_GROUP } from '../model/names.ts'
+import { errnoCode } from './libc.ts'
 
 export interface MachineGroups {
   /** Moves a process that was just started. That it cannot be moved is logged and no reason to end it. */
@@ -40,9 +42,20 @@ export function createMachineGroups({
   }
 }
 
-/** Removes the group of a machine that has ended; a scope goes by itself. Absent is well. */
-export async function removeGroup(instance: InstanceId): Promise<void> {
-  for (const dir of await directories(instance)) await rmdir(dir).catch(() => undefined)
+/** The kernel counts a process to its group for a moment after its end. */
+const REMOVAL = { attempts: 100, everyMs: 10 } as const
+
+/** Removes the group of a machine that has ended, and with the last one what held them all; a scope goes by itself. Absent is well. */
+export async function removeGroup(instance: InstanceId, clock: Clock): Promise<void> {
+  for (const dir of await directories(instance)) {
+    for (let attempt = 1; attempt <= REMOVAL.attempts; attempt += 1) {
+      const code = await rmdir(dir).then(() => undefined, errnoCode)
+      if (code !== 'EBUSY') break
+      await clock.sleep(REMOVAL.everyMs)
+    }
+    // It stays as long as there are others in it.
+    await rmdir(dirname(dir)).catch(() => undefined)
+  }
 }
 
 async function startScope(run: Runner, instance: InstanceId, pid: number): Promise<void> {
@@ -72,7 +85,13 @@ async function enterDirectories(instance: InstanceId, pid: number): Promise<void
 /** A directory for the machine in each hierarchy. Of cpuset's, an empty group takes no process. */
 async function directories(instance: InstanceId): Promise<readonly string[]> {
   const text = await readFile('/proc/self/cgroup', 'utf8').catch(() => '')
-  return hierarchies(text).map((hierarchy) => join(ROOT, hierarchy, MACHINE_GROUP, instance))
+  const mounted: string[] = []
+  for (const hierarchy of hierarchies(text)) {
+    const root = join(ROOT, hierarchy)
+    // Beside others the unified hierarchy has another place, or none: then it has no controllers and is left alone.
+    if (await exists(join(root, 'cgroup.procs'))) mounted.push(root)
+  }
+  return mounted.map((root) => join(root, MACHINE_GROUP, instance))
 }
 
 /** Names below /sys/fs/cgroup of the hierarchies in /proc/self/cgroup (cgroups(7)): empty for the unified one. */

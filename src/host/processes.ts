@@ -87,7 +87,7 @@ export async function awaitEnd(
   const { clock, timeoutMs, signal } = wait
   const name = machineName(home)
   const giveUpMs = clock.monotonic() + timeoutMs
-  while ((await nameOf(pid)) === name) {
+  while (!(await isGone(pid, name))) {
     if (clock.monotonic() > giveUpMs || signal?.aborted === true) return false
     await clock.sleep(LOOK_EVERY_MS)
   }
@@ -102,9 +102,28 @@ export async function killProcess(pid: number, home: string, clock: Clock): Prom
     throw unavailable(`process ${pid} of ${home} does not end`)
 }
 
+/**
+ * Whether the process has ended, and let go of all it had. A process on its way out loses its command line first, then its files and
+ * its group; only then does it become a zombie (kernel/exit.c, do_exit), which has nothing left but its exit code.
+ */
+async function isGone(pid: number, name: string): Promise<boolean> {
+  const line = await commandLineOf(pid)
+  if (line !== '') return nameIn(line) !== name
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null)
+  // The state follows the program's name, which may contain anything (proc(5)).
+  return stat === null || /^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2))
+}
+
 /** The value of `-name` on the command line of a process; null when there is none, or it has ended. */
 async function nameOf(pid: number): Promise<string | null> {
-  const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+  return nameIn(await commandLineOf(pid))
+}
+
+function commandLineOf(pid: number): Promise<string> {
+  return readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+}
+
+function nameIn(line: string): string | null {
   const words = line.split('\0')
   const at = words.indexOf('-name')
   return at === -1 ? null : (words[at + 1] ?? null)

@@ -41,7 +41,7 @@ async function removeMachines(config: Config): Promise<readonly string[]> {
   for (const [instance, home] of homes) {
     const pid = running.get(instance)
     if (pid !== undefined) await killProcess(pid, home, systemClock)
-    await removeGroup(instance)
+    await removeGroup(instance, systemClock)
   }
   await rm(join(runtimeDir, MACHINE_SOCKETS_DIRECTORY), { recursive: true, force: true })
   return [...homes.keys()].map((instance) => `removed virtual machine ${instance}`)

@@ -195,7 +195,7 @@ async function killMachines(stateDir: string): Promise<void> {
   for (const [id, home] of homes) {
     const pid = running.get(id)
     if (pid !== undefined) await killProcess(pid, home, systemClock)
-    await removeGroup(id)
+    await removeGroup(id, systemClock)
   }
 }
 

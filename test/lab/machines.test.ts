@@ -109,6 +109,8 @@ describe.skipIf(!canRunMachines())('a virtual machine', () => {
     if (machines !== undefined)
       await cloud.ec2.send(new TerminateInstancesCommand({ InstanceIds: machines }))
     for (const id of machines ?? []) await untilState(id, 'terminated')
+    const groups = await readdir('/sys/fs/cgroup', { recursive: true })
+    expect(groups.filter((path) => machines?.some((id) => path.endsWith(id)))).toEqual([])
     await cloud?.destroy()
   })
 

@@ -200,7 +200,7 @@ async function remove(stepper: QemuStepper, instance: InstanceId): Promise<void>
   const found = await findProcesses(new Map([[instance, home]]), settings.firstUser)
   const pid = found.get(instance)
   if (pid !== undefined) await killProcess(pid, home, clock)
-  await removeGroup(instance)
+  await removeGroup(instance, clock)
   await rm(monitors.sockets(instance).dir, { recursive: true, force: true })
   await files.remove(instance)
 }
