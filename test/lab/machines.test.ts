@@ -106,13 +106,20 @@ describe.skipIf(!canRunMachines())('a virtual machine', () => {
     for (const id of machines) await untilItAnswers(id)
   }, 3 * DEADLINE_MS)
   afterAll(async () => {
-    if (machines !== undefined)
-      await cloud.ec2.send(new TerminateInstancesCommand({ InstanceIds: machines }))
-    for (const id of machines ?? []) await untilState(id, 'terminated')
-    const groups = await readdir('/sys/fs/cgroup', { recursive: true })
-    expect(groups.filter((path) => machines?.some((id) => path.endsWith(id)))).toEqual([])
-    await cloud?.destroy()
+    try {
+      await leaveNothing()
+    } finally {
+      await cloud?.destroy()
+    }
   })
+
+  async function leaveNothing(): Promise<void> {
+    if (machines === undefined) return
+    await cloud.ec2.send(new TerminateInstancesCommand({ InstanceIds: machines }))
+    for (const id of machines) await untilState(id, 'terminated')
+    const groups = await readdir('/sys/fs/cgroup', { recursive: true })
+    expect(groups.filter((path) => machines.some((id) => path.endsWith(id)))).toEqual([])
+  }
 
   it('has the address of the records, given by DHCP, and the MTU and name that go with it', async () => {
     for (const id of machines) {
