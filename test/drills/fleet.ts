@@ -11,6 +11,8 @@ import { newSeries, type ProbeKind, type Series } from './tally.ts'
 
 const PER_HOST = 2
 const RUNNING_MS = 90_000
+/** Placement takes one of the nearly equal hosts by chance: how often it may miss those that lack instances. */
+const LAUNCHES = 12
 const PING_EVERY_MS = 10
 const DNS_EVERY_MS = 100
 const DHCP_EVERY_MS = 1000
@@ -47,12 +49,13 @@ export async function ensureFleet(lab: Lab, list: ListClient, image: string): Pr
       0,
     )
     if (surplus.length === 0 && missing === 0) return await fleetOf(lab)
-    if (attempt === 5) throw new Error('placement does not give every host two instances')
+    if (attempt === LAUNCHES) throw new Error('placement does not give every host two instances')
     await terminate(
       list,
       surplus.map(({ id }) => id),
     )
-    if (missing > 0) await launch(list, image, missing, `fleet-${Date.now()}`)
+    // Twice as many as are missing: what falls on a host that has enough goes in the next round.
+    if (missing > 0) await launch(list, image, 2 * missing, `fleet-${Date.now()}`)
   }
 }
 
