@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import { z } from 'zod'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { silentLog } from '../../../src/lib/log.ts'
+import { createMetrics } from '../../../src/lib/metrics.ts'
 import { formatId, ID_BYTES } from '../../../src/model/ids.ts'
 import type { MachineImages } from '../../../src/services/workloads/machine-image.ts'
 import { createMachineImages } from '../../../src/services/workloads/machine-images.ts'
@@ -29,6 +30,7 @@ beforeAll(async () => {
     s3: null,
     clock: systemClock,
     log: silentLog,
+    metrics: createMetrics(),
   })
 })
 afterAll(async () => {
@@ -126,8 +128,8 @@ describe('refused', () => {
 
   test('encryption', async () => {
     const secret = ['--object', 'secret,id=s,data=abcdefgh']
-    const luks = ['-o', 'encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10']
-    await create('-f', 'qcow2', ...secret, ...luks, file, '1M')
+    const aes = ['-o', 'encrypt.format=aes,encrypt.key-secret=s']
+    await create('-f', 'qcow2', ...secret, ...aes, file, '1M')
     expect(await look()).toMatchObject({ message: expect.stringMatching(/encrypted/) })
   })
 
