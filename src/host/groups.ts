@@ -4,9 +4,10 @@
  * Where systemd runs, a machine gets a transient scope of its own (org.freedesktop.systemd1, StartTransientUnit); elsewhere a
  * directory in each hierarchy that the daemon itself is in (cgroups(7)). Both carry our mark and go with the machine.
  */
-import { mkdir, readFile, rmdir, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Clock } from '../lib/clock.ts'
+import { exists } from '../lib/files.ts'
 import type { Log } from '../lib/log.ts'
 import type { Runner } from '../lib/runner.ts'
 import { messageOf } from '../model/errors.ts'
@@ -102,11 +103,4 @@ export function hierarchies(text: string): readonly string[] {
     if (controllers.split(',').includes('cpuset')) return []
     return [controllers.replace(/^name=/, '')]
   })
-}
-
-function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  )
 }

@@ -4,9 +4,10 @@
  * `<instances>/<id>/boot.json` is written *before* the start and names the start before it, so whichever line a daemon dies
  * on, the next one can tell by the container's own StartedAt whether the start that the record announces took place.
  */
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { readRecord, writeRecord } from '../../lib/files.ts'
 import type { InstanceId } from '../../model/ids.ts'
 import { instanceFromMark } from '../../model/names.ts'
 
@@ -28,6 +29,7 @@ export interface InstanceFiles {
   path(instance: InstanceId): string
   /** Instances that have one. */
   list(): Promise<readonly InstanceId[]>
+  /** Null when there is none that can be read: the instance is then adopted as it is. */
   readBoot(instance: InstanceId): Promise<BootRecord | null>
   /** Replaces the record atomically; makes the directory when it is missing. */
   writeBoot(instance: InstanceId, record: BootRecord): Promise<void>
@@ -39,32 +41,19 @@ export interface InstanceFiles {
 export function createInstanceFiles(stateDir: string): InstanceFiles {
   const root = join(stateDir, 'instances')
   const path = (instance: InstanceId) => join(root, instance)
+  const bootFile = (instance: InstanceId) => join(path(instance), 'boot.json')
   return {
     path,
     async list() {
       const names = await readdir(root).catch(() => [])
       return names.flatMap((name) => instanceFromMark(name) ?? [])
     },
-    async readBoot(instance) {
-      const text = await readFile(join(path(instance), 'boot.json'), 'utf8').catch(() => null)
-      return text === null ? null : parseBootRecord(text)
-    },
+    readBoot: (instance) => readRecord(bootFile(instance), recordSchema),
     async writeBoot(instance, record) {
       await mkdir(path(instance), { recursive: true, mode: 0o700 })
-      const file = join(path(instance), 'boot.json')
-      await writeFile(`${file}.new`, JSON.stringify(record))
-      await rename(`${file}.new`, file)
+      await writeRecord(bootFile(instance), record)
     },
     remove: (instance) => rm(path(instance), { recursive: true, force: true }),
-  }
-}
-
-/** The record in `text`, or null when it is not one (a torn or foreign file): the instance is then adopted as it is. */
-export function parseBootRecord(text: string): BootRecord | null {
-  try {
-    return recordSchema.parse(JSON.parse(text))
-  } catch {
-    return null
   }
 }
 

@@ -5,8 +5,9 @@
  * cut nobody knows how much had reached the disk, and the part is begun anew.
  */
 import type { Hash } from 'node:crypto'
-import { constants, type FileHandle, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { constants, type FileHandle, open, readFile, rm } from 'node:fs/promises'
 import { z } from 'zod'
+import { readRecord, writeRecord } from '../../lib/files.ts'
 import { bug, refused } from '../../model/errors.ts'
 import { hashInto } from './image-file.ts'
 import type { Opened, Position } from './machine-source.ts'
@@ -49,7 +50,7 @@ export async function openPart(
   const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
   const file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
   try {
-    const found = await readState(path)
+    const found = await readRecord(stateFileOf(path), stateSchema)
     const known = found?.source === source && found.boot === boot ? found : null
     const bytes = await trim(file, known)
     const hash = before.copy()
@@ -106,7 +107,7 @@ function partOf({ path, source, boot, file, before, known, ...begun }: Begun): P
       validator = opened.validator
       totalBytes = opened.totalBytes
       if (validator === null) await rm(stateFileOf(path), { force: true })
-      else await writeState(path, { source, boot, validator, totalBytes })
+      else await writeRecord(stateFileOf(path), { source, boot, validator, totalBytes })
       return restarted
     },
     async append(chunk) {
@@ -121,18 +122,4 @@ function partOf({ path, source, boot, file, before, known, ...begun }: Begun): P
     sync: () => file.sync(),
     [Symbol.asyncDispose]: () => file.close(),
   }
-}
-
-async function readState(path: string): Promise<State | null> {
-  try {
-    return stateSchema.parse(JSON.parse(await readFile(stateFileOf(path), 'utf8')))
-  } catch {
-    return null
-  }
-}
-
-async function writeState(path: string, state: State): Promise<void> {
-  const file = stateFileOf(path)
-  await writeFile(`${file}.new`, JSON.stringify(state))
-  await rename(`${file}.new`, file)
 }

@@ -6,10 +6,11 @@
  * record is written before each start and is complete with the end that was seen, so whichever line a daemon dies on, the next one
  * knows for which boot the machine was last started, and takes an end that nobody saw for one from outside.
  */
-import { mkdir, open, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, open, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { machineHomes } from '../../host/processes.ts'
+import { exists, readRecord, writeRecord } from '../../lib/files.ts'
 import type { InstanceId } from '../../model/ids.ts'
 import { MACHINES_DIRECTORY } from '../../model/names.ts'
 
@@ -74,18 +75,10 @@ export function createMachineFiles(stateDir: string): MachineFilesystem {
       variables: inside('uefi-variables.fd'),
     }
   }
-  const read = async <T>(instance: InstanceId, name: string, schema: z.ZodType<T>) => {
-    const text = await readFile(join(paths(instance).home, name), 'utf8').catch(() => null)
-    return text === null ? null : parseRecord(text, schema)
-  }
-  const write = async (instance: InstanceId, name: string, record: unknown) => {
-    const file = join(paths(instance).home, name)
-    await writeFile(`${file}.new`, JSON.stringify(record))
-    await rename(`${file}.new`, file)
-  }
-
+  const bootFile = (instance: InstanceId) => join(paths(instance).home, 'boot.json')
+  const originFile = (instance: InstanceId) => join(paths(instance).home, 'origin.json')
   const origin = async (instance: InstanceId) =>
-    (await read(instance, 'origin.json', originSchema))?.digest ?? null
+    (await readRecord(originFile(instance), originSchema))?.digest ?? null
 
   return {
     paths,
@@ -94,15 +87,15 @@ export function createMachineFiles(stateDir: string): MachineFilesystem {
     hasDisk: (instance) => exists(paths(instance).disk),
     async make(instance, digest) {
       await mkdir(paths(instance).home, { recursive: true, mode: 0o700 })
-      await write(instance, 'origin.json', { digest })
+      await writeRecord(originFile(instance), { digest })
     },
     origin,
     async origins() {
       const found = await Promise.all([...(await machineHomes(stateDir)).keys()].map(origin))
       return new Set(found.filter((digest) => digest !== null))
     },
-    readBoot: (instance) => read(instance, 'boot.json', bootSchema),
-    writeBoot: (instance, boot) => write(instance, 'boot.json', boot),
+    readBoot: (instance) => readRecord(bootFile(instance), bootSchema),
+    writeBoot: (instance, boot) => writeRecord(bootFile(instance), boot),
     async readConsole(instance, limitBytes) {
       const file = paths(instance).console
       const now = await tailOf(file, limitBytes)
@@ -122,22 +115,6 @@ export function createMachineFiles(stateDir: string): MachineFilesystem {
     },
     remove: (instance) => rm(paths(instance).home, { recursive: true, force: true }),
   }
-}
-
-/** The record in `text`, or null when it is not one (a torn or foreign file). */
-function parseRecord<T>(text: string, schema: z.ZodType<T>): T | null {
-  try {
-    return schema.parse(JSON.parse(text))
-  } catch {
-    return null
-  }
-}
-
-function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  )
 }
 
 async function tailOf(path: string, limitBytes: number): Promise<Buffer> {

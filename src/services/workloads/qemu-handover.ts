@@ -3,8 +3,9 @@
  *
  * The process itself may open nothing of the host's. All of it is closed here once the process has its own copies.
  */
-import { copyFile, type FileHandle, mkdir, open, stat } from 'node:fs/promises'
+import { copyFile, type FileHandle, mkdir, open } from 'node:fs/promises'
 import type { Host, OpenFile } from '../../host/host.ts'
+import { exists } from '../../lib/files.ts'
 import { unavailable } from '../../model/errors.ts'
 import { nicLinkName } from '../../model/names.ts'
 import type { InstanceWant } from '../../model/want.ts'
@@ -85,13 +86,8 @@ async function openUefi(
   { variables }: MachinePaths,
   handFile: (path: string, flags?: string) => Promise<number>,
 ): Promise<{ readonly code: number; readonly variables: number }> {
-  await stat(UEFI.code).catch((error: unknown) => {
-    throw unavailable(`there is no UEFI firmware here (Debian: apt-get install ovmf)`, error)
-  })
-  const isMade = await stat(variables).then(
-    () => true,
-    () => false,
-  )
-  if (!isMade) await copyFile(UEFI.variables, variables)
+  if (!(await exists(UEFI.code)))
+    throw unavailable('there is no UEFI firmware here (Debian: apt-get install ovmf)')
+  if (!(await exists(variables))) await copyFile(UEFI.variables, variables)
   return { code: await handFile(UEFI.code), variables: await handFile(variables, 'r+') }
 }
