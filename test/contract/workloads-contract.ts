@@ -55,7 +55,7 @@ export function workloadsContract(
 
     async function launch(n: number): Promise<InstanceWant> {
       const { want, digest } = await ground.prepare(n)
-      await driver.run({ kind: 'launch', instance: want, digest }, signal)
+      await driver.launch(want, digest, signal)
       return want
     }
 
@@ -80,8 +80,8 @@ export function workloadsContract(
       const want = await launch(2)
       const fresh = ground.freshDriver()
       expect(await find(want, fresh)).toMatchObject({ bootCount: 1, state: { kind: 'running' } })
-      await fresh.run({ kind: 'plug', instance: want }, signal)
-      await fresh.run({ kind: 'plug', instance: want }, signal)
+      await fresh.plug(want, signal)
+      await fresh.plug(want, signal)
       expect(await find(want, fresh)).toMatchObject({ state: { kind: 'running', plugged: true } })
       await eventually('it answers', () => ground.answers(want), deadlineMs)
       await fresh.close()
@@ -91,11 +91,11 @@ export function workloadsContract(
       const want = await launch(3)
       await eventually('it answers', () => ground.answers(want), deadlineMs)
       await ground.inside(want, `echo kept > ${ground.dir}/kept`)
-      await driver.run({ kind: 'stop', instance: want.id }, signal)
-      await driver.run({ kind: 'stop', instance: want.id }, signal)
+      await driver.stop(want.id, signal)
+      await driver.stop(want.id, signal)
       expect((await find(want))?.state.kind).toBe('ended')
       const again = { ...want, bootCount: 2 }
-      await driver.run({ kind: 'start', instance: again }, signal)
+      await driver.start(again, signal)
       expect(await find(want)).toMatchObject({
         bootCount: 2,
         state: { kind: 'running', plugged: true },
@@ -123,9 +123,9 @@ export function workloadsContract(
     test('removal leaves nothing, running or not, and may be repeated', async () => {
       const running = await launch(5)
       const stopped = await launch(6)
-      await driver.run({ kind: 'stop', instance: stopped.id }, signal)
+      await driver.stop(stopped.id, signal)
       for (const want of [running, stopped, running]) {
-        await driver.run({ kind: 'remove', instance: want.id }, signal)
+        await driver.remove(want.id)
         expect(await find(want)).toBeUndefined()
       }
       expect(await driver.console(running.id, 100)).toBeNull()
@@ -134,9 +134,9 @@ export function workloadsContract(
     test('a launch whose image is gone asks to be tried again, and leaves only a directory', async () => {
       const { want } = await ground.prepare(7)
       const digest = `sha256:${'0'.repeat(64)}`
-      await expect(
-        driver.run({ kind: 'launch', instance: want, digest }, signal),
-      ).rejects.toMatchObject({ kind: 'unavailable' })
+      await expect(driver.launch(want, digest, signal)).rejects.toMatchObject({
+        kind: 'unavailable',
+      })
       const found = await find(want)
       expect(found === undefined || found.state.kind === 'remains').toBe(true)
     })

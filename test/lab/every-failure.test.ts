@@ -35,7 +35,8 @@ beforeAll(async () => {
             (result as LinkSocket).socket.close()
         },
       }),
-    driver: (port) => driver.over(port, { methods: ['list', 'run'] }),
+    driver: (port) =>
+      driver.over(port, { methods: ['list', 'launch', 'start', 'plug', 'stop', 'remove'] }),
     store: (port) => breakable(port, records),
   })
   const answer = await whole.act('RegisterImage', {

@@ -3,14 +3,13 @@
  *
  * Launching asks the engine three things and no more (create, start, inspect): the time of a launch is the engine's own.
  */
-import { assertNever } from '../../model/errors.ts'
 import type { InstanceId } from '../../model/ids.ts'
 import type { InstanceWant } from '../../model/want.ts'
-import type { WorkloadStep } from '../../plan/workloads.ts'
 import { dockerError, statusOf } from './docker-errors.ts'
 import { NEVER_STARTED } from './docker-have.ts'
 import { findOne, inspect, type Reader, type Seen } from './docker-read.ts'
 import { guestNetworkOf, renderContainer } from './docker-spec.ts'
+import type { WorkloadSteps } from './driver.ts'
 import type { GuestKit } from './guest-kit.ts'
 import type { DockerImages } from './images.ts'
 
@@ -24,25 +23,14 @@ export interface Stepper extends Reader {
 const NOT_MODIFIED = 304
 const NOT_FOUND = 404
 
-/** Does one step. Errors: as `WorkloadDriver.run`. */
-export async function runStep(
-  stepper: Stepper,
-  step: WorkloadStep,
-  signal: AbortSignal,
-): Promise<void> {
-  switch (step.kind) {
-    case 'launch':
-      return launch(stepper, step.instance, step.digest, signal)
-    case 'start':
-      return start(stepper, step.instance, signal)
-    case 'plug':
-      return plugAgain(stepper, step.instance, signal)
-    case 'stop':
-      return stop(stepper, step.instance, signal)
-    case 'remove':
-      return remove(stepper, step.instance)
-    default:
-      return assertNever(step)
+/** The steps, done with these. */
+export function createDockerSteps(stepper: Stepper): WorkloadSteps {
+  return {
+    launch: (instance, digest, signal) => launch(stepper, instance, digest, signal),
+    start: (instance, signal) => start(stepper, instance, signal),
+    plug: (instance, signal) => plugAgain(stepper, instance, signal),
+    stop: (instance, signal) => stop(stepper, instance, signal),
+    remove: (instance) => remove(stepper, instance),
   }
 }
 

@@ -21,7 +21,7 @@ import { dockerError, statusOf } from './docker-errors.ts'
 import { followEvents } from './docker-events.ts'
 import { demultiplex, tail } from './docker-logs.ts'
 import { createCache, findAll, findOne, readHave } from './docker-read.ts'
-import { runStep } from './docker-steps.ts'
+import { createDockerSteps } from './docker-steps.ts'
 import type { WorkloadDriver } from './driver.ts'
 import { createGuestKit } from './guest-kit.ts'
 import type { DockerImages } from './images.ts'
@@ -84,7 +84,7 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
       return haves
     },
 
-    run: (step, signal) => runStep(stepper, step, signal),
+    ...createDockerSteps(stepper),
 
     async storage() {
       const known = await rootDirectory.read()

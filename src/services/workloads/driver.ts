@@ -6,10 +6,22 @@
  * shows what became of it.
  */
 import type { InstanceId } from '../../model/ids.ts'
-import type { ImageWant } from '../../model/want.ts'
-import type { ImageLook, WorkloadHave, WorkloadStep } from '../../plan/workloads.ts'
+import type { ImageWant, InstanceWant } from '../../model/want.ts'
+import type { ImageLook, WorkloadHave } from '../../plan/workloads.ts'
 
-export interface WorkloadDriver {
+/**
+ * The steps of the plan (`WorkloadStep`, which says what each is for), each to its end, each safe to repeat. Errors: `refused` when it
+ * can never work (say why), `unavailable` when trying again may help.
+ */
+export interface WorkloadSteps {
+  launch(instance: InstanceWant, digest: string, signal: AbortSignal): Promise<void>
+  start(instance: InstanceWant, signal: AbortSignal): Promise<void>
+  plug(instance: InstanceWant, signal: AbortSignal): Promise<void>
+  stop(instance: InstanceId, signal: AbortSignal): Promise<void>
+  remove(instance: InstanceId): Promise<void>
+}
+
+export interface WorkloadDriver extends WorkloadSteps {
   readonly name: string
   /**
    * Everything on this machine that carries our mark, whoever made it. `fresh` reads it all anew, past every cache. Errors:
@@ -19,8 +31,6 @@ export interface WorkloadDriver {
     readonly fresh: boolean
     readonly signal: AbortSignal
   }): Promise<readonly WorkloadHave[]>
-  /** Does one step to its end. Errors: `refused` when it can never work (say why), `unavailable` when trying again may help. */
-  run(step: WorkloadStep, signal: AbortSignal): Promise<void>
   /** Directories on whose file systems instances are kept, as far as is known: where they may fill the disk. */
   storage(): Promise<readonly string[]>
   /** The last console output, at most `limitBytes`; null when the instance is none of this driver's. Errors: `unavailable`. */

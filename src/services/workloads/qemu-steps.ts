@@ -6,11 +6,11 @@ import { awaitEnd, findProcesses, killProcess, startProcess } from '../../host/p
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Runner } from '../../lib/runner.ts'
-import { assertNever, bug, unavailable } from '../../model/errors.ts'
+import { bug, unavailable } from '../../model/errors.ts'
 import type { InstanceId } from '../../model/ids.ts'
 import { machineUser } from '../../model/names.ts'
 import type { InstanceWant } from '../../model/want.ts'
-import type { WorkloadStep } from '../../plan/workloads.ts'
+import type { WorkloadSteps } from './driver.ts'
 import type { MachineImage, MachineImages } from './machine-image.ts'
 import type { MachineFilesystem } from './qemu-files.ts'
 import { openMachine } from './qemu-handover.ts'
@@ -56,25 +56,14 @@ const KHZ_IN_MHZ = 1000
 /** A process that closed its monitor is gone by then. */
 const END_DEADLINE_MS = 5_000
 
-/** Does one step. Errors: as `WorkloadDriver.run`. */
-export async function runStep(
-  stepper: QemuStepper,
-  step: WorkloadStep,
-  signal: AbortSignal,
-): Promise<void> {
-  switch (step.kind) {
-    case 'launch':
-      return launch(stepper, step.instance, step.digest, signal)
-    case 'start':
-      return start(stepper, step.instance)
-    case 'plug':
-      return adopt(stepper, step.instance)
-    case 'stop':
-      return stop(stepper, step.instance, signal)
-    case 'remove':
-      return remove(stepper, step.instance)
-    default:
-      return assertNever(step)
+/** The steps, done with these. */
+export function createQemuSteps(stepper: QemuStepper): WorkloadSteps {
+  return {
+    launch: (instance, digest, signal) => launch(stepper, instance, digest, signal),
+    start: (instance) => start(stepper, instance),
+    plug: (instance) => adopt(stepper, instance),
+    stop: (instance, signal) => stop(stepper, instance, signal),
+    remove: (instance) => remove(stepper, instance),
   }
 }
 

@@ -22,7 +22,7 @@ import type { WorkloadDriver } from './driver.ts'
 import type { MachineImages } from './machine-image.ts'
 import { createMachineFiles, type MachineBoot } from './qemu-files.ts'
 import { createMonitors, type Machine } from './qemu-monitors.ts'
-import { type QemuSettings, type QemuStepper, runStep } from './qemu-steps.ts'
+import { createQemuSteps, type QemuSettings, type QemuStepper } from './qemu-steps.ts'
 
 export interface QemuDriverOptions {
   readonly images: MachineImages
@@ -67,7 +67,7 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
       return Promise.all(instances.map((instance) => readHave(instance, machines.get(instance))))
     },
 
-    run: (step, signal) => runStep(stepper, step, signal),
+    ...createQemuSteps(stepper),
 
     storage: async () => [settings.stateDir],
 

@@ -6,7 +6,7 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Metrics } from '../../lib/metrics.ts'
-import { AtollError, messageOf } from '../../model/errors.ts'
+import { AtollError, assertNever, messageOf } from '../../model/errors.ts'
 import type { InstanceId } from '../../model/ids.ts'
 import type { WorkloadProblem, WorkloadStep } from '../../plan/workloads.ts'
 import { createAttempts } from './attempts.ts'
@@ -119,7 +119,7 @@ export class StepRunner {
     const instance = instanceOf(step)
     const startMs = clock.monotonic()
     try {
-      await driver.run(step, signal)
+      await carryOut(driver, step, signal)
       const endMs = clock.monotonic()
       if (kind === 'start' || kind === 'launch')
         this.#attempts.started(instance, kind, bootCount, endMs)
@@ -151,6 +151,23 @@ export class StepRunner {
       },
       () => undefined,
     )
+  }
+}
+
+function carryOut(driver: WorkloadDriver, step: WorkloadStep, signal: AbortSignal): Promise<void> {
+  switch (step.kind) {
+    case 'launch':
+      return driver.launch(step.instance, step.digest, signal)
+    case 'start':
+      return driver.start(step.instance, signal)
+    case 'plug':
+      return driver.plug(step.instance, signal)
+    case 'stop':
+      return driver.stop(step.instance, signal)
+    case 'remove':
+      return driver.remove(step.instance)
+    default:
+      return assertNever(step)
   }
 }
 
