@@ -91,7 +91,7 @@ function containers({ config, log, clock, host }: Ground): Kind {
   return { kind: 'container', driver, images }
 }
 
-async function machines({ config, log, clock, host }: Ground): Promise<Kind> {
+async function machines({ config, log, clock, host, metrics }: Ground): Promise<Kind> {
   const { stateDir, runtimeDir, qemu } = config
   const { directories, maxGiB, cacheGiB } = config.images
   const files = createMachineFiles(stateDir)
@@ -104,6 +104,7 @@ async function machines({ config, log, clock, host }: Ground): Promise<Kind> {
     s3: await imageStore(config),
     clock,
     log,
+    metrics,
   })
   const settings = { stateDir, runtimeDir, mtuBytes: instanceMtuBytes(config), ...qemu }
   const driver = createQemuDriver({

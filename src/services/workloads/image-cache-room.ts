@@ -22,7 +22,7 @@ export interface RoomOptions {
   readonly evicted: (digest: string) => void
   readonly clock: Clock
   readonly log: Log
-  readonly metrics?: Metrics
+  readonly metrics: Metrics
 }
 
 /** What the cache knows of its directories that they do not show. */
@@ -56,11 +56,11 @@ interface Entry {
  */
 export function createRoomMaker(options: RoomOptions, claims: Claims): () => Promise<void> {
   const { dir, maxBytes, clock, log, metrics } = options
-  const size = metrics?.gauge(
+  const size = metrics.gauge(
     'atoll_image_cache_bytes',
     'Size of the image cache, with what is being fetched',
   )
-  const evictions = metrics?.counter('atoll_image_evictions_total', 'Images removed to make room')
+  const evictions = metrics.counter('atoll_image_evictions_total', 'Images removed to make room')
   const promised = ({ name, bytes }: Entry) => Math.max(bytes, claims.growing.get(name) ?? 0)
   const expired = ({ digest, neededAtMs }: Entry) =>
     digest === null && clock.now() - neededAtMs > LEFTOVER_KEPT_MS
@@ -81,7 +81,7 @@ export function createRoomMaker(options: RoomOptions, claims: Claims): () => Pro
     await rm(join(dir, name), { recursive: true, force: true })
     log.info({ name, bytes }, digest === null ? 'leftover of an image removed' : 'image evicted')
     if (digest === null) return
-    evictions?.inc()
+    evictions.inc()
     options.evicted(digest)
   }
 
@@ -105,7 +105,7 @@ export function createRoomMaker(options: RoomOptions, claims: Claims): () => Pro
       await remove(entry)
       freed += entry.bytes
     }
-    size?.set(used - freed)
+    size.set(used - freed)
     // A file that shares its blocks with another gives none of them back.
     const still = short > 0 ? await missing() : 0
     if (still > 0) throw noDisk(dir, still)

@@ -42,7 +42,7 @@ export interface MachineImagesOptions {
   readonly s3: S3Settings | null
   readonly clock: Clock
   readonly log: Log
-  readonly metrics?: Metrics
+  readonly metrics: Metrics
 }
 
 /** Images that are fetched at once; others wait. */

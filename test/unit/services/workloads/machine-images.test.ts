@@ -19,6 +19,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Clock } from '../../../../src/lib/clock.ts'
 import { silentLog } from '../../../../src/lib/log.ts'
+import { createMetrics } from '../../../../src/lib/metrics.ts'
 import { formatId, ID_BYTES } from '../../../../src/model/ids.ts'
 import type { ImageWant } from '../../../../src/model/want.ts'
 import type { ImageLook } from '../../../../src/plan/workloads.ts'
@@ -73,6 +74,7 @@ function open(more: Partial<MachineImagesOptions> = {}): MachineImages & AsyncDi
     s3: null,
     clock,
     log: silentLog,
+    metrics: createMetrics(),
     ...more,
   })
   return { ...images, [Symbol.asyncDispose]: () => images.close() }
