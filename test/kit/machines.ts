@@ -11,8 +11,7 @@ import { silentLog } from '../../src/lib/log.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
 import { systemRunner } from '../../src/lib/runner.ts'
 import { GATEWAY_LINK } from '../../src/model/names.ts'
-import type { ImageWant, InstanceWant } from '../../src/model/want.ts'
-import type { ImageLook } from '../../src/plan/workloads.ts'
+import type { InstanceWant } from '../../src/model/want.ts'
 import { createDhcp } from '../../src/services/dhcp/dhcp.ts'
 import type { WorkloadDriver } from '../../src/services/workloads/driver.ts'
 import type { MachineImages } from '../../src/services/workloads/machine-image.ts'
@@ -20,22 +19,11 @@ import { createMachineImages } from '../../src/services/workloads/machine-images
 import { createQemuDriver } from '../../src/services/workloads/qemu.ts'
 import { createMachineFiles } from '../../src/services/workloads/qemu-files.ts'
 import { instance, passOver } from './instance.ts'
-import { createNetns, eventually, type Netns } from './netns.ts'
+import { createNetns, eventually } from './netns.ts'
+import { lookAndPing, type WorkloadMachine } from './workload-machine.ts'
 
-export interface QemuGround {
-  readonly netns: Netns
-  readonly images: MachineImages
-  readonly stateDir: string
+export interface QemuGround extends WorkloadMachine<MachineImages> {
   readonly runtimeDir: string
-  freshDriver(): WorkloadDriver
-  /** Instance `n` of the image at this location, changed as given, with its tap made and its address served. */
-  prepare(n: number, location: string, changes?: Partial<InstanceWant>): Promise<InstanceWant>
-  /** The end of a look at an image. */
-  settle(image: ImageWant): Promise<ImageLook>
-  answers(want: InstanceWant): Promise<boolean>
-  /** Runs a shell command on the guest's serial console and gives back what it printed. */
-  inside(want: InstanceWant, command: string): Promise<string>
-  close(): Promise<void>
 }
 
 const MTU_BYTES = 1450
@@ -62,6 +50,7 @@ export async function startQemuGround(directories: readonly string[]): Promise<Q
     s3: null,
     clock,
     log,
+    metrics: createMetrics(),
   })
   const dhcp = createDhcp({
     host,
@@ -107,25 +96,12 @@ export async function startQemuGround(directories: readonly string[]): Promise<Q
       await dhcp.apply(passOver(...wanted.values()))
       return want
     },
-    async settle(image) {
-      let found = images.look(image)
-      const ended = () => {
-        found = images.look(image)
-        return found.kind !== 'working'
-      }
-      await eventually(`the look at ${image.location} ends`, ended, SETTLE_DEADLINE_MS)
-      return found
-    },
-    async answers(want) {
-      const ip = want.nics[0]?.ip ?? ''
-      const { exitCode } = await netns.run(['ping', '-c1', '-W1', ip])
-      return exitCode === 0
-    },
+    ...lookAndPing(images, netns, SETTLE_DEADLINE_MS),
     inside: (want, command) => serialShell(join(runtimeDir, 'vm', want.id, 'serial'), command),
     async close() {
       for (const driver of drivers) {
         for (const { instance: id } of await driver.list({ fresh: true, signal: forever }))
-          await driver.run({ kind: 'remove', instance: id }, forever)
+          await driver.remove(id)
         await driver.close()
       }
       await dhcp.close()

@@ -6,30 +6,17 @@ import { createLinuxHost } from '../../src/host/linux.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { containerName, GATEWAY_LINK } from '../../src/model/names.ts'
-import type { ImageWant, InstanceWant } from '../../src/model/want.ts'
-import type { ImageLook } from '../../src/plan/workloads.ts'
 import { createDockerDriver } from '../../src/services/workloads/docker.ts'
 import type { WorkloadDriver } from '../../src/services/workloads/driver.ts'
 import { createDockerImages, type DockerImages } from '../../src/services/workloads/images.ts'
 import { startDocker, type TestDocker } from './docker.ts'
 import { nicSpecOf } from './guest.ts'
 import { instance } from './instance.ts'
-import { createNetns, eventually, type Netns } from './netns.ts'
+import { createNetns } from './netns.ts'
+import { lookAndPing, type WorkloadMachine } from './workload-machine.ts'
 
-export interface DockerMachine {
+export interface DockerMachine extends WorkloadMachine<DockerImages> {
   readonly engine: TestDocker
-  readonly netns: Netns
-  readonly images: DockerImages
-  readonly stateDir: string
-  freshDriver(): WorkloadDriver
-  /** Instance `n` of the image at this location, changed as given, with its NIC's host end made. */
-  prepare(n: number, location: string, changes?: Partial<InstanceWant>): Promise<InstanceWant>
-  /** The end of a look at an image. */
-  settle(image: ImageWant): Promise<ImageLook>
-  answers(want: InstanceWant): Promise<boolean>
-  /** Runs a shell command in the instance's container; rejects when it fails. */
-  inside(want: InstanceWant, command: string): Promise<string>
-  close(): Promise<void>
 }
 
 const MTU_BYTES = 1500
@@ -81,19 +68,7 @@ export async function startDockerMachine(): Promise<DockerMachine> {
       await host.ensureNic(nicSpecOf(want))
       return want
     },
-    async settle(image) {
-      let found = images.look(image)
-      const ended = () => {
-        found = images.look(image)
-        return found.kind !== 'working'
-      }
-      await eventually(`the look at ${image.location} ends`, ended, IMAGE_DEADLINE_MS)
-      return found
-    },
-    async answers(want) {
-      const { exitCode } = await netns.run(['ping', '-c1', '-W1', nicSpecOf(want).ip])
-      return exitCode === 0
-    },
+    ...lookAndPing(images, netns, IMAGE_DEADLINE_MS),
     inside: (want, command) =>
       netns.must([
         ...['docker', '--host', `unix://${engine.socketPath}`],

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { silentLog } from '../../../src/lib/log.ts'
+import { createMetrics } from '../../../src/lib/metrics.ts'
 import { formatId, ID_BYTES } from '../../../src/model/ids.ts'
 import type { ImageLook } from '../../../src/plan/workloads.ts'
 import type { MachineImages } from '../../../src/services/workloads/machine-image.ts'
@@ -50,6 +51,7 @@ function open(s3: S3Settings = swift.settings): MachineImages & AsyncDisposable 
     // Half a minute of silence is three seconds.
     clock: hurriedClock(10),
     log: silentLog,
+    metrics: createMetrics(),
   })
   return { ...images, [Symbol.asyncDispose]: () => images.close() }
 }
