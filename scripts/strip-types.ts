@@ -1,11 +1,12 @@
 /**
- * strip-types ROOT COPY: makes, for bin/atolld, a copy of ROOT/src that Node runs without stripping types itself.
+ * strip-types ROOT COPY: makes, for what is in bin, a copy of ROOT/src that Node runs without stripping types itself.
  *
  * Types give way to blanks, so that every line and column of a stack trace is also that of the source. The copy comes into being whole
  * or not at all, and several daemons may make the same one at once. Copies beside it that no daemon has started from for a long time
  * are removed. Exit 1 with one line on stderr when it cannot be made.
  */
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -43,6 +44,8 @@ function makeCopy(root: string, target: string): void {
     }
     copyFileSync(join(root, 'package.json'), join(aside, 'package.json'))
     symlinkSync(join(root, 'node_modules'), join(aside, 'node_modules'))
+    // What mkdtemp makes is its owner's alone, and `atoll` is everybody's.
+    chmodSync(aside, 0o755)
     renameSync(aside, target)
   } catch (error) {
     // Whoever came first has made the same copy.
