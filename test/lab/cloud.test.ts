@@ -2,14 +2,9 @@
  * One host for real: the daemon, an engine, the kernel and unmodified clients. What a user does on the first day, and what must
  * survive the day on which everything dies.
  */
-import {
-  DescribeInstancesCommand,
-  type Instance,
-  RegisterImageCommand,
-  RunInstancesCommand,
-  TerminateInstancesCommand,
-} from '@aws-sdk/client-ec2'
+import { RegisterImageCommand, RunInstancesCommand } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Asks, asksOf } from '../kit/asks.ts'
 import {
   type Cloud,
   createCloud,
@@ -24,59 +19,27 @@ import { eventually } from '../kit/netns.ts'
 const DEADLINE_MS = 60_000
 const KINDS = ['latest', 'static'] as const
 let cloud: Cloud
+let ask: Asks
 const images: Record<string, string> = {}
 
 beforeAll(async () => {
   cloud = await createCloud('cloud')
-  for (const tag of KINDS) {
-    const { ImageId = '' } = await cloud.ec2.send(
-      new RegisterImageCommand({ Name: tag, ImageLocation: `docker://atoll-sample:${tag}` }),
-    )
-    images[tag] = ImageId
-  }
+  ask = asksOf(cloud.ec2, DEADLINE_MS)
+  for (const tag of KINDS) images[tag] = await ask.register(tag, `docker://atoll-sample:${tag}`)
 })
 afterAll(async () => {
   await cloud?.destroy()
 })
 
 async function run(kind: (typeof KINDS)[number], name: string): Promise<string> {
-  const { Instances: [instance] = [] } = await cloud.ec2.send(
-    new RunInstancesCommand({
-      ImageId: images[kind],
-      InstanceType: smallType,
-      MinCount: 1,
-      MaxCount: 1,
-      TagSpecifications: [{ ResourceType: 'instance', Tags: [{ Key: 'Name', Value: name }] }],
-    }),
-  )
-  if (instance?.InstanceId === undefined) throw new Error('RunInstances gave no id')
-  return instance.InstanceId
-}
-
-async function look(id: string): Promise<Instance> {
-  const { Reservations: [reservation] = [] } = await cloud.ec2.send(
-    new DescribeInstancesCommand({ InstanceIds: [id] }),
-  )
-  const instance = reservation?.Instances?.[0]
-  if (instance === undefined) throw new Error(`${id} is not listed`)
-  return instance
-}
-
-async function untilState(id: string, state: string): Promise<void> {
-  await eventually(
-    `${id} is ${state}`,
-    async () => (await look(id)).State?.Name === state,
-    DEADLINE_MS,
-  )
+  const [id = ''] = await ask.launch(images[kind] ?? '', {
+    TagSpecifications: [{ ResourceType: 'instance', Tags: [{ Key: 'Name', Value: name }] }],
+  })
+  return id
 }
 
 async function pings(address: string): Promise<boolean> {
   return (await execute('ping', ['-c', '1', '-W', '1', address])).exitCode === 0
-}
-
-async function terminate(...ids: readonly string[]): Promise<void> {
-  await cloud.ec2.send(new TerminateInstancesCommand({ InstanceIds: [...ids] }))
-  for (const id of ids) await untilState(id, 'terminated')
 }
 
 /** A page fetched in an instance by the image's own wget. */
@@ -88,13 +51,13 @@ describe('two instances', () => {
   const ids: Record<string, string> = {}
   beforeAll(async () => {
     for (const kind of KINDS) ids[kind] = await run(kind, `name-${kind}`)
-    for (const kind of KINDS) await untilState(ids[kind] ?? '', 'running')
+    for (const kind of KINDS) await ask.untilState(ids[kind] ?? '', 'running')
   })
-  afterAll(() => terminate(...Object.values(ids)))
+  afterAll(() => ask.terminate(...Object.values(ids)))
 
   it.each(KINDS)('%s: has its recorded address inside and answers there', async (kind) => {
     const id = ids[kind] ?? ''
-    const { PrivateIpAddress: address = '' } = await look(id)
+    const { PrivateIpAddress: address = '' } = await ask.look(id)
     await eventually('it answers', () => pings(address), DEADLINE_MS)
     const inside = await cloud.inside(id, ['ip', '-4', 'address', 'show', 'dev', 'eth0'])
     expect(inside.stdout).toContain(`inet ${address}/20`)
@@ -103,7 +66,7 @@ describe('two instances', () => {
 
   it.each(KINDS)('%s: resolves the other by id and by Name tag, and reaches it', async (kind) => {
     const other = kind === 'latest' ? 'static' : 'latest'
-    const { PrivateIpAddress: address = '' } = await look(ids[other] ?? '')
+    const { PrivateIpAddress: address = '' } = await ask.look(ids[other] ?? '')
     for (const name of [ids[other], `name-${other}`]) {
       const found = await cloud.inside(ids[kind] ?? '', ['nslookup', `${name}.atoll.internal`])
       expect(found.stdout).toContain(`Address: ${address}`)
@@ -116,7 +79,9 @@ describe('two instances', () => {
   })
 
   it('the reverse name of an address is the private DNS name that the API shows', async () => {
-    const { PrivateIpAddress: address = '', PrivateDnsName: name } = await look(ids['latest'] ?? '')
+    const { PrivateIpAddress: address = '', PrivateDnsName: name } = await ask.look(
+      ids['latest'] ?? '',
+    )
     const found = await cloud.inside(ids['static'] ?? '', ['nslookup', address])
     expect(found.stdout).toContain(`name = ${name}`)
     expect(name).toBe(`${ids['latest']}.atoll.internal`)
@@ -126,7 +91,7 @@ describe('two instances', () => {
     '%s: reaches the world outside under the address of the host, and is not reached from there',
     async (kind) => {
       const id = ids[kind] ?? ''
-      const { PrivateIpAddress: address = '' } = await look(id)
+      const { PrivateIpAddress: address = '' } = await ask.look(id)
       let seen = ''
       const capture = cloud.outside.spawn(
         ['tcpdump', '-nn', '-l', '-i', 'eth0', 'icmp'],
@@ -154,7 +119,7 @@ describe('two instances', () => {
     const id = ids[kind] ?? ''
     expect(await fetched(id, 'http://169.254.169.254/latest/meta-data/instance-id')).toBe(id)
     expect(await fetched(id, 'http://169.254.169.254/latest/meta-data/local-ipv4')).toBe(
-      (await look(id)).PrivateIpAddress,
+      (await ask.look(id)).PrivateIpAddress,
     )
   })
 
@@ -193,7 +158,7 @@ describe('unmodified awscli', () => {
     )
     await aws('ec2', 'wait', 'instance-running', '--instance-ids', id)
     await aws('ec2', 'wait', 'instance-status-ok', '--instance-ids', id)
-    const address = (await look(id)).PrivateIpAddress ?? ''
+    const address = (await ask.look(id)).PrivateIpAddress ?? ''
     await eventually('it answers', () => pings(address), DEADLINE_MS)
     await cloud.inside(id, ['touch', '/kept'])
 
@@ -214,11 +179,11 @@ describe('unmodified awscli', () => {
       DEADLINE_MS,
     )
     await eventually('it answers after the reboot', () => pings(address), DEADLINE_MS)
-    expect((await look(id)).PrivateIpAddress).toBe(address)
+    expect((await ask.look(id)).PrivateIpAddress).toBe(address)
 
     await aws('ec2', 'terminate-instances', '--instance-ids', id)
     await aws('ec2', 'wait', 'instance-terminated', '--instance-ids', id)
-    expect((await look(id)).PrivateIpAddress).toBeUndefined()
+    expect((await ask.look(id)).PrivateIpAddress).toBeUndefined()
   })
 
   it.each([
@@ -234,8 +199,8 @@ describe('unmodified awscli', () => {
     const { Instances: [instance] = [] } = await cloud.ec2.send(
       new RunInstancesCommand({ ImageId, InstanceType: smallType, MinCount: 1, MaxCount: 1 }),
     )
-    await untilState(instance?.InstanceId ?? '', 'terminated')
-    expect((await look(instance?.InstanceId ?? '')).StateReason?.Message).toMatch(reason)
+    await ask.untilState(instance?.InstanceId ?? '', 'terminated')
+    expect((await ask.look(instance?.InstanceId ?? '')).StateReason?.Message).toMatch(reason)
     await eventually('nothing is left', async () => (await leftovers()).length === 0)
   })
 })
@@ -257,12 +222,12 @@ describe('whatever dies', () => {
   let address: string
   beforeAll(async () => {
     id = await run('latest', 'survivor')
-    await untilState(id, 'running')
-    address = (await look(id)).PrivateIpAddress ?? ''
+    await ask.untilState(id, 'running')
+    address = (await ask.look(id)).PrivateIpAddress ?? ''
     await eventually('it answers', () => pings(address), DEADLINE_MS)
   })
   afterAll(async () => {
-    await terminate(id)
+    await ask.terminate(id)
     await eventually('nothing is left', async () => (await leftovers()).length === 0)
   })
 
@@ -330,7 +295,7 @@ describe('whatever dies', () => {
       await docker(...verb, `atoll-${id}`)
       await eventually(`it answers after ${verb.join(' ')}`, () => pings(address), DEADLINE_MS)
     }
-    expect((await look(id)).State?.Name).toBe('running')
+    expect((await ask.look(id)).State?.Name).toBe('running')
   })
 
   it('rules, links and routes are taken away: the next resync puts them back', async () => {
@@ -360,7 +325,7 @@ describe('whatever dies', () => {
     await cloud.docker.start()
     await cloud.start()
     await eventually('it answers', () => pings(address), DEADLINE_MS)
-    await untilState(id, 'running')
+    await ask.untilState(id, 'running')
     expect((await cloud.inside(id, ['ls', '/kept'])).exitCode).toBe(0)
   })
 })

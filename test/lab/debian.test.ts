@@ -6,16 +6,13 @@ import { chmod, link, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   CreateKeyPairCommand,
-  DescribeInstancesCommand,
-  type Instance,
   RebootInstancesCommand,
-  RegisterImageCommand,
-  RunInstancesCommand,
   StartInstancesCommand,
   StopInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Cloud, createCloud, execute, smallType } from '../kit/cloud.ts'
+import { type Asks, asksOf } from '../kit/asks.ts'
+import { type Cloud, createCloud, execute } from '../kit/cloud.ts'
 import { debianImage } from '../kit/debian-image.ts'
 import { eventually, type Ran } from '../kit/netns.ts'
 import { canRunMachines } from '../kit/tiny-guest.ts'
@@ -36,21 +33,12 @@ echo "user data ran as $(id -un)" >/root/ran
 
 describe.skipIf(!canRunMachines())('Debian with cloud-init', () => {
   let cloud: Cloud
+  let ask: Asks
   let key: string
   let ids: string[]
 
-  async function look(id: string): Promise<Instance> {
-    const { Reservations: [reservation] = [] } = await cloud.ec2.send(
-      new DescribeInstancesCommand({ InstanceIds: [id] }),
-    )
-    return reservation?.Instances?.[0] ?? {}
-  }
-  async function untilState(id: string, state: string): Promise<void> {
-    const isThere = async () => (await look(id)).State?.Name === state
-    await eventually(`${id} is ${state}`, isThere, BOOT_DEADLINE_MS)
-  }
   async function ssh(id: string, command: string): Promise<Ran> {
-    const { PrivateIpAddress: address = '' } = await look(id)
+    const { PrivateIpAddress: address = '' } = await ask.look(id)
     const args = ['-i', key, ...SSH, '-o', 'ConnectTimeout=10', `debian@${address}`, command]
     return await execute('ssh', args, { timeoutMs: BOOT_DEADLINE_MS })
   }
@@ -63,26 +51,24 @@ describe.skipIf(!canRunMachines())('Debian with cloud-init', () => {
   }
 
   beforeAll(async () => {
-    const image = await debianImage()
+    const made = await debianImage()
     cloud = await createCloud('debian', 'qemu: {accel: tcg, stopSeconds: 300}\n')
+    ask = asksOf(cloud.ec2, BOOT_DEADLINE_MS)
     const path = join(cloud.dir, 'images/debian.qcow2')
-    await link(image, path)
-    const { ImageId } = await cloud.ec2.send(
-      new RegisterImageCommand({ Name: 'debian', ImageLocation: `file://${path}` }),
-    )
+    await link(made, path)
+    const image = await ask.register('debian', `file://${path}`)
     const { KeyMaterial = '' } = await cloud.ec2.send(
       new CreateKeyPairCommand({ KeyName: 'mine', KeyType: 'ed25519' }),
     )
     key = join(cloud.dir, 'mine')
     await writeFile(key, KeyMaterial)
     await chmod(key, 0o600)
-    const { Instances: launched = [] } = await cloud.ec2.send(
-      new RunInstancesCommand({
-        ...{ ImageId, InstanceType: smallType, KeyName: 'mine', MinCount: 2, MaxCount: 2 },
+    ids = [
+      ...(await ask.launch(image, {
+        ...{ KeyName: 'mine', MinCount: 2, MaxCount: 2 },
         UserData: Buffer.from(USER_DATA).toString('base64'),
-      }),
-    )
-    ids = launched.map(({ InstanceId = '' }) => InstanceId)
+      })),
+    ]
     for (const id of ids) await untilSsh(id)
   }, 3 * BOOT_DEADLINE_MS)
   afterAll(() => cloud?.destroy())
@@ -107,7 +93,7 @@ describe.skipIf(!canRunMachines())('Debian with cloud-init', () => {
         expect((await ssh(id, 'sudo cat /root/ran')).stdout).toContain('user data ran as root')
         expect((await ssh(id, 'hostname')).stdout.trim()).toBe(id)
         const { stdout } = await ssh(id, `getent hosts ${id}.atoll.internal`)
-        expect(stdout).toContain((await look(id)).PrivateIpAddress)
+        expect(stdout).toContain((await ask.look(id)).PrivateIpAddress)
       }
     },
     BOOT_DEADLINE_MS,
@@ -127,7 +113,13 @@ describe.skipIf(!canRunMachines())('Debian with cloud-init', () => {
     'lets a neighbour in with the same key',
     async () => {
       const [first = '', second = ''] = ids
-      const copy = ['-i', key, ...SSH, key, `debian@${(await look(first)).PrivateIpAddress}:mine`]
+      const copy = [
+        '-i',
+        key,
+        ...SSH,
+        key,
+        `debian@${(await ask.look(first)).PrivateIpAddress}:mine`,
+      ]
       expect(await execute('scp', copy, { timeoutMs: BOOT_DEADLINE_MS })).toMatchObject({
         exitCode: 0,
       })
@@ -141,7 +133,7 @@ describe.skipIf(!canRunMachines())('Debian with cloud-init', () => {
     'keeps disk, keys and address over a reboot, and over stop and start',
     async () => {
       const [id = ''] = ids
-      const { PrivateIpAddress: address } = await look(id)
+      const { PrivateIpAddress: address } = await ask.look(id)
       const bootOf = async () =>
         (await ssh(id, 'cat /proc/sys/kernel/random/boot_id')).stdout.trim()
       const boots = new Set([await bootOf()])
@@ -150,7 +142,7 @@ describe.skipIf(!canRunMachines())('Debian with cloud-init', () => {
         async () => void (await cloud.ec2.send(new RebootInstancesCommand({ InstanceIds: [id] }))),
         async () => {
           await cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [id] }))
-          await untilState(id, 'stopped')
+          await ask.untilState(id, 'stopped')
           await cloud.ec2.send(new StartInstancesCommand({ InstanceIds: [id] }))
         },
       ]
@@ -163,7 +155,7 @@ describe.skipIf(!canRunMachines())('Debian with cloud-init', () => {
         await eventually('it was booted anew', isAnew, BOOT_DEADLINE_MS)
         boots.add(await bootOf())
         expect((await ssh(id, 'cat kept')).stdout).toContain('kept')
-        expect((await look(id)).PrivateIpAddress).toBe(address)
+        expect((await ask.look(id)).PrivateIpAddress).toBe(address)
       }
     },
     3 * BOOT_DEADLINE_MS,

@@ -7,17 +7,14 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import {
   DescribeImagesCommand,
-  DescribeInstancesCommand,
   ImportKeyPairCommand,
-  type Instance,
   RebootInstancesCommand,
-  RegisterImageCommand,
-  RunInstancesCommand,
   StartInstancesCommand,
   StopInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Cloud, createCloud, execute, smallType } from '../kit/cloud.ts'
+import { type Asks, asksOf } from '../kit/asks.ts'
+import { type Cloud, createCloud, execute } from '../kit/cloud.ts'
 import { eventually, type Ran } from '../kit/netns.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -29,9 +26,11 @@ const KEY = `ssh-ed25519 ${Buffer.concat([
   Buffer.alloc(32, 7),
 ]).toString('base64')} me`
 let cloud: Cloud
+let ask: Asks
 
 beforeAll(async () => {
   cloud = await createCloud('first-user')
+  ask = asksOf(cloud.ec2, DEADLINE_MS)
   await cloud.ec2.send(
     new ImportKeyPairCommand({ KeyName: 'me', PublicKeyMaterial: Buffer.from(KEY) }),
   )
@@ -40,37 +39,12 @@ afterAll(async () => {
   await cloud?.destroy()
 })
 
-async function register(name: string, location: string): Promise<string> {
-  const { ImageId = '' } = await cloud.ec2.send(
-    new RegisterImageCommand({ Name: name, ImageLocation: location }),
-  )
-  return ImageId
-}
-
 async function run(image: string, userData = ''): Promise<string> {
-  const { Instances: [instance] = [] } = await cloud.ec2.send(
-    new RunInstancesCommand({
-      ImageId: image,
-      InstanceType: smallType,
-      KeyName: 'me',
-      UserData: Buffer.from(userData).toString('base64'),
-      MinCount: 1,
-      MaxCount: 1,
-    }),
-  )
-  return instance?.InstanceId ?? ''
-}
-
-async function look(id: string): Promise<Instance | undefined> {
-  const { Reservations: [reservation] = [] } = await cloud.ec2.send(
-    new DescribeInstancesCommand({ InstanceIds: [id] }),
-  )
-  return reservation?.Instances?.[0]
-}
-
-async function untilState(id: string, ...states: readonly string[]): Promise<void> {
-  const is = async () => states.includes((await look(id))?.State?.Name ?? '')
-  await eventually(`${id} is ${states.join(' or ')}`, is, DEADLINE_MS)
+  const [id = ''] = await ask.launch(image, {
+    KeyName: 'me',
+    UserData: Buffer.from(userData).toString('base64'),
+  })
+  return id
 }
 
 function docker(...args: readonly string[]): Promise<Ran> {
@@ -88,23 +62,23 @@ const USER_DATA = `#!/bin/sh
 describe.each(['latest', 'static'])('user data in the image %s', (kind) => {
   it('runs once, with the network up, and the key is there once, whoever restarts the container', async () => {
     const id = await run(
-      await register(`user-data-${kind}`, `docker://atoll-sample:${kind}`),
+      await ask.register(`user-data-${kind}`, `docker://atoll-sample:${kind}`),
       USER_DATA,
     )
     const ran = async () => (await read(id, '/ran')).includes('ran')
     await eventually('it has run', ran, DEADLINE_MS)
-    expect(await read(id, '/ran')).toContain((await look(id))?.PrivateIpAddress)
+    expect(await read(id, '/ran')).toContain((await ask.look(id))?.PrivateIpAddress)
 
     // The daemon is not there to take its mark of the first boot away.
     await cloud.stop('SIGKILL')
     await docker('restart', '-t', '0', `atoll-${id}`)
     await cloud.start()
-    await untilState(id, 'running')
+    await ask.untilState(id, 'running')
     await cloud.ec2.send(new RebootInstancesCommand({ InstanceIds: [id] }))
     await cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [id] }))
-    await untilState(id, 'stopped')
+    await ask.untilState(id, 'stopped')
     await cloud.ec2.send(new StartInstancesCommand({ InstanceIds: [id] }))
-    await untilState(id, 'running')
+    await ask.untilState(id, 'running')
     const page = async () =>
       (await cloud.inside(id, ['wget', '-q', '-O', '-', 'http://127.0.0.1/'])).exitCode === 0
     await eventually('it serves again', page, DEADLINE_MS)
@@ -128,8 +102,8 @@ walk /latest/meta-data/; walk /latest/dynamic/; walk /2009-04-04/meta-data/
 `
 
 it('everything that the metadata tree lists is there', async () => {
-  const id = await run(await register('walk', 'docker://atoll-sample:static'))
-  await untilState(id, 'running')
+  const id = await run(await ask.register('walk', 'docker://atoll-sample:static'))
+  await ask.untilState(id, 'running')
   const { stdout } = await cloud.inside(id, ['sh', '-c', WALK])
   const leaves = stdout.trim().split('\n')
   expect(leaves.filter((leaf) => !leaf.startsWith('ok '))).toEqual([])
@@ -176,7 +150,7 @@ describe('archives', () => {
       ['/etc/absent.tar', /not under an allowed image directory/],
     ]
     const images = await Promise.all(
-      expected.map(([path], index) => register(`archive ${index}`, `file://${path}`)),
+      expected.map(([path], index) => ask.register(`archive ${index}`, `file://${path}`)),
     )
     const states = async () => {
       const { Images = [] } = await cloud.ec2.send(new DescribeImagesCommand({ ImageIds: images }))
@@ -202,7 +176,7 @@ it('the AWS CLI registers an archive by its bare path, as it reads file:// itsel
   const command = ['ec2', 'register-image', '--name', 'own', '--image-location', archive] as const
   const registered = await cloud.aws(...command, ...text)
   expect(registered).toMatchObject({ exitCode: 0, stderr: '' })
-  await untilState(await run(registered.stdout.trim()), 'running')
+  await ask.untilState(await run(registered.stdout.trim()), 'running')
 
   await cloud.stop('SIGTERM')
   expect((await cloud.atoll('teardown', '--yes')).stdout).toMatch(/removed image atoll-image:/)
@@ -212,8 +186,8 @@ it('the AWS CLI registers an archive by its bare path, as it reads file:// itsel
 })
 
 it('one instance hammered by many at once ends as the last one wanted it', async () => {
-  const id = await run(await register('storm', 'docker://atoll-sample:latest'))
-  await untilState(id, 'running')
+  const id = await run(await ask.register('storm', 'docker://atoll-sample:latest'))
+  await ask.untilState(id, 'running')
   const InstanceIds = [id]
   const commands = [
     () => cloud.ec2.send(new StopInstancesCommand({ InstanceIds })),
@@ -226,11 +200,11 @@ it('one instance hammered by many at once ends as the last one wanted it', async
   for (const answer of answers)
     if (answer.status === 'rejected')
       expect(answer.reason).toMatchObject({ name: 'IncorrectInstanceState' })
-  await untilState(id, 'running', 'stopped')
-  if ((await look(id))?.State?.Name === 'stopped')
+  await ask.untilState(id, 'running', 'stopped')
+  if ((await ask.look(id))?.State?.Name === 'stopped')
     await cloud.ec2.send(new StartInstancesCommand({ InstanceIds }))
-  await untilState(id, 'running')
-  const address = (await look(id))?.PrivateIpAddress ?? ''
+  await ask.untilState(id, 'running')
+  const address = (await ask.look(id))?.PrivateIpAddress ?? ''
   const answersPing = async () =>
     (await cloud.netns.run(['ping', '-c', '1', '-W', '1', address])).exitCode === 0
   await eventually('it answers', answersPing, DEADLINE_MS)

@@ -6,19 +6,15 @@ import { copyFile, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   DescribeImagesCommand,
-  DescribeInstancesCommand,
   GetConsoleOutputCommand,
-  type Instance,
   RebootInstancesCommand,
-  RegisterImageCommand,
-  RunInstancesCommand,
   StartInstancesCommand,
   StopInstancesCommand,
-  TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { machineName } from '../../src/model/names.ts'
-import { type Cloud, createCloud, execute, OUTSIDE_ADDRESS, smallType } from '../kit/cloud.ts'
+import { type Asks, asksOf } from '../kit/asks.ts'
+import { type Cloud, createCloud, execute, OUTSIDE_ADDRESS } from '../kit/cloud.ts'
 import { serialShell } from '../kit/machines.ts'
 import { eventually } from '../kit/netns.ts'
 import { canRunMachines, tinyGuest } from '../kit/tiny-guest.ts'
@@ -28,44 +24,12 @@ const DEADLINE_MS = 120_000
 
 describe.skipIf(!canRunMachines())('a virtual machine', () => {
   let cloud: Cloud
+  let ask: Asks
   let machines: string[]
   let container: string
 
-  async function register(name: string, location: string): Promise<string> {
-    const { ImageId = '' } = await cloud.ec2.send(
-      new RegisterImageCommand({ Name: name, ImageLocation: location }),
-    )
-    return ImageId
-  }
-
-  async function run(image: string, count: number): Promise<string[]> {
-    const { Instances: launched = [] } = await cloud.ec2.send(
-      new RunInstancesCommand({
-        ImageId: image,
-        InstanceType: smallType,
-        MinCount: count,
-        MaxCount: count,
-      }),
-    )
-    return launched.map(({ InstanceId = '' }) => InstanceId)
-  }
-
-  async function look(id: string): Promise<Instance> {
-    const { Reservations: [reservation] = [] } = await cloud.ec2.send(
-      new DescribeInstancesCommand({ InstanceIds: [id] }),
-    )
-    const instance = reservation?.Instances?.[0]
-    if (instance === undefined) throw new Error(`${id} is not listed`)
-    return instance
-  }
-
   async function addressOf(id: string): Promise<string> {
-    return (await look(id)).PrivateIpAddress ?? ''
-  }
-
-  async function untilState(id: string, state: string): Promise<void> {
-    const isThere = async () => (await look(id)).State?.Name === state
-    await eventually(`${id} is ${state}`, isThere, DEADLINE_MS)
+    return (await ask.look(id)).PrivateIpAddress ?? ''
   }
 
   /** Whether `from` — the host itself without one — gets an answer from an instance's address. */
@@ -96,13 +60,15 @@ describe.skipIf(!canRunMachines())('a virtual machine', () => {
   beforeAll(async () => {
     const { kernelPath, initrdPath } = await tinyGuest()
     cloud = await createCloud('machines', 'qemu: {accel: tcg, stopSeconds: 60}\n')
+    ask = asksOf(cloud.ec2, DEADLINE_MS)
     const dir = join(cloud.dir, 'images')
     await copyFile(kernelPath, join(dir, 'vmlinuz'))
     await copyFile(initrdPath, join(dir, 'initrd.img'))
-    const tiny = await register('tiny', `kernel=${dir}/vmlinuz,initrd=${dir}/initrd.img`)
-    machines = await run(tiny, 2)
-    container = (await run(await register('sample', 'docker://atoll-sample:latest'), 1))[0] ?? ''
-    for (const id of [...machines, container]) await untilState(id, 'running')
+    const tiny = await ask.register('tiny', `kernel=${dir}/vmlinuz,initrd=${dir}/initrd.img`)
+    machines = [...(await ask.launch(tiny, { MinCount: 2, MaxCount: 2 }))]
+    const sample = await ask.register('sample', 'docker://atoll-sample:latest')
+    container = (await ask.launch(sample))[0] ?? ''
+    for (const id of [...machines, container]) await ask.untilState(id, 'running')
     for (const id of machines) await untilItAnswers(id)
   }, 3 * DEADLINE_MS)
   afterAll(async () => {
@@ -115,8 +81,7 @@ describe.skipIf(!canRunMachines())('a virtual machine', () => {
 
   async function leaveNothing(): Promise<void> {
     if (machines === undefined) return
-    await cloud.ec2.send(new TerminateInstancesCommand({ InstanceIds: machines }))
-    for (const id of machines) await untilState(id, 'terminated')
+    await ask.terminate(...machines)
     const groups = await readdir('/sys/fs/cgroup', { recursive: true })
     expect(groups.filter((path) => machines.some((id) => path.endsWith(id)))).toEqual([])
   }
@@ -190,7 +155,7 @@ describe.skipIf(!canRunMachines())('a virtual machine', () => {
       exitCode: 0,
     })
     await cloud.start()
-    await untilState(id, 'running')
+    await ask.untilState(id, 'running')
     expect(await processOf(id)).toBe(pid)
     await untilItAnswers(id)
   })
@@ -200,10 +165,10 @@ describe.skipIf(!canRunMachines())('a virtual machine', () => {
     const address = await addressOf(id)
     await inside(id, 'echo kept > /data/kept')
     await cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [id] }))
-    await untilState(id, 'stopped')
+    await ask.untilState(id, 'stopped')
     expect(await processOf(id)).toBeUndefined()
     await cloud.ec2.send(new StartInstancesCommand({ InstanceIds: [id] }))
-    await untilState(id, 'running')
+    await ask.untilState(id, 'running')
     expect(await addressOf(id)).toBe(address)
     await untilItAnswers(id)
     expect(await inside(id, 'cat /data/kept')).toContain('kept')
@@ -219,14 +184,13 @@ describe.skipIf(!canRunMachines())('a virtual machine', () => {
   it('that powers off by itself is stopped, and says why', async () => {
     const [, id = ''] = machines
     await inside(id, 'touch /data/end')
-    await untilState(id, 'stopped')
-    expect((await look(id)).StateReason?.Code).toBe('Client.InstanceInitiatedShutdown')
+    await ask.untilState(id, 'stopped')
+    expect((await ask.look(id)).StateReason?.Code).toBe('Client.InstanceInitiatedShutdown')
   })
 
   it('leaves nothing when it is terminated', async () => {
     const [id = ''] = machines
-    await cloud.ec2.send(new TerminateInstancesCommand({ InstanceIds: [id] }))
-    await untilState(id, 'terminated')
+    await ask.terminate(id)
     expect(await processOf(id)).toBeUndefined()
     expect(await readdir(join(cloud.dir, 'state/machines'))).not.toContain(id)
     expect(await readdir(join(cloud.dir, 'run/vm'))).not.toContain(id)

@@ -1,0 +1,58 @@
+/** What tests ask a cloud again and again, in the words of the SDK. */
+import {
+  DescribeInstancesCommand,
+  type EC2Client,
+  type Instance,
+  RegisterImageCommand,
+  RunInstancesCommand,
+  type RunInstancesCommandInput,
+  TerminateInstancesCommand,
+} from '@aws-sdk/client-ec2'
+import { smallType } from './cloud.ts'
+import { eventually } from './netns.ts'
+
+export interface Asks {
+  /** Registers an image and gives its id. */
+  register(name: string, location: string): Promise<string>
+  /** Launches one small instance of an image, or as `more` says, and gives all ids. */
+  launch(image: string, more?: Partial<RunInstancesCommandInput>): Promise<readonly string[]>
+  /** The instance as the API shows it. Throws when it is not listed. */
+  look(id: string): Promise<Instance>
+  /** Waits until the API shows the instance in one of these states. */
+  untilState(id: string, ...states: readonly string[]): Promise<void>
+  /** Terminates them and waits until they are. */
+  terminate(...ids: readonly string[]): Promise<void>
+}
+
+/** Asks by this client; whatever is waited for comes within the deadline. */
+export function asksOf(ec2: EC2Client, deadlineMs: number): Asks {
+  async function look(id: string): Promise<Instance> {
+    const asked = new DescribeInstancesCommand({ InstanceIds: [id] })
+    const instance = (await ec2.send(asked)).Reservations?.[0]?.Instances?.[0]
+    if (instance === undefined) throw new Error(`${id} is not listed`)
+    return instance
+  }
+  async function untilState(id: string, ...states: readonly string[]): Promise<void> {
+    const is = async () => states.includes((await look(id)).State?.Name ?? '')
+    await eventually(`${id} is ${states.join(' or ')}`, is, deadlineMs)
+  }
+  return {
+    look,
+    untilState,
+    async register(name, location) {
+      const asked = new RegisterImageCommand({ Name: name, ImageLocation: location })
+      const { ImageId } = await ec2.send(asked)
+      if (ImageId === undefined) throw new Error('RegisterImage gave no id')
+      return ImageId
+    },
+    async launch(image, more = {}) {
+      const one = { ImageId: image, InstanceType: smallType, MinCount: 1, MaxCount: 1 }
+      const { Instances = [] } = await ec2.send(new RunInstancesCommand({ ...one, ...more }))
+      return Instances.flatMap(({ InstanceId }) => InstanceId ?? [])
+    },
+    async terminate(...ids) {
+      await ec2.send(new TerminateInstancesCommand({ InstanceIds: [...ids] }))
+      for (const id of ids) await untilState(id, 'terminated')
+    },
+  }
+}
