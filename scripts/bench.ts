@@ -1,13 +1,14 @@
 /** The benchmarks' command line: picks them, prints their tables, keeps the raw figures. */
 import { writeFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { boot } from '../test/bench/boot.ts'
 import { bus } from '../test/bench/bus.ts'
 import { type Benchmark, type BenchResult, markdown } from '../test/bench/figures.ts'
 import { footprint } from '../test/bench/footprint.ts'
 import { launch } from '../test/bench/launch.ts'
 import { scale } from '../test/bench/scale.ts'
 
-const benchmarks: readonly Benchmark[] = [launch, footprint, bus, scale]
+const benchmarks: readonly Benchmark[] = [launch, boot, footprint, bus, scale]
 
 const program = new Command('scripts/bench')
   .argument('<name>', `one of: ${benchmarks.map(({ name }) => name).join(', ')}, all, list`)

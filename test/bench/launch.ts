@@ -12,7 +12,7 @@ import { type Cloud, execute, withCloud } from '../kit/cloud.ts'
 import { eventually } from '../kit/netns.ts'
 import { type Benchmark, type BenchResult, quantile } from './figures.ts'
 import { type Lxd, startLxd } from './lxd.ts'
-import { startPinger } from './pinger.ts'
+import { firstAnswers } from './pinger.ts'
 
 const ROUNDS = 30
 const WARM_UP_ROUNDS = 2
@@ -133,8 +133,7 @@ async function launchOne(cloud: Cloud, ImageId: string): Promise<number> {
   const address = instance?.PrivateIpAddress
   const id = instance?.InstanceId
   if (address === undefined || id === undefined) throw new Error('RunInstances gave no address')
-  const pinger = startPinger(address)
-  const answered = await pinger.firstAnswer(30_000)
+  const [answered = 0] = await firstAnswers([address], 30_000)
   const ms = answered - began
   await cloud.ec2.send(new TerminateInstancesCommand({ InstanceIds: [id] }))
   await eventually('the instance is gone', async () => (await containerCount(cloud)) === 0)

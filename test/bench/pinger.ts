@@ -2,13 +2,15 @@
  * Finds the moment of the first answered echo without starting a program for each probe.
  *
  * `ping` will not do: it ends at once while the address has no route yet. So one small process keeps a raw socket, sends a probe
- * every 2 ms whatever the kernel says to it, and tells when the first answer came.
+ * every 2 ms, to one address after the other, whatever the kernel says to it, and tells when each answered first.
  */
 import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
 
 const PROBE = `
 import os, select, socket, struct, sys, time
-address = sys.argv[1]
+waiting = sys.argv[1:]
 sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
 ident = os.getpid() & 0xffff
 def checksum(data):
@@ -17,9 +19,10 @@ def checksum(data):
     return ~(total + (total >> 16)) & 0xffff
 head = struct.pack('!BBHHH', 8, 0, 0, ident, 1)
 probe = struct.pack('!BBHHH', 8, 0, checksum(head), ident, 1)
-while True:
+while waiting:
+    waiting.append(waiting.pop(0))
     try:
-        sock.sendto(probe, (address, 0))
+        sock.sendto(probe, (waiting[-1], 0))
     except OSError:
         pass
     until = time.monotonic() + 0.002
@@ -28,32 +31,35 @@ while True:
             break
         packet, (source, _) = sock.recvfrom(2048)
         icmp = packet[(packet[0] & 15) * 4:]
-        if source == address and icmp[0] == 0 and struct.unpack('!H', icmp[4:6])[0] == ident:
-            print('answered', flush=True)
-            sys.exit()
+        if source in waiting and icmp[0] == 0 and struct.unpack('!H', icmp[4:6])[0] == ident:
+            print(source, flush=True)
+            waiting.remove(source)
 `
 
-export interface Pinger {
-  /** `performance.now()` at the first answer; the probing ends with it. Rejects after `timeoutMs`. */
-  firstAnswer(timeoutMs: number): Promise<number>
-}
-
-/** Starts probing at once. Needs root for the raw socket. */
-export function startPinger(address: string): Pinger {
-  const child = spawn('/usr/bin/python3', ['-S', '-c', PROBE, address], {
+/**
+ * Starts probing these addresses at once and gives `performance.now()` of each one's first answer, in their order; the probing ends
+ * with the last. Rejects after `timeoutMs`. Needs root for the raw socket.
+ */
+export async function firstAnswers(
+  addresses: readonly string[],
+  timeoutMs: number,
+): Promise<readonly number[]> {
+  const child = spawn('/usr/bin/python3', ['-S', '-c', PROBE, ...addresses], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  return {
-    firstAnswer: (timeoutMs) =>
-      new Promise((resolve, reject) => {
-        const timer = setTimeout(() => {
-          child.kill('SIGKILL')
-          reject(new Error(`${address} did not answer within ${timeoutMs} ms`))
-        }, timeoutMs)
-        child.stdout.once('data', () => {
-          resolve(performance.now())
-          clearTimeout(timer)
-        })
-      }),
+  const answered = new Map<string, number>()
+  const late = new AbortController()
+  const giveUp = async () => {
+    await delay(timeoutMs, undefined, { signal: late.signal }).catch(() => undefined)
+    child.kill('SIGKILL')
   }
+  void giveUp()
+  for await (const address of createInterface({ input: child.stdout }))
+    answered.set(address, performance.now())
+  late.abort()
+  return addresses.map((address) => {
+    const at = answered.get(address)
+    if (at === undefined) throw new Error(`${address} did not answer within ${timeoutMs} ms`)
+    return at
+  })
 }
