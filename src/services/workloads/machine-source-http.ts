@@ -98,7 +98,8 @@ function bodyOf(url: string, response: Response): AsyncIterable<Uint8Array> {
   const encoding = response.headers.get('content-encoding') ?? 'identity'
   if (encoding !== 'identity')
     throw refused('InvalidParameterValue', `${url} is sent encoded (${encoding}), unasked`)
-  return response.body ?? emptyBody()
+  // Read from now on: Node cancels a body that nobody reads yet when its response is collected, and it would end early without an error.
+  return response.body?.values() ?? emptyBody()
 }
 
 async function* emptyBody(): AsyncIterable<Uint8Array> {}
