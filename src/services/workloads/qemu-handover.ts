@@ -3,7 +3,7 @@
  *
  * The process itself may open nothing of the host's. All of it is closed here once the process has its own copies.
  */
-import { copyFile, type FileHandle, mkdir, open } from 'node:fs/promises'
+import { copyFile, type FileHandle, mkdir, open, stat } from 'node:fs/promises'
 import type { Host, OpenFile } from '../../host/host.ts'
 import { exists } from '../../lib/files.ts'
 import { unavailable } from '../../model/errors.ts'
@@ -25,8 +25,16 @@ export interface Handover extends AsyncDisposable {
 
 /** stdin, stdout and stderr come before. */
 const FIRST_NUMBER = 3
-/** Debian's package ovmf. */
-const UEFI = { code: '/usr/share/OVMF/OVMF_CODE.fd', variables: '/usr/share/OVMF/OVMF_VARS.fd' }
+/** Debian's package ovmf: 13 and later have only the first. */
+const UEFI: readonly Uefi[] = [
+  { code: '/usr/share/OVMF/OVMF_CODE_4M.fd', variables: '/usr/share/OVMF/OVMF_VARS_4M.fd' },
+  { code: '/usr/share/OVMF/OVMF_CODE.fd', variables: '/usr/share/OVMF/OVMF_VARS.fd' },
+]
+
+interface Uefi {
+  readonly code: string
+  readonly variables: string
+}
 
 /** Opens everything for one start of this instance. Errors: `unavailable`, or those of the file system. */
 export async function openMachine(
@@ -86,8 +94,20 @@ async function openUefi(
   { variables }: MachinePaths,
   handFile: (path: string, flags?: string) => Promise<number>,
 ): Promise<{ readonly code: number; readonly variables: number }> {
-  if (!(await exists(UEFI.code)))
-    throw unavailable('there is no UEFI firmware here (Debian: apt-get install ovmf)')
-  if (!(await exists(variables))) await copyFile(UEFI.variables, variables)
-  return { code: await handFile(UEFI.code), variables: await handFile(variables, 'r+') }
+  const made = await sizeOf(variables)
+  for (const uefi of UEFI) {
+    // Variables fit the firmware whose empty ones they were made from.
+    const size = await sizeOf(uefi.variables)
+    if (size === null || (made !== null && made !== size) || !(await exists(uefi.code))) continue
+    if (made === null) await copyFile(uefi.variables, variables)
+    return { code: await handFile(uefi.code), variables: await handFile(variables, 'r+') }
+  }
+  throw unavailable('there is no UEFI firmware here (Debian: apt-get install ovmf)')
+}
+
+function sizeOf(path: string): Promise<number | null> {
+  return stat(path).then(
+    ({ size }) => size,
+    () => null,
+  )
 }
