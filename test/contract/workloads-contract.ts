@@ -26,6 +26,8 @@ const signal = new AbortController().signal
 
 /** How long a container may take to do something. */
 const DEADLINE_MS = 10_000
+/** Far more than a list takes, and less than any deadline that a driver has for an engine or a guest. */
+const LIST_MS = 5_000
 /** Most things that one test waits for. */
 const TEST_DEADLINES = 4
 
@@ -43,7 +45,7 @@ export function workloadsContract(
       ground = await makeGround()
       driver = ground.freshDriver()
     })
-    afterAll(() => ground.close())
+    afterAll(() => ground.close(), TEST_DEADLINES * deadlineMs)
 
     async function find(
       want: InstanceWant,
@@ -74,6 +76,23 @@ export function workloadsContract(
         deadlineMs,
       )
       expect(await driver.console(want.id, 3)).toHaveLength(3)
+    })
+
+    test('lists at once while a launch is under way, and afterwards', async () => {
+      const { want, digest } = await ground.prepare(9)
+      let isUnderWay = true
+      const launching = driver.launch(want, digest, signal).finally(() => {
+        isUnderWay = false
+      })
+      let slowestMs = 0
+      for (let more = 10; more > 0; more -= isUnderWay ? 0 : 1) {
+        const began = performance.now()
+        await find(want)
+        slowestMs = Math.max(slowestMs, performance.now() - began)
+      }
+      await launching
+      expect(await find(want)).toMatchObject({ state: { kind: 'running', plugged: true } })
+      expect(slowestMs).toBeLessThan(LIST_MS)
     })
 
     test('a fresh driver finds it running, and plugging it in again harms nothing', async () => {

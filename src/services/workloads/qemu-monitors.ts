@@ -90,7 +90,8 @@ export function createMonitors(options: MonitorsOptions): Monitors {
     tell(instance)
   }
 
-  async function adopt(instance: InstanceId, pid: number): Promise<void> {
+  // A monitor takes one connection only.
+  const adopt = oneAtATime(async (instance: InstanceId, pid: number): Promise<void> => {
     const qmp = await connectQmp(sockets(instance).qmp, ({ name }) => {
       if (name === 'SHUTDOWN') finish(instance)
     })
@@ -98,19 +99,21 @@ export function createMonitors(options: MonitorsOptions): Monitors {
     void qmp.closed.then(() => dismiss(instance, pid, qmp))
     const answer = await qmp.execute('query-status')
     if (statusIn(answer) === 'shutdown') finish(instance)
-  }
+  })
 
   async function readAnew(): Promise<void> {
+    // What was started while /proc was being read is known already, and not found.
+    const before = [...known]
     const found = await findProcesses(await files.homes(), options.firstUser)
-    for (const [instance, machine] of known)
-      if (found.get(instance) !== machine.pid) known.delete(instance)
+    for (const [instance, machine] of before)
+      if (known.get(instance) === machine && found.get(instance) !== machine.pid)
+        known.delete(instance)
     await Promise.all([...found].map(([instance, pid]) => connect(instance, pid)))
     isComplete = [...known.values()].every(({ qmp }) => qmp !== null)
   }
   async function connect(instance: InstanceId, pid: number): Promise<void> {
-    if (known.get(instance)?.qmp != null) return
     try {
-      await adopt(instance, pid)
+      if (known.get(instance)?.qmp == null) await adopt(instance, pid)
     } catch (error) {
       log.warn({ instance, pid, error }, 'a virtual machine does not answer')
       known.set(instance, { pid, qmp: null, isOff: false })
@@ -138,4 +141,16 @@ export function createMonitors(options: MonitorsOptions): Monitors {
 function statusIn(answer: unknown): string | undefined {
   if (typeof answer !== 'object' || answer === null || !('status' in answer)) return undefined
   return typeof answer.status === 'string' ? answer.status : undefined
+}
+
+/** Whoever asks for the same key while it is being worked for waits for that work. */
+function oneAtATime<K, V>(
+  work: (key: K, value: V) => Promise<void>,
+): (key: K, value: V) => Promise<void> {
+  const underWay = new Map<K, Promise<void>>()
+  return (key, value) => {
+    const done = underWay.get(key) ?? work(key, value).finally(() => underWay.delete(key))
+    underWay.set(key, done)
+    return done
+  }
 }
