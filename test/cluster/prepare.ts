@@ -98,6 +98,8 @@ function settings(
     bus: { kind: 'rabbitmq', nodes },
     fabric: { address: host.fabricAddress },
     docker: { stopSeconds: 2 },
+    // No need to find out on every host what one kernel can do.
+    qemu: { accel: 'tcg', stopSeconds: 2 },
   }
   const sections = new Set([...Object.keys(own), ...Object.keys(config)])
   return Object.fromEntries(

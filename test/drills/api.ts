@@ -14,9 +14,10 @@ import {
 import { z } from 'zod'
 import type { Lab } from '../cluster/lab.ts'
 import { smallType } from '../kit/cloud.ts'
+import { tinyGuest } from '../kit/tiny-guest.ts'
 
 const CONNECT_MS = 250
-const SAMPLE = 'docker://atoll-sample:static'
+const SAMPLE = { name: 'drill', location: 'docker://atoll-sample:static' }
 const CREDENTIALS_FILE = '/var/lib/atoll/credentials.json'
 const credentialsSchema = z.object({
   accessKeyId: z.string(),
@@ -111,15 +112,27 @@ export function listClient(clients: readonly ApiClient[], timeoutMs: number): Li
   }
 }
 
-/** The sample image's id, registered when it is not there. */
-export async function sampleImage(list: ListClient): Promise<string> {
+/** The sample container's image, registered when it is not there. */
+export function sampleImage(list: ListClient): Promise<string> {
+  return registered(list, SAMPLE)
+}
+
+/** The image of a small virtual machine, likewise; all hosts of a lab see this machine's /tmp. */
+export async function machineImage(list: ListClient): Promise<string> {
+  return registered(list, { name: 'drill-machine', location: (await tinyGuest()).location })
+}
+
+async function registered(
+  list: ListClient,
+  { name, location }: { readonly name: string; readonly location: string },
+): Promise<string> {
   const { Images = [] } = await list.send((ec2, abortSignal) =>
     ec2.send(new DescribeImagesCommand({ Owners: ['self'] }), { abortSignal }),
   )
-  const known = Images.find(({ Name }) => Name === 'drill')?.ImageId
+  const known = Images.find(({ Name }) => Name === name)?.ImageId
   if (known !== undefined) return known
   const { ImageId = '' } = await list.send((ec2, abortSignal) =>
-    ec2.send(new RegisterImageCommand({ Name: 'drill', ImageLocation: SAMPLE }), { abortSignal }),
+    ec2.send(new RegisterImageCommand({ Name: name, ImageLocation: location }), { abortSignal }),
   )
   return ImageId
 }

@@ -8,6 +8,7 @@ import { loadavg } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { messageOf } from '../../src/model/errors.ts'
 import type { Lab } from '../cluster/lab.ts'
+import { canRunMachines } from '../kit/tiny-guest.ts'
 import {
   type ApiClient,
   clientOf,
@@ -15,6 +16,7 @@ import {
   type ListClient,
   labCredentials,
   listClient,
+  machineImage,
   sampleImage,
   systemStatus,
   terminate,
@@ -121,8 +123,9 @@ export async function runDrill(drill: Drill, lab: Lab, progress: Progress): Prom
     const clients = lab.hosts.map(({ name }) => clientOf(lab, name, credentials))
     const list = listClient(clients, ATTEMPT_MS)
     const image = await sampleImage(list)
-    progress('two instances on every host')
-    const fleet = await ensureFleet(lab, list, image)
+    const machine = canRunMachines() ? await machineImage(list) : null
+    progress(`two containers and ${machine === null ? 'no' : 'a'} virtual machine on every host`)
+    const fleet = await ensureFleet(lab, list, { container: image, machine })
     const { found } = await untilWhole(lab, CONVERGE_MS)
     if (found.length > 0) throw new Error(`the lab is not whole: ${found.join('; ')}`)
     const row = await underLoad(drill, { lab, clients, list, image, fleet, progress })

@@ -13,6 +13,8 @@ import { answersPing } from './sockets.ts'
 const ENGINES = ['mariadb', 'rabbitmq'] as const
 const ELSEWHERE_MS = 15_000
 const PATIENCE_MS = 60_000
+/** Emulated guests, on a machine that has all hosts' engines to start as well. */
+const BOOT_MS = 180_000
 const HOLD_MS = 8000
 const CUT_MS = 15_000
 const CPU_WINDOW_MS = 8000
@@ -73,6 +75,7 @@ async function loseHost(context: DrillContext, victim: string, isHeld: boolean):
     value: performance.now() - on,
     unit: 'ms',
   })
+  await untilMachinesAnswer(context, [victim], on)
   await context.probes.attach(victim)
 }
 
@@ -83,6 +86,26 @@ async function untilOwnAnswer({ lab, fleet }: DrillContext, host: string): Promi
     for (const { ip } of fleet.on(host)) if (!(await answersPing(file, ip, PING_MS))) return null
     return true
   })
+}
+
+/** Waits until the virtual machines on these hosts answer, too, and says how long that took. */
+async function untilMachinesAnswer(
+  { lab, fleet, figure }: DrillContext,
+  hosts: readonly string[],
+  on: number,
+): Promise<void> {
+  const machines = hosts.flatMap((host) => fleet.machineOn(host) ?? [])
+  if (machines.length === 0) return
+  await Promise.all(
+    machines.map(async ({ host, ip }) => {
+      const file = await netnsOf(lab, host, 1)
+      await until(`the virtual machine on ${host} answers`, BOOT_MS, async () =>
+        (await answersPing(file, ip, PING_MS)) ? true : null,
+      )
+    }),
+  )
+  const whose = machines.length === 1 ? 'its virtual machine' : 'all virtual machines'
+  figure({ label: `${whose}, emulated`, value: performance.now() - on, unit: 'ms' })
 }
 
 export const hostLoss: Drill = {
@@ -156,6 +179,7 @@ export const coldBoot: Drill = {
       value: performance.now() - on,
       unit: 'ms',
     })
+    await untilMachinesAnswer(context, ['h3'], on)
     progress('the instances of h3 are back, without any engine')
     await probes.attach('h3')
     await delay(1000)
@@ -189,6 +213,8 @@ export const fullOutage: Drill = {
       value: performance.now() - on,
       unit: 'ms',
     })
+    const names = lab.hosts.map(({ name }) => name)
+    await untilMachinesAnswer(context, names, on)
     progress('all instances are back')
     for (const { name } of lab.hosts) await probes.attach(name)
   },

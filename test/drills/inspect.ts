@@ -4,7 +4,7 @@ import { parseId } from '../../src/model/ids.ts'
 import { NIC_LINK_PREFIX, nicLinkName } from '../../src/model/names.ts'
 import type { LabHost } from '../cluster/host.ts'
 import type { Lab } from '../cluster/lab.ts'
-import { type Container, containersOf, type KernelView, kernelOf, netnsOf } from './places.ts'
+import { type KernelView, kernelOf, netnsOf, type Workload, workloadsOf } from './places.ts'
 import { type Records, readRecords } from './records.ts'
 import { answersPing } from './sockets.ts'
 
@@ -55,27 +55,27 @@ async function hostDifferences(
   const own = new Map(
     records.instances.filter((one) => one.host === name).map((one) => [one.id, one]),
   )
-  const [containers, kernel] = await Promise.all([
-    containersOf(lab, name).catch(() => null),
+  const [workloads, kernel] = await Promise.all([
+    workloadsOf(lab, name).catch(() => null),
     kernelOf(host).catch(() => null),
   ])
-  if (containers === null || kernel === null)
+  if (workloads === null || kernel === null)
     return [`missing: ${name} or its Docker does not answer`]
   const found: string[] = []
-  for (const { instance, running } of containers) {
+  for (const { kind, instance, running } of workloads) {
     const record = own.get(instance)
-    if (record === undefined) found.push(`leaked: container of ${instance} on ${name}`)
+    if (record === undefined) found.push(`leaked: ${kind} of ${instance} on ${name}`)
     else if (running !== (record.wanted === 'run'))
-      found.push(`missing: container of ${instance} on ${name} runs: ${running}`)
+      found.push(`missing: ${kind} of ${instance} on ${name} runs: ${running}`)
   }
-  const there = new Set(containers.map(({ instance }) => instance))
+  const there = new Set(workloads.map(({ instance }) => instance))
   const runs = (id: string) => own.get(id)?.wanted === 'run'
   for (const id of own.keys())
-    if (runs(id) && !there.has(id)) found.push(`missing: container of ${id} on ${name}`)
+    if (runs(id) && !there.has(id)) found.push(`missing: workload of ${id} on ${name}`)
   return [
     ...found,
     ...networkDifferences(name, kernel, records),
-    ...(await silent(lab, host, containers, records)),
+    ...(await silent(lab, host, workloads, records)),
   ]
 }
 
@@ -111,16 +111,16 @@ function networkDifferences(
   return found
 }
 
-/** Running containers that do not answer a ping. */
+/** Running workloads that do not answer a ping. */
 async function silent(
   lab: Lab,
   { name }: LabHost,
-  containers: readonly Container[],
+  workloads: readonly Workload[],
   { nics }: Records,
 ): Promise<readonly string[]> {
   const found: string[] = []
   const from = await netnsOf(lab, name, 1)
-  for (const { instance, running } of containers) {
+  for (const { instance, running } of workloads) {
     const ip = nics.find((nic) => nic.instance === instance)?.ip
     if (!running || ip === undefined) continue
     if (!(await answersPing(from, ip, PING_MS)))
@@ -133,7 +133,7 @@ async function doubled(lab: Lab): Promise<readonly string[]> {
   const seen = new Map<string, string>()
   const found: string[] = []
   for (const { name } of lab.hosts) {
-    for (const { instance } of await containersOf(lab, name).catch(() => [])) {
+    for (const { instance } of await workloadsOf(lab, name).catch(() => [])) {
       const other = seen.get(instance)
       if (other !== undefined) found.push(`doubled: ${instance} is on ${other} and on ${name}`)
       seen.set(instance, name)

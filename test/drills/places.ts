@@ -1,8 +1,9 @@
-/** What is really there on a host: its containers, links, routes and rules, asked of Docker and the kernel and not of Atoll. */
-import { readFile } from 'node:fs/promises'
+/** What is really there on a host: its containers, machines, links, routes and rules, asked of Docker and the kernel and not of Atoll. */
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import Docker from 'dockerode'
 import { z } from 'zod'
-import { INSTANCE_LABEL } from '../../src/model/names.ts'
+import { INSTANCE_LABEL, machineName } from '../../src/model/names.ts'
 import type { LabHost } from '../cluster/host.ts'
 import type { Lab } from '../cluster/lab.ts'
 
@@ -11,7 +12,11 @@ const routesSchema = z.array(
   z.object({ dst: z.string(), dev: z.string().optional(), type: z.string().optional() }),
 )
 
-export interface Container {
+/** On each host's own disk. */
+const MACHINES = '/var/lib/atoll/machines'
+
+export interface Workload {
+  readonly kind: 'container' | 'machine'
   readonly instance: string
   readonly running: boolean
   /** Of its first process, in the host's own numbering; 0 when it does not run. */
@@ -31,15 +36,40 @@ export async function netnsOf(lab: Lab, host: string, pid: number): Promise<stri
 }
 
 /** All instances' containers of a host. */
-export async function containersOf(lab: Lab, host: string): Promise<readonly Container[]> {
+export async function containersOf(lab: Lab, host: string): Promise<readonly Workload[]> {
   const docker = new Docker({ socketPath: `${await rootOf(lab, host)}/run/docker.sock` })
   const listed = await docker.listContainers({ all: true, filters: { label: [INSTANCE_LABEL] } })
   return Promise.all(
     listed.map(async ({ Id, Labels }) => {
       const { State } = await docker.getContainer(Id).inspect()
-      return { instance: Labels[INSTANCE_LABEL] ?? '', running: State.Running, pid: State.Pid }
+      const instance = Labels[INSTANCE_LABEL] ?? ''
+      return { kind: 'container', instance, running: State.Running, pid: State.Pid } as const
     }),
   )
+}
+
+/** All instances' virtual machines of a host. */
+async function machinesOf(lab: Lab, host: string): Promise<readonly Workload[]> {
+  const root = await rootOf(lab, host)
+  const instances = await readdir(join(root, MACHINES)).catch(() => [])
+  const names = new Map(instances.map((id) => [machineName(join(MACHINES, id)), id]))
+  const running = new Map<string, number>()
+  for (const pid of (await readdir(`${root}/proc`)).filter((name) => /^\d+$/.test(name))) {
+    const line = await readFile(`${root}/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+    const id = line.split('\0').flatMap((word) => names.get(word) ?? [])[0]
+    if (id !== undefined) running.set(id, Number(pid))
+  }
+  return instances.map((instance) => ({
+    kind: 'machine',
+    instance,
+    running: running.has(instance),
+    pid: running.get(instance) ?? 0,
+  }))
+}
+
+/** All that instances of a host run in. */
+export async function workloadsOf(lab: Lab, host: string): Promise<readonly Workload[]> {
+  return [...(await containersOf(lab, host)), ...(await machinesOf(lab, host))]
 }
 
 export interface KernelView {

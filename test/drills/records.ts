@@ -10,6 +10,7 @@ const instanceSchema = z.object({
   wanted: text,
   claimed: z.boolean(),
   type: text,
+  image: text,
 })
 const nicSchema = z.object({ id: text, instance: text, ip: text, mac: text })
 const hostSchema = z.object({
@@ -34,7 +35,7 @@ const list = (table: string, fields: readonly string[], where = '') =>
   `(SELECT COALESCE(JSON_ARRAYAGG(JSON_OBJECT(${fields.join(',')})), '[]') FROM ${table} ${where})`
 const plain = (...names: readonly string[]) => names.map((name) => `'${name}', \`${name}\``)
 const QUERY = `SELECT JSON_OBJECT(
-  'instances', JSON_COMPACT(${list('instances', [...plain('id', 'host', 'state', 'wanted', 'type'), "'claimed', claimed <> 0"], "WHERE state <> 'terminated'")}),
+  'instances', JSON_COMPACT(${list('instances', [...plain('id', 'host', 'state', 'wanted', 'type', 'image'), "'claimed', claimed <> 0"], "WHERE state <> 'terminated'")}),
   'nics', JSON_COMPACT(${list('nics', plain('id', 'instance', 'ip', 'mac'))}),
   'hosts', JSON_COMPACT(${list('hosts', plain('name', 'state', 'vcpus', 'memoryMiB', 'usedVcpus', 'usedMemoryMiB'))}),
   'types', JSON_COMPACT(${list('instanceTypes', plain('name', 'vcpus', 'memoryMiB'))}))`
