@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
+import { MACHINE_GROUP } from '../../src/model/names.ts'
 import { cacheDir, hostOf, type LabHost, removeControlGroups } from './host.ts'
 import { type LabLayout, labLayout } from './layout.ts'
 import { type Machine, machineOf, powerOn } from './machine.ts'
@@ -116,6 +117,8 @@ export async function destroyLab(name = DEFAULT_LAB): Promise<void> {
       if (pid !== '') killQuietly(Number(pid))
   for (const namespace of namespaces) await removeNamespace(namespace)
   await removeControlGroups(layout.cgroup)
+  // Virtual machines', of which each start makes its own anew: empty ones are nobody's.
+  await removeControlGroups(`/${MACHINE_GROUP}`)
   for (const dir of [layout.runtimeDir, layout.dir]) {
     await rm(dir, { recursive: true, force: true, maxRetries: 5 })
     // The last lab takes the directory of all labs with it.
