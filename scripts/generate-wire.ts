@@ -35,7 +35,9 @@ const EC2_ACTIONS = [
   'RebootInstances',
   'TerminateInstances',
   'GetConsoleOutput',
+  'ModifyInstanceAttribute',
   'DescribeVolumes',
+  'DeleteVolume',
   // Networks
   'DescribeVpcs',
   'DescribeSubnets',

@@ -42,6 +42,7 @@ import { createFirewall } from './services/firewall.ts'
 import { createLinks } from './services/links.ts'
 import { createMetadata } from './services/metadata/metadata.ts'
 import type { HostService } from './services/service.ts'
+import { createVolumes } from './services/volumes.ts'
 import { apiSettings, keeperSettings } from './settings.ts'
 
 const CONSOLE_LIMIT_BYTES = 64 * 1024
@@ -82,6 +83,7 @@ function buildServices(
     createDns({ settings: config.dns, metrics, log, clock }),
     createMetadata({ settings: { zone, region, architecture }, key, clock, metrics, log }),
     ...drivers.services(wake),
+    createVolumes({ stateDir: config.stateDir, metrics }),
   ]
 }
 

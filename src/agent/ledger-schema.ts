@@ -41,6 +41,8 @@ const nic = z.object({
   groups: z.array(z.object({ id: id('sg'), name: z.string() })),
 })
 
+const disk = z.object({ volume: id('vol'), sizeGiB: count, keep: z.boolean() })
+
 const instance = z.object({
   id: id('i'),
   account: word(parseAccountId),
@@ -58,6 +60,8 @@ const instance = z.object({
     memoryMiB: z.number(),
     diskGiB: z.number(),
   }),
+  // Daemons of before knew no volumes.
+  disk: disk.nullable().default(null),
   zone: z.string(),
   hostname: z.string(),
   keyName: z.string().nullable(),
@@ -72,6 +76,7 @@ const local = z.object({
   generation: count,
   instances: z.array(instance),
   images: z.array(image),
+  volumes: z.array(z.object({ id: id('vol'), run: z.enum(['keep', 'delete']) })).default([]),
 })
 
 const shared = z.object({

@@ -43,7 +43,7 @@ interface Part {
 }
 
 /** What only its own host need know of an instance. */
-type Own = Pick<Snapshot, 'instances' | 'tags'>
+type Own = Pick<Snapshot, 'instances' | 'tags' | 'volumes'>
 /** What belongs to no one host. */
 type House = Omit<Snapshot, 'hosts' | 'nics' | keyof Own>
 
@@ -131,7 +131,11 @@ async function readParts(
 async function readOwn(tx: ReadTx, self: HostName): Promise<Own> {
   const all = await tx.instances({ hosts: [self] })
   const instances = all.filter(({ state }) => state !== 'terminated')
-  return { instances, tags: await tx.tags({ resources: instances.map(({ id }) => id) }) }
+  return {
+    instances,
+    tags: await tx.tags({ resources: instances.map(({ id }) => id) }),
+    volumes: await tx.volumes({ hosts: [self] }),
+  }
 }
 
 /**

@@ -6,12 +6,12 @@
  */
 import { type Clock, isoTime } from '../lib/clock.ts'
 import { assertNever } from '../model/errors.ts'
-import type { HostName, ImageId, InstanceId } from '../model/ids.ts'
+import type { HostName, ImageId, InstanceId, VolumeId } from '../model/ids.ts'
 import { applyFact, type InstanceFact, isPurgeable } from '../model/lifecycle.ts'
-import type { Image, Instance } from '../model/records.ts'
+import type { Image, Instance, Volume } from '../model/records.ts'
 import type { Fact } from '../model/want.ts'
 import type { Snapshot } from '../plan/want.ts'
-import { releaseInstance } from '../store/release.ts'
+import { releaseInstance, removeVolume } from '../store/release.ts'
 import type { HostSelf, Store, Tx } from '../store/store.ts'
 import type { OwnWrite } from './reader.ts'
 
@@ -36,6 +36,7 @@ const NOTHING: Reported = { changes: [], wantChanged: false, wrote: null, addres
 interface Known {
   readonly instances: ReadonlyMap<InstanceId, Instance>
   readonly images: ReadonlyMap<ImageId, Image>
+  readonly volumes: ReadonlyMap<VolumeId, Volume>
 }
 
 /**
@@ -50,7 +51,7 @@ export async function reportFacts(
   clock: Clock,
 ): Promise<Reported> {
   const now = isoTime(clock.now())
-  const before = index(known.instances, known.images)
+  const before = index(known.instances, known.images, known.volumes)
   const news = facts.filter((fact) => isNews(fact, before, now))
   if (news.length === 0) return NOTHING
   return await store.transaction(async (tx) => {
@@ -69,11 +70,13 @@ export async function reportFacts(
 
 /** The records that the facts speak of, as they are now. */
 async function readRecords(tx: Tx, { name }: HostSelf, facts: readonly Fact[]): Promise<Known> {
-  const ids = facts.flatMap((fact) => ('image' in fact ? [] : [fact.instance]))
+  const ids = facts.flatMap((fact) => ('instance' in fact ? [fact.instance] : []))
+  const volumes = facts.flatMap((fact) => ('volume' in fact ? [fact.volume] : []))
   const images = facts.flatMap((fact) => ('image' in fact ? [fact.image] : []))
   return index(
     ids.length === 0 ? [] : await tx.instances({ ids, hosts: [name] }),
     images.length === 0 ? [] : await tx.images({ ids: images }),
+    volumes.length === 0 ? [] : await tx.volumes({ ids: volumes, hosts: [name] }),
   )
 }
 
@@ -98,14 +101,20 @@ async function ownWrite(
   return null
 }
 
-function index(instances: readonly Instance[], images: readonly Image[]): Known {
+function index(
+  instances: readonly Instance[],
+  images: readonly Image[],
+  volumes: readonly Volume[],
+): Known {
   return {
     instances: new Map(instances.map((one) => [one.id, one])),
     images: new Map(images.map((image) => [image.id, image])),
+    volumes: new Map(volumes.map((volume) => [volume.id, volume])),
   }
 }
 
-function isNews(fact: Fact, { instances, images }: Known, now: string): boolean {
+function isNews(fact: Fact, { instances, images, volumes }: Known, now: string): boolean {
+  if ('volume' in fact) return volumes.get(fact.volume)?.state === 'deleting'
   if ('image' in fact) return isNewsOfImage(fact, images.get(fact.image))
   const instance = instances.get(fact.instance)
   return instance !== undefined && applyFact(instance, fact, now) !== null
@@ -144,6 +153,7 @@ async function writeFact(
   known: Known,
   now: string,
 ): Promise<readonly Written[]> {
+  if ('volume' in fact) return await writeVolumeFact(tx, fact, known)
   if (!('image' in fact)) return await writeInstanceFact(tx, self, fact, known, now)
   if (!isNewsOfImage(fact, known.images.get(fact.image))) return []
   switch (fact.kind) {
@@ -162,6 +172,16 @@ async function writeFact(
     default:
       return assertNever(fact)
   }
+}
+
+async function writeVolumeFact(
+  tx: Tx,
+  fact: Extract<Fact, { readonly volume: unknown }>,
+  { volumes }: Known,
+): Promise<readonly Written[]> {
+  if (volumes.get(fact.volume)?.state !== 'deleting') return []
+  await removeVolume(tx, fact.volume)
+  return [{ fact, kind: 'want' }]
 }
 
 async function writeInstanceFact(

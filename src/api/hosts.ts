@@ -2,13 +2,13 @@
  * What an operator may do to a host of the cluster, from any host: drain it, take it back, forget it.
  *
  * None of it needs the host itself. A drained host keeps what it runs and is given nothing new. A forgotten one is gone for good:
- * its instances are terminated in the records and their addresses free, so it must be off. Should it come back, it finds that
+ * its instances are terminated in the records and their addresses free, and its volumes are lost, so it must be off. Should it come back, it finds that
  * nothing is its own, removes what it had, and begins as a new host.
  */
 import { type Clock, isoTime } from '../lib/clock.ts'
 import { refused } from '../model/errors.ts'
 import type { HostName } from '../model/ids.ts'
-import { releaseInstance } from '../store/release.ts'
+import { releaseInstance, removeVolume } from '../store/release.ts'
 import type { Store, Tx } from '../store/store.ts'
 
 /** Sets whether the host takes new instances. Refuses an unknown one. */
@@ -37,6 +37,7 @@ export async function forgetHost(
         `The host ${host} is alive. Only a host that is off may be forgotten: its addresses are given to others`,
       )
     const count = await terminateAll(tx, host, isoTime(clock.now()))
+    for (const { id } of await tx.volumes({ hosts: [host] })) await removeVolume(tx, id)
     await tx.inherit(host, by)
     await tx.setHostState(host, 'forgotten')
     return count

@@ -2,7 +2,16 @@
  * An instance with everything that an answer says of it, joined from the records of one transaction.
  */
 import type { AccountId, GroupId, InstanceId } from '../model/ids.ts'
-import type { Group, Host, Image, Instance, InstanceType, Nic, Tag } from '../model/records.ts'
+import type {
+  Group,
+  Host,
+  Image,
+  Instance,
+  InstanceType,
+  Nic,
+  Tag,
+  Volume,
+} from '../model/records.ts'
 import type { ReadTx } from '../store/store.ts'
 
 export interface InstanceDetails {
@@ -16,6 +25,8 @@ export interface InstanceDetails {
   /** Undefined when the image was deregistered since. */
   readonly image: Image | undefined
   readonly type: InstanceType | undefined
+  /** Its disks; none of a container, and of what an older daemon launched or ended. */
+  readonly volumes: readonly Volume[]
 }
 
 /** The account's instances, or those with the given ids; ids that it does not have are left out. */
@@ -28,6 +39,8 @@ export async function instanceDetails(
   if (instances.length === 0) return []
   const nics = await tx.nics(ids === undefined ? { account } : { account, instances: ids })
   const tags = await tx.tags(ids === undefined ? { account } : { account, resources: ids })
+  const volumes = await tx.volumes(ids === undefined ? { account } : { account, instances: ids })
+  const volumesOf = Map.groupBy(volumes, (volume) => volume.instance)
   const nicsOf = Map.groupBy(nics, (nic) => nic.instance)
   const tagsOf = Map.groupBy(tags, (tag) => tag.resource)
   const groups = byKey(await tx.groups({ account }), (group) => group.id)
@@ -42,6 +55,7 @@ export async function instanceDetails(
     host: hosts.get(instance.host),
     image: images.get(instance.image),
     type: types.get(instance.type),
+    volumes: instance.state === 'terminated' ? [] : (volumesOf.get(instance.id) ?? []),
   }))
 }
 

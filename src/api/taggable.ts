@@ -51,6 +51,12 @@ const KINDS: Partial<Readonly<Record<IdPrefix, Kind>>> = {
     missing: 'InvalidGroup.NotFound',
     list: (tx, account) => tx.groups({ account }),
   },
+  vol: {
+    type: 'volume',
+    missing: 'InvalidVolume.NotFound',
+    // Its host does nothing by its tags.
+    list: async (tx, account) => (await tx.volumes({ account })).map(({ id }) => ({ id })),
+  },
   key: {
     type: 'key-pair',
     missing: 'InvalidKeyPair.NotFound',

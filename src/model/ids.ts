@@ -17,7 +17,7 @@ export type SubnetId = Branded<'SubnetId'>
 export type NicId = Branded<'NicId'>
 export type GroupId = Branded<'GroupId'>
 export type KeyPairId = Branded<'KeyPairId'>
-type VolumeId = Branded<'VolumeId'>
+export type VolumeId = Branded<'VolumeId'>
 /** Twelve digits, as in an ARN. */
 export type AccountId = Branded<'AccountId'>
 /** A host's name: an RFC 1123 label, unique in the cluster. */

@@ -82,6 +82,17 @@ export function workloadKind(location: string): WorkloadKind {
   return kind === 'disk' || kind === 'kernel' ? 'machine' : 'container'
 }
 
+/**
+ * What runs an instance. Only machines have a disk of their own: it tells even when the image was deregistered and its location is not
+ * known any more.
+ */
+export function instanceKind(instance: {
+  readonly disk: object | null
+  readonly image: { readonly location: string }
+}): WorkloadKind {
+  return instance.disk === null ? workloadKind(instance.image.location) : 'machine'
+}
+
 function parseReference(reference: string): ImageLocation | undefined {
   const groups = REFERENCE.exec(reference)?.groups
   if (groups === undefined) return undefined

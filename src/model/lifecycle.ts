@@ -13,7 +13,7 @@
  * against the record, and one that no longer speaks of it changes nothing.
  */
 import { assertNever, refused } from './errors.ts'
-import type { Instance, StateReason } from './records.ts'
+import type { Instance, StateReason, Volume } from './records.ts'
 import type { Fact } from './want.ts'
 
 /** The fields of a record that a request or a fact changes. */
@@ -154,6 +154,17 @@ export function applyFact(
     default:
       return assertNever(fact)
   }
+}
+
+/**
+ * Whether a disk is kept when its instance is terminated. One that was never seen running leaves nothing worth keeping. Both answers
+ * are final once the instance is to be terminated, so host and records come to the same.
+ */
+export function outlives(
+  volume: Pick<Volume, 'deleteOnTermination'>,
+  instance: Pick<Instance, 'bootSeen'>,
+): boolean {
+  return !volume.deleteOnTermination && instance.bootSeen > 0
 }
 
 /** Whether a terminated instance has been listed long enough. */

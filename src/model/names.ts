@@ -4,7 +4,7 @@
  * Everything Atoll makes on a machine carries one of these marks, and `--down` removes what carries one. Nothing else
  * in the house spells such a name. Pure.
  */
-import type { InstanceId, NicId } from './ids.ts'
+import type { InstanceId, NicId, VolumeId } from './ids.ts'
 import { parseId } from './ids.ts'
 
 /** Links of ours start with this (the kernel allows 15 characters, IFNAMSIZ - 1). */
@@ -59,6 +59,8 @@ export const MACHINE_GROUP = 'atoll-machines'
 export const MACHINES_DIRECTORY = 'machines'
 /** Where their sockets are below the runtime directory. */
 export const MACHINE_SOCKETS_DIRECTORY = 'vm'
+/** Where disks are kept that have outlived their instance, below the state directory; each has a directory of its own. */
+export const VOLUMES_DIRECTORY = 'volumes'
 /** User numbers are told apart by this many hexadecimal digits of the instance id. */
 const USER_DIGITS = 6
 
@@ -83,6 +85,11 @@ export function containerName(instance: InstanceId): string {
 /** The instance a label or directory name speaks of, or undefined if it is not ours. */
 export function instanceFromMark(mark: string | undefined): InstanceId | undefined {
   return mark === undefined ? undefined : parseId('i', mark)
+}
+
+/** The volume that a directory name speaks of, or undefined if it is not ours. */
+export function volumeFromMark(mark: string): VolumeId | undefined {
+  return parseId('vol', mark)
 }
 
 /**

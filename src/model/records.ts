@@ -15,6 +15,7 @@ import type {
   NicId,
   ReservationId,
   SubnetId,
+  VolumeId,
   VpcId,
 } from './ids.ts'
 
@@ -157,6 +158,27 @@ export interface PlacedNic extends Nic {
   readonly host: HostName
   /** The value of the instance's tag `Name`. */
   readonly nameTag: string | null
+}
+
+/** `in-use`: it is the disk of an instance; `available`: it has outlived it; `deleting`: its host is to remove it. */
+type VolumeState = 'in-use' | 'available' | 'deleting'
+
+/** A disk. Only root disks of virtual machines exist so far; an instance that an older daemon launched has no such record. */
+export interface Volume {
+  readonly id: VolumeId
+  readonly account: AccountId
+  /** Where it lies: while it has an instance, that one's host. */
+  readonly host: HostName
+  readonly zone: string
+  /** Null unless it is in use. */
+  readonly instance: InstanceId | null
+  /** What it is called towards EC2 clients, `/dev/sda1`. */
+  readonly device: string
+  readonly sizeGiB: number
+  /** Whether it goes with its instance. */
+  readonly deleteOnTermination: boolean
+  readonly state: VolumeState
+  readonly createdAt: string
 }
 
 export interface KeyPair {

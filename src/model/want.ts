@@ -14,6 +14,7 @@ import type {
   NicId,
   ReservationId,
   SubnetId,
+  VolumeId,
   VpcId,
 } from './ids.ts'
 
@@ -29,6 +30,22 @@ export interface LocalWant {
   readonly instances: readonly InstanceWant[]
   /** Images that this host was asked to look at and that are still pending. */
   readonly images: readonly ImageWant[]
+  /** The disks here that have outlived their instance, by id in ascending order. */
+  readonly volumes: readonly VolumeWant[]
+}
+
+export interface VolumeWant {
+  readonly id: VolumeId
+  readonly run: 'keep' | 'delete'
+}
+
+/** The root disk of a virtual machine. */
+export interface DiskWant {
+  readonly volume: VolumeId
+  /** At least so large: an image may be larger. */
+  readonly sizeGiB: number
+  /** Whether it is kept, as a volume of its own, when its instance is terminated. */
+  readonly keep: boolean
 }
 
 /** What an instance should be: `stop` keeps disk and address, `terminate` keeps nothing once the workload is gone. */
@@ -52,6 +69,8 @@ export interface InstanceWant {
     readonly memoryMiB: number
     readonly diskGiB: number
   }
+  /** Null for a container, and for what an older daemon launched: then the type says how large the disk is, and nothing is kept. */
+  readonly disk: DiskWant | null
   readonly zone: string
   /** First label of its canonical DNS name: the instance id, EC2's resource-name form. */
   readonly hostname: string
@@ -134,5 +153,7 @@ export type Fact =
       readonly digest: string
       readonly architecture: string
     }
+  /** Nothing of a volume that is to be deleted is left on the host. */
+  | { readonly kind: 'volume-gone'; readonly volume: VolumeId }
   | { readonly kind: 'image-progress'; readonly image: ImageId; readonly message: string }
   | { readonly kind: 'image-failed'; readonly image: ImageId; readonly message: string }

@@ -18,10 +18,11 @@ import {
   instanceOfContainer,
   MACHINE_SOCKETS_DIRECTORY,
   MACHINES_DIRECTORY,
+  VOLUMES_DIRECTORY,
 } from '../model/names.ts'
 
 /**
- * Removes containers, virtual machines and images, then links, routes and rules, then instance files. Returns a line for each thing
+ * Removes containers, virtual machines, volumes and images, then links, routes and rules, then instance files. Returns a line for each thing
  * done.
  */
 export async function teardown(config: Config): Promise<readonly string[]> {
@@ -29,7 +30,7 @@ export async function teardown(config: Config): Promise<readonly string[]> {
   const images = await removeImages(config.docker.socket)
   const machines = await removeMachines(config)
   const kernel = await removeAllOfOurs()
-  for (const dir of ['instances', MACHINES_DIRECTORY, 'image-cache'])
+  for (const dir of ['instances', MACHINES_DIRECTORY, VOLUMES_DIRECTORY, 'image-cache'])
     await rm(join(config.stateDir, dir), { recursive: true, force: true })
   return [...containers, ...images, ...machines, ...kernel]
 }

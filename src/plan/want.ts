@@ -4,6 +4,8 @@
 import { gatewayOf } from '../model/addr.ts'
 import { ipHostLabel, isHostLabel, nameTagLabel } from '../model/hostname.ts'
 import type { HostName, ImageId, InstanceId } from '../model/ids.ts'
+import { outlives } from '../model/lifecycle.ts'
+import { ROOT_DEVICE_NAME } from '../model/names.ts'
 import type {
   Group,
   Image,
@@ -15,15 +17,18 @@ import type {
   PlacedNic,
   Subnet,
   Tag,
+  Volume,
   Vpc,
 } from '../model/records.ts'
 import type {
+  DiskWant,
   HostWant,
   ImageWant,
   InstanceWant,
   LocalWant,
   NicWant,
   SharedWant,
+  VolumeWant,
 } from '../model/want.ts'
 
 /** A reading of the records that one host's want is made from. */
@@ -41,6 +46,8 @@ export interface Snapshot {
   readonly keyPairs: readonly KeyPair[]
   /** Tags of the host's own instances. */
   readonly tags: readonly Tag[]
+  /** The host's own. */
+  readonly volumes: readonly Volume[]
 }
 
 /** What `host` should be, or null when the records do not know the host. */
@@ -59,7 +66,11 @@ function localWant(host: PeerHost, records: Snapshot): LocalWant {
   const images = records.images
     .filter((image) => image.host === host.name && image.state === 'pending')
     .map(imageWant)
-  return { host: host.name, generation: host.generation, instances, images }
+  const volumes = records.volumes
+    .filter((volume) => volume.host === host.name && volume.instance === null)
+    .map(volumeWant)
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+  return { host: host.name, generation: host.generation, instances, images, volumes }
 }
 
 interface Index {
@@ -71,6 +82,7 @@ interface Index {
   readonly types: ReadonlyMap<string, InstanceType>
   readonly keys: ReadonlyMap<string, KeyPair>
   readonly tags: ReadonlyMap<string, readonly Tag[]>
+  readonly volumes: ReadonlyMap<InstanceId | null, readonly Volume[]>
 }
 
 function indexRecords(records: Snapshot): Index {
@@ -83,6 +95,7 @@ function indexRecords(records: Snapshot): Index {
     types: new Map(records.types.map((type) => [type.name, type])),
     keys: new Map(records.keyPairs.map((key) => [`${key.account}/${key.name}`, key])),
     tags: Map.groupBy(records.tags, (tag) => tag.resource),
+    volumes: Map.groupBy(records.volumes, (volume) => volume.instance),
   }
 }
 
@@ -107,6 +120,7 @@ function instanceWant(instance: Instance, index: Index): InstanceWant {
     image:
       image === undefined ? { id: instance.image, location: '', digest: null } : imageWant(image),
     type: type ?? { name: instance.type, vcpus: 1, memoryMiB: 64, diskGiB: 1 },
+    disk: diskWant(instance, index),
     zone: (subnet === undefined ? undefined : index.subnets.get(subnet)?.zone) ?? '',
     hostname: instance.id,
     keyName: instance.keyName,
@@ -115,6 +129,17 @@ function instanceWant(instance: Instance, index: Index): InstanceWant {
     tags: (index.tags.get(instance.id) ?? []).map(({ key, value }) => ({ key, value })),
     nics,
   }
+}
+
+function diskWant(instance: Instance, index: Index): DiskWant | null {
+  const volumes = index.volumes.get(instance.id) ?? []
+  const root = volumes.find(({ device }) => device === ROOT_DEVICE_NAME)
+  if (root === undefined) return null
+  return { volume: root.id, sizeGiB: root.sizeGiB, keep: outlives(root, instance) }
+}
+
+function volumeWant({ id, state }: Volume): VolumeWant {
+  return { id, run: state === 'deleting' ? 'delete' : 'keep' }
 }
 
 function imageWant(image: Image): ImageWant {

@@ -7,7 +7,7 @@
  * here is started only once this host has claimed it in the records: of two hosts that both think it theirs, one gets it.
  */
 import { assertNever } from '../model/errors.ts'
-import type { InstanceId } from '../model/ids.ts'
+import type { InstanceId, VolumeId } from '../model/ids.ts'
 import type { Fact, ImageWant, InstanceWant } from '../model/want.ts'
 
 /**
@@ -52,8 +52,12 @@ export type WorkloadStep =
   | { readonly kind: 'plug'; readonly instance: InstanceWant }
   /** Ask it to end, and kill it after the deadline. Disk and address stay. */
   | { readonly kind: 'stop'; readonly instance: InstanceId }
-  /** Kill it and remove everything of it. */
-  | { readonly kind: 'remove'; readonly instance: InstanceId }
+  /** Kill it and remove everything of it, but the disk if it is to be kept as a volume. */
+  | {
+      readonly kind: 'remove'
+      readonly instance: InstanceId
+      readonly keep: VolumeId | null
+    }
 
 /** What is known of an image on this host. */
 export type ImageLook =
@@ -91,12 +95,14 @@ export function planWorkload(
 ): WorkloadPlan {
   if (have?.state.kind === 'busy') return nothing
   if (want === undefined)
-    return have === undefined ? nothing : step({ kind: 'remove', instance: have.instance })
+    return have === undefined
+      ? nothing
+      : step({ kind: 'remove', instance: have.instance, keep: null })
   switch (want.run) {
     case 'terminate':
       return have === undefined
         ? facts({ kind: 'gone', instance: want.id })
-        : step({ kind: 'remove', instance: want.id })
+        : step({ kind: 'remove', instance: want.id, keep: keptVolume(want) })
     case 'stop':
       return have?.state.kind === 'running'
         ? step({ kind: 'stop', instance: want.id })
@@ -106,6 +112,10 @@ export function planWorkload(
     default:
       return assertNever(want.run)
   }
+}
+
+function keptVolume({ disk }: InstanceWant): VolumeId | null {
+  return disk?.keep === true ? disk.volume : null
 }
 
 const nothing: WorkloadPlan = { step: null, facts: [] }

@@ -15,7 +15,7 @@ import type { Ipv4 } from '../model/addr.ts'
 import { METADATA_ADDRESS, RESOLVER_ADDRESS } from '../model/addr.ts'
 import { unavailable } from '../model/errors.ts'
 import type { FabricSettings } from '../model/fabric.ts'
-import { workloadKind } from '../model/image-location.ts'
+import { instanceKind } from '../model/image-location.ts'
 import { FABRIC_LINK, GATEWAY_LINK } from '../model/names.ts'
 import type { HostWant } from '../model/want.ts'
 import type { HostService, Pass } from './service.ts'
@@ -149,10 +149,10 @@ interface WantedNic {
 }
 
 function wantedNics(want: HostWant, mtu: number): readonly WantedNic[] {
-  return want.local.instances.flatMap(({ nics, run, image }) =>
-    nics.map((nic) => ({
-      spec: nicSpec(nic, mtu, workloadKind(image.location)),
-      ending: run === 'terminate',
+  return want.local.instances.flatMap((instance) =>
+    instance.nics.map((nic) => ({
+      spec: nicSpec(nic, mtu, instanceKind(instance)),
+      ending: instance.run === 'terminate',
     })),
   )
 }

@@ -19,6 +19,7 @@ const TABLES = [
   'instances',
   'nics',
   'nicGroups',
+  'volumes',
   'keyPairs',
   'tags',
 ] as const satisfies readonly (keyof Tables)[]

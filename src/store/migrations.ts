@@ -19,6 +19,7 @@ import { leases } from './migrations/0002-leases.ts'
 import { commits } from './migrations/0003-commits.ts'
 import { shortage } from './migrations/0004-shortage.ts'
 import { identity } from './migrations/0005-identity.ts'
+import { volumes } from './migrations/0006-volumes.ts'
 import type { Tables } from './tables.ts'
 
 /** All migrations; they are applied in ascending order of their names. */
@@ -28,6 +29,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0003-commits': commits,
   '0004-shortage': shortage,
   '0005-identity': identity,
+  '0006-volumes': volumes,
 }
 const GENERATION = '0'
 

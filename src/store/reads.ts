@@ -7,6 +7,7 @@
 import type { Kysely, RawBuilder } from 'kysely'
 import type { HostName } from '../model/ids.ts'
 import { readDump } from './dump.ts'
+import { inParts } from './in-parts.ts'
 import type { ReadTx } from './store.ts'
 import {
   hostFromRow,
@@ -17,9 +18,7 @@ import {
   type Tables,
   vpcFromRow,
 } from './tables.ts'
-
-/** Ids in one statement. Engines allow 32,766 parameters (SQLite) or more. */
-const ID_LIST_LIMIT = 1024
+import { readVolumes } from './volumes.ts'
 
 /** What one query of NICs restricts, whole or in part. */
 type NicQuery = Parameters<ReadTx['nics']>[0]
@@ -31,6 +30,7 @@ export function readTx(db: Kysely<Tables>, nowMs: RawBuilder<number>): ReadTx {
     ...readHosts(db, nowMs),
     ...readNetworks(db),
     ...readWorkloads(db),
+    ...readVolumes(db),
     ...readLabels(db),
     dump: () => readDump(db, nowMs),
   }
@@ -227,25 +227,4 @@ function readLabels(db: Kysely<Tables>): Pick<ReadTx, 'keyPairs' | 'tags'> {
       )
     },
   }
-}
-
-/**
- * Runs `query` once without restriction, or once for each part of the ids in ascending order, and joins the rows. Parts are filled
- * up to a power of two with their last id, which does not change what they select.
- */
-async function inParts<Id extends string, Found>(
-  ids: readonly Id[] | undefined,
-  query: (part: readonly Id[] | undefined) => Promise<readonly Found[]>,
-): Promise<readonly Found[]> {
-  if (ids === undefined) return query(undefined)
-  const distinct = [...new Set(ids)].sort()
-  const found: Found[] = []
-  for (let start = 0; start < distinct.length; start += ID_LIST_LIMIT) {
-    const part = distinct.slice(start, start + ID_LIST_LIMIT)
-    const last = part.at(-1)
-    const size = 2 ** Math.ceil(Math.log2(part.length))
-    if (last !== undefined) while (part.length < size) part.push(last)
-    for (const row of await query(part)) found.push(row)
-  }
-  return found
 }

@@ -6,7 +6,15 @@
  * contract suite: SQLite and MariaDB Galera. Errors: `AtollError` `unavailable` when the engine does not answer.
  */
 import type { Ipv4 } from '../model/addr.ts'
-import type { AccountId, HostName, ImageId, InstanceId, KeyPairId, SubnetId } from '../model/ids.ts'
+import type {
+  AccountId,
+  HostName,
+  ImageId,
+  InstanceId,
+  KeyPairId,
+  SubnetId,
+  VolumeId,
+} from '../model/ids.ts'
 import type { InstanceChange } from '../model/lifecycle.ts'
 import type {
   AccessKey,
@@ -23,6 +31,7 @@ import type {
   PlacedNic,
   Subnet,
   Tag,
+  Volume,
   Vpc,
 } from '../model/records.ts'
 import type { Dump } from './dump.ts'
@@ -75,6 +84,14 @@ interface InstanceQuery {
   readonly hosts?: readonly HostName[]
 }
 
+/** As `InstanceQuery`; `instances`: those whose disks they are, also when these are no more. */
+export interface VolumeQuery {
+  readonly account?: AccountId
+  readonly ids?: readonly VolumeId[]
+  readonly instances?: readonly InstanceId[]
+  readonly hosts?: readonly HostName[]
+}
+
 /** The hosts whose part of the records changed, and where to go on from next time. */
 interface ChangedHosts {
   readonly hosts: readonly PeerHost[]
@@ -113,6 +130,8 @@ export interface ReadTx {
     readonly account?: AccountId
     readonly instances?: readonly InstanceId[]
   }): Promise<readonly Nic[]>
+  /** Those of instances that are no more only if `instances` names these: a daemon that knows no volumes left them. */
+  volumes(query: VolumeQuery): Promise<readonly Volume[]>
   /** Addresses of the subnet that NICs have: all of them, or those of `among`. */
   takenAddresses(subnet: SubnetId, among?: readonly Ipv4[]): Promise<readonly Ipv4[]>
   /** The NICs of the instances on these hosts (on all of them when absent), in one statement for any usual number of hosts. */
@@ -150,12 +169,20 @@ export interface Tx extends ReadTx {
 
   insertInstance(instance: Instance): Promise<void>
   updateInstance(id: InstanceId, change: InstanceChange): Promise<void>
-  /** Removes the record for good (after its tombstone time); its NICs are gone before. */
+  /** Removes the record for good (after its tombstone time), and what is left of its volumes; its NICs are gone before. */
   deleteInstance(id: InstanceId): Promise<void>
 
   /** `taken` when another NIC has the address or the MAC: choose another and try again in the same transaction. */
   insertNic(nic: Nic): Promise<'done' | 'taken'>
   deleteNics(instance: InstanceId): Promise<void>
+
+  insertVolume(volume: Volume): Promise<void>
+  updateVolume(
+    id: VolumeId,
+    change: Partial<Pick<Volume, 'state' | 'instance' | 'host' | 'deleteOnTermination'>>,
+  ): Promise<void>
+  /** Removes the record (tags are the caller's). */
+  deleteVolume(id: VolumeId): Promise<void>
 
   /** `exists` when the account has a key pair of this name. */
   insertKeyPair(key: KeyPair): Promise<'done' | 'exists'>

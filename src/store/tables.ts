@@ -22,6 +22,7 @@ import type {
   PlacedNic,
   Subnet,
   Tag,
+  Volume,
   Vpc,
 } from '../model/records.ts'
 
@@ -36,6 +37,8 @@ export type InstanceRow = Omit<Row<Instance>, 'stateReason'> & {
   readonly stateReasonCode: string | null
   readonly stateReasonMessage: string | null
 }
+/** `host` is where the volume lies while it has no instance. */
+export type VolumeRow = Row<Volume>
 export type NicRow = Omit<Nic, 'groups'>
 /** One NIC in one group. `position` keeps the order in which the groups were asked for. */
 export interface NicGroupRow {
@@ -64,6 +67,7 @@ export interface Tables {
   readonly instances: InstanceRow
   readonly nics: NicRow
   readonly nicGroups: NicGroupRow
+  readonly volumes: VolumeRow
   readonly keyPairs: KeyPair
   readonly tags: Tag
   readonly clientTokens: ClientToken

@@ -19,6 +19,7 @@ import {
   type Tables,
   vpcToRow,
 } from './tables.ts'
+import { writeVolumes } from './volumes.ts'
 
 /** What the methods that write are, without those that read. */
 type WriteTx = Omit<Tx, keyof ReturnType<typeof readTx>>
@@ -29,6 +30,7 @@ export function writeTx(db: Kysely<Tables>, nowMs: RawBuilder<number>): Tx {
     ...readTx(db, nowMs),
     ...writeHouse(db),
     ...writeWorkloads(db),
+    ...writeVolumes(db),
     ...writeLabels(db),
     ...writeHosts(db, nowMs),
     ...writeCapacity(db, nowMs),
@@ -94,6 +96,7 @@ function writeWorkloads(
       await db.updateTable('instances').set(columns).where('id', '=', id).execute()
     },
     async deleteInstance(id) {
+      await db.deleteFrom('volumes').where('instance', '=', id).execute()
       await db.deleteFrom('instances').where('id', '=', id).execute()
     },
     async insertNic(nic) {

@@ -8,6 +8,7 @@ import { describeHosts, describeLabels, describeUniqueness } from './store/keys.
 import { describeLeases, describeOwnership, describeReplicas } from './store/leases.ts'
 import { describeQueries, describeRoundTrips } from './store/queries.ts'
 import { describeMigrations, describeRaces, describeTransactions } from './store/transactions.ts'
+import { describeVolumes } from './store/volumes.ts'
 import type { StoreWorld } from './store/world.ts'
 
 /** Runs the contract against an implementation. */
@@ -16,6 +17,7 @@ export function describeStoreContract(name: string, begin: () => Promise<StoreWo
     describeMigrations(begin)
     describeRoundTrips(begin)
     describeQueries(begin)
+    describeVolumes(begin)
     describeUniqueness(begin)
     describeHosts(begin)
     describeLeases(begin)

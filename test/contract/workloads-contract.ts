@@ -144,7 +144,7 @@ export function workloadsContract(
       const stopped = await launch(6)
       await driver.stop(stopped.id, signal)
       for (const want of [running, stopped, running]) {
-        await driver.remove(want.id)
+        await driver.remove(want.id, null)
         expect(await find(want)).toBeUndefined()
       }
       expect(await driver.console(running.id, 100)).toBeNull()

@@ -34,6 +34,7 @@ function instance(index: number, ip: Ipv4): InstanceWant {
     bootCount: 1,
     image: { id: formatId('ami', Buffer.alloc(9, 1)), location: '', digest: null },
     type: { name: 't.nano', vcpus: 1, memoryMiB: 64, diskGiB: 1 },
+    disk: null,
     zone: 'atoll-1a',
     hostname: instanceId(index),
     keyName: null,
@@ -69,6 +70,7 @@ export function wantWith(addresses: readonly Ipv4[], more: SharedWant['names'] =
       generation: 1,
       instances: addresses.map((ip, index) => instance(index + 1, ip)),
       images: [],
+      volumes: [],
     },
     shared: {
       subnets: [{ id: SUBNET, cidr: SUBNET_CIDR, gateway: GATEWAY }],

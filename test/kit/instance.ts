@@ -28,6 +28,7 @@ export function instance(n: number, changes: Partial<InstanceWant> = {}): Instan
     bootCount: 1,
     image: { id: id('ami', 7), location: 'docker://busybox:latest', digest: null },
     type: { name: 't3.micro', vcpus: 2, memoryMiB: 1024, diskGiB: 8 },
+    disk: null,
     zone: 'atoll-1a',
     hostname: `ip-172-31-0-${n}`,
     keyName: 'my key',
@@ -63,7 +64,7 @@ export function hostWant(...instances: readonly InstanceWant[]): HostWant {
   const host = parseHostName('host-1')
   if (host === undefined) throw new Error('not a host name')
   return {
-    local: { host, generation: 1, instances, images: [] },
+    local: { host, generation: 1, instances, images: [], volumes: [] },
     shared: { subnets: [], vpcs: [], groups: [], names: [], peers: [], routes: [] },
   }
 }

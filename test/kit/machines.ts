@@ -101,7 +101,7 @@ export async function startQemuGround(directories: readonly string[]): Promise<Q
     async close() {
       for (const driver of drivers) {
         for (const { instance: id } of await driver.list({ fresh: true, signal: forever }))
-          await driver.remove(id)
+          await driver.remove(id, null)
         await driver.close()
       }
       await dhcp.close()

@@ -9,7 +9,17 @@ import {
   parseAccountId,
   parseHostName,
 } from '../../src/model/ids.ts'
-import type { Group, Host, Image, Instance, Nic, Subnet, Vpc } from '../../src/model/records.ts'
+import { ROOT_DEVICE_NAME } from '../../src/model/names.ts'
+import type {
+  Group,
+  Host,
+  Image,
+  Instance,
+  Nic,
+  Subnet,
+  Volume,
+  Vpc,
+} from '../../src/model/records.ts'
 
 const TIME = '2026-11-22T08:00:00.000Z'
 
@@ -129,5 +139,26 @@ export function nicRecord(instance: InstanceId, number: number): Nic {
     mac: macFromRandom(Uint8Array.of(0, 0, 0, number >> 8, number & 255)),
     groups: [network.group.id],
     createdAt: TIME,
+  }
+}
+
+/** The `number`-th volume: the root disk of an instance on this host, changed as given. */
+export function volumeRecord(
+  number: number,
+  { id, host }: Pick<Instance, 'id' | 'host'>,
+  changes: Partial<Volume> = {},
+): Volume {
+  return {
+    id: numbered('vol', number),
+    account,
+    host,
+    zone: 'atoll-1a',
+    instance: id,
+    device: ROOT_DEVICE_NAME,
+    sizeGiB: 8,
+    deleteOnTermination: true,
+    state: 'in-use',
+    createdAt: TIME,
+    ...changes,
   }
 }

@@ -17,6 +17,7 @@ import { describeSecurityGroups, describeSubnets, describeVpcs } from './network
 import { describeAccountAttributes, describeAvailabilityZones, describeRegions } from './places.ts'
 import { getCallerIdentity } from './sts.ts'
 import { createTags, deleteTags, describeTags } from './tags.ts'
+import { deleteVolume, describeVolumes, modifyInstanceAttribute } from './volumes.ts'
 
 /** In no particular order; each name once. */
 export const allActions: readonly Action[] = [
@@ -43,6 +44,9 @@ export const allActions: readonly Action[] = [
   rebootInstances,
   terminateInstances,
   getConsoleOutput,
+  modifyInstanceAttribute,
+  describeVolumes,
+  deleteVolume,
   createTags,
   deleteTags,
   describeTags,

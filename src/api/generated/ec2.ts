@@ -25,7 +25,9 @@ export const EC2_MODEL: WireModel = {
     RebootInstances: ['RebootInstancesRequest', 'unit'],
     TerminateInstances: ['TerminateInstancesRequest', 'TerminateInstancesResult'],
     GetConsoleOutput: ['GetConsoleOutputRequest', 'GetConsoleOutputResult'],
+    ModifyInstanceAttribute: ['ModifyInstanceAttributeRequest', 'unit'],
     DescribeVolumes: ['DescribeVolumesRequest', 'DescribeVolumesResult'],
+    DeleteVolume: ['DeleteVolumeRequest', 'unit'],
     DescribeVpcs: ['DescribeVpcsRequest', 'DescribeVpcsResult'],
     DescribeSubnets: ['DescribeSubnetsRequest', 'DescribeSubnetsResult'],
     CreateSecurityGroup: ['CreateSecurityGroupRequest', 'CreateSecurityGroupResult'],
@@ -63,6 +65,12 @@ export const EC2_MODEL: WireModel = {
       NetworkInterfaceId: 'NetworkInterfaceId string',
       PrivateIpAddress: 'PrivateIpAddress string',
       AllowReassociation: 'AllowReassociation boolean'
+    },
+    AttributeBooleanValue: {
+      Value: 'Value boolean'
+    },
+    AttributeValue: {
+      Value: 'Value string'
     },
     AuthorizeSecurityGroupEgressRequest: {
       GroupId: 'GroupId string',
@@ -150,6 +158,10 @@ export const EC2_MODEL: WireModel = {
       ResourceId: 'Resources string[]',
       DryRun: 'DryRun boolean',
       Tag: 'Tags Tag[]'
+    },
+    DeleteVolumeRequest: {
+      VolumeId: 'VolumeId string',
+      DryRun: 'DryRun boolean'
     },
     DeregisterImageRequest: {
       ImageId: 'ImageId string',
@@ -278,6 +290,10 @@ export const EC2_MODEL: WireModel = {
       AvailabilityZoneId: 'AvailabilityZoneId string',
       EbsCardIndex: 'EbsCardIndex number'
     },
+    EbsInstanceBlockDeviceSpecification: {
+      VolumeId: 'VolumeId string',
+      DeleteOnTermination: 'DeleteOnTermination boolean'
+    },
     ElasticGpuSpecification: {
       Type: 'Type string'
     },
@@ -316,6 +332,12 @@ export const EC2_MODEL: WireModel = {
       PublicKeyMaterial: 'PublicKeyMaterial blob',
       TagSpecification: 'TagSpecifications TagSpecification[]',
       DryRun: 'DryRun boolean'
+    },
+    InstanceBlockDeviceMappingSpecification: {
+      DeviceName: 'DeviceName string',
+      Ebs: 'Ebs EbsInstanceBlockDeviceSpecification',
+      VirtualName: 'VirtualName string',
+      NoDevice: 'NoDevice string'
     },
     InstanceIpv6Address: {
       Ipv6Address: 'Ipv6Address string',
@@ -405,6 +427,26 @@ export const EC2_MODEL: WireModel = {
     },
     LicenseConfigurationRequest: {
       LicenseConfigurationArn: 'LicenseConfigurationArn string'
+    },
+    ModifyInstanceAttributeRequest: {
+      InstanceId: 'InstanceId string',
+      SourceDestCheck: 'SourceDestCheck AttributeBooleanValue',
+      EnclaveOptions: 'EnclaveOptions EnclaveOptionsRequest',
+      DisableApiStop: 'DisableApiStop AttributeBooleanValue',
+      DryRun: 'DryRun boolean',
+      Attribute: 'Attribute string',
+      Value: 'Value string',
+      BlockDeviceMapping: 'BlockDeviceMappings InstanceBlockDeviceMappingSpecification[]',
+      DisableApiTermination: 'DisableApiTermination AttributeBooleanValue',
+      InstanceType: 'InstanceType AttributeValue',
+      Kernel: 'Kernel AttributeValue',
+      Ramdisk: 'Ramdisk AttributeValue',
+      UserData: 'UserData SecureBlobAttributeValue',
+      InstanceInitiatedShutdownBehavior: 'InstanceInitiatedShutdownBehavior AttributeValue',
+      GroupId: 'Groups string[]',
+      EbsOptimized: 'EbsOptimized AttributeBooleanValue',
+      SriovNetSupport: 'SriovNetSupport AttributeValue',
+      EnaSupport: 'EnaSupport AttributeBooleanValue'
     },
     OperatorRequest: {
       Principal: 'Principal string'
@@ -538,6 +580,9 @@ export const EC2_MODEL: WireModel = {
       NetworkInterface: 'NetworkInterfaces InstanceNetworkInterfaceSpecification[]',
       IamInstanceProfile: 'IamInstanceProfile IamInstanceProfileSpecification',
       EbsOptimized: 'EbsOptimized boolean'
+    },
+    SecureBlobAttributeValue: {
+      Value: 'Value blob'
     },
     SpotMarketOptions: {
       MaxPrice: 'MaxPrice string',

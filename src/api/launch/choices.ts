@@ -10,12 +10,15 @@ import type { Group, Host, Image, InstanceType, Subnet } from '../../model/recor
 import { chooseHost, isAssignable } from '../../plan/placement.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { notFound } from '../schemas.ts'
+import { type LaunchDisk, launchDisk } from './disk.ts'
 import type { HostsReading } from './known-hosts.ts'
 import type { LaunchNetwork, LaunchOrder } from './order.ts'
 
 export interface LaunchChoices {
   readonly image: Image
   readonly type: InstanceType
+  /** Null for containers. */
+  readonly disk: LaunchDisk | null
   readonly subnet: Subnet
   readonly groups: readonly Group[]
   /** The hosts that may take the instances: those of the subnet's zone. */
@@ -42,6 +45,7 @@ export async function launchChoices(
       `Invalid value '${order.type}' for InstanceType; DescribeInstanceTypes lists the types there are`,
     )
   }
+  const disk = launchDisk(order.disk, image, type)
   await requireKey(tx, account, order.keyName)
   const subnets = await tx.subnets({ account })
   const subnet = chooseSubnet(subnets, order.network, hosts, type, random)
@@ -49,6 +53,7 @@ export async function launchChoices(
   return {
     image,
     type,
+    disk,
     subnet,
     groups: chooseGroups(await tx.groups({ account }), subnet, order.network),
     hosts: hosts.filter((host) => host.zone === subnet.zone),

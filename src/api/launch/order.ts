@@ -22,6 +22,7 @@ import {
   textSchema,
   withCode,
 } from '../schemas.ts'
+import { type DiskOrder, diskOrder, launchDevicesSchema } from './disk.ts'
 
 /** What one RunInstances asks for, still unchecked against the records. */
 export interface LaunchOrder {
@@ -30,6 +31,8 @@ export interface LaunchOrder {
   readonly minCount: number
   readonly maxCount: number
   readonly network: LaunchNetwork
+  /** Null: nothing is said of it. */
+  readonly disk: DiskOrder | null
   readonly keyName: string | null
   /** Base64, without white space. */
   readonly userData: string | null
@@ -177,7 +180,8 @@ const launchSchema = z.strictObject({
       Tenancy: onlySchema('default', 'Placement.Tenancy: only default is supported'),
     })
     .default({}),
-  TagSpecifications: tagSpecificationsSchema(['instance']),
+  BlockDeviceMappings: launchDevicesSchema,
+  TagSpecifications: tagSpecificationsSchema(['instance', 'volume']),
   ClientToken: z
     .string()
     .max(CLIENT_TOKEN_MAX_LENGTH)
@@ -203,6 +207,7 @@ export function parseLaunchOrder(input: Call['input'], maxInstances: number): La
     minCount: given.MinCount,
     maxCount: given.MaxCount,
     network,
+    disk: diskOrder(given.BlockDeviceMappings),
     keyName: given.KeyName ?? null,
     userData: given.UserData ?? null,
     tags: given.TagSpecifications,

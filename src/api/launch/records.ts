@@ -8,7 +8,8 @@ import { isoTime } from '../../lib/clock.ts'
 import { type Ipv4, macFromRandom } from '../../model/addr.ts'
 import { refused } from '../../model/errors.ts'
 import { formatId, type HostName, ID_BYTES, type ReservationId } from '../../model/ids.ts'
-import type { Host, Instance, Nic } from '../../model/records.ts'
+import { ROOT_DEVICE_NAME } from '../../model/names.ts'
+import type { Host, Instance, Nic, Volume } from '../../model/records.ts'
 import { afterTaking, chooseHost } from '../../plan/placement.ts'
 import type { Tx } from '../../store/store.ts'
 import type { Call } from '../action.ts'
@@ -37,6 +38,8 @@ interface Launched {
   readonly instance: Instance
   readonly nic: Nic
   readonly host: Host
+  /** None for a container. */
+  readonly volumes: readonly Volume[]
 }
 
 type Outcome = { readonly launched: Launched } | { readonly short: 'capacity' | 'addresses' }
@@ -68,12 +71,18 @@ export async function writeLaunch(
   // What was written need not be read: the row of the host is waited for by the next launch.
   const { image, type } = choices
   const groups = new Map(choices.groups.map((group) => [group.id, group]))
-  const details = launched.map(({ instance, nic, host }) => {
+  const details = launched.map(({ instance, nic, host, volumes }) => {
     const labelled = { account, resource: instance.id, resourceType: 'instance' } as const
     const tags = specifiedTags(order.tags, labelled).toSorted((a, b) => (a.key < b.key ? -1 : 1))
-    return { instance, nics: [nic], tags, groups, host, image, type }
+    return { instance, nics: [nic], tags, groups, host, image, type, volumes }
   })
   await tx.putTags(details.flatMap(({ tags }) => tags))
+  const volumes = details.flatMap((one) => one.volumes)
+  await tx.putTags(
+    volumes.flatMap(({ id: resource }) =>
+      specifiedTags(order.tags, { account, resource, resourceType: 'volume' }),
+    ),
+  )
   return details
 }
 
@@ -87,7 +96,11 @@ async function launchOne(launch: Launch, launchIndex: number): Promise<Outcome> 
   const instance = newInstance(launch, host.name, launchIndex)
   await tx.insertInstance(instance)
   const nic = await plug(launch, instance, ip)
-  if (nic !== undefined) return { launched: { instance, nic, host } }
+  if (nic !== undefined) {
+    const volumes = newVolumes(launch, instance)
+    for (const volume of volumes) await tx.insertVolume(volume)
+    return { launched: { instance, nic, host, volumes } }
+  }
   await tx.deleteInstance(instance.id)
   await tx.returnCapacity(host.name, choices.type.vcpus, choices.type.memoryMiB)
   return { short: 'addresses' }
@@ -196,4 +209,21 @@ function newNic({ call, choices }: Launch, instance: Instance, ip: Ipv4): Nic {
     groups: choices.groups.map(({ id }) => id),
     createdAt: instance.launchedAt,
   }
+}
+
+function newVolumes({ call, choices }: Launch, instance: Instance): readonly Volume[] {
+  if (choices.disk === null) return []
+  return [
+    {
+      id: formatId('vol', call.parts.random(ID_BYTES)),
+      account: instance.account,
+      host: instance.host,
+      zone: choices.subnet.zone,
+      instance: instance.id,
+      device: ROOT_DEVICE_NAME,
+      ...choices.disk,
+      state: 'in-use',
+      createdAt: instance.launchedAt,
+    },
+  ]
 }

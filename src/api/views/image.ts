@@ -1,5 +1,10 @@
 /** Images in the terms of the SDK, and the filters of DescribeImages. Pure. */
-import type { Image as ImageOutput, Tag as TagOutput } from '@aws-sdk/client-ec2'
+import type {
+  BlockDeviceMapping,
+  Image as ImageOutput,
+  Tag as TagOutput,
+} from '@aws-sdk/client-ec2'
+import { workloadKind } from '../../model/image-location.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import type { Image } from '../../model/records.ts'
 import type { FilterTable } from '../filters.ts'
@@ -19,7 +24,7 @@ export function imageView(image: Image, tags: TagOutput[]): ImageOutput {
     Architecture: architectureView(image.architecture),
     ImageType: 'machine',
     CreationDate: image.createdAt,
-    BlockDeviceMappings: [],
+    BlockDeviceMappings: blockDevices(image),
     RootDeviceName: ROOT_DEVICE_NAME,
     RootDeviceType: 'ebs',
     Hypervisor: 'xen',
@@ -30,6 +35,13 @@ export function imageView(image: Image, tags: TagOutput[]): ImageOutput {
     ProductCodes: [],
     Tags: tags,
   }
+}
+
+/** How large the disk is, the instance type says. */
+function blockDevices({ location }: Image): BlockDeviceMapping[] {
+  if (workloadKind(location) === 'container') return []
+  const ebs = { DeleteOnTermination: true, Encrypted: false, VolumeType: 'standard' } as const
+  return [{ DeviceName: ROOT_DEVICE_NAME, Ebs: ebs }]
 }
 
 function stateReason(image: Image, message: string): { Code: string; Message: string } {
@@ -44,9 +56,11 @@ const nothing = (): undefined => undefined
 /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeImages.html, "Filter.N". */
 export const IMAGE_FILTERS: FilterTable<ImageOutput> = {
   architecture: (image) => image.Architecture,
-  'block-device-mapping.device-name': nothing,
+  'block-device-mapping.device-name': (image) =>
+    (image.BlockDeviceMappings ?? []).map(({ DeviceName }) => DeviceName),
   'block-device-mapping.snapshot-id': nothing,
-  'block-device-mapping.volume-type': nothing,
+  'block-device-mapping.volume-type': (image) =>
+    (image.BlockDeviceMappings ?? []).map(({ Ebs }) => Ebs?.VolumeType),
   'creation-date': (image) => image.CreationDate,
   description: (image) => image.Description,
   'ena-support': (image) => image.EnaSupport,

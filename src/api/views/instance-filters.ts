@@ -2,9 +2,10 @@
  * The filters of DescribeInstances and DescribeInstanceStatus, read from what these actions show. Pure.
  *
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html, "Filter.N". Filters on things that
- * Atoll does not have (spot requests, public addresses, volumes, …) are known and match nothing.
+ * Atoll does not have (spot requests, public addresses, …) are known and match nothing.
  */
 import type {
+  InstanceBlockDeviceMapping,
   InstanceNetworkInterface,
   Instance as InstanceOutput,
   InstanceStatus,
@@ -23,6 +24,12 @@ const nothing = (): Comparables => undefined
 function ofNics(read: (nic: InstanceNetworkInterface) => Comparables) {
   return ({ view }: ListedInstance): Comparables =>
     (view.NetworkInterfaces ?? []).flatMap((nic) => read(nic))
+}
+
+function ofDevices(
+  read: (device: InstanceBlockDeviceMapping) => string | boolean | Date | undefined,
+) {
+  return ({ view }: ListedInstance): Comparables => (view.BlockDeviceMappings ?? []).map(read)
 }
 
 const NIC_FILTERS: FilterTable<ListedInstance> = {
@@ -64,8 +71,13 @@ export const INSTANCE_FILTERS: FilterTable<ListedInstance> = {
   affinity: nothing,
   architecture: ({ view }) => view.Architecture,
   'availability-zone': ({ view }) => view.Placement?.AvailabilityZone,
-  'block-device-mapping.device-name': nothing,
-  'block-device-mapping.volume-id': nothing,
+  'block-device-mapping.attach-time': ofDevices((device) => device.Ebs?.AttachTime),
+  'block-device-mapping.delete-on-termination': ofDevices(
+    (device) => device.Ebs?.DeleteOnTermination,
+  ),
+  'block-device-mapping.device-name': ofDevices((device) => device.DeviceName),
+  'block-device-mapping.status': ofDevices((device) => device.Ebs?.Status),
+  'block-device-mapping.volume-id': ofDevices((device) => device.Ebs?.VolumeId),
   'client-token': ({ view }) => view.ClientToken,
   'dns-name': ({ view }) => view.PublicDnsName,
   'hibernation-options.configured': ({ view }) => view.HibernationOptions?.Configured,

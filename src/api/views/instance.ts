@@ -1,7 +1,7 @@
 /**
  * Instances in the terms of the SDK, complete enough for unmodified clients (awscli, boto3's waiters, Terraform). Pure.
  *
- * What EC2 has and Atoll has not is said plainly and in EC2's words: no public address, no volumes, no hibernation.
+ * What EC2 has and Atoll has not is said plainly and in EC2's words: no public address, no hibernation.
  */
 import type {
   _InstanceType,
@@ -19,6 +19,7 @@ import type { Instance, InstanceState, Nic } from '../../model/records.ts'
 import type { InstanceDetails } from '../instance-details.ts'
 import { architectureView } from './architecture.ts'
 import { tagsView } from './tags.ts'
+import { blockDevicesView } from './volume.ts'
 
 /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceState.html */
 const STATE_CODES: Readonly<Record<InstanceState, number>> = {
@@ -51,6 +52,7 @@ export function instanceView(details: InstanceDetails, dnsZone: string): Instanc
     ...constantView(),
     ...placeView(details),
     ...networkView(details, dnsZone),
+    BlockDeviceMappings: blockDevicesView(details.volumes),
     Tags: tagsView(details.tags, details.instance.id),
   }
 }
@@ -79,7 +81,6 @@ function identityView({ instance }: InstanceDetails): InstanceOutput {
 function constantView(): InstanceOutput {
   return {
     Monitoring: { State: 'disabled' },
-    BlockDeviceMappings: [],
     RootDeviceName: ROOT_DEVICE_NAME,
     // The disk outlives a stop, which is what clients take `ebs` to mean.
     RootDeviceType: 'ebs',

@@ -5,7 +5,7 @@
  * want and have and names the next step. Every step is safe to repeat and may be cut off anywhere by SIGKILL; the next `list`
  * shows what became of it.
  */
-import type { InstanceId } from '../../model/ids.ts'
+import type { InstanceId, VolumeId } from '../../model/ids.ts'
 import type { ImageWant, InstanceWant } from '../../model/want.ts'
 import type { ImageLook, WorkloadHave } from '../../plan/workloads.ts'
 
@@ -18,7 +18,8 @@ export interface WorkloadSteps {
   start(instance: InstanceWant, signal: AbortSignal): Promise<void>
   plug(instance: InstanceWant, signal: AbortSignal): Promise<void>
   stop(instance: InstanceId, signal: AbortSignal): Promise<void>
-  remove(instance: InstanceId): Promise<void>
+  /** What has a disk of its own moves it to where it is kept under the name of the volume, if there is one. */
+  remove(instance: InstanceId, keep: VolumeId | null): Promise<void>
 }
 
 export interface WorkloadDriver extends WorkloadSteps {

@@ -6,12 +6,13 @@
  * record is written before each start and is complete with the end that was seen, so whichever line a daemon dies on, the next one
  * knows for which boot the machine was last started, and takes an end that nobody saw for one from outside.
  */
-import { mkdir, open, rm, stat, truncate, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, open, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { machineHomes } from '../../host/processes.ts'
+import { volumeHome, volumeHomes } from '../../host/volumes.ts'
 import { exists, readRecord, writeRecord } from '../../lib/files.ts'
-import type { InstanceId } from '../../model/ids.ts'
+import type { InstanceId, VolumeId } from '../../model/ids.ts'
 import { MACHINES_DIRECTORY } from '../../model/names.ts'
 
 const bootSchema = z.strictObject({
@@ -19,10 +20,17 @@ const bootSchema = z.strictObject({
   /** Whether the guest powered off by itself. */
   poweredOff: z.boolean(),
 })
-const originSchema = z.strictObject({ digest: z.string().regex(/^sha256:[0-9a-f]{64}$/) })
+const originSchema = z.strictObject({
+  digest: z.string().regex(/^sha256:[0-9a-f]{64}$/),
+  /** Daemons of before did not write it. */
+  location: z.string().default(''),
+})
 
 /** The boot that a machine was last started for, and whether it ended by itself since. */
 export type MachineBoot = z.infer<typeof bootSchema>
+
+/** The image that a disk lies on: its content, and the location with its options. */
+type DiskOrigin = z.infer<typeof originSchema>
 
 /** Paths in one machine's directory. */
 export interface MachinePaths {
@@ -42,11 +50,11 @@ export interface MachineFilesystem {
   homes(): Promise<ReadonlyMap<InstanceId, string>>
   has(instance: InstanceId): Promise<boolean>
   hasDisk(instance: InstanceId): Promise<boolean>
-  /** Makes the directory, and remembers which image's content the disk is made from. */
-  make(instance: InstanceId, digest: string): Promise<void>
-  /** The image content that the machine's disk lies on; null when that is not known. */
-  origin(instance: InstanceId): Promise<string | null>
-  /** The image contents that machines here lie on. */
+  /** Makes the directory, and remembers what the disk is made from. */
+  make(instance: InstanceId, origin: DiskOrigin): Promise<void>
+  /** What the machine's disk lies on; null when that is not known. */
+  origin(instance: InstanceId): Promise<DiskOrigin | null>
+  /** The image contents that disks here lie on, those of machines and those that were kept. */
   origins(): Promise<ReadonlySet<string>>
   readBoot(instance: InstanceId): Promise<MachineBoot | null>
   writeBoot(instance: InstanceId, boot: MachineBoot): Promise<void>
@@ -54,6 +62,11 @@ export interface MachineFilesystem {
   readConsole(instance: InstanceId, limitBytes: number): Promise<Buffer>
   /** Keeps the console's files within their limit. */
   trimConsole(instance: InstanceId): Promise<void>
+  /**
+   * Moves the disk, and what it lies on, to the directory of the volume. Safe to repeat: the disk comes last, in one step, and one that is
+   * not here any more is there.
+   */
+  keepDisk(instance: InstanceId, volume: VolumeId): Promise<void>
   remove(instance: InstanceId): Promise<void>
 }
 
@@ -76,23 +89,23 @@ export function createMachineFiles(stateDir: string): MachineFilesystem {
     }
   }
   const bootFile = (instance: InstanceId) => join(paths(instance).home, 'boot.json')
-  const originFile = (instance: InstanceId) => join(paths(instance).home, 'origin.json')
-  const origin = async (instance: InstanceId) =>
-    (await readRecord(originFile(instance), originSchema))?.digest ?? null
+  const originFile = (home: string) => join(home, 'origin.json')
+  const originIn = (home: string) => readRecord(originFile(home), originSchema)
 
   return {
     paths,
     homes: () => machineHomes(stateDir),
     has: (instance) => exists(paths(instance).home),
     hasDisk: (instance) => exists(paths(instance).disk),
-    async make(instance, digest) {
+    async make(instance, origin) {
       await mkdir(paths(instance).home, { recursive: true, mode: 0o700 })
-      await writeRecord(originFile(instance), { digest })
+      await writeRecord(originFile(paths(instance).home), origin)
     },
-    origin,
+    origin: (instance) => originIn(paths(instance).home),
     async origins() {
-      const found = await Promise.all([...(await machineHomes(stateDir)).keys()].map(origin))
-      return new Set(found.filter((digest) => digest !== null))
+      const homes = [await machineHomes(stateDir), await volumeHomes(stateDir)]
+      const found = await Promise.all(homes.flatMap((some) => [...some.values()]).map(originIn))
+      return new Set(found.flatMap((origin) => origin?.digest ?? []))
     },
     readBoot: (instance) => readRecord(bootFile(instance), bootSchema),
     writeBoot: (instance, boot) => writeRecord(bootFile(instance), boot),
@@ -112,6 +125,14 @@ export function createMachineFiles(stateDir: string): MachineFilesystem {
       await writeFile(`${file}.1`, await tailOf(file, CONSOLE_BYTES))
       // QEMU appends, so it goes on at the new end.
       await truncate(file)
+    },
+    async keepDisk(instance, volume) {
+      const { home, disk } = paths(instance)
+      if (!(await exists(disk))) return
+      const kept = volumeHome(stateDir, volume)
+      await mkdir(kept, { recursive: true, mode: 0o700 })
+      await writeRecord(originFile(kept), await originIn(home))
+      await rename(disk, join(kept, basename(disk)))
     },
     remove: (instance) => rm(paths(instance).home, { recursive: true, force: true }),
   }

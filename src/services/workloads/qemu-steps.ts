@@ -7,7 +7,7 @@ import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Runner } from '../../lib/runner.ts'
 import { bug, unavailable } from '../../model/errors.ts'
-import type { InstanceId } from '../../model/ids.ts'
+import type { InstanceId, VolumeId } from '../../model/ids.ts'
 import { machineUser } from '../../model/names.ts'
 import type { InstanceWant } from '../../model/want.ts'
 import type { WorkloadSteps } from './driver.ts'
@@ -63,7 +63,7 @@ export function createQemuSteps(stepper: QemuStepper): WorkloadSteps {
     start: (instance) => start(stepper, instance),
     plug: (instance) => adopt(stepper, instance),
     stop: (instance, signal) => stop(stepper, instance, signal),
-    remove: (instance) => remove(stepper, instance),
+    remove: (instance, keep) => remove(stepper, instance, keep),
   }
 }
 
@@ -75,7 +75,7 @@ async function launch(
 ): Promise<void> {
   const { images, files, run } = stepper
   const image = await images.details(digest, want.image.location)
-  await files.make(want.id, digest)
+  await files.make(want.id, { digest, location: want.image.location })
   if (image.options.seed === 'nocloud')
     await writeSeed(files.paths(want.id).seed, want, { run, signal })
   await makeDisk(stepper, want, image)
@@ -85,9 +85,11 @@ async function launch(
 async function start(stepper: QemuStepper, want: InstanceWant): Promise<void> {
   const { images, files, monitors } = stepper
   if ((await monitors.list(true)).has(want.id)) return
-  const digest = await files.origin(want.id)
-  if (digest === null) throw bug(`the image of ${want.id} is not known here`)
-  await boot(stepper, want, await images.details(digest, want.image.location))
+  const origin = await files.origin(want.id)
+  if (origin === null) throw bug(`the image of ${want.id} is not known here`)
+  // An image that was deregistered since is still what the machine was made from.
+  const location = want.image.location || origin.location
+  await boot(stepper, want, await images.details(origin.digest, location))
 }
 
 /** A lost boot record: the machine goes on as it is. Its taps are its own since it was started. */
@@ -104,7 +106,7 @@ async function makeDisk(
 ): Promise<void> {
   const { disk } = files.paths(want.id)
   const least = image.kind === 'disk' ? image.virtualBytes : 0
-  const sizeBytes = Math.max(least, want.type.diskGiB * GIB)
+  const sizeBytes = Math.max(least, (want.disk?.sizeGiB ?? want.type.diskGiB) * GIB)
   // Unsafe only in that it does not open the base, which was inspected when it was fetched.
   const base = image.kind === 'disk' ? ['-u', '-b', image.path, '-F', image.format] : []
   const args = ['create', '-q', '-f', 'qcow2', ...base, `${disk}.new`, String(sizeBytes)]
@@ -183,7 +185,11 @@ async function stop(
   await killProcess(machine.pid, home, clock)
 }
 
-async function remove(stepper: QemuStepper, instance: InstanceId): Promise<void> {
+async function remove(
+  stepper: QemuStepper,
+  instance: InstanceId,
+  keep: VolumeId | null,
+): Promise<void> {
   const { files, monitors, settings, clock } = stepper
   const { home } = files.paths(instance)
   const found = await findProcesses(new Map([[instance, home]]), settings.firstUser)
@@ -191,5 +197,6 @@ async function remove(stepper: QemuStepper, instance: InstanceId): Promise<void>
   if (pid !== undefined) await killProcess(pid, home, clock)
   await removeGroup(instance, clock)
   await rm(monitors.sockets(instance).dir, { recursive: true, force: true })
+  if (keep !== null) await files.keepDisk(instance, keep)
   await files.remove(instance)
 }

@@ -165,7 +165,7 @@ function carryOut(driver: WorkloadDriver, step: WorkloadStep, signal: AbortSigna
     case 'stop':
       return driver.stop(step.instance, signal)
     case 'remove':
-      return driver.remove(step.instance)
+      return driver.remove(step.instance, step.keep)
     default:
       return assertNever(step)
   }

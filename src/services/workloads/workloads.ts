@@ -12,7 +12,7 @@
  */
 import { assertNever } from '../../model/errors.ts'
 import type { InstanceId } from '../../model/ids.ts'
-import { type WorkloadKind, workloadKind } from '../../model/image-location.ts'
+import { instanceKind, type WorkloadKind, workloadKind } from '../../model/image-location.ts'
 import type { Fact, ImageWant, InstanceWant } from '../../model/want.ts'
 import { planWorkload, type WorkloadHave } from '../../plan/workloads.ts'
 import type { HostService } from '../service.ts'
@@ -54,7 +54,7 @@ export function createWorkloads(options: WorkloadsOptions): HostService {
       const busy = runner.busy()
       const haves = await driver.list({ fresh: resync, signal })
       const facts: Fact[] = [...imageFacts(want.local.images.filter(isMine), images)]
-      const wanted = want.local.instances.filter(({ image }) => isMine(image))
+      const wanted = want.local.instances.filter((one) => instanceKind(one) === kind)
       const cases = pair(wanted, haves)
       // What is claimed dies with this host: claim only what can be started now, and leave the rest to whoever may have to.
       let claims = runner.room()

@@ -49,6 +49,7 @@ function want(generation: number, name: string): HostWant {
           bootCount: generation,
           image,
           type: { name: 't.nano', vcpus: 1, memoryMiB: 64, diskGiB: 1 },
+          disk: { volume: formatId('vol', bytes), sizeGiB: 3, keep: true },
           zone: 'atoll-1a',
           hostname: 'i-5a',
           keyName: null,
@@ -59,6 +60,7 @@ function want(generation: number, name: string): HostWant {
         },
       ],
       images: [image],
+      volumes: [{ id: formatId('vol', bytes), run: 'delete' }],
     },
     shared: {
       subnets: [{ id: nic.subnet, cidr: nic.subnetCidr, gateway: nic.gateway }],

@@ -13,6 +13,7 @@ import {
   instanceId,
   instanceRecord,
   nicRecord,
+  volumeRecord,
 } from '../../kit/records.ts'
 
 const here = hostName('here')
@@ -88,6 +89,36 @@ describe('reportFacts', () => {
       code: 'Client.InvalidImage',
       message: 'Client.InvalidImage: no such image',
     })
+  })
+
+  it.each([
+    ['goes with it', { deleteOnTermination: true }, 1, []],
+    ['outlives it', { deleteOnTermination: false }, 1, ['available']],
+    ['would outlive it, had it ever run', { deleteOnTermination: false }, 0, []],
+  ])('of an instance that is gone, a volume %s', async (_name, change, bootSeen, expected) => {
+    const volume = volumeRecord(1, instanceRecord(id, here), change)
+    const tag = { account, resource: volume.id, resourceType: 'volume', key: 'a', value: 'b' }
+    await store.transaction(async (tx) => {
+      await tx.updateInstance(id, { state: 'shutting-down', wanted: 'terminate', bootSeen })
+      await tx.insertVolume(volume)
+      await tx.putTags([tag])
+    })
+    await report({ kind: 'gone', instance: id })
+    const after = await store.read(async (tx) => [await tx.volumes({}), await tx.tags({})] as const)
+    expect(after[0].map(({ state }) => state)).toEqual(expected)
+    expect(after[0].map(({ instance }) => instance)).toEqual(expected.map(() => null))
+    expect(after[1]).toHaveLength(expected.length)
+  })
+
+  it('a volume that is gone is forgotten with its tags only if it was to be deleted', async () => {
+    const volume = volumeRecord(1, instanceRecord(id, here), { instance: null, state: 'available' })
+    const fact: Fact = { kind: 'volume-gone', volume: volume.id }
+    await store.transaction((tx) => tx.insertVolume(volume))
+    expect((await report(fact)).changes).toEqual([])
+    await store.transaction((tx) => tx.updateVolume(volume.id, { state: 'deleting' }))
+    expect(await report(fact)).toMatchObject({ changes: [fact], wantChanged: true, wrote: null })
+    expect(await store.read((tx) => tx.volumes({}))).toEqual([])
+    expect((await report(fact)).changes).toEqual([])
   })
 
   it('takes no word about an instance of another host', async () => {

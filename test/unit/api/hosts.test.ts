@@ -10,6 +10,7 @@ import {
   instanceId,
   instanceRecord,
   nicRecord,
+  volumeRecord,
 } from '../../kit/records.ts'
 
 const lost = hostName('lost')
@@ -34,7 +35,7 @@ it('a host that is alive cannot be forgotten, nor one that nobody knows', async 
   })
 })
 
-it('forgetting ends its instances, frees their addresses and hands on their tombstones', async () => {
+it('forgetting ends its instances and volumes, frees their addresses and hands on their tombstones', async () => {
   await store.transaction(async (tx) => {
     await tx.renewLease(hostRecord(lost), OVER_MS, {
       lastSeenAt: new Date().toISOString(),
@@ -46,6 +47,12 @@ it('forgetting ends its instances, frees their addresses and hands on their tomb
       name: 'its',
       host: lost,
     })
+    const own = instanceRecord(instanceId(1), lost)
+    const kept = { instance: null, state: 'available' } as const
+    await tx.updateInstance(own.id, { bootSeen: 1 })
+    await tx.insertVolume(volumeRecord(1, own, { deleteOnTermination: false }))
+    await tx.insertVolume(volumeRecord(2, own, kept))
+    await tx.insertVolume(volumeRecord(3, { ...own, host: near }, kept))
   })
   expect(await forget()).toBe(1)
   const after = await store.read(async (tx) => ({
@@ -53,12 +60,14 @@ it('forgetting ends its instances, frees their addresses and hands on their tomb
     instances: await tx.instances({}),
     nics: await tx.nics({}),
     images: (await tx.images({})).filter((one) => one.host === lost),
+    volumes: (await tx.volumes({})).map(({ host }) => host),
   }))
   expect(after).toMatchObject({
     hosts: [near],
     instances: [{ host: near, state: 'terminated', stateReason: { code: 'Server.HostForgotten' } }],
     nics: [],
     images: [],
+    volumes: [near],
   })
   await expect(forget()).rejects.toMatchObject({ code: 'InvalidHostID.NotFound' })
 })

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { cidr, ipv4 } from '../../../src/model/addr.ts'
-import type { Instance, Nic } from '../../../src/model/records.ts'
+import type { HostName } from '../../../src/model/ids.ts'
+import type { Instance, Nic, Volume } from '../../../src/model/records.ts'
 import { type Snapshot, wantFor } from '../../../src/plan/want.ts'
 import {
   account,
@@ -12,6 +13,7 @@ import {
   instanceRecord,
   network,
   nicRecord,
+  volumeRecord,
 } from '../../kit/records.ts'
 
 const here = hostName('here')
@@ -40,6 +42,7 @@ function snapshot(
     types: [{ name: 't3.micro', vcpus: 2, memoryMiB: 1024, diskGiB: 8 }],
     keyPairs: [],
     tags: [],
+    volumes: [],
     ...more,
   }
 }
@@ -113,6 +116,36 @@ describe('wantFor', () => {
     const want = wantFor(here, snapshot(leaving, nics))
     expect(want?.local.instances.map(({ run, nics }) => [run, nics.length])).toEqual([
       ['terminate', 1],
+    ])
+  })
+
+  it.each([
+    ['goes with it', true, 1, false],
+    ['outlives it', false, 1, true],
+    ['would outlive it, had it ever run', false, 0, false],
+  ])(
+    'says how large its disk is, and whether it is kept: one that %s',
+    (_name, goes, bootSeen, keep) => {
+      const { instances, nics } = town(1)
+      const seen = instances.map((instance) => ({ ...instance, bootSeen }))
+      const volumes = seen.map((instance) =>
+        volumeRecord(7, instance, { deleteOnTermination: goes, sizeGiB: 5 }),
+      )
+      expect(wantFor(here, snapshot(seen, nics, { volumes }))?.local).toMatchObject({
+        instances: [{ disk: { volume: volumes[0]?.id, sizeGiB: 5, keep } }],
+        volumes: [],
+      })
+      expect(wantFor(here, snapshot(seen, nics))?.local.instances[0]?.disk).toBeNull()
+    },
+  )
+
+  it('keeps volumes that have no instance, and deletes those that are to be deleted, each on its host', () => {
+    const of = (number: number, host: HostName, state: Volume['state']) =>
+      volumeRecord(number, { id: instanceId(1), host }, { instance: null, state })
+    const volumes = [of(3, here, 'deleting'), of(2, there, 'deleting'), of(1, here, 'available')]
+    expect(wantFor(here, snapshot([], [], { volumes }))?.local.volumes).toEqual([
+      { id: volumes[2]?.id, run: 'keep' },
+      { id: volumes[0]?.id, run: 'delete' },
     ])
   })
 

@@ -13,6 +13,7 @@ import {
   type WorkloadStep,
 } from '../../../src/plan/workloads.ts'
 import { instance } from '../../kit/instance.ts'
+import { numbered } from '../../kit/records.ts'
 
 const READY: ImageLook = { kind: 'ready', digest: 'sha256:aa', architecture: 'x86_64' }
 const id = instance(1).id
@@ -185,6 +186,18 @@ describe('from any want and any have', () => {
       fc.property(anyWant, anyHave, (want, found) => {
         const kind = planWorkload(want, found, () => READY).step?.kind
         return kind !== 'remove' || want === undefined || want.run === 'terminate'
+      }),
+    )
+  })
+
+  test('a disk is kept only of what is to be terminated, and then always', () => {
+    const disk = { volume: numbered('vol', 1), sizeGiB: 8, keep: true }
+    fc.assert(
+      fc.property(anyWant, anyHave, fc.boolean(), (want, found, keep) => {
+        const wanted = want === undefined ? want : { ...want, disk: { ...disk, keep } }
+        const { step } = planWorkload(wanted, found, () => READY)
+        const kept = keep && want?.run === 'terminate' ? disk.volume : null
+        return step?.kind !== 'remove' || step.keep === kept
       }),
     )
   })

@@ -367,7 +367,7 @@ describe('RunInstances refuses', () => {
       { PrivateIpAddress: '172.31.0.9', MaxCount: 2 },
       'InvalidParameterCombination',
     ],
-    ['tags of a volume', tagged([], 'volume'), 'UnsupportedOperation'],
+    ['tags of a snapshot', tagged([], 'snapshot'), 'UnsupportedOperation'],
     ['51 tags', tagged(tags(51)), 'TagLimitExceeded'],
     ['a reserved tag', tagged([{ Key: 'AWS:x', Value: '' }]), 'InvalidParameterValue'],
     ['a long tag key', tagged([{ Key: 'k'.repeat(129), Value: '' }]), 'InvalidParameterValue'],
@@ -377,7 +377,6 @@ describe('RunInstances refuses', () => {
     ['a long token', { ClientToken: 't'.repeat(65) }, 'InvalidParameterValue'],
     ['a token that is not ASCII', { ClientToken: 'tök' }, 'InvalidParameterValue'],
     ['an instance profile', { IamInstanceProfile: { Name: 'x' } }, 'UnsupportedOperation'],
-    ['volumes', { BlockDeviceMappings: [{ DeviceName: 'x' }] }, 'UnsupportedOperation'],
     ['spot', { InstanceMarketOptions: { MarketType: 'spot' } }, 'UnsupportedOperation'],
     ['termination protection', { DisableApiTermination: true }, 'UnsupportedOperation'],
     [

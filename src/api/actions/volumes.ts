@@ -1,0 +1,116 @@
+/**
+ * Volumes: DescribeVolumes, DeleteVolume, and which of them outlive their instance (ModifyInstanceAttribute).
+ *
+ * A volume lies on one host. What is asked of it is written to the records and its host rung, whichever host took the request; a host
+ * that is away does it when it is back.
+ */
+import type { DescribeVolumesResult } from '@aws-sdk/client-ec2'
+import { z } from 'zod'
+import { refused } from '../../model/errors.ts'
+import type { VolumeId } from '../../model/ids.ts'
+import type { Action } from '../action.ts'
+import { describe, refuseMissing } from '../describe.ts'
+import { blockDevicesSchema } from '../launch/disk.ts'
+import { dryRun, parseInput } from '../parameters.ts'
+import { dryRunShape, idListSchema, idSchema, notFound, pagedShape } from '../schemas.ts'
+import { VOLUME_FILTERS, volumeView } from '../views/volume.ts'
+
+const volumeId = idSchema('vol', 'InvalidVolumeID.Malformed')
+
+function missingVolumes(missing: readonly VolumeId[]): Error {
+  return notFound('InvalidVolume.NotFound', 'volume', missing)
+}
+
+const describeSchema = z.strictObject({
+  ...pagedShape(5, 1000),
+  VolumeIds: idListSchema('vol', 'InvalidVolumeID.Malformed').optional(),
+  IncludeManagedResources: z.boolean().optional(),
+})
+
+/** DescribeVolumes. Unlike elsewhere `MaxResults` may come with ids: some versions of the AWS CLI always send it. */
+export const describeVolumes: Action = {
+  name: 'DescribeVolumes',
+  async run(call): Promise<DescribeVolumesResult> {
+    const input = parseInput(describeSchema, call.input)
+    dryRun(call)
+    const { account } = call.caller
+    const ids = input.VolumeIds?.length === 0 ? undefined : input.VolumeIds
+    const { volumes, tags } = await call.parts.store.read(async (tx) => ({
+      volumes: await tx.volumes(ids === undefined ? { account } : { account, ids }),
+      tags: await tx.tags(ids === undefined ? { account } : { account, resources: ids }),
+    }))
+    refuseMissing(ids, new Set(volumes.map(({ id }) => id)), missingVolumes)
+    const tagsOf = Map.groupBy(tags, (tag) => tag.resource)
+    const views = volumes.map((volume) => volumeView(volume, tagsOf.get(volume.id) ?? []))
+    const page = describe(views, input, {
+      action: 'DescribeVolumes',
+      key: (view) => view.VolumeId ?? '',
+      filters: VOLUME_FILTERS,
+      tags: (view) => view.Tags ?? [],
+    })
+    return { Volumes: [...page.items], NextToken: page.nextToken }
+  },
+}
+
+const deleteSchema = z.strictObject({ ...dryRunShape, VolumeId: volumeId })
+
+/** DeleteVolume: only what no instance has. It is listed until its host has removed it. */
+export const deleteVolume: Action = {
+  name: 'DeleteVolume',
+  async run(call) {
+    const { VolumeId: id } = parseInput(deleteSchema, call.input)
+    const { store, bus } = call.parts
+    const host = await store.transaction(async (tx) => {
+      const [volume] = await tx.volumes({ account: call.caller.account, ids: [id] })
+      if (volume === undefined) throw missingVolumes([id])
+      if (volume.instance !== null)
+        throw refused('VolumeInUse', `Volume ${id} is currently attached to ${volume.instance}`)
+      dryRun(call)
+      await tx.updateVolume(id, { state: 'deleting' })
+      await tx.advanceGeneration(volume.host)
+      return volume.host
+    })
+    bus.ring(host)
+    return {}
+  },
+}
+
+const modifySchema = z.strictObject({
+  ...dryRunShape,
+  InstanceId: idSchema('i', 'InvalidInstanceID.Malformed'),
+  BlockDeviceMappings: blockDevicesSchema(
+    z.strictObject({ DeleteOnTermination: z.boolean(), VolumeId: volumeId.optional() }),
+  ).refine((mappings) => mappings.length > 0),
+})
+
+/** ModifyInstanceAttribute: of all attributes only whether the root disk goes with the instance. */
+export const modifyInstanceAttribute: Action = {
+  name: 'ModifyInstanceAttribute',
+  async run(call) {
+    const { InstanceId: id, BlockDeviceMappings } = parseInput(modifySchema, call.input)
+    const [mapping] = BlockDeviceMappings
+    const { store, bus } = call.parts
+    const { account } = call.caller
+    const host = await store.transaction(async (tx) => {
+      const [instance] = await tx.instances({ account, ids: [id] })
+      if (instance === undefined) throw notFound('InvalidInstanceID.NotFound', 'instance ID', [id])
+      // What becomes of the disk is settled when the end is asked for. Both advance the host's generation, so one sees the other.
+      if (instance.wanted === 'terminate')
+        throw refused('IncorrectInstanceState', `The instance '${id}' is being terminated`)
+      const [volume] = await tx.volumes({ account, instances: [id] })
+      if (volume === undefined || mapping === undefined)
+        throw refused('InvalidParameterCombination', `The root of '${id}' is no volume`)
+      if (mapping.Ebs.VolumeId !== undefined && mapping.Ebs.VolumeId !== volume.id)
+        throw refused(
+          'InvalidParameterCombination',
+          `The volume of '${id}' is '${volume.id}', not '${mapping.Ebs.VolumeId}'`,
+        )
+      dryRun(call)
+      await tx.updateVolume(volume.id, { deleteOnTermination: mapping.Ebs.DeleteOnTermination })
+      await tx.advanceGeneration(instance.host)
+      return instance.host
+    })
+    bus.ring(host)
+    return {}
+  },
+}

@@ -1,0 +1,90 @@
+/**
+ * The root disk that a launch asks for, and the one it gets. Pure.
+ *
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EbsBlockDevice.html. What would make another disk than Atoll has
+ * (snapshots, provisioned speed, keys, further devices) is refused by name.
+ */
+import { z } from 'zod'
+import { refused } from '../../model/errors.ts'
+import { workloadKind } from '../../model/image-location.ts'
+import { ROOT_DEVICE_NAME } from '../../model/names.ts'
+import type { Image, InstanceType } from '../../model/records.ts'
+import { onlySchema, withCode } from '../schemas.ts'
+
+/** What is asked for. */
+export interface DiskOrder {
+  /** Null: as large as the instance type says. */
+  readonly sizeGiB: number | null
+  readonly deleteOnTermination: boolean
+}
+
+/** What each instance of a launch gets. */
+export interface LaunchDisk {
+  readonly sizeGiB: number
+  readonly deleteOnTermination: boolean
+}
+
+/** Largest disk in GiB, as EC2 has it for gp3. */
+const DISK_MAX_GIB = 16 * 1024
+/** Types of which one asks for nothing that this disk is not. The others come with a number of operations per second. */
+const VOLUME_TYPES = ['standard', 'gp2', 'gp3', 'st1', 'sc1'] as const
+
+/** The device that a mapping speaks of: there is one. */
+const rootDeviceSchema = z.string().refine((device) => device === ROOT_DEVICE_NAME, {
+  error: `BlockDeviceMappings.1.DeviceName: the only device is the root disk, ${ROOT_DEVICE_NAME}`,
+  ...withCode('InvalidBlockDeviceMapping'),
+})
+
+/** A list of mappings, which is empty or has the one of the root disk. */
+export function blockDevicesSchema<Ebs extends z.ZodType>(ebs: Ebs) {
+  return z
+    .array(z.strictObject({ DeviceName: rootDeviceSchema, Ebs: ebs }))
+    .refine((mappings) => mappings.length <= 1, {
+      error: `BlockDeviceMappings: an instance has one disk, ${ROOT_DEVICE_NAME}`,
+      ...withCode('UnsupportedOperation'),
+    })
+    .default([])
+}
+
+/** `BlockDeviceMappings` of RunInstances. */
+export const launchDevicesSchema = blockDevicesSchema(
+  z
+    .strictObject({
+      VolumeSize: z.int().min(1).max(DISK_MAX_GIB).optional(),
+      DeleteOnTermination: z.boolean().default(true),
+      VolumeType: z
+        .string()
+        .refine((type) => VOLUME_TYPES.some((known) => known === type), {
+          error: `BlockDeviceMappings.1.Ebs.VolumeType: one of ${VOLUME_TYPES.join(', ')}, which are all the same here`,
+          ...withCode('UnsupportedOperation'),
+        })
+        .optional(),
+      Encrypted: onlySchema(false, 'BlockDeviceMappings.1.Ebs.Encrypted: disks are not encrypted'),
+    })
+    .prefault({}),
+)
+
+/** What the mappings ask for; null when there are none. */
+export function diskOrder([mapping]: z.output<typeof launchDevicesSchema>): DiskOrder | null {
+  if (mapping === undefined) return null
+  const { VolumeSize, DeleteOnTermination } = mapping.Ebs
+  return { sizeGiB: VolumeSize ?? null, deleteOnTermination: DeleteOnTermination }
+}
+
+/** The disk of each instance of the launch; null for containers, whose root is none. */
+export function launchDisk(
+  order: DiskOrder | null,
+  image: Pick<Image, 'id' | 'location'>,
+  type: Pick<InstanceType, 'diskGiB'>,
+): LaunchDisk | null {
+  if (workloadKind(image.location) === 'machine')
+    return {
+      sizeGiB: order?.sizeGiB ?? type.diskGiB,
+      deleteOnTermination: order?.deleteOnTermination ?? true,
+    }
+  if (order === null) return null
+  throw refused(
+    'InvalidParameterCombination',
+    `The image '${image.id}' is a container's: its root is no volume, so BlockDeviceMappings may not be given`,
+  )
+}

@@ -1,0 +1,80 @@
+/** Volumes in the terms of the SDK, and the filters of DescribeVolumes. Pure. */
+import type {
+  InstanceBlockDeviceMapping,
+  VolumeAttachment,
+  Volume as VolumeOutput,
+} from '@aws-sdk/client-ec2'
+import type { Tag, Volume } from '../../model/records.ts'
+import type { FilterTable } from '../filters.ts'
+import { tagsView } from './tags.ts'
+
+/** One volume. */
+export function volumeView(volume: Volume, tags: readonly Tag[]): VolumeOutput {
+  return {
+    VolumeId: volume.id,
+    AvailabilityZone: volume.zone,
+    State: volume.state,
+    Size: volume.sizeGiB,
+    CreateTime: new Date(volume.createdAt),
+    Attachments: attachmentsView(volume),
+    VolumeType: 'standard',
+    SnapshotId: '',
+    Encrypted: false,
+    MultiAttachEnabled: false,
+    Tags: tagsView(tags, volume.id),
+  }
+}
+
+function attachmentsView(volume: Volume): VolumeAttachment[] {
+  if (volume.instance === null) return []
+  return [
+    {
+      VolumeId: volume.id,
+      InstanceId: volume.instance,
+      Device: volume.device,
+      State: 'attached',
+      AttachTime: new Date(volume.createdAt),
+      DeleteOnTermination: volume.deleteOnTermination,
+    },
+  ]
+}
+
+/** How an instance shows its disks. */
+export function blockDevicesView(volumes: readonly Volume[]): InstanceBlockDeviceMapping[] {
+  return volumes.map((volume) => ({
+    DeviceName: volume.device,
+    Ebs: {
+      VolumeId: volume.id,
+      Status: 'attached',
+      AttachTime: new Date(volume.createdAt),
+      DeleteOnTermination: volume.deleteOnTermination,
+    },
+  }))
+}
+
+const nothing = (): undefined => undefined
+
+function ofAttachments(
+  read: (attachment: VolumeAttachment) => string | boolean | Date | undefined,
+) {
+  return (volume: VolumeOutput) => (volume.Attachments ?? []).map(read)
+}
+
+/** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVolumes.html, "Filter.N". */
+export const VOLUME_FILTERS: FilterTable<VolumeOutput> = {
+  'attachment.attach-time': ofAttachments((one) => one.AttachTime),
+  'attachment.delete-on-termination': ofAttachments((one) => one.DeleteOnTermination),
+  'attachment.device': ofAttachments((one) => one.Device),
+  'attachment.instance-id': ofAttachments((one) => one.InstanceId),
+  'attachment.status': ofAttachments((one) => one.State),
+  'availability-zone': (volume) => volume.AvailabilityZone,
+  'create-time': (volume) => volume.CreateTime,
+  encrypted: (volume) => volume.Encrypted,
+  'fast-restored': nothing,
+  'multi-attach-enabled': (volume) => volume.MultiAttachEnabled,
+  size: (volume) => volume.Size,
+  'snapshot-id': nothing,
+  status: (volume) => volume.State,
+  'volume-id': (volume) => volume.VolumeId,
+  'volume-type': (volume) => volume.VolumeType,
+}

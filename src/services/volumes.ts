@@ -1,0 +1,66 @@
+/**
+ * Volumes: the disks that have outlived their instance.
+ *
+ * Which part of want is mine? `local.volumes`; there is nothing to plan: one that is to be deleted is removed, and all others stay.
+ * How does a fresh daemon recognise what an older one left? By the directories `<stateDir>/volumes/<id>`, into which the driver of virtual
+ * machines moves a disk that is to be kept (`workloads/qemu-files.ts`).
+ * If we die on this very line, does traffic fail closed and do running instances keep running? Nothing of theirs is here. A directory
+ * that was removed in part is removed again, because its record goes only when it is gone.
+ * From scratch: every pass. What no record knows is never removed, only told: it may be the only copy of somebody's data.
+ */
+import { removeVolumeHome, volumeHomes } from '../host/volumes.ts'
+import type { Log } from '../lib/log.ts'
+import type { Metrics } from '../lib/metrics.ts'
+import type { VolumeId } from '../model/ids.ts'
+import type { Fact, LocalWant } from '../model/want.ts'
+import type { HostService } from './service.ts'
+
+/** The service. Disks are below `stateDir`. */
+export function createVolumes({
+  stateDir,
+  metrics,
+}: {
+  readonly stateDir: string
+  readonly metrics: Metrics
+}): HostService {
+  const gauge = metrics.gauge(
+    'atoll_volumes',
+    'Disks on this host that have outlived their instance, by whether a record knows them',
+    ['known'],
+  )
+
+  async function remove(volume: VolumeId, log: Log): Promise<readonly Fact[]> {
+    try {
+      await removeVolumeHome(stateDir, volume)
+      return [{ kind: 'volume-gone', volume }]
+    } catch (error) {
+      log.warn({ volume, error }, 'volume could not be removed')
+      return []
+    }
+  }
+
+  async function count({ volumes, instances }: LocalWant, log: Log): Promise<void> {
+    // A disk is here just before its instance is known to be gone.
+    const ofInstances = instances.flatMap(({ disk }) => disk?.volume ?? [])
+    const known = new Set([...volumes.map(({ id }) => id), ...ofInstances])
+    const here = [...(await volumeHomes(stateDir)).keys()]
+    const strange = here.filter((id) => !known.has(id))
+    gauge.set({ known: 'yes' }, here.length - strange.length)
+    gauge.set({ known: 'no' }, strange.length)
+    if (strange.length > 0)
+      log.warn({ volumes: strange }, 'no record knows these volumes: they are left where they are')
+  }
+
+  return {
+    name: 'volumes',
+    gate: false,
+    async apply({ want: { local }, resync, log }) {
+      const facts: Fact[] = []
+      for (const { id, run } of local.volumes)
+        if (run === 'delete') facts.push(...(await remove(id, log)))
+      if (resync) await count(local, log)
+      return facts
+    },
+    close: async () => {},
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * Migration 6: disks as volumes. Additive: an older daemon launches, moves and ends instances without a word to it, so no key ties the
+ * table to theirs.
+ */
+import type { Kysely } from 'kysely'
+import type { Migration } from 'kysely/migration'
+
+const NAME = 'varchar(64)'
+
+/** Makes the table `volumes`. */
+export const volumes: Migration = {
+  async up(db: Kysely<unknown>) {
+    await db.schema
+      .createTable('volumes')
+      .ifNotExists()
+      .addColumn('id', NAME, (column) => column.primaryKey().notNull())
+      .addColumn('account', NAME, (column) => column.notNull())
+      .addColumn('host', NAME, (column) => column.notNull())
+      .addColumn('zone', NAME, (column) => column.notNull())
+      .addColumn('instance', NAME)
+      .addColumn('device', 'varchar(32)', (column) => column.notNull())
+      .addColumn('sizeGiB', 'integer', (column) => column.notNull())
+      .addColumn('deleteOnTermination', 'integer', (column) => column.notNull())
+      .addColumn('state', 'varchar(16)', (column) => column.notNull())
+      .addColumn('createdAt', 'varchar(32)', (column) => column.notNull())
+      .execute()
+    for (const column of ['account', 'instance', 'host'])
+      await db.schema
+        .createIndex(`volumesBy_${column}`)
+        .ifNotExists()
+        .on('volumes')
+        .columns([column])
+        .execute()
+  },
+}

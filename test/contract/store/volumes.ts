@@ -1,0 +1,74 @@
+/** The `Store` contract: volumes, beside daemons that know nothing of them. */
+import { describe, expect, it } from 'vitest'
+import type { Volume } from '../../../src/model/records.ts'
+import { volumeRecord } from '../../kit/records.ts'
+import * as given from './records.ts'
+import { type StoreWorld, settledWorld } from './world.ts'
+
+/** What a host and an account find of their volumes, whoever wrote to the instances meanwhile. */
+export function describeVolumes(begin: () => Promise<StoreWorld>): void {
+  describe('volumes', () => {
+    const world = settledWorld(begin)
+    const [one, two] = [given.instance(1), given.instance(2, { host: given.OTHER_HOST })]
+    const attached = [volumeRecord(1, one), volumeRecord(2, two, { deleteOnTermination: false })]
+    const detached: Partial<Volume> = { instance: null, state: 'available' }
+    const alone = volumeRecord(3, one, { ...detached, account: given.OTHER_ACCOUNT })
+    const all = [...attached, alone]
+
+    async function fill(): Promise<void> {
+      await world.store.transaction(async (tx) => {
+        for (const instance of [one, two]) await tx.insertInstance(instance)
+        for (const volume of all) await tx.insertVolume(volume)
+      })
+    }
+    const find = (query: object) => world.peer.read((tx) => tx.volumes(query))
+
+    it.each([
+      ['everything', {}, all],
+      ['an account', { account: given.OTHER_ACCOUNT }, [alone]],
+      ['ids', { ids: [alone.id, attached[0]?.id] }, [attached[0], alone]],
+      ['instances', { instances: [two.id] }, [attached[1]]],
+      ['a host', { hosts: [given.HOST] }, [attached[0], alone]],
+      ['nothing in common', { hosts: [given.HOST], instances: [two.id] }, []],
+    ])('are found by %s', async (_name, query, expected) => {
+      await fill()
+      expect(await find(query)).toStrictEqual(expected)
+    })
+
+    it('lie where their instance is, also when somebody moved it who knows of no volumes', async () => {
+      await world.store.transaction(async (tx) => {
+        await tx.insertInstance({ ...one, claimed: false })
+        await tx.insertVolume(volumeRecord(1, one))
+        await tx.moveInstance(one.id, given.HOST, given.OTHER_HOST)
+      })
+      expect(await find({ hosts: [given.HOST] })).toEqual([])
+      expect(await find({ hosts: [given.OTHER_HOST] })).toMatchObject([{ host: given.OTHER_HOST }])
+    })
+
+    it('of an instance that somebody ended who knows of none count for nothing, and go with its record', async () => {
+      await fill()
+      await world.store.transaction((tx) => tx.updateInstance(one.id, { state: 'terminated' }))
+      expect(await find({})).toStrictEqual([attached[1], alone])
+      expect(await find({ instances: [one.id] })).toStrictEqual([attached[0]])
+      await world.store.transaction((tx) => tx.deleteInstance(one.id))
+      expect(await find({ instances: [one.id] })).toEqual([])
+    })
+
+    it('change in what is given and nothing else, and are no more when they are deleted', async () => {
+      await fill()
+      const change = { ...detached, host: given.HOST, deleteOnTermination: true }
+      await world.store.transaction(async (tx) => {
+        await tx.updateVolume(alone.id, {})
+        for (const { id } of attached) await tx.updateVolume(id, change)
+      })
+      expect(await find({})).toStrictEqual([
+        ...attached.map((volume) => ({ ...volume, ...change })),
+        alone,
+      ])
+      await world.store.transaction(async (tx) => {
+        for (const { id } of attached) await tx.deleteVolume(id)
+      })
+      expect(await find({})).toStrictEqual([alone])
+    })
+  })
+}
