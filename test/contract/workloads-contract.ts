@@ -1,5 +1,7 @@
 /** What every workload driver promises, whatever it runs instances on. */
+import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Screen } from '../../src/lib/terminal.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
 import type { WorkloadHave } from '../../src/plan/workloads.ts'
 import type { WorkloadDriver } from '../../src/services/workloads/driver.ts'
@@ -23,6 +25,8 @@ export interface WorkloadGround {
 }
 
 const signal = new AbortController().signal
+
+const SCREEN: Screen = { term: 'vt100', columns: 80, rows: 24 }
 
 /** How long a container may take to do something. */
 const DEADLINE_MS = 10_000
@@ -59,6 +63,21 @@ export function workloadsContract(
       const { want, digest } = await ground.prepare(n)
       await driver.launch(want, digest, signal)
       return want
+    }
+
+    async function attach(want: InstanceWant, screen: Screen | null) {
+      const terminal = await driver.attach(want.id, screen)
+      if (terminal === null) throw new Error(`${want.id} is not there`)
+      let shown = ''
+      terminal.output.on('data', (bytes: Buffer) => {
+        shown += bytes.toString('latin1')
+      })
+      const ended = once(terminal.output, 'end')
+      // Only some wait for it.
+      ended.catch(() => undefined)
+      const until = (text: string) =>
+        eventually(`it shows ${text}`, () => shown.includes(text), deadlineMs)
+      return { ...terminal, shown: () => shown, until, ended }
     }
 
     test('a launched instance runs, answers, and shows its console', async () => {
@@ -139,6 +158,47 @@ export function workloadsContract(
       })
     })
 
+    test('those who attach see and type, leave it free for the next, and are told of its end', async () => {
+      const want = await launch(8)
+      await eventually('it answers', () => ground.answers(want), deadlineMs)
+      const pipe = await attach(want, null)
+      pipe.input.end('\necho "from" a-pipe\n')
+      await pipe.ended
+      expect(pipe.shown()).toContain('from a-pipe')
+      expect((await pipe.end()).exitCode ?? 0).toBe(0)
+      await pipe.close()
+      for (const word of ['first', 'second']) {
+        const terminal = await attach(want, SCREEN)
+        await terminal.resize(100, 40)
+        terminal.input.write(`\necho "${word}" time\n`)
+        await terminal.until(`${word} time`)
+        await terminal.close()
+        await terminal.close()
+      }
+      expect(await ground.inside(want, 'echo "free" again')).toContain('free again')
+      const [one, other] = [await attach(want, SCREEN), await attach(want, SCREEN)]
+      for (const [terminal, word] of [
+        [one, 'one'],
+        [other, 'other'],
+      ] as const) {
+        terminal.input.write(`\necho "said" by-${word}\n`)
+        await terminal.until(`said by-${word}`)
+      }
+      await driver.stop(want.id, signal)
+      for (const terminal of [one, other]) {
+        await terminal.ended
+        expect(await terminal.end()).toEqual({
+          exitCode: null,
+          reason: expect.stringMatching(/has stopped$/),
+        })
+        await terminal.close()
+      }
+      await expect(driver.attach(want.id, SCREEN)).rejects.toMatchObject({
+        kind: 'refused',
+        code: 'IncorrectInstanceState',
+      })
+    })
+
     test('removal leaves nothing, running or not, and may be repeated', async () => {
       const running = await launch(5)
       const stopped = await launch(6)
@@ -148,6 +208,7 @@ export function workloadsContract(
         expect(await find(want)).toBeUndefined()
       }
       expect(await driver.console(running.id, 100)).toBeNull()
+      expect(await driver.attach(running.id, null)).toBeNull()
     })
 
     test('a launch whose image is gone asks to be tried again, and leaves only a directory', async () => {

@@ -21,6 +21,7 @@ import { dockerError, statusOf } from './docker-errors.ts'
 import { followEvents } from './docker-events.ts'
 import { demultiplex, tail } from './docker-logs.ts'
 import { createCache, findAll, findOne, readHave } from './docker-read.ts'
+import { createShells } from './docker-shell.ts'
 import { createDockerSteps } from './docker-steps.ts'
 import type { WorkloadDriver } from './driver.ts'
 import { createGuestKit } from './guest-kit.ts'
@@ -63,6 +64,7 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
   const reader = { docker, clock, files, plug, cache }
   const stepper = { ...reader, images: options.images, kit: createGuestKit(settings), settings }
   const rootDirectory = createRootDirectory(docker)
+  const shells = createShells({ docker, clock })
   const closing = new AbortController()
 
   return {
@@ -103,6 +105,11 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
         if (statusOf(error) === NOT_FOUND) return null
         throw dockerError(error, `read the console of ${instance}`)
       }
+    },
+
+    async attach(instance, screen) {
+      const id = await findOne(docker, instance)
+      return id === null ? null : shells.attach(instance, id, screen)
     },
 
     watch(changed) {

@@ -5,6 +5,7 @@
  * want and have and names the next step. Every step is safe to repeat and may be cut off anywhere by SIGKILL; the next `list`
  * shows what became of it.
  */
+import type { Screen, Terminal } from '../../lib/terminal.ts'
 import type { InstanceId, VolumeId } from '../../model/ids.ts'
 import type { ImageWant, InstanceWant } from '../../model/want.ts'
 import type { ImageLook, WorkloadHave } from '../../plan/workloads.ts'
@@ -36,6 +37,12 @@ export interface WorkloadDriver extends WorkloadSteps {
   storage(): Promise<readonly string[]>
   /** The last console output, at most `limitBytes`; null when the instance is none of this driver's. Errors: `unavailable`. */
   console(instance: InstanceId, limitBytes: number): Promise<Buffer | null>
+  /**
+   * Attaches to a terminal of an instance that runs: the serial line of a machine, which all who attach share, or a shell of root's in a
+   * container, each its own. `screen` is null for whoever has a pipe. Null when the instance is none of this driver's. Errors: `refused`
+   * when it does not run, `unavailable`.
+   */
+  attach(instance: InstanceId, screen: Screen | null): Promise<Terminal | null>
   /**
    * Calls `changed` with the instance when something of ours started or ended, and with null when the engine is back after an
    * absence. Returns a function that ends it.

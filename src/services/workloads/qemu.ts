@@ -16,6 +16,7 @@ import type { Host } from '../../host/host.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Runner } from '../../lib/runner.ts'
+import { refused } from '../../model/errors.ts'
 import type { InstanceId } from '../../model/ids.ts'
 import type { WorkloadHave, WorkloadState } from '../../plan/workloads.ts'
 import type { WorkloadDriver } from './driver.ts'
@@ -23,6 +24,7 @@ import type { MachineImages } from './machine-image.ts'
 import { createMachineFiles, type MachineBoot } from './qemu-files.ts'
 import { createMonitors, type Machine } from './qemu-monitors.ts'
 import { createQemuSteps, type QemuSettings, type QemuStepper } from './qemu-steps.ts'
+import { createSerialLines } from './serial-lines.ts'
 
 export interface QemuDriverOptions {
   readonly images: MachineImages
@@ -41,6 +43,7 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
   const files = createMachineFiles(settings.stateDir)
   const groups = createMachineGroups({ run, log })
   const monitors = createMonitors({ ...settings, files, clock, log })
+  const lines = createSerialLines()
   const stepper: QemuStepper = { ...options, files, groups, monitors }
 
   async function readHave(
@@ -74,13 +77,24 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
     console: async (instance, limitBytes) =>
       (await files.has(instance)) ? files.readConsole(instance, limitBytes) : null,
 
+    async attach(instance) {
+      if (!(await files.has(instance))) return null
+      const machine = (await monitors.list(false)).get(instance)
+      if (machine === undefined || machine.isOff)
+        throw refused('IncorrectInstanceState', `${instance} does not run`)
+      return lines.attach(instance, monitors.sockets(instance).serial)
+    },
+
     watch(changed) {
       // There is no engine that could be away.
       queueMicrotask(() => changed(null))
       return monitors.watch(changed)
     },
 
-    close: async () => monitors.close(),
+    async close() {
+      lines.close()
+      monitors.close()
+    },
   }
 }
 

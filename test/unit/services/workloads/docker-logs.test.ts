@@ -1,6 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { demultiplex, tail } from '../../../../src/services/workloads/docker-logs.ts'
+import {
+  createDemultiplexer,
+  demultiplex,
+  tail,
+} from '../../../../src/services/workloads/docker-logs.ts'
 
 describe('log frames', () => {
   const frame = (payload: Uint8Array, stream: number) => {
@@ -16,6 +20,24 @@ describe('log frames', () => {
         const framed = Buffer.concat(parts.map(([payload, stream]) => frame(payload, stream)))
         expect(demultiplex(framed)).toEqual(Buffer.concat(parts.map(([payload]) => payload)))
       }),
+    )
+  })
+
+  test('give back what was framed, as a stream, however it is cut', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.uint8Array(), fc.constantFrom(1, 2))),
+        fc.integer({ min: 1, max: 20 }),
+        async (parts, length) => {
+          const framed = Buffer.concat(parts.map(([payload, stream]) => frame(payload, stream)))
+          const stream = createDemultiplexer()
+          for (let at = 0; at < framed.length; at += length)
+            stream.write(framed.subarray(at, at + length))
+          stream.end()
+          const payloads = await stream.toArray()
+          expect(Buffer.concat(payloads)).toEqual(Buffer.concat(parts.map(([payload]) => payload)))
+        },
+      ),
     )
   })
 
