@@ -3,6 +3,7 @@
  *
  * Exit codes: 0 well, 1 the answer is bad news or the daemon is away, 2 bad usage or configuration.
  */
+import { constants } from 'node:os'
 import Table from 'cli-table3'
 import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
@@ -11,6 +12,7 @@ import { type Config, DEFAULT_CONFIG_FILE, readEnvironment } from './config.ts'
 import { ConfigError, loadConfig } from './config-file.ts'
 import { messageOf } from './model/errors.ts'
 import { orderAdmin, readAdmin } from './operator/admin-client.ts'
+import { attachConsole } from './operator/console.ts'
 import { environmentText, readCredentials } from './operator/credentials.ts'
 import { examine } from './operator/doctor.ts'
 import { teardown } from './operator/teardown.ts'
@@ -130,6 +132,21 @@ function configuration(program: Command): Config {
   return loadConfig(named ?? DEFAULT_CONFIG_FILE, { required: named !== undefined })
 }
 
+const ENDING_SIGNALS = ['SIGTERM', 'SIGHUP', 'SIGINT'] as const
+
+/** A console on the terminal, or the pipe, that this command was started with. */
+async function attachHere(runtimeDir: string, instance: string): Promise<number> {
+  const ending = new AbortController()
+  for (const name of ENDING_SIGNALS) process.once(name, () => ending.abort(constants.signals[name]))
+  return attachConsole(runtimeDir, instance, {
+    input: process.stdin,
+    output: process.stdout,
+    notes: process.stderr,
+    term: readEnvironment().term,
+    ending: ending.signal,
+  })
+}
+
 function buildProgram(): Command {
   const program = new Command('atoll')
     .description('Looks at and looks after the Atoll daemon on this host.')
@@ -181,6 +198,14 @@ function buildProgram(): Command {
         const also = done.terminated === 0 ? '' : `; ${done.terminated} instances terminated`
         print(`${done.host}: ${name} done${also}`)
       })
+  program
+    .command('console <instance>')
+    .description(
+      'attach to the serial line of a virtual machine or to a shell in a container, on any host; Ctrl-] detaches. In a pipe, input is typed and the command ends with it',
+    )
+    .action(async (instance: string) => {
+      process.exitCode = await attachHere(configuration(program).runtimeDir, instance)
+    })
   order('drain', 'give a host no new instances; those it has go on')
   order('undrain', 'give a drained host new instances again')
   order('forget', 'remove a host that is off for good: its instances are terminated')

@@ -350,9 +350,11 @@ export function instanceMtuBytes({ network, fabric }: Pick<Config, 'network' | '
 export interface Environment {
   /** ATOLL_CONFIG: a configuration file other than the default one. */
   readonly configFile: string | undefined
+  /** TERM: the kind of terminal that the command runs on. */
+  readonly term: string
 }
 
 /** The environment of this process, read once by `main.ts` and `cli.ts`. */
 export function readEnvironment(): Environment {
-  return { configFile: process.env['ATOLL_CONFIG'] }
+  return { configFile: process.env['ATOLL_CONFIG'], term: process.env['TERM'] ?? 'dumb' }
 }

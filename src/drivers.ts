@@ -8,6 +8,8 @@ import type { Clock } from './lib/clock.ts'
 import type { Log } from './lib/log.ts'
 import type { Metrics } from './lib/metrics.ts'
 import { systemRunner } from './lib/runner.ts'
+import type { Screen, Terminal } from './lib/terminal.ts'
+import { refused } from './model/errors.ts'
 import type { InstanceId } from './model/ids.ts'
 import type { WorkloadKind } from './model/image-location.ts'
 import type { HostService } from './services/service.ts'
@@ -35,6 +37,10 @@ export interface Drivers {
   storage(): Promise<readonly string[]>
   /** The end of an instance's console, at most so many bytes; empty when nothing of it is here. Errors: `unavailable`. */
   console(instance: InstanceId, limitBytes: number): Promise<Buffer>
+  /** Whether an instance runs here, or is kept here; null when nothing of it is here. Errors: `unavailable`. */
+  stateHere(instance: InstanceId): Promise<'running' | 'stopped' | null>
+  /** See `WorkloadDriver.attach`; an instance that is not here is `refused`. */
+  attach(instance: InstanceId, screen: Screen | null): Promise<Terminal>
   close(): Promise<void>
 }
 
@@ -47,6 +53,8 @@ interface Ground {
 }
 
 const BUSYBOX = '/bin/busybox'
+/** How long those who attach to a console wait for the engine. */
+const LOOK_DEADLINE_MS = 3_000
 const GIB = 1024 ** 3
 
 /** Builds both kinds; nothing is started or asked before it is needed. */
@@ -65,6 +73,22 @@ export async function createDrivers(ground: Ground): Promise<Drivers> {
         if (output !== null) return output
       }
       return Buffer.alloc(0)
+    },
+    async stateHere(instance) {
+      const signal = AbortSignal.timeout(LOOK_DEADLINE_MS)
+      for (const { driver } of kinds) {
+        const haves = await driver.list({ fresh: false, signal })
+        const state = haves.find((have) => have.instance === instance)?.state
+        if (state !== undefined) return state.kind === 'running' ? 'running' : 'stopped'
+      }
+      return null
+    },
+    async attach(instance, screen) {
+      for (const { driver } of kinds) {
+        const terminal = await driver.attach(instance, screen)
+        if (terminal !== null) return terminal
+      }
+      throw refused('IncorrectInstanceState', `${instance} is not here any more`)
     },
     async close() {
       for (const { driver, images } of kinds) {

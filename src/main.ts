@@ -17,6 +17,8 @@ import type { ApiParts } from './api/action.ts'
 import { allActions } from './api/actions/all.ts'
 import { createAdmin } from './api/admin.ts'
 import { serveCommands } from './api/commands/serve.ts'
+import { createConsoleDoor, type Upgrader } from './api/console/door.ts'
+import { createSeeker } from './api/console/seek.ts'
 import { type Api, createApi } from './api/http/server.ts'
 import { createKnownHosts } from './api/launch/known-hosts.ts'
 import type { Bus } from './bus/bus.ts'
@@ -46,6 +48,8 @@ import { createVolumes } from './services/volumes.ts'
 import { apiSettings, keeperSettings } from './settings.ts'
 
 const CONSOLE_LIMIT_BYTES = 64 * 1024
+const ANY_ADDRESS = '0.0.0.0'
+const LOOPBACK = '127.0.0.1'
 
 /** What the parts below share. */
 interface Ground {
@@ -103,7 +107,7 @@ function machineRecord({ capacity }: Config, identity: string) {
   }
 }
 
-function buildApi({ config, log, metrics }: Ground, parts: ApiParts): Api {
+function buildApi({ config, log, metrics }: Ground, parts: ApiParts, upgrader: Upgrader): Api {
   return createApi({
     parts,
     actions: allActions,
@@ -112,7 +116,28 @@ function buildApi({ config, log, metrics }: Ground, parts: ApiParts): Api {
     limits: { bodyBytes: config.api.bodyLimitKiB * 1024 },
     log,
     metrics,
+    upgrader,
   })
+}
+
+/** What attaches to consoles, here and on other hosts. */
+function openConsoles(ground: Ground, records: Records, bus: Bus, drivers: Drivers) {
+  const { config, clock, log, metrics } = ground
+  const { attach, stateHere } = drivers
+  const door = createConsoleDoor({ attach, clock, random: randomBytes, log, metrics })
+  const { listen: address, port } = config.api
+  const seeker = createSeeker({
+    host: config.host.name,
+    door,
+    stateHere,
+    store: records.informed,
+    bus,
+    reachedAt: {
+      address: address === ANY_ADDRESS ? (config.fabric.address ?? LOOPBACK) : address,
+      port,
+    },
+  })
+  return { door, seeker }
 }
 
 /** Makes sure that this is the only daemon on its state, and gives what undoes that. */
@@ -131,10 +156,9 @@ async function startHost(
   parts: AsyncDisposableStack,
   records: Records,
   bus: Bus,
+  drivers: Drivers,
 ): Promise<Keeper> {
   const { config, log, metrics, clock } = ground
-  const drivers = await createDrivers(ground)
-  parts.defer(() => drivers.close())
   const key = await readSecret(join(config.stateDir, 'metadata.key'))
   const watchDisk = createDiskWatch(config.capacity.reserveDiskMiB)
   const keeper = startKeeper(
@@ -179,13 +203,18 @@ async function runDaemon(config: Config): Promise<void> {
   const host = createLinuxHost({ log })
   parts.defer(() => host.close())
   const ground: Ground = { config, log, metrics, clock, host }
-  const { agent, lease } = await startHost(ground, parts, records, bus)
+  const drivers = await createDrivers(ground)
+  parts.defer(() => drivers.close())
+  const { agent, lease } = await startHost(ground, parts, records, bus, drivers)
+  const consoles = openConsoles(ground, records, bus, drivers)
 
   const settings = apiSettings(config)
   const knownHosts = createKnownHosts(clock)
   const calls = { store: records.informed, bus, knownHosts, clock, random: randomBytes, settings }
-  const api = buildApi(ground, calls)
+  const api = buildApi(ground, calls, consoles.door)
   parts.defer(() => api.close())
+  // Before what they came in by: a server does not close before they have ended.
+  parts.defer(() => consoles.door.close())
   await api.listen()
   if (door !== null)
     parts.defer(serveCommands({ door, parts: calls, actions: allActions, log, metrics }))
@@ -204,10 +233,13 @@ async function runDaemon(config: Config): Promise<void> {
       ...(config.store.kind === 'sqlite' ? [] : leaseHealth(lease)),
       ...busHealth(),
     ],
+    upgrader: consoles.door,
+    seeker: consoles.seeker,
     socketFile: adminSocketFile(config.runtimeDir),
     ...config.metrics,
   })
   parts.defer(() => admin.close())
+  parts.defer(() => consoles.door.close())
   await admin.listen()
   log.info(
     { host: name, version: packageJson.version, endpoint: settings.endpoint },

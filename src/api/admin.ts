@@ -10,9 +10,11 @@ import type { HealthCondition } from '../lib/health.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import { AtollError, messageOf, refused, unavailable } from '../model/errors.ts'
-import { type HostName, parseHostName } from '../model/ids.ts'
+import { type HostName, parseHostName, parseId } from '../model/ids.ts'
 import type { Host, Instance, Nic } from '../model/records.ts'
 import type { InformedStore } from '../store/steady.ts'
+import type { Upgrader } from './console/door.ts'
+import type { ConsolePlace, Seeker } from './console/seek.ts'
 import { forgetHost, setDraining } from './hosts.ts'
 
 /** A row of `atoll hosts`. */
@@ -72,6 +74,9 @@ export interface AdminOptions {
   /** The agent's own account of itself, and what follows from it for health. */
   readonly agentStatus: () => object
   readonly health: () => readonly HealthCondition[]
+  /** Takes the connections of consoles. */
+  readonly upgrader: Upgrader
+  readonly seeker: Seeker
   readonly socketFile: string
   readonly listen: string
   readonly port: number
@@ -123,7 +128,14 @@ function openServer(options: AdminOptions): FastifyInstance {
 function guardedServer(options: AdminOptions): FastifyInstance {
   const { store } = options
   const startedAt = isoTime(options.clock.now())
-  const server = fastify({ logger: false, forceCloseConnections: true, bodyLimit: 1024 })
+  const { upgrader } = options
+  const server = fastify({
+    logger: false,
+    forceCloseConnections: true,
+    bodyLimit: 1024,
+    http: { shouldUpgradeCallback: upgrader.wants },
+  })
+  server.server.on('upgrade', upgrader.take)
   server.setErrorHandler((error, _request, reply) => {
     options.log.warn({ error }, 'an operator request failed')
     const kind = error instanceof AtollError ? error.kind : 'bug'
@@ -174,6 +186,15 @@ function guardedServer(options: AdminOptions): FastifyInstance {
       }),
   )
   takeOrders(server, options)
+  server.post<{ Params: { id: string } }>(
+    '/v1/instances/:id/console',
+    async ({ params }): Promise<ConsolePlace> => {
+      const instance = parseId('i', params.id)
+      if (instance === undefined)
+        throw refused('InvalidInstanceID.Malformed', 'That is no id of an instance: i-…')
+      return options.seeker.seek(instance)
+    },
+  )
   return server
 }
 

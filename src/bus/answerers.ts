@@ -18,7 +18,8 @@ export function createAnswerers(): Answerers {
   return {
     onAsk(question, answer) {
       if (answerers[question] !== undefined) throw bug('a question has two answerers', { question })
-      answerers[question] = answer
+      // The compiler does not see that a question and its answerer go together.
+      Object.assign(answerers, { [question]: answer })
     },
     async answer(question, ask) {
       const answerer = answerers[question]

@@ -13,6 +13,11 @@ export interface Questions {
     /** The last output (at most 64 KiB, oldest dropped), base64, and when it was read (ISO 8601). */
     readonly answer: { readonly output: string; readonly at: string }
   }
+  readonly attach: {
+    readonly ask: { readonly instance: InstanceId }
+    /** Where the instance's terminal is to be had, and the ticket to it, which is good once and for some seconds. */
+    readonly answer: { readonly address: string; readonly port: number; readonly ticket: string }
+  }
 }
 export type Question = keyof Questions
 

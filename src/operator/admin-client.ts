@@ -1,9 +1,11 @@
 /** The daemon's unix socket, from the command line: documents and orders. */
 
 import { join } from 'node:path'
+import { z } from 'zod'
 import { request } from '../lib/http.ts'
 import { unavailable } from '../model/errors.ts'
 
+const refusalSchema = z.object({ error: z.string().min(1) })
 const TIMEOUT_MS = 5000
 const ANSWER_LIMIT_BYTES = 64 * 1024 * 1024
 
@@ -37,7 +39,7 @@ async function ask(runtimeDir: string, path: string, method: 'GET' | 'POST'): Pr
       incoming.on('end', () => {
         const text = Buffer.concat(chunks).toString('utf8')
         if (incoming.statusCode === 200) resolve(text)
-        else reject(new Error(`atolld answered ${incoming.statusCode}: ${text}`))
+        else reject(new Error(refusalIn(text) ?? `atolld answered ${incoming.statusCode}: ${text}`))
       })
     })
     outgoing.on('timeout', () => outgoing.destroy(new Error('timed out')))
@@ -54,4 +56,13 @@ async function ask(runtimeDir: string, path: string, method: 'GET' | 'POST'): Pr
     outgoing.end()
   })
   return JSON.parse(body)
+}
+
+/** The daemon's own words of why not. */
+function refusalIn(text: string): string | undefined {
+  try {
+    return refusalSchema.parse(JSON.parse(text)).error
+  } catch {
+    return undefined
+  }
 }

@@ -10,6 +10,7 @@ import type { Log } from '../../lib/log.ts'
 import type { Metrics } from '../../lib/metrics.ts'
 import { unavailable } from '../../model/errors.ts'
 import type { Action, ApiParts } from '../action.ts'
+import type { Upgrader } from '../console/door.ts'
 import { type ApiAnswer, createDispatcher, type Dispatcher } from './dispatch.ts'
 import { type Fault, faultOf } from './faults.ts'
 import { createApiMeasures } from './measures.ts'
@@ -61,6 +62,8 @@ export interface ApiOptions {
   readonly log: Log
   readonly metrics: Metrics
   readonly limits?: Partial<ApiLimits>
+  /** Takes the connections that are to be upgraded. */
+  readonly upgrader?: Upgrader
 }
 
 /** The API of one host, from the first request it answers to the last. */
@@ -77,7 +80,7 @@ export function createApi(options: ApiOptions): Api {
   const limits = { ...DEFAULT_API_LIMITS, ...options.limits }
   const measures = createApiMeasures(metrics)
   const dispatcher = createDispatcher({ parts, actions, log, measures, limits })
-  const server = createServer(dispatcher, limits, log)
+  const server = createServer(dispatcher, limits, log, options.upgrader)
   return {
     async listen() {
       try {
@@ -96,7 +99,12 @@ export function createApi(options: ApiOptions): Api {
 
 const SLOW_CLIENT_CHECK_MS = 5000
 
-function createServer(dispatcher: Dispatcher, limits: ApiLimits, log: Log): FastifyInstance {
+function createServer(
+  dispatcher: Dispatcher,
+  limits: ApiLimits,
+  log: Log,
+  upgrader: Upgrader | undefined,
+): FastifyInstance {
   const server = fastify({
     logger: false,
     bodyLimit: limits.bodyBytes,
@@ -108,6 +116,8 @@ function createServer(dispatcher: Dispatcher, limits: ApiLimits, log: Log): Fast
       requireHostHeader: false,
       headersTimeout: limits.requestTimeoutMs,
       requestTimeout: limits.requestTimeoutMs,
+      // A client that only offers to (Java's offers HTTP/2) is answered as any other.
+      shouldUpgradeCallback: (request) => upgrader?.wants(request) ?? false,
       // Node looks for slow clients only so often.
       connectionsCheckingInterval: Math.min(limits.requestTimeoutMs, SLOW_CLIENT_CHECK_MS),
     },
@@ -117,6 +127,7 @@ function createServer(dispatcher: Dispatcher, limits: ApiLimits, log: Log): Fast
     clientErrorHandler: (error, socket) => answerBrokenHttp(dispatcher, error, socket),
     frameworkErrors: (_error, _request, reply) => send(reply, dispatcher.refuse(NOT_HERE)),
   })
+  if (upgrader !== undefined) server.server.on('upgrade', upgrader.take)
   server.server.maxConnections = limits.maxConnections
   limitConnectionsOfOne(server, limits.maxConnectionsOfOne)
   server.removeAllContentTypeParsers()

@@ -103,6 +103,14 @@ export const QUESTION_SCHEMAS: {
       at: z.string().max(32).describe('ISO 8601'),
     }),
   },
+  attach: {
+    ask: z.object({ instance: instanceId }),
+    answer: z.object({
+      address: z.ipv4().describe('Where the host is reached'),
+      port: z.int().min(1).max(65_535).describe("TCP port of the host's API"),
+      ticket: z.string().max(128).describe('Good once, for some seconds'),
+    }),
+  },
 }
 
 /** Whether some version of the house that we know of asks this. */

@@ -1,0 +1,98 @@
+/**
+ * Finds the host on which an instance runs and gets a ticket to its terminal there.
+ *
+ * What runs on this host needs neither records nor bus, so its consoles work when both are gone.
+ */
+import type { Bus } from '../../bus/bus.ts'
+import { type AtollError, refused, unavailable } from '../../model/errors.ts'
+import type { HostName, InstanceId } from '../../model/ids.ts'
+import type { InstanceState } from '../../model/records.ts'
+import type { InformedStore } from '../../store/steady.ts'
+import type { ConsoleDoor } from './door.ts'
+
+/** Where a console is to be had. */
+export interface ConsolePlace {
+  /** Null: at the door where this was asked. */
+  readonly at: { readonly address: string; readonly port: number } | null
+  readonly host: HostName
+  readonly ticket: string
+}
+
+export interface SeekerOptions {
+  readonly host: HostName
+  readonly door: Pick<ConsoleDoor, 'issue'>
+  /** Whether an instance runs on this host, or is at least kept here; null when nothing of it is here. */
+  readonly stateHere: (instance: InstanceId) => Promise<'running' | 'stopped' | null>
+  readonly store: InformedStore
+  readonly bus: Bus
+  /** Where others reach this host's API. */
+  readonly reachedAt: { readonly address: string; readonly port: number }
+}
+
+/** Gets tickets to consoles, wherever the instances are. */
+export interface Seeker {
+  /** Errors: `refused` and `unavailable`, which say what to do. */
+  seek(instance: InstanceId): Promise<ConsolePlace>
+}
+
+/** How long another host may take to answer; less than the command waits for the daemon. */
+const ASK_TIMEOUT_MS = 4_000
+
+/** Answers other hosts' questions for consoles from now on. */
+export function createSeeker(options: SeekerOptions): Seeker {
+  const { host, door, stateHere, store, bus, reachedAt } = options
+
+  async function issueHere(instance: InstanceId): Promise<string | null> {
+    const state = await stateHere(instance)
+    if (state === null) return null
+    if (state === 'running') return door.issue(instance)
+    throw notRunning(instance, 'stopped')
+  }
+  bus.onAsk('attach', async ({ instance }) => {
+    const ticket = await issueHere(instance)
+    if (ticket === null) throw unavailable(`Host ${host} does not run ${instance} (yet).`)
+    return { ...reachedAt, ticket }
+  })
+
+  return {
+    async seek(instance) {
+      const own = await issueHere(instance)
+      if (own !== null) return { at: null, host, ticket: own }
+      const found = await hostOf(store, instance)
+      if (found === host) throw unavailable(`${instance} is not there yet; see: atoll instances`)
+      const { address, port, ticket } = await bus.ask(
+        found,
+        'attach',
+        { instance },
+        { timeoutMs: ASK_TIMEOUT_MS },
+      )
+      return { at: { address, port }, host: found, ticket }
+    },
+  }
+}
+
+async function hostOf(store: InformedStore, id: InstanceId): Promise<HostName> {
+  const { instance, host } = await store.read(async (tx) => {
+    const [instance] = await tx.instances({ ids: [id] })
+    const hosts = await tx.hosts()
+    return { instance, host: hosts.find(({ name }) => name === instance?.host) }
+  })
+  if (instance === undefined)
+    throw refused(
+      'InvalidInstanceID.NotFound',
+      `The instance ID '${id}' does not exist; see: atoll instances`,
+    )
+  if (instance.state !== 'running' && instance.state !== 'pending' && instance.state !== 'stopping')
+    throw notRunning(id, instance.state)
+  if (host?.live !== true)
+    throw unavailable(
+      `The host of ${id}, ${instance.host}, is lost: nobody has heard of it since ${host?.lastSeenAt ?? 'it was forgotten'}.`,
+    )
+  return instance.host
+}
+
+function notRunning(id: InstanceId, state: InstanceState): AtollError {
+  const mend =
+    state === 'stopped' ? `; start it with: aws ec2 start-instances --instance-ids ${id}` : ''
+  return refused('IncorrectInstanceState', `${id} is ${state}${mend}`)
+}

@@ -1,0 +1,60 @@
+/** One attachment to a terminal, from the first byte to the last: the terminal on one side, a connection on the other. */
+import { once } from 'node:events'
+import type { Terminal } from '../../lib/terminal.ts'
+import type { TerminalFrame } from '../../lib/terminal-frames.ts'
+import type { TerminalLink } from '../../lib/terminal-link.ts'
+import { AtollError } from '../../model/errors.ts'
+
+/**
+ * Carries bytes both ways until either side ends, and then ends both. Returns why it ended, in words; never fails.
+ */
+export async function runSession(link: TerminalLink, terminal: Terminal): Promise<string> {
+  const leaving = takeInput(link, terminal).then(
+    () => 'detached',
+    // The connection is gone, or carries what nobody can read: no more can be told to its other end.
+    (error: unknown) => `connection ended: ${String(error)}`,
+  )
+  const ending = giveOutput(link, terminal).catch(lastWords)
+  const first = await Promise.race([leaving, ending])
+  if (typeof first === 'string') {
+    await Promise.all([terminal.close(), link.close()])
+    return first
+  }
+  await Promise.all([link.close(first), terminal.close()])
+  return first.reason
+}
+
+async function takeInput(link: TerminalLink, terminal: Terminal): Promise<void> {
+  const { input } = terminal
+  input.on('error', () => undefined)
+  for await (const frame of link.frames()) {
+    if (frame.kind === 'resize') await terminal.resize(frame.columns, frame.rows)
+    else if (input.writableEnded || input.destroyed) continue
+    else if (frame.kind === 'eof') input.end()
+    else if (frame.kind === 'data' && !input.write(frame.bytes)) await roomIn(terminal, link)
+  }
+}
+
+/** Until more can be written, or that makes no sense any more. */
+async function roomIn({ input }: Terminal, { gone }: TerminalLink): Promise<void> {
+  const closed = new AbortController()
+  const onClose = () => closed.abort()
+  input.once('close', onClose)
+  const signal = AbortSignal.any([closed.signal, gone])
+  await once(input, 'drain', { signal }).catch(() => undefined)
+  input.off('close', onClose)
+}
+
+type End = TerminalFrame & { readonly kind: 'end' }
+
+async function giveOutput(link: TerminalLink, terminal: Terminal): Promise<End> {
+  await link.send({ kind: 'begin', terminal: terminal.kind })
+  for await (const bytes of terminal.output) await link.send({ kind: 'data', bytes })
+  return { kind: 'end', ...(await terminal.end()) }
+}
+
+/** What is said of a session that failed at our side. */
+function lastWords(error: unknown): End {
+  const reason = error instanceof AtollError ? error.message : 'the console failed'
+  return { kind: 'end', exitCode: null, reason }
+}

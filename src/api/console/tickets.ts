@@ -1,0 +1,66 @@
+/**
+ * Tickets to terminals: whoever was let in at one door (the operator's socket, the bus) shows one at another.
+ *
+ * A ticket is 32 random bytes, is good once and for ten seconds, and says nothing by itself. Few are out at the same time, and what is
+ * kept of each is a hash, so neither memory nor the time of an answer tells anything about those of others.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { Clock } from '../../lib/clock.ts'
+import { unavailable } from '../../model/errors.ts'
+import type { InstanceId } from '../../model/ids.ts'
+
+const TICKET_BYTES = 32
+/** How long a ticket is good. */
+export const TICKET_LIFE_MS = 10_000
+/** Tickets that are out at the same time. */
+export const TICKETS_LIMIT = 64
+
+interface Kept {
+  readonly hash: Buffer
+  readonly instance: InstanceId
+  readonly endsAtMs: number
+}
+
+/** The tickets of one host. */
+export interface Tickets {
+  /** A new ticket to this instance's terminal. Errors: `unavailable` when too many are out. */
+  issue(instance: InstanceId): string
+  /** The instance that a ticket is for, once; null when it is none, was used, or is too old. */
+  redeem(ticket: string): InstanceId | null
+}
+
+/** No ticket is out yet. */
+export function createTickets(
+  clock: Pick<Clock, 'monotonic'>,
+  random: (bytes: number) => Uint8Array,
+): Tickets {
+  let kept: readonly Kept[] = []
+  const forgetOld = () => {
+    kept = kept.filter(({ endsAtMs }) => endsAtMs > clock.monotonic())
+  }
+  return {
+    issue(instance) {
+      forgetOld()
+      if (kept.length >= TICKETS_LIMIT)
+        throw unavailable('Too many consoles are being attached to at once; try again in a moment.')
+      const ticket = Buffer.from(random(TICKET_BYTES)).toString('base64url')
+      kept = [
+        ...kept,
+        { hash: hashOf(ticket), instance, endsAtMs: clock.monotonic() + TICKET_LIFE_MS },
+      ]
+      return ticket
+    },
+    redeem(ticket) {
+      forgetOld()
+      const hash = hashOf(ticket)
+      // All are looked at, whichever it is.
+      const found = kept.filter((one) => timingSafeEqual(one.hash, hash))
+      kept = kept.filter((one) => !found.includes(one))
+      return found[0]?.instance ?? null
+    },
+  }
+}
+
+function hashOf(ticket: string): Buffer {
+  return createHash('sha256').update(ticket).digest()
+}

@@ -1,0 +1,190 @@
+/** `atoll console`, as an operator uses it: on a terminal and in a pipe, with the real daemon, a container and a virtual machine. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { copyFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import {
+  DescribeInstancesCommand,
+  GetConsoleOutputCommand,
+  RegisterImageCommand,
+  RunInstancesCommand,
+  StopInstancesCommand,
+  TerminateInstancesCommand,
+} from '@aws-sdk/client-ec2'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Cloud, createCloud, execute, smallType } from '../kit/cloud.ts'
+import { eventually, type Ran } from '../kit/netns.ts'
+import { startPty } from '../kit/pty.ts'
+import { canRunMachines, tinyGuest } from '../kit/tiny-guest.ts'
+
+const ATOLL = resolve(import.meta.dirname, '../../bin/atoll')
+/** An emulated guest on a busy machine. */
+const DEADLINE_MS = 120_000
+const DETACH = '\x1d'
+const EXIT_REFUSED = 1
+
+describe.skipIf(!canRunMachines())('atoll console', () => {
+  let cloud: Cloud
+  let container: string
+  let machine: string
+
+  async function run(name: string, location: string): Promise<string> {
+    const { ImageId = '' } = await cloud.ec2.send(
+      new RegisterImageCommand({ Name: name, ImageLocation: location }),
+    )
+    const { Instances: [launched] = [] } = await cloud.ec2.send(
+      new RunInstancesCommand({ ImageId, InstanceType: smallType, MinCount: 1, MaxCount: 1 }),
+    )
+    return launched?.InstanceId ?? ''
+  }
+  async function untilState(id: string, state: string): Promise<void> {
+    const isThere = async () => {
+      const { Reservations: [reservation] = [] } = await cloud.ec2.send(
+        new DescribeInstancesCommand({ InstanceIds: [id] }),
+      )
+      return reservation?.Instances?.[0]?.State?.Name === state
+    }
+    await eventually(`${id} is ${state}`, isThere, DEADLINE_MS)
+  }
+  const command = (id: string) => `${ATOLL} --config ${cloud.configFile} console ${id}`
+  /** The same in a pipe. */
+  async function pipe(id: string, typed: string): Promise<Ran> {
+    const child = spawn(ATOLL, ['--config', cloud.configFile, 'console', id])
+    const [out, err]: Buffer[][] = [[], []]
+    child.stdout.on('data', (bytes: Buffer) => out?.push(bytes))
+    child.stderr.on('data', (bytes: Buffer) => err?.push(bytes))
+    child.stdin.end(typed)
+    const [exitCode] = await once(child, 'close')
+    const text = (pieces: Buffer[] = []) => Buffer.concat(pieces).toString()
+    return { exitCode: Number(exitCode), stdout: text(out), stderr: text(err) }
+  }
+  /** Shells of consoles in the container. */
+  async function shells(): Promise<number> {
+    const script = 'grep -l ATOLL_CONSOLE= /proc/[0-9]*/environ 2>/dev/null | wc -l'
+    const { stdout } = await cloud.inside(container, ['sh', '-c', script])
+    return Number(stdout)
+  }
+  const untilNoShell = () => eventually('no shell is left', async () => (await shells()) === 0)
+
+  beforeAll(async () => {
+    const { kernelPath, initrdPath } = await tinyGuest()
+    cloud = await createCloud('console', 'qemu: {accel: tcg, stopSeconds: 60}\n')
+    const dir = join(cloud.dir, 'images')
+    await copyFile(kernelPath, join(dir, 'vmlinuz'))
+    await copyFile(initrdPath, join(dir, 'initrd.img'))
+    container = await run('sample', 'docker://atoll-sample:latest')
+    machine = await run('tiny', `kernel=${dir}/vmlinuz,initrd=${dir}/initrd.img`)
+    for (const id of [container, machine]) await untilState(id, 'running')
+    const hasBooted = async () => {
+      const asked = new GetConsoleOutputCommand({ InstanceId: machine, Latest: true })
+      const { Output = '' } = await cloud.ec2.send(asked)
+      return Buffer.from(Output, 'base64').toString().includes('tiny#')
+    }
+    await eventually('the machine has a shell on its console', hasBooted, DEADLINE_MS)
+  }, 2 * DEADLINE_MS)
+  afterAll(() => cloud?.destroy())
+
+  it('is a shell in a container, of the size of the window, and leaves the terminal as it was', async () => {
+    const terminal = await startPty(`stty -g; ${command(container)}; echo code=$?; stty -g`)
+    const before = await terminal.until('\r\n')
+    await terminal.until(`a shell in ${container} on console. Ctrl-] detaches.`)
+    terminal.type('stty size; hostname\n')
+    await terminal.until('30 90\r\n')
+    await terminal.until(container)
+    await terminal.resize(101, 41)
+    const follows = async () => {
+      terminal.type('echo "size" $(stty size) "shown"\n')
+      return (await terminal.until('shown\r\n')).includes('size 41 101')
+    }
+    await eventually('the size follows', follows)
+    terminal.type(`cat\n${DETACH}`)
+    await terminal.until('atoll: detached\r\n')
+    await terminal.until('code=0\r\n')
+    expect(await terminal.until('\r\n')).toBe(before)
+    expect(await terminal.ended()).toBe(0)
+    await untilNoShell()
+  })
+
+  it('ends with the shell, whose exit code it takes', async () => {
+    const terminal = await startPty(command(container))
+    await terminal.until('detaches')
+    terminal.type('exit 7\n')
+    await terminal.until('atoll: the shell ended with code 7')
+    expect(await terminal.ended()).toBe(7)
+  })
+
+  it('leaves no shell behind when the terminal is lost, and when the daemon is killed', async () => {
+    const terminal = await startPty(command(container))
+    await terminal.until('detaches')
+    terminal.type('sleep 1000\n')
+    terminal.cut()
+    await untilNoShell()
+    const another = await startPty(`${command(container)}; echo code=$?`)
+    await another.until('detaches')
+    await cloud.stop('SIGKILL')
+    await another.until('the connection to the console was lost')
+    await another.until(`code=${EXIT_REFUSED}`)
+    await cloud.start()
+    expect((await pipe(container, 'true\n')).exitCode).toBe(0)
+    await untilNoShell()
+  })
+
+  it('runs what a pipe says, with nothing else in its output', async () => {
+    const large = await pipe(container, 'hostname; head -c 3000000 /dev/zero; exit 3\n')
+    expect(large.stdout.slice(0, container.length)).toBe(container)
+    expect(large.stdout).toHaveLength(container.length + 1 + 3_000_000)
+    expect(large).toMatchObject({ exitCode: 3, stderr: '' })
+  })
+
+  it('is the serial line of a machine, shared by all who attach', async () => {
+    const [one, other] = [await startPty(command(machine)), await startPty(command(machine))]
+    for (const terminal of [one, other])
+      await terminal.until(`the serial line of ${machine} on console. Ctrl-] detaches.`)
+    one.type('\necho "seen" by-all\n')
+    for (const terminal of [one, other]) await terminal.until('seen by-all')
+    one.type(DETACH)
+    expect(await one.ended()).toBe(0)
+    other.type('echo "still" there\n')
+    await other.until('still there')
+    other.type(DETACH)
+    expect(await other.ended()).toBe(0)
+    const { stdout, exitCode } = await pipe(machine, '\necho "pipe" works\n')
+    expect(stdout).toContain('pipe works')
+    expect(exitCode).toBe(0)
+  })
+
+  it('says what is wrong, and what to do', async () => {
+    const { stderr, exitCode } = await cloud.atoll('console', 'i-00000000000000000')
+    expect(stderr).toMatch(/'i-00000000000000000' does not exist; see: atoll instances/)
+    expect(exitCode).toBe(EXIT_REFUSED)
+    expect((await cloud.atoll('console', 'web')).stderr).toMatch(/no id of an instance/)
+    const head = ['-si', '-o', '/dev/null', '-w', '%{http_code} %{size_download}']
+    const upgrade = ['-H', 'Connection: Upgrade', '-H', 'Upgrade: atoll-console']
+    const forged = ['-H', 'atoll-ticket: AAAA', `${cloud.credentials.endpoint}/console`]
+    expect((await execute('curl', [...head, ...upgrade, ...forged])).stdout).toBe('403 0')
+  })
+
+  it('ends when the instance is stopped, and is refused then', async () => {
+    const sessions = [container, machine].map(async (id) => {
+      const terminal = await startPty(command(id))
+      await terminal.until('detaches')
+      return terminal
+    })
+    const terminals = await Promise.all(sessions)
+    await cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [container, machine] }))
+    for (const terminal of terminals) {
+      await terminal.until('has stopped\r\n')
+      expect(await terminal.ended()).toBe(0)
+    }
+    for (const id of [container, machine]) {
+      await untilState(id, 'stopped')
+      const { stderr } = await cloud.atoll('console', id)
+      expect(stderr).toContain(`start it with: aws ec2 start-instances --instance-ids ${id}`)
+    }
+    await cloud.ec2.send(new TerminateInstancesCommand({ InstanceIds: [container, machine] }))
+    for (const id of [container, machine]) {
+      await untilState(id, 'terminated')
+      expect((await cloud.atoll('console', id)).stderr).toContain(`${id} is terminated`)
+    }
+  })
+})
