@@ -20,6 +20,7 @@ const EC2_ACTIONS = [
   'DescribeInstanceTypes',
   // Images and keys
   'RegisterImage',
+  'CreateImage',
   'DescribeImages',
   'DeregisterImage',
   'CreateKeyPair',

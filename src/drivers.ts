@@ -17,6 +17,7 @@ import { createDockerDriver } from './services/workloads/docker.ts'
 import { openDocker } from './services/workloads/docker-engine.ts'
 import type { Images, WorkloadDriver } from './services/workloads/driver.ts'
 import { createDockerImages } from './services/workloads/images.ts'
+import { createKeptImages } from './services/workloads/kept-images.ts'
 import { createMachineImages } from './services/workloads/machine-images.ts'
 import { createQemuDriver } from './services/workloads/qemu.ts'
 import { createMachineFiles } from './services/workloads/qemu-files.ts'
@@ -119,6 +120,7 @@ async function machines({ config, log, clock, host, metrics }: Ground): Promise<
   const { stateDir, runtimeDir, qemu } = config
   const { directories, maxGiB, cacheGiB } = config.images
   const files = createMachineFiles(stateDir)
+  const kept = createKeptImages(stateDir)
   const images = createMachineImages({
     cacheDir: join(stateDir, 'image-cache'),
     directories,
@@ -129,10 +131,13 @@ async function machines({ config, log, clock, host, metrics }: Ground): Promise<
     clock,
     log,
     metrics,
+    kept,
   })
-  const settings = { stateDir, runtimeDir, mtuBytes: instanceMtuBytes(config), ...qemu }
+  const maxBytes = maxGiB * GIB
+  const settings = { stateDir, runtimeDir, maxBytes, mtuBytes: instanceMtuBytes(config), ...qemu }
   const driver = createQemuDriver({
     images,
+    kept,
     host,
     accelerator: createAccelerator(qemu.accel, { run: systemRunner, log }),
     run: systemRunner,

@@ -28,6 +28,8 @@ const count = z.int().min(0)
 
 const image = z.object({ id: id('ami'), location: z.string(), digest: z.string().nullable() })
 
+const capture = image.extend({ instance: id('i'), origin: z.string(), reboot: z.boolean() })
+
 const nic = z.object({
   id: id('eni'),
   deviceIndex: count,
@@ -77,6 +79,9 @@ const local = z.object({
   instances: z.array(instance),
   images: z.array(image),
   volumes: z.array(z.object({ id: id('vol'), run: z.enum(['keep', 'delete']) })).default([]),
+  // Versions that made no images of instances kept none.
+  captures: z.array(capture).default([]),
+  keptImages: z.array(id('ami')).nullable().default(null),
 })
 
 const shared = z.object({

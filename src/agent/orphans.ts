@@ -6,6 +6,7 @@
  */
 import { type Clock, isoTime } from '../lib/clock.ts'
 import type { HostName, InstanceId } from '../model/ids.ts'
+import { keptBy } from '../model/image-location.ts'
 import { applyFact } from '../model/lifecycle.ts'
 import type { Instance } from '../model/records.ts'
 import { chooseHost, placeableHosts } from '../plan/placement.ts'
@@ -45,6 +46,9 @@ async function adopt(tx: Tx, id: InstanceId, now: string): Promise<Adoption | nu
   const subnet = (await tx.subnets({})).find((one) => one.id === nic?.subnet)
   const type = (await tx.instanceTypes()).find((one) => one.name === instance.type)
   if (subnet === undefined || type === undefined) return null
+  const [image] = await tx.images({ ids: [instance.image] })
+  // Nobody else has the image.
+  if (image !== undefined && keptBy(image.location) !== null) return null
   const choice = placeableHosts(hosts).filter((host) => host.zone === subnet.zone)
   // Whoever adopts it chooses alike, and orphans of one host go to several.
   const to = chooseHost(choice, type, Number.parseInt(id.slice(-6), 16))?.name

@@ -123,7 +123,8 @@ function isNews(fact: Fact, { instances, images, volumes }: Known, now: string):
 type ImageFact = Extract<Fact, { readonly image: unknown }>
 
 function isNewsOfImage(fact: ImageFact, image: Image | undefined): boolean {
-  if (image === undefined || image.state === 'available') return false
+  if (image === undefined || image.state === 'available' || image.state === 'deregistered')
+    return false
   switch (fact.kind) {
     case 'image-available':
       return true
@@ -208,7 +209,7 @@ async function writeInstanceFact(
 }
 
 /**
- * Removes this host's instances whose tombstone time is over, and returns how many. With `tokens` the client tokens of yesterday too, which
+ * Removes this host's instances whose tombstone time is over, and returns how many. Its deregistered images go, too, once nobody uses them. With `tokens` the client tokens of yesterday too, which
  * are nobody's own: launches wait while they are removed, so one of all hosts should do it.
  */
 export async function purge(
@@ -218,11 +219,15 @@ export async function purge(
   tokens: boolean,
 ): Promise<number> {
   const nowMs = clock.now()
-  const old = (await store.read((tx) => tx.instances({ hosts: [host] }))).filter((one) =>
-    isPurgeable(one, nowMs),
-  )
-  if (old.length === 0 && !tokens) return 0
+  const { instances, images } = await store.read(async (tx) => ({
+    instances: await tx.instances({ hosts: [host] }),
+    images: await tx.images({}),
+  }))
+  const old = instances.filter((one) => isPurgeable(one, nowMs))
+  const hasImages = images.some((one) => one.host === host && one.state === 'deregistered')
+  if (old.length === 0 && !hasImages && !tokens) return 0
   await store.transaction(async (tx) => {
+    if (hasImages) await tx.deleteUnusedImages(host)
     for (const instance of old) {
       await tx.deleteTagsOf(instance.id)
       await tx.deleteInstance(instance.id)

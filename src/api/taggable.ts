@@ -34,7 +34,10 @@ const KINDS: Partial<Readonly<Record<IdPrefix, Kind>>> = {
     type: 'image',
     missing: 'InvalidAMIID.NotFound',
     // An image is the cloud's; its `host` only looked at it first.
-    list: async (tx, account) => (await tx.images({ account })).map(({ id }) => ({ id })),
+    list: async (tx, account) =>
+      (await tx.images({ account }))
+        .filter(({ state }) => state !== 'deregistered')
+        .map(({ id }) => ({ id })),
   },
   vpc: {
     type: 'vpc',

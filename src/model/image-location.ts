@@ -1,4 +1,5 @@
 /** Image locations as values: one grammar for the API that takes them and for the hosts that fetch them. */
+import { type HostName, type ImageId, parseHostName, parseId } from './ids.ts'
 
 /** Where one file lies. */
 export type FileLocation =
@@ -33,12 +34,20 @@ export type ImageLocation =
       readonly initrd: FileLocation
       readonly options: MachineOptions
     }
+  /** Made of an instance (CreateImage), and kept on this host only. Nobody can register such a location. */
+  | {
+      readonly kind: 'kept'
+      readonly workload: WorkloadKind
+      readonly host: HostName
+      readonly image: ImageId
+    }
 
 /** Longest location, in UTF-16 code units. */
 export const IMAGE_LOCATION_MAX_LENGTH = 1024
 const DOCKER = 'docker://'
 const FILE = 'file://'
 const S3 = 's3://'
+const KEPT = 'atoll://'
 /**
  * `[domain[:port]/]path[:tag][@digest]` as in https://pkg.go.dev/github.com/distribution/reference, a little wider (upper case):
  * the engine has the last word. The name becomes part of a path of the engine's API, so no step of it is `..`.
@@ -60,6 +69,7 @@ const PAIR = /^kernel=(?<kernel>[^,]+),initrd=(?<initrd>[^,]+)$/
  * - `file:///path/rootfs.tar[.gz]`: a container's root file system
  * - `file:///path/disk.qcow2` (or `.img`, `.raw`), `http(s)://…`, `s3://bucket/key`: a virtual machine's disk
  * - `kernel=FILE,initrd=FILE`, each as a disk but of any name: a virtual machine that is booted without a disk
+ * - `atoll://host/machine/ami-…`, `atoll://host/container/ami-…`: made of an instance and kept on that host
  *
  * The last two take `#name=value&…` for `MachineOptions`. A bare path stands for `file://`: the AWS CLI takes a value that begins
  * with `file://` for a file of its own to read.
@@ -67,6 +77,7 @@ const PAIR = /^kernel=(?<kernel>[^,]+),initrd=(?<initrd>[^,]+)$/
 export function parseImageLocation(text: string): ImageLocation | undefined {
   if (text.length > IMAGE_LOCATION_MAX_LENGTH || /[\s\p{Cc}]/u.test(text)) return undefined
   if (text.startsWith(DOCKER)) return parseReference(text.slice(DOCKER.length))
+  if (text.startsWith(KEPT)) return parseKept(text.slice(KEPT.length))
   const path = pathOf(text)
   if (path !== undefined && ARCHIVE.test(path))
     return PATH.test(path) ? { kind: 'file', path } : undefined
@@ -78,8 +89,29 @@ export type WorkloadKind = 'container' | 'machine'
 
 /** What runs the image at this location; a location that is none counts as a container's, whose driver says what is wrong with it. */
 export function workloadKind(location: string): WorkloadKind {
-  const kind = parseImageLocation(location)?.kind
-  return kind === 'disk' || kind === 'kernel' ? 'machine' : 'container'
+  const parsed = parseImageLocation(location)
+  if (parsed?.kind === 'kept') return parsed.workload
+  return parsed?.kind === 'disk' || parsed?.kind === 'kernel' ? 'machine' : 'container'
+}
+
+/** The location of an image that is made of an instance of this kind on this host. */
+export function keptLocation(workload: WorkloadKind, host: HostName, image: ImageId): string {
+  return `${KEPT}${host}/${workload}/${image}`
+}
+
+/** The only host that has the image at this location; null when any can get it. */
+export function keptBy(location: string): HostName | null {
+  const parsed = parseImageLocation(location)
+  return parsed?.kind === 'kept' ? parsed.host : null
+}
+
+function parseKept(text: string): ImageLocation | undefined {
+  const [hostName = '', workload, id = '', ...more] = text.split('/')
+  const host = parseHostName(hostName)
+  const image = parseId('ami', id)
+  if (workload !== 'container' && workload !== 'machine') return undefined
+  if (host === undefined || image === undefined || more.length > 0) return undefined
+  return { kind: 'kept', workload, host, image }
 }
 
 /**

@@ -57,6 +57,10 @@ export const MACHINE_GROUP = 'atoll-machines'
 
 /** Where virtual machines are kept below the state directory; each has a directory of its own, named after it. */
 export const MACHINES_DIRECTORY = 'machines'
+/** Where images that were made of virtual machines are kept below the state directory. */
+export const CREATED_IMAGES_DIRECTORY = 'created-images'
+/** In the directory of a virtual machine: what its process may be given files in. */
+export const HANDED_DIRECTORY = 'handed'
 /** Where their sockets are below the runtime directory. */
 export const MACHINE_SOCKETS_DIRECTORY = 'vm'
 /** Where disks are kept that have outlived their instance, below the state directory; each has a directory of its own. */

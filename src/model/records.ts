@@ -35,24 +35,29 @@ export interface AccessKey {
 
 /**
  * `pending`: its location is being looked at (or pulled); `available`: the digest is pinned; `failed`: `stateReason`
- * says why. An instance may be launched from any of them: the host looks again when it needs the image.
+ * says why. An instance may be launched from any of them, unless the image is made of another instance: the host looks again when it
+ * needs the image. `deregistered`: nobody sees it any more, and it goes when the last instance that was made from it has gone.
  */
-type ImageState = 'pending' | 'available' | 'failed'
+type ImageState = 'pending' | 'available' | 'failed' | 'deregistered'
 
 export interface Image {
   readonly id: ImageId
   readonly account: AccountId
   readonly name: string
   readonly description: string
-  /** `docker://name:tag` or `file:///path/rootfs.tar[.gz]`. */
+  /** In the grammar of `image-location.ts`. */
   readonly location: string
   readonly architecture: string
   readonly state: ImageState
   readonly stateReason: string | null
   /** `sha256:…`, pinned when first seen; later launches use exactly this content or fail. */
   readonly digest: string | null
-  /** The host that took the registration and looks at the location first. */
+  /** The host that took the registration and looks at the location first, or that has the instance which it is made of. */
   readonly host: HostName
+  /** What it is made of (CreateImage); null when it was registered. */
+  readonly sourceInstance: InstanceId | null
+  /** Whether a running source may be interrupted so that its disk is consistent; null when it was registered. */
+  readonly capture: 'reboot' | 'no-reboot' | null
   readonly createdAt: string
 }
 

@@ -32,6 +32,10 @@ export interface LocalWant {
   readonly images: readonly ImageWant[]
   /** The disks here that have outlived their instance, by id in ascending order. */
   readonly volumes: readonly VolumeWant[]
+  /** Images that are to be made of instances on this host. */
+  readonly captures: readonly CaptureWant[]
+  /** All images that were made on this host and are kept on it only; null when that is not known, so nothing is removed. */
+  readonly keptImages: readonly ImageId[] | null
 }
 
 export interface VolumeWant {
@@ -88,6 +92,15 @@ export interface ImageWant {
   readonly location: string
   /** Pinned content, or null while nobody has looked. */
   readonly digest: string | null
+}
+
+/** An image that is to be made of an instance. */
+export interface CaptureWant extends ImageWant {
+  readonly instance: InstanceId
+  /** Location of the image that the instance was made from; empty when there is no such instance here. */
+  readonly origin: string
+  /** Whether a running instance may be interrupted so that its disk is consistent. */
+  readonly reboot: boolean
 }
 
 export interface NicWant {

@@ -12,6 +12,7 @@ import { findProcesses, killProcess, machineHomes } from '../host/processes.ts'
 import { systemClock } from '../lib/clock.ts'
 import { messageOf } from '../model/errors.ts'
 import {
+  CREATED_IMAGES_DIRECTORY,
   containerName,
   IMAGE_REPOSITORY,
   INSTANCE_LABEL,
@@ -30,7 +31,8 @@ export async function teardown(config: Config): Promise<readonly string[]> {
   const images = await removeImages(config.docker.socket)
   const machines = await removeMachines(config)
   const kernel = await removeAllOfOurs()
-  for (const dir of ['instances', MACHINES_DIRECTORY, VOLUMES_DIRECTORY, 'image-cache'])
+  const directories = [MACHINES_DIRECTORY, VOLUMES_DIRECTORY, CREATED_IMAGES_DIRECTORY]
+  for (const dir of ['instances', ...directories, 'image-cache'])
     await rm(join(config.stateDir, dir), { recursive: true, force: true })
   return [...containers, ...images, ...machines, ...kernel]
 }

@@ -4,6 +4,7 @@
 import { gatewayOf } from '../model/addr.ts'
 import { ipHostLabel, isHostLabel, nameTagLabel } from '../model/hostname.ts'
 import type { HostName, ImageId, InstanceId } from '../model/ids.ts'
+import { keptBy } from '../model/image-location.ts'
 import { outlives } from '../model/lifecycle.ts'
 import { ROOT_DEVICE_NAME } from '../model/names.ts'
 import type {
@@ -21,6 +22,7 @@ import type {
   Vpc,
 } from '../model/records.ts'
 import type {
+  CaptureWant,
   DiskWant,
   HostWant,
   ImageWant,
@@ -63,14 +65,25 @@ function localWant(host: PeerHost, records: Snapshot): LocalWant {
     .filter((instance) => instance.host === host.name)
     .map((instance) => instanceWant(instance, index))
     .sort((a, b) => (a.id < b.id ? -1 : 1))
-  const images = records.images
-    .filter((image) => image.host === host.name && image.state === 'pending')
-    .map(imageWant)
+  const pending = records.images.filter(
+    (image) => image.host === host.name && image.state === 'pending',
+  )
   const volumes = records.volumes
     .filter((volume) => volume.host === host.name && volume.instance === null)
     .map(volumeWant)
     .sort((a, b) => (a.id < b.id ? -1 : 1))
-  return { host: host.name, generation: host.generation, instances, images, volumes }
+  return {
+    host: host.name,
+    generation: host.generation,
+    instances,
+    images: pending.filter(({ sourceInstance }) => sourceInstance === null).map(imageWant),
+    volumes,
+    captures: pending.flatMap((image) => captureWant(image, records, index)),
+    // What nobody can get from anywhere else stays while its record does, whatever became of that.
+    keptImages: records.images
+      .filter(({ location }) => keptBy(location) === host.name)
+      .map(({ id }) => id),
+  }
 }
 
 interface Index {
@@ -144,6 +157,25 @@ function volumeWant({ id, state }: Volume): VolumeWant {
 
 function imageWant(image: Image): ImageWant {
   return { id: image.id, location: image.location, digest: image.digest }
+}
+
+function captureWant(
+  image: Image,
+  { instances }: Snapshot,
+  { images }: Index,
+): readonly CaptureWant[] {
+  const { sourceInstance: instance, capture } = image
+  if (instance === null) return []
+  const source = instances.find(({ id }) => id === instance)
+  const origin = source === undefined ? undefined : images.get(source.image)
+  return [
+    {
+      ...imageWant(image),
+      instance,
+      origin: origin?.location ?? '',
+      reboot: capture === 'reboot',
+    },
+  ]
 }
 
 /** No want for a NIC whose subnet or VPC the snapshot lacks: half a NIC would be worse than none. */

@@ -20,6 +20,7 @@ import { commits } from './migrations/0003-commits.ts'
 import { shortage } from './migrations/0004-shortage.ts'
 import { identity } from './migrations/0005-identity.ts'
 import { volumes } from './migrations/0006-volumes.ts'
+import { createdImages } from './migrations/0007-created-images.ts'
 import type { Tables } from './tables.ts'
 
 /** All migrations; they are applied in ascending order of their names. */
@@ -30,6 +31,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0004-shortage': shortage,
   '0005-identity': identity,
   '0006-volumes': volumes,
+  '0007-created-images': createdImages,
 }
 const GENERATION = '0'
 

@@ -162,10 +162,10 @@ export interface Tx extends ReadTx {
   insertImage(image: Image): Promise<'done' | 'exists'>
   updateImage(
     id: ImageId,
-    change: Partial<Pick<Image, 'state' | 'stateReason' | 'digest' | 'architecture'>>,
+    change: Partial<Pick<Image, 'name' | 'state' | 'stateReason' | 'digest' | 'architecture'>>,
   ): Promise<void>
-  /** Removes the record (tags are the caller's). Instances that were launched from it keep running. */
-  deleteImage(id: ImageId): Promise<void>
+  /** Removes the records of the host's images that are deregistered and that no instance but terminated ones is made from. */
+  deleteUnusedImages(host: HostName): Promise<void>
 
   insertInstance(instance: Instance): Promise<void>
   updateInstance(id: InstanceId, change: InstanceChange): Promise<void>

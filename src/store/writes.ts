@@ -70,7 +70,7 @@ function writeWorkloads(
   WriteTx,
   | 'insertImage'
   | 'updateImage'
-  | 'deleteImage'
+  | 'deleteUnusedImages'
   | 'insertInstance'
   | 'updateInstance'
   | 'deleteInstance'
@@ -84,8 +84,22 @@ function writeWorkloads(
       if (Object.keys(change).length === 0) return
       await db.updateTable('images').set(change).where('id', '=', id).execute()
     },
-    async deleteImage(id) {
-      await db.deleteFrom('images').where('id', '=', id).execute()
+    async deleteUnusedImages(host) {
+      await db
+        .deleteFrom('images')
+        .where('host', '=', host)
+        .where('state', '=', 'deregistered')
+        .where(({ not, exists, selectFrom }) =>
+          not(
+            exists(
+              selectFrom('instances')
+                .select('instances.id')
+                .whereRef('instances.image', '=', 'images.id')
+                .where('instances.state', '!=', 'terminated'),
+            ),
+          ),
+        )
+        .execute()
     },
     async insertInstance(instance) {
       await db.insertInto('instances').values(instanceToRow(instance)).execute()

@@ -140,7 +140,7 @@ function startGuest(
       ...{ disk: FIRST_NUMBER, consoleLog: FIRST_NUMBER + 1, ...none },
       kernel: { kernel: FIRST_NUMBER + 2, initrd: FIRST_NUMBER + 3 },
       // Opened by name instead, below.
-      ...{ monitor: -1, serial: -1, taps: [-1] },
+      ...{ monitor: -1, serial: -1, agent: -1, taps: [-1] },
     },
     {
       accelerator: 'tcg',

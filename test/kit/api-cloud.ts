@@ -179,6 +179,8 @@ async function fill(
       stateReason: null,
       digest: null,
       host: host('host1'),
+      sourceInstance: null,
+      capture: null,
       createdAt: at,
     })
     for (const [index, capacity] of hosts.entries())

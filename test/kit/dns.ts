@@ -71,6 +71,8 @@ export function wantWith(addresses: readonly Ipv4[], more: SharedWant['names'] =
       instances: addresses.map((ip, index) => instance(index + 1, ip)),
       images: [],
       volumes: [],
+      captures: [],
+      keptImages: null,
     },
     shared: {
       subnets: [{ id: SUBNET, cidr: SUBNET_CIDR, gateway: GATEWAY }],

@@ -64,7 +64,10 @@ export function hostWant(...instances: readonly InstanceWant[]): HostWant {
   const host = parseHostName('host-1')
   if (host === undefined) throw new Error('not a host name')
   return {
-    local: { host, generation: 1, instances, images: [], volumes: [] },
+    local: {
+      ...{ host, generation: 1, instances, images: [], volumes: [], captures: [] },
+      keptImages: null,
+    },
     shared: { subnets: [], vpcs: [], groups: [], names: [], peers: [], routes: [] },
   }
 }

@@ -14,6 +14,7 @@ import { GATEWAY_LINK } from '../../src/model/names.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
 import { createDhcp } from '../../src/services/dhcp/dhcp.ts'
 import type { WorkloadDriver } from '../../src/services/workloads/driver.ts'
+import { createKeptImages } from '../../src/services/workloads/kept-images.ts'
 import type { MachineImages } from '../../src/services/workloads/machine-image.ts'
 import { createMachineImages } from '../../src/services/workloads/machine-images.ts'
 import { createQemuDriver } from '../../src/services/workloads/qemu.ts'
@@ -41,7 +42,9 @@ export async function startQemuGround(directories: readonly string[]): Promise<Q
   const runtimeDir = join(stateDir, 'run')
   const [log, clock] = [silentLog, systemClock]
   const host = createLinuxHost({ log })
+  const kept = createKeptImages(stateDir)
   const images = createMachineImages({
+    kept,
     cacheDir: join(stateDir, 'image-cache'),
     directories,
     maxBytes: 4096 * MIB,
@@ -70,12 +73,14 @@ export async function startQemuGround(directories: readonly string[]): Promise<Q
     freshDriver() {
       const driver = createQemuDriver({
         images,
+        kept,
         host,
         accelerator: async () => ({ kind: 'tcg', group: null }),
         run: systemRunner,
         settings: {
           ...{ stateDir, runtimeDir, mtuBytes: MTU_BYTES, firstUser: FIRST_USER },
           stopSeconds: 60,
+          maxBytes: 4096 * MIB,
         },
         clock,
         log,

@@ -76,6 +76,8 @@ export const image: Image = {
   stateReason: null,
   digest: `sha256:${'0'.repeat(64)}`,
   host: hostName('here'),
+  sourceInstance: null,
+  capture: null,
   createdAt: TIME,
 }
 

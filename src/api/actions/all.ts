@@ -1,5 +1,6 @@
 /** Every action that the API answers. */
 import type { Action } from '../action.ts'
+import { createImage } from './create-image.ts'
 import { deregisterImage, describeImages, registerImage } from './images.ts'
 import { describeInstanceTypes } from './instance-types.ts'
 import {
@@ -30,6 +31,7 @@ export const allActions: readonly Action[] = [
   describeSecurityGroups,
   describeInstanceTypes,
   registerImage,
+  createImage,
   describeImages,
   deregisterImage,
   createKeyPair,

@@ -15,6 +15,7 @@ import { refused } from '../../model/errors.ts'
 import { formatId, ID_BYTES } from '../../model/ids.ts'
 import { IMAGE_LOCATION_MAX_LENGTH, parseImageLocation } from '../../model/image-location.ts'
 import type { Image } from '../../model/records.ts'
+import type { ReadTx } from '../../store/store.ts'
 import type { Action, Call } from '../action.ts'
 import { describe, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
 import { dryRun, parseInput } from '../parameters.ts'
@@ -35,7 +36,7 @@ import { IMAGE_FILTERS, imageView } from '../views/image.ts'
 import { tagsIndex } from '../views/tags.ts'
 
 const locationSchema = printable(IMAGE_LOCATION_MAX_LENGTH).refine(
-  (text) => parseImageLocation(text) !== undefined,
+  (text) => !['kept', undefined].includes(parseImageLocation(text)?.kind),
   {
     error:
       "ImageLocation must be docker://name:tag (an image that the hosts' Docker engines have or can pull), " +
@@ -47,16 +48,18 @@ const locationSchema = printable(IMAGE_LOCATION_MAX_LENGTH).refine(
   },
 )
 
-/** EC2's own rule (RegisterImage, "Name"). */
-const nameSchema = z.string().refine((name) => /^[A-Za-z0-9()[\] ./\-'@_]{3,128}$/.test(name), {
-  error:
-    "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, '(', ')', '[', ']', ' ', '.', '/', '-', ''', '@' and '_'",
-  ...withCode('InvalidAMIName.Malformed'),
-})
+/** EC2's own rule for an image's name (RegisterImage, "Name"). */
+export const imageNameSchema = z
+  .string()
+  .refine((name) => /^[A-Za-z0-9()[\] ./\-'@_]{3,128}$/.test(name), {
+    error:
+      "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, '(', ')', '[', ']', ' ', '.', '/', '-', ''', '@' and '_'",
+    ...withCode('InvalidAMIName.Malformed'),
+  })
 
 const registerSchema = z.strictObject({
   ...dryRunShape,
-  Name: nameSchema,
+  Name: imageNameSchema,
   ImageLocation: locationSchema,
   Description: textSchema.default(''),
   Architecture: z.enum(['x86_64', 'arm64']).default('x86_64'),
@@ -83,6 +86,8 @@ export const registerImage: Action = {
       stateReason: null,
       digest: null,
       host: settings.host,
+      sourceInstance: null,
+      capture: null,
       createdAt: isoTime(clock.now()),
     }
     const tags = specifiedTags(input.TagSpecifications, {
@@ -101,7 +106,8 @@ export const registerImage: Action = {
   },
 }
 
-function nameInUse(name: string): Error {
+/** The name is another image's of the account. */
+export function nameInUse(name: string): Error {
   return refused('InvalidAMIName.Duplicate', `AMI name ${name} is already in use`)
 }
 
@@ -126,7 +132,7 @@ export const describeImages: Action = {
     const { account } = call.caller
     const ids = input.ImageIds?.length === 0 ? undefined : input.ImageIds
     const { images, tags } = await call.parts.store.read(async (tx) => ({
-      images: await tx.images(ids === undefined ? { account } : { account, ids }),
+      images: await registeredImages(tx, ids === undefined ? { account } : { account, ids }),
       tags: await tx.tags({ account }),
     }))
     refuseMissing(ids, new Set(images.map(({ id }) => id)), missingImages)
@@ -142,6 +148,11 @@ export const describeImages: Action = {
     })
     return { Images: [...page.items], NextToken: page.nextToken }
   },
+}
+
+/** Images that were not deregistered: the others nobody sees. */
+async function registeredImages(tx: ReadTx, query: Parameters<ReadTx['images']>[0]) {
+  return (await tx.images(query)).filter(({ state }) => state !== 'deregistered')
 }
 
 /** Every image that the caller sees is its own, so `Owners` shows all of them or none. */
@@ -160,17 +171,21 @@ const deregisterSchema = z.strictObject({
   DeleteAssociatedSnapshots: z.boolean().optional(),
 })
 
-/** DeregisterImage. Instances that were launched from it go on. */
+/**
+ * DeregisterImage. Instances that were launched from it go on, and can be stopped and started: until the last one has gone its record
+ * stays where nobody sees it, under a name that nobody can give.
+ */
 export const deregisterImage: Action = {
   name: 'DeregisterImage',
   async run(call): Promise<DeregisterImageResult> {
     const { ImageId: id } = parseInput(deregisterSchema, call.input)
     const { store, bus } = call.parts
     const host = await store.transaction(async (tx) => {
-      const [image] = await tx.images({ account: call.caller.account, ids: [id] })
+      const [image] = await registeredImages(tx, { account: call.caller.account, ids: [id] })
       if (image === undefined) throw missingImages([id])
       dryRun(call)
-      await tx.deleteImage(id)
+      await tx.updateImage(id, { state: 'deregistered', name: `deregistered:${id}` })
+      await tx.deleteUnusedImages(image.host)
       await tx.deleteTagsOf(id)
       await tx.advanceGeneration(image.host)
       return image.host

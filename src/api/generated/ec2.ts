@@ -11,6 +11,7 @@ export const EC2_MODEL: WireModel = {
     DescribeAccountAttributes: ['DescribeAccountAttributesRequest', 'DescribeAccountAttributesResult'],
     DescribeInstanceTypes: ['DescribeInstanceTypesRequest', 'DescribeInstanceTypesResult'],
     RegisterImage: ['RegisterImageRequest', 'RegisterImageResult'],
+    CreateImage: ['CreateImageRequest', 'CreateImageResult'],
     DescribeImages: ['DescribeImagesRequest', 'DescribeImagesResult'],
     DeregisterImage: ['DeregisterImageRequest', 'DeregisterImageResult'],
     CreateKeyPair: ['CreateKeyPairRequest', 'KeyPair'],
@@ -121,6 +122,17 @@ export const EC2_MODEL: WireModel = {
       ThreadsPerCore: 'ThreadsPerCore number',
       AmdSevSnp: 'AmdSevSnp string',
       NestedVirtualization: 'NestedVirtualization string'
+    },
+    CreateImageRequest: {
+      InstanceId: 'InstanceId string',
+      Name: 'Name string',
+      TagSpecification: 'TagSpecifications TagSpecification[]',
+      SnapshotLocation: 'SnapshotLocation string',
+      BootModeOverride: 'BootModeOverride string',
+      DryRun: 'DryRun boolean',
+      Description: 'Description string',
+      NoReboot: 'NoReboot boolean',
+      BlockDeviceMapping: 'BlockDeviceMappings BlockDeviceMapping[]'
     },
     CreateKeyPairRequest: {
       KeyName: 'KeyName string',
@@ -730,6 +742,9 @@ export const EC2_MODEL: WireModel = {
       threadsPerCore: 'ThreadsPerCore number',
       amdSevSnp: 'AmdSevSnp string',
       nestedVirtualization: 'NestedVirtualization string'
+    },
+    CreateImageResult: {
+      imageId: 'ImageId string'
     },
     CreateSecurityGroupResult: {
       groupId: 'GroupId string',

@@ -6,6 +6,7 @@
 import { type Ipv4, RESERVED_AT_START } from '../../model/addr.ts'
 import { refused } from '../../model/errors.ts'
 import type { AccountId } from '../../model/ids.ts'
+import { keptBy } from '../../model/image-location.ts'
 import type { Group, Host, Image, InstanceType, Subnet } from '../../model/records.ts'
 import { chooseHost, isAssignable } from '../../plan/placement.ts'
 import type { ReadTx } from '../../store/store.ts'
@@ -32,12 +33,14 @@ export async function launchChoices(
   tx: ReadTx,
   account: AccountId,
   order: LaunchOrder,
-  { hosts, isFresh }: HostsReading,
+  { hosts: placeable, isFresh }: HostsReading,
   /** Any non-negative integer: picks one of what is equally good. */
   random: number,
 ): Promise<LaunchChoices> {
   const [image] = await tx.images({ account, ids: [order.image] })
-  if (image === undefined) throw notFound('InvalidAMIID.NotFound', 'image id', [order.image])
+  if (image === undefined || image.state === 'deregistered')
+    throw notFound('InvalidAMIID.NotFound', 'image id', [order.image])
+  const hosts = hostsWith(image, placeable)
   const type = (await tx.instanceTypes()).find((one) => one.name === order.type)
   if (type === undefined) {
     throw refused(
@@ -59,6 +62,23 @@ export async function launchChoices(
     hosts: hosts.filter((host) => host.zone === subnet.zone),
     isFresh,
   }
+}
+
+/** The hosts that can have the image: all of them, or of one that is kept on one host that one. */
+function hostsWith(image: Image, hosts: readonly Host[]): readonly Host[] {
+  if (image.sourceInstance !== null && image.state !== 'available') {
+    const why = image.stateReason === null ? '' : ` (${image.stateReason})`
+    throw refused('InvalidAMIID.Unavailable', `The image '${image.id}' is ${image.state}${why}`)
+  }
+  const only = keptBy(image.location)
+  if (only === null) return hosts
+  const keeper = hosts.filter(({ name }) => name === only)
+  if (keeper.length > 0) return keeper
+  throw refused(
+    'InsufficientInstanceCapacity',
+    `The image '${image.id}' is kept on the host '${only}' only, which takes no instances now: it is lost, draining or short of ` +
+      'something; `atoll hosts` shows which',
+  )
 }
 
 async function requireKey(tx: ReadTx, account: AccountId, keyName: string | null): Promise<void> {

@@ -8,6 +8,7 @@ import { isoTime } from '../../lib/clock.ts'
 import { type Ipv4, macFromRandom } from '../../model/addr.ts'
 import { refused } from '../../model/errors.ts'
 import { formatId, type HostName, ID_BYTES, type ReservationId } from '../../model/ids.ts'
+import { keptBy } from '../../model/image-location.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import type { Host, Instance, Nic, Volume } from '../../model/records.ts'
 import { afterTaking, chooseHost } from '../../plan/placement.ts'
@@ -114,12 +115,15 @@ function isSure(short: 'capacity' | 'addresses', { isFresh }: LaunchChoices): bo
 function shortageOf(
   short: 'capacity' | 'addresses',
   order: LaunchOrder,
-  { subnet }: LaunchChoices,
+  { subnet, image }: LaunchChoices,
 ): Error {
+  const only = keptBy(image.location)
+  const place =
+    only === null ? `in the zone '${subnet.zone}'` : `on '${only}', which alone has the image,`
   return short === 'capacity'
     ? refused(
         'InsufficientInstanceCapacity',
-        `There is not enough ${order.type} capacity in the zone '${subnet.zone}' for ${order.minCount} instance(s). ` +
+        `There is not enough ${order.type} capacity ${place} for ${order.minCount} instance(s). ` +
           'Ask for fewer or smaller ones, or terminate others; `atoll hosts` shows what each host has',
       )
     : refused(

@@ -17,6 +17,7 @@ export function imageView(image: Image, tags: TagOutput[]): ImageOutput {
     Name: image.name,
     Description: image.description,
     ImageLocation: image.location,
+    ...(image.sourceInstance === null ? {} : { SourceInstanceId: image.sourceInstance }),
     State: image.state,
     ...(image.stateReason === null ? {} : { StateReason: stateReason(image, image.stateReason) }),
     OwnerId: image.account,
@@ -46,9 +47,13 @@ function blockDevices({ location }: Image): BlockDeviceMapping[] {
 
 function stateReason(image: Image, message: string): { Code: string; Message: string } {
   return {
-    Code: image.state === 'failed' ? 'Client.InvalidImageLocation' : 'Server.ImagePending',
+    Code: image.state === 'failed' ? failureOf(image) : 'Server.ImagePending',
     Message: message,
   }
+}
+
+function failureOf({ sourceInstance }: Image): string {
+  return sourceInstance === null ? 'Client.InvalidImageLocation' : 'Server.InternalError'
 }
 
 const nothing = (): undefined => undefined
@@ -78,7 +83,7 @@ export const IMAGE_FILTERS: FilterTable<ImageOutput> = {
   'ramdisk-id': nothing,
   'root-device-name': (image) => image.RootDeviceName,
   'root-device-type': (image) => image.RootDeviceType,
-  'source-instance-id': nothing,
+  'source-instance-id': (image) => image.SourceInstanceId,
   state: (image) => image.State,
   'state-reason-code': (image) => image.StateReason?.Code,
   'state-reason-message': (image) => image.StateReason?.Message,

@@ -17,6 +17,7 @@ import type { Log } from '../../lib/log.ts'
 import type { InstanceId } from '../../model/ids.ts'
 import type { WorkloadHave } from '../../plan/workloads.ts'
 import { createInstanceFiles } from './boot-record.ts'
+import { createDockerCapturer } from './docker-capture.ts'
 import { dockerError, statusOf } from './docker-errors.ts'
 import { followEvents } from './docker-events.ts'
 import { demultiplex, tail } from './docker-logs.ts'
@@ -69,6 +70,7 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
 
   return {
     name: 'docker',
+    capturer: createDockerCapturer(options),
 
     async list({ fresh, signal }) {
       if (fresh) cache.clear()

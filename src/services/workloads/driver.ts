@@ -6,8 +6,8 @@
  * shows what became of it.
  */
 import type { Screen, Terminal } from '../../lib/terminal.ts'
-import type { InstanceId, VolumeId } from '../../model/ids.ts'
-import type { ImageWant, InstanceWant } from '../../model/want.ts'
+import type { ImageId, InstanceId, VolumeId } from '../../model/ids.ts'
+import type { CaptureWant, ImageWant, InstanceWant } from '../../model/want.ts'
 import type { ImageLook, WorkloadHave } from '../../plan/workloads.ts'
 
 /**
@@ -23,8 +23,25 @@ export interface WorkloadSteps {
   remove(instance: InstanceId, keep: VolumeId | null): Promise<void>
 }
 
+/** Makes images of this host's instances, and keeps them. */
+export interface Capturer {
+  /**
+   * Makes the image, or finds it made, however long that takes; the caller sees to it that the instance is not started meanwhile. Safe to
+   * repeat, and may be cut off anywhere. `progress` is told a short sentence as often as there is news. Rejects with the sentence that is
+   * to be shown when the image cannot be made.
+   */
+  capture(
+    want: CaptureWant,
+    progress: (message: string) => void,
+    signal: AbortSignal,
+  ): Promise<Found>
+  /** Removes every image that was made here but `images`, and but what is being made of those in `busy`. */
+  keep(images: ReadonlySet<ImageId>, busy: ReadonlySet<ImageId>): Promise<void>
+}
+
 export interface WorkloadDriver extends WorkloadSteps {
   readonly name: string
+  readonly capturer: Capturer
   /**
    * Everything on this machine that carries our mark, whoever made it. `fresh` reads it all anew, past every cache. Errors:
    * `unavailable` when the engine does not answer.
@@ -49,6 +66,12 @@ export interface WorkloadDriver extends WorkloadSteps {
    */
   watch(changed: (instance: InstanceId | null) => void): () => void
   close(): Promise<void>
+}
+
+/** An image that is at hand. */
+export interface Found {
+  readonly digest: string
+  readonly architecture: string
 }
 
 /** The images that this host has or is fetching. */

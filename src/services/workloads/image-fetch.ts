@@ -13,6 +13,7 @@ import { archiveTag, importArchive, readArchive } from './archive.ts'
 import { dockerError, isAbsent, reasonOf, statusOf } from './docker-errors.ts'
 import { finished } from './docker-progress.ts'
 import type { DockerImage } from './docker-spec.ts'
+import { committedTag } from './docker-tags.ts'
 
 export interface FetchOptions {
   readonly docker: Dockerode
@@ -53,12 +54,25 @@ export async function fetchImage(options: FetchOptions, want: ImageWant): Promis
       return fetchDocker(options, want, location.reference)
     case 'file':
       return fetchFile(options, want, location.path)
+    case 'kept':
+      return fetchKept(options, want, committedTag(location.image))
     case 'disk':
     case 'kernel':
       throw bug(`the image of a virtual machine, ${want.location}, is not the Docker Engine's`)
     default:
       return assertNever(location)
   }
+}
+
+/** An image that was made here of an instance: nobody else has it. */
+async function fetchKept(options: FetchOptions, want: ImageWant, tag: string): Promise<Fetched> {
+  const { docker } = options
+  const image = await patiently(options, want.location, () => inspectImage(docker, tag))
+  if (image !== null && image.id === want.digest) return { digest: image.id, image }
+  throw refused(
+    'InvalidParameterValue',
+    `${want.location} was kept on that host only, and is not here (any more)`,
+  )
 }
 
 async function fetchDocker(
@@ -125,9 +139,9 @@ async function fetchFile(options: FetchOptions, want: ImageWant, path: string): 
   return { digest: archive.digest, image }
 }
 
-/** Tries again for as long as the engine does not answer. */
-async function patiently<T>(
-  { signal, clock, log }: FetchOptions,
+/** Tries again for as long as the engine does not answer. Errors: `dockerError` of everything else that it says. */
+export async function patiently<T>(
+  { signal, clock, log }: Pick<FetchOptions, 'signal' | 'clock' | 'log'>,
   location: string,
   attempt: () => Promise<T>,
 ): Promise<T> {
@@ -155,7 +169,7 @@ function differs(want: ImageWant, found: string): AtollError {
 const ARCHITECTURES: Readonly<Record<string, string>> = { amd64: 'x86_64', '386': 'i386' }
 
 /** What the engine says of an image by name, tag or id; null when it does not have it. */
-async function inspectImage(docker: Dockerode, name: string): Promise<DockerImage | null> {
+export async function inspectImage(docker: Dockerode, name: string): Promise<DockerImage | null> {
   try {
     const found = await docker.getImage(name).inspect()
     const { Entrypoint, Cmd, Labels } = found.Config

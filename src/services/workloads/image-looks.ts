@@ -1,7 +1,7 @@
 /**
  * What is known of the images that were asked for: each is looked at once, in the background, and the outcome is kept for a while.
  *
- * The bookkeeping behind both image shelves. What a look does is the caller's.
+ * The bookkeeping behind both image shelves and behind images that are made of instances. What a look does is the caller's.
  */
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../lib/clock.ts'
@@ -9,15 +9,9 @@ import type { Log } from '../../lib/log.ts'
 import { messageOf } from '../../model/errors.ts'
 import type { ImageWant } from '../../model/want.ts'
 import type { ImageLook } from '../../plan/workloads.ts'
-import type { Images } from './driver.ts'
+import type { Found, Images } from './driver.ts'
 
-/** What a look at an image came to. */
-interface Found {
-  readonly digest: string
-  readonly architecture: string
-}
-
-interface LooksOptions {
+interface LooksOptions<Want extends ImageWant> {
   readonly clock: Clock
   readonly log: Log
   /**
@@ -25,13 +19,15 @@ interface LooksOptions {
    * sentence that is to be shown when the image cannot be had.
    */
   readonly find: (
-    want: ImageWant,
+    want: Want,
     progress: (message: string) => void,
     signal: AbortSignal,
   ) => Promise<Found>
 }
 
-interface Looks extends Images {
+interface Looks<Want extends ImageWant> extends Omit<Images, 'look'> {
+  /** As `Images.look`. */
+  look(want: Want): ImageLook
   /** Drops what is known of this content: it turned out to be gone. */
   forget(digest: string): void
 }
@@ -44,7 +40,11 @@ const FAILED_FOR_MS = 10_000
 const PROGRESS_EVERY_MS = 1_000
 
 /** An empty memory. `close` resolves once no look is under way. */
-export function createLooks({ clock, log, find }: LooksOptions): Looks {
+export function createLooks<Want extends ImageWant>({
+  clock,
+  log,
+  find,
+}: LooksOptions<Want>): Looks<Want> {
   const looks = new LRUCache<string, Look>({ max: LOOKS_REMEMBERED })
   const listeners = new Set<() => void>()
   const closing = new AbortController()
@@ -53,7 +53,7 @@ export function createLooks({ clock, log, find }: LooksOptions): Looks {
     for (const listener of listeners) listener()
   }
 
-  async function work(want: ImageWant, look: Look): Promise<void> {
+  async function work(want: Want, look: Look): Promise<void> {
     const told = throttled(clock, changed)
     const progress = (message: string) => {
       look.now = { kind: 'working', message }

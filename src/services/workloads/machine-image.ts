@@ -5,20 +5,24 @@ import type { Images } from './driver.ts'
 /** An image that is at hand, complete and verified. Its files are read-only and shared by every instance that is made from it. */
 export type MachineImage = MachineDisk | MachineKernel
 
-/** A disk, the base of each instance's own copy-on-write overlay. */
-interface MachineDisk {
-  readonly kind: 'disk'
-  /** `sha256:…` of the file as it was fetched. */
-  readonly digest: string
-  readonly architecture: string
-  readonly options: MachineOptions
+/** A disk under copy-on-write overlays. */
+export interface BaseDisk {
   readonly path: string
   readonly format: 'qcow2' | 'raw'
   /** Size of the disk that the guest sees. */
   readonly virtualBytes: number
 }
 
-/** A kernel with its initramfs; instances get an empty disk. */
+/** A disk, the base of each instance's own copy-on-write overlay. */
+interface MachineDisk extends BaseDisk {
+  readonly kind: 'disk'
+  /** `sha256:…` of the file as it was fetched. */
+  readonly digest: string
+  readonly architecture: string
+  readonly options: MachineOptions
+}
+
+/** A kernel with its initramfs. */
 interface MachineKernel {
   readonly kind: 'kernel'
   /** `sha256:…` of both files, one after the other. */
@@ -27,6 +31,13 @@ interface MachineKernel {
   readonly options: MachineOptions
   readonly kernelPath: string
   readonly initrdPath: string
+  /** The base of each instance's disk, in an image that was made of an instance; null: instances get an empty disk. */
+  readonly disk: BaseDisk | null
+}
+
+/** What an instance's own disk is an overlay of; null: it begins empty. */
+export function baseOf(image: MachineImage): BaseDisk | null {
+  return image.kind === 'disk' ? image : image.disk
 }
 
 export interface MachineImages extends Images {

@@ -20,6 +20,7 @@ import {
 import type { ImageWant } from '../../model/want.ts'
 import { type CachedImage, createImageCache, IMAGE_FILES } from './image-cache.ts'
 import { createLooks } from './image-looks.ts'
+import type { KeptImages } from './kept-images.ts'
 import { fetchMachine } from './machine-fetch.ts'
 import type { MachineImage, MachineImages } from './machine-image.ts'
 import { createFileSource, type Source } from './machine-source.ts'
@@ -43,6 +44,8 @@ export interface MachineImagesOptions {
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
+  /** Images that were made on this host. */
+  readonly kept: KeptImages
 }
 
 /** Images that are fetched at once; others wait. */
@@ -53,17 +56,31 @@ type MachineLocation = Extract<ImageLocation, { readonly kind: 'disk' | 'kernel'
 
 /** Where the images of this host's virtual machines are looked up. */
 export function createMachineImages(options: MachineImagesOptions): MachineImages {
-  const { clock, log, cacheDir, cacheBytes } = options
+  const { clock, log, cacheDir, cacheBytes, kept } = options
   const s3 = options.s3 === null ? null : createS3(options.s3)
   const turns = createTurns(FETCHES_AT_ONCE)
   const evicted = (digest: string) => looks.forget(digest)
   const cache = createImageCache({ ...options, dir: cacheDir, maxBytes: cacheBytes, evicted })
   const architecture = machineArchitecture()
 
+  /** The image if its location says that it was made here; null for all others. */
+  async function ownImage(text: string, digest: string | null): Promise<MachineImage | null> {
+    const location = parseImageLocation(text)
+    if (location?.kind !== 'kept') return null
+    const image = await kept.find(location.image)
+    if (image !== null && image.digest === digest) return image
+    throw refused(
+      'InvalidParameterValue',
+      `the image ${location.image} was kept on ${location.host} only, and is not here (any more)`,
+    )
+  }
+
   const looks = createLooks({
     clock,
     log,
     async find(want, progress, signal) {
+      const own = await ownImage(want.location, want.digest)
+      if (own !== null) return own
       const location = machineLocation(want.location)
       const pinned = pinnedDigest(want, location)
       const known = async () => (pinned === null ? null : cache.find(location.kind, pinned))
@@ -86,6 +103,8 @@ export function createMachineImages(options: MachineImagesOptions): MachineImage
     look: looks.look,
     watch: looks.watch,
     async details(digest, text) {
+      const own = await ownImage(text, digest)
+      if (own !== null) return own
       const location = machineLocation(text)
       const image = await cache.find(location.kind, digest)
       if (image !== null) return describe(image, location, architecture)
@@ -159,6 +178,7 @@ function describe(
       ...common,
       kernelPath: join(dir, kernel),
       initrdPath: join(dir, initrd),
+      disk: null,
     }
   }
   const { format, virtualBytes } = facts

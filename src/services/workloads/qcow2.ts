@@ -49,9 +49,10 @@ const EXTENDED_CLUSTER_BITS_MIN = 14
 const COMPRESSION_ZSTD = 1
 
 const EXTENSION_END = 0
+const BACKING_FORMAT = 0xe2792aca
 /** Extensions that are refused, by magic number. */
 const FORBIDDEN: ReadonlyMap<number, string> = new Map([
-  [0xe2792aca, 'names the format of a backing file'],
+  [BACKING_FORMAT, 'names the format of a backing file'],
   [0x44415441, 'names an external data file'],
   [0x0537be77, 'is encrypted'],
 ])
@@ -62,17 +63,32 @@ export function isQcow(head: Buffer): boolean {
 }
 
 /**
- * Reads the header. `head` is the file's first `QCOW2_HEAD_BYTES`, or all of a shorter file of `fileBytes`. Errors: `refused` with
+ * Reads the header of an image that stands by itself. `head` is the file's first `QCOW2_HEAD_BYTES`, or all of a shorter file of `fileBytes`. Errors: `refused` with
  * what is wrong with it, to follow the name of the image.
  */
 export function parseQcow2(head: Buffer, fileBytes: number): Qcow2 {
+  return parse(head, fileBytes, NOTHING_ELSE)
+}
+
+/** As `parseQcow2`, of an instance's own disk, which lies on a base. Which one that is, its reader must say and not the header. */
+export function parseOverlay(head: Buffer, fileBytes: number): Qcow2 {
+  return parse(head, fileBytes, { ...NOTHING_ELSE, backing: true })
+}
+
+/** What a header may name beside its own file. */
+interface Allowed {
+  readonly backing: boolean
+}
+const NOTHING_ELSE: Allowed = { backing: false }
+
+function parse(head: Buffer, fileBytes: number, allowed: Allowed): Qcow2 {
   if (!isQcow(head)) throw wrong('is no qcow2 image')
   const fields = readFields(head)
-  checkReferences(fields)
+  checkReferences(fields, allowed)
   checkFeatures(fields, head)
   checkSizes(fields)
   checkTables(fields, fileBytes)
-  checkExtensions(head, fields)
+  checkExtensions(head, fields, allowed)
   return {
     version: fields.version,
     virtualBytes: Number(fields.virtualBytes),
@@ -113,8 +129,8 @@ function versionOf(found: number): 2 | 3 {
 }
 
 /** Nothing that leads out of the file, and nothing that we could not read. */
-function checkReferences(fields: Fields): void {
-  if (fields.backingOffset !== 0n || fields.backingBytes !== 0)
+function checkReferences(fields: Fields, { backing }: Allowed): void {
+  if (!backing && (fields.backingOffset !== 0n || fields.backingBytes !== 0))
     throw wrong('names a backing file; make it whole with `qemu-img convert`')
   if ((fields.incompatible & EXTERNAL_DATA) !== 0n || (fields.autoclear & RAW_EXTERNAL) !== 0n)
     throw wrong('keeps its content in an external data file; make it whole with `qemu-img convert`')
@@ -181,7 +197,11 @@ function checkTables(fields: Fields, fileBytes: number): void {
 const SNAPSHOT_MIN_BYTES = 40
 
 /** Type, length, data padded to 8 bytes; up to the end marker or the end of the first cluster. */
-function checkExtensions(head: Buffer, { headerBytes, clusterBits }: Fields): void {
+function checkExtensions(
+  head: Buffer,
+  { headerBytes, clusterBits }: Fields,
+  { backing }: Allowed,
+): void {
   const endBytes = 2 ** clusterBits
   let offset = headerBytes
   for (let count = 0; offset < endBytes; count += 1) {
@@ -190,7 +210,7 @@ function checkExtensions(head: Buffer, { headerBytes, clusterBits }: Fields): vo
     const type = head.readUInt32BE(offset)
     if (type === EXTENSION_END) return
     const forbidden = FORBIDDEN.get(type)
-    if (forbidden !== undefined) throw wrong(forbidden)
+    if (forbidden !== undefined && !(backing && type === BACKING_FORMAT)) throw wrong(forbidden)
     offset += 8 + Math.ceil(head.readUInt32BE(offset + 4) / 8) * 8
     if (offset > endBytes) throw wrong('has a header extension that is longer than a cluster')
   }

@@ -13,10 +13,10 @@ import { machineHomes } from '../../host/processes.ts'
 import { volumeHome, volumeHomes } from '../../host/volumes.ts'
 import { exists, readRecord, writeRecord } from '../../lib/files.ts'
 import type { InstanceId, VolumeId } from '../../model/ids.ts'
-import { MACHINES_DIRECTORY } from '../../model/names.ts'
+import { HANDED_DIRECTORY, MACHINES_DIRECTORY } from '../../model/names.ts'
 
 const bootSchema = z.strictObject({
-  bootCount: z.int().positive(),
+  bootCount: z.int().nonnegative(),
   /** Whether the guest powered off by itself. */
   poweredOff: z.boolean(),
 })
@@ -42,6 +42,8 @@ export interface MachinePaths {
   readonly seed: string
   /** UEFI variables. */
   readonly variables: string
+  /** A directory of root's that the process may open files in. */
+  readonly handed: string
 }
 
 export interface MachineFilesystem {
@@ -86,6 +88,7 @@ export function createMachineFiles(stateDir: string): MachineFilesystem {
       log: inside('qemu.log'),
       seed: inside('seed.iso'),
       variables: inside('uefi-variables.fd'),
+      handed: inside(HANDED_DIRECTORY),
     }
   }
   const bootFile = (instance: InstanceId) => join(paths(instance).home, 'boot.json')

@@ -3,13 +3,13 @@
  *
  * The process itself may open nothing of the host's. All of it is closed here once the process has its own copies.
  */
-import { copyFile, type FileHandle, mkdir, open, stat } from 'node:fs/promises'
+import { chmod, copyFile, type FileHandle, mkdir, open, stat } from 'node:fs/promises'
 import type { Host, OpenFile } from '../../host/host.ts'
 import { exists } from '../../lib/files.ts'
 import { unavailable } from '../../model/errors.ts'
 import { nicLinkName } from '../../model/names.ts'
 import type { InstanceWant } from '../../model/want.ts'
-import type { MachineImage } from './machine-image.ts'
+import { baseOf, type MachineImage } from './machine-image.ts'
 import type { MachineFilesystem, MachinePaths } from './qemu-files.ts'
 import type { MachineFiles } from './qemu-machine.ts'
 import type { Monitors } from './qemu-monitors.ts'
@@ -64,16 +64,24 @@ export async function openMachine(
     closing.defer(() => own.close())
     return hand(own.fd)
   }
+  const handDirectory = async (path: string) => {
+    await mkdir(path, { recursive: true })
+    // The process may pass through, and open what is its own.
+    await chmod(path, 0o711)
+    return handFile(path)
+  }
   const taps: number[] = []
   try {
     const log = (await file(paths.log, 'w')).fd
     for (const { id } of want.nics) taps.push(await handOwn(host.openTap(nicLinkName(id))))
+    const base = baseOf(image)
     const files: MachineFiles = {
       monitor: await handOwn(host.listenUnix(sockets.qmp)),
       serial: await handOwn(host.listenUnix(sockets.serial)),
+      agent: await handOwn(host.listenUnix(sockets.agent)),
       consoleLog: await handFile(paths.console, 'a'),
       disk: await handFile(paths.disk, 'r+'),
-      base: image.kind === 'disk' ? { fd: await handFile(image.path), format: image.format } : null,
+      base: base === null ? null : { fd: await handFile(base.path), format: base.format },
       kernel:
         image.kind === 'kernel'
           ? { kernel: await handFile(image.kernelPath), initrd: await handFile(image.initrdPath) }
@@ -82,6 +90,8 @@ export async function openMachine(
       seed: image.options.seed === null ? null : await handFile(paths.seed),
       taps,
     }
+    // Known by its path and not by its number.
+    await handDirectory(paths.handed)
     return { files, numbers, log, [Symbol.asyncDispose]: () => closing.disposeAsync() }
   } catch (error) {
     await closing.disposeAsync()

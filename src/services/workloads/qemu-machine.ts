@@ -18,6 +18,8 @@ export interface MachineFiles {
   readonly monitor: number
   /** Listens for whoever attaches to the serial console. */
   readonly serial: number
+  /** Listens for whoever speaks to the guest agent. */
+  readonly agent: number
   /** What the serial console says is appended to it. */
   readonly consoleLog: number
   /** The instance's own disk, qcow2. */
@@ -83,6 +85,7 @@ export function renderMachine(
     ...socket('serial', files.serial, `,logfile=${fileSet(SETS.consoleLog)},logappend=on`),
     ...['-serial', 'chardev:serial'],
     ...device('rng', options),
+    ...guestAgent(files, options),
     ...firmware(files),
     ...directBoot(files, settings),
     ...disk(files, options),
@@ -129,6 +132,15 @@ function device(kind: string, { machine }: MachineOptions, more = ''): readonly 
 
 function blockdev(node: Readonly<Record<string, unknown>>): readonly string[] {
   return ['-blockdev', JSON.stringify(node)]
+}
+
+/** The port on which a guest agent listens, if the guest has one. */
+function guestAgent({ agent }: MachineFiles, options: MachineOptions): readonly string[] {
+  return [
+    ...socket('agent', agent),
+    ...device('serial', options),
+    ...['-device', 'virtserialport,chardev=agent,name=org.qemu.guest_agent.0'],
+  ]
 }
 
 /** A file behind a descriptor, and the format in it. */

@@ -31,6 +31,7 @@ export interface Monitors {
     readonly dir: string
     readonly qmp: string
     readonly serial: string
+    readonly agent: string
   }
   watch(changed: (instance: InstanceId) => void): () => void
   /** Lets go of all machines, which go on. */
@@ -59,7 +60,7 @@ export function createMonitors(options: MonitorsOptions): Monitors {
 
   const sockets = (instance: InstanceId) => {
     const dir = join(runtimeDir, MACHINE_SOCKETS_DIRECTORY, instance)
-    return { dir, qmp: join(dir, 'qmp'), serial: join(dir, 'serial') }
+    return { dir, qmp: join(dir, 'qmp'), serial: join(dir, 'serial'), agent: join(dir, 'agent') }
   }
   const tell = (instance: InstanceId) => {
     for (const listener of listeners) listener(instance)

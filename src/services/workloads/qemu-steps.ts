@@ -11,7 +11,7 @@ import type { InstanceId, VolumeId } from '../../model/ids.ts'
 import { machineUser } from '../../model/names.ts'
 import type { InstanceWant } from '../../model/want.ts'
 import type { WorkloadSteps } from './driver.ts'
-import type { MachineImage, MachineImages } from './machine-image.ts'
+import { baseOf, type MachineImage, type MachineImages } from './machine-image.ts'
 import type { MachineFilesystem } from './qemu-files.ts'
 import { openMachine } from './qemu-handover.ts'
 import { type Accelerator, renderMachine } from './qemu-machine.ts'
@@ -105,10 +105,11 @@ async function makeDisk(
   image: MachineImage,
 ): Promise<void> {
   const { disk } = files.paths(want.id)
-  const least = image.kind === 'disk' ? image.virtualBytes : 0
-  const sizeBytes = Math.max(least, (want.disk?.sizeGiB ?? want.type.diskGiB) * GIB)
+  const below = baseOf(image)
+  const sizeGiB = want.disk?.sizeGiB ?? want.type.diskGiB
+  const sizeBytes = Math.max(below?.virtualBytes ?? 0, sizeGiB * GIB)
   // Unsafe only in that it does not open the base, which was inspected when it was fetched.
-  const base = image.kind === 'disk' ? ['-u', '-b', image.path, '-F', image.format] : []
+  const base = below === null ? [] : ['-u', '-b', below.path, '-F', below.format]
   const args = ['create', '-q', '-f', 'qcow2', ...base, `${disk}.new`, String(sizeBytes)]
   const { exitCode, stderr } = await run('qemu-img', args).catch((error: unknown) => {
     throw unavailable('qemu-img cannot be started (Debian: apt-get install qemu-utils)', error)

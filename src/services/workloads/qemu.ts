@@ -20,7 +20,10 @@ import { refused } from '../../model/errors.ts'
 import type { InstanceId } from '../../model/ids.ts'
 import type { WorkloadHave, WorkloadState } from '../../plan/workloads.ts'
 import type { WorkloadDriver } from './driver.ts'
+import type { KeptImages } from './kept-images.ts'
+import { createMachineCapturer, type MachineCaptureTools } from './machine-capture.ts'
 import type { MachineImages } from './machine-image.ts'
+import { createFreezer } from './qemu-agent.ts'
 import { createMachineFiles, type MachineBoot } from './qemu-files.ts'
 import { createMonitors, type Machine } from './qemu-monitors.ts'
 import { createQemuSteps, type QemuSettings, type QemuStepper } from './qemu-steps.ts'
@@ -28,11 +31,12 @@ import { createSerialLines } from './serial-lines.ts'
 
 export interface QemuDriverOptions {
   readonly images: MachineImages
+  readonly kept: KeptImages
   readonly host: Pick<Host, 'openTap' | 'listenUnix'>
   /** How guests are run on this machine; asked at each start. */
   readonly accelerator: QemuStepper['accelerator']
   readonly run: Runner
-  readonly settings: QemuSettings
+  readonly settings: QemuSettings & Pick<MachineCaptureTools['settings'], 'maxBytes'>
   readonly clock: Clock
   readonly log: Log
 }
@@ -45,6 +49,19 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
   const monitors = createMonitors({ ...settings, files, clock, log })
   const lines = createSerialLines()
   const stepper: QemuStepper = { ...options, files, groups, monitors }
+  const freezer = createFreezer({
+    socketOf: (instance) => monitors.sockets(instance).agent,
+    homeOf: (instance) => files.paths(instance).home,
+    ...{ clock, log },
+  })
+
+  /** Not waited for: the guest may take its time. */
+  function thawLeft(machines: ReadonlyMap<InstanceId, Machine>): void {
+    for (const instance of machines.keys())
+      freezer
+        .thawLeft(instance)
+        .catch((error: unknown) => log.error({ instance, error }, 'a guest was left frozen'))
+  }
 
   async function readHave(
     instance: InstanceId,
@@ -62,11 +79,13 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
 
   return {
     name: 'qemu',
+    capturer: createMachineCapturer({ ...options, files, monitors, freezer: freezer.open }),
 
     async list({ fresh }) {
       const instances = [...(await files.homes()).keys()]
       if (instances.length === 0) return []
       const machines = await monitors.list(fresh)
+      if (fresh) thawLeft(machines)
       return Promise.all(instances.map((instance) => readHave(instance, machines.get(instance))))
     },
 

@@ -2,7 +2,7 @@
  * Workloads: the instances themselves, whatever they run on. One service for each kind, containers and machines, so that an engine
  * that is away holds back its own kind only.
  *
- * Which part of want is mine? `local.instances` and `local.images` of one kind; the pure function is `plan/workloads.ts`. What it names is
+ * Which part of want is mine? `local.instances`, `local.images`, `local.captures` and `local.keptImages` of one kind; the pure function is `plan/workloads.ts`. What it names is
  * done by a driver (`driver.ts`), in the background: at most one step per instance and a limited number in all.
  * How does a fresh daemon recognise what an older one left? It asks its driver, which goes by the marks of `model/names.ts`;
  * nothing here outlives the process.
@@ -14,8 +14,9 @@ import { assertNever } from '../../model/errors.ts'
 import type { InstanceId } from '../../model/ids.ts'
 import { instanceKind, type WorkloadKind, workloadKind } from '../../model/image-location.ts'
 import type { Fact, ImageWant, InstanceWant } from '../../model/want.ts'
-import { planWorkload, type WorkloadHave } from '../../plan/workloads.ts'
+import { type ImageLook, planWorkload, type WorkloadHave } from '../../plan/workloads.ts'
 import type { HostService } from '../service.ts'
+import { createCaptures } from './captures.ts'
 import type { Images } from './driver.ts'
 import { StepRunner, type StepRunnerOptions } from './step-runner.ts'
 
@@ -27,7 +28,8 @@ export interface WorkloadsOptions extends StepRunnerOptions {
 
 /** The service; wakes the agent when a step ended, when a workload changed by itself, and when an image is ready. */
 export function createWorkloads(options: WorkloadsOptions): HostService {
-  const { driver, images, kind, wake, meters } = options
+  const { driver, images, kind, wake, meters, clock, log } = options
+  const captures = createCaptures({ capturer: driver.capturer, clock, log })
   const runner = new StepRunner(options)
   const isMine = (image: ImageWant) => workloadKind(image.location) === kind
   const ends = [
@@ -36,12 +38,15 @@ export function createWorkloads(options: WorkloadsOptions): HostService {
       if (instance === null || !runner.busy().has(instance)) wake()
     }),
     images.watch(wake),
+    captures.watch(wake),
   ]
 
   function decide(id: InstanceId, { want, have }: Case): readonly Fact[] {
     const problem = runner.problem(id, want?.bootCount)
     const plan = planWorkload(want, have, (image) => images.look(image), problem)
-    if (plan.step !== null) runner.offer(plan.step, want?.bootCount ?? 0)
+    // Its disk is being copied. The end of that wakes the agent, which plans the start again.
+    const waits = plan.step?.kind === 'start' && captures.holds(id)
+    if (plan.step !== null && !waits) runner.offer(plan.step, want?.bootCount ?? 0)
     return plan.facts
   }
 
@@ -53,7 +58,12 @@ export function createWorkloads(options: WorkloadsOptions): HostService {
       // A step that ends while the list is being read makes the list old for its instance: leave that one to the next pass.
       const busy = runner.busy()
       const haves = await driver.list({ fresh: resync, signal })
-      const facts: Fact[] = [...imageFacts(want.local.images.filter(isMine), images)]
+      // Before the instances are planned: what must not be started while an image is made of it is known then.
+      const facts: Fact[] = [
+        ...imageFacts(want.local.images.filter(isMine), (image) => images.look(image)),
+        ...imageFacts(want.local.captures.filter(isMine), (image) => captures.look(image)),
+      ]
+      captures.keep(want.local.keptImages, resync)
       const wanted = want.local.instances.filter((one) => instanceKind(one) === kind)
       const cases = pair(wanted, haves)
       // What is claimed dies with this host: claim only what can be started now, and leave the rest to whoever may have to.
@@ -77,6 +87,7 @@ export function createWorkloads(options: WorkloadsOptions): HostService {
     async close() {
       for (const end of ends) end()
       await runner.close()
+      await captures.close()
     },
   }
 }
@@ -100,9 +111,12 @@ function pair(
   return new Map([...cases].sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
-function imageFacts(wanted: readonly ImageWant[], images: Images): readonly Fact[] {
+function imageFacts<Want extends ImageWant>(
+  wanted: readonly Want[],
+  look: (image: Want) => ImageLook,
+): readonly Fact[] {
   return wanted.map((image): Fact => {
-    const found = images.look(image)
+    const found = look(image)
     switch (found.kind) {
       case 'ready': {
         const { digest, architecture } = found

@@ -118,6 +118,8 @@ export function image(number: number, change: Partial<Image> = {}): Image {
     stateReason: null,
     digest: null,
     host: HOST,
+    sourceInstance: null,
+    capture: null,
     createdAt: NOW,
     ...change,
   }

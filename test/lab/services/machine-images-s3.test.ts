@@ -9,6 +9,7 @@ import { silentLog } from '../../../src/lib/log.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
 import { formatId, ID_BYTES } from '../../../src/model/ids.ts'
 import type { ImageLook } from '../../../src/plan/workloads.ts'
+import { createKeptImages } from '../../../src/services/workloads/kept-images.ts'
 import type { MachineImages } from '../../../src/services/workloads/machine-image.ts'
 import { createMachineImages } from '../../../src/services/workloads/machine-images.ts'
 import type { S3Settings } from '../../../src/services/workloads/machine-source-s3.ts'
@@ -42,6 +43,7 @@ async function put(body: Buffer): Promise<void> {
 
 function open(s3: S3Settings = swift.settings): MachineImages & AsyncDisposable {
   const images = createMachineImages({
+    kept: createKeptImages(cacheDir),
     cacheDir,
     directories: [],
     maxBytes: 64 * MIB,

@@ -8,6 +8,7 @@ import { systemClock } from '../../../src/lib/clock.ts'
 import { silentLog } from '../../../src/lib/log.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
 import { formatId, ID_BYTES } from '../../../src/model/ids.ts'
+import { createKeptImages } from '../../../src/services/workloads/kept-images.ts'
 import type { MachineImages } from '../../../src/services/workloads/machine-image.ts'
 import { createMachineImages } from '../../../src/services/workloads/machine-images.ts'
 import { must } from '../../cluster/run.ts'
@@ -22,6 +23,7 @@ let file: string
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'atoll-qemu-img-'))
   images = createMachineImages({
+    kept: createKeptImages(dir),
     cacheDir: join(dir, 'cache'),
     directories: [dir],
     maxBytes: GIB,

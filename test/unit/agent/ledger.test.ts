@@ -61,6 +61,10 @@ function want(generation: number, name: string): HostWant {
       ],
       images: [image],
       volumes: [{ id: formatId('vol', bytes), run: 'delete' }],
+      captures: [
+        { ...image, instance: formatId('i', bytes), origin: 'docker://busybox', reboot: true },
+      ],
+      keptImages: [image.id],
     },
     shared: {
       subnets: [{ id: nic.subnet, cidr: nic.subnetCidr, gateway: nic.gateway }],

@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { cidr, ipv4 } from '../../../src/model/addr.ts'
 import type { HostName } from '../../../src/model/ids.ts'
-import type { Instance, Nic, Volume } from '../../../src/model/records.ts'
+import { keptLocation } from '../../../src/model/image-location.ts'
+import type { Image, Instance, Nic, Volume } from '../../../src/model/records.ts'
 import { type Snapshot, wantFor } from '../../../src/plan/want.ts'
 import {
   account,
@@ -13,6 +14,7 @@ import {
   instanceRecord,
   network,
   nicRecord,
+  numbered,
   volumeRecord,
 } from '../../kit/records.ts'
 
@@ -159,6 +161,38 @@ describe('wantFor', () => {
     const { instances, nics } = town(1)
     const want = wantFor(here, snapshot(instances, nics, { images: [] }))
     expect(want?.local.instances[0]?.image).toEqual({ id: image.id, location: '', digest: null })
+  })
+
+  it('asks for images of its instances, and knows which of its own are to be kept', () => {
+    const { instances, nics } = town(1)
+    const [source] = instances
+    if (source === undefined) throw new Error('an empty town')
+    const made = (n: number, change: Partial<Image>): Image => ({
+      ...image,
+      id: numbered('ami', n),
+      location: keptLocation('machine', here, numbered('ami', n)),
+      host: here,
+      state: 'pending',
+      digest: null,
+      sourceInstance: source.id,
+      capture: 'reboot',
+      ...change,
+    })
+    const images = [
+      image,
+      made(2, {}),
+      made(3, { sourceInstance: instanceId(99), capture: 'no-reboot' }),
+      made(4, { state: 'available' }),
+      made(5, { state: 'deregistered' }),
+      made(6, { host: hostName('there'), location: 'atoll://there/machine/ami-00000006' }),
+    ]
+    const local = wantFor(here, snapshot(instances, nics, { images }))?.local
+    expect(local?.images).toEqual([])
+    expect(local?.captures).toMatchObject([
+      { id: images[1]?.id, instance: source.id, origin: image.location, reboot: true },
+      { id: images[2]?.id, origin: '', reboot: false },
+    ])
+    expect(local?.keptImages).toEqual(images.slice(1, 5).map(({ id }) => id))
   })
 
   it.each([

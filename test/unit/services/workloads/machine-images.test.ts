@@ -23,6 +23,7 @@ import { createMetrics } from '../../../../src/lib/metrics.ts'
 import { formatId, ID_BYTES } from '../../../../src/model/ids.ts'
 import type { ImageWant } from '../../../../src/model/want.ts'
 import type { ImageLook } from '../../../../src/plan/workloads.ts'
+import { createKeptImages } from '../../../../src/services/workloads/kept-images.ts'
 import type { MachineImages } from '../../../../src/services/workloads/machine-image.ts'
 import {
   createMachineImages,
@@ -66,6 +67,7 @@ afterEach(() => rm(dir, { recursive: true, force: true }))
 
 function open(more: Partial<MachineImagesOptions> = {}): MachineImages & AsyncDisposable {
   const images = createMachineImages({
+    kept: createKeptImages(dir),
     cacheDir,
     directories: [shelf],
     maxBytes: 16 * MIB,

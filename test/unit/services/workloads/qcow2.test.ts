@@ -2,7 +2,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { AtollError } from '../../../../src/model/errors.ts'
-import { isQcow, parseQcow2, QCOW2_HEAD_BYTES } from '../../../../src/services/workloads/qcow2.ts'
+import {
+  isQcow,
+  parseOverlay,
+  parseQcow2,
+  QCOW2_HEAD_BYTES,
+} from '../../../../src/services/workloads/qcow2.ts'
 
 const CLUSTER = 65_536
 const FILE_BYTES = 4 * CLUSTER
@@ -30,6 +35,30 @@ function header(version: 2 | 3, ...patches: readonly Patch[]): Buffer {
   }
   return head
 }
+
+describe("an instance's own disk", () => {
+  const backing: readonly Patch[] = [
+    [8, 8, 200],
+    [16, 4, 20],
+    [112, 4, 0xe2792aca],
+    [116, 4, 5],
+  ]
+
+  test('may name a base, which nothing else may', () => {
+    const head = header(3, ...backing)
+    expect(parseOverlay(head, FILE_BYTES)).toMatchObject({ virtualBytes: GIB })
+    expect(() => parseQcow2(head, FILE_BYTES)).toThrow('backing file')
+  })
+
+  test.each<readonly [string, Patch]>([
+    ['an external data file', [72, 8, 4]],
+    ['an external data file by its name alone', [128, 4, 0x44415441]],
+    ['encryption', [32, 4, 2]],
+    ['damage', [72, 8, 2]],
+  ])('may not have %s', (_what, patch) => {
+    expect(() => parseOverlay(header(3, ...backing, patch), FILE_BYTES)).toThrow(AtollError)
+  })
+})
 
 describe('accepted', () => {
   test.each<readonly [string, 2 | 3, readonly Patch[]]>([

@@ -12,6 +12,7 @@ import { instance } from '../../../kit/instance.ts'
 const FILES: MachineFiles = {
   monitor: 4,
   serial: 5,
+  agent: 12,
   consoleLog: 6,
   disk: 7,
   base: { fd: 8, format: 'qcow2' },

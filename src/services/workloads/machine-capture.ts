@@ -1,0 +1,255 @@
+/**
+ * Images of virtual machines: a machine's disk, made whole, as a file that stands by itself.
+ *
+ * Of a machine that is off, the disk is copied as it lies there. Of one that runs, QEMU copies it as it was at one moment while the guest
+ * goes on (`qemu-backup.ts`); its guest agent, when one answers, writes everything out and holds still for that moment. Without an agent
+ * the guest is shut down, copied and started again, as on EC2, unless the caller forbade that (NoReboot): then the image is what a power cut
+ * would have left.
+ *
+ * A disk is the guest's and, should it have broken out, its QEMU's too: it is read with the base that we know and no other file.
+ */
+import { copyFile, open, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { machineArchitecture } from '../../lib/architecture.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { freeBytes } from '../../lib/disk.ts'
+import type { Log } from '../../lib/log.ts'
+import type { Runner } from '../../lib/runner.ts'
+import { AtollError, refused, unavailable } from '../../model/errors.ts'
+import type { InstanceId } from '../../model/ids.ts'
+import type { CaptureWant } from '../../model/want.ts'
+import type { Capturer } from './driver.ts'
+import { allocatedBytes, KEPT_FILES, type KeptImages, type Making } from './kept-images.ts'
+import { baseOf, type MachineImage, type MachineImages } from './machine-image.ts'
+import { parseOverlay, QCOW2_HEAD_BYTES } from './qcow2.ts'
+import { backUp, type FreezeGuest } from './qemu-backup.ts'
+import type { MachineFilesystem } from './qemu-files.ts'
+import type { Machine, Monitors } from './qemu-monitors.ts'
+
+/** What machines are copied with. */
+export interface MachineCaptureTools {
+  readonly images: MachineImages
+  readonly kept: KeptImages
+  readonly files: MachineFilesystem
+  readonly monitors: Monitors
+  readonly run: Runner
+  /** How to hold a guest still for a moment; null when nobody in it answers. */
+  readonly freezer: (instance: InstanceId, signal: AbortSignal) => Promise<FreezeGuest | null>
+  readonly settings: {
+    readonly stopSeconds: number
+    readonly firstUser: number
+    /** Largest file of an image. */
+    readonly maxBytes: number
+  }
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** A machine that was started or ended while it was copied is copied once more. */
+const ATTEMPTS = 3
+/** A disk that takes longer has a machine behind it that is not worth waiting for. */
+const CONVERT_DEADLINE_MS = 4 * 3600 * 1000
+/** Always left free on the file system. */
+const DISK_RESERVE_BYTES = 256 * 1024 * 1024
+const PROGRESS_EVERY_MS = 1_000
+const LOOK_EVERY_MS = 200
+/** Beyond the time that the guest has for it: the step must come to its turn, and the process to its end. */
+const STOP_MARGIN_MS = 60_000
+const MS = 1000
+const MIB = 1024 * 1024
+
+/** One image under way. */
+interface Job {
+  readonly want: CaptureWant
+  readonly image: MachineImage
+  readonly making: Making
+  readonly progress: (message: string) => void
+  readonly signal: AbortSignal
+}
+
+/** Makes images with these. */
+export function createMachineCapturer(tools: MachineCaptureTools): Capturer {
+  const { kept, images, files, log } = tools
+  return {
+    async capture(want, progress, signal) {
+      const made = await kept.find(want.id)
+      if (made !== null) return made
+      const origin = await files.origin(want.instance)
+      if (origin === null) throw gone(want)
+      const image = await images.details(origin.digest, origin.location || want.origin)
+      const making = await kept.begin(want.id)
+      try {
+        await copyMachine(tools, { want, image, making, progress, signal })
+        return await install(image, making, signal)
+      } catch (error) {
+        await kept.discard(want.id)
+        throw (await files.hasDisk(want.instance)) ? error : gone(want)
+      }
+    },
+    async keep(wanted, busy) {
+      for (const name of await kept.keep(wanted, busy)) log.info({ name }, 'kept image removed')
+    },
+  }
+}
+
+function gone({ instance }: CaptureWant): AtollError {
+  return refused('IncorrectInstanceState', `${instance} was terminated before its image was made`)
+}
+
+/** Copies what the machine's disk holds, whichever way its state allows. */
+async function copyMachine(tools: MachineCaptureTools, job: Job): Promise<void> {
+  const { monitors, log } = tools
+  const { want, signal } = job
+  for (let attempt = 1; ; attempt += 1) {
+    const machine = (await monitors.list(true)).get(want.instance)
+    try {
+      if (machine === undefined) await copyStopped(tools, job)
+      else await copyRunning(tools, job, machine)
+      return
+    } catch (error) {
+      signal.throwIfAborted()
+      const now = (await monitors.list(true)).get(want.instance)
+      if (attempt === ATTEMPTS || now?.pid === machine?.pid) throw error
+      log.info({ image: want.id, error }, 'the instance was started or ended meanwhile; once more')
+    }
+  }
+}
+
+async function copyRunning(tools: MachineCaptureTools, job: Job, machine: Machine): Promise<void> {
+  const { freezer, files, settings, clock } = tools
+  const { want, progress, signal, making } = job
+  const { qmp, isOff, pid } = machine
+  if (isOff) return await whenOff(tools, job)
+  if (qmp === null) throw unavailable(`the virtual machine of ${want.instance} does not answer`)
+  const freeze = await freezer(want.instance, signal)
+  if (freeze === null && want.reboot) {
+    await askForReboot(tools, want.instance)
+    return await whenOff(tools, job)
+  }
+  const raw = join(making.dir, 'raw')
+  const { home } = files.paths(want.instance)
+  const { virtualBytes } = await headerOf(files.paths(want.instance).disk)
+  const room = () => needRoom(making.dir, 0)
+  const { firstUser } = settings
+  const order = { instance: want.instance, home, firstUser, virtualBytes, freeze, room }
+  await backUp({ qmp, pid }, order, raw, { clock, progress, signal })
+  await convert(tools, job, JSON.stringify(fileNode('raw', raw)), await allocatedBytes(raw))
+  await rm(raw)
+}
+
+/**
+ * A machine whose last start was for an earlier boot than is wanted gets rebooted, by whichever daemon lives then: it is stopped, and
+ * started once nobody holds it.
+ */
+async function askForReboot({ files }: MachineCaptureTools, instance: InstanceId): Promise<void> {
+  const boot = await files.readBoot(instance)
+  if (boot !== null)
+    await files.writeBoot(instance, { ...boot, bootCount: Math.max(0, boot.bootCount - 1) })
+}
+
+async function whenOff(tools: MachineCaptureTools, job: Job): Promise<void> {
+  const { monitors, settings, clock } = tools
+  const { want, progress, signal } = job
+  const giveUpMs = clock.monotonic() + settings.stopSeconds * MS + STOP_MARGIN_MS
+  progress('Shutting the instance down')
+  while ((await monitors.list(false)).has(want.instance)) {
+    if (clock.monotonic() > giveUpMs)
+      throw unavailable(`${want.instance} could not be shut down for its image`)
+    await clock.sleep(LOOK_EVERY_MS, signal)
+  }
+  await copyStopped(tools, job)
+}
+
+async function copyStopped(tools: MachineCaptureTools, job: Job): Promise<void> {
+  const { disk } = tools.files.paths(job.want.instance)
+  await headerOf(disk)
+  const base = baseOf(job.image)
+  const below = base === null ? null : fileNode(base.format, base.path)
+  // Named here and not taken from headers: whatever a guest's disk says, no other file is opened.
+  const node = { ...fileNode('qcow2', disk), backing: below }
+  const bytes = (await allocatedBytes(disk)) + (base === null ? 0 : await allocatedBytes(base.path))
+  await convert(tools, job, JSON.stringify(node), bytes)
+}
+
+function fileNode(format: 'qcow2' | 'raw', filename: string) {
+  const node = { driver: format, file: { driver: 'file', filename } }
+  return format === 'qcow2' ? { ...node, backing: null } : node
+}
+
+/** What the header of an instance's own disk says. Errors: `refused` when it names a file that it should not. */
+async function headerOf(disk: string) {
+  await using file = await open(disk)
+  const { size } = await file.stat()
+  const head = Buffer.alloc(Math.min(size, QCOW2_HEAD_BYTES))
+  await file.read(head, 0, head.length, 0)
+  return parseOverlay(head, size)
+}
+
+/** Writes the image's disk. `source`: a description of nodes as JSON; `bytes`: how large it may become. */
+async function convert(
+  { run, clock, settings }: MachineCaptureTools,
+  { making, progress, signal, want }: Job,
+  source: string,
+  bytes: number,
+): Promise<void> {
+  await needRoom(making.dir, Math.min(bytes, settings.maxBytes))
+  const target = join(making.dir, KEPT_FILES.disk)
+  const ending = new AbortController()
+  const over = AbortSignal.any([signal, ending.signal])
+  const watching = (async () => {
+    for (;;) {
+      const written = await allocatedBytes(target)
+      progress(`Copying the disk: ${Math.round(written / MIB)} of at most ${mib(bytes)}`)
+      if (written > settings.maxBytes) throw tooLarge(want, settings.maxBytes)
+      await clock.sleep(PROGRESS_EVERY_MS, over)
+    }
+  })()
+  // Its end is heard below, whichever comes first.
+  watching.catch(() => ending.abort())
+  const args = ['convert', '-q', '-O', 'qcow2', `json:${source}`, target]
+  const ran = await run('qemu-img', args, { timeoutMs: CONVERT_DEADLINE_MS, signal: over }).catch(
+    (error: unknown) => {
+      throw unavailable('qemu-img cannot be started (Debian: apt-get install qemu-utils)', error)
+    },
+  )
+  ending.abort()
+  const watched = await watching.catch((error: unknown) => error)
+  signal.throwIfAborted()
+  if (watched instanceof AtollError) throw watched
+  if (ran.exitCode !== 0)
+    throw unavailable(`the disk of ${want.instance} was not copied: ${ran.stderr.trim()}`)
+}
+
+function tooLarge({ instance }: CaptureWant, maxBytes: number): AtollError {
+  return refused(
+    'InvalidParameterValue',
+    `the disk of ${instance} holds more than ${mib(maxBytes)} (setting images.maxGiB)`,
+  )
+}
+
+/** Errors: `unavailable` when so much cannot be written and the reserve kept. */
+async function needRoom(dir: string, bytes: number): Promise<void> {
+  const missing = bytes + DISK_RESERVE_BYTES - (await freeBytes(dir))
+  if (missing > 0)
+    throw unavailable(`${mib(missing)} more must be free on the file system of ${dir}`)
+}
+
+async function install(
+  image: MachineImage,
+  making: Making,
+  signal: AbortSignal,
+): Promise<MachineImage> {
+  const { firmware, machine, seed } = image.options
+  if (image.kind === 'kernel') {
+    await copyFile(image.kernelPath, join(making.dir, KEPT_FILES.kernel))
+    await copyFile(image.initrdPath, join(making.dir, KEPT_FILES.initrd))
+  }
+  const { virtualBytes } = await headerOf(join(making.dir, KEPT_FILES.disk))
+  const architecture = machineArchitecture()
+  const facts = { kind: image.kind, architecture, virtualBytes, firmware, machine, seed }
+  return await making.install(facts, signal)
+}
+
+function mib(bytes: number): string {
+  return `${Math.ceil(bytes / MIB)} MiB`
+}

@@ -1,0 +1,255 @@
+/**
+ * Images of instances, on one host for real: the daemon, QEMU under emulation, a Docker Engine and unmodified clients. What an image
+ * holds shows in what an instance that is launched from it finds on its disk.
+ */
+import { copyFile, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  CreateImageCommand,
+  DeregisterImageCommand,
+  DescribeImagesCommand,
+  DescribeInstancesCommand,
+  type Image,
+  RegisterImageCommand,
+  RunInstancesCommand,
+  StartInstancesCommand,
+  StopInstancesCommand,
+  TerminateInstancesCommand,
+} from '@aws-sdk/client-ec2'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { machineName } from '../../src/model/names.ts'
+import { type Cloud, createCloud, execute, smallType } from '../kit/cloud.ts'
+import { serialShell } from '../kit/machines.ts'
+import { eventually } from '../kit/netns.ts'
+import { canRunMachines, tinyGuest } from '../kit/tiny-guest.ts'
+
+/** An emulated guest on a busy machine. */
+const DEADLINE_MS = 120_000
+const TEST_MS = 4 * DEADLINE_MS
+
+describe.skipIf(!canRunMachines())('an image of an instance', { timeout: TEST_MS }, () => {
+  let cloud: Cloud
+  let tiny: string
+  let machine: string
+
+  async function register(name: string, location: string): Promise<string> {
+    const { ImageId = '' } = await cloud.ec2.send(
+      new RegisterImageCommand({ Name: name, ImageLocation: location }),
+    )
+    return ImageId
+  }
+
+  async function run(image: string): Promise<string> {
+    const { Instances: [launched] = [] } = await cloud.ec2.send(
+      new RunInstancesCommand({
+        ImageId: image,
+        InstanceType: smallType,
+        MinCount: 1,
+        MaxCount: 1,
+      }),
+    )
+    return launched?.InstanceId ?? ''
+  }
+
+  async function look(id: string) {
+    const { Reservations: [reservation] = [] } = await cloud.ec2.send(
+      new DescribeInstancesCommand({ InstanceIds: [id] }),
+    )
+    return reservation?.Instances?.[0]
+  }
+
+  async function untilState(id: string, state: string): Promise<void> {
+    const isThere = async () => (await look(id))?.State?.Name === state
+    await eventually(`${id} is ${state}`, isThere, DEADLINE_MS)
+  }
+
+  async function untilItAnswers(id: string): Promise<void> {
+    const address = (await look(id))?.PrivateIpAddress ?? ''
+    const answers = async () =>
+      (await execute('ping', ['-c', '1', '-W', '1', address])).exitCode === 0
+    await eventually(`${id} answers`, answers, DEADLINE_MS)
+  }
+
+  async function up(image: string): Promise<string> {
+    const id = await run(image)
+    await untilState(id, 'running')
+    await untilItAnswers(id)
+    return id
+  }
+
+  function inside(id: string, command: string): Promise<string> {
+    return serialShell(join(cloud.dir, 'run/vm', id, 'serial'), command)
+  }
+
+  async function capture(id: string, name: string, noReboot: boolean): Promise<string> {
+    const { ImageId = '' } = await cloud.ec2.send(
+      new CreateImageCommand({ InstanceId: id, Name: name, NoReboot: noReboot }),
+    )
+    return ImageId
+  }
+
+  async function imageOf(id: string): Promise<Image> {
+    const { Images: [image] = [] } = await cloud.ec2.send(
+      new DescribeImagesCommand({ ImageIds: [id] }),
+    )
+    if (image === undefined) throw new Error(`${id} is not listed`)
+    return image
+  }
+
+  async function untilAvailable(id: string): Promise<void> {
+    let image: Image | undefined
+    const ended = async () => {
+      image = await imageOf(id)
+      return image.State !== 'pending'
+    }
+    await eventually(`${id} is made`, ended, DEADLINE_MS)
+    expect(image).toMatchObject({ State: 'available' })
+  }
+
+  async function end(...ids: readonly string[]): Promise<void> {
+    await cloud.ec2.send(new TerminateInstancesCommand({ InstanceIds: [...ids] }))
+    for (const id of ids) await untilState(id, 'terminated')
+  }
+
+  /** What is kept on the host, by name. */
+  async function kept(): Promise<readonly string[]> {
+    return readdir(join(cloud.dir, 'state/created-images')).catch(() => [])
+  }
+
+  async function processOf(id: string): Promise<string | undefined> {
+    const name = machineName(join(cloud.dir, 'state/machines', id))
+    const found = await execute('pgrep', ['-f', '-x', `.*${name}.*`])
+    return found.stdout.trim().split('\n').at(0)
+  }
+
+  beforeAll(async () => {
+    const { kernelPath, initrdPath } = await tinyGuest()
+    cloud = await createCloud('create-image', 'qemu: {accel: tcg, stopSeconds: 60}\n')
+    const dir = join(cloud.dir, 'images')
+    await copyFile(kernelPath, join(dir, 'vmlinuz'))
+    await copyFile(initrdPath, join(dir, 'initrd.img'))
+    tiny = await register('tiny', `kernel=${dir}/vmlinuz,initrd=${dir}/initrd.img`)
+    machine = await up(tiny)
+  }, TEST_MS)
+  afterAll(async () => {
+    try {
+      if (machine !== undefined) await end(machine)
+    } finally {
+      await cloud?.destroy()
+    }
+  })
+
+  it('that runs and goes on running holds what was written out until then', async () => {
+    await inside(machine, 'echo first > /data/kept; sync')
+    const before = await processOf(machine)
+    const image = await capture(machine, 'running', true)
+    expect(await imageOf(image)).toMatchObject({
+      State: 'pending',
+      SourceInstanceId: machine,
+      ImageLocation: `atoll://create-image/machine/${image}`,
+    })
+    await untilAvailable(image)
+    expect(await processOf(machine)).toBe(before)
+    await inside(machine, 'echo later > /data/kept; sync')
+    const copy = await up(image)
+    expect(await inside(copy, 'cat /data/kept')).toContain('first')
+    // Nobody sees it any more, and the instance goes on over a stop and a start.
+    await cloud.ec2.send(new DeregisterImageCommand({ ImageId: image }))
+    await cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [copy] }))
+    await untilState(copy, 'stopped')
+    await cloud.ec2.send(new StartInstancesCommand({ InstanceIds: [copy] }))
+    await untilState(copy, 'running')
+    await untilItAnswers(copy)
+    expect(await inside(copy, 'cat /data/kept')).toContain('first')
+    expect(await kept()).toEqual([image])
+    await end(copy)
+  })
+
+  it('that may be rebooted for it is, and comes up again by itself', async () => {
+    await inside(machine, 'echo unwritten > /data/kept')
+    const before = await processOf(machine)
+    const image = await capture(machine, 'rebooted', false)
+    await untilAvailable(image)
+    const isAnew = async () => ![before, undefined, ''].includes(await processOf(machine))
+    await eventually('it was started anew', isAnew, DEADLINE_MS)
+    await untilState(machine, 'running')
+    await untilItAnswers(machine)
+    expect(await inside(machine, 'cat /data/kept')).toContain('unwritten')
+    const copy = await up(image)
+    expect(await inside(copy, 'cat /data/kept')).toContain('unwritten')
+    await end(copy)
+  })
+
+  it('that is stopped is copied whole, and the copy can be copied', async () => {
+    await inside(machine, 'echo generation-1 > /data/kept')
+    await cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [machine] }))
+    await untilState(machine, 'stopped')
+    const image = await capture(machine, 'stopped', false)
+    await untilAvailable(image)
+    const copy = await up(image)
+    expect(await inside(copy, 'cat /data/kept; echo generation-2 >> /data/kept')).toContain(
+      'generation-1',
+    )
+    await cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [copy] }))
+    await untilState(copy, 'stopped')
+    const second = await capture(copy, 'second', false)
+    await untilAvailable(second)
+    await end(copy)
+    const grandchild = await up(second)
+    const found = await inside(grandchild, 'cat /data/kept')
+    expect(found).toContain('generation-1')
+    expect(found).toContain('generation-2')
+    await end(grandchild)
+    await cloud.ec2.send(new StartInstancesCommand({ InstanceIds: [machine] }))
+    await untilState(machine, 'running')
+    await untilItAnswers(machine)
+  })
+
+  it('is made in the end, and once, whenever the daemon is killed', async () => {
+    await inside(machine, 'echo survives > /data/kept; sync')
+    for (const noReboot of [true, false]) {
+      const image = await capture(machine, `killed-${noReboot}`, noReboot)
+      const begun = async () => (await kept()).some((name) => name.startsWith(image))
+      await eventually('it is being made', begun, DEADLINE_MS)
+      await cloud.stop('SIGKILL')
+      await cloud.start()
+      await untilAvailable(image)
+      await untilItAnswers(machine)
+      expect((await kept()).filter((name) => name.startsWith(image))).toEqual([image])
+      const copy = await up(image)
+      expect(await inside(copy, 'cat /data/kept')).toContain('survives')
+      await end(copy)
+    }
+    expect(await readdir(join(cloud.dir, 'state/machines', machine, 'handed'))).toEqual([])
+  })
+
+  it('that is a container runs the same program on what was written', async () => {
+    const container = await run(await register('sample', 'docker://atoll-sample:latest'))
+    await untilState(container, 'running')
+    await cloud.inside(container, ['sh', '-c', 'echo written > /kept'])
+    for (const noReboot of [true, false]) {
+      const image = await capture(container, `container-${noReboot}`, noReboot)
+      await untilAvailable(image)
+      const copy = await run(image)
+      await untilState(copy, 'running')
+      await untilItAnswers(copy)
+      expect((await cloud.inside(copy, ['cat', '/kept'])).stdout).toContain('written')
+      await end(copy)
+      await cloud.ec2.send(new DeregisterImageCommand({ ImageId: image }))
+      const gone = async () =>
+        !(await cloud.docker.docker.listImages())
+          .flatMap(({ RepoTags }) => RepoTags ?? [])
+          .includes(`atoll-image:${image}`)
+      await eventually('it is removed', gone, DEADLINE_MS)
+    }
+    await end(container)
+  })
+
+  it('is removed once it is deregistered and nobody is made from it', async () => {
+    const { Images = [] } = await cloud.ec2.send(new DescribeImagesCommand({}))
+    for (const { ImageId, SourceInstanceId } of Images)
+      if (SourceInstanceId !== undefined)
+        await cloud.ec2.send(new DeregisterImageCommand({ ImageId }))
+    await eventually('nothing is kept', async () => (await kept()).length === 0, DEADLINE_MS)
+  })
+})

@@ -1,0 +1,210 @@
+/** CreateImage: of what, what is written, and where what is made of it can be launched. */
+import { describe, expect, it } from 'vitest'
+import { createImage } from '../../../../src/api/actions/create-image.ts'
+import {
+  deregisterImage,
+  describeImages,
+  registerImage,
+} from '../../../../src/api/actions/images.ts'
+import { runInstances } from '../../../../src/api/actions/launch.ts'
+import type { ImageId, InstanceId } from '../../../../src/model/ids.ts'
+import type { Image, Instance } from '../../../../src/model/records.ts'
+import { BOB, type Cloud, everything, openCloud } from '../../../kit/api-cloud.ts'
+import { failAt } from '../../../kit/failing-store.ts'
+
+const CAPACITY = { vcpus: 8, memoryMiB: 8192 }
+const LAUNCH = { MinCount: 1, MaxCount: 1 }
+
+/** Launches an instance, and has its host say what became of it. */
+async function launch(cloud: Cloud, state: Instance['state'], more: object = {}) {
+  const answer = await cloud.run(runInstances, { ImageId: cloud.image, ...LAUNCH, ...more })
+  const [{ InstanceId }] = answer['Instances'] as [{ InstanceId: InstanceId }]
+  await cloud.store.transaction((tx) => tx.updateInstance(InstanceId, { state }))
+  const [instance] = await cloud.store.read((tx) => tx.instances({ ids: [InstanceId] }))
+  if (instance === undefined) throw new Error('the instance is not there')
+  return instance
+}
+
+async function create(cloud: Cloud, instance: Instance, name = 'made'): Promise<ImageId> {
+  const { ImageId } = await cloud.run(createImage, { InstanceId: instance.id, Name: name })
+  return ImageId as ImageId
+}
+
+async function settle(cloud: Cloud, id: ImageId, state: Image['state']): Promise<void> {
+  const digest = `sha256:${'a'.repeat(64)}`
+  const stateReason = state === 'failed' ? 'the disk is full' : null
+  await cloud.store.transaction((tx) => tx.updateImage(id, { state, digest, stateReason }))
+}
+
+async function isRecorded(cloud: Cloud, id: ImageId): Promise<boolean> {
+  return (await cloud.store.read((tx) => tx.images({ ids: [id] }))).length > 0
+}
+
+describe('an image of an instance', () => {
+  it.each(['running', 'stopped'] as const)(
+    'that is %s is pending, for its host to make',
+    async (state) => {
+      await using cloud = await openCloud({ hosts: [CAPACITY, CAPACITY] })
+      const instance = await launch(cloud, state)
+      cloud.rung.length = 0
+      const { ImageId } = await cloud.run(createImage, {
+        InstanceId: instance.id,
+        Name: 'made',
+        Description: 'as it was',
+        NoReboot: true,
+        TagSpecifications: [{ ResourceType: 'image', Tags: [{ Key: 'a', Value: 'b' }] }],
+      })
+      expect(cloud.rung).toEqual([instance.host])
+      const filter = { Name: 'source-instance-id', Values: [instance.id] }
+      expect(await cloud.run(describeImages, { Filters: [filter] })).toMatchObject({
+        Images: [
+          {
+            ImageId,
+            Name: 'made',
+            Description: 'as it was',
+            State: 'pending',
+            ImageLocation: `atoll://${instance.host}/container/${ImageId}`,
+            SourceInstanceId: instance.id,
+            Tags: [{ Key: 'a', Value: 'b' }],
+          },
+        ],
+      })
+      const [image] = await cloud.store.read((tx) => tx.images({ ids: [ImageId as ImageId] }))
+      expect(image).toMatchObject({ capture: 'no-reboot', host: instance.host })
+    },
+  )
+
+  it.each(['pending', 'stopping', 'shutting-down', 'terminated'] as const)(
+    'that is %s is refused',
+    async (state) => {
+      await using cloud = await openCloud()
+      const { id: InstanceId } = await launch(cloud, state)
+      expect(await cloud.refusal(createImage, { InstanceId, Name: 'made' })).toBe(
+        'IncorrectInstanceState',
+      )
+    },
+  )
+
+  it.each([
+    [{ Name: 'sample' }, 'InvalidAMIName.Duplicate'],
+    [{ Name: 'a' }, 'InvalidAMIName.Malformed'],
+    [{ InstanceId: 'i-0' }, 'InvalidInstanceID.Malformed'],
+    [{ InstanceId: 'i-0123456789abcdef0' }, 'InvalidInstanceID.NotFound'],
+    [{ BlockDeviceMappings: [{}] }, 'UnsupportedOperation'],
+    [{ DryRun: true }, 'DryRunOperation'],
+  ])('%j is refused', async (more, code) => {
+    await using cloud = await openCloud()
+    const { id } = await launch(cloud, 'running')
+    const before = await everything(cloud.store)
+    const input = { InstanceId: id, Name: 'made', ...more }
+    expect(await cloud.refusal(createImage, input)).toBe(code)
+    expect(await everything(cloud.store)).toEqual(before)
+  })
+
+  it("is nobody else's to make", async () => {
+    await using cloud = await openCloud()
+    const { id } = await launch(cloud, 'running')
+    expect(await cloud.refusal(createImage, { InstanceId: id, Name: 'made' }, BOB)).toBe(
+      'InvalidInstanceID.NotFound',
+    )
+  })
+
+  it('leaves nothing behind when the records fail', async () => {
+    await using cloud = await openCloud()
+    const { id: InstanceId } = await launch(cloud, 'running')
+    const before = await everything(cloud.store)
+    for (let k = 1; ; k += 1) {
+      const failing = failAt(cloud.store, k)
+      const input = { InstanceId, Name: 'made' }
+      await cloud.runOn(failing.store, createImage, input).catch(() => undefined)
+      if (failing.calls() < k) break
+      expect(await everything(cloud.store)).toEqual(before)
+    }
+  })
+})
+
+describe('what is launched from it', () => {
+  it.each(['pending', 'failed'] as const)('is refused while it is %s', async (state) => {
+    await using cloud = await openCloud()
+    const ImageId = await create(cloud, await launch(cloud, 'running'))
+    await settle(cloud, ImageId, state)
+    expect(await cloud.refusal(runInstances, { ImageId, ...LAUNCH })).toBe(
+      'InvalidAMIID.Unavailable',
+    )
+  })
+
+  it('goes to the host that has it, and nowhere else', async () => {
+    await using cloud = await openCloud({ hosts: [CAPACITY, CAPACITY, CAPACITY] })
+    const source = await launch(cloud, 'running')
+    const ImageId = await create(cloud, source)
+    await settle(cloud, ImageId, 'available')
+    const hosts = new Set<string>()
+    let room = 0
+    for (; room < 100; room += 1) {
+      const refused = await launch(cloud, 'running', { ImageId }).then(
+        ({ host }) => {
+          hosts.add(host)
+          return null
+        },
+        (error: unknown) => error,
+      )
+      if (refused === null) continue
+      expect(refused).toMatchObject({ code: 'InsufficientInstanceCapacity' })
+      expect(String(refused)).toContain(source.host)
+      break
+    }
+    expect(room).toBeGreaterThan(0)
+    expect([...hosts]).toEqual([source.host])
+  })
+
+  it('is refused by name of the host while that takes none', async () => {
+    await using cloud = await openCloud({ hosts: [CAPACITY, CAPACITY] })
+    const source = await launch(cloud, 'running')
+    const ImageId = await create(cloud, source)
+    await settle(cloud, ImageId, 'available')
+    await cloud.store.transaction((tx) => tx.setHostState(source.host, 'draining'))
+    await expect(cloud.run(runInstances, { ImageId, ...LAUNCH })).rejects.toMatchObject({
+      code: 'InsufficientInstanceCapacity',
+      message: expect.stringContaining(`'${source.host}'`),
+    })
+  })
+})
+
+describe('deregistered', () => {
+  it('an image is seen by nobody, its name is free, and its record stays while an instance needs it', async () => {
+    await using cloud = await openCloud()
+    const { id, host } = await launch(cloud, 'running')
+    const ImageId = cloud.image
+    await cloud.run(deregisterImage, { ImageId })
+    expect(await cloud.run(describeImages)).toMatchObject({ Images: [] })
+    for (const [action, input] of [
+      [describeImages, { ImageIds: [ImageId] }],
+      [deregisterImage, { ImageId }],
+      [runInstances, { ImageId, ...LAUNCH }],
+    ] as const)
+      expect(await cloud.refusal(action, input)).toBe('InvalidAMIID.NotFound')
+    await cloud.run(registerImage, { Name: 'sample', ImageLocation: 'docker://debian:12' })
+    expect(await isRecorded(cloud, ImageId)).toBe(true)
+    // What runs of it can be made an image of.
+    await cloud.run(createImage, { InstanceId: id, Name: 'made' })
+    await cloud.store.transaction(async (tx) => {
+      await tx.updateInstance(id, { state: 'terminated' })
+      await tx.deleteUnusedImages(host)
+    })
+    expect(await isRecorded(cloud, ImageId)).toBe(false)
+  })
+
+  it('an image that nobody uses is gone at once', async () => {
+    await using cloud = await openCloud()
+    await cloud.run(deregisterImage, { ImageId: cloud.image })
+    expect(await isRecorded(cloud, cloud.image)).toBe(false)
+  })
+
+  it("a location that is a host's own cannot be registered", async () => {
+    await using cloud = await openCloud()
+    const ImageLocation = `atoll://host1/machine/${cloud.image}`
+    expect(await cloud.refusal(registerImage, { Name: 'stolen', ImageLocation })).toBe(
+      'InvalidParameterValue',
+    )
+  })
+})
