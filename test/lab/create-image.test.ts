@@ -185,7 +185,10 @@ describe.skipIf(!canRunMachines())('an image of an instance', { timeout: TEST_MS
     await cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [machine] }))
     await untilState(machine, 'stopped')
     const image = await capture(machine, 'stopped', false)
+    // It waits until its disk is copied.
+    await cloud.ec2.send(new StartInstancesCommand({ InstanceIds: [machine] }))
     await untilAvailable(image)
+    await untilState(machine, 'running')
     const copy = await up(image)
     expect(await inside(copy, 'cat /data/kept; echo generation-2 >> /data/kept')).toContain(
       'generation-1',
@@ -200,8 +203,6 @@ describe.skipIf(!canRunMachines())('an image of an instance', { timeout: TEST_MS
     expect(found).toContain('generation-1')
     expect(found).toContain('generation-2')
     await end(grandchild)
-    await cloud.ec2.send(new StartInstancesCommand({ InstanceIds: [machine] }))
-    await untilState(machine, 'running')
     await untilItAnswers(machine)
   })
 

@@ -5,10 +5,13 @@
 import { chmod, link, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
+  CreateImageCommand,
   CreateKeyPairCommand,
   RebootInstancesCommand,
   StartInstancesCommand,
   StopInstancesCommand,
+  TerminateInstancesCommand,
+  waitUntilImageAvailable,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Asks, asksOf } from '../kit/asks.ts'
@@ -127,6 +130,40 @@ describe.skipIf(!canRunMachines())('Debian with cloud-init', () => {
       expect((await ssh(first, hop)).stdout.trim()).toBe(second)
     },
     BOOT_DEADLINE_MS,
+  )
+
+  it(
+    'is held still by its agent for an image, not rebooted, and the image boots with what was not yet written out',
+    async () => {
+      const [id = ''] = ids
+      const bootOf = async () => (await ssh(id, 'cat /proc/sys/kernel/random/boot_id')).stdout
+      const before = await bootOf()
+      await ssh(id, 'echo written > unsynced')
+      const { ImageId = '' } = await cloud.ec2.send(
+        new CreateImageCommand({ InstanceId: id, Name: 'made of it' }),
+      )
+      await waitUntilImageAvailable(
+        { client: cloud.ec2, maxWaitTime: BOOT_DEADLINE_MS / 1000 },
+        { ImageIds: [ImageId] },
+      )
+      expect(await bootOf()).toBe(before)
+      const { Instances: [copy] = [] } = await cloud.ec2.send(
+        new RunInstancesCommand({
+          ...{ ImageId, InstanceType: smallType, KeyName: 'mine', MinCount: 1, MaxCount: 1 },
+        }),
+      )
+      const other = copy?.InstanceId ?? ''
+      await untilSsh(other)
+      expect((await ssh(other, 'cat unsynced')).stdout).toContain('written')
+      expect((await ssh(other, 'hostname')).stdout.trim()).toBe(other)
+      // Nothing of the freeze is left behind.
+      expect((await ssh(id, 'echo more > unsynced && sync && cat unsynced')).stdout).toContain(
+        'more',
+      )
+      await cloud.ec2.send(new TerminateInstancesCommand({ InstanceIds: [other] }))
+      await untilState(other, 'terminated')
+    },
+    3 * BOOT_DEADLINE_MS,
   )
 
   it(

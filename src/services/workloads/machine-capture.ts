@@ -218,6 +218,7 @@ async function convert(
   if (watched instanceof AtollError) throw watched
   if (ran.exitCode !== 0)
     throw unavailable(`the disk of ${want.instance} was not copied: ${ran.stderr.trim()}`)
+  if ((await allocatedBytes(target)) > settings.maxBytes) throw tooLarge(want, settings.maxBytes)
 }
 
 function tooLarge({ instance }: CaptureWant, maxBytes: number): AtollError {
