@@ -10,7 +10,6 @@ import {
   RebootInstancesCommand,
   StartInstancesCommand,
   StopInstancesCommand,
-  TerminateInstancesCommand,
   waitUntilImageAvailable,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -147,12 +146,7 @@ describe.skipIf(!canRunMachines())('Debian with cloud-init', () => {
         { ImageIds: [ImageId] },
       )
       expect(await bootOf()).toBe(before)
-      const { Instances: [copy] = [] } = await cloud.ec2.send(
-        new RunInstancesCommand({
-          ...{ ImageId, InstanceType: smallType, KeyName: 'mine', MinCount: 1, MaxCount: 1 },
-        }),
-      )
-      const other = copy?.InstanceId ?? ''
+      const [other = ''] = await ask.launch(ImageId, { KeyName: 'mine' })
       await untilSsh(other)
       expect((await ssh(other, 'cat unsynced')).stdout).toContain('written')
       expect((await ssh(other, 'hostname')).stdout.trim()).toBe(other)
@@ -160,8 +154,7 @@ describe.skipIf(!canRunMachines())('Debian with cloud-init', () => {
       expect((await ssh(id, 'echo more > unsynced && sync && cat unsynced')).stdout).toContain(
         'more',
       )
-      await cloud.ec2.send(new TerminateInstancesCommand({ InstanceIds: [other] }))
-      await untilState(other, 'terminated')
+      await ask.terminate(other)
     },
     3 * BOOT_DEADLINE_MS,
   )
