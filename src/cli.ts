@@ -80,7 +80,17 @@ function renderStatus(status: StatusReport): string {
 
 function renderHosts(hosts: readonly HostReport[]): string {
   const table = columns(
-    ['HOST', 'ZONE', 'STATUS', 'VERSION', 'INSTANCES', 'VCPUS', 'MEMORY MIB', 'LAST SEEN'],
+    [
+      'HOST',
+      'ZONE',
+      'STATUS',
+      'VERSION',
+      'INSTANCES',
+      'VCPUS',
+      'MEMORY MIB',
+      'DISK GIB',
+      'LAST SEEN',
+    ],
     hosts.map((host) => [
       host.name,
       host.zone,
@@ -89,6 +99,7 @@ function renderHosts(hosts: readonly HostReport[]): string {
       host.instances,
       `${host.usedVcpus}/${host.vcpus}`,
       `${host.usedMemoryMiB}/${host.memoryMiB}`,
+      `${host.usedDiskGiB}/${host.diskGiB ?? '?'}`,
       host.lastSeenAt,
     ]),
   )

@@ -292,6 +292,14 @@ export const configSchema = z.strictObject({
         .max(1_048_576)
         .default(512)
         .describe('Memory that no instance gets'),
+      diskRatio: z
+        .number()
+        .min(0.1)
+        .max(1000)
+        .default(10)
+        .describe(
+          'Disk handed out to volumes for each byte of the file system of stateDir: a disk takes only what its guest has written',
+        ),
       reserveDiskMiB: z
         .int()
         .min(0)

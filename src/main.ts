@@ -30,7 +30,7 @@ import type { Host } from './host/host.ts'
 import { createLinuxHost } from './host/linux.ts'
 import { machineArchitecture } from './lib/architecture.ts'
 import { systemClock } from './lib/clock.ts'
-import { createDiskWatch } from './lib/disk.ts'
+import { createDiskWatch, totalBytes } from './lib/disk.ts'
 import { createLog, type Log } from './lib/log.ts'
 import { startMemoryTrim } from './lib/memory.ts'
 import { createMetrics, type Metrics } from './lib/metrics.ts'
@@ -97,13 +97,15 @@ async function machineIdentity({ stateDir }: Config): Promise<string> {
 }
 
 /** What this machine says of itself and offers to placement. */
-function machineRecord({ capacity }: Config, identity: string) {
+async function machineRecord({ capacity, stateDir }: Config, identity: string) {
   const memoryMiB = totalmem() / 1024 ** 2 - capacity.reserveMemoryMiB
+  const diskGiB = ((await totalBytes(stateDir)) / 1024 ** 3) * capacity.diskRatio
   return {
     identity,
     version: packageJson.version,
     vcpus: Math.floor(availableParallelism() * capacity.vcpuRatio),
     memoryMiB: Math.max(0, Math.floor(memoryMiB * capacity.memoryRatio)),
+    diskGiB: Math.floor(diskGiB),
   }
 }
 
@@ -174,7 +176,7 @@ async function startHost(
       random: Math.random,
       shortage: async () => watchDisk(await drivers.storage()),
     },
-    keeperSettings(config, machineRecord(config, await machineIdentity(config))),
+    keeperSettings(config, await machineRecord(config, await machineIdentity(config))),
   )
   parts.defer(() => keeper.close())
   bus.onAsk('console', async ({ instance }) => ({

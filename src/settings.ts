@@ -28,7 +28,7 @@ export function apiSettings(config: Config): ApiSettings {
 /** What this host announces, and how often it looks and renews; `machine` is who it is and what it offers to placement. */
 export function keeperSettings(
   config: Config,
-  machine: Pick<HostAnnouncement, 'version' | 'vcpus' | 'memoryMiB' | 'identity'>,
+  machine: Pick<HostAnnouncement, 'version' | 'vcpus' | 'memoryMiB' | 'diskGiB' | 'identity'>,
 ): KeeperSettings {
   const { name, zone } = config.host
   return {

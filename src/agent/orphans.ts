@@ -10,7 +10,7 @@ import { keptBy } from '../model/image-location.ts'
 import { applyFact } from '../model/lifecycle.ts'
 import type { Instance } from '../model/records.ts'
 import { chooseHost, placeableHosts } from '../plan/placement.ts'
-import { releaseInstance } from '../store/release.ts'
+import { releaseInstance, sizeOf } from '../store/release.ts'
 import type { Store, Tx } from '../store/store.ts'
 
 /** As many are looked at in one go; the rest at the next. */
@@ -51,14 +51,17 @@ async function adopt(tx: Tx, id: InstanceId, now: string): Promise<Adoption | nu
   if (image !== undefined && keptBy(image.location) !== null) return null
   const choice = placeableHosts(hosts).filter((host) => host.zone === subnet.zone)
   // Whoever adopts it chooses alike, and orphans of one host go to several.
-  const to = chooseHost(choice, type, Number.parseInt(id.slice(-6), 16))?.name
+  const { vcpus, memoryMiB } = type
+  const diskGiB = sizeOf(await tx.volumes({ instances: [id] }))
+  const demand = { vcpus, memoryMiB, diskGiB }
+  const to = chooseHost(choice, demand, Number.parseInt(id.slice(-6), 16))?.name
   if (to === undefined) return null
-  if ((await tx.takeCapacity(to, type.vcpus, type.memoryMiB)) === 'full') return null
+  if ((await tx.takeCapacity(to, vcpus, memoryMiB, diskGiB)) === 'full') return null
   if ((await tx.moveInstance(id, from, to)) === 'lost') {
-    await tx.returnCapacity(to, type.vcpus, type.memoryMiB)
+    await tx.returnCapacity(to, vcpus, memoryMiB, diskGiB)
     return null
   }
-  await tx.returnCapacity(from, type.vcpus, type.memoryMiB)
+  await tx.returnCapacity(from, vcpus, memoryMiB, diskGiB)
   return { instance: id, from, to }
 }
 

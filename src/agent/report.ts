@@ -11,7 +11,7 @@ import { applyFact, type InstanceFact, isPurgeable } from '../model/lifecycle.ts
 import type { Image, Instance, Volume } from '../model/records.ts'
 import type { Fact } from '../model/want.ts'
 import type { Snapshot } from '../plan/want.ts'
-import { releaseInstance, removeVolume } from '../store/release.ts'
+import { releaseInstance, releaseVolume } from '../store/release.ts'
 import type { HostSelf, Store, Tx } from '../store/store.ts'
 import type { OwnWrite } from './reader.ts'
 
@@ -180,8 +180,9 @@ async function writeVolumeFact(
   fact: Extract<Fact, { readonly volume: unknown }>,
   { volumes }: Known,
 ): Promise<readonly Written[]> {
-  if (volumes.get(fact.volume)?.state !== 'deleting') return []
-  await removeVolume(tx, fact.volume)
+  const volume = volumes.get(fact.volume)
+  if (volume?.state !== 'deleting') return []
+  await releaseVolume(tx, volume)
   return [{ fact, kind: 'want' }]
 }
 
@@ -228,6 +229,9 @@ export async function purge(
   if (old.length === 0 && !hasImages && !tokens) return 0
   await store.transaction(async (tx) => {
     if (hasImages) await tx.deleteUnusedImages(host)
+    // Daemons that know no volumes left these.
+    for (const volume of await tx.volumes({ instances: old.map(({ id }) => id) }))
+      await releaseVolume(tx, volume)
     for (const instance of old) {
       await tx.deleteTagsOf(instance.id)
       await tx.deleteInstance(instance.id)

@@ -8,7 +8,7 @@
 import { type Clock, isoTime } from '../lib/clock.ts'
 import { refused } from '../model/errors.ts'
 import type { HostName } from '../model/ids.ts'
-import { releaseInstance, removeVolume } from '../store/release.ts'
+import { releaseInstance, releaseVolume } from '../store/release.ts'
 import type { Store, Tx } from '../store/store.ts'
 
 /** Sets whether the host takes new instances. Refuses an unknown one. */
@@ -37,7 +37,7 @@ export async function forgetHost(
         `The host ${host} is alive. Only a host that is off may be forgotten: its addresses are given to others`,
       )
     const count = await terminateAll(tx, host, isoTime(clock.now()))
-    for (const { id } of await tx.volumes({ hosts: [host] })) await removeVolume(tx, id)
+    for (const volume of await tx.volumes({ hosts: [host] })) await releaseVolume(tx, volume)
     await tx.inherit(host, by)
     await tx.setHostState(host, 'forgotten')
     return count

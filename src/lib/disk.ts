@@ -1,4 +1,4 @@
-/** Free space of file systems. */
+/** Space of file systems. */
 import { statfs } from 'node:fs/promises'
 
 const MIB = 1024 * 1024
@@ -9,6 +9,12 @@ const MORE_AGAIN = 0.1
 export async function freeBytes(directory: string): Promise<number> {
   const { bavail, bsize } = await statfs(directory)
   return bavail * bsize
+}
+
+/** Size in bytes of the file system that the directory is on. */
+export async function totalBytes(directory: string): Promise<number> {
+  const { blocks, bsize } = await statfs(directory)
+  return blocks * bsize
 }
 
 /**

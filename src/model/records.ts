@@ -218,9 +218,12 @@ export interface Host {
   /** What placement may hand out, overcommit included. */
   readonly vcpus: number
   readonly memoryMiB: number
+  /** For volumes; null: an older daemon does not say. */
+  readonly diskGiB: number | null
   /** What placement has handed out. */
   readonly usedVcpus: number
   readonly usedMemoryMiB: number
+  readonly usedDiskGiB: number
   /** Grows with every change to this host's part of the records; an agent never applies an older one. */
   readonly generation: number
   /** Where other hosts reach it; null on a single host. */

@@ -20,6 +20,8 @@ import type { Host } from '../model/records.ts'
 export interface Demand {
   readonly vcpus: number
   readonly memoryMiB: number
+  /** For volumes; none for a container. */
+  readonly diskGiB: number
 }
 
 /** The broadcast address, at the end of a subnet. */
@@ -69,6 +71,7 @@ export function afterTaking(
           ...host,
           usedVcpus: host.usedVcpus + demand.vcpus,
           usedMemoryMiB: host.usedMemoryMiB + demand.memoryMiB,
+          usedDiskGiB: host.usedDiskGiB + demand.diskGiB,
         }
       : host,
   )
@@ -79,6 +82,7 @@ function capacityFor(host: Host, demand: Demand): number {
   return Math.min(
     ratio(host.vcpus - host.usedVcpus, demand.vcpus),
     ratio(host.memoryMiB - host.usedMemoryMiB, demand.memoryMiB),
+    ratio((host.diskGiB ?? Number.POSITIVE_INFINITY) - host.usedDiskGiB, demand.diskGiB),
   )
 }
 

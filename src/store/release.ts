@@ -1,8 +1,8 @@
-/** What goes back to the pool when an instance is no more. */
+/** What goes back to the pool when an instance or a volume is no more. */
 
 import type { VolumeId } from '../model/ids.ts'
 import { outlives } from '../model/lifecycle.ts'
-import type { Instance } from '../model/records.ts'
+import type { Instance, Volume } from '../model/records.ts'
 import type { Tx } from './store.ts'
 
 /**
@@ -11,16 +11,28 @@ import type { Tx } from './store.ts'
  */
 export async function releaseInstance(tx: Tx, instance: Instance): Promise<void> {
   await tx.deleteNics(instance.id)
-  for (const volume of await tx.volumes({ instances: [instance.id] }))
-    if (outlives(volume, instance))
-      await tx.updateVolume(volume.id, { state: 'available', instance: null, host: instance.host })
-    else await removeVolume(tx, volume.id)
+  const volumes = await tx.volumes({ instances: [instance.id] })
+  const ending = volumes.filter((volume) => !outlives(volume, instance))
+  for (const { id } of volumes.filter((volume) => !ending.includes(volume)))
+    await tx.updateVolume(id, { state: 'available', instance: null, host: instance.host })
+  for (const { id } of ending) await forgetVolume(tx, id)
   const type = (await tx.instanceTypes()).find((one) => one.name === instance.type)
-  if (type !== undefined) await tx.returnCapacity(instance.host, type.vcpus, type.memoryMiB)
+  const { vcpus, memoryMiB } = type ?? { vcpus: 0, memoryMiB: 0 }
+  await tx.returnCapacity(instance.host, vcpus, memoryMiB, sizeOf(ending))
 }
 
-/** Forgets a volume of which nothing is left, with its tags. */
-export async function removeVolume(tx: Tx, id: VolumeId): Promise<void> {
+/** Forgets a volume of which nothing is left, with its tags, and gives back what it took of its host. */
+export async function releaseVolume(tx: Tx, { id, host, sizeGiB }: Volume): Promise<void> {
+  await forgetVolume(tx, id)
+  await tx.returnCapacity(host, 0, 0, sizeGiB)
+}
+
+/** What these volumes take of a host together, in GiB. */
+export function sizeOf(volumes: readonly Pick<Volume, 'sizeGiB'>[]): number {
+  return volumes.reduce((sum, { sizeGiB }) => sum + sizeGiB, 0)
+}
+
+async function forgetVolume(tx: Tx, id: VolumeId): Promise<void> {
   await tx.deleteTagsOf(id)
   await tx.deleteVolume(id)
 }

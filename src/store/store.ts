@@ -67,7 +67,7 @@ interface TransactionOptions {
 /** A host as its own daemon announces it. */
 export type HostAnnouncement = Omit<
   Host,
-  'state' | 'live' | 'usedVcpus' | 'usedMemoryMiB' | 'generation' | 'identity'
+  'state' | 'live' | 'usedVcpus' | 'usedMemoryMiB' | 'usedDiskGiB' | 'generation' | 'identity'
 > &
   HostSelf
 
@@ -205,7 +205,8 @@ export interface Tx extends ReadTx {
   deleteClientTokensBefore(createdAt: string): Promise<void>
 
   /**
-   * Makes or refreshes a host's row, everything but `state` and `used…`, which it keeps (a forgotten one is active again),
+   * Makes or refreshes a host's row, everything but `state` and `used…`, which it keeps (a forgotten one is active again; the used disk is
+   * counted anew, because daemons that know no volumes may have ended some),
    * advances its generation and gives it a lease. `taken`, with nothing changed, while another machine holds a
    * lease under the name or has instances that it started: only forgetting the host frees the name then.
    */
@@ -235,11 +236,16 @@ export interface Tx extends ReadTx {
   restore(dump: Dump): Promise<void>
   /**
    * Takes capacity for one instance if the host is active, short of nothing and has it, in one conditional statement. `full` otherwise.
-   * Advances the generation.
+   * Advances the generation. `diskGiB` is for volumes.
    */
-  takeCapacity(host: HostName, vcpus: number, memoryMiB: number): Promise<'done' | 'full'>
+  takeCapacity(
+    host: HostName,
+    vcpus: number,
+    memoryMiB: number,
+    diskGiB?: number,
+  ): Promise<'done' | 'full'>
   /** Gives it back, never below zero. Advances the generation. */
-  returnCapacity(host: HostName, vcpus: number, memoryMiB: number): Promise<void>
+  returnCapacity(host: HostName, vcpus: number, memoryMiB: number, diskGiB?: number): Promise<void>
   /**
    * Says that something in this host's part of the records changed. With `from` it happens only if the host's generation is that one:
    * `done` then, and `changed` if it is another.

@@ -25,6 +25,21 @@ export function readVolumes(db: Kysely<Tables>): Pick<Tx, 'volumes'> {
   }
 }
 
+/** What the volumes of a host take of it together, as part of a statement. */
+export function volumesGiB(db: Kysely<Tables>, host: HostName) {
+  const sum = db
+    .selectFrom('volumes')
+    .leftJoin('instances', 'instances.id', 'volumes.instance')
+    .select(({ fn }) => fn.sum<number>('volumes.sizeGiB').as('sum'))
+    .where(({ and, eb, or }) =>
+      or([
+        and([eb('instances.host', '=', host), eb('instances.state', '!=', 'terminated')]),
+        and([eb('volumes.instance', 'is', null), eb('volumes.host', '=', host)]),
+      ]),
+    )
+  return sql<number>`coalesce(${sum}, 0)`
+}
+
 /** What writes them. */
 export function writeVolumes(
   db: Kysely<Tables>,

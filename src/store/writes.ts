@@ -19,7 +19,7 @@ import {
   type Tables,
   vpcToRow,
 } from './tables.ts'
-import { writeVolumes } from './volumes.ts'
+import { volumesGiB, writeVolumes } from './volumes.ts'
 
 /** What the methods that write are, without those that read. */
 type WriteTx = Omit<Tx, keyof ReturnType<typeof readTx>>
@@ -172,9 +172,9 @@ function writeHosts(
   const leaseOf = (ms: number) => sql<number>`${nowMs} + ${ms}`
   return {
     async upsertHost(host, leaseMs) {
-      const { name, zone, version, vcpus, memoryMiB, fabricAddress, identity } = host
+      const { name, zone, version, vcpus, memoryMiB, diskGiB, fabricAddress, identity } = host
       const { lastSeenAt, shortOf } = host
-      const machine = { zone, version, vcpus, memoryMiB, fabricAddress, identity }
+      const machine = { zone, version, vcpus, memoryMiB, diskGiB, fabricAddress, identity }
       const said = { ...machine, lastSeenAt, shortOf, leaseUntilMs: leaseOf(leaseMs) }
       const row = { name, ...said, ...NEW_HOST, changedAtMs: nowMs }
       if ((await insertOr('exists', db, 'hosts', row)) === 'done') return 'done'
@@ -198,7 +198,12 @@ function writeHosts(
             ]),
           ]),
         )
-        .set({ ...said, ...changed, state: activeUnlessDraining })
+        .set({
+          ...said,
+          ...changed,
+          state: activeUnlessDraining,
+          usedDiskGiB: volumesGiB(db, name),
+        })
         .executeTakeFirstOrThrow()
       return numUpdatedRows === 1n ? 'done' : 'taken'
     },
@@ -234,25 +239,35 @@ function writeCapacity(
   const updateHost = updaterOf(db)
   const changed = changedAt(nowMs)
   return {
-    async takeCapacity(host, vcpus, memoryMiB) {
+    async takeCapacity(host, vcpus, memoryMiB, diskGiB = 0) {
       const { numUpdatedRows } = await updateHost(host)
         .where('state', '=', 'active')
         .where('shortOf', 'is', null)
         .where(sql<boolean>`${sql.ref('usedVcpus')} + ${vcpus} <= ${sql.ref('vcpus')}`)
         .where(sql<boolean>`${sql.ref('usedMemoryMiB')} + ${memoryMiB} <= ${sql.ref('memoryMiB')}`)
+        .where(({ eb, or }) =>
+          or([
+            eb('diskGiB', 'is', null),
+            // Whoever asks for none is welcome on a host whose disk is handed out.
+            ...(diskGiB === 0 ? [sql<boolean>`1 = 1`] : []),
+            sql<boolean>`${sql.ref('usedDiskGiB')} + ${diskGiB} <= ${sql.ref('diskGiB')}`,
+          ]),
+        )
         .set((row) => ({
           usedVcpus: row('usedVcpus', '+', vcpus),
+          usedDiskGiB: row('usedDiskGiB', '+', diskGiB),
           usedMemoryMiB: row('usedMemoryMiB', '+', memoryMiB),
           ...changed,
         }))
         .executeTakeFirstOrThrow()
       return numUpdatedRows === 1n ? 'done' : 'full'
     },
-    async returnCapacity(host, vcpus, memoryMiB) {
+    async returnCapacity(host, vcpus, memoryMiB, diskGiB = 0) {
       await updateHost(host)
         .set({
           usedVcpus: lessButNotNegative('usedVcpus', vcpus),
           usedMemoryMiB: lessButNotNegative('usedMemoryMiB', memoryMiB),
+          usedDiskGiB: lessButNotNegative('usedDiskGiB', diskGiB),
           ...changed,
         })
         .execute()
@@ -319,7 +334,13 @@ function writeOwnership(
 }
 
 /** What a host's row starts with and `upsertHost` then keeps. */
-const NEW_HOST = { state: 'active', usedVcpus: 0, usedMemoryMiB: 0, generation: 1 } as const
+const NEW_HOST = {
+  state: 'active',
+  usedVcpus: 0,
+  usedMemoryMiB: 0,
+  usedDiskGiB: 0,
+  generation: 1,
+} as const
 
 /** A host that was forgotten and comes back is an ordinary one; a draining one goes on draining. */
 const activeUnlessDraining = sql<
@@ -327,7 +348,7 @@ const activeUnlessDraining = sql<
 >`case when state = 'draining' then 'draining' else 'active' end`
 
 /** `max(0, column - amount)`, whose name differs between engines. */
-function lessButNotNegative(column: 'usedVcpus' | 'usedMemoryMiB', amount: number) {
+function lessButNotNegative(column: 'usedVcpus' | 'usedMemoryMiB' | 'usedDiskGiB', amount: number) {
   const ref = sql.ref(column)
   return sql<number>`case when ${ref} > ${amount} then ${ref} - ${amount} else 0 end`
 }

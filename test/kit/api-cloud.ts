@@ -37,7 +37,11 @@ export const ZONE = 'atoll-1a'
 
 export interface CloudOptions {
   /** Capacity of each host; they are called host1, host2, … */
-  readonly hosts?: readonly { readonly vcpus: number; readonly memoryMiB: number }[]
+  readonly hosts?: readonly {
+    readonly vcpus: number
+    readonly memoryMiB: number
+    readonly diskGiB?: number
+  }[]
   readonly subnet?: string
 }
 
@@ -191,13 +195,14 @@ async function fill(
 /** A host's row as its agent writes it. */
 export function hostRow(
   name: string,
-  capacity: { readonly vcpus: number; readonly memoryMiB: number },
+  capacity: { readonly vcpus: number; readonly memoryMiB: number; readonly diskGiB?: number },
   lastSeenAt = new Date(NOW_MS).toISOString(),
 ) {
   return {
     name: host(name),
     zone: ZONE,
     version: '0.1.0',
+    diskGiB: null,
     ...capacity,
     fabricAddress: null,
     lastSeenAt,

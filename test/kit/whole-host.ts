@@ -173,6 +173,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
         version: '0',
         vcpus: 64,
         memoryMiB: 65_536,
+        diskGiB: 1000,
         fabricAddress: null,
       },
       intervalMs: 2_000,

@@ -8,7 +8,7 @@ import { refused } from '../../model/errors.ts'
 import type { AccountId } from '../../model/ids.ts'
 import { keptBy } from '../../model/image-location.ts'
 import type { Group, Host, Image, InstanceType, Subnet } from '../../model/records.ts'
-import { chooseHost, isAssignable } from '../../plan/placement.ts'
+import { chooseHost, type Demand, isAssignable } from '../../plan/placement.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { notFound } from '../schemas.ts'
 import { type LaunchDisk, launchDisk } from './disk.ts'
@@ -20,6 +20,8 @@ export interface LaunchChoices {
   readonly type: InstanceType
   /** Null for containers. */
   readonly disk: LaunchDisk | null
+  /** What each instance takes of its host. */
+  readonly demand: Demand
   readonly subnet: Subnet
   readonly groups: readonly Group[]
   /** The hosts that may take the instances: those of the subnet's zone. */
@@ -49,14 +51,17 @@ export async function launchChoices(
     )
   }
   const disk = launchDisk(order.disk, image, type)
+  const { vcpus, memoryMiB } = type
+  const demand = { vcpus, memoryMiB, diskGiB: disk?.sizeGiB ?? 0 }
   await requireKey(tx, account, order.keyName)
   const subnets = await tx.subnets({ account })
-  const subnet = chooseSubnet(subnets, order.network, hosts, type, random)
+  const subnet = chooseSubnet(subnets, order.network, hosts, demand, random)
   if (order.network.ip !== undefined) await requireAddress(tx, subnet, order.network.ip)
   return {
     image,
     type,
     disk,
+    demand,
     subnet,
     groups: chooseGroups(await tx.groups({ account }), subnet, order.network),
     hosts: hosts.filter((host) => host.zone === subnet.zone),
@@ -93,7 +98,7 @@ function chooseSubnet(
   subnets: readonly Subnet[],
   { subnet: id, zone }: LaunchNetwork,
   hosts: readonly Host[],
-  type: InstanceType,
+  demand: Demand,
   random: number,
 ): Subnet {
   if (id !== undefined) return namedSubnet(subnets, id, zone)
@@ -107,7 +112,7 @@ function chooseSubnet(
   )
   const roomy = chooseHost(
     hosts.filter((host) => defaults.has(host.zone)),
-    type,
+    demand,
     random,
   )
   const chosen = defaults.get(roomy?.zone ?? '') ?? [...defaults.values()][0]

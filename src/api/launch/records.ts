@@ -103,7 +103,8 @@ async function launchOne(launch: Launch, launchIndex: number): Promise<Outcome> 
     return { launched: { instance, nic, host, volumes } }
   }
   await tx.deleteInstance(instance.id)
-  await tx.returnCapacity(host.name, choices.type.vcpus, choices.type.memoryMiB)
+  const { vcpus, memoryMiB, diskGiB } = choices.demand
+  await tx.returnCapacity(host.name, vcpus, memoryMiB, diskGiB)
   return { short: 'addresses' }
 }
 
@@ -134,13 +135,14 @@ function shortageOf(
 
 /** The best host that really had the capacity; one that turned out to be full is not asked again. */
 async function takeHost({ tx, call, choices, room }: Launch): Promise<Host | undefined> {
-  const { type } = choices
+  const { demand } = choices
+  const { vcpus, memoryMiB, diskGiB } = demand
   for (;;) {
-    const chosen = chooseHost(room.hosts, type, randomNumber(call))
+    const chosen = chooseHost(room.hosts, demand, randomNumber(call))
     if (chosen === undefined) return undefined
-    if ((await tx.takeCapacity(chosen.name, type.vcpus, type.memoryMiB)) === 'done') {
-      room.hosts = afterTaking(room.hosts, chosen.name, type)
-      call.parts.knownHosts.took(chosen.name, type)
+    if ((await tx.takeCapacity(chosen.name, vcpus, memoryMiB, diskGiB)) === 'done') {
+      room.hosts = afterTaking(room.hosts, chosen.name, demand)
+      call.parts.knownHosts.took(chosen.name, demand)
       return chosen
     }
     room.hosts = room.hosts.filter((host) => host !== chosen)

@@ -4,10 +4,11 @@
  */
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
+import { addColumn } from './add-column.ts'
 
 const NAME = 'varchar(64)'
 
-/** Makes the table `volumes`. */
+/** Makes the table `volumes`, and says of hosts how much disk they have for them; an older one does not. */
 export const volumes: Migration = {
   async up(db: Kysely<unknown>) {
     await db.schema
@@ -31,5 +32,9 @@ export const volumes: Migration = {
         .on('volumes')
         .columns([column])
         .execute()
+    await addColumn(db, 'hosts', 'diskGiB', 'integer')
+    await addColumn(db, 'hosts', 'usedDiskGiB', 'integer', (column) =>
+      column.notNull().defaultTo(0),
+    )
   },
 }

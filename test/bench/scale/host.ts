@@ -72,6 +72,7 @@ export async function startSimulatedHost(
       version: 'bench',
       vcpus: VCPUS,
       memoryMiB: MEMORY_MIB,
+      diskGiB: null,
     }),
   )
   const settings = apiSettings(config)

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { cidr } from '../../../src/model/addr.ts'
 import type { Tag } from '../../../src/model/records.ts'
+import { volumeRecord } from '../../kit/records.ts'
 import * as given from './records.ts'
 import { type StoreWorld, settledWorld } from './world.ts'
 
@@ -151,25 +152,66 @@ export function describeHosts(begin: () => Promise<StoreWorld>): void {
     })
 
     it('give capacity to the last unit and not one more', async () => {
-      const { vcpus, memoryMiB } = given.hostRow
+      const { vcpus, memoryMiB, diskGiB } = given.hostRow
       const results = await world.store.transaction(async (tx) => [
         await tx.takeCapacity(given.HOST, vcpus + 1, 0),
         await tx.takeCapacity(given.HOST, 0, memoryMiB + 1),
-        await tx.takeCapacity(given.HOST, vcpus, memoryMiB),
+        await tx.takeCapacity(given.HOST, 0, 0, (diskGiB ?? 0) + 1),
+        await tx.takeCapacity(given.HOST, vcpus, memoryMiB, diskGiB ?? 0),
+        await tx.takeCapacity(given.HOST, 0, 0, 1),
         await tx.takeCapacity(given.HOST, 0, 1),
         await tx.takeCapacity(given.HOST, 1, 0),
         await tx.takeCapacity(given.OTHER_HOST, 1, 1),
       ])
-      expect(results).toStrictEqual(['full', 'full', 'done', 'full', 'full', 'full'])
+      expect(results).toStrictEqual([
+        ...['full', 'full', 'full', 'done'],
+        ...['full', 'full', 'full', 'full'],
+      ])
       expect(await onlyHost()).toMatchObject({ generation: 2 })
+    })
+
+    it('that do not say how much disk they have give as much as is asked for', async () => {
+      const result = await world.store.transaction(async (tx) => {
+        await tx.upsertHost({ ...given.hostRow, diskGiB: null }, 60_000)
+        return await tx.takeCapacity(given.HOST, 0, 0, 100_000)
+      })
+      expect(result).toBe('done')
+    })
+
+    it('whose disk is handed out take what needs none', async () => {
+      const { diskGiB } = given.hostRow
+      const results = await world.store.transaction(async (tx) => [
+        await tx.takeCapacity(given.HOST, 0, 0, diskGiB ?? 0),
+        await tx.upsertHost({ ...given.hostRow, diskGiB: 0 }, 60_000),
+        await tx.takeCapacity(given.HOST, 1, 1),
+        await tx.takeCapacity(given.HOST, 1, 1, 1),
+      ])
+      expect(results).toEqual(['done', 'done', 'done', 'full'])
+    })
+
+    it('count the disk of their volumes anew when they announce themselves', async () => {
+      const [one, gone] = [given.instance(1), given.instance(2, { state: 'terminated' })]
+      const away = given.instance(3, { host: given.OTHER_HOST })
+      await world.store.transaction(async (tx) => {
+        for (const instance of [one, gone, away]) await tx.insertInstance(instance)
+        for (const [index, instance] of [one, gone, away].entries())
+          await tx.insertVolume(volumeRecord(index, instance, { sizeGiB: 2 ** index }))
+        await tx.insertVolume(volumeRecord(9, one, { instance: null, sizeGiB: 16 }))
+        await tx.takeCapacity(given.HOST, 0, 0, 50)
+        await tx.upsertHost(given.hostRow, 60_000)
+      })
+      expect(await onlyHost()).toMatchObject({ usedDiskGiB: 17 })
     })
 
     it('never have used less than nothing', async () => {
       await world.store.transaction(async (tx) => {
-        await tx.takeCapacity(given.HOST, 3, 100)
-        await tx.returnCapacity(given.HOST, 1, 1000)
+        await tx.takeCapacity(given.HOST, 3, 100, 5)
+        await tx.returnCapacity(given.HOST, 1, 1000, 6)
       })
-      expect(await onlyHost()).toMatchObject({ usedVcpus: 2, usedMemoryMiB: 0, generation: 3 })
+      expect(await onlyHost()).toMatchObject({
+        ...{ usedVcpus: 2, usedMemoryMiB: 0, usedDiskGiB: 0 },
+        generation: 3,
+      })
     })
 
     it('advance their generation', async () => {

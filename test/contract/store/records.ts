@@ -92,6 +92,7 @@ export const hostRow: Parameters<
   version: '0.1.0',
   vcpus: 8,
   memoryMiB: 4096,
+  diskGiB: 100,
   fabricAddress: null,
   identity: 'one',
   ...SAID,
@@ -103,6 +104,7 @@ export const freshHost: Host = {
   live: true,
   usedVcpus: 0,
   usedMemoryMiB: 0,
+  usedDiskGiB: 0,
   generation: 1,
 }
 

@@ -47,6 +47,8 @@ async function state() {
   }
 }
 
+const usedDiskGiB = async () => (await store.read((tx) => tx.hosts()))[0]?.usedDiskGiB
+
 describe('reportFacts', () => {
   it('writes a fact once and then finds nothing new in it', async () => {
     expect((await report({ kind: 'running', instance: id, bootCount: 1 })).changes).toHaveLength(1)
@@ -101,6 +103,7 @@ describe('reportFacts', () => {
     await store.transaction(async (tx) => {
       await tx.updateInstance(id, { state: 'shutting-down', wanted: 'terminate', bootSeen })
       await tx.insertVolume(volume)
+      await tx.takeCapacity(here, 0, 0, volume.sizeGiB)
       await tx.putTags([tag])
     })
     await report({ kind: 'gone', instance: id })
@@ -108,16 +111,21 @@ describe('reportFacts', () => {
     expect(after[0].map(({ state }) => state)).toEqual(expected)
     expect(after[0].map(({ instance }) => instance)).toEqual(expected.map(() => null))
     expect(after[1]).toHaveLength(expected.length)
+    expect(await usedDiskGiB()).toBe(expected.length * volume.sizeGiB)
   })
 
   it('a volume that is gone is forgotten with its tags only if it was to be deleted', async () => {
     const volume = volumeRecord(1, instanceRecord(id, here), { instance: null, state: 'available' })
     const fact: Fact = { kind: 'volume-gone', volume: volume.id }
-    await store.transaction((tx) => tx.insertVolume(volume))
+    await store.transaction(async (tx) => {
+      await tx.insertVolume(volume)
+      await tx.takeCapacity(here, 0, 0, volume.sizeGiB)
+    })
     expect((await report(fact)).changes).toEqual([])
     await store.transaction((tx) => tx.updateVolume(volume.id, { state: 'deleting' }))
     expect(await report(fact)).toMatchObject({ changes: [fact], wantChanged: true, wrote: null })
     expect(await store.read((tx) => tx.volumes({}))).toEqual([])
+    expect(await usedDiskGiB()).toBe(0)
     expect((await report(fact)).changes).toEqual([])
   })
 
@@ -135,7 +143,7 @@ describe('reportFacts', () => {
   })
 })
 
-it('purge forgets a tombstone after its hour, with its tags', async () => {
+it('purge forgets a tombstone after its hour, with its tags and what is left of its volumes', async () => {
   const at = (ms: number): Clock => ({ ...systemClock, now: () => ms })
   await store.transaction(async (tx) => {
     await tx.putTags([{ account, resource: id, resourceType: 'instance', key: 'Name', value: 'x' }])
@@ -145,9 +153,12 @@ it('purge forgets a tombstone after its hour, with its tags', async () => {
       wanted: 'terminate',
       terminatedAt: new Date(0).toISOString(),
     })
+    await tx.insertVolume(volumeRecord(1, instanceRecord(id, here)))
+    await tx.takeCapacity(here, 0, 0, 8)
   })
   expect(await purge(store, here, at(TOMBSTONE_MS - 1), true)).toBe(0)
   expect(await purge(store, here, at(TOMBSTONE_MS), true)).toBe(1)
+  expect(await usedDiskGiB()).toBe(0)
   expect(await store.read(async (tx) => [await tx.instances({}), await tx.tags({})])).toEqual([
     [],
     [],

@@ -7,6 +7,7 @@ import {
   assignableCount,
   chooseAddress,
   chooseHost,
+  type Demand,
   drawAddresses,
   isAssignable,
   placeableHosts,
@@ -16,6 +17,7 @@ import { hostName, hostRecord } from '../../kit/records.ts'
 const anyDemand = fc.record({
   vcpus: fc.integer({ min: 1, max: 8 }),
   memoryMiB: fc.integer({ min: 64, max: 4096 }),
+  diskGiB: fc.nat(20),
 })
 
 const anyHosts = fc
@@ -25,14 +27,20 @@ const anyHosts = fc
       memoryMiB: fc.nat(16_384),
       usedVcpus: fc.nat(32),
       usedMemoryMiB: fc.nat(16_384),
+      diskGiB: fc.option(fc.nat(200)),
+      usedDiskGiB: fc.nat(200),
     }),
     { maxLength: 6 },
   )
   .map((rows) => rows.map((row, at): Host => ({ ...hostRecord(hostName(`h${at}`)), ...row })))
 
-const fits = (host: Host, demand: { vcpus: number; memoryMiB: number }): boolean =>
+/** What is not handed out; a host that does not say has no end of it. */
+const freeGiB = (host: Host) => (host.diskGiB ?? Number.POSITIVE_INFINITY) - host.usedDiskGiB
+
+const fits = (host: Host, demand: Demand): boolean =>
   host.usedVcpus + demand.vcpus <= host.vcpus &&
-  host.usedMemoryMiB + demand.memoryMiB <= host.memoryMiB
+  host.usedMemoryMiB + demand.memoryMiB <= host.memoryMiB &&
+  (demand.diskGiB === 0 || demand.diskGiB <= freeGiB(host))
 
 describe('chooseHost', () => {
   it('chooses a host that fits whenever there is one, and none otherwise', () => {
@@ -46,10 +54,11 @@ describe('chooseHost', () => {
   })
 
   it('chooses only among the roomiest', () => {
-    const room = (host: Host, demand: { vcpus: number; memoryMiB: number }) =>
+    const room = (host: Host, demand: Demand) =>
       Math.min(
         (host.vcpus - host.usedVcpus) / demand.vcpus,
         (host.memoryMiB - host.usedMemoryMiB) / demand.memoryMiB,
+        demand.diskGiB === 0 ? Number.POSITIVE_INFINITY : freeGiB(host) / demand.diskGiB,
       )
     fc.assert(
       fc.property(anyHosts, anyDemand, fc.nat(), (hosts, demand, random) => {
@@ -64,7 +73,9 @@ describe('chooseHost', () => {
     const hosts = ['a', 'b', 'c'].map(
       (name, usedVcpus): Host => ({ ...hostRecord(hostName(name)), usedVcpus }),
     )
-    const chosen = [0, 1, 2].map((turn) => chooseHost(hosts, { vcpus: 1, memoryMiB: 1 }, turn))
+    const chosen = [0, 1, 2].map((turn) =>
+      chooseHost(hosts, { vcpus: 1, memoryMiB: 1, diskGiB: 0 }, turn),
+    )
     expect(new Set(chosen)).toEqual(new Set(hosts))
   })
 
@@ -79,6 +90,8 @@ describe('chooseHost', () => {
           const after = hosts.find((host) => host.name === chosen.name)
           expect(after?.usedVcpus).toBeLessThanOrEqual(chosen.vcpus)
           expect(after?.usedMemoryMiB).toBeLessThanOrEqual(chosen.memoryMiB)
+          if (after !== undefined && demand.diskGiB > 0)
+            expect(freeGiB(after)).toBeGreaterThanOrEqual(0)
         }
         expect(hosts.some((host) => fits(host, demand))).toBe(false)
       }),
@@ -86,7 +99,7 @@ describe('chooseHost', () => {
   })
 
   it('spreads over equal hosts', () => {
-    const demand = { vcpus: 1, memoryMiB: 1024 }
+    const demand = { vcpus: 1, memoryMiB: 1024, diskGiB: 1 }
     let hosts: readonly Host[] = ['a', 'b', 'c'].map((name) => hostRecord(hostName(name)))
     for (let launch = 0; launch < 9; launch += 1) {
       const chosen = chooseHost(hosts, demand, launch)

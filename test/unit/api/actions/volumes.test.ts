@@ -10,15 +10,22 @@ import {
 } from '../../../../src/api/actions/volumes.ts'
 import { formatId, type ImageId, type VolumeId } from '../../../../src/model/ids.ts'
 import type { Image, Volume } from '../../../../src/model/records.ts'
-import { BOB, type Cloud, NOW_MS, openCloud, ZONE } from '../../../kit/api-cloud.ts'
+import {
+  BOB,
+  type Cloud,
+  type CloudOptions,
+  NOW_MS,
+  openCloud,
+  ZONE,
+} from '../../../kit/api-cloud.ts'
 
 const MACHINE = formatId('ami', new Uint8Array(9).fill(7))
 const ROOT = '/dev/sda1'
 const NOBODY = formatId('vol', new Uint8Array(9))
 
 /** A cloud with a virtual machine's image beside the container's. */
-async function machineCloud(): Promise<Cloud> {
-  const cloud = await openCloud()
+async function machineCloud(hosts?: CloudOptions['hosts']): Promise<Cloud> {
+  const cloud = await openCloud(hosts === undefined ? {} : { hosts })
   await cloud.store.transaction(async (tx) => {
     const [image] = await tx.images({})
     const machine = { id: MACHINE, name: 'machine', location: 'https://images.test/debian.qcow2' }
@@ -123,6 +130,20 @@ describe('the root disk of a virtual machine', () => {
     expect(await cloud.refusal(runInstances, order(disk({ VolumeSize: 8 }), cloud.image))).toBe(
       'InvalidParameterCombination',
     )
+  })
+})
+
+describe('the disk of hosts', () => {
+  it('is handed out to volumes, and an instance that needs more than is left goes nowhere', async () => {
+    await using cloud = await machineCloud([{ vcpus: 64, memoryMiB: 65_536, diskGiB: 20 }])
+    const used = async () => (await cloud.store.read((tx) => tx.hosts()))[0]?.usedDiskGiB
+    const asked = order({ MaxCount: 5, ...disk({ VolumeSize: 6 }) })
+    const { Instances = [] }: Reservation = await cloud.run(runInstances, asked)
+    expect(Instances).toHaveLength(3)
+    expect(await used()).toBe(18)
+    expect(await cloud.refusal(runInstances, asked)).toBe('InsufficientInstanceCapacity')
+    await cloud.run(runInstances, order({}, cloud.image))
+    expect(await used()).toBe(18)
   })
 })
 

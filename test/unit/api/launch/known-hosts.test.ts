@@ -43,12 +43,13 @@ it.each([
 it('keeps in mind what was taken until it reads again', async () => {
   const { hosts, known, read } = world(2)
   const [first, second] = hosts
-  known.took(hostName('host1'), { vcpus: 1, memoryMiB: 1 })
+  known.took(hostName('host1'), { vcpus: 1, memoryMiB: 1, diskGiB: 1 })
   await read()
-  known.took(hostName('host1'), { vcpus: 2, memoryMiB: 1024 })
+  known.took(hostName('host1'), { vcpus: 2, memoryMiB: 1024, diskGiB: 8 })
   const used = {
     usedVcpus: (first?.usedVcpus ?? 0) + 2,
     usedMemoryMiB: (first?.usedMemoryMiB ?? 0) + 1024,
+    usedDiskGiB: (first?.usedDiskGiB ?? 0) + 8,
   }
   expect((await read()).hosts).toStrictEqual([{ ...first, ...used }, second])
   expect((await read(true)).hosts).toStrictEqual(hosts)
