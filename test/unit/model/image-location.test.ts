@@ -1,5 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { parseImageLocation, workloadKind } from '../../../src/model/image-location.ts'
+import {
+  instanceKind,
+  parseImageLocation,
+  workloadKind,
+} from '../../../src/model/image-location.ts'
 
 describe('image locations', () => {
   test.each([
@@ -140,4 +144,16 @@ describe('locations of virtual machines', () => {
     expect(parseImageLocation(text)).toBeUndefined()
     expect(workloadKind(text)).toBe('container')
   })
+})
+
+test.each([
+  ['docker://web', null, 'container'],
+  ['file:///srv/disk.qcow2', {}, 'machine'],
+  // An older daemon launched it.
+  ['file:///srv/disk.qcow2', null, 'machine'],
+  // The image was deregistered since.
+  ['', {}, 'machine'],
+  ['', null, 'container'],
+] as const)('an instance of "%s" with the disk %o is a %s', (location, disk, kind) => {
+  expect(instanceKind({ image: { location }, disk })).toBe(kind)
 })
