@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { silentLog } from '../../../src/lib/log.ts'
 import { openSqliteStore } from '../../../src/store/sql.ts'
 import type { Store, Tx } from '../../../src/store/store.ts'
+import { volumeRecord } from '../../kit/records.ts'
 import * as given from './records.ts'
 import { type StoreWorld, settledWorld } from './world.ts'
 
@@ -228,6 +229,7 @@ export function describeReplicas(begin: () => Promise<StoreWorld>): void {
         await tx.insertImage(given.image(1))
         await tx.insertInstance(given.instance(1, { claimed: true }))
         await tx.insertNic(given.nic(1, { groups: [given.otherGroup.id, given.group.id] }))
+        await tx.insertVolume(volumeRecord(1, given.instance(1)))
       })
       const all = async (store: Store) =>
         store.read(async (tx) => ({
@@ -235,6 +237,7 @@ export function describeReplicas(begin: () => Promise<StoreWorld>): void {
           instances: await tx.instances({}),
           nics: await tx.nics({}),
           images: await tx.images({}),
+          volumes: await tx.volumes({}),
           subnets: await tx.subnets({}),
           types: await tx.instanceTypes(),
           accounts: await tx.accounts(),
