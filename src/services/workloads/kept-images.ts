@@ -40,8 +40,15 @@ export interface KeptImages {
   begin(image: ImageId): Promise<Making>
   /** Removes what was begun. */
   discard(image: ImageId): Promise<void>
-  /** Removes everything but these images, and but what is being made of those in `busy`. Says what it removed. */
-  keep(images: ReadonlySet<ImageId>, busy: ReadonlySet<ImageId>): Promise<readonly string[]>
+  /**
+   * Removes everything but these images and those whose digest is in `inUse`, and but what is being made of those in `busy`. Says what it
+   * removed.
+   */
+  keep(
+    images: ReadonlySet<ImageId>,
+    busy: ReadonlySet<ImageId>,
+    inUse: ReadonlySet<string>,
+  ): Promise<readonly string[]>
 }
 
 /** In the order of the digest; without a kernel there is the disk alone. */
@@ -84,13 +91,17 @@ export function createKeptImages(stateDir: string): KeptImages {
       return { dir, install: (facts, signal) => install(image, facts, signal) }
     },
     discard: (image) => rm(partialOf(image), { recursive: true, force: true }),
-    async keep(images, busy) {
+    async keep(images, busy, inUse) {
       const names = await readdir(root).catch(() => [])
-      const removed = names.filter((name) => {
+      const removed: string[] = []
+      for (const name of names) {
         const image = parseId('ami', name.replace(PARTIAL, ''))
-        if (image === undefined) return false
-        return name.endsWith(PARTIAL) ? !busy.has(image) : !images.has(image)
-      })
+        if (image === undefined) continue
+        const isPartial = name.endsWith(PARTIAL)
+        if (isPartial ? busy.has(image) : images.has(image)) continue
+        const whole = isPartial ? null : await find(image)
+        if (whole === null || !inUse.has(whole.digest)) removed.push(name)
+      }
       for (const name of removed) await rm(join(root, name), { recursive: true, force: true })
       return removed
     },

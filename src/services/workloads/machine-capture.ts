@@ -87,7 +87,10 @@ export function createMachineCapturer(tools: MachineCaptureTools): Capturer {
       }
     },
     async keep(wanted, busy) {
-      for (const name of await kept.keep(wanted, busy)) log.info({ name }, 'kept image removed')
+      // A volume may have outlived every instance of the image that it lies on.
+      const inUse = await files.origins()
+      for (const name of await kept.keep(wanted, busy, inUse))
+        log.info({ name }, 'kept image removed')
     },
   }
 }

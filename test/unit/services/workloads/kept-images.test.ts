@@ -68,13 +68,22 @@ describe('an image that is kept', () => {
     await make(third, 'disk')
     await make(fourth, 'disk')
     await writeFile(join(dir, 'created-images', 'notes'), 'of somebody else')
-    const removed = await kept.keep(new Set([first]), new Set([third]))
+    const removed = await kept.keep(new Set([first]), new Set([third]), new Set())
     expect([...removed].sort()).toEqual([second, `${fourth}.partial`])
     const left = await readdir(join(dir, 'created-images'))
     expect(left.sort()).toEqual([first, `${third}.partial`, 'notes'])
   })
 
+  test('stays as long as a disk lies on it, wanted or not', async () => {
+    const kept = createKeptImages(dir)
+    const image = await (await make(first, 'disk')).install({ kind: 'disk', ...FACTS }, signal)
+    const keep = (digests: readonly string[]) => kept.keep(new Set(), new Set(), new Set(digests))
+    expect(await keep([image.digest])).toEqual([])
+    expect(await kept.find(first)).toEqual(image)
+    expect(await keep([])).toEqual([first])
+  })
+
   test('nothing was ever kept: nothing to remove', async () => {
-    expect(await createKeptImages(dir).keep(new Set(), new Set())).toEqual([])
+    expect(await createKeptImages(dir).keep(new Set(), new Set(), new Set())).toEqual([])
   })
 })
