@@ -38,8 +38,8 @@ export interface Drivers {
   storage(): Promise<readonly string[]>
   /** The end of an instance's console, at most so many bytes; empty when nothing of it is here. Errors: `unavailable`. */
   console(instance: InstanceId, limitBytes: number): Promise<Buffer>
-  /** Whether an instance runs here, or is kept here; null when nothing of it is here. Errors: `unavailable`. */
-  stateHere(instance: InstanceId): Promise<'running' | 'stopped' | null>
+  /** Whether anything of an instance is here, running or not. Errors: `unavailable`. */
+  holds(instance: InstanceId): Promise<boolean>
   /** See `WorkloadDriver.attach`; an instance that is not here is `refused`. */
   attach(instance: InstanceId, screen: Screen | null): Promise<Terminal>
   close(): Promise<void>
@@ -54,8 +54,6 @@ interface Ground {
 }
 
 const BUSYBOX = '/bin/busybox'
-/** How long those who attach to a console wait for the engine. */
-const LOOK_DEADLINE_MS = 3_000
 const GIB = 1024 ** 3
 
 /** Builds both kinds; nothing is started or asked before it is needed. */
@@ -75,14 +73,9 @@ export async function createDrivers(ground: Ground): Promise<Drivers> {
       }
       return Buffer.alloc(0)
     },
-    async stateHere(instance) {
-      const signal = AbortSignal.timeout(LOOK_DEADLINE_MS)
-      for (const { driver } of kinds) {
-        const haves = await driver.list({ fresh: false, signal })
-        const state = haves.find((have) => have.instance === instance)?.state
-        if (state !== undefined) return state.kind === 'running' ? 'running' : 'stopped'
-      }
-      return null
+    async holds(instance) {
+      for (const { driver } of kinds) if (await driver.holds(instance)) return true
+      return false
     },
     async attach(instance, screen) {
       for (const { driver } of kinds) {
@@ -114,6 +107,7 @@ function containers({ config, log, clock, host }: Ground): Kind {
   }
   const driver = createDockerDriver({ docker, images, host, settings, clock, log })
   return { kind: 'container', driver, images }
+}
 }
 
 async function machines({ config, log, clock, host, metrics }: Ground): Promise<Kind> {

@@ -125,13 +125,13 @@ function buildApi({ config, log, metrics }: Ground, parts: ApiParts, upgrader: U
 /** What attaches to consoles, here and on other hosts. */
 function openConsoles(ground: Ground, records: Records, bus: Bus, drivers: Drivers) {
   const { config, clock, log, metrics } = ground
-  const { attach, stateHere } = drivers
+  const { attach, holds } = drivers
   const door = createConsoleDoor({ attach, clock, random: randomBytes, log, metrics })
   const { listen: address, port } = config.api
   const seeker = createSeeker({
     host: config.host.name,
     door,
-    stateHere,
+    holds,
     store: records.informed,
     bus,
     reachedAt: {

@@ -12,6 +12,7 @@ import type { Screen, TerminalEnd } from '../lib/terminal.ts'
 import { createTerminalLink, type TerminalLink } from '../lib/terminal-link.ts'
 import {
   formatScreen,
+  parseScreen,
   SCREEN_HEADER,
   TERMINAL_PATH,
   TERMINAL_PROTOCOL,
@@ -36,6 +37,9 @@ export interface Desk {
 const CONNECT_DEADLINE_MS = 5_000
 /** Of a terminal that does not say how large it is. */
 const DEFAULT_SIZE = { columns: 80, rows: 24 }
+
+/** A terminal of a kind that nobody has heard of. */
+const PLAIN_TERM = 'dumb'
 
 const placeSchema = z.object({
   at: z.object({ address: z.ipv4(), port: z.int() }).nullable(),
@@ -84,9 +88,10 @@ function followSize(link: TerminalLink, desk: Desk): () => void {
 /** Null: there is nobody, but a pipe. */
 function screenOf({ input, output, term }: Desk): Screen | null {
   if (!input.isTTY) return null
-  // A stream that is no terminal has neither, whatever its type says.
+  // A stream that is no terminal has neither, whatever its type says, and some terminals say 0.
   const { columns, rows }: { readonly columns?: number; readonly rows?: number } = output
-  return { term, columns: columns ?? DEFAULT_SIZE.columns, rows: rows ?? DEFAULT_SIZE.rows }
+  const size = { columns: columns || DEFAULT_SIZE.columns, rows: rows || DEFAULT_SIZE.rows }
+  return parseScreen(formatScreen({ term, ...size })) ?? { term: PLAIN_TERM, ...size }
 }
 
 async function connect(
@@ -123,10 +128,16 @@ async function connect(
 /** Shows what comes, as fast as it is taken, until the terminal ends. */
 async function show(link: TerminalLink, desk: Desk, name: string): Promise<TerminalEnd> {
   const { input, output, notes } = desk
+  let hasBegun = false
   for await (const frame of link.frames()) {
-    if (frame.kind === 'begin' && input.isTTY) notes.write(greeting(name, frame.terminal))
-    else if (frame.kind === 'end') return frame
-    else if (frame.kind === 'data' && !output.write(frame.bytes)) await once(output, 'drain')
+    if (frame.kind === 'begin') {
+      hasBegun = true
+      if (input.isTTY) notes.write(greeting(name, frame.terminal))
+    } else if (frame.kind === 'end') {
+      // There was no terminal to attach to.
+      if (!hasBegun) throw unavailable(frame.reason)
+      return frame
+    } else if (frame.kind === 'data' && !output.write(frame.bytes)) await once(output, 'drain')
   }
   throw unavailable('the connection to the console was lost')
 }

@@ -40,7 +40,7 @@ export interface Upgrader {
 
 /** The door. */
 export interface ConsoleDoor extends Upgrader {
-  /** A ticket to the terminal of an instance that runs here. Errors: `unavailable` when there is no room for one more. */
+  /** A ticket to the terminal of an instance that is here. Errors: `unavailable` when there is no room for one more. */
   issue(instance: InstanceId): string
   /** Ends every session. */
   close(): Promise<void>

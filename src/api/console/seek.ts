@@ -21,8 +21,8 @@ export interface ConsolePlace {
 export interface SeekerOptions {
   readonly host: HostName
   readonly door: Pick<ConsoleDoor, 'issue'>
-  /** Whether an instance runs on this host, or is at least kept here; null when nothing of it is here. */
-  readonly stateHere: (instance: InstanceId) => Promise<'running' | 'stopped' | null>
+  /** Whether anything of an instance is on this host, running or not. */
+  readonly holds: (instance: InstanceId) => Promise<boolean>
   readonly store: InformedStore
   readonly bus: Bus
   /** Where others reach this host's API. */
@@ -40,26 +40,19 @@ const ASK_TIMEOUT_MS = 4_000
 
 /** Answers other hosts' questions for consoles from now on. */
 export function createSeeker(options: SeekerOptions): Seeker {
-  const { host, door, stateHere, store, bus, reachedAt } = options
+  const { host, door, holds, store, bus, reachedAt } = options
 
-  async function issueHere(instance: InstanceId): Promise<string | null> {
-    const state = await stateHere(instance)
-    if (state === null) return null
-    if (state === 'running') return door.issue(instance)
-    throw notRunning(instance, 'stopped')
-  }
   bus.onAsk('attach', async ({ instance }) => {
-    const ticket = await issueHere(instance)
-    if (ticket === null) throw unavailable(`Host ${host} does not run ${instance} (yet).`)
-    return { ...reachedAt, ticket }
+    if (!(await holds(instance))) throw notYet(instance)
+    return { ...reachedAt, ticket: door.issue(instance) }
   })
 
   return {
     async seek(instance) {
-      const own = await issueHere(instance)
-      if (own !== null) return { at: null, host, ticket: own }
+      // That it does not run is told by the door.
+      if (await holds(instance)) return { at: null, host, ticket: door.issue(instance) }
       const found = await hostOf(store, instance)
-      if (found === host) throw unavailable(`${instance} is not there yet; see: atoll instances`)
+      if (found === host) throw notYet(instance)
       const { address, port, ticket } = await bus.ask(
         found,
         'attach',
@@ -69,6 +62,10 @@ export function createSeeker(options: SeekerOptions): Seeker {
       return { at: { address, port }, host: found, ticket }
     },
   }
+}
+
+function notYet(instance: InstanceId): AtollError {
+  return unavailable(`${instance} is not there yet; see: atoll instances`)
 }
 
 async function hostOf(store: InformedStore, id: InstanceId): Promise<HostName> {

@@ -8,10 +8,10 @@ import { readFile } from 'node:fs/promises'
 import type Dockerode from 'dockerode'
 import type { Clock } from '../../lib/clock.ts'
 import type { Screen, Terminal, TerminalEnd } from '../../lib/terminal.ts'
-import { refused } from '../../model/errors.ts'
 import type { InstanceId } from '../../model/ids.ts'
 import { dockerError, statusOf } from './docker-errors.ts'
 import { createDemultiplexer } from './docker-logs.ts'
+import { notRunning } from './driver.ts'
 import { GUEST_KIT_MOUNT } from './guest-kit.ts'
 
 const NOT_FOUND = 404
@@ -50,8 +50,7 @@ export function createShells(engine: Engine): Shells {
         live.add(exec.id)
         return await start(engine, container, exec, screen, () => live.delete(exec.id))
       } catch (error) {
-        if (statusOf(error) === NOT_RUNNING)
-          throw refused('IncorrectInstanceState', `${instance} does not run`)
+        if (statusOf(error) === NOT_RUNNING) throw notRunning(instance)
         throw dockerError(error, `open a shell in ${instance}`)
       }
     },

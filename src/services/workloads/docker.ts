@@ -109,6 +109,8 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
       }
     },
 
+    holds: async (instance) => (await findOne(docker, instance)) !== null,
+
     async attach(instance, screen) {
       const id = await findOne(docker, instance)
       return id === null ? null : shells.attach(instance, id, screen)

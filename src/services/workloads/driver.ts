@@ -6,6 +6,7 @@
  * shows what became of it.
  */
 import type { Screen, Terminal } from '../../lib/terminal.ts'
+import { type AtollError, refused } from '../../model/errors.ts'
 import type { ImageId, InstanceId, VolumeId } from '../../model/ids.ts'
 import type { CaptureWant, ImageWant, InstanceWant } from '../../model/want.ts'
 import type { ImageLook, WorkloadHave } from '../../plan/workloads.ts'
@@ -54,6 +55,8 @@ export interface WorkloadDriver extends WorkloadSteps {
   storage(): Promise<readonly string[]>
   /** The last console output, at most `limitBytes`; null when the instance is none of this driver's. Errors: `unavailable`. */
   console(instance: InstanceId, limitBytes: number): Promise<Buffer | null>
+  /** Whether anything of an instance is here, running or not. Errors: `unavailable`. */
+  holds(instance: InstanceId): Promise<boolean>
   /**
    * Attaches to a terminal of an instance that runs: the serial line of a machine, which all who attach share, or a shell of root's in a
    * container, each its own. `screen` is null for whoever has a pipe. Null when the instance is none of this driver's. Errors: `refused`
@@ -85,4 +88,10 @@ export interface Images {
   watch(changed: () => void): () => void
   /** Ends all work in progress. */
   close(): Promise<void>
+}
+
+/** What whoever attaches to an instance that does not run is told. */
+export function notRunning(instance: InstanceId): AtollError {
+  const mend = `start it with: aws ec2 start-instances --instance-ids ${instance}`
+  return refused('IncorrectInstanceState', `${instance} does not run; ${mend}`)
 }

@@ -16,7 +16,6 @@ import type { Host } from '../../host/host.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Runner } from '../../lib/runner.ts'
-import { refused } from '../../model/errors.ts'
 import type { InstanceId } from '../../model/ids.ts'
 import type { WorkloadHave, WorkloadState } from '../../plan/workloads.ts'
 import type { WorkloadDriver } from './driver.ts'
@@ -96,13 +95,12 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
     console: async (instance, limitBytes) =>
       (await files.has(instance)) ? files.readConsole(instance, limitBytes) : null,
 
-    async attach(instance) {
-      if (!(await files.has(instance))) return null
-      const machine = (await monitors.list(false)).get(instance)
-      if (machine === undefined || machine.isOff)
-        throw refused('IncorrectInstanceState', `${instance} does not run`)
-      return lines.attach(instance, monitors.sockets(instance).serial)
-    },
+    holds: files.has,
+
+    attach: async (instance) =>
+      (await files.has(instance))
+        ? lines.attach(instance, monitors.sockets(instance).serial)
+        : null,
 
     watch(changed) {
       // There is no engine that could be away.

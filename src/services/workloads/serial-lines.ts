@@ -11,6 +11,7 @@ import { Readable, Writable } from 'node:stream'
 import type { Terminal } from '../../lib/terminal.ts'
 import { unavailable } from '../../model/errors.ts'
 import type { InstanceId } from '../../model/ids.ts'
+import { notRunning } from './driver.ts'
 
 /** What is kept for one who does not read. */
 const BACKLOG_LIMIT_BYTES = 256 * 1024
@@ -20,7 +21,7 @@ const CONNECT_DEADLINE_MS = 5_000
 
 /** All lines of a host. */
 export interface SerialLines {
-  /** Attaches to the line whose socket is at `path`. Errors: `unavailable`. */
+  /** Attaches to the line whose socket is at `path`. Errors: `refused` when its machine does not run, `unavailable`. */
   attach(instance: InstanceId, path: string): Promise<Terminal>
   /** Leaves all lines; machines go on. */
   close(): void
@@ -49,7 +50,7 @@ export function createSerialLines({ quietMs = QUIET_MS } = {}): SerialLines {
     const forget = () => {
       if (lines.get(instance) === opening) lines.delete(instance)
     }
-    const opening = connect(path, forget)
+    const opening = connect(instance, path, forget)
     opening.catch(forget)
     lines.set(instance, opening)
     return opening
@@ -58,7 +59,7 @@ export function createSerialLines({ quietMs = QUIET_MS } = {}): SerialLines {
   return {
     async attach(instance, path) {
       const line = await (lines.get(instance) ?? open(instance, path))
-      if (line.socket.destroyed) throw unavailable(`${instance} has just stopped`)
+      if (line.socket.destroyed) throw notRunning(instance)
       return attachTo(line, quietMs)
     },
     close() {
@@ -68,12 +69,17 @@ export function createSerialLines({ quietMs = QUIET_MS } = {}): SerialLines {
   }
 }
 
-async function connect(path: string, forget: () => void): Promise<Line> {
+/** What a socket answers whose process has ended, or never was. */
+const NOBODY: ReadonlySet<unknown> = new Set(['ECONNREFUSED', 'ENOENT'])
+
+async function connect(instance: InstanceId, path: string, forget: () => void): Promise<Line> {
   const socket = createConnection(path)
   try {
     await once(socket, 'connect', { signal: AbortSignal.timeout(CONNECT_DEADLINE_MS) })
   } catch (error) {
     socket.destroy()
+    if (error instanceof Error && 'code' in error && NOBODY.has(error.code))
+      throw notRunning(instance)
     throw unavailable(`no serial line answers at ${path}`, error)
   }
   const clients = new Set<Client>()

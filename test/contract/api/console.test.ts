@@ -76,7 +76,7 @@ async function startHost(host: HostName): Promise<TestHost> {
   const seeker = createSeeker({
     host,
     door,
-    stateHere: async (instance) => states.get(instance) ?? null,
+    holds: async (instance) => states.has(instance),
     store: withoutReplica({ ...store, read }),
     bus,
     reachedAt: { address: '127.0.0.1', port: api.port },
@@ -269,14 +269,16 @@ describe('errors say what to do', () => {
     expect(await message(instance())).toMatch(expected)
   })
 
-  test('a stopped instance, on either host', async () => {
-    near.states.set(HERE, 'stopped')
-    expect(await message(HERE)).toMatch(/is stopped; start it with: aws ec2 start-instances/)
+  test('a stopped instance, wherever its host keeps it', async () => {
     far.states.set(THERE, 'stopped')
-    expect(await message(THERE)).toMatch(/is stopped; start it with/)
+    expect(await lastOf(await attach(far, THERE))).toMatchObject({
+      exitCode: null,
+      reason: `${THERE} has gone meanwhile`,
+    })
     far.states.delete(THERE)
+    expect(await message(THERE)).toMatch(/is not there yet/)
     await store.transaction((tx) => tx.updateInstance(THERE, { state: 'stopped' }))
-    expect(await message(THERE)).toMatch(/is stopped; start it with/)
+    expect(await message(THERE)).toMatch(/is stopped; start it with: aws ec2 start-instances/)
     await store.transaction((tx) => tx.updateInstance(THERE, { state: 'terminated' }))
     expect(await message(THERE)).toMatch(/is terminated$/)
   })

@@ -126,5 +126,5 @@ test('with the machine all end, and none can be attached to', async () => {
       exitCode: null,
       reason: 'the virtual machine has stopped',
     })
-  await expect(attach()).rejects.toMatchObject({ kind: 'unavailable' })
+  await expect(attach()).rejects.toMatchObject({ code: 'IncorrectInstanceState' })
 })
