@@ -17,6 +17,7 @@ import { createDockerDriver } from './services/workloads/docker.ts'
 import { openDocker } from './services/workloads/docker-engine.ts'
 import type { Images, WorkloadDriver } from './services/workloads/driver.ts'
 import { createDockerImages } from './services/workloads/images.ts'
+import { keepConsoles } from './services/workloads/kept-consoles.ts'
 import { createKeptImages } from './services/workloads/kept-images.ts'
 import { createMachineImages } from './services/workloads/machine-images.ts'
 import { createQemuDriver } from './services/workloads/qemu.ts'
@@ -106,8 +107,11 @@ function containers({ config, log, clock, host }: Ground): Kind {
     busyboxPath: BUSYBOX,
   }
   const driver = createDockerDriver({ docker, images, host, settings, clock, log })
-  return { kind: 'container', driver, images }
-}
+  return {
+    kind: 'container',
+    driver: keepConsoles(driver, { stateDir: config.stateDir, clock, log }),
+    images,
+  }
 }
 
 async function machines({ config, log, clock, host, metrics }: Ground): Promise<Kind> {
@@ -139,7 +143,7 @@ async function machines({ config, log, clock, host, metrics }: Ground): Promise<
     clock,
     log,
   })
-  return { kind: 'machine', driver, images }
+  return { kind: 'machine', driver: keepConsoles(driver, { stateDir, clock, log }), images }
 }
 
 /** The S3 service of the configuration, or null. */

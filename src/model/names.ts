@@ -61,7 +61,9 @@ export const MACHINES_DIRECTORY = 'machines'
 export const CREATED_IMAGES_DIRECTORY = 'created-images'
 /** In the directory of a virtual machine: what its process may be given files in. */
 export const HANDED_DIRECTORY = 'handed'
-/** Where their sockets are below the runtime directory. */
+/** Where what the consoles of terminated instances said last is kept below the state directory. */
+export const CONSOLES_DIRECTORY = 'consoles'
+/** Where virtual machines' sockets are below the runtime directory. */
 export const MACHINE_SOCKETS_DIRECTORY = 'vm'
 /** Where disks are kept that have outlived their instance, below the state directory; each has a directory of its own. */
 export const VOLUMES_DIRECTORY = 'volumes'

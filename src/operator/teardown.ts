@@ -12,6 +12,7 @@ import { findProcesses, killProcess, machineHomes } from '../host/processes.ts'
 import { systemClock } from '../lib/clock.ts'
 import { messageOf } from '../model/errors.ts'
 import {
+  CONSOLES_DIRECTORY,
   CREATED_IMAGES_DIRECTORY,
   containerName,
   IMAGE_REPOSITORY,
@@ -22,6 +23,12 @@ import {
   VOLUMES_DIRECTORY,
 } from '../model/names.ts'
 
+/** All that holds anything of instances, below the state directory. */
+const DIRECTORIES = [
+  ...['instances', MACHINES_DIRECTORY, VOLUMES_DIRECTORY, CONSOLES_DIRECTORY],
+  ...[CREATED_IMAGES_DIRECTORY, 'image-cache'],
+]
+
 /**
  * Removes containers, virtual machines, volumes and images, then links, routes and rules, then instance files. Returns a line for each thing
  * done.
@@ -31,8 +38,7 @@ export async function teardown(config: Config): Promise<readonly string[]> {
   const images = await removeImages(config.docker.socket)
   const machines = await removeMachines(config)
   const kernel = await removeAllOfOurs()
-  const directories = [MACHINES_DIRECTORY, VOLUMES_DIRECTORY, CREATED_IMAGES_DIRECTORY]
-  for (const dir of ['instances', ...directories, 'image-cache'])
+  for (const dir of DIRECTORIES)
     await rm(join(config.stateDir, dir), { recursive: true, force: true })
   return [...containers, ...images, ...machines, ...kernel]
 }

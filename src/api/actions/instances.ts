@@ -13,7 +13,6 @@ import type {
 } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
 import { isoTime } from '../../lib/clock.ts'
-import { refused } from '../../model/errors.ts'
 import type { AccountId, HostName, InstanceId } from '../../model/ids.ts'
 import {
   type InstanceChange,
@@ -241,7 +240,7 @@ const consoleSchema = z.strictObject({
   Latest: z.boolean().optional(),
 })
 
-/** GetConsoleOutput: asks the instance's host. `Output` is base64, at most 64 KiB of text. */
+/** GetConsoleOutput: asks the instance's host, which keeps it for a while once the instance is terminated. `Output` is base64, at most 64 KiB of text. */
 export const getConsoleOutput: Action = {
   name: 'GetConsoleOutput',
   async run(call): Promise<GetConsoleOutputResult> {
@@ -250,12 +249,6 @@ export const getConsoleOutput: Action = {
     const [instance] = await store.read((tx) => requireInstances(tx, call.caller.account, [id]))
     if (instance === undefined) throw missingInstances([id])
     dryRun(call)
-    if (instance.state === 'terminated') {
-      throw refused(
-        'IncorrectInstanceState',
-        `The instance '${id}' is terminated; its console output is gone`,
-      )
-    }
     const answer = await bus.ask(
       instance.host,
       'console',
