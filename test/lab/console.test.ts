@@ -127,6 +127,32 @@ describe.skipIf(!canRunMachines())('atoll console', () => {
     await cloud.start()
     expect((await pipe(container, 'true\n')).exitCode).toBe(0)
     await untilNoShell()
+    const third = await startPty(`${command(container)}; echo code=$?`)
+    await third.until('detaches')
+    await cloud.stop('SIGTERM')
+    await third.until('atolld stops on that host; the instance goes on')
+    await third.until('code=0')
+    await cloud.start()
+    await untilNoShell()
+  })
+
+  it('leaves the terminal as it was when it is asked to end', async () => {
+    const ended = `timeout --foreground -s TERM 5 ${command(container)}`
+    const terminal = await startPty(`stty -g; ${ended}; echo code=$?; stty -g`)
+    const before = await terminal.until('\r\n')
+    await terminal.until('atoll: asked to end')
+    await terminal.until('code=124\r\n')
+    expect(await terminal.until('\r\n')).toBe(before)
+    await untilNoShell()
+  })
+
+  it('ends when nobody reads what a pipe says', async () => {
+    const { stdout } = await execute('sh', [
+      '-c',
+      `echo "echo y; yes" | ${command(container)} | head -c 4`,
+    ])
+    expect(stdout).toBe('y\ny\n')
+    await untilNoShell()
   })
 
   it('runs what a pipe says, with nothing else in its output', async () => {
@@ -185,6 +211,18 @@ describe.skipIf(!canRunMachines())('atoll console', () => {
     for (const id of [container, machine]) {
       await untilState(id, 'terminated')
       expect((await cloud.atoll('console', id)).stderr).toContain(`${id} is terminated`)
+    }
+  })
+
+  it('says what it said last, as EC2 does, of a terminated instance', async () => {
+    for (const [id, words] of [
+      [container, /./],
+      [machine, /tiny#/],
+    ] as const) {
+      const { Output = '' } = await cloud.ec2.send(
+        new GetConsoleOutputCommand({ InstanceId: id, Latest: true }),
+      )
+      expect(Buffer.from(Output, 'base64').toString()).toMatch(words)
     }
   })
 })
