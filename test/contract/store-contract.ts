@@ -4,6 +4,7 @@
  * Wherever records are fought for, the fighters use two stores over the same records, as two hosts would.
  */
 import { describe } from 'vitest'
+import { describeUnusedImages } from './store/images.ts'
 import { describeHosts, describeLabels, describeUniqueness } from './store/keys.ts'
 import { describeLeases, describeOwnership, describeReplicas } from './store/leases.ts'
 import { describeQueries, describeRoundTrips } from './store/queries.ts'
@@ -19,6 +20,7 @@ export function describeStoreContract(name: string, begin: () => Promise<StoreWo
     describeQueries(begin)
     describeVolumes(begin)
     describeUniqueness(begin)
+    describeUnusedImages(begin)
     describeHosts(begin)
     describeLeases(begin)
     describeOwnership(begin)

@@ -1,14 +1,29 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { adoptOrphans } from '../../../src/agent/orphans.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
+import { keptLocation } from '../../../src/model/image-location.ts'
 import type { Instance } from '../../../src/model/records.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { LONG_MS, OVER_MS, openRecords } from '../../kit/cluster-records.ts'
-import { hostName, hostRecord, instanceId, instanceRecord, nicRecord } from '../../kit/records.ts'
+import {
+  hostName,
+  hostRecord,
+  image,
+  instanceId,
+  instanceRecord,
+  nicRecord,
+  numbered,
+} from '../../kit/records.ts'
 
 const lost = hostName('lost')
 const near = hostName('near')
 const id = instanceId(1)
+const keptImage = {
+  ...image,
+  id: numbered('ami', 2),
+  name: 'kept',
+  location: keptLocation('machine', lost, numbered('ami', 2)),
+}
 let store: Store
 
 beforeEach(async () => {
@@ -74,6 +89,11 @@ describe('adoptOrphans', () => {
       'its host is back',
       {},
       (one) => one.transaction((tx) => tx.upsertHost(hostRecord(lost), LONG_MS)),
+    ],
+    [
+      'nobody else has its image',
+      { image: keptImage.id },
+      (one) => one.transaction((tx) => tx.insertImage(keptImage)),
     ],
     ['the others drain', {}, (one) => one.transaction((tx) => tx.setHostState(near, 'draining'))],
     ['the others are full', {}, (one) => one.transaction((tx) => tx.takeCapacity(near, 0, 32_768))],

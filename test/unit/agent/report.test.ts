@@ -10,9 +10,11 @@ import {
   account,
   hostName,
   hostRecord,
+  image,
   instanceId,
   instanceRecord,
   nicRecord,
+  numbered,
   volumeRecord,
 } from '../../kit/records.ts'
 
@@ -54,6 +56,24 @@ describe('reportFacts', () => {
     expect((await report({ kind: 'running', instance: id, bootCount: 1 })).changes).toHaveLength(1)
     expect((await report({ kind: 'running', instance: id, bootCount: 1 })).changes).toHaveLength(0)
     expect(await state()).toMatchObject({ state: 'running' })
+  })
+
+  it('an image that was deregistered meanwhile does not come back', async () => {
+    const made = { ...image, id: numbered('ami', 2), name: 'made', host: here, digest: null }
+    await store.transaction(async (tx) => {
+      await tx.insertImage({ ...made, state: 'deregistered' })
+      // Somebody needs its record.
+      await tx.insertInstance({ ...instanceRecord(instanceId(2), here), image: made.id })
+    })
+    const fact = { kind: 'image-available', digest: image.digest ?? '', architecture: 'x' } as const
+    expect((await report({ ...fact, image: made.id })).changes).toEqual([])
+    const recorded = () => store.read((tx) => tx.images({ ids: [made.id] }))
+    expect(await recorded()).toMatchObject([{ state: 'deregistered' }])
+    await purge(store, here, systemClock, false)
+    expect(await recorded()).toHaveLength(1)
+    await store.transaction((tx) => tx.updateInstance(instanceId(2), { state: 'terminated' }))
+    await purge(store, here, systemClock, false)
+    expect(await recorded()).toEqual([])
   })
 
   it('gives address and capacity back when the last of an instance is gone, and not before', async () => {
