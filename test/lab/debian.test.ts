@@ -145,6 +145,7 @@ describe.skipIf(!canRunMachines())('Debian with cloud-init', () => {
         { client: cloud.ec2, maxWaitTime: BOOT_DEADLINE_MS / 1000 },
         { ImageIds: [ImageId] },
       )
+      await untilSsh(id)
       expect(await bootOf()).toBe(before)
       const [other = ''] = await ask.launch(ImageId, { KeyName: 'mine' })
       await untilSsh(other)

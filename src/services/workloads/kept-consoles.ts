@@ -57,11 +57,11 @@ export function keepConsoles(
 
   return {
     ...driver,
-    async remove(instance) {
+    async remove(instance, volume) {
       await keep(instance).catch((error: unknown) =>
         log.warn({ instance, error }, 'the last console output could not be kept'),
       )
-      await driver.remove(instance)
+      await driver.remove(instance, volume)
     },
     async console(instance, limitBytes) {
       const output = await driver.console(instance, limitBytes)

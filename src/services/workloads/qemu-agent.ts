@@ -3,7 +3,7 @@
  * (https://www.qemu.org/docs/master/interop/qemu-ga-ref.html): one JSON object a line over a virtio serial port.
  *
  * Whatever comes out of that port the guest says, so it is read with limits and never believed in more than it is asked: a guest that lies
- * about having written everything out spoils its own image only. A guest without an agent says nothing, and that is found out soon.
+ * about having written everything out spoils its own image only. A guest that says nothing for some seconds is taken to have no agent.
  */
 import { once } from 'node:events'
 import { rm, writeFile } from 'node:fs/promises'
@@ -23,6 +23,8 @@ interface FreezerTools {
   readonly socketOf: (instance: InstanceId) => string
   /** The machine's directory. */
   readonly homeOf: (instance: InstanceId) => string
+  /** How long to wait for a guest that may have no agent, in milliseconds. */
+  readonly answerMs?: number
   readonly clock: Clock
   readonly log: Log
 }
@@ -34,8 +36,8 @@ export interface Freezer {
   thawLeft(instance: InstanceId): Promise<void>
 }
 
-/** An agent that is there answers in milliseconds; under emulation, on a busy host, in less than a second. */
-const SYNC_DEADLINE_MS = 3_000
+/** An agent that is there answers in milliseconds; under emulation, on a crowded host, it may take seconds. */
+const ANSWER_DEADLINE_MS = 15_000
 /** The guest writes out all that it has in memory. */
 const FREEZE_DEADLINE_MS = 20_000
 const THAW_ATTEMPTS = 5
@@ -54,7 +56,13 @@ const answerSchema = z.union([
 ])
 
 /** Freezes and thaws guests through their agents. */
-export function createFreezer({ socketOf, homeOf, clock, log }: FreezerTools): Freezer {
+export function createFreezer({
+  socketOf,
+  homeOf,
+  answerMs = ANSWER_DEADLINE_MS,
+  clock,
+  log,
+}: FreezerTools): Freezer {
   const freezing = new Set<InstanceId>()
   const markerOf = (instance: InstanceId) => join(homeOf(instance), MARKER)
 
@@ -88,12 +96,7 @@ export function createFreezer({ socketOf, homeOf, clock, log }: FreezerTools): F
   return {
     async open(instance, signal) {
       try {
-        const [status] = await ask(
-          socketOf(instance),
-          ['guest-fsfreeze-status'],
-          SYNC_DEADLINE_MS,
-          signal,
-        )
+        const [status] = await ask(socketOf(instance), ['guest-fsfreeze-status'], answerMs, signal)
         return status === 'thawed' ? (work) => frozen(instance, work) : null
       } catch (error) {
         signal.throwIfAborted()

@@ -91,8 +91,10 @@ export function createMonitors(options: MonitorsOptions): Monitors {
     tell(instance)
   }
 
-  // A monitor takes one connection only.
+  // A monitor takes one connection only: a second one, of whoever lists machines while one is being started, would wait for ever.
   const adopt = oneAtATime(async (instance: InstanceId, pid: number): Promise<void> => {
+    const machine = known.get(instance)
+    if (machine?.pid === pid && machine.qmp !== null) return
     const qmp = await connectQmp(sockets(instance).qmp, ({ name }) => {
       if (name === 'SHUTDOWN') finish(instance)
     })
@@ -114,7 +116,7 @@ export function createMonitors(options: MonitorsOptions): Monitors {
   }
   async function connect(instance: InstanceId, pid: number): Promise<void> {
     try {
-      if (known.get(instance)?.qmp == null) await adopt(instance, pid)
+      await adopt(instance, pid)
     } catch (error) {
       log.warn({ instance, pid, error }, 'a virtual machine does not answer')
       known.set(instance, { pid, qmp: null, isOff: false })

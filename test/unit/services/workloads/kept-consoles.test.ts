@@ -27,6 +27,7 @@ beforeEach(async () => {
     name: 'bare',
     ...{ list: never, launch: never, start: never, plug: never, stop: never },
     ...{ storage: never, holds: never, attach: never, watch: never, close: never },
+    capturer: { capture: never, keep: never },
     remove: async (instance) => void consoles.delete(instance),
     async console(instance, limitBytes) {
       if (isAway) throw unavailable('away')
@@ -45,8 +46,8 @@ const said = async (instance: InstanceId, limit = 100) =>
 test('what a removed instance said last is still to be had, however often it is removed', async () => {
   consoles.set(ONE, 'last words')
   expect(await said(ONE)).toBe('last words')
-  await driver.remove(ONE)
-  await driver.remove(ONE)
+  await driver.remove(ONE, null)
+  await driver.remove(ONE, null)
   expect(consoles.has(ONE)).toBe(false)
   expect(await said(ONE)).toBe('last words')
   expect(await said(ONE, 5)).toBe('words')
@@ -56,7 +57,7 @@ test('what a removed instance said last is still to be had, however often it is 
 test('an instance is removed although its console cannot be read', async () => {
   consoles.set(ONE, 'last words')
   isAway = true
-  await driver.remove(ONE)
+  await driver.remove(ONE, null)
   isAway = false
   expect(consoles.has(ONE)).toBe(false)
   expect(await said(ONE)).toBeUndefined()

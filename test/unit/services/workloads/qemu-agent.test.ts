@@ -65,6 +65,7 @@ function freezer() {
   return createFreezer({
     socketOf: () => join(dir, 'agent'),
     homeOf: () => dir,
+    answerMs: 1_000,
     clock,
     log: silentLog,
   })
