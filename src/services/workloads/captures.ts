@@ -30,6 +30,8 @@ export interface Captures {
 
 /** Each reads and writes a whole disk: more at once would only make each slower. */
 const CAPTURES_AT_ONCE = 2
+/** How long `close` waits for what is under way; the next daemon finds whatever it leaves. */
+const CLOSE_DEADLINE_MS = 5_000
 
 /** Nothing is under way at first. */
 export function createCaptures({
@@ -81,8 +83,7 @@ export function createCaptures({
     },
     watch: looks.watch,
     async close() {
-      await looks.close()
-      await keeping
+      await Promise.race([Promise.all([looks.close(), keeping]), clock.sleep(CLOSE_DEADLINE_MS)])
     },
   }
 }
