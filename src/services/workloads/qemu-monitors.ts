@@ -58,10 +58,7 @@ export function createMonitors(options: MonitorsOptions): Monitors {
   let isComplete = false
   let closing = false
 
-  const sockets = (instance: InstanceId) => {
-    const dir = join(runtimeDir, MACHINE_SOCKETS_DIRECTORY, instance)
-    return { dir, qmp: join(dir, 'qmp'), serial: join(dir, 'serial'), agent: join(dir, 'agent') }
-  }
+  const sockets = (instance: InstanceId) => socketsOf(runtimeDir, instance)
   const tell = (instance: InstanceId) => {
     for (const listener of listeners) listener(instance)
   }
@@ -139,6 +136,11 @@ export function createMonitors(options: MonitorsOptions): Monitors {
       for (const { qmp } of known.values()) qmp?.close()
     },
   }
+}
+
+function socketsOf(runtimeDir: string, instance: InstanceId): ReturnType<Monitors['sockets']> {
+  const dir = join(runtimeDir, MACHINE_SOCKETS_DIRECTORY, instance)
+  return { dir, qmp: join(dir, 'qmp'), serial: join(dir, 'serial'), agent: join(dir, 'agent') }
 }
 
 function statusIn(answer: unknown): string | undefined {

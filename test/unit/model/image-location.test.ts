@@ -1,9 +1,13 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   instanceKind,
+  keptBy,
+  keptLocation,
   parseImageLocation,
   workloadKind,
 } from '../../../src/model/image-location.ts'
+import { hostName, numbered } from '../../kit/records.ts'
 
 describe('image locations', () => {
   test.each([
@@ -143,6 +147,38 @@ describe('locations of virtual machines', () => {
   ])('refused: %j', (text) => {
     expect(parseImageLocation(text)).toBeUndefined()
     expect(workloadKind(text)).toBe('container')
+  })
+
+  test('of what was made of an instance say what runs it, and which host alone has it', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom('container', 'machine'),
+        fc.stringMatching(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/).map(hostName),
+        fc.nat(1000),
+        (workload, host, n) => {
+          const image = numbered('ami', n)
+          const text = keptLocation(workload, host, image)
+          expect(parseImageLocation(text)).toEqual({ kind: 'kept', workload, host, image })
+          expect(workloadKind(text)).toBe(workload)
+          expect(keptBy(text)).toBe(host)
+        },
+      ),
+    )
+    expect(keptBy('docker://web')).toBeNull()
+  })
+
+  test.each([
+    'atoll://',
+    'atoll://here/machine',
+    'atoll://here/machine/i-0123456789abcdef0',
+    'atoll://here/machine/ami-0123456789abcdef0/x',
+    'atoll://here/machine/ami-0123456789abcdef0#seed=nocloud',
+    'atoll://here/disk/ami-0123456789abcdef0',
+    'atoll://Here/machine/ami-0123456789abcdef0',
+    'atoll://../machine/ami-0123456789abcdef0',
+    'kernel=atoll://here/machine/ami-0123456789abcdef0,initrd=/srv/i',
+  ])('no host keeps %j', (text) => {
+    expect(parseImageLocation(text)).toBeUndefined()
   })
 })
 

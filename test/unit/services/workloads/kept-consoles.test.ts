@@ -66,7 +66,7 @@ test('an instance is removed although its console cannot be read', async () => {
 test('what is old goes, and so do the oldest of too many', async () => {
   const remove = async (instance: InstanceId) => {
     consoles.set(instance, 'x')
-    await driver.remove(instance)
+    await driver.remove(instance, null)
   }
   await remove(ONE)
   const old = systemClock.now() / 1000 - 3 * 60 * 60
