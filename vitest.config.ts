@@ -10,14 +10,15 @@ export default defineConfig({
       { test: { name: 'unit', include: ['test/*.test.ts', 'test/unit/**/*.test.ts'] } },
       { test: { name: 'contract', include: ['test/contract/**/*.test.ts'], testTimeout: 60_000 } },
       {
-        // Lab tests own network namespaces and Docker engines: one file at a time on a small machine.
+        // Lab tests mostly wait for what they started, each in network namespaces and with a Docker engine of its own.
         test: {
           name: 'lab',
           include: ['test/lab/**/*.test.ts'],
           exclude: [...configDefaults.exclude, DRILLS, ...(isLong ? [] : Object.keys(LONG_FILES))],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
       { test: { name: 'drills', include: [DRILLS] } },
