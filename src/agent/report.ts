@@ -159,9 +159,9 @@ async function writeFact(
   if (!isNewsOfImage(fact, known.images.get(fact.image))) return []
   switch (fact.kind) {
     case 'image-available': {
-      const { digest, architecture } = fact
-      const state = 'available'
-      await tx.updateImage(fact.image, { state, stateReason: null, digest, architecture })
+      const { digest, architecture, diskGiB } = fact
+      const found = { digest, architecture, diskGiB }
+      await tx.updateImage(fact.image, { state: 'available', stateReason: null, ...found })
       return [{ fact, kind: 'want' }]
     }
     case 'image-progress':

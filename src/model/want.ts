@@ -165,6 +165,8 @@ export type Fact =
       readonly image: ImageId
       readonly digest: string
       readonly architecture: string
+      /** Size of the disk that instances begin with, in GiB, rounded up; null: it brings none. */
+      readonly diskGiB: number | null
     }
   /** Nothing of a volume that is to be deleted is left on the host. */
   | { readonly kind: 'volume-gone'; readonly volume: VolumeId }

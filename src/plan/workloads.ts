@@ -59,9 +59,17 @@ export type WorkloadStep =
       readonly keep: VolumeId | null
     }
 
+/** What an image turned out to be. */
+export interface ImageFindings {
+  readonly digest: string
+  readonly architecture: string
+  /** Size of the disk that instances begin with, in GiB, rounded up; null: it brings none. */
+  readonly diskGiB: number | null
+}
+
 /** What is known of an image on this host. */
 export type ImageLook =
-  | { readonly kind: 'ready'; readonly digest: string; readonly architecture: string }
+  | ({ readonly kind: 'ready' } & ImageFindings)
   /** Being looked at, pulled or imported. */
   | { readonly kind: 'working'; readonly message: string }
   /** It cannot be had; `message` says of which location, and why. */
@@ -194,12 +202,9 @@ function planLaunch(want: InstanceWant, image: ImageLook): WorkloadPlan {
   }
 }
 
-function imageAvailable(
-  want: InstanceWant,
-  image: { readonly digest: string; readonly architecture: string },
-): Fact {
-  const { digest, architecture } = image
-  return { kind: 'image-available', image: want.image.id, digest, architecture }
+function imageAvailable(want: InstanceWant, found: ImageFindings): Fact {
+  const { digest, architecture, diskGiB } = found
+  return { kind: 'image-available', image: want.image.id, digest, architecture, diskGiB }
 }
 
 function planRunning(want: InstanceWant, bootCount: number | null, plugged: boolean): WorkloadPlan {

@@ -162,7 +162,9 @@ export interface Tx extends ReadTx {
   insertImage(image: Image): Promise<'done' | 'exists'>
   updateImage(
     id: ImageId,
-    change: Partial<Pick<Image, 'name' | 'state' | 'stateReason' | 'digest' | 'architecture'>>,
+    change: Partial<
+      Pick<Image, 'name' | 'state' | 'stateReason' | 'digest' | 'diskGiB' | 'architecture'>
+    >,
   ): Promise<void>
   /** Removes the records of the host's images that are deregistered and that no instance but terminated ones is made from. */
   deleteUnusedImages(host: HostName): Promise<void>

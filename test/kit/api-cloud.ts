@@ -183,6 +183,7 @@ async function fill(
       stateReason: null,
       digest: null,
       host: host('host1'),
+      diskGiB: null,
       sourceInstance: null,
       capture: null,
       createdAt: at,

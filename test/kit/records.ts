@@ -76,6 +76,7 @@ export const image: Image = {
   stateReason: null,
   digest: `sha256:${'0'.repeat(64)}`,
   host: hostName('here'),
+  diskGiB: null,
   sourceInstance: null,
   capture: null,
   createdAt: TIME,

@@ -53,6 +53,7 @@ export const createImage: Action = {
         state: 'pending',
         stateReason: null,
         digest: null,
+        diskGiB: null,
         host: instance.host,
         sourceInstance: instance.id,
         capture: input.NoReboot ? 'no-reboot' : 'reboot',

@@ -85,6 +85,7 @@ export const registerImage: Action = {
       state: 'pending',
       stateReason: null,
       digest: null,
+      diskGiB: null,
       host: settings.host,
       sourceInstance: null,
       capture: null,

@@ -13,7 +13,7 @@ import { onlySchema, withCode } from '../schemas.ts'
 
 /** What is asked for. */
 export interface DiskOrder {
-  /** Null: as large as the instance type says. */
+  /** Null: as large as the instance type says, or the image. */
   readonly sizeGiB: number | null
   readonly deleteOnTermination: boolean
 }
@@ -74,14 +74,19 @@ export function diskOrder([mapping]: z.output<typeof launchDevicesSchema>): Disk
 /** The disk of each instance of the launch; null for containers, whose root is none. */
 export function launchDisk(
   order: DiskOrder | null,
-  image: Pick<Image, 'id' | 'location'>,
+  image: Pick<Image, 'id' | 'location' | 'diskGiB'>,
   type: Pick<InstanceType, 'diskGiB'>,
 ): LaunchDisk | null {
-  if (workloadKind(image.location) === 'machine')
-    return {
-      sizeGiB: order?.sizeGiB ?? type.diskGiB,
-      deleteOnTermination: order?.deleteOnTermination ?? true,
-    }
+  if (workloadKind(image.location) === 'machine') {
+    const leastGiB = image.diskGiB ?? 1
+    const sizeGiB = order?.sizeGiB ?? Math.max(leastGiB, type.diskGiB)
+    if (sizeGiB < leastGiB)
+      throw refused(
+        'InvalidBlockDeviceMapping',
+        `Volume of size ${sizeGiB}GB is smaller than the image '${image.id}', expect size >= ${leastGiB}GB`,
+      )
+    return { sizeGiB, deleteOnTermination: order?.deleteOnTermination ?? true }
+  }
   if (order === null) return null
   throw refused(
     'InvalidParameterCombination',

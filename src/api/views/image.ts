@@ -38,11 +38,12 @@ export function imageView(image: Image, tags: TagOutput[]): ImageOutput {
   }
 }
 
-/** How large the disk is, the instance type says. */
-function blockDevices({ location }: Image): BlockDeviceMapping[] {
+/** The disk is at least as large as the image's, and else as the instance type says. */
+function blockDevices({ location, diskGiB }: Image): BlockDeviceMapping[] {
   if (workloadKind(location) === 'container') return []
   const ebs = { DeleteOnTermination: true, Encrypted: false, VolumeType: 'standard' } as const
-  return [{ DeviceName: ROOT_DEVICE_NAME, Ebs: ebs }]
+  const size = diskGiB === null ? {} : { VolumeSize: diskGiB }
+  return [{ DeviceName: ROOT_DEVICE_NAME, Ebs: { ...ebs, ...size } }]
 }
 
 function stateReason(image: Image, message: string): { Code: string; Message: string } {

@@ -42,7 +42,7 @@ export function createDockerCapturer({ docker, clock, log }: DockerCaptureTools)
         return await find()
       })
       if (made === null) throw unavailable(`${tag} was made and is not there`)
-      return { digest: made.id, architecture: made.architecture }
+      return { digest: made.id, architecture: made.architecture, diskGiB: null }
     },
 
     async keep(wanted, busy) {

@@ -9,7 +9,7 @@ import type { Screen, Terminal } from '../../lib/terminal.ts'
 import { type AtollError, refused } from '../../model/errors.ts'
 import type { ImageId, InstanceId, VolumeId } from '../../model/ids.ts'
 import type { CaptureWant, ImageWant, InstanceWant } from '../../model/want.ts'
-import type { ImageLook, WorkloadHave } from '../../plan/workloads.ts'
+import type { ImageFindings, ImageLook, WorkloadHave } from '../../plan/workloads.ts'
 
 /**
  * The steps of the plan (`WorkloadStep`, which says what each is for), each to its end, each safe to repeat. Errors: `refused` when it
@@ -35,7 +35,7 @@ export interface Capturer {
     want: CaptureWant,
     progress: (message: string) => void,
     signal: AbortSignal,
-  ): Promise<Found>
+  ): Promise<ImageFindings>
   /** Removes every image that was made here but `images`, and but what is being made of those in `busy`. */
   keep(images: ReadonlySet<ImageId>, busy: ReadonlySet<ImageId>): Promise<void>
 }
@@ -69,12 +69,6 @@ export interface WorkloadDriver extends WorkloadSteps {
    */
   watch(changed: (instance: InstanceId | null) => void): () => void
   close(): Promise<void>
-}
-
-/** An image that is at hand. */
-export interface Found {
-  readonly digest: string
-  readonly architecture: string
 }
 
 /** The images that this host has or is fetching. */

@@ -8,8 +8,8 @@ import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import { messageOf } from '../../model/errors.ts'
 import type { ImageWant } from '../../model/want.ts'
-import type { ImageLook } from '../../plan/workloads.ts'
-import type { Found, Images } from './driver.ts'
+import type { ImageFindings, ImageLook } from '../../plan/workloads.ts'
+import type { Images } from './driver.ts'
 
 interface LooksOptions<Want extends ImageWant> {
   readonly clock: Clock
@@ -22,7 +22,7 @@ interface LooksOptions<Want extends ImageWant> {
     want: Want,
     progress: (message: string) => void,
     signal: AbortSignal,
-  ) => Promise<Found>
+  ) => Promise<ImageFindings>
 }
 
 interface Looks<Want extends ImageWant> extends Omit<Images, 'look'> {
@@ -60,8 +60,8 @@ export function createLooks<Want extends ImageWant>({
       told()
     }
     try {
-      const { digest, architecture } = await find(want, progress, closing.signal)
-      look.now = { kind: 'ready', digest, architecture }
+      const { digest, architecture, diskGiB } = await find(want, progress, closing.signal)
+      look.now = { kind: 'ready', digest, architecture, diskGiB }
       log.info({ image: want.id, location: want.location, digest }, 'image ready')
     } catch (error) {
       if (closing.signal.aborted) return

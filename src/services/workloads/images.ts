@@ -31,7 +31,7 @@ export function createDockerImages(options: DockerImagesOptions): DockerImages {
     async find(want, progress, signal) {
       const { digest, image } = await fetchImage({ ...options, signal, progress }, want)
       shelf.set(digest, image)
-      return { digest, architecture: image.architecture }
+      return { digest, architecture: image.architecture, diskGiB: null }
     },
   })
 

@@ -20,7 +20,7 @@ import type { InstanceId } from '../../model/ids.ts'
 import type { CaptureWant } from '../../model/want.ts'
 import type { Capturer } from './driver.ts'
 import { allocatedBytes, KEPT_FILES, type KeptImages, type Making } from './kept-images.ts'
-import { baseOf, type MachineImage, type MachineImages } from './machine-image.ts'
+import { baseOf, findingsOf, type MachineImage, type MachineImages } from './machine-image.ts'
 import { parseOverlay, QCOW2_HEAD_BYTES } from './qcow2.ts'
 import { backUp, type FreezeGuest } from './qemu-backup.ts'
 import type { MachineFilesystem } from './qemu-files.ts'
@@ -73,14 +73,14 @@ export function createMachineCapturer(tools: MachineCaptureTools): Capturer {
   return {
     async capture(want, progress, signal) {
       const made = await kept.find(want.id)
-      if (made !== null) return made
+      if (made !== null) return findingsOf(made)
       const origin = await files.origin(want.instance)
       if (origin === null) throw gone(want)
       const image = await images.details(origin.digest, origin.location || want.origin)
       const making = await kept.begin(want.id)
       try {
         await copyMachine(tools, { want, image, making, progress, signal })
-        return await install(image, making, signal)
+        return findingsOf(await install(image, making, signal))
       } catch (error) {
         await kept.discard(want.id)
         throw (await files.hasDisk(want.instance)) ? error : gone(want)

@@ -1,5 +1,6 @@
 /** The port to the images of virtual machines: what the QEMU driver is given, and by whom it is kept. */
 import type { MachineOptions } from '../../model/image-location.ts'
+import type { ImageFindings } from '../../plan/workloads.ts'
 import type { Images } from './driver.ts'
 
 /** An image that is at hand, complete and verified. Its files are read-only and shared by every instance that is made from it. */
@@ -39,6 +40,15 @@ interface MachineKernel {
 export function baseOf(image: MachineImage): BaseDisk | null {
   return image.kind === 'disk' ? image : image.disk
 }
+
+/** What is told of the image. */
+export function findingsOf(image: MachineImage): ImageFindings {
+  const { digest, architecture } = image
+  const base = baseOf(image)
+  return { digest, architecture, diskGiB: base && Math.ceil(base.virtualBytes / GIB) }
+}
+
+const GIB = 1024 ** 3
 
 export interface MachineImages extends Images {
   /**

@@ -22,7 +22,7 @@ import { type CachedImage, createImageCache, IMAGE_FILES } from './image-cache.t
 import { createLooks } from './image-looks.ts'
 import type { KeptImages } from './kept-images.ts'
 import { fetchMachine } from './machine-fetch.ts'
-import type { MachineImage, MachineImages } from './machine-image.ts'
+import { findingsOf, type MachineImage, type MachineImages } from './machine-image.ts'
 import { createFileSource, type Source } from './machine-source.ts'
 import { createHttpSource } from './machine-source-http.ts'
 import { createS3, type S3, type S3Settings } from './machine-source-s3.ts'
@@ -80,7 +80,7 @@ export function createMachineImages(options: MachineImagesOptions): MachineImage
     log,
     async find(want, progress, signal) {
       const own = await ownImage(want.location, want.digest)
-      if (own !== null) return own
+      if (own !== null) return findingsOf(own)
       const location = machineLocation(want.location)
       const pinned = pinnedDigest(want, location)
       const known = async () => (pinned === null ? null : cache.find(location.kind, pinned))
@@ -95,7 +95,7 @@ export function createMachineImages(options: MachineImagesOptions): MachineImage
         return await fetchMachine(order, growing, { ...options, progress, signal })
       }
       const image = (await known()) ?? (await turns(key, signal, fetched))
-      return { digest: image.digest, architecture }
+      return findingsOf(describe(image, location, architecture))
     },
   })
 

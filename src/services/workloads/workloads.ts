@@ -119,8 +119,8 @@ function imageFacts<Want extends ImageWant>(
     const found = look(image)
     switch (found.kind) {
       case 'ready': {
-        const { digest, architecture } = found
-        return { kind: 'image-available', image: image.id, digest, architecture }
+        const { digest, architecture, diskGiB } = found
+        return { kind: 'image-available', image: image.id, digest, architecture, diskGiB }
       }
       case 'working':
         return { kind: 'image-progress', image: image.id, message: found.message }

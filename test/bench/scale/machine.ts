@@ -56,6 +56,7 @@ export function createFakeMachine(wake: () => void): HostService {
           image,
           digest: DIGEST,
           architecture: 'x86_64',
+          diskGiB: null,
         }),
       )
       return [...images, ...want.local.instances.flatMap(factsOf)]

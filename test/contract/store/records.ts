@@ -120,6 +120,7 @@ export function image(number: number, change: Partial<Image> = {}): Image {
     stateReason: null,
     digest: null,
     host: HOST,
+    diskGiB: 3,
     sourceInstance: null,
     capture: null,
     createdAt: NOW,

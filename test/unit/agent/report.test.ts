@@ -58,6 +58,15 @@ describe('reportFacts', () => {
     expect(await state()).toMatchObject({ state: 'running' })
   })
 
+  it('an image is recorded as what it was found to be', async () => {
+    const pending = { ...image, id: numbered('ami', 3), name: 'pending', host: here, digest: null }
+    await store.transaction((tx) => tx.insertImage({ ...pending, state: 'pending' }))
+    const found = { digest: image.digest ?? '', architecture: 'x', diskGiB: 3 }
+    await report({ kind: 'image-available', image: pending.id, ...found })
+    const [recorded] = await store.read((tx) => tx.images({ ids: [pending.id] }))
+    expect(recorded).toMatchObject({ state: 'available', ...found })
+  })
+
   it('an image that was deregistered meanwhile does not come back', async () => {
     const made = { ...image, id: numbered('ami', 2), name: 'made', host: here, digest: null }
     await store.transaction(async (tx) => {
@@ -65,8 +74,9 @@ describe('reportFacts', () => {
       // Somebody needs its record.
       await tx.insertInstance({ ...instanceRecord(instanceId(2), here), image: made.id })
     })
-    const fact = { kind: 'image-available', digest: image.digest ?? '', architecture: 'x' } as const
-    expect((await report({ ...fact, image: made.id })).changes).toEqual([])
+    const found = { digest: image.digest ?? '', architecture: 'x', diskGiB: null }
+    const fact = { kind: 'image-available', image: made.id, ...found } as const
+    expect((await report(fact)).changes).toEqual([])
     const recorded = () => store.read((tx) => tx.images({ ids: [made.id] }))
     expect(await recorded()).toMatchObject([{ state: 'deregistered' }])
     await purge(store, here, systemClock, false)

@@ -15,7 +15,7 @@ import {
 import { instance } from '../../kit/instance.ts'
 import { numbered } from '../../kit/records.ts'
 
-const READY: ImageLook = { kind: 'ready', digest: 'sha256:aa', architecture: 'x86_64' }
+const READY: ImageLook = { kind: 'ready', digest: 'sha256:aa', architecture: 'x86_64', diskGiB: 3 }
 const id = instance(1).id
 
 function ended(by: EndedBy, exitCode = 0): WorkloadState {
@@ -94,7 +94,13 @@ describe('wanted to run', () => {
     const image = { ...instance(1).image, digest: null }
     const { facts } = planWorkload(instance(1, { image }), undefined, () => READY)
     expect(facts).toEqual([
-      { kind: 'image-available', image: image.id, digest: 'sha256:aa', architecture: 'x86_64' },
+      {
+        kind: 'image-available',
+        image: image.id,
+        digest: 'sha256:aa',
+        architecture: 'x86_64',
+        diskGiB: 3,
+      },
     ])
   })
 

@@ -176,6 +176,28 @@ describe('DescribeVolumes', () => {
   })
 })
 
+describe('the disk of an image', () => {
+  it.each([
+    ['a smaller one than the type has', 3, {}, 8],
+    ['a larger one than the type has', 20, {}, 20],
+    ['just what is asked for', 20, disk({ VolumeSize: 20 }), 20],
+    ['less than is asked for', 20, disk({ VolumeSize: 21 }), 21],
+  ])('fits into the volume: %s', async (_name, diskGiB, more, size) => {
+    await using cloud = await machineCloud()
+    await cloud.store.transaction((tx) => tx.updateImage(MACHINE, { diskGiB }))
+    await launch(cloud, more)
+    expect(await list(cloud)).toMatchObject([{ Size: size }])
+  })
+
+  it('must fit into what is asked for', async () => {
+    await using cloud = await machineCloud()
+    await cloud.store.transaction((tx) => tx.updateImage(MACHINE, { diskGiB: 20 }))
+    const asked = order(disk({ VolumeSize: 19 }))
+    expect(await cloud.refusal(runInstances, asked)).toBe('InvalidBlockDeviceMapping')
+    expect(await list(cloud)).toEqual([])
+  })
+})
+
 describe('DeleteVolume', () => {
   it('has the host of the volume look, once or more, and lists it until then', async () => {
     await using cloud = await machineCloud()

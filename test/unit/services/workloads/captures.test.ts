@@ -33,7 +33,8 @@ function begin() {
         new Promise((resolve, reject) => {
           const end = () => begun.delete(id)
           begun.set(id, {
-            resolve: () => end() && resolve({ digest: `sha256:${id}`, architecture: 'x86_64' }),
+            resolve: () =>
+              end() && resolve({ digest: `sha256:${id}`, architecture: 'x86_64', diskGiB: 1 }),
             reject: (error) => end() && reject(error),
           })
           signal.addEventListener('abort', () => reject(signal.reason))
