@@ -2,21 +2,21 @@
  * `boot`: a virtual machine from RunInstances to its DHCPACK and to the first answered ping, beside the same QEMU started by hand; one of
  * each in turn, so that a slow minute hits both alike. Then twenty at once, and what each costs beyond its own memory.
  */
-import { copyFile, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   type _InstanceType,
   DescribeImagesCommand,
-  RegisterImageCommand,
   RunInstancesCommand,
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { configSchema, instanceMtuBytes } from '../../src/config.ts'
 import { findProcesses, machineHomes } from '../../src/host/processes.ts'
+import { asksOf } from '../kit/asks.ts'
 import { type Cloud, withCloud } from '../kit/cloud.ts'
 import { eventually } from '../kit/netns.ts'
-import { tinyGuest } from '../kit/tiny-guest.ts'
-import { type Bare, type Boots, type GuestMake, startBare } from './boot-bare.ts'
+import { placeTinyGuest, tinyGuest } from '../kit/tiny-guest.ts'
+import { type Bare, type Boots, startBare } from './boot-bare.ts'
 import { type DhcpWatch, startDhcpWatch } from './dhcp-watch.ts'
 import { type Benchmark, type BenchResult, quantile } from './figures.ts'
 import { firstAnswers } from './pinger.ts'
@@ -51,7 +51,7 @@ async function measure(cloud: Cloud, progress: (line: string) => void): Promise<
   const bare = await startBare({ ...guest, ...TYPE, mtuBytes })
   const watch = await startDhcpWatch()
   try {
-    const image = await register(cloud, guest)
+    const image = await register(cloud)
     const launch = (count: number, running?: (pids: readonly number[]) => Promise<void>) =>
       launchMachines(cloud, watch, image, count, running)
     // The first reads everything from the disk.
@@ -88,16 +88,9 @@ async function crowd(launch: Bare['boot']): Promise<Omit<Side, 'one'>> {
   return { many, beyondKiB }
 }
 
-async function register(cloud: Cloud, guest: Pick<GuestMake, 'kernelPath' | 'initrdPath'>) {
-  const shelf = join(cloud.dir, 'images')
-  await copyFile(guest.kernelPath, join(shelf, 'vmlinuz'))
-  await copyFile(guest.initrdPath, join(shelf, 'initrd.img'))
-  const { ImageId = '' } = await cloud.ec2.send(
-    new RegisterImageCommand({
-      Name: 'tiny',
-      ImageLocation: `kernel=${shelf}/vmlinuz,initrd=${shelf}/initrd.img`,
-    }),
-  )
+async function register(cloud: Cloud): Promise<string> {
+  const { location } = await placeTinyGuest(join(cloud.dir, 'images'))
+  const ImageId = await asksOf(cloud.ec2, DEADLINE_MS).register('tiny', location)
   await eventually(
     'the image is available',
     async () => {

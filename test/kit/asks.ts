@@ -8,7 +8,7 @@ import {
   type RunInstancesCommandInput,
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2'
-import { smallType } from './cloud.ts'
+import { execute, smallType } from './cloud.ts'
 import { eventually } from './netns.ts'
 
 export interface Asks {
@@ -20,6 +20,9 @@ export interface Asks {
   look(id: string): Promise<Instance>
   /** Waits until the API shows the instance in one of these states. */
   untilState(id: string, ...states: readonly string[]): Promise<void>
+  /** Whether it answers a ping of the host that the caller stands on. */
+  answers(id: string): Promise<boolean>
+  untilItAnswers(id: string): Promise<void>
   /** Terminates them and waits until they are. */
   terminate(...ids: readonly string[]): Promise<void>
 }
@@ -36,9 +39,15 @@ export function asksOf(ec2: EC2Client, deadlineMs: number): Asks {
     const is = async () => states.includes((await look(id)).State?.Name ?? '')
     await eventually(`${id} is ${states.join(' or ')}`, is, deadlineMs)
   }
+  async function answers(id: string): Promise<boolean> {
+    const { PrivateIpAddress = '' } = await look(id)
+    return (await execute('ping', ['-c', '1', '-W', '1', PrivateIpAddress])).exitCode === 0
+  }
   return {
     look,
     untilState,
+    answers,
+    untilItAnswers: (id) => eventually(`${id} answers`, () => answers(id), deadlineMs),
     async register(name, location) {
       const asked = new RegisterImageCommand({ Name: name, ImageLocation: location })
       const { ImageId } = await ec2.send(asked)

@@ -121,8 +121,17 @@ export async function startQemuGround(directories: readonly string[]): Promise<Q
 
 const forever = new AbortController().signal
 
+/** As `serialShell`, of a machine of a cloud. */
+export function insideMachine(
+  cloud: { readonly dir: string },
+  id: string,
+  command: string,
+): Promise<string> {
+  return serialShell(join(cloud.dir, 'run/vm', id, 'serial'), command)
+}
+
 /** Types a command into the shell on a serial console, and reads up to its end. */
-export async function serialShell(path: string, command: string): Promise<string> {
+async function serialShell(path: string, command: string): Promise<string> {
   const mark = randomBytes(6).toString('hex')
   const socket = createConnection(path)
   // Asked in two pieces, so that the echo of what is typed does not look like the answer.

@@ -1,5 +1,6 @@
 /** The guest of `scripts/make-tiny-guest` for tests. */
 import { existsSync } from 'node:fs'
+import { copyFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { madeOnce } from './made-once.ts'
@@ -20,10 +21,23 @@ export function canRunMachines(): boolean {
   return process.getuid?.() === 0 && needed.every((path) => existsSync(path))
 }
 
+/** A copy of the guest in this directory, where a cloud looks for images. */
+export async function placeTinyGuest(directory: string): Promise<TinyGuest> {
+  const made = await tinyGuest()
+  const guest = guestIn(directory)
+  await copyFile(made.kernelPath, guest.kernelPath)
+  await copyFile(made.initrdPath, guest.initrdPath)
+  return guest
+}
+
 /** The guest, in a directory of its own below this one, as `madeOnce` wants it. */
 export async function tinyGuest(below = tmpdir()): Promise<TinyGuest> {
   const home = await madeOnce('make-tiny-guest', '.', { below, timeoutMs: DEADLINE_MS })
-  const kernelPath = join(home, 'vmlinuz')
-  const initrdPath = join(home, 'initrd.img')
+  return guestIn(home)
+}
+
+function guestIn(directory: string): TinyGuest {
+  const kernelPath = join(directory, 'vmlinuz')
+  const initrdPath = join(directory, 'initrd.img')
   return { kernelPath, initrdPath, location: `kernel=${kernelPath},initrd=${initrdPath}` }
 }

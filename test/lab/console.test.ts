@@ -1,21 +1,18 @@
 /** `atoll console`, as an operator uses it: on a terminal and in a pipe, with the real daemon, a container and a virtual machine. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import {
-  DescribeInstancesCommand,
   GetConsoleOutputCommand,
-  RegisterImageCommand,
-  RunInstancesCommand,
   StopInstancesCommand,
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Cloud, createCloud, execute, smallType } from '../kit/cloud.ts'
+import { type Asks, asksOf } from '../kit/asks.ts'
+import { type Cloud, createCloud, execute } from '../kit/cloud.ts'
 import { eventually, type Ran } from '../kit/netns.ts'
 import { startPty } from '../kit/pty.ts'
-import { canRunMachines, tinyGuest } from '../kit/tiny-guest.ts'
+import { canRunMachines, placeTinyGuest } from '../kit/tiny-guest.ts'
 
 const ATOLL = resolve(import.meta.dirname, '../../bin/atoll')
 /** An emulated guest on a busy machine. */
@@ -25,26 +22,13 @@ const EXIT_REFUSED = 1
 
 describe.skipIf(!canRunMachines())('atoll console', () => {
   let cloud: Cloud
+  let ask: Asks
   let container: string
   let machine: string
 
   async function run(name: string, location: string): Promise<string> {
-    const { ImageId = '' } = await cloud.ec2.send(
-      new RegisterImageCommand({ Name: name, ImageLocation: location }),
-    )
-    const { Instances: [launched] = [] } = await cloud.ec2.send(
-      new RunInstancesCommand({ ImageId, InstanceType: smallType, MinCount: 1, MaxCount: 1 }),
-    )
-    return launched?.InstanceId ?? ''
-  }
-  async function untilState(id: string, state: string): Promise<void> {
-    const isThere = async () => {
-      const { Reservations: [reservation] = [] } = await cloud.ec2.send(
-        new DescribeInstancesCommand({ InstanceIds: [id] }),
-      )
-      return reservation?.Instances?.[0]?.State?.Name === state
-    }
-    await eventually(`${id} is ${state}`, isThere, DEADLINE_MS)
+    const [id = ''] = await ask.launch(await ask.register(name, location))
+    return id
   }
   const command = (id: string) => `${ATOLL} --config ${cloud.configFile} console ${id}`
   /** The same in a pipe. */
@@ -67,14 +51,12 @@ describe.skipIf(!canRunMachines())('atoll console', () => {
   const untilNoShell = () => eventually('no shell is left', async () => (await shells()) === 0)
 
   beforeAll(async () => {
-    const { kernelPath, initrdPath } = await tinyGuest()
     cloud = await createCloud('console', 'qemu: {accel: tcg, stopSeconds: 60}\n')
-    const dir = join(cloud.dir, 'images')
-    await copyFile(kernelPath, join(dir, 'vmlinuz'))
-    await copyFile(initrdPath, join(dir, 'initrd.img'))
+    ask = asksOf(cloud.ec2, DEADLINE_MS)
+    const { location } = await placeTinyGuest(join(cloud.dir, 'images'))
     container = await run('sample', 'docker://atoll-sample:latest')
-    machine = await run('tiny', `kernel=${dir}/vmlinuz,initrd=${dir}/initrd.img`)
-    for (const id of [container, machine]) await untilState(id, 'running')
+    machine = await run('tiny', location)
+    for (const id of [container, machine]) await ask.untilState(id, 'running')
     const hasBooted = async () => {
       const asked = new GetConsoleOutputCommand({ InstanceId: machine, Latest: true })
       const { Output = '' } = await cloud.ec2.send(asked)
@@ -203,13 +185,13 @@ describe.skipIf(!canRunMachines())('atoll console', () => {
       expect(await terminal.ended()).toBe(0)
     }
     for (const id of [container, machine]) {
-      await untilState(id, 'stopped')
+      await ask.untilState(id, 'stopped')
       const { stderr } = await cloud.atoll('console', id)
       expect(stderr).toContain(`start it with: aws ec2 start-instances --instance-ids ${id}`)
     }
     await cloud.ec2.send(new TerminateInstancesCommand({ InstanceIds: [container, machine] }))
     for (const id of [container, machine]) {
-      await untilState(id, 'terminated')
+      await ask.untilState(id, 'terminated')
       expect((await cloud.atoll('console', id)).stderr).toContain(`${id} is terminated`)
     }
   })

@@ -2,26 +2,24 @@
  * Images of instances, on one host for real: the daemon, QEMU under emulation, a Docker Engine and unmodified clients. What an image
  * holds shows in what an instance that is launched from it finds on its disk.
  */
-import { copyFile, readdir } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   CreateImageCommand,
   DeregisterImageCommand,
   DescribeImagesCommand,
-  DescribeInstancesCommand,
   type Image,
-  RegisterImageCommand,
-  RunInstancesCommand,
   StartInstancesCommand,
   StopInstancesCommand,
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { machineName } from '../../src/model/names.ts'
-import { type Cloud, createCloud, execute, smallType } from '../kit/cloud.ts'
-import { serialShell } from '../kit/machines.ts'
+import { type Asks, asksOf } from '../kit/asks.ts'
+import { type Cloud, createCloud, execute } from '../kit/cloud.ts'
+import { insideMachine } from '../kit/machines.ts'
 import { eventually } from '../kit/netns.ts'
-import { canRunMachines, tinyGuest } from '../kit/tiny-guest.ts'
+import { canRunMachines, placeTinyGuest } from '../kit/tiny-guest.ts'
 
 /** An emulated guest on a busy machine. */
 const DEADLINE_MS = 120_000
@@ -29,56 +27,24 @@ const TEST_MS = 4 * DEADLINE_MS
 
 describe.skipIf(!canRunMachines())('an image of an instance', { timeout: TEST_MS }, () => {
   let cloud: Cloud
+  let ask: Asks
   let tiny: string
   let machine: string
 
-  async function register(name: string, location: string): Promise<string> {
-    const { ImageId = '' } = await cloud.ec2.send(
-      new RegisterImageCommand({ Name: name, ImageLocation: location }),
-    )
-    return ImageId
-  }
-
   async function run(image: string): Promise<string> {
-    const { Instances: [launched] = [] } = await cloud.ec2.send(
-      new RunInstancesCommand({
-        ImageId: image,
-        InstanceType: smallType,
-        MinCount: 1,
-        MaxCount: 1,
-      }),
-    )
-    return launched?.InstanceId ?? ''
-  }
-
-  async function look(id: string) {
-    const { Reservations: [reservation] = [] } = await cloud.ec2.send(
-      new DescribeInstancesCommand({ InstanceIds: [id] }),
-    )
-    return reservation?.Instances?.[0]
-  }
-
-  async function untilState(id: string, state: string): Promise<void> {
-    const isThere = async () => (await look(id))?.State?.Name === state
-    await eventually(`${id} is ${state}`, isThere, DEADLINE_MS)
-  }
-
-  async function untilItAnswers(id: string): Promise<void> {
-    const address = (await look(id))?.PrivateIpAddress ?? ''
-    const answers = async () =>
-      (await execute('ping', ['-c', '1', '-W', '1', address])).exitCode === 0
-    await eventually(`${id} answers`, answers, DEADLINE_MS)
+    const [id = ''] = await ask.launch(image)
+    return id
   }
 
   async function up(image: string): Promise<string> {
     const id = await run(image)
-    await untilState(id, 'running')
-    await untilItAnswers(id)
+    await ask.untilState(id, 'running')
+    await ask.untilItAnswers(id)
     return id
   }
 
   function inside(id: string, command: string): Promise<string> {
-    return serialShell(join(cloud.dir, 'run/vm', id, 'serial'), command)
+    return insideMachine(cloud, id, command)
   }
 
   async function capture(id: string, name: string, noReboot: boolean): Promise<string> {
@@ -108,7 +74,7 @@ describe.skipIf(!canRunMachines())('an image of an instance', { timeout: TEST_MS
 
   async function end(...ids: readonly string[]): Promise<void> {
     await cloud.ec2.send(new TerminateInstancesCommand({ InstanceIds: [...ids] }))
-    for (const id of ids) await untilState(id, 'terminated')
+    for (const id of ids) await ask.untilState(id, 'terminated')
   }
 
   /** What is kept on the host, by name. */
@@ -123,12 +89,10 @@ describe.skipIf(!canRunMachines())('an image of an instance', { timeout: TEST_MS
   }
 
   beforeAll(async () => {
-    const { kernelPath, initrdPath } = await tinyGuest()
     cloud = await createCloud('create-image', 'qemu: {accel: tcg, stopSeconds: 60}\n')
-    const dir = join(cloud.dir, 'images')
-    await copyFile(kernelPath, join(dir, 'vmlinuz'))
-    await copyFile(initrdPath, join(dir, 'initrd.img'))
-    tiny = await register('tiny', `kernel=${dir}/vmlinuz,initrd=${dir}/initrd.img`)
+    ask = asksOf(cloud.ec2, DEADLINE_MS)
+    const { location } = await placeTinyGuest(join(cloud.dir, 'images'))
+    tiny = await ask.register('tiny', location)
     machine = await up(tiny)
   }, TEST_MS)
   afterAll(async () => {
@@ -156,10 +120,10 @@ describe.skipIf(!canRunMachines())('an image of an instance', { timeout: TEST_MS
     // Nobody sees it any more, and the instance goes on over a stop and a start.
     await cloud.ec2.send(new DeregisterImageCommand({ ImageId: image }))
     await cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [copy] }))
-    await untilState(copy, 'stopped')
+    await ask.untilState(copy, 'stopped')
     await cloud.ec2.send(new StartInstancesCommand({ InstanceIds: [copy] }))
-    await untilState(copy, 'running')
-    await untilItAnswers(copy)
+    await ask.untilState(copy, 'running')
+    await ask.untilItAnswers(copy)
     expect(await inside(copy, 'cat /data/kept')).toContain('first')
     expect(await kept()).toEqual([image])
     await end(copy)
@@ -172,8 +136,8 @@ describe.skipIf(!canRunMachines())('an image of an instance', { timeout: TEST_MS
     await untilAvailable(image)
     const isAnew = async () => ![before, undefined, ''].includes(await processOf(machine))
     await eventually('it was started anew', isAnew, DEADLINE_MS)
-    await untilState(machine, 'running')
-    await untilItAnswers(machine)
+    await ask.untilState(machine, 'running')
+    await ask.untilItAnswers(machine)
     expect(await inside(machine, 'cat /data/kept')).toContain('unwritten')
     const copy = await up(image)
     expect(await inside(copy, 'cat /data/kept')).toContain('unwritten')
@@ -183,18 +147,18 @@ describe.skipIf(!canRunMachines())('an image of an instance', { timeout: TEST_MS
   it('that is stopped is copied whole, and the copy can be copied', async () => {
     await inside(machine, 'echo generation-1 > /data/kept')
     await cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [machine] }))
-    await untilState(machine, 'stopped')
+    await ask.untilState(machine, 'stopped')
     const image = await capture(machine, 'stopped', false)
     // It waits until its disk is copied.
     await cloud.ec2.send(new StartInstancesCommand({ InstanceIds: [machine] }))
     await untilAvailable(image)
-    await untilState(machine, 'running')
+    await ask.untilState(machine, 'running')
     const copy = await up(image)
     expect(await inside(copy, 'cat /data/kept; echo generation-2 >> /data/kept')).toContain(
       'generation-1',
     )
     await cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [copy] }))
-    await untilState(copy, 'stopped')
+    await ask.untilState(copy, 'stopped')
     const second = await capture(copy, 'second', false)
     await untilAvailable(second)
     await end(copy)
@@ -203,7 +167,7 @@ describe.skipIf(!canRunMachines())('an image of an instance', { timeout: TEST_MS
     expect(found).toContain('generation-1')
     expect(found).toContain('generation-2')
     await end(grandchild)
-    await untilItAnswers(machine)
+    await ask.untilItAnswers(machine)
   })
 
   it('is made in the end, and once, whenever the daemon is killed', async () => {
@@ -215,7 +179,7 @@ describe.skipIf(!canRunMachines())('an image of an instance', { timeout: TEST_MS
       await cloud.stop('SIGKILL')
       await cloud.start()
       await untilAvailable(image)
-      await untilItAnswers(machine)
+      await ask.untilItAnswers(machine)
       expect((await kept()).filter((name) => name.startsWith(image))).toEqual([image])
       const copy = await up(image)
       expect(await inside(copy, 'cat /data/kept')).toContain('survives')
@@ -225,15 +189,15 @@ describe.skipIf(!canRunMachines())('an image of an instance', { timeout: TEST_MS
   })
 
   it('that is a container runs the same program on what was written', async () => {
-    const container = await run(await register('sample', 'docker://atoll-sample:latest'))
-    await untilState(container, 'running')
+    const container = await run(await ask.register('sample', 'docker://atoll-sample:latest'))
+    await ask.untilState(container, 'running')
     await cloud.inside(container, ['sh', '-c', 'echo written > /kept'])
     for (const noReboot of [true, false]) {
       const image = await capture(container, `container-${noReboot}`, noReboot)
       await untilAvailable(image)
       const copy = await run(image)
-      await untilState(copy, 'running')
-      await untilItAnswers(copy)
+      await ask.untilState(copy, 'running')
+      await ask.untilItAnswers(copy)
       expect((await cloud.inside(copy, ['cat', '/kept'])).stdout).toContain('written')
       await end(copy)
       await cloud.ec2.send(new DeregisterImageCommand({ ImageId: image }))

@@ -9,11 +9,11 @@ import { promisify } from 'node:util'
 import { DescribeImagesCommand } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Asks, asksOf } from '../kit/asks.ts'
-import { type Cloud, createCloud, execute } from '../kit/cloud.ts'
+import { type Cloud, createCloud } from '../kit/cloud.ts'
 import { type FileServer, serveFile, startFileServer } from '../kit/file-server.ts'
-import { serialShell } from '../kit/machines.ts'
+import { insideMachine } from '../kit/machines.ts'
 import { eventually } from '../kit/netns.ts'
-import { canRunMachines, tinyGuest } from '../kit/tiny-guest.ts'
+import { canRunMachines, placeTinyGuest } from '../kit/tiny-guest.ts'
 
 /** An emulated guest with its firmware on a busy machine. */
 const DEADLINE_MS = 120_000
@@ -44,14 +44,11 @@ describe.skipIf(!canRunMachines())('an image of a virtual machine', () => {
   async function inside(name: string, command: string): Promise<string> {
     const id = launched.get(name) ?? ''
     await ask.untilState(id, 'running')
-    return serialShell(join(cloud.dir, 'run/vm', id, 'serial'), command)
+    return insideMachine(cloud, id, command)
   }
 
   async function untilItAnswers(name: string): Promise<void> {
-    const { PrivateIpAddress = '' } = await ask.look(launched.get(name) ?? '')
-    const ping = ['-c', '1', '-W', '1', PrivateIpAddress]
-    const answers = async () => (await execute('ping', ping)).exitCode === 0
-    await eventually(`${name} answers`, answers, DEADLINE_MS)
+    await ask.untilItAnswers(launched.get(name) ?? '')
   }
 
   /** Why it cannot be had. */
@@ -68,12 +65,10 @@ describe.skipIf(!canRunMachines())('an image of a virtual machine', () => {
   }
 
   beforeAll(async () => {
-    const { kernelPath, initrdPath } = await tinyGuest()
     cloud = await createCloud('kinds', 'qemu: {accel: tcg, stopSeconds: 1}\n')
     ask = asksOf(cloud.ec2, DEADLINE_MS)
     dir = join(cloud.dir, 'images')
-    await copyFile(kernelPath, join(dir, 'vmlinuz'))
-    await copyFile(initrdPath, join(dir, 'initrd.img'))
+    const { kernelPath, initrdPath, location } = await placeTinyGuest(dir)
     const files = new Map([
       ['/vmlinuz', await readFile(kernelPath)],
       ['/initrd.img', await readFile(initrdPath)],
@@ -82,9 +77,8 @@ describe.skipIf(!canRunMachines())('an image of a virtual machine', () => {
       const content = files.get(request.url ?? '') ?? Buffer.alloc(0)
       serveFile(request, response, { content, tag: `"${content.length}"` })
     })
-    const pair = `kernel=${dir}/vmlinuz,initrd=${dir}/initrd.img`
-    await launch('microvm', `${pair}#machine=microvm`)
-    await launch('seed', `${pair}#seed=nocloud`)
+    await launch('microvm', `${location}#machine=microvm`)
+    await launch('seed', `${location}#seed=nocloud`)
     await makeUefiDisk(join(dir, 'uefi.img'))
     await launch('uefi', `file://${dir}/uefi.img#firmware=uefi`)
     const at = new URL(web.url).origin

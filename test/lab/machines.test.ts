@@ -2,7 +2,7 @@
  * Virtual machines beside containers, on one host for real: the daemon, QEMU under emulation, the kernel and unmodified clients. The
  * guest is a kernel and a busybox; what it finds is what any guest finds.
  */
-import { copyFile, readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   DescribeImagesCommand,
@@ -15,9 +15,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { machineName } from '../../src/model/names.ts'
 import { type Asks, asksOf } from '../kit/asks.ts'
 import { type Cloud, createCloud, execute, OUTSIDE_ADDRESS } from '../kit/cloud.ts'
-import { serialShell } from '../kit/machines.ts'
+import { insideMachine } from '../kit/machines.ts'
 import { eventually } from '../kit/netns.ts'
-import { canRunMachines, tinyGuest } from '../kit/tiny-guest.ts'
+import { canRunMachines, placeTinyGuest } from '../kit/tiny-guest.ts'
 
 /** An emulated guest on a busy machine. */
 const DEADLINE_MS = 120_000
@@ -32,19 +32,14 @@ describe.skipIf(!canRunMachines())('a virtual machine', () => {
     return (await ask.look(id)).PrivateIpAddress ?? ''
   }
 
-  /** Whether `from` — the host itself without one — gets an answer from an instance's address. */
-  async function answers(id: string, from?: string): Promise<boolean> {
+  /** Whether the container gets an answer from an instance's address. */
+  async function answersContainer(id: string): Promise<boolean> {
     const ping = ['ping', '-c', '1', '-W', '1', await addressOf(id)]
-    const ran = from === undefined ? execute('ping', ping.slice(1)) : cloud.inside(from, ping)
-    return (await ran).exitCode === 0
-  }
-
-  async function untilItAnswers(id: string): Promise<void> {
-    await eventually(`${id} answers`, () => answers(id), DEADLINE_MS)
+    return (await cloud.inside(container, ping)).exitCode === 0
   }
 
   function inside(id: string, command: string): Promise<string> {
-    return serialShell(join(cloud.dir, 'run/vm', id, 'serial'), command)
+    return insideMachine(cloud, id, command)
   }
 
   /** The process of a machine, as anybody finds it. */
@@ -58,18 +53,15 @@ describe.skipIf(!canRunMachines())('a virtual machine', () => {
   }
 
   beforeAll(async () => {
-    const { kernelPath, initrdPath } = await tinyGuest()
     cloud = await createCloud('machines', 'qemu: {accel: tcg, stopSeconds: 60}\n')
     ask = asksOf(cloud.ec2, DEADLINE_MS)
-    const dir = join(cloud.dir, 'images')
-    await copyFile(kernelPath, join(dir, 'vmlinuz'))
-    await copyFile(initrdPath, join(dir, 'initrd.img'))
-    const tiny = await ask.register('tiny', `kernel=${dir}/vmlinuz,initrd=${dir}/initrd.img`)
+    const { location } = await placeTinyGuest(join(cloud.dir, 'images'))
+    const tiny = await ask.register('tiny', location)
     machines = [...(await ask.launch(tiny, { MinCount: 2, MaxCount: 2 }))]
     const sample = await ask.register('sample', 'docker://atoll-sample:latest')
     container = (await ask.launch(sample))[0] ?? ''
     for (const id of [...machines, container]) await ask.untilState(id, 'running')
-    for (const id of machines) await untilItAnswers(id)
+    for (const id of machines) await ask.untilItAnswers(id)
   }, 3 * DEADLINE_MS)
   afterAll(async () => {
     try {
@@ -98,7 +90,7 @@ describe.skipIf(!canRunMachines())('a virtual machine', () => {
 
   it('reaches its group, of either kind, by name, and the outside through NAT', async () => {
     const [first = '', second = ''] = machines
-    expect(await answers(second, container)).toBe(true)
+    expect(await answersContainer(second)).toBe(true)
     for (const other of [second, container])
       expect(await inside(first, `ping -c 1 -W 2 ${other} >/dev/null && echo reached`)).toContain(
         'reached',
@@ -157,7 +149,7 @@ describe.skipIf(!canRunMachines())('a virtual machine', () => {
     await cloud.start()
     await ask.untilState(id, 'running')
     expect(await processOf(id)).toBe(pid)
-    await untilItAnswers(id)
+    await ask.untilItAnswers(id)
   })
 
   it('keeps disk and address over stop and start, and over a reboot', async () => {
@@ -170,14 +162,14 @@ describe.skipIf(!canRunMachines())('a virtual machine', () => {
     await cloud.ec2.send(new StartInstancesCommand({ InstanceIds: [id] }))
     await ask.untilState(id, 'running')
     expect(await addressOf(id)).toBe(address)
-    await untilItAnswers(id)
+    await ask.untilItAnswers(id)
     expect(await inside(id, 'cat /data/kept')).toContain('kept')
 
     const pid = await processOf(id)
     await cloud.ec2.send(new RebootInstancesCommand({ InstanceIds: [id] }))
     const isAnew = async () => ![pid, undefined].includes(await processOf(id))
     await eventually('it was started anew', isAnew, DEADLINE_MS)
-    await untilItAnswers(id)
+    await ask.untilItAnswers(id)
     expect(await inside(id, 'cat /data/kept')).toContain('kept')
   })
 

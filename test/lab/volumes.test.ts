@@ -1,5 +1,5 @@
 /** Root disks of virtual machines as volumes, on one host for real: sized, kept, deleted, asked for by unmodified clients. */
-import { copyFile, readdir } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   CreateTagsCommand,
@@ -15,10 +15,10 @@ import {
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Asks, asksOf } from '../kit/asks.ts'
-import { type Cloud, createCloud, execute } from '../kit/cloud.ts'
-import { serialShell } from '../kit/machines.ts'
+import { type Cloud, createCloud } from '../kit/cloud.ts'
+import { insideMachine } from '../kit/machines.ts'
 import { eventually } from '../kit/netns.ts'
-import { canRunMachines, tinyGuest } from '../kit/tiny-guest.ts'
+import { canRunMachines, placeTinyGuest } from '../kit/tiny-guest.ts'
 
 /** An emulated guest on a busy machine. */
 const DEADLINE_MS = 120_000
@@ -34,8 +34,7 @@ describe.skipIf(!canRunMachines())('the disk of a virtual machine', () => {
   /** Its disk is sized by its type, and is to outlive it. */
   let outlived: string
 
-  const inside = (id: string, command: string) =>
-    serialShell(join(cloud.dir, 'run/vm', id, 'serial'), command)
+  const inside = (id: string, command: string) => insideMachine(cloud, id, command)
 
   async function launch(more: Partial<RunInstancesCommandInput>): Promise<string> {
     const [id = ''] = await asks.launch(image, more)
@@ -54,14 +53,9 @@ describe.skipIf(!canRunMachines())('the disk of a virtual machine', () => {
     return Volumes.find(({ VolumeId }) => VolumeId === id)
   }
 
-  async function answers(id: string): Promise<boolean> {
-    const { PrivateIpAddress = '' } = await asks.look(id)
-    return (await execute('ping', ['-c', '1', '-W', '1', PrivateIpAddress])).exitCode === 0
-  }
-
   async function untilReady(id: string): Promise<void> {
     await asks.untilState(id, 'running')
-    await eventually(`${id} answers`, () => answers(id), DEADLINE_MS)
+    await asks.untilItAnswers(id)
   }
 
   async function filesIn(directory: string): Promise<readonly string[]> {
@@ -69,13 +63,10 @@ describe.skipIf(!canRunMachines())('the disk of a virtual machine', () => {
   }
 
   beforeAll(async () => {
-    const { kernelPath, initrdPath } = await tinyGuest()
     cloud = await createCloud('volumes', 'qemu: {accel: tcg, stopSeconds: 60}\n')
     asks = asksOf(cloud.ec2, DEADLINE_MS)
-    const dir = join(cloud.dir, 'images')
-    await copyFile(kernelPath, join(dir, 'vmlinuz'))
-    await copyFile(initrdPath, join(dir, 'initrd.img'))
-    image = await asks.register('tiny', `kernel=${dir}/vmlinuz,initrd=${dir}/initrd.img`)
+    const { location } = await placeTinyGuest(join(cloud.dir, 'images'))
+    image = await asks.register('tiny', location)
     sized = await launch({
       BlockDeviceMappings: [{ DeviceName: ROOT, Ebs: { VolumeSize: 3, VolumeType: 'gp3' } }],
       TagSpecifications: [{ ResourceType: 'volume', Tags: [{ Key: 'Name', Value: 'root' }] }],
