@@ -19,7 +19,7 @@ export interface SteadyStore extends Store {
 const FIRST_PAUSE_MS = 200
 const LONGEST_PAUSE_MS = 5_000
 /** How long a read may wait for the engine before the replica answers instead. */
-const PATIENCE_MS = 500
+const PATIENCE_MS = 400
 /** Between two looks whether an engine that was away answers again. */
 const LOOK_PAUSE_MS = 250
 
