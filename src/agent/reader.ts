@@ -181,10 +181,13 @@ function withOwnWrite(known: Known, self: HostName, { changes, generation }: Own
   const advanced = parts
     .filter(({ host }) => host.name === self)
     .map((part) => ({ ...part, host: { ...part.host, generation } }))
-  const changeOf = new Map(changes.map(({ instance, to }) => [instance, to]))
-  const instances = known.own.instances.map((one) => ({ ...one, ...changeOf.get(one.id) }))
+  const instances = new Map(known.own.instances.map((one) => [one.id, one]))
+  for (const { instance, to } of changes) {
+    const one = instances.get(instance)
+    if (one !== undefined) instances.set(instance, { ...one, ...to })
+  }
   return knownFrom([...parts, ...advanced], {
-    own: { ...known.own, instances },
+    own: { ...known.own, instances: [...instances.values()] },
     house: known.house,
   })
 }

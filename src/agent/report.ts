@@ -34,7 +34,8 @@ const NOTHING: Reported = { changes: [], wantChanged: false, wrote: null, addres
 
 /** The records that facts of one host are held against. */
 interface Known {
-  readonly instances: ReadonlyMap<InstanceId, Instance>
+  /** As they are after the facts that were written so far. */
+  readonly instances: Map<InstanceId, Instance>
   readonly images: ReadonlyMap<ImageId, Image>
   readonly volumes: ReadonlyMap<VolumeId, Volume>
 }
@@ -198,11 +199,10 @@ async function writeInstanceFact(
   if (instance === undefined || to === null) return []
   const change = { instance: instance.id, to }
   // Whose it is the store decides, by one conditional statement.
-  if (to.claimed === true)
-    return (await tx.claimInstance(instance.id, self)) === 'done'
-      ? [{ fact, kind: 'want', change }]
-      : []
-  await tx.updateInstance(instance.id, to)
+  if (to.claimed !== true) await tx.updateInstance(instance.id, to)
+  else if ((await tx.claimInstance(instance.id, self)) !== 'done') return []
+  known.instances.set(instance.id, { ...instance, ...to })
+  if (to.claimed === true) return [{ fact, kind: 'want', change }]
   if (to.state !== 'terminated')
     return [{ fact, kind: to.wanted === undefined ? 'state' : 'want', change }]
   await releaseInstance(tx, instance)

@@ -58,6 +58,16 @@ describe('reportFacts', () => {
     expect(await state()).toMatchObject({ state: 'running' })
   })
 
+  it('holds a second fact of an instance against what the first made of it', async () => {
+    const failed = { kind: 'failed', code: 'Client.InvalidImage', message: 'it is none' } as const
+    const facts: Fact[] = [
+      { ...failed, instance: id },
+      { kind: 'running', instance: id, bootCount: 1 },
+    ]
+    expect((await report(...facts)).changes).toEqual(facts.slice(0, 1))
+    expect(await state()).toMatchObject({ state: 'shutting-down', wanted: 'terminate' })
+  })
+
   it('an image is recorded as what it was found to be', async () => {
     const pending = { ...image, id: numbered('ami', 3), name: 'pending', host: here, digest: null }
     await store.transaction((tx) => tx.insertImage({ ...pending, state: 'pending' }))
