@@ -3,9 +3,10 @@
  *
  * The file is a copy for the operator; the record in the store is what signatures are checked against.
  */
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { replaceFile } from '../lib/files.ts'
 import { unavailable } from '../model/errors.ts'
 import type { AccessKey } from '../model/records.ts'
 
@@ -36,8 +37,7 @@ export async function writeCredentials(
   const credentials: Credentials = { accessKeyId: key.id, secretAccessKey: key.secret, ...where }
   const text = `${JSON.stringify(credentials, null, 2)}\n`
   if ((await readFile(file, 'utf8').catch(() => null)) === text) return
-  await writeFile(`${file}.new`, text, { mode: 0o600 })
-  await rename(`${file}.new`, file)
+  await replaceFile(file, text, 0o600)
 }
 
 /** Reads the file back; rejects, saying what to do, when it is absent, unreadable or damaged. */

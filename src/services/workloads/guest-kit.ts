@@ -6,8 +6,9 @@
  * first boot what cloud-init does on a machine, and becomes the image's own command. A later `docker restart` by anyone goes
  * the same way.
  */
-import { constants, copyFile, link, mkdir, open, rename, rm, writeFile } from 'node:fs/promises'
+import { constants, copyFile, link, mkdir, open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { replaceFile } from '../../lib/files.ts'
 import { unavailable } from '../../model/errors.ts'
 import type { InstanceWant } from '../../model/want.ts'
 import { UNRUNNABLE_EXIT_CODE } from '../../plan/workloads.ts'
@@ -97,8 +98,7 @@ function lineOf(text: string | null): string | null {
 
 async function placeFile(path: string, content: string | Buffer | null, mode: number) {
   if (content === null) return rm(path, { force: true })
-  await writeFile(`${path}.new`, content, { mode })
-  await rename(`${path}.new`, path)
+  await replaceFile(path, content, mode)
 }
 
 /** A hard link where the file system allows it: no copy for each instance. */

@@ -154,10 +154,12 @@ function noRoom(used: number, maxBytes: number): Error {
   )
 }
 
-function noDisk(dir: string, missingBytes: number): Error {
+/** What is said when so much is missing on the file system of a directory. */
+export function noDisk(dir: string, missingBytes: number): Error {
   return unavailable(`${mib(missingBytes)} more must be free on the file system of ${dir}`)
 }
 
-function mib(bytes: number): string {
+/** As people read it, rounded up. */
+export function mib(bytes: number): string {
   return `${Math.ceil(bytes / MIB)} MiB`
 }

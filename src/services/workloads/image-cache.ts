@@ -8,6 +8,7 @@
 import { chmod, lstat, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { syncPath } from '../../lib/files.ts'
 import { bug } from '../../model/errors.ts'
 import { createRoomMaker, markNeeded, type RoomOptions } from './image-cache-room.ts'
 
@@ -96,7 +97,7 @@ export function createImageCache(options: RoomOptions): ImageCache {
     await rm(there === null ? target : place, { recursive: true, force: true })
     if (there !== null) return there
     await rename(place, target)
-    await syncDirectory(dir)
+    await syncPath(dir)
     const made = await find(facts.kind, digest)
     if (made === null) throw bug('an image is not found where it was put', { target })
     return made
@@ -167,10 +168,5 @@ async function seal(place: string, facts: ImageFacts): Promise<void> {
   await file.writeFile(JSON.stringify(facts))
   await file.sync()
   for (const name of [...files, FACTS_FILE]) await chmod(join(place, name), 0o444)
-  await syncDirectory(place)
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  await using directory = await open(path, 'r')
-  await directory.sync()
+  await syncPath(place)
 }

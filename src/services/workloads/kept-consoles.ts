@@ -4,9 +4,10 @@
  *
  * It is saved just before all else of the instance is removed, as a file of its name. That it cannot be saved keeps nothing from being removed.
  */
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../../lib/clock.ts'
+import { replaceFile } from '../../lib/files.ts'
 import type { Log } from '../../lib/log.ts'
 import type { InstanceId } from '../../model/ids.ts'
 import { CONSOLES_DIRECTORY } from '../../model/names.ts'
@@ -33,9 +34,7 @@ export function keepConsoles(
     // Removed already: what was kept then is what there is.
     if (output === null) return
     await mkdir(dir, { recursive: true, mode: 0o700 })
-    const file = join(dir, instance)
-    await writeFile(`${file}.new`, output, { mode: 0o600 })
-    await rename(`${file}.new`, file)
+    await replaceFile(join(dir, instance), output, 0o600)
     await forgetOld()
   }
 

@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto'
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { readRecord, writeRecord } from '../../lib/files.ts'
+import { readRecord, syncPath, writeRecord } from '../../lib/files.ts'
 import { type ImageId, parseId } from '../../model/ids.ts'
 import { CREATED_IMAGES_DIRECTORY } from '../../model/names.ts'
 import { hashInto } from './image-file.ts'
@@ -76,9 +76,10 @@ export function createKeptImages(stateDir: string): KeptImages {
     const dir = partialOf(image)
     const whole = { ...facts, digest: await seal(dir, facts.kind, signal) }
     await writeRecord(join(dir, FACTS_FILE), whole)
-    await sync(dir)
+    await syncPath(join(dir, FACTS_FILE))
+    await syncPath(dir)
     await rename(dir, placeOf(image))
-    await sync(root)
+    await syncPath(root)
     return describe(placeOf(image), whole)
   }
 
@@ -135,11 +136,6 @@ async function seal(dir: string, kind: Facts['kind'], signal: AbortSignal): Prom
     await hashInto(hash, file, Number.POSITIVE_INFINITY, signal)
   }
   return `sha256:${hash.digest('hex')}`
-}
-
-async function sync(path: string): Promise<void> {
-  await using directory = await open(path, 'r')
-  await directory.sync()
 }
 
 /** Bytes that a file takes on its file system, holes left out; 0 when there is none. */

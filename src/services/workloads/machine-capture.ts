@@ -19,6 +19,7 @@ import { AtollError, refused, unavailable } from '../../model/errors.ts'
 import type { InstanceId } from '../../model/ids.ts'
 import type { CaptureWant } from '../../model/want.ts'
 import type { Capturer } from './driver.ts'
+import { mib, noDisk } from './image-cache-room.ts'
 import { allocatedBytes, KEPT_FILES, type KeptImages, type Making } from './kept-images.ts'
 import { baseOf, findingsOf, type MachineImage, type MachineImages } from './machine-image.ts'
 import { parseOverlay, QCOW2_HEAD_BYTES } from './qcow2.ts'
@@ -234,8 +235,7 @@ function tooLarge({ instance }: CaptureWant, maxBytes: number): AtollError {
 /** Errors: `unavailable` when so much cannot be written and the reserve kept. */
 async function needRoom(dir: string, bytes: number): Promise<void> {
   const missing = bytes + DISK_RESERVE_BYTES - (await freeBytes(dir))
-  if (missing > 0)
-    throw unavailable(`${mib(missing)} more must be free on the file system of ${dir}`)
+  if (missing > 0) throw noDisk(dir, missing)
 }
 
 async function install(
@@ -252,8 +252,4 @@ async function install(
   const architecture = machineArchitecture()
   const facts = { kind: image.kind, architecture, virtualBytes, firmware, machine, seed }
   return await making.install(facts, signal)
-}
-
-function mib(bytes: number): string {
-  return `${Math.ceil(bytes / MIB)} MiB`
 }
