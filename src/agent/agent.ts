@@ -276,7 +276,7 @@ class HostAgent {
       const reported = await reportFacts(store, this.#self, facts, snapshot, clock)
       const { changes, wantChanged, wrote, addressesFreed } = reported
       for (const fact of changes) log.info({ ...fact }, 'fact')
-      if (changes.length > 0) this.#reader.wrote(wrote)
+      if (changes.length > 0 || wantChanged) this.#reader.wrote(wrote)
       if (addressesFreed) bus.ringAll()
       return wantChanged
     } catch (error) {

@@ -22,7 +22,7 @@ const CLIENT_TOKEN_MS = 24 * 60 * 60 * 1000
 export interface Reported {
   /** The facts that changed a record, for the log. */
   readonly changes: readonly Fact[]
-  /** Whether the want of this host is another one now. */
+  /** Whether the want of this host is another one now, or was already when the facts were written. */
   readonly wantChanged: boolean
   /** What is different from what was known before; null where that is for reading to tell. */
   readonly wrote: OwnWrite | null
@@ -55,18 +55,25 @@ export async function reportFacts(
   const before = index(known.instances, known.images, known.volumes)
   const news = facts.filter((fact) => isNews(fact, before, now))
   if (news.length === 0) return NOTHING
-  return await store.transaction(async (tx) => {
-    const records = await readRecords(tx, self, news)
-    const written: Written[] = []
-    for (const fact of news) written.push(...(await writeFact(tx, self, fact, records, now)))
-    const wantChanged = written.some(({ kind }) => kind !== 'state')
-    return {
-      changes: written.map(({ fact }) => fact),
-      wantChanged,
-      wrote: await ownWrite(tx, self.name, written, wantChanged, known),
-      addressesFreed: written.some(({ kind }) => kind === 'end'),
-    }
-  })
+  return await store.transaction(
+    async (tx) => {
+      const records = await readRecords(tx, self, news)
+      // What the records have already, maybe from a run of this whose answer was lost, this host has still to read.
+      const isBehind = news.some((fact) => !isNews(fact, records, now))
+      const written: Written[] = []
+      for (const fact of news) written.push(...(await writeFact(tx, self, fact, records, now)))
+      const wantChanged = written.some(({ kind }) => kind !== 'state')
+      const wrote = await ownWrite(tx, self.name, written, wantChanged, known)
+      return {
+        changes: written.map(({ fact }) => fact),
+        wantChanged: wantChanged || isBehind,
+        wrote: isBehind ? null : wrote,
+        addressesFreed: written.some(({ kind }) => kind === 'end'),
+      }
+    },
+    // A fact that a record knows already changes nothing.
+    { repeats: 'harmless' },
+  )
 }
 
 /** The records that the facts speak of, as they are now. */

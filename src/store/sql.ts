@@ -117,10 +117,11 @@ export async function openSqlStore(options: {
 
   const store: Store = {
     migrate: () => admitted(() => migrateToLatest(db, log)),
-    async transaction(work, { reads = 'decide' } = {}) {
+    async transaction(work, { reads = 'decide', repeats = 'guarded' } = {}) {
       const inside = (transaction: Transaction<Tables>) => work(writeTx(transaction, nowMs))
       const begin = () => db.transaction().setIsolationLevel(ISOLATION[reads])
-      if (!options.isRemote) return admitted(() => begin().execute(inside))
+      if (!options.isRemote || repeats === 'harmless')
+        return admitted(() => begin().execute(inside))
       const result = await admitted(appliedOnce(begin, nowMs, randomUUID(), inside))
       if (random() * SWEEP_EVERY < 1) sweep()
       return result

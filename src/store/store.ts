@@ -54,7 +54,7 @@ export interface Store {
 /** What is one statement, and may happen twice. */
 type SingleTx = Pick<Tx, 'changedHosts' | 'placedNics' | 'orphans' | 'renewLease' | 'hosts'>
 
-/** How a transaction reads. */
+/** How a transaction reads, and what is done when nobody knows whether it was committed. */
 interface TransactionOptions {
   /**
    * `decide` (unless told otherwise): of two that read a row and then change it, one is run again. `propose`: each read shows what is
@@ -62,6 +62,12 @@ interface TransactionOptions {
    * statements, where many want the same row.
    */
   readonly reads?: 'decide' | 'propose'
+  /**
+   * `guarded` (unless told otherwise): when the answer to its commit is lost, the work is applied once all the same, for a statement more in
+   * each transaction. `harmless`: the work is simply run again, so what a run changes must keep a second one from changing it once
+   * more, and its result must be right when an earlier run has done it all.
+   */
+  readonly repeats?: 'guarded' | 'harmless'
 }
 
 /** A host as its own daemon announces it. */

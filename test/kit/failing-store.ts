@@ -1,4 +1,4 @@
-/** Records that break, or that lose a race, at a chosen call of a transaction. */
+/** Records that break, or that lose a race, at a chosen call of a transaction, or whose answers are lost. */
 import { unavailable } from '../../src/model/errors.ts'
 import type { Store, Tx } from '../../src/store/store.ts'
 
@@ -34,4 +34,16 @@ export function failAt(store: Store, k: number): FailingStore {
     return undefined
   })
   return { store: failing, calls: () => calls }
+}
+
+/** The store, but nobody hears that a first commit came through: what may be repeated is run again, and all else is refused. */
+export function losingAnswers(store: Store): Store {
+  return {
+    ...store,
+    async transaction(work, options) {
+      await store.transaction(work, options)
+      if (options?.repeats !== 'harmless') throw unavailable('the answer to the commit is lost')
+      return await store.transaction(work, options)
+    },
+  }
 }

@@ -59,8 +59,12 @@ async function launchSomewhere(
         isFresh = reading.isFresh
         return await launchOnce(tx, call, order, reading)
       },
-      // What two launches may fight for is a key or a conditional statement: neither need be run again for what it read.
-      { reads: 'propose' },
+      {
+        // What two launches may fight for is a key or a conditional statement: neither need be run again for what it read.
+        reads: 'propose',
+        // The second run finds the token of the first, and answers with what that made.
+        repeats: order.clientToken === null ? 'guarded' : 'harmless',
+      },
     )
   try {
     return await attempt(false)

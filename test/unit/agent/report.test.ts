@@ -4,8 +4,9 @@ import { purge, reportFacts } from '../../../src/agent/report.ts'
 import { type Clock, systemClock } from '../../../src/lib/clock.ts'
 import { TOMBSTONE_MS } from '../../../src/model/lifecycle.ts'
 import type { Fact } from '../../../src/model/want.ts'
-import type { Store } from '../../../src/store/store.ts'
+import type { Store, Tx } from '../../../src/store/store.ts'
 import { openRecords } from '../../kit/cluster-records.ts'
+import { losingAnswers } from '../../kit/failing-store.ts'
 import {
   account,
   hostName,
@@ -168,6 +169,35 @@ describe('reportFacts', () => {
     expect(await usedDiskGiB()).toBe(0)
     expect((await report(fact)).changes).toEqual([])
   })
+
+  it.each<[string, Parameters<Tx['updateInstance']>[1], Fact]>([
+    ['claims', { claimed: false }, { kind: 'ready', instance: id }],
+    ['tells a start', {}, { kind: 'running', instance: id, bootCount: 1 }],
+    [
+      'gives back address and capacity',
+      { state: 'shutting-down', wanted: 'terminate' },
+      { kind: 'gone', instance: id },
+    ],
+  ])(
+    '%s once when the answer to the commit is lost, and has to read what came of it',
+    async (_what, before, fact) => {
+      await store.transaction((tx) => tx.updateInstance(id, before))
+      const known = await snapshot(store)
+      const reported = await reportFacts(
+        losingAnswers(store),
+        hostRecord(here),
+        [fact],
+        known,
+        systemClock,
+      )
+      expect(reported).toMatchObject({ changes: [], wantChanged: true, wrote: null })
+      const after = await snapshot(store)
+      expect(
+        (await reportFacts(store, hostRecord(here), [fact], after, systemClock)).changes,
+      ).toEqual([])
+      expect(await state()).toMatchObject({ used: fact.kind === 'gone' ? 0 : 1024 })
+    },
+  )
 
   it('takes no word about an instance of another host', async () => {
     const facts: Fact[] = [{ kind: 'running', instance: id, bootCount: 1 }]

@@ -15,7 +15,7 @@ import {
   openCloud,
   ZONE,
 } from '../../../kit/api-cloud.ts'
-import { failAt, interfere } from '../../../kit/failing-store.ts'
+import { failAt, interfere, losingAnswers } from '../../../kit/failing-store.ts'
 
 const one = (cloud: Cloud, more: object = {}): object => ({
   ImageId: cloud.image,
@@ -273,6 +273,21 @@ describe('RunInstances with a ClientToken', () => {
     const ids = [...answers, later].map(({ Instances }) => Instances?.map((i) => i.InstanceId))
     for (const some of ids) expect(some).toEqual(ids[0])
     expect((await cloud.store.read((tx) => tx.instances({}))).length).toBe(3)
+  })
+
+  it('launches once when the answer to its commit is lost, and answers with what it launched', async () => {
+    await using cloud = await openCloud()
+    const input = one(cloud, { ClientToken: 'token', MaxCount: 2 })
+    const { Instances } = (await cloud.runOn(
+      losingAnswers(cloud.store),
+      runInstances,
+      input,
+    )) as Reservation
+    const recorded = await cloud.store.read((tx) => tx.instances({}))
+    expect(Instances?.map((i) => i.InstanceId).toSorted()).toEqual(
+      recorded.map(({ id }) => id).toSorted(),
+    )
+    expect(recorded).toHaveLength(2)
   })
 
   it('refuses other parameters, but not another order of the same', async () => {
