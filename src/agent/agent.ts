@@ -16,7 +16,7 @@ import type { Metrics } from '../lib/metrics.ts'
 import { messageOf } from '../model/errors.ts'
 import type { HostName } from '../model/ids.ts'
 import type { Fact, HostWant } from '../model/want.ts'
-import { type Snapshot, wantFor } from '../plan/want.ts'
+import { type Planned, type Snapshot, wantFor } from '../plan/want.ts'
 import type { HostService } from '../services/service.ts'
 import type { HostSelf, Store } from '../store/store.ts'
 import type { Ledger } from './ledger.ts'
@@ -80,7 +80,7 @@ export function startAgent(parts: AgentParts, settings: AgentSettings): Agent {
     clock: parts.clock,
     onError: (error) => parts.log.error({ error }, 'a pass failed as a whole'),
   })
-  const bells = listenToBells(parts, loop, () => agent.hosts())
+  const bells = listenToBells(parts, loop, agent)
   return {
     wake: () => loop.wake(),
     status: () => agent.status(),
@@ -95,20 +95,21 @@ export function startAgent(parts: AgentParts, settings: AgentSettings): Agent {
 
 /**
  * A bell to this host wakes at once. One to all hosts wakes each of them after a while of its own, the longer the more hosts there
- * are: what they read together per second stays the same however many they are.
+ * are: what they read together per second stays the same however many they are. It tells of instances elsewhere, so a host that has
+ * none of its own leaves it to its timer: the bell of its first one makes it read everything.
  */
 function listenToBells(
   { bus, clock, random }: AgentParts,
   loop: { wake(): void },
-  hosts: () => number,
+  agent: Pick<HostAgent, 'hosts' | 'hasInstances'>,
 ): () => void {
   const ending = new AbortController()
   let shared = false
   const unsubscribe = bus.onBell((bell) => {
     if (bell === 'own') return loop.wake()
-    if (shared) return
+    if (shared || !agent.hasInstances()) return
     shared = true
-    const spreadMs = random() * hosts() * SHARED_SPREAD_MS
+    const spreadMs = random() * agent.hosts() * SHARED_SPREAD_MS
     clock.sleep(spreadMs, ending.signal).then(
       () => {
         shared = false
@@ -138,8 +139,8 @@ class HostAgent {
   #source: AgentStatus['source'] = 'nothing'
   #generation: number | null = null
   #lastResync = Number.NEGATIVE_INFINITY
-  /** What was read last, and the want that was made of it. */
-  #read: { readonly snapshot: Snapshot; readonly want: HostWant | null } | null = null
+  /** What was read last. */
+  #read: Planned | null = null
 
   constructor(parts: AgentParts, settings: AgentSettings) {
     this.#parts = parts
@@ -174,6 +175,12 @@ class HostAgent {
     return this.#read?.snapshot.hosts.length ?? 1
   }
 
+  /** Whether this host has instances of its own, as far as is known: it may. */
+  hasInstances(): boolean {
+    const want = this.#read?.want ?? null
+    return want === null || want.local.instances.length > 0
+  }
+
   async pass(signal: AbortSignal, again: () => void): Promise<void> {
     const { clock, log } = this.#parts
     const stop = this.#passSeconds.startTimer()
@@ -200,7 +207,7 @@ class HostAgent {
       const snapshot = await this.#reader.read({ fresh })
       this.#storeUp.set(1)
       if (snapshot !== this.#read?.snapshot) {
-        const want = this.#isOurs(snapshot) ? wantFor(this.#host, snapshot) : null
+        const want = this.#isOurs(snapshot) ? wantFor(this.#host, snapshot, this.#read) : null
         this.#read = { snapshot, want }
         this.#parts.bus.setHosts(snapshot.hosts.length)
         this.#parts.onRecordsChanged()

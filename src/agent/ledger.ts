@@ -12,7 +12,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { unavailable } from '../model/errors.ts'
-import type { HostWant } from '../model/want.ts'
+import type { HostWant, SharedWant } from '../model/want.ts'
 import { ledgerSchema } from './ledger-schema.ts'
 
 export interface LedgerSettings {
@@ -80,6 +80,8 @@ class FileLedger {
   /** What of it is also on disk, and since when. */
   #onDisk: HostWant | null | undefined
   #onDiskSinceMs = Number.NEGATIVE_INFINITY
+  /** The shared part that was written last, as JSON. */
+  #shared: { readonly part: SharedWant; readonly text: string } | null = null
   /** What was accepted last, as it was read. */
   #accepted: HostWant | undefined
 
@@ -154,9 +156,16 @@ class FileLedger {
     }
   }
 
+  /** The file's content. Where there are many hosts nearly all of it is the shared part, which the steps of an instance leave as it is. */
+  #textOf({ local, shared }: HostWant): string {
+    if (this.#shared?.part !== shared) this.#shared = { part: shared, text: JSON.stringify(shared) }
+    const text = `{"local":${JSON.stringify(local)},"shared":${this.#shared.text}}`
+    return `{"format":${FORMAT},"want":${text}}\n`
+  }
+
   async #write(want: HostWant): Promise<void> {
     try {
-      await writeWhole(this.#file, `${JSON.stringify({ format: FORMAT, want })}\n`)
+      await writeWhole(this.#file, this.#textOf(want))
       this.#onDisk = want
       this.#onDiskSinceMs = this.#clock.monotonic()
     } catch (error) {

@@ -139,7 +139,7 @@ async function readOwn(tx: ReadTx, self: HostName): Promise<Own> {
 }
 
 /**
- * What does not belong to any one host. Key pairs are those of the accounts that have instances here: under a known name there may be another
+ * What does not belong to any one host. Key pairs are those of the accounts whose instances here have one: under a known name there may be another
  * one. Networks and types are what they are, so they are read when somebody speaks of one that is not known.
  */
 async function readHouse(
@@ -148,7 +148,9 @@ async function readHouse(
   parts: readonly Part[],
   before: House | undefined,
 ): Promise<House> {
-  const accounts = new Set(instances.map(({ account }) => account))
+  const accounts = new Set(
+    instances.filter(({ keyName }) => keyName !== null).map(({ account }) => account),
+  )
   const keyPairs = await Promise.all([...accounts].map((account) => tx.keyPairs({ account })))
   const types = new Set(before?.types.map(({ name }) => name))
   const isKnown =
@@ -177,19 +179,25 @@ async function readLasting(tx: ReadTx) {
 
 /** What is known once this host has written that. */
 function withOwnWrite(known: Known, self: HostName, { changes, generation }: OwnWrite): Known {
-  const parts = [...known.parts.values()]
-  const advanced = parts
-    .filter(({ host }) => host.name === self)
-    .map((part) => ({ ...part, host: { ...part.host, generation } }))
-  const instances = new Map(known.own.instances.map((one) => [one.id, one]))
+  const advanced = (host: PeerHost): PeerHost =>
+    host.name === self ? { ...host, generation } : host
+  const byId = new Map(known.own.instances.map((one) => [one.id, one]))
   for (const { instance, to } of changes) {
-    const one = instances.get(instance)
-    if (one !== undefined) instances.set(instance, { ...one, ...to })
+    const one = byId.get(instance)
+    if (one !== undefined) byId.set(instance, { ...one, ...to })
   }
-  return knownFrom([...parts, ...advanced], {
-    own: { ...known.own, instances: [...instances.values()] },
+  const instances = [...byId.values()]
+  const part = known.parts.get(self)
+  return {
     house: known.house,
-  })
+    own: { ...known.own, instances },
+    parts:
+      part === undefined
+        ? known.parts
+        : new Map(known.parts).set(self, { ...part, host: advanced(part.host) }),
+    // No address is another one: what is made of those only need not be made again.
+    snapshot: { ...known.snapshot, instances, hosts: known.snapshot.hosts.map(advanced) },
+  }
 }
 
 /** Of two parts of one host the later one counts, and of two that have the same NIC, because its instance was just moved. */

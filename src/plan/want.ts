@@ -1,9 +1,9 @@
 /**
  * From records to what one host should be. Pure: the same records give the same want, whatever happened before.
  */
-import { gatewayOf } from '../model/addr.ts'
+import { gatewayOf, type Ipv4 } from '../model/addr.ts'
 import { ipHostLabel, isHostLabel, nameTagLabel } from '../model/hostname.ts'
-import type { HostName, ImageId, InstanceId } from '../model/ids.ts'
+import type { GroupId, HostName, ImageId, InstanceId } from '../model/ids.ts'
 import { keptBy } from '../model/image-location.ts'
 import { outlives } from '../model/lifecycle.ts'
 import { ROOT_DEVICE_NAME } from '../model/names.ts'
@@ -52,15 +52,44 @@ export interface Snapshot {
   readonly volumes: readonly Volume[]
 }
 
-/** What `host` should be, or null when the records do not know the host. */
-export function wantFor(host: HostName, records: Snapshot): HostWant | null {
+/** A reading, and the want that was made of it. */
+export interface Planned {
+  readonly snapshot: Snapshot
+  readonly want: HostWant | null
+}
+
+/**
+ * What `host` should be, or null when the records do not know the host. `before` only saves time: what was made of the very same
+ * records is taken from there.
+ */
+export function wantFor(
+  host: HostName,
+  records: Snapshot,
+  before: Planned | null = null,
+): HostWant | null {
   const self = records.hosts.find((one) => one.name === host)
   if (self === undefined) return null
-  return { local: localWant(self, records), shared: sharedWant(host, records) }
+  const known = before !== null && isSharedSame(before.snapshot, records) ? before.want : null
+  return { local: localWant(self, records), shared: known?.shared ?? sharedWant(host, records) }
+}
+
+/** Whether all that `sharedWant` looks at is the same: a host's generation advances with each step of its instances. */
+function isSharedSame(a: Snapshot, b: Snapshot): boolean {
+  return (
+    a.nics === b.nics &&
+    a.subnets === b.subnets &&
+    a.vpcs === b.vpcs &&
+    a.groups === b.groups &&
+    a.hosts.length === b.hosts.length &&
+    a.hosts.every(({ name, fabricAddress }, at) => {
+      const other = b.hosts[at]
+      return name === other?.name && fabricAddress === other.fabricAddress
+    })
+  )
 }
 
 function localWant(host: PeerHost, records: Snapshot): LocalWant {
-  const index = indexRecords(records)
+  const index = indexRecords(host.name, records)
   const instances = records.instances
     .filter((instance) => instance.host === host.name)
     .map((instance) => instanceWant(instance, index))
@@ -86,6 +115,7 @@ function localWant(host: PeerHost, records: Snapshot): LocalWant {
   }
 }
 
+/** What a host's own instances are made of. */
 interface Index {
   readonly nics: ReadonlyMap<InstanceId, readonly Nic[]>
   readonly vpcs: ReadonlyMap<string, Vpc>
@@ -98,9 +128,10 @@ interface Index {
   readonly volumes: ReadonlyMap<InstanceId | null, readonly Volume[]>
 }
 
-function indexRecords(records: Snapshot): Index {
+function indexRecords(host: HostName, records: Snapshot): Index {
+  const own = records.nics.filter((nic) => nic.host === host)
   return {
-    nics: Map.groupBy(records.nics, (nic) => nic.instance),
+    nics: Map.groupBy(own, (nic) => nic.instance),
     vpcs: new Map(records.vpcs.map((vpc) => [vpc.id, vpc])),
     subnets: new Map(records.subnets.map((subnet) => [subnet.id, subnet])),
     groups: new Map(records.groups.map((group) => [group.id, group])),
@@ -200,17 +231,26 @@ function nicWant(nic: Nic, index: Index): readonly NicWant[] {
 }
 
 function sharedWant(host: HostName, records: Snapshot): SharedWant {
+  const members = membersOf(records.nics)
   return {
     subnets: records.subnets.map(({ id, cidr }) => ({ id, cidr, gateway: gatewayOf(cidr) })),
     vpcs: records.vpcs.map(({ id, cidr }) => ({ id, cidr })),
-    groups: records.groups.map(({ id }) => ({
-      id,
-      members: records.nics.filter((nic) => nic.groups.includes(id)).map((nic) => nic.ip),
-    })),
+    groups: records.groups.map(({ id }) => ({ id, members: members.get(id) ?? [] })),
     names: namesOf(records),
     peers: peersOf(host, records),
     routes: routesFrom(host, records),
   }
+}
+
+function membersOf(nics: Snapshot['nics']): ReadonlyMap<GroupId, readonly Ipv4[]> {
+  const members = new Map<GroupId, Ipv4[]>()
+  for (const { ip, groups } of nics)
+    for (const group of new Set(groups)) {
+      const known = members.get(group)
+      if (known === undefined) members.set(group, [ip])
+      else known.push(ip)
+    }
+  return members
 }
 
 /**

@@ -8,20 +8,18 @@ import { createLocalBus } from '../../../src/bus/local.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { silentLog } from '../../../src/lib/log.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
+import type { Store } from '../../../src/store/store.ts'
 import { openRecords } from '../../kit/cluster-records.ts'
 import { eventually } from '../../kit/netns.ts'
-import { hostName } from '../../kit/records.ts'
+import { hostName, instanceId, instanceRecord } from '../../kit/records.ts'
 
 const host = hostName('one')
 
-it.each([
-  ['its own machine', host, true],
-  ['another machine under its name', 'another', false],
-])('acts by what the records say of %s: %s, %s', async (_whose, identity, acts) => {
+/** An agent of `host` on these records, whose services only count; closes with all that it came with. */
+async function openAgent(store: Store, identity: string = host) {
   const directory = await mkdtemp(join(tmpdir(), 'atoll-agent-'))
-  const store = await openRecords([host])
   const bus = createLocalBus()
-  let applied = 0
+  const counts = { applied: 0, drawn: 0 }
   const agent = startAgent(
     {
       store,
@@ -36,7 +34,7 @@ it.each([
           name: 'workloads',
           gate: false,
           apply: async () => {
-            applied += 1
+            counts.applied += 1
             return []
           },
           close: async () => undefined,
@@ -46,15 +44,50 @@ it.each([
       clock: systemClock,
       log: silentLog,
       metrics: createMetrics(),
-      random: Math.random,
+      random: () => {
+        counts.drawn += 1
+        return 0
+      },
     },
     { host, identity, intervalMs: 60_000, resyncMs: 60_000 },
   )
-  await eventually('a pass is over', () => agent.status().passes > 0)
-  expect(applied > 0).toBe(acts)
-  expect(agent.status().source).toBe(acts ? 'records' : 'stranger')
-  await agent.close()
-  await bus.close()
-  await store.close()
-  await rm(directory, { recursive: true })
+  return {
+    agent,
+    bus,
+    counts,
+    passed: (passes: number) => eventually('a pass is over', () => agent.status().passes >= passes),
+    async [Symbol.asyncDispose]() {
+      await agent.close()
+      await bus.close()
+      await store.close()
+      await rm(directory, { recursive: true })
+    },
+  }
+}
+
+it.each([
+  ['its own machine', host, true],
+  ['another machine under its name', 'another', false],
+])('acts by what the records say of %s: %s, %s', async (_whose, identity, acts) => {
+  await using opened = await openAgent(await openRecords([host]), identity)
+  await opened.passed(1)
+  expect(opened.counts.applied > 0).toBe(acts)
+  expect(opened.agent.status().source).toBe(acts ? 'records' : 'stranger')
+})
+
+it.each([
+  ['with an instance looks again, after a while of its own', true],
+  ['without one leaves it to its timer', false],
+])('of a bell to all, a host %s', async (_what, hasInstance) => {
+  const store = await openRecords([host])
+  if (hasInstance)
+    await store.transaction((tx) => tx.insertInstance(instanceRecord(instanceId(1), host)))
+  await using opened = await openAgent(store)
+  await opened.passed(1)
+  const { drawn } = opened.counts
+  opened.bus.ringAll()
+  // Heard after the other, and answered in any case.
+  opened.bus.ring(host)
+  await opened.passed(2)
+  expect(opened.counts.drawn > drawn).toBe(hasInstance)
 })

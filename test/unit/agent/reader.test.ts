@@ -4,8 +4,8 @@ import { createRecordsReader } from '../../../src/agent/reader.ts'
 import { reportFacts } from '../../../src/agent/report.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import type { HostName } from '../../../src/model/ids.ts'
-import type { Fact } from '../../../src/model/want.ts'
-import { wantFor } from '../../../src/plan/want.ts'
+import type { Fact, HostWant } from '../../../src/model/want.ts'
+import { type Planned, type Snapshot, wantFor } from '../../../src/plan/want.ts'
 import type { ReadTx, Store } from '../../../src/store/store.ts'
 import { LONG_MS, openRecords } from '../../kit/cluster-records.ts'
 import {
@@ -100,14 +100,20 @@ it('whatever changed or was reported, reading on comes to what reading anew come
       async (rounds) => {
         const store = await openRecords(hosts)
         const reader = createRecordsReader(store, self)
+        let before: Planned | null = null
+        const planned = (snapshot: Snapshot): HostWant | null => {
+          before = { snapshot, want: wantFor(self, snapshot, before) }
+          return before.want
+        }
         for (const { changes, facts } of rounds) {
           const known = await reader.read({ fresh: false })
+          planned(known)
           for (const change of changes) await apply(store, change)
           const reported = await reportFacts(store, hostRecord(self), facts, known, systemClock)
-          if (reported.changes.length > 0) reader.wrote(reported.wrote)
+          if (reported.changes.length > 0 || reported.wantChanged) reader.wrote(reported.wrote)
           const on = await reader.read({ fresh: false })
           const anew = await createRecordsReader(store, self).read({ fresh: true })
-          expect(wantFor(self, on)).toEqual(wantFor(self, anew))
+          expect(planned(on)).toEqual(wantFor(self, anew))
           expect(on.instances).toEqual(anew.instances)
         }
         await store.close()
