@@ -5,11 +5,11 @@
  * into place, the directory synced), and that a file it cannot trust is kept aside and never acted on. A disk that takes nothing is
  * logged and does not stop the host: the want lives on in memory and is written as soon as it can be.
  */
-import { constants } from 'node:fs'
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../lib/clock.ts'
+import { replaceFile, syncPath } from '../lib/files.ts'
 import type { Log } from '../lib/log.ts'
 import { unavailable } from '../model/errors.ts'
 import type { HostWant, SharedWant } from '../model/want.ts'
@@ -165,7 +165,7 @@ class FileLedger {
 
   async #write(want: HostWant): Promise<void> {
     try {
-      await writeWhole(this.#file, this.#textOf(want))
+      await writeDurably(this.#file, this.#textOf(want))
       this.#onDisk = want
       this.#onDiskSinceMs = this.#clock.monotonic()
     } catch (error) {
@@ -189,37 +189,12 @@ export function parseLedger(text: string): HostWant | null {
   return parsed.success && parsed.data.format === FORMAT ? parsed.data.want : null
 }
 
-/** Replaces `file` by one that holds `text`: whoever looks, after whatever crash, sees all of the old or all of the new. */
-async function writeWhole(file: string, text: string): Promise<void> {
+/** Has the file, and its name in the directory, on disk before it returns. */
+async function writeDurably(file: string, text: string): Promise<void> {
   const directory = dirname(file)
-  const aside = `${file}.new`
   await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE })
-  // What a crash left here may have any mode; a new file has ours.
-  await rm(aside, { force: true })
-  try {
-    const handle = await open(
-      aside,
-      constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL,
-      FILE_MODE,
-    )
-    try {
-      await handle.writeFile(text)
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-    await rename(aside, file)
-  } catch (error) {
-    await rm(aside, { force: true })
-    throw error
-  }
-  // The rename itself is on disk only when its directory is (fsync(2), notes).
-  const handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY)
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
+  await replaceFile(file, text, FILE_MODE)
+  await syncPath(directory)
 }
 
 function errorCode(error: unknown): unknown {

@@ -1,5 +1,5 @@
 /** Small files of ours: whether they are there, replaced in one step, records in them, and having all of it on the disk. */
-import { open, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { open, readFile, rename, rm, stat } from 'node:fs/promises'
 import type { z } from 'zod'
 
 /** Whether something can be seen at this path. */
@@ -24,14 +24,32 @@ export function writeRecord(path: string, record: unknown): Promise<void> {
   return replaceFile(path, JSON.stringify(record))
 }
 
-/** Puts a file in the place of what is there: whoever is killed on the way leaves the old one or the new one. */
+/**
+ * Puts a file in the place of what is there: whoever looks, after whatever crash, sees all of the old one or all of the new one. Which of
+ * them a power cut leaves is sure only when the directory is synced, too (fsync(2), notes).
+ */
 export async function replaceFile(
   path: string,
   content: string | Buffer,
   mode?: number,
 ): Promise<void> {
-  await writeFile(`${path}.new`, content, { mode })
-  await rename(`${path}.new`, path)
+  const aside = `${path}.new`
+  // What a crash left here may have any mode; a new file has ours.
+  await rm(aside, { force: true })
+  try {
+    await writeSynced(aside, content, mode)
+    await rename(aside, path)
+  } catch (error) {
+    await rm(aside, { force: true })
+    throw error
+  }
+}
+
+/** Makes a file that is not there yet. */
+async function writeSynced(path: string, content: string | Buffer, mode?: number): Promise<void> {
+  await using opened = await open(path, 'wx', mode)
+  await opened.writeFile(content)
+  await opened.sync()
 }
 
 /** Resolves when a file's content, or a directory's entries, are on the disk (fsync(2)). */

@@ -1,9 +1,9 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { exists, readRecord, writeRecord } from '../../../src/lib/files.ts'
+import { exists, readRecord, replaceFile, writeRecord } from '../../../src/lib/files.ts'
 
 const schema = z.strictObject({ boot: z.int().positive() })
 
@@ -27,6 +27,20 @@ describe('records in files', () => {
     await writeRecord(file, { boot: 2 })
     expect(await exists(file)).toBe(true)
     expect(await readRecord(file, schema)).toEqual({ boot: 2 })
+    expect(await readdir(dir)).toEqual(['record.json'])
+  })
+
+  test('have the mode that is asked for, whatever a crash left aside', async () => {
+    await writeFile(`${file}.new`, 'torn', { mode: 0o644 })
+    await replaceFile(file, '{"boot":3}', 0o600)
+    expect((await stat(file)).mode & 0o777).toBe(0o600)
+    expect(await readdir(dir)).toEqual(['record.json'])
+  })
+
+  test('that cannot be replaced stay, and nothing is left aside', async () => {
+    await writeRecord(file, { boot: 4 })
+    await expect(replaceFile(join(file, 'below'), '')).rejects.toThrow('ENOTDIR')
+    expect(await readRecord(file, schema)).toEqual({ boot: 4 })
     expect(await readdir(dir)).toEqual(['record.json'])
   })
 
