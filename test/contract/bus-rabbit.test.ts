@@ -1,5 +1,5 @@
 /** The `Bus` contract over RabbitMQ, between two hosts and of a host with itself, and what only a bus over a broker has to bear. */
-import { createServer, type Server } from 'node:net'
+import { connect as connectSocket, createServer, type Server, type Socket } from 'node:net'
 import { type ConfirmChannel, connect } from 'amqplib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { allBellMs } from '../../src/bus/bus.ts'
@@ -16,6 +16,9 @@ const ANSWER = { output: 'aGVsbG8=', at: '2026-11-22T08:00:00.000Z' }
 const PATIENCE = { timeoutMs: 5_000 }
 /** Longer than any test. */
 const NEVER = { timeoutMs: 600_000 }
+
+/** Longer than a node has in the first round. */
+const SLOW_MS = 2_500
 
 /** With the patience of a machine that does much else. */
 const eventually = (what: string, holds: () => Promise<boolean> | boolean) =>
@@ -206,11 +209,11 @@ describe('a broker', () => {
     for (const server of servers) server.close()
   })
 
-  /** Something that listens and is no broker. */
-  async function listener(greeting: string): Promise<string> {
+  /** Something that listens. */
+  async function listener(serve: (socket: Socket) => void): Promise<string> {
     const server = createServer((socket) => {
       socket.on('error', () => {})
-      socket.write(greeting)
+      serve(socket)
     })
     servers.push(server)
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -222,13 +225,26 @@ describe('a broker', () => {
   it('is found behind those that are gone, silent or none', async () => {
     const nodes = [
       '127.0.0.1:1',
-      await listener(''),
-      await listener('220 mail\r\n'),
+      await listener(() => {}),
+      await listener((socket) => socket.write('220 mail\r\n')),
       broker.address,
     ]
     await withBuses([openTestBus('host-1', nodes)], async (near) => {
       await quiet(near)
       expect(near.bus.node()).toBe(broker.address)
+    })
+  })
+
+  it('that is slow to let us in is given the time when nobody is quicker', async () => {
+    const [host = '', port = ''] = broker.address.split(':')
+    const overrun = await listener((socket) => {
+      const real = connectSocket(Number(port), host)
+      real.on('error', () => {})
+      socket.pipe(real)
+      setTimeout(() => real.pipe(socket), SLOW_MS)
+    })
+    await withBuses([openTestBus('host-1', [overrun])], async (near) => {
+      await eventually('it is connected', () => near.bus.node() === overrun)
     })
   })
 

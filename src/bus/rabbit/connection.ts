@@ -15,8 +15,11 @@ import { within } from './within.ts'
 
 /** A connection that is silent for two to three of these is dead. AMQP counts them in seconds. */
 const HEARTBEAT_SECONDS = 2
-/** Longest that a node may take to let us in, and then to set up what we need. */
+/** Longest that a node may take to let us in while others may be quicker; longer in each round that none of them let us in... */
 const CONNECT_TIMEOUT_MS = 2_000
+/** ...up to this: a node that is overrun gets through with one connection after the other. */
+const CONNECT_TIMEOUT_MAX_MS = 10_000
+/** Longest that it may then take to set up what we need. */
 const SETUP_TIMEOUT_MS = 10_000
 const CLOSE_TIMEOUT_MS = 1_000
 const BACKOFF_MIN_MS = 100
@@ -66,8 +69,9 @@ export function keepConnected(parts: Parts): Connection {
   /** Resolves when a connection that was up has ended; rejects when it never came up. */
   async function attend(
     address: string,
+    timeoutMs: number,
   ): Promise<{ readonly upMs: number; readonly why: unknown }> {
-    const model = await connectTo(broker, address)
+    const model = await connectTo(broker, address, timeoutMs)
     const ended = endOf(model)
     const leave = () => void model.close().catch(() => undefined)
     try {
@@ -97,7 +101,9 @@ export function keepConnected(parts: Parts): Connection {
     let told = false
     for (let turn = 0; !closing.signal.aborted; turn += 1) {
       const address = broker.nodes[turn % broker.nodes.length] ?? ''
-      const { why, upMs } = await attend(address).catch((error: unknown) => ({
+      const rounds = Math.floor(failures / broker.nodes.length)
+      const timeoutMs = Math.min(CONNECT_TIMEOUT_MS * 2 ** rounds, CONNECT_TIMEOUT_MAX_MS)
+      const { why, upMs } = await attend(address, timeoutMs).catch((error: unknown) => ({
         why: error,
         upMs: 0,
       }))
@@ -132,7 +138,11 @@ function backoffMs(failures: number, nodes: number, random: Parts['random']): nu
   return failures < nodes ? share * BACKOFF_MIN_MS : longest * (0.5 + share / 2)
 }
 
-async function connectTo(broker: Broker, address: string): Promise<ChannelModel> {
+async function connectTo(
+  broker: Broker,
+  address: string,
+  timeoutMs: number,
+): Promise<ChannelModel> {
   const { connect } = await import('amqplib')
   // At each connect, so that a renewed certificate is taken up.
   const tls = await readTls(broker.tls)
@@ -147,10 +157,10 @@ async function connectTo(broker: Broker, address: string): Promise<ChannelModel>
       vhost: encodeURIComponent(broker.vhost),
       heartbeat: HEARTBEAT_SECONDS,
     },
-    { noDelay: true, timeout: CONNECT_TIMEOUT_MS, ...tls },
+    { noDelay: true, timeout: timeoutMs, ...tls },
   )
   try {
-    return await within(CONNECT_TIMEOUT_MS, THE_BROKER, connecting)
+    return await within(timeoutMs, THE_BROKER, connecting)
   } catch (error) {
     // Should it come after all, nobody wants it any more.
     connecting.then(hangUp, () => undefined)
