@@ -20,7 +20,7 @@ import { serveCommands } from './api/commands/serve.ts'
 import { createConsoleDoor, type Upgrader } from './api/console/door.ts'
 import { createSeeker } from './api/console/seek.ts'
 import { type Api, createApi } from './api/http/server.ts'
-import { createKnownHosts } from './api/launch/known-hosts.ts'
+import { createCatalogue } from './api/launch/catalogue.ts'
 import type { Bus } from './bus/bus.ts'
 import { type Config, DEFAULT_CONFIG_FILE, instanceMtuBytes, readEnvironment } from './config.ts'
 import { ConfigError, loadConfig, printConfig } from './config-file.ts'
@@ -211,8 +211,8 @@ async function runDaemon(config: Config): Promise<void> {
   const consoles = openConsoles(ground, records, bus, drivers)
 
   const settings = apiSettings(config)
-  const knownHosts = createKnownHosts(clock)
-  const calls = { store: records.informed, bus, knownHosts, clock, random: randomBytes, settings }
+  const catalogue = createCatalogue(clock)
+  const calls = { store: records.informed, bus, catalogue, clock, random: randomBytes, settings }
   const api = buildApi(ground, calls, consoles.door)
   parts.defer(() => api.close())
   // Before what they came in by: a server does not close before they have ended.

@@ -10,7 +10,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { AccountId, HostName } from '../model/ids.ts'
 import type { InformedStore } from '../store/steady.ts'
-import type { KnownHosts } from './launch/known-hosts.ts'
+import type { Catalogue } from './launch/catalogue.ts'
 
 /** Who asks, as proved by the signature. */
 export interface Caller {
@@ -25,7 +25,7 @@ export interface ApiParts {
   readonly store: InformedStore
   readonly bus: Bus
   /** What launches choose from. */
-  readonly knownHosts: KnownHosts
+  readonly catalogue: Catalogue
   readonly clock: Clock
   /** Cryptographically random bytes. */
   readonly random: (bytes: number) => Uint8Array

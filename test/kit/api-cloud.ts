@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { Action, ApiParts } from '../../src/api/action.ts'
-import { createKnownHosts } from '../../src/api/launch/known-hosts.ts'
+import { createCatalogue } from '../../src/api/launch/catalogue.ts'
 import type { Bus } from '../../src/bus/bus.ts'
 import { createLocalBus } from '../../src/bus/local.ts'
 import type { Clock } from '../../src/lib/clock.ts'
@@ -124,7 +124,7 @@ function makeParts(store: Store, bus: Bus): ApiParts {
   return {
     store: withoutReplica(store),
     bus,
-    knownHosts: createKnownHosts(standingClock),
+    catalogue: createCatalogue(standingClock),
     clock: standingClock,
     random: randomBytes,
     settings: {

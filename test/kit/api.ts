@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Action, ApiParts } from '../../src/api/action.ts'
 import { type Api, type ApiOptions, createApi } from '../../src/api/http/server.ts'
-import { createKnownHosts } from '../../src/api/launch/known-hosts.ts'
+import { createCatalogue } from '../../src/api/launch/catalogue.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
@@ -59,7 +59,7 @@ function apiParts(more: Partial<ApiParts> = {}): ApiParts {
       onAsk() {},
       close: async () => {},
     },
-    knownHosts: createKnownHosts(systemClock),
+    catalogue: createCatalogue(systemClock),
     clock: systemClock,
     random: randomBytes,
     settings: {

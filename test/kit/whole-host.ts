@@ -12,7 +12,7 @@ import { startKeeper } from '../../src/agent/keeper.ts'
 import { createLedger } from '../../src/agent/ledger.ts'
 import { createRecordsReader } from '../../src/agent/reader.ts'
 import { allActions } from '../../src/api/actions/all.ts'
-import { createKnownHosts } from '../../src/api/launch/known-hosts.ts'
+import { createCatalogue } from '../../src/api/launch/catalogue.ts'
 import { createLocalBus } from '../../src/bus/local.ts'
 import type { Host } from '../../src/host/host.ts'
 import { createLinuxHost } from '../../src/host/linux.ts'
@@ -185,7 +185,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
   const parts = {
     store: withoutReplica(records),
     bus,
-    knownHosts: createKnownHosts(systemClock),
+    catalogue: createCatalogue(systemClock),
     clock: systemClock,
     random: randomBytes,
     settings: {
@@ -216,7 +216,10 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
 
   /** Of the instances that the records know, each against the kernel and the engine. */
   async function differences(): Promise<readonly string[]> {
-    const want = wantFor(name, await createRecordsReader(store, name).read({ fresh: true }))
+    const want = wantFor(
+      name,
+      await createRecordsReader(store, name, systemClock).read({ fresh: true }),
+    )
     if (want === null) return ['the records do not know the host']
     const have = new Map((await linux.nics()).map((nic) => [nic.hostLink, nic]))
     const found: string[] = []

@@ -15,8 +15,8 @@ import { placeableHosts } from '../../plan/placement.ts'
 import type { ReadTx, Tx } from '../../store/store.ts'
 import type { Action, Call } from '../action.ts'
 import { type InstanceDetails, instanceDetails } from '../instance-details.ts'
+import type { CatalogueReading } from '../launch/catalogue.ts'
 import { launchChoices } from '../launch/choices.ts'
-import type { HostsReading } from '../launch/known-hosts.ts'
 import { type LaunchOrder, parseLaunchOrder } from '../launch/order.ts'
 import { randomNumber, writeLaunch } from '../launch/records.ts'
 import { dryRun } from '../parameters.ts'
@@ -50,12 +50,12 @@ async function launchSomewhere(
   call: Call,
   order: LaunchOrder,
 ): Promise<readonly InstanceDetails[]> {
-  const { store, knownHosts } = call.parts
+  const { store, catalogue } = call.parts
   let isFresh = true
   const attempt = (fresh: boolean) =>
     store.transaction(
       async (tx) => {
-        const reading = await knownHosts.read(tx, { fresh })
+        const reading = await catalogue.read(tx, { fresh })
         isFresh = reading.isFresh
         return await launchOnce(tx, call, order, reading)
       },
@@ -79,7 +79,7 @@ async function launchOnce(
   tx: Tx,
   call: Call,
   order: LaunchOrder,
-  reading: HostsReading,
+  reading: CatalogueReading,
 ): Promise<readonly InstanceDetails[]> {
   const reservation = formatId('r', call.parts.random(ID_BYTES))
   if (order.clientToken !== null && call.input['DryRun'] !== true) {
@@ -139,7 +139,7 @@ async function launch(
   tx: Tx,
   call: Call,
   order: LaunchOrder,
-  reading: HostsReading,
+  reading: CatalogueReading,
   reservation: ReservationId,
 ): Promise<readonly InstanceDetails[]> {
   const { account } = call.caller

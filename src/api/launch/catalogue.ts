@@ -1,47 +1,61 @@
 /**
- * The hosts as they were last read, for choosing where to launch.
+ * What launches choose from, as it was last read: hosts, instance types, subnets and groups.
  *
- * A choice only proposes and the host's own row decides (`takeCapacity`), so launches that come close upon each other may go by one reading
- * of all hosts: what is read a second then stays the same however many hosts there are. Among few hosts it is made for nearly every launch.
+ * A choice only proposes: the host's own row decides (`takeCapacity`), and a NIC's keys do. So launches that come close upon each other may go
+ * by one reading of all: what is read a second then stays the same however many hosts there are. Among few hosts it is made for nearly
+ * every launch.
  */
 import type { Clock } from '../../lib/clock.ts'
 import type { HostName } from '../../model/ids.ts'
-import type { Host } from '../../model/records.ts'
+import type { Group, Host, InstanceType, Subnet } from '../../model/records.ts'
 import { afterTaking, type Demand } from '../../plan/placement.ts'
 import type { ReadTx } from '../../store/store.ts'
 
 /** A reading is used for this long, times the number of hosts. */
 const AGE_MS_PER_HOST = 1
 
-/** One reading. */
-export interface HostsReading {
+/** One reading, of all accounts. */
+export interface CatalogueReading {
   readonly hosts: readonly Host[]
-  /** False when it was made for an earlier launch: there may be room that it does not know of. */
+  readonly types: readonly InstanceType[]
+  readonly subnets: readonly Subnet[]
+  readonly groups: readonly Group[]
+  /** False when it was made for an earlier launch: there may be room, and what is asked for, that it does not know of. */
   readonly isFresh: boolean
 }
 
-/** What one host that answers the API knows of all of them. */
-export interface KnownHosts {
+/** What one host that answers the API knows to choose from. */
+export interface Catalogue {
   /** The last reading if it is young enough, unless `fresh`; else a new one in `tx`. Errors: as the store's. */
-  read(tx: Pick<ReadTx, 'hosts'>, options: { readonly fresh: boolean }): Promise<HostsReading>
+  read(
+    tx: Pick<ReadTx, 'hosts' | 'instanceTypes' | 'subnets' | 'groups'>,
+    options: { readonly fresh: boolean },
+  ): Promise<CatalogueReading>
   /** Keeps in mind what a launch took, until the next reading. */
   took(host: HostName, demand: Demand): void
 }
 
 /** Knows nothing at first. */
-export function createKnownHosts(clock: Pick<Clock, 'monotonic'>): KnownHosts {
-  let known: { hosts: readonly Host[]; readonly untilMs: number } | null = null
+export function createCatalogue(clock: Pick<Clock, 'monotonic'>): Catalogue {
+  let known: { reading: CatalogueReading; readonly untilMs: number } | null = null
   return {
     async read(tx, { fresh }) {
-      if (!fresh && known !== null && clock.monotonic() < known.untilMs)
-        return { hosts: known.hosts, isFresh: false }
+      if (!fresh && known !== null && clock.monotonic() < known.untilMs) return known.reading
       const beganMs = clock.monotonic()
-      const hosts = await tx.hosts()
-      known = { hosts, untilMs: beganMs + hosts.length * AGE_MS_PER_HOST }
-      return { hosts, isFresh: true }
+      const reading = {
+        hosts: await tx.hosts(),
+        types: await tx.instanceTypes(),
+        subnets: await tx.subnets({}),
+        groups: await tx.groups({}),
+      }
+      const untilMs = beganMs + reading.hosts.length * AGE_MS_PER_HOST
+      known = { reading: { ...reading, isFresh: false }, untilMs }
+      return { ...reading, isFresh: true }
     },
     took(host, demand) {
-      if (known !== null) known.hosts = afterTaking(known.hosts, host, demand)
+      if (known === null) return
+      const { reading } = known
+      known.reading = { ...reading, hosts: afterTaking(reading.hosts, host, demand) }
     },
   }
 }

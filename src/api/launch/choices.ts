@@ -1,7 +1,7 @@
 /**
  * From an order to records that exist: the image, type, key, subnet, groups and hosts that a launch works with.
  *
- * Reads inside the launch's own transaction, and refuses with the code of whatever does not exist.
+ * Goes by the catalogue and by what it reads inside the launch's own transaction, and refuses with the code of whatever does not exist.
  */
 import { type Ipv4, RESERVED_AT_START } from '../../model/addr.ts'
 import { refused } from '../../model/errors.ts'
@@ -11,8 +11,8 @@ import type { Group, Host, Image, InstanceType, Subnet } from '../../model/recor
 import { chooseHost, type Demand, isAssignable } from '../../plan/placement.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { notFound } from '../schemas.ts'
+import type { CatalogueReading } from './catalogue.ts'
 import { type LaunchDisk, launchDisk } from './disk.ts'
-import type { HostsReading } from './known-hosts.ts'
 import type { LaunchNetwork, LaunchOrder } from './order.ts'
 
 export interface LaunchChoices {
@@ -30,20 +30,20 @@ export interface LaunchChoices {
   readonly isFresh: boolean
 }
 
-/** Everything the order names. `hosts` are those that may take instances now, in all zones. */
+/** Everything the order names. The catalogue's hosts are those that may take instances now, in all zones. */
 export async function launchChoices(
   tx: ReadTx,
   account: AccountId,
   order: LaunchOrder,
-  { hosts: placeable, isFresh }: HostsReading,
+  catalogue: CatalogueReading,
   /** Any non-negative integer: picks one of what is equally good. */
   random: number,
 ): Promise<LaunchChoices> {
   const [image] = await tx.images({ account, ids: [order.image] })
   if (image === undefined || image.state === 'deregistered')
     throw notFound('InvalidAMIID.NotFound', 'image id', [order.image])
-  const hosts = hostsWith(image, placeable)
-  const type = (await tx.instanceTypes()).find((one) => one.name === order.type)
+  const hosts = hostsWith(image, catalogue.hosts)
+  const type = catalogue.types.find((one) => one.name === order.type)
   if (type === undefined) {
     throw refused(
       'InvalidParameterValue',
@@ -54,18 +54,19 @@ export async function launchChoices(
   const { vcpus, memoryMiB } = type
   const demand = { vcpus, memoryMiB, diskGiB: disk?.sizeGiB ?? 0 }
   await requireKey(tx, account, order.keyName)
-  const subnets = await tx.subnets({ account })
+  const subnets = catalogue.subnets.filter((one) => one.account === account)
   const subnet = chooseSubnet(subnets, order.network, hosts, demand, random)
   if (order.network.ip !== undefined) await requireAddress(tx, subnet, order.network.ip)
+  const groups = catalogue.groups.filter((one) => one.account === account)
   return {
     image,
     type,
     disk,
     demand,
     subnet,
-    groups: chooseGroups(await tx.groups({ account }), subnet, order.network),
+    groups: chooseGroups(groups, subnet, order.network),
     hosts: hosts.filter((host) => host.zone === subnet.zone),
-    isFresh,
+    isFresh: catalogue.isFresh,
   }
 }
 

@@ -142,7 +142,7 @@ async function takeHost({ tx, call, choices, room }: Launch): Promise<Host | und
     if (chosen === undefined) return undefined
     if ((await tx.takeCapacity(chosen.name, vcpus, memoryMiB, diskGiB)) === 'done') {
       room.hosts = afterTaking(room.hosts, chosen.name, demand)
-      call.parts.knownHosts.took(chosen.name, demand)
+      call.parts.catalogue.took(chosen.name, demand)
       return chosen
     }
     room.hosts = room.hosts.filter((host) => host !== chosen)

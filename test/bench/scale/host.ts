@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { startKeeper } from '../../../src/agent/keeper.ts'
 import { createLedger } from '../../../src/agent/ledger.ts'
 import type { ApiParts } from '../../../src/api/action.ts'
-import { createKnownHosts } from '../../../src/api/launch/known-hosts.ts'
+import { createCatalogue } from '../../../src/api/launch/catalogue.ts'
 import { configSchema } from '../../../src/config.ts'
 import { openBus, openRecords } from '../../../src/engines.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
@@ -76,11 +76,11 @@ export async function startSimulatedHost(
     }),
   )
   const settings = apiSettings(config)
-  const knownHosts = createKnownHosts(clock)
+  const catalogue = createCatalogue(clock)
   return {
     held: keeper.lease.held,
     bells: async () => Number(BELLS_SENT.exec(await metrics.render())?.[1] ?? 0),
-    api: { store: records.informed, bus, knownHosts, clock, random: randomBytes, settings },
+    api: { store: records.informed, bus, catalogue, clock, random: randomBytes, settings },
   }
 }
 

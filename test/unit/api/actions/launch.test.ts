@@ -225,7 +225,7 @@ describe('RunInstances by what was known of the hosts', () => {
         ),
       )
     await offer(room)
-    await cloud.store.read((tx) => cloud.parts.knownHosts.read(tx, { fresh: true }))
+    await cloud.store.read((tx) => cloud.parts.catalogue.read(tx, { fresh: true }))
     await offer(now)
     return cloud
   }

@@ -1,8 +1,8 @@
-/** How long one reading of the hosts is used. */
+/** How long one reading of what launches choose from is used. */
 import { expect, it } from 'vitest'
-import { createKnownHosts } from '../../../../src/api/launch/known-hosts.ts'
+import { createCatalogue } from '../../../../src/api/launch/catalogue.ts'
 import type { Host } from '../../../../src/model/records.ts'
-import { hostName, hostRecord } from '../../../kit/records.ts'
+import { hostName, hostRecord, network } from '../../../kit/records.ts'
 
 /** What is known of so many hosts, and how often they were read. */
 function world(count: number) {
@@ -11,18 +11,18 @@ function world(count: number) {
     (_, index): Host => hostRecord(hostName(`host${index + 1}`)),
   )
   const state = { nowMs: 0, readings: 0 }
-  const known = createKnownHosts({ monotonic: () => state.nowMs })
-  const read = (fresh = false) =>
-    known.read(
-      {
-        hosts: async () => {
-          state.readings += 1
-          return hosts
-        },
-      },
-      { fresh },
-    )
-  return { hosts, state, known, read }
+  const known = createCatalogue({ monotonic: () => state.nowMs })
+  const records = {
+    hosts: async () => {
+      state.readings += 1
+      return hosts
+    },
+    instanceTypes: async () => [],
+    subnets: async () => [network.subnet],
+    groups: async () => [network.group],
+  }
+  const read = (fresh = false) => known.read(records, { fresh })
+  return { hosts, records, state, known, read }
 }
 
 it.each([
@@ -56,9 +56,15 @@ it('keeps in mind what was taken until it reads again', async () => {
 })
 
 it('knows what it knew when a reading fails', async () => {
-  const { known, read, hosts } = world(1)
+  const { known, read, records, hosts } = world(1)
   await read()
-  const failing = { hosts: () => Promise.reject(new Error('away')) }
+  const failing = { ...records, hosts: () => Promise.reject(new Error('away')) }
   await expect(known.read(failing, { fresh: true })).rejects.toThrow('away')
-  expect((await read()).hosts).toStrictEqual(hosts)
+  expect(await read()).toStrictEqual({
+    hosts,
+    types: [],
+    subnets: [network.subnet],
+    groups: [network.group],
+    isFresh: false,
+  })
 })
