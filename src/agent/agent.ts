@@ -26,6 +26,8 @@ import { purge, reportFacts } from './report.ts'
 
 /** Hosts that hear a bell to all look again within this time for each host there is. */
 const SHARED_SPREAD_MS = 10
+/** A pass that no bell asked for, as after a step of an instance, goes by records that were read so shortly before. */
+const YOUNG_MS = 500
 
 export interface AgentParts {
   readonly store: Store
@@ -101,19 +103,23 @@ export function startAgent(parts: AgentParts, settings: AgentSettings): Agent {
 function listenToBells(
   { bus, clock, random }: AgentParts,
   loop: { wake(): void },
-  agent: Pick<HostAgent, 'hosts' | 'hasInstances'>,
+  agent: Pick<HostAgent, 'hosts' | 'hasInstances' | 'rung'>,
 ): () => void {
   const ending = new AbortController()
   let shared = false
+  const look = () => {
+    agent.rung()
+    loop.wake()
+  }
   const unsubscribe = bus.onBell((bell) => {
-    if (bell === 'own') return loop.wake()
+    if (bell === 'own') return look()
     if (shared || !agent.hasInstances()) return
     shared = true
     const spreadMs = random() * agent.hosts() * SHARED_SPREAD_MS
     clock.sleep(spreadMs, ending.signal).then(
       () => {
         shared = false
-        loop.wake()
+        look()
       },
       () => undefined,
     )
@@ -139,6 +145,8 @@ class HostAgent {
   #source: AgentStatus['source'] = 'nothing'
   #generation: number | null = null
   #lastResync = Number.NEGATIVE_INFINITY
+  /** Whether there is news that has not been read. */
+  #isRung = true
   /** What was read last. */
   #read: Planned | null = null
 
@@ -147,7 +155,7 @@ class HostAgent {
     this.#settings = settings
     this.#host = settings.host
     this.#self = { name: settings.host, identity: settings.identity }
-    this.#reader = createRecordsReader(parts.store, settings.host)
+    this.#reader = createRecordsReader(parts.store, settings.host, parts.clock)
     const { metrics } = parts
     this.#passSeconds = metrics.histogram('atoll_agent_pass_seconds', 'Duration of a pass')
     this.#failures = metrics.counter(
@@ -173,6 +181,11 @@ class HostAgent {
 
   hosts(): number {
     return this.#read?.snapshot.hosts.length ?? 1
+  }
+
+  /** There is news in the records: the next pass reads them. */
+  rung(): void {
+    this.#isRung = true
   }
 
   /** Whether this host has instances of its own, as far as is known: it may. */
@@ -203,8 +216,11 @@ class HostAgent {
   /** The newest want there is: from the records, else from the ledger, else null. */
   async #readWant(fresh: boolean): Promise<HostWant | null> {
     const { ledger, log } = this.#parts
+    const isRung = this.#isRung
+    // Before the reading, because a bell that comes during it may be about what it does not see.
+    this.#isRung = false
     try {
-      const snapshot = await this.#reader.read({ fresh })
+      const snapshot = await this.#reader.read({ fresh, youngMs: isRung ? 0 : YOUNG_MS })
       this.#storeUp.set(1)
       if (snapshot !== this.#read?.snapshot) {
         const want = this.#isOurs(snapshot) ? wantFor(this.#host, snapshot, this.#read) : null
@@ -223,6 +239,7 @@ class HostAgent {
       this.#generation = want.local.generation
       return want
     } catch (error) {
+      this.#isRung = true
       this.#storeUp.set(0)
       // What this machine once knew under the name is not for it to go on with.
       if (this.#source === 'stranger') return null

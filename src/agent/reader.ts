@@ -8,6 +8,7 @@
  * when somebody's part speaks of what is not known yet.
  * Nothing rests on the memory alone: `fresh` reads it all again, which the agent does at every resync.
  */
+import type { Clock } from '../lib/clock.ts'
 import type { HostName, InstanceId } from '../model/ids.ts'
 import type { InstanceChange } from '../model/lifecycle.ts'
 import type { PeerHost, PlacedNic } from '../model/records.ts'
@@ -22,9 +23,10 @@ const LOOK_BACK_MS = 10_000
 
 export interface RecordsReader {
   /**
-   * The newest snapshot; the very same object as last time when nothing changed. Errors: as the store's `read`.
+   * The newest snapshot, or the last one when it was read within `youngMs` (0 unless told); the very same object as last time when nothing changed.
+   * Errors: as the store's `read`.
    */
-  read(options: { readonly fresh: boolean }): Promise<Snapshot>
+  read(options: { readonly fresh: boolean; readonly youngMs?: number }): Promise<Snapshot>
   /** This host wrote to its own part: what, or null when only reading it anew can tell. */
   wrote(write: OwnWrite | null): void
 }
@@ -55,8 +57,13 @@ interface Known {
 }
 
 /** A reader for the agent of `self`. */
-export function createRecordsReader(store: Store, self: HostName): RecordsReader {
+export function createRecordsReader(
+  store: Store,
+  self: HostName,
+  clock: Pick<Clock, 'monotonic'>,
+): RecordsReader {
   let known: Known | null = null
+  let readAtMs = Number.NEGATIVE_INFINITY
   let readUntilMs = 0
   let ownIsOld = false
 
@@ -95,10 +102,13 @@ export function createRecordsReader(store: Store, self: HostName): RecordsReader
       if (write === null || known === null) ownIsOld = true
       else known = withOwnWrite(known, self, write)
     },
-    async read({ fresh }) {
+    async read({ fresh, youngMs = 0 }) {
       const before = fresh ? null : known
+      const beganMs = clock.monotonic()
+      if (before !== null && !ownIsOld && beganMs - readAtMs < youngMs) return before.snapshot
       known =
         (before === null || ownIsOld ? null : await readOn(before)) ?? (await readAnew(before))
+      readAtMs = beganMs
       return known.snapshot
     },
   }

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest'
 import { startAgent } from '../../../src/agent/agent.ts'
 import { createLedger } from '../../../src/agent/ledger.ts'
 import { createLocalBus } from '../../../src/bus/local.ts'
-import { systemClock } from '../../../src/lib/clock.ts'
+import { type Clock, systemClock } from '../../../src/lib/clock.ts'
 import { silentLog } from '../../../src/lib/log.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
 import type { Store } from '../../../src/store/store.ts'
@@ -16,7 +16,10 @@ import { hostName, instanceId, instanceRecord } from '../../kit/records.ts'
 const host = hostName('one')
 
 /** An agent of `host` on these records, whose services only count; closes with all that it came with. */
-async function openAgent(store: Store, identity: string = host) {
+async function openAgent(
+  store: Store,
+  { identity = host, clock = systemClock }: { identity?: string; clock?: Clock } = {},
+) {
   const directory = await mkdtemp(join(tmpdir(), 'atoll-agent-'))
   const bus = createLocalBus()
   const counts = { applied: 0, drawn: 0 }
@@ -41,7 +44,7 @@ async function openAgent(store: Store, identity: string = host) {
         },
       ],
       onRecordsChanged: () => undefined,
-      clock: systemClock,
+      clock,
       log: silentLog,
       metrics: createMetrics(),
       random: () => {
@@ -69,7 +72,7 @@ it.each([
   ['its own machine', host, true],
   ['another machine under its name', 'another', false],
 ])('acts by what the records say of %s: %s, %s', async (_whose, identity, acts) => {
-  await using opened = await openAgent(await openRecords([host]), identity)
+  await using opened = await openAgent(await openRecords([host]), { identity })
   await opened.passed(1)
   expect(opened.counts.applied > 0).toBe(acts)
   expect(opened.agent.status().source).toBe(acts ? 'records' : 'stranger')
@@ -90,4 +93,31 @@ it.each([
   opened.bus.ring(host)
   await opened.passed(2)
   expect(opened.counts.drawn > drawn).toBe(hasInstance)
+})
+
+it('reads the records because of a bell, or because it has not for a while', async () => {
+  const store = await openRecords([host])
+  let readings = 0
+  let nowMs = 0
+  const counted: Store = {
+    ...store,
+    single: (work) => {
+      readings += 1
+      return store.single(work)
+    },
+  }
+  const clock: Clock = { ...systemClock, monotonic: () => nowMs }
+  await using opened = await openAgent(counted, { clock })
+  const { agent, bus, passed } = opened
+  await passed(1)
+  agent.wake()
+  await passed(2)
+  expect(readings).toBe(0)
+  bus.ring(host)
+  await passed(3)
+  expect(readings).toBe(1)
+  nowMs = 1_000
+  agent.wake()
+  await passed(4)
+  expect(readings).toBe(2)
 })

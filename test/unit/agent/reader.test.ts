@@ -99,7 +99,7 @@ it('whatever changed or was reported, reading on comes to what reading anew come
       }),
       async (rounds) => {
         const store = await openRecords(hosts)
-        const reader = createRecordsReader(store, self)
+        const reader = createRecordsReader(store, self, systemClock)
         let before: Planned | null = null
         const planned = (snapshot: Snapshot): HostWant | null => {
           before = { snapshot, want: wantFor(self, snapshot, before) }
@@ -112,7 +112,7 @@ it('whatever changed or was reported, reading on comes to what reading anew come
           const reported = await reportFacts(store, hostRecord(self), facts, known, systemClock)
           if (reported.changes.length > 0 || reported.wantChanged) reader.wrote(reported.wrote)
           const on = await reader.read({ fresh: false })
-          const anew = await createRecordsReader(store, self).read({ fresh: true })
+          const anew = await createRecordsReader(store, self, systemClock).read({ fresh: true })
           expect(planned(on)).toEqual(wantFor(self, anew))
           expect(on.instances).toEqual(anew.instances)
         }
@@ -125,7 +125,7 @@ it('whatever changed or was reported, reading on comes to what reading anew come
 
 it('gives the very same snapshot while nothing changed, and what this host wrote once it says so', async () => {
   const store = await openRecords(hosts)
-  const reader = createRecordsReader(store, self)
+  const reader = createRecordsReader(store, self, systemClock)
   await apply(store, { kind: 'launch', host: self, number: 1 })
   const first = await reader.read({ fresh: false })
   expect(await reader.read({ fresh: false })).toBe(first)
@@ -134,6 +134,26 @@ it('gives the very same snapshot while nothing changed, and what this host wrote
   expect(await reader.read({ fresh: false })).toBe(first)
   reader.wrote(null)
   expect((await reader.read({ fresh: false })).instances).toMatchObject([{ state: 'running' }])
+  await store.close()
+})
+
+it('gives what it read just before to whoever is content with that, unless it has to be read anew', async () => {
+  const store = await openRecords(hosts)
+  let nowMs = 0
+  const reader = createRecordsReader(store, self, { monotonic: () => nowMs })
+  const first = await reader.read({ fresh: false, youngMs: 10 })
+  await apply(store, { kind: 'launch', host: self, number: 1 })
+  nowMs = 9
+  expect(await reader.read({ fresh: false, youngMs: 10 })).toBe(first)
+  nowMs = 10
+  expect((await reader.read({ fresh: false, youngMs: 10 })).instances).toHaveLength(1)
+  await apply(store, { kind: 'launch', host: self, number: 2 })
+  expect((await reader.read({ fresh: false })).instances).toHaveLength(2)
+  await apply(store, { kind: 'launch', host: self, number: 3 })
+  expect((await reader.read({ fresh: true, youngMs: 10 })).instances).toHaveLength(3)
+  await apply(store, { kind: 'launch', host: self, number: 4 })
+  reader.wrote(null)
+  expect((await reader.read({ fresh: false, youngMs: 10 })).instances).toHaveLength(4)
   await store.close()
 })
 
@@ -153,6 +173,7 @@ it('asks one thing while nothing changed, and two when others did', async () => 
       },
     },
     self,
+    systemClock,
   )
   await reader.read({ fresh: false })
   await reader.read({ fresh: false })
@@ -168,7 +189,7 @@ it('asks one thing while nothing changed, and two when others did', async () => 
 it('need not read what it wrote itself', async () => {
   const store = await openRecords(hosts)
   await apply(store, { kind: 'launch', host: self, number: 1 })
-  const reader = createRecordsReader(store, self)
+  const reader = createRecordsReader(store, self, systemClock)
   const before = await reader.read({ fresh: false })
   const report = async (fact: Fact) => {
     const known = await reader.read({ fresh: false })
@@ -194,7 +215,7 @@ it('need not read what it wrote itself', async () => {
 it('reads what it wrote when somebody else wrote meanwhile', async () => {
   const store = await openRecords(hosts)
   await apply(store, { kind: 'launch', host: self, number: 1 })
-  const reader = createRecordsReader(store, self)
+  const reader = createRecordsReader(store, self, systemClock)
   const known = await reader.read({ fresh: false })
   await apply(store, { kind: 'tag', host: self, number: 1 })
   const facts = [{ kind: 'ready' as const, instance: instanceId(1) }]
@@ -205,7 +226,7 @@ it('reads what it wrote when somebody else wrote meanwhile', async () => {
 
 it('meets a group that another host is the first to speak of', async () => {
   const store = await openRecords(hosts)
-  const reader = createRecordsReader(store, self)
+  const reader = createRecordsReader(store, self, systemClock)
   await reader.read({ fresh: false })
   const group = { ...network.group, id: numbered('sg', 7), name: 'other' }
   const other = hosts[1] ?? self
@@ -238,6 +259,7 @@ it('goes on when the clock of the store is set back by hours', async () => {
       read: (work) => store.read((tx) => work(ahead(tx))),
     },
     self,
+    systemClock,
   )
   await reader.read({ fresh: true })
   aheadMs = 0
@@ -260,6 +282,7 @@ it("reads this host's own part from one snapshot, also when only a state changed
         ),
     },
     self,
+    systemClock,
   )
   await reader.read({ fresh: true })
   await apply(store, { kind: 'launch', host: self, number: 1 })
@@ -282,6 +305,7 @@ it('a failed reading loses nothing', async () => {
       },
     },
     self,
+    systemClock,
   )
   await reader.read({ fresh: false })
   await apply(store, { kind: 'launch', host: self, number: 1 })

@@ -34,7 +34,7 @@ beforeEach(async () => {
 })
 afterEach(() => store.close())
 
-const snapshot = (from: Store) => createRecordsReader(from, here).read({ fresh: true })
+const snapshot = (from: Store) => createRecordsReader(from, here, systemClock).read({ fresh: true })
 const report = async (...facts: Fact[]) =>
   reportFacts(store, hostRecord(here), facts, await snapshot(store), systemClock)
 
