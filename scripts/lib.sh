@@ -117,6 +117,12 @@ install_packages() {
   DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"
 }
 
+# What a host needs of Debian beside Docker and the engines; scripts/make-box has them in its machines, which may have no network.
+host_packages() {
+  echo ca-certificates curl iproute2 nftables iptables busybox-static procps util-linux libatomic1 libstdc++6 \
+    qemu-system-x86 qemu-utils ovmf xorriso
+}
+
 # ensure_packages NAME...: installs what is missing; nothing is asked of the network when nothing is.
 ensure_packages() {
   local missing
