@@ -26,21 +26,27 @@ image=$(ec2 describe-images --owners self --filters Name=name,Values=atoll-sampl
   image=$(ec2 register-image --name atoll-sample --image-location /srv/atoll-sample.tar.gz --query ImageId)
 image_is_there() { [ "$(ec2 describe-images --image-ids "$image" --query 'Images[0].State')" = available ]; }
 until_it "$image is available" image_is_there
-# Placement takes one of the roomiest hosts, whichever: more until no host is without one.
+# An answer of this host may be older than what was launched just now (from its replica, when the records are slow).
 launched=()
-hosts_without() { atoll hosts --json | jq 'map(select(.instances == 0)) | length'; }
-for ((without = $(hosts_without); without > 0; without = $(hosts_without))); do
+launched_are_known() {
+  instances=$(atoll instances --json) &&
+    jq -e '$ARGS.positional - map(.id) == []' --args "${launched[@]}" <<<"$instances" >/dev/null
+}
+hosts_with() { jq '[.[] | select(.state != "terminated") | .host] | unique | length' <<<"$instances"; }
+# Placement takes one of the roomiest hosts, whichever: more until no host is without one.
+until_it 'the instances that are there are known' launched_are_known
+for ((without = hosts - $(hosts_with); without > 0; without = hosts - $(hosts_with))); do
   [ "${#launched[@]}" -lt $((4 * hosts)) ] || { echo "${#launched[@]} instances, and none on $without hosts" >&2; exit 1; }
   read -ra more < <(ec2 run-instances --image-id "$image" --instance-type at1.small --count "$without" \
     --tag-specifications 'ResourceType=instance,Tags=[{Key=Name,Value=web}]' --query 'Instances[].InstanceId')
   [ "${#more[@]}" -gt 0 ] || exit 1
-  echo "${more[*]}"
   launched+=("${more[@]}")
+  until_it "launched: ${more[*]}" launched_are_known
 done
 # One that could not be started does not come up by waiting.
 all_run_or_fail() {
   local failed
-  instances=$(atoll instances --json) || return 1
+  launched_are_known || return 1
   failed=$(jq -r '.[] | select(.state == "terminated" and (.id | IN($ARGS.positional[]))) | "\(.id) \(.reason)"' \
     --args "${launched[@]}" <<<"$instances")
   [ -z "$failed" ] || { printf '%s\n' "$failed" >&2; exit 1; }
