@@ -8,6 +8,7 @@
  * when somebody's part speaks of what is not known yet.
  * Nothing rests on the memory alone: `fresh` reads it all again, which the agent does at every resync.
  */
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../lib/clock.ts'
 import type { HostName, InstanceId } from '../model/ids.ts'
 import type { InstanceChange } from '../model/lifecycle.ts'
@@ -77,7 +78,8 @@ export function createRecordsReader(
     const read = await readParts((work) => store.single(work), changed)
     if (!knowsAll(before.house, read)) return null
     readUntilMs = nowMs
-    return read.length === 0 ? before : knownFrom([...before.parts.values(), ...read], before)
+    if (read.length === 0) return before
+    return withHosts(before, read) ?? knownFrom([...before.parts.values(), ...read], before)
   }
 
   async function readAnew(before: Known | null): Promise<Known> {
@@ -189,8 +191,6 @@ async function readLasting(tx: ReadTx) {
 
 /** What is known once this host has written that. */
 function withOwnWrite(known: Known, self: HostName, { changes, generation }: OwnWrite): Known {
-  const advanced = (host: PeerHost): PeerHost =>
-    host.name === self ? { ...host, generation } : host
   const byId = new Map(known.own.instances.map((one) => [one.id, one]))
   for (const { instance, to } of changes) {
     const one = byId.get(instance)
@@ -198,16 +198,29 @@ function withOwnWrite(known: Known, self: HostName, { changes, generation }: Own
   }
   const instances = [...byId.values()]
   const part = known.parts.get(self)
-  return {
-    house: known.house,
-    own: { ...known.own, instances },
-    parts:
-      part === undefined
-        ? known.parts
-        : new Map(known.parts).set(self, { ...part, host: advanced(part.host) }),
-    // No address is another one: what is made of those only need not be made again.
-    snapshot: { ...known.snapshot, instances, hosts: known.snapshot.hosts.map(advanced) },
+  const { house, own, parts, snapshot } =
+    part === undefined ? known : withParts(known, [{ ...part, host: { ...part.host, generation } }])
+  return { house, own: { ...own, instances }, parts, snapshot: { ...snapshot, instances } }
+}
+
+/**
+ * What is known once these parts were read, if nothing but the hosts themselves is another one in them, as when an instance was claimed;
+ * else null.
+ */
+function withHosts(known: Known, read: readonly Part[]): Known | null {
+  const isSame = ({ host, nics }: Part): boolean => {
+    const before = known.parts.get(host.name)
+    return before?.host.state === host.state && isDeepStrictEqual(before.nics, nics)
   }
+  return read.every(isSame) ? withParts(known, read) : null
+}
+
+/** With these parts in the place of those of the same hosts, whose NICs they have: what is made of those only need not be made again. */
+function withParts(known: Known, changed: readonly Part[]): Known {
+  const parts = new Map(known.parts)
+  for (const part of changed) parts.set(part.host.name, part)
+  const hosts = known.snapshot.hosts.map((host) => parts.get(host.name)?.host ?? host)
+  return { ...known, parts, snapshot: { ...known.snapshot, hosts } }
 }
 
 /** Of two parts of one host the later one counts, and of two that have the same NIC, because its instance was just moved. */

@@ -157,6 +157,22 @@ it('gives what it read just before to whoever is content with that, unless it ha
   await store.close()
 })
 
+it('keeps the very NICs it has when another host only took a step', async () => {
+  const store = await openRecords(hosts)
+  const other = hosts[1] ?? self
+  for (const number of [1, 2]) await apply(store, { kind: 'launch', host: other, number })
+  const reader = createRecordsReader(store, self, systemClock)
+  const first = await reader.read({ fresh: false })
+  await store.transaction((tx) => tx.advanceGeneration(other))
+  const stepped = await reader.read({ fresh: false })
+  expect(stepped).not.toBe(first)
+  expect(stepped.nics).toBe(first.nics)
+  await apply(store, { kind: 'tag', host: other, number: 2 })
+  const tagged = await reader.read({ fresh: false })
+  expect(tagged.nics.map(({ nameTag }) => nameTag)).toEqual([null, 'n2'])
+  await store.close()
+})
+
 it('asks one thing while nothing changed, and two when others did', async () => {
   const store = await openRecords(hosts)
   const asked: string[] = []
