@@ -22,6 +22,7 @@ import { type Bells, createBells } from './rabbit/bells.ts'
 import { chance } from './rabbit/chance.ts'
 import { openChannels, openQueues } from './rabbit/channels.ts'
 import { type Attendant, type Broker, keepConnected } from './rabbit/connection.ts'
+import { type After, createDeadlines } from './rabbit/deadlines.ts'
 import { createRabbitDoor, type RabbitDoor } from './rabbit/door.ts'
 import type { Letter } from './rabbit/letters.ts'
 import { type BusMeasures, createBusMeasures } from './rabbit/measures.ts'
@@ -59,11 +60,23 @@ export function openRabbitBus(options: RabbitBusOptions): RabbitBus {
   const seal = createSeal(options)
   const outbox = createOutbox(seal)
   const bells = createBells(seal, clock.monotonic, () => chance(random), measures.bell)
-  const asking = createAsking(seal, outbox, measures.question)
+  const deadlines = createDeadlines()
+  const asking = createAsking(seal, outbox, deadlines, measures.question)
   const door = createRabbitDoor(clock, (error) => {
     log.error({ error }, 'a command could not be taken off the bus')
   })
-  const parts = { options, answerers, local, measures, seal, outbox, bells, asking, door }
+  const parts = {
+    options,
+    answerers,
+    local,
+    measures,
+    seal,
+    outbox,
+    bells,
+    deadlines,
+    asking,
+    door,
+  }
   const attendant = createAttendant(parts, createHearing(parts))
   const connection = keepConnected({ broker: options, attendant, clock, log, random })
   return {
@@ -99,16 +112,19 @@ interface Parts {
   readonly seal: Seal
   readonly outbox: Outbox
   readonly bells: Bells
+  readonly deadlines: After
   readonly asking: Asking
   readonly door: RabbitDoor
 }
 
 /** What is done with each message that arrives for this host. */
 function createHearing(parts: Parts): (content: Buffer) => void {
-  const { answerers, local, measures, outbox, bells, asking } = parts
+  const { answerers, local, measures, outbox, bells, deadlines, asking } = parts
   const { host } = parts.options
   const open = createOpener(parts)
-  const answering = createAnswering(outbox, answerers, () => measures.dropped('unsendable'))
+  const answering = createAnswering(outbox, answerers, deadlines, () =>
+    measures.dropped('unsendable'),
+  )
   const hearBell = (bell: Bell): void => {
     if (bell === 'own') {
       local.ring(host)

@@ -7,6 +7,7 @@
 import { AtollError, bug, unavailable } from '../../model/errors.ts'
 import type { HostName } from '../../model/ids.ts'
 import type { Answerers } from '../answerers.ts'
+import type { After } from './deadlines.ts'
 import { type AskLetter, isQuestion, QUESTION_SCHEMAS, sayError } from './letters.ts'
 import type { Outbox } from './outbox.ts'
 import { within } from './within.ts'
@@ -14,10 +15,14 @@ import { within } from './within.ts'
 /** Questions that are worked on at the same time; more are turned away. */
 const ANSWERING_LIMIT = 256
 
-/** A function that takes each question which comes; it never throws. `lost` hears of answers that could not be sent. */
+/**
+ * A function that takes each question which comes; it never throws. `after` keeps the deadlines; `lost` hears of answers that could not
+ * be sent.
+ */
 export function createAnswering(
   outbox: Outbox,
   answerers: Answerers,
+  after: After,
   lost: () => void,
 ): (letter: AskLetter, from: HostName) => void {
   let answering = 0
@@ -30,7 +35,7 @@ export function createAnswering(
     answering += 1
     try {
       // Whoever asked has given up by then; the place is for another.
-      return await within(timeoutMs, 'The host', answerers.answer(question, asked.data))
+      return await within(timeoutMs, 'The host', answerers.answer(question, asked.data), after)
     } finally {
       answering -= 1
     }

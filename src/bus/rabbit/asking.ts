@@ -7,6 +7,7 @@
 import { unavailable } from '../../model/errors.ts'
 import type { HostName } from '../../model/ids.ts'
 import type { Bus, Question, Questions } from '../bus.ts'
+import type { After } from './deadlines.ts'
 import { type AnswerLetter, hearError, QUESTION_SCHEMAS } from './letters.ts'
 import type { Outbox } from './outbox.ts'
 import type { Seal } from './seal.ts'
@@ -41,10 +42,11 @@ interface Open {
   end(ending: Ending, outcome: Outcome): void
 }
 
-/** `counted` hears how each question ended. */
+/** `after` keeps the deadlines; `counted` hears how each question ended. */
 export function createAsking(
   seal: Seal,
   outbox: Outbox,
+  after: After,
   counted: (ending: Ending) => void,
 ): Asking {
   const open = new Map<string, Open>()
@@ -53,7 +55,7 @@ export function createAsking(
   function wait(id: string, host: HostName, { timeoutMs, signal }: AskOptions): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const end: Open['end'] = (ending, outcome) => {
-        clearTimeout(timer)
+        inTime()
         signal?.removeEventListener('abort', onAbort)
         open.delete(id)
         counted(ending)
@@ -61,9 +63,9 @@ export function createAsking(
         else reject(outcome.error)
       }
       const onAbort = (): void => end('timeout', { error: signal?.reason })
-      const timer = setTimeout(() => {
+      const inTime = after(timeoutMs, () => {
         end('timeout', { error: unavailable(`The host did not answer within ${timeoutMs} ms.`) })
-      }, timeoutMs)
+      })
       signal?.addEventListener('abort', onAbort, { once: true })
       open.set(id, { host, end })
     })
