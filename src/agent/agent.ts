@@ -1,7 +1,8 @@
 /**
  * The agent: makes this host what the records say, again and again.
  *
- * A pass starts from records and reality and needs nothing from the pass before it:
+ * A pass starts from reality and records, which are as new as the last bell and at most half a second old, and needs nothing from the
+ * pass before it:
  *
  *     records --wantFor--> ledger.accept --> services in order --> facts --> records
  *
@@ -35,7 +36,7 @@ export interface AgentParts {
   readonly ledger: Ledger
   /** In the order in which they are applied. */
   readonly services: readonly HostService[]
-  /** Called when a reading found records changed. */
+  /** Called when records have changed. */
   readonly onRecordsChanged: () => void
   readonly clock: Clock
   readonly log: Log
@@ -64,7 +65,7 @@ export interface AgentStatus {
 }
 
 export interface Agent {
-  /** Asks for a pass. */
+  /** Asks for a pass, for news of this machine. Of news in the records the bus tells. */
   wake(): void
   status(): AgentStatus
   /** How many hosts there are, as far as is known. */
@@ -98,10 +99,10 @@ export function startAgent(parts: AgentParts, settings: AgentSettings): Agent {
 /**
  * A bell to this host wakes at once. One to all hosts wakes each of them after a while of its own, the longer the more hosts there
  * are: what they read together per second stays the same however many they are. It tells of instances elsewhere, so a host that has
- * none of its own leaves it to its timer: the bell of its first one makes it read everything.
+ * none of its own leaves it to its next pass, by its timer or for its first one; only its copy of the records is made anew.
  */
 function listenToBells(
-  { bus, clock, random }: AgentParts,
+  { bus, clock, random, onRecordsChanged }: AgentParts,
   loop: { wake(): void },
   agent: Pick<HostAgent, 'hosts' | 'hasInstances' | 'rung'>,
 ): () => void {
@@ -113,7 +114,12 @@ function listenToBells(
   }
   const unsubscribe = bus.onBell((bell) => {
     if (bell === 'own') return look()
-    if (shared || !agent.hasInstances()) return
+    if (shared) return
+    if (!agent.hasInstances()) {
+      agent.rung()
+      onRecordsChanged()
+      return
+    }
     shared = true
     const spreadMs = random() * agent.hosts() * SHARED_SPREAD_MS
     clock.sleep(spreadMs, ending.signal).then(

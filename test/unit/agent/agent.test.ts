@@ -95,6 +95,47 @@ it.each([
   expect(opened.counts.drawn > drawn).toBe(hasInstance)
 })
 
+it('does not miss a bell to all that comes while it reads its first instance', async () => {
+  const store = await openRecords([host])
+  const reading = Promise.withResolvers<void>()
+  let reads = 0
+  let isSlow = false
+  const slow: Store = {
+    ...store,
+    single: (work) => {
+      reads += 1
+      return store.single(work)
+    },
+    async read(work) {
+      reads += 1
+      const read = await store.read(work)
+      if (isSlow) await reading.promise
+      return read
+    },
+  }
+  const clock: Clock = { ...systemClock, monotonic: () => 0 }
+  await using opened = await openAgent(slow, { clock })
+  const { agent, bus, passed } = opened
+  await passed(1)
+  await store.transaction(async (tx) => {
+    await tx.insertInstance(instanceRecord(instanceId(1), host))
+    await tx.advanceGeneration(host)
+  })
+  isSlow = true
+  const before = reads
+  bus.ring(host)
+  await eventually('it reads its own', () => reads === before + 2)
+  bus.ringAll()
+  const heard = Promise.withResolvers<void>()
+  bus.onBell(() => heard.resolve())
+  await heard.promise
+  reading.resolve()
+  await passed(2)
+  agent.wake()
+  await passed(3)
+  expect(reads).toBeGreaterThan(before + 2)
+})
+
 it('reads the records because of a bell, or because it has not for a while', async () => {
   const store = await openRecords([host])
   let readings = 0
