@@ -68,7 +68,10 @@ export async function reportFacts(
         changes: written.map(({ fact }) => fact),
         wantChanged: wantChanged || isBehind,
         wrote: isBehind ? null : wrote,
-        addressesFreed: written.some(({ kind }) => kind === 'end'),
+        // An earlier run whose answer was lost has told nobody.
+        addressesFreed:
+          written.some(({ kind }) => kind === 'end') ||
+          (isBehind && news.some(({ kind }) => kind === 'gone')),
       }
     },
     // A fact that a record knows already changes nothing.

@@ -190,7 +190,12 @@ describe('reportFacts', () => {
         known,
         systemClock,
       )
-      expect(reported).toMatchObject({ changes: [], wantChanged: true, wrote: null })
+      expect(reported).toMatchObject({
+        changes: [],
+        wantChanged: true,
+        wrote: null,
+        addressesFreed: fact.kind === 'gone',
+      })
       const after = await snapshot(store)
       expect(
         (await reportFacts(store, hostRecord(here), [fact], after, systemClock)).changes,
