@@ -76,7 +76,6 @@ export function createKeptImages(stateDir: string): KeptImages {
     const dir = partialOf(image)
     const whole = { ...facts, digest: await seal(dir, facts.kind, signal) }
     await writeRecord(join(dir, FACTS_FILE), whole)
-    await syncPath(join(dir, FACTS_FILE))
     await syncPath(dir)
     await rename(dir, placeOf(image))
     await syncPath(root)

@@ -37,6 +37,13 @@ describe('records in files', () => {
     expect(await readdir(dir)).toEqual(['record.json'])
   })
 
+  test('are replaced by several at once, and the last of them stays', async () => {
+    const contents = Array.from({ length: 20 }, (_, boot) => ({ boot: boot + 1 }))
+    await Promise.all(contents.map((content) => writeRecord(file, content)))
+    expect(await readRecord(file, schema)).toEqual({ boot: 20 })
+    expect(await readdir(dir)).toEqual(['record.json'])
+  })
+
   test('that cannot be replaced stay, and nothing is left aside', async () => {
     await writeRecord(file, { boot: 4 })
     await expect(replaceFile(join(file, 'below'), '')).rejects.toThrow('ENOTDIR')
