@@ -14,10 +14,10 @@ import { chance } from './chance.ts'
 import { within } from './within.ts'
 
 /**
- * A connection that is silent for two to three of these is dead. Less than five would end some whose host or broker is only busy, and
- * all of them have to be made anew then (https://www.rabbitmq.com/docs/heartbeats); what a dead one loses is found by timers.
+ * A connection that is silent for two to three of these is dead. Less would end some whose host or broker is only busy, and all of them
+ * have to be made anew then (https://www.rabbitmq.com/docs/heartbeats); what a dead one loses is found by timers.
  */
-const HEARTBEAT_SECONDS = 6
+const HEARTBEAT_SECONDS = 5
 /** Longest that a node may take to let us in while others may be quicker; longer in each round that none of them let us in... */
 const CONNECT_TIMEOUT_MS = 2_000
 /** ...up to this: a node that is overrun gets through with one connection after the other. */
