@@ -8,7 +8,7 @@ import type { HostAnnouncement } from './store/store.ts'
  * Among many hosts the loss of one is known within five seconds. Renewing is most of what an idle host costs the records, so it is not
  * done more often than three seconds of silence of theirs, as when a Galera node is lost, ask for.
  */
-const CLUSTER_LEASE = { leaseMs: 4_500, renewMs: 1_500 }
+const CLUSTER_LEASE = { leaseMs: 4_300, renewMs: 1_400 }
 /** Alone, nobody waits to hear of it. */
 const LONE_LEASE = { leaseMs: 60_000, renewMs: 15_000 }
 

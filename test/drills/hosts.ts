@@ -112,7 +112,7 @@ export const hostLoss: Drill = {
   name: 'host-loss',
   about: 'h3 loses its power just after a launch of nine instances, and gets it back',
   answer:
-    "Its own instances are gone until it is back, and nobody else's notice. The other hosts know after its lease has run out (four and a half seconds) and show its instances as impaired. What was accepted for it and never started is placed elsewhere. When it is switched on, it brings its own instances back by itself.",
+    "Its own instances are gone until it is back, and nobody else's notice. The other hosts know after its lease has run out (4.3 seconds) and show its instances as impaired. What was accepted for it and never started is placed elsewhere. When it is switched on, it brings its own instances back by itself.",
   holdsApi: true,
   run: (context) => loseHost(context, 'h3', true),
 }
