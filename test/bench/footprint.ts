@@ -1,5 +1,6 @@
 /** `footprint`: what the daemon costs when nothing happens: resident memory with 0 and 50 instances, processor time while idle. */
 import { readFile } from 'node:fs/promises'
+import { availableParallelism, loadavg } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import {
   type _InstanceType,
@@ -13,7 +14,9 @@ import type { Benchmark, BenchResult } from './figures.ts'
 
 const INSTANCES = 50
 const IDLE_SECONDS = 60
-const SETTLE_SECONDS = 5
+/** The daemon gives memory back some seconds after the machine is quiet: that belongs to the burst before it. */
+const SETTLE_SECONDS = 15
+const QUIET_DEADLINE_MS = 180_000
 const TICKS_PER_SECOND = 100
 const RESIDENT_TARGET_MB = 110
 /** So that a small machine takes them all; a setting of placement, of which the idle daemon does none. */
@@ -95,6 +98,8 @@ async function launchMany(cloud: Cloud): Promise<void> {
 /** Lets the daemon settle, then watches it do nothing. */
 async function idle(cloud: Cloud): Promise<Reading> {
   const pid = cloud.daemon().pid
+  const isQuiet = () => (loadavg()[0] ?? 0) < availableParallelism()
+  await eventually('the machine is quiet', isQuiet, QUIET_DEADLINE_MS)
   await delay(SETTLE_SECONDS * 1000)
   const before = await cpuSeconds(pid)
   const began = performance.now()
