@@ -3,7 +3,7 @@
  *
  * A transaction that loses a conflict, or whose way to the engine breaks, is run again as a whole, after a wait that grows and differs
  * from host to host; how often and how long is limited, and so is the number of transactions that wait for the engine. It
- * is applied once, even if the answer to a commit was lost (`commits.ts`). What the work throws passes through unchanged, after
+ * is applied once, even if the answer to a commit was lost (`commits.ts`), unless it says that repeating it does no harm. What the work throws passes through unchanged, after
  * everything it wrote is undone.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'

@@ -40,8 +40,8 @@ export interface Store {
   /** Brings the schema up to date; safe when several hosts do it at once. */
   migrate(): Promise<void>
   /**
-   * Runs `work` in one transaction: all of it happens or none, once, and no update of a row that was read before is lost. It may
-   * run more than once. A rule over several rows is not kept by reading them (`dialects.ts`).
+   * Runs `work` in one transaction: all of it happens or none, once (unless `repeats` says that twice does no harm), and no
+   * update of a row that was read before is lost. It may run more than once. A rule over several rows is not kept by reading them (`dialects.ts`).
    */
   transaction<T>(work: (tx: Tx) => Promise<T>, options?: TransactionOptions): Promise<T>
   /** Makes the one call in `work` without a transaction around it. It may happen twice: only for what does no harm then. */

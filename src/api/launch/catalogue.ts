@@ -1,7 +1,8 @@
 /**
  * What launches choose from, as it was last read: hosts, instance types, subnets and groups.
  *
- * A choice only proposes: the host's own row decides (`takeCapacity`), and a NIC's keys do. So launches that come close upon each other may go
+ * A choice only proposes: the host's own row decides (`takeCapacity`), and a NIC's keys do; types, subnets and groups are never removed, and what
+ * removed one would have to make launches read it in their own transaction. So launches that come close upon each other may go
  * by one reading of all: what is read a second then stays the same however many hosts there are. Among few hosts it is made for nearly
  * every launch.
  */
