@@ -15,7 +15,7 @@ const HOST_EVERY_MS = 500
  * How long a client waits for one host before it asks the next: whoever was asked in the moment of a power cut never answers, so
  * that it is the greater part of the gap. A host answers reads within half a second, be it from its copy of the records.
  */
-const READ_MS = 700
+const READ_MS = 800
 /** Likewise; a write may have to wait until the databases have left one of them out. */
 const WRITE_MS = 3000
 const FAILURES_TOLD = 5
