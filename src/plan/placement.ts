@@ -44,9 +44,10 @@ const NEARLY = 0.75
 
 /**
  * One of the roomiest hosts for the demand: of those that could hold nearly as many instances of its kind as the one that could
- * hold most (the scarcer of its resources counts), `random` (any non-negative integer) picks one. Every host that answers the API
- * chooses by itself: were the choice always the very roomiest, all requests of one moment would stand in line for it. Undefined
- * when the demand fits nowhere.
+ * hold most (the scarcer of its resources counts), `random` (any non-negative integer) picks two, and the roomier of these is it.
+ * Every host that answers the API chooses by itself: were the choice always the very roomiest, all requests of one moment would
+ * stand in line for it; and chance with one pick would leave hosts empty while others have several (Mitzenmacher, "The Power of Two
+ * Choices in Randomized Load Balancing", 2001). Undefined when the demand fits nowhere.
  */
 export function chooseHost(
   hosts: readonly Host[],
@@ -56,7 +57,11 @@ export function chooseHost(
   const rooms = hosts.map((host) => ({ host, room: capacityFor(host, demand) }))
   const most = rooms.reduce((roomiest, { room }) => Math.max(roomiest, room), 1)
   const good = rooms.filter(({ room }) => room >= Math.max(1, most * NEARLY))
-  return good[random % good.length]?.host
+  const at = random % good.length
+  const further = 1 + (Math.floor(random / good.length) % Math.max(1, good.length - 1))
+  const first = good[at]
+  const second = good[(at + further) % good.length]
+  return (second !== undefined && second.room > (first?.room ?? 0) ? second : first)?.host
 }
 
 /** The hosts as they are once `name` has taken the demand: for placing several instances from one snapshot. */

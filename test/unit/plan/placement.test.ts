@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { cidr, cidrAddress, type Ipv4, ipv4 } from '../../../src/model/addr.ts'
@@ -69,14 +70,21 @@ describe('chooseHost', () => {
     )
   })
 
-  it('gives every one of hosts that are about equal its turn', () => {
-    const hosts = ['a', 'b', 'c'].map(
-      (name, usedVcpus): Host => ({ ...hostRecord(hostName(name)), usedVcpus }),
-    )
-    const chosen = [0, 1, 2].map((turn) =>
-      chooseHost(hosts, { vcpus: 1, memoryMiB: 1, diskGiB: 0 }, turn),
-    )
-    expect(new Set(chosen)).toEqual(new Set(hosts))
+  it('gives every one of hosts that are equal its turn, and of about equal ones all but the fullest', () => {
+    const of = (used: readonly number[]) =>
+      ['a', 'b', 'c'].map(
+        (name, at): Host => ({ ...hostRecord(hostName(name)), usedVcpus: used[at] ?? 0 }),
+      )
+    const chosen = (hosts: readonly Host[]) =>
+      new Set(
+        Array.from({ length: 12 }, (_, turn) =>
+          chooseHost(hosts, { vcpus: 1, memoryMiB: 1, diskGiB: 0 }, turn),
+        ),
+      )
+    const equal = of([1, 1, 1])
+    expect(chosen(equal)).toEqual(new Set(equal))
+    const nearly = of([0, 1, 2])
+    expect(chosen(nearly)).toEqual(new Set(nearly.slice(0, 2)))
   })
 
   it('never fills a host beyond its capacity, and fills all of them', () => {
@@ -96,6 +104,20 @@ describe('chooseHost', () => {
         expect(hosts.some((host) => fits(host, demand))).toBe(false)
       }),
     )
+  })
+
+  it('spreads evenly, though by chance', () => {
+    const demand = { vcpus: 1, memoryMiB: 1, diskGiB: 0 }
+    let hosts = ['a', 'b', 'c', 'd', 'e'].map(
+      (name): Host => ({ ...hostRecord(hostName(name)), vcpus: 1_000 }),
+    )
+    for (let launch = 0; launch < 100; launch += 1) {
+      const random = createHash('sha256').update(String(launch)).digest().readUInt32BE()
+      const { name } = chooseHost(hosts, demand, random) ?? {}
+      if (name !== undefined) hosts = [...afterTaking(hosts, name, demand)]
+    }
+    const used = hosts.map((host) => host.usedVcpus)
+    expect(Math.max(...used) - Math.min(...used)).toBeLessThanOrEqual(3)
   })
 
   it('spreads over equal hosts', () => {
