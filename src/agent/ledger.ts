@@ -11,6 +11,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../lib/clock.ts'
 import { replaceFile, syncPath } from '../lib/files.ts'
 import type { Log } from '../lib/log.ts'
+import { createQueue } from '../lib/queue.ts'
 import { unavailable } from '../model/errors.ts'
 import type { HostWant, SharedWant } from '../model/want.ts'
 import { ledgerSchema } from './ledger-schema.ts'
@@ -47,13 +48,7 @@ const DIRECTORY_MODE = 0o700
 /** A ledger in `file`. Calls are taken one after the other. */
 export function createLedger(settings: LedgerSettings): Ledger {
   const ledger = new FileLedger(settings)
-  let last: Promise<unknown> = Promise.resolve()
-  // A second write of the same file must not start before the first is done.
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-    const turn = last.then(work, work)
-    last = turn.catch(() => undefined)
-    return turn
-  }
+  const inTurn = createQueue()
   return {
     load: () => inTurn(() => ledger.load()),
     accept: (want) => inTurn(() => ledger.accept(want)),

@@ -1,6 +1,7 @@
 /** Small files of ours: whether they are there, replaced in one step, records in them, and having all of it on the disk. */
 import { open, readFile, rename, rm, stat } from 'node:fs/promises'
 import type { z } from 'zod'
+import { createQueues } from './queue.ts'
 
 /** Whether something can be seen at this path. */
 export function exists(path: string): Promise<boolean> {
@@ -24,39 +25,26 @@ export function writeRecord(path: string, record: unknown): Promise<void> {
   return replaceFile(path, JSON.stringify(record))
 }
 
-/** The last replacement of each file that is under way: two at once would take the same file aside. */
-const replacing = new Map<string, Promise<void>>()
+/** By path: two replacements of one file at once would take the same file aside. */
+const inTurn = createQueues<string>()
 
 /**
  * Puts a file in the place of what is there: whoever looks, after whatever crash, sees all of the old one or all of the new one. Which of
  * them a power cut leaves is sure only when the directory is synced, too (fsync(2), notes). Of several the last one stays.
  */
-export async function replaceFile(
-  path: string,
-  content: string | Buffer,
-  mode?: number,
-): Promise<void> {
-  const before = replacing.get(path) ?? Promise.resolve()
-  const replaced = before.catch(() => undefined).then(() => replaceAlone(path, content, mode))
-  replacing.set(path, replaced)
-  try {
-    await replaced
-  } finally {
-    if (replacing.get(path) === replaced) replacing.delete(path)
-  }
-}
-
-async function replaceAlone(path: string, content: string | Buffer, mode?: number): Promise<void> {
+export function replaceFile(path: string, content: string | Buffer, mode?: number): Promise<void> {
   const aside = `${path}.new`
-  // What a crash left here may have any mode; a new file has ours.
-  await rm(aside, { force: true })
-  try {
-    await writeSynced(aside, content, mode)
-    await rename(aside, path)
-  } catch (error) {
+  return inTurn(path, async () => {
+    // What a crash left here may have any mode; a new file has ours.
     await rm(aside, { force: true })
-    throw error
-  }
+    try {
+      await writeSynced(aside, content, mode)
+      await rename(aside, path)
+    } catch (error) {
+      await rm(aside, { force: true })
+      throw error
+    }
+  })
 }
 
 /** Makes a file that is not there yet. */

@@ -9,6 +9,7 @@ import { chmod, lstat, mkdir, open, readdir, readFile, rename, rm } from 'node:f
 import { join } from 'node:path'
 import { z } from 'zod'
 import { syncPath } from '../../lib/files.ts'
+import { createQueue } from '../../lib/queue.ts'
 import { bug } from '../../model/errors.ts'
 import { createRoomMaker, markNeeded, type RoomOptions } from './image-cache-room.ts'
 
@@ -131,16 +132,6 @@ export function createImageCache(options: RoomOptions): ImageCache {
 
 function nameOf(kind: Kind, digest: string): string {
   return `${digest.replace(':', '-')}${kind === 'kernel' ? '-kernel' : ''}`
-}
-
-/** Does one thing after the other. */
-function createQueue(): <T>(work: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve()
-  return (work) => {
-    const mine = last.then(work)
-    last = mine.catch(() => undefined)
-    return mine
-  }
 }
 
 /** What the directory says of itself, when that is so. */
