@@ -108,13 +108,13 @@ describe('chooseHost', () => {
 
   it('spreads evenly, though by chance', () => {
     const demand = { vcpus: 1, memoryMiB: 1, diskGiB: 0 }
-    let hosts = ['a', 'b', 'c', 'd', 'e'].map(
+    let hosts: readonly Host[] = ['a', 'b', 'c', 'd', 'e'].map(
       (name): Host => ({ ...hostRecord(hostName(name)), vcpus: 1_000 }),
     )
     for (let launch = 0; launch < 100; launch += 1) {
       const random = createHash('sha256').update(String(launch)).digest().readUInt32BE()
       const { name } = chooseHost(hosts, demand, random) ?? {}
-      if (name !== undefined) hosts = [...afterTaking(hosts, name, demand)]
+      if (name !== undefined) hosts = afterTaking(hosts, name, demand)
     }
     const used = hosts.map((host) => host.usedVcpus)
     expect(Math.max(...used) - Math.min(...used)).toBeLessThanOrEqual(3)
