@@ -21,6 +21,19 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
         },
       },
+      {
+        // Attacks need the kernel and real clients, as the lab does, and come after it.
+        test: {
+          name: 'attack',
+          include: ['test/attack/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, ...(isLong ? [] : Object.keys(LONG_FILES))],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          maxWorkers: 2,
+          passWithNoTests: true,
+          sequence: { groupOrder: 1 },
+        },
+      },
       { test: { name: 'drills', include: [DRILLS] } },
     ],
   },
