@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises'
 import { galeraState } from '../cluster/engines.ts'
 import { createLab, type Lab } from '../cluster/lab.ts'
 import { untilReady } from '../cluster/ready.ts'
+import { canRunMachines, tinyGuest } from '../kit/tiny-guest.ts'
 import { agentKill, clockJump, diskFull, dockerdRestart } from './daemons.ts'
 import type { Drill, Progress } from './drill.ts'
 import { busAllLoss, busNodeLoss, dbAllLoss, dbNodeLoss } from './engines.ts'
@@ -38,6 +39,8 @@ export async function drillLab(
   name = DRILL_LAB,
   config: Readonly<Record<string, object>> = {},
 ): Promise<Lab> {
+  // A drill moves into the lab's network, where no mirror is reached: what is fetched is fetched before.
+  if (canRunMachines()) await tinyGuest()
   const lab = await createLab({ name, hosts: HOSTS, diskMiB: DISK_MIB, progress, config })
   await mend(lab)
   // One that was voted out stays out until it is started anew; the drill in which it happened has said so.
