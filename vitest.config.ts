@@ -3,6 +3,7 @@ import { isLong, LONG_FILES } from './test/long-files.ts'
 
 /** They measure: nothing else should run beside them. */
 const DRILLS = 'test/lab/drills.test.ts'
+const FETCHED = 'test/kit/fetched-before.ts'
 
 export default defineConfig({
   test: {
@@ -13,6 +14,7 @@ export default defineConfig({
         // Lab tests mostly wait for what they started, each in network namespaces and with a Docker engine of its own.
         test: {
           name: 'lab',
+          globalSetup: FETCHED,
           include: ['test/lab/**/*.test.ts'],
           exclude: [...configDefaults.exclude, DRILLS, ...(isLong ? [] : Object.keys(LONG_FILES))],
           testTimeout: 120_000,
@@ -25,6 +27,7 @@ export default defineConfig({
         // Attacks need the kernel and real clients, as the lab does, and come after it.
         test: {
           name: 'attack',
+          globalSetup: FETCHED,
           include: ['test/attack/**/*.test.ts'],
           exclude: [...configDefaults.exclude, ...(isLong ? [] : Object.keys(LONG_FILES))],
           testTimeout: 120_000,
