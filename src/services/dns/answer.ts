@@ -33,15 +33,15 @@ export interface ReplyBody {
   readonly bytes: Buffer
   readonly answers: number
   readonly authorities: number
-  /** Set when there is nothing but answers of one size, so that some of them can be sent where all do not fit. */
-  readonly recordBytes: number | null
+  /** Where each answer ends in `bytes`, so that some of them can be sent where all do not fit. */
+  readonly answerEnds: readonly number[]
 }
 
 const NO_BODY: ReplyBody = {
   bytes: Buffer.alloc(0),
   answers: 0,
   authorities: 0,
-  recordBytes: null,
+  answerEnds: [],
 }
 
 /**
@@ -52,7 +52,7 @@ const ANY_BODY: ReplyBody = {
   bytes: Buffer.from('c00c000d00010000003c00090752464338343832' + '00', 'hex'),
   answers: 1,
   authorities: 0,
-  recordBytes: null,
+  answerEnds: [],
 }
 
 /** Zone transfers and the other meta types (RFC 6895 section 3.1, 128–254), and OPT, which is no question. */
@@ -107,14 +107,15 @@ function answerWithin(
 
 /** All records of a set, starting at a different one each time: RFC 1794, "DNS Support for Load Balancing". */
 function rotated(records: RecordSet, rotation: number): ReplyBody {
-  const { bytes, count, recordBytes } = records
-  if (count === 1) return { bytes, answers: 1, authorities: 0, recordBytes }
-  const cut = (rotation % count) * recordBytes
+  const { bytes, count, answerEnds } = records
+  if (count === 1) return { bytes, answers: 1, authorities: 0, answerEnds }
+  // All records of a set have one size.
+  const cut = (rotation % count) * (bytes.length / count)
   return {
     bytes: Buffer.concat([bytes.subarray(cut), bytes.subarray(0, cut)]),
     answers: count,
     authorities: 0,
-    recordBytes,
+    answerEnds,
   }
 }
 
@@ -123,7 +124,7 @@ function negativeBody(authority: Authority, query: Query): ReplyBody {
   const bytes = Buffer.from(authority.soa)
   const apexOffset = HEADER_BYTES + query.key.length - authority.key.length
   bytes.writeUInt16BE(0xc000 | apexOffset, 0)
-  return { bytes, answers: 0, authorities: 1, recordBytes: null }
+  return { bytes, answers: 0, authorities: 1, answerEnds: [] }
 }
 
 /** The largest message the client can take. */
@@ -187,13 +188,13 @@ function compose(
 }
 
 /**
- * As many whole records of ours as fit: clients come back by TCP on TC, but some only ever use what they got. Anything else is
- * left out whole (RFC 2181 section 9).
+ * As many whole answers as fit: clients come back by TCP on TC, but some only ever use what they got (musl before 1.2.4). The
+ * authority section, which nobody needs to use them, is left out (RFC 2181 section 9).
  */
 function cutToFit(body: ReplyBody, spaceBytes: number): ReplyBody {
-  if (body.recordBytes === null) return NO_BODY
-  const answers = Math.max(0, Math.floor(spaceBytes / body.recordBytes))
-  return { ...body, bytes: body.bytes.subarray(0, answers * body.recordBytes), answers }
+  const ends = body.answerEnds.filter((end) => end <= spaceBytes)
+  const bytes = body.bytes.subarray(0, ends.at(-1) ?? 0)
+  return { bytes, answers: ends.length, authorities: 0, answerEnds: ends }
 }
 
 /** Our OPT: root owner, our size, the upper bits of the code, version 0, the client's DO bit (RFC 6891 section 6.1.3, RFC 3225). */

@@ -225,7 +225,7 @@ function judge(
         bytes: Buffer.from(bytes.subarray(bodyStart, sections.end)),
         answers: answers.length,
         authorities: authorities.length,
-        recordBytes: null,
+        answerEnds: answers.map(({ end }) => end - bodyStart),
       },
       ttlOffsets: records.map(({ ttlOffset }) => ttlOffset - bodyStart),
       ttlSeconds: Math.min(...ttls),

@@ -25,11 +25,12 @@ import {
   TYPE,
 } from './packet.ts'
 
-/** Records of one name and type, ready to follow the question; all are `recordBytes` long. */
+/** Records of one name and type, all of one size, ready to follow the question. */
 export interface RecordSet {
   readonly bytes: Buffer
   readonly count: number
-  readonly recordBytes: number
+  /** Where each record ends in `bytes`. */
+  readonly answerEnds: readonly number[]
 }
 
 /** One name: its records by type. Without records it merely has names beneath it (RFC 8020 section 2). */
@@ -239,7 +240,7 @@ class Draft {
     return {
       bytes: Buffer.concat(records),
       count: records.length,
-      recordBytes: records[0]?.length ?? 0,
+      answerEnds: records.map((one, index) => (index + 1) * one.length),
     }
   }
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import dnsPacket from 'dns-packet'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { outsideReply } from '../../../../src/services/dns/answer.ts'
 import {
   agedBody,
   composeQuestion,
@@ -11,7 +12,7 @@ import {
   readReply,
   type Sent,
 } from '../../../../src/services/dns/outside.ts'
-import { HEADER_BYTES, keyOf, TYPE } from '../../../../src/services/dns/packet.ts'
+import { HEADER_BYTES, keyOf, readQuery, TYPE } from '../../../../src/services/dns/packet.ts'
 import { authorityOf } from '../../../../src/services/dns/zone.ts'
 import { names, sampleZone } from './arbitraries.ts'
 
@@ -223,6 +224,39 @@ describe('any bytes', () => {
         if (reading.kind === 'answer') agedBody(reading.answer, 10)
       }),
       { numRuns: 2000 },
+    )
+  })
+})
+
+describe('an answer that is longer than its client can take', () => {
+  it('has as many whole records as fit, and says that there are more', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 31, max: 200 }), (count) => {
+        const cname = { type: 'CNAME', name: 'www.example.com', data: 'w.example.net', ttl: 60 }
+        const many = Array.from({ length: count }, (_, index) =>
+          address('w.example.net', `192.0.2.${index}`),
+        )
+        const reading = read(replyTo(sent, { answers: [cname as dnsPacket.Answer, ...many] }))
+        if (reading.kind !== 'answer') throw new Error(reading.kind)
+        const asked = readQuery(
+          dnsPacket.encode({
+            type: 'query',
+            id: 7,
+            flags: dnsPacket.RECURSION_DESIRED,
+            questions: [{ type: 'A', name: 'www.example.com' }],
+          }),
+        )
+        if (asked.kind !== 'query') throw new Error(asked.kind)
+        const reply = outsideReply(asked.query, 'udp', 0, agedBody(reading.answer, 0))
+        const told = dnsPacket.decode(reply)
+        expect(reply.length).toBeLessThanOrEqual(512)
+        expect(told.flag_tc).toBe(true)
+        // No further record would have fitted: the longest here is 29 bytes.
+        expect(reply.length).toBeGreaterThan(512 - 29)
+        expect(told.answers?.slice(1).map((one) => ('data' in one ? one.data : ''))).toEqual(
+          many.slice(0, (told.answers?.length ?? 0) - 1).map((one) => 'data' in one && one.data),
+        )
+      }),
     )
   })
 })
