@@ -1,0 +1,345 @@
+/**
+ * Certificates between the hosts of a cluster: an authority that each host makes for itself from the cluster's secret, and the one
+ * certificate that it issues to itself.
+ *
+ * The authority's key is derived (purpose `ca`), so all hosts have the same one and nothing is handed out; their `ca.crt` differ in
+ * serial number and signature, but each verifies the others' certificates. The key is in no file that can be read. A host's own key is made once and
+ * stays, so that a renewal replaces one file in one step, and whoever reads certificate and key never gets two that do not fit.
+ *
+ * openssl(1) writes the certificates: it is on every Debian machine, a call takes 7 ms, and nothing of it stays in the daemon's memory.
+ */
+import {
+  createECDH,
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  X509Certificate,
+} from 'node:crypto'
+import {
+  chmod,
+  link,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  unlink,
+  writeFile,
+} from 'node:fs/promises'
+import { isIPv4 } from 'node:net'
+import { join } from 'node:path'
+import { deriveKey } from './derive.ts'
+import { exists } from './files.ts'
+import { systemRunner } from './runner.ts'
+
+/** The files of a host (PEM): the authority, and the host's certificate and key. The key's mode is 0600. */
+export interface CertificateFiles {
+  readonly ca: string
+  readonly cert: string
+  readonly key: string
+}
+
+/** Who a certificate is for: DNS names and IPv4 addresses; the first name is its common name. */
+interface Identity {
+  readonly names: readonly string[]
+  readonly addresses: readonly string[]
+}
+
+/** What there is to know of a certificate that lies in a file. */
+export interface CertificateFacts {
+  readonly notBefore: Date
+  readonly notAfter: Date
+  /** Whole days until it ends; negative when it has ended. */
+  readonly daysLeft: number
+}
+
+/** Where the files of a directory are. */
+export function certificateFiles(directory: string): CertificateFiles {
+  const at = (name: string) => join(directory, name)
+  return { ca: at('ca.crt'), cert: at('host.crt'), key: at('host.key') }
+}
+
+const DAY_MS = 24 * 3600 * 1000
+/** How long a host's certificate is good; it is renewed when two thirds of that have passed. */
+export const CERTIFICATE_DAYS = 90
+const AUTHORITY_DAYS = 3650
+/** Clocks of others may be so much behind ours. */
+const TOLERANCE_DAYS = 1
+const PUBLIC = 0o644
+const PRIVATE = 0o600
+/** A directory in which openssl worked when its host was killed. */
+const WORK_PREFIX = '.making-'
+const WORK_KEPT_MS = 3600 * 1000
+
+/** What `ensureCertificates` goes by. */
+export interface CertificateOptions {
+  readonly secret: string | Uint8Array
+  /** Made where it is missing, with mode 0755: `ca.crt` is for everybody. */
+  readonly directory: string
+  readonly identity: Identity
+  readonly nowMs: number
+}
+
+/**
+ * Makes sure that the directory's files are there, belong together, are of this secret and for this identity, and have a third of their
+ * time left; makes what is not. Two programs may do so at once. `issued` says whether there is a new certificate. Errors: those of the
+ * file system, a name or an address that is none, and what openssl says.
+ */
+export async function ensureCertificates(
+  options: CertificateOptions,
+): Promise<{ readonly issued: boolean; readonly certificate: CertificateFacts }> {
+  const { directory, identity, nowMs } = options
+  checkIdentity(identity)
+  const files = certificateFiles(directory)
+  const authority = authorityKey(options.secret)
+  await mkdir(directory, { recursive: true, mode: 0o755 })
+  await removeOldWork(directory, nowMs)
+  const key = await ensureKey(files.key)
+  const hasAuthority = isGoodAuthority(await readCertificate(files.ca), authority, nowMs)
+  const existing = await readCertificate(files.cert)
+  if (hasAuthority && existing !== null && isGood(existing, authority, key, identity, nowMs))
+    return { issued: false, certificate: factsOf(existing, nowMs) }
+  const work = await mkdtemp(join(directory, WORK_PREFIX))
+  try {
+    const made = await issue(work, { ...options, authority, key })
+    if (!hasAuthority) await install(made.ca, files.ca)
+    await install(made.cert, files.cert)
+  } finally {
+    await rm(work, { recursive: true, force: true })
+  }
+  const fresh = await readCertificate(files.cert)
+  if (fresh === null) throw new Error(`${files.cert} cannot be read after it was written`)
+  return { issued: true, certificate: factsOf(fresh, nowMs) }
+}
+
+/** What the certificate (PEM; the first one of a chain) in a file says; null when there is none that can be read. */
+export async function certificateFacts(
+  file: string,
+  nowMs: number,
+): Promise<CertificateFacts | null> {
+  const certificate = await readCertificate(file)
+  return certificate === null ? null : factsOf(certificate, nowMs)
+}
+
+function factsOf({ validFromDate, validToDate }: X509Certificate, nowMs: number): CertificateFacts {
+  const daysLeft = Math.floor((validToDate.getTime() - nowMs) / DAY_MS)
+  return { notBefore: validFromDate, notAfter: validToDate, daysLeft }
+}
+
+async function readCertificate(file: string): Promise<X509Certificate | null> {
+  try {
+    return new X509Certificate(await readFile(file))
+  } catch {
+    return null
+  }
+}
+
+/** They go into the program's configuration as text. */
+function checkIdentity({ names, addresses }: Identity): void {
+  const badName = names.find((one) => !/^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/i.test(one))
+  if (names.length === 0 || badName !== undefined)
+    throw new Error(`a certificate cannot be for the name "${badName ?? ''}"`)
+  const badAddress = addresses.find((one) => !isIPv4(one))
+  if (badAddress !== undefined)
+    throw new Error(`a certificate cannot be for the address "${badAddress}"`)
+}
+
+/** Order of the group of P-256 (SP 800-186, 3.2.1.3). */
+const P256_ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n
+/** So many bits more than the order has, that what is left of them is even (FIPS 186-5, A.2.1). */
+const SCALAR_BYTES = 40
+
+/** The authority's key: the same wherever the secret is. */
+function authorityKey(secret: string | Uint8Array): KeyObject {
+  const wide = BigInt(`0x${deriveKey(secret, 'ca', SCALAR_BYTES).toString('hex')}`)
+  const scalar = (wide % (P256_ORDER - 1n)) + 1n
+  const d = Buffer.from(scalar.toString(16).padStart(64, '0'), 'hex')
+  const curve = createECDH('prime256v1')
+  curve.setPrivateKey(d)
+  const point = curve.getPublicKey()
+  const text = (bytes: Buffer) => bytes.toString('base64url')
+  const [x, y] = [text(point.subarray(1, 33)), text(point.subarray(33))]
+  return createPrivateKey({ key: { kty: 'EC', crv: 'P-256', d: text(d), x, y }, format: 'jwk' })
+}
+
+/** The host's key in its file; made where there is none that can be used. */
+async function ensureKey(file: string): Promise<KeyObject> {
+  const existing = await readKey(file)
+  if (existing !== null) {
+    await chmod(file, PRIVATE)
+    return existing
+  }
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
+  const aside = `${file}.${randomBytes(6).toString('hex')}`
+  await writeFile(aside, privateKey.export({ type: 'pkcs8', format: 'pem' }), {
+    mode: PRIVATE,
+    flush: true,
+  })
+  try {
+    if (await exists(file)) await unlink(file)
+    // link(2) refuses an existing name: whoever was first is everybody's.
+    await link(aside, file).catch(() => undefined)
+  } finally {
+    await unlink(aside)
+  }
+  return createPrivateKey(await readFile(file))
+}
+
+async function readKey(file: string): Promise<KeyObject | null> {
+  try {
+    return createPrivateKey(await readFile(file))
+  } catch {
+    return null
+  }
+}
+
+function isGoodAuthority(
+  certificate: X509Certificate | null,
+  key: KeyObject,
+  nowMs: number,
+): boolean {
+  return (
+    certificate?.ca === true &&
+    certificate.checkPrivateKey(key) &&
+    certificate.subject === `CN=${authorityName(key)}` &&
+    isFresh(certificate, nowMs)
+  )
+}
+
+function isGood(
+  certificate: X509Certificate,
+  authority: KeyObject,
+  key: KeyObject,
+  { names, addresses }: Identity,
+  nowMs: number,
+): boolean {
+  return (
+    certificate.verify(createPublicKey(authority)) &&
+    certificate.checkPrivateKey(key) &&
+    names.every((name) => certificate.checkHost(name) !== undefined) &&
+    addresses.every((address) => certificate.checkIP(address) !== undefined) &&
+    isFresh(certificate, nowMs)
+  )
+}
+
+/** Whether it has begun, and a third of its time is left. */
+function isFresh({ validFromDate, validToDate }: X509Certificate, nowMs: number): boolean {
+  const [from, to] = [validFromDate.getTime(), validToDate.getTime()]
+  return from <= nowMs && to - nowMs > (to - from) / 3
+}
+
+/** Tells clusters apart, so that nobody looks for an issuer by a name that several have. */
+function authorityName(key: KeyObject): string {
+  const point = createPublicKey(key).export({ type: 'spki', format: 'der' })
+  return `Atoll CA ${createHash('sha256').update(point).digest('hex').slice(0, 16)}`
+}
+
+interface Issue extends CertificateOptions {
+  readonly authority: KeyObject
+  readonly key: KeyObject
+}
+
+/** Issues both certificates into the directory `work`. */
+async function issue(work: string, { authority, key, identity, nowMs }: Issue) {
+  const files = certificateFiles(work)
+  const config = join(work, 'openssl.cnf')
+  await writeFile(config, configText(work, identity))
+  await writeFile(join(work, 'index'), '')
+  const request = join(work, 'request')
+  const ask = async (name: string, by: KeyObject) => {
+    const out = ['-config', config, '-subj', `/CN=${name}`, '-out', request]
+    await openssl(work, by, (file) => ['req', '-new', '-key', file, ...out])
+  }
+  const sign = async (kind: string, days: number, ...more: readonly string[]) => {
+    const start = opensslTime(nowMs - TOLERANCE_DAYS * DAY_MS)
+    const time = ['-startdate', start, '-enddate', opensslTime(nowMs + days * DAY_MS)]
+    const how = ['-batch', '-notext', '-config', config, '-extensions', kind]
+    const rest = [...how, ...time, '-in', request, ...more]
+    await openssl(work, authority, (file) => ['ca', '-keyfile', file, ...rest])
+  }
+  await ask(authorityName(authority), authority)
+  await sign('authority', AUTHORITY_DAYS, '-selfsign', '-out', files.ca)
+  await ask(identity.names[0] ?? '', key)
+  await sign('host', CERTIFICATE_DAYS, '-cert', files.ca, '-out', files.cert)
+  return files
+}
+
+/**
+ * Runs openssl with a key. It reads keys from files only (Node gives a program a socket for its stdin, and a socket cannot be opened by
+ * its name), so the key lies there encrypted by a password that is never written: the program gets that on its stdin.
+ */
+async function openssl(
+  work: string,
+  key: KeyObject,
+  args: (keyFile: string) => readonly string[],
+): Promise<void> {
+  const passphrase = randomBytes(32).toString('hex')
+  const file = join(work, 'key')
+  const pem = key.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase })
+  await writeFile(file, pem, { mode: PRIVATE })
+  const words = [...args(file), '-passin', 'stdin']
+  const { exitCode, stderr } = await systemRunner('openssl', words, { stdin: `${passphrase}\n` })
+  if (exitCode !== 0) throw new Error(`openssl ${words[0]} failed: ${stderr.trim()}`)
+}
+
+/** What is asked of openssl, in its own terms (openssl-ca(1), x509v3_config(5)). */
+function configText(work: string, { names, addresses }: Identity): string {
+  const alternatives = [
+    ...names.map((name) => `DNS:${name}`),
+    ...addresses.map((address) => `IP:${address}`),
+  ]
+  return `
+[ca]
+default_ca = store
+[store]
+database = ${join(work, 'index')}
+new_certs_dir = ${work}
+default_md = sha256
+policy = any
+unique_subject = no
+rand_serial = yes
+[any]
+commonName = supplied
+[authority]
+basicConstraints = critical,CA:TRUE,pathlen:0
+keyUsage = critical,keyCertSign,cRLSign
+subjectKeyIdentifier = hash
+[host]
+basicConstraints = critical,CA:FALSE
+keyUsage = critical,digitalSignature
+extendedKeyUsage = serverAuth,clientAuth
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
+subjectAltName = ${[...new Set(alternatives)].join(',')}
+[req]
+distinguished_name = any
+`
+}
+
+/** `20261128163000Z`. */
+function opensslTime(ms: number): string {
+  return `${new Date(ms).toISOString().replaceAll(/[-:T]|\..*$/g, '')}Z`
+}
+
+/** Puts a certificate that is complete in the place of what is there, on the disk before it is seen. */
+async function install(made: string, file: string): Promise<void> {
+  await using opened = await open(made, 'r+')
+  await opened.chmod(PUBLIC)
+  await opened.sync()
+  await rename(made, file)
+}
+
+async function removeOldWork(directory: string, nowMs: number): Promise<void> {
+  for (const name of await readdir(directory)) {
+    if (!name.startsWith(WORK_PREFIX)) continue
+    const path = join(directory, name)
+    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: nowMs }))
+    if (nowMs - mtimeMs > WORK_KEPT_MS) await rm(path, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,38 @@
+/**
+ * Keys by purpose: whoever has the cluster's secret can make each of them, and none of them tells anything about the secret or another.
+ *
+ * HKDF-SHA256 (RFC 5869) with the salt `atoll` and the info `atoll/1/<purpose>`. The secret itself is never a key, a password or on a
+ * wire. HKDF does not stretch: a secret that can be guessed stays one that can be guessed, so it has to be random.
+ */
+import { hkdfSync } from 'node:crypto'
+
+/**
+ * What a derived key is for: `ca` signs the hosts' certificates, `bus` what hosts tell each other, `records` seals secrets in the
+ * records; `mariadb`, `galera` (state transfers), `rabbitmq` and `erlang` (the cookie) let hosts in at their engines.
+ */
+export const PURPOSES = [
+  'ca',
+  'mariadb',
+  'galera',
+  'rabbitmq',
+  'erlang',
+  'bus',
+  'records',
+  'fabric',
+] as const
+
+/** One of `PURPOSES`. */
+export type Purpose = (typeof PURPOSES)[number]
+
+const SALT = 'atoll'
+const PASSWORD_BYTES = 32
+
+/** The key of `length` bytes (at most 8,160, RFC 5869, 2.3) for this purpose. */
+export function deriveKey(secret: string | Uint8Array, purpose: Purpose, length: number): Buffer {
+  return Buffer.from(hkdfSync('sha256', secret, SALT, `atoll/1/${purpose}`, length))
+}
+
+/** The key for this purpose as a password: 64 hexadecimal digits, which need quotes nowhere. */
+export function derivePassword(secret: string | Uint8Array, purpose: Purpose): string {
+  return deriveKey(secret, purpose, PASSWORD_BYTES).toString('hex')
+}
