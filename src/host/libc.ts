@@ -55,6 +55,8 @@ const PACKET_INFO = { bytes: 32, length: 28, type: 8, source: 20 } as const
 export const SO_REUSEADDR = 2
 /** SO_BROADCAST of socket(7). */
 export const SO_BROADCAST = 6
+/** SO_NO_CHECK of asm-generic/socket.h: what is sent has no UDP checksum, which is written as 0 (RFC 768). */
+export const SO_NO_CHECK = 11
 
 /**
  * What a call gave, or its error as `LibcError`. A call that came back with -1 has its reason in errno, which must be read before

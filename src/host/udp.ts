@@ -8,7 +8,7 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import type { LinkSocket } from './host.ts'
 import type { Libc } from './libc.ts'
-import { SO_BROADCAST, SO_REUSEADDR } from './libc.ts'
+import { SO_BROADCAST, SO_NO_CHECK, SO_REUSEADDR } from './libc.ts'
 
 /** A socket that sends and receives through `link` only, on `port`, broadcast allowed. Throws the kernel's error. */
 export async function bindUdpToDevice(libc: Libc, link: string, port: number): Promise<LinkSocket> {
@@ -16,6 +16,9 @@ export async function bindUdpToDevice(libc: Libc, link: string, port: number): P
   try {
     libc.setSocketFlag(fd, SO_REUSEADDR, 1)
     libc.setSocketFlag(fd, SO_BROADCAST, 1)
+    // On a veth or a tap the kernel leaves the checksum to a network card that is not there, and a
+    // client that reads whole frames would find a wrong one. None at all is right by RFC 768.
+    libc.setSocketFlag(fd, SO_NO_CHECK, 1)
     libc.bindToDevice(fd, link)
     libc.bindAny(fd, port)
   } catch (error) {

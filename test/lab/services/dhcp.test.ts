@@ -113,6 +113,25 @@ const dhclient = (lease: string, ...more: string[]) => [
   ...['-lf', join(directory, lease), '-pf', join(directory, `${lease}.pid`), ...more, 'eth0'],
 ]
 
+test('a reply has no checksum or a right one, as a client sees it that reads frames', async () => {
+  const { dhcp } = serve()
+  const guest = await guestOf()
+  await dhcp.apply(passOver(one))
+  await guest.must(['ip', 'link', 'set', 'eth0', 'up'])
+  let seen = ''
+  const watch = ['tcpdump', '-i', 'eth0', '-vv', '-n', '-l', '-c', '1', 'udp and src port 67']
+  const tcpdump = guest.spawn(
+    ['sh', '-c', `exec ${watch.map((word) => `'${word}'`).join(' ')} 2>&1`],
+    (text) => {
+      seen += text
+    },
+  )
+  await eventually('tcpdump listens', () => seen.includes('listening on'))
+  await guest.must(udhcpc('-q', '-n'))
+  await eventually('a reply is seen', () => tcpdump.exitCode === 0)
+  expect(seen).toMatch(/\[(no cksum|udp sum ok)\]/)
+})
+
 describe('udhcpc', () => {
   test.each([
     ['by unicast', []],
