@@ -113,6 +113,12 @@ afterAll(async () => {
   await host?.destroy()
 })
 
+it.each([GATEWAY, '169.254.169.253'])('the host itself gets an answer at %s', async (address) => {
+  const query = ['dig', `@${address}`, '+time=2', '+tries=1', '+short', `many.${ZONE}`]
+  expect((await host.must(query)).split('\n')).toContain('172.31.4.0')
+  expect((await host.must([...query, '+tcp'])).split('\n')).toContain('172.31.4.0')
+})
+
 describe('dig from an instance', () => {
   it.each([
     ['by UDP', []],

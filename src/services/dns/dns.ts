@@ -2,7 +2,8 @@
  * The resolver that instances on this host see, at every subnet's gateway address and at 169.254.169.253.
  *
  * - Its part of the want: `shared.names`, `shared.vpcs` (the zones; pure function `buildZone`), `shared.subnets` (where to listen)
- *   and the addresses in `local.instances` (who may ask). What a query gets is decided by the pure `answerQuery`.
+ *   and the addresses in `local.instances` (who may ask, beside the host itself). What a query gets is decided by the pure
+ *   `answerQuery`.
  * - It keeps nothing outside this process, so an older daemon leaves nothing behind: its sockets went with it.
  * - If we die on any line, queries stay unanswered until the next start. Traffic does not depend on us, and no instance is reached
  *   by more than before.
@@ -115,7 +116,9 @@ class DnsService implements HostService {
     const { local, shared } = pass.want
     const addresses = listenAddresses(pass.want)
     this.#updateZone(shared)
-    this.#sources.replace(local.instances.flatMap(({ nics }) => nics.map(({ ip }) => ip)))
+    // The host itself asks from the very address that it asks at; nobody else can have that one.
+    const askers = local.instances.flatMap(({ nics }) => nics.map(({ ip }) => ip))
+    this.#sources.replace([...askers, ...addresses])
     await this.#updateServers(new Set(addresses))
     await this.#updateListeners(addresses)
     return []

@@ -1,5 +1,5 @@
 /**
- * Who may ask, and how much: one entry for each address of this host's instances, and for nobody else.
+ * Who may ask, and how much: one entry for each address of this host's instances, for the host itself, and for nobody else.
  *
  * A source that asks too fast is not answered beyond its share, so that one instance cannot take the resolver, or the forwarders,
  * away from the others.
