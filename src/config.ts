@@ -201,6 +201,10 @@ export const configSchema = z.strictObject({
         .default(2000)
         .describe('How long one forwarder may take before the next is asked'),
       ttlSeconds: z.int().min(0).max(86_400).default(30).describe('TTL of instance names'),
+      forwardLocal: z
+        .boolean()
+        .default(true)
+        .describe('Ask the resolvers for names below .local too; false: there are none (RFC 6762)'),
       cacheEntries: z
         .int()
         .min(0)

@@ -105,6 +105,7 @@ export function startDns(
       ttlSeconds: 30,
       cacheEntries: 1000,
       maxOutstanding: 100,
+      forwardLocal: true,
       ...settings,
     },
     limits,

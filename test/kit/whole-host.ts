@@ -129,6 +129,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
     ttlSeconds: 30,
     cacheEntries: 10,
     maxOutstanding: 10,
+    forwardLocal: true,
   }
   const keeper = startKeeper(
     {

@@ -208,15 +208,17 @@ describe('every question outside', () => {
 
   it('is not asked at all when it is about our zone or our addresses', async () => {
     await withServers([{ udp: (query) => [reply(query, FORGED)] }], async ({ servers }) => {
-      for (const name of [
-        ZONE,
-        `nobody.${ZONE}`,
-        '9.9.31.172.in-addr.arpa',
-        'x.localhost',
-        'a.local',
-      ])
+      for (const name of [ZONE, `nobody.${ZONE}`, '9.9.31.172.in-addr.arpa', 'x.localhost'])
         expect((await ask(name))?.rcode).toMatch(/NXDOMAIN|NOERROR/)
       expect(servers[0]?.asked).toEqual([])
+    })
+  })
+
+  it('goes out for a name below .local', async () => {
+    const answer = (query: Buffer) => [reply(query, GOOD)]
+    await withServers([{ udp: answer }], async ({ servers }) => {
+      expect((await ask('files.corp.local'))?.rcode).toBe('NOERROR')
+      expect(servers[0]?.asked).toHaveLength(1)
     })
   })
 

@@ -37,6 +37,8 @@ export interface DnsSettings {
   readonly forwarders: readonly string[] | null
   readonly timeoutMs: number
   readonly ttlSeconds: number
+  /** Whether names below `local` are asked outside. */
+  readonly forwardLocal: boolean
   readonly cacheEntries: number
   readonly maxOutstanding: number
 }

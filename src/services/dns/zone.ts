@@ -60,17 +60,18 @@ export interface ZoneSettings {
   readonly ttlSeconds: number
   /** How long "there is no such name" may be believed, RFC 2308 section 5. */
   readonly negativeTtlSeconds: number
+  /** Whether names below `local` are asked outside, as company networks use them, or do not exist (RFC 6762 section 22.1). */
+  readonly forwardLocal: boolean
 }
 
 /**
  * Names that a resolver answers by itself because they mean nothing outside: RFC 6761 (invalid, localhost below), RFC 6762 section
- * 22.1 (local), RFC 7686 (onion), RFC 9462 section 6.4 (resolver.arpa), RFC 6303 sections 4.2 to 4.6 (reverse names of
+ * 22.1 (local, unless it is forwarded), RFC 7686 (onion), RFC 9462 section 6.4 (resolver.arpa), RFC 6303 sections 4.2 to 4.6 (reverse names of
  * this-network, loopback, link-local, documentation and broadcast addresses). Private reverse names are forwarded unless a VPC has
  * them: the network around the cloud may well serve its own.
  */
 const EMPTY_SUBTREES: readonly string[] = [
   'invalid',
-  'local',
   'onion',
   'resolver.arpa',
   '0.in-addr.arpa',
@@ -107,6 +108,7 @@ export function buildZone(
   for (const vpc of shared.vpcs) for (const apex of reverseZones(vpc.cidr)) draft.addAuthority(apex)
   for (const { name, ip, primary } of shared.names) draft.addInstance(name, ip, primary)
   for (const apex of EMPTY_SUBTREES) draft.addAuthority(apex)
+  if (!settings.forwardLocal) draft.addAuthority('local')
   addLoopback(draft)
   return draft.finish()
 }

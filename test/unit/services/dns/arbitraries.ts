@@ -70,6 +70,6 @@ export function sampleZone(): Zone {
       names: [...instances, ...crowd],
       vpcs: [{ id: 'vpc-1' as VpcId, cidr: cidr('172.31.0.0/16') }],
     },
-    { zone: ZONE, ttlSeconds: 30, negativeTtlSeconds: 5 },
+    { zone: ZONE, ttlSeconds: 30, negativeTtlSeconds: 5, forwardLocal: false },
   )
 }

@@ -16,7 +16,12 @@ import {
 } from '../../../../src/services/dns/zone.ts'
 import { sampleZone } from './arbitraries.ts'
 
-const settings = { zone: 'atoll.internal', ttlSeconds: 30, negativeTtlSeconds: 5 }
+const settings = {
+  zone: 'atoll.internal',
+  ttlSeconds: 30,
+  negativeTtlSeconds: 5,
+  forwardLocal: true,
+}
 
 describe('reverseZones', () => {
   const networks = fc
@@ -88,5 +93,22 @@ describe('buildZone', () => {
           expect(zone.nodes.get(keyOf(`${name}.atoll.internal`))?.has(TYPE.A)).toBe(true)
       }),
     )
+  })
+})
+
+describe('names below local', () => {
+  const key = keyOf('files.corp.local')
+
+  it('are ours to deny unless they are forwarded', () => {
+    const authority = (forwardLocal: boolean, zone = 'atoll.internal') =>
+      authorityOf(buildZone({ names: [], vpcs: [] }, { ...settings, zone, forwardLocal }), key)
+    expect(authority(false)).toBeDefined()
+    expect(authority(true)).toBeUndefined()
+  })
+
+  it('stay ours where the zone of the cloud is one of them', () => {
+    const zone = buildZone({ names: [], vpcs: [] }, { ...settings, zone: 'corp.local' })
+    expect(authorityOf(zone, key)).toBeDefined()
+    expect(authorityOf(zone, keyOf('other.local'))).toBeUndefined()
   })
 })
