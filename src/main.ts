@@ -36,6 +36,7 @@ import { startMemoryTrim } from './lib/memory.ts'
 import { createMetrics, type Metrics } from './lib/metrics.ts'
 import { takeProcessLock } from './lib/process-lock.ts'
 import { readSecret } from './lib/secret.ts'
+import { createTurns } from './lib/turns.ts'
 import { explain } from './model/errors.ts'
 import { adminSocketFile } from './operator/admin-client.ts'
 import { createDhcp } from './services/dhcp/dhcp.ts'
@@ -212,7 +213,15 @@ async function runDaemon(config: Config): Promise<void> {
 
   const settings = apiSettings(config)
   const catalogue = createCatalogue(clock)
-  const calls = { store: records.informed, bus, catalogue, clock, random: randomBytes, settings }
+  const calls = {
+    store: records.informed,
+    bus,
+    catalogue,
+    clock,
+    turns: createTurns(),
+    random: randomBytes,
+    settings,
+  }
   const api = buildApi(ground, calls, consoles.door)
   parts.defer(() => api.close())
   // Before what they came in by: a server does not close before they have ended.

@@ -8,8 +8,10 @@
 import type { Bus } from '../bus/bus.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import type { Turns } from '../lib/turns.ts'
 import type { AccountId, HostName } from '../model/ids.ts'
 import type { InformedStore } from '../store/steady.ts'
+import type { Budget } from './budget.ts'
 import type { Catalogue } from './launch/catalogue.ts'
 
 /** Who asks, as proved by the signature. */
@@ -27,6 +29,8 @@ export interface ApiParts {
   /** What launches choose from. */
   readonly catalogue: Catalogue
   readonly clock: Clock
+  /** Of the event loop, which long work shares with all of this host's services. */
+  readonly turns: Turns
   /** Cryptographically random bytes. */
   readonly random: (bytes: number) => Uint8Array
   readonly settings: ApiSettings
@@ -51,6 +55,7 @@ export interface Call {
   readonly requestId: string
   readonly parts: ApiParts
   readonly log: Log
+  readonly budget: Budget
   /** Aborts when the client is gone or the deadline is over. */
   readonly signal: AbortSignal
 }

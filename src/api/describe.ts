@@ -1,11 +1,12 @@
 /**
- * What every Describe action does alike: filter a list, and hand it out in pages. Pure.
+ * What every Describe action does alike: filter a list, and hand it out in pages.
  *
  * Pages are cut by key and not by position: the token names the last item that was handed out, so items that come or go
  * between two pages neither repeat nor hide others. To a client the token is opaque.
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Query-Requests.html#api-pagination
  */
 import { refused } from '../model/errors.ts'
+import { type Budget, STEPS_PER_ITEM, sortInPieces } from './budget.ts'
 import { compileFilters, type Filter, type FilterTable, type TagView } from './filters.ts'
 
 /** What a Describe request says about the list it wants. */
@@ -24,6 +25,8 @@ export interface Listing<T> {
   readonly filters: FilterTable<T>
   /** Absent for items without tags. */
   readonly tags?: (item: T) => readonly TagView[]
+  /** EC2 knows no pages for this action: all items are handed out together. */
+  readonly unpaged?: true
 }
 
 export interface Page<T> {
@@ -38,26 +41,34 @@ const NEXT_TOKEN_MAX_LENGTH = 1024
 const NEXT_TOKEN_VERSION = 1
 
 /**
- * The page of `items` that the request asks for: all of them when it sets no `MaxResults`. Refuses unknown filters
- * (`InvalidParameterValue`) and tokens that this action did not make (`InvalidNextToken`).
+ * The page of `items` that the request asks for; without `MaxResults` as many as the door gives at once, and a token for the rest.
+ * Refuses unknown filters (`InvalidParameterValue`), tokens that this action did not make (`InvalidNextToken`), and what needs more
+ * work than the budget has (`RequestLimitExceeded`).
  */
-export function describe<T>(
+export async function describe<T>(
+  { budget }: { readonly budget: Budget },
   items: readonly T[],
   request: DescribeRequest,
   listing: Listing<T>,
-): Page<T> {
-  const passes = compileFilters(request.Filters ?? [], listing.filters, listing.tags)
-  const after = request.NextToken === undefined ? '' : parseToken(request.NextToken, listing.action)
-  const rest = items
-    .map((item) => ({ item, key: listing.key(item) }))
-    .filter(({ item, key }) => key > after && passes(item))
-    .sort((a, b) => (a.key < b.key ? -1 : 1))
-  const page = rest.slice(0, request.MaxResults ?? rest.length)
+): Promise<Page<T>> {
+  const { action, filters, tags } = listing
+  const passes = await compileFilters(budget, request.Filters ?? [], filters, tags)
+  const after = request.NextToken === undefined ? '' : parseToken(request.NextToken, action)
+  const passed: { readonly item: T; readonly key: string }[] = []
+  for (const item of items) {
+    if (budget.due()) await budget.turn()
+    budget.spend(STEPS_PER_ITEM)
+    const key = listing.key(item)
+    if (key > after && passes(item)) passed.push({ item, key })
+  }
+  const rest = await sortInPieces(budget, passed)
+  const most = listing.unpaged === true ? rest.length : budget.pageItems
+  const page = rest.slice(0, request.MaxResults ?? most)
   const last = page.at(-1)
   const more = last !== undefined && page.length < rest.length
   return {
     items: page.map(({ item }) => item),
-    nextToken: more ? formatToken(listing.action, last.key) : undefined,
+    nextToken: more ? formatToken(action, last.key) : undefined,
   }
 }
 
@@ -72,6 +83,12 @@ export function refuseIdsWithMaxResults(
     'InvalidParameterCombination',
     `The parameter ${parameter} cannot be used with the parameter MaxResults`,
   )
+}
+
+/** Whether something is among those that were asked for; when none were, everything is. */
+export function isAmong<T>(wanted: readonly T[]): (one: T) => boolean {
+  const set = new Set(wanted)
+  return (one) => set.size === 0 || set.has(one)
 }
 
 /** Refuses with the action's own NotFound when one of the ids that were asked for is not among those found. */

@@ -1,11 +1,12 @@
 /**
- * EC2's filters: AND across names, OR across values, wildcards. Pure.
+ * EC2's filters: AND across names, OR across values, wildcards (`glob.ts`). All work is counted in the request's budget.
  *
- * A value may hold `*` (any run of characters) and `?` (any one); a backslash makes the next character plain. Values are
- * case-sensitive. `tag:<key>` and `tag-key` work on whatever has tags; a name that the table lacks is refused.
+ * Values are case-sensitive. `tag:<key>` and `tag-key` work on whatever has tags; a name that the table lacks is refused.
  * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html
  */
 import { refused } from '../model/errors.ts'
+import type { Budget } from './budget.ts'
+import { type Glob, parseGlob } from './glob.ts'
 
 /** One filter as the wire decodes it. */
 export interface Filter {
@@ -30,22 +31,25 @@ export type FilterTable<T> = Readonly<Record<string, (item: T) => Comparables>>
  * Whether an item passes all filters. Refuses (`InvalidParameterValue`) a name that neither the table nor the tags know.
  * Without `tagsOf` the items have no tags to filter by.
  */
-export function compileFilters<T>(
+export async function compileFilters<T>(
+  budget: Budget,
   filters: readonly Filter[],
   table: FilterTable<T>,
   tagsOf?: (item: T) => readonly TagView[],
-): (item: T) => boolean {
-  const tests = filters.map((filter) => compileFilter(filter, table, tagsOf))
+): Promise<(item: T) => boolean> {
+  const tests: ((item: T) => boolean)[] = []
+  for (const filter of filters) tests.push(await compileFilter(budget, filter, table, tagsOf))
   return (item) => tests.every((test) => test(item))
 }
 
-function compileFilter<T>(
+async function compileFilter<T>(
+  budget: Budget,
   filter: Filter,
   table: FilterTable<T>,
   tagsOf: ((item: T) => readonly TagView[]) | undefined,
-): (item: T) => boolean {
-  const matches = matcherOf(filter.Values)
+): Promise<(item: T) => boolean> {
   const values = accessorOf(filter.Name, table, tagsOf)
+  const matches = await matcherOf(budget, filter.Values)
   return (item) => {
     const found = values(item)
     return (isList(found) ? found : [found]).some(
@@ -83,59 +87,24 @@ function textOf(value: Exclude<Comparable, undefined>): string {
 }
 
 /** Plain values are looked up, only those with wildcards are walked. */
-function matcherOf(values: readonly string[]): (text: string) => boolean {
+async function matcherOf(
+  budget: Budget,
+  values: readonly string[],
+): Promise<(text: string) => boolean> {
   const plain = new Set<string>()
-  const globs: (readonly Piece[])[] = []
-  for (const value of values) {
-    const pieces = parseGlob(value)
-    if (pieces.every((piece) => typeof piece === 'string')) plain.add(pieces.join(''))
-    else globs.push(pieces)
+  const globs: Glob[] = []
+  for (const value of new Set(values)) {
+    if (budget.due()) await budget.turn()
+    budget.spend(value.length)
+    const glob = parseGlob(value)
+    if (glob.plain === undefined) globs.push(glob)
+    else plain.add(glob.plain)
   }
-  return (text) => plain.has(text) || globs.some((glob) => matchesGlob(glob, [...text]))
-}
-
-/** One character, or a wildcard. */
-type Piece = string | { readonly wild: 'one' | 'any' }
-
-function parseGlob(pattern: string): readonly Piece[] {
-  const pieces: Piece[] = []
-  let escaped = false
-  for (const character of pattern) {
-    if (escaped) {
-      pieces.push(character)
-      escaped = false
-    } else if (character === '\\') escaped = true
-    else if (character === '*') pieces.push({ wild: 'any' })
-    else if (character === '?') pieces.push({ wild: 'one' })
-    else pieces.push(character)
+  return (text) => {
+    budget.spend(1)
+    if (plain.has(text)) return true
+    if (globs.length === 0) return false
+    const characters = [...text]
+    return globs.some((glob) => glob.matches(characters, budget.spend))
   }
-  // A backslash with nothing behind it can only mean itself.
-  return escaped ? [...pieces, '\\'] : pieces
-}
-
-/**
- * Walks pattern and text side by side; a mismatch goes back to the last `*` only. So the work is at most the product of
- * the two lengths, which a regular expression made from a caller's pattern could not promise.
- */
-function matchesGlob(glob: readonly Piece[], text: readonly string[]): boolean {
-  let at = 0
-  let piece = 0
-  let lastAny = -1
-  let retryAt = 0
-  while (at < text.length) {
-    const current = glob[piece]
-    if (typeof current === 'object' && current.wild === 'any') {
-      lastAny = piece
-      retryAt = at
-      piece += 1
-    } else if (typeof current === 'object' || (current !== undefined && current === text[at])) {
-      at += 1
-      piece += 1
-    } else if (lastAny >= 0) {
-      retryAt += 1
-      at = retryAt
-      piece = lastAny + 1
-    } else return false
-  }
-  return glob.slice(piece).every((rest) => typeof rest === 'object' && rest.wild === 'any')
 }

@@ -30,6 +30,7 @@ export const ERROR_STATUS = {
   InvalidParameterCombination: 400,
   InvalidNextToken: 400,
   FilterLimitExceeded: 400,
+  ResponseTooLarge: 400,
   IdempotentParameterMismatch: 400,
   IdempotentInstanceTerminated: 400,
   UnsupportedOperation: 400,

@@ -4,11 +4,13 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { Action, ApiParts } from '../../src/api/action.ts'
+import { createBudget } from '../../src/api/budget.ts'
 import { createCatalogue } from '../../src/api/launch/catalogue.ts'
 import type { Bus } from '../../src/bus/bus.ts'
 import { createLocalBus } from '../../src/bus/local.ts'
 import type { Clock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
+import { createTurns } from '../../src/lib/turns.ts'
 import { cidr } from '../../src/model/addr.ts'
 import { AtollError, type ErrorCode } from '../../src/model/errors.ts'
 import {
@@ -84,6 +86,7 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
       requestId: 'request',
       parts: on,
       log: silentLog,
+      budget: createBudget(on, { pageItems: 1000, answerBytes: 16 * 1024 * 1024 }),
       signal: AbortSignal.timeout(30_000),
     })) as Record<string, unknown>
   const run: Cloud['run'] = (action, input = {}, account = ALICE) =>
@@ -126,6 +129,7 @@ function makeParts(store: Store, bus: Bus): ApiParts {
     bus,
     catalogue: createCatalogue(standingClock),
     clock: standingClock,
+    turns: createTurns(),
     random: randomBytes,
     settings: {
       host: host('host1'),

@@ -6,6 +6,7 @@ import { createCatalogue } from '../../src/api/launch/catalogue.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
+import { createTurns } from '../../src/lib/turns.ts'
 import { bug } from '../../src/model/errors.ts'
 import { parseAccountId, parseHostName } from '../../src/model/ids.ts'
 import type { AccessKey } from '../../src/model/records.ts'
@@ -61,6 +62,7 @@ function apiParts(more: Partial<ApiParts> = {}): ApiParts {
     },
     catalogue: createCatalogue(systemClock),
     clock: systemClock,
+    turns: createTurns(),
     random: randomBytes,
     settings: {
       host: known(parseHostName('host1')),

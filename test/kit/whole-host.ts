@@ -20,6 +20,7 @@ import { nicDifferences, nicSpec } from '../../src/host/nic.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
+import { createTurns } from '../../src/lib/turns.ts'
 import { cidr } from '../../src/model/addr.ts'
 import { type InstanceId, parseHostName } from '../../src/model/ids.ts'
 import type { Instance } from '../../src/model/records.ts'
@@ -37,6 +38,7 @@ import { createWorkloads } from '../../src/services/workloads/workloads.ts'
 import { openSqliteStore } from '../../src/store/sql.ts'
 import { withoutReplica } from '../../src/store/steady.ts'
 import type { Store } from '../../src/store/store.ts'
+import { newBudget } from './budget.ts'
 import { startDocker } from './docker.ts'
 import { hurriedClock } from './hurried.ts'
 import { NO_FABRIC } from './instance.ts'
@@ -188,6 +190,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
     bus,
     catalogue: createCatalogue(systemClock),
     clock: systemClock,
+    turns: createTurns(),
     random: randomBytes,
     settings: {
       host: name,
@@ -263,6 +266,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
         requestId: 'request',
         parts: unbroken ? { ...parts, store: withoutReplica(store) } : parts,
         log,
+        budget: newBudget(),
         signal: AbortSignal.timeout(30_000),
       })
       return answer as Record<string, unknown>

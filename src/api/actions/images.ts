@@ -17,6 +17,7 @@ import { IMAGE_LOCATION_MAX_LENGTH, parseImageLocation } from '../../model/image
 import type { Image } from '../../model/records.ts'
 import type { ReadTx } from '../../store/store.ts'
 import type { Action, Call } from '../action.ts'
+import { mapInPieces } from '../budget.ts'
 import { describe, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
 import { dryRun, parseInput } from '../parameters.ts'
 import {
@@ -140,8 +141,11 @@ export const describeImages: Action = {
     // No image has launch permissions for anybody but its owner, who needs none.
     const isVisible = ownerMatches(input.Owners, call) && input.ExecutableUsers.length === 0
     const tagsOf = tagsIndex(tags)
-    const views = isVisible ? images.map((image) => imageView(image, tagsOf(image.id))) : []
-    const page = describe(views, input, {
+    const visible = isVisible ? images : []
+    const views = await mapInPieces(call.budget, visible, (image) =>
+      imageView(image, tagsOf(image.id)),
+    )
+    const page = await describe(call, views, input, {
       action: 'DescribeImages',
       key: (image) => image.ImageId ?? '',
       filters: IMAGE_FILTERS,

@@ -35,7 +35,7 @@ export const describeInstanceTypes: Action = {
       .filter(({ name }) => wanted.size === 0 || wanted.has(name))
       // The hosts of a cloud are of one architecture, and so far of this one.
       .map((type) => instanceTypeView(type, 'x86_64'))
-    const page = describe(views, input, {
+    const page = await describe(call, views, input, {
       action: 'DescribeInstanceTypes',
       key: (type) => type.InstanceType ?? '',
       filters: INSTANCE_TYPE_FILTERS,

@@ -25,6 +25,7 @@ import type { Instance } from '../../model/records.ts'
 import { isAlive } from '../../plan/placement.ts'
 import type { ReadTx } from '../../store/store.ts'
 import type { Action, Call } from '../action.ts'
+import { mapInPieces, writeOne } from '../budget.ts'
 import { describe, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
 import { type InstanceDetails, instanceDetails } from '../instance-details.ts'
 import { dryRun, parseInput } from '../parameters.ts'
@@ -66,13 +67,17 @@ export const describeInstances: Action = {
     refuseIdsWithMaxResults('InstanceIds', input.InstanceIds, input)
     dryRun(call)
     const found = await call.parts.store.read((tx) => findInstances(tx, call, input.InstanceIds))
-    const listed = found.map((details): ListedInstance & { readonly index: number } => ({
-      reservation: details.instance.reservation,
-      owner: details.instance.account,
-      index: details.instance.launchIndex,
-      view: instanceView(details, call.parts.settings.dnsZone),
-    }))
-    const page = describe(listed, input, {
+    const listed = await mapInPieces(
+      call.budget,
+      found,
+      (details): ListedInstance & { readonly index: number } => ({
+        reservation: details.instance.reservation,
+        owner: details.instance.account,
+        index: details.instance.launchIndex,
+        view: instanceView(details, call.parts.settings.dnsZone),
+      }),
+    )
+    const page = await describe(call, listed, input, {
       action: 'DescribeInstances',
       // Instances of one reservation stay together, in the order of their launch.
       key: ({ reservation, index, view }) =>
@@ -99,10 +104,13 @@ export const describeInstanceStatus: Action = {
     refuseIdsWithMaxResults('InstanceIds', input.InstanceIds, input)
     dryRun(call)
     const found = await call.parts.store.read((tx) => findInstances(tx, call, input.InstanceIds))
-    const statuses = found
-      .filter(({ instance }) => input.IncludeAllInstances || instance.state === 'running')
-      .map((details) => instanceStatusView(details, isHostAlive(details, call)))
-    const page = describe(statuses, input, {
+    const shown = found.filter(
+      ({ instance }) => input.IncludeAllInstances || instance.state === 'running',
+    )
+    const statuses = await mapInPieces(call.budget, shown, (details) =>
+      instanceStatusView(details, isHostAlive(details, call)),
+    )
+    const page = await describe(call, statuses, input, {
       action: 'DescribeInstanceStatus',
       key: (status) => status.InstanceId ?? '',
       filters: INSTANCE_STATUS_FILTERS,
@@ -206,6 +214,7 @@ async function changeInstances(
     const touched = new Set<HostName>()
     for (const { instance, change } of requests) {
       if (change === null) continue
+      await writeOne(call.budget)
       await tx.updateInstance(instance.id, change)
       touched.add(instance.host)
     }

@@ -18,7 +18,8 @@ import { refused } from '../../model/errors.ts'
 import { formatId, ID_BYTES } from '../../model/ids.ts'
 import type { KeyPair, Tag } from '../../model/records.ts'
 import type { Action, Call } from '../action.ts'
-import { describe, refuseMissing } from '../describe.ts'
+import { mapInPieces } from '../budget.ts'
+import { describe, isAmong, refuseMissing } from '../describe.ts'
 import type { FilterTable } from '../filters.ts'
 import { dryRun, parseInput } from '../parameters.ts'
 import {
@@ -151,14 +152,17 @@ export const describeKeyPairs: Action = {
     refuseMissing(input.KeyNames, new Set(keys.map(({ name }) => name)), missingKeys)
     refuseMissing(input.KeyPairIds, new Set(keys.map(({ id }) => id)), missingKeys)
     const tagsOf = tagsIndex(tags)
-    const views = keys
-      .filter(({ name }) => input.KeyNames.length === 0 || input.KeyNames.includes(name))
-      .filter(({ id }) => input.KeyPairIds.length === 0 || input.KeyPairIds.includes(id))
-      .map((key) => keyView(key, tagsOf(key.id), input.IncludePublicKey))
-    const page = describe(views, input, {
+    const named = isAmong(input.KeyNames)
+    const wanted = isAmong(input.KeyPairIds)
+    const shown = keys.filter(({ id, name }) => named(name) && wanted(id))
+    const views = await mapInPieces(call.budget, shown, (key) =>
+      keyView(key, tagsOf(key.id), input.IncludePublicKey),
+    )
+    const page = await describe(call, views, input, {
       action: 'DescribeKeyPairs',
       key: (key) => key.KeyName ?? '',
       filters: KEY_FILTERS,
+      unpaged: true,
       tags: (key) => key.Tags ?? [],
     })
     return { KeyPairs: [...page.items] }

@@ -8,7 +8,8 @@ import type {
 } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
 import type { Action } from '../action.ts'
-import { describe, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
+import { mapInPieces } from '../budget.ts'
+import { describe, isAmong, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
 import { dryRun, parseInput } from '../parameters.ts'
 import { IDS_MAX, idListSchema, notFound, pagedShape, textSchema } from '../schemas.ts'
 import {
@@ -44,9 +45,10 @@ export const describeVpcs: Action = {
       notFound('InvalidVpcID.NotFound', 'vpc ID', missing),
     )
     const tagsOf = tagsIndex(tags)
-    const wanted = vpcs.filter(({ id }) => input.VpcIds.length === 0 || input.VpcIds.includes(id))
-    const views = wanted.map((vpc) => vpcView(vpc, tagsOf(vpc.id)))
-    const page = describe(views, input, {
+    const wanted = isAmong(input.VpcIds)
+    const shown = vpcs.filter(({ id }) => wanted(id))
+    const views = await mapInPieces(call.budget, shown, (vpc) => vpcView(vpc, tagsOf(vpc.id)))
+    const page = await describe(call, views, input, {
       action: 'DescribeVpcs',
       key: (vpc) => vpc.VpcId ?? '',
       filters: VPC_FILTERS,
@@ -80,14 +82,14 @@ export const describeSubnets: Action = {
     )
     const tagsOf = tagsIndex(tags)
     const nicsIn = Map.groupBy(nics, (nic) => nic.subnet)
-    const views = subnets.map((subnet) =>
+    const views = await mapInPieces(call.budget, subnets, (subnet) =>
       subnetView(subnet, {
         used: nicsIn.get(subnet.id)?.length ?? 0,
         region: call.parts.settings.region,
         tags: tagsOf(subnet.id),
       }),
     )
-    const page = describe(views, input, {
+    const page = await describe(call, views, input, {
       action: 'DescribeSubnets',
       key: (subnet) => subnet.SubnetId ?? '',
       filters: SUBNET_FILTERS,
@@ -120,11 +122,13 @@ export const describeSecurityGroups: Action = {
     refuseMissing(input.GroupIds, new Set(groups.map(({ id }) => id)), missing)
     refuseMissing(input.GroupNames, new Set(groups.map(({ name }) => name)), missing)
     const tagsOf = tagsIndex(tags)
-    const views = groups
-      .filter(({ id }) => input.GroupIds.length === 0 || input.GroupIds.includes(id))
-      .filter(({ name }) => input.GroupNames.length === 0 || input.GroupNames.includes(name))
-      .map((group) => groupView(group, call.parts.settings.region, tagsOf(group.id)))
-    const page = describe(views, input, {
+    const wanted = isAmong(input.GroupIds)
+    const named = isAmong(input.GroupNames)
+    const shown = groups.filter(({ id, name }) => wanted(id) && named(name))
+    const views = await mapInPieces(call.budget, shown, (group) =>
+      groupView(group, call.parts.settings.region, tagsOf(group.id)),
+    )
+    const page = await describe(call, views, input, {
       action: 'DescribeSecurityGroups',
       key: (group) => group.GroupId ?? '',
       filters: GROUP_FILTERS,

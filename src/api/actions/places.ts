@@ -49,10 +49,11 @@ export const describeRegions: Action = {
       Endpoint: endpoint,
       OptInStatus: 'opt-in-not-required',
     }
-    const page = describe([view], input, {
+    const page = await describe(call, [view], input, {
       action: 'DescribeRegions',
       key: (one) => one.RegionName ?? '',
       filters: REGION_FILTERS,
+      unpaged: true,
     })
     return { Regions: [...page.items] }
   },
@@ -94,10 +95,11 @@ export const describeAvailabilityZones: Action = {
     const views = [...zones]
       .filter((zone) => wanted.length === 0 || wanted.includes(zone))
       .map((zone) => zoneView(zone, region))
-    const page = describe(views, input, {
+    const page = await describe(call, views, input, {
       action: 'DescribeAvailabilityZones',
       key: (zone) => zone.ZoneName ?? '',
       filters: ZONE_FILTERS,
+      unpaged: true,
     })
     return { AvailabilityZones: [...page.items] }
   },

@@ -11,6 +11,7 @@ import type { HostName } from '../../model/ids.ts'
 import type { Tag } from '../../model/records.ts'
 import type { Tx } from '../../store/store.ts'
 import type { Action, Call } from '../action.ts'
+import { writeOne } from '../budget.ts'
 import { describe } from '../describe.ts'
 import type { FilterTable } from '../filters.ts'
 import { dryRun, parseInput } from '../parameters.ts'
@@ -50,7 +51,10 @@ export const createTags: Action = {
         }),
       )
       refuseTooMany([...(await tx.tags({ account, resources: input.Resources })), ...tags])
-      await tx.putTags(tags)
+      for (const tag of tags) {
+        await writeOne(call.budget)
+        await tx.putTags([tag])
+      }
     })
     return {}
   },
@@ -83,8 +87,10 @@ export const deleteTags: Action = {
     const { account } = call.caller
     await changeTags(call, input.Resources, async (tx) => {
       for (const resource of input.Resources) {
+        await writeOne(call.budget)
         if (input.Tags.length === 0) await tx.deleteTagsOf(resource)
         for (const { Key: key, Value: value } of input.Tags) {
+          await writeOne(call.budget)
           const tag = { account, resource, key }
           await tx.deleteTag(value === undefined ? tag : { ...tag, value })
         }
@@ -135,7 +141,7 @@ export const describeTags: Action = {
     dryRun(call)
     const { account } = call.caller
     const tags = await call.parts.store.read((tx) => tx.tags({ account }))
-    const page = describe(tags, input, {
+    const page = await describe(call, tags, input, {
       action: 'DescribeTags',
       key: (tag) => `${tag.resource} ${tag.key}`,
       filters: TAG_FILTERS,

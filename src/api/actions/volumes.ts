@@ -9,6 +9,7 @@ import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import type { VolumeId } from '../../model/ids.ts'
 import type { Action } from '../action.ts'
+import { mapInPieces } from '../budget.ts'
 import { describe, refuseMissing } from '../describe.ts'
 import { blockDevicesSchema } from '../launch/disk.ts'
 import { dryRun, parseInput } from '../parameters.ts'
@@ -41,8 +42,10 @@ export const describeVolumes: Action = {
     }))
     refuseMissing(ids, new Set(volumes.map(({ id }) => id)), missingVolumes)
     const tagsOf = Map.groupBy(tags, (tag) => tag.resource)
-    const views = volumes.map((volume) => volumeView(volume, tagsOf.get(volume.id) ?? []))
-    const page = describe(views, input, {
+    const views = await mapInPieces(call.budget, volumes, (volume) =>
+      volumeView(volume, tagsOf.get(volume.id) ?? []),
+    )
+    const page = await describe(call, views, input, {
       action: 'DescribeVolumes',
       key: (view) => view.VolumeId ?? '',
       filters: VOLUME_FILTERS,

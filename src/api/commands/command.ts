@@ -8,6 +8,12 @@ import { refused } from '../../model/errors.ts'
 
 /** Longest command, in bytes; user data of 16 KiB fits many times. */
 export const COMMAND_LIMIT_BYTES = 256 * 1024
+/** Longest answer, in bytes: brokers are told to take no longer message (`max_message_size`), and end the connection that sends one. */
+export const ANSWER_LIMIT_BYTES = 1024 * 1024
+/** Items in one page of a list when the command names no MaxResults: an instance with some tags takes 3 KiB. */
+export const PAGE_ITEMS = 200
+/** Longest that an error says of a malformed command, in characters. */
+const COMPLAINT_LIMIT = 1024
 /** As long as an EC2 ClientToken, which the id of a launch becomes. */
 const ID_LIMIT = 64
 
@@ -82,7 +88,7 @@ export function parseCommand(body: Uint8Array): Command {
   }
   const parsed = commandSchema.safeParse(json)
   if (parsed.success) return parsed.data
-  throw refused('InvalidRequest', `The command is malformed: ${z.prettifyError(parsed.error)}`)
+  throw refused('InvalidRequest', `The command is malformed: ${complaint(parsed.error)}`)
 }
 
 /** The headers by which a command is proved. Refuses with `IncompleteSignature`. */
@@ -91,6 +97,12 @@ export function parseHeaders(headers: Readonly<Record<string, unknown>>): Comman
   if (parsed.success) return parsed.data
   throw refused(
     'IncompleteSignature',
-    `The signature of the command is incomplete: ${z.prettifyError(parsed.error)}`,
+    `The signature of the command is incomplete: ${complaint(parsed.error)}`,
   )
+}
+
+/** What is wrong, without saying back all that a stranger sent. */
+function complaint(error: z.ZodError): string {
+  const text = z.prettifyError(error)
+  return text.length > COMPLAINT_LIMIT ? `${text.slice(0, COMPLAINT_LIMIT)}…` : text
 }

@@ -10,13 +10,21 @@ import type { Log } from '../../lib/log.ts'
 import type { Metrics } from '../../lib/metrics.ts'
 import { AtollError, refused } from '../../model/errors.ts'
 import type { Action, ApiParts, Caller } from '../action.ts'
+import { type Budget, createBudget } from '../budget.ts'
 import { withDeadline } from '../http/deadline.ts'
 import { type Fault, faultOf } from '../http/faults.ts'
 import { formatUuid } from '../request-id.ts'
 import { decodeJson, encodeJson } from '../wire/json.ts'
 import { actionTable, type Entry } from '../wire/table.ts'
 import { authenticateCommand } from './auth.ts'
-import { COMMAND_LIMIT_BYTES, type Command, type CommandAnswer, parseCommand } from './command.ts'
+import {
+  ANSWER_LIMIT_BYTES,
+  COMMAND_LIMIT_BYTES,
+  type Command,
+  type CommandAnswer,
+  PAGE_ITEMS,
+  parseCommand,
+} from './command.ts'
 
 /** How long an action may take before its caller is told to try again. */
 const ACTION_TIMEOUT_MS = 30_000
@@ -53,14 +61,16 @@ export function serveCommands(options: CommandsOptions): () => Promise<void> {
   async function handle(message: CommandMessage): Promise<CommandOutcome> {
     const requestId = formatUuid(parts.random(16))
     const exchange: Exchange = { requestId, startedMs: parts.clock.monotonic() }
+    const budget = createBudget(parts, { pageItems: PAGE_ITEMS, answerBytes: ANSWER_LIMIT_BYTES })
     try {
-      const result = await run(message, exchange)
+      await budget.turn()
+      const result = await run(message, exchange, budget)
       const asOf = parts.store.staleSince()
       // Encoded here, so that what cannot be is an error like others.
-      const answer = encodeAnswer(exchange, {
-        result,
-        ...(asOf === null ? {} : { recordsAsOf: asOf }),
-      })
+      const answer = await encodeJson(
+        answerOf(exchange, { result, ...(asOf === null ? {} : { recordsAsOf: asOf }) }),
+        budget,
+      )
       finish(exchange, message, null, null)
       return { kind: 'answer', answer }
     } catch (error) {
@@ -71,7 +81,7 @@ export function serveCommands(options: CommandsOptions): () => Promise<void> {
       const { code, message: text, status } = fault
       return {
         kind: 'answer',
-        answer: encodeAnswer(exchange, { error: { code, message: text, status } }),
+        answer: JSON.stringify(answerOf(exchange, { error: { code, message: text, status } })),
       }
     }
   }
@@ -79,6 +89,7 @@ export function serveCommands(options: CommandsOptions): () => Promise<void> {
   async function run(
     message: CommandMessage,
     exchange: Exchange,
+    budget: Budget,
   ): Promise<Record<string, unknown>> {
     if (message.body.length > COMMAND_LIMIT_BYTES) {
       throw refused(
@@ -101,7 +112,7 @@ export function serveCommands(options: CommandsOptions): () => Promise<void> {
     const { requestId } = exchange
     const callLog = log.child({ request: requestId, action: entry.action.name })
     const output = await withDeadline(new AbortController().signal, ACTION_TIMEOUT_MS, (signal) =>
-      entry.action.run({ input, caller, requestId, parts, log: callLog, signal }),
+      entry.action.run({ input, caller, requestId, parts, log: callLog, budget, signal }),
     )
     return { ...output }
   }
@@ -116,12 +127,12 @@ function inputOf({ wire }: Entry, { id, parameters }: Command): Readonly<Record<
   return takesToken ? { ...input, ClientToken: id } : input
 }
 
-function encodeAnswer(
+function answerOf(
   { requestId, command }: Exchange,
   outcome: Pick<CommandAnswer, 'result' | 'recordsAsOf' | 'error'>,
-): string {
+): CommandAnswer {
   const id = command === undefined ? {} : { id: command.id }
-  return encodeJson({ ...id, requestId, ...outcome } satisfies CommandAnswer)
+  return { ...id, requestId, ...outcome }
 }
 
 /** Counts and logs the end of a command. */

@@ -7,6 +7,7 @@
 import type { Log } from '../../lib/log.ts'
 import { AtollError, refused } from '../../model/errors.ts'
 import type { Action, ApiParts, Caller } from '../action.ts'
+import { createBudget } from '../budget.ts'
 import { EC2_MODEL } from '../generated/ec2.ts'
 import { STS_MODEL } from '../generated/sts.ts'
 import { formatUuid } from '../request-id.ts'
@@ -25,6 +26,10 @@ export interface DispatchLimits {
   readonly actionTimeoutMs: number
   /** Requests worked on at the same time; more are answered `RequestLimitExceeded`, which every SDK retries. */
   readonly maxInFlight: number
+  /** Items in one page of a list when the request names no `MaxResults`: the most that EC2 gives. */
+  readonly pageItems: number
+  /** Longest answer, in bytes. */
+  readonly answerBytes: number
 }
 
 /** A request and where it came from. */
@@ -77,6 +82,8 @@ export function createDispatcher(options: {
   let inFlight = 0
 
   async function answer(request: ApiRequest, exchange: Exchange): Promise<string> {
+    const budget = createBudget(parts, limits)
+    await budget.turn()
     const parameters = parseForm(formOf(request))
     const name = first(parameters, 'Action')
     const entry = name === undefined ? undefined : table.get(name)
@@ -96,9 +103,9 @@ export function createDispatcher(options: {
     const input = decodeInput(entry.wire.input, parameters)
     const callLog = log.child({ request: requestId, action: name })
     const output = await withDeadline(request.gone, limits.actionTimeoutMs, (signal) =>
-      entry.action.run({ input, caller, requestId, parts, log: callLog, signal }),
+      entry.action.run({ input, caller, requestId, parts, log: callLog, budget, signal }),
     )
-    return encodeAnswer(entry.wire, requestId, output)
+    return await encodeAnswer(entry.wire, requestId, output, budget)
   }
 
   async function dispatch(request: ApiRequest): Promise<ApiAnswer> {

@@ -34,6 +34,8 @@ interface ApiLimits {
   /** See `DispatchLimits`. */
   readonly actionTimeoutMs: number
   readonly maxInFlight: number
+  readonly pageItems: number
+  readonly answerBytes: number
 }
 
 /** What holds unless `limits` says otherwise. */
@@ -48,6 +50,8 @@ const DEFAULT_API_LIMITS: ApiLimits = {
   closeTimeoutMs: 5000,
   actionTimeoutMs: 30_000,
   maxInFlight: 256,
+  pageItems: 1000,
+  answerBytes: 16 * 1024 * 1024,
 }
 
 /** All that the API is built from. */

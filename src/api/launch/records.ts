@@ -14,6 +14,7 @@ import type { Host, Instance, Nic, Volume } from '../../model/records.ts'
 import { afterTaking, chooseHost } from '../../plan/placement.ts'
 import type { Tx } from '../../store/store.ts'
 import type { Call } from '../action.ts'
+import { writeOne } from '../budget.ts'
 import type { InstanceDetails } from '../instance-details.ts'
 import { specifiedTags } from '../schemas.ts'
 import { addressInUse, type LaunchChoices } from './choices.ts'
@@ -63,6 +64,7 @@ export async function writeLaunch(
   const launch: Launch = { tx, call, order, choices, reservation, room }
   const launched: Launched[] = []
   while (launched.length < order.maxCount) {
+    await writeOne(call.budget)
     const outcome = await launchOne(launch, launched.length)
     if ('launched' in outcome) launched.push(outcome.launched)
     else if (launched.length >= order.minCount && isSure(outcome.short, choices)) break

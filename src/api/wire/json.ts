@@ -2,10 +2,12 @@
  * Parameters in JSON → the SDK's input object, for doors that do not speak the Query protocol.
  *
  * Names and shapes are those of the SDK (`{"InstanceIds": ["i-…"], "MaxResults": 5}`), limits and refusals those of `query.ts`, so
- * that an action cannot tell through which door it was called. Pure.
+ * that an action cannot tell through which door it was called.
  */
 import { assertNever, refused } from '../../model/errors.ts'
+import type { Budget } from '../budget.ts'
 import type { Scalar, Shape, Structure } from './model.ts'
+import { inPieces, type Pieces } from './pieces.ts'
 import { MAX_LIST_INDEX, MAX_NESTING, MAX_VALUE_LENGTH, parseScalar } from './query.ts'
 
 /**
@@ -19,9 +21,31 @@ export function decodeJson(
   return decodeStructure(input, parameters, [])
 }
 
-/** What JSON cannot say of an answer is left out, as in XML: members that are null or undefined. Times become ISO 8601. */
-export function encodeJson(output: object): string {
-  return JSON.stringify(output, (_key, value: unknown) => (value === null ? undefined : value))
+/**
+ * What JSON cannot say of an answer is left out, as in XML: members that are null or undefined. Times become ISO 8601. Refuses with
+ * `ResponseTooLarge` what is longer than the budget's `answerBytes`.
+ */
+export async function encodeJson(output: object, budget: Budget): Promise<string> {
+  return await inPieces(writeValue(output), budget)
+}
+
+function* writeValue(value: unknown): Pieces {
+  if (typeof value !== 'object' || value === null || value instanceof Date)
+    return JSON.stringify(value) ?? 'null'
+  const parts: string[] = []
+  if (Array.isArray(value)) {
+    for (const item of value) {
+      const text = yield* writeValue(item)
+      yield text.length
+      parts.push(text)
+    }
+    return `[${parts.join(',')}]`
+  }
+  for (const [member, content] of Object.entries(value)) {
+    if (content === undefined || content === null) continue
+    parts.push(`${JSON.stringify(member)}:${yield* writeValue(content)}`)
+  }
+  return `{${parts.join(',')}}`
 }
 
 /** Names of the members and numbers of the list items above a value. */

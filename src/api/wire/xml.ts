@@ -2,25 +2,33 @@
  * Answers → XML, as EC2 and STS print it.
  *
  * EC2: `<ActionResponse>` with `<requestId>` and the members directly inside. STS: `<ActionResult>` around the members and
- * `<ResponseMetadata>` after them. Errors: each service's own document. Pure. Rules:
+ * `<ResponseMetadata>` after them. Errors: each service's own document. Rules:
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Query-Requests.html (EC2),
  * https://smithy.io/2.0/aws/protocols/aws-query-protocol.html (STS).
  */
 import { assertNever, bug } from '../../model/errors.ts'
+import type { Budget } from '../budget.ts'
 import type { Scalar, Shape, Structure, WireAction, WireModel } from './model.ts'
+import { inPieces, type Pieces } from './pieces.ts'
 
 const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 /**
  * The answer of an action. Members that are undefined or null are left out; an empty list is an empty element. A member
- * that the model does not know, or a value of another type, is a `bug`: a client would never see it.
+ * that the model does not know, or a value of another type, is a `bug`: a client would never see it. Refuses with `ResponseTooLarge`
+ * what is longer than the budget's `answerBytes`.
  */
-export function encodeAnswer(action: WireAction, requestId: string, output: object): string {
+export async function encodeAnswer(
+  action: WireAction,
+  requestId: string,
+  output: object,
+  budget: Budget,
+): Promise<string> {
   const { name, service } = action
   const members =
     action.output === undefined
       ? '<return>true</return>'
-      : encodeMembers(action.output, output, name)
+      : await inPieces(encodeMembers(action.output, output, name), budget)
   const content = service.wrapped
     ? `<${name}Result>${members}</${name}Result><ResponseMetadata><RequestId>${requestId}</RequestId></ResponseMetadata>`
     : `<requestId>${requestId}</requestId>${members}`
@@ -41,39 +49,43 @@ export function encodeError(
   return `${DECLARATION}<ErrorResponse xmlns="${service.namespace}"><Error><Type>${type}</Type>${content}</Error><RequestId>${requestId}</RequestId></ErrorResponse>`
 }
 
-function encodeMembers(structure: Structure, value: object, path: string): string {
+function* encodeMembers(structure: Structure, value: object, path: string): Pieces {
   let xml = ''
   for (const [member, content] of Object.entries(value)) {
     if (content === undefined || content === null) continue
     const field = structure.byMember.get(member)
     const memberPath = `${path}.${member}`
     if (field === undefined) throw bug('answer has a member unknown to EC2', { path: memberPath })
-    xml += encodeElement(field.wireName, field.shape, content, memberPath)
+    xml += yield* encodeElement(field.wireName, field.shape, content, memberPath)
   }
   return xml
 }
 
-function encodeElement(name: string, shape: Shape, value: unknown, path: string): string {
-  const content = encodeValue(shape, value, path)
+function* encodeElement(name: string, shape: Shape, value: unknown, path: string): Pieces {
+  const content =
+    shape.kind === 'scalar'
+      ? encodeScalar(shape.type, value, path)
+      : yield* encodeValue(shape, value, path)
   return content === '' ? `<${name}/>` : `<${name}>${content}</${name}>`
 }
 
-function encodeValue(shape: Shape, value: unknown, path: string): string {
-  switch (shape.kind) {
-    case 'scalar':
-      return encodeScalar(shape.type, value, path)
-    case 'list': {
-      if (!Array.isArray(value)) throw mismatch(path, 'a list')
-      let xml = ''
-      for (const item of value) xml += encodeElement(shape.item, shape.of, item, path)
-      return xml
-    }
-    case 'structure':
-      if (typeof value !== 'object' || value === null) throw mismatch(path, 'an object')
-      return encodeMembers(shape.structure, value, path)
-    default:
-      return assertNever(shape)
+function* encodeValue(
+  shape: Exclude<Shape, { kind: 'scalar' }>,
+  value: unknown,
+  path: string,
+): Pieces {
+  if (shape.kind === 'structure') {
+    if (typeof value !== 'object' || value === null) throw mismatch(path, 'an object')
+    return yield* encodeMembers(shape.structure, value, path)
   }
+  if (!Array.isArray(value)) throw mismatch(path, 'a list')
+  let xml = ''
+  for (const item of value) {
+    const element = yield* encodeElement(shape.item, shape.of, item, path)
+    yield element.length
+    xml += element
+  }
+  return xml
 }
 
 function encodeScalar(type: Scalar, value: unknown, path: string): string {

@@ -11,6 +11,7 @@ import { openBus, openRecords } from '../../../src/engines.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import type { Log } from '../../../src/lib/log.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
+import { createTurns } from '../../../src/lib/turns.ts'
 import { apiSettings, keeperSettings } from '../../../src/settings.ts'
 import { createFakeMachine } from './machine.ts'
 
@@ -80,7 +81,15 @@ export async function startSimulatedHost(
   return {
     held: keeper.lease.held,
     bells: async () => Number(BELLS_SENT.exec(await metrics.render())?.[1] ?? 0),
-    api: { store: records.informed, bus, catalogue, clock, random: randomBytes, settings },
+    api: {
+      store: records.informed,
+      bus,
+      catalogue,
+      clock,
+      turns: createTurns(),
+      random: randomBytes,
+      settings,
+    },
   }
 }
 

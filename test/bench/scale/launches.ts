@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Action, ApiParts } from '../../../src/api/action.ts'
 import { registerImage } from '../../../src/api/actions/images.ts'
 import { runInstances } from '../../../src/api/actions/launch.ts'
+import { createBudget } from '../../../src/api/budget.ts'
 import { silentLog } from '../../../src/lib/log.ts'
 import { AtollError, messageOf } from '../../../src/model/errors.ts'
 import { parseAccountId } from '../../../src/model/ids.ts'
@@ -123,6 +124,7 @@ async function call(parts: ApiParts, action: Action, input: object): Promise<obj
     requestId: 'bench',
     parts,
     log: silentLog,
+    budget: createBudget(parts, { pageItems: 1000, answerBytes: 16 * 1024 * 1024 }),
     signal: AbortSignal.timeout(DEADLINE_MS),
   })
 }

@@ -6,6 +6,7 @@ import { decodeJson, encodeJson } from '../../../../src/api/wire/json.ts'
 import { linkModel } from '../../../../src/api/wire/model.ts'
 import { AtollError } from '../../../../src/model/errors.ts'
 import { known } from '../../../kit/api.ts'
+import { newBudget } from '../../../kit/budget.ts'
 
 const actions = linkModel(EC2_MODEL)
 const input = known(actions.get('RunInstances')).input
@@ -71,7 +72,9 @@ it('takes or refuses anything, and never fails otherwise', () => {
   )
 })
 
-it('leaves out of an answer what is not there, and writes times in ISO 8601', () => {
+it('leaves out of an answer what is not there, and writes times in ISO 8601', async () => {
   const output = { A: null, B: undefined, C: new Date(0), D: [{ E: null, F: 'x' }] }
-  expect(encodeJson(output)).toBe('{"C":"1970-01-01T00:00:00.000Z","D":[{"F":"x"}]}')
+  expect(await encodeJson(output, newBudget())).toBe(
+    '{"C":"1970-01-01T00:00:00.000Z","D":[{"F":"x"}]}',
+  )
 })

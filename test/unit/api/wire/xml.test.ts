@@ -2,16 +2,20 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { EC2_MODEL } from '../../../../src/api/generated/ec2.ts'
 import { STS_MODEL } from '../../../../src/api/generated/sts.ts'
-import { linkModel } from '../../../../src/api/wire/model.ts'
+import { linkModel, type WireAction } from '../../../../src/api/wire/model.ts'
 import { encodeAnswer, encodeError } from '../../../../src/api/wire/xml.ts'
 import { known } from '../../../kit/api.ts'
+import { newBudget } from '../../../kit/budget.ts'
 import { anyValue, exchange, fullValue } from '../../../kit/sdk.ts'
 
 const actions = new Map([...linkModel(EC2_MODEL), ...linkModel(STS_MODEL)])
 const REQUEST_ID = '59dbff89-35bd-4eac-99ed-be587EXAMPLE'
 
+const encode = (action: WireAction, id: string, output: object) =>
+  encodeAnswer(action, id, output, newBudget())
+
 async function throughSdk(action: string, output: object): Promise<unknown> {
-  const xml = encodeAnswer(known(actions.get(action)), REQUEST_ID, output)
+  const xml = await encode(known(actions.get(action)), REQUEST_ID, output)
   return (await exchange(action, {}, xml)).output
 }
 
@@ -36,37 +40,37 @@ const createTags = known(actions.get('CreateTags'))
 const getCallerIdentity = known(actions.get('GetCallerIdentity'))
 
 describe('an answer', () => {
-  it('of EC2 has the request id first and the members directly inside', () => {
-    expect(encodeAnswer(describeTags, 'r-1', { Tags: [], NextToken: 'n' })).toBe(
+  it('of EC2 has the request id first and the members directly inside', async () => {
+    expect(await encode(describeTags, 'r-1', { Tags: [], NextToken: 'n' })).toBe(
       '<?xml version="1.0" encoding="UTF-8"?>\n<DescribeTagsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">' +
         '<requestId>r-1</requestId><tagSet/><nextToken>n</nextToken></DescribeTagsResponse>',
     )
   })
 
-  it('of an action without output says that it was done', () => {
-    expect(encodeAnswer(createTags, 'r-1', {})).toContain(
+  it('of an action without output says that it was done', async () => {
+    expect(await encode(createTags, 'r-1', {})).toContain(
       '<requestId>r-1</requestId><return>true</return>',
     )
   })
 
-  it('of STS is wrapped', () => {
-    expect(encodeAnswer(getCallerIdentity, 'r-1', { Account: '000000000001' })).toBe(
+  it('of STS is wrapped', async () => {
+    expect(await encode(getCallerIdentity, 'r-1', { Account: '000000000001' })).toBe(
       '<?xml version="1.0" encoding="UTF-8"?>\n<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">' +
         '<GetCallerIdentityResult><Account>000000000001</Account></GetCallerIdentityResult>' +
         '<ResponseMetadata><RequestId>r-1</RequestId></ResponseMetadata></GetCallerIdentityResponse>',
     )
   })
 
-  it('leaves out what is absent', () => {
-    expect(encodeAnswer(describeTags, 'r', { Tags: undefined, NextToken: null })).toContain(
+  it('leaves out what is absent', async () => {
+    expect(await encode(describeTags, 'r', { Tags: undefined, NextToken: null })).toContain(
       '<requestId>r</requestId></DescribeTagsResponse>',
     )
   })
 
-  it('takes a time as a record has it', () => {
+  it('takes a time as a record has it', async () => {
     const describeKeyPairs = known(actions.get('DescribeKeyPairs'))
     const output = { KeyPairs: [{ CreateTime: '2026-11-22T08:33:27.000Z' }] }
-    expect(encodeAnswer(describeKeyPairs, 'r', output)).toContain(
+    expect(await encode(describeKeyPairs, 'r', output)).toContain(
       '<createTime>2026-11-22T08:33:27.000Z</createTime>',
     )
   })
@@ -76,15 +80,24 @@ describe('an answer', () => {
     ['no list', { Tags: {} }, 'DescribeTags.Tags'],
     ['no structure', { Tags: ['a'] }, 'DescribeTags.Tags'],
     ['no string', { Tags: [{ Key: 1 }] }, 'DescribeTags.Tags.Key'],
-  ])('with %s is a bug', (_what, output, path) => {
-    expect(() => encodeAnswer(describeTags, 'r', output)).toThrow(
-      expect.objectContaining({ kind: 'bug', detail: expect.objectContaining({ path }) }),
-    )
+  ])('with %s is a bug', async (_what, output, path) => {
+    await expect(encode(describeTags, 'r', output)).rejects.toMatchObject({
+      kind: 'bug',
+      detail: { path },
+    })
   })
 
-  it('carries what XML cannot as U+FFFD', () => {
-    const xml = encodeAnswer(describeTags, 'r', { NextToken: 'a\u0000\u001b\ud800\uffffb' })
+  it('carries what XML cannot as U+FFFD', async () => {
+    const xml = await encode(describeTags, 'r', { NextToken: 'a\u0000\u001b\ud800\uffffb' })
     expect(xml).toContain('<nextToken>a\ufffd\ufffd\ufffd\ufffdb</nextToken>')
+  })
+})
+
+it('that is too long is refused by name', async () => {
+  const Tags = Array.from({ length: 1000 }, (_, n) => ({ Key: `${n}`.padStart(100, 'k') }))
+  const budget = { ...newBudget(), answerBytes: 64 * 1024 }
+  await expect(encodeAnswer(describeTags, 'r', { Tags }, budget)).rejects.toMatchObject({
+    code: 'ResponseTooLarge',
   })
 })
 

@@ -1,0 +1,126 @@
+/**
+ * What one request may use of the process that all of this host's services share: steps of work, length of a piece, size of the answer.
+ *
+ * The work of a request is counted in steps (a character that is compared, an item that is looked at) and not in time, so that what is
+ * refused does not depend on what else the machine does. It is done in pieces of a few milliseconds, between which DHCP, DNS,
+ * metadata, the lease and other requests have their turn (`lib/turns.ts`).
+ */
+import type { Clock } from '../lib/clock.ts'
+import type { Turns } from '../lib/turns.ts'
+import { refused } from '../model/errors.ts'
+
+/** Limits of the doors that requests come through. */
+export interface BudgetLimits {
+  /** Items in one page of a list when the request names no `MaxResults`. */
+  readonly pageItems: number
+  /** Longest answer, in bytes. */
+  readonly answerBytes: number
+}
+
+/** The budget of one request. */
+export interface Budget extends BudgetLimits {
+  /** Counts work. Refuses with `RequestLimitExceeded` when the request has had all that one may have. */
+  spend(steps: number): void
+  /** Whether the piece of work under way has lasted long enough: then `turn` is to be awaited. */
+  due(): boolean
+  /** Resolves when the next piece may begin. */
+  turn(): Promise<void>
+}
+
+/** About a quarter of a second of comparing characters. 200 globs over 2,000 tags of 100 characters need 40 million. */
+export const STEPS_MAX = 60_000_000
+/** A piece may overrun by what lies between two looks at the clock. Nothing may stall the loop for more than 20 ms. */
+const PIECE_MS = 5
+
+/** A full budget; its first piece begins now. */
+export function createBudget(
+  parts: { readonly turns: Turns; readonly clock: Pick<Clock, 'monotonic'> },
+  limits: BudgetLimits,
+): Budget {
+  const { turns, clock } = parts
+  let left = STEPS_MAX
+  let begunMs = clock.monotonic()
+  return {
+    ...limits,
+    spend(steps) {
+      left -= steps
+      if (left >= 0) return
+      throw refused(
+        'RequestLimitExceeded',
+        'Request limit exceeded: this request needs more work than one may; ask with fewer filter values and wildcards',
+      )
+    },
+    due: () => clock.monotonic() - begunMs >= PIECE_MS,
+    async turn() {
+      await turns.next()
+      begunMs = clock.monotonic()
+    },
+  }
+}
+
+/** What `make` gives for each item, in pieces. */
+export async function mapInPieces<T, U>(
+  budget: Budget,
+  items: Iterable<T>,
+  make: (item: T) => U,
+): Promise<U[]> {
+  const made: U[] = []
+  for (const item of items) {
+    if (budget.due()) await budget.turn()
+    budget.spend(STEPS_PER_ITEM)
+    made.push(make(item))
+  }
+  return made
+}
+
+/** What an item costs that is made into a view and looked at. */
+export const STEPS_PER_ITEM = 100
+
+/** To be awaited before each row that a long transaction writes: SQLite writes on this very loop. */
+export async function writeOne(budget: Budget): Promise<void> {
+  budget.spend(STEPS_PER_ROW)
+  if (budget.due()) await budget.turn()
+}
+
+/** A row takes as long as comparing so many characters: 30,000 rows are the most that one request may write. */
+const STEPS_PER_ROW = 2_000
+
+/** The items in ascending order of their keys (by UTF-16 code unit), in pieces: runs are sorted and merged. */
+export async function sortInPieces<T extends { readonly key: string }>(
+  budget: Budget,
+  items: readonly T[],
+): Promise<readonly T[]> {
+  let runs: (readonly T[])[] = []
+  for (let at = 0; at < items.length; at += RUN_ITEMS) {
+    if (budget.due()) await budget.turn()
+    runs.push(items.slice(at, at + RUN_ITEMS).sort((a, b) => (a.key < b.key ? -1 : 1)))
+  }
+  while (runs.length > 1) {
+    const merged: (readonly T[])[] = []
+    for (let at = 0; at < runs.length; at += 2)
+      merged.push(await merge(budget, runs[at] ?? [], runs[at + 1] ?? []))
+    runs = merged
+  }
+  return runs[0] ?? []
+}
+
+const RUN_ITEMS = 1000
+
+async function merge<T extends { readonly key: string }>(
+  budget: Budget,
+  left: readonly T[],
+  right: readonly T[],
+): Promise<readonly T[]> {
+  const merged: T[] = []
+  let at = 0
+  for (const item of left) {
+    if (merged.length % RUN_ITEMS === 0 && budget.due()) await budget.turn()
+    for (let other = right[at]; other !== undefined && other.key < item.key; other = right[at]) {
+      merged.push(other)
+      at += 1
+    }
+    merged.push(item)
+  }
+  for (const item of right.slice(at)) merged.push(item)
+  return merged
+}

@@ -1,0 +1,133 @@
+/**
+ * Patterns of EC2's filters against texts, in time that a hostile pattern cannot stretch. Pure.
+ *
+ * `*` is any run of characters, `?` any one, a backslash makes the next character plain. A pattern is cut at its `*`s into segments of
+ * fixed length. The first is held against the start, the last against the end, and each between is looked for left to right behind
+ * the one before: the leftmost place leaves the most for the rest, so no place is tried twice. The search is Shift-And (Baeza-Yates
+ * and Gonnet, 1992): one bit for each character of the segment says whether the text up to here ends with that much of it, so a
+ * character of the text costs one step for each 32 of the segment, whatever both look like.
+ */
+
+/** A pattern, ready to be matched. */
+export interface Glob {
+  /** The only text that matches, when the pattern has no wildcard. */
+  readonly plain: string | undefined
+  /** Whether the whole text matches. `spend` is told the steps before they are done, and may throw. */
+  matches(text: readonly string[], spend: (steps: number) => void): boolean
+}
+
+/** One character; `null` is any one. */
+type Segment = readonly (string | null)[]
+
+/** Reads a pattern, in steps in proportion to its length. */
+export function parseGlob(pattern: string): Glob {
+  const segments = splitPattern(pattern)
+  const [first = [], ...rest] = segments
+  const last = rest.pop()
+  if (last === undefined) {
+    return {
+      plain: first.includes(null) ? undefined : first.join(''),
+      matches(text, spend) {
+        spend(1)
+        return text.length === first.length && standsAt(first, text, 0, spend)
+      },
+    }
+  }
+  const middles = rest.filter((segment) => segment.length > 0).map(createSearch)
+  const least = segments.reduce((sum, segment) => sum + segment.length, 0)
+  return {
+    plain: undefined,
+    matches(text, spend) {
+      spend(1)
+      if (text.length < least) return false
+      const end = text.length - last.length
+      if (!standsAt(first, text, 0, spend) || !standsAt(last, text, end, spend)) return false
+      let at = first.length
+      for (const search of middles) {
+        const behind = search(text, at, end, spend)
+        if (behind === undefined) return false
+        at = behind
+      }
+      return true
+    },
+  }
+}
+
+/** The segments between the `*`s. */
+function splitPattern(pattern: string): readonly Segment[] {
+  let segment: (string | null)[] = []
+  const segments = [segment]
+  let escaped = false
+  for (const character of pattern) {
+    if (escaped) {
+      segment.push(character)
+      escaped = false
+    } else if (character === '\\') escaped = true
+    else if (character === '*') {
+      segment = []
+      segments.push(segment)
+    } else segment.push(character === '?' ? null : character)
+  }
+  // A backslash with nothing behind it can only mean itself.
+  if (escaped) segment.push('\\')
+  return segments
+}
+
+function standsAt(
+  segment: Segment,
+  text: readonly string[],
+  at: number,
+  spend: (steps: number) => void,
+): boolean {
+  spend(segment.length)
+  return segment.every((character, index) => character === null || character === text[at + index])
+}
+
+/** Looks for a segment in `text` from `from` and before `end`: the position behind the first place where it stands. */
+type Search = (
+  text: readonly string[],
+  from: number,
+  end: number,
+  spend: (steps: number) => void,
+) => number | undefined
+
+const WORD_BITS = 32
+
+function createSearch(segment: Segment): Search {
+  const words = Math.ceil(segment.length / WORD_BITS)
+  const { rowOf, masks } = masksOf(segment, words)
+  const lastWord = words - 1
+  const lastBit = 1 << ((segment.length - 1) % WORD_BITS)
+  return (text, from, end, spend) => {
+    spend(Math.max(0, end - from) * words)
+    const state = new Int32Array(words)
+    for (let at = from; at < end; at += 1) {
+      const row = (rowOf.get(text[at] ?? '') ?? 0) * words
+      let carry = 1
+      for (let word = 0; word < words; word += 1) {
+        const before = state[word] ?? 0
+        state[word] = ((before << 1) | carry) & (masks[row + word] ?? 0)
+        carry = before >>> (WORD_BITS - 1)
+      }
+      if (((state[lastWord] ?? 0) & lastBit) !== 0) return at + 1
+    }
+    return undefined
+  }
+}
+
+/** For each character of the segment, and in row 0 for all others: at which positions it may stand. */
+function masksOf(segment: Segment, words: number) {
+  const rowOf = new Map<string, number>()
+  for (const character of segment)
+    if (character !== null && !rowOf.has(character)) rowOf.set(character, rowOf.size + 1)
+  const masks = new Int32Array((rowOf.size + 1) * words)
+  const allow = (row: number, position: number): void => {
+    const index = row * words + Math.floor(position / WORD_BITS)
+    masks[index] = (masks[index] ?? 0) | (1 << (position % WORD_BITS))
+  }
+  for (const [position, character] of segment.entries()) {
+    if (character !== null) allow(rowOf.get(character) ?? 0, position)
+    else for (let row = 0; row <= rowOf.size; row += 1) allow(row, position)
+  }
+  return { rowOf, masks }
+}

@@ -1,0 +1,30 @@
+/** Long answers, written in pieces and held to their limit while they are written. */
+import { refused } from '../../model/errors.ts'
+import type { Budget } from '../budget.ts'
+
+/** Writes a text; yields after each item of a list, with its length. */
+export type Pieces = Generator<number, string, void>
+
+/**
+ * Runs a writer to its end, with a pause when the budget says so. Refuses with `ResponseTooLarge` an item, which may be a list of many, or
+ * a whole that is longer than `answerBytes`, before the rest of it is written.
+ */
+export async function inPieces(pieces: Pieces, budget: Budget): Promise<string> {
+  for (;;) {
+    const step = pieces.next()
+    if (step.done === true) {
+      refuseLong(Buffer.byteLength(step.value), budget)
+      return step.value
+    }
+    refuseLong(step.value, budget)
+    if (budget.due()) await budget.turn()
+  }
+}
+
+function refuseLong(length: number, { answerBytes }: Budget): void {
+  if (length <= answerBytes) return
+  throw refused(
+    'ResponseTooLarge',
+    `The answer would be longer than ${answerBytes} bytes; ask for fewer items at a time with MaxResults, ids or filters`,
+  )
+}

@@ -1,0 +1,35 @@
+/**
+ * How long this event loop was kept from everybody else while something was done.
+ *
+ * Counted in processor time of this thread and not by the clock, so that a busy machine does not look like a busy loop.
+ */
+
+export interface Stall<T> {
+  readonly result: T
+  /** Most processor time between two looks of a timer that is always due, in milliseconds. */
+  readonly longestMs: number
+}
+
+/** Does `work` and watches the loop. */
+export async function watchLoop<T>(work: () => Promise<T>): Promise<Stall<T>> {
+  let longestMs = 0
+  let lastMs = threadMs()
+  const look = (): void => {
+    const nowMs = threadMs()
+    longestMs = Math.max(longestMs, nowMs - lastMs)
+    lastMs = nowMs
+  }
+  const timer = setInterval(look, 1)
+  try {
+    const result = await work()
+    look()
+    return { result, longestMs }
+  } finally {
+    clearInterval(timer)
+  }
+}
+
+function threadMs(): number {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1000
+}
