@@ -31,7 +31,7 @@ import { createLinuxHost } from './host/linux.ts'
 import { machineArchitecture } from './lib/architecture.ts'
 import { systemClock } from './lib/clock.ts'
 import { createDiskWatch, totalBytes } from './lib/disk.ts'
-import { createLog, type Log } from './lib/log.ts'
+import { createLog, type Log, type ProcessLog } from './lib/log.ts'
 import { startMemoryTrim } from './lib/memory.ts'
 import { createMetrics, type Metrics } from './lib/metrics.ts'
 import { takeProcessLock } from './lib/process-lock.ts'
@@ -187,6 +187,18 @@ async function startHost(
   return keeper
 }
 
+/** Counts lines that are lost, writes what waits when the process ends, and has Node's warnings take the same way. */
+function watchLog(log: ProcessLog, metrics: Metrics): void {
+  const dropped = metrics.counter(
+    'atoll_log_lines_dropped_total',
+    'Log lines that were dropped because they could not be written',
+  )
+  log.onDropped((lines) => dropped.inc(lines))
+  process.once('exit', () => log.flush())
+  process.removeAllListeners('warning')
+  process.on('warning', (error) => log.warn({ error }, 'Node warns'))
+}
+
 async function runDaemon(config: Config): Promise<void> {
   const log = createLog(config.log)
   const { name } = config.host
@@ -199,6 +211,7 @@ async function runDaemon(config: Config): Promise<void> {
 
   const clock = systemClock
   const metrics = createMetrics({ process: true })
+  watchLog(log, metrics)
   const records = await openRecords({ config, clock, log })
   parts.defer(() => records.close())
   const { bus, door, health: busHealth } = await openBus({ config, clock, log }, metrics)

@@ -6,6 +6,7 @@
 import { createRequire } from 'node:module'
 import { pino } from 'pino'
 import type { PinoPretty } from 'pino-pretty'
+import { createLogSink } from './log-sink.ts'
 
 /** The part of pino that the house uses: fields first, constant message second. */
 export interface Log {
@@ -18,11 +19,22 @@ export interface Log {
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
-/** A logger on stderr. `format: auto` is JSON unless stderr is a terminal. */
+/** The log of a process, which outlives what it is written to. */
+export interface ProcessLog extends Log {
+  /** Calls `told` with the number of lines whenever some are dropped because they cannot be written. */
+  onDropped(told: (lines: number) => void): void
+  /** Writes what waits: the process ends. */
+  flush(): void
+}
+
+/**
+ * A logger on stderr. `format: auto` is JSON unless stderr is a terminal. It never blocks or ends its owner: what cannot be written is
+ * dropped and counted, and one line says so when lines can be written again (`log-sink.ts`).
+ */
 export function createLog(options: {
   readonly level: LogLevel
   readonly format: 'auto' | 'json' | 'pretty'
-}): Log {
+}): ProcessLog {
   const settings = {
     level: options.level,
     base: null,
@@ -32,10 +44,15 @@ export function createLog(options: {
   }
   const onTerminal =
     options.format === 'pretty' || (options.format === 'auto' && process.stderr.isTTY)
-  return onTerminal
-    ? pino(settings, loadPretty()({ destination: 2, sync: true, ignore: 'pid,hostname' }))
-    : pino(settings, pino.destination({ dest: 2, sync: true }))
+  const sink = createLogSink(STDERR)
+  const show = onTerminal ? loadPretty().prettyFactory({ ignore: 'pid,hostname' }) : asItIs
+  const log = pino(settings, { write: (line: string) => sink.write(show(line)) })
+  sink.onRecovered((lost) => log.warn({ lost }, 'log lines were lost: they could not be written'))
+  return Object.assign(log, { onDropped: sink.onDropped, flush: sink.flush })
 }
+
+const STDERR = 2
+const asItIs = (line: string): string => line
 
 /** Only people at a terminal need it, so a daemon does without its megabyte. */
 function loadPretty(): typeof PinoPretty {

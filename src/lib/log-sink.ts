@@ -1,0 +1,121 @@
+/**
+ * Where log lines go: a descriptor that may be a file on a full or hung disk, a pipe that nobody reads, a terminal that is stopped.
+ *
+ * Whoever logs never waits and never fails. Lines are written behind their back, one write at a time, so that at most one thread of the
+ * pool is held by a disk that hangs. What waits is bounded; more is dropped and counted.
+ */
+import { write, writeSync } from 'node:fs'
+
+export interface LogSink {
+  /** Takes a line with its line feed. */
+  write(line: string): void
+  /** Calls `told` with the number of lines whenever some are dropped. */
+  onDropped(told: (lines: number) => void): void
+  /** Calls `told` with the number of lines that were lost when lines can be written again. */
+  onRecovered(told: (lost: number) => void): void
+  /** Writes what waits, as far as that works at once: the process ends. */
+  flush(): void
+}
+
+/** Most text that waits to be written, in characters. */
+export const WAITING_LIMIT = 1024 * 1024
+/** Most lines in one write. */
+const BATCH_LINES = 256
+/** How long a reader that is full is left alone. */
+const RETRY_MS = 50
+
+interface Batch {
+  readonly lines: number
+  bytes: Buffer
+}
+
+/** A sink over a descriptor, which stays open. */
+export function createLogSink(fd: number): LogSink {
+  openQuietly(fd)
+  let waiting: string[] = []
+  let waitingLength = 0
+  let writing = false
+  let lost = 0
+  let torn = false
+  let tellDropped: (lines: number) => void = () => undefined
+  let tellRecovered: (lost: number) => void = () => undefined
+
+  function lose(lines: number): void {
+    lost += lines
+    tellDropped(lines)
+  }
+
+  function takeBatch(): Batch {
+    const lines = waiting.slice(0, BATCH_LINES)
+    waiting = waiting.slice(BATCH_LINES)
+    const text = lines.join('')
+    waitingLength -= text.length
+    // The rest of a line that was cut off by a full disk is lost: the next begins on its own.
+    return { lines: lines.length, bytes: Buffer.from(torn ? `\n${text}` : text) }
+  }
+
+  function next(): void {
+    if (waiting.length === 0) {
+      writing = false
+      return
+    }
+    writing = true
+    put(takeBatch())
+  }
+
+  function put(batch: Batch): void {
+    write(fd, batch.bytes, (error, written) => {
+      if (error === null && written < batch.bytes.length) {
+        batch.bytes = batch.bytes.subarray(written)
+        torn = written > 0 || torn
+        return put(batch)
+      }
+      if (error?.code === 'EAGAIN') {
+        setTimeout(put, RETRY_MS, batch).unref()
+        return
+      }
+      if (error === null) {
+        torn = false
+        recover()
+      } else lose(batch.lines)
+      next()
+    })
+  }
+
+  function recover(): void {
+    if (lost === 0) return
+    const count = lost
+    lost = 0
+    tellRecovered(count)
+  }
+
+  return {
+    write(line) {
+      if (waitingLength + line.length > WAITING_LIMIT) return lose(1)
+      waiting.push(line)
+      waitingLength += line.length
+      if (!writing) next()
+    },
+    onDropped(told) {
+      tellDropped = told
+    },
+    onRecovered(told) {
+      tellRecovered = told
+    },
+    flush() {
+      try {
+        while (waiting.length > 0) writeSync(fd, takeBatch().bytes)
+      } catch {
+        // There is nobody left to tell.
+      }
+    },
+  }
+}
+
+/**
+ * Node's own stream over stderr switches pipes and sockets to answer `EAGAIN` instead of blocking, and is what Node's warnings go
+ * through: its errors must not end the process.
+ */
+function openQuietly(fd: number): void {
+  if (fd === process.stderr.fd) process.stderr.on('error', () => undefined)
+}
