@@ -52,6 +52,14 @@ step() {
   exit 1
 }
 
+# help_if_asked "$@": prints the comment at the top of the script, which is its help, when the first argument asks for it. Called before
+# anything is installed.
+help_if_asked() {
+  case "${1:-}" in
+    -h | --help) awk 'NR == 1 { next } !/^#/ { exit } { sub(/^# ?/, ""); print }' "$0"; exit 0 ;;
+  esac
+}
+
 # end_steps: for the exit trap of a script that has job control on (set -m), which makes each step a process group: ends all that a
 # step started, whatever ends the script. Without job control what a step started goes on after ^C.
 end_steps() {

@@ -28,7 +28,7 @@ export interface Budget extends BudgetLimits {
 }
 
 /** About a quarter of a second of comparing characters. 200 globs over 2,000 tags of 100 characters need 40 million. */
-export const STEPS_MAX = 60_000_000
+const STEPS_MAX = 60_000_000
 /** A piece may overrun by what lies between two looks at the clock. Nothing may stall the loop for more than 20 ms. */
 const PIECE_MS = 5
 

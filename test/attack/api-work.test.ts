@@ -80,7 +80,9 @@ describe('filters', () => {
   it.each(PATTERNS)('%s: the loop goes on', { timeout: 120_000 }, async (_what, value, Values) => {
     await fillTags(value)
     const ask = () =>
-      client.send(new ec2.DescribeTagsCommand({ Filters: [{ Name: 'value', Values }] }))
+      client.send(
+        new ec2.DescribeTagsCommand({ Filters: [{ Name: 'value', Values: [...Values] }] }),
+      )
     const { result, longestMs } = await watchLoop(() => outcomeOf(ask()))
     expect(['OK', 'RequestLimitExceeded']).toContain(result)
     expect(longestMs).toBeLessThan(STALL_MS)
@@ -92,7 +94,9 @@ describe('filters', () => {
     await fillTags('a'.repeat(256))
     const Values = numbered((n) => `*${'?a'.repeat(60)}b${n}*`)
     const ask = () =>
-      client.send(new ec2.DescribeTagsCommand({ Filters: [{ Name: 'value', Values }] }))
+      client.send(
+        new ec2.DescribeTagsCommand({ Filters: [{ Name: 'value', Values: [...Values] }] }),
+      )
     const { longestMs } = await watchLoop(() =>
       Promise.all(Array.from({ length: 20 }, () => outcomeOf(ask()))),
     )
@@ -103,7 +107,7 @@ describe('filters', () => {
     await fillTags('ordinary-value-of-a-tag-of-forty-letters')
     const Values = numbered((n) => `*value*${n}*`).with(7, '*ordinary*forty*')
     const answer = await client.send(
-      new ec2.DescribeTagsCommand({ Filters: [{ Name: 'value', Values }] }),
+      new ec2.DescribeTagsCommand({ Filters: [{ Name: 'value', Values: [...Values] }] }),
     )
     expect(answer.Tags).toHaveLength(1_000)
     expect(answer.NextToken).toBeDefined()
