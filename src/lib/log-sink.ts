@@ -18,7 +18,7 @@ export interface LogSink {
 }
 
 /** Most text that waits to be written, in characters. */
-export const WAITING_LIMIT = 1024 * 1024
+const WAITING_LIMIT = 1024 * 1024
 /** Most lines in one write. */
 const BATCH_LINES = 256
 /** How long a reader that is full is left alone. */
