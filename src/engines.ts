@@ -19,6 +19,7 @@ import { AtollError } from './model/errors.ts'
 import { writeCredentials } from './operator/credentials.ts'
 import { apiEndpoint } from './settings.ts'
 import { openReplica } from './store/replica.ts'
+import { createRowWatch, type RowWatch } from './store/rows.ts'
 import { openSqliteStore } from './store/sql.ts'
 import { type InformedStore, openSteadyStore, withoutReplica, withReplica } from './store/steady.ts'
 import type { Store } from './store/store.ts'
@@ -32,6 +33,8 @@ export interface EngineGround {
 
 /** The records as this host uses them. */
 export interface Records {
+  /** Rows that cannot be read. */
+  readonly rows: RowWatch
   /** The truth, or `unavailable`. */
   readonly store: Store
   /** For those who only want to know: answers from this host's replica while the engine is away. */
@@ -45,10 +48,11 @@ export interface Records {
 const START_PATIENCE_MS = 1_500
 
 /** Opens the records, in the background when that takes long; once they are there, the credentials file is written. */
-export async function openRecords(ground: EngineGround): Promise<Records> {
+export async function openRecords(ground: EngineGround, metrics: Metrics): Promise<Records> {
   const { config, clock, log } = ground
+  const rows = createRowWatch({ log, metrics, monotonic: () => clock.monotonic() })
   const open = async () => {
-    const engine = await openEngine(ground)
+    const engine = await openEngine(ground, rows)
     try {
       await engine.migrate()
       const network = { ...config.network, zone: config.host.zone }
@@ -69,6 +73,7 @@ export async function openRecords(ground: EngineGround): Promise<Records> {
   // A file on this machine is away only when the machine's disk is: no replica would help.
   if (config.store.kind === 'sqlite') {
     return {
+      rows,
       store,
       informed: withoutReplica(store),
       changed: () => undefined,
@@ -76,9 +81,10 @@ export async function openRecords(ground: EngineGround): Promise<Records> {
     }
   }
   const file = join(config.stateDir, 'replica.db')
-  const replica = await openReplica({ file, source: store, clock, log, random: Math.random })
+  const replica = await openReplica({ file, source: store, clock, log, random: Math.random, rows })
   const informed = withReplica(store, replica, clock)
   return {
+    rows,
     store,
     informed,
     changed: () => replica.refresh(),
@@ -89,13 +95,13 @@ export async function openRecords(ground: EngineGround): Promise<Records> {
   }
 }
 
-async function openEngine({ config, log }: EngineGround): Promise<Store> {
+async function openEngine({ config, log }: EngineGround, rows: RowWatch): Promise<Store> {
   const { kind, passwordFile, ...settings } = config.store
   if (kind === 'sqlite')
-    return await openSqliteStore({ file: join(config.stateDir, 'atoll.db'), log })
+    return await openSqliteStore({ file: join(config.stateDir, 'atoll.db'), log, rows })
   const { openMariadbStore } = await import('./store/mariadb.ts')
   const password = await readSecretFile(passwordFile ?? secretFile(config, 'store.passwordFile'))
-  return openMariadbStore({ ...settings, password, log })
+  return openMariadbStore({ ...settings, password, log, rows })
 }
 
 /** The bus as this host uses it. */

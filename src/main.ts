@@ -167,6 +167,7 @@ async function startHost(
   const keeper = startKeeper(
     {
       store: records.store,
+      rows: records.rows,
       bus,
       ledger: createLedger({ file: join(config.stateDir, 'ledger.json'), clock, log }),
       services: (wake) => buildServices(ground, drivers, key, wake),
@@ -212,7 +213,7 @@ async function runDaemon(config: Config): Promise<void> {
   const clock = systemClock
   const metrics = createMetrics({ process: true })
   watchLog(log, metrics)
-  const records = await openRecords({ config, clock, log })
+  const records = await openRecords({ config, clock, log }, metrics)
   parts.defer(() => records.close())
   const { bus, door, health: busHealth } = await openBus({ config, clock, log }, metrics)
   parts.defer(() => bus.close())
@@ -251,6 +252,7 @@ async function runDaemon(config: Config): Promise<void> {
     log,
     metrics,
     agentStatus: agent.status,
+    unreadable: () => records.rows.list(),
     health: () => [
       ...agentHealth(agent.status(), clock.now(), config.agent.intervalSeconds * 1000),
       // Alone, nobody else goes by the lease, and what keeps it from being renewed is told by `records`.

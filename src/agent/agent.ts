@@ -17,8 +17,10 @@ import type { Metrics } from '../lib/metrics.ts'
 import { messageOf } from '../model/errors.ts'
 import type { HostName } from '../model/ids.ts'
 import type { Fact, HostWant } from '../model/want.ts'
+import { soundRecords } from '../plan/sound.ts'
 import { type Planned, type Snapshot, wantFor } from '../plan/want.ts'
 import type { HostService } from '../services/service.ts'
+import type { RowWatch } from '../store/rows.ts'
 import type { HostSelf, Store } from '../store/store.ts'
 import type { Ledger } from './ledger.ts'
 import { startLoop } from './loop.ts'
@@ -34,6 +36,8 @@ export interface AgentParts {
   readonly store: Store
   readonly bus: Bus
   readonly ledger: Ledger
+  /** Hears of records that do not fit each other. */
+  readonly rows: Pick<RowWatch, 'found'>
   /** In the order in which they are applied. */
   readonly services: readonly HostService[]
   /** Called when records have changed. */
@@ -229,8 +233,7 @@ class HostAgent {
       const snapshot = await this.#reader.read({ fresh, youngMs: isRung ? 0 : YOUNG_MS })
       this.#storeUp.set(1)
       if (snapshot !== this.#read?.snapshot) {
-        const want = this.#isOurs(snapshot) ? wantFor(this.#host, snapshot, this.#read) : null
-        this.#read = { snapshot, want }
+        this.#read = { snapshot, want: await this.#plan(snapshot) }
         this.#parts.bus.setHosts(snapshot.hosts.length)
         this.#parts.onRecordsChanged()
       }
@@ -259,6 +262,18 @@ class HostAgent {
       this.#generation = want?.local.generation ?? null
       return want
     }
+  }
+
+  /** What this host should be by these records. Those that do not fit each other are told of and left out. */
+  async #plan(snapshot: Snapshot): Promise<HostWant | null> {
+    if (!this.#isOurs(snapshot)) return null
+    const records = soundRecords(this.#host, snapshot)
+    for (const row of records.unreadable.slice(snapshot.unreadable.length))
+      this.#parts.rows.found(row)
+    if (records.unreadable.length === 0) return wantFor(this.#host, records, this.#read)
+    // What cannot be read stays as it was; where the ledger cannot be read either, it is only not touched.
+    const known = await this.#parts.ledger.load().catch(() => null)
+    return wantFor(this.#host, records, null, known)
   }
 
   #isOurs({ hosts }: Snapshot): boolean {

@@ -47,6 +47,9 @@ async function makeNetwork(
   random: (bytes: number) => Uint8Array,
 ): Promise<'done' | 'exists'> {
   const known = (await tx.vpcs({ account })).find(({ isDefault }) => isDefault)
+  const subnets = await tx.subnets({ account })
+  // What cannot be read may be what is missed here; a second one would be refused for its network, or be one too many.
+  if (tx.unreadable().some(({ table }) => table === 'vpcs' || table === 'subnets')) return 'done'
   const vpc = known ?? {
     id: formatId('vpc', random(ID_BYTES)),
     account,
@@ -63,9 +66,9 @@ async function makeNetwork(
       description: 'default VPC security group',
     })
   }
-  const subnets = (await tx.subnets({ account })).filter((subnet) => subnet.vpc === vpc.id)
-  const isThere = subnets.some(({ zone, isDefault }) => isDefault && zone === settings.zone)
-  const cidr = isThere ? undefined : freeNetwork(vpc.cidr, settings.subnet, subnets)
+  const inside = subnets.filter((subnet) => subnet.vpc === vpc.id)
+  const isThere = inside.some(({ zone, isDefault }) => isDefault && zone === settings.zone)
+  const cidr = isThere ? undefined : freeNetwork(vpc.cidr, settings.subnet, inside)
   if (cidr !== undefined) {
     const id = formatId('subnet', random(ID_BYTES))
     const { zone } = settings

@@ -82,6 +82,10 @@ const local = z.object({
   // Versions that made no images of instances kept none.
   captures: z.array(capture).default([]),
   keptImages: z.array(id('ami')).nullable().default(null),
+  // Versions that read every row could not tell.
+  unreadable: z
+    .object({ ids: z.array(id('i')), any: z.boolean() })
+    .default({ ids: [], any: false }),
 })
 
 const shared = z.object({

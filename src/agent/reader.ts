@@ -10,6 +10,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../lib/clock.ts'
+import { unavailable } from '../model/errors.ts'
 import type { HostName, InstanceId } from '../model/ids.ts'
 import type { InstanceChange } from '../model/lifecycle.ts'
 import type { PeerHost, PlacedNic } from '../model/records.ts'
@@ -45,8 +46,8 @@ interface Part {
   readonly nics: readonly PlacedNic[]
 }
 
-/** What only its own host need know of an instance. */
-type Own = Pick<Snapshot, 'instances' | 'tags' | 'volumes'>
+/** What only its own host need know of an instance; and what could not be read, whomever it is of. */
+type Own = Pick<Snapshot, 'instances' | 'tags' | 'volumes' | 'unreadable'>
 /** What belongs to no one host. */
 type House = Omit<Snapshot, 'hosts' | 'nics' | keyof Own>
 
@@ -71,12 +72,25 @@ export function createRecordsReader(
   /** What is known now, with the others' news in two statements; null when that does not do. */
   async function readOn(before: Known): Promise<Known | null> {
     const fromMs = readUntilMs - LOOK_BACK_MS
-    const { hosts, nowMs } = await store.single((tx) => tx.changedHosts(fromMs, self))
+    const { hosts, nowMs, isWhole } = await store.single(async (tx) => {
+      const { hosts, nowMs } = await tx.changedHosts(fromMs, self)
+      return { hosts, nowMs, isWhole: tx.unreadable().length === 0 }
+    })
     const changed = hosts.filter((host) => isNews(host, before))
-    if (changed.some(({ name }) => name === self)) return null
+    if (!isWhole || changed.some(({ name }) => name === self)) return null
+    let left = 0
     // What is read now may be newer than the generation that it goes by: then it is read once more.
-    const read = await readParts((work) => store.single(work), changed)
-    if (!knowsAll(before.house, read)) return null
+    const read = await readParts(
+      (work) =>
+        store.single(async (tx) => {
+          const found = await work(tx)
+          left += tx.unreadable().length
+          return found
+        }),
+      changed,
+    )
+    // What cannot be read is told of in a snapshot that is read as a whole.
+    if (left > 0 || !knowsAll(before.house, read)) return null
     readUntilMs = nowMs
     if (read.length === 0) return before
     return withHosts(before, read) ?? knownFrom([...before.parts.values(), ...read], before)
@@ -87,11 +101,14 @@ export function createRecordsReader(
     const { nowMs, ...read } = await store.read(async (tx) => {
       const fromMs = before === null ? 0 : readUntilMs - LOOK_BACK_MS
       const { hosts, nowMs } = await tx.changedHosts(fromMs, self)
+      if (tx.unreadable().some(({ host }) => host === self))
+        throw unavailable(`The row of host "${self}" in the records cannot be read.`)
       // This host's part comes from one snapshot: an instance without its NIC would be worse than none.
       const changed = hosts.filter((host) => host.name === self || isNews(host, before))
       const parts = await readParts((work) => work(tx), changed, before === null)
       const own = await readOwn(tx, self)
-      return { nowMs, parts, own, house: await readHouse(tx, own, parts, before?.house) }
+      const house = await readHouse(tx, own, parts, before?.house)
+      return { nowMs, parts, own: { ...own, unreadable: [...tx.unreadable()] }, house }
     })
     // The store's clock may have been set back: what it says now is where to go on from.
     readUntilMs = nowMs
@@ -140,7 +157,7 @@ async function readParts(
   return hosts.map((host) => ({ host, nics: nicsOf.get(host.name) ?? [] }))
 }
 
-async function readOwn(tx: ReadTx, self: HostName): Promise<Own> {
+async function readOwn(tx: ReadTx, self: HostName): Promise<Omit<Own, 'unreadable'>> {
   const all = await tx.instances({ hosts: [self] })
   const instances = all.filter(({ state }) => state !== 'terminated')
   return {
@@ -156,7 +173,7 @@ async function readOwn(tx: ReadTx, self: HostName): Promise<Own> {
  */
 async function readHouse(
   tx: ReadTx,
-  { instances }: Own,
+  { instances }: Pick<Own, 'instances'>,
   parts: readonly Part[],
   before: House | undefined,
 ): Promise<House> {

@@ -11,7 +11,7 @@ import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import { AtollError, messageOf, refused, unavailable } from '../model/errors.ts'
 import { type HostName, parseHostName, parseId } from '../model/ids.ts'
-import type { Host, Instance, Nic } from '../model/records.ts'
+import type { Host, Instance, Nic, UnreadableRow } from '../model/records.ts'
 import type { InformedStore } from '../store/steady.ts'
 import type { Upgrader } from './console/door.ts'
 import type { ConsolePlace, Seeker } from './console/seek.ts'
@@ -61,7 +61,12 @@ export interface StatusReport {
   readonly conditions: readonly HealthCondition[]
   readonly agent: object
   readonly instances: Readonly<Record<string, number>>
+  /** Rows of the records that cannot be read and are left out: the first of them. */
+  readonly unreadable: readonly UnreadableRow[]
 }
+
+/** Rows that are named in a report; the metric `atoll_unreadable_rows` tells how many there are. */
+const UNREADABLE_NAMED = 50
 
 export interface AdminOptions {
   readonly store: InformedStore
@@ -73,6 +78,7 @@ export interface AdminOptions {
   readonly metrics: Metrics
   /** The agent's own account of itself, and what follows from it for health. */
   readonly agentStatus: () => object
+  readonly unreadable: () => readonly UnreadableRow[]
   readonly health: () => readonly HealthCondition[]
   /** Takes the connections of consoles. */
   readonly upgrader: Upgrader
@@ -152,6 +158,7 @@ function guardedServer(options: AdminOptions): FastifyInstance {
       healthy: conditions.every((condition) => condition.ok),
       conditions,
       agent: options.agentStatus(),
+      unreadable: options.unreadable().slice(0, UNREADABLE_NAMED),
       instances: await store.read(async (tx) =>
         countByState(await tx.instances({ hosts: [options.host] })),
       ),

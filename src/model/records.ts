@@ -252,3 +252,20 @@ export interface ClientToken {
   readonly result: string
   readonly createdAt: string
 }
+
+/**
+ * A row that was left out because it cannot be read, or does not fit the others. It is there all the same: nothing may be removed or
+ * handed out because it is missing from a list.
+ */
+export interface UnreadableRow {
+  /** The table, or what was selected from several (`placedNics`, `peers`). */
+  readonly table: string
+  /** What names it there, made printable. */
+  readonly key: string
+  /** The first column that is wrong, and how. */
+  readonly problem: string
+  /** What it speaks of, as far as that can be read. */
+  readonly instance: InstanceId | null
+  readonly host: HostName | null
+  readonly ip: Ipv4 | null
+}

@@ -36,6 +36,14 @@ export interface LocalWant {
   readonly captures: readonly CaptureWant[]
   /** All images that were made on this host and are kept on it only; null when that is not known, so nothing is removed. */
   readonly keptImages: readonly ImageId[] | null
+  /** Instances of this host whose records cannot be read and never could: nothing of theirs is touched. */
+  readonly unreadable: UnreadableInstances
+}
+
+export interface UnreadableInstances {
+  readonly ids: readonly InstanceId[]
+  /** Whether there is one of which not even the id can be read: it may be any. */
+  readonly any: boolean
 }
 
 export interface VolumeWant {

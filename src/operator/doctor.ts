@@ -6,6 +6,7 @@ import { access, open, readFile, statfs } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { networkInterfaces, totalmem } from 'node:os'
 import Docker from 'dockerode'
+import { z } from 'zod'
 import type { Config } from '../config.ts'
 import { systemRunner } from '../lib/runner.ts'
 import { METADATA_ADDRESS } from '../model/addr.ts'
@@ -18,6 +19,11 @@ import { type DoctorCheck, fail, ok, type Verdict, warn } from './verdict.ts'
 
 const LEAST_FREE_BYTES = 1024 ** 3
 const COMMAND_TIMEOUT_MS = 5000
+
+/** Of the daemon's status; a daemon of before does not tell. */
+const unreadableRows = z.object({
+  unreadable: z.array(z.object({ table: z.string(), key: z.string(), problem: z.string() })),
+})
 
 /** Looks at everything; one check failing to run is itself a finding. */
 export async function examine(config: Config): Promise<readonly DoctorCheck[]> {
@@ -38,6 +44,7 @@ export async function examine(config: Config): Promise<readonly DoctorCheck[]> {
       () => checkPort(config, config.metrics.listen, config.metrics.port, 'metrics.port'),
     ],
     ['DNS forwarders', () => checkForwarders(config)],
+    ['records', () => checkRecords(config)],
     ['fabric address', () => checkFabricAddress(config)],
     ['fabric port', () => checkFabricPort(config)],
     ['fabric peers', () => checkFabricPeers(config)],
@@ -168,6 +175,19 @@ async function checkPort(
   return fail(
     `${host}:${port} cannot be had (${code})`,
     `end what holds it, or set ${key} to another`,
+  )
+}
+
+/** Rows of the records that the daemon here cannot read. */
+async function checkRecords(config: Config): Promise<Verdict> {
+  const status = await readAdmin(config.runtimeDir, '/v1/status').catch(() => null)
+  const rows = unreadableRows.safeParse(status).data?.unreadable ?? []
+  if (status === null) return ok('atolld does not run here, so nobody reads them')
+  if (rows.length === 0) return ok('every row that was read is well')
+  const named = rows.map(({ table, key, problem }) => `${table} ${key} (${problem})`)
+  return fail(
+    `cannot be read and are left out: ${named.join('; ')}`,
+    'correct or delete these rows in the record store; instances that they speak of are left as they are',
   )
 }
 

@@ -18,6 +18,7 @@ import type {
   PlacedNic,
   Subnet,
   Tag,
+  UnreadableRow,
   Volume,
   Vpc,
 } from '../model/records.ts'
@@ -32,6 +33,7 @@ import type {
   SharedWant,
   VolumeWant,
 } from '../model/want.ts'
+import { unreadableInstances, unreadablePart, withUnreadable } from './unreadable.ts'
 
 /** A reading of the records that one host's want is made from. */
 export interface Snapshot {
@@ -50,6 +52,8 @@ export interface Snapshot {
   readonly tags: readonly Tag[]
   /** The host's own. */
   readonly volumes: readonly Volume[]
+  /** What was left out of all these because it cannot be read or does not fit the rest. */
+  readonly unreadable: readonly UnreadableRow[]
 }
 
 /** A reading, and the want that was made of it. */
@@ -60,17 +64,22 @@ export interface Planned {
 
 /**
  * What `host` should be, or null when the records do not know the host. `before` only saves time: what was made of the very same
- * records is taken from there.
+ * records is taken from there. `known` is what the host was before: what cannot be read now stays as it is there.
  */
 export function wantFor(
   host: HostName,
   records: Snapshot,
   before: Planned | null = null,
+  known: HostWant | null = null,
 ): HostWant | null {
   const self = records.hosts.find((one) => one.name === host)
   if (self === undefined) return null
-  const known = before !== null && isSharedSame(before.snapshot, records) ? before.want : null
-  return { local: localWant(self, records), shared: known?.shared ?? sharedWant(host, records) }
+  const same = before !== null && isSharedSame(before.snapshot, records) ? before.want : null
+  const read = {
+    local: localWant(self, records),
+    shared: same?.shared ?? sharedWant(host, records),
+  }
+  return records.unreadable.length === 0 ? read : withUnreadable(read, records.unreadable, known)
 }
 
 /** Whether all that `sharedWant` looks at is the same: a host's generation advances with each step of its instances. */
@@ -80,6 +89,8 @@ function isSharedSame(a: Snapshot, b: Snapshot): boolean {
     a.subnets === b.subnets &&
     a.vpcs === b.vpcs &&
     a.groups === b.groups &&
+    a.unreadable.length === 0 &&
+    b.unreadable.length === 0 &&
     a.hosts.length === b.hosts.length &&
     a.hosts.every(({ name, fabricAddress }, at) => {
       const other = b.hosts[at]
@@ -90,8 +101,9 @@ function isSharedSame(a: Snapshot, b: Snapshot): boolean {
 
 function localWant(host: PeerHost, records: Snapshot): LocalWant {
   const index = indexRecords(host.name, records)
+  const lacks = unreadablePart(records.unreadable)
   const instances = records.instances
-    .filter((instance) => instance.host === host.name)
+    .filter((instance) => instance.host === host.name && !lacks(instance))
     .map((instance) => instanceWant(instance, index))
     .sort((a, b) => (a.id < b.id ? -1 : 1))
   const pending = records.images.filter(
@@ -109,9 +121,10 @@ function localWant(host: PeerHost, records: Snapshot): LocalWant {
     volumes,
     captures: pending.flatMap((image) => captureWant(image, records, index)),
     // What nobody can get from anywhere else stays while its record does, whatever became of that.
-    keptImages: records.images
-      .filter(({ location }) => keptBy(location) === host.name)
-      .map(({ id }) => id),
+    keptImages: records.unreadable.some(({ table }) => table === 'images')
+      ? null
+      : records.images.filter(({ location }) => keptBy(location) === host.name).map(({ id }) => id),
+    unreadable: unreadableInstances(host.name, records, lacks),
   }
 }
 

@@ -66,7 +66,10 @@ export function createLinks(options: {
       nics.set(wanted.size)
       const have = await host.nics()
       const states = new Map(have.map((state) => [state.hostLink, state]))
-      const unknown = have.filter((state) => !wanted.has(state.hostLink))
+      const { ids, any } = pass.want.local.unreadable
+      // Whose link it is cannot be read: it may be one of theirs, and the firewall passes nothing of it meanwhile.
+      const unknown =
+        any || ids.length > 0 ? [] : have.filter((state) => !wanted.has(state.hostLink))
       // What must go goes first: it may hold the route of an address that has a new owner.
       const work = [
         ...unknown.map((state) => () => remove(state.hostLink, pass)),

@@ -27,6 +27,7 @@ import { messageOf, unavailable } from '../model/errors.ts'
 import type { Access } from './mariadb/connection.ts'
 import { MariadbDriver } from './mariadb/driver.ts'
 import type { Node } from './mariadb/nodes.ts'
+import type { RowWatch } from './rows.ts'
 import { openSqlStore } from './sql.ts'
 import type { Store } from './store.ts'
 
@@ -41,6 +42,8 @@ const MIGRATION_PAUSE_MS = 100
 export interface MariadbSettings extends EngineAccess {
   readonly database: string
   readonly log: Log
+  /** Hears of rows that cannot be read; without one they are only logged. */
+  readonly rows?: RowWatch
 }
 
 /**
@@ -65,6 +68,7 @@ export async function openMariadbStore(settings: MariadbSettings): Promise<Store
     wait: (ms) => wait(ms),
     random: Math.random,
     log,
+    ...(settings.rows === undefined ? {} : { rows: settings.rows }),
   })
 }
 

@@ -8,6 +8,7 @@ import type { Kysely, RawBuilder } from 'kysely'
 import type { HostName } from '../model/ids.ts'
 import { readDump } from './dump.ts'
 import { inParts } from './in-parts.ts'
+import { createRowReader, type RowReader, type RowWatch } from './rows.ts'
 import type { ReadTx } from './store.ts'
 import {
   hostFromRow,
@@ -24,47 +25,57 @@ import { readVolumes } from './volumes.ts'
 type NicQuery = Parameters<ReadTx['nics']>[0]
 
 /** The reading half of a transaction in `db`. `nowMs` is the engine's clock in a query (`dialects.ts`). */
-export function readTx(db: Kysely<Tables>, nowMs: RawBuilder<number>): ReadTx {
+export function readTx(db: Kysely<Tables>, nowMs: RawBuilder<number>, watch: RowWatch): ReadTx {
+  const rows = createRowReader(watch)
   return {
-    ...readHouse(db),
-    ...readHosts(db, nowMs),
-    ...readNetworks(db),
-    ...readWorkloads(db),
-    ...readVolumes(db),
-    ...readLabels(db),
+    ...readHouse(db, rows),
+    ...readHosts(db, nowMs, rows),
+    ...readNetworks(db, rows),
+    ...readWorkloads(db, rows),
+    ...readVolumes(db, rows),
+    ...readLabels(db, rows),
     dump: () => readDump(db, nowMs),
+    unreadable: () => rows.unreadable,
   }
 }
 
 function readHouse(
   db: Kysely<Tables>,
+  rows: RowReader,
 ): Pick<ReadTx, 'accounts' | 'accessKey' | 'accessKeys' | 'instanceTypes' | 'clientToken'> {
   return {
-    accounts: () => db.selectFrom('accounts').selectAll().orderBy('id').execute(),
-    accessKey: (id) =>
-      db.selectFrom('accessKeys').selectAll().where('id', '=', id).executeTakeFirst(),
-    accessKeys: (account) =>
-      db
-        .selectFrom('accessKeys')
-        .selectAll()
-        .where('account', '=', account)
-        .orderBy('id')
-        .execute(),
-    instanceTypes: () => db.selectFrom('instanceTypes').selectAll().orderBy('name').execute(),
-    clientToken: (account, action, token) =>
-      db
+    accounts: async () =>
+      rows.parse('accounts', await db.selectFrom('accounts').selectAll().orderBy('id').execute()),
+    async accessKey(id) {
+      const found = await db.selectFrom('accessKeys').selectAll().where('id', '=', id).execute()
+      return rows.parse('accessKeys', found)[0]
+    },
+    async accessKeys(account) {
+      const query = db.selectFrom('accessKeys').selectAll().where('account', '=', account)
+      return rows.parse('accessKeys', await query.orderBy('id').execute())
+    },
+    instanceTypes: async () =>
+      rows.parse(
+        'instanceTypes',
+        await db.selectFrom('instanceTypes').selectAll().orderBy('name').execute(),
+      ),
+    async clientToken(account, action, token) {
+      const found = await db
         .selectFrom('clientTokens')
         .selectAll()
         .where('account', '=', account)
         .where('action', '=', action)
         .where('token', '=', token)
-        .executeTakeFirst(),
+        .execute()
+      return rows.parse('clientTokens', found)[0]
+    },
   }
 }
 
 function readHosts(
   db: Kysely<Tables>,
   nowMs: RawBuilder<number>,
+  rows: RowReader,
 ): Pick<ReadTx, 'hosts' | 'changedHosts' | 'orphans'> {
   return {
     async hosts() {
@@ -75,7 +86,7 @@ function readHosts(
         .orderBy('name')
         .where('state', '!=', 'forgotten')
         .execute()
-      return found.map(hostFromRow)
+      return rows.parse('hosts', found).map(hostFromRow)
     },
     async changedHosts(sinceMs, self) {
       const found = await db
@@ -90,7 +101,7 @@ function readHosts(
         )
         .execute()
       return {
-        hosts: found.map(({ nowMs: _nowMs, ...host }) => host),
+        hosts: rows.parse('peers', found),
         nowMs: Number(found[0]?.nowMs ?? sinceMs),
       }
     },
@@ -106,60 +117,65 @@ function readHosts(
         .orderBy('instances.id')
         .limit(limit)
         .execute()
-      return found.map(instanceFromRow)
+      return rows.parse('instances', found).map(instanceFromRow)
     },
   }
 }
 
-function readNetworks(db: Kysely<Tables>): Pick<ReadTx, 'vpcs' | 'subnets' | 'groups'> {
+function readNetworks(
+  db: Kysely<Tables>,
+  rows: RowReader,
+): Pick<ReadTx, 'vpcs' | 'subnets' | 'groups'> {
   return {
     async vpcs({ account }) {
       let query = db.selectFrom('vpcs').selectAll().orderBy('id')
       if (account !== undefined) query = query.where('account', '=', account)
-      const rows = await query.execute()
-      return rows.map(vpcFromRow)
+      return rows.parse('vpcs', await query.execute()).map(vpcFromRow)
     },
     async subnets({ account, ids }) {
       let query = db.selectFrom('subnets').selectAll().orderBy('id')
       if (account !== undefined) query = query.where('account', '=', account)
-      const rows = await inParts(ids, (part) =>
+      const found = await inParts(ids, (part) =>
         part === undefined ? query.execute() : query.where('id', 'in', part).execute(),
       )
-      return rows.map(subnetFromRow)
+      return rows.parse('subnets', found).map(subnetFromRow)
     },
-    groups({ account }) {
+    async groups({ account }) {
       let query = db.selectFrom('securityGroups').selectAll().orderBy('id')
       if (account !== undefined) query = query.where('account', '=', account)
-      return query.execute()
+      return rows.parse('securityGroups', await query.execute())
     },
   }
 }
 
 function readWorkloads(
   db: Kysely<Tables>,
+  rows: RowReader,
 ): Pick<ReadTx, 'images' | 'instances' | 'nics' | 'takenAddresses' | 'placedNics'> {
   return {
-    images({ account, ids }) {
+    async images({ account, ids }) {
       let query = db.selectFrom('images').selectAll().orderBy('id')
       if (account !== undefined) query = query.where('account', '=', account)
-      return inParts(ids, (part) =>
+      const found = await inParts(ids, (part) =>
         part === undefined ? query.execute() : query.where('id', 'in', part).execute(),
       )
+      return rows.parse('images', found)
     },
     async instances({ account, ids, hosts }) {
       let query = db.selectFrom('instances').selectAll().orderBy('id')
       if (account !== undefined) query = query.where('account', '=', account)
-      const rows = await inParts(hosts, (some) => {
+      const found = await inParts(hosts, (some) => {
         const ofHosts = some === undefined ? query : query.where('host', 'in', some)
         return inParts(ids, (part) =>
           part === undefined ? ofHosts.execute() : ofHosts.where('id', 'in', part).execute(),
         )
       })
       // Parts are by host.
-      return rows.map(instanceFromRow).sort((a, b) => (a.id < b.id ? -1 : 1))
+      const parsed = rows.parse('instances', found).map(instanceFromRow)
+      return parsed.sort((a, b) => (a.id < b.id ? -1 : 1))
     },
     async nics(query) {
-      const rows = await inParts(query.instances, (part) =>
+      const found = await inParts(query.instances, (part) =>
         nicRows(db, query, part).selectAll('nics').orderBy('nics.id').execute(),
       )
       const groups = await inParts(query.instances, (part) =>
@@ -172,20 +188,25 @@ function readWorkloads(
       )
       // Each part is ordered by NIC, but the parts are by instance.
       return nicsFromRows(
-        rows.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
-        groups,
+        rows.parse('nics', found).toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+        rows.parse('nicGroups', groups),
       )
     },
     async takenAddresses(subnet, among) {
       const query = db.selectFrom('nics').select('ip').where('subnet', '=', subnet).orderBy('ip')
-      const rows = await inParts(among, (part) =>
+      const found = await inParts(among, (part) =>
         part === undefined ? query.execute() : query.where('ip', 'in', part).execute(),
       )
-      return rows.map(({ ip }) => ip)
+      // Whatever else is wrong with the NIC, the address is taken.
+      return found.map(({ ip }) => ip)
     },
     async placedNics({ hosts }) {
-      const rows = await inParts(hosts, (part) => placedNicRows(db, part).execute())
-      return placedNicsFromRows(rows)
+      const found = await inParts(hosts, (part) => placedNicRows(db, part).execute())
+      const parsed = rows.parse('placedNics', found)
+      if (parsed.length === found.length) return placedNicsFromRows(parsed)
+      // A NIC that is in fewer groups than its record says is another one.
+      const broken = new Set(rows.unreadable.map(({ key }) => key))
+      return placedNicsFromRows(parsed.filter(({ id }) => !broken.has(id)))
     },
   }
 }
@@ -215,16 +236,19 @@ function nicRows(db: Kysely<Tables>, { account }: NicQuery, part: NicQuery['inst
   return query
 }
 
-function readLabels(db: Kysely<Tables>): Pick<ReadTx, 'keyPairs' | 'tags'> {
+function readLabels(db: Kysely<Tables>, rows: RowReader): Pick<ReadTx, 'keyPairs' | 'tags'> {
   return {
-    keyPairs: ({ account }) =>
-      db.selectFrom('keyPairs').selectAll().where('account', '=', account).orderBy('id').execute(),
-    tags({ account, resources }) {
+    async keyPairs({ account }) {
+      const query = db.selectFrom('keyPairs').selectAll().where('account', '=', account)
+      return rows.parse('keyPairs', await query.orderBy('id').execute())
+    },
+    async tags({ account, resources }) {
       let query = db.selectFrom('tags').selectAll().orderBy('resource').orderBy('key')
       if (account !== undefined) query = query.where('account', '=', account)
-      return inParts(resources, (part) =>
+      const found = await inParts(resources, (part) =>
         part === undefined ? query.execute() : query.where('resource', 'in', part).execute(),
       )
+      return rows.parse('tags', found)
     },
   }
 }

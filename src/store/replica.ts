@@ -8,6 +8,7 @@
 import { rm, stat } from 'node:fs/promises'
 import { type Clock, isoTime } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import type { RowWatch } from './rows.ts'
 import { openSqliteStore } from './sql.ts'
 import type { ReadTx, Store } from './store.ts'
 
@@ -42,10 +43,11 @@ export async function openReplica(options: {
   readonly log: Log
   /** From 0 up to 1. */
   readonly random: () => number
+  readonly rows?: RowWatch
 }): Promise<Replica> {
   const { file, source, clock, log, random } = options
   const made = await writtenAt(file)
-  const copy = await openCopy(file, log)
+  const copy = await openCopy(options)
   const ending = new AbortController()
   let asOf = made
   let wanted = Promise.withResolvers<void>()
@@ -57,7 +59,8 @@ export async function openReplica(options: {
     const began = clock.monotonic()
     const at = isoTime(clock.now())
     const dump = await source.read((tx) => tx.dump())
-    await copy.transaction((tx) => tx.restore(dump))
+    const leftOut = await copy.transaction((tx) => tx.restore(dump))
+    if (leftOut > 0) log.debug({ leftOut }, 'rows that do not fit are not in the replica')
     asOf = at
     const copyMs = clock.monotonic() - began
     turnMs = dump.hosts.length * PAUSE_PER_HOST_MS
@@ -94,15 +97,20 @@ export async function openReplica(options: {
 }
 
 /** Opens the file; one that cannot be used is no loss and is made anew. */
-async function openCopy(file: string, log: Log): Promise<Store> {
+async function openCopy(options: {
+  readonly file: string
+  readonly log: Log
+  readonly rows?: RowWatch
+}): Promise<Store> {
+  const { file, log } = options
   try {
-    const copy = await openSqliteStore({ file, log })
+    const copy = await openSqliteStore(options)
     await copy.migrate()
     return copy
   } catch (error) {
     log.warn({ file, error }, 'the replica cannot be used and is made anew')
     for (const path of [file, `${file}-wal`, `${file}-shm`]) await rm(path, { force: true })
-    const copy = await openSqliteStore({ file, log })
+    const copy = await openSqliteStore(options)
     await copy.migrate()
     return copy
   }

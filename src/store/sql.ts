@@ -16,6 +16,7 @@ import { appliedOnce, sweepCommits } from './commits.ts'
 import { isTrouble } from './dialects.ts'
 import { migrateToLatest } from './migrations.ts'
 import { readTx } from './reads.ts'
+import { createRowWatch, type RowWatch } from './rows.ts'
 import { sqliteDialect, sqliteNowMs } from './sqlite.ts'
 import type { Store } from './store.ts'
 import type { Tables } from './tables.ts'
@@ -43,6 +44,8 @@ const SWEEP_EVERY = 500
 export async function openSqliteStore(options: {
   readonly file: string
   readonly log: Log
+  /** Hears of rows that cannot be read; without one they are only logged. */
+  readonly rows?: RowWatch
 }): Promise<Store> {
   try {
     return await openSqlStore({
@@ -52,6 +55,7 @@ export async function openSqliteStore(options: {
       wait: (ms) => wait(ms),
       random: Math.random,
       log: options.log,
+      ...(options.rows === undefined ? {} : { rows: options.rows }),
     })
   } catch (error) {
     throw unavailable(`The records in ${options.file} cannot be opened`, error)
@@ -70,8 +74,10 @@ export async function openSqlStore(options: {
   /** From 0 up to 1, to spread retries. */
   readonly random: () => number
   readonly log: Log
+  readonly rows?: RowWatch
 }): Promise<Store> {
   const { nowMs, random, log } = options
+  const rows = options.rows ?? createRowWatch({ log, monotonic: () => performance.now() })
   const db = new Kysely<Tables>({ dialect: options.dialect })
   const running = new Set<Promise<unknown>>()
   const inTransaction = new AsyncLocalStorage<true>()
@@ -118,7 +124,7 @@ export async function openSqlStore(options: {
   const store: Store = {
     migrate: () => admitted(() => migrateToLatest(db, log)),
     async transaction(work, { reads = 'decide', repeats = 'guarded' } = {}) {
-      const inside = (transaction: Transaction<Tables>) => work(writeTx(transaction, nowMs))
+      const inside = (transaction: Transaction<Tables>) => work(writeTx(transaction, nowMs, rows))
       const begin = () => db.transaction().setIsolationLevel(ISOLATION[reads])
       if (!options.isRemote || repeats === 'harmless')
         return admitted(() => begin().execute(inside))
@@ -126,13 +132,13 @@ export async function openSqlStore(options: {
       if (random() * SWEEP_EVERY < 1) sweep()
       return result
     },
-    single: (work) => admitted(() => work(writeTx(db, nowMs))),
+    single: (work) => admitted(() => work(writeTx(db, nowMs, rows))),
     read: (work) =>
       admitted(() =>
         db
           .transaction()
           .setAccessMode('read only')
-          .execute((transaction) => work(readTx(transaction, nowMs))),
+          .execute((transaction) => work(readTx(transaction, nowMs, rows))),
       ),
     async close() {
       closed = true

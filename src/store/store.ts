@@ -31,6 +31,7 @@ import type {
   PlacedNic,
   Subnet,
   Tag,
+  UnreadableRow,
   Volume,
   Vpc,
 } from '../model/records.ts'
@@ -52,7 +53,10 @@ export interface Store {
 }
 
 /** What is one statement, and may happen twice. */
-type SingleTx = Pick<Tx, 'changedHosts' | 'placedNics' | 'orphans' | 'renewLease' | 'hosts'>
+type SingleTx = Pick<
+  Tx,
+  'changedHosts' | 'placedNics' | 'orphans' | 'renewLease' | 'hosts' | 'unreadable'
+>
 
 /** How a transaction reads, and what is done when nobody knows whether it was committed. */
 interface TransactionOptions {
@@ -105,8 +109,13 @@ interface ChangedHosts {
   readonly nowMs: number
 }
 
-/** Reading. Lists come in ascending order of id (or name where there is no id). */
+/**
+ * Reading. Lists come in ascending order of id (or name where there is no id). Each row is parsed (`row-schemas.ts`); one that cannot be
+ * read is left out of every list and told of in `unreadable`.
+ */
 export interface ReadTx {
+  /** What this transaction has left out so far. It is there, whatever it is: nothing may be removed or handed out for its absence. */
+  unreadable(): readonly UnreadableRow[]
   accounts(): Promise<readonly Account[]>
   accessKey(id: string): Promise<AccessKey | undefined>
   accessKeys(account: AccountId): Promise<readonly AccessKey[]>
@@ -240,8 +249,8 @@ export interface Tx extends ReadTx {
   moveInstance(id: InstanceId, from: HostName, to: HostName): Promise<'done' | 'lost'>
   /** Hands the tombstones and images of a host to another. */
   inherit(from: HostName, to: HostName): Promise<void>
-  /** Makes all records equal to a dump. Only for a replica. */
-  restore(dump: Dump): Promise<void>
+  /** Makes all records equal to a dump, and gives how many of its rows do not fit and were left out. Only for a replica. */
+  restore(dump: Dump): Promise<number>
   /**
    * Takes capacity for one instance if the host is active, short of nothing and has it, in one conditional statement. `full` otherwise.
    * Advances the generation. `diskGiB` is for volumes.

@@ -8,19 +8,21 @@ import { type Kysely, sql } from 'kysely'
 import type { HostName } from '../model/ids.ts'
 import type { Volume } from '../model/records.ts'
 import { inParts } from './in-parts.ts'
+import type { RowReader } from './rows.ts'
 import type { Tx, VolumeQuery } from './store.ts'
 import type { Tables, VolumeRow } from './tables.ts'
 
 /** What reads volumes. */
-export function readVolumes(db: Kysely<Tables>): Pick<Tx, 'volumes'> {
+export function readVolumes(db: Kysely<Tables>, rows: RowReader): Pick<Tx, 'volumes'> {
   return {
     async volumes(query) {
-      const rows = await inParts(query.ids, (ids) =>
+      const found = await inParts(query.ids, (ids) =>
         inParts(query.instances, (instances) =>
           inParts(query.hosts, (hosts) => volumeRows(db, { ...query, ids, instances, hosts })),
         ),
       )
-      return rows.map(volumeFromRow).sort((a, b) => (a.id < b.id ? -1 : 1))
+      const parsed = rows.parse('volumes', found).map(volumeFromRow)
+      return parsed.sort((a, b) => (a.id < b.id ? -1 : 1))
     },
   }
 }
@@ -31,6 +33,8 @@ export function volumesGiB(db: Kysely<Tables>, host: HostName) {
     .selectFrom('volumes')
     .leftJoin('instances', 'instances.id', 'volumes.instance')
     .select(({ fn }) => fn.sum<number>('volumes.sizeGiB').as('sum'))
+    // A size below nothing, which no daemon writes, would make room out of nothing.
+    .where('volumes.sizeGiB', '>', 0)
     .where(({ and, eb, or }) =>
       or([
         and([eb('instances.host', '=', host), eb('instances.state', '!=', 'terminated')]),

@@ -9,6 +9,7 @@ import { describeHosts, describeLabels, describeUniqueness } from './store/keys.
 import { describeLeases, describeOwnership, describeReplicas } from './store/leases.ts'
 import { describeQueries, describeRoundTrips } from './store/queries.ts'
 import { describeMigrations, describeRaces, describeTransactions } from './store/transactions.ts'
+import { describeUnreadable } from './store/unreadable.ts'
 import { describeVolumes } from './store/volumes.ts'
 import type { StoreWorld } from './store/world.ts'
 
@@ -28,5 +29,6 @@ export function describeStoreContract(name: string, begin: () => Promise<StoreWo
     describeLabels(begin)
     describeTransactions(begin)
     describeRaces(begin)
+    describeUnreadable(begin)
   })
 }

@@ -1,6 +1,7 @@
 /** Records of several hosts for tests: a store with the house's tables filled and hosts announced. */
 import { silentLog } from '../../src/lib/log.ts'
 import type { HostName } from '../../src/model/ids.ts'
+import type { RowWatch } from '../../src/store/rows.ts'
 import { openSqliteStore } from '../../src/store/sql.ts'
 import type { Store } from '../../src/store/store.ts'
 import { account, hostRecord, image, network } from './records.ts'
@@ -11,8 +12,12 @@ export const LONG_MS = 600_000
 export const OVER_MS = -1
 
 /** A store in memory with an account, a network, an image and these hosts, all alive. */
-export async function openRecords(hosts: readonly HostName[]): Promise<Store> {
-  const store = await openSqliteStore({ file: ':memory:', log: silentLog })
+export async function openRecords(hosts: readonly HostName[], rows?: RowWatch): Promise<Store> {
+  const store = await openSqliteStore({
+    file: ':memory:',
+    log: silentLog,
+    ...(rows === undefined ? {} : { rows }),
+  })
   await store.migrate()
   await store.transaction(async (tx) => {
     await tx.insertAccount({ id: account, name: 'default' })

@@ -73,6 +73,7 @@ export function wantWith(addresses: readonly Ipv4[], more: SharedWant['names'] =
       volumes: [],
       captures: [],
       keptImages: null,
+      unreadable: { ids: [], any: false },
     },
     shared: {
       subnets: [{ id: SUBNET, cidr: SUBNET_CIDR, gateway: GATEWAY }],

@@ -67,6 +67,7 @@ export function hostWant(...instances: readonly InstanceWant[]): HostWant {
     local: {
       ...{ host, generation: 1, instances, images: [], volumes: [], captures: [] },
       keptImages: null,
+      unreadable: { ids: [], any: false },
     },
     shared: { subnets: [], vpcs: [], groups: [], names: [], peers: [], routes: [] },
   }

@@ -35,6 +35,7 @@ import type { WorkloadDriver } from '../../src/services/workloads/driver.ts'
 import { createDockerImages } from '../../src/services/workloads/images.ts'
 import { createWorkloadMeters } from '../../src/services/workloads/step-runner.ts'
 import { createWorkloads } from '../../src/services/workloads/workloads.ts'
+import { createRowWatch } from '../../src/store/rows.ts'
 import { openSqliteStore } from '../../src/store/sql.ts'
 import { withoutReplica } from '../../src/store/steady.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -136,6 +137,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
   const keeper = startKeeper(
     {
       store: records,
+      rows: createRowWatch({ log, metrics, monotonic: () => systemClock.monotonic() }),
       bus,
       ledger: createLedger({ file: join(dir, 'ledger.json'), clock: systemClock, log }),
       services: (wake) => [

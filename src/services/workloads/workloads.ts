@@ -65,12 +65,16 @@ export function createWorkloads(options: WorkloadsOptions): HostService {
       ]
       captures.keep(want.local.keptImages, resync)
       const wanted = want.local.instances.filter((one) => instanceKind(one) === kind)
+      const { unreadable } = want.local
+      // What the records say of it cannot be read: it is left as it is.
+      const isLeft = (id: InstanceId) => unreadable.any || unreadable.ids.includes(id)
       const cases = pair(wanted, haves)
       // What is claimed dies with this host: claim only what can be started now, and leave the rest to whoever may have to.
       let claims = runner.room()
       runner.keep(new Set(cases.keys()))
       for (const [id, one] of cases) {
         if (signal.aborted) break
+        if (one.want === undefined && isLeft(id)) continue
         if (!busy.has(id)) {
           for (const fact of decide(id, one))
             if (fact.kind !== 'ready' || claims-- > 0) facts.push(fact)

@@ -53,11 +53,12 @@ export async function startSimulatedHost(
   await mkdir(config.stateDir, { recursive: true })
   const clock = systemClock
   const metrics = createMetrics()
-  const records = await openRecords({ config, clock, log })
+  const records = await openRecords({ config, clock, log }, metrics)
   const { bus } = await openBus({ config, clock, log }, metrics)
   const keeper = startKeeper(
     {
       store: records.store,
+      rows: records.rows,
       bus,
       ledger: createLedger({ file: join(config.stateDir, 'ledger.json'), clock: systemClock, log }),
       services: (wake) => [createFakeMachine(wake)],

@@ -84,7 +84,10 @@ export function describeRoundTrips(begin: () => Promise<StoreWorld>): void {
       await world.store.transaction(async (tx) => {
         await tx.insertAccessKey(accessKey)
         await tx.insertImage(given.image(1))
-        await tx.updateImage(given.image(1).id, { state: 'available', digest: 'sha256:ab' })
+        await tx.updateImage(given.image(1).id, {
+          state: 'available',
+          digest: `sha256:${'ab'.repeat(32)}`,
+        })
         await tx.updateImage(given.image(1).id, {})
         await tx.insertKeyPair(given.keyPair(1))
         await tx.insertClientToken(given.clientToken('t'))
@@ -99,7 +102,7 @@ export function describeRoundTrips(begin: () => Promise<StoreWorld>): void {
         expect(await tx.subnets({})).toStrictEqual([given.subnet, given.otherSubnet])
         expect(await tx.groups({})).toStrictEqual([given.group, given.otherGroup])
         expect(await tx.images({})).toStrictEqual([
-          given.image(1, { state: 'available', digest: 'sha256:ab' }),
+          given.image(1, { state: 'available', digest: `sha256:${'ab'.repeat(32)}` }),
         ])
         expect(await tx.keyPairs({ account: given.ACCOUNT })).toStrictEqual([given.keyPair(1)])
         const token = await tx.clientToken(given.ACCOUNT, 'RunInstances', 't')

@@ -26,6 +26,7 @@ async function openAgent(
   const agent = startAgent(
     {
       store,
+      rows: { found: () => undefined },
       bus,
       ledger: createLedger({
         file: join(directory, 'ledger.json'),

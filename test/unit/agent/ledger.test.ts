@@ -65,6 +65,7 @@ function want(generation: number, name: string): HostWant {
         { ...image, instance: formatId('i', bytes), origin: 'docker://busybox', reboot: true },
       ],
       keptImages: [image.id],
+      unreadable: { ids: [], any: false },
     },
     shared: {
       subnets: [{ id: nic.subnet, cidr: nic.subnetCidr, gateway: nic.gateway }],

@@ -35,6 +35,7 @@ test('every prerequisite is looked at once', () => {
     'API port',
     'metrics port',
     'DNS forwarders',
+    'records',
     'fabric address',
     'fabric port',
     'fabric peers',

@@ -45,6 +45,7 @@ function snapshot(
     keyPairs: [],
     tags: [],
     volumes: [],
+    unreadable: [],
     ...more,
   }
 }

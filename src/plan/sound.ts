@@ -1,0 +1,154 @@
+/**
+ * Records that are each well and do not fit each other: found before anything is made of them. Pure.
+ *
+ * Keys of the engine keep most of this, but not what is written past them: two networks that overlap, an address outside its subnet,
+ * two hosts with one address. One of these in a rule set or a routing table would stop all the rest of it.
+ */
+import {
+  type Cidr,
+  cidrContains,
+  cidrOverlaps,
+  gatewayOf,
+  ipv4ToNumber,
+  RESERVED_AT_START,
+} from '../model/addr.ts'
+import type { HostName } from '../model/ids.ts'
+import { nicLinkName } from '../model/names.ts'
+import type { PeerHost, PlacedNic, Subnet, UnreadableRow, Vpc } from '../model/records.ts'
+import type { Snapshot } from './want.ts'
+
+/**
+ * The records without those that do not fit, which are told of in `unreadable`; the very same value when all do. Of two that exclude
+ * each other the one with the lower id stays, of default networks and others the default one; `self` always does.
+ */
+export function soundRecords(self: HostName, records: Snapshot): Snapshot {
+  const bad: UnreadableRow[] = []
+  const vpcs = soundVpcs(records.vpcs, bad)
+  const subnets = soundSubnets(records.subnets, vpcs, bad)
+  const hosts = soundHosts(self, records.hosts, vpcs, bad)
+  const nics = soundNics(self, records.nics, subnets, bad)
+  if (bad.length === 0) return records
+  return { ...records, vpcs, subnets, hosts, nics, unreadable: [...records.unreadable, ...bad] }
+}
+
+function misfit(
+  table: string,
+  key: string,
+  problem: string,
+  of: Partial<Pick<UnreadableRow, 'instance' | 'host' | 'ip'>> = {},
+): UnreadableRow {
+  return { table, key, problem, instance: null, host: null, ip: null, ...of }
+}
+
+function soundVpcs(vpcs: readonly Vpc[], bad: UnreadableRow[]): readonly Vpc[] {
+  const { kept, dropped } = withoutOverlaps(vpcs)
+  for (const { id } of dropped) bad.push(misfit('vpcs', id, 'cidr overlaps that of another VPC'))
+  return dropped.length === 0 ? vpcs : kept
+}
+
+function soundSubnets(
+  subnets: readonly Subnet[],
+  vpcs: readonly Vpc[],
+  bad: UnreadableRow[],
+): readonly Subnet[] {
+  const networks = new Map(vpcs.map(({ id, cidr }) => [id, cidr]))
+  const inside = subnets.filter(({ id, vpc, cidr }) => {
+    const net = networks.get(vpc)
+    const fits = net !== undefined && isInside(net, cidr)
+    if (!fits) bad.push(misfit('subnets', id, 'cidr is not inside that of its VPC'))
+    return fits
+  })
+  const { kept, dropped } = withoutOverlaps(inside)
+  for (const { id } of dropped)
+    bad.push(misfit('subnets', id, 'cidr overlaps that of another subnet'))
+  return kept.length === subnets.length ? subnets : kept
+}
+
+function isInside(outer: Cidr, inner: Cidr): boolean {
+  return cidrContains(outer, inner.network) && inner.prefix >= outer.prefix
+}
+
+/** Both lists in the order of `all`. */
+function withoutOverlaps<
+  Net extends { readonly id: string; readonly cidr: Cidr; readonly isDefault: boolean },
+>(all: readonly Net[]): { readonly kept: readonly Net[]; readonly dropped: readonly Net[] } {
+  const rank = ({ isDefault, id }: Net) => `${isDefault ? 0 : 1} ${id}`
+  // In ascending order of address, networks that overlap have nobody between them but others that do.
+  const taken: Net[] = []
+  for (const net of all.toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1)))
+    if (!taken.some(({ cidr }) => cidrOverlaps(cidr, net.cidr))) taken.push(net)
+  const keeps = new Set(taken)
+  return {
+    kept: all.filter((net) => keeps.has(net)),
+    dropped: all.filter((net) => !keeps.has(net)),
+  }
+}
+
+function soundHosts(
+  self: HostName,
+  hosts: readonly PeerHost[],
+  vpcs: readonly Vpc[],
+  bad: UnreadableRow[],
+): readonly PeerHost[] {
+  const taken = new Set(
+    hosts.flatMap((one) => (one.name === self ? (one.fabricAddress ?? []) : [])),
+  )
+  const kept = hosts.filter(({ name, fabricAddress: address }) => {
+    if (name === self || address === null) return true
+    const problem = taken.has(address)
+      ? 'fabricAddress is that of another host'
+      : vpcs.some(({ cidr }) => cidrContains(cidr, address))
+        ? 'fabricAddress is one of an instance'
+        : null
+    if (problem !== null) bad.push(misfit('peers', name, problem, { host: name }))
+    taken.add(address)
+    return problem === null
+  })
+  return kept.length === hosts.length ? hosts : kept
+}
+
+function soundNics(
+  self: HostName,
+  nics: readonly PlacedNic[],
+  subnets: readonly Subnet[],
+  bad: UnreadableRow[],
+): readonly PlacedNic[] {
+  const ranges = new Map(
+    subnets.map(({ id, vpc, cidr }) => {
+      const first = ipv4ToNumber(gatewayOf(cidr)) - 1
+      const size = 2 ** (32 - cidr.prefix)
+      return [id, { vpc, from: first + RESERVED_AT_START, to: first + size - 2 }]
+    }),
+  )
+  const taken = new Set<string>()
+  const kept = nics.filter((nic) => {
+    const claims = claimsOf(self, nic)
+    const problem = problemOf(nic, ranges.get(nic.subnet), claims, taken)
+    if (problem === null) for (const one of claims) taken.add(one)
+    else {
+      const { instance, host, ip } = nic
+      bad.push(misfit('placedNics', nic.id, problem, { instance, host, ip }))
+    }
+    return problem === null
+  })
+  return kept.length === nics.length ? nics : kept
+}
+
+/** What no two NICs may have in common; on one host the link's name, too, which is a part of the id. */
+function claimsOf(self: HostName, { ip, mac, id, host }: PlacedNic): readonly string[] {
+  return host === self ? [ip, mac, nicLinkName(id)] : [ip, mac]
+}
+
+function problemOf(
+  nic: PlacedNic,
+  range: { readonly vpc: string; readonly from: number; readonly to: number } | undefined,
+  claims: readonly string[],
+  taken: ReadonlySet<string>,
+): string | null {
+  if (range === undefined) return 'subnet cannot be read or is not there'
+  if (range.vpc !== nic.vpc) return 'vpc is not that of its subnet'
+  const value = ipv4ToNumber(nic.ip)
+  if (value < range.from || value > range.to) return 'ip is none that its subnet gives'
+  const claimed = claims.find((one) => taken.has(one))
+  return claimed === undefined ? null : `${claimed} is that of another NIC`
+}
