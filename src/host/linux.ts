@@ -22,6 +22,7 @@ import { createNftState } from './nft-state.ts'
 import { ensureHostEnd, readNicIndexes, readNics, removeLink } from './nics.ts'
 import { ensureFabricRoutes, ensureGatewayLink } from './routes.ts'
 import { ensureSetting } from './sysctl.ts'
+import { limitUserNamespace } from './tables.ts'
 import { listenUnix, openTap, tapMaker } from './tap.ts'
 import { bindUdpToDevice } from './udp.ts'
 
@@ -71,7 +72,7 @@ export function createLinuxHost(options: { readonly log: Log; readonly runner?: 
         ),
       ),
 
-    ...handover(descriptors, ip),
+    ...handover(descriptors, ip, runner),
 
     ensureFabric: (link, spec) =>
       attempt(`${link} cannot be set up`, () => ensureFabricLink(ip, link, spec)),
@@ -101,9 +102,14 @@ export function createLinuxHost(options: { readonly log: Log; readonly runner?: 
   }
 }
 
-/** What a virtual machine is handed. */
-function handover(descriptors: Descriptors, ip: Ip): Pick<Host, 'openTap' | 'listenUnix'> {
+/** What a virtual machine is handed, and what a container is held to. */
+function handover(
+  descriptors: Descriptors,
+  ip: Ip,
+  runner: Runner,
+): Pick<Host, 'openTap' | 'listenUnix' | 'limitUserNamespace'> {
   return {
+    limitUserNamespace: (pid, limits, domain) => limitUserNamespace(runner, pid, limits, domain),
     openTap: (link) => attempt(`${link} cannot be opened`, () => openTap(descriptors, ip, link)),
     listenUnix: (path) =>
       attempt(`no socket can be made at ${path}`, () => listenUnix(descriptors, path)),

@@ -17,6 +17,7 @@ import { createLocalBus } from '../../src/bus/local.ts'
 import type { Host } from '../../src/host/host.ts'
 import { createLinuxHost } from '../../src/host/linux.ts'
 import { nicDifferences, nicSpec } from '../../src/host/nic.ts'
+import { readTables } from '../../src/host/tables.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
@@ -119,6 +120,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
       stopSeconds: 0,
       mtuBytes: MTU,
       busyboxPath: '/bin/busybox',
+      tables: readTables(),
     },
     clock: systemClock,
     log,
