@@ -6,6 +6,7 @@
  */
 import { hostname } from 'node:os'
 import { z } from 'zod'
+import { refuseClosedDirectories } from './config-images.ts'
 import {
   absolutePath,
   dnsName,
@@ -32,8 +33,7 @@ function defaultHostName(): string {
   return parseHostName(first) ?? 'atoll'
 }
 
-/** Every setting: its type, limits, default and description. */
-export const configSchema = z.strictObject({
+const sections = z.strictObject({
   host: z
     .strictObject({
       name: label
@@ -259,8 +259,10 @@ export const configSchema = z.strictObject({
       directories: z
         .array(absolutePath)
         .max(32)
-        .default(['/var/lib/atoll/images', '/srv', '/root', '/home', '/tmp'])
-        .describe('Where file:// image locations may lie'),
+        .default(['/var/lib/atoll/images'])
+        .describe(
+          'Where published images lie, and nothing else: every client with a key may have any file in them handed to its guests. The first is where `atoll image publish` puts them',
+        ),
       maxGiB: z
         .number()
         .min(0.001)
@@ -347,6 +349,9 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
 })
+
+/** Every setting: its type, limits, default and description. */
+export const configSchema = sections.superRefine(refuseClosedDirectories)
 
 /** All settings, complete and checked. */
 export type Config = z.output<typeof configSchema>

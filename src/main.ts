@@ -24,6 +24,7 @@ import { createCatalogue } from './api/launch/catalogue.ts'
 import type { Bus } from './bus/bus.ts'
 import { type Config, DEFAULT_CONFIG_FILE, instanceMtuBytes, readEnvironment } from './config.ts'
 import { ConfigError, loadConfig, printConfig } from './config-file.ts'
+import { publishedDirectory } from './config-images.ts'
 import { createDrivers, type Drivers } from './drivers.ts'
 import { openBus, openRecords, type Records } from './engines.ts'
 import type { Host } from './host/host.ts'
@@ -147,6 +148,10 @@ function openConsoles(ground: Ground, records: Records, bus: Bus, drivers: Drive
 async function takeState(config: Config): Promise<() => Promise<void>> {
   for (const dir of [config.stateDir, config.runtimeDir])
     mkdirSync(dir, { recursive: true, mode: 0o700 })
+  // Empty until somebody publishes an image: `atoll image publish`, or a copy.
+  const published = publishedDirectory(config.stateDir)
+  if (config.images.directories.includes(published))
+    mkdirSync(published, { recursive: true, mode: 0o755 })
   const unlock = await takeProcessLock(`atolld:${config.stateDir}`)
   if (unlock === null) throw new Error(`another atolld runs with stateDir ${config.stateDir}`)
   await writeFile(join(config.runtimeDir, 'atolld.pid'), `${process.pid}\n`)

@@ -1,5 +1,6 @@
 /** EC2 clients outside: the real SDK, without its retries, so that every request that fails is seen to fail. */
 import { Agent } from 'node:http'
+import { join } from 'node:path'
 import {
   CreateTagsCommand,
   DescribeImagesCommand,
@@ -12,12 +13,17 @@ import {
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
+import type { LabHost } from '../cluster/host.ts'
 import type { Lab } from '../cluster/lab.ts'
 import { smallType } from '../kit/cloud.ts'
 import { tinyGuest } from '../kit/tiny-guest.ts'
 
 const CONNECT_MS = 250
 const SAMPLE = { name: 'drill', location: 'docker://atoll-sample:static' }
+const ATOLL = join(import.meta.dirname, '../../bin/atoll')
+/** Where a host's clients find what it publishes. */
+const PUBLISHED = '/var/lib/atoll/images'
+const PUBLISH_MS = 60_000
 const CREDENTIALS_FILE = '/var/lib/atoll/credentials.json'
 const credentialsSchema = z.object({
   accessKeyId: z.string(),
@@ -117,9 +123,14 @@ export function sampleImage(list: ListClient): Promise<string> {
   return registered(list, SAMPLE)
 }
 
-/** The image of a small virtual machine, likewise; all hosts of a lab see this machine's /tmp. */
-export async function machineImage(list: ListClient): Promise<string> {
-  return registered(list, { name: 'drill-machine', location: (await tinyGuest()).location })
+/** The image of a small virtual machine, likewise. It is published on each host: all see this machine's /tmp. */
+export async function machineImage(list: ListClient, hosts: readonly LabHost[]): Promise<string> {
+  const { kernelPath, initrdPath } = await tinyGuest()
+  const location = `kernel=${PUBLISHED}/vmlinuz,initrd=${PUBLISHED}/initrd.img`
+  for (const host of hosts)
+    for (const file of [kernelPath, initrdPath])
+      await host.must([ATOLL, 'image', 'publish', '--replace', file], { timeoutMs: PUBLISH_MS })
+  return registered(list, { name: 'drill-machine', location })
 }
 
 async function registered(

@@ -104,10 +104,11 @@ export async function createCloud(label: string, config = ''): Promise<Cloud> {
 
   const configFile = join(dir, 'atoll.yaml')
   const logFile = join(dir, 'atolld.log')
-  await mkdir(join(dir, 'images'))
+  await mkdir(join(dir, 'state'), { mode: 0o700 })
+  await mkdir(join(dir, 'state/images'))
   await writeFile(
     configFile,
-    `stateDir: ${dir}/state\nruntimeDir: ${dir}/run\ndocker: {socket: ${docker.socketPath}, stopSeconds: 1}\nhost: {name: ${label}}\nimages: {directories: [${dir}/images]}\n${config}`,
+    `stateDir: ${dir}/state\nruntimeDir: ${dir}/run\ndocker: {socket: ${docker.socketPath}, stopSeconds: 1}\nhost: {name: ${label}}\nimages: {directories: [${dir}/state/images]}\n${config}`,
   )
   let child: ChildProcess | undefined
 

@@ -53,7 +53,7 @@ describe.skipIf(!canRunMachines())('atoll console', () => {
   beforeAll(async () => {
     cloud = await createCloud('console', 'qemu: {accel: tcg, stopSeconds: 60}\n')
     ask = asksOf(cloud.ec2, DEADLINE_MS)
-    const { location } = await placeTinyGuest(join(cloud.dir, 'images'))
+    const { location } = await placeTinyGuest(join(cloud.dir, 'state/images'))
     container = await run('sample', 'docker://atoll-sample:latest')
     machine = await run('tiny', location)
     for (const id of [container, machine]) await ask.untilState(id, 'running')
