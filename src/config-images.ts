@@ -64,7 +64,7 @@ const SHARED: readonly string[] = [
 const LINKS_MAX = 40
 
 /** What else the configuration speaks of. */
-export interface OwnPaths {
+interface OwnPaths {
   readonly stateDir: string
   readonly runtimeDir: string
   /** Every other file and directory that a setting names, above all secrets and keys. */
@@ -106,7 +106,7 @@ function pathsIn(value: unknown): readonly string[] {
 }
 
 /** Why images may not be published in `dir`; null when they may. Looks where symbolic links lead. */
-export function imageDirectoryProblem(dir: string, own: OwnPaths): string | null {
+function imageDirectoryProblem(dir: string, own: OwnPaths): string | null {
   const named = clean(dir)
   if (named !== dir.replace(/(?<=.)\/$/, ''))
     return `must be written without . and .. and //: ${named}`
