@@ -77,7 +77,12 @@ function buildServices(
   const { region } = config.host
   const architecture = machineArchitecture()
   return [
-    createFirewall({ host, metrics, settings: { instanceToHostPorts, fabric } }),
+    createFirewall({
+      host,
+      metrics,
+      settings: { instanceToHostPorts, fabric },
+      instanceMemoryMiB: memoryForInstances(config),
+    }),
     createLinks({ host, metrics, mtu, fabric }),
     createDhcp({
       host,
@@ -98,15 +103,21 @@ async function machineIdentity({ stateDir }: Config): Promise<string> {
   return Buffer.from(await readSecret(join(stateDir, 'host.id'))).toString('hex')
 }
 
-/** What this machine says of itself and offers to placement. */
-async function machineRecord({ capacity, stateDir }: Config, identity: string) {
+/** Memory that this machine hands out, in MiB. */
+function memoryForInstances({ capacity }: Config): number {
   const memoryMiB = totalmem() / 1024 ** 2 - capacity.reserveMemoryMiB
+  return Math.max(0, Math.floor(memoryMiB * capacity.memoryRatio))
+}
+
+/** What this machine says of itself and offers to placement. */
+async function machineRecord(config: Config, identity: string) {
+  const { capacity, stateDir } = config
   const diskGiB = ((await totalBytes(stateDir)) / 1024 ** 3) * capacity.diskRatio
   return {
     identity,
     version: packageJson.version,
     vcpus: Math.floor(availableParallelism() * capacity.vcpuRatio),
-    memoryMiB: Math.max(0, Math.floor(memoryMiB * capacity.memoryRatio)),
+    memoryMiB: memoryForInstances(config),
     diskGiB: Math.floor(diskGiB),
   }
 }

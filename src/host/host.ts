@@ -85,6 +85,13 @@ export interface OpenFile {
 export interface Host {
   /** Sets what the packet path needs of the kernel: IPv4 forwarding on. Returns what it changed. */
   ensureForwarding(): Promise<readonly string[]>
+  /**
+   * Gives the kernel's shared tables room for so many connections, for fragments and for neighbours, where they have less and this
+   * namespace may say so. Returns the connections that there is room for now, and what it changed.
+   */
+  ensureSharedTables(
+    connections: number,
+  ): Promise<{ readonly connections: number; readonly changed: readonly string[] }>
   /** One address-only device with exactly these `/32`s, up. */
   ensureGateway(link: string, addresses: readonly Ipv4[]): Promise<void>
 

@@ -21,6 +21,7 @@ import { createNft } from './nft.ts'
 import { createNftState } from './nft-state.ts'
 import { ensureHostEnd, readNicIndexes, readNics, removeLink } from './nics.ts'
 import { ensureFabricRoutes, ensureGatewayLink } from './routes.ts'
+import { ensureSharedTables } from './shared-tables.ts'
 import { ensureSetting } from './sysctl.ts'
 import { limitUserNamespace } from './tables.ts'
 import { listenUnix, openTap, tapMaker } from './tap.ts'
@@ -40,10 +41,7 @@ export function createLinuxHost(options: { readonly log: Log; readonly runner?: 
   const nicLock = createLock()
 
   return {
-    ensureForwarding: () =>
-      attempt('IPv4 forwarding cannot be switched on', async () =>
-        ensureSetting('ipv4/ip_forward', '1') ? ['ip_forward'] : [],
-      ),
+    ...packetPath(),
     ensureGateway: (link, addresses) =>
       attempt(`${link} cannot be set up`, () => ensureGatewayLink(ip, link, addresses)),
 
@@ -99,6 +97,20 @@ export function createLinuxHost(options: { readonly log: Log; readonly runner?: 
       ip.close()
       nftState.close()
     },
+  }
+}
+
+/** What the packet path needs of the kernel as a whole. */
+function packetPath(): Pick<Host, 'ensureForwarding' | 'ensureSharedTables'> {
+  return {
+    ensureForwarding: () =>
+      attempt('IPv4 forwarding cannot be switched on', async () =>
+        ensureSetting('ipv4/ip_forward', '1') ? ['ip_forward'] : [],
+      ),
+    ensureSharedTables: (connections) =>
+      attempt('shared tables of the kernel cannot be read', async () =>
+        ensureSharedTables(connections),
+      ),
   }
 }
 

@@ -38,6 +38,8 @@ export const ROUTE_PROTOCOL = 167
 
 /** The nftables table, in family `inet`. Every table of ours is named `atoll…`. */
 export const NFT_TABLE = 'atoll'
+/** The tables of families `inet` and `arp` that hold each NIC to its budget, and outlive replacements of the others. */
+export const BUDGETS_TABLE = 'atoll_budgets'
 /** Comment on our rules in Docker's DOCKER-USER chain. */
 export const DOCKER_USER_COMMENT = 'atoll'
 
