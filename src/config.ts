@@ -139,6 +139,20 @@ const sections = z.strictObject({
         .max(16_384)
         .default(1024)
         .describe('Largest request body, in KiB'),
+      requestsPerSecond: z
+        .int()
+        .min(1)
+        .max(100_000)
+        .default(100)
+        .describe(
+          'Requests per second of one access key at this host in the long run; more are answered `RequestLimitExceeded`',
+        ),
+      requestBurst: z
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .default(1000)
+        .describe('Requests of one access key at once after a quiet time'),
     })
     .prefault({}),
   network: z

@@ -32,6 +32,7 @@ import { createLinuxHost } from './host/linux.ts'
 import { machineArchitecture } from './lib/architecture.ts'
 import { systemClock } from './lib/clock.ts'
 import { createDiskWatch, totalBytes } from './lib/disk.ts'
+import type { HealthCondition } from './lib/health.ts'
 import { createLog, type Log, type ProcessLog } from './lib/log.ts'
 import { startMemoryTrim } from './lib/memory.ts'
 import { createMetrics, type Metrics } from './lib/metrics.ts'
@@ -122,16 +123,23 @@ async function machineRecord(config: Config, identity: string) {
   }
 }
 
-function buildApi({ config, log, metrics }: Ground, parts: ApiParts, upgrader: Upgrader): Api {
+function buildApi(
+  { config, log, metrics }: Ground,
+  parts: ApiParts,
+  upgrader: Upgrader,
+  health: () => readonly HealthCondition[],
+): Api {
+  const { bodyLimitKiB, requestsPerSecond, requestBurst } = config.api
   return createApi({
     parts,
     actions: allActions,
     listen: config.api.listen,
     port: config.api.port,
-    limits: { bodyBytes: config.api.bodyLimitKiB * 1024 },
+    limits: { bodyBytes: bodyLimitKiB * 1024, requestsPerSecond, requestBurst },
     log,
     metrics,
     upgrader,
+    isHealthy: () => health().every(({ ok }) => ok),
   })
 }
 
@@ -252,7 +260,13 @@ async function runDaemon(config: Config): Promise<void> {
     random: randomBytes,
     settings,
   }
-  const api = buildApi(ground, calls, consoles.door)
+  const health = () => [
+    ...agentHealth(agent.status(), clock.now(), config.agent.intervalSeconds * 1000),
+    // Alone, nobody else goes by the lease, and what keeps it from being renewed is told by `records`.
+    ...(config.store.kind === 'sqlite' ? [] : leaseHealth(lease)),
+    ...busHealth(),
+  ]
+  const api = buildApi(ground, calls, consoles.door, health)
   parts.defer(() => api.close())
   // Before what they came in by: a server does not close before they have ended.
   parts.defer(() => consoles.door.close())
@@ -269,12 +283,7 @@ async function runDaemon(config: Config): Promise<void> {
     metrics,
     agentStatus: agent.status,
     unreadable: () => records.rows.list(),
-    health: () => [
-      ...agentHealth(agent.status(), clock.now(), config.agent.intervalSeconds * 1000),
-      // Alone, nobody else goes by the lease, and what keeps it from being renewed is told by `records`.
-      ...(config.store.kind === 'sqlite' ? [] : leaseHealth(lease)),
-      ...busHealth(),
-    ],
+    health,
     upgrader: consoles.door,
     seeker: consoles.seeker,
     socketFile: adminSocketFile(config.runtimeDir),

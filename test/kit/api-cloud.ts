@@ -86,7 +86,7 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
       requestId: 'request',
       parts: on,
       log: silentLog,
-      budget: createBudget(on, { pageItems: 1000, answerBytes: 16 * 1024 * 1024 }),
+      budget: createBudget(on, { pageItems: 1000, answerBytes: 16 * 1024 * 1024 }, 'test'),
       signal: AbortSignal.timeout(30_000),
     })) as Record<string, unknown>
   const run: Cloud['run'] = (action, input = {}, account = ALICE) =>
