@@ -127,7 +127,7 @@ install_packages() {
 
 # What a host needs of Debian beside Docker and the engines; scripts/make-box has them in its machines, which may have no network.
 host_packages() {
-  echo ca-certificates curl iproute2 nftables iptables busybox-static passwd procps util-linux libatomic1 libstdc++6 \
+  echo bubblewrap ca-certificates curl iproute2 nftables iptables busybox-static passwd procps util-linux libatomic1 libstdc++6 \
     qemu-system-x86 qemu-utils ovmf xorriso
 }
 

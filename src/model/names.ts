@@ -80,6 +80,9 @@ export function machineName(home: string): string {
   return `guest=atoll:${home.replaceAll(',', ',,')},debug-threads=on`
 }
 
+/** User numbers that containers' users have on the host are the 65,536 from 0x70000000 on (scripts/lib.sh); this one is next to them. */
+export const JAIL_USER = 0x7001_0000
+
 /** The number of the user that a virtual machine's process runs as. */
 export function machineUser(firstUser: number, instance: InstanceId): number {
   return firstUser + Number.parseInt(instance.slice(-USER_DIGITS), 16)

@@ -6,11 +6,11 @@
 import { createHash } from 'node:crypto'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { createGunzip } from 'node:zlib'
 import type Dockerode from 'dockerode'
-import { messageOf, refused, unavailable } from '../../model/errors.ts'
+import { refused, unavailable } from '../../model/errors.ts'
 import { IMAGE_LABEL, IMAGE_REPOSITORY } from '../../model/names.ts'
 import { finished } from './docker-progress.ts'
+import { gunzip } from './gunzip.ts'
 import { digestOf, type FileLimits, openPublished } from './image-file.ts'
 import { archivePacking } from './image-marks.ts'
 import { headOf } from './machine-content.ts'
@@ -61,7 +61,6 @@ export async function importArchive(
   const file = await openPublished(archive.path, limits)
   try {
     const hash = createHash('sha256')
-    const tar = archive.compressed ? createGunzip() : passThrough(() => undefined)
     const counted = limited(archive.path, maxBytes, progress)
     // Neither the file's side nor the engine's sees by itself that the other has given up: it would wait for ever.
     const broken = new AbortController()
@@ -69,7 +68,9 @@ export async function importArchive(
     const fed = pipeline(
       file.createReadStream({ start: 0, autoClose: false }),
       passThrough((chunk) => hash.update(chunk)),
-      tar,
+      archive.compressed
+        ? gunzip(`file://${archive.path}`, abortSignal)
+        : passThrough(() => undefined),
       counted,
       { signal: abortSignal },
     )
@@ -81,20 +82,13 @@ export async function importArchive(
     const giveUp = (error: unknown) => broken.abort(error)
     await Promise.all([fed.catch(giveUp), imported.catch(giveUp)])
     signal.throwIfAborted()
-    if (broken.signal.aborted) throw damaged(archive.path, broken.signal.reason)
+    if (broken.signal.aborted) throw broken.signal.reason
     if (`sha256:${hash.digest('hex')}` === archive.digest) return
     await docker.getImage(archiveTag(archive.digest)).remove({ force: true })
     throw unavailable(`file://${archive.path} changed while it was being imported`)
   } finally {
     await file.close()
   }
-}
-
-function damaged(path: string, reason: unknown): unknown {
-  const code = reason instanceof Error ? Reflect.get(reason, 'code') : undefined
-  return typeof code === 'string' && code.startsWith('Z_')
-    ? refused('InvalidParameterValue', `file://${path} is damaged: ${messageOf(reason)}`)
-    : reason
 }
 
 function passThrough(see: (chunk: Buffer) => void): Transform {
