@@ -37,9 +37,6 @@ const EC2_ACTIONS = [
   'TerminateInstances',
   'GetConsoleOutput',
   'ModifyInstanceAttribute',
-  'ModifyInstanceMetadataOptions',
-  'GetInstanceMetadataDefaults',
-  'ModifyInstanceMetadataDefaults',
   'DescribeVolumes',
   'DeleteVolume',
   // Networks

@@ -24,15 +24,14 @@ import { createCatalogue } from './api/launch/catalogue.ts'
 import type { Bus } from './bus/bus.ts'
 import { type Config, DEFAULT_CONFIG_FILE, instanceMtuBytes, readEnvironment } from './config.ts'
 import { ConfigError, loadConfig, printConfig } from './config-file.ts'
-import { publishedDirectory } from './config-images.ts'
 import { createDrivers, type Drivers } from './drivers.ts'
 import { openBus, openRecords, type Records } from './engines.ts'
 import type { Host } from './host/host.ts'
 import { createLinuxHost } from './host/linux.ts'
+import { type Identity, openIdentity } from './identity.ts'
 import { machineArchitecture } from './lib/architecture.ts'
 import { systemClock } from './lib/clock.ts'
 import { createDiskWatch, totalBytes } from './lib/disk.ts'
-import type { HealthCondition } from './lib/health.ts'
 import { createLog, type Log, type ProcessLog } from './lib/log.ts'
 import { startMemoryTrim } from './lib/memory.ts'
 import { createMetrics, type Metrics } from './lib/metrics.ts'
@@ -61,6 +60,7 @@ interface Ground {
   readonly metrics: Metrics
   readonly clock: typeof systemClock
   readonly host: Host
+  readonly identity: Identity
 }
 
 /** Everything that a pass applies, in this order: nothing is on the network before its rules are in. */
@@ -78,12 +78,7 @@ function buildServices(
   const { region } = config.host
   const architecture = machineArchitecture()
   return [
-    createFirewall({
-      host,
-      metrics,
-      settings: { instanceToHostPorts, fabric },
-      instanceMemoryMiB: memoryForInstances(config),
-    }),
+    createFirewall({ host, metrics, settings: { instanceToHostPorts, fabric } }),
     createLinks({ host, metrics, mtu, fabric }),
     createDhcp({
       host,
@@ -104,42 +99,34 @@ async function machineIdentity({ stateDir }: Config): Promise<string> {
   return Buffer.from(await readSecret(join(stateDir, 'host.id'))).toString('hex')
 }
 
-/** Memory that this machine hands out, in MiB. */
-function memoryForInstances({ capacity }: Config): number {
-  const memoryMiB = totalmem() / 1024 ** 2 - capacity.reserveMemoryMiB
-  return Math.max(0, Math.floor(memoryMiB * capacity.memoryRatio))
-}
-
 /** What this machine says of itself and offers to placement. */
-async function machineRecord(config: Config, identity: string) {
-  const { capacity, stateDir } = config
+async function machineRecord({ capacity, stateDir }: Config, identity: string) {
+  const memoryMiB = totalmem() / 1024 ** 2 - capacity.reserveMemoryMiB
   const diskGiB = ((await totalBytes(stateDir)) / 1024 ** 3) * capacity.diskRatio
   return {
     identity,
     version: packageJson.version,
     vcpus: Math.floor(availableParallelism() * capacity.vcpuRatio),
-    memoryMiB: memoryForInstances(config),
+    memoryMiB: Math.max(0, Math.floor(memoryMiB * capacity.memoryRatio)),
     diskGiB: Math.floor(diskGiB),
   }
 }
 
 function buildApi(
-  { config, log, metrics }: Ground,
+  { config, log, metrics, identity }: Ground,
   parts: ApiParts,
   upgrader: Upgrader,
-  health: () => readonly HealthCondition[],
 ): Api {
-  const { bodyLimitKiB, requestsPerSecond, requestBurst } = config.api
   return createApi({
     parts,
     actions: allActions,
     listen: config.api.listen,
     port: config.api.port,
-    limits: { bodyBytes: bodyLimitKiB * 1024, requestsPerSecond, requestBurst },
+    limits: { bodyBytes: config.api.bodyLimitKiB * 1024 },
     log,
     metrics,
     upgrader,
-    isHealthy: () => health().every(({ ok }) => ok),
+    certificates: { ...identity, hostName: config.host.name },
   })
 }
 
@@ -167,10 +154,6 @@ function openConsoles(ground: Ground, records: Records, bus: Bus, drivers: Drive
 async function takeState(config: Config): Promise<() => Promise<void>> {
   for (const dir of [config.stateDir, config.runtimeDir])
     mkdirSync(dir, { recursive: true, mode: 0o700 })
-  // Empty until somebody publishes an image: `atoll image publish`, or a copy.
-  const published = publishedDirectory(config.stateDir)
-  if (config.images.directories.includes(published))
-    mkdirSync(published, { recursive: true, mode: 0o755 })
   const unlock = await takeProcessLock(`atolld:${config.stateDir}`)
   if (unlock === null) throw new Error(`another atolld runs with stateDir ${config.stateDir}`)
   await writeFile(join(config.runtimeDir, 'atolld.pid'), `${process.pid}\n`)
@@ -237,13 +220,15 @@ async function runDaemon(config: Config): Promise<void> {
   const clock = systemClock
   const metrics = createMetrics({ process: true })
   watchLog(log, metrics)
-  const records = await openRecords({ config, clock, log }, metrics)
+  const identity = await openIdentity({ config, clock, log })
+  parts.defer(() => identity.close())
+  const records = await openRecords({ config, clock, log, identity }, metrics)
   parts.defer(() => records.close())
-  const { bus, door, health: busHealth } = await openBus({ config, clock, log }, metrics)
+  const { bus, door, health: busHealth } = await openBus({ config, clock, log, identity }, metrics)
   parts.defer(() => bus.close())
   const host = createLinuxHost({ log })
   parts.defer(() => host.close())
-  const ground: Ground = { config, log, metrics, clock, host }
+  const ground: Ground = { config, log, metrics, clock, host, identity }
   const drivers = await createDrivers(ground)
   parts.defer(() => drivers.close())
   const { agent, lease } = await startHost(ground, parts, records, bus, drivers)
@@ -260,13 +245,7 @@ async function runDaemon(config: Config): Promise<void> {
     random: randomBytes,
     settings,
   }
-  const health = () => [
-    ...agentHealth(agent.status(), clock.now(), config.agent.intervalSeconds * 1000),
-    // Alone, nobody else goes by the lease, and what keeps it from being renewed is told by `records`.
-    ...(config.store.kind === 'sqlite' ? [] : leaseHealth(lease)),
-    ...busHealth(),
-  ]
-  const api = buildApi(ground, calls, consoles.door, health)
+  const api = buildApi(ground, calls, consoles.door)
   parts.defer(() => api.close())
   // Before what they came in by: a server does not close before they have ended.
   parts.defer(() => consoles.door.close())
@@ -283,7 +262,12 @@ async function runDaemon(config: Config): Promise<void> {
     metrics,
     agentStatus: agent.status,
     unreadable: () => records.rows.list(),
-    health,
+    health: () => [
+      ...agentHealth(agent.status(), clock.now(), config.agent.intervalSeconds * 1000),
+      // Alone, nobody else goes by the lease, and what keeps it from being renewed is told by `records`.
+      ...(config.store.kind === 'sqlite' ? [] : leaseHealth(lease)),
+      ...busHealth(),
+    ],
     upgrader: consoles.door,
     seeker: consoles.seeker,
     socketFile: adminSocketFile(config.runtimeDir),

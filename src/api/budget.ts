@@ -32,18 +32,16 @@ const STEPS_MAX = 60_000_000
 /** A piece may overrun by what lies between two looks at the clock. Nothing may stall the loop for more than 20 ms. */
 const PIECE_MS = 5
 
-/** A full budget; its first piece begins now. Turns are shared out by `owner`, the access key or the address that asks. */
+/** A full budget; its first piece begins now. */
 export function createBudget(
   parts: { readonly turns: Turns; readonly clock: Pick<Clock, 'monotonic'> },
-  { pageItems, answerBytes }: BudgetLimits,
-  owner: string,
+  limits: BudgetLimits,
 ): Budget {
   const { turns, clock } = parts
   let left = STEPS_MAX
   let begunMs = clock.monotonic()
   return {
-    pageItems,
-    answerBytes,
+    ...limits,
     spend(steps) {
       left -= steps
       if (left >= 0) return
@@ -54,7 +52,7 @@ export function createBudget(
     },
     due: () => clock.monotonic() - begunMs >= PIECE_MS,
     async turn() {
-      await turns.next(owner)
+      await turns.next()
       begunMs = clock.monotonic()
     },
   }

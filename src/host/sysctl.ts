@@ -21,11 +21,6 @@ export function readSetting(name: string): string | null {
 export function ensureSetting(name: string, value: string): boolean {
   const have = readSetting(name)
   if (have === null || have === value) return false
-  writeSetting(name, value)
-  return true
-}
-
-/** Throws the kernel's error when it does not take the value. */
-export function writeSetting(name: string, value: string): void {
   writeFileSync(`/proc/sys/net/${name}`, value)
+  return true
 }

@@ -29,7 +29,6 @@ export type InstanceChange = Partial<
     | 'stateReason'
     | 'launchedAt'
     | 'terminatedAt'
-    | 'metadata'
   >
 >
 

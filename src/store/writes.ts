@@ -13,10 +13,8 @@ import { readTx } from './reads.ts'
 import type { RowWatch } from './rows.ts'
 import type { Tx } from './store.ts'
 import {
-  accountToRow,
   changeToColumns,
   instanceToRow,
-  metadataColumns,
   nicToRows,
   subnetToRow,
   type Tables,
@@ -47,7 +45,6 @@ function writeHouse(
 ): Pick<
   WriteTx,
   | 'insertAccount'
-  | 'updateAccount'
   | 'insertAccessKey'
   | 'insertVpc'
   | 'insertSubnet'
@@ -56,11 +53,7 @@ function writeHouse(
   | 'deleteClientTokensBefore'
 > {
   return {
-    insertAccount: (account) => insertOr('exists', db, 'accounts', accountToRow(account)),
-    async updateAccount(id, metadata) {
-      const columns = metadataColumns(metadata)
-      await db.updateTable('accounts').set(columns).where('id', '=', id).execute()
-    },
+    insertAccount: (account) => insertOr('exists', db, 'accounts', account),
     insertAccessKey: (key) => insertOr('exists', db, 'accessKeys', key),
     insertVpc: (vpc) => insertOr('exists', db, 'vpcs', vpcToRow(vpc)),
     insertSubnet: (subnet) => insertOr('exists', db, 'subnets', subnetToRow(subnet)),

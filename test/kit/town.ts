@@ -121,12 +121,7 @@ export async function createTown(
   const host = options.wrap?.(linux) ?? linux
   const metrics = createMetrics()
   const services = [
-    createFirewall({
-      host,
-      metrics,
-      settings: { instanceToHostPorts: [], fabric: NO_FABRIC },
-      instanceMemoryMiB: 2048,
-    }),
+    createFirewall({ host, metrics, settings: { instanceToHostPorts: [], fabric: NO_FABRIC } }),
     createLinks({ host, metrics, mtu: TOWN_MTU, fabric: NO_FABRIC }),
   ]
   const guests: Netns[] = []

@@ -14,11 +14,6 @@ import {
 } from './instances.ts'
 import { createKeyPair, deleteKeyPair, describeKeyPairs, importKeyPair } from './keys.ts'
 import { runInstances } from './launch.ts'
-import {
-  getInstanceMetadataDefaults,
-  modifyInstanceMetadataDefaults,
-  modifyInstanceMetadataOptions,
-} from './metadata.ts'
 import { describeSecurityGroups, describeSubnets, describeVpcs } from './networks.ts'
 import { describeAccountAttributes, describeAvailabilityZones, describeRegions } from './places.ts'
 import { getCallerIdentity } from './sts.ts'
@@ -52,9 +47,6 @@ export const allActions: readonly Action[] = [
   terminateInstances,
   getConsoleOutput,
   modifyInstanceAttribute,
-  modifyInstanceMetadataOptions,
-  getInstanceMetadataDefaults,
-  modifyInstanceMetadataDefaults,
   describeVolumes,
   deleteVolume,
   createTags,

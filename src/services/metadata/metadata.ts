@@ -91,8 +91,7 @@ export function createMetadata(parts: MetadataParts): HostService {
     if (caller === undefined) return problem(404)
     if (!caller.requests.take(clock.monotonic())) return problem(429)
     caller.tree ??= metadataTree(caller.instance, settings)
-    const { id, metadata: options } = caller.instance
-    const known = { instance: id, tree: caller.tree, options }
+    const known = { instance: caller.instance.id, tree: caller.tree }
     return answer(readRequest(incoming), known, tokens, clock.now())
   }
 

@@ -83,9 +83,7 @@ export function createMachineImages(options: MachineImagesOptions): MachineImage
       if (own !== null) return findingsOf(own)
       const location = machineLocation(want.location)
       const pinned = pinnedDigest(want, location)
-      // By the digest of the record only: what a client asks for is not given to it because somebody else has it here.
-      const known = async () =>
-        want.digest === null ? null : cache.find(location.kind, want.digest)
+      const known = async () => (pinned === null ? null : cache.find(location.kind, pinned))
       const key = keyOf(location, pinned)
       const fetched = async () => {
         // Whoever had the turn before may have fetched it.
