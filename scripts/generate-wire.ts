@@ -37,6 +37,9 @@ const EC2_ACTIONS = [
   'TerminateInstances',
   'GetConsoleOutput',
   'ModifyInstanceAttribute',
+  'ModifyInstanceMetadataOptions',
+  'GetInstanceMetadataDefaults',
+  'ModifyInstanceMetadataDefaults',
   'DescribeVolumes',
   'DeleteVolume',
   // Networks

@@ -127,7 +127,7 @@ install_packages() {
 
 # What a host needs of Debian beside Docker and the engines; scripts/make-box has them in its machines, which may have no network.
 host_packages() {
-  echo ca-certificates curl iproute2 nftables iptables busybox-static procps util-linux libatomic1 libstdc++6 \
+  echo bubblewrap ca-certificates curl iproute2 nftables iptables busybox-static passwd procps util-linux libatomic1 libstdc++6 \
     qemu-system-x86 qemu-utils ovmf xorriso
 }
 
@@ -202,13 +202,49 @@ choose_engine() {
     step "Start a Docker engine for Atoll" "read $RUN/dockerd.log" start_engine
 }
 
+# The user whose subordinate numbers the users of containers are on the host: root of a container is nobody here.
+REMAP_USER=atoll-remap
+# 65,536 numbers above those that systemd gives to its own containers (0x00080000 to 0x6FFFFFFF) and below those of virtual machines (qemu.firstUser).
+REMAP_FIRST=1879048192
+REMAP_LAST=1879113727
+
+ensure_remap_user() {
+  # Two at one time would refuse each other the files.
+  exec 8<"${BASH_SOURCE[0]}"
+  flock 8
+  getent passwd "$REMAP_USER" >/dev/null ||
+    useradd --system --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$REMAP_USER"
+  grep -q "^$REMAP_USER:" /etc/subuid 2>/dev/null || usermod --add-subuids "$REMAP_FIRST-$REMAP_LAST" "$REMAP_USER"
+  grep -q "^$REMAP_USER:" /etc/subgid 2>/dev/null || usermod --add-subgids "$REMAP_FIRST-$REMAP_LAST" "$REMAP_USER"
+  exec 8>&-
+}
+
+# Not while an engine uses it, or is told to.
+remove_remap_user() {
+  ! grep -qsz "^$REMAP_USER\$" /proc/[0-9]*/cmdline || return 0
+  ! grep -qs "$REMAP_USER" /etc/docker/daemon.json || return 0
+  ! getent passwd "$REMAP_USER" >/dev/null || userdel "$REMAP_USER"
+}
+
+# Where an engine that we start keeps everything. Its users pass through, so it cannot lie below STATE, which is root's alone.
+engine_state() { printf '%s-docker' "$STATE"; }
+
 start_engine() {
-  mkdir -p "$RUN" "$STATE/docker"
+  local state remap=(--userns-remap "$REMAP_USER")
+  state=$(engine_state)
+  if [ -d "$STATE/docker/containers" ]; then
+    # One that was started without user namespaces goes on so: its containers would not be found any more.
+    state=$STATE/docker
+    remap=()
+  else
+    ensure_remap_user
+  fi
+  mkdir -p "$RUN" "$state"
   # A pid file left by an engine that was killed keeps the next one from starting.
   is_running "$RUN/docker.pid" dockerd || rm -f "$RUN/docker.pid" "$RUN/docker.sock"
-  setsid dockerd --data-root "$STATE/docker" --exec-root "$RUN/docker" --pidfile "$RUN/docker.pid" \
+  setsid dockerd --data-root "$state" --exec-root "$RUN/docker" --pidfile "$RUN/docker.pid" \
     --host "unix://$RUN/docker.sock" --bridge=none --iptables=false --live-restore \
-    </dev/null >>"$RUN/dockerd.log" 2>&1 &
+    "${remap[@]}" </dev/null >>"$RUN/dockerd.log" 2>&1 &
   wait_for 60 engine_answers "$RUN/docker.sock" || { tail -n 20 "$RUN/dockerd.log"; return 1; }
 }
 

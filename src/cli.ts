@@ -4,13 +4,13 @@
  * Exit codes: 0 well, 1 the answer is bad news or the daemon is away, 2 bad usage or configuration.
  */
 import { constants } from 'node:os'
-import Table from 'cli-table3'
 import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import type { HostReport, InstanceReport, OrderReport, StatusReport } from './api/admin.ts'
+import { imageCommand } from './cli-images.ts'
+import { columns, type Output, print, show } from './cli-output.ts'
 import { type Config, DEFAULT_CONFIG_FILE, readEnvironment } from './config.ts'
 import { ConfigError, loadConfig } from './config-file.ts'
-import { certificateFiles } from './lib/certificates.ts'
 import { messageOf } from './model/errors.ts'
 import { orderAdmin, readAdmin } from './operator/admin-client.ts'
 import { attachConsole } from './operator/console.ts'
@@ -18,53 +18,6 @@ import { environmentText, readCredentials } from './operator/credentials.ts'
 import { examine } from './operator/doctor.ts'
 import { teardown } from './operator/teardown.ts'
 import type { DoctorCheck } from './operator/verdict.ts'
-
-interface Output {
-  readonly json?: boolean
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`)
-}
-
-/** Either the document itself or what `render` makes of it. */
-function show<T>(output: Output, document: T, render: (document: T) => string): void {
-  print(output.json === true ? JSON.stringify(document, null, 2) : render(document))
-}
-
-/** Aligned columns without lines around them: easy on the eye and on `awk`. */
-function columns(
-  head: readonly string[],
-  rows: readonly (readonly (string | number | null)[])[],
-): string {
-  const none = {
-    top: '',
-    'top-mid': '',
-    'top-left': '',
-    'top-right': '',
-    bottom: '',
-    'bottom-mid': '',
-  }
-  const also = {
-    'bottom-left': '',
-    'bottom-right': '',
-    left: '',
-    'left-mid': '',
-    mid: '',
-    'mid-mid': '',
-  }
-  const table = new Table({
-    head: [...head],
-    chars: { ...none, ...also, right: '', 'right-mid': '', middle: '  ' },
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
-  })
-  for (const row of rows) table.push(row.map((cell) => cell ?? '-'))
-  return table
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .join('\n')
-}
 
 function renderStatus(status: StatusReport): string {
   const counts = Object.entries(status.instances).map(([state, count]) => `${count} ${state}`)
@@ -147,11 +100,10 @@ function configuration(program: Command): Config {
 const ENDING_SIGNALS = ['SIGTERM', 'SIGHUP', 'SIGINT'] as const
 
 /** A console on the terminal, or the pipe, that this command was started with. */
-async function attachHere({ runtimeDir, tls }: Config, instance: string): Promise<number> {
+async function attachHere(runtimeDir: string, instance: string): Promise<number> {
   const ending = new AbortController()
   for (const name of ENDING_SIGNALS) process.once(name, () => ending.abort(constants.signals[name]))
-  const authorityFile = certificateFiles(tls.directory).ca
-  return attachConsole({ runtimeDir, authorityFile }, instance, {
+  return attachConsole(runtimeDir, instance, {
     input: process.stdin,
     output: process.stdout,
     notes: process.stderr,
@@ -217,11 +169,12 @@ function buildProgram(): Command {
       'attach to the serial line of a virtual machine or to a shell in a container, on any host; Ctrl-] detaches. In a pipe, input is typed and the command ends with it',
     )
     .action(async (instance: string) => {
-      process.exitCode = await attachHere(configuration(program), instance)
+      process.exitCode = await attachHere(configuration(program).runtimeDir, instance)
     })
   order('drain', 'give a host no new instances; those it has go on')
   order('undrain', 'give a drained host new instances again')
   order('forget', 'remove a host that is off for good: its instances are terminated')
+  program.addCommand(imageCommand(() => configuration(program).images))
   program
     .command('teardown')
     .description(

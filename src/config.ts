@@ -6,9 +6,11 @@
  */
 import { hostname } from 'node:os'
 import { z } from 'zod'
+import { refuseClosedDirectories } from './config-images.ts'
 import {
   absolutePath,
   dnsName,
+  engineTls,
   imageStore,
   ipv4Network,
   ipv4Text,
@@ -18,7 +20,6 @@ import {
   port,
   zoneName,
 } from './config-values.ts'
-import { apiSection, engineTls, ownTls } from './config-wire.ts'
 import { cidrContains } from './model/addr.ts'
 import { VXLAN_OVERHEAD_BYTES } from './model/fabric.ts'
 import { parseHostName } from './model/ids.ts'
@@ -32,8 +33,7 @@ function defaultHostName(): string {
   return parseHostName(first) ?? 'atoll'
 }
 
-/** Every setting: its type, limits, default and description. */
-export const configSchema = z.strictObject({
+const sections = z.strictObject({
   host: z
     .strictObject({
       name: label
@@ -55,11 +55,10 @@ export const configSchema = z.strictObject({
         .nullable()
         .default(null)
         .describe(
-          "File with the cluster's secret, alike on all hosts and random (openssl rand -hex 32): all keys, passwords and certificates of theirs are derived from it",
+          "File with the cluster's secret, alike on all hosts: signs what they tell each other, and is the engines' password unless they have their own",
         ),
     })
     .prefault({}),
-  tls: ownTls,
   store: z
     .strictObject({
       kind: z
@@ -78,7 +77,7 @@ export const configSchema = z.strictObject({
       passwordFile: absolutePath
         .nullable()
         .default(null)
-        .describe("File with the user's password; null: derived from the cluster's secret"),
+        .describe("File with the user's password; null: the cluster's secret"),
       tls: engineTls,
     })
     .superRefine(needsNodes('sqlite'))
@@ -95,7 +94,7 @@ export const configSchema = z.strictObject({
       passwordFile: absolutePath
         .nullable()
         .default(null)
-        .describe("File with the user's password; null: derived from the cluster's secret"),
+        .describe("File with the user's password; null: the cluster's secret"),
       tls: engineTls,
     })
     .superRefine(needsNodes('local'))
@@ -124,7 +123,38 @@ export const configSchema = z.strictObject({
         })
     })
     .prefault({}),
-  api: apiSection,
+  api: z
+    .strictObject({
+      listen: ipv4Text.prefault('0.0.0.0').describe('Address of the EC2 API'),
+      port: port.default(8773).describe('TCP port of the EC2 API'),
+      maxInstancesPerLaunch: z
+        .int()
+        .min(1)
+        .max(1000)
+        .default(100)
+        .describe('Most instances that one RunInstances may ask for'),
+      bodyLimitKiB: z
+        .int()
+        .min(32)
+        .max(16_384)
+        .default(1024)
+        .describe('Largest request body, in KiB'),
+      requestsPerSecond: z
+        .int()
+        .min(1)
+        .max(100_000)
+        .default(100)
+        .describe(
+          'Requests per second of one access key at this host in the long run; more are answered `RequestLimitExceeded`',
+        ),
+      requestBurst: z
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .default(1000)
+        .describe('Requests of one access key at once after a quiet time'),
+    })
+    .prefault({}),
   network: z
     .strictObject({
       vpc: ipv4Network
@@ -243,8 +273,10 @@ export const configSchema = z.strictObject({
       directories: z
         .array(absolutePath)
         .max(32)
-        .default(['/var/lib/atoll/images', '/srv', '/root', '/home', '/tmp'])
-        .describe('Where file:// image locations may lie'),
+        .default(['/var/lib/atoll/images'])
+        .describe(
+          'Where published images lie, and nothing else: every client with a key may have any file in them handed to its guests. The first is where `atoll image publish` puts them',
+        ),
       maxGiB: z
         .number()
         .min(0.001)
@@ -331,6 +363,9 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
 })
+
+/** Every setting: its type, limits, default and description. */
+export const configSchema = sections.superRefine(refuseClosedDirectories)
 
 /** All settings, complete and checked. */
 export type Config = z.output<typeof configSchema>

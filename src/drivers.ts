@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type Config, instanceMtuBytes } from './config.ts'
 import type { Host } from './host/host.ts'
 import { createAccelerator } from './host/kvm.ts'
+import { makeRoom, readTables } from './host/tables.ts'
 import type { Clock } from './lib/clock.ts'
 import type { Log } from './lib/log.ts'
 import type { Metrics } from './lib/metrics.ts'
@@ -60,6 +61,7 @@ const GIB = 1024 ** 3
 /** Builds both kinds; nothing is started or asked before it is needed. */
 export async function createDrivers(ground: Ground): Promise<Drivers> {
   const { clock, log, metrics } = ground
+  await makeRoom(log)
   const kinds = [await machines(ground), containers(ground)]
   return {
     services(wake) {
@@ -105,6 +107,7 @@ function containers({ config, log, clock, host }: Ground): Kind {
     stopSeconds: config.docker.stopSeconds,
     mtuBytes: instanceMtuBytes(config),
     busyboxPath: BUSYBOX,
+    tables: readTables(),
   }
   const driver = createDockerDriver({ docker, images, host, settings, clock, log })
   return {

@@ -24,14 +24,15 @@ import { createCatalogue } from './api/launch/catalogue.ts'
 import type { Bus } from './bus/bus.ts'
 import { type Config, DEFAULT_CONFIG_FILE, instanceMtuBytes, readEnvironment } from './config.ts'
 import { ConfigError, loadConfig, printConfig } from './config-file.ts'
+import { publishedDirectory } from './config-images.ts'
 import { createDrivers, type Drivers } from './drivers.ts'
 import { openBus, openRecords, type Records } from './engines.ts'
 import type { Host } from './host/host.ts'
 import { createLinuxHost } from './host/linux.ts'
-import { type Identity, openIdentity } from './identity.ts'
 import { machineArchitecture } from './lib/architecture.ts'
 import { systemClock } from './lib/clock.ts'
 import { createDiskWatch, totalBytes } from './lib/disk.ts'
+import type { HealthCondition } from './lib/health.ts'
 import { createLog, type Log, type ProcessLog } from './lib/log.ts'
 import { startMemoryTrim } from './lib/memory.ts'
 import { createMetrics, type Metrics } from './lib/metrics.ts'
@@ -60,7 +61,6 @@ interface Ground {
   readonly metrics: Metrics
   readonly clock: typeof systemClock
   readonly host: Host
-  readonly identity: Identity
 }
 
 /** Everything that a pass applies, in this order: nothing is on the network before its rules are in. */
@@ -78,7 +78,12 @@ function buildServices(
   const { region } = config.host
   const architecture = machineArchitecture()
   return [
-    createFirewall({ host, metrics, settings: { instanceToHostPorts, fabric } }),
+    createFirewall({
+      host,
+      metrics,
+      settings: { instanceToHostPorts, fabric },
+      instanceMemoryMiB: memoryForInstances(config),
+    }),
     createLinks({ host, metrics, mtu, fabric }),
     createDhcp({
       host,
@@ -99,34 +104,42 @@ async function machineIdentity({ stateDir }: Config): Promise<string> {
   return Buffer.from(await readSecret(join(stateDir, 'host.id'))).toString('hex')
 }
 
-/** What this machine says of itself and offers to placement. */
-async function machineRecord({ capacity, stateDir }: Config, identity: string) {
+/** Memory that this machine hands out, in MiB. */
+function memoryForInstances({ capacity }: Config): number {
   const memoryMiB = totalmem() / 1024 ** 2 - capacity.reserveMemoryMiB
+  return Math.max(0, Math.floor(memoryMiB * capacity.memoryRatio))
+}
+
+/** What this machine says of itself and offers to placement. */
+async function machineRecord(config: Config, identity: string) {
+  const { capacity, stateDir } = config
   const diskGiB = ((await totalBytes(stateDir)) / 1024 ** 3) * capacity.diskRatio
   return {
     identity,
     version: packageJson.version,
     vcpus: Math.floor(availableParallelism() * capacity.vcpuRatio),
-    memoryMiB: Math.max(0, Math.floor(memoryMiB * capacity.memoryRatio)),
+    memoryMiB: memoryForInstances(config),
     diskGiB: Math.floor(diskGiB),
   }
 }
 
 function buildApi(
-  { config, log, metrics, identity }: Ground,
+  { config, log, metrics }: Ground,
   parts: ApiParts,
   upgrader: Upgrader,
+  health: () => readonly HealthCondition[],
 ): Api {
+  const { bodyLimitKiB, requestsPerSecond, requestBurst } = config.api
   return createApi({
     parts,
     actions: allActions,
     listen: config.api.listen,
     port: config.api.port,
-    limits: { bodyBytes: config.api.bodyLimitKiB * 1024 },
+    limits: { bodyBytes: bodyLimitKiB * 1024, requestsPerSecond, requestBurst },
     log,
     metrics,
     upgrader,
-    certificates: { ...identity, hostName: config.host.name },
+    isHealthy: () => health().every(({ ok }) => ok),
   })
 }
 
@@ -154,6 +167,10 @@ function openConsoles(ground: Ground, records: Records, bus: Bus, drivers: Drive
 async function takeState(config: Config): Promise<() => Promise<void>> {
   for (const dir of [config.stateDir, config.runtimeDir])
     mkdirSync(dir, { recursive: true, mode: 0o700 })
+  // Empty until somebody publishes an image: `atoll image publish`, or a copy.
+  const published = publishedDirectory(config.stateDir)
+  if (config.images.directories.includes(published))
+    mkdirSync(published, { recursive: true, mode: 0o755 })
   const unlock = await takeProcessLock(`atolld:${config.stateDir}`)
   if (unlock === null) throw new Error(`another atolld runs with stateDir ${config.stateDir}`)
   await writeFile(join(config.runtimeDir, 'atolld.pid'), `${process.pid}\n`)
@@ -220,15 +237,13 @@ async function runDaemon(config: Config): Promise<void> {
   const clock = systemClock
   const metrics = createMetrics({ process: true })
   watchLog(log, metrics)
-  const identity = await openIdentity({ config, clock, log })
-  parts.defer(() => identity.close())
-  const records = await openRecords({ config, clock, log, identity }, metrics)
+  const records = await openRecords({ config, clock, log }, metrics)
   parts.defer(() => records.close())
-  const { bus, door, health: busHealth } = await openBus({ config, clock, log, identity }, metrics)
+  const { bus, door, health: busHealth } = await openBus({ config, clock, log }, metrics)
   parts.defer(() => bus.close())
   const host = createLinuxHost({ log })
   parts.defer(() => host.close())
-  const ground: Ground = { config, log, metrics, clock, host, identity }
+  const ground: Ground = { config, log, metrics, clock, host }
   const drivers = await createDrivers(ground)
   parts.defer(() => drivers.close())
   const { agent, lease } = await startHost(ground, parts, records, bus, drivers)
@@ -245,7 +260,13 @@ async function runDaemon(config: Config): Promise<void> {
     random: randomBytes,
     settings,
   }
-  const api = buildApi(ground, calls, consoles.door)
+  const health = () => [
+    ...agentHealth(agent.status(), clock.now(), config.agent.intervalSeconds * 1000),
+    // Alone, nobody else goes by the lease, and what keeps it from being renewed is told by `records`.
+    ...(config.store.kind === 'sqlite' ? [] : leaseHealth(lease)),
+    ...busHealth(),
+  ]
+  const api = buildApi(ground, calls, consoles.door, health)
   parts.defer(() => api.close())
   // Before what they came in by: a server does not close before they have ended.
   parts.defer(() => consoles.door.close())
@@ -262,12 +283,7 @@ async function runDaemon(config: Config): Promise<void> {
     metrics,
     agentStatus: agent.status,
     unreadable: () => records.rows.list(),
-    health: () => [
-      ...agentHealth(agent.status(), clock.now(), config.agent.intervalSeconds * 1000),
-      // Alone, nobody else goes by the lease, and what keeps it from being renewed is told by `records`.
-      ...(config.store.kind === 'sqlite' ? [] : leaseHealth(lease)),
-      ...busHealth(),
-    ],
+    health,
     upgrader: consoles.door,
     seeker: consoles.seeker,
     socketFile: adminSocketFile(config.runtimeDir),

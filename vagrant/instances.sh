@@ -23,7 +23,7 @@ command -v jq >/dev/null || apt-get install -y -q --no-install-recommends jq
 eval "$(atoll env)"
 image=$(ec2 describe-images --owners self --filters Name=name,Values=atoll-sample --query 'Images[0].ImageId')
 [ "$image" != None ] ||
-  image=$(ec2 register-image --name atoll-sample --image-location /srv/atoll-sample.tar.gz --query ImageId)
+  image=$(ec2 register-image --name atoll-sample --image-location /var/lib/atoll/images/atoll-sample.tar.gz --query ImageId)
 image_is_there() { [ "$(ec2 describe-images --image-ids "$image" --query 'Images[0].State')" = available ]; }
 until_it "$image is available" image_is_there
 # An answer of this host may be older than what was launched just now (from its replica, when the records are slow).

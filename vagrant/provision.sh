@@ -20,4 +20,5 @@ CONFIG
 fi
 /usr/src/atoll/scripts/install --engines --hosts "$hosts" --address "$address" --secret-file /tmp/atoll-secret "$@"
 # An image that every host has, under one name: the sample's root file system.
-[ -e /srv/atoll-sample.tar.gz ] || /usr/src/atoll/scripts/make-sample-image --archive /srv/atoll-sample.tar.gz
+published=/var/lib/atoll/images/atoll-sample.tar.gz
+[ -e "$published" ] || { mkdir -p "${published%/*}" && /usr/src/atoll/scripts/make-sample-image --archive "$published"; }

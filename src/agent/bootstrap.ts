@@ -5,6 +5,7 @@
 import { type Cidr, cidrAddress, cidrContains, cidrOverlaps, cidrSize } from '../model/addr.ts'
 import { bug } from '../model/errors.ts'
 import { type AccountId, formatId, ID_BYTES, parseAccountId } from '../model/ids.ts'
+import { NO_PREFERENCE } from '../model/metadata-options.ts'
 import type { AccessKey, Subnet } from '../model/records.ts'
 import type { Store, Tx } from '../store/store.ts'
 
@@ -27,7 +28,7 @@ export async function bootstrap(
     const key = await store.transaction(async (tx) => {
       const account = FIRST_ACCOUNT
       if (account === undefined) throw bug('the first account id is malformed')
-      await tx.insertAccount({ id: account, name: 'default' })
+      await tx.insertAccount({ id: account, name: 'default', metadata: NO_PREFERENCE })
       const made = await makeNetwork(tx, account, settings, random)
       return made === 'exists' ? undefined : await makeKey(tx, account, random)
     })

@@ -7,6 +7,7 @@
 import { z } from 'zod'
 import { formatCidr, parseCidr, parseIpv4, parseMac } from '../model/addr.ts'
 import { type IdPrefix, parseAccountId, parseHostName, parseId } from '../model/ids.ts'
+import { HOP_LIMIT_MAX, OLDER_METADATA } from '../model/metadata-options.ts'
 import type { HostWant } from '../model/want.ts'
 
 /** A string that one of the model's parsers takes. */
@@ -71,6 +72,15 @@ const instance = z.object({
   userData: z.string().nullable(),
   tags: z.array(z.object({ key: z.string(), value: z.string() })),
   nics: z.array(nic),
+  // Daemons of before knew no options.
+  metadata: z
+    .object({
+      tokens: z.enum(['optional', 'required']),
+      endpoint: z.enum(['enabled', 'disabled']),
+      hopLimit: z.int().min(1).max(HOP_LIMIT_MAX),
+      tags: z.enum(['enabled', 'disabled']),
+    })
+    .default(OLDER_METADATA),
 })
 
 const local = z.object({

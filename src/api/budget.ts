@@ -32,16 +32,18 @@ const STEPS_MAX = 60_000_000
 /** A piece may overrun by what lies between two looks at the clock. Nothing may stall the loop for more than 20 ms. */
 const PIECE_MS = 5
 
-/** A full budget; its first piece begins now. */
+/** A full budget; its first piece begins now. Turns are shared out by `owner`, the access key or the address that asks. */
 export function createBudget(
   parts: { readonly turns: Turns; readonly clock: Pick<Clock, 'monotonic'> },
-  limits: BudgetLimits,
+  { pageItems, answerBytes }: BudgetLimits,
+  owner: string,
 ): Budget {
   const { turns, clock } = parts
   let left = STEPS_MAX
   let begunMs = clock.monotonic()
   return {
-    ...limits,
+    pageItems,
+    answerBytes,
     spend(steps) {
       left -= steps
       if (left >= 0) return
@@ -52,7 +54,7 @@ export function createBudget(
     },
     due: () => clock.monotonic() - begunMs >= PIECE_MS,
     async turn() {
-      await turns.next()
+      await turns.next(owner)
       begunMs = clock.monotonic()
     },
   }

@@ -7,6 +7,7 @@
  */
 import type { Socket } from 'node:dgram'
 import type { Cidr, Ipv4, Mac } from '../model/addr.ts'
+import type { InstanceLimits } from '../model/limits.ts'
 
 /** A NIC as the kernel needs to know it. The host end's name and the guest end's come from `model/names.ts`. */
 export interface NicSpec {
@@ -84,6 +85,13 @@ export interface OpenFile {
 export interface Host {
   /** Sets what the packet path needs of the kernel: IPv4 forwarding on. Returns what it changed. */
   ensureForwarding(): Promise<readonly string[]>
+  /**
+   * Gives the kernel's shared tables room for so many connections, for fragments and for neighbours, where they have less and this
+   * namespace may say so. Returns the connections that there is room for now, and what it changed.
+   */
+  ensureSharedTables(
+    connections: number,
+  ): Promise<{ readonly connections: number; readonly changed: readonly string[] }>
   /** One address-only device with exactly these `/32`s, up. */
   ensureGateway(link: string, addresses: readonly Ipv4[]): Promise<void>
 
@@ -105,6 +113,12 @@ export interface Host {
   plugNic(spec: NicSpec, pid: number, setup: GuestSetup): Promise<void>
   /** Whether the namespace of `pid` has this NIC, set up as asked. */
   isPlugged(spec: NicSpec, pid: number, setup: GuestSetup): Promise<boolean>
+
+  /**
+   * Limits what the user namespace of process `pid` may take of the tables that the whole machine shares, and sets its domain name.
+   * Errors: `unavailable`.
+   */
+  limitUserNamespace(pid: number, limits: InstanceLimits, domain: string): Promise<void>
 
   /** Opens a NIC's tap for a virtual machine. Errors: `unavailable` when there is none, or another process has it. */
   openTap(hostLink: string): Promise<OpenFile>

@@ -21,7 +21,9 @@ import { createNft } from './nft.ts'
 import { createNftState } from './nft-state.ts'
 import { ensureHostEnd, readNicIndexes, readNics, removeLink } from './nics.ts'
 import { ensureFabricRoutes, ensureGatewayLink } from './routes.ts'
+import { ensureSharedTables } from './shared-tables.ts'
 import { ensureSetting } from './sysctl.ts'
+import { limitUserNamespace } from './tables.ts'
 import { listenUnix, openTap, tapMaker } from './tap.ts'
 import { bindUdpToDevice } from './udp.ts'
 
@@ -39,10 +41,7 @@ export function createLinuxHost(options: { readonly log: Log; readonly runner?: 
   const nicLock = createLock()
 
   return {
-    ensureForwarding: () =>
-      attempt('IPv4 forwarding cannot be switched on', async () =>
-        ensureSetting('ipv4/ip_forward', '1') ? ['ip_forward'] : [],
-      ),
+    ...packetPath(),
     ensureGateway: (link, addresses) =>
       attempt(`${link} cannot be set up`, () => ensureGatewayLink(ip, link, addresses)),
 
@@ -71,7 +70,7 @@ export function createLinuxHost(options: { readonly log: Log; readonly runner?: 
         ),
       ),
 
-    ...handover(descriptors, ip),
+    ...handover(descriptors, ip, runner),
 
     ensureFabric: (link, spec) =>
       attempt(`${link} cannot be set up`, () => ensureFabricLink(ip, link, spec)),
@@ -101,9 +100,28 @@ export function createLinuxHost(options: { readonly log: Log; readonly runner?: 
   }
 }
 
-/** What a virtual machine is handed. */
-function handover(descriptors: Descriptors, ip: Ip): Pick<Host, 'openTap' | 'listenUnix'> {
+/** What the packet path needs of the kernel as a whole. */
+function packetPath(): Pick<Host, 'ensureForwarding' | 'ensureSharedTables'> {
   return {
+    ensureForwarding: () =>
+      attempt('IPv4 forwarding cannot be switched on', async () =>
+        ensureSetting('ipv4/ip_forward', '1') ? ['ip_forward'] : [],
+      ),
+    ensureSharedTables: (connections) =>
+      attempt('shared tables of the kernel cannot be read', async () =>
+        ensureSharedTables(connections),
+      ),
+  }
+}
+
+/** What a virtual machine is handed, and what a container is held to. */
+function handover(
+  descriptors: Descriptors,
+  ip: Ip,
+  runner: Runner,
+): Pick<Host, 'openTap' | 'listenUnix' | 'limitUserNamespace'> {
+  return {
+    limitUserNamespace: (pid, limits, domain) => limitUserNamespace(runner, pid, limits, domain),
     openTap: (link) => attempt(`${link} cannot be opened`, () => openTap(descriptors, ip, link)),
     listenUnix: (path) =>
       attempt(`no socket can be made at ${path}`, () => listenUnix(descriptors, path)),

@@ -21,6 +21,11 @@ export function readSetting(name: string): string | null {
 export function ensureSetting(name: string, value: string): boolean {
   const have = readSetting(name)
   if (have === null || have === value) return false
-  writeFileSync(`/proc/sys/net/${name}`, value)
+  writeSetting(name, value)
   return true
+}
+
+/** Throws the kernel's error when it does not take the value. */
+export function writeSetting(name: string, value: string): void {
+  writeFileSync(`/proc/sys/net/${name}`, value)
 }

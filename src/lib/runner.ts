@@ -4,6 +4,7 @@
  * For the few jobs for which the kernel has no socket that we speak (`nft`, `iptables`).
  */
 import { spawn } from 'node:child_process'
+import { Writable } from 'node:stream'
 
 interface Run {
   readonly stdin?: string
@@ -12,6 +13,8 @@ interface Run {
   /** The program is killed when it says more than this on stdout or on stderr. */
   readonly outputLimitBytes?: number
   readonly signal?: AbortSignal
+  /** What it inherits as numbers 3 and following: descriptors, or bytes that it reads from a pipe. */
+  readonly inherit?: readonly (number | Buffer)[]
 }
 
 /** How a program ended: `exitCode` is null when a signal or a limit ended it, and `stoppedBy` says which limit. */
@@ -28,13 +31,14 @@ export interface RunResult {
  */
 export type Runner = (program: string, args: readonly string[], run?: Run) => Promise<RunResult>
 
+const FIRST_INHERITED = 3
 const DEFAULT_TIMEOUT_MS = 10_000
 const DEFAULT_OUTPUT_LIMIT_BYTES = 16 * 1024 * 1024
 
 /** The machine's own programs. */
 export const systemRunner: Runner = (program, args, run = {}) =>
   new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] })
+    const child = startWith(program, args, 'pipe', run.inherit ?? [])
     let stoppedBy: RunResult['stoppedBy'] = null
     const stop = (why: NonNullable<RunResult['stoppedBy']>) => {
       stoppedBy ??= why
@@ -46,10 +50,10 @@ export const systemRunner: Runner = (program, args, run = {}) =>
     if (run.signal?.aborted === true) onAbort()
 
     const limitBytes = run.outputLimitBytes ?? DEFAULT_OUTPUT_LIMIT_BYTES
-    const collect = (stream: NodeJS.ReadableStream) => {
+    const collect = (stream: NodeJS.ReadableStream | null) => {
       const chunks: Buffer[] = []
       let sizeBytes = 0
-      stream.on('data', (chunk: Buffer) => {
+      stream?.on('data', (chunk: Buffer) => {
         sizeBytes += chunk.length
         if (sizeBytes > limitBytes) stop('output limit')
         else chunks.push(chunk)
@@ -59,8 +63,8 @@ export const systemRunner: Runner = (program, args, run = {}) =>
     const stdout = collect(child.stdout)
     const stderr = collect(child.stderr)
     // A program that ends without reading its input closes the pipe; its exit code tells the story.
-    child.stdin.on('error', () => {})
-    child.stdin.end(run.stdin ?? '')
+    child.stdin?.on('error', () => {})
+    child.stdin?.end(run.stdin ?? '')
 
     const settle = () => {
       clearTimeout(timer)
@@ -75,3 +79,22 @@ export const systemRunner: Runner = (program, args, run = {}) =>
       resolve({ exitCode, stoppedBy, stdout: stdout(), stderr: stderr() })
     })
   })
+
+/** Starts a program with `stdin` and what it inherits besides; its stdout and stderr are ours to read. */
+export function startWith(
+  program: string,
+  args: readonly string[],
+  stdin: 'pipe' | number,
+  inherit: readonly (number | Buffer)[],
+) {
+  const more = inherit.map((one) => (typeof one === 'number' ? one : 'pipe'))
+  const child = spawn(program, args, { stdio: [stdin, 'pipe', 'pipe', ...more] })
+  for (const [index, one] of inherit.entries()) {
+    const pipe = child.stdio[FIRST_INHERITED + index]
+    if (typeof one === 'number' || !(pipe instanceof Writable)) continue
+    // A program that ends without reading it says why by its exit code.
+    pipe.on('error', () => {})
+    pipe.end(one)
+  }
+  return child
+}

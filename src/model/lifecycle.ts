@@ -29,6 +29,7 @@ export type InstanceChange = Partial<
     | 'stateReason'
     | 'launchedAt'
     | 'terminatedAt'
+    | 'metadata'
   >
 >
 

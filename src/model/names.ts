@@ -38,6 +38,8 @@ export const ROUTE_PROTOCOL = 167
 
 /** The nftables table, in family `inet`. Every table of ours is named `atoll…`. */
 export const NFT_TABLE = 'atoll'
+/** The tables of families `inet` and `arp` that hold each NIC to its budget, and outlive replacements of the others. */
+export const BUDGETS_TABLE = 'atoll_budgets'
 /** Comment on our rules in Docker's DOCKER-USER chain. */
 export const DOCKER_USER_COMMENT = 'atoll'
 
@@ -77,6 +79,9 @@ const USER_DIGITS = 6
 export function machineName(home: string): string {
   return `guest=atoll:${home.replaceAll(',', ',,')},debug-threads=on`
 }
+
+/** User numbers that containers' users have on the host are the 65,536 from 0x70000000 on (scripts/lib.sh); this one is next to them. */
+export const JAIL_USER = 0x7001_0000
 
 /** The number of the user that a virtual machine's process runs as. */
 export function machineUser(firstUser: number, instance: InstanceId): number {

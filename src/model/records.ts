@@ -18,10 +18,13 @@ import type {
   VolumeId,
   VpcId,
 } from './ids.ts'
+import type { MetadataDefaults, MetadataOptions } from './metadata-options.ts'
 
 export interface Account {
   readonly id: AccountId
   readonly name: string
+  /** For its launches that do not say. */
+  readonly metadata: MetadataDefaults
 }
 
 /** One credential. The secret is kept in clear because SigV4 verification needs it. */
@@ -143,6 +146,8 @@ export interface Instance {
   /** When it was launched or last started (EC2 LaunchTime moves on start). */
   readonly launchedAt: string
   readonly terminatedAt: string | null
+  /** How it may read its metadata; null: an older daemon launched it. */
+  readonly metadata: MetadataOptions | null
 }
 
 export interface Nic {

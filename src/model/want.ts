@@ -17,6 +17,7 @@ import type {
   VolumeId,
   VpcId,
 } from './ids.ts'
+import type { MetadataOptions } from './metadata-options.ts'
 
 export interface HostWant {
   readonly local: LocalWant
@@ -91,6 +92,7 @@ export interface InstanceWant {
   /** Base64, at most 16 KiB decoded. */
   readonly userData: string | null
   readonly tags: readonly { readonly key: string; readonly value: string }[]
+  readonly metadata: MetadataOptions
   /** At least one; `deviceIndex` ascending. The first is eth0. */
   readonly nics: readonly NicWant[]
 }

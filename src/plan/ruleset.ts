@@ -12,6 +12,7 @@ import type { FabricSettings } from '../model/fabric.ts'
 import type { GroupId } from '../model/ids.ts'
 import { FABRIC_LINK, NFT_TABLE, NIC_LINK_PREFIX, nicLinkName } from '../model/names.ts'
 import type { HostWant, NicWant } from '../model/want.ts'
+import { metadataHops } from './metadata-hops.ts'
 
 export interface FirewallSettings {
   /** TCP ports of the host itself that instances may connect to, beyond DHCP, DNS and metadata. */
@@ -108,6 +109,7 @@ function inetTable(
     ...hostChains(settings),
     ...forwardChains(settings),
     ...natChain(),
+    ...metadataHops(want.local.instances),
   ])
 }
 

@@ -6,6 +6,7 @@ import { ipHostLabel, isHostLabel, nameTagLabel } from '../model/hostname.ts'
 import type { GroupId, HostName, ImageId, InstanceId } from '../model/ids.ts'
 import { keptBy } from '../model/image-location.ts'
 import { outlives } from '../model/lifecycle.ts'
+import { OLDER_METADATA } from '../model/metadata-options.ts'
 import { ROOT_DEVICE_NAME } from '../model/names.ts'
 import type {
   Group,
@@ -184,6 +185,7 @@ function instanceWant(instance: Instance, index: Index): InstanceWant {
     publicKey: key?.publicKey ?? null,
     userData: instance.userData,
     tags: (index.tags.get(instance.id) ?? []).map(({ key, value }) => ({ key, value })),
+    metadata: instance.metadata ?? OLDER_METADATA,
     nics,
   }
 }

@@ -11,12 +11,23 @@ import type { Host } from '../host/host.ts'
 import { tableFingerprint } from '../host/nft-listing.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import { NIC_LINK_PREFIX } from '../model/names.ts'
+import {
+  BUDGET_DROP_REASONS,
+  BUDGET_TABLES,
+  budgetCounterName,
+  CONNECTIONS_PER_MIB,
+  removeBudgets,
+  renderBudgets,
+} from '../plan/budgets.ts'
 import type { FirewallSettings } from '../plan/ruleset.ts'
 import { DROP_REASONS, dropCounterName, RULESET_TABLES, renderRuleset } from '../plan/ruleset.ts'
 import type { HostService, Pass } from './service.ts'
 
 /** iptables(8) writes a prefix of interface names with a plus sign. */
 const NIC_PATTERN = `${NIC_LINK_PREFIX}+`
+
+/** All tables of ours: those that are replaced, and those that are kept up to date. */
+const TABLES = [...RULESET_TABLES, ...BUDGET_TABLES]
 
 /** What is known of the rules in the kernel. Losing it costs one more replacement of the tables, nothing else. */
 interface Loaded {
@@ -32,8 +43,10 @@ export function createFirewall(options: {
   readonly host: Host
   readonly metrics: Metrics
   readonly settings: FirewallSettings
+  /** Memory that this host hands out to instances: the connection table is shared out by it. */
+  readonly instanceMemoryMiB: number
 }): HostService {
-  const { host, metrics, settings } = options
+  const { host, metrics, settings, instanceMemoryMiB } = options
   const replacements = metrics.counter(
     'atoll_firewall_replacements_total',
     'Times the rules were replaced as a whole',
@@ -45,11 +58,13 @@ export function createFirewall(options: {
   const drops = createDropCounts(host, metrics)
   let loaded: Loaded | null = null
 
+  let isFirst = true
   const load = async (script: string): Promise<Loaded> => {
     // The counters are part of the tables and start again with them.
     await drops.read()
     loaded = null
-    await host.applyRules(script)
+    await applyOver(host, script, isFirst)
+    isFirst = false
     drops.restart()
     replacements.inc()
     loaded = { script, generation: await host.rulesGeneration(), fingerprint: null }
@@ -76,7 +91,12 @@ export function createFirewall(options: {
     gate: true,
     apply: async (pass) => {
       await host.ensureForwarding()
-      const script = renderRuleset(pass.want, settings)
+      const { connections, changed } = await host.ensureSharedTables(
+        instanceMemoryMiB * CONNECTIONS_PER_MIB,
+      )
+      if (changed.length > 0) pass.log.info({ changed, connections }, 'shared tables enlarged')
+      const limits = { connectionTableSize: connections, instanceMemoryMiB }
+      const script = renderRuleset(pass.want, settings) + renderBudgets(pass.want, limits)
       const touched = loaded?.generation !== (await host.rulesGeneration())
       if (loaded?.script !== script) {
         await load(script)
@@ -88,6 +108,19 @@ export function createFirewall(options: {
       return []
     },
     close: async () => {},
+  }
+}
+
+/**
+ * In one transaction. Of another version's budgets the kernel may keep to what cannot be changed in place, such as the type of a set:
+ * then, once, they begin anew.
+ */
+async function applyOver(host: Host, script: string, isFirst: boolean): Promise<void> {
+  try {
+    await host.applyRules(script)
+  } catch (error) {
+    if (!isFirst) throw error
+    await host.applyRules(removeBudgets() + script)
   }
 }
 
@@ -105,12 +138,16 @@ async function coexist(host: Host, pass: Pass): Promise<void> {
 
 /** Of all our tables in the kernel, or null when one is missing. */
 async function fingerprintOf(host: Host): Promise<string | null> {
-  const listings = await Promise.all(
-    RULESET_TABLES.map(({ family, name }) => host.listTable(family, name)),
-  )
+  const listings = await Promise.all(TABLES.map(({ family, name }) => host.listTable(family, name)))
   const found = listings.filter((listing) => listing !== null)
   return found.length === listings.length ? found.map(tableFingerprint).join('-') : null
 }
+
+/** Every reason with the name of its counter. */
+const COUNTERS: readonly (readonly [string, string])[] = [
+  ...DROP_REASONS.map((reason) => [reason, dropCounterName(reason)] as const),
+  ...BUDGET_DROP_REASONS.map((reason) => [reason, budgetCounterName(reason)] as const),
+]
 
 /** Carries the kernel's drop counters, which start again with every replacement, over to metrics that never go back. */
 function createDropCounts(host: Host, metrics: Metrics) {
@@ -123,11 +160,10 @@ function createDropCounts(host: Host, metrics: Metrics) {
   return {
     read: async () => {
       const counts = await Promise.all(
-        RULESET_TABLES.map(({ family, name }) => host.ruleCounters(family, name)),
+        TABLES.map(({ family, name }) => host.ruleCounters(family, name)),
       )
       const now = new Map(counts.flatMap((table) => [...table]))
-      for (const reason of DROP_REASONS) {
-        const name = dropCounterName(reason)
+      for (const [reason, name] of COUNTERS) {
         const packets = now.get(name) ?? 0
         const before = last.get(name) ?? 0
         // Somebody else may have started the counter again.
@@ -135,8 +171,10 @@ function createDropCounts(host: Host, metrics: Metrics) {
       }
       last = now
     },
+    /** The counters of the tables that are replaced are at zero now; those of the budgets go on. */
     restart: () => {
-      last = new Map()
+      const kept = new Set(BUDGET_DROP_REASONS.map(budgetCounterName))
+      last = new Map([...last].filter(([name]) => kept.has(name)))
     },
   }
 }

@@ -21,6 +21,7 @@ import { shortage } from './migrations/0004-shortage.ts'
 import { identity } from './migrations/0005-identity.ts'
 import { volumes } from './migrations/0006-volumes.ts'
 import { createdImages } from './migrations/0007-created-images.ts'
+import { metadataOptions } from './migrations/0008-metadata-options.ts'
 import type { Tables } from './tables.ts'
 
 /** All migrations; they are applied in ascending order of their names. */
@@ -32,6 +33,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0005-identity': identity,
   '0006-volumes': volumes,
   '0007-created-images': createdImages,
+  '0008-metadata-options': metadataOptions,
 }
 const GENERATION = '0'
 

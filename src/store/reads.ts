@@ -11,6 +11,7 @@ import { inParts } from './in-parts.ts'
 import { createRowReader, type RowReader, type RowWatch } from './rows.ts'
 import type { ReadTx } from './store.ts'
 import {
+  accountFromRow,
   hostFromRow,
   instanceFromRow,
   nicsFromRows,
@@ -45,7 +46,9 @@ function readHouse(
 ): Pick<ReadTx, 'accounts' | 'accessKey' | 'accessKeys' | 'instanceTypes' | 'clientToken'> {
   return {
     accounts: async () =>
-      rows.parse('accounts', await db.selectFrom('accounts').selectAll().orderBy('id').execute()),
+      rows
+        .parse('accounts', await db.selectFrom('accounts').selectAll().orderBy('id').execute())
+        .map(accountFromRow),
     async accessKey(id) {
       const found = await db.selectFrom('accessKeys').selectAll().where('id', '=', id).execute()
       return rows.parse('accessKeys', found)[0]

@@ -11,6 +11,7 @@ import { z } from 'zod'
 import { cidrOverlaps, cidr as network, parseCidr, parseIpv4 } from '../model/addr.ts'
 import type { Branded, formatId, IdPrefix } from '../model/ids.ts'
 import { IMAGE_LOCATION_MAX_LENGTH, parseImageLocation } from '../model/image-location.ts'
+import { HOP_LIMIT_MAX } from '../model/metadata-options.ts'
 import type { PlacedNic } from '../model/records.ts'
 import type {
   HostRow,
@@ -113,6 +114,14 @@ const userData = z
   .max(USER_DATA_MAX)
   .regex(/^[\w+/=\s-]*$/)
 
+/** Columns of an instance and of an account. */
+const metadata = {
+  metadataTokens: z.enum(['optional', 'required']).nullable(),
+  metadataEndpoint: z.enum(['enabled', 'disabled']).nullable(),
+  metadataHopLimit: z.int().min(1).max(HOP_LIMIT_MAX).nullable(),
+  metadataTags: z.enum(['enabled', 'disabled']).nullable(),
+}
+
 const nic = z.object({
   id: id('eni'),
   instance: id('i'),
@@ -168,6 +177,7 @@ const instance = z.object({
   clientToken: prose.nullable(),
   launchedAt: time,
   terminatedAt: time.nullable(),
+  ...metadata,
 })
 
 /** What everybody goes by of a host; the address is one of a machine that others can reach. */
@@ -239,7 +249,7 @@ export interface RowTypes
 
 /** The schemas. */
 export const ROW_SCHEMAS: { readonly [Name in keyof RowTypes]: z.ZodType<RowTypes[Name]> } = {
-  accounts: z.object({ id: account, name }),
+  accounts: z.object({ id: account, name, ...metadata }),
   accessKeys: z.object({
     id: z.string().regex(/^\w{1,128}$/),
     secret: name,

@@ -16,6 +16,7 @@ import type {
   VolumeId,
 } from '../model/ids.ts'
 import type { InstanceChange } from '../model/lifecycle.ts'
+import type { MetadataDefaults } from '../model/metadata-options.ts'
 import type {
   AccessKey,
   Account,
@@ -165,6 +166,8 @@ export interface ReadTx {
  */
 export interface Tx extends ReadTx {
   insertAccount(account: Account): Promise<'done' | 'exists'>
+  /** Sets what an account's launches get that do not say. */
+  updateAccount(id: AccountId, metadata: MetadataDefaults): Promise<void>
   insertAccessKey(key: AccessKey): Promise<'done' | 'exists'>
   /** `exists` when some VPC of the cluster has the same network, so that of several first starts one makes the default. */
   insertVpc(vpc: Vpc): Promise<'done' | 'exists'>

@@ -8,6 +8,11 @@
 import { type Cidr, cidr, formatCidr } from '../model/addr.ts'
 import type { GroupId, NicId } from '../model/ids.ts'
 import type { InstanceChange } from '../model/lifecycle.ts'
+import {
+  type MetadataDefaults,
+  type MetadataOptions,
+  OLDER_METADATA,
+} from '../model/metadata-options.ts'
 import type {
   AccessKey,
   Account,
@@ -33,10 +38,19 @@ type Row<Item> = { readonly [Field in keyof Item]: Stored<Item[Field]> }
 
 export type VpcRow = Row<Vpc>
 export type SubnetRow = Row<Subnet>
-export type InstanceRow = Omit<Row<Instance>, 'stateReason'> & {
-  readonly stateReasonCode: string | null
-  readonly stateReasonMessage: string | null
+/** The options of metadata, one column each; null: nothing was said. */
+interface MetadataColumns {
+  readonly metadataTokens: MetadataOptions['tokens'] | null
+  readonly metadataEndpoint: MetadataOptions['endpoint'] | null
+  readonly metadataHopLimit: number | null
+  readonly metadataTags: MetadataOptions['tags'] | null
 }
+export type AccountRow = Omit<Account, 'metadata'> & MetadataColumns
+export type InstanceRow = Omit<Row<Instance>, 'stateReason' | 'metadata'> &
+  MetadataColumns & {
+    readonly stateReasonCode: string | null
+    readonly stateReasonMessage: string | null
+  }
 /** `host` is where the volume lies while it has no instance. */
 export type VolumeRow = Row<Volume>
 export type NicRow = Omit<Nic, 'groups'>
@@ -56,7 +70,7 @@ export type HostRow = Omit<Host, 'live'> & {
 
 /** All tables by name, as Kysely wants to know them. */
 export interface Tables {
-  readonly accounts: Account
+  readonly accounts: AccountRow
   readonly accessKeys: AccessKey
   readonly hosts: HostRow
   readonly images: Image
@@ -71,6 +85,47 @@ export interface Tables {
   readonly keyPairs: KeyPair
   readonly tags: Tag
   readonly clientTokens: ClientToken
+}
+
+/** Options as their columns; null sets none. */
+export function metadataColumns(options: MetadataDefaults | null): MetadataColumns {
+  return {
+    metadataTokens: options?.tokens ?? null,
+    metadataEndpoint: options?.endpoint ?? null,
+    metadataHopLimit: options?.hopLimit ?? null,
+    metadataTags: options?.tags ?? null,
+  }
+}
+
+function metadataOf(row: MetadataColumns): MetadataDefaults {
+  return {
+    tokens: row.metadataTokens,
+    endpoint: row.metadataEndpoint,
+    hopLimit: row.metadataHopLimit,
+    tags: row.metadataTags,
+  }
+}
+
+/** All four, or null when an older daemon wrote the row; one that is missing alone counts as an older daemon's. */
+function instanceMetadata(row: MetadataColumns): MetadataOptions | null {
+  const { tokens, endpoint, hopLimit, tags } = metadataOf(row)
+  if (tokens === null && endpoint === null && hopLimit === null && tags === null) return null
+  return {
+    tokens: tokens ?? OLDER_METADATA.tokens,
+    endpoint: endpoint ?? OLDER_METADATA.endpoint,
+    hopLimit: hopLimit ?? OLDER_METADATA.hopLimit,
+    tags: tags ?? OLDER_METADATA.tags,
+  }
+}
+
+/** An account as its row. */
+export function accountToRow({ metadata, ...account }: Account): AccountRow {
+  return { ...account, ...metadataColumns(metadata) }
+}
+
+/** An account from its row. */
+export function accountFromRow(row: AccountRow): Account {
+  return { id: row.id, name: row.name, metadata: metadataOf(row) }
 }
 
 /** A VPC as its row. */
@@ -101,9 +156,10 @@ export function hostFromRow(row: HostRow & { readonly nowMs: number }): Host {
 
 /** An instance as its row. */
 export function instanceToRow(instance: Instance): InstanceRow {
-  const { stateReason, ...rest } = instance
+  const { stateReason, metadata, ...rest } = instance
   return {
     ...rest,
+    ...metadataColumns(metadata),
     claimed: Number(instance.claimed),
     stateReasonCode: stateReason?.code ?? null,
     stateReasonMessage: stateReason?.message ?? null,
@@ -112,15 +168,27 @@ export function instanceToRow(instance: Instance): InstanceRow {
 
 /** An instance from its row. */
 export function instanceFromRow(row: InstanceRow): Instance {
-  const { stateReasonCode: code, stateReasonMessage: message, ...rest } = row
+  const { stateReasonCode: code, stateReasonMessage: message, ...columns } = row
+  const { metadataTokens, metadataEndpoint, metadataHopLimit, metadataTags, ...rest } = columns
   const stateReason = code === null ? null : { code, message: message ?? '' }
-  return { ...rest, claimed: row.claimed !== 0, stateReason }
+  const metadata = instanceMetadata({
+    metadataTokens,
+    metadataEndpoint,
+    metadataHopLimit,
+    metadataTags,
+  })
+  return { ...rest, claimed: row.claimed !== 0, stateReason, metadata }
 }
 
 /** The columns that a change sets: those of its fields and no others. */
 export function changeToColumns(change: InstanceChange): Partial<InstanceRow> {
-  const { stateReason, claimed, ...plain } = change
-  const rest = claimed === undefined ? plain : { ...plain, claimed: Number(claimed) }
+  const { stateReason, claimed, metadata, ...plain } = change
+  const options = metadata === undefined ? {} : metadataColumns(metadata)
+  const rest = {
+    ...plain,
+    ...options,
+    ...(claimed === undefined ? {} : { claimed: Number(claimed) }),
+  }
   if (stateReason === undefined) return rest
   return {
     ...rest,

@@ -13,8 +13,10 @@ import { readTx } from './reads.ts'
 import type { RowWatch } from './rows.ts'
 import type { Tx } from './store.ts'
 import {
+  accountToRow,
   changeToColumns,
   instanceToRow,
+  metadataColumns,
   nicToRows,
   subnetToRow,
   type Tables,
@@ -45,6 +47,7 @@ function writeHouse(
 ): Pick<
   WriteTx,
   | 'insertAccount'
+  | 'updateAccount'
   | 'insertAccessKey'
   | 'insertVpc'
   | 'insertSubnet'
@@ -53,7 +56,11 @@ function writeHouse(
   | 'deleteClientTokensBefore'
 > {
   return {
-    insertAccount: (account) => insertOr('exists', db, 'accounts', account),
+    insertAccount: (account) => insertOr('exists', db, 'accounts', accountToRow(account)),
+    async updateAccount(id, metadata) {
+      const columns = metadataColumns(metadata)
+      await db.updateTable('accounts').set(columns).where('id', '=', id).execute()
+    },
     insertAccessKey: (key) => insertOr('exists', db, 'accessKeys', key),
     insertVpc: (vpc) => insertOr('exists', db, 'vpcs', vpcToRow(vpc)),
     insertSubnet: (subnet) => insertOr('exists', db, 'subnets', subnetToRow(subnet)),

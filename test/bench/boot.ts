@@ -89,7 +89,7 @@ async function crowd(launch: Bare['boot']): Promise<Omit<Side, 'one'>> {
 }
 
 async function register(cloud: Cloud): Promise<string> {
-  const { location } = await placeTinyGuest(join(cloud.dir, 'images'))
+  const { location } = await placeTinyGuest(join(cloud.dir, 'state/images'))
   const ImageId = await asksOf(cloud.ec2, DEADLINE_MS).register('tiny', location)
   await eventually(
     'the image is available',

@@ -4,6 +4,8 @@
 # a line) SECRET (file) GATEWAY MYSQL_TEMPLATE CGROUP CONFIG (the text of atoll.yaml) DISK_MIB (size of /var/lib; 0: no limit).
 set -euo pipefail
 ROOT=$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")
+# shellcheck source=scripts/lib.sh
+. "$ROOT/scripts/lib.sh"
 # shellcheck source=scripts/lib-engines.sh
 . "$ROOT/scripts/lib-engines.sh"
 etc=$DISK/etc
@@ -34,7 +36,9 @@ exec "$ROOT/bin/atolld" --config /etc/atoll/atoll.yaml
 RUN
   # Instances outlive their engine, as they do the daemon.
   service dockerd <<RUN
-exec dockerd --bridge=none --iptables=false --live-restore --cgroup-parent=$CGROUP
+# /etc is this host's own.
+bash -euc '. "\$0/scripts/lib.sh"; ensure_remap_user' "\$ROOT"
+exec dockerd --bridge=none --iptables=false --live-restore --cgroup-parent=$CGROUP --userns-remap $REMAP_USER
 RUN
 }
 

@@ -7,7 +7,6 @@ import { stringify } from 'yaml'
 import { type HostLayout, type LabLayout, OUTSIDE_GATEWAY, OUTSIDE_SERVER } from './layout.ts'
 import { must } from './run.ts'
 
-const SECRET = '/etc/atoll/secret'
 const MAKE_MS = 60_000
 
 /** The cluster's secret, alike on all hosts; made once. */
@@ -94,10 +93,9 @@ function settings(
 ): object {
   const own: Readonly<Record<string, object>> = {
     host: { name: host.name },
-    cluster: { secretFile: SECRET },
-    tls: { addresses: [host.outsideAddress] },
-    store: { kind: 'mariadb', nodes, passwordFile: SECRET, tls: { mode: 'off' } },
-    bus: { kind: 'rabbitmq', nodes, passwordFile: SECRET, tls: { mode: 'off' } },
+    cluster: { secretFile: '/etc/atoll/secret' },
+    store: { kind: 'mariadb', nodes },
+    bus: { kind: 'rabbitmq', nodes },
     fabric: { address: host.fabricAddress },
     docker: { stopSeconds: 2 },
     // No need to find out on every host what one kernel can do.

@@ -48,7 +48,7 @@ export function workloadsContract(
     beforeAll(async () => {
       ground = await makeGround()
       driver = ground.freshDriver()
-    })
+    }, TEST_DEADLINES * deadlineMs)
     afterAll(() => ground.close(), TEST_DEADLINES * deadlineMs)
 
     async function find(

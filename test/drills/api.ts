@@ -1,5 +1,6 @@
 /** EC2 clients outside: the real SDK, without its retries, so that every request that fails is seen to fail. */
-import { Agent } from 'node:https'
+import { Agent } from 'node:http'
+import { join } from 'node:path'
 import {
   CreateTagsCommand,
   DescribeImagesCommand,
@@ -12,19 +13,22 @@ import {
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
+import type { LabHost } from '../cluster/host.ts'
 import type { Lab } from '../cluster/lab.ts'
 import { smallType } from '../kit/cloud.ts'
 import { tinyGuest } from '../kit/tiny-guest.ts'
 
 const CONNECT_MS = 250
 const SAMPLE = { name: 'drill', location: 'docker://atoll-sample:static' }
+const ATOLL = join(import.meta.dirname, '../../bin/atoll')
+/** Where a host's clients find what it publishes. */
+const PUBLISHED = '/var/lib/atoll/images'
+const PUBLISH_MS = 60_000
 const CREDENTIALS_FILE = '/var/lib/atoll/credentials.json'
 const credentialsSchema = z.object({
   accessKeyId: z.string(),
   secretAccessKey: z.string(),
   region: z.string(),
-  /** The CA (PEM) of the cluster. */
-  ca: z.string(),
 })
 
 export type LabCredentials = z.output<typeof credentialsSchema>
@@ -33,8 +37,7 @@ export type LabCredentials = z.output<typeof credentialsSchema>
 export async function labCredentials(lab: Lab): Promise<LabCredentials> {
   for (const host of lab.hosts) {
     const { exitCode, stdout } = await host.exec(['cat', CREDENTIALS_FILE])
-    if (exitCode === 0)
-      return credentialsSchema.parse({ ...JSON.parse(stdout), ca: await host.authority() })
+    if (exitCode === 0) return credentialsSchema.parse(JSON.parse(stdout))
   }
   throw new Error(`no host of the lab has ${CREDENTIALS_FILE}`)
 }
@@ -58,7 +61,7 @@ export function clientOf(lab: Lab, host: string, credentials: LabCredentials): A
     credentials: { accessKeyId, secretAccessKey },
     maxAttempts: 1,
     requestHandler: {
-      httpsAgent: new Agent({ keepAlive: false, ca: credentials.ca }),
+      httpAgent: new Agent({ keepAlive: false }),
       connectionTimeout: CONNECT_MS,
     },
   })
@@ -120,9 +123,14 @@ export function sampleImage(list: ListClient): Promise<string> {
   return registered(list, SAMPLE)
 }
 
-/** The image of a small virtual machine, likewise; all hosts of a lab see this machine's /tmp. */
-export async function machineImage(list: ListClient): Promise<string> {
-  return registered(list, { name: 'drill-machine', location: (await tinyGuest()).location })
+/** The image of a small virtual machine, likewise. It is published on each host: all see this machine's /tmp. */
+export async function machineImage(list: ListClient, hosts: readonly LabHost[]): Promise<string> {
+  const { kernelPath, initrdPath } = await tinyGuest()
+  const location = `kernel=${PUBLISHED}/vmlinuz,initrd=${PUBLISHED}/initrd.img`
+  for (const host of hosts)
+    for (const file of [kernelPath, initrdPath])
+      await host.must([ATOLL, 'image', 'publish', '--replace', file], { timeoutMs: PUBLISH_MS })
+  return registered(list, { name: 'drill-machine', location })
 }
 
 async function registered(

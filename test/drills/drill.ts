@@ -123,7 +123,7 @@ export async function runDrill(drill: Drill, lab: Lab, progress: Progress): Prom
     const clients = lab.hosts.map(({ name }) => clientOf(lab, name, credentials))
     const list = listClient(clients, ATTEMPT_MS)
     const image = await sampleImage(list)
-    const machine = canRunMachines() ? await machineImage(list) : null
+    const machine = canRunMachines() ? await machineImage(list, lab.hosts) : null
     progress(`two containers and ${machine === null ? 'no' : 'a'} virtual machine on every host`)
     const fleet = await ensureFleet(lab, list, { container: image, machine })
     const { found } = await untilWhole(lab, CONVERGE_MS)

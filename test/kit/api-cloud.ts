@@ -22,6 +22,7 @@ import {
   parseAccountId,
   parseHostName,
 } from '../../src/model/ids.ts'
+import { NO_PREFERENCE } from '../../src/model/metadata-options.ts'
 import type { Group, Subnet, Vpc } from '../../src/model/records.ts'
 import { openSqliteStore } from '../../src/store/sql.ts'
 import { withoutReplica } from '../../src/store/steady.ts'
@@ -86,7 +87,7 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
       requestId: 'request',
       parts: on,
       log: silentLog,
-      budget: createBudget(on, { pageItems: 1000, answerBytes: 16 * 1024 * 1024 }),
+      budget: createBudget(on, { pageItems: 1000, answerBytes: 16 * 1024 * 1024 }, 'test'),
       signal: AbortSignal.timeout(30_000),
     })) as Record<string, unknown>
   const run: Cloud['run'] = (action, input = {}, account = ALICE) =>
@@ -172,7 +173,7 @@ async function fill(
   const at = new Date(NOW_MS).toISOString()
   await store.transaction(async (tx) => {
     for (const [index, account] of [ALICE, BOB].entries())
-      await tx.insertAccount({ id: account, name: `account ${index}` })
+      await tx.insertAccount({ id: account, name: `account ${index}`, metadata: NO_PREFERENCE })
     await tx.insertVpc(vpc)
     await tx.insertSubnet(subnet)
     await tx.insertGroup(group)

@@ -28,7 +28,7 @@ export function known<T>(value: T | undefined): T {
 }
 
 /** Records that hold access keys only; anything else asked of them is the test's mistake. */
-function keyStore(keys: readonly AccessKey[]): Store {
+export function keysOnly(keys: readonly AccessKey[]): Store {
   const refuse = (): never => {
     throw bug('this store holds access keys only')
   }
@@ -45,12 +45,12 @@ function keyStore(keys: readonly AccessKey[]): Store {
 }
 
 /** What actions work with: no bus, and `KEY` as the only record. */
-function apiParts(more: Partial<ApiParts> = {}): ApiParts {
+export function parts(more: Partial<ApiParts> = {}): ApiParts {
   const refuse = (): never => {
     throw bug('this test has no bus')
   }
   return {
-    store: withoutReplica(keyStore([KEY])),
+    store: withoutReplica(keysOnly([KEY])),
     bus: {
       ring() {},
       ringAll() {},
@@ -88,7 +88,7 @@ export async function runApi(
   more: Partial<ApiOptions> = {},
 ): Promise<RunningApi> {
   const api = createApi({
-    parts: apiParts(),
+    parts: parts(),
     actions,
     listen: '127.0.0.1',
     port: 0,

@@ -55,7 +55,14 @@ export function asksOf(ec2: EC2Client, deadlineMs: number): Asks {
       return ImageId
     },
     async launch(image, more = {}) {
-      const one = { ImageId: image, InstanceType: smallType, MinCount: 1, MaxCount: 1 }
+      const one = {
+        ImageId: image,
+        InstanceType: smallType,
+        MinCount: 1,
+        MaxCount: 1,
+        // The guests' wget knows no PUT, so it can have no token.
+        MetadataOptions: { HttpTokens: 'optional' as const },
+      }
       const { Instances = [] } = await ec2.send(new RunInstancesCommand({ ...one, ...more }))
       return Instances.flatMap(({ InstanceId }) => InstanceId ?? [])
     },

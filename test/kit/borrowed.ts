@@ -16,7 +16,9 @@ mkdir /mnt/log /mnt/cache /mnt/opt
 mount --bind /mnt/log /var/log
 mount --bind /mnt/cache /var/cache
 mount --bind /mnt/opt /opt
-mkdir -p /var/lib/atoll && mount -t tmpfs tmpfs /var/lib/atoll
+mkdir -p /var/lib/atoll /var/lib/atoll-docker
+mount -t tmpfs tmpfs /var/lib/atoll
+mount -t tmpfs tmpfs /var/lib/atoll-docker
 mount -t tmpfs tmpfs /run
 ours() { find /mnt -path '*atoll*' | sort; ls /usr/local/bin; }
 before=$(ours)
@@ -29,7 +31,7 @@ ip -o link | grep -v ' lo:'
 ip route show table all proto 167
 nft list tables
 ip netns list
-find /var/lib/atoll -mindepth 1
+find /var/lib/atoll /var/lib/atoll-docker -mindepth 1
 find /run -path '*atoll*'
 diff <(echo "$before") <(ours)
 echo "== end"

@@ -7,5 +7,6 @@ export function newBudget(): Budget {
   return createBudget(
     { turns: createTurns(), clock: systemClock },
     { pageItems: 1000, answerBytes: 16 * 1024 * 1024 },
+    'test',
   )
 }

@@ -1,6 +1,7 @@
 /** Records of several hosts for tests: a store with the house's tables filled and hosts announced. */
 import { silentLog } from '../../src/lib/log.ts'
 import type { HostName } from '../../src/model/ids.ts'
+import { NO_PREFERENCE } from '../../src/model/metadata-options.ts'
 import type { RowWatch } from '../../src/store/rows.ts'
 import { openSqliteStore } from '../../src/store/sql.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -20,7 +21,7 @@ export async function openRecords(hosts: readonly HostName[], rows?: RowWatch): 
   })
   await store.migrate()
   await store.transaction(async (tx) => {
-    await tx.insertAccount({ id: account, name: 'default' })
+    await tx.insertAccount({ id: account, name: 'default', metadata: NO_PREFERENCE })
     await tx.insertVpc(network.vpc)
     await tx.insertSubnet(network.subnet)
     await tx.insertGroup(network.group)

@@ -7,6 +7,7 @@ import { silentLog } from '../../src/lib/log.ts'
 import { createMetrics, type Metrics } from '../../src/lib/metrics.ts'
 import { cidr, type Ipv4, ipv4, type Mac } from '../../src/model/addr.ts'
 import { type AccountId, formatId, type HostName, type InstanceId } from '../../src/model/ids.ts'
+import { OLDER_METADATA } from '../../src/model/metadata-options.ts'
 import type { HostWant, InstanceWant, SharedWant } from '../../src/model/want.ts'
 import { createDns, type DnsLimits, type DnsSettings } from '../../src/services/dns/dns.ts'
 
@@ -41,6 +42,7 @@ function instance(index: number, ip: Ipv4): InstanceWant {
     publicKey: null,
     userData: null,
     tags: [],
+    metadata: OLDER_METADATA,
     nics: [
       {
         id: formatId('eni', Buffer.alloc(9, index)),

@@ -4,7 +4,7 @@
  * Its containers are made with network `none`, so it touches nothing of the machine's network and runs where the test does.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -37,9 +37,25 @@ export function canRunDocker(): boolean {
   return process.getuid?.() === 0
 }
 
-/** Starts an engine. With `pid`, in that process's network namespace. */
-export async function startDocker(options: { readonly pid?: number } = {}): Promise<TestDocker> {
+interface EngineOptions {
+  /** In this process's network namespace. */
+  readonly pid?: number
+  /** As an engine that is not ours may be: the root of a container is the host's. */
+  readonly sharesRoot?: boolean
+}
+
+/** The user whose subordinate numbers containers get, made as `scripts/lib.sh` makes it. */
+async function remapUser(): Promise<string> {
+  const script = '. "$0/scripts/lib.sh"; ensure_remap_user; printf %s "$REMAP_USER"'
+  const root = join(import.meta.dirname, '../..')
+  return (await run('bash', ['-euc', script, root])).stdout
+}
+
+/** Starts an engine. */
+export async function startDocker(options: EngineOptions = {}): Promise<TestDocker> {
   const dir = await mkdtemp(join(tmpdir(), 'atoll-docker-'))
+  // The root of a container, who is nobody here, passes through to what is its own.
+  await chmod(dir, 0o711)
   const socketPath = join(dir, 'sock')
   const docker = openDocker(socketPath)
   let engine: ChildProcess | undefined
@@ -52,6 +68,7 @@ export async function startDocker(options: { readonly pid?: number } = {}): Prom
       ...['dockerd', '--data-root', join(dir, 'data'), '--exec-root', join(dir, 'exec')],
       ...['--pidfile', join(dir, 'pid'), '--host', `unix://${socketPath}`],
       ...['--bridge=none', '--iptables=false', '--ip-masq=false'],
+      ...(options.sharesRoot === true ? [] : ['--userns-remap', await remapUser()]),
     ]
     const [program = '', ...args] = command
     engine = spawn(program, args, { detached: true, stdio: 'ignore' })

@@ -193,7 +193,10 @@ async function createHost(
 function servicesOf(host: Host, fabric: FabricSettings, mtu: number): readonly HostService[] {
   const metrics = createMetrics()
   const settings = { instanceToHostPorts: [OPEN_PORT], fabric }
-  return [createFirewall({ host, metrics, settings }), createLinks({ host, metrics, mtu, fabric })]
+  return [
+    createFirewall({ host, metrics, settings, instanceMemoryMiB: 2048 }),
+    createLinks({ host, metrics, mtu, fabric }),
+  ]
 }
 
 function wantsOf(

@@ -4,6 +4,7 @@ import { silentLog } from '../../src/lib/log.ts'
 import { cidr, gatewayOf, ipv4, macFromRandom } from '../../src/model/addr.ts'
 import type { FabricSettings } from '../../src/model/fabric.ts'
 import { formatId, type IdPrefix, parseAccountId, parseHostName } from '../../src/model/ids.ts'
+import { OLDER_METADATA } from '../../src/model/metadata-options.ts'
 import type { HostWant, InstanceWant } from '../../src/model/want.ts'
 import type { Pass } from '../../src/services/service.ts'
 
@@ -38,6 +39,7 @@ export function instance(n: number, changes: Partial<InstanceWant> = {}): Instan
       { key: 'Name', value: 'web' },
       { key: 'not/a segment', value: 'x' },
     ],
+    metadata: OLDER_METADATA,
     nics: [
       {
         id: id('eni', n),

@@ -9,6 +9,7 @@ import {
   parseAccountId,
   parseHostName,
 } from '../../src/model/ids.ts'
+import { OLDER_METADATA } from '../../src/model/metadata-options.ts'
 import { ROOT_DEVICE_NAME } from '../../src/model/names.ts'
 import type {
   Group,
@@ -128,6 +129,7 @@ export function instanceRecord(id: InstanceId, host: HostName): Instance {
     clientToken: null,
     launchedAt: TIME,
     terminatedAt: null,
+    metadata: OLDER_METADATA,
   }
 }
 

@@ -121,7 +121,12 @@ export async function createTown(
   const host = options.wrap?.(linux) ?? linux
   const metrics = createMetrics()
   const services = [
-    createFirewall({ host, metrics, settings: { instanceToHostPorts: [], fabric: NO_FABRIC } }),
+    createFirewall({
+      host,
+      metrics,
+      settings: { instanceToHostPorts: [], fabric: NO_FABRIC },
+      instanceMemoryMiB: 2048,
+    }),
     createLinks({ host, metrics, mtu: TOWN_MTU, fabric: NO_FABRIC }),
   ]
   const guests: Netns[] = []

@@ -17,6 +17,7 @@ import { createLocalBus } from '../../src/bus/local.ts'
 import type { Host } from '../../src/host/host.ts'
 import { createLinuxHost } from '../../src/host/linux.ts'
 import { nicDifferences, nicSpec } from '../../src/host/nic.ts'
+import { readTables } from '../../src/host/tables.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
@@ -48,6 +49,8 @@ import { createNetns, type Netns } from './netns.ts'
 const ZONE = 'atoll-1a'
 const DNS_ZONE = 'atoll.internal'
 const MTU = 1500
+/** An element that packets have made, which the kernel removes a minute later or when the connections are gone. */
+const COUNTED = /"at-h[0-9a-f]{11}"[^,{}]*(?:limit rate|ct count)[^,{}]*/g
 /** Passes and pauses come this much faster than on a real host. */
 const HURRY = 20
 
@@ -119,6 +122,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
       stopSeconds: 0,
       mtuBytes: MTU,
       busyboxPath: '/bin/busybox',
+      tables: readTables(),
     },
     clock: systemClock,
     log,
@@ -141,7 +145,12 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
       bus,
       ledger: createLedger({ file: join(dir, 'ledger.json'), clock: systemClock, log }),
       services: (wake) => [
-        createFirewall({ host, metrics, settings: { instanceToHostPorts: [], fabric: NO_FABRIC } }),
+        createFirewall({
+          host,
+          metrics,
+          settings: { instanceToHostPorts: [], fabric: NO_FABRIC },
+          instanceMemoryMiB: 2048,
+        }),
         createLinks({ host, metrics, mtu: MTU, fabric: NO_FABRIC }),
         createDhcp({
           host,
@@ -208,13 +217,15 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
     const routes = (await netns.must(['ip', 'route', 'show', 'proto', '167']))
       .split('\n')
       .filter((line) => line !== '' && !line.startsWith('unreachable'))
-    const rules = (await netns.must(['nft', 'list', 'ruleset'])).match(/at-h[0-9a-f]{11}/g) ?? []
+    const rules = (await netns.must(['nft', 'list', 'ruleset']))
+      .replaceAll(COUNTED, '')
+      .match(/at-h[0-9a-f]{11}/g)
     const containers = await docker.listContainers({ all: true })
     const directories = await readdir(join(dir, 'instances')).catch(() => [])
     return [
       ...links.map((link) => `link ${link}`),
       ...routes.map((route) => `route ${route}`),
-      ...rules.map((link) => `rule for ${link}`),
+      ...(rules ?? []).map((link) => `rule for ${link}`),
       ...containers.flatMap(({ Names }) => Names),
       ...directories.map((each) => `directory ${each}`),
     ]

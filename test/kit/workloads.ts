@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLinuxHost } from '../../src/host/linux.ts'
+import { readTables } from '../../src/host/tables.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { containerName, GATEWAY_LINK } from '../../src/model/names.ts'
@@ -24,11 +25,13 @@ const STOP_SECONDS = 2
 const IMAGE_DEADLINE_MS = 30_000
 
 /** Makes the machine, sample images included. The calling thread is inside its namespace until `close`. */
-export async function startDockerMachine(): Promise<DockerMachine> {
+export async function startDockerMachine(
+  options: { readonly sharesRoot?: boolean } = {},
+): Promise<DockerMachine> {
   const netns = await createNetns('workloads')
   const leave = netns.enter()
   const stateDir = await mkdtemp(join(tmpdir(), 'atoll-workloads-'))
-  const engine = await startDocker({ pid: netns.pid })
+  const engine = await startDocker({ ...options, pid: netns.pid })
   await engine.makeSampleImages()
   const { docker } = engine
   const log = silentLog
@@ -47,6 +50,7 @@ export async function startDockerMachine(): Promise<DockerMachine> {
     stopSeconds: STOP_SECONDS,
     mtuBytes: MTU_BYTES,
     busyboxPath: '/bin/busybox',
+    tables: readTables(),
   }
   const drivers: WorkloadDriver[] = []
 

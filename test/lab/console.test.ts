@@ -53,7 +53,7 @@ describe.skipIf(!canRunMachines())('atoll console', () => {
   beforeAll(async () => {
     cloud = await createCloud('console', 'qemu: {accel: tcg, stopSeconds: 60}\n')
     ask = asksOf(cloud.ec2, DEADLINE_MS)
-    const { location } = await placeTinyGuest(join(cloud.dir, 'images'))
+    const { location } = await placeTinyGuest(join(cloud.dir, 'state/images'))
     container = await run('sample', 'docker://atoll-sample:latest')
     machine = await run('tiny', location)
     for (const id of [container, machine]) await ask.untilState(id, 'running')
@@ -166,7 +166,7 @@ describe.skipIf(!canRunMachines())('atoll console', () => {
     expect(stderr).toMatch(/'i-00000000000000000' does not exist; see: atoll instances/)
     expect(exitCode).toBe(EXIT_REFUSED)
     expect((await cloud.atoll('console', 'web')).stderr).toMatch(/no id of an instance/)
-    const head = ['-ski', '-o', '/dev/null', '-w', '%{http_code} %{size_download}']
+    const head = ['-si', '-o', '/dev/null', '-w', '%{http_code} %{size_download}']
     const upgrade = ['-H', 'Connection: Upgrade', '-H', 'Upgrade: atoll-console']
     const forged = ['-H', 'atoll-ticket: AAAA', `${cloud.credentials.endpoint}/console`]
     expect((await execute('curl', [...head, ...upgrade, ...forged])).stdout).toBe('403 0')

@@ -286,7 +286,7 @@ it('dies while an image is being imported', async () => {
   let deaths = 0
   for (const point of IMPORT_POINTS) {
     const name = `archive-${point}`
-    const path = join(cloud.dir, 'images', `${name}.tar.gz`)
+    const path = join(cloud.dir, 'state/images', `${name}.tar.gz`)
     await execute(script, ['--archive', path])
     const ask = () =>
       cloud.ec2.send(new RegisterImageCommand({ Name: name, ImageLocation: `file://${path}` }))

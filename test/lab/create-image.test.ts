@@ -91,7 +91,7 @@ describe.skipIf(!canRunMachines())('an image of an instance', { timeout: TEST_MS
   beforeAll(async () => {
     cloud = await createCloud('create-image', 'qemu: {accel: tcg, stopSeconds: 60}\n')
     ask = asksOf(cloud.ec2, DEADLINE_MS)
-    const { location } = await placeTinyGuest(join(cloud.dir, 'images'))
+    const { location } = await placeTinyGuest(join(cloud.dir, 'state/images'))
     tiny = await ask.register('tiny', location)
     machine = await up(tiny)
   }, TEST_MS)

@@ -2,7 +2,7 @@
  * A whole operating system as a virtual machine: Debian's own kernel, systemd, cloud-init and sshd, unmodified, booted under
  * emulation by the real daemon. What cloud-init makes of our metadata is what any cloud image will.
  */
-import { chmod, link, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   CreateImageCommand,
@@ -56,8 +56,8 @@ describe.skipIf(!canRunMachines())('Debian with cloud-init', () => {
     const made = await debianImage()
     cloud = await createCloud('debian', 'qemu: {accel: tcg, stopSeconds: 300}\n')
     ask = asksOf(cloud.ec2, BOOT_DEADLINE_MS)
-    const path = join(cloud.dir, 'images/debian.qcow2')
-    await link(made, path)
+    const path = join(cloud.dir, 'state/images/debian.qcow2')
+    await copyFile(made, path)
     const image = await ask.register('debian', `file://${path}`)
     const { KeyMaterial = '' } = await cloud.ec2.send(
       new CreateKeyPairCommand({ KeyName: 'mine', KeyType: 'ed25519' }),

@@ -130,7 +130,7 @@ describe('archives', () => {
   }
 
   it('that are no good fail with one clear sentence, and say nothing of the host', async () => {
-    const dir = join(cloud.dir, 'images')
+    const dir = join(cloud.dir, 'state/images')
     const empty = tarHead(1_000_000)
     await Promise.all([
       mkdir(join(dir, 'directory.tar')),
@@ -141,13 +141,13 @@ describe('archives', () => {
     ])
     await truncate(join(dir, 'torn.tar'), HEADER_BYTES * 4)
     const expected: readonly (readonly [string, RegExp])[] = [
-      [`${dir}/directory.tar`, /not a regular file/],
-      [`${dir}/out.tar`, /not under an allowed image directory/],
+      [`${dir}/directory.tar`, /is not a published image/],
+      [`${dir}/out.tar`, /is not a published image/],
       [`${dir}/junk.tar`, /neither a tar archive/],
       [`${dir}/torn.tar`, /torn\.tar: .*unexpected EOF/],
-      [`${dir}/torn.tar.gz`, /is damaged/],
-      [`${dir}/absent.tar`, /no such file/],
-      ['/etc/absent.tar', /not under an allowed image directory/],
+      [`${dir}/torn.tar.gz`, /is damaged|neither a tar/],
+      [`${dir}/absent.tar`, /is not a published image/],
+      ['/etc/absent.tar', /is not a published image/],
     ]
     const images = await Promise.all(
       expected.map(([path], index) => ask.register(`archive ${index}`, `file://${path}`)),
@@ -169,7 +169,7 @@ describe('archives', () => {
 })
 
 it('the AWS CLI registers an archive by its bare path, as it reads file:// itself', async () => {
-  const archive = join(cloud.dir, 'images/rootfs.tar.gz')
+  const archive = join(cloud.dir, 'state/images/rootfs.tar.gz')
   const script = join(ROOT, 'scripts/make-sample-image')
   expect((await execute(script, ['--archive', archive])).exitCode).toBe(0)
   const text = ['--query', 'ImageId', '--output', 'text'] as const

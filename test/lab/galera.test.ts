@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type Log, silentLog } from '../../src/lib/log.ts'
 import { AtollError } from '../../src/model/errors.ts'
 import type { AccountId } from '../../src/model/ids.ts'
+import { NO_PREFERENCE } from '../../src/model/metadata-options.ts'
 import { openMariadbStore } from '../../src/store/mariadb.ts'
 import type { Store } from '../../src/store/store.ts'
 import * as given from '../contract/store/records.ts'
@@ -61,7 +62,7 @@ async function open(database: string, order = [0, 1, 2], log: Log = silentLog): 
     database,
     user: USER,
     password: PASSWORD,
-    tls: { to: 'none', ca: null, cert: null, key: null },
+    tls: { ca: null, cert: null, key: null },
     log,
   })
   opened.push(store)
@@ -117,7 +118,8 @@ function startLoad(stores: readonly Store[]): Load {
       state.next += 1
       await store.transaction(async (tx) => {
         const id = String(number).padStart(12, '0') as AccountId
-        if ((await tx.insertAccount({ id, name: 'a' })) === 'exists') throw new Error('twice')
+        if ((await tx.insertAccount({ id, name: 'a', metadata: NO_PREFERENCE })) === 'exists')
+          throw new Error('twice')
         await tx.advanceGeneration(given.HOST)
         await tx.insertAccessKey({ id: `${number}`, secret: 's', account: id, user: 'u' })
       })

@@ -67,7 +67,7 @@ describe.skipIf(!canRunMachines())('an image of a virtual machine', () => {
   beforeAll(async () => {
     cloud = await createCloud('kinds', 'qemu: {accel: tcg, stopSeconds: 1}\n')
     ask = asksOf(cloud.ec2, DEADLINE_MS)
-    dir = join(cloud.dir, 'images')
+    dir = join(cloud.dir, 'state/images')
     const { kernelPath, initrdPath, location } = await placeTinyGuest(dir)
     const files = new Map([
       ['/vmlinuz', await readFile(kernelPath)],

@@ -96,7 +96,12 @@ test('a second daemon that knows nothing changes nothing, and removes what no wa
   const metrics = createMetrics()
   const host = createLinuxHost({ log: silentLog })
   const fresh = [
-    createFirewall({ host, metrics, settings: { instanceToHostPorts: [], fabric: NO_FABRIC } }),
+    createFirewall({
+      host,
+      metrics,
+      settings: { instanceToHostPorts: [], fabric: NO_FABRIC },
+      instanceMemoryMiB: 2048,
+    }),
     createLinks({ host, metrics, mtu: TOWN_MTU, fabric: NO_FABRIC }),
   ]
   const signal = new AbortController().signal

@@ -65,7 +65,7 @@ describe.skipIf(!canRunMachines())('the disk of a virtual machine', () => {
   beforeAll(async () => {
     cloud = await createCloud('volumes', 'qemu: {accel: tcg, stopSeconds: 60}\n')
     asks = asksOf(cloud.ec2, DEADLINE_MS)
-    const { location } = await placeTinyGuest(join(cloud.dir, 'images'))
+    const { location } = await placeTinyGuest(join(cloud.dir, 'state/images'))
     image = await asks.register('tiny', location)
     sized = await launch({
       BlockDeviceMappings: [{ DeviceName: ROOT, Ebs: { VolumeSize: 3, VolumeType: 'gp3' } }],

@@ -14,6 +14,11 @@ import {
 } from './instances.ts'
 import { createKeyPair, deleteKeyPair, describeKeyPairs, importKeyPair } from './keys.ts'
 import { runInstances } from './launch.ts'
+import {
+  getInstanceMetadataDefaults,
+  modifyInstanceMetadataDefaults,
+  modifyInstanceMetadataOptions,
+} from './metadata.ts'
 import { describeSecurityGroups, describeSubnets, describeVpcs } from './networks.ts'
 import { describeAccountAttributes, describeAvailabilityZones, describeRegions } from './places.ts'
 import { getCallerIdentity } from './sts.ts'
@@ -47,6 +52,9 @@ export const allActions: readonly Action[] = [
   terminateInstances,
   getConsoleOutput,
   modifyInstanceAttribute,
+  modifyInstanceMetadataOptions,
+  getInstanceMetadataDefaults,
+  modifyInstanceMetadataDefaults,
   describeVolumes,
   deleteVolume,
   createTags,

@@ -27,6 +27,9 @@ export const EC2_MODEL: WireModel = {
     TerminateInstances: ['TerminateInstancesRequest', 'TerminateInstancesResult'],
     GetConsoleOutput: ['GetConsoleOutputRequest', 'GetConsoleOutputResult'],
     ModifyInstanceAttribute: ['ModifyInstanceAttributeRequest', 'unit'],
+    ModifyInstanceMetadataOptions: ['ModifyInstanceMetadataOptionsRequest', 'ModifyInstanceMetadataOptionsResult'],
+    GetInstanceMetadataDefaults: ['GetInstanceMetadataDefaultsRequest', 'GetInstanceMetadataDefaultsResult'],
+    ModifyInstanceMetadataDefaults: ['ModifyInstanceMetadataDefaultsRequest', 'ModifyInstanceMetadataDefaultsResult'],
     DescribeVolumes: ['DescribeVolumesRequest', 'DescribeVolumesResult'],
     DeleteVolume: ['DeleteVolumeRequest', 'unit'],
     DescribeVpcs: ['DescribeVpcsRequest', 'DescribeVpcsResult'],
@@ -332,6 +335,9 @@ export const EC2_MODEL: WireModel = {
       Latest: 'Latest boolean',
       DryRun: 'DryRun boolean'
     },
+    GetInstanceMetadataDefaultsRequest: {
+      DryRun: 'DryRun boolean'
+    },
     HibernationOptionsRequest: {
       Configured: 'Configured boolean'
     },
@@ -459,6 +465,23 @@ export const EC2_MODEL: WireModel = {
       EbsOptimized: 'EbsOptimized AttributeBooleanValue',
       SriovNetSupport: 'SriovNetSupport AttributeValue',
       EnaSupport: 'EnaSupport AttributeBooleanValue'
+    },
+    ModifyInstanceMetadataDefaultsRequest: {
+      HttpTokens: 'HttpTokens string',
+      HttpPutResponseHopLimit: 'HttpPutResponseHopLimit number',
+      HttpEndpoint: 'HttpEndpoint string',
+      InstanceMetadataTags: 'InstanceMetadataTags string',
+      DryRun: 'DryRun boolean',
+      HttpTokensEnforced: 'HttpTokensEnforced string'
+    },
+    ModifyInstanceMetadataOptionsRequest: {
+      InstanceId: 'InstanceId string',
+      HttpTokens: 'HttpTokens string',
+      HttpPutResponseHopLimit: 'HttpPutResponseHopLimit number',
+      HttpEndpoint: 'HttpEndpoint string',
+      DryRun: 'DryRun boolean',
+      HttpProtocolIpv6: 'HttpProtocolIpv6 string',
+      InstanceMetadataTags: 'InstanceMetadataTags string'
     },
     OperatorRequest: {
       Principal: 'Principal string'
@@ -925,6 +948,9 @@ export const EC2_MODEL: WireModel = {
       timestamp: 'Timestamp timestamp',
       output: 'Output string'
     },
+    GetInstanceMetadataDefaultsResult: {
+      accountLevel: 'AccountLevel InstanceMetadataDefaultsResponse'
+    },
     GpuDeviceInfo: {
       name: 'Name string',
       manufacturer: 'Manufacturer string',
@@ -1108,6 +1134,15 @@ export const EC2_MODEL: WireModel = {
     InstanceMaintenanceOptions: {
       autoRecovery: 'AutoRecovery string',
       rebootMigration: 'RebootMigration string'
+    },
+    InstanceMetadataDefaultsResponse: {
+      httpTokens: 'HttpTokens string',
+      httpPutResponseHopLimit: 'HttpPutResponseHopLimit number',
+      httpEndpoint: 'HttpEndpoint string',
+      instanceMetadataTags: 'InstanceMetadataTags string',
+      managedBy: 'ManagedBy string',
+      managedExceptionMessage: 'ManagedExceptionMessage string',
+      httpTokensEnforced: 'HttpTokensEnforced string'
     },
     InstanceMetadataOptionsResponse: {
       state: 'State string',
@@ -1326,6 +1361,13 @@ export const EC2_MODEL: WireModel = {
     },
     MemoryInfo: {
       sizeInMiB: 'SizeInMiB number'
+    },
+    ModifyInstanceMetadataDefaultsResult: {
+      return: 'Return boolean'
+    },
+    ModifyInstanceMetadataOptionsResult: {
+      instanceId: 'InstanceId string',
+      instanceMetadataOptions: 'InstanceMetadataOptions InstanceMetadataOptionsResponse'
     },
     Monitoring: {
       metricCategoryIdSet: 'MetricCategoryIds string[item]',

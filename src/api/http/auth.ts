@@ -20,15 +20,19 @@ const MAX_AUTHORIZATION_LENGTH = 4096
 const ALGORITHM = 'AWS4-HMAC-SHA256'
 const SERVICES: readonly string[] = ['ec2', 'sts']
 
+/** What is there of a request before its body. */
+export interface RequestHead {
+  /** By lower-case name, all values of repeated headers in order (Node's `headersDistinct`). */
+  readonly headers: Readonly<Record<string, readonly string[] | undefined>>
+}
+
 /** A request as it came off the wire. */
-export interface SignedRequest {
+export interface SignedRequest extends RequestHead {
   readonly method: string
   /** The path of the request line, without the query string. */
   readonly path: string
   /** The query string of the request line, without `?`. */
   readonly query: string
-  /** By lower-case name, all values of repeated headers in order (Node's `headersDistinct`). */
-  readonly headers: Readonly<Record<string, readonly string[] | undefined>>
   readonly body: Uint8Array
 }
 
@@ -57,13 +61,13 @@ export async function authenticate(
   const key = await findKey(claim.accessKey)
   // An unknown key costs the same work as a known one.
   const proved = proves(claim, request, key?.secret ?? '')
-  if (key === undefined) throw notValid({ why: 'unknown access key', accessKey: claim.accessKey })
+  if (key === undefined) throw unknownKey(claim)
   if (!proved) throw notValid({ why: 'wrong signature', accessKey: claim.accessKey })
   return { account: key.account, user: key.user, accessKey: key.id }
 }
 
 /** The claim in the Authorization header of a request received at `nowMs` (milliseconds since the epoch). */
-export function readClaim(request: SignedRequest, nowMs: number): Claim {
+export function readClaim(request: RequestHead, nowMs: number): Claim {
   if (headerOf(request, 'authorization') === undefined) {
     throw refused(
       'MissingAuthenticationToken',
@@ -160,7 +164,7 @@ function splitCredential(credential: string, time: string): { accessKey: string;
 }
 
 /** Host and time must be covered, or the signature could be carried to another host or hour; all covered must be there. */
-function checkSignedHeaders(list: string, request: SignedRequest): readonly string[] {
+function checkSignedHeaders(list: string, request: RequestHead): readonly string[] {
   const names = list.split(';')
   if (names.length > MAX_SIGNED_HEADERS) {
     throw incomplete(`more than ${MAX_SIGNED_HEADERS} headers are signed`)
@@ -177,12 +181,12 @@ function checkSignedHeaders(list: string, request: SignedRequest): readonly stri
 }
 
 /** All values of a header; a name that comes from the client never reaches an object's prototype. */
-function headerOf({ headers }: SignedRequest, name: string): readonly string[] | undefined {
+function headerOf({ headers }: RequestHead, name: string): readonly string[] | undefined {
   return Object.hasOwn(headers, name) ? headers[name] : undefined
 }
 
 /** The value of a header that must be there exactly once. */
-function single(request: SignedRequest, name: string): string {
+function single(request: RequestHead, name: string): string {
   const [value, more] = headerOf(request, name) ?? []
   if (value !== undefined && more === undefined) return value
   throw incomplete(`the header ${name} must be given exactly once`)
@@ -234,6 +238,11 @@ function compare(a: string, b: string): number {
 
 function sha256(data: string | Uint8Array): string {
   return hash('sha256', data, 'hex')
+}
+
+/** What a request is refused with whose key does not exist. */
+export function unknownKey({ accessKey }: Claim): AtollError {
+  return notValid({ why: 'unknown access key', accessKey })
 }
 
 function notValid(detail: Readonly<Record<string, unknown>>): AtollError {

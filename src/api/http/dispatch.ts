@@ -15,13 +15,22 @@ import type { WireModel } from '../wire/model.ts'
 import { decodeInput, type Parameter, parseForm } from '../wire/query.ts'
 import { actionTable } from '../wire/table.ts'
 import { encodeAnswer, encodeError } from '../wire/xml.ts'
-import { authenticate, type SignedRequest } from './auth.ts'
+import {
+  authenticate,
+  type RequestHead,
+  readClaim,
+  type SignedRequest,
+  unknownKey,
+} from './auth.ts'
 import { withDeadline } from './deadline.ts'
 import { type Fault, faultOf } from './faults.ts'
+import { createKnownKeys } from './known-keys.ts'
 import type { ApiMeasures } from './measures.ts'
+import { createRequestLog } from './request-log.ts'
+import { createShares, type ShareLimits } from './shares.ts'
 
 /** How much is worked on, and for how long. */
-export interface DispatchLimits {
+export interface DispatchLimits extends ShareLimits {
   /** How long an action may take before its caller is told to try again. */
   readonly actionTimeoutMs: number
   /** Requests worked on at the same time; more are answered `RequestLimitExceeded`, which every SDK retries. */
@@ -32,10 +41,16 @@ export interface DispatchLimits {
   readonly answerBytes: number
 }
 
-/** A request and where it came from. */
-interface ApiRequest extends SignedRequest {
-  /** The client's address, for the log. */
+/** What is there of a request before its body, and where it came from. */
+interface ApiHead extends RequestHead {
+  /** The query string of the request line, without `?`. */
+  readonly query: string
+  /** The client's address. */
   readonly remote: string
+}
+
+/** A request and where it came from. */
+interface ApiRequest extends SignedRequest, ApiHead {
   /** Aborts when the client is gone. */
   readonly gone: AbortSignal
 }
@@ -51,7 +66,12 @@ export interface ApiAnswer {
 
 /** Requests in, answers out; whoever listens on a socket calls it. */
 export interface Dispatcher {
-  /** Answers a request. Never rejects. */
+  /**
+   * Turns away who cannot be served, before a body is read: the answer for those whose head is not signed, not in time, or by a key that
+   * does not exist; undefined for all others, who are authenticated by `dispatch`. Never rejects.
+   */
+  screen(head: ApiHead): Promise<ApiAnswer | undefined>
+  /** Answers a request. Its part of its key's share is given back when `gone` aborts. Never rejects. */
   dispatch(request: ApiRequest): Promise<ApiAnswer>
   /** An error document for what never became a request: too large, not for us, not HTTP. */
   refuse(fault: Pick<Fault, 'status' | 'code' | 'message'>): ApiAnswer
@@ -61,6 +81,7 @@ export interface Dispatcher {
 interface Exchange {
   readonly requestId: string
   readonly startedMs: number
+  readonly remote: string
   service: WireModel
   action?: string
   caller?: Caller
@@ -69,29 +90,37 @@ interface Exchange {
 /** How much of an unknown action's name is said back. */
 const SHOWN_ACTION_LENGTH = 64
 
-/** Throws a `bug` when an action is not in the generated model or is given twice. */
-export function createDispatcher(options: {
+interface DispatcherOptions {
   readonly parts: ApiParts
   readonly actions: readonly Action[]
   readonly log: Log
   readonly measures: ApiMeasures
   readonly limits: DispatchLimits
-}): Dispatcher {
+}
+
+/** Throws a `bug` when an action is not in the generated model or is given twice. */
+export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { parts, log, measures, limits } = options
   const table = actionTable(options.actions)
+  const findKey = (id: string) => parts.store.read((tx) => tx.accessKey(id))
+  const known = createKnownKeys(findKey, parts.clock)
+  const shares = createShares(limits)
+  const { begin, finish, fail } = createExchanges(options)
   let inFlight = 0
 
   async function answer(request: ApiRequest, exchange: Exchange): Promise<string> {
-    const budget = createBudget(parts, limits)
-    await budget.turn()
+    await parts.turns.next(request.remote)
+    const caller = await authenticate(request, findKey, parts.clock.now())
+    exchange.caller = caller
+    known.proved(caller.accessKey)
+    const hold = shares.begin(caller.accessKey, parts.clock.monotonic())
+    if (request.gone.aborted) hold.release()
+    else request.gone.addEventListener('abort', hold.release, { once: true })
     const parameters = parseForm(formOf(request))
     const name = first(parameters, 'Action')
     const entry = name === undefined ? undefined : table.get(name)
     exchange.service = entry?.wire.service ?? serviceOf(first(parameters, 'Version'))
     if (entry !== undefined) exchange.action = entry.action.name
-    const findKey = (id: string) => parts.store.read((tx) => tx.accessKey(id))
-    const caller = await authenticate(request, findKey, parts.clock.now())
-    exchange.caller = caller
     if (name === undefined) {
       throw refused('MissingParameter', 'The request must contain the parameter Action')
     }
@@ -99,29 +128,30 @@ export function createDispatcher(options: {
       const shown = name.slice(0, SHOWN_ACTION_LENGTH)
       throw refused('InvalidAction', `The action ${shown} is not valid for this web service.`)
     }
+    const budget = createBudget(parts, limits, caller.accessKey)
     const { requestId } = exchange
     const input = decodeInput(entry.wire.input, parameters)
     const callLog = log.child({ request: requestId, action: name })
     const output = await withDeadline(request.gone, limits.actionTimeoutMs, (signal) =>
       entry.action.run({ input, caller, requestId, parts, log: callLog, budget, signal }),
     )
-    return await encodeAnswer(entry.wire, requestId, output, budget)
+    const xml = await encodeAnswer(entry.wire, requestId, output, budget)
+    hold.answer(xml.length)
+    return xml
+  }
+
+  async function screen(head: ApiHead): Promise<ApiAnswer | undefined> {
+    try {
+      const claim = readClaim(head, parts.clock.now())
+      if (await known.exists(claim.accessKey, head.remote)) return undefined
+      throw unknownKey(claim)
+    } catch (error) {
+      return fail(begin(head), error)
+    }
   }
 
   async function dispatch(request: ApiRequest): Promise<ApiAnswer> {
-    const exchange: Exchange = {
-      requestId: formatUuid(parts.random(16)),
-      startedMs: parts.clock.monotonic(),
-      service: EC2_MODEL,
-    }
-    const finish = (status: number, code: string, failure: object): void => {
-      const { requestId, action = 'unknown', caller } = exchange
-      const ms = parts.clock.monotonic() - exchange.startedMs
-      measures.finished(action, code, ms)
-      const who = { account: caller?.account, user: caller?.user, remote: request.remote }
-      const what = { request: requestId, action, code, status, ms: Number(ms.toFixed(2)) }
-      log.info({ ...what, ...who, ...failure }, 'api request')
-    }
+    const exchange = begin(request)
     inFlight += 1
     measures.inFlight.set(inFlight)
     try {
@@ -129,14 +159,11 @@ export function createDispatcher(options: {
         throw refused('RequestLimitExceeded', 'Request limit exceeded: too many requests at once')
       }
       const xml = await answer(request, exchange)
-      finish(200, 'OK', {})
+      finish(exchange, 200, 'OK', {})
       const asOf = parts.store.staleSince()
       return { status: 200, requestId: exchange.requestId, xml, ...(asOf === null ? {} : { asOf }) }
     } catch (error) {
-      const fault = faultOf(error)
-      logFailure(log, fault, error, exchange)
-      finish(fault.status, fault.code, fault.kind === 'refused' ? reasonOf(fault, error) : {})
-      return answerFault(exchange.service, fault, exchange.requestId)
+      return fail(exchange, error)
     } finally {
       inFlight -= 1
       measures.inFlight.set(inFlight)
@@ -144,12 +171,47 @@ export function createDispatcher(options: {
   }
 
   return {
+    screen,
     dispatch,
     refuse(fault) {
       measures.malformed.inc()
       return answerFault(EC2_MODEL, fault, formatUuid(parts.random(16)))
     },
   }
+}
+
+/** The beginning and the end of every request: its id, its one line and its one count. */
+function createExchanges({ parts, log, measures }: DispatcherOptions) {
+  const requestLog = createRequestLog(log, parts.clock)
+
+  function begin({ query, remote, headers }: ApiHead): Exchange {
+    return {
+      requestId: formatUuid(parts.random(16)),
+      startedMs: parts.clock.monotonic(),
+      remote,
+      service: isForSts(query, headers['authorization']?.[0] ?? '') ? STS_MODEL : EC2_MODEL,
+    }
+  }
+
+  function finish(exchange: Exchange, status: number, code: string, failure: object): void {
+    const { requestId, action = 'unknown', caller, remote } = exchange
+    const ms = parts.clock.monotonic() - exchange.startedMs
+    measures.finished(action, code, ms)
+    const who = { account: caller?.account, user: caller?.user, remote }
+    const what = { request: requestId, action, code, status, ms: Number(ms.toFixed(2)) }
+    const isCheap = caller === undefined || code === 'RequestLimitExceeded'
+    requestLog[isCheap ? 'turnedAway' : 'request']({ ...what, ...who, ...failure })
+  }
+
+  function fail(exchange: Exchange, error: unknown): ApiAnswer {
+    const fault = faultOf(error)
+    logFailure(log, fault, error, exchange)
+    const failure = fault.kind === 'refused' ? reasonOf(fault, error) : {}
+    finish(exchange, fault.status, fault.code, failure)
+    return answerFault(exchange.service, fault, exchange.requestId)
+  }
+
+  return { begin, finish, fail }
 }
 
 /** Parameters may stand in the query string (GET, old clients) or in the body; both are covered by the signature. */
@@ -174,6 +236,15 @@ function first(parameters: readonly Parameter[], name: string): string | undefin
 function serviceOf(version: string | undefined): WireModel {
   return version === STS_MODEL.version ? STS_MODEL : EC2_MODEL
 }
+
+/** Whether what is known of a request before it is decoded says that it is for STS: by its query string or its credential's scope. */
+function isForSts(query: string, authorization: string): boolean {
+  return STS_QUERY.test(query) || authorization.includes('/sts/aws4_request')
+}
+
+const STS_QUERY = new RegExp(
+  `(?:^|&)(?:Version=${STS_MODEL.version}|Action=(?:${Object.keys(STS_MODEL.actions).join('|')}))(?:&|$)`,
+)
 
 function answerFault(
   service: WireModel,

@@ -8,58 +8,62 @@ import type { Socket } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Log } from '../../lib/log.ts'
 import type { Metrics } from '../../lib/metrics.ts'
-import type { BucketLimits } from '../../lib/token-bucket.ts'
 import { unavailable } from '../../model/errors.ts'
 import type { Action, ApiParts } from '../action.ts'
 import type { Upgrader } from '../console/door.ts'
-import { type ApiAnswer, createDispatcher, type Dispatcher } from './dispatch.ts'
+import { type BodyLimits, createBodies } from './bodies.ts'
+import { type ConnectionLimits, type Connections, guardConnections } from './connections.ts'
+import {
+  type ApiAnswer,
+  createDispatcher,
+  type Dispatcher,
+  type DispatchLimits,
+} from './dispatch.ts'
 import { type Fault, faultOf } from './faults.ts'
-import { type FrontCertificates, standBefore } from './front.ts'
 import { createApiMeasures } from './measures.ts'
 
 /** What a client may ask of the server before it is refused or cut off. */
-interface ApiLimits {
-  /** Largest request body, in bytes. */
-  readonly bodyBytes: number
+interface ApiLimits extends ConnectionLimits, BodyLimits, DispatchLimits {
   /** Request line and headers together, in bytes. */
   readonly headerBytes: number
-  /** Connections held open at the same time; more are closed at once. */
-  readonly maxConnections: number
-  /** The same, of one address: one client that is slow on purpose does not shut out the others. */
-  readonly maxConnectionsOfOne: number
+  /** How long a client may take to send the head of a request. */
+  readonly headTimeoutMs: number
   /** How long a client may take to send a whole request. */
   readonly requestTimeoutMs: number
-  /** How long a client may take to say its first byte, and then for the TLS handshake. */
-  readonly handshakeTimeoutMs: number
-  /** How many TLS handshakes one address may begin: each takes 1 ms of everybody's time. */
-  readonly handshakesOfOne: BucketLimits
+  /** How long a client may take to read an answer. */
+  readonly answerTimeoutMs: number
   /** How long an idle connection is kept. */
   readonly keepAliveTimeoutMs: number
   /** How long requests under way may take to end when the server closes. */
   readonly closeTimeoutMs: number
-  /** See `DispatchLimits`. */
-  readonly actionTimeoutMs: number
-  readonly maxInFlight: number
-  readonly pageItems: number
-  readonly answerBytes: number
 }
+
+const MIB = 1024 * 1024
 
 /** What holds unless `limits` says otherwise. */
 const DEFAULT_API_LIMITS: ApiLimits = {
-  bodyBytes: 1024 * 1024,
+  bodyBytes: MIB,
   headerBytes: 16 * 1024,
   maxConnections: 1024,
   maxConnectionsOfOne: 256,
+  reservedForLoopback: 64,
+  maxPipelined: 8,
+  receivedBytes: 64 * MIB,
+  receivedBytesOfOne: 16 * MIB,
+  headTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,
-  handshakeTimeoutMs: 10_000,
-  handshakesOfOne: { burst: 200, perSecond: 50 },
+  answerTimeoutMs: 60_000,
   // Longer than the clients' own, so that they are the ones to close and no request meets a closing socket.
   keepAliveTimeoutMs: 75_000,
   closeTimeoutMs: 5000,
   actionTimeoutMs: 30_000,
   maxInFlight: 256,
+  maxInFlightOfOne: 64,
+  requestBurst: 1_000,
+  requestsPerSecond: 100,
+  unreadBytesOfOne: 32 * MIB,
   pageItems: 1000,
-  answerBytes: 16 * 1024 * 1024,
+  answerBytes: 16 * MIB,
 }
 
 /** All that the API is built from. */
@@ -76,8 +80,8 @@ export interface ApiOptions {
   readonly limits?: Partial<ApiLimits>
   /** Takes the connections that are to be upgraded. */
   readonly upgrader?: Upgrader
-  /** With them, whoever is not on this host must use TLS; without, nobody can. */
-  readonly certificates?: FrontCertificates
+  /** Whether this host is well, for `GET /healthz`; left out, it always is. */
+  readonly isHealthy?: () => boolean
 }
 
 /** The API of one host, from the first request it answers to the last. */
@@ -94,15 +98,9 @@ export function createApi(options: ApiOptions): Api {
   const limits = { ...DEFAULT_API_LIMITS, ...options.limits }
   const measures = createApiMeasures(metrics)
   const dispatcher = createDispatcher({ parts, actions, log, measures, limits })
-  const server = createServer(dispatcher, limits, log, options.upgrader)
-  standBefore(server.server, {
-    certificates: options.certificates,
-    handshakeTimeoutMs: limits.handshakeTimeoutMs,
-    handshakesOfOne: limits.handshakesOfOne,
-    refusal: () => brokenHttp(dispatcher, 400, 'Bad Request', USE_TLS),
-    metrics,
-  })
-  limitConnectionsOfOne(server, limits.maxConnectionsOfOne)
+  const server = createServer(dispatcher, limits, options)
+  const connections = guardConnections(server.server, limits, metrics)
+  screenRequests(server, dispatcher, connections, limits)
   return {
     async listen() {
       try {
@@ -124,8 +122,7 @@ const SLOW_CLIENT_CHECK_MS = 5000
 function createServer(
   dispatcher: Dispatcher,
   limits: ApiLimits,
-  log: Log,
-  upgrader: Upgrader | undefined,
+  { log, upgrader, isHealthy = () => true }: ApiOptions,
 ): FastifyInstance {
   const server = fastify({
     logger: false,
@@ -136,7 +133,7 @@ function createServer(
     http: {
       maxHeaderSize: limits.headerBytes,
       requireHostHeader: false,
-      headersTimeout: limits.requestTimeoutMs,
+      headersTimeout: Math.min(limits.headTimeoutMs, limits.requestTimeoutMs),
       requestTimeout: limits.requestTimeoutMs,
       // A client that only offers to (Java's offers HTTP/2) is answered as any other.
       shouldUpgradeCallback: (request) => upgrader?.wants(request) ?? false,
@@ -150,7 +147,6 @@ function createServer(
     frameworkErrors: (_error, _request, reply) => send(reply, dispatcher.refuse(NOT_HERE)),
   })
   if (upgrader !== undefined) server.server.on('upgrade', upgrader.take)
-  server.server.maxConnections = limits.maxConnections
   server.removeAllContentTypeParsers()
   server.addContentTypeParser(
     '*',
@@ -160,9 +156,16 @@ function createServer(
   server.route({
     method: ['GET', 'POST'],
     url: '/',
-    handler: async (request, reply) => send(reply, await dispatch(dispatcher, request, reply)),
+    handler: async (request, reply) => {
+      const answer = await dispatch(dispatcher, request, reply)
+      limitReading(reply, limits.answerTimeoutMs)
+      return send(reply, answer)
+    },
   })
-  server.setNotFoundHandler((_request, reply) => send(reply, dispatcher.refuse(NOT_HERE)))
+  server.get(HEALTH_PATH, (_request, reply) => {
+    const healthy = isHealthy()
+    return reply.code(healthy ? 200 : 503).send({ healthy })
+  })
   server.setErrorHandler((error, _request, reply) => {
     const fault = unreadable(error, limits)
     if (fault.status >= 500) log.error({ error }, 'api server failed by a bug')
@@ -171,20 +174,64 @@ function createServer(
   return server
 }
 
-/** Closes at once what an address opens beyond its share. */
-function limitConnectionsOfOne(server: FastifyInstance, max: number): void {
-  const open = new Map<string, number>()
-  server.server.on('connection', (socket: Socket) => {
-    const client = socket.remoteAddress ?? ''
-    const count = (open.get(client) ?? 0) + 1
-    open.set(client, count)
-    socket.once('close', () => {
-      const left = (open.get(client) ?? 1) - 1
-      if (left === 0) open.delete(client)
-      else open.set(client, left)
+/** Without credentials, for load balancers and whoever watches: whether this host is well, and nothing more. */
+const HEALTH_PATH = '/healthz'
+
+/** Looks at every request before its body: who cannot be served is told so and costs no more than that. */
+function screenRequests(
+  server: FastifyInstance,
+  dispatcher: Dispatcher,
+  connections: Connections,
+  limits: ApiLimits,
+): void {
+  const bodies = createBodies(limits)
+  server.addHook('onRequest', async (request, reply) => {
+    const { raw } = request
+    const { socket } = raw
+    reply.raw.once('close', () => connections.end(socket))
+    if (!connections.begin(socket)) {
+      reply.hijack()
+      socket.destroy()
+      return reply
+    }
+    if (raw.url === HEALTH_PATH && request.method === 'GET') return
+    if (request.is404) return turnAway(request, reply, dispatcher.refuse(NOT_HERE))
+    const answer = await dispatcher.screen({
+      headers: raw.headersDistinct,
+      query: targetOf(request).query,
+      remote: request.ip,
     })
-    if (count > max) socket.destroy()
+    if (answer !== undefined) return turnAway(request, reply, answer)
+    const isEmpty = raw.headers['transfer-encoding'] === undefined
+    const release = bodies.take(
+      request.ip,
+      raw.headers['content-length'] ?? (isEmpty ? '0' : undefined),
+    )
+    if (release === null) return turnAway(request, reply, dispatcher.refuse(TOO_MANY_BODIES))
+    reply.raw.once('close', release)
   })
+}
+
+/** How long a client that is turned away may go on sending: a reset at once would take the answer away from it. */
+const LINGER_MS = 1_000
+
+/** Answers without the body, which is thrown away as it comes, and not for long. */
+function turnAway(request: FastifyRequest, reply: FastifyReply, answer: ApiAnswer): FastifyReply {
+  const { raw } = request
+  reply.raw.once('finish', () => {
+    if (raw.complete) return
+    const late = setTimeout(() => raw.socket.destroy(), LINGER_MS)
+    raw.once('end', () => clearTimeout(late))
+    raw.once('close', () => clearTimeout(late))
+  })
+  return send(reply, answer)
+}
+
+/** Cuts off a client that does not read its answer. */
+function limitReading(reply: FastifyReply, timeoutMs: number): void {
+  const { raw } = reply
+  const late = setTimeout(() => raw.destroy(), timeoutMs)
+  raw.once('close', () => clearTimeout(late))
 }
 
 const IDLE_CHECK_MS = 50
@@ -208,17 +255,20 @@ async function dispatch(
 ): Promise<ApiAnswer> {
   const gone = new AbortController()
   reply.raw.once('close', () => gone.abort())
-  const { raw } = request
-  const [path = '/', ...query] = (raw.url ?? '/').split('?')
   return dispatcher.dispatch({
     method: request.method,
-    path,
-    query: query.join('?'),
-    headers: raw.headersDistinct,
+    ...targetOf(request),
+    headers: request.raw.headersDistinct,
     body: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
     remote: request.ip,
     gone: gone.signal,
   })
+}
+
+/** Path and query string of the request line. */
+function targetOf({ raw }: FastifyRequest): { readonly path: string; readonly query: string } {
+  const [path = '/', ...query] = (raw.url ?? '/').split('?')
+  return { path, query: query.join('?') }
 }
 
 /** On answers from records that are not the newest: of what time they are. */
@@ -238,6 +288,12 @@ const NOT_HERE = {
   status: 404,
   code: 'InvalidRequest',
   message: 'Nothing is served here: the EC2 Query API is GET or POST of /',
+} as const
+
+const TOO_MANY_BODIES = {
+  status: 503,
+  code: 'RequestLimitExceeded',
+  message: 'Request limit exceeded: too many bytes of requests are on their way',
 } as const
 
 /** What fastify makes of a request that it cannot hand on, told apart by its error codes. */
@@ -271,25 +327,19 @@ function answerBrokenHttp(
     return
   }
   const [status, line, message] = brokenHttpAnswer(error.code)
-  socket.end(brokenHttp(dispatcher, status, line, message))
-}
-
-/** What is not there yet has to be told without a request: the whole of an HTTP answer. */
-function brokenHttp(dispatcher: Dispatcher, status: number, line: string, message: string): string {
   const { xml } = dispatcher.refuse({ status, code: 'InvalidRequest', message })
-  return [
-    `HTTP/1.1 ${status} ${line}`,
-    `Date: ${new Date().toUTCString()}`,
-    `Content-Type: ${CONTENT_TYPE}`,
-    `Content-Length: ${Buffer.byteLength(xml)}`,
-    'Connection: close',
-    '',
-    xml,
-  ].join('\r\n')
+  socket.end(
+    [
+      `HTTP/1.1 ${status} ${line}`,
+      `Date: ${new Date().toUTCString()}`,
+      `Content-Type: ${CONTENT_TYPE}`,
+      `Content-Length: ${Buffer.byteLength(xml)}`,
+      'Connection: close',
+      '',
+      xml,
+    ].join('\r\n'),
+  )
 }
-
-const USE_TLS =
-  'This API is served over TLS: use https instead of http in the endpoint, and AWS_CA_BUNDLE as "atoll env" tells it. What was sent in clear was not looked at'
 
 function brokenHttpAnswer(code: string | undefined): readonly [number, string, string] {
   switch (code) {

@@ -7,6 +7,7 @@ import { type Ipv4, RESERVED_AT_START } from '../../model/addr.ts'
 import { refused } from '../../model/errors.ts'
 import type { AccountId } from '../../model/ids.ts'
 import { keptBy } from '../../model/image-location.ts'
+import { type MetadataDefaults, NO_PREFERENCE } from '../../model/metadata-options.ts'
 import type { Group, Host, Image, InstanceType, Subnet } from '../../model/records.ts'
 import { chooseHost, type Demand, isAssignable } from '../../plan/placement.ts'
 import type { ReadTx } from '../../store/store.ts'
@@ -24,6 +25,8 @@ export interface LaunchChoices {
   readonly demand: Demand
   readonly subnet: Subnet
   readonly groups: readonly Group[]
+  /** What the account's launches get that do not say. */
+  readonly metadata: MetadataDefaults
   /** The hosts that may take the instances: those of the subnet's zone. */
   readonly hosts: readonly Host[]
   /** Whether these were read for this launch. */
@@ -65,6 +68,7 @@ export async function launchChoices(
     demand,
     subnet,
     groups: chooseGroups(groups, subnet, order.network),
+    metadata: catalogue.accounts.find(({ id }) => id === account)?.metadata ?? NO_PREFERENCE,
     hosts: hosts.filter((host) => host.zone === subnet.zone),
     isFresh: catalogue.isFresh,
   }

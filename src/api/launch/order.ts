@@ -10,7 +10,9 @@ import { z } from 'zod'
 import type { Ipv4 } from '../../model/addr.ts'
 import { refused } from '../../model/errors.ts'
 import type { GroupId, ImageId, SubnetId } from '../../model/ids.ts'
+import type { MetadataOptions } from '../../model/metadata-options.ts'
 import type { Call } from '../action.ts'
+import { askedMetadata, metadataShape } from '../metadata-options.ts'
 import { parseInput } from '../parameters.ts'
 import {
   dryRunShape,
@@ -38,6 +40,8 @@ export interface LaunchOrder {
   readonly userData: string | null
   readonly tags: z.output<ReturnType<typeof tagSpecificationsSchema>>
   readonly clientToken: string | null
+  /** What is not there is for the account's defaults to say. */
+  readonly metadata: Partial<MetadataOptions>
 }
 
 export interface LaunchNetwork {
@@ -98,21 +102,6 @@ const HARMLESS = {
     'stop',
     'InstanceInitiatedShutdownBehavior: only stop is supported',
   ),
-  MetadataOptions: z
-    .strictObject({
-      HttpTokens: onlySchema(
-        'optional',
-        'MetadataOptions.HttpTokens: IMDSv1 cannot be switched off; use optional',
-      ),
-      HttpEndpoint: onlySchema(
-        'enabled',
-        'MetadataOptions.HttpEndpoint: the metadata service cannot be switched off; use enabled',
-      ),
-      HttpPutResponseHopLimit: ignored,
-      HttpProtocolIpv6: onlySchema('disabled', 'MetadataOptions.HttpProtocolIpv6: no IPv6'),
-      InstanceMetadataTags: ignored,
-    })
-    .optional(),
   HibernationOptions: z
     .strictObject({ Configured: onlySchema(false, 'HibernationOptions: cannot hibernate') })
     .optional(),
@@ -182,6 +171,7 @@ const launchSchema = z.strictObject({
     .default({}),
   BlockDeviceMappings: launchDevicesSchema,
   TagSpecifications: tagSpecificationsSchema(['instance', 'volume']),
+  MetadataOptions: z.strictObject(metadataShape).default({}),
   ClientToken: z
     .string()
     .max(CLIENT_TOKEN_MAX_LENGTH)
@@ -212,6 +202,7 @@ export function parseLaunchOrder(input: Call['input'], maxInstances: number): La
     userData: given.UserData ?? null,
     tags: given.TagSpecifications,
     clientToken: given.ClientToken ?? null,
+    metadata: askedMetadata(given.MetadataOptions),
   }
 }
 

@@ -9,6 +9,7 @@ import { type Ipv4, macFromRandom } from '../../model/addr.ts'
 import { refused } from '../../model/errors.ts'
 import { formatId, type HostName, ID_BYTES, type ReservationId } from '../../model/ids.ts'
 import { keptBy } from '../../model/image-location.ts'
+import { launchMetadata } from '../../model/metadata-options.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import type { Host, Instance, Nic, Volume } from '../../model/records.ts'
 import { afterTaking, chooseHost } from '../../plan/placement.ts'
@@ -177,7 +178,7 @@ async function plug(launch: Launch, instance: Instance, first: Ipv4): Promise<Ni
 }
 
 function newInstance(
-  { call, order, reservation }: Launch,
+  { call, order, choices, reservation }: Launch,
   host: HostName,
   launchIndex: number,
 ): Instance {
@@ -201,6 +202,7 @@ function newInstance(
     clientToken: order.clientToken,
     launchedAt: isoTime(call.parts.clock.now()),
     terminatedAt: null,
+    metadata: launchMetadata(order.metadata, choices.metadata),
   }
 }
 

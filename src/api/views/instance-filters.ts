@@ -100,6 +100,10 @@ export const INSTANCE_FILTERS: FilterTable<ListedInstance> = {
   'launch-index': ({ view }) => view.AmiLaunchIndex,
   'launch-time': ({ view }) => view.LaunchTime,
   'metadata-options.http-endpoint': ({ view }) => view.MetadataOptions?.HttpEndpoint,
+  'metadata-options.http-put-response-hop-limit': ({ view }) =>
+    String(view.MetadataOptions?.HttpPutResponseHopLimit),
+  'metadata-options.instance-metadata-tags': ({ view }) =>
+    view.MetadataOptions?.InstanceMetadataTags,
   'metadata-options.http-tokens': ({ view }) => view.MetadataOptions?.HttpTokens,
   'monitoring-state': ({ view }) => view.Monitoring?.State,
   'owner-id': ({ owner }) => owner,

@@ -17,6 +17,7 @@ import type { GroupId } from '../../model/ids.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import type { Instance, InstanceState, Nic } from '../../model/records.ts'
 import type { InstanceDetails } from '../instance-details.ts'
+import { metadataView } from '../metadata-options.ts'
 import { architectureView } from './architecture.ts'
 import { tagsView } from './tags.ts'
 import { blockDevicesView } from './volume.ts'
@@ -74,6 +75,7 @@ function identityView({ instance }: InstanceDetails): InstanceOutput {
     // Type names are the cloud's own; the SDK's union lists Amazon's.
     InstanceType: instance.type as _InstanceType,
     LaunchTime: new Date(instance.launchedAt),
+    MetadataOptions: metadataView(instance.metadata),
   }
 }
 
@@ -95,14 +97,6 @@ function constantView(): InstanceOutput {
     HibernationOptions: { Configured: false },
     EnclaveOptions: { Enabled: false },
     MaintenanceOptions: { AutoRecovery: 'disabled' },
-    MetadataOptions: {
-      State: 'applied',
-      HttpTokens: 'optional',
-      HttpPutResponseHopLimit: 1,
-      HttpEndpoint: 'enabled',
-      HttpProtocolIpv6: 'disabled',
-      InstanceMetadataTags: 'enabled',
-    },
     PublicDnsName: '',
   }
 }

@@ -5,6 +5,7 @@
  * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-v2-how-it-works.html
  */
 import type { InstanceId } from '../../model/ids.ts'
+import type { MetadataOptions } from '../../model/metadata-options.ts'
 import type { Tokens } from './tokens.ts'
 import { MAX_TOKEN_SECONDS } from './tokens.ts'
 import type { Directory } from './tree.ts'
@@ -25,6 +26,7 @@ export interface MetadataRequest {
 export interface MetadataCaller {
   readonly instance: InstanceId
   readonly tree: Directory
+  readonly options: Pick<MetadataOptions, 'tokens' | 'endpoint'>
 }
 
 export interface MetadataReply {
@@ -59,13 +61,17 @@ export function answer(
   nowMs: number,
 ): MetadataReply {
   if (request.hasBody) return problem(413)
+  if (caller.options.endpoint === 'disabled') return problem(403)
   const segments = segmentsOf(request.target)
   if (segments === undefined) return problem(400)
   if (segments.join('/') === TOKEN_PATH) return answerToken(request, caller, tokens, nowMs)
   if (request.method !== 'GET' && request.method !== 'HEAD') return notAllowed('GET, HEAD')
   // A request without a token is IMDSv1; one with a token must have a good one.
-  if (request.token !== undefined && !tokens.isValid(request.token, caller.instance, nowMs))
-    return problem(401)
+  const isGood =
+    request.token === undefined
+      ? caller.options.tokens === 'optional'
+      : tokens.isValid(request.token, caller.instance, nowMs)
+  if (!isGood) return problem(401)
   const node = nodeAt(caller.tree, segments)
   if (node === undefined) return problem(404)
   const document = documentOf(node)

@@ -91,7 +91,8 @@ export function createMetadata(parts: MetadataParts): HostService {
     if (caller === undefined) return problem(404)
     if (!caller.requests.take(clock.monotonic())) return problem(429)
     caller.tree ??= metadataTree(caller.instance, settings)
-    const known = { instance: caller.instance.id, tree: caller.tree }
+    const { id, metadata: options } = caller.instance
+    const known = { instance: id, tree: caller.tree, options }
     return answer(readRequest(incoming), known, tokens, clock.now())
   }
 

@@ -176,6 +176,7 @@ function publicKeys(instance: InstanceWant): Directory | undefined {
 }
 
 function tags(instance: InstanceWant): Directory | undefined {
+  if (instance.metadata.tags === 'disabled') return undefined
   const readable = instance.tags.filter(({ key }) => TAG_SEGMENT.test(key))
   if (readable.length === 0) return undefined
   const entries = readable.map(({ key, value }): [string, Document] => [key, text(value)])

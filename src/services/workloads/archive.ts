@@ -6,17 +6,14 @@
 import { createHash } from 'node:crypto'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { createGunzip } from 'node:zlib'
 import type Dockerode from 'dockerode'
-import { messageOf, refused, unavailable } from '../../model/errors.ts'
+import { refused, unavailable } from '../../model/errors.ts'
 import { IMAGE_LABEL, IMAGE_REPOSITORY } from '../../model/names.ts'
 import { finished } from './docker-progress.ts'
-import { digestOf, type FileLimits, openRegular, realPathOf } from './image-file.ts'
-
-const GZIP_MAGIC = 0x1f8b
-/** "ustar" at this offset marks POSIX and GNU tar (tar(5)). */
-const USTAR_OFFSET = 257
-const HEAD_BYTES = 512
+import { gunzip } from './gunzip.ts'
+import { digestOf, type FileLimits, openPublished } from './image-file.ts'
+import { archivePacking } from './image-marks.ts'
+import { headOf } from './machine-content.ts'
 
 export interface ArchiveFile {
   readonly path: string
@@ -39,26 +36,14 @@ export async function readArchive(
   limits: FileLimits,
   signal: AbortSignal,
 ): Promise<ArchiveFile> {
-  const real = await realPathOf(path, limits.directories)
-  const file = await openRegular(real, path, limits.maxBytes)
-  try {
-    const head = Buffer.alloc(HEAD_BYTES)
-    const { bytesRead } = await file.read(head, 0, HEAD_BYTES, 0)
-    const compressed = isCompressed(head.subarray(0, bytesRead), path)
-    const digest = await digestOf(file, signal)
-    return { path: real, digest, compressed }
-  } finally {
-    await file.close()
-  }
-}
-
-function isCompressed(head: Buffer, path: string): boolean {
-  if (head.length >= 2 && head.readUInt16BE(0) === GZIP_MAGIC) return true
-  if (head.toString('latin1', USTAR_OFFSET, USTAR_OFFSET + 5) === 'ustar') return false
-  throw refused(
-    'InvalidParameterValue',
-    `file://${path} is neither a tar archive nor a gzip-compressed one`,
-  )
+  await using file = await openPublished(path, limits)
+  const packing = archivePacking(await headOf(file))
+  if (packing === null)
+    throw refused(
+      'InvalidParameterValue',
+      `file://${path} is neither a tar archive nor a gzip-compressed one`,
+    )
+  return { path, digest: await digestOf(file, signal), compressed: packing === 'gzip' }
 }
 
 /**
@@ -68,14 +53,14 @@ function isCompressed(head: Buffer, path: string): boolean {
 export async function importArchive(
   docker: Dockerode,
   archive: ArchiveFile,
-  maxBytes: number,
+  limits: FileLimits,
   progress: (unpackedBytes: number) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const file = await openRegular(archive.path, archive.path, maxBytes)
+  const { maxBytes } = limits
+  const file = await openPublished(archive.path, limits)
   try {
     const hash = createHash('sha256')
-    const tar = archive.compressed ? createGunzip() : passThrough(() => undefined)
     const counted = limited(archive.path, maxBytes, progress)
     // Neither the file's side nor the engine's sees by itself that the other has given up: it would wait for ever.
     const broken = new AbortController()
@@ -83,7 +68,9 @@ export async function importArchive(
     const fed = pipeline(
       file.createReadStream({ start: 0, autoClose: false }),
       passThrough((chunk) => hash.update(chunk)),
-      tar,
+      archive.compressed
+        ? gunzip(`file://${archive.path}`, abortSignal)
+        : passThrough(() => undefined),
       counted,
       { signal: abortSignal },
     )
@@ -95,20 +82,13 @@ export async function importArchive(
     const giveUp = (error: unknown) => broken.abort(error)
     await Promise.all([fed.catch(giveUp), imported.catch(giveUp)])
     signal.throwIfAborted()
-    if (broken.signal.aborted) throw damaged(archive.path, broken.signal.reason)
+    if (broken.signal.aborted) throw broken.signal.reason
     if (`sha256:${hash.digest('hex')}` === archive.digest) return
     await docker.getImage(archiveTag(archive.digest)).remove({ force: true })
     throw unavailable(`file://${archive.path} changed while it was being imported`)
   } finally {
     await file.close()
   }
-}
-
-function damaged(path: string, reason: unknown): unknown {
-  const code = reason instanceof Error ? Reflect.get(reason, 'code') : undefined
-  return typeof code === 'string' && code.startsWith('Z_')
-    ? refused('InvalidParameterValue', `file://${path} is damaged: ${messageOf(reason)}`)
-    : reason
 }
 
 function passThrough(see: (chunk: Buffer) => void): Transform {

@@ -7,6 +7,7 @@
 import type { ContainerCreateOptions } from 'dockerode'
 import { RESOLVER_ADDRESS } from '../../model/addr.ts'
 import { bug } from '../../model/errors.ts'
+import type { InstanceLimits } from '../../model/limits.ts'
 import { containerName, GUEST_LABEL, INSTANCE_LABEL, NETWORK_LABEL } from '../../model/names.ts'
 import type { InstanceWant, NicWant } from '../../model/want.ts'
 import { GUEST_KIT_MOUNT } from './guest-kit.ts'
@@ -35,11 +36,15 @@ const INIT_PROGRAMS =
 /** CPU time is handed out in periods of this length; unlike NanoCpus the engine does not refuse more than the machine has. */
 const CPU_PERIOD_US = 100_000
 const MIB = 1024 * 1024
-/** A fork bomb ends here, before it takes the host's process table. */
-const PROCESS_LIMIT = 8192
 /** The console that is kept: at most two files of this size. */
 const CONSOLE_FILE_SIZE = '128k'
 const CONSOLE_FILES = '2'
+
+/** What the host's own root is denied when it is a guest. */
+const SHARED_ROOT = {
+  CapDrop: ['MKNOD', 'NET_RAW', 'SETFCAP', 'AUDIT_WRITE'],
+  SecurityOpt: ['no-new-privileges'],
+}
 
 /** Which kind of guest an image makes, by its label and the name of its first program. */
 export function guestNetwork(
@@ -58,20 +63,36 @@ function primaryNic(want: InstanceWant): NicWant {
   return nic
 }
 
-/** The arguments for the engine's "create container". `kitDir` is the instance's guest kit on this host. */
+/** What of the host decides how a container is made. */
+export interface ContainerGround {
+  /** The instance's guest kit. */
+  readonly kitDir: string
+  readonly zone: string
+  /** Whether the engine gives its containers a user namespace: their root is nobody on the host. */
+  readonly hasUserNamespace: boolean
+  readonly limits: InstanceLimits
+}
+
+/**
+ * The arguments for the engine's "create container".
+ *
+ * Where the root of a container is the host's root, it gets less: no right over its network (which is then set from outside, whatever
+ * the image says), none to make devices or raw packets, and no program that makes a user more than it was.
+ */
 export function renderContainer(
   want: InstanceWant,
   image: DockerImage,
-  kitDir: string,
-  zone: string,
+  { kitDir, zone, hasUserNamespace, limits }: ContainerGround,
 ): ContainerCreateOptions {
-  const network = guestNetwork(image.labels, image.command)
+  const asked = guestNetwork(image.labels, image.command)
+  const network = hasUserNamespace ? asked : 'plain'
   const memoryBytes = want.type.memoryMiB * MIB
   return {
     name: containerName(want.id),
     Image: image.id,
     Hostname: want.hostname,
-    Domainname: zone,
+    // Within a user namespace the engine cannot set it; it is set when the NIC is plugged in.
+    ...(hasUserNamespace ? {} : { Domainname: zone }),
     Labels: { [INSTANCE_LABEL]: want.id, [GUEST_LABEL]: network },
     Entrypoint: [`${GUEST_KIT_MOUNT}/busybox`, 'sh', `${GUEST_KIT_MOUNT}/enter`, network],
     Cmd: [...image.command],
@@ -84,9 +105,18 @@ export function renderContainer(
       MemorySwap: memoryBytes,
       CpuPeriod: CPU_PERIOD_US,
       CpuQuota: want.type.vcpus * CPU_PERIOD_US,
-      PidsLimit: PROCESS_LIMIT,
+      ShmSize: limits.sharedMemoryBytes,
+      PidsLimit: limits.processes,
+      Ulimits: [
+        { Name: 'nofile', Soft: limits.openFiles, Hard: limits.openFiles },
+        { Name: 'core', Soft: 0, Hard: 0 },
+      ],
       // reboot(2) in a container's PID namespace ends only its own init: an init can power off and reboot as on a machine.
-      CapAdd: network === 'plain' ? [] : ['NET_ADMIN', 'SYS_BOOT'],
+      CapAdd: [
+        ...(asked === 'plain' ? [] : ['SYS_BOOT']),
+        ...(network === 'plain' ? [] : ['NET_ADMIN']),
+      ],
+      ...(hasUserNamespace ? {} : SHARED_ROOT),
       LogConfig: {
         Type: 'json-file',
         Config: { 'max-size': CONSOLE_FILE_SIZE, 'max-file': CONSOLE_FILES },

@@ -3,12 +3,15 @@
  *
  * Launching asks the engine three things and no more (create, start, inspect): the time of a launch is the engine's own.
  */
+import type { Host } from '../../host/host.ts'
 import type { InstanceId } from '../../model/ids.ts'
+import { instanceLimits, type MachineTables } from '../../model/limits.ts'
 import type { InstanceWant } from '../../model/want.ts'
 import { dockerError, statusOf } from './docker-errors.ts'
 import { NEVER_STARTED } from './docker-have.ts'
 import { findOne, inspect, type Reader, type Seen } from './docker-read.ts'
 import { guestNetworkOf, renderContainer } from './docker-spec.ts'
+import type { EngineWays } from './docker-ways.ts'
 import type { WorkloadSteps } from './driver.ts'
 import type { GuestKit } from './guest-kit.ts'
 import type { DockerImages } from './images.ts'
@@ -17,7 +20,13 @@ import type { DockerImages } from './images.ts'
 export interface Stepper extends Reader {
   readonly images: DockerImages
   readonly kit: GuestKit
-  readonly settings: { readonly zone: string; readonly stopSeconds: number }
+  readonly host: Pick<Host, 'limitUserNamespace'>
+  readonly ways: EngineWays
+  readonly settings: {
+    readonly zone: string
+    readonly stopSeconds: number
+    readonly tables: MachineTables
+  }
 }
 
 const NOT_MODIFIED = 304
@@ -40,11 +49,16 @@ async function launch(
   digest: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const { docker, images, kit, files, settings } = stepper
+  const { docker, images, kit, files, settings, ways } = stepper
   const image = await images.details(digest)
   const kitDir = await kit.prepare(want, files.path(want.id), true)
   await files.writeBoot(want.id, { bootCount: want.bootCount, startedBefore: NEVER_STARTED })
-  const spec = renderContainer(want, image, kitDir, settings.zone)
+  const spec = renderContainer(want, image, {
+    kitDir,
+    zone: settings.zone,
+    hasUserNamespace: (await ways.read()).hasUserNamespace,
+    limits: instanceLimits(want.type.memoryMiB, settings.tables),
+  })
   const container = await docker
     .createContainer({ ...spec, abortSignal: signal })
     .catch((error: unknown) => {
@@ -85,11 +99,17 @@ async function startAndPlug(
   if (seen !== null) await plugIn(stepper, want, seen)
 }
 
-async function plugIn({ plug }: Stepper, want: InstanceWant, seen: Seen): Promise<void> {
+async function plugIn(stepper: Stepper, want: InstanceWant, seen: Seen): Promise<void> {
+  const { plug, ways, host, settings } = stepper
   const { id, pid, state, labels } = seen
   // It may have ended already; the next look will say why.
   if (pid === 0) return
   const life = { containerId: id, startedAt: state.StartedAt, pid }
+  // The guest's own programs wait for the NIC, so nothing of theirs runs without its limits.
+  if ((await ways.read()).hasUserNamespace) {
+    const limits = instanceLimits(want.type.memoryMiB, settings.tables)
+    await host.limitUserNamespace(pid, limits, settings.zone)
+  }
   await plug.plugIn(want, life, guestNetworkOf(labels))
 }
 

@@ -15,6 +15,7 @@ import type { Host } from '../../host/host.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import type { InstanceId } from '../../model/ids.ts'
+import type { MachineTables } from '../../model/limits.ts'
 import type { WorkloadHave } from '../../plan/workloads.ts'
 import { createInstanceFiles } from './boot-record.ts'
 import { createDockerCapturer } from './docker-capture.ts'
@@ -24,6 +25,7 @@ import { demultiplex, tail } from './docker-logs.ts'
 import { createCache, findAll, findOne, readHave } from './docker-read.ts'
 import { createShells } from './docker-shell.ts'
 import { createDockerSteps } from './docker-steps.ts'
+import { createEngineWays } from './docker-ways.ts'
 import type { WorkloadDriver } from './driver.ts'
 import { createGuestKit } from './guest-kit.ts'
 import type { DockerImages } from './images.ts'
@@ -37,6 +39,8 @@ interface DockerSettings {
   readonly stopSeconds: number
   /** MTU of the guests' NICs. */
   readonly mtuBytes: number
+  /** The tables of this machine that all instances share. */
+  readonly tables: MachineTables
   /** A statically linked busybox, `/bin/busybox` with Debian's busybox-static. */
   readonly busyboxPath: string
 }
@@ -44,7 +48,7 @@ interface DockerSettings {
 export interface DockerDriverOptions {
   readonly docker: Dockerode
   readonly images: DockerImages
-  readonly host: Pick<Host, 'plugNic' | 'isPlugged'>
+  readonly host: Pick<Host, 'plugNic' | 'isPlugged' | 'limitUserNamespace'>
   readonly settings: DockerSettings
   readonly clock: Clock
   readonly log: Log
@@ -63,8 +67,9 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
   const plug = createPlug(options.host, settings)
   const cache = createCache()
   const reader = { docker, clock, files, plug, cache }
-  const stepper = { ...reader, images: options.images, kit: createGuestKit(settings), settings }
-  const rootDirectory = createRootDirectory(docker)
+  const ways = createEngineWays(docker)
+  const { images, host } = options
+  const stepper = { ...reader, images, host, ways, kit: createGuestKit(settings), settings }
   const shells = createShells({ docker, clock })
   const closing = new AbortController()
 
@@ -91,8 +96,8 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
     ...createDockerSteps(stepper),
 
     async storage() {
-      const known = await rootDirectory.read()
-      return known === null ? [settings.stateDir] : [settings.stateDir, known]
+      const known = await ways.read().catch(() => null)
+      return [settings.stateDir, ...(known === null ? [] : [known.rootDirectory])]
     },
 
     async console(instance, limitBytes) {
@@ -122,6 +127,8 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
       const listener = {
         connected: () => {
           cache.trust(true)
+          // It may have been started anew, in another way.
+          ways.forget()
           changed(null)
         },
         lost: () => cache.trust(false),
@@ -135,20 +142,5 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
     },
 
     close: async () => closing.abort(),
-  }
-}
-
-/** Where the engine keeps everything; it is asked until it has said so. */
-function createRootDirectory(docker: Dockerode): { read(): Promise<string | null> } {
-  let known: string | null = null
-  return {
-    async read() {
-      known ??= await docker.info().then(
-        ({ DockerRootDir }: { readonly DockerRootDir?: unknown }) =>
-          typeof DockerRootDir === 'string' ? DockerRootDir : null,
-        () => null,
-      )
-      return known
-    },
   }
 }

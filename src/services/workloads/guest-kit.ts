@@ -6,7 +6,7 @@
  * first boot what cloud-init does on a machine, and becomes the image's own command. A later `docker restart` by anyone goes
  * the same way.
  */
-import { constants, copyFile, link, mkdir, open, rename, rm } from 'node:fs/promises'
+import { chmod, constants, copyFile, link, mkdir, open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { replaceFile } from '../../lib/files.ts'
 import { unavailable } from '../../model/errors.ts'
@@ -47,6 +47,10 @@ export function createGuestKit(options: {
   return {
     async prepare(want, instanceDir, firstBoot) {
       const kitDir = join(instanceDir, 'kit')
+      // User data is nobody's on the host but root's; the guest reads it through its mount.
+      await mkdir(instanceDir, { recursive: true, mode: 0o700 })
+      // Daemons of before left it open.
+      await chmod(instanceDir, 0o700)
       // The guest's own mount holds on to the directory, so it is filled anew and never replaced.
       await mkdir(kitDir, { recursive: true, mode: 0o755 })
       const files = renderKit(want, firstBoot)

@@ -132,7 +132,7 @@ async function fetchFile(options: FetchOptions, want: ImageWant, path: string): 
     const present = await inspectImage(docker, archiveTag(archive.digest))
     if (present !== null) return present
     const tell = (bytes: number) => options.progress(`Importing: ${(bytes / MIB).toFixed(0)} MiB`)
-    await importArchive(docker, archive, options.maxBytes, tell, signal)
+    await importArchive(docker, archive, options, tell, signal)
     return inspectImage(docker, archiveTag(archive.digest))
   })
   if (image === null) throw unavailable(`${want.location} was imported and is not there`)

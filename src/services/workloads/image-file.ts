@@ -1,10 +1,14 @@
 /**
- * Image files on this host, read as the hostile input they are: only regular files under the allowed directories, by their names and
- * by what these resolve to, so that nobody learns or boots through an image what the host has elsewhere.
+ * Published image files of this host. What a client may name is published, not merely readable: a regular file in or below a published
+ * directory that every user of this machine may read, reached by no symbolic link that leads out of there, and with no second name
+ * elsewhere. The daemon is root, so it checks for itself what a user without any rights would be refused.
+ *
+ * A client learns one thing, whether a file is published: whatever is in the way, it is told the same sentence, and the log has the reason.
  */
 import { createHash, type Hash } from 'node:crypto'
-import { constants, type FileHandle, open, realpath } from 'node:fs/promises'
-import { messageOf, refused } from '../../model/errors.ts'
+import { constants, type FileHandle, lstat, open, realpath } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { AtollError, messageOf, refused } from '../../model/errors.ts'
 
 /** What image files are accepted. */
 export interface FileLimits {
@@ -14,48 +18,78 @@ export interface FileLimits {
   readonly maxBytes: number
 }
 
-/** The path behind all symbolic links. Errors: `refused` when it cannot be read or is not in an allowed directory. */
-export async function realPathOf(path: string, directories: readonly string[]): Promise<string> {
-  // By its name first: nobody learns through an image which files the host has elsewhere.
-  if (!isBelow(path, directories)) throw notAllowed(path, directories)
-  const real = await realpath(path).catch((error: unknown) => {
-    throw refused('InvalidParameterValue', `file://${path} cannot be read: ${messageOf(error)}`)
+const OTHERS_READ = 0o004
+const OTHERS_SEARCH = 0o001
+
+/**
+ * Opens a published file for reading. Never blocks on what is no file. Errors: `refused` with the one sentence for what is not published, or
+ * because it is larger than `maxBytes`.
+ */
+export async function openPublished(path: string, limits: FileLimits): Promise<FileHandle> {
+  const real = await publishedPath(path, limits.directories)
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+  const file = await open(real, flags).catch((error: unknown) => {
+    throw notPublished(path, messageOf(error))
   })
-  const allowed = await Promise.all(directories.map((dir) => realpath(dir).catch(() => dir)))
-  if (isBelow(real, allowed)) return real
-  throw notAllowed(path, directories)
+  try {
+    const stat = await file.stat()
+    const why = objection(stat)
+    if (why !== null) throw notPublished(path, why)
+    // A directory on the way may have become a symbolic link since it was resolved.
+    const opened = await realpath(`/proc/self/fd/${file.fd}`).catch(() => null)
+    if (opened !== real) throw notPublished(path, 'it was moved while it was being opened')
+    if (stat.size > limits.maxBytes)
+      throw refused(
+        'InvalidParameterValue',
+        `file://${path} is larger than ${limits.maxBytes} bytes (setting images.maxGiB)`,
+      )
+    return file
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+}
+
+/** The path behind all symbolic links, of which none leads out of the directories. */
+async function publishedPath(path: string, directories: readonly string[]): Promise<string> {
+  // By its name first: nobody learns through an image which files the host has elsewhere.
+  if (!isBelow(path, directories)) throw notPublished(path, 'it is not in images.directories')
+  const real = await realpath(path).catch((error: unknown) => {
+    throw notPublished(path, messageOf(error))
+  })
+  const roots = await Promise.all(directories.map((dir) => realpath(dir).catch(() => dir)))
+  if (!isBelow(real, roots)) throw notPublished(path, `it leads to ${real}`)
+  for (let at = dirname(real); !roots.includes(at); at = dirname(at))
+    if (((await lstat(at)).mode & OTHERS_SEARCH) === 0)
+      throw notPublished(path, `other users may not enter ${at}`)
+  // Before it is opened: opening a device can have effects of its own.
+  const why = objection(await lstat(real))
+  if (why === null) return real
+  throw notPublished(path, why)
+}
+
+/** Why a file is not published although it is in the right place; null when it is. */
+function objection(stat: {
+  readonly mode: number
+  readonly nlink: number
+  isFile(): boolean
+}): string | null {
+  if (!stat.isFile()) return 'it is not a regular file'
+  if ((stat.mode & OTHERS_READ) === 0) return 'other users may not read it (chmod o+r)'
+  // A second name may be in a directory that nobody else may enter, and a user may link what is not its own (fs.protected_hardlinks).
+  return stat.nlink === 1 ? null : 'it has other names (hard links)'
 }
 
 function isBelow(path: string, directories: readonly string[]): boolean {
   return directories.some((dir) => path.startsWith(`${dir.replace(/\/+$/, '')}/`))
 }
 
-function notAllowed(path: string, directories: readonly string[]): Error {
-  return refused(
+function notPublished(path: string, why: string): AtollError {
+  return new AtollError(
+    'refused',
     'InvalidParameterValue',
-    `file://${path} is not under an allowed image directory (${directories.join(', ')}); ` +
-      'move it there or add its directory to the setting images.directories',
-  )
-}
-
-/** Opens `real`, which is called `path` in messages, for reading. Errors: `refused` when it is not a regular file of at most `maxBytes`. */
-export async function openRegular(
-  real: string,
-  path: string,
-  maxBytes: number,
-): Promise<FileHandle> {
-  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
-  const file = await open(real, flags).catch((error: unknown) => {
-    throw refused('InvalidParameterValue', `file://${path} cannot be read: ${messageOf(error)}`)
-  })
-  const stat = await file.stat()
-  // A directory on the way may have become a symbolic link since it was resolved.
-  const opened = await realpath(`/proc/self/fd/${file.fd}`).catch(() => null)
-  if (stat.isFile() && stat.size <= maxBytes && opened === real) return file
-  await file.close()
-  throw refused(
-    'InvalidParameterValue',
-    `file://${path} is not a regular file of at most ${maxBytes} bytes (setting images.maxGiB)`,
+    `file://${path} is not a published image of this host; its operator can make it one: atoll image publish FILE`,
+    { detail: { path, why } },
   )
 }
 

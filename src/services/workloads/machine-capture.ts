@@ -12,15 +12,14 @@ import { copyFile, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { machineArchitecture } from '../../lib/architecture.ts'
 import type { Clock } from '../../lib/clock.ts'
-import { freeBytes } from '../../lib/disk.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Runner } from '../../lib/runner.ts'
-import { AtollError, refused, unavailable } from '../../model/errors.ts'
+import { type AtollError, refused, unavailable } from '../../model/errors.ts'
 import type { InstanceId } from '../../model/ids.ts'
 import type { CaptureWant } from '../../model/want.ts'
 import type { Capturer } from './driver.ts'
-import { mib, noDisk } from './image-cache-room.ts'
-import { allocatedBytes, KEPT_FILES, type KeptImages, type Making } from './kept-images.ts'
+import { KEPT_FILES, type KeptImages, type Making } from './kept-images.ts'
+import { convert, needRoom } from './machine-convert.ts'
 import { baseOf, findingsOf, type MachineImage, type MachineImages } from './machine-image.ts'
 import { parseOverlay, QCOW2_HEAD_BYTES } from './qcow2.ts'
 import { backUp, type FreezeGuest } from './qemu-backup.ts'
@@ -48,19 +47,13 @@ export interface MachineCaptureTools {
 
 /** A machine that was started or ended while it was copied is copied once more. */
 const ATTEMPTS = 3
-/** A disk that takes longer has a machine behind it that is not worth waiting for. */
-const CONVERT_DEADLINE_MS = 4 * 3600 * 1000
-/** Always left free on the file system. */
-const DISK_RESERVE_BYTES = 256 * 1024 * 1024
-const PROGRESS_EVERY_MS = 1_000
 const LOOK_EVERY_MS = 200
 /** Beyond the time that the guest has for it: the step must come to its turn, and the process to its end. */
 const STOP_MARGIN_MS = 60_000
 const MS = 1000
-const MIB = 1024 * 1024
 
 /** One image under way. */
-interface Job {
+interface CaptureJob {
   readonly want: CaptureWant
   readonly image: MachineImage
   readonly making: Making
@@ -101,7 +94,7 @@ function gone({ instance }: CaptureWant): AtollError {
 }
 
 /** Copies what the machine's disk holds, whichever way its state allows. */
-async function copyMachine(tools: MachineCaptureTools, job: Job): Promise<void> {
+async function copyMachine(tools: MachineCaptureTools, job: CaptureJob): Promise<void> {
   const { monitors, log } = tools
   const { want, signal } = job
   for (let attempt = 1; ; attempt += 1) {
@@ -119,7 +112,11 @@ async function copyMachine(tools: MachineCaptureTools, job: Job): Promise<void> 
   }
 }
 
-async function copyRunning(tools: MachineCaptureTools, job: Job, machine: Machine): Promise<void> {
+async function copyRunning(
+  tools: MachineCaptureTools,
+  job: CaptureJob,
+  machine: Machine,
+): Promise<void> {
   const { freezer, files, settings, clock } = tools
   const { want, progress, signal, making } = job
   const { qmp, isOff, pid } = machine
@@ -137,7 +134,7 @@ async function copyRunning(tools: MachineCaptureTools, job: Job, machine: Machin
   const { firstUser } = settings
   const order = { instance: want.instance, home, firstUser, virtualBytes, freeze, room }
   await backUp({ qmp, pid }, order, raw, { clock, progress, signal })
-  await convert(tools, job, JSON.stringify(fileNode('raw', raw)), await allocatedBytes(raw))
+  await convert(tools, job, [{ format: 'raw', path: raw }])
   await rm(raw)
 }
 
@@ -151,7 +148,7 @@ async function askForReboot({ files }: MachineCaptureTools, instance: InstanceId
     await files.writeBoot(instance, { ...boot, bootCount: Math.max(0, boot.bootCount - 1) })
 }
 
-async function whenOff(tools: MachineCaptureTools, job: Job): Promise<void> {
+async function whenOff(tools: MachineCaptureTools, job: CaptureJob): Promise<void> {
   const { monitors, settings, clock } = tools
   const { want, progress, signal } = job
   const giveUpMs = clock.monotonic() + settings.stopSeconds * MS + STOP_MARGIN_MS
@@ -164,20 +161,12 @@ async function whenOff(tools: MachineCaptureTools, job: Job): Promise<void> {
   await copyStopped(tools, job)
 }
 
-async function copyStopped(tools: MachineCaptureTools, job: Job): Promise<void> {
+async function copyStopped(tools: MachineCaptureTools, job: CaptureJob): Promise<void> {
   const { disk } = tools.files.paths(job.want.instance)
   await headerOf(disk)
   const base = baseOf(job.image)
-  const below = base === null ? null : fileNode(base.format, base.path)
-  // Named here and not taken from headers: whatever a guest's disk says, no other file is opened.
-  const node = { ...fileNode('qcow2', disk), backing: below }
-  const bytes = (await allocatedBytes(disk)) + (base === null ? 0 : await allocatedBytes(base.path))
-  await convert(tools, job, JSON.stringify(node), bytes)
-}
-
-function fileNode(format: 'qcow2' | 'raw', filename: string) {
-  const node = { driver: format, file: { driver: 'file', filename } }
-  return format === 'qcow2' ? { ...node, backing: null } : node
+  const below = base === null ? [] : [{ format: base.format, path: base.path }]
+  await convert(tools, job, [{ format: 'qcow2', path: disk }, ...below])
 }
 
 /** What the header of an instance's own disk says. Errors: `refused` when it names a file that it should not. */
@@ -187,55 +176,6 @@ async function headerOf(disk: string) {
   const head = Buffer.alloc(Math.min(size, QCOW2_HEAD_BYTES))
   await file.read(head, 0, head.length, 0)
   return parseOverlay(head, size)
-}
-
-/** Writes the image's disk. `source`: a description of nodes as JSON; `bytes`: how large it may become. */
-async function convert(
-  { run, clock, settings }: MachineCaptureTools,
-  { making, progress, signal, want }: Job,
-  source: string,
-  bytes: number,
-): Promise<void> {
-  await needRoom(making.dir, Math.min(bytes, settings.maxBytes))
-  const target = join(making.dir, KEPT_FILES.disk)
-  const ending = new AbortController()
-  const over = AbortSignal.any([signal, ending.signal])
-  const watching = (async () => {
-    for (;;) {
-      const written = await allocatedBytes(target)
-      progress(`Copying the disk: ${Math.round(written / MIB)} of at most ${mib(bytes)}`)
-      if (written > settings.maxBytes) throw tooLarge(want, settings.maxBytes)
-      await clock.sleep(PROGRESS_EVERY_MS, over)
-    }
-  })()
-  // Its end is heard below, whichever comes first.
-  watching.catch(() => ending.abort())
-  const args = ['convert', '-q', '-O', 'qcow2', `json:${source}`, target]
-  const ran = await run('qemu-img', args, { timeoutMs: CONVERT_DEADLINE_MS, signal: over }).catch(
-    (error: unknown) => {
-      throw unavailable('qemu-img cannot be started (Debian: apt-get install qemu-utils)', error)
-    },
-  )
-  ending.abort()
-  const watched = await watching.catch((error: unknown) => error)
-  signal.throwIfAborted()
-  if (watched instanceof AtollError) throw watched
-  if (ran.exitCode !== 0)
-    throw unavailable(`the disk of ${want.instance} was not copied: ${ran.stderr.trim()}`)
-  if ((await allocatedBytes(target)) > settings.maxBytes) throw tooLarge(want, settings.maxBytes)
-}
-
-function tooLarge({ instance }: CaptureWant, maxBytes: number): AtollError {
-  return refused(
-    'InvalidParameterValue',
-    `the disk of ${instance} holds more than ${mib(maxBytes)} (setting images.maxGiB)`,
-  )
-}
-
-/** Errors: `unavailable` when so much cannot be written and the reserve kept. */
-async function needRoom(dir: string, bytes: number): Promise<void> {
-  const missing = bytes + DISK_RESERVE_BYTES - (await freeBytes(dir))
-  if (missing > 0) throw noDisk(dir, missing)
 }
 
 async function install(

@@ -30,8 +30,10 @@ export async function fetchMachine(
 ): Promise<CachedImage> {
   try {
     const { digest, bytes } = await fetchFiles(order, growing, tools)
-    if (order.pinned !== null && digest !== order.pinned) throw differs(order, digest)
-    return await growing.install(digest, await inspect(order, growing.dir, bytes))
+    // Proved by content first: of anything but an image nobody learns whether a guess at its content is right.
+    const facts = await inspect(order, growing.dir, bytes)
+    if (order.pinned !== null && digest !== order.pinned) throw differs(order)
+    return await growing.install(digest, facts)
   } catch (error) {
     tools.signal.throwIfAborted()
     if (error instanceof AtollError && error.kind === 'refused') await growing.discard()
@@ -76,10 +78,10 @@ async function inspect(
   return { kind, bytes }
 }
 
-function differs({ location, pinned }: FetchOrder, found: string): AtollError {
+function differs({ location, pinned }: FetchOrder): AtollError {
   return refused(
     'InvalidParameterValue',
-    `${location} has the content ${found}, and ${pinned} is what it must have; if it was changed on purpose, register it as a new image`,
+    `${location} does not have the content that it must have, ${pinned}; if it was changed on purpose, register it as a new image`,
   )
 }
 

@@ -83,7 +83,9 @@ export function createMachineImages(options: MachineImagesOptions): MachineImage
       if (own !== null) return findingsOf(own)
       const location = machineLocation(want.location)
       const pinned = pinnedDigest(want, location)
-      const known = async () => (pinned === null ? null : cache.find(location.kind, pinned))
+      // By the digest of the record only: what a client asks for is not given to it because somebody else has it here.
+      const known = async () =>
+        want.digest === null ? null : cache.find(location.kind, want.digest)
       const key = keyOf(location, pinned)
       const fetched = async () => {
         // Whoever had the turn before may have fetched it.

@@ -2,9 +2,9 @@
  * Where the files of virtual machines' images come from: one way to ask for the content from some byte on, so that going on where a
  * broken transfer ended is written once (`machine-download.ts`).
  */
-import { constants, copyFile, type FileHandle } from 'node:fs/promises'
+import { constants, copyFile } from 'node:fs/promises'
 import { refused, unavailable } from '../../model/errors.ts'
-import { type FileLimits, openRegular, realPathOf } from './image-file.ts'
+import { type FileLimits, openPublished } from './image-file.ts'
 
 /** A place in content of which the part before is at hand. `validator` is what `Opened` said when that part was fetched. */
 export interface Position {
@@ -42,9 +42,7 @@ const READ_BYTES = 256 * 1024
 
 /** A file on this host. */
 export function createFileSource(path: string, limits: FileLimits): Source {
-  async function openFile(): Promise<FileHandle> {
-    return openRegular(await realPathOf(path, limits.directories), path, limits.maxBytes)
-  }
+  const openFile = () => openPublished(path, limits)
   return {
     name: `file://${path}`,
     verb: 'Copying',

@@ -124,7 +124,7 @@ async function call(parts: ApiParts, action: Action, input: object): Promise<obj
     requestId: 'bench',
     parts,
     log: silentLog,
-    budget: createBudget(parts, { pageItems: 1000, answerBytes: 16 * 1024 * 1024 }),
+    budget: createBudget(parts, { pageItems: 1000, answerBytes: 16 * 1024 * 1024 }, 'test'),
     signal: AbortSignal.timeout(DEADLINE_MS),
   })
 }

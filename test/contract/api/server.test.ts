@@ -15,6 +15,7 @@ import type { Log } from '../../../src/lib/log.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
 import { refused, unavailable } from '../../../src/model/errors.ts'
 import { CREDENTIALS, known, type RunningApi, runApi } from '../../kit/api.ts'
+import { signedHeaders } from '../../kit/signed.ts'
 
 /** RebootInstances, doing something else. */
 function reboot(run: Action['run']): Action {
@@ -45,6 +46,14 @@ async function raw(api: RunningApi, bytes: string): Promise<string> {
   return await text(socket)
 }
 
+/** A request as it is to be made of a host, whose name is signed. */
+function signed(body: Buffer<ArrayBuffer> | string) {
+  return (host: string): RequestInit => {
+    const { host: _host, ...headers } = signedHeaders({ body, host })
+    return { method: 'POST', body, headers }
+  }
+}
+
 function expectError(answer: string, code: string): void {
   expect(answer).toMatch(
     new RegExp(
@@ -66,24 +75,19 @@ describe('an answer in XML is given', () => {
       403,
       'MissingAuthenticationToken',
     ],
-    [
-      'bytes that are no form',
-      '/',
-      { method: 'POST', body: Buffer.of(0xff, 0xfe) },
-      400,
-      'MalformedQueryString',
-    ],
-    ['a broken form', '/?Action=%zz', {}, 400, 'MalformedQueryString'],
+    ['bytes that are no form', '/', signed(Buffer.of(0xff, 0xfe)), 400, 'MalformedQueryString'],
+    ['a broken form', '/', signed('Action=%zz'), 400, 'MalformedQueryString'],
     [
       'a body over the limit',
       '/',
-      { method: 'POST', body: 'a'.repeat(1024 * 1024 + 1) },
+      signed('a'.repeat(1024 * 1024 + 1)),
       413,
       'RequestEntityTooLarge',
     ],
   ])('to %s', async (_what, path, init, status, code) => {
     await using api = await runApi([])
-    const response = await fetch(`${api.url}${path}`, init)
+    const request = typeof init === 'function' ? init(`127.0.0.1:${api.port}`) : init
+    const response = await fetch(`${api.url}${path}`, request)
     expect(response.status).toBe(status)
     expect(response.headers.get('content-type')).toBe('text/xml;charset=UTF-8')
     expect(
@@ -123,9 +127,10 @@ describe('an answer in XML is given', () => {
 
   it('to a client that never finishes its request', async () => {
     await using api = await runApi([], { limits: { requestTimeoutMs: 200 } })
+    const head = Object.entries(signedHeaders({})).map(([name, value]) => `${name}: ${value}\r\n`)
     const answer = await raw(
       api,
-      'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nAction=',
+      `POST / HTTP/1.1\r\n${head.join('')}Content-Length: 100\r\n\r\nAction=`,
     )
     expect(answer).toMatch(/^HTTP\/1.1 408 .*<Code>InvalidRequest</s)
   })

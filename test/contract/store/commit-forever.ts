@@ -8,6 +8,7 @@ import { once } from 'node:events'
 import { silentLog } from '../../../src/lib/log.ts'
 import { AtollError } from '../../../src/model/errors.ts'
 import type { AccountId } from '../../../src/model/ids.ts'
+import { NO_PREFERENCE } from '../../../src/model/metadata-options.ts'
 import { openSqliteStore } from '../../../src/store/sql.ts'
 
 const [file = '', bytes = '10'] = process.argv.slice(2)
@@ -18,7 +19,7 @@ await store.migrate()
 const commit = (number: number) =>
   store.transaction(async (tx) => {
     const id = String(number).padStart(12, '0') as AccountId
-    await tx.insertAccount({ id, name: 'x'.repeat(Number(bytes)) })
+    await tx.insertAccount({ id, name: 'x'.repeat(Number(bytes)), metadata: NO_PREFERENCE })
     await tx.insertAccessKey({ id, secret: 's', account: id, user: 'u' })
   })
 const kindOf = (error: unknown) => (error instanceof AtollError ? error.kind : String(error))

@@ -223,6 +223,19 @@ export function describeHosts(begin: () => Promise<StoreWorld>): void {
 
 /** Tags and client tokens. */
 export function describeLabels(begin: () => Promise<StoreWorld>): void {
+  describe('what an account sets', () => {
+    const world = settledWorld(begin)
+
+    it('is read as it was set, of this account only', async () => {
+      const metadata = { tokens: 'optional', endpoint: null, hopLimit: 2, tags: 'enabled' } as const
+      await world.store.transaction((tx) => tx.updateAccount(given.ACCOUNT, metadata))
+      expect(await world.peer.read((tx) => tx.accounts())).toStrictEqual([
+        { ...given.account, metadata },
+        given.otherAccount,
+      ])
+    })
+  })
+
   describe('tags and tokens', () => {
     const world = settledWorld(begin)
     const tag = (resource: string, key: string, value: string): Tag => ({

@@ -12,6 +12,7 @@ import {
   parseMac,
 } from '../../../src/model/addr.ts'
 import { type AccountId, formatId, type HostName, type IdPrefix } from '../../../src/model/ids.ts'
+import { NO_PREFERENCE } from '../../../src/model/metadata-options.ts'
 import type {
   Account,
   ClientToken,
@@ -53,8 +54,8 @@ export const OTHER_HOST = 'host-2' as HostName
 
 /** What a host says with its lease. */
 export const SAID = { lastSeenAt: NOW, shortOf: null }
-export const account: Account = { id: ACCOUNT, name: 'default' }
-export const otherAccount: Account = { id: OTHER_ACCOUNT, name: 'other' }
+export const account: Account = { id: ACCOUNT, name: 'default', metadata: NO_PREFERENCE }
+export const otherAccount: Account = { id: OTHER_ACCOUNT, name: 'other', metadata: NO_PREFERENCE }
 export const vpc: Vpc = {
   id: nth('vpc', 1),
   account: ACCOUNT,
@@ -223,6 +224,17 @@ export const anyInstanceChange = fc.record(
     ),
     launchedAt: anyTime,
     terminatedAt: fc.option(anyTime),
+    metadata: fc.option(
+      fc.record(
+        {
+          tokens: fc.constantFrom('optional' as const, 'required' as const),
+          endpoint: fc.constantFrom('enabled' as const, 'disabled' as const),
+          hopLimit: fc.integer({ min: 1, max: 64 }),
+          tags: fc.constantFrom('enabled' as const, 'disabled' as const),
+        },
+        { noNullPrototype: true },
+      ),
+    ),
   },
   { requiredKeys: [], noNullPrototype: true },
 )

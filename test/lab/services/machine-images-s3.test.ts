@@ -17,7 +17,9 @@ import { hurriedClock } from '../../kit/hurried.ts'
 import { type Swift, startSwift } from '../../kit/swift.ts'
 
 const MIB = 1024 * 1024
-const content = randomBytes(24 * MIB)
+/** Behind the signature of a boot sector. */
+const content = randomBytes(24 * MIB).fill(0, 0, 510)
+content.writeUInt16LE(0xaa55, 510)
 const digest = `sha256:${createHash('sha256').update(content).digest('hex')}`
 const LOCATION = 's3://images/team/debian.img'
 const SETTLE_MS = 60_000

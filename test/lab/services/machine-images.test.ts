@@ -75,7 +75,6 @@ describe('accepted, with the size and format that QEMU finds', () => {
     ['-f', 'qcow2', '-o', 'compression_type=zstd', 'F', '1G'],
     ['-f', 'qcow2', '-o', 'extended_l2=on', 'F', '1G'],
     ['-f', 'qcow2', '-o', 'preallocation=metadata', 'F', '64M'],
-    ['-f', 'raw', 'F', '1M'],
   ])('%s %s %s %s %s', async (...args) => {
     await create(...args.map((arg) => (arg === 'F' ? file : arg)))
     const json = await must(['qemu-img', 'info', '--output=json', file], { timeoutMs: SETTLE_MS })
@@ -88,6 +87,16 @@ describe('accepted, with the size and format that QEMU finds', () => {
       format: info.format,
       virtualBytes: info['virtual-size'],
     })
+  })
+
+  test.each([
+    ['mkfs.ext4', ['mkfs.ext4', '-q']],
+    ['mformat', ['mformat', '-F', '-i']],
+  ] as const)('a raw disk by %s', async (_what, command) => {
+    await create('-f', 'raw', file, '64M')
+    const drive = command[0] === 'mformat' ? ['::'] : []
+    await must([...command, file, ...drive], { timeoutMs: SETTLE_MS })
+    expect(await look()).toMatchObject({ kind: 'ready' })
   })
 
   test('with snapshots and data', async () => {
@@ -144,6 +153,11 @@ describe('refused', () => {
   test.each(['vmdk', 'vdi', 'vpc', 'qed', 'vhdx', 'parallels'])('%s', async (format) => {
     await create('-f', format, file, '64M')
     expect(await look()).toMatchObject({ message: expect.stringMatching(/qemu-img convert/) })
+  })
+
+  test('a raw disk with nothing on it', async () => {
+    await create('-f', 'raw', file, '1M')
+    expect(await look()).toMatchObject({ message: expect.stringMatching(/no partition table/) })
   })
 
   test.each(['gzip', 'xz', 'zstd', 'bzip2'])('%s', async (packer) => {

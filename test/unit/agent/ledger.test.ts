@@ -9,6 +9,7 @@ import type { Log } from '../../../src/lib/log.ts'
 import { silentLog } from '../../../src/lib/log.ts'
 import { cidr, ipv4, parseMac } from '../../../src/model/addr.ts'
 import { formatId, type HostName, parseAccountId, parseHostName } from '../../../src/model/ids.ts'
+import { OLDER_METADATA } from '../../../src/model/metadata-options.ts'
 import type { HostWant } from '../../../src/model/want.ts'
 
 const bytes = Buffer.alloc(9, 0x5a)
@@ -56,6 +57,7 @@ function want(generation: number, name: string): HostWant {
           publicKey: null,
           userData: 'aGVsbG8=',
           tags: [{ key: 'Name', value: 'wéb' }],
+          metadata: OLDER_METADATA,
           nics: [nic],
         },
       ],

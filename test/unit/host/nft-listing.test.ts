@@ -44,3 +44,10 @@ test.each<[string, Partial<Table>]>([
 ])('sees %s', (_what, changes) => {
   expect(tableFingerprint(listing(changes))).not.toBe(tableFingerprint(listing()))
 })
+
+test('what packets put into a set is no change; its size is', () => {
+  const filled = (size: number, elem: readonly string[]) =>
+    tableFingerprint(JSON.stringify({ nftables: [{ set: { name: 'dns', size, elem } }] }))
+  expect(filled(10, ['at-h1', 'at-h2'])).toBe(filled(10, []))
+  expect(filled(20, [])).not.toBe(filled(10, []))
+})

@@ -399,7 +399,7 @@ describe('RunInstances refuses', () => {
       { InstanceInitiatedShutdownBehavior: 'terminate' },
       'UnsupportedOperation',
     ],
-    ['IMDSv2 only', { MetadataOptions: { HttpTokens: 'required' } }, 'UnsupportedOperation'],
+    ['other tokens', { MetadataOptions: { HttpTokens: 'maybe' } }, 'InvalidParameterValue'],
     ['a public address', nic({ AssociatePublicIpAddress: true }), 'UnsupportedOperation'],
     ['an existing NIC', nic({ NetworkInterfaceId: 'eni-1' }), 'UnsupportedOperation'],
     [

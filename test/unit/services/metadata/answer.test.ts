@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { OLDER_METADATA } from '../../../../src/model/metadata-options.ts'
 import type { MetadataRequest } from '../../../../src/services/metadata/answer.ts'
 import { answer, TOKEN_TTL_HEADER } from '../../../../src/services/metadata/answer.ts'
 import { createTokens } from '../../../../src/services/metadata/tokens.ts'
@@ -10,8 +11,16 @@ const SETTINGS = { zone: 'atoll.internal', region: 'atoll-1', architecture: 'x86
 
 const NOW_MS = Date.parse('2026-11-22T09:00:00Z')
 const tokens = createTokens(new Uint8Array(32).fill(1))
-const caller = { instance: instance(7).id, tree: metadataTree(instance(7), SETTINGS) }
-const stranger = { instance: instance(8).id, tree: metadataTree(instance(8), SETTINGS) }
+const caller = {
+  instance: instance(7).id,
+  tree: metadataTree(instance(7), SETTINGS),
+  options: OLDER_METADATA,
+}
+const stranger = {
+  instance: instance(8).id,
+  tree: metadataTree(instance(8), SETTINGS),
+  options: OLDER_METADATA,
+}
 
 function ask(request: Partial<MetadataRequest>, from = caller, nowMs = NOW_MS) {
   const whole: MetadataRequest = {

@@ -3,16 +3,20 @@ import { describe, expect, test } from 'vitest'
 import { diskOf } from '../../../../src/services/workloads/machine-content.ts'
 
 function beginning(latin1: string, offset = 0): Buffer {
-  const head = Buffer.alloc(1024)
+  const head = Buffer.alloc(Math.max(1024, offset + 16))
   head.write(latin1, offset, 'latin1')
   return head
 }
 
 test.each([
   ['a boot sector', beginning('\x55\xaa', 510)],
-  ['nothing but zeros', beginning('')],
-  ['an ISO image', Buffer.concat([beginning(''), beginning('CD001', 1)])],
-  ['a qcow2 header further in', beginning('QFI\xfb', 512)],
+  ['a GPT', beginning('EFI PART', 512)],
+  ['ext4', beginning('\x53\xef', 0x438)],
+  ['XFS', beginning('XFSB')],
+  ['btrfs', beginning('_BHRfS_M', 0x10040)],
+  ['squashfs', beginning('hsqs')],
+  ['an ISO image', beginning('CD001', 0x8001)],
+  ['LVM', beginning('LABELONE', 512)],
 ])('%s is a raw disk', (_what, head) => {
   expect(diskOf(head, 4096, 'x')).toEqual({ format: 'raw', virtualBytes: 4096 })
 })
@@ -40,6 +44,14 @@ describe('refused by its name', () => {
   ])('%s', (message, head) => {
     expect(() => diskOf(head, 4096, 'http://h/x.img')).toThrow(message)
     expect(() => diskOf(head, 4096, 'http://h/x.img')).toThrow(/^http:\/\/h\/x\.img /)
+  })
+
+  test.each([
+    ['nothing but zeros', beginning('')],
+    ['a qcow2 header further in', beginning('QFI\xfb', 512)],
+    ['text', beginning('password=secret\n'.repeat(64))],
+  ])('%s is no disk', (_what, head) => {
+    expect(() => diskOf(head, 4096, 'x')).toThrow(/no partition table/)
   })
 
   test.each([

@@ -1,0 +1,133 @@
+/**
+ * Who holds how many connections to the API, and who has to go when there is no room.
+ *
+ * A connection that says nothing costs its owner nothing. So the table of all connections is never full for the next one: the
+ * connection that has been idle longest makes room, of the client that holds the most. Some places are kept for clients on this host.
+ * Works below TLS and above it: a connection is known by its client's address and port.
+ */
+import type { Server, Socket } from 'node:net'
+import type { Metrics } from '../../lib/metrics.ts'
+
+export interface ConnectionLimits {
+  /** Connections held open at the same time. */
+  readonly maxConnections: number
+  /** The same, of one address (of one /64, by IPv6): what it opens beyond is closed at once. */
+  readonly maxConnectionsOfOne: number
+  /** Places of `maxConnections` that only clients on this host get. */
+  readonly reservedForLoopback: number
+  /** Requests that are worked on at the same time for one connection; a client that sends more without waiting is cut off. */
+  readonly maxPipelined: number
+}
+
+export interface Connections {
+  /** A request has come: false when the connection has too many under way. */
+  begin(socket: Socket): boolean
+  /** The request is answered, or its client gone. */
+  end(socket: Socket): void
+}
+
+interface Connection {
+  readonly socket: Socket
+  readonly client: string
+  busy: number
+}
+
+/** Watches the connections of a server. */
+export function guardConnections(
+  server: Server,
+  limits: ConnectionLimits,
+  metrics: Metrics,
+): Connections {
+  /** The longest idle first: one that becomes idle goes to the end. */
+  const open = new Map<string, Connection>()
+  const held = new Map<string, number>()
+  const closed = metrics.counter(
+    'atoll_api_connections_closed_total',
+    'Connections that were closed because there were too many, by why',
+    ['why'],
+  )
+  // Those that were closed count until the kernel has said so.
+  server.maxConnections = limits.maxConnections * 2
+
+  function forget(key: string, client: string): void {
+    open.delete(key)
+    const left = (held.get(client) ?? 1) - 1
+    if (left === 0) held.delete(client)
+    else held.set(client, left)
+  }
+
+  /** The connection that makes room, if one is idle. */
+  function longestIdle(): Connection | undefined {
+    let chosen: Connection | undefined
+    for (const one of open.values()) {
+      if (one.busy > 0 || one.socket.destroyed) continue
+      if (chosen === undefined || count(one) > count(chosen)) chosen = one
+    }
+    return chosen
+  }
+
+  const count = ({ client }: Connection) => held.get(client) ?? 0
+
+  function makeRoom(isHere: boolean): boolean {
+    const { maxConnections, reservedForLoopback } = limits
+    if (open.size < maxConnections - (isHere ? 0 : reservedForLoopback)) return true
+    const victim = longestIdle()
+    if (victim === undefined) return false
+    closed.inc({ why: 'idle' })
+    victim.socket.destroy()
+    return true
+  }
+
+  server.on('connection', (socket: Socket) => {
+    const { remoteAddress = '' } = socket
+    const client = clientOf(remoteAddress)
+    const isTooMany = (held.get(client) ?? 0) >= limits.maxConnectionsOfOne
+    if (isTooMany || !makeRoom(isLoopback(remoteAddress))) {
+      closed.inc({ why: isTooMany ? 'client' : 'full' })
+      socket.destroy()
+      return
+    }
+    const key = keyOf(socket)
+    held.set(client, (held.get(client) ?? 0) + 1)
+    open.set(key, { socket, client, busy: 0 })
+    socket.once('close', () => forget(key, client))
+  })
+
+  return {
+    begin(socket) {
+      const one = open.get(keyOf(socket))
+      if (one === undefined) return true
+      one.busy += 1
+      if (one.busy <= limits.maxPipelined) return true
+      closed.inc({ why: 'pipelined' })
+      return false
+    },
+    end(socket) {
+      const key = keyOf(socket)
+      const one = open.get(key)
+      if (one === undefined) return
+      one.busy -= 1
+      open.delete(key)
+      open.set(key, one)
+    },
+  }
+}
+
+function keyOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`
+}
+
+/** What counts as one client: an address, or the /64 that a host has by IPv6. */
+function clientOf(address: string): string {
+  if (!address.includes(':') || address.startsWith('::ffff:')) return address
+  const [left = '', right] = address.split('::')
+  const groups = left.split(':').filter((group) => group !== '')
+  const filled = right === undefined ? groups : [...groups, '0', '0', '0', '0']
+  return filled.slice(0, IPV6_PREFIX_GROUPS).join(':')
+}
+
+const IPV6_PREFIX_GROUPS = 4
+
+function isLoopback(address: string): boolean {
+  return /^(?:::ffff:)?127\./.test(address) || address === '::1'
+}

@@ -1,0 +1,38 @@
+/**
+ * One line for each request, but not as many as anybody likes: of refusals that cost whoever asks nothing (strangers, keys beyond their
+ * limits) a few lines are written, and of the rest how many there were.
+ */
+import type { Clock } from '../../lib/clock.ts'
+import type { Log } from '../../lib/log.ts'
+import { createTokenBucket } from '../../lib/token-bucket.ts'
+
+export interface RequestLog {
+  /** A request that was served, or refused to somebody known. */
+  request(fields: object): void
+  /** A refusal that costs whoever asks nothing. */
+  turnedAway(fields: object): void
+}
+
+const LINES = { burst: 20, perSecond: 1 }
+/** How often the rest is summed up. */
+const SUM_MS = 10_000
+
+/** Over the log of the API. */
+export function createRequestLog(log: Log, clock: Pick<Clock, 'monotonic'>): RequestLog {
+  const lines = createTokenBucket(LINES, clock.monotonic())
+  let untold = 0
+  const sumUp = (): void => {
+    log.info({ count: untold }, 'more api requests were turned away')
+    untold = 0
+  }
+  return {
+    request: (fields) => log.info(fields, 'api request'),
+    turnedAway(fields) {
+      if (lines.take(clock.monotonic())) log.info(fields, 'api request')
+      else {
+        if (untold === 0) setTimeout(sumUp, SUM_MS).unref()
+        untold += 1
+      }
+    },
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * The share of each access key in what all keys use: requests per second, requests at once, and answers that are not read yet.
+ *
+ * As in EC2, a key that asks for more is told `RequestLimitExceeded`, which every SDK answers by trying again later
+ * (https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html). Only keys that were proved have a share.
+ */
+import { createRecent } from '../../lib/recent.ts'
+import { createTokenBucket, type TokenBucket } from '../../lib/token-bucket.ts'
+import { refused } from '../../model/errors.ts'
+
+export interface ShareLimits {
+  /** Requests of one key at once after a quiet time, and per second in the long run. */
+  readonly requestBurst: number
+  readonly requestsPerSecond: number
+  /** Requests of one key that are worked on or whose answers are on their way. */
+  readonly maxInFlightOfOne: number
+  /** Bytes of answers to one key that are on their way. */
+  readonly unreadBytesOfOne: number
+}
+
+/** One request's part of its key's share. */
+interface Hold {
+  /** Takes room for the answer. Refuses with `RequestLimitExceeded`. */
+  answer(bytes: number): void
+  /** Gives everything back, once. */
+  release(): void
+}
+
+export interface Shares {
+  /** Takes a request's part. Refuses with `RequestLimitExceeded`. */
+  begin(accessKey: string, nowMs: number): Hold
+}
+
+/** Keys whose rate is remembered. */
+const KEYS_LIMIT = 4_096
+
+/** Nobody has asked yet. */
+export function createShares(limits: ShareLimits): Shares {
+  const buckets = createRecent<string, TokenBucket>(KEYS_LIMIT)
+  const held = new Map<string, { requests: number; bytes: number }>()
+  const rate = { burst: limits.requestBurst, perSecond: limits.requestsPerSecond }
+  return {
+    begin(key, nowMs) {
+      const bucket = buckets.get(key) ?? createTokenBucket(rate, nowMs)
+      buckets.set(key, bucket)
+      if (!bucket.take(nowMs)) throw exceeded(`${limits.requestsPerSecond} requests per second`)
+      const mine = held.get(key) ?? { requests: 0, bytes: 0 }
+      if (mine.requests >= limits.maxInFlightOfOne)
+        throw exceeded(`${limits.maxInFlightOfOne} requests at once`)
+      mine.requests += 1
+      held.set(key, mine)
+      let ours = 0
+      let released = false
+      return {
+        answer(bytes) {
+          if (mine.bytes + bytes > limits.unreadBytesOfOne)
+            throw exceeded(`${limits.unreadBytesOfOne} bytes of answers that are not read yet`)
+          mine.bytes += bytes
+          ours += bytes
+        },
+        release() {
+          if (released) return
+          released = true
+          mine.requests -= 1
+          mine.bytes -= ours
+          if (mine.requests === 0) held.delete(key)
+        },
+      }
+    },
+  }
+}
+
+function exceeded(what: string): Error {
+  return refused('RequestLimitExceeded', `Request limit exceeded: an access key has ${what}`)
+}

@@ -1,0 +1,78 @@
+/** `atoll image`: which files of this host every client may have. */
+import { Command } from 'commander'
+import { columns, type Output, print, show } from './cli-output.ts'
+import type { Config } from './config.ts'
+import {
+  listPublished,
+  type Published,
+  type PublishedImage,
+  publishImage,
+  unpublishImage,
+} from './services/workloads/published.ts'
+
+interface PublishOptions extends Output {
+  readonly name?: string
+  readonly replace?: boolean
+}
+
+const GIB = 1024 ** 3
+
+/** The command with its three verbs. `settings` reads the configuration. */
+export function imageCommand(settings: () => Config['images']): Command {
+  const command = new Command('image').description(
+    'published images on this host: the files that any client with a key may launch',
+  )
+  command
+    .command('publish <files...>')
+    .description('copy disks, kernels, initramfs and archives to where clients may name it')
+    .option('--name <name>', "its name there; the file's own unless given")
+    .option('--replace', 'replace a published image of the same name')
+    .option('--json', 'print the document as JSON')
+    .action(
+      async (files: readonly string[], { name, replace = false, ...output }: PublishOptions) => {
+        const { directories, maxGiB } = settings()
+        const [directory] = directories
+        if (directory === undefined)
+          throw new Error('images.directories is empty: nothing is published')
+        const options = { replace, maxBytes: maxGiB * GIB, ...(name === undefined ? {} : { name }) }
+        if (name !== undefined && files.length > 1) throw new Error('--name names one file')
+        for (const file of files)
+          show(output, await publishImage(file, directory, options), renderPublished)
+      },
+    )
+  command
+    .command('list')
+    .description('what is published, and what lies there and is not')
+    .option('--json', 'print the document as JSON')
+    .action(async (output: Output) => {
+      const { directories, maxGiB } = settings()
+      show(output, await listPublished(directories, maxGiB * GIB), renderList)
+    })
+  command
+    .command('unpublish <name>')
+    .description('remove a published image; instances that were made from it go on')
+    .action(async (name: string) => {
+      print(`removed ${await unpublishImage(name, settings().directories)}`)
+    })
+  return command
+}
+
+function renderPublished({ path, kind, sha256 }: Published): string {
+  const use = {
+    disk: path,
+    archive: path,
+    kernel: `kernel=${path},initrd=FILE`,
+    initrd: `kernel=FILE,initrd=${path}`,
+  }
+  return [
+    `published ${path} (${kind}, sha256 ${sha256})`,
+    `    aws ec2 register-image --name NAME --image-location ${kind === null ? path : use[kind]}`,
+  ].join('\n')
+}
+
+function renderList(images: readonly PublishedImage[]): string {
+  return columns(
+    ['PATH', 'KIND', 'BYTES', 'NOT PUBLISHED BECAUSE'],
+    images.map(({ path, kind, bytes, problem }) => [path, kind, bytes, problem]),
+  )
+}

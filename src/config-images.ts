@@ -1,0 +1,170 @@
+/**
+ * Where published images may lie. A client with a key may have every file there handed to a guest, so a published directory is one for
+ * published images and nothing else: none that holds, lies in, or leads to what a machine keeps for itself.
+ */
+import { readlinkSync, realpathSync } from 'node:fs'
+import { basename, dirname, join, normalize, resolve } from 'node:path'
+import type { z } from 'zod'
+
+/** Neither these nor what is in them: secrets, other users' files, devices, and what programs keep. */
+const CLOSED: readonly string[] = [
+  ...[
+    '/root',
+    '/home',
+    '/tmp',
+    '/var/tmp',
+    '/etc',
+    '/proc',
+    '/sys',
+    '/run',
+    '/var/run',
+    '/dev',
+    '/boot',
+    '/usr',
+  ],
+  ...['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32', '/lost+found', '/snap'],
+  ...[
+    '/var/backups',
+    '/var/cache',
+    '/var/lock',
+    '/var/log',
+    '/var/mail',
+    '/var/spool',
+    '/var/lib/atoll-lab',
+  ],
+  ...[
+    '/var/lib/containerd',
+    '/var/lib/docker',
+    '/var/lib/libvirt',
+    '/var/lib/lxd',
+    '/var/lib/incus',
+  ],
+  ...[
+    '/var/lib/mysql',
+    '/var/lib/postgresql',
+    '/var/lib/private',
+    '/var/lib/rabbitmq',
+    '/var/lib/systemd',
+  ],
+]
+/** A directory in these is well; they themselves hold what is others'. */
+const SHARED: readonly string[] = [
+  '/',
+  '/mnt',
+  '/media',
+  '/opt',
+  '/srv',
+  '/var',
+  '/var/lib',
+  '/var/local',
+  '/var/opt',
+]
+
+/** Symbolic links that lead to what is not there are followed this far, as in the kernel (path_resolution(7)). */
+const LINKS_MAX = 40
+
+/** What else the configuration speaks of. */
+interface OwnPaths {
+  readonly stateDir: string
+  readonly runtimeDir: string
+  /** Every other file and directory that a setting names, above all secrets and keys. */
+  readonly others: readonly string[]
+}
+
+/** The published directory below a state directory: the one place there that is not the daemon's alone. */
+export function publishedDirectory(stateDir: string): string {
+  return join(stateDir, 'images')
+}
+
+/** Of the whole configuration: every published directory that is none. */
+export function refuseClosedDirectories(
+  config: {
+    readonly stateDir: string
+    readonly runtimeDir: string
+    readonly images: { readonly directories: readonly string[] }
+  },
+  context: z.RefinementCtx,
+): void {
+  const { stateDir, runtimeDir, images, ...rest } = config
+  const { directories, ...more } = images
+  const own = { stateDir, runtimeDir, others: pathsIn([rest, more]) }
+  for (const [index, dir] of directories.entries()) {
+    const message = imageDirectoryProblem(dir, own)
+    if (message !== null)
+      context.addIssue({
+        code: 'custom',
+        path: ['images', 'directories', index],
+        message: `${dir} ${message}`,
+      })
+  }
+}
+
+/** Every absolute path in the values of settings. */
+function pathsIn(value: unknown): readonly string[] {
+  if (typeof value === 'string') return value.startsWith('/') && value !== '/' ? [value] : []
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(pathsIn) : []
+}
+
+/** Why images may not be published in `dir`; null when they may. Looks where symbolic links lead. */
+function imageDirectoryProblem(dir: string, own: OwnPaths): string | null {
+  const named = clean(dir)
+  if (named !== dir.replace(/(?<=.)\/$/, ''))
+    return `must be written without . and .. and //: ${named}`
+  const published = publishedDirectory(clean(own.stateDir))
+  const real = realOf(named)
+  if (isIn(named, published) && isIn(real, publishedDirectory(realOf(clean(own.stateDir)))))
+    return problemOfOthers(real, own)
+  for (const one of new Set([named, real])) {
+    const problem = problemOf(one, own)
+    if (problem !== null) return one === named ? problem : `leads to ${one}, which ${problem}`
+  }
+  return problemOfOthers(real, own)
+}
+
+function problemOf(dir: string, { stateDir, runtimeDir }: OwnPaths): string | null {
+  const advice =
+    'name a directory for published images and nothing else, such as /var/lib/atoll/images'
+  if (SHARED.includes(dir)) return `holds more than images: ${advice}`
+  const own = [stateDir, runtimeDir].flatMap((one) => [clean(one), realOf(clean(one))])
+  const closed = [...CLOSED, ...own].find((one) => isIn(dir, one) || isIn(one, dir))
+  if (closed === undefined) return null
+  return `${isIn(dir, closed) ? 'lies in' : 'holds'} ${closed}, which is not for clients: ${advice}`
+}
+
+function problemOfOthers(dir: string, { others }: OwnPaths): string | null {
+  const other = others.find((path) =>
+    [clean(path), realOf(clean(path))].some((one) => isIn(one, dir) || isIn(dir, one)),
+  )
+  return other === undefined
+    ? null
+    : `holds, or lies in, ${other}, which another setting names: keep that elsewhere`
+}
+
+/** Whether `path` is `dir` or in it. */
+function isIn(path: string, dir: string): boolean {
+  return path === dir || path.startsWith(dir === '/' ? '/' : `${dir}/`)
+}
+
+function clean(path: string): string {
+  return normalize(path).replace(/(?<=.)\/+$/, '')
+}
+
+/** Where the path leads; of what is not there yet, where it would be made. */
+function realOf(path: string, links = 0): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    if (path === '/' || links > LINKS_MAX) return path
+    const target = linkOf(path)
+    if (target !== null) return realOf(resolve(dirname(path), target), links + 1)
+    return join(realOf(dirname(path), links), basename(path))
+  }
+}
+
+function linkOf(path: string): string | null {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,23 @@
+/** A map that remembers only so much, and forgets first what was set longest ago. */
+
+export interface Recent<K, V> {
+  get(key: K): V | undefined
+  set(key: K, value: V): void
+}
+
+/** An empty one with room for `limit` keys. */
+export function createRecent<K, V>(limit: number): Recent<K, V> {
+  const kept = new Map<K, V>()
+  return {
+    get: (key) => kept.get(key),
+    set(key, value) {
+      kept.delete(key)
+      kept.set(key, value)
+      if (kept.size <= limit) return
+      for (const oldest of kept.keys()) {
+        kept.delete(oldest)
+        break
+      }
+    },
+  }
+}

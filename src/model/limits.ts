@@ -1,0 +1,48 @@
+/**
+ * What one instance may take of the tables that all of a machine share: processes, inotify, open files. Pure.
+ *
+ * An instance gets the part of half of each table that its memory is of the machine's. Memory is never promised twice, so all instances
+ * together get at most half, and the machine's own programs keep the rest. A floor holds what the smallest type needs to boot an init.
+ */
+
+/** How large the shared tables of a machine are. */
+export interface MachineTables {
+  readonly memoryMiB: number
+  /** Processes and threads at one time: the smaller of kernel.pid_max and kernel.threads-max. */
+  readonly processes: number
+  /** fs.inotify.max_user_instances: of one user, and all containers are root's towards it. */
+  readonly inotifyInstances: number
+  /** fs.inotify.max_user_watches. */
+  readonly inotifyWatches: number
+}
+
+/** What one instance gets of them. */
+export interface InstanceLimits {
+  readonly processes: number
+  readonly inotifyInstances: number
+  readonly inotifyWatches: number
+  /** Open files of one process (RLIMIT_NOFILE); their sum is bounded by the instance's memory, which the kernel takes them from. */
+  readonly openFiles: number
+  /** Of /dev/shm, in bytes. */
+  readonly sharedMemoryBytes: number
+}
+
+const SHARE = 0.5
+const LEAST = { processes: 48, inotifyInstances: 8, inotifyWatches: 64 } as const
+const OPEN_FILES = { perMiB: 32, least: 1024, most: 1_048_576 } as const
+const MIB = 1024 * 1024
+
+/** The limits of an instance with so much memory on this machine. */
+export function instanceLimits(memoryMiB: number, machine: MachineTables): InstanceLimits {
+  const part = SHARE * Math.min(1, memoryMiB / machine.memoryMiB)
+  const of = (table: keyof typeof LEAST) =>
+    Math.max(LEAST[table], Math.floor(machine[table] * part))
+  const openFiles = memoryMiB * OPEN_FILES.perMiB
+  return {
+    processes: of('processes'),
+    inotifyInstances: of('inotifyInstances'),
+    inotifyWatches: of('inotifyWatches'),
+    openFiles: Math.min(OPEN_FILES.most, Math.max(OPEN_FILES.least, openFiles)),
+    sharedMemoryBytes: Math.floor((memoryMiB * MIB) / 2),
+  }
+}

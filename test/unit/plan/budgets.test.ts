@@ -1,0 +1,57 @@
+/** The budgets as text: a golden file for people to read, and what must hold whatever the want. */
+import { spawnSync } from 'node:child_process'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { InstanceWant } from '../../../src/model/want.ts'
+import { CONNECTIONS_PER_MIB, removeBudgets, renderBudgets } from '../../../src/plan/budgets.ts'
+import { townInstance, townWant } from '../../kit/town.ts'
+
+const MIN_MIB = 32
+const LIMITS = { connectionTableSize: 2048 * CONNECTIONS_PER_MIB, instanceMemoryMiB: 2048 }
+
+function sized(number: number, memoryMiB: number): InstanceWant {
+  const made = townInstance(number, [1])
+  return { ...made, type: { ...made.type, memoryMiB } }
+}
+
+/** Open connections that the script gives to each link. */
+function shares(script: string): readonly number[] {
+  return [...script.matchAll(/: goto out_(\d+)/g)].map(([, open]) => Number(open))
+}
+
+test('golden file', async () => {
+  const want = townWant(sized(11, 32), sized(12, 1024))
+  await expect(renderBudgets(want, LIMITS)).toMatchFileSnapshot('./golden/budgets.nft')
+})
+
+test('a share by memory, and less where the table is smaller', () => {
+  const want = townWant(sized(11, 32), sized(12, 1024), sized(13, 65_536))
+  expect(shares(renderBudgets(want, LIMITS))).toEqual([512, 16_384, 32_768])
+  const tight = { ...LIMITS, connectionTableSize: LIMITS.connectionTableSize / 4 }
+  expect(shares(renderBudgets(want, tight))).toEqual([512, 4096, 32_768])
+})
+
+test('all instances at their worst leave a quarter of the table to the host', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: MIN_MIB, max: 8192 }), { minLength: 1, maxLength: 200 }),
+      (sizes) => {
+        const instanceMemoryMiB = sizes.reduce((a, b) => a + b, 0)
+        const connectionTableSize = instanceMemoryMiB * CONNECTIONS_PER_MIB
+        const want = townWant(...sizes.map((size, index) => sized(index + 10, size)))
+        const open = shares(renderBudgets(want, { connectionTableSize, instanceMemoryMiB }))
+        expect(open).toHaveLength(sizes.length)
+        const worst = 6 * open.reduce((a, b) => a + b, 0)
+        expect(worst).toBeLessThanOrEqual((connectionTableSize * 3) / 4)
+      },
+    ),
+  )
+})
+
+const canLoad = spawnSync('unshare', ['--net', 'nft', '--version']).status === 0
+test.skipIf(!canLoad)('the kernel takes it, again and again, and after it was removed', () => {
+  const script = renderBudgets(townWant(sized(11, 32), sized(12, 1024)), LIMITS)
+  const twice = `${script}\n${renderBudgets(townWant(), LIMITS)}\n${removeBudgets()}${script}`
+  const result = spawnSync('unshare', ['--net', 'nft', '-f', '-'], { input: twice })
+  expect(result.stderr.toString()).toBe('')
+})
