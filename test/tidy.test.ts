@@ -125,6 +125,31 @@ describe('every file', () => {
   )
 })
 
+describe('paths', () => {
+  /** Directories of their own, made with a random name just before. */
+  const MADE_BY_MKDTEMP = ['lib/paths.ts', 'lib/certificates.ts', 'host/kvm.ts']
+  /** Its names come from an operator, and it has a check of its own. */
+  const NAMED_BY_OPERATOR = 'services/workloads/published.ts'
+
+  it.each(files.filter(({ path }) => !MADE_BY_MKDTEMP.includes(path)))(
+    '$path removes directories by removeTree only',
+    ({ text }) => {
+      expect(text).not.toMatch(/\brm(?:Sync)?\([^)]*recursive: true/)
+    },
+  )
+
+  it.each(
+    files.filter(
+      ({ path, room }) =>
+        (room === 'services/workloads' && path !== NAMED_BY_OPERATOR) ||
+        room === 'operator' ||
+        /^host\/(?:volumes|processes|groups)\.ts$/.test(path),
+    ),
+  )('$path puts names into paths by below only', ({ text }) => {
+    expect(text).not.toMatch(/import \{[^}]*\b(?:join|resolve)\b[^}]*\} from 'node:path'/)
+  })
+})
+
 describe('unit tests', () => {
   const unit = resolve(import.meta.dirname, 'unit')
   const tests = readdirSync(unit, { recursive: true, encoding: 'utf8' })

@@ -5,10 +5,11 @@
  * directory in each hierarchy that the daemon itself is in (cgroups(7)). Both carry our mark and go with the machine.
  */
 import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import type { Clock } from '../lib/clock.ts'
 import { exists } from '../lib/files.ts'
 import type { Log } from '../lib/log.ts'
+import { below } from '../lib/paths.ts'
 import type { Runner } from '../lib/runner.ts'
 import { messageOf } from '../model/errors.ts'
 import type { InstanceId } from '../model/ids.ts'
@@ -75,7 +76,7 @@ async function enterDirectories(instance: InstanceId, pid: number): Promise<void
   for (const dir of await directories(instance)) {
     try {
       await mkdir(dir, { recursive: true })
-      await writeFile(join(dir, 'cgroup.procs'), String(pid))
+      await writeFile(below(dir, 'cgroup.procs'), String(pid))
     } catch (error) {
       failures.push(messageOf(error))
     }
@@ -88,11 +89,11 @@ async function directories(instance: InstanceId): Promise<readonly string[]> {
   const text = await readFile('/proc/self/cgroup', 'utf8').catch(() => '')
   const mounted: string[] = []
   for (const hierarchy of hierarchies(text)) {
-    const root = join(ROOT, hierarchy)
+    const root = hierarchy === '' ? ROOT : below(ROOT, hierarchy)
     // Beside others the unified hierarchy has another place, or none: then it has no controllers and is left alone.
-    if (await exists(join(root, 'cgroup.procs'))) mounted.push(root)
+    if (await exists(below(root, 'cgroup.procs'))) mounted.push(root)
   }
-  return mounted.map((root) => join(root, MACHINE_GROUP, instance))
+  return mounted.map((root) => below(root, MACHINE_GROUP, instance))
 }
 
 /** Names below /sys/fs/cgroup of the hierarchies in /proc/self/cgroup (cgroups(7)): empty for the unified one. */

@@ -8,8 +8,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Clock } from '../lib/clock.ts'
+import { below } from '../lib/paths.ts'
 import { unavailable } from '../model/errors.ts'
 import type { InstanceId } from '../model/ids.ts'
 import { instanceFromMark, MACHINES_DIRECTORY, machineName, machineUser } from '../model/names.ts'
@@ -54,10 +54,10 @@ export async function startProcess(request: ProcessRequest): Promise<number> {
 
 /** The directory of each virtual machine that is kept below `stateDir`. */
 export async function machineHomes(stateDir: string): Promise<ReadonlyMap<InstanceId, string>> {
-  const root = join(stateDir, MACHINES_DIRECTORY)
+  const root = below(stateDir, MACHINES_DIRECTORY)
   const names = await readdir(root).catch(() => [])
   const instances = names.flatMap((name) => instanceFromMark(name) ?? [])
-  return new Map(instances.map((instance) => [instance, join(root, instance)]))
+  return new Map(instances.map((instance) => [instance, below(root, instance)]))
 }
 
 /** Which of these instances have a process, by their directories. One reading of /proc for all. */

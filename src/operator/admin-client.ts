@@ -1,8 +1,8 @@
 /** The daemon's unix socket, from the command line: documents and orders. */
 
-import { join } from 'node:path'
 import { z } from 'zod'
 import { request } from '../lib/http.ts'
+import { below } from '../lib/paths.ts'
 import { unavailable } from '../model/errors.ts'
 
 const refusalSchema = z.object({ error: z.string().min(1) })
@@ -11,7 +11,7 @@ const ANSWER_LIMIT_BYTES = 64 * 1024 * 1024
 
 /** The socket's place in a runtime directory. */
 export function adminSocketFile(runtimeDir: string): string {
-  return join(runtimeDir, 'admin.sock')
+  return below(runtimeDir, 'admin.sock')
 }
 
 /** One JSON document from the daemon. Rejects with `unavailable` when none answers; the message says what to do. */

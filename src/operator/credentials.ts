@@ -4,9 +4,9 @@
  * The file is a copy for the operator; the record in the store is what signatures are checked against.
  */
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { z } from 'zod'
 import { replaceFile } from '../lib/files.ts'
+import { below } from '../lib/paths.ts'
 import { unavailable } from '../model/errors.ts'
 import type { AccessKey } from '../model/records.ts'
 
@@ -21,7 +21,7 @@ const credentialsSchema = z.object({
 export type Credentials = z.output<typeof credentialsSchema>
 
 function credentialsFile(stateDir: string): string {
-  return join(stateDir, 'credentials.json')
+  return below(stateDir, 'credentials.json')
 }
 
 /**

@@ -2,14 +2,14 @@
  * `atoll teardown`: takes everything that carries a mark of ours off this machine. Works without a daemon, without records, and
  * again after it was cut off.
  */
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readdir, rmdir } from 'node:fs/promises'
 import Docker from 'dockerode'
 import type { Config } from '../config.ts'
 import { removeAllOfOurs } from '../host/cleanup.ts'
 import { removeGroup } from '../host/groups.ts'
 import { findProcesses, killProcess, machineHomes } from '../host/processes.ts'
 import { systemClock } from '../lib/clock.ts'
+import { below, removeTree } from '../lib/paths.ts'
 import { messageOf } from '../model/errors.ts'
 import {
   CONSOLES_DIRECTORY,
@@ -38,13 +38,27 @@ export async function teardown(config: Config): Promise<readonly string[]> {
   const images = await removeImages(config.docker.socket)
   const machines = await removeMachines(config)
   const kernel = await removeAllOfOurs()
-  for (const dir of DIRECTORIES)
-    await rm(join(config.stateDir, dir), { recursive: true, force: true })
-  return [...containers, ...images, ...machines, ...kernel]
+  const kept = await removeFiles(config)
+  return [...containers, ...images, ...machines, ...kernel, ...kept]
+}
+
+/** One thing that cannot be removed, as where something is mounted, keeps nothing else. Returns a line for each. */
+async function removeFiles({ stateDir, runtimeDir }: Config): Promise<readonly string[]> {
+  const kept: string[] = []
+  const attempt = (...path: Parameters<typeof removeTree>) =>
+    removeTree(...path).catch((error: unknown) => kept.push(`not removed: ${messageOf(error)}`))
+  for (const dir of DIRECTORIES) {
+    for (const name of await readdir(below(stateDir, dir)).catch(() => []))
+      await attempt(stateDir, dir, name)
+    // A file system of its own stays, empty.
+    await rmdir(below(stateDir, dir)).catch(() => undefined)
+  }
+  await attempt(runtimeDir, MACHINE_SOCKETS_DIRECTORY)
+  return kept
 }
 
 async function removeMachines(config: Config): Promise<readonly string[]> {
-  const { stateDir, runtimeDir, qemu } = config
+  const { stateDir, qemu } = config
   const homes = await machineHomes(stateDir)
   const running = await findProcesses(homes, qemu.firstUser)
   for (const [instance, home] of homes) {
@@ -52,7 +66,6 @@ async function removeMachines(config: Config): Promise<readonly string[]> {
     if (pid !== undefined) await killProcess(pid, home, systemClock)
     await removeGroup(instance, systemClock)
   }
-  await rm(join(runtimeDir, MACHINE_SOCKETS_DIRECTORY), { recursive: true, force: true })
   return [...homes.keys()].map((instance) => `removed virtual machine ${instance}`)
 }
 

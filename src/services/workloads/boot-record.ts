@@ -4,10 +4,10 @@
  * `<instances>/<id>/boot.json` is written *before* the start and names the start before it, so whichever line a daemon dies
  * on, the next one can tell by the container's own StartedAt whether the start that the record announces took place.
  */
-import { mkdir, readdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readdir } from 'node:fs/promises'
 import { z } from 'zod'
 import { readRecord, writeRecord } from '../../lib/files.ts'
+import { below, removeTree } from '../../lib/paths.ts'
 import type { InstanceId } from '../../model/ids.ts'
 import { instanceFromMark } from '../../model/names.ts'
 
@@ -39,9 +39,9 @@ export interface InstanceFiles {
 
 /** Instance directories under `<stateDir>/instances`, which only root may enter: they hold user data. */
 export function createInstanceFiles(stateDir: string): InstanceFiles {
-  const root = join(stateDir, 'instances')
-  const path = (instance: InstanceId) => join(root, instance)
-  const bootFile = (instance: InstanceId) => join(path(instance), 'boot.json')
+  const root = below(stateDir, 'instances')
+  const path = (instance: InstanceId) => below(root, instance)
+  const bootFile = (instance: InstanceId) => below(path(instance), 'boot.json')
   return {
     path,
     async list() {
@@ -53,7 +53,7 @@ export function createInstanceFiles(stateDir: string): InstanceFiles {
       await mkdir(path(instance), { recursive: true, mode: 0o700 })
       await writeRecord(bootFile(instance), record)
     },
-    remove: (instance) => rm(path(instance), { recursive: true, force: true }),
+    remove: (instance) => removeTree(root, instance),
   }
 }
 

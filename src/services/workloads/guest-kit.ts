@@ -7,8 +7,8 @@
  * the same way.
  */
 import { chmod, constants, copyFile, link, mkdir, open, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { replaceFile } from '../../lib/files.ts'
+import { below } from '../../lib/paths.ts'
 import { unavailable } from '../../model/errors.ts'
 import type { InstanceWant } from '../../model/want.ts'
 import { UNRUNNABLE_EXIT_CODE } from '../../plan/workloads.ts'
@@ -36,7 +36,7 @@ export function createGuestKit(options: {
 }): GuestKit {
   let copied: Promise<string> | undefined
   function busybox(): Promise<string> {
-    copied ??= copyBusybox(options.busyboxPath, join(options.stateDir, 'guest')).catch(
+    copied ??= copyBusybox(options.busyboxPath, below(options.stateDir, 'guest')).catch(
       (error: unknown) => {
         copied = undefined
         throw error
@@ -46,7 +46,7 @@ export function createGuestKit(options: {
   }
   return {
     async prepare(want, instanceDir, firstBoot) {
-      const kitDir = join(instanceDir, 'kit')
+      const kitDir = below(instanceDir, 'kit')
       // User data is nobody's on the host but root's; the guest reads it through its mount.
       await mkdir(instanceDir, { recursive: true, mode: 0o700 })
       // Daemons of before left it open.
@@ -56,7 +56,7 @@ export function createGuestKit(options: {
       const files = renderKit(want, firstBoot)
       await Promise.all([
         placeBusybox(await busybox(), kitDir),
-        ...files.map(({ name, content, mode }) => placeFile(join(kitDir, name), content, mode)),
+        ...files.map(({ name, content, mode }) => placeFile(below(kitDir, name), content, mode)),
       ])
       return kitDir
     },
@@ -64,7 +64,7 @@ export function createGuestKit(options: {
 }
 
 async function copyBusybox(source: string, dir: string): Promise<string> {
-  const busybox = join(dir, 'busybox')
+  const busybox = below(dir, 'busybox')
   await assertStatic(source)
   await mkdir(dir, { recursive: true, mode: 0o700 })
   await copyFile(source, `${busybox}.new`, constants.COPYFILE_FICLONE)
@@ -107,10 +107,10 @@ async function placeFile(path: string, content: string | Buffer | null, mode: nu
 
 /** A hard link where the file system allows it: no copy for each instance. */
 async function placeBusybox(busybox: string, kitDir: string): Promise<void> {
-  const fresh = join(kitDir, 'busybox.new')
+  const fresh = below(kitDir, 'busybox.new')
   await rm(fresh, { force: true })
   await link(busybox, fresh).catch(() => copyFile(busybox, fresh))
-  await rename(fresh, join(kitDir, 'busybox'))
+  await rename(fresh, below(kitDir, 'busybox'))
 }
 
 /** The first bytes of a program hold its ELF header and, in practice, all program headers. */

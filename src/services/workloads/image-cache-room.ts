@@ -4,12 +4,12 @@
  * What an instance is made from never goes, nor what is growing or was just needed. Nothing goes in vain: when all that may go is
  * not enough, it stays.
  */
-import { lstat, readdir, rm, utimes } from 'node:fs/promises'
-import { join } from 'node:path'
+import { lstat, readdir, utimes } from 'node:fs/promises'
 import type { Clock } from '../../lib/clock.ts'
 import { freeBytes } from '../../lib/disk.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Metrics } from '../../lib/metrics.ts'
+import { below, removeTree } from '../../lib/paths.ts'
 import { refused, unavailable } from '../../model/errors.ts'
 
 export interface RoomOptions {
@@ -69,7 +69,7 @@ export function createRoomMaker(options: RoomOptions, claims: Claims): () => Pro
   async function spareOf(entries: readonly Entry[]): Promise<readonly Entry[]> {
     const inUse = await options.inUse()
     for (const { name, digest } of entries)
-      if (digest !== null && inUse.has(digest)) await markNeeded(join(dir, name), clock)
+      if (digest !== null && inUse.has(digest)) await markNeeded(below(dir, name), clock)
     const rank = ({ digest, neededAtMs }: Entry) => (digest === null ? 0 : neededAtMs)
     return entries
       .filter(({ name }) => !claims.growing.has(name) && !claims.justNeeded(name))
@@ -78,7 +78,7 @@ export function createRoomMaker(options: RoomOptions, claims: Claims): () => Pro
   }
 
   async function remove({ name, digest, bytes }: Entry): Promise<void> {
-    await rm(join(dir, name), { recursive: true, force: true })
+    await removeTree(dir, name)
     log.info({ name, bytes }, digest === null ? 'leftover of an image removed' : 'image evicted')
     if (digest === null) return
     evictions.inc()
@@ -122,10 +122,12 @@ async function entriesOf(dir: string, { digestOf }: Claims): Promise<readonly En
   const names = await readdir(dir)
   return Promise.all(
     names.map(async (name) => {
-      const path = join(dir, name)
+      const path = below(dir, name)
       const files = await readdir(path).catch(() => [])
       const stats = await Promise.all(
-        ['.', ...files].map((file) => lstat(join(path, file)).catch(() => null)),
+        [path, ...files.map((file) => below(path, file))].map((one) =>
+          lstat(one).catch(() => null),
+        ),
       )
       const digest = digestOf(name)
       const [directory, ...rest] = stats.map((stat) => stat ?? { size: 0, mtimeMs: 0 })

@@ -5,10 +5,11 @@
  *
  * The mtime of a directory is when the image was needed last.
  */
-import { chmod, lstat, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chmod, lstat, mkdir, open, readdir, readFile, rename } from 'node:fs/promises'
+import { basename } from 'node:path'
 import { z } from 'zod'
 import { syncPath } from '../../lib/files.ts'
+import { below, removeTree } from '../../lib/paths.ts'
 import { createQueue } from '../../lib/queue.ts'
 import { bug } from '../../model/errors.ts'
 import { createRoomMaker, markNeeded, type RoomOptions } from './image-cache-room.ts'
@@ -78,7 +79,7 @@ export function createImageCache(options: RoomOptions): ImageCache {
 
   async function find(kind: Kind, digest: string): Promise<CachedImage | null> {
     const name = nameOf(kind, digest)
-    const path = join(dir, name)
+    const path = below(dir, name)
     // First, so that it is not evicted while we look at it.
     neededAt.set(name, clock.monotonic())
     const facts = await readWhole(path, kind)
@@ -93,9 +94,9 @@ export function createImageCache(options: RoomOptions): ImageCache {
   async function install(place: string, digest: string, facts: ImageFacts): Promise<CachedImage> {
     await seal(place, facts)
     const there = await find(facts.kind, digest)
-    const target = join(dir, nameOf(facts.kind, digest))
+    const target = below(dir, nameOf(facts.kind, digest))
     // What is there and not whole is nobody's any more.
-    await rm(there === null ? target : place, { recursive: true, force: true })
+    await removeTree(dir, basename(there === null ? target : place))
     if (there !== null) return there
     await rename(place, target)
     await syncPath(dir)
@@ -108,7 +109,7 @@ export function createImageCache(options: RoomOptions): ImageCache {
     find,
     async begin(key) {
       const name = `${key}.partial`
-      const place = join(dir, name)
+      const place = below(dir, name)
       await mkdir(place, { recursive: true, mode: 0o755 })
       growing.set(name, 0)
       return {
@@ -123,7 +124,7 @@ export function createImageCache(options: RoomOptions): ImageCache {
             })
           }),
         install: (digest, facts) => alone(() => install(place, digest, facts)),
-        discard: () => rm(place, { recursive: true, force: true }),
+        discard: () => removeTree(dir, name),
         [Symbol.dispose]: () => growing.delete(name),
       }
     },
@@ -137,10 +138,10 @@ function nameOf(kind: Kind, digest: string): string {
 /** What the directory says of itself, when that is so. */
 async function readWhole(path: string, kind: Kind): Promise<ImageFacts | null> {
   try {
-    const { size } = await lstat(join(path, FACTS_FILE))
+    const { size } = await lstat(below(path, FACTS_FILE))
     if (size > FACTS_MAX_BYTES) return null
-    const facts = factsSchema.parse(JSON.parse(await readFile(join(path, FACTS_FILE), 'utf8')))
-    const stats = await Promise.all(IMAGE_FILES[kind].map((file) => lstat(join(path, file))))
+    const facts = factsSchema.parse(JSON.parse(await readFile(below(path, FACTS_FILE), 'utf8')))
+    const stats = await Promise.all(IMAGE_FILES[kind].map((file) => lstat(below(path, file))))
     const bytes = stats.reduce((sum, stat) => sum + (stat.isFile() ? stat.size : 0), 0)
     return facts.kind === kind && facts.bytes === bytes ? facts : null
   } catch {
@@ -151,13 +152,12 @@ async function readWhole(path: string, kind: Kind): Promise<ImageFacts | null> {
 /** Removes what is not the image's, makes the rest read-only, and has it on the disk. */
 async function seal(place: string, facts: ImageFacts): Promise<void> {
   const files: readonly string[] = IMAGE_FILES[facts.kind]
-  for (const name of await readdir(place))
-    if (!files.includes(name)) await rm(join(place, name), { recursive: true, force: true })
+  for (const name of await readdir(place)) if (!files.includes(name)) await removeTree(place, name)
   // Whoever runs the guests may read what is in it.
   await chmod(place, 0o755)
-  await using file = await open(join(place, FACTS_FILE), 'w')
+  await using file = await open(below(place, FACTS_FILE), 'w')
   await file.writeFile(JSON.stringify(facts))
   await file.sync()
-  for (const name of [...files, FACTS_FILE]) await chmod(join(place, name), 0o444)
+  for (const name of [...files, FACTS_FILE]) await chmod(below(place, name), 0o444)
   await syncPath(place)
 }

@@ -5,10 +5,10 @@
  * It is saved just before all else of the instance is removed, as a file of its name. That it cannot be saved keeps nothing from being removed.
  */
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Clock } from '../../lib/clock.ts'
 import { replaceFile } from '../../lib/files.ts'
 import type { Log } from '../../lib/log.ts'
+import { below } from '../../lib/paths.ts'
 import type { InstanceId } from '../../model/ids.ts'
 import { CONSOLES_DIRECTORY } from '../../model/names.ts'
 import { tail } from './docker-logs.ts'
@@ -27,19 +27,19 @@ export function keepConsoles(
   options: { readonly stateDir: string; readonly clock: Clock; readonly log: Log },
 ): WorkloadDriver {
   const { clock, log } = options
-  const dir = join(options.stateDir, CONSOLES_DIRECTORY)
+  const dir = below(options.stateDir, CONSOLES_DIRECTORY)
 
   async function keep(instance: InstanceId): Promise<void> {
     const output = await driver.console(instance, KEPT_BYTES)
     // Removed already: what was kept then is what there is.
     if (output === null) return
     await mkdir(dir, { recursive: true, mode: 0o700 })
-    await replaceFile(join(dir, instance), output, 0o600)
+    await replaceFile(below(dir, instance), output, 0o600)
     await forgetOld()
   }
 
   async function forgetOld(): Promise<void> {
-    const files = (await readdir(dir)).map((name) => join(dir, name))
+    const files = (await readdir(dir)).map((name) => below(dir, name))
     // Another driver may be at it, too.
     const ageless = { mtimeMs: 0 }
     const dated = await Promise.all(
@@ -65,7 +65,7 @@ export function keepConsoles(
     async console(instance, limitBytes) {
       const output = await driver.console(instance, limitBytes)
       if (output !== null) return output
-      const kept = await readFile(join(dir, instance)).catch(() => null)
+      const kept = await readFile(below(dir, instance)).catch(() => null)
       return kept === null ? null : tail(kept, limitBytes)
     },
   }

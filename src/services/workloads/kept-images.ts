@@ -5,10 +5,11 @@
  * can name. What is being made has another name until it is whole: a directory under an image's id is that image, complete and synced.
  */
 import { createHash } from 'node:crypto'
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, open, readdir, rename, stat } from 'node:fs/promises'
+import { basename } from 'node:path'
 import { z } from 'zod'
 import { readRecord, syncPath, writeRecord } from '../../lib/files.ts'
+import { below, removeTree } from '../../lib/paths.ts'
 import { type ImageId, parseId } from '../../model/ids.ts'
 import { CREATED_IMAGES_DIRECTORY } from '../../model/names.ts'
 import { hashInto } from './image-file.ts'
@@ -58,13 +59,13 @@ const PARTIAL = '.partial'
 
 /** The images below `stateDir`, which only root may enter. */
 export function createKeptImages(stateDir: string): KeptImages {
-  const root = join(stateDir, CREATED_IMAGES_DIRECTORY)
-  const placeOf = (image: ImageId) => join(root, image)
+  const root = below(stateDir, CREATED_IMAGES_DIRECTORY)
+  const placeOf = (image: ImageId) => below(root, image)
   const partialOf = (image: ImageId) => `${placeOf(image)}${PARTIAL}`
 
   async function find(image: ImageId): Promise<MachineImage | null> {
     const dir = placeOf(image)
-    const facts = await readRecord(join(dir, FACTS_FILE), factsSchema)
+    const facts = await readRecord(below(dir, FACTS_FILE), factsSchema)
     return facts === null ? null : describe(dir, facts)
   }
 
@@ -75,7 +76,7 @@ export function createKeptImages(stateDir: string): KeptImages {
   ): Promise<MachineImage> {
     const dir = partialOf(image)
     const whole = { ...facts, digest: await seal(dir, facts.kind, signal) }
-    await writeRecord(join(dir, FACTS_FILE), whole)
+    await writeRecord(below(dir, FACTS_FILE), whole)
     await syncPath(dir)
     await rename(dir, placeOf(image))
     await syncPath(root)
@@ -86,11 +87,11 @@ export function createKeptImages(stateDir: string): KeptImages {
     find,
     async begin(image) {
       const dir = partialOf(image)
-      await rm(dir, { recursive: true, force: true })
+      await removeTree(root, basename(dir))
       await mkdir(dir, { recursive: true, mode: 0o700 })
       return { dir, install: (facts, signal) => install(image, facts, signal) }
     },
-    discard: (image) => rm(partialOf(image), { recursive: true, force: true }),
+    discard: (image) => removeTree(root, basename(partialOf(image))),
     async keep(images, busy, inUse) {
       const names = await readdir(root).catch(() => [])
       const removed: string[] = []
@@ -102,7 +103,7 @@ export function createKeptImages(stateDir: string): KeptImages {
         const whole = isPartial ? null : await find(image)
         if (whole === null || !inUse.has(whole.digest)) removed.push(name)
       }
-      for (const name of removed) await rm(join(root, name), { recursive: true, force: true })
+      for (const name of removed) await removeTree(root, name)
       return removed
     },
   }
@@ -111,15 +112,15 @@ export function createKeptImages(stateDir: string): KeptImages {
 function describe(dir: string, facts: Facts): MachineImage {
   const { digest, architecture, virtualBytes, firmware, machine, seed } = facts
   const options = { sha256: null, seed, firmware, machine }
-  const disk = { path: join(dir, KEPT_FILES.disk), format: 'qcow2', virtualBytes } as const
+  const disk = { path: below(dir, KEPT_FILES.disk), format: 'qcow2', virtualBytes } as const
   if (facts.kind === 'disk') return { kind: 'disk', digest, architecture, options, ...disk }
   return {
     kind: 'kernel',
     digest,
     architecture,
     options,
-    kernelPath: join(dir, KEPT_FILES.kernel),
-    initrdPath: join(dir, KEPT_FILES.initrd),
+    kernelPath: below(dir, KEPT_FILES.kernel),
+    initrdPath: below(dir, KEPT_FILES.initrd),
     disk,
   }
 }
@@ -129,7 +130,7 @@ async function seal(dir: string, kind: Facts['kind'], signal: AbortSignal): Prom
   const hash = createHash('sha256')
   const { disk, kernel, initrd } = KEPT_FILES
   for (const name of kind === 'disk' ? [disk] : [kernel, initrd, disk]) {
-    await using file = await open(join(dir, name), 'r+')
+    await using file = await open(below(dir, name), 'r+')
     await file.chmod(0o444)
     await file.sync()
     await hashInto(hash, file, Number.POSITIVE_INFINITY, signal)

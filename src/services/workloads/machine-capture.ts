@@ -9,10 +9,10 @@
  * A disk is the guest's and, should it have broken out, its QEMU's too: it is read with the base that we know and no other file.
  */
 import { copyFile, open, rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { machineArchitecture } from '../../lib/architecture.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
+import { below } from '../../lib/paths.ts'
 import type { Runner } from '../../lib/runner.ts'
 import { type AtollError, refused, unavailable } from '../../model/errors.ts'
 import type { InstanceId } from '../../model/ids.ts'
@@ -127,7 +127,7 @@ async function copyRunning(
     await askForReboot(tools, want.instance)
     return await whenOff(tools, job)
   }
-  const raw = join(making.dir, 'raw')
+  const raw = below(making.dir, 'raw')
   const { home } = files.paths(want.instance)
   const { virtualBytes } = await headerOf(files.paths(want.instance).disk)
   const room = () => needRoom(making.dir, 0)
@@ -185,10 +185,10 @@ async function install(
 ): Promise<MachineImage> {
   const { firmware, machine, seed } = image.options
   if (image.kind === 'kernel') {
-    await copyFile(image.kernelPath, join(making.dir, KEPT_FILES.kernel))
-    await copyFile(image.initrdPath, join(making.dir, KEPT_FILES.initrd))
+    await copyFile(image.kernelPath, below(making.dir, KEPT_FILES.kernel))
+    await copyFile(image.initrdPath, below(making.dir, KEPT_FILES.initrd))
   }
-  const { virtualBytes } = await headerOf(join(making.dir, KEPT_FILES.disk))
+  const { virtualBytes } = await headerOf(below(making.dir, KEPT_FILES.disk))
   const architecture = machineArchitecture()
   const facts = { kind: image.kind, architecture, virtualBytes, firmware, machine, seed }
   return await making.install(facts, signal)

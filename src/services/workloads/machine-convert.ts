@@ -3,10 +3,10 @@
  * QEMU may have after a guest took it over, is a stranger's.
  */
 import { type FileHandle, open } from 'node:fs/promises'
-import { join } from 'node:path'
 import { jailPath, letJailRead, letJailWrite, runJailed } from '../../host/jail.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { freeBytes } from '../../lib/disk.ts'
+import { below } from '../../lib/paths.ts'
 import type { Runner } from '../../lib/runner.ts'
 import { AtollError, refused, unavailable } from '../../model/errors.ts'
 import type { CaptureWant } from '../../model/want.ts'
@@ -53,7 +53,7 @@ export async function convert(
   let bytes = 0
   for (const { path } of layers) bytes += await allocatedBytes(path)
   await needRoom(making.dir, Math.min(bytes, settings.maxBytes))
-  const target = join(making.dir, KEPT_FILES.disk)
+  const target = below(making.dir, KEPT_FILES.disk)
   const ending = new AbortController()
   const over = AbortSignal.any([signal, ending.signal])
   const watching = (async () => {

@@ -1,7 +1,7 @@
 /** Getting one image of a virtual machine into the cache: fetched, verified, inspected, and only then an image. */
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
-import { join } from 'node:path'
+import { below } from '../../lib/paths.ts'
 import { AtollError, bug, explain, refused, unavailable } from '../../model/errors.ts'
 import { type CachedImage, type Growing, IMAGE_FILES, type ImageFacts } from './image-cache.ts'
 import { inspectDisk, inspectInitrd, inspectKernel } from './machine-content.ts'
@@ -54,7 +54,7 @@ async function fetchFiles(
     if (source === undefined) throw bug('a file of an image without a source', { kind, name })
     const before = bytes
     const room = (more: number) => growing.need(before + more)
-    const done = await download(source, join(growing.dir, name), hash, { ...tools, room })
+    const done = await download(source, below(growing.dir, name), hash, { ...tools, room })
     hash = done.hash
     bytes += done.bytes
   }
@@ -68,12 +68,12 @@ async function inspect(
 ): Promise<ImageFacts> {
   const [first, second] = sources.map(({ name }) => name)
   if (kind === 'disk') {
-    await using disk = await open(join(dir, 'disk'))
+    await using disk = await open(below(dir, 'disk'))
     return { kind, ...(await inspectDisk(disk, first ?? '')), bytes }
   }
-  await using kernel = await open(join(dir, 'kernel'))
+  await using kernel = await open(below(dir, 'kernel'))
   await inspectKernel(kernel, first ?? '')
-  await using initrd = await open(join(dir, 'initrd'))
+  await using initrd = await open(below(dir, 'initrd'))
   await inspectInitrd(initrd, second ?? '')
   return { kind, bytes }
 }

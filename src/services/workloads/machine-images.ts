@@ -6,11 +6,11 @@
  * is given out before it had the digest that is asked for and was found to be something that QEMU may be given.
  */
 import { createHash } from 'node:crypto'
-import { join } from 'node:path'
 import { machineArchitecture } from '../../lib/architecture.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Metrics } from '../../lib/metrics.ts'
+import { below } from '../../lib/paths.ts'
 import { assertNever, refused, unavailable } from '../../model/errors.ts'
 import {
   type FileLocation,
@@ -178,11 +178,11 @@ function describe(
     return {
       kind: 'kernel',
       ...common,
-      kernelPath: join(dir, kernel),
-      initrdPath: join(dir, initrd),
+      kernelPath: below(dir, kernel),
+      initrdPath: below(dir, initrd),
       disk: null,
     }
   }
   const { format, virtualBytes } = facts
-  return { kind: 'disk', ...common, path: join(dir, IMAGE_FILES.disk[0]), format, virtualBytes }
+  return { kind: 'disk', ...common, path: below(dir, IMAGE_FILES.disk[0]), format, virtualBytes }
 }

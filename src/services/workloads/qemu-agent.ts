@@ -8,11 +8,11 @@
 import { once } from 'node:events'
 import { rm, writeFile } from 'node:fs/promises'
 import { createConnection } from 'node:net'
-import { join } from 'node:path'
 import { z } from 'zod'
 import type { Clock } from '../../lib/clock.ts'
 import { exists } from '../../lib/files.ts'
 import type { Log } from '../../lib/log.ts'
+import { below } from '../../lib/paths.ts'
 import { unavailable } from '../../model/errors.ts'
 import type { InstanceId } from '../../model/ids.ts'
 import { linesOf } from './lines.ts'
@@ -64,7 +64,7 @@ export function createFreezer({
   log,
 }: FreezerTools): Freezer {
   const freezing = new Set<InstanceId>()
-  const markerOf = (instance: InstanceId) => join(homeOf(instance), MARKER)
+  const markerOf = (instance: InstanceId) => below(homeOf(instance), MARKER)
 
   async function thaw(instance: InstanceId): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {

@@ -9,9 +9,9 @@
  * How the job is doing is asked for and not waited to be told: what a daemon before us began shows in the same answer.
  */
 import { chown, open, readdir, readlink, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { z } from 'zod'
 import type { Clock } from '../../lib/clock.ts'
+import { below } from '../../lib/paths.ts'
 import { refused, unavailable } from '../../model/errors.ts'
 import type { InstanceId } from '../../model/ids.ts'
 import { HANDED_DIRECTORY, machineUser } from '../../model/names.ts'
@@ -67,7 +67,7 @@ export async function backUp(
     readonly signal: AbortSignal
   },
 ): Promise<void> {
-  const dir = join(order.home, HANDED_DIRECTORY)
+  const dir = below(order.home, HANDED_DIRECTORY)
   const number = await descriptorOf(pid, dir)
   if (number === null) {
     throw refused(
@@ -75,7 +75,7 @@ export async function backUp(
       `${order.instance} was started by an older version of Atoll: stop and start it once, or make the image while it is stopped`,
     )
   }
-  const file = join(dir, FILE)
+  const file = below(dir, FILE)
   await end(qmp, wait.clock)
   try {
     await makeFile(file, order)
@@ -126,7 +126,7 @@ function targetNode(directory: number) {
 async function descriptorOf(pid: number, dir: string): Promise<number | null> {
   const place = `/proc/${pid}/fd`
   for (const name of await readdir(place).catch(() => []))
-    if ((await readlink(join(place, name)).catch(() => '')) === dir) return Number(name)
+    if ((await readlink(below(place, name)).catch(() => '')) === dir) return Number(name)
   return null
 }
 

@@ -6,12 +6,13 @@
  * record is written before each start and is complete with the end that was seen, so whichever line a daemon dies on, the next one
  * knows for which boot the machine was last started, and takes an end that nobody saw for one from outside.
  */
-import { mkdir, open, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { mkdir, open, rename, stat, truncate, writeFile } from 'node:fs/promises'
+import { basename } from 'node:path'
 import { z } from 'zod'
 import { machineHomes } from '../../host/processes.ts'
 import { volumeHome, volumeHomes } from '../../host/volumes.ts'
 import { exists, readRecord, writeRecord } from '../../lib/files.ts'
+import { below, removeTree } from '../../lib/paths.ts'
 import type { InstanceId, VolumeId } from '../../model/ids.ts'
 import { HANDED_DIRECTORY, MACHINES_DIRECTORY } from '../../model/names.ts'
 
@@ -77,10 +78,10 @@ const CONSOLE_BYTES = 1024 * 1024
 
 /** Directories below `stateDir`, which only root may enter: they hold user data. */
 export function createMachineFiles(stateDir: string): MachineFilesystem {
-  const root = join(stateDir, MACHINES_DIRECTORY)
+  const root = below(stateDir, MACHINES_DIRECTORY)
   const paths = (instance: InstanceId): MachinePaths => {
-    const home = join(root, instance)
-    const inside = (name: string) => join(home, name)
+    const home = below(root, instance)
+    const inside = (name: string) => below(home, name)
     return {
       home,
       disk: inside('disk.qcow2'),
@@ -91,8 +92,8 @@ export function createMachineFiles(stateDir: string): MachineFilesystem {
       handed: inside(HANDED_DIRECTORY),
     }
   }
-  const bootFile = (instance: InstanceId) => join(paths(instance).home, 'boot.json')
-  const originFile = (home: string) => join(home, 'origin.json')
+  const bootFile = (instance: InstanceId) => below(paths(instance).home, 'boot.json')
+  const originFile = (home: string) => below(home, 'origin.json')
   const originIn = (home: string) => readRecord(originFile(home), originSchema)
 
   return {
@@ -135,9 +136,9 @@ export function createMachineFiles(stateDir: string): MachineFilesystem {
       const kept = volumeHome(stateDir, volume)
       await mkdir(kept, { recursive: true, mode: 0o700 })
       await writeRecord(originFile(kept), await originIn(home))
-      await rename(disk, join(kept, basename(disk)))
+      await rename(disk, below(kept, basename(disk)))
     },
-    remove: (instance) => rm(paths(instance).home, { recursive: true, force: true }),
+    remove: (instance) => removeTree(root, instance),
   }
 }
 

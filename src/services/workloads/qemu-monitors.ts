@@ -3,10 +3,10 @@
  *
  * Whatever is remembered here can be read back: from /proc which processes there are, by QMP what state each is in.
  */
-import { join } from 'node:path'
 import { awaitEnd, findProcesses } from '../../host/processes.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
+import { below } from '../../lib/paths.ts'
 import type { InstanceId } from '../../model/ids.ts'
 import { MACHINE_SOCKETS_DIRECTORY } from '../../model/names.ts'
 import type { MachineFilesystem } from './qemu-files.ts'
@@ -139,8 +139,8 @@ export function createMonitors(options: MonitorsOptions): Monitors {
 }
 
 function socketsOf(runtimeDir: string, instance: InstanceId): ReturnType<Monitors['sockets']> {
-  const dir = join(runtimeDir, MACHINE_SOCKETS_DIRECTORY, instance)
-  return { dir, qmp: join(dir, 'qmp'), serial: join(dir, 'serial'), agent: join(dir, 'agent') }
+  const dir = below(runtimeDir, MACHINE_SOCKETS_DIRECTORY, instance)
+  return { dir, qmp: below(dir, 'qmp'), serial: below(dir, 'serial'), agent: below(dir, 'agent') }
 }
 
 function statusIn(answer: unknown): string | undefined {

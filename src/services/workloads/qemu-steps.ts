@@ -1,10 +1,12 @@
 /** The steps of the plan on QEMU, each to its end, each safe to repeat. */
-import { readFile, rename, rm } from 'node:fs/promises'
+import { readFile, rename } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { type MachineGroups, removeGroup } from '../../host/groups.ts'
 import type { Host } from '../../host/host.ts'
 import { awaitEnd, findProcesses, killProcess, startProcess } from '../../host/processes.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
+import { removeTree } from '../../lib/paths.ts'
 import type { Runner } from '../../lib/runner.ts'
 import { bug, unavailable } from '../../model/errors.ts'
 import type { InstanceId, VolumeId } from '../../model/ids.ts'
@@ -197,7 +199,7 @@ async function remove(
   const pid = found.get(instance)
   if (pid !== undefined) await killProcess(pid, home, clock)
   await removeGroup(instance, clock)
-  await rm(monitors.sockets(instance).dir, { recursive: true, force: true })
+  await removeTree(dirname(monitors.sockets(instance).dir), instance)
   if (keep !== null) await files.keepDisk(instance, keep)
   await files.remove(instance)
 }

@@ -5,8 +5,9 @@
  * The volume is an ISO 9660 image made by xorriso, whose upstream lives, while genisoimage's ended in 2010. It holds user data: it is
  * made inside a directory that only root may enter, and appears under its name when it is complete.
  */
-import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chmod, mkdir, rename, writeFile } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
+import { below, removeTree } from '../../lib/paths.ts'
 import type { Runner } from '../../lib/runner.ts'
 import { unavailable } from '../../model/errors.ts'
 import type { InstanceWant } from '../../model/want.ts'
@@ -27,19 +28,19 @@ export async function writeSeed(
   { run, signal }: { readonly run: Runner; readonly signal: AbortSignal },
 ): Promise<void> {
   const making = `${file}.making`
-  const content = join(making, 'content')
-  const volume = join(making, 'volume')
+  const content = below(making, 'content')
+  const volume = below(making, 'volume')
   // One that a daemon left when it died here.
-  await rm(making, { recursive: true, force: true })
+  await removeTree(dirname(making), basename(making))
   try {
     await mkdir(making, { mode: 0o700 })
     await mkdir(content)
-    for (const [name, bytes] of renderSeed(want)) await writeFile(join(content, name), bytes)
+    for (const [name, bytes] of renderSeed(want)) await writeFile(below(content, name), bytes)
     await makeVolume(volume, content, run, signal)
     await chmod(volume, 0o600)
     await rename(volume, file)
   } finally {
-    await rm(making, { recursive: true, force: true })
+    await removeTree(dirname(making), basename(making))
   }
 }
 

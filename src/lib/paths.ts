@@ -1,0 +1,65 @@
+/**
+ * Paths made of names that come from elsewhere (records, labels, directories, files), and removing what is there.
+ *
+ * `below` is the only way in which the house puts such a name into a path: a name is one step down and nothing else, so what it gives
+ * lies below its root whatever the name says. `removeTree` is the only way in which the house removes a directory.
+ */
+import { readFile, realpath, rm } from 'node:fs/promises'
+import { dirname, isAbsolute, join } from 'node:path'
+
+/** Longest name in a directory, in bytes (NAME_MAX, limits.h). */
+const NAME_MAX_BYTES = 255
+/** Where the kernel lists the mounts that this process sees (proc_pid_mountinfo(5)). */
+const MOUNTS = '/proc/self/mountinfo'
+
+/** The path that leads from `root`, which is absolute, one step down for each name. Throws RangeError for what is no such name. */
+export function below(root: string, ...names: readonly string[]): string {
+  if (!isAbsolute(root)) throw new RangeError(`not an absolute path: ${JSON.stringify(root)}`)
+  for (const name of names)
+    if (!isName(name))
+      throw new RangeError(`no name of a file: ${JSON.stringify(name.slice(0, 99))}`)
+  return join(root, ...names)
+}
+
+function isName(name: string): boolean {
+  const isStep = name !== '' && name !== '.' && name !== '..' && !/[/\0]/.test(name)
+  return isStep && Buffer.byteLength(name) <= NAME_MAX_BYTES
+}
+
+/**
+ * Removes what is at `below(root, ...names)`, with all that is in it; that there is nothing is well. Links are removed and never
+ * followed. Throws, with nothing removed, when a directory on the way is a link that leads elsewhere, when something is mounted there or
+ * in it, and when no name is given.
+ */
+export async function removeTree(root: string, ...names: readonly string[]): Promise<void> {
+  if (names.length === 0) throw new RangeError(`a root is not removed: ${root}`)
+  const path = below(root, ...names)
+  const parent = await realpath(dirname(path)).catch(noSuchPath)
+  if (parent === null) return
+  if (parent !== dirname(join(await realpath(root), ...names)))
+    throw new Error(`${dirname(path)} is a link to ${parent}: nothing is removed there`)
+  const place = join(parent, names.at(-1) ?? '')
+  const mounted = mountsIn(await readFile(MOUNTS, 'utf8'), place)
+  if (mounted !== undefined)
+    throw new Error(`something is mounted at ${mounted}: nothing is removed there`)
+  await rm(path, { recursive: true, force: true })
+}
+
+function noSuchPath(error: unknown): null {
+  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
+  throw error
+}
+
+/** A mount point at or below `path`, if there is one. */
+function mountsIn(mountinfo: string, path: string): string | undefined {
+  return mountinfo
+    .split('\n')
+    .map((line) => line.split(' ')[4] ?? '')
+    .map((point) =>
+      // Blanks, tabs, line ends and backslashes are written as octal numbers.
+      point.replace(/\\([0-7]{3})/g, (_all, digits: string) =>
+        String.fromCharCode(Number.parseInt(digits, 8)),
+      ),
+    )
+    .find((point) => point === path || point.startsWith(`${path}/`))
+}
