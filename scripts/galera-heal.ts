@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { freeBytes } from '../src/lib/disk.ts'
 import { systemRunner } from '../src/lib/runner.ts'
+import { accessOptions, readAccess } from './galera/access.ts'
 import type { Position } from './galera/decide.ts'
 import { readPosition } from './galera/disk.ts'
 import { decideHealing, type Running } from './galera/heal.ts'
@@ -35,9 +36,8 @@ function readSettings() {
       nodes: { type: 'string', default: '' },
       'secret-file': { type: 'string', default: '/etc/atoll/secret' },
       'data-dir': { type: 'string', default: '/var/lib/mysql' },
-      'mysql-port': { type: 'string', default: '3306' },
+      ...accessOptions,
       port: { type: 'string', default: '4569' },
-      user: { type: 'string', default: 'atoll' },
     },
   })
   const nodes = values.nodes.split(',')
@@ -47,9 +47,8 @@ function readSettings() {
     nodes,
     secret: readFileSync(values['secret-file'], 'utf8').trim(),
     dataDir: values['data-dir'],
-    mysqlPort: Number(values['mysql-port']),
+    access: readAccess(values),
     port: Number(values.port),
-    user: values.user,
   }
 }
 
@@ -79,12 +78,12 @@ async function lostPosition(dataDir: string, { history, commit }: NodeStatus): P
 }
 
 async function hearStatuses(settings: Settings): Promise<ReadonlyMap<string, NodeStatus>> {
-  const { self, nodes, mysqlPort, user, secret } = settings
+  const { self, nodes, access } = settings
   const answers = await Promise.all(
     nodes
       .filter((node) => node !== self)
       .map(async (node): Promise<readonly (readonly [string, NodeStatus])[]> => {
-        const status = await askStatus(node, mysqlPort, user, secret)
+        const status = await askStatus(node, access)
         return status === null ? [] : [[node, status]]
       }),
   )

@@ -8,6 +8,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { freeBytes } from '../src/lib/disk.ts'
+import { type Access, accessOptions, readAccess } from './galera/access.ts'
 import { type Decision, decide, type Heard, type Position } from './galera/decide.ts'
 import { allowBootstrap, parseStartPosition, putViewAside, readPosition } from './galera/disk.ts'
 import { askServing } from './galera/serving.ts'
@@ -20,15 +21,15 @@ const SAY_AGAIN_MS = 30_000
 interface Settings {
   readonly self: string
   readonly nodes: readonly string[]
+  /** The key of what stopped nodes tell each other. */
   readonly secret: string
+  readonly access: Access
   readonly dataDir: string
   readonly recovered: string
   readonly newClusterMark: string | null
   readonly initFile: string | null
   readonly patienceMs: number
-  readonly mysqlPort: number
   readonly port: number
-  readonly user: string
 }
 
 function say(line: string): void {
@@ -41,14 +42,13 @@ function readSettings(): Settings {
       self: { type: 'string' },
       nodes: { type: 'string' },
       'secret-file': { type: 'string' },
+      ...accessOptions,
       'data-dir': { type: 'string', default: '/var/lib/mysql' },
       recovered: { type: 'string', default: '' },
       'new-cluster-mark': { type: 'string' },
       'init-file': { type: 'string' },
       'patience-seconds': { type: 'string', default: '300' },
-      'mysql-port': { type: 'string', default: '3306' },
       port: { type: 'string', default: '4569' },
-      user: { type: 'string', default: 'atoll' },
     },
   })
   const self = required(values.self, '--self')
@@ -58,14 +58,13 @@ function readSettings(): Settings {
     self,
     nodes,
     secret: readFileSync(required(values['secret-file'], '--secret-file'), 'utf8').trim(),
+    access: readAccess(values),
     dataDir: values['data-dir'],
     recovered: values.recovered,
     newClusterMark: values['new-cluster-mark'] ?? null,
     initFile: values['init-file'] ?? null,
     patienceMs: wholeNumber(values['patience-seconds'], '--patience-seconds') * 1000,
-    mysqlPort: wholeNumber(values['mysql-port'], '--mysql-port'),
     port: wholeNumber(values.port, '--port'),
-    user: values.user,
   }
 }
 
@@ -85,8 +84,7 @@ async function listen({
   self,
   nodes,
   port,
-  mysqlPort,
-  user,
+  access,
   secret,
 }: Settings): Promise<ReadonlyMap<string, Heard>> {
   const answers = await Promise.all(
@@ -94,7 +92,7 @@ async function listen({
       .filter((node) => node !== self)
       .map(async (node) => {
         const [serving, waiting] = await Promise.all([
-          askServing(node, mysqlPort, user, secret),
+          askServing(node, access),
           askPosition(node, port, secret),
         ])
         const heard = serving ?? waiting

@@ -1,19 +1,25 @@
 # The cluster's engines on this host, from Debian's own packages and units: a MariaDB Galera node and a RabbitMQ node. Sourced by
-# scripts/install, never run. Wants lib.sh, lib-engines.sh; ADDRESS, HOSTS (both as given), NEW_CLUSTER (yes or nothing), SECRET, CURRENT.
+# scripts/install, never run. Wants lib.sh, lib-engines.sh; ADDRESS, HOSTS, PEERS, NAME (as given), NEW_CLUSTER (yes or nothing), SECRET,
+# CURRENT.
 #
-# What it puts on the machine: settings in files of its own (60-atoll-galera.cnf, rabbitmq.conf), drop-ins for mariadb.service and
-# rabbitmq-server.service, galera-watch.service, and what the two programs store. All of it is removed by remove_engines.
+# What it puts on the machine: settings in files of its own (60-atoll-galera.cnf, rabbitmq.conf), copies of the host's certificate, drop-ins
+# for mariadb.service and rabbitmq-server.service, galera-watch.service, atoll-engines.service with its nftables table, and what the two
+# programs store. All of it is removed by remove_engines.
 
 GALERA_SETTINGS=/etc/mysql/mariadb.conf.d/60-atoll-galera.cnf
 GALERA_SQL=/etc/mysql/atoll.sql
 GALERA_SECRET=/etc/mysql/atoll.secret
+GALERA_PASSWORD=/etc/mysql/atoll.password
 MARIADB_DATA=/var/lib/mysql
 MARIADB_DROP_IN=/etc/systemd/system/mariadb.service.d/atoll.conf
 GALERA_WATCH=/etc/systemd/system/galera-watch.service
 RABBIT_SETTINGS=/etc/rabbitmq/rabbitmq.conf
 RABBIT_ENVIRONMENT=/etc/rabbitmq/rabbitmq-env.conf
+RABBIT_PASSWORD=/etc/rabbitmq/atoll.password
 RABBIT_DEFINITIONS=/etc/rabbitmq/atoll-definitions.json
 RABBIT_DATA=/var/lib/rabbitmq
+ENGINES_CONFIG=$ETC/engines.conf
+ENGINES_UNIT=/etc/systemd/system/atoll-engines.service
 RABBIT_DROP_IN=/etc/systemd/system/rabbitmq-server.service.d/atoll.conf
 MARK='# Made by scripts/install of Atoll; removed by its --uninstall.'
 
@@ -29,7 +35,9 @@ ensure_engines() {
   foreign=$(foreign_databases)
   [ -z "$foreign" ] || fail "this machine's MariaDB has databases of its own: $(echo $foreign)" \
     "install the engines on another machine, or move these databases away first: a node that joins loses them"
-  ensure_packages mariadb-server galera-4 rsync rabbitmq-server openssl
+  # shellcheck disable=SC2046 # a list of names
+  ensure_packages $(engine_packages)
+  step "Let nobody but the cluster reach the engines" "read $LOG" set_up_guard
   step "Set up the MariaDB Galera node" "read $LOG" set_up_mariadb
   step "Set up the RabbitMQ node" "read $LOG" set_up_rabbitmq
 }
@@ -49,8 +57,47 @@ write_file() {
 }
 
 galera_start_command() {
-  printf '%s --self %s --nodes %s --secret-file %s --data-dir %s --init-file %s --new-cluster-mark %s' \
-    "$CURRENT/scripts/galera-start" "$ADDRESS" "$HOSTS" "$GALERA_SECRET" "$MARIADB_DATA" "$GALERA_SQL" "$MARIADB_DATA/atoll-new-cluster"
+  printf '%s --self %s --nodes %s --secret-file %s --password-file %s --tls-directory %s --data-dir %s --init-file %s --new-cluster-mark %s' \
+    "$CURRENT/scripts/galera-start" "$ADDRESS" "$HOSTS" "$GALERA_SECRET" "$GALERA_PASSWORD" "$GALERA_TLS" "$MARIADB_DATA" \
+    "$GALERA_SQL" "$MARIADB_DATA/atoll-new-cluster"
+}
+
+guard_unit() {
+  cat <<UNIT
+$MARK
+[Unit]
+Description=Atoll: who may reach this host's engines, and their certificates
+Documentation=file:$CURRENT/README.md
+DefaultDependencies=no
+After=local-fs.target sysinit.target
+Before=mariadb.service rabbitmq-server.service shutdown.target
+Conflicts=shutdown.target
+StartLimitIntervalSec=0
+[Service]
+Type=exec
+ExecStartPre=$CURRENT/scripts/engines-guard apply
+ExecStart=$CURRENT/scripts/engines-guard watch
+Restart=always
+RestartSec=2
+OOMScoreAdjust=-600
+UMask=0077
+[Install]
+WantedBy=multi-user.target
+UNIT
+}
+
+# The engines' own units make the table once more before they start, and do not start without it: no order of units that somebody
+# changed lets them.
+set_up_guard() {
+  local name=${NAME:-$(hostname | cut -d . -f 1 | tr '[:upper:]' '[:lower:]')}
+  # Where the firewall of the machine keeps its rules does not matter: what one table drops, no other lets in.
+  { echo "$MARK"; engines_config "$name" "$ADDRESS" "$HOSTS" "$PEERS"; } | write_file "$ENGINES_CONFIG" 600 root:root || true
+  "$CURRENT/scripts/engines-guard" certificates
+  "$CURRENT/scripts/engines-guard" apply
+  has_systemd || return 0
+  guard_unit | write_file "$ENGINES_UNIT" 644 root:root && systemctl daemon-reload
+  systemctl enable -q atoll-engines
+  systemctl restart --no-block atoll-engines
 }
 
 # The unit waits for the other nodes in its start, as long as that takes; nothing else on the machine waits for the unit.
@@ -59,8 +106,11 @@ mariadb_drop_in() {
 $MARK
 [Unit]
 StartLimitIntervalSec=0
+Wants=atoll-engines.service
+After=atoll-engines.service
 [Service]
 EnvironmentFile=
+ExecStartPre=+$CURRENT/scripts/engines-guard apply
 ExecStart=
 ExecStart=$(galera_start_command) -- --bind-address=$ADDRESS \$MYSQLD_OPTS
 TimeoutStartSec=infinity
@@ -136,9 +186,10 @@ set_up_mariadb() {
   install -d -o mysql -g mysql -m 700 "$GALERA_TMP"
   # shellcheck disable=SC2086 # a list of addresses
   { echo "$MARK"; galera_config "$ADDRESS" "$ADDRESS" ${HOSTS//,/ }; } | write_file "$GALERA_SETTINGS" 644 root:root && changed=yes
-  { echo "-- ${MARK#\# }"; store_accounts atoll atoll "$SECRET"; } | write_file "$GALERA_SQL" 640 root:mysql && changed=yes
-  # mariadb.service does not run as root; what it needs to know the other nodes by, it may read.
-  write_file "$GALERA_SECRET" 640 root:mysql <"$SECRET" && changed=yes
+  # mariadb.service does not run as root; what it needs to know the other nodes by, it may read. The cluster's secret is not among it.
+  derived_password "$SECRET" galera | write_file "$GALERA_SECRET" 640 root:mysql && changed=yes
+  derived_password "$SECRET" mariadb | write_file "$GALERA_PASSWORD" 640 root:mysql && changed=yes
+  { echo "-- ${MARK#\# }"; store_accounts atoll atoll "$GALERA_PASSWORD"; } | write_file "$GALERA_SQL" 640 root:mysql && changed=yes
   mariadb_drop_in | write_file "$MARIADB_DROP_IN" 644 root:root && changed=yes
   if [ "$NEW_CLUSTER" = yes ] && [ ! -e "$MARIADB_DATA/grastate.dat" ]; then
     install -o mysql -g mysql -m 600 /dev/null "$MARIADB_DATA/atoll-new-cluster"
@@ -157,7 +208,10 @@ rabbitmq_drop_in() {
 $MARK
 [Unit]
 StartLimitIntervalSec=0
+Wants=atoll-engines.service
+After=atoll-engines.service
 [Service]
+ExecStartPre=+$CURRENT/scripts/engines-guard apply
 ExecStart=
 ExecStart=$CURRENT/scripts/rabbitmq-start
 ExecStartPost=$CURRENT/scripts/rabbitmq-start --ready
@@ -176,22 +230,27 @@ set_up_rabbitmq() {
   [ -e "$RABBIT_ENVIRONMENT.before-atoll" ] || [ ! -e "$RABBIT_ENVIRONMENT" ] ||
     cp -a "$RABBIT_ENVIRONMENT" "$RABBIT_ENVIRONMENT.before-atoll"
   # shellcheck disable=SC2046,SC2086 # lists of addresses
-  { echo "$MARK"; rabbitmq_config $(printf 'rabbit@%s ' ${HOSTS//,/ }); } | write_file "$RABBIT_SETTINGS" 640 root:rabbitmq && changed=yes
+  { echo "$MARK"; rabbitmq_config "$ADDRESS" $(printf 'rabbit@%s ' ${HOSTS//,/ }); } | write_file "$RABBIT_SETTINGS" 640 root:rabbitmq && changed=yes
+  install -d -m 755 "$RABBIT_CODE"
+  rabbitmq_code "$RABBIT_CODE"
+  # shellcheck disable=SC2086 # a list of addresses
+  rabbitmq_nodes_tls ${HOSTS//,/ } | write_file "$RABBIT_NODES_TLS" 640 root:rabbitmq && changed=yes
   # Named by address, so no name must resolve for the nodes to meet.
-  { echo "$MARK"; rabbitmq_environment; printf 'NODENAME=rabbit@%s\nUSE_LONGNAME=true\n' "$ADDRESS"; } |
+  { echo "$MARK"; rabbitmq_environment "$ADDRESS"; printf 'NODENAME=rabbit@%s\nUSE_LONGNAME=true\n' "$ADDRESS"; } |
     write_file "$RABBIT_ENVIRONMENT" 644 root:root && changed=yes
-  # Written once for a secret, as its hash is another one each time.
-  if [ ! "$RABBIT_DEFINITIONS" -nt "$SECRET" ]; then
-    rabbitmq_definitions atoll "$SECRET" | write_file "$RABBIT_DEFINITIONS" 640 root:rabbitmq && changed=yes
+  # Written once for a password, as its hash is another one each time.
+  derived_password "$SECRET" rabbitmq | write_file "$RABBIT_PASSWORD" 600 root:root && changed=yes
+  if [ ! "$RABBIT_DEFINITIONS" -nt "$RABBIT_PASSWORD" ]; then
+    rabbitmq_definitions atoll "$RABBIT_PASSWORD" | write_file "$RABBIT_DEFINITIONS" 640 root:rabbitmq && changed=yes
   fi
   rabbitmq_drop_in | write_file "$RABBIT_DROP_IN" 644 root:root && changed=yes
   if has_systemd && [ "$changed" = yes ]; then
     systemctl daemon-reload
     systemctl stop rabbitmq-server
-    # The port mapper remembers the node's old name, and listens where Debian's socket unit told it to.
-    systemctl stop epmd.socket epmd.service 2>/dev/null || true
   fi
-  erlang_cookie "$SECRET" | write_file "$RABBIT_DATA/.erlang.cookie" 400 rabbitmq:rabbitmq || true
+  # Debian's unit has the port mapper listen on all addresses; the node starts one itself where it is told to.
+  ! has_systemd || systemctl mask -q --now epmd.socket epmd.service 2>/dev/null || true
+  derived_password "$SECRET" erlang | write_file "$RABBIT_DATA/.erlang.cookie" 400 rabbitmq:rabbitmq || true
   has_systemd || return 0
   systemctl enable -q rabbitmq-server
   systemctl start --no-block rabbitmq-server
@@ -199,6 +258,11 @@ set_up_rabbitmq() {
 
 # By hand where no systemd runs: nothing starts them again after a reboot.
 start_engines_by_hand() {
+  is_running "$RUN/engines-guard.pid" engines-guard || {
+    mkdir -p "$RUN"
+    setsid "$CURRENT/scripts/engines-guard" watch </dev/null >>/var/log/atoll/engines-guard.log 2>&1 &
+    echo $! >"$RUN/engines-guard.pid"
+  }
   pgrep -x mariadbd >/dev/null || pgrep -f "$CURRENT/scripts/galera-options.ts" >/dev/null || {
     install -d -o mysql -g mysql /run/mysqld
     # shellcheck disable=SC2046 # words without spaces in them
@@ -210,12 +274,16 @@ start_engines_by_hand() {
       </dev/null >>/var/log/atoll/rabbitmq.log 2>&1 &
 }
 
+# engine_packages: what a node of either engine needs of Debian; rsync and stunnel4 are MariaDB's state transfer.
+engine_packages() { echo mariadb-server galera-4 rsync stunnel4 rabbitmq-server openssl nftables; }
+
 # engines_answer: for as long as somebody waits for it. RabbitMQ listens when all else of it has started; its own command would start an
 # Erlang machine for every question.
 engines_answer() {
-  MYSQL_PWD=$(tr -d '[:space:]' <"$SECRET") mariadb -h "$ADDRESS" -u atoll --connect-timeout=2 -N \
+  MYSQL_PWD=$(cat "$GALERA_PASSWORD") mariadb -h "$ADDRESS" -u atoll --connect-timeout=2 -N --ssl-verify-server-cert \
+    --ssl-ca="$GALERA_TLS/ca.crt" --ssl-cert="$GALERA_TLS/host.crt" --ssl-key="$GALERA_TLS/host.key" \
     -e "SHOW STATUS LIKE 'wsrep_ready'" 2>/dev/null | grep -q ON &&
-    (: </dev/tcp/"$ADDRESS"/5672) 2>/dev/null
+    (: </dev/tcp/"$ADDRESS"/5671) 2>/dev/null
 }
 
 # remove_engines KEEP_STATE
@@ -223,12 +291,17 @@ remove_engines() {
   [ -e "$GALERA_SETTINGS" ] || [ -e "$MARIADB_DROP_IN" ] || return 0
   if has_systemd; then
     systemctl disable -q --now galera-watch || true
-    systemctl disable -q --now mariadb rabbitmq-server || true
+    systemctl disable -q --now mariadb rabbitmq-server atoll-engines || true
+    systemctl unmask -q epmd.socket epmd.service || true
   else
     mariadb-admin shutdown || true
     rabbitmqctl -q stop || true
+    stop_process "$RUN/engines-guard.pid" engines-guard 5
   fi
-  rm -rf "$GALERA_TMP"
+  # The last: they are behind it for as long as they run.
+  nft delete table inet atoll_engines 2>/dev/null || true
+  rm -rf "$GALERA_TMP" "$GALERA_TLS" "$RABBIT_TLS" "$RABBIT_CODE"
+  rm -f "$ENGINES_CONFIG" "$ENGINES_UNIT" "$GALERA_PASSWORD" "$RABBIT_NODES_TLS" "$RABBIT_PASSWORD"
   rm -f "$GALERA_SETTINGS" "$GALERA_SQL" "$GALERA_SECRET" "$MARIADB_DROP_IN" "$GALERA_WATCH" "$RABBIT_DROP_IN" "$RABBIT_SETTINGS" "$RABBIT_DEFINITIONS"
   rmdir --ignore-fail-on-non-empty "$(dirname "$MARIADB_DROP_IN")" "$(dirname "$RABBIT_DROP_IN")" 2>/dev/null || true
   [ ! -e "$RABBIT_ENVIRONMENT.before-atoll" ] || mv -T "$RABBIT_ENVIRONMENT.before-atoll" "$RABBIT_ENVIRONMENT"

@@ -1,7 +1,13 @@
 # How Atoll wants its engines: configuration of a MariaDB Galera node and of a RabbitMQ node, printed, never written.
-# Sourced by scripts/install and by the lab, so that what the drills measure is what an installation gets.
+# Sourced by scripts/install and by the lab, so that what the drills measure is what an installation gets. Wants ROOT (the checkout).
+#
+# Each engine has copies of the host's certificate and key that its own user may read (scripts/engines-guard puts them there).
 
 GALERA_PORT=4567
+GALERA_TLS=/etc/mysql/atoll-tls
+RABBIT_TLS=/etc/rabbitmq/atoll-tls
+RABBIT_CODE=/etc/rabbitmq/atoll-code
+RABBIT_NODES_TLS=/etc/rabbitmq/atoll-nodes-tls.config
 # Not the machine's /tmp: a server that starts sweeps the temporary tables of any other one out of a directory that they share.
 GALERA_TMP=/var/lib/mysql-tmp
 
@@ -13,8 +19,14 @@ galera_config() {
   cat <<CONFIG
 # Written by Atoll. The order of nodes in wsrep_cluster_address must be alike on all of them.
 [mariadbd]
-bind-address = 0.0.0.0
+bind-address = $address
 skip-name-resolve
+# Clients over the network show a certificate of the cluster, too: their user is made with REQUIRE X509.
+require_secure_transport = ON
+tls_version = TLSv1.2,TLSv1.3
+ssl_ca = $GALERA_TLS/ca.crt
+ssl_cert = $GALERA_TLS/host.crt
+ssl_key = $GALERA_TLS/host.key
 tmpdir = $GALERA_TMP
 # All hosts use the first node that is well, with up to ten connections each; a thousand hosts must find room.
 max_connections = 10000
@@ -35,29 +47,52 @@ wsrep_slave_threads = 2
 # kept them from it within Galera's time (half of inactive_timeout), each went on alone, and none of them was a majority.
 # While they agree they say nothing but their proposals, so these must come more often than one takes the other for dead: with Galera's
 # second between two, members that were well suspected each other, and writes stood still for 2 to 6 s when one of them came back.
-wsrep_provider_options = "gmcast.listen_addr=tcp://0.0.0.0:$GALERA_PORT; gcache.size=64M; evs.keepalive_period=PT0.3S; evs.join_retrans_period=PT0.3S; evs.suspect_timeout=PT1S; evs.inactive_timeout=PT10S; evs.install_timeout=PT10S"
+wsrep_provider_options = "gmcast.listen_addr=ssl://$address:$GALERA_PORT; ist.recv_bind=$address; socket.ssl=YES; socket.ssl_ca=$GALERA_TLS/ca.crt; socket.ssl_cert=$GALERA_TLS/host.crt; socket.ssl_key=$GALERA_TLS/host.key; gcache.size=64M; evs.keepalive_period=PT0.3S; evs.join_retrans_period=PT0.3S; evs.suspect_timeout=PT1S; evs.inactive_timeout=PT10S; evs.install_timeout=PT10S"
+[sst]
+# rsync inside TLS: both sides have a certificate of the cluster, and the one that is fed has it for its address (galera/bin/stunnel).
+ssl-mode = VERIFY_CA
+tca = $GALERA_TLS/ca.crt
+tcert = $GALERA_TLS/host.crt
+tkey = $GALERA_TLS/host.key
 CONFIG
 }
 
-# store_accounts DATABASE USER SECRET_FILE: SQL that makes the database and its user; running it again is harmless.
+# engines_config NAME ADDRESS NODES PEERS: text of /etc/atoll/engines.conf, for scripts/engines-guard. NODES and PEERS with commas.
+engines_config() { printf '# Written by Atoll.\nENGINES_NAME=%s\nENGINES_ADDRESS=%s\nENGINES_NODES=%s\nENGINES_PEERS=%s\n' "$@"; }
+
+# derived_password SECRET_FILE PURPOSE: what the engines are told instead of the cluster's secret.
+derived_password() {
+  "$ROOT/node_modules/.bin/node" "$ROOT/scripts/certificates.ts" derive --secret-file "$1" --purpose "$2"
+}
+
+# store_accounts DATABASE USER PASSWORD_FILE: SQL that makes the database and its user; running it again is harmless.
 store_accounts() {
-  local secret
-  # In an SQL string, these two need a backslash.
-  secret=$(tr -d '\n' <"$3" | sed "s/[\\\\']/\\\\&/g")
+  local password
+  password=$(cat "$3")
   cat <<SQL
 CREATE DATABASE IF NOT EXISTS \`$1\` CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
-CREATE USER IF NOT EXISTS '$2'@'%' IDENTIFIED BY '$secret';
-ALTER USER '$2'@'%' IDENTIFIED BY '$secret';
+CREATE USER IF NOT EXISTS '$2'@'%' IDENTIFIED BY '$password' REQUIRE X509;
+ALTER USER '$2'@'%' IDENTIFIED BY '$password' REQUIRE X509;
 GRANT ALL ON \`$1\`.* TO '$2'@'%';
 SQL
 }
 
-# rabbitmq_config NODE...: text of /etc/rabbitmq/rabbitmq.conf; a node is rabbit@name.
+# rabbitmq_config ADDRESS NODE...: text of /etc/rabbitmq/rabbitmq.conf; a node is rabbit@name.
 rabbitmq_config() {
-  local node number=0
-  cat <<'CONFIG'
+  local address=$1 node number=0
+  shift
+  cat <<CONFIG
 # Written by Atoll.
-listeners.tcp.default = 5672
+# Passwords are said in clear inside of TLS, so there is no door without it.
+listeners.tcp = none
+listeners.ssl.default = $address:5671
+ssl_options.cacertfile = $RABBIT_TLS/ca.crt
+ssl_options.certfile = $RABBIT_TLS/host.crt
+ssl_options.keyfile = $RABBIT_TLS/host.key
+ssl_options.verify = verify_peer
+ssl_options.fail_if_no_peer_cert = true
+ssl_options.versions.1 = tlsv1.3
+ssl_options.versions.2 = tlsv1.2
 # The side of a partition with fewer nodes stops serving, so that no message is taken twice.
 cluster_partition_handling = pause_minority
 # A node that lost power is known after 1.25 times as many seconds at most (docs/bus.md).
@@ -78,12 +113,35 @@ CONFIG
   done
 }
 
-# rabbitmq_environment: text of /etc/rabbitmq/rabbitmq-env.conf. An idle scheduler that spins takes a tenth of a core from the instances.
+# rabbitmq_environment ADDRESS: text of /etc/rabbitmq/rabbitmq-env.conf. An idle scheduler that spins takes a tenth of a core from the
+# instances. Nodes and rabbitmqctl speak TLS to each other, and the port mapper listens where the nodes do (and on loopback).
 rabbitmq_environment() {
-  printf '%s\n' '# Written by Atoll.' 'SERVER_ADDITIONAL_ERL_ARGS="+sbwt none +sbwtdcpu none +sbwtdio none"'
+  local distribution
+  distribution="-pa $RABBIT_CODE -proto_dist inet_tls -ssl_dist_optfile $RABBIT_NODES_TLS -kernel inet_dist_use_interface {${1//./,}}"
+  cat <<CONFIG
+# Written by Atoll.
+SERVER_ADDITIONAL_ERL_ARGS="+sbwt none +sbwtdcpu none +sbwtdio none $distribution"
+CTL_ERL_ARGS="$distribution"
+ERL_EPMD_ADDRESS=$1
+CONFIG
 }
 
-# rabbitmq_definitions USER SECRET_FILE: text of /etc/rabbitmq/atoll-definitions.json: the user and what it may do.
+# rabbitmq_nodes_tls HOST...: text of $RABBIT_NODES_TLS. Both sides of a connection between nodes verify the other's certificate: whoever
+# is connected to that it is for that node's host, whoever connects that it is for one of these hosts (rabbitmq/atoll_peer.erl).
+rabbitmq_nodes_tls() {
+  local hosts files="{cacertfile, \"$RABBIT_TLS/ca.crt\"}, {certfile, \"$RABBIT_TLS/host.crt\"}, {keyfile, \"$RABBIT_TLS/host.key\"}, {verify, verify_peer}"
+  hosts=$(printf '"%s", ' "$@")
+  cat <<CONFIG
+%% Written by Atoll.
+[{server, [$files, {fail_if_no_peer_cert, true}, {verify_fun, {fun atoll_peer:verify/3, [${hosts%, }]}}]},
+ {client, [$files]}].
+CONFIG
+}
+
+# rabbitmq_code DIRECTORY: compiles what that refers to, by the compiler that comes with the broker's Erlang.
+rabbitmq_code() { erlc -o "$1" "$ROOT/scripts/rabbitmq/atoll_peer.erl"; }
+
+# rabbitmq_definitions USER PASSWORD_FILE: text of /etc/rabbitmq/atoll-definitions.json: the user and what it may do.
 # The hash is RabbitMQ's own: base64(salt, sha256(salt, password)).
 rabbitmq_definitions() {
   local salt hash
@@ -103,9 +161,4 @@ rabbitmq_definitions() {
   "permissions": [{ "user": "$1", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*" }]
 }
 JSON
-}
-
-# erlang_cookie SECRET_FILE: the cookie that nodes of one cluster share, derived from the cluster's secret.
-erlang_cookie() {
-  printf 'atoll erlang cookie %s' "$(tr -d '\n' <"$1")" | sha256sum | cut -c 1-40
 }

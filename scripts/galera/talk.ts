@@ -1,5 +1,6 @@
 /**
- * How Galera nodes that are not running yet tell each other where they are: one line over TCP, signed with the cluster's secret.
+ * How Galera nodes that are not running yet tell each other where they are: one line over TCP, signed
+ * with a key that is derived from the cluster's secret.
  *
  * The asker sends a nonce of 32 hexadecimal digits and a line feed; the answer is one line of JSON, and it is bound to the nonce, so an
  * old one cannot be played again. Whatever does not fit the limits or the signature was not heard.

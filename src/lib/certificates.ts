@@ -222,7 +222,7 @@ function isGood(
   return (
     certificate.verify(createPublicKey(authority)) &&
     certificate.checkPrivateKey(key) &&
-    names.every((name) => certificate.checkHost(name) !== undefined) &&
+    [...names, ...addresses].every((name) => certificate.checkHost(name) !== undefined) &&
     addresses.every((address) => certificate.checkIP(address) !== undefined) &&
     isFresh(certificate, nowMs)
   )
@@ -291,7 +291,8 @@ async function openssl(
 /** What is asked of openssl, in its own terms (openssl-ca(1), x509v3_config(5)). */
 function configText(work: string, { names, addresses }: Identity): string {
   const alternatives = [
-    ...names.map((name) => `DNS:${name}`),
+    // Erlang takes the host in a node's name for a name, an address too (`rabbit@10.0.0.1`).
+    ...[...names, ...addresses].map((name) => `DNS:${name}`),
     ...addresses.map((address) => `IP:${address}`),
   ]
   return `

@@ -40,17 +40,17 @@ export async function galeraState(machine: Machine): Promise<GaleraState | null>
   }
 }
 
+/** Not rabbitmqctl, of which each call takes seconds of processor time, but Erlang alone: its own erl_call speaks no TLS. */
+const ASK_RABBIT = [
+  'set -a; . /etc/rabbitmq/rabbitmq-env.conf',
+  'cd /var/lib/rabbitmq && export HOME=/var/lib/rabbitmq',
+  'ask="io:format(\\"~p~n\\", [rpc:call(\'rabbit@$(hostname)\', rabbit_mnesia, cluster_nodes, [running], 3000)]), halt()."',
+  'exec erl -boot no_dot_erlang -start_epmd false -noinput -hidden -sname "ask$$" $CTL_ERL_ARGS -eval "$ask"',
+].join('\n')
+
 /** The RabbitMQ nodes that this host's node sees running, itself included. */
 export async function rabbitNodes(machine: Machine): Promise<readonly string[] | null> {
-  // Not rabbitmqctl: that is a virtual machine of its own and takes seconds of processor time.
-  const { exitCode, stdout } = await machine.exec(
-    [
-      'sh',
-      '-c',
-      'exec erl_call -timeout 3 -sname "rabbit@$(hostname)" -c "$(cat /var/lib/rabbitmq/.erlang.cookie)" -a "rabbit_mnesia cluster_nodes [running]"',
-    ],
-    { timeoutMs: ASK_MS },
-  )
+  const { exitCode, stdout } = await machine.exec(['sh', '-c', ASK_RABBIT], { timeoutMs: ASK_MS })
   if (exitCode !== 0 || !stdout.startsWith('[')) return null
   // `rabbit@h1`, or `'rabbit@h1'` where Erlang must quote.
   return [...stdout.matchAll(/rabbit@([a-z0-9-]+)/g)].map(([, host = '']) => host).toSorted()

@@ -7,6 +7,11 @@ import { stringify } from 'yaml'
 import { type HostLayout, type LabLayout, OUTSIDE_GATEWAY, OUTSIDE_SERVER } from './layout.ts'
 import { must } from './run.ts'
 
+const TEMP = {
+  ca: '/etc/atoll/tls/ca.crt',
+  cert: '/etc/atoll/tls/host.crt',
+  key: '/etc/atoll/tls/host.key',
+}
 const MAKE_MS = 60_000
 
 /** The cluster's secret, alike on all hosts; made once. */
@@ -75,6 +80,7 @@ export async function ensureHostDisk(
       NODES: nodes.join(' '),
       HOSTS: hostsFile(lab),
       SECRET: secretFile(lab),
+      PEERS: lab.hosts.map(({ fabricAddress }) => fabricAddress).join(','),
       GATEWAY: OUTSIDE_GATEWAY,
       MYSQL_TEMPLATE: template(lab),
       CGROUP: `${lab.cgroup}/${host.name}`,
@@ -94,8 +100,8 @@ function settings(
   const own: Readonly<Record<string, object>> = {
     host: { name: host.name },
     cluster: { secretFile: '/etc/atoll/secret' },
-    store: { kind: 'mariadb', nodes },
-    bus: { kind: 'rabbitmq', nodes },
+    store: { kind: 'mariadb', nodes, passwordFile: '/etc/mysql/atoll.password', tls: TEMP },
+    bus: { kind: 'rabbitmq', nodes, passwordFile: '/etc/rabbitmq/atoll.password', tls: TEMP },
     fabric: { address: host.fabricAddress },
     docker: { stopSeconds: 2 },
     // No need to find out on every host what one kernel can do.
