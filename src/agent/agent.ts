@@ -19,7 +19,7 @@ import type { HostName } from '../model/ids.ts'
 import type { Fact, HostWant } from '../model/want.ts'
 import { soundRecords } from '../plan/sound.ts'
 import { type Planned, type Snapshot, wantFor } from '../plan/want.ts'
-import type { HostService } from '../services/service.ts'
+import type { HostService, Pass } from '../services/service.ts'
 import type { RowWatch } from '../store/rows.ts'
 import type { HostSelf, Store } from '../store/store.ts'
 import type { Ledger } from './ledger.ts'
@@ -286,30 +286,40 @@ class HostAgent {
     resync: boolean,
     signal: AbortSignal,
   ): Promise<readonly Fact[]> {
-    const { clock } = this.#parts
     const facts: Fact[] = []
-    for (const service of this.#parts.services) {
+    for (const group of sideBySide(this.#parts.services)) {
       if (signal.aborted) break
-      const log = this.#parts.log.child({
-        service: service.name,
-        generation: want.local.generation,
-      })
-      const began = clock.monotonic()
-      try {
-        facts.push(...(await service.apply({ want, resync, signal, log })))
-        log.debug({ ms: Math.round(clock.monotonic() - began) }, 'service applied')
-        if (this.#failing.delete(service.name)) log.info({}, 'service works again')
-      } catch (error) {
-        if (signal.aborted) break
-        this.#failures.inc({ service: service.name })
-        const reason = messageOf(error)
-        if (this.#failing.get(service.name) !== reason)
-          log.error({ error, gate: service.gate }, 'service could not be applied')
-        this.#failing.set(service.name, reason)
-        if (service.gate) break
-      }
+      const pass = { want, resync, signal }
+      const applied = await Promise.all(group.map((service) => this.#applyService(service, pass)))
+      for (const one of applied) facts.push(...(one ?? []))
+      if (group.some(({ gate }, index) => gate && applied[index] === null)) break
     }
     return facts
+  }
+
+  /** Null when it failed. */
+  async #applyService(
+    service: HostService,
+    pass: Omit<Pass, 'log'>,
+  ): Promise<readonly Fact[] | null> {
+    const { clock } = this.#parts
+    const { generation } = pass.want.local
+    const log = this.#parts.log.child({ service: service.name, generation })
+    const began = clock.monotonic()
+    try {
+      const facts = await service.apply({ ...pass, log })
+      log.debug({ ms: Math.round(clock.monotonic() - began) }, 'service applied')
+      if (this.#failing.delete(service.name)) log.info({}, 'service works again')
+      return facts
+    } catch (error) {
+      if (pass.signal.aborted) return null
+      this.#failures.inc({ service: service.name })
+      const reason = messageOf(error)
+      if (this.#failing.get(service.name) !== reason)
+        log.error({ error, gate: service.gate }, 'service could not be applied')
+      this.#failing.set(service.name, reason)
+      return null
+    }
   }
 
   /** Writes facts; true when that changed what this host wants. */
@@ -342,4 +352,15 @@ class HostAgent {
       log.warn({ error }, 'terminated instances were not forgotten')
     }
   }
+}
+
+/** Services in their order, one after the other, those with engines that stand together as one group. */
+function sideBySide(services: readonly HostService[]): readonly (readonly HostService[])[] {
+  const groups: HostService[][] = []
+  for (const service of services) {
+    const last = groups.at(-1)
+    if (service.engine !== undefined && last?.[0]?.engine !== undefined) last.push(service)
+    else groups.push([service])
+  }
+  return groups
 }

@@ -10,10 +10,10 @@ import { once } from 'node:events'
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import type { Clock } from '../lib/clock.ts'
 import { below } from '../lib/paths.ts'
-import { unavailable } from '../model/errors.ts'
+import { bug, unavailable } from '../model/errors.ts'
 import type { InstanceId } from '../model/ids.ts'
 import { instanceFromMark, MACHINES_DIRECTORY, machineName, machineUser } from '../model/names.ts'
-import { QEMU } from './kvm.ts'
+import { cellCommand } from './cell.ts'
 
 const KILL_DEADLINE_MS = 10_000
 /** The process is nobody's child once its daemon was replaced: there is no event to wait for. */
@@ -27,18 +27,19 @@ export interface ProcessRequest {
   readonly log: number
   readonly user: number
   readonly group: number
+  /** Done before the process does anything. */
+  readonly before: (pid: number) => Promise<void>
 }
 
 /** Starts QEMU and lets go of it. Gives its process id. Errors: `unavailable` when it cannot be started. */
 export async function startProcess(request: ProcessRequest): Promise<number> {
-  const { args, files, log, user, group } = request
-  const child = spawn(QEMU, args, {
-    stdio: ['ignore', log, log, ...files],
+  const { files, log, user, group, before } = request
+  const { program, args } = cellCommand(user, group, request.args)
+  const child = spawn(program, args, {
+    stdio: ['pipe', log, log, ...files],
     detached: true,
     cwd: '/',
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
-    uid: user,
-    gid: group,
   })
   child.unref()
   const [error] = await Promise.race([
@@ -46,9 +47,20 @@ export async function startProcess(request: ProcessRequest): Promise<number> {
     once(child, 'error').catch((cause: unknown) => [cause]),
   ])
   if (error !== undefined || child.pid === undefined)
-    throw unavailable(`${QEMU} cannot be started (Debian: apt-get install qemu-system-x86)`, error)
+    throw unavailable(`${program} cannot be started (Debian: apt-get install util-linux)`, error)
   // The daemon may be spared by the kernel when memory runs out; a guest is not.
   await writeFile(`/proc/${child.pid}/oom_score_adj`, '0').catch(() => undefined)
+  const { stdin } = child
+  if (stdin === null) throw bug('a process without its stdin')
+  // It may have ended; the monitor that nobody answers at tells.
+  stdin.on('error', () => undefined)
+  try {
+    await before(child.pid)
+    stdin.end('go\n')
+  } catch (error) {
+    stdin.destroy()
+    throw error
+  }
   return child.pid
 }
 

@@ -46,3 +46,29 @@ export function instanceLimits(memoryMiB: number, machine: MachineTables): Insta
     sharedMemoryBytes: Math.floor((memoryMiB * MIB) / 2),
   }
 }
+
+/** What the process of a virtual machine may take of the host, as its control group bounds it. */
+export interface MachineBudget {
+  readonly memoryBytes: number
+  readonly processes: number
+  /** Processors that it gets when all want some. */
+  readonly vcpus: number
+}
+
+/** Beside the guest's memory: QEMU itself, its devices' buffers, and the code that emulation keeps; the page cache gives way. */
+const OVERHEAD = { bytes: 512 * MIB, share: 0.05 } as const
+/** Threads that wait for disks, and QEMU's own. */
+const WORKERS = 128
+
+/** The budget of a machine of this type. */
+export function machineBudget(type: {
+  readonly vcpus: number
+  readonly memoryMiB: number
+}): MachineBudget {
+  const guestBytes = type.memoryMiB * MIB
+  return {
+    memoryBytes: Math.ceil(guestBytes * (1 + OVERHEAD.share)) + OVERHEAD.bytes,
+    processes: type.vcpus + WORKERS,
+    vcpus: type.vcpus,
+  }
+}

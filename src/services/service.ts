@@ -16,6 +16,11 @@ export interface HostService {
   /** When `apply` fails, later services wait for the next pass: traffic must not open before its rules are in. */
   readonly gate: boolean
   /**
+   * The program that it needs beside the kernel, which may hang. Services that stand together in the order and have each an engine are
+   * applied side by side.
+   */
+  readonly engine?: string
+  /**
    * Makes reality equal to `pass.want`; safe to repeat. Never waits for a guest or a download: it starts such work, returns,
    * and wakes the agent when there is news.
    */

@@ -13,6 +13,8 @@ import { type ContainerState, endedBy, NEVER_STARTED, workloadState } from './do
 import type { Plug } from './plug.ts'
 
 const NOT_FOUND = 404
+/** Whoever asks for one container waits for the answer: a client, or another host. */
+const FIND_DEADLINE_MS = 10_000
 /** FinishedAt and the engine's event times come from one clock; ours may differ by this much. */
 const CLOCK_SLACK_MS = 2_000
 
@@ -100,7 +102,11 @@ export async function findAll(
 /** The container of one instance, or null. */
 export async function findOne(docker: Dockerode, instance: InstanceId): Promise<string | null> {
   const list = await docker
-    .listContainers({ all: true, filters: { label: [`${INSTANCE_LABEL}=${instance}`] } })
+    .listContainers({
+      all: true,
+      filters: { label: [`${INSTANCE_LABEL}=${instance}`] },
+      abortSignal: AbortSignal.timeout(FIND_DEADLINE_MS),
+    })
     .catch((error: unknown) => {
       throw dockerError(error, `find the container of ${instance}`)
     })

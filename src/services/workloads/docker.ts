@@ -57,6 +57,7 @@ export interface DockerDriverOptions {
 const NOT_FOUND = 404
 /** Console lines asked of the engine at most; its files are limited in bytes already. */
 const CONSOLE_LINES = 10_000
+const LAST_LINES = { follow: false, stdout: true, stderr: true, tail: CONSOLE_LINES } as const
 /** An engine that takes longer to say what it has counts as away. */
 const ANSWER_DEADLINE_MS = 30_000
 
@@ -106,7 +107,7 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
       try {
         const framed = await docker
           .getContainer(id)
-          .logs({ follow: false, stdout: true, stderr: true, tail: CONSOLE_LINES })
+          .logs({ ...LAST_LINES, abortSignal: AbortSignal.timeout(ANSWER_DEADLINE_MS) })
         return tail(demultiplex(framed), limitBytes)
       } catch (error) {
         if (statusOf(error) === NOT_FOUND) return null

@@ -63,7 +63,7 @@ export interface MachineFilesystem {
   writeBoot(instance: InstanceId, boot: MachineBoot): Promise<void>
   /** The end of the serial console's output. */
   readConsole(instance: InstanceId, limitBytes: number): Promise<Buffer>
-  /** Keeps the console's files within their limit. */
+  /** Keeps the console's files and QEMU's log within their limits. */
   trimConsole(instance: InstanceId): Promise<void>
   /**
    * Moves the disk, and what it lies on, to the directory of the volume. Safe to repeat: the disk comes last, in one step, and one that is
@@ -75,6 +75,8 @@ export interface MachineFilesystem {
 
 /** The console is kept in two files that are at most a little larger than this. */
 const CONSOLE_BYTES = 1024 * 1024
+
+const LOG_BYTES = 256 * 1024
 
 /** Directories below `stateDir`, which only root may enter: they hold user data. */
 export function createMachineFiles(stateDir: string): MachineFilesystem {
@@ -120,12 +122,10 @@ export function createMachineFiles(stateDir: string): MachineFilesystem {
       return Buffer.concat([before, now])
     },
     async trimConsole(instance) {
-      const file = paths(instance).console
-      const sizeBytes = await stat(file).then(
-        ({ size }) => size,
-        () => 0,
-      )
-      if (sizeBytes <= CONSOLE_BYTES) return
+      const { console: file, log } = paths(instance)
+      // What QEMU itself says is of use at its start; a guest can make it repeat itself.
+      if ((await sizeOf(log)) > LOG_BYTES) await truncate(log)
+      if ((await sizeOf(file)) <= CONSOLE_BYTES) return
       await writeFile(`${file}.1`, await tailOf(file, CONSOLE_BYTES))
       // QEMU appends, so it goes on at the new end.
       await truncate(file)
@@ -140,6 +140,13 @@ export function createMachineFiles(stateDir: string): MachineFilesystem {
     },
     remove: (instance) => removeTree(root, instance),
   }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return stat(path).then(
+    ({ size }) => size,
+    () => 0,
+  )
 }
 
 async function tailOf(path: string, limitBytes: number): Promise<Buffer> {

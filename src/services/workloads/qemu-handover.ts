@@ -3,7 +3,7 @@
  *
  * The process itself may open nothing of the host's. All of it is closed here once the process has its own copies.
  */
-import { chmod, copyFile, type FileHandle, mkdir, open, stat } from 'node:fs/promises'
+import { chmod, copyFile, type FileHandle, mkdir, open, stat, truncate } from 'node:fs/promises'
 import type { Host, OpenFile } from '../../host/host.ts'
 import { exists } from '../../lib/files.ts'
 import { unavailable } from '../../model/errors.ts'
@@ -72,7 +72,9 @@ export async function openMachine(
   }
   const taps: number[] = []
   try {
-    const log = (await file(paths.log, 'w')).fd
+    await truncate(paths.log).catch(() => undefined)
+    // Appended to, so that it can be cut while it is written.
+    const log = (await file(paths.log, 'a')).fd
     for (const { id } of want.nics) taps.push(await handOwn(host.openTap(nicLinkName(id))))
     const base = baseOf(image)
     const files: MachineFiles = {

@@ -7,6 +7,7 @@ import { awaitEnd, findProcesses } from '../../host/processes.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import { below } from '../../lib/paths.ts'
+import { patiently } from '../../lib/patience.ts'
 import type { InstanceId } from '../../model/ids.ts'
 import { MACHINE_SOCKETS_DIRECTORY } from '../../model/names.ts'
 import type { MachineFilesystem } from './qemu-files.ts'
@@ -47,6 +48,8 @@ export interface MonitorsOptions {
   readonly log: Log
 }
 
+/** How long the list of all machines waits for one of them. */
+const PATIENCE_MS = 300
 /** A process that closes its monitor is on its way out. */
 const END_DEADLINE_MS = 10_000
 
@@ -101,6 +104,8 @@ export function createMonitors(options: MonitorsOptions): Monitors {
     if (statusIn(answer) === 'shutdown') finish(instance)
   })
 
+  const connect = patientConnect({ known, adopt, tell, clock, log })
+
   async function readAnew(): Promise<void> {
     // What was started while /proc was being read is known already, and not found.
     const before = [...known]
@@ -111,15 +116,6 @@ export function createMonitors(options: MonitorsOptions): Monitors {
     await Promise.all([...found].map(([instance, pid]) => connect(instance, pid)))
     isComplete = [...known.values()].every(({ qmp }) => qmp !== null)
   }
-  async function connect(instance: InstanceId, pid: number): Promise<void> {
-    try {
-      await adopt(instance, pid)
-    } catch (error) {
-      log.warn({ instance, pid, error }, 'a virtual machine does not answer')
-      known.set(instance, { pid, qmp: null, isOff: false })
-    }
-  }
-
   return {
     async list(fresh) {
       if (fresh || !isComplete) await readAnew()
@@ -135,6 +131,35 @@ export function createMonitors(options: MonitorsOptions): Monitors {
       closing = true
       for (const { qmp } of known.values()) qmp?.close()
     },
+  }
+}
+
+/** One that hangs is waited for a moment, and only once: the others are listed without it, and it when it answers. */
+function patientConnect({
+  known,
+  adopt,
+  tell,
+  clock,
+  log,
+}: Pick<MonitorsOptions, 'clock' | 'log'> &
+  Pick<Monitors, 'adopt'> & {
+    readonly known: Map<InstanceId, Machine>
+    readonly tell: (instance: InstanceId) => void
+  }) {
+  const isMute = (instance: InstanceId, pid: number) => {
+    const machine = known.get(instance)
+    return machine?.pid === pid && machine.qmp === null
+  }
+  return async (instance: InstanceId, pid: number): Promise<void> => {
+    const wasMute = isMute(instance, pid)
+    const adopted = adopt(instance, pid).catch((error: unknown) => {
+      log.warn({ instance, pid, error }, 'a virtual machine does not answer')
+      known.set(instance, { pid, qmp: null, isOff: false })
+    })
+    const ended = adopted.then(() => true)
+    if (!wasMute && (await patiently(clock, PATIENCE_MS, ended)) === true) return
+    if (known.get(instance)?.pid !== pid) known.set(instance, { pid, qmp: null, isOff: false })
+    void ended.then(() => tell(instance))
   }
 }
 

@@ -10,6 +10,7 @@ import { removeTree } from '../../lib/paths.ts'
 import type { Runner } from '../../lib/runner.ts'
 import { bug, unavailable } from '../../model/errors.ts'
 import type { InstanceId, VolumeId } from '../../model/ids.ts'
+import { machineBudget } from '../../model/limits.ts'
 import { machineUser } from '../../model/names.ts'
 import type { InstanceWant } from '../../model/want.ts'
 import type { WorkloadSteps } from './driver.ts'
@@ -150,9 +151,11 @@ async function handOver(
     tscKhz: tscKhz(await readFile('/proc/cpuinfo', 'utf8')),
   })
   const { numbers, log } = handed
-  const pid = await startProcess({ args, files: numbers, log, user, group: group ?? user })
-  await groups.enter(want.id, pid)
-  return pid
+  const budget = machineBudget(want.type)
+  return await startProcess({
+    ...{ args, files: numbers, log, user, group: group ?? user },
+    before: (pid) => groups.enter(want.id, pid, budget),
+  })
 }
 
 /** What /proc/cpuinfo says of the first processor's frequency. */

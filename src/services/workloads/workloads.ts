@@ -18,6 +18,7 @@ import { type ImageLook, planWorkload, type WorkloadHave } from '../../plan/work
 import type { HostService } from '../service.ts'
 import { createCaptures } from './captures.ts'
 import type { Images } from './driver.ts'
+import { createPatientList } from './patient-list.ts'
 import { StepRunner, type StepRunnerOptions } from './step-runner.ts'
 
 export interface WorkloadsOptions extends StepRunnerOptions {
@@ -31,6 +32,7 @@ export function createWorkloads(options: WorkloadsOptions): HostService {
   const { driver, images, kind, wake, meters, clock, log } = options
   const captures = createCaptures({ capturer: driver.capturer, clock, log })
   const runner = new StepRunner(options)
+  const list = createPatientList({ driver, busy: () => runner.busy(), wake, clock, log })
   const isMine = (image: ImageWant) => workloadKind(image.location) === kind
   const ends = [
     // The end of a step wakes the agent anyhow.
@@ -53,11 +55,11 @@ export function createWorkloads(options: WorkloadsOptions): HostService {
   return {
     name: `${kind}s`,
     gate: false,
+    engine: driver.name,
 
     async apply({ want, resync, signal }) {
       // A step that ends while the list is being read makes the list old for its instance: leave that one to the next pass.
-      const busy = runner.busy()
-      const haves = await driver.list({ fresh: resync, signal })
+      const { haves, busy } = await list.read(resync, signal)
       // Before the instances are planned: what must not be started while an image is made of it is known then.
       const facts: Fact[] = [
         ...imageFacts(want.local.images.filter(isMine), (image) => images.look(image)),

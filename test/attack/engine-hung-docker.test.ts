@@ -1,0 +1,153 @@
+/**
+ * An engine that hangs (dockerd that is stopped, on a hung disk, or out of memory): it takes questions and answers none.
+ *
+ * Before: each pass of the agent waited 30 s for its list, and with it the rules, links, DHCP, DNS and metadata of all instances and the
+ * virtual machines. Now its own instances wait, everything else goes on, and health names it.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import type { ServerResponse } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { startAgent } from '../../src/agent/agent.ts'
+import { agentHealth } from '../../src/agent/health.ts'
+import { createLedger } from '../../src/agent/ledger.ts'
+import { createLocalBus } from '../../src/bus/local.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { silentLog } from '../../src/lib/log.ts'
+import { createMetrics } from '../../src/lib/metrics.ts'
+import type { HostService } from '../../src/services/service.ts'
+import { createDockerDriver } from '../../src/services/workloads/docker.ts'
+import type { Images } from '../../src/services/workloads/driver.ts'
+import { createWorkloadMeters } from '../../src/services/workloads/step-runner.ts'
+import { createWorkloads } from '../../src/services/workloads/workloads.ts'
+import { openRecords } from '../kit/cluster-records.ts'
+import { startFakeEngine } from '../kit/fake-engine.ts'
+import { eventually } from '../kit/netns.ts'
+import { hostName } from '../kit/records.ts'
+
+const host = hostName('one')
+const INTERVAL_MS = 60_000
+
+/** A service that only counts. */
+function counting(name: string, engine?: string) {
+  const counts = { applied: 0 }
+  const service: HostService = {
+    name,
+    gate: false,
+    ...(engine === undefined ? {} : { engine }),
+    async apply() {
+      counts.applied += 1
+      return []
+    },
+    close: async () => undefined,
+  }
+  return { service, counts }
+}
+
+/** An engine whose lists of containers are empty, and may be held back. */
+async function startEngine() {
+  let hangs = false
+  let held: ServerResponse[] = []
+  const answer = (response: ServerResponse) =>
+    response.setHeader('content-type', 'application/json').end('[]')
+  const engine = await startFakeEngine((request, response) => {
+    if (!request.url?.includes('/containers/json')) return
+    if (hangs) held.push(response)
+    else answer(response)
+  })
+  return {
+    ...engine,
+    stop() {
+      hangs = true
+    },
+    goOn() {
+      hangs = false
+      for (const response of held) answer(response)
+      held = []
+    },
+  }
+}
+
+const noImages: Images = {
+  look: () => ({ kind: 'working', message: '' }),
+  watch: () => () => undefined,
+  close: async () => undefined,
+}
+
+it('a stopped dockerd holds back no names, no rules and no virtual machines', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'atoll-hung-'))
+  const store = await openRecords([host])
+  const bus = createLocalBus()
+  const engine = await startEngine()
+  const metrics = createMetrics()
+  const names = counting('dns')
+  const machines = counting('machines', 'qemu')
+  const containers = createWorkloads({
+    kind: 'container',
+    driver: createDockerDriver({
+      docker: engine.docker,
+      images: { ...noImages, content: () => undefined } as never,
+      host: {
+        plugNic: async () => undefined,
+        isPlugged: async () => true,
+        limitUserNamespace: async () => undefined,
+      },
+      settings: { stateDir: directory, zone: 'atoll.internal', stopSeconds: 0 } as never,
+      clock: systemClock,
+      log: silentLog,
+    }),
+    images: noImages,
+    wake: () => agent.wake(),
+    clock: systemClock,
+    log: silentLog,
+    meters: createWorkloadMeters(metrics),
+  })
+  const agent = startAgent(
+    {
+      store,
+      rows: { found: () => undefined },
+      bus,
+      ledger: createLedger({
+        file: join(directory, 'ledger.json'),
+        clock: systemClock,
+        log: silentLog,
+      }),
+      services: [names.service, containers, machines.service],
+      onRecordsChanged: () => undefined,
+      clock: systemClock,
+      log: silentLog,
+      metrics,
+      random: () => 0,
+    },
+    { host, identity: host, intervalMs: INTERVAL_MS, resyncMs: INTERVAL_MS },
+  )
+  const servicesHealth = () =>
+    agentHealth(agent.status(), Date.now(), INTERVAL_MS).find(({ name }) => name === 'services')
+  try {
+    await eventually('the first pass', () => agent.status().passes > 0)
+    engine.stop()
+    const began = performance.now()
+    for (let n = 0; n < 5; n += 1) {
+      const before = { names: names.counts.applied, machines: machines.counts.applied }
+      bus.ring(host)
+      await eventually(
+        'names and machines',
+        () => names.counts.applied > before.names && machines.counts.applied > before.machines,
+      )
+    }
+    // One of the five passes waits a second; each waited for 30 before.
+    expect(performance.now() - began).toBeLessThan(10_000)
+    await eventually('health', () => servicesHealth()?.ok === false)
+    expect(servicesHealth()?.value).toContain('containers: docker does not answer')
+    engine.goOn()
+    await eventually('containers are listed again', () => servicesHealth()?.ok === true)
+  } finally {
+    engine.goOn()
+    await agent.close()
+    await bus.close()
+    await store.close()
+    await engine.close()
+    await rm(directory, { recursive: true })
+  }
+})
