@@ -170,10 +170,10 @@ function authorityKey(secret: string | Uint8Array): KeyObject {
 
 /** The host's key in its file; made where there is none that can be used. */
 async function ensureKey(file: string): Promise<KeyObject> {
-  const existing = await readKey(file)
-  if (existing !== null) {
+  const found = await readKey(file)
+  if (typeof found === 'object') {
     await chmod(file, PRIVATE)
-    return existing
+    return found
   }
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
   const aside = `${file}.${randomBytes(6).toString('hex')}`
@@ -182,7 +182,8 @@ async function ensureKey(file: string): Promise<KeyObject> {
     flush: true,
   })
   try {
-    if (await exists(file)) await unlink(file)
+    // Not what was merely missing: by now another program may have put its key there.
+    if (found === 'unusable') await rm(file, { force: true })
     // link(2) refuses an existing name: whoever was first is everybody's.
     await link(aside, file).catch(() => undefined)
   } finally {
@@ -191,11 +192,13 @@ async function ensureKey(file: string): Promise<KeyObject> {
   return createPrivateKey(await readFile(file))
 }
 
-async function readKey(file: string): Promise<KeyObject | null> {
+async function readKey(file: string): Promise<KeyObject | 'missing' | 'unusable'> {
+  const text = await readFile(file).catch(() => null)
+  if (text === null) return (await exists(file)) ? 'unusable' : 'missing'
   try {
-    return createPrivateKey(await readFile(file))
+    return createPrivateKey(text)
   } catch {
-    return null
+    return 'unusable'
   }
 }
 
