@@ -1,4 +1,5 @@
 /** The lab's command line. Exit codes: 0, 1 when something failed, 2 for usage; `exec` gives back the program's own. */
+
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -7,6 +8,7 @@ import { Command, InvalidArgumentError } from 'commander'
 import { parse } from 'yaml'
 import { takeProcessLock } from '../src/lib/process-lock.ts'
 import { messageOf } from '../src/model/errors.ts'
+import { AUTHORITY_FILE } from '../test/cluster/host.ts'
 import { createLab, DEFAULT_LAB, destroyLab, type Lab, openLab } from '../test/cluster/lab.ts'
 import { untilReady } from '../test/cluster/ready.ts'
 import { labStatus, STATUS_HEAD, statusRow } from '../test/cluster/status.ts'
@@ -138,9 +140,14 @@ program
   .description('AWS_* exports for a client outside: scripts/lab exec outside -- aws …')
   .argument('[host]', 'whose API to call', 'h1')
   .action(async (name: string) => {
-    const host = (await openLab(labName())).host(name)
+    const lab = await openLab(labName())
+    const host = lab.host(name)
     const exports = await host.must(['atoll', 'env'], { timeoutMs: 60_000 })
-    process.stdout.write(exports.replaceAll(/http:\/\/127\.0\.0\.1:\d+/g, host.endpoint))
+    // A client outside finds it where the exports say, as one on the host does.
+    const put = 'mkdir -p /etc/atoll/tls && printf "%s" "$0" >"$1"'
+    const file = ['sh', '-c', put, await host.authority(), AUTHORITY_FILE]
+    await lab.machine('outside').must(file)
+    process.stdout.write(exports.replaceAll(/https:\/\/127\.0\.0\.1:\d+/g, host.endpoint))
   })
 
 try {

@@ -11,6 +11,7 @@ import { imageCommand } from './cli-images.ts'
 import { columns, type Output, print, show } from './cli-output.ts'
 import { type Config, DEFAULT_CONFIG_FILE, readEnvironment } from './config.ts'
 import { ConfigError, loadConfig } from './config-file.ts'
+import { certificateFiles } from './lib/certificates.ts'
 import { messageOf } from './model/errors.ts'
 import { orderAdmin, readAdmin } from './operator/admin-client.ts'
 import { attachConsole } from './operator/console.ts'
@@ -100,10 +101,11 @@ function configuration(program: Command): Config {
 const ENDING_SIGNALS = ['SIGTERM', 'SIGHUP', 'SIGINT'] as const
 
 /** A console on the terminal, or the pipe, that this command was started with. */
-async function attachHere(runtimeDir: string, instance: string): Promise<number> {
+async function attachHere({ runtimeDir, tls }: Config, instance: string): Promise<number> {
   const ending = new AbortController()
   for (const name of ENDING_SIGNALS) process.once(name, () => ending.abort(constants.signals[name]))
-  return attachConsole(runtimeDir, instance, {
+  const authorityFile = certificateFiles(tls.directory).ca
+  return attachConsole({ runtimeDir, authorityFile }, instance, {
     input: process.stdin,
     output: process.stdout,
     notes: process.stderr,
@@ -169,7 +171,7 @@ function buildProgram(): Command {
       'attach to the serial line of a virtual machine or to a shell in a container, on any host; Ctrl-] detaches. In a pipe, input is typed and the command ends with it',
     )
     .action(async (instance: string) => {
-      process.exitCode = await attachHere(configuration(program).runtimeDir, instance)
+      process.exitCode = await attachHere(configuration(program), instance)
     })
   order('drain', 'give a host no new instances; those it has go on')
   order('undrain', 'give a drained host new instances again')

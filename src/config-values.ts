@@ -48,26 +48,6 @@ const nodeAddress = z
   )
 /** Engines, in order of preference. */
 export const nodeList = z.array(nodeAddress).max(16)
-/** TLS towards an engine. */
-export const engineTls = z
-  .strictObject({
-    ca: absolutePath
-      .nullable()
-      .default(null)
-      .describe('CA certificates (PEM) that the engine must be signed by; null: no TLS'),
-    cert: absolutePath
-      .nullable()
-      .default(null)
-      .describe("This host's certificate (PEM), if the engine asks for one"),
-    key: absolutePath.nullable().default(null).describe('The key of that certificate (PEM)'),
-  })
-  .superRefine(({ ca, cert, key }, context) => {
-    if ((cert === null) !== (key === null))
-      context.addIssue({ code: 'custom', path: ['key'], message: 'is needed together with cert' })
-    if (ca === null && cert !== null)
-      context.addIssue({ code: 'custom', path: ['ca'], message: 'is needed when cert is given' })
-  })
-  .prefault({})
 /** Each kind of engine but the embedded one needs somebody to talk to. */
 export function needsNodes(embedded: string) {
   return (

@@ -10,7 +10,6 @@ import { refuseClosedDirectories } from './config-images.ts'
 import {
   absolutePath,
   dnsName,
-  engineTls,
   imageStore,
   ipv4Network,
   ipv4Text,
@@ -20,6 +19,7 @@ import {
   port,
   zoneName,
 } from './config-values.ts'
+import { apiSection, engineTls, ownTls } from './config-wire.ts'
 import { cidrContains } from './model/addr.ts'
 import { VXLAN_OVERHEAD_BYTES } from './model/fabric.ts'
 import { parseHostName } from './model/ids.ts'
@@ -55,10 +55,11 @@ const sections = z.strictObject({
         .nullable()
         .default(null)
         .describe(
-          "File with the cluster's secret, alike on all hosts: signs what they tell each other, and is the engines' password unless they have their own",
+          "File with the cluster's secret, alike on all hosts and random (openssl rand -hex 32): all keys, passwords and certificates of theirs are derived from it",
         ),
     })
     .prefault({}),
+  tls: ownTls,
   store: z
     .strictObject({
       kind: z
@@ -77,7 +78,7 @@ const sections = z.strictObject({
       passwordFile: absolutePath
         .nullable()
         .default(null)
-        .describe("File with the user's password; null: the cluster's secret"),
+        .describe("File with the user's password; null: derived from the cluster's secret"),
       tls: engineTls,
     })
     .superRefine(needsNodes('sqlite'))
@@ -94,7 +95,7 @@ const sections = z.strictObject({
       passwordFile: absolutePath
         .nullable()
         .default(null)
-        .describe("File with the user's password; null: the cluster's secret"),
+        .describe("File with the user's password; null: derived from the cluster's secret"),
       tls: engineTls,
     })
     .superRefine(needsNodes('local'))
@@ -123,38 +124,7 @@ const sections = z.strictObject({
         })
     })
     .prefault({}),
-  api: z
-    .strictObject({
-      listen: ipv4Text.prefault('0.0.0.0').describe('Address of the EC2 API'),
-      port: port.default(8773).describe('TCP port of the EC2 API'),
-      maxInstancesPerLaunch: z
-        .int()
-        .min(1)
-        .max(1000)
-        .default(100)
-        .describe('Most instances that one RunInstances may ask for'),
-      bodyLimitKiB: z
-        .int()
-        .min(32)
-        .max(16_384)
-        .default(1024)
-        .describe('Largest request body, in KiB'),
-      requestsPerSecond: z
-        .int()
-        .min(1)
-        .max(100_000)
-        .default(100)
-        .describe(
-          'Requests per second of one access key at this host in the long run; more are answered `RequestLimitExceeded`',
-        ),
-      requestBurst: z
-        .int()
-        .min(1)
-        .max(1_000_000)
-        .default(1000)
-        .describe('Requests of one access key at once after a quiet time'),
-    })
-    .prefault({}),
+  api: apiSection,
   network: z
     .strictObject({
       vpc: ipv4Network

@@ -3,7 +3,6 @@
  * even loaded.
  */
 import { randomBytes } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { bootstrap } from './agent/bootstrap.ts'
@@ -11,13 +10,17 @@ import type { Bus } from './bus/bus.ts'
 import type { CommandDoor } from './bus/door.ts'
 import { createLocalBus } from './bus/local.ts'
 import type { Config } from './config.ts'
+import { type Identity, readSecretFile } from './identity.ts'
+import { certificateFiles } from './lib/certificates.ts'
 import type { Clock } from './lib/clock.ts'
+import { deriveKey, derivePassword } from './lib/derive.ts'
+import type { EngineAccess } from './lib/engine-access.ts'
 import type { HealthCondition } from './lib/health.ts'
 import type { Log } from './lib/log.ts'
 import type { Metrics } from './lib/metrics.ts'
 import { AtollError } from './model/errors.ts'
 import { writeCredentials } from './operator/credentials.ts'
-import { apiEndpoint } from './settings.ts'
+import { apiAuthority, apiEndpoint } from './settings.ts'
 import { openReplica } from './store/replica.ts'
 import { createRowWatch, type RowWatch } from './store/rows.ts'
 import { openSqliteStore } from './store/sql.ts'
@@ -29,6 +32,7 @@ export interface EngineGround {
   readonly config: Config
   readonly clock: Clock
   readonly log: Log
+  readonly identity: Pick<Identity, 'secret'>
 }
 
 /** The records as this host uses them. */
@@ -44,6 +48,7 @@ export interface Records {
   close(): Promise<void>
 }
 
+const BUS_KEY_BYTES = 32
 /** How long a daemon that starts waits for the records before it goes on without them. */
 const START_PATIENCE_MS = 1_500
 
@@ -60,6 +65,7 @@ export async function openRecords(ground: EngineGround, metrics: Metrics): Promi
       await writeCredentials(config.stateDir, key, {
         region: config.host.region,
         endpoint: apiEndpoint(config),
+        caFile: apiAuthority(config),
       })
       return engine
     } catch (error) {
@@ -96,12 +102,12 @@ export async function openRecords(ground: EngineGround, metrics: Metrics): Promi
 }
 
 async function openEngine({ config, log }: EngineGround, rows: RowWatch): Promise<Store> {
-  const { kind, passwordFile, ...settings } = config.store
+  const { kind, passwordFile, tls, ...settings } = config.store
   if (kind === 'sqlite')
     return await openSqliteStore({ file: join(config.stateDir, 'atoll.db'), log, rows })
   const { openMariadbStore } = await import('./store/mariadb.ts')
-  const password = await readSecretFile(passwordFile ?? secretFile(config, 'store.passwordFile'))
-  return openMariadbStore({ ...settings, password, log, rows })
+  const password = await passwordFor('mariadb', passwordFile, config)
+  return openMariadbStore({ ...settings, tls: engineTls(config, tls), password, log, rows })
 }
 
 /** The bus as this host uses it. */
@@ -117,16 +123,17 @@ export async function openBus(
   { config, clock, log }: EngineGround,
   metrics: Metrics,
 ): Promise<OpenedBus> {
-  const { kind, passwordFile, ...settings } = config.bus
+  const { kind, passwordFile, tls, ...settings } = config.bus
   if (kind === 'local') return { bus: createLocalBus(), door: null, health: () => [] }
   const { openRabbitBus } = await import('./bus/rabbit.ts')
   const secret = await readSecretFile(secretFile(config, 'cluster.secretFile'))
-  const password = passwordFile === null ? secret : await readSecretFile(passwordFile)
+  const password = await passwordFor('rabbitmq', passwordFile, config)
   const bus = openRabbitBus({
     host: config.host.name,
     ...settings,
+    tls: engineTls(config, tls),
     password,
-    secret,
+    key: deriveKey(secret, 'bus', BUS_KEY_BYTES),
     metrics,
     clock,
     log,
@@ -140,6 +147,27 @@ export async function openBus(
   return { bus, door: bus, health }
 }
 
+/** The password that the settings name a file for, or the derived one. */
+async function passwordFor(
+  engine: 'mariadb' | 'rabbitmq',
+  file: string | null,
+  config: Config,
+): Promise<string> {
+  if (file !== null) return readSecretFile(file)
+  const setting = engine === 'mariadb' ? 'store.passwordFile' : 'bus.passwordFile'
+  return derivePassword(await readSecretFile(secretFile(config, setting)), engine)
+}
+
+/** TLS towards an engine: as set, or by this host's own certificates. */
+function engineTls(
+  { tls }: Config,
+  { mode, ca, cert, key }: Config['store']['tls'],
+): EngineAccess['tls'] {
+  const files = ca === null ? certificateFiles(tls.directory) : { ca, cert, key }
+  if (mode === 'off') return { to: 'none', ...files }
+  return { to: mode === 'on' || ca !== null ? 'all' : 'others', ...files }
+}
+
 /** The cluster's secret, which `setting` falls back on. */
 function secretFile({ cluster }: Config, setting: string): string {
   if (cluster.secretFile !== null) return cluster.secretFile
@@ -148,19 +176,4 @@ function secretFile({ cluster }: Config, setting: string): string {
     'InvalidParameterValue',
     `${setting} or cluster.secretFile must be set`,
   )
-}
-
-async function readSecretFile(file: string): Promise<string> {
-  try {
-    const secret = (await readFile(file, 'utf8')).trim()
-    if (secret !== '') return secret
-  } catch (cause) {
-    throw new AtollError(
-      'refused',
-      'InvalidParameterValue',
-      `The secret in ${file} cannot be read`,
-      { cause },
-    )
-  }
-  throw new AtollError('refused', 'InvalidParameterValue', `The file ${file} holds no secret`)
 }

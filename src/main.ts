@@ -29,6 +29,7 @@ import { createDrivers, type Drivers } from './drivers.ts'
 import { openBus, openRecords, type Records } from './engines.ts'
 import type { Host } from './host/host.ts'
 import { createLinuxHost } from './host/linux.ts'
+import { type Identity, openIdentity } from './identity.ts'
 import { machineArchitecture } from './lib/architecture.ts'
 import { systemClock } from './lib/clock.ts'
 import { createDiskWatch, totalBytes } from './lib/disk.ts'
@@ -61,6 +62,7 @@ interface Ground {
   readonly metrics: Metrics
   readonly clock: typeof systemClock
   readonly host: Host
+  readonly identity: Identity
 }
 
 /** Everything that a pass applies, in this order: nothing is on the network before its rules are in. */
@@ -124,7 +126,7 @@ async function machineRecord(config: Config, identity: string) {
 }
 
 function buildApi(
-  { config, log, metrics }: Ground,
+  { config, log, metrics, identity }: Ground,
   parts: ApiParts,
   upgrader: Upgrader,
   health: () => readonly HealthCondition[],
@@ -140,6 +142,7 @@ function buildApi(
     metrics,
     upgrader,
     isHealthy: () => health().every(({ ok }) => ok),
+    certificates: { ...identity, hostName: config.host.name },
   })
 }
 
@@ -237,13 +240,14 @@ async function runDaemon(config: Config): Promise<void> {
   const clock = systemClock
   const metrics = createMetrics({ process: true })
   watchLog(log, metrics)
-  const records = await openRecords({ config, clock, log }, metrics)
+  const identity = parts.adopt(await openIdentity({ config, clock, log }), (one) => one.close())
+  const records = await openRecords({ config, clock, log, identity }, metrics)
   parts.defer(() => records.close())
-  const { bus, door, health: busHealth } = await openBus({ config, clock, log }, metrics)
+  const { bus, door, health: busHealth } = await openBus({ config, clock, log, identity }, metrics)
   parts.defer(() => bus.close())
   const host = createLinuxHost({ log })
   parts.defer(() => host.close())
-  const ground: Ground = { config, log, metrics, clock, host }
+  const ground: Ground = { config, log, metrics, clock, host, identity }
   const drivers = await createDrivers(ground)
   parts.defer(() => drivers.close())
   const { agent, lease } = await startHost(ground, parts, records, bus, drivers)

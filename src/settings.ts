@@ -2,6 +2,7 @@
 import type { KeeperSettings } from './agent/keeper.ts'
 import type { ApiSettings } from './api/action.ts'
 import type { Config } from './config.ts'
+import { certificateFiles } from './lib/certificates.ts'
 import type { HostAnnouncement } from './store/store.ts'
 
 /**
@@ -14,7 +15,12 @@ const LONE_LEASE = { leaseMs: 60_000, renewMs: 15_000 }
 
 /** Where a client on this machine reaches the API. */
 export function apiEndpoint({ api }: Config): string {
-  return `http://${api.listen === '0.0.0.0' ? '127.0.0.1' : api.listen}:${api.port}`
+  return api.url ?? `https://${api.listen === '0.0.0.0' ? '127.0.0.1' : api.listen}:${api.port}`
+}
+
+/** By which CA (a file that everybody may read) a client verifies the API; null: by those that it trusts anyway. */
+export function apiAuthority({ api, tls }: Config): string | null {
+  return api.tls.certificateFile === null ? certificateFiles(tls.directory).ca : api.tls.caFile
 }
 
 /** What EC2 actions go by, through whichever door they are called. */

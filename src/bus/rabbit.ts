@@ -37,8 +37,8 @@ const WARN_INTERVAL_MS = 60_000
 export interface RabbitBusOptions extends Broker {
   /** This host: bells and questions to it arrive here. */
   readonly host: HostName
-  /** The cluster's secret, which signs what hosts say to each other. */
-  readonly secret: string
+  /** Signs what hosts say to each other: derived from the cluster's secret for this purpose alone. */
+  readonly key: Uint8Array
   readonly log: Log
   readonly metrics: Metrics
   readonly clock: Clock

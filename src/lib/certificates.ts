@@ -69,6 +69,7 @@ const DAY_MS = 24 * 3600 * 1000
 /** How long a host's certificate is good; it is renewed when two thirds of that have passed. */
 export const CERTIFICATE_DAYS = 90
 const AUTHORITY_DAYS = 3650
+const AUTHORITY = 'Atoll CA '
 /** Clocks of others may be so much behind ours. */
 const TOLERANCE_DAYS = 1
 const PUBLIC = 0o644
@@ -88,8 +89,8 @@ export interface CertificateOptions {
 
 /**
  * Makes sure that the directory's files are there, belong together, are of this secret and for this identity, and have a third of their
- * time left; makes what is not. Two programs may do so at once. `issued` says whether there is a new certificate. Errors: those of the
- * file system, a name or an address that is none, and what openssl says.
+ * time left; makes what is not. Files of a CA that is not ours are left alone. Two programs may do so at once. `issued` says whether
+ * there is a new certificate. Errors: those of the file system, a name or an address that is none, and what openssl says.
  */
 export async function ensureCertificates(
   options: CertificateOptions,
@@ -100,9 +101,14 @@ export async function ensureCertificates(
   const authority = authorityKey(options.secret)
   await mkdir(directory, { recursive: true, mode: 0o755 })
   await removeOldWork(directory, nowMs)
-  const key = await ensureKey(files.key)
-  const hasAuthority = isGoodAuthority(await readCertificate(files.ca), authority, nowMs)
+  const existingAuthority = await readCertificate(files.ca)
   const existing = await readCertificate(files.cert)
+  if (existingAuthority !== null && !existingAuthority.subject.startsWith(`CN=${AUTHORITY}`)) {
+    if (existing !== null) return { issued: false, certificate: factsOf(existing, nowMs) }
+    throw new Error(`${files.ca} is of another CA, but ${files.cert} is not there`)
+  }
+  const key = await ensureKey(files.key)
+  const hasAuthority = isGoodAuthority(existingAuthority, authority, nowMs)
   if (hasAuthority && existing !== null && isGood(existing, authority, key, identity, nowMs))
     return { issued: false, certificate: factsOf(existing, nowMs) }
   const work = await mkdtemp(join(directory, WORK_PREFIX))
@@ -240,7 +246,7 @@ function isFresh({ validFromDate, validToDate }: X509Certificate, nowMs: number)
 /** Tells clusters apart, so that nobody looks for an issuer by a name that several have. */
 function authorityName(key: KeyObject): string {
   const point = createPublicKey(key).export({ type: 'spki', format: 'der' })
-  return `Atoll CA ${createHash('sha256').update(point).digest('hex').slice(0, 16)}`
+  return `${AUTHORITY}${createHash('sha256').update(point).digest('hex').slice(0, 16)}`
 }
 
 interface Issue extends CertificateOptions {

@@ -7,11 +7,13 @@ export interface EngineAccess {
   readonly nodes: readonly string[]
   readonly user: string
   readonly password: string
-  readonly tls: TlsFiles
+  readonly tls: EngineTls
 }
 
-/** Files in PEM: whom the server's certificate must be signed by (null: no TLS), and this host's own certificate and key. */
-interface TlsFiles {
+/** Files in PEM: whom the server's certificate must be signed by, and this host's own certificate and key. */
+export interface EngineTls {
+  /** Which nodes are spoken to by TLS: all, all but those on loopback (`others`), or none of them. */
+  readonly to: 'all' | 'others' | 'none'
   readonly ca: string | null
   readonly cert: string | null
   readonly key: string | null
@@ -23,6 +25,9 @@ interface TlsOptions {
   readonly cert?: string
   readonly key?: string
   readonly minVersion: 'TLSv1.2'
+  readonly rejectUnauthorized: true
+  /** What mysql2 calls the check that all others do anyway: whether the certificate is for this name or address. */
+  readonly verifyIdentity: true
 }
 
 /** `host` or `host:port` as its parts; the settings' schema has seen to its form. */
@@ -34,13 +39,42 @@ export function splitAddress(
   return { host, port: port === undefined ? defaultPort : Number(port) }
 }
 
-/** Reads the files; undefined when there is to be no TLS. Rejects with what the file system says, which names the file. */
-export async function readTls({ ca, cert, key }: TlsFiles): Promise<TlsOptions | undefined> {
-  if (ca === null) return undefined
+/** Gives what a connection to a host is made with; undefined: no TLS. Rejects as the file system does, which names the file. */
+export type TlsReader = (host: string) => Promise<TlsOptions | undefined>
+
+/** So long a file that has been read is not read again. */
+const KEPT_MS = 30_000
+
+/**
+ * Reads the files as they are needed, so that a renewed certificate is taken up. As long as they are alike, what it gives is the same
+ * object: by that mysql2 knows the TLS sessions that it may resume.
+ */
+export function createTlsReader(tls: EngineTls): TlsReader {
+  let kept: { readonly atMs: number; readonly options: TlsOptions } | undefined
+  return async (host) => {
+    if (tls.to === 'none' || (tls.to === 'others' && isLoopback(host))) return undefined
+    const nowMs = performance.now()
+    if (kept !== undefined && nowMs - kept.atMs < KEPT_MS) return kept.options
+    const options = await readTls(tls, host)
+    const isSame = kept !== undefined && JSON.stringify(kept.options) === JSON.stringify(options)
+    kept = { atMs: nowMs, options: isSame && kept !== undefined ? kept.options : options }
+    return kept.options
+  }
+}
+
+async function readTls({ ca, cert, key }: EngineTls, host: string): Promise<TlsOptions> {
+  if (ca === null) throw new Error(`no CA certificates are set by which ${host} could be verified`)
   return {
     ca: await readFile(ca, 'utf8'),
     ...(cert === null ? {} : { cert: await readFile(cert, 'utf8') }),
     ...(key === null ? {} : { key: await readFile(key, 'utf8') }),
     minVersion: 'TLSv1.2',
+    rejectUnauthorized: true,
+    verifyIdentity: true,
   }
+}
+
+/** Whether what is sent to this host leaves the machine: names but `localhost` are taken to. */
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || /^127(?:\.\d{1,3}){3}$/.test(host)
 }

@@ -1,10 +1,13 @@
 /**
  * `atoll console`: attaches whoever sits before it, or a pipe, to the terminal of an instance, on whichever host that is.
  *
- * The daemon on this host names the place and gives the ticket; the terminal itself comes straight from the instance's host. However it
+ * The daemon on this host names the place and gives the ticket; the terminal itself comes straight from the instance's host, over TLS
+ * from another one, which shows its certificate for its name. However it
  * ends, the terminal here is left as it was found.
  */
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import type { ClientRequest, RequestOptions } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { z } from 'zod'
 import { request } from '../lib/http.ts'
@@ -18,7 +21,7 @@ import {
   TERMINAL_PROTOCOL,
   TICKET_HEADER,
 } from '../lib/terminal-request.ts'
-import { unavailable } from '../model/errors.ts'
+import { messageOf, unavailable } from '../model/errors.ts'
 import { adminSocketFile, orderAdmin } from './admin-client.ts'
 import { createKeyboard, type Keyboard } from './keyboard.ts'
 
@@ -32,6 +35,13 @@ export interface Desk {
   readonly term: string
   /** Aborts with the number of the signal that asks the command to end. */
   readonly ending: AbortSignal
+}
+
+/** Where the command finds what it needs. */
+export interface ConsolePaths {
+  readonly runtimeDir: string
+  /** The CA (PEM) of the hosts' certificates. */
+  readonly authorityFile: string
 }
 
 const CONNECT_DEADLINE_MS = 5_000
@@ -52,14 +62,14 @@ const placeSchema = z.object({
  * Errors: those of `orderAdmin`, and `unavailable` when the connection cannot be made or is lost.
  */
 export async function attachConsole(
-  runtimeDir: string,
+  { runtimeDir, authorityFile }: ConsolePaths,
   instance: string,
   desk: Desk,
 ): Promise<number> {
   const path = `/v1/instances/${encodeURIComponent(instance)}/console`
   const place = placeSchema.parse(await orderAdmin(runtimeDir, path))
   const screen = screenOf(desk)
-  const { socket, head } = await connect(place, runtimeDir, screen)
+  const { socket, head } = await connect(place, { runtimeDir, authorityFile }, screen)
   await using open = new AsyncDisposableStack()
   const link = createTerminalLink(socket, head)
   open.defer(() => link.close())
@@ -96,15 +106,12 @@ function screenOf({ input, output, term }: Desk): Screen | null {
 
 async function connect(
   { at, host, ticket }: z.output<typeof placeSchema>,
-  runtimeDir: string,
+  { runtimeDir, authorityFile }: ConsolePaths,
   screen: Screen | null,
 ): Promise<{ readonly socket: Duplex; readonly head: Buffer }> {
-  const target =
-    at === null ? { socketPath: adminSocketFile(runtimeDir) } : { host: at.address, port: at.port }
   const where = at === null ? 'atolld' : `host ${host} (${at.address}:${at.port})`
   const connected = Promise.withResolvers<{ readonly socket: Duplex; readonly head: Buffer }>()
-  const outgoing = request({
-    ...target,
+  const options = {
     path: TERMINAL_PATH,
     headers: {
       connection: 'Upgrade',
@@ -113,7 +120,11 @@ async function connect(
       ...(screen === null ? {} : { [SCREEN_HEADER]: formatScreen(screen) }),
     },
     signal: AbortSignal.timeout(CONNECT_DEADLINE_MS),
-  })
+  }
+  const outgoing =
+    at === null
+      ? request({ ...options, socketPath: adminSocketFile(runtimeDir) })
+      : await requestOf(host, { ...options, host: at.address, port: at.port }, authorityFile)
   outgoing.on('upgrade', (_answer, socket, head) => connected.resolve({ socket, head }))
   outgoing.on('response', ({ statusCode }) =>
     connected.reject(unavailable(`${where} does not let us attach (${statusCode}); try again`)),
@@ -123,6 +134,19 @@ async function connect(
   )
   outgoing.end()
   return connected.promise
+}
+
+/** A request to another host, which has to prove by its certificate that it is the one of this name. */
+async function requestOf(
+  host: string,
+  options: RequestOptions,
+  authorityFile: string,
+): Promise<ClientRequest> {
+  const { request: requestByTls } = await import('node:https')
+  const ca = await readFile(authorityFile, 'utf8').catch((error: unknown) => {
+    throw unavailable(`host ${host} cannot be verified: ${messageOf(error)}`, error)
+  })
+  return requestByTls({ ...options, agent: false, ca, servername: host, minVersion: 'TLSv1.2' })
 }
 
 /** Shows what comes, as fast as it is taken, until the terminal ends. */

@@ -15,6 +15,8 @@ const credentialsSchema = z.object({
   secretAccessKey: z.string(),
   region: z.string(),
   endpoint: z.string(),
+  /** CA certificates that the endpoint is verified by; null: those that a client trusts anyway. */
+  caFile: z.string().nullable().default(null),
 })
 
 /** What a client needs to call this host's API. */
@@ -31,7 +33,7 @@ function credentialsFile(stateDir: string): string {
 export async function writeCredentials(
   stateDir: string,
   key: AccessKey,
-  where: { readonly region: string; readonly endpoint: string },
+  where: Pick<Credentials, 'region' | 'endpoint' | 'caFile'>,
 ): Promise<void> {
   const file = credentialsFile(stateDir)
   const credentials: Credentials = { accessKeyId: key.id, secretAccessKey: key.secret, ...where }
@@ -60,7 +62,8 @@ function parseJson(text: string): unknown {
 }
 
 /**
- * Exports for `eval "$(atoll env)"`. AWS_ENDPOINT_URL is understood by AWS CLI 1.29, 2.13 and boto3 1.28 onwards; older ones
+ * Exports for `eval "$(atoll env)"`. AWS_CA_BUNDLE is for the CLI and boto3, NODE_EXTRA_CA_CERTS for the SDK for JavaScript.
+ * AWS_ENDPOINT_URL is understood by AWS CLI 1.29, 2.13 and boto3 1.28 onwards; older ones
  * (Debian 12's) want `--endpoint-url`.
  */
 export function environmentText(credentials: Credentials): string {
@@ -70,6 +73,12 @@ export function environmentText(credentials: Credentials): string {
     `export AWS_DEFAULT_REGION=${credentials.region}`,
     `export AWS_REGION=${credentials.region}`,
     `export AWS_ENDPOINT_URL=${credentials.endpoint}`,
+    ...(credentials.caFile === null
+      ? []
+      : [
+          `export AWS_CA_BUNDLE=${credentials.caFile}`,
+          `export NODE_EXTRA_CA_CERTS=${credentials.caFile}`,
+        ]),
     '# Debian 12\'s awscli 2.9 does not read AWS_ENDPOINT_URL: aws --endpoint-url "$AWS_ENDPOINT_URL" ec2 describe-instances',
   ].join('\n')
 }

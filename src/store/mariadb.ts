@@ -21,7 +21,7 @@ import {
   sql,
 } from 'kysely'
 import { systemClock } from '../lib/clock.ts'
-import { type EngineAccess, readTls, splitAddress } from '../lib/engine-access.ts'
+import { createTlsReader, type EngineAccess, splitAddress } from '../lib/engine-access.ts'
 import type { Log } from '../lib/log.ts'
 import { messageOf, unavailable } from '../model/errors.ts'
 import type { Access } from './mariadb/connection.ts'
@@ -59,7 +59,7 @@ export async function openMariadbStore(settings: MariadbSettings): Promise<Store
     database,
     user,
     password,
-    ssl: await readCertificates(settings),
+    tls: await certificatesFor(nodes, settings),
   }
   return openSqlStore({
     dialect: mariadbDialect(access, nodes, log),
@@ -97,12 +97,18 @@ class MariadbQueryCompiler extends MysqlQueryCompiler {
   }
 }
 
-async function readCertificates({ tls }: MariadbSettings): Promise<Access['ssl']> {
+/** Reads the certificates once, so that a file that is not there is told of at once. */
+async function certificatesFor(
+  nodes: readonly Node[],
+  { tls }: MariadbSettings,
+): Promise<Access['tls']> {
+  const read = createTlsReader(tls)
   try {
-    return await readTls(tls)
+    for (const { host } of nodes) await read(host)
   } catch (error) {
     throw unavailable(`The record store's certificates cannot be read: ${messageOf(error)}`, error)
   }
+  return read
 }
 
 /** The lock table of Kysely's migrator; `is_locked` holds the end of the lock in seconds since the epoch, or 0. */

@@ -7,10 +7,15 @@ import type { HostLayout, LabLayout } from './layout.ts'
 import { type Machine, machineOf, powerOff, powerOn } from './machine.ts'
 import { plugIn, pullCables, setFabricPort, unplug } from './network.ts'
 
+/** On each host, and on the machine outside once `scripts/lab env` was asked for. */
+export const AUTHORITY_FILE = '/etc/atoll/tls/ca.crt'
+
 export interface LabHost extends Machine {
   readonly fabricAddress: string
-  /** Where clients outside reach its API. */
+  /** Where clients outside reach its API, which they verify by `authority`. */
   readonly endpoint: string
+  /** The CA (PEM) of the cluster; the host must be on. */
+  authority(): Promise<string>
   readonly hasEngines: boolean
   /** What survives a power cut. */
   readonly disk: string
@@ -36,7 +41,8 @@ export function hostOf(lab: LabLayout, layout: HostLayout): LabHost {
   return {
     ...machine,
     fabricAddress: layout.fabricAddress,
-    endpoint: `http://${layout.outsideAddress}:8773`,
+    endpoint: `https://${layout.outsideAddress}:8773`,
+    authority: () => machine.must(['cat', AUTHORITY_FILE]),
     hasEngines: layout.hasEngines,
     disk: layout.disk,
     kill,

@@ -7,11 +7,6 @@ import { stringify } from 'yaml'
 import { type HostLayout, type LabLayout, OUTSIDE_GATEWAY, OUTSIDE_SERVER } from './layout.ts'
 import { must } from './run.ts'
 
-const TEMP = {
-  ca: '/etc/atoll/tls/ca.crt',
-  cert: '/etc/atoll/tls/host.crt',
-  key: '/etc/atoll/tls/host.key',
-}
 const MAKE_MS = 60_000
 
 /** The cluster's secret, alike on all hosts; made once. */
@@ -100,8 +95,9 @@ function settings(
   const own: Readonly<Record<string, object>> = {
     host: { name: host.name },
     cluster: { secretFile: '/etc/atoll/secret' },
-    store: { kind: 'mariadb', nodes, passwordFile: '/etc/mysql/atoll.password', tls: TEMP },
-    bus: { kind: 'rabbitmq', nodes, passwordFile: '/etc/rabbitmq/atoll.password', tls: TEMP },
+    tls: { addresses: [host.outsideAddress] },
+    store: { kind: 'mariadb', nodes },
+    bus: { kind: 'rabbitmq', nodes },
     fabric: { address: host.fabricAddress },
     docker: { stopSeconds: 2 },
     // No need to find out on every host what one kernel can do.

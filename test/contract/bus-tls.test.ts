@@ -38,6 +38,7 @@ afterAll(async () => {
 
 function certificates(authority: string, own = authority) {
   return {
+    to: 'all' as const,
     ca: join(directory, `${authority}-ca.pem`),
     cert: join(directory, `${own}.pem`),
     key: join(directory, `${own}.key`),
@@ -58,8 +59,8 @@ it('connects hosts that have certificates of the cluster', async () => {
 it.each([
   ['trusts another authority', () => certificates('stranger', 'cluster')],
   ['has a certificate of another authority', () => certificates('cluster', 'stranger')],
-  ['has no certificate', () => ({ ca: join(directory, 'cluster-ca.pem'), cert: null, key: null })],
-  ['has no TLS', () => ({ ca: null, cert: null, key: null })],
+  ['has no certificate', () => ({ ...certificates('cluster'), cert: null, key: null })],
+  ['has no TLS', () => ({ ...certificates('cluster'), to: 'none' as const })],
 ])('does not connect a host that %s', async (_name, tls) => {
   const tried: string[] = []
   const note = (_fields: object, message: string) => tried.push(message)

@@ -10,7 +10,7 @@ import { openMariadbStore } from '../../src/store/mariadb.ts'
 import { type Certificate, makeAuthority, makeCertificate } from '../kit/certificates.ts'
 import { administer, type Mariadb, PASSWORD, startMariadb, USER } from '../kit/mariadb.ts'
 
-const none = { ca: null, cert: null, key: null }
+const none = { to: 'none' as const, ca: null, cert: null, key: null }
 const held: {
   directory?: string
   mariadb?: Mariadb
@@ -46,13 +46,13 @@ function there<T>(value: T | undefined): T {
   return value
 }
 
-const open = (tls: typeof none | { ca: string; cert: string | null; key: string | null }) =>
+const open = (tls: { to?: 'none'; ca: string | null; cert: string | null; key: string | null }) =>
   openMariadbStore({
     nodes: [there(held.mariadb).node],
     database: 'atoll',
     user: USER,
     password: PASSWORD,
-    tls,
+    tls: { to: 'all', ...tls },
     log: silentLog,
   })
 

@@ -33,7 +33,7 @@ const openAt = (nodes: readonly string[], database: string) =>
     database,
     user: USER,
     password: PASSWORD,
-    tls: { ca: null, cert: null, key: null },
+    tls: { to: 'none', ca: null, cert: null, key: null },
     log: silentLog,
   })
 
@@ -255,7 +255,7 @@ describe('with no node at all', () => {
       database: 'mysql',
       user: USER,
       password: PASSWORD,
-      tls: { ca: null, cert: null, key: null },
+      tls: { to: 'none', ca: null, cert: null, key: null },
       log: silentLog,
       ...change,
     })

@@ -1,5 +1,5 @@
 /** EC2 clients outside: the real SDK, without its retries, so that every request that fails is seen to fail. */
-import { Agent } from 'node:http'
+import { Agent } from 'node:https'
 import { join } from 'node:path'
 import {
   CreateTagsCommand,
@@ -29,6 +29,8 @@ const credentialsSchema = z.object({
   accessKeyId: z.string(),
   secretAccessKey: z.string(),
   region: z.string(),
+  /** The CA (PEM) of the cluster. */
+  ca: z.string(),
 })
 
 export type LabCredentials = z.output<typeof credentialsSchema>
@@ -37,7 +39,8 @@ export type LabCredentials = z.output<typeof credentialsSchema>
 export async function labCredentials(lab: Lab): Promise<LabCredentials> {
   for (const host of lab.hosts) {
     const { exitCode, stdout } = await host.exec(['cat', CREDENTIALS_FILE])
-    if (exitCode === 0) return credentialsSchema.parse(JSON.parse(stdout))
+    if (exitCode === 0)
+      return credentialsSchema.parse({ ...JSON.parse(stdout), ca: await host.authority() })
   }
   throw new Error(`no host of the lab has ${CREDENTIALS_FILE}`)
 }
@@ -61,7 +64,7 @@ export function clientOf(lab: Lab, host: string, credentials: LabCredentials): A
     credentials: { accessKeyId, secretAccessKey },
     maxAttempts: 1,
     requestHandler: {
-      httpAgent: new Agent({ keepAlive: false }),
+      httpsAgent: new Agent({ keepAlive: false, ca: credentials.ca }),
       connectionTimeout: CONNECT_MS,
     },
   })

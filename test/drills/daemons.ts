@@ -1,4 +1,5 @@
 /** Drills that disturb what runs on hosts: their daemons, Docker, disks and clocks. */
+
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -6,6 +7,7 @@ import { daemonState } from '../cluster/engines.ts'
 import type { LabHost } from '../cluster/host.ts'
 import type { Lab } from '../cluster/lab.ts'
 import { until } from '../cluster/run.ts'
+import { get } from '../kit/https.ts'
 import { describe, describeAll, launch } from './api.ts'
 import type { Drill, DrillContext } from './drill.ts'
 
@@ -218,8 +220,8 @@ export const clockJump: Drill = {
     const jump = async (offset: string) => {
       await host.must(['sh', '-c', `echo ${offset} >${CLOCK_FILE}`])
       progress(`the clock of h3 is ${offset} s off`)
-      const { headers } = await fetch(host.endpoint)
-      const offMs = Date.parse(headers.get('date') ?? '') - Date.now()
+      const { headers } = await get(host.endpoint, await host.authority())
+      const offMs = Date.parse(headers.date ?? '') - Date.now()
       note(`h3 dates its answers ${Math.round(offMs / 1000)} s off`)
       await delay(JUMP_MS)
     }

@@ -5,6 +5,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
+import { Agent } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type _InstanceType, EC2Client } from '@aws-sdk/client-ec2'
@@ -108,7 +109,7 @@ export async function createCloud(label: string, config = ''): Promise<Cloud> {
   await mkdir(join(dir, 'state/images'))
   await writeFile(
     configFile,
-    `stateDir: ${dir}/state\nruntimeDir: ${dir}/run\ndocker: {socket: ${docker.socketPath}, stopSeconds: 1}\nhost: {name: ${label}}\nimages: {directories: [${dir}/state/images]}\n${config}`,
+    `stateDir: ${dir}/state\nruntimeDir: ${dir}/run\ntls: {directory: ${dir}/tls}\ndocker: {socket: ${docker.socketPath}, stopSeconds: 1}\nhost: {name: ${label}}\nimages: {directories: [${dir}/state/images]}\n${config}`,
   )
   let child: ChildProcess | undefined
 
@@ -134,6 +135,7 @@ export async function createCloud(label: string, config = ''): Promise<Cloud> {
 
   await start()
   const credentials = await readCredentials(join(dir, 'state'))
+  const authority = await readFile(join(dir, 'tls/ca.crt'))
   const ec2 = new EC2Client({
     endpoint: credentials.endpoint,
     region: credentials.region,
@@ -142,6 +144,7 @@ export async function createCloud(label: string, config = ''): Promise<Cloud> {
       secretAccessKey: credentials.secretAccessKey,
     },
     maxAttempts: 1,
+    requestHandler: { httpsAgent: new Agent({ ca: authority, keepAlive: true }) },
   })
   return {
     dir,
@@ -174,6 +177,7 @@ export async function createCloud(label: string, config = ''): Promise<Cloud> {
           AWS_ACCESS_KEY_ID: credentials.accessKeyId,
           AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
           AWS_DEFAULT_REGION: credentials.region,
+          AWS_CA_BUNDLE: join(dir, 'tls/ca.crt'),
         },
       }),
     async destroy() {

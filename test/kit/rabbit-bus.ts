@@ -1,9 +1,11 @@
 /** Buses over a test's own RabbitMQ, and the wait until they are at rest. */
+
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { allBellMs } from '../../src/bus/bus.ts'
 import { openRabbitBus, type RabbitBus, type RabbitBusOptions } from '../../src/bus/rabbit.ts'
 import { systemClock } from '../../src/lib/clock.ts'
+import { deriveKey } from '../../src/lib/derive.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { createMetrics, type Metrics } from '../../src/lib/metrics.ts'
 import type { HostName } from '../../src/model/ids.ts'
@@ -30,8 +32,8 @@ export function openTestBus(
     vhost: '/',
     user: RABBIT_USER,
     password: RABBIT_PASSWORD,
-    secret: 'the secret of the cluster',
-    tls: { ca: null, cert: null, key: null },
+    key: deriveKey('the secret of the cluster', 'bus', 32),
+    tls: { to: 'none', ca: null, cert: null, key: null },
     log: silentLog,
     metrics,
     clock: systemClock,

@@ -2,6 +2,7 @@
  * The lab itself: three whole hosts with their engines, one of them losing its power and its fabric, all of them losing their power at
  * once, and nothing left on the machine afterwards. What instances feel of all that is the drills' business.
  */
+
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -12,6 +13,7 @@ import { OUTSIDE_SERVER } from '../cluster/layout.ts'
 import { untilReady } from '../cluster/ready.ts'
 import { must, until } from '../cluster/run.ts'
 import { labStatus } from '../cluster/status.ts'
+import { get } from '../kit/https.ts'
 
 const NAME = 'test'
 const UP_MS = 400_000
@@ -68,7 +70,7 @@ describe('a lab of three', { timeout: UP_MS }, () => {
       const first = await host.must(['sh', '-c', 'ls /proc | grep -c "^[0-9]"; cat /proc/1/comm'])
       expect(first).toMatch(/^\d{1,2}\ns6-svscan\n$/)
       const page = await host.must(['curl', '-sf', `http://${OUTSIDE_SERVER}/cgi-bin/whoami`])
-      expect(`http://${page.trim()}:8773`).toBe(host.endpoint)
+      expect(`https://${page.trim()}:8773`).toBe(host.endpoint)
     }
     expect((await lab.host('h1').must(['dig', '+short', 'a.outside.test'])).trim()).toBe(
       OUTSIDE_SERVER,
@@ -86,7 +88,10 @@ describe('a lab of three', { timeout: UP_MS }, () => {
   it('answers the API of every host to a client outside', async () => {
     const leave = lab.outside.enter()
     try {
-      for (const { endpoint } of lab.hosts) expect((await fetch(endpoint)).status).toBe(403)
+      for (const host of lab.hosts) {
+        const { statusCode } = await get(host.endpoint, await host.authority())
+        expect(statusCode).toBe(403)
+      }
     } finally {
       leave()
     }

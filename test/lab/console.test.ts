@@ -166,7 +166,7 @@ describe.skipIf(!canRunMachines())('atoll console', () => {
     expect(stderr).toMatch(/'i-00000000000000000' does not exist; see: atoll instances/)
     expect(exitCode).toBe(EXIT_REFUSED)
     expect((await cloud.atoll('console', 'web')).stderr).toMatch(/no id of an instance/)
-    const head = ['-si', '-o', '/dev/null', '-w', '%{http_code} %{size_download}']
+    const head = ['-ski', '-o', '/dev/null', '-w', '%{http_code} %{size_download}']
     const upgrade = ['-H', 'Connection: Upgrade', '-H', 'Upgrade: atoll-console']
     const forged = ['-H', 'atoll-ticket: AAAA', `${cloud.credentials.endpoint}/console`]
     expect((await execute('curl', [...head, ...upgrade, ...forged])).stdout).toBe('403 0')

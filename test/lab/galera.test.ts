@@ -62,7 +62,7 @@ async function open(database: string, order = [0, 1, 2], log: Log = silentLog): 
     database,
     user: USER,
     password: PASSWORD,
-    tls: { ca: null, cert: null, key: null },
+    tls: { to: 'none', ca: null, cert: null, key: null },
     log,
   })
   opened.push(store)

@@ -2,7 +2,7 @@
  * The door to this host's terminals: gives tickets, and takes the connections of those who show one.
  *
  * The same door is behind the API's port, for those on other hosts, and behind the operator's socket. Without a right ticket the answer is
- * 403 and nothing else. What is carried is not encrypted: like the fabric between hosts, the network is trusted to carry it.
+ * 403 and nothing else. Those on other hosts come by TLS: the API's port lets nobody in without it who is not on this host.
  */
 import type { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'

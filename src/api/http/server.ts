@@ -8,6 +8,7 @@ import type { Socket } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Log } from '../../lib/log.ts'
 import type { Metrics } from '../../lib/metrics.ts'
+import type { BucketLimits } from '../../lib/token-bucket.ts'
 import { unavailable } from '../../model/errors.ts'
 import type { Action, ApiParts } from '../action.ts'
 import type { Upgrader } from '../console/door.ts'
@@ -20,6 +21,7 @@ import {
   type DispatchLimits,
 } from './dispatch.ts'
 import { type Fault, faultOf } from './faults.ts'
+import { type FrontCertificates, standBefore } from './front.ts'
 import { createApiMeasures } from './measures.ts'
 
 /** What a client may ask of the server before it is refused or cut off. */
@@ -32,6 +34,10 @@ interface ApiLimits extends ConnectionLimits, BodyLimits, DispatchLimits {
   readonly requestTimeoutMs: number
   /** How long a client may take to read an answer. */
   readonly answerTimeoutMs: number
+  /** How long a client may take to say its first byte, and then for the TLS handshake. */
+  readonly handshakeTimeoutMs: number
+  /** How many TLS handshakes one address may begin: each takes 1 ms of everybody's time. */
+  readonly handshakesOfOne: BucketLimits
   /** How long an idle connection is kept. */
   readonly keepAliveTimeoutMs: number
   /** How long requests under way may take to end when the server closes. */
@@ -53,6 +59,8 @@ const DEFAULT_API_LIMITS: ApiLimits = {
   headTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,
   answerTimeoutMs: 60_000,
+  handshakeTimeoutMs: 10_000,
+  handshakesOfOne: { burst: 200, perSecond: 50 },
   // Longer than the clients' own, so that they are the ones to close and no request meets a closing socket.
   keepAliveTimeoutMs: 75_000,
   closeTimeoutMs: 5000,
@@ -82,6 +90,8 @@ export interface ApiOptions {
   readonly upgrader?: Upgrader
   /** Whether this host is well, for `GET /healthz`; left out, it always is. */
   readonly isHealthy?: () => boolean
+  /** With them, whoever is not on this host must use TLS; without, nobody can. */
+  readonly certificates?: FrontCertificates
 }
 
 /** The API of one host, from the first request it answers to the last. */
@@ -99,6 +109,13 @@ export function createApi(options: ApiOptions): Api {
   const measures = createApiMeasures(metrics)
   const dispatcher = createDispatcher({ parts, actions, log, measures, limits })
   const server = createServer(dispatcher, limits, options)
+  standBefore(server.server, {
+    certificates: options.certificates,
+    handshakeTimeoutMs: limits.handshakeTimeoutMs,
+    handshakesOfOne: limits.handshakesOfOne,
+    refusal: () => brokenHttp(dispatcher, 400, 'Bad Request', USE_TLS),
+    metrics,
+  })
   const connections = guardConnections(server.server, limits, metrics)
   screenRequests(server, dispatcher, connections, limits)
   return {
@@ -147,6 +164,7 @@ function createServer(
     frameworkErrors: (_error, _request, reply) => send(reply, dispatcher.refuse(NOT_HERE)),
   })
   if (upgrader !== undefined) server.server.on('upgrade', upgrader.take)
+  server.server.maxConnections = limits.maxConnections
   server.removeAllContentTypeParsers()
   server.addContentTypeParser(
     '*',
@@ -327,19 +345,25 @@ function answerBrokenHttp(
     return
   }
   const [status, line, message] = brokenHttpAnswer(error.code)
-  const { xml } = dispatcher.refuse({ status, code: 'InvalidRequest', message })
-  socket.end(
-    [
-      `HTTP/1.1 ${status} ${line}`,
-      `Date: ${new Date().toUTCString()}`,
-      `Content-Type: ${CONTENT_TYPE}`,
-      `Content-Length: ${Buffer.byteLength(xml)}`,
-      'Connection: close',
-      '',
-      xml,
-    ].join('\r\n'),
-  )
+  socket.end(brokenHttp(dispatcher, status, line, message))
 }
+
+/** What is not there yet has to be told without a request: the whole of an HTTP answer. */
+function brokenHttp(dispatcher: Dispatcher, status: number, line: string, message: string): string {
+  const { xml } = dispatcher.refuse({ status, code: 'InvalidRequest', message })
+  return [
+    `HTTP/1.1 ${status} ${line}`,
+    `Date: ${new Date().toUTCString()}`,
+    `Content-Type: ${CONTENT_TYPE}`,
+    `Content-Length: ${Buffer.byteLength(xml)}`,
+    'Connection: close',
+    '',
+    xml,
+  ].join('\r\n')
+}
+
+const USE_TLS =
+  'This API is served over TLS: use https instead of http in the endpoint, and AWS_CA_BUNDLE as "atoll env" tells it. What was sent in clear was not looked at'
 
 function brokenHttpAnswer(code: string | undefined): readonly [number, string, string] {
   switch (code) {

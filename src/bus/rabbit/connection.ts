@@ -7,7 +7,12 @@
  */
 import type { ChannelModel } from 'amqplib'
 import type { Clock } from '../../lib/clock.ts'
-import { type EngineAccess, readTls, splitAddress } from '../../lib/engine-access.ts'
+import {
+  createTlsReader,
+  type EngineAccess,
+  splitAddress,
+  type TlsReader,
+} from '../../lib/engine-access.ts'
 import type { Log } from '../../lib/log.ts'
 import { AtollError, unavailable } from '../../model/errors.ts'
 import { chance } from './chance.ts'
@@ -67,6 +72,7 @@ interface Parts {
 export function keepConnected(parts: Parts): Connection {
   const { broker, attendant, clock, log } = parts
   const closing = new AbortController()
+  const readTls = createTlsReader(broker.tls)
   let node: string | null = null
 
   /** Resolves when a connection that was up has ended; rejects when it never came up. */
@@ -74,7 +80,7 @@ export function keepConnected(parts: Parts): Connection {
     address: string,
     timeoutMs: number,
   ): Promise<{ readonly upMs: number; readonly why: unknown }> {
-    const model = await connectTo(broker, address, timeoutMs)
+    const model = await connectTo(broker, readTls, address, timeoutMs)
     const ended = endOf(model)
     const leave = () => void model.close().catch(() => undefined)
     try {
@@ -143,12 +149,12 @@ function backoffMs(failures: number, nodes: number, random: Parts['random']): nu
 
 async function connectTo(
   broker: Broker,
+  readTls: TlsReader,
   address: string,
   timeoutMs: number,
 ): Promise<ChannelModel> {
   const { connect } = await import('amqplib')
-  // At each connect, so that a renewed certificate is taken up.
-  const tls = await readTls(broker.tls)
+  const tls = await readTls(splitAddress(address, PORT).host)
   const { host, port } = splitAddress(address, tls === undefined ? PORT : TLS_PORT)
   const connecting = connect(
     {

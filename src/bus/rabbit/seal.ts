@@ -1,13 +1,13 @@
 /**
- * Signed messages: who lacks the cluster's secret cannot write one, change one, or have a question answered twice.
+ * Signed messages: who lacks the cluster's key cannot write one, change one, or have a question answered twice.
  *
  * A message is 32 bytes of HMAC-SHA256 (RFC 2104) and then an envelope of letters in JSON; the signature covers every byte of it,
- * addressee, time and id included. The key is derived from the cluster's secret (RFC 5869), which is often the broker's password as well.
+ * addressee, time and id included. The key is for nothing else, and the broker does not know it.
  *
  * A bell is taken at any age and any number of times, since it can do no harm: it is heard even from a host whose clock is wrong.
  * A question or an answer has to be young, and is taken once.
  */
-import { hkdfSync, timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import type { Clock } from '../../lib/clock.ts'
@@ -50,16 +50,15 @@ export interface Seal {
   reopen(content: Buffer): readonly Letter[]
 }
 
-/** Only hosts with the same `secret` understand each other. `random` makes ids unlike those of any other process. */
+/** Only hosts with the same `key` understand each other. `random` makes ids unlike those of any other process. */
 export function createSeal(options: {
   readonly host: HostName
-  readonly secret: string
+  readonly key: Uint8Array
   readonly clock: Clock
   readonly random: (bytes: number) => Uint8Array
 }): Seal {
   const { host, clock } = options
-  const derived = hkdfSync('sha256', options.secret, '', 'atoll bus letters', MAC_BYTES)
-  const macOf = keyedMac(new Uint8Array(derived))
+  const macOf = keyedMac(options.key)
   const session = Buffer.from(options.random(SESSION_BYTES)).toString('base64url')
   const isFresh = rememberer(clock)
   let written = 0

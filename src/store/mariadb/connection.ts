@@ -11,6 +11,7 @@
 import { connect, type Socket } from 'node:net'
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
 import type { Connection, ConnectionOptions } from 'mysql2'
+import type { TlsReader } from '../../lib/engine-access.ts'
 import { bug, unavailable } from '../../model/errors.ts'
 import { EngineError } from '../dialects.ts'
 import { diagnose } from './errors.ts'
@@ -33,7 +34,7 @@ export interface Access {
   readonly database: string
   readonly user: string
   readonly password: string
-  readonly ssl: ConnectionOptions['ssl']
+  readonly tls: TlsReader
 }
 
 /** What a transaction does: reads one snapshot; reads what is committed and writes; reads one snapshot and writes. */
@@ -73,14 +74,20 @@ export async function openConnection(
   nodes: Colleagues,
   signal: AbortSignal,
 ): Promise<MariadbConnection> {
+  const tls = await access.tls(node.host)
+  signal.throwIfAborted()
   const socket = connect({ host: node.host, port: node.port, noDelay: true })
+  // mysql2 gives tls.connect no name for an address, and that takes the certificate for one of `localhost` unless the socket knows where
+  // it went to. It does where a name was looked up.
+  Object.assign(socket, { _host: node.host })
   const raw = access.createConnection({
     stream: socket,
     host: node.host,
+    port: node.port,
     user: access.user,
     password: access.password,
     database: access.database,
-    ...(access.ssl === undefined ? {} : { ssl: access.ssl }),
+    ...(tls === undefined ? {} : { ssl: tls }),
     // Only a backstop: the signal comes first.
     connectTimeout: STATEMENT_LIMIT_MS,
     flags: ['-LOCAL_FILES'],

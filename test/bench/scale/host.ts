@@ -8,6 +8,7 @@ import type { ApiParts } from '../../../src/api/action.ts'
 import { createCatalogue } from '../../../src/api/launch/catalogue.ts'
 import { configSchema } from '../../../src/config.ts'
 import { openBus, openRecords } from '../../../src/engines.ts'
+import { readCloudSecret } from '../../../src/identity.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import type { Log } from '../../../src/lib/log.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
@@ -53,8 +54,9 @@ export async function startSimulatedHost(
   await mkdir(config.stateDir, { recursive: true })
   const clock = systemClock
   const metrics = createMetrics()
-  const records = await openRecords({ config, clock, log }, metrics)
-  const { bus } = await openBus({ config, clock, log }, metrics)
+  const identity = { secret: await readCloudSecret(config) }
+  const records = await openRecords({ config, clock, log, identity }, metrics)
+  const { bus } = await openBus({ config, clock, log, identity }, metrics)
   const keeper = startKeeper(
     {
       store: records.store,
@@ -108,12 +110,14 @@ function configOf(place: ScalePlace, number: number) {
       database: place.database,
       user: place.mariadbUser,
       passwordFile: join(directory, SECRETS.mariadb),
+      tls: { mode: 'off' },
     },
     bus: {
       kind: 'rabbitmq',
       nodes: [place.rabbit],
       user: place.rabbitUser,
       passwordFile: join(directory, SECRETS.rabbit),
+      tls: { mode: 'off' },
     },
     fabric: { address: `10.64.${number >> 8}.${number & 255}` },
   })

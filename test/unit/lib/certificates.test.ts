@@ -1,10 +1,12 @@
+import { execFile } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { type AddressInfo, connect as connectTcp } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect, createServer } from 'node:tls'
+import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
   CERTIFICATE_DAYS,
@@ -128,6 +130,21 @@ describe('ensureCertificates', () => {
     expect((await make('a', { secret: 'b'.repeat(64) })).issued).toBe(true)
     await make('b', { secret: 'b'.repeat(64) })
     expect(await handshake('b', 'a', 'b')).toBe('welcome')
+  })
+
+  it("leaves an operator's own certificates alone", async () => {
+    await make('a')
+    const { ca, cert, key } = files('a')
+    const config = 'basicConstraints=critical,CA:TRUE'
+    const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
+    const out = ['-subj', '/CN=Our own', '-addext', config, '-keyout', key, '-out', ca]
+    await promisify(execFile)('openssl', [...made, ...out])
+    await copyFile(ca, cert)
+    const before = await readFile(cert, 'utf8')
+    expect((await make('a')).issued).toBe(false)
+    expect(await readFile(cert, 'utf8')).toBe(before)
+    await rm(cert)
+    await expect(make('a')).rejects.toThrow('another CA')
   })
 
   it('can be asked for by several at once', async () => {

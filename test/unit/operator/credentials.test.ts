@@ -12,7 +12,11 @@ import {
 import { account } from '../../kit/records.ts'
 
 const key = { id: 'AKIAEXAMPLE', secret: 'a/b+c=', account, user: 'admin' }
-const where = { region: 'atoll-1', endpoint: 'http://127.0.0.1:8773' }
+const where = {
+  region: 'atoll-1',
+  endpoint: 'https://127.0.0.1:8773',
+  caFile: '/etc/atoll/tls/ca.crt',
+}
 let directory: string
 
 beforeEach(async () => {
@@ -49,12 +53,14 @@ test('before the first start of the daemon, it says who writes the file', async 
 test('a shell that evaluates the text has the variables', () => {
   const text = environmentText({ accessKeyId: key.id, secretAccessKey: key.secret, ...where })
   const said = execFileSync('sh', ['-c', `${text}\nenv`], { encoding: 'utf8', env: {} })
-  const variables = said.split('\n').filter((line) => line.startsWith('AWS_'))
+  const variables = said.split('\n').filter((line) => /^(?:AWS|NODE)_/.test(line))
   expect(variables.sort()).toEqual([
     'AWS_ACCESS_KEY_ID=AKIAEXAMPLE',
+    'AWS_CA_BUNDLE=/etc/atoll/tls/ca.crt',
     'AWS_DEFAULT_REGION=atoll-1',
-    'AWS_ENDPOINT_URL=http://127.0.0.1:8773',
+    'AWS_ENDPOINT_URL=https://127.0.0.1:8773',
     'AWS_REGION=atoll-1',
     'AWS_SECRET_ACCESS_KEY=a/b+c=',
+    'NODE_EXTRA_CA_CERTS=/etc/atoll/tls/ca.crt',
   ])
 })

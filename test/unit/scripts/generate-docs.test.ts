@@ -15,7 +15,9 @@ test('the table stands between the marks, and all else stays', () => {
   expect(written).toMatch(/^before\n/)
   expect(written).toMatch(/\nafter\n$/)
   expect(written).not.toContain('old')
-  expect(written).toContain('| `api.port` | `8773` | TCP port of the EC2 API |')
+  expect(written).toContain(
+    '| `api.port` | `8773` | TCP port of the EC2 API: HTTPS, and plain HTTP for clients on this host only |',
+  )
   expect(withSettings(written)).toBe(written)
 })
 

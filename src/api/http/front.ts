@@ -1,0 +1,171 @@
+/**
+ * Before HTTP: the first byte of a connection says whether it is TLS, and who may speak without it.
+ *
+ * 0x16 begins a TLS handshake record (RFC 8446, 5.1) and no HTTP request. Plain HTTP is for clients on this host, whose packets pass
+ * nobody, told by the addresses of the socket and nothing that a client says; all others get an answer that says so, and nothing of
+ * what they sent is looked at. It may have been read on the way: whoever sent a signature in clear should know.
+ */
+import type { Server } from 'node:http'
+import type { Socket } from 'node:net'
+import { createSecureContext, createServer as createTlsServer, type SecureContext } from 'node:tls'
+import type { Metrics } from '../../lib/metrics.ts'
+import { type BucketLimits, createTokenBucket, type TokenBucket } from '../../lib/token-bucket.ts'
+
+/** What a server shows (PEM): its certificate chain and the key. */
+interface Shown {
+  readonly cert: string
+  readonly key: string
+}
+
+/** Certificates, which may be renewed under way. */
+export interface FrontCertificates {
+  /** What clients are shown; null while there is none. */
+  api(): Shown | null
+  /** What other hosts are shown, who ask for this one by its name. */
+  host(): Shown | null
+  /** The name that they ask for. */
+  readonly hostName: string
+  onChange(listener: () => void): void
+}
+
+/** What the front goes by. */
+export interface FrontOptions {
+  readonly certificates: FrontCertificates | undefined
+  /** How long a client may take for its first byte and for the TLS handshake, each. */
+  readonly handshakeTimeoutMs: number
+  /** How many handshakes one address may begin; those of this host are not counted. */
+  readonly handshakesOfOne: BucketLimits
+  /** Answers, as HTTP, a client that has to use TLS. */
+  readonly refusal: () => string
+  readonly metrics: Metrics
+}
+
+const TLS_HANDSHAKE = 0x16
+/** Addresses that are remembered for it; beyond that the oldest are forgotten. */
+const ADDRESSES_LIMIT = 4096
+/** How long a client that was refused may go on sending before the connection ends: a reset would take the answer away from it. */
+const LINGER_MS = 1_000
+
+/** Puts itself before an HTTP server that does not listen yet. */
+export function standBefore(server: Server, options: FrontOptions): void {
+  const { certificates, handshakeTimeoutMs, metrics } = options
+  const refused = metrics.counter(
+    'atoll_api_plain_refused_total',
+    'Connections without TLS from elsewhere that were refused',
+  )
+  const failed = metrics.counter(
+    'atoll_api_tls_failed_total',
+    'TLS handshakes of API clients that failed or were too many',
+  )
+  const serve = server.listeners('connection') as ((socket: Socket) => void)[]
+  const hand = (socket: Socket) => {
+    for (const one of serve) one.call(server, socket)
+  }
+  const secure = certificates === undefined ? null : createSecure(certificates, options, hand)
+  secure?.on('tlsClientError', (_error, socket) => {
+    failed.inc()
+    socket.destroy()
+  })
+  const mayShakeHands = createHandshakeLimit(options.handshakesOfOne)
+  server.removeAllListeners('connection')
+  server.on('connection', (socket: Socket) => {
+    firstByte(socket, handshakeTimeoutMs, (byte) => {
+      if (byte === TLS_HANDSHAKE && secure !== null && certificates?.api() != null) {
+        if (isHere(socket) || mayShakeHands(socket.remoteAddress ?? '')) {
+          secure.emit('connection', socket)
+          return
+        }
+        failed.inc()
+        socket.destroy()
+      } else if (byte === TLS_HANDSHAKE) socket.destroy()
+      else if (isHere(socket) || certificates === undefined) hand(socket)
+      else {
+        refused.inc()
+        refuse(socket, options.refusal())
+      }
+    })
+  })
+}
+
+/** The TLS end of it: never listens, and is handed connections. */
+function createSecure(
+  certificates: FrontCertificates,
+  { handshakeTimeoutMs }: FrontOptions,
+  hand: (socket: Socket) => void,
+) {
+  let forHosts: SecureContext | undefined
+  const secure = createTlsServer(
+    {
+      minVersion: 'TLSv1.2',
+      handshakeTimeout: handshakeTimeoutMs,
+      // Only for a host that asks for this host by its name is there another certificate than for everybody.
+      SNICallback: (name, done) =>
+        done(null, name === certificates.hostName ? forHosts : undefined),
+    },
+    hand,
+  )
+  const takeUp = () => {
+    const [api, host] = [certificates.api(), certificates.host()]
+    if (api !== null) secure.setSecureContext({ ...api, minVersion: 'TLSv1.2' })
+    forHosts = host === null ? undefined : createSecureContext({ ...host, minVersion: 'TLSv1.2' })
+  }
+  takeUp()
+  certificates.onChange(takeUp)
+  return secure
+}
+
+/** Calls with the first byte when it is there, without taking it; ends a connection that sends none. */
+function firstByte(socket: Socket, timeoutMs: number, then: (byte: number) => void): void {
+  const late = setTimeout(() => socket.destroy(), timeoutMs)
+  const gone = () => clearTimeout(late)
+  // Without a listener a reset would end the process.
+  const ignore = () => undefined
+  // The server lets clients end their side first (allowHalfOpen); one that does so now has nothing to say.
+  const end = () => socket.destroy()
+  const look = () => {
+    const bytes: Buffer | null = socket.read()
+    if (bytes === null) return
+    gone()
+    socket.off('readable', look)
+    socket.off('error', ignore)
+    socket.off('close', gone)
+    socket.off('end', end)
+    socket.unshift(bytes)
+    then(bytes[0] ?? 0)
+  }
+  socket.on('error', ignore)
+  socket.once('close', gone)
+  socket.once('end', end)
+  socket.on('readable', look)
+}
+
+/** Whether both ends are on this host's loopback. */
+function isHere({ remoteAddress = '', localAddress = '' }: Socket): boolean {
+  return isLoopback(remoteAddress) && isLoopback(localAddress)
+}
+
+function isLoopback(address: string): boolean {
+  return /^(?:::ffff:)?127\./.test(address) || address === '::1'
+}
+
+function refuse(socket: Socket, answer: string): void {
+  const late = setTimeout(() => socket.destroy(), LINGER_MS)
+  socket.on('error', () => undefined)
+  socket.once('close', () => clearTimeout(late))
+  socket.resume()
+  socket.end(answer)
+}
+
+/** Whether an address may begin one more handshake. */
+function createHandshakeLimit(limits: BucketLimits): (address: string) => boolean {
+  const buckets = new Map<string, TokenBucket>()
+  return (address) => {
+    const nowMs = performance.now()
+    const bucket = buckets.get(address) ?? createTokenBucket(limits, nowMs)
+    buckets.delete(address)
+    buckets.set(address, bucket)
+    const [oldest] = buckets.keys()
+    if (buckets.size > ADDRESSES_LIMIT && oldest !== undefined) buckets.delete(oldest)
+    return bucket.take(nowMs)
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * Who this host is to others: the secret that its keys are derived from, and its certificates, kept good as long as the daemon runs.
+ *
+ * With `cluster.secretFile` the secret is the cluster's, else this host's own, made at the first start. When a certificate cannot be made
+ * (a read-only disk) the daemon goes on with the one that there is, says so, and tries again; `atoll doctor` tells the days that are left.
+ */
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Config } from './config.ts'
+import { type CertificateFiles, certificateFiles, ensureCertificates } from './lib/certificates.ts'
+import type { Clock } from './lib/clock.ts'
+import type { Log } from './lib/log.ts'
+import { readSecret } from './lib/secret.ts'
+import { cidrAddress } from './model/addr.ts'
+import { AtollError } from './model/errors.ts'
+
+/** What a server shows (PEM). */
+interface ShownCertificate {
+  readonly cert: string
+  readonly key: string
+}
+
+/** Certificates that are renewed under way. */
+export interface Identity {
+  /** The cluster's secret, or this host's own. */
+  readonly secret: string | Uint8Array
+  /** What other hosts are shown; null while there is none. */
+  host(): ShownCertificate | null
+  /** What clients of the API are shown; null while there is none. */
+  api(): ShownCertificate | null
+  /** Calls when either has changed. */
+  onChange(listener: () => void): void
+  close(): Promise<void>
+}
+
+/** How often the files are looked at, and the certificate's age with them. */
+const LOOK_MS = 600_000
+/** After a failure. */
+const RETRY_MS = 60_000
+const ANY_ADDRESS = '0.0.0.0'
+/** TEST-NET-1 (RFC 5737): nothing is sent there. */
+const SOMEWHERE = '192.0.2.1'
+
+/** Reads or makes the secret, makes the certificates, and sees to them from now on. Errors: a secret that cannot be read. */
+export async function openIdentity(parts: {
+  readonly config: Config
+  readonly clock: Clock
+  readonly log: Log
+}): Promise<Identity> {
+  const { config, clock, log } = parts
+  const secret = await readCloudSecret(config)
+  const closing = new AbortController()
+  const listeners: (() => void)[] = []
+  const files = certificateFiles(config.tls.directory)
+  const { certificateFile: cert, keyFile: key } = config.api.tls
+  const given = cert === null || key === null ? null : { cert, key }
+  let host: ShownCertificate | null = null
+  let api: ShownCertificate | null = null
+
+  /** Gives how long to leave it at that. */
+  async function look(): Promise<number> {
+    let pauseMs = LOOK_MS
+    try {
+      await renew(config, secret, clock, log)
+    } catch (error) {
+      pauseMs = RETRY_MS
+      log.error({ error, directory: config.tls.directory }, 'no certificate could be made')
+    }
+    const [hostNow, apiNow] = [
+      await readShown(files),
+      given === null ? null : await readShown(given),
+    ]
+    if (given !== null && apiNow === null) {
+      pauseMs = RETRY_MS
+      log.error({ ...given }, 'the certificate of the API (setting api.tls) cannot be read')
+    }
+    const before = JSON.stringify([host, api])
+    host = hostNow ?? host
+    api = given === null ? host : (apiNow ?? api)
+    if (before !== JSON.stringify([host, api])) for (const listener of listeners) listener()
+    return pauseMs
+  }
+
+  async function keepLooking(firstPauseMs: number): Promise<void> {
+    let pauseMs = firstPauseMs
+    for (;;) {
+      await clock.sleep(pauseMs, closing.signal)
+      pauseMs = await look()
+    }
+  }
+
+  const looking = keepLooking(await look()).catch((error: unknown) => {
+    if (!closing.signal.aborted) log.error({ error }, 'certificates are not renewed any more')
+  })
+  return {
+    secret,
+    host: () => host,
+    api: () => api,
+    onChange: (listener) => void listeners.push(listener),
+    async close() {
+      closing.abort()
+      await looking
+    },
+  }
+}
+
+/**
+ * What all keys of this host are derived from: the cluster's secret, or 32 random bytes of its own in `cloud.key` of stateDir. Errors:
+ * `refused` when the file that the settings name cannot be read.
+ */
+export async function readCloudSecret({
+  cluster,
+  stateDir,
+}: Pick<Config, 'cluster' | 'stateDir'>): Promise<string | Uint8Array> {
+  return cluster.secretFile === null
+    ? readSecret(join(stateDir, 'cloud.key'))
+    : readSecretFile(cluster.secretFile)
+}
+
+/** A secret that the settings name, without white space around it. Errors: `refused`, which names the file and never shows its content. */
+export async function readSecretFile(file: string): Promise<string> {
+  try {
+    const secret = (await readFile(file, 'utf8')).trim()
+    if (secret !== '') return secret
+  } catch (cause) {
+    throw new AtollError(
+      'refused',
+      'InvalidParameterValue',
+      `The secret in ${file} cannot be read`,
+      { cause },
+    )
+  }
+  throw new AtollError('refused', 'InvalidParameterValue', `The file ${file} holds no secret`)
+}
+
+async function renew(
+  config: Config,
+  secret: string | Uint8Array,
+  clock: Clock,
+  log: Log,
+): Promise<void> {
+  const { directory, names, addresses } = config.tls
+  const identity = {
+    names: [...new Set([config.host.name, ...names, 'localhost'])],
+    addresses: [...new Set([...(await ownAddresses(config)), ...addresses])],
+  }
+  const { issued, certificate } = await ensureCertificates({
+    secret,
+    directory,
+    identity,
+    nowMs: clock.now(),
+  })
+  if (issued)
+    log.info({ directory, ...identity, daysLeft: certificate.daysLeft }, 'certificate issued')
+}
+
+/** By which addresses this host is reached, as far as it can know. */
+async function ownAddresses({ fabric, api, network }: Config): Promise<readonly string[]> {
+  const gateway = network.instanceToHostPorts.includes(api.port)
+    ? [cidrAddress(network.subnet, 1)]
+    : []
+  return [
+    '127.0.0.1',
+    ...(fabric.address === null ? [] : [fabric.address]),
+    ...(api.listen === ANY_ADDRESS ? await uplinkAddress() : [api.listen]),
+    ...gateway,
+  ]
+}
+
+/** The address from which this host speaks to the world; none when there is no route to it. */
+async function uplinkAddress(): Promise<readonly string[]> {
+  const socket = createSocket('udp4')
+  try {
+    // Asks the kernel for a route, and sends nothing (udp(7)).
+    socket.connect(9, SOMEWHERE)
+    await once(socket, 'connect')
+    return [socket.address().address]
+  } catch {
+    return []
+  } finally {
+    socket.close()
+  }
+}
+
+async function readShown({
+  cert,
+  key,
+}: Pick<CertificateFiles, 'cert' | 'key'>): Promise<ShownCertificate | null> {
+  try {
+    return { cert: await readFile(cert, 'utf8'), key: await readFile(key, 'utf8') }
+  } catch {
+    return null
+  }
+}
