@@ -172,7 +172,22 @@ WantedBy=mariadb.service
 UNIT
 }
 
-# After the engines were set up, and after each upgrade: the one that runs is of the version before.
+# An installation of before, whose engines spoke without TLS: with this version the daemon does not speak to such ones. What the engines
+# were started with says all that is needed to set them up anew.
+take_up_old_engines() {
+  [ -e "$MARIADB_DROP_IN" ] && [ ! -e "$ENGINES_CONFIG" ] || return 0
+  ENGINES=yes
+  [ -n "$ADDRESS" ] || ADDRESS=$(sed -n 's/^ExecStart=.*galera-start --self \([0-9.]*\) .*/\1/p' "$MARIADB_DROP_IN")
+  [ -n "$HOSTS" ] || HOSTS=$(sed -n 's/^ExecStart=.* --nodes \([0-9.,]*\) .*/\1/p' "$MARIADB_DROP_IN")
+  say "    The engines on this host change to TLS. Records and bus are away until most of $HOSTS have; instances go on meanwhile."
+}
+
+# After the engines were set up, and after each upgrade: what runs is of the version before.
+ensure_guard() {
+  [ -e "$ENGINES_UNIT" ] && has_systemd || return 0
+  systemctl restart --no-block atoll-engines
+}
+
 ensure_galera_watch() {
   [ -e "$MARIADB_DROP_IN" ] && has_systemd || return 0
   galera_watch_unit | write_file "$GALERA_WATCH" 644 root:root && systemctl daemon-reload

@@ -13,6 +13,7 @@ import { METADATA_ADDRESS } from '../model/addr.ts'
 import { messageOf } from '../model/errors.ts'
 import { LINK_PREFIX } from '../model/names.ts'
 import { readAdmin } from './admin-client.ts'
+import { checkEngines } from './doctor-engines.ts'
 import { checkFabricAddress, checkFabricPeers, checkFabricPort } from './doctor-fabric.ts'
 import { checkMachines } from './doctor-machines.ts'
 import { type DoctorCheck, fail, ok, type Verdict, warn } from './verdict.ts'
@@ -48,6 +49,7 @@ export async function examine(config: Config): Promise<readonly DoctorCheck[]> {
     ['fabric address', () => checkFabricAddress(config)],
     ['fabric port', () => checkFabricPort(config)],
     ['fabric peers', () => checkFabricPeers(config)],
+    ['engines', checkEngines],
   ]
   const found: DoctorCheck[] = []
   for (const [name, check] of checks) {

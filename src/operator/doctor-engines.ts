@@ -1,0 +1,62 @@
+/** What the doctor says of the engines on this host (`scripts/install --engines`): who can reach them, and until when they are trusted. */
+import { readFile } from 'node:fs/promises'
+import { certificateFacts, certificateFiles } from '../lib/certificates.ts'
+import { exists } from '../lib/files.ts'
+import { systemRunner } from '../lib/runner.ts'
+import { fail, ok, type Verdict, warn } from './verdict.ts'
+
+/** Written by `scripts/install --engines`: without it there are none of ours here. */
+const SETTINGS = '/etc/atoll/engines.conf'
+/** The copies that the engines read (`scripts/engines-guard`). */
+const COPIES = ['/etc/mysql/atoll-tls', '/etc/rabbitmq/atoll-tls']
+/** MariaDB, Galera and its transfers, AMQP, Erlang's port mapper and nodes, RabbitMQ's management. */
+const PORTS: ReadonlySet<number> = new Set([
+  3306, 4369, 4444, 4567, 4568, 4569, 5671, 5672, 15672, 25672,
+])
+/** A renewal is due a month before the end. */
+const WARN_DAYS = 20
+/** TCP_LISTEN (proc(5), net/tcp). */
+const LISTENING = '0A'
+
+/** Whether the engines are behind their table, listen on the fabric only, and have certificates that last. */
+export async function checkEngines(): Promise<Verdict> {
+  if (!(await exists(SETTINGS))) return ok('none on this host')
+  const guard = 'systemctl restart atoll-engines; then: journalctl -u atoll-engines'
+  const { stdout } = await systemRunner('nft', ['list', 'chain', 'inet', 'atoll_engines', 'input'])
+  if (!/counter packets \d+ bytes \d+ drop/.test(stdout))
+    return fail('everybody can reach their ports: the table inet atoll_engines is not there', guard)
+  const open = (await openPorts()).filter((port) => PORTS.has(port))
+  if (open.length > 0)
+    return warn(
+      `ports on all addresses: ${open.join(', ')}`,
+      'run scripts/install --engines again with the options of this host',
+    )
+  const days: number[] = []
+  for (const directory of COPIES) {
+    const { cert } = certificateFiles(directory)
+    const facts = await certificateFacts(cert, Date.now())
+    if (facts === null) return fail(`${cert} is missing or cannot be read`, guard)
+    days.push(facts.daysLeft)
+  }
+  const left = Math.min(...days)
+  const found = `only the cluster reaches them; their certificates are good for ${left} days`
+  return left >= WARN_DAYS ? ok(found) : warn(found, guard)
+}
+
+/** Ports that somebody listens on at all addresses of this host, in order. */
+async function openPorts(): Promise<readonly number[]> {
+  const texts = await Promise.all(
+    ['/proc/net/tcp', '/proc/net/tcp6'].map((file) => readFile(file, 'utf8').catch(() => '')),
+  )
+  return parseOpenPorts(texts.join('\n'))
+}
+
+/** Ports that listen at 0.0.0.0 or ::, each once and in order, out of the text of /proc/net/tcp and tcp6. Pure. */
+export function parseOpenPorts(text: string): readonly number[] {
+  const ports = text.split('\n').flatMap((line) => {
+    const [, local = '', , state] = line.trim().split(/\s+/)
+    const match = /^(?:0{8}|0{32}):([0-9A-F]{4})$/.exec(local)
+    return state === LISTENING && match?.[1] !== undefined ? [Number.parseInt(match[1], 16)] : []
+  })
+  return [...new Set(ports)].sort((a, b) => a - b)
+}
