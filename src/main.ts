@@ -20,6 +20,7 @@ import { serveCommands } from './api/commands/serve.ts'
 import { createConsoleDoor, type Upgrader } from './api/console/door.ts'
 import { createSeeker } from './api/console/seek.ts'
 import { type Api, createApi } from './api/http/server.ts'
+import { createKeyMaking } from './api/key-making.ts'
 import { createCatalogue } from './api/launch/catalogue.ts'
 import type { Bus } from './bus/bus.ts'
 import { type Config, DEFAULT_CONFIG_FILE, instanceMtuBytes, readEnvironment } from './config.ts'
@@ -254,13 +255,13 @@ async function runDaemon(config: Config): Promise<void> {
   const consoles = openConsoles(ground, records, bus, drivers)
 
   const settings = apiSettings(config)
-  const catalogue = createCatalogue(clock)
   const calls = {
     store: records.informed,
     bus,
-    catalogue,
+    catalogue: createCatalogue(clock),
     clock,
     turns: createTurns(),
+    keyMaking: createKeyMaking(),
     random: randomBytes,
     settings,
   }

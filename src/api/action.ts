@@ -12,6 +12,7 @@ import type { Turns } from '../lib/turns.ts'
 import type { AccountId, HostName } from '../model/ids.ts'
 import type { InformedStore } from '../store/steady.ts'
 import type { Budget } from './budget.ts'
+import type { KeyMaking } from './key-making.ts'
 import type { Catalogue } from './launch/catalogue.ts'
 
 /** Who asks, as proved by the signature. */
@@ -31,6 +32,7 @@ export interface ApiParts {
   readonly clock: Clock
   /** Of the event loop, which long work shares with all of this host's services. */
   readonly turns: Turns
+  readonly keyMaking: KeyMaking
   /** Cryptographically random bytes. */
   readonly random: (bytes: number) => Uint8Array
   readonly settings: ApiSettings

@@ -16,6 +16,7 @@ import type { InformedStore } from '../store/steady.ts'
 import type { Upgrader } from './console/door.ts'
 import type { ConsolePlace, Seeker } from './console/seek.ts'
 import { forgetHost, setDraining } from './hosts.ts'
+import { guardConnections } from './http/connections.ts'
 
 /** A row of `atoll hosts`. */
 export type HostReport = Host & {
@@ -114,12 +115,44 @@ export function createAdmin(options: AdminOptions): Admin {
   }
 }
 
+/** What a client of the open server may ask for; all are on this machine. */
+const OPEN_LIMITS = { maxConnections: 64, maxConnectionsOfOne: 64, reservedForLoopback: 0 }
+const HEADER_BYTES = 8 * 1024
+const REQUEST_TIMEOUT_MS = 10_000
+/** Requests of one connection that are worked on at the same time. */
+const PIPELINED_MAX = 4
+/** Metrics are written so often at most, however many ask. */
+const METRICS_AGE_MS = 250
+
 /** What anybody on this machine may read. */
 function openServer(options: AdminOptions): FastifyInstance {
-  const server = fastify({ logger: false, forceCloseConnections: true, bodyLimit: 1024 })
+  const { metrics, clock, log } = options
+  const server = fastify({
+    logger: false,
+    forceCloseConnections: true,
+    bodyLimit: 1024,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    http: { maxHeaderSize: HEADER_BYTES, headersTimeout: REQUEST_TIMEOUT_MS },
+  })
+  const limits = { ...OPEN_LIMITS, maxPipelined: PIPELINED_MAX }
+  const connections = guardConnections(server.server, limits, metrics, 'metrics')
+  server.addHook('onRequest', async ({ raw: { socket } }, reply) => {
+    reply.raw.once('close', () => connections.end(socket))
+    if (connections.begin(socket)) return
+    reply.hijack()
+    socket.destroy()
+  })
+  server.setErrorHandler((error, _request, reply) => {
+    log.warn({ error }, 'a request for metrics or health failed')
+    reply.code(500).send({ error: 'It failed; the log of this host says why' })
+  })
+  let written: { readonly atMs: number; readonly text: Promise<string> } | null = null
   server.get('/metrics', async (_request, reply) => {
+    const nowMs = clock.monotonic()
+    if (written === null || nowMs - written.atMs > METRICS_AGE_MS)
+      written = { atMs: nowMs, text: metrics.render() }
     reply.type('text/plain; version=0.0.4; charset=utf-8')
-    return await options.metrics.render()
+    return await written.text
   })
   server.get('/healthz', async (_request, reply) => {
     const conditions = options.health()

@@ -17,6 +17,7 @@ import { execute } from '../kit/cloud.ts'
 import { eventually } from '../kit/netns.ts'
 import { RABBIT_PASSWORD, RABBIT_USER, type RabbitNode, startRabbit } from '../kit/rabbit.ts'
 import { openTestBus, quiet, type TestBus } from '../kit/rabbit-bus.ts'
+import { hostName, instanceId, instanceRecord } from '../kit/records.ts'
 import { metricValue } from '../kit/town.ts'
 
 const KEY = { id: 'AKIDEXAMPLE', secret: 'a secret', account: ALICE, user: 'admin' }
@@ -186,6 +187,36 @@ it('does not take a command for one whose answer goes elsewhere', async () => {
     },
   })
   expect(answer.error?.code).toBe('AuthFailure')
+})
+
+it('answers in pages that the broker takes, however much there is', async () => {
+  await cloud.store.transaction(async (tx) => {
+    for (let n = 0; n < 400; n += 1)
+      await tx.insertInstance(instanceRecord(instanceId(n), hostName('host1')))
+  })
+  const sizes: number[] = []
+  let page = {}
+  do {
+    const body = { id: randomUUID(), action: 'DescribeInstances', parameters: page }
+    const { error, result = {} } = await giveOne({ body })
+    expect(error).toBeUndefined()
+    const reservations = result['Reservations'] as { readonly Instances: readonly unknown[] }[]
+    sizes.push(reservations.reduce((sum, { Instances }) => sum + Instances.length, 0))
+    page = { NextToken: result['NextToken'] ?? null }
+  } while ('NextToken' in page && page.NextToken !== null)
+  expect(sizes).toEqual([200, 200])
+})
+
+it('says by name that an answer would be too long, and goes on', async () => {
+  const tags = Array.from({ length: 1_000 }, (_, n) => ({
+    ...{ account: ALICE, resource: `i-${n}`, resourceType: 'instance' },
+    ...{ key: `key-${n}`, value: '𝄞'.repeat(256) },
+  }))
+  await cloud.store.transaction((tx) => tx.putTags(tags))
+  const ask = (MaxResults: number) =>
+    giveOne({ body: { id: randomUUID(), action: 'DescribeTags', parameters: { MaxResults } } })
+  expect((await ask(1_000)).error?.code).toBe('ResponseTooLarge')
+  expect((await ask(100)).error).toBeUndefined()
 })
 
 it('drops what is forged and wants no answer, and goes on', async () => {

@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Action, ApiParts } from '../../src/api/action.ts'
 import { createBudget } from '../../src/api/budget.ts'
+import { createKeyMaking } from '../../src/api/key-making.ts'
 import { createCatalogue } from '../../src/api/launch/catalogue.ts'
 import type { Bus } from '../../src/bus/bus.ts'
 import { createLocalBus } from '../../src/bus/local.ts'
@@ -131,6 +132,7 @@ function makeParts(store: Store, bus: Bus): ApiParts {
     catalogue: createCatalogue(standingClock),
     clock: standingClock,
     turns: createTurns(),
+    keyMaking: createKeyMaking(),
     random: randomBytes,
     settings: {
       host: host('host1'),

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Action, ApiParts } from '../../src/api/action.ts'
 import { type Api, type ApiOptions, createApi } from '../../src/api/http/server.ts'
+import { createKeyMaking } from '../../src/api/key-making.ts'
 import { createCatalogue } from '../../src/api/launch/catalogue.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
@@ -63,6 +64,7 @@ export function parts(more: Partial<ApiParts> = {}): ApiParts {
     catalogue: createCatalogue(systemClock),
     clock: systemClock,
     turns: createTurns(),
+    keyMaking: createKeyMaking(),
     random: randomBytes,
     settings: {
       host: known(parseHostName('host1')),

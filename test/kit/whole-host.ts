@@ -12,6 +12,7 @@ import { startKeeper } from '../../src/agent/keeper.ts'
 import { createLedger } from '../../src/agent/ledger.ts'
 import { createRecordsReader } from '../../src/agent/reader.ts'
 import { allActions } from '../../src/api/actions/all.ts'
+import { createKeyMaking } from '../../src/api/key-making.ts'
 import { createCatalogue } from '../../src/api/launch/catalogue.ts'
 import { createLocalBus } from '../../src/bus/local.ts'
 import type { Host } from '../../src/host/host.ts'
@@ -202,6 +203,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
     catalogue: createCatalogue(systemClock),
     clock: systemClock,
     turns: createTurns(),
+    keyMaking: createKeyMaking(),
     random: randomBytes,
     settings: {
       host: name,

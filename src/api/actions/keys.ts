@@ -63,7 +63,8 @@ export const createKeyPair: Action = {
     const input = parseInput(createSchema, call.input)
     dryRun(call)
     // Before the transaction: it takes tenths of a second of arithmetic.
-    const key = await createKey(input.KeyType)
+    const { account } = call.caller
+    const key = await call.parts.keyMaking.run(account, () => createKey(input.KeyType))
     const answer = await insertKey(call, input.KeyName, key, input.TagSpecifications)
     return { ...answer, KeyMaterial: key.privateKey }
   },

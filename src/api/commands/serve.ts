@@ -13,6 +13,9 @@ import type { Action, ApiParts, Caller } from '../action.ts'
 import { type Budget, createBudget } from '../budget.ts'
 import { withDeadline } from '../http/deadline.ts'
 import { type Fault, faultOf } from '../http/faults.ts'
+import { createKnownKeys } from '../http/known-keys.ts'
+import { createRequestLog } from '../http/request-log.ts'
+import { createShares } from '../http/shares.ts'
 import { formatUuid } from '../request-id.ts'
 import { decodeJson, encodeJson } from '../wire/json.ts'
 import { actionTable, type Entry } from '../wire/table.ts'
@@ -28,6 +31,15 @@ import {
 
 /** How long an action may take before its caller is told to try again. */
 const ACTION_TIMEOUT_MS = 30_000
+/** Of one access key; its answers are the broker's to hold. A host works on 16 commands at the same time. */
+const SHARE_OF_KEY = {
+  requestBurst: 1_000,
+  requestsPerSecond: 100,
+  maxInFlightOfOne: 12,
+  unreadBytesOfOne: Number.POSITIVE_INFINITY,
+}
+/** Where commands come from: no address is known of who put them there. */
+const THE_BUS = 'bus'
 /** How often a command is handed on before its caller is told that the world is not well. */
 const AGAIN_LIMIT = 3
 const AGAIN_AFTER_MS = 500
@@ -57,6 +69,7 @@ export function serveCommands(options: CommandsOptions): () => Promise<void> {
   const { parts, log } = options
   const table = actionTable(options.actions)
   const finish = createFinish(options)
+  const admit = createAdmission(parts)
 
   async function handle(message: CommandMessage): Promise<CommandOutcome> {
     const requestId = formatUuid(parts.random(16))
@@ -98,9 +111,22 @@ export function serveCommands(options: CommandsOptions): () => Promise<void> {
         `The command is larger than ${COMMAND_LIMIT_BYTES} bytes`,
       )
     }
-    const findKey = (id: string) => parts.store.read((tx) => tx.accessKey(id))
-    const caller = await authenticateCommand(message, findKey, parts.clock.now())
+    const caller = await admit.prove(message)
     exchange.caller = caller
+    const hold = admit.begin(caller)
+    try {
+      return await runFor(caller, message, exchange, budget)
+    } finally {
+      hold.release()
+    }
+  }
+
+  async function runFor(
+    caller: Caller,
+    message: CommandMessage,
+    exchange: Exchange,
+    budget: Budget,
+  ): Promise<Record<string, unknown>> {
     const command = parseCommand(message.body)
     exchange.command = command
     const entry = table.get(command.action)
@@ -119,6 +145,23 @@ export function serveCommands(options: CommandsOptions): () => Promise<void> {
   }
 
   return options.door.onCommand(handle)
+}
+
+/** Who gives a command, and its part of the key's share. */
+function createAdmission({ store, clock }: ApiParts) {
+  const shares = createShares(SHARE_OF_KEY)
+  const readKey = (id: string) => store.read((tx) => tx.accessKey(id))
+  const known = createKnownKeys(readKey, clock)
+  const findKey = async (id: string) =>
+    (await known.exists(id, THE_BUS)) ? await readKey(id) : undefined
+  return {
+    async prove(message: CommandMessage): Promise<Caller> {
+      const caller = await authenticateCommand(message, findKey, clock.now())
+      known.proved(caller.accessKey)
+      return caller
+    },
+    begin: ({ accessKey }: Caller) => shares.begin(accessKey, clock.monotonic()),
+  }
 }
 
 /** The parameters, and the command's id as the client token of an action that takes one. */
@@ -153,6 +196,8 @@ function createFinish({ parts, log, metrics }: CommandsOptions) {
   )
   const seconds = metrics.histogram('atoll_command_seconds', 'Duration of commands', ['action'])
 
+  const commandLog = createRequestLog(log, parts.clock, 'command')
+
   return (
     exchange: Exchange,
     message: CommandMessage,
@@ -174,10 +219,12 @@ function createFinish({ parts, log, metrics }: CommandsOptions) {
     }
     const who = { account: caller?.account, user: caller?.user, deliveries: message.deliveries }
     const fields = { ...what, ...who }
-    if (fault === null) log.info(fields, 'command')
-    else if (fault.kind === 'refused')
-      log.info({ ...fields, reason: fault.message, ...detail }, 'command')
-    else if (fault.kind === 'bug')
+    if (fault === null) commandLog.request(fields)
+    else if (fault.kind === 'refused') {
+      const isCheap = caller === undefined || code === 'RequestLimitExceeded'
+      const line = { ...fields, reason: fault.message, ...detail }
+      commandLog[isCheap ? 'turnedAway' : 'request'](line)
+    } else if (fault.kind === 'bug')
       log.error({ ...fields, error, detail }, 'command failed by a bug')
     else log.warn({ ...fields, error, detail }, 'command could not be served')
   }

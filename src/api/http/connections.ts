@@ -32,17 +32,18 @@ interface Connection {
   busy: number
 }
 
-/** Watches the connections of a server. */
+/** Watches the connections of a server; `name` is what the server is called in metrics. */
 export function guardConnections(
   server: Server,
   limits: ConnectionLimits,
   metrics: Metrics,
+  name = 'api',
 ): Connections {
   /** The longest idle first: one that becomes idle goes to the end. */
   const open = new Map<string, Connection>()
   const held = new Map<string, number>()
   const closed = metrics.counter(
-    'atoll_api_connections_closed_total',
+    `atoll_${name}_connections_closed_total`,
     'Connections that were closed because there were too many, by why',
     ['why'],
   )

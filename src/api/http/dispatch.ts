@@ -182,7 +182,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
 /** The beginning and the end of every request: its id, its one line and its one count. */
 function createExchanges({ parts, log, measures }: DispatcherOptions) {
-  const requestLog = createRequestLog(log, parts.clock)
+  const requestLog = createRequestLog(log, parts.clock, 'api request')
 
   function begin({ query, remote, headers }: ApiHead): Exchange {
     return {

@@ -17,18 +17,22 @@ const LINES = { burst: 20, perSecond: 1 }
 /** How often the rest is summed up. */
 const SUM_MS = 10_000
 
-/** Over the log of the API. */
-export function createRequestLog(log: Log, clock: Pick<Clock, 'monotonic'>): RequestLog {
+/** Over the log of the API; `what` its lines are about. */
+export function createRequestLog(
+  log: Log,
+  clock: Pick<Clock, 'monotonic'>,
+  what: 'api request' | 'command',
+): RequestLog {
   const lines = createTokenBucket(LINES, clock.monotonic())
   let untold = 0
   const sumUp = (): void => {
-    log.info({ count: untold }, 'more api requests were turned away')
+    log.info({ count: untold }, `${what}s that were turned away and not told of`)
     untold = 0
   }
   return {
-    request: (fields) => log.info(fields, 'api request'),
+    request: (fields) => log.info(fields, what),
     turnedAway(fields) {
-      if (lines.take(clock.monotonic())) log.info(fields, 'api request')
+      if (lines.take(clock.monotonic())) log.info(fields, what)
       else {
         if (untold === 0) setTimeout(sumUp, SUM_MS).unref()
         untold += 1

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { startKeeper } from '../../../src/agent/keeper.ts'
 import { createLedger } from '../../../src/agent/ledger.ts'
 import type { ApiParts } from '../../../src/api/action.ts'
+import { createKeyMaking } from '../../../src/api/key-making.ts'
 import { createCatalogue } from '../../../src/api/launch/catalogue.ts'
 import { configSchema } from '../../../src/config.ts'
 import { openBus, openRecords } from '../../../src/engines.ts'
@@ -90,6 +91,7 @@ export async function startSimulatedHost(
       catalogue,
       clock,
       turns: createTurns(),
+      keyMaking: createKeyMaking(),
       random: randomBytes,
       settings,
     },

@@ -1,0 +1,46 @@
+/**
+ * Making of RSA keys, one after the other.
+ *
+ * It is tenths of a second of arithmetic in a thread of the pool, of which there are four: file system and resolver of all of this host's
+ * services wait for the same. More than one at a time would leave them too few, and who waits is limited, of each account and in all.
+ */
+import { createQueue } from '../lib/queue.ts'
+import { refused } from '../model/errors.ts'
+import type { AccountId } from '../model/ids.ts'
+
+export interface KeyMaking {
+  /** Makes one when its turn has come. Refuses with `RequestLimitExceeded` when too many wait. */
+  run<T>(account: AccountId, make: () => Promise<T>): Promise<T>
+}
+
+/** Keys that are being made or wait, of all accounts and of one. */
+const KEYS_WAITING = 32
+const KEYS_WAITING_OF_ONE = 8
+
+/** Nobody waits yet. */
+export function createKeyMaking(): KeyMaking {
+  const inTurn = createQueue()
+  const waiting = new Map<AccountId, number>()
+  let all = 0
+  return {
+    async run(account, make) {
+      const mine = waiting.get(account) ?? 0
+      if (all >= KEYS_WAITING || mine >= KEYS_WAITING_OF_ONE) {
+        throw refused(
+          'RequestLimitExceeded',
+          'Request limit exceeded: too many key pairs are being made; try again, or import your own (ImportKeyPair)',
+        )
+      }
+      all += 1
+      waiting.set(account, mine + 1)
+      try {
+        return await inTurn(make)
+      } finally {
+        all -= 1
+        const left = (waiting.get(account) ?? 1) - 1
+        if (left === 0) waiting.delete(account)
+        else waiting.set(account, left)
+      }
+    },
+  }
+}

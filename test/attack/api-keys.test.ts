@@ -1,0 +1,33 @@
+/**
+ * A client with a key has many RSA keys made at once.
+ *
+ * Before: four at a time filled the thread pool, and every file and name that this host's services asked for waited behind all of them.
+ * Now one is made at a time, and who waits is limited for each account.
+ */
+import { stat } from 'node:fs/promises'
+import { expect, it } from 'vitest'
+import { createKeyPair } from '../../src/api/actions/keys.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { BOB, openCloud } from '../kit/api-cloud.ts'
+
+it('keys are made one after the other, files are read beside, and another account has its turn', async () => {
+  await using cloud = await openCloud()
+  const begun = systemClock.monotonic()
+  await cloud.run(createKeyPair, { KeyName: 'one' })
+  const oneMs = systemClock.monotonic() - begun
+  const outcomes = Array.from({ length: 40 }, (_, n) =>
+    cloud.run(createKeyPair, { KeyName: `key ${n}` }).then(
+      () => 'OK',
+      (error: { readonly code?: string }) => error.code,
+    ),
+  )
+  const other = cloud.run(createKeyPair, { KeyName: 'another' }, BOB)
+  const asked = systemClock.monotonic()
+  await stat('/')
+  // Behind four threads that are busy it would take as long as the shortest of ten rounds of keys.
+  expect(systemClock.monotonic() - asked).toBeLessThan(Math.max(oneMs, 100))
+  expect(await other).toHaveProperty('KeyMaterial')
+  const counts = Map.groupBy(await Promise.all(outcomes), (outcome) => outcome)
+  expect(counts.get('OK')).toHaveLength(8)
+  expect(counts.get('RequestLimitExceeded')).toHaveLength(32)
+})
