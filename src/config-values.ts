@@ -62,28 +62,3 @@ export function needsNodes(embedded: string) {
 export const zoneName = z
   .string()
   .regex(/^[a-z][a-z0-9-]{0,62}$/, 'must be lower-case letters, digits and hyphens')
-
-/** The S3 service that `s3://bucket/key` speaks of. */
-export const imageStore = z
-  .strictObject({
-    endpoints: z
-      .array(z.httpUrl().max(500))
-      .max(16)
-      .default([])
-      .describe(
-        'S3 service of s3:// image locations, in order of preference: https://s3.example:8443',
-      ),
-    region: zoneName.default('us-east-1').describe('Region that requests are signed for'),
-    accessKeyId: z.string().min(1).max(200).nullable().default(null).describe('Access key'),
-    secretFile: absolutePath
-      .nullable()
-      .default(null)
-      .describe('File with the secret of that access key'),
-  })
-  .superRefine(({ endpoints, accessKeyId, secretFile }, context) => {
-    const isNeeded = (path: string) =>
-      context.addIssue({ code: 'custom', path: [path], message: 'is needed with endpoints' })
-    if (endpoints.length > 0 && accessKeyId === null) isNeeded('accessKeyId')
-    if (endpoints.length > 0 && secretFile === null) isNeeded('secretFile')
-  })
-  .prefault({})

@@ -6,11 +6,11 @@
  */
 import { hostname } from 'node:os'
 import { z } from 'zod'
+import { imageSettings } from './config-image-settings.ts'
 import { refuseClosedDirectories } from './config-images.ts'
 import {
   absolutePath,
   dnsName,
-  imageStore,
   ipv4Network,
   ipv4Text,
   label,
@@ -238,30 +238,7 @@ const sections = z.strictObject({
         ),
     })
     .prefault({}),
-  images: z
-    .strictObject({
-      directories: z
-        .array(absolutePath)
-        .max(32)
-        .default(['/var/lib/atoll/images'])
-        .describe(
-          'Where published images lie, and nothing else: every client with a key may have any file in them handed to its guests. The first is where `atoll image publish` puts them',
-        ),
-      maxGiB: z
-        .number()
-        .min(0.001)
-        .max(1024)
-        .default(20)
-        .describe('Largest image: an archive unpacked, a disk as it is fetched'),
-      cacheGiB: z
-        .number()
-        .min(0.1)
-        .max(65_536)
-        .default(50)
-        .describe('Images of virtual machines kept on this host; the least recently used go first'),
-      s3: imageStore,
-    })
-    .prefault({}),
+  images: imageSettings,
   capacity: z
     .strictObject({
       vcpuRatio: z
@@ -353,9 +330,26 @@ export interface Environment {
   readonly configFile: string | undefined
   /** TERM: the kind of terminal that the command runs on. */
   readonly term: string
+  /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY, or the same in lower case. */
+  readonly proxies: {
+    readonly http: string | undefined
+    readonly https: string | undefined
+    readonly except: string | undefined
+  }
 }
 
 /** The environment of this process, read once by `main.ts` and `cli.ts`. */
 export function readEnvironment(): Environment {
-  return { configFile: process.env['ATOLL_CONFIG'], term: process.env['TERM'] ?? 'dumb' }
+  const { env } = process
+  const either = (name: string) => env[name.toLowerCase()] ?? env[name]
+  return {
+    configFile: env['ATOLL_CONFIG'],
+    term: env['TERM'] ?? 'dumb',
+    // As curl(1): in capitals, HTTP_PROXY could be a header of a CGI request. Nobody starts us so, and either is taken.
+    proxies: {
+      http: either('HTTP_PROXY'),
+      https: either('HTTPS_PROXY'),
+      except: either('NO_PROXY'),
+    },
+  }
 }

@@ -1,7 +1,7 @@
 /** What runs instances on this machine: containers on the Docker Engine, virtual machines on QEMU. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Config, instanceMtuBytes } from './config.ts'
+import { type Config, type Environment, instanceMtuBytes } from './config.ts'
 import type { Host } from './host/host.ts'
 import { createAccelerator } from './host/kvm.ts'
 import { makeRoom, readTables } from './host/tables.ts'
@@ -21,10 +21,12 @@ import { createDockerImages } from './services/workloads/images.ts'
 import { keepConsoles } from './services/workloads/kept-consoles.ts'
 import { createKeptImages } from './services/workloads/kept-images.ts'
 import { createMachineImages } from './services/workloads/machine-images.ts'
+import { createOutbound, type Outbound } from './services/workloads/outbound.ts'
 import { createQemuDriver } from './services/workloads/qemu.ts'
 import { createMachineFiles } from './services/workloads/qemu-files.ts'
 import { createWorkloadMeters } from './services/workloads/step-runner.ts'
 import { createWorkloads } from './services/workloads/workloads.ts'
+import { outboundSettings } from './settings.ts'
 
 /** One kind of workload: what runs it and where its images come from. */
 interface Kind {
@@ -34,7 +36,7 @@ interface Kind {
 }
 
 export interface Drivers {
-  /** One service for each kind. */
+  /** What they fetch images through, and one service for each kind. */
   services(wake: () => void): readonly HostService[]
   /** Directories on whose file systems instances are kept. */
   storage(): Promise<readonly string[]>
@@ -53,20 +55,28 @@ interface Ground {
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
+  /** What images are fetched through. */
+  readonly outbound: Outbound
 }
 
 const BUSYBOX = '/bin/busybox'
 const GIB = 1024 ** 3
 
 /** Builds both kinds; nothing is started or asked before it is needed. */
-export async function createDrivers(ground: Ground): Promise<Drivers> {
-  const { clock, log, metrics } = ground
+export async function createDrivers(
+  base: Omit<Ground, 'outbound'>,
+  environment: Environment,
+): Promise<Drivers> {
+  const ground = { ...base, outbound: createOutbound(outboundSettings(base.config, environment)) }
+  const { clock, log, metrics, outbound } = ground
   await makeRoom(log)
   const kinds = [await machines(ground), containers(ground)]
   return {
     services(wake) {
       const meters = createWorkloadMeters(metrics)
-      return kinds.map((kind) => createWorkloads({ ...kind, wake, clock, log, meters }))
+      const workloads = kinds.map((kind) => createWorkloads({ ...kind, wake, clock, log, meters }))
+      // Before anything is fetched, the gate knows what is the cloud's own.
+      return [outbound.service, ...workloads]
     },
     storage: async () => (await Promise.all(kinds.map(({ driver }) => driver.storage()))).flat(),
     async console(instance, limitBytes) {
@@ -98,9 +108,10 @@ export async function createDrivers(ground: Ground): Promise<Drivers> {
 
 function containers({ config, log, clock, host }: Ground): Kind {
   const docker = openDocker(config.docker.socket)
-  const { directories, maxGiB } = config.images
+  const { directories, maxGiB, registries, local } = config.images
+  const sources = { registries, local }
   const maxBytes = maxGiB * GIB
-  const images = createDockerImages({ docker, directories, maxBytes, clock, log })
+  const images = createDockerImages({ docker, sources, directories, maxBytes, clock, log })
   const settings = {
     stateDir: config.stateDir,
     zone: config.dns.zone,
@@ -117,7 +128,7 @@ function containers({ config, log, clock, host }: Ground): Kind {
   }
 }
 
-async function machines({ config, log, clock, host, metrics }: Ground): Promise<Kind> {
+async function machines({ config, log, clock, host, metrics, outbound }: Ground): Promise<Kind> {
   const { stateDir, runtimeDir, qemu } = config
   const { directories, maxGiB, cacheGiB } = config.images
   const files = createMachineFiles(stateDir)
@@ -133,6 +144,7 @@ async function machines({ config, log, clock, host, metrics }: Ground): Promise<
     log,
     metrics,
     kept,
+    outbound,
   })
   const maxBytes = maxGiB * GIB
   const settings = { stateDir, runtimeDir, maxBytes, mtuBytes: instanceMtuBytes(config), ...qemu }

@@ -249,7 +249,7 @@ async function runDaemon(config: Config): Promise<void> {
   const host = createLinuxHost({ log })
   parts.defer(() => host.close())
   const ground: Ground = { config, log, metrics, clock, host, identity }
-  const drivers = await createDrivers(ground)
+  const drivers = await createDrivers(ground, readEnvironment())
   parts.defer(() => drivers.close())
   const { agent, lease } = await startHost(ground, parts, records, bus, drivers)
   const consoles = openConsoles(ground, records, bus, drivers)

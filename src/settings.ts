@@ -1,8 +1,10 @@
 /** What the parts of a host are told, as the configuration has it. */
 import type { KeeperSettings } from './agent/keeper.ts'
 import type { ApiSettings } from './api/action.ts'
-import type { Config } from './config.ts'
+import type { Config, Environment } from './config.ts'
 import { certificateFiles } from './lib/certificates.ts'
+import type { OutboundSettings } from './services/workloads/outbound.ts'
+import { parseReach } from './services/workloads/reach.ts'
 import type { HostAnnouncement } from './store/store.ts'
 
 /**
@@ -32,6 +34,33 @@ export function apiSettings(config: Config): ApiSettings {
     endpoint: apiEndpoint(config),
     maxInstancesPerLaunch: config.api.maxInstancesPerLaunch,
   }
+}
+
+/** What images are fetched through. */
+export function outboundSettings(
+  { images, store, bus }: Config,
+  { proxies }: Pick<Environment, 'proxies'>,
+): OutboundSettings {
+  const except = (proxies.except ?? '').split(',').filter((one) => one.trim() !== '')
+  const reach = images.reach.flatMap((text) => parseReach(text) ?? [])
+  const engines = [...store.nodes, ...bus.nodes]
+  switch (images.proxy) {
+    case 'none':
+      return { reach, engines, proxy: { http: null, https: null, except } }
+    case 'environment': {
+      const [http, https] = [proxies.http, proxies.https].map((one) => proxyUrl(one ?? ''))
+      return { reach, engines, proxy: { http: http ?? null, https: https ?? null, except } }
+    }
+    default:
+      return { reach, engines, proxy: { http: images.proxy, https: images.proxy, except } }
+  }
+}
+
+/** The environment's proxies may be written without a scheme, as curl(1) takes them. */
+function proxyUrl(text: string): string | null {
+  if (text === '') return null
+  const url = text.includes('://') ? text : `http://${text}`
+  return URL.canParse(url) ? url : null
 }
 
 /** What this host announces, and how often it looks and renews; `machine` is who it is and what it offers to placement. */

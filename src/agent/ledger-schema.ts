@@ -27,7 +27,12 @@ const network = z
   .refine((net) => parseCidr(formatCidr(net)) !== undefined, 'host bits are set')
 const count = z.int().min(0)
 
-const image = z.object({ id: id('ami'), location: z.string(), digest: z.string().nullable() })
+const image = z.object({
+  id: id('ami'),
+  location: z.string(),
+  digest: z.string().nullable(),
+  account: word(parseAccountId).optional(),
+})
 
 const capture = image.extend({ instance: id('i'), origin: z.string(), reboot: z.boolean() })
 

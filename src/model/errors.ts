@@ -67,6 +67,7 @@ export const ERROR_STATUS = {
   VolumeInUse: 400,
   TagLimitExceeded: 400,
   InstanceLimitExceeded: 400,
+  ResourceLimitExceeded: 400,
   InsufficientFreeAddressesInSubnet: 400,
   InsufficientInstanceCapacity: 500,
   // What the world says

@@ -1,5 +1,6 @@
 /** Image locations as values: one grammar for the API that takes them and for the hosts that fetch them. */
 import { type HostName, type ImageId, parseHostName, parseId } from './ids.ts'
+import { IMAGE_REPOSITORY } from './names.ts'
 
 /** Where one file lies. */
 export type FileLocation =
@@ -42,6 +43,21 @@ export type ImageLocation =
       readonly image: ImageId
     }
 
+/** Registries that the world uses and whose operators do not send anybody into other networks. */
+export const PUBLIC_REGISTRIES = [
+  ...[
+    'docker.io',
+    'gcr.io',
+    'ghcr.io',
+    'mcr.microsoft.com',
+    'public.ecr.aws',
+    'quay.io',
+    'registry.k8s.io',
+  ],
+] as const
+/** What the Docker CLI takes for Docker Hub. */
+const HUB_NAMES: readonly string[] = ['docker.io', 'index.docker.io', 'registry-1.docker.io']
+
 /** Longest location, in UTF-16 code units. */
 export const IMAGE_LOCATION_MAX_LENGTH = 1024
 const DOCKER = 'docker://'
@@ -54,6 +70,8 @@ const KEPT = 'atoll://'
  */
 const REFERENCE =
   /^(?<name>(?:[a-z0-9][a-z0-9.-]*(?::\d{1,5})?\/)?[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*)(?<tag>:\w[\w.-]{0,127})?(?<digest>@sha256:[0-9a-f]{64})?$/i
+/** What names a digest's algorithm (OCI image specification, "Digests"). */
+const ALGORITHM = /^(?:sha\d+|md5|blake3)$/i
 /** Absolute, without `.` and `..` segments. */
 const PATH = /^\/(?!.*(?:^|\/)\.{1,2}(?:\/|$)).+$/
 const ARCHIVE = /\.(?:tar|tar\.gz|tgz)$/
@@ -82,6 +100,25 @@ export function parseImageLocation(text: string): ImageLocation | undefined {
   if (path !== undefined && ARCHIVE.test(path))
     return PATH.test(path) ? { kind: 'file', path } : undefined
   return parseMachine(text)
+}
+
+/**
+ * The registry that a reference is pulled from, and its name without registry, `library/`, tag and digest: a first part with a dot or a port
+ * in it, or `localhost`, is a registry (https://pkg.go.dev/github.com/distribution/reference, splitDockerDomain).
+ */
+export function splitReference(reference: string): {
+  readonly registry: string
+  readonly name: string
+} {
+  const path = REFERENCE.exec(reference)?.groups?.['name'] ?? reference
+  const [first = '', ...rest] = path.split('/')
+  const named =
+    rest.length > 0 &&
+    (/[.:]/.test(first) || first === 'localhost' || first !== first.toLowerCase())
+  const domain = named ? first.toLowerCase() : 'docker.io'
+  const registry = HUB_NAMES.includes(domain) ? 'docker.io' : domain
+  const name = named ? rest.join('/') : path
+  return { registry, name: registry === 'docker.io' ? name.replace(/^library\//, '') : name }
 }
 
 /** What runs an image: containers come from references and archives, virtual machines from disks and kernels. */
@@ -128,6 +165,10 @@ export function instanceKind(instance: {
 function parseReference(reference: string): ImageLocation | undefined {
   const groups = REFERENCE.exec(reference)?.groups
   if (groups === undefined) return undefined
+  const { registry, name } = splitReference(reference)
+  // The engine takes `sha256:abc` for the id of any image that it has, and our own repository holds every account's.
+  if (registry === 'docker.io' && (ALGORITHM.test(name) || name === IMAGE_REPOSITORY))
+    return undefined
   const pinned = groups['tag'] !== undefined || groups['digest'] !== undefined
   return { kind: 'docker', reference: pinned ? reference : `${reference}:latest` }
 }

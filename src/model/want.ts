@@ -102,6 +102,8 @@ export interface ImageWant {
   readonly location: string
   /** Pinned content, or null while nobody has looked. */
   readonly digest: string | null
+  /** Whose it is; absent of an image that is no longer known, and in what an older daemon kept. */
+  readonly account?: AccountId | undefined
 }
 
 /** An image that is to be made of an instance. */

@@ -202,7 +202,8 @@ function volumeWant({ id, state }: Volume): VolumeWant {
 }
 
 function imageWant(image: Image): ImageWant {
-  return { id: image.id, location: image.location, digest: image.digest }
+  const { id, location, digest, account } = image
+  return { id, location, digest, account }
 }
 
 function captureWant(

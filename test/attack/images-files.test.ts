@@ -20,6 +20,7 @@ import type { MachineImages } from '../../src/services/workloads/machine-image.t
 import { createMachineImages } from '../../src/services/workloads/machine-images.ts'
 import { must } from '../cluster/run.ts'
 import { bzImage, cpio } from '../kit/image-contents.ts'
+import { outboundTo } from '../kit/outbound.ts'
 
 const SETTLE_MS = 60_000
 const SECRET = `password=${'s3cret'.repeat(100)}\n`
@@ -47,6 +48,7 @@ beforeEach(async () => {
     clock: systemClock,
     log: silentLog,
     metrics: createMetrics(),
+    outbound: outboundTo('127.0.0.1'),
   })
 })
 afterEach(async () => {

@@ -21,6 +21,7 @@ import { createQemuDriver } from '../../src/services/workloads/qemu.ts'
 import { createMachineFiles } from '../../src/services/workloads/qemu-files.ts'
 import { instance, passOver } from './instance.ts'
 import { createNetns, eventually } from './netns.ts'
+import { outboundTo } from './outbound.ts'
 import { lookAndPing, type WorkloadMachine } from './workload-machine.ts'
 
 export interface QemuGround extends WorkloadMachine<MachineImages> {
@@ -54,6 +55,7 @@ export async function startQemuGround(directories: readonly string[]): Promise<Q
     clock,
     log,
     metrics: createMetrics(),
+    outbound: outboundTo('127.0.0.1'),
   })
   const dhcp = createDhcp({
     host,

@@ -108,6 +108,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
   const host = breakers.host?.(linux) ?? linux
   const images = createDockerImages({
     docker,
+    sources: { registries: [], local: ['*'] },
     directories: [dir],
     maxBytes: 64 * 1024 * 1024,
     clock: systemClock,

@@ -39,6 +39,7 @@ export async function startDockerMachine(
   const host = createLinuxHost({ log })
   const images = createDockerImages({
     docker,
+    sources: { registries: [], local: ['*'] },
     directories: [stateDir],
     maxBytes: 64 * 1024 * 1024,
     clock,

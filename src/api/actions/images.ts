@@ -12,7 +12,7 @@ import type {
 import { z } from 'zod'
 import { isoTime } from '../../lib/clock.ts'
 import { refused } from '../../model/errors.ts'
-import { formatId, ID_BYTES } from '../../model/ids.ts'
+import { type AccountId, formatId, ID_BYTES } from '../../model/ids.ts'
 import { IMAGE_LOCATION_MAX_LENGTH, parseImageLocation } from '../../model/image-location.ts'
 import type { Image } from '../../model/records.ts'
 import type { ReadTx } from '../../store/store.ts'
@@ -41,13 +41,16 @@ const locationSchema = printable(IMAGE_LOCATION_MAX_LENGTH).refine(
   {
     error:
       "ImageLocation must be docker://name:tag (an image that the hosts' Docker engines have or can pull), " +
-      'file:///absolute/path/rootfs.tar, .tar.gz or .tgz (a root file system on the host), file:///absolute/path/disk.qcow2, ' +
+      'file:///absolute/path/rootfs.tar, .tar.gz or .tgz (a root file system that is published on the host), file:///absolute/path/disk.qcow2, ' +
       ".img or .raw, https://host/disk or s3://bucket/disk (a virtual machine's disk), or kernel=LOCATION,initrd=LOCATION (a " +
       'virtual machine without a boot loader), without white space; for the AWS CLI, which reads file:// itself, the bare ' +
       "path. A virtual machine's may end in #sha256=HEX, seed=nocloud, firmware=uefi and machine=microvm, joined by &",
     ...withCode('InvalidParameterValue'),
   },
 )
+
+/** Images of one account that may be pending at once. */
+const PENDING_MAX = 20
 
 /** EC2's own rule for an image's name (RegisterImage, "Name"). */
 export const imageNameSchema = z
@@ -98,6 +101,7 @@ export const registerImage: Action = {
       resourceType: 'image',
     })
     await store.transaction(async (tx) => {
+      await refuseTooManyPending(tx, image.account)
       if ((await tx.insertImage(image)) === 'exists') throw nameInUse(image.name)
       dryRun(call)
       await tx.putTags(tags)
@@ -106,6 +110,18 @@ export const registerImage: Action = {
     bus.ring(image.host)
     return { ImageId: image.id }
   },
+}
+
+/**
+ * Each image that is looked at keeps a host at work. Two requests at once may both be the last that fits: a few more do no harm.
+ */
+async function refuseTooManyPending(tx: ReadTx, account: AccountId): Promise<void> {
+  const pending = (await tx.images({ account })).filter(({ state }) => state === 'pending')
+  if (pending.length < PENDING_MAX) return
+  throw refused(
+    'ResourceLimitExceeded',
+    `${PENDING_MAX} images of this account are pending already: wait until they are available or failed, or deregister some`,
+  )
 }
 
 /** The name is another image's of the account. */

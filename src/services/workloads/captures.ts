@@ -43,7 +43,7 @@ export function createCaptures({
   readonly clock: Clock
   readonly log: Log
 }): Captures {
-  const turns = createTurns(CAPTURES_AT_ONCE)
+  const turns = createTurns(CAPTURES_AT_ONCE, CAPTURES_AT_ONCE)
   const held = new Set<InstanceId>()
   const busy = new Set<ImageId>()
   let kept: string | null = null
@@ -54,7 +54,7 @@ export function createCaptures({
     log,
     find: (want, progress, signal) =>
       // Two images of one instance are made one after the other.
-      turns(want.instance, signal, async () => {
+      turns({ key: want.instance, owner: want.account }, signal, async () => {
         held.add(want.instance)
         busy.add(want.id)
         try {

@@ -6,17 +6,20 @@
 import type Dockerode from 'dockerode'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
-import { type AtollError, assertNever, bug, refused, unavailable } from '../../model/errors.ts'
-import { parseImageLocation } from '../../model/image-location.ts'
+import { AtollError, assertNever, bug, refused, unavailable } from '../../model/errors.ts'
+import { parseImageLocation, splitReference } from '../../model/image-location.ts'
 import type { ImageWant } from '../../model/want.ts'
 import { archiveTag, importArchive, readArchive } from './archive.ts'
 import { dockerError, isAbsent, reasonOf, statusOf } from './docker-errors.ts'
 import { finished } from './docker-progress.ts'
+import { type DockerSources, isLocal } from './docker-sources.ts'
 import type { DockerImage } from './docker-spec.ts'
 import { committedTag } from './docker-tags.ts'
 
 export interface FetchOptions {
   readonly docker: Dockerode
+  /** Which references clients may name. */
+  readonly sources: DockerSources
   /** Directories that `file:///` locations may lie in. */
   readonly directories: readonly string[]
   /** Largest archive, as it is and unpacked. */
@@ -86,8 +89,13 @@ async function fetchDocker(
     const pinned = await patiently(options, want.location, () => inspectImage(docker, digest))
     if (pinned !== null) return { digest: pinned.id, image: pinned }
   }
-  const present = await patiently(options, want.location, () => inspectImage(docker, reference))
-  const image = present ?? (await pull(options, want, reference))
+  const { registries, local } = options.sources
+  const found = await patiently(options, want.location, () => findImage(docker, reference))
+  const mayUse = found !== null && isLocal(reference, local)
+  // A pull would take the name away from what somebody made here and keeps to himself.
+  const mayPull = registries.includes(splitReference(reference).registry) && found?.isMade !== true
+  if (!mayUse && !mayPull) throw notToBeHad(want, 'the settings images.registries and images.local')
+  const image = mayUse ? found.image : await pull(options, want, reference)
   if (digest !== null && image.id !== digest) throw differs(want, image.id)
   return { digest: image.id, image }
 }
@@ -107,14 +115,21 @@ async function pull(
     } catch (error) {
       signal.throwIfAborted()
       if (statusOf(error) === NOT_FOUND || attempt === PULL_ATTEMPTS)
-        throw refused(
-          'InvalidParameterValue',
-          `${want.location} is not on this host and cannot be pulled: ${reasonOf(error)}`,
-        )
+        throw notToBeHad(want, reasonOf(error))
       log.debug({ image: want.id, error, attempt }, 'pull failed, trying again')
       await clock.sleep(RETRY_FIRST_MS * attempt, signal)
     }
   }
+}
+
+/** One sentence, whatever the engine or the registry says: that is the operator's to read. */
+function notToBeHad({ location }: ImageWant, why: string): AtollError {
+  return new AtollError(
+    'refused',
+    'InvalidParameterValue',
+    `${location} is not on this host and cannot be pulled`,
+    { detail: { why } },
+  )
 }
 
 async function fetchFile(options: FetchOptions, want: ImageWant, path: string): Promise<Fetched> {
@@ -170,15 +185,21 @@ const ARCHITECTURES: Readonly<Record<string, string>> = { amd64: 'x86_64', '386'
 
 /** What the engine says of an image by name, tag or id; null when it does not have it. */
 export async function inspectImage(docker: Dockerode, name: string): Promise<DockerImage | null> {
+  return (await findImage(docker, name))?.image ?? null
+}
+
+/** As `inspectImage`, and whether it was made here, as one that was pulled was not. */
+async function findImage(docker: Dockerode, name: string) {
   try {
     const found = await docker.getImage(name).inspect()
     const { Entrypoint, Cmd, Labels } = found.Config
-    return {
+    const image: DockerImage = {
       id: found.Id,
       architecture: ARCHITECTURES[found.Architecture] ?? found.Architecture,
       command: [...listOf(Entrypoint), ...listOf(Cmd)],
       labels: Labels ?? {},
     }
+    return { image, isMade: listOf(found.RepoDigests).length === 0 }
   } catch (error) {
     if (statusOf(error) === NOT_FOUND) return null
     throw error

@@ -11,6 +11,7 @@ import type { DockerImage } from './docker-spec.ts'
 import type { Images } from './driver.ts'
 import { type FetchOptions, fetchImage } from './image-fetch.ts'
 import { createLooks, LOOKS_REMEMBERED } from './image-looks.ts'
+import { createTurns } from './machine-turns.ts'
 
 export interface DockerImages extends Images {
   /** What containers need to know of an image that was `ready`. Errors: `unavailable` when that is no longer known; it is looked at anew. */
@@ -19,17 +20,24 @@ export interface DockerImages extends Images {
   forget(digest: string): void
 }
 
+/** Images that are pulled or imported at once, and of these for one account; others wait. */
+const FETCHES_AT_ONCE = 16
+const FETCHES_OF_ACCOUNT = 4
+
 export type DockerImagesOptions = Omit<FetchOptions, 'signal' | 'progress'>
 
 /** Where the images of one Docker Engine are looked up. */
 export function createDockerImages(options: DockerImagesOptions): DockerImages {
   const { clock, log } = options
   const shelf = new LRUCache<string, DockerImage>({ max: LOOKS_REMEMBERED })
+  const turns = createTurns(FETCHES_AT_ONCE, FETCHES_OF_ACCOUNT)
   const looks = createLooks({
     clock,
     log,
     async find(want, progress, signal) {
-      const { digest, image } = await fetchImage({ ...options, signal, progress }, want)
+      const turn = { key: `${want.location} ${want.digest ?? want.id}`, owner: want.account }
+      const fetch = () => fetchImage({ ...options, signal, progress }, want)
+      const { digest, image } = await turns(turn, signal, fetch)
       shelf.set(digest, image)
       return { digest, architecture: image.architecture, diskGiB: null }
     },

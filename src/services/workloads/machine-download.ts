@@ -43,6 +43,14 @@ const PROGRESS_BYTES = 1024 * 1024
 const RESTARTS_MAX = 3
 /** A source that sends nothing for so long counts as broken. */
 const IDLE_MS = 30_000
+/** A source outside that sends less than this, in a time, counts as broken, too: 8 KiB a second. */
+const RATE_WINDOW_MS = 60_000
+const RATE_LEAST_BYTES = 480 * 1024
+/**
+ * A source outside that has not begun to send by then is given up, and not before: whether it is absent, refuses, redirects to where nobody
+ * goes or is silent cannot be told by the time that it takes.
+ */
+const BEGIN_MS = 30_000
 /** Nobody waits longer for an image. */
 const DEADLINE_MS = 12 * 3600 * 1000
 /** Room is asked for in steps while nobody knows how long the file is. */
@@ -59,22 +67,58 @@ export async function download(
   before: Hash,
   tools: DownloadTools,
 ): Promise<Downloaded> {
-  const { clock, signal, log } = tools
+  const { signal } = tools
   // What was begun is gone on with: a clone would have worked the first time.
   const begun = await stat(path).catch(() => null)
   if (begun === null && (await source.clone?.(path)) === true)
     return hashClone(source, path, before, tools)
-  const deadline = clock.monotonic() + DEADLINE_MS
   await using part = await openPart(path, source.name, before, signal)
+  if (source.isOutside) await withBeginning(source, part, tools)
+  else await untilWhole(source, part, tools, () => undefined)
+  await part.sync()
+  return { hash: part.hash(), bytes: part.bytes() }
+}
+
+/** As `untilWhole`, with a time until it has to have begun. */
+async function withBeginning(source: Source, part: Part, tools: DownloadTools): Promise<void> {
+  const { clock, signal } = tools
+  const late = new AbortController()
+  const ended = new AbortController()
+  let begun = false
+  const waiting = clock.sleep(BEGIN_MS, AbortSignal.any([signal, ended.signal])).then(
+    () => begun || late.abort(notFetched(source, 'has not begun in time')),
+    () => undefined,
+  )
+  try {
+    const either = AbortSignal.any([signal, late.signal])
+    await untilWhole(source, part, { ...tools, signal: either }, () => {
+      begun = true
+    })
+  } catch (error) {
+    const why = late.signal.aborted ? late.signal.reason : error
+    if (!begun) await waiting
+    signal.throwIfAborted()
+    throw why
+  } finally {
+    ended.abort()
+  }
+}
+
+/** Asks until all of it is here. `began` is called when the source has something to send. */
+async function untilWhole(
+  source: Source,
+  part: Part,
+  tools: DownloadTools,
+  began: () => void,
+): Promise<void> {
+  const { clock, signal, log } = tools
+  const deadline = clock.monotonic() + DEADLINE_MS
   let failures = 0
   let restarts = 0
   for (;;) {
     const had = part.bytes()
-    const { error, restarted } = await attempt(source, part, tools)
-    if (error === null) {
-      await part.sync()
-      return { hash: part.hash(), bytes: part.bytes() }
-    }
+    const { error, restarted } = await attempt(source, part, tools, began)
+    if (error === null) return
     if (restarted) restarts += 1
     else if (part.bytes() - had >= PROGRESS_BYTES) failures = 0
     failures += 1
@@ -109,11 +153,17 @@ interface Outcome {
 }
 
 /** Asks the source once and takes what it sends. Rejects when asking again will not help. */
-async function attempt(source: Source, part: Part, tools: DownloadTools): Promise<Outcome> {
-  const watchdog = startWatchdog(source.name, tools.clock, tools.signal)
+async function attempt(
+  source: Source,
+  part: Part,
+  tools: DownloadTools,
+  began: () => void,
+): Promise<Outcome> {
+  const watchdog = startWatchdog(source, tools.clock, tools.signal)
   const broken = (error: unknown): AtollError => {
     tools.signal.throwIfAborted()
     const why: unknown = watchdog.signal.aborted ? watchdog.signal.reason : error
+    if (source.isOutside) return notFetched(source, why)
     if (!(why instanceof AtollError))
       return unavailable(`${source.name} broke off: ${explain(why)}`, why)
     if (why.kind === 'unavailable') return why
@@ -122,6 +172,7 @@ async function attempt(source: Source, part: Part, tools: DownloadTools): Promis
   try {
     const opened = await source.open(part.position(), watchdog.signal).catch(broken)
     if (opened instanceof AtollError) return { error: opened, restarted: false }
+    began()
     if (opened.totalBytes !== null && opened.totalBytes > tools.maxBytes)
       throw tooLarge(source, tools.maxBytes)
     const restarted = await part.begin(opened)
@@ -134,7 +185,7 @@ async function attempt(source: Source, part: Part, tools: DownloadTools): Promis
 
 interface TakeTools extends DownloadTools {
   readonly broken: (error: unknown) => AtollError
-  readonly alive: () => void
+  readonly alive: (bytes: number) => void
 }
 
 /** Writes what comes. Resolves with null at the end, and with why the end was not reached. */
@@ -155,19 +206,21 @@ async function take(
     const bytes = part.bytes() + chunk.length
     if (bytes > maxBytes) throw tooLarge(source, maxBytes)
     if (total !== null && bytes > total)
-      return unavailable(`${source.name} sends more than the ${total} bytes that it announced`)
+      return broken(
+        unavailable(`${source.name} sends more than the ${total} bytes that it announced`),
+      )
     if (bytes > reserved) {
       reserved = Math.min(maxBytes, bytes + ROOM_STEP_BYTES)
       await room(reserved)
     }
     await part.append(chunk)
-    alive()
+    alive(chunk.length)
     progress(`${source.verb}: ${share(bytes, total)}`)
   }
   const [failure] = failures
   if (failure !== undefined) return failure
   if (total === null || part.bytes() === total) return null
-  return unavailable(`${source.name} ended after ${part.bytes()} of ${total} bytes`)
+  return broken(unavailable(`${source.name} ended after ${part.bytes()} of ${total} bytes`))
 }
 
 /** All that comes until the source fails, which must not be taken for a failure of whoever takes it. */
@@ -188,6 +241,11 @@ function share(bytes: number, total: number | null): string {
   return `${Math.floor((bytes / total) * 100)} % of ${Math.ceil(total / MIB)} MiB`
 }
 
+/** All that anybody but the operator learns of a failure elsewhere; `why` is for the log. */
+function notFetched({ name }: Source, why: unknown): AtollError {
+  return unavailable(`${name} cannot be fetched from this host`, why)
+}
+
 function tooLarge({ name }: Source, maxBytes: number): AtollError {
   return refused(
     'InvalidParameterValue',
@@ -195,10 +253,14 @@ function tooLarge({ name }: Source, maxBytes: number): AtollError {
   )
 }
 
-/** Aborts its signal when `alive` was not called for `IDLE_MS`; and when it ends, so that nothing of the transfer goes on. */
-function startWatchdog(name: string, clock: Clock, outer: AbortSignal) {
+/**
+ * Aborts its signal when `alive` was not called for `IDLE_MS`, or with too few bytes of a source outside; and when it ends, so that nothing of
+ * the transfer goes on.
+ */
+function startWatchdog({ name, isOutside }: Source, clock: Clock, outer: AbortSignal) {
   const silent = new AbortController()
   let heardAt = clock.monotonic()
+  let bytes = 0
   async function watch(): Promise<void> {
     for (;;) {
       const leftMs = heardAt + IDLE_MS - clock.monotonic()
@@ -207,12 +269,21 @@ function startWatchdog(name: string, clock: Clock, outer: AbortSignal) {
     }
     silent.abort(unavailable(`${name} has been silent for ${IDLE_MS / 1000} seconds`))
   }
-  // It is ended by its own signal, and has nothing else to fail of.
+  async function watchRate(): Promise<void> {
+    for (let had = 0; ; had = bytes) {
+      await clock.sleep(RATE_WINDOW_MS, silent.signal)
+      if (bytes - had < RATE_LEAST_BYTES) break
+    }
+    silent.abort(unavailable(`${name} sends less than ${RATE_LEAST_BYTES} bytes in a minute`))
+  }
+  // They are ended by their own signal, and have nothing else to fail of.
   watch().catch(() => undefined)
+  if (isOutside) watchRate().catch(() => undefined)
   return {
     signal: AbortSignal.any([outer, silent.signal]),
-    alive() {
+    alive(more: number) {
       heardAt = clock.monotonic()
+      bytes += more
     },
     end: () => silent.abort(),
   }

@@ -1,6 +1,6 @@
 /** Getting one image of a virtual machine into the cache: fetched, verified, inspected, and only then an image. */
 import { createHash } from 'node:crypto'
-import { open } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import { below } from '../../lib/paths.ts'
 import { AtollError, bug, explain, refused, unavailable } from '../../model/errors.ts'
 import { type CachedImage, type Growing, IMAGE_FILES, type ImageFacts } from './image-cache.ts'
@@ -36,9 +36,23 @@ export async function fetchMachine(
     return await growing.install(digest, facts)
   } catch (error) {
     tools.signal.throwIfAborted()
-    if (error instanceof AtollError && error.kind === 'refused') await growing.discard()
+    const useless = error instanceof AtollError && error.kind === 'refused'
+    if (useless || (await isEmpty(order.kind, growing.dir))) await growing.discard()
     throw localError(error, growing.dir)
   }
+}
+
+/** Whether nothing was fetched yet. */
+async function isEmpty(kind: ImageFacts['kind'], dir: string): Promise<boolean> {
+  const sizes = await Promise.all(
+    IMAGE_FILES[kind].map((name) =>
+      stat(below(dir, name)).then(
+        ({ size }) => size,
+        () => 0,
+      ),
+    ),
+  )
+  return sizes.every((size) => size === 0)
 }
 
 /** All files one after the other, under one hash. */

@@ -27,6 +27,7 @@ import { createFileSource, type Source } from './machine-source.ts'
 import { createHttpSource } from './machine-source-http.ts'
 import { createS3, type S3, type S3Settings } from './machine-source-s3.ts'
 import { createTurns } from './machine-turns.ts'
+import type { Outbound } from './outbound.ts'
 
 export interface MachineImagesOptions {
   /** `<stateDir>/image-cache`: nobody else writes there. */
@@ -46,10 +47,15 @@ export interface MachineImagesOptions {
   readonly metrics: Metrics
   /** Images that were made on this host. */
   readonly kept: KeptImages
+  /** What `http(s)://` locations are fetched through. */
+  readonly outbound: Pick<Outbound, 'get'>
 }
 
-/** Images that are fetched at once; others wait. */
-const FETCHES_AT_ONCE = 4
+/** Images that are fetched from elsewhere at once, and of these for one account; others wait. Transfers cost little, and slow ones end. */
+const FETCHES_AT_ONCE = 16
+const FETCHES_OF_ACCOUNT = 2
+/** Published files are copied at once; they do not wait for the world. */
+const COPIES_AT_ONCE = 4
 const KEY_DIGITS = 32
 
 type MachineLocation = Extract<ImageLocation, { readonly kind: 'disk' | 'kernel' }>
@@ -58,7 +64,8 @@ type MachineLocation = Extract<ImageLocation, { readonly kind: 'disk' | 'kernel'
 export function createMachineImages(options: MachineImagesOptions): MachineImages {
   const { clock, log, cacheDir, cacheBytes, kept } = options
   const s3 = options.s3 === null ? null : createS3(options.s3)
-  const turns = createTurns(FETCHES_AT_ONCE)
+  const fetches = createTurns(FETCHES_AT_ONCE, FETCHES_OF_ACCOUNT)
+  const copies = createTurns(COPIES_AT_ONCE, COPIES_AT_ONCE)
   const evicted = (digest: string) => looks.forget(digest)
   const cache = createImageCache({ ...options, dir: cacheDir, maxBytes: cacheBytes, evicted })
   const architecture = machineArchitecture()
@@ -96,7 +103,8 @@ export function createMachineImages(options: MachineImagesOptions): MachineImage
         const order = { kind: location.kind, location: want.location, pinned, sources }
         return await fetchMachine(order, growing, { ...options, progress, signal })
       }
-      const image = (await known()) ?? (await turns(key, signal, fetched))
+      const turns = filesOf(location).every(({ scheme }) => scheme === 'file') ? copies : fetches
+      const image = (await known()) ?? (await turns({ key, owner: want.account }, signal, fetched))
       return findingsOf(describe(image, location, architecture))
     },
   })
@@ -148,14 +156,14 @@ function filesOf(location: MachineLocation): readonly FileLocation[] {
 
 function sourceOf(
   file: FileLocation,
-  limits: { readonly directories: readonly string[]; readonly maxBytes: number },
+  options: Pick<MachineImagesOptions, 'directories' | 'maxBytes' | 'outbound'>,
   s3: S3 | null,
 ): Source {
   switch (file.scheme) {
     case 'file':
-      return createFileSource(file.path, limits)
+      return createFileSource(file.path, options)
     case 'http':
-      return createHttpSource(file.url)
+      return createHttpSource(file.url, options.outbound)
     case 's3':
       if (s3 !== null) return s3.source(file.bucket, file.key)
       throw refused(

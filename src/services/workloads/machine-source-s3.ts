@@ -50,6 +50,7 @@ export function createS3(settings: S3Settings): S3 {
       return {
         name,
         verb: 'Downloading',
+        isOutside: true,
         async open(from, signal) {
           // Whoever opens again was not served well by the last one.
           const first = opened++

@@ -29,6 +29,8 @@ export interface Source {
   readonly name: string
   /** What is said to be going on. */
   readonly verb: 'Copying' | 'Downloading'
+  /** Whether it lies elsewhere: whatever goes wrong there is told in one sentence and at one time, and it has to send at a least rate. */
+  readonly isOutside: boolean
   /**
    * Errors: `refused` when asking again will not help, `unavailable` when it may. Abort `signal` when the body is no longer needed or
    * has fallen silent.
@@ -46,6 +48,7 @@ export function createFileSource(path: string, limits: FileLimits): Source {
   return {
     name: `file://${path}`,
     verb: 'Copying',
+    isOutside: false,
     async open(from, signal) {
       const file = await openFile()
       const { size, mtimeNs, ino } = await file.stat({ bigint: true })

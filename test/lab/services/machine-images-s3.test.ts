@@ -14,6 +14,7 @@ import type { MachineImages } from '../../../src/services/workloads/machine-imag
 import { createMachineImages } from '../../../src/services/workloads/machine-images.ts'
 import type { S3Settings } from '../../../src/services/workloads/machine-source-s3.ts'
 import { hurriedClock } from '../../kit/hurried.ts'
+import { outboundTo } from '../../kit/outbound.ts'
 import { type Swift, startSwift } from '../../kit/swift.ts'
 
 const MIB = 1024 * 1024
@@ -56,6 +57,7 @@ function open(s3: S3Settings = swift.settings): MachineImages & AsyncDisposable 
     clock: hurriedClock(10),
     log: silentLog,
     metrics: createMetrics(),
+    outbound: outboundTo('127.0.0.1'),
   })
   return { ...images, [Symbol.asyncDispose]: () => images.close() }
 }

@@ -12,6 +12,7 @@ import { createKeptImages } from '../../../src/services/workloads/kept-images.ts
 import type { MachineImages } from '../../../src/services/workloads/machine-image.ts'
 import { createMachineImages } from '../../../src/services/workloads/machine-images.ts'
 import { must } from '../../cluster/run.ts'
+import { outboundTo } from '../../kit/outbound.ts'
 
 const GIB = 1024 ** 3
 const SETTLE_MS = 60_000
@@ -33,6 +34,7 @@ beforeAll(async () => {
     clock: systemClock,
     log: silentLog,
     metrics: createMetrics(),
+    outbound: outboundTo('127.0.0.1'),
   })
 })
 afterAll(async () => {

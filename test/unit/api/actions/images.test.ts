@@ -43,6 +43,20 @@ describe('images', () => {
     expect((await cloud.store.read((tx) => tx.tags({}))).length).toBe(0)
   })
 
+  it('may be pending only so many of one account', async () => {
+    await using cloud = await openCloud()
+    const register = (n: number) => ({ ...input, Name: `image-${n}` })
+    const ids: string[] = []
+    for (let n = 0; n < 20; n += 1) {
+      const { ImageId } = await cloud.run(registerImage, register(n))
+      ids.push(String(ImageId))
+    }
+    expect(await cloud.refusal(registerImage, register(20))).toBe('ResourceLimitExceeded')
+    await cloud.run(registerImage, register(20), BOB)
+    await cloud.run(deregisterImage, { ImageId: ids[0] })
+    await cloud.run(registerImage, register(20))
+  })
+
   it('leave nothing behind when the records fail', async () => {
     await using cloud = await openCloud()
     const before = await everything(cloud.store)

@@ -22,6 +22,7 @@ beforeEach(async () => {
   engine = await startFakeEngine((request, response) => answer(request, response))
   images = createDockerImages({
     docker: engine.docker,
+    sources: { registries: [], local: ['*'] },
     directories: [],
     maxBytes: 1024 ** 3,
     clock: systemClock,

@@ -1,0 +1,114 @@
+/** The settings of images: where they may come from, and how large they may be. */
+import { z } from 'zod'
+import { absolutePath, zoneName } from './config-values.ts'
+import { PUBLIC_REGISTRIES } from './model/image-location.ts'
+import { parseReach } from './services/workloads/reach.ts'
+
+/** Somewhere that images may be fetched from. */
+const reachText = z
+  .string()
+  .max(300)
+  .refine((text) => parseReach(text) !== undefined, {
+    error:
+      'must be a network, an address or a name, the latter two with a port if need be: 10.1.0.0/16, 10.1.2.3:8080, mirror.example',
+  })
+/** Which proxy images are fetched through. */
+const proxyChoice = z
+  .string()
+  .max(500)
+  .refine((text) => ['environment', 'none'].includes(text) || isProxy(text), {
+    error: 'must be environment, none, or the URL of a proxy: http://proxy.example:3128',
+  })
+function isProxy(text: string): boolean {
+  const url = URL.parse(text)
+  return url !== null && /^https?:$/.test(url.protocol) && url.pathname === '/' && url.search === ''
+}
+/** A registry: `registry.example`, `registry.example:5000`. */
+const registryName = z
+  .string()
+  .regex(
+    /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[1-9][0-9]{0,4})?$/,
+    'must be a registry as references name it, in lower case: ghcr.io or registry.example:5000',
+  )
+/** Names of images, with `*` for any part. */
+const imagePattern = z
+  .string()
+  .max(300)
+  .regex(/^[A-Za-z0-9*][A-Za-z0-9._:/*-]*$/, 'must be the name of an image, * for any part: team/*')
+
+/** The S3 service that `s3://bucket/key` speaks of. */
+const imageStore = z
+  .strictObject({
+    endpoints: z
+      .array(z.httpUrl().max(500))
+      .max(16)
+      .default([])
+      .describe(
+        'S3 service of s3:// image locations, in order of preference: https://s3.example:8443',
+      ),
+    region: zoneName.default('us-east-1').describe('Region that requests are signed for'),
+    accessKeyId: z.string().min(1).max(200).nullable().default(null).describe('Access key'),
+    secretFile: absolutePath
+      .nullable()
+      .default(null)
+      .describe('File with the secret of that access key'),
+  })
+  .superRefine(({ endpoints, accessKeyId, secretFile }, context) => {
+    const isNeeded = (path: string) =>
+      context.addIssue({ code: 'custom', path: [path], message: 'is needed with endpoints' })
+    if (endpoints.length > 0 && accessKeyId === null) isNeeded('accessKeyId')
+    if (endpoints.length > 0 && secretFile === null) isNeeded('secretFile')
+  })
+  .prefault({})
+
+/** The section `images`. */
+export const imageSettings = z
+  .strictObject({
+    directories: z
+      .array(absolutePath)
+      .max(32)
+      .default(['/var/lib/atoll/images'])
+      .describe(
+        'Where published images lie, and nothing else: every client with a key may have any file in them handed to its guests. The first is where `atoll image publish` puts them',
+      ),
+    reach: z
+      .array(reachText)
+      .max(100)
+      .default([])
+      .describe(
+        'Private networks, addresses and names that images may be fetched from beside the world: [10.1.0.0/16, mirror.example, "10.0.0.5:8080"]. An address of the cloud itself counts only when it is named alone',
+      ),
+    proxy: proxyChoice
+      .default('environment')
+      .describe(
+        "environment: HTTP_PROXY, HTTPS_PROXY and NO_PROXY of the daemon's; none; or a proxy for all images from http(s)://: http://proxy.example:3128",
+      ),
+    registries: z
+      .array(registryName)
+      .max(100)
+      .default([...PUBLIC_REGISTRIES])
+      .describe(
+        'Registries that docker:// images are pulled from. The engine goes where a registry sends it: name only those whose operators you trust not to send it into your networks',
+      ),
+    local: z
+      .array(imagePattern)
+      .max(100)
+      .default(['*'])
+      .describe(
+        'Names of images in the Docker Engine that clients may launch although nobody pulled them for a client, * for any part: [atoll-sample, "public/*"]',
+      ),
+    maxGiB: z
+      .number()
+      .min(0.001)
+      .max(1024)
+      .default(20)
+      .describe('Largest image: an archive unpacked, a disk as it is fetched'),
+    cacheGiB: z
+      .number()
+      .min(0.1)
+      .max(65_536)
+      .default(50)
+      .describe('Images of virtual machines kept on this host; the least recently used go first'),
+    s3: imageStore,
+  })
+  .prefault({})

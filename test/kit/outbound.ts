@@ -1,0 +1,13 @@
+/** The gate that images are fetched through, open to this machine's loopback: servers of tests are there. */
+import { createOutbound, type Outbound } from '../../src/services/workloads/outbound.ts'
+import { parseReach } from '../../src/services/workloads/reach.ts'
+
+/** With the entries of `images.reach` that are given. */
+export function outboundTo(...reach: readonly string[]): Outbound {
+  const proxy = { http: null, https: null, except: [] }
+  return createOutbound({
+    reach: reach.flatMap((text) => parseReach(text) ?? []),
+    engines: [],
+    proxy,
+  })
+}
