@@ -243,7 +243,7 @@ start_engine() {
   # A pid file left by an engine that was killed keeps the next one from starting.
   is_running "$RUN/docker.pid" dockerd || rm -f "$RUN/docker.pid" "$RUN/docker.sock"
   setsid dockerd --data-root "$state" --exec-root "$RUN/docker" --pidfile "$RUN/docker.pid" \
-    --host "unix://$RUN/docker.sock" --bridge=none --iptables=false --live-restore \
+    --host "unix://$RUN/docker.sock" --bridge=none --iptables=false --ip-forward=false --live-restore \
     "${remap[@]}" </dev/null >>"$RUN/dockerd.log" 2>&1 &
   wait_for 60 engine_answers "$RUN/docker.sock" || { tail -n 20 "$RUN/dockerd.log"; return 1; }
 }

@@ -30,6 +30,15 @@ export const ipv4Network = z.string().transform((text, context) => {
   )
   return z.NEVER
 })
+/** A network that is named to be reached: a single address, or up to a whole /8. */
+export const reachedNetwork = z.string().transform((text, context) => {
+  const net = parseCidr(text)
+  if (net !== undefined && net.prefix >= 8) return net
+  context.addIssue(
+    'must be an IPv4 network of /8 or smaller without host bits, such as 192.0.2.0/24 or 192.0.2.7/32',
+  )
+  return z.NEVER
+})
 /** A zone. */
 export const dnsName = z
   .string()

@@ -17,6 +17,7 @@ import {
   needsNodes,
   nodeList,
   port,
+  reachedNetwork,
   zoneName,
 } from './config-values.ts'
 import { apiSection, engineTls, ownTls } from './config-wire.ts'
@@ -149,6 +150,13 @@ const sections = z.strictObject({
         .max(64)
         .default([])
         .describe('TCP ports of the host itself that instances may reach, e.g. [8773] for the API'),
+      reach: z
+        .array(reachedNetwork)
+        .max(256)
+        .default([])
+        .describe(
+          'Networks that instances reach beyond their cloud and the way out by a default route: directly connected ones, containers of Docker, engines',
+        ),
     })
     .superRefine(({ vpc, subnet }, context) => {
       if (!cidrContains(vpc, subnet.network) || subnet.prefix < vpc.prefix)

@@ -50,7 +50,7 @@ import { createLinks } from './services/links.ts'
 import { createMetadata } from './services/metadata/metadata.ts'
 import type { HostService } from './services/service.ts'
 import { createVolumes } from './services/volumes.ts'
-import { apiSettings, keeperSettings } from './settings.ts'
+import { apiSettings, firewallSettings, forwardingFile, keeperSettings } from './settings.ts'
 
 const CONSOLE_LIMIT_BYTES = 64 * 1024
 const ANY_ADDRESS = '0.0.0.0'
@@ -75,7 +75,6 @@ function buildServices(
 ): readonly HostService[] {
   const { config, log, metrics, clock, host } = ground
   const { zone } = config.dns
-  const { instanceToHostPorts } = config.network
   const mtu = instanceMtuBytes(config)
   const { fabric } = config
   const { region } = config.host
@@ -84,7 +83,7 @@ function buildServices(
     createFirewall({
       host,
       metrics,
-      settings: { instanceToHostPorts, fabric },
+      settings: firewallSettings(config),
       instanceMemoryMiB: memoryForInstances(config),
     }),
     createLinks({ host, metrics, mtu, fabric }),
@@ -246,7 +245,7 @@ async function runDaemon(config: Config): Promise<void> {
   parts.defer(() => records.close())
   const { bus, door, health: busHealth } = await openBus({ config, clock, log, identity }, metrics)
   parts.defer(() => bus.close())
-  const host = createLinuxHost({ log })
+  const host = createLinuxHost({ log, forwardingFile: forwardingFile(config) })
   parts.defer(() => host.close())
   const ground: Ground = { config, log, metrics, clock, host, identity }
   const drivers = await createDrivers(ground, readEnvironment())

@@ -1,8 +1,13 @@
 /** What the parts of a host are told, as the configuration has it. */
+
+import { join } from 'node:path'
 import type { KeeperSettings } from './agent/keeper.ts'
 import type { ApiSettings } from './api/action.ts'
 import type { Config, Environment } from './config.ts'
 import { certificateFiles } from './lib/certificates.ts'
+import { parseIpv4 } from './model/addr.ts'
+import { FORWARDING_FILE } from './model/names.ts'
+import type { FirewallSettings } from './plan/ruleset.ts'
 import type { OutboundSettings } from './services/workloads/outbound.ts'
 import { parseReach } from './services/workloads/reach.ts'
 import type { HostAnnouncement } from './store/store.ts'
@@ -75,4 +80,22 @@ export function keeperSettings(
     resyncMs: config.agent.resyncSeconds * 1000,
     ...(config.store.kind === 'sqlite' ? LONE_LEASE : CLUSTER_LEASE),
   }
+}
+
+/** What instances may reach, and what may reach them. */
+export function firewallSettings({ network, fabric, store, bus }: Config): FirewallSettings {
+  const nodes = [...store.nodes, ...bus.nodes].flatMap(
+    (node) => parseIpv4(node.split(':')[0] ?? '') ?? [],
+  )
+  return {
+    instanceToHostPorts: network.instanceToHostPorts,
+    reach: network.reach,
+    engines: [...new Set(nodes)].toSorted(),
+    fabric,
+  }
+}
+
+/** Where it is remembered whether this machine was a router before. */
+export function forwardingFile({ stateDir }: Config): string {
+  return join(stateDir, FORWARDING_FILE)
 }

@@ -2,22 +2,26 @@
  * Takes everything of ours out of the kernel: what `--down` and uninstalling need, after the workloads have ended.
  *
  * Whatever carries a mark of `model/names.ts` goes, whoever made it; nothing else is touched. The rules go last, so that a link is
- * never up without them. IPv4 forwarding stays on: somebody else may have come to rely on it.
+ * never up without them.
  */
 import type { Runner } from '../lib/runner.ts'
 import { systemRunner } from '../lib/runner.ts'
 import { LINK_PREFIX, NFT_TABLE, ROUTE_PROTOCOL } from '../model/names.ts'
 import { createDockerUser } from './docker-user.ts'
+import { createForwarding } from './forwarding.ts'
 import { createIp } from './ip.ts'
 import { openRouteNetlink } from './netlink.ts'
 import { createNft } from './nft.ts'
 import { removeLink } from './nics.ts'
+import { readSurroundings } from './surroundings.ts'
 
 /**
- * Removes links, routes, DOCKER-USER rules and nftables tables of ours from this network namespace. Returns what it removed, in
- * words; repeating it finds nothing. Errors: the kernel's own, or `unavailable` from nft and iptables.
+ * Removes links, routes, DOCKER-USER rules and nftables tables of ours from this network namespace, and switches forwarding off if it was
+ * off before Atoll came, as `forwardingFile` remembers, unless a Docker Engine forwards for its containers meanwhile. Returns what it
+ * removed, in words; repeating it finds nothing. Errors: the kernel's own, or `unavailable` from nft and iptables.
  */
 export async function removeAllOfOurs(
+  forwardingFile: string | null = null,
   options: { readonly runner?: Runner } = {},
 ): Promise<readonly string[]> {
   const runner = options.runner ?? systemRunner
@@ -34,6 +38,10 @@ export async function removeAllOfOurs(
       await ip.deleteRoute(route)
       removed.push(`route ${route.kind} ${route.destination}/${route.prefix}`)
     }
+    await ip.deleteLockRule()
+    const { engineBridges } = await readSurroundings(ip)
+    if (engineBridges.length === 0 && createForwarding(forwardingFile).restore())
+      removed.push('IPv4 forwarding, which was off before')
   } finally {
     ip.close()
   }

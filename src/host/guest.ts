@@ -11,6 +11,7 @@ import { createIp } from './ip.ts'
 import type { LinkState } from './ip-decode.ts'
 import type { Libc } from './libc.ts'
 import { errnoCode } from './libc.ts'
+import type { NicLock } from './lock.ts'
 import { openRouteNetlink } from './netlink.ts'
 import type { NamespaceHandle } from './netns.ts'
 import { inNamespace, openNamespace } from './netns.ts'
@@ -26,6 +27,7 @@ const STATIC_PROTOCOL = 4
 export function plugGuest(
   libc: Libc,
   home: Ip,
+  lock: NicLock,
   spec: NicSpec,
   pid: number,
   setup: GuestSetup,
@@ -34,7 +36,7 @@ export function plugGuest(
     whileVanishing(async () => {
       let guest = await findGuest(home, away, spec)
       if (guest === undefined) {
-        await moveGuest(home, spec, namespace.fd, setup.name)
+        await moveGuest(home, lock, spec, namespace.fd, setup.name)
         guest = await findGuest(home, away, spec)
       }
       if (guest === undefined) throw new Error(`${spec.guestLink} did not arrive`)
@@ -95,15 +97,16 @@ async function findGuest(home: Ip, away: Ip, spec: NicSpec): Promise<LinkState |
 
 async function moveGuest(
   home: Ip,
+  lock: NicLock,
   spec: NicSpec,
   namespaceFd: number,
   name: string,
 ): Promise<void> {
-  await ensureHostEnd(home, spec)
+  await ensureHostEnd(home, lock, spec)
   let host = await home.link(spec.hostLink)
   if (host === undefined || host.peerIndex === null || host.peerElsewhere) {
     await removeLink(home, spec.hostLink)
-    host = await createNic(home, spec)
+    host = await createNic(home, lock, spec)
   }
   if (host.peerIndex === null) throw new Error(`${spec.hostLink} has no other end`)
   await home.setLink(host.peerIndex, { namespaceFd, name })

@@ -8,6 +8,7 @@
 import type { Socket } from 'node:dgram'
 import type { Cidr, Ipv4, Mac } from '../model/addr.ts'
 import type { InstanceLimits } from '../model/limits.ts'
+import type { Surroundings } from '../model/surroundings.ts'
 
 /** A NIC as the kernel needs to know it. The host end's name and the guest end's come from `model/names.ts`. */
 export interface NicSpec {
@@ -51,6 +52,8 @@ export interface NicState {
   readonly routes: readonly { readonly ip: Ipv4; readonly gateway: Ipv4 | null }[]
   /** Permanent neighbour entries on this link. */
   readonly neighbours: readonly { readonly ip: Ipv4; readonly mac: string }[]
+  /** Whether the lock is on it, or this kernel has none (`lock.ts`). */
+  readonly locked: boolean
   /** Names of the kernel settings of this link that are not as the packet path needs them. */
   readonly wrongSettings: readonly string[]
 }
@@ -92,6 +95,8 @@ export interface Host {
   ensureSharedTables(
     connections: number,
   ): Promise<{ readonly connections: number; readonly changed: readonly string[] }>
+  /** What else is on this host's network, as it is now. */
+  surroundings(): Promise<Surroundings>
   /** One address-only device with exactly these `/32`s, up. */
   ensureGateway(link: string, addresses: readonly Ipv4[]): Promise<void>
 
@@ -100,7 +105,7 @@ export interface Host {
   /** Interface indexes of those links by name: all that a socket needs to know, and far less work than `nics`. */
   nicIndexes(): Promise<ReadonlyMap<string, number>>
   /**
-   * Makes the host side of a NIC equal to the spec: veth pair or persistent tap, up, MTU, proxy ARP with no delay, IPv6 off, permanent
+   * Makes the host side of a NIC equal to the spec: veth pair or persistent tap, locked, up, MTU, proxy ARP with no delay, IPv6 off, permanent
    * neighbour, `/32` route. Returns what it had to repair (empty when all was well).
    */
   ensureNic(spec: NicSpec): Promise<readonly string[]>

@@ -47,6 +47,15 @@ export interface RouteState {
   readonly source: Ipv4 | null
 }
 
+/** Where a route of any table leads, one for each of its next hops. */
+export interface HopState {
+  readonly network: Ipv4
+  readonly prefix: number
+  readonly protocol: number
+  readonly index: number
+  readonly gateway: Ipv4 | null
+}
+
 /** A neighbour entry as the kernel has it. */
 export interface NeighbourState {
   readonly index: number
@@ -212,6 +221,58 @@ export function decodeRoute(message: Buffer): readonly RouteState[] {
     },
   ]
 }
+
+/** Size of struct rtmsg and of struct rtnexthop (linux/rtnetlink.h), and RTA_… attribute numbers. */
+const RTMSG_BYTES = 12
+const NEXTHOP_BYTES = 8
+const RTA = { destination: 1, link: 4, gateway: 5, multipath: 9, via: 18 } as const
+const RTN_UNICAST = 1
+
+/** The next hops in a route's message; those with a gateway of another family are none. By hand, as links are: a router has many. */
+export function decodeHops(message: Buffer): readonly HopState[] {
+  const [family, prefix = 0, , , , protocol = 0, , type] = message
+  if (family !== AF_INET || type !== RTN_UNICAST) return []
+  const attrs = attributesOf(message.subarray(RTMSG_BYTES))
+  const route = {
+    network: ipv4FromBytes(attrs.get(RTA.destination) ?? Buffer.alloc(4)),
+    prefix,
+    protocol,
+  }
+  const paths = attrs.get(RTA.multipath)
+  if (paths === undefined) return hopOf(route, numberIn(attrs.get(RTA.link)), attrs)
+  const hops: HopState[] = []
+  for (let at = 0; at + NEXTHOP_BYTES <= paths.length; ) {
+    const bytes = Math.max(NEXTHOP_BYTES, uint16(paths, at))
+    const index = numberIn(paths.subarray(at + 4, at + NEXTHOP_BYTES))
+    hops.push(...hopOf(route, index, attributesOf(paths.subarray(at + NEXTHOP_BYTES, at + bytes))))
+    at += (bytes + 3) & ~3
+  }
+  return hops
+}
+
+function hopOf(
+  route: Pick<HopState, 'network' | 'prefix' | 'protocol'>,
+  index: number | undefined,
+  attrs: ReadonlyMap<number, Buffer>,
+): readonly HopState[] {
+  if (index === undefined || attrs.has(RTA.via)) return []
+  const gateway = attrs.get(RTA.gateway)
+  return [{ ...route, index, gateway: gateway === undefined ? null : ipv4FromBytes(gateway) }]
+}
+
+function uint16(bytes: Buffer, at: number): number {
+  return new Uint16Array(new Uint8Array(bytes.subarray(at, at + 2)).buffer)[0] ?? 0
+}
+
+/** Index of the link that a queueing discipline for classifiers is on (struct tcmsg), or nothing when it is of another kind. */
+export function decodeClsact(message: Buffer): readonly number[] {
+  const kind = attributesOf(message.subarray(TCMSG_BYTES)).get(TCA_KIND)
+  const index = numberIn(message.subarray(4, 8))
+  return kind?.toString('latin1') === 'clsact\0' && index !== undefined ? [index] : []
+}
+
+const TCMSG_BYTES = 20
+const TCA_KIND = 1
 
 /** The package names the protocols it knows and leaves the others as numbers. */
 function routeProtocol(protocol: rt.Route['protocol']): number {

@@ -70,6 +70,11 @@ export function encodeLinkQuery(name?: string): Payload {
   return encodeLink({}, name === undefined ? { extMask } : { extMask, ifname: name })
 }
 
+/** Asks for one link by its index. */
+export function encodeLinkAt(index: number): Payload {
+  return encodeLink({ index }, { extMask: uint32(SKIP_STATISTICS) })
+}
+
 /** Asks for all objects of one kind of the IPv4 family. */
 export function encodeQuery(kind: 'address' | 'route' | 'neighbor'): Payload {
   const out = new AttrStream()

@@ -8,6 +8,7 @@ import type { Ipv4, Mac } from '../model/addr.ts'
 import type {
   AddressState,
   ForwardingState,
+  HopState,
   LinkState,
   NeighbourState,
   RouteState,
@@ -15,7 +16,9 @@ import type {
 } from './ip-decode.ts'
 import {
   decodeAddress,
+  decodeClsact,
   decodeForwarding,
+  decodeHops,
   decodeLink,
   decodeNeighbour,
   decodeRoute,
@@ -28,6 +31,7 @@ import {
   encodeBridge,
   encodeForwarding,
   encodeForwardingQuery,
+  encodeLinkAt,
   encodeLinkChange,
   encodeLinkName,
   encodeLinkQuery,
@@ -38,6 +42,7 @@ import {
   encodeVxlan,
 } from './ip-encode.ts'
 import { errnoCode } from './libc.ts'
+import { encodeClassifier, encodeClsact, encodeLockRule, encodeQdiscQuery } from './lock-encode.ts'
 import type { Netlink } from './netlink.ts'
 
 /** The objects of one namespace: plural nouns read all of them, verbs change one. */
@@ -45,10 +50,16 @@ export interface Ip {
   links(): Promise<readonly LinkState[]>
   /** One link by name, or undefined. */
   link(name: string): Promise<LinkState | undefined>
+  /** The name of the link with this index, or undefined. */
+  linkName(index: number): Promise<string | undefined>
   addresses(): Promise<readonly AddressState[]>
   /** Routes of the main table. */
   routes(): Promise<readonly RouteState[]>
+  /** Next hops of the unicast routes of all tables. */
+  hops(): Promise<readonly HopState[]>
   neighbours(): Promise<readonly NeighbourState[]>
+  /** Indexes of the links that can carry classifiers. */
+  classified(): Promise<ReadonlySet<number>>
 
   /** Settings of a VXLAN device by name; undefined when there is no link of that name, or of another kind. */
   vxlan(name: string): Promise<VxlanState | undefined>
@@ -73,6 +84,15 @@ export interface Ip {
   /** Frames to `mac` go through device `index` to the host at `destination`. */
   replaceForwarding(index: number, mac: Mac, destination: Ipv4): Promise<void>
   deleteForwarding(entry: ForwardingState): Promise<void>
+  /** The policy rule of the lock (`lock.ts`). */
+  addLockRule(): Promise<void>
+  /** Puts loaded programs on both sides of a link, in place of those that it has from us. */
+  addClassifiers(
+    index: number,
+    programs: { readonly fromGuest: number; readonly toGuest: number },
+  ): Promise<void>
+  /** Absent is well. */
+  deleteLockRule(): Promise<void>
   close(): void
 }
 
@@ -90,20 +110,25 @@ export function createIp(netlink: Netlink): Ip {
   ): Promise<readonly T[]> => (await netlink.dump(type, query)).flatMap(readable(decode))
 
   /** None when there is no such link. */
-  const linkMessage = async (name: string): Promise<readonly Buffer[]> => {
+  const linkNamed = async (query: Payload): Promise<readonly Buffer[]> => {
     try {
-      return [await netlink.get(MessageType.GETLINK, encodeLinkQuery(name))]
+      return [await netlink.get(MessageType.GETLINK, query)]
     } catch (error) {
       if (errnoCode(error) === 'ENODEV') return []
       throw error
     }
   }
+  const linkMessage = (name: string) => linkNamed(encodeLinkQuery(name))
 
   return {
     links: () => all(MessageType.GETLINK, encodeLinkQuery(), decodeLink),
     link: async (name) => (await linkMessage(name)).flatMap(decodeLink)[0],
+    linkName: async (index) => (await linkNamed(encodeLinkAt(index))).flatMap(decodeLink)[0]?.name,
     addresses: () => all(MessageType.GETADDR, encodeQuery('address'), decodeAddress),
     routes: () => all(MessageType.GETROUTE, encodeQuery('route'), decodeRoute),
+    hops: () => all(MessageType.GETROUTE, encodeQuery('route'), decodeHops),
+    classified: async () =>
+      new Set(await all(MessageType.GETQDISC, encodeQdiscQuery(), decodeClsact)),
     neighbours: () => all(MessageType.GETNEIGH, encodeQuery('neighbor'), decodeNeighbour),
 
     vxlan: async (name) => (await linkMessage(name)).map(decodeVxlan)[0],
@@ -127,7 +152,22 @@ export function createIp(netlink: Netlink): Ip {
       request(MessageType.NEWNEIGH, encodeForwarding(index, mac, destination), REPLACE),
     deleteForwarding: ({ index, mac, destination }) =>
       absentIsWell(request(MessageType.DELNEIGH, encodeForwarding(index, mac, destination))),
+    addLockRule: () => presentIsWell(request(MessageType.NEWRULE, encodeLockRule(), CREATE)),
+    addClassifiers: async (index, { fromGuest, toGuest }) => {
+      await presentIsWell(request(MessageType.NEWQDISC, encodeClsact(index), CREATE))
+      await request(MessageType.NEWTFILTER, encodeClassifier(index, 'ingress', fromGuest), REPLACE)
+      await request(MessageType.NEWTFILTER, encodeClassifier(index, 'egress', toGuest), REPLACE)
+    },
+    deleteLockRule: () => absentIsWell(request(MessageType.DELRULE, encodeLockRule())),
     close: () => netlink.close(),
+  }
+}
+
+async function presentIsWell(creation: Promise<void>): Promise<void> {
+  try {
+    await creation
+  } catch (error) {
+    if (errnoCode(error) !== 'EEXIST') throw error
   }
 }
 

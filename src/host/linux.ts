@@ -12,23 +12,30 @@ import { AtollError, unavailable } from '../model/errors.ts'
 import { type Descriptors, loadDescriptors } from './descriptors.ts'
 import { createDockerUser } from './docker-user.ts'
 import { ensureFabricLink } from './fabric.ts'
+import { createForwarding, type Forwarding } from './forwarding.ts'
 import { guestIsPlugged, plugGuest } from './guest.ts'
 import type { Host } from './host.ts'
 import { createIp, type Ip } from './ip.ts'
 import { loadLibc } from './libc.ts'
+import { createNicLock } from './lock.ts'
 import { openNetfilterNetlink, openRouteNetlink } from './netlink.ts'
 import { createNft } from './nft.ts'
 import { createNftState } from './nft-state.ts'
 import { ensureHostEnd, readNicIndexes, readNics, removeLink } from './nics.ts'
 import { ensureFabricRoutes, ensureGatewayLink } from './routes.ts'
 import { ensureSharedTables } from './shared-tables.ts'
-import { ensureSetting } from './sysctl.ts'
+import { readSurroundings } from './surroundings.ts'
 import { limitUserNamespace } from './tables.ts'
 import { listenUnix, openTap, tapMaker } from './tap.ts'
 import { bindUdpToDevice } from './udp.ts'
 
 /** The machine this process runs on. `runner` starts nft and iptables. */
-export function createLinuxHost(options: { readonly log: Log; readonly runner?: Runner }): Host {
+export function createLinuxHost(options: {
+  readonly log: Log
+  readonly runner?: Runner
+  /** Where it is remembered whether the machine was a router before. */
+  readonly forwardingFile?: string
+}): Host {
   const runner = options.runner ?? systemRunner
   const libc = loadLibc()
   const descriptors = loadDescriptors()
@@ -37,20 +44,22 @@ export function createLinuxHost(options: { readonly log: Log; readonly runner?: 
   const nft = createNft(runner)
   const nftState = createNftState(openNetfilterNetlink())
   const dockerUser = createDockerUser(runner)
+  const lock = createNicLock(ip, options.log)
+  const forwarding = createForwarding(options.forwardingFile ?? null)
   // What is done to one NIC is done by one caller at a time: two services may speak of the same one.
   const nicLock = createLock()
 
   return {
-    ...packetPath(),
+    ...packetPath(ip, forwarding),
     ensureGateway: (link, addresses) =>
       attempt(`${link} cannot be set up`, () => ensureGatewayLink(ip, link, addresses)),
 
-    nics: () => attempt('links cannot be read', () => readNics(ip)),
+    nics: () => attempt('links cannot be read', () => readNics(ip, lock)),
     nicIndexes: () => attempt('links cannot be read', () => readNicIndexes(ip)),
     ensureNic: (spec) =>
       nicLock(spec.hostLink, () =>
         attempt(`${spec.hostLink} cannot be set up`, () =>
-          ensureHostEnd(ip, spec, spec.kind === 'tap' ? makeTap : undefined),
+          ensureHostEnd(ip, lock, spec, spec.kind === 'tap' ? makeTap : undefined),
         ),
       ),
     removeNic: (hostLink) =>
@@ -60,7 +69,7 @@ export function createLinuxHost(options: { readonly log: Log; readonly runner?: 
     plugNic: (spec, pid, setup) =>
       nicLock(spec.hostLink, () =>
         attempt(`${spec.hostLink} cannot be plugged into process ${pid}`, () =>
-          plugGuest(libc, ip, spec, pid, setup),
+          plugGuest(libc, ip, lock, spec, pid, setup),
         ),
       ),
     isPlugged: (spec, pid, setup) =>
@@ -94,6 +103,7 @@ export function createLinuxHost(options: { readonly log: Log; readonly runner?: 
         bindUdpToDevice(libc, link, port),
       ),
     close: async () => {
+      lock.end()
       ip.close()
       nftState.close()
     },
@@ -101,12 +111,20 @@ export function createLinuxHost(options: { readonly log: Log; readonly runner?: 
 }
 
 /** What the packet path needs of the kernel as a whole. */
-function packetPath(): Pick<Host, 'ensureForwarding' | 'ensureSharedTables'> {
+function packetPath(
+  ip: Ip,
+  forwarding: Forwarding,
+): Pick<Host, 'ensureForwarding' | 'ensureSharedTables' | 'surroundings'> {
   return {
     ensureForwarding: () =>
       attempt('IPv4 forwarding cannot be switched on', async () =>
-        ensureSetting('ipv4/ip_forward', '1') ? ['ip_forward'] : [],
+        forwarding.ensure() ? ['ip_forward'] : [],
       ),
+    surroundings: () =>
+      attempt('routes cannot be read', async () => ({
+        ...(await readSurroundings(ip)),
+        forwardedBefore: forwarding.before(),
+      })),
     ensureSharedTables: (connections) =>
       attempt('shared tables of the kernel cannot be read', async () =>
         ensureSharedTables(connections),

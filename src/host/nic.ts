@@ -33,6 +33,8 @@ const IPV4_SETTINGS: readonly NicSetting[] = [
   // A source that is not routed back through this link is dropped, even when no rule of ours is loaded.
   { name: 'rp_filter', devconf: 8, value: 1 },
   { name: 'accept_source_route', devconf: 9, value: 0 },
+  // The look back at the source goes by the mark, too, so that what the lock has marked is no source (`lock.ts`).
+  { name: 'src_valid_mark', devconf: 24, value: 1 },
 ]
 
 /** The settings to write for one host end, below /proc/sys/net. */
@@ -62,6 +64,7 @@ export function nicState(
     readonly routes: readonly RouteState[]
     readonly neighbours: readonly NeighbourState[]
     readonly proxyDelay: string | null
+    readonly locked: boolean
   },
 ): NicState {
   const wrong = IPV4_SETTINGS.filter(
@@ -76,6 +79,7 @@ export function nicState(
     guestAtHome: dumps.guestAtHome,
     routes: dumps.routes.map(({ destination, source }) => ({ ip: destination, gateway: source })),
     neighbours: dumps.neighbours.map(({ ip, mac }) => ({ ip, mac })),
+    locked: dumps.locked,
     wrongSettings: [
       ...wrong.map(({ name }) => name),
       ...(link.ipv6Disabled === false ? ['disable_ipv6'] : []),
@@ -105,6 +109,7 @@ export function nicDifferences(spec: NicSpec, state: NicState | undefined): read
   const checks: readonly (readonly [string, boolean])[] = [
     ['mtu', state.mtu === spec.mtu],
     ['up', state.up],
+    ['lock', state.locked],
     ['settings', state.wrongSettings.length === 0],
     [
       'neighbour',

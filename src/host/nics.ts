@@ -9,14 +9,20 @@ import type { NicSpec, NicState } from './host.ts'
 import type { Ip } from './ip.ts'
 import type { LinkState } from './ip-decode.ts'
 import { errnoCode } from './libc.ts'
+import type { NicLock } from './lock.ts'
 import { HOST_END_MAC, nicDifferences, nicSettings, nicState, proxyDelaySetting } from './nic.ts'
 import { ensureSetting, readSetting } from './sysctl.ts'
 
 const HOST_PREFIX = 32
 
-/** Every NIC host end of ours, from three dumps whatever their number. */
-export async function readNics(ip: Ip): Promise<readonly NicState[]> {
-  const [links, routes, neighbours] = await Promise.all([ip.links(), ip.routes(), ip.neighbours()])
+/** Every NIC host end of ours, from four dumps whatever their number. */
+export async function readNics(ip: Ip, lock: NicLock): Promise<readonly NicState[]> {
+  const [links, routes, neighbours, classified] = await Promise.all([
+    ip.links(),
+    ip.routes(),
+    ip.neighbours(),
+    ip.classified(),
+  ])
   const ourRoutes = Map.groupBy(
     routes.filter((route) => route.protocol === ROUTE_PROTOCOL),
     (route) => route.index,
@@ -33,6 +39,7 @@ export async function readNics(ip: Ip): Promise<readonly NicState[]> {
         routes: ourRoutes.get(link.index) ?? [],
         neighbours: permanent.get(link.index) ?? [],
         proxyDelay: readSetting(proxyDelaySetting(link.name)),
+        locked: classified.has(link.index) || !lock.isAvailable,
       }),
     )
 }
@@ -51,18 +58,19 @@ export type MakeLink = (ip: Ip, spec: NicSpec) => Promise<void>
 /** Makes the host side equal to the spec. Returns what had to be repaired. */
 export function ensureHostEnd(
   ip: Ip,
+  lock: NicLock,
   spec: NicSpec,
   makeLink: MakeLink = makePair,
 ): Promise<readonly string[]> {
   return whileVanishing(async () => {
     const link = await ip.link(spec.hostLink)
     if (link === undefined) {
-      await createNic(ip, spec, makeLink)
+      await createNic(ip, lock, spec, makeLink)
       return ['link']
     }
-    const state = (await readNics(ip)).find((nic) => nic.hostLink === spec.hostLink)
+    const state = (await readNics(ip, lock)).find((nic) => nic.hostLink === spec.hostLink)
     const differences = nicDifferences(spec, state)
-    if (differences.length > 0) await setUpHostEnd(ip, spec, link, state)
+    if (differences.length > 0) await setUpHostEnd(ip, lock, spec, link, state)
     return differences
   })
 }
@@ -108,24 +116,27 @@ async function makePair(ip: Ip, spec: NicSpec): Promise<void> {
 /** Makes the NIC from nothing. */
 export async function createNic(
   ip: Ip,
+  lock: NicLock,
   spec: NicSpec,
   makeLink: MakeLink = makePair,
 ): Promise<LinkState> {
   await makeLink(ip, spec)
   const link = await ip.link(spec.hostLink)
   if (link === undefined) throw new Error(`${spec.hostLink} vanished while it was being made`)
-  await setUpHostEnd(ip, spec, link, undefined)
+  await setUpHostEnd(ip, lock, spec, link, undefined)
   return link
 }
 
-/** Settings come before `up`: a link must not speak IPv6 or answer with a delay for even a moment. Routes need `up` first. */
+/** Lock and settings come before `up`: a link must not speak IPv6 or answer with a delay for even a moment. Routes need `up` first. */
 async function setUpHostEnd(
   ip: Ip,
+  lock: NicLock,
   spec: NicSpec,
   link: LinkState,
   state: NicState | undefined,
 ): Promise<void> {
   for (const { name, value } of nicSettings(spec.hostLink)) ensureSetting(name, value)
+  if (state?.locked !== true) await lock.close(link.index)
   if (link.mac !== HOST_END_MAC) await ip.setLink(link.index, { mac: HOST_END_MAC })
   await ip.setLink(link.index, { up: true, mtu: spec.mtu })
   const staleNeighbours = state?.neighbours.filter((neighbour) => neighbour.ip !== spec.ip) ?? []

@@ -40,6 +40,17 @@ export const ROUTE_PROTOCOL = 167
 export const NFT_TABLE = 'atoll'
 /** The tables of families `inet` and `arp` that hold each NIC to its budget, and outlive replacements of the others. */
 export const BUDGETS_TABLE = 'atoll_budgets'
+/** The table that drops what the other has not let through (`plan/guard.ts`). */
+export const GUARD_TABLE = 'atoll_guard'
+/**
+ * Bit of a packet's mark: the lock on a NIC sets it, and rules that know the source clear it. Few use the upper bits: Calico takes
+ * 0xffff0000 unless told otherwise.
+ */
+export const UNPROVED_MARK = 0x1000_0000
+/** Bit of a packet's mark: rules set it on what they let through from or to a NIC. */
+export const PASSED_MARK = 0x2000_0000
+/** Priority of our one policy rule (`ip rule`), which routes nothing whose source is unproved. */
+export const LOCK_RULE_PRIORITY = 167
 /** Comment on our rules in Docker's DOCKER-USER chain. */
 export const DOCKER_USER_COMMENT = 'atoll'
 
@@ -67,6 +78,8 @@ export const HANDED_DIRECTORY = 'handed'
 export const CONSOLES_DIRECTORY = 'consoles'
 /** Where virtual machines' sockets are below the runtime directory. */
 export const MACHINE_SOCKETS_DIRECTORY = 'vm'
+/** Below the state directory: whether the machine forwarded before Atoll came (`host/forwarding.ts`). */
+export const FORWARDING_FILE = 'forwarding'
 /** Where disks are kept that have outlived their instance, below the state directory; each has a directory of its own. */
 export const VOLUMES_DIRECTORY = 'volumes'
 /** User numbers are told apart by this many hexadecimal digits of the instance id. */

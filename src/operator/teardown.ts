@@ -15,6 +15,7 @@ import {
   CONSOLES_DIRECTORY,
   CREATED_IMAGES_DIRECTORY,
   containerName,
+  FORWARDING_FILE,
   IMAGE_REPOSITORY,
   INSTANCE_LABEL,
   instanceOfContainer,
@@ -37,7 +38,7 @@ export async function teardown(config: Config): Promise<readonly string[]> {
   const containers = await removeContainers(config.docker.socket)
   const images = await removeImages(config.docker.socket)
   const machines = await removeMachines(config)
-  const kernel = await removeAllOfOurs()
+  const kernel = await removeAllOfOurs(below(config.stateDir, FORWARDING_FILE))
   const kept = await removeFiles(config)
   return [...containers, ...images, ...machines, ...kernel, ...kept]
 }

@@ -6,100 +6,107 @@
  * instance has to show that it is: link, Ethernet address and IP address must be one of the want's NICs, so a link that no record
  * speaks of is dropped while the daemon is down, too. Syntax: nft(8).
  */
-import type { Ipv4 } from '../model/addr.ts'
 import { formatCidr, METADATA_ADDRESS, RESOLVER_ADDRESS } from '../model/addr.ts'
 import type { FabricSettings } from '../model/fabric.ts'
-import type { GroupId } from '../model/ids.ts'
-import { FABRIC_LINK, NFT_TABLE, NIC_LINK_PREFIX, nicLinkName } from '../model/names.ts'
+import {
+  FABRIC_LINK,
+  GUARD_TABLE,
+  NFT_TABLE,
+  NIC_LINK_PREFIX,
+  nicLinkName,
+} from '../model/names.ts'
+import type { Surroundings } from '../model/surroundings.ts'
 import type { HostWant, NicWant } from '../model/want.ts'
+import { doorChain, planDoors } from './doors.ts'
+import { guardTable } from './guard.ts'
 import { metadataHops } from './metadata-hops.ts'
+import { block, counter, DROP_REASONS, drop, map, PASS, PROVED, set } from './nft-text.ts'
+import { beyondChain, type ReachSettings, reachSets } from './reach.ts'
 
-export interface FirewallSettings {
+export interface FirewallSettings extends ReachSettings {
   /** TCP ports of the host itself that instances may connect to, beyond DHCP, DNS and metadata. */
   readonly instanceToHostPorts: readonly number[]
   /** This host's side of the fabric. */
   readonly fabric: FabricSettings
 }
 
-/** Why a packet was dropped; each has a counter. */
-export const DROP_REASONS = [
-  /** From a NIC link that no record speaks of. */
-  'unknown_link',
-  'ipv6',
-  /** Ethernet or IP source is not the NIC's own. */
-  'spoofed',
-  /** An instance answering DHCP (server port to client port). */
-  'rogue_dhcp',
-  /** From elsewhere, with the source address of a VPC that is not routed there. */
-  'spoofed_outside',
-  /** From elsewhere to a gateway or metadata address. */
-  'service_outside',
-  /** Not part of any connection, and not the start of one (conntrack's `invalid`). */
-  'invalid',
-  /** Into the VXLAN device or its port from somebody who is no peer, or out of it what no peer sends. */
-  'fabric',
-  /** Between elsewhere and an instance on another host, past our own: a host is a router for its own instances only. */
-  'transit',
-  /** From an instance to this host or another, and not one of its services. */
-  'host',
-  /** No group of the destination lets this source in. */
-  'group',
-  'arp',
-] as const
-export type DropReason = (typeof DROP_REASONS)[number]
-
-/** Name of the counter of a reason. */
-export function dropCounterName(reason: DropReason): string {
-  return `dropped_${reason}`
-}
-
 /** Family and name of the tables that the script replaces. */
-export const RULESET_TABLES = [
+const REPLACED = [
   { family: 'inet', name: NFT_TABLE },
   { family: 'arp', name: NFT_TABLE },
 ] as const
+/** Of all tables that the script makes. */
+export const RULESET_TABLES = [...REPLACED, { family: 'inet', name: GUARD_TABLE }] as const
+/** Put before the script it makes the guard anew, too: for one that cannot be filled, as after somebody has changed its chains. */
+export const GUARD_ANEW = `add table inet ${GUARD_TABLE}\ndelete table inet ${GUARD_TABLE}\n`
+/** Counted in tables other than the main one. */
+const COUNTED_ELSEWHERE: readonly string[] = ['arp', 'unjudged', 'stranger']
 
+const SOURCE_CHECK = -450
 const ANY_NIC = `"${NIC_LINK_PREFIX}*"`
 
-/** The whole script: the same want always gives the same text. */
-export function renderRuleset(want: HostWant, settings: FirewallSettings): string {
+/** The whole script: the same want in the same surroundings always gives the same text. */
+export function renderRuleset(
+  want: HostWant,
+  settings: FirewallSettings,
+  around: Surroundings,
+): string {
   const nics = want.local.instances.flatMap((instance) => instance.nics)
   const sources = nics.map((nic) => `"${nicLinkName(nic.id)}" . ${nic.mac} . ${nic.ip}`)
   const macs = nics.map((nic) => `"${nicLinkName(nic.id)}" . ${nic.mac}`)
+  const gateways = want.shared.subnets.map((subnet) => subnet.gateway)
+  const addresses: SharedAddresses = {
+    services: [...gateways, METADATA_ADDRESS, RESOLVER_ADDRESS],
+    vpcs: want.shared.vpcs.map((vpc) => formatCidr(vpc.cidr)),
+  }
   return [
-    ...RULESET_TABLES.flatMap(({ family, name }) => [
+    ...REPLACED.flatMap(({ family, name }) => [
       // Adding first makes deleting succeed on a machine that has none.
       `add table ${family} ${name}`,
       `delete table ${family} ${name}`,
     ]),
-    ...inetTable(want, settings, nics, sources, macs),
-    ...arpTable(sources, macs),
+    ...inetTable(want, settings, { ...addresses, nics, sources, macs }, around),
+    ...arpTable({ ...addresses, sources, macs }),
+    ...guardTable(addresses, around),
     '',
   ].join('\n')
 }
 
+/** Alike on every host. */
+interface SharedAddresses {
+  /** Where the hosts' own services answer. */
+  readonly services: readonly string[]
+  readonly vpcs: readonly string[]
+}
+
+/** Who may speak on a link: elements of sets. */
+interface Speakers extends SharedAddresses {
+  readonly sources: readonly string[]
+  readonly macs: readonly string[]
+}
+
+const NETWORKS = ['type ipv4_addr', 'flags interval', 'auto-merge']
+
 function inetTable(
   want: HostWant,
   settings: FirewallSettings,
-  nics: readonly NicWant[],
-  sources: readonly string[],
-  macs: readonly string[],
+  speakers: Speakers & { readonly nics: readonly NicWant[] },
+  around: Surroundings,
 ): readonly string[] {
-  const gateways = want.shared.subnets.map((subnet) => subnet.gateway)
-  const services = [...gateways, METADATA_ADDRESS, RESOLVER_ADDRESS]
-  const vpcs = want.shared.vpcs.map((vpc) => formatCidr(vpc.cidr))
+  const { nics, sources, macs, services, vpcs } = speakers
   const links = nics.map((nic) => `"${nicLinkName(nic.id)}"`)
   const doors = planDoors(want, nics)
   const { fabric } = settings
   const peers = want.shared.peers.map((peer) => peer.address)
   return block(`table inet ${NFT_TABLE}`, [
-    ...DROP_REASONS.filter((reason) => reason !== 'arp').flatMap(counter),
+    ...DROP_REASONS.filter((reason) => !COUNTED_ELSEWHERE.includes(reason)).flatMap(counter),
     ...set('nic_links', ['type ifname'], links),
     ...set('nic_macs', ['type ifname . ether_addr'], macs),
     ...set('nic_sources', ['type ifname . ether_addr . ipv4_addr'], sources),
     ...set('services', ['type ipv4_addr'], services),
-    ...set('vpcs', ['type ipv4_addr', 'flags interval', 'auto-merge'], vpcs),
+    ...set('vpcs', NETWORKS, vpcs),
     ...set('peers', ['type ipv4_addr'], peers),
+    ...reachSets(settings, around),
     ...doors.groups.flatMap(({ name, members }) => set(name, ['type ipv4_addr'], members)),
     ...doors.chains.flatMap(({ name, groups }) => doorChain(name, groups)),
     ...map('doors', 'type ipv4_addr : verdict', doors.elements),
@@ -113,10 +120,13 @@ function inetTable(
   ])
 }
 
-/** Before connection tracking, so that a spoofed packet makes no entry in its table (`raw`, -300; fragments are whole by then). */
+/**
+ * Before defragmentation (-400), so that each fragment shows its own source: put together first, one of another's would pass for a part of
+ * the victim's datagram. And so before connection tracking (-200), in whose table a spoofed packet makes no entry.
+ */
 function preroutingChain(fabric: FabricSettings): readonly string[] {
   return block('chain prerouting', [
-    'type filter hook prerouting priority raw; policy accept;',
+    `type filter hook prerouting priority ${SOURCE_CHECK}; policy accept;`,
     `iifname ${ANY_NIC} goto from_nic`,
     ...(fabric.mode === 'vxlan' ? [`iifname "${FABRIC_LINK}" goto from_fabric`] : []),
     'iifname "lo" accept',
@@ -130,9 +140,11 @@ function fromNic(): readonly string[] {
     `iifname != @nic_links ${drop('unknown_link')}`,
     `meta nfproto ipv6 ${drop('ipv6')}`,
     `udp sport 67 udp dport 68 ${drop('rogue_dhcp')}`,
-    'iifname . ether saddr . ip saddr @nic_sources accept',
+    `ip hdrlength > 5 ${drop('option')}`,
+    `icmp type redirect ${drop('option')}`,
+    `iifname . ether saddr . ip saddr @nic_sources ${PROVED}`,
     // A client that has no address yet (RFC 2131, section 4.1).
-    'ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 iifname . ether saddr @nic_macs accept',
+    `ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 iifname . ether saddr @nic_macs ${PROVED}`,
     drop('spoofed'),
   ])
 }
@@ -158,14 +170,14 @@ function hostChains(settings: FirewallSettings): readonly string[] {
   const { fabric } = settings
   return [
     ...block('chain host_from_nic', [
-      'ct state established,related accept',
+      `ct state established,related ${PASS}`,
       `ct state invalid ${drop('invalid')}`,
-      'ip daddr 255.255.255.255 udp dport 67 accept',
-      'ip daddr @services udp dport { 53, 67 } accept',
-      'ip daddr @services tcp dport 53 accept',
-      `ip daddr ${METADATA_ADDRESS} tcp dport 80 accept`,
-      'ip daddr @services icmp type echo-request accept',
-      ...openPorts(settings).map((ports) => `${ports} accept`),
+      `ip daddr 255.255.255.255 udp dport 67 ${PASS}`,
+      `ip daddr @services udp dport { 53, 67 } ${PASS}`,
+      `ip daddr @services tcp dport 53 ${PASS}`,
+      `ip daddr ${METADATA_ADDRESS} tcp dport 80 ${PASS}`,
+      `ip daddr @services icmp type echo-request ${PASS}`,
+      ...openPorts(settings).map((ports) => `${ports} ${PASS}`),
       drop('host'),
     ]),
     ...block('chain input', [
@@ -179,6 +191,12 @@ function hostChains(settings: FirewallSettings): readonly string[] {
           ]
         : []),
     ]),
+    // The host reaches its instances; it is no better router that it could send them to.
+    ...block('chain output', [
+      'type filter hook output priority filter; policy accept;',
+      `oifname ${ANY_NIC} icmp type redirect ${drop('option')}`,
+      `oifname ${ANY_NIC} ${PASS}`,
+    ]),
   ]
 }
 
@@ -190,15 +208,14 @@ function openPorts({ instanceToHostPorts }: FirewallSettings): readonly string[]
 
 function forwardChains(settings: FirewallSettings): readonly string[] {
   return [
+    ...beyondChain(openPorts(settings)),
     ...block('chain instances', [
       // A path through a tunnel is narrower than the guest thinks.
       'tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu',
-      'ct state established,related accept',
+      `ip hdrlength > 5 ${drop('option')}`,
+      `ct state established,related ${PASS}`,
       `ct state invalid ${drop('invalid')}`,
-      // Masqueraded it would look like this host itself, whom the engines and the fabric of the others trust.
-      ...openPorts(settings).map((ports) => `ip daddr @peers ${ports} accept`),
-      `ip daddr @peers ${drop('host')}`,
-      `oifname != ${ANY_NIC} accept`,
+      `oifname != ${ANY_NIC} goto beyond`,
       'ip daddr vmap @doors',
       drop('group'),
     ]),
@@ -220,87 +237,29 @@ function natChain(): readonly string[] {
   ])
 }
 
-/** A routed guest can poison nobody's ARP cache but ours, and ours has permanent entries: this is the second lock on that door. */
-function arpTable(sources: readonly string[], macs: readonly string[]): readonly string[] {
+/**
+ * A routed guest can poison nobody's ARP cache but ours, and ours has permanent entries: this is the second lock on that door. Proxy ARP
+ * answers a guest for what its own network has, and for nothing else of ours; on all other links nobody is answered for what every host
+ * carries alike.
+ */
+function arpTable({ sources, macs, services, vpcs }: Speakers): readonly string[] {
   return block(`table arp ${NFT_TABLE}`, [
     ...counter('arp'),
     ...set('nic_macs', ['type ifname . ether_addr'], macs),
     ...set('nic_sources', ['type ifname . ether_addr . ipv4_addr'], sources),
+    ...set('services', ['type ipv4_addr'], services),
+    ...set('vpcs', NETWORKS, vpcs),
     ...block('chain input', [
       'type filter hook input priority filter; policy accept;',
-      `iifname != ${ANY_NIC} accept`,
+      `iifname ${ANY_NIC} goto from_nic`,
+      `arp daddr ip @services ${drop('arp')}`,
+    ]),
+    ...block('chain from_nic', [
+      `arp daddr ip != @vpcs arp daddr ip != @services ${drop('arp')}`,
       'iifname . arp saddr ether . arp saddr ip @nic_sources accept',
       // A probe before an address is used has no sender address (RFC 5227, section 1.1).
       'arp operation request arp saddr ip 0.0.0.0 iifname . arp saddr ether @nic_macs accept',
       drop('arp'),
     ]),
   ])
-}
-
-/** One destination, one lookup: the combination of groups it is in leads to the chain that knows who may enter. */
-interface Doors {
-  readonly groups: readonly { readonly name: string; readonly members: readonly Ipv4[] }[]
-  readonly chains: readonly { readonly name: string; readonly groups: readonly string[] }[]
-  readonly elements: readonly string[]
-}
-
-function planDoors(want: HostWant, nics: readonly NicWant[]): Doors {
-  const members = new Map(want.shared.groups.map((group) => [group.id, group.members]))
-  const combinationOf = (nic: NicWant) =>
-    [...new Set(nic.groups.map((group) => group.id))].toSorted()
-  const byKey = new Map(nics.map((nic) => [combinationOf(nic).join(), combinationOf(nic)]))
-  // Numbered, because the names of all groups together can be longer than the kernel lets a chain's name be.
-  const keys = [...byKey.keys()].toSorted()
-  const nameOf = new Map(keys.map((key, index) => [key, `door_${index}`]))
-  const used = [...new Set([...byKey.values()].flat())].toSorted()
-  return {
-    groups: used.map((id) => ({ name: groupSetName(id), members: members.get(id) ?? [] })),
-    chains: keys.map((key, index) => ({
-      name: `door_${index}`,
-      groups: (byKey.get(key) ?? []).map(groupSetName),
-    })),
-    elements: nics.map((nic) => `${nic.ip} : goto ${nameOf.get(combinationOf(nic).join())}`),
-  }
-}
-
-function groupSetName(id: GroupId): string {
-  return `members_${id.replaceAll('-', '_')}`
-}
-
-/** Only sources that are members enter; that a source is who it says was proved in prerouting. */
-function doorChain(name: string, groups: readonly string[]): readonly string[] {
-  return block(`chain ${name}`, [
-    ...groups.map((group) => `ip saddr @${group} accept`),
-    drop('group'),
-  ])
-}
-
-function counter(reason: DropReason): readonly string[] {
-  return block(`counter ${dropCounterName(reason)}`, [])
-}
-
-function drop(reason: DropReason): string {
-  return `counter name "${dropCounterName(reason)}" drop`
-}
-
-function set(
-  name: string,
-  declaration: readonly string[],
-  elements: readonly string[],
-): readonly string[] {
-  return block(`set ${name}`, [...declaration, ...elementLines(elements)])
-}
-
-function map(name: string, type: string, elements: readonly string[]): readonly string[] {
-  return block(`map ${name}`, [type, ...elementLines(elements)])
-}
-
-/** nft takes no empty element list. Twice the same element would be an error: records forbid it, and a set removes the doubt. */
-function elementLines(elements: readonly string[]): readonly string[] {
-  const unique = [...new Set(elements)]
-  return unique.length === 0 ? [] : [`elements = { ${unique.join(', ')} }`]
-}
-
-function block(head: string, body: readonly string[]): readonly string[] {
-  return [`${head} {`, ...body.map((line) => `  ${line}`), '}']
 }

@@ -1,9 +1,9 @@
 /**
  * The firewall, NAT and anti-spoofing of this host's instances.
  *
- * Its part of want: every NIC of `local.instances`, and `shared.groups`, `subnets` and `vpcs`. The pure function is
- * `plan/ruleset.ts`. A fresh daemon needs to recognise nothing: it replaces the tables named `atoll` as a whole, in one
- * transaction, which is also the from-scratch path and the only one. If we die on any line here, the kernel has either the old
+ * Its part of want: every NIC of `local.instances`, and `shared.groups`, `subnets` and `vpcs`; and the host's own ways out, which are
+ * read with each pass. The pure function is `plan/ruleset.ts`. A fresh daemon needs to recognise nothing: it replaces the tables named `atoll` as a whole, in one
+ * transaction, which is also the from-scratch path and the only one; the guard (`plan/guard.ts`) is filled again in the same. If we die on any line here, the kernel has either the old
  * rules or the new; instances keep running under them, established connections are accepted by both, and a link that no rule
  * speaks of passes nothing. It is a gate: no link is made for an instance whose rules are not in.
  */
@@ -19,8 +19,9 @@ import {
   removeBudgets,
   renderBudgets,
 } from '../plan/budgets.ts'
+import { DROP_REASONS, dropCounterName } from '../plan/nft-text.ts'
 import type { FirewallSettings } from '../plan/ruleset.ts'
-import { DROP_REASONS, dropCounterName, RULESET_TABLES, renderRuleset } from '../plan/ruleset.ts'
+import { GUARD_ANEW, RULESET_TABLES, renderRuleset } from '../plan/ruleset.ts'
 import type { HostService, Pass } from './service.ts'
 
 /** iptables(8) writes a prefix of interface names with a plus sign. */
@@ -58,13 +59,11 @@ export function createFirewall(options: {
   const drops = createDropCounts(host, metrics)
   let loaded: Loaded | null = null
 
-  let isFirst = true
   const load = async (script: string): Promise<Loaded> => {
     // The counters are part of the tables and start again with them.
     await drops.read()
     loaded = null
-    await applyOver(host, script, isFirst)
-    isFirst = false
+    await applyOver(host, script)
     drops.restart()
     replacements.inc()
     loaded = { script, generation: await host.rulesGeneration(), fingerprint: null }
@@ -96,7 +95,9 @@ export function createFirewall(options: {
       )
       if (changed.length > 0) pass.log.info({ changed, connections }, 'shared tables enlarged')
       const limits = { connectionTableSize: connections, instanceMemoryMiB }
-      const script = renderRuleset(pass.want, settings) + renderBudgets(pass.want, limits)
+      const script =
+        renderRuleset(pass.want, settings, await host.surroundings()) +
+        renderBudgets(pass.want, limits)
       const touched = loaded?.generation !== (await host.rulesGeneration())
       if (loaded?.script !== script) {
         await load(script)
@@ -112,15 +113,14 @@ export function createFirewall(options: {
 }
 
 /**
- * In one transaction. Of another version's budgets the kernel may keep to what cannot be changed in place, such as the type of a set:
- * then, once, they begin anew.
+ * In one transaction. Of another version's budgets or guard the kernel may keep to what cannot be changed in place, such as the type of a
+ * set, and somebody may have made them into something else: then they begin anew.
  */
-async function applyOver(host: Host, script: string, isFirst: boolean): Promise<void> {
+async function applyOver(host: Host, script: string): Promise<void> {
   try {
     await host.applyRules(script)
-  } catch (error) {
-    if (!isFirst) throw error
-    await host.applyRules(removeBudgets() + script)
+  } catch {
+    await host.applyRules(GUARD_ANEW + removeBudgets() + script)
   }
 }
 
@@ -142,6 +142,9 @@ async function fingerprintOf(host: Host): Promise<string | null> {
   const found = listings.filter((listing) => listing !== null)
   return found.length === listings.length ? found.map(tableFingerprint).join('-') : null
 }
+
+/** Of the guard, which is not replaced. */
+const KEPT_COUNTERS = (['unjudged', 'stranger'] as const).map(dropCounterName)
 
 /** Every reason with the name of its counter. */
 const COUNTERS: readonly (readonly [string, string])[] = [
@@ -171,9 +174,9 @@ function createDropCounts(host: Host, metrics: Metrics) {
       }
       last = now
     },
-    /** The counters of the tables that are replaced are at zero now; those of the budgets go on. */
+    /** The counters of the tables that are replaced are at zero now; those of the others go on. */
     restart: () => {
-      const kept = new Set(BUDGET_DROP_REASONS.map(budgetCounterName))
+      const kept = new Set([...KEPT_COUNTERS, ...BUDGET_DROP_REASONS.map(budgetCounterName)])
       last = new Map([...last].filter(([name]) => kept.has(name)))
     },
   }

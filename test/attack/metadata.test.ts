@@ -16,7 +16,7 @@ import { createFirewall } from '../../src/services/firewall.ts'
 import { createMetadata } from '../../src/services/metadata/metadata.ts'
 import type { HostService } from '../../src/services/service.ts'
 import { createGuest, nicSpecOf } from '../kit/guest.ts'
-import { instance, NO_FABRIC, passOver } from '../kit/instance.ts'
+import { instance, LONE_FIREWALL, passOver } from '../kit/instance.ts'
 import { createNetns, eventually, type Netns } from '../kit/netns.ts'
 
 const ORIGIN = `http://${METADATA_ADDRESS}`
@@ -48,7 +48,7 @@ beforeAll(async () => {
     metrics,
     log: silentLog,
   })
-  const settings = { instanceToHostPorts: [], fabric: NO_FABRIC }
+  const settings = LONE_FIREWALL
   firewall = createFirewall({ host, metrics, settings, instanceMemoryMiB: 1024 })
   await host.ensureGateway(GATEWAY_LINK, [nicSpecOf(one).gateway, METADATA_ADDRESS])
   guest = await createGuest(host, one, { isStatic: true })

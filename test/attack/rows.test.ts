@@ -5,6 +5,7 @@
  * every pass of every host fail, and an instance whose row had become unreadable was taken for one that no record knows: its
  * workload was removed.
  */
+
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -24,6 +25,7 @@ import { createVolumes } from '../../src/services/volumes.ts'
 import { createRowWatch, type RowWatch } from '../../src/store/rows.ts'
 import type { Store, Tx } from '../../src/store/store.ts'
 import { openRecords } from '../kit/cluster-records.ts'
+import { LONE_FIREWALL, NO_SURROUNDINGS } from '../kit/instance.ts'
 import { eventually } from '../kit/netns.ts'
 import {
   hostName,
@@ -124,12 +126,7 @@ async function openHost() {
 
 /** What is rendered of a want for the kernel. */
 const rulesOf = (want: HostWant | undefined) =>
-  want === undefined
-    ? ''
-    : renderRuleset(want, {
-        instanceToHostPorts: [],
-        fabric: { mode: 'direct', address: null, vni: 1, port: 4789 },
-      })
+  want === undefined ? '' : renderRuleset(want, LONE_FIREWALL, NO_SURROUNDINGS)
 
 describe('a row of a volume', () => {
   it.each(['../../victim', '../victim', 'vol-1/../../../victim', '.', ''])(

@@ -41,7 +41,7 @@ RUN
   service dockerd <<RUN
 # /etc is this host's own.
 bash -euc '. "\$0/scripts/lib.sh"; ensure_remap_user' "\$ROOT"
-exec dockerd --bridge=none --iptables=false --live-restore --cgroup-parent=$CGROUP --userns-remap $REMAP_USER
+exec dockerd --bridge=none --iptables=false --ip-forward=false --live-restore --cgroup-parent=$CGROUP --userns-remap $REMAP_USER
 RUN
 }
 

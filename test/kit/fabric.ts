@@ -13,10 +13,11 @@ import type { FabricSettings } from '../../src/model/fabric.ts'
 import { parseHostName } from '../../src/model/ids.ts'
 import { NFT_TABLE } from '../../src/model/names.ts'
 import type { HostWant, InstanceWant } from '../../src/model/want.ts'
-import { type DropReason, dropCounterName } from '../../src/plan/ruleset.ts'
+import { type DropReason, dropCounterName } from '../../src/plan/nft-text.ts'
 import { createFirewall } from '../../src/services/firewall.ts'
 import { createLinks } from '../../src/services/links.ts'
 import type { HostService } from '../../src/services/service.ts'
+import { LONE_FIREWALL } from './instance.ts'
 import { createNetns, type Netns } from './netns.ts'
 import { townWant } from './town.ts'
 
@@ -192,7 +193,7 @@ async function createHost(
 
 function servicesOf(host: Host, fabric: FabricSettings, mtu: number): readonly HostService[] {
   const metrics = createMetrics()
-  const settings = { instanceToHostPorts: [OPEN_PORT], fabric }
+  const settings = { ...LONE_FIREWALL, instanceToHostPorts: [OPEN_PORT], fabric }
   return [
     createFirewall({ host, metrics, settings, instanceMemoryMiB: 2048 }),
     createLinks({ host, metrics, mtu, fabric }),

@@ -5,7 +5,9 @@ import { cidr, gatewayOf, ipv4, macFromRandom } from '../../src/model/addr.ts'
 import type { FabricSettings } from '../../src/model/fabric.ts'
 import { formatId, type IdPrefix, parseAccountId, parseHostName } from '../../src/model/ids.ts'
 import { OLDER_METADATA } from '../../src/model/metadata-options.ts'
+import type { Surroundings } from '../../src/model/surroundings.ts'
 import type { HostWant, InstanceWant } from '../../src/model/want.ts'
+import type { FirewallSettings } from '../../src/plan/ruleset.ts'
 import type { Pass } from '../../src/services/service.ts'
 
 const NOBODY = parseAccountId('000000000001')
@@ -60,6 +62,22 @@ export function instance(n: number, changes: Partial<InstanceWant> = {}): Instan
 
 /** The fabric's settings on a host that is alone. */
 export const NO_FABRIC: FabricSettings = { address: null, mode: 'direct', vni: 4196, port: 4789 }
+
+/** A host with no way out and nothing on its links. */
+export const NO_SURROUNDINGS: Surroundings = {
+  ways: [],
+  connected: [],
+  engineBridges: [],
+  forwardedBefore: true,
+}
+
+/** The firewall's settings on a host that is alone. */
+export const LONE_FIREWALL: FirewallSettings = {
+  instanceToHostPorts: [],
+  reach: [],
+  engines: [],
+  fabric: NO_FABRIC,
+}
 
 /** A want with these instances and nothing shared. */
 export function hostWant(...instances: readonly InstanceWant[]): HostWant {

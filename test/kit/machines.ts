@@ -1,4 +1,5 @@
 /** A machine of a test's own for virtual machines: a network namespace, QEMU under emulation, and the real host port and DHCP server. */
+
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createConnection } from 'node:net'
@@ -21,6 +22,7 @@ import { createQemuDriver } from '../../src/services/workloads/qemu.ts'
 import { createMachineFiles } from '../../src/services/workloads/qemu-files.ts'
 import { instance, passOver } from './instance.ts'
 import { createNetns, eventually } from './netns.ts'
+import { OPEN_RULES } from './open-rules.ts'
 import { outboundTo } from './outbound.ts'
 import { lookAndPing, type WorkloadMachine } from './workload-machine.ts'
 
@@ -97,6 +99,7 @@ export async function startQemuGround(directories: readonly string[]): Promise<Q
       const [nic] = want.nics
       if (nic === undefined) throw new Error('an instance without a NIC')
       await host.ensureForwarding()
+      await host.applyRules(OPEN_RULES)
       await host.ensureGateway(GATEWAY_LINK, [nic.gateway])
       await host.ensureNic(nicSpec(nic, MTU_BYTES, 'machine'))
       wanted.set(want.id, want)

@@ -15,7 +15,7 @@ import type { HostWant, InstanceWant, NicWant } from '../../src/model/want.ts'
 import { createFirewall } from '../../src/services/firewall.ts'
 import { createLinks } from '../../src/services/links.ts'
 import type { HostService } from '../../src/services/service.ts'
-import { hostWant, instance, NO_FABRIC } from './instance.ts'
+import { hostWant, instance, LONE_FIREWALL, NO_FABRIC } from './instance.ts'
 import type { Netns } from './netns.ts'
 import { createNetns } from './netns.ts'
 
@@ -124,7 +124,7 @@ export async function createTown(
     createFirewall({
       host,
       metrics,
-      settings: { instanceToHostPorts: [], fabric: NO_FABRIC },
+      settings: LONE_FIREWALL,
       instanceMemoryMiB: 2048,
     }),
     createLinks({ host, metrics, mtu: TOWN_MTU, fabric: NO_FABRIC }),

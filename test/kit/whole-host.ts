@@ -44,7 +44,7 @@ import type { Store } from '../../src/store/store.ts'
 import { newBudget } from './budget.ts'
 import { startDocker } from './docker.ts'
 import { hurriedClock } from './hurried.ts'
-import { NO_FABRIC } from './instance.ts'
+import { LONE_FIREWALL, NO_FABRIC } from './instance.ts'
 import { createNetns, type Netns } from './netns.ts'
 
 const ZONE = 'atoll-1a'
@@ -150,7 +150,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
         createFirewall({
           host,
           metrics,
-          settings: { instanceToHostPorts: [], fabric: NO_FABRIC },
+          settings: LONE_FIREWALL,
           instanceMemoryMiB: 2048,
         }),
         createLinks({ host, metrics, mtu: MTU, fabric: NO_FABRIC }),

@@ -1,4 +1,5 @@
 /** A machine of a test's own for workloads: a network namespace, a Docker Engine in it, and the real host port. */
+
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,6 +15,7 @@ import { startDocker, type TestDocker } from './docker.ts'
 import { nicSpecOf } from './guest.ts'
 import { instance } from './instance.ts'
 import { createNetns } from './netns.ts'
+import { OPEN_RULES } from './open-rules.ts'
 import { lookAndPing, type WorkloadMachine } from './workload-machine.ts'
 
 export interface DockerMachine extends WorkloadMachine<DockerImages> {
@@ -69,6 +71,7 @@ export async function startDockerMachine(
       const image = { ...instance(n).image, location, digest: null }
       const want = instance(n, { image, type: { ...instance(n).type, memoryMiB: 64 }, ...changes })
       await host.ensureForwarding()
+      await host.applyRules(OPEN_RULES)
       await host.ensureGateway(GATEWAY_LINK, [nicSpecOf(want).gateway])
       await host.ensureNic(nicSpecOf(want))
       return want

@@ -10,7 +10,7 @@ import { createFirewall } from '../../src/services/firewall.ts'
 import { createLinks } from '../../src/services/links.ts'
 import type { Failures } from '../kit/every-failure.ts'
 import { failing } from '../kit/every-failure.ts'
-import { NO_FABRIC } from '../kit/instance.ts'
+import { LONE_FIREWALL, NO_FABRIC } from '../kit/instance.ts'
 import type { Town } from '../kit/town.ts'
 import { createTown, metricValue, TOWN_MTU, townInstance, townWant } from '../kit/town.ts'
 
@@ -99,7 +99,7 @@ test('a second daemon that knows nothing changes nothing, and removes what no wa
     createFirewall({
       host,
       metrics,
-      settings: { instanceToHostPorts: [], fabric: NO_FABRIC },
+      settings: LONE_FIREWALL,
       instanceMemoryMiB: 2048,
     }),
     createLinks({ host, metrics, mtu: TOWN_MTU, fabric: NO_FABRIC }),

@@ -1,4 +1,5 @@
 /** NICs on the real kernel: made, plugged, repaired, removed; each case in namespaces of its own. */
+
 import { once } from 'node:events'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { GuestSetup, Host, NicSpec } from '../../src/host/host.ts'
@@ -10,6 +11,7 @@ import { formatId } from '../../src/model/ids.ts'
 import { GATEWAY_LINK, guestLinkName, nicLinkName } from '../../src/model/names.ts'
 import type { Netns } from '../kit/netns.ts'
 import { createNetns, eventually } from '../kit/netns.ts'
+import { OPEN_RULES } from '../kit/open-rules.ts'
 
 const GATEWAY = ipv4('10.0.1.1')
 const MTU = 1450
@@ -31,6 +33,7 @@ beforeAll(async () => {
   leave = machine.enter()
   host = createLinuxHost({ log: silentLog })
   await host.ensureForwarding()
+  await host.applyRules(OPEN_RULES)
   await host.ensureGateway(GATEWAY_LINK, [GATEWAY])
   await host.ensureRoutes([], [cidr('10.0.0.0/16')])
 })

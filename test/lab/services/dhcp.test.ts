@@ -1,4 +1,5 @@
 /** DHCP on real links, with the clients that guests really run: busybox udhcpc and ISC dhclient. */
+
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,6 +18,7 @@ import { createGuest, nicSpecOf, plugGuest } from '../../kit/guest.ts'
 import { instance, passOver } from '../../kit/instance.ts'
 import type { Netns } from '../../kit/netns.ts'
 import { createNetns, eventually } from '../../kit/netns.ts'
+import { OPEN_RULES } from '../../kit/open-rules.ts'
 
 const one = instance(7)
 const spec = nicSpecOf(one)
@@ -38,6 +40,7 @@ beforeAll(async () => {
   await hostSpace.must(['sh', '-ec', uplink])
   host = createLinuxHost({ log: silentLog })
   await host.ensureForwarding()
+  await host.applyRules(OPEN_RULES)
   await host.ensureGateway(GATEWAY_LINK, [spec.gateway, METADATA_ADDRESS])
   // Writes down what the client was told; gives eth0 the address, as every client's script does.
   await writeFile(
@@ -60,6 +63,7 @@ afterEach(async () => {
   await Promise.all(guests.map((guest) => guest.destroy()))
   await host.removeNic(spec.hostLink)
   await hostSpace.run(['nft', 'flush', 'ruleset'])
+  await host.applyRules(OPEN_RULES)
   await rm(log(), { force: true })
   services = []
   guests = []

@@ -1,4 +1,5 @@
 /** Metadata on the real address, asked by curl from inside guests. */
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Host } from '../../../src/host/host.ts'
 import { createLinuxHost } from '../../../src/host/linux.ts'
@@ -13,6 +14,7 @@ import { createGuest, nicSpecOf } from '../../kit/guest.ts'
 import { instance, passOver } from '../../kit/instance.ts'
 import type { Netns } from '../../kit/netns.ts'
 import { createNetns, eventually } from '../../kit/netns.ts'
+import { OPEN_RULES } from '../../kit/open-rules.ts'
 
 const ORIGIN = `http://${METADATA_ADDRESS}`
 const one = instance(7)
@@ -41,6 +43,7 @@ beforeAll(async () => {
   leave = hostSpace.enter()
   host = createLinuxHost({ log: silentLog })
   await host.ensureForwarding()
+  await host.applyRules(OPEN_RULES)
   metadata = serve()
 })
 

@@ -19,6 +19,7 @@ const WELL: NicState = {
   guestAtHome: false,
   routes: [{ ip: spec.ip, gateway: spec.gateway }],
   neighbours: [{ ip: spec.ip, mac: spec.mac }],
+  locked: true,
   wrongSettings: [],
 }
 
@@ -34,6 +35,7 @@ test('everything, when there is no link', () => {
 test.each<[string, Partial<NicState>]>([
   ['mtu', { mtu: 1500 }],
   ['up', { up: false }],
+  ['lock', { locked: false }],
   ['settings', { wrongSettings: ['proxy_arp'] }],
   ['neighbour', { neighbours: [] }],
   ['neighbour', { neighbours: [{ ip: spec.ip, mac: '02:00:00:00:00:99' }] }],

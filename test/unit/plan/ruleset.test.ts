@@ -2,13 +2,20 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { ipv4 } from '../../../src/model/addr.ts'
+import { cidr, ipv4 } from '../../../src/model/addr.ts'
+import type { Surroundings } from '../../../src/model/surroundings.ts'
 import type { HostWant, InstanceWant } from '../../../src/model/want.ts'
 import { renderRuleset } from '../../../src/plan/ruleset.ts'
-import { NO_FABRIC } from '../../kit/instance.ts'
+import { LONE_FIREWALL, NO_FABRIC } from '../../kit/instance.ts'
 import { townInstance, townWant } from '../../kit/town.ts'
 
-const NO_PORTS = { instanceToHostPorts: [], fabric: NO_FABRIC }
+/** One way out, as on most hosts. */
+const AROUND: Surroundings = {
+  ways: [{ link: 'eth0', gateway: ipv4('192.0.2.1') }],
+  connected: [cidr('192.0.2.0/24')],
+  engineBridges: [],
+  forwardedBefore: true,
+}
 
 function golden(name: string) {
   return `./golden/ruleset-${name}.nft`
@@ -30,9 +37,9 @@ describe('golden files', () => {
     ],
   ]
   test.each(wants)('%s', async (name, want, instanceToHostPorts) => {
-    await expect(renderRuleset(want, { ...NO_PORTS, instanceToHostPorts })).toMatchFileSnapshot(
-      golden(name),
-    )
+    await expect(
+      renderRuleset(want, { ...LONE_FIREWALL, instanceToHostPorts }, AROUND),
+    ).toMatchFileSnapshot(golden(name))
   })
 })
 
@@ -53,8 +60,8 @@ function hostOfThree(): HostWant {
 describe('across hosts', () => {
   test.each(['direct', 'vxlan'] as const)('%s', async (mode) => {
     const fabric = { ...NO_FABRIC, address: ipv4('10.0.0.1'), mode }
-    const settings = { fabric, instanceToHostPorts: [8773] }
-    await expect(renderRuleset(hostOfThree(), settings)).toMatchFileSnapshot(golden(mode))
+    const settings = { ...LONE_FIREWALL, fabric, instanceToHostPorts: [8773] }
+    await expect(renderRuleset(hostOfThree(), settings, AROUND)).toMatchFileSnapshot(golden(mode))
   })
 })
 
@@ -79,7 +86,9 @@ describe('properties', () => {
       fc.property(anyTown, (instances) => {
         const want = townWant(...instances)
         const other = { ...want, local: { ...want.local, instances: shuffled(instances) } }
-        expect(renderRuleset(other, NO_PORTS)).toBe(renderRuleset(want, NO_PORTS))
+        expect(renderRuleset(other, LONE_FIREWALL, AROUND)).toBe(
+          renderRuleset(want, LONE_FIREWALL, AROUND),
+        )
       }),
     )
   })
@@ -87,7 +96,7 @@ describe('properties', () => {
   test('rules do not grow with instances: only elements do', () => {
     const rulesOf = (count: number) => {
       const instances = Array.from({ length: count }, (_, index) => townInstance(index + 5, [1, 2]))
-      return renderRuleset(townWant(...instances), NO_PORTS).split('\n').length
+      return renderRuleset(townWant(...instances), LONE_FIREWALL, AROUND).split('\n').length
     }
     expect(rulesOf(500)).toBe(rulesOf(1))
   })
@@ -98,7 +107,7 @@ describe('properties', () => {
     fc.assert(
       fc.property(anyTown, fc.constantFrom('direct', 'vxlan'), (instances, mode) => {
         const fabric = { ...NO_FABRIC, address: ipv4('10.0.0.1'), mode }
-        const input = renderRuleset(townWant(...instances), { ...NO_PORTS, fabric })
+        const input = renderRuleset(townWant(...instances), { ...LONE_FIREWALL, fabric }, AROUND)
         execFileSync('unshare', ['--net', 'nft', '--check', '--file', '-'], { input })
       }),
       { numRuns: 20 },
