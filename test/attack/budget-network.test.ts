@@ -140,7 +140,6 @@ describe('the connection table', () => {
     await python(mallory, OPEN_AND_CLOSE, OUTSIDE_ADDRESS, '3000')
     server.kill('SIGKILL')
     expect(await entries()).toBeLessThanOrEqual(3 * SHARE + SLACK)
-    await eventually('they are gone', async () => (await entries()) < 50, 30_000)
   })
 
   test('a stream to one place that nobody answers is one connection, and loses nothing', async () => {
