@@ -7,9 +7,17 @@ import { destroyLab } from '../test/cluster/lab.ts'
 import { DRILL_LAB, drillLab, drills } from '../test/drills/all.ts'
 import { checkConsistency, SCARCE } from '../test/drills/consistency/run.ts'
 import { type DrillRow, runDrill } from '../test/drills/drill.ts'
+import { neighboursWrittenInto, neighbourTable } from '../test/drills/neighbours/page.ts'
+import {
+  attacks,
+  NEIGHBOURS_LAB,
+  type NeighbourRow,
+  runNeighbours,
+} from '../test/drills/neighbours/run.ts'
 import { consistencyText, remarks, table, writtenInto } from '../test/drills/report.ts'
 
 const PAGE = join(import.meta.dirname, '../docs/what-happens-when.md')
+const NEIGHBOURS_PAGE = join(import.meta.dirname, '../docs/what-one-instance-can-use-up.md')
 
 const began = performance.now()
 function progress(line: string): void {
@@ -21,7 +29,7 @@ const program = new Command('scripts/drill')
   .description('Failure drills in a lab of three whole hosts.')
   .argument('<name...>', 'drills, or all, or list')
   .option('--json <file>', 'write the rows there')
-  .option('--write-docs', 'write the table into docs/what-happens-when.md')
+  .option('--write-docs', 'write the table into its page in docs')
   .option('--keep', 'leave the lab as it is in the end, and use it again next time')
   .option('--seed <n>', 'of the consistency check', (text) => Number(text), 1)
   .option('--seconds <n>', 'of the consistency check', (text) => Number(text), 60)
@@ -42,8 +50,13 @@ async function main(names: readonly string[]): Promise<number> {
     process.stdout.write(
       `${'consistency'.padEnd(16)} many ask and somebody breaks, and the history is checked (not in "all")\n`,
     )
+    process.stdout.write(
+      `${'neighbours'.padEnd(16)} an instance or a client uses up what all share (not in "all"; names after it: ${attacks.map(({ name }) => name).join(', ')})\n`,
+    )
     return 0
   }
+  const [first = '', ...others] = names
+  if (first === 'neighbours') return await neighbours(others)
   if (names.includes('consistency')) return await consistency()
   const unknown = names.filter((name) => name !== 'all' && !drills.some((one) => one.name === name))
   if (unknown.length > 0)
@@ -77,6 +90,32 @@ async function main(names: readonly string[]): Promise<number> {
     writeFileSync(PAGE, writtenInto(readFileSync(PAGE, 'utf8'), drills, rows, today))
   }
   return failed || rows.some(({ missed }) => missed.length > 0) ? 1 : 0
+}
+
+/** One attack after the other upon what all share. */
+async function neighbours(only: readonly string[]): Promise<number> {
+  const { keep, json, writeDocs } = options
+  const unknown = only.filter((name) => !attacks.some((one) => one.name === name))
+  if (unknown.length > 0)
+    program.error(`there is no attack "${unknown.join(' ')}"; see: scripts/drill list`, {
+      exitCode: 2,
+    })
+  const lab = options.lab === DRILL_LAB ? NEIGHBOURS_LAB : options.lab
+  try {
+    const rows: readonly NeighbourRow[] = await runNeighbours({ lab, only }, progress)
+    if (json !== undefined) writeFileSync(json, `${JSON.stringify(rows, null, 2)}\n`)
+    process.stdout.write(`${neighbourTable(rows)}\n`)
+    const missed = rows.flatMap((row) => row.missed.map((text) => `MISSED: ${row.name}: ${text}\n`))
+    process.stdout.write(missed.join(''))
+    if (writeDocs === true) {
+      const page = readFileSync(NEIGHBOURS_PAGE, 'utf8')
+      const today = new Date().toISOString().slice(0, 10)
+      writeFileSync(NEIGHBOURS_PAGE, neighboursWrittenInto(page, rows, today))
+    }
+    return missed.length === 0 ? 0 : 1
+  } finally {
+    if (keep !== true) await destroyLab(lab)
+  }
 }
 
 /** The randomized run; its history goes to the JSON file. */

@@ -71,11 +71,15 @@ interface Rate {
   readonly burst: number
 }
 
-/** As EC2's resolver allows for each network interface (VPC user guide, "DNS quotas"). */
-const DNS: Rate = { perSecond: 1024, burst: 1024 }
+/**
+ * As EC2's resolver allows for each network interface (VPC user guide, "DNS quotas"); on a host of many less, so that all together ask
+ * no more than the one thread can answer.
+ */
+const DNS = { most: 1024, ofAll: 32_768, least: 128 }
 /** A client in trouble sends one in a few seconds (RFC 2131, section 4.1). */
 const DHCP: Rate = { perSecond: 20, burst: 40 }
-const SERVICE_CONNECTIONS: Rate = { perSecond: 250, burst: 500 }
+/** A request of the metadata service costs the thread ten times as much as a DNS query. */
+const SERVICE_CONNECTIONS = { most: 128, ofAll: 2048, least: 16 }
 const SERVICE_TCP: Rate = { perSecond: 4096, burst: 4096 }
 const SERVICE_OTHER: Rate = { perSecond: 200, burst: 200 }
 /** Of a datagram of 64 KiB there are 45. What is never completed stays for `FRAGMENT_SECONDS` (`host/shared-tables.ts`). */
@@ -114,7 +118,7 @@ export function renderBudgets(want: HostWant, limits: BudgetLimits): string {
         METADATA_ADDRESS,
         RESOLVER_ADDRESS,
       ]),
-      ...serviceChains(),
+      ...serviceChains(serviceRates(classes.length)),
       ...connectionChains(classes),
     ]),
     ...block(`table arp ${BUDGETS_TABLE}`, [...counter('budget_arp'), ...arpChain()]),
@@ -145,20 +149,30 @@ function nicClasses(
 }
 
 /** Before defragmentation (-400) and connection tracking (-200), behind the proof of the source. */
-function serviceChains(): readonly string[] {
+/** Queries and new connections of one NIC each second: a power of two, so that one NIC more or less seldom changes the sets. */
+function serviceRates(nics: number): { readonly dns: Rate; readonly connections: Rate } {
+  const rate = ({ most, ofAll, least }: typeof DNS): Rate => {
+    const share = 2 ** Math.floor(Math.log2(ofAll / Math.max(1, nics)))
+    const perSecond = Math.max(least, Math.min(most, share))
+    return { perSecond, burst: perSecond }
+  }
+  return { dns: rate(DNS), connections: rate(SERVICE_CONNECTIONS) }
+}
+
+function serviceChains({ dns, connections }: ReturnType<typeof serviceRates>): readonly string[] {
   return [
     ...bucketSets('fragments', FRAGMENTS),
-    ...bucketSets('dns', DNS),
+    ...bucketSets('dns', dns),
     ...bucketSets('dhcp', DHCP),
-    ...bucketSets('service_connections', SERVICE_CONNECTIONS),
+    ...bucketSets('service_connections', connections),
     ...bucketSets('service_tcp', SERVICE_TCP),
     ...bucketSets('service_other', SERVICE_OTHER),
     ...bucketSets('unreachable', UNREACHABLE),
     ...block('chain to_service', [
-      `udp dport 53 ${above('iifname', 'dns', DNS, 'budget_dns')}`,
+      `udp dport 53 ${above('iifname', 'dns', dns, 'budget_dns')}`,
       `udp dport 67 ${above('iifname', 'dhcp', DHCP, 'budget_dhcp')}`,
       'udp dport { 53, 67 } accept',
-      `tcp dport { 53, 80 } tcp flags & (syn | ack) == syn ${above('iifname', 'service_connections', SERVICE_CONNECTIONS, 'budget_service_tcp')}`,
+      `tcp dport { 53, 80 } tcp flags & (syn | ack) == syn ${above('iifname', 'service_connections', connections, 'budget_service_tcp')}`,
       `tcp dport { 53, 80 } ${above('iifname', 'service_tcp', SERVICE_TCP, 'budget_service_tcp')}`,
       'tcp dport { 53, 80 } accept',
       above('iifname', 'service_other', SERVICE_OTHER, 'budget_service_other'),

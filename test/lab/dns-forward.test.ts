@@ -305,7 +305,8 @@ describe('limits', () => {
           Array.from({ length: 30 }, (_, index) => ask(`w-${index}.example.com`)),
         )
         expect(answers.every((one) => one?.rcode === 'SERVFAIL')).toBe(true)
-        expect(new Set(servers[0]?.peers.map(({ port }) => port)).size).toBe(10 * TRIES)
+        // Of the ten places one source gets four: never more than half of what is free.
+        expect(new Set(servers[0]?.peers.map(({ port }) => port)).size).toBe(4 * TRIES)
         expect(await metric(dns.metrics, 'atoll_dns_forward_outstanding')).toBe(0)
       },
       { maxOutstandingPerSource: 20 },

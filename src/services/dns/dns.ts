@@ -22,7 +22,7 @@ import type { HostService, Pass } from '../service.ts'
 import { answerQuery, failureReply, outsideReply, type Transport } from './answer.ts'
 import type { Server } from './exchange.ts'
 import { Forwarder, type Outcome } from './forward.ts'
-import { type Listener, listen } from './listener.ts'
+import { type Listener, listen, MAX_CONNECTIONS } from './listener.ts'
 import { agedBody, outsideQuestion } from './outside.ts'
 import { type Query, RCODE } from './packet.ts'
 import { parseServer, serverName, serversInResolvConf, usableServers } from './servers.ts'
@@ -100,7 +100,9 @@ class DnsService implements HostService {
     this.#resolvConf = parts.resolvConf ?? '/etc/resolv.conf'
     this.#log = parts.log
     this.#zone = this.#buildZone()
-    this.#sources = new Sources(this.#limits, parts.clock)
+    const { maxOutstanding } = this.#settings
+    const shared = { maxOutstanding, maxConnections: MAX_CONNECTIONS }
+    this.#sources = new Sources({ ...this.#limits, ...shared }, parts.clock)
     this.#queries = parts.metrics.counter(
       'atoll_dns_queries_total',
       'Queries by transport and by what they got: a response code, forward, or why nothing',

@@ -17,7 +17,8 @@ const MAX_QUERY_BYTES = 4096
 const IDLE_TIMEOUT_MS = 10_000
 /** Answers that a client has not taken, beyond which its connection ends. */
 const MAX_UNSENT_BYTES = 256 * 1024
-const MAX_CONNECTIONS = 512
+/** Open connections of all sources together. */
+export const MAX_CONNECTIONS = 512
 /** Room for bursts while the daemon is busy elsewhere. */
 const RECEIVE_BUFFER_BYTES = 1024 * 1024
 

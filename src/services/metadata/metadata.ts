@@ -17,6 +17,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { createServer } from '../../lib/http.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Metrics } from '../../lib/metrics.ts'
+import { createPlaces } from '../../lib/places.ts'
 import type { TokenBucket } from '../../lib/token-bucket.ts'
 import { createTokenBucket } from '../../lib/token-bucket.ts'
 import { METADATA_ADDRESS } from '../../model/addr.ts'
@@ -140,22 +141,19 @@ export function createMetadata(parts: MetadataParts): HostService {
   }
 }
 
-/** Counts the open connections of each source that is known; the returned function says why a new one may not stay. */
+/** Gives each connection of a source that is known a place; the returned function says why a new one may not stay. */
 function doorkeeper(
   isKnown: (source: string) => boolean,
 ): (socket: Socket) => 'unknown-source' | 'too-many' | undefined {
-  const connections = new Map<string, number>()
+  const places = createPlaces<string>({
+    total: MAX_CONNECTIONS,
+    limitOfOne: MAX_CONNECTIONS_PER_SOURCE,
+  })
   return (socket) => {
     const source = socket.remoteAddress ?? ''
-    const count = connections.get(source) ?? 0
     if (!isKnown(source)) return 'unknown-source'
-    if (count >= MAX_CONNECTIONS_PER_SOURCE) return 'too-many'
-    connections.set(source, count + 1)
-    socket.once('close', () => {
-      const left = (connections.get(source) ?? 1) - 1
-      if (left === 0) connections.delete(source)
-      else connections.set(source, left)
-    })
+    if (!places.take(source)) return 'too-many'
+    socket.once('close', () => places.give(source))
     return undefined
   }
 }
@@ -193,7 +191,8 @@ function limitedServer(
     onRequest,
   )
   server.maxHeadersCount = MAX_HEADERS
-  server.maxConnections = MAX_CONNECTIONS
+  // Those that were refused may still be closing.
+  server.maxConnections = 2 * MAX_CONNECTIONS
   // A client that neither asks nor reads.
   server.setTimeout(IDLE_TIMEOUT_MS)
   return server

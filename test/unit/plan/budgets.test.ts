@@ -31,6 +31,14 @@ test('a share by memory, and less where the table is smaller', () => {
   expect(shares(renderBudgets(want, tight))).toEqual([512, 4096, 32_768])
 })
 
+test('the resolver’s capacity is shared out when there are many', () => {
+  const rateAmong = (count: number) => {
+    const many = Array.from({ length: count }, (_, index) => sized(index + 10, 32))
+    return /set dns_(\d+)_/.exec(renderBudgets(townWant(...many), LIMITS))?.[1]
+  }
+  expect([1, 32, 33, 200, 2000].map(rateAmong)).toEqual(['1024', '1024', '512', '128', '128'])
+})
+
 test('all instances at their worst leave a quarter of the table to the host', () => {
   fc.assert(
     fc.property(

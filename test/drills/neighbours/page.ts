@@ -1,0 +1,63 @@
+/** Rows as Markdown: on the terminal, and in the manual's page between its markers. */
+import { availableParallelism } from 'node:os'
+import type { Answers } from './notice.ts'
+import type { NeighbourRow } from './run.ts'
+
+const HEAD = [
+  'attack',
+  'what is shared',
+  'what it got',
+  'packets lost',
+  'DNS p99',
+  'DHCP p99',
+  'API p99',
+  'lease',
+]
+
+/** A table of rows. */
+export function neighbourTable(rows: readonly NeighbourRow[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+  return [line(HEAD), line(HEAD.map(() => '---')), ...rows.map((row) => line(cells(row)))].join(
+    '\n',
+  )
+}
+
+function cells({ name, shared, got, noticed }: NeighbourRow): readonly string[] {
+  const { packets, dns, dhcp, api, lease } = noticed
+  return [
+    name,
+    shared,
+    got.replaceAll('|', '/'),
+    `${packets.lost} of ${packets.sent}`,
+    ...[dns, dhcp, api].map(answersText),
+    lease.lapsed === 0 ? 'held' : `run out at ${lease.lapsed} of ${lease.looks} looks`,
+  ]
+}
+
+function answersText({ sent, lost, p99Ms }: Answers): string {
+  const time = `${p99Ms < 10 ? p99Ms.toFixed(1) : Math.round(p99Ms)} ms`
+  return lost === 0 ? time : `${time}, ${lost} of ${sent} unanswered`
+}
+
+const BEGIN = '<!-- neighbours: written by scripts/drill neighbours --write-docs -->'
+const END = '<!-- /neighbours -->'
+
+/** The page with what was measured replaced. Throws when the markers are not there. */
+export function neighboursWrittenInto(
+  page: string,
+  rows: readonly NeighbourRow[],
+  when: string,
+): string {
+  const [before, rest] = page.split(BEGIN)
+  const after = rest?.split(END)[1]
+  if (before === undefined || after === undefined)
+    throw new Error(`the page lacks ${BEGIN} … ${END}`)
+  const loads = rows.map(({ load }) => Math.round(load))
+  const measured = `Measured on ${when} on a machine of ${availableParallelism()} cores, with the host, its engines, the attacker and the probes on it and a load average from ${Math.min(...loads)} to ${Math.max(...loads)}.`
+  const tried = rows.map(({ name, tried: what }) => `- **${name}**: ${what}.`)
+  const missed = rows.flatMap((row) => row.missed.map((text) => `- ${row.name}: ${text}`))
+  const verdict =
+    missed.length === 0 ? 'No target was missed.' : `**Targets missed:**\n\n${missed.join('\n')}`
+  const text = [measured, neighbourTable(rows), verdict, 'What is tried:', tried.join('\n')]
+  return `${before}${BEGIN}\n\n${text.join('\n\n')}\n\n${END}${after}`
+}
