@@ -85,16 +85,22 @@ export interface OpenFile {
   close(): void
 }
 
+/** What the kernel's shared tables have come to. */
+export interface SharedTables {
+  /** Entries that the connection table has room for, and has. */
+  readonly connections: number
+  readonly entries: number
+  readonly changed: readonly string[]
+}
+
 export interface Host {
   /** Sets what the packet path needs of the kernel: IPv4 forwarding on. Returns what it changed. */
   ensureForwarding(): Promise<readonly string[]>
   /**
    * Gives the kernel's shared tables room for so many connections, for fragments and for neighbours, where they have less and this
-   * namespace may say so. Returns the connections that there is room for now, and what it changed.
+   * namespace may say so. Returns the connections that there is room for now, those that there are, and what it changed.
    */
-  ensureSharedTables(
-    connections: number,
-  ): Promise<{ readonly connections: number; readonly changed: readonly string[] }>
+  ensureSharedTables(connections: number): Promise<SharedTables>
   /** What else is on this host's network, as it is now. */
   surroundings(): Promise<Surroundings>
   /** One address-only device with exactly these `/32`s, up. */

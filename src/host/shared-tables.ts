@@ -5,6 +5,7 @@
  * Settings only grow, except for the time that fragments wait. Some can be changed in the machine's first network namespace only, and
  * some nowhere: then things stay as they are, and the budgets of NICs go by what there is (`plan/budgets.ts`).
  */
+import type { SharedTables } from './host.ts'
 import { errnoCode } from './libc.ts'
 import { readSetting, writeSetting } from './sysctl.ts'
 
@@ -21,10 +22,7 @@ const FRAGMENT_BYTES = 64 * 1024 * 1024
 const NEIGHBOURS = { gc_thresh1: 1024, gc_thresh2: 4096, gc_thresh3: 8192 }
 
 /** As `Host.ensureSharedTables`. A value that the kernel does not take is left alone. */
-export function ensureSharedTables(connections: number): {
-  readonly connections: number
-  readonly changed: readonly string[]
-} {
+export function ensureSharedTables(connections: number): SharedTables {
   const wanted = Math.max(connections, LEAST_CONNECTIONS)
   const changed = [
     atLeast(CONNECTIONS, wanted),
@@ -36,7 +34,11 @@ export function ensureSharedTables(connections: number): {
     ),
   ].flatMap((name) => name ?? [])
   // Without the module there is no table yet: it will have the size that Linux gives it.
-  return { connections: settingNumber(CONNECTIONS) ?? LEAST_CONNECTIONS, changed }
+  return {
+    connections: settingNumber(CONNECTIONS) ?? LEAST_CONNECTIONS,
+    entries: settingNumber('netfilter/nf_conntrack_count') ?? 0,
+    changed,
+  }
 }
 
 function atLeast(name: string, value: number): string | null {

@@ -56,6 +56,11 @@ export function createFirewall(options: {
     'atoll_firewall_drift_total',
     'Times the rules in the kernel were found missing or altered',
   )
+  const table = metrics.gauge(
+    'atoll_firewall_connection_table',
+    'Entries of the connection table of the kernel: how many it has room for, and how many are used',
+    ['what'],
+  )
   const drops = createDropCounts(host, metrics)
   let loaded: Loaded | null = null
 
@@ -90,9 +95,11 @@ export function createFirewall(options: {
     gate: true,
     apply: async (pass) => {
       await host.ensureForwarding()
-      const { connections, changed } = await host.ensureSharedTables(
+      const { connections, entries, changed } = await host.ensureSharedTables(
         instanceMemoryMiB * CONNECTIONS_PER_MIB,
       )
+      table.set({ what: 'size' }, connections)
+      table.set({ what: 'used' }, entries)
       if (changed.length > 0) pass.log.info({ changed, connections }, 'shared tables enlarged')
       const limits = { connectionTableSize: connections, instanceMemoryMiB }
       const script =

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { INSTANCE_LABEL, machineName } from '../../src/model/names.ts'
 import type { LabHost } from '../cluster/host.ts'
 import type { Lab } from '../cluster/lab.ts'
+import { ruleLinks as namedIn } from '../kit/rule-links.ts'
 
 const linksSchema = z.array(z.object({ ifname: z.string().optional() }))
 const routesSchema = z.array(
@@ -93,6 +94,6 @@ export async function kernelOf(host: LabHost): Promise<KernelView> {
       .parse(JSON.parse(routes || '[]'))
       .filter(({ type }) => type === undefined || type === 'unicast')
       .map(({ dst }) => dst),
-    ruleLinks: [...new Set(rules.match(/at-h[0-9a-f]{11}/g) ?? [])],
+    ruleLinks: [...new Set(namedIn(rules))],
   }
 }

@@ -46,12 +46,11 @@ import { startDocker } from './docker.ts'
 import { hurriedClock } from './hurried.ts'
 import { LONE_FIREWALL, NO_FABRIC } from './instance.ts'
 import { createNetns, type Netns } from './netns.ts'
+import { ruleLinks } from './rule-links.ts'
 
 const ZONE = 'atoll-1a'
 const DNS_ZONE = 'atoll.internal'
 const MTU = 1500
-/** An element that packets have made, which the kernel removes a minute later or when the connections are gone. */
-const COUNTED = /"at-h[0-9a-f]{11}"[^,{}]*(?:limit rate|ct count)[^,{}]*/g
 /** Passes and pauses come this much faster than on a real host. */
 const HURRY = 20
 
@@ -220,15 +219,13 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
     const routes = (await netns.must(['ip', 'route', 'show', 'proto', '167']))
       .split('\n')
       .filter((line) => line !== '' && !line.startsWith('unreachable'))
-    const rules = (await netns.must(['nft', 'list', 'ruleset']))
-      .replaceAll(COUNTED, '')
-      .match(/at-h[0-9a-f]{11}/g)
+    const rules = ruleLinks(await netns.must(['nft', 'list', 'ruleset']))
     const containers = await docker.listContainers({ all: true })
     const directories = await readdir(join(dir, 'instances')).catch(() => [])
     return [
       ...links.map((link) => `link ${link}`),
       ...routes.map((route) => `route ${route}`),
-      ...(rules ?? []).map((link) => `rule for ${link}`),
+      ...rules.map((link) => `rule for ${link}`),
       ...containers.flatMap(({ Names }) => Names),
       ...directories.map((each) => `directory ${each}`),
     ]

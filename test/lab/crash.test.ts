@@ -20,6 +20,7 @@ import {
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Cloud, createCloud, execute, smallType } from '../kit/cloud.ts'
 import { eventually } from '../kit/netns.ts'
+import { ruleLinks } from '../kit/rule-links.ts'
 
 const DEADLINE_MS = 60_000
 const LOOK_EVERY_MS = 300
@@ -202,7 +203,7 @@ async function leftovers(): Promise<readonly string[]> {
   const routes = (await cloud.netns.must(['ip', 'route', 'show', 'proto', '167']))
     .split('\n')
     .filter((line) => line.includes('at-h'))
-  const rules = (await cloud.netns.must(['nft', 'list', 'ruleset'])).match(/at-h[0-9a-f]{11}/g)
+  const rules = ruleLinks(await cloud.netns.must(['nft', 'list', 'ruleset']))
   const containers = (await cloud.docker.docker.listContainers({ all: true })).flatMap(
     ({ Names }) => Names,
   )
