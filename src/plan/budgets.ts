@@ -12,6 +12,7 @@
 import { METADATA_ADDRESS, RESOLVER_ADDRESS } from '../model/addr.ts'
 import { BUDGETS_TABLE, NIC_LINK_PREFIX, nicLinkName } from '../model/names.ts'
 import type { HostWant } from '../model/want.ts'
+import { block } from './nft-text.ts'
 
 /** Why a packet was dropped; each has a counter. */
 export const BUDGET_DROP_REASONS = [
@@ -329,8 +330,4 @@ function elements(head: string, type: string, list: readonly string[]): readonly
     type,
     ...(unique.length === 0 ? [] : [`elements = { ${unique.join(', ')} }`]),
   ])
-}
-
-function block(head: string, body: readonly string[]): readonly string[] {
-  return [`${head} {`, ...body.map((line) => `  ${line}`), '}']
 }

