@@ -344,12 +344,17 @@ export interface Environment {
     readonly https: string | undefined
     readonly except: string | undefined
   }
+  /** NOTIFY_SOCKET: where the service manager hears what the daemon tells (sd_notify(3)). */
+  readonly notifySocket: string | undefined
+  /** WATCHDOG_USEC, in milliseconds: how long the service manager waits to hear that it lives. */
+  readonly watchdogMs: number | undefined
 }
 
 /** The environment of this process, read once by `main.ts` and `cli.ts`. */
 export function readEnvironment(): Environment {
   const { env } = process
   const either = (name: string) => env[name.toLowerCase()] ?? env[name]
+  const watchdogMs = Number(env['WATCHDOG_USEC']) / 1000
   return {
     configFile: env['ATOLL_CONFIG'],
     term: env['TERM'] ?? 'dumb',
@@ -359,5 +364,7 @@ export function readEnvironment(): Environment {
       https: either('HTTPS_PROXY'),
       except: either('NO_PROXY'),
     },
+    notifySocket: env['NOTIFY_SOCKET'],
+    watchdogMs: watchdogMs > 0 ? watchdogMs : undefined,
   }
 }

@@ -4,12 +4,13 @@
  * Exit codes: 0 asked to stop, 1 could not start or met a bug, 2 bad configuration or usage.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
+import type { Agent } from './agent/agent.ts'
 import { agentHealth, leaseHealth } from './agent/health.ts'
 import { type Keeper, startKeeper } from './agent/keeper.ts'
 import { createLedger } from './agent/ledger.ts'
@@ -30,9 +31,10 @@ import { createDrivers, type Drivers } from './drivers.ts'
 import { openBus, openRecords, type Records } from './engines.ts'
 import type { Host } from './host/host.ts'
 import { createLinuxHost } from './host/linux.ts'
+import { createServiceManager } from './host/service-manager.ts'
 import { type Identity, openIdentity } from './identity.ts'
 import { machineArchitecture } from './lib/architecture.ts'
-import { systemClock } from './lib/clock.ts'
+import { type Clock, systemClock } from './lib/clock.ts'
 import { createDiskWatch, totalBytes } from './lib/disk.ts'
 import type { HealthCondition } from './lib/health.ts'
 import { createLog, type Log, type ProcessLog } from './lib/log.ts'
@@ -53,8 +55,11 @@ import { createVolumes } from './services/volumes.ts'
 import { apiSettings, firewallSettings, forwardingFile, keeperSettings } from './settings.ts'
 
 const CONSOLE_LIMIT_BYTES = 64 * 1024
+/** A pass waits for engines, each with a limit of its own; all of them together come to less. */
+const STUCK_MS = 15 * 60_000
 const ANY_ADDRESS = '0.0.0.0'
 const LOOPBACK = '127.0.0.1'
+const PRIVATE = 0o700
 
 /** What the parts below share. */
 interface Ground {
@@ -168,8 +173,11 @@ function openConsoles(ground: Ground, records: Records, bus: Bus, drivers: Drive
 
 /** Makes sure that this is the only daemon on its state, and gives what undoes that. */
 async function takeState(config: Config): Promise<() => Promise<void>> {
-  for (const dir of [config.stateDir, config.runtimeDir])
-    mkdirSync(dir, { recursive: true, mode: 0o700 })
+  for (const dir of [config.stateDir, config.runtimeDir]) {
+    mkdirSync(dir, { recursive: true, mode: PRIVATE })
+    // Whoever made it before may have let others in: user data, keys and what instances say are below it.
+    chmodSync(dir, PRIVATE)
+  }
   // Empty until somebody publishes an image: `atoll image publish`, or a copy.
   const published = publishedDirectory(config.stateDir)
   if (config.images.directories.includes(published))
@@ -225,6 +233,26 @@ function watchLog(log: ProcessLog, metrics: Metrics): void {
   process.once('exit', () => log.flush())
   process.removeAllListeners('warning')
   process.on('warning', (error) => log.warn({ error }, 'Node warns'))
+}
+
+/** Whether passes come to an end: one that does not for so long never will, however slow an engine is. */
+function agentLives(agent: Agent, clock: Clock): () => boolean {
+  let passes = -1
+  let sinceMs = clock.monotonic()
+  return () => {
+    const now = agent.status().passes
+    if (now !== passes) sinceMs = clock.monotonic()
+    passes = now
+    return clock.monotonic() - sinceMs < STUCK_MS
+  }
+}
+
+/** Tells who started the daemon that it is up, and from now on that it lives. Gives what ends that. */
+function tellServiceManager(agent: Agent, clock: Clock): () => void {
+  const { notifySocket: socket, watchdogMs } = readEnvironment()
+  const manager = createServiceManager({ socket, watchdogMs })
+  manager.ready()
+  return manager.watch(agentLives(agent, clock))
 }
 
 async function runDaemon(config: Config): Promise<void> {
@@ -296,6 +324,7 @@ async function runDaemon(config: Config): Promise<void> {
   parts.defer(() => admin.close())
   parts.defer(() => consoles.door.close())
   await admin.listen()
+  parts.defer(tellServiceManager(agent, clock))
   log.info(
     { host: name, version: packageJson.version, endpoint: settings.endpoint },
     'atolld is up',

@@ -1,6 +1,6 @@
 /**
  * The few C library calls that Node does not offer, typed: entering a network namespace, and making a UDP socket that is bound to
- * a device before it is bound to a port.
+ * a device before it is bound to a port, and a datagram to a Unix socket.
  *
  * All of them run on the calling thread, at once. Each throws `LibcError` with the errno's name.
  */
@@ -37,10 +37,13 @@ export interface Libc {
   bindAny(fd: number, port: number): void
   /** sendmsg(2) of one UDP datagram with IP_PKTINFO (ip(7)), which chooses the source address. */
   sendFrom(fd: number, source: Ipv4, bytes: Uint8Array, port: number, to: Ipv4): void
+  /** sendto(2) of one datagram to a Unix socket (unix(7)): a path, or an abstract name that begins with `@`. */
+  sendToPath(path: string, bytes: Uint8Array): void
   close(fd: number): void
 }
 
 const CLONE_NEWNET = 0x40000000
+const AF_UNIX = 1
 const AF_INET = 2
 const SOCK_DGRAM = 2
 const SOCK_NONBLOCK = 0o4000
@@ -77,6 +80,9 @@ export function loadLibc(): Libc {
   )
   const bind = library.func('int bind(int fd, const uint8_t *address, uint32_t length)')
   const close = library.func('int close(int fd)')
+  const sendto = library.func(
+    'long sendto(int fd, const uint8_t *bytes, size_t length, int flags, const uint8_t *to, uint32_t toLength)',
+  )
   const piece = koffi.struct({ base: 'const uint8_t *', length: 'size_t' })
   const message = koffi.struct({
     name: 'const uint8_t *',
@@ -120,10 +126,26 @@ export function loadLibc(): Libc {
       }
       checked('sendmsg', sendmsg(fd, header, 0))
     },
+    sendToPath: (path, bytes) => {
+      const address = pathAddress(path)
+      const type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC
+      const fd = checked('socket', socket(AF_UNIX, type, 0))
+      try {
+        checked('sendto', sendto(fd, bytes, bytes.length, 0, address, address.length))
+      } finally {
+        close(fd)
+      }
+    },
     close: (fd) => {
       checked('close', close(fd))
     },
   }
+}
+
+/** struct sockaddr_un; of an abstract name the first byte is 0 and the length counts (unix(7)). */
+function pathAddress(path: string): Buffer {
+  const name = Buffer.from(path.startsWith('@') ? `\0${path.slice(1)}` : `${path}\0`)
+  return Buffer.concat([new Uint8Array(Uint16Array.of(AF_UNIX).buffer), name])
 }
 
 /** struct sockaddr_in: sin_family is in the machine's own byte order, the rest in the network's (ip(7)). */

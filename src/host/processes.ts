@@ -7,9 +7,10 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import type { Clock } from '../lib/clock.ts'
 import { below } from '../lib/paths.ts'
+import { beExpendable } from '../lib/runner.ts'
 import { bug, unavailable } from '../model/errors.ts'
 import type { InstanceId } from '../model/ids.ts'
 import { instanceFromMark, MACHINES_DIRECTORY, machineName, machineUser } from '../model/names.ts'
@@ -41,6 +42,8 @@ export async function startProcess(request: ProcessRequest): Promise<number> {
     cwd: '/',
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
   })
+  // The daemon may be spared by the kernel when memory runs out; a guest is not.
+  if (child.pid !== undefined) beExpendable(child.pid)
   child.unref()
   const [error] = await Promise.race([
     once(child, 'spawn').then(() => []),
@@ -48,8 +51,6 @@ export async function startProcess(request: ProcessRequest): Promise<number> {
   ])
   if (error !== undefined || child.pid === undefined)
     throw unavailable(`${program} cannot be started (Debian: apt-get install util-linux)`, error)
-  // The daemon may be spared by the kernel when memory runs out; a guest is not.
-  await writeFile(`/proc/${child.pid}/oom_score_adj`, '0').catch(() => undefined)
   const { stdin } = child
   if (stdin === null) throw bug('a process without its stdin')
   // It may have ended; the monitor that nobody answers at tells.

@@ -4,6 +4,7 @@
  * For the few jobs for which the kernel has no socket that we speak (`nft`, `iptables`).
  */
 import { spawn } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import { Writable } from 'node:stream'
 
 interface Run {
@@ -80,6 +81,18 @@ export const systemRunner: Runner = (program, args, run = {}) =>
     })
   })
 
+/**
+ * Takes from a program what the daemon is spared by when memory runs out (proc_pid_oom_score_adj(5)): it is inherited. At once, so that
+ * what the program starts has it neither; one that is gone already needs nothing.
+ */
+export function beExpendable(pid: number): void {
+  try {
+    writeFileSync(`/proc/${pid}/oom_score_adj`, '0')
+  } catch {
+    // It has ended.
+  }
+}
+
 /** Starts a program with `stdin` and what it inherits besides; its stdout and stderr are ours to read. */
 export function startWith(
   program: string,
@@ -89,6 +102,7 @@ export function startWith(
 ) {
   const more = inherit.map((one) => (typeof one === 'number' ? one : 'pipe'))
   const child = spawn(program, args, { stdio: [stdin, 'pipe', 'pipe', ...more] })
+  if (child.pid !== undefined) beExpendable(child.pid)
   for (const [index, one] of inherit.entries()) {
     const pipe = child.stdio[FIRST_INHERITED + index]
     if (typeof one === 'number' || !(pipe instanceof Writable)) continue
