@@ -17,7 +17,8 @@ fi
 step() {
   local what=$1 advice=$2 began=$SECONDS pid ticker
   shift 2
-  mkdir -p "$(dirname "$LOG")"
+  # Of what hosts and instances are called and do: nobody else’s business.
+  [ -e "$LOG" ] || mkdir -p -m 700 "$(dirname "$LOG")"
   printf '\n== %s\n' "$what" >>"$LOG"
   if [ -t 1 ]; then
     printf '%s... %s%s' "$DIM" "$what" "$PLAIN"

@@ -6,6 +6,7 @@
  */
 import { hostname } from 'node:os'
 import { z } from 'zod'
+import { fabric } from './config-fabric.ts'
 import { imageSettings } from './config-image-settings.ts'
 import { refuseClosedDirectories } from './config-images.ts'
 import {
@@ -22,7 +23,7 @@ import {
 } from './config-values.ts'
 import { apiSection, engineTls, ownTls } from './config-wire.ts'
 import { cidrContains } from './model/addr.ts'
-import { VXLAN_OVERHEAD_BYTES } from './model/fabric.ts'
+import { fabricOverheadBytes } from './model/fabric.ts'
 import { parseHostName } from './model/ids.ts'
 
 /** Where the daemon looks without `--config`. */
@@ -101,30 +102,7 @@ const sections = z.strictObject({
     })
     .superRefine(needsNodes('local'))
     .prefault({}),
-  fabric: z
-    .strictObject({
-      address: ipv4Text
-        .nullable()
-        .default(null)
-        .describe('Where the other hosts reach this one; null on a single host'),
-      mode: z
-        .enum(['direct', 'vxlan'])
-        .default('direct')
-        .describe(
-          'direct: all hosts are on one layer-2 segment; vxlan: there are routers between them',
-        ),
-      vni: z.int().min(1).max(16_777_215).default(4196).describe('VXLAN network identifier'),
-      port: port.default(4789).describe('UDP port of VXLAN'),
-    })
-    .superRefine(({ address, mode }, context) => {
-      if (mode === 'vxlan' && address === null)
-        context.addIssue({
-          code: 'custom',
-          path: ['address'],
-          message: 'is needed with mode vxlan',
-        })
-    })
-    .prefault({}),
+  fabric,
   api: apiSection,
   network: z
     .strictObject({
@@ -143,7 +121,7 @@ const sections = z.strictObject({
         .nullable()
         .default(null)
         .describe(
-          'MTU of instance links, in bytes; null: 1500, or 1450 where fabric.mode is vxlan',
+          'MTU of instance links, in bytes; null: 1500, or 1450 where fabric.mode is vxlan (1413 with fabric.encryption)',
         ),
       instanceToHostPorts: z
         .array(port)
@@ -329,7 +307,7 @@ const ETHERNET_MTU_BYTES = 1500
 
 /** MTU of instance links, in bytes: as set, or what fits into a fabric of ordinary Ethernet. */
 export function instanceMtuBytes({ network, fabric }: Pick<Config, 'network' | 'fabric'>): number {
-  return network.mtu ?? ETHERNET_MTU_BYTES - (fabric.mode === 'vxlan' ? VXLAN_OVERHEAD_BYTES : 0)
+  return network.mtu ?? ETHERNET_MTU_BYTES - fabricOverheadBytes(fabric)
 }
 
 /** What the command line tools take from the environment. */

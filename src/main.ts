@@ -262,7 +262,6 @@ async function runDaemon(config: Config): Promise<void> {
   // Every file's mode is said where it is made; a stricter one would keep guests' own users out of their entry script.
   process.umask(0o022)
   parts.defer(await takeState(config))
-
   parts.defer(startMemoryTrim(log))
 
   const clock = systemClock

@@ -14,10 +14,27 @@ export interface FabricSettings {
   readonly vni: number
   /** UDP port of VXLAN, alike on all hosts. */
   readonly port: number
+  /** ipsec: nothing of it comes or goes but through IPsec, which somebody else sets up; with mode vxlan only. */
+  readonly encryption: 'none' | 'ipsec'
 }
 
 /** What VXLAN over IPv4 puts around a packet: outer IP 20, UDP 8, VXLAN 8, inner Ethernet 14 (RFC 7348 section 5). */
 export const VXLAN_OVERHEAD_BYTES = 50
+
+/**
+ * What ESP in transport mode with AES-GCM adds at most: header 8, IV 8, padding to four bytes and its trailer 5, check value 16 (RFC 4303
+ * section 2, RFC 4106).
+ */
+export const ESP_OVERHEAD_BYTES = 37
+
+/** What is put around an instance's packet on its way to another host. */
+export function fabricOverheadBytes({
+  mode,
+  encryption,
+}: Pick<FabricSettings, 'mode' | 'encryption'>): number {
+  if (mode !== 'vxlan') return 0
+  return VXLAN_OVERHEAD_BYTES + (encryption === 'ipsec' ? ESP_OVERHEAD_BYTES : 0)
+}
 
 /**
  * The Ethernet address of a host's VXLAN device, made of its fabric address, so that everybody knows everybody's and none has to be

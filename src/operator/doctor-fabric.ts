@@ -12,7 +12,7 @@ import { errnoCode } from '../host/libc.ts'
 import { openRouteNetlink } from '../host/netlink.ts'
 import { systemRunner } from '../lib/runner.ts'
 import { parseIpv4 } from '../model/addr.ts'
-import { VXLAN_OVERHEAD_BYTES } from '../model/fabric.ts'
+import { fabricOverheadBytes } from '../model/fabric.ts'
 import { FABRIC_LINK, LINK_PREFIX } from '../model/names.ts'
 import { readAdmin } from './admin-client.ts'
 import { fail, ok, type Verdict, warn } from './verdict.ts'
@@ -32,8 +32,23 @@ function fabricLink({ fabric }: Config): string | undefined {
 
 /** The largest packet that leaves for another host: an instance's, and what is put around it. */
 function largestPacketBytes(config: Config): number {
-  const overhead = config.fabric.mode === 'vxlan' ? VXLAN_OVERHEAD_BYTES : 0
-  return instanceMtuBytes(config) + overhead
+  return instanceMtuBytes(config) + fabricOverheadBytes(config.fabric)
+}
+
+/** Where the fabric is to be encrypted, the kernel has been told with whom, and how. */
+export async function checkFabricEncryption({ fabric }: Config): Promise<Verdict> {
+  if (fabric.encryption === 'none')
+    return fabric.address === null
+      ? ok('there is no fabric')
+      : ok('none: whoever is between the hosts can read and change what instances send')
+  const { stdout, exitCode } = await systemRunner('ip', ['-o', 'xfrm', 'policy'])
+  const out = stdout.split('\n').filter((line) => line.includes('dir out'))
+  return exitCode === 0 && out.some((line) => line.includes(`src ${fabric.address}/`))
+    ? ok(`the kernel has policies from ${fabric.address}`)
+    : fail(
+        `no IPsec policy from ${fabric.address}: nothing reaches the instances of other hosts`,
+        'start an IKE daemon as docs/security.md shows, or set fabric.encryption to none on all hosts',
+      )
 }
 
 /** The address is on a link, and the link is wide enough. */

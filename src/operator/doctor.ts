@@ -14,7 +14,12 @@ import { messageOf } from '../model/errors.ts'
 import { LINK_PREFIX } from '../model/names.ts'
 import { readAdmin } from './admin-client.ts'
 import { checkEngines } from './doctor-engines.ts'
-import { checkFabricAddress, checkFabricPeers, checkFabricPort } from './doctor-fabric.ts'
+import {
+  checkFabricAddress,
+  checkFabricEncryption,
+  checkFabricPeers,
+  checkFabricPort,
+} from './doctor-fabric.ts'
 import { checkMachines } from './doctor-machines.ts'
 import { type DoctorCheck, fail, ok, type Verdict, warn } from './verdict.ts'
 
@@ -47,6 +52,7 @@ export async function examine(config: Config): Promise<readonly DoctorCheck[]> {
     ['DNS forwarders', () => checkForwarders(config)],
     ['records', () => checkRecords(config)],
     ['fabric address', () => checkFabricAddress(config)],
+    ['fabric encryption', () => checkFabricEncryption(config)],
     ['fabric port', () => checkFabricPort(config)],
     ['fabric peers', () => checkFabricPeers(config)],
     ['engines', checkEngines],

@@ -18,6 +18,7 @@ import {
 import type { Surroundings } from '../model/surroundings.ts'
 import type { HostWant, NicWant } from '../model/want.ts'
 import { doorChain, planDoors } from './doors.ts'
+import { onlyUnwrapped, onlyWrapped } from './fabric-encryption.ts'
 import { guardTable } from './guard.ts'
 import { metadataHops } from './metadata-hops.ts'
 import { block, counter, DROP_REASONS, drop, map, PASS, PROVED, set } from './nft-text.ts'
@@ -117,6 +118,7 @@ function inetTable(
     ...forwardChains(settings),
     ...natChain(),
     ...metadataHops(want.local.instances),
+    ...onlyWrapped(fabric, drop('fabric')),
   ])
 }
 
@@ -186,6 +188,7 @@ function hostChains(settings: FirewallSettings): readonly string[] {
       // Not in prerouting: the answer to an instance that was masqueraded to this very port is not meant for the host.
       ...(fabric.mode === 'vxlan'
         ? [
+            ...onlyUnwrapped(fabric, drop('fabric')),
             `udp dport ${fabric.port} ip saddr != @peers ${drop('fabric')}`,
             `udp dport ${fabric.port} fib saddr . iif oif missing ${drop('fabric')}`,
           ]

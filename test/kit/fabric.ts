@@ -163,7 +163,7 @@ async function createHost(
     host,
     address,
     uplink,
-    settings: { address, mode, vni: 4196, port: 4789 },
+    settings: { address, mode, vni: 4196, port: 4789, encryption: 'none' },
     inside,
     pass: (want, { restart = false } = {}) =>
       inside(async () => {

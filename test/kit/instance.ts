@@ -61,7 +61,13 @@ export function instance(n: number, changes: Partial<InstanceWant> = {}): Instan
 }
 
 /** The fabric's settings on a host that is alone. */
-export const NO_FABRIC: FabricSettings = { address: null, mode: 'direct', vni: 4196, port: 4789 }
+export const NO_FABRIC: FabricSettings = {
+  address: null,
+  mode: 'direct',
+  vni: 4196,
+  port: 4789,
+  encryption: 'none',
+}
 
 /** A host with no way out and nothing on its links. */
 export const NO_SURROUNDINGS: Surroundings = {

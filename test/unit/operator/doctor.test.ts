@@ -37,8 +37,10 @@ test('every prerequisite is looked at once', () => {
     'DNS forwarders',
     'records',
     'fabric address',
+    'fabric encryption',
     'fabric port',
     'fabric peers',
+    'engines',
   ])
 })
 
