@@ -19,13 +19,13 @@ export interface FabricSettings {
 }
 
 /** What VXLAN over IPv4 puts around a packet: outer IP 20, UDP 8, VXLAN 8, inner Ethernet 14 (RFC 7348 section 5). */
-export const VXLAN_OVERHEAD_BYTES = 50
+const VXLAN_OVERHEAD_BYTES = 50
 
 /**
  * What ESP in transport mode with AES-GCM adds at most: header 8, IV 8, padding to four bytes and its trailer 5, check value 16 (RFC 4303
  * section 2, RFC 4106).
  */
-export const ESP_OVERHEAD_BYTES = 37
+const ESP_OVERHEAD_BYTES = 37
 
 /** What is put around an instance's packet on its way to another host. */
 export function fabricOverheadBytes({
