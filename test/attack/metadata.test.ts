@@ -88,7 +88,11 @@ afterAll(async () => {
 /** The next pass, with these options of instance one. */
 async function pass(options: Partial<MetadataOptions> = {}): Promise<void> {
   const wanted = { ...one, metadata: { ...METADATA_DEFAULTS, ...options } }
-  const over = passOver(wanted, other)
+  const made = passOver(wanted, other)
+  const subnets = wanted.nics.map(({ subnet: id, subnetCidr, gateway }) => ({
+    ...{ id, cidr: subnetCidr, gateway },
+  }))
+  const over = { ...made, want: { ...made.want, shared: { ...made.want.shared, subnets } } }
   await firewall.apply(over)
   await metadata.apply(over)
 }
