@@ -8,7 +8,7 @@ import type { Kysely, RawBuilder } from 'kysely'
 import type { HostName } from '../model/ids.ts'
 import { readDump } from './dump.ts'
 import { inParts } from './in-parts.ts'
-import { createRowReader, type RowReader, type RowWatch } from './rows.ts'
+import type { RowReader } from './rows.ts'
 import type { ReadTx } from './store.ts'
 import {
   accountFromRow,
@@ -26,8 +26,7 @@ import { readVolumes } from './volumes.ts'
 type NicQuery = Parameters<ReadTx['nics']>[0]
 
 /** The reading half of a transaction in `db`. `nowMs` is the engine's clock in a query (`dialects.ts`). */
-export function readTx(db: Kysely<Tables>, nowMs: RawBuilder<number>, watch: RowWatch): ReadTx {
-  const rows = createRowReader(watch)
+export function readTx(db: Kysely<Tables>, nowMs: RawBuilder<number>, rows: RowReader): ReadTx {
   return {
     ...readHouse(db, rows),
     ...readHosts(db, nowMs, rows),

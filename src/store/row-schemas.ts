@@ -24,8 +24,8 @@ import type {
   VpcRow,
 } from './tables.ts'
 
-/** Longest name: of a type, a zone, a key pair, a group; what the columns hold. */
-const NAME_MAX = 255
+/** Longest name, in UTF-16 code units: the columns hold 255 characters, and some take two. */
+const NAME_MAX = 510
 /** Longest prose and longest text of a file (`text` columns hold 64 KiB). */
 const PROSE_MAX = 4096
 const TEXT_MAX = 65_535
@@ -141,7 +141,8 @@ const image = z
     name,
     description: prose,
     location,
-    architecture: label,
+    // What an image says of itself.
+    architecture: prose,
     state: z.enum(['pending', 'available', 'failed', 'deregistered']),
     stateReason: prose.nullable(),
     digest: digest.nullable(),

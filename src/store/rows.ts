@@ -4,8 +4,10 @@
  * A row that cannot be read is left out, so that it costs nobody but itself. It is not absent, though: whoever reads learns in `unreadable`
  * what was left out, and must not take it for something that was removed. `RowWatch` is what the operator hears of it.
  *
- * The cost of parsing, measured with 20 columns: 1.8 ms for 1,000 rows, less than what SQLite takes to give them.
+ * The cost, measured for 1,000 rows of instances or placed NICs: 2.3 to 3.1 ms when they are parsed, 0.6 ms when all of them are as they
+ * were (`RowCache`).
  */
+import { LRUCache } from 'lru-cache'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import { parseIpv4 } from '../model/addr.ts'
@@ -108,8 +110,59 @@ export function createRowWatch(options: {
   }
 }
 
+/** Rows that were parsed before, by their content: most are read again and again, and are the same. */
+export interface RowCache {
+  /** What became of a row with this content; undefined when it is not known. */
+  find<Name extends keyof RowTypes>(table: Name, row: object): RowTypes[Name] | undefined
+  keep<Name extends keyof RowTypes>(table: Name, row: object, parsed: RowTypes[Name]): void
+}
+
+/** Rows of each table that are kept. */
+const CACHED_MAX = 2048
+/** A row with a longer text is parsed each time, so that nothing large is held. */
+const CACHED_TEXT_MAX = 1024
+/** Their rows tell the time, so none is the same again. */
+const NEVER_CACHED: ReadonlySet<string> = new Set(['hosts', 'clientTokens', 'accessKeys'])
+
+/** An empty cache. */
+export function createRowCache(): RowCache {
+  type Kept = { readonly row: object; readonly parsed: unknown }
+  const tables = new Map<string, LRUCache<string, Kept>>()
+  return {
+    find(table, row) {
+      const kept = tables.get(table)?.get(cacheKey(table, row))
+      if (kept === undefined || !isSameRow(kept.row, row)) return undefined
+      // What is kept under a table's name was parsed by its schema.
+      return kept.parsed as RowTypes[typeof table]
+    },
+    keep(table, row, parsed) {
+      if (NEVER_CACHED.has(table)) return
+      for (const value of Object.values(row))
+        if (typeof value === 'string' && value.length > CACHED_TEXT_MAX) return
+      const rows = tables.get(table) ?? new LRUCache<string, Kept>({ max: CACHED_MAX })
+      tables.set(table, rows)
+      rows.set(cacheKey(table, row), { row, parsed })
+    },
+  }
+}
+
+/** Which row it is, so far as one takes the place of another. A placed NIC has a row for each of its groups. */
+function cacheKey(table: string, row: object): string {
+  const { id, group }: { id?: unknown; group?: unknown } = row
+  if (typeof id !== 'string') return keyOf(table, row)
+  return typeof group === 'string' ? `${id} ${group}` : id
+}
+
+function isSameRow(a: object, b: object): boolean {
+  const columns = Object.keys(b)
+  return (
+    columns.length === Object.keys(a).length &&
+    columns.every((column) => Reflect.get(a, column) === Reflect.get(b, column))
+  )
+}
+
 /** A reader for one transaction. */
-export function createRowReader(watch: RowWatch): RowReader {
+export function createRowReader(watch: RowWatch, cache: RowCache): RowReader {
   const unreadable: UnreadableRow[] = []
   const leaveOut = (row: UnreadableRow): void => {
     if (unreadable.length < UNREADABLE_MAX) unreadable.push(row)
@@ -120,8 +173,11 @@ export function createRowReader(watch: RowWatch): RowReader {
     parse(table, rows) {
       const schema = ROW_SCHEMAS[table]
       return rows.flatMap((row) => {
-        const parsed = schema.safeParse(row)
+        const known = cache.find(table, row)
+        const parsed =
+          known === undefined ? schema.safeParse(row) : ({ success: true, data: known } as const)
         if (parsed.success) {
+          if (known === undefined) cache.keep(table, row, parsed.data)
           if (watch.isOpen(table)) watch.well(table, keyOf(table, row))
           return [parsed.data]
         }
@@ -137,12 +193,17 @@ export function createRowReader(watch: RowWatch): RowReader {
 
 function keyOf(table: string, row: object): string {
   const columns: readonly string[] = KEY_COLUMNS[table] ?? ['id']
-  const values = columns.map((column) => String(Reflect.get(row, column)).slice(0, KEY_MAX))
+  const values = columns.map((column) => textOf(Reflect.get(row, column)).slice(0, KEY_MAX))
   return values.join('/').replace(/[^\x20-\x7e]/g, '?')
 }
 
+/** What a column holds if it can be a key, else what it is. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'number' ? `${value}` : typeof value
+}
+
 function subjectOf(table: string, row: object): Pick<UnreadableRow, 'instance' | 'host' | 'ip'> {
-  const text = (column: string): string => String(Reflect.get(row, column))
+  const text = (column: string): string => textOf(Reflect.get(row, column))
   const isHost = table === 'hosts' || table === 'peers'
   return {
     instance: parseId('i', text(table === 'instances' ? 'id' : 'instance')) ?? null,

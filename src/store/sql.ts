@@ -16,7 +16,7 @@ import { appliedOnce, sweepCommits } from './commits.ts'
 import { isTrouble } from './dialects.ts'
 import { migrateToLatest } from './migrations.ts'
 import { readTx } from './reads.ts'
-import { createRowWatch, type RowWatch } from './rows.ts'
+import { createRowCache, createRowReader, createRowWatch, type RowWatch } from './rows.ts'
 import { sqliteDialect, sqliteNowMs } from './sqlite.ts'
 import type { Store } from './store.ts'
 import type { Tables } from './tables.ts'
@@ -77,7 +77,9 @@ export async function openSqlStore(options: {
   readonly rows?: RowWatch
 }): Promise<Store> {
   const { nowMs, random, log } = options
-  const rows = options.rows ?? createRowWatch({ log, monotonic: () => performance.now() })
+  const watch = options.rows ?? createRowWatch({ log, monotonic: () => performance.now() })
+  const cache = createRowCache()
+  const rows = () => createRowReader(watch, cache)
   const db = new Kysely<Tables>({ dialect: options.dialect })
   const running = new Set<Promise<unknown>>()
   const inTransaction = new AsyncLocalStorage<true>()
@@ -124,7 +126,7 @@ export async function openSqlStore(options: {
   const store: Store = {
     migrate: () => admitted(() => migrateToLatest(db, log)),
     async transaction(work, { reads = 'decide', repeats = 'guarded' } = {}) {
-      const inside = (transaction: Transaction<Tables>) => work(writeTx(transaction, nowMs, rows))
+      const inside = (transaction: Transaction<Tables>) => work(writeTx(transaction, nowMs, rows()))
       const begin = () => db.transaction().setIsolationLevel(ISOLATION[reads])
       if (!options.isRemote || repeats === 'harmless')
         return admitted(() => begin().execute(inside))
@@ -132,13 +134,13 @@ export async function openSqlStore(options: {
       if (random() * SWEEP_EVERY < 1) sweep()
       return result
     },
-    single: (work) => admitted(() => work(writeTx(db, nowMs, rows))),
+    single: (work) => admitted(() => work(writeTx(db, nowMs, rows()))),
     read: (work) =>
       admitted(() =>
         db
           .transaction()
           .setAccessMode('read only')
-          .execute((transaction) => work(readTx(transaction, nowMs, rows))),
+          .execute((transaction) => work(readTx(transaction, nowMs, rows()))),
       ),
     async close() {
       closed = true

@@ -10,7 +10,7 @@ import type { Host } from '../model/records.ts'
 import { isTrouble } from './dialects.ts'
 import { writeDump } from './dump.ts'
 import { readTx } from './reads.ts'
-import type { RowWatch } from './rows.ts'
+import type { RowReader } from './rows.ts'
 import type { Tx } from './store.ts'
 import {
   accountToRow,
@@ -28,9 +28,9 @@ import { volumesGiB, writeVolumes } from './volumes.ts'
 type WriteTx = Omit<Tx, keyof ReturnType<typeof readTx>>
 
 /** A whole transaction in `db`. `nowMs` is the engine's clock in a query (`dialects.ts`). */
-export function writeTx(db: Kysely<Tables>, nowMs: RawBuilder<number>, watch: RowWatch): Tx {
+export function writeTx(db: Kysely<Tables>, nowMs: RawBuilder<number>, rows: RowReader): Tx {
   return {
-    ...readTx(db, nowMs, watch),
+    ...readTx(db, nowMs, rows),
     ...writeHouse(db),
     ...writeWorkloads(db),
     ...writeVolumes(db),

@@ -1,0 +1,89 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { silentLog } from '../../../src/lib/log.ts'
+import { createMetrics } from '../../../src/lib/metrics.ts'
+import { createRowCache, createRowReader, createRowWatch } from '../../../src/store/rows.ts'
+import { instanceToRow } from '../../../src/store/tables.ts'
+import { hostName, instanceId, instanceRecord } from '../../kit/records.ts'
+
+const row = instanceToRow(instanceRecord(instanceId(1), hostName('here')))
+
+function world() {
+  const lines: string[] = []
+  const log = {
+    ...silentLog,
+    error: (_fields: object, message: string) => lines.push(message),
+    info: (_fields: object, message: string) => lines.push(message),
+  }
+  const time = { nowMs: 0 }
+  const metrics = createMetrics()
+  const watch = createRowWatch({ log, metrics, monotonic: () => time.nowMs })
+  const cache = createRowCache()
+  return { watch, lines, time, metrics, read: () => createRowReader(watch, cache) }
+}
+
+describe('a row that was parsed before', () => {
+  it('is the same record while its content is the same', () => {
+    const { read } = world()
+    const [first] = read().parse('instances', [{ ...row }])
+    expect(read().parse('instances', [{ ...row }])[0]).toBe(first)
+    const [changed] = read().parse('instances', [{ ...row, bootCount: 2 }])
+    expect(changed).toMatchObject({ bootCount: 2 })
+    expect(read().parse('instances', [{ ...row }])).toStrictEqual([first])
+  })
+
+  it('is parsed anew when it becomes unreadable, and when it is well again', () => {
+    const { read, watch, lines } = world()
+    read().parse('instances', [{ ...row }])
+    const reader = read()
+    expect(reader.parse('instances', [{ ...row, bootCount: -1 }])).toStrictEqual([])
+    expect(reader.unreadable).toMatchObject([{ table: 'instances', key: row.id }])
+    expect(watch.list()).toHaveLength(1)
+    expect(read().parse('instances', [{ ...row }])).toHaveLength(1)
+    expect(watch.list()).toStrictEqual([])
+    expect(lines).toStrictEqual([
+      'a row of the records cannot be read and is left out',
+      'a row of the records can be read again',
+    ])
+  })
+})
+
+describe('what cannot be read', () => {
+  it('is logged once, counted each time, and forgotten when nobody meets it any more', async () => {
+    const { read, watch, lines, time, metrics } = world()
+    for (let times = 0; times < 5; times += 1)
+      read().parse('instances', [{ ...row, id: '../../x' }])
+    expect(lines).toHaveLength(1)
+    expect(await metrics.render()).toContain('atoll_unreadable_rows_total{table="instances"} 5')
+    time.nowMs = 16 * 60_000
+    expect(watch.list()).toStrictEqual([])
+  })
+
+  it('is bounded, however much there is', () => {
+    const { read, watch, lines } = world()
+    const rows = Array.from({ length: 3000 }, (_, number) => ({ ...row, id: `../${number}` }))
+    const reader = read()
+    expect(reader.parse('instances', rows)).toStrictEqual([])
+    expect(reader.unreadable).toHaveLength(1000)
+    expect(watch.list()).toHaveLength(1000)
+    expect(lines).toHaveLength(1000)
+  })
+
+  it('throws nothing, whatever is in it', () => {
+    const { read } = world()
+    const anything = fc.oneof(fc.anything(), fc.string(), fc.constant('__proto__'))
+    fc.assert(
+      fc.property(
+        fc.constantFrom('instances', 'nics', 'hosts', 'vpcs', 'volumes', 'images', 'tags'),
+        fc.constantFrom(...Object.keys(row)),
+        anything,
+        (table, column, value) => {
+          const reader = read()
+          for (const key of reader.parse(table as 'instances', [{ ...row, [column]: value }]))
+            expect(key).toBeTypeOf('object')
+          for (const { key } of reader.unreadable) expect(key).toMatch(/^[\x20-\x7e]*$/)
+        },
+      ),
+    )
+  })
+})
