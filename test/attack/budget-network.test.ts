@@ -142,6 +142,11 @@ describe('the connection table', () => {
     expect(await entries()).toBeLessThanOrEqual(3 * SHARE + SLACK)
   })
 
+  test('a protocol without ports is counted, too', async () => {
+    await python(mallory, SCATTER_ADDRESSES, '20000')
+    expect(await entries()).toBeLessThanOrEqual(4 * SHARE + SLACK)
+  })
+
   test('a stream to one place that nobody answers is one connection, and loses nothing', async () => {
     const count = await arriving(town.outside, OUTSIDE_ADDRESS, 9000, () =>
       python(mallory, STREAM, OUTSIDE_ADDRESS, '9000', '20000'),
@@ -170,6 +175,14 @@ describe('the connection table', () => {
   })
 })
 
+/** Sends headers of a protocol that the kernel knows nothing of, without any content, to that many addresses. */
+const SCATTER_ADDRESSES = `
+import socket, struct, sys
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, 99)
+for number in range(int(sys.argv[1])):
+    try: raw.sendto(b"", (socket.inet_ntoa(struct.pack("!I", 0xcb007100 + number * 7)), 0))
+    except OSError: pass
+`
 const OPEN_AND_CLOSE_SERVER = `
 import socket
 server = socket.create_server(("0.0.0.0", 7002), backlog=1000)

@@ -1,0 +1,37 @@
+/**
+ * An instance is flooded from another host, where nothing held its neighbour back.
+ *
+ * On the old code: 40,000 datagrams to as many ports made 40,000 entries in the connection table of the host of the instance.
+ */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { addressOf, createFabricWorld, type FabricWorld } from '../kit/fabric-world.ts'
+
+/** Datagrams to ports that follow each other, from sockets that change. */
+const SCATTER = `
+import socket, sys
+for _ in range(4):
+    out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    for port in range(1000, 11000):
+        try: out.sendto(b"x", (sys.argv[1], port))
+        except OSError: pass
+`
+const TABLE = '/proc/sys/net/netfilter/nf_conntrack_count'
+/** Of an instance of 1 GiB on a host whose table is as large as it should be. */
+const SHARE = 16_384
+
+let world: FabricWorld
+beforeAll(async () => {
+  world = await createFabricWorld('direct')
+})
+afterAll(() => world.town.destroy())
+
+test('what comes from another host is charged to the instance that it goes to', async () => {
+  const [from, to] = world.town.hosts
+  if (from === undefined || to === undefined) throw new Error('two hosts')
+  await from.netns.must(['nft', 'delete', 'table', 'inet', 'atoll_budgets'])
+  await world.guest('alice').must(['python3', '-c', SCATTER, addressOf('dave')])
+  const entries = async (host: typeof to) => Number(await host.netns.must(['cat', TABLE]))
+  expect(await entries(from)).toBeGreaterThan(30_000)
+  expect(await entries(to)).toBeLessThan(SHARE + 100)
+  expect(await entries(to)).toBeGreaterThan(1000)
+})
