@@ -56,11 +56,7 @@ export function createFirewall(options: {
     'atoll_firewall_drift_total',
     'Times the rules in the kernel were found missing or altered',
   )
-  const table = metrics.gauge(
-    'atoll_firewall_connection_table',
-    'Entries of the connection table of the kernel: how many it has room for, and how many are used',
-    ['what'],
-  )
+  const shareTables = createSharing(host, metrics, instanceMemoryMiB)
   const drops = createDropCounts(host, metrics)
   let loaded: Loaded | null = null
 
@@ -95,12 +91,7 @@ export function createFirewall(options: {
     gate: true,
     apply: async (pass) => {
       await host.ensureForwarding()
-      const { connections, entries, changed } = await host.ensureSharedTables(
-        instanceMemoryMiB * CONNECTIONS_PER_MIB,
-      )
-      table.set({ what: 'size' }, connections)
-      table.set({ what: 'used' }, entries)
-      if (changed.length > 0) pass.log.info({ changed, connections }, 'shared tables enlarged')
+      const connections = await shareTables(pass)
       const limits = { connectionTableSize: connections, instanceMemoryMiB }
       const script =
         renderRuleset(pass.want, settings, await host.surroundings()) +
@@ -128,6 +119,29 @@ async function applyOver(host: Host, script: string): Promise<void> {
     await host.applyRules(script)
   } catch {
     await host.applyRules(GUARD_ANEW + removeBudgets() + script)
+  }
+}
+
+/** Sees to the shared tables' size; what it returns, the room for connections, is shared out among the NICs. */
+function createSharing(host: Host, metrics: Metrics, instanceMemoryMiB: number) {
+  const table = metrics.gauge(
+    'atoll_firewall_connection_table',
+    'Entries of the connection table of the kernel: how many it has room for, and how many are used',
+    ['what'],
+  )
+  let isTold = false
+  return async (pass: Pass): Promise<number> => {
+    const wanted = instanceMemoryMiB * CONNECTIONS_PER_MIB
+    const { connections, entries, changed } = await host.ensureSharedTables(wanted)
+    table.set({ what: 'size' }, connections)
+    table.set({ what: 'used' }, entries)
+    if (changed.length > 0) pass.log.info({ changed, connections }, 'shared tables enlarged')
+    if (connections < wanted && !isTold) {
+      isTold = true
+      const mend = `net.netfilter.nf_conntrack_max should be ${wanted}`
+      pass.log.warn({ connections, mend }, 'instances have less than their share of connections')
+    }
+    return connections
   }
 }
 

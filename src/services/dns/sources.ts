@@ -22,11 +22,9 @@ export interface SourceLimits {
  * Questions that go out, of one source and of all: each costs the one thread as much as 50 answers of our own, and the host an entry of
  * its connection table for half a minute.
  */
-const QUESTIONS_OF_ONE = 100
+const QUESTIONS_OF_ONE = 50
 const QUESTIONS_OF_ALL = 1000
 const LEAST_QUESTIONS = 10
-/** Seconds' worth of them that may come at once. */
-const QUESTION_BURST = 2
 
 /** What all sources have in common. */
 interface Shared {
@@ -107,7 +105,8 @@ export class Sources {
     const share = QUESTIONS_OF_ALL / Math.max(1, addresses.length)
     const { questions } = this.#shared
     questions.perSecond = Math.max(LEAST_QUESTIONS, Math.min(QUESTIONS_OF_ONE, share))
-    questions.burst = questions.perSecond * QUESTION_BURST
+    // One second's worth may come at once.
+    questions.burst = questions.perSecond
     const known = this.#known
     const create = () => new Source(this.#limits, this.#clock, this.#shared)
     this.#known = new Map(addresses.map((one) => [one, known.get(one) ?? create()]))
