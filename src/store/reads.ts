@@ -119,7 +119,7 @@ function readHosts(
         .orderBy('instances.id')
         .limit(limit)
         .execute()
-      return rows.parse('instances', found).map(instanceFromRow)
+      return (await rows.parseLong('instances', found)).map(instanceFromRow)
     },
   }
 }
@@ -161,7 +161,7 @@ function readWorkloads(
       const found = await inParts(ids, (part) =>
         part === undefined ? query.execute() : query.where('id', 'in', part).execute(),
       )
-      return rows.parse('images', found)
+      return await rows.parseLong('images', found)
     },
     async instances({ account, ids, hosts }) {
       let query = db.selectFrom('instances').selectAll().orderBy('id')
@@ -173,7 +173,7 @@ function readWorkloads(
         )
       })
       // Parts are by host.
-      const parsed = rows.parse('instances', found).map(instanceFromRow)
+      const parsed = (await rows.parseLong('instances', found)).map(instanceFromRow)
       return parsed.sort((a, b) => (a.id < b.id ? -1 : 1))
     },
     async nics(query) {
@@ -190,8 +190,8 @@ function readWorkloads(
       )
       // Each part is ordered by NIC, but the parts are by instance.
       return nicsFromRows(
-        rows.parse('nics', found).toSorted((a, b) => (a.id < b.id ? -1 : 1)),
-        rows.parse('nicGroups', groups),
+        (await rows.parseLong('nics', found)).toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+        await rows.parseLong('nicGroups', groups),
       )
     },
     async takenAddresses(subnet, among) {
@@ -204,7 +204,7 @@ function readWorkloads(
     },
     async placedNics({ hosts }) {
       const found = await inParts(hosts, (part) => placedNicRows(db, part).execute())
-      const parsed = rows.parse('placedNics', found)
+      const parsed = await rows.parseLong('placedNics', found)
       if (parsed.length === found.length) return placedNicsFromRows(parsed)
       // A NIC that is in fewer groups than its record says is another one.
       const broken = new Set(rows.unreadable.map(({ key }) => key))
@@ -242,7 +242,7 @@ function readLabels(db: Kysely<Tables>, rows: RowReader): Pick<ReadTx, 'keyPairs
   return {
     async keyPairs({ account }) {
       const query = db.selectFrom('keyPairs').selectAll().where('account', '=', account)
-      return rows.parse('keyPairs', await query.orderBy('id').execute())
+      return await rows.parseLong('keyPairs', await query.orderBy('id').execute())
     },
     async tags({ account, resources }) {
       let query = db.selectFrom('tags').selectAll().orderBy('resource').orderBy('key')
@@ -250,7 +250,7 @@ function readLabels(db: Kysely<Tables>, rows: RowReader): Pick<ReadTx, 'keyPairs
       const found = await inParts(resources, (part) =>
         part === undefined ? query.execute() : query.where('resource', 'in', part).execute(),
       )
-      return rows.parse('tags', found)
+      return await rows.parseLong('tags', found)
     },
   }
 }

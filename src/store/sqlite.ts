@@ -25,6 +25,7 @@ import {
   type TransactionSettings,
 } from 'kysely'
 import { LRUCache } from 'lru-cache'
+import { createQueue } from '../lib/queue.ts'
 import { AtollError, bug, unavailable } from '../model/errors.ts'
 import { EngineError, type EngineTrouble } from './dialects.ts'
 
@@ -51,6 +52,9 @@ const TROUBLE_OF_CODE: ReadonlyMap<number, EngineTrouble> = new Map([
   [23, 'away'], // SQLITE_AUTH
   [26, 'away'], // SQLITE_NOTADB
 ])
+/** Reading goes on so long before others have their turn, and looks at the clock after so many rows. */
+const PIECE_MS = 5
+const PIECE_ROWS = 64
 const SQLITE_CONSTRAINT_PRIMARYKEY = 1555
 const SQLITE_CONSTRAINT_UNIQUE = 2067
 /** Extended result codes carry the primary one in their low byte. */
@@ -139,6 +143,7 @@ interface Prepared {
 class NodeSqliteConnection implements DatabaseConnection {
   readonly #database: DatabaseSync
   readonly #statements = new LRUCache<string, Prepared>({ max: STATEMENT_CACHE_LIMIT })
+  readonly #inTurn = createQueue()
   #begun = false
 
   constructor(database: DatabaseSync) {
@@ -162,18 +167,22 @@ class NodeSqliteConnection implements DatabaseConnection {
     if (this.#database.isTransaction) this.#control('rollback')
   }
 
-  async executeQuery<Item>(query: CompiledQuery): Promise<QueryResult<Item>> {
-    return classified(query.sql, () => {
+  /** In turn: a transaction may ask for several things at once, and one statement is read once at a time. */
+  executeQuery<Item>(query: CompiledQuery): Promise<QueryResult<Item>> {
+    return this.#inTurn(() => this.#execute<Item>(query))
+  }
+
+  async #execute<Item>(query: CompiledQuery): Promise<QueryResult<Item>> {
+    // The binding checks the type of each value itself and throws for what SQLite does not know.
+    const values = query.parameters as readonly SQLInputValue[]
+    const { statement, columns } = classified(query.sql, () => {
       if (this.#begun) this.#expectTransaction()
-      const { statement, columns } = this.#prepare(query.sql)
-      // The binding checks the type of each value itself and throws for what SQLite does not know.
-      const values = query.parameters as readonly SQLInputValue[]
-      if (columns.length > 0) {
-        const rows = statement.all(...values).map((row) => toObject(columns, row))
-        return { rows: rows as Item[] }
-      }
-      return { rows: [], numAffectedRows: BigInt(statement.run(...values).changes) }
+      return this.#prepare(query.sql)
     })
+    if (columns.length > 0)
+      return { rows: await readRows<Item>(query.sql, statement, values, columns) }
+    const { changes } = classified(query.sql, () => statement.run(...values))
+    return { rows: [], numAffectedRows: BigInt(changes) }
   }
 
   // biome-ignore lint/correctness/useYield: the interface wants a generator, and the house streams nothing.
@@ -207,6 +216,26 @@ class NodeSqliteConnection implements DatabaseConnection {
     const prepared = { statement, columns: statement.columns().map(({ name }) => name) }
     this.#statements.set(sql, prepared)
     return prepared
+  }
+}
+
+/** All rows, in pieces: a long list is read between packets and timers. Until its end the connection is this transaction's. */
+async function readRows<Item>(
+  sql: string,
+  statement: StatementSync,
+  values: readonly SQLInputValue[],
+  columns: readonly string[],
+): Promise<Item[]> {
+  const rows: object[] = []
+  const found = classified(sql, () => statement.iterate(...values))
+  let begunMs = performance.now()
+  for (;;) {
+    const { done, value } = classified(sql, () => found.next())
+    if (done === true) return rows as Item[]
+    rows.push(toObject(columns, value))
+    if (rows.length % PIECE_ROWS !== 0 || performance.now() - begunMs < PIECE_MS) continue
+    await nextTurn()
+    begunMs = performance.now()
   }
 }
 

@@ -21,7 +21,7 @@ export function readVolumes(db: Kysely<Tables>, rows: RowReader): Pick<Tx, 'volu
           inParts(query.hosts, (hosts) => volumeRows(db, { ...query, ids, instances, hosts })),
         ),
       )
-      const parsed = rows.parse('volumes', found).map(volumeFromRow)
+      const parsed = (await rows.parseLong('volumes', found)).map(volumeFromRow)
       return parsed.sort((a, b) => (a.id < b.id ? -1 : 1))
     },
   }

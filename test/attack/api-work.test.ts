@@ -114,6 +114,20 @@ describe('filters', () => {
   })
 })
 
+it('an account of 50,000 tags is listed between packets and timers', async () => {
+  const tags = Array.from({ length: 50_000 }, (_, n): Tag => {
+    const resource = `i-${String(n % 1_000).padStart(17, '0')}`
+    return { account: ALICE, resource, resourceType: 'instance', key: `many-${n}`, value: 'v' }
+  })
+  await cloud.store.transaction((tx) => tx.putTags(tags))
+  const list = () => client.send(new ec2.DescribeTagsCommand({ MaxResults: 5 }))
+  const { longestMs } = await watchLoop(list)
+  expect(longestMs).toBeLessThan(STALL_MS)
+  await cloud.store.transaction(async (tx) => {
+    for (const resource of new Set(tags.map((tag) => tag.resource))) await tx.deleteTagsOf(resource)
+  })
+})
+
 describe('changes', () => {
   it('of a thousand tags of a thousand resources are refused before they hold the records', async () => {
     const { Instances = [] } = await client.send(
