@@ -24,7 +24,7 @@ import type { RowWatch } from '../store/rows.ts'
 import type { HostSelf, Store } from '../store/store.ts'
 import type { Ledger } from './ledger.ts'
 import { startLoop } from './loop.ts'
-import { createRecordsReader, type RecordsReader } from './reader.ts'
+import { createRecordsReader, type RecordsReader, unreadableElsewhere } from './reader.ts'
 import { purge, reportFacts } from './report.ts'
 
 /** Hosts that hear a bell to all look again within this time for each host there is. */
@@ -270,10 +270,12 @@ class HostAgent {
     const records = soundRecords(this.#host, snapshot)
     for (const row of records.unreadable.slice(snapshot.unreadable.length))
       this.#parts.rows.found(row)
-    if (records.unreadable.length === 0) return wantFor(this.#host, records, this.#read)
     // What cannot be read stays as it was; where the ledger cannot be read either, it is only not touched.
     const known = await this.#parts.ledger.load().catch(() => null)
-    return wantFor(this.#host, records, null, known)
+    const lost = await unreadableElsewhere(this.#parts.store, records, known)
+    const unreadable = [...records.unreadable, ...lost]
+    if (unreadable.length === 0) return wantFor(this.#host, records, this.#read)
+    return wantFor(this.#host, { ...records, unreadable }, null, known)
   }
 
   #isOurs({ hosts }: Snapshot): boolean {

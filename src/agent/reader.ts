@@ -14,6 +14,7 @@ import { unavailable } from '../model/errors.ts'
 import type { HostName, InstanceId } from '../model/ids.ts'
 import type { InstanceChange } from '../model/lifecycle.ts'
 import type { PeerHost, PlacedNic } from '../model/records.ts'
+import type { HostWant } from '../model/want.ts'
 import type { Snapshot } from '../plan/want.ts'
 import type { ReadTx, Store } from '../store/store.ts'
 
@@ -131,6 +132,28 @@ export function createRecordsReader(
       return known.snapshot
     },
   }
+}
+
+/**
+ * The instances that this host had, that its part of the records does not have any more though nobody ended them, and that are there
+ * all the same: the host that their row names, or all of it, cannot be read.
+ */
+export async function unreadableElsewhere(
+  store: Store,
+  { instances, unreadable }: Pick<Snapshot, 'instances' | 'unreadable'>,
+  known: HostWant | null,
+): Promise<Snapshot['unreadable']> {
+  const there = new Set([
+    ...instances.map(({ id }) => id),
+    ...unreadable.map((row) => row.instance),
+  ])
+  const had = known?.local.instances ?? []
+  const ids = had.flatMap(({ id, run }) => (run === 'terminate' || there.has(id) ? [] : id))
+  if (ids.length === 0) return []
+  return await store.read(async (tx) => {
+    await tx.instances({ ids })
+    return [...tx.unreadable()]
+  })
 }
 
 function isNews({ name, generation }: PeerHost, before: Known | null): boolean {

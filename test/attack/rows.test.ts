@@ -153,6 +153,7 @@ describe('a row of a volume', () => {
 describe('an instance whose record becomes unreadable', () => {
   const spoil: readonly (readonly [string, (tx: Tx) => Promise<unknown>])[] = [
     ['state', (tx) => tx.updateInstance(first.id, { state: 'hibernated' as never })],
+    ['host', (tx) => tx.updateInstance(first.id, { host: '../x' } as never)],
     ['wanted', (tx) => tx.updateInstance(first.id, { wanted: 'fly' as never })],
     ['bootCount', (tx) => tx.updateInstance(first.id, { bootCount: -3 })],
     [

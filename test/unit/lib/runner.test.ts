@@ -1,4 +1,5 @@
 /** Programs end in many ways; each comes back as a value. */
+import { readFileSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { systemRunner } from '../../../src/lib/runner.ts'
 
@@ -39,4 +40,20 @@ test('a program that ignores its input does no harm', async () => {
 
 test('a program that does not exist rejects with its code', async () => {
   await expect(systemRunner('/no/such/program', [])).rejects.toMatchObject({ code: 'ENOENT' })
+})
+
+test('does not pass on how the daemon counts when memory runs out', async () => {
+  const file = '/proc/self/oom_score_adj'
+  const before = readFileSync(file, 'utf8')
+  // Not everybody may set one below 0, which is what the unit file does; either is inherited alike.
+  const own = '500'
+  writeFileSync(file, own)
+  try {
+    const look = `until [ "$(cat /proc/$$/oom_score_adj)" = 0 ]; do :; done; echo plain`
+    const { stdout } = await systemRunner('sh', ['-c', look])
+    expect(stdout).toBe('plain\n')
+    expect(readFileSync(file, 'utf8').trim()).toBe(own)
+  } finally {
+    writeFileSync(file, before)
+  }
 })
