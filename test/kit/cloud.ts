@@ -77,8 +77,12 @@ export function execute(
   })
 }
 
-/** Builds the cloud and starts it; `config` is YAML that is added to its configuration. */
-export async function createCloud(label: string, config = ''): Promise<Cloud> {
+/** Builds the cloud and starts it; `config` is YAML that is added to its configuration, `reach` its images.reach. */
+export async function createCloud(
+  label: string,
+  config = '',
+  reach: readonly string[] = [],
+): Promise<Cloud> {
   const dir = await mkdtemp(join(tmpdir(), `atoll-${label}-`))
   const netns = await createNetns(label)
   const outside = await createNetns(`${label}-outside`)
@@ -109,7 +113,7 @@ export async function createCloud(label: string, config = ''): Promise<Cloud> {
   await mkdir(join(dir, 'state/images'))
   await writeFile(
     configFile,
-    `stateDir: ${dir}/state\nruntimeDir: ${dir}/run\ntls: {directory: ${dir}/tls}\ndocker: {socket: ${docker.socketPath}, stopSeconds: 1}\nhost: {name: ${label}}\nimages: {directories: [${dir}/state/images]}\n${config}`,
+    `stateDir: ${dir}/state\nruntimeDir: ${dir}/run\ntls: {directory: ${dir}/tls}\ndocker: {socket: ${docker.socketPath}, stopSeconds: 1}\nhost: {name: ${label}}\nimages: {directories: [${dir}/state/images], reach: [${reach.join(', ')}]}\n${config}`,
   )
   let child: ChildProcess | undefined
 

@@ -33,7 +33,7 @@ export interface S3 {
 /** An endpoint that does not even connect in this time is passed over. */
 const CONNECT_TIMEOUT_MS = 3_000
 /** So is one that says nothing for so long. */
-const ANSWER_TIMEOUT_MS = 10_000
+const ANSWER_TIMEOUT_MS = 5_000
 
 /** Clients are made when they are needed: the SDK is 10 MB that most daemons do without. */
 export function createS3(settings: S3Settings): S3 {

@@ -18,9 +18,7 @@ import { outboundTo } from '../../kit/outbound.ts'
 import { type Swift, startSwift } from '../../kit/swift.ts'
 
 const MIB = 1024 * 1024
-/** Behind the signature of a boot sector. */
-const content = randomBytes(24 * MIB).fill(0, 0, 510)
-content.writeUInt16LE(0xaa55, 510)
+const content = bootable(24 * MIB)
 const digest = `sha256:${createHash('sha256').update(content).digest('hex')}`
 const LOCATION = 's3://images/team/debian.img'
 const SETTLE_MS = 60_000
@@ -38,6 +36,13 @@ beforeEach(async () => {
   cacheDir = await mkdtemp(join(tmpdir(), 'atoll-s3-images-'))
 })
 afterEach(() => rm(cacheDir, { recursive: true, force: true }))
+
+/** A raw disk of noise behind the signature of a boot sector. */
+function bootable(bytes: number): Buffer {
+  const disk = randomBytes(bytes).fill(0, 0, 510)
+  disk.writeUInt16LE(0xaa55, 510)
+  return disk
+}
 
 async function put(body: Buffer): Promise<void> {
   const object = { Bucket: 'images', Key: 'team/debian.img', Body: body }
@@ -106,7 +111,7 @@ test.each(['SIGKILL', 'SIGSTOP'] as const)(
 )
 
 test('an image that is replaced in the middle is fetched as it is then', async () => {
-  const other = randomBytes(3 * MIB)
+  const other = bootable(3 * MIB)
   await using images = open()
   await fetched(images, 2 * MIB)
   await swift.signal(0, 'SIGSTOP')
@@ -136,16 +141,16 @@ test('what is not there, and whoever may not have it', async () => {
   for (const name of ['images/none.img', 'none/debian.img'])
     expect(await settled(images, `s3://${name}`)).toMatchObject({
       kind: 'failed',
-      message: expect.stringMatching(/status 404 \(NoSuch(Key|Bucket)\)/),
+      message: `s3://${name} cannot be fetched from this host`,
     })
   await using stranger = open({ ...swift.settings, secretAccessKey: 'another' })
   expect(await settled(stranger)).toMatchObject({
     kind: 'failed',
-    message: expect.stringMatching(/status 403 \(SignatureDoesNotMatch\)/),
+    message: `${LOCATION} cannot be fetched from this host`,
   })
 })
 
-test('endpoints that nobody answers at are passed over, and named when there are no others', async () => {
+test('endpoints that nobody answers at are passed over, and not told of to clients', async () => {
   const nobody = ['http://127.0.0.1:1', 'http://127.0.0.1:2']
   const [first = ''] = swift.settings.endpoints
   await using images = open({ ...swift.settings, endpoints: [...nobody, first] })
@@ -154,7 +159,6 @@ test('endpoints that nobody answers at are passed over, and named when there are
   await using lost = open({ ...swift.settings, endpoints: nobody })
   expect(await settled(lost)).toMatchObject({
     kind: 'failed',
-    // In whichever order they were asked.
-    message: expect.stringMatching(/(?=.*127\.0\.0\.1:1: )(?=.*127\.0\.0\.1:2: )/),
+    message: `${LOCATION} cannot be fetched from this host`,
   })
 })
