@@ -76,6 +76,7 @@ export function createOutbound(
           .flat()
           .map(({ address }) => address),
       ],
+      near: own.flatMap(({ cidr }) => cidr ?? []),
       networks: [...shared.vpcs, ...shared.subnets].map(({ cidr }) => formatCidr(cidr)),
     }
   }

@@ -16,7 +16,7 @@ import {
   rename,
   rm,
 } from 'node:fs/promises'
-import { basename, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { exists, syncPath } from '../../lib/files.ts'
 import { AtollError, messageOf, refused } from '../../model/errors.ts'
 import { parseImageLocation } from '../../model/image-location.ts'
@@ -73,6 +73,8 @@ export async function publishImage(
   const target = join(directory, name)
   if (!replace && (await exists(target)))
     throw say(`${target} is there already; --replace replaces it`)
+  // The state directory may be made here, before the daemon's first start: it is root's alone.
+  await mkdir(dirname(directory), { recursive: true, mode: 0o700 })
   await mkdir(directory, { recursive: true, mode: 0o755 })
   const aside = join(directory, `.${name}.publishing`)
   try {

@@ -1,7 +1,7 @@
 /**
  * Which addresses may be asked for something because a client said so. Pure: no name is resolved here.
  *
- * The world is reached. What is private (RFC 1918 and its like) is reached when the setting `images.reach` names it or a network that it
+ * The world is reached. What is private (RFC 1918 and its like) or beside this host is reached when the setting `images.reach` names it or a network that it
  * is in. What is never the world, and the cloud's own machines and networks, are reached only when `images.reach` names that very address.
  */
 import { BlockList, isIP, isIPv4 } from 'node:net'
@@ -21,19 +21,29 @@ export interface Destination {
   readonly port: number
 }
 
-/** Addresses and networks of the cloud itself, as text: `10.0.0.1`, `172.31.0.0/16`. */
+/** What is the cloud's own, as text: `10.0.0.1`, `172.31.0.0/16`. */
 export interface Inside {
   readonly addresses: readonly string[]
   readonly networks: readonly string[]
+  /** Networks that this host is connected to, whatever their addresses: its neighbours are not the world. Host bits may be set. */
+  readonly near: readonly string[]
 }
 
 /**
- * Never the world: this network, loopback, link-local, multicast, reserved and broadcast; IPv6 that is loopback, link-local, site-local or
+ * Never the world: this network, loopback, link-local, Azure's host to each of its machines, multicast, reserved and broadcast; IPv6 that is loopback, link-local, site-local or
  * multicast, or carries an IPv4 address to somebody who unwraps it (NAT64, 6to4, Teredo, IPv4-compatible).
+ * https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16,
  * https://www.iana.org/assignments/iana-ipv4-special-registry and …/iana-ipv6-special-registry
  */
 const NEVER = [
-  ...['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '240.0.0.0/4'],
+  ...[
+    '0.0.0.0/8',
+    '127.0.0.0/8',
+    '169.254.0.0/16',
+    '168.63.129.16/32',
+    '224.0.0.0/4',
+    '240.0.0.0/4',
+  ],
   ...[
     '::/96',
     '64:ff9b::/96',
@@ -114,6 +124,7 @@ export function objectionTo(
     one.kind === 'network' ? [`${one.address}/${one.prefix}`] : [],
   )
   if (named || contains(networks, address)) return null
+  if (contains(inside.near, address)) return `${address} is beside this host (setting images.reach)`
   const isWorld = isIPv4(address) || contains([WORLD_V6], address)
   return isWorld && !contains(PRIVATE, address)
     ? null

@@ -9,7 +9,7 @@ import {
   parseReach,
 } from '../../../../src/services/workloads/reach.ts'
 
-const nothing: Inside = { addresses: [], networks: [] }
+const nothing: Inside = { addresses: [], networks: [], near: [] }
 
 function mayGo(
   address: string,
@@ -43,6 +43,7 @@ describe('without a setting', () => {
       '127.0.0.1',
       '127.255.255.254',
       '169.254.169.254',
+      '168.63.129.16',
       '172.16.0.1',
       '172.31.255.255',
     ],
@@ -125,7 +126,8 @@ describe('without a setting', () => {
 describe('images.reach', () => {
   test('a network opens what is private in it, and nothing of loopback, link-local and the cloud', () => {
     const reach = ['10.0.0.0/8', '0.0.0.0/0', 'fd00::/8', '::/0']
-    const inside = { addresses: ['10.0.0.7', '8.8.8.8', 'fd00::7'], networks: ['10.9.0.0/16'] }
+    const addresses = ['10.0.0.7', '8.8.8.8', 'fd00::7']
+    const inside = { addresses, networks: ['10.9.0.0/16'], near: ['10.0.0.1/8'] }
     for (const address of ['10.1.2.3', '192.168.0.1', 'fd00::1'])
       expect(mayGo(address, reach, inside)).toBe(true)
     for (const address of [
@@ -142,8 +144,16 @@ describe('images.reach', () => {
       expect(mayGo(address, reach, inside), address).toBe(false)
   })
 
+  test('a network that the host is connected to is not the world, and is opened as a private one', () => {
+    const inside = { ...nothing, near: ['8.8.8.1/24', 'fe80::1/64', '2001:4860::1/64'] }
+    for (const address of ['8.8.8.8', '::ffff:8.8.8.8', '2001:4860::8888'])
+      expect(mayGo(address, [], inside), address).toBe(false)
+    expect(mayGo('8.8.9.8', [], inside)).toBe(true)
+    expect(mayGo('8.8.8.8', ['8.8.8.0/24'], inside)).toBe(true)
+  })
+
   test('an address that is named alone is reached, whatever it is, at its port', () => {
-    const inside = { addresses: ['10.0.0.7'], networks: [] }
+    const inside = { ...nothing, addresses: ['10.0.0.7'] }
     expect(mayGo('127.0.0.1', ['127.0.0.1'])).toBe(true)
     expect(mayGo('::ffff:127.0.0.1', ['127.0.0.1/32'])).toBe(true)
     expect(mayGo('10.0.0.7', ['10.0.0.7:8080'], inside, '10.0.0.7', 8080)).toBe(true)
