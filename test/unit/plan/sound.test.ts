@@ -1,0 +1,109 @@
+import { describe, expect, it } from 'vitest'
+import { cidr, ipv4 } from '../../../src/model/addr.ts'
+import type { NicId } from '../../../src/model/ids.ts'
+import type { PlacedNic } from '../../../src/model/records.ts'
+import { soundRecords } from '../../../src/plan/sound.ts'
+import type { Snapshot } from '../../../src/plan/want.ts'
+import {
+  hostName,
+  hostRecord,
+  image,
+  instanceId,
+  network,
+  nicRecord,
+  numbered,
+} from '../../kit/records.ts'
+
+const here = hostName('here')
+const there = hostName('there')
+
+function placed(number: number, changes: Partial<PlacedNic> = {}): PlacedNic {
+  const id = `eni-${String(number).padEnd(17, '0')}` as NicId
+  const nic = nicRecord(instanceId(number), number)
+  return { ...nic, id, host: here, nameTag: null, ...changes }
+}
+
+function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
+  return {
+    hosts: [
+      hostRecord(here, { fabricAddress: ipv4('192.0.2.1') }),
+      hostRecord(there, { fabricAddress: ipv4('192.0.2.2') }),
+    ],
+    instances: [],
+    nics: [placed(1), placed(2), placed(3, { host: there })],
+    vpcs: [network.vpc],
+    subnets: [network.subnet],
+    groups: [network.group],
+    images: [image],
+    types: [],
+    keyPairs: [],
+    tags: [],
+    volumes: [],
+    unreadable: [],
+    ...changes,
+  }
+}
+
+/** What is told of, by table and key. */
+const misfits = (changes: Partial<Snapshot>) =>
+  soundRecords(here, snapshot(changes)).unreadable.map(({ table, key }) => `${table} ${key}`)
+
+describe('records that fit each other', () => {
+  it('stay the very same value', () => {
+    const records = snapshot()
+    expect(soundRecords(here, records)).toBe(records)
+  })
+})
+
+describe('records that do not', () => {
+  const nic = (changes: Partial<PlacedNic>) => [placed(1), placed(2, changes)]
+  it.each([
+    ['the gateway as an address', nic({ ip: ipv4('172.31.0.1') })],
+    ['the network as an address', nic({ ip: ipv4('172.31.0.0') })],
+    ['the broadcast address', nic({ ip: ipv4('172.31.15.255') })],
+    ['an address outside', nic({ ip: ipv4('172.31.16.9') })],
+    ['the address of another', nic({ ip: placed(1).ip })],
+    ['the MAC of another', nic({ mac: placed(1).mac })],
+    ['an id whose link is another’s', nic({ id: `${placed(1).id.slice(0, -1)}f` as NicId })],
+    ['a subnet that is not there', nic({ subnet: numbered('subnet', 9) })],
+    ['another VPC than its subnet', nic({ vpc: numbered('vpc', 9) })],
+  ])('lose a NIC with %s, and no other', (_what, nics) => {
+    expect(misfits({ nics })).toStrictEqual([`placedNics ${nics[1]?.id}`])
+  })
+
+  it('may have links of the same name on two hosts', () => {
+    const id = `${placed(1).id.slice(0, -1)}f` as NicId
+    expect(misfits({ nics: [placed(1), placed(2, { id, host: there })] })).toStrictEqual([])
+  })
+
+  it.each([
+    ['inside it', '172.31.8.0/24'],
+    ['around it', '172.31.0.0/16'],
+  ])('lose a second subnet %s, and keep the default one', (_where, text) => {
+    const second = { ...network.subnet, id: numbered('subnet', 0), isDefault: false }
+    expect(misfits({ subnets: [{ ...second, cidr: cidr(text) }, network.subnet] })).toStrictEqual([
+      `subnets ${second.id}`,
+    ])
+  })
+
+  it('lose a VPC that holds the default one, and not the default one', () => {
+    const large = { ...network.vpc, id: numbered('vpc', 0), isDefault: false }
+    expect(
+      misfits({ vpcs: [{ ...large, cidr: cidr('172.16.0.0/12') }, network.vpc] }),
+    ).toStrictEqual([`vpcs ${large.id}`])
+  })
+
+  it.each([
+    ['this host', '192.0.2.1'],
+    ['another host', '192.0.2.2'],
+    ['an instance', '172.31.0.77'],
+  ])('lose a host with the address of %s', (_whose, text) => {
+    const evil = hostRecord(hostName('z'), { fabricAddress: ipv4(text) })
+    expect(misfits({ hosts: [...snapshot().hosts, evil] })).toStrictEqual(['peers z'])
+  })
+
+  it('never lose the host that looks', () => {
+    const evil = hostRecord(hostName('a'), { fabricAddress: ipv4('192.0.2.1') })
+    expect(misfits({ hosts: [evil, ...snapshot().hosts] })).toStrictEqual(['peers a'])
+  })
+})
