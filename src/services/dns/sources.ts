@@ -25,6 +25,8 @@ export interface SourceLimits {
 const QUESTIONS_OF_ONE = 50
 const QUESTIONS_OF_ALL = 1000
 const LEAST_QUESTIONS = 10
+/** As a page of the web may want: a second's worth at once would hold everybody up. */
+const QUESTION_BURST = 20
 
 /** What all sources have in common. */
 interface Shared {
@@ -105,8 +107,7 @@ export class Sources {
     const share = QUESTIONS_OF_ALL / Math.max(1, addresses.length)
     const { questions } = this.#shared
     questions.perSecond = Math.max(LEAST_QUESTIONS, Math.min(QUESTIONS_OF_ONE, share))
-    // One second's worth may come at once.
-    questions.burst = questions.perSecond
+    questions.burst = Math.min(QUESTION_BURST, questions.perSecond)
     const known = this.#known
     const create = () => new Source(this.#limits, this.#clock, this.#shared)
     this.#known = new Map(addresses.map((one) => [one, known.get(one) ?? create()]))
