@@ -8,6 +8,7 @@ import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import type { HostReport, InstanceReport, OrderReport, StatusReport } from './api/admin.ts'
 import { imageCommand } from './cli-images.ts'
+import { addKeys } from './cli-keys.ts'
 import { columns, type Output, print, show } from './cli-output.ts'
 import { type Config, DEFAULT_CONFIG_FILE, readEnvironment } from './config.ts'
 import { ConfigError, loadConfig } from './config-file.ts'
@@ -173,6 +174,11 @@ function buildProgram(): Command {
     .action(async (instance: string) => {
       process.exitCode = await attachHere(configuration(program), instance)
     })
+  addKeys(program, {
+    runtimeDir: () => configuration(program).runtimeDir,
+    print,
+    columns,
+  })
   order('drain', 'give a host no new instances; those it has go on')
   order('undrain', 'give a drained host new instances again')
   order('forget', 'remove a host that is off for good: its instances are terminated')

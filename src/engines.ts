@@ -5,7 +5,9 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { bootstrap } from './agent/bootstrap.ts'
+import { bootstrap, type KeyCustody, keptKey, sealKeys } from './agent/bootstrap.ts'
+import { createKeyring, type Keyring } from './api/keyring.ts'
+import type { KeyOrderOptions } from './api/keys.ts'
 import type { Bus } from './bus/bus.ts'
 import type { CommandDoor } from './bus/door.ts'
 import { createLocalBus } from './bus/local.ts'
@@ -18,8 +20,9 @@ import type { EngineAccess } from './lib/engine-access.ts'
 import type { HealthCondition } from './lib/health.ts'
 import type { Log } from './lib/log.ts'
 import type { Metrics } from './lib/metrics.ts'
+import { createSealer } from './lib/sealer.ts'
 import { AtollError } from './model/errors.ts'
-import { writeCredentials } from './operator/credentials.ts'
+import { readCredentials, writeCredentials } from './operator/credentials.ts'
 import { apiAuthority, apiEndpoint } from './settings.ts'
 import { openReplica } from './store/replica.ts'
 import { createRowWatch, type RowWatch } from './store/rows.ts'
@@ -43,12 +46,19 @@ export interface Records {
   readonly store: Store
   /** For those who only want to know: answers from this host's replica while the engine is away. */
   readonly informed: InformedStore
+  /** Access keys: as requests are checked by them, and as the operator's orders make them. */
+  readonly keys: {
+    readonly ring: Keyring
+    readonly orders: Pick<KeyOrderOptions, 'random' | 'keep' | 'changed'>
+  }
   /** Says that records have changed, as far as this host read them. */
   changed(): void
   close(): Promise<void>
 }
 
 const BUS_KEY_BYTES = 32
+const RECORDS_KEY_BYTES = 32
+const KEY_CARE_MS = 600_000
 /** How long a daemon that starts waits for the records before it goes on without them. */
 const START_PATIENCE_MS = 1_500
 
@@ -56,17 +66,13 @@ const START_PATIENCE_MS = 1_500
 export async function openRecords(ground: EngineGround, metrics: Metrics): Promise<Records> {
   const { config, clock, log } = ground
   const rows = createRowWatch({ log, metrics, monotonic: () => clock.monotonic() })
+  const custody = custodyOf(ground)
   const open = async () => {
     const engine = await openEngine(ground, rows)
     try {
       await engine.migrate()
-      const network = { ...config.network, zone: config.host.zone }
-      const key = await bootstrap(engine, network, randomBytes)
-      await writeCredentials(config.stateDir, key, {
-        region: config.host.region,
-        endpoint: apiEndpoint(config),
-        caFile: apiAuthority(config),
-      })
+      await makeRecords(config, engine, custody)
+      await sealKeys(engine, custody)
       return engine
     } catch (error) {
       await engine.close()
@@ -74,16 +80,22 @@ export async function openRecords(ground: EngineGround, metrics: Metrics): Promi
     }
   }
   const store = openSteadyStore({ open, clock, log })
+  const care = startKeyCare(ground, store, custody)
   // Not the clock's: nothing else keeps a daemon alive that has only just begun.
   await Promise.race([store.ready, delay(START_PATIENCE_MS)])
   // A file on this machine is away only when the machine's disk is: no replica would help.
   if (config.store.kind === 'sqlite') {
+    const alone = withoutReplica(store)
     return {
       rows,
       store,
-      informed: withoutReplica(store),
+      informed: alone,
+      keys: keysOf(ground, alone, custody, care.refresh),
       changed: () => undefined,
-      close: () => store.close(),
+      async close() {
+        care.close()
+        await store.close()
+      },
     }
   }
   const file = join(config.stateDir, 'replica.db')
@@ -93,12 +105,64 @@ export async function openRecords(ground: EngineGround, metrics: Metrics): Promi
     rows,
     store,
     informed,
+    keys: keysOf(ground, informed, custody, care.refresh),
     changed: () => replica.refresh(),
     async close() {
+      care.close()
       await replica.close()
       await informed.close()
     },
   }
+}
+
+/** Makes what every cloud begins with, and sees that this host's credentials file has a key that is good. */
+async function makeRecords(config: Config, store: Store, custody: KeyCustody): Promise<void> {
+  const network = { ...config.network, zone: config.host.zone }
+  const known = await readCredentials(config.stateDir).catch(() => null)
+  const key = await bootstrap(store, network, randomBytes, custody, known?.accessKeyId ?? null)
+  if (key === null) return
+  await writeCredentials(config.stateDir, key, {
+    region: config.host.region,
+    endpoint: apiEndpoint(config),
+    caFile: apiAuthority(config),
+  })
+}
+
+/** Records that several hosts share are sealed by what they have in common: without a cluster's secret, that is nothing. */
+function custodyOf({ config, identity }: EngineGround): KeyCustody {
+  const isShared = config.store.kind !== 'sqlite' && config.cluster.secretFile === null
+  const key = deriveKey(identity.secret, 'records', RECORDS_KEY_BYTES)
+  return { self: config.host.name, sealer: isShared ? null : createSealer(key) }
+}
+
+function keysOf(
+  { config, clock, log }: EngineGround,
+  store: InformedStore,
+  custody: KeyCustody,
+  changed: () => Promise<void>,
+): Records['keys'] {
+  const replicaMs = config.api.replicaKeysSeconds * 1000
+  return {
+    ring: createKeyring({ store, clock, log, sealer: custody.sealer, replicaMs }),
+    orders: { random: randomBytes, keep: (tx, key) => keptKey(tx, key, custody), changed },
+  }
+}
+
+/** Now and then, as hosts of an older version go and other hosts change keys: seals what is in clear, and looks at the credentials file. */
+function startKeyCare({ config, clock, log }: EngineGround, store: Store, custody: KeyCustody) {
+  const closing = new AbortController()
+  const refresh = async () => {
+    await makeRecords(config, store, custody)
+    await sealKeys(store, custody)
+  }
+  const keepOn = async () => {
+    for (;;) {
+      await clock.sleep(KEY_CARE_MS, closing.signal)
+      await refresh().catch((error: unknown) => log.debug({ error }, 'keys were not looked after'))
+    }
+  }
+  keepOn().catch(() => undefined)
+  return { refresh, close: () => closing.abort() }
 }
 
 async function openEngine({ config, log }: EngineGround, rows: RowWatch): Promise<Store> {

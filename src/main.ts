@@ -130,6 +130,21 @@ async function machineRecord(config: Config, identity: string) {
   }
 }
 
+/** What actions work with, through whichever door they are called. */
+function buildParts({ config, clock }: Ground, records: Records, bus: Bus): ApiParts {
+  return {
+    store: records.informed,
+    bus,
+    catalogue: createCatalogue(clock),
+    clock,
+    turns: createTurns(),
+    keyMaking: createKeyMaking(),
+    random: randomBytes,
+    settings: apiSettings(config),
+    keys: records.keys.ring,
+  }
+}
+
 function buildApi(
   { config, log, metrics, identity }: Ground,
   parts: ApiParts,
@@ -280,17 +295,7 @@ async function runDaemon(config: Config): Promise<void> {
   const { agent, lease } = await startHost(ground, parts, records, bus, drivers)
   const consoles = openConsoles(ground, records, bus, drivers)
 
-  const settings = apiSettings(config)
-  const calls = {
-    store: records.informed,
-    bus,
-    catalogue: createCatalogue(clock),
-    clock,
-    turns: createTurns(),
-    keyMaking: createKeyMaking(),
-    random: randomBytes,
-    settings,
-  }
+  const calls = buildParts(ground, records, bus)
   const health = () => [
     ...agentHealth(agent.status(), clock.now(), config.agent.intervalSeconds * 1000),
     // Alone, nobody else goes by the lease, and what keeps it from being renewed is told by `records`.
@@ -317,6 +322,7 @@ async function runDaemon(config: Config): Promise<void> {
     health,
     upgrader: consoles.door,
     seeker: consoles.seeker,
+    keys: records.keys.orders,
     socketFile: adminSocketFile(config.runtimeDir),
     ...config.metrics,
   })
@@ -325,7 +331,7 @@ async function runDaemon(config: Config): Promise<void> {
   await admin.listen()
   parts.defer(tellServiceManager(agent, clock))
   log.info(
-    { host: name, version: packageJson.version, endpoint: settings.endpoint },
+    { host: name, version: packageJson.version, endpoint: calls.settings.endpoint },
     'atolld is up',
   )
   log.info({ host: name, signal: await untilStopped() }, 'atolld stops; instances go on')

@@ -2,15 +2,24 @@
  * The records that a new cloud needs before anybody can ask for anything: one account with a key, one default VPC with a subnet
  * in each zone and its default group. Safe to repeat and to race: whoever comes second finds the records there.
  */
+
+import type { Sealer } from '../lib/sealer.ts'
 import { type Cidr, cidrAddress, cidrContains, cidrOverlaps, cidrSize } from '../model/addr.ts'
 import { bug } from '../model/errors.ts'
-import { type AccountId, formatId, ID_BYTES, parseAccountId } from '../model/ids.ts'
+import { type AccountId, formatId, type HostName, ID_BYTES, parseAccountId } from '../model/ids.ts'
+import {
+  canAllOpen,
+  isSealedKey,
+  newKeySecret,
+  openedKey,
+  placeOfKey,
+} from '../model/key-secret.ts'
 import { NO_PREFERENCE } from '../model/metadata-options.ts'
 import type { AccessKey, Subnet } from '../model/records.ts'
-import type { Store, Tx } from '../store/store.ts'
+import type { ReadTx, Store, Tx } from '../store/store.ts'
 
+const ADMIN = 'admin'
 const FIRST_ACCOUNT = parseAccountId('000000000001')
-const ACCESS_KEY_ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
 
 export interface BootstrapSettings {
   readonly vpc: Cidr
@@ -18,19 +27,31 @@ export interface BootstrapSettings {
   readonly zone: string
 }
 
-/** Makes what is missing and returns the first account's first key. */
+/** How keys are kept: sealed where `sealer` is there and `self` finds that all hosts can open them. */
+export interface KeyCustody {
+  readonly sealer: Sealer | null
+  readonly self: HostName
+}
+
+/**
+ * Makes what is missing and returns a key of the first account's administrator: `preferred`, if that is a good one; null when there are
+ * keys, but none of the administrator's that is active and can be opened.
+ */
 export async function bootstrap(
   store: Store,
   settings: BootstrapSettings,
   random: (bytes: number) => Uint8Array,
-): Promise<AccessKey> {
+  custody: KeyCustody | null = null,
+  preferred: string | null = null,
+): Promise<AccessKey | null> {
   for (;;) {
     const key = await store.transaction(async (tx) => {
       const account = FIRST_ACCOUNT
       if (account === undefined) throw bug('the first account id is malformed')
       await tx.insertAccount({ id: account, name: 'default', metadata: NO_PREFERENCE })
       const made = await makeNetwork(tx, account, settings, random)
-      return made === 'exists' ? undefined : await makeKey(tx, account, random)
+      if (made === 'exists') return undefined
+      return await adminKey(tx, account, random, custody, preferred)
     })
     // Another host was making the same network, which the next transaction sees.
     if (key !== undefined) return key
@@ -94,23 +115,50 @@ function freeNetwork(vpc: Cidr, first: Cidr, subnets: readonly Subnet[]): Cidr |
   return undefined
 }
 
-async function makeKey(
+async function adminKey(
   tx: Tx,
   account: AccountId,
   random: (bytes: number) => Uint8Array,
-): Promise<AccessKey> {
-  const [existing] = await tx.accessKeys(account)
-  if (existing !== undefined) return existing
-  const key: AccessKey = { ...newSecret(random), account, user: 'admin' }
-  await tx.insertAccessKey(key)
-  return key
+  custody: KeyCustody | null,
+  preferred: string | null,
+): Promise<AccessKey | null> {
+  const existing = await tx.accessKeys(account)
+  if (existing.length === 0 && tx.unreadable().length === 0) {
+    const key: AccessKey = { ...newKeySecret(random), account, user: ADMIN }
+    await tx.insertAccessKey(await keptKey(tx, key, custody))
+    return key
+  }
+  const good = existing.flatMap((key) => {
+    if (key.user !== ADMIN || key.status === 'disabled') return []
+    return openedKey(key, custody?.sealer ?? null) ?? []
+  })
+  return good.find(({ id }) => id === preferred) ?? good[0] ?? null
 }
 
-/** A key pair in AWS's shape: AKIA and 16 base-32 characters, and 40 characters of base 64. */
-function newSecret(random: (bytes: number) => Uint8Array): {
-  readonly id: string
-  readonly secret: string
-} {
-  const letters = Array.from(random(16), (byte) => ACCESS_KEY_ALPHABET.charAt(byte % 32))
-  return { id: `AKIA${letters.join('')}`, secret: Buffer.from(random(30)).toString('base64') }
+/** A key as it is to stand in the records. */
+export async function keptKey(
+  tx: ReadTx,
+  key: AccessKey,
+  custody: KeyCustody | null,
+): Promise<AccessKey> {
+  if (custody === null || custody.sealer === null) return key
+  if (!canAllOpen(await tx.hosts(), custody.self)) return key
+  return { ...key, secret: custody.sealer.seal(key.secret, placeOfKey(key.id)) }
+}
+
+/**
+ * Seals the secrets that are in clear, when all hosts can open them. Gives how many still are in clear. Safe to repeat and to race: whoever
+ * comes second seals the same secret again.
+ */
+export async function sealKeys(store: Store, { sealer, self }: KeyCustody): Promise<number> {
+  return await store.transaction(async (tx) => {
+    const accounts = await tx.accounts()
+    const keys = await Promise.all(accounts.map(({ id }) => tx.accessKeys(id)))
+    const inClear = keys.flat().filter((key) => !isSealedKey(key))
+    if (inClear.length === 0) return 0
+    if (sealer === null || !canAllOpen(await tx.hosts(), self)) return inClear.length
+    for (const { id, secret } of inClear)
+      await tx.updateAccessKey(id, { secret: sealer.seal(secret, placeOfKey(id)) })
+    return 0
+  })
 }

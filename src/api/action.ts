@@ -13,6 +13,7 @@ import type { AccountId, HostName } from '../model/ids.ts'
 import type { InformedStore } from '../store/steady.ts'
 import type { Budget } from './budget.ts'
 import type { KeyMaking } from './key-making.ts'
+import type { Keyring } from './keyring.ts'
 import type { Catalogue } from './launch/catalogue.ts'
 
 /** Who asks, as proved by the signature. */
@@ -36,6 +37,8 @@ export interface ApiParts {
   /** Cryptographically random bytes. */
   readonly random: (bytes: number) => Uint8Array
   readonly settings: ApiSettings
+  /** Left out: keys are in the records in clear. */
+  readonly keys?: Keyring
 }
 
 /** What actions go by. */

@@ -17,6 +17,7 @@ import type { Upgrader } from './console/door.ts'
 import type { ConsolePlace, Seeker } from './console/seek.ts'
 import { forgetHost, setDraining } from './hosts.ts'
 import { guardConnections } from './http/connections.ts'
+import { type KeyOrderOptions, takeKeyOrders } from './keys.ts'
 
 /** A row of `atoll hosts`. */
 export type HostReport = Host & {
@@ -84,6 +85,8 @@ export interface AdminOptions {
   /** Takes the connections of consoles. */
   readonly upgrader: Upgrader
   readonly seeker: Seeker
+  /** How access keys are made and kept; left out, there are no orders about them. */
+  readonly keys?: Pick<KeyOrderOptions, 'random' | 'keep' | 'changed'>
   readonly socketFile: string
   readonly listen: string
   readonly port: number
@@ -226,6 +229,7 @@ function guardedServer(options: AdminOptions): FastifyInstance {
       }),
   )
   takeOrders(server, options)
+  if (options.keys !== undefined) takeKeyOrders(server, { ...options, ...options.keys })
   server.post<{ Params: { id: string } }>(
     '/v1/instances/:id/console',
     async ({ params }): Promise<ConsolePlace> => {

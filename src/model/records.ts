@@ -27,13 +27,23 @@ export interface Account {
   readonly metadata: MetadataDefaults
 }
 
-/** One credential. The secret is kept in clear because SigV4 verification needs it. */
+/** One credential. SigV4 verification needs the secret itself; in the records it is sealed (`key-secret.ts`). */
 export interface AccessKey {
   readonly id: string
   readonly secret: string
   readonly account: AccountId
   /** The user part of the caller's ARN. */
   readonly user: string
+}
+
+/** An access key with what is told of it. */
+export interface AccessKeyRecord extends AccessKey {
+  /** Null, as older daemons write it, is active. */
+  readonly status: 'active' | 'disabled' | null
+  /** ISO 8601; null: an older daemon made it. */
+  readonly createdAt: string | null
+  /** To the hour; null: never, as far as anybody knows. */
+  readonly lastUsedAt: string | null
 }
 
 /**

@@ -22,6 +22,7 @@ import { identity } from './migrations/0005-identity.ts'
 import { volumes } from './migrations/0006-volumes.ts'
 import { createdImages } from './migrations/0007-created-images.ts'
 import { metadataOptions } from './migrations/0008-metadata-options.ts'
+import { accessKeys } from './migrations/0009-access-keys.ts'
 import type { Tables } from './tables.ts'
 
 /** All migrations; they are applied in ascending order of their names. */
@@ -34,6 +35,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0006-volumes': volumes,
   '0007-created-images': createdImages,
   '0008-metadata-options': metadataOptions,
+  '0009-access-keys': accessKeys,
 }
 const GENERATION = '0'
 

@@ -256,6 +256,9 @@ export const ROW_SCHEMAS: { readonly [Name in keyof RowTypes]: z.ZodType<RowType
     secret: name,
     account,
     user: name,
+    status: z.enum(['active', 'disabled']).nullable(),
+    createdAt: time.nullable(),
+    lastUsedAt: time.nullable(),
   }),
   clientTokens: z.object({
     account,

@@ -256,6 +256,8 @@ function openDatabase(file: string): DatabaseSync {
   try {
     database.exec('pragma journal_mode = wal')
     database.exec('pragma synchronous = full')
+    // What was a secret in clear once must not stay in the file after it was sealed or deleted.
+    database.exec('pragma secure_delete = on')
     return database
   } catch (error) {
     database.close()

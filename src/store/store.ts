@@ -19,6 +19,7 @@ import type { InstanceChange } from '../model/lifecycle.ts'
 import type { MetadataDefaults } from '../model/metadata-options.ts'
 import type {
   AccessKey,
+  AccessKeyRecord,
   Account,
   ClientToken,
   Group,
@@ -118,8 +119,8 @@ export interface ReadTx {
   /** What this transaction has left out so far. It is there, whatever it is: nothing may be removed or handed out for its absence. */
   unreadable(): readonly UnreadableRow[]
   accounts(): Promise<readonly Account[]>
-  accessKey(id: string): Promise<AccessKey | undefined>
-  accessKeys(account: AccountId): Promise<readonly AccessKey[]>
+  accessKey(id: string): Promise<AccessKeyRecord | undefined>
+  accessKeys(account: AccountId): Promise<readonly AccessKeyRecord[]>
   hosts(): Promise<readonly Host[]>
   /**
    * The hosts whose part of the records changed at or after `sinceMs` by the store's clock, and `self` in any case. A change shows only
@@ -168,7 +169,13 @@ export interface Tx extends ReadTx {
   insertAccount(account: Account): Promise<'done' | 'exists'>
   /** Sets what an account's launches get that do not say. */
   updateAccount(id: AccountId, metadata: MetadataDefaults): Promise<void>
-  insertAccessKey(key: AccessKey): Promise<'done' | 'exists'>
+  insertAccessKey(key: AccessKey & Partial<AccessKeyRecord>): Promise<'done' | 'exists'>
+  /** Changes a key that is there; `missing` when it is not. */
+  updateAccessKey(
+    id: string,
+    change: Partial<Pick<AccessKeyRecord, 'secret' | 'status' | 'lastUsedAt'>>,
+  ): Promise<'done' | 'missing'>
+  deleteAccessKey(id: string): Promise<'done' | 'missing'>
   /** `exists` when some VPC of the cluster has the same network, so that of several first starts one makes the default. */
   insertVpc(vpc: Vpc): Promise<'done' | 'exists'>
   /** `exists` when some subnet of the cluster has the same network. */

@@ -14,7 +14,7 @@ import {
   OLDER_METADATA,
 } from '../model/metadata-options.ts'
 import type {
-  AccessKey,
+  AccessKeyRecord,
   Account,
   ClientToken,
   Group,
@@ -71,7 +71,7 @@ export type HostRow = Omit<Host, 'live'> & {
 /** All tables by name, as Kysely wants to know them. */
 export interface Tables {
   readonly accounts: AccountRow
-  readonly accessKeys: AccessKey
+  readonly accessKeys: AccessKeyRecord
   readonly hosts: HostRow
   readonly images: Image
   readonly instanceTypes: InstanceType

@@ -49,6 +49,8 @@ function writeHouse(
   | 'insertAccount'
   | 'updateAccount'
   | 'insertAccessKey'
+  | 'updateAccessKey'
+  | 'deleteAccessKey'
   | 'insertVpc'
   | 'insertSubnet'
   | 'insertGroup'
@@ -61,7 +63,26 @@ function writeHouse(
       const columns = metadataColumns(metadata)
       await db.updateTable('accounts').set(columns).where('id', '=', id).execute()
     },
-    insertAccessKey: (key) => insertOr('exists', db, 'accessKeys', key),
+    insertAccessKey: (key) =>
+      insertOr('exists', db, 'accessKeys', {
+        status: 'active',
+        createdAt: null,
+        lastUsedAt: null,
+        ...key,
+      }),
+    async updateAccessKey(id, change) {
+      // MariaDB counts rows that were changed, not rows that were found.
+      const found = await db.selectFrom('accessKeys').select('id').where('id', '=', id).execute()
+      if (found.length === 0) return 'missing'
+      await db.updateTable('accessKeys').set(change).where('id', '=', id).execute()
+      return 'done'
+    },
+    async deleteAccessKey(id) {
+      const found = await db.selectFrom('accessKeys').select('id').where('id', '=', id).execute()
+      if (found.length === 0) return 'missing'
+      await db.deleteFrom('accessKeys').where('id', '=', id).execute()
+      return 'done'
+    },
     insertVpc: (vpc) => insertOr('exists', db, 'vpcs', vpcToRow(vpc)),
     insertSubnet: (subnet) => insertOr('exists', db, 'subnets', subnetToRow(subnet)),
     insertGroup: (group) => insertOr('exists', db, 'securityGroups', group),

@@ -34,7 +34,10 @@ export function keysOnly(keys: readonly AccessKey[]): Store {
     throw bug('this store holds access keys only')
   }
   const tx: Pick<ReadTx, 'accessKey'> = {
-    accessKey: async (id) => keys.find((key) => key.id === id),
+    accessKey: async (id) => {
+      const key = keys.find((one) => one.id === id)
+      return key && { ...key, status: null, createdAt: null, lastUsedAt: null }
+    },
   }
   return {
     migrate: async () => {},
@@ -88,9 +91,10 @@ export interface RunningApi extends AsyncDisposable {
 export async function runApi(
   actions: readonly Action[],
   more: Partial<ApiOptions> = {},
+  other: Partial<ApiParts> = {},
 ): Promise<RunningApi> {
   const api = createApi({
-    parts: parts(),
+    parts: { ...parts(), ...other },
     actions,
     listen: '127.0.0.1',
     port: 0,

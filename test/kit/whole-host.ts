@@ -99,7 +99,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
   const store = await openSqliteStore({ file: join(dir, 'atoll.db'), log })
   await store.migrate()
   const network = { vpc: cidr('172.31.0.0/16'), subnet: cidr('172.31.0.0/20') }
-  const key = await bootstrap(store, { ...network, zone: ZONE }, randomBytes)
+  const key = known((await bootstrap(store, { ...network, zone: ZONE }, randomBytes)) ?? undefined)
   const bus = createLocalBus()
   const name = known(parseHostName('whole'))
   const metrics = createMetrics()

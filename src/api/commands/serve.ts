@@ -16,6 +16,7 @@ import { type Fault, faultOf } from '../http/faults.ts'
 import { createKnownKeys } from '../http/known-keys.ts'
 import { createRequestLog } from '../http/request-log.ts'
 import { createShares } from '../http/shares.ts'
+import { keyringOf } from '../keyring.ts'
 import { formatUuid } from '../request-id.ts'
 import { decodeJson, encodeJson } from '../wire/json.ts'
 import { actionTable, type Entry } from '../wire/table.ts'
@@ -148,16 +149,18 @@ export function serveCommands(options: CommandsOptions): () => Promise<void> {
 }
 
 /** Who gives a command, and its part of the key's share. */
-function createAdmission({ store, clock }: ApiParts) {
+function createAdmission(parts: ApiParts) {
+  const { clock } = parts
+  const keys = keyringOf(parts)
   const shares = createShares(SHARE_OF_KEY)
-  const readKey = (id: string) => store.read((tx) => tx.accessKey(id))
-  const known = createKnownKeys(readKey, clock)
+  const known = createKnownKeys(keys.find, clock)
   const findKey = async (id: string) =>
-    (await known.exists(id, THE_BUS)) ? await readKey(id) : undefined
+    (await known.exists(id, THE_BUS)) ? await keys.find(id) : undefined
   return {
     async prove(message: CommandMessage): Promise<Caller> {
       const caller = await authenticateCommand(message, findKey, clock.now())
       known.proved(caller.accessKey)
+      keys.used(caller.accessKey)
       return caller
     },
     begin: ({ accessKey }: Caller) => shares.begin(accessKey, clock.monotonic()),

@@ -10,6 +10,7 @@ import type { Action, ApiParts, Caller } from '../action.ts'
 import { createBudget } from '../budget.ts'
 import { EC2_MODEL } from '../generated/ec2.ts'
 import { STS_MODEL } from '../generated/sts.ts'
+import { keyringOf } from '../keyring.ts'
 import { formatUuid } from '../request-id.ts'
 import type { WireModel } from '../wire/model.ts'
 import { decodeInput, type Parameter, parseForm } from '../wire/query.ts'
@@ -102,7 +103,8 @@ interface DispatcherOptions {
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { parts, log, measures, limits } = options
   const table = actionTable(options.actions)
-  const findKey = (id: string) => parts.store.read((tx) => tx.accessKey(id))
+  const keys = keyringOf(parts)
+  const findKey = keys.find
   const known = createKnownKeys(findKey, parts.clock)
   const shares = createShares(limits)
   const { begin, finish, fail } = createExchanges(options)
@@ -113,6 +115,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     const caller = await authenticate(request, findKey, parts.clock.now())
     exchange.caller = caller
     known.proved(caller.accessKey)
+    keys.used(caller.accessKey)
     const hold = shares.begin(caller.accessKey, parts.clock.monotonic())
     if (request.gone.aborted) hold.release()
     else request.gone.addEventListener('abort', hold.release, { once: true })

@@ -80,9 +80,22 @@ export function describeRoundTrips(begin: () => Promise<StoreWorld>): void {
     })
 
     it('accounts, keys, networks, images, key pairs, tokens', async () => {
-      const accessKey = { id: 'AKIA1', secret: 's', account: given.ACCOUNT, user: 'admin' }
+      const madeKey = { id: 'AKIA1', secret: 's', account: given.ACCOUNT, user: 'admin' }
+      const accessKey = {
+        ...madeKey,
+        status: 'disabled',
+        createdAt: null,
+        lastUsedAt: given.NOW,
+      }
       await world.store.transaction(async (tx) => {
-        await tx.insertAccessKey(accessKey)
+        await tx.insertAccessKey({ ...madeKey, id: 'AKIA0' })
+        expect(await tx.deleteAccessKey('AKIA0')).toBe('done')
+        expect(await tx.deleteAccessKey('AKIA0')).toBe('missing')
+        await tx.insertAccessKey(madeKey)
+        const change = { status: 'disabled', lastUsedAt: given.NOW } as const
+        expect(await tx.updateAccessKey('AKIA0', change)).toBe('missing')
+        expect(await tx.updateAccessKey('AKIA1', change)).toBe('done')
+        expect(await tx.updateAccessKey('AKIA1', change)).toBe('done')
         await tx.insertImage(given.image(1))
         await tx.updateImage(given.image(1).id, {
           state: 'available',

@@ -28,7 +28,7 @@ import type {
 import type { Store } from '../../../src/store/store.ts'
 import { instanceRecord } from '../../kit/records.ts'
 
-const NOW = '2026-11-22T08:33:27.000Z'
+export const NOW = '2026-11-22T08:33:27.000Z'
 
 /** The id of this kind with this number; ids ascend with their numbers. */
 export function nth<P extends IdPrefix>(prefix: P, number: number) {

@@ -1,0 +1,89 @@
+/**
+ * Access keys as requests are checked by them: opened, and only those that count.
+ *
+ * Each request looks at the records, so a key that is disabled or deleted is refused at once on every host that has them. A host that is
+ * cut off goes by its replica, and stops doing so after a stated time.
+ */
+import { type Clock, isoTime } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import { createRecent } from '../lib/recent.ts'
+import type { Sealer } from '../lib/sealer.ts'
+import { unavailable } from '../model/errors.ts'
+import { openedKey } from '../model/key-secret.ts'
+import type { AccessKey } from '../model/records.ts'
+import type { InformedStore } from '../store/steady.ts'
+
+/** Finds keys, and notes that they were used. */
+export interface Keyring {
+  /**
+   * The key with its secret in clear; undefined when there is none, it is disabled, or its secret cannot be opened. Errors: `unavailable`,
+   * also when all that is known of keys is too old.
+   */
+  find(id: string): Promise<AccessKey | undefined>
+  /** A request was proved to be of this key. */
+  used(id: string): void
+}
+
+/** What a keyring is built from. */
+export interface KeyringOptions {
+  readonly store: InformedStore
+  readonly clock: Clock
+  /** Null: secrets are kept in clear. */
+  readonly sealer: Sealer | null
+  /** How old a replica may be to go by. */
+  readonly replicaMs: number
+  readonly log?: Log
+}
+
+/** Uses are written down to the hour, once by each host. */
+const USE_MS = 3_600_000
+/** Keys whose use is remembered, so that it is not written again. */
+const USED_LIMIT = 4_096
+
+/** The keys of these records. */
+export function createKeyring(options: KeyringOptions): Keyring {
+  const { store, clock, sealer, replicaMs, log } = options
+  const usedAt = createRecent<string, number>(USED_LIMIT)
+
+  function expectYoung(): void {
+    const asOf = store.staleSince()
+    if (asOf === null || clock.now() - Date.parse(asOf) <= replicaMs) return
+    throw unavailable(
+      `The records are away, and what this host remembers of access keys is of ${asOf}: too old to go by (setting api.replicaKeysSeconds)`,
+    )
+  }
+
+  return {
+    async find(id) {
+      const key = await store.read((tx) => tx.accessKey(id))
+      expectYoung()
+      if (key === undefined || key.status === 'disabled') return undefined
+      const opened = openedKey(key, sealer)
+      if (opened === null)
+        log?.error({ accessKey: id }, 'the secret of an access key cannot be opened')
+      return opened ?? undefined
+    },
+    used(id) {
+      const hour = Math.floor(clock.now() / USE_MS) * USE_MS
+      if ((usedAt.get(id) ?? 0) >= hour) return
+      usedAt.set(id, hour)
+      // Nobody waits for it, and one hour that is not written down is no harm.
+      Promise.try(() =>
+        store.transaction((tx) => tx.updateAccessKey(id, { lastUsedAt: isoTime(hour) })),
+      ).catch(() => undefined)
+    },
+  }
+}
+
+/** What an API goes by: its keyring, or one of secrets in clear. */
+export function keyringOf({
+  keys,
+  store,
+  clock,
+}: {
+  readonly keys?: Keyring
+  readonly store: InformedStore
+  readonly clock: Clock
+}): Keyring {
+  return keys ?? createKeyring({ store, clock, sealer: null, replicaMs: Number.POSITIVE_INFINITY })
+}

@@ -1,0 +1,158 @@
+/**
+ * What the operator does with access keys: `atoll keys`, over the operator's socket.
+ *
+ * Whatever is done is in force at once on every host that has the records, as each request looks at them; a host that is cut off goes by
+ * its copy for `api.replicaKeysSeconds` at most. A secret is told once, when it is made.
+ */
+import type { FastifyInstance } from 'fastify'
+import { type Clock, isoTime } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import { refused } from '../model/errors.ts'
+import { newKeySecret } from '../model/key-secret.ts'
+import type { AccessKey, AccessKeyRecord } from '../model/records.ts'
+import type { ReadTx, Store, Tx } from '../store/store.ts'
+
+/** A row of `atoll keys list`. It has no secret. */
+export interface KeyReport {
+  readonly id: string
+  readonly account: string
+  readonly user: string
+  readonly status: 'active' | 'disabled'
+  readonly createdAt: string | null
+  /** To the hour. */
+  readonly lastUsedAt: string | null
+}
+
+/** What came of an order about a key. */
+export interface KeyOrderReport extends KeyReport {
+  /** Of a new key; told here and never again. */
+  readonly secret: string | null
+  /** What the operator should know, in words. */
+  readonly warning: string | null
+}
+
+/** What the routes work with. */
+export interface KeyOrderOptions {
+  readonly store: Store
+  readonly clock: Clock
+  readonly log: Log
+  readonly random: (bytes: number) => Uint8Array
+  /** A key as it is to stand in the records. */
+  readonly keep: (tx: ReadTx, key: AccessKey) => Promise<AccessKey>
+  /** Keys have changed: the credentials file of this host may need another one. */
+  readonly changed: () => Promise<void>
+}
+
+const USER = /^[\w.@-]{1,64}$/
+/** Most keys of all accounts together: each is a row that every host copies. */
+const KEYS_LIMIT = 1_000
+
+/** Adds the routes to the server that only root can reach. */
+export function takeKeyOrders(server: FastifyInstance, options: KeyOrderOptions): void {
+  const { store } = options
+  server.get(
+    '/v1/keys',
+    async (): Promise<readonly KeyReport[]> => (await store.read(allKeys)).map(reportOf),
+  )
+  server.post<{ Params: { user: string } }>(
+    '/v1/keys/create/:user',
+    async ({ params }): Promise<KeyOrderReport> => {
+      const { user } = params
+      if (!USER.test(user))
+        throw refused('InvalidParameterValue', 'A user is 1 to 64 of A-Z a-z 0-9 _ . @ -')
+      return finish(options, 'create', (tx) => create(tx, options, user))
+    },
+  )
+  server.post<{ Params: { id: string; order: string } }>(
+    '/v1/keys/:id/:order',
+    async ({ params }): Promise<KeyOrderReport> => {
+      const { id, order } = params
+      return finish(options, order, (tx) => carryOut(tx, options, id, order))
+    },
+  )
+}
+
+async function finish(
+  { store, log, changed }: KeyOrderOptions,
+  order: string,
+  work: (tx: Tx) => Promise<KeyOrderReport>,
+): Promise<KeyOrderReport> {
+  const report = await store.transaction(work)
+  const { id, user, account } = report
+  log.info({ order, accessKey: id, user, account }, 'access key order carried out')
+  await changed().catch((error: unknown) => {
+    log.warn({ error }, 'the credentials file could not be written')
+  })
+  return report
+}
+
+async function create(
+  tx: Tx,
+  options: KeyOrderOptions,
+  user: string,
+  account?: AccessKey['account'],
+): Promise<KeyOrderReport> {
+  const owner = account ?? (await tx.accounts())[0]?.id
+  if (owner === undefined) throw refused('InvalidParameterValue', 'There is no account yet')
+  if ((await allKeys(tx)).length >= KEYS_LIMIT)
+    throw refused('RequestLimitExceeded', `There are ${KEYS_LIMIT} access keys: delete some`)
+  const key: AccessKey = { ...newKeySecret(options.random), account: owner, user }
+  const createdAt = isoTime(options.clock.now())
+  const more = { status: 'active', createdAt, lastUsedAt: null } as const
+  await tx.insertAccessKey({ ...(await options.keep(tx, key)), ...more })
+  return { ...reportOf({ ...key, ...more }), secret: key.secret, warning: null }
+}
+
+async function carryOut(
+  tx: Tx,
+  options: KeyOrderOptions,
+  id: string,
+  order: string,
+): Promise<KeyOrderReport> {
+  const key = /^\w{1,128}$/.test(id) ? await tx.accessKey(id) : undefined
+  if (key === undefined)
+    throw refused('InvalidParameterValue', 'There is no such access key; see: atoll keys list')
+  switch (order) {
+    case 'enable':
+      await tx.updateAccessKey(id, { status: 'active' })
+      return told({ ...key, status: 'active' }, null)
+    case 'disable':
+      await tx.updateAccessKey(id, { status: 'disabled' })
+      return told({ ...key, status: 'disabled' }, await lastOf(tx, key))
+    case 'delete':
+      await tx.deleteAccessKey(id)
+      return told({ ...key, status: 'disabled' }, await lastOf(tx, key))
+    case 'rotate': {
+      const fresh = await create(tx, options, key.user, key.account)
+      await tx.updateAccessKey(id, { status: 'disabled' })
+      const warning = `${id} is disabled; if something still needs it: atoll keys enable ${id}`
+      return { ...fresh, warning }
+    }
+    default:
+      throw refused('InvalidParameterValue', 'Keys can be told enable, disable, rotate and delete')
+  }
+}
+
+/** A warning when no key of the account is left that is active. */
+async function lastOf(tx: ReadTx, key: AccessKeyRecord): Promise<string | null> {
+  const others = (await tx.accessKeys(key.account)).filter(
+    ({ id, status }) => id !== key.id && status !== 'disabled',
+  )
+  return others.length > 0
+    ? null
+    : `account ${key.account} has no active key left, and nobody can call the API for it; to make one: atoll keys create admin`
+}
+
+async function allKeys(tx: ReadTx): Promise<readonly AccessKeyRecord[]> {
+  const accounts = await tx.accounts()
+  return (await Promise.all(accounts.map(({ id }) => tx.accessKeys(id)))).flat()
+}
+
+function told(key: AccessKeyRecord, warning: string | null): KeyOrderReport {
+  return { ...reportOf(key), secret: null, warning }
+}
+
+function reportOf(key: AccessKeyRecord): KeyReport {
+  const { id, account, user, status, createdAt, lastUsedAt } = key
+  return { id, account, user, status: status ?? 'active', createdAt, lastUsedAt }
+}

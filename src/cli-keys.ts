@@ -1,0 +1,80 @@
+/** `atoll keys`: access keys, from the command line. */
+import type { Command } from 'commander'
+import type { KeyOrderReport, KeyReport } from './api/keys.ts'
+import { orderAdmin, readAdmin } from './operator/admin-client.ts'
+
+interface Output {
+  readonly json?: boolean
+}
+
+/** What the command shows and asks with. */
+interface Face {
+  readonly runtimeDir: () => string
+  readonly print: (text: string) => void
+  readonly columns: (
+    head: readonly string[],
+    rows: readonly (readonly (string | number | null)[])[],
+  ) => string
+}
+
+const ORDERS = [
+  ['disable', 'refuse whoever uses a key, on all hosts, from now on'],
+  ['enable', 'accept a disabled key again'],
+  ['rotate', 'make a new key for the same user, and disable this one'],
+  ['delete', 'remove a key for good'],
+] as const
+
+/** Adds the command and its parts. */
+export function addKeys(program: Command, { runtimeDir, print, columns }: Face): void {
+  const keys = program.command('keys').description('access keys of the API')
+  const show = (output: Output, document: unknown, text: () => string) =>
+    print(output.json === true ? JSON.stringify(document, null, 2) : text())
+  keys
+    .command('list')
+    .description('all keys, and when each was last used (to the hour)')
+    .option('--json', 'print the document as JSON')
+    .action(async (output: Output) => {
+      const found = (await readAdmin(runtimeDir(), '/v1/keys')) as readonly KeyReport[]
+      const head = ['ACCESS KEY', 'ACCOUNT', 'USER', 'STATUS', 'CREATED', 'LAST USED']
+      const rows = found.map((key) => [
+        key.id,
+        key.account,
+        key.user,
+        key.status,
+        key.createdAt,
+        key.lastUsedAt,
+      ])
+      show(output, found, () => columns(head, rows))
+    })
+  const order = async (output: Output, path: string, done: string) => {
+    const report = (await orderAdmin(runtimeDir(), path)) as KeyOrderReport
+    show(output, report, () => orderText(report, done))
+    if (output.json === true || report.warning === null) return
+    process.stderr.write(`atoll: ${report.warning}\n`)
+  }
+  keys
+    .command('create [user]')
+    .description('make a key; its secret is shown once')
+    .option('--json', 'print the document as JSON')
+    .action((user: string | undefined, output: Output) =>
+      order(output, `/v1/keys/create/${encodeURIComponent(user ?? 'admin')}`, 'created'),
+    )
+  for (const [name, description] of ORDERS)
+    keys
+      .command(`${name} <access-key>`)
+      .description(description)
+      .option('--json', 'print the document as JSON')
+      .action((id: string, output: Output) =>
+        order(output, `/v1/keys/${encodeURIComponent(id)}/${name}`, `${name} done`),
+      )
+}
+
+function orderText({ id, user, secret }: KeyOrderReport, done: string): string {
+  if (secret === null) return `${id}: ${done}`
+  return [
+    `access key   ${id}`,
+    `secret       ${secret}`,
+    `user         ${user}`,
+    'The secret is not shown again.',
+  ].join('\n')
+}

@@ -1,0 +1,13 @@
+/** Migration 9: what there is to know of an access key. Additive: an older daemon goes by none of it, and accepts a disabled key. */
+import type { Kysely } from 'kysely'
+import type { Migration } from 'kysely/migration'
+import { addColumn } from './add-column.ts'
+
+/** Adds `accessKeys.status`, `accessKeys.createdAt` and `accessKeys.lastUsedAt`. */
+export const accessKeys: Migration = {
+  up: async (db: Kysely<unknown>) => {
+    await addColumn(db, 'accessKeys', 'status', 'varchar(255)')
+    await addColumn(db, 'accessKeys', 'createdAt', 'varchar(255)')
+    await addColumn(db, 'accessKeys', 'lastUsedAt', 'varchar(255)')
+  },
+}

@@ -1,0 +1,189 @@
+/**
+ * Access keys in the records: who has a copy of the database, who held a key that was taken away, and a host that is cut off.
+ *
+ * On the old code each secret stood in its row in clear (and in the replica of every host), nobody could take a key away, and a host that
+ * was cut off went by its replica for ever.
+ */
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fastify, { type FastifyInstance } from 'fastify'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { bootstrap, keptKey, sealKeys } from '../../src/agent/bootstrap.ts'
+import { getCallerIdentity } from '../../src/api/actions/sts.ts'
+import { createKeyring } from '../../src/api/keyring.ts'
+import { type KeyOrderReport, type KeyReport, takeKeyOrders } from '../../src/api/keys.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { deriveKey } from '../../src/lib/derive.ts'
+import { silentLog } from '../../src/lib/log.ts'
+import { createSealer } from '../../src/lib/sealer.ts'
+import { cidr } from '../../src/model/addr.ts'
+import { parseHostName } from '../../src/model/ids.ts'
+import type { AccessKey } from '../../src/model/records.ts'
+import { openSqliteStore } from '../../src/store/sql.ts'
+import { withoutReplica } from '../../src/store/steady.ts'
+import type { Store } from '../../src/store/store.ts'
+import { hostRow } from '../contract/store/records.ts'
+import { known, type RunningApi, runApi } from '../kit/api.ts'
+import { eventually } from '../kit/netns.ts'
+import { signedHeaders } from '../kit/signed.ts'
+
+const NETWORK = { vpc: cidr('10.9.0.0/24'), subnet: cidr('10.9.0.64/26'), zone: 'a' }
+const self = known(parseHostName('self'))
+const sealer = createSealer(deriveKey('s'.repeat(64), 'records', 32))
+const custody = { sealer, self }
+let directory: string
+let store: Store
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'atoll-keys-'))
+  store = await openSqliteStore({ file: join(directory, 'atoll.db'), log: silentLog })
+  await store.migrate()
+})
+afterEach(async () => {
+  await store.close()
+  await rm(directory, { recursive: true, force: true })
+})
+
+/** Everything that whoever has the files of the database has. */
+async function copied(): Promise<Buffer> {
+  const names = await readdir(directory)
+  return Buffer.concat(await Promise.all(names.map((name) => readFile(join(directory, name)))))
+}
+
+const firstKey = async () =>
+  known((await bootstrap(store, NETWORK, randomBytes, custody)) ?? undefined)
+
+const api = (more: { asOf?: string | null; nowMs?: () => number } = {}) => {
+  const informed = { ...withoutReplica(store), staleSince: () => more.asOf ?? null }
+  const clock = { ...systemClock, now: more.nowMs ?? systemClock.now }
+  const keys = createKeyring({ store: informed, clock, sealer, replicaMs: 3_600_000 })
+  return runApi([getCallerIdentity], {}, { store: informed, clock, keys })
+}
+
+async function call(to: RunningApi, key: Pick<AccessKey, 'id' | 'secret'>, nowMs = Date.now()) {
+  const body = 'Action=GetCallerIdentity&Version=2011-06-15'
+  const headers = signedHeaders({ body, host: `127.0.0.1:${to.port}` }, key, nowMs)
+  const { host: _host, ...rest } = headers
+  const response = await fetch(to.url, { method: 'POST', body, headers: rest })
+  return { status: response.status, text: await response.text() }
+}
+
+describe('a copy of the database', () => {
+  it('has no secret in it, though keys work', async () => {
+    const key = await firstKey()
+    await using host = await api()
+    expect((await call(host, key)).status).toBe(200)
+    expect((await copied()).includes(key.id)).toBe(true)
+    expect((await copied()).includes(key.secret)).toBe(false)
+    expect(JSON.stringify(await store.read((tx) => tx.dump()))).not.toContain(key.secret)
+    expect(await firstKey()).toEqual(key)
+  })
+
+  it('lets nobody use the sealed text as a secret, nor move it to a key of his own', async () => {
+    const key = await firstKey()
+    const [row] = await store.read((tx) => tx.accessKeys(key.account))
+    await using host = await api()
+    expect((await call(host, { id: key.id, secret: row?.secret ?? '' })).status).toBe(401)
+    expect((await call(host, { id: key.id, secret: '' })).status).toBe(401)
+    const own = { ...key, id: 'AKIAOFMALLORY', secret: row?.secret ?? '' }
+    await store.transaction((tx) => tx.insertAccessKey(own))
+    expect((await call(host, { id: own.id, secret: key.secret })).status).toBe(401)
+  })
+
+  it('has no secret any more that an older version wrote in clear, once no such host is left', async () => {
+    const key = known((await bootstrap(store, NETWORK, randomBytes)) ?? undefined)
+    expect((await copied()).includes(key.secret)).toBe(true)
+    const old = { ...hostRow, version: '0.1.0' }
+    await store.transaction((tx) => tx.upsertHost(old, 1000))
+    expect(await sealKeys(store, custody)).toBe(1)
+    await using host = await api()
+    expect((await call(host, key)).status).toBe(200)
+    await store.transaction((tx) => tx.upsertHost({ ...old, version: '0.2.0' }, 1000))
+    expect(await sealKeys(store, custody)).toBe(0)
+    expect((await call(host, key)).status).toBe(200)
+    await store.close()
+    expect((await copied()).includes(key.secret)).toBe(false)
+    store = await openSqliteStore({ file: join(directory, 'atoll.db'), log: silentLog })
+  })
+})
+
+describe('a key that was taken away', () => {
+  let server: FastifyInstance
+  beforeEach(() => {
+    server = fastify()
+    takeKeyOrders(server, {
+      store,
+      clock: systemClock,
+      log: silentLog,
+      random: randomBytes,
+      keep: (tx, key) => keptKey(tx, key, custody),
+      changed: async () => undefined,
+    })
+  })
+  afterEach(() => server.close())
+  const order = async (path: string): Promise<KeyOrderReport> =>
+    (await server.inject({ method: 'POST', url: `/v1/keys/${path}` })).json()
+
+  it('is refused by all hosts with the next request, and accepted again when it is enabled', async () => {
+    await firstKey()
+    const made = await order('create/ops')
+    const key = { id: made.id, secret: made.secret ?? '' }
+    await using one = await api()
+    await using other = await api()
+    for (const host of [one, other]) expect((await call(host, key)).status).toBe(200)
+    await order(`${key.id}/disable`)
+    for (const host of [one, other]) expect((await call(host, key)).text).toContain('AuthFailure')
+    await order(`${key.id}/enable`)
+    for (const host of [one, other]) {
+      await eventually('it is accepted', async () => (await call(host, key)).status === 200)
+    }
+    const rotated = await order(`${key.id}/rotate`)
+    for (const host of [one, other]) {
+      expect((await call(host, key)).status).toBe(401)
+      expect((await call(host, { id: rotated.id, secret: rotated.secret ?? '' })).status).toBe(200)
+    }
+    await order(`${rotated.id}/delete`)
+    expect((await call(other, { id: rotated.id, secret: rotated.secret ?? '' })).status).toBe(401)
+  })
+
+  it('is listed without its secret, with the hour of its last use; the last one is warned of', async () => {
+    const key = await firstKey()
+    await using host = await api()
+    await call(host, key)
+    await call(host, key)
+    const list = async () => (await server.inject({ url: '/v1/keys' })).json<KeyReport[]>()
+    await eventually('the use is written down', async () => (await list())[0]?.lastUsedAt !== null)
+    const [listed] = await list()
+    expect(listed?.lastUsedAt).toMatch(/T\d\d:00:00\.000Z$/)
+    expect(JSON.stringify(listed)).not.toMatch(/secret|sealed/)
+    expect((await order(`${key.id}/disable`)).warning).toContain('no active key left')
+    // A restart does not make another one behind the operator's back.
+    expect(await bootstrap(store, NETWORK, randomBytes, custody)).toBeNull()
+  })
+
+  it.each(['create/%2e%2e%2f', 'create/a%0ab', 'AKIANOBODY/disable', 'x%27/disable', 'A/burn'])(
+    'is not found by %s',
+    async (path) => {
+      await firstKey()
+      const answer = await server.inject({ method: 'POST', url: `/v1/keys/${path}` })
+      expect(answer.statusCode).toBeGreaterThanOrEqual(400)
+    },
+  )
+})
+
+describe('a host that is cut off', () => {
+  it('goes by its copy of the keys for an hour, and then says why it does not', async () => {
+    const key = await firstKey()
+    let nowMs = Date.now()
+    const asOf = new Date(nowMs).toISOString()
+    await using host = await api({ asOf, nowMs: () => nowMs })
+    nowMs += 3_599_000
+    expect((await call(host, key, nowMs)).status).toBe(200)
+    nowMs += 2_000
+    const late = await call(host, key, nowMs)
+    expect(late.status).toBe(503)
+    expect(late.text).toContain('api.replicaKeysSeconds')
+  })
+})
