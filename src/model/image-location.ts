@@ -60,6 +60,8 @@ const HUB_NAMES: readonly string[] = ['docker.io', 'index.docker.io', 'registry-
 
 /** Longest location, in UTF-16 code units. */
 export const IMAGE_LOCATION_MAX_LENGTH = 1024
+/** White space, control and format characters (such as those that turn text around), and halves of characters. */
+const UNSEEN = /[\s\p{Cc}\p{Cf}\p{Cs}]/u
 const DOCKER = 'docker://'
 const FILE = 'file://'
 const S3 = 's3://'
@@ -93,7 +95,7 @@ const PAIR = /^kernel=(?<kernel>[^,]+),initrd=(?<initrd>[^,]+)$/
  * with `file://` for a file of its own to read.
  */
 export function parseImageLocation(text: string): ImageLocation | undefined {
-  if (text.length > IMAGE_LOCATION_MAX_LENGTH || /[\s\p{Cc}]/u.test(text)) return undefined
+  if (text.length > IMAGE_LOCATION_MAX_LENGTH || UNSEEN.test(text)) return undefined
   if (text.startsWith(DOCKER)) return parseReference(text.slice(DOCKER.length))
   if (text.startsWith(KEPT)) return parseKept(text.slice(KEPT.length))
   const path = pathOf(text)

@@ -39,7 +39,7 @@ afterEach(async () => {
   await rm(dir, { recursive: true, force: true })
 })
 
-function open(...reach: readonly string[]): MachineImages {
+function open(reach: readonly string[] = [], endpoint?: string): MachineImages {
   const images = createMachineImages({
     kept: createKeptImages(dir),
     cacheDir: join(dir, 'cache'),
@@ -47,7 +47,10 @@ function open(...reach: readonly string[]): MachineImages {
     maxBytes: 1024 ** 2,
     cacheBytes: 1024 ** 3,
     inUse: async () => new Set(),
-    s3: null,
+    s3:
+      endpoint === undefined
+        ? null
+        : { endpoints: [endpoint], region: 'a', accessKeyId: 'k', secretAccessKey: 's' },
     clock: hurriedClock(TIMES),
     log: silentLog,
     metrics: createMetrics(),
@@ -65,7 +68,7 @@ async function tell(images: MachineImages, url: string) {
   await eventually(`${url} has failed`, async () => look().kind !== 'working', SETTLE_MS)
   const found = look()
   const told =
-    found.kind === 'failed' ? found.message.replace(new URL(url).href, 'URL') : found.kind
+    found.kind === 'failed' ? found.message.replace(URL.parse(url)?.href ?? url, 'URL') : found.kind
   return { told, ms: performance.now() - began }
 }
 
@@ -127,7 +130,7 @@ describe('by its names and spellings, what is not the world is never connected t
       .filter(({ internal, family }) => !internal && family === 'IPv4')
     const victim = await startVictim(secret, '0.0.0.0')
     // Even where a setting opens the networks that they are in.
-    const images = open('10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '0.0.0.0/0')
+    const images = open(['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '0.0.0.0/0'])
     const told = await Promise.all(
       own.map(({ address }) => tell(images, `http://${address}:${victim.port}/x.img`)),
     )
@@ -147,7 +150,7 @@ describe('by its names and spellings, what is not the world is never connected t
       const isFirst = request.url?.startsWith('/first') === true
       response.writeHead(302, { location: isFirst ? `/second${n}.img` : (targets[n] ?? '') }).end()
     }, '127.0.0.2')
-    const images = open(`127.0.0.2:${server.port}`)
+    const images = open([`127.0.0.2:${server.port}`])
     const told = await Promise.all(
       targets.flatMap((_target, n) =>
         ['first', 'second'].map((step) =>
@@ -157,6 +160,20 @@ describe('by its names and spellings, what is not the world is never connected t
     )
     for (const one of told) expect(one.told).toBe(NOT_FETCHED)
     expect(server.connections()).toBeGreaterThan(0)
+    expect(victim.connections()).toBe(0)
+  })
+
+  test('by a redirect of the S3 service', async () => {
+    const victim = await startVictim(secret)
+    const service = await startVictim((request, response) => {
+      const location = `http://127.0.0.1:${victim.port}${request.url}`
+      const status = request.url?.includes('permanent') === true ? 301 : 307
+      response.writeHead(status, { location, 'x-amz-bucket-region': 'elsewhere' }).end()
+    })
+    const images = open([], `http://127.0.0.1:${service.port}`)
+    for (const key of ['permanent.img', 'temporary.img'])
+      expect((await tell(images, `s3://bucket/${key}`)).told).toBe(NOT_FETCHED)
+    expect(service.connections()).toBeGreaterThan(0)
     expect(victim.connections()).toBe(0)
   })
 
@@ -186,7 +203,7 @@ test('where a client may ask, all failures have one sentence and one time', asyn
   banner.listen(0, '127.0.0.1')
   await once(banner, 'listening')
   ends.push(async () => banner.close())
-  const images = open('127.0.0.1')
+  const images = open(['127.0.0.1'])
   const ports = [
     absent.port,
     (await status(404)).port,

@@ -53,7 +53,7 @@ const RATE_LEAST_BYTES = 480 * 1024
 const BEGIN_MS = 30_000
 /** Nobody waits longer for an image. */
 const DEADLINE_MS = 12 * 3600 * 1000
-/** Room is asked for in steps while nobody knows how long the file is. */
+/** Room is asked for in steps while nobody knows how long the file is, or only a source outside says so. */
 const ROOM_STEP_BYTES = 64 * 1024 * 1024
 const MIB = 1024 * 1024
 
@@ -196,8 +196,9 @@ async function take(
   { maxBytes, room, progress, broken, alive }: TakeTools,
 ): Promise<AtollError | null> {
   const total = part.totalBytes()
-  let reserved = total ?? part.bytes()
-  if (total !== null) await room(total)
+  // What a source outside announces costs it nothing, and images of others would go for it: it gets room as it sends.
+  let reserved = source.isOutside || total === null ? part.bytes() : total
+  if (reserved > part.bytes()) await room(reserved)
   const failures: AtollError[] = []
   const chunks = untilBroken(opened.body, (why) => {
     failures.push(broken(why))
@@ -210,7 +211,7 @@ async function take(
         unavailable(`${source.name} sends more than the ${total} bytes that it announced`),
       )
     if (bytes > reserved) {
-      reserved = Math.min(maxBytes, bytes + ROOM_STEP_BYTES)
+      reserved = Math.min(total ?? maxBytes, bytes + ROOM_STEP_BYTES)
       await room(reserved)
     }
     await part.append(chunk)

@@ -43,6 +43,14 @@ describe('image locations', () => {
     'file:///srv/two words.tar',
     'file://',
     `file:///${'a'.repeat(2000)}.tar`,
+    'file:///srv/a\u202egmi.tar',
+    'file:///srv/a\u200b.tar',
+    'file:///srv/a\ud800.img',
+    'http://host/a\u0000.img',
+    'http://user@host/a.img',
+    'http://:secret@host/a.img',
+    's3://bucket/../a.img',
+    's3://../a.img',
   ])('refused: %j', (text) => {
     expect(parseImageLocation(text)).toBeUndefined()
   })
