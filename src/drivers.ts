@@ -120,7 +120,9 @@ function containers({ config, log, clock, host }: Ground): Kind {
     busyboxPath: BUSYBOX,
     tables: readTables(),
   }
-  const driver = createDockerDriver({ docker, images, host, settings, clock, log })
+  const driver = createDockerDriver({
+    ...{ docker, images, host, settings, run: systemRunner, clock, log },
+  })
   return {
     kind: 'container',
     driver: keepConsoles(driver, { stateDir: config.stateDir, clock, log }),

@@ -8,7 +8,7 @@ import { type Clock, isoTime } from '../lib/clock.ts'
 import { assertNever } from '../model/errors.ts'
 import type { HostName, ImageId, InstanceId, VolumeId } from '../model/ids.ts'
 import { applyFact, type InstanceFact, isPurgeable } from '../model/lifecycle.ts'
-import type { Image, Instance, Volume } from '../model/records.ts'
+import type { Image, Instance, Tag, Volume } from '../model/records.ts'
 import type { Fact } from '../model/want.ts'
 import type { Snapshot } from '../plan/want.ts'
 import { releaseInstance, releaseVolume } from '../store/release.ts'
@@ -38,6 +38,7 @@ interface Known {
   readonly instances: Map<InstanceId, Instance>
   readonly images: ReadonlyMap<ImageId, Image>
   readonly volumes: ReadonlyMap<VolumeId, Volume>
+  readonly tags: readonly Tag[]
 }
 
 /**
@@ -52,7 +53,7 @@ export async function reportFacts(
   clock: Clock,
 ): Promise<Reported> {
   const now = isoTime(clock.now())
-  const before = index(known.instances, known.images, known.volumes)
+  const before = index(known.instances, known.images, known.volumes, known.tags)
   const news = facts.filter((fact) => isNews(fact, before, now))
   if (news.length === 0) return NOTHING
   return await store.transaction(
@@ -81,13 +82,16 @@ export async function reportFacts(
 
 /** The records that the facts speak of, as they are now. */
 async function readRecords(tx: Tx, { name }: HostSelf, facts: readonly Fact[]): Promise<Known> {
-  const ids = facts.flatMap((fact) => ('instance' in fact ? [fact.instance] : []))
+  const marked = facts.flatMap((fact) => ('marked' in fact ? [fact.marked] : []))
+  const named = facts.flatMap((fact) => ('instance' in fact ? [fact.instance] : []))
+  const ids = [...new Set([...named, ...marked])]
   const volumes = facts.flatMap((fact) => ('volume' in fact ? [fact.volume] : []))
   const images = facts.flatMap((fact) => ('image' in fact ? [fact.image] : []))
   return index(
     ids.length === 0 ? [] : await tx.instances({ ids, hosts: [name] }),
     images.length === 0 ? [] : await tx.images({ ids: images }),
     volumes.length === 0 ? [] : await tx.volumes({ ids: volumes, hosts: [name] }),
+    marked.length === 0 ? [] : await tx.tags({ resources: marked }),
   )
 }
 
@@ -116,19 +120,31 @@ function index(
   instances: readonly Instance[],
   images: readonly Image[],
   volumes: readonly Volume[],
+  tags: readonly Tag[],
 ): Known {
   return {
     instances: new Map(instances.map((one) => [one.id, one])),
     images: new Map(images.map((image) => [image.id, image])),
     volumes: new Map(volumes.map((volume) => [volume.id, volume])),
+    tags,
   }
 }
 
-function isNews(fact: Fact, { instances, images, volumes }: Known, now: string): boolean {
+function isNews(fact: Fact, known: Known, now: string): boolean {
+  const { instances, images, volumes } = known
+  if ('marked' in fact) return isNewMark(fact, known)
   if ('volume' in fact) return volumes.get(fact.volume)?.state === 'deleting'
   if ('image' in fact) return isNewsOfImage(fact, images.get(fact.image))
   const instance = instances.get(fact.instance)
   return instance !== undefined && applyFact(instance, fact, now) !== null
+}
+
+type MarkFact = Extract<Fact, { readonly kind: 'marked' }>
+
+function isNewMark({ marked, mark }: MarkFact, { instances, tags }: Known): boolean {
+  const has = ({ resource, key, value }: Tag) =>
+    resource === marked && key === mark.key && value === mark.value
+  return instances.has(marked) && !tags.some(has)
 }
 
 type ImageFact = Extract<Fact, { readonly image: unknown }>
@@ -166,6 +182,7 @@ async function writeFact(
   now: string,
 ): Promise<readonly Written[]> {
   if ('volume' in fact) return await writeVolumeFact(tx, fact, known)
+  if ('marked' in fact) return await writeMark(tx, fact, known)
   if (!('image' in fact)) return await writeInstanceFact(tx, self, fact, known, now)
   if (!isNewsOfImage(fact, known.images.get(fact.image))) return []
   switch (fact.kind) {
@@ -184,6 +201,14 @@ async function writeFact(
     default:
       return assertNever(fact)
   }
+}
+
+async function writeMark(tx: Tx, fact: MarkFact, known: Known): Promise<readonly Written[]> {
+  const instance = known.instances.get(fact.marked)
+  if (instance === undefined || !isNewMark(fact, known)) return []
+  const { id: resource, account } = instance
+  await tx.putTags([{ ...fact.mark, account, resource, resourceType: 'instance' }])
+  return [{ fact, kind: 'want' }]
 }
 
 async function writeVolumeFact(

@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { type Ipv4, parseIpv4 } from '../model/addr.ts'
 import { type ErrorCode, refused } from '../model/errors.ts'
 import { type IdPrefix, parseId } from '../model/ids.ts'
+import { isReservedKey, RESERVED_TAG_PREFIX } from '../model/marks.ts'
 import type { Tag } from '../model/records.ts'
 
 /** Most ids in one request (EC2: 1000 for instances). */
@@ -69,11 +70,15 @@ export function printable(maxLength: number) {
 /** A short free text or name. */
 export const textSchema = printable(TEXT_MAX_LENGTH)
 
-/** A tag's key; `aws:` is Amazon's. */
+/** A tag's key; `aws:` is Amazon's, and `atoll:` ours. */
 export const tagKeySchema = printable(TAG_KEY_MAX_LENGTH)
   .min(1)
   .refine((key) => !key.toLowerCase().startsWith('aws:'), {
     error: "Tag keys starting with 'aws:' are reserved for internal use",
+    ...withCode('InvalidParameterValue'),
+  })
+  .refine((key) => !isReservedKey(key), {
+    error: `Tag keys starting with '${RESERVED_TAG_PREFIX}' are reserved for internal use`,
     ...withCode('InvalidParameterValue'),
   })
 

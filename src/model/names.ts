@@ -65,6 +65,9 @@ export const NETWORK_LABEL = 'atoll.network'
 /** Container label that remembers which kind of guest it was made as (`services/workloads/docker-spec.ts`). */
 export const GUEST_LABEL = 'atoll.guest'
 
+/** Container label that says how many GiB of the host's disk it may use. */
+export const DISK_LABEL = 'atoll.diskGiB'
+
 /** Directory of control groups, and first part of systemd scopes' names, in which virtual machines run. */
 export const MACHINE_GROUP = 'atoll-machines'
 

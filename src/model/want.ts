@@ -17,6 +17,7 @@ import type {
   VolumeId,
   VpcId,
 } from './ids.ts'
+import type { Mark } from './marks.ts'
 import type { MetadataOptions } from './metadata-options.ts'
 
 export interface HostWant {
@@ -163,6 +164,8 @@ export type Fact =
       readonly code: string
       readonly message: string
     }
+  /** How it is held, as a tag of ours says (`model/marks.ts`). */
+  | { readonly kind: 'marked'; readonly marked: InstanceId; readonly mark: Mark }
   /** Nothing of it is left on the host: its address may be given to another. */
   | { readonly kind: 'gone'; readonly instance: InstanceId }
   /** It can never run. It will be terminated on the ordinary path, which removes what was made of it. */

@@ -8,6 +8,7 @@
  */
 import { assertNever } from '../model/errors.ts'
 import type { InstanceId, VolumeId } from '../model/ids.ts'
+import type { Mark } from '../model/marks.ts'
 import type { Fact, ImageWant, InstanceWant } from '../model/want.ts'
 
 /**
@@ -40,6 +41,10 @@ export interface WorkloadHave {
   readonly state: WorkloadState
   /** The boot that its last start was for, or null when no record of it is left. */
   readonly bootCount: number | null
+  /** What is to be told of how it is held; nothing while it does not run. */
+  readonly marks?: readonly Mark[]
+  /** What of its host's disk it has used up beyond its limit, in words. */
+  readonly excess?: string
 }
 
 /** One thing for a driver to do; each may be repeated. */
@@ -157,7 +162,10 @@ function planRun(
         ? step({ kind: 'start', instance: want })
         : facts({ kind: 'ready', instance: want.id })
     case 'running':
-      return planRunning(want, have?.bootCount ?? null, state.plugged)
+      return have?.excess === undefined
+        ? planRunning(want, have?.bootCount ?? null, state.plugged, have?.marks ?? [])
+        : // The record then says that it is to be stopped, so it is.
+          facts(stopped(want, 'Client.VolumeLimitExceeded', have.excess))
     case 'ended':
       return planEnded(want, have?.bootCount ?? null, state)
     case 'busy':
@@ -207,12 +215,25 @@ function imageAvailable(want: InstanceWant, found: ImageFindings): Fact {
   return { kind: 'image-available', image: want.image.id, digest, architecture, diskGiB }
 }
 
-function planRunning(want: InstanceWant, bootCount: number | null, plugged: boolean): WorkloadPlan {
+function planRunning(
+  want: InstanceWant,
+  bootCount: number | null,
+  plugged: boolean,
+  marks: readonly Mark[],
+): WorkloadPlan {
   // A lost boot record is no reason to take a running instance down: adopt it as it is.
   if (bootCount === null) return step({ kind: 'plug', instance: want })
   if (bootCount < want.bootCount) return step({ kind: 'stop', instance: want.id })
   if (!plugged) return step({ kind: 'plug', instance: want })
-  return facts({ kind: 'running', instance: want.id, bootCount: want.bootCount })
+  const running: Fact = { kind: 'running', instance: want.id, bootCount: want.bootCount }
+  return facts(running, ...newMarks(want, marks))
+}
+
+/** Those that the records do not have yet. */
+function newMarks({ id, tags }: InstanceWant, marks: readonly Mark[]): readonly Fact[] {
+  return marks
+    .filter((mark) => !tags.some(({ key, value }) => key === mark.key && value === mark.value))
+    .map((mark): Fact => ({ kind: 'marked', marked: id, mark }))
 }
 
 function planEnded(

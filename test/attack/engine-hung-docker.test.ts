@@ -16,6 +16,7 @@ import { createLocalBus } from '../../src/bus/local.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
+import { systemRunner } from '../../src/lib/runner.ts'
 import type { HostService } from '../../src/services/service.ts'
 import { createDockerDriver } from '../../src/services/workloads/docker.ts'
 import type { Images } from '../../src/services/workloads/driver.ts'
@@ -94,6 +95,7 @@ it('a stopped dockerd holds back no names, no rules and no virtual machines', as
         limitUserNamespace: async () => undefined,
       },
       settings: { stateDir: directory, zone: 'atoll.internal', stopSeconds: 0 } as never,
+      run: systemRunner,
       clock: systemClock,
       log: silentLog,
     }),

@@ -22,6 +22,7 @@ import { readTables } from '../../src/host/tables.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
+import { systemRunner } from '../../src/lib/runner.ts'
 import { createTurns } from '../../src/lib/turns.ts'
 import { cidr } from '../../src/model/addr.ts'
 import { type InstanceId, parseHostName } from '../../src/model/ids.ts'
@@ -125,6 +126,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
       busyboxPath: '/bin/busybox',
       tables: readTables(),
     },
+    run: systemRunner,
     clock: systemClock,
     log,
   })

@@ -7,6 +7,7 @@ import { createLinuxHost } from '../../src/host/linux.ts'
 import { readTables } from '../../src/host/tables.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
+import { systemRunner } from '../../src/lib/runner.ts'
 import { containerName, GATEWAY_LINK } from '../../src/model/names.ts'
 import { createDockerDriver } from '../../src/services/workloads/docker.ts'
 import type { WorkloadDriver } from '../../src/services/workloads/driver.ts'
@@ -63,7 +64,9 @@ export async function startDockerMachine(
     images,
     stateDir,
     freshDriver() {
-      const driver = createDockerDriver({ docker, images, host, settings, clock, log })
+      const driver = createDockerDriver({
+        ...{ docker, images, host, settings, run: systemRunner, clock, log },
+      })
       drivers.push(driver)
       return driver
     },

@@ -7,7 +7,8 @@
 import type { DescribeTagsResult, ResourceType } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
-import type { HostName } from '../../model/ids.ts'
+import type { AccountId, HostName } from '../../model/ids.ts'
+import { isReservedKey } from '../../model/marks.ts'
 import type { Tag } from '../../model/records.ts'
 import type { Tx } from '../../store/store.ts'
 import type { Action, Call } from '../action.ts'
@@ -61,7 +62,8 @@ export const createTags: Action = {
 }
 
 function refuseTooMany(tags: readonly Tag[]): void {
-  for (const [resource, own] of Map.groupBy(tags, (tag) => tag.resource)) {
+  const theirs = tags.filter(({ key }) => !isReservedKey(key))
+  for (const [resource, own] of Map.groupBy(theirs, (tag) => tag.resource)) {
     if (new Set(own.map((tag) => tag.key)).size <= TAGS_PER_RESOURCE_MAX) continue
     throw refused(
       'TagLimitExceeded',
@@ -88,7 +90,7 @@ export const deleteTags: Action = {
     await changeTags(call, input.Resources, async (tx) => {
       for (const resource of input.Resources) {
         await writeOne(call.budget)
-        if (input.Tags.length === 0) await tx.deleteTagsOf(resource)
+        if (input.Tags.length === 0) await deleteTheirs(tx, account, resource)
         for (const { Key: key, Value: value } of input.Tags) {
           await writeOne(call.budget)
           const tag = { account, resource, key }
@@ -98,6 +100,14 @@ export const deleteTags: Action = {
     })
     return {}
   },
+}
+
+/** All that a client may delete. */
+async function deleteTheirs(tx: Tx, account: AccountId, resource: string): Promise<void> {
+  const tags = await tx.tags({ account, resources: [resource] })
+  const keys = tags.map(({ key }) => key)
+  if (!keys.some(isReservedKey)) return await tx.deleteTagsOf(resource)
+  for (const key of keys) if (!isReservedKey(key)) await tx.deleteTag({ account, resource, key })
 }
 
 /** Runs a change on resources that exist, and has the hosts of instances among them look again. */

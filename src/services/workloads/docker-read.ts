@@ -4,12 +4,16 @@
 import type Dockerode from 'dockerode'
 import type { Clock } from '../../lib/clock.ts'
 import type { InstanceId } from '../../model/ids.ts'
+import { marksOf } from '../../model/marks.ts'
 import { INSTANCE_LABEL, instanceOfContainer } from '../../model/names.ts'
 import type { EndedBy, WorkloadHave } from '../../plan/workloads.ts'
 import { bootOf, type InstanceFiles } from './boot-record.ts'
+import type { DiskLook } from './docker-disk.ts'
 import { dockerError, statusOf } from './docker-errors.ts'
 import { pastEvents } from './docker-events.ts'
 import { type ContainerState, endedBy, NEVER_STARTED, workloadState } from './docker-have.ts'
+import { diskLimitOf } from './docker-spec.ts'
+import type { EngineWays } from './docker-ways.ts'
 import type { Plug } from './plug.ts'
 
 const NOT_FOUND = 404
@@ -24,6 +28,8 @@ export interface Seen {
   readonly pid: number
   readonly state: ContainerState
   readonly labels: Readonly<Record<string, string>>
+  /** Whether the file system holds it to a size. */
+  readonly hasQuota: boolean
 }
 
 /** What is needed to tell what a container is. */
@@ -33,6 +39,8 @@ export interface Reader {
   readonly files: InstanceFiles
   readonly plug: Plug
   readonly cache: ContainerCache
+  readonly ways: EngineWays
+  readonly disks: DiskLook
 }
 
 /** Containers as they were read, each valid until an event says otherwise. */
@@ -115,11 +123,12 @@ export async function findOne(docker: Dockerode, instance: InstanceId): Promise<
 
 /** One container as the plan sees it; null when it went away while it was being read. */
 export async function readHave(
-  { docker, clock, files, cache, plug }: Reader,
+  reader: Reader,
   instance: InstanceId,
   id: string,
   { fresh, signal }: { readonly fresh: boolean; readonly signal: AbortSignal },
 ): Promise<WorkloadHave | null> {
+  const { docker, clock, files, cache, plug } = reader
   const changesBefore = cache.changes()
   const seen = cache.get(id) ?? (await inspect(docker, id, signal))
   if (seen === null) return null
@@ -130,10 +139,25 @@ export async function readHave(
     if (bootCount !== null) cache.keepBoot(seen, bootCount)
     const life = { containerId: id, startedAt: state.StartedAt, pid: seen.pid }
     const plugged = await plug.isPlugged(instance, life, fresh)
-    return { instance, bootCount, state: workloadState(state, plugged, 'unknown') }
+    const held = await readHold(reader, instance, seen)
+    return { instance, bootCount, state: workloadState(state, plugged, 'unknown'), ...held }
   }
   const by = state.Status === 'exited' ? await findEnd(docker, clock, seen, signal) : 'unknown'
   return { instance, bootCount, state: workloadState(state, false, by) }
+}
+
+/** How a container that runs is held, and whether it has taken more than it may. */
+async function readHold(
+  { ways, disks }: Reader,
+  instance: InstanceId,
+  { id, hasQuota, labels }: Seen,
+): Promise<Pick<WorkloadHave, 'marks' | 'excess'>> {
+  const { hasUserNamespace } = await ways.read()
+  const isolation = hasUserNamespace ? 'user-namespace' : 'shared-root'
+  const marks = marksOf(isolation, hasQuota ? 'quota' : 'watched')
+  const limitGiB = hasQuota ? null : diskLimitOf(labels)
+  const excess = limitGiB === null ? null : disks.follow(instance, { container: id, limitGiB })
+  return excess === null ? { marks } : { marks, excess }
 }
 
 async function findEnd(
@@ -150,6 +174,10 @@ async function findEnd(
   return endedBy(state, events)
 }
 
+function hasQuota({ StorageOpt }: { readonly StorageOpt?: unknown }): boolean {
+  return typeof StorageOpt === 'object' && StorageOpt !== null && 'size' in StorageOpt
+}
+
 /** One container as the engine describes it now; null when there is none. */
 export async function inspect(
   docker: Dockerode,
@@ -157,8 +185,16 @@ export async function inspect(
   signal: AbortSignal,
 ): Promise<Seen | null> {
   try {
-    const { State, Config } = await docker.getContainer(id).inspect({ abortSignal: signal })
-    return { id, pid: State.Pid, state: State, labels: Config.Labels }
+    const { State, Config, HostConfig } = await docker
+      .getContainer(id)
+      .inspect({ abortSignal: signal })
+    return {
+      id,
+      pid: State.Pid,
+      state: State,
+      labels: Config.Labels,
+      hasQuota: hasQuota(HostConfig),
+    }
   } catch (error) {
     if (statusOf(error) === NOT_FOUND) return null
     throw dockerError(error, 'inspect a container')

@@ -8,7 +8,13 @@ import type { ContainerCreateOptions } from 'dockerode'
 import { RESOLVER_ADDRESS } from '../../model/addr.ts'
 import { bug } from '../../model/errors.ts'
 import type { InstanceLimits } from '../../model/limits.ts'
-import { containerName, GUEST_LABEL, INSTANCE_LABEL, NETWORK_LABEL } from '../../model/names.ts'
+import {
+  containerName,
+  DISK_LABEL,
+  GUEST_LABEL,
+  INSTANCE_LABEL,
+  NETWORK_LABEL,
+} from '../../model/names.ts'
 import type { InstanceWant, NicWant } from '../../model/want.ts'
 import { GUEST_KIT_MOUNT } from './guest-kit.ts'
 
@@ -70,6 +76,8 @@ export interface ContainerGround {
   readonly zone: string
   /** Whether the engine gives its containers a user namespace: their root is nobody on the host. */
   readonly hasUserNamespace: boolean
+  /** Whether the file system can hold it to a size. */
+  readonly hasQuota: boolean
   readonly limits: InstanceLimits
 }
 
@@ -82,7 +90,7 @@ export interface ContainerGround {
 export function renderContainer(
   want: InstanceWant,
   image: DockerImage,
-  { kitDir, zone, hasUserNamespace, limits }: ContainerGround,
+  { kitDir, zone, hasUserNamespace, hasQuota, limits }: ContainerGround,
 ): ContainerCreateOptions {
   const asked = guestNetwork(image.labels, image.command)
   const network = hasUserNamespace ? asked : 'plain'
@@ -93,7 +101,11 @@ export function renderContainer(
     Hostname: want.hostname,
     // Within a user namespace the engine cannot set it; it is set when the NIC is plugged in.
     ...(hasUserNamespace ? {} : { Domainname: zone }),
-    Labels: { [INSTANCE_LABEL]: want.id, [GUEST_LABEL]: network },
+    Labels: {
+      [INSTANCE_LABEL]: want.id,
+      [GUEST_LABEL]: network,
+      [DISK_LABEL]: String(want.type.diskGiB),
+    },
     Entrypoint: [`${GUEST_KIT_MOUNT}/busybox`, 'sh', `${GUEST_KIT_MOUNT}/enter`, network],
     Cmd: [...image.command],
     HostConfig: {
@@ -105,6 +117,7 @@ export function renderContainer(
       MemorySwap: memoryBytes,
       CpuPeriod: CPU_PERIOD_US,
       CpuQuota: want.type.vcpus * CPU_PERIOD_US,
+      ...(hasQuota ? { StorageOpt: { size: `${want.type.diskGiB}G` } } : {}),
       ShmSize: limits.sharedMemoryBytes,
       PidsLimit: limits.processes,
       Ulimits: [
@@ -123,6 +136,12 @@ export function renderContainer(
       },
     },
   }
+}
+
+/** How many GiB a container of ours may write; null: an older version made it, which set no limit. */
+export function diskLimitOf(labels: Readonly<Record<string, string>>): number | null {
+  const limit = Number(labels[DISK_LABEL])
+  return Number.isInteger(limit) && limit > 0 ? limit : null
 }
 
 /** The kind of guest that a container of ours was made as. */

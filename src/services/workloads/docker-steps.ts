@@ -11,7 +11,6 @@ import { dockerError, statusOf } from './docker-errors.ts'
 import { NEVER_STARTED } from './docker-have.ts'
 import { findOne, inspect, type Reader, type Seen } from './docker-read.ts'
 import { guestNetworkOf, renderContainer } from './docker-spec.ts'
-import type { EngineWays } from './docker-ways.ts'
 import type { WorkloadSteps } from './driver.ts'
 import type { GuestKit } from './guest-kit.ts'
 import type { DockerImages } from './images.ts'
@@ -21,7 +20,6 @@ export interface Stepper extends Reader {
   readonly images: DockerImages
   readonly kit: GuestKit
   readonly host: Pick<Host, 'limitUserNamespace'>
-  readonly ways: EngineWays
   readonly settings: {
     readonly zone: string
     readonly stopSeconds: number
@@ -53,10 +51,12 @@ async function launch(
   const image = await images.details(digest)
   const kitDir = await kit.prepare(want, files.path(want.id), true)
   await files.writeBoot(want.id, { bootCount: want.bootCount, startedBefore: NEVER_STARTED })
+  const { hasUserNamespace, hasQuota } = await ways.read()
   const spec = renderContainer(want, image, {
     kitDir,
     zone: settings.zone,
-    hasUserNamespace: (await ways.read()).hasUserNamespace,
+    hasUserNamespace,
+    hasQuota,
     limits: instanceLimits(want.type.memoryMiB, settings.tables),
   })
   const container = await docker

@@ -1,24 +1,13 @@
 /** How the Docker Engine was told to run containers, as far as it matters to instances. */
+import { readFile } from 'node:fs/promises'
+import { setTimeout } from 'node:timers/promises'
 import type Dockerode from 'dockerode'
-import { z } from 'zod'
+import { readWays, type Ways } from '../../lib/engine-ways.ts'
+import { unavailable } from '../../model/errors.ts'
 import { dockerError } from './docker-errors.ts'
 
-/** What `docker info` says (https://docs.docker.com/reference/api/engine/version/v1.41/, SystemInfo). */
-const infoSchema = z.object({
-  DockerRootDir: z.string().max(4096),
-  SecurityOptions: z.array(z.string().max(256)).max(64).nullish(),
-})
-
-/** Of one start of an engine. */
-interface Ways {
-  /** Where it keeps everything. */
-  readonly rootDirectory: string
-  /**
-   * Whether the root of a container is an ordinary user of the host (`userns-remap`,
-   * https://docs.docker.com/engine/security/userns-remap/).
-   */
-  readonly hasUserNamespace: boolean
-}
+/** An engine that takes longer counts as away. */
+const ANSWER_DEADLINE_MS = 10_000
 
 export interface EngineWays {
   /** Asks the engine until it has said so once. Errors: `unavailable`. */
@@ -42,17 +31,12 @@ export function createEngineWays(docker: Dockerode): EngineWays {
 }
 
 async function ask(docker: Dockerode): Promise<Ways> {
-  const info = await docker.info().catch((error: unknown) => {
+  // Its types know no signal for this question.
+  const late = setTimeout(ANSWER_DEADLINE_MS, undefined, { ref: false }).then(() => {
+    throw unavailable('the engine does not say how it runs containers')
+  })
+  const info: unknown = await Promise.race([docker.info(), late]).catch((error: unknown) => {
     throw dockerError(error, 'ask the engine how it runs containers')
   })
-  const { DockerRootDir, SecurityOptions } = infoSchema.parse(info)
-  return {
-    rootDirectory: DockerRootDir,
-    hasUserNamespace: isRemapped(SecurityOptions ?? []),
-  }
-}
-
-/** Each option is `name=…`, with further fields behind a comma. */
-function isRemapped(options: readonly string[]): boolean {
-  return options.some((option) => option.split(',').includes('name=userns'))
+  return readWays(info, await readFile('/proc/self/mounts', 'utf8'))
 }

@@ -14,15 +14,17 @@ import type Dockerode from 'dockerode'
 import type { Host } from '../../host/host.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
+import type { Runner } from '../../lib/runner.ts'
 import type { InstanceId } from '../../model/ids.ts'
 import type { MachineTables } from '../../model/limits.ts'
 import type { WorkloadHave } from '../../plan/workloads.ts'
 import { createInstanceFiles } from './boot-record.ts'
 import { createDockerCapturer } from './docker-capture.ts'
+import { startDiskLook } from './docker-disk.ts'
 import { dockerError, statusOf } from './docker-errors.ts'
 import { followEvents } from './docker-events.ts'
 import { demultiplex, tail } from './docker-logs.ts'
-import { createCache, findAll, findOne, readHave } from './docker-read.ts'
+import { createCache, findAll, findOne, type Reader, readHave } from './docker-read.ts'
 import { createShells } from './docker-shell.ts'
 import { createDockerSteps } from './docker-steps.ts'
 import { createEngineWays } from './docker-ways.ts'
@@ -50,6 +52,8 @@ export interface DockerDriverOptions {
   readonly images: DockerImages
   readonly host: Pick<Host, 'plugNic' | 'isPlugged' | 'limitUserNamespace'>
   readonly settings: DockerSettings
+  /** Starts `du`. */
+  readonly run: Runner
   readonly clock: Clock
   readonly log: Log
 }
@@ -67,12 +71,19 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
   const files = createInstanceFiles(settings.stateDir)
   const plug = createPlug(options.host, settings)
   const cache = createCache()
-  const reader = { docker, clock, files, plug, cache }
   const ways = createEngineWays(docker)
-  const { images, host } = options
-  const stepper = { ...reader, images, host, ways, kit: createGuestKit(settings), settings }
-  const shells = createShells({ docker, clock })
   const closing = new AbortController()
+  const listeners = new Set<(instance: InstanceId | null) => void>()
+  const disks = startDiskLook({
+    ...{ docker, clock, log, run: options.run, signal: closing.signal },
+    exceeded: (instance) => {
+      for (const listener of listeners) listener(instance)
+    },
+  })
+  const reader = { docker, clock, files, plug, cache, ways, disks }
+  const { images, host } = options
+  const stepper = { ...reader, images, host, kit: createGuestKit(settings), settings }
+  const shells = createShells({ docker, clock })
 
   return {
     name: 'docker',
@@ -88,6 +99,8 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
         const have = await readHave(reader, instance, id, { fresh, signal: deadline })
         if (have !== null) haves.push(have)
       }
+      const running = haves.filter(({ state }) => state.kind === 'running')
+      disks.keep(new Set(running.map(({ instance }) => instance)))
       for (const instance of directories)
         if (!found.has(instance))
           haves.push({ instance, state: { kind: 'remains' }, bootCount: null })
@@ -123,25 +136,39 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
     },
 
     watch(changed) {
-      const stop = new AbortController()
-      const signal = AbortSignal.any([stop.signal, closing.signal])
-      const listener = {
-        connected: () => {
-          cache.trust(true)
-          // It may have been started anew, in another way.
-          ways.forget()
-          changed(null)
-        },
-        lost: () => cache.trust(false),
-        changed: (containerId: string, instance: InstanceId) => {
-          cache.drop(containerId)
-          changed(instance)
-        },
+      listeners.add(changed)
+      const end = watchEngine({ ...reader, log }, closing.signal, changed)
+      return () => {
+        listeners.delete(changed)
+        end()
       }
-      void followEvents({ docker, clock, log, signal, listener })
-      return () => stop.abort()
     },
 
     close: async () => closing.abort(),
   }
+}
+
+/** Has the cache follow the engine's events, and tells of them. Returns a function that ends it. */
+function watchEngine(
+  { docker, clock, log, cache, ways }: Reader & { readonly log: Log },
+  closing: AbortSignal,
+  changed: (instance: InstanceId | null) => void,
+): () => void {
+  const stop = new AbortController()
+  const signal = AbortSignal.any([stop.signal, closing])
+  const listener = {
+    connected: () => {
+      cache.trust(true)
+      // It may have been started anew, in another way.
+      ways.forget()
+      changed(null)
+    },
+    lost: () => cache.trust(false),
+    changed: (containerId: string, instance: InstanceId) => {
+      cache.drop(containerId)
+      changed(instance)
+    },
+  }
+  void followEvents({ docker, clock, log, signal, listener })
+  return () => stop.abort()
 }

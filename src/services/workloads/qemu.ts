@@ -11,12 +11,14 @@
  * From scratch: `list` with `fresh`, which reads /proc and asks every machine.
  */
 
+import { readlink } from 'node:fs/promises'
 import { createMachineGroups } from '../../host/groups.ts'
 import type { Host } from '../../host/host.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Runner } from '../../lib/runner.ts'
 import type { InstanceId } from '../../model/ids.ts'
+import { type Isolation, marksOf } from '../../model/marks.ts'
 import type { WorkloadHave, WorkloadState } from '../../plan/workloads.ts'
 import type { WorkloadDriver } from './driver.ts'
 import type { KeptImages } from './kept-images.ts'
@@ -70,7 +72,8 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
     const bootCount = boot?.bootCount ?? null
     if (machine !== undefined) {
       await files.trimConsole(instance)
-      return { instance, bootCount, state: runningState(machine) }
+      const marks = marksOf(await isolationOf(machine.pid), 'own')
+      return { instance, bootCount, state: runningState(machine), marks }
     }
     const state = (await files.hasDisk(instance)) ? stoppedState(boot) : REMAINS
     return { instance, bootCount, state }
@@ -113,6 +116,12 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
       monitors.close()
     },
   }
+}
+
+/** What an older version started lives in the daemon's own network namespace. */
+async function isolationOf(pid: number): Promise<Isolation> {
+  const networkOf = (who: number | 'self') => readlink(`/proc/${who}/ns/net`).catch(() => '')
+  return (await networkOf(pid)) === (await networkOf('self')) ? 'machine-in-host' : 'machine'
 }
 
 const REMAINS: WorkloadState = { kind: 'remains' }

@@ -8,7 +8,7 @@ import {
   describeVpcs,
 } from '../../../../src/api/actions/networks.ts'
 import { createTags, deleteTags, describeTags } from '../../../../src/api/actions/tags.ts'
-import { BOB, type Cloud, everything, openCloud } from '../../../kit/api-cloud.ts'
+import { ALICE, BOB, type Cloud, everything, openCloud } from '../../../kit/api-cloud.ts'
 
 describe('tags', () => {
   const Name = { Key: 'Name', Value: 'web' }
@@ -81,11 +81,31 @@ describe('tags', () => {
     [{ Resources: [] }, 'InvalidParameterValue'],
     [{ Tags: [] }, 'InvalidParameterValue'],
     [{ Tags: [{ Key: 'aws:x' }] }, 'InvalidParameterValue'],
+    [{ Tags: [{ Key: 'Atoll:isolation' }] }, 'InvalidParameterValue'],
     [{ Tags: undefined }, 'MissingParameter'],
   ])('%j is refused with %s', async (more, code) => {
     await using cloud = await openCloud()
     const input = { Resources: [cloud.vpc.id], Tags: [Name], ...more }
     expect(await cloud.refusal(createTags, input)).toBe(code)
+  })
+
+  it('of ours stay when all of a client are deleted, and do not count', async () => {
+    await using cloud = await openCloud()
+    const resource = cloud.vpc.id
+    const ours = {
+      account: ALICE,
+      key: 'atoll:isolation',
+      value: 'machine',
+      resource,
+      resourceType: 'vpc',
+    }
+    await cloud.store.transaction((tx) => tx.putTags([ours]))
+    const Tags = Array.from({ length: 50 }, (_, at) => ({ Key: `k${at}` }))
+    await cloud.run(createTags, { Resources: [resource], Tags })
+    await cloud.run(deleteTags, { Resources: [resource] })
+    expect(await cloud.run(describeTags)).toMatchObject({ Tags: [{ Key: 'atoll:isolation' }] })
+    const named = { Resources: [resource], Tags: [{ Key: 'atoll:isolation' }] }
+    expect(await cloud.refusal(deleteTags, named)).toBe('InvalidParameterValue')
   })
 
   it("cannot be given to another account's things", async () => {

@@ -6,6 +6,7 @@ const seen: Seen = {
   id: 'c1',
   pid: 7,
   labels: {},
+  hasQuota: false,
   state: { Status: 'running', OOMKilled: false, ExitCode: 0, StartedAt: '', FinishedAt: '' },
 }
 

@@ -4,6 +4,7 @@ import { guestNetwork, renderContainer } from '../../../../src/services/workload
 import { instance } from '../../../kit/instance.ts'
 
 const GROUND = {
+  hasQuota: false,
   kitDir: '/kit',
   zone: 'atoll.internal',
   limits: instanceLimits(1024, {

@@ -1,0 +1,58 @@
+/** How a Docker Engine was told to run containers, by what it says of itself. Pure. */
+import { z } from 'zod'
+
+/** What `docker info` says (https://docs.docker.com/reference/api/engine/version/v1.41/, SystemInfo). */
+const infoSchema = z.object({
+  DockerRootDir: z.string().max(4096),
+  Driver: z.string().max(64).default(''),
+  DriverStatus: z
+    .array(z.array(z.string().max(4096)))
+    .max(64)
+    .nullish(),
+  SecurityOptions: z.array(z.string().max(256)).max(64).nullish(),
+})
+
+/** Of one start of an engine. */
+export interface Ways {
+  /** Where it keeps everything. */
+  readonly rootDirectory: string
+  /**
+   * Whether the root of a container is an ordinary user of the host (`userns-remap`,
+   * https://docs.docker.com/engine/security/userns-remap/).
+   */
+  readonly hasUserNamespace: boolean
+  /** Whether the file system can hold each container to a size (`--storage-opt size`: overlay2 on XFS with project quotas). */
+  readonly hasQuota: boolean
+}
+
+/**
+ * Reads what `docker info` said; `mounts` is /proc/self/mounts. Errors: those of the schema, for what no engine says.
+ */
+export function readWays(info: unknown, mounts: string): Ways {
+  const { DockerRootDir, Driver, DriverStatus, SecurityOptions } = infoSchema.parse(info)
+  const isXfs = (DriverStatus ?? []).some(([name, value]) => name === BACKING && value === 'xfs')
+  return {
+    rootDirectory: DockerRootDir,
+    hasUserNamespace: isRemapped(SecurityOptions ?? []),
+    hasQuota: Driver === 'overlay2' && isXfs && hasProjectQuota(mounts, DockerRootDir),
+  }
+}
+
+/** Of `DriverStatus`. */
+const BACKING = 'Backing Filesystem'
+
+/** Whether the file system that a path is on counts by project (xfs(5), `prjquota`), by /proc/self/mounts. */
+function hasProjectQuota(mounts: string, path: string): boolean {
+  const holders = mounts
+    .split('\n')
+    .map((line) => line.split(' '))
+    .filter(([, at = '']) => `${path}/`.startsWith(at === '/' ? at : `${at}/`))
+  // The longest, and of those the last, which lies over the others.
+  const holder = holders.toSorted(([, a = ''], [, b = '']) => a.length - b.length).at(-1)
+  return (holder?.[3] ?? '').split(',').some((option) => ['prjquota', 'pquota'].includes(option))
+}
+
+/** Each option is `name=…`, with further fields behind a comma. */
+function isRemapped(options: readonly string[]): boolean {
+  return options.some((option) => option.split(',').includes('name=userns'))
+}
