@@ -12,6 +12,7 @@ const SCRIPT = `
 # Whoever starts us moves us into our control group first. Who died before leaves nothing behind.
 read -r _
 exec </dev/null
+umask 022
 mount -t tmpfs -o mode=0755,size=64k,nr_inodes=64 root /tmp
 cd /tmp
 mkdir usr proc dev

@@ -52,7 +52,9 @@ export function createGuestKit(options: {
       // Daemons of before left it open.
       await chmod(instanceDir, 0o700)
       // The guest's own mount holds on to the directory, so it is filled anew and never replaced.
-      await mkdir(kitDir, { recursive: true, mode: 0o755 })
+      await mkdir(kitDir, { recursive: true })
+      // The guest's root is nobody here, whatever the daemon's umask.
+      await chmod(kitDir, EXECUTABLE)
       const files = renderKit(want, firstBoot)
       await Promise.all([
         placeBusybox(await busybox(), kitDir),
@@ -68,6 +70,7 @@ async function copyBusybox(source: string, dir: string): Promise<string> {
   await assertStatic(source)
   await mkdir(dir, { recursive: true, mode: 0o700 })
   await copyFile(source, `${busybox}.new`, constants.COPYFILE_FICLONE)
+  await chmod(`${busybox}.new`, EXECUTABLE)
   await rename(`${busybox}.new`, busybox)
   return busybox
 }
@@ -110,6 +113,7 @@ async function placeBusybox(busybox: string, kitDir: string): Promise<void> {
   const fresh = below(kitDir, 'busybox.new')
   await rm(fresh, { force: true })
   await link(busybox, fresh).catch(() => copyFile(busybox, fresh))
+  await chmod(fresh, EXECUTABLE)
   await rename(fresh, below(kitDir, 'busybox'))
 }
 
