@@ -221,6 +221,7 @@ async function startHost(
       bus,
       ledger: createLedger({ file: join(config.stateDir, 'ledger.json'), clock, log }),
       services: (wake) => buildServices(ground, drivers, key, wake),
+      watchKernel: (heard) => ground.host.watchKernel(heard),
       onRecordsChanged: records.changed,
       clock,
       log,

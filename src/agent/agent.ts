@@ -24,6 +24,7 @@ import type { RowWatch } from '../store/rows.ts'
 import type { HostSelf, Store } from '../store/store.ts'
 import type { Ledger } from './ledger.ts'
 import { startLoop } from './loop.ts'
+import { type MenderParts, oneAtATime, startMender } from './mender.ts'
 import { createRecordsReader, type RecordsReader, unreadableElsewhere } from './reader.ts'
 import { purge, reportFacts } from './report.ts'
 
@@ -40,6 +41,8 @@ export interface AgentParts {
   readonly rows: Pick<RowWatch, 'found'>
   /** In the order in which they are applied. */
   readonly services: readonly HostService[]
+  /** Calls back with each change in the kernel that may concern us, until the returned function is called. */
+  readonly watchKernel: MenderParts['watchKernel']
   /** Called when records have changed. */
   readonly onRecordsChanged: () => void
   readonly clock: Clock
@@ -79,7 +82,13 @@ export interface Agent {
 }
 
 /** Starts the agent; its first pass begins at once. */
-export function startAgent(parts: AgentParts, settings: AgentSettings): Agent {
+export function startAgent(given: AgentParts, settings: AgentSettings): Agent {
+  const parts = {
+    ...given,
+    services: given.services.map((service) =>
+      service.heedsKernel === true ? oneAtATime(service) : service,
+    ),
+  }
   const agent = new HostAgent(parts, settings)
   const loop = startLoop({
     work: (signal, again) => agent.pass(signal, again),
@@ -88,12 +97,14 @@ export function startAgent(parts: AgentParts, settings: AgentSettings): Agent {
     onError: (error) => parts.log.error({ error }, 'a pass failed as a whole'),
   })
   const bells = listenToBells(parts, loop, agent)
+  const endMending = startMender({ ...parts, want: () => agent.want() })
   return {
     wake: () => loop.wake(),
     status: () => agent.status(),
     hosts: () => agent.hosts(),
     async close() {
       bells()
+      await endMending()
       await loop.close()
       for (const service of parts.services.toReversed()) await service.close()
     },
@@ -159,6 +170,7 @@ class HostAgent {
   #isRung = true
   /** What was read last. */
   #read: Planned | null = null
+  #applied: HostWant | null = null
 
   constructor(parts: AgentParts, settings: AgentSettings) {
     this.#parts = parts
@@ -198,6 +210,11 @@ class HostAgent {
     this.#isRung = true
   }
 
+  /** What was last applied; null while nothing is known, or the records are another machine's. */
+  want(): HostWant | null {
+    return this.#applied
+  }
+
   /** Whether this host has instances of its own, as far as is known: it may. */
   hasInstances(): boolean {
     const want = this.#read?.want ?? null
@@ -209,6 +226,7 @@ class HostAgent {
     const stop = this.#passSeconds.startTimer()
     const resync = clock.monotonic() - this.#lastResync >= this.#settings.resyncMs
     const want = await this.#readWant(resync)
+    this.#applied = want
     if (want !== null) {
       const facts = await this.#applyServices(want, resync, signal)
       // A resync that a failing service cut short is owed again.

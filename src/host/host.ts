@@ -9,6 +9,7 @@ import type { Socket } from 'node:dgram'
 import type { Cidr, Ipv4, Mac } from '../model/addr.ts'
 import type { InstanceLimits } from '../model/limits.ts'
 import type { Surroundings } from '../model/surroundings.ts'
+import type { FlowFilter } from './conntrack.ts'
 
 /** A NIC as the kernel needs to know it. The host end's name and the guest end's come from `model/names.ts`. */
 export interface NicSpec {
@@ -163,6 +164,17 @@ export interface Host {
   ruleCounters(family: 'inet' | 'arp', table: string): Promise<ReadonlyMap<string, number>>
   /** Accepts traffic of our links in Docker's DOCKER-USER chain where that exists. Returns whether it had to add something. */
   ensureDockerCoexistence(nicLinkPattern: string): Promise<boolean>
+
+  /**
+   * Makes the kernel forget the connections that fit, so that what goes on is judged anew: for an address that changes its owner, and for
+   * permissions that are withdrawn.
+   */
+  forgetFlows(filter: FlowFilter): Promise<void>
+  /**
+   * Calls `heard` when somebody else may have changed rules, routes, addresses, or links of ours and what is on them, until the returned
+   * function is called. Some of what this port itself does is heard, too.
+   */
+  watchKernel(heard: () => void): () => void
 
   /**
    * A UDP socket bound to one device (SO_BINDTODEVICE, socket(7)) and port, broadcast allowed: what it receives came in through

@@ -47,6 +47,8 @@ import type { Netlink } from './netlink.ts'
 
 /** The objects of one namespace: plural nouns read all of them, verbs change one. */
 export interface Ip {
+  /** That of its socket (`Netlink.port`). */
+  readonly port: number
   links(): Promise<readonly LinkState[]>
   /** One link by name, or undefined. */
   link(name: string): Promise<LinkState | undefined>
@@ -121,6 +123,7 @@ export function createIp(netlink: Netlink): Ip {
   const linkMessage = (name: string) => linkNamed(encodeLinkQuery(name))
 
   return {
+    port: netlink.port,
     links: () => all(MessageType.GETLINK, encodeLinkQuery(), decodeLink),
     link: async (name) => (await linkMessage(name)).flatMap(decodeLink)[0],
     linkName: async (index) => (await linkNamed(encodeLinkAt(index))).flatMap(decodeLink)[0]?.name,

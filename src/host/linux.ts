@@ -9,6 +9,7 @@ import type { Log } from '../lib/log.ts'
 import type { Runner } from '../lib/runner.ts'
 import { systemRunner } from '../lib/runner.ts'
 import { AtollError, unavailable } from '../model/errors.ts'
+import { type Conntrack, createConntrack } from './conntrack.ts'
 import { type Descriptors, loadDescriptors } from './descriptors.ts'
 import { createDockerUser } from './docker-user.ts'
 import { ensureFabricLink } from './fabric.ts'
@@ -16,7 +17,8 @@ import { createForwarding, type Forwarding } from './forwarding.ts'
 import { guestIsPlugged, plugGuest } from './guest.ts'
 import type { Host } from './host.ts'
 import { createIp, type Ip } from './ip.ts'
-import { loadLibc } from './libc.ts'
+import { watchKernel } from './kernel-watch.ts'
+import { type Libc, loadLibc } from './libc.ts'
 import { createNicLock } from './lock.ts'
 import { openNetfilterNetlink, openRouteNetlink } from './netlink.ts'
 import { createNft } from './nft.ts'
@@ -43,6 +45,7 @@ export function createLinuxHost(options: {
   const ip = createIp(openRouteNetlink())
   const nft = createNft(runner)
   const nftState = createNftState(openNetfilterNetlink())
+  const conntrack = createConntrack()
   const dockerUser = createDockerUser(runner)
   const lock = createNicLock(ip, options.log)
   const forwarding = createForwarding(options.forwardingFile ?? null)
@@ -50,7 +53,7 @@ export function createLinuxHost(options: {
   const nicLock = createLock()
 
   return {
-    ...packetPath(ip, forwarding),
+    ...packetPath(ip, conntrack, forwarding),
     ensureGateway: (link, addresses) =>
       attempt(`${link} cannot be set up`, () => ensureGatewayLink(ip, link, addresses)),
 
@@ -98,28 +101,43 @@ export function createLinuxHost(options: {
       return added
     },
 
-    bindUdp: (link, port) =>
-      attempt(`UDP port ${port} cannot be bound on ${link}`, () =>
-        bindUdpToDevice(libc, link, port),
-      ),
+    ...sockets(libc),
     close: async () => {
       lock.end()
       ip.close()
       nftState.close()
+      conntrack.close()
     },
+  }
+}
+
+function sockets(libc: Libc): Pick<Host, 'bindUdp'> {
+  return {
+    bindUdp: (link, port) =>
+      attempt(`UDP port ${port} cannot be bound on ${link}`, () =>
+        bindUdpToDevice(libc, link, port),
+      ),
   }
 }
 
 /** What the packet path needs of the kernel as a whole. */
 function packetPath(
   ip: Ip,
+  conntrack: Conntrack,
   forwarding: Forwarding,
-): Pick<Host, 'ensureForwarding' | 'ensureSharedTables' | 'surroundings'> {
+): Pick<
+  Host,
+  'ensureForwarding' | 'ensureSharedTables' | 'surroundings' | 'watchKernel' | 'forgetFlows'
+> {
   return {
     ensureForwarding: () =>
-      attempt('IPv4 forwarding cannot be switched on', async () =>
-        forwarding.ensure() ? ['ip_forward'] : [],
-      ),
+      attempt('IPv4 forwarding cannot be switched on', async () => {
+        await ip.addLockRule()
+        return forwarding.ensure() ? ['ip_forward'] : []
+      }),
+    forgetFlows: (filter) =>
+      attempt('connections cannot be forgotten', () => conntrack.forget(filter)),
+    watchKernel: (heard) => watchKernel(ip, heard),
     surroundings: () =>
       attempt('routes cannot be read', async () => ({
         ...(await readSurroundings(ip)),

@@ -95,7 +95,6 @@ export function createNicLock(ip: Ip, log: Log): NicLock {
           fromGuest: loadClassifier('atoll_from', FROM_GUEST),
           toGuest: loadClassifier('atoll_to', TO_GUEST),
         }
-        await ip.addLockRule()
         await ip.addClassifiers(index, programs)
         return true
       } catch (error) {

@@ -20,8 +20,12 @@ class NetlinkError extends Error {
 }
 
 export interface Netlink {
+  /** By which the kernel names who asked for a change, in its notifications. */
+  readonly port: number
   /** Sends a request and waits for its acknowledgement. Rejects with `NetlinkError`. */
   request(type: number, payload: Uint8Array[], flags?: number): Promise<void>
+  /** Sends a request at once and hears nothing of it: for what may be gone already. A dump afterwards sees what came of it. */
+  tell(type: number, payload: Uint8Array[]): void
   /** Asks for one object. Rejects with `NetlinkError`, e.g. `ENODEV`. */
   get(type: number, payload: Uint8Array[]): Promise<Buffer>
   /** Everything of one kind, whole and consistent: a dump that changed under the reader is read again. */
@@ -61,10 +65,14 @@ function openNetlink(protocol: Protocol): Netlink {
   }
 
   return {
+    port: socket.address().port,
     request: (type, payload, flags = 0) =>
       inOrder(async () => {
         await send(type, payload, flags)
       }),
+    tell: (type, payload) => {
+      socket.send(type, payload, { flags: Flags.REQUEST })
+    },
     get: (type, payload) =>
       inOrder(async () => {
         const [message] = await send(type, payload, 0)

@@ -88,6 +88,7 @@ export function createFirewall(options: {
 
   return {
     name: 'firewall',
+    heedsKernel: true,
     gate: true,
     apply: async (pass) => {
       await host.ensureForwarding()

@@ -12,7 +12,7 @@ import type { FabricSpec, Host, NicSpec, NicState } from '../host/host.ts'
 import { nicDifferences, nicSpec } from '../host/nic.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import type { Ipv4 } from '../model/addr.ts'
-import { METADATA_ADDRESS, RESOLVER_ADDRESS } from '../model/addr.ts'
+import { METADATA_ADDRESS, parseIpv4, RESOLVER_ADDRESS } from '../model/addr.ts'
 import { unavailable } from '../model/errors.ts'
 import type { FabricSettings } from '../model/fabric.ts'
 import { instanceKind } from '../model/image-location.ts'
@@ -41,8 +41,9 @@ export function createLinks(options: {
   )
   const nics = metrics.gauge('atoll_links', 'Instance NICs that are wanted on this host')
 
-  const remove = async (hostLink: string, pass: Pass) => {
+  const remove = async ({ hostLink, routes }: NicState, pass: Pass) => {
     await host.removeNic(hostLink)
+    for (const { ip } of routes) await host.forgetFlows({ address: ip })
     removals.inc()
     pass.log.info({ link: hostLink }, 'link removed: no instance of this host has it')
   }
@@ -51,6 +52,9 @@ export function createLinks(options: {
     // A link that went with its guest is not made again for an instance that is about to go, too.
     if (ending && state === undefined) return
     if (nicDifferences(spec, state).length === 0) return
+    // Whatever the address had with its last owner ends before its next one is routed. A NIC with its route has no new owner.
+    if (state?.routes.some(({ ip }) => ip === spec.ip) !== true)
+      await host.forgetFlows({ address: spec.ip })
     const repaired = await host.ensureNic(spec)
     repairs.inc()
     pass.log.info({ link: spec.hostLink, address: spec.ip, repaired }, 'link made or repaired')
@@ -58,6 +62,7 @@ export function createLinks(options: {
 
   return {
     name: 'links',
+    heedsKernel: true,
     // One bad NIC must not keep the others from running: a workload whose NIC is missing waits by itself.
     gate: false,
     apply: async (pass) => {
@@ -72,7 +77,7 @@ export function createLinks(options: {
         any || ids.length > 0 ? [] : have.filter((state) => !wanted.has(state.hostLink))
       // What must go goes first: it may hold the route of an address that has a new owner.
       const work = [
-        ...unknown.map((state) => () => remove(state.hostLink, pass)),
+        ...unknown.map((state) => () => remove(state, pass)),
         ...[...wanted].map(
           ([name, nic]) =>
             () =>
@@ -111,9 +116,20 @@ function surroundingsOf(
     async () => {
       const link = spec === null ? null : FABRIC_LINK
       const changed = await host.ensureRoutes(want.shared.routes, vpcs, link)
+      for (const address of movedAddresses(changed)) await host.forgetFlows({ address })
       if (changed.length > 0) log.info({ changed }, 'routes changed')
     },
   ]
+}
+
+/** Of instances elsewhere whose route was made, removed or turned, by what `ensureRoutes` says of it. */
+function movedAddresses(changed: readonly string[]): ReadonlySet<Ipv4> {
+  return new Set(
+    changed.flatMap((change) => {
+      const address = /^[+-]unicast ([\d.]+)\/32 /.exec(change)?.[1]
+      return address === undefined ? [] : (parseIpv4(address) ?? [])
+    }),
+  )
 }
 
 function fabricSpec(want: HostWant, fabric: FabricSettings, mtu: number): FabricSpec | null {

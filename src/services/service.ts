@@ -20,6 +20,8 @@ export interface HostService {
    * applied side by side.
    */
   readonly engine?: string
+  /** Whether it looks after what the kernel tells of when somebody changes it: then it is applied at once, also beside a pass. */
+  readonly heedsKernel?: boolean
   /**
    * Makes reality equal to `pass.want`; safe to repeat. Never waits for a guest or a download: it starts such work, returns,
    * and wakes the agent when there is news.

@@ -116,6 +116,7 @@ it('a stopped dockerd holds back no names, no rules and no virtual machines', as
         log: silentLog,
       }),
       services: [names.service, containers, machines.service],
+      watchKernel: () => () => undefined,
       onRecordsChanged: () => undefined,
       clock: systemClock,
       log: silentLog,

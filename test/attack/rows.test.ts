@@ -94,6 +94,7 @@ async function openHost() {
   const agent = startAgent(
     {
       ...{ store, bus, ledger, rows, services, metrics },
+      watchKernel: () => () => undefined,
       onRecordsChanged: () => undefined,
       clock: systemClock,
       log: silentLog,

@@ -175,6 +175,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
           meters: createWorkloadMeters(metrics),
         }),
       ],
+      watchKernel: (heard) => host.watchKernel(heard),
       onRecordsChanged: () => undefined,
       clock: hurried,
       log,

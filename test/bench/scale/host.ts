@@ -65,6 +65,7 @@ export async function startSimulatedHost(
       bus,
       ledger: createLedger({ file: join(config.stateDir, 'ledger.json'), clock: systemClock, log }),
       services: (wake) => [createFakeMachine(wake)],
+      watchKernel: () => () => undefined,
       onRecordsChanged: records.changed,
       clock,
       log,

@@ -44,6 +44,7 @@ async function openAgent(
           close: async () => undefined,
         },
       ],
+      watchKernel: () => () => undefined,
       onRecordsChanged: () => undefined,
       clock,
       log: silentLog,

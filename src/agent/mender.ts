@@ -1,0 +1,86 @@
+/**
+ * Mends what somebody else has changed in the kernel, within a fraction of a second and whatever a pass is waiting for meanwhile: records
+ * that do not answer, or an engine that hangs.
+ *
+ * It applies the services that heed the kernel over the want that holds, when the kernel's notifications say that something has changed.
+ * They are safe to repeat, so being woken by what a pass itself has done costs a look and no more. A storm of notifications, which
+ * anybody may cause who can change a route or a link of their own, wakes it as often as `MENDING` allows.
+ */
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import type { Metrics } from '../lib/metrics.ts'
+import { createTokenBucket } from '../lib/token-bucket.ts'
+import { messageOf } from '../model/errors.ts'
+import type { HostWant } from '../model/want.ts'
+import type { HostService } from '../services/service.ts'
+import { startLoop } from './loop.ts'
+
+/** Looks that may follow each other at once, and those each second that may in the long run. */
+const MENDING = { burst: 10, perSecond: 5 } as const
+/** What comes together is looked at together. */
+const GATHER_MS = 10
+/** Without notifications the passes look. */
+const IDLE_MS = 24 * 3600 * 1000
+
+export interface MenderParts {
+  /** In the order in which they are applied; the others are left alone. */
+  readonly services: readonly HostService[]
+  /** What holds now; null: nothing is known, and nothing is touched. */
+  readonly want: () => HostWant | null
+  /** Calls back with each notification until the returned function is called. */
+  readonly watchKernel: (heard: () => void) => () => void
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+/** Starts listening. Returns what ends it. */
+export function startMender(parts: MenderParts): () => Promise<void> {
+  const { clock, log, metrics } = parts
+  const looks = metrics.counter(
+    'atoll_agent_mends_total',
+    'Times that the kernel told of a change and what is ours was looked at',
+  )
+  const bucket = createTokenBucket(MENDING, clock.monotonic())
+  const services = parts.services.filter(({ heedsKernel }) => heedsKernel === true)
+  const loop = startLoop({
+    work: async (signal) => {
+      await clock.sleep(GATHER_MS, signal)
+      while (!bucket.take(clock.monotonic())) await clock.sleep(1000 / MENDING.perSecond, signal)
+      const want = parts.want()
+      if (want === null) return
+      looks.inc()
+      for (const service of services) {
+        if (signal.aborted) return
+        const child = log.child({ service: service.name, generation: want.local.generation })
+        try {
+          await service.apply({ want: parts.want() ?? want, resync: false, signal, log: child })
+        } catch (error) {
+          child.warn({ reason: messageOf(error) }, 'not mended; the next pass tries again')
+          if (service.gate) return
+        }
+      }
+    },
+    intervalMs: IDLE_MS,
+    clock,
+    onError: (error) => log.error({ error }, 'mending failed as a whole'),
+  })
+  const unwatch = parts.watchKernel(() => loop.wake())
+  return async () => {
+    unwatch()
+    await loop.close()
+  }
+}
+
+/** The service, with one `apply` at a time: passes and mending speak of the same things. */
+export function oneAtATime(service: HostService): HostService {
+  let last: Promise<unknown> = Promise.resolve()
+  return {
+    ...service,
+    apply: (pass) => {
+      const mine = last.then(() => service.apply(pass))
+      last = mine.catch(() => {})
+      return mine
+    },
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * Somebody outside, or a neighbour, goes on with a flow that was allowed to an address whose owner has changed.
+ *
+ * Before: the connection table knew nothing of owners. A UDP flow that one instance had opened to outside went on to whoever was given
+ * its address next, past the default deny, for as long as the sender went on; so did one from a neighbour who shares no group with the
+ * new owner.
+ */
+import { execFileSync } from 'node:child_process'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createConntrack } from '../../src/host/conntrack.ts'
+import { ipv4 } from '../../src/model/addr.ts'
+import { formatId } from '../../src/model/ids.ts'
+import type { InstanceWant } from '../../src/model/want.ts'
+import { eventually, type Netns } from '../kit/netns.ts'
+import { createTown, OUTSIDE_ADDRESS, type Town, townInstance, townWant } from '../kit/town.ts'
+
+const OLD = townInstance(11, [1])
+/** The same address, another NIC, another group. */
+const NEXT: InstanceWant = {
+  ...townInstance(11, [2]),
+  id: formatId('i', new Uint8Array(9).fill(9)),
+  nics: townInstance(11, [2]).nics.map((nic) => ({
+    ...nic,
+    id: formatId('eni', new Uint8Array(9).fill(9)),
+  })),
+}
+const NEIGHBOUR = townInstance(12, [1])
+const ADDRESS = '172.31.0.11'
+
+let town: Town
+
+beforeAll(async () => {
+  town = await createTown()
+})
+
+afterAll(() => town.destroy())
+
+const PORT = 5353
+/** Answers once, and goes on sending to whoever asked. */
+const PESTER = `
+import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("0.0.0.0", ${PORT}))
+data, peer = s.recvfrom(100)
+while True:
+    s.sendto(b"again", peer)
+    time.sleep(0.02)
+`
+const ASK = `
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("0.0.0.0", ${PORT}))
+s.settimeout(5)
+s.sendto(b"ask", (sys.argv[1], ${PORT}))
+s.recv(100)
+`
+const HEAR = `
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("0.0.0.0", ${PORT}))
+s.settimeout(0.6)
+try:
+    s.recv(100)
+    print("heard", end="")
+except TimeoutError:
+    print("silence", end="")
+`
+
+test.each(['outside', 'neighbour'] as const)(
+  'the flow from the %s ends with the owner of the address',
+  async (whom) => {
+    await town.pass(townWant(OLD, NEIGHBOUR))
+    const old = await town.plug(OLD)
+    const neighbour = await town.plug(NEIGHBOUR)
+    const [from, at]: readonly [Netns, string] =
+      whom === 'outside' ? [town.outside, OUTSIDE_ADDRESS] : [neighbour, '172.31.0.12']
+    const pester = from.spawn(['python3', '-c', PESTER])
+    await eventually('it listens', async () =>
+      (await from.run(['ss', '-lunH'])).stdout.includes(`:${PORT}`),
+    )
+    await old.must(['python3', '-c', ASK, at])
+    await town.pass(townWant(NEXT, NEIGHBOUR))
+    const next = await town.plug(NEXT)
+    expect(await next.must(['python3', '-c', HEAR])).toBe('silence')
+    expect(await next.must(['python3', '-c', HEAR])).toBe('silence')
+    // What the new owner itself opens is answered.
+    pester.kill('SIGKILL')
+    await old.destroy()
+    await town.pass(townWant())
+    await neighbour.destroy()
+    await next.destroy()
+  },
+)
+
+/** A batch of entries straight into the table, as 65,000 connections make them. */
+const FILL = `
+import socket, struct, sys
+s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)
+s.setsockopt(socket.SOL_SOCKET, 32, 1 << 22)
+def attr(t, data):
+    return struct.pack("=HH", 4 + len(data), t) + data + b"\\0" * (-len(data) % 4)
+def tuple_(t, a, b, p, q):
+    ip = attr(1, socket.inet_aton(a)) + attr(2, socket.inet_aton(b))
+    proto = attr(1, b"\\x11") + attr(2, struct.pack("!H", p)) + attr(3, struct.pack("!H", q))
+    return attr(t | 0x8000, attr(1 | 0x8000, ip) + attr(2 | 0x8000, proto))
+mine, out, host = sys.argv[1:4]
+for start in range(0, int(sys.argv[4]), 500):
+    batch = b""
+    for n in range(start, start + 500):
+        port, peer = n % 60000 + 1024, 1 + n // 60000
+        body = struct.pack("=BBH", 2, 0, 0)
+        body += tuple_(1, mine, out, port, peer) + tuple_(2, out, host, peer, port)
+        body += attr(3, struct.pack("!I", 0x1 << 3 | 0xe)) + attr(7, struct.pack("!I", 600))
+        batch += struct.pack("=IHHII", 16 + len(body), 0x100, 0x401, 1, 0) + body
+    s.send(batch)
+`
+
+test.each([
+  ['kernel', 65_000],
+  ['older kernel', 8_000],
+] as const)('the %s forgets %d entries and holds nobody up', async (kernel, entries) => {
+  execFileSync('python3', ['-c', FILL, ADDRESS, '192.0.2.1', '198.51.100.1', `${entries}`])
+  execFileSync('python3', ['-c', FILL, '172.31.0.99', '192.0.2.2', '198.51.100.1', '500'])
+  const count = () =>
+    Number(
+      execFileSync('cat', ['/proc/sys/net/netfilter/nf_conntrack_count'], { encoding: 'utf8' }),
+    )
+  expect(count()).toBeGreaterThan(entries)
+  const conntrack = createConntrack({ isOld: kernel === 'older kernel' })
+  let longestMs = 0
+  let last = performance.now()
+  const ticks = setInterval(() => {
+    longestMs = Math.max(longestMs, performance.now() - last)
+    last = performance.now()
+  }, 1)
+  const began = performance.now()
+  await conntrack.forget({ address: ipv4(ADDRESS) })
+  const tookMs = performance.now() - began
+  longestMs = Math.max(longestMs, performance.now() - last)
+  clearInterval(ticks)
+  conntrack.close()
+  process.stdout.write(
+    `${kernel}, ${entries} entries: ${tookMs.toFixed(0)} ms, loop held ${longestMs.toFixed(0)} ms\n`,
+  )
+  expect(count()).toBeLessThan(1_000)
+  expect(count()).toBeGreaterThan(400)
+  expect(longestMs).toBeLessThan(250)
+})
