@@ -111,6 +111,35 @@ describe('what others do', () => {
     await end(want)
   })
 
+  test('whose record cannot be read runs on, and goes when there is none', async () => {
+    const want = await launch(40)
+    const { State } = await container(want).inspect()
+    const pass = passOver()
+    const without = (ids: readonly InstanceWant['id'][], any: boolean) => {
+      const local = { ...pass.want.local, unreadable: { ids, any } }
+      return { ...pass, resync: true, want: { ...pass.want, local } }
+    }
+    for (const over of [without([want.id], false), without([], true), without([want.id], false)])
+      expect(await service.apply(over)).toStrictEqual([])
+    // With every step that was begun.
+    await service.close()
+    service = newService()
+    expect((await container(want).inspect()).State).toMatchObject({
+      Running: true,
+      StartedAt: State.StartedAt,
+    })
+    expect(await machine.answers(want)).toBe(true)
+    await service.apply(without([], false))
+    const isGone = () =>
+      container(want)
+        .inspect()
+        .then(
+          () => false,
+          () => true,
+        )
+    await eventually('it is gone', isGone)
+  })
+
   test('a container that only bears our label, or only our name, is left alone', async () => {
     const { docker } = machine.engine
     const [labelled, named] = [await machine.prepare(4, STATIC), await machine.prepare(5, STATIC)]
