@@ -20,6 +20,7 @@ import { linkModel } from '../../src/api/wire/model.ts'
 import { decodeInput, parseForm } from '../../src/api/wire/query.ts'
 import { createSeal } from '../../src/bus/rabbit/seal.ts'
 import { systemClock } from '../../src/lib/clock.ts'
+import { silentLog } from '../../src/lib/log.ts'
 import { createFrameReader, encodeFrame } from '../../src/lib/terminal-frames.ts'
 import { parseScreen } from '../../src/lib/terminal-request.ts'
 import { AtollError } from '../../src/model/errors.ts'
@@ -41,6 +42,7 @@ import { isStaticElf } from '../../src/services/workloads/elf.ts'
 import { linesOf } from '../../src/services/workloads/lines.ts'
 import { diskOf } from '../../src/services/workloads/machine-content.ts'
 import { parseOverlay } from '../../src/services/workloads/qcow2.ts'
+import { createFreezer } from '../../src/services/workloads/qemu-agent.ts'
 import { connectQmp } from '../../src/services/workloads/qmp.ts'
 import { KEY } from '../kit/api.ts'
 import { instance } from '../kit/instance.ts'
@@ -341,6 +343,40 @@ describe(`mutated bytes, with ATOLL_SEED=${SEED},`, () => {
           })
           .catch((error: unknown) => error)
         expect(outcome === undefined || isRefusal(outcome), String(outcome)).toBe(true)
+      }
+    } finally {
+      server.close()
+      await rm(directory, { recursive: true })
+    }
+  })
+
+  it('a guest whose agent lies: not frozen, and nothing is left', {
+    timeout: 900_000,
+  }, async () => {
+    const chance = chanceOf(SEED)
+    const directory = await mkdtemp(join(tmpdir(), 'atoll-fuzz-'))
+    const path = join(directory, 'agent')
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined)
+      socket.once('data', (bytes) => {
+        const id = /"id":(\d+)/.exec(bytes.toString('latin1'))?.[1] ?? ''
+        const sound = `{"return":${id}}\n{"return":"thawed"}\n`
+        const answer = mutate(Buffer.from(sound), chance)
+        socket.end(Buffer.concat([chance.below(2) === 0 ? Buffer.of(0xff) : Buffer.of(), answer]))
+      })
+    })
+    await new Promise<void>((done) => server.listen(path, done))
+    const freezer = createFreezer({
+      socketOf: () => path,
+      homeOf: () => directory,
+      answerMs: 5_000,
+      clock: systemClock,
+      log: silentLog,
+    })
+    try {
+      for (let count = ALL / 200; count > 0; count -= 1) {
+        const freeze = await freezer.open(instance(7).id, new AbortController().signal)
+        expect(freeze === null || typeof freeze === 'function').toBe(true)
       }
     } finally {
       server.close()
