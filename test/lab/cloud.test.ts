@@ -64,6 +64,15 @@ describe('two instances', () => {
     expect((await cloud.inside(id, ['hostname'])).stdout.trim()).toBe(id)
   })
 
+  it.each(KINDS)('%s: says by tags of ours how it is held', async (kind) => {
+    const held = async () => {
+      const { Tags = [] } = await ask.look(ids[kind] ?? '')
+      return Tags.filter(({ Key }) => Key?.startsWith('atoll:')).map(({ Value }) => Value)
+    }
+    await eventually('they are there', async () => (await held()).length === 2, DEADLINE_MS)
+    expect((await held()).toSorted()).toEqual(['user-namespace', 'watched'])
+  })
+
   it.each(KINDS)('%s: resolves the other by id and by Name tag, and reaches it', async (kind) => {
     const other = kind === 'latest' ? 'static' : 'latest'
     const { PrivateIpAddress: address = '' } = await ask.look(ids[other] ?? '')
