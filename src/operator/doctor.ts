@@ -13,6 +13,7 @@ import { METADATA_ADDRESS } from '../model/addr.ts'
 import { messageOf } from '../model/errors.ts'
 import { LINK_PREFIX } from '../model/names.ts'
 import { readAdmin } from './admin-client.ts'
+import { checkCertificates, checkEngineTls, checkKeySealing } from './doctor-certificates.ts'
 import { checkEngines } from './doctor-engines.ts'
 import {
   checkFabricAddress,
@@ -53,6 +54,9 @@ export async function examine(config: Config): Promise<readonly DoctorCheck[]> {
     ],
     ['DNS forwarders', () => checkForwarders(config)],
     ['records', () => checkRecords(config)],
+    ['access keys', () => checkKeySealing(config)],
+    ['certificates', () => checkCertificates(config)],
+    ['engine TLS', () => checkEngineTls(config)],
     ['fabric address', () => checkFabricAddress(config)],
     ['fabric encryption', () => checkFabricEncryption(config)],
     ['fabric port', () => checkFabricPort(config)],
