@@ -16,5 +16,7 @@ export const LONG_FILES: Readonly<Record<string, string>> = {
   'test/lab/debian.test.ts': 'a whole operating system, emulated; the tiny guest boots in seconds',
   'test/lab/services/machine-images-s3.test.ts':
     'a real S3 service; the client is tried against a server of the test in the unit suite',
+  'test/attack/engines.test.ts':
+    'strangers before the engines of a whole cluster; the contract suite has TLS on one node of each',
   'test/lab/install.test.ts': 'installing and upgrading; quickstart goes through most of it',
 }

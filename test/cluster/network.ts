@@ -20,7 +20,8 @@ const PORT_DISABLED = 0
 const PORT_FORWARDING = 3
 const UPLINK_BRIDGE = 'uplinks'
 const BRIDGE_MAC = '02:00:00:00:00:01'
-const FABRIC_BRIDGE = 'fabric'
+/** In its own namespace; every host has a port on it. */
+export const FABRIC_BRIDGE = 'fabric'
 
 /** The namespaces of all labs and everybody else, by name. */
 async function namespaces(): Promise<readonly string[]> {
