@@ -248,8 +248,18 @@ describe('who reads the wire', () => {
     const file = join(directory(), 'wire.pcap')
     const { fabricNetns } = lab.layout
     const capture = ['tcpdump', '-i', FABRIC_BRIDGE, '-w', file, '-U', '-s', '0', 'tcp']
-    const argv = ['netns', 'exec', fabricNetns, ...capture, '-Z', 'root']
-    const tap = spawn('ip', argv, { stdio: ['ignore', 'ignore', 'pipe'] })
+    const argv = [
+      '--pdeathsig',
+      'KILL',
+      'ip',
+      'netns',
+      'exec',
+      fabricNetns,
+      ...capture,
+      '-Z',
+      'root',
+    ]
+    const tap = spawn('setpriv', argv, { stdio: ['ignore', 'ignore', 'pipe'] })
     await once(tap.stderr, 'data')
     const marker = 'a-name-that-nobody-else-has'
     const create = `eval "$(atoll env)" && aws --endpoint-url "$AWS_ENDPOINT_URL" ec2 create-key-pair --key-name ${marker}`
