@@ -21,6 +21,7 @@ import {
   checkFabricPeers,
   checkFabricPort,
 } from './doctor-fabric.ts'
+import { checkForeignFirewall } from './doctor-firewall.ts'
 import { checkIsolation } from './doctor-isolation.ts'
 import { checkMachines } from './doctor-machines.ts'
 import { type DoctorCheck, fail, ok, type Verdict, warn } from './verdict.ts'
@@ -39,6 +40,7 @@ export async function examine(config: Config): Promise<readonly DoctorCheck[]> {
     ['root', checkRoot],
     ['node', checkNode],
     ['nftables', checkNftables],
+    ['other firewalls', checkForeignFirewall],
     ['network devices', checkTun],
     ['docker', () => checkDocker(config.docker.socket)],
     ['isolation', () => checkIsolation(config.docker.socket)],
