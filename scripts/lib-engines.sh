@@ -62,7 +62,7 @@ engines_config() { printf '# Written by Atoll.\nENGINES_NAME=%s\nENGINES_ADDRESS
 
 # derived_password SECRET_FILE PURPOSE: what the engines are told instead of the cluster's secret.
 derived_password() {
-  "$ROOT/node_modules/.bin/node" "$ROOT/scripts/certificates.ts" derive --secret-file "$1" --purpose "$2"
+  "${CURRENT:-$ROOT}/node_modules/.bin/node" "${CURRENT:-$ROOT}/scripts/certificates.ts" derive --secret-file "$1" --purpose "$2"
 }
 
 # store_accounts DATABASE USER PASSWORD_FILE: SQL that makes the database and its user; running it again is harmless.
