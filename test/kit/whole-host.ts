@@ -175,7 +175,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
           meters: createWorkloadMeters(metrics),
         }),
       ],
-      watchKernel: (heard) => host.watchKernel(heard),
+      watchKernel: (heard) => linux.watchKernel(heard),
       onRecordsChanged: () => undefined,
       clock: hurried,
       log,
