@@ -76,20 +76,26 @@ describe('a server', () => {
     expect(Math.abs(nowMs - Date.now())).toBeLessThan(10_000)
   })
 
-  it.each([
-    `it's`,
-    `"quoted"`,
-    'back\\slash',
-    "\\' or 1=1 -- ",
-    'nul\0nul',
-    '\u001a\r\n\t\b',
-    '%_?:name',
-    '😀𝔘é',
-    ' blanks ',
-  ])('holds the text %j as it is', async (name) => {
-    const image = given.image(1, { name, description: name })
-    await store().transaction((tx) => tx.insertImage(image))
-    expect(await store().read((tx) => tx.images({}))).toStrictEqual([image])
+  it.each([`it's`, `"quoted"`, 'back\\slash', "\\' or 1=1 -- ", '%_?:name', '😀𝔘é', ' blanks '])(
+    'holds the text %j as it is',
+    async (name) => {
+      const image = given.image(1, { name, description: name })
+      await store().transaction((tx) => tx.insertImage(image))
+      expect(await store().read((tx) => tx.images({}))).toStrictEqual([image])
+    },
+  )
+
+  // No reader lets such a text in, so it is looked at where it lies.
+  it.each(['nul\0nul', '\u001a\r\n\t\b'])('keeps the text %j as it is', async (description) => {
+    await store().transaction((tx) => tx.insertImage(given.image(1, { description })))
+    const [table] = await administer(
+      mariadb().directory,
+      "select table_schema as name from information_schema.tables where table_name = 'images'",
+    )
+    const { name } = table as { readonly name: string }
+    const sql = `select hex(description) as bytes from \`${name}\`.images`
+    const [row] = await administer(mariadb().directory, sql)
+    expect(row).toEqual({ bytes: Buffer.from(description).toString('hex').toUpperCase() })
   })
 
   it('is taken leave of: it counts no aborted client', async () => {

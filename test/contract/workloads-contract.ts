@@ -82,7 +82,7 @@ export function workloadsContract(
 
     test('a launched instance runs, answers, and shows its console', async () => {
       const want = await launch(1)
-      expect(await find(want)).toEqual({
+      expect(await find(want)).toMatchObject({
         instance: want.id,
         bootCount: 1,
         state: { kind: 'running', plugged: true },

@@ -23,7 +23,7 @@ let ask: Asks
 const images: Record<string, string> = {}
 
 beforeAll(async () => {
-  cloud = await createCloud('cloud', 'network: {reach: [198.51.100.2/32]}')
+  cloud = await createCloud('cloud', `network: {reach: [${OUTSIDE_ADDRESS}/32]}\n`)
   ask = asksOf(cloud.ec2, DEADLINE_MS)
   for (const tag of KINDS) images[tag] = await ask.register(tag, `docker://atoll-sample:${tag}`)
 })

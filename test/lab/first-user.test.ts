@@ -222,7 +222,7 @@ describe('a daemon that cannot start says why, and what to change', () => {
     const file = join(dir, 'atoll.yaml')
     await writeFile(
       file,
-      `stateDir: ${dir}/state\nruntimeDir: ${dir}/run\nlog: {level: ${level}}\n` +
+      `stateDir: ${dir}/state\nruntimeDir: ${dir}/run\ntls: {directory: ${dir}/tls}\nlog: {level: ${level}}\n` +
         `docker: {socket: ${dir}/none.sock}\n${settings}`,
     )
     return execute(join(ROOT, 'bin/atolld'), ['--config', file], { timeoutMs })

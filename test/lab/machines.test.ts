@@ -53,7 +53,10 @@ describe.skipIf(!canRunMachines())('a virtual machine', () => {
   }
 
   beforeAll(async () => {
-    cloud = await createCloud('machines', 'qemu: {accel: tcg, stopSeconds: 60}\n')
+    cloud = await createCloud(
+      'machines',
+      `qemu: {accel: tcg, stopSeconds: 60}\nnetwork: {reach: [${OUTSIDE_ADDRESS}/32]}\n`,
+    )
     ask = asksOf(cloud.ec2, DEADLINE_MS)
     const { location } = await placeTinyGuest(join(cloud.dir, 'state/images'))
     const tiny = await ask.register('tiny', location)
