@@ -55,7 +55,10 @@ export function guardTable(
       ...block('chain input', [
         `type filter hook input priority ${LAST}; policy accept;`,
         `iifname ${ANY_NIC} ${NOT_PASSED} ${drop('unjudged')}`,
-        `iifname != { "lo", ${ANY_NIC} } ip daddr @services ${drop('unjudged')}`,
+        // Not one rule with a set of names: between a new set and its elements the kernel lets packets see it empty.
+        `iifname ${ANY_NIC} accept`,
+        'iifname "lo" accept',
+        `ip daddr @services ${drop('unjudged')}`,
       ]),
       ...block('chain forward', [
         `type filter hook forward priority ${LAST}; policy accept;`,
@@ -77,8 +80,10 @@ export function guardTable(
 function strangers({ engineBridges }: Surroundings): readonly string[] {
   const bridges = engineBridges.map((name) => `"${name}"`).join(', ')
   return [
-    `iifname { ${ANY_NIC}, "${FABRIC_LINK}" } accept`,
-    `oifname { ${ANY_NIC}, "${FABRIC_LINK}" } accept`,
+    `iifname ${ANY_NIC} accept`,
+    `iifname "${FABRIC_LINK}" accept`,
+    `oifname ${ANY_NIC} accept`,
+    `oifname "${FABRIC_LINK}" accept`,
     'ct state established,related accept',
     'ct status dnat accept',
     ...(bridges === '' ? [] : [`iifname { ${bridges} } accept`]),
