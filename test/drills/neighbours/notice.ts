@@ -49,12 +49,8 @@ export interface Watch {
   close(): void
 }
 
-/** Starts to probe from `from`, which is no party to anything, and to call the API with `accessKey`. */
-export async function startWatch(
-  context: AttackContext,
-  from: Place,
-  accessKey: string,
-): Promise<Watch> {
+/** Starts to probe from `from`, which is no party to anything, and to call the API. */
+export async function startWatch(context: AttackContext, from: Place): Promise<Watch> {
   const pings = [
     newSeries('packets', 'neighbour', []),
     newSeries('packets', 'outside', []),
@@ -69,7 +65,7 @@ export async function startWatch(
     await startDnsQueries(dns, DNS_EVERY_MS, from, GATEWAY, names),
     await startRenewals(dhcp, DHCP_EVERY_MS, from, GATEWAY),
   ]
-  const api = watchApi(context, from, accessKey)
+  const api = watchApi(context, from)
   const lease = await watchLease(context)
   return {
     async during(work) {
@@ -119,9 +115,9 @@ function answers(
 }
 
 /** Calls of a client in a process of its own, which ends when nobody listens to it any more. */
-function watchApi({ lab, host }: AttackContext, from: Place, accessKey: string) {
+function watchApi({ lab, host }: AttackContext, from: Place) {
   const calls: Call[] = []
-  const argv = [API_WATCH, lab.name, host.name, accessKey, from.id]
+  const argv = [API_WATCH, lab.name, host.name, from.id]
   const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] })
   createInterface(child.stdout).on('line', (line) => {
     const [at = 0, endedAt = 0] = line.split(' ').map((one) => Number(one) - performance.timeOrigin)

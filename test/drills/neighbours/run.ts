@@ -14,7 +14,6 @@ import { must, until } from '../../cluster/run.ts'
 import {
   clientOf,
   describe,
-  type LabCredentials,
   type ListClient,
   labCredentials,
   launch,
@@ -38,8 +37,6 @@ const ATTEMPT_MS = 10_000
 const QUIET_MS = 5000
 /** After each attack: what it has left over is not the next one's. */
 const SETTLE_MS = 2000
-/** Of the client that is watched; the one that attacks has its own. */
-const WATCHED_KEY = 'AKIADRILLNEIGHBOURS0'
 
 /** All attacks in the order in which they are tried: what may take the host down with it comes last. */
 export const attacks: readonly Attack[] = [
@@ -84,7 +81,7 @@ export async function runNeighbours(
   const leaveOutside = lab.outside.enter()
   try {
     const { context, watched } = await populate(lab, progress)
-    const watch = await startWatch(context, watched, WATCHED_KEY)
+    const watch = await startWatch(context, watched)
     const rows: NeighbourRow[] = []
     const measure = async (attack: Attack) => {
       let got = ''
@@ -135,7 +132,6 @@ async function populate(lab: Lab, progress: Progress) {
   const [watched, neighbour, mallory] = await Promise.all(ids.map((id) => placeOf(lab, id)))
   if (watched === undefined || neighbour === undefined || mallory === undefined)
     throw new Error('three instances')
-  await secondKey(lab, credentials)
   const host = lab.host(HOST)
   const context: AttackContext = { lab, host, mallory, neighbour }
   return { context, watched }
@@ -179,12 +175,6 @@ function groupOf(groups: string, controller: string): string | null {
     if ((isV1 || controllers === '') && existsSync(`${directory}/cgroup.procs`)) return directory
   }
   return null
-}
-
-/** Another key of the same account, with the same secret: a key has its own share of the API. */
-async function secondKey(lab: Lab, credentials: LabCredentials): Promise<void> {
-  const sql = `INSERT IGNORE INTO accessKeys (id, secret, account, user) SELECT '${WATCHED_KEY}', secret, account, 'watched' FROM accessKeys WHERE id = '${credentials.accessKeyId}'`
-  await lab.host(HOST).must(['mariadb', '--no-defaults', 'atoll', '-e', sql])
 }
 
 /**
