@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os'
 import type { ConsistencyResult } from './consistency/run.ts'
 import type { Drill, DrillRow, Figure } from './drill.ts'
+import { markdownTable, replacedBetween } from './markdown.ts'
 import type { Loss } from './tally.ts'
 
 const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`
@@ -24,10 +25,7 @@ const HEAD = [
 
 /** A table of rows. */
 export function table(rows: readonly DrillRow[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  return [line(HEAD), line(HEAD.map(() => '---')), ...rows.map((row) => line(cells(row)))].join(
-    '\n',
-  )
+  return markdownTable(HEAD, rows.map(cells))
 }
 
 function cells(row: DrillRow): readonly string[] {
@@ -88,10 +86,6 @@ export function writtenInto(
   rows: readonly DrillRow[],
   when: string,
 ): string {
-  const [before, rest] = page.split(BEGIN)
-  const after = rest?.split(END)[1]
-  if (before === undefined || after === undefined)
-    throw new Error(`the page lacks ${BEGIN} … ${END}`)
   const sections = drills.map((drill) =>
     section(
       drill,
@@ -101,7 +95,7 @@ export function writtenInto(
   const loads = rows.map(({ machine }) => Math.round(machine.load))
   const measured = `Measured on ${when} on a machine of ${availableParallelism()} cores, with all three hosts and the clients on it and a load average from ${Math.min(...loads)} to ${Math.max(...loads)}.`
   const text = [measured, table(rows), ...sections].join('\n\n')
-  return `${before}${BEGIN}\n\n${text}\n\n${END}${after}`
+  return replacedBetween(page, BEGIN, END, text)
 }
 
 function section({ name, about, answer }: Drill, row: DrillRow | undefined): string {

@@ -1,5 +1,6 @@
 /** Rows as Markdown: on the terminal, and in the manual's page between its markers. */
 import { availableParallelism } from 'node:os'
+import { markdownTable, replacedBetween } from '../markdown.ts'
 import type { Answers } from './notice.ts'
 import type { NeighbourRow } from './run.ts'
 
@@ -16,10 +17,7 @@ const HEAD = [
 
 /** A table of rows. */
 export function neighbourTable(rows: readonly NeighbourRow[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  return [line(HEAD), line(HEAD.map(() => '---')), ...rows.map((row) => line(cells(row)))].join(
-    '\n',
-  )
+  return markdownTable(HEAD, rows.map(cells))
 }
 
 function cells({ name, shared, got, noticed }: NeighbourRow): readonly string[] {
@@ -48,10 +46,6 @@ export function neighboursWrittenInto(
   rows: readonly NeighbourRow[],
   when: string,
 ): string {
-  const [before, rest] = page.split(BEGIN)
-  const after = rest?.split(END)[1]
-  if (before === undefined || after === undefined)
-    throw new Error(`the page lacks ${BEGIN} … ${END}`)
   const loads = rows.map(({ load }) => Math.round(load))
   const measured = `Measured on ${when} on a machine of ${availableParallelism()} cores, with the host, its engines, the attacker and the probes on it and a load average from ${Math.min(...loads)} to ${Math.max(...loads)}.`
   const tried = rows.map(({ name, tried: what }) => `- **${name}**: ${what}.`)
@@ -59,5 +53,5 @@ export function neighboursWrittenInto(
   const verdict =
     missed.length === 0 ? 'No target was missed.' : `**Targets missed:**\n\n${missed.join('\n')}`
   const text = [measured, neighbourTable(rows), verdict, 'What is tried:', tried.join('\n')]
-  return `${before}${BEGIN}\n\n${text.join('\n\n')}\n\n${END}${after}`
+  return replacedBetween(page, BEGIN, END, text.join('\n\n'))
 }
