@@ -9,7 +9,7 @@ import type { NetlinkMessage } from 'netlink'
 import { createNetlink, Flags, FlagsGet, MessageType, Protocol, parseError } from 'netlink'
 
 /** The kernel refused a request. `code` is the errno's name, e.g. `EEXIST`. */
-class NetlinkError extends Error {
+export class NetlinkError extends Error {
   readonly code: string
 
   constructor(code: string) {

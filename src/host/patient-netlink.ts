@@ -1,11 +1,12 @@
 /**
  * A netlink(7) socket for requests that the kernel may take long over: they wait on a thread of the pool, and nobody else does.
  *
- * The kernel answers while it is being sent to, on the thread that sends. Errors: an Error whose `code` is the errno's name.
+ * The kernel answers while it is being sent to, on the thread that sends. Errors: `NetlinkError`, or libc's.
  */
 import { getSystemErrorName } from 'node:util'
 import koffi from 'koffi'
 import { checked } from './libc.ts'
+import { NetlinkError } from './netlink.ts'
 
 export interface PatientNetlink {
   /** Sends one request and resolves when the kernel has done it. One at a time. */
@@ -21,16 +22,6 @@ const NLM_F_REQUEST = 1
 const NLM_F_ACK = 4
 const HEADER_BYTES = 16
 const ANSWER_BYTES = 8192
-
-class KernelRefusal extends Error {
-  readonly code: string
-
-  constructor(code: string) {
-    super(`netlink: ${code}`)
-    this.name = 'KernelRefusal'
-    this.code = code
-  }
-}
 
 /** For the netfilter subsystems, in the calling thread's network namespace. */
 export function openPatientNetlink(): PatientNetlink {
@@ -51,12 +42,12 @@ export function openPatientNetlink(): PatientNetlink {
     request(type, payload) {
       const mine = last.then(async () => {
         const message = frame(type, Buffer.concat(payload))
-        if ((await patiently(send, message)) !== message.length) throw new KernelRefusal('EIO')
+        if ((await patiently(send, message)) !== message.length) throw new NetlinkError('EIO')
         const answer = Buffer.alloc(ANSWER_BYTES)
         // The errno of the acknowledgement, negative (RFC 3549, section 2.3.2.2).
-        if ((await patiently(receive, answer)) < HEADER_BYTES + 4) throw new KernelRefusal('EIO')
+        if ((await patiently(receive, answer)) < HEADER_BYTES + 4) throw new NetlinkError('EIO')
         const errno = answer.readInt32LE(HEADER_BYTES)
-        if (errno !== 0) throw new KernelRefusal(getSystemErrorName(errno))
+        if (errno !== 0) throw new NetlinkError(getSystemErrorName(errno))
       })
       last = mine.catch(() => {})
       return mine
