@@ -11,6 +11,7 @@ import * as ec2 from '@aws-sdk/client-ec2'
 import * as sts from '@aws-sdk/client-sts'
 import { NormalizedSchema } from '@smithy/core/schema'
 import type { WireModel } from '../src/api/wire/model.ts'
+import { DOCUMENTED_ORDER } from './documented-order.ts'
 
 const EC2_ACTIONS = [
   // Where things are
@@ -107,7 +108,22 @@ function describe(
     const output = NormalizedSchema.of(operation[5] as Schema)
     actions[name] = [structure(input, inputs, REQUEST), structure(output, outputs, ANSWER)]
   }
-  return { ...protocol, actions, inputs: sorted(inputs), outputs: sorted(outputs) }
+  return { ...protocol, actions, inputs: sorted(inputs), outputs: inOrder(sorted(outputs)) }
+}
+
+/** The members of each structure as EC2 answers them. Throws when the order names a member that there is not. */
+function inOrder(table: Table): Table {
+  return Object.fromEntries(
+    Object.entries(table).map(([name, members]) => {
+      const first = DOCUMENTED_ORDER[name]?.split(' ') ?? []
+      const named = first.map((wireName) => {
+        const member = members[wireName]
+        if (member === undefined) throw new Error(`${name} has no member ${wireName}`)
+        return [wireName, member] as const
+      })
+      return [name, { ...Object.fromEntries(named), ...members }]
+    }),
+  )
 }
 
 /** Enters a structure and everything below it into the table; its name. */

@@ -671,9 +671,11 @@ export const EC2_MODEL: WireModel = {
       attributeValue: 'AttributeValue string'
     },
     Address: {
+      publicIp: 'PublicIp string',
       allocationId: 'AllocationId string',
-      associationId: 'AssociationId string',
       domain: 'Domain string',
+      instanceId: 'InstanceId string',
+      associationId: 'AssociationId string',
       networkInterfaceId: 'NetworkInterfaceId string',
       networkInterfaceOwnerId: 'NetworkInterfaceOwnerId string',
       privateIpAddress: 'PrivateIpAddress string',
@@ -684,19 +686,17 @@ export const EC2_MODEL: WireModel = {
       customerOwnedIpv4Pool: 'CustomerOwnedIpv4Pool string',
       carrierIp: 'CarrierIp string',
       subnetId: 'SubnetId string',
-      serviceManaged: 'ServiceManaged string',
-      instanceId: 'InstanceId string',
-      publicIp: 'PublicIp string'
+      serviceManaged: 'ServiceManaged string'
     },
     AllocateAddressResult: {
+      publicIp: 'PublicIp string',
+      domain: 'Domain string',
       allocationId: 'AllocationId string',
       publicIpv4Pool: 'PublicIpv4Pool string',
       networkBorderGroup: 'NetworkBorderGroup string',
-      domain: 'Domain string',
       customerOwnedIp: 'CustomerOwnedIp string',
       customerOwnedIpv4Pool: 'CustomerOwnedIpv4Pool string',
-      carrierIp: 'CarrierIp string',
-      publicIp: 'PublicIp string'
+      carrierIp: 'CarrierIp string'
     },
     ApplicationStatusSummary: {
       status: 'Status string',
@@ -714,20 +714,20 @@ export const EC2_MODEL: WireModel = {
       securityGroupRuleSet: 'SecurityGroupRules SecurityGroupRule[item]'
     },
     AvailabilityZone: {
-      optInStatus: 'OptInStatus string',
-      messageSet: 'Messages AvailabilityZoneMessage[item]',
-      regionName: 'RegionName string',
       zoneName: 'ZoneName string',
+      zoneState: 'State string',
+      regionName: 'RegionName string',
       zoneId: 'ZoneId string',
       groupName: 'GroupName string',
       networkBorderGroup: 'NetworkBorderGroup string',
       zoneType: 'ZoneType string',
+      optInStatus: 'OptInStatus string',
+      messageSet: 'Messages AvailabilityZoneMessage[item]',
       parentZoneName: 'ParentZoneName string',
       parentZoneId: 'ParentZoneId string',
       groupLongName: 'GroupLongName string',
       geographySet: 'Geography AvailabilityZoneGeography[item]',
-      subGeographySet: 'SubGeography AvailabilityZoneSubGeography[item]',
-      zoneState: 'State string'
+      subGeographySet: 'SubGeography AvailabilityZoneSubGeography[item]'
     },
     AvailabilityZoneGeography: {
       name: 'Name string'
@@ -739,10 +739,10 @@ export const EC2_MODEL: WireModel = {
       name: 'Name string'
     },
     BlockDeviceMapping: {
-      ebs: 'Ebs EbsBlockDevice',
-      noDevice: 'NoDevice string',
       deviceName: 'DeviceName string',
-      virtualName: 'VirtualName string'
+      virtualName: 'VirtualName string',
+      ebs: 'Ebs EbsBlockDevice',
+      noDevice: 'NoDevice string'
     },
     BlockPublicAccessStates: {
       internetGatewayBlockMode: 'InternetGatewayBlockMode string'
@@ -805,8 +805,8 @@ export const EC2_MODEL: WireModel = {
       availabilityZoneInfo: 'AvailabilityZones AvailabilityZone[item]'
     },
     DescribeImagesResult: {
-      nextToken: 'NextToken string',
-      imagesSet: 'Images Image[item]'
+      imagesSet: 'Images Image[item]',
+      nextToken: 'NextToken string'
     },
     DescribeInstanceStatusResult: {
       instanceStatusSet: 'InstanceStatuses InstanceStatus[item]',
@@ -817,8 +817,8 @@ export const EC2_MODEL: WireModel = {
       nextToken: 'NextToken string'
     },
     DescribeInstancesResult: {
-      nextToken: 'NextToken string',
-      reservationSet: 'Reservations Reservation[item]'
+      reservationSet: 'Reservations Reservation[item]',
+      nextToken: 'NextToken string'
     },
     DescribeKeyPairsResult: {
       keySet: 'KeyPairs KeyPairInfo[item]'
@@ -827,24 +827,24 @@ export const EC2_MODEL: WireModel = {
       regionInfo: 'Regions Region[item]'
     },
     DescribeSecurityGroupsResult: {
-      nextToken: 'NextToken string',
-      securityGroupInfo: 'SecurityGroups SecurityGroup[item]'
+      securityGroupInfo: 'SecurityGroups SecurityGroup[item]',
+      nextToken: 'NextToken string'
     },
     DescribeSubnetsResult: {
-      nextToken: 'NextToken string',
-      subnetSet: 'Subnets Subnet[item]'
+      subnetSet: 'Subnets Subnet[item]',
+      nextToken: 'NextToken string'
     },
     DescribeTagsResult: {
-      nextToken: 'NextToken string',
-      tagSet: 'Tags TagDescription[item]'
+      tagSet: 'Tags TagDescription[item]',
+      nextToken: 'NextToken string'
     },
     DescribeVolumesResult: {
-      nextToken: 'NextToken string',
-      volumeSet: 'Volumes Volume[item]'
+      volumeSet: 'Volumes Volume[item]',
+      nextToken: 'NextToken string'
     },
     DescribeVpcsResult: {
-      nextToken: 'NextToken string',
-      vpcSet: 'Vpcs Vpc[item]'
+      vpcSet: 'Vpcs Vpc[item]',
+      nextToken: 'NextToken string'
     },
     DiskInfo: {
       sizeInGB: 'SizeInGB number',
@@ -852,16 +852,16 @@ export const EC2_MODEL: WireModel = {
       type: 'Type string'
     },
     EbsBlockDevice: {
-      deleteOnTermination: 'DeleteOnTermination boolean',
-      iops: 'Iops number',
       snapshotId: 'SnapshotId string',
       volumeSize: 'VolumeSize number',
+      deleteOnTermination: 'DeleteOnTermination boolean',
       volumeType: 'VolumeType string',
+      iops: 'Iops number',
+      encrypted: 'Encrypted boolean',
       kmsKeyId: 'KmsKeyId string',
       throughput: 'Throughput number',
       outpostArn: 'OutpostArn string',
       availabilityZone: 'AvailabilityZone string',
-      encrypted: 'Encrypted boolean',
       VolumeInitializationRate: 'VolumeInitializationRate number',
       AvailabilityZoneId: 'AvailabilityZoneId string',
       EbsCardIndex: 'EbsCardIndex number'
@@ -886,10 +886,10 @@ export const EC2_MODEL: WireModel = {
       ebsCardSet: 'EbsCards EbsCardInfo[item]'
     },
     EbsInstanceBlockDevice: {
+      volumeId: 'VolumeId string',
+      status: 'Status string',
       attachTime: 'AttachTime timestamp',
       deleteOnTermination: 'DeleteOnTermination boolean',
-      status: 'Status string',
-      volumeId: 'VolumeId string',
       associatedResource: 'AssociatedResource string',
       volumeOwnerId: 'VolumeOwnerId string',
       operator: 'Operator OperatorResponse',
@@ -904,13 +904,13 @@ export const EC2_MODEL: WireModel = {
       maximumIops: 'MaximumIops number'
     },
     EbsStatusDetails: {
-      impairedSince: 'ImpairedSince timestamp',
       name: 'Name string',
-      status: 'Status string'
+      status: 'Status string',
+      impairedSince: 'ImpairedSince timestamp'
     },
     EbsStatusSummary: {
-      details: 'Details EbsStatusDetails[item]',
-      status: 'Status string'
+      status: 'Status string',
+      details: 'Details EbsStatusDetails[item]'
     },
     EfaInfo: {
       maximumEfaInterfaces: 'MaximumEfaInterfaces number'
@@ -979,20 +979,32 @@ export const EC2_MODEL: WireModel = {
       id: 'Id string'
     },
     Image: {
-      platformDetails: 'PlatformDetails string',
-      usageOperation: 'UsageOperation string',
-      blockDeviceMapping: 'BlockDeviceMappings BlockDeviceMapping[item]',
-      description: 'Description string',
-      enaSupport: 'EnaSupport boolean',
-      hypervisor: 'Hypervisor string',
-      imageOwnerAlias: 'ImageOwnerAlias string',
-      name: 'Name string',
-      rootDeviceName: 'RootDeviceName string',
-      rootDeviceType: 'RootDeviceType string',
+      imageId: 'ImageId string',
+      imageLocation: 'ImageLocation string',
+      imageState: 'State string',
+      imageOwnerId: 'OwnerId string',
+      creationDate: 'CreationDate string',
+      isPublic: 'Public boolean',
+      productCodes: 'ProductCodes ProductCode[item]',
+      architecture: 'Architecture string',
+      imageType: 'ImageType string',
+      kernelId: 'KernelId string',
+      ramdiskId: 'RamdiskId string',
+      platform: 'Platform string',
       sriovNetSupport: 'SriovNetSupport string',
       stateReason: 'StateReason StateReason',
-      tagSet: 'Tags Tag[item]',
+      imageOwnerAlias: 'ImageOwnerAlias string',
+      name: 'Name string',
+      description: 'Description string',
+      rootDeviceType: 'RootDeviceType string',
+      rootDeviceName: 'RootDeviceName string',
+      blockDeviceMapping: 'BlockDeviceMappings BlockDeviceMapping[item]',
       virtualizationType: 'VirtualizationType string',
+      tagSet: 'Tags Tag[item]',
+      hypervisor: 'Hypervisor string',
+      platformDetails: 'PlatformDetails string',
+      usageOperation: 'UsageOperation string',
+      enaSupport: 'EnaSupport boolean',
       bootMode: 'BootMode string',
       tpmSupport: 'TpmSupport string',
       deprecationTime: 'DeprecationTime string',
@@ -1007,19 +1019,7 @@ export const EC2_MODEL: WireModel = {
       publicSsmParameterName: 'PublicSsmParameterName string',
       imageWatermarkSet: 'ImageWatermarks ImageWatermark[item]',
       scanResults: 'ScanResults ScanResults',
-      instanceTypeSpecification: 'InstanceTypeSpecification InstanceTypeSpecification',
-      imageId: 'ImageId string',
-      imageLocation: 'ImageLocation string',
-      imageState: 'State string',
-      imageOwnerId: 'OwnerId string',
-      creationDate: 'CreationDate string',
-      isPublic: 'Public boolean',
-      productCodes: 'ProductCodes ProductCode[item]',
-      architecture: 'Architecture string',
-      imageType: 'ImageType string',
-      kernelId: 'KernelId string',
-      ramdiskId: 'RamdiskId string',
-      platform: 'Platform string'
+      instanceTypeSpecification: 'InstanceTypeSpecification InstanceTypeSpecification'
     },
     ImageWatermark: {
       watermarkKey: 'WatermarkKey string',
@@ -1029,8 +1029,8 @@ export const EC2_MODEL: WireModel = {
       watermarkCreationTime: 'WatermarkCreationTime timestamp'
     },
     ImportKeyPairResult: {
-      keyFingerprint: 'KeyFingerprint string',
       keyName: 'KeyName string',
+      keyFingerprint: 'KeyFingerprint string',
       keyPairId: 'KeyPairId string',
       tagSet: 'Tags Tag[item]'
     },
@@ -1048,47 +1048,6 @@ export const EC2_MODEL: WireModel = {
       sizeInMiB: 'SizeInMiB number'
     },
     Instance: {
-      architecture: 'Architecture string',
-      blockDeviceMapping: 'BlockDeviceMappings InstanceBlockDeviceMapping[item]',
-      clientToken: 'ClientToken string',
-      ebsOptimized: 'EbsOptimized boolean',
-      enaSupport: 'EnaSupport boolean',
-      hypervisor: 'Hypervisor string',
-      iamInstanceProfile: 'IamInstanceProfile IamInstanceProfile',
-      instanceLifecycle: 'InstanceLifecycle string',
-      elasticGpuAssociationSet: 'ElasticGpuAssociations ElasticGpuAssociation[item]',
-      elasticInferenceAcceleratorAssociationSet: 'ElasticInferenceAcceleratorAssociations ElasticInferenceAcceleratorAssociation[item]',
-      networkInterfaceSet: 'NetworkInterfaces InstanceNetworkInterface[item]',
-      outpostArn: 'OutpostArn string',
-      rootDeviceName: 'RootDeviceName string',
-      rootDeviceType: 'RootDeviceType string',
-      groupSet: 'SecurityGroups GroupIdentifier[item]',
-      sourceDestCheck: 'SourceDestCheck boolean',
-      spotInstanceRequestId: 'SpotInstanceRequestId string',
-      sriovNetSupport: 'SriovNetSupport string',
-      stateReason: 'StateReason StateReason',
-      tagSet: 'Tags Tag[item]',
-      virtualizationType: 'VirtualizationType string',
-      cpuOptions: 'CpuOptions CpuOptions',
-      capacityBlockId: 'CapacityBlockId string',
-      capacityReservationId: 'CapacityReservationId string',
-      capacityReservationSpecification: 'CapacityReservationSpecification CapacityReservationSpecificationResponse',
-      hibernationOptions: 'HibernationOptions HibernationOptions',
-      licenseSet: 'Licenses LicenseConfiguration[item]',
-      metadataOptions: 'MetadataOptions InstanceMetadataOptionsResponse',
-      enclaveOptions: 'EnclaveOptions EnclaveOptions',
-      bootMode: 'BootMode string',
-      platformDetails: 'PlatformDetails string',
-      usageOperation: 'UsageOperation string',
-      usageOperationUpdateTime: 'UsageOperationUpdateTime timestamp',
-      privateDnsNameOptions: 'PrivateDnsNameOptions PrivateDnsNameOptionsResponse',
-      ipv6Address: 'Ipv6Address string',
-      tpmSupport: 'TpmSupport string',
-      maintenanceOptions: 'MaintenanceOptions InstanceMaintenanceOptions',
-      currentInstanceBootMode: 'CurrentInstanceBootMode string',
-      networkPerformanceOptions: 'NetworkPerformanceOptions InstanceNetworkPerformanceOptions',
-      operator: 'Operator OperatorResponse',
-      secondaryInterfaceSet: 'SecondaryInterfaces InstanceSecondaryInterface[item]',
       instanceId: 'InstanceId string',
       imageId: 'ImageId string',
       instanceState: 'State InstanceState',
@@ -1108,7 +1067,48 @@ export const EC2_MODEL: WireModel = {
       subnetId: 'SubnetId string',
       vpcId: 'VpcId string',
       privateIpAddress: 'PrivateIpAddress string',
-      ipAddress: 'PublicIpAddress string'
+      ipAddress: 'PublicIpAddress string',
+      sourceDestCheck: 'SourceDestCheck boolean',
+      groupSet: 'SecurityGroups GroupIdentifier[item]',
+      stateReason: 'StateReason StateReason',
+      architecture: 'Architecture string',
+      rootDeviceType: 'RootDeviceType string',
+      rootDeviceName: 'RootDeviceName string',
+      blockDeviceMapping: 'BlockDeviceMappings InstanceBlockDeviceMapping[item]',
+      instanceLifecycle: 'InstanceLifecycle string',
+      spotInstanceRequestId: 'SpotInstanceRequestId string',
+      virtualizationType: 'VirtualizationType string',
+      clientToken: 'ClientToken string',
+      tagSet: 'Tags Tag[item]',
+      hypervisor: 'Hypervisor string',
+      networkInterfaceSet: 'NetworkInterfaces InstanceNetworkInterface[item]',
+      iamInstanceProfile: 'IamInstanceProfile IamInstanceProfile',
+      ebsOptimized: 'EbsOptimized boolean',
+      sriovNetSupport: 'SriovNetSupport string',
+      enaSupport: 'EnaSupport boolean',
+      elasticGpuAssociationSet: 'ElasticGpuAssociations ElasticGpuAssociation[item]',
+      elasticInferenceAcceleratorAssociationSet: 'ElasticInferenceAcceleratorAssociations ElasticInferenceAcceleratorAssociation[item]',
+      outpostArn: 'OutpostArn string',
+      cpuOptions: 'CpuOptions CpuOptions',
+      capacityBlockId: 'CapacityBlockId string',
+      capacityReservationId: 'CapacityReservationId string',
+      capacityReservationSpecification: 'CapacityReservationSpecification CapacityReservationSpecificationResponse',
+      hibernationOptions: 'HibernationOptions HibernationOptions',
+      licenseSet: 'Licenses LicenseConfiguration[item]',
+      metadataOptions: 'MetadataOptions InstanceMetadataOptionsResponse',
+      enclaveOptions: 'EnclaveOptions EnclaveOptions',
+      bootMode: 'BootMode string',
+      platformDetails: 'PlatformDetails string',
+      usageOperation: 'UsageOperation string',
+      usageOperationUpdateTime: 'UsageOperationUpdateTime timestamp',
+      privateDnsNameOptions: 'PrivateDnsNameOptions PrivateDnsNameOptionsResponse',
+      ipv6Address: 'Ipv6Address string',
+      tpmSupport: 'TpmSupport string',
+      maintenanceOptions: 'MaintenanceOptions InstanceMaintenanceOptions',
+      currentInstanceBootMode: 'CurrentInstanceBootMode string',
+      networkPerformanceOptions: 'NetworkPerformanceOptions InstanceNetworkPerformanceOptions',
+      operator: 'Operator OperatorResponse',
+      secondaryInterfaceSet: 'SecondaryInterfaces InstanceSecondaryInterface[item]'
     },
     InstanceAttachmentEnaSrdSpecification: {
       enaSrdEnabled: 'EnaSrdEnabled boolean',
@@ -1153,21 +1153,21 @@ export const EC2_MODEL: WireModel = {
       instanceMetadataTags: 'InstanceMetadataTags string'
     },
     InstanceNetworkInterface: {
-      association: 'Association InstanceNetworkInterfaceAssociation',
-      attachment: 'Attachment InstanceNetworkInterfaceAttachment',
-      description: 'Description string',
-      groupSet: 'Groups GroupIdentifier[item]',
-      ipv6AddressesSet: 'Ipv6Addresses InstanceIpv6Address[item]',
-      macAddress: 'MacAddress string',
       networkInterfaceId: 'NetworkInterfaceId string',
-      ownerId: 'OwnerId string',
-      privateDnsName: 'PrivateDnsName string',
-      privateIpAddress: 'PrivateIpAddress string',
-      privateIpAddressesSet: 'PrivateIpAddresses InstancePrivateIpAddress[item]',
-      sourceDestCheck: 'SourceDestCheck boolean',
-      status: 'Status string',
       subnetId: 'SubnetId string',
       vpcId: 'VpcId string',
+      description: 'Description string',
+      ownerId: 'OwnerId string',
+      status: 'Status string',
+      macAddress: 'MacAddress string',
+      privateIpAddress: 'PrivateIpAddress string',
+      privateDnsName: 'PrivateDnsName string',
+      sourceDestCheck: 'SourceDestCheck boolean',
+      groupSet: 'Groups GroupIdentifier[item]',
+      attachment: 'Attachment InstanceNetworkInterfaceAttachment',
+      association: 'Association InstanceNetworkInterfaceAssociation',
+      privateIpAddressesSet: 'PrivateIpAddresses InstancePrivateIpAddress[item]',
+      ipv6AddressesSet: 'Ipv6Addresses InstanceIpv6Address[item]',
       interfaceType: 'InterfaceType string',
       ipv4PrefixSet: 'Ipv4Prefixes InstanceIpv4Prefix[item]',
       ipv6PrefixSet: 'Ipv6Prefixes InstanceIpv6Prefix[item]',
@@ -1175,18 +1175,18 @@ export const EC2_MODEL: WireModel = {
       operator: 'Operator OperatorResponse'
     },
     InstanceNetworkInterfaceAssociation: {
-      carrierIp: 'CarrierIp string',
-      customerOwnedIp: 'CustomerOwnedIp string',
-      ipOwnerId: 'IpOwnerId string',
+      publicIp: 'PublicIp string',
       publicDnsName: 'PublicDnsName string',
-      publicIp: 'PublicIp string'
+      ipOwnerId: 'IpOwnerId string',
+      carrierIp: 'CarrierIp string',
+      customerOwnedIp: 'CustomerOwnedIp string'
     },
     InstanceNetworkInterfaceAttachment: {
-      attachTime: 'AttachTime timestamp',
       attachmentId: 'AttachmentId string',
-      deleteOnTermination: 'DeleteOnTermination boolean',
       deviceIndex: 'DeviceIndex number',
       status: 'Status string',
+      attachTime: 'AttachTime timestamp',
+      deleteOnTermination: 'DeleteOnTermination boolean',
       networkCardIndex: 'NetworkCardIndex number',
       enaSrdSpecification: 'EnaSrdSpecification InstanceAttachmentEnaSrdSpecification',
       enaQueueCount: 'EnaQueueCount number'
@@ -1195,10 +1195,10 @@ export const EC2_MODEL: WireModel = {
       bandwidthWeighting: 'BandwidthWeighting string'
     },
     InstancePrivateIpAddress: {
-      association: 'Association InstanceNetworkInterfaceAssociation',
-      primary: 'Primary boolean',
+      privateIpAddress: 'PrivateIpAddress string',
       privateDnsName: 'PrivateDnsName string',
-      privateIpAddress: 'PrivateIpAddress string'
+      primary: 'Primary boolean',
+      association: 'Association InstanceNetworkInterfaceAssociation'
     },
     InstanceSecondaryInterface: {
       attachment: 'Attachment InstanceSecondaryInterfaceAttachment',
@@ -1233,35 +1233,35 @@ export const EC2_MODEL: WireModel = {
       previousState: 'PreviousState InstanceState'
     },
     InstanceStatus: {
+      instanceId: 'InstanceId string',
       availabilityZone: 'AvailabilityZone string',
+      instanceState: 'InstanceState InstanceState',
+      systemStatus: 'SystemStatus InstanceStatusSummary',
+      instanceStatus: 'InstanceStatus InstanceStatusSummary',
+      eventsSet: 'Events InstanceStatusEvent[item]',
       availabilityZoneId: 'AvailabilityZoneId string',
       outpostArn: 'OutpostArn string',
       operator: 'Operator OperatorResponse',
-      eventsSet: 'Events InstanceStatusEvent[item]',
-      instanceId: 'InstanceId string',
-      instanceState: 'InstanceState InstanceState',
-      instanceStatus: 'InstanceStatus InstanceStatusSummary',
-      systemStatus: 'SystemStatus InstanceStatusSummary',
       attachedEbsStatus: 'AttachedEbsStatus EbsStatusSummary',
       applicationStatus: 'ApplicationStatus ApplicationStatusSummary',
       performanceStatus: 'PerformanceStatus PerformanceStatusSummary'
     },
     InstanceStatusDetails: {
-      impairedSince: 'ImpairedSince timestamp',
       name: 'Name string',
-      status: 'Status string'
+      status: 'Status string',
+      impairedSince: 'ImpairedSince timestamp'
     },
     InstanceStatusEvent: {
       instanceEventId: 'InstanceEventId string',
       code: 'Code string',
       description: 'Description string',
-      notAfter: 'NotAfter timestamp',
       notBefore: 'NotBefore timestamp',
+      notAfter: 'NotAfter timestamp',
       notBeforeDeadline: 'NotBeforeDeadline timestamp'
     },
     InstanceStatusSummary: {
-      details: 'Details InstanceStatusDetails[item]',
-      status: 'Status string'
+      status: 'Status string',
+      details: 'Details InstanceStatusDetails[item]'
     },
     InstanceStorageInfo: {
       totalSizeInGB: 'TotalSizeInGB number',
@@ -1320,28 +1320,28 @@ export const EC2_MODEL: WireModel = {
       prefixListIds: 'PrefixListIds PrefixListId[item]'
     },
     IpRange: {
-      description: 'Description string',
-      cidrIp: 'CidrIp string'
+      cidrIp: 'CidrIp string',
+      description: 'Description string'
     },
     Ipv6Range: {
-      description: 'Description string',
-      cidrIpv6: 'CidrIpv6 string'
+      cidrIpv6: 'CidrIpv6 string',
+      description: 'Description string'
     },
     KeyPair: {
-      keyPairId: 'KeyPairId string',
-      tagSet: 'Tags Tag[item]',
       keyName: 'KeyName string',
       keyFingerprint: 'KeyFingerprint string',
-      keyMaterial: 'KeyMaterial string'
+      keyMaterial: 'KeyMaterial string',
+      keyPairId: 'KeyPairId string',
+      tagSet: 'Tags Tag[item]'
     },
     KeyPairInfo: {
       keyPairId: 'KeyPairId string',
+      keyName: 'KeyName string',
+      keyFingerprint: 'KeyFingerprint string',
       keyType: 'KeyType string',
       tagSet: 'Tags Tag[item]',
       publicKey: 'PublicKey string',
-      createTime: 'CreateTime timestamp',
-      keyName: 'KeyName string',
-      keyFingerprint: 'KeyFingerprint string'
+      createTime: 'CreateTime timestamp'
     },
     LicenseConfiguration: {
       licenseConfigurationArn: 'LicenseConfigurationArn string'
@@ -1370,8 +1370,8 @@ export const EC2_MODEL: WireModel = {
       instanceMetadataOptions: 'InstanceMetadataOptions InstanceMetadataOptionsResponse'
     },
     Monitoring: {
-      metricCategoryIdSet: 'MetricCategoryIds string[item]',
-      state: 'State string'
+      state: 'State string',
+      metricCategoryIdSet: 'MetricCategoryIds string[item]'
     },
     NetworkCardInfo: {
       networkCardIndex: 'NetworkCardIndex number',
@@ -1437,23 +1437,23 @@ export const EC2_MODEL: WireModel = {
       remediation: 'Remediation string'
     },
     Placement: {
-      availabilityZoneId: 'AvailabilityZoneId string',
+      availabilityZone: 'AvailabilityZone string',
       affinity: 'Affinity string',
       groupName: 'GroupName string',
-      partitionNumber: 'PartitionNumber number',
       hostId: 'HostId string',
       tenancy: 'Tenancy string',
+      availabilityZoneId: 'AvailabilityZoneId string',
+      partitionNumber: 'PartitionNumber number',
       spreadDomain: 'SpreadDomain string',
       hostResourceGroupArn: 'HostResourceGroupArn string',
-      groupId: 'GroupId string',
-      availabilityZone: 'AvailabilityZone string'
+      groupId: 'GroupId string'
     },
     PlacementGroupInfo: {
       supportedStrategies: 'SupportedStrategies string[item]'
     },
     PrefixListId: {
-      description: 'Description string',
-      prefixListId: 'PrefixListId string'
+      prefixListId: 'PrefixListId string',
+      description: 'Description string'
     },
     PrivateDnsNameOptionsOnLaunch: {
       hostnameType: 'HostnameType string',
@@ -1483,10 +1483,10 @@ export const EC2_MODEL: WireModel = {
       vpcPeeringConnectionId: 'VpcPeeringConnectionId string'
     },
     Region: {
-      optInStatus: 'OptInStatus string',
-      geographySet: 'Geography RegionGeography[item]',
       regionName: 'RegionName string',
-      regionEndpoint: 'Endpoint string'
+      regionEndpoint: 'Endpoint string',
+      optInStatus: 'OptInStatus string',
+      geographySet: 'Geography RegionGeography[item]'
     },
     RegionGeography: {
       name: 'Name string'
@@ -1497,9 +1497,9 @@ export const EC2_MODEL: WireModel = {
     Reservation: {
       reservationId: 'ReservationId string',
       ownerId: 'OwnerId string',
-      requesterId: 'RequesterId string',
       groupSet: 'Groups GroupIdentifier[item]',
-      instancesSet: 'Instances Instance[item]'
+      instancesSet: 'Instances Instance[item]',
+      requesterId: 'RequesterId string'
     },
     RevokeSecurityGroupEgressResult: {
       return: 'Return boolean',
@@ -1534,15 +1534,15 @@ export const EC2_MODEL: WireModel = {
       criticalFixAvailableSince: 'CriticalFixAvailableSince timestamp'
     },
     SecurityGroup: {
-      groupId: 'GroupId string',
-      ipPermissionsEgress: 'IpPermissionsEgress IpPermission[item]',
-      tagSet: 'Tags Tag[item]',
-      vpcId: 'VpcId string',
-      securityGroupArn: 'SecurityGroupArn string',
       ownerId: 'OwnerId string',
+      groupId: 'GroupId string',
       groupName: 'GroupName string',
       groupDescription: 'Description string',
-      ipPermissions: 'IpPermissions IpPermission[item]'
+      vpcId: 'VpcId string',
+      ipPermissions: 'IpPermissions IpPermission[item]',
+      ipPermissionsEgress: 'IpPermissionsEgress IpPermission[item]',
+      tagSet: 'Tags Tag[item]',
+      securityGroupArn: 'SecurityGroupArn string'
     },
     SecurityGroupRule: {
       securityGroupRuleId: 'SecurityGroupRuleId string',
@@ -1571,29 +1571,29 @@ export const EC2_MODEL: WireModel = {
       instancesSet: 'StoppingInstances InstanceStateChange[item]'
     },
     Subnet: {
+      subnetId: 'SubnetId string',
+      subnetArn: 'SubnetArn string',
+      state: 'State string',
+      ownerId: 'OwnerId string',
+      vpcId: 'VpcId string',
+      cidrBlock: 'CidrBlock string',
+      ipv6CidrBlockAssociationSet: 'Ipv6CidrBlockAssociationSet SubnetIpv6CidrBlockAssociation[item]',
+      availableIpAddressCount: 'AvailableIpAddressCount number',
+      availabilityZone: 'AvailabilityZone string',
       availabilityZoneId: 'AvailabilityZoneId string',
+      defaultForAz: 'DefaultForAz boolean',
+      mapPublicIpOnLaunch: 'MapPublicIpOnLaunch boolean',
+      assignIpv6AddressOnCreation: 'AssignIpv6AddressOnCreation boolean',
+      tagSet: 'Tags Tag[item]',
       enableLniAtDeviceIndex: 'EnableLniAtDeviceIndex number',
       mapCustomerOwnedIpOnLaunch: 'MapCustomerOwnedIpOnLaunch boolean',
       customerOwnedIpv4Pool: 'CustomerOwnedIpv4Pool string',
-      ownerId: 'OwnerId string',
-      assignIpv6AddressOnCreation: 'AssignIpv6AddressOnCreation boolean',
-      ipv6CidrBlockAssociationSet: 'Ipv6CidrBlockAssociationSet SubnetIpv6CidrBlockAssociation[item]',
-      tagSet: 'Tags Tag[item]',
-      subnetArn: 'SubnetArn string',
       outpostArn: 'OutpostArn string',
       enableDns64: 'EnableDns64 boolean',
       ipv6Native: 'Ipv6Native boolean',
       privateDnsNameOptionsOnLaunch: 'PrivateDnsNameOptionsOnLaunch PrivateDnsNameOptionsOnLaunch',
       blockPublicAccessStates: 'BlockPublicAccessStates BlockPublicAccessStates',
-      type: 'Type string',
-      subnetId: 'SubnetId string',
-      state: 'State string',
-      vpcId: 'VpcId string',
-      cidrBlock: 'CidrBlock string',
-      availableIpAddressCount: 'AvailableIpAddressCount number',
-      availabilityZone: 'AvailabilityZone string',
-      defaultForAz: 'DefaultForAz boolean',
-      mapPublicIpOnLaunch: 'MapPublicIpOnLaunch boolean'
+      type: 'Type string'
     },
     SubnetCidrBlockState: {
       state: 'State string',
@@ -1611,19 +1611,19 @@ export const EC2_MODEL: WireModel = {
       value: 'Value string'
     },
     TagDescription: {
-      key: 'Key string',
       resourceId: 'ResourceId string',
       resourceType: 'ResourceType string',
+      key: 'Key string',
       value: 'Value string'
     },
     TerminateInstancesResult: {
       instancesSet: 'TerminatingInstances InstanceStateChange[item]'
     },
     UserIdGroupPair: {
-      description: 'Description string',
       userId: 'UserId string',
-      groupName: 'GroupName string',
       groupId: 'GroupId string',
+      groupName: 'GroupName string',
+      description: 'Description string',
       vpcId: 'VpcId string',
       vpcPeeringConnectionId: 'VpcPeeringConnectionId string',
       peeringStatus: 'PeeringStatus string'
@@ -1636,20 +1636,6 @@ export const EC2_MODEL: WireModel = {
       validThreadsPerCore: 'ValidThreadsPerCore number[item]'
     },
     Volume: {
-      availabilityZoneId: 'AvailabilityZoneId string',
-      outpostArn: 'OutpostArn string',
-      sourceVolumeId: 'SourceVolumeId string',
-      iops: 'Iops number',
-      tagSet: 'Tags Tag[item]',
-      volumeType: 'VolumeType string',
-      fastRestored: 'FastRestored boolean',
-      multiAttachEnabled: 'MultiAttachEnabled boolean',
-      throughput: 'Throughput number',
-      sseType: 'SseType string',
-      operator: 'Operator OperatorResponse',
-      volumeInitializationRate: 'VolumeInitializationRate number',
-      volumeArn: 'VolumeArn string',
-      ownerId: 'OwnerId string',
       volumeId: 'VolumeId string',
       size: 'Size number',
       snapshotId: 'SnapshotId string',
@@ -1657,37 +1643,51 @@ export const EC2_MODEL: WireModel = {
       status: 'State string',
       createTime: 'CreateTime timestamp',
       attachmentSet: 'Attachments VolumeAttachment[item]',
+      tagSet: 'Tags Tag[item]',
+      volumeType: 'VolumeType string',
+      iops: 'Iops number',
       encrypted: 'Encrypted boolean',
-      kmsKeyId: 'KmsKeyId string'
+      kmsKeyId: 'KmsKeyId string',
+      availabilityZoneId: 'AvailabilityZoneId string',
+      outpostArn: 'OutpostArn string',
+      sourceVolumeId: 'SourceVolumeId string',
+      fastRestored: 'FastRestored boolean',
+      multiAttachEnabled: 'MultiAttachEnabled boolean',
+      throughput: 'Throughput number',
+      sseType: 'SseType string',
+      operator: 'Operator OperatorResponse',
+      volumeInitializationRate: 'VolumeInitializationRate number',
+      volumeArn: 'VolumeArn string',
+      ownerId: 'OwnerId string'
     },
     VolumeAttachment: {
-      deleteOnTermination: 'DeleteOnTermination boolean',
-      associatedResource: 'AssociatedResource string',
-      instanceOwningService: 'InstanceOwningService string',
-      ebsCardIndex: 'EbsCardIndex number',
       volumeId: 'VolumeId string',
       instanceId: 'InstanceId string',
       device: 'Device string',
       status: 'State string',
-      attachTime: 'AttachTime timestamp'
+      attachTime: 'AttachTime timestamp',
+      deleteOnTermination: 'DeleteOnTermination boolean',
+      associatedResource: 'AssociatedResource string',
+      instanceOwningService: 'InstanceOwningService string',
+      ebsCardIndex: 'EbsCardIndex number'
     },
     Vpc: {
-      ownerId: 'OwnerId string',
-      instanceTenancy: 'InstanceTenancy string',
-      ipv6CidrBlockAssociationSet: 'Ipv6CidrBlockAssociationSet VpcIpv6CidrBlockAssociation[item]',
-      cidrBlockAssociationSet: 'CidrBlockAssociationSet VpcCidrBlockAssociation[item]',
-      isDefault: 'IsDefault boolean',
-      encryptionControl: 'EncryptionControl VpcEncryptionControl',
-      tagSet: 'Tags Tag[item]',
-      blockPublicAccessStates: 'BlockPublicAccessStates BlockPublicAccessStates',
       vpcId: 'VpcId string',
+      ownerId: 'OwnerId string',
       state: 'State string',
       cidrBlock: 'CidrBlock string',
-      dhcpOptionsId: 'DhcpOptionsId string'
+      cidrBlockAssociationSet: 'CidrBlockAssociationSet VpcCidrBlockAssociation[item]',
+      ipv6CidrBlockAssociationSet: 'Ipv6CidrBlockAssociationSet VpcIpv6CidrBlockAssociation[item]',
+      dhcpOptionsId: 'DhcpOptionsId string',
+      tagSet: 'Tags Tag[item]',
+      instanceTenancy: 'InstanceTenancy string',
+      isDefault: 'IsDefault boolean',
+      encryptionControl: 'EncryptionControl VpcEncryptionControl',
+      blockPublicAccessStates: 'BlockPublicAccessStates BlockPublicAccessStates'
     },
     VpcCidrBlockAssociation: {
-      associationId: 'AssociationId string',
       cidrBlock: 'CidrBlock string',
+      associationId: 'AssociationId string',
       cidrBlockState: 'CidrBlockState VpcCidrBlockState'
     },
     VpcCidrBlockState: {
@@ -1720,8 +1720,8 @@ export const EC2_MODEL: WireModel = {
       apiGatewayV2: 'ApiGatewayV2 VpcEncryptionControlExclusion'
     },
     VpcIpv6CidrBlockAssociation: {
-      associationId: 'AssociationId string',
       ipv6CidrBlock: 'Ipv6CidrBlock string',
+      associationId: 'AssociationId string',
       ipv6CidrBlockState: 'Ipv6CidrBlockState VpcCidrBlockState',
       networkBorderGroup: 'NetworkBorderGroup string',
       ipv6Pool: 'Ipv6Pool string',

@@ -14,7 +14,7 @@ import { inPieces, type Pieces } from './pieces.ts'
 const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 /**
- * The answer of an action. Members that are undefined or null are left out; an empty list is an empty element. A member
+ * The answer of an action, members in EC2's order. Those that are undefined or null are left out; an empty list is an empty element. A member
  * that the model does not know, or a value of another type, is a `bug`: a client would never see it. Refuses with `ResponseTooLarge`
  * what is longer than the budget's `answerBytes`.
  */
@@ -49,14 +49,20 @@ export function encodeError(
   return `${DECLARATION}<ErrorResponse xmlns="${service.namespace}"><Error><Type>${type}</Type>${content}</Error><RequestId>${requestId}</RequestId></ErrorResponse>`
 }
 
+/** In the order of the model, whatever the order in which a view names them: some clients read an answer from its start. */
 function* encodeMembers(structure: Structure, value: object, path: string): Pieces {
-  let xml = ''
+  const present = new Map<string, unknown>()
   for (const [member, content] of Object.entries(value)) {
     if (content === undefined || content === null) continue
-    const field = structure.byMember.get(member)
-    const memberPath = `${path}.${member}`
-    if (field === undefined) throw bug('answer has a member unknown to EC2', { path: memberPath })
-    xml += yield* encodeElement(field.wireName, field.shape, content, memberPath)
+    if (!structure.byMember.has(member))
+      throw bug('answer has a member unknown to EC2', { path: `${path}.${member}` })
+    present.set(member, content)
+  }
+  let xml = ''
+  for (const [member, { wireName, shape }] of structure.byMember) {
+    const content = present.get(member)
+    if (content === undefined) continue
+    xml += yield* encodeElement(wireName, shape, content, `${path}.${member}`)
   }
   return xml
 }

@@ -7,6 +7,7 @@ import { encodeAnswer, encodeError } from '../../../../src/api/wire/xml.ts'
 import { known } from '../../../kit/api.ts'
 import { newBudget } from '../../../kit/budget.ts'
 import { anyValue, exchange, fullValue } from '../../../kit/sdk.ts'
+import { DOCUMENTED_ANSWERS } from '../recorded/documented-answers.ts'
 
 const actions = new Map([...linkModel(EC2_MODEL), ...linkModel(STS_MODEL)])
 const REQUEST_ID = '59dbff89-35bd-4eac-99ed-be587EXAMPLE'
@@ -32,6 +33,43 @@ describe.each([...actions.keys()])('%s', (action) => {
       }),
       { numRuns: 15 },
     )
+  })
+})
+
+/** The same value, its members the other way round. */
+function reversed(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(reversed)
+  if (typeof value !== 'object' || value === null || value instanceof Date) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .reverse()
+      .map(([name, content]) => [name, reversed(content)]),
+  )
+}
+
+describe('the order of members', () => {
+  // On the old code it was that of our views: a client that read the first state of StopInstances believed that nothing had happened.
+  it.each(Object.entries(DOCUMENTED_ANSWERS))(
+    'of %s is the documented one',
+    async (action, text) => {
+      const sample = text.replaceAll(/\s*\n\s*/g, '')
+      const { output } = await exchange(
+        action,
+        {},
+        `<${action}Response>${sample}</${action}Response>`,
+      )
+      const xml = await encode(known(actions.get(action)), 'r', reversed(output) as object)
+      expect(xml).toContain(`<requestId>r</requestId>${sample}</${action}Response>`)
+    },
+  )
+
+  it('does not depend on the view, in any action', async () => {
+    for (const [name, action] of actions) {
+      const output = fullValue(name, 'output')
+      expect(await encode(action, 'r', reversed(output) as object), name).toBe(
+        await encode(action, 'r', output),
+      )
+    }
   })
 })
 

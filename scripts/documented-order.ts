@@ -1,0 +1,71 @@
+/**
+ * The order in which EC2 answers a structure's members, where that is not the order of the SDK's model.
+ *
+ * The SDK puts members that were added later before the older ones; EC2 and the samples of its API reference
+ * (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/, each action's "Sample Response") begin with what names the thing.
+ * Clients that read an answer from its start, line by line, go by that. Members that are not named here come after those that are, in
+ * the order of the SDK's model.
+ */
+export const DOCUMENTED_ORDER: Readonly<Record<string, string>> = {
+  Address:
+    'publicIp allocationId domain instanceId associationId networkInterfaceId networkInterfaceOwnerId privateIpAddress',
+  AllocateAddressResult: 'publicIp domain allocationId',
+  AvailabilityZone:
+    'zoneName zoneState regionName zoneId groupName networkBorderGroup zoneType optInStatus messageSet',
+  BlockDeviceMapping: 'deviceName virtualName ebs noDevice',
+  DescribeImagesResult: 'imagesSet',
+  DescribeInstancesResult: 'reservationSet',
+  DescribeSecurityGroupsResult: 'securityGroupInfo',
+  DescribeSubnetsResult: 'subnetSet',
+  DescribeTagsResult: 'tagSet',
+  DescribeVolumesResult: 'volumeSet',
+  DescribeVpcsResult: 'vpcSet',
+  EbsBlockDevice: 'snapshotId volumeSize deleteOnTermination volumeType iops encrypted',
+  EbsInstanceBlockDevice: 'volumeId status attachTime deleteOnTermination',
+  EbsStatusDetails: 'name status impairedSince',
+  EbsStatusSummary: 'status details',
+  Image:
+    'imageId imageLocation imageState imageOwnerId creationDate isPublic productCodes architecture imageType kernelId ramdiskId ' +
+    'platform sriovNetSupport stateReason imageOwnerAlias name description rootDeviceType rootDeviceName blockDeviceMapping ' +
+    'virtualizationType tagSet hypervisor',
+  ImportKeyPairResult: 'keyName keyFingerprint keyPairId tagSet',
+  Instance:
+    'instanceId imageId instanceState privateDnsName dnsName reason keyName amiLaunchIndex productCodes instanceType launchTime ' +
+    'placement kernelId ramdiskId platform monitoring subnetId vpcId privateIpAddress ipAddress sourceDestCheck groupSet ' +
+    'stateReason architecture rootDeviceType rootDeviceName blockDeviceMapping instanceLifecycle spotInstanceRequestId ' +
+    'virtualizationType clientToken tagSet hypervisor networkInterfaceSet iamInstanceProfile ebsOptimized sriovNetSupport ' +
+    'enaSupport',
+  InstanceNetworkInterface:
+    'networkInterfaceId subnetId vpcId description ownerId status macAddress privateIpAddress privateDnsName sourceDestCheck ' +
+    'groupSet attachment association privateIpAddressesSet ipv6AddressesSet',
+  InstanceNetworkInterfaceAssociation: 'publicIp publicDnsName ipOwnerId',
+  InstanceNetworkInterfaceAttachment:
+    'attachmentId deviceIndex status attachTime deleteOnTermination',
+  InstancePrivateIpAddress: 'privateIpAddress privateDnsName primary association',
+  InstanceStatus: 'instanceId availabilityZone instanceState systemStatus instanceStatus eventsSet',
+  InstanceStatusDetails: 'name status impairedSince',
+  InstanceStatusEvent: 'instanceEventId code description notBefore notAfter',
+  InstanceStatusSummary: 'status details',
+  IpRange: 'cidrIp description',
+  Ipv6Range: 'cidrIpv6 description',
+  KeyPair: 'keyName keyFingerprint keyMaterial keyPairId tagSet',
+  KeyPairInfo: 'keyPairId keyName keyFingerprint',
+  Monitoring: 'state',
+  Placement: 'availabilityZone affinity groupName hostId tenancy',
+  PrefixListId: 'prefixListId description',
+  Region: 'regionName regionEndpoint optInStatus',
+  Reservation: 'reservationId ownerId groupSet instancesSet requesterId',
+  SecurityGroup:
+    'ownerId groupId groupName groupDescription vpcId ipPermissions ipPermissionsEgress tagSet',
+  Subnet:
+    'subnetId subnetArn state ownerId vpcId cidrBlock ipv6CidrBlockAssociationSet availableIpAddressCount availabilityZone ' +
+    'availabilityZoneId defaultForAz mapPublicIpOnLaunch assignIpv6AddressOnCreation tagSet',
+  TagDescription: 'resourceId resourceType key value',
+  UserIdGroupPair: 'userId groupId groupName',
+  Volume:
+    'volumeId size snapshotId availabilityZone status createTime attachmentSet tagSet volumeType iops encrypted kmsKeyId',
+  VolumeAttachment: 'volumeId instanceId device status attachTime deleteOnTermination',
+  Vpc: 'vpcId ownerId state cidrBlock cidrBlockAssociationSet ipv6CidrBlockAssociationSet dhcpOptionsId tagSet instanceTenancy isDefault',
+  VpcCidrBlockAssociation: 'cidrBlock associationId cidrBlockState',
+  VpcIpv6CidrBlockAssociation: 'ipv6CidrBlock associationId ipv6CidrBlockState',
+}
