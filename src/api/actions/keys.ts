@@ -73,8 +73,9 @@ export const createKeyPair: Action = {
 const importSchema = z.strictObject({
   ...dryRunShape,
   KeyName: nameSchema,
+  // Base64 by then, whichever door it came through.
   PublicKeyMaterial: z
-    .base64()
+    .string()
     .max(MATERIAL_MAX_LENGTH)
     .transform((text) => Buffer.from(text, 'base64')),
   TagSpecifications: keyTags,

@@ -24,6 +24,7 @@ import {
   textSchema,
   withCode,
 } from '../schemas.ts'
+import { parseBase64 } from '../wire/base64.ts'
 import { type DiskOrder, diskOrder, launchDevicesSchema } from './disk.ts'
 
 /** What one RunInstances asks for, still unchecked against the records. */
@@ -69,13 +70,16 @@ const groupId = idListSchema('sg', 'InvalidGroupId.Malformed').refine(
 )
 const subnetId = idSchema('subnet', 'InvalidSubnetID.Malformed')
 
-const userData = z
+/** User data as it is kept. */
+export const userDataSchema = z
   .string()
   .max(USER_DATA_TEXT_MAX_LENGTH, `User data is limited to ${USER_DATA_MAX_BYTES} bytes`)
-  .transform((text) => text.replaceAll(/\s/g, ''))
-  .refine((text) => /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text), {
-    error: 'Invalid BASE64 encoding of user data.',
-    ...withCode('InvalidUserData.Malformed'),
+  .transform((text, context) => {
+    const base64 = parseBase64(text)
+    if (base64 !== undefined) return base64
+    const message = 'Invalid BASE64 encoding of user data.'
+    context.addIssue({ code: 'custom', message, ...withCode('InvalidUserData.Malformed') })
+    return z.NEVER
   })
   .refine(
     (text) => Buffer.byteLength(text, 'base64') <= USER_DATA_MAX_BYTES,
@@ -151,7 +155,7 @@ const launchSchema = z.strictObject({
   MinCount: z.int().min(1),
   MaxCount: z.int().min(1),
   KeyName: textSchema.optional(),
-  UserData: userData.optional(),
+  UserData: userDataSchema.optional(),
   SubnetId: subnetId.optional(),
   PrivateIpAddress: ipv4Schema.optional(),
   SecurityGroupIds: groupId.default([]),

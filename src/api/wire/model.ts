@@ -30,7 +30,7 @@ export interface WireModel {
 const SCALARS = ['string', 'number', 'boolean', 'timestamp', 'blob'] as const
 /**
  * `number` is any finite JavaScript number (the SDK's schemas do not tell integers from fractions: the action does);
- * `timestamp` is a `Date`; `blob` stays the base64 text that it is on the wire.
+ * `timestamp` is a `Date`; `blob` stays the base64 text that it is on the wire, unfolded.
  */
 export type Scalar = (typeof SCALARS)[number]
 

@@ -6,6 +6,7 @@
  * form encoding: https://url.spec.whatwg.org/#application/x-www-form-urlencoded.
  */
 import { assertNever, refused } from '../../model/errors.ts'
+import { parseBase64 } from './base64.ts'
 import type { Field, Scalar, Shape, Structure } from './model.ts'
 
 /** Most parameters of one request (1,000 instance ids with a few filters fit four times). */
@@ -80,8 +81,12 @@ type Draft =
 /**
  * The input object of an action, in the SDK's member names and types, of all parameters but `Action` and `Version`.
  *
+ * The items of a list are numbered from 0 or from 1, or are one without a number (`KeyName=a`, `Filter.Name=a`), which comes before
+ * those with one; `.member.` before a number, as other services of AWS write it, says nothing. Gaps in the numbering are closed.
+ *
  * An empty value means absent (Go SDK v1 sends `SubnetId=` for what was not set), except where emptiness is meant
- * (`MEANT_WHEN_EMPTY`), and in list items, whose emptiness the action must see. Gaps in list numbering are closed. Refusals: `UnknownParameter`, `InvalidParameterValue`.
+ * (`MEANT_WHEN_EMPTY`), and in numbered list items, whose emptiness the action must see. Refusals: `UnknownParameter`,
+ * `InvalidParameterValue`.
  */
 export function decodeInput(
   input: Structure,
@@ -90,56 +95,80 @@ export function decodeInput(
   const root: Draft = { kind: 'structure', fields: new Map() }
   for (const { name, value } of parameters) {
     if (name === 'Action' || name === 'Version') continue
-    const path = name.split('.')
+    const path = name.split('.').filter((step, at, steps) => !isListMarker(step, steps[at + 1]))
     if (path.length > MAX_NESTING) throw unknown(name)
-    place({ name, value, path }, { kind: 'structure', structure: input }, root)
+    place({ name, value, path }, 0, { kind: 'structure', structure: input }, root)
   }
   return finishStructure(root.fields)
+}
+
+/** `member` in `InstanceId.member.1`. No member of EC2's requests begins with a small letter. */
+function isListMarker(step: string, next: string | undefined): boolean {
+  return step === 'member' && next !== undefined && /^\d+$/.test(next)
 }
 
 interface Placing extends Parameter {
   readonly path: readonly string[]
 }
 
-/** Walks a parameter's name down the shapes and enters its value at the end, making drafts on the way. */
-function place(placing: Placing, rootShape: Shape, root: Draft): void {
-  const { name, value, path } = placing
-  let shape = rootShape
-  let draft = root
-  for (const [depth, step] of path.entries()) {
-    const last = depth === path.length - 1
-    if (shape.kind === 'structure' && draft.kind === 'structure') {
-      const field = shape.structure.byWireName.get(step)
-      if (field === undefined) throw unknown(name)
-      if (last && value === '' && emptyIsAbsent(field)) return
-      shape = field.shape
-      draft = enter(draft.fields, field, shape, placing, last)
-    } else if (shape.kind === 'list' && draft.kind === 'list') {
-      shape = shape.of
-      draft = enter(draft.items, parseIndex(name, step), shape, placing, last)
-    } else {
-      throw unknown(name)
-    }
+/** Walks a parameter's name down the shapes, from its step `depth` on, and enters its value at the end. */
+function place(placing: Placing, depth: number, shape: Shape, draft: Draft): void {
+  const { name, path } = placing
+  const step = path[depth] ?? ''
+  if (shape.kind === 'structure' && draft.kind === 'structure') {
+    const field = shape.structure.byWireName.get(step)
+    if (field === undefined) throw unknown(name)
+    placeField(placing, depth, field, draft.fields)
+  } else if (shape.kind === 'list' && draft.kind === 'list') {
+    const isWithoutNumber = shape.of.kind === 'structure' && !/^\d+$/.test(step)
+    const key = isWithoutNumber ? UNNUMBERED : parseIndex(name, step)
+    const next = isWithoutNumber ? depth : depth + 1
+    if (next === path.length) complete(draft.items, key, shape.of, placing)
+    else place(placing, next, shape.of, enter(draft.items, key, shape.of, name))
+  } else {
+    throw unknown(name)
   }
 }
 
-/** The draft under `key`: the finished scalar if the name ends here, else the one that is there or a new one. */
-function enter<K>(
+function placeField(
+  placing: Placing,
+  depth: number,
+  field: Field,
+  fields: Map<Field, Draft>,
+): void {
+  const { name, value, path } = placing
+  const { shape } = field
+  if (depth < path.length - 1) {
+    place(placing, depth + 1, shape, enter(fields, field, shape, name))
+  } else if (value === '' && emptyIsAbsent(field)) {
+    return
+  } else if (shape.kind === 'list' && shape.of.kind === 'scalar') {
+    const list = enter(fields, field, shape, name)
+    // Each the next one, and all before those with a number.
+    if (list.kind === 'list')
+      complete(list.items, list.items.size - MAX_PARAMETERS, shape.of, placing)
+  } else {
+    complete(fields, field, shape, placing)
+  }
+}
+
+/** Where the one item of a list stands whose members are named without a number. */
+const UNNUMBERED = -1
+
+/** Enters the value that the name ends at. */
+function complete<K>(
   drafts: Map<K, Draft>,
   key: K,
   shape: Shape,
-  { name, value }: Placing,
-  last: boolean,
-): Draft {
-  const present = drafts.get(key)
-  if (last) {
-    if (present !== undefined) throw invalid(name, 'it is given more than once')
-    const draft: Draft = { kind: 'scalar', value: leaf(shape, name, value) }
-    drafts.set(key, draft)
-    return draft
-  }
-  if (present !== undefined) return present
-  const draft = emptyDraft(shape, name)
+  { name, value }: Parameter,
+): void {
+  if (drafts.has(key)) throw invalid(name, 'it is given more than once')
+  drafts.set(key, { kind: 'scalar', value: leaf(shape, name, value) })
+}
+
+/** The draft under `key`: the one that is there, or a new one. */
+function enter<K>(drafts: Map<K, Draft>, key: K, shape: Shape, name: string): Draft {
+  const draft = drafts.get(key) ?? emptyDraft(shape, name)
   drafts.set(key, draft)
   return draft
 }
@@ -162,16 +191,19 @@ function leaf(shape: Shape, name: string, value: string): unknown {
     case 'scalar':
       return parseScalar(shape.type, name, value)
     case 'list':
-      throw invalid(name, `it is a list; number its items from 1, as in ${name}.1`)
+      throw invalid(
+        name,
+        `it is a list of structures; name a member, as in ${name}.1.${exampleOf(shape.of)}`,
+      )
     case 'structure':
-      throw invalid(name, `it has members; name one, as in ${name}.${exampleOf(shape.structure)}`)
+      throw invalid(name, `it has members; name one, as in ${name}.${exampleOf(shape)}`)
     default:
       return assertNever(shape)
   }
 }
 
-function exampleOf(structure: Structure): string {
-  const [first = 'Name'] = structure.byWireName.keys()
+function exampleOf(shape: Shape): string {
+  const [first = 'Name'] = shape.kind === 'structure' ? shape.structure.byWireName.keys() : []
   return first
 }
 
@@ -184,8 +216,8 @@ function emptyIsAbsent({ member, shape }: Field): boolean {
 }
 
 function parseIndex(name: string, step: string): number {
-  const index = /^[1-9]\d{0,4}$/.test(step) ? Number(step) : 0
-  if (index >= 1 && index <= MAX_LIST_INDEX) return index
+  const index = /^(?:0|[1-9]\d{0,4})$/.test(step) ? Number(step) : Number.NaN
+  if (index <= MAX_LIST_INDEX) return index
   throw /^\d+$/.test(step)
     ? invalid(name, `list items are numbered from 1 to ${MAX_LIST_INDEX}`)
     : unknown(name)
@@ -231,9 +263,11 @@ export function parseScalar(type: Scalar, name: string, text: string): unknown {
       return parseBoolean(name, text)
     case 'timestamp':
       return parseTimestamp(name, text)
-    case 'blob':
-      if (text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text)) return text
+    case 'blob': {
+      const base64 = parseBase64(text)
+      if (base64 !== undefined) return base64
       throw invalid(name, 'it is not base64')
+    }
     default:
       return assertNever(type)
   }
@@ -255,8 +289,9 @@ function parseNumber(name: string, text: string): number {
 
 function parseBoolean(name: string, text: string): boolean {
   const lower = text.toLowerCase()
-  if (lower === 'true') return true
-  if (lower === 'false') return false
+  // XML Schema's boolean has both spellings (https://www.w3.org/TR/xmlschema-2/#boolean).
+  if (lower === 'true' || lower === '1') return true
+  if (lower === 'false' || lower === '0') return false
   throw wrongType(name, text, 'true or false')
 }
 

@@ -370,6 +370,11 @@ describe('RunInstances refuses', () => {
     ['a malformed group id', { SecurityGroupIds: ['web'] }, 'InvalidGroupId.Malformed'],
     ['user data that is not base64', { UserData: '#!/bin/sh' }, 'InvalidUserData.Malformed'],
     [
+      'user data with a plus sent as a space',
+      { UserData: 'IyEv YmluL3No aaa' },
+      'InvalidUserData.Malformed',
+    ],
+    [
       'too much user data',
       { UserData: Buffer.alloc(16_385).toString('base64') },
       'InvalidParameterValue',

@@ -104,12 +104,109 @@ describe('lists', () => {
     })
   })
 
-  it.each(['0', '01', '-1', '1.5', 'x', '', String(MAX_LIST_INDEX + 1), '9'.repeat(40)])(
+  // On the old code each of these but the first was refused (fog and libcloud number from 0), and so were their relatives.
+  it.each([
+    ['numbered from 1', 'InstanceId.1=a&InstanceId.2=b', ['a', 'b']],
+    ['numbered from 0', 'InstanceId.0=a&InstanceId.1=b', ['a', 'b']],
+    ['one item without a number', 'InstanceId=a', ['a']],
+    ['several without a number', 'InstanceId=a&InstanceId=b', ['a', 'b']],
+    ['some without a number', 'InstanceId.1=b&InstanceId=a', ['a', 'b']],
+    ['numbered as in other services', 'InstanceId.member.1=a&InstanceId.member.2=b', ['a', 'b']],
+    ['numbered in percent encoding', 'InstanceId%2E1=a&%49nstanceId.2=b', ['a', 'b']],
+  ])('may be %s', (_what, form, InstanceIds) => {
+    expect(decode('DescribeInstances', form)).toEqual({ InstanceIds })
+  })
+
+  const filters = [{ Name: 'n', Values: ['v', 'w'] }]
+  it.each([
+    ['from 0 at both levels', 'Filter.0.Name=n&Filter.0.Value.0=v&Filter.0.Value.1=w'],
+    ['at one level only', 'Filter.Name=n&Filter.Value.1=v&Filter.Value.2=w'],
+    ['at the outer level only', 'Filter.1.Name=n&Filter.1.Value=v&Filter.1.Value=w'],
+    ['at no level', 'Filter.Name=n&Filter.Value=v&Filter.Value=w'],
+    [
+      'as in other services',
+      'Filter.member.1.Name=n&Filter.member.1.Value.member.1=v&Filter.1.Value.2=w',
+    ],
+    ['with gaps', 'Filter.7.Value.9=w&Filter.7.Name=n&Filter.7.Value.3=v'],
+  ])('of structures may be numbered %s', (_what, form) => {
+    expect(decode('DescribeInstances', form)).toEqual({ Filters: filters })
+  })
+
+  it('of structures may hold one without a number beside others', () => {
+    const form = 'Filter.1.Name=b&Filter.1.Value.1=c&Filter.Name=a&Filter.Value=d'
+    expect(decode('DescribeInstances', form)).toEqual({
+      Filters: [
+        { Name: 'a', Values: ['d'] },
+        { Name: 'b', Values: ['c'] },
+      ],
+    })
+  })
+
+  it.each([
+    'InstanceId.=a',
+    'InstanceId.1.=a',
+    '.InstanceId.1=a',
+    'InstanceId.member=a',
+    'InstanceId..1=a',
+    'InstanceId.1.1=a',
+    'Filter.Name.1=a',
+    'Filter.1.member=a',
+    'Filter.1.1.Name=a',
+    'Filter.1.Foo=a',
+  ])('do not take %s', (form) => {
+    expect(() => decode('DescribeInstances', form)).toThrow(
+      expect.objectContaining({ code: 'UnknownParameter' }),
+    )
+  })
+
+  it.each([
+    'InstanceId.1=a&InstanceId.1=b',
+    'InstanceId.0=a&InstanceId.0=b',
+    'Filter.Name=a&Filter.Name=b',
+  ])('take no item twice: %s', (form) => {
+    expect(() => decode('DescribeInstances', form)).toThrow(/more than once/)
+  })
+
+  it.each(['01', '-1', '1.5', 'x', '', String(MAX_LIST_INDEX + 1), '9'.repeat(40)])(
     'have no item %s',
     (index) => {
       expect(() => decode('DescribeInstances', `InstanceId.${index}=a`)).toThrow(AtollError)
     },
   )
+})
+
+describe('a boolean', () => {
+  it.each([
+    ['true', true],
+    ['True', true],
+    ['TRUE', true],
+    ['1', true],
+    ['false', false],
+    ['False', false],
+    ['0', false],
+  ])('may be %s', (text, DryRun) => {
+    expect(decode('DescribeInstances', `DryRun=${text}`)).toEqual({ DryRun })
+  })
+
+  it.each(['yes', '2', '01', 'true ', 't'])('is not %s', (text) => {
+    expect(() => decode('DescribeInstances', `DryRun=${text}`)).toThrow(/DryRun/)
+  })
+})
+
+describe('base64', () => {
+  const folded = [
+    'YWJjZGVm%0AZ2hpag%3D%3D',
+    '%0D%0AYWJj%0D%0A%20ZGVm%0D%0A%0D%0AZ2hpag==%0D%0A',
+    'YWJjZGVmZ2hpag==+',
+  ]
+  it.each(folded)('may be folded: %s', (text) => {
+    expect(decode('ImportKeyPair', `PublicKeyMaterial=${text}`)).toEqual({
+      PublicKeyMaterial: 'YWJjZGVmZ2hpag==',
+    })
+    expect(decode('ModifyInstanceAttribute', `UserData.Value=${text}`)).toEqual({
+      UserData: { Value: 'YWJjZGVmZ2hpag==' },
+    })
+  })
 })
 
 describe('an empty value', () => {
@@ -151,7 +248,18 @@ describe('refused, naming the parameter,', () => {
     ['a prototype', '__proto__.x=1', 'UnknownParameter', '__proto__.x'],
     ['a member too deep', `A${'.1'.repeat(20)}=1`, 'UnknownParameter', 'A.1.1'],
     ['a parameter given twice', 'ImageId=a&ImageId=b', 'InvalidParameterValue', 'ImageId'],
-    ['a list without number', 'SecurityGroupId=a', 'InvalidParameterValue', 'SecurityGroupId.1'],
+    [
+      'a list of structures without member',
+      'BlockDeviceMapping=a',
+      'InvalidParameterValue',
+      'BlockDeviceMapping.1.',
+    ],
+    [
+      'a structure of a list without member',
+      'BlockDeviceMapping.1=a',
+      'InvalidParameterValue',
+      'BlockDeviceMapping.1.',
+    ],
     ['a structure without member', 'Placement=a', 'InvalidParameterValue', 'Placement'],
     ['words for a number', 'MinCount=many', 'InvalidParameterValue', 'MinCount'],
     ['too large a number', 'MinCount=9007199254740993', 'InvalidParameterValue', 'MinCount'],
@@ -166,7 +274,7 @@ describe('refused, naming the parameter,', () => {
   })
 
   it('base64 that is none', () => {
-    for (const text of ['a', 'a===', '!!!!', 'YQ=a', 'YQ ==']) {
+    for (const text of ['a', 'a===', '!!!!', 'YQ=a', 'YQ ==', 'YQ+A+A', 'YQ%0A=', 'YQ==%0AYQ==']) {
       expect(() => decode('ImportKeyPair', `PublicKeyMaterial=${text}`)).toThrow(
         /PublicKeyMaterial.*base64/,
       )
