@@ -71,7 +71,7 @@ const groupId = idListSchema('sg', 'InvalidGroupId.Malformed').refine(
 const subnetId = idSchema('subnet', 'InvalidSubnetID.Malformed')
 
 /** User data as it is kept. */
-export const userDataSchema = z
+const userDataSchema = z
   .string()
   .max(USER_DATA_TEXT_MAX_LENGTH, `User data is limited to ${USER_DATA_MAX_BYTES} bytes`)
   .transform((text, context) => {
