@@ -349,10 +349,10 @@ class HostAgent {
     try {
       const { snapshot } = this.#read
       const reported = await reportFacts(store, this.#self, facts, snapshot, clock)
-      const { changes, wantChanged, wrote, addressesFreed } = reported
+      const { changes, wantChanged, wrote, sharedChanged } = reported
       for (const fact of changes) log.info({ ...fact }, 'fact')
       if (changes.length > 0 || wantChanged) this.#reader.wrote(wrote)
-      if (addressesFreed) bus.ringAll()
+      if (sharedChanged) bus.ringAll()
       return wantChanged
     } catch (error) {
       // Nothing is lost: every fact is found again by the next pass.

@@ -7,7 +7,12 @@
 import { type Clock, isoTime } from '../lib/clock.ts'
 import { assertNever } from '../model/errors.ts'
 import type { HostName, ImageId, InstanceId, VolumeId } from '../model/ids.ts'
-import { applyFact, type InstanceFact, isPurgeable } from '../model/lifecycle.ts'
+import {
+  applyFact,
+  type InstanceChange,
+  type InstanceFact,
+  isPurgeable,
+} from '../model/lifecycle.ts'
 import type { Image, Instance, Tag, Volume } from '../model/records.ts'
 import type { Fact } from '../model/want.ts'
 import type { Snapshot } from '../plan/want.ts'
@@ -26,11 +31,11 @@ export interface Reported {
   readonly wantChanged: boolean
   /** What is different from what was known before; null where that is for reading to tell. */
   readonly wrote: OwnWrite | null
-  /** Whether addresses went back to the pool: routes, names and groups are others on all hosts. */
-  readonly addressesFreed: boolean
+  /** Whether routes, names or groups are others on all hosts: addresses went back to the pool, or a Name tag came or went. */
+  readonly sharedChanged: boolean
 }
 
-const NOTHING: Reported = { changes: [], wantChanged: false, wrote: null, addressesFreed: false }
+const NOTHING: Reported = { changes: [], wantChanged: false, wrote: null, sharedChanged: false }
 
 /** The records that facts of one host are held against. */
 interface Known {
@@ -70,9 +75,9 @@ export async function reportFacts(
         wantChanged: wantChanged || isBehind,
         wrote: isBehind ? null : wrote,
         // An earlier run whose answer was lost has told nobody.
-        addressesFreed:
-          written.some(({ kind }) => kind === 'end') ||
-          (isBehind && news.some(({ kind }) => kind === 'gone')),
+        sharedChanged:
+          written.some(({ kind }) => kind === 'shared') ||
+          (isBehind && news.some(({ kind }) => kind !== 'ready')),
       }
     },
     // A fact that a record knows already changes nothing.
@@ -82,16 +87,20 @@ export async function reportFacts(
 
 /** The records that the facts speak of, as they are now. */
 async function readRecords(tx: Tx, { name }: HostSelf, facts: readonly Fact[]): Promise<Known> {
-  const marked = facts.flatMap((fact) => ('marked' in fact ? [fact.marked] : []))
-  const named = facts.flatMap((fact) => ('instance' in fact ? [fact.instance] : []))
-  const ids = [...new Set([...named, ...marked])]
+  const ids = [
+    ...new Set(
+      facts.flatMap((fact) =>
+        'marked' in fact ? [fact.marked] : 'instance' in fact ? [fact.instance] : [],
+      ),
+    ),
+  ]
   const volumes = facts.flatMap((fact) => ('volume' in fact ? [fact.volume] : []))
   const images = facts.flatMap((fact) => ('image' in fact ? [fact.image] : []))
   return index(
     ids.length === 0 ? [] : await tx.instances({ ids, hosts: [name] }),
     images.length === 0 ? [] : await tx.images({ ids: images }),
     volumes.length === 0 ? [] : await tx.volumes({ ids: volumes, hosts: [name] }),
-    marked.length === 0 ? [] : await tx.tags({ resources: marked }),
+    ids.length === 0 ? [] : await tx.tags({ resources: ids }),
   )
 }
 
@@ -167,8 +176,8 @@ function isNewsOfImage(fact: ImageFact, image: Image | undefined): boolean {
 /** What a fact came to. */
 interface Written {
   readonly fact: Fact
-  /** `state` changes nothing that the host should be, `want` does, and with `end` nothing of an instance is left. */
-  readonly kind: 'state' | 'want' | 'end'
+  /** `state` changes nothing that the host should be, `want` does, and `shared` changes what all hosts should be. */
+  readonly kind: 'state' | 'want' | 'shared'
   /** What it changed in the instance, when it changed nothing else. */
   readonly change?: OwnWrite['changes'][number]
 }
@@ -238,10 +247,18 @@ async function writeInstanceFact(
   else if ((await tx.claimInstance(instance.id, self)) !== 'done') return []
   known.instances.set(instance.id, { ...instance, ...to })
   if (to.claimed === true) return [{ fact, kind: 'want', change }]
-  if (to.state !== 'terminated')
+  if (to.state !== 'terminated') {
+    if (isNameChange(instance, to, known)) return [{ fact, kind: 'shared' }]
     return [{ fact, kind: to.wanted === undefined ? 'state' : 'want', change }]
+  }
   await releaseInstance(tx, instance)
-  return [{ fact, kind: 'end' }]
+  return [{ fact, kind: 'shared' }]
+}
+
+/** Whether the instance answers to its Name tag from now on, or no longer. */
+function isNameChange({ id, state }: Instance, to: InstanceChange, { tags }: Known): boolean {
+  if ((state === 'running') === ((to.state ?? state) === 'running')) return false
+  return tags.some(({ resource, key }) => resource === id && key === 'Name')
 }
 
 /**

@@ -121,6 +121,11 @@ export function gatewayOf(subnet: Cidr): Ipv4 {
   return cidrAddress(subnet, 1)
 }
 
+/** The resolver of a network: its base plus two (VPC user guide, "Amazon DNS server"); undefined in one that has no such address to spare. */
+export function resolverOf(net: Cidr): Ipv4 | undefined {
+  return cidrSize(net) >= RESERVED_AT_START ? cidrAddress(net, 2) : undefined
+}
+
 /**
  * How many addresses at the start of a subnet no instance may have: network, router, DNS, and one kept back. The
  * broadcast address at its end is the fifth (VPC user guide, "Subnet CIDR blocks").

@@ -178,7 +178,7 @@ export interface Nic {
 export interface PlacedNic extends Nic {
   /** Where the instance lives. */
   readonly host: HostName
-  /** The value of the instance's tag `Name`. */
+  /** The value of the instance's tag `Name` while it is running, else null: whoever shares the name is to serve. */
   readonly nameTag: string | null
 }
 

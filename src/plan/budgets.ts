@@ -9,10 +9,10 @@
  *
  * Traffic between an instance and the services of its own host is not tracked: it costs no entry of the connection table.
  */
-import { METADATA_ADDRESS, RESOLVER_ADDRESS } from '../model/addr.ts'
 import { BUDGETS_TABLE, NIC_LINK_PREFIX, nicLinkName } from '../model/names.ts'
 import type { HostWant } from '../model/want.ts'
 import { block } from './nft-text.ts'
+import { serviceAddresses } from './service-addresses.ts'
 
 /** Why a packet was dropped; each has a counter. */
 export const BUDGET_DROP_REASONS = [
@@ -99,7 +99,6 @@ const MAX_LISTS = 65_536
 /** The script: the same want and limits always give the same text, and running it again changes nothing. */
 export function renderBudgets(want: HostWant, limits: BudgetLimits): string {
   const classes = nicClasses(want, limits)
-  const services = want.shared.subnets.map((subnet) => subnet.gateway)
   return [
     ...BUDGET_TABLES.flatMap(({ family, name }) => [
       `add table ${family} ${name}`,
@@ -114,11 +113,7 @@ export function renderBudgets(want: HostWant, limits: BudgetLimits): string {
     `flush set inet ${BUDGETS_TABLE} services`,
     ...block(`table inet ${BUDGETS_TABLE}`, [
       ...BUDGET_DROP_REASONS.filter((reason) => reason !== 'budget_arp').flatMap(counter),
-      ...elements('set services', 'type ipv4_addr', [
-        ...services,
-        METADATA_ADDRESS,
-        RESOLVER_ADDRESS,
-      ]),
+      ...elements('set services', 'type ipv4_addr', serviceAddresses(want.shared)),
       ...serviceChains(serviceRates(classes.length)),
       ...connectionChains(classes),
     ]),

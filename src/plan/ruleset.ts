@@ -6,7 +6,7 @@
  * instance has to show that it is: link, Ethernet address and IP address must be one of the want's NICs, so a link that no record
  * speaks of is dropped while the daemon is down, too. Syntax: nft(8).
  */
-import { formatCidr, METADATA_ADDRESS, RESOLVER_ADDRESS } from '../model/addr.ts'
+import { formatCidr, METADATA_ADDRESS } from '../model/addr.ts'
 import type { FabricSettings } from '../model/fabric.ts'
 import {
   FABRIC_LINK,
@@ -23,6 +23,7 @@ import { guardTable } from './guard.ts'
 import { metadataHops } from './metadata-hops.ts'
 import { block, counter, DROP_REASONS, drop, map, PASS, PROVED, set } from './nft-text.ts'
 import { beyondChain, type ReachSettings, reachSets } from './reach.ts'
+import { serviceAddresses } from './service-addresses.ts'
 
 export interface FirewallSettings extends ReachSettings {
   /** TCP ports of the host itself that instances may connect to, beyond DHCP, DNS and metadata. */
@@ -55,9 +56,8 @@ export function renderRuleset(
   const nics = want.local.instances.flatMap((instance) => instance.nics)
   const sources = nics.map((nic) => `"${nicLinkName(nic.id)}" . ${nic.mac} . ${nic.ip}`)
   const macs = nics.map((nic) => `"${nicLinkName(nic.id)}" . ${nic.mac}`)
-  const gateways = want.shared.subnets.map((subnet) => subnet.gateway)
   const addresses: SharedAddresses = {
-    services: [...gateways, METADATA_ADDRESS, RESOLVER_ADDRESS],
+    services: serviceAddresses(want.shared),
     vpcs: want.shared.vpcs.map((vpc) => formatCidr(vpc.cidr)),
   }
   return [

@@ -12,12 +12,13 @@ import type { FabricSpec, Host, NicSpec, NicState } from '../host/host.ts'
 import { nicDifferences, nicSpec } from '../host/nic.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import type { Ipv4 } from '../model/addr.ts'
-import { METADATA_ADDRESS, parseIpv4, RESOLVER_ADDRESS } from '../model/addr.ts'
+import { parseIpv4 } from '../model/addr.ts'
 import { unavailable } from '../model/errors.ts'
 import type { FabricSettings } from '../model/fabric.ts'
 import { instanceKind } from '../model/image-location.ts'
 import { FABRIC_LINK, GATEWAY_LINK } from '../model/names.ts'
 import type { HostWant } from '../model/want.ts'
+import { serviceAddresses } from '../plan/service-addresses.ts'
 import type { HostService, Pass } from './service.ts'
 
 /** NICs on `host`, whose workloads plug them in. `atoll_links…` metrics count what was made, repaired, removed and failed. */
@@ -108,7 +109,7 @@ function surroundingsOf(
   const spec = fabricSpec(want, fabric, mtu)
   const vpcs = want.shared.vpcs.map((vpc) => vpc.cidr)
   return [
-    () => host.ensureGateway(GATEWAY_LINK, gatewayAddresses(want)),
+    () => host.ensureGateway(GATEWAY_LINK, serviceAddresses(want.shared)),
     async () => {
       const changed = await host.ensureFabric(FABRIC_LINK, spec)
       if (changed.length > 0) log.info({ link: FABRIC_LINK, changed }, 'fabric changed')
@@ -153,12 +154,6 @@ async function attemptAll(
     }
   }
   return errors
-}
-
-/** Every subnet's gateway, and the link-local addresses of metadata and resolver: alike on every host. */
-function gatewayAddresses(want: HostWant): readonly Ipv4[] {
-  const gateways = want.shared.subnets.map((subnet) => subnet.gateway)
-  return [...gateways, METADATA_ADDRESS, RESOLVER_ADDRESS]
 }
 
 /** A NIC, and whether its instance is about to go for good. */

@@ -220,7 +220,10 @@ function placedNicRows(db: Kysely<Tables>, hosts: readonly HostName[] | undefine
     .innerJoin('instances', 'instances.id', 'nics.instance')
     .leftJoin('nicGroups', 'nicGroups.nic', 'nics.id')
     .leftJoin('tags', (join) =>
-      join.onRef('tags.resource', '=', 'instances.id').on('tags.key', '=', 'Name'),
+      join
+        .onRef('tags.resource', '=', 'instances.id')
+        .on('tags.key', '=', 'Name')
+        .on('instances.state', '=', 'running'),
     )
     .selectAll('nics')
     .select(['instances.host', 'tags.value as nameTag', 'nicGroups.group'])

@@ -229,6 +229,8 @@ async function changeInstances(
     }
   })
   for (const host of hosts) bus.ring(host)
+  // A Name tag answers for what is running, on every host.
+  if (hosts.length > 0) bus.ringAll()
   return changes
 }
 

@@ -1,5 +1,5 @@
 /**
- * The resolver that instances on this host see, at every subnet's gateway address and at 169.254.169.253.
+ * The resolver that instances on this host see, at the addresses of the pure function `resolverAddresses`.
  *
  * - Its part of the want: `shared.names`, `shared.vpcs` (the zones; pure function `buildZone`), `shared.subnets` (where to listen)
  *   and the addresses in `local.instances` (who may ask, beside the host itself). What a query gets is decided by the pure
@@ -15,9 +15,9 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Counter, Metrics } from '../../lib/metrics.ts'
-import { RESOLVER_ADDRESS } from '../../model/addr.ts'
 import { unavailable } from '../../model/errors.ts'
-import type { Fact, HostWant, SharedWant } from '../../model/want.ts'
+import type { Fact, SharedWant } from '../../model/want.ts'
+import { resolverAddresses } from '../../plan/service-addresses.ts'
 import type { HostService, Pass } from '../service.ts'
 import { answerQuery, failureReply, outsideReply, type Transport } from './answer.ts'
 import type { Server } from './exchange.ts'
@@ -118,7 +118,7 @@ class DnsService implements HostService {
 
   async apply(pass: Pass): Promise<readonly Fact[]> {
     const { local, shared } = pass.want
-    const addresses = listenAddresses(pass.want)
+    const addresses: readonly string[] = resolverAddresses(shared)
     this.#updateZone(shared)
     // The host itself asks from the very address that it asks at; nobody else can have that one.
     const askers = local.instances.flatMap(({ nics }) => nics.map(({ ip }) => ip))
@@ -235,11 +235,6 @@ class DnsService implements HostService {
 const RESULT_OF_RCODE: ReadonlyMap<number, string> = new Map(
   Object.entries(RCODE).map(([name, code]) => [code, name.toLowerCase()]),
 )
-
-/** Where to listen: every gateway, which all hosts carry alike, and the resolver's own link-local address. */
-function listenAddresses({ shared }: HostWant): readonly string[] {
-  return [...new Set<string>([...shared.subnets.map(({ gateway }) => gateway), RESOLVER_ADDRESS])]
-}
 
 function replyFrom(outcome: Outcome, query: Query, transport: Transport): Buffer {
   if (outcome.kind === 'failure') return failureReply(query, transport)

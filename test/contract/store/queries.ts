@@ -39,19 +39,28 @@ export function describeRoundTrips(begin: () => Promise<StoreWorld>): void {
         value,
       })
       const groups = [given.otherGroup.id, given.group.id]
-      const nics = [given.nic(1, { groups }), given.nic(2, { groups: [] }), given.nic(3)]
+      const idle = [4, 5, 6, 7].map((number) => given.nic(number))
+      const nics = [given.nic(1, { groups }), given.nic(2, { groups: [] }), given.nic(3), ...idle]
       const { hosts, all } = await world.store.transaction(async (tx) => {
-        await tx.insertInstance(given.instance(1))
+        await tx.insertInstance(given.instance(1, { state: 'running' }))
         await tx.insertInstance(given.instance(2, { host: given.OTHER_HOST }))
         await tx.insertInstance(given.instance(3, { state: 'terminated' }))
+        // A shared name is for those that serve.
+        const others = ['pending', 'stopping', 'stopped', 'shutting-down'] as const
+        for (const [index, state] of others.entries())
+          await tx.insertInstance(given.instance(4 + index, { state, host: given.OTHER_HOST }))
         for (const nic of nics) await tx.insertNic(nic)
         await tx.putTags([tag(1, 'Name', 'one'), tag(1, 'name', 'no'), tag(2, 'Role', 'two')])
+        await tx.putTags([4, 5, 6, 7].map((number) => tag(number, 'Name', 'one')))
         const here = await tx.placedNics({ hosts: [given.HOST] })
         return { hosts: here, all: await tx.placedNics({}) }
       })
       const one = { ...nics[0], host: given.HOST, nameTag: 'one' }
       expect(hosts).toStrictEqual([one])
-      expect(all).toStrictEqual([one, { ...nics[1], host: given.OTHER_HOST, nameTag: null }])
+      expect(all).toStrictEqual([
+        one,
+        ...[nics[1], ...idle].map((nic) => ({ ...nic, host: given.OTHER_HOST, nameTag: null })),
+      ])
     })
 
     it('a change of an instance sets its fields and no others', async () => {

@@ -49,7 +49,7 @@ async function apply(store: Store, { kind, host, number }: Change): Promise<void
     }
     if (kind === 'launch') {
       if (instance !== undefined) return
-      await tx.insertInstance({ ...instanceRecord(id, host), claimed: false })
+      await tx.insertInstance({ ...instanceRecord(id, host), state: 'running', claimed: false })
       await tx.insertNic(nicRecord(id, number))
       await tx.advanceGeneration(host)
       return

@@ -194,7 +194,7 @@ describe('reportFacts', () => {
         changes: [],
         wantChanged: true,
         wrote: null,
-        addressesFreed: fact.kind === 'gone',
+        sharedChanged: fact.kind !== 'ready',
       })
       const after = await snapshot(store)
       expect(
@@ -203,6 +203,24 @@ describe('reportFacts', () => {
       expect(await state()).toMatchObject({ used: fact.kind === 'gone' ? 0 : 1024 })
     },
   )
+
+  it('a Name tag answers from the fact of its running to the request that it stop, and all hosts hear of it', async () => {
+    const tag = { account, resource: id, resourceType: 'instance', key: 'Name', value: 'web' }
+    await store.transaction((tx) => tx.putTags([{ ...tag, resourceType: 'instance' }]))
+    const there = createRecordsReader(store, hostName('there'), systemClock)
+    const named = async () => (await there.read({ fresh: false })).nics.map((nic) => nic.nameTag)
+    await store.transaction((tx) => tx.upsertHost(hostRecord(hostName('there')), 60_000))
+    expect(await named()).toEqual([null])
+    const running = { kind: 'running', instance: id, bootCount: 1 } as const
+    expect(await report(running)).toMatchObject({ sharedChanged: true, wrote: null })
+    expect(await named()).toEqual(['web'])
+    const ended = { code: 'Client.InstanceInitiatedShutdown', message: 'it powered itself off' }
+    expect(await report({ kind: 'stopped', instance: id, bootCount: 1, ...ended })).toMatchObject({
+      sharedChanged: true,
+      wrote: null,
+    })
+    expect(await named()).toEqual([null])
+  })
 
   it('takes no word about an instance of another host', async () => {
     const facts: Fact[] = [{ kind: 'running', instance: id, bootCount: 1 }]
