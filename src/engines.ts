@@ -14,7 +14,7 @@ import { createLocalBus } from './bus/local.ts'
 import type { Config } from './config.ts'
 import { type Identity, readSecretFile } from './identity.ts'
 import { certificateFiles } from './lib/certificates.ts'
-import type { Clock } from './lib/clock.ts'
+import { type Clock, isoTime } from './lib/clock.ts'
 import { deriveKey, derivePassword } from './lib/derive.ts'
 import type { EngineAccess } from './lib/engine-access.ts'
 import type { HealthCondition } from './lib/health.ts'
@@ -205,6 +205,11 @@ export async function openBus(
   })
   const health = () => {
     const node = bus.node()
+    const blocked = bus.blocked()
+    if (blocked !== null)
+      return [
+        { name: 'bus', ok: false, value: `${blocked.why} Since ${isoTime(blocked.sinceMs)}.` },
+      ]
     const value = node === null ? 'away; bells wait for the timer' : `connected to ${node}`
     return [{ name: 'bus', ok: node !== null, value }]
   }

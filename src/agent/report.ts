@@ -271,11 +271,13 @@ export async function purge(
   clock: Clock,
   tokens: boolean,
 ): Promise<number> {
-  const nowMs = clock.now()
-  const { instances, images } = await store.read(async (tx) => ({
+  const { storeMs, instances, images } = await store.read(async (tx) => ({
+    storeMs: (await tx.changedHosts(Number.MAX_SAFE_INTEGER, host)).nowMs,
     instances: await tx.instances({ hosts: [host] }),
     images: await tx.images({}),
   }))
+  // A host whose clock is ahead would forget what others still go by.
+  const nowMs = Math.min(clock.now(), storeMs)
   const old = instances.filter((one) => isPurgeable(one, nowMs))
   const hasImages = images.some((one) => one.host === host && one.state === 'deregistered')
   if (old.length === 0 && !hasImages && !tokens) return 0

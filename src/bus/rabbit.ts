@@ -7,6 +7,7 @@
  *
  * Nothing that arrives is trusted: see `rabbit/seal.ts`. What cannot be read is dropped and counted.
  */
+import type { ConfirmChannel } from 'amqplib'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
@@ -21,17 +22,20 @@ import { type Asking, createAsking } from './rabbit/asking.ts'
 import { type Bells, createBells } from './rabbit/bells.ts'
 import { chance } from './rabbit/chance.ts'
 import { openChannels, openQueues } from './rabbit/channels.ts'
-import { type Attendant, type Broker, keepConnected } from './rabbit/connection.ts'
+import { type Attendant, type Blocked, type Broker, keepConnected } from './rabbit/connection.ts'
 import { type After, createDeadlines } from './rabbit/deadlines.ts'
 import { createRabbitDoor, type RabbitDoor } from './rabbit/door.ts'
 import type { Letter } from './rabbit/letters.ts'
 import { type BusMeasures, createBusMeasures } from './rabbit/measures.ts'
+import { BELLS_EXCHANGE, PULSE_KEY } from './rabbit/names.ts'
 import { createOutbox, type Outbox } from './rabbit/outbox.ts'
 import { createSeal, type Opened, type Seal } from './rabbit/seal.ts'
 import { throttle } from './throttle.ts'
 
 /** A bad letter is told of so often in the log, and counted always. */
 const WARN_INTERVAL_MS = 60_000
+/** Nobody reads it. */
+const PULSE = Buffer.alloc(0)
 
 /** What the bus is built from. */
 export interface RabbitBusOptions extends Broker {
@@ -49,6 +53,8 @@ export interface RabbitBusOptions extends Broker {
 export interface RabbitBus extends Bus, CommandDoor {
   /** The broker's node that we are connected to, or null while the bus is away. */
   node(): string | null
+  /** Why the broker takes no messages though it is connected, and since when; null while it does. */
+  blocked(): Blocked | null
 }
 
 /** Opens the bus. Returns at once; see above for what it does until a broker answers. */
@@ -81,6 +87,7 @@ export function openRabbitBus(options: RabbitBusOptions): RabbitBus {
   const connection = keepConnected({ broker: options, attendant, clock, log, random })
   return {
     node: connection.node,
+    blocked: connection.blocked,
     onBell: local.onBell,
     onAsk: local.onAsk,
     onCommand: door.onCommand,
@@ -122,7 +129,7 @@ function createHearing(parts: Parts): (content: Buffer) => void {
   const { answerers, local, measures, outbox, bells, deadlines, asking } = parts
   const { host } = parts.options
   const open = createOpener(parts)
-  const answering = createAnswering(outbox, answerers, deadlines, () =>
+  const answering = createAnswering(host, outbox, answerers, deadlines, () =>
     measures.dropped('unsendable'),
   )
   const hearBell = (bell: Bell): void => {
@@ -133,25 +140,27 @@ function createHearing(parts: Parts): (content: Buffer) => void {
       local.ringAll()
     }
   }
-  const hear = (letter: Letter, from: HostName): void => {
+  const hear = (letter: Letter, from: HostName, atMs: number): void => {
     switch (letter.kind) {
       case 'bell':
         // What this host rang it has heard already.
         if (from !== host) hearBell(letter.bell)
         return
       case 'ask':
-        answering(letter, from)
+        answering.take(letter, from)
         return
       case 'answer':
-        asking.hear(letter, from)
+        asking.hear(letter, from, atMs)
         return
       default:
         assertNever(letter)
     }
   }
   return (content) => {
-    const { letters, from } = open(content)
-    if (from !== undefined) for (const letter of letters) hear(letter, from)
+    const { letters, from, atMs = 0, late = [], ageMs = 0 } = open(content)
+    if (from === undefined) return
+    for (const letter of late) answering.refuseLate(letter, from, ageMs)
+    for (const letter of letters) hear(letter, from, atMs)
   }
 }
 
@@ -159,6 +168,7 @@ function createHearing(parts: Parts): (content: Buffer) => void {
 function createAttendant(parts: Parts, hear: (content: Buffer) => void): Attendant {
   const { local, measures, seal, outbox, bells, asking, door } = parts
   const { host } = parts.options
+  let bellsChannel: ConfirmChannel | null = null
   return {
     async setUp(model) {
       const { letters, ringing, commands } = await openChannels(model)
@@ -170,6 +180,15 @@ function createAttendant(parts: Parts, hear: (content: Buffer) => void): Attenda
       await door.useChannel(commands)
       outbox.useChannel(letters)
       bells.useChannel(ringing)
+      bellsChannel = ringing
+      return () => void letters.publish(BELLS_EXCHANGE, PULSE_KEY, PULSE)
+    },
+    blocked(why) {
+      measures.blocked(why !== null)
+      outbox.block(why)
+      // Whoever is to be rung meanwhile is kept, and rung when it takes messages again.
+      bells.useChannel(why === null ? bellsChannel : null)
+      if (why !== null) asking.lose(why)
     },
     up() {
       measures.connected(true)
@@ -178,6 +197,9 @@ function createAttendant(parts: Parts, hear: (content: Buffer) => void): Attenda
     },
     down() {
       measures.connected(false)
+      measures.blocked(false)
+      outbox.block(null)
+      bellsChannel = null
       outbox.useChannel(null)
       bells.useChannel(null)
       door.useChannel(null).catch(() => undefined)

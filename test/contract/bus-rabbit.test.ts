@@ -4,6 +4,7 @@ import { type ConfirmChannel, connect } from 'amqplib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { allBellMs } from '../../src/bus/bus.ts'
 import { BELLS_EXCHANGE, hostKey, QUESTIONS_EXCHANGE } from '../../src/bus/rabbit/names.ts'
+import { systemClock } from '../../src/lib/clock.ts'
 import { formatId, type HostName } from '../../src/model/ids.ts'
 import { eventually as eventuallyWithin } from '../kit/netns.ts'
 import { RABBIT_PASSWORD, RABBIT_USER, type RabbitNode, startRabbit } from '../kit/rabbit.ts'
@@ -188,6 +189,26 @@ describe('a host', () => {
     })
   })
 
+  it.each([-3_600_000, 61_000, 3_600_000])(
+    'asks and answers another whose clock is %d ms ahead',
+    async (aheadMs) => {
+      const [near, other] = [openTestBus('host-1', [broker.address]), 'host-2'] as const
+      const clock = { ...systemClock, now: () => Date.now() + aheadMs }
+      const far = openTestBus(other, [broker.address], { clock })
+      await withBuses([near, far], async () => {
+        for (const { bus } of [near, far]) bus.onAsk('console', async () => ANSWER)
+        await quiet(near, far)
+        expect(await near.bus.ask(far.host, 'console', ASK, PATIENCE)).toEqual(ANSWER)
+        expect(await far.bus.ask(near.host, 'console', ASK, PATIENCE)).toEqual(ANSWER)
+        const stale = () => metricValue(far.metrics, 'atoll_bus_dropped_total', 'stale')
+        expect(await stale()).toBe(1)
+        // From then on it goes by the clock of whom it asks.
+        expect(await near.bus.ask(far.host, 'console', ASK, PATIENCE)).toEqual(ANSWER)
+        expect(await stale()).toBe(1)
+      })
+    },
+  )
+
   it('is back after the broker hung up, and hears bells of its own making', async () => {
     await withBuses(pair(), async (near, far) => {
       far.bus.onAsk('console', async () => ANSWER)
@@ -232,6 +253,34 @@ describe('a broker', () => {
     await withBuses([openTestBus('host-1', nodes)], async (near) => {
       await quiet(near)
       expect(near.bus.node()).toBe(broker.address)
+    })
+  })
+
+  it('that takes no messages for want of memory is told of, and keeps nobody waiting', async () => {
+    await withBuses(pair(), async (near, far) => {
+      far.bus.onAsk('console', async () => ANSWER)
+      await quiet(near, far)
+      const isBlocked = async (to: 0 | 1) =>
+        (await metricValue(near.metrics, 'atoll_bus_blocked')) === to
+      const rung = Promise.withResolvers<void>()
+      const watermark = (to: string) => broker.ctl('set_vm_memory_high_watermark', to)
+      await watermark('0.000001')
+      try {
+        // Nobody has asked it for anything.
+        await eventually('it is known', () => isBlocked(1))
+        expect(near.bus.blocked()?.why).toMatch(/low on memory.*rabbitmqctl status/)
+        const asked = near.bus.ask(far.host, 'console', ASK, NEVER)
+        await expect(asked).rejects.toThrow(/takes no messages: low on memory/)
+        far.bus.onBell((bell) => bell === 'own' && rung.resolve())
+        for (let time = 0; time < 10_000; time += 1) near.bus.ring(far.host)
+        expect(near.bus.node()).toBe(broker.address)
+      } finally {
+        await watermark('0.6')
+      }
+      await eventually('it takes messages again', () => isBlocked(0))
+      expect(near.bus.blocked()).toBeNull()
+      await rung.promise
+      expect(await near.bus.ask(far.host, 'console', ASK, PATIENCE)).toEqual(ANSWER)
     })
   })
 

@@ -37,7 +37,10 @@ export async function authenticateCommand(
   const signedAt = parseTime(date)
   if (signedAt === undefined || Math.abs(nowMs - signedAt) > COMMAND_SKEW_MS) {
     const now = new Date(nowMs).toISOString()
-    throw refused('RequestExpired', `The command was signed at ${date} and it is ${now} here`)
+    throw refused(
+      'RequestExpired',
+      `The command was signed at ${date} and it is ${now} here: the clock of the client or of this host is wrong`,
+    )
   }
   const key = await findKey(accessKey)
   // An unknown key costs the same work as a known one.

@@ -90,7 +90,7 @@ export function readClaim(request: RequestHead, nowMs: number): Claim {
     const now = new Date(nowMs).toISOString()
     throw refused(
       'RequestExpired',
-      `Request has expired: it was signed at ${time} and it is ${now} here`,
+      `Request has expired: it was signed at ${time} and it is ${now} here: the clock of the client or of this host is wrong`,
     )
   }
   return { accessKey, time, scope, signedHeaders, signature: parts.signature }

@@ -15,16 +15,22 @@ import { within } from './within.ts'
 /** Questions that are worked on at the same time; more are turned away. */
 const ANSWERING_LIMIT = 256
 
-/**
- * A function that takes each question which comes; it never throws. `after` keeps the deadlines; `lost` hears of answers that could not
- * be sent.
- */
+/** Takes questions. Never throws. */
+export interface Answering {
+  /** One that is to be answered. */
+  take(letter: AskLetter, from: HostName): void
+  /** One that came at the wrong time, so much after it was written by the clocks of both: it is told that, and nothing else is done. */
+  refuseLate(letter: AskLetter, from: HostName, ageMs: number): void
+}
+
+/** `after` keeps the deadlines; `lost` hears of answers that could not be sent. */
 export function createAnswering(
+  self: HostName,
   outbox: Outbox,
   answerers: Answerers,
   after: After,
   lost: () => void,
-): (letter: AskLetter, from: HostName) => void {
+): Answering {
   let answering = 0
 
   async function answerTo({ question, ask, timeoutMs }: AskLetter): Promise<unknown> {
@@ -51,7 +57,23 @@ export function createAnswering(
     }
   }
 
-  return (letter, from) => {
-    reply(letter, from).catch(lost)
+  return {
+    take(letter, from) {
+      reply(letter, from).catch(lost)
+    },
+    refuseLate({ id }, from, ageMs) {
+      const seconds = Math.round(Math.abs(ageMs) / 1000)
+      const than = ageMs > 0 ? 'behind' : 'ahead of'
+      const error = new AtollError(
+        'unavailable',
+        'RequestExpired',
+        `The clock of host ${from} is ${seconds} s ${than} that of host ${self}: set both by NTP (atoll doctor tells which is wrong).`,
+      )
+      try {
+        outbox.send(from, { kind: 'answer', re: id, error: sayError(error) })
+      } catch {
+        lost()
+      }
+    },
   }
 }

@@ -2,13 +2,14 @@
  * Questions of this host to others, and the wait for their answers.
  *
  * A question is published as mandatory: when the addressee has no queue, because it is not connected, the broker returns it and the
- * asker knows at once. When the connection is lost, so is what was asked over it.
+ * asker knows at once. When the connection is lost, so is what was asked over it. A host whose clock differs says so once, and is asked
+ * again by its own clock, which its answer tells.
  */
 import { unavailable } from '../../model/errors.ts'
 import type { HostName } from '../../model/ids.ts'
 import type { Bus, Question, Questions } from '../bus.ts'
 import type { After } from './deadlines.ts'
-import { type AnswerLetter, hearError, QUESTION_SCHEMAS } from './letters.ts'
+import { type AnswerLetter, type AskLetter, hearError, QUESTION_SCHEMAS } from './letters.ts'
 import type { Outbox } from './outbox.ts'
 import type { Seal } from './seal.ts'
 
@@ -29,7 +30,8 @@ export interface Asking {
     ask: Questions[Q]['ask'],
     options: AskOptions,
   ): Promise<Questions[Q]['answer']>
-  hear(letter: AnswerLetter, from: HostName): void
+  /** `atMs`: when it was written, by the clock of `from`. */
+  hear(letter: AnswerLetter, from: HostName, atMs: number): void
   /** A question came back: nobody is there. */
   returned(id: string): void
   /** Ends every question that is open. */
@@ -39,6 +41,8 @@ export interface Asking {
 type Outcome = { readonly answer: unknown } | { readonly error: unknown }
 interface Open {
   readonly host: HostName
+  /** Null once it was asked again. */
+  letter: AskLetter | null
   end(ending: Ending, outcome: Outcome): void
 }
 
@@ -52,7 +56,12 @@ export function createAsking(
   const open = new Map<string, Open>()
 
   /** Waits until the first of a question's ends. */
-  function wait(id: string, host: HostName, { timeoutMs, signal }: AskOptions): Promise<unknown> {
+  function wait(
+    letter: AskLetter,
+    host: HostName,
+    { timeoutMs, signal }: AskOptions,
+  ): Promise<unknown> {
+    const { id } = letter
     return new Promise((resolve, reject) => {
       const end: Open['end'] = (ending, outcome) => {
         inTime()
@@ -67,8 +76,21 @@ export function createAsking(
         end('timeout', { error: unavailable(`The host did not answer within ${timeoutMs} ms.`) })
       })
       signal?.addEventListener('abort', onAbort, { once: true })
-      open.set(id, { host, end })
+      open.set(id, { host, letter, end })
     })
+  }
+
+  /** Once, by the clock of the host, which is known now. False when it cannot be sent. */
+  function askAgain(asked: Open): boolean {
+    const { letter, host } = asked
+    if (letter === null) return false
+    asked.letter = null
+    try {
+      outbox.send(host, letter)
+      return true
+    } catch {
+      return false
+    }
   }
 
   return {
@@ -76,17 +98,19 @@ export function createAsking(
       options.signal?.throwIfAborted()
       if (open.size >= QUESTIONS_LIMIT) throw unavailable('Too many questions wait for an answer.')
       const { timeoutMs } = options
-      const id = seal.newId()
-      outbox.send(host, { kind: 'ask', id, question, ask, timeoutMs })
-      const answer = await wait(id, host, options)
+      const letter: AskLetter = { kind: 'ask', id: seal.newId(), question, ask, timeoutMs }
+      outbox.send(host, letter)
+      const answer = await wait(letter, host, options)
       const parsed = QUESTION_SCHEMAS[question].answer.safeParse(answer)
       if (parsed.success) return parsed.data
       throw unavailable(`The answer to "${question}" is not understood.`, parsed.error)
     },
-    hear({ re, answer, error }, from) {
+    hear({ re, answer, error }, from, atMs) {
       const asked = open.get(re)
       // Late, or from somebody who was not asked.
       if (asked === undefined || asked.host !== from) return
+      seal.learn(from, atMs)
+      if (error?.code === 'RequestExpired' && askAgain(asked)) return
       if (error === undefined) asked.end('answered', { answer })
       else asked.end('error', { error: hearError(error) })
     },

@@ -30,6 +30,8 @@ const CONNECT_TIMEOUT_MAX_MS = 10_000
 /** Longest that it may then take to set up what we need. */
 const SETUP_TIMEOUT_MS = 10_000
 const CLOSE_TIMEOUT_MS = 1_000
+/** How often a broker is shown something, so that it says when it takes nothing. */
+const PULSE_MS = 10_000
 const BACKOFF_MIN_MS = 100
 const BACKOFF_MAX_MS = 5_000
 /** A connection that held so long was a good one: the next failure is the first of its kind. */
@@ -45,18 +47,32 @@ export interface Broker extends EngineAccess {
 
 /** What is told of the connection. */
 export interface Attendant {
-  /** A node let us in: make channels and queues. Whatever it throws ends this connection. */
-  setUp(model: ChannelModel): Promise<void>
+  /**
+   * A node let us in: make channels and queues. Whatever it throws ends this connection. Gives what publishes something that nobody
+   * reads: a broker tells those that publish, and nobody else, that it takes no messages.
+   */
+  setUp(model: ChannelModel): Promise<() => void>
+  /** From now on the broker takes no messages, and why; null: it does again. */
+  blocked(why: string | null): void
   /** All is set up. */
   up(): void
   /** The connection is lost, or never came to be up. */
   down(): void
 }
 
+/** That a broker is there and takes no messages. */
+export interface Blocked {
+  /** In words, with the fix. */
+  readonly why: string
+  readonly sinceMs: number
+}
+
 /** The kept connection. */
 export interface Connection {
   /** The node that we are connected to. */
   node(): string | null
+  /** See `RabbitBus.blocked`. */
+  blocked(): Blocked | null
   close(): Promise<void>
 }
 
@@ -68,19 +84,45 @@ interface Parts {
   readonly random: (bytes: number) => Uint8Array
 }
 
+/** Hears of the broker's alarms: https://www.rabbitmq.com/docs/connection-blocked, https://www.rabbitmq.com/docs/alarms */
+function createAlarms({ attendant, clock, log }: Parts) {
+  let blocked: Blocked | null = null
+  return {
+    blocked: () => blocked,
+    /** The connection is over. */
+    end(): void {
+      blocked = null
+    },
+    heed(model: ChannelModel, address: string): void {
+      model.on('blocked', (reason) => {
+        const why = `The message broker (${address}) is connected but takes no messages: ${String(reason)}. Give it memory or disk (rabbitmqctl status tells its limits and alarms); meanwhile bells wait for the timer.`
+        blocked = { why, sinceMs: clock.now() }
+        log.error({ node: address, reason }, 'the message bus takes no messages')
+        attendant.blocked(why)
+      })
+      model.on('unblocked', () => {
+        blocked = null
+        log.info({ node: address }, 'the message bus takes messages again')
+        attendant.blocked(null)
+      })
+    },
+  }
+}
+
 /** Begins to connect, and returns at once. */
 export function keepConnected(parts: Parts): Connection {
   const { broker, attendant, clock, log } = parts
   const closing = new AbortController()
   const readTls = createTlsReader(broker.tls)
+  const alarms = createAlarms(parts)
   let node: string | null = null
-
   /** Resolves when a connection that was up has ended; rejects when it never came up. */
   async function attend(
     address: string,
     timeoutMs: number,
   ): Promise<{ readonly upMs: number; readonly why: unknown }> {
     const model = await connectTo(broker, readTls, address, timeoutMs)
+    const ending = new AbortController()
     const ended = endOf(model)
     const leave = () => void model.close().catch(() => undefined)
     try {
@@ -88,7 +130,7 @@ export function keepConnected(parts: Parts): Connection {
       await within(
         SETUP_TIMEOUT_MS,
         THE_BROKER,
-        Promise.race([attendant.setUp(model), ended.then(asFailure)]),
+        Promise.race([setUp(parts, alarms, model, address, ending.signal), ended.then(asFailure)]),
       )
       node = address
       const since = clock.monotonic()
@@ -98,6 +140,8 @@ export function keepConnected(parts: Parts): Connection {
       if (closing.signal.aborted) leave()
       return { why: await ended, upMs: clock.monotonic() - since }
     } finally {
+      ending.abort()
+      alarms.end()
       closing.signal.removeEventListener('abort', leave)
       node = null
       attendant.down()
@@ -132,11 +176,32 @@ export function keepConnected(parts: Parts): Connection {
   const running = run()
   return {
     node: () => node,
+    blocked: alarms.blocked,
     async close() {
       closing.abort()
       await within(CLOSE_TIMEOUT_MS, THE_BROKER, running).catch(() => undefined)
     },
   }
+}
+
+/** Has the attendant make what it needs, and shows the broker something now and then until the connection ends. */
+async function setUp(
+  { attendant, clock }: Parts,
+  alarms: ReturnType<typeof createAlarms>,
+  model: ChannelModel,
+  address: string,
+  signal: AbortSignal,
+): Promise<void> {
+  alarms.heed(model, address)
+  const pulse = await attendant.setUp(model)
+  const beat = async () => {
+    for (;;) {
+      if (alarms.blocked() === null) pulse()
+      await clock.sleep(PULSE_MS, signal)
+    }
+  }
+  // Whatever ends it ends the connection, too.
+  beat().catch(() => undefined)
 }
 
 /** A moment before the next node of the first round, then longer before each further round. */

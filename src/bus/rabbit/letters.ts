@@ -44,7 +44,10 @@ export const envelopeSchema = z.object({
   at: z
     .int()
     .min(0)
-    .describe("When it was written, by the writer's clock: milliseconds since 1970"),
+    .describe(
+      "When it was written, by the receiver's clock if that is known: milliseconds since 1970",
+    ),
+  clock: z.int().min(0).optional().describe("The same by the writer's own clock; absent: as `at`"),
   id: letterId.describe('Used once'),
   letters: z
     .array(z.unknown())

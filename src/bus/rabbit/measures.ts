@@ -6,6 +6,7 @@ import type { Drop } from './seal.ts'
 /** What the bus counts. */
 export interface BusMeasures {
   connected(is: boolean): void
+  blocked(is: boolean): void
   bell(what: 'sent' | 'dropped'): void
   question(ending: Ending): void
   /** A message of another host that was not read, or an answer of ours that could not be sent. */
@@ -15,6 +16,10 @@ export interface BusMeasures {
 /** Declares `atoll_bus_…` in the registry; once a daemon. */
 export function createBusMeasures(metrics: Metrics): BusMeasures {
   const connected = metrics.gauge('atoll_bus_connected', '1 while a message broker is connected')
+  const blocked = metrics.gauge(
+    'atoll_bus_blocked',
+    '1 while the message broker is connected and takes no messages (its memory or disk alarm)',
+  )
   const connects = metrics.counter('atoll_bus_connects_total', 'Times that a broker let us in')
   const bells = metrics.counter('atoll_bus_bells_total', 'Bells to other hosts', ['result'])
   const questions = metrics.counter(
@@ -26,11 +31,13 @@ export function createBusMeasures(metrics: Metrics): BusMeasures {
     'reason',
   ])
   connected.set(0)
+  blocked.set(0)
   return {
     connected(is) {
       connected.set(is ? 1 : 0)
       if (is) connects.inc()
     },
+    blocked: (is) => blocked.set(is ? 1 : 0),
     bell: (result) => bells.inc({ result }),
     question: (result) => questions.inc({ result }),
     dropped: (reason) => drops.inc({ reason }),

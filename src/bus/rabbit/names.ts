@@ -22,6 +22,9 @@ export const COMMANDS_QUEUE = 'atoll.commands'
 /** Routing key of bells to all hosts. */
 export const ALL_KEY = 'all'
 
+/** Routing key that leads to no queue: what goes there only shows whether the broker takes messages. */
+export const PULSE_KEY = 'pulse'
+
 /** Routing key of one host. */
 export function hostKey(host: HostName): string {
   return `host.${host}`

@@ -20,6 +20,8 @@ const LETTER_LIMIT_BYTES = MESSAGE_LIMIT_BYTES - 1024
 export interface Outbox {
   /** Throws `unavailable` when there is no channel or it takes no more, and a `bug` when the letter is too long. */
   send(to: HostName, letter: AskLetter | AnswerLetter): void
+  /** Why the broker takes no messages, to be told to whoever wants to send one; null: it does. */
+  block(why: string | null): void
   /** The channel to write over from now on, or null while there is none. */
   useChannel(channel: Channel | null): void
 }
@@ -37,6 +39,7 @@ export function createOutbox(seal: Seal): Outbox {
   let channel: Channel | null = null
   /** What is buffered for the socket has reached amqplib's mark: no more until it is out. */
   let full = false
+  let blocked: string | null = null
 
   function publish(to: HostName, { letters, mandatory }: Batch): void {
     batches.delete(to)
@@ -69,6 +72,7 @@ export function createOutbox(seal: Seal): Outbox {
   return {
     send(to, letter) {
       if (channel === null) throw unavailable('The message bus is away; try again.')
+      if (blocked !== null) throw unavailable(blocked)
       if (full) throw unavailable('The message bus is busy; try again.')
       const json = JSON.stringify(letter)
       const bytes = Buffer.byteLength(json) + 1
@@ -77,6 +81,9 @@ export function createOutbox(seal: Seal): Outbox {
       batch.letters.push(json)
       batch.bytes += bytes
       batch.mandatory ||= letter.kind === 'ask'
+    },
+    block(why) {
+      blocked = why
     },
     useChannel(next) {
       batches.clear()

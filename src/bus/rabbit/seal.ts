@@ -4,22 +4,32 @@
  * A message is 32 bytes of HMAC-SHA256 (RFC 2104) and then an envelope of letters in JSON; the signature covers every byte of it,
  * addressee, time and id included. The key is for nothing else, and the broker does not know it.
  *
- * A bell is taken at any age and any number of times, since it can do no harm: it is heard even from a host whose clock is wrong.
- * A question or an answer has to be young, and is taken once.
+ * A bell is taken at any age and any number of times, since it can do no harm. An answer is taken at any age, too: it names a question
+ * that is open by an id which nobody else can know. So both are heard from a host whose clock is wrong. A question has to be young by its
+ * receiver's clock, and is taken once. No host's clock matters for it either: one that comes at the wrong time is answered with that, and by the time
+ * on this answer its asker learns how far the clocks differ, and goes by the other's from then on (`asking.ts`).
  */
 import { timingSafeEqual } from 'node:crypto'
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import type { Clock } from '../../lib/clock.ts'
 import type { HostName } from '../../model/ids.ts'
-import { envelopeSchema, type Letter, letterSchema, MESSAGE_LIMIT_BYTES } from './letters.ts'
+import {
+  type AskLetter,
+  envelopeSchema,
+  type Letter,
+  letterSchema,
+  MESSAGE_LIMIT_BYTES,
+} from './letters.ts'
 
-/** How far a message's time may be from ours, either way. */
+/** How far a question's time may be from ours, either way. */
 export const MESSAGE_AGE_MS = 60_000
 /** Ids of messages that are remembered; beyond it the oldest are forgotten before their time. */
 const SEEN_LIMIT = 50_000
 const MAC_BYTES = 32
 const SESSION_BYTES = 12
+/** Hosts whose clocks are remembered; beyond it the first ones are forgotten, and learned again. */
+const CLOCKS_LIMIT = 8_192
 
 /** Why a message was dropped, or one letter of it (`unknown`). */
 export type Drop =
@@ -36,7 +46,11 @@ export interface Opened {
   readonly letters: readonly Letter[]
   readonly from?: HostName
   readonly drop?: Drop
+  /** When it was written, by the clock of `from`. */
+  readonly atMs?: number
   readonly ageMs?: number
+  /** Questions that came at the wrong time: not to be answered, but by that. */
+  readonly late?: readonly AskLetter[]
 }
 
 /** Writes and opens messages for one host. */
@@ -46,6 +60,8 @@ export interface Seal {
   /** A message to `to`, or to all hosts, of letters that are JSON already. */
   close(to: HostName | null, letters: readonly string[]): Buffer
   open(content: Buffer): Opened
+  /** A host's answer to a question that was open, and so is new, was written at this time by its clock: messages to it go by that. */
+  learn(from: HostName, atMs: number): void
   /** The letters of a message that this host wrote itself; the broker has returned it. */
   reopen(content: Buffer): readonly Letter[]
 }
@@ -61,16 +77,31 @@ export function createSeal(options: {
   const macOf = keyedMac(options.key)
   const session = Buffer.from(options.random(SESSION_BYTES)).toString('base64url')
   const isFresh = rememberer(clock)
+  /** By how much the clocks of others are ahead of this one, in milliseconds. */
+  const ahead = new Map<HostName, number>()
   let written = 0
   const newId = (): string => {
     written += 1
     return `${session}.${written.toString(36)}`
   }
 
+  const timesFor = (to: HostName | null) => {
+    const own = clock.now()
+    const at = own + (to === null ? 0 : (ahead.get(to) ?? 0))
+    // Nothing before 1970 can be written down.
+    return { at: Math.max(0, Math.round(at)), clock: Math.max(0, Math.round(own)) }
+  }
+
   return {
     newId,
+    learn(from, atMs) {
+      ahead.delete(from)
+      const [oldest] = ahead.keys()
+      if (ahead.size >= CLOCKS_LIMIT && oldest !== undefined) ahead.delete(oldest)
+      ahead.set(from, atMs - clock.now())
+    },
     close(to, letters) {
-      const head = JSON.stringify({ from: host, to, at: clock.now(), id: newId() })
+      const head = JSON.stringify({ from: host, to, ...timesFor(to), id: newId() })
       const json = `${head.slice(0, -1)},"letters":[${letters.join(',')}]}`
       const content = Buffer.allocUnsafe(MAC_BYTES + Buffer.byteLength(json))
       content.write(json, MAC_BYTES)
@@ -84,15 +115,18 @@ export function createSeal(options: {
       if (!timingSafeEqual(macOf(body), content.subarray(0, MAC_BYTES))) return dropped('forged')
       const envelope = parseEnvelope(body)
       if (envelope === undefined) return dropped('malformed')
-      const { from, to, at, id } = envelope
+      const { from, to, at, clock: atMs = at, id } = envelope
       if (to !== null && to !== host) return { ...dropped('misaddressed'), from }
       const letters = knownLetters(envelope.letters)
       const unknown = letters.length < envelope.letters.length ? { drop: 'unknown' as const } : {}
-      const opened: Opened = { letters, from, ...unknown }
-      if (letters.every(({ kind }) => kind === 'bell')) return opened
+      const opened: Opened = { letters, from, atMs, ...unknown }
+      const asks = letters.filter((letter) => letter.kind === 'ask')
+      if (asks.length === 0) return opened
       const ageMs = clock.now() - at
-      if (Math.abs(ageMs) > MESSAGE_AGE_MS) return { ...dropped('stale'), from, ageMs }
-      return isFresh(id) ? opened : { ...dropped('repeated'), from }
+      const others = letters.filter(({ kind }) => kind !== 'ask')
+      if (Math.abs(ageMs) > MESSAGE_AGE_MS)
+        return { ...opened, letters: others, drop: 'stale', ageMs, late: asks }
+      return isFresh(id) ? opened : { ...opened, letters: others, drop: 'repeated' }
     },
     reopen: (content) => knownLetters(parseEnvelope(content.subarray(MAC_BYTES))?.letters ?? []),
   }

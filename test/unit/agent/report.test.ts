@@ -257,3 +257,16 @@ it('purge forgets a tombstone after its hour, with its tags and what is left of 
     [],
   ])
 })
+
+it('purge forgets nothing before its time on a host whose clock is a century ahead', async () => {
+  const ahead: Clock = { ...systemClock, now: () => Date.now() + 100 * 365 * 24 * 3_600_000 }
+  await store.transaction(async (tx) => {
+    await tx.deleteNics(id)
+    await tx.updateInstance(id, {
+      state: 'terminated',
+      wanted: 'terminate',
+      terminatedAt: new Date().toISOString(),
+    })
+  })
+  expect(await purge(store, here, ahead, true)).toBe(0)
+})

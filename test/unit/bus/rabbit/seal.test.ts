@@ -25,6 +25,7 @@ const ASK: Letter = {
   ask: { instance: 'i-12345678' },
   timeoutMs: 1_000,
 }
+const ANSWER: Letter = { kind: 'answer', re: 'question.1', answer: {} }
 const BELL: Letter = { kind: 'bell', bell: 'own' }
 const json = (...letters: readonly object[]) => letters.map((letter) => JSON.stringify(letter))
 
@@ -109,7 +110,16 @@ it.each([-3_600_000, -MESSAGE_AGE_MS - 1, MESSAGE_AGE_MS + 1, 3_600_000])(
     const at = (ms: number): Clock => ({ ...systemClock, now: () => ms })
     const alice = sealOf(ALICE, { clock: at(now + skewMs) })
     const bob = sealOf(BOB, { clock: at(now) })
-    expect(bob.open(alice.close(BOB, json(ASK)))).toMatchObject({ drop: 'stale', ageMs: -skewMs })
+    expect(bob.open(alice.close(BOB, json(ASK)))).toMatchObject({
+      drop: 'stale',
+      ageMs: -skewMs,
+      letters: [],
+      late: [ASK],
+    })
+    // An answer is known by the question that is open.
+    expect(bob.open(alice.close(BOB, json(ANSWER))).letters).toEqual([ANSWER])
+    alice.learn(BOB, now)
+    expect(bob.open(alice.close(BOB, json(ASK))).letters).toEqual([ASK])
     expect(bob.open(alice.close(BOB, json(BELL))).letters).toEqual([BELL])
   },
 )
@@ -137,7 +147,7 @@ it('letters that a younger version may write are left out, the others are read',
   const younger = { kind: 'poem', text: 'a letter' }
   const more = { ...ASK, urgent: true }
   const opened = bob.open(alice.close(BOB, json(younger, more)))
-  expect(opened).toEqual({ letters: [ASK], from: ALICE, drop: 'unknown' })
+  expect(opened).toMatchObject({ letters: [ASK], from: ALICE, drop: 'unknown' })
 })
 
 it.each([
