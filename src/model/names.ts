@@ -62,6 +62,8 @@ export const IMAGE_LABEL = 'atoll.image'
 export const IMAGE_REPOSITORY = 'atoll-image'
 /** Label of a Docker image that says how its guests get their address: `dhcp` when they ask for it themselves. */
 export const NETWORK_LABEL = 'atoll.network'
+/** Label of a Docker image that says `none` when its command is to be the first program itself. */
+export const INIT_LABEL = 'atoll.init'
 /** Container label that remembers which kind of guest it was made as (`services/workloads/docker-spec.ts`). */
 export const GUEST_LABEL = 'atoll.guest'
 

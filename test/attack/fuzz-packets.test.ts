@@ -368,6 +368,9 @@ describe(`mutated bytes, with ATOLL_SEED=${SEED},`, () => {
     await new Promise<void>((done) => server.listen(path, done))
     const freezer = createFreezer({
       socketOf: () => path,
+      monitorOf: async () => ({
+        execute: async () => [{ label: 'agent', filename: '', 'frontend-open': true }],
+      }),
       homeOf: () => directory,
       answerMs: 5_000,
       clock: systemClock,

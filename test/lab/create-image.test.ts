@@ -113,6 +113,8 @@ describe.skipIf(!canRunMachines())('an image of an instance', { timeout: TEST_MS
       ImageLocation: `atoll://create-image/machine/${image}`,
     })
     await untilAvailable(image)
+    // Nothing in the guest listens: nobody waits for an agent's answer.
+    expect(await cloud.log()).toContain('no guest agent listens')
     expect(await processOf(machine)).toBe(before)
     await inside(machine, 'echo later > /data/kept; sync')
     const copy = await up(image)

@@ -94,6 +94,8 @@ describe.skipIf(!canRunMachines())('Debian with cloud-init', () => {
       for (const id of ids) {
         expect((await ssh(id, 'sudo cat /root/ran')).stdout).toContain('user data ran as root')
         expect((await ssh(id, 'hostname')).stdout.trim()).toBe(id)
+        const own = new RegExp(`^127\\.0\\.1\\.1 ${id}\\.\\S+ ${id}$`, 'm')
+        expect((await ssh(id, 'cat /etc/hosts')).stdout).toMatch(own)
         const { stdout } = await ssh(id, `getent hosts ${id}.atoll.internal`)
         expect(stdout).toContain((await ask.look(id)).PrivateIpAddress)
       }

@@ -12,6 +12,7 @@ import {
   containerName,
   DISK_LABEL,
   GUEST_LABEL,
+  INIT_LABEL,
   INSTANCE_LABEL,
   NETWORK_LABEL,
 } from '../../model/names.ts'
@@ -26,6 +27,8 @@ export interface DockerImage {
   /** Entrypoint and Cmd in one; empty when the image names none. */
   readonly command: readonly string[]
   readonly labels: Readonly<Record<string, string>>
+  /** The signal that asks its first program to end; null when the image names none. */
+  readonly stopSignal: string | null
 }
 
 /**
@@ -36,8 +39,21 @@ export type GuestNetwork = 'dhcp' | 'init' | 'plain'
 
 /** Value of the image label `atoll.network` for a guest that runs a DHCP client. */
 const DHCP = 'dhcp'
+/** Value of the image label `atoll.init` for a command that wants to be the first program. */
+const NO_INIT = 'none'
 const INIT_PROGRAMS =
   /^(?:\/sbin\/init|\/bin\/init|\/usr\/sbin\/init|\/init|\/linuxrc|.*\/systemd)$/
+/** The same within a shell's command: `sh -c 'setup && exec /sbin/init'`. */
+const INIT_IN_SCRIPT =
+  /(?:^|[\s;&|"'])(?:(?:\/usr)?\/s?bin\/init|\/init|\S*\/systemd)(?=$|[\s;&|"'])/
+/** Programs that images bring to be the first one: they reap, and hand signals on. */
+const SMALL_INITS: ReadonlySet<string> = new Set([
+  ...['tini', 'tini-static', 'docker-init', 'dumb-init', 'catatonit', 'my_init', 'runit-init'],
+  ...['openrc-init', 's6-svscan', 'pid1'],
+])
+/** systemd.special(7): it powers off by this signal, and takes SIGTERM for something else. */
+const SYSTEMD = /(?:^|\/)systemd$/
+const SYSTEMD_STOP_SIGNAL = 'SIGRTMIN+3'
 
 /** CPU time is handed out in periods of this length; unlike NanoCpus the engine does not refuse more than the machine has. */
 const CPU_PERIOD_US = 100_000
@@ -60,6 +76,34 @@ export function guestNetwork(
   if (labels[NETWORK_LABEL] === DHCP) return 'dhcp'
   const program = command[0]
   return program === undefined || INIT_PROGRAMS.test(program) ? 'init' : 'plain'
+}
+
+/**
+ * Whether the engine's own small init (tini) is to be the first program, before the image's. Otherwise a program that is no init gets what
+ * only an init can do: orphans to wait for, and no signal that it has no handler for (pid_namespaces(7)). An image's own init stays the first;
+ * so does whatever an image with the label `atoll.init=none` names.
+ */
+export function needsInit(
+  labels: Readonly<Record<string, string>>,
+  command: readonly string[],
+): boolean {
+  const [program] = command
+  if (program === undefined || labels[INIT_LABEL] === NO_INIT) return false
+  if (SMALL_INITS.has(program.slice(program.lastIndexOf('/') + 1))) return false
+  return !command.some((word) => INIT_PROGRAMS.test(word) || INIT_IN_SCRIPT.test(word))
+}
+
+/** What the image says, and for systemd what it needs when the image says nothing. */
+function stopSignalOf({ stopSignal, command }: DockerImage): string | null {
+  return stopSignal ?? (SYSTEMD.test(command[0] ?? '') ? SYSTEMD_STOP_SIGNAL : null)
+}
+
+/**
+ * The instance's own names in its /etc/hosts, so that they resolve while nobody answers for the DNS. One line, its full name first: that is
+ * what `hostname --fqdn` goes by (hosts(5)). The engine writes the file anew at each start.
+ */
+function ownNames(want: InstanceWant, zone: string): string {
+  return `${want.hostname}.${zone} ${want.hostname}:${primaryNic(want).ip}`
 }
 
 /** The first NIC, eth0: it carries the default route and the resolver. */
@@ -95,6 +139,7 @@ export function renderContainer(
   const asked = guestNetwork(image.labels, image.command)
   const network = hasUserNamespace ? asked : 'plain'
   const memoryBytes = want.type.memoryMiB * MIB
+  const stopSignal = stopSignalOf(image)
   return {
     name: containerName(want.id),
     Image: image.id,
@@ -108,8 +153,11 @@ export function renderContainer(
     },
     Entrypoint: [`${GUEST_KIT_MOUNT}/busybox`, 'sh', `${GUEST_KIT_MOUNT}/enter`, network],
     Cmd: [...image.command],
+    ...(stopSignal === null ? {} : { StopSignal: stopSignal }),
     HostConfig: {
+      Init: needsInit(image.labels, image.command),
       NetworkMode: 'none',
+      ExtraHosts: [ownNames(want, zone)],
       Dns: [primaryNic(want).gateway, RESOLVER_ADDRESS],
       DnsSearch: [zone],
       Mounts: [{ Type: 'bind', Source: kitDir, Target: GUEST_KIT_MOUNT, ReadOnly: true }],

@@ -2,7 +2,7 @@
  * What we bring into a container: a static busybox, the entry script, and the instance's own data, read-only at /.atoll.
  *
  * The engine starts a container's first program as soon as its network namespace exists, before a NIC can be in it. So the
- * first program is ours: it waits for the NIC (without a deadline: no NIC, no start, which is how it fails closed), does on the
+ * first program, but for the engine's init where the image brings none, is ours: it waits for the NIC (without a deadline: no NIC, no start, which is how it fails closed), does on the
  * first boot what cloud-init does on a machine, and becomes the image's own command. A later `docker restart` by anyone goes
  * the same way.
  */
@@ -154,7 +154,7 @@ bb=$kit/busybox
 mark=${FIRST_BOOT_MARK}
 kind=$1
 shift
-# The first process of a PID namespace ignores every signal it has no handler for.
+# Where no init is before it, it ignores every signal that it has no handler for.
 trap 'exit 143' TERM INT
 
 plugged() {

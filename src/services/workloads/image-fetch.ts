@@ -4,6 +4,7 @@
  * While the engine is away it waits: an absent engine says nothing about an image.
  */
 import type Dockerode from 'dockerode'
+import { z } from 'zod'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import { AtollError, assertNever, bug, refused, unavailable } from '../../model/errors.ts'
@@ -183,6 +184,9 @@ function differs(want: ImageWant, found: string): AtollError {
 /** EC2's names for the architectures that Docker names in Go's way. */
 const ARCHITECTURES: Readonly<Record<string, string>> = { amd64: 'x86_64', '386': 'i386' }
 
+/** dockerode's types do not know it. */
+const stopSignalSchema = z.object({ StopSignal: z.string().max(64).nullish() })
+
 /** What the engine says of an image by name, tag or id; null when it does not have it. */
 export async function inspectImage(docker: Dockerode, name: string): Promise<DockerImage | null> {
   return (await findImage(docker, name))?.image ?? null
@@ -193,11 +197,13 @@ async function findImage(docker: Dockerode, name: string) {
   try {
     const found = await docker.getImage(name).inspect()
     const { Entrypoint, Cmd, Labels } = found.Config
+    const { StopSignal } = stopSignalSchema.parse(found.Config)
     const image: DockerImage = {
       id: found.Id,
       architecture: ARCHITECTURES[found.Architecture] ?? found.Architecture,
       command: [...listOf(Entrypoint), ...listOf(Cmd)],
       labels: Labels ?? {},
+      stopSignal: StopSignal ?? null,
     }
     return { image, isMade: listOf(found.RepoDigests).length === 0 }
   } catch (error) {

@@ -3,7 +3,8 @@
  * (https://www.qemu.org/docs/master/interop/qemu-ga-ref.html): one JSON object a line over a virtio serial port.
  *
  * Whatever comes out of that port the guest says, so it is read with limits and never believed in more than it is asked: a guest that lies
- * about having written everything out spoils its own image only. A guest that says nothing for some seconds is taken to have no agent.
+ * about having written everything out spoils its own image only. Whether a program in the guest holds the port open, QEMU knows: only then is
+ * anything asked, and a guest that then says nothing for some seconds is taken to have no agent.
  */
 import { once } from 'node:events'
 import { rm, writeFile } from 'node:fs/promises'
@@ -17,10 +18,14 @@ import { unavailable } from '../../model/errors.ts'
 import type { InstanceId } from '../../model/ids.ts'
 import { linesOf } from './lines.ts'
 import type { FreezeGuest } from './qemu-backup.ts'
+import { AGENT_CHARDEV } from './qemu-machine.ts'
+import type { Qmp } from './qmp.ts'
 
 interface FreezerTools {
   /** Where the port of an instance's guest is reached. */
   readonly socketOf: (instance: InstanceId) => string
+  /** The machine's monitor; null when there is none that answers. */
+  readonly monitorOf: (instance: InstanceId) => Promise<Pick<Qmp, 'execute'> | null>
   /** The machine's directory. */
   readonly homeOf: (instance: InstanceId) => string
   /** How long to wait for a guest that may have no agent, in milliseconds. */
@@ -58,6 +63,7 @@ const answerSchema = z.union([
 /** Freezes and thaws guests through their agents. */
 export function createFreezer({
   socketOf,
+  monitorOf,
   homeOf,
   answerMs = ANSWER_DEADLINE_MS,
   clock,
@@ -96,6 +102,10 @@ export function createFreezer({
   return {
     async open(instance, signal) {
       try {
+        if (!(await isPortOpen(await monitorOf(instance)))) {
+          log.info({ instance }, 'no guest agent listens')
+          return null
+        }
         const [status] = await ask(socketOf(instance), ['guest-fsfreeze-status'], answerMs, signal)
         return status === 'thawed' ? (work) => frozen(instance, work) : null
       } catch (error) {
@@ -110,6 +120,17 @@ export function createFreezer({
       log.info({ instance }, 'a guest that was left frozen goes on')
     },
   }
+}
+
+/** https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html, "ChardevInfo": whether the guest's end is open. */
+const chardevsSchema = z.array(z.object({ label: z.string(), 'frontend-open': z.boolean() }))
+
+/** Whether a program in the guest listens for what an agent is asked. Errors: `unavailable` when QEMU does not say. */
+async function isPortOpen(monitor: Pick<Qmp, 'execute'> | null): Promise<boolean> {
+  if (monitor === null) return false
+  const chardevs = chardevsSchema.safeParse(await monitor.execute('query-chardev'))
+  if (!chardevs.success) throw unavailable('QEMU does not say who listens', chardevs.error)
+  return chardevs.data.some((one) => one.label === AGENT_CHARDEV && one['frontend-open'])
 }
 
 /** Asks one thing after the other over a connection of its own. Errors: `unavailable` when the guest does not answer, or not well. */

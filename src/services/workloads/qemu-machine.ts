@@ -134,12 +134,15 @@ function blockdev(node: Readonly<Record<string, unknown>>): readonly string[] {
   return ['-blockdev', JSON.stringify(node)]
 }
 
+/** What QEMU calls its end of the guest agent's port. */
+export const AGENT_CHARDEV = 'agent'
+
 /** The port on which a guest agent listens, if the guest has one. */
 function guestAgent({ agent }: MachineFiles, options: MachineOptions): readonly string[] {
   return [
-    ...socket('agent', agent),
+    ...socket(AGENT_CHARDEV, agent),
     ...device('serial', options),
-    ...['-device', 'virtserialport,chardev=agent,name=org.qemu.guest_agent.0'],
+    ...['-device', `virtserialport,chardev=${AGENT_CHARDEV},name=org.qemu.guest_agent.0`],
   ]
 }
 

@@ -52,6 +52,7 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
   const stepper: QemuStepper = { ...options, files, groups, monitors }
   const freezer = createFreezer({
     socketOf: (instance) => monitors.sockets(instance).agent,
+    monitorOf: async (instance) => (await monitors.list(false)).get(instance)?.qmp ?? null,
     homeOf: (instance) => files.paths(instance).home,
     ...{ clock, log },
   })

@@ -1,6 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { instanceLimits } from '../../../../src/model/limits.ts'
-import { guestNetwork, renderContainer } from '../../../../src/services/workloads/docker-spec.ts'
+import {
+  guestNetwork,
+  needsInit,
+  renderContainer,
+} from '../../../../src/services/workloads/docker-spec.ts'
 import { instance } from '../../../kit/instance.ts'
 
 const GROUND = {
@@ -33,6 +37,7 @@ describe('container descriptions', () => {
       architecture: 'x86_64',
       command: ['/bin/app', '-x'],
       labels: {},
+      stopSignal: null,
     }
     const spec = renderContainer(want, image, { ...GROUND, hasUserNamespace: true })
     expect(spec).toMatchObject({
@@ -42,6 +47,8 @@ describe('container descriptions', () => {
       Cmd: ['/bin/app', '-x'],
       HostConfig: {
         NetworkMode: 'none',
+        Init: true,
+        ExtraHosts: ['ip-172-31-0-1.atoll.internal ip-172-31-0-1:172.31.0.1'],
         Dns: ['172.31.0.1', '169.254.169.253'],
         Memory: 1024 * 1024 * 1024,
         CpuQuota: 200_000,
@@ -65,7 +72,13 @@ describe('container descriptions', () => {
   ] as const)(
     '%j with a user namespace: %j gets %j and is %s',
     (command, hasUserNamespace, caps, guest) => {
-      const image = { id: 'sha256:aa', architecture: 'x86_64', command, labels: {} }
+      const image = {
+        id: 'sha256:aa',
+        architecture: 'x86_64',
+        command,
+        labels: {},
+        stopSignal: null,
+      }
       const spec = renderContainer(instance(1), image, { ...GROUND, hasUserNamespace })
       expect(spec.HostConfig?.CapAdd).toEqual(caps)
       expect(spec.Labels?.['atoll.guest']).toBe(guest)
@@ -74,4 +87,35 @@ describe('container descriptions', () => {
       expect(spec.HostConfig?.CapDrop).toContain('MKNOD')
     },
   )
+
+  test.each([
+    [{}, ['/bin/app', '-x'], true],
+    [{}, ['docker-entrypoint.sh', 'postgres'], true],
+    [{}, ['/bin/sh', '-c', 'exec /srv/app'], true],
+    [{}, ['/usr/local/bin/initialise'], true],
+    [{}, ['/usr/bin/python3', '/opt/init/run.py'], true],
+    [{}, [], false],
+    [{}, ['/sbin/init'], false],
+    [{}, ['/init'], false],
+    [{}, ['/lib/systemd/systemd'], false],
+    [{}, ['/usr/local/bin/entrypoint', '/sbin/init'], false],
+    [{}, ['/bin/sh', '-c', 'mount -a && exec /sbin/init'], false],
+    [{}, ['bash', '-c', 'exec /lib/systemd/systemd --unit=x'], false],
+    [{}, ['/usr/bin/tini', '--', '/bin/app'], false],
+    [{}, ['dumb-init', '/bin/app'], false],
+    [{ 'atoll.init': 'none' }, ['/opt/my-own-init'], false],
+  ] as const)('%j %j gets an init: %j', (labels, command, expected) => {
+    expect(needsInit(labels, command)).toBe(expected)
+  })
+
+  test.each([
+    [['/lib/systemd/systemd'], null, 'SIGRTMIN+3'],
+    [['/lib/systemd/systemd'], 'SIGPWR', 'SIGPWR'],
+    [['/bin/app'], 'SIGINT', 'SIGINT'],
+    [['/bin/app'], null, undefined],
+  ] as const)('%j whose image says %j is stopped by %j', (command, stopSignal, expected) => {
+    const image = { id: 'sha256:aa', architecture: 'x86_64', command, labels: {}, stopSignal }
+    const spec = renderContainer(instance(1), image, { ...GROUND, hasUserNamespace: true })
+    expect(spec.StopSignal).toBe(expected)
+  })
 })

@@ -61,9 +61,16 @@ async function agent(
   return asked
 }
 
-function freezer() {
+/** What QEMU says of its ends, when a program in the guest holds the agent's port open and when none does. */
+const chardevs = (isOpen: boolean) => [
+  { label: 'serial', filename: '', 'frontend-open': true },
+  { label: 'agent', filename: '', 'frontend-open': isOpen },
+]
+
+function freezer(isOpen = true) {
   return createFreezer({
     socketOf: () => join(dir, 'agent'),
+    monitorOf: async () => ({ execute: async () => chardevs(isOpen) }),
     homeOf: () => dir,
     answerMs: 1_000,
     clock,
@@ -79,6 +86,12 @@ function healthy(command: string): object {
 async function isMarked(): Promise<boolean> {
   return (await readdir(dir)).includes('frozen')
 }
+
+test('a guest in which nothing listens is not asked and not waited for', async () => {
+  const asked = await agent(healthy)
+  expect(await freezer(false).open(ID, signal)).toBeNull()
+  expect(asked).toEqual([])
+})
 
 describe('a guest with an agent', () => {
   test('is still while something is done, and goes on after it', async () => {

@@ -1,0 +1,92 @@
+/**
+ * What operators found by using containers, one test for each: a daemon, its Docker Engine and real clients, as on a host. Each was seen
+ * to fail before it was mended.
+ */
+import {
+  RebootInstancesCommand,
+  StartInstancesCommand,
+  StopInstancesCommand,
+} from '@aws-sdk/client-ec2'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Asks, asksOf } from '../kit/asks.ts'
+import { type Cloud, createCloud } from '../kit/cloud.ts'
+import { canRunDocker } from '../kit/docker.ts'
+import { eventually } from '../kit/netns.ts'
+
+const DEADLINE_MS = 60_000
+const TEST_MS = 4 * DEADLINE_MS
+
+describe.skipIf(!canRunDocker())('a container', { timeout: TEST_MS }, () => {
+  let cloud: Cloud
+  let ask: Asks
+
+  /** An instance of an image that is made with this configuration of the engine's. */
+  async function up(name: string, config: object, userData?: string): Promise<string> {
+    await cloud.docker.makeImage(`${name}:1`, config)
+    const image = await ask.register(name, `docker://${name}:1`)
+    const more =
+      userData === undefined ? {} : { UserData: Buffer.from(userData).toString('base64') }
+    const [id = ''] = await ask.launch(image, more)
+    await ask.untilState(id, 'running')
+    await ask.untilItAnswers(id)
+    return id
+  }
+
+  async function inside(id: string, command: string): Promise<string> {
+    return (await cloud.inside(id, ['sh', '-c', command])).stdout
+  }
+
+  beforeAll(async () => {
+    cloud = await createCloud('operators')
+    ask = asksOf(cloud.ec2, DEADLINE_MS)
+  }, TEST_MS)
+  afterAll(() => cloud?.destroy())
+
+  it('whose program is no init has its orphans reaped, and ends by SIGTERM', async () => {
+    const id = await up('plain', { Cmd: ['sleep', '1000000'] }, '#!/bin/sh\necho ran >/ran\n')
+    const states = () => inside(id, 'cat /ran; cat /proc/[0-9]*/stat')
+    await eventually('user data ran', async () => (await states()).includes('ran'), DEADLINE_MS)
+    const isReaped = async () => !/\) Z /.test(await states())
+    await eventually('nothing of it is left', isReaped, DEADLINE_MS)
+    const container = cloud.docker.docker.getContainer(`atoll-${id}`)
+    const { StartedAt } = (await container.inspect()).State
+    await cloud.ec2.send(new RebootInstancesCommand({ InstanceIds: [id] }))
+    const isAnew = async () => (await container.inspect()).State.StartedAt !== StartedAt
+    await eventually('it was started anew', isAnew, DEADLINE_MS)
+    await ask.untilItAnswers(id)
+    await cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [id] }))
+    await ask.untilState(id, 'stopped')
+    // Not 137: it was not killed at the end of docker.stopSeconds.
+    expect((await container.inspect()).State.ExitCode).toBe(128 + 15)
+    await ask.terminate(id)
+  })
+
+  it('whose program is an init has it as its first process', async () => {
+    const image = await ask.register('sample', 'docker://atoll-sample:latest')
+    const [id = ''] = await ask.launch(image)
+    await ask.untilState(id, 'running')
+    await ask.untilItAnswers(id)
+    expect(await inside(id, 'cat /proc/1/cmdline')).toMatch(/^(?:\/sbin\/)?init\0/)
+    await ask.terminate(id)
+  })
+
+  it('knows its own names while no daemon runs, over a stop and a start', async () => {
+    const id = await up('named', { Cmd: ['sleep', '1000000'] })
+    const { PrivateDnsName, PrivateIpAddress } = await ask.look(id)
+    const knows = async () => {
+      await cloud.stop('SIGKILL')
+      expect((await inside(id, 'hostname -f')).trim()).toBe(PrivateDnsName)
+      const answers = await inside(id, 'ping -c 1 -W 1 "$(hostname)"')
+      expect(answers).toContain(`(${PrivateIpAddress})`)
+      await cloud.start()
+    }
+    await knows()
+    await cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [id] }))
+    await ask.untilState(id, 'stopped')
+    await cloud.ec2.send(new StartInstancesCommand({ InstanceIds: [id] }))
+    await ask.untilState(id, 'running')
+    await ask.untilItAnswers(id)
+    await knows()
+    await ask.terminate(id)
+  })
+})
