@@ -6,7 +6,7 @@
  * metadata, the lease and other requests have their turn (`lib/turns.ts`).
  */
 import type { Clock } from '../lib/clock.ts'
-import type { Turns } from '../lib/turns.ts'
+import { PIECE_MS, type Turns } from '../lib/turns.ts'
 import { refused } from '../model/errors.ts'
 
 /** Limits of the doors that requests come through. */
@@ -29,8 +29,6 @@ export interface Budget extends BudgetLimits {
 
 /** About a quarter of a second of comparing characters. 200 globs over 2,000 tags of 100 characters need 40 million. */
 const STEPS_MAX = 60_000_000
-/** A piece may overrun by what lies between two looks at the clock. Nothing may stall the loop for more than 20 ms. */
-const PIECE_MS = 5
 
 /** A full budget; its first piece begins now. Turns are shared out by `owner`, the access key or the address that asks. */
 export function createBudget(

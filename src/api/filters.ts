@@ -104,7 +104,10 @@ async function matcherOf(
     budget.spend(1)
     if (plain.has(text)) return true
     if (globs.length === 0) return false
-    const characters = [...text]
+    const characters = SURROGATES.test(text) ? [...text] : text
     return globs.some((glob) => glob.matches(characters, budget.spend))
   }
 }
+
+/** Characters outside the first plane, which are two code units each. */
+const SURROGATES = /[\ud800-\udfff]/

@@ -13,7 +13,7 @@ export interface Glob {
   /** The only text that matches, when the pattern has no wildcard. */
   readonly plain: string | undefined
   /** Whether the whole text matches. `spend` is told the steps before they are done, and may throw. */
-  matches(text: readonly string[], spend: (steps: number) => void): boolean
+  matches(text: ArrayLike<string>, spend: (steps: number) => void): boolean
 }
 
 /** One character; `null` is any one. */
@@ -75,7 +75,7 @@ function splitPattern(pattern: string): readonly Segment[] {
 
 function standsAt(
   segment: Segment,
-  text: readonly string[],
+  text: ArrayLike<string>,
   at: number,
   spend: (steps: number) => void,
 ): boolean {
@@ -85,7 +85,7 @@ function standsAt(
 
 /** Looks for a segment in `text` from `from` and before `end`: the position behind the first place where it stands. */
 type Search = (
-  text: readonly string[],
+  text: ArrayLike<string>,
   from: number,
   end: number,
   spend: (steps: number) => void,

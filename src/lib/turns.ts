@@ -3,8 +3,15 @@
  *
  * Each turn of the loop gives one piece of work its turn, however many wait: between two pieces the loop looks at every socket and
  * timer. Without that the pieces of a hundred requests would run one after the other in one turn. Turns go round among the owners of
- * the work, so that whoever asks for much waits for himself.
+ * the work (`rotation.ts`).
  */
+import { createRotation } from './rotation.ts'
+
+/**
+ * How long one piece of long work may last, in milliseconds. A piece overruns by what lies between two looks at the clock, and several
+ * kinds of work (a request, a long list from the records) may each have a piece in one turn of the loop: whoever waits, waits for all.
+ */
+export const PIECE_MS = 2
 
 /** The turns that all long work of a process shares. */
 export interface Turns {
@@ -14,25 +21,16 @@ export interface Turns {
 
 /** Nobody waits yet. */
 export function createTurns(): Turns {
-  const waiting = new Map<string, (() => void)[]>()
+  const waiting = createRotation<() => void>()
   const run = (): void => {
-    for (const [owner, mine] of waiting) {
-      const begin = mine.shift()
-      // Behind all others, if more of it waits.
-      waiting.delete(owner)
-      if (mine.length > 0) waiting.set(owner, mine)
-      begin?.()
-      break
-    }
+    waiting.take()?.item()
     if (waiting.size > 0) setImmediate(run)
   }
   return {
     next: (owner) =>
       new Promise((resolve) => {
         if (waiting.size === 0) setImmediate(run)
-        const mine = waiting.get(owner)
-        if (mine === undefined) waiting.set(owner, [resolve])
-        else mine.push(resolve)
+        waiting.add(owner, resolve)
       }),
   }
 }

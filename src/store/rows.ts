@@ -12,6 +12,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
+import { PIECE_MS } from '../lib/turns.ts'
 import { parseIpv4 } from '../model/addr.ts'
 import { parseHostName, parseId } from '../model/ids.ts'
 import type { UnreadableRow } from '../model/records.ts'
@@ -201,8 +202,12 @@ export function createRowReader(watch: RowWatch, cache: RowCache): RowReader {
     async parseLong(table, rows) {
       if (rows.length <= PIECE_ROWS) return reader.parse(table, rows)
       const parsed: (readonly RowTypes[typeof table][])[] = []
+      let begunMs = performance.now()
       for (let at = 0; at < rows.length; at += PIECE_ROWS) {
-        if (at > 0) await nextTurn()
+        if (performance.now() - begunMs >= PIECE_MS) {
+          await nextTurn()
+          begunMs = performance.now()
+        }
         parsed.push(reader.parse(table, rows.slice(at, at + PIECE_ROWS)))
       }
       return parsed.flat()
@@ -210,8 +215,8 @@ export function createRowReader(watch: RowWatch, cache: RowCache): RowReader {
   }
 }
 
-/** About three milliseconds of parsing. */
-const PIECE_ROWS = 1_000
+/** Parsing looks at the clock after so many rows. */
+const PIECE_ROWS = 100
 
 function keyOf(table: string, row: object): string {
   const columns: readonly string[] = KEY_COLUMNS[table] ?? ['id']

@@ -17,7 +17,7 @@ import { isTrouble } from './dialects.ts'
 import { migrateToLatest } from './migrations.ts'
 import { readTx } from './reads.ts'
 import { createRowCache, createRowReader, createRowWatch, type RowWatch } from './rows.ts'
-import { sqliteDialect, sqliteNowMs } from './sqlite.ts'
+import { sqliteDialect, sqliteNowMs, sqliteReadDialect } from './sqlite.ts'
 import type { Store } from './store.ts'
 import type { Tables } from './tables.ts'
 import { writeTx } from './writes.ts'
@@ -34,6 +34,8 @@ const LONGEST_WAIT_MS = 250
 const TRANSACTIONS_LIMIT = 1000
 /** What each kind of transaction needs of the engine at least. */
 const ISOLATION = { decide: 'snapshot', propose: 'read committed' } as const
+/** Readers of a file at once: those of the API (`fair-reads.ts`) and some for this host's own passes. */
+const READERS = 8
 /** One transaction in so many sweeps away what is left of old commits. */
 const SWEEP_EVERY = 500
 
@@ -50,6 +52,10 @@ export async function openSqliteStore(options: {
   try {
     return await openSqlStore({
       dialect: sqliteDialect(options.file),
+      // Another connection to it would be another database.
+      ...(options.file === ':memory:'
+        ? {}
+        : { readDialect: sqliteReadDialect(options.file, READERS) }),
       isRemote: false,
       nowMs: sqliteNowMs(),
       wait: (ms) => wait(ms),
@@ -65,6 +71,8 @@ export async function openSqliteStore(options: {
 /** Opens a store. An engine on this machine proves that it answers; rejects with `unavailable` when it does not. */
 export async function openSqlStore(options: {
   readonly dialect: Dialect
+  /** Whence `read` reads where it does not share the way of writes. */
+  readonly readDialect?: Dialect
   /** Behind a network: it may be away when the store is opened, and the answer to a commit may be lost. */
   readonly isRemote: boolean
   /** The engine's clock as part of a query: whole milliseconds since the epoch. */
@@ -81,6 +89,8 @@ export async function openSqlStore(options: {
   const cache = createRowCache()
   const rows = () => createRowReader(watch, cache)
   const db = new Kysely<Tables>({ dialect: options.dialect })
+  const readDb =
+    options.readDialect === undefined ? db : new Kysely<Tables>({ dialect: options.readDialect })
   const running = new Set<Promise<unknown>>()
   const inTransaction = new AsyncLocalStorage<true>()
   let closed = false
@@ -137,7 +147,7 @@ export async function openSqlStore(options: {
     single: (work) => admitted(() => work(writeTx(db, nowMs, rows()))),
     read: (work) =>
       admitted(() =>
-        db
+        readDb
           .transaction()
           .setAccessMode('read only')
           .execute((transaction) => work(readTx(transaction, nowMs, rows()))),
@@ -145,6 +155,7 @@ export async function openSqlStore(options: {
     async close() {
       closed = true
       await Promise.allSettled(running)
+      if (readDb !== db) await readDb.destroy()
       await db.destroy()
     },
   }

@@ -26,6 +26,7 @@ import {
 } from 'kysely'
 import { LRUCache } from 'lru-cache'
 import { createQueue } from '../lib/queue.ts'
+import { PIECE_MS } from '../lib/turns.ts'
 import { AtollError, bug, unavailable } from '../model/errors.ts'
 import { EngineError, type EngineTrouble } from './dialects.ts'
 
@@ -52,8 +53,7 @@ const TROUBLE_OF_CODE: ReadonlyMap<number, EngineTrouble> = new Map([
   [23, 'away'], // SQLITE_AUTH
   [26, 'away'], // SQLITE_NOTADB
 ])
-/** Reading goes on so long before others have their turn, and looks at the clock after so many rows. */
-const PIECE_MS = 5
+/** Reading looks at the clock after so many rows. */
 const PIECE_ROWS = 64
 const SQLITE_CONSTRAINT_PRIMARYKEY = 1555
 const SQLITE_CONSTRAINT_UNIQUE = 2067
@@ -79,11 +79,30 @@ export function sqliteNowMs(): RawBuilder<number> {
 }
 
 /**
+ * As many readers of `file` at once as `connections`, beside the one who writes and has made it: in WAL mode each sees what was
+ * committed when its transaction began, and waits for nobody (https://www.sqlite.org/wal.html). Not for `:memory:`.
+ */
+export function sqliteReadDialect(file: string, connections: number): Dialect {
+  return {
+    createDriver: () => new NodeSqliteReadDriver(file, connections),
+    createAdapter: () => new ParallelAdapter(),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+    createIntrospector: (db) => new SqliteIntrospector(db),
+  }
+}
+
+/**
  * SQLite can undo DDL (https://www.sqlite.org/lang_transaction.html). Saying so makes Kysely's Migrator run everything in
  * one transaction, which begins with the write lock: that is what lets several start at once.
  */
 class TransactionalDdlAdapter extends SqliteAdapter {
   override get supportsTransactionalDdl(): boolean {
+    return true
+  }
+}
+
+class ParallelAdapter extends SqliteAdapter {
+  override get supportsMultipleConnections(): boolean {
     return true
   }
 }
@@ -131,6 +150,58 @@ class NodeSqliteDriver implements Driver {
 
   async destroy(): Promise<void> {
     this.#connection?.close()
+  }
+}
+
+/** Connections that only read, opened when they are first needed and kept. */
+class NodeSqliteReadDriver implements Driver {
+  readonly #file: string
+  readonly #free: NodeSqliteConnection[] = []
+  readonly #waiting: ((connection: NodeSqliteConnection) => void)[] = []
+  readonly #connections: number
+  #opened = 0
+
+  constructor(file: string, connections: number) {
+    this.#file = file
+    this.#connections = connections
+  }
+
+  async init(): Promise<void> {}
+
+  async acquireConnection(): Promise<NodeSqliteConnection> {
+    // As above: a queue of readers is not to keep packets and timers waiting.
+    await nextTurn()
+    const free = this.#free.pop()
+    if (free !== undefined) return free
+    if (this.#opened >= this.#connections)
+      return await new Promise((resolve) => this.#waiting.push(resolve))
+    const database = classified(`open ${this.#file}`, () => openDatabase(this.#file))
+    classified('query_only', () => database.exec('pragma query_only = on'))
+    this.#opened += 1
+    return new NodeSqliteConnection(database)
+  }
+
+  async beginTransaction(connection: NodeSqliteConnection): Promise<void> {
+    connection.begin('deferred')
+  }
+
+  async commitTransaction(connection: NodeSqliteConnection): Promise<void> {
+    connection.commit()
+  }
+
+  async rollbackTransaction(connection: NodeSqliteConnection): Promise<void> {
+    connection.rollback()
+  }
+
+  async releaseConnection(connection: NodeSqliteConnection): Promise<void> {
+    const next = this.#waiting.shift()
+    if (next === undefined) this.#free.push(connection)
+    else next(connection)
+  }
+
+  /** Its owner waits for what runs before it calls this. */
+  async destroy(): Promise<void> {
+    for (const connection of this.#free.splice(0)) connection.close()
   }
 }
 

@@ -9,6 +9,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { silentLog } from '../../src/lib/log.ts'
+import type { Tag } from '../../src/model/records.ts'
 import { openSqliteStore } from '../../src/store/sql.ts'
 import * as given from './store/records.ts'
 
@@ -22,6 +23,53 @@ beforeEach(async () => {
 afterEach(() => rm(directory, { recursive: true, force: true }))
 
 const open = (path = file) => openSqliteStore({ file: path, log: silentLog })
+
+describe('readers', () => {
+  const TAG: Tag = {
+    account: given.account.id,
+    resource: 'i-0123456789abcdef0',
+    resourceType: 'instance',
+    key: 'Name',
+    value: 'web',
+  }
+
+  it('wait neither for a transaction under way nor for each other, and see what was committed', async () => {
+    await using store = await opened()
+    const begun = Promise.withResolvers<void>()
+    const end = Promise.withResolvers<void>()
+    const writing = store.transaction(async (tx) => {
+      await tx.putTags([TAG])
+      begun.resolve()
+      await end.promise
+    })
+    const reading = store.read(async () => {
+      begun.resolve()
+      await end.promise
+    })
+    await begun.promise
+    const tags = () => store.read((tx) => tx.tags({ account: TAG.account }))
+    expect(await tags()).toStrictEqual([])
+    end.resolve()
+    await Promise.all([writing, reading])
+    expect(await tags()).toStrictEqual([TAG])
+  })
+
+  it('wait for one another where there are more than connections', async () => {
+    await using store = await opened()
+    const hosts = await Promise.all(
+      Array.from({ length: 50 }, () => store.read((tx) => tx.hosts())),
+    )
+    expect(new Set(hosts.map((some) => some.length))).toStrictEqual(new Set([1]))
+  })
+
+  /** A store with the first records, closed in the end. */
+  async function opened() {
+    const store = await open()
+    await store.migrate()
+    await given.settle(store)
+    return { ...store, [Symbol.asyncDispose]: () => store.close() }
+  }
+})
 
 describe('the file', () => {
   it('is its owner’s alone, with what SQLite puts beside it, even if it was not before', async () => {

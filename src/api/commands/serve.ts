@@ -9,6 +9,7 @@ import type { CommandDoor, CommandMessage, CommandOutcome } from '../../bus/door
 import type { Log } from '../../lib/log.ts'
 import type { Metrics } from '../../lib/metrics.ts'
 import { AtollError, refused } from '../../model/errors.ts'
+import { shareReads } from '../../store/fair-reads.ts'
 import type { Action, ApiParts, Caller } from '../action.ts'
 import { type Budget, createBudget } from '../budget.ts'
 import { withDeadline } from '../http/deadline.ts'
@@ -106,12 +107,7 @@ export function serveCommands(options: CommandsOptions): () => Promise<void> {
     exchange: Exchange,
     budget: Budget,
   ): Promise<Record<string, unknown>> {
-    if (message.body.length > COMMAND_LIMIT_BYTES) {
-      throw refused(
-        'RequestEntityTooLarge',
-        `The command is larger than ${COMMAND_LIMIT_BYTES} bytes`,
-      )
-    }
+    refuseTooLong(message)
     const caller = await admit.prove(message)
     exchange.caller = caller
     const hold = admit.begin(caller)
@@ -136,16 +132,22 @@ export function serveCommands(options: CommandsOptions): () => Promise<void> {
       throw refused('InvalidAction', `The action ${shown} is not valid for this web service.`)
     }
     exchange.action = entry.action.name
-    const input = inputOf(entry, command)
     const { requestId } = exchange
+    const input = inputOf(entry, command)
+    const own = admit.partsFor(caller)
     const callLog = log.child({ request: requestId, action: entry.action.name })
     const output = await withDeadline(new AbortController().signal, ACTION_TIMEOUT_MS, (signal) =>
-      entry.action.run({ input, caller, requestId, parts, log: callLog, budget, signal }),
+      entry.action.run({ input, caller, requestId, parts: own, log: callLog, budget, signal }),
     )
     return { ...output }
   }
 
   return options.door.onCommand(handle)
+}
+
+function refuseTooLong({ body }: CommandMessage): void {
+  if (body.length <= COMMAND_LIMIT_BYTES) return
+  throw refused('RequestEntityTooLarge', `The command is larger than ${COMMAND_LIMIT_BYTES} bytes`)
 }
 
 /** Who gives a command, and its part of the key's share. */
@@ -154,6 +156,7 @@ function createAdmission(parts: ApiParts) {
   const keys = keyringOf(parts)
   const shares = createShares(SHARE_OF_KEY)
   const known = createKnownKeys(keys.find, clock)
+  const storeOf = shareReads(parts.store)
   const findKey = async (id: string) =>
     (await known.exists(id, THE_BUS)) ? await keys.find(id) : undefined
   return {
@@ -163,6 +166,8 @@ function createAdmission(parts: ApiParts) {
       keys.used(caller.accessKey)
       return caller
     },
+    /** What the action works with: the records as this key may ask them. */
+    partsFor: ({ accessKey }: Caller): ApiParts => ({ ...parts, store: storeOf(accessKey) }),
     begin: ({ accessKey }: Caller) => shares.begin(accessKey, clock.monotonic()),
   }
 }

@@ -6,6 +6,7 @@
  */
 import type { Log } from '../../lib/log.ts'
 import { AtollError, refused } from '../../model/errors.ts'
+import { shareReads } from '../../store/fair-reads.ts'
 import type { Action, ApiParts, Caller } from '../action.ts'
 import { createBudget } from '../budget.ts'
 import { EC2_MODEL } from '../generated/ec2.ts'
@@ -107,6 +108,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const findKey = keys.find
   const known = createKnownKeys(findKey, parts.clock)
   const shares = createShares(limits)
+  const storeOf = shareReads(parts.store)
   const { begin, finish, fail } = createExchanges(options)
   let inFlight = 0
 
@@ -134,9 +136,10 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     const budget = createBudget(parts, limits, caller.accessKey)
     const { requestId } = exchange
     const input = decodeInput(entry.wire.input, parameters)
+    const own = { ...parts, store: storeOf(caller.accessKey) }
     const callLog = log.child({ request: requestId, action: name })
     const output = await withDeadline(request.gone, limits.actionTimeoutMs, (signal) =>
-      entry.action.run({ input, caller, requestId, parts, log: callLog, budget, signal }),
+      entry.action.run({ input, caller, requestId, parts: own, log: callLog, budget, signal }),
     )
     const xml = await encodeAnswer(entry.wire, requestId, output, budget)
     hold.answer(xml.length)
