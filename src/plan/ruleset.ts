@@ -6,7 +6,7 @@
  * instance has to show that it is: link, Ethernet address and IP address must be one of the want's NICs, so a link that no record
  * speaks of is dropped while the daemon is down, too. Syntax: nft(8).
  */
-import { formatCidr, METADATA_ADDRESS } from '../model/addr.ts'
+import { METADATA_ADDRESS } from '../model/addr.ts'
 import type { FabricSettings } from '../model/fabric.ts'
 import {
   FABRIC_LINK,
@@ -17,12 +17,13 @@ import {
 } from '../model/names.ts'
 import type { Surroundings } from '../model/surroundings.ts'
 import type { HostWant, NicWant } from '../model/want.ts'
-import { doorChain, planDoors } from './doors.ts'
+import { type Doors, doorChain, planDoors, toDoors } from './doors.ts'
 import { onlyUnwrapped, onlyWrapped } from './fabric-encryption.ts'
 import { guardTable } from './guard.ts'
 import { metadataHops } from './metadata-hops.ts'
+import { type Networks, networks } from './networks.ts'
 import { block, counter, DROP_REASONS, drop, map, PASS, PROVED, set } from './nft-text.ts'
-import { beyondChain, type ReachSettings, reachSets } from './reach.ts'
+import { type ReachSettings, reachRules } from './reach.ts'
 import { serviceAddresses } from './service-addresses.ts'
 
 export interface FirewallSettings extends ReachSettings {
@@ -58,7 +59,10 @@ export function renderRuleset(
   const macs = nics.map((nic) => `"${nicLinkName(nic.id)}" . ${nic.mac}`)
   const addresses: SharedAddresses = {
     services: serviceAddresses(want.shared),
-    vpcs: want.shared.vpcs.map((vpc) => formatCidr(vpc.cidr)),
+    vpcs: networks(
+      'vpcs',
+      want.shared.vpcs.map((vpc) => vpc.cidr),
+    ),
   }
   return [
     ...REPLACED.flatMap(({ family, name }) => [
@@ -68,7 +72,7 @@ export function renderRuleset(
     ]),
     ...inetTable(want, settings, { ...addresses, nics, sources, macs }, around),
     ...arpTable({ ...addresses, sources, macs }),
-    ...guardTable(addresses, around),
+    ...guardTable({ ...addresses, vpcs: want.shared.vpcs.map((vpc) => vpc.cidr) }, around),
     '',
   ].join('\n')
 }
@@ -77,7 +81,7 @@ export function renderRuleset(
 interface SharedAddresses {
   /** Where the hosts' own services answer. */
   readonly services: readonly string[]
-  readonly vpcs: readonly string[]
+  readonly vpcs: Networks
 }
 
 /** Who may speak on a link: elements of sets. */
@@ -85,8 +89,6 @@ interface Speakers extends SharedAddresses {
   readonly sources: readonly string[]
   readonly macs: readonly string[]
 }
-
-const NETWORKS = ['type ipv4_addr', 'flags interval', 'auto-merge']
 
 function inetTable(
   want: HostWant,
@@ -99,24 +101,27 @@ function inetTable(
   const doors = planDoors(want, nics)
   const { fabric } = settings
   const peers = want.shared.peers.map((peer) => peer.address)
+  const reach = reachRules(settings, around, vpcs, openPorts(settings))
   return block(`table inet ${NFT_TABLE}`, [
     ...DROP_REASONS.filter((reason) => !COUNTED_ELSEWHERE.includes(reason)).flatMap(counter),
     ...set('nic_links', ['type ifname'], links),
     ...set('nic_macs', ['type ifname . ether_addr'], macs),
     ...set('nic_sources', ['type ifname . ether_addr . ipv4_addr'], sources),
     ...set('services', ['type ipv4_addr'], services),
-    ...set('vpcs', NETWORKS, vpcs),
+    ...vpcs.sets,
     ...set('peers', ['type ipv4_addr'], peers),
-    ...reachSets(settings, around),
+    ...reach.sets,
     ...doors.groups.flatMap(({ name, members }) => set(name, ['type ipv4_addr'], members)),
     ...doors.chains.flatMap(({ name, groups }) => doorChain(name, groups)),
+    ...doors.chains.flatMap(({ behind }) => set(behind.name, ['type ipv4_addr'], behind.addresses)),
     ...map('doors', 'type ipv4_addr : verdict', doors.elements),
     ...fromNic(),
-    ...(fabric.mode === 'vxlan' ? fromFabric() : []),
-    ...preroutingChain(fabric),
+    ...(fabric.mode === 'vxlan' ? fromFabric(vpcs) : []),
+    ...preroutingChain(fabric, vpcs),
     ...hostChains(settings),
-    ...forwardChains(settings),
-    ...natChain(),
+    ...reach.chain,
+    ...forwardChains(vpcs, doors),
+    ...natChains(vpcs),
     ...metadataHops(want.local.instances),
     ...onlyWrapped(fabric, drop('fabric')),
   ])
@@ -126,14 +131,16 @@ function inetTable(
  * Before defragmentation (-400), so that each fragment shows its own source: put together first, one of another's would pass for a part of
  * the victim's datagram. And so before connection tracking (-200), in whose table a spoofed packet makes no entry.
  */
-function preroutingChain(fabric: FabricSettings): readonly string[] {
+function preroutingChain(fabric: FabricSettings, vpcs: Networks): readonly string[] {
   return block('chain prerouting', [
     `type filter hook prerouting priority ${SOURCE_CHECK}; policy accept;`,
     `iifname ${ANY_NIC} goto from_nic`,
     ...(fabric.mode === 'vxlan' ? [`iifname "${FABRIC_LINK}" goto from_fabric`] : []),
     'iifname "lo" accept',
     `ip daddr @services ${drop('service_outside')}`,
-    `ip saddr @vpcs fib saddr . iif oif missing ${drop('spoofed_outside')}`,
+    ...vpcs
+      .match('ip saddr')
+      .map((ours) => `${ours} fib saddr . iif oif missing ${drop('spoofed_outside')}`),
   ])
 }
 
@@ -156,15 +163,20 @@ function fromNic(): readonly string[] {
  * which connection tracking has to know as the answer to one. That a source is reached through this device, and so lives on a peer,
  * is the routing table's word.
  */
-function fromFabric(): readonly string[] {
-  return block('chain from_fabric', [
-    `meta nfproto ipv6 ${drop('ipv6')}`,
-    `ip daddr @services ${drop('service_outside')}`,
-    `ip daddr != @vpcs ${drop('fabric')}`,
-    'ip saddr @peers icmp type { destination-unreachable, time-exceeded, parameter-problem } accept',
-    'ip saddr @vpcs fib saddr . iif oif exists accept',
-    drop('fabric'),
-  ])
+function fromFabric(vpcs: Networks): readonly string[] {
+  return [
+    ...block('chain from_fabric', [
+      `meta nfproto ipv6 ${drop('ipv6')}`,
+      `ip daddr @services ${drop('service_outside')}`,
+      ...vpcs.match('ip daddr').map((ours) => `${ours} goto from_peer`),
+      drop('fabric'),
+    ]),
+    ...block('chain from_peer', [
+      'ip saddr @peers icmp type { destination-unreachable, time-exceeded, parameter-problem } accept',
+      ...vpcs.match('ip saddr').map((ours) => `${ours} fib saddr . iif oif exists accept`),
+      drop('fabric'),
+    ]),
+  ]
 }
 
 /** What an instance may ask of the host. The host itself may reach its instances; the answers come back as established. */
@@ -209,9 +221,8 @@ function openPorts({ instanceToHostPorts }: FirewallSettings): readonly string[]
   return ports.length === 0 ? [] : [`tcp dport { ${ports.join(', ')} }`]
 }
 
-function forwardChains(settings: FirewallSettings): readonly string[] {
+function forwardChains(vpcs: Networks, doors: Doors): readonly string[] {
   return [
-    ...beyondChain(openPorts(settings)),
     ...block('chain instances', [
       // A path through a tunnel is narrower than the guest thinks.
       'tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu',
@@ -219,25 +230,32 @@ function forwardChains(settings: FirewallSettings): readonly string[] {
       `ct state established,related ${PASS}`,
       `ct state invalid ${drop('invalid')}`,
       `oifname != ${ANY_NIC} goto beyond`,
-      'ip daddr vmap @doors',
+      ...toDoors(doors),
       drop('group'),
     ]),
     ...block('chain forward', [
       'type filter hook forward priority filter; policy accept;',
       `iifname ${ANY_NIC} goto instances`,
       `oifname ${ANY_NIC} goto instances`,
-      `ip saddr @vpcs ${drop('transit')}`,
-      `ip daddr @vpcs ${drop('transit')}`,
+      ...[...vpcs.match('ip saddr'), ...vpcs.match('ip daddr')].map(
+        (ours) => `${ours} ${drop('transit')}`,
+      ),
     ]),
   ]
 }
 
 /** Outbound traffic leaves under the host's own address; inside the VPCs addresses stay what they are. */
-function natChain(): readonly string[] {
-  return block('chain postrouting', [
-    'type nat hook postrouting priority srcnat; policy accept;',
-    `iifname ${ANY_NIC} oifname != ${ANY_NIC} ip daddr != @vpcs masquerade`,
-  ])
+function natChains(vpcs: Networks): readonly string[] {
+  return [
+    ...block('chain outbound', [
+      ...vpcs.match('ip daddr').map((ours) => `${ours} accept`),
+      'masquerade',
+    ]),
+    ...block('chain postrouting', [
+      'type nat hook postrouting priority srcnat; policy accept;',
+      `iifname ${ANY_NIC} oifname != ${ANY_NIC} goto outbound`,
+    ]),
+  ]
 }
 
 /**
@@ -251,14 +269,18 @@ function arpTable({ sources, macs, services, vpcs }: Speakers): readonly string[
     ...set('nic_macs', ['type ifname . ether_addr'], macs),
     ...set('nic_sources', ['type ifname . ether_addr . ipv4_addr'], sources),
     ...set('services', ['type ipv4_addr'], services),
-    ...set('vpcs', NETWORKS, vpcs),
+    ...vpcs.sets,
     ...block('chain input', [
       'type filter hook input priority filter; policy accept;',
       `iifname ${ANY_NIC} goto from_nic`,
       `arp daddr ip @services ${drop('arp')}`,
     ]),
     ...block('chain from_nic', [
-      `arp daddr ip != @vpcs arp daddr ip != @services ${drop('arp')}`,
+      'arp daddr ip @services goto from_speaker',
+      ...vpcs.match('arp daddr ip').map((ours) => `${ours} goto from_speaker`),
+      drop('arp'),
+    ]),
+    ...block('chain from_speaker', [
       'iifname . arp saddr ether . arp saddr ip @nic_sources accept',
       // A probe before an address is used has no sender address (RFC 5227, section 1.1).
       'arp operation request arp saddr ip 0.0.0.0 iifname . arp saddr ether @nic_macs accept',

@@ -14,6 +14,7 @@ import { parseHostName } from '../../src/model/ids.ts'
 import { NFT_TABLE } from '../../src/model/names.ts'
 import type { HostWant, InstanceWant } from '../../src/model/want.ts'
 import { type DropReason, dropCounterName } from '../../src/plan/nft-text.ts'
+import { type FirewallSettings, renderRuleset } from '../../src/plan/ruleset.ts'
 import { createFirewall } from '../../src/services/firewall.ts'
 import { createLinks } from '../../src/services/links.ts'
 import type { HostService } from '../../src/services/service.ts'
@@ -39,6 +40,8 @@ export interface FabricHost {
   /** A namespace with the instance's NIC plugged in and set up. */
   plug(instance: InstanceWant): Promise<Netns>
   drops(reason: DropReason): Promise<number>
+  /** The script that a pass loads for this want. */
+  rules(want: HostWant): Promise<string>
   /** Does something with this process inside the host. */
   inside<T>(work: () => Promise<T>): Promise<T>
 }
@@ -185,17 +188,22 @@ async function createHost(
         })
         return guest
       }),
+    rules: (want) =>
+      inside(async () => renderRuleset(want, firewallOf(made.settings), await host.surroundings())),
     drops: async (reason) =>
       (await host.ruleCounters('inet', NFT_TABLE)).get(dropCounterName(reason)) ?? 0,
   }
   return made
 }
 
+function firewallOf(fabric: FabricSettings): FirewallSettings {
+  return { ...LONE_FIREWALL, instanceToHostPorts: [OPEN_PORT], fabric }
+}
+
 function servicesOf(host: Host, fabric: FabricSettings, mtu: number): readonly HostService[] {
   const metrics = createMetrics()
-  const settings = { ...LONE_FIREWALL, instanceToHostPorts: [OPEN_PORT], fabric }
   return [
-    createFirewall({ host, metrics, settings, instanceMemoryMiB: 2048 }),
+    createFirewall({ host, metrics, settings: firewallOf(fabric), instanceMemoryMiB: 2048 }),
     createLinks({ host, metrics, mtu, fabric }),
   ]
 }
