@@ -91,7 +91,9 @@ export const apiSection = z
       .max(500)
       .nullable()
       .default(null)
-      .describe('What `atoll env` tells clients to call; null: this host, by HTTPS'),
+      .describe(
+        'What `atoll env` and DescribeRegions tell clients to call; null: this host by HTTPS, under the name that each used',
+      ),
     tls: apiTls,
     replicaKeysSeconds: z
       .int()

@@ -52,7 +52,13 @@ import { createLinks } from './services/links.ts'
 import { createMetadata } from './services/metadata/metadata.ts'
 import type { HostService } from './services/service.ts'
 import { createVolumes } from './services/volumes.ts'
-import { apiSettings, firewallSettings, forwardingFile, keeperSettings } from './settings.ts'
+import {
+  apiEndpoint,
+  apiSettings,
+  firewallSettings,
+  forwardingFile,
+  keeperSettings,
+} from './settings.ts'
 
 const CONSOLE_LIMIT_BYTES = 64 * 1024
 /** A pass waits for engines, each with a limit of its own; all of them together come to less. */
@@ -332,7 +338,7 @@ async function runDaemon(config: Config): Promise<void> {
   await admin.listen()
   parts.defer(tellServiceManager(agent, clock))
   log.info(
-    { host: name, version: packageJson.version, endpoint: calls.settings.endpoint },
+    { host: name, version: packageJson.version, endpoint: apiEndpoint(config) },
     'atolld is up',
   )
   log.info({ host: name, signal: await untilStopped() }, 'atolld stops; instances go on')

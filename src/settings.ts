@@ -36,7 +36,7 @@ export function apiSettings(config: Config): ApiSettings {
     host: config.host.name,
     region: config.host.region,
     dnsZone: config.dns.zone,
-    endpoint: apiEndpoint(config),
+    endpoint: config.api.url === null ? null : new URL(config.api.url).host,
     maxInstancesPerLaunch: config.api.maxInstancesPerLaunch,
   }
 }

@@ -48,8 +48,8 @@ export interface ApiSettings {
   readonly region: string
   /** DNS zone of instances, without a final dot. */
   readonly dnsZone: string
-  /** Address and port under which clients reach this API, for DescribeRegions. */
-  readonly endpoint: string
+  /** Name and port under which clients are to reach this API, for DescribeRegions; null: the one that each of them used. */
+  readonly endpoint: string | null
   /** Most instances that one RunInstances may ask for. */
   readonly maxInstancesPerLaunch: number
 }
@@ -61,6 +61,8 @@ export interface Call {
   readonly parts: ApiParts
   readonly log: Log
   readonly budget: Budget
+  /** Name or address, and port, under which the client reached this API; left out by doors that have none. */
+  readonly authority?: string
   /** Aborts when the client is gone or the deadline is over. */
   readonly signal: AbortSignal
 }

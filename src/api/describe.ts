@@ -72,7 +72,7 @@ export async function describe<T>(
   }
 }
 
-/** EC2 pages through a whole listing only: refuses `MaxResults` beside a list of ids. */
+/** EC2 pages through a whole listing only: refuses `MaxResults` beside a list of ids. `parameter` is EC2's own name of the list. */
 export function refuseIdsWithMaxResults(
   parameter: string,
   ids: readonly string[] | undefined,
@@ -81,7 +81,7 @@ export function refuseIdsWithMaxResults(
   if (ids === undefined || ids.length === 0 || request.MaxResults === undefined) return
   throw refused(
     'InvalidParameterCombination',
-    `The parameter ${parameter} cannot be used with the parameter MaxResults`,
+    `The parameter ${parameter} cannot be used with the parameter ${/^[a-z]/.test(parameter) ? 'maxResults' : 'MaxResults'}`,
   )
 }
 

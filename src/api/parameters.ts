@@ -5,15 +5,35 @@
  * Messages follow https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html.
  */
 import type { z } from 'zod'
-import { ERROR_STATUS, type ErrorCode, refused } from '../model/errors.ts'
+import { AtollError, ERROR_STATUS, type ErrorCode, refused } from '../model/errors.ts'
 import type { Call } from './action.ts'
 
 type Issue = z.core.$ZodIssue
 
+/** Member names and list positions, counted from 0, that lead to a parameter. */
+export type ParameterPath = readonly PropertyKey[]
+
+/** A refusal that speaks of one parameter, by its SDK member name, until the door it leaves by gives it the name known there. */
+export class ParameterRefusal extends AtollError {
+  readonly #path: ParameterPath
+  readonly #say: (name: string) => string
+
+  constructor(code: ErrorCode, path: ParameterPath, say: (name: string) => string) {
+    super('refused', code, say(formatPath(path)))
+    this.#path = path
+    this.#say = say
+  }
+
+  /** The same in the words of a door. */
+  named(nameOf: (path: ParameterPath) => string): AtollError {
+    return refused(this.code, this.#say(nameOf(this.#path)))
+  }
+}
+
 /**
  * The input as the schema sees it, or the first problem as a refusal that names the parameter by its SDK member name, with
- * list positions counted from 1 (`Filters.1.Name`):
- * absent → `MissingParameter`; not known to a `strictObject` → `UnsupportedOperation`; a `refine` with
+ * list positions counted from 1 (`Filters.1.Name`); the Query door gives it the name on the wire (`Filter.1.Name`):
+ * absent, or said to be by `params: { isAbsent: true }` → `MissingParameter`; not known to a `strictObject` → `UnsupportedOperation`; a `refine` with
  * `params: { code }` → that code with the check's own message; everything else → `InvalidParameterValue`.
  */
 export function parseInput<S extends z.ZodType>(schema: S, input: Call['input']): z.output<S> {
@@ -35,21 +55,35 @@ export function dryRun(call: Pick<Call, 'input'>): void {
 }
 
 function refusalOf(issue: Issue, input: unknown): Error {
-  const name = formatPath(issue.path)
+  const { path } = issue
   if (issue.code === 'custom') {
     const code: unknown = issue.params?.['code']
+    if (issue.params?.['isAbsent'] === true) return missing(path)
     if (isErrorCode(code)) return refused(code, issue.message)
   }
   if (issue.code === 'unrecognized_keys') {
-    const key = formatPath([...issue.path, ...issue.keys.slice(0, 1)])
-    return refused('UnsupportedOperation', `The parameter ${key} is not supported; leave it out`)
+    return new ParameterRefusal(
+      'UnsupportedOperation',
+      [...path, ...issue.keys.slice(0, 1)],
+      (name) => `The parameter ${name} is not supported; leave it out`,
+    )
   }
-  if (valueAt(input, issue.path) === undefined) {
-    return refused('MissingParameter', `The request must contain the parameter ${name}`)
-  }
-  const about =
-    name === '' ? 'The parameters are invalid' : `The value of parameter ${name} is invalid`
-  return refused('InvalidParameterValue', `${about}: ${issue.message}`)
+  if (valueAt(input, path) === undefined) return missing(path)
+  return new ParameterRefusal('InvalidParameterValue', path, (name) =>
+    name === ''
+      ? `The parameters are invalid: ${issue.message}`
+      : `The value of parameter ${name} is invalid: ${issue.message}`,
+  )
+}
+
+/** EC2 does not say which item of a list it misses. */
+function missing(path: ParameterPath): Error {
+  const isItem = typeof path.at(-1) === 'number'
+  return new ParameterRefusal(
+    'MissingParameter',
+    isItem ? path.slice(0, -1) : path,
+    (name) => `The request must contain the parameter ${name}`,
+  )
 }
 
 function isErrorCode(code: unknown): code is ErrorCode {
@@ -57,11 +91,11 @@ function isErrorCode(code: unknown): code is ErrorCode {
 }
 
 /** `['Filters', 0, 'Name']` → `Filters.1.Name`, as lists are counted on the wire. */
-function formatPath(path: readonly PropertyKey[]): string {
+function formatPath(path: ParameterPath): string {
   return path.map((step) => (typeof step === 'number' ? step + 1 : String(step))).join('.')
 }
 
-function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
+function valueAt(input: unknown, path: ParameterPath): unknown {
   let value = input
   for (const step of path) {
     if (typeof value !== 'object' || value === null) return undefined

@@ -13,6 +13,8 @@ import type { Tag } from '../model/records.ts'
 
 /** Most ids in one request (EC2: 1000 for instances). */
 export const IDS_MAX = 1000
+/** Most security groups of one NIC (EC2's default). */
+export const GROUPS_PER_NIC_MAX = 5
 /** Tag limits: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions */
 export const TAGS_PER_RESOURCE_MAX = 50
 const TAG_KEY_MAX_LENGTH = 128
@@ -36,8 +38,13 @@ export function idSchema<P extends IdPrefix>(prefix: P, malformed: ErrorCode) {
     if (id !== undefined) return id
     context.addIssue({
       code: 'custom',
-      message: `Invalid id: "${text.slice(0, TEXT_MAX_LENGTH)}" (expecting "${prefix}-…")`,
-      ...withCode(malformed),
+      // What is given and empty (`InstanceId.1=`) is missing.
+      ...(text === ''
+        ? { params: { isAbsent: true } }
+        : {
+            message: `Invalid id: "${text.slice(0, TEXT_MAX_LENGTH)}" (expecting "${prefix}-...")`,
+            ...withCode(malformed),
+          }),
     })
     return z.NEVER
   })
@@ -149,13 +156,43 @@ export const filterShape = {
     .optional(),
 }
 
-/** `filterShape` and paging within the action's own limits for `MaxResults`. */
-export function pagedShape(minResults: number, maxResults: number) {
+/**
+ * `filterShape` and paging within the action's own limits for `MaxResults`. `larger` says what becomes of a larger number: where EC2's model
+ * names no limit it gives as many as it gives at most.
+ */
+export function pagedShape(
+  minResults: number,
+  maxResults: number,
+  { larger }: { readonly larger: 'refused' | 'limited' },
+) {
+  const outOfRange = (expecting: string) => ({
+    error: ({ input }: { readonly input: unknown }) =>
+      `Value ( ${input} ) for parameter maxResults is invalid. Expecting a value ${expecting}.`,
+    ...withCode('InvalidParameterValue'),
+  })
+  const atLeast = z
+    .int()
+    .refine((results) => results >= minResults, outOfRange(`greater than ${minResults}`))
+  const within = {
+    refused: atLeast.refine(
+      (results) => results <= maxResults,
+      outOfRange(`smaller than ${maxResults}`),
+    ),
+    limited: atLeast.transform((results) => Math.min(results, maxResults)),
+  }
   return {
     ...filterShape,
-    MaxResults: z.int().min(minResults).max(maxResults).optional(),
+    MaxResults: within[larger].optional(),
     NextToken: z.string().max(NEXT_TOKEN_MAX_LENGTH).optional(),
   }
+}
+
+/** A list that must have an item. Without one the refusal has the name that EC2 itself gives the list (`instancesSet`). */
+export function required<List extends z.ZodType<readonly unknown[]>>(list: List, name: string) {
+  return list.prefault([] as never).refine((items) => items.length > 0, {
+    error: `The request must contain the parameter ${name}`,
+    ...withCode('MissingParameter'),
+  })
 }
 
 /** A list of ids, each once however often it was given. */
@@ -171,4 +208,17 @@ export function notFound(code: ErrorCode, noun: string, missing: readonly string
   return missing.length === 1
     ? refused(code, `The ${noun} '${missing.join()}' does not exist`)
     : refused(code, `The ${noun}s '${missing.join(', ')}' do not exist`)
+}
+
+/** `InvalidAMIID.NotFound`: of images EC2 puts the ids in brackets. */
+export function missingImages(missing: readonly string[]): Error {
+  const ids = `'[${missing.join(', ')}]'`
+  const [noun, verb] = missing.length === 1 ? ['id', 'does'] : ['ids', 'do']
+  return refused('InvalidAMIID.NotFound', `The image ${noun} ${ids} ${verb} not exist`)
+}
+
+/** `InvalidVolume.NotFound`: EC2 ends this sentence with a full stop. */
+export function missingVolumes(missing: readonly string[]): Error {
+  const { message } = notFound('InvalidVolume.NotFound', 'volume', missing)
+  return refused('InvalidVolume.NotFound', `${message}.`)
 }

@@ -1,10 +1,10 @@
 /**
  * What can be tagged: the account's resources by id, whatever their kind.
  */
-import { type ErrorCode, refused } from '../model/errors.ts'
+import { refused } from '../model/errors.ts'
 import { type AccountId, type HostName, type IdPrefix, parseId } from '../model/ids.ts'
 import type { ReadTx } from '../store/store.ts'
-import { notFound } from './schemas.ts'
+import { missingImages, missingVolumes, notFound } from './schemas.ts'
 
 export interface Taggable {
   readonly id: string
@@ -17,7 +17,7 @@ export interface Taggable {
 /** One kind of resource: EC2's name for it, how to say that there is no such one, and how to list them. */
 interface Kind {
   readonly type: string
-  readonly missing: ErrorCode
+  readonly missing: (ids: readonly string[]) => Error
   readonly list: (
     tx: ReadTx,
     account: AccountId,
@@ -27,12 +27,12 @@ interface Kind {
 const KINDS: Partial<Readonly<Record<IdPrefix, Kind>>> = {
   i: {
     type: 'instance',
-    missing: 'InvalidInstanceID.NotFound',
+    missing: (ids) => notFound('InvalidInstanceID.NotFound', 'instance ID', ids),
     list: (tx, account) => tx.instances({ account }),
   },
   ami: {
     type: 'image',
-    missing: 'InvalidAMIID.NotFound',
+    missing: missingImages,
     // An image is the cloud's; its `host` only looked at it first.
     list: async (tx, account) =>
       (await tx.images({ account }))
@@ -41,28 +41,28 @@ const KINDS: Partial<Readonly<Record<IdPrefix, Kind>>> = {
   },
   vpc: {
     type: 'vpc',
-    missing: 'InvalidVpcID.NotFound',
+    missing: (ids) => notFound('InvalidVpcID.NotFound', 'vpc ID', ids),
     list: (tx, account) => tx.vpcs({ account }),
   },
   subnet: {
     type: 'subnet',
-    missing: 'InvalidSubnetID.NotFound',
+    missing: (ids) => notFound('InvalidSubnetID.NotFound', 'subnet ID', ids),
     list: (tx, account) => tx.subnets({ account }),
   },
   sg: {
     type: 'security-group',
-    missing: 'InvalidGroup.NotFound',
+    missing: (ids) => notFound('InvalidGroup.NotFound', 'security group', ids),
     list: (tx, account) => tx.groups({ account }),
   },
   vol: {
     type: 'volume',
-    missing: 'InvalidVolume.NotFound',
+    missing: missingVolumes,
     // Its host does nothing by its tags.
     list: async (tx, account) => (await tx.volumes({ account })).map(({ id }) => ({ id })),
   },
   key: {
     type: 'key-pair',
-    missing: 'InvalidKeyPair.NotFound',
+    missing: (ids) => notFound('InvalidKeyPair.NotFound', 'key pair', ids),
     list: (tx, account) => tx.keyPairs({ account }),
   },
 }
@@ -79,7 +79,7 @@ export async function findTaggable(
     const existing = new Map((await kind.list(tx, account)).map((one) => [one.id, one]))
     for (const id of wanted) {
       const one = existing.get(id)
-      if (one === undefined) throw notFound(kind.missing, 'ID', [id])
+      if (one === undefined) throw kind.missing([id])
       found.push({ id, type: kind.type, ...(one.host === undefined ? {} : { host: one.host }) })
     }
   }
@@ -89,5 +89,5 @@ export async function findTaggable(
 function kindOf(id: string): Kind {
   for (const [prefix, kind] of Object.entries(KINDS))
     if (kind !== undefined && parseId(prefix as IdPrefix, id) !== undefined) return kind
-  throw refused('InvalidID', `The ID '${id.slice(0, 64)}' is not valid or cannot be tagged`)
+  throw refused('InvalidID', `The ID '${id.slice(0, 64)}' is not valid`)
 }

@@ -49,10 +49,11 @@ function userInitiated(now: string): string {
   return `User initiated (${now.slice(0, 10)} ${now.slice(11, 19)} GMT)`
 }
 
-function incorrectState(instance: Instance, verb: string): Error {
+/** In EC2's words, which tools look for. */
+function incorrectState({ id }: Instance, verb: string, which = 'The instance'): Error {
   return refused(
     'IncorrectInstanceState',
-    `The instance '${instance.id}' is not in a state from which it can be ${verb} (it is '${instance.state}').`,
+    `${which} '${id}' is not in a state from which it can be ${verb}.`,
   )
 }
 
@@ -72,7 +73,7 @@ export function requestStop(instance: Instance, now: string): InstanceChange | n
       return null
     case 'shutting-down':
     case 'terminated':
-      throw incorrectState(instance, 'stopped')
+      throw incorrectState(instance, 'stopped', 'This instance')
     default:
       return assertNever(instance.state)
   }

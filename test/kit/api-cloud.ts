@@ -138,7 +138,7 @@ function makeParts(store: Store, bus: Bus): ApiParts {
       host: host('host1'),
       region: 'atoll',
       dnsZone: 'atoll.internal',
-      endpoint: '127.0.0.1:8773',
+      endpoint: 'cloud.example:8773',
       maxInstancesPerLaunch: 100,
     },
   }

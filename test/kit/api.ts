@@ -73,7 +73,7 @@ export function parts(more: Partial<ApiParts> = {}): ApiParts {
       host: known(parseHostName('host1')),
       region: 'atoll',
       dnsZone: 'atoll.internal',
-      endpoint: '127.0.0.1:8773',
+      endpoint: null,
       maxInstancesPerLaunch: 100,
     },
     ...more,

@@ -212,7 +212,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
       host: name,
       region: 'atoll-1',
       dnsZone: DNS_ZONE,
-      endpoint: '127.0.0.1:8773',
+      endpoint: null,
       maxInstancesPerLaunch: 10,
     },
   }

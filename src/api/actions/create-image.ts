@@ -31,7 +31,8 @@ const createSchema = z.strictObject({
   Name: imageNameSchema,
   Description: textSchema.default(''),
   NoReboot: z.boolean().default(false),
-  TagSpecifications: tagSpecificationsSchema(['image']),
+  // There are no snapshots, so nothing has the tags that are meant for them.
+  TagSpecifications: tagSpecificationsSchema(['image', 'snapshot']),
 })
 
 /** CreateImage. Answers at once; the image is `pending` until its host has made it, and cannot be launched before. */

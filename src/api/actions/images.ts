@@ -24,7 +24,7 @@ import {
   dryRunShape,
   idListSchema,
   idSchema,
-  notFound,
+  missingImages,
   onlySchema,
   pagedShape,
   printable,
@@ -132,7 +132,7 @@ export function nameInUse(name: string): Error {
 const imageId = idSchema('ami', 'InvalidAMIID.Malformed')
 
 const describeSchema = z.strictObject({
-  ...pagedShape(1, 1000),
+  ...pagedShape(1, 1000, { larger: 'limited' }),
   ImageIds: idListSchema('ami', 'InvalidAMIID.Malformed').optional(),
   Owners: z.array(textSchema).max(100).default([]),
   ExecutableUsers: z.array(textSchema).max(100).default([]),
@@ -145,7 +145,7 @@ export const describeImages: Action = {
   name: 'DescribeImages',
   async run(call): Promise<DescribeImagesResult> {
     const input = parseInput(describeSchema, call.input)
-    refuseIdsWithMaxResults('ImageIds', input.ImageIds, input)
+    refuseIdsWithMaxResults('imageIdsSet', input.ImageIds, input)
     dryRun(call)
     const { account } = call.caller
     const ids = input.ImageIds?.length === 0 ? undefined : input.ImageIds
@@ -179,10 +179,6 @@ async function registeredImages(tx: ReadTx, query: Parameters<ReadTx['images']>[
 /** Every image that the caller sees is its own, so `Owners` shows all of them or none. */
 function ownerMatches(owners: readonly string[], call: Call): boolean {
   return owners.length === 0 || owners.includes('self') || owners.includes(call.caller.account)
-}
-
-function missingImages(missing: readonly string[]): Error {
-  return notFound('InvalidAMIID.NotFound', 'image id', missing)
 }
 
 const deregisterSchema = z.strictObject({

@@ -11,7 +11,7 @@ import { INSTANCE_TYPE_FILTERS, instanceTypeView } from '../views/instance-type.
 const TYPES_MAX = 100
 
 const schema = z.strictObject({
-  ...pagedShape(5, 100),
+  ...pagedShape(5, 100, { larger: 'refused' }),
   InstanceTypes: z.array(textSchema).max(TYPES_MAX).default([]),
   IncludeUnsupportedInRegion: z.boolean().optional(),
 })

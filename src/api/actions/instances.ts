@@ -36,7 +36,9 @@ import {
   notFound,
   onlySchema,
   pagedShape,
+  required,
   textSchema,
+  withCode,
 } from '../schemas.ts'
 import { instanceStatusView, instanceView, stateChangeView } from '../views/instance.ts'
 import {
@@ -51,7 +53,7 @@ const CONSOLE_TIMEOUT_MS = 5_000
 
 const instanceId = idSchema('i', 'InvalidInstanceID.Malformed')
 const instanceIds = idListSchema('i', 'InvalidInstanceID.Malformed')
-const paged = pagedShape(5, 1000)
+const paged = pagedShape(5, 1000, { larger: 'limited' })
 
 const describeSchema = z.strictObject({
   ...paged,
@@ -64,7 +66,7 @@ export const describeInstances: Action = {
   name: 'DescribeInstances',
   async run(call): Promise<DescribeInstancesResult> {
     const input = parseInput(describeSchema, call.input)
-    refuseIdsWithMaxResults('InstanceIds', input.InstanceIds, input)
+    refuseIdsWithMaxResults('instancesSet', input.InstanceIds, input)
     dryRun(call)
     const found = await call.parts.store.read((tx) => findInstances(tx, call, input.InstanceIds))
     const listed = await mapInPieces(
@@ -101,7 +103,7 @@ export const describeInstanceStatus: Action = {
   name: 'DescribeInstanceStatus',
   async run(call): Promise<DescribeInstanceStatusResult> {
     const input = parseInput(statusSchema, call.input)
-    refuseIdsWithMaxResults('InstanceIds', input.InstanceIds, input)
+    refuseIdsWithMaxResults('instancesSet', input.InstanceIds, input)
     dryRun(call)
     const found = await call.parts.store.read((tx) => findInstances(tx, call, input.InstanceIds))
     const shown = found.filter(
@@ -140,7 +142,7 @@ function missingInstances(missing: readonly InstanceId[]): Error {
   return notFound('InvalidInstanceID.NotFound', 'instance ID', missing)
 }
 
-const changeShape = { ...dryRunShape, InstanceIds: instanceIds.refine((ids) => ids.length > 0) }
+const changeShape = { ...dryRunShape, InstanceIds: required(instanceIds, 'instancesSet') }
 
 const startSchema = z.strictObject({ ...changeShape, AdditionalInfo: textSchema.optional() })
 
@@ -184,6 +186,10 @@ export const rebootInstances: Action = {
 
 const terminateSchema = z.strictObject({
   ...changeShape,
+  InstanceIds: instanceIds.default([]).refine((ids) => ids.length > 0, {
+    error: 'No instances specified',
+    ...withCode('InvalidParameterCombination'),
+  }),
   Force: z.boolean().optional(),
   SkipOsShutdown: z.boolean().optional(),
 })

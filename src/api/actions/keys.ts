@@ -28,12 +28,13 @@ import {
   IDS_MAX,
   idListSchema,
   idSchema,
+  notFound,
   onlySchema,
   specifiedTags,
   tagSpecificationsSchema,
 } from '../schemas.ts'
 import { createKey, type PublicKey, parsePublicKey } from '../ssh-keys.ts'
-import { tagsIndex, tagsView } from '../views/tags.ts'
+import { tagged, tagsIndex, tagsView } from '../views/tags.ts'
 
 const NAME_MAX_LENGTH = 255
 /** Base64 text of a public key: an 8192-bit RSA key in PEM takes less than a quarter of it. */
@@ -122,7 +123,7 @@ async function insertKey(
     KeyPairId: record.id,
     KeyName: name,
     KeyFingerprint: record.fingerprint,
-    Tags: tagsView(tags, record.id),
+    ...tagged(tagsView(tags, record.id)),
   }
 }
 
@@ -172,13 +173,7 @@ export const describeKeyPairs: Action = {
 }
 
 function missingKeys(missing: readonly string[]): Error {
-  const names = missing.map((one) => `'${one}'`).join(', ')
-  return refused(
-    'InvalidKeyPair.NotFound',
-    missing.length === 1
-      ? `The key pair ${names} does not exist`
-      : `The key pairs ${names} do not exist`,
-  )
+  return notFound('InvalidKeyPair.NotFound', 'key pair', missing)
 }
 
 function keyView(key: KeyPair, tags: TagOutput[], withPublicKey: boolean): KeyPairInfo {
@@ -189,6 +184,7 @@ function keyView(key: KeyPair, tags: TagOutput[], withPublicKey: boolean): KeyPa
     KeyFingerprint: key.fingerprint,
     CreateTime: new Date(key.createdAt),
     ...(withPublicKey ? { PublicKey: key.publicKey } : {}),
+    // Here EC2 says of a key without tags that it has none.
     Tags: tags,
   }
 }

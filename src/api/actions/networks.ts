@@ -22,7 +22,7 @@ import {
 } from '../views/network.ts'
 import { tagsIndex } from '../views/tags.ts'
 
-const paged = pagedShape(5, 1000)
+const paged = pagedShape(5, 1000, { larger: 'refused' })
 
 const vpcsSchema = z.strictObject({
   ...paged,

@@ -11,11 +11,12 @@ import type {
 } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
+import { zoneId } from '../../model/zones.ts'
 import type { Action, Call } from '../action.ts'
-import { describe, refuseMissing } from '../describe.ts'
+import { describe, isAmong, refuseMissing } from '../describe.ts'
 import type { FilterTable } from '../filters.ts'
 import { dryRun, parseInput } from '../parameters.ts'
-import { dryRunShape, filterShape, IDS_MAX, textSchema } from '../schemas.ts'
+import { dryRunShape, filterShape, GROUPS_PER_NIC_MAX, IDS_MAX, textSchema } from '../schemas.ts'
 
 const names = z.array(textSchema).max(IDS_MAX).default([])
 
@@ -31,7 +32,7 @@ const REGION_FILTERS: FilterTable<Region> = {
   'region-name': (region) => region.RegionName,
 }
 
-/** DescribeRegions: the one region there is. */
+/** DescribeRegions: the one region there is, at the name and port that are configured or else those that the client used. */
 export const describeRegions: Action = {
   name: 'DescribeRegions',
   async run(call): Promise<DescribeRegionsResult> {
@@ -46,7 +47,7 @@ export const describeRegions: Action = {
     )
     const view: Region = {
       RegionName: region,
-      Endpoint: endpoint,
+      Endpoint: endpoint ?? call.authority,
       OptInStatus: 'opt-in-not-required',
     }
     const page = await describe(call, [view], input, {
@@ -80,21 +81,21 @@ const ZONE_FILTERS: FilterTable<AvailabilityZone> = {
   'zone-type': (zone) => zone.ZoneType,
 }
 
-/** DescribeAvailabilityZones. A zone's id is its name: there is one account's view only. */
+/** DescribeAvailabilityZones. */
 export const describeAvailabilityZones: Action = {
   name: 'DescribeAvailabilityZones',
   async run(call): Promise<DescribeAvailabilityZonesResult> {
     const input = parseInput(zonesSchema, call.input)
     dryRun(call)
-    const zones = await zoneNames(call)
-    const wanted = [...input.ZoneNames, ...input.ZoneIds]
-    refuseMissing(wanted, zones, (missing) =>
-      refused('InvalidParameterValue', `Invalid availability zone: [${missing.join(', ')}]`),
-    )
     const { region } = call.parts.settings
-    const views = [...zones]
-      .filter((zone) => wanted.length === 0 || wanted.includes(zone))
-      .map((zone) => zoneView(zone, region))
+    const zones = [...(await zoneNames(call))].map((zone) => zoneView(zone, region))
+    refuseMissing(input.ZoneNames, new Set(zones.map(({ ZoneName = '' }) => ZoneName)), noZone)
+    refuseMissing(input.ZoneIds, new Set(zones.map(({ ZoneId = '' }) => ZoneId)), noZone)
+    const named = isAmong(input.ZoneNames)
+    const wanted = isAmong(input.ZoneIds)
+    const views = zones.filter(
+      ({ ZoneName = '', ZoneId = '' }) => named(ZoneName) && wanted(ZoneId),
+    )
     const page = await describe(call, views, input, {
       action: 'DescribeAvailabilityZones',
       key: (zone) => zone.ZoneName ?? '',
@@ -103,6 +104,10 @@ export const describeAvailabilityZones: Action = {
     })
     return { AvailabilityZones: [...page.items] }
   },
+}
+
+function noZone(missing: readonly string[]): Error {
+  return refused('InvalidParameterValue', `Invalid availability zone: [${missing.join(', ')}]`)
 }
 
 async function zoneNames(call: Call): Promise<ReadonlySet<string>> {
@@ -116,7 +121,7 @@ async function zoneNames(call: Call): Promise<ReadonlySet<string>> {
 function zoneView(zone: string, region: string): AvailabilityZone {
   return {
     ZoneName: zone,
-    ZoneId: zone,
+    ZoneId: zoneId(zone, region),
     ZoneType: 'availability-zone',
     RegionName: region,
     GroupName: region,
@@ -127,8 +132,15 @@ function zoneView(zone: string, region: string): AvailabilityZone {
   }
 }
 
-/** The attributes that mean something here; the others of EC2 are limits that Atoll does not have. */
-const ATTRIBUTES = ['supported-platforms', 'default-vpc'] as const
+/** All of EC2's. */
+const ATTRIBUTES = [
+  'supported-platforms',
+  'default-vpc',
+  'max-instances',
+  'vpc-max-security-groups-per-interface',
+  'max-elastic-ips',
+  'vpc-max-elastic-ips',
+] as const
 
 const attributesSchema = z.strictObject({
   ...dryRunShape,
@@ -146,6 +158,12 @@ export const describeAccountAttributes: Action = {
     const values: Readonly<Record<(typeof ATTRIBUTES)[number], string>> = {
       'supported-platforms': 'VPC',
       'default-vpc': vpcs.find((vpc) => vpc.isDefault)?.id ?? 'none',
+      // As on EC2 this does not tell the account's limit: what the hosts have room for does.
+      'max-instances': String(call.parts.settings.maxInstancesPerLaunch),
+      'vpc-max-security-groups-per-interface': String(GROUPS_PER_NIC_MAX),
+      // There are no addresses to hand out.
+      'max-elastic-ips': '0',
+      'vpc-max-elastic-ips': '0',
     }
     const wanted = ATTRIBUTES.filter(
       (name) => input.AttributeNames.length === 0 || input.AttributeNames.includes(name),

@@ -20,6 +20,7 @@ import {
   dryRunShape,
   IDS_MAX,
   pagedShape,
+  required,
   TAGS_PER_RESOURCE_MAX,
   tagKeySchema,
   tagListSchema,
@@ -27,16 +28,18 @@ import {
 } from '../schemas.ts'
 import { findTaggable, type Taggable } from '../taggable.ts'
 
-const resources = z
-  .array(z.string())
-  .min(1)
-  .max(IDS_MAX)
-  .transform((ids) => [...new Set(ids)])
+const resources = required(
+  z
+    .array(z.string())
+    .max(IDS_MAX)
+    .transform((ids) => [...new Set(ids)]),
+  'resourceIdSet',
+)
 
 const createSchema = z.strictObject({
   ...dryRunShape,
   Resources: resources,
-  Tags: tagListSchema.refine((tags) => tags.length > 0, 'at least one tag'),
+  Tags: required(tagListSchema, 'tagSet'),
 })
 
 /** CreateTags: adds tags, or replaces the values of those that are there. All resources or none. */
@@ -134,7 +137,7 @@ function hostOf({ host }: Taggable): readonly HostName[] {
   return host === undefined ? [] : [host]
 }
 
-const describeSchema = z.strictObject(pagedShape(5, 1000))
+const describeSchema = z.strictObject(pagedShape(5, 1000, { larger: 'limited' }))
 
 const TAG_FILTERS: FilterTable<Tag> = {
   key: (tag) => tag.key,

@@ -7,23 +7,25 @@
 import type { DescribeVolumesResult } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
-import type { VolumeId } from '../../model/ids.ts'
 import type { Action } from '../action.ts'
 import { mapInPieces } from '../budget.ts'
 import { describe, refuseMissing } from '../describe.ts'
 import { blockDevicesSchema } from '../launch/disk.ts'
 import { dryRun, parseInput } from '../parameters.ts'
-import { dryRunShape, idListSchema, idSchema, notFound, pagedShape } from '../schemas.ts'
+import {
+  dryRunShape,
+  idListSchema,
+  idSchema,
+  missingVolumes,
+  notFound,
+  pagedShape,
+} from '../schemas.ts'
 import { VOLUME_FILTERS, volumeView } from '../views/volume.ts'
 
 const volumeId = idSchema('vol', 'InvalidVolumeID.Malformed')
 
-function missingVolumes(missing: readonly VolumeId[]): Error {
-  return notFound('InvalidVolume.NotFound', 'volume', missing)
-}
-
 const describeSchema = z.strictObject({
-  ...pagedShape(5, 1000),
+  ...pagedShape(5, 1000, { larger: 'limited' }),
   VolumeIds: idListSchema('vol', 'InvalidVolumeID.Malformed').optional(),
   IncludeManagedResources: z.boolean().optional(),
 })

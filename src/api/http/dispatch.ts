@@ -7,15 +7,16 @@
 import type { Log } from '../../lib/log.ts'
 import { AtollError, refused } from '../../model/errors.ts'
 import { shareReads } from '../../store/fair-reads.ts'
-import type { Action, ApiParts, Caller } from '../action.ts'
+import type { Action, ApiParts, Call, Caller } from '../action.ts'
 import { createBudget } from '../budget.ts'
 import { EC2_MODEL } from '../generated/ec2.ts'
 import { STS_MODEL } from '../generated/sts.ts'
 import { keyringOf } from '../keyring.ts'
+import { ParameterRefusal } from '../parameters.ts'
 import { formatUuid } from '../request-id.ts'
 import type { WireModel } from '../wire/model.ts'
-import { decodeInput, type Parameter, parseForm } from '../wire/query.ts'
-import { actionTable } from '../wire/table.ts'
+import { decodeInput, type Parameter, parseForm, wireNameOf } from '../wire/query.ts'
+import { actionTable, type Entry } from '../wire/table.ts'
 import { encodeAnswer, encodeError } from '../wire/xml.ts'
 import {
   authenticate,
@@ -126,20 +127,17 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     const entry = name === undefined ? undefined : table.get(name)
     exchange.service = entry?.wire.service ?? serviceOf(first(parameters, 'Version'))
     if (entry !== undefined) exchange.action = entry.action.name
-    if (name === undefined) {
-      throw refused('MissingParameter', 'The request must contain the parameter Action')
-    }
-    if (entry === undefined) {
-      const shown = name.slice(0, SHOWN_ACTION_LENGTH)
-      throw refused('InvalidAction', `The action ${shown} is not valid for this web service.`)
-    }
+    if (name === undefined || entry === undefined) throw noAction(name)
     const budget = createBudget(parts, limits, caller.accessKey)
     const { requestId } = exchange
     const input = decodeInput(entry.wire.input, parameters)
     const own = { ...parts, store: storeOf(caller.accessKey) }
     const callLog = log.child({ request: requestId, action: name })
+    // Signed, and so sent by the client itself.
+    const authority = request.headers['host']?.[0] ?? ''
+    const call = { input, caller, requestId, parts: own, log: callLog, budget, authority }
     const output = await withDeadline(request.gone, limits.actionTimeoutMs, (signal) =>
-      entry.action.run({ input, caller, requestId, parts: own, log: callLog, budget, signal }),
+      runAction(entry, { ...call, signal }),
     )
     const xml = await encodeAnswer(entry.wire, requestId, output, budget)
     hold.answer(xml.length)
@@ -183,6 +181,23 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       measures.malformed.inc()
       return answerFault(EC2_MODEL, fault, formatUuid(parts.random(16)))
     },
+  }
+}
+
+function noAction(name: string | undefined): Error {
+  if (name === undefined)
+    return refused('MissingParameter', 'The request must contain the parameter Action')
+  const shown = name.slice(0, SHOWN_ACTION_LENGTH)
+  return refused('InvalidAction', `The action ${shown} is not valid for this web service.`)
+}
+
+/** Runs an action. What it says of a parameter has the name that this client knows. */
+async function runAction({ action, wire }: Entry, call: Call): Promise<object> {
+  try {
+    return await action.run(call)
+  } catch (error) {
+    if (!(error instanceof ParameterRefusal)) throw error
+    throw error.named((path) => wireNameOf(wire.input, path))
   }
 }
 

@@ -11,7 +11,7 @@ import { type MetadataDefaults, NO_PREFERENCE } from '../../model/metadata-optio
 import type { Group, Host, Image, InstanceType, Subnet } from '../../model/records.ts'
 import { chooseHost, type Demand, isAssignable } from '../../plan/placement.ts'
 import type { ReadTx } from '../../store/store.ts'
-import { notFound } from '../schemas.ts'
+import { missingImages, notFound } from '../schemas.ts'
 import type { CatalogueReading } from './catalogue.ts'
 import { type LaunchDisk, launchDisk } from './disk.ts'
 import type { LaunchNetwork, LaunchOrder } from './order.ts'
@@ -43,14 +43,13 @@ export async function launchChoices(
   random: number,
 ): Promise<LaunchChoices> {
   const [image] = await tx.images({ account, ids: [order.image] })
-  if (image === undefined || image.state === 'deregistered')
-    throw notFound('InvalidAMIID.NotFound', 'image id', [order.image])
+  if (image === undefined || image.state === 'deregistered') throw missingImages([order.image])
   const hosts = hostsWith(image, catalogue.hosts)
   const type = catalogue.types.find((one) => one.name === order.type)
   if (type === undefined) {
     throw refused(
       'InvalidParameterValue',
-      `Invalid value '${order.type}' for InstanceType; DescribeInstanceTypes lists the types there are`,
+      `Invalid value '${order.type}' for InstanceType. DescribeInstanceTypes lists the types there are`,
     )
   }
   const disk = launchDisk(order.disk, image, type)
@@ -78,7 +77,10 @@ export async function launchChoices(
 function hostsWith(image: Image, hosts: readonly Host[]): readonly Host[] {
   if (image.sourceInstance !== null && image.state !== 'available') {
     const why = image.stateReason === null ? '' : ` (${image.stateReason})`
-    throw refused('InvalidAMIID.Unavailable', `The image '${image.id}' is ${image.state}${why}`)
+    throw refused(
+      'InvalidAMIID.Unavailable',
+      `The image id '[${image.id}]' is ${image.state}${why}`,
+    )
   }
   const only = keptBy(image.location)
   if (only === null) return hosts

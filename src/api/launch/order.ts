@@ -16,6 +16,7 @@ import { askedMetadata, metadataShape } from '../metadata-options.ts'
 import { parseInput } from '../parameters.ts'
 import {
   dryRunShape,
+  GROUPS_PER_NIC_MAX,
   idListSchema,
   idSchema,
   ipv4Schema,
@@ -62,11 +63,10 @@ const USER_DATA_MAX_BYTES = 16 * 1024
 /** Base64 of that with line breaks: longer text is refused unread. */
 const USER_DATA_TEXT_MAX_LENGTH = 32 * 1024
 const CLIENT_TOKEN_MAX_LENGTH = 64
-const GROUPS_MAX = 5
 
 const groupId = idListSchema('sg', 'InvalidGroupId.Malformed').refine(
-  (ids) => ids.length <= GROUPS_MAX,
-  `at most ${GROUPS_MAX} groups`,
+  (ids) => ids.length <= GROUPS_PER_NIC_MAX,
+  `at most ${GROUPS_PER_NIC_MAX} groups`,
 )
 const subnetId = idSchema('subnet', 'InvalidSubnetID.Malformed')
 
@@ -159,7 +159,7 @@ const launchSchema = z.strictObject({
   SubnetId: subnetId.optional(),
   PrivateIpAddress: ipv4Schema.optional(),
   SecurityGroupIds: groupId.default([]),
-  SecurityGroups: z.array(textSchema).max(GROUPS_MAX).default([]),
+  SecurityGroups: z.array(textSchema).max(GROUPS_PER_NIC_MAX).default([]),
   NetworkInterfaces: z
     .array(nicSchema)
     .refine((nics) => nics.length <= 1, {

@@ -9,6 +9,7 @@ import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import type { Image } from '../../model/records.ts'
 import type { FilterTable } from '../filters.ts'
 import { architectureView } from './architecture.ts'
+import { tagged } from './tags.ts'
 
 /** One image. While it is pending, `StateReason` says how far its download is. */
 export function imageView(image: Image, tags: TagOutput[]): ImageOutput {
@@ -34,7 +35,7 @@ export function imageView(image: Image, tags: TagOutput[]): ImageOutput {
     PlatformDetails: 'Linux/UNIX',
     UsageOperation: 'RunInstances',
     ProductCodes: [],
-    Tags: tags,
+    ...tagged(tags),
   }
 }
 

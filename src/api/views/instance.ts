@@ -19,7 +19,7 @@ import type { Instance, InstanceState, Nic } from '../../model/records.ts'
 import type { InstanceDetails } from '../instance-details.ts'
 import { metadataView } from '../metadata-options.ts'
 import { architectureView } from './architecture.ts'
-import { tagsView } from './tags.ts'
+import { tagged, tagsView } from './tags.ts'
 import { blockDevicesView } from './volume.ts'
 
 /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceState.html */
@@ -54,7 +54,7 @@ export function instanceView(details: InstanceDetails, dnsZone: string): Instanc
     ...placeView(details),
     ...networkView(details, dnsZone),
     BlockDeviceMappings: blockDevicesView(details.volumes),
-    Tags: tagsView(details.tags, details.instance.id),
+    ...tagged(tagsView(details.tags, details.instance.id)),
   }
 }
 

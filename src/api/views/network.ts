@@ -7,8 +7,10 @@ import type {
 } from '@aws-sdk/client-ec2'
 import { formatCidr } from '../../model/addr.ts'
 import type { Group, Subnet, Vpc } from '../../model/records.ts'
+import { zoneId } from '../../model/zones.ts'
 import { assignableCount } from '../../plan/placement.ts'
 import type { FilterTable } from '../filters.ts'
+import { tagged } from './tags.ts'
 
 /** DHCP options are what the host's service answers; there are none to choose. */
 const DHCP_OPTIONS = 'default'
@@ -32,7 +34,7 @@ export function vpcView(vpc: Vpc, tags: TagOutput[]): VpcOutput {
     InstanceTenancy: 'default',
     IsDefault: vpc.isDefault,
     State: 'available',
-    Tags: tags,
+    ...tagged(tags),
   }
 }
 
@@ -67,7 +69,7 @@ export function subnetView(
     CidrBlock: formatCidr(subnet.cidr),
     AvailableIpAddressCount: Math.max(0, assignableCount(subnet.cidr) - more.used),
     AvailabilityZone: subnet.zone,
-    AvailabilityZoneId: subnet.zone,
+    AvailabilityZoneId: zoneId(subnet.zone, more.region),
     DefaultForAz: subnet.isDefault,
     MapPublicIpOnLaunch: false,
     MapCustomerOwnedIpOnLaunch: false,
@@ -81,7 +83,7 @@ export function subnetView(
       EnableResourceNameDnsAAAARecord: false,
     },
     State: 'available',
-    Tags: more.tags,
+    ...tagged(more.tags),
   }
 }
 
@@ -135,7 +137,7 @@ export function groupView(group: Group, region: string, tags: TagOutput[]): Secu
         PrefixListIds: [],
       },
     ],
-    Tags: tags,
+    ...tagged(tags),
   }
 }
 

@@ -15,3 +15,8 @@ export function tagsIndex(tags: readonly Tag[]): (resource: string) => TagOutput
   return (resource) =>
     (byResource.get(resource) ?? []).map((tag) => ({ Key: tag.key, Value: tag.value }))
 }
+
+/** `Tags` of a view: left out, as EC2 does, of what has none. */
+export function tagged(tags: TagOutput[]): { readonly Tags?: TagOutput[] } {
+  return tags.length === 0 ? {} : { Tags: tags }
+}

@@ -6,7 +6,7 @@ import type {
 } from '@aws-sdk/client-ec2'
 import type { Tag, Volume } from '../../model/records.ts'
 import type { FilterTable } from '../filters.ts'
-import { tagsView } from './tags.ts'
+import { tagged, tagsView } from './tags.ts'
 
 /** One volume. */
 export function volumeView(volume: Volume, tags: readonly Tag[]): VolumeOutput {
@@ -21,7 +21,7 @@ export function volumeView(volume: Volume, tags: readonly Tag[]): VolumeOutput {
     SnapshotId: '',
     Encrypted: false,
     MultiAttachEnabled: false,
-    Tags: tagsView(tags, volume.id),
+    ...tagged(tagsView(tags, volume.id)),
   }
 }
 

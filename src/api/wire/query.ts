@@ -107,6 +107,24 @@ function isListMarker(step: string, next: string | undefined): boolean {
   return step === 'member' && next !== undefined && /^\d+$/.test(next)
 }
 
+/** What a client calls the parameter at the end of a path of SDK members and list positions: `['Filters', 0, 'Name']` → `Filter.1.Name`. */
+export function wireNameOf(input: Structure, path: readonly PropertyKey[]): string {
+  let shape: Shape = { kind: 'structure', structure: input }
+  const names: string[] = []
+  for (const step of path) {
+    if (typeof step === 'number') {
+      names.push(String(step + 1))
+      if (shape.kind === 'list') shape = shape.of
+      continue
+    }
+    const field: Field | undefined =
+      shape.kind === 'structure' ? shape.structure.byMember.get(String(step)) : undefined
+    names.push(field?.wireName ?? String(step))
+    if (field !== undefined) shape = field.shape
+  }
+  return names.join('.')
+}
+
 interface Placing extends Parameter {
   readonly path: readonly string[]
 }

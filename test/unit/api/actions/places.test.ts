@@ -1,4 +1,5 @@
 /** One region, the zones of its hosts, and what an account may ask of itself. */
+import type { DescribeAccountAttributesResult } from '@aws-sdk/client-ec2'
 import { describe, expect, it } from 'vitest'
 import {
   describeAccountAttributes,
@@ -18,6 +19,25 @@ describe('places', () => {
       await cloud.run(describeAccountAttributes, { AttributeNames: ['default-vpc'] }),
     ).toMatchObject({
       AccountAttributes: [{ AttributeValues: [{ AttributeValue: cloud.vpc.id }] }],
+    })
+  })
+
+  it('have all six attributes of EC2', async () => {
+    await using cloud = await openCloud()
+    const { AccountAttributes } = (await cloud.run(
+      describeAccountAttributes,
+    )) as DescribeAccountAttributesResult
+    const values = AccountAttributes?.map(({ AttributeName, AttributeValues }) => [
+      AttributeName,
+      AttributeValues?.map(({ AttributeValue }) => AttributeValue).join(),
+    ])
+    expect(Object.fromEntries(values ?? [])).toEqual({
+      'supported-platforms': 'VPC',
+      'default-vpc': cloud.vpc.id,
+      'max-instances': '100',
+      'vpc-max-security-groups-per-interface': '5',
+      'max-elastic-ips': '0',
+      'vpc-max-elastic-ips': '0',
     })
   })
 
