@@ -2,9 +2,12 @@
  * What tests fetch from a mirror, fetched before any of them: a test file moves into a network namespace of its own, where no
  * mirror is reached. Vitest runs this once in its own process ("globalSetup").
  */
+import { fetchPackages } from './debian-packages.ts'
 import { canRunMachines, tinyGuest } from './tiny-guest.ts'
 
-/** Makes the tiny guest where the machine can run one. */
+/** Makes the tiny guest where the machine can run one, and fetches programs that are not installed. */
 export async function setup(): Promise<void> {
+  // Tests that need one of them say that it is not there.
+  await fetchPackages().catch((error: unknown) => process.stderr.write(`${error}\n`))
   if (canRunMachines()) await tinyGuest()
 }

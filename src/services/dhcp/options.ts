@@ -55,17 +55,20 @@ export function profileOf(nic: NicWant, hostname: string, settings: DhcpSettings
 }
 
 /**
- * What a client is told: with a parameter request list only what it names (RFC 2131 section 4.3.1); without one all but the
- * classless routes, which replace the router for clients that know them and are noise to others (RFC 3442).
+ * What a client is told: with a parameter request list only what it names (RFC 2131 section 4.3.1); without one all but what is
+ * said a second time for clients that know it, and is noise to others.
  */
 export function requested(
   options: readonly Option[],
   parameters: Uint8Array | undefined,
 ): readonly Option[] {
   return options.filter(([code]) =>
-    parameters === undefined ? code !== OPTION.classlessRoutes : parameters.includes(code),
+    parameters === undefined ? !SAID_TWICE.has(code) : parameters.includes(code),
   )
 }
+
+/** In place of the router (RFC 3442) and beside the domain name (RFC 3397). */
+const SAID_TWICE: ReadonlySet<number> = new Set([OPTION.classlessRoutes, OPTION.domainSearch])
 
 function leaseTimes({ leaseSeconds }: DhcpSettings): readonly Option[] {
   return [
@@ -85,6 +88,7 @@ function configuration(nic: NicWant, hostname: string, settings: DhcpSettings): 
     [OPTION.interfaceMtu, Uint8Array.of(settings.mtu >> 8, settings.mtu & 255)],
     [OPTION.hostName, text(hostname)],
     [OPTION.domainName, text(settings.zone)],
+    [OPTION.domainSearch, searchList(settings.zone)],
     [OPTION.broadcastAddress, ipv4ToBytes(broadcastAddress(nic.subnetCidr))],
   ]
 }
@@ -103,6 +107,12 @@ function routerOptions(gateway: Ipv4): readonly Option[] {
  */
 function defaultRoute(gateway: Ipv4): Uint8Array {
   return Uint8Array.of(0, ...ipv4ToBytes(gateway))
+}
+
+/** One domain, as labels (RFC 3397 section 2, RFC 1035 section 3.1). */
+function searchList(domain: string): Uint8Array {
+  const labels = domain.split('.').map(text)
+  return Uint8Array.of(...labels.flatMap((label) => [label.length, ...label]), 0)
 }
 
 function uint32(value: number): Uint8Array {

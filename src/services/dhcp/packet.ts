@@ -8,7 +8,7 @@
 import type { Ipv4 } from '../../model/addr.ts'
 import { ipv4FromBytes, ipv4ToBytes } from '../../model/addr.ts'
 
-/** Option codes that the server reads or writes (RFC 2132, RFC 3442 for 121). */
+/** Option codes that the server reads or writes (RFC 2132, RFC 3397 for 119, RFC 3442 for 121). */
 export const OPTION = {
   pad: 0,
   subnetMask: 1,
@@ -29,6 +29,7 @@ export const OPTION = {
   renewalTime: 58,
   rebindingTime: 59,
   clientIdentifier: 61,
+  domainSearch: 119,
   classlessRoutes: 121,
   end: 255,
 } as const

@@ -228,6 +228,13 @@ describe('configuration', () => {
     expect(options.get(OPTION.interfaceMtu)).toEqual(Uint8Array.of(0x05, 0xdc))
     expect(options.get(OPTION.broadcastAddress)).toEqual(Uint8Array.of(10, 0, 1, 255))
     expect(options.has(OPTION.classlessRoutes)).toBe(false)
+    expect(options.has(OPTION.domainSearch)).toBe(false)
+  })
+
+  test('the search list is the domain, in the form of DNS (RFC 3397)', () => {
+    expect(text(discover([OPTION.domainSearch]).get(OPTION.domainSearch))).toBe(
+      '\x05atoll\x08internal\0',
+    )
   })
 
   test('only what is asked for with one', () => {

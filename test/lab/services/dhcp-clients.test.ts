@@ -1,0 +1,204 @@
+/**
+ * The common DHCP clients in a table: each gets the same from us, at every step of a lease's life (RFC 2131 section 4.4.5).
+ *
+ * Each has two guests at once, so that all wait for the same half minute: one that lives undisturbed, and one whose unicasts are lost.
+ */
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Host } from '../../../src/host/host.ts'
+import { createLinuxHost } from '../../../src/host/linux.ts'
+import { systemClock } from '../../../src/lib/clock.ts'
+import { type Log, silentLog } from '../../../src/lib/log.ts'
+import { createMetrics } from '../../../src/lib/metrics.ts'
+import { METADATA_ADDRESS, RESOLVER_ADDRESS } from '../../../src/model/addr.ts'
+import { GATEWAY_LINK } from '../../../src/model/names.ts'
+import { createDhcp } from '../../../src/services/dhcp/dhcp.ts'
+import type { HostService } from '../../../src/services/service.ts'
+import { DHCP_CLIENTS, type DhcpClient, missing } from '../../kit/dhcp-clients.ts'
+import { createGuest, nicSpecOf } from '../../kit/guest.ts'
+import { instance, passOver } from '../../kit/instance.ts'
+import { createNetns, eventually, type Netns } from '../../kit/netns.ts'
+import { OPEN_RULES } from '../../kit/open-rules.ts'
+
+/** The shortest that all of them take: dhcpcd makes less to this. */
+const LEASE_SECONDS = 20
+const DEADLINE_MS = 30_000
+
+/** A guest with its client. */
+interface Place {
+  readonly netns: Netns
+  readonly home: string
+  readonly ip: string
+  /** What our server made of each message, `request ack` for one. */
+  readonly heard: string[]
+  client: ChildProcess
+}
+
+let hostSpace: Netns
+let leave: () => void
+let host: Host
+let directory: string
+let dhcp: HostService
+const places = new Map<string, Place>()
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'atoll-dhcp-clients-'))
+  hostSpace = await createNetns('dhcp-clients')
+  leave = hostSpace.enter()
+  host = createLinuxHost({ log: silentLog })
+  await host.ensureForwarding()
+  await host.applyRules(OPEN_RULES)
+  const { gateway } = nicSpecOf(instance(1))
+  await host.ensureGateway(GATEWAY_LINK, [gateway, METADATA_ADDRESS, RESOLVER_ADDRESS])
+  const settings = { leaseSeconds: LEASE_SECONDS, mtu: 1400, zone: 'atoll.internal' }
+  const byLink = new Map<string, string[]>()
+  const log = listener(byLink)
+  dhcp = createDhcp({ host, settings, clock: systemClock, metrics: createMetrics(), log })
+  const guests = DHCP_CLIENTS.filter((client) => missing(client) === null).flatMap((client, at) => [
+    { client, way: 'whole', one: instance(10 + at) },
+    { client, way: 'cut', one: instance(40 + at) },
+  ])
+  for (const { client, way, one } of guests) {
+    const netns = await createGuest(host, one)
+    const spec = nicSpecOf(one)
+    const home = join(directory, spec.ip)
+    await mkdir(home)
+    const heard: string[] = []
+    byLink.set(spec.hostLink, heard)
+    if (way === 'cut') await loseUnicasts(spec.hostLink, gateway)
+    const place = { netns, home, ip: spec.ip, heard }
+    places.set(`${client.name} ${way}`, { ...place, client: start(place, client) })
+  }
+  await dhcp.apply(passOver(...guests.map(({ one }) => one)))
+})
+afterAll(async () => {
+  await dhcp?.close()
+  await Promise.all([...places.values()].map(({ netns }) => netns.destroy()))
+  await host?.close()
+  leave?.()
+  await hostSpace?.destroy()
+  if (directory !== undefined) await rm(directory, { recursive: true, force: true })
+})
+
+function listener(byLink: ReadonlyMap<string, string[]>): Log {
+  const log: Log = {
+    ...silentLog,
+    child: () => log,
+    debug: (fields) => {
+      const { link, message, reply, reason } = Object.fromEntries(Object.entries(fields))
+      byLink.get(String(link))?.push(`${message} ${reply ?? reason ?? 'noted'}`)
+    },
+  }
+  return log
+}
+
+async function loseUnicasts(link: string, gateway: string): Promise<void> {
+  const rule = `iifname "${link}" ip daddr ${gateway} udp dport 67 drop`
+  const chain = 'type filter hook input priority 0; policy accept;'
+  const stdin = `table ip cut { chain c { ${chain} }; }; add rule ip cut c ${rule}`
+  await hostSpace.must(['nft', '-f', '-'], { stdin })
+}
+
+function start({ netns, home }: Omit<Place, 'client'>, client: DhcpClient): ChildProcess {
+  const script = `export HOME_DIR='${home}'; exec >>"$HOME_DIR/said" 2>&1; ${client.start}`
+  return netns.spawn(['unshare', '--mount', '--uts', 'sh', '-c', script])
+}
+
+/** Runs a command beside the client, with the files that it sees. */
+async function beside({ client, home }: Place, command: string): Promise<string> {
+  const target = `--target=${client.pid}`
+  const shell = ['sh', '-c', `export HOME_DIR='${home}'; ${command}`]
+  const { stdout, stderr } = await hostSpace.run([
+    ...['nsenter', target, '--mount', '--net'],
+    ...shell,
+  ])
+  return stdout + stderr
+}
+
+describe.each(DHCP_CLIENTS)('$name', (client) => {
+  const reason = missing(client)
+  if (reason !== null) process.stderr.write(`skipped: ${client.name}: ${reason}\n`)
+  const step = test.skipIf(reason !== null)
+  const at = (way: 'whole' | 'cut'): Place => {
+    const place = places.get(`${client.name} ${way}`)
+    if (place === undefined) throw new Error(`${client.name} was not started`)
+    return place
+  }
+  const heard = (place: Place, text: string) => place.heard.filter((one) => one === text).length
+  /** As `eventually`; when it does not come to be, what the client said is part of the error. */
+  const reaches = async (what: string, place: Place, holds: () => Promise<boolean> | boolean) => {
+    await eventually(what, holds, DEADLINE_MS).catch(async (cause: unknown) => {
+      const said = await readFile(join(place.home, 'said'), 'utf8').catch(() => '')
+      throw new Error(`${client.name}: ${place.heard.join(', ')}; it said: ${said}`, { cause })
+    })
+  }
+
+  /** Its first lease is followed by another, without its having had to begin anew. */
+  const goesOn = async (place: Place) => {
+    const next = () => place.heard.slice(place.heard.indexOf('request ack') + 1)
+    const isBound = () => place.heard.includes('request ack')
+    await reaches('another ACK', place, () => isBound() && next().includes('request ack'))
+    expect(next()[0]).toBe('request ack')
+  }
+
+  step('gets address, route, MTU, resolvers and domain', async () => {
+    const place = at('whole')
+    const { netns, ip } = place
+    const shown = async (...what: readonly string[]) => (await netns.run(['ip', ...what])).stdout
+    await reaches('an address', place, async () =>
+      (await shown('-4', 'addr', 'show', 'eth0')).includes(`inet ${ip}/20`),
+    )
+    await reaches('a route', place, async () =>
+      (await shown('route', 'show', 'default')).includes('default via 172.31.0.1 dev eth0'),
+    )
+    // dhcpcd has it on its routes.
+    await reaches('the MTU', place, async () =>
+      /mtu 1400/.test((await shown('link', 'show', 'eth0')) + (await shown('route'))),
+    )
+    const told = () => beside(place, client.told)
+    await reaches('resolvers', place, async () => {
+      const text = await told()
+      return /172\.31\.0\.1\D/.test(text) && text.includes('169.254.169.253')
+    })
+    expect(await told()).toContain(client.domain)
+    expect((await netns.run(['ping', '-c1', '-W2', METADATA_ADDRESS])).exitCode).toBe(0)
+  })
+
+  step('renews', async () => {
+    await goesOn(at('whole'))
+  })
+
+  step('rebinds when its unicasts are lost, and keeps its address', async () => {
+    const place = at('cut')
+    await goesOn(place)
+    expect(await place.netns.must(['ip', '-4', 'addr', 'show', 'eth0'])).toContain(place.ip)
+  })
+
+  step('started anew it gets the same again', async () => {
+    const place = at('whole')
+    const ended = once(place.client, 'exit')
+    place.client.kill('SIGKILL')
+    await ended
+    // As after a boot.
+    await place.netns.must(['ip', 'addr', 'flush', 'dev', 'eth0'])
+    place.heard.length = 0
+    place.client = start(place, client)
+    await reaches('an ACK', place, () => heard(place, 'request ack') > 0)
+    if (client.remembers) expect(place.heard[0]).toBe('request ack')
+    await reaches('its address', place, async () =>
+      (await place.netns.must(['ip', '-4', 'addr', 'show', 'eth0'])).includes(place.ip),
+    )
+  })
+
+  test.skipIf(reason !== null || client.release === null)('gives its address back', async () => {
+    const place = at('cut')
+    await hostSpace.run(['nft', 'delete', 'table', 'ip', 'cut'])
+    if (typeof client.release === 'string') place.client.kill(client.release)
+    else if (client.release !== null) await beside(place, client.release.command)
+    await reaches('a RELEASE', place, () => heard(place, 'release noted') > 0)
+  })
+})
