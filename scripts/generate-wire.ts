@@ -2,7 +2,7 @@
  * Writes `src/api/generated`: what the chosen EC2 and STS actions look like on the wire.
  *
  * The source is the schemas of `@aws-sdk/client-ec2` and `@aws-sdk/client-sts`, development dependencies that the daemon
- * never loads. To add an action, add its name below and run `node scripts/generate-wire.ts`. A test checks that the
+ * never loads. Actions that only answer empty lists bring their names with them. To add another, add its name below and run `node scripts/generate-wire.ts`. A test checks that the
  * committed files are what this writes.
  */
 import { writeFileSync } from 'node:fs'
@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import * as ec2 from '@aws-sdk/client-ec2'
 import * as sts from '@aws-sdk/client-sts'
 import { NormalizedSchema } from '@smithy/core/schema'
+import { ABSENT_ACTIONS } from '../src/api/actions/absent.ts'
 import type { WireModel } from '../src/api/wire/model.ts'
 import { DOCUMENTED_ORDER } from './documented-order.ts'
 
@@ -19,10 +20,14 @@ const EC2_ACTIONS = [
   'DescribeAvailabilityZones',
   'DescribeAccountAttributes',
   'DescribeInstanceTypes',
+  'DescribeInstanceTypeOfferings',
+  'GetEbsEncryptionByDefault',
+  'GetSerialConsoleAccessStatus',
   // Images and keys
   'RegisterImage',
   'CreateImage',
   'DescribeImages',
+  'DescribeImageAttribute',
   'DeregisterImage',
   'CreateKeyPair',
   'ImportKeyPair',
@@ -37,11 +42,16 @@ const EC2_ACTIONS = [
   'RebootInstances',
   'TerminateInstances',
   'GetConsoleOutput',
+  'GetPasswordData',
+  'DescribeInstanceAttribute',
+  'DescribeInstanceCreditSpecifications',
   'ModifyInstanceAttribute',
   'ModifyInstanceMetadataOptions',
   'GetInstanceMetadataDefaults',
   'ModifyInstanceMetadataDefaults',
   'DescribeVolumes',
+  'DescribeVolumeStatus',
+  'DescribeVolumeAttribute',
   'DeleteVolume',
   // Networks
   'DescribeVpcs',
@@ -58,11 +68,23 @@ const EC2_ACTIONS = [
   'DisassociateAddress',
   'ReleaseAddress',
   'DescribeAddresses',
+  'DescribeNetworkInterfaces',
+  'DescribeNetworkInterfaceAttribute',
+  'DescribeInternetGateways',
+  'DescribeRouteTables',
+  'DescribeNetworkAcls',
+  'DescribeDhcpOptions',
+  'DescribeSecurityGroupRules',
+  'DescribeVpcAttribute',
+  'DescribeVpcClassicLink',
+  'DescribeVpcClassicLinkDnsSupport',
   // Tags
   'CreateTags',
   'DeleteTags',
   'DescribeTags',
 ]
+/** Of these the wire needs to know no more than that their lists are empty. */
+const EMPTY_ACTIONS = ABSENT_ACTIONS.filter((name) => !EC2_ACTIONS.includes(name))
 const STS_ACTIONS = ['GetCallerIdentity']
 
 const DIRECTORY = join(import.meta.dirname, '../src/api/generated')
@@ -77,7 +99,7 @@ interface Direction {
 
 /** Both generated files, by name. Throws when the SDK's schemas hold something that the wire cannot express. */
 export function generateWire(): Readonly<Record<string, string>> {
-  const ec2Model = describe(ec2, EC2_ACTIONS, {
+  const ec2Model = describe(ec2, [...EC2_ACTIONS, ...EMPTY_ACTIONS], {
     version: '2016-11-15',
     namespace: 'http://ec2.amazonaws.com/doc/2016-11-15/',
     wrapped: false,
@@ -106,7 +128,8 @@ function describe(
     if (!Array.isArray(operation)) throw new Error(`the SDK has no action ${name}`)
     const input = NormalizedSchema.of(operation[4] as Schema)
     const output = NormalizedSchema.of(operation[5] as Schema)
-    actions[name] = [structure(input, inputs, REQUEST), structure(output, outputs, ANSWER)]
+    const answer = EMPTY_ACTIONS.includes(name) ? emptyLists : structure
+    actions[name] = [structure(input, inputs, REQUEST), answer(output, outputs, ANSWER)]
   }
   return { ...protocol, actions, inputs: sorted(inputs), outputs: inOrder(sorted(outputs)) }
 }
@@ -137,6 +160,21 @@ function structure(schema: NormalizedSchema, table: Table, direction: Direction)
     const wireName = direction.memberName(member, target)
     if (members[wireName] !== undefined) throw new Error(`${name} has two members ${wireName}`)
     members[wireName] = `${member} ${typeOf(target, table, direction)}`
+  }
+  return name
+}
+
+/** As `structure`, of an answer whose lists never have items: what these would look like is left out. */
+function emptyLists(schema: NormalizedSchema, table: Table, direction: Direction): string {
+  const name = schema.getName() ?? 'unit'
+  const members: Record<string, string> = {}
+  table[name] = members
+  table['Nothing'] = {}
+  for (const [member, target] of schema.structIterator()) {
+    const type = target.isListSchema()
+      ? `Nothing[${direction.itemName(target.getValueSchema())}]`
+      : typeOf(target, table, direction)
+    members[direction.memberName(member, target)] = `${member} ${type}`
   }
   return name
 }

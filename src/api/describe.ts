@@ -8,6 +8,7 @@
 import { refused } from '../model/errors.ts'
 import { type Budget, STEPS_PER_ITEM, sortInPieces } from './budget.ts'
 import { compileFilters, type Filter, type FilterTable, type TagView } from './filters.ts'
+import { DOCUMENTED_FILTERS } from './generated/filters.ts'
 
 /** What a Describe request says about the list it wants. */
 export interface DescribeRequest {
@@ -51,8 +52,9 @@ export async function describe<T>(
   request: DescribeRequest,
   listing: Listing<T>,
 ): Promise<Page<T>> {
-  const { action, filters, tags } = listing
-  const passes = await compileFilters(budget, request.Filters ?? [], filters, tags)
+  const { action } = listing
+  const documented = DOCUMENTED_FILTERS[action] ?? []
+  const passes = await compileFilters(budget, request.Filters ?? [], { ...listing, documented })
   const after = request.NextToken === undefined ? '' : parseToken(request.NextToken, action)
   const passed: { readonly item: T; readonly key: string }[] = []
   for (const item of items) {

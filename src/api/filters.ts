@@ -1,7 +1,9 @@
 /**
  * EC2's filters: AND across names, OR across values, wildcards (`glob.ts`). All work is counted in the request's budget.
  *
- * Values are case-sensitive. `tag:<key>` and `tag-key` work on whatever has tags; a name that the table lacks is refused.
+ * Names and values are case-sensitive, but for booleans, which clients write as their languages do. `tag:<key>`, `tag-key` and
+ * `tag-value` work on whatever has tags. What EC2 documents and the table lacks is about something that Atoll does not have: it matches
+ * nothing. Any other name is refused.
  * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html
  */
 import { refused } from '../model/errors.ts'
@@ -27,63 +29,70 @@ export type Comparables = Comparable | readonly Comparable[]
 /** The filters of one action, by name. */
 export type FilterTable<T> = Readonly<Record<string, (item: T) => Comparables>>
 
-/**
- * Whether an item passes all filters. Refuses (`InvalidParameterValue`) a name that neither the table nor the tags know.
- * Without `tagsOf` the items have no tags to filter by.
- */
+/** What one action's items can be filtered by. */
+export interface Filterable<T> {
+  readonly filters: FilterTable<T>
+  /** Absent for items without tags. */
+  readonly tags?: (item: T) => readonly TagView[]
+  /** All that EC2 documents for the action; `tag:` stands for `tag:<key>`. */
+  readonly documented: readonly string[]
+}
+
+/** Whether an item passes all filters. Refuses (`InvalidParameterValue`) a name that is neither known nor documented. */
 export async function compileFilters<T>(
   budget: Budget,
   filters: readonly Filter[],
-  table: FilterTable<T>,
-  tagsOf?: (item: T) => readonly TagView[],
+  filterable: Filterable<T>,
 ): Promise<(item: T) => boolean> {
   const tests: ((item: T) => boolean)[] = []
-  for (const filter of filters) tests.push(await compileFilter(budget, filter, table, tagsOf))
+  for (const filter of filters) tests.push(await compileFilter(budget, filter, filterable))
   return (item) => tests.every((test) => test(item))
 }
 
 async function compileFilter<T>(
   budget: Budget,
   filter: Filter,
-  table: FilterTable<T>,
-  tagsOf: ((item: T) => readonly TagView[]) | undefined,
+  filterable: Filterable<T>,
 ): Promise<(item: T) => boolean> {
-  const values = accessorOf(filter.Name, table, tagsOf)
+  const values = accessorOf(filter.Name, filterable)
   const matches = await matcherOf(budget, filter.Values)
   return (item) => {
     const found = values(item)
-    return (isList(found) ? found : [found]).some(
-      (value) => value !== undefined && matches(textOf(value)),
-    )
+    return (isList(found) ? found : [found]).some((value) => textsOf(value).some(matches))
   }
 }
 
-function accessorOf<T>(
-  name: string,
-  table: FilterTable<T>,
-  tagsOf: ((item: T) => readonly TagView[]) | undefined,
-): (item: T) => Comparables {
-  const accessor = Object.hasOwn(table, name) ? table[name] : undefined
+function accessorOf<T>(name: string, { filters, tags, documented }: Filterable<T>) {
+  const accessor = Object.hasOwn(filters, name) ? filters[name] : undefined
   if (accessor !== undefined) return accessor
-  if (tagsOf !== undefined) {
-    if (name === 'tag-key') return (item) => tagsOf(item).map((tag) => tag.Key)
-    if (name.startsWith('tag:')) {
-      const key = name.slice('tag:'.length)
-      return (item) =>
-        tagsOf(item)
-          .filter((tag) => tag.Key === key)
-          .map((tag) => tag.Value ?? '')
-    }
-  }
+  const ofTags = tags === undefined ? undefined : tagAccessorOf(name)
+  if (tags !== undefined && ofTags !== undefined) return (item: T) => ofTags(tags(item))
+  if (documented.includes(name.startsWith(TAG) ? TAG : name)) return () => undefined
   throw refused('InvalidParameterValue', `The filter '${name}' is invalid`)
+}
+
+const TAG = 'tag:'
+
+function tagAccessorOf(name: string): ((tags: readonly TagView[]) => Comparables) | undefined {
+  if (name === 'tag-key') return (tags) => tags.map((tag) => tag.Key)
+  if (name === 'tag-value') return (tags) => tags.map((tag) => tag.Value ?? '')
+  if (!name.startsWith(TAG)) return undefined
+  const key = name.slice(TAG.length)
+  return (tags) => tags.filter((tag) => tag.Key === key).map((tag) => tag.Value ?? '')
 }
 
 function isList(value: Comparables): value is readonly Comparable[] {
   return Array.isArray(value)
 }
 
-function textOf(value: Exclude<Comparable, undefined>): string {
-  return value instanceof Date ? value.toISOString() : String(value)
+/** The spellings of a value, any of which a filter may name. */
+function textsOf(value: Comparable): readonly string[] {
+  if (value === undefined) return []
+  if (value instanceof Date) return [value.toISOString()]
+  // Python and Go programs print their own booleans.
+  if (typeof value === 'boolean')
+    return value ? ['true', 'True', 'TRUE'] : ['false', 'False', 'FALSE']
+  return [String(value)]
 }
 
 /** Plain values are looked up, only those with wildcards are walked. */

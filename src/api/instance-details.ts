@@ -18,6 +18,7 @@ export interface InstanceDetails {
   readonly instance: Instance
   /** By `deviceIndex`; none once it is terminated. */
   readonly nics: readonly Nic[]
+  /** Its own and its NICs'. */
   readonly tags: readonly Tag[]
   readonly groups: ReadonlyMap<GroupId, Group>
   /** Undefined when the host is no longer known. */
@@ -38,11 +39,14 @@ export async function instanceDetails(
   const instances = await tx.instances(ids === undefined ? { account } : { account, ids })
   if (instances.length === 0) return []
   const nics = await tx.nics(ids === undefined ? { account } : { account, instances: ids })
-  const tags = await tx.tags(ids === undefined ? { account } : { account, resources: ids })
+  const resources = [...(ids ?? []), ...nics.map(({ id }) => id)]
+  const tags = await tx.tags(ids === undefined ? { account } : { account, resources })
   const volumes = await tx.volumes(ids === undefined ? { account } : { account, instances: ids })
   const volumesOf = Map.groupBy(volumes, (volume) => volume.instance)
   const nicsOf = Map.groupBy(nics, (nic) => nic.instance)
   const tagsOf = Map.groupBy(tags, (tag) => tag.resource)
+  const allTags = (id: string, own: readonly Nic[]) =>
+    [id, ...own.map((nic) => nic.id)].flatMap((resource) => tagsOf.get(resource) ?? [])
   const groups = byKey(await tx.groups({ account }), (group) => group.id)
   const hosts = byKey(await tx.hosts(), (host) => host.name)
   const images = byKey(await tx.images({ account }), (image) => image.id)
@@ -50,7 +54,7 @@ export async function instanceDetails(
   return instances.map((instance) => ({
     instance,
     nics: (nicsOf.get(instance.id) ?? []).toSorted((a, b) => a.deviceIndex - b.deviceIndex),
-    tags: tagsOf.get(instance.id) ?? [],
+    tags: allTags(instance.id, nicsOf.get(instance.id) ?? []),
     groups,
     host: hosts.get(instance.host),
     image: images.get(instance.image),

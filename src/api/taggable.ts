@@ -4,7 +4,9 @@
 import { refused } from '../model/errors.ts'
 import { type AccountId, type HostName, type IdPrefix, parseId } from '../model/ids.ts'
 import type { ReadTx } from '../store/store.ts'
+import { derivedId } from './derived-ids.ts'
 import { missingImages, missingVolumes, notFound } from './schemas.ts'
+import { ruleIds } from './views/security-group-rule.ts'
 
 export interface Taggable {
   readonly id: string
@@ -60,11 +62,48 @@ const KINDS: Partial<Readonly<Record<IdPrefix, Kind>>> = {
     // Its host does nothing by its tags.
     list: async (tx, account) => (await tx.volumes({ account })).map(({ id }) => ({ id })),
   },
+  eni: {
+    type: 'network-interface',
+    missing: (ids) => notFound('InvalidNetworkInterfaceID.NotFound', 'networkInterface ID', ids),
+    list: async (tx, account) => (await tx.nics({ account })).map(({ id }) => ({ id })),
+  },
+  igw: {
+    type: 'internet-gateway',
+    missing: (ids) => notFound('InvalidInternetGatewayID.NotFound', 'internetGateway ID', ids),
+    list: vpcParts('igw'),
+  },
+  rtb: {
+    type: 'route-table',
+    missing: (ids) => notFound('InvalidRouteTableID.NotFound', 'routeTable ID', ids),
+    list: vpcParts('rtb'),
+  },
+  acl: {
+    type: 'network-acl',
+    missing: (ids) => notFound('InvalidNetworkAclID.NotFound', 'networkAcl ID', ids),
+    list: vpcParts('acl'),
+  },
+  dopt: {
+    type: 'dhcp-options',
+    missing: (ids) => notFound('InvalidDhcpOptionID.NotFound', 'dhcpOption ID', ids),
+    list: vpcParts('dopt'),
+  },
+  sgr: {
+    type: 'security-group-rule',
+    missing: (ids) =>
+      notFound('InvalidSecurityGroupRuleId.NotFound', 'security group rule ID', ids),
+    list: async (tx, account) => (await tx.groups({ account })).flatMap(ruleIds),
+  },
   key: {
     type: 'key-pair',
     missing: (ids) => notFound('InvalidKeyPair.NotFound', 'key pair', ids),
     list: (tx, account) => tx.keyPairs({ account }),
   },
+}
+
+/** What each VPC has one of, by its derived id. */
+function vpcParts(prefix: IdPrefix): Kind['list'] {
+  return async (tx, account) =>
+    (await tx.vpcs({ account })).map(({ id }) => ({ id: derivedId(prefix, id) }))
 }
 
 /** The resources with these ids; refuses the first that is no id (`InvalidID`) or does not exist (its kind's code). */

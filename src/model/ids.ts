@@ -18,6 +18,11 @@ export type NicId = Branded<'NicId'>
 export type GroupId = Branded<'GroupId'>
 export type KeyPairId = Branded<'KeyPairId'>
 export type VolumeId = Branded<'VolumeId'>
+export type InternetGatewayId = Branded<'InternetGatewayId'>
+export type RouteTableId = Branded<'RouteTableId'>
+export type NetworkAclId = Branded<'NetworkAclId'>
+export type DhcpOptionsId = Branded<'DhcpOptionsId'>
+export type SecurityGroupRuleId = Branded<'SecurityGroupRuleId'>
 /** Twelve digits, as in an ARN. */
 export type AccountId = Branded<'AccountId'>
 /** A host's name: an RFC 1123 label, unique in the cluster. */
@@ -34,6 +39,11 @@ interface IdTypes {
   sg: GroupId
   key: KeyPairId
   vol: VolumeId
+  igw: InternetGatewayId
+  rtb: RouteTableId
+  acl: NetworkAclId
+  dopt: DhcpOptionsId
+  sgr: SecurityGroupRuleId
 }
 export type IdPrefix = keyof IdTypes
 

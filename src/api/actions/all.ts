@@ -1,8 +1,16 @@
 /** Every action that the API answers. */
 import type { Action } from '../action.ts'
+import { absentActions } from './absent.ts'
+import { getEbsEncryptionByDefault, getSerialConsoleAccessStatus } from './account-settings.ts'
 import { createImage } from './create-image.ts'
+import { describeImageAttribute } from './image-attributes.ts'
 import { deregisterImage, describeImages, registerImage } from './images.ts'
-import { describeInstanceTypes } from './instance-types.ts'
+import {
+  describeInstanceAttribute,
+  describeInstanceCreditSpecifications,
+  getPasswordData,
+} from './instance-attributes.ts'
+import { describeInstanceTypeOfferings, describeInstanceTypes } from './instance-types.ts'
 import {
   describeInstanceStatus,
   describeInstances,
@@ -19,11 +27,28 @@ import {
   modifyInstanceMetadataDefaults,
   modifyInstanceMetadataOptions,
 } from './metadata.ts'
+import {
+  describeNetworkInterfaceAttribute,
+  describeNetworkInterfaces,
+} from './network-interfaces.ts'
 import { describeSecurityGroups, describeSubnets, describeVpcs } from './networks.ts'
 import { describeAccountAttributes, describeAvailabilityZones, describeRegions } from './places.ts'
+import { describeSecurityGroupRules } from './security-group-rules.ts'
 import { getCallerIdentity } from './sts.ts'
 import { createTags, deleteTags, describeTags } from './tags.ts'
+import { describeVolumeAttribute, describeVolumeStatus } from './volume-status.ts'
 import { deleteVolume, describeVolumes, modifyInstanceAttribute } from './volumes.ts'
+import {
+  describeVpcAttribute,
+  describeVpcClassicLink,
+  describeVpcClassicLinkDnsSupport,
+} from './vpc-attributes.ts'
+import {
+  describeDhcpOptions,
+  describeInternetGateways,
+  describeNetworkAcls,
+  describeRouteTables,
+} from './vpc-parts.ts'
 
 /** In no particular order; each name once. */
 export const allActions: readonly Action[] = [
@@ -34,10 +59,24 @@ export const allActions: readonly Action[] = [
   describeVpcs,
   describeSubnets,
   describeSecurityGroups,
+  describeSecurityGroupRules,
+  describeVpcAttribute,
+  describeVpcClassicLink,
+  describeVpcClassicLinkDnsSupport,
+  describeInternetGateways,
+  describeRouteTables,
+  describeNetworkAcls,
+  describeDhcpOptions,
+  describeNetworkInterfaces,
+  describeNetworkInterfaceAttribute,
+  getEbsEncryptionByDefault,
+  getSerialConsoleAccessStatus,
   describeInstanceTypes,
+  describeInstanceTypeOfferings,
   registerImage,
   createImage,
   describeImages,
+  describeImageAttribute,
   deregisterImage,
   createKeyPair,
   importKeyPair,
@@ -46,18 +85,24 @@ export const allActions: readonly Action[] = [
   runInstances,
   describeInstances,
   describeInstanceStatus,
+  describeInstanceAttribute,
+  describeInstanceCreditSpecifications,
   startInstances,
   stopInstances,
   rebootInstances,
   terminateInstances,
   getConsoleOutput,
+  getPasswordData,
   modifyInstanceAttribute,
   modifyInstanceMetadataOptions,
   getInstanceMetadataDefaults,
   modifyInstanceMetadataDefaults,
   describeVolumes,
+  describeVolumeStatus,
+  describeVolumeAttribute,
   deleteVolume,
   createTags,
   deleteTags,
   describeTags,
+  ...absentActions,
 ]

@@ -47,6 +47,7 @@ import {
   type ListedInstance,
 } from '../views/instance-filters.ts'
 import { reservationsView } from '../views/reservation.ts'
+import { tagsView } from '../views/tags.ts'
 
 /** How long a host may take to read an instance's console. */
 const CONSOLE_TIMEOUT_MS = 5_000
@@ -76,7 +77,8 @@ export const describeInstances: Action = {
         reservation: details.instance.reservation,
         owner: details.instance.account,
         index: details.instance.launchIndex,
-        view: instanceView(details, call.parts.settings.dnsZone),
+        view: instanceView(details, call.parts.settings),
+        nicTags: details.nics.flatMap((nic) => tagsView(details.tags, nic.id)),
       }),
     )
     const page = await describe(call, listed, input, {
@@ -110,7 +112,7 @@ export const describeInstanceStatus: Action = {
       ({ instance }) => input.IncludeAllInstances || instance.state === 'running',
     )
     const statuses = await mapInPieces(call.budget, shown, (details) =>
-      instanceStatusView(details, isHostAlive(details, call)),
+      instanceStatusView(details, call.parts.settings, isHostAlive(details, call)),
     )
     const page = await describe(call, statuses, input, {
       action: 'DescribeInstanceStatus',

@@ -138,7 +138,6 @@ const KEY_FILTERS: FilterTable<KeyPairInfo> = {
   fingerprint: (key) => key.KeyFingerprint,
   'key-name': (key) => key.KeyName,
   'key-pair-id': (key) => key.KeyPairId,
-  'key-type': (key) => key.KeyType,
 }
 
 /** DescribeKeyPairs: in one piece, EC2 has no pages here. */

@@ -39,7 +39,7 @@ export const runInstances: Action = {
       .map((one) => ({
         reservation: one.instance.reservation,
         owner: one.instance.account,
-        view: instanceView(one, settings.dnsZone),
+        view: instanceView(one, settings),
       }))
     return reservationsView(listed)[0] ?? {}
   },

@@ -70,10 +70,7 @@ const zonesSchema = z.strictObject({
 const ZONE_FILTERS: FilterTable<AvailabilityZone> = {
   'group-name': (zone) => zone.GroupName,
   message: (zone) => zone.Messages?.map((one) => one.Message),
-  'network-border-group': (zone) => zone.NetworkBorderGroup,
   'opt-in-status': (zone) => zone.OptInStatus,
-  'parent-zone-id': () => undefined,
-  'parent-zone-name': () => undefined,
   'region-name': (zone) => zone.RegionName,
   state: (zone) => zone.State,
   'zone-id': (zone) => zone.ZoneId,
@@ -110,7 +107,8 @@ function noZone(missing: readonly string[]): Error {
   return refused('InvalidParameterValue', `Invalid availability zone: [${missing.join(', ')}]`)
 }
 
-async function zoneNames(call: Call): Promise<ReadonlySet<string>> {
+/** The zones that hosts and the caller's subnets name. */
+export async function zoneNames(call: Call): Promise<ReadonlySet<string>> {
   const { account } = call.caller
   return await call.parts.store.read(async (tx) => {
     const places = [...(await tx.hosts()), ...(await tx.subnets({ account }))]

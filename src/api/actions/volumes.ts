@@ -45,7 +45,7 @@ export const describeVolumes: Action = {
     refuseMissing(ids, new Set(volumes.map(({ id }) => id)), missingVolumes)
     const tagsOf = Map.groupBy(tags, (tag) => tag.resource)
     const views = await mapInPieces(call.budget, volumes, (volume) =>
-      volumeView(volume, tagsOf.get(volume.id) ?? []),
+      volumeView(volume, call.parts.settings.region, tagsOf.get(volume.id) ?? []),
     )
     const page = await describe(call, views, input, {
       action: 'DescribeVolumes',

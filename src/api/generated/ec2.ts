@@ -10,9 +10,13 @@ export const EC2_MODEL: WireModel = {
     DescribeAvailabilityZones: ['DescribeAvailabilityZonesRequest', 'DescribeAvailabilityZonesResult'],
     DescribeAccountAttributes: ['DescribeAccountAttributesRequest', 'DescribeAccountAttributesResult'],
     DescribeInstanceTypes: ['DescribeInstanceTypesRequest', 'DescribeInstanceTypesResult'],
+    DescribeInstanceTypeOfferings: ['DescribeInstanceTypeOfferingsRequest', 'DescribeInstanceTypeOfferingsResult'],
+    GetEbsEncryptionByDefault: ['GetEbsEncryptionByDefaultRequest', 'GetEbsEncryptionByDefaultResult'],
+    GetSerialConsoleAccessStatus: ['GetSerialConsoleAccessStatusRequest', 'GetSerialConsoleAccessStatusResult'],
     RegisterImage: ['RegisterImageRequest', 'RegisterImageResult'],
     CreateImage: ['CreateImageRequest', 'CreateImageResult'],
     DescribeImages: ['DescribeImagesRequest', 'DescribeImagesResult'],
+    DescribeImageAttribute: ['DescribeImageAttributeRequest', 'ImageAttribute'],
     DeregisterImage: ['DeregisterImageRequest', 'DeregisterImageResult'],
     CreateKeyPair: ['CreateKeyPairRequest', 'KeyPair'],
     ImportKeyPair: ['ImportKeyPairRequest', 'ImportKeyPairResult'],
@@ -26,11 +30,16 @@ export const EC2_MODEL: WireModel = {
     RebootInstances: ['RebootInstancesRequest', 'unit'],
     TerminateInstances: ['TerminateInstancesRequest', 'TerminateInstancesResult'],
     GetConsoleOutput: ['GetConsoleOutputRequest', 'GetConsoleOutputResult'],
+    GetPasswordData: ['GetPasswordDataRequest', 'GetPasswordDataResult'],
+    DescribeInstanceAttribute: ['DescribeInstanceAttributeRequest', 'InstanceAttribute'],
+    DescribeInstanceCreditSpecifications: ['DescribeInstanceCreditSpecificationsRequest', 'DescribeInstanceCreditSpecificationsResult'],
     ModifyInstanceAttribute: ['ModifyInstanceAttributeRequest', 'unit'],
     ModifyInstanceMetadataOptions: ['ModifyInstanceMetadataOptionsRequest', 'ModifyInstanceMetadataOptionsResult'],
     GetInstanceMetadataDefaults: ['GetInstanceMetadataDefaultsRequest', 'GetInstanceMetadataDefaultsResult'],
     ModifyInstanceMetadataDefaults: ['ModifyInstanceMetadataDefaultsRequest', 'ModifyInstanceMetadataDefaultsResult'],
     DescribeVolumes: ['DescribeVolumesRequest', 'DescribeVolumesResult'],
+    DescribeVolumeStatus: ['DescribeVolumeStatusRequest', 'DescribeVolumeStatusResult'],
+    DescribeVolumeAttribute: ['DescribeVolumeAttributeRequest', 'DescribeVolumeAttributeResult'],
     DeleteVolume: ['DeleteVolumeRequest', 'unit'],
     DescribeVpcs: ['DescribeVpcsRequest', 'DescribeVpcsResult'],
     DescribeSubnets: ['DescribeSubnetsRequest', 'DescribeSubnetsResult'],
@@ -46,9 +55,82 @@ export const EC2_MODEL: WireModel = {
     DisassociateAddress: ['DisassociateAddressRequest', 'unit'],
     ReleaseAddress: ['ReleaseAddressRequest', 'unit'],
     DescribeAddresses: ['DescribeAddressesRequest', 'DescribeAddressesResult'],
+    DescribeNetworkInterfaces: ['DescribeNetworkInterfacesRequest', 'DescribeNetworkInterfacesResult'],
+    DescribeNetworkInterfaceAttribute: ['DescribeNetworkInterfaceAttributeRequest', 'DescribeNetworkInterfaceAttributeResult'],
+    DescribeInternetGateways: ['DescribeInternetGatewaysRequest', 'DescribeInternetGatewaysResult'],
+    DescribeRouteTables: ['DescribeRouteTablesRequest', 'DescribeRouteTablesResult'],
+    DescribeNetworkAcls: ['DescribeNetworkAclsRequest', 'DescribeNetworkAclsResult'],
+    DescribeDhcpOptions: ['DescribeDhcpOptionsRequest', 'DescribeDhcpOptionsResult'],
+    DescribeSecurityGroupRules: ['DescribeSecurityGroupRulesRequest', 'DescribeSecurityGroupRulesResult'],
+    DescribeVpcAttribute: ['DescribeVpcAttributeRequest', 'DescribeVpcAttributeResult'],
+    DescribeVpcClassicLink: ['DescribeVpcClassicLinkRequest', 'DescribeVpcClassicLinkResult'],
+    DescribeVpcClassicLinkDnsSupport: ['DescribeVpcClassicLinkDnsSupportRequest', 'DescribeVpcClassicLinkDnsSupportResult'],
     CreateTags: ['CreateTagsRequest', 'unit'],
     DeleteTags: ['DeleteTagsRequest', 'unit'],
-    DescribeTags: ['DescribeTagsRequest', 'DescribeTagsResult']
+    DescribeTags: ['DescribeTagsRequest', 'DescribeTagsResult'],
+    DescribeAddressesAttribute: ['DescribeAddressesAttributeRequest', 'DescribeAddressesAttributeResult'],
+    DescribeMovingAddresses: ['DescribeMovingAddressesRequest', 'DescribeMovingAddressesResult'],
+    DescribePublicIpv4Pools: ['DescribePublicIpv4PoolsRequest', 'DescribePublicIpv4PoolsResult'],
+    DescribeIpv6Pools: ['DescribeIpv6PoolsRequest', 'DescribeIpv6PoolsResult'],
+    DescribeNatGateways: ['DescribeNatGatewaysRequest', 'DescribeNatGatewaysResult'],
+    DescribeEgressOnlyInternetGateways: ['DescribeEgressOnlyInternetGatewaysRequest', 'DescribeEgressOnlyInternetGatewaysResult'],
+    DescribeCarrierGateways: ['DescribeCarrierGatewaysRequest', 'DescribeCarrierGatewaysResult'],
+    DescribeLocalGateways: ['DescribeLocalGatewaysRequest', 'DescribeLocalGatewaysResult'],
+    DescribeVpnGateways: ['DescribeVpnGatewaysRequest', 'DescribeVpnGatewaysResult'],
+    DescribeVpnConnections: ['DescribeVpnConnectionsRequest', 'DescribeVpnConnectionsResult'],
+    DescribeCustomerGateways: ['DescribeCustomerGatewaysRequest', 'DescribeCustomerGatewaysResult'],
+    DescribeClientVpnEndpoints: ['DescribeClientVpnEndpointsRequest', 'DescribeClientVpnEndpointsResult'],
+    DescribeTransitGateways: ['DescribeTransitGatewaysRequest', 'DescribeTransitGatewaysResult'],
+    DescribeTransitGatewayAttachments: ['DescribeTransitGatewayAttachmentsRequest', 'DescribeTransitGatewayAttachmentsResult'],
+    DescribeTransitGatewayVpcAttachments: ['DescribeTransitGatewayVpcAttachmentsRequest', 'DescribeTransitGatewayVpcAttachmentsResult'],
+    DescribeTransitGatewayRouteTables: ['DescribeTransitGatewayRouteTablesRequest', 'DescribeTransitGatewayRouteTablesResult'],
+    DescribeVpcPeeringConnections: ['DescribeVpcPeeringConnectionsRequest', 'DescribeVpcPeeringConnectionsResult'],
+    DescribeVpcEndpoints: ['DescribeVpcEndpointsRequest', 'DescribeVpcEndpointsResult'],
+    DescribeVpcEndpointConnections: ['DescribeVpcEndpointConnectionsRequest', 'DescribeVpcEndpointConnectionsResult'],
+    DescribeVpcEndpointServices: ['DescribeVpcEndpointServicesRequest', 'DescribeVpcEndpointServicesResult'],
+    DescribeVpcEndpointServiceConfigurations: ['DescribeVpcEndpointServiceConfigurationsRequest', 'DescribeVpcEndpointServiceConfigurationsResult'],
+    DescribeInstanceConnectEndpoints: ['DescribeInstanceConnectEndpointsRequest', 'DescribeInstanceConnectEndpointsResult'],
+    DescribeNetworkInterfacePermissions: ['DescribeNetworkInterfacePermissionsRequest', 'DescribeNetworkInterfacePermissionsResult'],
+    DescribePrefixLists: ['DescribePrefixListsRequest', 'DescribePrefixListsResult'],
+    DescribeManagedPrefixLists: ['DescribeManagedPrefixListsRequest', 'DescribeManagedPrefixListsResult'],
+    DescribeFlowLogs: ['DescribeFlowLogsRequest', 'DescribeFlowLogsResult'],
+    DescribeClassicLinkInstances: ['DescribeClassicLinkInstancesRequest', 'DescribeClassicLinkInstancesResult'],
+    DescribeTrafficMirrorFilters: ['DescribeTrafficMirrorFiltersRequest', 'DescribeTrafficMirrorFiltersResult'],
+    DescribeTrafficMirrorSessions: ['DescribeTrafficMirrorSessionsRequest', 'DescribeTrafficMirrorSessionsResult'],
+    DescribeTrafficMirrorTargets: ['DescribeTrafficMirrorTargetsRequest', 'DescribeTrafficMirrorTargetsResult'],
+    DescribeSpotInstanceRequests: ['DescribeSpotInstanceRequestsRequest', 'DescribeSpotInstanceRequestsResult'],
+    DescribeSpotFleetRequests: ['DescribeSpotFleetRequestsRequest', 'DescribeSpotFleetRequestsResponse'],
+    DescribeSpotPriceHistory: ['DescribeSpotPriceHistoryRequest', 'DescribeSpotPriceHistoryResult'],
+    DescribeReservedInstances: ['DescribeReservedInstancesRequest', 'DescribeReservedInstancesResult'],
+    DescribeReservedInstancesOfferings: ['DescribeReservedInstancesOfferingsRequest', 'DescribeReservedInstancesOfferingsResult'],
+    DescribeReservedInstancesListings: ['DescribeReservedInstancesListingsRequest', 'DescribeReservedInstancesListingsResult'],
+    DescribeReservedInstancesModifications: ['DescribeReservedInstancesModificationsRequest', 'DescribeReservedInstancesModificationsResult'],
+    DescribeHosts: ['DescribeHostsRequest', 'DescribeHostsResult'],
+    DescribeHostReservations: ['DescribeHostReservationsRequest', 'DescribeHostReservationsResult'],
+    DescribeHostReservationOfferings: ['DescribeHostReservationOfferingsRequest', 'DescribeHostReservationOfferingsResult'],
+    DescribeScheduledInstances: ['DescribeScheduledInstancesRequest', 'DescribeScheduledInstancesResult'],
+    DescribeFleets: ['DescribeFleetsRequest', 'DescribeFleetsResult'],
+    DescribeCapacityReservations: ['DescribeCapacityReservationsRequest', 'DescribeCapacityReservationsResult'],
+    DescribePlacementGroups: ['DescribePlacementGroupsRequest', 'DescribePlacementGroupsResult'],
+    DescribeLaunchTemplates: ['DescribeLaunchTemplatesRequest', 'DescribeLaunchTemplatesResult'],
+    DescribeLaunchTemplateVersions: ['DescribeLaunchTemplateVersionsRequest', 'DescribeLaunchTemplateVersionsResult'],
+    DescribeIamInstanceProfileAssociations: ['DescribeIamInstanceProfileAssociationsRequest', 'DescribeIamInstanceProfileAssociationsResult'],
+    DescribeInstanceEventWindows: ['DescribeInstanceEventWindowsRequest', 'DescribeInstanceEventWindowsResult'],
+    DescribeElasticGpus: ['DescribeElasticGpusRequest', 'DescribeElasticGpusResult'],
+    DescribeFpgaImages: ['DescribeFpgaImagesRequest', 'DescribeFpgaImagesResult'],
+    DescribeFastLaunchImages: ['DescribeFastLaunchImagesRequest', 'DescribeFastLaunchImagesResult'],
+    DescribeSnapshots: ['DescribeSnapshotsRequest', 'DescribeSnapshotsResult'],
+    DescribeSnapshotTierStatus: ['DescribeSnapshotTierStatusRequest', 'DescribeSnapshotTierStatusResult'],
+    DescribeFastSnapshotRestores: ['DescribeFastSnapshotRestoresRequest', 'DescribeFastSnapshotRestoresResult'],
+    DescribeVolumesModifications: ['DescribeVolumesModificationsRequest', 'DescribeVolumesModificationsResult'],
+    DescribeReplaceRootVolumeTasks: ['DescribeReplaceRootVolumeTasksRequest', 'DescribeReplaceRootVolumeTasksResult'],
+    DescribeBundleTasks: ['DescribeBundleTasksRequest', 'DescribeBundleTasksResult'],
+    DescribeConversionTasks: ['DescribeConversionTasksRequest', 'DescribeConversionTasksResult'],
+    DescribeExportTasks: ['DescribeExportTasksRequest', 'DescribeExportTasksResult'],
+    DescribeExportImageTasks: ['DescribeExportImageTasksRequest', 'DescribeExportImageTasksResult'],
+    DescribeImportImageTasks: ['DescribeImportImageTasksRequest', 'DescribeImportImageTasksResult'],
+    DescribeImportSnapshotTasks: ['DescribeImportSnapshotTasksRequest', 'DescribeImportSnapshotTasksResult'],
+    DescribeStoreImageTasks: ['DescribeStoreImageTasksRequest', 'DescribeStoreImageTasksResult']
   },
   inputs: {
     AllocateAddressRequest: {
@@ -187,6 +269,13 @@ export const EC2_MODEL: WireModel = {
       DryRun: 'DryRun boolean',
       AttributeName: 'AttributeNames string[]'
     },
+    DescribeAddressesAttributeRequest: {
+      AllocationId: 'AllocationIds string[]',
+      Attribute: 'Attribute string',
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number',
+      DryRun: 'DryRun boolean'
+    },
     DescribeAddressesRequest: {
       PublicIp: 'PublicIps string[]',
       DryRun: 'DryRun boolean',
@@ -200,6 +289,146 @@ export const EC2_MODEL: WireModel = {
       DryRun: 'DryRun boolean',
       Filter: 'Filters Filter[]'
     },
+    DescribeBundleTasksRequest: {
+      BundleId: 'BundleIds string[]',
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]'
+    },
+    DescribeCapacityReservationsRequest: {
+      CapacityReservationId: 'CapacityReservationIds string[]',
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number',
+      Filter: 'Filters Filter[]',
+      DryRun: 'DryRun boolean'
+    },
+    DescribeCarrierGatewaysRequest: {
+      CarrierGatewayId: 'CarrierGatewayIds string[]',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      DryRun: 'DryRun boolean'
+    },
+    DescribeClassicLinkInstancesRequest: {
+      DryRun: 'DryRun boolean',
+      InstanceId: 'InstanceIds string[]',
+      Filter: 'Filters Filter[]',
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number'
+    },
+    DescribeClientVpnEndpointsRequest: {
+      ClientVpnEndpointId: 'ClientVpnEndpointIds string[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      Filter: 'Filters Filter[]',
+      DryRun: 'DryRun boolean'
+    },
+    DescribeConversionTasksRequest: {
+      DryRun: 'DryRun boolean',
+      ConversionTaskId: 'ConversionTaskIds string[]'
+    },
+    DescribeCustomerGatewaysRequest: {
+      CustomerGatewayId: 'CustomerGatewayIds string[]',
+      Filter: 'Filters Filter[]',
+      DryRun: 'DryRun boolean'
+    },
+    DescribeDhcpOptionsRequest: {
+      DhcpOptionsId: 'DhcpOptionsIds string[]',
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number',
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]'
+    },
+    DescribeEgressOnlyInternetGatewaysRequest: {
+      DryRun: 'DryRun boolean',
+      EgressOnlyInternetGatewayId: 'EgressOnlyInternetGatewayIds string[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      Filter: 'Filters Filter[]'
+    },
+    DescribeElasticGpusRequest: {
+      ElasticGpuId: 'ElasticGpuIds string[]',
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string'
+    },
+    DescribeExportImageTasksRequest: {
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]',
+      ExportImageTaskId: 'ExportImageTaskIds string[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string'
+    },
+    DescribeExportTasksRequest: {
+      Filter: 'Filters Filter[]',
+      ExportTaskId: 'ExportTaskIds string[]'
+    },
+    DescribeFastLaunchImagesRequest: {
+      ImageId: 'ImageIds string[]',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      DryRun: 'DryRun boolean'
+    },
+    DescribeFastSnapshotRestoresRequest: {
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      DryRun: 'DryRun boolean'
+    },
+    DescribeFleetsRequest: {
+      DryRun: 'DryRun boolean',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      FleetId: 'FleetIds string[]',
+      Filter: 'Filters Filter[]'
+    },
+    DescribeFlowLogsRequest: {
+      DryRun: 'DryRun boolean',
+      Filter: 'Filter Filter[]',
+      FlowLogId: 'FlowLogIds string[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string'
+    },
+    DescribeFpgaImagesRequest: {
+      DryRun: 'DryRun boolean',
+      FpgaImageId: 'FpgaImageIds string[]',
+      Owner: 'Owners string[]',
+      Filter: 'Filters Filter[]',
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number'
+    },
+    DescribeHostReservationOfferingsRequest: {
+      Filter: 'Filter Filter[]',
+      MaxDuration: 'MaxDuration number',
+      MaxResults: 'MaxResults number',
+      MinDuration: 'MinDuration number',
+      NextToken: 'NextToken string',
+      OfferingId: 'OfferingId string'
+    },
+    DescribeHostReservationsRequest: {
+      Filter: 'Filter Filter[]',
+      HostReservationIdSet: 'HostReservationIdSet string[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string'
+    },
+    DescribeHostsRequest: {
+      HostId: 'HostIds string[]',
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number',
+      Filter: 'Filter Filter[]'
+    },
+    DescribeIamInstanceProfileAssociationsRequest: {
+      AssociationId: 'AssociationIds string[]',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string'
+    },
+    DescribeImageAttributeRequest: {
+      Attribute: 'Attribute string',
+      ImageId: 'ImageId string',
+      DryRun: 'DryRun boolean'
+    },
     DescribeImagesRequest: {
       ExecutableBy: 'ExecutableUsers string[]',
       ImageId: 'ImageIds string[]',
@@ -211,6 +440,46 @@ export const EC2_MODEL: WireModel = {
       DryRun: 'DryRun boolean',
       Filter: 'Filters Filter[]'
     },
+    DescribeImportImageTasksRequest: {
+      DryRun: 'DryRun boolean',
+      Filters: 'Filters Filter[]',
+      ImportTaskId: 'ImportTaskIds string[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string'
+    },
+    DescribeImportSnapshotTasksRequest: {
+      DryRun: 'DryRun boolean',
+      Filters: 'Filters Filter[]',
+      ImportTaskId: 'ImportTaskIds string[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string'
+    },
+    DescribeInstanceAttributeRequest: {
+      InstanceId: 'InstanceId string',
+      Attribute: 'Attribute string',
+      DryRun: 'DryRun boolean'
+    },
+    DescribeInstanceConnectEndpointsRequest: {
+      DryRun: 'DryRun boolean',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      Filter: 'Filters Filter[]',
+      InstanceConnectEndpointId: 'InstanceConnectEndpointIds string[]'
+    },
+    DescribeInstanceCreditSpecificationsRequest: {
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]',
+      InstanceId: 'InstanceIds string[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string'
+    },
+    DescribeInstanceEventWindowsRequest: {
+      DryRun: 'DryRun boolean',
+      InstanceEventWindowId: 'InstanceEventWindowIds string[]',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string'
+    },
     DescribeInstanceStatusRequest: {
       InstanceId: 'InstanceIds string[]',
       MaxResults: 'MaxResults number',
@@ -219,6 +488,13 @@ export const EC2_MODEL: WireModel = {
       DryRun: 'DryRun boolean',
       Filter: 'Filters Filter[]',
       IncludeAllInstances: 'IncludeAllInstances boolean'
+    },
+    DescribeInstanceTypeOfferingsRequest: {
+      DryRun: 'DryRun boolean',
+      LocationType: 'LocationType string',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string'
     },
     DescribeInstanceTypesRequest: {
       DryRun: 'DryRun boolean',
@@ -236,11 +512,120 @@ export const EC2_MODEL: WireModel = {
       NextToken: 'NextToken string',
       MaxResults: 'MaxResults number'
     },
+    DescribeInternetGatewaysRequest: {
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number',
+      DryRun: 'DryRun boolean',
+      InternetGatewayId: 'InternetGatewayIds string[]',
+      Filter: 'Filters Filter[]'
+    },
+    DescribeIpv6PoolsRequest: {
+      PoolId: 'PoolIds string[]',
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number',
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]'
+    },
     DescribeKeyPairsRequest: {
       KeyName: 'KeyNames string[]',
       KeyPairId: 'KeyPairIds string[]',
       IncludePublicKey: 'IncludePublicKey boolean',
       DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]'
+    },
+    DescribeLaunchTemplateVersionsRequest: {
+      DryRun: 'DryRun boolean',
+      LaunchTemplateId: 'LaunchTemplateId string',
+      LaunchTemplateName: 'LaunchTemplateName string',
+      LaunchTemplateVersion: 'Versions string[]',
+      MinVersion: 'MinVersion string',
+      MaxVersion: 'MaxVersion string',
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number',
+      Filter: 'Filters Filter[]',
+      ResolveAlias: 'ResolveAlias boolean',
+      IncludeManagedResources: 'IncludeManagedResources boolean'
+    },
+    DescribeLaunchTemplatesRequest: {
+      DryRun: 'DryRun boolean',
+      LaunchTemplateId: 'LaunchTemplateIds string[]',
+      LaunchTemplateName: 'LaunchTemplateNames string[]',
+      Filter: 'Filters Filter[]',
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number',
+      IncludeManagedResources: 'IncludeManagedResources boolean'
+    },
+    DescribeLocalGatewaysRequest: {
+      LocalGatewayId: 'LocalGatewayIds string[]',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      DryRun: 'DryRun boolean'
+    },
+    DescribeManagedPrefixListsRequest: {
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      PrefixListId: 'PrefixListIds string[]'
+    },
+    DescribeMovingAddressesRequest: {
+      DryRun: 'DryRun boolean',
+      PublicIp: 'PublicIps string[]',
+      NextToken: 'NextToken string',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number'
+    },
+    DescribeNatGatewaysRequest: {
+      DryRun: 'DryRun boolean',
+      Filter: 'Filter Filter[]',
+      MaxResults: 'MaxResults number',
+      NatGatewayId: 'NatGatewayIds string[]',
+      NextToken: 'NextToken string'
+    },
+    DescribeNetworkAclsRequest: {
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number',
+      DryRun: 'DryRun boolean',
+      NetworkAclId: 'NetworkAclIds string[]',
+      Filter: 'Filters Filter[]'
+    },
+    DescribeNetworkInterfaceAttributeRequest: {
+      NetworkInterfaceId: 'NetworkInterfaceId string',
+      DryRun: 'DryRun boolean',
+      Attribute: 'Attribute string'
+    },
+    DescribeNetworkInterfacePermissionsRequest: {
+      NetworkInterfacePermissionId: 'NetworkInterfacePermissionIds string[]',
+      Filter: 'Filters Filter[]',
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number'
+    },
+    DescribeNetworkInterfacesRequest: {
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number',
+      IncludeManagedResources: 'IncludeManagedResources boolean',
+      DryRun: 'DryRun boolean',
+      NetworkInterfaceId: 'NetworkInterfaceIds string[]',
+      Filter: 'Filters Filter[]'
+    },
+    DescribePlacementGroupsRequest: {
+      GroupId: 'GroupIds string[]',
+      DryRun: 'DryRun boolean',
+      GroupName: 'GroupNames string[]',
+      Filter: 'Filters Filter[]'
+    },
+    DescribePrefixListsRequest: {
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      PrefixListId: 'PrefixListIds string[]'
+    },
+    DescribePublicIpv4PoolsRequest: {
+      PoolId: 'PoolIds string[]',
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number',
       Filter: 'Filters Filter[]'
     },
     DescribeRegionsRequest: {
@@ -249,6 +634,70 @@ export const EC2_MODEL: WireModel = {
       DryRun: 'DryRun boolean',
       Filter: 'Filters Filter[]'
     },
+    DescribeReplaceRootVolumeTasksRequest: {
+      ReplaceRootVolumeTaskId: 'ReplaceRootVolumeTaskIds string[]',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      DryRun: 'DryRun boolean'
+    },
+    DescribeReservedInstancesListingsRequest: {
+      ReservedInstancesId: 'ReservedInstancesId string',
+      ReservedInstancesListingId: 'ReservedInstancesListingId string',
+      Filter: 'Filters Filter[]'
+    },
+    DescribeReservedInstancesModificationsRequest: {
+      ReservedInstancesModificationId: 'ReservedInstancesModificationIds string[]',
+      NextToken: 'NextToken string',
+      Filter: 'Filters Filter[]'
+    },
+    DescribeReservedInstancesOfferingsRequest: {
+      AvailabilityZone: 'AvailabilityZone string',
+      IncludeMarketplace: 'IncludeMarketplace boolean',
+      InstanceType: 'InstanceType string',
+      MaxDuration: 'MaxDuration number',
+      MaxInstanceCount: 'MaxInstanceCount number',
+      MinDuration: 'MinDuration number',
+      OfferingClass: 'OfferingClass string',
+      ProductDescription: 'ProductDescription string',
+      ReservedInstancesOfferingId: 'ReservedInstancesOfferingIds string[]',
+      AvailabilityZoneId: 'AvailabilityZoneId string',
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]',
+      InstanceTenancy: 'InstanceTenancy string',
+      OfferingType: 'OfferingType string',
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number'
+    },
+    DescribeReservedInstancesRequest: {
+      OfferingClass: 'OfferingClass string',
+      ReservedInstancesId: 'ReservedInstancesIds string[]',
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]',
+      OfferingType: 'OfferingType string'
+    },
+    DescribeRouteTablesRequest: {
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number',
+      DryRun: 'DryRun boolean',
+      RouteTableId: 'RouteTableIds string[]',
+      Filter: 'Filters Filter[]'
+    },
+    DescribeScheduledInstancesRequest: {
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      ScheduledInstanceId: 'ScheduledInstanceIds string[]',
+      SlotStartTimeRange: 'SlotStartTimeRange SlotStartTimeRangeRequest'
+    },
+    DescribeSecurityGroupRulesRequest: {
+      Filter: 'Filters Filter[]',
+      SecurityGroupRuleId: 'SecurityGroupRuleIds string[]',
+      DryRun: 'DryRun boolean',
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number'
+    },
     DescribeSecurityGroupsRequest: {
       GroupId: 'GroupIds string[]',
       GroupName: 'GroupNames string[]',
@@ -256,6 +705,53 @@ export const EC2_MODEL: WireModel = {
       MaxResults: 'MaxResults number',
       DryRun: 'DryRun boolean',
       Filter: 'Filters Filter[]'
+    },
+    DescribeSnapshotTierStatusRequest: {
+      Filter: 'Filters Filter[]',
+      DryRun: 'DryRun boolean',
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number'
+    },
+    DescribeSnapshotsRequest: {
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      Owner: 'OwnerIds string[]',
+      RestorableBy: 'RestorableByUserIds string[]',
+      SnapshotId: 'SnapshotIds string[]',
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]'
+    },
+    DescribeSpotFleetRequestsRequest: {
+      DryRun: 'DryRun boolean',
+      SpotFleetRequestId: 'SpotFleetRequestIds string[]',
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number'
+    },
+    DescribeSpotInstanceRequestsRequest: {
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number',
+      DryRun: 'DryRun boolean',
+      SpotInstanceRequestId: 'SpotInstanceRequestIds string[]',
+      Filter: 'Filters Filter[]'
+    },
+    DescribeSpotPriceHistoryRequest: {
+      AvailabilityZoneId: 'AvailabilityZoneId string',
+      DryRun: 'DryRun boolean',
+      StartTime: 'StartTime timestamp',
+      EndTime: 'EndTime timestamp',
+      InstanceType: 'InstanceTypes string[]',
+      ProductDescription: 'ProductDescriptions string[]',
+      Filter: 'Filters Filter[]',
+      AvailabilityZone: 'AvailabilityZone string',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string'
+    },
+    DescribeStoreImageTasksRequest: {
+      ImageId: 'ImageIds string[]',
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]',
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number'
     },
     DescribeSubnetsRequest: {
       Filter: 'Filters Filter[]',
@@ -270,6 +766,76 @@ export const EC2_MODEL: WireModel = {
       MaxResults: 'MaxResults number',
       NextToken: 'NextToken string'
     },
+    DescribeTrafficMirrorFiltersRequest: {
+      TrafficMirrorFilterId: 'TrafficMirrorFilterIds string[]',
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string'
+    },
+    DescribeTrafficMirrorSessionsRequest: {
+      TrafficMirrorSessionId: 'TrafficMirrorSessionIds string[]',
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string'
+    },
+    DescribeTrafficMirrorTargetsRequest: {
+      TrafficMirrorTargetId: 'TrafficMirrorTargetIds string[]',
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string'
+    },
+    DescribeTransitGatewayAttachmentsRequest: {
+      TransitGatewayAttachmentIds: 'TransitGatewayAttachmentIds string[]',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      DryRun: 'DryRun boolean'
+    },
+    DescribeTransitGatewayRouteTablesRequest: {
+      TransitGatewayRouteTableIds: 'TransitGatewayRouteTableIds string[]',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      DryRun: 'DryRun boolean'
+    },
+    DescribeTransitGatewayVpcAttachmentsRequest: {
+      TransitGatewayAttachmentIds: 'TransitGatewayAttachmentIds string[]',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      DryRun: 'DryRun boolean'
+    },
+    DescribeTransitGatewaysRequest: {
+      TransitGatewayIds: 'TransitGatewayIds string[]',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      DryRun: 'DryRun boolean'
+    },
+    DescribeVolumeAttributeRequest: {
+      Attribute: 'Attribute string',
+      VolumeId: 'VolumeId string',
+      DryRun: 'DryRun boolean'
+    },
+    DescribeVolumeStatusRequest: {
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      VolumeId: 'VolumeIds string[]',
+      IncludeManagedResources: 'IncludeManagedResources boolean',
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]'
+    },
+    DescribeVolumesModificationsRequest: {
+      DryRun: 'DryRun boolean',
+      VolumeId: 'VolumeIds string[]',
+      Filter: 'Filters Filter[]',
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number',
+      IncludeManagedResources: 'IncludeManagedResources boolean'
+    },
     DescribeVolumesRequest: {
       VolumeId: 'VolumeIds string[]',
       IncludeManagedResources: 'IncludeManagedResources boolean',
@@ -278,11 +844,71 @@ export const EC2_MODEL: WireModel = {
       NextToken: 'NextToken string',
       MaxResults: 'MaxResults number'
     },
+    DescribeVpcAttributeRequest: {
+      Attribute: 'Attribute string',
+      VpcId: 'VpcId string',
+      DryRun: 'DryRun boolean'
+    },
+    DescribeVpcClassicLinkDnsSupportRequest: {
+      VpcIds: 'VpcIds string[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string'
+    },
+    DescribeVpcClassicLinkRequest: {
+      DryRun: 'DryRun boolean',
+      VpcId: 'VpcIds string[]',
+      Filter: 'Filters Filter[]'
+    },
+    DescribeVpcEndpointConnectionsRequest: {
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string'
+    },
+    DescribeVpcEndpointServiceConfigurationsRequest: {
+      DryRun: 'DryRun boolean',
+      ServiceId: 'ServiceIds string[]',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string'
+    },
+    DescribeVpcEndpointServicesRequest: {
+      DryRun: 'DryRun boolean',
+      ServiceName: 'ServiceNames string[]',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      ServiceRegion: 'ServiceRegions string[]'
+    },
+    DescribeVpcEndpointsRequest: {
+      DryRun: 'DryRun boolean',
+      VpcEndpointId: 'VpcEndpointIds string[]',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string'
+    },
+    DescribeVpcPeeringConnectionsRequest: {
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number',
+      DryRun: 'DryRun boolean',
+      VpcPeeringConnectionId: 'VpcPeeringConnectionIds string[]',
+      Filter: 'Filters Filter[]'
+    },
     DescribeVpcsRequest: {
       Filter: 'Filters Filter[]',
       VpcId: 'VpcIds string[]',
       NextToken: 'NextToken string',
       MaxResults: 'MaxResults number',
+      DryRun: 'DryRun boolean'
+    },
+    DescribeVpnConnectionsRequest: {
+      Filter: 'Filters Filter[]',
+      VpnConnectionId: 'VpnConnectionIds string[]',
+      DryRun: 'DryRun boolean'
+    },
+    DescribeVpnGatewaysRequest: {
+      Filter: 'Filters Filter[]',
+      VpnGatewayId: 'VpnGatewayIds string[]',
       DryRun: 'DryRun boolean'
     },
     DisassociateAddressRequest: {
@@ -335,7 +961,17 @@ export const EC2_MODEL: WireModel = {
       Latest: 'Latest boolean',
       DryRun: 'DryRun boolean'
     },
+    GetEbsEncryptionByDefaultRequest: {
+      DryRun: 'DryRun boolean'
+    },
     GetInstanceMetadataDefaultsRequest: {
+      DryRun: 'DryRun boolean'
+    },
+    GetPasswordDataRequest: {
+      InstanceId: 'InstanceId string',
+      DryRun: 'DryRun boolean'
+    },
+    GetSerialConsoleAccessStatusRequest: {
       DryRun: 'DryRun boolean'
     },
     HibernationOptionsRequest: {
@@ -619,6 +1255,10 @@ export const EC2_MODEL: WireModel = {
     SecureBlobAttributeValue: {
       Value: 'Value blob'
     },
+    SlotStartTimeRangeRequest: {
+      EarliestTime: 'EarliestTime timestamp',
+      LatestTime: 'LatestTime timestamp'
+    },
     SpotMarketOptions: {
       MaxPrice: 'MaxPrice string',
       SpotInstanceType: 'SpotInstanceType string',
@@ -705,6 +1345,19 @@ export const EC2_MODEL: WireModel = {
     AssociateAddressResult: {
       associationId: 'AssociationId string'
     },
+    AttachmentEnaSrdSpecification: {
+      enaSrdEnabled: 'EnaSrdEnabled boolean',
+      enaSrdUdpSpecification: 'EnaSrdUdpSpecification AttachmentEnaSrdUdpSpecification'
+    },
+    AttachmentEnaSrdUdpSpecification: {
+      enaSrdUdpEnabled: 'EnaSrdUdpEnabled boolean'
+    },
+    AttributeBooleanValue: {
+      value: 'Value boolean'
+    },
+    AttributeValue: {
+      value: 'Value string'
+    },
     AuthorizeSecurityGroupEgressResult: {
       return: 'Return boolean',
       securityGroupRuleSet: 'SecurityGroupRules SecurityGroupRule[item]'
@@ -755,6 +1408,15 @@ export const EC2_MODEL: WireModel = {
       capacityReservationId: 'CapacityReservationId string',
       capacityReservationResourceGroupArn: 'CapacityReservationResourceGroupArn string'
     },
+    ClassicLinkDnsSupport: {
+      classicLinkDnsSupported: 'ClassicLinkDnsSupported boolean',
+      vpcId: 'VpcId string'
+    },
+    ConnectionTrackingConfiguration: {
+      tcpEstablishedTimeout: 'TcpEstablishedTimeout number',
+      udpStreamTimeout: 'UdpStreamTimeout number',
+      udpTimeout: 'UdpTimeout number'
+    },
     ConnectionTrackingSpecificationResponse: {
       tcpEstablishedTimeout: 'TcpEstablishedTimeout number',
       udpStreamTimeout: 'UdpStreamTimeout number',
@@ -798,18 +1460,127 @@ export const EC2_MODEL: WireModel = {
     DescribeAccountAttributesResult: {
       accountAttributeSet: 'AccountAttributes AccountAttribute[item]'
     },
+    DescribeAddressesAttributeResult: {
+      addressSet: 'Addresses Nothing[item]',
+      nextToken: 'NextToken string'
+    },
     DescribeAddressesResult: {
       addressesSet: 'Addresses Address[item]'
     },
     DescribeAvailabilityZonesResult: {
       availabilityZoneInfo: 'AvailabilityZones AvailabilityZone[item]'
     },
+    DescribeBundleTasksResult: {
+      bundleInstanceTasksSet: 'BundleTasks Nothing[item]'
+    },
+    DescribeCapacityReservationsResult: {
+      nextToken: 'NextToken string',
+      capacityReservationSet: 'CapacityReservations Nothing[item]'
+    },
+    DescribeCarrierGatewaysResult: {
+      carrierGatewaySet: 'CarrierGateways Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeClassicLinkInstancesResult: {
+      instancesSet: 'Instances Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeClientVpnEndpointsResult: {
+      clientVpnEndpoint: 'ClientVpnEndpoints Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeConversionTasksResult: {
+      conversionTasks: 'ConversionTasks Nothing[item]'
+    },
+    DescribeCustomerGatewaysResult: {
+      customerGatewaySet: 'CustomerGateways Nothing[item]'
+    },
+    DescribeDhcpOptionsResult: {
+      nextToken: 'NextToken string',
+      dhcpOptionsSet: 'DhcpOptions DhcpOptions[item]'
+    },
+    DescribeEgressOnlyInternetGatewaysResult: {
+      egressOnlyInternetGatewaySet: 'EgressOnlyInternetGateways Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeElasticGpusResult: {
+      elasticGpuSet: 'ElasticGpuSet Nothing[item]',
+      maxResults: 'MaxResults number',
+      nextToken: 'NextToken string'
+    },
+    DescribeExportImageTasksResult: {
+      exportImageTaskSet: 'ExportImageTasks Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeExportTasksResult: {
+      exportTaskSet: 'ExportTasks Nothing[item]'
+    },
+    DescribeFastLaunchImagesResult: {
+      fastLaunchImageSet: 'FastLaunchImages Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeFastSnapshotRestoresResult: {
+      fastSnapshotRestoreSet: 'FastSnapshotRestores Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeFleetsResult: {
+      nextToken: 'NextToken string',
+      fleetSet: 'Fleets Nothing[item]'
+    },
+    DescribeFlowLogsResult: {
+      flowLogSet: 'FlowLogs Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeFpgaImagesResult: {
+      fpgaImageSet: 'FpgaImages Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeHostReservationOfferingsResult: {
+      nextToken: 'NextToken string',
+      offeringSet: 'OfferingSet Nothing[item]'
+    },
+    DescribeHostReservationsResult: {
+      hostReservationSet: 'HostReservationSet Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeHostsResult: {
+      hostSet: 'Hosts Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeIamInstanceProfileAssociationsResult: {
+      iamInstanceProfileAssociationSet: 'IamInstanceProfileAssociations Nothing[item]',
+      nextToken: 'NextToken string'
+    },
     DescribeImagesResult: {
       imagesSet: 'Images Image[item]',
       nextToken: 'NextToken string'
     },
+    DescribeImportImageTasksResult: {
+      importImageTaskSet: 'ImportImageTasks Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeImportSnapshotTasksResult: {
+      importSnapshotTaskSet: 'ImportSnapshotTasks Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeInstanceConnectEndpointsResult: {
+      instanceConnectEndpointSet: 'InstanceConnectEndpoints Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeInstanceCreditSpecificationsResult: {
+      instanceCreditSpecificationSet: 'InstanceCreditSpecifications InstanceCreditSpecification[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeInstanceEventWindowsResult: {
+      instanceEventWindowSet: 'InstanceEventWindows Nothing[item]',
+      nextToken: 'NextToken string'
+    },
     DescribeInstanceStatusResult: {
       instanceStatusSet: 'InstanceStatuses InstanceStatus[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeInstanceTypeOfferingsResult: {
+      instanceTypeOfferingSet: 'InstanceTypeOfferings InstanceTypeOffering[item]',
       nextToken: 'NextToken string'
     },
     DescribeInstanceTypesResult: {
@@ -820,14 +1591,131 @@ export const EC2_MODEL: WireModel = {
       reservationSet: 'Reservations Reservation[item]',
       nextToken: 'NextToken string'
     },
+    DescribeInternetGatewaysResult: {
+      internetGatewaySet: 'InternetGateways InternetGateway[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeIpv6PoolsResult: {
+      ipv6PoolSet: 'Ipv6Pools Nothing[item]',
+      nextToken: 'NextToken string'
+    },
     DescribeKeyPairsResult: {
       keySet: 'KeyPairs KeyPairInfo[item]'
+    },
+    DescribeLaunchTemplateVersionsResult: {
+      launchTemplateVersionSet: 'LaunchTemplateVersions Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeLaunchTemplatesResult: {
+      launchTemplates: 'LaunchTemplates Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeLocalGatewaysResult: {
+      localGatewaySet: 'LocalGateways Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeManagedPrefixListsResult: {
+      nextToken: 'NextToken string',
+      prefixListSet: 'PrefixLists Nothing[item]'
+    },
+    DescribeMovingAddressesResult: {
+      movingAddressStatusSet: 'MovingAddressStatuses Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeNatGatewaysResult: {
+      natGatewaySet: 'NatGateways Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeNetworkAclsResult: {
+      networkAclSet: 'NetworkAcls NetworkAcl[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeNetworkInterfaceAttributeResult: {
+      attachment: 'Attachment NetworkInterfaceAttachment',
+      description: 'Description AttributeValue',
+      groupSet: 'Groups GroupIdentifier[item]',
+      networkInterfaceId: 'NetworkInterfaceId string',
+      sourceDestCheck: 'SourceDestCheck AttributeBooleanValue',
+      associatePublicIpAddress: 'AssociatePublicIpAddress boolean'
+    },
+    DescribeNetworkInterfacePermissionsResult: {
+      networkInterfacePermissions: 'NetworkInterfacePermissions Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeNetworkInterfacesResult: {
+      networkInterfaceSet: 'NetworkInterfaces NetworkInterface[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribePlacementGroupsResult: {
+      placementGroupSet: 'PlacementGroups Nothing[item]'
+    },
+    DescribePrefixListsResult: {
+      nextToken: 'NextToken string',
+      prefixListSet: 'PrefixLists Nothing[item]'
+    },
+    DescribePublicIpv4PoolsResult: {
+      publicIpv4PoolSet: 'PublicIpv4Pools Nothing[item]',
+      nextToken: 'NextToken string'
     },
     DescribeRegionsResult: {
       regionInfo: 'Regions Region[item]'
     },
+    DescribeReplaceRootVolumeTasksResult: {
+      replaceRootVolumeTaskSet: 'ReplaceRootVolumeTasks Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeReservedInstancesListingsResult: {
+      reservedInstancesListingsSet: 'ReservedInstancesListings Nothing[item]'
+    },
+    DescribeReservedInstancesModificationsResult: {
+      nextToken: 'NextToken string',
+      reservedInstancesModificationsSet: 'ReservedInstancesModifications Nothing[item]'
+    },
+    DescribeReservedInstancesOfferingsResult: {
+      nextToken: 'NextToken string',
+      reservedInstancesOfferingsSet: 'ReservedInstancesOfferings Nothing[item]'
+    },
+    DescribeReservedInstancesResult: {
+      reservedInstancesSet: 'ReservedInstances Nothing[item]'
+    },
+    DescribeRouteTablesResult: {
+      routeTableSet: 'RouteTables RouteTable[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeScheduledInstancesResult: {
+      nextToken: 'NextToken string',
+      scheduledInstanceSet: 'ScheduledInstanceSet Nothing[item]'
+    },
+    DescribeSecurityGroupRulesResult: {
+      securityGroupRuleSet: 'SecurityGroupRules SecurityGroupRule[item]',
+      nextToken: 'NextToken string'
+    },
     DescribeSecurityGroupsResult: {
       securityGroupInfo: 'SecurityGroups SecurityGroup[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeSnapshotTierStatusResult: {
+      snapshotTierStatusSet: 'SnapshotTierStatuses Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeSnapshotsResult: {
+      nextToken: 'NextToken string',
+      snapshotSet: 'Snapshots Nothing[item]'
+    },
+    DescribeSpotFleetRequestsResponse: {
+      nextToken: 'NextToken string',
+      spotFleetRequestConfigSet: 'SpotFleetRequestConfigs Nothing[item]'
+    },
+    DescribeSpotInstanceRequestsResult: {
+      spotInstanceRequestSet: 'SpotInstanceRequests Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeSpotPriceHistoryResult: {
+      nextToken: 'NextToken string',
+      spotPriceHistorySet: 'SpotPriceHistory Nothing[item]'
+    },
+    DescribeStoreImageTasksResult: {
+      storeImageTaskResultSet: 'StoreImageTaskResults Nothing[item]',
       nextToken: 'NextToken string'
     },
     DescribeSubnetsResult: {
@@ -838,13 +1726,104 @@ export const EC2_MODEL: WireModel = {
       tagSet: 'Tags TagDescription[item]',
       nextToken: 'NextToken string'
     },
+    DescribeTrafficMirrorFiltersResult: {
+      trafficMirrorFilterSet: 'TrafficMirrorFilters Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeTrafficMirrorSessionsResult: {
+      trafficMirrorSessionSet: 'TrafficMirrorSessions Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeTrafficMirrorTargetsResult: {
+      trafficMirrorTargetSet: 'TrafficMirrorTargets Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeTransitGatewayAttachmentsResult: {
+      transitGatewayAttachments: 'TransitGatewayAttachments Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeTransitGatewayRouteTablesResult: {
+      transitGatewayRouteTables: 'TransitGatewayRouteTables Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeTransitGatewayVpcAttachmentsResult: {
+      transitGatewayVpcAttachments: 'TransitGatewayVpcAttachments Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeTransitGatewaysResult: {
+      transitGatewaySet: 'TransitGateways Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeVolumeAttributeResult: {
+      autoEnableIO: 'AutoEnableIO AttributeBooleanValue',
+      productCodes: 'ProductCodes ProductCode[item]',
+      volumeId: 'VolumeId string'
+    },
+    DescribeVolumeStatusResult: {
+      nextToken: 'NextToken string',
+      volumeStatusSet: 'VolumeStatuses VolumeStatusItem[item]'
+    },
+    DescribeVolumesModificationsResult: {
+      nextToken: 'NextToken string',
+      volumeModificationSet: 'VolumesModifications Nothing[item]'
+    },
     DescribeVolumesResult: {
       volumeSet: 'Volumes Volume[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeVpcAttributeResult: {
+      enableDnsHostnames: 'EnableDnsHostnames AttributeBooleanValue',
+      enableDnsSupport: 'EnableDnsSupport AttributeBooleanValue',
+      enableNetworkAddressUsageMetrics: 'EnableNetworkAddressUsageMetrics AttributeBooleanValue',
+      vpcId: 'VpcId string'
+    },
+    DescribeVpcClassicLinkDnsSupportResult: {
+      nextToken: 'NextToken string',
+      vpcs: 'Vpcs ClassicLinkDnsSupport[item]'
+    },
+    DescribeVpcClassicLinkResult: {
+      vpcSet: 'Vpcs VpcClassicLink[item]'
+    },
+    DescribeVpcEndpointConnectionsResult: {
+      vpcEndpointConnectionSet: 'VpcEndpointConnections Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeVpcEndpointServiceConfigurationsResult: {
+      serviceConfigurationSet: 'ServiceConfigurations Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeVpcEndpointServicesResult: {
+      serviceNameSet: 'ServiceNames Nothing[item]',
+      serviceDetailSet: 'ServiceDetails Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeVpcEndpointsResult: {
+      vpcEndpointSet: 'VpcEndpoints Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeVpcPeeringConnectionsResult: {
+      vpcPeeringConnectionSet: 'VpcPeeringConnections Nothing[item]',
       nextToken: 'NextToken string'
     },
     DescribeVpcsResult: {
       vpcSet: 'Vpcs Vpc[item]',
       nextToken: 'NextToken string'
+    },
+    DescribeVpnConnectionsResult: {
+      vpnConnectionSet: 'VpnConnections Nothing[item]'
+    },
+    DescribeVpnGatewaysResult: {
+      vpnGatewaySet: 'VpnGateways Nothing[item]'
+    },
+    DhcpConfiguration: {
+      key: 'Key string',
+      valueSet: 'Values AttributeValue[item]'
+    },
+    DhcpOptions: {
+      ownerId: 'OwnerId string',
+      tagSet: 'Tags Tag[item]',
+      dhcpOptionsId: 'DhcpOptionsId string',
+      dhcpConfigurationSet: 'DhcpConfigurations DhcpConfiguration[item]'
     },
     DiskInfo: {
       sizeInGB: 'SizeInGB number',
@@ -948,8 +1927,21 @@ export const EC2_MODEL: WireModel = {
       timestamp: 'Timestamp timestamp',
       output: 'Output string'
     },
+    GetEbsEncryptionByDefaultResult: {
+      ebsEncryptionByDefault: 'EbsEncryptionByDefault boolean',
+      sseType: 'SseType string'
+    },
     GetInstanceMetadataDefaultsResult: {
       accountLevel: 'AccountLevel InstanceMetadataDefaultsResponse'
+    },
+    GetPasswordDataResult: {
+      instanceId: 'InstanceId string',
+      timestamp: 'Timestamp timestamp',
+      passwordData: 'PasswordData string'
+    },
+    GetSerialConsoleAccessStatusResult: {
+      serialConsoleAccessEnabled: 'SerialConsoleAccessEnabled boolean',
+      managedBy: 'ManagedBy string'
     },
     GpuDeviceInfo: {
       name: 'Name string',
@@ -977,6 +1969,10 @@ export const EC2_MODEL: WireModel = {
     IamInstanceProfile: {
       arn: 'Arn string',
       id: 'Id string'
+    },
+    IcmpTypeCode: {
+      code: 'Code number',
+      type: 'Type number'
     },
     Image: {
       imageId: 'ImageId string',
@@ -1021,6 +2017,22 @@ export const EC2_MODEL: WireModel = {
       scanResults: 'ScanResults ScanResults',
       instanceTypeSpecification: 'InstanceTypeSpecification InstanceTypeSpecification'
     },
+    ImageAttribute: {
+      description: 'Description AttributeValue',
+      kernel: 'KernelId AttributeValue',
+      ramdisk: 'RamdiskId AttributeValue',
+      sriovNetSupport: 'SriovNetSupport AttributeValue',
+      bootMode: 'BootMode AttributeValue',
+      tpmSupport: 'TpmSupport AttributeValue',
+      uefiData: 'UefiData AttributeValue',
+      lastLaunchedTime: 'LastLaunchedTime AttributeValue',
+      imdsSupport: 'ImdsSupport AttributeValue',
+      deregistrationProtection: 'DeregistrationProtection AttributeValue',
+      imageId: 'ImageId string',
+      launchPermission: 'LaunchPermissions LaunchPermission[item]',
+      productCodes: 'ProductCodes ProductCode[item]',
+      blockDeviceMapping: 'BlockDeviceMappings BlockDeviceMapping[item]'
+    },
     ImageWatermark: {
       watermarkKey: 'WatermarkKey string',
       sourceImageRegion: 'SourceImageRegion string',
@@ -1046,6 +2058,11 @@ export const EC2_MODEL: WireModel = {
     },
     InferenceDeviceMemoryInfo: {
       sizeInMiB: 'SizeInMiB number'
+    },
+    InitializationStatusDetails: {
+      initializationType: 'InitializationType string',
+      progress: 'Progress number',
+      estimatedTimeToCompleteInSeconds: 'EstimatedTimeToCompleteInSeconds number'
     },
     Instance: {
       instanceId: 'InstanceId string',
@@ -1117,9 +2134,32 @@ export const EC2_MODEL: WireModel = {
     InstanceAttachmentEnaSrdUdpSpecification: {
       enaSrdUdpEnabled: 'EnaSrdUdpEnabled boolean'
     },
+    InstanceAttribute: {
+      blockDeviceMapping: 'BlockDeviceMappings InstanceBlockDeviceMapping[item]',
+      disableApiTermination: 'DisableApiTermination AttributeBooleanValue',
+      enaSupport: 'EnaSupport AttributeBooleanValue',
+      enclaveOptions: 'EnclaveOptions EnclaveOptions',
+      ebsOptimized: 'EbsOptimized AttributeBooleanValue',
+      instanceId: 'InstanceId string',
+      instanceInitiatedShutdownBehavior: 'InstanceInitiatedShutdownBehavior AttributeValue',
+      instanceType: 'InstanceType AttributeValue',
+      kernel: 'KernelId AttributeValue',
+      productCodes: 'ProductCodes ProductCode[item]',
+      ramdisk: 'RamdiskId AttributeValue',
+      rootDeviceName: 'RootDeviceName AttributeValue',
+      sourceDestCheck: 'SourceDestCheck AttributeBooleanValue',
+      sriovNetSupport: 'SriovNetSupport AttributeValue',
+      userData: 'UserData AttributeValue',
+      disableApiStop: 'DisableApiStop AttributeBooleanValue',
+      groupSet: 'Groups GroupIdentifier[item]'
+    },
     InstanceBlockDeviceMapping: {
       deviceName: 'DeviceName string',
       ebs: 'Ebs EbsInstanceBlockDevice'
+    },
+    InstanceCreditSpecification: {
+      instanceId: 'InstanceId string',
+      cpuCredits: 'CpuCredits string'
     },
     InstanceIpv4Prefix: {
       ipv4Prefix: 'Ipv4Prefix string'
@@ -1306,9 +2346,24 @@ export const EC2_MODEL: WireModel = {
     InstanceTypeItem: {
       instanceType: 'InstanceType string'
     },
+    InstanceTypeOffering: {
+      instanceType: 'InstanceType string',
+      locationType: 'LocationType string',
+      location: 'Location string'
+    },
     InstanceTypeSpecification: {
       supportedInstanceTypeSet: 'SupportedInstanceTypes InstanceTypeItem[item]',
       unsupportedInstanceTypeSet: 'UnsupportedInstanceTypes InstanceTypeItem[item]'
+    },
+    InternetGateway: {
+      attachmentSet: 'Attachments InternetGatewayAttachment[item]',
+      internetGatewayId: 'InternetGatewayId string',
+      ownerId: 'OwnerId string',
+      tagSet: 'Tags Tag[item]'
+    },
+    InternetGatewayAttachment: {
+      state: 'State string',
+      vpcId: 'VpcId string'
     },
     IpPermission: {
       ipProtocol: 'IpProtocol string',
@@ -1322,6 +2377,12 @@ export const EC2_MODEL: WireModel = {
     IpRange: {
       cidrIp: 'CidrIp string',
       description: 'Description string'
+    },
+    Ipv4PrefixSpecification: {
+      ipv4Prefix: 'Ipv4Prefix string'
+    },
+    Ipv6PrefixSpecification: {
+      ipv6Prefix: 'Ipv6Prefix string'
     },
     Ipv6Range: {
       cidrIpv6: 'CidrIpv6 string',
@@ -1342,6 +2403,12 @@ export const EC2_MODEL: WireModel = {
       tagSet: 'Tags Tag[item]',
       publicKey: 'PublicKey string',
       createTime: 'CreateTime timestamp'
+    },
+    LaunchPermission: {
+      organizationArn: 'OrganizationArn string',
+      organizationalUnitArn: 'OrganizationalUnitArn string',
+      userId: 'UserId string',
+      group: 'Group string'
     },
     LicenseConfiguration: {
       licenseConfigurationArn: 'LicenseConfigurationArn string'
@@ -1372,6 +2439,30 @@ export const EC2_MODEL: WireModel = {
     Monitoring: {
       state: 'State string',
       metricCategoryIdSet: 'MetricCategoryIds string[item]'
+    },
+    NetworkAcl: {
+      associationSet: 'Associations NetworkAclAssociation[item]',
+      entrySet: 'Entries NetworkAclEntry[item]',
+      default: 'IsDefault boolean',
+      networkAclId: 'NetworkAclId string',
+      tagSet: 'Tags Tag[item]',
+      vpcId: 'VpcId string',
+      ownerId: 'OwnerId string'
+    },
+    NetworkAclAssociation: {
+      networkAclAssociationId: 'NetworkAclAssociationId string',
+      networkAclId: 'NetworkAclId string',
+      subnetId: 'SubnetId string'
+    },
+    NetworkAclEntry: {
+      cidrBlock: 'CidrBlock string',
+      egress: 'Egress boolean',
+      icmpTypeCode: 'IcmpTypeCode IcmpTypeCode',
+      ipv6CidrBlock: 'Ipv6CidrBlock string',
+      portRange: 'PortRange PortRange',
+      protocol: 'Protocol string',
+      ruleAction: 'RuleAction string',
+      ruleNumber: 'RuleNumber number'
     },
     NetworkCardInfo: {
       networkCardIndex: 'NetworkCardIndex number',
@@ -1406,6 +2497,72 @@ export const EC2_MODEL: WireModel = {
       maximumSecondaryNetworkInterfaces: 'MaximumSecondaryNetworkInterfaces number',
       ipv4AddressesPerSecondaryInterface: 'Ipv4AddressesPerSecondaryInterface number'
     },
+    NetworkInterface: {
+      association: 'Association NetworkInterfaceAssociation',
+      attachment: 'Attachment NetworkInterfaceAttachment',
+      availabilityZone: 'AvailabilityZone string',
+      connectionTrackingConfiguration: 'ConnectionTrackingConfiguration ConnectionTrackingConfiguration',
+      description: 'Description string',
+      groupSet: 'Groups GroupIdentifier[item]',
+      interfaceType: 'InterfaceType string',
+      ipv6AddressesSet: 'Ipv6Addresses NetworkInterfaceIpv6Address[item]',
+      macAddress: 'MacAddress string',
+      networkInterfaceId: 'NetworkInterfaceId string',
+      outpostArn: 'OutpostArn string',
+      ownerId: 'OwnerId string',
+      privateDnsName: 'PrivateDnsName string',
+      publicDnsName: 'PublicDnsName string',
+      publicIpDnsNameOptions: 'PublicIpDnsNameOptions PublicIpDnsNameOptions',
+      privateIpAddress: 'PrivateIpAddress string',
+      privateIpAddressesSet: 'PrivateIpAddresses NetworkInterfacePrivateIpAddress[item]',
+      ipv4PrefixSet: 'Ipv4Prefixes Ipv4PrefixSpecification[item]',
+      ipv6PrefixSet: 'Ipv6Prefixes Ipv6PrefixSpecification[item]',
+      requesterId: 'RequesterId string',
+      requesterManaged: 'RequesterManaged boolean',
+      sourceDestCheck: 'SourceDestCheck boolean',
+      status: 'Status string',
+      subnetId: 'SubnetId string',
+      tagSet: 'TagSet Tag[item]',
+      vpcId: 'VpcId string',
+      denyAllIgwTraffic: 'DenyAllIgwTraffic boolean',
+      ipv6Native: 'Ipv6Native boolean',
+      ipv6Address: 'Ipv6Address string',
+      operator: 'Operator OperatorResponse',
+      associatedSubnetSet: 'AssociatedSubnets string[item]',
+      availabilityZoneId: 'AvailabilityZoneId string'
+    },
+    NetworkInterfaceAssociation: {
+      allocationId: 'AllocationId string',
+      associationId: 'AssociationId string',
+      ipOwnerId: 'IpOwnerId string',
+      publicDnsName: 'PublicDnsName string',
+      publicIp: 'PublicIp string',
+      customerOwnedIp: 'CustomerOwnedIp string',
+      carrierIp: 'CarrierIp string'
+    },
+    NetworkInterfaceAttachment: {
+      attachTime: 'AttachTime timestamp',
+      attachmentId: 'AttachmentId string',
+      deleteOnTermination: 'DeleteOnTermination boolean',
+      deviceIndex: 'DeviceIndex number',
+      networkCardIndex: 'NetworkCardIndex number',
+      instanceId: 'InstanceId string',
+      instanceOwnerId: 'InstanceOwnerId string',
+      status: 'Status string',
+      enaSrdSpecification: 'EnaSrdSpecification AttachmentEnaSrdSpecification',
+      enaQueueCount: 'EnaQueueCount number'
+    },
+    NetworkInterfaceIpv6Address: {
+      ipv6Address: 'Ipv6Address string',
+      publicIpv6DnsName: 'PublicIpv6DnsName string',
+      isPrimaryIpv6: 'IsPrimaryIpv6 boolean'
+    },
+    NetworkInterfacePrivateIpAddress: {
+      association: 'Association NetworkInterfaceAssociation',
+      primary: 'Primary boolean',
+      privateDnsName: 'PrivateDnsName string',
+      privateIpAddress: 'PrivateIpAddress string'
+    },
     NeuronDeviceCoreInfo: {
       count: 'Count number',
       version: 'Version number'
@@ -1426,6 +2583,7 @@ export const EC2_MODEL: WireModel = {
     NitroTpmInfo: {
       supportedVersions: 'SupportedVersions string[item]'
     },
+    Nothing: {},
     OperatorResponse: {
       managed: 'Managed boolean',
       principal: 'Principal string',
@@ -1451,6 +2609,10 @@ export const EC2_MODEL: WireModel = {
     PlacementGroupInfo: {
       supportedStrategies: 'SupportedStrategies string[item]'
     },
+    PortRange: {
+      from: 'From number',
+      to: 'To number'
+    },
     PrefixListId: {
       prefixListId: 'PrefixListId string',
       description: 'Description string'
@@ -1474,6 +2636,15 @@ export const EC2_MODEL: WireModel = {
     ProductCode: {
       productCode: 'ProductCodeId string',
       type: 'ProductCodeType string'
+    },
+    PropagatingVgw: {
+      gatewayId: 'GatewayId string'
+    },
+    PublicIpDnsNameOptions: {
+      dnsHostnameType: 'DnsHostnameType string',
+      publicIpv4DnsName: 'PublicIpv4DnsName string',
+      publicIpv6DnsName: 'PublicIpv6DnsName string',
+      publicDualStackDnsName: 'PublicDualStackDnsName string'
     },
     ReferencedSecurityGroup: {
       groupId: 'GroupId string',
@@ -1523,6 +2694,48 @@ export const EC2_MODEL: WireModel = {
       prefixListId: 'PrefixListId string',
       referencedGroupId: 'ReferencedGroupId string',
       description: 'Description string'
+    },
+    Route: {
+      destinationCidrBlock: 'DestinationCidrBlock string',
+      destinationIpv6CidrBlock: 'DestinationIpv6CidrBlock string',
+      destinationPrefixListId: 'DestinationPrefixListId string',
+      egressOnlyInternetGatewayId: 'EgressOnlyInternetGatewayId string',
+      gatewayId: 'GatewayId string',
+      instanceId: 'InstanceId string',
+      instanceOwnerId: 'InstanceOwnerId string',
+      natGatewayId: 'NatGatewayId string',
+      transitGatewayId: 'TransitGatewayId string',
+      localGatewayId: 'LocalGatewayId string',
+      carrierGatewayId: 'CarrierGatewayId string',
+      networkInterfaceId: 'NetworkInterfaceId string',
+      origin: 'Origin string',
+      state: 'State string',
+      vpcPeeringConnectionId: 'VpcPeeringConnectionId string',
+      coreNetworkArn: 'CoreNetworkArn string',
+      odbNetworkArn: 'OdbNetworkArn string',
+      ipAddress: 'IpAddress string'
+    },
+    RouteTable: {
+      associationSet: 'Associations RouteTableAssociation[item]',
+      propagatingVgwSet: 'PropagatingVgws PropagatingVgw[item]',
+      routeTableId: 'RouteTableId string',
+      routeSet: 'Routes Route[item]',
+      tagSet: 'Tags Tag[item]',
+      vpcId: 'VpcId string',
+      ownerId: 'OwnerId string'
+    },
+    RouteTableAssociation: {
+      main: 'Main boolean',
+      routeTableAssociationId: 'RouteTableAssociationId string',
+      routeTableId: 'RouteTableId string',
+      subnetId: 'SubnetId string',
+      gatewayId: 'GatewayId string',
+      publicIpv4Pool: 'PublicIpv4Pool string',
+      associationState: 'AssociationState RouteTableAssociationState'
+    },
+    RouteTableAssociationState: {
+      state: 'State string',
+      statusMessage: 'StatusMessage string'
     },
     ScanResults: {
       highestFindingSeverityLabel: 'HighestFindingSeverityLabel string',
@@ -1671,6 +2884,44 @@ export const EC2_MODEL: WireModel = {
       instanceOwningService: 'InstanceOwningService string',
       ebsCardIndex: 'EbsCardIndex number'
     },
+    VolumeStatusAction: {
+      code: 'Code string',
+      description: 'Description string',
+      eventId: 'EventId string',
+      eventType: 'EventType string'
+    },
+    VolumeStatusAttachmentStatus: {
+      ioPerformance: 'IoPerformance string',
+      instanceId: 'InstanceId string'
+    },
+    VolumeStatusDetails: {
+      name: 'Name string',
+      status: 'Status string'
+    },
+    VolumeStatusEvent: {
+      description: 'Description string',
+      eventId: 'EventId string',
+      eventType: 'EventType string',
+      notAfter: 'NotAfter timestamp',
+      notBefore: 'NotBefore timestamp',
+      instanceId: 'InstanceId string'
+    },
+    VolumeStatusInfo: {
+      details: 'Details VolumeStatusDetails[item]',
+      status: 'Status string'
+    },
+    VolumeStatusItem: {
+      actionsSet: 'Actions VolumeStatusAction[item]',
+      availabilityZone: 'AvailabilityZone string',
+      outpostArn: 'OutpostArn string',
+      eventsSet: 'Events VolumeStatusEvent[item]',
+      volumeId: 'VolumeId string',
+      volumeStatus: 'VolumeStatus VolumeStatusInfo',
+      attachmentStatuses: 'AttachmentStatuses VolumeStatusAttachmentStatus[item]',
+      initializationStatusDetails: 'InitializationStatusDetails InitializationStatusDetails',
+      availabilityZoneId: 'AvailabilityZoneId string',
+      operator: 'Operator OperatorResponse'
+    },
     Vpc: {
       vpcId: 'VpcId string',
       ownerId: 'OwnerId string',
@@ -1693,6 +2944,11 @@ export const EC2_MODEL: WireModel = {
     VpcCidrBlockState: {
       state: 'State string',
       statusMessage: 'StatusMessage string'
+    },
+    VpcClassicLink: {
+      classicLinkEnabled: 'ClassicLinkEnabled boolean',
+      tagSet: 'Tags Tag[item]',
+      vpcId: 'VpcId string'
     },
     VpcEncryptionControl: {
       vpcId: 'VpcId string',

@@ -1,6 +1,7 @@
 /** Images in the terms of the SDK, and the filters of DescribeImages. Pure. */
 import type {
   BlockDeviceMapping,
+  EbsBlockDevice,
   Image as ImageOutput,
   Tag as TagOutput,
 } from '@aws-sdk/client-ec2'
@@ -9,6 +10,7 @@ import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import type { Image } from '../../model/records.ts'
 import type { FilterTable } from '../filters.ts'
 import { architectureView } from './architecture.ts'
+import { bootMode } from './boot-mode.ts'
 import { tagged } from './tags.ts'
 
 /** One image. While it is pending, `StateReason` says how far its download is. */
@@ -31,6 +33,8 @@ export function imageView(image: Image, tags: TagOutput[]): ImageOutput {
     RootDeviceType: 'ebs',
     Hypervisor: 'xen',
     VirtualizationType: 'hvm',
+    // EC2 names the mode of images that ask for one.
+    ...(bootMode(image.location) === 'uefi' ? { BootMode: 'uefi' as const } : {}),
     EnaSupport: false,
     PlatformDetails: 'Linux/UNIX',
     UsageOperation: 'RunInstances',
@@ -58,31 +62,33 @@ function failureOf({ sourceInstance }: Image): string {
   return sourceInstance === null ? 'Client.InvalidImageLocation' : 'Server.InternalError'
 }
 
-const nothing = (): undefined => undefined
+function ofDevices(
+  read: (ebs: EbsBlockDevice | undefined) => string | number | boolean | undefined,
+) {
+  return (image: ImageOutput) => (image.BlockDeviceMappings ?? []).map(({ Ebs }) => read(Ebs))
+}
 
 /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeImages.html, "Filter.N". */
 export const IMAGE_FILTERS: FilterTable<ImageOutput> = {
   architecture: (image) => image.Architecture,
+  'block-device-mapping.delete-on-termination': ofDevices((ebs) => ebs?.DeleteOnTermination),
   'block-device-mapping.device-name': (image) =>
     (image.BlockDeviceMappings ?? []).map(({ DeviceName }) => DeviceName),
-  'block-device-mapping.snapshot-id': nothing,
-  'block-device-mapping.volume-type': (image) =>
-    (image.BlockDeviceMappings ?? []).map(({ Ebs }) => Ebs?.VolumeType),
+  'block-device-mapping.encrypted': ofDevices((ebs) => ebs?.Encrypted),
+  'block-device-mapping.volume-size': ofDevices((ebs) => ebs?.VolumeSize),
+  'block-device-mapping.volume-type': ofDevices((ebs) => ebs?.VolumeType),
+  'boot-mode': (image) => image.BootMode,
   'creation-date': (image) => image.CreationDate,
   description: (image) => image.Description,
   'ena-support': (image) => image.EnaSupport,
+  'free-tier-eligible': () => false,
   hypervisor: (image) => image.Hypervisor,
   'image-id': (image) => image.ImageId,
   'image-type': (image) => image.ImageType,
   'is-public': (image) => image.Public,
-  'kernel-id': nothing,
   'manifest-location': (image) => image.ImageLocation,
   name: (image) => image.Name,
-  'owner-alias': nothing,
   'owner-id': (image) => image.OwnerId,
-  platform: nothing,
-  'product-code': nothing,
-  'ramdisk-id': nothing,
   'root-device-name': (image) => image.RootDeviceName,
   'root-device-type': (image) => image.RootDeviceType,
   'source-instance-id': (image) => image.SourceInstanceId,

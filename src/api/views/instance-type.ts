@@ -52,34 +52,50 @@ export function instanceTypeView(
       Ipv6Supported: false,
       EnaSupport: 'unsupported',
       EfaSupported: false,
+      EncryptionInTransitSupported: false,
     },
     PlacementGroupInfo: { SupportedStrategies: [] },
     HibernationSupported: false,
     BurstablePerformanceSupported: false,
     DedicatedHostsSupported: false,
     AutoRecoverySupported: false,
+    NitroEnclavesSupport: 'unsupported',
+    NitroTpmSupport: 'unsupported',
   }
 }
 
-/** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceTypes.html, "Filter.N", what applies. */
+/** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceTypes.html, "Filter.N". */
 export const INSTANCE_TYPE_FILTERS: FilterTable<InstanceTypeInfo> = {
   'auto-recovery-supported': (type) => type.AutoRecoverySupported,
   'bare-metal': (type) => type.BareMetal,
   'burstable-performance-supported': (type) => type.BurstablePerformanceSupported,
   'current-generation': (type) => type.CurrentGeneration,
   'dedicated-hosts-supported': (type) => type.DedicatedHostsSupported,
+  'ebs-info.ebs-optimized-support': (type) => type.EbsInfo?.EbsOptimizedSupport,
+  'ebs-info.encryption-support': (type) => type.EbsInfo?.EncryptionSupport,
+  'ebs-info.nvme-support': (type) => type.EbsInfo?.NvmeSupport,
   'free-tier-eligible': (type) => type.FreeTierEligible,
   'hibernation-supported': (type) => type.HibernationSupported,
-  hypervisor: () => undefined,
   'instance-storage-supported': (type) => type.InstanceStorageSupported,
   'instance-type': (type) => type.InstanceType,
   'memory-info.size-in-mib': (type) => type.MemoryInfo?.SizeInMiB,
+  'network-info.efa-supported': (type) => type.NetworkInfo?.EfaSupported,
   'network-info.ena-support': (type) => type.NetworkInfo?.EnaSupport,
   'network-info.ipv4-addresses-per-interface': (type) =>
     type.NetworkInfo?.Ipv4AddressesPerInterface,
+  'network-info.encryption-in-transit-supported': (type) =>
+    type.NetworkInfo?.EncryptionInTransitSupported,
+  'network-info.flexible-ena-queues-support': () => 'unsupported',
+  'network-info.ipv6-addresses-per-interface': (type) =>
+    type.NetworkInfo?.Ipv6AddressesPerInterface,
   'network-info.ipv6-supported': (type) => type.NetworkInfo?.Ipv6Supported,
+  'network-info.maximum-network-cards': (type) => type.NetworkInfo?.MaximumNetworkCards,
+  'network-info.network-performance': (type) => type.NetworkInfo?.NetworkPerformance,
   'network-info.maximum-network-interfaces': (type) => type.NetworkInfo?.MaximumNetworkInterfaces,
+  'nitro-enclaves-support': (type) => type.NitroEnclavesSupport,
+  'nitro-tpm-support': (type) => type.NitroTpmSupport,
   'processor-info.supported-architecture': (type) => type.ProcessorInfo?.SupportedArchitectures,
+  'reboot-migration-support': () => 'unsupported',
   'supported-boot-mode': (type) => type.SupportedBootModes,
   'supported-root-device-type': (type) => type.SupportedRootDeviceTypes,
   'supported-usage-class': (type) => type.SupportedUsageClasses,

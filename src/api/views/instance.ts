@@ -16,11 +16,20 @@ import type {
 import type { GroupId } from '../../model/ids.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import type { Instance, InstanceState, Nic } from '../../model/records.ts'
+import { zoneId } from '../../model/zones.ts'
+import type { ApiSettings } from '../action.ts'
 import type { InstanceDetails } from '../instance-details.ts'
 import { metadataView } from '../metadata-options.ts'
 import { architectureView } from './architecture.ts'
+import { bootMode } from './boot-mode.ts'
 import { tagged, tagsView } from './tags.ts'
 import { blockDevicesView } from './volume.ts'
+
+/** What of the cloud's settings shows in an instance: its region, and the zone of private names. */
+export type Place = Pick<ApiSettings, 'dnsZone' | 'region'>
+
+/** Nothing here is managed by a service of Amazon's. */
+const NOT_MANAGED = { Managed: false } as const
 
 /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceState.html */
 const STATE_CODES: Readonly<Record<InstanceState, number>> = {
@@ -47,12 +56,12 @@ export function stateChangeView(before: Instance, after: InstanceState): Instanc
 }
 
 /** One instance. `dnsZone` is the zone of its private name. */
-export function instanceView(details: InstanceDetails, dnsZone: string): InstanceOutput {
+export function instanceView(details: InstanceDetails, place: Place): InstanceOutput {
   return {
     ...identityView(details),
     ...constantView(),
-    ...placeView(details),
-    ...networkView(details, dnsZone),
+    ...placeView(details, place.region),
+    ...networkView(details, place.dnsZone),
     BlockDeviceMappings: blockDevicesView(details.volumes),
     ...tagged(tagsView(details.tags, details.instance.id)),
   }
@@ -97,15 +106,20 @@ function constantView(): InstanceOutput {
     HibernationOptions: { Configured: false },
     EnclaveOptions: { Enabled: false },
     MaintenanceOptions: { AutoRecovery: 'disabled' },
+    Operator: NOT_MANAGED,
     PublicDnsName: '',
   }
 }
 
-function placeView({ host, image, type }: InstanceDetails): InstanceOutput {
+function placeView({ host, image, type }: InstanceDetails, region: string): InstanceOutput {
+  const mode = image === undefined ? undefined : bootMode(image.location)
   return {
+    ...(mode === undefined ? {} : { CurrentInstanceBootMode: mode }),
+    ...(mode === 'uefi' ? { BootMode: mode } : {}),
     Architecture: architectureView(image?.architecture ?? ''),
     Placement: {
       AvailabilityZone: host?.zone ?? '',
+      ...(host === undefined ? {} : { AvailabilityZoneId: zoneId(host.zone, region) }),
       GroupName: '',
       Tenancy: 'default',
     },
@@ -133,7 +147,12 @@ function networkView(details: InstanceDetails, dnsZone: string): InstanceOutput 
   }
 }
 
-function nicView(nic: Nic, details: InstanceDetails, dnsZone: string): InstanceNetworkInterface {
+/** A NIC as its instance shows it. */
+export function nicView(
+  nic: Nic,
+  details: InstanceDetails,
+  dnsZone: string,
+): InstanceNetworkInterface {
   const name = privateName(nic, dnsZone)
   return {
     NetworkInterfaceId: nic.id,
@@ -149,6 +168,7 @@ function nicView(nic: Nic, details: InstanceDetails, dnsZone: string): InstanceN
     PrivateIpAddresses: [{ Primary: true, PrivateIpAddress: nic.ip, PrivateDnsName: name }],
     Ipv6Addresses: [],
     SourceDestCheck: true,
+    Operator: NOT_MANAGED,
     Groups: groupsView(nic.groups, details.groups),
     Attachment: {
       // A NIC is attached once and for good, so its own digits can name the attachment.
@@ -174,14 +194,20 @@ function groupsView(ids: readonly GroupId[], groups: InstanceDetails['groups']):
  * What DescribeInstanceStatus says of one instance. Checks are passed when the host reports the boot that was last asked
  * for; nobody looks into the guest. A host that is silent leaves both unknown.
  */
-export function instanceStatusView(details: InstanceDetails, hostAlive: boolean): StatusOutput {
+export function instanceStatusView(
+  details: InstanceDetails,
+  { region }: Place,
+  hostAlive: boolean,
+): StatusOutput {
   const { instance, host } = details
   return {
     InstanceId: instance.id,
     AvailabilityZone: host?.zone ?? '',
+    ...(host === undefined ? {} : { AvailabilityZoneId: zoneId(host.zone, region) }),
     InstanceState: stateView(instance.state),
     InstanceStatus: checkView(instance, hostAlive, instance.bootSeen === instance.bootCount),
     SystemStatus: checkView(instance, hostAlive, true),
+    Operator: NOT_MANAGED,
     Events: [],
   }
 }

@@ -1,5 +1,6 @@
 /** VPCs, subnets and security groups in the terms of the SDK, and the filters of their Describe actions. Pure. */
 import type {
+  IpPermission,
   SecurityGroup,
   Subnet as SubnetOutput,
   Tag as TagOutput,
@@ -9,11 +10,9 @@ import { formatCidr } from '../../model/addr.ts'
 import type { Group, Subnet, Vpc } from '../../model/records.ts'
 import { zoneId } from '../../model/zones.ts'
 import { assignableCount } from '../../plan/placement.ts'
-import type { FilterTable } from '../filters.ts'
+import { derivedId } from '../derived-ids.ts'
+import type { Comparables, FilterTable } from '../filters.ts'
 import { tagged } from './tags.ts'
-
-/** DHCP options are what the host's service answers; there are none to choose. */
-const DHCP_OPTIONS = 'default'
 
 /** One VPC. */
 export function vpcView(vpc: Vpc, tags: TagOutput[]): VpcOutput {
@@ -30,7 +29,7 @@ export function vpcView(vpc: Vpc, tags: TagOutput[]): VpcOutput {
       },
     ],
     Ipv6CidrBlockAssociationSet: [],
-    DhcpOptionsId: DHCP_OPTIONS,
+    DhcpOptionsId: derivedId('dopt', vpc.id),
     InstanceTenancy: 'default',
     IsDefault: vpc.isDefault,
     State: 'available',
@@ -49,11 +48,14 @@ export const VPC_FILTERS: FilterTable<VpcOutput> = {
     vpc.CidrBlockAssociationSet?.map((one) => one.CidrBlockState?.State),
   'dhcp-options-id': (vpc) => vpc.DhcpOptionsId,
   'is-default': (vpc) => vpc.IsDefault,
-  // The older spelling that clients still send.
-  isDefault: (vpc) => vpc.IsDefault,
   'owner-id': (vpc) => vpc.OwnerId,
   state: (vpc) => vpc.State,
   'vpc-id': (vpc) => vpc.VpcId,
+  // Older spellings, which EC2 takes and clients send.
+  'cidr-block': (vpc) => vpc.CidrBlock,
+  cidrBlock: (vpc) => vpc.CidrBlock,
+  dhcpOptionsId: (vpc) => vpc.DhcpOptionsId,
+  isDefault: (vpc) => vpc.IsDefault,
 }
 
 /** One subnet, `used` of whose addresses are taken. */
@@ -87,24 +89,37 @@ export function subnetView(
   }
 }
 
-/** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSubnets.html, "Filter.N", with its old spellings. */
+/** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSubnets.html, "Filter.N". */
 export const SUBNET_FILTERS: FilterTable<SubnetOutput> = {
   'availability-zone': (subnet) => subnet.AvailabilityZone,
-  availabilityZone: (subnet) => subnet.AvailabilityZone,
   'availability-zone-id': (subnet) => subnet.AvailabilityZoneId,
-  availabilityZoneId: (subnet) => subnet.AvailabilityZoneId,
   'available-ip-address-count': (subnet) => subnet.AvailableIpAddressCount,
   'cidr-block': (subnet) => subnet.CidrBlock,
-  cidr: (subnet) => subnet.CidrBlock,
-  cidrBlock: (subnet) => subnet.CidrBlock,
   'default-for-az': (subnet) => subnet.DefaultForAz,
-  defaultForAz: (subnet) => subnet.DefaultForAz,
+  'enable-dns64': (subnet) => subnet.EnableDns64,
+  'ipv6-native': (subnet) => subnet.Ipv6Native,
+  'map-customer-owned-ip-on-launch': (subnet) => subnet.MapCustomerOwnedIpOnLaunch,
   'map-public-ip-on-launch': (subnet) => subnet.MapPublicIpOnLaunch,
   'owner-id': (subnet) => subnet.OwnerId,
+  'private-dns-name-options-on-launch.enable-resource-name-dns-a-record': (subnet) =>
+    subnet.PrivateDnsNameOptionsOnLaunch?.EnableResourceNameDnsARecord,
+  'private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record': (subnet) =>
+    subnet.PrivateDnsNameOptionsOnLaunch?.EnableResourceNameDnsAAAARecord,
+  'private-dns-name-options-on-launch.hostname-type': (subnet) =>
+    subnet.PrivateDnsNameOptionsOnLaunch?.HostnameType,
   state: (subnet) => subnet.State,
   'subnet-arn': (subnet) => subnet.SubnetArn,
   'subnet-id': (subnet) => subnet.SubnetId,
   'vpc-id': (subnet) => subnet.VpcId,
+  // Older spellings, which EC2 takes and clients send.
+  availabilityZone: (subnet) => subnet.AvailabilityZone,
+  availabilityZoneId: (subnet) => subnet.AvailabilityZoneId,
+  availableIpAddressCount: (subnet) => subnet.AvailableIpAddressCount,
+  cidr: (subnet) => subnet.CidrBlock,
+  cidrBlock: (subnet) => subnet.CidrBlock,
+  defaultForAz: (subnet) => subnet.DefaultForAz,
+  subnetId: (subnet) => subnet.SubnetId,
+  vpcId: (subnet) => subnet.VpcId,
 }
 
 /**
@@ -141,20 +156,37 @@ export function groupView(group: Group, region: string, tags: TagOutput[]): Secu
   }
 }
 
+/** The filters on the rules of one direction. */
+function ruleFilters(
+  prefix: string,
+  rulesOf: (group: SecurityGroup) => readonly IpPermission[],
+): FilterTable<SecurityGroup> {
+  const of =
+    (read: (rule: IpPermission, group: SecurityGroup) => Comparables) => (group: SecurityGroup) =>
+      rulesOf(group).flatMap((rule) => read(rule, group))
+  return {
+    [`${prefix}.cidr`]: of((rule) => rule.IpRanges?.map((range) => range.CidrIp)),
+    [`${prefix}.from-port`]: of((rule) => rule.FromPort),
+    [`${prefix}.group-id`]: of((rule) => rule.UserIdGroupPairs?.map((pair) => pair.GroupId)),
+    // Rules name no group but their own.
+    [`${prefix}.group-name`]: of((rule, group) =>
+      rule.UserIdGroupPairs?.map(() => group.GroupName),
+    ),
+    [`${prefix}.ipv6-cidr`]: of((rule) => rule.Ipv6Ranges?.map((range) => range.CidrIpv6)),
+    [`${prefix}.prefix-list-id`]: of((rule) => rule.PrefixListIds?.map((one) => one.PrefixListId)),
+    [`${prefix}.protocol`]: of((rule) => rule.IpProtocol),
+    [`${prefix}.to-port`]: of((rule) => rule.ToPort),
+    [`${prefix}.user-id`]: of((rule) => rule.UserIdGroupPairs?.map((pair) => pair.UserId)),
+  }
+}
+
 /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSecurityGroups.html, "Filter.N". */
 export const GROUP_FILTERS: FilterTable<SecurityGroup> = {
+  ...ruleFilters('ip-permission', (group) => group.IpPermissions ?? []),
+  ...ruleFilters('egress.ip-permission', (group) => group.IpPermissionsEgress ?? []),
   description: (group) => group.Description,
-  'egress.ip-permission.cidr': (group) =>
-    group.IpPermissionsEgress?.flatMap((rule) => rule.IpRanges?.map((range) => range.CidrIp)),
-  'egress.ip-permission.protocol': (group) =>
-    group.IpPermissionsEgress?.map((rule) => rule.IpProtocol),
   'group-id': (group) => group.GroupId,
   'group-name': (group) => group.GroupName,
-  'ip-permission.group-id': (group) =>
-    group.IpPermissions?.flatMap((rule) => rule.UserIdGroupPairs?.map((pair) => pair.GroupId)),
-  'ip-permission.protocol': (group) => group.IpPermissions?.map((rule) => rule.IpProtocol),
-  'ip-permission.user-id': (group) =>
-    group.IpPermissions?.flatMap((rule) => rule.UserIdGroupPairs?.map((pair) => pair.UserId)),
   'owner-id': (group) => group.OwnerId,
   'vpc-id': (group) => group.VpcId,
 }

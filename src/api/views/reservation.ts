@@ -3,7 +3,9 @@ import type { Reservation } from '@aws-sdk/client-ec2'
 import type { ListedInstance } from './instance-filters.ts'
 
 /** Instances grouped by reservation, in the order in which they come. */
-export function reservationsView(listed: readonly ListedInstance[]): Reservation[] {
+export function reservationsView(
+  listed: readonly Omit<ListedInstance, 'nicTags'>[],
+): Reservation[] {
   const groups = Map.groupBy(listed, ({ reservation }) => reservation)
   return [...groups].map(([reservation, members]) => ({
     ReservationId: reservation,

@@ -5,14 +5,16 @@ import type {
   Volume as VolumeOutput,
 } from '@aws-sdk/client-ec2'
 import type { Tag, Volume } from '../../model/records.ts'
+import { zoneId } from '../../model/zones.ts'
 import type { FilterTable } from '../filters.ts'
 import { tagged, tagsView } from './tags.ts'
 
 /** One volume. */
-export function volumeView(volume: Volume, tags: readonly Tag[]): VolumeOutput {
+export function volumeView(volume: Volume, region: string, tags: readonly Tag[]): VolumeOutput {
   return {
     VolumeId: volume.id,
     AvailabilityZone: volume.zone,
+    AvailabilityZoneId: zoneId(volume.zone, region),
     State: volume.state,
     Size: volume.sizeGiB,
     CreateTime: new Date(volume.createdAt),
@@ -21,6 +23,7 @@ export function volumeView(volume: Volume, tags: readonly Tag[]): VolumeOutput {
     SnapshotId: '',
     Encrypted: false,
     MultiAttachEnabled: false,
+    Operator: { Managed: false },
     ...tagged(tagsView(tags, volume.id)),
   }
 }
@@ -52,8 +55,6 @@ export function blockDevicesView(volumes: readonly Volume[]): InstanceBlockDevic
   }))
 }
 
-const nothing = (): undefined => undefined
-
 function ofAttachments(
   read: (attachment: VolumeAttachment) => string | boolean | Date | undefined,
 ) {
@@ -68,12 +69,12 @@ export const VOLUME_FILTERS: FilterTable<VolumeOutput> = {
   'attachment.instance-id': ofAttachments((one) => one.InstanceId),
   'attachment.status': ofAttachments((one) => one.State),
   'availability-zone': (volume) => volume.AvailabilityZone,
+  'availability-zone-id': (volume) => volume.AvailabilityZoneId,
   'create-time': (volume) => volume.CreateTime,
   encrypted: (volume) => volume.Encrypted,
-  'fast-restored': nothing,
   'multi-attach-enabled': (volume) => volume.MultiAttachEnabled,
+  'operator.managed': (volume) => volume.Operator?.Managed,
   size: (volume) => volume.Size,
-  'snapshot-id': nothing,
   status: (volume) => volume.State,
   'volume-id': (volume) => volume.VolumeId,
   'volume-type': (volume) => volume.VolumeType,

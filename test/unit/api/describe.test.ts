@@ -34,8 +34,8 @@ const anyThings = fc.uniqueArray(
 
 async function passes(thing: Partial<Thing>, ...filters: Filter[]): Promise<boolean> {
   const whole: Thing = { id: 'x', color: 'red', tags: [], ...thing }
-  const { filters: table, tags } = listing
-  return (await compileFilters(newBudget(), filters, table, tags))(whole)
+  const documented = ['color', 'shape', 'tag:']
+  return (await compileFilters(newBudget(), filters, { ...listing, documented }))(whole)
 }
 
 function list(things: readonly Thing[], request: DescribeRequest, as = listing) {
@@ -114,10 +114,30 @@ suite('filters', () => {
     expect(await passes({ tags }, { Name: 'tag:Name', Values: ['web-*'] })).toBe(true)
     expect(await passes({ tags }, { Name: 'tag:name', Values: ['web-*'] })).toBe(false)
     expect(await passes({ tags }, { Name: 'tag-key', Values: ['Na*'] })).toBe(true)
+    expect(await passes({ tags }, { Name: 'tag-value', Values: ['web-?'] })).toBe(true)
+    expect(await passes({ tags }, { Name: 'tag-value', Values: ['Name'] })).toBe(false)
     expect(await passes({ tags: [] }, { Name: 'tag:Name', Values: ['*'] })).toBe(false)
   })
 
-  it.each(['colour', 'constructor', '__proto__', 'tag', 'tag-value'])(
+  it.each([
+    [true, 'true', true],
+    [true, 'True', true],
+    [false, 'true', false],
+    [false, 'f*', true],
+  ])('compares %s with %j: %s', async (value, pattern, expected) => {
+    const filterable = { filters: { flag: () => value }, documented: [] }
+    const filter = { Name: 'flag', Values: [pattern] }
+    expect((await compileFilters(newBudget(), [filter], filterable))({})).toBe(expected)
+  })
+
+  it('takes what is documented of something that nobody has, and finds nothing by it', async () => {
+    expect(await passes({}, { Name: 'shape', Values: ['*'] })).toBe(false)
+    const untagged = { filters: {}, documented: ['tag:'] }
+    const filter = { Name: 'tag:Name', Values: ['*'] }
+    expect((await compileFilters(newBudget(), [filter], untagged))({})).toBe(false)
+  })
+
+  it.each(['colour', 'constructor', '__proto__', 'tag', 'tags:Name'])(
     'refuses %s',
     async (Name) => {
       await expect(passes({}, { Name, Values: ['x'] })).rejects.toMatchObject({

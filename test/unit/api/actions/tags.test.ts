@@ -76,7 +76,7 @@ describe('tags', () => {
   it.each([
     [{ Resources: ['i-00000000000000000'] }, 'InvalidInstanceID.NotFound'],
     [{ Resources: ['vpc-00000000000000000'] }, 'InvalidVpcID.NotFound'],
-    [{ Resources: ['eni-00000000000000000'] }, 'InvalidID'],
+    [{ Resources: ['rtbassoc-00000000000000000'] }, 'InvalidID'],
     [{ Resources: ['__proto__'] }, 'InvalidID'],
     [{ Resources: [] }, 'MissingParameter'],
     [{ Tags: [] }, 'MissingParameter'],

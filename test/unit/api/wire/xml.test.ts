@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { EC2_MODEL } from '../../../../src/api/generated/ec2.ts'
 import { STS_MODEL } from '../../../../src/api/generated/sts.ts'
-import { linkModel, type WireAction } from '../../../../src/api/wire/model.ts'
+import { type Field, linkModel, type WireAction } from '../../../../src/api/wire/model.ts'
 import { encodeAnswer, encodeError } from '../../../../src/api/wire/xml.ts'
 import { known } from '../../../kit/api.ts'
 import { newBudget } from '../../../kit/budget.ts'
@@ -20,7 +20,20 @@ async function throughSdk(action: string, output: object): Promise<unknown> {
   return (await exchange(action, {}, xml)).output
 }
 
-describe.each([...actions.keys()])('%s', (action) => {
+/** Of the others the wire knows no more than that their lists are empty (`actions/absent.test.ts`). */
+const whole = [...actions].filter(
+  ([, { output }]) => output?.byMember.values().every(mayHaveItems) ?? true,
+)
+
+function mayHaveItems({ shape }: Field): boolean {
+  return !(
+    shape.kind === 'list' &&
+    shape.of.kind === 'structure' &&
+    shape.of.structure.name === 'Nothing'
+  )
+}
+
+describe.each(whole.map(([name]) => name))('%s', (action) => {
   it('is read whole by the SDK', async () => {
     const output = fullValue(action, 'output')
     expect(await throughSdk(action, output)).toEqual(typeof output === 'object' ? output : {})
@@ -64,7 +77,7 @@ describe('the order of members', () => {
   )
 
   it('does not depend on the view, in any action', async () => {
-    for (const [name, action] of actions) {
+    for (const [name, action] of whole) {
       const output = fullValue(name, 'output')
       expect(await encode(action, 'r', reversed(output) as object), name).toBe(
         await encode(action, 'r', output),

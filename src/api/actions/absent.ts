@@ -1,0 +1,251 @@
+/**
+ * Describe actions for what Atoll has none of. Their answer is an empty list, which is true, and lets clients go on that ask for
+ * everything before they do anything.
+ *
+ * Filters are held to EC2's documentation as everywhere. A thing that is asked for by its id or name does not exist, which is said with
+ * that kind's own code. All other parameters only narrow the list down. An action leaves this table when there is something to show.
+ */
+import { z } from 'zod'
+import type { ErrorCode } from '../../model/errors.ts'
+import type { Action } from '../action.ts'
+import { describe } from '../describe.ts'
+import { DOCUMENTED_FILTERS } from '../generated/filters.ts'
+import { dryRun, parseInput } from '../parameters.ts'
+import { filterShape, notFound, pagedShape } from '../schemas.ts'
+
+/** Most results on a page of any of these. */
+const RESULTS_MAX = 1000
+
+interface Absence {
+  readonly action: string
+  /** Members of the answer, all of them empty lists. */
+  readonly lists: readonly string[]
+  /** Parameters that name such things, and the code for one that does not exist. */
+  readonly names: Readonly<Record<string, ErrorCode>>
+}
+
+function none(
+  action: string,
+  lists: string | readonly string[],
+  names: Absence['names'] = {},
+): Absence {
+  return { action, lists: typeof lists === 'string' ? [lists] : lists, names }
+}
+
+const ADDRESSES: readonly Absence[] = [
+  none('DescribeAddresses', 'Addresses', {
+    PublicIps: 'InvalidAddress.NotFound',
+    AllocationIds: 'InvalidAllocationID.NotFound',
+  }),
+  none('DescribeAddressesAttribute', 'Addresses', {
+    AllocationIds: 'InvalidAllocationID.NotFound',
+  }),
+  none('DescribeMovingAddresses', 'MovingAddressStatuses', {
+    PublicIps: 'InvalidAddress.NotFound',
+  }),
+  none('DescribePublicIpv4Pools', 'PublicIpv4Pools', { PoolIds: 'InvalidPoolID.NotFound' }),
+  none('DescribeIpv6Pools', 'Ipv6Pools', { PoolIds: 'InvalidPoolID.NotFound' }),
+]
+
+const GATEWAYS: readonly Absence[] = [
+  none('DescribeNatGateways', 'NatGateways', { NatGatewayIds: 'NatGatewayNotFound' }),
+  none('DescribeEgressOnlyInternetGateways', 'EgressOnlyInternetGateways', {
+    EgressOnlyInternetGatewayIds: 'InvalidEgressOnlyInternetGatewayId.NotFound',
+  }),
+  none('DescribeCarrierGateways', 'CarrierGateways', {
+    CarrierGatewayIds: 'InvalidCarrierGatewayID.NotFound',
+  }),
+  none('DescribeLocalGateways', 'LocalGateways', {
+    LocalGatewayIds: 'InvalidLocalGatewayID.NotFound',
+  }),
+  none('DescribeVpnGateways', 'VpnGateways', { VpnGatewayIds: 'InvalidVpnGatewayID.NotFound' }),
+  none('DescribeVpnConnections', 'VpnConnections', {
+    VpnConnectionIds: 'InvalidVpnConnectionID.NotFound',
+  }),
+  none('DescribeCustomerGateways', 'CustomerGateways', {
+    CustomerGatewayIds: 'InvalidCustomerGatewayID.NotFound',
+  }),
+  none('DescribeClientVpnEndpoints', 'ClientVpnEndpoints', {
+    ClientVpnEndpointIds: 'InvalidClientVpnEndpointId.NotFound',
+  }),
+  none('DescribeTransitGateways', 'TransitGateways', {
+    TransitGatewayIds: 'InvalidTransitGatewayID.NotFound',
+  }),
+  none('DescribeTransitGatewayAttachments', 'TransitGatewayAttachments', {
+    TransitGatewayAttachmentIds: 'InvalidTransitGatewayAttachmentID.NotFound',
+  }),
+  none('DescribeTransitGatewayVpcAttachments', 'TransitGatewayVpcAttachments', {
+    TransitGatewayAttachmentIds: 'InvalidTransitGatewayAttachmentID.NotFound',
+  }),
+  none('DescribeTransitGatewayRouteTables', 'TransitGatewayRouteTables', {
+    TransitGatewayRouteTableIds: 'InvalidTransitGatewayRouteTableID.NotFound',
+  }),
+]
+
+const NETWORKS: readonly Absence[] = [
+  none('DescribeVpcPeeringConnections', 'VpcPeeringConnections', {
+    VpcPeeringConnectionIds: 'InvalidVpcPeeringConnectionID.NotFound',
+  }),
+  none('DescribeVpcEndpoints', 'VpcEndpoints', { VpcEndpointIds: 'InvalidVpcEndpointId.NotFound' }),
+  none('DescribeVpcEndpointConnections', 'VpcEndpointConnections'),
+  none('DescribeVpcEndpointServices', ['ServiceNames', 'ServiceDetails'], {
+    ServiceNames: 'InvalidServiceName',
+  }),
+  none('DescribeVpcEndpointServiceConfigurations', 'ServiceConfigurations', {
+    ServiceIds: 'InvalidVpcEndpointServiceId.NotFound',
+  }),
+  none('DescribeInstanceConnectEndpoints', 'InstanceConnectEndpoints', {
+    InstanceConnectEndpointIds: 'InvalidInstanceConnectEndpointId.NotFound',
+  }),
+  none('DescribeNetworkInterfacePermissions', 'NetworkInterfacePermissions', {
+    NetworkInterfacePermissionIds: 'InvalidPermissionID.NotFound',
+  }),
+  none('DescribePrefixLists', 'PrefixLists', { PrefixListIds: 'InvalidPrefixListId.NotFound' }),
+  none('DescribeManagedPrefixLists', 'PrefixLists', {
+    PrefixListIds: 'InvalidPrefixListId.NotFound',
+  }),
+  none('DescribeFlowLogs', 'FlowLogs', { FlowLogIds: 'InvalidFlowLogId.NotFound' }),
+  none('DescribeClassicLinkInstances', 'Instances', { InstanceIds: 'InvalidInstanceID.NotFound' }),
+  none('DescribeTrafficMirrorFilters', 'TrafficMirrorFilters', {
+    TrafficMirrorFilterIds: 'InvalidTrafficMirrorFilterId.NotFound',
+  }),
+  none('DescribeTrafficMirrorSessions', 'TrafficMirrorSessions', {
+    TrafficMirrorSessionIds: 'InvalidTrafficMirrorSessionId.NotFound',
+  }),
+  none('DescribeTrafficMirrorTargets', 'TrafficMirrorTargets', {
+    TrafficMirrorTargetIds: 'InvalidTrafficMirrorTargetId.NotFound',
+  }),
+]
+
+const PURCHASES: readonly Absence[] = [
+  none('DescribeSpotInstanceRequests', 'SpotInstanceRequests', {
+    SpotInstanceRequestIds: 'InvalidSpotInstanceRequestID.NotFound',
+  }),
+  none('DescribeSpotFleetRequests', 'SpotFleetRequestConfigs', {
+    SpotFleetRequestIds: 'InvalidSpotFleetRequestId.NotFound',
+  }),
+  none('DescribeSpotPriceHistory', 'SpotPriceHistory'),
+  none('DescribeReservedInstances', 'ReservedInstances', {
+    ReservedInstancesIds: 'InvalidReservedInstancesId',
+  }),
+  none('DescribeReservedInstancesOfferings', 'ReservedInstancesOfferings', {
+    ReservedInstancesOfferingIds: 'InvalidReservedInstancesOfferingId',
+  }),
+  none('DescribeReservedInstancesListings', 'ReservedInstancesListings', {
+    ReservedInstancesId: 'InvalidReservedInstancesId',
+    ReservedInstancesListingId: 'InvalidReservedInstancesId',
+  }),
+  none('DescribeReservedInstancesModifications', 'ReservedInstancesModifications'),
+  none('DescribeHosts', 'Hosts', { HostIds: 'InvalidHostID.NotFound' }),
+  none('DescribeHostReservations', 'HostReservationSet'),
+  none('DescribeHostReservationOfferings', 'OfferingSet'),
+  none('DescribeScheduledInstances', 'ScheduledInstanceSet', {
+    ScheduledInstanceIds: 'InvalidScheduledInstance.NotFound',
+  }),
+  none('DescribeFleets', 'Fleets', { FleetIds: 'InvalidFleetId.NotFound' }),
+  none('DescribeCapacityReservations', 'CapacityReservations', {
+    CapacityReservationIds: 'InvalidCapacityReservationId.NotFound',
+  }),
+]
+
+const INSTANCES: readonly Absence[] = [
+  none('DescribePlacementGroups', 'PlacementGroups', {
+    GroupNames: 'InvalidPlacementGroup.Unknown',
+    GroupIds: 'InvalidPlacementGroup.Unknown',
+  }),
+  none('DescribeLaunchTemplates', 'LaunchTemplates', {
+    LaunchTemplateIds: 'InvalidLaunchTemplateId.NotFound',
+    LaunchTemplateNames: 'InvalidLaunchTemplateName.NotFoundException',
+  }),
+  none('DescribeLaunchTemplateVersions', 'LaunchTemplateVersions', {
+    LaunchTemplateId: 'InvalidLaunchTemplateId.NotFound',
+    LaunchTemplateName: 'InvalidLaunchTemplateName.NotFoundException',
+  }),
+  none('DescribeIamInstanceProfileAssociations', 'IamInstanceProfileAssociations', {
+    AssociationIds: 'InvalidAssociationID.NotFound',
+  }),
+  none('DescribeInstanceEventWindows', 'InstanceEventWindows', {
+    InstanceEventWindowIds: 'InvalidInstanceEventWindowId.NotFound',
+  }),
+  none('DescribeElasticGpus', 'ElasticGpuSet', { ElasticGpuIds: 'InvalidElasticGpuID.NotFound' }),
+  none('DescribeFpgaImages', 'FpgaImages', { FpgaImageIds: 'InvalidFpgaImageID.NotFound' }),
+  none('DescribeFastLaunchImages', 'FastLaunchImages'),
+]
+
+const DISKS_AND_TASKS: readonly Absence[] = [
+  none('DescribeSnapshots', 'Snapshots', { SnapshotIds: 'InvalidSnapshot.NotFound' }),
+  none('DescribeSnapshotTierStatus', 'SnapshotTierStatuses'),
+  none('DescribeFastSnapshotRestores', 'FastSnapshotRestores'),
+  none('DescribeVolumesModifications', 'VolumesModifications', {
+    VolumeIds: 'InvalidVolumeModification.NotFound',
+  }),
+  none('DescribeReplaceRootVolumeTasks', 'ReplaceRootVolumeTasks', {
+    ReplaceRootVolumeTaskIds: 'InvalidReplaceRootVolumeTaskId.NotFound',
+  }),
+  none('DescribeBundleTasks', 'BundleTasks', { BundleIds: 'InvalidBundleID.NotFound' }),
+  none('DescribeConversionTasks', 'ConversionTasks', {
+    ConversionTaskIds: 'InvalidConversionTaskId',
+  }),
+  none('DescribeExportTasks', 'ExportTasks', { ExportTaskIds: 'InvalidExportTaskID.NotFound' }),
+  none('DescribeExportImageTasks', 'ExportImageTasks', {
+    ExportImageTaskIds: 'InvalidExportTaskID.NotFound',
+  }),
+  none('DescribeImportImageTasks', 'ImportImageTasks', {
+    ImportTaskIds: 'InvalidConversionTaskId',
+  }),
+  none('DescribeImportSnapshotTasks', 'ImportSnapshotTasks', {
+    ImportTaskIds: 'InvalidConversionTaskId',
+  }),
+  none('DescribeStoreImageTasks', 'StoreImageTaskResults'),
+]
+
+const ABSENT: readonly Absence[] = [
+  ...ADDRESSES,
+  ...GATEWAYS,
+  ...NETWORKS,
+  ...PURCHASES,
+  ...INSTANCES,
+  ...DISKS_AND_TASKS,
+]
+
+/** The names of these actions, for which the wire needs to know no more than empty lists. */
+export const ABSENT_ACTIONS: readonly string[] = ABSENT.map(({ action }) => action)
+
+/** Loose, because whatever else a request says, it chooses among nothing. */
+const schema = z.looseObject({
+  ...pagedShape(1, RESULTS_MAX, { larger: 'limited' }),
+  // Some actions call it so.
+  Filter: filterShape.Filters,
+})
+
+/** All of them. */
+export const absentActions: readonly Action[] = ABSENT.map((absence) => ({
+  name: absence.action,
+  async run(call) {
+    const input = parseInput(schema, call.input)
+    dryRun(call)
+    for (const [parameter, code] of Object.entries(absence.names)) {
+      const [first, ...rest] = namesIn(input[parameter])
+      if (first !== undefined) throw notFound(code, nounOf(parameter), [first, ...rest])
+    }
+    // Of some actions the documentation names no filters, though they have some.
+    const isDocumented = DOCUMENTED_FILTERS[absence.action] !== undefined
+    const Filters = isDocumented ? [...(input.Filters ?? []), ...(input.Filter ?? [])] : []
+    const listing = { action: absence.action, key: () => '', filters: {} }
+    await describe<never>(call, [], { ...input, Filters }, listing)
+    return Object.fromEntries(absence.lists.map((list) => [list, []]))
+  },
+}))
+
+function namesIn(value: unknown): readonly string[] {
+  return z
+    .array(z.string())
+    .catch(typeof value === 'string' ? [value] : [])
+    .parse(value)
+}
+
+/** As EC2 says it: `VpnGatewayIds` are of a `vpnGateway ID`. */
+function nounOf(parameter: string): string {
+  const noun = parameter.replace(/s$/, '').replace(/Id$/, ' ID')
+  return `${noun.charAt(0).toLowerCase()}${noun.slice(1)}`
+}

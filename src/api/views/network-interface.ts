@@ -1,0 +1,69 @@
+/** NICs in the terms of the SDK, and the filters of DescribeNetworkInterfaces. Pure. */
+import type {
+  NetworkInterfaceAttachment,
+  NetworkInterface as NetworkInterfaceOutput,
+  NetworkInterfacePrivateIpAddress,
+} from '@aws-sdk/client-ec2'
+import type { Nic } from '../../model/records.ts'
+import { zoneId } from '../../model/zones.ts'
+import type { Comparables, FilterTable } from '../filters.ts'
+import type { InstanceDetails } from '../instance-details.ts'
+import { nicView, type Place } from './instance.ts'
+import { tagsView } from './tags.ts'
+
+/** A NIC by itself. Its instance shows the same (`instance.ts`), but for what concerns the instance. */
+export function networkInterfaceView(
+  nic: Nic,
+  details: InstanceDetails,
+  { dnsZone, region }: Place,
+): NetworkInterfaceOutput {
+  const zone = details.host?.zone ?? ''
+  const { Attachment, ...own } = nicView(nic, details, dnsZone)
+  return {
+    ...own,
+    InterfaceType: 'interface',
+    Attachment: { ...Attachment, InstanceId: nic.instance, InstanceOwnerId: nic.account },
+    AvailabilityZone: zone,
+    ...(zone === '' ? {} : { AvailabilityZoneId: zoneId(zone, region) }),
+    RequesterManaged: false,
+    TagSet: tagsView(details.tags, nic.id),
+  }
+}
+
+function ofAddresses(read: (address: NetworkInterfacePrivateIpAddress) => Comparables) {
+  return (nic: NetworkInterfaceOutput): Comparables => nic.PrivateIpAddresses?.flatMap(read)
+}
+
+function ofAttachment(read: (attachment: NetworkInterfaceAttachment) => Comparables) {
+  return ({ Attachment }: NetworkInterfaceOutput): Comparables => Attachment && read(Attachment)
+}
+
+/** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeNetworkInterfaces.html, "Filter.N". */
+export const NETWORK_INTERFACE_FILTERS: FilterTable<NetworkInterfaceOutput> = {
+  'addresses.primary': ofAddresses((address) => address.Primary),
+  'addresses.private-ip-address': ofAddresses((address) => address.PrivateIpAddress),
+  'attachment.attach-time': ofAttachment((one) => one.AttachTime),
+  'attachment.attachment-id': ofAttachment((one) => one.AttachmentId),
+  'attachment.delete-on-termination': ofAttachment((one) => one.DeleteOnTermination),
+  'attachment.device-index': ofAttachment((one) => one.DeviceIndex),
+  'attachment.instance-id': ofAttachment((one) => one.InstanceId),
+  'attachment.instance-owner-id': ofAttachment((one) => one.InstanceOwnerId),
+  'attachment.status': ofAttachment((one) => one.Status),
+  'availability-zone': (nic) => nic.AvailabilityZone,
+  'availability-zone-id': (nic) => nic.AvailabilityZoneId,
+  description: (nic) => nic.Description,
+  'group-id': (nic) => nic.Groups?.map((group) => group.GroupId),
+  'group-name': (nic) => nic.Groups?.map((group) => group.GroupName),
+  'interface-type': (nic) => nic.InterfaceType,
+  'mac-address': (nic) => nic.MacAddress,
+  'network-interface-id': (nic) => nic.NetworkInterfaceId,
+  'operator.managed': (nic) => nic.Operator?.Managed,
+  'owner-id': (nic) => nic.OwnerId,
+  'private-dns-name': (nic) => nic.PrivateDnsName,
+  'private-ip-address': (nic) => nic.PrivateIpAddress,
+  'requester-managed': (nic) => nic.RequesterManaged,
+  'source-dest-check': (nic) => nic.SourceDestCheck,
+  status: (nic) => nic.Status,
+  'subnet-id': (nic) => nic.SubnetId,
+  'vpc-id': (nic) => nic.VpcId,
+}

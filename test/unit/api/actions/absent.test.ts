@@ -1,0 +1,66 @@
+/** What Atoll has none of is an empty list to every client, and a thing of that kind that is named does not exist. */
+import { describe, expect, it } from 'vitest'
+import { absentActions } from '../../../../src/api/actions/absent.ts'
+import { actionTable } from '../../../../src/api/wire/table.ts'
+import { encodeAnswer } from '../../../../src/api/wire/xml.ts'
+import { known } from '../../../kit/api.ts'
+import { openCloud } from '../../../kit/api-cloud.ts'
+import { newBudget } from '../../../kit/budget.ts'
+import { exchange, fullValue } from '../../../kit/sdk.ts'
+
+const table = actionTable(absentActions)
+
+function action(name: string) {
+  return known(absentActions.find((one) => one.name === name))
+}
+
+describe.each(absentActions.map(({ name }) => name))('%s', (name) => {
+  it('answers with every list that the SDK looks for, empty', async () => {
+    await using cloud = await openCloud()
+    const answer = await cloud.run(action(name))
+    const lists = Object.entries(fullValue(name, 'output'))
+      .filter(([, value]) => Array.isArray(value))
+      .map(([list]) => [list, []])
+    expect(answer).toEqual(Object.fromEntries(lists))
+    const xml = await encodeAnswer(known(table.get(name)).wire, 'r-1', answer, newBudget())
+    expect((await exchange(name, {}, xml)).output).toEqual(answer)
+  })
+
+  it('takes whatever else a client may say, but for an unknown filter and a page that it did not give', async () => {
+    await using cloud = await openCloud()
+    const input = Object.entries(fullValue(name, 'input')).filter(
+      ([member]) => !/Ids?$|Names?$|Ips$|^(?:Filters?|DryRun|NextToken|MaxResults)$/.test(member),
+    )
+    await cloud.run(action(name), Object.fromEntries(input))
+    expect(await cloud.refusal(action(name), { DryRun: true })).toBe('DryRunOperation')
+    expect(await cloud.refusal(action(name), { NextToken: 'x' })).toBe('InvalidNextToken')
+  })
+})
+
+it.each([
+  ['DescribeAddresses', { PublicIps: ['192.0.2.1'] }, 'InvalidAddress.NotFound'],
+  ['DescribeAddresses', { AllocationIds: ['eipalloc-1'] }, 'InvalidAllocationID.NotFound'],
+  ['DescribeSnapshots', { SnapshotIds: ['snap-00000000'] }, 'InvalidSnapshot.NotFound'],
+  ['DescribeNatGateways', { NatGatewayIds: ['nat-1'] }, 'NatGatewayNotFound'],
+  ['DescribePlacementGroups', { GroupNames: ['x'] }, 'InvalidPlacementGroup.Unknown'],
+  [
+    'DescribeLaunchTemplateVersions',
+    { LaunchTemplateId: 'lt-1' },
+    'InvalidLaunchTemplateId.NotFound',
+  ],
+  ['DescribeSnapshots', { Filters: [{ Name: 'x', Values: ['y'] }] }, 'InvalidParameterValue'],
+  ['DescribeNatGateways', { Filter: [{ Name: 'x', Values: ['y'] }] }, 'InvalidParameterValue'],
+])('%s of %j is refused with %s', async (name, input, code) => {
+  await using cloud = await openCloud()
+  expect(await cloud.refusal(action(name), input)).toBe(code)
+})
+
+it('is filtered by what EC2 documents, tags included, and by what it documents no list of', async () => {
+  await using cloud = await openCloud()
+  const filter = (Name: string) => [{ Name, Values: ['x'] }]
+  for (const [name, filters] of [
+    ['DescribeSnapshots', [...filter('owner-alias'), ...filter('tag:Name'), ...filter('tag-key')]],
+    ['DescribeImportImageTasks', filter('task-state')],
+  ] as const)
+    expect(Object.values(await cloud.run(action(name), { Filters: filters }))).toEqual([[]])
+})

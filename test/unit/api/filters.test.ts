@@ -1,0 +1,153 @@
+/**
+ * Every filter that EC2 documents for an action is taken by it, and no other. What none of them finds in a cloud that has one of
+ * everything is in `recorded/filters-that-match-nothing.txt`, to be looked over when it changes: a line there is a thing that Atoll does
+ * not have.
+ */
+import { beforeAll, describe, expect, it } from 'vitest'
+import { ABSENT_ACTIONS } from '../../../src/api/actions/absent.ts'
+import { allActions } from '../../../src/api/actions/all.ts'
+import { createKeyPair } from '../../../src/api/actions/keys.ts'
+import { runInstances } from '../../../src/api/actions/launch.ts'
+import { describeNetworkInterfaces } from '../../../src/api/actions/network-interfaces.ts'
+import { createTags, describeTags } from '../../../src/api/actions/tags.ts'
+import { DOCUMENTED_FILTERS } from '../../../src/api/generated/filters.ts'
+import { formatId } from '../../../src/model/ids.ts'
+import { known } from '../../kit/api.ts'
+import { ALICE, type Cloud, openCloud } from '../../kit/api-cloud.ts'
+
+const documented = Object.entries(DOCUMENTED_FILTERS).filter(
+  ([name]) => !ABSENT_ACTIONS.includes(name),
+)
+
+let cloud: Cloud
+beforeAll(async () => {
+  cloud = await openCloud()
+  await fill()
+  return () => cloud[Symbol.asyncDispose]()
+})
+
+/** A virtual machine and a container, one with all that can be said of an instance, and tags on everything. */
+async function fill(): Promise<void> {
+  const machine = formatId('ami', new Uint8Array(9).fill(7))
+  await cloud.store.transaction(async (tx) => {
+    const image = known((await tx.images({}))[0])
+    const location = 'https://images.test/debian.qcow2#firmware=uefi'
+    const reason = { stateReason: 'why', sourceInstance: formatId('i', new Uint8Array(9)) }
+    await tx.insertImage({
+      ...image,
+      id: machine,
+      name: 'machine',
+      location,
+      ...reason,
+      diskGiB: 2,
+    })
+  })
+  await cloud.run(createKeyPair, { KeyName: 'key' })
+  const once = { MinCount: 1, MaxCount: 1, KeyName: 'key', ClientToken: 'token' }
+  await cloud.run(runInstances, { ...once, ImageId: machine, InstanceType: 't3.micro' })
+  await cloud.run(runInstances, { ImageId: cloud.image, MinCount: 1, MaxCount: 1 })
+  await cloud.store.transaction(async (tx) => {
+    const stateReason = { code: 'Server.InternalError', message: 'why' }
+    for (const { id, bootCount } of await tx.instances({}))
+      await tx.updateInstance(id, {
+        state: 'running',
+        bootSeen: bootCount,
+        stateReason,
+        transitionReason: 'why',
+      })
+  })
+  const { nics, keys, images, instances, volumes } = await cloud.store.read(async (tx) => ({
+    nics: await tx.nics({}),
+    keys: await tx.keyPairs({ account: ALICE }),
+    images: await tx.images({}),
+    instances: await tx.instances({}),
+    volumes: await tx.volumes({}),
+  }))
+  const digits = cloud.vpc.id.slice('vpc-'.length)
+  const parts = ['igw', 'rtb', 'acl', 'dopt'].map((prefix) => `${prefix}-${digits}`)
+  const records = [...nics, ...keys, ...images, ...instances, ...volumes].map(({ id }) => id)
+  const rules = await rulesOf()
+  const Resources = [...records, ...parts, ...rules, cloud.vpc.id, cloud.subnet.id, cloud.group.id]
+  await cloud.run(createTags, { Resources, Tags: [{ Key: 'Name', Value: 'value' }] })
+}
+
+async function rulesOf(): Promise<readonly string[]> {
+  const describeRules = action('DescribeSecurityGroupRules')
+  const { SecurityGroupRules } = await cloud.run(describeRules)
+  return (SecurityGroupRules as { SecurityGroupRuleId: string }[]).map(
+    (rule) => rule.SecurityGroupRuleId,
+  )
+}
+
+function action(name: string) {
+  return known(allActions.find((one) => one.name === name))
+}
+
+const filterOf = (name: string) => [{ Name: name === 'tag:' ? 'tag:Name' : name, Values: ['*'] }]
+
+/** How many things an action shows. */
+async function count(name: string, input: object): Promise<number> {
+  const answer = await cloud.run(action(name), input)
+  return Object.values(answer).reduce<number>(
+    (sum, value) => sum + (Array.isArray(value) ? value.length : 0),
+    0,
+  )
+}
+
+it('are of every action that lists something', () => {
+  expect(documented.length).toBeGreaterThan(20)
+})
+
+describe.each(documented)('%s', (name, filters) => {
+  it('takes all that is documented, and nothing else', async () => {
+    for (const filter of filters) await cloud.run(action(name), { Filters: filterOf(filter) })
+    for (const wrong of ['colour', 'Tag:Name', 'tag', filters[0]?.toUpperCase() ?? ''])
+      expect(await cloud.refusal(action(name), { Filters: filterOf(wrong) })).toBe(
+        'InvalidParameterValue',
+      )
+  })
+})
+
+it('match nothing only where there is nothing', async () => {
+  const lines: string[] = []
+  for (const [name, filters] of documented)
+    for (const filter of filters)
+      if ((await count(name, { Filters: filterOf(filter) })) === 0)
+        lines.push(`${name} ${filter}\n`)
+  await expect(lines.join('')).toMatchFileSnapshot('recorded/filters-that-match-nothing.txt')
+})
+
+it('are told by the names that EC2 calls them by when one is refused', async () => {
+  const run = cloud.run(describeNetworkInterfaces, { Filters: filterOf('colour') })
+  await expect(run).rejects.toMatchObject({ message: "The filter 'colour' is invalid" })
+})
+
+it.each([
+  ['DescribeVpcs', 'cidr-block', '172.31.*'],
+  ['DescribeVpcs', 'isDefault', 'true'],
+  ['DescribeSubnets', 'cidrBlock', '172.31.*'],
+  ['DescribeSubnets', 'cidr', '172.31.*'],
+  ['DescribeSubnets', 'vpcId', 'vpc-*'],
+  ['DescribeInstances', 'tag-value', 'val?e'],
+  ['DescribeInstances', 'launch-time', '2026-11-22T*'],
+  ['DescribeInstances', 'network-interface.tag-value', 'value'],
+  ['DescribeVolumes', 'tag-value', 'value'],
+])('of %s: %s, an older or wild one, finds what %s is of', async (name, Name, value) => {
+  const Filters = [{ Name, Values: [value] }]
+  expect(await count(name, { Filters })).toBeGreaterThan(0)
+  expect(await count(name, { Filters: [{ Name, Values: [`x${value}`] }] })).toBe(0)
+})
+
+it('are joined by AND, and find tags of everything that is tagged', async () => {
+  const Filters = [
+    { Name: 'resource-type', Values: ['network-interface', 'internet-gateway', 'volume'] },
+    { Name: 'tag:Name', Values: ['value'] },
+  ]
+  const { Tags } = await cloud.run(describeTags, { Filters })
+  expect((Tags as { ResourceType: string }[]).map((tag) => tag.ResourceType).toSorted()).toEqual([
+    'internet-gateway',
+    'network-interface',
+    'network-interface',
+    'volume',
+  ])
+})
