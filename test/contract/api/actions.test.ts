@@ -75,7 +75,8 @@ async function aws(...given: string[]): Promise<Record<string, unknown>> {
 
 describe('the AWS SDK for JavaScript', () => {
   it('is answered by every Describe action in shapes that it knows', async () => {
-    const commands = allActions.filter(({ name }) => name.startsWith('Describe'))
+    // Those of one thing must be told which.
+    const commands = allActions.filter(({ name }) => /^Describe(?!.*[^s]Attribute$)/.test(name))
     expect(commands.length).toBeGreaterThan(10)
     for (const { name } of commands) {
       const Command = Reflect.get(ec2, `${name}Command`) as new (input: object) => never
