@@ -18,10 +18,10 @@ export type NicId = Branded<'NicId'>
 export type GroupId = Branded<'GroupId'>
 export type KeyPairId = Branded<'KeyPairId'>
 export type VolumeId = Branded<'VolumeId'>
-export type InternetGatewayId = Branded<'InternetGatewayId'>
-export type RouteTableId = Branded<'RouteTableId'>
-export type NetworkAclId = Branded<'NetworkAclId'>
-export type DhcpOptionsId = Branded<'DhcpOptionsId'>
+type InternetGatewayId = Branded<'InternetGatewayId'>
+type RouteTableId = Branded<'RouteTableId'>
+type NetworkAclId = Branded<'NetworkAclId'>
+type DhcpOptionsId = Branded<'DhcpOptionsId'>
 export type SecurityGroupRuleId = Branded<'SecurityGroupRuleId'>
 /** Twelve digits, as in an ARN. */
 export type AccountId = Branded<'AccountId'>
