@@ -61,6 +61,8 @@ const instance = z.object({
   // Daemons of before started what they were given without asking.
   claimed: z.boolean().default(true),
   bootCount: count,
+  // Daemons of before did not tell.
+  ran: z.boolean().default(false),
   image,
   type: z.object({
     name: z.string(),

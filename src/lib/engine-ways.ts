@@ -9,6 +9,7 @@ const infoSchema = z.object({
     .array(z.array(z.string().max(4096)))
     .max(64)
     .nullish(),
+  LiveRestoreEnabled: z.boolean().default(false),
   SecurityOptions: z.array(z.string().max(256)).max(64).nullish(),
 })
 
@@ -21,6 +22,8 @@ export interface Ways {
    * https://docs.docker.com/engine/security/userns-remap/).
    */
   readonly hasUserNamespace: boolean
+  /** Whether containers go on while it is away (`live-restore`). */
+  readonly hasLiveRestore: boolean
   /** Whether the file system can hold each container to a size (`--storage-opt size`: overlay2 on XFS with project quotas). */
   readonly hasQuota: boolean
 }
@@ -29,10 +32,12 @@ export interface Ways {
  * Reads what `docker info` said; `mounts` is /proc/self/mounts. Errors: those of the schema, for what no engine says.
  */
 export function readWays(info: unknown, mounts: string): Ways {
-  const { DockerRootDir, Driver, DriverStatus, SecurityOptions } = infoSchema.parse(info)
+  const { DockerRootDir, Driver, DriverStatus, SecurityOptions, LiveRestoreEnabled } =
+    infoSchema.parse(info)
   const isXfs = (DriverStatus ?? []).some(([name, value]) => name === BACKING && value === 'xfs')
   return {
     rootDirectory: DockerRootDir,
+    hasLiveRestore: LiveRestoreEnabled,
     hasUserNamespace: isRemapped(SecurityOptions ?? []),
     hasQuota: Driver === 'overlay2' && isXfs && hasProjectQuota(mounts, DockerRootDir),
   }

@@ -76,6 +76,8 @@ export interface InstanceWant {
   readonly claimed: boolean
   /** A running workload that was last booted for a lower number must be rebooted. */
   readonly bootCount: number
+  /** Whether it was ever seen running: it has a disk then, and a new one would not be its own. */
+  readonly ran: boolean
   readonly image: ImageWant
   readonly type: {
     readonly name: string

@@ -174,6 +174,7 @@ function instanceWant(instance: Instance, index: Index): InstanceWant {
     run: instance.wanted,
     claimed: instance.claimed,
     bootCount: instance.bootCount,
+    ran: instance.bootSeen > 0,
     // An image deregistered since then has no location any more: what was made from it goes on, nothing new is made.
     image:
       image === undefined ? { id: instance.image, location: '', digest: null } : imageWant(image),

@@ -3,7 +3,8 @@
  *
  * Containers and virtual machines share it. Each pass plans at most one step per instance; after the step the host is read
  * anew and planned again, so no step relies on the memory of an earlier one. Nothing is ever started while a stop or an end
- * is wanted, and a disk is removed only for an instance that is to be terminated or that no record knows. What was never started
+ * is wanted, and a disk is removed only for an instance that is to be terminated or that no record knows. What has lost its disk is
+ * never made anew: it would come up empty under its old name and address. What was never started
  * here is started only once this host has claimed it in the records: of two hosts that both think it theirs, one gets it.
  */
 import { assertNever } from '../model/errors.ts'
@@ -25,8 +26,10 @@ export const UNRUNNABLE_EXIT_CODE = 251
 export type EndedBy = 'itself' | 'memory' | 'reboot' | 'outside' | 'unknown'
 
 export type WorkloadState =
-  /** Only its directory is left. */
+  /** There is only its directory: nothing was made of it yet. */
   | { readonly kind: 'remains' }
+  /** It was made here once, and its disk is gone. */
+  | { readonly kind: 'lost' }
   /** It has a disk and was never started. */
   | { readonly kind: 'created' }
   /** `plugged`: every NIC is where it should be. */
@@ -151,10 +154,13 @@ function planRun(
   look: (image: ImageWant) => ImageLook,
   problem: WorkloadProblem | undefined,
 ): WorkloadPlan {
-  const state = have?.state ?? { kind: 'remains' }
+  const found = have?.state ?? { kind: 'remains' }
+  const state = found.kind === 'remains' && want.ran ? LOST : found
   const end = problem === undefined ? null : unworkable(want, state, problem)
   if (end !== null) return end
   switch (state.kind) {
+    case 'lost':
+      return facts(stopped(want, 'Server.InternalError', lossOf(want)))
     case 'remains':
       return planLaunch(want, look(want.image))
     case 'created':
@@ -175,13 +181,22 @@ function planRun(
   }
 }
 
+const LOST: WorkloadState = { kind: 'lost' }
+
+/** EC2 has no code of its own for it: an instance whose disk is gone is stopped, until somebody terminates it. */
+function lossOf({ disk }: InstanceWant): string {
+  const what =
+    disk === null ? 'the container that held its disk was' : 'the file that holds its disk was'
+  return `The root disk is lost: ${what} removed from its host, and not by Atoll. Terminate the instance and launch another one`
+}
+
 /** Never ran: given up. Has a disk of its own: reported as stopped, and only when no later try can do better. */
 function unworkable(
   want: InstanceWant,
   state: WorkloadState,
   { message, permanent }: WorkloadProblem,
 ): WorkloadPlan | null {
-  if (state.kind === 'running') return null
+  if (state.kind === 'running' || state.kind === 'lost') return null
   if (state.kind === 'ended')
     return permanent ? facts(stopped(want, 'Server.InternalError', message)) : null
   const code = permanent ? 'Client.InvalidImage' : 'Server.InternalError'

@@ -19,6 +19,8 @@ export interface WorkloadGround {
   readonly endExitCode: number
   /** Whether the instance answers a ping at its address. */
   answers(want: InstanceWant): Promise<boolean>
+  /** Removes the disk of one that does not run, as a person may who does not know of us. */
+  lose(want: InstanceWant): Promise<void>
   /** Runs a shell command inside and gives back what it printed. */
   inside(want: InstanceWant, command: string): Promise<string>
   close(): Promise<void>
@@ -148,7 +150,8 @@ export function workloadsContract(
       const told: unknown[] = []
       const end = driver.watch((instance) => told.push(instance))
       await eventually('the watch is open', () => told.length > 0, deadlineMs)
-      await ground.inside(want, `touch ${ground.dir}/end`)
+      // Later, so that the command itself comes to its end.
+      await ground.inside(want, `(sleep 1; touch ${ground.dir}/end) >/dev/null 2>&1 &`)
       await eventually('its end is announced', () => told.includes(want.id), deadlineMs)
       end()
       expect((await find(want))?.state).toEqual({
@@ -197,6 +200,16 @@ export function workloadsContract(
         kind: 'refused',
         code: 'IncorrectInstanceState',
       })
+    })
+
+    test('one whose disk somebody removed is told from one that was never made', async () => {
+      const want = await launch(10)
+      await driver.stop(want.id, signal)
+      await ground.lose(want)
+      expect(await find(want)).toMatchObject({ state: { kind: 'lost' }, bootCount: 1 })
+      expect((await find(want, ground.freshDriver()))?.state.kind).toBe('lost')
+      await driver.remove(want.id, null)
+      expect(await find(want)).toBeUndefined()
     })
 
     test('removal leaves nothing, running or not, and may be repeated', async () => {

@@ -1,5 +1,6 @@
 /** The Docker driver against the workload contract, with a real engine in a network namespace of its own. */
 import { describe, test } from 'vitest'
+import { containerName } from '../../src/model/names.ts'
 import { canRunDocker } from '../kit/docker.ts'
 import { startDockerMachine } from '../kit/workloads.ts'
 import { workloadsContract } from './workloads-contract.ts'
@@ -25,6 +26,7 @@ if (canRunDocker())
       },
       dir: '',
       endExitCode: 3,
+      lose: (want) => machine.engine.docker.getContainer(containerName(want.id)).remove(),
       answers: (want) => machine.answers(want),
       inside: (want, command) => machine.inside(want, command),
       close: () => machine.close(),

@@ -1,6 +1,8 @@
 /** The QEMU driver against the workload contract: real machines, emulated, of the tiny guest. */
+import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { describe, test } from 'vitest'
+import { createMachineFiles } from '../../src/services/workloads/qemu-files.ts'
 import { startQemuGround } from '../kit/machines.ts'
 import { canRunMachines, tinyGuest } from '../kit/tiny-guest.ts'
 import { workloadsContract } from './workloads-contract.ts'
@@ -24,6 +26,7 @@ if (canRunMachines())
           if (found.kind !== 'ready') throw new Error(`${want.image.location} is ${found.kind}`)
           return { want, digest: found.digest }
         },
+        lose: (want) => rm(createMachineFiles(ground.stateDir).paths(want.id).disk),
         answers: (want) => ground.answers(want),
         inside: (want, command) => ground.inside(want, command),
         close: () => ground.close(),

@@ -33,6 +33,7 @@ function instance(index: number, ip: Ipv4): InstanceWant {
     run: 'run',
     claimed: true,
     bootCount: 1,
+    ran: true,
     image: { id: formatId('ami', Buffer.alloc(9, 1)), location: '', digest: null },
     type: { name: 't.nano', vcpus: 1, memoryMiB: 64, diskGiB: 1 },
     disk: null,

@@ -29,6 +29,7 @@ export function instance(n: number, changes: Partial<InstanceWant> = {}): Instan
     run: 'run',
     claimed: true,
     bootCount: 1,
+    ran: false,
     image: { id: id('ami', 7), location: 'docker://busybox:latest', digest: null },
     type: { name: 't3.micro', vcpus: 2, memoryMiB: 1024, diskGiB: 8 },
     disk: null,

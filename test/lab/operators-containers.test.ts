@@ -2,12 +2,15 @@
  * What operators found by using containers, one test for each: a daemon, its Docker Engine and real clients, as on a host. Each was seen
  * to fail before it was mended.
  */
+import { rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import {
   RebootInstancesCommand,
   StartInstancesCommand,
   StopInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { placesOf } from '../../src/services/workloads/docker-places.ts'
 import { type Asks, asksOf } from '../kit/asks.ts'
 import { type Cloud, createCloud } from '../kit/cloud.ts'
 import { canRunDocker } from '../kit/docker.ts'
@@ -88,5 +91,86 @@ describe.skipIf(!canRunDocker())('a container', { timeout: TEST_MS }, () => {
     await ask.untilItAnswers(id)
     await knows()
     await ask.terminate(id)
+  })
+
+  /** Waits until the instance is stopped because of the loss of its disk. */
+  async function untilLost(id: string): Promise<void> {
+    const isTold = async () => {
+      const { State, StateReason } = await ask.look(id)
+      return State?.Name === 'stopped' && StateReason?.Code === 'Server.InternalError'
+    }
+    await eventually(`${id} is stopped for want of its disk`, isTold, DEADLINE_MS)
+    expect((await ask.look(id)).StateReason?.Message).toMatch(/root disk is lost/)
+  }
+
+  it('whose disk somebody removed does not come up empty', async () => {
+    const id = await up('lost', { Cmd: ['sleep', '1000000'] })
+    const container = cloud.docker.docker.getContainer(`atoll-${id}`)
+    const again = () => cloud.ec2.send(new StartInstancesCommand({ InstanceIds: [id] }))
+    await cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [id] }))
+    await ask.untilState(id, 'stopped')
+    const upper = placesOf(await container.inspect()).upper ?? ''
+    await rename(upper, `${upper}.away`)
+    await again()
+    await untilLost(id)
+    // Who finds it again has it again.
+    await rename(`${upper}.away`, upper)
+    await again()
+    await ask.untilItAnswers(id)
+    await cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [id] }))
+    await ask.untilState(id, 'stopped')
+    await cloud.docker.docker.pruneContainers()
+    await again()
+    await untilLost(id)
+    await cloud.stop('SIGKILL')
+    // With every trace of it on this host.
+    await rm(join(cloud.dir, 'state/instances', id), { recursive: true })
+    await cloud.start()
+    await again()
+    await untilLost(id)
+    await ask.terminate(id)
+  })
+
+  it('that is removed while it runs is stopped, and cannot be rebooted', async () => {
+    const id = await up('removed', { Cmd: ['sleep', '1000000'] })
+    await cloud.docker.docker.getContainer(`atoll-${id}`).remove({ force: true, v: true })
+    await untilLost(id)
+    await expect(
+      cloud.ec2.send(new RebootInstancesCommand({ InstanceIds: [id] })),
+    ).rejects.toMatchObject({ name: 'IncorrectInstanceState' })
+    await ask.terminate(id)
+  })
+
+  /** More events than the engine remembers. */
+  async function forgetEvents(): Promise<void> {
+    const image = cloud.docker.docker.getImage('atoll-sample:static')
+    for (let count = 0; count < 330; count += 1) await image.tag({ repo: 'busy', tag: 'latest' })
+  }
+
+  it('that ended by itself while no daemon ran is stopped, however much the engine forgot', async () => {
+    const command = 'until [ -e /end ]; do sleep 0.1; done; rm /end; exit 3'
+    const id = await up('itself', { Cmd: ['sh', '-c', command] })
+    const graceful = await up('graceful', {
+      Cmd: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.1; done'],
+    })
+    await cloud.stop('SIGTERM')
+    await inside(id, '(sleep 1; touch /end) >/dev/null 2>&1 &')
+    const container = cloud.docker.docker.getContainer(`atoll-${id}`)
+    const isOver = async () => !(await container.inspect()).State.Running
+    await eventually('it ended', isOver, DEADLINE_MS)
+    await forgetEvents()
+    await cloud.start()
+    await ask.untilState(id, 'stopped')
+    expect((await ask.look(id)).StateReason?.Code).toBe('Client.InstanceInitiatedShutdown')
+    await ask.terminate(id)
+    // What the engine takes down with it, whatever it says of it, comes back.
+    await cloud.stop('SIGTERM')
+    await cloud.docker.stop()
+    await cloud.docker.start()
+    await forgetEvents()
+    await cloud.start()
+    await ask.untilState(graceful, 'running')
+    await ask.untilItAnswers(graceful)
+    await ask.terminate(graceful)
   })
 })

@@ -1,7 +1,7 @@
 /**
  * The one thing about an instance that its container cannot remember: for which boot it was last started.
  *
- * `<instances>/<id>/boot.json` is written *before* the start and names the start before it, so whichever line a daemon dies
+ * `<instances>/<id>/boot.json` is written when there is a container, *before* each start, and names the start before it, so whichever line a daemon dies
  * on, the next one can tell by the container's own StartedAt whether the start that the record announces took place.
  */
 import { mkdir, readdir } from 'node:fs/promises'

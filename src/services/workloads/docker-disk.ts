@@ -5,11 +5,11 @@
  * files there are, of all that is the container's own: its writable layer and the volumes that its image asks for.
  */
 import type Dockerode from 'dockerode'
-import { z } from 'zod'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Runner } from '../../lib/runner.ts'
 import type { InstanceId } from '../../model/ids.ts'
+import { placesOf, volumesOf } from './docker-places.ts'
 
 /** What a container has written. */
 interface DiskUse {
@@ -47,16 +47,6 @@ const LOOK_EVERY_MS = 10_000
 const SHARE = 0.05
 const ASK_TIMEOUT_MS = 10_000
 const DU_TIMEOUT_MS = 120_000
-
-/** The parts of an inspected container that name its directories. */
-const placesSchema = z.object({
-  GraphDriver: z.object({
-    Data: z.object({ UpperDir: z.string().max(4096).optional() }).nullish(),
-  }),
-  Mounts: z
-    .array(z.object({ Type: z.string().max(64), Source: z.string().max(4096).optional() }))
-    .max(1000),
-})
 
 /** Begins to look. */
 export function startDiskLook(tools: DiskTools): DiskLook {
@@ -109,13 +99,9 @@ async function look(
   container: string,
 ): Promise<DiskUse | null> {
   const abortSignal = AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)])
-  const found = placesSchema.parse(await docker.getContainer(container).inspect({ abortSignal }))
-  const volumes = found.Mounts.flatMap(({ Type, Source }) =>
-    Type === 'volume' && Source !== undefined ? [Source] : [],
-  )
-  const upper = found.GraphDriver.Data?.UpperDir
-  if (upper === undefined) return null
-  const places = [upper, ...volumes]
+  const found = placesOf(await docker.getContainer(container).inspect({ abortSignal }))
+  if (found.upper === null) return null
+  const places = [found.upper, ...volumesOf(found).map(({ source }) => source)]
   const count = async (what: string): Promise<number> => {
     // The total is the last line. A file that goes while it is counted makes the exit code 1.
     const args = ['-n', '19', 'du', '-sxc', what, '--', ...places]

@@ -1,9 +1,11 @@
 /**
  * What the Docker Engine says of a container, in the plan's words. Pure.
  *
- * The engine's own memory of events is what tells why a container ended. It lasts as long as the engine process, so an end
- * without its "die" event is one that the engine (or the machine) did not see: measured with 20.10, a container whose engine,
- * containerd and shim were killed shows ExitCode 255, and one that a stopping engine took down may show 0.
+ * The engine's own memory of events is what tells best why a container ended. It lasts as long as the engine process and holds the last
+ * 256 events of all kinds. Of an end that is not in it, what counts is its time: one after the last upheaval (a start of the engine or of
+ * the machine) was seen by the engine and has been forgotten, so its exit code speaks; one before it came with the upheaval or cannot be
+ * told from one that did. Measured with 20.10: a container whose engine, containerd and shim were killed shows ExitCode 255, and one that
+ * a stopping engine took down may show 0.
  */
 import type { EndedBy, WorkloadState } from '../../plan/workloads.ts'
 
@@ -57,11 +59,24 @@ export function workloadState(
   }
 }
 
-/** Who ended a container that has exited, from its state and the engine's events about it in ascending order. */
-export function endedBy(state: ContainerState, events: readonly ContainerEvent[]): EndedBy {
+/** Of a container whose end nobody saw. */
+const UNSEEN = 255
+
+/**
+ * Who ended a container that has exited, from its state, the engine's events about it in ascending order, and the time of the last upheaval
+ * (`EngineWays`).
+ */
+export function endedBy(
+  state: ContainerState,
+  events: readonly ContainerEvent[],
+  upheavalMs: number | null,
+): EndedBy {
   const finishedMs = Date.parse(state.FinishedAt)
   const die = events.findLast(({ action }) => action === 'die')
-  if (die === undefined || Math.abs(die.timeMs - finishedMs) > DIE_DELAY_MS) return 'unknown'
+  if (die === undefined || Math.abs(die.timeMs - finishedMs) > DIE_DELAY_MS) {
+    const isForgotten = upheavalMs !== null && finishedMs > upheavalMs && state.ExitCode !== UNSEEN
+    return isForgotten ? byExitCode(state) : 'unknown'
+  }
   const startedMs = Date.parse(state.StartedAt)
   const killed = events.some(
     ({ action, timeMs }) =>
@@ -70,10 +85,13 @@ export function endedBy(state: ContainerState, events: readonly ContainerEvent[]
       timeMs <= die.timeMs &&
       die.timeMs - timeMs <= KILL_WINDOW_MS,
   )
-  if (killed) return 'outside'
-  switch (state.ExitCode) {
+  return killed ? 'outside' : byExitCode(state)
+}
+
+function byExitCode({ ExitCode, OOMKilled }: ContainerState): EndedBy {
+  switch (ExitCode) {
     case KILLED:
-      return state.OOMKilled ? 'memory' : 'outside'
+      return OOMKilled ? 'memory' : 'outside'
     case TERMINATED:
       return 'outside'
     case REBOOTED:

@@ -12,6 +12,7 @@ import type { DiskLook } from './docker-disk.ts'
 import { dockerError, statusOf } from './docker-errors.ts'
 import { pastEvents } from './docker-events.ts'
 import { type ContainerState, endedBy, NEVER_STARTED, workloadState } from './docker-have.ts'
+import { type Places, placesOf } from './docker-places.ts'
 import { diskLimitOf } from './docker-spec.ts'
 import type { EngineWays } from './docker-ways.ts'
 import type { Plug } from './plug.ts'
@@ -30,6 +31,8 @@ export interface Seen {
   readonly labels: Readonly<Record<string, string>>
   /** Whether the file system holds it to a size. */
   readonly hasQuota: boolean
+  /** The directories on the host that hold its disk. */
+  readonly places: Places
 }
 
 /** What is needed to tell what a container is. */
@@ -128,7 +131,7 @@ export async function readHave(
   id: string,
   { fresh, signal }: { readonly fresh: boolean; readonly signal: AbortSignal },
 ): Promise<WorkloadHave | null> {
-  const { docker, clock, files, cache, plug } = reader
+  const { docker, files, cache, plug } = reader
   const changesBefore = cache.changes()
   const seen = cache.get(id) ?? (await inspect(docker, id, signal))
   if (seen === null) return null
@@ -142,8 +145,15 @@ export async function readHave(
     const held = await readHold(reader, instance, seen)
     return { instance, bootCount, state: workloadState(state, plugged, 'unknown'), ...held }
   }
-  const by = state.Status === 'exited' ? await findEnd(docker, clock, seen, signal) : 'unknown'
+  const by = state.Status === 'exited' ? await findEnd(reader, seen, signal) : 'unknown'
   return { instance, bootCount, state: workloadState(state, false, by) }
+}
+
+/** An instance of which there is a directory and no container: a boot record says that there was one. */
+export async function readGone(files: InstanceFiles, instance: InstanceId): Promise<WorkloadHave> {
+  const boot = await files.readBoot(instance)
+  const state = { kind: boot === null ? 'remains' : 'lost' } as const
+  return { instance, state, bootCount: boot?.bootCount ?? null }
 }
 
 /** How a container that runs is held, and whether it has taken more than it may. */
@@ -161,8 +171,7 @@ async function readHold(
 }
 
 async function findEnd(
-  docker: Dockerode,
-  clock: Clock,
+  { docker, clock, ways }: Reader,
   { id, state }: Seen,
   signal: AbortSignal,
 ): Promise<EndedBy> {
@@ -171,7 +180,7 @@ async function findEnd(
   const events = await pastEvents(docker, id, span, signal).catch((error: unknown) => {
     throw dockerError(error, 'ask for past events')
   })
-  return endedBy(state, events)
+  return endedBy(state, events, await ways.lastUpheaval())
 }
 
 function hasQuota({ StorageOpt }: { readonly StorageOpt?: unknown }): boolean {
@@ -185,15 +194,15 @@ export async function inspect(
   signal: AbortSignal,
 ): Promise<Seen | null> {
   try {
-    const { State, Config, HostConfig } = await docker
-      .getContainer(id)
-      .inspect({ abortSignal: signal })
+    const found = await docker.getContainer(id).inspect({ abortSignal: signal })
+    const { State, Config, HostConfig } = found
     return {
       id,
       pid: State.Pid,
       state: State,
       labels: Config.Labels,
       hasQuota: hasQuota(HostConfig),
+      places: placesOf(found),
     }
   } catch (error) {
     if (statusOf(error) === NOT_FOUND) return null

@@ -4,11 +4,14 @@
  * Launching asks the engine three things and no more (create, start, inspect): the time of a launch is the engine's own.
  */
 import type { Host } from '../../host/host.ts'
+import { exists } from '../../lib/files.ts'
+import { refused } from '../../model/errors.ts'
 import type { InstanceId } from '../../model/ids.ts'
 import { instanceLimits, type MachineTables } from '../../model/limits.ts'
 import type { InstanceWant } from '../../model/want.ts'
 import { dockerError, statusOf } from './docker-errors.ts'
 import { NEVER_STARTED } from './docker-have.ts'
+import { volumesOf } from './docker-places.ts'
 import { findOne, inspect, type Reader, type Seen } from './docker-read.ts'
 import { guestNetworkOf, renderContainer } from './docker-spec.ts'
 import type { WorkloadSteps } from './driver.ts'
@@ -50,7 +53,6 @@ async function launch(
   const { docker, images, kit, files, settings, ways } = stepper
   const image = await images.details(digest)
   const kitDir = await kit.prepare(want, files.path(want.id), true)
-  await files.writeBoot(want.id, { bootCount: want.bootCount, startedBefore: NEVER_STARTED })
   const { hasUserNamespace, hasQuota } = await ways.read()
   const spec = renderContainer(want, image, {
     kitDir,
@@ -66,6 +68,8 @@ async function launch(
       if (statusOf(error) === NOT_FOUND) images.forget(digest)
       throw dockerError(error, `create a container from ${want.image.location}`)
     })
+  // Not before there is one: where there is a record and no container, somebody has removed it.
+  await files.writeBoot(want.id, { bootCount: want.bootCount, startedBefore: NEVER_STARTED })
   await startAndPlug(stepper, want, container.id, signal)
 }
 
@@ -74,10 +78,23 @@ async function start(stepper: Stepper, want: InstanceWant, signal: AbortSignal):
   const seen = await read(stepper, want.id, signal)
   // Running after all, by somebody else: a record written now would take that start for the one before ours.
   if (seen === null || seen.state.Status === 'running') return
+  await assertWhole(stepper, seen)
   const startedBefore = seen.state.StartedAt
   await kit.prepare(want, files.path(want.id), startedBefore === NEVER_STARTED)
   await files.writeBoot(want.id, { bootCount: want.bootCount, startedBefore })
   await startAndPlug(stepper, want, seen.id, signal)
+}
+
+/** Errors: `refused` when directories of the container's disk are gone, which the engine says in ways that look as if they might pass. */
+async function assertWhole({ ways }: Stepper, { places, state }: Seen): Promise<void> {
+  // An engine whose files cannot be seen from here says nothing by their absence.
+  if (state.StartedAt === NEVER_STARTED || !(await exists((await ways.read()).rootDirectory)))
+    return
+  const { upper, lower } = places
+  const volumes = volumesOf(places).map(({ source }) => source)
+  for (const place of [...(upper === null ? [] : [upper]), ...lower, ...volumes])
+    if (!(await exists(place)))
+      throw refused('IncorrectInstanceState', `The root disk is lost: ${place} is gone`)
 }
 
 async function startAndPlug(

@@ -24,7 +24,7 @@ import { startDiskLook } from './docker-disk.ts'
 import { dockerError, statusOf } from './docker-errors.ts'
 import { followEvents } from './docker-events.ts'
 import { demultiplex, tail } from './docker-logs.ts'
-import { createCache, findAll, findOne, type Reader, readHave } from './docker-read.ts'
+import { createCache, findAll, findOne, type Reader, readGone, readHave } from './docker-read.ts'
 import { createShells } from './docker-shell.ts'
 import { createDockerSteps } from './docker-steps.ts'
 import { createEngineWays } from './docker-ways.ts'
@@ -102,8 +102,7 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
       const running = haves.filter(({ state }) => state.kind === 'running')
       disks.keep(new Set(running.map(({ instance }) => instance)))
       for (const instance of directories)
-        if (!found.has(instance))
-          haves.push({ instance, state: { kind: 'remains' }, bootCount: null })
+        if (!found.has(instance)) haves.push(await readGone(files, instance))
       return haves
     },
 

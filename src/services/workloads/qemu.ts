@@ -76,8 +76,8 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
       const marks = marksOf(await isolationOf(machine.pid), 'own')
       return { instance, bootCount, state: runningState(machine), marks }
     }
-    const state = (await files.hasDisk(instance)) ? stoppedState(boot) : REMAINS
-    return { instance, bootCount, state }
+    const isThere = await files.hasDisk(instance)
+    return { instance, bootCount, state: isThere ? stoppedState(boot) : goneState(boot) }
   }
 
   return {
@@ -125,7 +125,10 @@ async function isolationOf(pid: number): Promise<Isolation> {
   return (await networkOf(pid)) === (await networkOf('self')) ? 'machine-in-host' : 'machine'
 }
 
-const REMAINS: WorkloadState = { kind: 'remains' }
+/** There is no disk. The boot record was written when there was one. */
+function goneState(boot: MachineBoot | null): WorkloadState {
+  return { kind: boot === null ? 'remains' : 'lost' }
+}
 
 /** A tap is handed over at the start, so a machine that runs is plugged in. */
 function runningState(machine: Machine): WorkloadState {

@@ -98,7 +98,7 @@ export function createWorkloads(options: WorkloadsOptions): HostService {
   }
 }
 
-const STATES = ['remains', 'created', 'running', 'ended', 'busy'] as const
+const STATES = ['remains', 'lost', 'created', 'running', 'ended', 'busy'] as const
 
 /** What one instance should be and is. */
 interface Case {

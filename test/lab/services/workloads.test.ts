@@ -104,10 +104,10 @@ describe('what others do', () => {
     await end(want)
   })
 
-  test('docker rm brings it back from its image', async () => {
+  test('docker rm takes its disk with it, so it is stopped and not made anew', async () => {
     const want = await launch(3)
     await container(want).remove({ force: true })
-    await reach(want, 'running')
+    expect(await reach(want, 'stopped')).toMatchObject({ code: 'Server.InternalError' })
     await end(want)
   })
 

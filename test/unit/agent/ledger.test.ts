@@ -48,6 +48,7 @@ function want(generation: number, name: string): HostWant {
           run: 'run',
           claimed: true,
           bootCount: generation,
+          ran: true,
           image,
           type: { name: 't.nano', vcpus: 1, memoryMiB: 64, diskGiB: 1 },
           disk: { volume: formatId('vol', bytes), sizeGiB: 3, keep: true },

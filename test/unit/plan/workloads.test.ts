@@ -47,6 +47,7 @@ describe('wanted to run', () => {
   const cases: readonly [string, WorkloadHave | undefined, string][] = [
     ['nothing there', undefined, 'launch'],
     ['only its directory', have({ kind: 'remains' }, null), 'launch'],
+    ['its disk was removed by somebody', have({ kind: 'lost' }, 1), 'stopped Server.InternalError'],
     ['made and never started', have({ kind: 'created' }), 'start'],
     ['running', have(UP, 2), 'running'],
     ['running without its NIC', have(UNPLUGGED, 2), 'plug'],
@@ -63,6 +64,17 @@ describe('wanted to run', () => {
   ]
   test.each(cases)('%s', (_name, found, expected) => {
     expect(outcome(instance(1, { bootCount: 2 }), found)).toBe(expected)
+  })
+
+  test.each([
+    ['nothing there', undefined],
+    ['only its directory', have({ kind: 'remains' }, null)],
+  ] as const)('ran before, %s: it is not made anew', (_name, found) => {
+    const want = instance(1, { bootCount: 2, ran: true })
+    expect(outcome(want, found)).toBe('stopped Server.InternalError')
+    expect(outcome({ ...want, run: 'terminate' }, found)).toBe(
+      found === undefined ? 'gone' : 'remove',
+    )
   })
 
   test.each<[string, WorkloadHave | undefined, string]>([
@@ -119,6 +131,7 @@ describe('wanted to run', () => {
 
 const anyState = fc.oneof(
   fc.constant<WorkloadState>({ kind: 'remains' }),
+  fc.constant<WorkloadState>({ kind: 'lost' }),
   fc.constant<WorkloadState>({ kind: 'created' }),
   fc.boolean().map((plugged): WorkloadState => ({ kind: 'running', plugged })),
   fc

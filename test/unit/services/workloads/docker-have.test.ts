@@ -50,7 +50,26 @@ describe('who ended it', () => {
     ['only an older end is remembered', {}, [event('die', START_MS - 100)], 'unknown'],
   ]
   test.each(cases)('%s', (_name, changes, events, expected) => {
-    expect(endedBy(state(changes), events)).toBe(expected)
+    expect(endedBy(state(changes), events, null)).toBe(expected)
+    // The engine was started since: what it does not remember it may not have seen.
+    expect(endedBy(state(changes), events, END_MS + 1)).toBe(expected)
+  })
+})
+
+describe('who ended it when the engine has forgotten', () => {
+  const cases: readonly [string, Partial<ContainerState>, string][] = [
+    ['exit 0', {}, 'itself'],
+    ['exit 3', { ExitCode: 3 }, 'itself'],
+    ['power-off from inside', { ExitCode: 130 }, 'itself'],
+    ['reboot from inside', { ExitCode: 129 }, 'reboot'],
+    ['killed', { ExitCode: 137 }, 'outside'],
+    ['stopped', { ExitCode: 143 }, 'outside'],
+    ['out of memory', { ExitCode: 137, OOMKilled: true }, 'memory'],
+    ['an end that nobody saw', { ExitCode: 255 }, 'unknown'],
+  ]
+  test.each(cases)('%s', (_name, changes, expected) => {
+    expect(endedBy(state(changes), [], END_MS - 60_000)).toBe(expected)
+    expect(endedBy(state(changes), [event('die', START_MS - 100)], START_MS)).toBe(expected)
   })
 })
 

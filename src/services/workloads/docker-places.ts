@@ -1,0 +1,64 @@
+/** Where on the host the engine keeps what a container has written, by what it says of the container. Pure. */
+import { z } from 'zod'
+
+/** More than the paths of the 127 layers that overlay2 allows. */
+const LAYERS_LENGTH = 65_536
+const PATH_LENGTH = 4096
+
+/** The parts of an inspected container that name its directories. */
+const placesSchema = z.object({
+  GraphDriver: z.object({
+    Data: z
+      .object({
+        UpperDir: z.string().max(PATH_LENGTH).optional(),
+        LowerDir: z.string().max(LAYERS_LENGTH).optional(),
+      })
+      .nullish(),
+  }),
+  Mounts: z
+    .array(
+      z.object({
+        Type: z.string().max(64),
+        Source: z.string().max(PATH_LENGTH).default(''),
+        Destination: z.string().max(PATH_LENGTH).default(''),
+      }),
+    )
+    .max(1000),
+})
+
+/** A directory of the host that a container sees in another place. */
+export interface Mount {
+  readonly type: string
+  /** On the host. */
+  readonly source: string
+  /** In the container. */
+  readonly destination: string
+}
+
+export interface Places {
+  /** The writable layer; null: this storage driver does not say. */
+  readonly upper: string | null
+  /** The layers of the image. */
+  readonly lower: readonly string[]
+  readonly mounts: readonly Mount[]
+}
+
+/** Errors: those of the schema, for what no engine says. */
+export function placesOf(inspected: unknown): Places {
+  const { GraphDriver, Mounts } = placesSchema.parse(inspected)
+  const { UpperDir = null, LowerDir = '' } = GraphDriver.Data ?? {}
+  return {
+    upper: UpperDir,
+    lower: LowerDir.split(':').filter((path) => path !== ''),
+    mounts: Mounts.map(({ Type, Source, Destination }) => ({
+      type: Type,
+      source: Source,
+      destination: Destination,
+    })),
+  }
+}
+
+/** The volumes that the engine made for a container: what it writes there is its own. */
+export function volumesOf({ mounts }: Places): readonly Mount[] {
+  return mounts.filter(({ type, source }) => type === 'volume' && source !== '')
+}
