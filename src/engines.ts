@@ -24,6 +24,7 @@ import { createSealer } from './lib/sealer.ts'
 import { AtollError } from './model/errors.ts'
 import { readCredentials, writeCredentials } from './operator/credentials.ts'
 import { apiAuthority, apiEndpoint } from './settings.ts'
+import { noteWrites } from './store/own-writes.ts'
 import { openReplica } from './store/replica.ts'
 import { createRowWatch, type RowWatch } from './store/rows.ts'
 import { openSqliteStore } from './store/sql.ts'
@@ -79,27 +80,29 @@ export async function openRecords(ground: EngineGround, metrics: Metrics): Promi
       throw error
     }
   }
-  const store = openSteadyStore({ open, clock, log })
-  const care = startKeyCare(ground, store, custody)
+  const steady = openSteadyStore({ open, clock, log })
   // Not the clock's: nothing else keeps a daemon alive that has only just begun.
-  await Promise.race([store.ready, delay(START_PATIENCE_MS)])
+  await Promise.race([steady.ready, delay(START_PATIENCE_MS)])
   // A file on this machine is away only when the machine's disk is: no replica would help.
   if (config.store.kind === 'sqlite') {
-    const alone = withoutReplica(store)
+    const care = startKeyCare(ground, steady, custody)
+    const alone = withoutReplica(steady)
     return {
       rows,
-      store,
+      store: steady,
       informed: alone,
       keys: keysOf(ground, alone, custody, care.refresh),
       changed: () => undefined,
       async close() {
         care.close()
-        await store.close()
+        await steady.close()
       },
     }
   }
   const file = join(config.stateDir, 'replica.db')
-  const replica = await openReplica({ file, source: store, clock, log, random: Math.random, rows })
+  const replica = await openReplica({ file, source: steady, clock, log, random: Math.random, rows })
+  const store = noteWrites(steady, replica)
+  const care = startKeyCare(ground, store, custody)
   const informed = withReplica(store, replica, clock)
   return {
     rows,

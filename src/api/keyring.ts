@@ -17,7 +17,7 @@ import type { InformedStore } from '../store/steady.ts'
 export interface Keyring {
   /**
    * The key with its secret in clear; undefined when there is none, it is disabled, or its secret cannot be opened. Errors: `unavailable`,
-   * also when all that is known of keys is too old.
+   * also when all that is known of keys is too old, or too old to know that there is none.
    */
   find(id: string): Promise<AccessKey | undefined>
   /** A request was proved to be of this key. */
@@ -45,9 +45,8 @@ export function createKeyring(options: KeyringOptions): Keyring {
   const { store, clock, sealer, replicaMs, log } = options
   const usedAt = createRecent<string, number>(USED_LIMIT)
 
-  function expectYoung(): void {
-    const asOf = store.staleSince()
-    if (asOf === null || clock.now() - Date.parse(asOf) <= replicaMs) return
+  function expectYoung(asOf: string): void {
+    if (clock.now() - Date.parse(asOf) <= replicaMs) return
     throw unavailable(
       `The records are away, and what this host remembers of access keys is of ${asOf}: too old to go by (setting api.replicaKeysSeconds)`,
     )
@@ -55,8 +54,14 @@ export function createKeyring(options: KeyringOptions): Keyring {
 
   return {
     async find(id) {
-      const key = await store.read((tx) => tx.accessKey(id))
-      expectYoung()
+      const records = store.forRequest()
+      const key = await records.read((tx) => tx.accessKey(id))
+      const asOf = records.staleSince()
+      if (asOf !== null) {
+        expectYoung(asOf)
+        // It may have been made since. Who waits for that is not proved yet, so nobody waits.
+        if (key === undefined) throw unavailable('The records are away, and this key is not known.')
+      }
       if (key === undefined || key.status === 'disabled') return undefined
       const opened = openedKey(key, sealer)
       if (opened === null)

@@ -36,18 +36,23 @@ export function shareReads(store: InformedStore): (owner: string) => InformedSto
     admit()
   }
 
-  return (owner) => ({
-    ...store,
+  const shared = <S extends InformedStore>(owner: string, records: S): S => ({
+    ...records,
     async read(work) {
       await new Promise<void>((resolve) => {
         waiting.add(owner, resolve)
         admit()
       })
       try {
-        return await store.read(work)
+        return await records.read(work)
       } finally {
         leave(owner)
       }
     },
+  })
+  // A request that insists on the records takes no place: it may wait for them for seconds, and others are answered by the replica.
+  return (owner) => ({
+    ...shared(owner, store),
+    forRequest: () => shared(owner, store.forRequest()),
   })
 }

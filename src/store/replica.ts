@@ -1,6 +1,9 @@
 /**
  * A replica: this host's own copy of the records, so that it can answer questions while the shared engine is away.
  *
+ * It shows all that this host itself has written: what was committed since the last copy was begun is done again on it (`own-writes.ts`).
+ * What other hosts have written since then it may lack, and so it may what this one wrote in the tenth of a second before it was killed.
+ *
  * It is a SQLite file with the same schema, filled whole and in one transaction each time; it is never the truth and nothing is
  * ever written to it but copies. How often it is filled goes by what a copy costs: a twentieth of this host's time (more only where a
  * copy takes seconds), and of the engine's as much however many hosts there are.
@@ -8,12 +11,19 @@
 import { rm, stat } from 'node:fs/promises'
 import { type Clock, isoTime } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import { createQueue } from '../lib/queue.ts'
+import { unavailable } from '../model/errors.ts'
+import type { Dump } from './dump.ts'
+import { createBacklog, type OwnWrites } from './own-writes.ts'
 import type { RowWatch } from './rows.ts'
 import { openSqliteStore } from './sql.ts'
 import type { ReadTx, Store } from './store.ts'
 
-export interface Replica {
-  /** Runs `work` against the last copy. Errors: `unavailable` when there is none that can be read. */
+export interface Replica extends OwnWrites {
+  /**
+   * Runs `work` against the last copy. Errors: `unavailable` when there is none that can be read, or none that shows all that this host
+   * has written.
+   */
   read<T>(work: (tx: ReadTx) => Promise<T>): Promise<T>
   /** When the last copy was made (ISO 8601), by this host's clock; null when there is none. */
   asOf(): string | null
@@ -34,6 +44,10 @@ const PAUSE_PER_HOST_MS = 300
  * and images change without a word to the hosts.
  */
 const LONGEST_PAUSE_MS = 60_000
+/** Own writes are put into the file so often at most, unless somebody reads: each time the disk is waited for. */
+const OWN_WRITES_PAUSE_MS = 100
+/** Calls that are remembered until a copy has them. */
+const OWN_CALLS_LIMIT = 10_000
 
 /** Opens the replica in `file` (made where it is missing) of the records in `source`. */
 export async function openReplica(options: {
@@ -53,13 +67,15 @@ export async function openReplica(options: {
   let wanted = Promise.withResolvers<void>()
   /** A host's share of the time, by the number of hosts. */
   let turnMs = 0
+  const own = keepOwnWrites({ copy, clock, log, lacking: () => wanted.resolve() })
 
   /** Copies, and gives how long to leave it at that. */
   async function fill(): Promise<number> {
     const began = clock.monotonic()
     const at = isoTime(clock.now())
-    const dump = await source.read((tx) => tx.dump())
-    const leftOut = await copy.transaction((tx) => tx.restore(dump))
+    const place = own.place()
+    const dump = await source.read((tx) => tx.dump(), { sees: 'latest' })
+    const leftOut = await own.renew(dump, place)
     if (leftOut > 0) log.debug({ leftOut }, 'rows that do not fit are not in the replica')
     asOf = at
     const copyMs = clock.monotonic() - began
@@ -85,13 +101,92 @@ export async function openReplica(options: {
     if (!ending.signal.aborted) log.error({ error }, 'the replica is not filled any more')
   })
   return {
-    read: (work) => copy.read(work),
+    async read(work) {
+      await own.put()
+      return await copy.read(work)
+    },
+    wrote: own.wrote,
     asOf: () => asOf,
     refresh: () => wanted.resolve(),
     async close() {
       ending.abort()
       await filling
+      await own.close()
       await copy.close()
+    },
+  }
+}
+
+/** This host's writes on their way into the copy. */
+interface OwnInCopy extends OwnWrites {
+  /** Puts there what is not; rejects with `unavailable` when the copy does not show all of it then. */
+  put(): Promise<void>
+  /** To be taken before records are read that the copy is then made equal to. */
+  place(): number
+  /** Makes the copy equal to records, with what was written after the place; gives how many rows do not fit. */
+  renew(dump: Dump, place: number): Promise<number>
+  close(): Promise<void>
+}
+
+function keepOwnWrites(options: {
+  readonly copy: Store
+  readonly clock: Clock
+  readonly log: Log
+  /** The copy lacks what an own write rests on. */
+  readonly lacking: () => void
+}): OwnInCopy {
+  const { copy, clock, log, lacking } = options
+  const own = createBacklog(OWN_CALLS_LIMIT)
+  const inTurn = createQueue()
+  const ending = new AbortController()
+  let isPutting = false
+
+  const putDue = () =>
+    inTurn(async () => {
+      if (!own.isDue()) return
+      const done = await copy.transaction((tx) => own.put(tx))
+      done()
+      if (!own.isShown()) lacking()
+    })
+
+  async function putSoon(): Promise<void> {
+    if (isPutting) return
+    isPutting = true
+    try {
+      while (own.isDue()) {
+        await clock.sleep(OWN_WRITES_PAUSE_MS, ending.signal)
+        await putDue()
+      }
+    } catch (error) {
+      if (!ending.signal.aborted) log.debug({ error }, 'own writes are not in the replica yet')
+    } finally {
+      isPutting = false
+    }
+  }
+  return {
+    wrote(calls) {
+      own.add(calls)
+      void putSoon()
+    },
+    async put() {
+      await putDue()
+      if (!own.isShown())
+        throw unavailable('The copy of the records does not show yet what this host has written.')
+    },
+    place: own.end,
+    renew: (dump, place) =>
+      inTurn(async () => {
+        const [leftOut, done] = await copy.transaction(async (tx) => {
+          return [await tx.restore(dump), await own.putAfter(tx, place)] as const
+        })
+        done()
+        return leftOut
+      }),
+    async close() {
+      ending.abort()
+      await putDue().catch((error: unknown) =>
+        log.debug({ error }, 'the last own writes are not in the replica'),
+      )
     },
   }
 }

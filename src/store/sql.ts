@@ -34,6 +34,8 @@ const LONGEST_WAIT_MS = 250
 const TRANSACTIONS_LIMIT = 1000
 /** What each kind of transaction needs of the engine at least. */
 const ISOLATION = { decide: 'snapshot', propose: 'read committed' } as const
+/** The same for a snapshot that is only read: whether it may lack what others have committed. */
+const SNAPSHOT = { local: 'snapshot', latest: 'serializable' } as const
 /** Readers of a file at once: those of the API (`fair-reads.ts`) and some for this host's own passes. */
 const READERS = 8
 /** One transaction in so many sweeps away what is left of old commits. */
@@ -66,6 +68,10 @@ export async function openSqliteStore(options: {
   } catch (error) {
     throw unavailable(`The records in ${options.file} cannot be opened`, error)
   }
+}
+
+function snapshotOf(db: Kysely<Tables>, sees: keyof typeof SNAPSHOT) {
+  return db.transaction().setAccessMode('read only').setIsolationLevel(SNAPSHOT[sees])
 }
 
 /** Opens a store. An engine on this machine proves that it answers; rejects with `unavailable` when it does not. */
@@ -145,12 +151,9 @@ export async function openSqlStore(options: {
       return result
     },
     single: (work) => admitted(() => work(writeTx(db, nowMs, rows()))),
-    read: (work) =>
+    read: (work, { sees = 'local' } = {}) =>
       admitted(() =>
-        readDb
-          .transaction()
-          .setAccessMode('read only')
-          .execute((transaction) => work(readTx(transaction, nowMs, rows()))),
+        snapshotOf(readDb, sees).execute((transaction) => work(readTx(transaction, nowMs, rows()))),
       ),
     async close() {
       closed = true

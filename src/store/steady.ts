@@ -3,7 +3,7 @@
  *
  * The engine is opened and made ready in the background and tried again until it works, so that a daemon can start, and bring its
  * instances back from its ledger, while every shared engine is away. Until then, and whenever the engine does not answer, writes are
- * `unavailable` at once. Reads that only inform may be answered from the replica (`informed`), and then say of what time they are.
+ * `unavailable` at once. Reads that only inform may be answered from the replica (`InformedStore`), and then say of what time they are.
  */
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
@@ -18,8 +18,13 @@ export interface SteadyStore extends Store {
 
 const FIRST_PAUSE_MS = 200
 const LONGEST_PAUSE_MS = 5_000
-/** How long a read may wait for the engine before the replica answers instead. */
+/** How long a read may wait for the engine before the replica answers instead... */
 const PATIENCE_MS = 400
+/** ...and when the replica cannot answer it: a cluster stands still for some seconds while it agrees that a member is gone. */
+const LONGEST_WAIT_MS = 5_000
+/** The grain of both, and how much longer they may become where this process itself is slow. */
+const TICK_MS = 50
+const LONGEST_STRETCH = 2
 /** Between two looks whether an engine that was away answers again. */
 const LOOK_PAUSE_MS = 250
 
@@ -63,7 +68,7 @@ export function openSteadyStore(options: {
     migrate: async () => ready().migrate(),
     transaction: async (work, options) => ready().transaction(work, options),
     single: async (work) => ready().single(work),
-    read: async (work) => ready().read(work),
+    read: async (work, options) => ready().read(work, options),
     async close() {
       ending.abort()
       await trying
@@ -72,76 +77,138 @@ export function openSteadyStore(options: {
   }
 }
 
+/** The records for those who only want to know. */
+export interface InformedStore extends Store {
+  /**
+   * Reads the latest records there are (`ReadOptions`). When they do not come soon, `work` is run on the replica: what it gives then may be
+   * old, but has all that this host itself has written. `work` may go on after somebody was answered.
+   */
+  read<T>(work: (tx: ReadTx) => Promise<T>): Promise<T>
+  /** These records for one request. */
+  forRequest(): RequestStore
+}
+
+/** The records as one request uses them. */
+interface RequestStore extends InformedStore {
+  /** The time (ISO 8601) of the records that some read of this request was answered from, or null when all were the shared ones. */
+  staleSince(): string | null
+  /** Whether it has asked for a change. */
+  hasWritten(): boolean
+  /** The same request's, whose reads the replica does not answer: they wait, and are `unavailable` in the end. */
+  insisting(): RequestStore
+}
+
 /**
  * A store whose reads are answered from the replica when the engine does not answer, soon. Once a read has waited in vain, the next
  * ones do not wait at all, until a look in the background finds that the engine answers again.
  */
 export function withReplica(store: Store, replica: Replica, clock: Clock): InformedStore {
   const ending = new AbortController()
-  let staleSince: string | null = null
   let isAway = false
+  const latest = <T>(work: (tx: ReadTx) => Promise<T>) => store.read(work, { sees: 'latest' })
 
   async function lookUntilItAnswers(): Promise<void> {
+    if (isAway) return
     isAway = true
     while (isAway) {
       await clock.sleep(LOOK_PAUSE_MS, ending.signal)
-      await withinPatience(async () => {
-        await store.read(async (tx) => tx.accounts())
+      await within(PATIENCE_MS, async () => {
+        await latest(async (tx) => tx.accounts())
         isAway = false
       }).catch(() => undefined)
     }
   }
 
-  async function withinPatience<T>(work: () => Promise<T>): Promise<T> {
-    const done = new AbortController()
-    try {
-      return await Promise.race([
-        work(),
-        clock.sleep(PATIENCE_MS, done.signal).then(() => {
-          throw unavailable('The record store takes too long.')
-        }),
-      ])
-    } finally {
-      done.abort()
-    }
-  }
+  const within = createWithin(clock)
 
-  async function read<T>(work: (tx: ReadTx) => Promise<T>): Promise<T> {
-    if (!isAway || replica.asOf() === null) {
+  async function read<T>(
+    work: (tx: ReadTx) => Promise<T>,
+    stale: ((asOf: string) => void) | null,
+  ): Promise<T> {
+    const hasCopy = stale !== null && replica.asOf() !== null
+    if (!hasCopy) return await within(LONGEST_WAIT_MS, () => latest(work))
+    if (!isAway) {
       try {
-        const answer = await withinPatience(() => store.read(work))
-        staleSince = null
-        return answer
+        return await within(PATIENCE_MS, () => latest(work))
       } catch (error) {
-        if (!(error instanceof AtollError && error.kind === 'unavailable')) throw error
-        if (replica.asOf() === null) throw error
-        if (!isAway) lookUntilItAnswers().catch(() => undefined)
+        if (!isUnavailable(error)) throw error
+        lookUntilItAnswers().catch(() => undefined)
       }
     }
-    const answer = await replica.read(work)
-    staleSince = replica.asOf()
-    return answer
+    const asOf = replica.asOf()
+    if (asOf !== null) stale(asOf)
+    return await replica.read(work)
   }
 
-  return {
+  function forRequest(mayBeOld = true): RequestStore {
+    let staleSince: string | null = null
+    let hasWritten = false
+    const stale = (asOf: string) => {
+      if (staleSince === null || asOf < staleSince) staleSince = asOf
+    }
+    return {
+      ...informed,
+      read: (work) => read(work, mayBeOld ? stale : null),
+      transaction(work, options) {
+        hasWritten = true
+        return informed.transaction(work, options)
+      },
+      staleSince: () => staleSince,
+      hasWritten: () => hasWritten,
+      insisting: () => forRequest(false),
+    }
+  }
+
+  const informed: InformedStore = {
     migrate: () => store.migrate(),
     transaction: (work, options) => store.transaction(work, options),
     single: (work) => store.single(work),
-    read,
-    staleSince: () => staleSince,
+    read: (work) => read(work, () => undefined),
+    forRequest: () => forRequest(),
     async close() {
       ending.abort()
       await store.close()
     },
   }
+  return informed
+}
+
+/** Waits for work so long, and rejects with `unavailable` then. */
+function createWithin(clock: Clock) {
+  /** In ticks, so that a process which does not get the processor does not take its own standstill for the engine's. */
+  async function tooLate(limitMs: number, signal: AbortSignal): Promise<never> {
+    const lastMs = clock.monotonic() + limitMs * LONGEST_STRETCH
+    for (let leftMs = limitMs; leftMs > 0 && clock.monotonic() < lastMs; leftMs -= TICK_MS)
+      await clock.sleep(Math.min(TICK_MS, leftMs), signal)
+    throw unavailable('The record store takes too long.')
+  }
+
+  return async function within<T>(limitMs: number, work: () => Promise<T>): Promise<T> {
+    const done = new AbortController()
+    try {
+      return await Promise.race([work(), tooLate(limitMs, done.signal)])
+    } finally {
+      done.abort()
+    }
+  }
 }
 
 /** A store whose every answer is the truth: one that needs no replica. */
 export function withoutReplica(store: Store): InformedStore {
-  return { ...store, staleSince: () => null }
+  const informed: InformedStore = {
+    ...store,
+    read: (work) => store.read(work, { sees: 'latest' }),
+    forRequest: () => request,
+  }
+  const request: RequestStore = {
+    ...informed,
+    staleSince: () => null,
+    hasWritten: () => false,
+    insisting: () => request,
+  }
+  return informed
 }
 
-export interface InformedStore extends Store {
-  /** The time (ISO 8601) of the records that the last read was answered from, or null when they were the shared ones. */
-  staleSince(): string | null
+function isUnavailable(error: unknown): boolean {
+  return error instanceof AtollError && error.kind === 'unavailable'
 }

@@ -49,8 +49,8 @@ export interface Store {
   transaction<T>(work: (tx: Tx) => Promise<T>, options?: TransactionOptions): Promise<T>
   /** Makes the one call in `work` without a transaction around it. It may happen twice: only for what does no harm then. */
   single<T>(work: (tx: SingleTx) => Promise<T>): Promise<T>
-  /** Runs `work` against one consistent snapshot. */
-  read<T>(work: (tx: ReadTx) => Promise<T>): Promise<T>
+  /** Runs `work` against one consistent snapshot. It may run more than once. */
+  read<T>(work: (tx: ReadTx) => Promise<T>, options?: ReadOptions): Promise<T>
   close(): Promise<void>
 }
 
@@ -59,6 +59,16 @@ type SingleTx = Pick<
   Tx,
   'changedHosts' | 'placedNics' | 'orphans' | 'renewLease' | 'hosts' | 'unreadable'
 >
+
+/** What a snapshot has. */
+interface ReadOptions {
+  /**
+   * `local` (unless told otherwise): what the node that is asked has by then, which may lack what was just committed at another one, and
+   * is there even while the cluster stands still. `latest`: all that was committed before the call, at whatever node (a causal read). It
+   * waits until the nodes agree on what that is, and a node that is cut off from the others does not answer it.
+   */
+  readonly sees?: 'local' | 'latest'
+}
 
 /** How a transaction reads, and what is done when nobody knows whether it was committed. */
 interface TransactionOptions {

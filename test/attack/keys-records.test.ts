@@ -56,7 +56,9 @@ const firstKey = async () =>
   known((await bootstrap(store, NETWORK, randomBytes, custody)) ?? undefined)
 
 const api = (more: { asOf?: string | null; nowMs?: () => number } = {}) => {
-  const informed = { ...withoutReplica(store), staleSince: () => more.asOf ?? null }
+  const shared = withoutReplica(store)
+  const request = { ...shared.forRequest(), staleSince: () => more.asOf ?? null }
+  const informed = { ...shared, forRequest: () => request }
   const clock = { ...systemClock, now: more.nowMs ?? systemClock.now }
   const keys = createKeyring({ store: informed, clock, sealer, replicaMs: 3_600_000 })
   return runApi([getCallerIdentity], {}, { store: informed, clock, keys })

@@ -3,7 +3,8 @@
  * stands still, and a way to run one action as one caller. No host is behind it.
  */
 import { randomBytes } from 'node:crypto'
-import type { Action, ApiParts } from '../../src/api/action.ts'
+import type { Action, ApiParts, Call } from '../../src/api/action.ts'
+import { type ActionAnswer, answerOf } from '../../src/api/answer.ts'
 import { createBudget } from '../../src/api/budget.ts'
 import { createKeyMaking } from '../../src/api/key-making.ts'
 import { createCatalogue } from '../../src/api/launch/catalogue.ts'
@@ -26,7 +27,7 @@ import {
 import { NO_PREFERENCE } from '../../src/model/metadata-options.ts'
 import type { Group, Subnet, Vpc } from '../../src/model/records.ts'
 import { openSqliteStore } from '../../src/store/sql.ts'
-import { withoutReplica } from '../../src/store/steady.ts'
+import { type InformedStore, withoutReplica } from '../../src/store/steady.ts'
 import type { Store } from '../../src/store/store.ts'
 
 function must<T>(value: T | undefined): T {
@@ -61,6 +62,8 @@ export interface Cloud extends AsyncDisposable {
   run(action: Action, input?: object, account?: AccountId): Promise<Record<string, unknown>>
   /** As `run`, with a store of its own, for tests that make the records fail. */
   runOn(store: Store, action: Action, input?: object): Promise<Record<string, unknown>>
+  /** As a host answers whose records are these: a refusal by a copy is asked once more. */
+  answer(store: InformedStore, action: Action, input?: object): Promise<ActionAnswer>
   /** The code that the action refuses with; fails when it does not refuse. */
   refusal(action: Action, input?: object, account?: AccountId): Promise<ErrorCode>
 }
@@ -81,16 +84,17 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
   const rung: HostName[] = []
   const bus = notingBus(rung)
   const parts = makeParts(store, bus)
+  const callOf = (on: ApiParts, input: object, account: AccountId): Call => ({
+    input: { ...input },
+    caller: { account, user: 'admin', accessKey: 'AKIDEXAMPLE' },
+    requestId: 'request',
+    parts: on,
+    log: silentLog,
+    budget: createBudget(on, { pageItems: 1000, answerBytes: 16 * 1024 * 1024 }, 'test'),
+    signal: AbortSignal.timeout(30_000),
+  })
   const runWith = async (on: ApiParts, action: Action, input: object, account: AccountId) =>
-    (await action.run({
-      input: { ...input },
-      caller: { account, user: 'admin', accessKey: 'AKIDEXAMPLE' },
-      requestId: 'request',
-      parts: on,
-      log: silentLog,
-      budget: createBudget(on, { pageItems: 1000, answerBytes: 16 * 1024 * 1024 }, 'test'),
-      signal: AbortSignal.timeout(30_000),
-    })) as Record<string, unknown>
+    (await action.run(callOf(on, input, account))) as Record<string, unknown>
   const run: Cloud['run'] = (action, input = {}, account = ALICE) =>
     runWith(parts, action, input, account)
   return {
@@ -102,6 +106,8 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
     run,
     runOn: (other, action, input = {}) =>
       runWith({ ...parts, store: withoutReplica(other) }, action, input, ALICE),
+    answer: (other, action, input = {}) =>
+      answerOf(action, callOf({ ...parts, store: other }, input, ALICE)),
     async refusal(action, input = {}, account = ALICE) {
       const outcome = await run(action, input, account).catch((error: unknown) => error)
       if (outcome instanceof AtollError && outcome.kind === 'refused') return outcome.code

@@ -11,6 +11,7 @@ import type { Metrics } from '../../lib/metrics.ts'
 import { AtollError, refused } from '../../model/errors.ts'
 import { shareReads } from '../../store/fair-reads.ts'
 import type { Action, ApiParts, Caller } from '../action.ts'
+import { answerOf } from '../answer.ts'
 import { type Budget, createBudget } from '../budget.ts'
 import { withDeadline } from '../http/deadline.ts'
 import { type Fault, faultOf } from '../http/faults.ts'
@@ -66,6 +67,12 @@ interface Exchange {
   caller?: Caller
 }
 
+/** What an action gave, and of what time the copy was that it rests on. */
+interface Result {
+  readonly result: Record<string, unknown>
+  readonly asOf: string | null
+}
+
 /** Takes commands until the returned function is called, which waits for those under way. */
 export function serveCommands(options: CommandsOptions): () => Promise<void> {
   const { parts, log } = options
@@ -80,11 +87,10 @@ export function serveCommands(options: CommandsOptions): () => Promise<void> {
     const budget = createBudget(parts, limits, ownerOf(message))
     try {
       await budget.turn()
-      const result = await run(message, exchange, budget)
-      const asOf = parts.store.staleSince()
+      const { result, asOf } = await run(message, exchange, budget)
       // Encoded here, so that what cannot be is an error like others.
       const answer = await encodeJson(
-        answerOf(exchange, { result, ...(asOf === null ? {} : { recordsAsOf: asOf }) }),
+        replyOf(exchange, { result, ...(asOf === null ? {} : { recordsAsOf: asOf }) }),
         budget,
       )
       finish(exchange, message, null, null)
@@ -97,16 +103,12 @@ export function serveCommands(options: CommandsOptions): () => Promise<void> {
       const { code, message: text, status } = fault
       return {
         kind: 'answer',
-        answer: JSON.stringify(answerOf(exchange, { error: { code, message: text, status } })),
+        answer: JSON.stringify(replyOf(exchange, { error: { code, message: text, status } })),
       }
     }
   }
 
-  async function run(
-    message: CommandMessage,
-    exchange: Exchange,
-    budget: Budget,
-  ): Promise<Record<string, unknown>> {
+  async function run(message: CommandMessage, exchange: Exchange, budget: Budget): Promise<Result> {
     refuseTooLong(message)
     const caller = await admit.prove(message)
     exchange.caller = caller
@@ -123,7 +125,7 @@ export function serveCommands(options: CommandsOptions): () => Promise<void> {
     message: CommandMessage,
     exchange: Exchange,
     budget: Budget,
-  ): Promise<Record<string, unknown>> {
+  ): Promise<Result> {
     const command = parseCommand(message.body)
     exchange.command = command
     const entry = table.get(command.action)
@@ -136,10 +138,12 @@ export function serveCommands(options: CommandsOptions): () => Promise<void> {
     const input = inputOf(entry, command)
     const own = admit.partsFor(caller)
     const callLog = log.child({ request: requestId, action: entry.action.name })
-    const output = await withDeadline(new AbortController().signal, ACTION_TIMEOUT_MS, (signal) =>
-      entry.action.run({ input, caller, requestId, parts: own, log: callLog, budget, signal }),
+    const call = { input, caller, requestId, parts: own, log: callLog, budget }
+    const { signal: never } = new AbortController()
+    const { output, asOf } = await withDeadline(never, ACTION_TIMEOUT_MS, (signal) =>
+      answerOf(entry.action, { ...call, signal }),
     )
-    return { ...output }
+    return { result: { ...output }, asOf }
   }
 
   return options.door.onCommand(handle)
@@ -187,7 +191,7 @@ function ownerOf({ headers }: CommandMessage): string {
 
 const OWNER_LENGTH = 128
 
-function answerOf(
+function replyOf(
   { requestId, command }: Exchange,
   outcome: Pick<CommandAnswer, 'result' | 'recordsAsOf' | 'error'>,
 ): CommandAnswer {

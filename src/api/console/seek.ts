@@ -8,6 +8,7 @@ import { type AtollError, refused, unavailable } from '../../model/errors.ts'
 import type { HostName, InstanceId } from '../../model/ids.ts'
 import type { InstanceState } from '../../model/records.ts'
 import type { InformedStore } from '../../store/steady.ts'
+import { byRecords } from '../answer.ts'
 import type { ConsoleDoor } from './door.ts'
 
 /** Where a console is to be had. */
@@ -68,7 +69,12 @@ function notYet(instance: InstanceId): AtollError {
   return unavailable(`${instance} is not there yet; see: atoll instances`)
 }
 
-async function hostOf(store: InformedStore, id: InstanceId): Promise<HostName> {
+async function hostOf(records: InformedStore, id: InstanceId): Promise<HostName> {
+  const { output } = await byRecords(records, (store) => placeOf(store, id))
+  return output
+}
+
+async function placeOf(store: InformedStore, id: InstanceId): Promise<HostName> {
   const { instance, host } = await store.read(async (tx) => {
     const [instance] = await tx.instances({ ids: [id] })
     const hosts = await tx.hosts()

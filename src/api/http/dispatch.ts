@@ -8,6 +8,7 @@ import type { Log } from '../../lib/log.ts'
 import { AtollError, refused } from '../../model/errors.ts'
 import { shareReads } from '../../store/fair-reads.ts'
 import type { Action, ApiParts, Call, Caller } from '../action.ts'
+import { type ActionAnswer, answerOf } from '../answer.ts'
 import { createBudget } from '../budget.ts'
 import { EC2_MODEL } from '../generated/ec2.ts'
 import { STS_MODEL } from '../generated/sts.ts'
@@ -113,7 +114,10 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { begin, finish, fail } = createExchanges(options)
   let inFlight = 0
 
-  async function answer(request: ApiRequest, exchange: Exchange): Promise<string> {
+  async function answer(
+    request: ApiRequest,
+    exchange: Exchange,
+  ): Promise<{ readonly xml: string; readonly asOf: string | null }> {
     await parts.turns.next(request.remote)
     const caller = await authenticate(request, findKey, parts.clock.now())
     exchange.caller = caller
@@ -136,12 +140,12 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     // Signed, and so sent by the client itself.
     const authority = request.headers['host']?.[0] ?? ''
     const call = { input, caller, requestId, parts: own, log: callLog, budget, authority }
-    const output = await withDeadline(request.gone, limits.actionTimeoutMs, (signal) =>
+    const { output, asOf } = await withDeadline(request.gone, limits.actionTimeoutMs, (signal) =>
       runAction(entry, { ...call, signal }),
     )
     const xml = await encodeAnswer(entry.wire, requestId, output, budget)
     hold.answer(xml.length)
-    return xml
+    return { xml, asOf }
   }
 
   async function screen(head: ApiHead): Promise<ApiAnswer | undefined> {
@@ -162,9 +166,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       if (inFlight > limits.maxInFlight) {
         throw refused('RequestLimitExceeded', 'Request limit exceeded: too many requests at once')
       }
-      const xml = await answer(request, exchange)
+      const { xml, asOf } = await answer(request, exchange)
       finish(exchange, 200, 'OK', {})
-      const asOf = parts.store.staleSince()
       return { status: 200, requestId: exchange.requestId, xml, ...(asOf === null ? {} : { asOf }) }
     } catch (error) {
       return fail(exchange, error)
@@ -192,9 +195,9 @@ function noAction(name: string | undefined): Error {
 }
 
 /** Runs an action. What it says of a parameter has the name that this client knows. */
-async function runAction({ action, wire }: Entry, call: Call): Promise<object> {
+async function runAction({ action, wire }: Entry, call: Call): Promise<ActionAnswer> {
   try {
-    return await action.run(call)
+    return await answerOf(action, call)
   } catch (error) {
     if (!(error instanceof ParameterRefusal)) throw error
     throw error.named((path) => wireNameOf(wire.input, path))

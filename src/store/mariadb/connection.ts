@@ -37,8 +37,8 @@ export interface Access {
   readonly tls: TlsReader
 }
 
-/** What a transaction does: reads one snapshot; reads what is committed and writes; reads one snapshot and writes. */
-export type Mode = 'read' | 'propose' | 'write'
+/** What a transaction does: reads one snapshot, of this node or of all; reads what is committed and writes; reads one snapshot and writes. */
+export type Mode = 'read' | 'latest' | 'propose' | 'write'
 
 /** What a connection asks of, and tells to, those that know the nodes. */
 type Colleagues = Pick<Nodes, 'check' | 'leave' | 'answered' | 'doubtAfterMs'>
@@ -169,14 +169,15 @@ export class MariadbConnection implements DatabaseConnection {
   /**
    * Begins a transaction. One that writes waits until what others have committed is here (`wsrep_sync_wait`), so that it does not
    * decide on old records, and takes its snapshot with its first SELECT, so that changes before it lose no race. One that reads
-   * does not wait: it would stand still with the cluster, and decides nothing.
+   * does not wait unless it wants the latest: it would stand still with the cluster, and decides nothing. Only the first statement
+   * waits (https://mariadb.com/kb/en/galera-cluster-system-variables/#wsrep_sync_wait): a read costs one round through the group.
    */
   async begin(mode: Mode): Promise<void> {
     // For the next transaction only.
     if (mode === 'propose') await this.#ask('set transaction isolation level read committed')
-    const atOnce = this.#isGalera ? 'set statement wsrep_sync_wait = 0 for ' : ''
+    const atOnce = this.#isGalera && mode === 'read' ? 'set statement wsrep_sync_wait = 0 for ' : ''
     await this.#ask(
-      mode === 'read'
+      isReading(mode)
         ? `${atOnce}start transaction with consistent snapshot, read only`
         : 'start transaction read write',
     )
@@ -191,7 +192,7 @@ export class MariadbConnection implements DatabaseConnection {
       this.#transaction = undefined
     } catch (error) {
       if (!(error instanceof EngineError)) throw error
-      const trouble = transaction.mode === 'read' ? 'lost' : 'unsure'
+      const trouble = isReading(transaction.mode) ? 'lost' : 'unsure'
       transaction.failure = new EngineError(trouble, error.cause, error.detail)
       throw transaction.failure
     }
@@ -313,6 +314,10 @@ export class MariadbConnection implements DatabaseConnection {
   #lost(sql: string, cause: unknown): EngineError {
     return new EngineError('lost', cause, { engine: 'mariadb', node: nameOf(this.node), sql })
   }
+}
+
+function isReading(mode: Mode): boolean {
+  return mode === 'read' || mode === 'latest'
 }
 
 function toAnswer(result: unknown): Answer {

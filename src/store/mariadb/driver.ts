@@ -148,7 +148,7 @@ export class MariadbDriver implements Driver {
 }
 
 function modeOf({ accessMode, isolationLevel }: TransactionSettings): Mode {
-  if (accessMode === 'read only') return 'read'
+  if (accessMode === 'read only') return isolationLevel === 'serializable' ? 'latest' : 'read'
   return isolationLevel === 'read committed' ? 'propose' : 'write'
 }
 

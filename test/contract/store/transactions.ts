@@ -88,6 +88,16 @@ export function describeTransactions(begin: () => Promise<StoreWorld>): void {
       expect(await world.store.read((tx) => tx.instances({}))).toHaveLength(2)
     })
 
+    it('that are committed are in every later snapshot that sees the latest, at once', async () => {
+      for (let number = 1; number <= 20; number += 1) {
+        const [writer, reader] =
+          number % 2 === 0 ? [world.store, world.peer] : [world.peer, world.store]
+        await writer.transaction((tx) => tx.insertInstance(given.instance(number)))
+        const seen = await reader.read((tx) => tx.instances({}), { sees: 'latest' })
+        expect(seen).toHaveLength(number)
+      }
+    })
+
     it('let others read what was committed while they write', async () => {
       const seen = await world.store.transaction(async (tx) => {
         await tx.insertInstance(given.instance(1))

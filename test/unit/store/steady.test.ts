@@ -83,17 +83,21 @@ describe('a store with a replica', () => {
   it('answers reads from the replica while the engine is away and says of when, and never writes to it', async () => {
     await eventually('it is filled', async () => (await names(replica)).length === 2)
     const store = withReplica({ ...source, close: noWork }, replica, systemClock)
-    expect(await names(store)).toEqual(hosts)
-    expect(store.staleSince()).toBeNull()
+    const request = store.forRequest()
+    expect(await names(request)).toEqual(hosts)
+    expect(request.staleSince()).toBeNull()
     trouble = unavailable('away')
-    expect(await names(store)).toEqual(hosts)
-    expect(store.staleSince()).toBe(replica.asOf())
+    expect(await names(request)).toEqual(hosts)
+    expect(request.staleSince()).toBe(replica.asOf())
     await expect(store.transaction(noWork)).rejects.toMatchObject({ kind: 'unavailable' })
     trouble = null
     await eventually('the engine is asked again', async () => {
-      await names(store)
-      return store.staleSince() === null
+      const again = store.forRequest()
+      await names(again)
+      return again.staleSince() === null
     })
+    // What one request was told does not change by another's.
+    expect(request.staleSince()).not.toBeNull()
     await store.close()
   })
 
@@ -119,9 +123,58 @@ describe('a store with a replica', () => {
   it('an engine that does not answer at all is not waited for', async () => {
     await eventually('it is filled', async () => (await names(replica)).length === 2)
     const silent: Store = { ...engine, read: () => new Promise(() => {}) }
-    const store = withReplica(silent, replica, hurried)
-    expect(await names(store)).toEqual(hosts)
-    expect(store.staleSince()).not.toBeNull()
+    const request = withReplica(silent, replica, hurried).forRequest()
+    expect(await names(request)).toEqual(hosts)
+    expect(request.staleSince()).not.toBeNull()
+  })
+
+  it('asks for the latest records, and copies those', async () => {
+    const sees: unknown[] = []
+    const noted: Store = {
+      ...engine,
+      close: noWork,
+      read: (work, options) => {
+        sees.push(options?.sees)
+        return engine.read(work, options)
+      },
+    }
+    await names(withReplica(noted, replica, systemClock))
+    const file = join(dir, 'another.db')
+    const random = Math.random
+    const another = await openReplica({
+      file,
+      source: noted,
+      clock: hurried,
+      log: silentLog,
+      random,
+    })
+    await eventually('it is filled', async () => (await names(another)).length === 2)
+    await another.close()
+    expect(new Set(sees)).toEqual(new Set(['latest']))
+  })
+
+  it('a request that insists waits for an engine that is slow, and for one that stays silent not for ever', async () => {
+    await eventually('it is filled', async () => (await names(replica)).length === 2)
+    const answers = Promise.withResolvers<void>()
+    const slow: Store = {
+      ...engine,
+      close: noWork,
+      read: async (work, options) => {
+        await answers.promise
+        return engine.read(work, options)
+      },
+    }
+    const store = withReplica(slow, replica, hurried)
+    const request = store.forRequest()
+    expect(await names(request)).toEqual(hosts)
+    expect(request.staleSince()).not.toBeNull()
+    const insisting = request.insisting()
+    await expect(names(insisting)).rejects.toMatchObject({ kind: 'unavailable' })
+    const finding = names(insisting)
+    answers.resolve()
+    expect(await finding).toEqual(hosts)
+    expect(insisting.staleSince()).toBeNull()
+    await store.close()
   })
 
   it('a refusal is passed on: the replica would say the same', async () => {

@@ -1,0 +1,190 @@
+/**
+ * This host's own writes, remembered as the calls that made them, so that its copy of the records (`replica.ts`) has them as soon as the
+ * records have: a host never answers from before its own last write.
+ *
+ * Only calls whose effect clients can read are made again, and each is looked at afterwards: a copy that lacks what a call rests on cannot
+ * have its effect, and says so.
+ */
+import { isTrouble } from './dialects.ts'
+import type { ReadTx, Store, Tx } from './store.ts'
+
+type WriteMethod = Exclude<keyof Tx, keyof ReadTx>
+
+/** Whether a copy shows what a call made, or that nothing has to be looked for. */
+type Shown<M extends WriteMethod> = (tx: ReadTx, ...given: Parameters<Tx[M]>) => Promise<boolean>
+
+const always = async (): Promise<boolean> => true
+const isThere = async (rows: Promise<readonly unknown[]>): Promise<boolean> =>
+  (await rows).length > 0
+
+/**
+ * What becomes of each call in a copy. `null`: it is not made again, because no client reads what it changes, because it adds to a number
+ * that may have it already, or because the copy does not have such rows.
+ */
+const SHOWN: { readonly [M in WriteMethod]: Shown<M> | null } = {
+  insertAccount: always,
+  updateAccount: async (tx, id) => (await tx.accounts()).some((one) => one.id === id),
+  insertAccessKey: async (tx, { id }) => (await tx.accessKey(id)) !== undefined,
+  updateAccessKey: async (tx, id) => (await tx.accessKey(id)) !== undefined,
+  deleteAccessKey: always,
+  insertVpc: always,
+  insertSubnet: async (tx, { id }) => isThere(tx.subnets({ ids: [id] })),
+  insertGroup: always,
+  insertImage: async (tx, { id }) => isThere(tx.images({ ids: [id] })),
+  updateImage: async (tx, id) => isThere(tx.images({ ids: [id] })),
+  deleteUnusedImages: always,
+  insertInstance: async (tx, { id }) => isThere(tx.instances({ ids: [id] })),
+  updateInstance: async (tx, id) => isThere(tx.instances({ ids: [id] })),
+  deleteInstance: always,
+  insertNic: async (tx, { id, instance }) =>
+    (await tx.nics({ instances: [instance] })).some((nic) => nic.id === id),
+  deleteNics: always,
+  insertVolume: async (tx, { id }) => isThere(tx.volumes({ ids: [id] })),
+  updateVolume: async (tx, id) => isThere(tx.volumes({ ids: [id] })),
+  deleteVolume: always,
+  insertKeyPair: async (tx, { account, id }) =>
+    (await tx.keyPairs({ account })).some((pair) => pair.id === id),
+  deleteKeyPair: always,
+  putTags: always,
+  deleteTag: always,
+  deleteTagsOf: always,
+  setHostState: always,
+  claimInstance: always,
+  moveInstance: async (tx, id) => isThere(tx.instances({ ids: [id] })),
+  inherit: always,
+  insertClientToken: null,
+  deleteClientTokensBefore: null,
+  upsertHost: null,
+  renewLease: null,
+  takeCapacity: null,
+  returnCapacity: null,
+  advanceGeneration: null,
+  restore: null,
+}
+
+/** One call that was committed. */
+export interface OwnCall {
+  readonly method: WriteMethod
+  readonly given: readonly unknown[]
+}
+
+/** What hears of own writes. */
+export interface OwnWrites {
+  /** These calls were committed, in this order, in one transaction. */
+  wrote(calls: readonly OwnCall[]): void
+}
+
+/** The store, which tells of each committed transaction what it has changed, before its caller knows that it was committed. */
+export function noteWrites(store: Store, to: OwnWrites): Store {
+  return {
+    ...store,
+    async transaction(work, options) {
+      // With the result, because the run that counts need not be the last one (`commits.ts`).
+      const { result, calls } = await store.transaction(async (tx) => {
+        const made: OwnCall[] = []
+        return { result: await work(noting(tx, made)), calls: made }
+      }, options)
+      if (calls.length > 0) to.wrote(calls)
+      return result
+    },
+  }
+}
+
+function isWriting(name: string | symbol): name is WriteMethod {
+  return typeof name === 'string' && Object.hasOwn(SHOWN, name)
+}
+
+function noting(tx: Tx, made: OwnCall[]): Tx {
+  return new Proxy(tx, {
+    get(target, name) {
+      const method: unknown = Reflect.get(target, name)
+      if (typeof method !== 'function' || !isWriting(name) || SHOWN[name] === null) return method
+      return async (...given: readonly unknown[]) => {
+        const outcome: unknown = await Reflect.apply(method, target, given)
+        if (outcome === undefined || outcome === 'done') made.push({ method: name, given })
+        return outcome
+      }
+    },
+  })
+}
+
+/** Makes the calls again in a copy; false when it does not show all of them afterwards. Calls that it has already do no harm. */
+async function repeat(tx: Tx, calls: readonly OwnCall[]): Promise<boolean> {
+  for (const { method, given } of calls) {
+    try {
+      await Reflect.apply(tx[method], tx, given)
+    } catch (error) {
+      if (!isTrouble(error, 'duplicate', 'misuse')) throw error
+    }
+    const shown: unknown = SHOWN[method]
+    if (typeof shown !== 'function') continue
+    const isShown: unknown = await Reflect.apply(shown, null, [tx, ...given])
+    if (isShown !== true) return false
+  }
+  return true
+}
+
+/** Own writes on their way into a copy, each with its place in the order in which they were committed. */
+export interface Backlog {
+  add(calls: readonly OwnCall[]): void
+  /** The place of the next one. Taken before the records are read, it tells which writes these have for certain: all before it. */
+  end(): number
+  /** Whether the copy lacks some that can be put there. */
+  isDue(): boolean
+  /** Puts the due ones into the copy. Call what it gives when the transaction is committed, and begin no other one before. */
+  put(tx: Tx): Promise<() => void>
+  /** The same for a copy that was just made anew of records that have all writes before the place. */
+  putAfter(tx: Tx, place: number): Promise<() => void>
+  /** Whether the copy shows all writes but the due ones. */
+  isShown(): boolean
+}
+
+/** Nothing has been written. More than `limit` calls are not remembered: only a new copy shows them then. */
+export function createBacklog(limit: number): Backlog {
+  let calls: OwnCall[] = []
+  /** The place of the first of `calls`; those before are in the copy, or forgotten. */
+  let first = 0
+  /** The place of the first one that the copy was not given. */
+  let next = 0
+  /** What is before this place was forgotten, whatever became of it. */
+  let forgotten = 0
+  let isShown = true
+  const end = () => first + calls.length
+
+  async function repeatFrom(tx: Tx, from: number) {
+    const until = end()
+    const isWhole = await repeat(tx, calls.slice(from - first))
+    return { isWhole, until }
+  }
+  return {
+    add(more) {
+      calls.push(...more)
+      if (calls.length <= limit) return
+      first = end()
+      next = first
+      forgotten = first
+      calls = []
+      isShown = false
+    },
+    end,
+    isDue: () => next < end(),
+    async put(tx) {
+      const { isWhole, until } = await repeatFrom(tx, next)
+      return () => {
+        next = Math.max(next, until)
+        if (!isWhole) isShown = false
+      }
+    },
+    async putAfter(tx, place) {
+      const { isWhole, until } = await repeatFrom(tx, Math.max(place, first))
+      return () => {
+        next = Math.max(next, until)
+        isShown = isWhole && place >= forgotten
+        const done = Math.max(0, place - first)
+        calls = calls.slice(done)
+        first += done
+      }
+    },
+    isShown: () => isShown,
+  }
+}

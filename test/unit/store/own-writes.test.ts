@@ -1,0 +1,221 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { silentLog } from '../../../src/lib/log.ts'
+import { unavailable } from '../../../src/model/errors.ts'
+import type { Instance } from '../../../src/model/records.ts'
+import { createBacklog, noteWrites, type OwnCall } from '../../../src/store/own-writes.ts'
+import { openReplica, type Replica } from '../../../src/store/replica.ts'
+import type { Store, Tx } from '../../../src/store/store.ts'
+import { openRecords } from '../../kit/cluster-records.ts'
+import { hurriedClock } from '../../kit/hurried.ts'
+import { eventually } from '../../kit/netns.ts'
+import { account, hostName, instanceId, instanceRecord, nicRecord } from '../../kit/records.ts'
+
+const host = hostName('a')
+const hurried = hurriedClock(50)
+const instance = (number: number): Instance => instanceRecord(instanceId(number), host)
+const tagOf = (number: number, value: string) => ({
+  account,
+  resource: instanceId(number),
+  resourceType: 'instance',
+  key: 'k',
+  value,
+})
+
+let dir: string
+let engine: Store
+let replica: Replica
+let store: Store
+/** Set: copies begin and do not come to an end, or fail. */
+let held: Promise<unknown> | null
+let copies: number
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'atoll-own-'))
+  engine = await openRecords([host])
+  held = null
+  copies = 0
+  const source: Store = {
+    ...engine,
+    read: async (work, options) => {
+      const result = await engine.read(work, options)
+      copies += 1
+      await held
+      return result
+    },
+  }
+  replica = await openReplica({
+    file: join(dir, 'replica.db'),
+    source,
+    clock: hurried,
+    log: silentLog,
+    random: Math.random,
+  })
+  store = noteWrites(engine, replica)
+  await eventually('it is filled', async () => (await inReplica((tx) => tx.hosts())).length === 1)
+})
+afterEach(async () => {
+  held = null
+  await replica.close()
+  await engine.close()
+  await rm(dir, { recursive: true, force: true })
+})
+
+async function inReplica<T>(
+  work: (tx: Pick<Tx, 'hosts' | 'instances' | 'tags' | 'nics'>) => Promise<T>,
+) {
+  return await replica.read(work)
+}
+const launch = (number: number) =>
+  store.transaction(async (tx) => {
+    await tx.insertInstance(instance(number))
+    await tx.insertNic(nicRecord(instanceId(number), number))
+    await tx.putTags([tagOf(number, 'first')])
+    await tx.advanceGeneration(host)
+  })
+/** From here on every copy fails. */
+function stopCopies(): void {
+  held = Promise.reject(unavailable('away'))
+  held.catch(() => undefined)
+}
+
+describe('a copy of the records', () => {
+  it('has what this host has written with its next read, without being made anew', async () => {
+    stopCopies()
+    await launch(1)
+    expect(await inReplica((tx) => tx.instances({}))).toEqual([instance(1)])
+    expect(await inReplica((tx) => tx.nics({}))).toHaveLength(1)
+    await store.transaction(async (tx) => {
+      await tx.updateInstance(instanceId(1), { state: 'running' })
+      await tx.putTags([tagOf(1, 'second')])
+    })
+    expect(await inReplica((tx) => tx.instances({}))).toMatchObject([{ state: 'running' }])
+    expect(await inReplica((tx) => tx.tags({}))).toMatchObject([{ value: 'second' }])
+    await store.transaction(async (tx) => {
+      await tx.deleteTagsOf(instanceId(1))
+      await tx.deleteNics(instanceId(1))
+      await tx.deleteInstance(instanceId(1))
+    })
+    expect(await inReplica((tx) => tx.instances({}))).toEqual([])
+    expect(await inReplica((tx) => tx.tags({}))).toEqual([])
+  })
+
+  it('does not have what was taken back, nor what a run wrote that did not count', async () => {
+    stopCopies()
+    const failing = store.transaction(async (tx) => {
+      await tx.insertInstance(instance(1))
+      throw new Error('no')
+    })
+    await expect(failing).rejects.toThrow('no')
+    const twice: Store = {
+      ...engine,
+      async transaction(work, options) {
+        await engine
+          .transaction(async (tx) => {
+            await work(tx)
+            throw new Error('run again')
+          })
+          .catch(() => undefined)
+        return await engine.transaction(work, options)
+      },
+    }
+    let run = 1
+    await noteWrites(twice, replica).transaction(async (tx) => {
+      run += 1
+      await tx.insertInstance(instance(run))
+    })
+    expect(await inReplica((tx) => tx.instances({}))).toEqual([instance(3)])
+  })
+
+  it('keeps what was written while it was made anew of older records', async () => {
+    const gate = Promise.withResolvers<void>()
+    held = gate.promise
+    const before = copies
+    await eventually('a copy was read', async () => {
+      replica.refresh()
+      return copies > before
+    })
+    await launch(1)
+    expect(await inReplica((tx) => tx.instances({}))).toHaveLength(1)
+    const asOf = replica.asOf()
+    gate.resolve()
+    await eventually('it is made anew', async () => replica.asOf() !== asOf)
+    expect(await inReplica((tx) => tx.instances({}))).toHaveLength(1)
+    expect(await inReplica((tx) => tx.tags({}))).toHaveLength(1)
+    held = null
+    await eventually('and once more', async () => {
+      replica.refresh()
+      return (await inReplica((tx) => tx.hosts()))[0]?.generation === 2
+    })
+    expect(await inReplica((tx) => tx.instances({}))).toHaveLength(1)
+  })
+
+  it('answers nothing while it lacks what an own write rests on, and all of it when it has that', async () => {
+    stopCopies()
+    await engine.transaction((tx) => tx.insertInstance(instance(1)))
+    await store.transaction((tx) => tx.updateInstance(instanceId(1), { state: 'running' }))
+    await expect(inReplica((tx) => tx.hosts())).rejects.toMatchObject({ kind: 'unavailable' })
+    held = null
+    await eventually('it has been made anew', () =>
+      inReplica((tx) => tx.instances({})).then(
+        ([one]) => one?.state === 'running',
+        () => false,
+      ),
+    )
+  })
+
+  it('has own writes after a restart', async () => {
+    stopCopies()
+    await launch(1)
+    await replica.close()
+    replica = await openReplica({
+      file: join(dir, 'replica.db'),
+      source: { ...engine, read: () => Promise.reject(unavailable('away')) },
+      clock: hurried,
+      log: silentLog,
+      random: Math.random,
+    })
+    expect(await inReplica((tx) => tx.instances({}))).toHaveLength(1)
+  })
+})
+
+describe('a backlog', () => {
+  const call: OwnCall = { method: 'deleteTagsOf', given: ['x'] }
+  const tx = { deleteTagsOf: async () => undefined } as unknown as Tx
+
+  it('forgets calls beyond its limit, and shows all again with records read after them', async () => {
+    const backlog = createBacklog(2)
+    const before = backlog.end()
+    backlog.add([call, call, call])
+    expect(backlog.isDue()).toBe(false)
+    expect(backlog.isShown()).toBe(false)
+    ;(await backlog.putAfter(tx, before))()
+    expect(backlog.isShown()).toBe(false)
+    const place = backlog.end()
+    backlog.add([call])
+    ;(await backlog.putAfter(tx, place))()
+    expect(backlog.isShown()).toBe(true)
+    expect(backlog.isDue()).toBe(false)
+  })
+
+  it('puts each call once, and those after the place once more', async () => {
+    let puts = 0
+    const counting = {
+      deleteTagsOf: async () => {
+        puts += 1
+      },
+    } as unknown as Tx
+    const backlog = createBacklog(10)
+    backlog.add([call, call])
+    ;(await backlog.put(counting))()
+    ;(await backlog.put(counting))()
+    expect(puts).toBe(2)
+    const place = backlog.end()
+    backlog.add([call])
+    ;(await backlog.put(counting))()
+    ;(await backlog.putAfter(counting, place))()
+    expect(puts).toBe(4)
+  })
+})
