@@ -14,13 +14,24 @@ const DOCUMENTATION = join(
 )
 const FILE = join(import.meta.dirname, '../src/api/generated/filters.ts')
 
+/** Names that EC2 once documented, and that SDKs of Debian's age still do. */
+const OLDER: Readonly<Record<string, readonly string[]>> = {
+  DescribeAddresses: ['domain'],
+  DescribeAvailabilityZones: ['parent-zoneID', 'parent-zoneName'],
+  DescribeFastLaunchImages: ['launch-template'],
+  // Of EC2-Classic's groups.
+  DescribeInstances: ['group-id', 'group-name'],
+  DescribeReservedInstancesModifications: ['modification-result.target-configuration.platform'],
+  DescribeScheduledInstances: ['network-platform'],
+}
+
 /** The file, whose text is the same for the same SDK and the same actions. */
 export function generateFilters(): string {
   const texts = readDocumentation()
   const table = Object.keys(EC2_MODEL.actions)
     .toSorted()
     .flatMap((action) => {
-      const names = filterNames(texts.get(action) ?? '')
+      const names = [...filterNames(texts.get(action) ?? ''), ...(OLDER[action] ?? [])].toSorted()
       const rows = names.map((name) => `    '${name}',\n`).join('')
       return names.length === 0 ? [] : [`  ${action}: [\n${rows}  ],\n`]
     })
@@ -62,7 +73,7 @@ function filterNames(html: string): readonly string[] {
     else if (depth === 1 && name !== undefined) names.add(name)
   }
   // Written as `<code>tag</code>:<key>` or `<code>tag:<key></code>`.
-  return [...names].map((name) => (/^tag(?::<key>|:)?$/.test(name) ? 'tag:' : name)).toSorted()
+  return [...names].map((name) => (/^tag(?::<key>|:)?$/.test(name) ? 'tag:' : name))
 }
 
 if (import.meta.main) writeFileSync(FILE, generateFilters())

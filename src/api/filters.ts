@@ -67,11 +67,16 @@ function accessorOf<T>(name: string, { filters, tags, documented }: Filterable<T
   if (accessor !== undefined) return accessor
   const ofTags = tags === undefined ? undefined : tagAccessorOf(name)
   if (tags !== undefined && ofTags !== undefined) return (item: T) => ofTags(tags(item))
-  if (documented.includes(name.startsWith(TAG) ? TAG : name)) return () => undefined
+  const isDocumented = isOfTags(name) ? documented.some(isOfTags) : documented.includes(name)
+  if (isDocumented) return () => undefined
   throw refused('InvalidParameterValue', `The filter '${name}' is invalid`)
 }
 
 const TAG = 'tag:'
+
+function isOfTags(name: string): boolean {
+  return name.startsWith(TAG) || name === 'tag-key' || name === 'tag-value'
+}
 
 function tagAccessorOf(name: string): ((tags: readonly TagView[]) => Comparables) | undefined {
   if (name === 'tag-key') return (tags) => tags.map((tag) => tag.Key)

@@ -6,6 +6,7 @@ export const DOCUMENTED_FILTERS: Readonly<Record<string, readonly string[]>> = {
   DescribeAddresses: [
     'allocation-id',
     'association-id',
+    'domain',
     'instance-id',
     'network-border-group',
     'network-interface-id',
@@ -22,6 +23,8 @@ export const DOCUMENTED_FILTERS: Readonly<Record<string, readonly string[]>> = {
     'opt-in-status',
     'parent-zone-id',
     'parent-zone-name',
+    'parent-zoneID',
+    'parent-zoneName',
     'region-name',
     'state',
     'zone-id',
@@ -102,6 +105,7 @@ export const DOCUMENTED_FILTERS: Readonly<Record<string, readonly string[]>> = {
     'instance-id',
   ],
   DescribeFastLaunchImages: [
+    'launch-template',
     'owner-id',
     'resource-type',
     'state',
@@ -348,6 +352,8 @@ export const DOCUMENTED_FILTERS: Readonly<Record<string, readonly string[]>> = {
     'ebs-optimized',
     'ena-support',
     'enclave-options.enabled',
+    'group-id',
+    'group-name',
     'hibernation-options.configured',
     'host-id',
     'hypervisor',
@@ -651,6 +657,7 @@ export const DOCUMENTED_FILTERS: Readonly<Record<string, readonly string[]>> = {
     'modification-result.target-configuration.availability-zone-id',
     'modification-result.target-configuration.instance-count',
     'modification-result.target-configuration.instance-type',
+    'modification-result.target-configuration.platform',
     'reserved-instances-id',
     'reserved-instances-modification-id',
     'status',
@@ -695,6 +702,7 @@ export const DOCUMENTED_FILTERS: Readonly<Record<string, readonly string[]>> = {
   DescribeScheduledInstances: [
     'availability-zone',
     'instance-type',
+    'network-platform',
     'platform',
   ],
   DescribeSecurityGroupRules: [

@@ -1,0 +1,141 @@
+/**
+ * boto3 as Debian has it, against real records over HTTP: every filter that it documents, every listing and waiter that it knows, and the
+ * calls that Terraform's provider makes, which end at the first that is not answered.
+ */
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { allActions } from '../../../src/api/actions/all.ts'
+import { createKeyPair } from '../../../src/api/actions/keys.ts'
+import { runInstances } from '../../../src/api/actions/launch.ts'
+import { formatId, type InstanceId } from '../../../src/model/ids.ts'
+import { KEY, known, type RunningApi, runApi } from '../../kit/api.ts'
+import { type Cloud, openCloud, ZONE } from '../../kit/api-cloud.ts'
+
+const run = promisify(execFile)
+const PYTHON = '/usr/bin/python3'
+const PROGRAMS = join(import.meta.dirname, 'boto3')
+const MACHINE = formatId('ami', new Uint8Array(9).fill(7))
+const names = allActions.map(({ name }) => name)
+
+let cloud: Cloud
+let api: RunningApi
+let instance: InstanceId
+beforeAll(async () => {
+  cloud = await openCloud()
+  await cloud.store.transaction(async (tx) => {
+    await tx.insertAccessKey(KEY)
+    const location = 'https://images.test/debian.qcow2'
+    const image = { ...known((await tx.images({}))[0]), id: MACHINE, name: 'machine', location }
+    await tx.insertImage(image)
+  })
+  await cloud.run(createKeyPair, { KeyName: 'key' })
+  const order = { ImageId: MACHINE, InstanceType: 't3.micro', MinCount: 1, MaxCount: 1 }
+  await cloud.run(runInstances, { ...order, KeyName: 'key', UserData: btoa('#!/bin/sh\n') })
+  await cloud.store.transaction(async (tx) => {
+    const launched = known((await tx.instances({}))[0])
+    await tx.updateInstance(launched.id, { state: 'running', bootSeen: launched.bootCount })
+    instance = launched.id
+  })
+  const parts = { ...cloud.parts, clock: { ...cloud.parts.clock, now: () => Date.now() } }
+  const limits = { requestBurst: 1e9, requestsPerSecond: 1e9 }
+  api = await runApi(allActions, { parts, limits })
+})
+afterAll(async () => {
+  await api[Symbol.asyncDispose]()
+  await cloud[Symbol.asyncDispose]()
+})
+
+async function python(program: string, ...more: readonly string[]): Promise<unknown> {
+  const { stdout } = await run(PYTHON, [join(PROGRAMS, program), api.url, ...more], {
+    env: {
+      PATH: '/usr/bin:/bin',
+      LANG: 'C.UTF-8',
+      AWS_ACCESS_KEY_ID: KEY.id,
+      AWS_SECRET_ACCESS_KEY: KEY.secret,
+      AWS_DEFAULT_REGION: 'atoll',
+      AWS_MAX_ATTEMPTS: '1',
+      AWS_EC2_METADATA_DISABLED: 'true',
+    },
+  })
+  return JSON.parse(stdout)
+}
+
+describe.skipIf(!existsSync(PYTHON))('boto3', () => {
+  it('may ask by every filter that it documents', { timeout: 120_000 }, async () => {
+    const { asked, refused } = (await python('filters.py', ...names)) as {
+      asked: number
+      refused: unknown[]
+    }
+    expect(refused).toEqual([])
+    expect(asked).toBeGreaterThan(700)
+  })
+
+  it('pages through every listing and waits for what is there', { timeout: 120_000 }, async () => {
+    expect(await python('listings.py', ...names)).toEqual({
+      listed: expect.toSatisfy((listed: number) => listed > 60),
+      waited: expect.toSatisfy((waited: number) => waited >= 14),
+      wrong: [],
+    })
+  })
+
+  it('is answered whatever Terraform asks of an instance and its network', async () => {
+    const read = (await python('terraform.py', instance)) as Record<string, unknown>
+    expect(read).toEqual({
+      instance: {
+        vpc: cloud.vpc.id,
+        subnet: cloud.subnet.id,
+        monitoring: 'disabled',
+        metadata: 'required',
+        volumeSize: expect.any(Number),
+        disableApiTermination: false,
+        disableApiStop: false,
+        shutdown: 'stop',
+        userData: '#!/bin/sh\n',
+        credit: 'InstanceCreditSpecification.NotSupported',
+        password: '',
+      },
+      vpc: {
+        attributes: {
+          enableDnsHostnames: true,
+          enableDnsSupport: true,
+          enableNetworkAddressUsageMetrics: false,
+        },
+        routes: [
+          ['172.31.0.0/16', 'local', 'active'],
+          ['0.0.0.0/0', 'igw', 'active'],
+        ],
+        acl: [
+          [false, 100, 'allow'],
+          [false, 32_767, 'deny'],
+          [true, 100, 'allow'],
+          [true, 32_767, 'deny'],
+        ],
+        options: { 'domain-name': 'atoll.internal', 'domain-name-servers': 'AmazonProvidedDNS' },
+        rules: [
+          [false, '-1', cloud.group.id],
+          [true, '-1', '0.0.0.0/0'],
+        ],
+        subnets: [cloud.subnet.id],
+      },
+      image: [MACHINE, '2026-11-22T08:00:00.000Z', []],
+      rest: {
+        zones: 1,
+        offered: [ZONE],
+        encrypted: false,
+        addresses: [],
+        nats: [],
+        peerings: [],
+        endpoints: [],
+        snapshots: [],
+        templates: [],
+        groups: [],
+        address: 'InvalidAllocationID.NotFound',
+        template: 'InvalidLaunchTemplateName.NotFoundException',
+        group: 'InvalidPlacementGroup.Unknown',
+      },
+    })
+  })
+})
