@@ -192,6 +192,12 @@ const sections = z.strictObject({
   docker: z
     .strictObject({
       socket: absolutePath.default('/var/run/docker.sock').describe('Docker Engine socket'),
+      loginsFile: absolutePath
+        .nullable()
+        .default('/root/.docker/config.json')
+        .describe(
+          'What docker login has left on this host, for pulling images; every client may then register what these logins reach. null: logins are not used',
+        ),
       stopSeconds: z
         .int()
         .min(1)

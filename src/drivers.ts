@@ -16,6 +16,7 @@ import type { WorkloadKind } from './model/image-location.ts'
 import type { HostService } from './services/service.ts'
 import { createDockerDriver } from './services/workloads/docker.ts'
 import { openDocker } from './services/workloads/docker-engine.ts'
+import { loginFor } from './services/workloads/docker-logins.ts'
 import type { Images, WorkloadDriver } from './services/workloads/driver.ts'
 import { createDockerImages } from './services/workloads/images.ts'
 import { keepConsoles } from './services/workloads/kept-consoles.ts'
@@ -111,7 +112,9 @@ function containers({ config, log, clock, host }: Ground): Kind {
   const { directories, maxGiB, registries, local } = config.images
   const sources = { registries, local }
   const maxBytes = maxGiB * GIB
-  const images = createDockerImages({ docker, sources, directories, maxBytes, clock, log })
+  const logins = { file: config.docker.loginsFile, run: systemRunner, log }
+  const login = (registry: string) => loginFor(registry, logins)
+  const images = createDockerImages({ docker, sources, login, directories, maxBytes, clock, log })
   const settings = {
     stateDir: config.stateDir,
     zone: config.dns.zone,

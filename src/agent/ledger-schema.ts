@@ -31,6 +31,7 @@ const image = z.object({
   id: id('ami'),
   location: z.string(),
   digest: z.string().nullable(),
+  repositoryDigest: z.string().nullable().optional(),
   account: word(parseAccountId).optional(),
 })
 

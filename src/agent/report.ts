@@ -196,8 +196,8 @@ async function writeFact(
   if (!isNewsOfImage(fact, known.images.get(fact.image))) return []
   switch (fact.kind) {
     case 'image-available': {
-      const { digest, architecture, diskGiB } = fact
-      const found = { digest, architecture, diskGiB }
+      const { digest, repositoryDigest = null, architecture, diskGiB } = fact
+      const found = { digest, repositoryDigest, architecture, diskGiB }
       await tx.updateImage(fact.image, { state: 'available', stateReason: null, ...found })
       return [{ fact, kind: 'want' }]
     }

@@ -65,6 +65,8 @@ export interface Image {
   readonly stateReason: string | null
   /** `sha256:…`, pinned when first seen; later launches use exactly this content or fail. */
   readonly digest: string | null
+  /** `sha256:…` of the manifest by which a registry has that content whatever becomes of the tag; null: it came from no registry. */
+  readonly repositoryDigest: string | null
   /** Size of the disk that instances begin with, in GiB, rounded up; null: it brings none, or nobody has looked. */
   readonly diskGiB: number | null
   /** The host that took the registration and looks at the location first, or that has the instance which it is made of. */

@@ -105,6 +105,8 @@ export interface ImageWant {
   readonly location: string
   /** Pinned content, or null while nobody has looked. */
   readonly digest: string | null
+  /** What a registry calls that content; null or absent: it came from none, or an older daemon pinned it. */
+  readonly repositoryDigest?: string | null | undefined
   /** Whose it is; absent of an image that is no longer known, and in what an older daemon kept. */
   readonly account?: AccountId | undefined
 }
@@ -181,6 +183,8 @@ export type Fact =
       readonly kind: 'image-available'
       readonly image: ImageId
       readonly digest: string
+      /** What a registry calls it; null or absent: it came from none. */
+      readonly repositoryDigest?: string | null
       readonly architecture: string
       /** Size of the disk that instances begin with, in GiB, rounded up; null: it brings none. */
       readonly diskGiB: number | null

@@ -203,8 +203,8 @@ function volumeWant({ id, state }: Volume): VolumeWant {
 }
 
 function imageWant(image: Image): ImageWant {
-  const { id, location, digest, account } = image
-  return { id, location, digest, account }
+  const { id, location, digest, repositoryDigest, account } = image
+  return { id, location, digest, repositoryDigest, account }
 }
 
 function captureWant(

@@ -70,6 +70,8 @@ export type WorkloadStep =
 /** What an image turned out to be. */
 export interface ImageFindings {
   readonly digest: string
+  /** `sha256:…` of the manifest by which the image's registry has this content; null or absent: it came from none. */
+  readonly repositoryDigest?: string | null
   readonly architecture: string
   /** Size of the disk that instances begin with, in GiB, rounded up; null: it brings none. */
   readonly diskGiB: number | null
@@ -226,8 +228,9 @@ function planLaunch(want: InstanceWant, image: ImageLook): WorkloadPlan {
 }
 
 function imageAvailable(want: InstanceWant, found: ImageFindings): Fact {
-  const { digest, architecture, diskGiB } = found
-  return { kind: 'image-available', image: want.image.id, digest, architecture, diskGiB }
+  const { digest, repositoryDigest = null, architecture, diskGiB } = found
+  const content = { digest, repositoryDigest, architecture, diskGiB }
+  return { kind: 'image-available', image: want.image.id, ...content }
 }
 
 function planRunning(

@@ -23,6 +23,7 @@ import { volumes } from './migrations/0006-volumes.ts'
 import { createdImages } from './migrations/0007-created-images.ts'
 import { metadataOptions } from './migrations/0008-metadata-options.ts'
 import { accessKeys } from './migrations/0009-access-keys.ts'
+import { repositoryDigests } from './migrations/0012-repository-digests.ts'
 import type { Tables } from './tables.ts'
 
 /** All migrations; they are applied in ascending order of their names. */
@@ -36,6 +37,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0007-created-images': createdImages,
   '0008-metadata-options': metadataOptions,
   '0009-access-keys': accessKeys,
+  '0012-repository-digests': repositoryDigests,
 }
 const GENERATION = '0'
 

@@ -146,6 +146,7 @@ const image = z
     state: z.enum(['pending', 'available', 'failed', 'deregistered']),
     stateReason: prose.nullable(),
     digest: digest.nullable(),
+    repositoryDigest: digest.nullable(),
     diskGiB: size.nullable(),
     host,
     sourceInstance: id('i').nullable(),

@@ -198,7 +198,16 @@ export interface Tx extends ReadTx {
   updateImage(
     id: ImageId,
     change: Partial<
-      Pick<Image, 'name' | 'state' | 'stateReason' | 'digest' | 'diskGiB' | 'architecture'>
+      Pick<
+        Image,
+        | 'name'
+        | 'state'
+        | 'stateReason'
+        | 'digest'
+        | 'repositoryDigest'
+        | 'diskGiB'
+        | 'architecture'
+      >
     >,
   ): Promise<void>
   /** Removes the records of the host's images that are deregistered and that no instance but terminated ones is made from. */

@@ -195,6 +195,7 @@ async function fill(
       state: 'available',
       stateReason: null,
       digest: null,
+      repositoryDigest: null,
       host: host('host1'),
       diskGiB: null,
       sourceInstance: null,

@@ -76,6 +76,7 @@ export const image: Image = {
   state: 'available',
   stateReason: null,
   digest: `sha256:${'0'.repeat(64)}`,
+  repositoryDigest: null,
   host: hostName('here'),
   diskGiB: null,
   sourceInstance: null,

@@ -54,6 +54,7 @@ export const createImage: Action = {
         state: 'pending',
         stateReason: null,
         digest: null,
+        repositoryDigest: null,
         diskGiB: null,
         host: instance.host,
         sourceInstance: instance.id,

@@ -89,6 +89,7 @@ export const registerImage: Action = {
       state: 'pending',
       stateReason: null,
       digest: null,
+      repositoryDigest: null,
       diskGiB: null,
       host: settings.host,
       sourceInstance: null,

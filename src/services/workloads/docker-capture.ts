@@ -42,7 +42,8 @@ export function createDockerCapturer({ docker, clock, log }: DockerCaptureTools)
         return await find()
       })
       if (made === null) throw unavailable(`${tag} was made and is not there`)
-      return { digest: made.id, architecture: made.architecture, diskGiB: null }
+      const { id: digest, architecture } = made
+      return { digest, architecture, diskGiB: null }
     },
 
     async keep(wanted, busy) {

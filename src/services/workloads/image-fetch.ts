@@ -12,6 +12,7 @@ import { parseImageLocation, splitReference } from '../../model/image-location.t
 import type { ImageWant } from '../../model/want.ts'
 import { archiveTag, importArchive, readArchive } from './archive.ts'
 import { dockerError, isAbsent, reasonOf, statusOf } from './docker-errors.ts'
+import type { Login } from './docker-logins.ts'
 import { finished } from './docker-progress.ts'
 import { type DockerSources, isLocal } from './docker-sources.ts'
 import type { DockerImage } from './docker-spec.ts'
@@ -21,6 +22,8 @@ export interface FetchOptions {
   readonly docker: Dockerode
   /** Which references clients may name. */
   readonly sources: DockerSources
+  /** As whom the engine asks a registry; null or absent: as nobody. */
+  readonly login?: (registry: string) => Promise<Login | null>
   /** Directories that `file:///` locations may lie in. */
   readonly directories: readonly string[]
   /** Largest archive, as it is and unpacked. */
@@ -36,6 +39,8 @@ export interface FetchOptions {
 /** An image and the digest that pins it. */
 export interface Fetched {
   readonly digest: string
+  /** By which its registry has it; null: it came from none. */
+  readonly repositoryDigest: string | null
   readonly image: DockerImage
 }
 
@@ -72,7 +77,8 @@ export async function fetchImage(options: FetchOptions, want: ImageWant): Promis
 async function fetchKept(options: FetchOptions, want: ImageWant, tag: string): Promise<Fetched> {
   const { docker } = options
   const image = await patiently(options, want.location, () => inspectImage(docker, tag))
-  if (image !== null && image.id === want.digest) return { digest: image.id, image }
+  if (image !== null && image.id === want.digest)
+    return { digest: image.id, repositoryDigest: null, image }
   throw refused(
     'InvalidParameterValue',
     `${want.location} was kept on that host only, and is not here (any more)`,
@@ -85,10 +91,12 @@ async function fetchDocker(
   reference: string,
 ): Promise<Fetched> {
   const { docker } = options
-  const { digest } = want
+  const { digest, repositoryDigest = null } = want
   if (digest !== null) {
     const pinned = await patiently(options, want.location, () => inspectImage(docker, digest))
-    if (pinned !== null) return { digest: pinned.id, image: pinned }
+    if (pinned !== null) return { digest: pinned.id, repositoryDigest, image: pinned }
+    const same = await pullSame(options, want, reference)
+    if (same !== null) return { digest: same.id, repositoryDigest, image: same }
   }
   const { registries, local } = options.sources
   const found = await patiently(options, want.location, () => findImage(docker, reference))
@@ -98,18 +106,69 @@ async function fetchDocker(
   if (!mayUse && !mayPull) throw notToBeHad(want, 'the settings images.registries and images.local')
   const image = mayUse ? found.image : await pull(options, want, reference)
   if (digest !== null && image.id !== digest) throw differs(want, image.id)
-  return { digest: image.id, image }
+  const named = await patiently(options, want.location, () => findImage(docker, image.id))
+  return {
+    digest: image.id,
+    repositoryDigest: digestIn(named?.repositoryDigests ?? [], reference),
+    image,
+  }
+}
+
+/**
+ * The pinned content from its registry, by the digest that the registry knows it by: the tag may have moved, or be gone. Null when that is
+ * not known, or the registry has it no more; then the tag may still lead to it.
+ */
+async function pullSame(
+  options: FetchOptions,
+  want: ImageWant,
+  reference: string,
+): Promise<DockerImage | null> {
+  const { repositoryDigest = null, digest } = want
+  const { registry } = splitReference(reference)
+  if (repositoryDigest === null || !options.sources.registries.includes(registry)) return null
+  const same = `${repositoryOf(reference)}@${repositoryDigest}`
+  try {
+    const image = await pull(options, want, same)
+    if (image.id === digest) return image
+    options.log.warn({ image: want.id, found: image.id }, 'a repository digest has other content')
+  } catch (error) {
+    options.signal.throwIfAborted()
+    options.log.info({ image: want.id, reference: same, error }, 'not to be had by its digest')
+  }
+  return null
+}
+
+/** A reference without tag and digest. */
+function repositoryOf(reference: string): string {
+  const [name = ''] = reference.split('@')
+  const tag = name.indexOf(':', name.lastIndexOf('/'))
+  return tag === -1 ? name : name.slice(0, tag)
+}
+
+/** Of what an engine calls `RepoDigests`, the one of the repository that the reference names. */
+function digestIn(repositoryDigests: readonly string[], reference: string): string | null {
+  const wanted = splitReference(reference)
+  const found = repositoryDigests.find((one) => {
+    const { registry, name } = splitReference(one)
+    return registry === wanted.registry && name === wanted.name
+  })
+  return found?.slice(found.indexOf('@') + 1) ?? null
 }
 
 async function pull(
-  { docker, signal, progress, clock, log }: FetchOptions,
+  { docker, login, signal, progress, clock, log }: FetchOptions,
   want: ImageWant,
   reference: string,
 ): Promise<DockerImage> {
+  const authconfig = (await login?.(splitReference(reference).registry)) ?? undefined
   for (let attempt = 1; ; attempt += 1) {
     try {
       progress(`Pulling ${reference}`)
-      await finished(await docker.pull(reference, { abortSignal: signal }), progress, signal)
+      await finished(
+        await docker.pull(reference, { abortSignal: signal, authconfig }),
+        progress,
+        signal,
+      )
       const image = await inspectImage(docker, reference)
       if (image !== null) return image
       throw unavailable('the engine pulled it and does not have it')
@@ -140,7 +199,7 @@ async function fetchFile(options: FetchOptions, want: ImageWant, path: string): 
     const image = await patiently(options, want.location, () =>
       inspectImage(docker, archiveTag(digest)),
     )
-    if (image !== null) return { digest, image }
+    if (image !== null) return { digest, repositoryDigest: null, image }
   }
   const archive = await readArchive(path, options, signal)
   if (digest !== null && archive.digest !== digest) throw differs(want, archive.digest)
@@ -152,7 +211,7 @@ async function fetchFile(options: FetchOptions, want: ImageWant, path: string): 
     return inspectImage(docker, archiveTag(archive.digest))
   })
   if (image === null) throw unavailable(`${want.location} was imported and is not there`)
-  return { digest: archive.digest, image }
+  return { digest: archive.digest, repositoryDigest: null, image }
 }
 
 /** Tries again for as long as the engine does not answer. Errors: `dockerError` of everything else that it says. */
@@ -205,7 +264,8 @@ async function findImage(docker: Dockerode, name: string) {
       labels: Labels ?? {},
       stopSignal: StopSignal ?? null,
     }
-    return { image, isMade: listOf(found.RepoDigests).length === 0 }
+    const repositoryDigests = listOf(found.RepoDigests)
+    return { image, repositoryDigests, isMade: repositoryDigests.length === 0 }
   } catch (error) {
     if (statusOf(error) === NOT_FOUND) return null
     throw error

@@ -60,9 +60,9 @@ export function createLooks<Want extends ImageWant>({
       told()
     }
     try {
-      const { digest, architecture, diskGiB } = await find(want, progress, closing.signal)
-      look.now = { kind: 'ready', digest, architecture, diskGiB }
-      log.info({ image: want.id, location: want.location, digest }, 'image ready')
+      const found = await find(want, progress, closing.signal)
+      look.now = { kind: 'ready', ...found }
+      log.info({ image: want.id, location: want.location, digest: found.digest }, 'image ready')
     } catch (error) {
       if (closing.signal.aborted) return
       look.now = { kind: 'failed', message: messageOf(error) }

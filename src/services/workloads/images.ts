@@ -1,7 +1,8 @@
 /**
  * The images of this host: found, pulled or imported in the background, their content pinned by digest.
  *
- * `docker://name:tag` is pinned by the engine's content id, which every host computes alike from the same image;
+ * `docker://name:tag` is pinned by the engine's content id, which every host computes alike from the same image, and by the digest under
+ * which its registry has it, by which another host pulls it when the tag has moved;
  * `file:///…` by the SHA-256 of the archive, which is imported once and kept under a tag that names it. An image with a
  * pinned digest is used by that digest alone: what its location says today matters only when the content is not here.
  */
@@ -37,9 +38,9 @@ export function createDockerImages(options: DockerImagesOptions): DockerImages {
     async find(want, progress, signal) {
       const turn = { key: `${want.location} ${want.digest ?? want.id}`, owner: want.account }
       const fetch = () => fetchImage({ ...options, signal, progress }, want)
-      const { digest, image } = await turns(turn, signal, fetch)
+      const { digest, repositoryDigest, image } = await turns(turn, signal, fetch)
       shelf.set(digest, image)
-      return { digest, architecture: image.architecture, diskGiB: null }
+      return { digest, repositoryDigest, architecture: image.architecture, diskGiB: null }
     },
   })
 

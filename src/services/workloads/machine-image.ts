@@ -45,7 +45,8 @@ export function baseOf(image: MachineImage): BaseDisk | null {
 export function findingsOf(image: MachineImage): ImageFindings {
   const { digest, architecture } = image
   const base = baseOf(image)
-  return { digest, architecture, diskGiB: base && Math.ceil(base.virtualBytes / GIB) }
+  const diskGiB = base && Math.ceil(base.virtualBytes / GIB)
+  return { digest, architecture, diskGiB }
 }
 
 const GIB = 1024 ** 3

@@ -125,8 +125,9 @@ function imageFacts<Want extends ImageWant>(
     const found = look(image)
     switch (found.kind) {
       case 'ready': {
-        const { digest, architecture, diskGiB } = found
-        return { kind: 'image-available', image: image.id, digest, architecture, diskGiB }
+        const { digest, repositoryDigest = null, architecture, diskGiB } = found
+        const content = { digest, repositoryDigest, architecture, diskGiB }
+        return { kind: 'image-available', image: image.id, ...content }
       }
       case 'working':
         return { kind: 'image-progress', image: image.id, message: found.message }

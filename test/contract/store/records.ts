@@ -120,6 +120,7 @@ export function image(number: number, change: Partial<Image> = {}): Image {
     state: 'pending',
     stateReason: null,
     digest: null,
+    repositoryDigest: null,
     host: HOST,
     diskGiB: 3,
     sourceInstance: null,

@@ -110,6 +110,7 @@ describe('wanted to run', () => {
         kind: 'image-available',
         image: image.id,
         digest: 'sha256:aa',
+        repositoryDigest: null,
         architecture: 'x86_64',
         diskGiB: 3,
       },
