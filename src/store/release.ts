@@ -6,10 +6,11 @@ import type { Instance, Volume } from '../model/records.ts'
 import type { Tx } from './store.ts'
 
 /**
- * Gives back what a terminated instance had: its addresses, its share of its host, and the disks that go with it. Those that outlive it
+ * Gives back what a terminated instance had: its NICs with their addresses and tags, its share of its host, and the disks that go with it. Those that outlive it
  * are volumes of their own from now on.
  */
 export async function releaseInstance(tx: Tx, instance: Instance): Promise<void> {
+  for (const { id } of await tx.nics({ instances: [instance.id] })) await tx.deleteTagsOf(id)
   await tx.deleteNics(instance.id)
   const volumes = await tx.volumes({ instances: [instance.id] })
   const ending = volumes.filter((volume) => !outlives(volume, instance))

@@ -82,7 +82,12 @@ function attributeView(
 
 /** The account's NICs, or those with the given ids; refuses one that does not exist. */
 async function findNics(call: Call, ids: readonly string[]): Promise<readonly NetworkInterface[]> {
-  const all = await call.parts.store.read((tx) => instanceDetails(tx, call.caller.account))
+  const { account } = call.caller
+  const all = await call.parts.store.read(async (tx) => {
+    if (ids.length === 0) return await instanceDetails(tx, account)
+    const nics = (await tx.nics({ account })).filter(({ id }) => ids.includes(id))
+    return await instanceDetails(tx, account, [...new Set(nics.map((nic) => nic.instance))])
+  })
   const nics = all.flatMap((details) => details.nics.map((nic) => ({ nic, details })))
   refuseMissing(ids, new Set(nics.map(({ nic }) => nic.id)), (missing) =>
     notFound('InvalidNetworkInterfaceID.NotFound', 'networkInterface ID', missing),

@@ -1,6 +1,9 @@
 /** Instance types by name. */
 import { describe, expect, it } from 'vitest'
-import { describeInstanceTypes } from '../../../../src/api/actions/instance-types.ts'
+import {
+  describeInstanceTypeOfferings,
+  describeInstanceTypes,
+} from '../../../../src/api/actions/instance-types.ts'
 import { openCloud } from '../../../kit/api-cloud.ts'
 
 describe('instance types', () => {
@@ -26,5 +29,26 @@ describe('instance types', () => {
   ])('$name refuses %j with %s', async (action, input, code) => {
     await using cloud = await openCloud()
     expect(await cloud.refusal(action, input)).toBe(code)
+  })
+})
+
+describe('offerings', () => {
+  it.each([
+    [undefined, ['atoll']],
+    ['region', ['atoll']],
+    ['availability-zone', ['atoll-1a']],
+    ['availability-zone-id', ['atoll1-az1']],
+    ['outpost', []],
+  ])('by %s are in %j', async (LocationType, locations) => {
+    await using cloud = await openCloud()
+    const Filters = [{ Name: 'instance-type', Values: ['t3.micro'] }]
+    const found = await cloud.run(describeInstanceTypeOfferings, { LocationType, Filters })
+    expect(found['InstanceTypeOfferings']).toEqual(
+      locations.map((Location) => ({
+        InstanceType: 't3.micro',
+        LocationType: LocationType ?? 'region',
+        Location,
+      })),
+    )
   })
 })
