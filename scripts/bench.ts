@@ -6,9 +6,10 @@ import { bus } from '../test/bench/bus.ts'
 import { type Benchmark, type BenchResult, markdown } from '../test/bench/figures.ts'
 import { footprint } from '../test/bench/footprint.ts'
 import { launch } from '../test/bench/launch.ts'
+import { mending } from '../test/bench/mending.ts'
 import { scale } from '../test/bench/scale.ts'
 
-const benchmarks: readonly Benchmark[] = [launch, boot, footprint, bus, scale]
+const benchmarks: readonly Benchmark[] = [launch, boot, footprint, bus, scale, mending]
 
 const program = new Command('scripts/bench')
   .argument('<name>', `one of: ${benchmarks.map(({ name }) => name).join(', ')}, all, list`)

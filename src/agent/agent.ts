@@ -14,6 +14,7 @@ import type { Bus } from '../bus/bus.ts'
 import { type Clock, isoTime } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
+import { patiently } from '../lib/patience.ts'
 import { messageOf } from '../model/errors.ts'
 import type { HostName } from '../model/ids.ts'
 import type { Fact, HostWant } from '../model/want.ts'
@@ -22,14 +23,16 @@ import { type Planned, type Snapshot, wantFor } from '../plan/want.ts'
 import type { HostService, Pass } from '../services/service.ts'
 import type { RowWatch } from '../store/rows.ts'
 import type { HostSelf, Store } from '../store/store.ts'
+import { listenToBells } from './bells.ts'
+import { createGates, type Gates } from './gates.ts'
 import type { Ledger } from './ledger.ts'
 import { startLoop } from './loop.ts'
 import { type MenderParts, oneAtATime, startMender } from './mender.ts'
 import { createRecordsReader, type RecordsReader, unreadableElsewhere } from './reader.ts'
 import { purge, reportFacts } from './report.ts'
 
-/** Hosts that hear a bell to all look again within this time for each host there is. */
-const SHARED_SPREAD_MS = 10
+/** Before the first reading of the records is over, mending waits so long for it, and then goes by the ledger. */
+const FIRST_READING_MS = 50
 /** A pass that no bell asked for, as after a step of an instance, goes by records that were read so shortly before. */
 const YOUNG_MS = 500
 
@@ -89,13 +92,15 @@ export function startAgent(given: AgentParts, settings: AgentSettings): Agent {
       service.heedsKernel === true ? oneAtATime(service) : service,
     ),
   }
-  const agent = new HostAgent(parts, settings)
+  const waker: { wake?: () => void } = {}
+  const agent = new HostAgent(parts, settings, () => waker.wake?.())
   const loop = startLoop({
     work: (signal, again) => agent.pass(signal, again),
     intervalMs: settings.intervalMs,
     clock: parts.clock,
     onError: (error) => parts.log.error({ error }, 'a pass failed as a whole'),
   })
+  waker.wake = loop.wake
   const bells = listenToBells(parts, loop, agent)
   const endMending = startMender({ ...parts, want: () => agent.want() })
   return {
@@ -108,46 +113,6 @@ export function startAgent(given: AgentParts, settings: AgentSettings): Agent {
       await loop.close()
       for (const service of parts.services.toReversed()) await service.close()
     },
-  }
-}
-
-/**
- * A bell to this host wakes at once. One to all hosts wakes each of them after a while of its own, the longer the more hosts there
- * are: what they read together per second stays the same however many they are. It tells of instances elsewhere, so a host that has
- * none of its own leaves it to its next pass, by its timer or for its first one; only its copy of the records is made anew.
- */
-function listenToBells(
-  { bus, clock, random, onRecordsChanged }: AgentParts,
-  loop: { wake(): void },
-  agent: Pick<HostAgent, 'hosts' | 'hasInstances' | 'rung'>,
-): () => void {
-  const ending = new AbortController()
-  let shared = false
-  const look = () => {
-    agent.rung()
-    loop.wake()
-  }
-  const unsubscribe = bus.onBell((bell) => {
-    if (bell === 'own') return look()
-    if (shared) return
-    if (!agent.hasInstances()) {
-      agent.rung()
-      onRecordsChanged()
-      return
-    }
-    shared = true
-    const spreadMs = random() * agent.hosts() * SHARED_SPREAD_MS
-    clock.sleep(spreadMs, ending.signal).then(
-      () => {
-        shared = false
-        look()
-      },
-      () => undefined,
-    )
-  })
-  return () => {
-    unsubscribe()
-    ending.abort()
   }
 }
 
@@ -171,10 +136,14 @@ class HostAgent {
   /** What was read last. */
   #read: Planned | null = null
   #applied: HostWant | null = null
+  readonly #firstReading = Promise.withResolvers<void>()
+  #hasRead = false
+  readonly #gates: Gates
 
-  constructor(parts: AgentParts, settings: AgentSettings) {
+  constructor(parts: AgentParts, settings: AgentSettings, wake: () => void) {
     this.#parts = parts
     this.#settings = settings
+    this.#gates = createGates(parts.clock, wake)
     this.#host = settings.host
     this.#self = { name: settings.host, identity: settings.identity }
     this.#reader = createRecordsReader(parts.store, settings.host, parts.clock)
@@ -210,9 +179,14 @@ class HostAgent {
     this.#isRung = true
   }
 
-  /** What was last applied; null while nothing is known, or the records are another machine's. */
-  want(): HostWant | null {
-    return this.#applied
+  /**
+   * What was last applied, or what the ledger has when the records do not answer at the start; null while nothing is known, or the records
+   * are another machine's.
+   */
+  async want(): Promise<HostWant | null> {
+    if (!this.#hasRead)
+      await patiently(this.#parts.clock, FIRST_READING_MS, this.#firstReading.promise)
+    return this.#hasRead ? this.#applied : await this.#parts.ledger.load()
   }
 
   /** Whether this host has instances of its own, as far as is known: it may. */
@@ -227,6 +201,8 @@ class HostAgent {
     const resync = clock.monotonic() - this.#lastResync >= this.#settings.resyncMs
     const want = await this.#readWant(resync)
     this.#applied = want
+    this.#hasRead = true
+    this.#firstReading.resolve()
     if (want !== null) {
       const facts = await this.#applyServices(want, resync, signal)
       // A resync that a failing service cut short is owed again.
@@ -307,12 +283,14 @@ class HostAgent {
     signal: AbortSignal,
   ): Promise<readonly Fact[]> {
     const facts: Fact[] = []
+    let isShut = false
     for (const group of sideBySide(this.#parts.services)) {
       if (signal.aborted) break
+      const able = group.filter(({ passesGates }) => !isShut || passesGates === true)
       const pass = { want, resync, signal }
-      const applied = await Promise.all(group.map((service) => this.#applyService(service, pass)))
+      const applied = await Promise.all(able.map((service) => this.#applyService(service, pass)))
       for (const one of applied) facts.push(...(one ?? []))
-      if (group.some(({ gate }, index) => gate && applied[index] === null)) break
+      if (able.some(({ gate }, index) => gate && applied[index] === null)) isShut = true
     }
     return facts
   }
@@ -327,7 +305,8 @@ class HostAgent {
     const log = this.#parts.log.child({ service: service.name, generation })
     const began = clock.monotonic()
     try {
-      const facts = await service.apply({ ...pass, log })
+      const one = service.gate ? this.#gates.patient(service) : service
+      const facts = await one.apply({ ...pass, log })
       log.debug({ ms: Math.round(clock.monotonic() - began) }, 'service applied')
       if (this.#failing.delete(service.name)) log.info({}, 'service works again')
       return facts

@@ -15,10 +15,11 @@ import type { HostWant } from '../model/want.ts'
 import type { HostService } from '../services/service.ts'
 import { startLoop } from './loop.ts'
 
-/** Looks that may follow each other at once, and those each second that may in the long run. */
-const MENDING = { burst: 10, perSecond: 5 } as const
+/** Looks that may follow each other at once, and those each second that may in the long run: each damage wakes for two. */
+const MENDING = { burst: 20, perSecond: 20 } as const
 /** What comes together is looked at together. */
 const GATHER_MS = 10
+const LONGEST_PAUSE_MS = 1_000
 /** Without notifications the passes look. */
 const IDLE_MS = 24 * 3600 * 1000
 
@@ -26,7 +27,7 @@ export interface MenderParts {
   /** In the order in which they are applied; the others are left alone. */
   readonly services: readonly HostService[]
   /** What holds now; null: nothing is known, and nothing is touched. */
-  readonly want: () => HostWant | null
+  readonly want: () => Promise<HostWant | null>
   /** Calls back with each notification until the returned function is called. */
   readonly watchKernel: (heard: () => void) => () => void
   readonly clock: Clock
@@ -47,19 +48,23 @@ export function startMender(parts: MenderParts): () => Promise<void> {
     work: async (signal) => {
       await clock.sleep(GATHER_MS, signal)
       while (!bucket.take(clock.monotonic())) await clock.sleep(1000 / MENDING.perSecond, signal)
-      const want = parts.want()
+      const want = await parts.want()
       if (want === null) return
       looks.inc()
+      const began = clock.monotonic()
       for (const service of services) {
         if (signal.aborted) return
         const child = log.child({ service: service.name, generation: want.local.generation })
         try {
-          await service.apply({ want: parts.want() ?? want, resync: false, signal, log: child })
+          const now = (await parts.want()) ?? want
+          await service.apply({ want: now, resync: false, signal, log: child })
         } catch (error) {
           child.warn({ reason: messageOf(error) }, 'not mended; the next pass tries again')
           if (service.gate) return
         }
       }
+      // A storm of notifications has half of the daemon's time at most.
+      await clock.sleep(Math.min(clock.monotonic() - began, LONGEST_PAUSE_MS), signal)
     },
     intervalMs: IDLE_MS,
     clock,

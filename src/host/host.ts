@@ -160,6 +160,11 @@ export interface Host {
    * was touched; a table's packet counters do not count as a change.
    */
   rulesGeneration(): Promise<number>
+  /**
+   * Tables, as `inet atoll`, that anybody has changed after generation `from`, up to `now`, which `rulesGeneration` has just given. Null when
+   * that is not known: then only listing them tells.
+   */
+  rulesChanged(from: number, now: number): Promise<ReadonlySet<string> | null>
   /** Packets counted by each named counter of a table; empty when there is no such table. */
   ruleCounters(family: 'inet' | 'arp', table: string): Promise<ReadonlyMap<string, number>>
   /** Accepts traffic of our links in Docker's DOCKER-USER chain where that exists. Returns whether it had to add something. */

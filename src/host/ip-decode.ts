@@ -271,8 +271,19 @@ export function decodeClsact(message: Buffer): readonly number[] {
   return kind?.toString('latin1') === 'clsact\0' && index !== undefined ? [index] : []
 }
 
+/** The name of the program of a classifier that is one (`TCA_BPF_NAME`), or nothing when it is of another kind. */
+export function decodeClassifier(message: Buffer): readonly string[] {
+  const attributes = attributesOf(message.subarray(TCMSG_BYTES))
+  const options = attributes.get(TCA_OPTIONS)
+  if (attributes.get(TCA_KIND)?.toString('latin1') !== 'bpf\0' || options === undefined) return []
+  const name = attributesOf(options).get(TCA_BPF_NAME)
+  return name === undefined ? [] : [name.toString('utf8').replace(/\0$/, '')]
+}
+
 const TCMSG_BYTES = 20
 const TCA_KIND = 1
+const TCA_OPTIONS = 2
+const TCA_BPF_NAME = 7
 
 /** The package names the protocols it knows and leaves the others as numbers. */
 function routeProtocol(protocol: rt.Route['protocol']): number {

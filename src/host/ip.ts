@@ -5,6 +5,7 @@
  */
 import { FlagsNew, rt } from 'netlink'
 import type { Ipv4, Mac } from '../model/addr.ts'
+import { CLASSIFIER_NAME } from '../model/names.ts'
 import type {
   AddressState,
   ForwardingState,
@@ -16,6 +17,7 @@ import type {
 } from './ip-decode.ts'
 import {
   decodeAddress,
+  decodeClassifier,
   decodeClsact,
   decodeForwarding,
   decodeHops,
@@ -42,7 +44,13 @@ import {
   encodeVxlan,
 } from './ip-encode.ts'
 import { errnoCode } from './libc.ts'
-import { encodeClassifier, encodeClsact, encodeLockRule, encodeQdiscQuery } from './lock-encode.ts'
+import {
+  encodeClassifier,
+  encodeClassifierQuery,
+  encodeClsact,
+  encodeLockRule,
+  encodeQdiscQuery,
+} from './lock-encode.ts'
 import type { Netlink } from './netlink.ts'
 
 /** The objects of one namespace: plural nouns read all of them, verbs change one. */
@@ -62,6 +70,8 @@ export interface Ip {
   neighbours(): Promise<readonly NeighbourState[]>
   /** Indexes of the links that can carry classifiers. */
   classified(): Promise<ReadonlySet<number>>
+  /** Whether programs of ours are on both sides of such a link. */
+  hasClassifiers(index: number): Promise<boolean>
 
   /** Settings of a VXLAN device by name; undefined when there is no link of that name, or of another kind. */
   vxlan(name: string): Promise<VxlanState | undefined>
@@ -132,6 +142,14 @@ export function createIp(netlink: Netlink): Ip {
     hops: () => all(MessageType.GETROUTE, encodeQuery('route'), decodeHops),
     classified: async () =>
       new Set(await all(MessageType.GETQDISC, encodeQdiscQuery(), decodeClsact)),
+    hasClassifiers: async (index) => {
+      for (const side of ['ingress', 'egress'] as const) {
+        const query = encodeClassifierQuery(index, side)
+        const names = await all(MessageType.GETTFILTER, query, decodeClassifier)
+        if (!names.includes(CLASSIFIER_NAME)) return false
+      }
+      return true
+    },
     neighbours: () => all(MessageType.GETNEIGH, encodeQuery('neighbor'), decodeNeighbour),
 
     vxlan: async (name) => (await linkMessage(name)).map(decodeVxlan)[0],

@@ -5,15 +5,15 @@
  * what remains means no more than "look again". Told too much at once, the kernel drops notifications and says so; that is a reason to
  * look, too.
  */
-import { createNetlink, Protocol, RawNetlinkSocket, rt } from 'netlink'
-import { LINK_PREFIX } from '../model/names.ts'
+import { createNetlink, Protocol, rt } from 'netlink'
+import { LINK_PREFIX, NFT_TABLE } from '../model/names.ts'
 import type { Ip } from './ip.ts'
 import { decodeLink } from './ip-decode.ts'
+import type { NicLock } from './lock.ts'
+import type { RulesWatch } from './rules-watch.ts'
 
 /** Groups of linux/rtnetlink.h: links, neighbours, traffic control, addresses, routes, policy rules, settings of links; all IPv4. */
 const ROUTE_GROUPS = [1, 3, 4, 5, 7, 8, 24] as const
-/** NFNLGRP_NFTABLES of linux/nfnetlink.h. */
-const RULES_GROUP = 7
 const BUFFER_BYTES = 1024 * 1024
 /** Where struct ndmsg and struct tcmsg have the index of the link. */
 const INDEX_OFFSET = 4
@@ -22,23 +22,42 @@ const INDEX_OFFSET = 4
  * Calls `heard` for each change that may concern us, but for those of links, routes and addresses that `ip` itself makes. Returns what
  * ends it. The links that `ip` knows already are ours to hear of, too.
  */
-export function watchKernel(ip: Ip, heard: () => void): () => void {
-  const endings = [watchRoutes(ip, heard), watchRules(heard)]
+export function watchKernel(
+  ip: Ip,
+  rules: RulesWatch,
+  lock: Pick<NicLock, 'doubt' | 'watched'>,
+  heard: () => void,
+): () => void {
+  const endings = [
+    watchRoutes(ip, lock, heard),
+    rules.onChange((tables) => {
+      if (tables === null || [...tables].some(isOurs)) heard()
+    }),
+  ]
   return () => {
     for (const end of endings) end()
   }
 }
 
-function watchRoutes(ip: Ip, heard: () => void): () => void {
+function watchRoutes(
+  ip: Ip,
+  lock: Pick<NicLock, 'doubt' | 'watched'>,
+  heard: () => void,
+): () => void {
   const socket = createNetlink(Protocol.ROUTE, {
     recvBufferSize: BUFFER_BYTES,
     sendBufferSize: BUFFER_BYTES,
   })
   const ours = new Set<number>()
+  lock.watched(true)
   socket.on('message', (messages) => {
+    for (const { type, data } of messages) doubtLock(type, data, lock)
     if (messages.some((message) => concerns(message, ours) && message.port !== ip.port)) heard()
   })
-  socket.on('error', heard)
+  socket.on('error', () => {
+    lock.doubt(null)
+    heard()
+  })
   for (const group of ROUTE_GROUPS) socket.addMembership(group)
   ip.links().then(
     (links) => {
@@ -47,7 +66,22 @@ function watchRoutes(ip: Ip, heard: () => void): () => void {
     // Then the next pass finds it.
     () => undefined,
   )
-  return () => socket.close()
+  return () => {
+    lock.watched(false)
+    socket.close()
+  }
+}
+
+/** A classifier, or what carries it, was made or removed. */
+function doubtLock(type: number, data: Buffer, lock: Pick<NicLock, 'doubt'>): void {
+  const { MessageType } = rt
+  switch (type) {
+    case MessageType.NEWQDISC:
+    case MessageType.DELQDISC:
+    case MessageType.NEWTFILTER:
+    case MessageType.DELTFILTER:
+      lock.doubt(data.length >= INDEX_OFFSET + 4 ? data.readInt32LE(INDEX_OFFSET) : null)
+  }
 }
 
 interface Notification {
@@ -79,15 +113,8 @@ function concerns({ type, data }: Notification, ours: Set<number>): boolean {
   }
 }
 
-/** Which rules were changed the kernel tells one by one; only that some were is looked at. */
-function watchRules(heard: () => void): () => void {
-  const socket = new RawNetlinkSocket(Protocol.NETFILTER, {
-    recvBufferSize: BUFFER_BYTES,
-    sendBufferSize: BUFFER_BYTES,
-  })
-  socket.unref()
-  socket.on('message', heard)
-  socket.on('error', heard)
-  socket.addMembership(RULES_GROUP)
-  return () => socket.close()
+/** Tables of ours, and that in which Docker makes a chain for others. */
+function isOurs(table: string): boolean {
+  const [family, name = ''] = table.split(' ')
+  return name.startsWith(NFT_TABLE) || (family === 'ip' && name === 'filter')
 }

@@ -19,12 +19,13 @@ import type { Host } from './host.ts'
 import { createIp, type Ip } from './ip.ts'
 import { watchKernel } from './kernel-watch.ts'
 import { type Libc, loadLibc } from './libc.ts'
-import { createNicLock } from './lock.ts'
+import { createNicLock, type NicLock } from './lock.ts'
 import { openNetfilterNetlink, openRouteNetlink } from './netlink.ts'
-import { createNft } from './nft.ts'
-import { createNftState } from './nft-state.ts'
+import { createNft, type Nft } from './nft.ts'
+import { createNftState, type NftState } from './nft-state.ts'
 import { ensureHostEnd, readNicIndexes, readNics, removeLink } from './nics.ts'
 import { ensureFabricRoutes, ensureGatewayLink } from './routes.ts'
+import { openRulesWatch, type RulesWatch } from './rules-watch.ts'
 import { ensureSharedTables } from './shared-tables.ts'
 import { readSurroundings } from './surroundings.ts'
 import { limitUserNamespace } from './tables.ts'
@@ -45,6 +46,7 @@ export function createLinuxHost(options: {
   const ip = createIp(openRouteNetlink())
   const nft = createNft(runner)
   const nftState = createNftState(openNetfilterNetlink())
+  const rulesWatch = openRulesWatch(() => nftState.generation())
   const conntrack = createConntrack()
   const dockerUser = createDockerUser(runner)
   const lock = createNicLock(ip, options.log)
@@ -53,7 +55,7 @@ export function createLinuxHost(options: {
   const nicLock = createLock()
 
   return {
-    ...packetPath(ip, conntrack, forwarding),
+    ...packetPath({ ip, rulesWatch, lock, conntrack, forwarding }),
     ensureGateway: (link, addresses) =>
       attempt(`${link} cannot be set up`, () => ensureGatewayLink(ip, link, addresses)),
 
@@ -89,12 +91,7 @@ export function createLinuxHost(options: {
     ensureRoutes: (routes, vpcs, link = null) =>
       attempt('routes cannot be set', () => ensureFabricRoutes(ip, routes, vpcs, link)),
 
-    applyRules: (script) => nft.apply(script),
-    listTable: (family, name) => nft.list(family, name),
-    rulesGeneration: () =>
-      attempt('the generation of the rules cannot be read', () => nftState.generation()),
-    ruleCounters: (family, table) =>
-      attempt('counters cannot be read', () => nftState.counters(family, table)),
+    ...rules(nft, nftState, rulesWatch),
     ensureDockerCoexistence: async (nicLinkPattern) => {
       const added = await dockerUser.ensure(nicLinkPattern)
       if (added) options.log.info({ nicLinkPattern }, 'instances accepted in DOCKER-USER')
@@ -105,9 +102,26 @@ export function createLinuxHost(options: {
     close: async () => {
       lock.end()
       ip.close()
+      rulesWatch.close()
       nftState.close()
       conntrack.close()
     },
+  }
+}
+
+function rules(
+  nft: Nft,
+  nftState: NftState,
+  rulesWatch: RulesWatch,
+): Pick<Host, 'applyRules' | 'listTable' | 'rulesGeneration' | 'rulesChanged' | 'ruleCounters'> {
+  return {
+    applyRules: (script) => nft.apply(script),
+    listTable: (family, name) => nft.list(family, name),
+    rulesGeneration: () =>
+      attempt('the generation of the rules cannot be read', () => nftState.generation()),
+    rulesChanged: (from, now) => rulesWatch.changed(from, now),
+    ruleCounters: (family, table) =>
+      attempt('counters cannot be read', () => nftState.counters(family, table)),
   }
 }
 
@@ -121,11 +135,19 @@ function sockets(libc: Libc): Pick<Host, 'bindUdp'> {
 }
 
 /** What the packet path needs of the kernel as a whole. */
-function packetPath(
-  ip: Ip,
-  conntrack: Conntrack,
-  forwarding: Forwarding,
-): Pick<
+function packetPath({
+  ip,
+  rulesWatch,
+  lock,
+  conntrack,
+  forwarding,
+}: {
+  readonly ip: Ip
+  readonly rulesWatch: RulesWatch
+  readonly lock: NicLock
+  readonly conntrack: Conntrack
+  readonly forwarding: Forwarding
+}): Pick<
   Host,
   'ensureForwarding' | 'ensureSharedTables' | 'surroundings' | 'watchKernel' | 'forgetFlows'
 > {
@@ -137,7 +159,7 @@ function packetPath(
       }),
     forgetFlows: (filter) =>
       attempt('connections cannot be forgotten', () => conntrack.forget(filter)),
-    watchKernel: (heard) => watchKernel(ip, heard),
+    watchKernel: (heard) => watchKernel(ip, rulesWatch, lock, heard),
     surroundings: () =>
       attempt('routes cannot be read', async () => ({
         ...(await readSurroundings(ip)),

@@ -1,6 +1,11 @@
 /** Messages of rtnetlink(7) for the lock: policy rules and classifiers of traffic control. Pure. */
 import { AttrStream } from 'netlink'
-import { LOCK_RULE_PRIORITY, ROUTE_PROTOCOL, UNPROVED_MARK } from '../model/names.ts'
+import {
+  CLASSIFIER_NAME,
+  LOCK_RULE_PRIORITY,
+  ROUTE_PROTOCOL,
+  UNPROVED_MARK,
+} from '../model/names.ts'
 import { AF_INET } from './ip-decode.ts'
 import type { Payload } from './ip-encode.ts'
 
@@ -50,7 +55,7 @@ export function encodeClassifier(
   out.push(TCA.kind, Buffer.from('bpf\0'))
   const options = new AttrStream()
   options.push(TCA.fd, uint32(program))
-  options.push(TCA.name, Buffer.from('atoll\0'))
+  options.push(TCA.name, Buffer.from(`${CLASSIFIER_NAME}\0`))
   options.push(TCA.flags, uint32(TCA.direct))
   out.push(TCA.options, options.bufs)
   return out.bufs
@@ -59,6 +64,11 @@ export function encodeClassifier(
 /** Asks for what carries classifiers, on all links. */
 export function encodeQdiscQuery(): Payload {
   return [trafficHeader(0, 0, 0, 0)]
+}
+
+/** Asks for the classifiers on one side of a link. */
+export function encodeClassifierQuery(index: number, side: keyof typeof PARENTS): Payload {
+  return [trafficHeader(index, 0, PARENTS[side], 0)]
 }
 
 /** struct tcmsg (linux/rtnetlink.h). */

@@ -21,6 +21,12 @@ export interface NicLock {
   close(index: number): Promise<boolean>
   /** Whether links can be locked here, as far as is known. */
   readonly isAvailable: boolean
+  /** Which of these links are locked. What was seen is remembered while somebody watches, who tells of doubts. */
+  closed(indexes: readonly number[]): Promise<ReadonlySet<number>>
+  /** The classifiers of a link may be others now, or those of all. */
+  doubt(index: number | null): void
+  /** From now on every change to a classifier is told as a doubt, or no longer. */
+  watched(isWatched: boolean): void
   /** Releases what the programs were loaded with; they go on. */
   end(): void
 }
@@ -78,6 +84,17 @@ const UNAVAILABLE = ['EPERM', 'ENOSYS', 'ENOENT', 'EOPNOTSUPP', 'EINVAL']
 export function createNicLock(ip: Ip, log: Log): NicLock {
   let programs: { readonly fromGuest: number; readonly toGuest: number } | null = null
   let isAvailable = true
+  let isWatched = false
+  const seenClosed = new Set<number>()
+  let doubts = 0
+  const isClosed = async (index: number): Promise<boolean> => {
+    if (seenClosed.has(index)) return true
+    // A doubt that comes meanwhile is not forgotten: what is seen then is not remembered.
+    const before = doubts
+    const closed = await ip.hasClassifiers(index)
+    if (closed && isWatched && doubts === before) seenClosed.add(index)
+    return closed
+  }
   const give = (error: unknown) => {
     if (!UNAVAILABLE.includes(errnoCode(error) ?? '')) throw error
     isAvailable = false
@@ -101,6 +118,23 @@ export function createNicLock(ip: Ip, log: Log): NicLock {
         if (errnoCode(error) === 'ENODEV') throw error
         return give(error)
       }
+    },
+    async closed(indexes) {
+      const found = new Set<number>()
+      if (!isAvailable) return found
+      const classified = await ip.classified()
+      for (const index of indexes)
+        if (classified.has(index) && (await isClosed(index))) found.add(index)
+      return found
+    },
+    doubt(index) {
+      doubts += 1
+      if (index === null) seenClosed.clear()
+      else seenClosed.delete(index)
+    },
+    watched(watched) {
+      isWatched = watched
+      seenClosed.clear()
     },
     end() {
       if (programs === null) return

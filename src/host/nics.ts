@@ -15,14 +15,11 @@ import { ensureSetting, readSetting } from './sysctl.ts'
 
 const HOST_PREFIX = 32
 
-/** Every NIC host end of ours, from four dumps whatever their number. */
+/** Every NIC host end of ours, from four dumps whatever their number, and a look at each lock that is not known. */
 export async function readNics(ip: Ip, lock: NicLock): Promise<readonly NicState[]> {
-  const [links, routes, neighbours, classified] = await Promise.all([
-    ip.links(),
-    ip.routes(),
-    ip.neighbours(),
-    ip.classified(),
-  ])
+  const [links, routes, neighbours] = await Promise.all([ip.links(), ip.routes(), ip.neighbours()])
+  const ours = links.filter((link) => isNicLink(link.name))
+  const locked = await whileVanishing(() => lock.closed(ours.map(({ index }) => index)))
   const ourRoutes = Map.groupBy(
     routes.filter((route) => route.protocol === ROUTE_PROTOCOL),
     (route) => route.index,
@@ -31,17 +28,15 @@ export async function readNics(ip: Ip, lock: NicLock): Promise<readonly NicState
     neighbours.filter((neighbour) => neighbour.permanent),
     (neighbour) => neighbour.index,
   )
-  return links
-    .filter((link) => isNicLink(link.name))
-    .map((link) =>
-      nicState(link, {
-        guestAtHome: link.peerIndex !== null && !link.peerElsewhere,
-        routes: ourRoutes.get(link.index) ?? [],
-        neighbours: permanent.get(link.index) ?? [],
-        proxyDelay: readSetting(proxyDelaySetting(link.name)),
-        locked: classified.has(link.index) || !lock.isAvailable,
-      }),
-    )
+  return ours.map((link) =>
+    nicState(link, {
+      guestAtHome: link.peerIndex !== null && !link.peerElsewhere,
+      routes: ourRoutes.get(link.index) ?? [],
+      neighbours: permanent.get(link.index) ?? [],
+      proxyDelay: readSetting(proxyDelaySetting(link.name)),
+      locked: locked.has(link.index) || !lock.isAvailable,
+    }),
+  )
 }
 
 /** The index of every NIC host end of ours by its name, from one dump. */

@@ -34,6 +34,8 @@ export type Runner = (program: string, args: readonly string[], run?: Run) => Pr
 
 const FIRST_INHERITED = 3
 const DEFAULT_TIMEOUT_MS = 10_000
+/** A program that the kernel holds does not end when it is killed: then nobody waits for it any longer. */
+const KILLED_MS = 1_000
 const DEFAULT_OUTPUT_LIMIT_BYTES = 16 * 1024 * 1024
 
 /** The machine's own programs. */
@@ -41,9 +43,11 @@ export const systemRunner: Runner = (program, args, run = {}) =>
   new Promise((resolve, reject) => {
     const child = startWith(program, args, 'pipe', run.inherit ?? [])
     let stoppedBy: RunResult['stoppedBy'] = null
+    let held: NodeJS.Timeout | undefined
     const stop = (why: NonNullable<RunResult['stoppedBy']>) => {
       stoppedBy ??= why
       child.kill('SIGKILL')
+      held ??= setTimeout(() => end(null), KILLED_MS)
     }
     const timer = setTimeout(() => stop('timeout'), run.timeoutMs ?? DEFAULT_TIMEOUT_MS)
     const onAbort = () => stop('abort')
@@ -69,16 +73,18 @@ export const systemRunner: Runner = (program, args, run = {}) =>
 
     const settle = () => {
       clearTimeout(timer)
+      clearTimeout(held)
       run.signal?.removeEventListener('abort', onAbort)
     }
     child.on('error', (error) => {
       settle()
       reject(error)
     })
-    child.on('close', (exitCode) => {
+    const end = (exitCode: number | null) => {
       settle()
       resolve({ exitCode, stoppedBy, stdout: stdout(), stderr: stderr() })
-    })
+    }
+    child.on('close', end)
   })
 
 /**

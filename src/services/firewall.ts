@@ -29,6 +29,12 @@ const NIC_PATTERN = `${NIC_LINK_PREFIX}+`
 
 /** All tables of ours: those that are replaced, and those that are kept up to date. */
 const TABLES = [...RULESET_TABLES, ...BUDGET_TABLES]
+/** As `Host.rulesChanged` names them. */
+const TABLE_NAMES = TABLES.map(({ family, name }) => `${family} ${name}`)
+/** Where Docker makes its chain for others. */
+const DOCKER_TABLE = 'ip filter'
+/** While others keep changing rules of their own, which of the changes is ours cannot be told. */
+const LOAD_ATTEMPTS = 3
 
 /** What is known of the rules in the kernel. Losing it costs one more replacement of the tables, nothing else. */
 interface Loaded {
@@ -64,32 +70,45 @@ export function createFirewall(options: {
     // The counters are part of the tables and start again with them.
     await drops.read()
     loaded = null
-    await applyOver(host, script)
-    drops.restart()
+    const generation = await applyAlone(host, script)
     replacements.inc()
-    loaded = { script, generation: await host.rulesGeneration(), fingerprint: null }
+    drops.restart()
+    loaded = { script, generation, fingerprint: null }
     return loaded
   }
+  const reload = async (known: Loaded, pass: Pass) => {
+    drift.inc()
+    pass.log.warn({}, 'firewall rules were altered by somebody else and are replaced')
+    const fresh = await load(known.script)
+    // The same script gives the same tables.
+    fresh.fingerprint = known.fingerprint
+    return fresh
+  }
   /** Whatever it finds, the rules are the wanted ones afterwards: found intact, or replaced. */
-  const verify = async (known: Loaded, pass: Pass) => {
-    const generation = await host.rulesGeneration()
-    const fingerprint = await fingerprintOf(host)
-    if (fingerprint !== null && fingerprint === known.fingerprint) {
-      known.generation = generation
+  const verify = async (known: Loaded, now: number, pass: Pass) => {
+    const changed = await host.rulesChanged(known.generation, now)
+    if (changed !== null && TABLE_NAMES.some((table) => changed.has(table)))
+      return void (await reload(known, pass))
+    if (changed !== null && !pass.resync) {
+      known.generation = now
       return
     }
-    if (fingerprint === null || known.fingerprint !== null) {
-      drift.inc()
-      pass.log.warn({}, 'firewall rules were altered by somebody else and are replaced')
+    const fingerprint = await fingerprintOf(host)
+    if (fingerprint !== null && fingerprint === known.fingerprint) {
+      known.generation = now
+      return
     }
-    const fresh = await load(known.script)
+    const isAltered = fingerprint === null || known.fingerprint !== null
+    const fresh = isAltered ? await reload(known, pass) : await load(known.script)
     fresh.fingerprint = await fingerprintOf(host)
   }
+  const coexist = createCoexistence(host)
 
   return {
     name: 'firewall',
     heedsKernel: true,
     gate: true,
+    engine: 'nft',
     apply: async (pass) => {
       await host.ensureForwarding()
       const connections = await shareTables(pass)
@@ -97,17 +116,26 @@ export function createFirewall(options: {
       const script =
         renderRuleset(pass.want, settings, await host.surroundings()) +
         renderBudgets(pass.want, limits)
-      const touched = loaded?.generation !== (await host.rulesGeneration())
+      const now = await host.rulesGeneration()
       if (loaded?.script !== script) {
         await load(script)
         pass.log.info({}, 'firewall rules replaced')
-      } else if (touched || pass.resync) await verify(loaded, pass)
-      // Docker brings its chains with it when it starts, and that, too, is somebody touching the rules.
-      if (touched || pass.resync) await coexist(host, pass)
+      } else if (loaded.generation !== now || pass.resync) await verify(loaded, now, pass)
+      await coexist(now, pass)
       await drops.read()
       return []
     },
     close: async () => {},
+  }
+}
+
+/** The generation with which the script is in, and nothing of others that would not be known of. */
+async function applyAlone(host: Host, script: string): Promise<number> {
+  for (let attempt = 1; ; attempt++) {
+    const before = await host.rulesGeneration()
+    await applyOver(host, script)
+    const generation = await host.rulesGeneration()
+    if (generation === before + 1 || attempt === LOAD_ATTEMPTS) return generation
   }
 }
 
@@ -146,15 +174,24 @@ function createSharing(host: Host, metrics: Metrics, instanceMemoryMiB: number) 
   }
 }
 
-/** Docker's rules are a matter of reach and not of safety: failing at them must not keep ours from being in. */
-async function coexist(host: Host, pass: Pass): Promise<void> {
-  try {
-    await host.ensureDockerCoexistence(NIC_PATTERN)
-  } catch (error) {
-    pass.log.warn(
-      { error },
-      'instances may be cut off by Docker: its DOCKER-USER chain cannot be changed',
-    )
+/**
+ * Docker brings its chains with it when it starts. Its rules are a matter of reach and not of safety: failing at them must not keep ours
+ * from being in.
+ */
+function createCoexistence(host: Host) {
+  let lookedAt = -1
+  return async (now: number, pass: Pass): Promise<void> => {
+    const changed = await host.rulesChanged(lookedAt, now)
+    if (changed !== null && !changed.has(DOCKER_TABLE) && !pass.resync) return
+    try {
+      await host.ensureDockerCoexistence(NIC_PATTERN)
+      lookedAt = now
+    } catch (error) {
+      pass.log.warn(
+        { error },
+        'instances may be cut off by Docker: its DOCKER-USER chain cannot be changed',
+      )
+    }
   }
 }
 

@@ -15,6 +15,8 @@ export interface HostService {
   readonly name: string
   /** When `apply` fails, later services wait for the next pass: traffic must not open before its rules are in. */
   readonly gate: boolean
+  /** It makes nothing reachable that was not: it does not wait for a gate before it that is shut, or that does not answer. */
+  readonly passesGates?: boolean
   /**
    * The program that it needs beside the kernel, which may hang. Services that stand together in the order and have each an engine are
    * applied side by side.

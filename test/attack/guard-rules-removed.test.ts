@@ -176,7 +176,7 @@ test('drift is mended at once, and mending does not wake itself', async () => {
   const looks = () => metricValue(town.metrics, 'atoll_agent_mends_total')
   const end = startMender({
     services: town.services,
-    want: () => want,
+    want: async () => want,
     watchKernel: (noted) => town.host.watchKernel(noted),
     clock: systemClock,
     log: silentLog,

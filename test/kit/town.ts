@@ -8,6 +8,7 @@ import { nicSpec } from '../../src/host/nic.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import type { Metrics } from '../../src/lib/metrics.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
+import { type Runner, systemRunner } from '../../src/lib/runner.ts'
 import { cidr, cidrAddress, gatewayOf, ipv4, macFromRandom } from '../../src/model/addr.ts'
 import type { GroupId } from '../../src/model/ids.ts'
 import { formatId } from '../../src/model/ids.ts'
@@ -86,9 +87,9 @@ export interface Town {
   destroy(): Promise<void>
 }
 
-/** A host with an uplink and nothing on it. `wrap` may put something between the services and the kernel. */
+/** A host with an uplink and nothing on it. `wrap` may put something between the services and the kernel, `runner` start programs otherwise. */
 export async function createTown(
-  options: { readonly wrap?: (host: Host) => Host } = {},
+  options: { readonly wrap?: (host: Host) => Host; readonly runner?: Runner } = {},
 ): Promise<Town> {
   const machine = await createNetns('host')
   const outside = await createNetns('outside')
@@ -117,7 +118,8 @@ export async function createTown(
     `ip addr add ${OUTSIDE_ADDRESS}/24 dev eth0; ip link set eth0 up`,
   ])
   const leave = machine.enter()
-  const linux = createLinuxHost({ log: silentLog })
+  const { runner = systemRunner } = options
+  const linux = createLinuxHost({ log: silentLog, runner })
   const host = options.wrap?.(linux) ?? linux
   const metrics = createMetrics()
   const services = [

@@ -70,6 +70,7 @@ export function createDhcp(parts: DhcpParts): HostService {
 class DhcpService implements HostService {
   readonly name = 'dhcp'
   readonly gate = false
+  readonly passesGates = true
   readonly #parts: DhcpParts
   readonly #log: Log
   readonly #messages: Counter<'message' | 'outcome'>

@@ -81,6 +81,7 @@ export function createDns(parts: DnsParts): HostService {
 class DnsService implements HostService {
   readonly name = 'dns'
   readonly gate = false
+  readonly passesGates = true
   readonly #settings: DnsSettings
   readonly #limits: DnsLimits
   readonly #resolvConf: string

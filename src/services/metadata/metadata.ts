@@ -126,6 +126,7 @@ export function createMetadata(parts: MetadataParts): HostService {
   return {
     name: 'metadata',
     gate: false,
+    passesGates: true,
     async apply(pass: Pass) {
       callers = callersOf(pass.want.local.instances, callers, clock.monotonic())
       if (!server.listening) await startListening(server, listen)

@@ -1,0 +1,158 @@
+/**
+ * Hears of every transaction of nftables in the namespace, and remembers which tables it has changed: so that a change to one of ours is
+ * told from the many of Docker, fail2ban and the like without listing anything.
+ *
+ * The kernel sends what a transaction has changed, object by object, and last the number of the new generation (nfnetlink,
+ * NFNLGRP_NFTABLES; layout: linux/netfilter/nf_tables.h). Too much at once it drops, and says so.
+ */
+import { setImmediate } from 'node:timers/promises'
+import { Protocol, parseAttributes, RawNetlinkSocket } from 'netlink'
+
+/** NFNLGRP_NFTABLES of linux/nfnetlink.h. */
+const RULES_GROUP = 7
+const BUFFER_BYTES = 4 * 1024 * 1024
+const SEND_BUFFER_BYTES = 64 * 1024
+/** NFNL_SUBSYS_NFTABLES, the upper byte of a message's type, and NFT_MSG_NEWGEN. */
+const SUBSYSTEM = 10
+const NEW_GENERATION = (SUBSYSTEM << 8) | 15
+/** struct nlmsghdr, and struct nfgenmsg behind it, whose first byte is the family. */
+const MESSAGE_HEADER_BYTES = 16
+const HEADER_BYTES = 20
+/** The name of the table is the first attribute of every object, the number of the generation that of the last message. */
+const FIRST_ATTRIBUTE = 1
+/** NFPROTO_… of linux/netfilter.h. */
+const FAMILIES: ReadonlyMap<number, string> = new Map([
+  [1, 'inet'],
+  [2, 'ip'],
+  [3, 'arp'],
+  [5, 'netdev'],
+  [7, 'bridge'],
+  [10, 'ip6'],
+])
+/** Names of tables that are remembered; with more nothing is known of what was before. */
+const TABLES_LIMIT = 1_024
+/** What the kernel has sent is there already: it only has to be read. */
+const TURNS_LIMIT = 50
+/** Before every generation. */
+const NOTHING = -1
+
+export interface RulesWatch {
+  /**
+   * Tables, as `inet atoll`, that transactions have changed after generation `from`, up to generation `now`, which was read from the kernel.
+   * Null when that is not known.
+   */
+  changed(from: number, now: number): Promise<ReadonlySet<string> | null>
+  /** Calls back with each transaction, and when some may have been missed, until the returned function is called. */
+  onChange(heard: (tables: ReadonlySet<string> | null) => void): () => void
+  close(): void
+}
+
+/** Opens a socket in the calling thread's network namespace, synchronously. `generation` reads that of the rules. */
+export function openRulesWatch(generation: () => Promise<number>): RulesWatch {
+  const socket = new RawNetlinkSocket(Protocol.NETFILTER, {
+    recvBufferSize: BUFFER_BYTES,
+    sendBufferSize: SEND_BUFFER_BYTES,
+  })
+  const memory = createMemory()
+  const listeners = new Set<(tables: ReadonlySet<string> | null) => void>()
+  const tell = (tables: ReadonlySet<string> | null) => {
+    for (const heard of listeners) heard(tables)
+  }
+  socket.unref()
+  socket.on('message', (bytes) => {
+    for (const tables of memory.take(bytes)) tell(tables)
+  })
+  socket.on('truncatedMessage', () => miss())
+  socket.on('error', () => miss())
+  socket.addMembership(RULES_GROUP)
+
+  function miss(): void {
+    memory.forget(null)
+    // Whatever was dropped was of a transaction that is through.
+    generation()
+      .then(memory.forget, () => undefined)
+      .finally(() => tell(null))
+  }
+
+  return {
+    async changed(from, now) {
+      if (from === now) return new Set()
+      for (let turn = 0; turn < TURNS_LIMIT && memory.seen() < now; turn++) await setImmediate()
+      return memory.seen() < now ? null : memory.changedAfter(from)
+    },
+    onChange(heard) {
+      listeners.add(heard)
+      return () => listeners.delete(heard)
+    },
+    close: () => socket.close(),
+  }
+}
+
+/** What transactions changed, by generation. */
+export function createMemory() {
+  const lastChanged = new Map<string, number>()
+  let open = new Set<string>()
+  let seen = NOTHING
+  /** From when on everything is known. */
+  let knownFrom = Number.POSITIVE_INFINITY
+
+  /** The tables of one transaction, whose last message this is; null: something before it was missed. */
+  const close = (generation: number): ReadonlySet<string> | null => {
+    const tables = open
+    open = new Set()
+    // Of before something that was missed.
+    if (generation <= seen) return null
+    const isNext = generation === seen + 1
+    if (!isNext || lastChanged.size > TABLES_LIMIT) {
+      lastChanged.clear()
+      knownFrom = isNext ? seen : generation
+    }
+    for (const table of tables) lastChanged.set(table, generation)
+    seen = generation
+    return isNext ? tables : null
+  }
+
+  return {
+    /** Reads what a socket has received. Gives the tables of each transaction that ends in it, or null where some may be missing. */
+    take(bytes: Buffer): readonly (ReadonlySet<string> | null)[] {
+      const ended: (ReadonlySet<string> | null)[] = []
+      for (let at = 0; at + HEADER_BYTES <= bytes.length; ) {
+        const length = bytes.readUInt32LE(at)
+        if (length < MESSAGE_HEADER_BYTES || at + length > bytes.length) break
+        const type = bytes.readUInt16LE(at + 4)
+        const body = bytes.subarray(at, at + length)
+        if (type === NEW_GENERATION) ended.push(close(firstAttribute(body)?.readUInt32BE() ?? 0))
+        else if (type >> 8 === SUBSYSTEM) open.add(tableOf(body))
+        at += (length + 3) & ~3
+      }
+      return ended
+    },
+    /** The last generation that was heard of. */
+    seen: () => seen,
+    /** Something was missed: nothing is known any more but what comes after this generation, or for now nothing at all. */
+    forget(generation: number | null): void {
+      seen = generation ?? NOTHING
+      knownFrom = generation ?? Number.POSITIVE_INFINITY
+      lastChanged.clear()
+      open = new Set()
+    },
+    /** Null when it is not known. */
+    changedAfter(from: number): ReadonlySet<string> | null {
+      if (from < knownFrom) return null
+      return new Set([...lastChanged].flatMap(([table, at]) => (at > from ? [table] : [])))
+    },
+  }
+}
+
+function tableOf(message: Buffer): string {
+  const family = FAMILIES.get(message.readUInt8(MESSAGE_HEADER_BYTES)) ?? 'unknown'
+  return `${family} ${firstAttribute(message)?.toString('utf8').replace(/\0.*$/s, '') ?? ''}`
+}
+
+function firstAttribute(message: Buffer): Buffer | undefined {
+  let found: Buffer | undefined
+  parseAttributes(message.subarray(HEADER_BYTES), ({ type, data }) => {
+    if (type === FIRST_ATTRIBUTE) found ??= data
+  })
+  return found
+}

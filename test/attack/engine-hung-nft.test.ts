@@ -1,0 +1,109 @@
+/**
+ * A program of the firewall that hangs: nft that is stopped, or that the kernel holds behind somebody's transaction of a million elements.
+ *
+ * Before: DHCP, DNS and metadata of all instances waited with each pass until it was killed, which took 20 s. Now links and workloads wait, as
+ * nothing may be reachable before its rules are in; everything else goes on, health names nft, and it is killed after 3 s and tried again.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { startAgent } from '../../src/agent/agent.ts'
+import { agentHealth } from '../../src/agent/health.ts'
+import { createLedger } from '../../src/agent/ledger.ts'
+import { createLocalBus } from '../../src/bus/local.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { silentLog } from '../../src/lib/log.ts'
+import { type Runner, systemRunner } from '../../src/lib/runner.ts'
+import type { HostService } from '../../src/services/service.ts'
+import { openRecords } from '../kit/cluster-records.ts'
+import { eventually } from '../kit/netns.ts'
+import { hostName } from '../kit/records.ts'
+import { createTown } from '../kit/town.ts'
+
+const host = hostName('one')
+const INTERVAL_MS = 60_000
+
+/** A service that only counts. */
+function counting(name: string, passesGates: boolean) {
+  const counts = { applied: 0 }
+  const service: HostService = {
+    name,
+    gate: false,
+    passesGates,
+    async apply() {
+      counts.applied += 1
+      return []
+    },
+    close: async () => undefined,
+  }
+  return { service, counts }
+}
+
+it('a stopped nft holds back no names, and is given up', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'atoll-hung-'))
+  const hung = { is: false, started: 0 }
+  const runner: Runner = (program, args, run) => {
+    if (program !== 'nft' || !hung.is) return systemRunner(program, args, run)
+    hung.started += 1
+    return systemRunner('sh', ['-c', 'kill -STOP $$; exec nft "$@"', 'nft', ...args], run)
+  }
+  const town = await createTown({ runner })
+  const store = await openRecords([host])
+  const bus = createLocalBus()
+  const names = counting('dns', true)
+  const machines = counting('machines', false)
+  const agent = startAgent(
+    {
+      store,
+      rows: { found: () => undefined },
+      bus,
+      ledger: createLedger({
+        file: join(directory, 'ledger.json'),
+        clock: systemClock,
+        log: silentLog,
+      }),
+      services: [...town.services, names.service, machines.service],
+      watchKernel: (heard) => town.host.watchKernel(heard),
+      onRecordsChanged: () => undefined,
+      clock: systemClock,
+      log: silentLog,
+      metrics: town.metrics,
+      random: () => 0,
+    },
+    { host, identity: host, intervalMs: INTERVAL_MS, resyncMs: INTERVAL_MS },
+  )
+  const health = () =>
+    agentHealth(agent.status(), Date.now(), INTERVAL_MS).find(({ name }) => name === 'services')
+  const hasTable = async () =>
+    (await town.machine.run(['nft', 'list', 'table', 'inet', 'atoll'])).exitCode === 0
+  try {
+    await eventually('the first pass', () => agent.status().passes > 0, 20_000)
+    hung.is = true
+    await town.machine.must(['nft', 'delete', 'table', 'inet', 'atoll'])
+    await eventually('it hangs', () => hung.started > 0)
+    const before = machines.counts.applied
+    const began = performance.now()
+    for (let n = 0; n < 5; n += 1) {
+      const applied = names.counts.applied
+      bus.ring(host)
+      await eventually('names', () => names.counts.applied > applied)
+    }
+    expect(performance.now() - began).toBeLessThan(10_000)
+    expect(health()?.value).toContain('firewall: nft does not answer')
+    // Nothing is made reachable meanwhile.
+    expect(machines.counts.applied).toBe(before)
+    await eventually('it is killed, and tried again', () => hung.started > 1, 20_000)
+    hung.is = false
+    await eventually('the rules are in again', hasTable, 20_000)
+    await eventually('health', () => health()?.ok === true, 20_000)
+    expect(machines.counts.applied).toBeGreaterThan(before)
+  } finally {
+    hung.is = false
+    await agent.close()
+    await bus.close()
+    await store.close()
+    await town.destroy()
+    await rm(directory, { recursive: true })
+  }
+}, 90_000)
