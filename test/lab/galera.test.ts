@@ -265,6 +265,113 @@ describe('through three nodes at once', () => {
   })
 })
 
+describe('a read of the latest records', () => {
+  /** The appliers of a node stand still meanwhile, as on one that has much to do; the lock ends with the connection. */
+  const HELD_S = 2
+  const HOLD = `begin not atomic flush tables with read lock; do sleep(${HELD_S}); end`
+  const has = (store: Store, number: number, sees: 'local' | 'latest') =>
+    store.read(
+      async (tx) => (await tx.instances({ ids: [given.instance(number).id] })).length === 1,
+      { sees },
+    )
+
+  it('has what was committed at another node just before, however far behind its own is', async () => {
+    const database = await freshDatabase()
+    const here = await open(database, [0, 1, 2])
+    const there = await open(database, [1, 2, 0])
+    await here.migrate()
+    const missed = { local: 0, latest: 0 }
+    for (let number = 1; number <= 100; number += 1) {
+      await here.transaction((tx) => tx.insertInstance(given.instance(number)))
+      if (!(await has(there, number, 'local'))) missed.local += 1
+      if (!(await has(there, number, 'latest'))) missed.latest += 1
+    }
+    console.log(`of 100 reads at once at another node, ${missed.local} missed the write before`)
+    expect(missed.latest).toBe(0)
+    const holding = node(1).ask(HOLD)
+    await eventually('its appliers stand still', async () =>
+      JSON.stringify(await node(1).ask('show processlist')).includes('sleep'),
+    )
+    await here.transaction((tx) => tx.insertInstance(given.instance(101)))
+    expect(await has(there, 101, 'local')).toBe(false)
+    expect(await has(there, 101, 'latest')).toBe(true)
+    await holding
+  })
+
+  it('costs one round through the group', async () => {
+    const [store] = (await settledStores(1)).stores
+    const timed = async (sees: 'local' | 'latest', atOnce: number) => {
+      const times: number[] = []
+      const reader = async () => {
+        for (let number = 0; number < 300; number += 1) {
+          const began = performance.now()
+          await store?.read((tx) => tx.hosts(), { sees })
+          times.push(performance.now() - began)
+        }
+      }
+      await Promise.all(Array.from({ length: atOnce }, reader))
+      const sorted = times.toSorted((a, b) => a - b)
+      return [0.5, 0.99].map((part) => sorted[Math.floor(sorted.length * part)] ?? 0)
+    }
+    await timed('local', 1)
+    for (const atOnce of [1, 8])
+      for (const sees of ['local', 'latest'] as const) {
+        const [p50 = 0, p99 = 0] = await timed(sees, atOnce)
+        console.log(
+          `${atOnce} at once, ${sees}: p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms a read`,
+        )
+      }
+  })
+
+  it('names a key pair, an image and a token that was just made at another node', async () => {
+    const database = await freshDatabase()
+    const here = await open(database, [0, 1, 2])
+    const there = await open(database, [1, 2, 0])
+    await here.migrate()
+    for (let number = 1; number <= 50; number += 1) {
+      const token = given.clientToken(`t${number}`)
+      await here.transaction(async (tx) => {
+        await tx.insertImage(given.image(number))
+        await tx.insertClientToken(token)
+      })
+      const found = await there.transaction(
+        async (tx) => [
+          (await tx.images({ ids: [given.image(number).id] })).length,
+          await tx.insertClientToken(token),
+        ],
+        { reads: 'propose' },
+      )
+      expect(found).toStrictEqual([1, 'exists'])
+    }
+  })
+
+  it('is never answered from before by a node that has lost its peers', async () => {
+    const database = await freshDatabase()
+    const here = await open(database, [0, 1, 2])
+    const there = await open(database, [2, 1, 0])
+    await here.migrate()
+    expect(await there.read((tx) => tx.instances({}), { sees: 'latest' })).toStrictEqual([])
+    await node(2).isolate()
+    try {
+      await persist(() => here.transaction((tx) => tx.insertInstance(given.instance(1))))
+      const began = performance.now()
+      const found = await persist(() => has(there, 1, 'latest'))
+      console.log(`read elsewhere after ${Math.round(performance.now() - began)} ms`)
+      expect(found).toBe(true)
+    } finally {
+      await node(2).rejoin()
+      await eventually(
+        'it is a member again',
+        async () =>
+          JSON.stringify(
+            await node(2).ask("show status like 'wsrep_local_state_comment'"),
+          ).includes('Synced'),
+        PATIENCE_MS,
+      )
+    }
+  })
+})
+
 describe('a node that is lost under load', () => {
   it.each([
     ['its power', (lost: GaleraNode) => lost.powerOff(), (lost: GaleraNode) => lost.powerOn()],
