@@ -52,6 +52,11 @@ export async function launchChoices(
       `Invalid value '${order.type}' for InstanceType. DescribeInstanceTypes lists the types there are`,
     )
   }
+  if (order.cores !== null && order.cores !== type.vcpus)
+    throw refused(
+      'UnsupportedOperation',
+      `CpuOptions.CoreCount: '${type.name}' has ${type.vcpus} core(s) of one thread each`,
+    )
   const disk = launchDisk(order.disk, image, type)
   const { vcpus, memoryMiB } = type
   const demand = { vcpus, memoryMiB, diskGiB: disk?.sizeGiB ?? 0 }

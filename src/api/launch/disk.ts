@@ -29,6 +29,9 @@ const DISK_MAX_GIB = 16 * 1024
 /** Types of which one asks for nothing that this disk is not. The others come with a number of operations per second. */
 const VOLUME_TYPES = ['standard', 'gp2', 'gp3', 'st1', 'sc1'] as const
 
+const GP3_IOPS = 3000
+const GP3_MIB_PER_S = 125
+
 /** The device that a mapping speaks of: there is one. */
 const rootDeviceSchema = z.string().refine((device) => device === ROOT_DEVICE_NAME, {
   error: `BlockDeviceMappings.1.DeviceName: the only device is the root disk, ${ROOT_DEVICE_NAME}`,
@@ -46,8 +49,7 @@ export function blockDevicesSchema<Ebs extends z.ZodType>(ebs: Ebs) {
     .default([])
 }
 
-/** `BlockDeviceMappings` of RunInstances. */
-export const launchDevicesSchema = blockDevicesSchema(
+const rootDiskSchema = blockDevicesSchema(
   z
     .strictObject({
       VolumeSize: z.int().min(1).max(DISK_MAX_GIB).optional(),
@@ -60,8 +62,47 @@ export const launchDevicesSchema = blockDevicesSchema(
         })
         .optional(),
       Encrypted: onlySchema(false, 'BlockDeviceMappings.1.Ebs.Encrypted: disks are not encrypted'),
+      // What a gp3 volume has that says nothing of it.
+      Iops: onlySchema(GP3_IOPS, `BlockDeviceMappings.1.Ebs.Iops: only gp3's own ${GP3_IOPS}`),
+      Throughput: onlySchema(
+        GP3_MIB_PER_S,
+        `BlockDeviceMappings.1.Ebs.Throughput: only gp3's own ${GP3_MIB_PER_S}`,
+      ),
     })
+    .refine(
+      ({ VolumeType, Iops, Throughput }) =>
+        VolumeType === 'gp3' || (Iops ?? Throughput) === undefined,
+      {
+        error: 'BlockDeviceMappings.1.Ebs: Iops and Throughput are for the VolumeType gp3',
+        ...withCode('InvalidParameterCombination'),
+      },
+    )
     .prefault({}),
+)
+
+/**
+ * Mappings that give an instance nothing: an instance store (`VirtualName`), which EC2 leaves out for types that have none, and a device
+ * that is to be left out of the image's mapping (`NoDevice`), unless it is the root.
+ */
+function isOfNothing(mapping: unknown): boolean {
+  return nothingSchema.safeParse(mapping).success
+}
+
+const nothingSchema = z.union([
+  z.strictObject({
+    DeviceName: z.string(),
+    VirtualName: z.string().regex(/^ephemeral\d{1,2}$/),
+  }),
+  z.strictObject({
+    DeviceName: z.string().refine((device) => device !== ROOT_DEVICE_NAME),
+    NoDevice: z.string(),
+  }),
+])
+
+/** `BlockDeviceMappings` of RunInstances. */
+export const launchDevicesSchema = z.preprocess(
+  (given) => (Array.isArray(given) ? given.filter((mapping) => !isOfNothing(mapping)) : given),
+  rootDiskSchema,
 )
 
 /** What the mappings ask for; null when there are none. */

@@ -27,6 +27,7 @@ import {
 } from '../schemas.ts'
 import { parseBase64 } from '../wire/base64.ts'
 import { type DiskOrder, diskOrder, launchDevicesSchema } from './disk.ts'
+import { namedAddress, plainNic, plainPlacement, plainShape } from './plain.ts'
 
 /** What one RunInstances asks for, still unchecked against the records. */
 export interface LaunchOrder {
@@ -37,6 +38,8 @@ export interface LaunchOrder {
   readonly network: LaunchNetwork
   /** Null: nothing is said of it. */
   readonly disk: DiskOrder | null
+  /** What the type must have; null: whatever it has. */
+  readonly cores: number | null
   readonly keyName: string | null
   /** Base64, without white space. */
   readonly userData: string | null
@@ -96,7 +99,6 @@ const ignored = z.unknown().optional()
 const HARMLESS = {
   Monitoring: ignored,
   EbsOptimized: ignored,
-  CreditSpecification: ignored,
   MaintenanceOptions: ignored,
   NetworkPerformanceOptions: ignored,
   AdditionalInfo: ignored,
@@ -145,7 +147,17 @@ const nicSchema = z.strictObject({
   ),
   InterfaceType: onlySchema('interface', 'NetworkInterfaces.1.InterfaceType: only interface'),
   NetworkCardIndex: onlySchema(0, 'NetworkInterfaces.1.NetworkCardIndex: there is one card, 0'),
+  ...plainNic,
 })
+
+/** What EC2 lets a launch tag. Of the last two none is made here, and so nothing is tagged. */
+const TAGGED = [
+  'instance',
+  'volume',
+  'network-interface',
+  'spot-instances-request',
+  'elastic-gpu',
+] as const
 
 const launchSchema = z.strictObject({
   ...dryRunShape,
@@ -170,18 +182,18 @@ const launchSchema = z.strictObject({
   Placement: z
     .strictObject({
       AvailabilityZone: textSchema.optional(),
-      Tenancy: onlySchema('default', 'Placement.Tenancy: only default is supported'),
+      ...plainPlacement,
     })
     .default({}),
   BlockDeviceMappings: launchDevicesSchema,
-  TagSpecifications: tagSpecificationsSchema(['instance', 'volume']),
+  TagSpecifications: tagSpecificationsSchema(TAGGED),
   MetadataOptions: z.strictObject(metadataShape).default({}),
   ClientToken: z
     .string()
     .max(CLIENT_TOKEN_MAX_LENGTH)
     .regex(/^[\x20-\x7e]*$/, 'printable ASCII only')
     .optional(),
-  Ipv6AddressCount: onlySchema(0, 'Ipv6AddressCount: no IPv6'),
+  ...plainShape,
 })
 
 /** The order in a request's parameters; refuses what EC2 would and what Atoll cannot do. */
@@ -202,6 +214,7 @@ export function parseLaunchOrder(input: Call['input'], maxInstances: number): La
     maxCount: given.MaxCount,
     network,
     disk: diskOrder(given.BlockDeviceMappings),
+    cores: given.CpuOptions?.CoreCount ?? null,
     keyName: given.KeyName ?? null,
     userData: given.UserData ?? null,
     tags: given.TagSpecifications,
@@ -262,7 +275,7 @@ function networkOf(given: Given): LaunchNetwork {
   return {
     subnet: nic.SubnetId,
     zone,
-    ip: nic.PrivateIpAddress,
+    ip: namedAddress(nic),
     groupIds: nic.Groups,
     groupNames: [],
   }

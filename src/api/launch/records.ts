@@ -76,8 +76,12 @@ export async function writeLaunch(
   const { image, type } = choices
   const groups = new Map(choices.groups.map((group) => [group.id, group]))
   const details = launched.map(({ instance, nic, host, volumes }) => {
-    const labelled = { account, resource: instance.id, resourceType: 'instance' } as const
-    const tags = specifiedTags(order.tags, labelled).toSorted((a, b) => (a.key < b.key ? -1 : 1))
+    const tags = [
+      { account, resource: instance.id, resourceType: 'instance' },
+      { account, resource: nic.id, resourceType: 'network-interface' },
+    ]
+      .flatMap((resource) => specifiedTags(order.tags, resource))
+      .toSorted((a, b) => (a.key < b.key ? -1 : 1))
     return { instance, nics: [nic], tags, groups, host, image, type, volumes }
   })
   await tx.putTags(details.flatMap(({ tags }) => tags))

@@ -1,0 +1,98 @@
+/**
+ * Parameters of RunInstances that are taken with the one value which says what an instance of Atoll is anyway, and refused by name with
+ * any other. Launchers send them because their own settings have such a default. Pure.
+ */
+import { z } from 'zod'
+import { type Ipv4, parseIpv4 } from '../../model/addr.ts'
+import { refused } from '../../model/errors.ts'
+import { onlySchema, withCode } from '../schemas.ts'
+
+/** A list that may be given, and be empty. */
+function nothing(why: string) {
+  return z
+    .array(z.unknown())
+    .refine((items) => items.length === 0, { error: why, ...withCode('UnsupportedOperation') })
+    .optional()
+}
+
+/** Members of the request. */
+export const plainShape = {
+  Ipv6AddressCount: onlySchema(0, 'Ipv6AddressCount: no IPv6'),
+  Ipv6Addresses: nothing('Ipv6Addresses: no IPv6'),
+  EnablePrimaryIpv6: onlySchema(false, 'EnablePrimaryIpv6: no IPv6'),
+  // There are no credits to run out of, which is what either comes to for an instance that does not.
+  CreditSpecification: z.strictObject({ CpuCredits: z.enum(['standard', 'unlimited']) }).optional(),
+  CpuOptions: z
+    .strictObject({
+      CoreCount: z.int().min(1).optional(),
+      ThreadsPerCore: onlySchema(
+        1,
+        'CpuOptions.ThreadsPerCore: each vCPU is a core of one thread; use 1',
+      ),
+      AmdSevSnp: onlySchema('disabled', 'CpuOptions.AmdSevSnp: memory is not encrypted'),
+      NestedVirtualization: onlySchema(
+        'disabled',
+        'CpuOptions.NestedVirtualization: only disabled',
+      ),
+    })
+    .optional(),
+}
+
+/** Members of `Placement`. */
+export const plainPlacement = {
+  Tenancy: onlySchema('default', 'Placement.Tenancy: only default is supported'),
+  Affinity: onlySchema('default', 'Placement.Affinity: only default; no host is dedicated'),
+  GroupName: onlySchema('', 'Placement.GroupName: there are no placement groups'),
+}
+
+const NIC = 'NetworkInterfaces.1'
+const privateAddress = z.strictObject({
+  Primary: z.boolean().optional(),
+  PrivateIpAddress: z.string(),
+})
+
+/** Members of the one NIC. */
+export const plainNic = {
+  PrivateIpAddresses: z
+    .array(privateAddress)
+    .refine((list) => list.length <= 1 && list.every(({ Primary }) => Primary === true), {
+      error: `${NIC}.PrivateIpAddresses: a NIC has one address, which is the primary one`,
+      ...withCode('UnsupportedOperation'),
+    })
+    .optional(),
+  SecondaryPrivateIpAddressCount: onlySchema(
+    0,
+    `${NIC}.SecondaryPrivateIpAddressCount: a NIC has one address`,
+  ),
+  Ipv4PrefixCount: onlySchema(0, `${NIC}.Ipv4PrefixCount: a NIC has one address`),
+  Ipv4Prefixes: nothing(`${NIC}.Ipv4Prefixes: a NIC has one address`),
+  Ipv6AddressCount: onlySchema(0, `${NIC}.Ipv6AddressCount: no IPv6`),
+  Ipv6Addresses: nothing(`${NIC}.Ipv6Addresses: no IPv6`),
+  Ipv6PrefixCount: onlySchema(0, `${NIC}.Ipv6PrefixCount: no IPv6`),
+  Ipv6Prefixes: nothing(`${NIC}.Ipv6Prefixes: no IPv6`),
+  PrimaryIpv6: onlySchema(false, `${NIC}.PrimaryIpv6: no IPv6`),
+  AssociateCarrierIpAddress: onlySchema(
+    false,
+    `${NIC}.AssociateCarrierIpAddress: there is no carrier`,
+  ),
+  EnaSrdSpecification: z
+    .strictObject({ EnaSrdEnabled: onlySchema(false, `${NIC}.EnaSrdSpecification: no ENA`) })
+    .optional(),
+}
+
+/** The address that a NIC names, in either of the two ways. */
+export function namedAddress(nic: {
+  readonly PrivateIpAddress?: Ipv4 | undefined
+  readonly PrivateIpAddresses?: readonly z.output<typeof privateAddress>[] | undefined
+}): Ipv4 | undefined {
+  const [listed] = nic.PrivateIpAddresses ?? []
+  if (listed === undefined) return nic.PrivateIpAddress
+  if (nic.PrivateIpAddress !== undefined)
+    throw refused(
+      'InvalidParameterCombination',
+      `${NIC}.PrivateIpAddress and ${NIC}.PrivateIpAddresses may not be given together`,
+    )
+  const ip = parseIpv4(listed.PrivateIpAddress)
+  if (ip !== undefined) return ip
+  throw refused('InvalidParameterValue', `Invalid IPv4 address: ${listed.PrivateIpAddress}`)
+}
