@@ -23,7 +23,7 @@ const DEFAULT_DESTINATION = ipv4('0.0.0.0')
 /** RTPROT_STATIC (rtnetlink(7)): a route that an administrator made. */
 const STATIC_PROTOCOL = 4
 
-/** Puts the guest end into the namespace of `pid` and sets it up. Repeating it changes nothing. */
+/** Puts the guest end into the namespace of `pid` and, once `limited`, sets it up. Repeating it changes nothing. */
 export function plugGuest(
   libc: Libc,
   home: Ip,
@@ -31,15 +31,17 @@ export function plugGuest(
   spec: NicSpec,
   pid: number,
   setup: GuestSetup,
+  limited: Promise<void> = Promise.resolve(),
 ): Promise<void> {
   return withNamespace(libc, pid, (namespace, away) =>
     whileVanishing(async () => {
       let guest = await findGuest(home, away, spec)
       if (guest === undefined) {
-        await moveGuest(home, lock, spec, namespace.fd, setup.name)
+        await moveGuest(home, lock, spec, namespace.fd)
         guest = await findGuest(home, away, spec)
       }
       if (guest === undefined) throw new Error(`${spec.guestLink} did not arrive`)
+      await limited
       const quiet = () => ensureSetting(`ipv6/conf/${setup.name}/disable_ipv6`, '1')
       await setUpGuest(away, guest, spec, setup, () => inNamespace(libc, namespace.fd, quiet))
     }),
@@ -100,7 +102,6 @@ async function moveGuest(
   lock: NicLock,
   spec: NicSpec,
   namespaceFd: number,
-  name: string,
 ): Promise<void> {
   await ensureHostEnd(home, lock, spec)
   let host = await home.link(spec.hostLink)
@@ -109,7 +110,7 @@ async function moveGuest(
     host = await createNic(home, lock, spec)
   }
   if (host.peerIndex === null) throw new Error(`${spec.hostLink} has no other end`)
-  await home.setLink(host.peerIndex, { namespaceFd, name })
+  await home.setLink(host.peerIndex, { namespaceFd })
 }
 
 async function guestDifferences(

@@ -120,9 +120,10 @@ export interface Host {
   removeNic(hostLink: string): Promise<void>
   /**
    * Puts the guest end into the network namespace of process `pid` and sets it up there, lo included. A guest end that sits in
-   * some dead or other namespace is replaced by a new pair first. Repeating it is harmless.
+   * some dead or other namespace is replaced by a new pair first. It gets its name there after `limited` has resolved: guests wait for
+   * that name. Repeating it is harmless. Rejects as `limited` does.
    */
-  plugNic(spec: NicSpec, pid: number, setup: GuestSetup): Promise<void>
+  plugNic(spec: NicSpec, pid: number, setup: GuestSetup, limited?: Promise<void>): Promise<void>
   /** Whether the namespace of `pid` has this NIC, set up as asked. */
   isPlugged(spec: NicSpec, pid: number, setup: GuestSetup): Promise<boolean>
 

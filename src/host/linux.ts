@@ -71,10 +71,10 @@ export function createLinuxHost(options: {
       nicLock(hostLink, () =>
         attempt(`${hostLink} cannot be removed`, () => removeLink(ip, hostLink)),
       ),
-    plugNic: (spec, pid, setup) =>
+    plugNic: (spec, pid, setup, limited) =>
       nicLock(spec.hostLink, () =>
         attempt(`${spec.hostLink} cannot be plugged into process ${pid}`, () =>
-          plugGuest(libc, ip, lock, spec, pid, setup),
+          plugGuest(libc, ip, lock, spec, pid, setup, limited),
         ),
       ),
     isPlugged: (spec, pid, setup) =>

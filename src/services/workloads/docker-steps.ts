@@ -122,12 +122,13 @@ async function plugIn(stepper: Stepper, want: InstanceWant, seen: Seen): Promise
   // It may have ended already; the next look will say why.
   if (pid === 0) return
   const life = { containerId: id, startedAt: state.StartedAt, pid }
+  const { hasUserNamespace } = await ways.read()
+  const limits = instanceLimits(want.type.memoryMiB, settings.tables)
   // The guest's own programs wait for the NIC, so nothing of theirs runs without its limits.
-  if ((await ways.read()).hasUserNamespace) {
-    const limits = instanceLimits(want.type.memoryMiB, settings.tables)
-    await host.limitUserNamespace(pid, limits, settings.zone)
-  }
-  await plug.plugIn(want, life, guestNetworkOf(labels))
+  const limited = hasUserNamespace
+    ? host.limitUserNamespace(pid, limits, settings.zone)
+    : Promise.resolve()
+  await Promise.all([limited, plug.plugIn(want, life, guestNetworkOf(labels), limited)])
 }
 
 async function plugAgain(stepper: Stepper, want: InstanceWant, signal: AbortSignal) {

@@ -18,8 +18,13 @@ interface Life {
 }
 
 export interface Plug {
-  /** Puts all NICs in, eth0 last: the entry script takes it for the sign that all are there. */
-  plugIn(want: InstanceWant, life: Life, network: GuestNetwork): Promise<void>
+  /** Puts all NICs in, eth0 last and once `limited`: the entry script takes it for the sign that all is there. */
+  plugIn(
+    want: InstanceWant,
+    life: Life,
+    network: GuestNetwork,
+    limited: Promise<void>,
+  ): Promise<void>
   /** Whether all NICs of this start are in. `fresh` asks the kernel; otherwise what was done is believed. */
   isPlugged(instance: InstanceId, life: Life, fresh: boolean): Promise<boolean>
   forget(instance: InstanceId): void
@@ -38,12 +43,13 @@ export function createPlug(
 ): Plug {
   const plugged = new Map<InstanceId, Plugged>()
   return {
-    async plugIn(want, life, network) {
+    async plugIn(want, life, network, limited) {
       for (const nic of want.nics.toReversed())
         await host.plugNic(
           nicSpec(nic, options.mtuBytes, 'container'),
           life.pid,
           guestSetup(nic, network),
+          limited,
         )
       plugged.set(want.id, { life, nics: want.nics, network })
     },
