@@ -13,13 +13,21 @@ export const DOCUMENTED_ORDER: Readonly<Record<string, string>> = {
   AvailabilityZone:
     'zoneName zoneState regionName zoneId groupName networkBorderGroup zoneType optInStatus messageSet',
   BlockDeviceMapping: 'deviceName virtualName ebs noDevice',
+  ClassicLinkDnsSupport: 'vpcId classicLinkDnsSupported',
+  DescribeDhcpOptionsResult: 'dhcpOptionsSet',
   DescribeImagesResult: 'imagesSet',
   DescribeInstancesResult: 'reservationSet',
+  DescribeNetworkInterfaceAttributeResult: 'networkInterfaceId',
   DescribeSecurityGroupsResult: 'securityGroupInfo',
   DescribeSubnetsResult: 'subnetSet',
   DescribeTagsResult: 'tagSet',
+  DescribeVolumeAttributeResult: 'volumeId',
+  DescribeVolumeStatusResult: 'volumeStatusSet',
   DescribeVolumesResult: 'volumeSet',
+  DescribeVpcAttributeResult: 'vpcId',
+  DescribeVpcClassicLinkDnsSupportResult: 'vpcs',
   DescribeVpcsResult: 'vpcSet',
+  DhcpOptions: 'dhcpOptionsId dhcpConfigurationSet tagSet',
   EbsBlockDevice: 'snapshotId volumeSize deleteOnTermination volumeType iops encrypted',
   EbsInstanceBlockDevice: 'volumeId status attachTime deleteOnTermination',
   EbsStatusDetails: 'name status impairedSince',
@@ -28,6 +36,7 @@ export const DOCUMENTED_ORDER: Readonly<Record<string, string>> = {
     'imageId imageLocation imageState imageOwnerId creationDate isPublic productCodes architecture imageType kernelId ramdiskId ' +
     'platform sriovNetSupport stateReason imageOwnerAlias name description rootDeviceType rootDeviceName blockDeviceMapping ' +
     'virtualizationType tagSet hypervisor',
+  ImageAttribute: 'imageId launchPermission',
   ImportKeyPairResult: 'keyName keyFingerprint keyPairId tagSet',
   Instance:
     'instanceId imageId instanceState privateDnsName dnsName reason keyName amiLaunchIndex productCodes instanceType launchTime ' +
@@ -35,6 +44,7 @@ export const DOCUMENTED_ORDER: Readonly<Record<string, string>> = {
     'stateReason architecture rootDeviceType rootDeviceName blockDeviceMapping instanceLifecycle spotInstanceRequestId ' +
     'virtualizationType clientToken tagSet hypervisor networkInterfaceSet iamInstanceProfile ebsOptimized sriovNetSupport ' +
     'enaSupport',
+  InstanceAttribute: 'instanceId',
   InstanceNetworkInterface:
     'networkInterfaceId subnetId vpcId description ownerId status macAddress privateIpAddress privateDnsName sourceDestCheck ' +
     'groupSet attachment association privateIpAddressesSet ipv6AddressesSet',
@@ -46,15 +56,29 @@ export const DOCUMENTED_ORDER: Readonly<Record<string, string>> = {
   InstanceStatusDetails: 'name status impairedSince',
   InstanceStatusEvent: 'instanceEventId code description notBefore notAfter',
   InstanceStatusSummary: 'status details',
+  InternetGateway: 'internetGatewayId attachmentSet tagSet',
+  InternetGatewayAttachment: 'vpcId state',
   IpRange: 'cidrIp description',
   Ipv6Range: 'cidrIpv6 description',
   KeyPair: 'keyName keyFingerprint keyMaterial keyPairId tagSet',
   KeyPairInfo: 'keyPairId keyName keyFingerprint',
   Monitoring: 'state',
+  NetworkAcl: 'networkAclId vpcId default entrySet associationSet tagSet',
+  NetworkAclEntry: 'ruleNumber protocol ruleAction egress cidrBlock',
+  NetworkInterface:
+    'networkInterfaceId subnetId vpcId availabilityZone description ownerId requesterId requesterManaged status ' +
+    'macAddress privateIpAddress privateDnsName sourceDestCheck groupSet attachment association tagSet ' +
+    'privateIpAddressesSet ipv6AddressesSet',
+  NetworkInterfaceAttachment:
+    'attachmentId instanceId instanceOwnerId deviceIndex status attachTime deleteOnTermination',
+  NetworkInterfacePrivateIpAddress: 'privateIpAddress privateDnsName primary association',
   Placement: 'availabilityZone affinity groupName hostId tenancy',
   PrefixListId: 'prefixListId description',
   Region: 'regionName regionEndpoint optInStatus',
   Reservation: 'reservationId ownerId groupSet instancesSet requesterId',
+  Route: 'destinationCidrBlock gatewayId state origin',
+  RouteTable: 'routeTableId vpcId routeSet associationSet propagatingVgwSet tagSet',
+  RouteTableAssociation: 'routeTableAssociationId routeTableId main subnetId',
   SecurityGroup:
     'ownerId groupId groupName groupDescription vpcId ipPermissions ipPermissionsEgress tagSet',
   Subnet:
@@ -65,7 +89,10 @@ export const DOCUMENTED_ORDER: Readonly<Record<string, string>> = {
   Volume:
     'volumeId size snapshotId availabilityZone status createTime attachmentSet tagSet volumeType iops encrypted kmsKeyId',
   VolumeAttachment: 'volumeId instanceId device status attachTime deleteOnTermination',
+  VolumeStatusInfo: 'status details',
+  VolumeStatusItem: 'volumeId availabilityZone volumeStatus eventsSet actionsSet',
   Vpc: 'vpcId ownerId state cidrBlock cidrBlockAssociationSet ipv6CidrBlockAssociationSet dhcpOptionsId tagSet instanceTenancy isDefault',
   VpcCidrBlockAssociation: 'cidrBlock associationId cidrBlockState',
+  VpcClassicLink: 'vpcId classicLinkEnabled tagSet',
   VpcIpv6CidrBlockAssociation: 'ipv6CidrBlock associationId ipv6CidrBlockState',
 }

@@ -1409,8 +1409,8 @@ export const EC2_MODEL: WireModel = {
       capacityReservationResourceGroupArn: 'CapacityReservationResourceGroupArn string'
     },
     ClassicLinkDnsSupport: {
-      classicLinkDnsSupported: 'ClassicLinkDnsSupported boolean',
-      vpcId: 'VpcId string'
+      vpcId: 'VpcId string',
+      classicLinkDnsSupported: 'ClassicLinkDnsSupported boolean'
     },
     ConnectionTrackingConfiguration: {
       tcpEstablishedTimeout: 'TcpEstablishedTimeout number',
@@ -1496,8 +1496,8 @@ export const EC2_MODEL: WireModel = {
       customerGatewaySet: 'CustomerGateways Nothing[item]'
     },
     DescribeDhcpOptionsResult: {
-      nextToken: 'NextToken string',
-      dhcpOptionsSet: 'DhcpOptions DhcpOptions[item]'
+      dhcpOptionsSet: 'DhcpOptions DhcpOptions[item]',
+      nextToken: 'NextToken string'
     },
     DescribeEgressOnlyInternetGatewaysResult: {
       egressOnlyInternetGatewaySet: 'EgressOnlyInternetGateways Nothing[item]',
@@ -1631,10 +1631,10 @@ export const EC2_MODEL: WireModel = {
       nextToken: 'NextToken string'
     },
     DescribeNetworkInterfaceAttributeResult: {
+      networkInterfaceId: 'NetworkInterfaceId string',
       attachment: 'Attachment NetworkInterfaceAttachment',
       description: 'Description AttributeValue',
       groupSet: 'Groups GroupIdentifier[item]',
-      networkInterfaceId: 'NetworkInterfaceId string',
       sourceDestCheck: 'SourceDestCheck AttributeBooleanValue',
       associatePublicIpAddress: 'AssociatePublicIpAddress boolean'
     },
@@ -1755,13 +1755,13 @@ export const EC2_MODEL: WireModel = {
       nextToken: 'NextToken string'
     },
     DescribeVolumeAttributeResult: {
+      volumeId: 'VolumeId string',
       autoEnableIO: 'AutoEnableIO AttributeBooleanValue',
-      productCodes: 'ProductCodes ProductCode[item]',
-      volumeId: 'VolumeId string'
+      productCodes: 'ProductCodes ProductCode[item]'
     },
     DescribeVolumeStatusResult: {
-      nextToken: 'NextToken string',
-      volumeStatusSet: 'VolumeStatuses VolumeStatusItem[item]'
+      volumeStatusSet: 'VolumeStatuses VolumeStatusItem[item]',
+      nextToken: 'NextToken string'
     },
     DescribeVolumesModificationsResult: {
       nextToken: 'NextToken string',
@@ -1772,14 +1772,14 @@ export const EC2_MODEL: WireModel = {
       nextToken: 'NextToken string'
     },
     DescribeVpcAttributeResult: {
+      vpcId: 'VpcId string',
       enableDnsHostnames: 'EnableDnsHostnames AttributeBooleanValue',
       enableDnsSupport: 'EnableDnsSupport AttributeBooleanValue',
-      enableNetworkAddressUsageMetrics: 'EnableNetworkAddressUsageMetrics AttributeBooleanValue',
-      vpcId: 'VpcId string'
+      enableNetworkAddressUsageMetrics: 'EnableNetworkAddressUsageMetrics AttributeBooleanValue'
     },
     DescribeVpcClassicLinkDnsSupportResult: {
-      nextToken: 'NextToken string',
-      vpcs: 'Vpcs ClassicLinkDnsSupport[item]'
+      vpcs: 'Vpcs ClassicLinkDnsSupport[item]',
+      nextToken: 'NextToken string'
     },
     DescribeVpcClassicLinkResult: {
       vpcSet: 'Vpcs VpcClassicLink[item]'
@@ -1820,10 +1820,10 @@ export const EC2_MODEL: WireModel = {
       valueSet: 'Values AttributeValue[item]'
     },
     DhcpOptions: {
-      ownerId: 'OwnerId string',
-      tagSet: 'Tags Tag[item]',
       dhcpOptionsId: 'DhcpOptionsId string',
-      dhcpConfigurationSet: 'DhcpConfigurations DhcpConfiguration[item]'
+      dhcpConfigurationSet: 'DhcpConfigurations DhcpConfiguration[item]',
+      tagSet: 'Tags Tag[item]',
+      ownerId: 'OwnerId string'
     },
     DiskInfo: {
       sizeInGB: 'SizeInGB number',
@@ -2018,6 +2018,8 @@ export const EC2_MODEL: WireModel = {
       instanceTypeSpecification: 'InstanceTypeSpecification InstanceTypeSpecification'
     },
     ImageAttribute: {
+      imageId: 'ImageId string',
+      launchPermission: 'LaunchPermissions LaunchPermission[item]',
       description: 'Description AttributeValue',
       kernel: 'KernelId AttributeValue',
       ramdisk: 'RamdiskId AttributeValue',
@@ -2028,8 +2030,6 @@ export const EC2_MODEL: WireModel = {
       lastLaunchedTime: 'LastLaunchedTime AttributeValue',
       imdsSupport: 'ImdsSupport AttributeValue',
       deregistrationProtection: 'DeregistrationProtection AttributeValue',
-      imageId: 'ImageId string',
-      launchPermission: 'LaunchPermissions LaunchPermission[item]',
       productCodes: 'ProductCodes ProductCode[item]',
       blockDeviceMapping: 'BlockDeviceMappings BlockDeviceMapping[item]'
     },
@@ -2135,12 +2135,12 @@ export const EC2_MODEL: WireModel = {
       enaSrdUdpEnabled: 'EnaSrdUdpEnabled boolean'
     },
     InstanceAttribute: {
+      instanceId: 'InstanceId string',
       blockDeviceMapping: 'BlockDeviceMappings InstanceBlockDeviceMapping[item]',
       disableApiTermination: 'DisableApiTermination AttributeBooleanValue',
       enaSupport: 'EnaSupport AttributeBooleanValue',
       enclaveOptions: 'EnclaveOptions EnclaveOptions',
       ebsOptimized: 'EbsOptimized AttributeBooleanValue',
-      instanceId: 'InstanceId string',
       instanceInitiatedShutdownBehavior: 'InstanceInitiatedShutdownBehavior AttributeValue',
       instanceType: 'InstanceType AttributeValue',
       kernel: 'KernelId AttributeValue',
@@ -2356,14 +2356,14 @@ export const EC2_MODEL: WireModel = {
       unsupportedInstanceTypeSet: 'UnsupportedInstanceTypes InstanceTypeItem[item]'
     },
     InternetGateway: {
-      attachmentSet: 'Attachments InternetGatewayAttachment[item]',
       internetGatewayId: 'InternetGatewayId string',
-      ownerId: 'OwnerId string',
-      tagSet: 'Tags Tag[item]'
+      attachmentSet: 'Attachments InternetGatewayAttachment[item]',
+      tagSet: 'Tags Tag[item]',
+      ownerId: 'OwnerId string'
     },
     InternetGatewayAttachment: {
-      state: 'State string',
-      vpcId: 'VpcId string'
+      vpcId: 'VpcId string',
+      state: 'State string'
     },
     IpPermission: {
       ipProtocol: 'IpProtocol string',
@@ -2441,12 +2441,12 @@ export const EC2_MODEL: WireModel = {
       metricCategoryIdSet: 'MetricCategoryIds string[item]'
     },
     NetworkAcl: {
-      associationSet: 'Associations NetworkAclAssociation[item]',
-      entrySet: 'Entries NetworkAclEntry[item]',
-      default: 'IsDefault boolean',
       networkAclId: 'NetworkAclId string',
-      tagSet: 'Tags Tag[item]',
       vpcId: 'VpcId string',
+      default: 'IsDefault boolean',
+      entrySet: 'Entries NetworkAclEntry[item]',
+      associationSet: 'Associations NetworkAclAssociation[item]',
+      tagSet: 'Tags Tag[item]',
       ownerId: 'OwnerId string'
     },
     NetworkAclAssociation: {
@@ -2455,14 +2455,14 @@ export const EC2_MODEL: WireModel = {
       subnetId: 'SubnetId string'
     },
     NetworkAclEntry: {
-      cidrBlock: 'CidrBlock string',
-      egress: 'Egress boolean',
-      icmpTypeCode: 'IcmpTypeCode IcmpTypeCode',
-      ipv6CidrBlock: 'Ipv6CidrBlock string',
-      portRange: 'PortRange PortRange',
+      ruleNumber: 'RuleNumber number',
       protocol: 'Protocol string',
       ruleAction: 'RuleAction string',
-      ruleNumber: 'RuleNumber number'
+      egress: 'Egress boolean',
+      cidrBlock: 'CidrBlock string',
+      icmpTypeCode: 'IcmpTypeCode IcmpTypeCode',
+      ipv6CidrBlock: 'Ipv6CidrBlock string',
+      portRange: 'PortRange PortRange'
     },
     NetworkCardInfo: {
       networkCardIndex: 'NetworkCardIndex number',
@@ -2498,32 +2498,32 @@ export const EC2_MODEL: WireModel = {
       ipv4AddressesPerSecondaryInterface: 'Ipv4AddressesPerSecondaryInterface number'
     },
     NetworkInterface: {
-      association: 'Association NetworkInterfaceAssociation',
-      attachment: 'Attachment NetworkInterfaceAttachment',
-      availabilityZone: 'AvailabilityZone string',
-      connectionTrackingConfiguration: 'ConnectionTrackingConfiguration ConnectionTrackingConfiguration',
-      description: 'Description string',
-      groupSet: 'Groups GroupIdentifier[item]',
-      interfaceType: 'InterfaceType string',
-      ipv6AddressesSet: 'Ipv6Addresses NetworkInterfaceIpv6Address[item]',
-      macAddress: 'MacAddress string',
       networkInterfaceId: 'NetworkInterfaceId string',
-      outpostArn: 'OutpostArn string',
+      subnetId: 'SubnetId string',
+      vpcId: 'VpcId string',
+      availabilityZone: 'AvailabilityZone string',
+      description: 'Description string',
       ownerId: 'OwnerId string',
-      privateDnsName: 'PrivateDnsName string',
-      publicDnsName: 'PublicDnsName string',
-      publicIpDnsNameOptions: 'PublicIpDnsNameOptions PublicIpDnsNameOptions',
-      privateIpAddress: 'PrivateIpAddress string',
-      privateIpAddressesSet: 'PrivateIpAddresses NetworkInterfacePrivateIpAddress[item]',
-      ipv4PrefixSet: 'Ipv4Prefixes Ipv4PrefixSpecification[item]',
-      ipv6PrefixSet: 'Ipv6Prefixes Ipv6PrefixSpecification[item]',
       requesterId: 'RequesterId string',
       requesterManaged: 'RequesterManaged boolean',
-      sourceDestCheck: 'SourceDestCheck boolean',
       status: 'Status string',
-      subnetId: 'SubnetId string',
+      macAddress: 'MacAddress string',
+      privateIpAddress: 'PrivateIpAddress string',
+      privateDnsName: 'PrivateDnsName string',
+      sourceDestCheck: 'SourceDestCheck boolean',
+      groupSet: 'Groups GroupIdentifier[item]',
+      attachment: 'Attachment NetworkInterfaceAttachment',
+      association: 'Association NetworkInterfaceAssociation',
       tagSet: 'TagSet Tag[item]',
-      vpcId: 'VpcId string',
+      privateIpAddressesSet: 'PrivateIpAddresses NetworkInterfacePrivateIpAddress[item]',
+      ipv6AddressesSet: 'Ipv6Addresses NetworkInterfaceIpv6Address[item]',
+      connectionTrackingConfiguration: 'ConnectionTrackingConfiguration ConnectionTrackingConfiguration',
+      interfaceType: 'InterfaceType string',
+      outpostArn: 'OutpostArn string',
+      publicDnsName: 'PublicDnsName string',
+      publicIpDnsNameOptions: 'PublicIpDnsNameOptions PublicIpDnsNameOptions',
+      ipv4PrefixSet: 'Ipv4Prefixes Ipv4PrefixSpecification[item]',
+      ipv6PrefixSet: 'Ipv6Prefixes Ipv6PrefixSpecification[item]',
       denyAllIgwTraffic: 'DenyAllIgwTraffic boolean',
       ipv6Native: 'Ipv6Native boolean',
       ipv6Address: 'Ipv6Address string',
@@ -2541,14 +2541,14 @@ export const EC2_MODEL: WireModel = {
       carrierIp: 'CarrierIp string'
     },
     NetworkInterfaceAttachment: {
-      attachTime: 'AttachTime timestamp',
       attachmentId: 'AttachmentId string',
-      deleteOnTermination: 'DeleteOnTermination boolean',
-      deviceIndex: 'DeviceIndex number',
-      networkCardIndex: 'NetworkCardIndex number',
       instanceId: 'InstanceId string',
       instanceOwnerId: 'InstanceOwnerId string',
+      deviceIndex: 'DeviceIndex number',
       status: 'Status string',
+      attachTime: 'AttachTime timestamp',
+      deleteOnTermination: 'DeleteOnTermination boolean',
+      networkCardIndex: 'NetworkCardIndex number',
       enaSrdSpecification: 'EnaSrdSpecification AttachmentEnaSrdSpecification',
       enaQueueCount: 'EnaQueueCount number'
     },
@@ -2558,10 +2558,10 @@ export const EC2_MODEL: WireModel = {
       isPrimaryIpv6: 'IsPrimaryIpv6 boolean'
     },
     NetworkInterfacePrivateIpAddress: {
-      association: 'Association NetworkInterfaceAssociation',
-      primary: 'Primary boolean',
+      privateIpAddress: 'PrivateIpAddress string',
       privateDnsName: 'PrivateDnsName string',
-      privateIpAddress: 'PrivateIpAddress string'
+      primary: 'Primary boolean',
+      association: 'Association NetworkInterfaceAssociation'
     },
     NeuronDeviceCoreInfo: {
       count: 'Count number',
@@ -2697,10 +2697,12 @@ export const EC2_MODEL: WireModel = {
     },
     Route: {
       destinationCidrBlock: 'DestinationCidrBlock string',
+      gatewayId: 'GatewayId string',
+      state: 'State string',
+      origin: 'Origin string',
       destinationIpv6CidrBlock: 'DestinationIpv6CidrBlock string',
       destinationPrefixListId: 'DestinationPrefixListId string',
       egressOnlyInternetGatewayId: 'EgressOnlyInternetGatewayId string',
-      gatewayId: 'GatewayId string',
       instanceId: 'InstanceId string',
       instanceOwnerId: 'InstanceOwnerId string',
       natGatewayId: 'NatGatewayId string',
@@ -2708,26 +2710,24 @@ export const EC2_MODEL: WireModel = {
       localGatewayId: 'LocalGatewayId string',
       carrierGatewayId: 'CarrierGatewayId string',
       networkInterfaceId: 'NetworkInterfaceId string',
-      origin: 'Origin string',
-      state: 'State string',
       vpcPeeringConnectionId: 'VpcPeeringConnectionId string',
       coreNetworkArn: 'CoreNetworkArn string',
       odbNetworkArn: 'OdbNetworkArn string',
       ipAddress: 'IpAddress string'
     },
     RouteTable: {
+      routeTableId: 'RouteTableId string',
+      vpcId: 'VpcId string',
+      routeSet: 'Routes Route[item]',
       associationSet: 'Associations RouteTableAssociation[item]',
       propagatingVgwSet: 'PropagatingVgws PropagatingVgw[item]',
-      routeTableId: 'RouteTableId string',
-      routeSet: 'Routes Route[item]',
       tagSet: 'Tags Tag[item]',
-      vpcId: 'VpcId string',
       ownerId: 'OwnerId string'
     },
     RouteTableAssociation: {
-      main: 'Main boolean',
       routeTableAssociationId: 'RouteTableAssociationId string',
       routeTableId: 'RouteTableId string',
+      main: 'Main boolean',
       subnetId: 'SubnetId string',
       gatewayId: 'GatewayId string',
       publicIpv4Pool: 'PublicIpv4Pool string',
@@ -2907,16 +2907,16 @@ export const EC2_MODEL: WireModel = {
       instanceId: 'InstanceId string'
     },
     VolumeStatusInfo: {
-      details: 'Details VolumeStatusDetails[item]',
-      status: 'Status string'
+      status: 'Status string',
+      details: 'Details VolumeStatusDetails[item]'
     },
     VolumeStatusItem: {
-      actionsSet: 'Actions VolumeStatusAction[item]',
-      availabilityZone: 'AvailabilityZone string',
-      outpostArn: 'OutpostArn string',
-      eventsSet: 'Events VolumeStatusEvent[item]',
       volumeId: 'VolumeId string',
+      availabilityZone: 'AvailabilityZone string',
       volumeStatus: 'VolumeStatus VolumeStatusInfo',
+      eventsSet: 'Events VolumeStatusEvent[item]',
+      actionsSet: 'Actions VolumeStatusAction[item]',
+      outpostArn: 'OutpostArn string',
       attachmentStatuses: 'AttachmentStatuses VolumeStatusAttachmentStatus[item]',
       initializationStatusDetails: 'InitializationStatusDetails InitializationStatusDetails',
       availabilityZoneId: 'AvailabilityZoneId string',
@@ -2946,9 +2946,9 @@ export const EC2_MODEL: WireModel = {
       statusMessage: 'StatusMessage string'
     },
     VpcClassicLink: {
+      vpcId: 'VpcId string',
       classicLinkEnabled: 'ClassicLinkEnabled boolean',
-      tagSet: 'Tags Tag[item]',
-      vpcId: 'VpcId string'
+      tagSet: 'Tags Tag[item]'
     },
     VpcEncryptionControl: {
       vpcId: 'VpcId string',

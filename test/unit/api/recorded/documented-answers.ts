@@ -330,4 +330,120 @@ export const DOCUMENTED_ANSWERS: Readonly<Record<string, string>> = {
         <privateIpAddress>10.0.0.228</privateIpAddress>
       </item>
     </addressesSet>`,
+  DescribeNetworkInterfaces: `
+    <networkInterfaceSet>
+      <item>
+        <networkInterfaceId>eni-0f62d866</networkInterfaceId>
+        <subnetId>subnet-c53c87ac</subnetId>
+        <vpcId>vpc-cc3c87a5</vpcId>
+        <availabilityZone>ap-southeast-1b</availabilityZone>
+        <description/>
+        <ownerId>053230519467</ownerId>
+        <requesterManaged>false</requesterManaged>
+        <status>in-use</status>
+        <macAddress>02:81:60:cb:27:37</macAddress>
+        <privateIpAddress>10.0.0.146</privateIpAddress>
+        <sourceDestCheck>true</sourceDestCheck>
+        <groupSet><item><groupId>sg-3f4b5653</groupId><groupName>default</groupName></item></groupSet>
+        <attachment>
+          <attachmentId>eni-attach-6537fc0c</attachmentId>
+          <instanceId>i-1234567890abcdef0</instanceId>
+          <instanceOwnerId>053230519467</instanceOwnerId>
+          <deviceIndex>0</deviceIndex>
+          <status>attached</status>
+          <attachTime>2012-07-01T21:45:27.000Z</attachTime>
+          <deleteOnTermination>true</deleteOnTermination>
+        </attachment>
+        <tagSet/>
+        <privateIpAddressesSet>
+          <item><privateIpAddress>10.0.0.146</privateIpAddress><primary>true</primary></item>
+        </privateIpAddressesSet>
+        <ipv6AddressesSet/>
+      </item>
+    </networkInterfaceSet>`,
+  DescribeRouteTables: `
+    <routeTableSet>
+      <item>
+        <routeTableId>rtb-13ad487a</routeTableId>
+        <vpcId>vpc-11ad4878</vpcId>
+        <routeSet>
+          <item>
+            <destinationCidrBlock>10.0.0.0/22</destinationCidrBlock>
+            <gatewayId>local</gatewayId>
+            <state>active</state>
+            <origin>CreateRouteTable</origin>
+          </item>
+        </routeSet>
+        <associationSet>
+          <item>
+            <routeTableAssociationId>rtbassoc-12ad487b</routeTableAssociationId>
+            <routeTableId>rtb-13ad487a</routeTableId>
+            <main>true</main>
+          </item>
+        </associationSet>
+        <tagSet/>
+      </item>
+    </routeTableSet>`,
+  DescribeNetworkAcls: `
+    <networkAclSet>
+      <item>
+        <networkAclId>acl-5566953c</networkAclId>
+        <vpcId>vpc-5266953b</vpcId>
+        <default>true</default>
+        <entrySet>
+          <item>
+            <ruleNumber>100</ruleNumber>
+            <protocol>all</protocol>
+            <ruleAction>allow</ruleAction>
+            <egress>true</egress>
+            <cidrBlock>0.0.0.0/0</cidrBlock>
+          </item>
+        </entrySet>
+        <associationSet>
+          <item>
+            <networkAclAssociationId>aclassoc-5c659635</networkAclAssociationId>
+            <networkAclId>acl-5d659634</networkAclId>
+            <subnetId>subnet-ff669596</subnetId>
+          </item>
+        </associationSet>
+        <tagSet/>
+      </item>
+    </networkAclSet>`,
+  DescribeInternetGateways: `
+    <internetGatewaySet>
+      <item>
+        <internetGatewayId>igw-eaad4883EXAMPLE</internetGatewayId>
+        <attachmentSet><item><vpcId>vpc-11ad4878</vpcId><state>available</state></item></attachmentSet>
+        <tagSet/>
+      </item>
+    </internetGatewaySet>`,
+  DescribeDhcpOptions: `
+    <dhcpOptionsSet>
+      <item>
+        <dhcpOptionsId>dopt-7a8b9c2d</dhcpOptionsId>
+        <dhcpConfigurationSet>
+          <item>
+            <key>domain-name</key>
+            <valueSet><item><value>example.com</value></item></valueSet>
+          </item>
+        </dhcpConfigurationSet>
+        <tagSet/>
+      </item>
+    </dhcpOptionsSet>`,
+  DescribeInstanceAttribute: `
+    <instanceId>i-1234567890abcdef0</instanceId>
+    <kernel><value>aki-f70657b2</value></kernel>`,
+  DescribeImageAttribute: `
+    <imageId>ami-61a54008</imageId>
+    <launchPermission><item><userId>495219933132</userId></item></launchPermission>`,
+  DescribeVpcAttribute: `
+    <vpcId>vpc-1a2b3c4d</vpcId>
+    <enableDnsSupport><value>true</value></enableDnsSupport>`,
+  DescribeVpcClassicLink: `
+    <vpcSet>
+      <item><vpcId>vpc-88888888</vpcId><classicLinkEnabled>true</classicLinkEnabled></item>
+    </vpcSet>`,
+  DescribeVolumeAttribute: `
+    <volumeId>vol-12345678</volumeId>
+    <autoEnableIO><value>false</value></autoEnableIO>`,
 }
