@@ -1,17 +1,16 @@
 /**
  * The daemon: builds every part by hand, in order, and ends them in reverse. No logic.
  *
- * Exit codes: 0 asked to stop, 1 could not start or met a bug, 2 bad configuration or usage.
+ * Exit codes: 0 asked to stop, 1 could not start or met a bug, 2 bad configuration or usage, 3 must not run on this machine.
  */
 import { randomBytes } from 'node:crypto'
-import { chmodSync, mkdirSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
 import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Agent } from './agent/agent.ts'
 import { agentHealth, leaseHealth } from './agent/health.ts'
+import type { KeeperSettings } from './agent/keeper.ts'
 import { type Keeper, startKeeper } from './agent/keeper.ts'
 import { createLedger } from './agent/ledger.ts'
 import type { ApiParts } from './api/action.ts'
@@ -26,7 +25,6 @@ import { createCatalogue } from './api/launch/catalogue.ts'
 import type { Bus } from './bus/bus.ts'
 import { type Config, DEFAULT_CONFIG_FILE, instanceMtuBytes, readEnvironment } from './config.ts'
 import { ConfigError, loadConfig, printConfig } from './config-file.ts'
-import { publishedDirectory } from './config-images.ts'
 import { createDrivers, type Drivers } from './drivers.ts'
 import { openBus, openRecords, type Records } from './engines.ts'
 import type { Host } from './host/host.ts'
@@ -40,9 +38,9 @@ import type { HealthCondition } from './lib/health.ts'
 import { createLog, type Log, type ProcessLog } from './lib/log.ts'
 import { startMemoryTrim } from './lib/memory.ts'
 import { createMetrics, type Metrics } from './lib/metrics.ts'
-import { takeProcessLock } from './lib/process-lock.ts'
 import { readSecret } from './lib/secret.ts'
 import { createTurns } from './lib/turns.ts'
+import { openLives, RivalError, requireSole } from './lives.ts'
 import { explain } from './model/errors.ts'
 import { adminSocketFile } from './operator/admin-client.ts'
 import { createDhcp } from './services/dhcp/dhcp.ts'
@@ -59,13 +57,13 @@ import {
   forwardingFile,
   keeperSettings,
 } from './settings.ts'
+import { takeState } from './state.ts'
 
 const CONSOLE_LIMIT_BYTES = 64 * 1024
 /** A pass waits for engines, each with a limit of its own; all of them together come to less. */
 const STUCK_MS = 15 * 60_000
 const ANY_ADDRESS = '0.0.0.0'
 const LOOPBACK = '127.0.0.1'
-const PRIVATE = 0o700
 
 /** What the parts below share. */
 interface Ground {
@@ -192,23 +190,6 @@ function openConsoles(ground: Ground, records: Records, bus: Bus, drivers: Drive
   return { door, seeker }
 }
 
-/** Makes sure that this is the only daemon on its state, and gives what undoes that. */
-async function takeState(config: Config): Promise<() => Promise<void>> {
-  for (const dir of [config.stateDir, config.runtimeDir]) {
-    mkdirSync(dir, { recursive: true, mode: PRIVATE })
-    // Whoever made it before may have let others in: user data, keys and what instances say are below it.
-    chmodSync(dir, PRIVATE)
-  }
-  // Empty until somebody publishes an image: `atoll image publish`, or a copy.
-  const published = publishedDirectory(config.stateDir)
-  if (config.images.directories.includes(published))
-    mkdirSync(published, { recursive: true, mode: 0o755 })
-  const unlock = await takeProcessLock(`atolld:${config.stateDir}`)
-  if (unlock === null) throw new Error(`another atolld runs with stateDir ${config.stateDir}`)
-  await writeFile(join(config.runtimeDir, 'atolld.pid'), `${process.pid}\n`)
-  return unlock
-}
-
 /** Agent and lease over this machine. */
 async function startHost(
   ground: Ground,
@@ -216,6 +197,7 @@ async function startHost(
   records: Records,
   bus: Bus,
   drivers: Drivers,
+  settings: KeeperSettings,
 ): Promise<Keeper> {
   const { config, log, metrics, clock } = ground
   const key = await readSecret(join(config.stateDir, 'metadata.key'))
@@ -235,7 +217,7 @@ async function startHost(
       random: Math.random,
       shortage: async () => watchDisk(await drivers.storage()),
     },
-    keeperSettings(config, await machineRecord(config, await machineIdentity(config))),
+    settings,
   )
   parts.defer(() => keeper.close())
   bus.onAsk('console', async ({ instance }) => ({
@@ -290,8 +272,14 @@ async function runDaemon(config: Config): Promise<void> {
   const metrics = createMetrics({ process: true })
   watchLog(log, metrics)
   const identity = parts.adopt(await openIdentity({ config, clock, log }), (one) => one.close())
+  const lives = await openLives(config)
   const records = await openRecords({ config, clock, log, identity }, metrics)
   parts.defer(() => records.close())
+  const keeping = keeperSettings(config, {
+    ...(await machineRecord(config, await machineIdentity(config))),
+    ...(lives === null ? {} : { lives: lives.life }),
+  })
+  const sole = await requireSole(config, lives, { store: records.store, clock }, keeping)
   const { bus, door, health: busHealth } = await openBus({ config, clock, log, identity }, metrics)
   parts.defer(() => bus.close())
   const host = createLinuxHost({ log, forwardingFile: forwardingFile(config) })
@@ -299,7 +287,10 @@ async function runDaemon(config: Config): Promise<void> {
   const ground: Ground = { config, log, metrics, clock, host, identity }
   const drivers = await createDrivers(ground, readEnvironment())
   parts.defer(() => drivers.close())
-  const { agent, lease } = await startHost(ground, parts, records, bus, drivers)
+  const { agent, lease } = await startHost(ground, parts, records, bus, drivers, {
+    ...keeping,
+    ...sole.settings,
+  })
   const consoles = openConsoles(ground, records, bus, drivers)
 
   const calls = buildParts(ground, records, bus)
@@ -341,7 +332,8 @@ async function runDaemon(config: Config): Promise<void> {
     { host: name, version: packageJson.version, endpoint: apiEndpoint(config) },
     'atolld is up',
   )
-  log.info({ host: name, signal: await untilStopped() }, 'atolld stops; instances go on')
+  const signal = await Promise.race([untilStopped(), sole.found])
+  log.info({ host: name, signal }, 'atolld stops; instances go on')
 }
 
 /** Resolves with the first signal that asks the daemon to end. */
@@ -377,5 +369,5 @@ try {
   process.exit(0)
 } catch (error) {
   process.stderr.write(`atolld: ${explain(error)}\n`)
-  process.exit(error instanceof ConfigError ? 2 : 1)
+  process.exit(error instanceof ConfigError ? 2 : error instanceof RivalError ? 3 : 1)
 }

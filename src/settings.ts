@@ -71,7 +71,10 @@ function proxyUrl(text: string): string | null {
 /** What this host announces, and how often it looks and renews; `machine` is who it is and what it offers to placement. */
 export function keeperSettings(
   config: Config,
-  machine: Pick<HostAnnouncement, 'version' | 'vcpus' | 'memoryMiB' | 'diskGiB' | 'identity'>,
+  machine: Pick<
+    HostAnnouncement,
+    'version' | 'vcpus' | 'memoryMiB' | 'diskGiB' | 'identity' | 'lives'
+  >,
 ): KeeperSettings {
   const { name, zone } = config.host
   return {

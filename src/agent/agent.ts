@@ -22,7 +22,7 @@ import { soundRecords } from '../plan/sound.ts'
 import { type Planned, type Snapshot, wantFor } from '../plan/want.ts'
 import type { HostService, Pass } from '../services/service.ts'
 import type { RowWatch } from '../store/rows.ts'
-import type { HostSelf, Store } from '../store/store.ts'
+import type { HostLife, HostSelf, Store } from '../store/store.ts'
 import { listenToBells } from './bells.ts'
 import { createGates, type Gates } from './gates.ts'
 import type { Ledger } from './ledger.ts'
@@ -59,6 +59,8 @@ export interface AgentSettings {
   readonly host: HostName
   /** Which machine this is: nothing is done by records that another one wrote under the host's name. */
   readonly identity: string
+  /** Which life of it this is: nothing is done by the records of another one. */
+  readonly lives?: HostLife
   readonly intervalMs: number
   readonly resyncMs: number
 }
@@ -145,7 +147,8 @@ class HostAgent {
     this.#settings = settings
     this.#gates = createGates(parts.clock, wake)
     this.#host = settings.host
-    this.#self = { name: settings.host, identity: settings.identity }
+    const { host: name, identity, lives } = settings
+    this.#self = { name, identity, ...(lives === undefined ? {} : { lives }) }
     this.#reader = createRecordsReader(parts.store, settings.host, parts.clock)
     const { metrics } = parts
     this.#passSeconds = metrics.histogram('atoll_agent_pass_seconds', 'Duration of a pass')
@@ -233,7 +236,7 @@ class HostAgent {
       }
       const { want: newest } = this.#read
       if (newest === null) {
-        this.#source = this.#isOurs(snapshot) ? 'nothing' : 'stranger'
+        this.#source = this.#isStrangers(snapshot) ? 'stranger' : 'nothing'
         return null
       }
       if (this.#source === 'ledger') log.info({ host: this.#host }, 'records answer again')
@@ -272,9 +275,18 @@ class HostAgent {
     return wantFor(this.#host, { ...records, unreadable }, null, known)
   }
 
-  #isOurs({ hosts }: Snapshot): boolean {
+  /** Whether these records are of another machine with this host's name. */
+  #isStrangers({ hosts }: Snapshot): boolean {
     const identity = hosts.find(({ name }) => name === this.#host)?.identity ?? null
-    return identity === null || identity === this.#settings.identity
+    return identity !== null && identity !== this.#settings.identity
+  }
+
+  /** Not those of another life of this machine either: the lease finds out whether that one is over. */
+  #isOurs(snapshot: Snapshot): boolean {
+    const life = snapshot.hosts.find(({ name }) => name === this.#host)?.life ?? null
+    const { lives } = this.#settings
+    if (this.#isStrangers(snapshot)) return false
+    return life === null || lives === undefined || [lives.own, lives.proven].includes(life)
   }
 
   async #applyServices(

@@ -11,7 +11,8 @@ interface KeeperParts extends Omit<AgentParts, 'services'>, Omit<LeaseParts, 'ho
 /** Who the host is, how often it looks at the records, and how it renews its lease. */
 export interface KeeperSettings
   extends Omit<AgentSettings, 'host' | 'identity'>,
-    Omit<LeaseSettings, 'onHeld'> {}
+    Omit<LeaseSettings, 'onHeld'>,
+    Partial<Pick<LeaseSettings, 'onHeld'>> {}
 
 /** A host that is kept. */
 export interface Keeper {
@@ -28,10 +29,14 @@ export function startKeeper({ services, ...parts }: KeeperParts, settings: Keepe
   const wake = () => waker.agent?.wake()
   const agent = startAgent(
     { ...parts, services: services(wake) },
-    { ...settings, host: settings.self.name, identity: settings.self.identity },
+    { ...settings, host: settings.self.name, ...settings.self },
   )
   waker.agent = agent
-  const lease = startLease({ ...parts, hosts: () => agent.hosts() }, { ...settings, onHeld: wake })
+  const onHeld = () => {
+    wake()
+    settings.onHeld?.()
+  }
+  const lease = startLease({ ...parts, hosts: () => agent.hosts() }, { ...settings, onHeld })
   return {
     agent,
     lease,

@@ -13,9 +13,11 @@ import type { Bus } from '../bus/bus.ts'
 import { type Clock, isoTime } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
+import type { HostName } from '../model/ids.ts'
 import type { HostAnnouncement, Store } from '../store/store.ts'
 import { startLoop } from './loop.ts'
 import { adoptOrphans } from './orphans.ts'
+import { createAnnouncer, type Rival } from './rivals.ts'
 
 export interface LeaseParts {
   readonly store: Store
@@ -40,6 +42,8 @@ export interface LeaseSettings {
   readonly renewMs: number
   /** Called when the lease was got, for the first time or again after it had run out. */
   readonly onHeld: () => void
+  /** Called when another machine is found to live under this host's name or identity. */
+  readonly onRival?: (kind: Rival, by: HostName) => void
 }
 
 export interface Lease {
@@ -70,6 +74,7 @@ export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
     '1 while this host has a live lease in the records',
   )
   const tell = createTeller(log, self.name)
+  const announceAnew = createAnnouncer(parts, leaseMs)
   const adopt = createAdoption(parts)
   const lookForShortage = createShortageLook(parts)
   let announced = false
@@ -86,10 +91,12 @@ export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
       const renewed = await store.single((tx) => tx.renewLease(self, leaseMs, said))
       if (renewed === 'done') return true
     }
-    const outcome = await store.transaction((tx) => tx.upsertHost({ ...self, ...said }, leaseMs))
-    taken = outcome === 'taken'
+    const found = await announceAnew({ ...self, ...said })
+    if (found.outcome === 'unsure') return false
+    taken = found.outcome === 'rival'
     tell.taken(taken)
-    announced ||= !taken
+    announced = !taken
+    if (found.outcome === 'rival') settings.onRival?.(found.kind, found.by)
     return !taken
   }
 

@@ -39,6 +39,8 @@ export interface Libc {
   sendFrom(fd: number, source: Ipv4, bytes: Uint8Array, port: number, to: Ipv4): void
   /** sendto(2) of one datagram to a Unix socket (unix(7)): a path, or an abstract name that begins with `@`. */
   sendToPath(path: string, bytes: Uint8Array): void
+  /** flock(2), exclusive and without waiting; false when another process has it. It goes with the file's last descriptor. */
+  lock(fd: number): boolean
   close(fd: number): void
 }
 
@@ -51,6 +53,9 @@ const SOCK_CLOEXEC = 0o2000000
 const SOL_SOCKET = 1
 const SO_BINDTODEVICE = 25
 const SOCKADDR_IN_BYTES = 16
+/** sys/file.h */
+const LOCK_EX = 2
+const LOCK_NB = 4
 const ANY_ADDRESS = ipv4('0.0.0.0')
 /** struct cmsghdr with a struct in_pktinfo behind it (ip(7)), on 64-bit machines. */
 const PACKET_INFO = { bytes: 32, length: 28, type: 8, source: 20 } as const
@@ -80,6 +85,7 @@ export function loadLibc(): Libc {
   )
   const bind = library.func('int bind(int fd, const uint8_t *address, uint32_t length)')
   const close = library.func('int close(int fd)')
+  const flock = library.func('int flock(int fd, int operation)')
   const sendto = library.func(
     'long sendto(int fd, const uint8_t *bytes, size_t length, int flags, const uint8_t *to, uint32_t toLength)',
   )
@@ -135,6 +141,11 @@ export function loadLibc(): Libc {
       } finally {
         close(fd)
       }
+    },
+    lock: (fd) => {
+      if (flock(fd, LOCK_EX | LOCK_NB) === 0) return true
+      if (koffi.errno() === constants.errno.EWOULDBLOCK) return false
+      throw new LibcError('flock', koffi.errno())
     },
     close: (fd) => {
       checked('close', close(fd))

@@ -249,6 +249,8 @@ export interface Host {
   readonly fabricAddress: Ipv4 | null
   /** Which machine lives under this name: two that were given the same one must not both act for it. Null: it never said. */
   readonly identity: string | null
+  /** Which run of that machine's daemon came last: copies of its disk have the same identity. Null: it never said. */
+  readonly life?: string | null
   /** What it lacks for taking new instances, in words of its own; null when nothing. */
   readonly shortOf: string | null
   /** When it last renewed its lease, by its own clock: for people, never for decisions. */
@@ -256,7 +258,10 @@ export interface Host {
 }
 
 /** What all other hosts go by of one. */
-export type PeerHost = Pick<Host, 'name' | 'identity' | 'state' | 'generation' | 'fabricAddress'>
+export type PeerHost = Pick<
+  Host,
+  'name' | 'identity' | 'life' | 'state' | 'generation' | 'fabricAddress'
+>
 
 /** One request that must happen once: (account, action, token) is unique in the cluster. */
 export interface ClientToken {

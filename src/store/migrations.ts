@@ -24,6 +24,7 @@ import { createdImages } from './migrations/0007-created-images.ts'
 import { metadataOptions } from './migrations/0008-metadata-options.ts'
 import { accessKeys } from './migrations/0009-access-keys.ts'
 import { repositoryDigests } from './migrations/0012-repository-digests.ts'
+import { hostLives } from './migrations/0013-host-lives.ts'
 import type { Tables } from './tables.ts'
 
 /** All migrations; they are applied in ascending order of their names. */
@@ -38,6 +39,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0008-metadata-options': metadataOptions,
   '0009-access-keys': accessKeys,
   '0012-repository-digests': repositoryDigests,
+  '0013-host-lives': hostLives,
 }
 const GENERATION = '0'
 

@@ -93,7 +93,8 @@ function readHosts(
     async changedHosts(sinceMs, self) {
       const found = await db
         .selectFrom('hosts')
-        .select(['name', 'identity', 'state', 'generation', 'fabricAddress', nowMs.as('nowMs')])
+        .select(['name', 'identity', 'life', 'state', 'generation', 'fabricAddress'])
+        .select(nowMs.as('nowMs'))
         .orderBy('name')
         .where(({ eb, or }) =>
           or([

@@ -12,7 +12,7 @@ import { cidrOverlaps, cidr as network, parseCidr, parseIpv4 } from '../model/ad
 import type { Branded, formatId, IdPrefix } from '../model/ids.ts'
 import { IMAGE_LOCATION_MAX_LENGTH, parseImageLocation } from '../model/image-location.ts'
 import { HOP_LIMIT_MAX } from '../model/metadata-options.ts'
-import type { PlacedNic } from '../model/records.ts'
+import type { PeerHost, PlacedNic } from '../model/records.ts'
 import type {
   HostRow,
   InstanceRow,
@@ -186,6 +186,7 @@ const instance = z.object({
 const peer = z.object({
   name: host,
   identity: name.nullable(),
+  life: name.nullable(),
   state: z.enum(['active', 'draining', 'forgotten']),
   generation: count,
   fabricAddress: ip
@@ -237,7 +238,7 @@ export interface RowTypes
   readonly clientTokens: Tables['clientTokens']
   readonly hosts: HostRow & { readonly nowMs: number }
   /** `hosts`, in the columns that all other hosts go by. */
-  readonly peers: Pick<HostRow, 'name' | 'identity' | 'state' | 'generation' | 'fabricAddress'>
+  readonly peers: Pick<HostRow, keyof PeerHost>
   readonly vpcs: VpcRow
   readonly subnets: SubnetRow
   readonly instances: InstanceRow

@@ -89,7 +89,14 @@ interface TransactionOptions {
 /** A host as its own daemon announces it. */
 export type HostAnnouncement = Omit<
   Host,
-  'state' | 'live' | 'usedVcpus' | 'usedMemoryMiB' | 'usedDiskGiB' | 'generation' | 'identity'
+  | 'state'
+  | 'live'
+  | 'usedVcpus'
+  | 'usedMemoryMiB'
+  | 'usedDiskGiB'
+  | 'generation'
+  | 'identity'
+  | 'life'
 > &
   HostSelf
 
@@ -97,6 +104,21 @@ export type HostAnnouncement = Omit<
 export interface HostSelf {
   readonly name: HostName
   readonly identity: string
+  /** Left out: whoever has the identity is this host, as where no other machine can have these records. */
+  readonly lives?: HostLife
+}
+
+/**
+ * A life of a machine is one run of its daemon. Copies of a disk have the same identity, but only one of them lives: the records have the
+ * life that came last, and it is gone on from by whoever knows it.
+ */
+export interface HostLife {
+  /** The one that is lived now, or is to be. */
+  readonly own: string
+  /** The one before, proved to be this machine's by what no copy of its disk has. */
+  readonly proven: string | null
+  /** Those that this disk remembers; null: it may be any. */
+  readonly known: readonly string[] | null
 }
 
 /** Which records to list. Fields are joined by AND, members of a list by OR; an absent field does not restrict. */
@@ -254,7 +276,8 @@ export interface Tx extends ReadTx {
    * Makes or refreshes a host's row, everything but `state` and `used…`, which it keeps (a forgotten one is active again; the used disk is
    * counted anew, because daemons that know no volumes may have ended some),
    * advances its generation and gives it a lease. `taken`, with nothing changed, while another machine holds a
-   * lease under the name or has instances that it started: only forgetting the host frees the name then.
+   * lease under the name or has instances that it started: only forgetting the host frees the name then. Another machine is also one of
+   * the same identity whose life this one does not go on from.
    */
   upsertHost(host: HostAnnouncement, leaseMs: number): Promise<'done' | 'taken'>
   /**

@@ -4,11 +4,10 @@
  * Whatever two hosts may fight for is decided by a UNIQUE key or by one conditional statement whose affected rows are
  * counted, never by reading first: so it holds even on engines that lose updates under read-then-write (Galera).
  */
-import { type InsertObject, type Kysely, type RawBuilder, sql } from 'kysely'
-import type { HostName } from '../model/ids.ts'
-import type { Host } from '../model/records.ts'
-import { isTrouble } from './dialects.ts'
+import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { writeDump } from './dump.ts'
+import { changedAt, updaterOf, writeHosts } from './host-writes.ts'
+import { insertOr } from './insert.ts'
 import { readTx } from './reads.ts'
 import type { RowReader } from './rows.ts'
 import type { Tx } from './store.ts'
@@ -22,7 +21,7 @@ import {
   type Tables,
   vpcToRow,
 } from './tables.ts'
-import { volumesGiB, writeVolumes } from './volumes.ts'
+import { writeVolumes } from './volumes.ts'
 
 /** What the methods that write are, without those that read. */
 type WriteTx = Omit<Tx, keyof ReturnType<typeof readTx>>
@@ -192,74 +191,6 @@ function writeLabels(
   }
 }
 
-function writeHosts(
-  db: Kysely<Tables>,
-  nowMs: RawBuilder<number>,
-): Pick<WriteTx, 'upsertHost' | 'renewLease' | 'setHostState' | 'advanceGeneration'> {
-  const updateHost = updaterOf(db)
-  const changed = changedAt(nowMs)
-  const leaseOf = (ms: number) => sql<number>`${nowMs} + ${ms}`
-  return {
-    async upsertHost(host, leaseMs) {
-      const { name, zone, version, vcpus, memoryMiB, diskGiB, fabricAddress, identity } = host
-      const { lastSeenAt, shortOf } = host
-      const machine = { zone, version, vcpus, memoryMiB, diskGiB, fabricAddress, identity }
-      const said = { ...machine, lastSeenAt, shortOf, leaseUntilMs: leaseOf(leaseMs) }
-      const row = { name, ...said, ...NEW_HOST, changedAtMs: nowMs }
-      if ((await insertOr('exists', db, 'hosts', row)) === 'done') return 'done'
-      const { numUpdatedRows } = await updateHost(name)
-        .where(({ and, eb, exists, not, or, selectFrom }) =>
-          or([
-            eb('identity', '=', identity),
-            eb('identity', 'is', null),
-            eb('state', '=', 'forgotten'),
-            and([
-              eb('leaseUntilMs', '<', nowMs),
-              not(
-                exists(
-                  selectFrom('instances')
-                    .select('id')
-                    .where('host', '=', name)
-                    .where('claimed', '=', 1)
-                    .where('state', '!=', 'terminated'),
-                ),
-              ),
-            ]),
-          ]),
-        )
-        .set({
-          ...said,
-          ...changed,
-          state: activeUnlessDraining,
-          usedDiskGiB: volumesGiB(db, name),
-        })
-        .executeTakeFirstOrThrow()
-      return numUpdatedRows === 1n ? 'done' : 'taken'
-    },
-    async renewLease({ name, identity }, leaseMs, said) {
-      const { numUpdatedRows } = await updateHost(name)
-        .where('state', '!=', 'forgotten')
-        .where('identity', '=', identity)
-        .set({ ...said, leaseUntilMs: leaseOf(leaseMs) })
-        .executeTakeFirstOrThrow()
-      return numUpdatedRows === 1n ? 'done' : 'unknown'
-    },
-    async setHostState(host, state) {
-      const { numUpdatedRows } = await updateHost(host)
-        .where('state', '!=', 'forgotten')
-        .set({ ...changed, state })
-        .executeTakeFirstOrThrow()
-      return numUpdatedRows === 1n ? 'done' : 'unknown'
-    },
-    async advanceGeneration(host, from) {
-      const update = updateHost(host).set(changed)
-      const conditional = from === undefined ? update : update.where('generation', '=', from)
-      const { numUpdatedRows } = await conditional.executeTakeFirstOrThrow()
-      return numUpdatedRows === 1n ? 'done' : 'changed'
-    },
-  }
-}
-
 /** What placement hands out of a host. */
 function writeCapacity(
   db: Kysely<Tables>,
@@ -304,22 +235,13 @@ function writeCapacity(
   }
 }
 
-function updaterOf(db: Kysely<Tables>) {
-  return (host: HostName) => db.updateTable('hosts').where('name', '=', host)
-}
-
-/** What shows every change to a host's part of the records. */
-function changedAt(nowMs: RawBuilder<number>) {
-  return { generation: sql<number>`${sql.ref('generation')} + 1`, changedAtMs: nowMs }
-}
-
 /** Who may start an instance: decided by conditional statements alone. */
 function writeOwnership(
   db: Kysely<Tables>,
   nowMs: RawBuilder<number>,
 ): Pick<WriteTx, 'claimInstance' | 'moveInstance' | 'inherit'> {
   return {
-    async claimInstance(id, { name: host, identity }) {
+    async claimInstance(id, { name: host, identity, lives }) {
       const { numUpdatedRows } = await db
         .updateTable('instances')
         .set({ claimed: 1 })
@@ -333,6 +255,7 @@ function writeOwnership(
               .select('name')
               .where('name', '=', host)
               .where('identity', '=', identity)
+              .$if(lives !== undefined, (query) => query.where('life', '=', lives?.own ?? null))
               .where('leaseUntilMs', '>=', nowMs),
           ),
         )
@@ -362,38 +285,8 @@ function writeOwnership(
   }
 }
 
-/** What a host's row starts with and `upsertHost` then keeps. */
-const NEW_HOST = {
-  state: 'active',
-  usedVcpus: 0,
-  usedMemoryMiB: 0,
-  usedDiskGiB: 0,
-  generation: 1,
-} as const
-
-/** A host that was forgotten and comes back is an ordinary one; a draining one goes on draining. */
-const activeUnlessDraining = sql<
-  Host['state']
->`case when state = 'draining' then 'draining' else 'active' end`
-
 /** `max(0, column - amount)`, whose name differs between engines. */
 function lessButNotNegative(column: 'usedVcpus' | 'usedMemoryMiB' | 'usedDiskGiB', amount: number) {
   const ref = sql.ref(column)
   return sql<number>`case when ${ref} > ${amount} then ${ref} - ${amount} else 0 end`
-}
-
-/** Inserts a row; `otherwise` when a UNIQUE key of it is taken, with nothing changed. */
-async function insertOr<Table extends keyof Tables, Otherwise extends 'exists' | 'taken'>(
-  otherwise: Otherwise,
-  db: Kysely<Tables>,
-  table: Table,
-  row: InsertObject<Tables, Table>,
-): Promise<'done' | Otherwise> {
-  try {
-    await db.insertInto(table).values(row).execute()
-    return 'done'
-  } catch (error) {
-    if (isTrouble(error, 'duplicate')) return otherwise
-    throw error
-  }
 }

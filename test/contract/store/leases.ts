@@ -55,6 +55,41 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
       expect(await renew(second, LONG_MS)).toBe('done')
     })
 
+    it('copies of one machine: only who goes on from its last life gets the name, and not while that is lived', async () => {
+      const lives = (own: string, proven: string | null, known: readonly string[] | null) => ({
+        ...given.hostRow,
+        lives: { own, proven, known },
+      })
+      type Announcement = ReturnType<typeof lives>
+      const announce = (host: Announcement) =>
+        world.store.transaction((tx) => tx.upsertHost(host, LONG_MS))
+      const renew = (host: Announcement, leaseMs: number) =>
+        world.store.single((tx) => tx.renewLease(host, leaseMs, given.SAID))
+      const first = lives('a', null, null)
+      expect(await announce(first)).toBe('done')
+      expect(await announce(first)).toBe('done')
+      const [second, proved] = [lives('b', null, ['a']), lives('b', 'a', ['a'])]
+      expect(await announce(second)).toBe('taken')
+      expect(await renew(second, LONG_MS)).toBe('unknown')
+      expect(await announce(proved)).toBe('done')
+      expect(await renew(first, OVER_MS)).toBe('unknown')
+      await world.store.transaction((tx) => tx.insertInstance(given.instance(1)))
+      const claim = ({ name, identity, lives: mine }: Announcement) =>
+        world.store.transaction((tx) =>
+          tx.claimInstance(given.instance(1).id, { name, identity, lives: mine }),
+        )
+      expect(await claim(first)).toBe('lost')
+      expect(await renew(second, OVER_MS)).toBe('done')
+      // A copy from before, though nobody lives and nothing was started.
+      expect(await announce(lives('c', null, ['a']))).toBe('taken')
+      expect(await announce(lives('d', null, ['a', 'b']))).toBe('done')
+      expect(await renew(lives('d', null, []), OVER_MS)).toBe('done')
+      // The operator says so.
+      expect(await announce(lives('e', null, null))).toBe('done')
+      expect((await world.peer.read((tx) => tx.hosts()))[0]?.life).toBe('e')
+      expect(await claim(lives('e', null, []))).toBe('done')
+    })
+
     it('a forgotten name is free, whatever ran there', async () => {
       const second = { ...given.hostRow, identity: 'two' }
       await world.store.transaction(async (tx) => {

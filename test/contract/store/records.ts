@@ -101,6 +101,7 @@ export const hostRow: Parameters<
 /** What the store makes of `hostRow`. */
 export const freshHost: Host = {
   ...hostRow,
+  life: null,
   state: 'active',
   live: true,
   usedVcpus: 0,
