@@ -20,6 +20,7 @@ import { createRequestLog } from '../http/request-log.ts'
 import { createShares } from '../http/shares.ts'
 import { keyringOf } from '../keyring.ts'
 import { formatUuid } from '../request-id.ts'
+import { unknownAction } from '../unknown-action.ts'
 import { decodeJson, encodeJson } from '../wire/json.ts'
 import { actionTable, type Entry } from '../wire/table.ts'
 import { authenticateCommand } from './auth.ts'
@@ -46,8 +47,6 @@ const THE_BUS = 'bus'
 /** How often a command is handed on before its caller is told that the world is not well. */
 const AGAIN_LIMIT = 3
 const AGAIN_AFTER_MS = 500
-/** How much of an unknown action's name is said back. */
-const SHOWN_ACTION_LENGTH = 64
 
 /** What the door is built from. */
 export interface CommandsOptions {
@@ -129,14 +128,11 @@ export function serveCommands(options: CommandsOptions): () => Promise<void> {
     const command = parseCommand(message.body)
     exchange.command = command
     const entry = table.get(command.action)
-    if (entry === undefined) {
-      const shown = command.action.slice(0, SHOWN_ACTION_LENGTH)
-      throw refused('InvalidAction', `The action ${shown} is not valid for this web service.`)
-    }
+    const own = admit.partsFor(caller)
+    if (entry === undefined) throw await unknownAction(command.action, caller.account, own)
     exchange.action = entry.action.name
     const { requestId } = exchange
     const input = inputOf(entry, command)
-    const own = admit.partsFor(caller)
     const callLog = log.child({ request: requestId, action: entry.action.name })
     const call = { input, caller, requestId, parts: own, log: callLog, budget }
     const { signal: never } = new AbortController()

@@ -15,6 +15,7 @@ import { STS_MODEL } from '../generated/sts.ts'
 import { keyringOf } from '../keyring.ts'
 import { ParameterRefusal } from '../parameters.ts'
 import { formatUuid } from '../request-id.ts'
+import { unknownAction } from '../unknown-action.ts'
 import type { WireModel } from '../wire/model.ts'
 import { decodeInput, type Parameter, parseForm, wireNameOf } from '../wire/query.ts'
 import { actionTable, type Entry } from '../wire/table.ts'
@@ -91,9 +92,6 @@ interface Exchange {
   caller?: Caller
 }
 
-/** How much of an unknown action's name is said back. */
-const SHOWN_ACTION_LENGTH = 64
-
 interface DispatcherOptions {
   readonly parts: ApiParts
   readonly actions: readonly Action[]
@@ -124,18 +122,18 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     known.proved(caller.accessKey)
     keys.used(caller.accessKey)
     const hold = shares.begin(caller.accessKey, parts.clock.monotonic())
-    if (request.gone.aborted) hold.release()
-    else request.gone.addEventListener('abort', hold.release, { once: true })
+    releaseWhen(request.gone, hold.release)
     const parameters = parseForm(formOf(request))
     const name = first(parameters, 'Action')
-    const entry = name === undefined ? undefined : table.get(name)
+    const entry = table.get(name ?? '')
     exchange.service = entry?.wire.service ?? serviceOf(first(parameters, 'Version'))
     if (entry !== undefined) exchange.action = entry.action.name
-    if (name === undefined || entry === undefined) throw noAction(name)
+    if (name === undefined) throw noAction()
+    const own = { ...parts, store: storeOf(caller.accessKey) }
+    if (entry === undefined) throw await unknownAction(name, caller.account, own)
     const budget = createBudget(parts, limits, caller.accessKey)
     const { requestId } = exchange
     const input = decodeInput(entry.wire.input, parameters)
-    const own = { ...parts, store: storeOf(caller.accessKey) }
     const callLog = log.child({ request: requestId, action: name })
     // Signed, and so sent by the client itself.
     const authority = request.headers['host']?.[0] ?? ''
@@ -187,11 +185,14 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   }
 }
 
-function noAction(name: string | undefined): Error {
-  if (name === undefined)
-    return refused('MissingParameter', 'The request must contain the parameter Action')
-  const shown = name.slice(0, SHOWN_ACTION_LENGTH)
-  return refused('InvalidAction', `The action ${shown} is not valid for this web service.`)
+function noAction(): Error {
+  return refused('MissingParameter', 'The request must contain the parameter Action')
+}
+
+/** Gives a request's share back when its client has gone. */
+function releaseWhen(gone: AbortSignal, release: () => void): void {
+  if (gone.aborted) release()
+  else gone.addEventListener('abort', release, { once: true })
 }
 
 /** Runs an action. What it says of a parameter has the name that this client knows. */

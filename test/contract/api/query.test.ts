@@ -317,9 +317,18 @@ describe('a refusal', () => {
       'The following supplied instance types do not exist: [x9.big]',
     ],
     ['DescribeInstances', 'Foo=1', 'UnknownParameter', 'The parameter Foo is not recognized'],
-    ['FlyToMars', '', 'InvalidAction', 'The action FlyToMars is not valid for this web service.'],
   ])('of %s %s is %s', async (action, form, code, message) => {
     expect(await query(api, action, form)).toMatchObject({ status: 400, code, message })
+  })
+
+  it('of an action that nobody has names what was just launched, for whoever gives up there', async () => {
+    const [id = ''] = await launched()
+    const answer = await query(api, 'FlyToMars', '')
+    expect(answer).toMatchObject({ status: 400, code: 'InvalidAction' })
+    expect(answer.message).toMatch(/^The action FlyToMars is not valid for this web service\./)
+    expect(answer.message).toContain(id)
+    await query(api, 'TerminateInstances', `InstanceId.1=${id}`)
+    expect((await query(api, 'FlyToMars', '')).message).not.toContain(id)
   })
 
   it('of a change names the instance and what cannot be done with it', async () => {
