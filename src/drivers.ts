@@ -116,6 +116,7 @@ function containers({ config, log, clock, host }: Ground): Kind {
   const login = (registry: string) => loginFor(registry, logins)
   const images = createDockerImages({ docker, sources, login, directories, maxBytes, clock, log })
   const settings = {
+    engineSocket: config.docker.socket,
     stateDir: config.stateDir,
     zone: config.dns.zone,
     stopSeconds: config.docker.stopSeconds,

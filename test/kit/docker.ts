@@ -42,6 +42,8 @@ interface EngineOptions {
   readonly pid?: number
   /** As an engine that is not ours may be: the root of a container is the host's. */
   readonly sharesRoot?: boolean
+  /** Its hard limit of open files; the test's own unless given. */
+  readonly openFiles?: number
 }
 
 /** The user whose subordinate numbers containers get, made as `scripts/lib.sh` makes it. */
@@ -65,6 +67,7 @@ export async function startDocker(options: EngineOptions = {}): Promise<TestDock
     await rm(join(dir, 'exec/containerd/containerd.pid'), { force: true })
     const command = [
       ...(options.pid === undefined ? [] : ['nsenter', `--net=/proc/${options.pid}/ns/net`]),
+      ...(options.openFiles === undefined ? [] : ['prlimit', `--nofile=${options.openFiles}`]),
       ...['dockerd', '--data-root', join(dir, 'data'), '--exec-root', join(dir, 'exec')],
       ...['--pidfile', join(dir, 'pid'), '--host', `unix://${socketPath}`],
       ...['--bridge=none', '--iptables=false', '--ip-masq=false'],

@@ -119,6 +119,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
     images,
     host,
     settings: {
+      engineSocket: join(dir, 'docker.sock'),
       stateDir: dir,
       zone: DNS_ZONE,
       stopSeconds: 0,

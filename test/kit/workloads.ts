@@ -29,7 +29,7 @@ const IMAGE_DEADLINE_MS = 30_000
 
 /** Makes the machine, sample images included. The calling thread is inside its namespace until `close`. */
 export async function startDockerMachine(
-  options: { readonly sharesRoot?: boolean } = {},
+  options: { readonly sharesRoot?: boolean; readonly openFiles?: number } = {},
 ): Promise<DockerMachine> {
   const netns = await createNetns('workloads')
   const leave = netns.enter()
@@ -49,6 +49,7 @@ export async function startDockerMachine(
     log,
   })
   const settings = {
+    engineSocket: engine.socketPath,
     stateDir,
     zone: 'atoll.internal',
     stopSeconds: STOP_SECONDS,

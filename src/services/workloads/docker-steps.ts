@@ -53,13 +53,14 @@ async function launch(
   const { docker, images, kit, files, settings, ways } = stepper
   const image = await images.details(digest)
   const kitDir = await kit.prepare(want, files.path(want.id), true)
-  const { hasUserNamespace, hasQuota } = await ways.read()
+  const { hasUserNamespace, hasQuota, openFiles } = await ways.read()
+  const limits = instanceLimits(want.type.memoryMiB, settings.tables)
   const spec = renderContainer(want, image, {
     kitDir,
     zone: settings.zone,
     hasUserNamespace,
     hasQuota,
-    limits: instanceLimits(want.type.memoryMiB, settings.tables),
+    limits: { ...limits, openFiles: Math.min(limits.openFiles, openFiles) },
   })
   const container = await docker
     .createContainer({ ...spec, abortSignal: signal })

@@ -11,9 +11,18 @@ import { dockerError } from './docker-errors.ts'
 const ANSWER_DEADLINE_MS = 10_000
 const MS = 1000
 
+/** What it says, and what can be seen of its process. */
+interface EngineGround extends Ways {
+  /**
+   * Open files that it can allow a process of a container: its own hard limit, which nobody raises from within a user namespace
+   * (setrlimit(2)). Infinity where its process is not known.
+   */
+  readonly openFiles: number
+}
+
 export interface EngineWays {
   /** Asks the engine until it has said so once. Errors: `unavailable`. */
-  read(): Promise<Ways>
+  read(): Promise<EngineGround>
   /**
    * Since when nothing but itself, a signal or its memory limit can have ended a container, in milliseconds since the epoch: since the
    * engine was started or, where containers go on without it, since the machine was. Null when that cannot be told. Errors: `unavailable`.
@@ -23,16 +32,17 @@ export interface EngineWays {
   forget(): void
 }
 
-/** Nothing is known of the engine yet. */
-export function createEngineWays(docker: Dockerode): EngineWays {
-  let known: Ways | null = null
+/** Nothing is known yet of the engine behind that socket. */
+export function createEngineWays(docker: Dockerode, socketPath: string): EngineWays {
+  let known: EngineGround | null = null
+  async function read(): Promise<EngineGround> {
+    known ??= { ...(await ask(docker)), openFiles: await openFilesOf(socketPath) }
+    return known
+  }
   return {
-    async read() {
-      known ??= await ask(docker)
-      return known
-    },
+    read,
     async lastUpheaval() {
-      known ??= await ask(docker)
+      const known = await read()
       return known.hasLiveRestore ? await machineStart() : await engineStart(known.rootDirectory)
     },
     forget() {
@@ -67,4 +77,18 @@ async function ask(docker: Dockerode): Promise<Ways> {
     throw dockerError(error, 'ask the engine how it runs containers')
   })
   return readWays(info, await readFile('/proc/self/mounts', 'utf8'))
+}
+
+/** Docker, and whoever starts an engine for Atoll, puts the file with its process id beside the socket. */
+async function openFilesOf(socketPath: string): Promise<number> {
+  try {
+    const pid = (await readFile(socketPath.replace(/sock$/, 'pid'), 'utf8')).trim()
+    if (!/^\d{1,10}$/.test(pid)) return Infinity
+    const limits = await readFile(`/proc/${pid}/limits`, 'utf8')
+    const [, hard = ''] = /^Max open files +\S+ +(\d+)/m.exec(limits) ?? []
+    return hard === '' ? Infinity : Number(hard)
+  } catch {
+    // It is on another machine, or was started in another way.
+    return Infinity
+  }
 }

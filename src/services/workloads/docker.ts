@@ -34,6 +34,8 @@ import type { DockerImages } from './images.ts'
 import { createPlug } from './plug.ts'
 
 interface DockerSettings {
+  /** Where the engine answers. */
+  readonly engineSocket: string
   /** Where instances' directories are kept, `/var/lib/atoll`. */
   readonly stateDir: string
   readonly zone: string
@@ -71,7 +73,7 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
   const files = createInstanceFiles(settings.stateDir)
   const plug = createPlug(options.host, settings)
   const cache = createCache()
-  const ways = createEngineWays(docker)
+  const ways = createEngineWays(docker, settings.engineSocket)
   const closing = new AbortController()
   const listeners = new Set<(instance: InstanceId | null) => void>()
   const disks = startDiskLook({
