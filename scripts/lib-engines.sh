@@ -57,6 +57,14 @@ tkey = $GALERA_TLS/host.key
 CONFIG
 }
 
+# galera_config_emulated ADDRESS: text of a file after that of galera_config, for machines so slow that nodes which are well miss its
+# deadlines. An option of the provider cannot be set alone.
+galera_config_emulated() {
+  local patience='gmcast.peer_timeout=PT30S; evs.keepalive_period=PT1S; evs.inactive_check_period=PT2S; evs.suspect_timeout=PT20S; evs.inactive_timeout=PT60S; evs.install_timeout=PT60S'
+  printf '# Written by Atoll: in the place of those of galera_config.\n[mariadbd]\n'
+  galera_config emulated "$1" "$1" | sed -n "s/^\(wsrep_provider_options = .*; \)evs\.keepalive_period.*/\1$patience\"/p"
+}
+
 # engines_config NAME ADDRESS NODES PEERS: text of /etc/atoll/engines.conf, for scripts/engines-guard. NODES and PEERS with commas.
 engines_config() { printf '# Written by Atoll.\nENGINES_NAME=%s\nENGINES_ADDRESS=%s\nENGINES_NODES=%s\nENGINES_PEERS=%s\n' "$@"; }
 

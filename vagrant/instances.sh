@@ -1,6 +1,9 @@
 #!/bin/bash
 # instances.sh HOSTS: on the last machine of the Vagrant cluster, once all hosts are there: an instance on each of them, through the API.
 set -euo pipefail
+case ${1:-} in
+  '' | -*) sed -n '2s/^# //p' "$0"; [ "${1:-}" != '' ] || exit 2; exit 0 ;;
+esac
 hosts=$1
 deadline=$((SECONDS + ${ATOLL_INSTANCES_SECONDS:-1200}))
 

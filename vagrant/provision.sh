@@ -1,6 +1,9 @@
 #!/bin/bash
 # provision.sh ADDRESS HOSTS [--new-cluster]: on a machine of the Vagrant cluster: Atoll with both engines. Again: brings it up to date.
 set -euo pipefail
+case ${1:-} in
+  '' | -*) sed -n '2s/^# //p' "$0"; [ "${1:-}" != '' ] || exit 2; exit 0 ;;
+esac
 trap 'rm -f /tmp/atoll-secret' EXIT
 address=$1 hosts=$2
 shift 2
@@ -12,11 +15,10 @@ shift 2
 if [ "${ATOLL_EMULATED:-}" = yes ]; then
   mkdir -p /etc/systemd/system/atolld.service.d /etc/mysql/mariadb.conf.d
   printf '[Service]\nEnvironment=NODE_OPTIONS=--jitless\n' >/etc/systemd/system/atolld.service.d/emulated.conf
-  cat >/etc/mysql/mariadb.conf.d/61-emulated.cnf <<'CONFIG'
-# In the place of those in 60-atoll-galera.cnf.
-[mariadbd]
-wsrep_provider_options = "gmcast.listen_addr=tcp://0.0.0.0:4567; gmcast.peer_timeout=PT30S; gcache.size=64M; evs.keepalive_period=PT1S; evs.inactive_check_period=PT2S; evs.suspect_timeout=PT20S; evs.inactive_timeout=PT60S; evs.install_timeout=PT60S"
-CONFIG
+  ROOT=/usr/src/atoll
+  # shellcheck source=scripts/lib-engines.sh
+  . "$ROOT/scripts/lib-engines.sh"
+  galera_config_emulated "$address" >/etc/mysql/mariadb.conf.d/61-emulated.cnf
 fi
 /usr/src/atoll/scripts/install --engines --hosts "$hosts" --address "$address" --secret-file /tmp/atoll-secret "$@"
 # An image that every host has, under one name: the sample's root file system.
