@@ -179,7 +179,7 @@ take_up_old_engines() {
   ENGINES=yes
   [ -n "$ADDRESS" ] || ADDRESS=$(sed -n 's/^ExecStart=.*galera-start --self \([0-9.]*\) .*/\1/p' "$MARIADB_DROP_IN")
   [ -n "$HOSTS" ] || HOSTS=$(sed -n 's/^ExecStart=.* --nodes \([0-9.,]*\) .*/\1/p' "$MARIADB_DROP_IN")
-  say "    The engines on this host change to TLS. Records and bus are away until most of $HOSTS have; instances go on meanwhile."
+  say "    The engines on this host change to TLS. Records and bus are away until all of $HOSTS have; instances go on meanwhile. See docs/upgrading.md."
 }
 
 # After the engines were set up, and after each upgrade: what runs is of the version before.
@@ -209,7 +209,11 @@ set_up_mariadb() {
   if [ "$NEW_CLUSTER" = yes ] && [ ! -e "$MARIADB_DATA/grastate.dat" ]; then
     install -o mysql -g mysql -m 600 /dev/null "$MARIADB_DATA/atoll-new-cluster"
   fi
-  has_systemd || return 0
+  if ! has_systemd; then
+    # One that was started by hand runs with the settings of before; start_engines_by_hand starts it again.
+    [ "$changed" != yes ] || stop_by_hand mariadbd
+    return 0
+  fi
   if [ "$changed" = yes ]; then
     systemctl daemon-reload
     systemctl stop mariadb
@@ -266,9 +270,22 @@ set_up_rabbitmq() {
   # Debian's unit has the port mapper listen on all addresses; the node starts one itself where it is told to.
   ! has_systemd || systemctl mask -q --now epmd.socket epmd.service 2>/dev/null || true
   derived_password "$SECRET" erlang | write_file "$RABBIT_DATA/.erlang.cookie" 400 rabbitmq:rabbitmq || true
-  has_systemd || return 0
+  if ! has_systemd; then
+    # The port mapper of before listens on all addresses.
+    [ "$changed" != yes ] || { stop_by_hand beam.smp; stop_by_hand epmd; }
+    return 0
+  fi
   systemctl enable -q rabbitmq-server
   systemctl start --no-block rabbitmq-server
+}
+
+# stop_by_hand PROGRAM: asks those of this process namespace to end, and waits until they have.
+stop_by_hand() {
+  local pid
+  for pid in $(pgrep --ns $$ --nslist pid,mnt -x "$1"); do
+    kill "$pid" 2>/dev/null || continue
+    wait_for 60 process_has_ended "$pid"
+  done
 }
 
 # By hand where no systemd runs: nothing starts them again after a reboot.
