@@ -37,6 +37,8 @@ export default defineConfig({
         },
       },
       { test: { name: 'drills', include: [DRILLS] } },
+      // What the pages show, on a machine where nothing has run.
+      { test: { name: 'fresh', include: ['test/fresh/**/*.test.ts'] } },
     ],
   },
 })

@@ -52,7 +52,7 @@ export function asyncApi(): string {
     asyncapi: '3.0.0',
     info: { title: 'Atoll on the bus', version: packageJson.version, description: ABOUT },
     defaultContentType: 'application/json',
-    servers: { rabbitmq: { host: '{node}:5672', protocol: 'amqp', variables: { node: NODE } } },
+    servers: { rabbitmq: { host: '{node}:5671', protocol: 'amqps', variables: { node: NODE } } },
     channels: CHANNELS,
     operations: OPERATIONS,
     components: {

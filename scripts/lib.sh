@@ -53,12 +53,23 @@ step() {
   exit 1
 }
 
-# help_if_asked "$@": prints the comment at the top of the script, which is its help, when the first argument asks for it. Called before
-# anything is installed.
+# asks_for_help "$@": whether an argument does; what is behind -- is for somebody else.
+asks_for_help() {
+  local argument
+  for argument in "$@"; do
+    case $argument in
+      --) return 1 ;;
+      -h | --help) return 0 ;;
+    esac
+  done
+  return 1
+}
+
+# help_if_asked "$@": prints the comment at the top of the script, which is its help. Called before anything is installed.
 help_if_asked() {
-  case "${1:-}" in
-    -h | --help) awk 'NR == 1 { next } !/^#/ { exit } { sub(/^# ?/, ""); print }' "$0"; exit 0 ;;
-  esac
+  asks_for_help "$@" || return 0
+  awk 'NR == 1 { next } !/^#/ { exit } { sub(/^# ?/, ""); print }' "$0"
+  exit 0
 }
 
 # end_steps: for the exit trap of a script that has job control on (set -m), which makes each step a process group: ends all that a
@@ -243,6 +254,8 @@ start_engine() {
   mkdir -p "$RUN" "$state"
   # A pid file left by an engine that was killed keeps the next one from starting.
   is_running "$RUN/docker.pid" dockerd || rm -f "$RUN/docker.pid" "$RUN/docker.sock"
+  # Instances get no more open files than their engine may have, and a shell may have few.
+  ulimit -n 1048576 2>/dev/null || true
   setsid dockerd --data-root "$state" --exec-root "$RUN/docker" --pidfile "$RUN/docker.pid" \
     --host "unix://$RUN/docker.sock" --bridge=none --iptables=false --ip-forward=false --live-restore \
     "${remap[@]}" </dev/null >>"$RUN/dockerd.log" 2>&1 &

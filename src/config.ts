@@ -91,7 +91,7 @@ const sections = z.strictObject({
         .enum(['local', 'rabbitmq'])
         .default('local')
         .describe('local: in process, for one host; rabbitmq: a broker for many'),
-      nodes: nodeList.default([]).describe('RabbitMQ nodes in order of preference: 10.0.0.1:5672'),
+      nodes: nodeList.default([]).describe('RabbitMQ nodes in order of preference: 10.0.0.1:5671'),
       vhost: z.string().min(1).max(128).default('/').describe('Virtual host on the broker'),
       user: z.string().min(1).max(80).default('atoll').describe('User of the broker'),
       passwordFile: absolutePath

@@ -16,7 +16,8 @@ printf '%s %s\n' "${stat%% *}" "${fields[19]}" >"$pid_file"
 
 mount --make-rprivate /
 # Others' network namespaces and file systems would live on as long as our copies of their mounts do.
-findmnt -rno TARGET -t nsfs,overlay | grep -E '^/(run|tmp|var/lib)/' | tac | xargs -r umount -l
+findmnt -rno TARGET -t nsfs,overlay | grep -E '^/(run|tmp|var/lib)/' | tac |
+  xargs -r umount -l 2>/dev/null || true # One that lies below another mount cannot be named, and holds nothing that is used here.
 mount -t proc proc /proc
 # This sysfs shows our links; the control groups stay those of the machine.
 mount --rbind /sys/fs/cgroup /mnt

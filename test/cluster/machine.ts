@@ -109,6 +109,9 @@ function serviceOf(layout: MachineLayout, must: Machine['must'], name: string): 
   }
 }
 
+/** Of what a machine that does not boot has said. */
+const SAID_CHARACTERS = 500
+
 /** Starts the first process of a machine that is off; its network is there already. */
 export async function powerOn(layout: MachineLayout, cacheDir: string): Promise<void> {
   const { name, disk, pidFile } = layout
@@ -123,7 +126,10 @@ export async function powerOn(layout: MachineLayout, cacheDir: string): Promise<
   await log.close()
   child.unref()
   const ready = async () => {
-    if (child.exitCode !== null) throw new Error(`${name} does not boot: ${disk}/boot.log`)
+    if (child.exitCode !== null) {
+      const said = await readFile(join(disk, 'boot.log'), 'utf8')
+      throw new Error(`${name} does not boot: ${said.slice(-SAID_CHARACTERS)}`)
+    }
     return (await supervises(layout)) ? true : null
   }
   await until(`${name} boots; see ${disk}/boot.log`, BOOT_MS, ready)

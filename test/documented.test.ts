@@ -1,0 +1,96 @@
+/** Every command that README and docs show is tried on a fresh machine (test/fresh/), or a reason says why it is not. */
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { drills } from './drills/all.ts'
+import { attacks } from './drills/neighbours/run.ts'
+import { documented, pages, ROOT } from './fresh/documented.ts'
+import { NOT_TRIED, SESSIONS } from './fresh/sessions.ts'
+
+/** A path in the checkout. */
+const FILE = /(?<![\w/.-])((?:scripts|vagrant|test|docs|src|bin)\/[\w./*-]*\w)/g
+
+const shown = pages().flatMap((page) => documented(page))
+const tried = new Set(Object.values(SESSIONS).flatMap((steps) => steps.map(({ shows }) => shows)))
+
+/** Whether an entry of NOT_TRIED is about this command. */
+function isMeant(entry: string, text: string): boolean {
+  return entry.endsWith(' …') ? text.startsWith(entry.slice(0, -2)) : entry === text
+}
+
+/** Drills, attacks and benchmarks are run one of a kind; the others only must exist. */
+function isOneOfMany(text: string): boolean {
+  const [program = '', name = '', attack] = text.split(' ')
+  if (program === 'scripts/bench') return existsSync(join(ROOT, `test/bench/${name}.ts`))
+  if (program !== 'scripts/drill') return false
+  if (name !== 'neighbours') return drills.some((drill) => drill.name === name)
+  return attack === undefined || attack === 'NAME' || attacks.some((one) => one.name === attack)
+}
+
+describe('commands of README and docs', () => {
+  it('are found', () => {
+    expect(shown.length).toBeGreaterThan(100)
+    expect(new Set(shown.map(({ at }) => at.split(':')[0])).size).toBeGreaterThan(5)
+  })
+
+  it.each(shown)('$at: $text', ({ text }) => {
+    const reason = Object.keys(NOT_TRIED).find((entry) => isMeant(entry, text))
+    const dealtWith = tried.has(text) || reason !== undefined || isOneOfMany(text)
+    expect(dealtWith, 'give it in a session of test/fresh/sessions.ts, or say there why not').toBe(
+      true,
+    )
+  })
+
+  it.each([...tried].filter((text) => text !== null))(
+    'a session gives what a page shows: %s',
+    (text) => {
+      expect(shown.some((one) => one.text === text)).toBe(true)
+    },
+  )
+
+  it.each(Object.keys(NOT_TRIED))('what is not tried is still shown: %s', (entry) => {
+    expect(shown.some(({ text }) => isMeant(entry, text))).toBe(true)
+  })
+
+  it('name files that are there', () => {
+    const prose = pages().map((page) => readFileSync(join(ROOT, page), 'utf8'))
+    const named = [...prose.join('\n').matchAll(FILE)].map(([, path = '']) => path)
+    const missing = named.filter((path) => globSync(path, { cwd: ROOT }).length === 0)
+    expect([...new Set(missing)]).toStrictEqual([])
+  })
+})
+
+describe('documented()', () => {
+  it('joins lines, leaves comments out, and finds commands in prose', () => {
+    const text =
+      'a `scripts/lab up\n--hosts 2` and `scripts/lab`\n\n```sh\nec2 x \\\n  --y    # why\n# z\n```\n'
+    expect(documented('page', text).map((one) => one.text)).toStrictEqual([
+      'scripts/lab up --hosts 2',
+      'ec2 x --y',
+    ])
+  })
+
+  it('refuses a command in a block that does not say what it is', () => {
+    expect(() => documented('page', '```\natoll hosts\n```\n')).toThrow('page:2')
+  })
+})
+
+/** What makes lists of packages: calls of `ensure_packages`, and functions whose names end in `_packages` and that print one. */
+const LISTS =
+  /^\s*(?:ensure_packages|\w+_packages\(\) \{ echo|^ {2}echo) +([a-z0-9][a-z0-9 .+-]*)/gm
+/** Parts of what is installed anyhow: the Node of the npm package wants two, Debian's python3 brings one. */
+const COME_ALONG = ['libatomic1', 'libstdc++6', 'python3-minimal']
+
+/** Packages that a script asks for. */
+function packagesOf(script: string): readonly string[] {
+  const text = readFileSync(join(ROOT, 'scripts', script), 'utf8').replaceAll('\\\n', ' ')
+  return [...text.matchAll(LISTS)].flatMap(([, list = '']) => list.trim().split(/\s+/))
+}
+
+it('scripts/test installs what any script installs, so that nothing is missing where they are tried', () => {
+  const scripts = ['quickstart', 'install', 'install-engines.sh', 'lab', 'drill', 'bench']
+  const wanted = [...scripts, 'make-image', 'lib.sh'].flatMap(packagesOf)
+  expect(wanted).toEqual(expect.arrayContaining(['mmdebstrap', 'galera-4', 'xorriso', 'faketime']))
+  const all = new Set([...packagesOf('test'), ...COME_ALONG])
+  expect(wanted.filter((name) => !all.has(name))).toStrictEqual([])
+})

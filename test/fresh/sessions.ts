@@ -1,0 +1,202 @@
+/**
+ * How each command that README and docs show is tried: in a session on a fresh machine, in the order in which somebody would
+ * give them, or not, with the reason.
+ */
+
+/** One line of a session. */
+export interface Step {
+  /** Bash. */
+  readonly run: string
+  /** The command as the pages show it; null for what only makes a session go on. */
+  readonly shows: string | null
+  /** Exit codes that are right. */
+  readonly codes: readonly number[]
+  /** What its output must have. */
+  readonly says: RegExp
+}
+
+/** What stands for something of the reader's own, and what that is in a session. */
+const PLACEHOLDERS: readonly (readonly [string, string])[] = [
+  ['https://…', 'https://images.invalid'],
+  ['ami-…', '$image'],
+  ['i-…', '$instance'],
+  ['INSTANCE', '$instance'],
+  ['HOST', '$host'],
+  ['FILE', 'debian-12.qcow2'],
+  ['scripts/drill NAME', 'scripts/drill --lab lab $drill'],
+]
+const ANYTHING = /^/
+
+/** A command of the pages, tried as it stands there; `beside`: begun, and waited for by a later step. */
+function shown(
+  shows: string,
+  {
+    codes = [0],
+    says = ANYTHING,
+    beside = false,
+  }: Partial<Pick<Step, 'codes' | 'says'>> & { readonly beside?: boolean } = {},
+): Step {
+  const fill = (text: string, [from, to]: readonly [string, string]) => text.replaceAll(from, to)
+  const run = PLACEHOLDERS.reduce(fill, shows)
+  return { run: beside ? `${run} >/root/beside 2>&1 & beside=$!` : run, shows, codes, says }
+}
+
+/** What the pages leave to the reader. */
+function also(run: string, says = ANYTHING): Step {
+  return { run, shows: null, codes: [0], says }
+}
+
+/** One host: what the README begins with. */
+const ONE_HOST: readonly Step[] = [
+  // Takes minutes, most of them the mirror's: beside the rest.
+  shown('scripts/make-image FILE', { beside: true }),
+  shown('scripts/quickstart', { says: /you come from 198\.51\.100\.1/ }),
+  shown('atoll env', { says: /AWS_CA_BUNDLE/ }),
+  shown('eval "$(atoll env)"'),
+  shown(`alias ec2='aws --endpoint-url "$AWS_ENDPOINT_URL" ec2'`),
+  also('docker --host unix:///run/atoll/docker.sock tag atoll-sample:latest nginx:1.27'),
+  also('scripts/make-sample-image --archive rootfs.tar.gz'),
+  also('for name in disk debian; do qemu-img create -q -f qcow2 $name.qcow2 1G; done'),
+  shown('ec2 register-image --name web --image-location docker://nginx:1.27', { says: /ami-/ }),
+  shown('atoll image publish rootfs.tar.gz disk.qcow2', { says: /disk\.qcow2/ }),
+  shown('ec2 register-image --name own --image-location /var/lib/atoll/images/rootfs.tar.gz', {
+    says: /ami-/,
+  }),
+  shown('ec2 register-image --name debian --image-location https://…/debian.qcow2', {
+    says: /ami-/,
+  }),
+  also(
+    'named() { ec2 describe-images --filters Name=name,Values=$1 --query "Images[0].ImageId" --output text; }',
+  ),
+  also('image=$(named own); ec2 wait image-available --image-ids $image'),
+  also('image=$(named web); ec2 wait image-available --image-ids $image'),
+  shown(
+    "ec2 run-instances --image-id ami-… --instance-type t3.micro --count 2 --tag-specifications 'ResourceType=instance,Tags=[{Key=Name,Value=web}]'",
+    { says: /i-[0-9a-f]{17}/ },
+  ),
+  also(
+    'instance=$(ec2 describe-instances --filters Name=tag:Name,Values=web --query "Reservations[0].Instances[0].InstanceId" --output text)',
+  ),
+  shown('ec2 wait instance-running --instance-ids i-…'),
+  shown('ec2 describe-instances --filters Name=tag:Name,Values=web', { says: /running/ }),
+  shown('atoll console INSTANCE'),
+  shown('atoll console i-…'),
+  shown("echo 'uname -a' | atoll console i-…", { says: /Linux/ }),
+  shown('ec2 get-console-output --instance-id i-… --output text', { says: /eth0 is/ }),
+  shown('ec2 stop-instances --instance-ids i-…', { says: /stopping/ }),
+  shown('ec2 wait instance-stopped --instance-ids i-…'),
+  shown('ec2 create-image --instance-id i-… --name golden', { says: /ami-/ }),
+  also('image=$(named golden)'),
+  shown('ec2 wait image-available --image-ids ami-…'),
+  shown('ec2 terminate-instances --instance-ids i-…', { says: /shutting-down|terminated/ }),
+]
+
+const LOOKING_AFTER: readonly Step[] = [
+  shown('atoll status', { says: /health +well/ }),
+  shown('atoll hosts', { says: /active/ }),
+  shown('atoll instances', { says: /running/ }),
+  // It knows machines on which something is amiss, and says so.
+  shown('atoll doctor', { codes: [0, 1], says: /ok/ }),
+  also('host=$(hostname -s | tr "[:upper:]" "[:lower:]")'),
+  shown('atoll keys list', { says: /AKIA/ }),
+  also(
+    'key=$(atoll keys create reader | grep -oE "AKIA[A-Z0-9]+" | head -n 1); atoll keys disable $key; atoll keys enable $key; atoll keys rotate $key; atoll keys delete $key',
+  ),
+  also('curl -sf http://127.0.0.1:9773/metrics', /atoll_/),
+  also('curl -sf http://127.0.0.1:9773/healthz'),
+  also('curl -sf --cacert "$AWS_CA_BUNDLE" "$AWS_ENDPOINT_URL/healthz"', /true/),
+  shown('atoll drain HOST'),
+  also('atoll undrain $host'),
+  shown('atolld --check-config'),
+  shown('atolld --print-config', { says: /secretFile/ }),
+  shown('nft list table inet atoll_budgets', { says: /atoll_budgets/ }),
+  shown('atoll image publish debian.qcow2'),
+  shown('atoll image list', { says: /debian\.qcow2/ }),
+  shown('atoll image unpublish debian.qcow2'),
+  // What quickstart says in the end.
+  also('aws --endpoint-url "$AWS_ENDPOINT_URL" ec2 describe-instances --output table', /web/),
+  also('cloud_up=$(left); [ -n "$cloud_up" ]'),
+  shown('scripts/quickstart --down'),
+  also('still=$(left); echo "$still"; [ -z "$still" ]'),
+  shown('scripts/install', { says: /ok {2}Start atolld/ }),
+  also('atoll hosts', /active/),
+  also('scripts/install --uninstall'),
+  also('still=$(left); echo "$still"; [ -z "$still" ]'),
+]
+
+/** Three hosts on this machine, and tools that measure. */
+const LAB: readonly Step[] = [
+  shown('scripts/lab up --hosts 3', { says: /the lab is ready/ }),
+  also('scripts/lab status', /h3/),
+  also('eval "$(scripts/lab env h2)"; scripts/lab exec outside -- true'),
+  also('scripts/lab exec h1 -- bash /root/on-a-host'),
+  also('drill=agent-kill'),
+  // On a machine that does other things a figure may be missed; the drills' own test is stricter.
+  shown('scripts/drill NAME', { codes: [0, 1], says: /\| agent-kill \|/ }),
+  also('scripts/lab down'),
+  shown('scripts/bench bus', { codes: [0, 1], says: /\| Atoll \|/ }),
+  also('still=$(left); echo "$still"; [ -z "$still" ]'),
+]
+
+/** On the first host of that lab. */
+const ON_A_HOST: readonly Step[] = [
+  shown('password=$(openssl rand -hex 16)'),
+  shown('rabbitmqctl add_user client "$password"'),
+  shown(
+    "rabbitmqctl set_permissions client '^$' '^atoll\\.commands$' '^amq\\.rabbitmq\\.reply-to.*$'",
+  ),
+  also('eval "$(atoll env)"'),
+  shown('export AMQP_URL="amqps://client:$password@10.0.0.1:5671" AMQP_TLS=/etc/atoll/tls'),
+  shown('node_modules/.bin/node docs/examples/command.mjs DescribeInstances', {
+    says: /Reservations/,
+  }),
+]
+
+/** What was begun first, and ends last. */
+const IMAGE: readonly Step[] = [
+  also('wait $beside; ended=$?; cat /root/beside; [ $ended = 0 ]'),
+  also('qemu-img info debian-12.qcow2', /file format: qcow2/),
+]
+
+/** The sessions, each in a shell of its own, the second from within the first. */
+export const SESSIONS = {
+  main: [...ONE_HOST, ...LOOKING_AFTER, ...LAB, ...IMAGE],
+  'on-a-host': ON_A_HOST,
+} as const satisfies Readonly<Record<string, readonly Step[]>>
+
+/** Commands that no session gives, and why; a text that ends in `…` stands for all that begin so. */
+export const NOT_TRIED: Readonly<Record<string, string>> = {
+  'scripts/test': 'it is what runs this',
+  'scripts/test lab': 'it is what runs this',
+  'scripts/bench all': 'takes an hour; one of them is run',
+  'scripts/drill all': 'takes half an hour; one of them is run',
+  'docker run …': "another tool's command, which ours is compared with",
+  'ssh -t HOST atoll console i-…': 'needs an ssh server; the command is run without',
+  'atolld --config FILE': 'quickstart starts the daemon so',
+  'atoll forget HOST': 'needs a host that is off for good: test/lab/cluster.test.ts',
+  'atoll image publish': 'names the command without its files',
+  'atoll keys': 'names a group of commands',
+  'atoll teardown': 'scripts/quickstart --down does it, with the daemon stopped',
+  'resolvectl dns …': 'needs systemd-resolved',
+  'systemctl edit atolld': 'needs systemd',
+  'git pull': 'there is nothing newer to get',
+  'aws ec2 modify-instance-metadata-defaults --http-tokens optional':
+    "Debian 12's AWS CLI does not know it",
+  'nft flush ruleset': 'is spoken of as an attack: test/attack/guard-rules-removed.test.ts',
+  'head -c 32 /dev/urandom | base64 > /root/atoll-secret': 'needs three machines',
+  'scripts/install --hosts …': 'needs three machines: vagrant/; on one: test/lab/install.test.ts',
+  'scripts/install --engines': 'names an option; needs a machine with systemd: vagrant/',
+  '/opt/atoll/current/scripts/engines-guard admit 10.0.0.4':
+    'needs three machines: test/attack/engines.test.ts',
+  'ln -s /etc/atoll/tls/host.key': 'part of a setting of strongSwan, which is not installed',
+  'swanctl --load-all': 'needs strongSwan and a kernel with ESP',
+  'cd vagrant': 'needs Vagrant with a provider and a box, and an hour where it is emulated',
+  'vagrant …': 'needs Vagrant with a provider and a box, and an hour where it is emulated',
+  'vagrant/drill …': 'needs Vagrant',
+  'virsh …': 'needs Vagrant',
+  'scripts/make-box …': 'takes ten minutes, and a loop device',
+  'ATOLL_BOX=atoll/debian12 …': 'needs Vagrant',
+  'eval "$(vagrant ssh …': 'needs Vagrant',
+  'aws --endpoint-url https://192.168.56.12:8773 …': 'needs Vagrant',
+  'for host in h1 h2 h3; do virsh …': 'needs Vagrant',
+}
