@@ -42,8 +42,8 @@ export function createEngineWays(docker: Dockerode, socketPath: string): EngineW
   return {
     read,
     async lastUpheaval() {
-      const known = await read()
-      return known.hasLiveRestore ? await machineStart() : await engineStart(known.rootDirectory)
+      const { hasLiveRestore, rootDirectory } = await read()
+      return hasLiveRestore ? await machineStart() : await engineStart(rootDirectory)
     },
     forget() {
       known = null
