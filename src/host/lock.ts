@@ -5,7 +5,8 @@
  * Two programs of traffic control (tc-bpf(8)), which no firewall's reload touches. What comes from the guest gets a mark that says
  * "unproved"; the main table clears it when it has proved the source, and a policy rule routes nothing that still has it, neither
  * further nor to the host itself (with `src_valid_mark`, so that the look back at the source sees it, too). What goes to the guest needs
- * the mark that rules give to what they let through. ARP has no such marks and passes. Both programs live with the link.
+ * the mark that rules give to what they let through. ARP has no such marks and passes. Both programs live with the link. What is neither ARP nor IP,
+ * such as LLDP or EAPOL, rules of nftables do not see, but programs of the host that speak it would: it ends here.
  */
 import { closeSync } from 'node:fs'
 import { endianness } from 'node:os'
@@ -32,10 +33,14 @@ export interface NicLock {
 }
 
 /** linux/if_ether.h, as a packet's protocol is shown to programs: in network order. */
-const ARP = endianness() === 'LE' ? 0x0608 : 0x0806
+const [ARP, IPV4, IPV6] =
+  endianness() === 'LE' ? [0x0608, 0x0008, 0xdd86] : [0x0806, 0x0800, 0x86dd]
 /** Offsets in struct __sk_buff (linux/bpf.h). */
 const MARK = 8
 const PROTOCOL = 16
+const VLAN_TCI = 24
+/** Of a tag that names a VLAN; 0 is none, only a priority (IEEE 802.1Q, clause 9.6). */
+const VLAN_ID = 0xfff
 /** Verdicts (linux/pkt_cls.h): go on as if there were no program, or drop. */
 const CONTINUE = -1
 const SHOT = 2
@@ -53,10 +58,17 @@ const ifNotEqual = (to: number, immediate: number, offset: number): Instruction 
 })
 const EXIT: Instruction = { code: 0x95 }
 
-/** mark = (mark & ~passed) | unproved, unless it is ARP. */
+/** Drops what is neither ARP nor IP, or is for a VLAN; mark = (mark & ~passed) | unproved, unless it is ARP. */
 const FROM_GUEST: readonly Instruction[] = [
   load(2, PROTOCOL),
-  ifEqual(2, ARP, 4),
+  load(3, VLAN_TCI),
+  and(3, VLAN_ID),
+  ifNotEqual(3, 0, 3),
+  ifEqual(2, IPV4, 4),
+  ifEqual(2, IPV6, 3),
+  ifEqual(2, ARP, 6),
+  set(0, SHOT),
+  EXIT,
   load(2, MARK),
   and(2, ~PASSED_MARK),
   or(2, UNPROVED_MARK),

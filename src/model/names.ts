@@ -51,8 +51,8 @@ export const UNPROVED_MARK = 0x1000_0000
 export const PASSED_MARK = 0x2000_0000
 /** Priority of our one policy rule (`ip rule`), which routes nothing whose source is unproved. */
 export const LOCK_RULE_PRIORITY = 167
-/** Of the programs of traffic control that are the lock on a NIC. */
-export const CLASSIFIER_NAME = 'atoll'
+/** Of the programs of traffic control that are the lock on a NIC. With other programs it has another number, so that they are put in place. */
+export const CLASSIFIER_NAME = 'atoll_2'
 /** Comment on our rules in Docker's DOCKER-USER chain. */
 export const DOCKER_USER_COMMENT = 'atoll'
 
