@@ -46,6 +46,8 @@ const EC2_ACTIONS = [
   'DescribeInstanceAttribute',
   'DescribeInstanceCreditSpecifications',
   'ModifyInstanceAttribute',
+  'MonitorInstances',
+  'UnmonitorInstances',
   'ModifyInstanceMetadataOptions',
   'GetInstanceMetadataDefaults',
   'ModifyInstanceMetadataDefaults',

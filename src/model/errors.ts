@@ -18,6 +18,7 @@ export const ERROR_STATUS = {
   SignatureDoesNotMatch: 403,
   InvalidClientTokenId: 403,
   UnauthorizedOperation: 403,
+  OperationNotPermitted: 400,
   DryRunOperation: 412,
   // How it is asked
   InvalidAction: 400,

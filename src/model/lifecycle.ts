@@ -30,6 +30,9 @@ export type InstanceChange = Partial<
     | 'launchedAt'
     | 'terminatedAt'
     | 'metadata'
+    | 'options'
+    | 'userData'
+    | 'type'
   >
 >
 
@@ -44,6 +47,9 @@ const USER_SHUTDOWN: StateReason = {
   message: 'Client.UserInitiatedShutdown: User initiated shutdown',
 }
 
+/** The code of an instance that powered itself off. */
+export const SELF_SHUTDOWN = 'Client.InstanceInitiatedShutdown'
+
 /** EC2's `reason` text for something the user asked at `now`. */
 function userInitiated(now: string): string {
   return `User initiated (${now.slice(0, 10)} ${now.slice(11, 19)} GMT)`
@@ -57,11 +63,28 @@ function incorrectState({ id }: Instance, verb: string, which = 'The instance'):
   )
 }
 
-/** StopInstances: null when it is already stopped or on its way; refused when it is being terminated. */
+function isProtected({ id }: Instance, verb: string, attribute: string): Error {
+  return refused(
+    'OperationNotPermitted',
+    `The instance '${id}' may not be ${verb}. Modify its '${attribute}' instance attribute and try again.`,
+  )
+}
+
+/**
+ * StopInstances: null when it is already stopped or on its way; refused when it is protected or being terminated, and before it has run for
+ * the first time: what has not been made has nothing that could be kept.
+ */
 export function requestStop(instance: Instance, now: string): InstanceChange | null {
   switch (instance.state) {
     case 'pending':
     case 'running':
+      if (instance.options?.disableApiStop === true)
+        throw isProtected(instance, 'stopped', 'disableApiStop')
+      if (instance.state === 'pending' && instance.bootSeen === 0)
+        throw refused(
+          'IncorrectInstanceState',
+          `Instance '${instance.id}' cannot be stopped as it has never reached the 'running' state.`,
+        )
       return {
         state: 'stopping',
         wanted: 'stop',
@@ -110,9 +133,11 @@ export function requestReboot(instance: Instance): InstanceChange {
   return { bootCount: instance.bootCount + 1 }
 }
 
-/** TerminateInstances: null when it is already terminated or on its way. */
+/** TerminateInstances: null when it is already terminated or on its way; refused when it is protected. */
 export function requestTerminate(instance: Instance, now: string): InstanceChange | null {
   if (instance.state === 'shutting-down' || instance.state === 'terminated') return null
+  for (const attribute of ['disableApiTermination', 'disableApiStop'] as const)
+    if (instance.options?.[attribute] === true) throw isProtected(instance, 'terminated', attribute)
   return {
     state: 'shutting-down',
     wanted: 'terminate',
@@ -140,8 +165,9 @@ export function applyFact(
       if (instance.wanted === 'stop')
         return instance.state === 'stopped' ? null : { state: 'stopped' }
       return {
-        state: 'stopped',
-        wanted: 'stop',
+        ...(endsWithShutdown(instance, fact)
+          ? { state: 'shutting-down', wanted: 'terminate' }
+          : { state: 'stopped', wanted: 'stop' }),
         stateReason: { code: fact.code, message: `${fact.code}: ${fact.message}` },
       }
     case 'failed':
@@ -156,6 +182,11 @@ export function applyFact(
     default:
       return assertNever(fact)
   }
+}
+
+/** Whether it asked to be terminated when it powers itself off, and did so. What ended it otherwise leaves it to its owner. */
+function endsWithShutdown({ options }: Instance, { code }: { readonly code: string }): boolean {
+  return options?.shutdownBehavior === 'terminate' && code === SELF_SHUTDOWN
 }
 
 /**

@@ -18,6 +18,7 @@ import type {
   VolumeId,
   VpcId,
 } from './ids.ts'
+import type { InstanceOptions } from './instance-options.ts'
 import type { MetadataDefaults, MetadataOptions } from './metadata-options.ts'
 
 export interface Account {
@@ -160,6 +161,8 @@ export interface Instance {
   readonly terminatedAt: string | null
   /** How it may read its metadata; null: an older daemon launched it. */
   readonly metadata: MetadataOptions | null
+  /** Left out: nothing was said. */
+  readonly options?: InstanceOptions
 }
 
 export interface Nic {
@@ -201,6 +204,8 @@ export interface Volume {
   readonly sizeGiB: number
   /** Whether it goes with its instance. */
   readonly deleteOnTermination: boolean
+  /** What kind of volume was asked for, in EC2's words; all are the same. Left out: nothing was said. */
+  readonly volumeType?: string
   readonly state: VolumeState
   readonly createdAt: string
 }

@@ -9,6 +9,7 @@
  */
 import { assertNever } from '../model/errors.ts'
 import type { InstanceId, VolumeId } from '../model/ids.ts'
+import { SELF_SHUTDOWN } from '../model/lifecycle.ts'
 import type { Mark } from '../model/marks.ts'
 import type { Fact, ImageWant, InstanceWant } from '../model/want.ts'
 
@@ -266,11 +267,7 @@ function planEnded(
       return end.exitCode === UNRUNNABLE_EXIT_CODE && want.bootCount === 1
         ? facts(unrunnable(want))
         : facts(
-            stopped(
-              want,
-              'Client.InstanceInitiatedShutdown',
-              `Instance initiated shutdown (exit code ${end.exitCode})`,
-            ),
+            stopped(want, SELF_SHUTDOWN, `Instance initiated shutdown (exit code ${end.exitCode})`),
           )
     case 'memory':
       return facts(

@@ -25,6 +25,7 @@ import { metadataOptions } from './migrations/0008-metadata-options.ts'
 import { accessKeys } from './migrations/0009-access-keys.ts'
 import { repositoryDigests } from './migrations/0012-repository-digests.ts'
 import { hostLives } from './migrations/0013-host-lives.ts'
+import { instanceOptions } from './migrations/0014-instance-options.ts'
 import type { Tables } from './tables.ts'
 
 /** All migrations; they are applied in ascending order of their names. */
@@ -40,6 +41,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0009-access-keys': accessKeys,
   '0012-repository-digests': repositoryDigests,
   '0013-host-lives': hostLives,
+  '0014-instance-options': instanceOptions,
 }
 const GENERATION = '0'
 

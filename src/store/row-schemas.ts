@@ -13,6 +13,7 @@ import type { Branded, formatId, IdPrefix } from '../model/ids.ts'
 import { IMAGE_LOCATION_MAX_LENGTH, parseImageLocation } from '../model/image-location.ts'
 import { HOP_LIMIT_MAX } from '../model/metadata-options.ts'
 import type { PeerHost, PlacedNic } from '../model/records.ts'
+import { optionsFromColumn } from './instance-options.ts'
 import type {
   HostRow,
   InstanceRow,
@@ -179,6 +180,11 @@ const instance = z.object({
   clientToken: prose.nullable(),
   launchedAt: time,
   terminatedAt: time.nullable(),
+  options: z
+    .string()
+    .max(PROSE_MAX)
+    .nullable()
+    .refine((column) => optionsFromColumn(column) !== undefined, 'are no options'),
   ...metadata,
 })
 
@@ -222,6 +228,7 @@ const volume = z
     device: z.string().regex(/^\/dev\/[a-z0-9]{1,26}$/),
     sizeGiB: z.int().min(1).max(VOLUME_MAX_GIB),
     deleteOnTermination: flag,
+    volumeType: label.nullable(),
     state: z.enum(['in-use', 'available', 'deleting']),
     createdAt: time,
   })

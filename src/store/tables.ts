@@ -7,6 +7,7 @@
  */
 import { type Cidr, cidr, formatCidr } from '../model/addr.ts'
 import type { GroupId, NicId } from '../model/ids.ts'
+import { INSTANCE_OPTIONS } from '../model/instance-options.ts'
 import type { InstanceChange } from '../model/lifecycle.ts'
 import {
   type MetadataDefaults,
@@ -30,6 +31,7 @@ import type {
   Volume,
   Vpc,
 } from '../model/records.ts'
+import { optionsFromColumn, optionsToColumn } from './instance-options.ts'
 
 /** Field types of a record that columns hold in another way. */
 type Stored<Value> = Value extends boolean ? number : Value extends Cidr ? string : Value
@@ -46,13 +48,14 @@ interface MetadataColumns {
   readonly metadataTags: MetadataOptions['tags'] | null
 }
 export type AccountRow = Omit<Account, 'metadata'> & MetadataColumns
-export type InstanceRow = Omit<Row<Instance>, 'stateReason' | 'metadata'> &
+export type InstanceRow = Omit<Row<Instance>, 'stateReason' | 'metadata' | 'options'> &
   MetadataColumns & {
+    readonly options: string | null
     readonly stateReasonCode: string | null
     readonly stateReasonMessage: string | null
   }
 /** `host` is where the volume lies while it has no instance. */
-export type VolumeRow = Row<Volume>
+export type VolumeRow = Omit<Row<Volume>, 'volumeType'> & { readonly volumeType: string | null }
 export type NicRow = Omit<Nic, 'groups'>
 /** One NIC in one group. `position` keeps the order in which the groups were asked for. */
 export interface NicGroupRow {
@@ -156,10 +159,11 @@ export function hostFromRow(row: HostRow & { readonly nowMs: number }): Host {
 
 /** An instance as its row. */
 export function instanceToRow(instance: Instance): InstanceRow {
-  const { stateReason, metadata, ...rest } = instance
+  const { stateReason, metadata, options = INSTANCE_OPTIONS, ...rest } = instance
   return {
     ...rest,
     ...metadataColumns(metadata),
+    options: optionsToColumn(options),
     claimed: Number(instance.claimed),
     stateReasonCode: stateReason?.code ?? null,
     stateReasonMessage: stateReason?.message ?? null,
@@ -177,16 +181,19 @@ export function instanceFromRow(row: InstanceRow): Instance {
     metadataHopLimit,
     metadataTags,
   })
-  return { ...rest, claimed: row.claimed !== 0, stateReason, metadata }
+  const { options: column, ...plain } = rest
+  const options = optionsFromColumn(column)
+  const said = column === null || options === undefined ? {} : { options }
+  return { ...plain, claimed: row.claimed !== 0, stateReason, metadata, ...said }
 }
 
 /** The columns that a change sets: those of its fields and no others. */
 export function changeToColumns(change: InstanceChange): Partial<InstanceRow> {
-  const { stateReason, claimed, metadata, ...plain } = change
-  const options = metadata === undefined ? {} : metadataColumns(metadata)
+  const { stateReason, claimed, metadata, options, ...plain } = change
   const rest = {
     ...plain,
-    ...options,
+    ...(metadata === undefined ? {} : metadataColumns(metadata)),
+    ...(options === undefined ? {} : { options: optionsToColumn(options) }),
     ...(claimed === undefined ? {} : { claimed: Number(claimed) }),
   }
   if (stateReason === undefined) return rest

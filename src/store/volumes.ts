@@ -85,6 +85,7 @@ function volumeRows(db: Kysely<Tables>, { account, ids, instances, hosts }: Part
       'volumes.device',
       'volumes.sizeGiB',
       'volumes.deleteOnTermination',
+      'volumes.volumeType',
       'volumes.state',
       'volumes.createdAt',
       host.as('host'),
@@ -109,9 +110,12 @@ function volumeRows(db: Kysely<Tables>, { account, ids, instances, hosts }: Part
 }
 
 function volumeToRow(volume: Volume): VolumeRow {
-  return { ...volume, deleteOnTermination: Number(volume.deleteOnTermination) }
+  const { deleteOnTermination, volumeType = null, ...rest } = volume
+  return { ...rest, volumeType, deleteOnTermination: Number(deleteOnTermination) }
 }
 
 function volumeFromRow(row: VolumeRow): Volume {
-  return { ...row, deleteOnTermination: row.deleteOnTermination !== 0 }
+  const { deleteOnTermination, volumeType, ...rest } = row
+  const said = volumeType === null ? {} : { volumeType }
+  return { ...rest, ...said, deleteOnTermination: deleteOnTermination !== 0 }
 }

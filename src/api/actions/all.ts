@@ -27,6 +27,7 @@ import {
   modifyInstanceMetadataDefaults,
   modifyInstanceMetadataOptions,
 } from './metadata.ts'
+import { modifyInstanceAttribute, monitorInstances, unmonitorInstances } from './modify-instance.ts'
 import {
   describeNetworkInterfaceAttribute,
   describeNetworkInterfaces,
@@ -37,7 +38,7 @@ import { describeSecurityGroupRules } from './security-group-rules.ts'
 import { getCallerIdentity } from './sts.ts'
 import { createTags, deleteTags, describeTags } from './tags.ts'
 import { describeVolumeAttribute, describeVolumeStatus } from './volume-status.ts'
-import { deleteVolume, describeVolumes, modifyInstanceAttribute } from './volumes.ts'
+import { deleteVolume, describeVolumes } from './volumes.ts'
 import {
   describeVpcAttribute,
   describeVpcClassicLink,
@@ -94,6 +95,8 @@ export const allActions: readonly Action[] = [
   getConsoleOutput,
   getPasswordData,
   modifyInstanceAttribute,
+  monitorInstances,
+  unmonitorInstances,
   modifyInstanceMetadataOptions,
   getInstanceMetadataDefaults,
   modifyInstanceMetadataDefaults,

@@ -11,6 +11,7 @@ import type {
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import type { InstanceId } from '../../model/ids.ts'
+import { INSTANCE_OPTIONS } from '../../model/instance-options.ts'
 import type { Action, Call } from '../action.ts'
 import { describe, refuseMissing } from '../describe.ts'
 import { type InstanceDetails, instanceDetails } from '../instance-details.ts'
@@ -35,11 +36,14 @@ const ATTRIBUTES = {
   userData: ({ instance: { userData } }) => ({
     UserData: userData === null ? {} : { Value: userData },
   }),
-  // Nothing protects an instance from those who may end it, and one that powers itself off is stopped.
-  disableApiTermination: () => ({ DisableApiTermination: { Value: false } }),
-  disableApiStop: () => ({ DisableApiStop: { Value: false } }),
-  instanceInitiatedShutdownBehavior: () => ({
-    InstanceInitiatedShutdownBehavior: { Value: 'stop' },
+  disableApiTermination: ({ instance: { options = INSTANCE_OPTIONS } }) => ({
+    DisableApiTermination: { Value: options.disableApiTermination },
+  }),
+  disableApiStop: ({ instance: { options = INSTANCE_OPTIONS } }) => ({
+    DisableApiStop: { Value: options.disableApiStop },
+  }),
+  instanceInitiatedShutdownBehavior: ({ instance: { options = INSTANCE_OPTIONS } }) => ({
+    InstanceInitiatedShutdownBehavior: { Value: options.shutdownBehavior },
   }),
   rootDeviceName: (_details, view) => ({ RootDeviceName: { Value: view.RootDeviceName } }),
   blockDeviceMapping: (_details, view) => ({ BlockDeviceMappings: view.BlockDeviceMappings ?? [] }),

@@ -1,5 +1,5 @@
 /**
- * Volumes: DescribeVolumes, DeleteVolume, and which of them outlive their instance (ModifyInstanceAttribute).
+ * Volumes: DescribeVolumes, DeleteVolume. Which of them outlive their instance, ModifyInstanceAttribute says.
  *
  * A volume lies on one host. What is asked of it is written to the records and its host rung, whichever host took the request; a host
  * that is away does it when it is back.
@@ -10,16 +10,8 @@ import { refused } from '../../model/errors.ts'
 import type { Action } from '../action.ts'
 import { mapInPieces } from '../budget.ts'
 import { describe, refuseMissing } from '../describe.ts'
-import { blockDevicesSchema } from '../launch/disk.ts'
 import { dryRun, parseInput } from '../parameters.ts'
-import {
-  dryRunShape,
-  idListSchema,
-  idSchema,
-  missingVolumes,
-  notFound,
-  pagedShape,
-} from '../schemas.ts'
+import { dryRunShape, idListSchema, idSchema, missingVolumes, pagedShape } from '../schemas.ts'
 import { VOLUME_FILTERS, volumeView } from '../views/volume.ts'
 
 const volumeId = idSchema('vol', 'InvalidVolumeID.Malformed')
@@ -74,46 +66,6 @@ export const deleteVolume: Action = {
       await tx.updateVolume(id, { state: 'deleting' })
       await tx.advanceGeneration(volume.host)
       return volume.host
-    })
-    bus.ring(host)
-    return {}
-  },
-}
-
-const modifySchema = z.strictObject({
-  ...dryRunShape,
-  InstanceId: idSchema('i', 'InvalidInstanceID.Malformed'),
-  BlockDeviceMappings: blockDevicesSchema(
-    z.strictObject({ DeleteOnTermination: z.boolean(), VolumeId: volumeId.optional() }),
-  ).refine((mappings) => mappings.length > 0),
-})
-
-/** ModifyInstanceAttribute: of all attributes only whether the root disk goes with the instance. */
-export const modifyInstanceAttribute: Action = {
-  name: 'ModifyInstanceAttribute',
-  async run(call) {
-    const { InstanceId: id, BlockDeviceMappings } = parseInput(modifySchema, call.input)
-    const [mapping] = BlockDeviceMappings
-    const { store, bus } = call.parts
-    const { account } = call.caller
-    const host = await store.transaction(async (tx) => {
-      const [instance] = await tx.instances({ account, ids: [id] })
-      if (instance === undefined) throw notFound('InvalidInstanceID.NotFound', 'instance ID', [id])
-      // What becomes of the disk is settled when the end is asked for. Both advance the host's generation, so one sees the other.
-      if (instance.wanted === 'terminate')
-        throw refused('IncorrectInstanceState', `The instance '${id}' is being terminated`)
-      const [volume] = await tx.volumes({ account, instances: [id] })
-      if (volume === undefined || mapping === undefined)
-        throw refused('InvalidParameterCombination', `The root of '${id}' is no volume`)
-      if (mapping.Ebs.VolumeId !== undefined && mapping.Ebs.VolumeId !== volume.id)
-        throw refused(
-          'InvalidParameterCombination',
-          `The volume of '${id}' is '${volume.id}', not '${mapping.Ebs.VolumeId}'`,
-        )
-      dryRun(call)
-      await tx.updateVolume(volume.id, { deleteOnTermination: mapping.Ebs.DeleteOnTermination })
-      await tx.advanceGeneration(instance.host)
-      return instance.host
     })
     bus.ring(host)
     return {}

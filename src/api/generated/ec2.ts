@@ -34,6 +34,8 @@ export const EC2_MODEL: WireModel = {
     DescribeInstanceAttribute: ['DescribeInstanceAttributeRequest', 'InstanceAttribute'],
     DescribeInstanceCreditSpecifications: ['DescribeInstanceCreditSpecificationsRequest', 'DescribeInstanceCreditSpecificationsResult'],
     ModifyInstanceAttribute: ['ModifyInstanceAttributeRequest', 'unit'],
+    MonitorInstances: ['MonitorInstancesRequest', 'MonitorInstancesResult'],
+    UnmonitorInstances: ['UnmonitorInstancesRequest', 'UnmonitorInstancesResult'],
     ModifyInstanceMetadataOptions: ['ModifyInstanceMetadataOptionsRequest', 'ModifyInstanceMetadataOptionsResult'],
     GetInstanceMetadataDefaults: ['GetInstanceMetadataDefaultsRequest', 'GetInstanceMetadataDefaultsResult'],
     ModifyInstanceMetadataDefaults: ['ModifyInstanceMetadataDefaultsRequest', 'ModifyInstanceMetadataDefaultsResult'],
@@ -1119,6 +1121,11 @@ export const EC2_MODEL: WireModel = {
       HttpProtocolIpv6: 'HttpProtocolIpv6 string',
       InstanceMetadataTags: 'InstanceMetadataTags string'
     },
+    MonitorInstancesRequest: {
+      InstanceId: 'InstanceIds string[]',
+      MetricCategoryId: 'MetricCategoryIds string[]',
+      DryRun: 'DryRun boolean'
+    },
     OperatorRequest: {
       Principal: 'Principal string'
     },
@@ -1290,6 +1297,11 @@ export const EC2_MODEL: WireModel = {
       InstanceId: 'InstanceIds string[]',
       Force: 'Force boolean',
       SkipOsShutdown: 'SkipOsShutdown boolean',
+      DryRun: 'DryRun boolean'
+    },
+    UnmonitorInstancesRequest: {
+      InstanceId: 'InstanceIds string[]',
+      MetricCategoryId: 'MetricCategoryIds string[]',
       DryRun: 'DryRun boolean'
     },
     UserIdGroupPair: {
@@ -2192,6 +2204,10 @@ export const EC2_MODEL: WireModel = {
       httpProtocolIpv6: 'HttpProtocolIpv6 string',
       instanceMetadataTags: 'InstanceMetadataTags string'
     },
+    InstanceMonitoring: {
+      instanceId: 'InstanceId string',
+      monitoring: 'Monitoring Monitoring'
+    },
     InstanceNetworkInterface: {
       networkInterfaceId: 'NetworkInterfaceId string',
       subnetId: 'SubnetId string',
@@ -2435,6 +2451,9 @@ export const EC2_MODEL: WireModel = {
     ModifyInstanceMetadataOptionsResult: {
       instanceId: 'InstanceId string',
       instanceMetadataOptions: 'InstanceMetadataOptions InstanceMetadataOptionsResponse'
+    },
+    MonitorInstancesResult: {
+      instancesSet: 'InstanceMonitorings InstanceMonitoring[item]'
     },
     Monitoring: {
       state: 'State string',
@@ -2831,6 +2850,9 @@ export const EC2_MODEL: WireModel = {
     },
     TerminateInstancesResult: {
       instancesSet: 'TerminatingInstances InstanceStateChange[item]'
+    },
+    UnmonitorInstancesResult: {
+      instancesSet: 'InstanceMonitorings InstanceMonitoring[item]'
     },
     UserIdGroupPair: {
       userId: 'UserId string',

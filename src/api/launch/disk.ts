@@ -16,12 +16,16 @@ export interface DiskOrder {
   /** Null: as large as the instance type says, or the image. */
   readonly sizeGiB: number | null
   readonly deleteOnTermination: boolean
+  /** Shown as it was given. */
+  readonly volumeType: string | null
 }
 
 /** What each instance of a launch gets. */
 export interface LaunchDisk {
   readonly sizeGiB: number
   readonly deleteOnTermination: boolean
+  /** Left out: nothing was said. */
+  readonly volumeType?: string
 }
 
 /** Largest disk in GiB, as EC2 has it for gp3. */
@@ -108,8 +112,12 @@ export const launchDevicesSchema = z.preprocess(
 /** What the mappings ask for; null when there are none. */
 export function diskOrder([mapping]: z.output<typeof launchDevicesSchema>): DiskOrder | null {
   if (mapping === undefined) return null
-  const { VolumeSize, DeleteOnTermination } = mapping.Ebs
-  return { sizeGiB: VolumeSize ?? null, deleteOnTermination: DeleteOnTermination }
+  const { VolumeSize, DeleteOnTermination, VolumeType = null } = mapping.Ebs
+  return {
+    sizeGiB: VolumeSize ?? null,
+    deleteOnTermination: DeleteOnTermination,
+    volumeType: VolumeType,
+  }
 }
 
 /** The disk of each instance of the launch; null for containers, whose root is none. */
@@ -126,7 +134,8 @@ export function launchDisk(
         'InvalidBlockDeviceMapping',
         `Volume of size ${sizeGiB}GB is smaller than the image '${image.id}', expect size >= ${leastGiB}GB`,
       )
-    return { sizeGiB, deleteOnTermination: order?.deleteOnTermination ?? true }
+    const { deleteOnTermination = true, volumeType = null } = order ?? {}
+    return { sizeGiB, deleteOnTermination, ...(volumeType === null ? {} : { volumeType }) }
   }
   if (order === null) return null
   throw refused(

@@ -1,7 +1,7 @@
 /**
  * The parameters of RunInstances, and what they come to: one order. Pure.
  *
- * Three kinds of parameter: those that Atoll carries out; those that change nothing here and are taken without a word
+ * Three kinds of parameter: those that Atoll carries out or shows as they were given; those that change nothing here and that nothing shows
  * (`HARMLESS`); and all others, which would change what the caller gets and are refused by name. The network comes either
  * from parameters of the request or from one `NetworkInterfaces` entry, never from both.
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html
@@ -10,6 +10,7 @@ import { z } from 'zod'
 import type { Ipv4 } from '../../model/addr.ts'
 import { refused } from '../../model/errors.ts'
 import type { GroupId, ImageId, SubnetId } from '../../model/ids.ts'
+import type { InstanceOptions } from '../../model/instance-options.ts'
 import type { MetadataOptions } from '../../model/metadata-options.ts'
 import type { Call } from '../action.ts'
 import { askedMetadata, metadataShape } from '../metadata-options.ts'
@@ -27,6 +28,7 @@ import {
 } from '../schemas.ts'
 import { parseBase64 } from '../wire/base64.ts'
 import { type DiskOrder, diskOrder, launchDevicesSchema } from './disk.ts'
+import { launchOptions, optionsShape } from './options.ts'
 import { namedAddress, plainNic, plainPlacement, plainShape } from './plain.ts'
 
 /** What one RunInstances asks for, still unchecked against the records. */
@@ -47,6 +49,7 @@ export interface LaunchOrder {
   readonly clientToken: string | null
   /** What is not there is for the account's defaults to say. */
   readonly metadata: Partial<MetadataOptions>
+  readonly options: InstanceOptions
 }
 
 export interface LaunchNetwork {
@@ -74,7 +77,7 @@ const groupId = idListSchema('sg', 'InvalidGroupId.Malformed').refine(
 const subnetId = idSchema('subnet', 'InvalidSubnetID.Malformed')
 
 /** User data as it is kept. */
-const userDataSchema = z
+export const userDataSchema = z
   .string()
   .max(USER_DATA_TEXT_MAX_LENGTH, `User data is limited to ${USER_DATA_MAX_BYTES} bytes`)
   .transform((text, context) => {
@@ -89,7 +92,7 @@ const userDataSchema = z
     `User data is limited to ${USER_DATA_MAX_BYTES} bytes`,
   )
 
-/** Taken as it comes. */
+/** Taken as it comes: nothing shows it. */
 const ignored = z.unknown().optional()
 
 /**
@@ -97,36 +100,12 @@ const ignored = z.unknown().optional()
  * Atoll is anyway.
  */
 const HARMLESS = {
-  Monitoring: ignored,
-  EbsOptimized: ignored,
-  MaintenanceOptions: ignored,
-  NetworkPerformanceOptions: ignored,
   AdditionalInfo: ignored,
-  DisableApiTermination: onlySchema(false, 'DisableApiTermination=true is not supported'),
-  DisableApiStop: onlySchema(false, 'DisableApiStop=true is not supported'),
-  InstanceInitiatedShutdownBehavior: onlySchema(
-    'stop',
-    'InstanceInitiatedShutdownBehavior: only stop is supported',
-  ),
   HibernationOptions: z
     .strictObject({ Configured: onlySchema(false, 'HibernationOptions: cannot hibernate') })
     .optional(),
   EnclaveOptions: z
     .strictObject({ Enabled: onlySchema(false, 'EnclaveOptions: there are no enclaves') })
-    .optional(),
-  PrivateDnsNameOptions: z
-    .strictObject({
-      // An instance answers to both kinds of name in any case.
-      HostnameType: ignored,
-      EnableResourceNameDnsARecord: ignored,
-      EnableResourceNameDnsAAAARecord: onlySchema(
-        false,
-        'PrivateDnsNameOptions.EnableResourceNameDnsAAAARecord: no IPv6',
-      ),
-    })
-    .optional(),
-  CapacityReservationSpecification: z
-    .strictObject({ CapacityReservationPreference: z.unknown() })
     .optional(),
 }
 
@@ -135,7 +114,7 @@ const nicSchema = z.strictObject({
   SubnetId: subnetId.optional(),
   PrivateIpAddress: ipv4Schema.optional(),
   Groups: groupId.default([]),
-  Description: ignored,
+  Description: textSchema.optional(),
   DeleteOnTermination: onlySchema(
     true,
     'NetworkInterfaces.1.DeleteOnTermination: a NIC always goes with its instance; use true',
@@ -162,6 +141,7 @@ const TAGGED = [
 const launchSchema = z.strictObject({
   ...dryRunShape,
   ...HARMLESS,
+  ...optionsShape,
   ImageId: idSchema('ami', 'InvalidAMIID.Malformed'),
   InstanceType: textSchema.default(DEFAULT_TYPE),
   MinCount: z.int().min(1),
@@ -220,6 +200,7 @@ export function parseLaunchOrder(input: Call['input'], maxInstances: number): La
     tags: given.TagSpecifications,
     clientToken: given.ClientToken ?? null,
     metadata: askedMetadata(given.MetadataOptions),
+    options: launchOptions(given, given.NetworkInterfaces[0]?.Description),
   }
 }
 

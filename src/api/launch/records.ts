@@ -207,6 +207,7 @@ function newInstance(
     launchedAt: isoTime(call.parts.clock.now()),
     terminatedAt: null,
     metadata: launchMetadata(order.metadata, choices.metadata),
+    options: order.options,
   }
 }
 

@@ -14,6 +14,7 @@ import type {
   InstanceStatus as StatusOutput,
 } from '@aws-sdk/client-ec2'
 import type { GroupId } from '../../model/ids.ts'
+import { INSTANCE_OPTIONS, type InstanceOptions } from '../../model/instance-options.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import type { Instance, InstanceState, Nic } from '../../model/records.ts'
 import { zoneId } from '../../model/zones.ts'
@@ -60,6 +61,7 @@ export function instanceView(details: InstanceDetails, place: Place): InstanceOu
   return {
     ...identityView(details),
     ...constantView(),
+    ...optionsView(details.instance.options ?? INSTANCE_OPTIONS),
     ...placeView(details, place.region),
     ...networkView(details, place.dnsZone),
     BlockDeviceMappings: blockDevicesView(details.volumes),
@@ -91,23 +93,38 @@ function identityView({ instance }: InstanceDetails): InstanceOutput {
 /** What is the same for every instance. */
 function constantView(): InstanceOutput {
   return {
-    Monitoring: { State: 'disabled' },
     RootDeviceName: ROOT_DEVICE_NAME,
     // The disk outlives a stop, which is what clients take `ebs` to mean.
     RootDeviceType: 'ebs',
-    EbsOptimized: false,
     EnaSupport: false,
     Hypervisor: 'xen',
     VirtualizationType: 'hvm',
     ProductCodes: [],
     PlatformDetails: 'Linux/UNIX',
     UsageOperation: 'RunInstances',
-    CapacityReservationSpecification: { CapacityReservationPreference: 'none' },
     HibernationOptions: { Configured: false },
     EnclaveOptions: { Enabled: false },
-    MaintenanceOptions: { AutoRecovery: 'disabled' },
     Operator: NOT_MANAGED,
     PublicDnsName: '',
+  }
+}
+
+/** What was asked for and makes no difference here. */
+function optionsView(options: InstanceOptions): InstanceOutput {
+  const { rebootMigration, bandwidthWeighting } = options
+  return {
+    Monitoring: { State: options.monitoring ? 'enabled' : 'disabled' },
+    EbsOptimized: options.ebsOptimized,
+    CapacityReservationSpecification: {
+      CapacityReservationPreference: options.capacityReservation,
+    },
+    MaintenanceOptions: {
+      AutoRecovery: options.autoRecovery,
+      ...(rebootMigration === null ? {} : { RebootMigration: rebootMigration }),
+    },
+    ...(bandwidthWeighting === null
+      ? {}
+      : { NetworkPerformanceOptions: { BandwidthWeighting: bandwidthWeighting } }),
   }
 }
 
@@ -131,12 +148,13 @@ function placeView({ host, image, type }: InstanceDetails, region: string): Inst
 function networkView(details: InstanceDetails, dnsZone: string): InstanceOutput {
   const [first] = details.nics
   if (first === undefined) return { PrivateDnsName: '', NetworkInterfaces: [], SecurityGroups: [] }
+  const { hostnameType, resourceNameDnsARecord } = details.instance.options ?? INSTANCE_OPTIONS
   return {
     PrivateIpAddress: first.ip,
     PrivateDnsName: privateName(first, dnsZone),
     PrivateDnsNameOptions: {
-      HostnameType: 'resource-name',
-      EnableResourceNameDnsARecord: true,
+      HostnameType: hostnameType,
+      EnableResourceNameDnsARecord: resourceNameDnsARecord,
       EnableResourceNameDnsAAAARecord: false,
     },
     SubnetId: first.subnet,
@@ -156,7 +174,7 @@ export function nicView(
   const name = privateName(nic, dnsZone)
   return {
     NetworkInterfaceId: nic.id,
-    Description: '',
+    Description: details.instance.options?.nicDescription ?? '',
     OwnerId: nic.account,
     Status: 'in-use',
     InterfaceType: 'interface',

@@ -3,6 +3,7 @@ import type {
   InstanceBlockDeviceMapping,
   VolumeAttachment,
   Volume as VolumeOutput,
+  VolumeType,
 } from '@aws-sdk/client-ec2'
 import type { Tag, Volume } from '../../model/records.ts'
 import { zoneId } from '../../model/zones.ts'
@@ -19,7 +20,8 @@ export function volumeView(volume: Volume, region: string, tags: readonly Tag[])
     Size: volume.sizeGiB,
     CreateTime: new Date(volume.createdAt),
     Attachments: attachmentsView(volume),
-    VolumeType: 'standard',
+    // Written by this house only, in the SDK's own words.
+    VolumeType: (volume.volumeType ?? 'standard') as VolumeType,
     SnapshotId: '',
     Encrypted: false,
     MultiAttachEnabled: false,

@@ -331,6 +331,31 @@ describe('a refusal', () => {
     expect((await query(api, 'FlyToMars', '')).message).not.toContain(id)
   })
 
+  it('of a stop before the first start says that there is nothing to stop', async () => {
+    const [id = ''] = await launched()
+    expect(await query(api, 'StopInstances', `InstanceId.1=${id}`)).toMatchObject({
+      code: 'IncorrectInstanceState',
+      message: `Instance '${id}' cannot be stopped as it has never reached the 'running' state.`,
+    })
+    expect(elements(await query(api, 'DescribeInstances', `InstanceId.1=${id}`), 'name')).toContain(
+      'pending',
+    )
+  })
+
+  it('of an end that is protected names the attribute', async () => {
+    const [id = ''] = await launched(1, '&DisableApiTermination=true')
+    expect(await query(api, 'TerminateInstances', `InstanceId.1=${id}`)).toMatchObject({
+      status: 400,
+      code: 'OperationNotPermitted',
+      message: `The instance '${id}' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.`,
+    })
+    const off = `InstanceId=${id}&Attribute=disableApiTermination&Value=false`
+    expect(await query(api, 'ModifyInstanceAttribute', off)).toMatchObject({ status: 200 })
+    expect(await query(api, 'TerminateInstances', `InstanceId.1=${id}`)).toMatchObject({
+      status: 200,
+    })
+  })
+
   it('of a change names the instance and what cannot be done with it', async () => {
     const [id = ''] = await launched()
     await runs(id)

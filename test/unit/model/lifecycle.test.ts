@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AtollError } from '../../../src/model/errors.ts'
+import { INSTANCE_OPTIONS, type InstanceOptions } from '../../../src/model/instance-options.ts'
 import {
   applyFact,
   type InstanceFact,
@@ -9,6 +10,7 @@ import {
   requestStart,
   requestStop,
   requestTerminate,
+  SELF_SHUTDOWN,
   TOMBSTONE_MS,
 } from '../../../src/model/lifecycle.ts'
 import type { Instance, InstanceState, Wanted } from '../../../src/model/records.ts'
@@ -35,7 +37,7 @@ describe('requests', () => {
   const refused = 'IncorrectInstanceState'
   it.each<[InstanceState, string, string, string, string]>([
     // state           stop        start      reboot         terminate
-    ['pending', 'stopping', 'same', 'same state', 'shutting-down'],
+    ['pending', refused, 'same', 'same state', 'shutting-down'],
     ['running', 'stopping', 'same', 'same state', 'shutting-down'],
     ['stopping', 'same', refused, refused, 'shutting-down'],
     ['stopped', 'same', 'pending', refused, 'shutting-down'],
@@ -52,6 +54,61 @@ describe('requests', () => {
       ]).toEqual([stop, start, reboot, terminate])
     },
   )
+})
+
+describe('what was said of an instance', () => {
+  const running: Instance = { ...launched, state: 'running', bootSeen: 1 }
+  const saying = (options: Partial<InstanceOptions>): Instance => ({
+    ...running,
+    options: { ...INSTANCE_OPTIONS, ...options },
+  })
+
+  it('lets it be stopped while it starts again, but not before it has run', () => {
+    const again: Instance = { ...launched, state: 'pending', bootSeen: 1, bootCount: 2 }
+    expect(requestStop(again, NOW)).toMatchObject({ state: 'stopping' })
+    expect(() => requestStop({ ...again, bootSeen: 0 }, NOW)).toThrow(
+      `Instance '${again.id}' cannot be stopped as it has never reached the 'running' state.`,
+    )
+  })
+
+  it.each([
+    [requestTerminate, { disableApiTermination: true }, 'terminated', 'disableApiTermination'],
+    [requestTerminate, { disableApiStop: true }, 'terminated', 'disableApiStop'],
+    [requestStop, { disableApiStop: true }, 'stopped', 'disableApiStop'],
+  ])('protects it: %o of %j', (request, options, verb, attribute) => {
+    expect(() => request(saying(options), NOW)).toThrow(
+      expect.objectContaining({
+        code: 'OperationNotPermitted',
+        message: `The instance '${running.id}' may not be ${verb}. Modify its '${attribute}' instance attribute and try again.`,
+      }),
+    )
+  })
+
+  it('does not keep it from a stop when only its end is protected', () => {
+    expect(requestStop(saying({ disableApiTermination: true }), NOW)).not.toBeNull()
+  })
+
+  it.each([
+    ['stop', SELF_SHUTDOWN, 'stopped', 'stop'],
+    ['terminate', SELF_SHUTDOWN, 'shutting-down', 'terminate'],
+    ['terminate', 'Server.OutOfMemory', 'stopped', 'stop'],
+  ] as const)('says what its end means: %s, by %s', (shutdownBehavior, code, state, wanted) => {
+    const fact = {
+      kind: 'stopped',
+      instance: running.id,
+      bootCount: 1,
+      code,
+      message: 'm',
+    } as const
+    expect(applyFact(saying({ shutdownBehavior }), fact, NOW)).toMatchObject({ state, wanted })
+  })
+
+  it('does not end what was asked to stop', () => {
+    const stopping: Instance = { ...saying({ shutdownBehavior: 'terminate' }), wanted: 'stop' }
+    const end = { bootCount: 1, code: SELF_SHUTDOWN, message: 'm' }
+    const fact = { kind: 'stopped', instance: running.id, ...end } as const
+    expect(applyFact(stopping, fact, NOW)).toEqual({ state: 'stopped' })
+  })
 })
 
 const anyRecord: fc.Arbitrary<Instance> = fc

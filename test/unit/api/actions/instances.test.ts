@@ -52,7 +52,7 @@ describe('state changes', () => {
     [
       stopInstances,
       'StoppingInstances',
-      { pending: 'stopping', running: 'stopping', stopping: 'stopping', stopped: 'stopped' },
+      { running: 'stopping', stopping: 'stopping', stopped: 'stopped' },
     ],
     [
       startInstances,
@@ -159,6 +159,7 @@ describe('state changes', () => {
         expect(await cloud.refusal(action, { InstanceIds: [id] })).toBe(
           'InvalidInstanceID.Malformed',
         )
+      for (const id of ids) await become(cloud, id, 'running')
       expect(await cloud.refusal(action, { InstanceIds: ids, DryRun: true })).toBe(
         'DryRunOperation',
       )

@@ -2,12 +2,9 @@ import type { DescribeVolumesResult, Reservation } from '@aws-sdk/client-ec2'
 import { describe, expect, it } from 'vitest'
 import { describeInstances, terminateInstances } from '../../../../src/api/actions/instances.ts'
 import { runInstances } from '../../../../src/api/actions/launch.ts'
+import { modifyInstanceAttribute } from '../../../../src/api/actions/modify-instance.ts'
 import { createTags } from '../../../../src/api/actions/tags.ts'
-import {
-  deleteVolume,
-  describeVolumes,
-  modifyInstanceAttribute,
-} from '../../../../src/api/actions/volumes.ts'
+import { deleteVolume, describeVolumes } from '../../../../src/api/actions/volumes.ts'
 import { formatId, type ImageId, type VolumeId } from '../../../../src/model/ids.ts'
 import type { Image, Volume } from '../../../../src/model/records.ts'
 import {
@@ -244,7 +241,7 @@ describe('ModifyInstanceAttribute', () => {
     expect(await goes()).toBe(false)
   })
 
-  it('changes nothing else, and no container', async () => {
+  it('knows no disk of a container, nor of others', async () => {
     await using cloud = await machineCloud()
     const { Instances = [] }: Reservation = await cloud.run(runInstances, order({}, cloud.image))
     const InstanceId = Instances[0]?.InstanceId
@@ -253,7 +250,9 @@ describe('ModifyInstanceAttribute', () => {
     expect(await cloud.refusal(modifyInstanceAttribute, asked, BOB)).toBe(
       'InvalidInstanceID.NotFound',
     )
-    expect(await cloud.refusal(modifyInstanceAttribute, { InstanceId })).toBe('MissingParameter')
+    expect(await cloud.refusal(modifyInstanceAttribute, { InstanceId })).toBe(
+      'InvalidParameterCombination',
+    )
     const type = { InstanceId, InstanceType: { Value: 't3.nano' } }
     expect(await cloud.refusal(modifyInstanceAttribute, type)).not.toBe('DryRunOperation')
   })

@@ -1,0 +1,282 @@
+/**
+ * What can be changed of an instance that is there: ModifyInstanceAttribute, MonitorInstances, UnmonitorInstances.
+ *
+ * One attribute at a time, named by its own member (`DisableApiTermination.Value=true`) or by `Attribute` and `Value`. An attribute that
+ * cannot be another one here is refused by name, and taken when it asks for what is so anyway.
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceAttribute.html
+ */
+import type { InstanceMonitoring } from '@aws-sdk/client-ec2'
+import { z } from 'zod'
+import { refused } from '../../model/errors.ts'
+import type { InstanceId } from '../../model/ids.ts'
+import { INSTANCE_OPTIONS, type InstanceOptions } from '../../model/instance-options.ts'
+import type { InstanceChange } from '../../model/lifecycle.ts'
+import type { Instance } from '../../model/records.ts'
+import type { Tx } from '../../store/store.ts'
+import type { Action, Call } from '../action.ts'
+import { refuseMissing } from '../describe.ts'
+import { blockDevicesSchema } from '../launch/disk.ts'
+import { userDataSchema } from '../launch/order.ts'
+import { changeType } from '../launch/other-type.ts'
+import { dryRun, ParameterRefusal, parseInput } from '../parameters.ts'
+import {
+  dryRunShape,
+  idListSchema,
+  idSchema,
+  notFound,
+  onlySchema,
+  required,
+  textSchema,
+  withCode,
+} from '../schemas.ts'
+import type { Scalar } from '../wire/model.ts'
+import { parseScalar } from '../wire/query.ts'
+
+/** What one attribute's new value comes to. */
+interface Change {
+  /** Undefined where another record holds it, or nothing changes. */
+  readonly change?: InstanceChange
+  /** EC2 changes it only while the instance does not run. */
+  readonly whileStopped?: true
+  /** What else is written. */
+  readonly write?: (tx: Tx, instance: Instance) => Promise<InstanceChange | undefined>
+}
+
+const flag = z.strictObject({ Value: z.boolean() })
+
+function only<T extends string | boolean>(value: T, why: string) {
+  return z.strictObject({ Value: onlySchema(value, why) })
+}
+
+const NO_KERNELS = 'an instance’s image says how it boots, and that cannot be changed'
+
+/** The schema of each attribute, by its member of the request. */
+const attributeSchemas = {
+  BlockDeviceMappings: blockDevicesSchema(
+    z.strictObject({
+      DeleteOnTermination: z.boolean(),
+      VolumeId: idSchema('vol', 'InvalidVolumeID.Malformed').optional(),
+    }),
+  ),
+  DisableApiTermination: flag,
+  DisableApiStop: flag,
+  EbsOptimized: flag,
+  InstanceInitiatedShutdownBehavior: z.strictObject({ Value: z.enum(['stop', 'terminate']) }),
+  UserData: z.strictObject({ Value: userDataSchema }),
+  InstanceType: z.strictObject({ Value: textSchema }),
+  Groups: idListSchema('sg', 'InvalidGroupId.Malformed'),
+  SourceDestCheck: only(true, 'SourceDestCheck: packets from foreign addresses are always dropped'),
+  EnaSupport: only(false, 'EnaSupport: there is no such adapter'),
+  SriovNetSupport: only('', 'SriovNetSupport: there is no such adapter'),
+  EnclaveOptions: z.strictObject({
+    Enabled: onlySchema(false, 'EnclaveOptions: there are no enclaves'),
+  }),
+  Kernel: only('', `Kernel: ${NO_KERNELS}`),
+  Ramdisk: only('', `Ramdisk: ${NO_KERNELS}`),
+}
+type Member = keyof typeof attributeSchemas
+const MEMBERS = Object.keys(attributeSchemas) as Member[]
+
+const modifySchema = z
+  .strictObject({
+    ...dryRunShape,
+    InstanceId: idSchema('i', 'InvalidInstanceID.Malformed'),
+    ...attributeSchemas,
+  })
+  .partial()
+  .required({ InstanceId: true })
+  .refine((given) => MEMBERS.filter((member) => isGiven(given[member])).length === 1, {
+    error: ({ input }) =>
+      MEMBERS.some((member) => isGiven((input as Given)[member]))
+        ? 'Fields for multiple attribute types specified'
+        : 'No attributes specified.',
+    ...withCode('InvalidParameterCombination'),
+  })
+type Given = { readonly [Name in Member]?: unknown }
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined && !(Array.isArray(value) && value.length === 0)
+}
+
+/** How `Attribute` names what `Value` is the value of. The others have members of their own only. */
+const BY_NAME: Readonly<Record<string, readonly [member: Member, type?: Scalar]>> = {
+  instanceType: ['InstanceType', 'string'],
+  kernel: ['Kernel', 'string'],
+  ramdisk: ['Ramdisk', 'string'],
+  userData: ['UserData', 'blob'],
+  disableApiTermination: ['DisableApiTermination', 'boolean'],
+  disableApiStop: ['DisableApiStop', 'boolean'],
+  instanceInitiatedShutdownBehavior: ['InstanceInitiatedShutdownBehavior', 'string'],
+  ebsOptimized: ['EbsOptimized', 'boolean'],
+  enaSupport: ['EnaSupport', 'boolean'],
+  sriovNetSupport: ['SriovNetSupport', 'string'],
+  sourceDestCheck: ['SourceDestCheck', 'boolean'],
+  blockDeviceMapping: ['BlockDeviceMappings'],
+  groupSet: ['Groups'],
+}
+
+/** The input without `Attribute` and `Value`: with the member that they mean. */
+function unnamed({ Attribute: name, Value: value, ...input }: Call['input']): Call['input'] {
+  if (name === undefined && value === undefined) return input
+  if (name === undefined) throw missing('Attribute')
+  const [member, type] = Object.hasOwn(BY_NAME, String(name)) ? (BY_NAME[String(name)] ?? []) : []
+  if (member === undefined)
+    throw refused(
+      'InvalidParameterValue',
+      `Value (${String(name).slice(0, 64)}) for parameter attribute is invalid. Unknown attribute.`,
+    )
+  // The AWS CLI names the attribute and gives its own member, too.
+  if (input[member] !== undefined && value === undefined) return input
+  if (type === undefined || value === undefined) throw missing('Value')
+  return { ...input, [member]: { Value: parseScalar(type, 'Value', String(value)) } }
+}
+
+function missing(name: string): Error {
+  return new ParameterRefusal(
+    'MissingParameter',
+    [name],
+    (shown) => `The request must contain the parameter ${shown}`,
+  )
+}
+
+type Parsed = z.output<typeof modifySchema>
+
+/** What is asked for. */
+function changeOf(given: Parsed): Change {
+  const { DisableApiTermination, DisableApiStop, InstanceInitiatedShutdownBehavior } = given
+  const { EbsOptimized, UserData, InstanceType, Groups, BlockDeviceMappings = [] } = given
+  if (DisableApiTermination !== undefined)
+    return option('disableApiTermination', DisableApiTermination.Value)
+  if (DisableApiStop !== undefined) return option('disableApiStop', DisableApiStop.Value)
+  if (InstanceInitiatedShutdownBehavior !== undefined)
+    return option('shutdownBehavior', InstanceInitiatedShutdownBehavior.Value)
+  if (EbsOptimized !== undefined)
+    return { ...option('ebsOptimized', EbsOptimized.Value), whileStopped: true }
+  if (UserData !== undefined)
+    return {
+      change: { userData: UserData.Value === '' ? null : UserData.Value },
+      whileStopped: true,
+    }
+  if (InstanceType !== undefined)
+    return {
+      whileStopped: true,
+      write: (tx, instance) => changeType(tx, instance, InstanceType.Value),
+    }
+  if (Groups !== undefined && Groups.length > 0)
+    return { write: (tx, instance) => requireGroups(tx, instance, Groups) }
+  const [mapping] = BlockDeviceMappings
+  return mapping === undefined
+    ? {}
+    : { write: (tx, instance) => keepDisk(tx, instance, mapping.Ebs) }
+}
+
+function option<Name extends keyof InstanceOptions>(
+  name: Name,
+  value: InstanceOptions[Name],
+): Change {
+  return {
+    write: async (_tx, { options = INSTANCE_OPTIONS }) => ({
+      options: { ...options, [name]: value },
+    }),
+  }
+}
+
+/** ModifyInstanceAttribute. */
+export const modifyInstanceAttribute: Action = {
+  name: 'ModifyInstanceAttribute',
+  async run(call) {
+    const given = parseInput(modifySchema, unnamed(call.input))
+    const { InstanceId: id } = given
+    const asked = changeOf(given)
+    const { store, bus } = call.parts
+    const { account } = call.caller
+    const host = await store.transaction(async (tx) => {
+      const [instance] = await tx.instances({ account, ids: [id] })
+      if (instance === undefined) throw noInstances([id])
+      // What becomes of the disk is settled when the end is asked for. Both advance the host's generation, so one sees the other.
+      if (instance.wanted === 'terminate')
+        throw refused('IncorrectInstanceState', `The instance '${id}' is being terminated`)
+      if (asked.whileStopped === true && instance.state !== 'stopped')
+        throw refused(
+          'IncorrectInstanceState',
+          `The instance '${id}' is not in the 'stopped' state.`,
+        )
+      const written = await asked.write?.(tx, instance)
+      dryRun(call)
+      await tx.updateInstance(id, { ...asked.change, ...written })
+      await tx.advanceGeneration(instance.host)
+      return instance.host
+    })
+    bus.ring(host)
+    return {}
+  },
+}
+
+function noInstances(ids: readonly InstanceId[]): Error {
+  return notFound('InvalidInstanceID.NotFound', 'instance ID', ids)
+}
+
+/** Says whether the root disk goes with the instance. */
+async function keepDisk(
+  tx: Tx,
+  { id }: Instance,
+  ebs: { readonly DeleteOnTermination: boolean; readonly VolumeId?: string | undefined },
+): Promise<undefined> {
+  const [volume] = await tx.volumes({ instances: [id] })
+  if (volume === undefined)
+    throw refused('InvalidParameterCombination', `The root of '${id}' is no volume`)
+  if (ebs.VolumeId !== undefined && ebs.VolumeId !== volume.id)
+    throw refused(
+      'InvalidParameterCombination',
+      `The volume of '${id}' is '${volume.id}', not '${ebs.VolumeId}'`,
+    )
+  await tx.updateVolume(volume.id, { deleteOnTermination: ebs.DeleteOnTermination })
+}
+
+/** Groups are given at the launch: the same ones are taken again, and others refused. */
+async function requireGroups(
+  tx: Tx,
+  { id, account }: Instance,
+  wanted: readonly string[],
+): Promise<undefined> {
+  const groups = new Set<string>((await tx.groups({ account })).map((group) => group.id))
+  refuseMissing(wanted, groups, (ids) => notFound('InvalidGroup.NotFound', 'security group', ids))
+  const [nic] = await tx.nics({ account, instances: [id] })
+  const has = new Set<string>(nic?.groups)
+  if (has.size !== wanted.length || !wanted.every((group) => has.has(group)))
+    throw refused(
+      'UnsupportedOperation',
+      `GroupId: the groups of an instance cannot be changed; '${id}' has ${[...has].join(', ')}`,
+    )
+}
+
+const monitorSchema = z.strictObject({
+  ...dryRunShape,
+  InstanceIds: required(idListSchema('i', 'InvalidInstanceID.Malformed'), 'instancesSet'),
+})
+
+/** MonitorInstances: there are no finer measures than what every host has anyway; that it was asked for is shown. */
+export const monitorInstances: Action = {
+  name: 'MonitorInstances',
+  run: async (call) => ({ InstanceMonitorings: await monitor(call, true) }),
+}
+
+/** UnmonitorInstances. */
+export const unmonitorInstances: Action = {
+  name: 'UnmonitorInstances',
+  run: async (call) => ({ InstanceMonitorings: await monitor(call, false) }),
+}
+
+async function monitor(call: Call, monitoring: boolean): Promise<InstanceMonitoring[]> {
+  const { InstanceIds: ids } = parseInput(monitorSchema, call.input)
+  const { account } = call.caller
+  await call.parts.store.transaction(async (tx) => {
+    const instances = await tx.instances({ account, ids })
+    refuseMissing(ids, new Set(instances.map(({ id }) => id)), noInstances)
+    dryRun(call)
+    for (const { id, options = INSTANCE_OPTIONS } of instances)
+      await tx.updateInstance(id, { options: { ...options, monitoring } })
+  })
+  const State = monitoring ? 'enabled' : 'disabled'
+  return ids.map((InstanceId) => ({ InstanceId, Monitoring: { State } }))
+}

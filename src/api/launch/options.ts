@@ -1,0 +1,57 @@
+/**
+ * Parameters of RunInstances that become an instance's options: kept to, or only shown as they were given. Pure.
+ */
+import { z } from 'zod'
+import { type InstanceOptions, withDefaults } from '../../model/instance-options.ts'
+import { onlySchema } from '../schemas.ts'
+
+/** `default` and `disabled`, of what happens when a host fails or is serviced: nothing, here. */
+const maintenance = z.enum(['default', 'disabled']).optional()
+
+/** Members of the request. */
+export const optionsShape = {
+  DisableApiTermination: z.boolean().optional(),
+  DisableApiStop: z.boolean().optional(),
+  InstanceInitiatedShutdownBehavior: z.enum(['stop', 'terminate']).optional(),
+  Monitoring: z.strictObject({ Enabled: z.boolean() }).optional(),
+  EbsOptimized: z.boolean().optional(),
+  MaintenanceOptions: z
+    .strictObject({ AutoRecovery: maintenance, RebootMigration: maintenance })
+    .default({}),
+  NetworkPerformanceOptions: z
+    .strictObject({ BandwidthWeighting: z.enum(['default', 'vpc-1', 'ebs-1']).optional() })
+    .default({}),
+  PrivateDnsNameOptions: z
+    .strictObject({
+      HostnameType: z.enum(['ip-name', 'resource-name']).optional(),
+      EnableResourceNameDnsARecord: z.boolean().optional(),
+      EnableResourceNameDnsAAAARecord: onlySchema(
+        false,
+        'PrivateDnsNameOptions.EnableResourceNameDnsAAAARecord: no IPv6',
+      ),
+    })
+    .default({}),
+  CapacityReservationSpecification: z
+    .strictObject({ CapacityReservationPreference: z.enum(['open', 'none']).optional() })
+    .default({}),
+}
+
+type Given = z.output<z.ZodObject<typeof optionsShape>>
+
+/** The options of a launch; `nicDescription` is the one of its NIC. */
+export function launchOptions(given: Given, nicDescription: string | undefined): InstanceOptions {
+  return withDefaults({
+    disableApiTermination: given.DisableApiTermination,
+    disableApiStop: given.DisableApiStop,
+    shutdownBehavior: given.InstanceInitiatedShutdownBehavior,
+    monitoring: given.Monitoring?.Enabled,
+    ebsOptimized: given.EbsOptimized,
+    autoRecovery: given.MaintenanceOptions.AutoRecovery,
+    rebootMigration: given.MaintenanceOptions.RebootMigration,
+    bandwidthWeighting: given.NetworkPerformanceOptions.BandwidthWeighting,
+    hostnameType: given.PrivateDnsNameOptions.HostnameType,
+    resourceNameDnsARecord: given.PrivateDnsNameOptions.EnableResourceNameDnsARecord,
+    capacityReservation: given.CapacityReservationSpecification.CapacityReservationPreference,
+    nicDescription,
+  })
+}
