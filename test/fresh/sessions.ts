@@ -170,7 +170,7 @@ export const NOT_TRIED: Readonly<Record<string, string>> = {
   'scripts/test lab': 'it is what runs this',
   'scripts/bench all': 'takes an hour; one of them is run',
   'scripts/drill all': 'takes half an hour; one of them is run',
-  'docker run …': "another tool's command, which ours is compared with",
+  'docker …': "another tool's command, which is spoken of",
   'ssh -t HOST atoll console i-…': 'needs an ssh server; the command is run without',
   'atolld --config FILE': 'quickstart starts the daemon so',
   'atoll forget HOST': 'needs a host that is off for good: test/lab/cluster.test.ts',
