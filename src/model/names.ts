@@ -79,6 +79,8 @@ export const MACHINE_GROUP = 'atoll-machines'
 export const MACHINES_DIRECTORY = 'machines'
 /** Where images that were made of virtual machines are kept below the state directory. */
 export const CREATED_IMAGES_DIRECTORY = 'created-images'
+/** Where images that are being made of containers are put together, below the state directory; each has a directory of its own. */
+export const LAYERS_DIRECTORY = 'layers'
 /** In the directory of a virtual machine: what its process may be given files in. */
 export const HANDED_DIRECTORY = 'handed'
 /** Where what the consoles of terminated instances said last is kept below the state directory. */

@@ -2,17 +2,20 @@
  * What operators found by using containers, one test for each: a daemon, its Docker Engine and real clients, as on a host. Each was seen
  * to fail before it was mended.
  */
-import { rename, rm } from 'node:fs/promises'
+import { readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
+  CreateImageCommand,
+  DeregisterImageCommand,
+  DescribeImagesCommand,
   RebootInstancesCommand,
   StartInstancesCommand,
   StopInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { placesOf } from '../../src/services/workloads/docker-places.ts'
+import { placesOf, volumesOf } from '../../src/services/workloads/docker-places.ts'
 import { type Asks, asksOf } from '../kit/asks.ts'
-import { type Cloud, createCloud } from '../kit/cloud.ts'
+import { type Cloud, createCloud, execute } from '../kit/cloud.ts'
 import { canRunDocker } from '../kit/docker.ts'
 import { eventually } from '../kit/netns.ts'
 
@@ -172,5 +175,92 @@ describe.skipIf(!canRunDocker())('a container', { timeout: TEST_MS }, () => {
     await ask.untilState(graceful, 'running')
     await ask.untilItAnswers(graceful)
     await ask.terminate(graceful)
+  })
+
+  /** What there is below a directory: kinds, rights, owners, names, links, sizes and sums. */
+  const LISTED = [
+    'cd /var/lib/data && find . -exec stat -c "%A %u:%g %h %s %n" {} + | sort -k 6',
+    'find . -type f -exec md5sum {} + | sort; readlink link; stat -c "%a %u:%g" / /var /var/lib',
+  ].join('; ')
+
+  async function imageOf(id: string, noReboot: boolean): Promise<string> {
+    const order = { InstanceId: id, Name: `of-${id}-${noReboot}`, NoReboot: noReboot }
+    const { ImageId = '' } = await cloud.ec2.send(new CreateImageCommand(order))
+    const isMade = async () => {
+      const asked = new DescribeImagesCommand({ ImageIds: [ImageId] })
+      const image = (await cloud.ec2.send(asked)).Images?.[0]
+      if (image?.State === 'failed') throw new Error(image.StateReason?.Message)
+      return image?.State === 'available'
+    }
+    await eventually(`${ImageId} is made`, isMade, DEADLINE_MS)
+    return ImageId
+  }
+
+  it('has all that is in its volumes in an image that is made of it', async () => {
+    const id = await up('volumes', {
+      Cmd: ['sleep', '1000000'],
+      Volumes: { '/var/lib/data': {}, '/srv': {}, '/var/lib/data/inner & |x': {} },
+    })
+    await inside(
+      id,
+      [
+        'cd /var/lib/data; mkdir private; chmod 700 private; echo secret >private/.hidden',
+        'echo row >table; chown 1234:5678 table; chmod 4640 table; ln table again; ln -s ./table link',
+        'truncate -s 40000000 holes; echo end >>holes; mkfifo pipe; echo x >"name with  blanks"',
+        'echo nested >"inner & |x/file"; chown -R 7:8 "inner & |x"; chmod 711 /var/lib',
+        'rm /srv/index.html; echo other >/srv/other; echo root >/kept',
+      ].join('; '),
+    )
+    const container = cloud.docker.docker.getContainer(`atoll-${id}`)
+    const volumes = volumesOf(placesOf(await container.inspect()))
+    const data = volumes.find(({ destination }) => destination === '/var/lib/data')?.source ?? ''
+    const mark = 'import os, sys; os.setxattr(sys.argv[1], "user.origin", b"here")'
+    await execute('python3', ['-c', mark, join(data, 'table')])
+    const listed = await inside(id, LISTED)
+    for (const state of ['running', 'held still', 'stopped']) {
+      if (state === 'stopped') {
+        await cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [id] }))
+        await ask.untilState(id, 'stopped')
+      }
+      const image = await imageOf(id, state === 'running')
+      expect((await container.inspect()).State.Paused).toBe(false)
+      const [copy = ''] = await ask.launch(image)
+      await ask.untilState(copy, 'running')
+      await ask.untilItAnswers(copy)
+      expect(await inside(copy, LISTED)).toBe(listed)
+      expect(await inside(copy, 'cat "/var/lib/data/inner & |x/file" /kept')).toBe('nested\nroot\n')
+      expect((await inside(copy, 'ls /srv')).trim()).toBe('other')
+      const made = cloud.docker.docker.getContainer(`atoll-${copy}`)
+      const { Pid } = (await made.inspect()).State
+      const table = `/proc/${Pid}/root/var/lib/data/table`
+      const read = 'import os, sys; print(os.getxattr(sys.argv[1], "user.origin"))'
+      expect((await execute('python3', ['-c', read, table])).stdout).toBe("b'here'\n")
+      // Its data is on its own root disk now, and in the next image, too.
+      expect(volumesOf(placesOf(await made.inspect()))).toEqual([])
+      await ask.terminate(copy)
+      await cloud.ec2.send(new DeregisterImageCommand({ ImageId: image }))
+      // The name is free for the next one.
+    }
+    await ask.terminate(id)
+    expect(await readdir(join(cloud.dir, 'state/layers'))).toEqual([])
+  })
+
+  it('is not left paused by a daemon that is killed while it makes an image', async () => {
+    const id = await up('paused', { Cmd: ['sleep', '1000000'], Volumes: { '/data': {} } })
+    await inside(id, 'dd if=/dev/urandom of=/data/random bs=1M count=100')
+    const container = cloud.docker.docker.getContainer(`atoll-${id}`)
+    const order = { InstanceId: id, Name: 'interrupted' }
+    const { ImageId = '' } = await cloud.ec2.send(new CreateImageCommand(order))
+    const isPaused = async () => (await container.inspect()).State.Paused
+    await eventually('it is held still', isPaused, DEADLINE_MS)
+    await cloud.stop('SIGKILL')
+    expect(await isPaused()).toBe(true)
+    await cloud.start()
+    const asked = new DescribeImagesCommand({ ImageIds: [ImageId] })
+    const isMade = async () => (await cloud.ec2.send(asked)).Images?.[0]?.State === 'available'
+    await eventually('the image is made', isMade, DEADLINE_MS)
+    expect(await isPaused()).toBe(false)
+    await ask.untilItAnswers(id)
+    await ask.terminate(id)
   })
 })

@@ -24,6 +24,7 @@ import { startDiskLook } from './docker-disk.ts'
 import { dockerError, statusOf } from './docker-errors.ts'
 import { followEvents } from './docker-events.ts'
 import { demultiplex, tail } from './docker-logs.ts'
+import { createPauses } from './docker-pause.ts'
 import { createCache, findAll, findOne, type Reader, readGone, readHave } from './docker-read.ts'
 import { createShells } from './docker-shell.ts'
 import { createDockerSteps } from './docker-steps.ts'
@@ -85,11 +86,12 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
   const reader = { docker, clock, files, plug, cache, ways, disks }
   const { images, host } = options
   const stepper = { ...reader, images, host, kit: createGuestKit(settings), settings }
+  const pauses = createPauses({ docker, files, log })
   const shells = createShells({ docker, clock })
 
   return {
     name: 'docker',
-    capturer: createDockerCapturer(options),
+    capturer: createDockerCapturer({ ...options, ways, pauses }),
 
     async list({ fresh, signal }) {
       if (fresh) cache.clear()
@@ -100,6 +102,7 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
       for (const [instance, id] of found) {
         const have = await readHave(reader, instance, id, { fresh, signal: deadline })
         if (have !== null) haves.push(have)
+        if (fresh) await pauses.endLeft(instance, id)
       }
       const running = haves.filter(({ state }) => state.kind === 'running')
       disks.keep(new Set(running.map(({ instance }) => instance)))
