@@ -39,6 +39,13 @@ const key = (kind: 'create-key' | 'delete-key', outcome: ChangeAsked['outcome'] 
   outcome,
   name: 'n',
 })
+const read = (saw: boolean, outcome: ChangeAsked['outcome'] = 'ok'): Event => ({
+  ...asked,
+  kind: 'read',
+  outcome,
+  of: 'i-1 launched at h1',
+  saw,
+})
 const one = (state = 'running', tags: Readonly<Record<string, string>> = {}, id = 'i-1') => ({
   id,
   state,
@@ -53,6 +60,8 @@ const good: readonly (readonly [string, readonly Event[], Final])[] = [
   ['a launch asked for twice', [launch(), launch({ outcome: 'unknown', ids: [] })], final(one())],
   ['an unanswered launch that happened', [launch({ outcome: 'unknown', ids: [] })], final(one())],
   ['an unanswered launch that did not', [launch({ outcome: 'unknown', ids: [] })], none],
+  ['a look that sees it', [launch(), read(true)], final(one())],
+  ['a look that is to be repeated', [launch(), read(false, 'unknown')], final(one())],
   ['a stop', [launch(), change('stop')], final(one('stopped'))],
   ['an unanswered stop', [launch(), change('stop', 'unknown')], final(one())],
   ['a refused stop', [launch(), change('stop', 'refused')], final(one())],
@@ -73,6 +82,8 @@ it.each(good)('passes: %s', (_, history, end) => {
 })
 
 const bad: readonly (readonly [string, readonly Event[], Final])[] = [
+  ['a look that is refused', [launch(), read(false, 'refused')], final(one())],
+  ['a look that does not see it', [launch(), read(false)], final(one())],
   ['an accepted launch is lost', [launch()], none],
   [
     'a token launches twice',

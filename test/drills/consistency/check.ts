@@ -20,6 +20,7 @@ export function violations(
     ...changeViolations(history, final),
     ...tagViolations(history, final),
     ...keyViolations(history, final),
+    ...readViolations(history),
     ...rounds.flatMap(sightingViolations),
   ]
 }
@@ -126,6 +127,14 @@ function keyViolations(history: readonly Event[], { keys }: Final): readonly str
     const possible = lastOf([{ outcome: 'ok' as const, value: false }, ...writes])
     const there = keys.includes(name)
     return possible.includes(there) ? [] : [`key pair ${name} is ${there ? '' : 'not '}there`]
+  })
+}
+
+/** Whoever has written something and looks at it sees it, or is told to try again. */
+function readViolations(history: readonly Event[]): readonly string[] {
+  return history.flatMap((one) => {
+    if (one.kind !== 'read' || one.saw || one.outcome === 'unknown') return []
+    return [`${one.of}, and then not there at ${one.host}${one.why ? `: ${one.why}` : ''}`]
   })
 }
 

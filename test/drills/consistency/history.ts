@@ -41,7 +41,16 @@ interface KeyAsked extends Asked {
   readonly name: string
 }
 
-export type Event = LaunchAsked | ChangeAsked | TagAsked | KeyAsked
+/** A look, by the one who wrote it, at what was just written and acknowledged. */
+interface ReadAsked extends Asked {
+  readonly kind: 'read'
+  /** What was written, and at which host. */
+  readonly of: string
+  /** Whether the answer shows it; false without an answer. */
+  readonly saw: boolean
+}
+
+export type Event = LaunchAsked | ChangeAsked | TagAsked | KeyAsked | ReadAsked
 
 /** An instance as the records have it in the end, terminated ones too. */
 export interface FinalInstance {

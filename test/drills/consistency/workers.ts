@@ -4,6 +4,9 @@ import {
   CreateKeyPairCommand,
   CreateTagsCommand,
   DeleteKeyPairCommand,
+  DescribeInstancesCommand,
+  DescribeKeyPairsCommand,
+  DescribeTagsCommand,
   RunInstancesCommand,
   StartInstancesCommand,
   StopInstancesCommand,
@@ -50,8 +53,9 @@ export async function work(
 
   async function ask<T>(
     request: (client: ApiClient, abortSignal: AbortSignal) => Promise<T>,
+    host?: string,
   ): Promise<Told & { readonly answer: T | null }> {
-    const client = random.pick(clients)
+    const client = clients.find((one) => one.host === host) ?? random.pick(clients)
     if (client === undefined) throw new Error('no clients')
     const at = performance.now()
     const told = (outcome: Outcome, answer: T | null, why?: string) => ({
@@ -67,6 +71,17 @@ export async function work(
     } catch (error) {
       return told(isRefusal(error) ? 'refused' : 'unknown', null, String(error))
     }
+  }
+
+  /** Looks at what was just written, at `host` or at any. */
+  async function look<T>(
+    of: string,
+    request: (ec2: ApiClient['ec2'], abortSignal: AbortSignal) => Promise<T>,
+    isThere: (answer: T) => boolean,
+    host?: string,
+  ): Promise<void> {
+    const { answer, ...told } = await ask(({ ec2 }, signal) => request(ec2, signal), host)
+    history.push({ kind: 'read', of, saw: answer !== null && isThere(answer), ...told })
   }
 
   async function launch(): Promise<void> {
@@ -87,6 +102,14 @@ export async function work(
       )
       const ids = (answer?.Instances ?? []).map(({ InstanceId = '' }) => InstanceId)
       history.push({ kind: 'launch', token, count, ids, ...told })
+      const InstanceIds = [...ids]
+      if (ids.length > 0)
+        await look(
+          `${ids.join(' ')} launched at ${told.host}`,
+          (ec2, abortSignal) =>
+            ec2.send(new DescribeInstancesCommand({ InstanceIds }), { abortSignal }),
+          ({ Reservations = [] }) => Reservations.length > 0,
+        )
       return { ids, outcome: told.outcome }
     }
     const repeat = random.next() < REPEATED
@@ -119,6 +142,15 @@ export async function work(
       ec2.send(new CreateTagsCommand({ Resources: [id], Tags }), { abortSignal }),
     )
     history.push({ kind: 'tag', id, key: name, value, ...told })
+    if (told.outcome !== 'ok') return
+    const Filters = [{ Name: 'resource-id', Values: [id] }]
+    // A list: at another host it may be that host's copy's, which does not know.
+    await look(
+      `${name}=${value} of ${id} written at ${told.host}`,
+      (ec2, abortSignal) => ec2.send(new DescribeTagsCommand({ Filters }), { abortSignal }),
+      ({ Tags: found = [] }) => found.some(({ Key, Value }) => Key === name && Value === value),
+      told.host,
+    )
   }
 
   async function key(): Promise<void> {
@@ -132,6 +164,14 @@ export async function work(
     )
     history.push({ kind, name: KeyName, ...told })
     if (kind === 'create-key') keys.push(KeyName)
+    if (told.outcome !== 'ok') return
+    await look(
+      `${kind} of ${KeyName} at ${told.host}`,
+      (ec2, abortSignal) => ec2.send(new DescribeKeyPairsCommand({}), { abortSignal }),
+      ({ KeyPairs = [] }) =>
+        KeyPairs.some((one) => one.KeyName === KeyName) === (kind === 'create-key'),
+      told.host,
+    )
   }
 
   while (!stopping.aborted) {
