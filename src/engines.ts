@@ -101,9 +101,9 @@ export async function openRecords(ground: EngineGround, metrics: Metrics): Promi
   }
   const file = join(config.stateDir, 'replica.db')
   const replica = await openReplica({ file, source: steady, clock, log, random: Math.random, rows })
-  const store = noteWrites(steady, replica)
+  const store = noteWrites(steady, replica, 'agent')
   const care = startKeyCare(ground, store, custody)
-  const informed = withReplica(store, replica, clock)
+  const informed = withReplica(noteWrites(steady, replica, 'client'), replica, clock)
   return {
     rows,
     store,

@@ -66,7 +66,15 @@ const SHOWN: { readonly [M in WriteMethod]: Shown<M> | null } = {
 export interface OwnCall {
   readonly method: WriteMethod
   readonly given: readonly unknown[]
+  /** Whether a copy is whole without it. */
+  readonly isFact: boolean
 }
+
+/**
+ * Who writes. `client`: the copy is to show it. `agent`: it tells facts of instances that may have been launched at another host a moment
+ * ago; a copy that does not know such an instance yet is none the worse for not knowing that it runs.
+ */
+type Writer = 'client' | 'agent'
 
 /** What hears of own writes. */
 export interface OwnWrites {
@@ -75,14 +83,17 @@ export interface OwnWrites {
 }
 
 /** The store, which tells of each committed transaction what it has changed, before its caller knows that it was committed. */
-export function noteWrites(store: Store, to: OwnWrites): Store {
+export function noteWrites(store: Store, to: OwnWrites, writer: Writer): Store {
+  const isFact = writer === 'agent'
   return {
     ...store,
     async transaction(work, options) {
       // With the result, because the run that counts need not be the last one (`commits.ts`).
       const { result, calls } = await store.transaction(async (tx) => {
         const made: OwnCall[] = []
-        return { result: await work(noting(tx, made)), calls: made }
+        const note = (method: WriteMethod, given: readonly unknown[]) =>
+          made.push({ method, given, isFact })
+        return { result: await work(noting(tx, note)), calls: made }
       }, options)
       if (calls.length > 0) to.wrote(calls)
       return result
@@ -94,14 +105,14 @@ function isWriting(name: string | symbol): name is WriteMethod {
   return typeof name === 'string' && Object.hasOwn(SHOWN, name)
 }
 
-function noting(tx: Tx, made: OwnCall[]): Tx {
+function noting(tx: Tx, note: (method: WriteMethod, given: readonly unknown[]) => void): Tx {
   return new Proxy(tx, {
     get(target, name) {
       const method: unknown = Reflect.get(target, name)
       if (typeof method !== 'function' || !isWriting(name) || SHOWN[name] === null) return method
       return async (...given: readonly unknown[]) => {
         const outcome: unknown = await Reflect.apply(method, target, given)
-        if (outcome === undefined || outcome === 'done') made.push({ method: name, given })
+        if (outcome === undefined || outcome === 'done') note(name, given)
         return outcome
       }
     },
@@ -110,18 +121,19 @@ function noting(tx: Tx, made: OwnCall[]): Tx {
 
 /** Makes the calls again in a copy; false when it does not show all of them afterwards. Calls that it has already do no harm. */
 async function repeat(tx: Tx, calls: readonly OwnCall[]): Promise<boolean> {
-  for (const { method, given } of calls) {
+  let isWhole = true
+  for (const { method, given, isFact } of calls) {
     try {
       await Reflect.apply(tx[method], tx, given)
     } catch (error) {
       if (!isTrouble(error, 'duplicate', 'misuse')) throw error
     }
     const shown: unknown = SHOWN[method]
-    if (typeof shown !== 'function') continue
+    if (typeof shown !== 'function' || isFact) continue
     const isShown: unknown = await Reflect.apply(shown, null, [tx, ...given])
-    if (isShown !== true) return false
+    if (isShown !== true) isWhole = false
   }
-  return true
+  return isWhole
 }
 
 /** Own writes on their way into a copy, each with its place in the order in which they were committed. */

@@ -70,7 +70,7 @@ async function openHost(name: string): Promise<Host> {
   )
   let reads = 0
   const counted: Store = {
-    ...noteWrites(slow, replica),
+    ...noteWrites(slow, replica, 'client'),
     read: (work, options) => {
       reads += 1
       return slow.read(work, options)

@@ -53,7 +53,7 @@ beforeEach(async () => {
     log: silentLog,
     random: Math.random,
   })
-  store = noteWrites(engine, replica)
+  store = noteWrites(engine, replica, 'client')
   await eventually('it is filled', async () => (await inReplica((tx) => tx.hosts())).length === 1)
 })
 afterEach(async () => {
@@ -122,7 +122,7 @@ describe('a copy of the records', () => {
       },
     }
     let run = 1
-    await noteWrites(twice, replica).transaction(async (tx) => {
+    await noteWrites(twice, replica, 'client').transaction(async (tx) => {
       run += 1
       await tx.insertInstance(instance(run))
     })
@@ -166,6 +166,17 @@ describe('a copy of the records', () => {
     )
   })
 
+  it('is whole without what this host tells of an instance that was launched elsewhere a moment ago', async () => {
+    stopCopies()
+    await engine.transaction((tx) => tx.insertInstance(instance(1)))
+    const agents = noteWrites(engine, replica, 'agent')
+    await agents.transaction((tx) => tx.updateInstance(instanceId(1), { state: 'running' }))
+    expect(await inReplica((tx) => tx.instances({}))).toEqual([])
+    await launch(2)
+    await agents.transaction((tx) => tx.updateInstance(instanceId(2), { state: 'running' }))
+    expect(await inReplica((tx) => tx.instances({}))).toMatchObject([{ state: 'running' }])
+  })
+
   it('has own writes after a restart', async () => {
     stopCopies()
     await launch(1)
@@ -182,7 +193,7 @@ describe('a copy of the records', () => {
 })
 
 describe('a backlog', () => {
-  const call: OwnCall = { method: 'deleteTagsOf', given: ['x'] }
+  const call: OwnCall = { method: 'deleteTagsOf', given: ['x'], isFact: false }
   const tx = { deleteTagsOf: async () => undefined } as unknown as Tx
 
   it('forgets calls beyond its limit, and shows all again with records read after them', async () => {
