@@ -102,7 +102,7 @@ async function make(tools: DockerCaptureTools, job: CaptureJob): Promise<void> {
   if (id === null)
     throw refused(
       'IncorrectInstanceState',
-      `${want.instance} was terminated before its image was made`,
+      `${want.instance} has no container that an image could be made of: it was terminated meanwhile, or has never run`,
     )
   const container = docker.getContainer(id)
   const inspected = await container.inspect()

@@ -90,7 +90,10 @@ export function createMachineCapturer(tools: MachineCaptureTools): Capturer {
 }
 
 function gone({ instance }: CaptureWant): AtollError {
-  return refused('IncorrectInstanceState', `${instance} was terminated before its image was made`)
+  return refused(
+    'IncorrectInstanceState',
+    `${instance} has no disk that an image could be made of: it was terminated meanwhile, or has never run`,
+  )
 }
 
 /** Copies what the machine's disk holds, whichever way its state allows. */
