@@ -10,7 +10,14 @@ import { once } from 'node:events'
 import dnsPacket from 'dns-packet'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Ipv4, ipv4 } from '../../src/model/addr.ts'
-import { GATEWAY, type Script, scriptedServer, startDns, wantWith } from '../kit/dns.ts'
+import {
+  GATEWAY,
+  type Script,
+  scriptedServer,
+  startDns,
+  VPC_RESOLVER,
+  wantWith,
+} from '../kit/dns.ts'
 import { createNetns, eventually, type Netns } from '../kit/netns.ts'
 
 const SERVER = '127.0.0.9'
@@ -21,7 +28,7 @@ let leave: () => void = () => {}
 
 beforeAll(async () => {
   netns = await createNetns('budget-dns')
-  for (const address of [GATEWAY, '169.254.169.253', ...GUESTS])
+  for (const address of [GATEWAY, VPC_RESOLVER, '169.254.169.253', ...GUESTS])
     await netns.must(['ip', 'address', 'add', `${address}/32`, 'dev', 'lo'])
   leave = netns.enter()
 })

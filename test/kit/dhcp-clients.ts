@@ -32,7 +32,7 @@ mount --bind $HOME_DIR/resolv.conf /etc/resolv.conf
 `
 
 /** As in a container: no udev tells of links. */
-const NO_UDEV = 'mount -t sysfs -o ro sysfs /sys\n'
+export const NO_UDEV = 'mount -t sysfs -o ro sysfs /sys\n'
 
 /** What a client that leaves it all to a script calls: sets the address up, and writes down what it was told. */
 const SCRIPT = `{ echo '#!/bin/sh'; echo "HOME_DIR='$HOME_DIR'"; cat <<'SCRIPT'
@@ -93,7 +93,7 @@ const BUS = `<busconfig>
 `
 
 /** A system bus of its own in /run, for as long as the program that the shell becomes. */
-const OWN_BUS = `mkdir -p /run/dbus
+export const OWN_BUS = `mkdir -p /run/dbus
 cat > /run/bus.conf <<'BUS'\n${BUS}BUS
 env ${packageLibraries()} setpriv --pdeathsig KILL ${unpackedPackages()}/usr/bin/dbus-daemon --config-file=/run/bus.conf --nofork --nopidfile &
 until [ -S /run/dbus/system_bus_socket ]; do sleep 0.05; done
@@ -186,6 +186,6 @@ exec env ${packageLibraries()} ${unpackedPackages()}/usr/sbin/NetworkManager --n
 ]
 
 /** Why a client cannot be tried here, or null. */
-export function missing({ program }: DhcpClient): string | null {
+export function missing({ program }: Pick<DhcpClient, 'program'>): string | null {
   return existsSync(program) ? null : `there is no ${program}`
 }

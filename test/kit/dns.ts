@@ -17,6 +17,8 @@ const SUBNET = formatId('subnet', Buffer.alloc(9, 1))
 const VPC_CIDR = cidr('172.31.0.0/16')
 const SUBNET_CIDR = cidr('172.31.0.0/20')
 export const GATEWAY = ipv4('172.31.0.1')
+/** Of the VPC and of its one subnet. */
+export const VPC_RESOLVER = ipv4('172.31.0.2')
 
 /** The id of the `index`-th instance. */
 export function instanceId(index: number): InstanceId {

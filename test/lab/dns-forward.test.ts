@@ -15,6 +15,7 @@ import {
   type Script,
   scriptedServer,
   startDns,
+  VPC_RESOLVER,
   wantWith,
   ZONE,
 } from '../kit/dns.ts'
@@ -32,7 +33,7 @@ let leave: () => void = () => {}
 
 beforeAll(async () => {
   netns = await createNetns('dns-forward')
-  for (const address of [GATEWAY, GUEST, '169.254.169.253'])
+  for (const address of [GATEWAY, VPC_RESOLVER, GUEST, '169.254.169.253'])
     await netns.must(['ip', 'address', 'add', `${address}/32`, 'dev', 'lo'])
   leave = netns.enter()
 })

@@ -2,13 +2,14 @@
  * The resolver as an instance sees it: real sockets on the gateway's addresses, dig in a guest's namespace, dnsmasq outside.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ipv4 } from '../../src/model/addr.ts'
+import { ipv4, RESOLVER_ADDRESS } from '../../src/model/addr.ts'
 import {
   type DnsUnderTest,
   GATEWAY,
   instanceId,
   metric,
   startDns,
+  VPC_RESOLVER,
   wantWith,
   ZONE,
 } from '../kit/dns.ts'
@@ -61,7 +62,8 @@ beforeAll(async () => {
     `${guest.pid}`,
   ])
   await host.must(['ip', 'address', 'add', `${GATEWAY}/20`, 'dev', 'at-h'])
-  await host.must(['ip', 'address', 'add', '169.254.169.253/32', 'dev', 'lo'])
+  for (const address of [VPC_RESOLVER, RESOLVER_ADDRESS])
+    await host.must(['ip', 'address', 'add', `${address}/32`, 'dev', 'lo'])
   await host.must(['ip', 'link', 'set', 'at-h', 'up'])
   for (const address of [GUEST, STRANGER])
     await guest.must(['ip', 'address', 'add', `${address}/20`, 'dev', 'eth0'])
@@ -113,11 +115,14 @@ afterAll(async () => {
   await host?.destroy()
 })
 
-it.each([GATEWAY, '169.254.169.253'])('the host itself gets an answer at %s', async (address) => {
-  const query = ['dig', `@${address}`, '+time=2', '+tries=1', '+short', `many.${ZONE}`]
-  expect((await host.must(query)).split('\n')).toContain('172.31.4.0')
-  expect((await host.must([...query, '+tcp'])).split('\n')).toContain('172.31.4.0')
-})
+it.each([GATEWAY, VPC_RESOLVER, RESOLVER_ADDRESS])(
+  'the host itself gets an answer at %s',
+  async (address) => {
+    const query = ['dig', `@${address}`, '+time=2', '+tries=1', '+short', `many.${ZONE}`]
+    expect((await host.must(query)).split('\n')).toContain('172.31.4.0')
+    expect((await host.must([...query, '+tcp'])).split('\n')).toContain('172.31.4.0')
+  },
+)
 
 describe('dig from an instance', () => {
   it.each([
@@ -127,6 +132,7 @@ describe('dig from an instance', () => {
     ['with DNSSEC wished for', ['+dnssec']],
     ['with a cookie and padding', ['+cookie', '+padding=64']],
     ['at the link-local address', ['@169.254.169.253']],
+    ['at the base plus two', ['@172.31.0.2']],
   ])('%s finds an instance by its id and its Name tag', async (_what, options) => {
     for (const name of [`${instanceId(1)}.${ZONE}`, `WEB.${ZONE}`]) {
       const { status, flags, answers, ttls } = await dig(...options, name)

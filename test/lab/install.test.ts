@@ -22,7 +22,7 @@ newer() {
 
 echo "== first"
 ${ROOT}/scripts/install || echo "failed with $?"
-stat -c '%a %n' /etc/atoll/secret
+stat -c '%a %n' /etc/atoll/secret /etc/systemd/networkd.conf.d/atoll.conf /etc/systemd/network/00-atoll.network /etc/NetworkManager/conf.d/atoll.conf
 head -1 /etc/atoll/atoll.yaml
 echo "== instance"
 eval "$(atoll env)"
@@ -85,6 +85,9 @@ beforeAll(async () => {
 it('installs, with a secret that only root reads', () => {
   expect(machine.part('first'), machine.ran.stderr).toContain('ok  Start atolld')
   expect(machine.part('first')).toContain('600 /etc/atoll/secret')
+  for (const note of ['networkd.conf.d/atoll.conf', 'network/00-atoll.network'])
+    expect(machine.part('first')).toContain(`644 /etc/systemd/${note}`)
+  expect(machine.part('first')).toContain('644 /etc/NetworkManager/conf.d/atoll.conf')
   expect(machine.part('first')).toContain('# Made by scripts/install')
   expect(machine.part('first')).toContain('systemd does not run here')
 })

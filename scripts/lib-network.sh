@@ -1,0 +1,45 @@
+# Sourced by scripts that set a host up: what it takes that a machine's network managers leave Atoll's links, routes and rules alone.
+#
+# systemd-networkd takes away the routes and policy rules that it does not know whenever it starts or is given new settings, and an
+# operator's `[Match] Name=*` would make it a DHCP client on every link of ours (networkd.conf(5), systemd.network(5)).
+# NetworkManager takes links on that appear (NetworkManager.conf(5), keyfile.unmanaged-devices).
+
+# network_notes BASE: the files below /etc, or below /run for what ends with the next boot.
+network_notes() {
+  printf '%s\n' "$1/systemd/networkd.conf.d/atoll.conf" "$1/systemd/network/00-atoll.network" "$1/NetworkManager/conf.d/atoll.conf"
+}
+
+# write_network_notes BASE: they are read when a manager starts; those that run are told of what they take without a start.
+write_network_notes() (
+  local networkd links manager
+  { read -r networkd && read -r links && read -r manager; } < <(network_notes "$1")
+  # networkd reads them without being root.
+  umask 022
+  mkdir -p "${networkd%/*}" "${links%/*}" "${manager%/*}"
+  printf '%s\n' '# Written by Atoll, whose routes and policy rules systemd-networkd would take away when it starts.' \
+    '[Network]' 'ManageForeignRoutes=no' 'ManageForeignRoutingPolicyRules=no' >"$networkd"
+  printf '%s\n' "# Written by Atoll: these links are its own." '[Match]' 'Name=at-*' '' '[Link]' 'Unmanaged=yes' >"$links"
+  printf '%s\n' "# Written by Atoll: these links are its own." '[keyfile]' 'unmanaged-devices+=interface-name:at-*' '' \
+    '# Said twice: the list above may be set anew by a file that is read later.' '[device-atoll]' 'match-device=interface-name:at-*' \
+    'managed=0' >"$manager"
+  tell_network_managers
+)
+
+remove_network_notes() {
+  local note directory
+  for note in $(network_notes "$1"); do
+    rm -f "$note"
+    # What was made for it: empty, and no package's.
+    directory=${note%/*}
+    while [ "$directory" != "$1" ] && ! dpkg-query -S "$directory" >/dev/null 2>&1 && rmdir "$directory" 2>/dev/null; do
+      directory=${directory%/*}
+    done
+  done
+  tell_network_managers
+}
+
+tell_network_managers() {
+  [ -d /run/systemd/system ] || return 0
+  ! systemctl -q is-active systemd-networkd || networkctl reload || true
+  ! systemctl -q is-active NetworkManager || systemctl reload NetworkManager || true
+}
