@@ -21,6 +21,7 @@ const OLDER: Readonly<Record<string, readonly string[]>> = {
   DescribeFastLaunchImages: ['launch-template'],
   // Of EC2-Classic's groups.
   DescribeInstances: ['group-id', 'group-name'],
+  DescribeNetworkInsightsPaths: ['destination-port'],
   DescribeReservedInstancesModifications: ['modification-result.target-configuration.platform'],
   DescribeScheduledInstances: ['network-platform'],
 }

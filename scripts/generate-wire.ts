@@ -23,6 +23,11 @@ const EC2_ACTIONS = [
   'DescribeInstanceTypeOfferings',
   'GetEbsEncryptionByDefault',
   'GetSerialConsoleAccessStatus',
+  'GetImageBlockPublicAccessState',
+  'GetSnapshotBlockPublicAccessState',
+  'GetAllowedImagesSettings',
+  'DescribeSpotDatafeedSubscription',
+  'DescribeIdFormat',
   // Images and keys
   'RegisterImage',
   'CreateImage',
@@ -78,6 +83,9 @@ const EC2_ACTIONS = [
   'DescribeDhcpOptions',
   'DescribeSecurityGroupRules',
   'DescribeVpcAttribute',
+  'DescribeStaleSecurityGroups',
+  'DescribeSecurityGroupReferences',
+  'GetSubnetCidrReservations',
   'DescribeVpcClassicLink',
   'DescribeVpcClassicLinkDnsSupport',
   // Tags

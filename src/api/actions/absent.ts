@@ -6,7 +6,7 @@
  * that kind's own code. All other parameters only narrow the list down. An action leaves this table when there is something to show.
  */
 import { z } from 'zod'
-import type { ErrorCode } from '../../model/errors.ts'
+import { type ErrorCode, refused } from '../../model/errors.ts'
 import type { Action } from '../action.ts'
 import { describe } from '../describe.ts'
 import { DOCUMENTED_FILTERS } from '../generated/filters.ts'
@@ -22,6 +22,8 @@ interface Absence {
   readonly lists: readonly string[]
   /** Parameters that name such things, and the code for one that does not exist. */
   readonly names: Readonly<Record<string, ErrorCode>>
+  /** Whether one of these must be named: then there is no list, and nothing but refusals. */
+  readonly isOfOne: boolean
 }
 
 function none(
@@ -29,7 +31,11 @@ function none(
   lists: string | readonly string[],
   names: Absence['names'] = {},
 ): Absence {
-  return { action, lists: typeof lists === 'string' ? [lists] : lists, names }
+  return { action, lists: typeof lists === 'string' ? [lists] : lists, names, isOfOne: false }
+}
+
+function one(...given: Parameters<typeof none>): Absence {
+  return { ...none(...given), isOfOne: true }
 }
 
 const ADDRESSES: readonly Absence[] = [
@@ -45,6 +51,13 @@ const ADDRESSES: readonly Absence[] = [
   }),
   none('DescribePublicIpv4Pools', 'PublicIpv4Pools', { PoolIds: 'InvalidPoolID.NotFound' }),
   none('DescribeIpv6Pools', 'Ipv6Pools', { PoolIds: 'InvalidPoolID.NotFound' }),
+  none('DescribeCoipPools', 'CoipPools', { PoolIds: 'InvalidPoolID.NotFound' }),
+  none('DescribeAddressTransfers', 'AddressTransfers', {
+    AllocationIds: 'InvalidAllocationID.NotFound',
+  }),
+  none('DescribeIpams', 'Ipams', { IpamIds: 'InvalidIpamId.NotFound' }),
+  none('DescribeIpamPools', 'IpamPools', { IpamPoolIds: 'InvalidIpamPoolId.NotFound' }),
+  none('DescribeIpamScopes', 'IpamScopes', { IpamScopeIds: 'InvalidIpamScopeId.NotFound' }),
 ]
 
 const GATEWAYS: readonly Absence[] = [
@@ -80,6 +93,18 @@ const GATEWAYS: readonly Absence[] = [
   none('DescribeTransitGatewayRouteTables', 'TransitGatewayRouteTables', {
     TransitGatewayRouteTableIds: 'InvalidTransitGatewayRouteTableID.NotFound',
   }),
+  none('DescribeTransitGatewayPeeringAttachments', 'TransitGatewayPeeringAttachments', {
+    TransitGatewayAttachmentIds: 'InvalidTransitGatewayAttachmentID.NotFound',
+  }),
+  none('DescribeTransitGatewayConnects', 'TransitGatewayConnects', {
+    TransitGatewayAttachmentIds: 'InvalidTransitGatewayAttachmentID.NotFound',
+  }),
+  none('DescribeTransitGatewayConnectPeers', 'TransitGatewayConnectPeers', {
+    TransitGatewayConnectPeerIds: 'InvalidTransitGatewayConnectPeerID.NotFound',
+  }),
+  none('DescribeTransitGatewayMulticastDomains', 'TransitGatewayMulticastDomains', {
+    TransitGatewayMulticastDomainIds: 'InvalidTransitGatewayMulticastDomainId.NotFound',
+  }),
 ]
 
 const NETWORKS: readonly Absence[] = [
@@ -88,6 +113,9 @@ const NETWORKS: readonly Absence[] = [
   }),
   none('DescribeVpcEndpoints', 'VpcEndpoints', { VpcEndpointIds: 'InvalidVpcEndpointId.NotFound' }),
   none('DescribeVpcEndpointConnections', 'VpcEndpointConnections'),
+  none('DescribeVpcEndpointConnectionNotifications', 'ConnectionNotificationSet', {
+    ConnectionNotificationId: 'InvalidConnectionNotification',
+  }),
   none('DescribeVpcEndpointServices', ['ServiceNames', 'ServiceDetails'], {
     ServiceNames: 'InvalidServiceName',
   }),
@@ -103,6 +131,18 @@ const NETWORKS: readonly Absence[] = [
   none('DescribePrefixLists', 'PrefixLists', { PrefixListIds: 'InvalidPrefixListId.NotFound' }),
   none('DescribeManagedPrefixLists', 'PrefixLists', {
     PrefixListIds: 'InvalidPrefixListId.NotFound',
+  }),
+  one('GetManagedPrefixListEntries', 'Entries', { PrefixListId: 'InvalidPrefixListId.NotFound' }),
+  none('DescribeSecurityGroupVpcAssociations', 'SecurityGroupVpcAssociations'),
+  none('DescribeNetworkInsightsPaths', 'NetworkInsightsPaths', {
+    NetworkInsightsPathIds: 'InvalidNetworkInsightsPathId.NotFound',
+  }),
+  none('DescribeNetworkInsightsAnalyses', 'NetworkInsightsAnalyses', {
+    NetworkInsightsAnalysisIds: 'InvalidNetworkInsightsAnalysisId.NotFound',
+    NetworkInsightsPathId: 'InvalidNetworkInsightsPathId.NotFound',
+  }),
+  none('DescribeVerifiedAccessInstances', 'VerifiedAccessInstances', {
+    VerifiedAccessInstanceIds: 'InvalidVerifiedAccessInstanceId.NotFound',
   }),
   none('DescribeFlowLogs', 'FlowLogs', { FlowLogIds: 'InvalidFlowLogId.NotFound' }),
   none('DescribeClassicLinkInstances', 'Instances', { InstanceIds: 'InvalidInstanceID.NotFound' }),
@@ -121,6 +161,10 @@ const PURCHASES: readonly Absence[] = [
   none('DescribeSpotInstanceRequests', 'SpotInstanceRequests', {
     SpotInstanceRequestIds: 'InvalidSpotInstanceRequestID.NotFound',
   }),
+  one('DescribeSpotFleetInstances', 'ActiveInstances', {
+    SpotFleetRequestId: 'InvalidSpotFleetRequestId.NotFound',
+  }),
+  one('DescribeFleetInstances', 'ActiveInstances', { FleetId: 'InvalidFleetId.NotFound' }),
   none('DescribeSpotFleetRequests', 'SpotFleetRequestConfigs', {
     SpotFleetRequestIds: 'InvalidSpotFleetRequestId.NotFound',
   }),
@@ -137,6 +181,7 @@ const PURCHASES: readonly Absence[] = [
   }),
   none('DescribeReservedInstancesModifications', 'ReservedInstancesModifications'),
   none('DescribeHosts', 'Hosts', { HostIds: 'InvalidHostID.NotFound' }),
+  none('DescribeMacHosts', 'MacHosts', { HostIds: 'InvalidHostID.NotFound' }),
   none('DescribeHostReservations', 'HostReservationSet'),
   none('DescribeHostReservationOfferings', 'OfferingSet'),
   none('DescribeScheduledInstances', 'ScheduledInstanceSet', {
@@ -174,6 +219,12 @@ const INSTANCES: readonly Absence[] = [
 
 const DISKS_AND_TASKS: readonly Absence[] = [
   none('DescribeSnapshots', 'Snapshots', { SnapshotIds: 'InvalidSnapshot.NotFound' }),
+  one('DescribeSnapshotAttribute', ['CreateVolumePermissions', 'ProductCodes'], {
+    SnapshotId: 'InvalidSnapshot.NotFound',
+  }),
+  none('DescribeLockedSnapshots', 'Snapshots', { SnapshotIds: 'InvalidSnapshot.NotFound' }),
+  none('ListSnapshotsInRecycleBin', 'Snapshots', { SnapshotIds: 'InvalidSnapshot.NotFound' }),
+  none('ListImagesInRecycleBin', 'Images', { ImageIds: 'InvalidAMIID.NotFound' }),
   none('DescribeSnapshotTierStatus', 'SnapshotTierStatuses'),
   none('DescribeFastSnapshotRestores', 'FastSnapshotRestores'),
   none('DescribeVolumesModifications', 'VolumesModifications', {
@@ -227,6 +278,10 @@ export const absentActions: readonly Action[] = ABSENT.map((absence) => ({
     for (const [parameter, code] of Object.entries(absence.names)) {
       const [first, ...rest] = namesIn(input[parameter])
       if (first !== undefined) throw notFound(code, nounOf(parameter), [first, ...rest])
+    }
+    if (absence.isOfOne) {
+      const [parameter] = Object.keys(absence.names)
+      throw refused('MissingParameter', `The request must contain the parameter ${parameter}`)
     }
     // Of some actions the documentation names no filters, though they have some.
     const isDocumented = DOCUMENTED_FILTERS[absence.action] !== undefined

@@ -1,7 +1,15 @@
 /** Every action that the API answers. */
 import type { Action } from '../action.ts'
 import { absentActions } from './absent.ts'
-import { getEbsEncryptionByDefault, getSerialConsoleAccessStatus } from './account-settings.ts'
+import {
+  describeIdFormat,
+  describeSpotDatafeedSubscription,
+  getAllowedImagesSettings,
+  getEbsEncryptionByDefault,
+  getImageBlockPublicAccessState,
+  getSerialConsoleAccessStatus,
+  getSnapshotBlockPublicAccessState,
+} from './account-settings.ts'
 import { createImage } from './create-image.ts'
 import { describeImageAttribute } from './image-attributes.ts'
 import { deregisterImage, describeImages, registerImage } from './images.ts'
@@ -33,6 +41,11 @@ import {
   describeNetworkInterfaces,
 } from './network-interfaces.ts'
 import { describeSecurityGroups, describeSubnets, describeVpcs } from './networks.ts'
+import {
+  describeSecurityGroupReferences,
+  describeStaleSecurityGroups,
+  getSubnetCidrReservations,
+} from './nothing-of.ts'
 import { describeAccountAttributes, describeAvailabilityZones, describeRegions } from './places.ts'
 import { describeSecurityGroupRules } from './security-group-rules.ts'
 import { getCallerIdentity } from './sts.ts'
@@ -72,6 +85,14 @@ export const allActions: readonly Action[] = [
   describeNetworkInterfaceAttribute,
   getEbsEncryptionByDefault,
   getSerialConsoleAccessStatus,
+  getImageBlockPublicAccessState,
+  getSnapshotBlockPublicAccessState,
+  getAllowedImagesSettings,
+  describeSpotDatafeedSubscription,
+  describeIdFormat,
+  describeStaleSecurityGroups,
+  describeSecurityGroupReferences,
+  getSubnetCidrReservations,
   describeInstanceTypes,
   describeInstanceTypeOfferings,
   registerImage,

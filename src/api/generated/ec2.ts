@@ -13,6 +13,11 @@ export const EC2_MODEL: WireModel = {
     DescribeInstanceTypeOfferings: ['DescribeInstanceTypeOfferingsRequest', 'DescribeInstanceTypeOfferingsResult'],
     GetEbsEncryptionByDefault: ['GetEbsEncryptionByDefaultRequest', 'GetEbsEncryptionByDefaultResult'],
     GetSerialConsoleAccessStatus: ['GetSerialConsoleAccessStatusRequest', 'GetSerialConsoleAccessStatusResult'],
+    GetImageBlockPublicAccessState: ['GetImageBlockPublicAccessStateRequest', 'GetImageBlockPublicAccessStateResult'],
+    GetSnapshotBlockPublicAccessState: ['GetSnapshotBlockPublicAccessStateRequest', 'GetSnapshotBlockPublicAccessStateResult'],
+    GetAllowedImagesSettings: ['GetAllowedImagesSettingsRequest', 'GetAllowedImagesSettingsResult'],
+    DescribeSpotDatafeedSubscription: ['DescribeSpotDatafeedSubscriptionRequest', 'DescribeSpotDatafeedSubscriptionResult'],
+    DescribeIdFormat: ['DescribeIdFormatRequest', 'DescribeIdFormatResult'],
     RegisterImage: ['RegisterImageRequest', 'RegisterImageResult'],
     CreateImage: ['CreateImageRequest', 'CreateImageResult'],
     DescribeImages: ['DescribeImagesRequest', 'DescribeImagesResult'],
@@ -65,6 +70,9 @@ export const EC2_MODEL: WireModel = {
     DescribeDhcpOptions: ['DescribeDhcpOptionsRequest', 'DescribeDhcpOptionsResult'],
     DescribeSecurityGroupRules: ['DescribeSecurityGroupRulesRequest', 'DescribeSecurityGroupRulesResult'],
     DescribeVpcAttribute: ['DescribeVpcAttributeRequest', 'DescribeVpcAttributeResult'],
+    DescribeStaleSecurityGroups: ['DescribeStaleSecurityGroupsRequest', 'DescribeStaleSecurityGroupsResult'],
+    DescribeSecurityGroupReferences: ['DescribeSecurityGroupReferencesRequest', 'DescribeSecurityGroupReferencesResult'],
+    GetSubnetCidrReservations: ['GetSubnetCidrReservationsRequest', 'GetSubnetCidrReservationsResult'],
     DescribeVpcClassicLink: ['DescribeVpcClassicLinkRequest', 'DescribeVpcClassicLinkResult'],
     DescribeVpcClassicLinkDnsSupport: ['DescribeVpcClassicLinkDnsSupportRequest', 'DescribeVpcClassicLinkDnsSupportResult'],
     CreateTags: ['CreateTagsRequest', 'unit'],
@@ -74,6 +82,11 @@ export const EC2_MODEL: WireModel = {
     DescribeMovingAddresses: ['DescribeMovingAddressesRequest', 'DescribeMovingAddressesResult'],
     DescribePublicIpv4Pools: ['DescribePublicIpv4PoolsRequest', 'DescribePublicIpv4PoolsResult'],
     DescribeIpv6Pools: ['DescribeIpv6PoolsRequest', 'DescribeIpv6PoolsResult'],
+    DescribeCoipPools: ['DescribeCoipPoolsRequest', 'DescribeCoipPoolsResult'],
+    DescribeAddressTransfers: ['DescribeAddressTransfersRequest', 'DescribeAddressTransfersResult'],
+    DescribeIpams: ['DescribeIpamsRequest', 'DescribeIpamsResult'],
+    DescribeIpamPools: ['DescribeIpamPoolsRequest', 'DescribeIpamPoolsResult'],
+    DescribeIpamScopes: ['DescribeIpamScopesRequest', 'DescribeIpamScopesResult'],
     DescribeNatGateways: ['DescribeNatGatewaysRequest', 'DescribeNatGatewaysResult'],
     DescribeEgressOnlyInternetGateways: ['DescribeEgressOnlyInternetGatewaysRequest', 'DescribeEgressOnlyInternetGatewaysResult'],
     DescribeCarrierGateways: ['DescribeCarrierGatewaysRequest', 'DescribeCarrierGatewaysResult'],
@@ -86,21 +99,33 @@ export const EC2_MODEL: WireModel = {
     DescribeTransitGatewayAttachments: ['DescribeTransitGatewayAttachmentsRequest', 'DescribeTransitGatewayAttachmentsResult'],
     DescribeTransitGatewayVpcAttachments: ['DescribeTransitGatewayVpcAttachmentsRequest', 'DescribeTransitGatewayVpcAttachmentsResult'],
     DescribeTransitGatewayRouteTables: ['DescribeTransitGatewayRouteTablesRequest', 'DescribeTransitGatewayRouteTablesResult'],
+    DescribeTransitGatewayPeeringAttachments: ['DescribeTransitGatewayPeeringAttachmentsRequest', 'DescribeTransitGatewayPeeringAttachmentsResult'],
+    DescribeTransitGatewayConnects: ['DescribeTransitGatewayConnectsRequest', 'DescribeTransitGatewayConnectsResult'],
+    DescribeTransitGatewayConnectPeers: ['DescribeTransitGatewayConnectPeersRequest', 'DescribeTransitGatewayConnectPeersResult'],
+    DescribeTransitGatewayMulticastDomains: ['DescribeTransitGatewayMulticastDomainsRequest', 'DescribeTransitGatewayMulticastDomainsResult'],
     DescribeVpcPeeringConnections: ['DescribeVpcPeeringConnectionsRequest', 'DescribeVpcPeeringConnectionsResult'],
     DescribeVpcEndpoints: ['DescribeVpcEndpointsRequest', 'DescribeVpcEndpointsResult'],
     DescribeVpcEndpointConnections: ['DescribeVpcEndpointConnectionsRequest', 'DescribeVpcEndpointConnectionsResult'],
+    DescribeVpcEndpointConnectionNotifications: ['DescribeVpcEndpointConnectionNotificationsRequest', 'DescribeVpcEndpointConnectionNotificationsResult'],
     DescribeVpcEndpointServices: ['DescribeVpcEndpointServicesRequest', 'DescribeVpcEndpointServicesResult'],
     DescribeVpcEndpointServiceConfigurations: ['DescribeVpcEndpointServiceConfigurationsRequest', 'DescribeVpcEndpointServiceConfigurationsResult'],
     DescribeInstanceConnectEndpoints: ['DescribeInstanceConnectEndpointsRequest', 'DescribeInstanceConnectEndpointsResult'],
     DescribeNetworkInterfacePermissions: ['DescribeNetworkInterfacePermissionsRequest', 'DescribeNetworkInterfacePermissionsResult'],
     DescribePrefixLists: ['DescribePrefixListsRequest', 'DescribePrefixListsResult'],
     DescribeManagedPrefixLists: ['DescribeManagedPrefixListsRequest', 'DescribeManagedPrefixListsResult'],
+    GetManagedPrefixListEntries: ['GetManagedPrefixListEntriesRequest', 'GetManagedPrefixListEntriesResult'],
+    DescribeSecurityGroupVpcAssociations: ['DescribeSecurityGroupVpcAssociationsRequest', 'DescribeSecurityGroupVpcAssociationsResult'],
+    DescribeNetworkInsightsPaths: ['DescribeNetworkInsightsPathsRequest', 'DescribeNetworkInsightsPathsResult'],
+    DescribeNetworkInsightsAnalyses: ['DescribeNetworkInsightsAnalysesRequest', 'DescribeNetworkInsightsAnalysesResult'],
+    DescribeVerifiedAccessInstances: ['DescribeVerifiedAccessInstancesRequest', 'DescribeVerifiedAccessInstancesResult'],
     DescribeFlowLogs: ['DescribeFlowLogsRequest', 'DescribeFlowLogsResult'],
     DescribeClassicLinkInstances: ['DescribeClassicLinkInstancesRequest', 'DescribeClassicLinkInstancesResult'],
     DescribeTrafficMirrorFilters: ['DescribeTrafficMirrorFiltersRequest', 'DescribeTrafficMirrorFiltersResult'],
     DescribeTrafficMirrorSessions: ['DescribeTrafficMirrorSessionsRequest', 'DescribeTrafficMirrorSessionsResult'],
     DescribeTrafficMirrorTargets: ['DescribeTrafficMirrorTargetsRequest', 'DescribeTrafficMirrorTargetsResult'],
     DescribeSpotInstanceRequests: ['DescribeSpotInstanceRequestsRequest', 'DescribeSpotInstanceRequestsResult'],
+    DescribeSpotFleetInstances: ['DescribeSpotFleetInstancesRequest', 'DescribeSpotFleetInstancesResponse'],
+    DescribeFleetInstances: ['DescribeFleetInstancesRequest', 'DescribeFleetInstancesResult'],
     DescribeSpotFleetRequests: ['DescribeSpotFleetRequestsRequest', 'DescribeSpotFleetRequestsResponse'],
     DescribeSpotPriceHistory: ['DescribeSpotPriceHistoryRequest', 'DescribeSpotPriceHistoryResult'],
     DescribeReservedInstances: ['DescribeReservedInstancesRequest', 'DescribeReservedInstancesResult'],
@@ -108,6 +133,7 @@ export const EC2_MODEL: WireModel = {
     DescribeReservedInstancesListings: ['DescribeReservedInstancesListingsRequest', 'DescribeReservedInstancesListingsResult'],
     DescribeReservedInstancesModifications: ['DescribeReservedInstancesModificationsRequest', 'DescribeReservedInstancesModificationsResult'],
     DescribeHosts: ['DescribeHostsRequest', 'DescribeHostsResult'],
+    DescribeMacHosts: ['DescribeMacHostsRequest', 'DescribeMacHostsResult'],
     DescribeHostReservations: ['DescribeHostReservationsRequest', 'DescribeHostReservationsResult'],
     DescribeHostReservationOfferings: ['DescribeHostReservationOfferingsRequest', 'DescribeHostReservationOfferingsResult'],
     DescribeScheduledInstances: ['DescribeScheduledInstancesRequest', 'DescribeScheduledInstancesResult'],
@@ -122,6 +148,10 @@ export const EC2_MODEL: WireModel = {
     DescribeFpgaImages: ['DescribeFpgaImagesRequest', 'DescribeFpgaImagesResult'],
     DescribeFastLaunchImages: ['DescribeFastLaunchImagesRequest', 'DescribeFastLaunchImagesResult'],
     DescribeSnapshots: ['DescribeSnapshotsRequest', 'DescribeSnapshotsResult'],
+    DescribeSnapshotAttribute: ['DescribeSnapshotAttributeRequest', 'DescribeSnapshotAttributeResult'],
+    DescribeLockedSnapshots: ['DescribeLockedSnapshotsRequest', 'DescribeLockedSnapshotsResult'],
+    ListSnapshotsInRecycleBin: ['ListSnapshotsInRecycleBinRequest', 'ListSnapshotsInRecycleBinResult'],
+    ListImagesInRecycleBin: ['ListImagesInRecycleBinRequest', 'ListImagesInRecycleBinResult'],
     DescribeSnapshotTierStatus: ['DescribeSnapshotTierStatusRequest', 'DescribeSnapshotTierStatusResult'],
     DescribeFastSnapshotRestores: ['DescribeFastSnapshotRestoresRequest', 'DescribeFastSnapshotRestoresResult'],
     DescribeVolumesModifications: ['DescribeVolumesModificationsRequest', 'DescribeVolumesModificationsResult'],
@@ -271,6 +301,12 @@ export const EC2_MODEL: WireModel = {
       DryRun: 'DryRun boolean',
       AttributeName: 'AttributeNames string[]'
     },
+    DescribeAddressTransfersRequest: {
+      AllocationId: 'AllocationIds string[]',
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number',
+      DryRun: 'DryRun boolean'
+    },
     DescribeAddressesAttributeRequest: {
       AllocationId: 'AllocationIds string[]',
       Attribute: 'Attribute string',
@@ -322,6 +358,13 @@ export const EC2_MODEL: WireModel = {
       MaxResults: 'MaxResults number',
       NextToken: 'NextToken string',
       Filter: 'Filters Filter[]',
+      DryRun: 'DryRun boolean'
+    },
+    DescribeCoipPoolsRequest: {
+      PoolId: 'PoolIds string[]',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
       DryRun: 'DryRun boolean'
     },
     DescribeConversionTasksRequest: {
@@ -378,6 +421,13 @@ export const EC2_MODEL: WireModel = {
       NextToken: 'NextToken string',
       DryRun: 'DryRun boolean'
     },
+    DescribeFleetInstancesRequest: {
+      FleetId: 'FleetId string',
+      DryRun: 'DryRun boolean',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      Filter: 'Filters Filter[]'
+    },
     DescribeFleetsRequest: {
       DryRun: 'DryRun boolean',
       MaxResults: 'MaxResults number',
@@ -425,6 +475,9 @@ export const EC2_MODEL: WireModel = {
       Filter: 'Filters Filter[]',
       MaxResults: 'MaxResults number',
       NextToken: 'NextToken string'
+    },
+    DescribeIdFormatRequest: {
+      Resource: 'Resource string'
     },
     DescribeImageAttributeRequest: {
       Attribute: 'Attribute string',
@@ -521,6 +574,27 @@ export const EC2_MODEL: WireModel = {
       InternetGatewayId: 'InternetGatewayIds string[]',
       Filter: 'Filters Filter[]'
     },
+    DescribeIpamPoolsRequest: {
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      IpamPoolId: 'IpamPoolIds string[]'
+    },
+    DescribeIpamScopesRequest: {
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      IpamScopeId: 'IpamScopeIds string[]'
+    },
+    DescribeIpamsRequest: {
+      DryRun: 'DryRun boolean',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      IpamId: 'IpamIds string[]'
+    },
     DescribeIpv6PoolsRequest: {
       PoolId: 'PoolIds string[]',
       NextToken: 'NextToken string',
@@ -564,6 +638,19 @@ export const EC2_MODEL: WireModel = {
       NextToken: 'NextToken string',
       DryRun: 'DryRun boolean'
     },
+    DescribeLockedSnapshotsRequest: {
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      SnapshotId: 'SnapshotIds string[]',
+      DryRun: 'DryRun boolean'
+    },
+    DescribeMacHostsRequest: {
+      Filter: 'Filters Filter[]',
+      HostId: 'HostIds string[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string'
+    },
     DescribeManagedPrefixListsRequest: {
       DryRun: 'DryRun boolean',
       Filter: 'Filters Filter[]',
@@ -591,6 +678,23 @@ export const EC2_MODEL: WireModel = {
       DryRun: 'DryRun boolean',
       NetworkAclId: 'NetworkAclIds string[]',
       Filter: 'Filters Filter[]'
+    },
+    DescribeNetworkInsightsAnalysesRequest: {
+      NetworkInsightsAnalysisId: 'NetworkInsightsAnalysisIds string[]',
+      NetworkInsightsPathId: 'NetworkInsightsPathId string',
+      AnalysisStartTime: 'AnalysisStartTime timestamp',
+      AnalysisEndTime: 'AnalysisEndTime timestamp',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      DryRun: 'DryRun boolean',
+      NextToken: 'NextToken string'
+    },
+    DescribeNetworkInsightsPathsRequest: {
+      NetworkInsightsPathId: 'NetworkInsightsPathIds string[]',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      DryRun: 'DryRun boolean',
+      NextToken: 'NextToken string'
     },
     DescribeNetworkInterfaceAttributeRequest: {
       NetworkInterfaceId: 'NetworkInterfaceId string',
@@ -693,12 +797,22 @@ export const EC2_MODEL: WireModel = {
       ScheduledInstanceId: 'ScheduledInstanceIds string[]',
       SlotStartTimeRange: 'SlotStartTimeRange SlotStartTimeRangeRequest'
     },
+    DescribeSecurityGroupReferencesRequest: {
+      GroupId: 'GroupId string[]',
+      DryRun: 'DryRun boolean'
+    },
     DescribeSecurityGroupRulesRequest: {
       Filter: 'Filters Filter[]',
       SecurityGroupRuleId: 'SecurityGroupRuleIds string[]',
       DryRun: 'DryRun boolean',
       NextToken: 'NextToken string',
       MaxResults: 'MaxResults number'
+    },
+    DescribeSecurityGroupVpcAssociationsRequest: {
+      Filter: 'Filters Filter[]',
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number',
+      DryRun: 'DryRun boolean'
     },
     DescribeSecurityGroupsRequest: {
       GroupId: 'GroupIds string[]',
@@ -707,6 +821,11 @@ export const EC2_MODEL: WireModel = {
       MaxResults: 'MaxResults number',
       DryRun: 'DryRun boolean',
       Filter: 'Filters Filter[]'
+    },
+    DescribeSnapshotAttributeRequest: {
+      Attribute: 'Attribute string',
+      SnapshotId: 'SnapshotId string',
+      DryRun: 'DryRun boolean'
     },
     DescribeSnapshotTierStatusRequest: {
       Filter: 'Filters Filter[]',
@@ -722,6 +841,15 @@ export const EC2_MODEL: WireModel = {
       SnapshotId: 'SnapshotIds string[]',
       DryRun: 'DryRun boolean',
       Filter: 'Filters Filter[]'
+    },
+    DescribeSpotDatafeedSubscriptionRequest: {
+      DryRun: 'DryRun boolean'
+    },
+    DescribeSpotFleetInstancesRequest: {
+      SpotFleetRequestId: 'SpotFleetRequestId string',
+      DryRun: 'DryRun boolean',
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number'
     },
     DescribeSpotFleetRequestsRequest: {
       DryRun: 'DryRun boolean',
@@ -745,6 +873,12 @@ export const EC2_MODEL: WireModel = {
       ProductDescription: 'ProductDescriptions string[]',
       Filter: 'Filters Filter[]',
       AvailabilityZone: 'AvailabilityZone string',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string'
+    },
+    DescribeStaleSecurityGroupsRequest: {
+      VpcId: 'VpcId string',
+      DryRun: 'DryRun boolean',
       MaxResults: 'MaxResults number',
       NextToken: 'NextToken string'
     },
@@ -796,6 +930,34 @@ export const EC2_MODEL: WireModel = {
       NextToken: 'NextToken string',
       DryRun: 'DryRun boolean'
     },
+    DescribeTransitGatewayConnectPeersRequest: {
+      TransitGatewayConnectPeerIds: 'TransitGatewayConnectPeerIds string[]',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      DryRun: 'DryRun boolean'
+    },
+    DescribeTransitGatewayConnectsRequest: {
+      TransitGatewayAttachmentIds: 'TransitGatewayAttachmentIds string[]',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      DryRun: 'DryRun boolean'
+    },
+    DescribeTransitGatewayMulticastDomainsRequest: {
+      TransitGatewayMulticastDomainIds: 'TransitGatewayMulticastDomainIds string[]',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      DryRun: 'DryRun boolean'
+    },
+    DescribeTransitGatewayPeeringAttachmentsRequest: {
+      TransitGatewayAttachmentIds: 'TransitGatewayAttachmentIds string[]',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      DryRun: 'DryRun boolean'
+    },
     DescribeTransitGatewayRouteTablesRequest: {
       TransitGatewayRouteTableIds: 'TransitGatewayRouteTableIds string[]',
       Filter: 'Filters Filter[]',
@@ -815,6 +977,13 @@ export const EC2_MODEL: WireModel = {
       Filter: 'Filters Filter[]',
       MaxResults: 'MaxResults number',
       NextToken: 'NextToken string',
+      DryRun: 'DryRun boolean'
+    },
+    DescribeVerifiedAccessInstancesRequest: {
+      VerifiedAccessInstanceId: 'VerifiedAccessInstanceIds string[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      Filter: 'Filters Filter[]',
       DryRun: 'DryRun boolean'
     },
     DescribeVolumeAttributeRequest: {
@@ -860,6 +1029,13 @@ export const EC2_MODEL: WireModel = {
       DryRun: 'DryRun boolean',
       VpcId: 'VpcIds string[]',
       Filter: 'Filters Filter[]'
+    },
+    DescribeVpcEndpointConnectionNotificationsRequest: {
+      DryRun: 'DryRun boolean',
+      ConnectionNotificationId: 'ConnectionNotificationId string',
+      Filter: 'Filters Filter[]',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string'
     },
     DescribeVpcEndpointConnectionsRequest: {
       DryRun: 'DryRun boolean',
@@ -958,6 +1134,9 @@ export const EC2_MODEL: WireModel = {
       Name: 'Name string',
       Value: 'Values string[]'
     },
+    GetAllowedImagesSettingsRequest: {
+      DryRun: 'DryRun boolean'
+    },
     GetConsoleOutputRequest: {
       InstanceId: 'InstanceId string',
       Latest: 'Latest boolean',
@@ -966,8 +1145,18 @@ export const EC2_MODEL: WireModel = {
     GetEbsEncryptionByDefaultRequest: {
       DryRun: 'DryRun boolean'
     },
+    GetImageBlockPublicAccessStateRequest: {
+      DryRun: 'DryRun boolean'
+    },
     GetInstanceMetadataDefaultsRequest: {
       DryRun: 'DryRun boolean'
+    },
+    GetManagedPrefixListEntriesRequest: {
+      PrefixListId: 'PrefixListId string',
+      DryRun: 'DryRun boolean',
+      TargetVersion: 'TargetVersion number',
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string'
     },
     GetPasswordDataRequest: {
       InstanceId: 'InstanceId string',
@@ -975,6 +1164,16 @@ export const EC2_MODEL: WireModel = {
     },
     GetSerialConsoleAccessStatusRequest: {
       DryRun: 'DryRun boolean'
+    },
+    GetSnapshotBlockPublicAccessStateRequest: {
+      DryRun: 'DryRun boolean'
+    },
+    GetSubnetCidrReservationsRequest: {
+      SubnetId: 'SubnetId string',
+      Filter: 'Filters Filter[]',
+      DryRun: 'DryRun boolean',
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number'
     },
     HibernationOptionsRequest: {
       Configured: 'Configured boolean'
@@ -1083,6 +1282,18 @@ export const EC2_MODEL: WireModel = {
     },
     LicenseConfigurationRequest: {
       LicenseConfigurationArn: 'LicenseConfigurationArn string'
+    },
+    ListImagesInRecycleBinRequest: {
+      ImageId: 'ImageIds string[]',
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number',
+      DryRun: 'DryRun boolean'
+    },
+    ListSnapshotsInRecycleBinRequest: {
+      MaxResults: 'MaxResults number',
+      NextToken: 'NextToken string',
+      SnapshotId: 'SnapshotIds string[]',
+      DryRun: 'DryRun boolean'
     },
     ModifyInstanceAttributeRequest: {
       InstanceId: 'InstanceId string',
@@ -1448,6 +1659,9 @@ export const EC2_MODEL: WireModel = {
       tagSet: 'Tags Tag[item]',
       securityGroupArn: 'SecurityGroupArn string'
     },
+    CreationDateCondition: {
+      maximumDaysSinceCreated: 'MaximumDaysSinceCreated number'
+    },
     DefaultConnectionTrackingConfiguration: {
       defaultTcpEstablishedTimeout: 'DefaultTcpEstablishedTimeout number',
       defaultUdpTimeout: 'DefaultUdpTimeout number',
@@ -1465,12 +1679,19 @@ export const EC2_MODEL: WireModel = {
       snapshotId: 'SnapshotId string',
       returnCode: 'ReturnCode string'
     },
+    DeprecationTimeCondition: {
+      maximumDaysSinceDeprecated: 'MaximumDaysSinceDeprecated number'
+    },
     DeregisterImageResult: {
       return: 'Return boolean',
       deleteSnapshotResultSet: 'DeleteSnapshotResults DeleteSnapshotReturnCode[item]'
     },
     DescribeAccountAttributesResult: {
       accountAttributeSet: 'AccountAttributes AccountAttribute[item]'
+    },
+    DescribeAddressTransfersResult: {
+      addressTransferSet: 'AddressTransfers Nothing[item]',
+      nextToken: 'NextToken string'
     },
     DescribeAddressesAttributeResult: {
       addressSet: 'Addresses Nothing[item]',
@@ -1499,6 +1720,10 @@ export const EC2_MODEL: WireModel = {
     },
     DescribeClientVpnEndpointsResult: {
       clientVpnEndpoint: 'ClientVpnEndpoints Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeCoipPoolsResult: {
+      coipPoolSet: 'CoipPools Nothing[item]',
       nextToken: 'NextToken string'
     },
     DescribeConversionTasksResult: {
@@ -1535,6 +1760,11 @@ export const EC2_MODEL: WireModel = {
       fastSnapshotRestoreSet: 'FastSnapshotRestores Nothing[item]',
       nextToken: 'NextToken string'
     },
+    DescribeFleetInstancesResult: {
+      activeInstanceSet: 'ActiveInstances Nothing[item]',
+      nextToken: 'NextToken string',
+      fleetId: 'FleetId string'
+    },
     DescribeFleetsResult: {
       nextToken: 'NextToken string',
       fleetSet: 'Fleets Nothing[item]'
@@ -1562,6 +1792,9 @@ export const EC2_MODEL: WireModel = {
     DescribeIamInstanceProfileAssociationsResult: {
       iamInstanceProfileAssociationSet: 'IamInstanceProfileAssociations Nothing[item]',
       nextToken: 'NextToken string'
+    },
+    DescribeIdFormatResult: {
+      statusSet: 'Statuses IdFormat[item]'
     },
     DescribeImagesResult: {
       imagesSet: 'Images Image[item]',
@@ -1607,6 +1840,18 @@ export const EC2_MODEL: WireModel = {
       internetGatewaySet: 'InternetGateways InternetGateway[item]',
       nextToken: 'NextToken string'
     },
+    DescribeIpamPoolsResult: {
+      nextToken: 'NextToken string',
+      ipamPoolSet: 'IpamPools Nothing[item]'
+    },
+    DescribeIpamScopesResult: {
+      nextToken: 'NextToken string',
+      ipamScopeSet: 'IpamScopes Nothing[item]'
+    },
+    DescribeIpamsResult: {
+      nextToken: 'NextToken string',
+      ipamSet: 'Ipams Nothing[item]'
+    },
     DescribeIpv6PoolsResult: {
       ipv6PoolSet: 'Ipv6Pools Nothing[item]',
       nextToken: 'NextToken string'
@@ -1626,6 +1871,14 @@ export const EC2_MODEL: WireModel = {
       localGatewaySet: 'LocalGateways Nothing[item]',
       nextToken: 'NextToken string'
     },
+    DescribeLockedSnapshotsResult: {
+      snapshotSet: 'Snapshots Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeMacHostsResult: {
+      macHostSet: 'MacHosts Nothing[item]',
+      nextToken: 'NextToken string'
+    },
     DescribeManagedPrefixListsResult: {
       nextToken: 'NextToken string',
       prefixListSet: 'PrefixLists Nothing[item]'
@@ -1640,6 +1893,14 @@ export const EC2_MODEL: WireModel = {
     },
     DescribeNetworkAclsResult: {
       networkAclSet: 'NetworkAcls NetworkAcl[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeNetworkInsightsAnalysesResult: {
+      networkInsightsAnalysisSet: 'NetworkInsightsAnalyses Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeNetworkInsightsPathsResult: {
+      networkInsightsPathSet: 'NetworkInsightsPaths Nothing[item]',
       nextToken: 'NextToken string'
     },
     DescribeNetworkInterfaceAttributeResult: {
@@ -1698,13 +1959,25 @@ export const EC2_MODEL: WireModel = {
       nextToken: 'NextToken string',
       scheduledInstanceSet: 'ScheduledInstanceSet Nothing[item]'
     },
+    DescribeSecurityGroupReferencesResult: {
+      securityGroupReferenceSet: 'SecurityGroupReferenceSet SecurityGroupReference[item]'
+    },
     DescribeSecurityGroupRulesResult: {
       securityGroupRuleSet: 'SecurityGroupRules SecurityGroupRule[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeSecurityGroupVpcAssociationsResult: {
+      securityGroupVpcAssociationSet: 'SecurityGroupVpcAssociations Nothing[item]',
       nextToken: 'NextToken string'
     },
     DescribeSecurityGroupsResult: {
       securityGroupInfo: 'SecurityGroups SecurityGroup[item]',
       nextToken: 'NextToken string'
+    },
+    DescribeSnapshotAttributeResult: {
+      productCodes: 'ProductCodes Nothing[item]',
+      snapshotId: 'SnapshotId string',
+      createVolumePermission: 'CreateVolumePermissions Nothing[item]'
     },
     DescribeSnapshotTierStatusResult: {
       snapshotTierStatusSet: 'SnapshotTierStatuses Nothing[item]',
@@ -1713,6 +1986,14 @@ export const EC2_MODEL: WireModel = {
     DescribeSnapshotsResult: {
       nextToken: 'NextToken string',
       snapshotSet: 'Snapshots Nothing[item]'
+    },
+    DescribeSpotDatafeedSubscriptionResult: {
+      spotDatafeedSubscription: 'SpotDatafeedSubscription SpotDatafeedSubscription'
+    },
+    DescribeSpotFleetInstancesResponse: {
+      activeInstanceSet: 'ActiveInstances Nothing[item]',
+      nextToken: 'NextToken string',
+      spotFleetRequestId: 'SpotFleetRequestId string'
     },
     DescribeSpotFleetRequestsResponse: {
       nextToken: 'NextToken string',
@@ -1725,6 +2006,10 @@ export const EC2_MODEL: WireModel = {
     DescribeSpotPriceHistoryResult: {
       nextToken: 'NextToken string',
       spotPriceHistorySet: 'SpotPriceHistory Nothing[item]'
+    },
+    DescribeStaleSecurityGroupsResult: {
+      nextToken: 'NextToken string',
+      staleSecurityGroupSet: 'StaleSecurityGroupSet StaleSecurityGroup[item]'
     },
     DescribeStoreImageTasksResult: {
       storeImageTaskResultSet: 'StoreImageTaskResults Nothing[item]',
@@ -1754,6 +2039,22 @@ export const EC2_MODEL: WireModel = {
       transitGatewayAttachments: 'TransitGatewayAttachments Nothing[item]',
       nextToken: 'NextToken string'
     },
+    DescribeTransitGatewayConnectPeersResult: {
+      transitGatewayConnectPeerSet: 'TransitGatewayConnectPeers Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeTransitGatewayConnectsResult: {
+      transitGatewayConnectSet: 'TransitGatewayConnects Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeTransitGatewayMulticastDomainsResult: {
+      transitGatewayMulticastDomains: 'TransitGatewayMulticastDomains Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeTransitGatewayPeeringAttachmentsResult: {
+      transitGatewayPeeringAttachments: 'TransitGatewayPeeringAttachments Nothing[item]',
+      nextToken: 'NextToken string'
+    },
     DescribeTransitGatewayRouteTablesResult: {
       transitGatewayRouteTables: 'TransitGatewayRouteTables Nothing[item]',
       nextToken: 'NextToken string'
@@ -1764,6 +2065,10 @@ export const EC2_MODEL: WireModel = {
     },
     DescribeTransitGatewaysResult: {
       transitGatewaySet: 'TransitGateways Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    DescribeVerifiedAccessInstancesResult: {
+      verifiedAccessInstanceSet: 'VerifiedAccessInstances Nothing[item]',
       nextToken: 'NextToken string'
     },
     DescribeVolumeAttributeResult: {
@@ -1795,6 +2100,10 @@ export const EC2_MODEL: WireModel = {
     },
     DescribeVpcClassicLinkResult: {
       vpcSet: 'Vpcs VpcClassicLink[item]'
+    },
+    DescribeVpcEndpointConnectionNotificationsResult: {
+      connectionNotificationSet: 'ConnectionNotificationSet Nothing[item]',
+      nextToken: 'NextToken string'
     },
     DescribeVpcEndpointConnectionsResult: {
       vpcEndpointConnectionSet: 'VpcEndpointConnections Nothing[item]',
@@ -1934,6 +2243,11 @@ export const EC2_MODEL: WireModel = {
       fpgas: 'Fpgas FpgaDeviceInfo[item]',
       totalFpgaMemoryInMiB: 'TotalFpgaMemoryInMiB number'
     },
+    GetAllowedImagesSettingsResult: {
+      state: 'State string',
+      imageCriterionSet: 'ImageCriteria ImageCriterion[item]',
+      managedBy: 'ManagedBy string'
+    },
     GetConsoleOutputResult: {
       instanceId: 'InstanceId string',
       timestamp: 'Timestamp timestamp',
@@ -1943,8 +2257,16 @@ export const EC2_MODEL: WireModel = {
       ebsEncryptionByDefault: 'EbsEncryptionByDefault boolean',
       sseType: 'SseType string'
     },
+    GetImageBlockPublicAccessStateResult: {
+      imageBlockPublicAccessState: 'ImageBlockPublicAccessState string',
+      managedBy: 'ManagedBy string'
+    },
     GetInstanceMetadataDefaultsResult: {
       accountLevel: 'AccountLevel InstanceMetadataDefaultsResponse'
+    },
+    GetManagedPrefixListEntriesResult: {
+      entrySet: 'Entries Nothing[item]',
+      nextToken: 'NextToken string'
     },
     GetPasswordDataResult: {
       instanceId: 'InstanceId string',
@@ -1954,6 +2276,15 @@ export const EC2_MODEL: WireModel = {
     GetSerialConsoleAccessStatusResult: {
       serialConsoleAccessEnabled: 'SerialConsoleAccessEnabled boolean',
       managedBy: 'ManagedBy string'
+    },
+    GetSnapshotBlockPublicAccessStateResult: {
+      state: 'State string',
+      managedBy: 'ManagedBy string'
+    },
+    GetSubnetCidrReservationsResult: {
+      subnetIpv4CidrReservationSet: 'SubnetIpv4CidrReservations SubnetCidrReservation[item]',
+      subnetIpv6CidrReservationSet: 'SubnetIpv6CidrReservations SubnetCidrReservation[item]',
+      nextToken: 'NextToken string'
     },
     GpuDeviceInfo: {
       name: 'Name string',
@@ -1985,6 +2316,11 @@ export const EC2_MODEL: WireModel = {
     IcmpTypeCode: {
       code: 'Code number',
       type: 'Type number'
+    },
+    IdFormat: {
+      deadline: 'Deadline timestamp',
+      resource: 'Resource string',
+      useLongIds: 'UseLongIds boolean'
     },
     Image: {
       imageId: 'ImageId string',
@@ -2045,12 +2381,27 @@ export const EC2_MODEL: WireModel = {
       productCodes: 'ProductCodes ProductCode[item]',
       blockDeviceMapping: 'BlockDeviceMappings BlockDeviceMapping[item]'
     },
+    ImageCriterion: {
+      imageProviderSet: 'ImageProviders string[item]',
+      marketplaceProductCodeSet: 'MarketplaceProductCodes string[item]',
+      imageNameSet: 'ImageNames string[item]',
+      deprecationTimeCondition: 'DeprecationTimeCondition DeprecationTimeCondition',
+      creationDateCondition: 'CreationDateCondition CreationDateCondition',
+      imageWatermarkSet: 'ImageWatermarks ImageWatermarkFilterResponse[item]',
+      scanResultCondition: 'ScanResultCondition ScanResultCondition'
+    },
     ImageWatermark: {
       watermarkKey: 'WatermarkKey string',
       sourceImageRegion: 'SourceImageRegion string',
       sourceImageId: 'SourceImageId string',
       sourceImageCreationTime: 'SourceImageCreationTime timestamp',
       watermarkCreationTime: 'WatermarkCreationTime timestamp'
+    },
+    ImageWatermarkFilterResponse: {
+      watermarkKey: 'WatermarkKey string',
+      sourceImageRegion: 'SourceImageRegion string',
+      maximumDaysSinceSourceImageCreated: 'MaximumDaysSinceSourceImageCreated number',
+      maximumDaysSinceWatermarkCreated: 'MaximumDaysSinceWatermarkCreated number'
     },
     ImportKeyPairResult: {
       keyName: 'KeyName string',
@@ -2429,6 +2780,14 @@ export const EC2_MODEL: WireModel = {
     LicenseConfiguration: {
       licenseConfigurationArn: 'LicenseConfigurationArn string'
     },
+    ListImagesInRecycleBinResult: {
+      imageSet: 'Images Nothing[item]',
+      nextToken: 'NextToken string'
+    },
+    ListSnapshotsInRecycleBinResult: {
+      snapshotSet: 'Snapshots Nothing[item]',
+      nextToken: 'NextToken string'
+    },
     MediaAcceleratorInfo: {
       accelerators: 'Accelerators MediaDeviceInfo[item]',
       totalMediaMemoryInMiB: 'TotalMediaMemoryInMiB number'
@@ -2756,6 +3115,15 @@ export const EC2_MODEL: WireModel = {
       state: 'State string',
       statusMessage: 'StatusMessage string'
     },
+    ScanResultCondition: {
+      maxDaysSinceLastFindingScan: 'MaxDaysSinceLastFindingScan number',
+      maximumSeverityLabel: 'MaximumSeverityLabel string',
+      maxDaysSinceInformationalFixAvailable: 'MaxDaysSinceInformationalFixAvailable number',
+      maxDaysSinceLowFixAvailable: 'MaxDaysSinceLowFixAvailable number',
+      maxDaysSinceMediumFixAvailable: 'MaxDaysSinceMediumFixAvailable number',
+      maxDaysSinceHighFixAvailable: 'MaxDaysSinceHighFixAvailable number',
+      maxDaysSinceCriticalFixAvailable: 'MaxDaysSinceCriticalFixAvailable number'
+    },
     ScanResults: {
       highestFindingSeverityLabel: 'HighestFindingSeverityLabel string',
       findingScanDate: 'FindingScanDate timestamp',
@@ -2776,6 +3144,12 @@ export const EC2_MODEL: WireModel = {
       tagSet: 'Tags Tag[item]',
       securityGroupArn: 'SecurityGroupArn string'
     },
+    SecurityGroupReference: {
+      groupId: 'GroupId string',
+      referencingVpcId: 'ReferencingVpcId string',
+      vpcPeeringConnectionId: 'VpcPeeringConnectionId string',
+      transitGatewayId: 'TransitGatewayId string'
+    },
     SecurityGroupRule: {
       securityGroupRuleId: 'SecurityGroupRuleId string',
       groupId: 'GroupId string',
@@ -2791,6 +3165,33 @@ export const EC2_MODEL: WireModel = {
       description: 'Description string',
       tagSet: 'Tags Tag[item]',
       securityGroupRuleArn: 'SecurityGroupRuleArn string'
+    },
+    SpotDatafeedSubscription: {
+      bucket: 'Bucket string',
+      fault: 'Fault SpotInstanceStateFault',
+      ownerId: 'OwnerId string',
+      prefix: 'Prefix string',
+      state: 'State string'
+    },
+    SpotInstanceStateFault: {
+      code: 'Code string',
+      message: 'Message string'
+    },
+    StaleIpPermission: {
+      fromPort: 'FromPort number',
+      ipProtocol: 'IpProtocol string',
+      ipRanges: 'IpRanges string[item]',
+      prefixListIds: 'PrefixListIds string[item]',
+      toPort: 'ToPort number',
+      groups: 'UserIdGroupPairs UserIdGroupPair[item]'
+    },
+    StaleSecurityGroup: {
+      description: 'Description string',
+      groupId: 'GroupId string',
+      groupName: 'GroupName string',
+      staleIpPermissions: 'StaleIpPermissions StaleIpPermission[item]',
+      staleIpPermissionsEgress: 'StaleIpPermissionsEgress StaleIpPermission[item]',
+      vpcId: 'VpcId string'
     },
     StartInstancesResult: {
       instancesSet: 'StartingInstances InstanceStateChange[item]'
@@ -2830,6 +3231,15 @@ export const EC2_MODEL: WireModel = {
     SubnetCidrBlockState: {
       state: 'State string',
       statusMessage: 'StatusMessage string'
+    },
+    SubnetCidrReservation: {
+      subnetCidrReservationId: 'SubnetCidrReservationId string',
+      subnetId: 'SubnetId string',
+      cidr: 'Cidr string',
+      reservationType: 'ReservationType string',
+      ownerId: 'OwnerId string',
+      description: 'Description string',
+      tagSet: 'Tags Tag[item]'
     },
     SubnetIpv6CidrBlockAssociation: {
       associationId: 'AssociationId string',

@@ -76,6 +76,10 @@ export const DOCUMENTED_FILTERS: Readonly<Record<string, readonly string[]>> = {
     'endpoint-id',
     'transport-protocol',
   ],
+  DescribeCoipPools: [
+    'coip-pool.local-gateway-route-table-id',
+    'coip-pool.pool-id',
+  ],
   DescribeCustomerGateways: [
     'bgp-asn',
     'customer-gateway-id',
@@ -116,6 +120,9 @@ export const DOCUMENTED_FILTERS: Readonly<Record<string, readonly string[]>> = {
     'owner-id',
     'snapshot-id',
     'state',
+  ],
+  DescribeFleetInstances: [
+    'instance-type',
   ],
   DescribeFleets: [
     'activity-status',
@@ -518,6 +525,13 @@ export const DOCUMENTED_FILTERS: Readonly<Record<string, readonly string[]>> = {
     'owner-id',
     'state',
   ],
+  DescribeLockedSnapshots: [
+    'lock-state',
+  ],
+  DescribeMacHosts: [
+    'availability-zone',
+    'instance-type',
+  ],
   DescribeManagedPrefixLists: [
     'owner-id',
     'prefix-list-id',
@@ -554,6 +568,24 @@ export const DOCUMENTED_FILTERS: Readonly<Record<string, readonly string[]>> = {
     'tag-key',
     'tag:',
     'vpc-id',
+  ],
+  DescribeNetworkInsightsAnalyses: [
+    'path-found',
+    'status',
+  ],
+  DescribeNetworkInsightsPaths: [
+    'destination',
+    'destination-port',
+    'filter-at-destination.destination-address',
+    'filter-at-destination.destination-port-range',
+    'filter-at-destination.source-address',
+    'filter-at-destination.source-port-range',
+    'filter-at-source.destination-address',
+    'filter-at-source.destination-port-range',
+    'filter-at-source.source-address',
+    'filter-at-source.source-port-range',
+    'protocol',
+    'source',
   ],
   DescribeNetworkInterfacePermissions: [
     'network-interface-permission.aws-account-id',
@@ -709,6 +741,13 @@ export const DOCUMENTED_FILTERS: Readonly<Record<string, readonly string[]>> = {
     'group-id',
     'security-group-rule-id',
     'tag:',
+  ],
+  DescribeSecurityGroupVpcAssociations: [
+    'group-id',
+    'group-owner-id',
+    'state',
+    'vpc-id',
+    'vpc-owner-id',
   ],
   DescribeSecurityGroups: [
     'description',
@@ -879,6 +918,32 @@ export const DOCUMENTED_FILTERS: Readonly<Record<string, readonly string[]>> = {
     'transit-gateway-id',
     'transit-gateway-owner-id',
   ],
+  DescribeTransitGatewayConnectPeers: [
+    'state',
+    'transit-gateway-attachment-id',
+    'transit-gateway-connect-peer-id',
+  ],
+  DescribeTransitGatewayConnects: [
+    'options.protocol',
+    'state',
+    'transit-gateway-attachment-id',
+    'transit-gateway-id',
+    'transport-transit-gateway-attachment-id',
+  ],
+  DescribeTransitGatewayMulticastDomains: [
+    'state',
+    'transit-gateway-id',
+    'transit-gateway-multicast-domain-id',
+  ],
+  DescribeTransitGatewayPeeringAttachments: [
+    'local-owner-id',
+    'remote-owner-id',
+    'state',
+    'tag-key',
+    'tag:',
+    'transit-gateway-attachment-id',
+    'transit-gateway-id',
+  ],
   DescribeTransitGatewayRouteTables: [
     'default-association-route-table',
     'default-propagation-route-table',
@@ -961,6 +1026,14 @@ export const DOCUMENTED_FILTERS: Readonly<Record<string, readonly string[]>> = {
     'is-classic-link-enabled',
     'tag-key',
     'tag:',
+  ],
+  DescribeVpcEndpointConnectionNotifications: [
+    'connection-notification-arn',
+    'connection-notification-id',
+    'connection-notification-state',
+    'connection-notification-type',
+    'service-id',
+    'vpc-endpoint-id',
   ],
   DescribeVpcEndpointConnections: [
     'ip-address-type',
@@ -1053,5 +1126,11 @@ export const DOCUMENTED_FILTERS: Readonly<Record<string, readonly string[]>> = {
     'tag:',
     'type',
     'vpn-gateway-id',
+  ],
+  GetSubnetCidrReservations: [
+    'reservationType',
+    'subnet-id',
+    'tag-key',
+    'tag:',
   ],
 }

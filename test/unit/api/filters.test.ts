@@ -16,7 +16,8 @@ import { known } from '../../kit/api.ts'
 import { ALICE, type Cloud, openCloud } from '../../kit/api-cloud.ts'
 
 const documented = Object.entries(DOCUMENTED_FILTERS).filter(
-  ([name]) => !ABSENT_ACTIONS.includes(name),
+  // Of one subnet, and without exception empty (`actions/nothing-of.test.ts`).
+  ([name]) => !ABSENT_ACTIONS.includes(name) && name !== 'GetSubnetCidrReservations',
 )
 
 let cloud: Cloud

@@ -32,7 +32,7 @@ def documented(html):
 asked, refused = 0, []
 for method, action in methods.items():
     shape = model.operation_model(action).input_shape
-    if action not in answered or shape is None:
+    if action not in answered or shape is None or shape.required_members:
         continue
     for member in ('Filters', 'Filter'):
         for name in documented(getattr(shape.members.get(member), 'documentation', '')):
