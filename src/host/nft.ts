@@ -16,6 +16,8 @@ const MESSAGE_LIMIT_CHARS = 2_000
  */
 const TIMEOUT_MS = 3_000
 const TIMEOUT_MS_PER_BYTE = 3_000 / 1_000_000
+/** After each time that this was too short it is doubled, up to so many times: it may be the machine that is slow. */
+const MOST_PATIENCE = 8
 
 /** The rules of this namespace, as the nft program sees them. */
 export interface Nft {
@@ -31,10 +33,13 @@ export interface Nft {
 
 /** `run` starts nft. */
 export function createNft(run: Runner): Nft {
+  let patience = 1
   const nft = async (args: readonly string[], stdin = ''): Promise<RunResult> => {
     try {
-      const timeoutMs = TIMEOUT_MS + stdin.length * TIMEOUT_MS_PER_BYTE
-      return await run('nft', args, { stdin, timeoutMs })
+      const timeoutMs = (TIMEOUT_MS + stdin.length * TIMEOUT_MS_PER_BYTE) * patience
+      const result = await run('nft', args, { stdin, timeoutMs })
+      patience = result.stoppedBy === 'timeout' ? Math.min(MOST_PATIENCE, patience * 2) : 1
+      return result
     } catch (cause) {
       throw unavailable('nft cannot be started: is the package nftables installed?', cause)
     }

@@ -63,6 +63,8 @@ async function measure(cloud: Cloud, progress: (line: string) => void): Promise<
   const probe = createKernelProbe(link)
   const raw: Record<string, number[]> = {}
   try {
+    // Whoever finds forwarding off takes the machine for none that forwarded before, and has other rules from then on.
+    await cloud.netns.must(['sh', '-ec', 'echo 0 >/proc/sys/net/ipv4/ip_forward'])
     for (const [name, damage] of Object.entries(damagesOf(link, address))) {
       const figures: number[] = []
       raw[name] = figures
@@ -120,12 +122,14 @@ async function launchOne(cloud: Cloud): Promise<string> {
 /** From the end of the damage, by the clock of whoever did it, to the first look at which all is well again. */
 async function mendedAfterMs(cloud: Cloud, probe: KernelProbe, damage: string): Promise<number> {
   const well = await quiet(probe)
+  const beganAt = now()
   const seen = { damaged: false, over: false }
   const watching = (async () => {
     while (true) {
       // Read after it was over: what it shows has been so since.
       const { over } = seen
       const state = await probe.state()
+      if (now() - beganAt > DEADLINE_MS) throw new Error(`${damage}: not mended: ${well}, ${state}`)
       if (state !== well) seen.damaged = true
       else if (seen.damaged || over) return now()
       await delay(LOOK_MS)

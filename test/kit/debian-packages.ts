@@ -23,6 +23,14 @@ const PACKAGES = [
   'libndp0',
   'libteamdctl0',
   'libjansson4',
+  'ufw',
+  'firewalld',
+  'python3-firewall',
+  'python3-nftables',
+  'python3-dbus',
+  'python3-gi',
+  'gir1.2-glib-2.0',
+  'libgirepository-1.0-1',
 ] as const
 
 /** Where the programs are, or would be. */

@@ -1,0 +1,199 @@
+/**
+ * Another firewall of the host is started, reloaded and stopped: ufw and firewalld as Debian has them, in a mount namespace of their own.
+ *
+ * What they drop of instances' is named by `doctor`, what it says is to be done lets everything through again, ours are mended at once, and
+ * theirs stay as they are. All of it held when it was tried first.
+ */
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startMender } from '../../src/agent/mender.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { silentLog } from '../../src/lib/log.ts'
+import { checkForeignFirewall } from '../../src/operator/doctor-firewall.ts'
+import { unpackedPackages } from '../kit/debian-packages.ts'
+import { eventually, type Netns } from '../kit/netns.ts'
+import {
+  createTown,
+  OUTSIDE_ADDRESS,
+  TOWN_GATEWAY,
+  type Town,
+  townInstance,
+  townWant,
+} from '../kit/town.ts'
+
+const DEADLINE_MS = 60_000
+const ALICE = townInstance(11, [1])
+const BOB = townInstance(12, [1])
+const want = townWant(ALICE, BOB)
+
+/** Their files over the machine's, and nothing of the machine's is written to. The rest is what the packages' scripts do. */
+const HOME = `
+P=${unpackedPackages()}
+mount -t tmpfs none /mnt; mkdir -p /mnt/etc /mnt/work /mnt/usr
+cp -a $P/lib /mnt/usr/lib
+mount -t overlay -o lowerdir=/mnt/usr:$P/usr:/usr none /usr
+mount -t overlay -o lowerdir=$P/etc:/etc,upperdir=/mnt/etc,workdir=/mnt/work none /etc
+mount -t tmpfs none /run; mkdir -p /run/dbus /run/firewalld
+mount -t tmpfs none /var/log
+cp /usr/share/ufw/iptables/*.rules /etc/ufw/
+cat >/mnt/bus.conf <<X
+<busconfig><type>system</type><listen>unix:path=/run/dbus/system_bus_socket</listen><auth>EXTERNAL</auth>
+<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>
+X
+$P/usr/bin/dbus-daemon --config-file=/mnt/bus.conf --nofork --nopidfile &
+echo ready
+wait
+`
+/** Answers whoever asks at the gateway, as the resolver does. */
+const RESOLVER = `
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("${TOWN_GATEWAY}", 53))
+print("ready", flush=True)
+while True:
+    data, source = s.recvfrom(100)
+    s.sendto(data, source)
+`
+const ASK = `
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(0.5)
+s.sendto(b"x", ("${TOWN_GATEWAY}", 53))
+s.recvfrom(100)
+`
+
+const areThere = existsSync(`${unpackedPackages()}/usr/sbin/ufw`)
+
+let town: Town
+let alice: Netns
+let holder = 0
+let endMending: () => Promise<void>
+
+beforeAll(async () => {
+  if (!areThere)
+    return void process.stdout.write('not run: ufw and firewalld could not be fetched\n')
+  town = await createTown()
+  await town.pass(want)
+  alice = await town.plug(ALICE)
+  await town.plug(BOB)
+  let said = ''
+  const child = town.machine.spawn(['unshare', '--mount', 'sh', '-ec', HOME], (text) => {
+    said += text
+  })
+  await eventually('their home is ready', () => said.includes('ready'), DEADLINE_MS)
+  holder = child.pid ?? 0
+  let resolver = ''
+  town.machine.spawn(['python3', '-c', RESOLVER], (text) => {
+    resolver += text
+  })
+  await eventually('the resolver listens', () => resolver.includes('ready'), DEADLINE_MS)
+  endMending = startMender({
+    services: town.services,
+    want: async () => want,
+    watchKernel: (heard) => town.host.watchKernel(heard),
+    clock: systemClock,
+    log: silentLog,
+    metrics: town.metrics,
+  })
+}, 120_000)
+
+afterAll(async () => {
+  await endMending?.()
+  await town?.destroy()
+})
+
+/** Runs a command where these firewalls are installed. */
+async function there(command: string): Promise<string> {
+  const argv = ['nsenter', '--mount', `--target=${holder}`, 'sh', '-ec', command]
+  const { exitCode, stdout, stderr } = await town.machine.run(argv, { timeoutMs: DEADLINE_MS })
+  if (exitCode !== 0) throw new Error(`${command}: ${stderr}${stdout}`)
+  return stdout
+}
+
+async function works(): Promise<Readonly<Record<string, boolean>>> {
+  const does = async (argv: readonly string[]) => (await alice.run(argv)).exitCode === 0
+  const [dns, neighbour, world] = await Promise.all([
+    does(['python3', '-c', ASK]),
+    does(['ping', '-c1', '-W0.5', '172.31.0.12']),
+    does(['ping', '-c1', '-W0.5', OUTSIDE_ADDRESS]),
+  ])
+  return { dns, neighbour, world }
+}
+
+const ALL = { dns: true, neighbour: true, world: true }
+
+/** Everything works, or `doctor` names what is in the way. */
+async function worksOrIsNamed(name: RegExp): Promise<string> {
+  await eventually('ours are there', oursHold, DEADLINE_MS)
+  const got = await works()
+  const verdict = await checkForeignFirewall()
+  if (Object.values(got).every(Boolean)) return 'works'
+  expect(verdict, JSON.stringify(got)).toMatchObject({ result: 'fail' })
+  expect(JSON.stringify(verdict)).toMatch(name)
+  return 'is named'
+}
+
+/** Ours are all there. */
+async function oursHold(): Promise<boolean> {
+  const tables = await town.machine.must(['nft', 'list', 'tables'])
+  return ['inet atoll', 'arp atoll', 'inet atoll_guard', 'inet atoll_budgets'].every((table) =>
+    tables.includes(`table ${table}\n`),
+  )
+}
+
+/** A pass that looks at everything changes nothing of these. */
+async function expectUnharmed(list: string): Promise<void> {
+  const before = await there(list)
+  expect(before.length).toBeGreaterThan(1_000)
+  await town.pass(want, { resync: true })
+  expect(await there(list)).toBe(before)
+}
+
+test.skipIf(!areThere)('before them everything works', async () => {
+  expect(await works()).toEqual(ALL)
+})
+
+test.skipIf(!areThere)(
+  'ufw',
+  async () => {
+    const list = 'iptables -S'
+    await there('ufw --force enable')
+    expect(await worksOrIsNamed(/ufw|INPUT/)).toBe('is named')
+    await expectUnharmed(list)
+    // What doctor says is to be done.
+    await there('ufw allow in on at-h+; ufw route allow in on at-h+; ufw reload')
+    expect(await worksOrIsNamed(/ufw/)).toBe('works')
+    expect(await checkForeignFirewall()).toMatchObject({ result: 'ok' })
+    await expectUnharmed(list)
+    await there('ufw --force disable')
+    expect(await worksOrIsNamed(/ufw/)).toBe('works')
+  },
+  180_000,
+)
+
+test.skipIf(!areThere)(
+  'firewalld',
+  async () => {
+    const list = 'nft -s list table inet firewalld'
+    const daemon = town.machine.spawn([
+      ...['nsenter', '--mount', `--target=${holder}`],
+      ...['firewalld', '--nofork', '--nopid'],
+    ])
+    const isUp = async () => (await there('firewall-cmd --state || true')).includes('running')
+    await eventually('it runs', isUp, DEADLINE_MS)
+    expect(await worksOrIsNamed(/firewalld/)).toBe('is named')
+    await expectUnharmed(list)
+    await there(
+      'firewall-cmd --permanent --zone=trusted --add-interface=at-h+; firewall-cmd --reload',
+    )
+    expect(await worksOrIsNamed(/firewalld/)).toBe('works')
+    expect(await checkForeignFirewall()).toMatchObject({ result: 'ok' })
+    await expectUnharmed(list)
+    const ended = once(daemon, 'exit')
+    daemon.kill('SIGTERM')
+    await ended
+    expect(await worksOrIsNamed(/firewalld/)).toBe('works')
+  },
+  180_000,
+)
