@@ -9,10 +9,11 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Agent } from './agent/agent.ts'
-import { agentHealth, leaseHealth } from './agent/health.ts'
+import { agentHealth, clockHealth, leaseHealth, networkHealth } from './agent/health.ts'
 import type { KeeperSettings } from './agent/keeper.ts'
 import { type Keeper, startKeeper } from './agent/keeper.ts'
-import { createLedger } from './agent/ledger.ts'
+import type { Lease } from './agent/lease.ts'
+import { createLedger, type Ledger } from './agent/ledger.ts'
 import type { ApiParts } from './api/action.ts'
 import { allActions } from './api/actions/all.ts'
 import { createAdmin } from './api/admin.ts'
@@ -43,6 +44,7 @@ import { createTurns } from './lib/turns.ts'
 import { openLives, RivalError, requireSole } from './lives.ts'
 import { explain } from './model/errors.ts'
 import { adminSocketFile } from './operator/admin-client.ts'
+import type { CollisionWatch } from './services/collisions.ts'
 import { createDhcp } from './services/dhcp/dhcp.ts'
 import { createDns } from './services/dns/dns.ts'
 import { createFirewall } from './services/firewall.ts'
@@ -57,7 +59,7 @@ import {
   forwardingFile,
   keeperSettings,
 } from './settings.ts'
-import { takeState } from './state.ts'
+import { requireRoom, takeState, watchCollisions } from './state.ts'
 
 const CONSOLE_LIMIT_BYTES = 64 * 1024
 /** A pass waits for engines, each with a limit of its own; all of them together come to less. */
@@ -73,6 +75,8 @@ interface Ground {
   readonly clock: typeof systemClock
   readonly host: Host
   readonly identity: Identity
+  readonly collisions: CollisionWatch
+  readonly ledger: Ledger
 }
 
 /** Everything that a pass applies, in this order: nothing is on the network before its rules are in. */
@@ -96,6 +100,7 @@ function buildServices(
       instanceMemoryMiB: memoryForInstances(config),
     }),
     createLinks({ host, metrics, mtu, fabric }),
+    ground.collisions,
     createDhcp({
       host,
       settings: { leaseSeconds: config.dhcp.leaseSeconds, mtu, zone },
@@ -207,7 +212,7 @@ async function startHost(
       store: records.store,
       rows: records.rows,
       bus,
-      ledger: createLedger({ file: join(config.stateDir, 'ledger.json'), clock, log }),
+      ledger: ground.ledger,
       services: (wake) => buildServices(ground, drivers, key, wake),
       watchKernel: (heard) => ground.host.watchKernel(heard),
       onRecordsChanged: records.changed,
@@ -259,6 +264,25 @@ function tellServiceManager(agent: Agent, clock: Clock): () => void {
   return manager.watch(agentLives(agent, clock))
 }
 
+/** What `/healthz` tells. */
+function healthOf(
+  { config, clock, collisions }: Ground,
+  agent: Agent,
+  lease: Lease,
+  busHealth: () => readonly HealthCondition[],
+): readonly HealthCondition[] {
+  const status = agent.status()
+  return [
+    ...agentHealth(status, clock.now(), config.agent.intervalSeconds * 1000),
+    // Alone, nobody else goes by the lease or the clock, and what keeps it from being renewed is told by `records`.
+    ...(config.store.kind === 'sqlite'
+      ? []
+      : [...leaseHealth(lease), ...clockHealth(status.clockAheadMs)]),
+    ...networkHealth(collisions.found()),
+    ...busHealth(),
+  ]
+}
+
 async function runDaemon(config: Config): Promise<void> {
   const log = createLog(config.log)
   const { name } = config.host
@@ -272,6 +296,8 @@ async function runDaemon(config: Config): Promise<void> {
   const metrics = createMetrics({ process: true })
   watchLog(log, metrics)
   const identity = parts.adopt(await openIdentity({ config, clock, log }), (one) => one.close())
+  const ledger = createLedger({ file: join(config.stateDir, 'ledger.json'), clock, log })
+  await requireRoom(config, ledger)
   const lives = await openLives(config)
   const records = await openRecords({ config, clock, log, identity }, metrics)
   parts.defer(() => records.close())
@@ -284,7 +310,8 @@ async function runDaemon(config: Config): Promise<void> {
   parts.defer(() => bus.close())
   const host = createLinuxHost({ log, forwardingFile: forwardingFile(config) })
   parts.defer(() => host.close())
-  const ground: Ground = { config, log, metrics, clock, host, identity }
+  const collisions = watchCollisions(config, clock)
+  const ground: Ground = { config, log, metrics, clock, host, identity, collisions, ledger }
   const drivers = await createDrivers(ground, readEnvironment())
   parts.defer(() => drivers.close())
   const { agent, lease } = await startHost(ground, parts, records, bus, drivers, {
@@ -294,12 +321,7 @@ async function runDaemon(config: Config): Promise<void> {
   const consoles = openConsoles(ground, records, bus, drivers)
 
   const calls = buildParts(ground, records, bus)
-  const health = () => [
-    ...agentHealth(agent.status(), clock.now(), config.agent.intervalSeconds * 1000),
-    // Alone, nobody else goes by the lease, and what keeps it from being renewed is told by `records`.
-    ...(config.store.kind === 'sqlite' ? [] : leaseHealth(lease)),
-    ...busHealth(),
-  ]
+  const health = () => healthOf(ground, agent, lease, busHealth)
   const api = buildApi(ground, calls, consoles.door, health)
   parts.defer(() => api.close())
   // Before what they came in by: a server does not close before they have ended.

@@ -1,11 +1,26 @@
-/** The daemon's directories, and that it is the only daemon on them and on this machine. */
+/** The daemon's directories, that it is the only daemon on them and on this machine, and that there is room for a cloud on the host's network. */
 import { chmodSync, mkdirSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
+import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
+import type { Ledger } from './agent/ledger.ts'
 import type { Config } from './config.ts'
 import { publishedDirectory } from './config-images.ts'
 import { takeDirectoryLock } from './host/directory-lock.ts'
+import { readOwnNetwork } from './host/own-network.ts'
+import { readPortHolders } from './host/port-holders.ts'
+import type { Clock } from './lib/clock.ts'
 import { takeProcessLock } from './lib/process-lock.ts'
+import {
+  type Cidr,
+  gatewayOf,
+  METADATA_ADDRESS,
+  parseIpv4,
+  RESOLVER_ADDRESS,
+} from './model/addr.ts'
+import { type CloudNetwork, type Collision, findCollisions } from './model/collisions.ts'
+import { isNicLink } from './model/names.ts'
+import { type CollisionWatch, createCollisionWatch } from './services/collisions.ts'
 
 const PRIVATE = 0o700
 
@@ -40,4 +55,50 @@ function takeDirectory(setting: 'stateDir' | 'runtimeDir', directory: string): (
   throw new Error(
     `another atolld runs with ${setting} ${directory}: stop it, or set ${setting} to another`,
   )
+}
+
+/** What the cloud takes of the host's address space, but for its VPCs. */
+function cloudNetwork({ store, bus }: Config): Omit<CloudNetwork, 'vpcs'> {
+  const needed = [
+    ...store.nodes.map((node) => ['store.nodes', node] as const),
+    ...bus.nodes.map((node) => ['bus.nodes', node] as const),
+  ].flatMap(([setting, node]) => {
+    const ip = parseIpv4(node.split(':')[0] ?? '')
+    return ip === undefined ? [] : [{ setting, ip }]
+  })
+  return { services: [METADATA_ADDRESS, RESOLVER_ADDRESS], needed }
+}
+
+/**
+ * Makes sure that the daemon's addresses cut nobody off. Where instances are, it has them already, and goes on: then `/healthz` tells. Errors:
+ * what would be cut off, with the setting and the fix.
+ */
+export async function requireRoom(config: Config, ledger: Pick<Ledger, 'load'>): Promise<void> {
+  if (Object.keys(networkInterfaces()).some(isNicLink)) return
+  const own = await readOwnNetwork()
+  const harmful: Pick<Collision, 'what' | 'mend'>[] = findCollisions(own, {
+    ...cloudNetwork(config),
+    vpcs: await knownVpcs(config, ledger),
+  }).filter(({ harmsHost }) => harmsHost)
+  const services = [METADATA_ADDRESS, RESOLVER_ADDRESS, gatewayOf(config.network.subnet)]
+  for (const { protocol, port, address, holder } of await readPortHolders(services, process.pid))
+    harmful.push({
+      what: `${holder} has ${protocol} port ${port} at ${address}, and would answer instances in Atoll's place`,
+      mend: 'let it listen on addresses of its own instead of on all, or end it',
+    })
+  const [first] = harmful
+  if (first === undefined) return
+  const all = harmful.map(({ what }) => what).join('; ')
+  throw new Error(`it would do harm here: ${all}. What to do: ${first.mend}. Nothing was changed.`)
+}
+
+/** The VPCs that this host last knew of, or the one that the settings begin with. */
+async function knownVpcs(config: Config, ledger: Pick<Ledger, 'load'>): Promise<readonly Cidr[]> {
+  const want = await ledger.load().catch(() => null)
+  return want === null ? [config.network.vpc] : want.shared.vpcs.map(({ cidr }) => cidr)
+}
+
+/** Looks again with each pass, and tells `/healthz`. */
+export function watchCollisions(config: Config, clock: Clock): CollisionWatch {
+  return createCollisionWatch({ read: readOwnNetwork, cloud: cloudNetwork(config), clock })
 }

@@ -74,6 +74,8 @@ export interface AgentStatus {
   readonly generation: number | null
   /** Services whose last `apply` failed, with the reason. */
   readonly failing: Readonly<Record<string, string>>
+  /** By how much this host's clock is ahead of that of the records; null: not known. */
+  readonly clockAheadMs: number | null
 }
 
 export interface Agent {
@@ -164,12 +166,14 @@ class HostAgent {
   }
 
   status(): AgentStatus {
+    const storeMs = this.#reader.storeMs()
     return {
       passes: this.#passes,
       lastPassAt: this.#lastPassAt,
       source: this.#source,
       generation: this.#generation,
       failing: Object.fromEntries(this.#failing),
+      clockAheadMs: storeMs === null ? null : Math.round(this.#parts.clock.now() - storeMs),
     }
   }
 

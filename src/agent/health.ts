@@ -43,6 +43,28 @@ export function agentHealth(
   ]
 }
 
+/** Whether the host's own network leaves the cloud's addresses alone. */
+export function networkHealth(
+  collisions: readonly { readonly what: string; readonly mend: string }[],
+): readonly HealthCondition[] {
+  const said = collisions.map(({ what, mend }) => `${what} (${mend})`)
+  const value = said.length === 0 ? 'nothing overlaps the VPCs' : said.join('; ')
+  return [{ name: 'network', ok: said.length === 0, value }]
+}
+
+/** How far a clock may be off before it is told of: certificates and signatures go by it, leases do not. */
+const CLOCK_TOLERANCE_MS = 60_000
+
+/** Whether this host's clock and that of the records agree; `aheadMs` null: not known yet. */
+export function clockHealth(aheadMs: number | null): readonly HealthCondition[] {
+  const isWrong = aheadMs !== null && Math.abs(aheadMs) > CLOCK_TOLERANCE_MS
+  const seconds = Math.round(Math.abs(aheadMs ?? 0) / 1000)
+  const value = isWrong
+    ? `this host's clock is ${seconds} s ${(aheadMs ?? 0) > 0 ? 'ahead of' : 'behind'} the clock of the records: set both by NTP (timedatectl set-ntp true)`
+    : 'as that of the records'
+  return [{ name: 'clock', ok: !isWrong, value }]
+}
+
 /** Without a live lease others take this host for lost, and it starts nothing that it has not started before. */
 export function leaseHealth(lease: Pick<Lease, 'held' | 'taken'>): readonly HealthCondition[] {
   const lost = lease.taken() ? 'another machine has the same host.name' : 'run out'

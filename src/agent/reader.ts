@@ -30,6 +30,8 @@ export interface RecordsReader {
    * Errors: as the store's `read`.
    */
   read(options: { readonly fresh: boolean; readonly youngMs?: number }): Promise<Snapshot>
+  /** What the store's clock shows by now, in milliseconds since the epoch, by its last answer; null before the first. */
+  storeMs(): number | null
   /** This host wrote to its own part: what, or null when only reading it anew can tell. */
   wrote(write: OwnWrite | null): void
 }
@@ -118,6 +120,7 @@ export function createRecordsReader(
   }
 
   return {
+    storeMs: () => (known === null ? null : readUntilMs + clock.monotonic() - readAtMs),
     wrote(write) {
       if (write === null || known === null) ownIsOld = true
       else known = withOwnWrite(known, self, write)

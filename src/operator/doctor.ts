@@ -22,6 +22,7 @@ import {
   checkFabricPort,
 } from './doctor-fabric.ts'
 import { checkForeignFirewall } from './doctor-firewall.ts'
+import { checkClocks, checkHealth, checkNetwork, checkServicePorts } from './doctor-host.ts'
 import { checkIsolation } from './doctor-isolation.ts'
 import { checkMachines } from './doctor-machines.ts'
 import { type DoctorCheck, fail, ok, type Verdict, warn } from './verdict.ts'
@@ -49,6 +50,10 @@ export async function examine(config: Config): Promise<readonly DoctorCheck[]> {
     ['memory', () => checkMemory(config)],
     ['disk', () => checkDisk(config.stateDir)],
     ['metadata address', checkMetadataAddress],
+    ['network', () => checkNetwork(config)],
+    ['service ports', () => checkServicePorts(config)],
+    ['clocks', () => checkClocks(config)],
+    ['health', () => checkHealth(config)],
     ['API port', () => checkPort(config, config.api.listen, config.api.port, 'api.port')],
     [
       'metrics port',

@@ -1,0 +1,128 @@
+/** Where the host's own network and the cloud's are the same addresses: what that harms, and what to do. Pure. */
+import {
+  type Cidr,
+  cidrContains,
+  cidrOverlaps,
+  formatCidr,
+  type Ipv4,
+  ipv4FromNumber,
+  ipv4ToNumber,
+} from './addr.ts'
+
+/** The host's own network: nothing of it is ours. */
+export interface OwnNetwork {
+  readonly addresses: readonly {
+    readonly link: string
+    readonly ip: Ipv4
+    readonly prefix: number
+  }[]
+  /** Routes but default ones; `link` null: of a link without a name that can be told. */
+  readonly routes: readonly {
+    readonly network: Cidr
+    readonly gateway: Ipv4 | null
+    readonly link: string | null
+  }[]
+  /** Next hops of default routes. */
+  readonly routers: readonly Ipv4[]
+  /** Resolvers of the host. */
+  readonly resolvers: readonly Ipv4[]
+}
+
+/** What the cloud takes of the address space. */
+export interface CloudNetwork {
+  readonly vpcs: readonly Cidr[]
+  /** Link-local addresses of services, alike on all hosts. */
+  readonly services: readonly Ipv4[]
+  /** Databases, brokers and other hosts, by the setting that names them. */
+  readonly needed: readonly { readonly setting: string; readonly ip: Ipv4 }[]
+}
+
+/** One clash. */
+export interface Collision {
+  readonly what: string
+  readonly mend: string
+  /** The host or what it needs would be cut off, so the daemon does not begin. */
+  readonly harmsHost: boolean
+}
+
+/** All clashes, the worst first. */
+export function findCollisions(own: OwnNetwork, cloud: CloudNetwork): readonly Collision[] {
+  const found = [
+    ...cloud.vpcs.flatMap((vpc) => collisionsOf(vpc, own, cloud)),
+    ...cloud.services.flatMap((ip) => serviceCollisions(ip, own)),
+  ]
+  return found.toSorted((a, b) => Number(b.harmsHost) - Number(a.harmsHost))
+}
+
+function collisionsOf(vpc: Cidr, own: OwnNetwork, cloud: CloudNetwork): readonly Collision[] {
+  const name = formatCidr(vpc)
+  const other = `set network.vpc and network.subnet to a network that nothing else here uses before the first start; of a cloud that has instances, change the host's network instead`
+  const inside = (ip: Ipv4) => cidrContains(vpc, ip)
+  const harm = (what: string, mend = other): Collision => ({ what, mend, harmsHost: true })
+  const routers = own.routers.filter(inside)
+  const addresses = own.addresses.filter(
+    ({ ip, prefix }) => inside(ip) || cidrOverlaps(vpc, networkOf(ip, prefix)),
+  )
+  const known = new Set(addresses.map(({ link }) => link))
+  return [
+    ...routers.map((ip) =>
+      harm(
+        `the router of this host, ${ip}, is inside the VPC ${name}: instances' gateway would take its place`,
+      ),
+    ),
+    ...addresses.map(({ link, ip, prefix }) =>
+      harm(
+        `${link} has ${ip}/${prefix}, which overlaps the VPC ${name}`,
+        /^(?:docker0|br-|docker_gwbridge)/.test(link)
+          ? `give Docker's network another range (docker network rm, or default-address-pools in /etc/docker/daemon.json); or ${other}`
+          : other,
+      ),
+    ),
+    ...own.resolvers
+      .filter(inside)
+      .map((ip) => harm(`the resolver ${ip} in /etc/resolv.conf is inside the VPC ${name}`)),
+    ...cloud.needed
+      .filter(({ ip }) => inside(ip))
+      .map(({ setting, ip }) => harm(`${ip} of ${setting} is inside the VPC ${name}`)),
+    ...own.routes
+      .filter(({ network, link }) => cidrOverlaps(vpc, network) && !known.has(link ?? ''))
+      .map(({ network, gateway, link }) => ({
+        what: `the route to ${formatCidr(network)}${gateway === null ? '' : ` by ${gateway}`} on ${link ?? 'a link'} overlaps the VPC ${name}: what is there is not reached from here`,
+        mend: `take the route away (a VPN can be told to leave it out); or ${other}`,
+        harmsHost: false,
+      })),
+  ]
+}
+
+function serviceCollisions(service: Ipv4, own: OwnNetwork): readonly Collision[] {
+  const holders = own.addresses.filter(({ ip }) => ip === service)
+  const routes = own.routes.filter(
+    ({ network }) => network.prefix === 32 && network.network === service,
+  )
+  return [
+    ...holders.map(({ link }) => ({
+      what: `${link} has ${service}, which instances know as a service of Atoll`,
+      mend: `take the address off ${link}`,
+      harmsHost: true,
+    })),
+    ...(own.resolvers.includes(service)
+      ? [
+          {
+            what: `this host resolves names at ${service}, which Atoll takes for its instances: the host would be without`,
+            mend: 'give the host another resolver in /etc/resolv.conf',
+            harmsHost: true,
+          },
+        ]
+      : []),
+    ...routes.map(({ link }) => ({
+      what: `the host has a route to ${service} on ${link ?? 'a link'}, as cloud providers give it: its own agents would ask Atoll instead`,
+      mend: `take the route away if nothing on this host asks there: ip route del ${service}`,
+      harmsHost: false,
+    })),
+  ]
+}
+
+function networkOf(ip: Ipv4, prefix: number): Cidr {
+  const number = ipv4ToNumber(ip)
+  return { network: ipv4FromNumber(number - (number % 2 ** (32 - prefix))), prefix }
+}

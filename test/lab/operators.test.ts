@@ -1,0 +1,141 @@
+/**
+ * What operators meet: their own network, web servers and VPNs on the machine that becomes a host. A daemon that would do harm says so before
+ * it touches anything; what comes later is told by `/healthz`.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { z } from 'zod'
+import { createNetns, eventually, type Netns } from '../kit/netns.ts'
+
+const BIN = join(import.meta.dirname, '../../bin')
+const DEADLINE_MS = 60_000
+let home: string
+let netns: Netns
+let daemon: ChildProcess
+let said = ''
+
+beforeEach(async () => {
+  home = mkdtempSync(join(tmpdir(), 'atoll-operators-'))
+  netns = await createNetns('operators')
+  writeFileSync(
+    join(home, 'atoll.yaml'),
+    JSON.stringify({
+      stateDir: join(home, 'state'),
+      runtimeDir: join(home, 'run'),
+      tls: { directory: join(home, 'tls') },
+      docker: { socket: join(home, 'no-docker') },
+    }),
+  )
+})
+afterEach(async () => {
+  daemon?.kill('SIGKILL')
+  await netns.destroy()
+  rmSync(home, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
+})
+
+function start(): void {
+  said = ''
+  const argv = [
+    '--net',
+    `--target=${netns.pid}`,
+    '--',
+    join(BIN, 'atolld'),
+    '--config',
+    join(home, 'atoll.yaml'),
+  ]
+  daemon = spawn('nsenter', argv, { stdio: ['ignore', 'pipe', 'pipe'] })
+  for (const stream of [daemon.stdout, daemon.stderr])
+    stream?.on('data', (chunk: Buffer) => {
+      said += chunk.toString()
+    })
+}
+
+const sh = (script: string) => netns.must(['sh', '-ec', script])
+
+async function refuses(reason: RegExp): Promise<void> {
+  start()
+  await eventually('it has ended', () => daemon.exitCode !== null, DEADLINE_MS)
+  expect(daemon.exitCode).toBe(1)
+  expect(said).toMatch(reason)
+  expect(await sh('ip -o link; ip route; nft list tables')).not.toMatch(
+    /at-gw|172\.31\.0\.0.*167|table inet atoll/,
+  )
+}
+
+const healthSchema = z.object({
+  conditions: z.array(z.object({ name: z.string(), ok: z.boolean(), value: z.string() })),
+})
+
+async function networkCondition() {
+  const { stdout } = await netns.run(['curl', '-s', 'http://127.0.0.1:9773/healthz'])
+  const health = healthSchema.safeParse(JSON.parse(stdout === '' ? 'null' : stdout)).data
+  return health?.conditions.find(({ name }) => name === 'network')
+}
+
+const doctor = async (check: string) => {
+  const { stdout } = await netns.run(
+    [join(BIN, 'atoll'), '--config', join(home, 'atoll.yaml'), 'doctor', '--json'],
+    { timeoutMs: DEADLINE_MS },
+  )
+  const checks = z
+    .array(z.object({ name: z.string(), result: z.string(), found: z.string() }))
+    .parse(JSON.parse(stdout))
+  return checks.find(({ name }) => name === check)
+}
+
+it('a host whose own network is that of the VPC: refused with the setting, and the doctor says so before', async () => {
+  await sh(
+    'ip link add eth9 type veth peer name eth8; ip addr add 172.31.5.1/20 dev eth9; ip link set eth9 up; ip link set eth8 up; ip route add default via 172.31.0.1',
+  )
+  expect(await doctor('network')).toMatchObject({
+    result: 'fail',
+    found: expect.stringMatching(/eth9 has 172\.31\.5\.1\/20/),
+  })
+  await refuses(/router of this host, 172\.31\.0\.1.*eth9 has 172\.31\.5\.1\/20.*network\.vpc/s)
+}, 120_000)
+
+it.each(['0.0.0.0', '::'])(
+  'a web server at all addresses (%s) would answer as metadata: refused by its name',
+  async (address) => {
+    const serve = `require('node:http').createServer().listen(80, '${address}')`
+    netns.spawn([process.execPath, '-e', serve])
+    await eventually(
+      'it listens',
+      async () => (await sh('ss -H -ltn')).includes(':80'),
+      DEADLINE_MS,
+    )
+    expect(await doctor('service ports')).toMatchObject({
+      result: 'fail',
+      found: expect.stringMatching(/TCP 80/),
+    })
+    await refuses(/\(process \d+\) has TCP port 80 at /)
+  },
+  120_000,
+)
+
+it('a VPN that goes up later is named by healthz while it is there', async () => {
+  start()
+  await eventually('it is well', async () => (await networkCondition())?.ok === true, DEADLINE_MS)
+  await sh(
+    'ip link add vpn9 type veth peer name vpn8; ip addr add 172.31.200.1/24 dev vpn9; ip link set vpn9 up; ip link set vpn8 up',
+  )
+  await eventually(
+    'it is named',
+    async () => /vpn9 has 172\.31\.200\.1\/24/.test((await networkCondition())?.value ?? ''),
+    DEADLINE_MS,
+  )
+  expect((await networkCondition())?.ok).toBe(false)
+  expect(await doctor('health')).toMatchObject({
+    result: 'fail',
+    found: expect.stringMatching(/vpn9/),
+  })
+  await sh('ip link del vpn9')
+  await eventually(
+    'it is well again',
+    async () => (await networkCondition())?.ok === true,
+    DEADLINE_MS,
+  )
+}, 240_000)

@@ -1,0 +1,83 @@
+import { expect, it } from 'vitest'
+import { cidr, ipv4, METADATA_ADDRESS } from '../../../src/model/addr.ts'
+import {
+  type CloudNetwork,
+  findCollisions,
+  type OwnNetwork,
+} from '../../../src/model/collisions.ts'
+
+const NOTHING: OwnNetwork = { addresses: [], routes: [], routers: [], resolvers: [] }
+const CLOUD: CloudNetwork = {
+  vpcs: [cidr('172.31.0.0/16')],
+  services: [METADATA_ADDRESS],
+  needed: [{ setting: 'store.nodes', ip: ipv4('10.0.0.9') }],
+}
+const route = (network: string, link: string, gateway: string | null = null) => ({
+  network: cidr(network),
+  gateway: gateway === null ? null : ipv4(gateway),
+  link,
+})
+const found = (own: Partial<OwnNetwork>, cloud: Partial<CloudNetwork> = {}) =>
+  findCollisions({ ...NOTHING, ...own }, { ...CLOUD, ...cloud })
+
+it('an ordinary host, with Docker, libvirt and zeroconf, is in nobody\u2019s way', () => {
+  const addresses = [
+    { link: 'eth0', ip: ipv4('192.168.1.7'), prefix: 24 },
+    { link: 'docker0', ip: ipv4('172.17.0.1'), prefix: 16 },
+    { link: 'virbr0', ip: ipv4('192.168.122.1'), prefix: 24 },
+  ]
+  const routes = [route('192.168.1.0/24', 'eth0'), route('169.254.0.0/16', 'eth0')]
+  const resolvers = [ipv4('127.0.0.53'), ipv4('192.168.1.1')]
+  expect(found({ addresses, routes, resolvers, routers: [ipv4('192.168.1.1')] })).toEqual([])
+})
+
+it.each<[string, Partial<OwnNetwork>, RegExp]>([
+  [
+    'AWS\u2019s default network',
+    { addresses: [{ link: 'ens5', ip: ipv4('172.31.40.2'), prefix: 20 }] },
+    /ens5 has 172\.31\.40\.2\/20/,
+  ],
+  [
+    'a wider one',
+    { addresses: [{ link: 'eth0', ip: ipv4('172.16.4.2'), prefix: 12 }] },
+    /eth0 has/,
+  ],
+  [
+    'a network of Docker',
+    { addresses: [{ link: 'br-0123456789ab', ip: ipv4('172.31.0.1'), prefix: 16 }] },
+    /br-0123456789ab has/,
+  ],
+  ['a router', { routers: [ipv4('172.31.0.1')] }, /the router of this host, 172\.31\.0\.1/],
+  ['a resolver', { resolvers: [ipv4('172.31.0.2')] }, /the resolver 172\.31\.0\.2/],
+  [
+    'a cloud\u2019s resolver at the metadata address',
+    { resolvers: [METADATA_ADDRESS] },
+    /resolves names at 169\.254\.169\.254/,
+  ],
+  [
+    'the metadata address',
+    { addresses: [{ link: 'dummy0', ip: METADATA_ADDRESS, prefix: 32 }] },
+    /dummy0 has 169\.254\.169\.254/,
+  ],
+])('%s is harm', (_what, own, said) => {
+  const [first] = found(own)
+  expect(first?.what).toMatch(said)
+  expect(first?.harmsHost).toBe(true)
+})
+
+it('so is a database inside the VPC', () => {
+  const needed = [{ setting: 'store.nodes', ip: ipv4('172.31.3.4') }]
+  expect(found({}, { needed })).toMatchObject([
+    { what: expect.stringContaining('store.nodes'), harmsHost: true },
+  ])
+})
+
+it.each([
+  ['a VPN that is wider', route('172.16.0.0/12', 'tun0', '10.8.0.1')],
+  ['a VPN that is narrower', route('172.31.64.0/24', 'wg0')],
+  ['a cloud\u2019s own metadata', route('169.254.169.254/32', 'eth0')],
+])('%s is told of, and no reason not to begin', (_what, one) => {
+  expect(found({ routes: [one] })).toMatchObject([
+    { what: expect.stringContaining(one.link), harmsHost: false },
+  ])
+})
