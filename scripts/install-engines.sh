@@ -328,6 +328,7 @@ remove_engines() {
   else
     mariadb-admin shutdown || true
     rabbitmqctl -q stop || true
+    stop_by_hand epmd
     stop_process "$RUN/engines-guard.pid" engines-guard 5
   fi
   # The last: they are behind it for as long as they run.
