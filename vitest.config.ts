@@ -38,7 +38,14 @@ export default defineConfig({
       },
       { test: { name: 'drills', include: [DRILLS] } },
       // What the pages show, on a machine where nothing has run.
-      { test: { name: 'fresh', include: ['test/fresh/**/*.test.ts'] } },
+      {
+        test: {
+          name: 'fresh',
+          include: ['test/fresh/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, ...(isLong ? [] : Object.keys(LONG_FILES))],
+          maxWorkers: 1,
+        },
+      },
     ],
   },
 })

@@ -18,5 +18,7 @@ export const LONG_FILES: Readonly<Record<string, string>> = {
     'a real S3 service; the client is tried against a server of the test in the unit suite',
   'test/attack/engines.test.ts':
     'strangers before the engines of a whole cluster; the contract suite has TLS on one node of each',
+  'test/fresh/engines.test.ts':
+    'an installation with engines; the labs run them with the same settings',
   'test/lab/install.test.ts': 'installing and upgrading; quickstart goes through most of it',
 }
