@@ -23,6 +23,7 @@ function isOneOfMany(text: string): boolean {
   const [program = '', name = '', attack] = text.split(' ')
   if (program === 'scripts/bench') return existsSync(join(ROOT, `test/bench/${name}.ts`))
   if (program !== 'scripts/drill') return false
+  if (name === 'consistency') return true
   if (name !== 'neighbours') return drills.some((drill) => drill.name === name)
   return attack === undefined || attack === 'NAME' || attacks.some((one) => one.name === attack)
 }
