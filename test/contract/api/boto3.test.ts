@@ -81,7 +81,7 @@ describe.skipIf(!existsSync(PYTHON))('boto3', () => {
     })
   })
 
-  it('is answered whatever Terraform asks of an instance and its network', async () => {
+  it('is answered whatever Terraform asks', { timeout: 120_000 }, async () => {
     const read = (await python('terraform.py', instance)) as Record<string, unknown>
     expect(read).toEqual({
       instance: {
