@@ -87,7 +87,7 @@ const BUS = `<busconfig>
 <listen>unix:path=/run/dbus/system_bus_socket</listen>
 <auth>EXTERNAL</auth>
 <policy context="default">
-<allow own="*"/><allow send_type="method_call"/><allow send_destination="*"/><allow receive_sender="*"/>
+<allow user="*"/><allow own="*"/><allow send_type="method_call"/><allow send_destination="*"/><allow receive_sender="*"/>
 </policy>
 </busconfig>
 `
