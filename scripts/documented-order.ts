@@ -4,7 +4,7 @@
  * The SDK puts members that were added later before the older ones; EC2 and the samples of its API reference
  * (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/, each action's "Sample Response") begin with what names the thing.
  * Clients that read an answer from its start, line by line, go by that. Members that are not named here come after those that are, in
- * the order of the SDK's model.
+ * the order of the SDK's model; `nextToken` always comes last.
  */
 export const DOCUMENTED_ORDER: Readonly<Record<string, string>> = {
   Address:
@@ -15,18 +15,11 @@ export const DOCUMENTED_ORDER: Readonly<Record<string, string>> = {
   BlockDeviceMapping: 'deviceName virtualName ebs noDevice',
   ClassicLinkDnsSupport: 'vpcId classicLinkDnsSupported',
   DescribeDhcpOptionsResult: 'dhcpOptionsSet',
-  DescribeImagesResult: 'imagesSet',
-  DescribeInstancesResult: 'reservationSet',
   DescribeNetworkInterfaceAttributeResult: 'networkInterfaceId',
-  DescribeSecurityGroupsResult: 'securityGroupInfo',
-  DescribeSubnetsResult: 'subnetSet',
-  DescribeTagsResult: 'tagSet',
   DescribeVolumeAttributeResult: 'volumeId',
   DescribeVolumeStatusResult: 'volumeStatusSet',
-  DescribeVolumesResult: 'volumeSet',
   DescribeVpcAttributeResult: 'vpcId',
   DescribeVpcClassicLinkDnsSupportResult: 'vpcs',
-  DescribeVpcsResult: 'vpcSet',
   DhcpOptions: 'dhcpOptionsId dhcpConfigurationSet tagSet',
   EbsBlockDevice: 'snapshotId volumeSize deleteOnTermination volumeType iops encrypted',
   EbsInstanceBlockDevice: 'volumeId status attachTime deleteOnTermination',
@@ -69,6 +62,7 @@ export const DOCUMENTED_ORDER: Readonly<Record<string, string>> = {
     'networkInterfaceId subnetId vpcId availabilityZone description ownerId requesterId requesterManaged status ' +
     'macAddress privateIpAddress privateDnsName sourceDestCheck groupSet attachment association tagSet ' +
     'privateIpAddressesSet ipv6AddressesSet',
+  NetworkInterfaceAssociation: 'publicIp publicDnsName ipOwnerId allocationId associationId',
   NetworkInterfaceAttachment:
     'attachmentId instanceId instanceOwnerId deviceIndex status attachTime deleteOnTermination',
   NetworkInterfacePrivateIpAddress: 'privateIpAddress privateDnsName primary association',

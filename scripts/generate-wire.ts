@@ -154,7 +154,8 @@ function inOrder(table: Table): Table {
         if (member === undefined) throw new Error(`${name} has no member ${wireName}`)
         return [wireName, member] as const
       })
-      return [name, { ...Object.fromEntries(named), ...members }]
+      const { nextToken, ...others } = { ...Object.fromEntries(named), ...members }
+      return [name, nextToken === undefined ? others : { ...others, nextToken }]
     }),
   )
 }

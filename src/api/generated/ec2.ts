@@ -1707,8 +1707,8 @@ export const EC2_MODEL: WireModel = {
       bundleInstanceTasksSet: 'BundleTasks Nothing[item]'
     },
     DescribeCapacityReservationsResult: {
-      nextToken: 'NextToken string',
-      capacityReservationSet: 'CapacityReservations Nothing[item]'
+      capacityReservationSet: 'CapacityReservations Nothing[item]',
+      nextToken: 'NextToken string'
     },
     DescribeCarrierGatewaysResult: {
       carrierGatewaySet: 'CarrierGateways Nothing[item]',
@@ -1762,12 +1762,12 @@ export const EC2_MODEL: WireModel = {
     },
     DescribeFleetInstancesResult: {
       activeInstanceSet: 'ActiveInstances Nothing[item]',
-      nextToken: 'NextToken string',
-      fleetId: 'FleetId string'
+      fleetId: 'FleetId string',
+      nextToken: 'NextToken string'
     },
     DescribeFleetsResult: {
-      nextToken: 'NextToken string',
-      fleetSet: 'Fleets Nothing[item]'
+      fleetSet: 'Fleets Nothing[item]',
+      nextToken: 'NextToken string'
     },
     DescribeFlowLogsResult: {
       flowLogSet: 'FlowLogs Nothing[item]',
@@ -1778,8 +1778,8 @@ export const EC2_MODEL: WireModel = {
       nextToken: 'NextToken string'
     },
     DescribeHostReservationOfferingsResult: {
-      nextToken: 'NextToken string',
-      offeringSet: 'OfferingSet Nothing[item]'
+      offeringSet: 'OfferingSet Nothing[item]',
+      nextToken: 'NextToken string'
     },
     DescribeHostReservationsResult: {
       hostReservationSet: 'HostReservationSet Nothing[item]',
@@ -1841,16 +1841,16 @@ export const EC2_MODEL: WireModel = {
       nextToken: 'NextToken string'
     },
     DescribeIpamPoolsResult: {
-      nextToken: 'NextToken string',
-      ipamPoolSet: 'IpamPools Nothing[item]'
+      ipamPoolSet: 'IpamPools Nothing[item]',
+      nextToken: 'NextToken string'
     },
     DescribeIpamScopesResult: {
-      nextToken: 'NextToken string',
-      ipamScopeSet: 'IpamScopes Nothing[item]'
+      ipamScopeSet: 'IpamScopes Nothing[item]',
+      nextToken: 'NextToken string'
     },
     DescribeIpamsResult: {
-      nextToken: 'NextToken string',
-      ipamSet: 'Ipams Nothing[item]'
+      ipamSet: 'Ipams Nothing[item]',
+      nextToken: 'NextToken string'
     },
     DescribeIpv6PoolsResult: {
       ipv6PoolSet: 'Ipv6Pools Nothing[item]',
@@ -1880,8 +1880,8 @@ export const EC2_MODEL: WireModel = {
       nextToken: 'NextToken string'
     },
     DescribeManagedPrefixListsResult: {
-      nextToken: 'NextToken string',
-      prefixListSet: 'PrefixLists Nothing[item]'
+      prefixListSet: 'PrefixLists Nothing[item]',
+      nextToken: 'NextToken string'
     },
     DescribeMovingAddressesResult: {
       movingAddressStatusSet: 'MovingAddressStatuses Nothing[item]',
@@ -1923,8 +1923,8 @@ export const EC2_MODEL: WireModel = {
       placementGroupSet: 'PlacementGroups Nothing[item]'
     },
     DescribePrefixListsResult: {
-      nextToken: 'NextToken string',
-      prefixListSet: 'PrefixLists Nothing[item]'
+      prefixListSet: 'PrefixLists Nothing[item]',
+      nextToken: 'NextToken string'
     },
     DescribePublicIpv4PoolsResult: {
       publicIpv4PoolSet: 'PublicIpv4Pools Nothing[item]',
@@ -1941,12 +1941,12 @@ export const EC2_MODEL: WireModel = {
       reservedInstancesListingsSet: 'ReservedInstancesListings Nothing[item]'
     },
     DescribeReservedInstancesModificationsResult: {
-      nextToken: 'NextToken string',
-      reservedInstancesModificationsSet: 'ReservedInstancesModifications Nothing[item]'
+      reservedInstancesModificationsSet: 'ReservedInstancesModifications Nothing[item]',
+      nextToken: 'NextToken string'
     },
     DescribeReservedInstancesOfferingsResult: {
-      nextToken: 'NextToken string',
-      reservedInstancesOfferingsSet: 'ReservedInstancesOfferings Nothing[item]'
+      reservedInstancesOfferingsSet: 'ReservedInstancesOfferings Nothing[item]',
+      nextToken: 'NextToken string'
     },
     DescribeReservedInstancesResult: {
       reservedInstancesSet: 'ReservedInstances Nothing[item]'
@@ -1956,8 +1956,8 @@ export const EC2_MODEL: WireModel = {
       nextToken: 'NextToken string'
     },
     DescribeScheduledInstancesResult: {
-      nextToken: 'NextToken string',
-      scheduledInstanceSet: 'ScheduledInstanceSet Nothing[item]'
+      scheduledInstanceSet: 'ScheduledInstanceSet Nothing[item]',
+      nextToken: 'NextToken string'
     },
     DescribeSecurityGroupReferencesResult: {
       securityGroupReferenceSet: 'SecurityGroupReferenceSet SecurityGroupReference[item]'
@@ -1984,32 +1984,32 @@ export const EC2_MODEL: WireModel = {
       nextToken: 'NextToken string'
     },
     DescribeSnapshotsResult: {
-      nextToken: 'NextToken string',
-      snapshotSet: 'Snapshots Nothing[item]'
+      snapshotSet: 'Snapshots Nothing[item]',
+      nextToken: 'NextToken string'
     },
     DescribeSpotDatafeedSubscriptionResult: {
       spotDatafeedSubscription: 'SpotDatafeedSubscription SpotDatafeedSubscription'
     },
     DescribeSpotFleetInstancesResponse: {
       activeInstanceSet: 'ActiveInstances Nothing[item]',
-      nextToken: 'NextToken string',
-      spotFleetRequestId: 'SpotFleetRequestId string'
+      spotFleetRequestId: 'SpotFleetRequestId string',
+      nextToken: 'NextToken string'
     },
     DescribeSpotFleetRequestsResponse: {
-      nextToken: 'NextToken string',
-      spotFleetRequestConfigSet: 'SpotFleetRequestConfigs Nothing[item]'
+      spotFleetRequestConfigSet: 'SpotFleetRequestConfigs Nothing[item]',
+      nextToken: 'NextToken string'
     },
     DescribeSpotInstanceRequestsResult: {
       spotInstanceRequestSet: 'SpotInstanceRequests Nothing[item]',
       nextToken: 'NextToken string'
     },
     DescribeSpotPriceHistoryResult: {
-      nextToken: 'NextToken string',
-      spotPriceHistorySet: 'SpotPriceHistory Nothing[item]'
+      spotPriceHistorySet: 'SpotPriceHistory Nothing[item]',
+      nextToken: 'NextToken string'
     },
     DescribeStaleSecurityGroupsResult: {
-      nextToken: 'NextToken string',
-      staleSecurityGroupSet: 'StaleSecurityGroupSet StaleSecurityGroup[item]'
+      staleSecurityGroupSet: 'StaleSecurityGroupSet StaleSecurityGroup[item]',
+      nextToken: 'NextToken string'
     },
     DescribeStoreImageTasksResult: {
       storeImageTaskResultSet: 'StoreImageTaskResults Nothing[item]',
@@ -2081,8 +2081,8 @@ export const EC2_MODEL: WireModel = {
       nextToken: 'NextToken string'
     },
     DescribeVolumesModificationsResult: {
-      nextToken: 'NextToken string',
-      volumeModificationSet: 'VolumesModifications Nothing[item]'
+      volumeModificationSet: 'VolumesModifications Nothing[item]',
+      nextToken: 'NextToken string'
     },
     DescribeVolumesResult: {
       volumeSet: 'Volumes Volume[item]',
@@ -2910,11 +2910,11 @@ export const EC2_MODEL: WireModel = {
       availabilityZoneId: 'AvailabilityZoneId string'
     },
     NetworkInterfaceAssociation: {
+      publicIp: 'PublicIp string',
+      publicDnsName: 'PublicDnsName string',
+      ipOwnerId: 'IpOwnerId string',
       allocationId: 'AllocationId string',
       associationId: 'AssociationId string',
-      ipOwnerId: 'IpOwnerId string',
-      publicDnsName: 'PublicDnsName string',
-      publicIp: 'PublicIp string',
       customerOwnedIp: 'CustomerOwnedIp string',
       carrierIp: 'CarrierIp string'
     },
