@@ -177,6 +177,7 @@ export const NOT_TRIED: Readonly<Record<string, string>> = {
   'atoll image publish': 'names the command without its files',
   'atoll keys': 'names a group of commands',
   'atoll teardown': 'scripts/quickstart --down does it, with the daemon stopped',
+  'rabbitmqctl status': 'is spoken of as a question that a sick broker does not answer',
   'resolvectl dns …': 'needs systemd-resolved',
   'systemctl edit atolld': 'needs systemd',
   'git pull': 'there is nothing newer to get',
