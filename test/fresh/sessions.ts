@@ -119,7 +119,7 @@ const LOOKING_AFTER: readonly Step[] = [
   shown('scripts/quickstart --down'),
   also('still=$(left); echo "$still"; [ -z "$still" ]'),
   shown('scripts/install', { says: /ok {2}Start atolld/ }),
-  also('atoll hosts', /active/),
+  also('for n in $(seq 60); do atoll hosts | grep active && break; sleep 1; done', /active/),
   also('scripts/install --uninstall'),
   also('still=$(left); echo "$still"; [ -z "$still" ]'),
 ]
