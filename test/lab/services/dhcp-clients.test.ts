@@ -77,7 +77,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await dhcp?.close()
-  await Promise.all([...places.values()].map(({ netns }) => netns.destroy()))
+  await Promise.all([...places.values()].map(endAll))
   await host?.close()
   leave?.()
   await hostSpace?.destroy()
@@ -106,6 +106,15 @@ async function loseUnicasts(link: string, gateway: string): Promise<void> {
 function start({ netns, home }: Omit<Place, 'client'>, client: DhcpClient): ChildProcess {
   const script = `export HOME_DIR='${home}'; exec >>"$HOME_DIR/said" 2>&1; ${client.start}`
   return netns.spawn(['unshare', '--mount', '--uts', 'sh', '-c', script])
+}
+
+/** Ends the guest with all that runs there: dhcpcd's helpers go on without it. */
+async function endAll({ netns }: Place): Promise<void> {
+  const others = `for one in /proc/[0-9]*; do
+    [ "$(readlink $one/ns/net)" != "$(readlink /proc/$$/ns/net)" ] || echo "\${one#/proc/}"
+  done | grep -vx -e $$ -e ${netns.pid} | xargs -r kill -9`
+  await netns.run(['sh', '-c', others])
+  await netns.destroy()
 }
 
 /** Runs a command beside the client, with the files that it sees. */
