@@ -74,6 +74,8 @@ export interface AgentStatus {
   readonly generation: number | null
   /** Services whose last `apply` failed, with the reason. */
   readonly failing: Readonly<Record<string, string>>
+  /** Of each of them, since when (ISO 8601). */
+  readonly failingSince?: Readonly<Record<string, string>>
   /** By how much this host's clock is ahead of that of the records; null: not known. */
   readonly clockAheadMs: number | null
 }
@@ -130,6 +132,7 @@ class HostAgent {
   readonly #failures
   readonly #storeUp
   readonly #failing = new Map<string, string>()
+  readonly #failingSince = new Map<string, string>()
   #passes = 0
   #lastPassAt: string | null = null
   #source: AgentStatus['source'] = 'nothing'
@@ -173,6 +176,7 @@ class HostAgent {
       source: this.#source,
       generation: this.#generation,
       failing: Object.fromEntries(this.#failing),
+      failingSince: Object.fromEntries(this.#failingSince),
       clockAheadMs: storeMs === null ? null : Math.round(this.#parts.clock.now() - storeMs),
     }
   }
@@ -324,6 +328,7 @@ class HostAgent {
       const one = service.gate ? this.#gates.patient(service) : service
       const facts = await one.apply({ ...pass, log })
       log.debug({ ms: Math.round(clock.monotonic() - began) }, 'service applied')
+      this.#failingSince.delete(service.name)
       if (this.#failing.delete(service.name)) log.info({}, 'service works again')
       return facts
     } catch (error) {
@@ -333,6 +338,8 @@ class HostAgent {
       if (this.#failing.get(service.name) !== reason)
         log.error({ error, gate: service.gate }, 'service could not be applied')
       this.#failing.set(service.name, reason)
+      if (!this.#failingSince.has(service.name))
+        this.#failingSince.set(service.name, isoTime(clock.now()))
       return null
     }
   }

@@ -21,6 +21,10 @@ export function agentHealth(
 ): readonly HealthCondition[] {
   const ageMs = status.lastPassAt === null ? null : now - Date.parse(status.lastPassAt)
   const failing = Object.entries(status.failing)
+  const since = (name: string) => {
+    const at = status.failingSince?.[name]
+    return at === undefined ? '' : ` (since ${at})`
+  }
   return [
     {
       name: 'agent-passes',
@@ -38,7 +42,7 @@ export function agentHealth(
       value:
         failing.length === 0
           ? 'all applied'
-          : failing.map(([name, reason]) => `${name}: ${reason}`).join('; '),
+          : failing.map(([name, reason]) => `${name}: ${reason}${since(name)}`).join('; '),
     },
   ]
 }

@@ -3,11 +3,12 @@
  * it touches anything; what comes later is told by `/healthz`.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { z } from 'zod'
+import { startDocker } from '../kit/docker.ts'
 import { createNetns, eventually, type Netns } from '../kit/netns.ts'
 
 const BIN = join(import.meta.dirname, '../../bin')
@@ -20,21 +21,25 @@ let said = ''
 beforeEach(async () => {
   home = mkdtempSync(join(tmpdir(), 'atoll-operators-'))
   netns = await createNetns('operators')
-  writeFileSync(
-    join(home, 'atoll.yaml'),
-    JSON.stringify({
-      stateDir: join(home, 'state'),
-      runtimeDir: join(home, 'run'),
-      tls: { directory: join(home, 'tls') },
-      docker: { socket: join(home, 'no-docker') },
-    }),
-  )
+  configure(join(home, 'no-docker'))
 })
 afterEach(async () => {
   daemon?.kill('SIGKILL')
   await netns.destroy()
   rmSync(home, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
 })
+
+function configure(socket: string): void {
+  writeFileSync(
+    join(home, 'atoll.yaml'),
+    JSON.stringify({
+      stateDir: join(home, 'state'),
+      runtimeDir: join(home, 'run'),
+      tls: { directory: join(home, 'tls') },
+      docker: { socket },
+    }),
+  )
+}
 
 function start(): void {
   said = ''
@@ -69,10 +74,10 @@ const healthSchema = z.object({
   conditions: z.array(z.object({ name: z.string(), ok: z.boolean(), value: z.string() })),
 })
 
-async function networkCondition() {
+async function condition(which: string) {
   const { stdout } = await netns.run(['curl', '-s', 'http://127.0.0.1:9773/healthz'])
   const health = healthSchema.safeParse(JSON.parse(stdout === '' ? 'null' : stdout)).data
-  return health?.conditions.find(({ name }) => name === 'network')
+  return health?.conditions.find(({ name }) => name === which)
 }
 
 const doctor = async (check: string) => {
@@ -118,16 +123,16 @@ it.each(['0.0.0.0', '::'])(
 
 it('a VPN that goes up later is named by healthz while it is there', async () => {
   start()
-  await eventually('it is well', async () => (await networkCondition())?.ok === true, DEADLINE_MS)
+  await eventually('it is well', async () => (await condition('network'))?.ok === true, DEADLINE_MS)
   await sh(
     'ip link add vpn9 type veth peer name vpn8; ip addr add 172.31.200.1/24 dev vpn9; ip link set vpn9 up; ip link set vpn8 up',
   )
   await eventually(
     'it is named',
-    async () => /vpn9 has 172\.31\.200\.1\/24/.test((await networkCondition())?.value ?? ''),
+    async () => /vpn9 has 172\.31\.200\.1\/24/.test((await condition('network'))?.value ?? ''),
     DEADLINE_MS,
   )
-  expect((await networkCondition())?.ok).toBe(false)
+  expect((await condition('network'))?.ok).toBe(false)
   expect(await doctor('health')).toMatchObject({
     result: 'fail',
     found: expect.stringMatching(/vpn9/),
@@ -135,7 +140,36 @@ it('a VPN that goes up later is named by healthz while it is there', async () =>
   await sh('ip link del vpn9')
   await eventually(
     'it is well again',
-    async () => (await networkCondition())?.ok === true,
+    async () => (await condition('network'))?.ok === true,
     DEADLINE_MS,
   )
 }, 240_000)
+
+it('a dockerd that hangs is named with the time since when; the rest of the host goes on, also of a daemon that starts then', async () => {
+  await using made = new AsyncDisposableStack()
+  const engine = await startDocker({ pid: netns.pid })
+  made.defer(() => engine.close())
+  const pid = Number(readFileSync(join(dirname(engine.socketPath), 'pid'), 'utf8'))
+  configure(engine.socketPath)
+  process.kill(pid, 'SIGSTOP')
+  made.defer(() => void process.kill(pid, 'SIGCONT'))
+  start()
+  const names = /containers: docker does not answer.*since 20\d\d-/
+  await eventually(
+    'the engine is named',
+    async () => names.test((await condition('services'))?.value ?? ''),
+    DEADLINE_MS,
+  )
+  expect((await condition('agent-passes'))?.ok).toBe(true)
+  expect(await sh('ss -H -uln')).toMatch(/172\.31\.0\.2:53/)
+  expect(await doctor('health')).toMatchObject({
+    result: 'fail',
+    found: expect.stringMatching(names),
+  })
+  process.kill(pid, 'SIGCONT')
+  await eventually(
+    'it is well again',
+    async () => (await condition('services'))?.ok === true,
+    DEADLINE_MS,
+  )
+}, 300_000)
