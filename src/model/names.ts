@@ -81,6 +81,8 @@ export const MACHINES_DIRECTORY = 'machines'
 export const CREATED_IMAGES_DIRECTORY = 'created-images'
 /** Where images that are being made of containers are put together, below the state directory; each has a directory of its own. */
 export const LAYERS_DIRECTORY = 'layers'
+/** Held, below the state directory, by the process that keeps consoles within their limits (`host/console-trimmer.ts`). */
+export const TRIMMER_LOCK = 'console-trimmer.lock'
 /** In the directory of a virtual machine: what its process may be given files in. */
 export const HANDED_DIRECTORY = 'handed'
 /** Where what the consoles of terminated instances said last is kept below the state directory. */

@@ -2,7 +2,7 @@
  * Virtual machines beside containers, on one host for real: the daemon, QEMU under emulation, the kernel and unmodified clients. The
  * guest is a kernel and a busybox; what it finds is what any guest finds.
  */
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   DescribeImagesCommand,
@@ -145,7 +145,20 @@ describe.skipIf(!canRunMachines())('a virtual machine', () => {
     const [id = ''] = machines
     const pid = await processOf(id)
     expect(pid).toBeDefined()
+    // Later, so that the command that begins it comes to its end.
+    const says =
+      '{ (sleep 5; yes "0123456789 atoll" | head -c 2300000 >/dev/ttyS0) </dev/null >/dev/null 2>&1 & }'
+    await inside(id, says)
     await cloud.stop('SIGKILL')
+    const console = join(cloud.dir, 'state/machines', id, 'console.log')
+    await rm(`${console}.1`, { force: true })
+    const isCut = () =>
+      stat(`${console}.1`).then(
+        () => true,
+        () => false,
+      )
+    await eventually('what it says is kept within limits', isCut, DEADLINE_MS)
+    expect((await stat(console)).size).toBeLessThan(2 * 1024 * 1024)
     expect(await execute('ping', ['-c', '3', '-i', '0.2', await fixedAddress(id)])).toMatchObject({
       exitCode: 0,
     })

@@ -74,7 +74,7 @@ export interface MachineFilesystem {
 }
 
 /** The console is kept in two files that are at most a little larger than this. */
-const CONSOLE_BYTES = 1024 * 1024
+export const CONSOLE_BYTES = 1024 * 1024
 
 const LOG_BYTES = 256 * 1024
 

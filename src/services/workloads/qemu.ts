@@ -12,6 +12,7 @@
  */
 
 import { readlink } from 'node:fs/promises'
+import { createConsoleTrimmer } from '../../host/console-trimmer.ts'
 import { createMachineGroups } from '../../host/groups.ts'
 import type { Host } from '../../host/host.ts'
 import type { Clock } from '../../lib/clock.ts'
@@ -25,7 +26,7 @@ import type { KeptImages } from './kept-images.ts'
 import { createMachineCapturer, type MachineCaptureTools } from './machine-capture.ts'
 import type { MachineImages } from './machine-image.ts'
 import { createFreezer } from './qemu-agent.ts'
-import { createMachineFiles, type MachineBoot } from './qemu-files.ts'
+import { CONSOLE_BYTES, createMachineFiles, type MachineBoot } from './qemu-files.ts'
 import { createMonitors, type Machine } from './qemu-monitors.ts'
 import { createQemuSteps, type QemuSettings, type QemuStepper } from './qemu-steps.ts'
 import { createSerialLines } from './serial-lines.ts'
@@ -49,6 +50,8 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
   const groups = createMachineGroups({ run, log })
   const monitors = createMonitors({ ...settings, files, clock, log })
   const lines = createSerialLines()
+  const { stateDir } = settings
+  const trimmer = createConsoleTrimmer({ stateDir, keptBytes: CONSOLE_BYTES, clock, log })
   const stepper: QemuStepper = { ...options, files, groups, monitors }
   const freezer = createFreezer({
     socketOf: (instance) => monitors.sockets(instance).agent,
@@ -88,6 +91,7 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
       const instances = [...(await files.homes()).keys()]
       if (instances.length === 0) return []
       const machines = await monitors.list(fresh)
+      if (machines.size > 0) trimmer.ensure()
       if (fresh) thawLeft(machines)
       return Promise.all(instances.map((instance) => readHave(instance, machines.get(instance))))
     },

@@ -3,21 +3,29 @@
  *
  * QEMU serves one client of a line at a time and lets others wait without a word. So the daemon is that client, from the first who
  * attaches to the last who leaves: everybody sees what is shown and may type, as at `screen -x`. A guest never waits for anybody: who reads too
- * slowly misses something and is told so.
+ * slowly misses something and is told so. Nor does it wait for the daemon: a process of its own stands in between (`serial-relay.ts`).
  */
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createConnection, type Socket } from 'node:net'
+import { Socket } from 'node:net'
+import { extname } from 'node:path'
 import { Readable, Writable } from 'node:stream'
+import { below } from '../../lib/paths.ts'
+import { beExpendable } from '../../lib/runner.ts'
 import type { Terminal } from '../../lib/terminal.ts'
-import { unavailable } from '../../model/errors.ts'
+import { bug, unavailable } from '../../model/errors.ts'
 import type { InstanceId } from '../../model/ids.ts'
 import { notRunning } from './driver.ts'
+import { RELAY_EXIT } from './relay-exit.ts'
 
 /** What is kept for one who does not read. */
 const BACKLOG_LIMIT_BYTES = 256 * 1024
 /** One who has typed all has seen all when the line is silent for so long. */
 const QUIET_MS = 3_000
-const CONNECT_DEADLINE_MS = 5_000
+/** A process has to come up first, perhaps on a crowded host. */
+const CONNECT_DEADLINE_MS = 15_000
+/** Beside this file, and without types where this one is (`bin/stripped.sh`). */
+const RELAY = below(import.meta.dirname, `serial-relay${extname(import.meta.filename)}`)
 
 /** All lines of a host. */
 export interface SerialLines {
@@ -69,17 +77,14 @@ export function createSerialLines({ quietMs = QUIET_MS } = {}): SerialLines {
   }
 }
 
-/** What a socket answers whose process has ended, or never was. */
-const NOBODY: ReadonlySet<unknown> = new Set(['ECONNREFUSED', 'ENOENT'])
-
 async function connect(instance: InstanceId, path: string, forget: () => void): Promise<Line> {
-  const socket = createConnection(path)
+  const { relay, socket } = startRelay(path)
   try {
-    await once(socket, 'connect', { signal: AbortSignal.timeout(CONNECT_DEADLINE_MS) })
+    await isConnected(relay)
   } catch (error) {
+    relay.kill('SIGKILL')
     socket.destroy()
-    if (error instanceof Error && 'code' in error && NOBODY.has(error.code))
-      throw notRunning(instance)
+    if (relay.exitCode === RELAY_EXIT.nobody) throw notRunning(instance)
     throw unavailable(`no serial line answers at ${path}`, error)
   }
   const clients = new Set<Client>()
@@ -93,6 +98,36 @@ async function connect(instance: InstanceId, path: string, forget: () => void): 
     for (const client of clients) client.end('the virtual machine has stopped')
   })
   return { socket, clients, forget }
+}
+
+/** The process between, and our end of what it hands on. It ends when that is closed. */
+function startRelay(path: string): { readonly relay: ChildProcess; readonly socket: Socket } {
+  const stdio = ['ignore', 'ignore', 'ignore', 'pipe', 'ipc'] as const
+  // In a session of its own: what stops the daemon by its terminal does not stop it.
+  const options = { stdio: [...stdio], detached: true, cwd: '/', env: {} }
+  const relay = spawn(process.execPath, [RELAY, path], options)
+  if (relay.pid !== undefined) beExpendable(relay.pid)
+  const socket = relay.stdio[3]
+  if (!(socket instanceof Socket)) throw bug('a relay without a way to it')
+  return { relay, socket }
+}
+
+/** Errors: Node's, when it ends before, or takes too long. */
+async function isConnected(relay: ChildProcess): Promise<void> {
+  const deadline = new AbortController()
+  const timer = setTimeout(() => deadline.abort(), CONNECT_DEADLINE_MS)
+  try {
+    const ended = once(relay, 'exit', { signal: deadline.signal }).then(() => {
+      throw unavailable('the relay of a serial line ended')
+    })
+    await Promise.race([once(relay, 'message', { signal: deadline.signal }), ended])
+    // Its channel would keep this process alive.
+    relay.disconnect()
+    relay.unref()
+  } finally {
+    clearTimeout(timer)
+    deadline.abort()
+  }
 }
 
 function attachTo({ socket, clients, forget }: Line, quietMs: number): Terminal {

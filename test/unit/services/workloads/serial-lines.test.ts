@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
@@ -9,6 +10,7 @@ import {
   createSerialLines,
   type SerialLines,
 } from '../../../../src/services/workloads/serial-lines.ts'
+import { execute } from '../../../kit/cloud.ts'
 import { eventually } from '../../../kit/netns.ts'
 import { instanceId } from '../../../kit/records.ts'
 
@@ -127,4 +129,32 @@ test('with the machine all end, and none can be attached to', async () => {
       reason: 'the virtual machine has stopped',
     })
   await expect(attach()).rejects.toMatchObject({ code: 'IncorrectInstanceState' })
+})
+
+test('a daemon that does not get to it holds up neither the machine nor what is shown afterwards', {
+  timeout: 60_000,
+}, async () => {
+  const terminal = await attach()
+  const line = await guest()
+  const relays = async () =>
+    (await execute('pgrep', ['-f', `serial-relay.* ${path}$`])).stdout.trim().split('\n')
+  expect(await relays()).toHaveLength(1)
+  // Nothing of ours runs meanwhile, as while the whole process is stopped: what is written must go somewhere.
+  const script = `
+    const line = new (require('net').Socket)({ fd: 3 })
+    let left = 64
+    const more = () => { if (left-- > 0) line.write(Buffer.alloc(1024 * 1024, 'x'), more); else process.exit(0) }
+    more()`
+  const fd = Reflect.get(Reflect.get(line, '_handle'), 'fd')
+  const ran = spawnSync(process.execPath, ['-e', script], {
+    stdio: ['ignore', 'ignore', 'inherit', fd],
+    timeout: 60_000,
+  })
+  expect(ran.status).toBe(0)
+  const seen = watch(terminal)
+  await eventually('it is told', () => seen.text().includes('bytes came'))
+  line.write('and goes on')
+  await eventually('it goes on', () => seen.text().endsWith('and goes on'))
+  await terminal.close()
+  await eventually('the relay is gone', async () => (await relays())[0] === '')
 })
