@@ -10,6 +10,7 @@ import { workloadKind } from '../../model/image-location.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import type { Image, InstanceType } from '../../model/records.ts'
 import { onlySchema, withCode } from '../schemas.ts'
+import { GP3_IOPS, GP3_MIB_PER_S } from '../volume-speed.ts'
 
 /** What is asked for. */
 export interface DiskOrder {
@@ -32,9 +33,6 @@ export interface LaunchDisk {
 const DISK_MAX_GIB = 16 * 1024
 /** Types of which one asks for nothing that this disk is not. The others come with a number of operations per second. */
 const VOLUME_TYPES = ['standard', 'gp2', 'gp3', 'st1', 'sc1'] as const
-
-const GP3_IOPS = 3000
-const GP3_MIB_PER_S = 125
 
 /** The device that a mapping speaks of: there is one. */
 const rootDeviceSchema = z.string().refine((device) => device === ROOT_DEVICE_NAME, {

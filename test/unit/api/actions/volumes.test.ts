@@ -93,6 +93,20 @@ describe('the root disk of a virtual machine', () => {
   })
 
   it.each([
+    [{ VolumeType: 'gp3', Iops: 3000, Throughput: 125 }, 3000, 125],
+    [{ VolumeType: 'gp3' }, 3000, 125],
+    [{ VolumeType: 'gp2', VolumeSize: 100 }, 300, undefined],
+    [{ VolumeType: 'gp2' }, 100, undefined],
+    [{ VolumeType: 'st1' }, undefined, undefined],
+    [{}, undefined, undefined],
+  ])('shows the speed that EC2 shows of %o', async (ebs, Iops, Throughput) => {
+    await using cloud = await machineCloud()
+    await launch(cloud, disk(ebs))
+    const [volume] = await list(cloud)
+    expect([volume?.Iops, volume?.Throughput]).toEqual([Iops, Throughput])
+  })
+
+  it.each([
     [
       'another device',
       { BlockDeviceMappings: [{ DeviceName: '/dev/sdb' }] },
