@@ -1,5 +1,5 @@
 /**
- * What launches choose from, as it was last read: hosts, instance types, subnets, groups and what accounts set.
+ * What launches choose from, as it was last read: hosts, instance types, subnets and groups.
  *
  * A choice only proposes: the host's own row decides (`takeCapacity`), and a NIC's keys do; types, subnets and groups are never removed, and what
  * removed one would have to make launches read it in their own transaction. So launches that come close upon each other may go
@@ -8,7 +8,7 @@
  */
 import type { Clock } from '../../lib/clock.ts'
 import type { HostName } from '../../model/ids.ts'
-import type { Account, Group, Host, InstanceType, Subnet } from '../../model/records.ts'
+import type { Group, Host, InstanceType, Subnet } from '../../model/records.ts'
 import { afterTaking, type Demand } from '../../plan/placement.ts'
 import type { ReadTx } from '../../store/store.ts'
 
@@ -21,7 +21,6 @@ export interface CatalogueReading {
   readonly types: readonly InstanceType[]
   readonly subnets: readonly Subnet[]
   readonly groups: readonly Group[]
-  readonly accounts: readonly Account[]
   /** False when it was made for an earlier launch: there may be room, and what is asked for, that it does not know of. */
   readonly isFresh: boolean
 }
@@ -30,7 +29,7 @@ export interface CatalogueReading {
 export interface Catalogue {
   /** The last reading if it is young enough, unless `fresh`; else a new one in `tx`. Errors: as the store's. */
   read(
-    tx: Pick<ReadTx, 'hosts' | 'instanceTypes' | 'subnets' | 'groups' | 'accounts'>,
+    tx: Pick<ReadTx, 'hosts' | 'instanceTypes' | 'subnets' | 'groups'>,
     options: { readonly fresh: boolean },
   ): Promise<CatalogueReading>
   /** Keeps in mind what a launch took, until the next reading. */
@@ -49,7 +48,6 @@ export function createCatalogue(clock: Pick<Clock, 'monotonic'>): Catalogue {
         types: await tx.instanceTypes(),
         subnets: await tx.subnets({}),
         groups: await tx.groups({}),
-        accounts: await tx.accounts(),
       }
       const untilMs = beganMs + reading.hosts.length * AGE_MS_PER_HOST
       known = { reading: { ...reading, isFresh: false }, untilMs }

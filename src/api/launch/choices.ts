@@ -72,7 +72,7 @@ export async function launchChoices(
     demand,
     subnet,
     groups: chooseGroups(groups, subnet, order.network),
-    metadata: catalogue.accounts.find(({ id }) => id === account)?.metadata ?? NO_PREFERENCE,
+    metadata: await preferenceOf(tx, account),
     hosts: hosts.filter((host) => host.zone === subnet.zone),
     isFresh: catalogue.isFresh,
   }
@@ -96,6 +96,12 @@ function hostsWith(image: Image, hosts: readonly Host[]): readonly Host[] {
     `The image '${image.id}' is kept on the host '${only}' only, which takes no instances now: it is lost, draining or short of ` +
       'something; `atoll hosts` shows which',
   )
+}
+
+/** Read with each launch: what was just set holds for the next one, at whatever host. */
+async function preferenceOf(tx: ReadTx, account: AccountId): Promise<MetadataDefaults> {
+  const accounts = await tx.accounts()
+  return accounts.find(({ id }) => id === account)?.metadata ?? NO_PREFERENCE
 }
 
 async function requireKey(tx: ReadTx, account: AccountId, keyName: string | null): Promise<void> {

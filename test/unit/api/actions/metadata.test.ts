@@ -47,6 +47,14 @@ describe('metadata options', () => {
     })
   })
 
+  it('are those that the account has set just before, however close the launches are', async () => {
+    await using cloud = await openCloud()
+    for (const HttpTokens of ['required', 'optional', 'required']) {
+      await cloud.run(modifyInstanceMetadataDefaults, { HttpTokens })
+      expect((await launch(cloud)).options).toMatchObject({ HttpTokens })
+    }
+  })
+
   it('are those of the launch before those of the account', async () => {
     await using cloud = await openCloud()
     const set = { HttpTokens: 'optional', HttpPutResponseHopLimit: 3, HttpEndpoint: 'disabled' }

@@ -20,7 +20,6 @@ function world(count: number) {
     instanceTypes: async () => [],
     subnets: async () => [network.subnet],
     groups: async () => [network.group],
-    accounts: async () => [],
   }
   const read = (fresh = false) => known.read(records, { fresh })
   return { hosts, records, state, known, read }
@@ -66,7 +65,6 @@ it('knows what it knew when a reading fails', async () => {
     types: [],
     subnets: [network.subnet],
     groups: [network.group],
-    accounts: [],
     isFresh: false,
   })
 })
