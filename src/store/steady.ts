@@ -24,7 +24,7 @@ const PATIENCE_MS = 400
 const LONGEST_WAIT_MS = 5_000
 /** The grain of both, and how much longer they may become where this process itself is slow. */
 const TICK_MS = 50
-const LONGEST_STRETCH = 2
+const LONGEST_STRETCH = 1.25
 /** Between two looks whether an engine that was away answers again. */
 const LOOK_PAUSE_MS = 250
 
