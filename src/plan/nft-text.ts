@@ -16,6 +16,8 @@ export const DROP_REASONS = [
   'spoofed_outside',
   /** From elsewhere to a gateway or metadata address. */
   'service_outside',
+  /** To a service address, while a program that is not ours listens for it on all of the host's addresses. */
+  'foreign_service',
   /** Not part of any connection, and not the start of one (conntrack's `invalid`). */
   'invalid',
   /** Into the VXLAN device or its port from somebody who is no peer, or out of it what no peer sends. */

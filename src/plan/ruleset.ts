@@ -187,6 +187,9 @@ function hostChains(settings: FirewallSettings): readonly string[] {
       `ct state established,related ${PASS}`,
       `ct state invalid ${drop('invalid')}`,
       `ip daddr 255.255.255.255 udp dport 67 ${PASS}`,
+      // Ours listen at the addresses themselves. Of a connection only the first packet finds the listening socket.
+      `ip daddr @services udp dport 53 socket wildcard 1 ${drop('foreign_service')}`,
+      `ip daddr @services tcp dport { 53, 80 } tcp flags & (syn | ack) == syn socket wildcard 1 ${drop('foreign_service')}`,
       `ip daddr @services udp dport { 53, 67 } ${PASS}`,
       `ip daddr @services tcp dport 53 ${PASS}`,
       `ip daddr ${METADATA_ADDRESS} tcp dport 80 ${PASS}`,

@@ -1,0 +1,89 @@
+/**
+ * A program of the operator's that listens on all of the host's addresses answers instances in place of the host's own services.
+ *
+ * Before: while no daemon ran, or one that could not listen, a web server on 0.0.0.0:80 was the instances' metadata service, and a resolver
+ * on 0.0.0.0:53 their DNS. Now such a program gets nothing that is for the service addresses, and is counted.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { METADATA_ADDRESS } from '../../src/model/addr.ts'
+import { NFT_TABLE } from '../../src/model/names.ts'
+import { dropCounterName } from '../../src/plan/nft-text.ts'
+import { eventually, type Netns } from '../kit/netns.ts'
+import { createTown, TOWN_GATEWAY, type Town, townInstance, townWant } from '../kit/town.ts'
+
+const GUEST = townInstance(11, [1])
+
+let town: Town
+let guest: Netns
+
+beforeAll(async () => {
+  town = await createTown()
+  await town.pass(townWant(GUEST))
+  guest = await town.plug(GUEST)
+})
+afterAll(() => town.destroy())
+
+/** Python: answers on UDP 53, TCP 53 and TCP 80 of an address with its own name, and says when it listens. */
+const ANSWER = `
+import select, socket, sys
+name, address = sys.argv[1:]
+datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+datagrams.bind((address, 53))
+servers = [socket.create_server((address, port)) for port in (53, 80)]
+print("listening", flush=True)
+while True:
+    for ready in select.select([datagrams, *servers], [], [])[0]:
+        if ready is datagrams:
+            _, peer = datagrams.recvfrom(100)
+            datagrams.sendto(name.encode(), peer)
+        else:
+            connection, _ = ready.accept()
+            connection.sendall(name.encode())
+            connection.close()
+`
+
+/** Python: what answers on each of these ports of an address, one line each. */
+const ASK = `
+import socket, sys
+def datagram(address):
+    asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    asking.settimeout(0.5)
+    asking.sendto(b"x", (address, 53))
+    return asking.recv(100)
+def stream(address, port):
+    return socket.create_connection((address, port), 0.5).recv(100)
+for ask in (lambda a: datagram(a), lambda a: stream(a, 53), lambda a: stream(a, 80)):
+    try: print(ask(sys.argv[1]).decode())
+    except OSError: print("nobody")
+`
+
+/** Who answers the guest at an address by UDP 53, TCP 53 and TCP 80. */
+async function answers(address: string): Promise<readonly string[]> {
+  return (await guest.must(['python3', '-c', ASK, address])).trim().split('\n')
+}
+
+/** Runs a server on an address of the host until disposed of. */
+async function serve(name: string, address: string): Promise<Disposable> {
+  let said = ''
+  const server = town.machine.spawn(['python3', '-c', ANSWER, name, address], (text) => {
+    said += text
+  })
+  await eventually(`${name} listens`, async () => said.includes('listening'))
+  return { [Symbol.dispose]: () => server.kill('SIGKILL') }
+}
+
+describe.each([METADATA_ADDRESS, TOWN_GATEWAY])('at %s', (address) => {
+  it('a program that listens on all addresses is not heard, and counted', async () => {
+    using _foreign = await serve('foreign', '0.0.0.0')
+    expect(await answers(address)).toStrictEqual(['nobody', 'nobody', 'nobody'])
+    const counters = await town.host.ruleCounters('inet', NFT_TABLE)
+    expect(counters.get(dropCounterName('foreign_service'))).toBeGreaterThan(2)
+  })
+
+  it('our own is heard', async () => {
+    using _own = await serve('own', address)
+    // The port of metadata is open at its own address only.
+    const metadata = address === METADATA_ADDRESS ? 'own' : 'nobody'
+    expect(await answers(address)).toStrictEqual(['own', 'own', metadata])
+  })
+})
