@@ -9,7 +9,13 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Agent } from './agent/agent.ts'
-import { agentHealth, clockHealth, leaseHealth, networkHealth } from './agent/health.ts'
+import {
+  agentHealth,
+  clockHealth,
+  leaseHealth,
+  networkHealth,
+  servesClients,
+} from './agent/health.ts'
 import type { KeeperSettings } from './agent/keeper.ts'
 import { type Keeper, startKeeper } from './agent/keeper.ts'
 import type { Lease } from './agent/lease.ts'
@@ -170,7 +176,7 @@ function buildApi(
     log,
     metrics,
     upgrader,
-    isHealthy: () => health().every(({ ok }) => ok),
+    isHealthy: () => servesClients(health()),
     certificates: { ...identity, hostName: config.host.name },
   })
 }

@@ -47,6 +47,14 @@ export function agentHealth(
   ]
 }
 
+/**
+ * Whether a load balancer should send clients to this host's API: it reads and changes records, and that is all it needs. A bus, a clock
+ * or an instance that is not well costs no request, and often ails all hosts at once; a balancer would then turn everybody away.
+ */
+export function servesClients(conditions: readonly HealthCondition[]): boolean {
+  return conditions.every(({ name, ok }) => ok || name !== 'records')
+}
+
 /** Whether the host's own network leaves the cloud's addresses alone. */
 export function networkHealth(
   collisions: readonly { readonly what: string; readonly mend: string }[],
