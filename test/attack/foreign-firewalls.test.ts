@@ -36,7 +36,7 @@ mount -t overlay -o lowerdir=/mnt/usr:$P/usr:/usr none /usr
 mount -t overlay -o lowerdir=$P/etc:/etc,upperdir=/mnt/etc,workdir=/mnt/work none /etc
 mount -t tmpfs none /run; mkdir -p /run/dbus /run/firewalld
 mount -t tmpfs none /var/log
-cp /usr/share/ufw/iptables/*.rules /etc/ufw/
+cp /usr/share/ufw/iptables/*.rules /usr/share/ufw/ufw.conf /etc/ufw/
 cat >/mnt/bus.conf <<X
 <busconfig><type>system</type><listen>unix:path=/run/dbus/system_bus_socket</listen><auth>EXTERNAL</auth>
 <policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>

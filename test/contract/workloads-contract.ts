@@ -151,7 +151,7 @@ export function workloadsContract(
       const end = driver.watch((instance) => told.push(instance))
       await eventually('the watch is open', () => told.length > 0, deadlineMs)
       // Later, so that the command itself comes to its end.
-      await ground.inside(want, `(sleep 1; touch ${ground.dir}/end) >/dev/null 2>&1 &`)
+      await ground.inside(want, `(sleep 1; touch ${ground.dir}/end) >/dev/null 2>&1 & true`)
       await eventually('its end is announced', () => told.includes(want.id), deadlineMs)
       end()
       expect((await find(want))?.state).toEqual({

@@ -2,7 +2,6 @@
  * The hostile and the unlucky first user: what somebody who has only the documentation tries on the first day, with a real cloud.
  * What goes well is shown in `cloud.test.ts`.
  */
-import { spawn } from 'node:child_process'
 import { mkdir, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -16,7 +15,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { type Asks, asksOf } from '../kit/asks.ts'
 import { type Cloud, createCloud, execute } from '../kit/cloud.ts'
-import { eventually, type Ran } from '../kit/netns.ts'
+import { createNetns, eventually, type Netns, type Ran } from '../kit/netns.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const ATOLLD = join(ROOT, 'bin/atolld')
@@ -24,6 +23,19 @@ const DEADLINE_MS = 40_000
 /** Of a daemon, on a machine that does much else. */
 const START_MS = 60_000
 const NO_DATABASE = 'not a database'
+/** What makes a machine of a namespace: an address, and a way out. */
+const MACHINE = [
+  'ip link add uplink type bridge',
+  'ip addr add 198.51.100.9/24 dev uplink',
+  'ip link set uplink up',
+  'ip route add default via 198.51.100.1',
+]
+const SERVE = `
+import socket, sys, time
+server = socket.create_server(("0.0.0.0", int(sys.argv[1])))
+print("ready")
+time.sleep(600)
+`
 const KEY = `ssh-ed25519 ${Buffer.concat([
   Buffer.from([0, 0, 0, 11]),
   Buffer.from('ssh-ed25519'),
@@ -216,6 +228,14 @@ it('one instance hammered by many at once ends as the last one wanted it', async
 })
 
 describe('a daemon that cannot start says why, and what to change', () => {
+  /** A machine of its own: on that of the cloud there is a daemon already, which is reason enough. */
+  let machine: Netns
+  beforeAll(async () => {
+    machine = await createNetns('first-user-2')
+    for (const command of MACHINE) await machine.must(command.split(' '))
+  })
+  afterAll(() => machine?.destroy())
+
   async function configured(name: string, settings: string, level: string): Promise<string> {
     const dir = join(cloud.dir, name)
     await mkdir(join(dir, 'state'), { recursive: true })
@@ -230,10 +250,21 @@ describe('a daemon that cannot start says why, and what to change', () => {
 
   async function start(name: string, settings: string): Promise<Ran> {
     const file = await configured(name, settings, 'silent')
-    return execute(ATOLLD, ['--config', file], { timeoutMs: DEADLINE_MS })
+    return await machine.run([ATOLLD, '--config', file], { timeoutMs: DEADLINE_MS })
+  }
+
+  /** Somebody else's server on a port, until the test ends. */
+  async function take(port: number): Promise<void> {
+    let said = ''
+    const server = machine.spawn(['python3', '-uc', SERVE, String(port)], (text) => {
+      said += text
+    })
+    onTestFinished(() => void server.kill('SIGKILL'))
+    await eventually('it listens', () => said.includes('ready'), DEADLINE_MS)
   }
 
   it('the API port is taken', async () => {
+    await take(8773)
     const { exitCode, stderr } = await start('api', 'metrics: {port: 9774}\n')
     expect(exitCode).toBe(1)
     expect(stderr).toMatch(
@@ -242,6 +273,7 @@ describe('a daemon that cannot start says why, and what to change', () => {
   })
 
   it('the port of the metrics is taken', async () => {
+    await take(9773)
     const { exitCode, stderr } = await start('metrics', 'api: {port: 8774}\n')
     expect(exitCode).toBe(1)
     expect(stderr).toMatch(/port 9773 \(setting metrics\.port\): .*EADDRINUSE/)
@@ -252,12 +284,15 @@ describe('a daemon that cannot start says why, and what to change', () => {
     const file = join(cloud.dir, 'junk/state/atoll.db')
     await writeFile(file, 'this is no database '.repeat(100))
     const ports = 'api: {port: 8775}\nmetrics: {port: 9775}\n'
-    const daemon = spawn(ATOLLD, ['--config', await configured('junk', ports, 'warn')])
-    onTestFinished(() => void daemon.kill('SIGKILL'))
+    const settings = await configured('junk', ports, 'warn')
     let said = ''
-    daemon.stderr.on('data', (chunk: Buffer) => {
-      said += chunk.toString('utf8')
-    })
+    const daemon = machine.spawn(
+      ['sh', '-c', `exec ${ATOLLD} --config ${settings} 2>&1`],
+      (text) => {
+        said += text
+      },
+    )
+    onTestFinished(() => void daemon.kill('SIGKILL'))
     await eventually(
       'it tells of them',
       () => said.includes(`The records in ${file} cannot be opened`) && said.includes(NO_DATABASE),
@@ -266,7 +301,7 @@ describe('a daemon that cannot start says why, and what to change', () => {
     // It goes on: instances that it knows from its ledger must not suffer.
     const health = 'http://127.0.0.1:9775/healthz'
     const serves = async () =>
-      (await cloud.netns.run(['curl', '-s', '-o', '/dev/null', health])).exitCode === 0
+      (await machine.run(['curl', '-s', '-o', '/dev/null', health])).exitCode === 0
     await eventually('it serves', serves, START_MS)
     expect(daemon.exitCode).toBeNull()
   })
