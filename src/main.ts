@@ -9,13 +9,7 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Agent } from './agent/agent.ts'
-import {
-  agentHealth,
-  clockHealth,
-  leaseHealth,
-  networkHealth,
-  servesClients,
-} from './agent/health.ts'
+import { hostHealth, servesClients } from './agent/health.ts'
 import type { KeeperSettings } from './agent/keeper.ts'
 import { type Keeper, startKeeper } from './agent/keeper.ts'
 import type { Lease } from './agent/lease.ts'
@@ -277,14 +271,14 @@ function healthOf(
   lease: Lease,
   busHealth: () => readonly HealthCondition[],
 ): readonly HealthCondition[] {
-  const status = agent.status()
   return [
-    ...agentHealth(status, clock.now(), config.agent.intervalSeconds * 1000),
-    // Alone, nobody else goes by the lease or the clock, and what keeps it from being renewed is told by `records`.
-    ...(config.store.kind === 'sqlite'
-      ? []
-      : [...leaseHealth(lease), ...clockHealth(status.clockAheadMs)]),
-    ...networkHealth(collisions.found()),
+    ...hostHealth({
+      status: agent.status(),
+      now: clock.now(),
+      intervalMs: config.agent.intervalSeconds * 1000,
+      lease: config.store.kind === 'sqlite' ? null : lease,
+      collisions: collisions.found(),
+    }),
     ...busHealth(),
   ]
 }

@@ -13,6 +13,27 @@ const RECORDS: Readonly<Record<AgentStatus['source'], string>> = {
   stranger: 'of another machine with the same host.name',
 }
 
+/** What a host's health is told from. */
+interface HealthGround {
+  readonly status: AgentStatus
+  /** The time, in milliseconds since the epoch. */
+  readonly now: number
+  readonly intervalMs: number
+  /** Null: the host is alone, nobody else goes by its lease or its clock, and `records` tells what keeps it from being renewed. */
+  readonly lease: Pick<Lease, 'held' | 'taken'> | null
+  readonly collisions: Parameters<typeof networkHealth>[0]
+}
+
+/** All that a host says of itself, the bus aside. */
+export function hostHealth(ground: HealthGround): readonly HealthCondition[] {
+  const { status, now, intervalMs, lease, collisions } = ground
+  return [
+    ...agentHealth(status, now, intervalMs),
+    ...(lease === null ? [] : [...leaseHealth(lease), ...clockHealth(status.clockAheadMs)]),
+    ...networkHealth(collisions),
+  ]
+}
+
 /** Each condition with its value, so that a failing one says what is wrong by itself. */
 export function agentHealth(
   status: AgentStatus,
@@ -56,7 +77,7 @@ export function servesClients(conditions: readonly HealthCondition[]): boolean {
 }
 
 /** Whether the host's own network leaves the cloud's addresses alone. */
-export function networkHealth(
+function networkHealth(
   collisions: readonly { readonly what: string; readonly mend: string }[],
 ): readonly HealthCondition[] {
   const said = collisions.map(({ what, mend }) => `${what} (${mend})`)
@@ -78,7 +99,7 @@ export function clockHealth(aheadMs: number | null): readonly HealthCondition[] 
 }
 
 /** Without a live lease others take this host for lost, and it starts nothing that it has not started before. */
-export function leaseHealth(lease: Pick<Lease, 'held' | 'taken'>): readonly HealthCondition[] {
+function leaseHealth(lease: Pick<Lease, 'held' | 'taken'>): readonly HealthCondition[] {
   const lost = lease.taken() ? 'another machine has the same host.name' : 'run out'
   return [{ name: 'lease', ok: lease.held(), value: lease.held() ? 'held' : lost }]
 }
