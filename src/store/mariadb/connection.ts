@@ -119,6 +119,8 @@ export class MariadbConnection implements DatabaseConnection {
   #dead: unknown
   #failPending: ((error: unknown) => void) | undefined
   #isGalera = false
+  /** Whether its node was the group's only member when it was last asked. */
+  #isAlone = false
   #standing: Standing = 'well'
   #transaction: { readonly mode: Mode; failure: EngineError | undefined } | undefined
 
@@ -164,6 +166,21 @@ export class MariadbConnection implements DatabaseConnection {
     if (said === DONOR) this.#standing = 'spare'
     else if (said !== SYNCED)
       throw unavailable(`${nameOf(this.node)} is no synced member: ${said}.`)
+    this.#isAlone = (await this.#members()) === 1
+  }
+
+  /** How many nodes the group has, as this one knows it: a member that has joined is known before anything that it writes. */
+  async #members(): Promise<number> {
+    const { rows } = await this.#ask(
+      "set statement wsrep_sync_wait = 0 for show global status like 'wsrep_cluster_size'",
+    )
+    return Number(rows.map(shownValue)[0])
+  }
+
+  /** A node alone has every commit. Asked to wait for the group it would wait for its own next beat, some 100 ms. */
+  async #stillAlone(): Promise<boolean> {
+    if (this.#isAlone) this.#isAlone = (await this.#members()) === 1
+    return this.#isAlone
   }
 
   /**
@@ -175,12 +192,10 @@ export class MariadbConnection implements DatabaseConnection {
   async begin(mode: Mode): Promise<void> {
     // For the next transaction only.
     if (mode === 'propose') await this.#ask('set transaction isolation level read committed')
-    const atOnce = this.#isGalera && mode === 'read' ? 'set statement wsrep_sync_wait = 0 for ' : ''
-    await this.#ask(
-      isReading(mode)
-        ? `${atOnce}start transaction with consistent snapshot, read only`
-        : 'start transaction read write',
-    )
+    const waits = this.#isGalera && mode !== 'read' && !(await this.#stillAlone())
+    const atOnce = this.#isGalera && !waits ? 'set statement wsrep_sync_wait = 0 for ' : ''
+    const start = isReading(mode) ? 'with consistent snapshot, read only' : 'read write'
+    await this.#ask(`${atOnce}start transaction ${start}`)
     this.#transaction = { mode, failure: undefined }
   }
 
