@@ -107,12 +107,32 @@ class ParallelAdapter extends SqliteAdapter {
   }
 }
 
+/** How a transaction begins and ends, whichever connection it has. */
+abstract class TransactionDriver {
+  async beginTransaction(
+    connection: NodeSqliteConnection,
+    settings: TransactionSettings,
+  ): Promise<void> {
+    // A deferred transaction that reads and then writes fails without waiting when another one wrote in between.
+    connection.begin(settings.accessMode === 'read only' ? 'deferred' : 'immediate')
+  }
+
+  async commitTransaction(connection: NodeSqliteConnection): Promise<void> {
+    connection.commit()
+  }
+
+  async rollbackTransaction(connection: NodeSqliteConnection): Promise<void> {
+    connection.rollback()
+  }
+}
+
 /** One connection to one file. Kysely gives it to one transaction at a time, in the order in which they came. */
-class NodeSqliteDriver implements Driver {
+class NodeSqliteDriver extends TransactionDriver implements Driver {
   readonly #file: string
   #connection: NodeSqliteConnection | undefined
 
   constructor(file: string) {
+    super()
     this.#file = file
   }
 
@@ -130,22 +150,6 @@ class NodeSqliteDriver implements Driver {
     return this.#connection
   }
 
-  async beginTransaction(
-    connection: NodeSqliteConnection,
-    settings: TransactionSettings,
-  ): Promise<void> {
-    // A deferred transaction that reads and then writes fails without waiting when another one wrote in between.
-    connection.begin(settings.accessMode === 'read only' ? 'deferred' : 'immediate')
-  }
-
-  async commitTransaction(connection: NodeSqliteConnection): Promise<void> {
-    connection.commit()
-  }
-
-  async rollbackTransaction(connection: NodeSqliteConnection): Promise<void> {
-    connection.rollback()
-  }
-
   async releaseConnection(): Promise<void> {}
 
   async destroy(): Promise<void> {
@@ -154,7 +158,7 @@ class NodeSqliteDriver implements Driver {
 }
 
 /** Connections that only read, opened when they are first needed and kept. */
-class NodeSqliteReadDriver implements Driver {
+class NodeSqliteReadDriver extends TransactionDriver implements Driver {
   readonly #file: string
   readonly #free: NodeSqliteConnection[] = []
   readonly #waiting: ((connection: NodeSqliteConnection) => void)[] = []
@@ -162,6 +166,7 @@ class NodeSqliteReadDriver implements Driver {
   #opened = 0
 
   constructor(file: string, connections: number) {
+    super()
     this.#file = file
     this.#connections = connections
   }
@@ -179,18 +184,6 @@ class NodeSqliteReadDriver implements Driver {
     classified('query_only', () => database.exec('pragma query_only = on'))
     this.#opened += 1
     return new NodeSqliteConnection(database)
-  }
-
-  async beginTransaction(connection: NodeSqliteConnection): Promise<void> {
-    connection.begin('deferred')
-  }
-
-  async commitTransaction(connection: NodeSqliteConnection): Promise<void> {
-    connection.commit()
-  }
-
-  async rollbackTransaction(connection: NodeSqliteConnection): Promise<void> {
-    connection.rollback()
   }
 
   async releaseConnection(connection: NodeSqliteConnection): Promise<void> {
