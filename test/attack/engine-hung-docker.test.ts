@@ -11,17 +11,16 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { startAgent } from '../../src/agent/agent.ts'
 import { agentHealth } from '../../src/agent/health.ts'
-import { createLedger } from '../../src/agent/ledger.ts'
 import { createLocalBus } from '../../src/bus/local.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
 import { systemRunner } from '../../src/lib/runner.ts'
-import type { HostService } from '../../src/services/service.ts'
 import { createDockerDriver } from '../../src/services/workloads/docker.ts'
 import type { Images } from '../../src/services/workloads/driver.ts'
 import { createWorkloadMeters } from '../../src/services/workloads/step-runner.ts'
 import { createWorkloads } from '../../src/services/workloads/workloads.ts'
+import { agentParts, countingService } from '../kit/agent.ts'
 import { openRecords } from '../kit/cluster-records.ts'
 import { startFakeEngine } from '../kit/fake-engine.ts'
 import { eventually } from '../kit/netns.ts'
@@ -29,22 +28,6 @@ import { hostName } from '../kit/records.ts'
 
 const host = hostName('one')
 const INTERVAL_MS = 60_000
-
-/** A service that only counts. */
-function counting(name: string, engine?: string) {
-  const counts = { applied: 0 }
-  const service: HostService = {
-    name,
-    gate: false,
-    ...(engine === undefined ? {} : { engine }),
-    async apply() {
-      counts.applied += 1
-      return []
-    },
-    close: async () => undefined,
-  }
-  return { service, counts }
-}
 
 /** An engine whose lists of containers are empty, and may be held back. */
 async function startEngine() {
@@ -82,8 +65,8 @@ it('a stopped dockerd holds back no names, no rules and no virtual machines', as
   const bus = createLocalBus()
   const engine = await startEngine()
   const metrics = createMetrics()
-  const names = counting('dns')
-  const machines = counting('machines', 'qemu')
+  const names = countingService('dns')
+  const machines = countingService('machines', { engine: 'qemu' })
   const containers = createWorkloads({
     kind: 'container',
     driver: createDockerDriver({
@@ -106,23 +89,13 @@ it('a stopped dockerd holds back no names, no rules and no virtual machines', as
     meters: createWorkloadMeters(metrics),
   })
   const agent = startAgent(
-    {
+    agentParts(directory, {
       store,
-      rows: { found: () => undefined },
       bus,
-      ledger: createLedger({
-        file: join(directory, 'ledger.json'),
-        clock: systemClock,
-        log: silentLog,
-      }),
       services: [names.service, containers, machines.service],
       watchKernel: () => () => undefined,
-      onRecordsChanged: () => undefined,
-      clock: systemClock,
-      log: silentLog,
       metrics,
-      random: () => 0,
-    },
+    }),
     { host, identity: host, intervalMs: INTERVAL_MS, resyncMs: INTERVAL_MS },
   )
   const servicesHealth = () =>

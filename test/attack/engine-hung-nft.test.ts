@@ -1,5 +1,5 @@
 /**
- * A program of the firewall that hangs: nft that is stopped, or that the kernel holds behind somebody's transaction of a million elements.
+ * A program of the firewall that hangs: nft that is stopped.
  *
  * Before: DHCP, DNS and metadata of all instances waited with each pass until it was killed, which took 20 s. Now links and workloads wait, as
  * nothing may be reachable before its rules are in; everything else goes on, health names nft, and it is killed after 3 s and tried again.
@@ -10,12 +10,9 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { startAgent } from '../../src/agent/agent.ts'
 import { agentHealth } from '../../src/agent/health.ts'
-import { createLedger } from '../../src/agent/ledger.ts'
 import { createLocalBus } from '../../src/bus/local.ts'
-import { systemClock } from '../../src/lib/clock.ts'
-import { silentLog } from '../../src/lib/log.ts'
 import { type Runner, systemRunner } from '../../src/lib/runner.ts'
-import type { HostService } from '../../src/services/service.ts'
+import { agentParts, countingService } from '../kit/agent.ts'
 import { openRecords } from '../kit/cluster-records.ts'
 import { eventually } from '../kit/netns.ts'
 import { hostName } from '../kit/records.ts'
@@ -23,22 +20,6 @@ import { createTown } from '../kit/town.ts'
 
 const host = hostName('one')
 const INTERVAL_MS = 60_000
-
-/** A service that only counts. */
-function counting(name: string, passesGates: boolean) {
-  const counts = { applied: 0 }
-  const service: HostService = {
-    name,
-    gate: false,
-    passesGates,
-    async apply() {
-      counts.applied += 1
-      return []
-    },
-    close: async () => undefined,
-  }
-  return { service, counts }
-}
 
 it('a stopped nft holds back no names, and is given up', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'atoll-hung-'))
@@ -51,26 +32,16 @@ it('a stopped nft holds back no names, and is given up', async () => {
   const town = await createTown({ runner })
   const store = await openRecords([host])
   const bus = createLocalBus()
-  const names = counting('dns', true)
-  const machines = counting('machines', false)
+  const names = countingService('dns', { passesGates: true })
+  const machines = countingService('machines')
   const agent = startAgent(
-    {
+    agentParts(directory, {
       store,
-      rows: { found: () => undefined },
       bus,
-      ledger: createLedger({
-        file: join(directory, 'ledger.json'),
-        clock: systemClock,
-        log: silentLog,
-      }),
       services: [...town.services, names.service, machines.service],
       watchKernel: (heard) => town.host.watchKernel(heard),
-      onRecordsChanged: () => undefined,
-      clock: systemClock,
-      log: silentLog,
       metrics: town.metrics,
-      random: () => 0,
-    },
+    }),
     { host, identity: host, intervalMs: INTERVAL_MS, resyncMs: INTERVAL_MS },
   )
   const health = () =>

@@ -10,11 +10,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { startAgent } from '../../src/agent/agent.ts'
-import { createLedger } from '../../src/agent/ledger.ts'
 import { createLocalBus } from '../../src/bus/local.ts'
-import { systemClock } from '../../src/lib/clock.ts'
-import { silentLog } from '../../src/lib/log.ts'
 import { unavailable } from '../../src/model/errors.ts'
+import { agentParts, ledgerIn } from '../kit/agent.ts'
 import { openRecords } from '../kit/cluster-records.ts'
 import { eventually } from '../kit/netns.ts'
 import { createTown, townInstance, townWant } from '../kit/town.ts'
@@ -30,24 +28,16 @@ it('mends by the ledger while the records hang', async () => {
   const store = await openRecords([want.local.host])
   const hang = Promise.withResolvers<never>()
   const hung = { ...store, read: () => hang.promise, single: () => hang.promise }
-  const ledger = () =>
-    createLedger({ file: join(directory, 'ledger.json'), clock: systemClock, log: silentLog })
-  await ledger().accept(want)
+  await ledgerIn(directory).accept(want)
   const bus = createLocalBus()
   const agent = startAgent(
-    {
+    agentParts(directory, {
       store: hung,
-      rows: { found: () => undefined },
       bus,
-      ledger: ledger(),
       services: town.services,
       watchKernel: (heard) => town.host.watchKernel(heard),
-      onRecordsChanged: () => undefined,
-      clock: systemClock,
-      log: silentLog,
       metrics: town.metrics,
-      random: () => 0,
-    },
+    }),
     { host: want.local.host, identity: 'this', intervalMs: LONG_MS, resyncMs: LONG_MS },
   )
   const state = async () =>
