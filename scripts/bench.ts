@@ -1,13 +1,13 @@
 /** The benchmarks' command line: picks them, prints their tables, keeps the raw figures. */
 import { writeFileSync } from 'node:fs'
 import { Command } from 'commander'
-import { boot } from '../test/bench/boot.ts'
-import { bus } from '../test/bench/bus.ts'
-import { type Benchmark, type BenchResult, markdown } from '../test/bench/figures.ts'
-import { footprint } from '../test/bench/footprint.ts'
-import { launch } from '../test/bench/launch.ts'
-import { mending } from '../test/bench/mending.ts'
-import { scale } from '../test/bench/scale.ts'
+import { boot } from '../tools/bench/boot.ts'
+import { bus } from '../tools/bench/bus.ts'
+import { type Benchmark, type BenchResult, markdown } from '../tools/bench/figures.ts'
+import { footprint } from '../tools/bench/footprint.ts'
+import { launch } from '../tools/bench/launch.ts'
+import { mending } from '../tools/bench/mending.ts'
+import { scale } from '../tools/bench/scale.ts'
 
 const benchmarks: readonly Benchmark[] = [launch, boot, footprint, bus, scale, mending]
 

@@ -3,18 +3,18 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { messageOf } from '../src/model/errors.ts'
-import { destroyLab } from '../test/cluster/lab.ts'
-import { DRILL_LAB, drillLab, drills } from '../test/drills/all.ts'
-import { checkConsistency, SCARCE } from '../test/drills/consistency/run.ts'
-import { type DrillRow, runDrill } from '../test/drills/drill.ts'
-import { neighboursWrittenInto, neighbourTable } from '../test/drills/neighbours/page.ts'
+import { DRILL_LAB, drillLab, drills } from '../tools/drills/all.ts'
+import { checkConsistency, SCARCE } from '../tools/drills/consistency/run.ts'
+import { type DrillRow, runDrill } from '../tools/drills/drill.ts'
+import { neighboursWrittenInto, neighbourTable } from '../tools/drills/neighbours/page.ts'
 import {
   attacks,
   NEIGHBOURS_LAB,
   type NeighbourRow,
   runNeighbours,
-} from '../test/drills/neighbours/run.ts'
-import { consistencyText, remarks, table, writtenInto } from '../test/drills/report.ts'
+} from '../tools/drills/neighbours/run.ts'
+import { consistencyText, remarks, table, writtenInto } from '../tools/drills/report.ts'
+import { destroyLab } from '../tools/lab/lab.ts'
 
 const PAGE = join(import.meta.dirname, '../docs/what-happens-when.md')
 const NEIGHBOURS_PAGE = join(import.meta.dirname, '../docs/what-one-instance-can-use-up.md')

@@ -8,10 +8,10 @@ import { Command, InvalidArgumentError } from 'commander'
 import { parse } from 'yaml'
 import { takeProcessLock } from '../src/lib/process-lock.ts'
 import { messageOf } from '../src/model/errors.ts'
-import { AUTHORITY_FILE } from '../test/cluster/host.ts'
-import { createLab, DEFAULT_LAB, destroyLab, type Lab, openLab } from '../test/cluster/lab.ts'
-import { untilReady } from '../test/cluster/ready.ts'
-import { labStatus, STATUS_HEAD, statusRow } from '../test/cluster/status.ts'
+import { AUTHORITY_FILE } from '../tools/lab/host.ts'
+import { createLab, DEFAULT_LAB, destroyLab, type Lab, openLab } from '../tools/lab/lab.ts'
+import { untilReady } from '../tools/lab/ready.ts'
+import { labStatus, STATUS_HEAD, statusRow } from '../tools/lab/status.ts'
 
 const began = performance.now()
 function progress(line: string): void {

@@ -8,7 +8,7 @@ import {
   type PublishedImage,
   publishImage,
   unpublishImage,
-} from './services/workloads/published.ts'
+} from './images/published.ts'
 
 interface PublishOptions extends Output {
   readonly name?: string

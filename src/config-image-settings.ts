@@ -1,8 +1,8 @@
 /** The settings of images: where they may come from, and how large they may be. */
 import { z } from 'zod'
 import { absolutePath, zoneName } from './config-values.ts'
+import { parseReach } from './images/reach.ts'
 import { PUBLIC_REGISTRIES } from './model/image-location.ts'
-import { parseReach } from './services/workloads/reach.ts'
 
 /** Somewhere that images may be fetched from. */
 const reachText = z

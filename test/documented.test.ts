@@ -2,8 +2,8 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { drills } from './drills/all.ts'
-import { attacks } from './drills/neighbours/run.ts'
+import { drills } from '../tools/drills/all.ts'
+import { attacks } from '../tools/drills/neighbours/run.ts'
 import { documented, pages, ROOT } from './fresh/documented.ts'
 import { NOT_TRIED, SESSIONS } from './fresh/sessions.ts'
 
@@ -30,7 +30,7 @@ function isName(text: string): boolean {
 /** Drills, attacks and benchmarks are run one of a kind; the others only must exist. */
 function isOneOfMany(text: string): boolean {
   const [program = '', name = '', attack] = text.split(' ')
-  if (program === 'scripts/bench') return existsSync(join(ROOT, `test/bench/${name}.ts`))
+  if (program === 'scripts/bench') return existsSync(join(ROOT, `tools/bench/${name}.ts`))
   if (program !== 'scripts/drill') return false
   if (name === 'consistency') return true
   if (name !== 'neighbours') return drills.some((drill) => drill.name === name)

@@ -37,8 +37,12 @@ function roomOf(path: string): string {
   const [first = '', second = ''] = path.split('/')
   if (path.split('/').length === 1) return 'top'
   if (path === 'services/service.ts') return 'service.ts'
+  if (path === 'workloads/driver.ts') return 'driver.ts'
   return first === 'services' ? `services/${second.replace(/\.ts$/, '')}` : first
 }
+
+/** What runs instances. Containers and machines do not know each other. */
+const WORKLOAD_ROOMS = ['workloads', 'containers', 'machines', 'images', 'consoles', 'driver.ts']
 
 /** Room -> rooms it may import. A service may import itself. `top` (main, cli, settings, config) may import everything. */
 const table: Readonly<Record<string, readonly string[]>> = {
@@ -50,6 +54,12 @@ const table: Readonly<Record<string, readonly string[]>> = {
   host: ['model', 'lib'],
   'service.ts': ['model', 'lib'],
   services: ['model', 'plan', 'host', 'lib', 'service.ts'],
+  'driver.ts': ['model', 'plan', 'lib'],
+  workloads: ['model', 'plan', 'host', 'lib', 'images', 'service.ts', 'driver.ts'],
+  containers: ['model', 'plan', 'host', 'lib', 'images', 'consoles', 'driver.ts'],
+  machines: ['model', 'plan', 'host', 'lib', 'images', 'consoles', 'driver.ts'],
+  images: ['model', 'plan', 'host', 'lib', 'service.ts', 'driver.ts'],
+  consoles: ['model', 'plan', 'host', 'lib', 'driver.ts'],
   agent: ['model', 'plan', 'store', 'bus', 'lib', 'service.ts'],
   api: ['model', 'plan', 'store', 'bus', 'lib'],
   operator: ['model', 'lib', 'host', 'top'],
@@ -129,7 +139,7 @@ describe('paths', () => {
   /** Directories of their own, made with a random name just before. */
   const MADE_BY_MKDTEMP = ['lib/paths.ts', 'lib/certificates.ts', 'host/kvm.ts']
   /** Its names come from an operator, and it has a check of its own. */
-  const NAMED_BY_OPERATOR = 'services/workloads/published.ts'
+  const NAMED_BY_OPERATOR = 'images/published.ts'
 
   it.each(files.filter(({ path }) => !MADE_BY_MKDTEMP.includes(path)))(
     '$path removes directories by removeTree only',
@@ -141,7 +151,7 @@ describe('paths', () => {
   it.each(
     files.filter(
       ({ path, room }) =>
-        (room === 'services/workloads' && path !== NAMED_BY_OPERATOR) ||
+        (WORKLOAD_ROOMS.includes(room) && path !== NAMED_BY_OPERATOR) ||
         room === 'operator' ||
         /^host\/(?:volumes|processes|groups)\.ts$/.test(path),
     ),

@@ -66,7 +66,7 @@ export const IMAGE_REPOSITORY = 'atoll-image'
 export const NETWORK_LABEL = 'atoll.network'
 /** Label of a Docker image that says `none` when its command is to be the first program itself. */
 export const INIT_LABEL = 'atoll.init'
-/** Container label that remembers which kind of guest it was made as (`services/workloads/docker-spec.ts`). */
+/** Container label that remembers which kind of guest it was made as (`containers/spec.ts`). */
 export const GUEST_LABEL = 'atoll.guest'
 
 /** Container label that says how many GiB of the host's disk it may use. */

@@ -6,7 +6,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { InstanceWant } from '../../src/model/want.ts'
 import { planWorkload } from '../../src/plan/workloads.ts'
-import type { WorkloadDriver } from '../../src/services/workloads/driver.ts'
+import type { WorkloadDriver } from '../../src/workloads/driver.ts'
 import { canRunDocker } from '../kit/docker.ts'
 import { eventually } from '../kit/netns.ts'
 import { type DockerMachine, startDockerMachine } from '../kit/workloads.ts'

@@ -10,9 +10,9 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { gunzip } from '../../src/containers/gunzip.ts'
 import { jailPath, letJailRead, letJailWrite, runJailed } from '../../src/host/jail.ts'
 import { systemRunner } from '../../src/lib/runner.ts'
-import { gunzip } from '../../src/services/workloads/gunzip.ts'
 
 const LIMITS = { seconds: 20, memoryBytes: 512 * 1024 ** 2, fileBytes: 1024 ** 2 } as const
 const isRoot = process.getuid?.() === 0

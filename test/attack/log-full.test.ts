@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { until } from '../cluster/run.ts'
+import { until } from '../../tools/lab/run.ts'
 
 const DEADLINE_MS = 30_000
 

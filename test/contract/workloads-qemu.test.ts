@@ -2,7 +2,7 @@
 import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { describe, test } from 'vitest'
-import { createMachineFiles } from '../../src/services/workloads/qemu-files.ts'
+import { createMachineFiles } from '../../src/machines/files.ts'
 import { startQemuGround } from '../kit/machines.ts'
 import { canRunMachines, tinyGuest } from '../kit/tiny-guest.ts'
 import { workloadsContract } from './workloads-contract.ts'

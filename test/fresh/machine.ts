@@ -8,7 +8,7 @@ import { once } from 'node:events'
 import { existsSync, lstatSync } from 'node:fs'
 import { mkdir, mkdtemp, open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { must } from '../cluster/run.ts'
+import { must } from '../../tools/lab/run.ts'
 import { createNetns, type Netns } from '../kit/netns.ts'
 import { ROOT } from './documented.ts'
 

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type Dockerode from 'dockerode'
-import { openDocker } from '../../src/services/workloads/docker-engine.ts'
+import { openDocker } from '../../src/containers/engine.ts'
 import { eventually } from './netns.ts'
 
 export interface TestDocker {

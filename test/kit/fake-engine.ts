@@ -5,7 +5,7 @@ import { createServer, type RequestListener } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type Dockerode from 'dockerode'
-import { openDocker } from '../../src/services/workloads/docker-engine.ts'
+import { openDocker } from '../../src/containers/engine.ts'
 
 export interface FakeEngine {
   readonly docker: Dockerode

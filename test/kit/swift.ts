@@ -8,7 +8,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { S3Client } from '@aws-sdk/client-s3'
-import type { S3Settings } from '../../src/services/workloads/machine-source-s3.ts'
+import type { S3Settings } from '../../src/images/source-s3.ts'
 import { createNetns, eventually, type Netns } from './netns.ts'
 
 const START_TIMEOUT_MS = 60_000

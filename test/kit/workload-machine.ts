@@ -1,7 +1,7 @@
 /** What a test's own machine with one kind of workload offers, whatever runs it. */
 import type { ImageWant, InstanceWant } from '../../src/model/want.ts'
 import type { ImageLook } from '../../src/plan/workloads.ts'
-import type { Images, WorkloadDriver } from '../../src/services/workloads/driver.ts'
+import type { Images, WorkloadDriver } from '../../src/workloads/driver.ts'
 import { eventually, type Netns } from './netns.ts'
 
 export interface WorkloadMachine<I extends Images> {

@@ -1,14 +1,14 @@
 /** The judge of histories is judged: a good history passes, and each kind of bad one is found out. Nothing runs here. */
 import { expect, it } from 'vitest'
-import { violations } from '../drills/consistency/check.ts'
+import { violations } from '../../tools/drills/consistency/check.ts'
 import type {
   ChangeAsked,
   Event,
   Final,
   LaunchAsked,
   Sighting,
-} from '../drills/consistency/history.ts'
-import { lossesOf, newSeries } from '../drills/tally.ts'
+} from '../../tools/drills/consistency/history.ts'
+import { lossesOf, newSeries } from '../../tools/drills/tally.ts'
 
 const asked = { host: 'h1', at: 0, endedAt: 1, outcome: 'ok' } as const
 const launch = (changes: Partial<LaunchAsked> = {}): LaunchAsked => ({

@@ -3,11 +3,11 @@
  * whole again by itself. A short set runs always, all of them in the long mode (`scripts/test long`).
  */
 import { afterAll, afterEach, expect, it, onTestFinished } from 'vitest'
-import { destroyLab } from '../cluster/lab.ts'
-import { drillLab, drills } from '../drills/all.ts'
-import { checkConsistency, SCARCE } from '../drills/consistency/run.ts'
-import { runDrill } from '../drills/drill.ts'
-import { consistencyText, remarks, table } from '../drills/report.ts'
+import { drillLab, drills } from '../../tools/drills/all.ts'
+import { checkConsistency, SCARCE } from '../../tools/drills/consistency/run.ts'
+import { runDrill } from '../../tools/drills/drill.ts'
+import { consistencyText, remarks, table } from '../../tools/drills/report.ts'
+import { destroyLab } from '../../tools/lab/lab.ts'
 import { isLong } from '../long-files.ts'
 
 const NAME = 'drilltest'

@@ -13,7 +13,7 @@ import {
   StopInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { placesOf, volumesOf } from '../../src/services/workloads/docker-places.ts'
+import { placesOf, volumesOf } from '../../src/containers/places.ts'
 import { type Asks, asksOf } from '../kit/asks.ts'
 import { type Cloud, createCloud, execute } from '../kit/cloud.ts'
 import { canRunDocker } from '../kit/docker.ts'

@@ -1,0 +1,76 @@
+/**
+ * What the consoles of terminated instances said last: EC2 shows it for at least an hour
+ * (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetConsoleOutput.html).
+ *
+ * It is saved just before all else of the instance is removed, as a file of its name. That it cannot be saved keeps nothing from being removed.
+ */
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
+import type { Clock } from '../lib/clock.ts'
+import { replaceFile } from '../lib/files.ts'
+import type { Log } from '../lib/log.ts'
+import { below } from '../lib/paths.ts'
+import type { InstanceId } from '../model/ids.ts'
+import { CONSOLES_DIRECTORY } from '../model/names.ts'
+import type { WorkloadDriver } from '../workloads/driver.ts'
+
+/** Kept of each: as much as EC2 shows. */
+const KEPT_BYTES = 64 * 1024
+/** Longer than terminated instances are listed. */
+const KEPT_MS = 2 * 60 * 60 * 1000
+/** Most that are kept; the oldest go first. */
+export const KEPT_LIMIT = 512
+
+/** A driver that remembers the consoles of what it removed, under `<stateDir>/consoles`. */
+export function keepConsoles(
+  driver: WorkloadDriver,
+  options: { readonly stateDir: string; readonly clock: Clock; readonly log: Log },
+): WorkloadDriver {
+  const { clock, log } = options
+  const dir = below(options.stateDir, CONSOLES_DIRECTORY)
+
+  async function keep(instance: InstanceId): Promise<void> {
+    const output = await driver.console(instance, KEPT_BYTES)
+    // Removed already: what was kept then is what there is.
+    if (output === null) return
+    await mkdir(dir, { recursive: true, mode: 0o700 })
+    await replaceFile(below(dir, instance), output, 0o600)
+    await forgetOld()
+  }
+
+  async function forgetOld(): Promise<void> {
+    const files = (await readdir(dir)).map((name) => below(dir, name))
+    // Another driver may be at it, too.
+    const ageless = { mtimeMs: 0 }
+    const dated = await Promise.all(
+      files.map(async (file) => ({
+        file,
+        atMs: (await stat(file).catch(() => ageless)).mtimeMs,
+      })),
+    )
+    const newestFirst = dated.sort((a, b) => b.atMs - a.atMs)
+    const tooMany = newestFirst.slice(KEPT_LIMIT)
+    const tooOld = newestFirst.filter(({ atMs }) => atMs < clock.now() - KEPT_MS)
+    for (const { file } of [...tooMany, ...tooOld]) await rm(file, { force: true })
+  }
+
+  return {
+    ...driver,
+    async remove(instance, volume) {
+      await keep(instance).catch((error: unknown) =>
+        log.warn({ instance, error }, 'the last console output could not be kept'),
+      )
+      await driver.remove(instance, volume)
+    },
+    async console(instance, limitBytes) {
+      const output = await driver.console(instance, limitBytes)
+      if (output !== null) return output
+      const kept = await readFile(below(dir, instance)).catch(() => null)
+      return kept === null ? null : tail(kept, limitBytes)
+    },
+  }
+}
+
+/** The last `limitBytes` of the output. */
+export function tail(output: Buffer, limitBytes: number): Buffer {
+  return output.subarray(Math.max(0, output.length - limitBytes))
+}

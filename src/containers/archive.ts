@@ -1,0 +1,121 @@
+/**
+ * Root file system archives: read as the hostile input they are, and handed to the Docker Engine as plain tar.
+ *
+ * Only tar and gzip are accepted, and we unpack gzip ourselves, so that nothing can expand past the limits inside the engine.
+ */
+import { createHash } from 'node:crypto'
+import { Transform } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type Dockerode from 'dockerode'
+import { headOf } from '../images/content.ts'
+import { digestOf, type FileLimits, openPublished } from '../images/image-file.ts'
+import { archivePacking } from '../images/marks.ts'
+import { refused, unavailable } from '../model/errors.ts'
+import { IMAGE_LABEL, IMAGE_REPOSITORY } from '../model/names.ts'
+import { gunzip } from './gunzip.ts'
+import { finished } from './progress.ts'
+
+export interface ArchiveFile {
+  readonly path: string
+  /** `sha256:…` of the file as it is. */
+  readonly digest: string
+  readonly compressed: boolean
+}
+
+/** Tag under which an imported archive is kept: it names the content. */
+export function archiveTag(digest: string): string {
+  return `${IMAGE_REPOSITORY}:${digest.slice('sha256:'.length)}`
+}
+
+/**
+ * Looks at the file and hashes it; refused when it is not one that may be imported. The limit in bytes holds for what it unpacks to,
+ * too, which also ends a gzip bomb.
+ */
+export async function readArchive(
+  path: string,
+  limits: FileLimits,
+  signal: AbortSignal,
+): Promise<ArchiveFile> {
+  await using file = await openPublished(path, limits)
+  const packing = archivePacking(await headOf(file))
+  if (packing === null)
+    throw refused(
+      'InvalidParameterValue',
+      `file://${path} is neither a tar archive nor a gzip-compressed one`,
+    )
+  return { path, digest: await digestOf(file, signal), compressed: packing === 'gzip' }
+}
+
+/**
+ * Imports the archive under `archiveTag` and calls `progress` with the unpacked bytes so far. Rejects `unavailable` when the
+ * file changed since it was hashed, `refused` when it unpacks to too much or is damaged.
+ */
+export async function importArchive(
+  docker: Dockerode,
+  archive: ArchiveFile,
+  limits: FileLimits,
+  progress: (unpackedBytes: number) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const { maxBytes } = limits
+  const file = await openPublished(archive.path, limits)
+  try {
+    const hash = createHash('sha256')
+    const counted = limited(archive.path, maxBytes, progress)
+    // Neither the file's side nor the engine's sees by itself that the other has given up: it would wait for ever.
+    const broken = new AbortController()
+    const abortSignal = AbortSignal.any([signal, broken.signal])
+    const fed = pipeline(
+      file.createReadStream({ start: 0, autoClose: false }),
+      passThrough((chunk) => hash.update(chunk)),
+      archive.compressed
+        ? gunzip(`file://${archive.path}`, abortSignal)
+        : passThrough(() => undefined),
+      counted,
+      { signal: abortSignal },
+    )
+    const [repo, tag] = archiveTag(archive.digest).split(':')
+    const changes = [`LABEL ${IMAGE_LABEL}=${archive.digest}`]
+    const imported = docker
+      .importImage(counted, { repo, tag, changes, abortSignal })
+      .then((stream) => finished(stream, () => undefined, abortSignal))
+    const giveUp = (error: unknown) => broken.abort(error)
+    await Promise.all([fed.catch(giveUp), imported.catch(giveUp)])
+    signal.throwIfAborted()
+    if (broken.signal.aborted) throw broken.signal.reason
+    if (`sha256:${hash.digest('hex')}` === archive.digest) return
+    await docker.getImage(archiveTag(archive.digest)).remove({ force: true })
+    throw unavailable(`file://${archive.path} changed while it was being imported`)
+  } finally {
+    await file.close()
+  }
+}
+
+function passThrough(see: (chunk: Buffer) => void): Transform {
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      see(chunk)
+      done(null, chunk)
+    },
+  })
+}
+
+function limited(
+  path: string,
+  maxBytes: number,
+  progress: (unpackedBytes: number) => void,
+): Transform {
+  let unpackedBytes = 0
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      unpackedBytes += chunk.length
+      if (unpackedBytes > maxBytes) {
+        const limit = `file://${path} unpacks to more than ${maxBytes} bytes (setting images.maxGiB)`
+        done(refused('InvalidParameterValue', limit))
+        return
+      }
+      progress(unpackedBytes)
+      done(null, chunk)
+    },
+  })
+}

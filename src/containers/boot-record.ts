@@ -1,0 +1,64 @@
+/**
+ * The one thing about an instance that its container cannot remember: for which boot it was last started.
+ *
+ * `<instances>/<id>/boot.json` is written when there is a container, *before* each start, and names the start before it, so whichever line a daemon dies
+ * on, the next one can tell by the container's own StartedAt whether the start that the record announces took place.
+ */
+import { mkdir, readdir } from 'node:fs/promises'
+import { z } from 'zod'
+import { readRecord, writeRecord } from '../lib/files.ts'
+import { below, removeTree } from '../lib/paths.ts'
+import type { InstanceId } from '../model/ids.ts'
+import { instanceFromMark } from '../model/names.ts'
+
+const recordSchema = z.strictObject({
+  bootCount: z.int().positive(),
+  startedBefore: z.string().max(64),
+})
+
+/** A start that was about to happen. */
+export interface BootRecord {
+  readonly bootCount: number
+  /** The container's StartedAt as it was before. */
+  readonly startedBefore: string
+}
+
+/** The directories of instances under the state directory. They hold nothing but small files of ours. */
+export interface InstanceFiles {
+  /** Absolute path of an instance's directory. */
+  path(instance: InstanceId): string
+  /** Instances that have one. */
+  list(): Promise<readonly InstanceId[]>
+  /** Null when there is none that can be read: the instance is then adopted as it is. */
+  readBoot(instance: InstanceId): Promise<BootRecord | null>
+  /** Replaces the record atomically; makes the directory when it is missing. */
+  writeBoot(instance: InstanceId, record: BootRecord): Promise<void>
+  /** Removes the directory. Absent is well. */
+  remove(instance: InstanceId): Promise<void>
+}
+
+/** Instance directories under `<stateDir>/instances`, which only root may enter: they hold user data. */
+export function createInstanceFiles(stateDir: string): InstanceFiles {
+  const root = below(stateDir, 'instances')
+  const path = (instance: InstanceId) => below(root, instance)
+  const bootFile = (instance: InstanceId) => below(path(instance), 'boot.json')
+  return {
+    path,
+    async list() {
+      const names = await readdir(root).catch(() => [])
+      return names.flatMap((name) => instanceFromMark(name) ?? [])
+    },
+    readBoot: (instance) => readRecord(bootFile(instance), recordSchema),
+    async writeBoot(instance, record) {
+      await mkdir(path(instance), { recursive: true, mode: 0o700 })
+      await writeRecord(bootFile(instance), record)
+    },
+    remove: (instance) => removeTree(root, instance),
+  }
+}
+
+/** The boot that a container's last start was for: the record's own once StartedAt has moved on, else the one before. */
+export function bootOf(record: BootRecord | null, startedAt: string): number | null {
+  if (record === null) return null
+  return record.startedBefore === startedAt ? record.bootCount - 1 : record.bootCount
+}

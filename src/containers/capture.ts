@@ -1,0 +1,187 @@
+/**
+ * Images of containers: committed by the engine under a tag that names the image, which is there when it is whole. What the container has in
+ * volumes is added as a layer (`docker-layer.ts`).
+ *
+ * Unless the caller forbade to interrupt it (NoReboot), the container is held still for as long as the engine takes. What we put before
+ * the image's own command (`docker-spec.ts`) is taken out again.
+ */
+import { mkdir, readdir } from 'node:fs/promises'
+import type Dockerode from 'dockerode'
+import type { Clock } from '../lib/clock.ts'
+import type { Ways } from '../lib/engine-ways.ts'
+import type { Log } from '../lib/log.ts'
+import { below, removeTree } from '../lib/paths.ts'
+import type { Runner } from '../lib/runner.ts'
+import { refused, unavailable } from '../model/errors.ts'
+import { parseId } from '../model/ids.ts'
+import { GUEST_LABEL, IMAGE_REPOSITORY, INSTANCE_LABEL, LAYERS_DIRECTORY } from '../model/names.ts'
+import type { CaptureWant } from '../model/want.ts'
+import type { Capturer } from '../workloads/driver.ts'
+import { dockerError, statusOf } from './errors.ts'
+import { GUEST_KIT_MOUNT } from './guest-kit.ts'
+import { inspectImage, patiently } from './image-fetch.ts'
+import { type IdBase, loadOnTop, packVolumes } from './layer.ts'
+import type { Pauses } from './pause.ts'
+import { type Places, placesOf, volumesOf } from './places.ts'
+import { findOne } from './read.ts'
+import { committedTag, partOf, partTag } from './tags.ts'
+import type { EngineWays } from './ways.ts'
+
+interface DockerCaptureTools {
+  readonly docker: Dockerode
+  readonly run: Runner
+  readonly clock: Clock
+  readonly log: Log
+  readonly ways: EngineWays
+  readonly pauses: Pauses
+  readonly settings: { readonly stateDir: string }
+}
+
+const NOT_FOUND = 404
+/** An image that a container is made from keeps its tag. */
+const CONFLICT = 409
+
+/** Makes images with this engine. */
+export function createDockerCapturer(tools: DockerCaptureTools): Capturer {
+  const { docker, clock, log, settings } = tools
+  const layers = below(settings.stateDir, LAYERS_DIRECTORY)
+  return {
+    async capture(want, progress, signal) {
+      const options = { signal, clock, log }
+      const tag = committedTag(want.id)
+      const find = () => inspectImage(docker, tag)
+      const made = await patiently(options, tag, async () => {
+        const there = await find()
+        if (there !== null) return there
+        await removeTree(layers, want.id)
+        await mkdir(below(layers, want.id), { recursive: true, mode: 0o700 })
+        try {
+          await make(tools, { want, dir: below(layers, want.id), progress, signal })
+        } finally {
+          await removeTree(layers, want.id)
+        }
+        return await find()
+      })
+      if (made === null) throw unavailable(`${tag} was made and is not there`)
+      const { id: digest, architecture } = made
+      return { digest, architecture, diskGiB: null }
+    },
+
+    async keep(wanted, busy) {
+      for (const { image, isPart, tag } of await committed(docker)) {
+        if ((wanted.has(image) && !isPart) || busy.has(image)) continue
+        await removeTag(docker, tag)
+        if (!isPart) log.info({ name: tag }, 'kept image removed')
+      }
+      for (const name of await readdir(layers).catch(() => [])) {
+        const image = parseId('ami', name)
+        if (image === undefined || !busy.has(image)) await removeTree(layers, name)
+      }
+    },
+  }
+}
+
+/** One image under way. */
+interface CaptureJob {
+  readonly want: CaptureWant
+  /** An empty directory for it alone. */
+  readonly dir: string
+  readonly progress: (message: string) => void
+  readonly signal: AbortSignal
+}
+
+async function make(tools: DockerCaptureTools, job: CaptureJob): Promise<void> {
+  const { docker, pauses, ways } = tools
+  const { want, dir, progress, signal } = job
+  const id = await findOne(docker, want.instance)
+  if (id === null)
+    throw refused(
+      'IncorrectInstanceState',
+      `${want.instance} has no container that an image could be made of: it was terminated meanwhile, or has never run`,
+    )
+  const container = docker.getContainer(id)
+  const inspected = await container.inspect()
+  const places = placesOf(inspected)
+  refuseForeign(places)
+  progress('Copying the container')
+  if (volumesOf(places).length === 0) {
+    await commit(tools, container, committedTag(want.id), want.reboot)
+    return
+  }
+  const base = idBaseOf(await ways.read())
+  const copy = async () => {
+    await commit(tools, container, partTag(want.id), false)
+    progress('Copying the volumes')
+    await packVolumes(container, places, base, dir, { ...tools, signal })
+  }
+  // Both at one moment, as the engine's own pause can hold for the first alone.
+  if (want.reboot && inspected.State.Running) await pauses.during(want.instance, id, copy)
+  else await copy()
+  const part = await docker.getImage(partTag(want.id)).inspect()
+  await loadOnTop(docker, part, { dir, tag: committedTag(want.id), signal })
+  await removeTag(docker, partTag(want.id))
+}
+
+/** Data that is neither on the root disk nor in a volume of the container's own would be missing without a word. */
+function refuseForeign({ mounts }: Places): void {
+  const foreign = mounts.find(
+    ({ type, destination }) => type !== 'volume' && destination !== GUEST_KIT_MOUNT,
+  )
+  if (foreign !== undefined)
+    throw refused(
+      'InvalidParameterValue',
+      `${foreign.destination} of the instance is no part of its disk (${foreign.type}), so no image can have it`,
+    )
+}
+
+/** The last part of the engine's directory, where containers have users of their own, says which (dockerd(8), --userns-remap). */
+function idBaseOf({ hasUserNamespace, rootDirectory }: Ways): IdBase {
+  if (!hasUserNamespace) return null
+  const groups = /\/(?<user>\d+)\.(?<group>\d+)$/.exec(rootDirectory)?.groups
+  if (groups === undefined)
+    throw unavailable(`${rootDirectory} does not say which users its containers have`)
+  return { user: Number(groups['user']), group: Number(groups['group']) }
+}
+
+async function commit(
+  { docker }: DockerCaptureTools,
+  container: Dockerode.Container,
+  name: string,
+  pause: boolean,
+): Promise<void> {
+  const { Image: origin } = await container.inspect()
+  const { Entrypoint, Cmd } = (await docker.getImage(origin).inspect()).Config
+  const changes = [
+    `ENTRYPOINT ${JSON.stringify(listOf(Entrypoint))}`,
+    `CMD ${JSON.stringify(listOf(Cmd))}`,
+    `LABEL ${INSTANCE_LABEL}="" ${GUEST_LABEL}=""`,
+  ]
+  const [repo, tag] = name.split(':')
+  await container.commit({ repo, tag, pause, changes })
+}
+
+async function removeTag(docker: Dockerode, tag: string): Promise<void> {
+  try {
+    await docker.getImage(tag).remove()
+  } catch (error) {
+    const status = statusOf(error)
+    if (status !== NOT_FOUND && status !== CONFLICT) throw dockerError(error, `remove ${tag}`)
+  }
+}
+
+function listOf(value: string | readonly string[] | null | undefined): readonly string[] {
+  if (value === null || value === undefined) return []
+  return typeof value === 'string' ? [value] : value
+}
+
+/** All that were made on this host. */
+async function committed(docker: Dockerode) {
+  const found = await docker.listImages({ filters: { reference: [IMAGE_REPOSITORY] } })
+  return found
+    .flatMap(({ RepoTags }) => RepoTags ?? [])
+    .flatMap((tag) => {
+      const part = partOf(tag)
+      const image = parseId('ami', part ?? tag.slice(IMAGE_REPOSITORY.length + 1))
+      return image === undefined ? [] : [{ image, isPart: part !== undefined, tag }]
+    })
+}

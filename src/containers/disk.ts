@@ -1,0 +1,124 @@
+/**
+ * How much of the host's disk containers have written, where the file system does not hold them to it.
+ *
+ * Looked at in the background, one container after the other, as often as looking is cheap. What counts is what is allocated, and how many
+ * files there are, of all that is the container's own: its writable layer and the volumes that its image asks for.
+ */
+import type Dockerode from 'dockerode'
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import type { Runner } from '../lib/runner.ts'
+import type { InstanceId } from '../model/ids.ts'
+import { placesOf, volumesOf } from './places.ts'
+
+/** What a container has written. */
+interface DiskUse {
+  readonly bytes: number
+  readonly files: number
+}
+
+/** A container that is looked at. */
+interface Followed {
+  readonly container: string
+  /** Of its disk. */
+  readonly limitGiB: number
+}
+
+export interface DiskLook {
+  /** Looks at this container from now on. Says what it had in excess of its limit when it was last looked at; null: nothing. */
+  follow(instance: InstanceId, followed: Followed): string | null
+  /** Forgets all but these. */
+  keep(instances: ReadonlySet<InstanceId>): void
+}
+
+interface DiskTools {
+  readonly docker: Dockerode
+  readonly run: Runner
+  readonly clock: Clock
+  readonly log: Log
+  /** Ends the looking. */
+  readonly signal: AbortSignal
+  /** Told when a container has more than its limit. */
+  readonly exceeded: (instance: InstanceId) => void
+}
+
+const LOOK_EVERY_MS = 10_000
+/** Looking takes at most this part of the time. */
+const SHARE = 0.05
+const ASK_TIMEOUT_MS = 10_000
+const DU_TIMEOUT_MS = 120_000
+
+/** Begins to look. */
+export function startDiskLook(tools: DiskTools): DiskLook {
+  const { clock, log, signal } = tools
+  const all = new Map<InstanceId, Followed>()
+  const uses = new Map<InstanceId, DiskUse>()
+
+  async function lookAtAll(): Promise<void> {
+    for (const [instance, { container, limitGiB }] of [...all]) {
+      signal.throwIfAborted()
+      const use = await look(tools, container).catch((error: unknown) => {
+        // It may have gone meanwhile; and an engine that is away is told of by others.
+        log.debug({ instance, error }, 'the disk of a container could not be looked at')
+        return null
+      })
+      if (use === null || !all.has(instance)) continue
+      uses.set(instance, use)
+      if (excessOf(use, limitGiB) !== null) tools.exceeded(instance)
+    }
+  }
+  async function loop(): Promise<void> {
+    for (;;) {
+      const beganMs = clock.monotonic()
+      await lookAtAll()
+      const tookMs = clock.monotonic() - beganMs
+      await clock.sleep(Math.max(LOOK_EVERY_MS, tookMs / SHARE), signal)
+    }
+  }
+  loop().catch((error: unknown) => {
+    if (!signal.aborted) log.error({ error }, 'the disks of containers are not looked at any more')
+  })
+
+  return {
+    follow(instance, followed) {
+      all.set(instance, followed)
+      const use = uses.get(instance)
+      return use === undefined ? null : excessOf(use, followed.limitGiB)
+    },
+    keep(instances) {
+      for (const instance of [...all.keys()].filter((one) => !instances.has(one))) {
+        all.delete(instance)
+        uses.delete(instance)
+      }
+    },
+  }
+}
+
+async function look(
+  { docker, run, signal }: DiskTools,
+  container: string,
+): Promise<DiskUse | null> {
+  const abortSignal = AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)])
+  const found = placesOf(await docker.getContainer(container).inspect({ abortSignal }))
+  if (found.upper === null) return null
+  const places = [found.upper, ...volumesOf(found).map(({ source }) => source)]
+  const count = async (what: string): Promise<number> => {
+    // The total is the last line. A file that goes while it is counted makes the exit code 1.
+    const args = ['-n', '19', 'du', '-sxc', what, '--', ...places]
+    const { stdout } = await run('nice', args, { timeoutMs: DU_TIMEOUT_MS, signal })
+    return Number.parseInt(stdout.trim().split('\n').at(-1) ?? '', 10)
+  }
+  const use = { bytes: await count('-B1'), files: await count('--inodes') }
+  return Number.isNaN(use.bytes) || Number.isNaN(use.files) ? null : use
+}
+
+const GIB = 1024 ** 3
+/** As many as a file system of that size is made with by default (mke2fs.conf(5), inode_ratio 16384). */
+const FILES_PER_GIB = 65_536
+
+/** What is said of a container that has used more than so many GiB; null when it has not. */
+export function excessOf({ bytes, files }: DiskUse, limitGiB: number): string | null {
+  const limit = `its limit is ${limitGiB} GiB and ${limitGiB * FILES_PER_GIB} files, by its type`
+  if (bytes > limitGiB * GIB) return `it has written ${Math.ceil(bytes / GIB)} GiB; ${limit}`
+  return files > limitGiB * FILES_PER_GIB ? `it has made ${files} files; ${limit}` : null
+}

@@ -1,0 +1,179 @@
+/**
+ * Containers: the workload driver on the Docker Engine.
+ *
+ * Which part of want is mine? Each `InstanceWant` whose image is a container's; the decisions are in `plan/workloads.ts`, the
+ * container's description in `docker-spec.ts`, what the engine's answers mean in `docker-have.ts` (all pure).
+ * How does a fresh daemon recognise what an older one left? By label `atoll.instance` together with the name `atoll-<id>` (an
+ * image or a person may set the one or the other), and by the directories `<stateDir>/instances/<id>`.
+ * If we die on this very line, does traffic fail closed and do running instances keep running? Containers are children of the
+ * engine, not of ours. One that was started and not yet plugged in waits in its entry script without a NIC until the next
+ * daemon plugs it in; its boot record was written before the start (`boot-record.ts`).
+ * From scratch: `list` with `fresh`, which trusts no cache.
+ */
+import type Dockerode from 'dockerode'
+import { tail } from '../consoles/kept.ts'
+import type { Host } from '../host/host.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import type { Runner } from '../lib/runner.ts'
+import type { InstanceId } from '../model/ids.ts'
+import type { MachineTables } from '../model/limits.ts'
+import type { WorkloadHave } from '../plan/workloads.ts'
+import type { WorkloadDriver } from '../workloads/driver.ts'
+import { createInstanceFiles } from './boot-record.ts'
+import { createDockerCapturer } from './capture.ts'
+import { startDiskLook } from './disk.ts'
+import { dockerError, statusOf } from './errors.ts'
+import { followEvents } from './events.ts'
+import { createGuestKit } from './guest-kit.ts'
+import type { DockerImages } from './images.ts'
+import { demultiplex } from './logs.ts'
+import { createPauses } from './pause.ts'
+import { createPlug } from './plug.ts'
+import { createCache, findAll, findOne, type Reader, readGone, readHave } from './read.ts'
+import { createShells } from './shell.ts'
+import { createDockerSteps } from './steps.ts'
+import { createEngineWays } from './ways.ts'
+
+interface DockerSettings {
+  /** Where the engine answers. */
+  readonly engineSocket: string
+  /** Where instances' directories are kept, `/var/lib/atoll`. */
+  readonly stateDir: string
+  readonly zone: string
+  /** How long an instance may take to end after it was asked to; then it is killed. */
+  readonly stopSeconds: number
+  /** MTU of the guests' NICs. */
+  readonly mtuBytes: number
+  /** The tables of this machine that all instances share. */
+  readonly tables: MachineTables
+  /** A statically linked busybox, `/bin/busybox` with Debian's busybox-static. */
+  readonly busyboxPath: string
+}
+
+export interface DockerDriverOptions {
+  readonly docker: Dockerode
+  readonly images: DockerImages
+  readonly host: Pick<Host, 'plugNic' | 'isPlugged' | 'limitUserNamespace'>
+  readonly settings: DockerSettings
+  /** Starts `du`. */
+  readonly run: Runner
+  readonly clock: Clock
+  readonly log: Log
+}
+
+const NOT_FOUND = 404
+/** Console lines asked of the engine at most; its files are limited in bytes already. */
+const CONSOLE_LINES = 10_000
+const LAST_LINES = { follow: false, stdout: true, stderr: true, tail: CONSOLE_LINES } as const
+/** An engine that takes longer to say what it has counts as away. */
+const ANSWER_DEADLINE_MS = 30_000
+
+/** The driver. It opens no connection before it is first asked something. */
+export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver {
+  const { docker, settings, clock, log } = options
+  const files = createInstanceFiles(settings.stateDir)
+  const plug = createPlug(options.host, settings)
+  const cache = createCache()
+  const ways = createEngineWays(docker, settings.engineSocket)
+  const closing = new AbortController()
+  const listeners = new Set<(instance: InstanceId | null) => void>()
+  const disks = startDiskLook({
+    ...{ docker, clock, log, run: options.run, signal: closing.signal },
+    exceeded: (instance) => {
+      for (const listener of listeners) listener(instance)
+    },
+  })
+  const reader = { docker, clock, files, plug, cache, ways, disks }
+  const { images, host } = options
+  const stepper = { ...reader, images, host, kit: createGuestKit(settings), settings }
+  const pauses = createPauses({ docker, files, log })
+  const shells = createShells({ docker, clock })
+
+  return {
+    name: 'docker',
+    capturer: createDockerCapturer({ ...options, ways, pauses }),
+
+    async list({ fresh, signal }) {
+      if (fresh) cache.clear()
+      const deadline = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_DEADLINE_MS)])
+      const found = await findAll(docker, deadline)
+      const directories = await files.list()
+      const haves: WorkloadHave[] = []
+      for (const [instance, id] of found) {
+        const have = await readHave(reader, instance, id, { fresh, signal: deadline })
+        if (have !== null) haves.push(have)
+        if (fresh) await pauses.endLeft(instance, id)
+      }
+      const running = haves.filter(({ state }) => state.kind === 'running')
+      disks.keep(new Set(running.map(({ instance }) => instance)))
+      for (const instance of directories)
+        if (!found.has(instance)) haves.push(await readGone(files, instance))
+      return haves
+    },
+
+    ...createDockerSteps(stepper),
+
+    async storage() {
+      const known = await ways.read().catch(() => null)
+      return [settings.stateDir, ...(known === null ? [] : [known.rootDirectory])]
+    },
+
+    async console(instance, limitBytes) {
+      const id = await findOne(docker, instance)
+      if (id === null) return null
+      try {
+        const framed = await docker
+          .getContainer(id)
+          .logs({ ...LAST_LINES, abortSignal: AbortSignal.timeout(ANSWER_DEADLINE_MS) })
+        return tail(demultiplex(framed), limitBytes)
+      } catch (error) {
+        if (statusOf(error) === NOT_FOUND) return null
+        throw dockerError(error, `read the console of ${instance}`)
+      }
+    },
+
+    holds: async (instance) => (await findOne(docker, instance)) !== null,
+
+    async attach(instance, screen) {
+      const id = await findOne(docker, instance)
+      return id === null ? null : shells.attach(instance, id, screen)
+    },
+
+    watch(changed) {
+      listeners.add(changed)
+      const end = watchEngine({ ...reader, log }, closing.signal, changed)
+      return () => {
+        listeners.delete(changed)
+        end()
+      }
+    },
+
+    close: async () => closing.abort(),
+  }
+}
+
+/** Has the cache follow the engine's events, and tells of them. Returns a function that ends it. */
+function watchEngine(
+  { docker, clock, log, cache, ways }: Reader & { readonly log: Log },
+  closing: AbortSignal,
+  changed: (instance: InstanceId | null) => void,
+): () => void {
+  const stop = new AbortController()
+  const signal = AbortSignal.any([stop.signal, closing])
+  const listener = {
+    connected: () => {
+      cache.trust(true)
+      // It may have been started anew, in another way.
+      ways.forget()
+      changed(null)
+    },
+    lost: () => cache.trust(false),
+    changed: (containerId: string, instance: InstanceId) => {
+      cache.drop(containerId)
+      changed(instance)
+    },
+  }
+  void followEvents({ docker, clock, log, signal, listener })
+  return () => stop.abort()
+}

@@ -1,0 +1,104 @@
+/**
+ * The Docker Engine's events about our containers: a live stream that mends itself, and a look back.
+ * https://docs.docker.com/reference/api/engine/version/v1.41/#tag/System/operation/SystemEvents
+ */
+import type Dockerode from 'dockerode'
+import { z } from 'zod'
+import { linesOf } from '../host/lines.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import type { InstanceId } from '../model/ids.ts'
+import { INSTANCE_LABEL, instanceFromMark } from '../model/names.ts'
+import type { ContainerEvent } from './have.ts'
+
+const eventSchema = z.object({
+  Action: z.string(),
+  Actor: z.object({ ID: z.string(), Attributes: z.record(z.string(), z.string()).optional() }),
+  timeNano: z.number(),
+})
+
+const NANOS_IN_MS = 1_000_000
+const RETRY_FIRST_MS = 200
+const RETRY_LAST_MS = 5_000
+/** More events about one container than the engine keeps in all. */
+const HISTORY_LIMIT = 1_000
+
+/** What a listener is told. */
+export interface EventListener {
+  /** The stream is open: from here on nothing is missed. */
+  connected(): void
+  /** The stream broke: whatever was read before may be old. */
+  lost(): void
+  /** Something happened to this container of ours. */
+  changed(containerId: string, instance: InstanceId): void
+}
+
+/** Follows the events until `signal` aborts; opens the stream anew, with growing pauses, whenever it breaks. */
+export async function followEvents(options: {
+  readonly docker: Dockerode
+  readonly clock: Clock
+  readonly log: Log
+  readonly signal: AbortSignal
+  readonly listener: EventListener
+}): Promise<void> {
+  const { docker, clock, log, signal, listener } = options
+  let pauseMs = RETRY_FIRST_MS
+  while (!signal.aborted) {
+    try {
+      const stream = await openEvents(docker, signal)
+      pauseMs = RETRY_FIRST_MS
+      listener.connected()
+      for await (const line of linesOf(stream, signal)) report(line, listener)
+    } catch (error) {
+      if (!signal.aborted) log.debug({ error }, 'the Docker event stream broke')
+    }
+    if (signal.aborted) return
+    listener.lost()
+    await clock.sleep(pauseMs, signal).catch(() => undefined)
+    pauseMs = Math.min(pauseMs * 2, RETRY_LAST_MS)
+  }
+}
+
+function openEvents(docker: Dockerode, signal: AbortSignal): Promise<NodeJS.ReadableStream> {
+  return docker.getEvents({
+    filters: { type: ['container'], label: [INSTANCE_LABEL], event: ['start', 'die', 'destroy'] },
+    abortSignal: signal,
+  })
+}
+
+function report(line: string, listener: EventListener): void {
+  const event = parseEvent(line)
+  const instance = instanceFromMark(event?.Actor.Attributes?.[INSTANCE_LABEL])
+  if (event !== null && instance !== undefined) listener.changed(event.Actor.ID, instance)
+}
+
+function parseEvent(line: string): z.infer<typeof eventSchema> | null {
+  try {
+    return eventSchema.parse(JSON.parse(line))
+  } catch {
+    return null
+  }
+}
+
+/** What the engine still remembers of a container's signals and ends since a time, in ascending order. */
+export async function pastEvents(
+  docker: Dockerode,
+  containerId: string,
+  { sinceMs, nowMs }: { readonly sinceMs: number; readonly nowMs: number },
+  signal: AbortSignal,
+): Promise<readonly ContainerEvent[]> {
+  const stream = await docker.getEvents({
+    since: sinceMs / 1000,
+    // Not in the engine's future, so that it answers from memory and closes. Fractions of a second count.
+    until: nowMs / 1000,
+    filters: { type: ['container'], container: [containerId], event: ['kill', 'die'] },
+    abortSignal: signal,
+  })
+  const events: ContainerEvent[] = []
+  for await (const line of linesOf(stream, signal)) {
+    const event = parseEvent(line)
+    if (event !== null && events.length < HISTORY_LIMIT)
+      events.push({ action: event.Action, timeMs: event.timeNano / NANOS_IN_MS })
+  }
+  return events
+}

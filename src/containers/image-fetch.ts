@@ -1,0 +1,278 @@
+/**
+ * Getting one image: by its pinned content if that is here, else from its location.
+ *
+ * While the engine is away it waits: an absent engine says nothing about an image.
+ */
+import type Dockerode from 'dockerode'
+import { z } from 'zod'
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import { AtollError, assertNever, bug, refused, unavailable } from '../model/errors.ts'
+import { parseImageLocation, splitReference } from '../model/image-location.ts'
+import type { ImageWant } from '../model/want.ts'
+import { archiveTag, importArchive, readArchive } from './archive.ts'
+import { dockerError, isAbsent, reasonOf, statusOf } from './errors.ts'
+import type { Login } from './logins.ts'
+import { finished } from './progress.ts'
+import { type DockerSources, isLocal } from './sources.ts'
+import type { DockerImage } from './spec.ts'
+import { committedTag } from './tags.ts'
+
+export interface FetchOptions {
+  readonly docker: Dockerode
+  /** Which references clients may name. */
+  readonly sources: DockerSources
+  /** As whom the engine asks a registry; null or absent: as nobody. */
+  readonly login?: (registry: string) => Promise<Login | null>
+  /** Directories that `file:///` locations may lie in. */
+  readonly directories: readonly string[]
+  /** Largest archive, as it is and unpacked. */
+  readonly maxBytes: number
+  readonly clock: Clock
+  readonly log: Log
+  /** Ends the work. */
+  readonly signal: AbortSignal
+  /** Told a short sentence as often as there is news. */
+  readonly progress: (message: string) => void
+}
+
+/** An image and the digest that pins it. */
+export interface Fetched {
+  readonly digest: string
+  /** By which its registry has it; null: it came from none. */
+  readonly repositoryDigest: string | null
+  readonly image: DockerImage
+}
+
+/** A pull is tried this often before it counts as failed. */
+const PULL_ATTEMPTS = 3
+const RETRY_FIRST_MS = 1_000
+const RETRY_LAST_MS = 30_000
+const NOT_FOUND = 404
+const MIB = 1024 * 1024
+
+/** Rejects with the sentence that is to be shown when the image cannot be had. */
+export async function fetchImage(options: FetchOptions, want: ImageWant): Promise<Fetched> {
+  const location = parseImageLocation(want.location)
+  if (location === undefined) {
+    const why = 'neither docker://name:tag nor file:///absolute/path.tar[.gz] without white space'
+    throw refused('InvalidParameterValue', `ImageLocation ${want.location} is ${why}`)
+  }
+  switch (location.kind) {
+    case 'docker':
+      return fetchDocker(options, want, location.reference)
+    case 'file':
+      return fetchFile(options, want, location.path)
+    case 'kept':
+      return fetchKept(options, want, committedTag(location.image))
+    case 'disk':
+    case 'kernel':
+      throw bug(`the image of a virtual machine, ${want.location}, is not the Docker Engine's`)
+    default:
+      return assertNever(location)
+  }
+}
+
+/** An image that was made here of an instance: nobody else has it. */
+async function fetchKept(options: FetchOptions, want: ImageWant, tag: string): Promise<Fetched> {
+  const { docker } = options
+  const image = await patiently(options, want.location, () => inspectImage(docker, tag))
+  if (image !== null && image.id === want.digest)
+    return { digest: image.id, repositoryDigest: null, image }
+  throw refused(
+    'InvalidParameterValue',
+    `${want.location} was kept on that host only, and is not here (any more)`,
+  )
+}
+
+async function fetchDocker(
+  options: FetchOptions,
+  want: ImageWant,
+  reference: string,
+): Promise<Fetched> {
+  const { docker } = options
+  const { digest, repositoryDigest = null } = want
+  if (digest !== null) {
+    const pinned = await patiently(options, want.location, () => inspectImage(docker, digest))
+    if (pinned !== null) return { digest: pinned.id, repositoryDigest, image: pinned }
+    const same = await pullSame(options, want, reference)
+    if (same !== null) return { digest: same.id, repositoryDigest, image: same }
+  }
+  const { registries, local } = options.sources
+  const found = await patiently(options, want.location, () => findImage(docker, reference))
+  const mayUse = found !== null && isLocal(reference, local)
+  // A pull would take the name away from what somebody made here and keeps to himself.
+  const mayPull = registries.includes(splitReference(reference).registry) && found?.isMade !== true
+  if (!mayUse && !mayPull) throw notToBeHad(want, 'the settings images.registries and images.local')
+  const image = mayUse ? found.image : await pull(options, want, reference)
+  if (digest !== null && image.id !== digest) throw differs(want, image.id)
+  const named = await patiently(options, want.location, () => findImage(docker, image.id))
+  return {
+    digest: image.id,
+    repositoryDigest: digestIn(named?.repositoryDigests ?? [], reference),
+    image,
+  }
+}
+
+/**
+ * The pinned content from its registry, by the digest that the registry knows it by: the tag may have moved, or be gone. Null when that is
+ * not known, or the registry has it no more; then the tag may still lead to it.
+ */
+async function pullSame(
+  options: FetchOptions,
+  want: ImageWant,
+  reference: string,
+): Promise<DockerImage | null> {
+  const { repositoryDigest = null, digest } = want
+  const { registry } = splitReference(reference)
+  if (repositoryDigest === null || !options.sources.registries.includes(registry)) return null
+  const same = `${repositoryOf(reference)}@${repositoryDigest}`
+  try {
+    const image = await pull(options, want, same)
+    if (image.id === digest) return image
+    options.log.warn({ image: want.id, found: image.id }, 'a repository digest has other content')
+  } catch (error) {
+    options.signal.throwIfAborted()
+    options.log.info({ image: want.id, reference: same, error }, 'not to be had by its digest')
+  }
+  return null
+}
+
+/** A reference without tag and digest. */
+function repositoryOf(reference: string): string {
+  const [name = ''] = reference.split('@')
+  const tag = name.indexOf(':', name.lastIndexOf('/'))
+  return tag === -1 ? name : name.slice(0, tag)
+}
+
+/** Of what an engine calls `RepoDigests`, the one of the repository that the reference names. */
+function digestIn(repositoryDigests: readonly string[], reference: string): string | null {
+  const wanted = splitReference(reference)
+  const found = repositoryDigests.find((one) => {
+    const { registry, name } = splitReference(one)
+    return registry === wanted.registry && name === wanted.name
+  })
+  return found?.slice(found.indexOf('@') + 1) ?? null
+}
+
+async function pull(
+  { docker, login, signal, progress, clock, log }: FetchOptions,
+  want: ImageWant,
+  reference: string,
+): Promise<DockerImage> {
+  const authconfig = (await login?.(splitReference(reference).registry)) ?? undefined
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      progress(`Pulling ${reference}`)
+      await finished(
+        await docker.pull(reference, { abortSignal: signal, authconfig }),
+        progress,
+        signal,
+      )
+      const image = await inspectImage(docker, reference)
+      if (image !== null) return image
+      throw unavailable('the engine pulled it and does not have it')
+    } catch (error) {
+      signal.throwIfAborted()
+      if (statusOf(error) === NOT_FOUND || attempt === PULL_ATTEMPTS)
+        throw notToBeHad(want, reasonOf(error))
+      log.debug({ image: want.id, error, attempt }, 'pull failed, trying again')
+      await clock.sleep(RETRY_FIRST_MS * attempt, signal)
+    }
+  }
+}
+
+/** One sentence, whatever the engine or the registry says: that is the operator's to read. */
+function notToBeHad({ location }: ImageWant, why: string): AtollError {
+  return new AtollError(
+    'refused',
+    'InvalidParameterValue',
+    `${location} is not on this host and cannot be pulled`,
+    { detail: { why } },
+  )
+}
+
+async function fetchFile(options: FetchOptions, want: ImageWant, path: string): Promise<Fetched> {
+  const { docker, signal } = options
+  const { digest } = want
+  if (digest !== null) {
+    const image = await patiently(options, want.location, () =>
+      inspectImage(docker, archiveTag(digest)),
+    )
+    if (image !== null) return { digest, repositoryDigest: null, image }
+  }
+  const archive = await readArchive(path, options, signal)
+  if (digest !== null && archive.digest !== digest) throw differs(want, archive.digest)
+  const image = await patiently(options, want.location, async () => {
+    const present = await inspectImage(docker, archiveTag(archive.digest))
+    if (present !== null) return present
+    const tell = (bytes: number) => options.progress(`Importing: ${(bytes / MIB).toFixed(0)} MiB`)
+    await importArchive(docker, archive, options, tell, signal)
+    return inspectImage(docker, archiveTag(archive.digest))
+  })
+  if (image === null) throw unavailable(`${want.location} was imported and is not there`)
+  return { digest: archive.digest, repositoryDigest: null, image }
+}
+
+/** Tries again for as long as the engine does not answer. Errors: `dockerError` of everything else that it says. */
+export async function patiently<T>(
+  { signal, clock, log }: Pick<FetchOptions, 'signal' | 'clock' | 'log'>,
+  location: string,
+  attempt: () => Promise<T>,
+): Promise<T> {
+  for (let pauseMs = RETRY_FIRST_MS; ; pauseMs = Math.min(pauseMs * 2, RETRY_LAST_MS)) {
+    try {
+      return await attempt()
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!isAbsent(error)) throw dockerError(error, `get ${location}`)
+      log.debug({ error }, 'the Docker Engine does not answer, trying again')
+      await clock.sleep(pauseMs, signal)
+    }
+  }
+}
+
+function differs(want: ImageWant, found: string): AtollError {
+  return refused(
+    'InvalidParameterValue',
+    `${want.location} has changed since ${want.id} was registered: it is ${found} now, and ${want.digest} is pinned; ` +
+      'register it as a new image',
+  )
+}
+
+/** EC2's names for the architectures that Docker names in Go's way. */
+const ARCHITECTURES: Readonly<Record<string, string>> = { amd64: 'x86_64', '386': 'i386' }
+
+/** dockerode's types do not know it. */
+const stopSignalSchema = z.object({ StopSignal: z.string().max(64).nullish() })
+
+/** What the engine says of an image by name, tag or id; null when it does not have it. */
+export async function inspectImage(docker: Dockerode, name: string): Promise<DockerImage | null> {
+  return (await findImage(docker, name))?.image ?? null
+}
+
+/** As `inspectImage`, and whether it was made here, as one that was pulled was not. */
+async function findImage(docker: Dockerode, name: string) {
+  try {
+    const found = await docker.getImage(name).inspect()
+    const { Entrypoint, Cmd, Labels } = found.Config
+    const { StopSignal } = stopSignalSchema.parse(found.Config)
+    const image: DockerImage = {
+      id: found.Id,
+      architecture: ARCHITECTURES[found.Architecture] ?? found.Architecture,
+      command: [...listOf(Entrypoint), ...listOf(Cmd)],
+      labels: Labels ?? {},
+      stopSignal: StopSignal ?? null,
+    }
+    const repositoryDigests = listOf(found.RepoDigests)
+    return { image, repositoryDigests, isMade: repositoryDigests.length === 0 }
+  } catch (error) {
+    if (statusOf(error) === NOT_FOUND) return null
+    throw error
+  }
+}
+
+function listOf(value: string | readonly string[] | null | undefined): readonly string[] {
+  if (value === null || value === undefined) return []
+  return typeof value === 'string' ? [value] : value
+}

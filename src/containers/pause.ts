@@ -1,0 +1,80 @@
+/**
+ * Containers that are held still while something is read of them, and never for longer: a marker in the instance's directory tells the
+ * next daemon that one may have been left so.
+ */
+import { rm, writeFile } from 'node:fs/promises'
+import type Dockerode from 'dockerode'
+import { exists } from '../lib/files.ts'
+import type { Log } from '../lib/log.ts'
+import { below } from '../lib/paths.ts'
+import type { InstanceId } from '../model/ids.ts'
+import type { InstanceFiles } from './boot-record.ts'
+import { dockerError, statusOf } from './errors.ts'
+
+export interface Pauses {
+  /** Does the work while the container is held still. Errors: those of the work; `unavailable` when it cannot be held. */
+  during<T>(instance: InstanceId, container: string, work: () => Promise<T>): Promise<T>
+  /** Lets a container go on that a daemon before us may have left paused. Does nothing for all others. Logs what it cannot do. */
+  endLeft(instance: InstanceId, container: string): Promise<void>
+}
+
+const MARKER = 'paused'
+const NOT_FOUND = 404
+/** It is paused, or not, already; versions differ in which they say. */
+const AS_WANTED: readonly (number | undefined)[] = [409, 500]
+
+/** Nothing is held still. */
+export function createPauses({
+  docker,
+  files,
+  log,
+}: {
+  readonly docker: Dockerode
+  readonly files: InstanceFiles
+  readonly log: Log
+}): Pauses {
+  const held = new Set<InstanceId>()
+  const markerOf = (instance: InstanceId) => below(files.path(instance), MARKER)
+
+  async function isPaused(container: string): Promise<boolean> {
+    return (await docker.getContainer(container).inspect()).State.Paused
+  }
+
+  async function end(instance: InstanceId, container: string): Promise<void> {
+    try {
+      await docker.getContainer(container).unpause()
+    } catch (error) {
+      const isOver = AS_WANTED.includes(statusOf(error)) && !(await isPaused(container))
+      if (!isOver && statusOf(error) !== NOT_FOUND) throw dockerError(error, `unpause ${instance}`)
+    }
+    await rm(markerOf(instance), { force: true })
+  }
+
+  return {
+    async during(instance, container, work) {
+      held.add(instance)
+      try {
+        // First, so that whoever lives then knows.
+        await writeFile(markerOf(instance), '')
+        await docker
+          .getContainer(container)
+          .pause()
+          .catch(async (error: unknown) => {
+            if (!(await isPaused(container))) throw dockerError(error, `pause ${instance}`)
+          })
+        return await work()
+      } finally {
+        await end(instance, container)
+          .catch((error: unknown) => log.error({ instance, error }, 'a container was left paused'))
+          .finally(() => held.delete(instance))
+      }
+    },
+    async endLeft(instance, container) {
+      if (held.has(instance) || !(await exists(markerOf(instance)))) return
+      await end(instance, container).then(
+        () => log.info({ instance }, 'a container that was left paused goes on'),
+        (error: unknown) => log.error({ instance, error }, 'a container stays paused'),
+      )
+    },
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * Reading containers: which are ours (`instanceOfContainer`), and what has become of each.
+ */
+import type Dockerode from 'dockerode'
+import type { Clock } from '../lib/clock.ts'
+import type { InstanceId } from '../model/ids.ts'
+import { marksOf } from '../model/marks.ts'
+import { INSTANCE_LABEL, instanceOfContainer } from '../model/names.ts'
+import type { EndedBy, WorkloadHave } from '../plan/workloads.ts'
+import { bootOf, type InstanceFiles } from './boot-record.ts'
+import type { DiskLook } from './disk.ts'
+import { dockerError, statusOf } from './errors.ts'
+import { pastEvents } from './events.ts'
+import { type ContainerState, endedBy, NEVER_STARTED, workloadState } from './have.ts'
+import { type Places, placesOf } from './places.ts'
+import type { Plug } from './plug.ts'
+import { diskLimitOf } from './spec.ts'
+import type { EngineWays } from './ways.ts'
+
+const NOT_FOUND = 404
+/** Whoever asks for one container waits for the answer: a client, or another host. */
+const FIND_DEADLINE_MS = 10_000
+/** FinishedAt and the engine's event times come from one clock; ours may differ by this much. */
+const CLOCK_SLACK_MS = 2_000
+
+/** What was read of one container. */
+export interface Seen {
+  readonly id: string
+  readonly pid: number
+  readonly state: ContainerState
+  readonly labels: Readonly<Record<string, string>>
+  /** Whether the file system holds it to a size. */
+  readonly hasQuota: boolean
+  /** The directories on the host that hold its disk. */
+  readonly places: Places
+}
+
+/** What is needed to tell what a container is. */
+export interface Reader {
+  readonly docker: Dockerode
+  readonly clock: Clock
+  readonly files: InstanceFiles
+  readonly plug: Plug
+  readonly cache: ContainerCache
+  readonly ways: EngineWays
+  readonly disks: DiskLook
+}
+
+/** Containers as they were read, each valid until an event says otherwise. */
+export interface ContainerCache {
+  get(id: string): Seen | undefined
+  /** How often something here became invalid. To be taken before a container is read, for `set`. */
+  changes(): number
+  /** Keeps what was read, unless an event came in while it was being read: it may be older than the event. */
+  set(seen: Seen, changesBefore: number): void
+  /** The boot of a container that runs, as it was kept; it cannot become another one without an event. */
+  boot(seen: Seen): number | undefined
+  keepBoot(seen: Seen, boot: number): void
+  drop(id: string): void
+  clear(): void
+  /** Whether the event stream is open, without which nothing is kept. */
+  trust(open: boolean): void
+}
+
+/** An empty cache that keeps nothing before it is told that the event stream is open. */
+export function createCache(): ContainerCache {
+  const seen = new Map<string, Seen>()
+  const boots = new WeakMap<Seen, number>()
+  let open = false
+  let changes = 0
+  const clear = () => {
+    changes += 1
+    seen.clear()
+  }
+  return {
+    get: (id) => seen.get(id),
+    changes: () => changes,
+    set(one, changesBefore) {
+      if (open && changes === changesBefore) seen.set(one.id, one)
+    },
+    boot: (one) => boots.get(one),
+    keepBoot: (one, boot) => void boots.set(one, boot),
+    drop(id) {
+      changes += 1
+      seen.delete(id)
+    },
+    clear,
+    trust(isOpen) {
+      open = isOpen
+      clear()
+    },
+  }
+}
+
+/** Containers with our label and our name, by instance. */
+export async function findAll(
+  docker: Dockerode,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<InstanceId, string>> {
+  const list = await docker
+    .listContainers({ all: true, filters: { label: [INSTANCE_LABEL] }, abortSignal: signal })
+    .catch((error: unknown) => {
+      throw dockerError(error, 'list the containers')
+    })
+  const found = new Map<InstanceId, string>()
+  for (const { Id, Names, Labels } of list) {
+    const instance = instanceOfContainer(Labels, Names)
+    if (instance !== undefined) found.set(instance, Id)
+  }
+  return found
+}
+
+/** The container of one instance, or null. */
+export async function findOne(docker: Dockerode, instance: InstanceId): Promise<string | null> {
+  const list = await docker
+    .listContainers({
+      all: true,
+      filters: { label: [`${INSTANCE_LABEL}=${instance}`] },
+      abortSignal: AbortSignal.timeout(FIND_DEADLINE_MS),
+    })
+    .catch((error: unknown) => {
+      throw dockerError(error, `find the container of ${instance}`)
+    })
+  return list.find(({ Names, Labels }) => instanceOfContainer(Labels, Names))?.Id ?? null
+}
+
+/** One container as the plan sees it; null when it went away while it was being read. */
+export async function readHave(
+  reader: Reader,
+  instance: InstanceId,
+  id: string,
+  { fresh, signal }: { readonly fresh: boolean; readonly signal: AbortSignal },
+): Promise<WorkloadHave | null> {
+  const { docker, files, cache, plug } = reader
+  const changesBefore = cache.changes()
+  const seen = cache.get(id) ?? (await inspect(docker, id, signal))
+  if (seen === null) return null
+  cache.set(seen, changesBefore)
+  const { state } = seen
+  const bootCount = cache.boot(seen) ?? bootOf(await files.readBoot(instance), state.StartedAt)
+  if (state.Status === 'running') {
+    if (bootCount !== null) cache.keepBoot(seen, bootCount)
+    const life = { containerId: id, startedAt: state.StartedAt, pid: seen.pid }
+    const plugged = await plug.isPlugged(instance, life, fresh)
+    const held = await readHold(reader, instance, seen)
+    return { instance, bootCount, state: workloadState(state, plugged, 'unknown'), ...held }
+  }
+  const by = state.Status === 'exited' ? await findEnd(reader, seen, signal) : 'unknown'
+  return { instance, bootCount, state: workloadState(state, false, by) }
+}
+
+/** An instance of which there is a directory and no container: a boot record says that there was one. */
+export async function readGone(files: InstanceFiles, instance: InstanceId): Promise<WorkloadHave> {
+  const boot = await files.readBoot(instance)
+  const state = { kind: boot === null ? 'remains' : 'lost' } as const
+  return { instance, state, bootCount: boot?.bootCount ?? null }
+}
+
+/** How a container that runs is held, and whether it has taken more than it may. */
+async function readHold(
+  { ways, disks }: Reader,
+  instance: InstanceId,
+  { id, hasQuota, labels }: Seen,
+): Promise<Pick<WorkloadHave, 'marks' | 'excess'>> {
+  const { hasUserNamespace } = await ways.read()
+  const isolation = hasUserNamespace ? 'user-namespace' : 'shared-root'
+  const marks = marksOf(isolation, hasQuota ? 'quota' : 'watched')
+  const limitGiB = hasQuota ? null : diskLimitOf(labels)
+  const excess = limitGiB === null ? null : disks.follow(instance, { container: id, limitGiB })
+  return excess === null ? { marks } : { marks, excess }
+}
+
+async function findEnd(
+  { docker, clock, ways }: Reader,
+  { id, state }: Seen,
+  signal: AbortSignal,
+): Promise<EndedBy> {
+  if (state.StartedAt === NEVER_STARTED) return 'unknown'
+  const span = { sinceMs: Date.parse(state.StartedAt) - CLOCK_SLACK_MS, nowMs: clock.now() }
+  const events = await pastEvents(docker, id, span, signal).catch((error: unknown) => {
+    throw dockerError(error, 'ask for past events')
+  })
+  return endedBy(state, events, await ways.lastUpheaval())
+}
+
+function hasQuota({ StorageOpt }: { readonly StorageOpt?: unknown }): boolean {
+  return typeof StorageOpt === 'object' && StorageOpt !== null && 'size' in StorageOpt
+}
+
+/** One container as the engine describes it now; null when there is none. */
+export async function inspect(
+  docker: Dockerode,
+  id: string,
+  signal: AbortSignal,
+): Promise<Seen | null> {
+  try {
+    const found = await docker.getContainer(id).inspect({ abortSignal: signal })
+    const { State, Config, HostConfig } = found
+    return {
+      id,
+      pid: State.Pid,
+      state: State,
+      labels: Config.Labels,
+      hasQuota: hasQuota(HostConfig),
+      places: placesOf(found),
+    }
+  } catch (error) {
+    if (statusOf(error) === NOT_FOUND) return null
+    throw dockerError(error, 'inspect a container')
+  }
+}

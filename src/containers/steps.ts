@@ -1,0 +1,182 @@
+/**
+ * The steps of the plan on the Docker Engine, each to its end, each safe to repeat.
+ *
+ * Launching asks the engine three things and no more (create, start, inspect): the time of a launch is the engine's own.
+ */
+import type { Host } from '../host/host.ts'
+import { exists } from '../lib/files.ts'
+import { refused } from '../model/errors.ts'
+import type { InstanceId } from '../model/ids.ts'
+import { instanceLimits, type MachineTables } from '../model/limits.ts'
+import type { InstanceWant } from '../model/want.ts'
+import type { WorkloadSteps } from '../workloads/driver.ts'
+import { dockerError, statusOf } from './errors.ts'
+import type { GuestKit } from './guest-kit.ts'
+import { NEVER_STARTED } from './have.ts'
+import type { DockerImages } from './images.ts'
+import { volumesOf } from './places.ts'
+import { findOne, inspect, type Reader, type Seen } from './read.ts'
+import { guestNetworkOf, renderContainer } from './spec.ts'
+
+/** What steps are done with. */
+export interface Stepper extends Reader {
+  readonly images: DockerImages
+  readonly kit: GuestKit
+  readonly host: Pick<Host, 'limitUserNamespace'>
+  readonly settings: {
+    readonly zone: string
+    readonly stopSeconds: number
+    readonly tables: MachineTables
+  }
+}
+
+const NOT_MODIFIED = 304
+const NOT_FOUND = 404
+
+/** The steps, done with these. */
+export function createDockerSteps(stepper: Stepper): WorkloadSteps {
+  return {
+    launch: (instance, digest, signal) => launch(stepper, instance, digest, signal),
+    start: (instance, signal) => start(stepper, instance, signal),
+    plug: (instance, signal) => plugAgain(stepper, instance, signal),
+    stop: (instance, signal) => stop(stepper, instance, signal),
+    remove: (instance) => remove(stepper, instance),
+  }
+}
+
+async function launch(
+  stepper: Stepper,
+  want: InstanceWant,
+  digest: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { docker, images, kit, files, settings, ways } = stepper
+  const image = await images.details(digest)
+  const kitDir = await kit.prepare(want, files.path(want.id), true)
+  const { hasUserNamespace, hasQuota, openFiles } = await ways.read()
+  const limits = instanceLimits(want.type.memoryMiB, settings.tables)
+  const spec = renderContainer(want, image, {
+    kitDir,
+    zone: settings.zone,
+    hasUserNamespace,
+    hasQuota,
+    limits: { ...limits, openFiles: Math.min(limits.openFiles, openFiles) },
+  })
+  const container = await docker
+    .createContainer({ ...spec, abortSignal: signal })
+    .catch((error: unknown) => {
+      // The image was removed behind our back: look at its location again before the next try.
+      if (statusOf(error) === NOT_FOUND) images.forget(digest)
+      throw dockerError(error, `create a container from ${want.image.location}`)
+    })
+  // Not before there is one: where there is a record and no container, somebody has removed it.
+  await files.writeBoot(want.id, { bootCount: want.bootCount, startedBefore: NEVER_STARTED })
+  await startAndPlug(stepper, want, container.id, signal)
+}
+
+async function start(stepper: Stepper, want: InstanceWant, signal: AbortSignal): Promise<void> {
+  const { kit, files } = stepper
+  const seen = await read(stepper, want.id, signal)
+  // Running after all, by somebody else: a record written now would take that start for the one before ours.
+  if (seen === null || seen.state.Status === 'running') return
+  await assertWhole(stepper, seen)
+  const startedBefore = seen.state.StartedAt
+  await kit.prepare(want, files.path(want.id), startedBefore === NEVER_STARTED)
+  await files.writeBoot(want.id, { bootCount: want.bootCount, startedBefore })
+  await startAndPlug(stepper, want, seen.id, signal)
+}
+
+/** Errors: `refused` when directories of the container's disk are gone, which the engine says in ways that look as if they might pass. */
+async function assertWhole({ ways }: Stepper, { places, state }: Seen): Promise<void> {
+  // An engine whose files cannot be seen from here says nothing by their absence.
+  if (state.StartedAt === NEVER_STARTED || !(await exists((await ways.read()).rootDirectory)))
+    return
+  const { upper, lower } = places
+  const volumes = volumesOf(places).map(({ source }) => source)
+  for (const place of [...(upper === null ? [] : [upper]), ...lower, ...volumes])
+    if (!(await exists(place)))
+      throw refused('IncorrectInstanceState', `The root disk is lost: ${place} is gone`)
+}
+
+async function startAndPlug(
+  stepper: Stepper,
+  want: InstanceWant,
+  id: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { docker, cache } = stepper
+  try {
+    await docker.getContainer(id).start({ abortSignal: signal })
+  } catch (error) {
+    if (statusOf(error) !== NOT_MODIFIED) throw dockerError(error, `start ${want.image.location}`)
+  } finally {
+    // The engine's event says so too, but perhaps only after the next look.
+    cache.drop(id)
+  }
+  const seen = await inspect(docker, id, signal)
+  if (seen !== null) await plugIn(stepper, want, seen)
+}
+
+async function plugIn(stepper: Stepper, want: InstanceWant, seen: Seen): Promise<void> {
+  const { plug, ways, host, settings } = stepper
+  const { id, pid, state, labels } = seen
+  // It may have ended already; the next look will say why.
+  if (pid === 0) return
+  const life = { containerId: id, startedAt: state.StartedAt, pid }
+  const { hasUserNamespace } = await ways.read()
+  const limits = instanceLimits(want.type.memoryMiB, settings.tables)
+  // The guest's own programs wait for the NIC, so nothing of theirs runs without its limits.
+  const limited = hasUserNamespace
+    ? host.limitUserNamespace(pid, limits, settings.zone)
+    : Promise.resolve()
+  await Promise.all([limited, plug.plugIn(want, life, guestNetworkOf(labels), limited)])
+}
+
+async function plugAgain(stepper: Stepper, want: InstanceWant, signal: AbortSignal) {
+  const { files } = stepper
+  const seen = await read(stepper, want.id, signal)
+  if (seen === null) return
+  await plugIn(stepper, want, seen)
+  if ((await files.readBoot(want.id)) === null)
+    await files.writeBoot(want.id, { bootCount: want.bootCount, startedBefore: '' })
+}
+
+async function stop(
+  { docker, settings, cache }: Stepper,
+  instance: InstanceId,
+  signal: AbortSignal,
+): Promise<void> {
+  const id = await findOne(docker, instance)
+  if (id === null) return
+  try {
+    await docker.getContainer(id).stop({ t: settings.stopSeconds, abortSignal: signal })
+  } catch (error) {
+    const status = statusOf(error)
+    if (status !== NOT_MODIFIED && status !== NOT_FOUND)
+      throw dockerError(error, `stop ${instance}`)
+  } finally {
+    cache.drop(id)
+  }
+}
+
+async function remove({ docker, plug, files }: Stepper, instance: InstanceId): Promise<void> {
+  const id = await findOne(docker, instance)
+  if (id !== null)
+    await docker
+      .getContainer(id)
+      .remove({ force: true, v: true })
+      .catch((error: unknown) => {
+        if (statusOf(error) !== NOT_FOUND) throw dockerError(error, `remove ${instance}`)
+      })
+  plug.forget(instance)
+  await files.remove(instance)
+}
+
+async function read(
+  { docker }: Stepper,
+  instance: InstanceId,
+  signal: AbortSignal,
+): Promise<Seen | null> {
+  const id = await findOne(docker, instance)
+  return id === null ? null : inspect(docker, id, signal)
+}

@@ -1,0 +1,126 @@
+/**
+ * Disks of guests made whole by qemu-img, which reads them in the jail (`host/jail.ts`): what a guest wrote into its disk, and what its
+ * QEMU may have after a guest took it over, is a stranger's.
+ */
+import { type FileHandle, open } from 'node:fs/promises'
+import { jailPath, letJailRead, letJailWrite, runJailed } from '../host/jail.ts'
+import type { Clock } from '../lib/clock.ts'
+import { freeBytes } from '../lib/disk.ts'
+import { below } from '../lib/paths.ts'
+import type { Runner } from '../lib/runner.ts'
+import { AtollError, refused, unavailable } from '../model/errors.ts'
+import type { CaptureWant } from '../model/want.ts'
+import { mib, noDisk } from './cache-room.ts'
+import { allocatedBytes, KEPT_FILES, type Making } from './kept.ts'
+
+interface ConvertTools {
+  readonly run: Runner
+  readonly clock: Clock
+  readonly settings: { readonly maxBytes: number }
+}
+
+interface ConvertJob {
+  readonly want: CaptureWant
+  readonly making: Making
+  readonly progress: (message: string) => void
+  readonly signal: AbortSignal
+}
+
+/** A disk, or what it lies on. */
+interface Layer {
+  readonly format: 'qcow2' | 'raw'
+  readonly path: string
+}
+
+/** A disk that takes longer has a machine behind it that is not worth waiting for. */
+const DEADLINE_SECONDS = 4 * 3600
+/** Always left free on the file system. */
+const DISK_RESERVE_BYTES = 256 * 1024 * 1024
+const PROGRESS_EVERY_MS = 1_000
+const MS = 1000
+const MIB = 1024 * 1024
+/** Its caches of tables and its buffers, and the libraries: it needs some 100 MiB. */
+const MEMORY_BYTES = 2 * 1024 ** 3
+
+/** Writes the image's disk, of these layers from the topmost down. Errors: `refused` when it is too large, `unavailable`. */
+export async function convert(
+  tools: ConvertTools,
+  job: ConvertJob,
+  layers: readonly Layer[],
+): Promise<void> {
+  const { clock, settings } = tools
+  const { making, progress, signal, want } = job
+  let bytes = 0
+  for (const { path } of layers) bytes += await allocatedBytes(path)
+  await needRoom(making.dir, Math.min(bytes, settings.maxBytes))
+  const target = below(making.dir, KEPT_FILES.disk)
+  const ending = new AbortController()
+  const over = AbortSignal.any([signal, ending.signal])
+  const watching = (async () => {
+    for (;;) {
+      const written = await allocatedBytes(target)
+      progress(`Copying the disk: ${Math.round(written / MIB)} of at most ${mib(bytes)}`)
+      if (written > settings.maxBytes) throw tooLarge(want, settings.maxBytes)
+      await clock.sleep(PROGRESS_EVERY_MS, over)
+    }
+  })()
+  // Its end is heard below, whichever comes first.
+  watching.catch(() => ending.abort())
+  const ran = await jailed(tools, layers, target, over).finally(() => ending.abort())
+  const watched = await watching.catch((error: unknown) => error)
+  signal.throwIfAborted()
+  if (watched instanceof AtollError) throw watched
+  if (ran.exitCode !== 0)
+    throw unavailable(`the disk of ${want.instance} was not copied: ${ran.stderr.trim()}`)
+  if ((await allocatedBytes(target)) > settings.maxBytes) throw tooLarge(want, settings.maxBytes)
+}
+
+async function jailed(
+  { run, settings }: ConvertTools,
+  layers: readonly Layer[],
+  target: string,
+  signal: AbortSignal,
+): ReturnType<Runner> {
+  await using closing = new AsyncDisposableStack()
+  const opened: FileHandle[] = []
+  for (const { path } of layers) opened.push(closing.use(await open(path)))
+  for (const layer of opened) await letJailRead(layer)
+  const into = closing.use(await open(target, 'w', 0o600))
+  const files = [...opened, into].map(({ fd }) => fd)
+  const args = ['convert', '-q', '-O', 'qcow2', `json:${nodes(layers)}`, jailPath(layers.length)]
+  // The file is at most longer than what is in it by its tables, which grow with what the guest sees.
+  const limits = {
+    seconds: DEADLINE_SECONDS,
+    memoryBytes: MEMORY_BYTES,
+    fileBytes: 2 * settings.maxBytes,
+  }
+  const order = { program: 'qemu-img', args, files, limits }
+  const options = { timeoutMs: DEADLINE_SECONDS * MS, signal }
+  return await letJailWrite(into, () => runJailed(run, order, options))
+}
+
+/** The layers as QEMU's nodes. Each is named here: whatever a header says, no other file is opened. */
+function nodes(layers: readonly Layer[]): string {
+  const described = layers.map(({ format }, index) => ({
+    driver: format,
+    file: { driver: 'file', filename: jailPath(index) },
+  }))
+  const whole = described.reduceRight<object | null>(
+    (below, node) => (node.driver === 'qcow2' ? { ...node, backing: below } : node),
+    null,
+  )
+  return JSON.stringify(whole)
+}
+
+function tooLarge({ instance }: CaptureWant, maxBytes: number): AtollError {
+  return refused(
+    'InvalidParameterValue',
+    `the disk of ${instance} holds more than ${mib(maxBytes)} (setting images.maxGiB)`,
+  )
+}
+
+/** Errors: `unavailable` when so much cannot be written and the reserve kept. */
+export async function needRoom(dir: string, bytes: number): Promise<void> {
+  const missing = bytes + DISK_RESERVE_BYTES - (await freeBytes(dir))
+  if (missing > 0) throw noDisk(dir, missing)
+}

@@ -1,0 +1,113 @@
+/**
+ * Published image files of this host. What a client may name is published, not merely readable: a regular file in or below a published
+ * directory that every user of this machine may read, reached by no symbolic link that leads out of there, and with no second name
+ * elsewhere. The daemon is root, so it checks for itself what a user without any rights would be refused.
+ *
+ * A client learns one thing, whether a file is published: whatever is in the way, it is told the same sentence, and the log has the reason.
+ */
+import { createHash, type Hash } from 'node:crypto'
+import { constants, type FileHandle, lstat, open, realpath } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { AtollError, messageOf, refused } from '../model/errors.ts'
+
+/** What image files are accepted. */
+export interface FileLimits {
+  /** They lie in or below one of these. */
+  readonly directories: readonly string[]
+  /** Largest size. */
+  readonly maxBytes: number
+}
+
+const OTHERS_READ = 0o004
+const OTHERS_SEARCH = 0o001
+
+/**
+ * Opens a published file for reading. Never blocks on what is no file. Errors: `refused` with the one sentence for what is not published, or
+ * because it is larger than `maxBytes`.
+ */
+export async function openPublished(path: string, limits: FileLimits): Promise<FileHandle> {
+  const real = await publishedPath(path, limits.directories)
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+  const file = await open(real, flags).catch((error: unknown) => {
+    throw notPublished(path, messageOf(error))
+  })
+  try {
+    const stat = await file.stat()
+    const why = objection(stat)
+    if (why !== null) throw notPublished(path, why)
+    // A directory on the way may have become a symbolic link since it was resolved.
+    const opened = await realpath(`/proc/self/fd/${file.fd}`).catch(() => null)
+    if (opened !== real) throw notPublished(path, 'it was moved while it was being opened')
+    if (stat.size > limits.maxBytes)
+      throw refused(
+        'InvalidParameterValue',
+        `file://${path} is larger than ${limits.maxBytes} bytes (setting images.maxGiB)`,
+      )
+    return file
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+}
+
+/** The path behind all symbolic links, of which none leads out of the directories. */
+async function publishedPath(path: string, directories: readonly string[]): Promise<string> {
+  // By its name first: nobody learns through an image which files the host has elsewhere.
+  if (!isBelow(path, directories)) throw notPublished(path, 'it is not in images.directories')
+  const real = await realpath(path).catch((error: unknown) => {
+    throw notPublished(path, messageOf(error))
+  })
+  const roots = await Promise.all(directories.map((dir) => realpath(dir).catch(() => dir)))
+  if (!isBelow(real, roots)) throw notPublished(path, `it leads to ${real}`)
+  for (let at = dirname(real); !roots.includes(at); at = dirname(at))
+    if (((await lstat(at)).mode & OTHERS_SEARCH) === 0)
+      throw notPublished(path, `other users may not enter ${at}`)
+  // Before it is opened: opening a device can have effects of its own.
+  const why = objection(await lstat(real))
+  if (why === null) return real
+  throw notPublished(path, why)
+}
+
+/** Why a file is not published although it is in the right place; null when it is. */
+function objection(stat: {
+  readonly mode: number
+  readonly nlink: number
+  isFile(): boolean
+}): string | null {
+  if (!stat.isFile()) return 'it is not a regular file'
+  if ((stat.mode & OTHERS_READ) === 0) return 'other users may not read it (chmod o+r)'
+  // A second name may be in a directory that nobody else may enter, and a user may link what is not its own (fs.protected_hardlinks).
+  return stat.nlink === 1 ? null : 'it has other names (hard links)'
+}
+
+function isBelow(path: string, directories: readonly string[]): boolean {
+  return directories.some((dir) => path.startsWith(`${dir.replace(/\/+$/, '')}/`))
+}
+
+function notPublished(path: string, why: string): AtollError {
+  return new AtollError(
+    'refused',
+    'InvalidParameterValue',
+    `file://${path} is not a published image of this host; its operator can make it one: atoll image publish FILE`,
+    { detail: { path, why } },
+  )
+}
+
+/** `sha256:…` of an open file from its first byte on. */
+export async function digestOf(file: FileHandle, signal: AbortSignal): Promise<string> {
+  const hash = createHash('sha256')
+  await hashInto(hash, file, Number.POSITIVE_INFINITY, signal)
+  return `sha256:${hash.digest('hex')}`
+}
+
+/** Adds the first `bytes` of an open file, or all there are, to the hash. */
+export async function hashInto(
+  hash: Hash,
+  file: FileHandle,
+  bytes: number,
+  signal: AbortSignal,
+): Promise<void> {
+  if (bytes <= 0) return
+  const stream = file.createReadStream({ start: 0, end: bytes - 1, autoClose: false, signal })
+  for await (const chunk of stream) hash.update(chunk)
+}

@@ -1,0 +1,150 @@
+/**
+ * Images that were made of virtual machines on this host (CreateImage): `<stateDir>/created-images/<image id>`, one directory each.
+ *
+ * They are not in the image cache, because nobody could fetch again what was evicted there, nor below a directory that an image location
+ * can name. What is being made has another name until it is whole: a directory under an image's id is that image, complete and synced.
+ */
+import { createHash } from 'node:crypto'
+import { mkdir, open, readdir, rename, stat } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { z } from 'zod'
+import { readRecord, syncPath, writeRecord } from '../lib/files.ts'
+import { below, removeTree } from '../lib/paths.ts'
+import { type ImageId, parseId } from '../model/ids.ts'
+import { CREATED_IMAGES_DIRECTORY } from '../model/names.ts'
+import { hashInto } from './image-file.ts'
+import type { MachineImage } from './machine-image.ts'
+
+/** What is known of an image beside its files. */
+const factsSchema = z.strictObject({
+  kind: z.enum(['disk', 'kernel']),
+  digest: z.string().regex(/^sha256:[0-9a-f]{64}$/),
+  architecture: z.string(),
+  virtualBytes: z.int().positive(),
+  firmware: z.enum(['bios', 'uefi']),
+  machine: z.enum(['q35', 'microvm']),
+  seed: z.literal('nocloud').nullable(),
+})
+type Facts = z.infer<typeof factsSchema>
+
+/** A directory in which an image is made; its files are called as in `KEPT_FILES`. */
+export interface Making {
+  readonly dir: string
+  /** Makes it the image. Errors: those of the file system. */
+  install(facts: Omit<Facts, 'digest'>, signal: AbortSignal): Promise<MachineImage>
+}
+
+export interface KeptImages {
+  /** The image if it was made on this host and is whole. */
+  find(image: ImageId): Promise<MachineImage | null>
+  /** Begins to make it; what was begun before is gone. */
+  begin(image: ImageId): Promise<Making>
+  /** Removes what was begun. */
+  discard(image: ImageId): Promise<void>
+  /**
+   * Removes everything but these images and those whose digest is in `inUse`, and but what is being made of those in `busy`. Says what it
+   * removed.
+   */
+  keep(
+    images: ReadonlySet<ImageId>,
+    busy: ReadonlySet<ImageId>,
+    inUse: ReadonlySet<string>,
+  ): Promise<readonly string[]>
+}
+
+/** In the order of the digest; without a kernel there is the disk alone. */
+export const KEPT_FILES = { disk: 'disk', kernel: 'kernel', initrd: 'initrd' } as const
+const FACTS_FILE = 'image.json'
+const PARTIAL = '.partial'
+
+/** The images below `stateDir`, which only root may enter. */
+export function createKeptImages(stateDir: string): KeptImages {
+  const root = below(stateDir, CREATED_IMAGES_DIRECTORY)
+  const placeOf = (image: ImageId) => below(root, image)
+  const partialOf = (image: ImageId) => `${placeOf(image)}${PARTIAL}`
+
+  async function find(image: ImageId): Promise<MachineImage | null> {
+    const dir = placeOf(image)
+    const facts = await readRecord(below(dir, FACTS_FILE), factsSchema)
+    return facts === null ? null : describe(dir, facts)
+  }
+
+  async function install(
+    image: ImageId,
+    facts: Omit<Facts, 'digest'>,
+    signal: AbortSignal,
+  ): Promise<MachineImage> {
+    const dir = partialOf(image)
+    const whole = { ...facts, digest: await seal(dir, facts.kind, signal) }
+    await writeRecord(below(dir, FACTS_FILE), whole)
+    await syncPath(dir)
+    await rename(dir, placeOf(image))
+    await syncPath(root)
+    return describe(placeOf(image), whole)
+  }
+
+  return {
+    find,
+    async begin(image) {
+      const dir = partialOf(image)
+      await removeTree(root, basename(dir))
+      await mkdir(dir, { recursive: true, mode: 0o700 })
+      return { dir, install: (facts, signal) => install(image, facts, signal) }
+    },
+    discard: (image) => removeTree(root, basename(partialOf(image))),
+    async keep(images, busy, inUse) {
+      const names = await readdir(root).catch(() => [])
+      const removed: string[] = []
+      for (const name of names) {
+        const image = parseId('ami', name.replace(PARTIAL, ''))
+        if (image === undefined) continue
+        const isPartial = name.endsWith(PARTIAL)
+        if (isPartial ? busy.has(image) : images.has(image)) continue
+        const whole = isPartial ? null : await find(image)
+        if (whole === null || !inUse.has(whole.digest)) removed.push(name)
+      }
+      for (const name of removed) await removeTree(root, name)
+      return removed
+    },
+  }
+}
+
+function describe(dir: string, facts: Facts): MachineImage {
+  const { digest, architecture, virtualBytes, firmware, machine, seed } = facts
+  const options = { sha256: null, seed, firmware, machine }
+  const disk = { path: below(dir, KEPT_FILES.disk), format: 'qcow2', virtualBytes } as const
+  if (facts.kind === 'disk') return { kind: 'disk', digest, architecture, options, ...disk }
+  return {
+    kind: 'kernel',
+    digest,
+    architecture,
+    options,
+    kernelPath: below(dir, KEPT_FILES.kernel),
+    initrdPath: below(dir, KEPT_FILES.initrd),
+    disk,
+  }
+}
+
+/** Has the files on the disk, and gives the digest of all of them, one after the other. */
+async function seal(dir: string, kind: Facts['kind'], signal: AbortSignal): Promise<string> {
+  const hash = createHash('sha256')
+  const { disk, kernel, initrd } = KEPT_FILES
+  for (const name of kind === 'disk' ? [disk] : [kernel, initrd, disk]) {
+    await using file = await open(below(dir, name), 'r+')
+    await file.chmod(0o444)
+    await file.sync()
+    await hashInto(hash, file, Number.POSITIVE_INFINITY, signal)
+  }
+  return `sha256:${hash.digest('hex')}`
+}
+
+/** Bytes that a file takes on its file system, holes left out; 0 when there is none. */
+export async function allocatedBytes(path: string): Promise<number> {
+  return stat(path).then(
+    ({ blocks }) => blocks * BLOCK_BYTES,
+    () => 0,
+  )
+}
+
+/** The unit of `st_blocks` (stat(2)). */
+const BLOCK_BYTES = 512

@@ -1,0 +1,125 @@
+/**
+ * The part of a file that is at hand, with the hash of just that, and what is known of the whole (`<file>.json`).
+ *
+ * The record names the boot of this machine in which it was written: a killed daemon loses nothing that it wrote, but after a power
+ * cut nobody knows how much had reached the disk, and the part is begun anew.
+ */
+import type { Hash } from 'node:crypto'
+import { constants, type FileHandle, open, readFile, rm } from 'node:fs/promises'
+import { z } from 'zod'
+import { readRecord, writeRecord } from '../lib/files.ts'
+import { bug, refused } from '../model/errors.ts'
+import { hashInto } from './image-file.ts'
+import type { Opened, Position } from './source.ts'
+
+const stateSchema = z.strictObject({
+  source: z.string(),
+  boot: z.string(),
+  validator: z.string(),
+  totalBytes: z.int().nonnegative().nullable(),
+})
+type State = z.infer<typeof stateSchema>
+
+export interface Part extends AsyncDisposable {
+  bytes(): number
+  /** Of the whole, as the source announced it. */
+  totalBytes(): number | null
+  /** Has seen what `before` had seen, and the part. */
+  hash(): Hash
+  /** Where to go on; null when that is the beginning. */
+  position(): Position | null
+  /** Makes ready for what was opened there; says whether the part had to be given up for it. */
+  begin(opened: Opened): Promise<boolean>
+  append(chunk: Uint8Array): Promise<void>
+  /** Resolves when all of it is on the disk. */
+  sync(): Promise<void>
+}
+
+/** Where what is known of the part at `path` is kept. */
+function stateFileOf(path: string): string {
+  return `${path}.json`
+}
+
+/** Opens what is at `path` of the content of `source`, or makes it. */
+export async function openPart(
+  path: string,
+  source: string,
+  before: Hash,
+  signal: AbortSignal,
+): Promise<Part> {
+  const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
+  const file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
+  try {
+    const found = await readRecord(stateFileOf(path), stateSchema)
+    const known = found?.source === source && found.boot === boot ? found : null
+    const bytes = await trim(file, known)
+    const hash = before.copy()
+    await hashInto(hash, file, bytes, signal)
+    return partOf({ path, source, boot, file, before, known, bytes, hash })
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+}
+
+/** Always one byte short of the whole, so that the source is asked whether that is still the content. */
+async function trim(file: FileHandle, known: State | null): Promise<number> {
+  const { size } = await file.stat()
+  const total = known?.totalBytes ?? Number.POSITIVE_INFINITY
+  const bytes = known === null ? 0 : Math.max(0, Math.min(size, total - 1))
+  await file.truncate(bytes)
+  return bytes
+}
+
+interface Begun {
+  readonly path: string
+  readonly source: string
+  readonly boot: string
+  readonly file: FileHandle
+  readonly before: Hash
+  readonly known: State | null
+  readonly bytes: number
+  readonly hash: Hash
+}
+
+function partOf({ path, source, boot, file, before, known, ...begun }: Begun): Part {
+  let { bytes, hash } = begun
+  let validator = known?.validator ?? null
+  let totalBytes = known?.totalBytes ?? null
+  return {
+    bytes: () => bytes,
+    totalBytes: () => totalBytes,
+    hash: () => hash,
+    position: () => (validator === null || bytes === 0 ? null : { offset: bytes, validator }),
+    async begin(opened) {
+      if (opened.offset === bytes && bytes > 0 && opened.validator === validator) {
+        if (opened.totalBytes !== null && totalBytes !== null && opened.totalBytes !== totalBytes)
+          throw refused('InvalidParameterValue', `${source} cannot say how long it is`)
+        totalBytes ??= opened.totalBytes
+        return false
+      }
+      if (opened.offset !== 0)
+        throw bug('content begins neither at its start nor where we are', { source })
+      const restarted = bytes > 0
+      await file.truncate(0)
+      bytes = 0
+      hash = before.copy()
+      validator = opened.validator
+      totalBytes = opened.totalBytes
+      if (validator === null) await rm(stateFileOf(path), { force: true })
+      else await writeRecord(stateFileOf(path), { source, boot, validator, totalBytes })
+      return restarted
+    },
+    async append(chunk) {
+      for (let done = 0; done < chunk.length; ) {
+        const rest = chunk.length - done
+        const { bytesWritten } = await file.write(chunk, done, rest, bytes + done)
+        done += bytesWritten
+      }
+      hash.update(chunk)
+      bytes += chunk.length
+    },
+    sync: () => file.sync(),
+    [Symbol.asyncDispose]: () => file.close(),
+  }
+}

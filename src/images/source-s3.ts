@@ -1,0 +1,154 @@
+/**
+ * Image files from an S3-compatible service with several endpoints: whichever answers. When one dies in the middle, the next goes on
+ * where it was: the entity tag is the object's and not the endpoint's.
+ */
+import { addAbortSignal, Readable } from 'node:stream'
+import type { GetObjectCommandInput, GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3'
+import { AtollError, explain, refused, unavailable } from '../model/errors.ts'
+import {
+  NOT_SATISFIABLE,
+  type Opened,
+  type Position,
+  PRECONDITION_FAILED,
+  parseContentRange,
+  type Source,
+  statusError,
+} from './source.ts'
+
+/** How to reach the service. */
+export interface S3Settings {
+  /** URLs of one and the same service, at least one. */
+  readonly endpoints: readonly string[]
+  readonly region: string
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+}
+
+/** The service, for as long as the daemon lives. */
+export interface S3 {
+  source(bucket: string, key: string): Source
+  close(): void
+}
+
+/** An endpoint that does not even connect in this time is passed over. */
+const CONNECT_TIMEOUT_MS = 3_000
+/** So is one that says nothing for so long. */
+const ANSWER_TIMEOUT_MS = 5_000
+
+/** Clients are made when they are needed: the SDK is 10 MB that most daemons do without. */
+export function createS3(settings: S3Settings): S3 {
+  const clients = new Map<string, Promise<Client>>()
+  function clientOf(endpoint: string): Promise<Client> {
+    const client = clients.get(endpoint) ?? connect(endpoint, settings)
+    clients.set(endpoint, client)
+    return client
+  }
+  return {
+    source(bucket, key) {
+      const name = `s3://${bucket}/${key}`
+      let opened = 0
+      return {
+        name,
+        verb: 'Downloading',
+        isOutside: true,
+        async open(from, signal) {
+          // Whoever opens again was not served well by the last one.
+          const first = opened++
+          const failures: string[] = []
+          for (let n = 0; n < settings.endpoints.length; n += 1) {
+            const endpoint = settings.endpoints[(first + n) % settings.endpoints.length] ?? ''
+            try {
+              const client = await clientOf(endpoint)
+              return await client.get({ Bucket: bucket, Key: key }, name, from, signal)
+            } catch (error) {
+              signal.throwIfAborted()
+              if (error instanceof AtollError && error.kind !== 'unavailable') throw error
+              failures.push(`${endpoint}: ${explain(error)}`)
+            }
+          }
+          throw unavailable(`${name} cannot be fetched from ${failures.join('; ')}`)
+        },
+      }
+    },
+    close() {
+      for (const client of clients.values())
+        void client.then(
+          ({ close }) => close(),
+          () => undefined,
+        )
+    },
+  }
+}
+
+/** One endpoint. */
+interface Client {
+  get(
+    object: GetObjectCommandInput,
+    name: string,
+    from: Position | null,
+    signal: AbortSignal,
+  ): Promise<Opened>
+  close(): void
+}
+
+async function connect(endpoint: string, settings: S3Settings): Promise<Client> {
+  const { GetObjectCommand, S3Client, S3ServiceException } = await import('@aws-sdk/client-s3')
+  const { region, accessKeyId, secretAccessKey } = settings
+  const client: S3Client = new S3Client({
+    endpoint,
+    region,
+    credentials: { accessKeyId, secretAccessKey },
+    forcePathStyle: true,
+    // Who is tried when, and how often, is decided here.
+    maxAttempts: 1,
+    requestHandler: {
+      connectionTimeout: CONNECT_TIMEOUT_MS,
+      requestTimeout: ANSWER_TIMEOUT_MS,
+      throwOnRequestTimeout: true,
+    },
+    // Not every service of that kind knows AWS's newer checksums, and the content is verified as a whole.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+  })
+
+  async function get(
+    object: GetObjectCommandInput,
+    name: string,
+    from: Position | null,
+    signal: AbortSignal,
+  ): Promise<Opened> {
+    const part = from === null ? {} : { Range: `bytes=${from.offset}-`, IfMatch: from.validator }
+    try {
+      const command = new GetObjectCommand({ ...object, ...part })
+      const output = await client.send(command, { abortSignal: signal })
+      return openedOf(output, name, from, signal)
+    } catch (error) {
+      if (!(error instanceof S3ServiceException)) throw error
+      const status = error.$metadata.httpStatusCode
+      if (from !== null && (status === PRECONDITION_FAILED || status === NOT_SATISFIABLE))
+        return get(object, name, null, signal)
+      throw status === undefined ? error : statusError(name, status, error.name)
+    }
+  }
+
+  return { get, close: () => client.destroy() }
+}
+
+function openedOf(
+  { Body, ContentRange, ContentLength, ETag }: GetObjectCommandOutput,
+  name: string,
+  from: Position | null,
+  signal: AbortSignal,
+): Opened {
+  if (!(Body instanceof Readable)) throw unavailable(`${name} is answered without a body`)
+  addAbortSignal(signal, Body)
+  // Aborted before anybody reads it, it would have nobody to tell and end the daemon.
+  Body.on('error', () => undefined)
+  const validator = ETag ?? null
+  if (ContentRange === undefined)
+    return { offset: 0, totalBytes: ContentLength ?? null, validator, body: Body }
+  const range = parseContentRange(ContentRange)
+  if (range !== null && range.offset === from?.offset) return { ...range, validator, body: Body }
+  Body.destroy()
+  throw refused('InvalidParameterValue', `${name} answers a range with another one`)
+}

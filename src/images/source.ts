@@ -1,0 +1,101 @@
+/**
+ * Where the files of virtual machines' images come from: one way to ask for the content from some byte on, so that going on where a
+ * broken transfer ended is written once (`machine-download.ts`).
+ */
+import { constants, copyFile } from 'node:fs/promises'
+import { refused, unavailable } from '../model/errors.ts'
+import { type FileLimits, openPublished } from './image-file.ts'
+
+/** A place in content of which the part before is at hand. `validator` is what `Opened` said when that part was fetched. */
+export interface Position {
+  readonly offset: number
+  readonly validator: string
+}
+
+/** Content that is being sent. */
+export interface Opened {
+  /** Where `body` begins: at the position that was asked for, or at 0 because the content is another by now, or cannot be had in parts. */
+  readonly offset: number
+  /** Size of the whole content; null when the sender does not know. */
+  readonly totalBytes: number | null
+  /** Names this state of the content; null when a transfer of it cannot be taken up again. */
+  readonly validator: string | null
+  /** Throws whatever ends it early; all that may be healed by opening again. */
+  readonly body: AsyncIterable<Uint8Array>
+}
+
+export interface Source {
+  /** The location, for messages and for recognising what was begun earlier. */
+  readonly name: string
+  /** What is said to be going on. */
+  readonly verb: 'Copying' | 'Downloading'
+  /** Whether it lies elsewhere: whatever goes wrong there is told in one sentence and at one time, and it has to send at a least rate. */
+  readonly isOutside: boolean
+  /**
+   * Errors: `refused` when asking again will not help, `unavailable` when it may. Abort `signal` when the body is no longer needed or
+   * has fallen silent.
+   */
+  open(from: Position | null, signal: AbortSignal): Promise<Opened>
+  /** Copies all of it at once without moving a byte, where that is possible; says whether it was. */
+  clone?(target: string): Promise<boolean>
+}
+
+const READ_BYTES = 256 * 1024
+
+/** A file on this host. */
+export function createFileSource(path: string, limits: FileLimits): Source {
+  const openFile = () => openPublished(path, limits)
+  return {
+    name: `file://${path}`,
+    verb: 'Copying',
+    isOutside: false,
+    async open(from, signal) {
+      const file = await openFile()
+      const { size, mtimeNs, ino } = await file.stat({ bigint: true })
+      const validator = `${ino}-${size}-${mtimeNs}`
+      const offset = from?.validator === validator ? from.offset : 0
+      const body = file.createReadStream({ start: offset, signal, highWaterMark: READ_BYTES })
+      // Aborted before anybody reads it, it would have nobody to tell and end the daemon.
+      body.on('error', () => undefined)
+      return { offset, totalBytes: Number(size), validator, body }
+    },
+    async clone(target) {
+      await using file = await openFile()
+      // By the open file: what lies at the path may be another by now. FICLONE: ioctl_ficlonerange(2).
+      const from = `/proc/self/fd/${file.fd}`
+      try {
+        await copyFile(from, target, constants.COPYFILE_FICLONE_FORCE)
+        return true
+      } catch {
+        return false
+      }
+    },
+  }
+}
+
+const REQUEST_TIMEOUT = 408
+const TOO_MANY_REQUESTS = 429
+/** Range Not Satisfiable (RFC 9110, 15.5.17). */
+export const NOT_SATISFIABLE = 416
+/** Precondition Failed (RFC 9110, 15.5.13). */
+export const PRECONDITION_FAILED = 412
+
+/** What an HTTP status that is no success says of trying again. */
+export function statusError(name: string, status: number, words = ''): Error {
+  const message = `${name} answers with status ${status}${words === '' ? '' : ` (${words})`}`
+  const passing = status >= 500 || status === REQUEST_TIMEOUT || status === TOO_MANY_REQUESTS
+  return passing ? unavailable(message) : refused('InvalidParameterValue', message)
+}
+
+/** Offset and whole size in a Content-Range (RFC 9110, 14.4): `bytes 5-9/10`. Null when it is malformed. */
+export function parseContentRange(
+  value: string,
+): { readonly offset: number; readonly totalBytes: number | null } | null {
+  const found = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/.exec(value)
+  if (found === null) return null
+  const [, first, last, total] = found
+  const offset = Number(first)
+  const totalBytes = total === '*' ? null : Number(total)
+  const sound = offset <= Number(last) && (totalBytes === null || Number(last) < totalBytes)
+  return sound ? { offset, totalBytes } : null
+}

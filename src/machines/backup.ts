@@ -1,0 +1,171 @@
+/**
+ * Copying the disk of a machine that runs, as it is at one moment, while the guest goes on: QEMU's backup job
+ * (https://www.qemu.org/docs/master/interop/live-block-operations.html, "blockdev-backup").
+ *
+ * The process may open no path of the host's, but it was handed a directory at its start. It is root's, so the process can make nothing
+ * in it; the one file that it is to write is put there, owned by its user, for as long as the job takes. The file is raw: what a process
+ * that a guest has taken over could write into it is only ever content.
+ *
+ * How the job is doing is asked for and not waited to be told: what a daemon before us began shows in the same answer.
+ */
+import { chown, open, readdir, readlink, rename, rm } from 'node:fs/promises'
+import { z } from 'zod'
+import type { Clock } from '../lib/clock.ts'
+import { below } from '../lib/paths.ts'
+import { refused, unavailable } from '../model/errors.ts'
+import type { InstanceId } from '../model/ids.ts'
+import { HANDED_DIRECTORY, machineUser } from '../model/names.ts'
+import type { Qmp } from './qmp.ts'
+
+/** Does `work` while the guest holds still, and lets it go on in any case. */
+export type FreezeGuest = <T>(work: () => Promise<T>) => Promise<T>
+
+/** What is to be copied, and where it is. */
+interface BackUpOrder {
+  readonly instance: InstanceId
+  /** The machine's directory. */
+  readonly home: string
+  /** As in `QemuSettings`. */
+  readonly firstUser: number
+  readonly virtualBytes: number
+  readonly freeze: FreezeGuest | null
+  /** Asked again and again; rejects when there is no room to go on. */
+  readonly room: () => Promise<void>
+}
+
+/** Both the job and the node that it writes to are called so. */
+const NAME = 'capture'
+const FILE = 'target'
+/** The node of the machine's own disk (`qemu-machine.ts`). */
+const SOURCE = 'root'
+const LOOK_EVERY_MS = 200
+/** A job that was cancelled has one more write to wait for. */
+const CANCEL_DEADLINE_MS = 30_000
+const MIB = 1024 * 1024
+
+const jobsSchema = z
+  .array(
+    z.object({
+      id: z.string(),
+      status: z.string(),
+      'current-progress': z.number(),
+      'total-progress': z.number(),
+      error: z.string().max(1000).optional(),
+    }),
+  )
+  .max(100)
+type Job = z.infer<typeof jobsSchema>[number]
+
+/** Copies into a raw file that is put at `target`. Errors: `unavailable`, `refused` when this machine cannot do it. */
+export async function backUp(
+  { qmp, pid }: { readonly qmp: Qmp; readonly pid: number },
+  order: BackUpOrder,
+  target: string,
+  wait: {
+    readonly clock: Clock
+    readonly progress: (message: string) => void
+    readonly signal: AbortSignal
+  },
+): Promise<void> {
+  const dir = below(order.home, HANDED_DIRECTORY)
+  const number = await descriptorOf(pid, dir)
+  if (number === null) {
+    throw refused(
+      'IncorrectInstanceState',
+      `${order.instance} was started by an older version of Atoll: stop and start it once, or make the image while it is stopped`,
+    )
+  }
+  const file = below(dir, FILE)
+  await end(qmp, wait.clock)
+  try {
+    await makeFile(file, order)
+    await qmp.execute('blockdev-add', targetNode(number))
+    const begin = () =>
+      qmp.execute('blockdev-backup', {
+        'job-id': NAME,
+        device: SOURCE,
+        target: NAME,
+        sync: 'full',
+        'auto-dismiss': false,
+      })
+    await (order.freeze === null ? begin() : order.freeze(begin))
+    await follow(qmp, order, wait)
+    await end(qmp, wait.clock)
+    await chown(file, 0, 0)
+    await rename(file, target)
+  } finally {
+    await end(qmp, wait.clock).catch(() => undefined)
+    await rm(file, { force: true })
+  }
+}
+
+async function makeFile(path: string, { virtualBytes, firstUser, instance }: BackUpOrder) {
+  await rm(path, { force: true })
+  await using file = await open(path, 'wx', 0o600)
+  await file.truncate(virtualBytes)
+  const user = machineUser(firstUser, instance)
+  await file.chown(user, user)
+}
+
+/** Zeroes are left out. */
+function targetNode(directory: number) {
+  return {
+    driver: 'raw',
+    'node-name': NAME,
+    discard: 'unmap',
+    'detect-zeroes': 'unmap',
+    file: {
+      driver: 'file',
+      filename: `/proc/self/fd/${directory}/${FILE}`,
+      discard: 'unmap',
+    },
+  }
+}
+
+/** The process's number of a directory that it was handed; null when it has none. */
+async function descriptorOf(pid: number, dir: string): Promise<number | null> {
+  const place = `/proc/${pid}/fd`
+  for (const name of await readdir(place).catch(() => []))
+    if ((await readlink(below(place, name)).catch(() => '')) === dir) return Number(name)
+  return null
+}
+
+async function follow(
+  qmp: Qmp,
+  { room }: BackUpOrder,
+  { clock, progress, signal }: Parameters<typeof backUp>[3],
+): Promise<void> {
+  for (;;) {
+    const job = await jobOf(qmp)
+    if (job === undefined) throw unavailable('the copy of the disk came to a sudden end')
+    if (job.status === 'concluded') {
+      if (job.error === undefined) return
+      throw unavailable(`QEMU did not copy the disk: ${job.error}`)
+    }
+    const done = Math.round(job['current-progress'] / MIB)
+    progress(`Copying the disk: ${done} of ${Math.round(job['total-progress'] / MIB)} MiB`)
+    await room()
+    await clock.sleep(LOOK_EVERY_MS, signal)
+  }
+}
+
+/** Ends whatever is left of a job, ours or that of a daemon before us. */
+async function end(qmp: Qmp, clock: Clock): Promise<void> {
+  const giveUpMs = clock.monotonic() + CANCEL_DEADLINE_MS
+  for (;;) {
+    const job = await jobOf(qmp)
+    if (job === undefined) break
+    if (clock.monotonic() > giveUpMs) throw unavailable('an earlier copy of the disk does not end')
+    // Refused while it is on its way from one state to the next: then the next look helps.
+    const step = job.status === 'concluded' ? 'job-dismiss' : 'job-cancel'
+    await qmp.execute(step, { id: NAME }).catch(() => undefined)
+    await clock.sleep(LOOK_EVERY_MS / 4)
+  }
+  // There mostly is none.
+  await qmp.execute('blockdev-del', { 'node-name': NAME }).catch(() => undefined)
+}
+
+async function jobOf(qmp: Qmp): Promise<Job | undefined> {
+  const jobs = jobsSchema.parse(await qmp.execute('query-jobs'))
+  return jobs.find(({ id }) => id === NAME)
+}

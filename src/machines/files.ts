@@ -1,0 +1,163 @@
+/**
+ * The directory of each virtual machine, `<stateDir>/machines/<instance id>`: its disk, and what must be known of it when its
+ * process is gone.
+ *
+ * The disk is put in its place last, when all else of a launch is written: where there is one, the machine can be started. The boot
+ * record is written before each start and is complete with the end that was seen, so whichever line a daemon dies on, the next one
+ * knows for which boot the machine was last started, and takes an end that nobody saw for one from outside.
+ */
+import { mkdir, open, rename, stat, truncate, writeFile } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { z } from 'zod'
+import { machineHomes } from '../host/processes.ts'
+import { volumeHome, volumeHomes } from '../host/volumes.ts'
+import { exists, readRecord, writeRecord } from '../lib/files.ts'
+import { below, removeTree } from '../lib/paths.ts'
+import type { InstanceId, VolumeId } from '../model/ids.ts'
+import { HANDED_DIRECTORY, MACHINES_DIRECTORY } from '../model/names.ts'
+
+const bootSchema = z.strictObject({
+  bootCount: z.int().nonnegative(),
+  /** Whether the guest powered off by itself. */
+  poweredOff: z.boolean(),
+})
+const originSchema = z.strictObject({
+  digest: z.string().regex(/^sha256:[0-9a-f]{64}$/),
+  /** Daemons of before did not write it. */
+  location: z.string().default(''),
+})
+
+/** The boot that a machine was last started for, and whether it ended by itself since. */
+export type MachineBoot = z.infer<typeof bootSchema>
+
+/** The image that a disk lies on: its content, and the location with its options. */
+type DiskOrigin = z.infer<typeof originSchema>
+
+/** Paths in one machine's directory. */
+export interface MachinePaths {
+  readonly home: string
+  readonly disk: string
+  readonly console: string
+  /** What QEMU itself says; emptied at each start. */
+  readonly log: string
+  readonly seed: string
+  /** UEFI variables. */
+  readonly variables: string
+  /** A directory of root's that the process may open files in. */
+  readonly handed: string
+}
+
+export interface MachineFilesystem {
+  paths(instance: InstanceId): MachinePaths
+  /** The directories of all machines that are kept here. */
+  homes(): Promise<ReadonlyMap<InstanceId, string>>
+  has(instance: InstanceId): Promise<boolean>
+  hasDisk(instance: InstanceId): Promise<boolean>
+  /** Makes the directory, and remembers what the disk is made from. */
+  make(instance: InstanceId, origin: DiskOrigin): Promise<void>
+  /** What the machine's disk lies on; null when that is not known. */
+  origin(instance: InstanceId): Promise<DiskOrigin | null>
+  /** The image contents that disks here lie on, those of machines and those that were kept. */
+  origins(): Promise<ReadonlySet<string>>
+  readBoot(instance: InstanceId): Promise<MachineBoot | null>
+  writeBoot(instance: InstanceId, boot: MachineBoot): Promise<void>
+  /** The end of the serial console's output. */
+  readConsole(instance: InstanceId, limitBytes: number): Promise<Buffer>
+  /** Keeps the console's files and QEMU's log within their limits. */
+  trimConsole(instance: InstanceId): Promise<void>
+  /**
+   * Moves the disk, and what it lies on, to the directory of the volume. Safe to repeat: the disk comes last, in one step, and one that is
+   * not here any more is there.
+   */
+  keepDisk(instance: InstanceId, volume: VolumeId): Promise<void>
+  remove(instance: InstanceId): Promise<void>
+}
+
+/** The console is kept in two files that are at most a little larger than this. */
+export const CONSOLE_BYTES = 1024 * 1024
+
+const LOG_BYTES = 256 * 1024
+
+/** Directories below `stateDir`, which only root may enter: they hold user data. */
+export function createMachineFiles(stateDir: string): MachineFilesystem {
+  const root = below(stateDir, MACHINES_DIRECTORY)
+  const paths = (instance: InstanceId): MachinePaths => {
+    const home = below(root, instance)
+    const inside = (name: string) => below(home, name)
+    return {
+      home,
+      disk: inside('disk.qcow2'),
+      console: inside('console.log'),
+      log: inside('qemu.log'),
+      seed: inside('seed.iso'),
+      variables: inside('uefi-variables.fd'),
+      handed: inside(HANDED_DIRECTORY),
+    }
+  }
+  const bootFile = (instance: InstanceId) => below(paths(instance).home, 'boot.json')
+  const originFile = (home: string) => below(home, 'origin.json')
+  const originIn = (home: string) => readRecord(originFile(home), originSchema)
+
+  return {
+    paths,
+    homes: () => machineHomes(stateDir),
+    has: (instance) => exists(paths(instance).home),
+    hasDisk: (instance) => exists(paths(instance).disk),
+    async make(instance, origin) {
+      await mkdir(paths(instance).home, { recursive: true, mode: 0o700 })
+      await writeRecord(originFile(paths(instance).home), origin)
+    },
+    origin: (instance) => originIn(paths(instance).home),
+    async origins() {
+      const homes = [await machineHomes(stateDir), await volumeHomes(stateDir)]
+      const found = await Promise.all(homes.flatMap((some) => [...some.values()]).map(originIn))
+      return new Set(found.flatMap((origin) => origin?.digest ?? []))
+    },
+    readBoot: (instance) => readRecord(bootFile(instance), bootSchema),
+    writeBoot: (instance, boot) => writeRecord(bootFile(instance), boot),
+    async readConsole(instance, limitBytes) {
+      const file = paths(instance).console
+      const now = await tailOf(file, limitBytes)
+      const before = await tailOf(`${file}.1`, limitBytes - now.length)
+      return Buffer.concat([before, now])
+    },
+    async trimConsole(instance) {
+      const { console: file, log } = paths(instance)
+      // What QEMU itself says is of use at its start; a guest can make it repeat itself.
+      if ((await sizeOf(log)) > LOG_BYTES) await truncate(log)
+      if ((await sizeOf(file)) <= CONSOLE_BYTES) return
+      await writeFile(`${file}.1`, await tailOf(file, CONSOLE_BYTES))
+      // QEMU appends, so it goes on at the new end.
+      await truncate(file)
+    },
+    async keepDisk(instance, volume) {
+      const { home, disk } = paths(instance)
+      if (!(await exists(disk))) return
+      const kept = volumeHome(stateDir, volume)
+      await mkdir(kept, { recursive: true, mode: 0o700 })
+      await writeRecord(originFile(kept), await originIn(home))
+      await rename(disk, below(kept, basename(disk)))
+    },
+    remove: (instance) => removeTree(root, instance),
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return stat(path).then(
+    ({ size }) => size,
+    () => 0,
+  )
+}
+
+async function tailOf(path: string, limitBytes: number): Promise<Buffer> {
+  const file = await open(path).catch(() => null)
+  if (file === null) return Buffer.alloc(0)
+  try {
+    const { size } = await file.stat()
+    const length = Math.max(0, Math.min(size, limitBytes))
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, size - length)
+    return buffer.subarray(0, bytesRead)
+  } finally {
+    await file.close()
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * What a QEMU process is handed: every file, socket and tap, opened by root, as numbered descriptors.
+ *
+ * The process itself may open nothing of the host's. All of it is closed here once the process has its own copies.
+ */
+import { chmod, copyFile, type FileHandle, mkdir, open, stat, truncate } from 'node:fs/promises'
+import type { Host, OpenFile } from '../host/host.ts'
+import { baseOf, type MachineImage } from '../images/machine-image.ts'
+import { exists } from '../lib/files.ts'
+import { unavailable } from '../model/errors.ts'
+import { nicLinkName } from '../model/names.ts'
+import type { InstanceWant } from '../model/want.ts'
+import type { MachineFilesystem, MachinePaths } from './files.ts'
+import type { MachineFiles } from './machine.ts'
+import type { Monitors } from './monitors.ts'
+
+export interface Handover extends AsyncDisposable {
+  /** What each descriptor is for, as the process numbers them. */
+  readonly files: MachineFiles
+  /** Our own numbers of them, in order: the first is the process's number 3. */
+  readonly numbers: readonly number[]
+  /** For stdout and stderr. */
+  readonly log: number
+}
+
+/** stdin, stdout and stderr come before. */
+const FIRST_NUMBER = 3
+/** Debian's package ovmf: 13 and later have only the first. */
+const UEFI: readonly Uefi[] = [
+  { code: '/usr/share/OVMF/OVMF_CODE_4M.fd', variables: '/usr/share/OVMF/OVMF_VARS_4M.fd' },
+  { code: '/usr/share/OVMF/OVMF_CODE.fd', variables: '/usr/share/OVMF/OVMF_VARS.fd' },
+]
+
+interface Uefi {
+  readonly code: string
+  readonly variables: string
+}
+
+/** Opens everything for one start of this instance. Errors: `unavailable`, or those of the file system. */
+export async function openMachine(
+  parts: {
+    readonly host: Pick<Host, 'openTap' | 'listenUnix'>
+    readonly files: MachineFilesystem
+    readonly monitors: Monitors
+  },
+  want: InstanceWant,
+  image: MachineImage,
+): Promise<Handover> {
+  const { host, monitors } = parts
+  const paths = parts.files.paths(want.id)
+  const sockets = monitors.sockets(want.id)
+  await mkdir(sockets.dir, { recursive: true, mode: 0o700 })
+  const closing = new AsyncDisposableStack()
+  const numbers: number[] = []
+  const hand = (fd: number) => FIRST_NUMBER + numbers.push(fd) - 1
+  const file = async (path: string, flags: string): Promise<FileHandle> => {
+    const handle = await open(path, flags, 0o600)
+    closing.defer(() => handle.close())
+    return handle
+  }
+  const handFile = async (path: string, flags = 'r') => hand((await file(path, flags)).fd)
+  const handOwn = async (opening: Promise<OpenFile>) => {
+    const own = await opening
+    closing.defer(() => own.close())
+    return hand(own.fd)
+  }
+  const handDirectory = async (path: string) => {
+    await mkdir(path, { recursive: true })
+    // The process may pass through, and open what is its own.
+    await chmod(path, 0o711)
+    return handFile(path)
+  }
+  const taps: number[] = []
+  try {
+    await truncate(paths.log).catch(() => undefined)
+    // Appended to, so that it can be cut while it is written.
+    const log = (await file(paths.log, 'a')).fd
+    for (const { id } of want.nics) taps.push(await handOwn(host.openTap(nicLinkName(id))))
+    const base = baseOf(image)
+    const files: MachineFiles = {
+      monitor: await handOwn(host.listenUnix(sockets.qmp)),
+      serial: await handOwn(host.listenUnix(sockets.serial)),
+      agent: await handOwn(host.listenUnix(sockets.agent)),
+      consoleLog: await handFile(paths.console, 'a'),
+      disk: await handFile(paths.disk, 'r+'),
+      base: base === null ? null : { fd: await handFile(base.path), format: base.format },
+      kernel:
+        image.kind === 'kernel'
+          ? { kernel: await handFile(image.kernelPath), initrd: await handFile(image.initrdPath) }
+          : null,
+      firmware: image.options.firmware === 'uefi' ? await openUefi(paths, handFile) : null,
+      seed: image.options.seed === null ? null : await handFile(paths.seed),
+      taps,
+    }
+    // Known by its path and not by its number.
+    await handDirectory(paths.handed)
+    return { files, numbers, log, [Symbol.asyncDispose]: () => closing.disposeAsync() }
+  } catch (error) {
+    await closing.disposeAsync()
+    throw error
+  }
+}
+
+/** The firmware, and the variables that this machine keeps, a copy of the empty ones at first. */
+async function openUefi(
+  { variables }: MachinePaths,
+  handFile: (path: string, flags?: string) => Promise<number>,
+): Promise<{ readonly code: number; readonly variables: number }> {
+  const made = await sizeOf(variables)
+  for (const uefi of UEFI) {
+    // Variables fit the firmware whose empty ones they were made from.
+    const size = await sizeOf(uefi.variables)
+    if (size === null || (made !== null && made !== size) || !(await exists(uefi.code))) continue
+    if (made === null) await copyFile(uefi.variables, variables)
+    return { code: await handFile(uefi.code), variables: await handFile(variables, 'r+') }
+  }
+  throw unavailable('there is no UEFI firmware here (Debian: apt-get install ovmf)')
+}
+
+function sizeOf(path: string): Promise<number | null> {
+  return stat(path).then(
+    ({ size }) => size,
+    () => null,
+  )
+}

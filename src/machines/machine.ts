@@ -1,0 +1,232 @@
+/**
+ * How an instance is described to QEMU. Pure.
+ *
+ * No default devices and no configuration of the machine's; every file and the tap are descriptors that root opened, so the process
+ * needs no right to any path. Options: qemu(1), https://www.qemu.org/docs/master/system/invocation.html.
+ */
+import type { InstanceId } from '../model/ids.ts'
+import type { MachineOptions } from '../model/image-location.ts'
+import { machineName } from '../model/names.ts'
+import type { InstanceWant, NicWant } from '../model/want.ts'
+
+/** How a guest's instructions are carried out. */
+export type Accelerator = 'kvm' | 'tcg'
+
+/** Numbers of the descriptors that the process inherits. */
+export interface MachineFiles {
+  /** Listens for QMP. */
+  readonly monitor: number
+  /** Listens for whoever attaches to the serial console. */
+  readonly serial: number
+  /** Listens for whoever speaks to the guest agent. */
+  readonly agent: number
+  /** What the serial console says is appended to it. */
+  readonly consoleLog: number
+  /** The instance's own disk, qcow2. */
+  readonly disk: number
+  /** What the disk is an overlay of; null: an empty disk. */
+  readonly base: { readonly fd: number; readonly format: 'qcow2' | 'raw' } | null
+  /** Kernel and initramfs for a machine that is booted without a boot loader. */
+  readonly kernel: { readonly kernel: number; readonly initrd: number } | null
+  /** UEFI's code and this machine's own variables. */
+  readonly firmware: { readonly code: number; readonly variables: number } | null
+  /** The NoCloud seed volume. */
+  readonly seed: number | null
+  /** One tap for each NIC, in their order. */
+  readonly taps: readonly number[]
+}
+
+export interface MachineSettings {
+  readonly accelerator: Accelerator
+  /** MTU of the guest's NICs, in bytes. */
+  readonly mtuBytes: number
+  readonly options: MachineOptions
+  /** The frequency of the processor's time stamp counter in kHz, for guests that cannot measure it; null when it is not known. */
+  readonly tscKhz: number | null
+}
+
+const KERNEL_COMMAND_LINE = 'console=ttyS0 panic=10'
+/** Translated code that emulation keeps, in MiB; QEMU's own default is as much as a GiB. */
+const TRANSLATION_CACHE_MIB = 128
+
+/**
+ * The UUID by which cloud-init knows an EC2 machine: it begins with `ec2`, and the serial number is the same
+ * (https://docs.cloud-init.io, "Amazon EC2", and ds-identify). The rest is the instance id.
+ */
+export function machineUuid(instance: InstanceId): string {
+  const hex = `ec2${instance.slice('i-'.length)}`.padEnd(32, '0')
+  const cut = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20)]
+  return [...cut, hex.slice(20)].join('-')
+}
+
+/** The arguments of one QEMU, without the program's name. */
+export function renderMachine(
+  want: InstanceWant,
+  home: string,
+  files: MachineFiles,
+  settings: MachineSettings,
+): readonly string[] {
+  const { options, accelerator } = settings
+  const uuid = machineUuid(want.id)
+  return [
+    ...['-name', machineName(home), '-no-user-config', '-nodefaults', '-display', 'none'],
+    ...['-machine', machineType(options, accelerator, files), '-accel', acceleration(accelerator)],
+    ...['-cpu', accelerator === 'kvm' ? 'host' : 'max'],
+    ...['-smp', `cpus=${want.type.vcpus}`, '-m', `size=${want.type.memoryMiB}M`],
+    ...['-uuid', uuid, '-smbios', `type=1,manufacturer=Atoll,uuid=${uuid},serial=${uuid}`],
+    ...['-smbios', `type=3,asset=${want.id}`],
+    '-sandbox',
+    'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny',
+    // A guest that powered off stays, paused, until somebody has seen that it did so by itself.
+    ...['-no-shutdown', '-rtc', 'base=utc,driftfix=slew', '-boot', 'strict=on'],
+    ...socket('monitor', files.monitor),
+    ...['-mon', 'chardev=monitor,mode=control'],
+    ...addFile(SETS.consoleLog, files.consoleLog),
+    ...socket('serial', files.serial, `,logfile=${fileSet(SETS.consoleLog)},logappend=on`),
+    ...['-serial', 'chardev:serial'],
+    ...device('rng', options),
+    ...guestAgent(files, options),
+    ...firmware(files),
+    ...directBoot(files, settings),
+    ...disk(files, options),
+    ...seed(files, options),
+    ...want.nics.flatMap((nic, index) => network(nic, index, files.taps[index] ?? -1, settings)),
+  ]
+}
+
+/** Numbers of the sets through which QEMU opens a file by descriptor (`-add-fd`). */
+const SETS = { disk: 1, base: 2, consoleLog: 3, code: 4, variables: 5, seed: 6 } as const
+
+function fileSet(set: number): string {
+  return `/dev/fdset/${set}`
+}
+
+function addFile(set: number, fd: number): readonly string[] {
+  return ['-add-fd', `fd=${fd},set=${set}`]
+}
+
+function socket(id: string, fd: number, more = ''): readonly string[] {
+  return ['-chardev', `socket,id=${id},fd=${fd},server=on,wait=off${more}`]
+}
+
+function machineType(
+  { machine }: MachineOptions,
+  accelerator: Accelerator,
+  { firmware: uefi }: MachineFiles,
+): string {
+  if (machine === 'microvm') return 'microvm,acpi=on,rtc=on,isa-serial=on,dump-guest-core=off'
+  const flash = uefi === null ? '' : ',pflash0=uefi-code,pflash1=uefi-variables'
+  const interrupts = accelerator === 'kvm' ? ',kernel-irqchip=on' : ''
+  return `q35,vmport=off,usb=off,dump-guest-core=off${interrupts}${flash}`
+}
+
+function acceleration(accelerator: Accelerator): string {
+  return accelerator === 'kvm' ? 'kvm' : `tcg,thread=multi,tb-size=${TRANSLATION_CACHE_MIB}`
+}
+
+/** A virtio device: on PCI, or on a microvm's own bus, which has no PCI. */
+function device(kind: string, { machine }: MachineOptions, more = ''): readonly string[] {
+  const bus = machine === 'microvm' ? 'device' : 'pci'
+  return ['-device', `virtio-${kind}-${bus}${more}`]
+}
+
+function blockdev(node: Readonly<Record<string, unknown>>): readonly string[] {
+  return ['-blockdev', JSON.stringify(node)]
+}
+
+/** What QEMU calls its end of the guest agent's port. */
+export const AGENT_CHARDEV = 'agent'
+
+/** The port on which a guest agent listens, if the guest has one. */
+function guestAgent({ agent }: MachineFiles, options: MachineOptions): readonly string[] {
+  return [
+    ...socket(AGENT_CHARDEV, agent),
+    ...device('serial', options),
+    ...['-device', `virtserialport,chardev=${AGENT_CHARDEV},name=org.qemu.guest_agent.0`],
+  ]
+}
+
+/** A file behind a descriptor, and the format in it. */
+function image(
+  name: string,
+  set: number,
+  fd: number,
+  format: Readonly<Record<string, unknown>>,
+  isReadOnly: boolean,
+): readonly string[] {
+  const access = isReadOnly ? { 'read-only': true } : { discard: 'unmap' }
+  return [
+    ...addFile(set, fd),
+    ...blockdev({
+      driver: 'file',
+      'node-name': `${name}-file`,
+      filename: fileSet(set),
+      ...access,
+    }),
+    ...blockdev({ 'node-name': name, file: `${name}-file`, ...access, ...format }),
+  ]
+}
+
+function disk(
+  { disk: fd, base, kernel }: MachineFiles,
+  options: MachineOptions,
+): readonly string[] {
+  const below =
+    base === null ? [] : image('base', SETS.base, base.fd, { driver: base.format }, true)
+  // Named here and not taken from the overlay's header: whatever a guest's disk says, no other file is opened.
+  const format = { driver: 'qcow2', backing: base === null ? null : 'base' }
+  return [
+    ...below,
+    ...image('root', SETS.disk, fd, format, false),
+    // A kernel that is given takes the first place.
+    ...device('blk', options, `,drive=root${kernel === null ? ',bootindex=0' : ''}`),
+  ]
+}
+
+function seed({ seed: fd }: MachineFiles, options: MachineOptions): readonly string[] {
+  if (fd === null) return []
+  return [
+    ...image('seed', SETS.seed, fd, { driver: 'raw' }, true),
+    ...device('blk', options, ',drive=seed'),
+  ]
+}
+
+function firmware({ firmware: uefi }: MachineFiles): readonly string[] {
+  if (uefi === null) return []
+  return [
+    ...image('uefi-code', SETS.code, uefi.code, { driver: 'raw' }, true),
+    ...image('uefi-variables', SETS.variables, uefi.variables, { driver: 'raw' }, false),
+  ]
+}
+
+/**
+ * QEMU opens these two by name only; through /proc the name is that of the descriptor. A microvm has no timer by which a kernel
+ * could measure the processor's own clock: KVM tells it, under emulation it must be told (measured: it waits for ever otherwise).
+ */
+function directBoot(
+  { kernel: files }: MachineFiles,
+  { accelerator, options, tscKhz }: MachineSettings,
+): readonly string[] {
+  if (files === null) return []
+  const isBlind = options.machine === 'microvm' && accelerator === 'tcg' && tscKhz !== null
+  const frequency = isBlind ? ` tsc_early_khz=${tscKhz}` : ''
+  const path = (fd: number) => `/proc/self/fd/${fd}`
+  return [
+    ...['-kernel', path(files.kernel), '-initrd', path(files.initrd)],
+    ...['-append', `${KERNEL_COMMAND_LINE}${frequency}`],
+  ]
+}
+
+/** No boot from the network: a ROM of its own would only cost memory and time. */
+function network(
+  { mac }: NicWant,
+  index: number,
+  tap: number,
+  { mtuBytes, options }: MachineSettings,
+): readonly string[] {
+  const rom = options.machine === 'microvm' ? '' : ',romfile='
+  return [
+    ...['-netdev', `tap,id=net${index},fd=${tap}`],
+    ...device('net', options, `,netdev=net${index},mac=${mac},host_mtu=${mtuBytes}${rom}`),
+  ]
+}

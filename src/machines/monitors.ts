@@ -1,0 +1,186 @@
+/**
+ * The machines that run, each with its QMP connection: that it breaks says that the process has ended.
+ *
+ * Whatever is remembered here can be read back: from /proc which processes there are, by QMP what state each is in.
+ */
+import { awaitEnd, findProcesses } from '../host/processes.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import { below } from '../lib/paths.ts'
+import { patiently } from '../lib/patience.ts'
+import type { InstanceId } from '../model/ids.ts'
+import { MACHINE_SOCKETS_DIRECTORY } from '../model/names.ts'
+import type { MachineFilesystem } from './files.ts'
+import { connectQmp, type Qmp } from './qmp.ts'
+
+/** A machine whose process is there. */
+export interface Machine {
+  readonly pid: number
+  /** Null while it does not answer. */
+  readonly qmp: Qmp | null
+  /** The guest is off, and the process is about to go. */
+  readonly isOff: boolean
+}
+
+export interface Monitors {
+  /** All machines of this host whose process is there. `fresh` reads /proc and connects to those that were not known. */
+  list(fresh: boolean): Promise<ReadonlyMap<InstanceId, Machine>>
+  /** A machine that was just started. Errors: `unavailable` when it does not answer. */
+  adopt(instance: InstanceId, pid: number): Promise<void>
+  /** The directory of a machine's sockets. */
+  sockets(instance: InstanceId): {
+    readonly dir: string
+    readonly qmp: string
+    readonly serial: string
+    readonly agent: string
+  }
+  watch(changed: (instance: InstanceId) => void): () => void
+  /** Lets go of all machines, which go on. */
+  close(): void
+}
+
+export interface MonitorsOptions {
+  readonly files: MachineFilesystem
+  /** Where sockets are kept: `/run/atoll`. */
+  readonly runtimeDir: string
+  readonly firstUser: number
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** How long the list of all machines waits for one of them. */
+const PATIENCE_MS = 300
+/** A process that closes its monitor is on its way out. */
+const END_DEADLINE_MS = 10_000
+
+/** Knows nothing until it is first asked. */
+export function createMonitors(options: MonitorsOptions): Monitors {
+  const { files, runtimeDir, clock, log } = options
+  const known = new Map<InstanceId, Machine>()
+  const listeners = new Set<(instance: InstanceId) => void>()
+  let isComplete = false
+  let closing = false
+
+  const sockets = (instance: InstanceId) => socketsOf(runtimeDir, instance)
+  const tell = (instance: InstanceId) => {
+    for (const listener of listeners) listener(instance)
+  }
+
+  /** The end by itself is on disk before the process may go: nobody else could tell it from a crash. */
+  async function seeOff(instance: InstanceId): Promise<void> {
+    const machine = known.get(instance)
+    if (machine?.qmp == null || machine.isOff) return
+    known.set(instance, { ...machine, isOff: true })
+    const boot = await files.readBoot(instance)
+    if (boot !== null) await files.writeBoot(instance, { ...boot, poweredOff: true })
+    await machine.qmp.execute('quit')
+  }
+  const finish = (instance: InstanceId) => {
+    seeOff(instance).catch((error: unknown) =>
+      log.warn({ instance, error }, 'a machine that powered off could not be seen off'),
+    )
+  }
+
+  /** The connection ended, so the process ends, too, or does not answer any more. */
+  async function dismiss(instance: InstanceId, pid: number, qmp: Qmp): Promise<void> {
+    if (closing || known.get(instance)?.qmp !== qmp) return
+    known.set(instance, { pid, qmp, isOff: true })
+    await awaitEnd(pid, files.paths(instance).home, { clock, timeoutMs: END_DEADLINE_MS })
+    if (known.get(instance)?.qmp === qmp) known.delete(instance)
+    isComplete = false
+    tell(instance)
+  }
+
+  // A monitor takes one connection only: a second one, of whoever lists machines while one is being started, would wait for ever.
+  const adopt = oneAtATime(async (instance: InstanceId, pid: number): Promise<void> => {
+    const machine = known.get(instance)
+    if (machine?.pid === pid && machine.qmp !== null) return
+    const qmp = await connectQmp(sockets(instance).qmp, ({ name }) => {
+      if (name === 'SHUTDOWN') finish(instance)
+    })
+    known.set(instance, { pid, qmp, isOff: false })
+    void qmp.closed.then(() => dismiss(instance, pid, qmp))
+    const answer = await qmp.execute('query-status')
+    if (statusIn(answer) === 'shutdown') finish(instance)
+  })
+
+  const connect = patientConnect({ known, adopt, tell, clock, log })
+
+  async function readAnew(): Promise<void> {
+    // What was started while /proc was being read is known already, and not found.
+    const before = [...known]
+    const found = await findProcesses(await files.homes(), options.firstUser)
+    for (const [instance, machine] of before)
+      if (known.get(instance) === machine && found.get(instance) !== machine.pid)
+        known.delete(instance)
+    await Promise.all([...found].map(([instance, pid]) => connect(instance, pid)))
+    isComplete = [...known.values()].every(({ qmp }) => qmp !== null)
+  }
+  return {
+    async list(fresh) {
+      if (fresh || !isComplete) await readAnew()
+      return new Map(known)
+    },
+    adopt,
+    sockets,
+    watch(changed) {
+      listeners.add(changed)
+      return () => listeners.delete(changed)
+    },
+    close() {
+      closing = true
+      for (const { qmp } of known.values()) qmp?.close()
+    },
+  }
+}
+
+/** One that hangs is waited for a moment, and only once: the others are listed without it, and it when it answers. */
+function patientConnect({
+  known,
+  adopt,
+  tell,
+  clock,
+  log,
+}: Pick<MonitorsOptions, 'clock' | 'log'> &
+  Pick<Monitors, 'adopt'> & {
+    readonly known: Map<InstanceId, Machine>
+    readonly tell: (instance: InstanceId) => void
+  }) {
+  const isMute = (instance: InstanceId, pid: number) => {
+    const machine = known.get(instance)
+    return machine?.pid === pid && machine.qmp === null
+  }
+  return async (instance: InstanceId, pid: number): Promise<void> => {
+    const wasMute = isMute(instance, pid)
+    const adopted = adopt(instance, pid).catch((error: unknown) => {
+      log.warn({ instance, pid, error }, 'a virtual machine does not answer')
+      known.set(instance, { pid, qmp: null, isOff: false })
+    })
+    const ended = adopted.then(() => true)
+    if (!wasMute && (await patiently(clock, PATIENCE_MS, ended)) === true) return
+    if (known.get(instance)?.pid !== pid) known.set(instance, { pid, qmp: null, isOff: false })
+    void ended.then(() => tell(instance))
+  }
+}
+
+function socketsOf(runtimeDir: string, instance: InstanceId): ReturnType<Monitors['sockets']> {
+  const dir = below(runtimeDir, MACHINE_SOCKETS_DIRECTORY, instance)
+  return { dir, qmp: below(dir, 'qmp'), serial: below(dir, 'serial'), agent: below(dir, 'agent') }
+}
+
+function statusIn(answer: unknown): string | undefined {
+  if (typeof answer !== 'object' || answer === null || !('status' in answer)) return undefined
+  return typeof answer.status === 'string' ? answer.status : undefined
+}
+
+/** Whoever asks for the same key while it is being worked for waits for that work. */
+function oneAtATime<K, V>(
+  work: (key: K, value: V) => Promise<void>,
+): (key: K, value: V) => Promise<void> {
+  const underWay = new Map<K, Promise<void>>()
+  return (key, value) => {
+    const done = underWay.get(key) ?? work(key, value).finally(() => underWay.delete(key))
+    underWay.set(key, done)
+    return done
+  }
+}

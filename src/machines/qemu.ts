@@ -1,0 +1,145 @@
+/**
+ * Virtual machines: the workload driver on QEMU.
+ *
+ * Which part of want is mine? Each `InstanceWant` whose image is a machine's; the decisions are in `plan/workloads.ts`, the
+ * machine's description in `qemu-machine.ts` (both pure).
+ * How does a fresh daemon recognise what an older one left? By the directories `<stateDir>/machines/<id>`, and by the processes whose
+ * name is such a directory and whose user is the instance's own (`host/processes.ts`).
+ * If we die on this very line, does traffic fail closed and do running instances keep running? A machine is nobody's child once
+ * we are gone. Of a start that was cut off there is a process or there is none: the disk is locked by the one that runs, and its tap
+ * can be opened once only, so there are never two.
+ * From scratch: `list` with `fresh`, which reads /proc and asks every machine.
+ */
+
+import { readlink } from 'node:fs/promises'
+import { createSerialLines } from '../consoles/serial-lines.ts'
+import { createConsoleTrimmer } from '../host/console-trimmer.ts'
+import { createMachineGroups } from '../host/groups.ts'
+import type { Host } from '../host/host.ts'
+import type { KeptImages } from '../images/kept.ts'
+import type { MachineImages } from '../images/machine-image.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import type { Runner } from '../lib/runner.ts'
+import type { InstanceId } from '../model/ids.ts'
+import { type Isolation, marksOf } from '../model/marks.ts'
+import type { WorkloadHave, WorkloadState } from '../plan/workloads.ts'
+import type { WorkloadDriver } from '../workloads/driver.ts'
+import { createFreezer } from './agent.ts'
+import { createMachineCapturer, type MachineCaptureTools } from './capture.ts'
+import { CONSOLE_BYTES, createMachineFiles, type MachineBoot } from './files.ts'
+import { createMonitors, type Machine } from './monitors.ts'
+import { createQemuSteps, type QemuSettings, type QemuStepper } from './steps.ts'
+
+export interface QemuDriverOptions {
+  readonly images: MachineImages
+  readonly kept: KeptImages
+  readonly host: Pick<Host, 'openTap' | 'listenUnix'>
+  /** How guests are run on this machine; asked at each start. */
+  readonly accelerator: QemuStepper['accelerator']
+  readonly run: Runner
+  readonly settings: QemuSettings & Pick<MachineCaptureTools['settings'], 'maxBytes'>
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** The driver. It looks at nothing before it is first asked. */
+export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
+  const { settings, run, clock, log } = options
+  const files = createMachineFiles(settings.stateDir)
+  const groups = createMachineGroups({ run, log })
+  const monitors = createMonitors({ ...settings, files, clock, log })
+  const lines = createSerialLines()
+  const { stateDir } = settings
+  const trimmer = createConsoleTrimmer({ stateDir, keptBytes: CONSOLE_BYTES, clock, log })
+  const stepper: QemuStepper = { ...options, files, groups, monitors }
+  const freezer = createFreezer({
+    socketOf: (instance) => monitors.sockets(instance).agent,
+    monitorOf: async (instance) => (await monitors.list(false)).get(instance)?.qmp ?? null,
+    homeOf: (instance) => files.paths(instance).home,
+    ...{ clock, log },
+  })
+
+  /** Not waited for: the guest may take its time. */
+  function thawLeft(machines: ReadonlyMap<InstanceId, Machine>): void {
+    for (const instance of machines.keys())
+      freezer
+        .thawLeft(instance)
+        .catch((error: unknown) => log.error({ instance, error }, 'a guest was left frozen'))
+  }
+
+  async function readHave(
+    instance: InstanceId,
+    machine: Machine | undefined,
+  ): Promise<WorkloadHave> {
+    const boot = await files.readBoot(instance)
+    const bootCount = boot?.bootCount ?? null
+    if (machine !== undefined) {
+      await files.trimConsole(instance)
+      const marks = marksOf(await isolationOf(machine.pid), 'own')
+      return { instance, bootCount, state: runningState(machine), marks }
+    }
+    const isThere = await files.hasDisk(instance)
+    return { instance, bootCount, state: isThere ? stoppedState(boot) : goneState(boot) }
+  }
+
+  return {
+    name: 'qemu',
+    capturer: createMachineCapturer({ ...options, files, monitors, freezer: freezer.open }),
+
+    async list({ fresh }) {
+      const instances = [...(await files.homes()).keys()]
+      if (instances.length === 0) return []
+      const machines = await monitors.list(fresh)
+      if (machines.size > 0) trimmer.ensure()
+      if (fresh) thawLeft(machines)
+      return Promise.all(instances.map((instance) => readHave(instance, machines.get(instance))))
+    },
+
+    ...createQemuSteps(stepper),
+
+    storage: async () => [settings.stateDir],
+
+    console: async (instance, limitBytes) =>
+      (await files.has(instance)) ? files.readConsole(instance, limitBytes) : null,
+
+    holds: files.has,
+
+    attach: async (instance) =>
+      (await files.has(instance))
+        ? lines.attach(instance, monitors.sockets(instance).serial)
+        : null,
+
+    watch(changed) {
+      // There is no engine that could be away.
+      queueMicrotask(() => changed(null))
+      return monitors.watch(changed)
+    },
+
+    async close() {
+      lines.close()
+      monitors.close()
+    },
+  }
+}
+
+/** What an older version started lives in the daemon's own network namespace. */
+async function isolationOf(pid: number): Promise<Isolation> {
+  const networkOf = (who: number | 'self') => readlink(`/proc/${who}/ns/net`).catch(() => '')
+  return (await networkOf(pid)) === (await networkOf('self')) ? 'machine-in-host' : 'machine'
+}
+
+/** There is no disk. The boot record was written when there was one. */
+function goneState(boot: MachineBoot | null): WorkloadState {
+  return { kind: boot === null ? 'remains' : 'lost' }
+}
+
+/** A tap is handed over at the start, so a machine that runs is plugged in. */
+function runningState(machine: Machine): WorkloadState {
+  return machine.isOff ? { kind: 'busy' } : { kind: 'running', plugged: true }
+}
+
+function stoppedState(boot: MachineBoot | null): WorkloadState {
+  if (boot === null) return { kind: 'created' }
+  return { kind: 'ended', by: boot.poweredOff ? 'itself' : 'unknown', exitCode: 0 }
+}

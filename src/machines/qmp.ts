@@ -1,0 +1,117 @@
+/**
+ * QMP, the protocol in which a running QEMU is asked and tells (https://www.qemu.org/docs/master/interop/qmp-spec.html): one JSON
+ * object a line, answers matched to questions by id, events in between.
+ *
+ * A guest may have taken its QEMU over, so whatever comes is parsed with limits: a line that is no QMP ends the connection.
+ */
+import { once } from 'node:events'
+import { createConnection, type Socket } from 'node:net'
+import { z } from 'zod'
+import { linesOf } from '../host/lines.ts'
+import { unavailable } from '../model/errors.ts'
+
+/** One connection to one QEMU. */
+export interface Qmp {
+  /** Asks, and gives the `return` member of the answer. Errors: `unavailable` when it is refused, late, or the connection ends. */
+  execute(command: string, args?: Readonly<Record<string, unknown>>): Promise<unknown>
+  /** Resolves when the connection has ended, for whatever reason: mostly because the process has. */
+  readonly closed: Promise<void>
+  close(): void
+}
+
+/** An event that QEMU sent by itself. */
+export interface QmpEvent {
+  readonly name: string
+  readonly data: Readonly<Record<string, unknown>>
+}
+
+/** A healthy QEMU answers in a millisecond; one whose machine is busy with its disk, in less than a second. */
+const ANSWER_DEADLINE_MS = 10_000
+
+const messageSchema = z.union([
+  z.object({ id: z.number(), return: z.unknown() }),
+  z.object({ id: z.number(), error: z.object({ class: z.string(), desc: z.string() }) }),
+  z.object({ event: z.string().max(100), data: z.record(z.string(), z.unknown()).default({}) }),
+  z.object({ QMP: z.unknown() }),
+])
+
+interface Waiting {
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: Error) => void
+}
+
+/**
+ * Connects to the socket at `path` and agrees on capabilities. QEMU serves one client at a time: another's must end first.
+ * Errors: `unavailable` within the deadline.
+ */
+export async function connectQmp(path: string, onEvent: (event: QmpEvent) => void): Promise<Qmp> {
+  const socket = createConnection(path)
+  const ends = new AbortController()
+  const waiting = new Map<number, Waiting>()
+  const greeted = Promise.withResolvers<void>()
+  let lastId = 0
+
+  const receive = (line: string) => {
+    const message = messageSchema.parse(JSON.parse(line))
+    if ('event' in message) onEvent({ name: message.event, data: message.data })
+    else if ('QMP' in message) greeted.resolve()
+    else {
+      const asked = waiting.get(message.id)
+      waiting.delete(message.id)
+      if ('error' in message) asked?.reject(unavailable(`QEMU refused: ${message.error.desc}`))
+      else asked?.resolve(message.return)
+    }
+  }
+  const ended = readAll(socket, ends.signal, receive).catch(() => undefined)
+  const closed = ended.then(() => {
+    const error = unavailable('the connection to QEMU has ended')
+    greeted.reject(error)
+    for (const { reject } of waiting.values()) reject(error)
+    waiting.clear()
+  })
+  const execute = (command: string, args?: Readonly<Record<string, unknown>>) => {
+    const id = ++lastId
+    const answer = Promise.withResolvers<unknown>()
+    if (ends.signal.aborted || socket.destroyed)
+      answer.reject(unavailable('the connection to QEMU has ended'))
+    else waiting.set(id, answer)
+    const question = { execute: command, id, ...(args === undefined ? {} : { arguments: args }) }
+    socket.write(`${JSON.stringify(question)}\n`)
+    return beforeDeadline(answer.promise, `QEMU did not answer ${command}`)
+  }
+  const close = () => ends.abort()
+
+  try {
+    await beforeDeadline(greeted.promise, `nothing answers at ${path}`)
+    await execute('qmp_capabilities')
+  } catch (error) {
+    close()
+    throw error
+  }
+  return { execute, closed, close }
+}
+
+async function readAll(
+  socket: Socket,
+  signal: AbortSignal,
+  receive: (line: string) => void,
+): Promise<void> {
+  try {
+    await once(socket, 'connect', { signal })
+    for await (const line of linesOf(socket, signal)) if (line.trim() !== '') receive(line)
+  } finally {
+    // What breaks afterwards has been told by the end of the lines.
+    socket.on('error', () => {})
+    socket.destroy()
+  }
+}
+
+async function beforeDeadline<T>(answer: Promise<T>, message: string): Promise<T> {
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(() => late.reject(unavailable(message)), ANSWER_DEADLINE_MS)
+  try {
+    return await Promise.race([answer, late.promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,208 @@
+/** The steps of the plan on QEMU, each to its end, each safe to repeat. */
+import { readFile, rename } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { type MachineGroups, removeGroup } from '../host/groups.ts'
+import type { Host } from '../host/host.ts'
+import { awaitEnd, findProcesses, killProcess, startProcess } from '../host/processes.ts'
+import { baseOf, type MachineImage, type MachineImages } from '../images/machine-image.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import { removeTree } from '../lib/paths.ts'
+import type { Runner } from '../lib/runner.ts'
+import { bug, unavailable } from '../model/errors.ts'
+import type { InstanceId, VolumeId } from '../model/ids.ts'
+import { machineBudget } from '../model/limits.ts'
+import { machineUser } from '../model/names.ts'
+import type { InstanceWant } from '../model/want.ts'
+import type { WorkloadSteps } from '../workloads/driver.ts'
+import type { MachineFilesystem } from './files.ts'
+import { openMachine } from './handover.ts'
+import { type Accelerator, renderMachine } from './machine.ts'
+import type { Monitors } from './monitors.ts'
+import { writeSeed } from './seed.ts'
+
+export interface QemuSettings {
+  /** Instances' directories are `<stateDir>/machines/<id>`. */
+  readonly stateDir: string
+  /** Sockets are `<runtimeDir>/vm/<id>/…`. */
+  readonly runtimeDir: string
+  /** How long a guest may take to power off; then it is killed. */
+  readonly stopSeconds: number
+  /** MTU of the guests' NICs. */
+  readonly mtuBytes: number
+  /** The first of the user numbers that processes run as. */
+  readonly firstUser: number
+}
+
+/** What steps are done with. */
+export interface QemuStepper {
+  readonly images: MachineImages
+  readonly host: Pick<Host, 'openTap' | 'listenUnix'>
+  readonly files: MachineFilesystem
+  readonly monitors: Monitors
+  readonly groups: MachineGroups
+  readonly run: Runner
+  /** How guests are run here, and the group that may use /dev/kvm, if they need it. */
+  readonly accelerator: () => Promise<{ readonly kind: Accelerator; readonly group: number | null }>
+  readonly settings: QemuSettings
+  readonly clock: Clock
+  readonly log: Log
+}
+
+const GIB = 1024 ** 3
+/** Of what QEMU says in the reason of a failure. */
+const MESSAGE_LENGTH = 500
+/** A guest that is still booting does not hear the power button; it is pressed again. */
+const BUTTON_EVERY_MS = 5_000
+const MS = 1000
+const KHZ_IN_MHZ = 1000
+/** A process that closed its monitor is gone by then. */
+const END_DEADLINE_MS = 5_000
+
+/** The steps, done with these. */
+export function createQemuSteps(stepper: QemuStepper): WorkloadSteps {
+  return {
+    launch: (instance, digest, signal) => launch(stepper, instance, digest, signal),
+    start: (instance) => start(stepper, instance),
+    plug: (instance) => adopt(stepper, instance),
+    stop: (instance, signal) => stop(stepper, instance, signal),
+    remove: (instance, keep) => remove(stepper, instance, keep),
+  }
+}
+
+async function launch(
+  stepper: QemuStepper,
+  want: InstanceWant,
+  digest: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { images, files, run } = stepper
+  const image = await images.details(digest, want.image.location)
+  await files.make(want.id, { digest, location: want.image.location })
+  if (image.options.seed === 'nocloud')
+    await writeSeed(files.paths(want.id).seed, want, { run, signal })
+  await makeDisk(stepper, want, image)
+  await boot(stepper, want, image)
+}
+
+async function start(stepper: QemuStepper, want: InstanceWant): Promise<void> {
+  const { images, files, monitors } = stepper
+  if ((await monitors.list(true)).has(want.id)) return
+  const origin = await files.origin(want.id)
+  if (origin === null) throw bug(`the image of ${want.id} is not known here`)
+  // An image that was deregistered since is still what the machine was made from.
+  const location = want.image.location || origin.location
+  await boot(stepper, want, await images.details(origin.digest, location))
+}
+
+/** A lost boot record: the machine goes on as it is. Its taps are its own since it was started. */
+async function adopt({ files }: QemuStepper, want: InstanceWant): Promise<void> {
+  if ((await files.readBoot(want.id)) === null)
+    await files.writeBoot(want.id, { bootCount: want.bootCount, poweredOff: false })
+}
+
+/** An overlay of the image, or an empty disk. What is made is renamed when it is complete. */
+async function makeDisk(
+  { files, run }: QemuStepper,
+  want: InstanceWant,
+  image: MachineImage,
+): Promise<void> {
+  const { disk } = files.paths(want.id)
+  const below = baseOf(image)
+  const sizeGiB = want.disk?.sizeGiB ?? want.type.diskGiB
+  const sizeBytes = Math.max(below?.virtualBytes ?? 0, sizeGiB * GIB)
+  // Unsafe only in that it does not open the base, which was inspected when it was fetched.
+  const base = below === null ? [] : ['-u', '-b', below.path, '-F', below.format]
+  const args = ['create', '-q', '-f', 'qcow2', ...base, `${disk}.new`, String(sizeBytes)]
+  const { exitCode, stderr } = await run('qemu-img', args).catch((error: unknown) => {
+    throw unavailable('qemu-img cannot be started (Debian: apt-get install qemu-utils)', error)
+  })
+  if (exitCode !== 0) throw unavailable(`no disk could be made for ${want.id}: ${stderr.trim()}`)
+  await rename(`${disk}.new`, disk)
+}
+
+async function boot(stepper: QemuStepper, want: InstanceWant, image: MachineImage): Promise<void> {
+  const { files, monitors, clock } = stepper
+  const { home, log } = files.paths(want.id)
+  await files.writeBoot(want.id, { bootCount: want.bootCount, poweredOff: false })
+  const pid = await handOver(stepper, want, image)
+  try {
+    await monitors.adopt(want.id, pid)
+  } catch (error) {
+    if (!(await awaitEnd(pid, home, { clock, timeoutMs: END_DEADLINE_MS }))) throw error
+    throw unavailable(`QEMU ended at once: ${await lastLine(log)}`, error)
+  }
+}
+
+/** Starts the process with everything it needs, and closes our own copies: only then does an end of its own show. */
+async function handOver(
+  stepper: QemuStepper,
+  want: InstanceWant,
+  image: MachineImage,
+): Promise<number> {
+  const { files, groups, settings, accelerator } = stepper
+  const { kind, group } = await accelerator()
+  const user = machineUser(settings.firstUser, want.id)
+  await using handed = await openMachine(stepper, want, image)
+  const args = renderMachine(want, files.paths(want.id).home, handed.files, {
+    accelerator: kind,
+    mtuBytes: settings.mtuBytes,
+    options: image.options,
+    tscKhz: tscKhz(await readFile('/proc/cpuinfo', 'utf8')),
+  })
+  const { numbers, log } = handed
+  const budget = machineBudget(want.type)
+  return await startProcess({
+    ...{ args, files: numbers, log, user, group: group ?? user },
+    before: (pid) => groups.enter(want.id, pid, budget),
+  })
+}
+
+/** What /proc/cpuinfo says of the first processor's frequency. */
+function tscKhz(text: string): number | null {
+  const found = /^cpu MHz\s*: ([0-9.]+)$/m.exec(text)?.[1]
+  return found === undefined ? null : Math.round(Number(found) * KHZ_IN_MHZ)
+}
+
+async function lastLine(file: string): Promise<string> {
+  const text = await readFile(file, 'utf8').catch(() => '')
+  return text.trim().split('\n').at(-1)?.slice(0, MESSAGE_LENGTH) ?? ''
+}
+
+/** Presses the power button until the guest is off, and kills it when the time is up. */
+async function stop(
+  { monitors, files, settings, clock, log }: QemuStepper,
+  instance: InstanceId,
+  signal: AbortSignal,
+): Promise<void> {
+  const machine = (await monitors.list(true)).get(instance)
+  if (machine === undefined) return
+  const { home } = files.paths(instance)
+  const giveUpMs = clock.monotonic() + settings.stopSeconds * MS
+  for (let leftMs = settings.stopSeconds * MS; leftMs > 0; leftMs = giveUpMs - clock.monotonic()) {
+    // One that does not answer is killed below; the answer of one that is about to go may be lost.
+    if (!machine.isOff) await machine.qmp?.execute('system_powerdown').catch(() => undefined)
+    const timeoutMs = Math.min(leftMs, machine.qmp === null ? 0 : BUTTON_EVERY_MS)
+    if (await awaitEnd(machine.pid, home, { clock, timeoutMs, signal })) return
+    if (signal.aborted) return
+    if (machine.qmp === null) break
+  }
+  log.warn({ instance }, 'the guest did not power off in time and is killed')
+  await killProcess(machine.pid, home, clock)
+}
+
+async function remove(
+  stepper: QemuStepper,
+  instance: InstanceId,
+  keep: VolumeId | null,
+): Promise<void> {
+  const { files, monitors, settings, clock } = stepper
+  const { home } = files.paths(instance)
+  const found = await findProcesses(new Map([[instance, home]]), settings.firstUser)
+  const pid = found.get(instance)
+  if (pid !== undefined) await killProcess(pid, home, clock)
+  await removeGroup(instance, clock)
+  await removeTree(dirname(monitors.sockets(instance).dir), instance)
+  if (keep !== null) await files.keepDisk(instance, keep)
+  await files.remove(instance)
+}

@@ -1,0 +1,69 @@
+/**
+ * When to try a step again: at once the first time, then after pauses that double from one second to a minute.
+ *
+ * A failed step counts, and so does a start that succeeded, because a workload that keeps being brought down from outside
+ * would otherwise be started in a tight loop. Two quiet minutes, or a newly asked boot, forget the past.
+ */
+import type { InstanceId } from '../model/ids.ts'
+
+const PAUSE_FIRST_MS = 1_000
+const PAUSE_LAST_MS = 60_000
+const FORGOTTEN_AFTER_MS = 2 * PAUSE_LAST_MS
+
+export interface Attempts {
+  /** How long to wait from `nowMs` until this kind of step may be tried again; 0 when it may be tried now. */
+  waitMs(instance: InstanceId, kind: string, bootCount: number, nowMs: number): number
+  /** Counts a failure; returns how many there were in a row. */
+  failed(instance: InstanceId, kind: string, bootCount: number, nowMs: number): number
+  /** A start that worked: the next one for the same boot is free, those after it are not. */
+  started(instance: InstanceId, kind: string, bootCount: number, nowMs: number): void
+  /** Forgets all instances but these. */
+  keep(instances: ReadonlySet<InstanceId>): void
+}
+
+interface Past {
+  readonly bootCount: number
+  readonly failures: number
+  readonly starts: number
+  readonly atMs: number
+}
+
+/** An empty memory. Times come from one monotonic clock. */
+export function createAttempts(): Attempts {
+  const memory = new Map<InstanceId, Map<string, Past>>()
+
+  function recall(instance: InstanceId, kind: string, bootCount: number, nowMs: number): Past {
+    const past = memory.get(instance)?.get(kind)
+    const counts =
+      past !== undefined && past.bootCount === bootCount && nowMs - past.atMs < FORGOTTEN_AFTER_MS
+    return counts ? past : { bootCount, failures: 0, starts: 0, atMs: nowMs }
+  }
+
+  function note(instance: InstanceId, kind: string, past: Past): void {
+    const kinds = memory.get(instance) ?? new Map<string, Past>()
+    memory.set(instance, kinds.set(kind, past))
+  }
+
+  return {
+    waitMs(instance, kind, bootCount, nowMs) {
+      const { failures, starts, atMs } = recall(instance, kind, bootCount, nowMs)
+      const pauses = failures + Math.max(0, starts - 1)
+      if (pauses === 0) return 0
+      const pauseMs = Math.min(PAUSE_FIRST_MS * 2 ** (pauses - 1), PAUSE_LAST_MS)
+      return Math.max(0, atMs + pauseMs - nowMs)
+    },
+    failed(instance, kind, bootCount, nowMs) {
+      const past = recall(instance, kind, bootCount, nowMs)
+      const failures = past.failures + 1
+      note(instance, kind, { ...past, failures, atMs: nowMs })
+      return failures
+    },
+    started(instance, kind, bootCount, nowMs) {
+      const past = recall(instance, kind, bootCount, nowMs)
+      note(instance, kind, { ...past, failures: 0, starts: past.starts + 1, atMs: nowMs })
+    },
+    keep(instances) {
+      for (const instance of memory.keys()) if (!instances.has(instance)) memory.delete(instance)
+    },
+  }
+}

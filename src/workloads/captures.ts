@@ -1,0 +1,90 @@
+/**
+ * Images that are made of instances (CreateImage): which are under way, and what came of each.
+ *
+ * The record asks for an image until it is told that there is one, or why not. Each is made in the background, a few at once; how, is the
+ * driver's. A fresh daemon is asked for the same images again, and begins those anew that are not whole.
+ */
+
+import { createLooks } from '../images/looks.ts'
+import { createTurns } from '../images/turns.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import type { ImageId, InstanceId } from '../model/ids.ts'
+import type { CaptureWant } from '../model/want.ts'
+import type { ImageLook } from '../plan/workloads.ts'
+import type { Capturer } from './driver.ts'
+
+export interface Captures {
+  /** How far the image is; begins to make it when nobody did. Never waits. */
+  look(want: CaptureWant): ImageLook
+  /** Whether an image of the instance is being made, so that it must not be started now. */
+  holds(instance: InstanceId): boolean
+  /**
+   * Removes, in the background, the images that were made here and are none of these; null: it is not known which there should be.
+   * Looks for them when `images` is another list than before, when an image was made, and when `fresh`.
+   */
+  keep(images: readonly ImageId[] | null, fresh: boolean): void
+  /** As `Images.watch`. */
+  watch(changed: () => void): () => void
+  close(): Promise<void>
+}
+
+/** Each reads and writes a whole disk: more at once would only make each slower. */
+const CAPTURES_AT_ONCE = 2
+/** How long `close` waits for what is under way; the next daemon finds whatever it leaves. */
+const CLOSE_DEADLINE_MS = 5_000
+
+/** Nothing is under way at first. */
+export function createCaptures({
+  capturer,
+  clock,
+  log,
+}: {
+  readonly capturer: Capturer
+  readonly clock: Clock
+  readonly log: Log
+}): Captures {
+  const turns = createTurns(CAPTURES_AT_ONCE, CAPTURES_AT_ONCE)
+  const held = new Set<InstanceId>()
+  const busy = new Set<ImageId>()
+  let kept: string | null = null
+  let keeping = Promise.resolve()
+
+  const looks = createLooks<CaptureWant>({
+    clock,
+    log,
+    find: (want, progress, signal) =>
+      // Two images of one instance are made one after the other.
+      turns({ key: want.instance, owner: want.account }, signal, async () => {
+        held.add(want.instance)
+        busy.add(want.id)
+        try {
+          return await capturer.capture(want, progress, signal)
+        } finally {
+          held.delete(want.instance)
+          busy.delete(want.id)
+          kept = null
+        }
+      }),
+  })
+
+  return {
+    look: looks.look,
+    holds: (instance) => held.has(instance),
+    keep(images, fresh) {
+      const key = images === null ? null : images.join()
+      if (images === null || (key === kept && !fresh)) return
+      kept = key
+      keeping = keeping
+        .then(() => capturer.keep(new Set(images), busy))
+        .catch((error: unknown) => {
+          kept = null
+          log.warn({ error }, 'images that are not wanted any more were not removed')
+        })
+    },
+    watch: looks.watch,
+    async close() {
+      await Promise.race([Promise.all([looks.close(), keeping]), clock.sleep(CLOSE_DEADLINE_MS)])
+    },
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * Workloads: the instances themselves, whatever they run on. One service for each kind, containers and machines, so that an engine
+ * that is away holds back its own kind only.
+ *
+ * Which part of want is mine? `local.instances`, `local.images`, `local.captures` and `local.keptImages` of one kind; the pure function is `plan/workloads.ts`. What it names is
+ * done by a driver (`driver.ts`), in the background: at most one step per instance and a limited number in all.
+ * How does a fresh daemon recognise what an older one left? It asks its driver, which goes by the marks of `model/names.ts`;
+ * nothing here outlives the process.
+ * If we die on this very line, does traffic fail closed and do running instances keep running? They are not our children; what
+ * was in progress shows in the next list. Rules and links are other services' and come before this one.
+ * From scratch: every pass plans from a list; what is remembered (steps in progress, pauses) only holds steps back.
+ */
+import { assertNever } from '../model/errors.ts'
+import type { InstanceId } from '../model/ids.ts'
+import { instanceKind, type WorkloadKind, workloadKind } from '../model/image-location.ts'
+import type { Fact, ImageWant, InstanceWant } from '../model/want.ts'
+import { type ImageLook, planWorkload, type WorkloadHave } from '../plan/workloads.ts'
+import type { HostService } from '../services/service.ts'
+import { createCaptures } from './captures.ts'
+import type { Images } from './driver.ts'
+import { createPatientList } from './patient-list.ts'
+import { StepRunner, type StepRunnerOptions } from './step-runner.ts'
+
+export interface WorkloadsOptions extends StepRunnerOptions {
+  /** What the driver runs. */
+  readonly kind: WorkloadKind
+  readonly images: Images
+}
+
+/** The service; wakes the agent when a step ended, when a workload changed by itself, and when an image is ready. */
+export function createWorkloads(options: WorkloadsOptions): HostService {
+  const { driver, images, kind, wake, meters, clock, log } = options
+  const captures = createCaptures({ capturer: driver.capturer, clock, log })
+  const runner = new StepRunner(options)
+  const list = createPatientList({ driver, busy: () => runner.busy(), wake, clock, log })
+  const isMine = (image: ImageWant) => workloadKind(image.location) === kind
+  const ends = [
+    // The end of a step wakes the agent anyhow.
+    driver.watch((instance) => {
+      if (instance === null || !runner.busy().has(instance)) wake()
+    }),
+    images.watch(wake),
+    captures.watch(wake),
+  ]
+
+  function decide(id: InstanceId, { want, have }: Case): readonly Fact[] {
+    const problem = runner.problem(id, want?.bootCount)
+    const plan = planWorkload(want, have, (image) => images.look(image), problem)
+    // Its disk is being copied. The end of that wakes the agent, which plans the start again.
+    const waits = plan.step?.kind === 'start' && captures.holds(id)
+    if (plan.step !== null && !waits) runner.offer(plan.step, want?.bootCount ?? 0)
+    return plan.facts
+  }
+
+  return {
+    name: `${kind}s`,
+    gate: false,
+    engine: driver.name,
+
+    async apply({ want, resync, signal }) {
+      // A step that ends while the list is being read makes the list old for its instance: leave that one to the next pass.
+      const { haves, busy } = await list.read(resync, signal)
+      // Before the instances are planned: what must not be started while an image is made of it is known then.
+      const facts: Fact[] = [
+        ...imageFacts(want.local.images.filter(isMine), (image) => images.look(image)),
+        ...imageFacts(want.local.captures.filter(isMine), (image) => captures.look(image)),
+      ]
+      captures.keep(want.local.keptImages, resync)
+      const wanted = want.local.instances.filter((one) => instanceKind(one) === kind)
+      const { unreadable } = want.local
+      // What the records say of it cannot be read: it is left as it is.
+      const isLeft = (id: InstanceId) => unreadable.any || unreadable.ids.includes(id)
+      const cases = pair(wanted, haves)
+      // What is claimed dies with this host: claim only what can be started now, and leave the rest to whoever may have to.
+      let claims = runner.room()
+      runner.keep(new Set(cases.keys()))
+      for (const [id, one] of cases) {
+        if (signal.aborted) break
+        if (one.want === undefined && isLeft(id)) continue
+        if (!busy.has(id)) {
+          for (const fact of decide(id, one))
+            if (fact.kind !== 'ready' || claims-- > 0) facts.push(fact)
+        } else if (one.want === undefined || one.want.run === 'terminate') runner.overtake(id)
+      }
+      for (const state of STATES)
+        meters.workloads.set(
+          { driver: driver.name, state },
+          haves.filter((have) => have.state.kind === state).length,
+        )
+      return facts
+    },
+
+    async close() {
+      for (const end of ends) end()
+      await runner.close()
+      await captures.close()
+    },
+  }
+}
+
+const STATES = ['remains', 'lost', 'created', 'running', 'ended', 'busy'] as const
+
+/** What one instance should be and is. */
+interface Case {
+  readonly want?: InstanceWant
+  readonly have?: WorkloadHave
+}
+
+/** What the host should have and what it has, side by side, in ascending order of id. */
+function pair(
+  wanted: readonly InstanceWant[],
+  haves: readonly WorkloadHave[],
+): ReadonlyMap<InstanceId, Case> {
+  const cases = new Map<InstanceId, Case>()
+  for (const one of wanted) cases.set(one.id, { want: one })
+  for (const have of haves) cases.set(have.instance, { ...cases.get(have.instance), have })
+  return new Map([...cases].sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+function imageFacts<Want extends ImageWant>(
+  wanted: readonly Want[],
+  look: (image: Want) => ImageLook,
+): readonly Fact[] {
+  return wanted.map((image): Fact => {
+    const found = look(image)
+    switch (found.kind) {
+      case 'ready': {
+        const { digest, repositoryDigest = null, architecture, diskGiB } = found
+        const content = { digest, repositoryDigest, architecture, diskGiB }
+        return { kind: 'image-available', image: image.id, ...content }
+      }
+      case 'working':
+        return { kind: 'image-progress', image: image.id, message: found.message }
+      case 'failed':
+        return { kind: 'image-failed', image: image.id, message: found.message }
+      default:
+        return assertNever(found)
+    }
+  })
+}

@@ -1,0 +1,93 @@
+/** Looks at images: whose content they speak of, and that each one ends. The engine is a fake one; a real one is in the lab. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { importArchive } from '../../../src/containers/archive.ts'
+import { createDockerImages, type DockerImages } from '../../../src/containers/images.ts'
+import { systemClock } from '../../../src/lib/clock.ts'
+import { silentLog } from '../../../src/lib/log.ts'
+import { formatId, ID_BYTES } from '../../../src/model/ids.ts'
+import type { ImageWant } from '../../../src/model/want.ts'
+import type { ImageLook } from '../../../src/plan/workloads.ts'
+import { type FakeEngine, startFakeEngine } from '../../kit/fake-engine.ts'
+
+const never = new AbortController().signal
+let answer: (request: IncomingMessage, response: ServerResponse) => void
+let engine: FakeEngine
+let images: DockerImages
+
+beforeEach(async () => {
+  engine = await startFakeEngine((request, response) => answer(request, response))
+  images = createDockerImages({
+    docker: engine.docker,
+    sources: { registries: [], local: ['*'] },
+    directories: [],
+    maxBytes: 1024 ** 3,
+    clock: systemClock,
+    log: silentLog,
+  })
+})
+afterEach(async () => {
+  await images.close()
+  await engine.close()
+})
+
+/** Image `n` of the cloud at this location. */
+function image(n: number, location: string, digest: string | null = null): ImageWant {
+  return { id: formatId('ami', Buffer.alloc(ID_BYTES, n)), location, digest }
+}
+
+async function settled(want: ImageWant): Promise<ImageLook> {
+  return await vi.waitUntil(() => {
+    const look = images.look(want)
+    return look.kind === 'working' ? undefined : look
+  })
+}
+
+/** The engine has one image, whatever it is called, with this content. */
+function hasContent(id: string): void {
+  answer = (_request, response) => {
+    response.setHeader('content-type', 'application/json')
+    response.end(JSON.stringify({ Id: id, Architecture: 'amd64', Config: {} }))
+  }
+}
+
+test('a location that holds something else by now gives the next image its new content', async () => {
+  hasContent('sha256:old')
+  expect(await settled(image(1, 'docker://web:1'))).toMatchObject({ digest: 'sha256:old' })
+  hasContent('sha256:new')
+  expect(await settled(image(2, 'docker://web:1'))).toMatchObject({ digest: 'sha256:new' })
+  expect(await settled(image(1, 'docker://web:1'))).toMatchObject({ digest: 'sha256:old' })
+})
+
+test('content that is no longer known is looked at anew', async () => {
+  hasContent('sha256:a')
+  const want = image(1, 'docker://web:1')
+  await settled(want)
+  images.forget('sha256:a')
+  await expect(images.details('sha256:a')).rejects.toMatchObject({ kind: 'unavailable' })
+  expect(images.look(want)).toMatchObject({ kind: 'working' })
+  await settled(want)
+  expect(await images.details('sha256:a')).toMatchObject({ architecture: 'x86_64' })
+})
+
+test('an import ends when the engine goes away while it is being fed', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'atoll-import-'))
+  try {
+    const path = join(directory, 'rootfs.tar')
+    const bytes = 8 * 1024 ** 2
+    await writeFile(path, Buffer.alloc(bytes))
+    // It takes the first of the body and no more.
+    answer = (request) => request.once('data', () => request.socket.destroy())
+    const archive = { path, digest: 'sha256:0', compressed: false }
+    const limits = { directories: [directory], maxBytes: bytes }
+    const imported = importArchive(engine.docker, archive, limits, () => undefined, never)
+    await expect(imported).rejects.toMatchObject({
+      code: expect.stringMatching(/ECONNRESET|EPIPE/),
+    })
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+})

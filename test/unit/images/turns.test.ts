@@ -1,0 +1,61 @@
+/** Turns: how many work at once, for whom, and who does not even wait. */
+import { expect, test } from 'vitest'
+import { createTurns } from '../../../src/images/turns.ts'
+
+const never = new AbortController().signal
+
+/** Work that goes on until it is told to end. */
+function work() {
+  const begun: string[] = []
+  const ends = new Map<string, () => void>()
+  const doing = (key: string) => () => {
+    begun.push(key)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    ends.set(key, resolve)
+    return promise
+  }
+  return { begun, doing, end: (key: string) => ends.get(key)?.() }
+}
+
+test('so many at once, so many of one owner, and one at a thing', async () => {
+  const turns = createTurns(3, 2)
+  const { begun, doing, end } = work()
+  const all = [
+    ['a', 'me'],
+    ['a', 'other'],
+    ['b', 'me'],
+    ['c', 'me'],
+    ['d', 'other'],
+    ['e', 'other'],
+  ].map(([key = '', owner = '']) => turns({ key, owner }, never, doing(`${key} ${owner}`)))
+  await Promise.resolve()
+  expect(begun).toEqual(['a me', 'b me', 'd other'])
+  end('b me')
+  await all[2]
+  await expect.poll(() => begun).toEqual(['a me', 'b me', 'd other', 'c me'])
+  end('a me')
+  await expect.poll(() => begun.at(-1)).toBe('a other')
+  for (const key of ['a other', 'c me', 'd other']) end(key)
+  await expect.poll(() => begun.at(-1)).toBe('e other')
+  end('e other')
+  await Promise.all(all)
+})
+
+test('whoever asks for far too much is refused, and nobody else', async () => {
+  const turns = createTurns(1, 1)
+  const { begun, doing, end } = work()
+  const mine = Array.from({ length: 102 }, (_, n) =>
+    turns({ key: `${n}`, owner: 'me' }, never, doing(`${n}`)).catch(
+      (error: Error) => error.message,
+    ),
+  )
+  expect(await mine[101]).toMatch(/wait for their turn already/)
+  const other = turns({ key: 'x', owner: 'other' }, never, doing('x'))
+  for (let n = 0; n < 101; n += 1) {
+    await expect.poll(() => begun).toContain(`${n}`)
+    end(`${n}`)
+  }
+  await expect.poll(() => begun).toContain('x')
+  end('x')
+  await Promise.all([...mine, other])
+})

@@ -1,0 +1,44 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { removeVolumeHome, volumeHome, volumeHomes } from '../../../src/host/volumes.ts'
+import { createMachineFiles } from '../../../src/machines/files.ts'
+import { instanceId, numbered } from '../../kit/records.ts'
+
+const id = instanceId(1)
+const volume = numbered('vol', 1)
+const origin = { digest: `sha256:${'a'.repeat(64)}`, location: 'file:///images/disk.qcow2' }
+let stateDir: string
+const files = () => createMachineFiles(stateDir)
+
+beforeEach(async () => {
+  stateDir = await mkdtemp(join(tmpdir(), 'atoll-files-'))
+  await files().make(id, origin)
+})
+afterEach(() => rm(stateDir, { recursive: true, force: true }))
+
+it('a kept disk is moved once, and its image is in use until it is removed, whatever was cut off', async () => {
+  await writeFile(files().paths(id).disk, 'data')
+  for (const _again of [1, 2]) await files().keepDisk(id, volume)
+  expect(await files().hasDisk(id)).toBe(false)
+  await files().remove(id)
+  for (const _again of [1, 2]) await files().keepDisk(id, volume)
+  const home = volumeHome(stateDir, volume)
+  expect(await readFile(join(home, 'disk.qcow2'), 'utf8')).toBe('data')
+  expect(JSON.parse(await readFile(join(home, 'origin.json'), 'utf8'))).toEqual(origin)
+  expect(await files().origins()).toEqual(new Set([origin.digest]))
+  await removeVolumeHome(stateDir, volume)
+  expect(await files().origins()).toEqual(new Set())
+})
+
+it('a machine that never had a disk leaves no volume', async () => {
+  await files().keepDisk(id, volume)
+  expect(await volumeHomes(stateDir)).toEqual(new Map())
+})
+
+it('an origin that an older daemon wrote has no location', async () => {
+  const file = join(files().paths(id).home, 'origin.json')
+  await writeFile(file, JSON.stringify({ digest: origin.digest }))
+  expect(await files().origin(id)).toEqual({ digest: origin.digest, location: '' })
+})

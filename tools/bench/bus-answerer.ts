@@ -1,0 +1,14 @@
+/** The other host of `scripts/bench bus`, a process of its own: answers over the bus, and over bare queues. Told all by its arguments. */
+import { connect } from 'amqplib'
+import { openTestBus, quiet } from '../../test/kit/rabbit-bus.ts'
+import { bareAnswer, rabbitUrl } from './bus-bare.ts'
+
+const [address = ''] = process.argv.slice(2)
+// Whoever started it holds the other end: it ends with them, however they end.
+process.stdin.resume().on('end', () => process.exit(0))
+
+const far = openTestBus('host-2', [address])
+far.bus.onAsk('console', async () => ({ output: 'aGVsbG8=', at: '2026-11-22T08:00:00.000Z' }))
+await quiet(far)
+await bareAnswer(await connect(rabbitUrl(address), { noDelay: true }))
+process.stdout.write('ready\n')

@@ -1,0 +1,56 @@
+/**
+ * What the bus is measured against: amqplib by itself, with a question and an answer in JSON over queues of the same kind, matched by
+ * their correlation id, and nothing else: no signature, no checks, no deadline.
+ */
+import type { Channel, ChannelModel } from 'amqplib'
+import { LETTERS_QUEUE_OPTIONS } from '../../src/bus/rabbit/names.ts'
+import { RABBIT_PASSWORD, RABBIT_USER } from '../../test/kit/rabbit.ts'
+
+const QUEUE = 'bare-questions'
+
+/** Where amqplib connects. */
+export function rabbitUrl(address: string): string {
+  return `amqp://${RABBIT_USER}:${encodeURIComponent(RABBIT_PASSWORD)}@${address}`
+}
+
+/** Answers whatever is asked. */
+export async function bareAnswer(connection: ChannelModel): Promise<void> {
+  const channel = await connection.createChannel()
+  await channel.assertQueue(QUEUE, LETTERS_QUEUE_OPTIONS)
+  await consume(channel, QUEUE, ({ content, properties }) => {
+    const { instance } = JSON.parse(content.toString())
+    const answer = { output: 'aGVsbG8=', at: '2026-11-22T08:00:00.000Z', instance }
+    channel.sendToQueue(properties.replyTo, Buffer.from(JSON.stringify(answer)), {
+      correlationId: properties.correlationId,
+    })
+  })
+}
+
+/** A function that asks and resolves with the answer. */
+export async function bareAsker(
+  connection: ChannelModel,
+): Promise<(ask: object) => Promise<unknown>> {
+  const channel = await connection.createChannel()
+  const { queue: replyTo } = await channel.assertQueue('', LETTERS_QUEUE_OPTIONS)
+  const open = new Map<string, (answer: unknown) => void>()
+  await consume(channel, replyTo, ({ content, properties }) => {
+    open.get(properties.correlationId)?.(JSON.parse(content.toString()))
+    open.delete(properties.correlationId)
+  })
+  let asked = 0
+  return (ask) =>
+    new Promise((resolve) => {
+      asked += 1
+      const correlationId = String(asked)
+      open.set(correlationId, resolve)
+      channel.sendToQueue(QUEUE, Buffer.from(JSON.stringify(ask)), { correlationId, replyTo })
+    })
+}
+
+async function consume(
+  channel: Channel,
+  queue: string,
+  heard: (message: NonNullable<Parameters<Parameters<Channel['consume']>[1]>[0]>) => void,
+): Promise<void> {
+  await channel.consume(queue, (message) => message !== null && heard(message), { noAck: true })
+}

@@ -1,0 +1,97 @@
+/** The shared engines of the benchmark: one MariaDB and one RabbitMQ, real, and what can be counted there. */
+import { readFile } from 'node:fs/promises'
+import { connect } from 'amqplib'
+import { ALL_KEY, BELLS_EXCHANGE, EXCHANGES } from '../../../src/bus/rabbit/names.ts'
+import { administer, type Mariadb, startMariadb } from '../../../test/kit/mariadb.ts'
+import { RABBIT_PASSWORD, RABBIT_USER, type RabbitNode, startRabbit } from '../../../test/kit/rabbit.ts'
+
+/**
+ * Each commit is on disk before it is answered, as a cluster is set up; and room for a thousand hosts' connections, which a pool of
+ * threads serves better than a thread for each (https://mariadb.com/kb/en/thread-pool-in-mariadb/).
+ */
+const MARIADB_OPTIONS = [
+  '--innodb-flush-log-at-trx-commit=1',
+  '--innodb-flush-method=O_DIRECT',
+  '--innodb-buffer-pool-size=256M',
+  '--innodb-log-file-size=128M',
+  '--max-connections=9000',
+  '--table-open-cache=4000',
+  '--thread-handling=pool-of-threads',
+]
+const TICKS_PER_SECOND = 100
+
+/** What MariaDB counted since it started. */
+interface SqlCounts {
+  /** Statements of clients, transaction control included (its status variable `Questions`). */
+  readonly statements: number
+  readonly rollbacks: number
+  readonly cpuMs: number
+}
+
+export interface Engines extends AsyncDisposable {
+  readonly mariadb: Mariadb
+  readonly rabbit: RabbitNode
+  sqlCounts(): Promise<SqlCounts>
+  /** Bells to all hosts since the engines started, heard as a host hears them. */
+  bellsToAll(): number
+}
+
+/** Starts both, on the loopback of a namespace that the caller is moved into until it disposes of them. */
+export async function startEngines(): Promise<Engines> {
+  await using made = new AsyncDisposableStack()
+  const rabbit = made.use(await startRabbit())
+  // The kit's limit is for a few hosts: a broker that reaches it stops its publishers.
+  await rabbit.ctl('set_vm_memory_high_watermark', 'absolute', '4GB')
+  const listener = await startListener(rabbit)
+  made.defer(() => listener.close())
+  const mariadb = await startMariadb(MARIADB_OPTIONS)
+  made.defer(() => mariadb.end())
+  const kept = made.move()
+  return {
+    mariadb,
+    rabbit,
+    sqlCounts: () => countMariadb(mariadb),
+    bellsToAll: listener.count,
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  }
+}
+
+async function countMariadb({ directory, server }: Mariadb): Promise<SqlCounts> {
+  const rows = await administer(
+    directory,
+    "show global status where variable_name in ('Questions', 'Com_rollback')",
+  )
+  const values = new Map(
+    rows.map((row) => {
+      const { Variable_name: name, Value: value } = row as Record<string, unknown>
+      return [String(name), Number(value)]
+    }),
+  )
+  const stat = await readFile(`/proc/${server.pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const ticks = Number(fields[11]) + Number(fields[12])
+  return {
+    statements: values.get('Questions') ?? 0,
+    rollbacks: values.get('Com_rollback') ?? 0,
+    cpuMs: (ticks * 1000) / TICKS_PER_SECOND,
+  }
+}
+
+/** A queue that hears what all hosts hear. */
+async function startListener(rabbit: RabbitNode) {
+  const [hostname = '', port] = rabbit.address.split(':')
+  const login = { username: RABBIT_USER, password: RABBIT_PASSWORD }
+  const model = await connect({ hostname, port: Number(port), ...login }, { noDelay: true })
+  // Ended with the broker, maybe before its own turn.
+  model.on('error', () => undefined)
+  const channel = await model.createChannel()
+  await channel.assertExchange(BELLS_EXCHANGE, EXCHANGES[BELLS_EXCHANGE], { durable: true })
+  const { queue } = await channel.assertQueue('', { exclusive: true })
+  await channel.bindQueue(queue, BELLS_EXCHANGE, ALL_KEY)
+  let heard = 0
+  const hear = () => {
+    heard += 1
+  }
+  await channel.consume(queue, hear, { noAck: true })
+  return { count: () => heard, close: () => model.close() }
+}

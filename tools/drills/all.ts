@@ -1,0 +1,73 @@
+/** All drills, in the order in which `scripts/drill all` runs them, and the lab that they run in. */
+import { rm } from 'node:fs/promises'
+import { galeraState } from '../lab/engines.ts'
+import { createLab, type Lab } from '../lab/lab.ts'
+import { untilReady } from '../lab/ready.ts'
+import { canRunMachines, tinyGuest } from '../../test/kit/tiny-guest.ts'
+import { agentKill, clockJump, diskFull, dockerdRestart } from './daemons.ts'
+import type { Drill, Progress } from './drill.ts'
+import { busAllLoss, busNodeLoss, dbAllLoss, dbNodeLoss } from './engines.ts'
+import { apiHostLoss, coldBoot, fullOutage, hostCut, hostLoss } from './hosts.ts'
+import { mend } from './whole.ts'
+
+export const drills: readonly Drill[] = [
+  hostLoss,
+  apiHostLoss,
+  agentKill,
+  dockerdRestart,
+  dbNodeLoss,
+  dbAllLoss,
+  busNodeLoss,
+  busAllLoss,
+  hostCut,
+  coldBoot,
+  fullOutage,
+  diskFull,
+  clockJump,
+]
+
+export const DRILL_LAB = 'drill'
+const HOSTS = 3
+const SAMPLE = 'atoll-sample:static'
+const IMAGE_MS = 60_000
+/** Room for the engines and Docker, and small enough to be filled in a moment. */
+const DISK_MIB = 2048
+
+/** The lab that drills run in, whole: made where it is missing, and mended where a drill that was cut off has left it broken. */
+export async function drillLab(
+  progress: Progress,
+  name = DRILL_LAB,
+  config: Readonly<Record<string, object>> = {},
+): Promise<Lab> {
+  // A drill moves into the lab's network, where no mirror is reached: what is fetched is fetched before.
+  if (canRunMachines()) await tinyGuest()
+  const lab = await createLab({ name, hosts: HOSTS, diskMiB: DISK_MIB, progress, config })
+  await mend(lab)
+  // One that was voted out stays out until it is started anew; the drill in which it happened has said so.
+  for (const host of lab.hosts)
+    if (host.hasEngines && (await galeraState(host))?.state === 'Inconsistent')
+      await host.service('mariadb').crash()
+  await untilReady(lab, { progress })
+  await shareSampleImage(lab)
+  return lab
+}
+
+/**
+ * An image that was built on each host is another one on each (Docker writes the time into it), and Atoll launches from the one
+ * that it has pinned only: all get that of the first.
+ */
+async function shareSampleImage(lab: Lab): Promise<void> {
+  const idOf = ({ name }: { readonly name: string }) =>
+    lab.host(name).must(['docker', 'image', 'inspect', '--format', '{{.Id}}', SAMPLE])
+  const [first, ...others] = lab.hosts
+  if (first === undefined) return
+  const id = await idOf(first)
+  for (const host of others) {
+    if ((await idOf(host)) === id) continue
+    // The hosts have this machine's /tmp in common.
+    const file = `/tmp/atoll-${lab.name}-image.tar`
+    await first.must(['docker', 'save', '--output', file, SAMPLE], { timeoutMs: IMAGE_MS })
+    await host.must(['docker', 'load', '--input', file], { timeoutMs: IMAGE_MS })
+    await rm(file)
+  }
+}

@@ -1,0 +1,231 @@
+/** EC2 clients outside: the real SDK, without its retries, so that every request that fails is seen to fail. */
+import { Agent } from 'node:https'
+import { join } from 'node:path'
+import {
+  CreateTagsCommand,
+  DescribeImagesCommand,
+  DescribeInstanceStatusCommand,
+  DescribeInstancesCommand,
+  EC2Client,
+  type Instance,
+  RegisterImageCommand,
+  RunInstancesCommand,
+  TerminateInstancesCommand,
+} from '@aws-sdk/client-ec2'
+import { z } from 'zod'
+import type { LabHost } from '../lab/host.ts'
+import type { Lab } from '../lab/lab.ts'
+import { smallType } from '../../test/kit/cloud.ts'
+import { tinyGuest } from '../../test/kit/tiny-guest.ts'
+
+const CONNECT_MS = 250
+const SAMPLE = { name: 'drill', location: 'docker://atoll-sample:static' }
+const ATOLL = join(import.meta.dirname, '../../bin/atoll')
+/** Where a host's clients find what it publishes. */
+const PUBLISHED = '/var/lib/atoll/images'
+const PUBLISH_MS = 60_000
+const CREDENTIALS_FILE = '/var/lib/atoll/credentials.json'
+const credentialsSchema = z.object({
+  accessKeyId: z.string(),
+  secretAccessKey: z.string(),
+  region: z.string(),
+  /** The CA (PEM) of the cluster. */
+  ca: z.string(),
+})
+
+export type LabCredentials = z.output<typeof credentialsSchema>
+
+/** The key of the lab's first account, alike on all hosts. */
+export async function labCredentials(lab: Lab): Promise<LabCredentials> {
+  for (const host of lab.hosts) {
+    const { exitCode, stdout } = await host.exec(['cat', CREDENTIALS_FILE])
+    if (exitCode === 0)
+      return credentialsSchema.parse({ ...JSON.parse(stdout), ca: await host.authority() })
+  }
+  throw new Error(`no host of the lab has ${CREDENTIALS_FILE}`)
+}
+
+export interface ApiClient {
+  readonly host: string
+  readonly ec2: EC2Client
+  /** Of what time the records were that the last answer was made from; null when they were the shared ones. */
+  asOf(): string | null
+}
+
+/**
+ * A client of one host. Each request has a connection of its own, so that a host that is gone is known by a connection that does not
+ * come about, long before an answer is late.
+ */
+export function clientOf(lab: Lab, host: string, credentials: LabCredentials): ApiClient {
+  const { region, accessKeyId, secretAccessKey } = credentials
+  const ec2 = new EC2Client({
+    endpoint: lab.host(host).endpoint,
+    region,
+    credentials: { accessKeyId, secretAccessKey },
+    maxAttempts: 1,
+    requestHandler: {
+      httpsAgent: new Agent({ keepAlive: false, ca: credentials.ca }),
+      connectionTimeout: CONNECT_MS,
+    },
+  })
+  let asOf: string | null = null
+  ec2.middlewareStack.add(
+    (next) => async (args) => {
+      const result = await next(args)
+      asOf = headerOf(result.response, 'x-atoll-records-as-of')
+      return result
+    },
+    { step: 'deserialize', priority: 'low', name: 'asOf' },
+  )
+  return { host, ec2, asOf: () => asOf }
+}
+
+function headerOf(response: unknown, name: string): string | null {
+  const parsed = z.object({ headers: z.record(z.string(), z.string()) }).safeParse(response)
+  return parsed.success ? (parsed.data.headers[name] ?? null) : null
+}
+
+/** The status of an answer that refuses, or null when there was no answer at all. */
+export function statusOf(error: unknown): number | null {
+  const parsed = z.object({ $metadata: z.object({ httpStatusCode: z.number() }) }).safeParse(error)
+  return parsed.success ? parsed.data.$metadata.httpStatusCode : null
+}
+
+/** Whoever has a list of endpoints: the one that answered last comes first, and the next one when it does not answer. */
+export interface ListClient {
+  send<T>(work: (ec2: EC2Client, abortSignal: AbortSignal) => Promise<T>): Promise<T>
+}
+
+/** `timeoutMs` is for one attempt at one endpoint; all of them are tried once. Answers that refuse (4xx) are answers. */
+export function listClient(clients: readonly ApiClient[], timeoutMs: number): ListClient {
+  let first = 0
+  return {
+    async send(work) {
+      let failure: unknown
+      for (const attempt of clients.keys()) {
+        const index = (first + attempt) % clients.length
+        const client = clients[index]
+        if (client === undefined) break
+        try {
+          const answer = await work(client.ec2, AbortSignal.timeout(timeoutMs))
+          first = index
+          return answer
+        } catch (error) {
+          const status = statusOf(error)
+          if (status !== null && status < 500) throw error
+          failure = error
+        }
+      }
+      throw failure
+    },
+  }
+}
+
+/** The sample container's image, registered when it is not there. */
+export function sampleImage(list: ListClient): Promise<string> {
+  return registered(list, SAMPLE)
+}
+
+/** The image of a small virtual machine, likewise. It is published on each host: all see this machine's /tmp. */
+export async function machineImage(list: ListClient, hosts: readonly LabHost[]): Promise<string> {
+  const { kernelPath, initrdPath } = await tinyGuest()
+  const location = `kernel=${PUBLISHED}/vmlinuz,initrd=${PUBLISHED}/initrd.img`
+  for (const host of hosts)
+    for (const file of [kernelPath, initrdPath])
+      await host.must([ATOLL, 'image', 'publish', '--replace', file], { timeoutMs: PUBLISH_MS })
+  return registered(list, { name: 'drill-machine', location })
+}
+
+async function registered(
+  list: ListClient,
+  { name, location }: { readonly name: string; readonly location: string },
+): Promise<string> {
+  const { Images = [] } = await list.send((ec2, abortSignal) =>
+    ec2.send(new DescribeImagesCommand({ Owners: ['self'] }), { abortSignal }),
+  )
+  const known = Images.find(({ Name }) => Name === name)?.ImageId
+  if (known !== undefined) return known
+  const { ImageId = '' } = await list.send((ec2, abortSignal) =>
+    ec2.send(new RegisterImageCommand({ Name: name, ImageLocation: location }), { abortSignal }),
+  )
+  return ImageId
+}
+
+/** Launches `count` instances in one request; a repetition with the same token is the same request. */
+export async function launch(
+  list: ListClient,
+  image: string,
+  count: number,
+  token: string,
+): Promise<readonly string[]> {
+  const command = new RunInstancesCommand({
+    ImageId: image,
+    InstanceType: smallType,
+    MinCount: count,
+    MaxCount: count,
+    ClientToken: token,
+  })
+  const { Instances = [] } = await list.send((ec2, abortSignal) =>
+    ec2.send(command, { abortSignal }),
+  )
+  return Instances.map(({ InstanceId = '' }) => InstanceId)
+}
+
+export async function terminate(list: ListClient, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return
+  const command = new TerminateInstancesCommand({ InstanceIds: [...ids] })
+  await list.send((ec2, abortSignal) => ec2.send(command, { abortSignal }))
+}
+
+/** Everything that is not terminated. */
+export async function describe(list: ListClient): Promise<readonly Instance[]> {
+  const { Reservations = [] } = await list.send((ec2, abortSignal) =>
+    ec2.send(new DescribeInstancesCommand({}), { abortSignal }),
+  )
+  return Reservations.flatMap(({ Instances = [] }) => Instances).filter(
+    (one) => one.State?.Name !== 'terminated',
+  )
+}
+
+/** These, terminated or not. */
+export async function describeAll(
+  list: ListClient,
+  ids: readonly string[],
+): Promise<readonly Instance[]> {
+  const command = new DescribeInstancesCommand({ InstanceIds: [...ids] })
+  const { Reservations = [] } = await list.send((ec2, abortSignal) =>
+    ec2.send(command, { abortSignal }),
+  )
+  return Reservations.flatMap(({ Instances = [] }) => Instances)
+}
+
+/** A request that only reads. */
+export async function readOnce(
+  ec2: EC2Client,
+  id: string,
+  abortSignal: AbortSignal,
+): Promise<void> {
+  await ec2.send(new DescribeInstancesCommand({ InstanceIds: [id] }), { abortSignal })
+}
+
+/** A request that writes. */
+export async function writeOnce(
+  ec2: EC2Client,
+  id: string,
+  key: string,
+  abortSignal: AbortSignal,
+): Promise<void> {
+  const Tags = [{ Key: key, Value: String(Date.now()) }]
+  await ec2.send(new CreateTagsCommand({ Resources: [id], Tags }), { abortSignal })
+}
+
+/** What this client's host says of an instance's host: `ok`, `impaired`, `initializing`, …; null when it says nothing. */
+export async function systemStatus(client: ApiClient, id: string): Promise<string | null> {
+  const command = new DescribeInstanceStatusCommand({
+    InstanceIds: [id],
+    IncludeAllInstances: true,
+  })
+  const abortSignal = AbortSignal.timeout(1000)
+  const answer = await client.ec2.send(command, { abortSignal }).catch(() => null)
+  return answer?.InstanceStatuses?.[0]?.SystemStatus?.Status ?? null
+}

@@ -1,0 +1,221 @@
+/** Drills that take hosts away: their power, their fabric, all of them. */
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { until } from '../lab/run.ts'
+import { launch } from './api.ts'
+import { cpuShare } from './cpu.ts'
+import type { Drill, DrillContext } from './drill.ts'
+import { netnsOf } from './places.ts'
+import { readRecords } from './records.ts'
+import { answersPing } from './sockets.ts'
+
+const ENGINES = ['mariadb', 'rabbitmq'] as const
+const ELSEWHERE_MS = 15_000
+const PATIENCE_MS = 60_000
+/** Emulated guests, on a machine that has all hosts' engines to start as well. */
+const BOOT_MS = 180_000
+const HOLD_MS = 8000
+const CUT_MS = 15_000
+const CPU_WINDOW_MS = 8000
+const CPU_LIMIT_PERCENT = 5
+const PING_MS = 300
+
+/** A power cut; its instances are no more heard of until it is switched on. */
+async function powerCut({ lab, probes, excuse, fault }: DrillContext, host: string): Promise<void> {
+  excuse(host, 'all')
+  fault()
+  await lab.host(host).kill()
+  probes.detach(host)
+}
+
+/** Host loss, right after a launch of which the host's part was accepted and not begun. */
+async function loseHost(context: DrillContext, victim: string, isHeld: boolean): Promise<void> {
+  const { lab, list, image, progress, figure, note } = context
+  const natural = await launch(list, image, 3, `storm-${Date.now()}`)
+  // Its daemon is held for the moment, so that some are accepted by the others and not begun by it, however quick it is.
+  if (isHeld) {
+    context.excuse(victim, 'services')
+    await lab.host(victim).must(['sh', '-c', 'kill -STOP $(s6-svstat -o pid /run/service/atolld)'])
+  }
+  const held = await launch(list, image, 6, `held-${Date.now()}`)
+  const storm = new Set([...natural, ...held])
+  await powerCut(context, victim)
+  const cutAt = performance.now()
+  const known = context.untilLossIsKnown(victim)
+  const records = await until('the records can be read', PATIENCE_MS, () => readRecords(lab))
+  const orphans = records.instances.filter(
+    ({ id, host, claimed }) => storm.has(id) && host === victim && !claimed,
+  )
+  progress(`${orphans.length} instances were accepted for ${victim} and never started`)
+  await known
+  if (orphans.length === 0) note(`no instance was left unstarted on ${victim}`)
+  const ids = new Set(orphans.map(({ id }) => id))
+  await until('the unstarted instances run elsewhere', PATIENCE_MS, async () => {
+    const { instances = [] } = (await readRecords(lab)) ?? {}
+    const moved = instances.filter(
+      ({ id, host, state }) => ids.has(id) && host !== victim && state === 'running',
+    )
+    return moved.length === ids.size ? true : null
+  }).catch((error: unknown) => note(String(error)))
+  figure({
+    label: `${orphans.length} never-started instances running elsewhere`,
+    value: performance.now() - cutAt,
+    unit: 'ms',
+    limit: ELSEWHERE_MS,
+  })
+  await delay(Math.max(0, HOLD_MS - (performance.now() - cutAt)))
+  progress(`${victim} is switched on again`)
+  context.healed()
+  const on = performance.now()
+  await lab.host(victim).start()
+  await untilOwnAnswer(context, victim)
+  figure({
+    label: `instances of ${victim} answer again after switching on`,
+    value: performance.now() - on,
+    unit: 'ms',
+  })
+  await untilMachinesAnswer(context, [victim], on)
+  await context.probes.attach(victim)
+}
+
+/** Waits until the two instances of the fleet on a host answer there. */
+async function untilOwnAnswer({ lab, fleet }: DrillContext, host: string): Promise<void> {
+  const file = await netnsOf(lab, host, 1)
+  await until(`the instances on ${host} answer`, PATIENCE_MS, async () => {
+    for (const { ip } of fleet.on(host)) if (!(await answersPing(file, ip, PING_MS))) return null
+    return true
+  })
+}
+
+/** Waits until the virtual machines on these hosts answer, too, and says how long that took. */
+async function untilMachinesAnswer(
+  { lab, fleet, figure }: DrillContext,
+  hosts: readonly string[],
+  on: number,
+): Promise<void> {
+  const machines = hosts.flatMap((host) => fleet.machineOn(host) ?? [])
+  if (machines.length === 0) return
+  await Promise.all(
+    machines.map(async ({ host, ip }) => {
+      const file = await netnsOf(lab, host, 1)
+      await until(`the virtual machine on ${host} answers`, BOOT_MS, async () =>
+        (await answersPing(file, ip, PING_MS)) ? true : null,
+      )
+    }),
+  )
+  const whose = machines.length === 1 ? 'its virtual machine' : 'all virtual machines'
+  figure({ label: `${whose}, emulated`, value: performance.now() - on, unit: 'ms' })
+}
+
+export const hostLoss: Drill = {
+  name: 'host-loss',
+  about: 'h3 loses its power just after a launch of nine instances, and gets it back',
+  answer:
+    "Its own instances are gone until it is back, and nobody else's notice. The other hosts know after its lease has run out (4.3 seconds) and show its instances as impaired. What was accepted for it and never started is placed elsewhere. When it is switched on, it brings its own instances back by itself.",
+  holdsApi: true,
+  run: (context) => loseHost(context, 'h3', true),
+}
+
+export const apiHostLoss: Drill = {
+  name: 'api-host-loss',
+  about:
+    "h1 loses its power: the first in the list of every client, of every daemon's databases and of its brokers",
+  answer:
+    'Clients that know several hosts go on with the next one. The daemons do the same with databases and brokers. There is no host whose loss is different from that of another.',
+  holdsApi: true,
+  run: (context) => loseHost(context, 'h1', false),
+}
+
+export const hostCut: Drill = {
+  name: 'host-cut',
+  about: 'the fabric of h3 is cut, its uplink is not; later it is mended',
+  answer:
+    "To the others it is lost. It goes on by itself: its instances run, reach each other and the world outside, and get DNS, DHCP and metadata; what it cannot reach is the others' instances and the engines. Its API answers reads from its copy of the records and refuses writes. Nothing is started twice, because a host without a lease claims nothing.",
+  holdsApi: true,
+  async run(context) {
+    const { lab, excuse, fault, api, figure, progress } = context
+    excuse('h3', 'fabric')
+    fault()
+    await lab.host('h3').cut()
+    const cutAt = performance.now()
+    await context.untilLossIsKnown('h3')
+    const share = await api.paused(() => cpuShare(lab, ['h3'], CPU_WINDOW_MS))
+    figure({
+      label: 'CPU of atolld on h3 while cut off',
+      value: share,
+      unit: '%',
+      limit: CPU_LIMIT_PERCENT,
+    })
+    await delay(Math.max(0, CUT_MS - (performance.now() - cutAt)))
+    progress('the fabric of h3 is mended')
+    await lab.host('h3').heal()
+    context.healed()
+  },
+}
+
+export const coldBoot: Drill = {
+  name: 'cold-boot',
+  about: 'every database and broker dies, and then h3 is switched off and on',
+  answer:
+    'The host starts from its ledger, the last complete state that it knew of itself: its instances run again with their addresses, firewall, DNS, DHCP and metadata, without anybody to ask. Reads are answered from its copy of the records. When the engines are back, it joins them by itself.',
+  holdsApi: false,
+  async run(context) {
+    const { lab, probes, figure, progress, fault } = context
+    fault()
+    const engines = lab.hosts.filter(({ hasEngines }) => hasEngines)
+    await Promise.all(engines.flatMap((host) => ENGINES.map((name) => host.service(name).kill())))
+    const down = ENGINES.map((name) => join(lab.host('h3').disk, 'services', name, 'down'))
+    for (const file of down) await writeFile(file, '')
+    const excused = context.excuse('h3', 'all')
+    await lab.host('h3').kill()
+    probes.detach('h3')
+    const on = performance.now()
+    await lab.host('h3').start()
+    for (const file of down) await rm(file)
+    await untilOwnAnswer(context, 'h3')
+    figure({
+      label: 'instances of h3 answer after switching on',
+      value: performance.now() - on,
+      unit: 'ms',
+    })
+    await untilMachinesAnswer(context, ['h3'], on)
+    progress('the instances of h3 are back, without any engine')
+    await probes.attach('h3')
+    await delay(1000)
+    excused()
+    await delay(HOLD_MS)
+    progress('the engines are started')
+    await Promise.all(engines.flatMap((host) => ENGINES.map((name) => host.service(name).start())))
+    context.healed()
+  },
+}
+
+export const fullOutage: Drill = {
+  name: 'full-outage',
+  about: 'all hosts lose their power at once, and get it back',
+  answer:
+    'Everything comes back without help and in any order: the databases find out which of them was the last, the brokers wait for each other, and meanwhile every host has its instances running from its ledger.',
+  holdsApi: false,
+  async run(context) {
+    const { lab, probes, figure, progress, excuse, fault } = context
+    for (const { name } of lab.hosts) excuse(name, 'all')
+    fault()
+    await Promise.all(lab.hosts.map((host) => host.kill()))
+    for (const { name } of lab.hosts) probes.detach(name)
+    await delay(2000)
+    context.healed()
+    const on = performance.now()
+    await Promise.all(lab.hosts.map((host) => host.start()))
+    await Promise.all(lab.hosts.map(({ name }) => untilOwnAnswer(context, name)))
+    figure({
+      label: 'all instances answer after switching on',
+      value: performance.now() - on,
+      unit: 'ms',
+    })
+    const names = lab.hosts.map(({ name }) => name)
+    await untilMachinesAnswer(context, names, on)
+    progress('all instances are back')
+    for (const { name } of lab.hosts) await probes.attach(name)
+  },
+}

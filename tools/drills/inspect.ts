@@ -1,0 +1,143 @@
+/** What a drill may leave behind: nothing without an instance, nothing twice, nothing missing. */
+
+import { parseId } from '../../src/model/ids.ts'
+import { NIC_LINK_PREFIX, nicLinkName } from '../../src/model/names.ts'
+import type { LabHost } from '../lab/host.ts'
+import type { Lab } from '../lab/lab.ts'
+import { type KernelView, kernelOf, netnsOf, type Workload, workloadsOf } from './places.ts'
+import { type Records, readRecords } from './records.ts'
+import { answersPing } from './sockets.ts'
+
+const PING_MS = 300
+
+/** Every difference between the records and all hosts, in words; all hosts must be on. */
+export async function differences(lab: Lab): Promise<readonly string[]> {
+  const records = await readRecords(lab)
+  if (records === null) return ['no database answers']
+  const perHost = await Promise.all(lab.hosts.map((host) => hostDifferences(lab, host, records)))
+  return [...recordDifferences(records), ...perHost.flat(), ...(await doubled(lab))]
+}
+
+function recordDifferences({ instances, nics, hosts, types }: Records): readonly string[] {
+  const found: string[] = []
+  const ids = new Set(instances.map(({ id }) => id))
+  const addresses = new Map<string, string>()
+  for (const { instance, ip } of nics) {
+    if (!ids.has(instance)) found.push(`leaked: address ${ip} of ${instance}, which is no more`)
+    if (addresses.has(ip)) found.push(`doubled: ${ip} in the records`)
+    addresses.set(ip, instance)
+  }
+  for (const { id, state, wanted } of instances)
+    if (wanted === 'run' && state !== 'running') found.push(`missing: ${id} is ${state}`)
+    else if (wanted === 'stop' && state !== 'stopped')
+      found.push(`missing: ${id} is ${state}, not stopped`)
+    else if (wanted === 'terminate') found.push(`leaked: ${id} is still ${state}`)
+  const vcpusOf = new Map(types.map(({ name, vcpus }) => [name, vcpus]))
+  for (const { name, usedVcpus, vcpus, state } of hosts) {
+    if (state === 'forgotten') continue
+    const sum = instances
+      .filter(({ host }) => host === name)
+      .reduce((total, { type }) => total + (vcpusOf.get(type) ?? 0), 0)
+    if (sum !== usedVcpus)
+      found.push(`leaked: ${name} has ${usedVcpus} vCPUs handed out, of which ${sum} are used`)
+    if (usedVcpus > vcpus)
+      found.push(`doubled: ${name} has ${usedVcpus} of ${vcpus} vCPUs handed out`)
+  }
+  return found
+}
+
+async function hostDifferences(
+  lab: Lab,
+  host: LabHost,
+  records: Records,
+): Promise<readonly string[]> {
+  const { name } = host
+  const own = new Map(
+    records.instances.filter((one) => one.host === name).map((one) => [one.id, one]),
+  )
+  const [workloads, kernel] = await Promise.all([
+    workloadsOf(lab, name).catch(() => null),
+    kernelOf(host).catch(() => null),
+  ])
+  if (workloads === null || kernel === null)
+    return [`missing: ${name} or its Docker does not answer`]
+  const found: string[] = []
+  for (const { kind, instance, running } of workloads) {
+    const record = own.get(instance)
+    if (record === undefined) found.push(`leaked: ${kind} of ${instance} on ${name}`)
+    else if (running !== (record.wanted === 'run'))
+      found.push(`missing: ${kind} of ${instance} on ${name} runs: ${running}`)
+  }
+  const there = new Set(workloads.map(({ instance }) => instance))
+  const runs = (id: string) => own.get(id)?.wanted === 'run'
+  for (const id of own.keys())
+    if (runs(id) && !there.has(id)) found.push(`missing: workload of ${id} on ${name}`)
+  return [
+    ...found,
+    ...networkDifferences(name, kernel, records),
+    ...(await silent(lab, host, workloads, records)),
+  ]
+}
+
+/** Links, rules and routes. A stopped instance may have them. */
+function networkDifferences(
+  host: string,
+  kernel: KernelView,
+  { instances, nics }: Records,
+): readonly string[] {
+  const found: string[] = []
+  const byId = new Map(instances.map((one) => [one.id, one]))
+  const linkOf = (nic: string) => {
+    const id = parseId('eni', nic)
+    return id === undefined ? nic : nicLinkName(id)
+  }
+  const own = nics.filter(({ instance }) => byId.get(instance)?.host === host)
+  const links = new Set(own.map(({ id }) => linkOf(id)))
+  const isNic = (link: string) => link.startsWith(NIC_LINK_PREFIX)
+  for (const link of kernel.links.filter(isNic))
+    if (!links.has(link)) found.push(`leaked: link ${link} on ${host}`)
+  for (const link of kernel.ruleLinks)
+    if (!links.has(link)) found.push(`leaked: rules for ${link} on ${host}`)
+  for (const { id, instance } of own)
+    if (byId.get(instance)?.wanted === 'run' && !kernel.links.includes(linkOf(id)))
+      found.push(`missing: link ${linkOf(id)} of ${instance} on ${host}`)
+  const addresses = new Set(nics.map(({ ip }) => ip))
+  const routes = kernel.routes.filter((route) => !route.includes('/') && route !== 'default')
+  for (const route of routes)
+    if (!addresses.has(route)) found.push(`leaked: route to ${route} on ${host}`)
+  for (const { ip, instance } of nics)
+    if (byId.get(instance)?.wanted === 'run' && !routes.includes(ip))
+      found.push(`missing: route to ${ip} on ${host}`)
+  return found
+}
+
+/** Running workloads that do not answer a ping. */
+async function silent(
+  lab: Lab,
+  { name }: LabHost,
+  workloads: readonly Workload[],
+  { nics }: Records,
+): Promise<readonly string[]> {
+  const found: string[] = []
+  const from = await netnsOf(lab, name, 1)
+  for (const { instance, running } of workloads) {
+    const ip = nics.find((nic) => nic.instance === instance)?.ip
+    if (!running || ip === undefined) continue
+    if (!(await answersPing(from, ip, PING_MS)))
+      found.push(`missing: ${instance} does not answer on ${name}`)
+  }
+  return found
+}
+
+async function doubled(lab: Lab): Promise<readonly string[]> {
+  const seen = new Map<string, string>()
+  const found: string[] = []
+  for (const { name } of lab.hosts) {
+    for (const { instance } of await workloadsOf(lab, name).catch(() => [])) {
+      const other = seen.get(instance)
+      if (other !== undefined) found.push(`doubled: ${instance} is on ${other} and on ${name}`)
+      seen.set(instance, name)
+    }
+  }
+  return found
+}

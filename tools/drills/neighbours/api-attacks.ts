@@ -1,0 +1,180 @@
+/** What a client of the API can do to it: one with a key, and strangers. */
+import { request as plainRequest } from 'node:http'
+import { request as secureRequest } from 'node:https'
+import { connect } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import {
+  CreateKeyPairCommand,
+  CreateTagsCommand,
+  DeleteKeyPairCommand,
+  DescribeTagsCommand,
+  RegisterImageCommand,
+} from '@aws-sdk/client-ec2'
+import { messageOf } from '../../../src/model/errors.ts'
+import { OUTSIDE_SERVER } from '../../lab/layout.ts'
+import type { ApiClient } from '../api.ts'
+import { type Attack, FLOOD_SECONDS } from './attack.ts'
+
+const KEYS = 40
+const TAGS_OF_ONE = 50
+const GLOBS = 200
+const AT_ONCE = 8
+const SILENT = 1024
+const BODY_BYTES = 1024 * 1024
+const DOWNLOADS = 8
+/** The other address of the machine outside: strangers do not come from where the watched client does. */
+const STRANGER = OUTSIDE_SERVER
+
+/** Where the API is, and a client of it that has a key. */
+export interface Target {
+  readonly endpoint: string
+  readonly client: ApiClient
+}
+
+/** How often each answer came, most frequent first. */
+function tally(answers: readonly string[]): string {
+  const counts = new Map<string, number>()
+  for (const answer of answers) counts.set(answer, (counts.get(answer) ?? 0) + 1)
+  return [...counts]
+    .toSorted(([, a], [, b]) => b - a)
+    .slice(0, 4)
+    .map(([answer, count]) => `${count} × ${answer}`)
+    .join(', ')
+}
+
+/** Repeats `work` in several strands until the time is over. */
+async function inStrands(strands: number, work: () => Promise<string>): Promise<readonly string[]> {
+  const end = performance.now() + FLOOD_SECONDS * 1000
+  const answers: string[] = []
+  const strand = async () => {
+    while (performance.now() < end) answers.push(await work())
+  }
+  await Promise.all(Array.from({ length: strands }, strand))
+  return answers
+}
+
+async function outcome(work: () => Promise<unknown>): Promise<string> {
+  try {
+    await work()
+    return 'answered'
+  } catch (error) {
+    return error instanceof Error ? error.name : messageOf(error)
+  }
+}
+
+/** One request without a signature; the status that came back, or what became of the connection. */
+function unsigned({ endpoint }: Target, body: Buffer): Promise<string> {
+  const url = new URL(endpoint)
+  const options = {
+    method: 'POST',
+    agent: false,
+    rejectUnauthorized: false,
+    timeout: 10_000,
+    localAddress: STRANGER,
+  }
+  return new Promise((resolve) => {
+    const send = url.protocol === 'https:' ? secureRequest : plainRequest
+    const request = send(url, options, (response) => {
+      response.resume()
+      resolve(`status ${response.statusCode}`)
+    })
+    request.on('error', (error) => resolve('code' in error ? String(error.code) : error.message))
+    request.end(body)
+  })
+}
+
+export const apiAttacks: readonly Attack<Target>[] = [
+  {
+    name: 'api-globs',
+    shared: 'the daemon’s one thread',
+    tried: `DescribeTags with ${GLOBS} patterns over ${KEYS * TAGS_OF_ONE} tags, ${AT_ONCE} at once`,
+    async run({ client }) {
+      const names = Array.from({ length: KEYS }, (_, index) => `drill-globs-${index}`)
+      const ids: string[] = []
+      for (const KeyName of names) {
+        const made = await client.ec2.send(
+          new CreateKeyPairCommand({ KeyName, KeyType: 'ed25519' }),
+        )
+        ids.push(made.KeyPairId ?? '')
+      }
+      const Tags = Array.from({ length: TAGS_OF_ONE }, (_, index) => ({
+        Key: `${'a'.repeat(100)}${index}`,
+        Value: 'a'.repeat(200),
+      }))
+      await client.ec2.send(new CreateTagsCommand({ Resources: ids, Tags }))
+      const Values = Array.from({ length: GLOBS }, (_, index) => `${'*a'.repeat(20)}*${index}b`)
+      const ask = () =>
+        outcome(() =>
+          client.ec2.send(new DescribeTagsCommand({ Filters: [{ Name: 'value', Values }] })),
+        )
+      const answers = await inStrands(AT_ONCE, ask)
+      for (const KeyName of names)
+        await outcome(() => client.ec2.send(new DeleteKeyPairCommand({ KeyName })))
+      return tally(answers)
+    },
+  },
+  {
+    name: 'api-silent',
+    shared: 'connections of the API',
+    tried: `${SILENT} TCP connections that never say a word`,
+    async run({ endpoint }) {
+      const { hostname, port } = new URL(endpoint)
+      let closed = 0
+      const sockets = Array.from({ length: SILENT }, () => {
+        const socket = connect({ port: Number(port), host: hostname, localAddress: STRANGER })
+        socket.on('error', () => undefined)
+        socket.on('close', () => {
+          closed += 1
+        })
+        return socket
+      })
+      await delay(FLOOD_SECONDS * 1000)
+      const answer = `${SILENT - closed} of them open after ${FLOOD_SECONDS} s`
+      for (const socket of sockets) socket.destroy()
+      return answer
+    },
+  },
+  {
+    name: 'api-unsigned',
+    shared: 'database, memory and log',
+    tried: `bodies of 1 MiB without a signature, ${AT_ONCE} at once`,
+    async run(context) {
+      const body = Buffer.alloc(BODY_BYTES, 'Action=DescribeInstances&Version=2016-11-15&x=')
+      return tally(await inStrands(AT_ONCE, () => unsigned(context, body)))
+    },
+  },
+  {
+    name: 'api-rsa',
+    shared: 'threads that make keys',
+    tried: `CreateKeyPair of type rsa, ${AT_ONCE} at once`,
+    async run({ client }) {
+      let made = 0
+      const answers = await inStrands(AT_ONCE, () => {
+        const KeyName = `drill-rsa-${made++}`
+        return outcome(() => client.ec2.send(new CreateKeyPairCommand({ KeyName, KeyType: 'rsa' })))
+      })
+      for (let index = 0; index < made; index++)
+        await outcome(() =>
+          client.ec2.send(new DeleteKeyPairCommand({ KeyName: `drill-rsa-${index}` })),
+        )
+      return tally(answers)
+    },
+  },
+  {
+    name: 'api-downloads',
+    shared: 'downloads of images',
+    tried: `${DOWNLOADS} images from a server that sends a byte now and then`,
+    async run({ client }) {
+      const answers = await Promise.all(
+        Array.from({ length: DOWNLOADS }, (_, index) => {
+          const ImageLocation = `http://${OUTSIDE_SERVER}:8099/slow-${index}.tar`
+          return outcome(() =>
+            client.ec2.send(new RegisterImageCommand({ Name: `slow-${index}`, ImageLocation })),
+          )
+        }),
+      )
+      await delay(FLOOD_SECONDS * 1000)
+      return tally(answers)
+    },
+  },
+]

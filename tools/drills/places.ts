@@ -1,0 +1,99 @@
+/** What is really there on a host: its containers, machines, links, routes and rules, asked of Docker and the kernel and not of Atoll. */
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import Docker from 'dockerode'
+import { z } from 'zod'
+import { INSTANCE_LABEL, machineName } from '../../src/model/names.ts'
+import type { LabHost } from '../lab/host.ts'
+import type { Lab } from '../lab/lab.ts'
+import { ruleLinks as namedIn } from '../../test/kit/rule-links.ts'
+
+const linksSchema = z.array(z.object({ ifname: z.string().optional() }))
+const routesSchema = z.array(
+  z.object({ dst: z.string(), dev: z.string().optional(), type: z.string().optional() }),
+)
+
+/** On each host's own disk. */
+const MACHINES = '/var/lib/atoll/machines'
+
+export interface Workload {
+  readonly kind: 'container' | 'machine'
+  readonly instance: string
+  readonly running: boolean
+  /** Of its first process, in the host's own numbering; 0 when it does not run. */
+  readonly pid: number
+}
+
+/** The root directory of a host that is on, seen from here. */
+export async function rootOf(lab: Lab, host: string): Promise<string> {
+  const layout = lab.layout.hosts.find((one) => one.name === host)
+  const [pid = ''] = (await readFile(layout?.pidFile ?? '', 'utf8')).split(' ')
+  return `/proc/${pid}/root`
+}
+
+/** The file of the network namespace that a process of the host is in. */
+export async function netnsOf(lab: Lab, host: string, pid: number): Promise<string> {
+  return `${await rootOf(lab, host)}/proc/${pid}/ns/net`
+}
+
+/** All instances' containers of a host. */
+export async function containersOf(lab: Lab, host: string): Promise<readonly Workload[]> {
+  const docker = new Docker({ socketPath: `${await rootOf(lab, host)}/run/docker.sock` })
+  const listed = await docker.listContainers({ all: true, filters: { label: [INSTANCE_LABEL] } })
+  return Promise.all(
+    listed.map(async ({ Id, Labels }) => {
+      const { State } = await docker.getContainer(Id).inspect()
+      const instance = Labels[INSTANCE_LABEL] ?? ''
+      return { kind: 'container', instance, running: State.Running, pid: State.Pid } as const
+    }),
+  )
+}
+
+/** All instances' virtual machines of a host. */
+async function machinesOf(lab: Lab, host: string): Promise<readonly Workload[]> {
+  const root = await rootOf(lab, host)
+  const instances = await readdir(join(root, MACHINES)).catch(() => [])
+  const names = new Map(instances.map((id) => [machineName(join(MACHINES, id)), id]))
+  const running = new Map<string, number>()
+  for (const pid of (await readdir(`${root}/proc`)).filter((name) => /^\d+$/.test(name))) {
+    const line = await readFile(`${root}/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+    const id = line.split('\0').flatMap((word) => names.get(word) ?? [])[0]
+    if (id !== undefined) running.set(id, Number(pid))
+  }
+  return instances.map((instance) => ({
+    kind: 'machine',
+    instance,
+    running: running.has(instance),
+    pid: running.get(instance) ?? 0,
+  }))
+}
+
+/** All that instances of a host run in. */
+export async function workloadsOf(lab: Lab, host: string): Promise<readonly Workload[]> {
+  return [...(await containersOf(lab, host)), ...(await machinesOf(lab, host))]
+}
+
+export interface KernelView {
+  readonly links: readonly string[]
+  /** Destinations of unicast routes with our mark. */
+  readonly routes: readonly string[]
+  /** Links that are named in rules, each once. */
+  readonly ruleLinks: readonly string[]
+}
+
+/** What the kernel of a host says. */
+export async function kernelOf(host: LabHost): Promise<KernelView> {
+  const [links, routes, rules] = await Promise.all([
+    host.must(['ip', '-j', 'link']),
+    host.must(['ip', '-j', 'route', 'show', 'table', 'all', 'proto', '167']),
+    host.must(['nft', 'list', 'ruleset']),
+  ])
+  return {
+    links: linksSchema.parse(JSON.parse(links)).flatMap(({ ifname }) => ifname ?? []),
+    routes: routesSchema
+      .parse(JSON.parse(routes || '[]'))
+      .filter(({ type }) => type === undefined || type === 'unicast')
+      .map(({ dst }) => dst),
+    ruleLinks: [...new Set(namedIn(rules))],
+  }
+}

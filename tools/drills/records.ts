@@ -1,0 +1,63 @@
+/** The records as they stand in MariaDB, asked of the database itself. */
+import { z } from 'zod'
+import type { Lab } from '../lab/lab.ts'
+
+const text = z.string()
+const instanceSchema = z.object({
+  id: text,
+  host: text,
+  state: text,
+  wanted: text,
+  claimed: z.boolean(),
+  type: text,
+  image: text,
+})
+const nicSchema = z.object({ id: text, instance: text, ip: text, mac: text })
+const hostSchema = z.object({
+  name: text,
+  state: text,
+  vcpus: z.number(),
+  memoryMiB: z.number(),
+  usedVcpus: z.number(),
+  usedMemoryMiB: z.number(),
+})
+const typeSchema = z.object({ name: text, vcpus: z.number(), memoryMiB: z.number() })
+const recordsSchema = z.object({
+  instances: z.array(instanceSchema),
+  nics: z.array(nicSchema),
+  hosts: z.array(hostSchema),
+  types: z.array(typeSchema),
+})
+
+export type Records = z.output<typeof recordsSchema>
+
+const list = (table: string, fields: readonly string[], where = '') =>
+  `(SELECT COALESCE(JSON_ARRAYAGG(JSON_OBJECT(${fields.join(',')})), '[]') FROM ${table} ${where})`
+const plain = (...names: readonly string[]) => names.map((name) => `'${name}', \`${name}\``)
+const QUERY = `SELECT JSON_OBJECT(
+  'instances', JSON_COMPACT(${list('instances', [...plain('id', 'host', 'state', 'wanted', 'type', 'image'), "'claimed', claimed <> 0"], "WHERE state <> 'terminated'")}),
+  'nics', JSON_COMPACT(${list('nics', plain('id', 'instance', 'ip', 'mac'))}),
+  'hosts', JSON_COMPACT(${list('hosts', plain('name', 'state', 'vcpus', 'memoryMiB', 'usedVcpus', 'usedMemoryMiB'))}),
+  'types', JSON_COMPACT(${list('instanceTypes', plain('name', 'vcpus', 'memoryMiB'))}))`
+
+/** All that a drill looks at, from one snapshot of the first database node that answers; null when none does. */
+export async function readRecords(lab: Lab): Promise<Records | null> {
+  for (const host of lab.hosts.filter((one) => one.hasEngines && !one.isCut())) {
+    const { exitCode, stdout } = await host.exec(
+      [
+        'mariadb',
+        '--no-defaults',
+        '--connect-timeout=1',
+        '--batch',
+        '-N',
+        '--raw',
+        'atoll',
+        '-e',
+        `SET SESSION wsrep_sync_wait = 1; ${QUERY}`,
+      ],
+      { timeoutMs: 3000 },
+    )
+    if (exitCode === 0) return recordsSchema.parse(JSON.parse(stdout))
+  }
+  return null
+}
