@@ -1,4 +1,4 @@
-# The guest by which src/host/kvm.ts proves that KVM works here. It does on a few hundred bytes what every kernel does as it starts,
+# The guest by which src/host/kvm/kvm.ts proves that KVM works here. It does on a few hundred bytes what every kernel does as it starts,
 # and what a KVM that only pretends does not get past: enter long mode with paging, take exceptions, take a page fault and mend it,
 # use all registers of the processor that a kernel sets, and sleep until the timer of its APIC wakes it.
 #
@@ -6,7 +6,7 @@
 # `qemu-system-x86_64 -kernel` boots. It ends by writing to isa-debug-exit: PASSED when all went well, else the number of the step at
 # which it found something wrong; QEMU's exit code is twice that and one. What goes wrong worse is a triple fault (-no-reboot).
 #
-# Make the bytes of src/host/kvm-guest.ts anew (test/unit/host/kvm.test.ts compares them):
+# Make the bytes of src/host/kvm/kvm-guest.ts anew (test/unit/host/kvm/kvm.test.ts compares them):
 #   as --64 -o kvm-guest.o scripts/kvm-guest.s
 #   ld -m elf_x86_64 -Ttext=0x100000 -e header --oformat binary -o kvm-guest.bin kvm-guest.o && base64 -w 100 kvm-guest.bin
 

@@ -4,7 +4,7 @@
  */
 import type Dockerode from 'dockerode'
 import { z } from 'zod'
-import { linesOf } from '../host/lines.ts'
+import { linesOf } from '../host/sockets/lines.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { InstanceId } from '../model/ids.ts'

@@ -1,7 +1,7 @@
-/** Unpacking gzip in the jail (`host/jail.ts`): zlib has been broken by what it unpacked before, and the daemon is root. */
+/** Unpacking gzip in the jail (`host/processes/jail.ts`): zlib has been broken by what it unpacked before, and the daemon is root. */
 import { once } from 'node:events'
 import { pipeline } from 'node:stream/promises'
-import { jailCommand, jailMissing } from '../host/jail.ts'
+import { jailCommand, jailMissing } from '../host/processes/jail.ts'
 import { startWith } from '../lib/runner.ts'
 import { bug, refused } from '../model/errors.ts'
 

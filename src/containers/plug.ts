@@ -5,7 +5,7 @@
  * daemon) is reported as not plugged, and plugging repeats harmlessly.
  */
 import type { Host } from '../host/host.ts'
-import { nicSpec } from '../host/nic.ts'
+import { nicSpec } from '../host/network/nic.ts'
 import type { InstanceId } from '../model/ids.ts'
 import type { InstanceWant, NicWant } from '../model/want.ts'
 import type { GuestNetwork } from './spec.ts'

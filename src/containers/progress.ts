@@ -1,6 +1,6 @@
 /** The engine's progress stream of a pull or an import: JSON lines, the last of which may be an error. */
 import { z } from 'zod'
-import { linesOf } from '../host/lines.ts'
+import { linesOf } from '../host/sockets/lines.ts'
 import { unavailable } from '../model/errors.ts'
 
 const lineSchema = z.object({

@@ -7,13 +7,13 @@
 import type { Runner } from '../lib/runner.ts'
 import { systemRunner } from '../lib/runner.ts'
 import { LINK_PREFIX, NFT_TABLE, ROUTE_PROTOCOL } from '../model/names.ts'
-import { createDockerUser } from './docker-user.ts'
-import { createForwarding } from './forwarding.ts'
-import { createIp } from './ip.ts'
-import { openRouteNetlink } from './netlink.ts'
-import { createNft } from './nft.ts'
-import { removeLink } from './nics.ts'
-import { readSurroundings } from './surroundings.ts'
+import { createIp } from './netlink/ip.ts'
+import { openRouteNetlink } from './netlink/netlink.ts'
+import { createForwarding } from './network/forwarding.ts'
+import { removeLink } from './network/nics.ts'
+import { readSurroundings } from './network/surroundings.ts'
+import { createDockerUser } from './nftables/docker-user.ts'
+import { createNft } from './nftables/nft.ts'
 
 /**
  * Removes links, routes, DOCKER-USER rules and nftables tables of ours from this network namespace, and switches forwarding off if it was

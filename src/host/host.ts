@@ -9,7 +9,7 @@ import type { Socket } from 'node:dgram'
 import type { Cidr, Ipv4, Mac } from '../model/addr.ts'
 import type { InstanceLimits } from '../model/limits.ts'
 import type { Surroundings } from '../model/surroundings.ts'
-import type { FlowFilter } from './conntrack.ts'
+import type { FlowFilter } from './network/conntrack.ts'
 
 /** A NIC as the kernel needs to know it. The host end's name and the guest end's come from `model/names.ts`. */
 export interface NicSpec {

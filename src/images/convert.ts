@@ -1,9 +1,9 @@
 /**
- * Disks of guests made whole by qemu-img, which reads them in the jail (`host/jail.ts`): what a guest wrote into its disk, and what its
+ * Disks of guests made whole by qemu-img, which reads them in the jail (`host/processes/jail.ts`): what a guest wrote into its disk, and what its
  * QEMU may have after a guest took it over, is a stranger's.
  */
 import { type FileHandle, open } from 'node:fs/promises'
-import { jailPath, letJailRead, letJailWrite, runJailed } from '../host/jail.ts'
+import { jailPath, letJailRead, letJailWrite, runJailed } from '../host/processes/jail.ts'
 import type { Clock } from '../lib/clock.ts'
 import { freeBytes } from '../lib/disk.ts'
 import { below } from '../lib/paths.ts'

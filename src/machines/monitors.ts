@@ -3,7 +3,7 @@
  *
  * Whatever is remembered here can be read back: from /proc which processes there are, by QMP what state each is in.
  */
-import { awaitEnd, findProcesses } from '../host/processes.ts'
+import { awaitEnd, findProcesses } from '../host/processes/processes.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { below } from '../lib/paths.ts'

@@ -4,7 +4,7 @@
  * Which part of want is mine? Each `InstanceWant` whose image is a machine's; the decisions are in `plan/workloads.ts`, the
  * machine's description in `qemu-machine.ts` (both pure).
  * How does a fresh daemon recognise what an older one left? By the directories `<stateDir>/machines/<id>`, and by the processes whose
- * name is such a directory and whose user is the instance's own (`host/processes.ts`).
+ * name is such a directory and whose user is the instance's own (`host/processes/processes.ts`).
  * If we die on this very line, does traffic fail closed and do running instances keep running? A machine is nobody's child once
  * we are gone. Of a start that was cut off there is a process or there is none: the disk is locked by the one that runs, and its tap
  * can be opened once only, so there are never two.
@@ -13,9 +13,9 @@
 
 import { readlink } from 'node:fs/promises'
 import { createSerialLines } from '../consoles/serial-lines.ts'
-import { createConsoleTrimmer } from '../host/console-trimmer.ts'
-import { createMachineGroups } from '../host/groups.ts'
 import type { Host } from '../host/host.ts'
+import { createConsoleTrimmer } from '../host/processes/console-trimmer.ts'
+import { createMachineGroups } from '../host/processes/groups.ts'
 import type { KeptImages } from '../images/kept.ts'
 import type { MachineImages } from '../images/machine-image.ts'
 import type { Clock } from '../lib/clock.ts'

@@ -7,7 +7,7 @@
 import { once } from 'node:events'
 import { createConnection, type Socket } from 'node:net'
 import { z } from 'zod'
-import { linesOf } from '../host/lines.ts'
+import { linesOf } from '../host/sockets/lines.ts'
 import { unavailable } from '../model/errors.ts'
 
 /** One connection to one QEMU. */

@@ -1,9 +1,9 @@
 /** The steps of the plan on QEMU, each to its end, each safe to repeat. */
 import { readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { type MachineGroups, removeGroup } from '../host/groups.ts'
 import type { Host } from '../host/host.ts'
-import { awaitEnd, findProcesses, killProcess, startProcess } from '../host/processes.ts'
+import { type MachineGroups, removeGroup } from '../host/processes/groups.ts'
+import { awaitEnd, findProcesses, killProcess, startProcess } from '../host/processes/processes.ts'
 import { baseOf, type MachineImage, type MachineImages } from '../images/machine-image.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'

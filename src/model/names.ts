@@ -81,7 +81,7 @@ export const MACHINES_DIRECTORY = 'machines'
 export const CREATED_IMAGES_DIRECTORY = 'created-images'
 /** Where images that are being made of containers are put together, below the state directory; each has a directory of its own. */
 export const LAYERS_DIRECTORY = 'layers'
-/** Held, below the state directory, by the process that keeps consoles within their limits (`host/console-trimmer.ts`). */
+/** Held, below the state directory, by the process that keeps consoles within their limits (`host/processes/console-trimmer.ts`). */
 export const TRIMMER_LOCK = 'console-trimmer.lock'
 /** In the directory of a virtual machine: what its process may be given files in. */
 export const HANDED_DIRECTORY = 'handed'
@@ -89,7 +89,7 @@ export const HANDED_DIRECTORY = 'handed'
 export const CONSOLES_DIRECTORY = 'consoles'
 /** Where virtual machines' sockets are below the runtime directory. */
 export const MACHINE_SOCKETS_DIRECTORY = 'vm'
-/** Below the state directory: whether the machine forwarded before Atoll came (`host/forwarding.ts`). */
+/** Below the state directory: whether the machine forwarded before Atoll came (`host/network/forwarding.ts`). */
 export const FORWARDING_FILE = 'forwarding'
 /** Where disks are kept that have outlived their instance, below the state directory; each has a directory of its own. */
 export const VOLUMES_DIRECTORY = 'volumes'

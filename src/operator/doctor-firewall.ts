@@ -2,7 +2,7 @@
  * Which chain of another firewall stands in the instances' way: ufw, firewalld and their like drop by policy what they do not know. Says
  * what it found and changes nothing.
  */
-import { nftObjects } from '../host/nft-listing.ts'
+import { nftObjects } from '../host/nftables/nft-listing.ts'
 import { systemRunner } from '../lib/runner.ts'
 import { NFT_TABLE, NIC_LINK_PREFIX } from '../model/names.ts'
 import { fail, ok, type Verdict } from './verdict.ts'
@@ -15,7 +15,7 @@ const LOST: Readonly<Record<string, string>> = {
   forward: 'what instances send to each other and to the world',
   output: 'the answers of DHCP, DNS and metadata',
 }
-/** Docker's own forward chain lets us through by way of `DOCKER-USER` (`host/docker-user.ts`). */
+/** Docker's own forward chain lets us through by way of `DOCKER-USER` (`host/nftables/docker-user.ts`). */
 const DOCKER_CHAIN = 'DOCKER-USER'
 
 /** One chain that drops, in nft's words, and what it drops. */

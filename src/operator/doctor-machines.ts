@@ -1,6 +1,6 @@
 /** What the doctor says of virtual machines: whether QEMU is here, and how guests would be run. */
-import type { AcceleratorSetting } from '../host/kvm.ts'
-import { chooseAccelerator, QEMU } from '../host/kvm.ts'
+import type { AcceleratorSetting } from '../host/kvm/kvm.ts'
+import { chooseAccelerator, QEMU } from '../host/kvm/kvm.ts'
 import type { Runner } from '../lib/runner.ts'
 import { ok, type Verdict, warn } from './verdict.ts'
 

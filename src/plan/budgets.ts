@@ -83,7 +83,7 @@ const DHCP: Rate = { perSecond: 20, burst: 40 }
 const SERVICE_CONNECTIONS = { most: 128, ofAll: 2048, least: 16 }
 const SERVICE_TCP: Rate = { perSecond: 4096, burst: 4096 }
 const SERVICE_OTHER: Rate = { perSecond: 200, burst: 200 }
-/** Of a datagram of 64 KiB there are 45. What is never completed stays for `FRAGMENT_SECONDS` (`host/shared-tables.ts`). */
+/** Of a datagram of 64 KiB there are 45. What is never completed stays for `FRAGMENT_SECONDS` (`host/network/shared-tables.ts`). */
 const FRAGMENTS: Rate = { perSecond: 250, burst: 500 }
 const UNREACHABLE: Rate = { perSecond: 50, burst: 100 }
 /** Every address of the subnet is asked for by ARP, as all of them are routed. */

@@ -3,7 +3,7 @@
  *
  * The main table marks what it accepts (`PASS`). So whoever removes or empties that table, or any part of it, shuts the instances off
  * and opens nothing, whether the daemon lives or not. This table is never removed, only filled again, in the same transaction as the
- * main one. What holds when it is gone, too, is the lock on each link (`host/lock.ts`).
+ * main one. What holds when it is gone, too, is the lock on each link (`host/network/lock.ts`).
  *
  * A chain's hook and priority cannot be changed where it exists: another one needs another name.
  */

@@ -47,7 +47,7 @@ export function dropCounterName(reason: DropReason): string {
 export const PASS = `meta mark set meta mark | ${hex(PASSED_MARK)} accept`
 /** Matches what was not accepted so. */
 export const NOT_PASSED = `meta mark & ${hex(PASSED_MARK)} == 0`
-/** Accepts a packet whose source is proved: the lock on the link marked it, and no such mark is routed (`host/lock.ts`). */
+/** Accepts a packet whose source is proved: the lock on the link marked it, and no such mark is routed (`host/network/lock.ts`). */
 export const PROVED = `meta mark set meta mark & ${hex(~UNPROVED_MARK >>> 0)} accept`
 
 function hex(mark: number): string {

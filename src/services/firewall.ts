@@ -8,7 +8,7 @@
  * speaks of passes nothing. It is a gate: no link is made for an instance whose rules are not in.
  */
 import type { Host } from '../host/host.ts'
-import { tableFingerprint } from '../host/nft-listing.ts'
+import { tableFingerprint } from '../host/nftables/nft-listing.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import { NIC_LINK_PREFIX } from '../model/names.ts'
 import {

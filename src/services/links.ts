@@ -2,14 +2,14 @@
  * Links, neighbours and routes: one routed NIC for each instance NIC of this host, the gateway device, and the routes to the rest.
  *
  * Its part of want: every NIC of `local.instances` (an instance keeps its links for as long as it is listed, stopped or ending),
- * and `shared.subnets`, `vpcs`, `peers` and `routes`. The pure functions are `nicSpec` and `nicDifferences` in `host/nic.ts`. A fresh
+ * and `shared.subnets`, `vpcs`, `peers` and `routes`. The pure functions are `nicSpec` and `nicDifferences` in `host/network/nic.ts`. A fresh
  * daemon recognises its links by name (`model/names.ts`) and its routes by protocol number; what no want speaks of is removed.
  * If we die on any line here, a half-made NIC is finished by the next pass; the firewall, which went before, passes nothing that is
  * not in its sets; NICs that are well are not touched, so running instances keep their traffic. Putting the guest end into an
  * instance is not done here but by `workloads`, which knows its process.
  */
 import type { FabricSpec, Host, NicSpec, NicState } from '../host/host.ts'
-import { nicDifferences, nicSpec } from '../host/nic.ts'
+import { nicDifferences, nicSpec } from '../host/network/nic.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import type { Ipv4 } from '../model/addr.ts'
 import { parseIpv4 } from '../model/addr.ts'

@@ -8,7 +8,7 @@
  * that was removed in part is removed again, because its record goes only when it is gone.
  * From scratch: every pass. What no record knows is never removed, only told: it may be the only copy of somebody's data.
  */
-import { removeVolumeHome, volumeHomes } from '../host/volumes.ts'
+import { removeVolumeHome, volumeHomes } from '../host/files/volumes.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import type { VolumeId } from '../model/ids.ts'

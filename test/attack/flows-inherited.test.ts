@@ -7,7 +7,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createConntrack } from '../../src/host/conntrack.ts'
+import { createConntrack } from '../../src/host/network/conntrack.ts'
 import { ipv4 } from '../../src/model/addr.ts'
 import { formatId } from '../../src/model/ids.ts'
 import type { InstanceWant } from '../../src/model/want.ts'

@@ -11,7 +11,7 @@ import { pipeline } from 'node:stream/promises'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { gunzip } from '../../src/containers/gunzip.ts'
-import { jailPath, letJailRead, letJailWrite, runJailed } from '../../src/host/jail.ts'
+import { jailPath, letJailRead, letJailWrite, runJailed } from '../../src/host/processes/jail.ts'
 import { systemRunner } from '../../src/lib/runner.ts'
 
 const LIMITS = { seconds: 20, memoryBytes: 512 * 1024 ** 2, fileBytes: 1024 ** 2 } as const

@@ -7,7 +7,7 @@
 import { readdir, readFile, readlink, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { findProcesses } from '../../src/host/processes.ts'
+import { findProcesses } from '../../src/host/processes/processes.ts'
 import { createMachineFiles } from '../../src/machines/files.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
 import { type QemuGround, startQemuGround } from '../kit/machines.ts'

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { removeVolumeHome, volumeHome } from '../../src/host/volumes.ts'
+import { removeVolumeHome, volumeHome } from '../../src/host/files/volumes.ts'
 import { numbered } from '../kit/records.ts'
 
 const run = promisify(execFile)

@@ -1,6 +1,6 @@
 /** A guest of the host under test: a namespace with the instance's first NIC in it as eth0, not yet configured. */
 import type { Host, NicSpec } from '../../src/host/host.ts'
-import { nicSpec } from '../../src/host/nic.ts'
+import { nicSpec } from '../../src/host/network/nic.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
 import type { Netns } from './netns.ts'
 import { createNetns } from './netns.ts'

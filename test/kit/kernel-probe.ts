@@ -3,9 +3,9 @@
  * damaged, and mended. Of the calling thread's network namespace.
  */
 import { readFileSync } from 'node:fs'
-import { createIp } from '../../src/host/ip.ts'
 import { errnoCode } from '../../src/host/libc.ts'
-import { openNetfilterNetlink, openRouteNetlink } from '../../src/host/netlink.ts'
+import { createIp } from '../../src/host/netlink/ip.ts'
+import { openNetfilterNetlink, openRouteNetlink } from '../../src/host/netlink/netlink.ts'
 import { GATEWAY_LINK, NFT_TABLE, ROUTE_PROTOCOL } from '../../src/model/names.ts'
 
 export interface KernelProbe {

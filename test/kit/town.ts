@@ -4,7 +4,7 @@
  */
 import type { Host } from '../../src/host/host.ts'
 import { createLinuxHost } from '../../src/host/linux.ts'
-import { nicSpec } from '../../src/host/nic.ts'
+import { nicSpec } from '../../src/host/network/nic.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import type { Metrics } from '../../src/lib/metrics.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'

@@ -1,6 +1,6 @@
 /** Who reaches whom, on the real kernel: one host, an outside machine, and guests in several security groups. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { HOST_END_MAC } from '../../src/host/nic.ts'
+import { HOST_END_MAC } from '../../src/host/network/nic.ts'
 import { METADATA_ADDRESS } from '../../src/model/addr.ts'
 import { NFT_TABLE } from '../../src/model/names.ts'
 import type { InstanceWant } from '../../src/model/want.ts'

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { removeAllOfOurs } from '../../src/host/cleanup.ts'
 import { createLinuxHost } from '../../src/host/linux.ts'
-import { nicDifferences, nicSpec } from '../../src/host/nic.ts'
+import { nicDifferences, nicSpec } from '../../src/host/network/nic.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
 import type { HostWant } from '../../src/model/want.ts'

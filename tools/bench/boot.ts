@@ -11,7 +11,7 @@ import {
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { configSchema, instanceMtuBytes } from '../../src/config.ts'
-import { findProcesses, machineHomes } from '../../src/host/processes.ts'
+import { findProcesses, machineHomes } from '../../src/host/processes/processes.ts'
 import { asksOf } from '../../test/kit/asks.ts'
 import { type Cloud, withCloud } from '../../test/kit/cloud.ts'
 import { eventually } from '../../test/kit/netns.ts'

@@ -2,7 +2,7 @@
  * How packets leave a VPC, in the terms of the SDK, and the filters of these Describe actions: its main route table and the internet
  * gateway that the default route leads to. Both follow from the VPC. Pure.
  *
- * What takes the gateway's place is the host of each instance, which routes and masquerades (`host/fabric.ts`).
+ * What takes the gateway's place is the host of each instance, which routes and masquerades (`host/network/fabric.ts`).
  */
 import type {
   AttachmentStatus,

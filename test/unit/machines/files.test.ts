@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { removeVolumeHome, volumeHome, volumeHomes } from '../../../src/host/volumes.ts'
+import { removeVolumeHome, volumeHome, volumeHomes } from '../../../src/host/files/volumes.ts'
 import { createMachineFiles } from '../../../src/machines/files.ts'
 import { instanceId, numbered } from '../../kit/records.ts'
 

@@ -1,0 +1,235 @@
+/**
+ * What the kernel is asked for: rtnetlink(7) messages for links, addresses, routes and neighbours. Pure.
+ *
+ * The `netlink` package lays out the fields; which fields a request needs is known here.
+ */
+import { AttrStream, ifla, rt } from 'netlink'
+import type { Ipv4, Mac } from '../../model/addr.ts'
+import { ipv4ToBytes, macToBytes } from '../../model/addr.ts'
+import type { AddressState, RouteKind } from './ip-decode.ts'
+import { AF_BRIDGE, AF_INET, MAIN_TABLE } from './ip-decode.ts'
+
+/** A route to make. It goes to the main table. */
+export interface RouteSpec {
+  readonly kind: RouteKind
+  readonly destination: Ipv4
+  readonly prefix: number
+  readonly protocol: number
+  readonly index?: number
+  readonly via?: Ipv4
+  /** Take the next hop for reachable through the link, whatever the addresses on it say. */
+  readonly onLink?: boolean
+  readonly source?: Ipv4
+  /** Lower wins among routes to the same destination; 0 when left out. */
+  readonly metric?: number
+}
+
+/** What to change about a link, by index. `namespaceFd` moves it; a new `name` then holds over there. */
+export interface LinkChange {
+  readonly up?: boolean
+  readonly mtu?: number
+  readonly mac?: Mac
+  readonly name?: string
+  readonly namespaceFd?: number
+}
+
+/** A veth pair to make. */
+export interface VethSpec {
+  readonly name: string
+  readonly mac: Mac
+  readonly peerName: string
+  readonly peerMac: Mac
+  readonly mtu: number
+}
+
+/** A VXLAN device to make: nothing is learned, and there is no destination but that of forwarding entries. */
+export interface VxlanSpec {
+  readonly name: string
+  readonly mac: Mac
+  readonly mtu: number
+  readonly vni: number
+  /** Source address of what it sends. */
+  readonly local: Ipv4
+  /** UDP port, here and there. */
+  readonly port: number
+}
+
+/** The payload of one message, in pieces. */
+export type Payload = Uint8Array[]
+
+/** RTEXT_FILTER_SKIP_STATS: a dump without counters is a third of the size. */
+const SKIP_STATISTICS = 8
+/** RTNH_F_ONLINK (linux/rtnetlink.h): a flag of the next hop, which has its place among the route's. */
+const NEXT_HOP_ON_LINK = 4
+/** VETH_INFO_PEER (linux/veth.h): the other end, as a whole link message. */
+const VETH_PEER = 1
+
+/** Asks for one link by name, or for all of them. */
+export function encodeLinkQuery(name?: string): Payload {
+  const extMask = uint32(SKIP_STATISTICS)
+  return encodeLink({}, name === undefined ? { extMask } : { extMask, ifname: name })
+}
+
+/** Asks for one link by its index. */
+export function encodeLinkAt(index: number): Payload {
+  return encodeLink({ index }, { extMask: uint32(SKIP_STATISTICS) })
+}
+
+/** Asks for all objects of one kind of the IPv4 family. */
+export function encodeQuery(kind: 'address' | 'route' | 'neighbor'): Payload {
+  const out = new AttrStream()
+  const message = { data: { family: AF_INET }, attrs: {} }
+  if (kind === 'address') rt.formatAddressMessage({ kind, ...message }, out)
+  else if (kind === 'route') rt.formatRouteMessage({ kind, ...message }, out)
+  else rt.formatNeighborMessage({ kind, ...message }, out)
+  return out.bufs
+}
+
+/** Names a link, to delete it. */
+export function encodeLinkName(name: string): Payload {
+  return encodeLink({}, { ifname: name })
+}
+
+/** A bridge without ports. */
+export function encodeBridge(name: string): Payload {
+  return encodeLink({}, { ifname: name, linkinfo: linkInfo('bridge') })
+}
+
+/** A veth pair with both ends in the socket's namespace. */
+export function encodeVeth({ name, mac, peerName, peerMac, mtu }: VethSpec): Payload {
+  const peer = encodeLink({}, { ifname: peerName, address: bytesOf(peerMac), mtu })
+  const linkinfo = linkInfo('veth', attribute(VETH_PEER, peer))
+  return encodeLink({}, { ifname: name, address: bytesOf(mac), mtu, linkinfo })
+}
+
+/** A VXLAN device, down. */
+export function encodeVxlan({ name, mac, mtu, vni, local, port }: VxlanSpec): Payload {
+  const settings = new AttrStream()
+  settings.emit(
+    ifla.formatVxlan({ id: vni, local: addressBytes(local), learning: 0, port: uint16Be(port) }),
+  )
+  const linkinfo = linkInfo('vxlan', Buffer.concat(settings.bufs))
+  return encodeLink({}, { ifname: name, address: bytesOf(mac), mtu, linkinfo })
+}
+
+/** Only what `change` names is changed. */
+export function encodeLinkChange(index: number, change: LinkChange): Payload {
+  const { up, mtu, mac, name, namespaceFd } = change
+  const flags: rt.Link =
+    up === undefined ? {} : { flags: up ? { up: true } : {}, change: { up: true } }
+  return encodeLink(
+    { index, ...flags },
+    {
+      ...(mtu === undefined ? {} : { mtu }),
+      ...(mac === undefined ? {} : { address: bytesOf(mac) }),
+      ...(name === undefined ? {} : { ifname: name }),
+      ...(namespaceFd === undefined ? {} : { netNsFd: namespaceFd }),
+    },
+  )
+}
+
+/** An address of a link. */
+export function encodeAddress({ index, ip, prefix }: AddressState): Payload {
+  const out = new AttrStream()
+  const bytes = addressBytes(ip)
+  const data = { family: AF_INET, prefixlen: prefix, index }
+  rt.formatAddressMessage({ kind: 'address', data, attrs: { local: bytes, address: bytes } }, out)
+  return out.bufs
+}
+
+/** A route of the main table. */
+export function encodeRoute(route: RouteSpec): Payload {
+  const out = new AttrStream()
+  const isDirect = route.kind === 'unicast' && route.via === undefined
+  const data: rt.Route = {
+    family: AF_INET,
+    dstLen: route.prefix,
+    table: MAIN_TABLE,
+    protocol: route.protocol,
+    scope: isDirect ? rt.RouteScope.LINK : rt.RouteScope.UNIVERSE,
+    type: route.kind === 'unicast' ? rt.RouteType.UNICAST : rt.RouteType.UNREACHABLE,
+    ...(route.onLink === true ? { flags: { __unknown: NEXT_HOP_ON_LINK } } : {}),
+  }
+  const attrs: rt.RouteAttrs = {
+    ...(route.prefix === 0 ? {} : { dst: addressBytes(route.destination) }),
+    ...(route.index === undefined ? {} : { oif: route.index }),
+    ...(route.via === undefined ? {} : { gateway: addressBytes(route.via) }),
+    ...(route.source === undefined ? {} : { prefsrc: addressBytes(route.source) }),
+    ...(route.metric === undefined ? {} : { priority: route.metric }),
+  }
+  rt.formatRouteMessage({ kind: 'route', data, attrs }, out)
+  return out.bufs
+}
+
+/** A permanent neighbour entry, or, without `mac`, the one to delete. */
+export function encodeNeighbour(index: number, ip: Ipv4, mac: Mac | null): Payload {
+  const out = new AttrStream()
+  const data = { family: AF_INET, ifindex: index, state: { permanent: true } as const }
+  const lladdr = mac === null ? {} : { lladdr: bytesOf(mac) }
+  rt.formatNeighborMessage(
+    { kind: 'neighbor', data, attrs: { dst: addressBytes(ip), ...lladdr } },
+    out,
+  )
+  return out.bufs
+}
+
+/**
+ * An entry of a VXLAN device's forwarding database: frames to `mac` go to the host at `destination`, which an entry to delete need
+ * not name. NTF_SELF speaks of the device's own database, and not of that of a bridge above it.
+ */
+export function encodeForwarding(index: number, mac: string, destination: Ipv4 | null): Payload {
+  const out = new AttrStream()
+  const data: rt.Neighbor = {
+    family: AF_BRIDGE,
+    ifindex: index,
+    state: { permanent: true, noarp: true },
+    flags: { self: true },
+  }
+  const lladdr = Buffer.from(mac.replaceAll(':', ''), 'hex')
+  const dst = destination === null ? {} : { dst: addressBytes(destination) }
+  rt.formatNeighborMessage({ kind: 'neighbor', data, attrs: { lladdr, ...dst } }, out)
+  return out.bufs
+}
+
+/** Asks for the forwarding entries of all devices. */
+export function encodeForwardingQuery(): Payload {
+  const out = new AttrStream()
+  rt.formatNeighborMessage({ kind: 'neighbor', data: { family: AF_BRIDGE }, attrs: {} }, out)
+  return out.bufs
+}
+
+function encodeLink(data: rt.Link, attrs: ifla.LinkAttrs): Payload {
+  const out = new AttrStream()
+  rt.formatLinkMessage({ kind: 'link', data, attrs }, out)
+  return out.bufs
+}
+
+function linkInfo(kind: string, data?: Buffer): Buffer {
+  const out = new AttrStream()
+  out.emit(ifla.formatInfo(data === undefined ? { kind } : { kind, data }))
+  return Buffer.concat(out.bufs)
+}
+
+function attribute(type: number, payload: Uint8Array[]): Buffer {
+  const out = new AttrStream()
+  out.push(type, payload)
+  return Buffer.concat(out.bufs)
+}
+
+function bytesOf(mac: Mac): Buffer {
+  return Buffer.from(macToBytes(mac))
+}
+
+function addressBytes(ip: Ipv4): Buffer {
+  return Buffer.from(ipv4ToBytes(ip))
+}
+
+/** Except those that go on the wire as they are. */
+function uint16Be(value: number): Buffer {
+  return Buffer.of(value >> 8, value & 255)
+}
+
+/** Netlink numbers are in the machine's own byte order. */
+function uint32(value: number): Buffer {
+  return Buffer.from(Uint32Array.of(value).buffer)
+}

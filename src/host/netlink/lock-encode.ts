@@ -1,0 +1,83 @@
+/** Messages of rtnetlink(7) for the lock: policy rules and classifiers of traffic control. Pure. */
+import { AttrStream } from 'netlink'
+import {
+  CLASSIFIER_NAME,
+  LOCK_RULE_PRIORITY,
+  ROUTE_PROTOCOL,
+  UNPROVED_MARK,
+} from '../../model/names.ts'
+import { AF_INET } from './ip-decode.ts'
+import type { Payload } from './ip-encode.ts'
+
+/** FRA_… attributes and FR_ACT_BLACKHOLE (linux/fib_rules.h). */
+const RULE = { priority: 6, mark: 10, mask: 16, protocol: 21, blackhole: 6 } as const
+/** TCA_… and TCA_BPF_… attributes (linux/rtnetlink.h, linux/pkt_cls.h). */
+const TCA = { kind: 1, options: 2, fd: 6, name: 7, flags: 8, direct: 1 } as const
+/** TC_H_CLSACT and its two parents (linux/pkt_sched.h). */
+const CLSACT = { handle: 0xffff_0000, parent: 0xffff_fff1 } as const
+/** The two sides of a link, as it sees packets. */
+export const PARENTS = { ingress: 0xffff_fff2, egress: 0xffff_fff3 } as const
+/** ETH_P_ALL in network order, with our priority before it. */
+const ALL_PROTOCOLS = Buffer.of(0, 3).readUInt16LE()
+const FILTER_PRIORITY = 167
+
+/** Packets whose source is unproved are routed nowhere. */
+export function encodeLockRule(): Payload {
+  const out = new AttrStream()
+  const header = Buffer.alloc(12)
+  header.writeUInt8(AF_INET, 0)
+  header.writeUInt8(RULE.blackhole, 7)
+  out.emit(header)
+  out.push(RULE.priority, uint32(LOCK_RULE_PRIORITY))
+  out.push(RULE.mark, uint32(UNPROVED_MARK))
+  out.push(RULE.mask, uint32(UNPROVED_MARK))
+  out.push(RULE.protocol, Buffer.of(ROUTE_PROTOCOL))
+  return out.bufs
+}
+
+/** What carries classifiers on a link. */
+export function encodeClsact(index: number): Payload {
+  const out = new AttrStream()
+  out.emit(trafficHeader(index, CLSACT.handle, CLSACT.parent, 0))
+  out.push(TCA.kind, Buffer.from('clsact\0'))
+  return out.bufs
+}
+
+/** A loaded program on one side of a link. */
+export function encodeClassifier(
+  index: number,
+  side: keyof typeof PARENTS,
+  program: number,
+): Payload {
+  const out = new AttrStream()
+  const info = ((FILTER_PRIORITY << 16) | ALL_PROTOCOLS) >>> 0
+  out.emit(trafficHeader(index, 1, PARENTS[side], info))
+  out.push(TCA.kind, Buffer.from('bpf\0'))
+  const options = new AttrStream()
+  options.push(TCA.fd, uint32(program))
+  options.push(TCA.name, Buffer.from(`${CLASSIFIER_NAME}\0`))
+  options.push(TCA.flags, uint32(TCA.direct))
+  out.push(TCA.options, options.bufs)
+  return out.bufs
+}
+
+/** Asks for what carries classifiers, on all links. */
+export function encodeQdiscQuery(): Payload {
+  return [trafficHeader(0, 0, 0, 0)]
+}
+
+/** Asks for the classifiers on one side of a link. */
+export function encodeClassifierQuery(index: number, side: keyof typeof PARENTS): Payload {
+  return [trafficHeader(index, 0, PARENTS[side], 0)]
+}
+
+/** struct tcmsg (linux/rtnetlink.h). */
+function trafficHeader(index: number, handle: number, parent: number, info: number): Buffer {
+  const header = Buffer.alloc(20)
+  new Uint32Array(header.buffer, header.byteOffset, 5).set([0, index, handle, parent, info])
+  return header
+}
+
+function uint32(value: number): Buffer {
+  return Buffer.from(Uint32Array.of(value).buffer)
+}

@@ -1,0 +1,175 @@
+/**
+ * The guest side of a NIC: moving it into an instance's network namespace and setting it up there.
+ *
+ * A namespace that ends takes its link with it, but some time later, so a pair whose guest end is neither at home nor in the
+ * wanted namespace is deleted and made anew: deleting the host end removes both ends at once.
+ */
+import { ipv4 } from '../../model/addr.ts'
+import type { GuestSetup, NicSpec } from '../host.ts'
+import type { Libc } from '../libc.ts'
+import { errnoCode } from '../libc.ts'
+import type { Ip } from '../netlink/ip.ts'
+import { createIp } from '../netlink/ip.ts'
+import type { LinkState } from '../netlink/ip-decode.ts'
+import { openRouteNetlink } from '../netlink/netlink.ts'
+import type { NicLock } from './lock.ts'
+import type { NamespaceHandle } from './netns.ts'
+import { inNamespace, openNamespace } from './netns.ts'
+import { createNic, ensureHostEnd, removeLink, whileVanishing } from './nics.ts'
+import { ensureSetting } from './sysctl.ts'
+
+const LOOPBACK_INDEX = 1
+const DEFAULT_DESTINATION = ipv4('0.0.0.0')
+/** RTPROT_STATIC (rtnetlink(7)): a route that an administrator made. */
+const STATIC_PROTOCOL = 4
+
+/** Puts the guest end into the namespace of `pid` and, once `limited`, sets it up. Repeating it changes nothing. */
+export function plugGuest(
+  libc: Libc,
+  home: Ip,
+  lock: NicLock,
+  spec: NicSpec,
+  pid: number,
+  setup: GuestSetup,
+  limited: Promise<void> = Promise.resolve(),
+): Promise<void> {
+  return withNamespace(libc, pid, (namespace, away) =>
+    whileVanishing(async () => {
+      let guest = await findGuest(home, away, spec)
+      if (guest === undefined) {
+        await moveGuest(home, lock, spec, namespace.fd)
+        guest = await findGuest(home, away, spec)
+      }
+      if (guest === undefined) throw new Error(`${spec.guestLink} did not arrive`)
+      await limited
+      const quiet = () => ensureSetting(`ipv6/conf/${setup.name}/disable_ipv6`, '1')
+      await setUpGuest(away, guest, spec, setup, () => inNamespace(libc, namespace.fd, quiet))
+    }),
+  )
+}
+
+/** Whether the namespace of `pid` has this NIC, set up as asked. False, too, when there is no such process. */
+export async function guestIsPlugged(
+  libc: Libc,
+  home: Ip,
+  spec: NicSpec,
+  pid: number,
+  setup: GuestSetup,
+): Promise<boolean> {
+  try {
+    return await withNamespace(libc, pid, async (_namespace, away) => {
+      const guest = await findGuest(home, away, spec)
+      return guest !== undefined && (await guestDifferences(away, guest, spec, setup)).length === 0
+    })
+  } catch (error) {
+    if (errnoCode(error) === 'ENOENT') return false
+    throw error
+  }
+}
+
+/** Opens the namespace of a process, and a netlink socket inside, for as long as `work` takes. */
+async function withNamespace<T>(
+  libc: Libc,
+  pid: number,
+  work: (namespace: NamespaceHandle, away: Ip) => Promise<T>,
+): Promise<T> {
+  const namespace = openNamespace(pid)
+  try {
+    const away = createIp(inNamespace(libc, namespace.fd, openRouteNetlink))
+    try {
+      return await work(namespace, away)
+    } finally {
+      away.close()
+    }
+  } finally {
+    namespace.close()
+  }
+}
+
+/** Our guest end over there: the link that names our host end as its peer, and is named by it. A MAC alone could be forged. */
+async function findGuest(home: Ip, away: Ip, spec: NicSpec): Promise<LinkState | undefined> {
+  const host = await home.link(spec.hostLink)
+  if (host === undefined || host.peerIndex === null || !host.peerElsewhere) return undefined
+  const links = await away.links()
+  return links.find(
+    (link) =>
+      link.index === host.peerIndex && link.peerIndex === host.index && link.mac === spec.mac,
+  )
+}
+
+async function moveGuest(
+  home: Ip,
+  lock: NicLock,
+  spec: NicSpec,
+  namespaceFd: number,
+): Promise<void> {
+  await ensureHostEnd(home, lock, spec)
+  let host = await home.link(spec.hostLink)
+  if (host === undefined || host.peerIndex === null || host.peerElsewhere) {
+    await removeLink(home, spec.hostLink)
+    host = await createNic(home, lock, spec)
+  }
+  if (host.peerIndex === null) throw new Error(`${spec.hostLink} has no other end`)
+  await home.setLink(host.peerIndex, { namespaceFd })
+}
+
+async function guestDifferences(
+  away: Ip,
+  guest: LinkState,
+  spec: NicSpec,
+  setup: GuestSetup,
+): Promise<readonly string[]> {
+  const differences: string[] = []
+  const loopback = (await away.links()).find((link) => link.index === LOOPBACK_INDEX)
+  if (loopback?.up === false) differences.push('loopback')
+  if (guest.name !== setup.name) differences.push('name')
+  if (guest.mtu !== spec.mtu) differences.push('mtu')
+  if (!guest.up) differences.push('up')
+  const { address } = setup
+  if (address === null) return differences
+  const addresses = await away.addresses()
+  if (
+    !addresses.some(
+      (have) =>
+        have.index === guest.index && have.ip === address.ip && have.prefix === address.prefix,
+    )
+  )
+    differences.push('address')
+  const routes = await away.routes()
+  const isWayOut = routes.some(
+    (route) => route.prefix === 0 && route.index === guest.index && route.via === address.gateway,
+  )
+  if (address.gateway !== null && !isWayOut) differences.push('route')
+  return differences
+}
+
+/** A link that is up cannot be renamed, hence the order. `quietIpv6` must run before the link comes up. */
+async function setUpGuest(
+  away: Ip,
+  guest: LinkState,
+  spec: NicSpec,
+  setup: GuestSetup,
+  quietIpv6: () => void,
+): Promise<void> {
+  const differences = await guestDifferences(away, guest, spec, setup)
+  if (differences.length === 0) return
+  await away.setLink(LOOPBACK_INDEX, { up: true })
+  if (guest.name !== setup.name) {
+    await away.setLink(guest.index, { up: false })
+    await away.setLink(guest.index, { name: setup.name })
+  }
+  quietIpv6()
+  await away.setLink(guest.index, { mtu: spec.mtu, up: true })
+  const { address } = setup
+  if (address === null) return
+  await away.addAddress(guest.index, address.ip, address.prefix)
+  if (address.gateway === null) return
+  await away.replaceRoute({
+    kind: 'unicast',
+    destination: DEFAULT_DESTINATION,
+    prefix: 0,
+    protocol: STATIC_PROTOCOL,
+    index: guest.index,
+    via: address.gateway,
+  })
+}

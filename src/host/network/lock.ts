@@ -1,0 +1,158 @@
+/**
+ * The lock on each NIC: what keeps instances shut off when every rule of nftables is gone, as after `nft flush ruleset`, and nobody
+ * lives who could load them again.
+ *
+ * Two programs of traffic control (tc-bpf(8)), which no firewall's reload touches. What comes from the guest gets a mark that says
+ * "unproved"; the main table clears it when it has proved the source, and a policy rule routes nothing that still has it, neither
+ * further nor to the host itself (with `src_valid_mark`, so that the look back at the source sees it, too). What goes to the guest needs
+ * the mark that rules give to what they let through. ARP has no such marks and passes. Both programs live with the link. What is neither ARP nor IP,
+ * such as LLDP or EAPOL, rules of nftables do not see, but programs of the host that speak it would: it ends here.
+ */
+import { closeSync } from 'node:fs'
+import { endianness } from 'node:os'
+import type { Log } from '../../lib/log.ts'
+import { PASSED_MARK, UNPROVED_MARK } from '../../model/names.ts'
+import { errnoCode } from '../libc.ts'
+import type { Ip } from '../netlink/ip.ts'
+import { type Instruction, loadClassifier } from './bpf.ts'
+
+/** The lock on links of one namespace. */
+export interface NicLock {
+  /** Locks the link. Returns false where this kernel has no such locks, which is logged once. */
+  close(index: number): Promise<boolean>
+  /** Whether links can be locked here, as far as is known. */
+  readonly isAvailable: boolean
+  /** Which of these links are locked. What was seen is remembered while somebody watches, who tells of doubts. */
+  closed(indexes: readonly number[]): Promise<ReadonlySet<number>>
+  /** The classifiers of a link may be others now, or those of all. */
+  doubt(index: number | null): void
+  /** From now on every change to a classifier is told as a doubt, or no longer. */
+  watched(isWatched: boolean): void
+  /** Releases what the programs were loaded with; they go on. */
+  end(): void
+}
+
+/** linux/if_ether.h, as a packet's protocol is shown to programs: in network order. */
+const [ARP, IPV4, IPV6] =
+  endianness() === 'LE' ? [0x0608, 0x0008, 0xdd86] : [0x0806, 0x0800, 0x86dd]
+/** Offsets in struct __sk_buff (linux/bpf.h). */
+const MARK = 8
+const PROTOCOL = 16
+const VLAN_TCI = 24
+/** Of a tag that names a VLAN; 0 is none, only a priority (IEEE 802.1Q, clause 9.6). */
+const VLAN_ID = 0xfff
+/** Verdicts (linux/pkt_cls.h): go on as if there were no program, or drop. */
+const CONTINUE = -1
+const SHOT = 2
+
+const load = (to: number, offset: number): Instruction => ({ code: 0x61, to, from: 1, offset })
+const store = (from: number, offset: number): Instruction => ({ code: 0x63, to: 1, from, offset })
+const set = (to: number, immediate: number): Instruction => ({ code: 0xb7, to, immediate })
+const and = (to: number, immediate: number): Instruction => ({ code: 0x54, to, immediate })
+const or = (to: number, immediate: number): Instruction => ({ code: 0x44, to, immediate })
+const ifEqual = (to: number, immediate: number, offset: number): Instruction => ({
+  ...{ code: 0x15, to, immediate, offset },
+})
+const ifNotEqual = (to: number, immediate: number, offset: number): Instruction => ({
+  ...{ code: 0x55, to, immediate, offset },
+})
+const EXIT: Instruction = { code: 0x95 }
+
+/** Drops what is neither ARP nor IP, or is for a VLAN; mark = (mark & ~passed) | unproved, unless it is ARP. */
+const FROM_GUEST: readonly Instruction[] = [
+  load(2, PROTOCOL),
+  load(3, VLAN_TCI),
+  and(3, VLAN_ID),
+  ifNotEqual(3, 0, 3),
+  ifEqual(2, IPV4, 4),
+  ifEqual(2, IPV6, 3),
+  ifEqual(2, ARP, 6),
+  set(0, SHOT),
+  EXIT,
+  load(2, MARK),
+  and(2, ~PASSED_MARK),
+  or(2, UNPROVED_MARK),
+  store(2, MARK),
+  set(0, CONTINUE),
+  EXIT,
+]
+/** Drops what is neither marked as passed nor ARP. */
+const TO_GUEST: readonly Instruction[] = [
+  load(2, PROTOCOL),
+  ifEqual(2, ARP, 5),
+  load(2, MARK),
+  and(2, PASSED_MARK),
+  ifNotEqual(2, 0, 2),
+  set(0, SHOT),
+  EXIT,
+  set(0, CONTINUE),
+  EXIT,
+]
+
+/** Kernels and containers without BPF or without its classifier. */
+const UNAVAILABLE = ['EPERM', 'ENOSYS', 'ENOENT', 'EOPNOTSUPP', 'EINVAL']
+
+/** The programs are loaded when the first link is locked. */
+export function createNicLock(ip: Ip, log: Log): NicLock {
+  let programs: { readonly fromGuest: number; readonly toGuest: number } | null = null
+  let isAvailable = true
+  let isWatched = false
+  const seenClosed = new Set<number>()
+  let doubts = 0
+  const isClosed = async (index: number): Promise<boolean> => {
+    if (seenClosed.has(index)) return true
+    // A doubt that comes meanwhile is not forgotten: what is seen then is not remembered.
+    const before = doubts
+    const closed = await ip.hasClassifiers(index)
+    if (closed && isWatched && doubts === before) seenClosed.add(index)
+    return closed
+  }
+  const give = (error: unknown) => {
+    if (!UNAVAILABLE.includes(errnoCode(error) ?? '')) throw error
+    isAvailable = false
+    log.warn({ error }, 'links cannot be locked: nft flush ruleset opens them for a moment')
+    return false
+  }
+  return {
+    get isAvailable() {
+      return isAvailable
+    },
+    async close(index) {
+      if (!isAvailable) return false
+      try {
+        programs ??= {
+          fromGuest: loadClassifier('atoll_from', FROM_GUEST),
+          toGuest: loadClassifier('atoll_to', TO_GUEST),
+        }
+        await ip.addClassifiers(index, programs)
+        return true
+      } catch (error) {
+        if (errnoCode(error) === 'ENODEV') throw error
+        return give(error)
+      }
+    },
+    async closed(indexes) {
+      const found = new Set<number>()
+      if (!isAvailable) return found
+      const classified = await ip.classified()
+      for (const index of indexes)
+        if (classified.has(index) && (await isClosed(index))) found.add(index)
+      return found
+    },
+    doubt(index) {
+      doubts += 1
+      if (index === null) seenClosed.clear()
+      else seenClosed.delete(index)
+    },
+    watched(watched) {
+      isWatched = watched
+      seenClosed.clear()
+    },
+    end() {
+      if (programs === null) return
+      closeSync(programs.fromGuest)
+      closeSync(programs.toGuest)
+      programs = null
+    },
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * Acting in another network namespace without starting a process.
+ *
+ * The calling thread enters the namespace, does one synchronous thing there, and comes back before any other code of the daemon
+ * can run. What it made there (a netlink socket) keeps working from anywhere: a socket stays in the namespace it was made in.
+ */
+import { closeSync, openSync } from 'node:fs'
+import type { Libc } from '../libc.ts'
+
+/** An open handle on a network namespace. It keeps the namespace alive: close it. */
+export interface NamespaceHandle {
+  readonly fd: number
+  close(): void
+}
+
+/** Opens the network namespace of a process. Throws the kernel's error (`ENOENT` when there is no such process). */
+export function openNamespace(pid: number): NamespaceHandle {
+  const fd = openSync(`/proc/${pid}/ns/net`, 'r')
+  return { fd, close: () => closeSync(fd) }
+}
+
+/**
+ * Runs `act` with the calling thread inside the namespace. `act` must be synchronous. The thread's own link below /proc is used,
+ * and not the process's, because namespaces belong to threads.
+ */
+export function inNamespace<T>(libc: Libc, fd: number, act: () => T): T {
+  const home = openSync('/proc/thread-self/ns/net', 'r')
+  try {
+    libc.enterNetworkNamespace(fd)
+    try {
+      return act()
+    } finally {
+      goHome(libc, home)
+    }
+  } finally {
+    closeSync(home)
+  }
+}
+
+/** A daemon that stayed in a guest's namespace would do the host's work there: it dies instead, and its successor starts at home. */
+function goHome(libc: Libc, home: number): void {
+  try {
+    libc.enterNetworkNamespace(home)
+  } catch {
+    process.abort()
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * What the host side of a NIC must look like, and how what the kernel has differs from it. Pure.
+ *
+ * Kept apart from the doing so that a pass over a thousand NICs that are well costs one dump and these comparisons.
+ */
+import type { Mac } from '../../model/addr.ts'
+import type { WorkloadKind } from '../../model/image-location.ts'
+import { guestLinkName, nicLinkName } from '../../model/names.ts'
+import type { NicWant } from '../../model/want.ts'
+import type { NicSpec, NicState } from '../host.ts'
+import type { LinkState, NeighbourState, RouteState } from '../netlink/ip-decode.ts'
+
+/**
+ * The Ethernet address of every host end. The same on every link and every host, so that a guest's ARP cache stays right when its
+ * pair is made anew. Locally administered (IEEE 802 clause 8.2).
+ */
+export const HOST_END_MAC = '02:61:74:6f:6c:6c' as Mac
+
+/** One kernel setting of a NIC's host end: where it is written, and where a link dump shows it (`IPV4_DEVCONF_…`, linux/ip.h). */
+interface NicSetting {
+  readonly name: string
+  readonly devconf: number
+  readonly value: number
+}
+
+/** See Documentation/networking/ip-sysctl of the kernel. */
+const IPV4_SETTINGS: readonly NicSetting[] = [
+  { name: 'forwarding', devconf: 1, value: 1 },
+  // Answer ARP for every address that is reached through another link: all of the guest's traffic comes to us.
+  { name: 'proxy_arp', devconf: 3, value: 1 },
+  { name: 'accept_redirects', devconf: 4, value: 0 },
+  { name: 'send_redirects', devconf: 6, value: 0 },
+  // A source that is not routed back through this link is dropped, even when no rule of ours is loaded.
+  { name: 'rp_filter', devconf: 8, value: 1 },
+  { name: 'accept_source_route', devconf: 9, value: 0 },
+  // The look back at the source goes by the mark, too, so that what the lock has marked is no source (`lock.ts`).
+  { name: 'src_valid_mark', devconf: 24, value: 1 },
+]
+
+/** The settings to write for one host end, below /proc/sys/net. */
+export function nicSettings(
+  hostLink: string,
+): readonly { readonly name: string; readonly value: string }[] {
+  return [
+    { name: `ipv6/conf/${hostLink}/disable_ipv6`, value: '1' },
+    ...IPV4_SETTINGS.map(({ name, value }) => ({
+      name: `ipv4/conf/${hostLink}/${name}`,
+      value: String(value),
+    })),
+    { name: proxyDelaySetting(hostLink), value: '0' },
+  ]
+}
+
+/** Proxy ARP answers after a random delay of up to 0.8 s unless told otherwise; no dump shows it. */
+export function proxyDelaySetting(hostLink: string): string {
+  return `ipv4/neigh/${hostLink}/proxy_delay`
+}
+
+/** A NIC's state out of whole dumps. `proxyDelay` is the value of `proxyDelaySetting`. */
+export function nicState(
+  link: LinkState,
+  dumps: {
+    readonly guestAtHome: boolean
+    readonly routes: readonly RouteState[]
+    readonly neighbours: readonly NeighbourState[]
+    readonly proxyDelay: string | null
+    readonly locked: boolean
+  },
+): NicState {
+  const wrong = IPV4_SETTINGS.filter(
+    ({ devconf, value }) => link.ipv4Settings[devconf - 1] !== value,
+  )
+  return {
+    hostLink: link.name,
+    index: link.index,
+    mtu: link.mtu,
+    up: link.up,
+    carrier: link.carrier,
+    guestAtHome: dumps.guestAtHome,
+    routes: dumps.routes.map(({ destination, source }) => ({ ip: destination, gateway: source })),
+    neighbours: dumps.neighbours.map(({ ip, mac }) => ({ ip, mac })),
+    locked: dumps.locked,
+    wrongSettings: [
+      ...wrong.map(({ name }) => name),
+      ...(link.ipv6Disabled === false ? ['disable_ipv6'] : []),
+      ...(dumps.proxyDelay === '0' ? [] : ['proxy_delay']),
+    ],
+  }
+}
+
+/** What the kernel needs to know of a NIC that a host should have, by what runs its instance. `mtu` in bytes. */
+export function nicSpec(nic: NicWant, mtu: number, workload: WorkloadKind): NicSpec {
+  return {
+    kind: workload === 'machine' ? 'tap' : 'veth',
+    hostLink: nicLinkName(nic.id),
+    guestLink: guestLinkName(nic.id),
+    mac: nic.mac,
+    ip: nic.ip,
+    gateway: nic.gateway,
+    mtu,
+  }
+}
+
+/** What must be repaired so that `state` is what `spec` asks for, in words; empty when all is well. */
+export function nicDifferences(spec: NicSpec, state: NicState | undefined): readonly string[] {
+  if (state === undefined) return ['link']
+  const [route, ...otherRoutes] = state.routes
+  const [neighbour, ...otherNeighbours] = state.neighbours
+  const checks: readonly (readonly [string, boolean])[] = [
+    ['mtu', state.mtu === spec.mtu],
+    ['up', state.up],
+    ['lock', state.locked],
+    ['settings', state.wrongSettings.length === 0],
+    [
+      'neighbour',
+      neighbour?.ip === spec.ip && neighbour.mac === spec.mac && otherNeighbours.length === 0,
+    ],
+    ['route', route?.ip === spec.ip && route.gateway === spec.gateway && otherRoutes.length === 0],
+  ]
+  return checks.filter(([, well]) => !well).map(([what]) => what)
+}

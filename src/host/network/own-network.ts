@@ -1,0 +1,75 @@
+/** Reads the host's own network: addresses, routes, routers and resolvers that are not ours. Errors: the kernel's own. */
+import { readFile } from 'node:fs/promises'
+import { type Ipv4, parseIpv4 } from '../../model/addr.ts'
+import { LINK_PREFIX, ROUTE_PROTOCOL } from '../../model/names.ts'
+import { createIp } from '../netlink/ip.ts'
+import { openRouteNetlink } from '../netlink/netlink.ts'
+
+const RESOLVERS_FILE = '/etc/resolv.conf'
+/** A default route may come in two halves (`surroundings.ts`). */
+const WORLD_PREFIX_LIMIT = 1
+/** More routes, as of a router with the world's table, are not told one by one. */
+const ROUTES_LIMIT = 4_096
+/** `lo` is every host's. */
+const LOOPBACK = 'lo'
+
+interface Address {
+  readonly link: string
+  readonly ip: Ipv4
+  readonly prefix: number
+}
+interface Route {
+  readonly network: { readonly network: Ipv4; readonly prefix: number }
+  readonly gateway: Ipv4 | null
+  readonly link: string | null
+}
+
+/** As it is now. */
+export async function readOwnNetwork(): Promise<{
+  readonly addresses: readonly Address[]
+  readonly routes: readonly Route[]
+  readonly routers: readonly Ipv4[]
+  readonly resolvers: readonly Ipv4[]
+}> {
+  const ip = createIp(openRouteNetlink())
+  try {
+    const names = new Map((await ip.links()).map(({ index, name }) => [index, name]))
+    const isForeign = (index: number) => {
+      const name = names.get(index)
+      return name !== LOOPBACK && name?.startsWith(LINK_PREFIX) !== true
+    }
+    const hops = (await ip.hops())
+      .filter(({ protocol, index }) => protocol !== ROUTE_PROTOCOL && isForeign(index))
+      .slice(0, ROUTES_LIMIT)
+    const addresses = (await ip.addresses()).filter(({ index }) => isForeign(index))
+    return {
+      addresses: addresses.map(({ index, ip: address, prefix }) => ({
+        link: names.get(index) ?? `link ${index}`,
+        ip: address,
+        prefix,
+      })),
+      routes: hops
+        .filter(({ prefix }) => prefix > WORLD_PREFIX_LIMIT)
+        .map(({ network, prefix, gateway, index }) => ({
+          network: { network, prefix },
+          gateway,
+          link: names.get(index) ?? null,
+        })),
+      routers: [
+        ...new Set(
+          hops.flatMap(({ prefix, gateway }) =>
+            prefix <= WORLD_PREFIX_LIMIT && gateway !== null ? [gateway] : [],
+          ),
+        ),
+      ],
+      resolvers: await readResolvers(),
+    }
+  } finally {
+    ip.close()
+  }
+}
+
+async function readResolvers(): Promise<readonly Ipv4[]> {
+  const text = await readFile(RESOLVERS_FILE, 'utf8').catch(() => '')
+  return [...text.matchAll(/^nameserver\s+(\S+)/gm)].flatMap(([, one = '']) => parseIpv4(one) ?? [])
+}

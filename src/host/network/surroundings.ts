@@ -1,0 +1,63 @@
+/** Reads what else is on the host's network: ways out, connected networks, bridges of a Docker Engine. Errors: the kernel's own. */
+import type { Cidr } from '../../model/addr.ts'
+import { isNicLink, ROUTE_PROTOCOL } from '../../model/names.ts'
+import type { Surroundings } from '../../model/surroundings.ts'
+import type { Ip } from '../netlink/ip.ts'
+import type { HopState } from '../netlink/ip-decode.ts'
+
+/**
+ * A default route may come in two halves, which are more specific than the one that they replace (OpenVPN's redirect-gateway def1),
+ * and in a table of its own (wg-quick(8)).
+ */
+const WORLD_PREFIX_LIMIT = 1
+/** What Docker Engine calls the bridges that it makes: its own, Swarm's, and those of its networks. */
+const ENGINE_BRIDGE = /^(?:docker0|docker_gwbridge|br-[0-9a-f]{12})$/
+/** Names that can stand in a rule: the kernel allows quotation marks and asterisks. */
+const PLAIN_NAME = /^[\w.@-]{1,15}$/
+/** More routes, as of a router with the world's table, are not told one by one. */
+const CONNECTED_LIMIT = 4_096
+
+/** As the kernel has it now. */
+export async function readSurroundings(ip: Ip): Promise<Omit<Surroundings, 'forwardedBefore'>> {
+  const hops = (await ip.hops()).filter(({ protocol }) => protocol !== ROUTE_PROTOCOL)
+  const world = hops.filter(({ prefix }) => prefix <= WORLD_PREFIX_LIMIT)
+  const connected = hops
+    .filter(({ prefix, gateway }) => prefix > WORLD_PREFIX_LIMIT && gateway === null)
+    .slice(0, CONNECTED_LIMIT)
+  const names = await namesOf(ip, [...world, ...connected])
+  const ways = world.flatMap(({ index, gateway }) => {
+    const link = names.get(index)
+    return link === undefined || isNicLink(link) ? [] : [{ link, gateway }]
+  })
+  const bridges = connected.flatMap(({ index }) => names.get(index) ?? [])
+  return {
+    ways: sortedUnique(ways, ({ link, gateway }) => `${link} ${gateway}`),
+    connected: sortedUnique(
+      connected.map(networkOf),
+      ({ network, prefix }) => `${network}/${prefix}`,
+    ),
+    engineBridges: sortedUnique(
+      bridges.filter((name) => ENGINE_BRIDGE.test(name)),
+      String,
+    ),
+  }
+}
+
+function networkOf({ network, prefix }: HopState): Cidr {
+  return { network, prefix }
+}
+
+async function namesOf(ip: Ip, hops: readonly HopState[]): Promise<ReadonlyMap<number, string>> {
+  const names = new Map<number, string>()
+  for (const index of new Set(hops.map((hop) => hop.index))) {
+    const name = await ip.linkName(index)
+    if (name !== undefined && PLAIN_NAME.test(name)) names.set(index, name)
+  }
+  return names
+}
+
+/** The kernel's order differs from one reading to the next, and the rules must not. */
+function sortedUnique<T>(items: readonly T[], keyOf: (item: T) => string): readonly T[] {
+  const byKey = new Map(items.map((item) => [keyOf(item), item]))
+  return [...byKey].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, item]) => item)
+}

@@ -1,0 +1,67 @@
+/**
+ * What keeps the files of consoles within their limits while no daemon runs: QEMU appends to them whatever a guest says.
+ *
+ * One small process for all virtual machines of a state directory, nobody's child, started by whichever daemon finds that there is none. It
+ * looks at sizes every second, and ends when there are no machines any more. The daemon's own trimming is not in its way.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import type { Clock } from '../../lib/clock.ts'
+import type { Log } from '../../lib/log.ts'
+import { below } from '../../lib/paths.ts'
+import { beExpendable } from '../../lib/runner.ts'
+import { MACHINES_DIRECTORY, TRIMMER_LOCK } from '../../model/names.ts'
+
+export interface ConsoleTrimmer {
+  /** Sees to it that there is one. Never waits. */
+  ensure(): void
+}
+
+/**
+ * Arguments: directory, bytes that are kept. coreutils and procps alone. A file is copied and emptied, as QEMU goes on at its new end; of one
+ * that grew meanwhile some lines are lost. Links are not followed.
+ */
+const SCRIPT = `
+turn=0
+while [ -d "$0" ]; do
+  for log in "$0"/*/console.log "$0"/*/qemu.log; do
+    [ -f "$log" ] && [ ! -L "$log" ] || continue
+    [ "$(stat -c %s -- "$log")" -gt "$((2 * $1))" ] || continue
+    tail -c "$1" -- "$log" >"$log.1.new" && mv -T -- "$log.1.new" "$log.1"
+    truncate -s 0 -- "$log"
+  done
+  turn=$((turn + 1))
+  [ "$((turn % 60))" -ne 0 ] || pgrep -f -- "-name guest=atoll:$0/" >/dev/null || exit 0
+  sleep 1
+done
+`
+/** Another daemon's may hold the lock, so that ours ends at once. */
+const TRY_EVERY_MS = 30_000
+
+/** Nothing is started yet. `keptBytes` is what is kept of each file at least. */
+export function createConsoleTrimmer({
+  stateDir,
+  keptBytes,
+  clock,
+  log,
+}: {
+  readonly stateDir: string
+  readonly keptBytes: number
+  readonly clock: Clock
+  readonly log: Log
+}): ConsoleTrimmer {
+  let child: ChildProcess | undefined
+  let triedMs = Number.NEGATIVE_INFINITY
+  return {
+    ensure() {
+      const isAlive = child !== undefined && child.exitCode === null && child.signalCode === null
+      if (isAlive || clock.monotonic() - triedMs < TRY_EVERY_MS) return
+      triedMs = clock.monotonic()
+      const lock = ['--nonblock', '--no-fork', below(stateDir, TRIMMER_LOCK)]
+      const command = ['sh', '-c', SCRIPT, below(stateDir, MACHINES_DIRECTORY), String(keptBytes)]
+      child = spawn('flock', [...lock, ...command], { stdio: 'ignore', detached: true, cwd: '/' })
+      child.on('error', (error) => log.warn({ error }, 'consoles are not kept within limits'))
+      child.unref()
+      if (child.pid !== undefined) beExpendable(child.pid)
+    },
+  }
+}

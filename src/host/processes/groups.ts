@@ -1,0 +1,160 @@
+/**
+ * Control groups of virtual machines: out of the daemon's own, so that whoever ends that one with all its processes ends no guest.
+ *
+ * Where systemd runs, a machine gets a transient scope of its own (org.freedesktop.systemd1, StartTransientUnit); elsewhere a
+ * directory in each hierarchy that the daemon itself is in (cgroups(7)). Both carry our mark and go with the machine.
+ */
+import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { Clock } from '../../lib/clock.ts'
+import { exists } from '../../lib/files.ts'
+import type { Log } from '../../lib/log.ts'
+import { below } from '../../lib/paths.ts'
+import type { Runner } from '../../lib/runner.ts'
+import { messageOf } from '../../model/errors.ts'
+import type { InstanceId } from '../../model/ids.ts'
+import type { MachineBudget } from '../../model/limits.ts'
+import { MACHINE_GROUP } from '../../model/names.ts'
+import { errnoCode } from '../libc.ts'
+
+export interface MachineGroups {
+  /**
+   * Moves a process that was just started into a group with these limits. That it cannot be moved, or one of them set, is logged and no
+   * reason to end it.
+   */
+  enter(instance: InstanceId, pid: number, budget: MachineBudget): Promise<void>
+}
+
+const ROOT = '/sys/fs/cgroup'
+const SYSTEMD_RUNS = '/run/systemd/system'
+
+/** The groups of this machine. `run` starts busctl. */
+export function createMachineGroups({
+  run,
+  log,
+}: {
+  readonly run: Runner
+  readonly log: Log
+}): MachineGroups {
+  return {
+    async enter(instance, pid, budget) {
+      try {
+        if (await exists(SYSTEMD_RUNS)) await startScope(run, instance, pid, budget)
+        else await enterDirectories(instance, pid, budget)
+      } catch (error) {
+        log.warn({ instance, pid, error }, 'a virtual machine stays in the group of the daemon')
+      }
+    },
+  }
+}
+
+/** The kernel counts a process to its group for a moment after its end. */
+const REMOVAL = { attempts: 100, everyMs: 10 } as const
+
+/** Removes the group of a machine that has ended, and with the last one what held them all; a scope goes by itself. Absent is well. */
+export async function removeGroup(instance: InstanceId, clock: Clock): Promise<void> {
+  for (const dir of await directories(instance)) {
+    for (let attempt = 1; attempt <= REMOVAL.attempts; attempt += 1) {
+      const code = await rmdir(dir).then(() => undefined, errnoCode)
+      if (code !== 'EBUSY') break
+      await clock.sleep(REMOVAL.everyMs)
+    }
+    // It stays as long as there are others in it.
+    await rmdir(dirname(dir)).catch(() => undefined)
+  }
+}
+
+async function startScope(
+  run: Runner,
+  instance: InstanceId,
+  pid: number,
+  { memoryBytes, processes, vcpus }: MachineBudget,
+): Promise<void> {
+  const { exitCode, stderr } = await run('busctl', [
+    ...['call', 'org.freedesktop.systemd1', '/org/freedesktop/systemd1'],
+    ...['org.freedesktop.systemd1.Manager', 'StartTransientUnit', 'ssa(sv)a(sa(sv))'],
+    ...[`${MACHINE_GROUP}-${instance}.scope`, 'replace'],
+    ...['7', 'PIDs', 'au', '1', String(pid), 'CollectMode', 's', 'inactive-or-failed'],
+    ...['MemoryMax', 't', String(memoryBytes), 'MemorySwapMax', 't', '0'],
+    ...['TasksMax', 't', String(processes), 'CPUWeight', 't', String(weightOf(vcpus))],
+    ...['Description', 's', `Atoll virtual machine ${instance}`, '0'],
+  ])
+  if (exitCode !== 0) throw new Error(`no scope: ${stderr.trim()}`)
+}
+
+async function enterDirectories(
+  instance: InstanceId,
+  pid: number,
+  budget: MachineBudget,
+): Promise<void> {
+  const failures: string[] = []
+  for (const dir of await directories(instance)) {
+    try {
+      await mkdir(dirname(dir), { recursive: true })
+      await offer(dirname(dirname(dir)))
+      await offer(dirname(dir))
+      await mkdir(dir, { recursive: true })
+      await limit(dir, budget)
+      await writeFile(below(dir, 'cgroup.procs'), String(pid))
+    } catch (error) {
+      failures.push(messageOf(error))
+    }
+  }
+  if (failures.length > 0) throw new Error(failures.join('; '))
+}
+
+/** Of the unified hierarchy: has the controllers that limits need work in the groups below. Others have each all of theirs. */
+async function offer(dir: string): Promise<void> {
+  const there = await readFile(below(dir, 'cgroup.controllers'), 'utf8').catch(() => '')
+  for (const name of there.trim().split(' '))
+    if (['memory', 'pids', 'cpu'].includes(name))
+      // One whose group has processes of its own cannot give it on: then there is no limit of that kind.
+      await writeFile(below(dir, 'cgroup.subtree_control'), `+${name}`).catch(() => undefined)
+}
+
+/** Writes those limits that this hierarchy has files for: names of version 1 and of version 2 (cgroups(7)). */
+async function limit(dir: string, { memoryBytes, processes, vcpus }: MachineBudget): Promise<void> {
+  const files: readonly (readonly [string, number])[] = [
+    ['memory.limit_in_bytes', memoryBytes],
+    ['memory.memsw.limit_in_bytes', memoryBytes],
+    ['memory.max', memoryBytes],
+    ['memory.swap.max', 0],
+    ['pids.max', processes],
+    ['cpu.shares', Math.min(SHARES.most, vcpus * SHARES.each)],
+    ['cpu.weight', weightOf(vcpus)],
+  ]
+  for (const [name, value] of files) {
+    const file = below(dir, name)
+    if (await exists(file)) await writeFile(file, String(value))
+  }
+}
+
+/** What one processor counts for: the kernel's default for a group. */
+const SHARES = { each: 1024, most: 262_144 } as const
+const WEIGHT = { each: 100, most: 10_000 } as const
+
+function weightOf(vcpus: number): number {
+  return Math.min(WEIGHT.most, vcpus * WEIGHT.each)
+}
+
+/** A directory for the machine in each hierarchy. Of cpuset's, an empty group takes no process. */
+async function directories(instance: InstanceId): Promise<readonly string[]> {
+  const text = await readFile('/proc/self/cgroup', 'utf8').catch(() => '')
+  const mounted: string[] = []
+  for (const hierarchy of hierarchies(text)) {
+    const root = hierarchy === '' ? ROOT : below(ROOT, hierarchy)
+    // Beside others the unified hierarchy has another place, or none: then it has no controllers and is left alone.
+    if (await exists(below(root, 'cgroup.procs'))) mounted.push(root)
+  }
+  return mounted.map((root) => below(root, MACHINE_GROUP, instance))
+}
+
+/** Names below /sys/fs/cgroup of the hierarchies in /proc/self/cgroup (cgroups(7)): empty for the unified one. */
+export function hierarchies(text: string): readonly string[] {
+  return text.split('\n').flatMap((line) => {
+    const [, controllers] = line.split(':')
+    if (controllers === undefined) return []
+    if (controllers.split(',').includes('cpuset')) return []
+    return [controllers.replace(/^name=/, '')]
+  })
+}

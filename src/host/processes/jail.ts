@@ -1,0 +1,113 @@
+/**
+ * The one way in which a program in C reads what a stranger made.
+ *
+ * It runs as a user that owns nothing, without a network, in a file system that has only /usr, in namespaces of its own and with a filter of
+ * system calls (`seccomp.ts`), and has a limit on everything. It opens no path of the host's: files are descriptors that we opened. What
+ * takes it over can compute, and write what it was to write.
+ *
+ * bubblewrap makes the namespaces (https://github.com/containers/bubblewrap), util-linux's prlimit and setpriv do the rest. When the daemon
+ * dies, so does everything in here.
+ */
+import type { FileHandle } from 'node:fs/promises'
+import type { Runner } from '../../lib/runner.ts'
+import { unavailable } from '../../model/errors.ts'
+import { JAIL_USER } from '../../model/names.ts'
+import { parserFilter } from './seccomp.ts'
+
+/** What a program in the jail may use. */
+interface JailLimits {
+  /** Of processor time. */
+  readonly seconds: number
+  /** Address space. */
+  readonly memoryBytes: number
+  /** Length of a file that it writes. */
+  readonly fileBytes: number
+}
+
+/** What is run, and with what. */
+interface JailOrder {
+  readonly program: string
+  readonly args: readonly string[]
+  readonly limits: JailLimits
+  /** Descriptors that it gets, as numbers 3 and following. `jailPath` says under which name it may open them. */
+  readonly files: readonly number[]
+}
+
+/** What to start, and what it inherits from number 3 on: descriptors, or bytes to be read from a pipe. */
+interface JailCommand {
+  readonly program: string
+  readonly args: readonly string[]
+  readonly inherit: readonly (number | Buffer)[]
+}
+
+const BUBBLEWRAP = 'bwrap'
+const FIRST_NUMBER = 3
+const PROCESSES = 64
+const DESCRIPTORS = 64
+const ROOT = [
+  ...['--ro-bind', '/usr', '/usr', '--symlink', 'usr/bin', '/bin', '--symlink', 'usr/lib', '/lib'],
+  ...['--symlink', 'usr/lib64', '/lib64', '--proc', '/proc', '--perms', '0755', '--dir', '/dev'],
+  ...['--dev-bind', '/dev/null', '/dev/null', '--remount-ro', '/', '--chdir', '/'],
+]
+
+/** The name under which the n-th of the order's files can be opened inside. */
+export function jailPath(index: number): string {
+  return `/proc/self/fd/${FIRST_NUMBER + index}`
+}
+
+/** How a program is started in the jail, for whoever starts it by itself to read what it says piece by piece. */
+export function jailCommand({ program, args, limits, files }: JailOrder): JailCommand {
+  const filter = parserFilter(process.arch)
+  const filtered = filter === null ? [] : ['--seccomp', String(FIRST_NUMBER + files.length)]
+  return {
+    program: BUBBLEWRAP,
+    args: [
+      ...['--unshare-ipc', '--unshare-pid', '--unshare-net', '--unshare-uts'],
+      ...['--unshare-cgroup-try', '--die-with-parent', '--new-session', '--clearenv'],
+      ...['--setenv', 'PATH', '/usr/bin', ...ROOT, ...filtered],
+      // To become nobody; given up by setpriv.
+      ...['CAP_SETUID', 'CAP_SETGID', 'CAP_SETPCAP'].flatMap((name) => ['--cap-add', name]),
+      ...['--', 'prlimit', '--core=0', `--nproc=${PROCESSES}`, `--nofile=${DESCRIPTORS}`],
+      ...[`--as=${limits.memoryBytes}`, `--fsize=${limits.fileBytes}`, `--cpu=${limits.seconds}`],
+      ...['--', 'setpriv', `--reuid=${JAIL_USER}`, `--regid=${JAIL_USER}`, '--clear-groups'],
+      ...['--inh-caps=-all', '--bounding-set=-all', '--no-new-privs', '--', program, ...args],
+    ],
+    inherit: [...files, ...(filter === null ? [] : [filter])],
+  }
+}
+
+/** Lets the jail read a file that only root finds: it is opened once more there, so that its mode counts. */
+export async function letJailRead(file: FileHandle): Promise<void> {
+  const { mode } = await file.stat()
+  await file.chmod((mode & 0o777) | 0o004)
+}
+
+/** Makes a file the jail's own for as long as `work` takes. */
+export async function letJailWrite<T>(file: FileHandle, work: () => Promise<T>): Promise<T> {
+  await file.chown(JAIL_USER, JAIL_USER)
+  try {
+    return await work()
+  } finally {
+    await file.chown(0, 0)
+  }
+}
+
+/**
+ * Runs a program in the jail to its end, for at most `timeoutMs`. Errors: `unavailable` when the jail cannot be made; how the program
+ * itself ended is in the answer.
+ */
+export async function runJailed(
+  run: Runner,
+  order: JailOrder,
+  options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
+): ReturnType<Runner> {
+  const { program, args, inherit } = jailCommand(order)
+  return await run(program, args, { ...options, inherit }).catch((error: unknown) => {
+    throw jailMissing(error)
+  })
+}
+
+/** What is said when bubblewrap cannot be started. */
+export function jailMissing(error: unknown) {
+  return unavailable(`${BUBBLEWRAP} cannot be started (Debian: apt-get install bubblewrap)`, error)
+}

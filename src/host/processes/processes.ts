@@ -1,0 +1,155 @@
+/**
+ * Processes of virtual machines: started so that they belong to nobody, found again by a daemon that knows nothing, killed.
+ *
+ * Each runs in a session and a control group (`groups.ts`) of its own, as a user of its own that owns nothing on the machine: what
+ * breaks out of one guest reaches neither the host's files nor another guest's. A process is ours when it was started with the name
+ * of one of our directories *and* runs as that instance's user: a name alone is anybody's to take.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdir, readFile, stat } from 'node:fs/promises'
+import type { Clock } from '../../lib/clock.ts'
+import { below } from '../../lib/paths.ts'
+import { beExpendable } from '../../lib/runner.ts'
+import { bug, unavailable } from '../../model/errors.ts'
+import type { InstanceId } from '../../model/ids.ts'
+import {
+  instanceFromMark,
+  MACHINES_DIRECTORY,
+  machineName,
+  machineUser,
+} from '../../model/names.ts'
+import { cellCommand } from './cell.ts'
+
+const KILL_DEADLINE_MS = 10_000
+/** The process is nobody's child once its daemon was replaced: there is no event to wait for. */
+const LOOK_EVERY_MS = 10
+
+export interface ProcessRequest {
+  readonly args: readonly string[]
+  /** Descriptors to inherit; the first becomes number 3. */
+  readonly files: readonly number[]
+  /** Takes what it writes to stdout and stderr. */
+  readonly log: number
+  readonly user: number
+  readonly group: number
+  /** Done before the process does anything. */
+  readonly before: (pid: number) => Promise<void>
+}
+
+/** Starts QEMU and lets go of it. Gives its process id. Errors: `unavailable` when it cannot be started. */
+export async function startProcess(request: ProcessRequest): Promise<number> {
+  const { files, log, user, group, before } = request
+  const { program, args } = cellCommand(user, group, request.args)
+  const child = spawn(program, args, {
+    stdio: ['pipe', log, log, ...files],
+    detached: true,
+    cwd: '/',
+    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+  })
+  // The daemon may be spared by the kernel when memory runs out; a guest is not.
+  if (child.pid !== undefined) beExpendable(child.pid)
+  child.unref()
+  const [error] = await Promise.race([
+    once(child, 'spawn').then(() => []),
+    once(child, 'error').catch((cause: unknown) => [cause]),
+  ])
+  if (error !== undefined || child.pid === undefined)
+    throw unavailable(`${program} cannot be started (Debian: apt-get install util-linux)`, error)
+  const { stdin } = child
+  if (stdin === null) throw bug('a process without its stdin')
+  // It may have ended; the monitor that nobody answers at tells.
+  stdin.on('error', () => undefined)
+  try {
+    await before(child.pid)
+    stdin.end('go\n')
+  } catch (error) {
+    stdin.destroy()
+    throw error
+  }
+  return child.pid
+}
+
+/** The directory of each virtual machine that is kept below `stateDir`. */
+export async function machineHomes(stateDir: string): Promise<ReadonlyMap<InstanceId, string>> {
+  const root = below(stateDir, MACHINES_DIRECTORY)
+  const names = await readdir(root).catch(() => [])
+  const instances = names.flatMap((name) => instanceFromMark(name) ?? [])
+  return new Map(instances.map((instance) => [instance, below(root, instance)]))
+}
+
+/** Which of these instances have a process, by their directories. One reading of /proc for all. */
+export async function findProcesses(
+  homes: ReadonlyMap<InstanceId, string>,
+  firstUser: number,
+): Promise<ReadonlyMap<InstanceId, number>> {
+  const names = new Map([...homes].map(([instance, home]) => [machineName(home), instance]))
+  const found = new Map<InstanceId, number>()
+  if (names.size === 0) return found
+  for (const entry of await readdir('/proc')) {
+    const pid = Number(entry)
+    if (!Number.isInteger(pid)) continue
+    const instance = names.get((await nameOf(pid)) ?? '')
+    if (instance !== undefined && (await userOf(pid)) === machineUser(firstUser, instance))
+      found.set(instance, pid)
+  }
+  return found
+}
+
+/** Waits until the process is gone, at most for so long and until `signal` aborts; says whether it is. */
+export async function awaitEnd(
+  pid: number,
+  home: string,
+  wait: { readonly clock: Clock; readonly timeoutMs: number; readonly signal?: AbortSignal },
+): Promise<boolean> {
+  const { clock, timeoutMs, signal } = wait
+  const name = machineName(home)
+  const giveUpMs = clock.monotonic() + timeoutMs
+  while (!(await isGone(pid, name))) {
+    if (clock.monotonic() > giveUpMs || signal?.aborted === true) return false
+    await clock.sleep(LOOK_EVERY_MS)
+  }
+  return true
+}
+
+/** Kills a process and waits until it is gone. Errors: `unavailable` when it does not go. */
+export async function killProcess(pid: number, home: string, clock: Clock): Promise<void> {
+  if ((await nameOf(pid)) !== machineName(home)) return
+  process.kill(pid, 'SIGKILL')
+  if (!(await awaitEnd(pid, home, { clock, timeoutMs: KILL_DEADLINE_MS })))
+    throw unavailable(`process ${pid} of ${home} does not end`)
+}
+
+/**
+ * Whether the process has ended, and let go of all it had. A process on its way out loses its command line first, then its files and
+ * its group; only then does it become a zombie (kernel/exit.c, do_exit), which has nothing left but its exit code.
+ */
+async function isGone(pid: number, name: string): Promise<boolean> {
+  const line = await commandLineOf(pid)
+  if (line !== '') return nameIn(line) !== name
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null)
+  // The state follows the program's name, which may contain anything (proc(5)).
+  return stat === null || /^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2))
+}
+
+/** The value of `-name` on the command line of a process; null when there is none, or it has ended. */
+async function nameOf(pid: number): Promise<string | null> {
+  return nameIn(await commandLineOf(pid))
+}
+
+function commandLineOf(pid: number): Promise<string> {
+  return readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+}
+
+function nameIn(line: string): string | null {
+  const words = line.split('\0')
+  const at = words.indexOf('-name')
+  return at === -1 ? null : (words[at + 1] ?? null)
+}
+
+function userOf(pid: number): Promise<number | null> {
+  return stat(`/proc/${pid}`).then(
+    ({ uid }) => uid,
+    () => null,
+  )
+}

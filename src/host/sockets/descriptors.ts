@@ -1,0 +1,99 @@
+/**
+ * Descriptors that are opened to be handed to another process, which may open nothing itself: taps, and sockets that listen.
+ *
+ * C library calls that Node does not offer; each throws `LibcError` with the errno's name.
+ */
+import koffi from 'koffi'
+import { bug } from '../../model/errors.ts'
+import { checked } from '../libc.ts'
+
+export interface Descriptors {
+  /**
+   * The tap device `name` of this namespace, made if there is none: Ethernet frames without packet information, with virtio's
+   * header (Documentation/networking/tuntap of the kernel). One process holds it at a time: `EBUSY`.
+   */
+  openTap(name: string): number
+  /** TUNSETPERSIST: the tap stays when its last descriptor is closed. */
+  keepTap(fd: number): void
+  /** A UNIX stream socket that listens at `path` (unix(7)), which must not exist yet; only its owner may connect. */
+  listenUnix(path: string): number
+  close(fd: number): void
+}
+
+const O_RDWR = 2
+const O_NONBLOCK = 0o4000
+const O_CLOEXEC = 0o2000000
+const TUNSETIFF = 0x400454ca
+const TUNSETPERSIST = 0x400454cb
+/** IFF_TAP | IFF_NO_PI | IFF_VNET_HDR of linux/if_tun.h. */
+const TAP_FLAGS = 0x0002 | 0x1000 | 0x4000
+/** struct ifreq: a name of 16 bytes and a union, whose first two are the flags here (netdevice(7)). */
+const IFREQ = { bytes: 40, nameBytes: 16 } as const
+const AF_UNIX = 1
+const SOCK_STREAM = 1
+/** struct sockaddr_un: the family, and a path that ends with a zero. */
+const SOCKADDR_UN = { bytes: 110, pathBytes: 107 } as const
+const LISTEN_BACKLOG = 8
+const OWNER_ONLY = 0o600
+
+/** The C library of this process. */
+export function loadDescriptors(): Descriptors {
+  const library = koffi.load('libc.so.6')
+  const socket = library.func('int socket(int domain, int type, int protocol)')
+  const bind = library.func('int bind(int fd, const uint8_t *address, uint32_t length)')
+  const listen = library.func('int listen(int fd, int backlog)')
+  const open = library.func('int open(const char *path, int flags)')
+  const chmod = library.func('int chmod(const char *path, uint32_t mode)')
+  // Two views of one variadic function, one for each kind of argument that we give.
+  const ioctl = library.func('int ioctl(int fd, unsigned long request, const uint8_t *argument)')
+  const ioctlNumber = library.func('int ioctl(int fd, unsigned long request, long argument)')
+  const closeFd = library.func('int close(int fd)')
+
+  /** Gives back the descriptor that `work` was done to, or closes it. */
+  const withFd = (fd: number, work: () => void): number => {
+    try {
+      work()
+      return fd
+    } catch (error) {
+      closeFd(fd)
+      throw error
+    }
+  }
+
+  return {
+    openTap: (name) => {
+      const fd = checked('open', open('/dev/net/tun', O_RDWR | O_NONBLOCK | O_CLOEXEC))
+      return withFd(fd, () => checked('ioctl', ioctl(fd, TUNSETIFF, tapRequest(name))))
+    },
+    keepTap: (fd) => {
+      checked('ioctl', ioctlNumber(fd, TUNSETPERSIST, 1))
+    },
+    listenUnix: (path) => {
+      const address = unixAddress(path)
+      const fd = checked('socket', socket(AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0))
+      return withFd(fd, () => {
+        checked('bind', bind(fd, address, address.length))
+        checked('chmod', chmod(path, OWNER_ONLY))
+        checked('listen', listen(fd, LISTEN_BACKLOG))
+      })
+    },
+    close: (fd) => {
+      checked('close', closeFd(fd))
+    },
+  }
+}
+
+function tapRequest(name: string): Buffer {
+  const request = Buffer.alloc(IFREQ.bytes)
+  request.write(name, 0, IFREQ.nameBytes - 1)
+  request.set(new Uint8Array(Uint16Array.of(TAP_FLAGS).buffer), IFREQ.nameBytes)
+  return request
+}
+
+function unixAddress(path: string): Buffer {
+  if (Buffer.byteLength(path) > SOCKADDR_UN.pathBytes) throw bug(`${path} is too long for a socket`)
+  const address = Buffer.alloc(SOCKADDR_UN.bytes)
+  address.set(new Uint8Array(Uint16Array.of(AF_UNIX).buffer))
+  address.write(path, 2)
+  return address
+}

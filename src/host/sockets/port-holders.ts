@@ -1,0 +1,49 @@
+/**
+ * Who listens where instances ask for names, metadata and addresses: a web server on all addresses would answer as the metadata service, and
+ * a resolver or a DHCP server keeps ours from its port. Asks ss(8), which also tells whether a socket is for one link only; one that is, and
+ * another's loopback address, are in nobody's way.
+ */
+import { systemRunner } from '../../lib/runner.ts'
+import type { Ipv4 } from '../../model/addr.ts'
+
+/** One who has a port of ours. */
+export interface PortHolder {
+  readonly protocol: 'TCP' | 'UDP'
+  readonly port: number
+  /** `0.0.0.0`, `[::]` and `*` are all addresses. */
+  readonly address: string
+  /** As `nginx (process 42)`. */
+  readonly holder: string
+}
+
+const TIMEOUT_MS = 5_000
+const WANTED: ReadonlySet<string> = new Set(['TCP 53', 'UDP 53', 'TCP 80', 'UDP 67'])
+const EVERYWHERE: ReadonlySet<string> = new Set(['0.0.0.0', '[::]', '*'])
+
+/** Those that are not of process `self`, at all addresses or at one of `services`. None where there is no ss. */
+export async function readPortHolders(
+  services: readonly Ipv4[],
+  self: number,
+): Promise<readonly PortHolder[]> {
+  const ss = await systemRunner('ss', ['-H', '-tulnp'], { timeoutMs: TIMEOUT_MS }).catch(() => null)
+  return parsePortHolders(ss?.stdout ?? '', services, self)
+}
+
+/** See `readPortHolders`; out of what `ss -H -tulnp` says. Pure. */
+export function parsePortHolders(
+  text: string,
+  services: readonly Ipv4[],
+  self: number,
+): readonly PortHolder[] {
+  return text.split('\n').flatMap((line) => {
+    const [netid, , , , local = '', , users = ''] = line.trim().split(/\s+/)
+    const protocol = netid === 'tcp' ? 'TCP' : 'UDP'
+    const [, address = '', port = ''] = /^(.*):(\d+)$/.exec(local) ?? []
+    if (!WANTED.has(`${protocol} ${port}`)) return []
+    if (!EVERYWHERE.has(address) && !services.some((service) => service === address)) return []
+    const [, name, pid] = /\(\("([^"]*)",pid=(\d+)/.exec(users) ?? []
+    if (Number(pid) === self) return []
+    const holder = name === undefined ? 'a process elsewhere' : `${name} (process ${pid})`
+    return [{ protocol, port: Number(port), address, holder }]
+  })
+}

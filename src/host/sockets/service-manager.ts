@@ -1,0 +1,48 @@
+/**
+ * What the daemon tells the service manager that started it: that it is up, and that it lives (sd_notify(3), sd_watchdog_enabled(3)).
+ *
+ * Where nobody asked, as when it is started by hand, nothing is told.
+ */
+import { type Libc, loadLibc } from '../libc.ts'
+
+export interface ServiceManager {
+  /** The daemon does its work from now on. */
+  ready(): void
+  /**
+   * Tells from now on, often enough, that it lives, for as long as `lives` says so. A loop that stands still tells nothing. Gives what
+   * ends it.
+   */
+  watch(lives: () => boolean): () => void
+}
+
+/** How many times a watchdog is told within its time: one may be late. */
+const BEATS = 3
+
+/** Speaks to the manager's socket, a path or, with `@`, an abstract name; `watchdogMs` is when it gives the daemon up. */
+export function createServiceManager(options: {
+  readonly socket: string | undefined
+  readonly watchdogMs: number | undefined
+  readonly libc?: Pick<Libc, 'sendToPath'>
+}): ServiceManager {
+  const { socket, watchdogMs } = options
+  if (socket === undefined) return { ready: () => undefined, watch: () => () => undefined }
+  const libc = options.libc ?? loadLibc()
+  const tell = (state: string): void => {
+    try {
+      libc.sendToPath(socket, Buffer.from(state))
+    } catch {
+      // A manager that does not listen is not the daemon's trouble; what it then does is its own decision.
+    }
+  }
+  return {
+    ready: () => tell('READY=1'),
+    watch(lives) {
+      if (watchdogMs === undefined) return () => undefined
+      const timer = setInterval(() => {
+        if (lives()) tell('WATCHDOG=1')
+      }, watchdogMs / BEATS)
+      timer.unref()
+      return () => clearInterval(timer)
+    },
+  }
+}
