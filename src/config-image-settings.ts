@@ -1,7 +1,7 @@
 /** The settings of images: where they may come from, and how large they may be. */
 import { z } from 'zod'
 import { absolutePath, zoneName } from './config-values.ts'
-import { parseReach } from './images/reach.ts'
+import { parseReach } from './images/outbound-policy.ts'
 import { PUBLIC_REGISTRIES } from './model/image-location.ts'
 
 /** Somewhere that images may be fetched from. */

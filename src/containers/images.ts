@@ -7,8 +7,8 @@
  * pinned digest is used by that digest alone: what its location says today matters only when the content is not here.
  */
 import { LRUCache } from 'lru-cache'
-import { createLooks, LOOKS_REMEMBERED } from '../images/looks.ts'
-import { createTurns } from '../images/turns.ts'
+import { createTurns } from '../images/admission.ts'
+import { createLooks, LOOKS_REMEMBERED } from '../images/lookups.ts'
 import { unavailable } from '../model/errors.ts'
 import type { Images } from '../workloads/driver.ts'
 import { type FetchOptions, fetchImage } from './image-fetch.ts'

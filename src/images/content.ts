@@ -4,8 +4,8 @@
  */
 import type { FileHandle } from 'node:fs/promises'
 import { AtollError, refused } from '../model/errors.ts'
-import { foreignMark, isDisk, isInitramfs, isKernel, MARKS_HEAD_BYTES } from './marks.ts'
 import { isQcow, parseQcow2, QCOW2_HEAD_BYTES, VIRTUAL_MAX_BYTES } from './qcow2.ts'
+import { foreignMark, isDisk, isInitramfs, isKernel, MARKS_HEAD_BYTES } from './signatures.ts'
 
 /** What QEMU and the guest have to be told of a disk. */
 interface DiskContent {

@@ -11,7 +11,7 @@ import type { Runner } from '../lib/runner.ts'
 import { AtollError, refused, unavailable } from '../model/errors.ts'
 import type { CaptureWant } from '../model/want.ts'
 import { mib, noDisk } from './cache-room.ts'
-import { allocatedBytes, KEPT_FILES, type Making } from './kept.ts'
+import { allocatedBytes, KEPT_FILES, type Making } from './created-images.ts'
 
 interface ConvertTools {
   readonly run: Runner

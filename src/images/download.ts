@@ -8,8 +8,8 @@ import { open, stat } from 'node:fs/promises'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { AtollError, explain, refused, unavailable } from '../model/errors.ts'
-import { hashInto } from './image-file.ts'
-import { openPart, type Part } from './part.ts'
+import { openPart, type Part } from './partial-file.ts'
+import { hashInto } from './published-file.ts'
 import type { Opened, Source } from './source.ts'
 
 /** What a download needs, apart from what it downloads. */

@@ -18,16 +18,16 @@ import {
   parseImageLocation,
 } from '../model/image-location.ts'
 import type { ImageWant } from '../model/want.ts'
+import { createTurns } from './admission.ts'
 import { type CachedImage, createImageCache, IMAGE_FILES } from './cache.ts'
+import type { KeptImages } from './created-images.ts'
 import { fetchMachine } from './fetch.ts'
-import type { KeptImages } from './kept.ts'
-import { createLooks } from './looks.ts'
+import { createLooks } from './lookups.ts'
 import { findingsOf, type MachineImage, type MachineImages } from './machine-image.ts'
 import type { Outbound } from './outbound.ts'
 import { createFileSource, type Source } from './source.ts'
 import { createHttpSource } from './source-http.ts'
 import { createS3, type S3, type S3Settings } from './source-s3.ts'
-import { createTurns } from './turns.ts'
 
 export interface MachineImagesOptions {
   /** `<stateDir>/image-cache`: nobody else writes there. */

@@ -16,7 +16,7 @@ import { formatCidr } from '../model/addr.ts'
 import { refused } from '../model/errors.ts'
 import type { SharedWant } from '../model/want.ts'
 import type { HostService } from '../services/service.ts'
-import { type Inside, isFarName, objectionTo, type Reach } from './reach.ts'
+import { type Inside, isFarName, objectionTo, type Reach } from './outbound-policy.ts'
 
 /** What a client's fetches may use. */
 export interface OutboundSettings {

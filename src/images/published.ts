@@ -21,8 +21,8 @@ import { exists, syncPath } from '../lib/files.ts'
 import { AtollError, messageOf, refused } from '../model/errors.ts'
 import { parseImageLocation } from '../model/image-location.ts'
 import { diskOf, headOf } from './content.ts'
-import { hashInto, openPublished } from './image-file.ts'
-import { archivePacking, isInitramfs, isKernel } from './marks.ts'
+import { hashInto, openPublished } from './published-file.ts'
+import { archivePacking, isInitramfs, isKernel } from './signatures.ts'
 
 /** What a file is, by its content. */
 type ImageKind = 'disk' | 'kernel' | 'initrd' | 'archive'

@@ -4,7 +4,7 @@
  */
 import { constants, copyFile } from 'node:fs/promises'
 import { refused, unavailable } from '../model/errors.ts'
-import { type FileLimits, openPublished } from './image-file.ts'
+import { type FileLimits, openPublished } from './published-file.ts'
 
 /** A place in content of which the part before is at hand. `validator` is what `Opened` said when that part was fetched. */
 export interface Position {

@@ -10,7 +10,7 @@
  */
 import { copyFile, open, rm } from 'node:fs/promises'
 import { convert, needRoom } from '../images/convert.ts'
-import { KEPT_FILES, type KeptImages, type Making } from '../images/kept.ts'
+import { KEPT_FILES, type KeptImages, type Making } from '../images/created-images.ts'
 import {
   baseOf,
   findingsOf,

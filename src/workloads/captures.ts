@@ -5,8 +5,8 @@
  * driver's. A fresh daemon is asked for the same images again, and begins those anew that are not whole.
  */
 
-import { createLooks } from '../images/looks.ts'
-import { createTurns } from '../images/turns.ts'
+import { createTurns } from '../images/admission.ts'
+import { createLooks } from '../images/lookups.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { ImageId, InstanceId } from '../model/ids.ts'

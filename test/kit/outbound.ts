@@ -1,6 +1,6 @@
 /** The gate that images are fetched through, open to this machine's loopback: servers of tests are there. */
 import { createOutbound, type Outbound } from '../../src/images/outbound.ts'
-import { parseReach } from '../../src/images/reach.ts'
+import { parseReach } from '../../src/images/outbound-policy.ts'
 
 /** With the entries of `images.reach` that are given. */
 export function outboundTo(...reach: readonly string[]): Outbound {

@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { createKeptImages } from '../../../src/images/kept.ts'
+import { createKeptImages } from '../../../src/images/created-images.ts'
 import type { MachineImages } from '../../../src/images/machine-image.ts'
 import {
   createMachineImages,

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { readEnvironment } from '../../../src/config.ts'
 import { parseConfig } from '../../../src/config-file.ts'
 import { createOutbound, type OutboundSettings } from '../../../src/images/outbound.ts'
-import { parseReach } from '../../../src/images/reach.ts'
+import { parseReach } from '../../../src/images/outbound-policy.ts'
 import { outboundSettings } from '../../../src/settings.ts'
 
 const never = new AbortController().signal

@@ -9,7 +9,7 @@ import { constants, type FileHandle, open, readFile, rm } from 'node:fs/promises
 import { z } from 'zod'
 import { readRecord, writeRecord } from '../lib/files.ts'
 import { bug, refused } from '../model/errors.ts'
-import { hashInto } from './image-file.ts'
+import { hashInto } from './published-file.ts'
 import type { Opened, Position } from './source.ts'
 
 const stateSchema = z.strictObject({

@@ -1,7 +1,12 @@
 /** Which addresses are the world's, and what a setting adds to them. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Inside, isFarName, objectionTo, parseReach } from '../../../src/images/reach.ts'
+import {
+  type Inside,
+  isFarName,
+  objectionTo,
+  parseReach,
+} from '../../../src/images/outbound-policy.ts'
 import { cidr, cidrContains, ipv4FromNumber } from '../../../src/model/addr.ts'
 
 const nothing: Inside = { addresses: [], networks: [], near: [] }

@@ -1,6 +1,6 @@
 /** Turns: how many work at once, for whom, and who does not even wait. */
 import { expect, test } from 'vitest'
-import { createTurns } from '../../../src/images/turns.ts'
+import { createTurns } from '../../../src/images/admission.ts'
 
 const never = new AbortController().signal
 

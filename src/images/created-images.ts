@@ -12,8 +12,8 @@ import { readRecord, syncPath, writeRecord } from '../lib/files.ts'
 import { below, removeTree } from '../lib/paths.ts'
 import { type ImageId, parseId } from '../model/ids.ts'
 import { CREATED_IMAGES_DIRECTORY } from '../model/names.ts'
-import { hashInto } from './image-file.ts'
 import type { MachineImage } from './machine-image.ts'
+import { hashInto } from './published-file.ts'
 
 /** What is known of an image beside its files. */
 const factsSchema = z.strictObject({
