@@ -1,6 +1,6 @@
 /**
- * Writes the README's table of settings from the schema in `src/config.ts`, and its list of actions from `src/api/actions`. A test checks that
- * the README has what this writes.
+ * Writes what the docs have from the code: the table of settings from the schema in `src/config.ts`, and the list of actions from
+ * `src/api/actions`. A test checks that the pages have what this writes.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,18 +8,28 @@ import { ABSENT_ACTIONS } from '../src/api/actions/absent.ts'
 import { allActions } from '../src/api/actions/all.ts'
 import { settingsReference } from '../src/config-file.ts'
 
-const README = join(import.meta.dirname, '../README.md')
-/** The README with its tables as the code has them. */
-export function withReference(readme: string): string {
-  return withPart(withPart(readme, 'settings', settings()), 'actions', actions())
+const DOCS = join(import.meta.dirname, '../docs')
+
+/** The pages that have a generated part, as they are to be, by their names in docs/. */
+export function generatedPages(): ReadonlyMap<string, string> {
+  return new Map([
+    ['configuration.md', withPart(readPage('configuration.md'), 'settings', settings())],
+    ['api.md', withPart(readPage('api.md'), 'actions', actions())],
+  ])
 }
 
-function withPart(readme: string, part: string, text: string): string {
+/** A page of docs/ as it is. */
+export function readPage(name: string): string {
+  return readFileSync(join(DOCS, name), 'utf8')
+}
+
+/** A page with this text between the marks of a part. Throws when it has no such marks. */
+export function withPart(page: string, part: string, text: string): string {
   const mark = `<!-- ${part}: written by scripts/generate-docs.ts -->`
-  const begin = readme.indexOf(mark)
-  const end = readme.indexOf(`<!-- end of ${part} -->`)
-  if (begin === -1 || end < begin) throw new Error(`the README has no place for the ${part}`)
-  return `${readme.slice(0, begin + mark.length)}\n${text}\n${readme.slice(end)}`
+  const begin = page.indexOf(mark)
+  const end = page.indexOf(`<!-- end of ${part} -->`)
+  if (begin === -1 || end < begin) throw new Error(`the page has no place for the ${part}`)
+  return `${page.slice(0, begin + mark.length)}\n${text}\n${page.slice(end)}`
 }
 
 /** Names are joined by commas, and lines are as long as a reader of the source likes them. */
@@ -32,7 +42,7 @@ function actions(): string {
   )
 }
 
-const LINE_LENGTH = 140
+const LINE_LENGTH = 120
 
 function wrap(text: string): string {
   const lines: string[] = []
@@ -53,9 +63,5 @@ function settings(): string {
   return ['| key | default | what it is |', '|---|---|---|', ...rows].join('\n')
 }
 
-/** The README as it is committed. */
-export function readReadme(): string {
-  return readFileSync(README, 'utf8')
-}
-
-if (import.meta.main) writeFileSync(README, withReference(readReadme()))
+if (import.meta.main)
+  for (const [name, text] of generatedPages()) writeFileSync(join(DOCS, name), text)

@@ -130,6 +130,7 @@ const LAB: readonly Step[] = [
   also('scripts/lab status', /h3/),
   also('eval "$(scripts/lab env h2)"; scripts/lab exec outside -- true'),
   also('scripts/lab exec h1 -- bash /root/on-a-host'),
+  shown('scripts/drill list', { says: /host-loss/ }),
   also('drill=agent-kill'),
   // On a machine that does other things a figure may be missed; the drills' own test is stricter.
   shown('scripts/drill NAME', { codes: [0, 1], says: /\| agent-kill \|/ }),

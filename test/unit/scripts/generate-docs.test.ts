@@ -1,33 +1,28 @@
-/** The README says of settings and actions what the code says. */
-import { expect, test } from 'vitest'
-import { readReadme, withReference } from '../../../scripts/generate-docs.ts'
+/** What the docs have from the code is what the code has. */
+import { expect, it } from 'vitest'
+import { generatedPages, readPage, withPart } from '../../../scripts/generate-docs.ts'
 
 const BEGIN = '<!-- settings: written by scripts/generate-docs.ts -->'
 const END = '<!-- end of settings -->'
-const ACTIONS = '<!-- actions: written by scripts/generate-docs.ts -->\n<!-- end of actions -->'
 
-test('the README is up to date: run node scripts/generate-docs.ts', () => {
-  const readme = readReadme()
-  expect(readme).toBe(withReference(readme))
+it.each([...generatedPages()])('%s has what the code has', (name, text) => {
+  expect(readPage(name), 'run: node scripts/generate-docs.ts').toBe(text)
 })
 
-test('the table stands between the marks, and all else stays', () => {
-  const written = withReference(`before\n${BEGIN}\nold\n${END}\n${ACTIONS}\nafter\n`)
-  expect(written).toMatch(/^before\n/)
-  expect(written).toMatch(/\nafter\n$/)
-  expect(written).not.toContain('old')
-  expect(written).toContain(
-    '| `api.port` | `8773` | TCP port of the EC2 API: HTTPS, and plain HTTP for clients on this host only |',
-  )
-  expect(written).toContain('RunInstances')
-  expect(withReference(written)).toBe(written)
+it('the pages have every setting and every action', () => {
+  const pages = generatedPages()
+  expect(pages.get('configuration.md')).toMatch(/^\| `store\.kind` \|/m)
+  expect(pages.get('api.md')).toMatch(/\bRunInstances\b/)
 })
 
-test.each([
-  ['nothing', ''],
-  ['no actions', `${BEGIN}${END}`],
-  ['no end', BEGIN],
-  ['the end first', `${END}\n${BEGIN}`],
-])('a README with %s is refused', (_what, readme) => {
-  expect(() => withReference(readme)).toThrow(/no place/)
+it('replaces what is between the marks, and leaves the rest as it is', () => {
+  const written = withPart(`before\n${BEGIN}\nold\n${END}\nafter\n`, 'settings', 'new')
+  expect(written).toBe(`before\n${BEGIN}\nnew\n${END}\nafter\n`)
+})
+
+it.each([
+  ['no marks', 'a page\n'],
+  ['the end before the beginning', `${END}\n${BEGIN}\n`],
+])('refuses a page with %s', (_, page) => {
+  expect(() => withPart(page, 'settings', 'new')).toThrow(/no place/)
 })
