@@ -188,7 +188,7 @@ ensure_npm_packages() {
   export PATH="$ROOT/node_modules/.bin:$PATH"
 }
 
-engine_answers() { curl -sf -m 5 --unix-socket "$1" http://docker/_ping; }
+engine_answers() { curl -sf -m 5 --noproxy '*' --unix-socket "$1" http://docker/_ping; }
 
 # Where the kernel has AppArmor, an engine starts containers only with its parser, which its Debian package merely recommends.
 ensure_apparmor() {
@@ -256,10 +256,10 @@ start_engine() {
   is_running "$RUN/docker.pid" dockerd || rm -f "$RUN/docker.pid" "$RUN/docker.sock"
   # Instances get no more open files than their engine may have, and a shell may have few.
   ulimit -n 1048576 2>/dev/null || true
-  setsid dockerd --data-root "$state" --exec-root "$RUN/docker" --pidfile "$RUN/docker.pid" \
+  with_proxies setsid dockerd --data-root "$state" --exec-root "$RUN/docker" --pidfile "$RUN/docker.pid" \
     --host "unix://$RUN/docker.sock" --bridge=none --iptables=false --ip-forward=false --live-restore \
     "${remap[@]}" </dev/null >>"$RUN/dockerd.log" 2>&1 &
   wait_for 60 engine_answers "$RUN/docker.sock" || { tail -n 20 "$RUN/dockerd.log"; return 1; }
 }
 
-daemon_is_well() { curl -sf -m 2 http://127.0.0.1:9773/healthz; }
+daemon_is_well() { curl -sf -m 2 --noproxy '*' http://127.0.0.1:9773/healthz; }

@@ -151,7 +151,7 @@ function buildProgram(): Command {
   )
   listing('doctor', 'whether this machine has what Atoll needs, and how to mend it').action(
     async (output: Output) => {
-      const checks = await examine(configuration(program))
+      const checks = await examine(configuration(program), readEnvironment())
       show(output, checks, renderDoctor)
       if (checks.some((check) => check.result === 'fail')) process.exitCode = 1
     },

@@ -25,6 +25,7 @@ import { apiSection, engineTls, ownTls } from './config-wire.ts'
 import { cidrContains } from './model/addr.ts'
 import { fabricOverheadBytes } from './model/fabric.ts'
 import { parseHostName } from './model/ids.ts'
+import { type NamedProxies, namedProxies } from './model/proxies.ts'
 
 /** Where the daemon looks without `--config`. */
 export const DEFAULT_CONFIG_FILE = '/etc/atoll/atoll.yaml'
@@ -323,11 +324,7 @@ export interface Environment {
   /** TERM: the kind of terminal that the command runs on. */
   readonly term: string
   /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY, or the same in lower case. */
-  readonly proxies: {
-    readonly http: string | undefined
-    readonly https: string | undefined
-    readonly except: string | undefined
-  }
+  readonly proxies: NamedProxies
   /** NOTIFY_SOCKET: where the service manager hears what the daemon tells (sd_notify(3)). */
   readonly notifySocket: string | undefined
   /** WATCHDOG_USEC, in milliseconds: how long the service manager waits to hear that it lives. */
@@ -337,17 +334,11 @@ export interface Environment {
 /** The environment of this process, read once by `main.ts` and `cli.ts`. */
 export function readEnvironment(): Environment {
   const { env } = process
-  const either = (name: string) => env[name.toLowerCase()] ?? env[name]
   const watchdogMs = Number(env['WATCHDOG_USEC']) / 1000
   return {
     configFile: env['ATOLL_CONFIG'],
     term: env['TERM'] ?? 'dumb',
-    // As curl(1): in capitals, HTTP_PROXY could be a header of a CGI request. Nobody starts us so, and either is taken.
-    proxies: {
-      http: either('HTTP_PROXY'),
-      https: either('HTTPS_PROXY'),
-      except: either('NO_PROXY'),
-    },
+    proxies: namedProxies(env),
     notifySocket: env['NOTIFY_SOCKET'],
     watchdogMs: watchdogMs > 0 ? watchdogMs : undefined,
   }

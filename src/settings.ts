@@ -9,6 +9,7 @@ import { parseReach } from './images/outbound-policy.ts'
 import { certificateFiles } from './lib/certificates.ts'
 import { parseIpv4 } from './model/addr.ts'
 import { FORWARDING_FILE } from './model/names.ts'
+import { chooseProxies } from './model/proxies.ts'
 import type { FirewallSettings } from './plan/ruleset.ts'
 import type { HostAnnouncement } from './store/store.ts'
 
@@ -49,23 +50,7 @@ export function outboundSettings(
   const except = (proxies.except ?? '').split(',').filter((one) => one.trim() !== '')
   const reach = images.reach.flatMap((text) => parseReach(text) ?? [])
   const engines = [...store.nodes, ...bus.nodes]
-  switch (images.proxy) {
-    case 'none':
-      return { reach, engines, proxy: { http: null, https: null, except } }
-    case 'environment': {
-      const [http, https] = [proxies.http, proxies.https].map((one) => proxyUrl(one ?? ''))
-      return { reach, engines, proxy: { http: http ?? null, https: https ?? null, except } }
-    }
-    default:
-      return { reach, engines, proxy: { http: images.proxy, https: images.proxy, except } }
-  }
-}
-
-/** The environment's proxies may be written without a scheme, as curl(1) takes them. */
-function proxyUrl(text: string): string | null {
-  if (text === '') return null
-  const url = text.includes('://') ? text : `http://${text}`
-  return URL.canParse(url) ? url : null
+  return { reach, engines, proxy: { ...chooseProxies(images.proxy, proxies), except } }
 }
 
 /** What this host announces, and how often it looks and renews; `machine` is who it is and what it offers to placement. */

@@ -7,7 +7,7 @@ import { createServer } from 'node:net'
 import { networkInterfaces, totalmem } from 'node:os'
 import Docker from 'dockerode'
 import { z } from 'zod'
-import type { Config } from '../config.ts'
+import type { Config, Environment } from '../config.ts'
 import { systemRunner } from '../lib/runner.ts'
 import { METADATA_ADDRESS } from '../model/addr.ts'
 import { messageOf } from '../model/errors.ts'
@@ -25,6 +25,7 @@ import { checkForeignFirewall } from './doctor-firewall.ts'
 import { checkClocks, checkHealth, checkNetwork, checkServicePorts } from './doctor-host.ts'
 import { checkIsolation } from './doctor-isolation.ts'
 import { checkMachines } from './doctor-machines.ts'
+import { checkProxies } from './doctor-proxies.ts'
 import { type DoctorCheck, fail, ok, type Verdict, warn } from './verdict.ts'
 
 const LEAST_FREE_BYTES = 1024 ** 3
@@ -36,7 +37,10 @@ const unreadableRows = z.object({
 })
 
 /** Looks at everything; one check failing to run is itself a finding. */
-export async function examine(config: Config): Promise<readonly DoctorCheck[]> {
+export async function examine(
+  config: Config,
+  environment: Environment,
+): Promise<readonly DoctorCheck[]> {
   const checks: readonly (readonly [string, () => Promise<Verdict> | Verdict])[] = [
     ['root', checkRoot],
     ['node', checkNode],
@@ -44,6 +48,7 @@ export async function examine(config: Config): Promise<readonly DoctorCheck[]> {
     ['other firewalls', checkForeignFirewall],
     ['network devices', checkTun],
     ['docker', () => checkDocker(config.docker.socket)],
+    ['proxies', () => checkProxies(config, environment)],
     ['isolation', () => checkIsolation(config.docker.socket)],
     ['virtual machines', () => checkMachines(config.qemu.accel, systemRunner)],
     ['busybox', checkBusybox],

@@ -20,10 +20,29 @@ newer() {
   sed -i 's/"version": "[^"]*"/"version": "'$1'"/' /mnt/new/$1/package.json
 }
 
+# One that says who was asked for, and refuses.
+cat >/mnt/proxy.js <<'PROXY'
+const asked = (request, socket) => { console.log(request.method, request.url); socket.end('HTTP/1.1 403 no\\r\\n\\r\\n') }
+const { createServer } = require('node:http')
+createServer((request, answer) => asked(request, answer.socket)).on('connect', asked).listen(3128, '127.0.0.1')
+PROXY
+${process.execPath} /mnt/proxy.js >/mnt/proxy.asked & proxying=$!
+docker_info() { curl -s --unix-socket /run/atoll/docker.sock http://docker/info | tr , '\\n' | grep -i proxy; }
+proxies_said() { atoll doctor --json | tr -d '\\n' | grep -o '"name": "proxies"[^}]*'; }
+
 echo "== first"
-${ROOT}/scripts/install || echo "failed with $?"
+http_proxy=http://127.0.0.1:3128 https_proxy='http://me:pa$s@127.0.0.1:3128' NO_PROXY=mine.example \\
+  ${ROOT}/scripts/install || echo "failed with $?"
 stat -c '%a %n' /etc/atoll/secret /etc/systemd/networkd.conf.d/atoll.conf /etc/systemd/network/00-atoll.network /etc/NetworkManager/conf.d/atoll.conf
 head -1 /etc/atoll/atoll.yaml
+echo "== proxies"
+stat -c '%a %n' /etc/atoll/proxy.env
+cat /etc/atoll/proxy.env
+docker_info
+docker --host unix:///run/atoll/docker.sock pull registry.example/team/app:1 2>&1
+cat /mnt/proxy.asked
+tr '\\0' '\\n' </proc/$(cat /run/atoll/atolld.pid)/environ | grep -i https_proxy
+proxies_said
 echo "== instance"
 eval "$(atoll env)"
 DOCKER_HOST=unix://$(sed -n 's/^  socket: //p' /etc/atoll/atoll.yaml) ${ROOT}/scripts/make-sample-image >/dev/null
@@ -73,7 +92,8 @@ ${ROOT}/scripts/install --hosts 10.0.0.1 --address 10.0.0.1; echo "exit $?"
 echo "== removed"
 ${ROOT}/scripts/install --uninstall || echo "failed with $?"
 ${ROOT}/scripts/install --uninstall || echo "failed with $?"
-rm -rf /mnt/new /mnt/ping
+kill $proxying
+rm -rf /mnt/new /mnt/ping /mnt/proxy.*
 `
 
 let machine: Awaited<ReturnType<typeof borrowMachine>>
@@ -90,6 +110,17 @@ it('installs, with a secret that only root reads', () => {
   expect(machine.part('first')).toContain('644 /etc/NetworkManager/conf.d/atoll.conf')
   expect(machine.part('first')).toContain('# Made by scripts/install')
   expect(machine.part('first')).toContain('systemd does not run here')
+})
+
+it("gives the machine's proxies to the Docker engine and the daemon, and keeps them from others' eyes", () => {
+  const said = machine.part('proxies')
+  expect(said, machine.ran.stderr).toContain('600 /etc/atoll/proxy.env')
+  expect(said).toContain('HTTPS_PROXY="http://me:pa\\$s@127.0.0.1:3128"')
+  expect(said).toContain('"HttpsProxy":"http://xxxxx:xxxxx@127.0.0.1:3128"')
+  expect(said).toContain('"NoProxy":"mine.example"')
+  expect(said).toContain('CONNECT registry.example:443')
+  expect(said).toContain('HTTPS_PROXY=http://me:pa$s@127.0.0.1:3128')
+  expect(said).toMatch(/"name": "proxies",\s+"result": "ok"/)
 })
 
 it('does nothing when there is nothing to do', () => {

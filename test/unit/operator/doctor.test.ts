@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { beforeAll, expect, test } from 'vitest'
-import { type Config, configSchema } from '../../../src/config.ts'
+import { type Config, configSchema, readEnvironment } from '../../../src/config.ts'
 import { examine } from '../../../src/operator/doctor.ts'
 import type { DoctorCheck } from '../../../src/operator/verdict.ts'
 
@@ -13,7 +13,7 @@ const settings = { docker: { socket: '/nowhere/docker.sock' }, api: { listen: '1
 let checks: ReadonlyMap<string, DoctorCheck>
 
 async function look(config: Config): Promise<ReadonlyMap<string, DoctorCheck>> {
-  return new Map((await examine(config)).map((check) => [check.name, check]))
+  return new Map((await examine(config, readEnvironment())).map((check) => [check.name, check]))
 }
 
 beforeAll(async () => {
@@ -28,6 +28,7 @@ test('every prerequisite is looked at once', () => {
     'other firewalls',
     'network devices',
     'docker',
+    'proxies',
     'isolation',
     'virtual machines',
     'busybox',
