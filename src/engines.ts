@@ -25,8 +25,8 @@ import { AtollError } from './model/errors.ts'
 import { readCredentials, writeCredentials } from './operator/credentials.ts'
 import { apiAuthority, apiEndpoint } from './settings.ts'
 import { noteWrites } from './store/own-writes.ts'
+import { createRowWatch, type RowWatch } from './store/records/rows.ts'
 import { openReplica } from './store/replica.ts'
-import { createRowWatch, type RowWatch } from './store/rows.ts'
 import { openSqliteStore } from './store/sql.ts'
 import { type InformedStore, openSteadyStore, withoutReplica, withReplica } from './store/steady.ts'
 import type { Store } from './store/store.ts'
@@ -172,7 +172,7 @@ async function openEngine({ config, log }: EngineGround, rows: RowWatch): Promis
   const { kind, passwordFile, tls, ...settings } = config.store
   if (kind === 'sqlite')
     return await openSqliteStore({ file: join(config.stateDir, 'atoll.db'), log, rows })
-  const { openMariadbStore } = await import('./store/mariadb.ts')
+  const { openMariadbStore } = await import('./store/engines/mariadb/dialect.ts')
   const password = await passwordFor('mariadb', passwordFile, config)
   return openMariadbStore({ ...settings, tls: engineTls(config, tls), password, log, rows })
 }

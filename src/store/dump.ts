@@ -4,7 +4,7 @@
  * Client tokens stay behind: they guard writes, and nobody writes to a replica.
  */
 import type { Kysely, RawBuilder } from 'kysely'
-import { isTrouble } from './dialects.ts'
+import { isTrouble } from './engines/engine.ts'
 import type { Tables } from './tables.ts'
 
 /** Tables in an order in which they can be filled: what is referred to comes first. */

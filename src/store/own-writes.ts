@@ -5,7 +5,7 @@
  * Only calls whose effect clients can read are made again, and each is looked at afterwards: a copy that lacks what a call rests on cannot
  * have its effect, and says so.
  */
-import { isTrouble } from './dialects.ts'
+import { isTrouble } from './engines/engine.ts'
 import type { ReadTx, Store, Tx } from './store.ts'
 
 type WriteMethod = Exclude<keyof Tx, keyof ReadTx>

@@ -7,8 +7,9 @@
 import type { Kysely, RawBuilder } from 'kysely'
 import type { HostName } from '../model/ids.ts'
 import { readDump } from './dump.ts'
-import { inParts } from './in-parts.ts'
-import type { RowReader } from './rows.ts'
+import { inParts } from './records/in-parts.ts'
+import type { RowReader } from './records/rows.ts'
+import { readVolumes } from './records/volume.ts'
 import type { ReadTx } from './store.ts'
 import {
   accountFromRow,
@@ -20,7 +21,6 @@ import {
   type Tables,
   vpcFromRow,
 } from './tables.ts'
-import { readVolumes } from './volumes.ts'
 
 /** What one query of NICs restricts, whole or in part. */
 type NicQuery = Parameters<ReadTx['nics']>[0]

@@ -15,7 +15,7 @@ import { createQueue } from '../lib/queue.ts'
 import { unavailable } from '../model/errors.ts'
 import type { Dump } from './dump.ts'
 import { createBacklog, type OwnWrites } from './own-writes.ts'
-import type { RowWatch } from './rows.ts'
+import type { RowWatch } from './records/rows.ts'
 import { openSqliteStore } from './sql.ts'
 import type { ReadTx, Store } from './store.ts'
 

@@ -31,7 +31,7 @@ import type {
   Volume,
   Vpc,
 } from '../model/records.ts'
-import { optionsFromColumn, optionsToColumn } from './instance-options.ts'
+import { optionsFromColumn, optionsToColumn } from './records/instance-options.ts'
 
 /** Field types of a record that columns hold in another way. */
 type Stored<Value> = Value extends boolean ? number : Value extends Cidr ? string : Value

@@ -6,10 +6,11 @@
  */
 import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { writeDump } from './dump.ts'
-import { changedAt, updaterOf, writeHosts } from './host-writes.ts'
-import { insertOr } from './insert.ts'
 import { readTx } from './reads.ts'
-import type { RowReader } from './rows.ts'
+import { changedAt, updaterOf, writeHosts } from './records/host.ts'
+import { insertOr } from './records/insert.ts'
+import type { RowReader } from './records/rows.ts'
+import { writeVolumes } from './records/volume.ts'
 import type { Tx } from './store.ts'
 import {
   accountToRow,
@@ -21,7 +22,6 @@ import {
   type Tables,
   vpcToRow,
 } from './tables.ts'
-import { writeVolumes } from './volumes.ts'
 
 /** What the methods that write are, without those that read. */
 type WriteTx = Omit<Tx, keyof ReturnType<typeof readTx>>

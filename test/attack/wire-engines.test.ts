@@ -17,7 +17,7 @@ import {
   ensureCertificates,
 } from '../../src/lib/certificates.ts'
 import { silentLog } from '../../src/lib/log.ts'
-import { openMariadbStore } from '../../src/store/mariadb.ts'
+import { openMariadbStore } from '../../src/store/engines/mariadb/dialect.ts'
 import { administer, type Mariadb, PASSWORD, startMariadb, USER } from '../kit/mariadb.ts'
 import { eventually } from '../kit/netns.ts'
 import { type RabbitNode, startRabbit } from '../kit/rabbit.ts'

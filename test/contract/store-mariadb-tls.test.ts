@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { silentLog } from '../../src/lib/log.ts'
-import { openMariadbStore } from '../../src/store/mariadb.ts'
+import { openMariadbStore } from '../../src/store/engines/mariadb/dialect.ts'
 import { type Certificate, makeAuthority, makeCertificate } from '../kit/certificates.ts'
 import { administer, type Mariadb, PASSWORD, startMariadb, USER } from '../kit/mariadb.ts'
 

@@ -4,7 +4,7 @@
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { silentLog } from '../../src/lib/log.ts'
-import { openMariadbStore } from '../../src/store/mariadb.ts'
+import { openMariadbStore } from '../../src/store/engines/mariadb/dialect.ts'
 import type { Store } from '../../src/store/store.ts'
 import { administer, freePort, type Mariadb, PASSWORD, startMariadb, USER } from '../kit/mariadb.ts'
 import { eventually } from '../kit/netns.ts'

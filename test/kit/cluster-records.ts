@@ -2,7 +2,7 @@
 import { silentLog } from '../../src/lib/log.ts'
 import type { HostName } from '../../src/model/ids.ts'
 import { NO_PREFERENCE } from '../../src/model/metadata-options.ts'
-import type { RowWatch } from '../../src/store/rows.ts'
+import type { RowWatch } from '../../src/store/records/rows.ts'
 import { openSqliteStore } from '../../src/store/sql.ts'
 import type { Store } from '../../src/store/store.ts'
 import { account, hostRecord, image, network } from './records.ts'

@@ -3,9 +3,9 @@ import { type Dialect, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } 
 import { expect, it } from 'vitest'
 import { silentLog } from '../../../src/lib/log.ts'
 import { unavailable } from '../../../src/model/errors.ts'
-import { EngineError, type EngineTrouble } from '../../../src/store/dialects.ts'
+import { EngineError, type EngineTrouble } from '../../../src/store/engines/engine.ts'
+import { sqliteNowMs } from '../../../src/store/engines/sqlite/driver.ts'
 import { openSqlStore } from '../../../src/store/sql.ts'
-import { sqliteNowMs } from '../../../src/store/sqlite.ts'
 
 /** An engine without records; `commit` decides what becomes of each transaction. */
 function hollowEngine(commit: () => void): Dialect {

@@ -8,12 +8,11 @@
  * version adds, are left out.
  */
 import { z } from 'zod'
-import { cidrOverlaps, cidr as network, parseCidr, parseIpv4 } from '../model/addr.ts'
-import type { Branded, formatId, IdPrefix } from '../model/ids.ts'
-import { IMAGE_LOCATION_MAX_LENGTH, parseImageLocation } from '../model/image-location.ts'
-import { HOP_LIMIT_MAX } from '../model/metadata-options.ts'
-import type { PeerHost, PlacedNic } from '../model/records.ts'
-import { optionsFromColumn } from './instance-options.ts'
+import { cidrOverlaps, cidr as network, parseCidr, parseIpv4 } from '../../model/addr.ts'
+import type { Branded, formatId, IdPrefix } from '../../model/ids.ts'
+import { IMAGE_LOCATION_MAX_LENGTH, parseImageLocation } from '../../model/image-location.ts'
+import { HOP_LIMIT_MAX } from '../../model/metadata-options.ts'
+import type { PeerHost, PlacedNic } from '../../model/records.ts'
 import type {
   HostRow,
   InstanceRow,
@@ -23,7 +22,8 @@ import type {
   Tables,
   VolumeRow,
   VpcRow,
-} from './tables.ts'
+} from '../tables.ts'
+import { optionsFromColumn } from './instance-options.ts'
 
 /** Longest name, in UTF-16 code units: the columns hold 255 characters, and some take two. */
 const NAME_MAX = 510

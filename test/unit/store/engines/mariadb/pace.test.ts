@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { Pace } from '../../../../src/store/mariadb/pace.ts'
+import { Pace } from '../../../../../src/store/engines/mariadb/pace.ts'
 
 const patienceAfter = (answers: readonly number[]) => {
   const pace = new Pace()

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { patience } from '../../../../src/store/mariadb/patience.ts'
+import { patience } from '../../../../../src/store/engines/mariadb/patience.ts'
 
 it('ends after its time, once', async () => {
   const start = performance.now()

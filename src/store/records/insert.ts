@@ -1,7 +1,7 @@
 /** Inserting a row that another host may have inserted first. */
 import type { InsertObject, Kysely } from 'kysely'
-import { isTrouble } from './dialects.ts'
-import type { Tables } from './tables.ts'
+import { isTrouble } from '../engines/engine.ts'
+import type { Tables } from '../tables.ts'
 
 /** Inserts a row; `otherwise` when a UNIQUE key of it is taken, with nothing changed. */
 export async function insertOr<Table extends keyof Tables, Otherwise extends 'exists' | 'taken'>(

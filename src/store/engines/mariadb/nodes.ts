@@ -11,10 +11,10 @@
  * as there is one that is well. One that is slow is left at once for another one, but not for nobody: a machine that is busy for a second
  * would otherwise be without records for longer than that.
  */
-import type { Clock } from '../../lib/clock.ts'
-import type { Log } from '../../lib/log.ts'
-import { unavailable } from '../../model/errors.ts'
-import { EngineError } from '../dialects.ts'
+import type { Clock } from '../../../lib/clock.ts'
+import type { Log } from '../../../lib/log.ts'
+import { unavailable } from '../../../model/errors.ts'
+import { EngineError } from '../engine.ts'
 import { Pace } from './pace.ts'
 import { patience } from './patience.ts'
 

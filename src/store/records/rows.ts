@@ -10,13 +10,13 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
-import type { Log } from '../lib/log.ts'
-import type { Metrics } from '../lib/metrics.ts'
-import { PIECE_MS } from '../lib/turns.ts'
-import { parseIpv4 } from '../model/addr.ts'
-import { parseHostName, parseId } from '../model/ids.ts'
-import type { UnreadableRow } from '../model/records.ts'
-import { ROW_SCHEMAS, type RowTypes } from './row-schemas.ts'
+import type { Log } from '../../lib/log.ts'
+import type { Metrics } from '../../lib/metrics.ts'
+import { PIECE_MS } from '../../lib/turns.ts'
+import { parseIpv4 } from '../../model/addr.ts'
+import { parseHostName, parseId } from '../../model/ids.ts'
+import type { UnreadableRow } from '../../model/records.ts'
+import { ROW_SCHEMAS, type RowTypes } from './columns.ts'
 
 /** Where unreadable rows are told of. */
 export interface RowWatch {

@@ -16,7 +16,7 @@
  *   where it has several nodes, it turns to another one by itself.
  * - Text is compared byte by byte: in letter case, accents and trailing blanks (MariaDB: `utf8mb4_nopad_bin`).
  */
-import { AtollError, type ErrorKind, messageOf } from '../model/errors.ts'
+import { AtollError, type ErrorKind, messageOf } from '../../model/errors.ts'
 
 /**
  * `duplicate`: a UNIQUE key is taken. `conflict`: another transaction was in the way, the whole of this one may be run

@@ -5,12 +5,12 @@
  * is asked of the instance's row, and a volume whose instance is no more counts for nothing.
  */
 import { type Kysely, sql } from 'kysely'
-import type { HostName } from '../model/ids.ts'
-import type { Volume } from '../model/records.ts'
+import type { HostName } from '../../model/ids.ts'
+import type { Volume } from '../../model/records.ts'
+import type { Tx, VolumeQuery } from '../store.ts'
+import type { Tables, VolumeRow } from '../tables.ts'
 import { inParts } from './in-parts.ts'
 import type { RowReader } from './rows.ts'
-import type { Tx, VolumeQuery } from './store.ts'
-import type { Tables, VolumeRow } from './tables.ts'
 
 /** What reads volumes. */
 export function readVolumes(db: Kysely<Tables>, rows: RowReader): Pick<Tx, 'volumes'> {

@@ -5,9 +5,9 @@
  * Connections to a node that is no longer chosen are closed when they come back; to one that was left, at once.
  */
 import type { Driver, TransactionSettings } from 'kysely'
-import type { Clock } from '../../lib/clock.ts'
-import type { Log } from '../../lib/log.ts'
-import { unavailable } from '../../model/errors.ts'
+import type { Clock } from '../../../lib/clock.ts'
+import type { Log } from '../../../lib/log.ts'
+import { unavailable } from '../../../model/errors.ts'
 import { type Access, type MariadbConnection, type Mode, openConnection } from './connection.ts'
 import { type Node, Nodes } from './nodes.ts'
 

@@ -1,7 +1,7 @@
 /**
  * MariaDB's and its driver's errors, classified by number and code (https://mariadb.com/kb/en/mariadb-error-codes/). Pure.
  */
-import { EngineError, type EngineTrouble } from '../dialects.ts'
+import { EngineError, type EngineTrouble } from '../engine.ts'
 
 /** Server errors that say more than "misuse". */
 const TROUBLE_OF_ERRNO: ReadonlyMap<number, EngineTrouble> = new Map([

@@ -20,16 +20,16 @@ import {
   type RawBuilder,
   sql,
 } from 'kysely'
-import { systemClock } from '../lib/clock.ts'
-import { createTlsReader, type EngineAccess, splitAddress } from '../lib/engine-access.ts'
-import type { Log } from '../lib/log.ts'
-import { messageOf, unavailable } from '../model/errors.ts'
-import type { Access } from './mariadb/connection.ts'
-import { MariadbDriver } from './mariadb/driver.ts'
-import type { Node } from './mariadb/nodes.ts'
-import type { RowWatch } from './rows.ts'
-import { openSqlStore } from './sql.ts'
-import type { Store } from './store.ts'
+import { systemClock } from '../../../lib/clock.ts'
+import { createTlsReader, type EngineAccess, splitAddress } from '../../../lib/engine-access.ts'
+import type { Log } from '../../../lib/log.ts'
+import { messageOf, unavailable } from '../../../model/errors.ts'
+import type { RowWatch } from '../../records/rows.ts'
+import { openSqlStore } from '../../sql.ts'
+import type { Store } from '../../store.ts'
+import type { Access } from './connection.ts'
+import { MariadbDriver } from './driver.ts'
+import type { Node } from './nodes.ts'
 
 const DEFAULT_PORT = 3306
 /** A migration that holds the lock for longer has died; one that has not will find its statements safe to repeat. */

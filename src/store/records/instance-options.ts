@@ -1,6 +1,10 @@
 /** An instance's options as one column: JSON of those that are not what counts anyway, null when there are none. Pure. */
 import { z } from 'zod'
-import { INSTANCE_OPTIONS, type InstanceOptions, withDefaults } from '../model/instance-options.ts'
+import {
+  INSTANCE_OPTIONS,
+  type InstanceOptions,
+  withDefaults,
+} from '../../model/instance-options.ts'
 
 /** EC2's longest description. */
 const DESCRIPTION_MAX = 255

@@ -7,12 +7,12 @@ import {
   type SqlBool,
   sql,
 } from 'kysely'
-import type { HostName } from '../model/ids.ts'
-import type { Host } from '../model/records.ts'
+import type { HostName } from '../../model/ids.ts'
+import type { Host } from '../../model/records.ts'
+import type { HostLife, Tx } from '../store.ts'
+import type { Tables } from '../tables.ts'
 import { insertOr } from './insert.ts'
-import type { HostLife, Tx } from './store.ts'
-import type { Tables } from './tables.ts'
-import { volumesGiB } from './volumes.ts'
+import { volumesGiB } from './volume.ts'
 
 /** Who a host is, and whether it lives. */
 export function writeHosts(

@@ -1,10 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { silentLog } from '../../../src/lib/log.ts'
-import { createMetrics } from '../../../src/lib/metrics.ts'
-import { createRowCache, createRowReader, createRowWatch } from '../../../src/store/rows.ts'
-import { instanceToRow } from '../../../src/store/tables.ts'
-import { hostName, instanceId, instanceRecord } from '../../kit/records.ts'
+import { silentLog } from '../../../../src/lib/log.ts'
+import { createMetrics } from '../../../../src/lib/metrics.ts'
+import {
+  createRowCache,
+  createRowReader,
+  createRowWatch,
+} from '../../../../src/store/records/rows.ts'
+import { instanceToRow } from '../../../../src/store/tables.ts'
+import { hostName, instanceId, instanceRecord } from '../../../kit/records.ts'
 
 const row = instanceToRow(instanceRecord(instanceId(1), hostName('here')))
 

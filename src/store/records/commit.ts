@@ -8,9 +8,9 @@
  * swept once no run of theirs can be under way any more.
  */
 import type { Kysely, KyselyPlugin, RawBuilder, Transaction, TransactionBuilder } from 'kysely'
-import { bug } from '../model/errors.ts'
-import { isTrouble } from './dialects.ts'
-import type { Tables } from './tables.ts'
+import { bug } from '../../model/errors.ts'
+import { isTrouble } from '../engines/engine.ts'
+import type { Tables } from '../tables.ts'
 
 /** How long a row stays: a hundred times longer than a transaction is run again and again. */
 const KEPT_MS = 20 * 60_000

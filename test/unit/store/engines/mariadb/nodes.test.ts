@@ -1,11 +1,15 @@
 /** Which node is used, when the test decides which are well. */
 import { afterEach, expect, it } from 'vitest'
-import { systemClock } from '../../../../src/lib/clock.ts'
-import { silentLog } from '../../../../src/lib/log.ts'
-import { unavailable } from '../../../../src/model/errors.ts'
-import { LOOK_TIMEOUT_MS, type Node, Nodes } from '../../../../src/store/mariadb/nodes.ts'
-import { hurriedClock } from '../../../kit/hurried.ts'
-import { eventually } from '../../../kit/netns.ts'
+import { systemClock } from '../../../../../src/lib/clock.ts'
+import { silentLog } from '../../../../../src/lib/log.ts'
+import { unavailable } from '../../../../../src/model/errors.ts'
+import {
+  LOOK_TIMEOUT_MS,
+  type Node,
+  Nodes,
+} from '../../../../../src/store/engines/mariadb/nodes.ts'
+import { hurriedClock } from '../../../../kit/hurried.ts'
+import { eventually } from '../../../../kit/netns.ts'
 
 const HURRY = 20
 const hurried = hurriedClock(HURRY)

@@ -25,10 +25,10 @@ import {
   type TransactionSettings,
 } from 'kysely'
 import { LRUCache } from 'lru-cache'
-import { createQueue } from '../lib/queue.ts'
-import { PIECE_MS } from '../lib/turns.ts'
-import { AtollError, bug, unavailable } from '../model/errors.ts'
-import { EngineError, type EngineTrouble } from './dialects.ts'
+import { createQueue } from '../../../lib/queue.ts'
+import { PIECE_MS } from '../../../lib/turns.ts'
+import { AtollError, bug, unavailable } from '../../../model/errors.ts'
+import { EngineError, type EngineTrouble } from '../engine.ts'
 
 /** How long SQLite may block the process to wait for another one's lock. */
 const BUSY_TIMEOUT_MS = 5
