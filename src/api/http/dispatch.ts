@@ -10,11 +10,16 @@ import { shareReads } from '../../store/fair-reads.ts'
 import type { Action, ApiParts, Call, Caller } from '../action.ts'
 import { type ActionAnswer, answerOf } from '../answer.ts'
 import { createBudget } from '../budget.ts'
+import { type Fault, faultOf } from '../faults.ts'
 import { EC2_MODEL } from '../generated/ec2.ts'
 import { STS_MODEL } from '../generated/sts.ts'
 import { keyringOf } from '../keyring.ts'
+import { createKnownKeys } from '../known-keys.ts'
+import type { ApiMeasures } from '../measures.ts'
 import { ParameterRefusal } from '../parameters.ts'
 import { formatUuid } from '../request-id.ts'
+import { createRequestLog } from '../request-log.ts'
+import { createShares, type ShareLimits } from '../shares.ts'
 import { unknownAction } from '../unknown-action.ts'
 import type { WireModel } from '../wire/model.ts'
 import { decodeInput, type Parameter, parseForm, wireNameOf } from '../wire/query.ts'
@@ -28,11 +33,6 @@ import {
   unknownKey,
 } from './auth.ts'
 import { withDeadline } from './deadline.ts'
-import { type Fault, faultOf } from './faults.ts'
-import { createKnownKeys } from './known-keys.ts'
-import type { ApiMeasures } from './measures.ts'
-import { createRequestLog } from './request-log.ts'
-import { createShares, type ShareLimits } from './shares.ts'
 
 /** How much is worked on, and for how long. */
 export interface DispatchLimits extends ShareLimits {

@@ -12,6 +12,8 @@ import type { BucketLimits } from '../../lib/token-bucket.ts'
 import { unavailable } from '../../model/errors.ts'
 import type { Action, ApiParts } from '../action.ts'
 import type { Upgrader } from '../console/door.ts'
+import { type Fault, faultOf } from '../faults.ts'
+import { createApiMeasures } from '../measures.ts'
 import { type BodyLimits, createBodies } from './bodies.ts'
 import { type ConnectionLimits, type Connections, guardConnections } from './connections.ts'
 import {
@@ -20,9 +22,7 @@ import {
   type Dispatcher,
   type DispatchLimits,
 } from './dispatch.ts'
-import { type Fault, faultOf } from './faults.ts'
 import { type FrontCertificates, standBefore } from './front.ts'
-import { createApiMeasures } from './measures.ts'
 
 /** What a client may ask of the server before it is refused or cut off. */
 interface ApiLimits extends ConnectionLimits, BodyLimits, DispatchLimits {

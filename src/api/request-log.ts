@@ -2,9 +2,9 @@
  * One line for each request, but not as many as anybody likes: of refusals that cost whoever asks nothing (strangers, keys beyond their
  * limits) a few lines are written, and of the rest how many there were.
  */
-import type { Clock } from '../../lib/clock.ts'
-import type { Log } from '../../lib/log.ts'
-import { createTokenBucket } from '../../lib/token-bucket.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import { createTokenBucket } from '../lib/token-bucket.ts'
 
 export interface RequestLog {
   /** A request that was served, or refused to somebody known. */

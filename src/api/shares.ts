@@ -4,9 +4,9 @@
  * As in EC2, a key that asks for more is told `RequestLimitExceeded`, which every SDK answers by trying again later
  * (https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html). Only keys that were proved have a share.
  */
-import { createRecent } from '../../lib/recent.ts'
-import { createTokenBucket, type TokenBucket } from '../../lib/token-bucket.ts'
-import { refused } from '../../model/errors.ts'
+import { createRecent } from '../lib/recent.ts'
+import { createTokenBucket, type TokenBucket } from '../lib/token-bucket.ts'
+import { refused } from '../model/errors.ts'
 
 export interface ShareLimits {
   /** Requests of one key at once after a quiet time, and per second in the long run. */

@@ -4,7 +4,7 @@
  * The one place where errors become HTTP status, EC2 code and public message. A bug's message never leaves the house: the
  * caller gets the request id, the operator's log has the rest under that id. Pure.
  */
-import { AtollError, ERROR_STATUS, type ErrorCode, type ErrorKind } from '../../model/errors.ts'
+import { AtollError, ERROR_STATUS, type ErrorCode, type ErrorKind } from '../model/errors.ts'
 
 /** What is sent. */
 export interface Fault {

@@ -6,10 +6,10 @@
  * not affected by strangers; one that does not exist is remembered for a moment; and what is left to look up is limited, for each
  * address and in all.
  */
-import type { Clock } from '../../lib/clock.ts'
-import { createRecent } from '../../lib/recent.ts'
-import { createTokenBucket, type TokenBucket } from '../../lib/token-bucket.ts'
-import { refused } from '../../model/errors.ts'
+import type { Clock } from '../lib/clock.ts'
+import { createRecent } from '../lib/recent.ts'
+import { createTokenBucket, type TokenBucket } from '../lib/token-bucket.ts'
+import { refused } from '../model/errors.ts'
 
 export interface KnownKeys {
   /** Whether there is such a key. Refuses with `RequestLimitExceeded` when too many unknown ones are asked for. */

@@ -1,5 +1,5 @@
 /** The API's metrics: how many requests, how long they took, how many are being worked on, how much was not a request. */
-import type { Counter, Gauge, Metrics } from '../../lib/metrics.ts'
+import type { Counter, Gauge, Metrics } from '../lib/metrics.ts'
 
 /** What the API counts. */
 export interface ApiMeasures {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { faultOf } from '../../../../src/api/http/faults.ts'
-import { AtollError, bug, refused, unavailable } from '../../../../src/model/errors.ts'
+import { faultOf } from '../../../src/api/faults.ts'
+import { AtollError, bug, refused, unavailable } from '../../../src/model/errors.ts'
 
 describe('faultOf', () => {
   it.each([
