@@ -15,7 +15,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 const ROOT = resolve(import.meta.dirname, '..')
 const DEADLINE_MS = 60_000
-const SCRIPTS = ['scripts', 'vagrant'].flatMap((directory) =>
+const DIRECTORIES = ['scripts', 'vagrant', 'engines/galera', 'engines/rabbitmq']
+const SCRIPTS = DIRECTORIES.flatMap((directory) =>
   readdirSync(join(ROOT, directory))
     .map((name) => `${directory}/${name}`)
     .filter((path) => {
@@ -57,7 +58,7 @@ beforeAll(() => {
     chmodSync(join(bin, tool), 0o755)
   }
   bare = mkdtempSync(join(tmpdir(), 'atoll-bare-'))
-  for (const part of ['bin', 'scripts', 'vagrant', 'src', 'package.json'])
+  for (const part of ['bin', 'scripts', 'engines', 'tools', 'vagrant', 'src', 'package.json'])
     cpSync(join(ROOT, part), join(bare, part), { recursive: true })
 })
 afterAll(() => {
@@ -105,7 +106,7 @@ describe('bin/atoll and bin/atolld', () => {
 })
 
 it('an emulated machine of the Vagrant cluster keeps TLS between Galera nodes', () => {
-  const script = 'ROOT=$0; . "$0/scripts/lib-engines.sh"; galera_config_emulated 10.0.0.1'
+  const script = 'ROOT=$0; . "$0/engines/lib-engines.sh"; galera_config_emulated 10.0.0.1'
   const { stdout } = spawnSync('bash', ['-euc', script, ROOT], { encoding: 'utf8' })
   expect(stdout).toContain('gmcast.listen_addr=ssl://10.0.0.1:4567')
   expect(stdout).toContain('socket.ssl=YES')

@@ -89,6 +89,39 @@ describe('rooms', () => {
   })
 })
 
+/** What is beside src, and what it may import of the rest. A release has all of it, and no tests. */
+const BESIDE: Readonly<Record<string, readonly string[]>> = {
+  src: ['src'],
+  engines: ['engines', 'src'],
+  tools: ['tools', 'src'],
+  scripts: ['scripts', 'tools', 'src'],
+}
+
+describe('directories', () => {
+  const root = resolve(src, '..')
+  const all = Object.keys(BESIDE).flatMap((directory) =>
+    readdirSync(join(root, directory), { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.ts'))
+      .map((path) => `${directory}/${path}`),
+  )
+
+  it.each(all)('%s imports only what a release has, and its directory may', (path) => {
+    const text = readFileSync(join(root, path), 'utf8')
+    const targets = [...text.matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)].map((match) =>
+      relative(root, resolve(root, dirname(path), match[1] ?? '')),
+    )
+    const allowed = BESIDE[path.split('/')[0] ?? ''] ?? []
+    const wrong = [...Object.keys(BESIDE), 'test'].filter((name) => !allowed.includes(name))
+    expect(targets.filter((target) => wrong.includes(target.split('/')[0] ?? ''))).toEqual([])
+  })
+
+  it.each(all.filter((path) => !path.startsWith('src/')))('%s is of one subject', (path) => {
+    const text = readFileSync(join(root, path), 'utf8')
+    expect(text.startsWith('/**'), 'the header comment is missing').toBe(true)
+    expect(text.split('\n').length).toBeLessThanOrEqual(400)
+  })
+})
+
 describe('pure files', () => {
   const pure = files.filter(
     ({ path, room }) =>
@@ -168,7 +201,7 @@ describe('unit tests', () => {
     '%s stands where its subject does',
     (path) => {
       const subject = path.replace(/\.test\.ts$/, '.ts')
-      // What is not in src is in scripts, which has its name in the path already.
+      // What is not in src is in engines or scripts, whose names are in the path already.
       const places = [join(src, subject), join(src, '..', subject)]
       expect(places.filter((place) => existsSync(place))).toHaveLength(1)
     },

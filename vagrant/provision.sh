@@ -16,8 +16,8 @@ if [ "${ATOLL_EMULATED:-}" = yes ]; then
   mkdir -p /etc/systemd/system/atolld.service.d /etc/mysql/mariadb.conf.d
   printf '[Service]\nEnvironment=NODE_OPTIONS=--jitless\n' >/etc/systemd/system/atolld.service.d/emulated.conf
   ROOT=/usr/src/atoll
-  # shellcheck source=scripts/lib-engines.sh
-  . "$ROOT/scripts/lib-engines.sh"
+  # shellcheck source=engines/lib-engines.sh
+  . "$ROOT/engines/lib-engines.sh"
   galera_config_emulated "$address" >/etc/mysql/mariadb.conf.d/61-emulated.cnf
 fi
 /usr/src/atoll/scripts/install --engines --hosts "$hosts" --address "$address" --secret-file /tmp/atoll-secret "$@"

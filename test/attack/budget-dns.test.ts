@@ -10,6 +10,7 @@ import { once } from 'node:events'
 import dnsPacket from 'dns-packet'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Ipv4, ipv4 } from '../../src/model/addr.ts'
+import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
 import {
   GATEWAY,
   type Script,
@@ -18,7 +19,6 @@ import {
   VPC_RESOLVER,
   wantWith,
 } from '../kit/dns.ts'
-import { createNetns, eventually, type Netns } from '../kit/netns.ts'
 
 const SERVER = '127.0.0.9'
 const GUESTS = Array.from({ length: 9 }, (_, index) => ipv4(`172.31.0.${index + 10}`))

@@ -9,7 +9,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { METADATA_ADDRESS } from '../../src/model/addr.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
-import { eventually, type Netns } from '../kit/netns.ts'
+import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import { ECHO, TALK } from '../kit/talk.ts'
 import {
   createTown,

@@ -20,10 +20,10 @@ import { systemRunner } from '../../src/lib/runner.ts'
 import type { Images } from '../../src/workloads/driver.ts'
 import { createWorkloadMeters } from '../../src/workloads/step-runner.ts'
 import { createWorkloads } from '../../src/workloads/workloads.ts'
+import { eventually } from '../../tools/kit/netns.ts'
 import { agentParts, countingService } from '../kit/agent.ts'
 import { openRecords } from '../kit/cluster-records.ts'
 import { startFakeEngine } from '../kit/fake-engine.ts'
-import { eventually } from '../kit/netns.ts'
 import { hostName } from '../kit/records.ts'
 
 const host = hostName('one')

@@ -12,9 +12,9 @@ import { expect, it } from 'vitest'
 import { startAgent } from '../../src/agent/agent.ts'
 import { createLocalBus } from '../../src/bus/local.ts'
 import { unavailable } from '../../src/model/errors.ts'
+import { eventually } from '../../tools/kit/netns.ts'
 import { agentParts, ledgerIn } from '../kit/agent.ts'
 import { openRecords } from '../kit/cluster-records.ts'
-import { eventually } from '../kit/netns.ts'
 import { createTown, townInstance, townWant } from '../kit/town.ts'
 
 const ALICE = townInstance(11, [1])

@@ -4,9 +4,9 @@
  * On the code before, nothing could be demanded of the fabric: what was not encrypted was sent and taken.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { eventually } from '../../tools/kit/netns.ts'
 import type { FabricWorld } from '../kit/fabric-world.ts'
 import { addressOf, createFabricWorld, reaches } from '../kit/fabric-world.ts'
-import { eventually } from '../kit/netns.ts'
 
 let world: FabricWorld
 beforeAll(async () => {

@@ -11,7 +11,7 @@ import { createConntrack } from '../../src/host/network/conntrack.ts'
 import { ipv4 } from '../../src/model/addr.ts'
 import { formatId } from '../../src/model/ids.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
-import { eventually, type Netns } from '../kit/netns.ts'
+import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import { createTown, OUTSIDE_ADDRESS, type Town, townInstance, townWant } from '../kit/town.ts'
 
 const OLD = townInstance(11, [1])

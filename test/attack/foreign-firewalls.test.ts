@@ -11,8 +11,8 @@ import { startMender } from '../../src/agent/mender.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { checkForeignFirewall } from '../../src/operator/doctor-firewall.ts'
+import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import { unpackedPackages } from '../kit/debian-packages.ts'
-import { eventually, type Netns } from '../kit/netns.ts'
 import {
   createTown,
   OUTSIDE_ADDRESS,

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { METADATA_ADDRESS } from '../../src/model/addr.ts'
 import { NFT_TABLE } from '../../src/model/names.ts'
 import { dropCounterName } from '../../src/plan/nft-text.ts'
-import { eventually, type Netns } from '../kit/netns.ts'
+import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import { createTown, TOWN_GATEWAY, type Town, townInstance, townWant } from '../kit/town.ts'
 
 const GUEST = townInstance(11, [1])

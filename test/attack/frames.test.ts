@@ -10,7 +10,7 @@ import { writeSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { nicLinkName } from '../../src/model/names.ts'
 import type { InstanceWant, NicWant } from '../../src/model/want.ts'
-import { eventually, type Netns } from '../kit/netns.ts'
+import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import { createTown, type Town, townInstance, townWant } from '../kit/town.ts'
 
 const ALICE = townInstance(11, [1])

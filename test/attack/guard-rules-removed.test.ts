@@ -11,7 +11,7 @@ import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { nicLinkName } from '../../src/model/names.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
-import { eventually, type Netns } from '../kit/netns.ts'
+import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import {
   createTown,
   metricValue,

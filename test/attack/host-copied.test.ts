@@ -17,8 +17,8 @@ import {
   PASSWORD,
   startServer,
   USER,
-} from '../kit/mariadb.ts'
-import { createNetns, eventually, type Netns } from '../kit/netns.ts'
+} from '../../tools/kit/mariadb.ts'
+import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
 import { isLong } from '../long-files.ts'
 
 const DAEMON = join(import.meta.dirname, '../../bin/atolld')

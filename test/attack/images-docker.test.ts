@@ -14,8 +14,8 @@ import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { formatId, ID_BYTES } from '../../src/model/ids.ts'
 import { PUBLIC_REGISTRIES } from '../../src/model/image-location.ts'
-import { startDocker, type TestDocker } from '../kit/docker.ts'
-import { createNetns, eventually, type Netns } from '../kit/netns.ts'
+import { startDocker, type TestDocker } from '../../tools/kit/docker.ts'
+import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
 
 const SETTLE_MS = 60_000
 

@@ -19,9 +19,9 @@ import { createMachineImages } from '../../src/images/machine-images.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
 import { formatId, ID_BYTES } from '../../src/model/ids.ts'
+import { eventually } from '../../tools/kit/netns.ts'
 import { hurriedClock } from '../kit/hurried.ts'
 import { cpio } from '../kit/image-contents.ts'
-import { eventually } from '../kit/netns.ts'
 import { outboundTo } from '../kit/outbound.ts'
 
 /** Half a minute is a second. */

@@ -24,9 +24,9 @@ import type { AccessKey } from '../../src/model/records.ts'
 import { openSqliteStore } from '../../src/store/sql.ts'
 import { withoutReplica } from '../../src/store/steady.ts'
 import type { Store } from '../../src/store/store.ts'
+import { eventually } from '../../tools/kit/netns.ts'
 import { hostRow } from '../contract/store/records.ts'
 import { known, type RunningApi, runApi } from '../kit/api.ts'
-import { eventually } from '../kit/netns.ts'
 import { signedHeaders } from '../kit/signed.ts'
 
 const NETWORK = { vpc: cidr('10.9.0.0/24'), subnet: cidr('10.9.0.64/26'), zone: 'a' }

@@ -10,9 +10,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findProcesses } from '../../src/host/processes/processes.ts'
 import { createMachineFiles } from '../../src/machines/files.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
+import { eventually } from '../../tools/kit/netns.ts'
+import { canRunMachines, tinyGuest } from '../../tools/kit/tiny-guest.ts'
 import { type QemuGround, startQemuGround } from '../kit/machines.ts'
-import { eventually } from '../kit/netns.ts'
-import { canRunMachines, tinyGuest } from '../kit/tiny-guest.ts'
 
 const FIRST_USER = 1_900_000_000
 

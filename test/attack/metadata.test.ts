@@ -15,9 +15,9 @@ import { GATEWAY_LINK } from '../../src/model/names.ts'
 import { createFirewall } from '../../src/services/firewall.ts'
 import { createMetadata } from '../../src/services/metadata/metadata.ts'
 import type { HostService } from '../../src/services/service.ts'
+import { instance, LONE_FIREWALL, passOver } from '../../tools/kit/instance.ts'
+import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
 import { createGuest, nicSpecOf } from '../kit/guest.ts'
-import { instance, LONE_FIREWALL, passOver } from '../kit/instance.ts'
-import { createNetns, eventually, type Netns } from '../kit/netns.ts'
 
 const ORIGIN = `http://${METADATA_ADDRESS}`
 const TTL = 'X-aws-ec2-metadata-token-ttl-seconds'

@@ -7,9 +7,9 @@
 import { chmod, lstat, mkdir, readdir } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type Asks, asksOf } from '../kit/asks.ts'
-import { type Cloud, createCloud, execute } from '../kit/cloud.ts'
-import { eventually } from '../kit/netns.ts'
+import { type Asks, asksOf } from '../../tools/kit/asks.ts'
+import { type Cloud, createCloud, execute } from '../../tools/kit/cloud.ts'
+import { eventually } from '../../tools/kit/netns.ts'
 
 const DEADLINE_MS = 60_000
 const SECRET = 'the-secret-of-an-instance'

@@ -12,8 +12,8 @@ import { createMetrics } from '../../src/lib/metrics.ts'
 import { cidr } from '../../src/model/addr.ts'
 import { NFT_TABLE } from '../../src/model/names.ts'
 import { createFirewall } from '../../src/services/firewall.ts'
-import { LONE_FIREWALL } from '../kit/instance.ts'
-import { createNetns, eventually, type Netns } from '../kit/netns.ts'
+import { LONE_FIREWALL } from '../../tools/kit/instance.ts'
+import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
 import {
   createTown,
   OUTSIDE_ADDRESS,

@@ -24,9 +24,9 @@ import { renderRuleset } from '../../src/plan/ruleset.ts'
 import { createVolumes } from '../../src/services/volumes.ts'
 import { createRowWatch, type RowWatch } from '../../src/store/records/rows.ts'
 import type { Store, Tx } from '../../src/store/store.ts'
+import { LONE_FIREWALL, NO_SURROUNDINGS } from '../../tools/kit/instance.ts'
+import { eventually } from '../../tools/kit/netns.ts'
 import { openRecords } from '../kit/cluster-records.ts'
-import { LONE_FIREWALL, NO_SURROUNDINGS } from '../kit/instance.ts'
-import { eventually } from '../kit/netns.ts'
 import {
   hostName,
   hostRecord,

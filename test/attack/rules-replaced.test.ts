@@ -6,9 +6,9 @@
  * be from a VPC were taken by the host itself.
  */
 import { expect, test } from 'vitest'
+import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import { OUTSIDE } from '../kit/fabric.ts'
 import { addressOf, createFabricWorld, type FabricWorld } from '../kit/fabric-world.ts'
-import { eventually, type Netns } from '../kit/netns.ts'
 
 const DEADLINE_MS = 60_000
 const PORT = 5555

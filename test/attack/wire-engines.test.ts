@@ -18,10 +18,10 @@ import {
 } from '../../src/lib/certificates.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { openMariadbStore } from '../../src/store/engines/mariadb/dialect.ts'
-import { administer, type Mariadb, PASSWORD, startMariadb, USER } from '../kit/mariadb.ts'
-import { eventually } from '../kit/netns.ts'
-import { type RabbitNode, startRabbit } from '../kit/rabbit.ts'
-import { openTestBus } from '../kit/rabbit-bus.ts'
+import { administer, type Mariadb, PASSWORD, startMariadb, USER } from '../../tools/kit/mariadb.ts'
+import { eventually } from '../../tools/kit/netns.ts'
+import { type RabbitNode, startRabbit } from '../../tools/kit/rabbit.ts'
+import { openTestBus } from '../../tools/kit/rabbit-bus.ts'
 
 let directory: string
 let own: CertificateFiles

@@ -6,9 +6,14 @@ import { allBellMs } from '../../src/bus/bus.ts'
 import { BELLS_EXCHANGE, hostKey, QUESTIONS_EXCHANGE } from '../../src/bus/rabbit/names.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { formatId, type HostName } from '../../src/model/ids.ts'
-import { eventually as eventuallyWithin } from '../kit/netns.ts'
-import { RABBIT_PASSWORD, RABBIT_USER, type RabbitNode, startRabbit } from '../kit/rabbit.ts'
-import { openTestBus, quiet, type TestBus } from '../kit/rabbit-bus.ts'
+import { eventually as eventuallyWithin } from '../../tools/kit/netns.ts'
+import {
+  RABBIT_PASSWORD,
+  RABBIT_USER,
+  type RabbitNode,
+  startRabbit,
+} from '../../tools/kit/rabbit.ts'
+import { openTestBus, quiet, type TestBus } from '../../tools/kit/rabbit-bus.ts'
 import { metricValue } from '../kit/town.ts'
 import { describeBusContract } from './bus-contract.ts'
 

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { formatId } from '../../src/model/ids.ts'
-import { execute } from '../kit/cloud.ts'
-import { eventually } from '../kit/netns.ts'
-import { type RabbitNode, startRabbit } from '../kit/rabbit.ts'
-import { openTestBus, quiet } from '../kit/rabbit-bus.ts'
+import { execute } from '../../tools/kit/cloud.ts'
+import { eventually } from '../../tools/kit/netns.ts'
+import { type RabbitNode, startRabbit } from '../../tools/kit/rabbit.ts'
+import { openTestBus, quiet } from '../../tools/kit/rabbit-bus.ts'
 
 const ASK = { instance: formatId('i', new Uint8Array(9)) }
 const ANSWER = { output: 'aGVsbG8=', at: '2026-11-22T08:00:00.000Z' }

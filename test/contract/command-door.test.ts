@@ -12,11 +12,16 @@ import { serveCommands } from '../../src/api/commands/serve.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { unavailable } from '../../src/model/errors.ts'
+import { execute } from '../../tools/kit/cloud.ts'
+import { eventually } from '../../tools/kit/netns.ts'
+import {
+  RABBIT_PASSWORD,
+  RABBIT_USER,
+  type RabbitNode,
+  startRabbit,
+} from '../../tools/kit/rabbit.ts'
+import { openTestBus, quiet, type TestBus } from '../../tools/kit/rabbit-bus.ts'
 import { ALICE, type Cloud, openCloud } from '../kit/api-cloud.ts'
-import { execute } from '../kit/cloud.ts'
-import { eventually } from '../kit/netns.ts'
-import { RABBIT_PASSWORD, RABBIT_USER, type RabbitNode, startRabbit } from '../kit/rabbit.ts'
-import { openTestBus, quiet, type TestBus } from '../kit/rabbit-bus.ts'
 import { hostName, instanceId, instanceRecord } from '../kit/records.ts'
 import { metricValue } from '../kit/town.ts'
 

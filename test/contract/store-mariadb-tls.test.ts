@@ -7,8 +7,8 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { silentLog } from '../../src/lib/log.ts'
 import { openMariadbStore } from '../../src/store/engines/mariadb/dialect.ts'
+import { administer, type Mariadb, PASSWORD, startMariadb, USER } from '../../tools/kit/mariadb.ts'
 import { type Certificate, makeAuthority, makeCertificate } from '../kit/certificates.ts'
-import { administer, type Mariadb, PASSWORD, startMariadb, USER } from '../kit/mariadb.ts'
 
 const none = { to: 'none' as const, ca: null, cert: null, key: null }
 const held: {

@@ -6,8 +6,15 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { silentLog } from '../../src/lib/log.ts'
 import { openMariadbStore } from '../../src/store/engines/mariadb/dialect.ts'
 import type { Store } from '../../src/store/store.ts'
-import { administer, freePort, type Mariadb, PASSWORD, startMariadb, USER } from '../kit/mariadb.ts'
-import { eventually } from '../kit/netns.ts'
+import {
+  administer,
+  freePort,
+  type Mariadb,
+  PASSWORD,
+  startMariadb,
+  USER,
+} from '../../tools/kit/mariadb.ts'
+import { eventually } from '../../tools/kit/netns.ts'
 import { type Fate, startWireTap, type WireTap } from '../kit/wire-tap.ts'
 import * as given from './store/records.ts'
 import type { StoreWorld } from './store/world.ts'

@@ -5,7 +5,7 @@ import type { Screen } from '../../src/lib/terminal.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
 import type { WorkloadHave } from '../../src/plan/workloads.ts'
 import type { WorkloadDriver } from '../../src/workloads/driver.ts'
-import { eventually } from '../kit/netns.ts'
+import { eventually } from '../../tools/kit/netns.ts'
 
 /** A machine with one kind of engine, and what the suite needs of it. */
 export interface WorkloadGround {

@@ -1,7 +1,7 @@
 /** The Docker driver against the workload contract, with a real engine in a network namespace of its own. */
 import { describe, test } from 'vitest'
 import { containerName } from '../../src/model/names.ts'
-import { canRunDocker } from '../kit/docker.ts'
+import { canRunDocker } from '../../tools/kit/docker.ts'
 import { startDockerMachine } from '../kit/workloads.ts'
 import { workloadsContract } from './workloads-contract.ts'
 

@@ -3,7 +3,7 @@
  * it, so a type that would have more gets what there is, instead of failing at each start with words of the engine's own.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { canRunDocker } from '../kit/docker.ts'
+import { canRunDocker } from '../../tools/kit/docker.ts'
 import { type DockerMachine, startDockerMachine } from '../kit/workloads.ts'
 
 const OPEN_FILES = 3000

@@ -3,8 +3,8 @@ import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { describe, test } from 'vitest'
 import { createMachineFiles } from '../../src/machines/files.ts'
+import { canRunMachines, tinyGuest } from '../../tools/kit/tiny-guest.ts'
 import { startQemuGround } from '../kit/machines.ts'
-import { canRunMachines, tinyGuest } from '../kit/tiny-guest.ts'
 import { workloadsContract } from './workloads-contract.ts'
 
 /** An emulated guest that shares two processors with others. */

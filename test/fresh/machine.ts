@@ -8,8 +8,8 @@ import { once } from 'node:events'
 import { existsSync, lstatSync } from 'node:fs'
 import { mkdir, mkdtemp, open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { createNetns, type Netns } from '../../tools/kit/netns.ts'
 import { must } from '../../tools/lab/run.ts'
-import { createNetns, type Netns } from '../kit/netns.ts'
 import { ROOT } from './documented.ts'
 
 const MAKE_ROOT_MS = 300_000

@@ -2,8 +2,8 @@
  * This machine, lent to a script that installs or removes things on it: in network and mount namespaces of the script's own, with
  * everything that it may write to lying on a file system that goes with them, so that the machine stays as it was.
  */
-import { execute } from './cloud.ts'
-import type { Ran } from './netns.ts'
+import { execute } from '../../tools/kit/cloud.ts'
+import type { Ran } from '../../tools/kit/netns.ts'
 
 /** Copies of the directories that commands and settings are put into, and empty ones for state. */
 const PROLOGUE = `

@@ -1,6 +1,6 @@
 /** The Debian cloud image of `scripts/make-image` for tests. */
 import { join } from 'node:path'
-import { madeOnce } from './made-once.ts'
+import { madeOnce } from '../../tools/kit/made-once.ts'
 
 const FILE = 'debian.qcow2'
 /** It fetches 150 packages and unpacks them. */

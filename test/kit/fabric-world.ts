@@ -1,8 +1,8 @@
 /** Six guests on three hosts, in groups that cross the hosts: the world of the fabric's lab tests. */
 import type { HostWant, InstanceWant } from '../../src/model/want.ts'
 import type { DropReason } from '../../src/plan/nft-text.ts'
+import type { Netns } from '../../tools/kit/netns.ts'
 import { createFabricTown, type FabricHost, type FabricTown } from './fabric.ts'
-import type { Netns } from './netns.ts'
 import { townInstance } from './town.ts'
 
 /** Who lives on which host. */

@@ -18,8 +18,8 @@ import { type FirewallSettings, renderRuleset } from '../../src/plan/ruleset.ts'
 import { createFirewall } from '../../src/services/firewall.ts'
 import { createLinks } from '../../src/services/links.ts'
 import type { HostService } from '../../src/services/service.ts'
-import { LONE_FIREWALL } from './instance.ts'
-import { createNetns, type Netns } from './netns.ts'
+import { LONE_FIREWALL } from '../../tools/kit/instance.ts'
+import { createNetns, type Netns } from '../../tools/kit/netns.ts'
 import { townWant } from './town.ts'
 
 /** The outside machine on every host's uplink. */

@@ -16,8 +16,8 @@ import {
   type Server,
   type ServerPlace,
   startServer,
-} from './mariadb.ts'
-import { createNetns, eventually, type Netns } from './netns.ts'
+} from '../../tools/kit/mariadb.ts'
+import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
 
 const PROVIDER = '/usr/lib/galera/libgalera_smm.so'
 const PORT = 3306

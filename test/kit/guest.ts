@@ -2,8 +2,8 @@
 import type { Host, NicSpec } from '../../src/host/host.ts'
 import { nicSpec } from '../../src/host/network/nic.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
-import type { Netns } from './netns.ts'
-import { createNetns } from './netns.ts'
+import type { Netns } from '../../tools/kit/netns.ts'
+import { createNetns } from '../../tools/kit/netns.ts'
 
 const MTU_BYTES = 1500
 

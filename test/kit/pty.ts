@@ -1,8 +1,8 @@
 /** A program on a terminal of its own: typed to, read from, resized. The terminal is made by util-linux's `script`. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { execute } from './cloud.ts'
-import { eventually } from './netns.ts'
+import { execute } from '../../tools/kit/cloud.ts'
+import { eventually } from '../../tools/kit/netns.ts'
 
 export interface Pty {
   /** Types. */

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { eventually } from './netns.ts'
+import { eventually } from '../../tools/kit/netns.ts'
 
 const PROGRAM = '/usr/bin/docker-registry'
 const PORT = 5000

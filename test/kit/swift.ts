@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { S3Client } from '@aws-sdk/client-s3'
 import type { S3Settings } from '../../src/images/source-s3.ts'
-import { createNetns, eventually, type Netns } from './netns.ts'
+import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
 
 const START_TIMEOUT_MS = 60_000
 const FIRST_PROXY_PORT = 8081

@@ -1,5 +1,5 @@
 /** Small servers and clients to run inside namespaces: who one looks like from there, and a connection that talks for a second. */
-import { eventually, type Netns } from './netns.ts'
+import { eventually, type Netns } from '../../tools/kit/netns.ts'
 
 /** Python: a server on port 7000 that tells each client which address it comes from. */
 export const SERVE_PEER_ADDRESS = `

@@ -16,9 +16,9 @@ import type { HostWant, InstanceWant, NicWant } from '../../src/model/want.ts'
 import { createFirewall } from '../../src/services/firewall.ts'
 import { createLinks } from '../../src/services/links.ts'
 import type { HostService } from '../../src/services/service.ts'
-import { hostWant, instance, LONE_FIREWALL, NO_FABRIC } from './instance.ts'
-import type { Netns } from './netns.ts'
-import { createNetns } from './netns.ts'
+import { hostWant, instance, LONE_FIREWALL, NO_FABRIC } from '../../tools/kit/instance.ts'
+import type { Netns } from '../../tools/kit/netns.ts'
+import { createNetns } from '../../tools/kit/netns.ts'
 
 const TOWN_VPC = cidr('172.31.0.0/16')
 const TOWN_SUBNET = cidr('172.31.0.0/20')

@@ -2,7 +2,7 @@
 import type { ImageWant, InstanceWant } from '../../src/model/want.ts'
 import type { ImageLook } from '../../src/plan/workloads.ts'
 import type { Images, WorkloadDriver } from '../../src/workloads/driver.ts'
-import { eventually, type Netns } from './netns.ts'
+import { eventually, type Netns } from '../../tools/kit/netns.ts'
 
 export interface WorkloadMachine<I extends Images> {
   readonly netns: Netns

@@ -3,15 +3,15 @@ import { connect } from 'amqplib'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Bell } from '../../src/bus/bus.ts'
 import { formatId, type HostName } from '../../src/model/ids.ts'
-import { eventually } from '../kit/netns.ts'
+import { eventually } from '../../tools/kit/netns.ts'
 import {
   RABBIT_PASSWORD,
   RABBIT_USER,
   type RabbitCluster,
   type RabbitNode,
   startRabbitCluster,
-} from '../kit/rabbit.ts'
-import { openTestBus, quiet, type TestBus } from '../kit/rabbit-bus.ts'
+} from '../../tools/kit/rabbit.ts'
+import { openTestBus, quiet, type TestBus } from '../../tools/kit/rabbit-bus.ts'
 
 const ASK = { instance: formatId('i', new Uint8Array(9)) }
 const ANSWER = { output: 'aGVsbG8=', at: '2026-11-22T08:00:00.000Z' }

@@ -4,7 +4,7 @@
  */
 import { RegisterImageCommand, RunInstancesCommand } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Asks, asksOf } from '../kit/asks.ts'
+import { type Asks, asksOf } from '../../tools/kit/asks.ts'
 import {
   type Cloud,
   createCloud,
@@ -13,8 +13,8 @@ import {
   isWell,
   OUTSIDE_ADDRESS,
   smallType,
-} from '../kit/cloud.ts'
-import { eventually } from '../kit/netns.ts'
+} from '../../tools/kit/cloud.ts'
+import { eventually } from '../../tools/kit/netns.ts'
 
 const DEADLINE_MS = 60_000
 const KINDS = ['latest', 'static'] as const

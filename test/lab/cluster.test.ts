@@ -6,6 +6,7 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { get } from '../../tools/kit/https.ts'
 import { galeraState, rabbitNodes } from '../../tools/lab/engines.ts'
 import type { LabHost } from '../../tools/lab/host.ts'
 import { createLab, destroyLab, type Lab, openLab } from '../../tools/lab/lab.ts'
@@ -13,7 +14,6 @@ import { OUTSIDE_SERVER } from '../../tools/lab/layout.ts'
 import { untilReady } from '../../tools/lab/ready.ts'
 import { must, until } from '../../tools/lab/run.ts'
 import { labStatus } from '../../tools/lab/status.ts'
-import { get } from '../kit/https.ts'
 
 const NAME = 'test'
 const UP_MS = 400_000

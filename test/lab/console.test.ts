@@ -8,11 +8,11 @@ import {
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Asks, asksOf } from '../kit/asks.ts'
-import { type Cloud, createCloud, execute } from '../kit/cloud.ts'
-import { eventually, type Ran } from '../kit/netns.ts'
+import { type Asks, asksOf } from '../../tools/kit/asks.ts'
+import { type Cloud, createCloud, execute } from '../../tools/kit/cloud.ts'
+import { eventually, type Ran } from '../../tools/kit/netns.ts'
+import { canRunMachines, placeTinyGuest } from '../../tools/kit/tiny-guest.ts'
 import { startPty } from '../kit/pty.ts'
-import { canRunMachines, placeTinyGuest } from '../kit/tiny-guest.ts'
 
 const ATOLL = resolve(import.meta.dirname, '../../bin/atoll')
 /** An emulated guest on a busy machine. */

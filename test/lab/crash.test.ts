@@ -18,9 +18,9 @@ import {
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type Cloud, createCloud, execute, smallType } from '../kit/cloud.ts'
-import { eventually } from '../kit/netns.ts'
-import { ruleLinks } from '../kit/rule-links.ts'
+import { type Cloud, createCloud, execute, smallType } from '../../tools/kit/cloud.ts'
+import { eventually } from '../../tools/kit/netns.ts'
+import { ruleLinks } from '../../tools/kit/rule-links.ts'
 
 const DEADLINE_MS = 60_000
 const LOOK_EVERY_MS = 300

@@ -15,11 +15,11 @@ import {
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { machineName } from '../../src/model/names.ts'
-import { type Asks, asksOf } from '../kit/asks.ts'
-import { type Cloud, createCloud, execute } from '../kit/cloud.ts'
+import { type Asks, asksOf } from '../../tools/kit/asks.ts'
+import { type Cloud, createCloud, execute } from '../../tools/kit/cloud.ts'
+import { eventually } from '../../tools/kit/netns.ts'
+import { canRunMachines, placeTinyGuest } from '../../tools/kit/tiny-guest.ts'
 import { insideMachine } from '../kit/machines.ts'
-import { eventually } from '../kit/netns.ts'
-import { canRunMachines, placeTinyGuest } from '../kit/tiny-guest.ts'
 
 /** An emulated guest on a busy machine. */
 const DEADLINE_MS = 120_000

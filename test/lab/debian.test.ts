@@ -13,11 +13,11 @@ import {
   waitUntilImageAvailable,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Asks, asksOf } from '../kit/asks.ts'
-import { type Cloud, createCloud, execute } from '../kit/cloud.ts'
+import { type Asks, asksOf } from '../../tools/kit/asks.ts'
+import { type Cloud, createCloud, execute } from '../../tools/kit/cloud.ts'
+import { eventually, type Ran } from '../../tools/kit/netns.ts'
+import { canRunMachines } from '../../tools/kit/tiny-guest.ts'
 import { debianImage } from '../kit/debian-image.ts'
-import { eventually, type Ran } from '../kit/netns.ts'
-import { canRunMachines } from '../kit/tiny-guest.ts'
 
 /** Two processors that emulate two machines. */
 const BOOT_DEADLINE_MS = 600_000

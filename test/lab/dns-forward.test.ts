@@ -8,6 +8,7 @@ import { connect } from 'node:net'
 import dnsPacket from 'dns-packet'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ipv4 } from '../../src/model/addr.ts'
+import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
 import {
   type DnsUnderTest,
   GATEWAY,
@@ -19,7 +20,6 @@ import {
   wantWith,
   ZONE,
 } from '../kit/dns.ts'
-import { createNetns, eventually, type Netns } from '../kit/netns.ts'
 
 /** The instance is on the same machine here: its address is on the loopback device. */
 const GUEST = ipv4('172.31.0.7')

@@ -3,6 +3,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ipv4, RESOLVER_ADDRESS } from '../../src/model/addr.ts'
+import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
 import {
   type DnsUnderTest,
   GATEWAY,
@@ -13,7 +14,6 @@ import {
   wantWith,
   ZONE,
 } from '../kit/dns.ts'
-import { createNetns, eventually, type Netns } from '../kit/netns.ts'
 
 const GUEST = ipv4('172.31.0.7')
 const STRANGER = ipv4('172.31.0.66')

@@ -6,8 +6,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { LinkSocket } from '../../src/host/host.ts'
 import { type InstanceId, parseId } from '../../src/model/ids.ts'
 import type { Store } from '../../src/store/store.ts'
+import { eventually } from '../../tools/kit/netns.ts'
 import { type Watch, watchCalls } from '../kit/every-failure.ts'
-import { eventually } from '../kit/netns.ts'
 import { startWholeHost, type WholeHost } from '../kit/whole-host.ts'
 
 const CONVERGE_MS = 20_000

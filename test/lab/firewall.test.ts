@@ -6,7 +6,7 @@ import { NFT_TABLE } from '../../src/model/names.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
 import type { DropReason } from '../../src/plan/nft-text.ts'
 import { dropCounterName } from '../../src/plan/nft-text.ts'
-import { createNetns, eventually, type Netns } from '../kit/netns.ts'
+import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
 import { connectUntilAnswered, ECHO, SERVE_PEER_ADDRESS, TALK } from '../kit/talk.ts'
 import type { Town } from '../kit/town.ts'
 import {

@@ -13,9 +13,9 @@ import {
   StopInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { type Asks, asksOf } from '../kit/asks.ts'
-import { type Cloud, createCloud, execute } from '../kit/cloud.ts'
-import { createNetns, eventually, type Netns, type Ran } from '../kit/netns.ts'
+import { type Asks, asksOf } from '../../tools/kit/asks.ts'
+import { type Cloud, createCloud, execute } from '../../tools/kit/cloud.ts'
+import { createNetns, eventually, type Netns, type Ran } from '../../tools/kit/netns.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const ATOLLD = join(ROOT, 'bin/atolld')

@@ -11,10 +11,10 @@ import type { AccountId } from '../../src/model/ids.ts'
 import { NO_PREFERENCE } from '../../src/model/metadata-options.ts'
 import { openMariadbStore } from '../../src/store/engines/mariadb/dialect.ts'
 import type { Store } from '../../src/store/store.ts'
+import { PASSWORD, USER } from '../../tools/kit/mariadb.ts'
+import { eventually } from '../../tools/kit/netns.ts'
 import * as given from '../contract/store/records.ts'
 import { type Galera, type GaleraNode, startGalera } from '../kit/galera.ts'
-import { PASSWORD, USER } from '../kit/mariadb.ts'
-import { eventually } from '../kit/netns.ts'
 
 /** The targets are 4 s and 1 s, which the drills measure; the rest is for a machine that is busy with other tests. */
 const WRITE_GAP_MS = 6_000

@@ -16,7 +16,7 @@ mkdir /mnt/new
 version() { sed -n 's/^version  *//p' <(atoll status) | cut -d ' ' -f 1; }
 newer() {
   mkdir -p /mnt/new/$1
-  tar -C ${ROOT} -c bin src scripts vendor package.json package-lock.json .npmrc README.md LICENSE | tar -C /mnt/new/$1 -x
+  tar -C ${ROOT} -c $(sed -n "s/^PARTS='\\(.*\\)'$/\\1/p" ${ROOT}/scripts/install) | tar -C /mnt/new/$1 -x
   sed -i 's/"version": "[^"]*"/"version": "'$1'"/' /mnt/new/$1/package.json
 }
 

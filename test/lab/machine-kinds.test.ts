@@ -8,12 +8,12 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { DescribeImagesCommand } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Asks, asksOf } from '../kit/asks.ts'
-import { type Cloud, createCloud } from '../kit/cloud.ts'
+import { type Asks, asksOf } from '../../tools/kit/asks.ts'
+import { type Cloud, createCloud } from '../../tools/kit/cloud.ts'
+import { eventually } from '../../tools/kit/netns.ts'
+import { canRunMachines, placeTinyGuest } from '../../tools/kit/tiny-guest.ts'
 import { type FileServer, serveFile, startFileServer } from '../kit/file-server.ts'
 import { insideMachine } from '../kit/machines.ts'
-import { eventually } from '../kit/netns.ts'
-import { canRunMachines, placeTinyGuest } from '../kit/tiny-guest.ts'
 
 /** An emulated guest with its firmware on a busy machine. */
 const DEADLINE_MS = 120_000

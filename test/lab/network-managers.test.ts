@@ -5,11 +5,11 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { asksOf } from '../kit/asks.ts'
-import { type Cloud, createCloud, execute } from '../kit/cloud.ts'
+import { asksOf } from '../../tools/kit/asks.ts'
+import { type Cloud, createCloud, execute } from '../../tools/kit/cloud.ts'
+import { eventually } from '../../tools/kit/netns.ts'
 import { packageLibraries, unpackedPackages } from '../kit/debian-packages.ts'
 import { missing, NO_UDEV, OWN_BUS } from '../kit/dhcp-clients.ts'
-import { eventually } from '../kit/netns.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const START_MS = 20_000

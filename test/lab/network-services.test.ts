@@ -4,9 +4,9 @@
 import { StartInstancesCommand, StopInstancesCommand } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { METADATA_ADDRESS, RESOLVER_ADDRESS } from '../../src/model/addr.ts'
-import { type Asks, asksOf } from '../kit/asks.ts'
-import { type Cloud, createCloud, execute, HOST_ADDRESS } from '../kit/cloud.ts'
-import { eventually } from '../kit/netns.ts'
+import { type Asks, asksOf } from '../../tools/kit/asks.ts'
+import { type Cloud, createCloud, execute, HOST_ADDRESS } from '../../tools/kit/cloud.ts'
+import { eventually } from '../../tools/kit/netns.ts'
 
 const DEADLINE_MS = 60_000
 const ZONE = 'atoll.internal'

@@ -9,8 +9,8 @@ import { silentLog } from '../../src/lib/log.ts'
 import { cidr, ipv4, macFromRandom } from '../../src/model/addr.ts'
 import { formatId } from '../../src/model/ids.ts'
 import { GATEWAY_LINK, guestLinkName, nicLinkName } from '../../src/model/names.ts'
-import type { Netns } from '../kit/netns.ts'
-import { createNetns, eventually } from '../kit/netns.ts'
+import type { Netns } from '../../tools/kit/netns.ts'
+import { createNetns, eventually } from '../../tools/kit/netns.ts'
 import { OPEN_RULES } from '../kit/open-rules.ts'
 
 const GATEWAY = ipv4('10.0.1.1')

@@ -14,10 +14,10 @@ import {
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { placesOf, volumesOf } from '../../src/containers/places.ts'
-import { type Asks, asksOf } from '../kit/asks.ts'
-import { type Cloud, createCloud, execute } from '../kit/cloud.ts'
-import { canRunDocker } from '../kit/docker.ts'
-import { eventually } from '../kit/netns.ts'
+import { type Asks, asksOf } from '../../tools/kit/asks.ts'
+import { type Cloud, createCloud, execute } from '../../tools/kit/cloud.ts'
+import { canRunDocker } from '../../tools/kit/docker.ts'
+import { eventually } from '../../tools/kit/netns.ts'
 
 const DEADLINE_MS = 60_000
 const TEST_MS = 4 * DEADLINE_MS

@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { z } from 'zod'
-import { startDocker } from '../kit/docker.ts'
-import { createNetns, eventually, type Netns } from '../kit/netns.ts'
+import { startDocker } from '../../tools/kit/docker.ts'
+import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
 
 const BIN = join(import.meta.dirname, '../../bin')
 const DEADLINE_MS = 60_000

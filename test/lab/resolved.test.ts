@@ -8,6 +8,7 @@ import { createLinuxHost } from '../../src/host/linux.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { ipv4, RESOLVER_ADDRESS } from '../../src/model/addr.ts'
 import { GATEWAY_LINK } from '../../src/model/names.ts'
+import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
 import { packageLibraries, unpackedPackages } from '../kit/debian-packages.ts'
 import { missing, OWN_BUS } from '../kit/dhcp-clients.ts'
 import {
@@ -19,7 +20,6 @@ import {
   wantWith,
   ZONE,
 } from '../kit/dns.ts'
-import { createNetns, eventually, type Netns } from '../kit/netns.ts'
 
 const DEADLINE_MS = 15_000
 const ADDRESS = ipv4('172.31.0.7')

@@ -5,8 +5,8 @@ import {
   RunInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type Cloud, createCloud } from '../kit/cloud.ts'
-import { eventually } from '../kit/netns.ts'
+import { type Cloud, createCloud } from '../../tools/kit/cloud.ts'
+import { eventually } from '../../tools/kit/netns.ts'
 
 const DEADLINE_MS = 60_000
 /** As the daemon does it: the main table anew and the guard filled again, in one transaction. */

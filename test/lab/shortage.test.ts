@@ -13,8 +13,8 @@ import {
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type Cloud, createCloud, execute, smallType } from '../kit/cloud.ts'
-import { eventually } from '../kit/netns.ts'
+import { type Cloud, createCloud, execute, smallType } from '../../tools/kit/cloud.ts'
+import { eventually } from '../../tools/kit/netns.ts'
 
 const DEADLINE_MS = 60_000
 /** 16 addresses, of which EC2 keeps five. */

@@ -4,7 +4,7 @@
  */
 import type { Channel, ChannelModel } from 'amqplib'
 import { LETTERS_QUEUE_OPTIONS } from '../../src/bus/rabbit/names.ts'
-import { RABBIT_PASSWORD, RABBIT_USER } from '../../test/kit/rabbit.ts'
+import { RABBIT_PASSWORD, RABBIT_USER } from '../kit/rabbit.ts'
 
 const QUEUE = 'bare-questions'
 

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { eventually } from '../../test/kit/netns.ts'
+import { eventually } from '../kit/netns.ts'
 
 /** RFC 2131: BOOTREPLY with option 53 of value 5, from port 67. A reply is seen on each link that it crosses; the first counts. */
 const WATCH = `

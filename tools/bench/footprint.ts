@@ -8,8 +8,8 @@ import {
   RegisterImageCommand,
   RunInstancesCommand,
 } from '@aws-sdk/client-ec2'
-import { type Cloud, withCloud } from '../../test/kit/cloud.ts'
-import { eventually } from '../../test/kit/netns.ts'
+import { type Cloud, withCloud } from '../kit/cloud.ts'
+import { eventually } from '../kit/netns.ts'
 import type { Benchmark, BenchResult } from './figures.ts'
 
 const INSTANCES = 50

@@ -8,8 +8,8 @@ import {
   RunInstancesCommand,
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2'
-import { type Cloud, execute, withCloud } from '../../test/kit/cloud.ts'
-import { eventually } from '../../test/kit/netns.ts'
+import { type Cloud, execute, withCloud } from '../kit/cloud.ts'
+import { eventually } from '../kit/netns.ts'
 import { type Benchmark, type BenchResult, quantile } from './figures.ts'
 import { type Lxd, startLxd } from './lxd.ts'
 import { firstAnswers } from './pinger.ts'

@@ -7,8 +7,8 @@ import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { execute } from '../../test/kit/cloud.ts'
-import { eventually } from '../../test/kit/netns.ts'
+import { execute } from '../kit/cloud.ts'
+import { eventually } from '../kit/netns.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 

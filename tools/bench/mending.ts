@@ -6,9 +6,9 @@ import {
   RegisterImageCommand,
   RunInstancesCommand,
 } from '@aws-sdk/client-ec2'
-import { type Cloud, smallType, withCloud } from '../../test/kit/cloud.ts'
-import { createKernelProbe, type KernelProbe } from '../../test/kit/kernel-probe.ts'
-import { eventually } from '../../test/kit/netns.ts'
+import { type Cloud, smallType, withCloud } from '../kit/cloud.ts'
+import { createKernelProbe, type KernelProbe } from '../kit/kernel-probe.ts'
+import { eventually } from '../kit/netns.ts'
 import { type Benchmark, type BenchResult, quantile } from './figures.ts'
 
 const TIMES = Number(process.env['ATOLL_BENCH_MENDING_TIMES'] ?? 50)

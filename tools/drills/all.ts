@@ -1,9 +1,9 @@
 /** All drills, in the order in which `scripts/drill all` runs them, and the lab that they run in. */
 import { rm } from 'node:fs/promises'
+import { canRunMachines, tinyGuest } from '../kit/tiny-guest.ts'
 import { galeraState } from '../lab/engines.ts'
 import { createLab, type Lab } from '../lab/lab.ts'
 import { untilReady } from '../lab/ready.ts'
-import { canRunMachines, tinyGuest } from '../../test/kit/tiny-guest.ts'
 import { agentKill, clockJump, diskFull, dockerdRestart } from './daemons.ts'
 import type { Drill, Progress } from './drill.ts'
 import { busAllLoss, busNodeLoss, dbAllLoss, dbNodeLoss } from './engines.ts'

@@ -13,10 +13,10 @@ import {
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
+import { smallType } from '../kit/cloud.ts'
+import { tinyGuest } from '../kit/tiny-guest.ts'
 import type { LabHost } from '../lab/host.ts'
 import type { Lab } from '../lab/lab.ts'
-import { smallType } from '../../test/kit/cloud.ts'
-import { tinyGuest } from '../../test/kit/tiny-guest.ts'
 
 const CONNECT_MS = 250
 const SAMPLE = { name: 'drill', location: 'docker://atoll-sample:static' }

@@ -3,11 +3,11 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { get } from '../kit/https.ts'
 import { daemonState } from '../lab/engines.ts'
 import type { LabHost } from '../lab/host.ts'
 import type { Lab } from '../lab/lab.ts'
 import { until } from '../lab/run.ts'
-import { get } from '../../test/kit/https.ts'
 import { describe, describeAll, launch } from './api.ts'
 import type { Drill, DrillContext } from './drill.ts'
 

@@ -7,8 +7,8 @@
 import { loadavg } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { messageOf } from '../../src/model/errors.ts'
+import { canRunMachines } from '../kit/tiny-guest.ts'
 import type { Lab } from '../lab/lab.ts'
-import { canRunMachines } from '../../test/kit/tiny-guest.ts'
 import {
   type ApiClient,
   clientOf,

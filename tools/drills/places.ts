@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import Docker from 'dockerode'
 import { z } from 'zod'
 import { INSTANCE_LABEL, machineName } from '../../src/model/names.ts'
+import { ruleLinks as namedIn } from '../kit/rule-links.ts'
 import type { LabHost } from '../lab/host.ts'
 import type { Lab } from '../lab/lab.ts'
-import { ruleLinks as namedIn } from '../../test/kit/rule-links.ts'
 
 const linksSchema = z.array(z.object({ ifname: z.string().optional() }))
 const routesSchema = z.array(

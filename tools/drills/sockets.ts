@@ -9,7 +9,7 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import koffi from 'koffi'
 import { loadLibc, SO_REUSEADDR } from '../../src/host/libc.ts'
-import { enterNamespace } from '../../test/kit/netns.ts'
+import { enterNamespace } from '../kit/netns.ts'
 
 const AF_INET = 2
 const SOCK_DGRAM_NONBLOCK_CLOEXEC = 2 | 0o4000 | 0o2000000

@@ -8,7 +8,7 @@ import { spawn } from 'node:child_process'
 import { open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type RunResult, systemRunner } from '../../src/lib/runner.ts'
-import { enterNamespace } from '../../test/kit/netns.ts'
+import { enterNamespace } from '../kit/netns.ts'
 import type { MachineLayout } from './layout.ts'
 import { checked, until } from './run.ts'
 

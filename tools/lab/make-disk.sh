@@ -6,8 +6,8 @@ set -euo pipefail
 ROOT=$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")
 # shellcheck source=scripts/lib.sh
 . "$ROOT/scripts/lib.sh"
-# shellcheck source=scripts/lib-engines.sh
-. "$ROOT/scripts/lib-engines.sh"
+# shellcheck source=engines/lib-engines.sh
+. "$ROOT/engines/lib-engines.sh"
 etc=$DISK/etc
 
 # service NAME: its run script is stdin; what it says is in /var/log/NAME.log. The supervisor starts it again when it ends. As on any
@@ -28,7 +28,7 @@ machine() {
   printf 'nameserver %s\n' "$GATEWAY" >"$etc/resolv.conf"
   install -m 600 "$SECRET" "$etc/atoll/secret"
   # As scripts/install does; the daemon renews it.
-  "$ROOT/node_modules/.bin/node" "$ROOT/scripts/certificates.ts" make --secret-file "$SECRET" --directory "$etc/atoll/tls" \
+  "$ROOT/node_modules/.bin/node" "$ROOT/engines/certificates.ts" make --secret-file "$SECRET" --directory "$etc/atoll/tls" \
     --name "$NAME" --address "$FABRIC"
 }
 
@@ -72,11 +72,11 @@ CONFIG
   # The guard is first, as in the units of an installation: without it no engine starts.
   service mariadb <<RUN
 "\$ROOT/scripts/engines-guard" apply || exit 1
-exec nice -n -10 "\$ROOT/scripts/galera-start" --self $FABRIC --nodes ${NODES// /,} --secret-file /etc/mysql/atoll.secret \\
+exec nice -n -10 "\$ROOT/engines/galera/galera-start" --self $FABRIC --nodes ${NODES// /,} --secret-file /etc/mysql/atoll.secret \\
   --init-file /etc/mysql/atoll-accounts.sql -- --user=mysql
 RUN
   service galera-watch <<RUN
-exec "\$ROOT/scripts/galera-watch" --self $FABRIC --nodes ${NODES// /,} --secret-file /etc/mysql/atoll.secret
+exec "\$ROOT/engines/galera/galera-watch" --self $FABRIC --nodes ${NODES// /,} --secret-file /etc/mysql/atoll.secret
 RUN
 
   mapfile -t names < <(sed -n 's/^[0-9.]* \(.*\)$/rabbit@\1/p' <<<"$HOSTS" | head -n ${#nodes[@]})
@@ -98,8 +98,8 @@ export HOME=/var/lib/rabbitmq RUNNING_UNDER_SYSTEMD=1 RABBITMQ_NODENAME=rabbit@$
 # It listens when all else of it has started.
 up() { bash -c ': </dev/tcp/$FABRIC/5671'; }
 "\$ROOT/scripts/engines-guard" apply || exit 1
-( { until up; do sleep 2; done && s6-setuidgid rabbitmq "\$ROOT/scripts/rabbitmq-start" --ready; } >/dev/null 2>&1 & )
-exec nice -n -10 s6-setuidgid rabbitmq "\$ROOT/scripts/rabbitmq-start"
+( { until up; do sleep 2; done && s6-setuidgid rabbitmq "\$ROOT/engines/rabbitmq/rabbitmq-start" --ready; } >/dev/null 2>&1 & )
+exec nice -n -10 s6-setuidgid rabbitmq "\$ROOT/engines/rabbitmq/rabbitmq-start"
 RUN
 }
 

@@ -23,10 +23,10 @@ import { refused } from '../../../src/model/errors.ts'
 import type { HostName, InstanceId } from '../../../src/model/ids.ts'
 import { withoutReplica } from '../../../src/store/steady.ts'
 import type { Store } from '../../../src/store/store.ts'
+import { eventually } from '../../../tools/kit/netns.ts'
 import { type RunningApi, runApi } from '../../kit/api.ts'
 import { OVER_MS, openRecords } from '../../kit/cluster-records.ts'
 import { createEchoTerminal, type EchoTerminal } from '../../kit/echo-terminal.ts'
-import { eventually } from '../../kit/netns.ts'
 import { hostName, hostRecord, instanceId, instanceRecord, nicRecord } from '../../kit/records.ts'
 
 const [NEAR, FAR] = [hostName('near'), hostName('far')]

@@ -18,10 +18,10 @@ import { METADATA_ADDRESS, RESOLVER_ADDRESS } from '../../../src/model/addr.ts'
 import { GATEWAY_LINK } from '../../../src/model/names.ts'
 import { createDhcp } from '../../../src/services/dhcp/dhcp.ts'
 import type { HostService } from '../../../src/services/service.ts'
+import { instance, passOver } from '../../../tools/kit/instance.ts'
+import { createNetns, eventually, type Netns } from '../../../tools/kit/netns.ts'
 import { DHCP_CLIENTS, type DhcpClient, missing } from '../../kit/dhcp-clients.ts'
 import { createGuest, nicSpecOf } from '../../kit/guest.ts'
-import { instance, passOver } from '../../kit/instance.ts'
-import { createNetns, eventually, type Netns } from '../../kit/netns.ts'
 import { OPEN_RULES } from '../../kit/open-rules.ts'
 
 /** The shortest that all of them take: dhcpcd makes less to this. */

@@ -14,10 +14,10 @@ import { METADATA_ADDRESS } from '../../../src/model/addr.ts'
 import { GATEWAY_LINK } from '../../../src/model/names.ts'
 import { createDhcp } from '../../../src/services/dhcp/dhcp.ts'
 import type { HostService } from '../../../src/services/service.ts'
+import { instance, passOver } from '../../../tools/kit/instance.ts'
+import type { Netns } from '../../../tools/kit/netns.ts'
+import { createNetns, eventually } from '../../../tools/kit/netns.ts'
 import { createGuest, nicSpecOf, plugGuest } from '../../kit/guest.ts'
-import { instance, passOver } from '../../kit/instance.ts'
-import type { Netns } from '../../kit/netns.ts'
-import { createNetns, eventually } from '../../kit/netns.ts'
 import { OPEN_RULES } from '../../kit/open-rules.ts'
 
 const one = instance(7)

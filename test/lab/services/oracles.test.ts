@@ -19,6 +19,8 @@ import { GATEWAY_LINK } from '../../../src/model/names.ts'
 import { createDhcp } from '../../../src/services/dhcp/dhcp.ts'
 import { MESSAGE_TYPE } from '../../../src/services/dhcp/packet.ts'
 import type { HostService } from '../../../src/services/service.ts'
+import { instance, passOver } from '../../../tools/kit/instance.ts'
+import { createNetns, eventually, type Netns } from '../../../tools/kit/netns.ts'
 import {
   type DnsUnderTest,
   GATEWAY,
@@ -29,8 +31,6 @@ import {
   ZONE,
 } from '../../kit/dns.ts'
 import { createGuest, nicSpecOf } from '../../kit/guest.ts'
-import { instance, passOver } from '../../kit/instance.ts'
-import { createNetns, eventually, type Netns } from '../../kit/netns.ts'
 import { OPEN_RULES } from '../../kit/open-rules.ts'
 
 const ROOT = join(import.meta.dirname, '../../..')

@@ -9,8 +9,8 @@ import { type Clock, systemClock } from '../../../src/lib/clock.ts'
 import { silentLog } from '../../../src/lib/log.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
 import type { Store } from '../../../src/store/store.ts'
+import { eventually } from '../../../tools/kit/netns.ts'
 import { openRecords } from '../../kit/cluster-records.ts'
-import { eventually } from '../../kit/netns.ts'
 import { hostName, instanceId, instanceRecord } from '../../kit/records.ts'
 
 const host = hostName('one')

@@ -5,9 +5,9 @@ import { silentLog } from '../../../src/lib/log.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
 import { unavailable } from '../../../src/model/errors.ts'
 import type { Store } from '../../../src/store/store.ts'
+import { eventually } from '../../../tools/kit/netns.ts'
 import { breakable, OVER_MS, openRecords } from '../../kit/cluster-records.ts'
 import { hurriedClock } from '../../kit/hurried.ts'
-import { eventually } from '../../kit/netns.ts'
 import { hostName, hostRecord, instanceId, instanceRecord, nicRecord } from '../../kit/records.ts'
 
 const self = hostName('self')

@@ -17,10 +17,10 @@ import { noteWrites } from '../../../src/store/own-writes.ts'
 import { openReplica, type Replica } from '../../../src/store/replica.ts'
 import { type InformedStore, withReplica } from '../../../src/store/steady.ts'
 import type { Store } from '../../../src/store/store.ts'
+import { eventually } from '../../../tools/kit/netns.ts'
 import { type Cloud, openCloud } from '../../kit/api-cloud.ts'
 import { breakable } from '../../kit/cluster-records.ts'
 import { hurriedClock } from '../../kit/hurried.ts'
-import { eventually } from '../../kit/netns.ts'
 
 const hurried = hurriedClock(50)
 

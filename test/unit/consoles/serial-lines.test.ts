@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createSerialLines, type SerialLines } from '../../../src/consoles/serial-lines.ts'
 import type { Terminal } from '../../../src/lib/terminal.ts'
-import { execute } from '../../kit/cloud.ts'
-import { eventually } from '../../kit/netns.ts'
+import { execute } from '../../../tools/kit/cloud.ts'
+import { eventually } from '../../../tools/kit/netns.ts'
 import { instanceId } from '../../kit/records.ts'
 
 const INSTANCE = instanceId(1)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { renderKit } from '../../../src/containers/guest-kit.ts'
-import { instance } from '../../kit/instance.ts'
+import { instance } from '../../../tools/kit/instance.ts'
 
 describe('guest kits', () => {
   const file = (want: Parameters<typeof renderKit>[0], name: string, firstBoot = true) =>

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { guestNetwork, needsInit, renderContainer } from '../../../src/containers/spec.ts'
 import { instanceLimits } from '../../../src/model/limits.ts'
-import { instance } from '../../kit/instance.ts'
+import { instance } from '../../../tools/kit/instance.ts'
 
 const GROUND = {
   hasQuota: false,

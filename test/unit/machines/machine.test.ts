@@ -7,7 +7,7 @@ import {
   renderMachine,
 } from '../../../src/machines/machine.ts'
 import { formatId } from '../../../src/model/ids.ts'
-import { instance } from '../../kit/instance.ts'
+import { instance } from '../../../tools/kit/instance.ts'
 
 const FILES: MachineFiles = {
   monitor: 4,

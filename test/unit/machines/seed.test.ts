@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { systemRunner } from '../../../src/lib/runner.ts'
 import { writeSeed } from '../../../src/machines/seed.ts'
 import { renderSeed } from '../../../src/plan/nocloud.ts'
-import { instance } from '../../kit/instance.ts'
+import { instance } from '../../../tools/kit/instance.ts'
 
 const execute = promisify(execFile)
 const canMake = existsSync('/usr/bin/xorriso') && existsSync('/usr/bin/bsdtar')

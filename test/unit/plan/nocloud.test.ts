@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { renderSeed } from '../../../src/plan/nocloud.ts'
-import { instance } from '../../kit/instance.ts'
+import { instance } from '../../../tools/kit/instance.ts'
 
 test('user data comes through byte by byte', () => {
   fc.assert(

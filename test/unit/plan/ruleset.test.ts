@@ -6,7 +6,7 @@ import { type Cidr, cidr, formatCidr, ipv4, ipv4FromNumber } from '../../../src/
 import type { Surroundings } from '../../../src/model/surroundings.ts'
 import type { HostWant, InstanceWant } from '../../../src/model/want.ts'
 import { renderRuleset } from '../../../src/plan/ruleset.ts'
-import { LONE_FIREWALL, NO_FABRIC } from '../../kit/instance.ts'
+import { LONE_FIREWALL, NO_FABRIC } from '../../../tools/kit/instance.ts'
 import { townInstance, townWant } from '../../kit/town.ts'
 
 /** One way out, as on most hosts. */

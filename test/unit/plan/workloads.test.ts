@@ -12,7 +12,7 @@ import {
   type WorkloadState,
   type WorkloadStep,
 } from '../../../src/plan/workloads.ts'
-import { instance } from '../../kit/instance.ts'
+import { instance } from '../../../tools/kit/instance.ts'
 import { numbered } from '../../kit/records.ts'
 
 const READY: ImageLook = { kind: 'ready', digest: 'sha256:aa', architecture: 'x86_64', diskGiB: 3 }

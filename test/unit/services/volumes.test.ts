@@ -6,7 +6,7 @@ import { volumeHome, volumeHomes } from '../../../src/host/files/volumes.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
 import type { LocalWant } from '../../../src/model/want.ts'
 import { createVolumes } from '../../../src/services/volumes.ts'
-import { passOver } from '../../kit/instance.ts'
+import { passOver } from '../../../tools/kit/instance.ts'
 import { numbered } from '../../kit/records.ts'
 
 const [one, two] = [numbered('vol', 1), numbered('vol', 2)]

@@ -8,9 +8,9 @@ import type { Instance } from '../../../src/model/records.ts'
 import { createBacklog, noteWrites, type OwnCall } from '../../../src/store/own-writes.ts'
 import { openReplica, type Replica } from '../../../src/store/replica.ts'
 import type { Store, Tx } from '../../../src/store/store.ts'
+import { eventually } from '../../../tools/kit/netns.ts'
 import { openRecords } from '../../kit/cluster-records.ts'
 import { hurriedClock } from '../../kit/hurried.ts'
-import { eventually } from '../../kit/netns.ts'
 import { account, hostName, instanceId, instanceRecord, nicRecord } from '../../kit/records.ts'
 
 const host = hostName('a')

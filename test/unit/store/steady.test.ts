@@ -8,9 +8,9 @@ import { unavailable } from '../../../src/model/errors.ts'
 import { openReplica, type Replica } from '../../../src/store/replica.ts'
 import { openSteadyStore, withReplica } from '../../../src/store/steady.ts'
 import type { Store } from '../../../src/store/store.ts'
+import { eventually } from '../../../tools/kit/netns.ts'
 import { breakable, openRecords } from '../../kit/cluster-records.ts'
 import { hurriedClock } from '../../kit/hurried.ts'
-import { eventually } from '../../kit/netns.ts'
 import { hostName } from '../../kit/records.ts'
 
 const HURRY = 50

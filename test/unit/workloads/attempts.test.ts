@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { createAttempts } from '../../../src/workloads/attempts.ts'
-import { instance } from '../../kit/instance.ts'
+import { instance } from '../../../tools/kit/instance.ts'
 
 const { id } = instance(1)
 const other = instance(2).id

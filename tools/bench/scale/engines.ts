@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises'
 import { connect } from 'amqplib'
 import { ALL_KEY, BELLS_EXCHANGE, EXCHANGES } from '../../../src/bus/rabbit/names.ts'
-import { administer, type Mariadb, startMariadb } from '../../../test/kit/mariadb.ts'
-import { RABBIT_PASSWORD, RABBIT_USER, type RabbitNode, startRabbit } from '../../../test/kit/rabbit.ts'
+import { administer, type Mariadb, startMariadb } from '../../kit/mariadb.ts'
+import { RABBIT_PASSWORD, RABBIT_USER, type RabbitNode, startRabbit } from '../../kit/rabbit.ts'
 
 /**
  * Each commit is on disk before it is answered, as a cluster is set up; and room for a thousand hosts' connections, which a pool of

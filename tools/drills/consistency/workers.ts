@@ -12,7 +12,7 @@ import {
   StopInstancesCommand,
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2'
-import { smallType } from '../../../test/kit/cloud.ts'
+import { smallType } from '../../kit/cloud.ts'
 import { type ApiClient, statusOf } from '../api.ts'
 import type { Event, Outcome } from './history.ts'
 import type { Random } from './random.ts'

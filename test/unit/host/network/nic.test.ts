@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import type { NicState } from '../../../../src/host/host.ts'
 import { nicDifferences, nicSpec } from '../../../../src/host/network/nic.ts'
 import { ipv4 } from '../../../../src/model/addr.ts'
-import { instance } from '../../../kit/instance.ts'
+import { instance } from '../../../../tools/kit/instance.ts'
 
 const [nic] = instance(7).nics
 if (nic === undefined) throw new Error('an instance has a NIC')

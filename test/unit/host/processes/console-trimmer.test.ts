@@ -15,8 +15,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createConsoleTrimmer } from '../../../../src/host/processes/console-trimmer.ts'
 import { systemClock } from '../../../../src/lib/clock.ts'
 import { silentLog } from '../../../../src/lib/log.ts'
-import { execute } from '../../../kit/cloud.ts'
-import { eventually } from '../../../kit/netns.ts'
+import { execute } from '../../../../tools/kit/cloud.ts'
+import { eventually } from '../../../../tools/kit/netns.ts'
 
 const KEPT = 10_000
 const DEADLINE_MS = 30_000

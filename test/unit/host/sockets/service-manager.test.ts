@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import koffi from 'koffi'
 import { expect, it } from 'vitest'
 import { createServiceManager } from '../../../../src/host/sockets/service-manager.ts'
-import { eventually } from '../../../kit/netns.ts'
+import { eventually } from '../../../../tools/kit/netns.ts'
 
 const AF_UNIX_DGRAM_NONBLOCK = 2 | 0o4000
 

@@ -5,7 +5,7 @@ import type { MetadataRequest } from '../../../../src/services/metadata/answer.t
 import { answer, TOKEN_TTL_HEADER } from '../../../../src/services/metadata/answer.ts'
 import { createTokens } from '../../../../src/services/metadata/tokens.ts'
 import { metadataTree } from '../../../../src/services/metadata/tree.ts'
-import { instance } from '../../../kit/instance.ts'
+import { instance } from '../../../../tools/kit/instance.ts'
 
 const SETTINGS = { zone: 'atoll.internal', region: 'atoll-1', architecture: 'x86_64' }
 

@@ -5,7 +5,7 @@ import {
   nodeAt,
   VERSIONS,
 } from '../../../../src/services/metadata/tree.ts'
-import { instance } from '../../../kit/instance.ts'
+import { instance } from '../../../../tools/kit/instance.ts'
 
 const SETTINGS = { zone: 'atoll.internal', region: 'atoll-1', architecture: 'x86_64' }
 

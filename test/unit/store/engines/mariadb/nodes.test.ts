@@ -8,8 +8,8 @@ import {
   type Node,
   Nodes,
 } from '../../../../../src/store/engines/mariadb/nodes.ts'
+import { eventually } from '../../../../../tools/kit/netns.ts'
 import { hurriedClock } from '../../../../kit/hurried.ts'
-import { eventually } from '../../../../kit/netns.ts'
 
 const HURRY = 20
 const hurried = hurriedClock(HURRY)

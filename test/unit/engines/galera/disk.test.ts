@@ -11,7 +11,7 @@ import {
   parseView,
   putViewAside,
   readPosition,
-} from '../../../../scripts/galera/disk.ts'
+} from '../../../../engines/galera/disk.ts'
 
 const HISTORY = '00239b8a-e68b-11f1-b18a-4fc9145004e4'
 const ME = '004cfd21-e68b-11f1-b6aa-66a391a85b41'

@@ -1,13 +1,13 @@
 /** The benchmarks' command line: picks them, prints their tables, keeps the raw figures. */
 import { writeFileSync } from 'node:fs'
 import { Command } from 'commander'
-import { boot } from '../tools/bench/boot.ts'
-import { bus } from '../tools/bench/bus.ts'
-import { type Benchmark, type BenchResult, markdown } from '../tools/bench/figures.ts'
-import { footprint } from '../tools/bench/footprint.ts'
-import { launch } from '../tools/bench/launch.ts'
-import { mending } from '../tools/bench/mending.ts'
-import { scale } from '../tools/bench/scale.ts'
+import { boot } from './boot.ts'
+import { bus } from './bus.ts'
+import { type Benchmark, type BenchResult, markdown } from './figures.ts'
+import { footprint } from './footprint.ts'
+import { launch } from './launch.ts'
+import { mending } from './mending.ts'
+import { scale } from './scale.ts'
 
 const benchmarks: readonly Benchmark[] = [launch, boot, footprint, bus, scale, mending]
 

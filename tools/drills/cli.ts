@@ -2,22 +2,17 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
-import { messageOf } from '../src/model/errors.ts'
-import { DRILL_LAB, drillLab, drills } from '../tools/drills/all.ts'
-import { checkConsistency, SCARCE } from '../tools/drills/consistency/run.ts'
-import { type DrillRow, runDrill } from '../tools/drills/drill.ts'
-import { neighboursWrittenInto, neighbourTable } from '../tools/drills/neighbours/page.ts'
-import {
-  attacks,
-  NEIGHBOURS_LAB,
-  type NeighbourRow,
-  runNeighbours,
-} from '../tools/drills/neighbours/run.ts'
-import { consistencyText, remarks, table, writtenInto } from '../tools/drills/report.ts'
-import { destroyLab } from '../tools/lab/lab.ts'
+import { messageOf } from '../../src/model/errors.ts'
+import { destroyLab } from '../lab/lab.ts'
+import { DRILL_LAB, drillLab, drills } from './all.ts'
+import { checkConsistency, SCARCE } from './consistency/run.ts'
+import { type DrillRow, runDrill } from './drill.ts'
+import { neighboursWrittenInto, neighbourTable } from './neighbours/page.ts'
+import { attacks, NEIGHBOURS_LAB, type NeighbourRow, runNeighbours } from './neighbours/run.ts'
+import { consistencyText, remarks, table, writtenInto } from './report.ts'
 
-const PAGE = join(import.meta.dirname, '../docs/what-happens-when.md')
-const NEIGHBOURS_PAGE = join(import.meta.dirname, '../docs/what-one-instance-can-use-up.md')
+const PAGE = join(import.meta.dirname, '../../docs/what-happens-when.md')
+const NEIGHBOURS_PAGE = join(import.meta.dirname, '../../docs/what-one-instance-can-use-up.md')
 
 const began = performance.now()
 function progress(line: string): void {

@@ -58,7 +58,7 @@ write_file() {
 
 galera_start_command() {
   printf '%s --self %s --nodes %s --secret-file %s --password-file %s --tls-directory %s --data-dir %s --init-file %s --new-cluster-mark %s' \
-    "$CURRENT/scripts/galera-start" "$ADDRESS" "$HOSTS" "$GALERA_SECRET" "$GALERA_PASSWORD" "$GALERA_TLS" "$MARIADB_DATA" \
+    "$CURRENT/engines/galera/galera-start" "$ADDRESS" "$HOSTS" "$GALERA_SECRET" "$GALERA_PASSWORD" "$GALERA_TLS" "$MARIADB_DATA" \
     "$GALERA_SQL" "$MARIADB_DATA/atoll-new-cluster"
 }
 
@@ -140,7 +140,7 @@ PartOf=mariadb.service
 StartLimitIntervalSec=0
 [Service]
 Type=exec
-ExecStart=$CURRENT/scripts/galera-watch $arguments
+ExecStart=$CURRENT/engines/galera/galera-watch $arguments
 Restart=always
 RestartSec=2
 # As the server itself: it may ask it as its administrator, read its directory, and end it.
@@ -232,8 +232,8 @@ After=atoll-engines.service
 [Service]
 ExecStartPre=+$CURRENT/scripts/engines-guard apply
 ExecStart=
-ExecStart=$CURRENT/scripts/rabbitmq-start
-ExecStartPost=$CURRENT/scripts/rabbitmq-start --ready
+ExecStart=$CURRENT/engines/rabbitmq/rabbitmq-start
+ExecStartPost=$CURRENT/engines/rabbitmq/rabbitmq-start --ready
 TimeoutStartSec=infinity
 TimeoutStopSec=60
 Restart=always
@@ -295,15 +295,21 @@ start_engines_by_hand() {
     setsid "$CURRENT/scripts/engines-guard" watch </dev/null >>/var/log/atoll/engines-guard.log 2>&1 &
     echo $! >"$RUN/engines-guard.pid"
   }
-  pgrep -x mariadbd >/dev/null || pgrep -f "$CURRENT/scripts/galera-options.ts" >/dev/null || {
+  pgrep -x mariadbd >/dev/null || pgrep -f '/engines/galera/galera-options\.ts ' >/dev/null || {
     install -d -o mysql -g mysql /run/mysqld
     # shellcheck disable=SC2046 # words without spaces in them
     setsid setpriv --reuid mysql --regid mysql --init-groups --bounding-set=-all \
       $(galera_start_command) -- --bind-address="$ADDRESS" </dev/null >>/var/log/atoll/mariadb.log 2>&1 &
   }
   rabbitmqctl -q status >/dev/null 2>&1 ||
-    setsid setpriv --reuid rabbitmq --regid rabbitmq --init-groups env HOME="$RABBIT_DATA" "$CURRENT/scripts/rabbitmq-start" \
+    setsid setpriv --reuid rabbitmq --regid rabbitmq --init-groups env HOME="$RABBIT_DATA" "$CURRENT/engines/rabbitmq/rabbitmq-start" \
       </dev/null >>/var/log/atoll/rabbitmq.log 2>&1 &
+}
+
+# link_older_names RELEASE: the paths by which the units of older installations start the engines. An upgrade leaves those units as
+# they are, because a changed one would have its engine restarted.
+link_older_names() {
+  ln -sf ../engines/galera/galera-start ../engines/galera/galera-watch ../engines/rabbitmq/rabbitmq-start "$1/scripts/"
 }
 
 # engine_packages: what a node of either engine needs of Debian; rsync and stunnel4 are MariaDB's state transfer.

@@ -5,7 +5,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { diskMark, endServer, findServer } from '../../../../scripts/galera/server.ts'
+import { diskMark, endServer, findServer } from '../../../../engines/galera/server.ts'
 
 let dir = ''
 const children: ChildProcess[] = []

@@ -6,12 +6,12 @@ import { readFileSync } from 'node:fs'
 import Table from 'cli-table3'
 import { Command, InvalidArgumentError } from 'commander'
 import { parse } from 'yaml'
-import { takeProcessLock } from '../src/lib/process-lock.ts'
-import { messageOf } from '../src/model/errors.ts'
-import { AUTHORITY_FILE } from '../tools/lab/host.ts'
-import { createLab, DEFAULT_LAB, destroyLab, type Lab, openLab } from '../tools/lab/lab.ts'
-import { untilReady } from '../tools/lab/ready.ts'
-import { labStatus, STATUS_HEAD, statusRow } from '../tools/lab/status.ts'
+import { takeProcessLock } from '../../src/lib/process-lock.ts'
+import { messageOf } from '../../src/model/errors.ts'
+import { AUTHORITY_FILE } from './host.ts'
+import { createLab, DEFAULT_LAB, destroyLab, type Lab, openLab } from './lab.ts'
+import { untilReady } from './ready.ts'
+import { labStatus, STATUS_HEAD, statusRow } from './status.ts'
 
 const began = performance.now()
 function progress(line: string): void {

@@ -1,8 +1,8 @@
 /** That no two parts of a cluster go on without each other, whatever each of them holds and hears. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Position } from '../../../../scripts/galera/decide.ts'
-import { decideHealing, type Running } from '../../../../scripts/galera/heal.ts'
+import type { Position } from '../../../../engines/galera/decide.ts'
+import { decideHealing, type Running } from '../../../../engines/galera/heal.ts'
 
 const HISTORY = 'history'
 const nodes = ['a', 'b', 'c', 'd', 'e']

@@ -8,7 +8,7 @@ import {
   type Position,
   type Question,
   type View,
-} from '../../../../scripts/galera/decide.ts'
+} from '../../../../engines/galera/decide.ts'
 
 const NODES = ['10.0.0.1', '10.0.0.2', '10.0.0.3']
 const HISTORY = '11111111-1111-1111-1111-111111111111'

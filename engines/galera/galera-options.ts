@@ -1,5 +1,5 @@
 /**
- * What `scripts/galera-start` asks before it becomes mariadbd: prints the options with which this node must start (one line), after
+ * What `engines/galera/galera-start` asks before it becomes mariadbd: prints the options with which this node must start (one line), after
  * having waited for the other nodes as long as that is needed. All else that it says goes to stderr.
  *
  * It holds no lock and keeps no state but the disk's: killed at any moment and started again it comes to the same answer.
@@ -7,13 +7,13 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { freeBytes } from '../src/lib/disk.ts'
-import { type Access, accessOptions, readAccess } from './galera/access.ts'
-import { type Decision, decide, type Heard, type Position } from './galera/decide.ts'
-import { allowBootstrap, parseStartPosition, putViewAside, readPosition } from './galera/disk.ts'
-import { askServing } from './galera/serving.ts'
-import { ROOM_BYTES } from './galera/stuck.ts'
-import { askPosition, tellPosition } from './galera/talk.ts'
+import { freeBytes } from '../../src/lib/disk.ts'
+import { type Access, accessOptions, readAccess } from './access.ts'
+import { type Decision, decide, type Heard, type Position } from './decide.ts'
+import { allowBootstrap, parseStartPosition, putViewAside, readPosition } from './disk.ts'
+import { askServing } from './serving.ts'
+import { ROOM_BYTES } from './stuck.ts'
+import { askPosition, tellPosition } from './talk.ts'
 
 const ROUND_MS = 500
 const SAY_AGAIN_MS = 30_000

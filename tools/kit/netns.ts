@@ -8,7 +8,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { loadLibc } from '../../src/host/libc.ts'
-import { until } from '../../tools/lab/run.ts'
+import { until } from '../lab/run.ts'
 
 const LOOK_AGAIN_MS = 20
 

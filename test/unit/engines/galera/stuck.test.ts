@@ -1,13 +1,13 @@
 /** When a node is started anew: whatever is stuck, in the end; never what works, nor the last one that has every commit. */
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
-import { type NodeStatus, nodeStatus } from '../../../../scripts/galera/status.ts'
+import { type NodeStatus, nodeStatus } from '../../../../engines/galera/status.ts'
 import {
   decideStuck,
   fingerprint,
   type Question,
   ROOM_BYTES,
-} from '../../../../scripts/galera/stuck.ts'
+} from '../../../../engines/galera/stuck.ts'
 
 const nodes = ['a', 'b', 'c']
 const FOREVER_MS = 24 * 3600 * 1000

@@ -70,7 +70,7 @@ engines_config() { printf '# Written by Atoll.\nENGINES_NAME=%s\nENGINES_ADDRESS
 
 # derived_password SECRET_FILE PURPOSE: what the engines are told instead of the cluster's secret.
 derived_password() {
-  "${CURRENT:-$ROOT}/node_modules/.bin/node" "${CURRENT:-$ROOT}/scripts/certificates.ts" derive --secret-file "$1" --purpose "$2"
+  "${CURRENT:-$ROOT}/node_modules/.bin/node" "${CURRENT:-$ROOT}/engines/certificates.ts" derive --secret-file "$1" --purpose "$2"
 }
 
 # store_accounts DATABASE USER PASSWORD_FILE: SQL that makes the database and its user; running it again is harmless.
@@ -109,7 +109,7 @@ net_ticktime = 8
 max_message_size = 1048576
 load_definitions = /etc/rabbitmq/atoll-definitions.json
 # All nodes may start at once and in any order. Those that were running last are waited for for two minutes, and then again when the
-# service manager starts this node again (scripts/rabbitmq-start says how that ends).
+# service manager starts this node again (engines/rabbitmq/rabbitmq-start says how that ends).
 mnesia_table_loading_retry_timeout = 10000
 mnesia_table_loading_retry_limit = 12
 log.file.level = warning
@@ -147,7 +147,7 @@ CONFIG
 }
 
 # rabbitmq_code DIRECTORY: compiles what that refers to, by the compiler that comes with the broker's Erlang.
-rabbitmq_code() { erlc -o "$1" "$ROOT/scripts/rabbitmq/atoll_peer.erl"; }
+rabbitmq_code() { erlc -o "$1" "$ROOT/engines/rabbitmq/atoll_peer.erl"; }
 
 # rabbitmq_definitions USER PASSWORD_FILE: text of /etc/rabbitmq/atoll-definitions.json: the user and what it may do.
 # The hash is RabbitMQ's own: base64(salt, sha256(salt, password)).

@@ -1,5 +1,5 @@
 /**
- * What `scripts/galera-watch` starts when this machine's Galera node has not been well for some time: looks at it and at the others until
+ * What `engines/galera/galera-watch` starts when this machine's Galera node has not been well for some time: looks at it and at the others until
  * it is. One that runs outside of a primary component makes one where `galera/heal.ts` says so; one that is stuck is ended where
  * `galera/stuck.ts` says so, for its service manager to start it again.
  *
@@ -8,17 +8,17 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { freeBytes } from '../src/lib/disk.ts'
-import { systemRunner } from '../src/lib/runner.ts'
-import { accessOptions, readAccess } from './galera/access.ts'
-import type { Position } from './galera/decide.ts'
-import { readPosition } from './galera/disk.ts'
-import { decideHealing, type Running } from './galera/heal.ts'
-import { diskMark, endServer, findServer } from './galera/server.ts'
-import { askStatus } from './galera/serving.ts'
-import { type NodeStatus, nodeStatus } from './galera/status.ts'
-import { decideStuck, fingerprint } from './galera/stuck.ts'
-import { askPosition, tellPosition } from './galera/talk.ts'
+import { freeBytes } from '../../src/lib/disk.ts'
+import { systemRunner } from '../../src/lib/runner.ts'
+import { accessOptions, readAccess } from './access.ts'
+import type { Position } from './decide.ts'
+import { readPosition } from './disk.ts'
+import { decideHealing, type Running } from './heal.ts'
+import { diskMark, endServer, findServer } from './server.ts'
+import { askStatus } from './serving.ts'
+import { type NodeStatus, nodeStatus } from './status.ts'
+import { decideStuck, fingerprint } from './stuck.ts'
+import { askPosition, tellPosition } from './talk.ts'
 
 const ROUND_MS = 1000
 /** Galera has had the time to meet by itself. */

@@ -2,13 +2,13 @@
 import { connect, createServer } from 'node:net'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Position } from '../../../../scripts/galera/decide.ts'
+import type { Position } from '../../../../engines/galera/decide.ts'
 import {
   askPosition,
   formatAnswer,
   parseAnswer,
   tellPosition,
-} from '../../../../scripts/galera/talk.ts'
+} from '../../../../engines/galera/talk.ts'
 
 const NODE = '127.0.0.1'
 const NONCE = '0123456789abcdef0123456789abcdef'
