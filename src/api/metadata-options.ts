@@ -1,7 +1,15 @@
-/** Metadata options as parameters and in answers: their schemas and views, shared by launches, changes and account settings. Pure. */
+/** Metadata options as parameters and in answers: their schemas and views, shared by launches, changes and account settings. */
 import type { InstanceMetadataOptionsResponse } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
-import { HOP_LIMIT_MAX, type MetadataOptions, OLDER_METADATA } from '../model/metadata-options.ts'
+import { bug } from '../model/errors.ts'
+import type { AccountId } from '../model/ids.ts'
+import {
+  HOP_LIMIT_MAX,
+  type MetadataDefaults,
+  type MetadataOptions,
+  OLDER_METADATA,
+} from '../model/metadata-options.ts'
+import type { ReadTx } from '../store/store.ts'
 import { onlySchema } from './schemas.ts'
 
 /** Members of the options that a request may name. */
@@ -37,4 +45,14 @@ export function metadataView(options: MetadataOptions | null): InstanceMetadataO
     HttpProtocolIpv6: 'disabled',
     InstanceMetadataTags: tags,
   }
+}
+
+/** What the account's launches get that do not say. */
+export async function metadataDefaultsOf(
+  tx: ReadTx,
+  account: AccountId,
+): Promise<MetadataDefaults> {
+  const found = (await tx.accounts()).find(({ id }) => id === account)
+  if (found === undefined) throw bug('the caller’s account has no record', { account })
+  return found.metadata
 }

@@ -58,6 +58,14 @@ export function formatId<P extends IdPrefix>(prefix: P, random: Uint8Array): IdT
   return `${prefix}-${hex.slice(0, 17)}` as IdTypes[P]
 }
 
+/** Makes a new id of the given kind. */
+export type NewId = <P extends IdPrefix>(prefix: P) => IdTypes[P]
+
+/** Makes ids of random bytes. */
+export function newIds(random: (bytes: number) => Uint8Array): NewId {
+  return (prefix) => formatId(prefix, random(ID_BYTES))
+}
+
 /** The id in `text` if it has the given prefix and 8 or 17 lower-case hex digits, else undefined. */
 export function parseId<P extends IdPrefix>(prefix: P, text: string): IdTypes[P] | undefined {
   const wellFormed =

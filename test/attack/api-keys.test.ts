@@ -6,7 +6,7 @@
  */
 import { stat } from 'node:fs/promises'
 import { expect, it } from 'vitest'
-import { createKeyPair } from '../../src/api/actions/keys.ts'
+import { createKeyPair } from '../../src/api/actions/create-key-pair.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { BOB, openCloud } from '../kit/api-cloud.ts'
 

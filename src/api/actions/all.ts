@@ -11,31 +11,28 @@ import {
   getSnapshotBlockPublicAccessState,
 } from './account-settings.ts'
 import { createImage } from './create-image.ts'
+import { createKeyPair } from './create-key-pair.ts'
+import { createTags } from './create-tags.ts'
+import { deleteKeyPair } from './delete-key-pair.ts'
+import { deleteTags } from './delete-tags.ts'
+import { deleteVolume } from './delete-volume.ts'
+import { deregisterImage } from './deregister-image.ts'
 import { describeImageAttribute } from './image-attributes.ts'
-import { deregisterImage, describeImages, registerImage } from './images.ts'
+import { describeImages } from './images.ts'
+import { importKeyPair } from './import-key-pair.ts'
 import {
   describeInstanceAttribute,
   describeInstanceCreditSpecifications,
   getPasswordData,
 } from './instance-attributes.ts'
 import { describeInstanceTypeOfferings, describeInstanceTypes } from './instance-types.ts'
-import {
-  describeInstanceStatus,
-  describeInstances,
-  getConsoleOutput,
-  rebootInstances,
-  startInstances,
-  stopInstances,
-  terminateInstances,
-} from './instances.ts'
-import { createKeyPair, deleteKeyPair, describeKeyPairs, importKeyPair } from './keys.ts'
-import { runInstances } from './launch.ts'
-import {
-  getInstanceMetadataDefaults,
-  modifyInstanceMetadataDefaults,
-  modifyInstanceMetadataOptions,
-} from './metadata.ts'
-import { modifyInstanceAttribute, monitorInstances, unmonitorInstances } from './modify-instance.ts'
+import { describeInstanceStatus, describeInstances, getConsoleOutput } from './instances.ts'
+import { describeKeyPairs } from './keys.ts'
+import { getInstanceMetadataDefaults } from './metadata.ts'
+import { modifyInstanceAttribute } from './modify-instance-attribute.ts'
+import { modifyInstanceMetadataDefaults } from './modify-instance-metadata-defaults.ts'
+import { modifyInstanceMetadataOptions } from './modify-instance-metadata-options.ts'
+import { monitorInstances, unmonitorInstances } from './monitor-instances.ts'
 import {
   describeNetworkInterfaceAttribute,
   describeNetworkInterfaces,
@@ -47,11 +44,17 @@ import {
   getSubnetCidrReservations,
 } from './nothing-of.ts'
 import { describeAccountAttributes, describeAvailabilityZones, describeRegions } from './places.ts'
+import { rebootInstances } from './reboot-instances.ts'
+import { registerImage } from './register-image.ts'
+import { runInstances } from './run-instances.ts'
 import { describeSecurityGroupRules } from './security-group-rules.ts'
+import { startInstances } from './start-instances.ts'
+import { stopInstances } from './stop-instances.ts'
 import { getCallerIdentity } from './sts.ts'
-import { createTags, deleteTags, describeTags } from './tags.ts'
+import { describeTags } from './tags.ts'
+import { terminateInstances } from './terminate-instances.ts'
 import { describeVolumeAttribute, describeVolumeStatus } from './volume-status.ts'
-import { deleteVolume, describeVolumes } from './volumes.ts'
+import { describeVolumes } from './volumes.ts'
 import {
   describeVpcAttribute,
   describeVpcClassicLink,

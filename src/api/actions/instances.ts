@@ -9,38 +9,19 @@ import type {
   DescribeInstanceStatusResult,
   DescribeInstancesResult,
   GetConsoleOutputResult,
-  InstanceStateChange,
 } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
-import { isoTime } from '../../lib/clock.ts'
-import type { AccountId, HostName, InstanceId } from '../../model/ids.ts'
-import {
-  type InstanceChange,
-  requestReboot,
-  requestStart,
-  requestStop,
-  requestTerminate,
-} from '../../model/lifecycle.ts'
-import type { Instance } from '../../model/records.ts'
+import type { InstanceId } from '../../model/ids.ts'
 import { isAlive } from '../../plan/placement.ts'
 import type { ReadTx } from '../../store/store.ts'
 import type { Action, Call } from '../action.ts'
-import { mapInPieces, writeOne } from '../budget.ts'
+import { mapInPieces } from '../budget.ts'
 import { describe, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
+import { missingInstances, requireInstances } from '../instance-changes.ts'
 import { type InstanceDetails, instanceDetails } from '../instance-details.ts'
 import { dryRun, parseInput } from '../parameters.ts'
-import {
-  dryRunShape,
-  idListSchema,
-  idSchema,
-  notFound,
-  onlySchema,
-  pagedShape,
-  required,
-  textSchema,
-  withCode,
-} from '../schemas.ts'
-import { instanceStatusView, instanceView, stateChangeView } from '../views/instance.ts'
+import { dryRunShape, idListSchema, idSchema, pagedShape } from '../schemas.ts'
+import { instanceStatusView, instanceView } from '../views/instance.ts'
 import {
   INSTANCE_FILTERS,
   INSTANCE_STATUS_FILTERS,
@@ -137,118 +118,6 @@ async function findInstances(
   const wanted = ids?.length === 0 ? undefined : ids
   const found = await instanceDetails(tx, call.caller.account, wanted)
   refuseMissing(wanted, new Set(found.map(({ instance }) => instance.id)), missingInstances)
-  return found
-}
-
-function missingInstances(missing: readonly InstanceId[]): Error {
-  return notFound('InvalidInstanceID.NotFound', 'instance ID', missing)
-}
-
-const changeShape = { ...dryRunShape, InstanceIds: required(instanceIds, 'instancesSet') }
-
-const startSchema = z.strictObject({ ...changeShape, AdditionalInfo: textSchema.optional() })
-
-/** StartInstances. */
-export const startInstances: Action = {
-  name: 'StartInstances',
-  async run(call) {
-    const input = parseInput(startSchema, call.input)
-    return { StartingInstances: await changeInstances(call, input.InstanceIds, requestStart) }
-  },
-}
-
-const stopSchema = z.strictObject({
-  ...changeShape,
-  // A guest that does not stop in time is killed anyway, so there is nothing more to force.
-  Force: z.boolean().optional(),
-  SkipOsShutdown: z.boolean().optional(),
-  Hibernate: onlySchema(false, 'Hibernate is not supported; leave it out'),
-})
-
-/** StopInstances. */
-export const stopInstances: Action = {
-  name: 'StopInstances',
-  async run(call) {
-    const input = parseInput(stopSchema, call.input)
-    return { StoppingInstances: await changeInstances(call, input.InstanceIds, requestStop) }
-  },
-}
-
-const rebootSchema = z.strictObject(changeShape)
-
-/** RebootInstances. */
-export const rebootInstances: Action = {
-  name: 'RebootInstances',
-  async run(call) {
-    const input = parseInput(rebootSchema, call.input)
-    await changeInstances(call, input.InstanceIds, requestReboot)
-    return {}
-  },
-}
-
-const terminateSchema = z.strictObject({
-  ...changeShape,
-  InstanceIds: instanceIds.default([]).refine((ids) => ids.length > 0, {
-    error: 'No instances specified',
-    ...withCode('InvalidParameterCombination'),
-  }),
-  Force: z.boolean().optional(),
-  SkipOsShutdown: z.boolean().optional(),
-})
-
-/** TerminateInstances. Address and capacity come back when the host reports that nothing is left. */
-export const terminateInstances: Action = {
-  name: 'TerminateInstances',
-  async run(call) {
-    const input = parseInput(terminateSchema, call.input)
-    return {
-      TerminatingInstances: await changeInstances(call, input.InstanceIds, requestTerminate),
-    }
-  },
-}
-
-/** Writes what `request` makes of each instance, and rings their hosts. One that refuses leaves all as they were. */
-async function changeInstances(
-  call: Call,
-  ids: readonly InstanceId[],
-  request: (instance: Instance, now: string) => InstanceChange | null,
-): Promise<InstanceStateChange[]> {
-  const { store, bus, clock } = call.parts
-  const now = isoTime(clock.now())
-  const { changes, hosts } = await store.transaction(async (tx) => {
-    const instances = await requireInstances(tx, call.caller.account, ids)
-    const requests = instances.map((instance) => ({ instance, change: request(instance, now) }))
-    dryRun(call)
-    const touched = new Set<HostName>()
-    for (const { instance, change } of requests) {
-      if (change === null) continue
-      await writeOne(call.budget)
-      await tx.updateInstance(instance.id, change)
-      touched.add(instance.host)
-    }
-    // Always in the same order, so that two requests cannot wait for each other.
-    const ordered = [...touched].sort()
-    for (const host of ordered) await tx.advanceGeneration(host)
-    return {
-      changes: requests.map(({ instance, change }) =>
-        stateChangeView(instance, change?.state ?? instance.state),
-      ),
-      hosts: ordered,
-    }
-  })
-  for (const host of hosts) bus.ring(host)
-  // A Name tag answers for what is running, on every host.
-  if (hosts.length > 0) bus.ringAll()
-  return changes
-}
-
-async function requireInstances(
-  tx: ReadTx,
-  account: AccountId,
-  ids: readonly InstanceId[],
-): Promise<readonly Instance[]> {
-  const found = await tx.instances({ account, ids })
-  refuseMissing(ids, new Set(found.map(({ id }) => id)), missingInstances)
   return found
 }
 

@@ -6,15 +6,12 @@
  */
 import type { DescribeVolumesResult } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
-import { refused } from '../../model/errors.ts'
 import type { Action } from '../action.ts'
 import { mapInPieces } from '../budget.ts'
 import { describe, refuseMissing } from '../describe.ts'
 import { dryRun, parseInput } from '../parameters.ts'
-import { dryRunShape, idListSchema, idSchema, missingVolumes, pagedShape } from '../schemas.ts'
+import { idListSchema, missingVolumes, pagedShape } from '../schemas.ts'
 import { VOLUME_FILTERS, volumeView } from '../views/volume.ts'
-
-const volumeId = idSchema('vol', 'InvalidVolumeID.Malformed')
 
 const describeSchema = z.strictObject({
   ...pagedShape(5, 1000, { larger: 'limited' }),
@@ -46,28 +43,5 @@ export const describeVolumes: Action = {
       tags: (view) => view.Tags ?? [],
     })
     return { Volumes: [...page.items], NextToken: page.nextToken }
-  },
-}
-
-const deleteSchema = z.strictObject({ ...dryRunShape, VolumeId: volumeId })
-
-/** DeleteVolume: only what no instance has. It is listed until its host has removed it. */
-export const deleteVolume: Action = {
-  name: 'DeleteVolume',
-  async run(call) {
-    const { VolumeId: id } = parseInput(deleteSchema, call.input)
-    const { store, bus } = call.parts
-    const host = await store.transaction(async (tx) => {
-      const [volume] = await tx.volumes({ account: call.caller.account, ids: [id] })
-      if (volume === undefined) throw missingVolumes([id])
-      if (volume.instance !== null)
-        throw refused('VolumeInUse', `Volume ${id} is currently attached to ${volume.instance}`)
-      dryRun(call)
-      await tx.updateVolume(id, { state: 'deleting' })
-      await tx.advanceGeneration(volume.host)
-      return volume.host
-    })
-    bus.ring(host)
-    return {}
   },
 }

@@ -7,9 +7,7 @@
  * every launch.
  */
 import type { Clock } from '../../lib/clock.ts'
-import type { HostName } from '../../model/ids.ts'
 import type { Group, Host, InstanceType, Subnet } from '../../model/records.ts'
-import { afterTaking, type Demand } from '../../plan/placement.ts'
 import type { ReadTx } from '../../store/store.ts'
 
 /** A reading is used for this long, times the number of hosts. */
@@ -21,42 +19,56 @@ export interface CatalogueReading {
   readonly types: readonly InstanceType[]
   readonly subnets: readonly Subnet[]
   readonly groups: readonly Group[]
-  /** False when it was made for an earlier launch: there may be room, and what is asked for, that it does not know of. */
-  readonly isFresh: boolean
+}
+
+type CatalogueTx = Pick<ReadTx, 'hosts' | 'instanceTypes' | 'subnets' | 'groups'>
+
+/** The catalogue as one launch reads it. */
+export interface CatalogueReader {
+  /** The last reading if it is young enough, or else a new one in `tx`. Errors: as the store's. */
+  read(tx: CatalogueTx): Promise<CatalogueReading>
+  /** Whether what `read` gave was read for an earlier launch: there may be room, and what is asked for, that it does not know of. */
+  isOld(): boolean
+  /** Lets the next `read` make a new one; false when the last one was new. */
+  renew(): boolean
 }
 
 /** What one host that answers the API knows to choose from. */
 export interface Catalogue {
-  /** The last reading if it is young enough, unless `fresh`; else a new one in `tx`. Errors: as the store's. */
-  read(
-    tx: Pick<ReadTx, 'hosts' | 'instanceTypes' | 'subnets' | 'groups'>,
-    options: { readonly fresh: boolean },
-  ): Promise<CatalogueReading>
-  /** Keeps in mind what a launch took, until the next reading. */
-  took(host: HostName, demand: Demand): void
+  reader(): CatalogueReader
 }
 
 /** Knows nothing at first. */
 export function createCatalogue(clock: Pick<Clock, 'monotonic'>): Catalogue {
-  let known: { reading: CatalogueReading; readonly untilMs: number } | null = null
+  let known: { readonly reading: CatalogueReading; readonly untilMs: number } | null = null
+
+  async function readAnew(tx: CatalogueTx): Promise<CatalogueReading> {
+    const beganMs = clock.monotonic()
+    const reading = {
+      hosts: await tx.hosts(),
+      types: await tx.instanceTypes(),
+      subnets: await tx.subnets({}),
+      groups: await tx.groups({}),
+    }
+    known = { reading, untilMs: beganMs + reading.hosts.length * AGE_MS_PER_HOST }
+    return reading
+  }
+
   return {
-    async read(tx, { fresh }) {
-      if (!fresh && known !== null && clock.monotonic() < known.untilMs) return known.reading
-      const beganMs = clock.monotonic()
-      const reading = {
-        hosts: await tx.hosts(),
-        types: await tx.instanceTypes(),
-        subnets: await tx.subnets({}),
-        groups: await tx.groups({}),
+    reader() {
+      let isOld = false
+      let mayBeOld = true
+      return {
+        async read(tx) {
+          isOld = mayBeOld && known !== null && clock.monotonic() < known.untilMs
+          return isOld && known !== null ? known.reading : await readAnew(tx)
+        },
+        isOld: () => isOld,
+        renew() {
+          mayBeOld = false
+          return isOld
+        },
       }
-      const untilMs = beganMs + reading.hosts.length * AGE_MS_PER_HOST
-      known = { reading: { ...reading, isFresh: false }, untilMs }
-      return { ...reading, isFresh: true }
-    },
-    took(host, demand) {
-      if (known === null) return
-      const { reading } = known
-      known.reading = { ...reading, hosts: afterTaking(reading.hosts, host, demand) }
     },
   }
 }

@@ -29,8 +29,6 @@ export interface LaunchChoices {
   readonly metadata: MetadataDefaults
   /** The hosts that may take the instances: those of the subnet's zone. */
   readonly hosts: readonly Host[]
-  /** Whether these were read for this launch. */
-  readonly isFresh: boolean
 }
 
 /** Everything the order names. The catalogue's hosts are those that may take instances now, in all zones. */
@@ -74,7 +72,6 @@ export async function launchChoices(
     groups: chooseGroups(groups, subnet, order.network),
     metadata: await preferenceOf(tx, account),
     hosts: hosts.filter((host) => host.zone === subnet.zone),
-    isFresh: catalogue.isFresh,
   }
 }
 

@@ -12,11 +12,8 @@ import { refused } from '../../model/errors.ts'
 import type { GroupId, ImageId, SubnetId } from '../../model/ids.ts'
 import type { InstanceOptions } from '../../model/instance-options.ts'
 import type { MetadataOptions } from '../../model/metadata-options.ts'
-import type { Call } from '../action.ts'
 import { askedMetadata, metadataShape } from '../metadata-options.ts'
-import { parseInput } from '../parameters.ts'
 import {
-  dryRunShape,
   GROUPS_PER_NIC_MAX,
   idListSchema,
   idSchema,
@@ -138,8 +135,7 @@ const TAGGED = [
   'elastic-gpu',
 ] as const
 
-const launchSchema = z.strictObject({
-  ...dryRunShape,
+const givenSchema = z.strictObject({
   ...HARMLESS,
   ...optionsShape,
   ImageId: idSchema('ami', 'InvalidAMIID.Malformed'),
@@ -176,9 +172,11 @@ const launchSchema = z.strictObject({
   ...plainShape,
 })
 
-/** The order in a request's parameters; refuses what EC2 would and what Atoll cannot do. */
-export function parseLaunchOrder(input: Call['input'], maxInstances: number): LaunchOrder {
-  const given = parseInput(launchSchema, withoutEmptyStructures(input))
+/** The parameters of RunInstances but for `DryRun`; refuses what EC2 would and what Atoll cannot do. */
+export const launchSchema = z.preprocess(withoutEmptyStructures, givenSchema)
+
+/** The order in a request's parameters. */
+export function launchOrder(given: Given, maxInstances: number): LaunchOrder {
   refuseCounts(given, maxInstances)
   const network = networkOf(given)
   if (network.ip !== undefined && given.MaxCount > 1) {
@@ -205,7 +203,8 @@ export function parseLaunchOrder(input: Call['input'], maxInstances: number): La
 }
 
 /** Some clients name a structure only to leave all of it empty (`IamInstanceProfile.Name=`): that asks for nothing. */
-function withoutEmptyStructures(input: Call['input']): Call['input'] {
+function withoutEmptyStructures(input: unknown): unknown {
+  if (typeof input !== 'object' || input === null) return input
   return Object.fromEntries(
     Object.entries(input).filter(
       ([, value]) => typeof value !== 'object' || value === null || Object.keys(value).length > 0,
@@ -213,7 +212,7 @@ function withoutEmptyStructures(input: Call['input']): Call['input'] {
   )
 }
 
-type Given = z.output<typeof launchSchema>
+type Given = z.output<typeof givenSchema>
 
 function refuseCounts({ MinCount, MaxCount }: Given, maxInstances: number): void {
   if (MinCount > MaxCount) {

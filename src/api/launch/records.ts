@@ -4,34 +4,40 @@
  * Runs inside the launch's transaction. Choices come from its snapshot; the store's conditional statements have the last
  * word, and a choice that lost is made again without the loser.
  */
-import { isoTime } from '../../lib/clock.ts'
-import { type Ipv4, macFromRandom } from '../../model/addr.ts'
+import type { Ipv4 } from '../../model/addr.ts'
 import { refused } from '../../model/errors.ts'
-import { formatId, type HostName, ID_BYTES, type ReservationId } from '../../model/ids.ts'
+import type { AccountId, HostName, ReservationId } from '../../model/ids.ts'
 import { keptBy } from '../../model/image-location.ts'
 import { launchMetadata } from '../../model/metadata-options.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import type { Host, Instance, Nic, Volume } from '../../model/records.ts'
 import { afterTaking, chooseHost } from '../../plan/placement.ts'
 import type { Tx } from '../../store/store.ts'
-import type { Call } from '../action.ts'
-import { writeOne } from '../budget.ts'
+import { type Budget, writeOne } from '../budget.ts'
 import type { InstanceDetails } from '../instance-details.ts'
 import { specifiedTags } from '../schemas.ts'
 import { addressInUse, type LaunchChoices } from './choices.ts'
+import type { Draw } from './draw.ts'
 import { type FreeAddresses, freeAddresses } from './free-addresses.ts'
 import type { LaunchOrder } from './order.ts'
 
-/** Random bytes of a MAC (`macFromRandom`). */
-const MAC_BYTES = 5
-
-/** One launch under way. */
-interface Launch {
-  readonly tx: Tx
-  readonly call: Call
+/** What is to be written. */
+interface LaunchPlan {
   readonly order: LaunchOrder
   readonly choices: LaunchChoices
+  /** With fewer instances there is no launch. */
+  readonly least: number
+  readonly account: AccountId
   readonly reservation: ReservationId
+  /** ISO 8601. */
+  readonly now: string
+  readonly draw: Draw
+  readonly budget: Budget
+}
+
+/** One launch under way. */
+interface Launch extends LaunchPlan {
+  readonly tx: Tx
   /** What is left to choose from, as far as this transaction knows; shrinks with every instance. */
   readonly room: { hosts: readonly Host[]; readonly addresses: FreeAddresses }
 }
@@ -49,29 +55,21 @@ type Outcome = { readonly launched: Launched } | { readonly short: 'capacity' | 
 
 /**
  * Writes at most `maxCount` pending instances and returns them in launch order. Refuses when there is no room for
- * `minCount` (`InsufficientInstanceCapacity`, `InsufficientFreeAddressesInSubnet`) or when the address that was asked for
+ * the `least` (`InsufficientInstanceCapacity`, `InsufficientFreeAddressesInSubnet`) or when the address that was asked for
  * is in use; the caller's transaction then takes everything back.
  */
-export async function writeLaunch(
-  tx: Tx,
-  call: Call,
-  order: LaunchOrder,
-  choices: LaunchChoices,
-  reservation: ReservationId,
-): Promise<readonly InstanceDetails[]> {
-  const random = () => randomNumber(call)
-  const addresses = freeAddresses(tx, choices.subnet, order.maxCount, random)
-  const room = { hosts: choices.hosts, addresses }
-  const launch: Launch = { tx, call, order, choices, reservation, room }
+export async function writeLaunch(tx: Tx, plan: LaunchPlan): Promise<readonly InstanceDetails[]> {
+  const { order, choices, least, account, draw, budget } = plan
+  const addresses = freeAddresses(tx, choices.subnet, order.maxCount, draw.number)
+  const launch: Launch = { ...plan, tx, room: { hosts: choices.hosts, addresses } }
   const launched: Launched[] = []
   while (launched.length < order.maxCount) {
-    await writeOne(call.budget)
+    await writeOne(budget)
     const outcome = await launchOne(launch, launched.length)
     if ('launched' in outcome) launched.push(outcome.launched)
-    else if (launched.length >= order.minCount && isSure(outcome.short, choices)) break
+    else if (launched.length >= (outcome.short === 'addresses' ? order.minCount : least)) break
     else throw shortageOf(outcome.short, order, choices)
   }
-  const { account } = call.caller
   // What was written need not be read: the row of the host is waited for by the next launch.
   const { image, type } = choices
   const groups = new Map(choices.groups.map((group) => [group.id, group]))
@@ -115,11 +113,6 @@ async function launchOne(launch: Launch, launchIndex: number): Promise<Outcome> 
   return { short: 'addresses' }
 }
 
-/** Whether there is no more for certain: hosts that were read for an earlier launch may have room again. */
-function isSure(short: 'capacity' | 'addresses', { isFresh }: LaunchChoices): boolean {
-  return short === 'addresses' || isFresh
-}
-
 function shortageOf(
   short: 'capacity' | 'addresses',
   order: LaunchOrder,
@@ -141,15 +134,14 @@ function shortageOf(
 }
 
 /** The best host that really had the capacity; one that turned out to be full is not asked again. */
-async function takeHost({ tx, call, choices, room }: Launch): Promise<Host | undefined> {
+async function takeHost({ tx, draw, choices, room }: Launch): Promise<Host | undefined> {
   const { demand } = choices
   const { vcpus, memoryMiB, diskGiB } = demand
   for (;;) {
-    const chosen = chooseHost(room.hosts, demand, randomNumber(call))
+    const chosen = chooseHost(room.hosts, demand, draw.number())
     if (chosen === undefined) return undefined
     if ((await tx.takeCapacity(chosen.name, vcpus, memoryMiB, diskGiB)) === 'done') {
       room.hosts = afterTaking(room.hosts, chosen.name, demand)
-      call.parts.catalogue.took(chosen.name, demand)
       return chosen
     }
     room.hosts = room.hosts.filter((host) => host !== chosen)
@@ -158,11 +150,6 @@ async function takeHost({ tx, call, choices, room }: Launch): Promise<Host | und
 
 async function chooseIp({ order, room }: Launch): Promise<Ipv4 | undefined> {
   return order.network.ip ?? (await room.addresses.next())
-}
-
-/** A non-negative integer to choose by. */
-export function randomNumber({ parts }: Call): number {
-  return Buffer.from(parts.random(4)).readUInt32BE()
 }
 
 /**
@@ -182,13 +169,13 @@ async function plug(launch: Launch, instance: Instance, first: Ipv4): Promise<Ni
 }
 
 function newInstance(
-  { call, order, choices, reservation }: Launch,
+  { account, now, draw, order, choices, reservation }: Launch,
   host: HostName,
   launchIndex: number,
 ): Instance {
   return {
-    id: formatId('i', call.parts.random(ID_BYTES)),
-    account: call.caller.account,
+    id: draw.id('i'),
+    account,
     reservation,
     launchIndex,
     image: order.image,
@@ -204,33 +191,33 @@ function newInstance(
     transitionReason: '',
     stateReason: null,
     clientToken: order.clientToken,
-    launchedAt: isoTime(call.parts.clock.now()),
+    launchedAt: now,
     terminatedAt: null,
     metadata: launchMetadata(order.metadata, choices.metadata),
     options: order.options,
   }
 }
 
-function newNic({ call, choices }: Launch, instance: Instance, ip: Ipv4): Nic {
+function newNic({ draw, choices }: Launch, instance: Instance, ip: Ipv4): Nic {
   return {
-    id: formatId('eni', call.parts.random(ID_BYTES)),
+    id: draw.id('eni'),
     instance: instance.id,
     account: instance.account,
     vpc: choices.subnet.vpc,
     subnet: choices.subnet.id,
     deviceIndex: 0,
     ip,
-    mac: macFromRandom(call.parts.random(MAC_BYTES)),
+    mac: draw.mac(),
     groups: choices.groups.map(({ id }) => id),
     createdAt: instance.launchedAt,
   }
 }
 
-function newVolumes({ call, choices }: Launch, instance: Instance): readonly Volume[] {
+function newVolumes({ draw, choices }: Launch, instance: Instance): readonly Volume[] {
   if (choices.disk === null) return []
   return [
     {
-      id: formatId('vol', call.parts.random(ID_BYTES)),
+      id: draw.id('vol'),
       account: instance.account,
       host: instance.host,
       zone: choices.subnet.zone,

@@ -1,12 +1,10 @@
 /** CreateImage: of what, what is written, and where what is made of it can be launched. */
 import { describe, expect, it } from 'vitest'
 import { createImage } from '../../../../src/api/actions/create-image.ts'
-import {
-  deregisterImage,
-  describeImages,
-  registerImage,
-} from '../../../../src/api/actions/images.ts'
-import { runInstances } from '../../../../src/api/actions/launch.ts'
+import { deregisterImage } from '../../../../src/api/actions/deregister-image.ts'
+import { describeImages } from '../../../../src/api/actions/images.ts'
+import { registerImage } from '../../../../src/api/actions/register-image.ts'
+import { runInstances } from '../../../../src/api/actions/run-instances.ts'
 import type { ImageId, InstanceId } from '../../../../src/model/ids.ts'
 import type { Image, Instance } from '../../../../src/model/records.ts'
 import { BOB, type Cloud, everything, openCloud } from '../../../kit/api-cloud.ts'

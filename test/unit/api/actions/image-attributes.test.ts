@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
+import { deregisterImage } from '../../../../src/api/actions/deregister-image.ts'
 import { describeImageAttribute } from '../../../../src/api/actions/image-attributes.ts'
-import { deregisterImage } from '../../../../src/api/actions/images.ts'
 import { formatId } from '../../../../src/model/ids.ts'
 import { known } from '../../../kit/api.ts'
 import { type Cloud, openCloud } from '../../../kit/api-cloud.ts'

@@ -1,10 +1,8 @@
 /** Images: what may be registered, who sees it, and when it goes. */
 import { describe, expect, it } from 'vitest'
-import {
-  deregisterImage,
-  describeImages,
-  registerImage,
-} from '../../../../src/api/actions/images.ts'
+import { deregisterImage } from '../../../../src/api/actions/deregister-image.ts'
+import { describeImages } from '../../../../src/api/actions/images.ts'
+import { registerImage } from '../../../../src/api/actions/register-image.ts'
 import { BOB, everything, openCloud } from '../../../kit/api-cloud.ts'
 import { failAt } from '../../../kit/failing-store.ts'
 

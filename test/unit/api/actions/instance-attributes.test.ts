@@ -5,7 +5,7 @@ import {
   describeInstanceCreditSpecifications,
   getPasswordData,
 } from '../../../../src/api/actions/instance-attributes.ts'
-import { runInstances } from '../../../../src/api/actions/launch.ts'
+import { runInstances } from '../../../../src/api/actions/run-instances.ts'
 import { BOB, type Cloud, openCloud } from '../../../kit/api-cloud.ts'
 
 const USER_DATA = btoa('#!/bin/sh\necho hello\n')

@@ -6,12 +6,12 @@ import {
   describeInstanceStatus,
   describeInstances,
   getConsoleOutput,
-  rebootInstances,
-  startInstances,
-  stopInstances,
-  terminateInstances,
 } from '../../../../src/api/actions/instances.ts'
-import { runInstances } from '../../../../src/api/actions/launch.ts'
+import { rebootInstances } from '../../../../src/api/actions/reboot-instances.ts'
+import { runInstances } from '../../../../src/api/actions/run-instances.ts'
+import { startInstances } from '../../../../src/api/actions/start-instances.ts'
+import { stopInstances } from '../../../../src/api/actions/stop-instances.ts'
+import { terminateInstances } from '../../../../src/api/actions/terminate-instances.ts'
 import type { InstanceId } from '../../../../src/model/ids.ts'
 import type { InstanceState, Wanted } from '../../../../src/model/records.ts'
 import { BOB, type Cloud, everything, openCloud } from '../../../kit/api-cloud.ts'

@@ -5,12 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { KeyPair } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import {
-  createKeyPair,
-  deleteKeyPair,
-  describeKeyPairs,
-  importKeyPair,
-} from '../../../../src/api/actions/keys.ts'
+import { createKeyPair } from '../../../../src/api/actions/create-key-pair.ts'
+import { deleteKeyPair } from '../../../../src/api/actions/delete-key-pair.ts'
+import { importKeyPair } from '../../../../src/api/actions/import-key-pair.ts'
+import { describeKeyPairs } from '../../../../src/api/actions/keys.ts'
 import { ALICE, BOB, everything, openCloud } from '../../../kit/api-cloud.ts'
 
 let directory = ''

@@ -1,12 +1,11 @@
 import type { InstanceMetadataOptionsResponse, Reservation } from '@aws-sdk/client-ec2'
 import { describe, expect, it } from 'vitest'
-import { describeInstances, terminateInstances } from '../../../../src/api/actions/instances.ts'
-import { runInstances } from '../../../../src/api/actions/launch.ts'
-import {
-  getInstanceMetadataDefaults,
-  modifyInstanceMetadataDefaults,
-  modifyInstanceMetadataOptions,
-} from '../../../../src/api/actions/metadata.ts'
+import { describeInstances } from '../../../../src/api/actions/instances.ts'
+import { getInstanceMetadataDefaults } from '../../../../src/api/actions/metadata.ts'
+import { modifyInstanceMetadataDefaults } from '../../../../src/api/actions/modify-instance-metadata-defaults.ts'
+import { modifyInstanceMetadataOptions } from '../../../../src/api/actions/modify-instance-metadata-options.ts'
+import { runInstances } from '../../../../src/api/actions/run-instances.ts'
+import { terminateInstances } from '../../../../src/api/actions/terminate-instances.ts'
 import { BOB, type Cloud, openCloud } from '../../../kit/api-cloud.ts'
 
 async function launch(cloud: Cloud, MetadataOptions?: object) {

@@ -1,12 +1,13 @@
 import type { DescribeInstancesResult, Instance, NetworkInterface } from '@aws-sdk/client-ec2'
 import { describe, expect, it } from 'vitest'
+import { createTags } from '../../../../src/api/actions/create-tags.ts'
 import { describeInstances } from '../../../../src/api/actions/instances.ts'
-import { runInstances } from '../../../../src/api/actions/launch.ts'
 import {
   describeNetworkInterfaceAttribute,
   describeNetworkInterfaces,
 } from '../../../../src/api/actions/network-interfaces.ts'
-import { createTags, describeTags } from '../../../../src/api/actions/tags.ts'
+import { runInstances } from '../../../../src/api/actions/run-instances.ts'
+import { describeTags } from '../../../../src/api/actions/tags.ts'
 import { releaseInstance } from '../../../../src/store/release.ts'
 import { known } from '../../../kit/api.ts'
 import { ALICE, BOB, type Cloud, openCloud, ZONE } from '../../../kit/api-cloud.ts'

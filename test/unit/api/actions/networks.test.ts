@@ -1,11 +1,11 @@
 /** The network is what the records say. */
 import { describe, expect, it } from 'vitest'
-import { runInstances } from '../../../../src/api/actions/launch.ts'
 import {
   describeSecurityGroups,
   describeSubnets,
   describeVpcs,
 } from '../../../../src/api/actions/networks.ts'
+import { runInstances } from '../../../../src/api/actions/run-instances.ts'
 import { openCloud, ZONE } from '../../../kit/api-cloud.ts'
 
 describe('the network', () => {

@@ -1,7 +1,7 @@
 import type { DescribeSecurityGroupRulesResult } from '@aws-sdk/client-ec2'
 import { expect, it } from 'vitest'
+import { createTags } from '../../../../src/api/actions/create-tags.ts'
 import { describeSecurityGroupRules } from '../../../../src/api/actions/security-group-rules.ts'
-import { createTags } from '../../../../src/api/actions/tags.ts'
 import { BOB, openCloud } from '../../../kit/api-cloud.ts'
 
 it('shows what the default group allows, rule by rule', async () => {

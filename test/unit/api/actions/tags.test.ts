@@ -1,13 +1,15 @@
 /** Tags: on what, how many, and whose. */
 import { describe, expect, it } from 'vitest'
+import { createTags } from '../../../../src/api/actions/create-tags.ts'
+import { deleteTags } from '../../../../src/api/actions/delete-tags.ts'
 import { describeImages } from '../../../../src/api/actions/images.ts'
-import { runInstances } from '../../../../src/api/actions/launch.ts'
 import {
   describeSecurityGroups,
   describeSubnets,
   describeVpcs,
 } from '../../../../src/api/actions/networks.ts'
-import { createTags, deleteTags, describeTags } from '../../../../src/api/actions/tags.ts'
+import { runInstances } from '../../../../src/api/actions/run-instances.ts'
+import { describeTags } from '../../../../src/api/actions/tags.ts'
 import { ALICE, BOB, type Cloud, everything, openCloud } from '../../../kit/api-cloud.ts'
 
 describe('tags', () => {

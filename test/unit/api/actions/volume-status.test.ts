@@ -1,6 +1,6 @@
 import type { DescribeVolumeStatusResult } from '@aws-sdk/client-ec2'
 import { expect, it } from 'vitest'
-import { runInstances } from '../../../../src/api/actions/launch.ts'
+import { runInstances } from '../../../../src/api/actions/run-instances.ts'
 import {
   describeVolumeAttribute,
   describeVolumeStatus,

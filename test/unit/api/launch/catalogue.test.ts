@@ -21,7 +21,12 @@ function world(count: number) {
     subnets: async () => [network.subnet],
     groups: async () => [network.group],
   }
-  const read = (fresh = false) => known.read(records, { fresh })
+  /** Reads as the next launch does, or as one does that was refused by an old reading. */
+  const read = async (renewed = false) => {
+    const reader = known.reader()
+    if (renewed) reader.renew()
+    return { ...(await reader.read(records)), isOld: reader.isOld() }
+  }
   return { hosts, records, state, known, read }
 }
 
@@ -30,41 +35,42 @@ it.each([
   { count: 1000, ageMs: 1000 },
 ])('one reading of $count hosts is used for $ageMs ms', async ({ count, ageMs }) => {
   const { state, read } = world(count)
-  expect((await read()).isFresh).toBe(true)
+  expect((await read()).isOld).toBe(false)
   state.nowMs = ageMs - 0.1
-  expect((await read()).isFresh).toBe(false)
+  expect((await read()).isOld).toBe(true)
   expect(state.readings).toBe(1)
   state.nowMs = ageMs
-  expect((await read()).isFresh).toBe(true)
-  expect((await read(true)).isFresh).toBe(true)
+  expect((await read()).isOld).toBe(false)
+  expect((await read(true)).isOld).toBe(false)
   expect(state.readings).toBe(3)
 })
 
-it('keeps in mind what was taken until it reads again', async () => {
-  const { hosts, known, read } = world(2)
-  const [first, second] = hosts
-  known.took(hostName('host1'), { vcpus: 1, memoryMiB: 1, diskGiB: 1 })
-  await read()
-  known.took(hostName('host1'), { vcpus: 2, memoryMiB: 1024, diskGiB: 8 })
-  const used = {
-    usedVcpus: (first?.usedVcpus ?? 0) + 2,
-    usedMemoryMiB: (first?.usedMemoryMiB ?? 0) + 1024,
-    usedDiskGiB: (first?.usedDiskGiB ?? 0) + 8,
-  }
-  expect((await read()).hosts).toStrictEqual([{ ...first, ...used }, second])
-  expect((await read(true)).hosts).toStrictEqual(hosts)
+it('is read anew for a launch that was refused by an old reading, and for no other', async () => {
+  const { known, records, state } = world(1000)
+  const first = known.reader()
+  await first.read(records)
+  expect(first.renew()).toBe(false)
+  const second = known.reader()
+  await second.read(records)
+  expect(second.isOld()).toBe(true)
+  expect(second.renew()).toBe(true)
+  await second.read(records)
+  expect(second.isOld()).toBe(false)
+  expect(state.readings).toBe(2)
 })
 
 it('knows what it knew when a reading fails', async () => {
   const { known, read, records, hosts } = world(1)
   await read()
   const failing = { ...records, hosts: () => Promise.reject(new Error('away')) }
-  await expect(known.read(failing, { fresh: true })).rejects.toThrow('away')
+  const reader = known.reader()
+  reader.renew()
+  await expect(reader.read(failing)).rejects.toThrow('away')
   expect(await read()).toStrictEqual({
     hosts,
     types: [],
     subnets: [network.subnet],
     groups: [network.group],
-    isFresh: false,
+    isOld: true,
   })
 })

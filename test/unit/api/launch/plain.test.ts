@@ -1,7 +1,7 @@
 /** What launchers send with a launch: taken where it says what an instance is anyway, and refused by name where it does not. */
 import { describe, expect, it } from 'vitest'
-import { runInstances } from '../../../../src/api/actions/launch.ts'
 import { describeNetworkInterfaces } from '../../../../src/api/actions/network-interfaces.ts'
+import { runInstances } from '../../../../src/api/actions/run-instances.ts'
 import { describeTags } from '../../../../src/api/actions/tags.ts'
 import { launchDevicesSchema } from '../../../../src/api/launch/disk.ts'
 import { decodeInput, parseForm } from '../../../../src/api/wire/query.ts'

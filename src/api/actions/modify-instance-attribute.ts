@@ -1,34 +1,25 @@
 /**
- * What can be changed of an instance that is there: ModifyInstanceAttribute, MonitorInstances, UnmonitorInstances.
+ * ModifyInstanceAttribute: what can be changed of an instance that is there.
  *
  * One attribute at a time, named by its own member (`DisableApiTermination.Value=true`) or by `Attribute` and `Value`. An attribute that
  * cannot be another one here is refused by name, and taken when it asks for what is so anyway.
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceAttribute.html
  */
-import type { InstanceMonitoring } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
-import type { InstanceId } from '../../model/ids.ts'
 import { INSTANCE_OPTIONS, type InstanceOptions } from '../../model/instance-options.ts'
 import type { InstanceChange } from '../../model/lifecycle.ts'
 import type { Instance } from '../../model/records.ts'
 import type { Tx } from '../../store/store.ts'
-import type { Action, Call } from '../action.ts'
+import type { Call } from '../action.ts'
+import { changeAction } from '../change.ts'
 import { refuseMissing } from '../describe.ts'
+import { requireInstance } from '../instance-changes.ts'
 import { blockDevicesSchema } from '../launch/disk.ts'
 import { userDataSchema } from '../launch/order.ts'
 import { changeType } from '../launch/other-type.ts'
-import { dryRun, ParameterRefusal, parseInput } from '../parameters.ts'
-import {
-  dryRunShape,
-  idListSchema,
-  idSchema,
-  notFound,
-  onlySchema,
-  required,
-  textSchema,
-  withCode,
-} from '../schemas.ts'
+import { ParameterRefusal, parseInput } from '../parameters.ts'
+import { idListSchema, idSchema, notFound, onlySchema, textSchema, withCode } from '../schemas.ts'
 import type { Scalar } from '../wire/model.ts'
 import { parseScalar } from '../wire/query.ts'
 
@@ -79,7 +70,6 @@ const MEMBERS = Object.keys(attributeSchemas) as Member[]
 
 const modifySchema = z
   .strictObject({
-    ...dryRunShape,
     InstanceId: idSchema('i', 'InvalidInstanceID.Malformed'),
     ...attributeSchemas,
   })
@@ -141,6 +131,13 @@ function missing(name: string): Error {
 
 type Parsed = z.output<typeof modifySchema>
 
+/** The request as it may be written: `Attribute` and `Value` are put in other words before the rest is looked at. */
+const requestSchema = z.looseObject(
+  Object.fromEntries(
+    ['InstanceId', 'Attribute', 'Value', ...MEMBERS].map((name) => [name, z.unknown().optional()]),
+  ),
+)
+
 /** What is asked for. */
 function changeOf(given: Parsed): Change {
   const { DisableApiTermination, DisableApiStop, InstanceInitiatedShutdownBehavior } = given
@@ -182,39 +179,25 @@ function option<Name extends keyof InstanceOptions>(
 }
 
 /** ModifyInstanceAttribute. */
-export const modifyInstanceAttribute: Action = {
+export const modifyInstanceAttribute = changeAction({
   name: 'ModifyInstanceAttribute',
-  async run(call) {
-    const given = parseInput(modifySchema, unnamed(call.input))
-    const { InstanceId: id } = given
-    const asked = changeOf(given)
-    const { store, bus } = call.parts
-    const { account } = call.caller
-    const host = await store.transaction(async (tx) => {
-      const [instance] = await tx.instances({ account, ids: [id] })
-      if (instance === undefined) throw noInstances([id])
-      // What becomes of the disk is settled when the end is asked for. Both advance the host's generation, so one sees the other.
-      if (instance.wanted === 'terminate')
-        throw refused('IncorrectInstanceState', `The instance '${id}' is being terminated`)
-      if (asked.whileStopped === true && instance.state !== 'stopped')
-        throw refused(
-          'IncorrectInstanceState',
-          `The instance '${id}' is not in the 'stopped' state.`,
-        )
-      const written = await asked.write?.(tx, instance)
-      dryRun(call)
-      await tx.updateInstance(id, { ...asked.change, ...written })
-      await tx.advanceGeneration(instance.host)
-      return instance.host
-    })
-    bus.ring(host)
-    return {}
+  input: requestSchema,
+  prepare: (given) => {
+    const asked = parseInput(modifySchema, unnamed(given))
+    return { id: asked.InstanceId, ...changeOf(asked) }
   },
-}
-
-function noInstances(ids: readonly InstanceId[]): Error {
-  return notFound('InvalidInstanceID.NotFound', 'instance ID', ids)
-}
+  async change(tx, { id, change, whileStopped, write }, { account }) {
+    const instance = await requireInstance(tx, account, id)
+    // What becomes of the disk is settled when the end is asked for. Both advance the host's generation, so one sees the other.
+    if (instance.wanted === 'terminate')
+      throw refused('IncorrectInstanceState', `The instance '${id}' is being terminated`)
+    if (whileStopped === true && instance.state !== 'stopped')
+      throw refused('IncorrectInstanceState', `The instance '${id}' is not in the 'stopped' state.`)
+    const written = await write?.(tx, instance)
+    await tx.updateInstance(id, { ...change, ...written })
+    await tx.advanceGeneration(instance.host)
+  },
+})
 
 /** Says whether the root disk goes with the instance. */
 async function keepDisk(
@@ -248,35 +231,4 @@ async function requireGroups(
       'UnsupportedOperation',
       `GroupId: the groups of an instance cannot be changed; '${id}' has ${[...has].join(', ')}`,
     )
-}
-
-const monitorSchema = z.strictObject({
-  ...dryRunShape,
-  InstanceIds: required(idListSchema('i', 'InvalidInstanceID.Malformed'), 'instancesSet'),
-})
-
-/** MonitorInstances: there are no finer measures than what every host has anyway; that it was asked for is shown. */
-export const monitorInstances: Action = {
-  name: 'MonitorInstances',
-  run: async (call) => ({ InstanceMonitorings: await monitor(call, true) }),
-}
-
-/** UnmonitorInstances. */
-export const unmonitorInstances: Action = {
-  name: 'UnmonitorInstances',
-  run: async (call) => ({ InstanceMonitorings: await monitor(call, false) }),
-}
-
-async function monitor(call: Call, monitoring: boolean): Promise<InstanceMonitoring[]> {
-  const { InstanceIds: ids } = parseInput(monitorSchema, call.input)
-  const { account } = call.caller
-  await call.parts.store.transaction(async (tx) => {
-    const instances = await tx.instances({ account, ids })
-    refuseMissing(ids, new Set(instances.map(({ id }) => id)), noInstances)
-    dryRun(call)
-    for (const { id, options = INSTANCE_OPTIONS } of instances)
-      await tx.updateInstance(id, { options: { ...options, monitoring } })
-  })
-  const State = monitoring ? 'enabled' : 'disabled'
-  return ids.map((InstanceId) => ({ InstanceId, Monitoring: { State } }))
 }

@@ -1,9 +1,9 @@
 import type { Reservation } from '@aws-sdk/client-ec2'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { terminateInstances } from '../../../../src/api/actions/instances.ts'
-import { createKeyPair } from '../../../../src/api/actions/keys.ts'
-import { runInstances } from '../../../../src/api/actions/launch.ts'
+import { createKeyPair } from '../../../../src/api/actions/create-key-pair.ts'
+import { runInstances } from '../../../../src/api/actions/run-instances.ts'
+import { terminateInstances } from '../../../../src/api/actions/terminate-instances.ts'
 import { assignableCount, isAssignable } from '../../../../src/plan/placement.ts'
 import {
   ALICE,
@@ -225,7 +225,7 @@ describe('RunInstances by what was known of the hosts', () => {
         ),
       )
     await offer(room)
-    await cloud.store.read((tx) => cloud.parts.catalogue.read(tx, { fresh: true }))
+    await cloud.store.read((tx) => cloud.parts.catalogue.reader().read(tx))
     await offer(now)
     return cloud
   }

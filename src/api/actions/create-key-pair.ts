@@ -1,0 +1,29 @@
+/** CreateKeyPair. The private key is in the answer (`KeyMaterial`) and is kept nowhere. */
+import { z } from 'zod'
+import { changeAction } from '../change.ts'
+import { insertKey, keyNameSchema, keyTagsSchema } from '../key-pairs.ts'
+import { onlySchema } from '../schemas.ts'
+import { createKey } from '../ssh-keys.ts'
+
+const schema = z.strictObject({
+  KeyName: keyNameSchema,
+  KeyType: z.enum(['rsa', 'ed25519']).default('rsa'),
+  KeyFormat: onlySchema('pem', 'KeyFormat: only pem is supported'),
+  TagSpecifications: keyTagsSchema,
+})
+
+/** CreateKeyPair. */
+export const createKeyPair = changeAction({
+  name: 'CreateKeyPair',
+  input: schema,
+  async prepare({ KeyName: name, KeyType, TagSpecifications: tags }, { account, dryRun, parts }) {
+    // A key takes tenths of a second of arithmetic.
+    dryRun()
+    return { name, tags, key: await parts.keyMaking.run(account, () => createKey(KeyType)) }
+  },
+  async change(tx, asked, changing) {
+    const answer = await insertKey(tx, asked, changing)
+    return { ...answer, KeyMaterial: asked.key.privateKey }
+  },
+  view: (answer) => answer,
+})

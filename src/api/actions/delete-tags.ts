@@ -1,0 +1,44 @@
+/** DeleteTags: of a tag with a value only that value, of one without any value, and without tags all of them. */
+import { z } from 'zod'
+import type { AccountId } from '../../model/ids.ts'
+import { isReservedKey } from '../../model/marks.ts'
+import type { Tx } from '../../store/store.ts'
+import { writeOne } from '../budget.ts'
+import { changeAction } from '../change.ts'
+import { IDS_MAX, tagKeySchema, tagValueSchema } from '../schemas.ts'
+import { findTagged, resourcesSchema } from '../tag-changes.ts'
+
+const schema = z.strictObject({
+  Resources: resourcesSchema,
+  Tags: z
+    .array(z.strictObject({ Key: tagKeySchema, Value: tagValueSchema.optional() }))
+    .max(IDS_MAX)
+    .default([]),
+})
+
+/** DeleteTags. */
+export const deleteTags = changeAction({
+  name: 'DeleteTags',
+  input: schema,
+  shared: true,
+  async change(tx, { Resources: resources, Tags: tags }, { account, budget }) {
+    await findTagged(tx, account, resources)
+    for (const resource of resources) {
+      await writeOne(budget)
+      if (tags.length === 0) await deleteTheirs(tx, account, resource)
+      for (const { Key: key, Value: value } of tags) {
+        await writeOne(budget)
+        const tag = { account, resource, key }
+        await tx.deleteTag(value === undefined ? tag : { ...tag, value })
+      }
+    }
+  },
+})
+
+/** All that a client may delete. */
+async function deleteTheirs(tx: Tx, account: AccountId, resource: string): Promise<void> {
+  const tags = await tx.tags({ account, resources: [resource] })
+  const keys = tags.map(({ key }) => key)
+  if (!keys.some(isReservedKey)) return await tx.deleteTagsOf(resource)
+  for (const key of keys) if (!isReservedKey(key)) await tx.deleteTag({ account, resource, key })
+}

@@ -1,0 +1,29 @@
+/**
+ * DeregisterImage. Instances that were launched from it go on, and can be stopped and started: until the last one has gone its record
+ * stays where nobody sees it, under a name that nobody can give.
+ */
+import { z } from 'zod'
+import { changeAction } from '../change.ts'
+import { registeredImages } from '../images.ts'
+import { idSchema, missingImages } from '../schemas.ts'
+
+const schema = z.strictObject({
+  ImageId: idSchema('ami', 'InvalidAMIID.Malformed'),
+  // There are no snapshots.
+  DeleteAssociatedSnapshots: z.boolean().optional(),
+})
+
+/** DeregisterImage. */
+export const deregisterImage = changeAction({
+  name: 'DeregisterImage',
+  input: schema,
+  async change(tx, { ImageId: id }, { account }) {
+    const [image] = await registeredImages(tx, { account, ids: [id] })
+    if (image === undefined) throw missingImages([id])
+    await tx.updateImage(id, { state: 'deregistered', name: `deregistered:${id}` })
+    await tx.deleteUnusedImages(image.host)
+    await tx.deleteTagsOf(id)
+    await tx.advanceGeneration(image.host)
+  },
+  view: () => ({ Return: true }),
+})

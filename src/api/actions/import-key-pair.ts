@@ -1,0 +1,29 @@
+/** ImportKeyPair. */
+import { z } from 'zod'
+import { changeAction } from '../change.ts'
+import { insertKey, keyNameSchema, keyTagsSchema } from '../key-pairs.ts'
+import { parsePublicKey } from '../ssh-keys.ts'
+
+/** Base64 text of a public key: an 8192-bit RSA key in PEM takes less than a quarter of it. */
+const MATERIAL_MAX_LENGTH = 16 * 1024
+
+const schema = z.strictObject({
+  KeyName: keyNameSchema,
+  // Base64 by then, whichever door it came through.
+  PublicKeyMaterial: z
+    .string()
+    .max(MATERIAL_MAX_LENGTH)
+    .transform((text) => Buffer.from(text, 'base64')),
+  TagSpecifications: keyTagsSchema,
+})
+
+/** ImportKeyPair. */
+export const importKeyPair = changeAction({
+  name: 'ImportKeyPair',
+  input: schema,
+  prepare: ({ KeyName: name, PublicKeyMaterial, TagSpecifications: tags }) => {
+    return { name, tags, key: parsePublicKey(PublicKeyMaterial) }
+  },
+  change: insertKey,
+  view: (answer) => answer,
+})

@@ -1,0 +1,13 @@
+/** RebootInstances. */
+import { z } from 'zod'
+import { requestReboot } from '../../model/lifecycle.ts'
+import { changeAction } from '../change.ts'
+import { changeInstances, instancesShape } from '../instance-changes.ts'
+
+/** RebootInstances. */
+export const rebootInstances = changeAction({
+  name: 'RebootInstances',
+  input: z.strictObject(instancesShape),
+  shared: true,
+  change: changeInstances(requestReboot),
+})

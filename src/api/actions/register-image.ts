@@ -1,0 +1,92 @@
+/**
+ * RegisterImage. It only writes the record; the host that took the request looks at the location, pins the digest or says what is
+ * wrong. Images are their account's own: none is public or shared.
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RegisterImage.html
+ */
+import { z } from 'zod'
+import { refused } from '../../model/errors.ts'
+import type { AccountId } from '../../model/ids.ts'
+import { IMAGE_LOCATION_MAX_LENGTH, parseImageLocation } from '../../model/image-location.ts'
+import type { ReadTx } from '../../store/store.ts'
+import { changeAction } from '../change.ts'
+import { imageNameSchema, nameInUse } from '../images.ts'
+import {
+  onlySchema,
+  printable,
+  specifiedTags,
+  tagSpecificationsSchema,
+  textSchema,
+  withCode,
+} from '../schemas.ts'
+
+const locationSchema = printable(IMAGE_LOCATION_MAX_LENGTH).refine(
+  (text) => !['kept', undefined].includes(parseImageLocation(text)?.kind),
+  {
+    error:
+      "ImageLocation must be docker://name:tag (an image that the hosts' Docker engines have or can pull), " +
+      'file:///absolute/path/rootfs.tar, .tar.gz or .tgz (a root file system that is published on the host), file:///absolute/path/disk.qcow2, ' +
+      ".img or .raw, https://host/disk or s3://bucket/disk (a virtual machine's disk), or kernel=LOCATION,initrd=LOCATION (a " +
+      'virtual machine without a boot loader), without white space; for the AWS CLI, which reads file:// itself, the bare ' +
+      "path. A virtual machine's may end in #sha256=HEX, seed=nocloud, firmware=uefi and machine=microvm, joined by &",
+    ...withCode('InvalidParameterValue'),
+  },
+)
+
+/** Images of one account that may be pending at once. */
+const PENDING_MAX = 20
+
+const schema = z.strictObject({
+  Name: imageNameSchema,
+  ImageLocation: locationSchema,
+  Description: textSchema.default(''),
+  Architecture: z.enum(['x86_64', 'arm64']).default('x86_64'),
+  TagSpecifications: tagSpecificationsSchema(['image']),
+  VirtualizationType: onlySchema('hvm', 'VirtualizationType: only hvm is supported'),
+  RootDeviceName: textSchema.optional(),
+  EnaSupport: z.boolean().optional(),
+})
+
+/** RegisterImage. `Architecture` is provisional: what the host finds takes its place. */
+export const registerImage = changeAction({
+  name: 'RegisterImage',
+  input: schema,
+  async change(tx, asked, { account, newId, now, settings }) {
+    await refuseTooManyPending(tx, account)
+    const id = newId('ami')
+    const inserted = await tx.insertImage({
+      id,
+      account,
+      name: asked.Name,
+      description: asked.Description,
+      location: asked.ImageLocation,
+      architecture: asked.Architecture,
+      state: 'pending',
+      stateReason: null,
+      digest: null,
+      repositoryDigest: null,
+      diskGiB: null,
+      host: settings.host,
+      sourceInstance: null,
+      capture: null,
+      createdAt: now,
+    })
+    if (inserted === 'exists') throw nameInUse(asked.Name)
+    const resource = { account, resource: id, resourceType: 'image' }
+    await tx.putTags(specifiedTags(asked.TagSpecifications, resource))
+    await tx.advanceGeneration(settings.host)
+    return id
+  },
+  view: (ImageId) => ({ ImageId }),
+})
+
+/**
+ * Each image that is looked at keeps a host at work. Two requests at once may both be the last that fits: a few more do no harm.
+ */
+async function refuseTooManyPending(tx: ReadTx, account: AccountId): Promise<void> {
+  const pending = (await tx.images({ account })).filter(({ state }) => state === 'pending')
+  if (pending.length < PENDING_MAX) return
+  throw refused(
+    'ResourceLimitExceeded',
+    `${PENDING_MAX} images of this account are pending already: wait until they are available or failed, or deregister some`,
+  )
+}

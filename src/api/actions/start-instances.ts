@@ -1,0 +1,15 @@
+/** StartInstances. */
+import { z } from 'zod'
+import { requestStart } from '../../model/lifecycle.ts'
+import { changeAction } from '../change.ts'
+import { changeInstances, instancesShape } from '../instance-changes.ts'
+import { textSchema } from '../schemas.ts'
+
+/** StartInstances. */
+export const startInstances = changeAction({
+  name: 'StartInstances',
+  input: z.strictObject({ ...instancesShape, AdditionalInfo: textSchema.optional() }),
+  shared: true,
+  change: changeInstances(requestStart),
+  view: (StartingInstances) => ({ StartingInstances }),
+})

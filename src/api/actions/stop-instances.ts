@@ -1,0 +1,23 @@
+/** StopInstances. */
+import { z } from 'zod'
+import { requestStop } from '../../model/lifecycle.ts'
+import { changeAction } from '../change.ts'
+import { changeInstances, instancesShape } from '../instance-changes.ts'
+import { onlySchema } from '../schemas.ts'
+
+const schema = z.strictObject({
+  ...instancesShape,
+  // A guest that does not stop in time is killed anyway, so there is nothing more to force.
+  Force: z.boolean().optional(),
+  SkipOsShutdown: z.boolean().optional(),
+  Hibernate: onlySchema(false, 'Hibernate is not supported; leave it out'),
+})
+
+/** StopInstances. */
+export const stopInstances = changeAction({
+  name: 'StopInstances',
+  input: schema,
+  shared: true,
+  change: changeInstances(requestStop),
+  view: (StoppingInstances) => ({ StoppingInstances }),
+})

@@ -1,0 +1,24 @@
+/** TerminateInstances. Address and capacity come back when the host reports that nothing is left. */
+import { z } from 'zod'
+import { requestTerminate } from '../../model/lifecycle.ts'
+import { changeAction } from '../change.ts'
+import { changeInstances, instanceIdsSchema } from '../instance-changes.ts'
+import { withCode } from '../schemas.ts'
+
+const schema = z.strictObject({
+  InstanceIds: instanceIdsSchema.default([]).refine((ids) => ids.length > 0, {
+    error: 'No instances specified',
+    ...withCode('InvalidParameterCombination'),
+  }),
+  Force: z.boolean().optional(),
+  SkipOsShutdown: z.boolean().optional(),
+})
+
+/** TerminateInstances. */
+export const terminateInstances = changeAction({
+  name: 'TerminateInstances',
+  input: schema,
+  shared: true,
+  change: changeInstances(requestTerminate),
+  view: (TerminatingInstances) => ({ TerminatingInstances }),
+})

@@ -1,0 +1,208 @@
+/**
+ * Actions that change something: `changeAction` makes one of its schema and of what it does in a transaction.
+ *
+ * `change` owns what all of them have in common. A dry run runs the whole work and then takes all of it back, so it checks what the
+ * real one checks, changes nothing and rings nobody. A client token makes a repeated request find what the first one did. Every host that the
+ * work concerns has its generation advanced in the same transaction and is rung after the commit.
+ */
+import { createHash } from 'node:crypto'
+import { z } from 'zod'
+import { isoTime } from '../lib/clock.ts'
+import { AtollError, refused, unavailable } from '../model/errors.ts'
+import { type AccountId, type HostName, type NewId, newIds } from '../model/ids.ts'
+import type { Tx } from '../store/store.ts'
+import type { Action, ApiParts, ApiSettings, Call } from './action.ts'
+import type { Budget } from './budget.ts'
+import { dryRun, parseInput } from './parameters.ts'
+import { dryRunShape } from './schemas.ts'
+
+/** What a change works with, beside its transaction. */
+export interface Changing {
+  /** Who asks. */
+  readonly account: AccountId
+  /** When it was asked for (ISO 8601). */
+  readonly now: string
+  readonly newId: NewId
+  readonly settings: ApiSettings
+  readonly budget: Budget
+  /**
+   * Ends a dry run early, before work that takes long and refuses nothing that the caller could change. Not needed
+   * otherwise: a dry run changes nothing in any case.
+   */
+  dryRun(): void
+  readonly parts: Pick<ApiParts, 'catalogue' | 'keyMaking' | 'random'>
+}
+
+/**
+ * A request with a client token happens once. Whoever repeats it gets what the first one made.
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Run_Instance_Idempotency.html
+ */
+interface Once<R> {
+  /** Null: the request has none, and each repetition is a new request. */
+  readonly token: string | null
+  /** What is kept with the token. */
+  readonly result: string
+  /** What the earlier request made, by what was kept with the token. Refuses when none of it is left. */
+  readonly repeat: (tx: Tx, result: string) => Promise<R>
+}
+
+interface ChangeSpec<S extends z.ZodType, P, R> {
+  /** As in the request's `Action` parameter. */
+  readonly name: string
+  /** Its parameters but for `DryRun`, which `changeAction` takes care of. */
+  readonly input: S
+  /** What is done before the transaction: what takes long, or needs no records. Without it the work gets the parsed parameters. */
+  readonly prepare?: (asked: z.output<S>, changing: Changing) => P | Promise<P>
+  readonly once?: (prepared: P, changing: Changing) => Once<R>
+  /** The work in its transaction: all checks and all writes. It may run more than once, and touches nothing but `tx`. */
+  readonly change: (tx: Tx, prepared: P, changing: Changing) => Promise<R>
+  /**
+   * `propose`: reads show what is committed by then; only for work that decides by keys and conditional statements alone
+   * (see `TransactionOptions`).
+   */
+  readonly reads?: 'propose'
+  /** Whether it is run once more, because what it was refused by may have been old. */
+  readonly retry?: (prepared: P) => boolean
+  /** Whether what it changes is seen on other hosts, too. */
+  readonly shared?: true
+  /** The answer, in the members of the SDK's output shape; an empty one unless told. */
+  readonly view?: (result: R, changing: Changing) => object | Promise<object>
+}
+
+const dryRunSchema = z.looseObject(dryRunShape)
+
+/** An action of one transaction. */
+export function changeAction<S extends z.ZodType, R, P = z.output<S>>(
+  spec: ChangeSpec<S, P, R>,
+): Action {
+  const { name, input: schema, prepare, once, view, retry } = spec
+  return {
+    name,
+    async run(call) {
+      const { DryRun: _, ...input } = parseInput(dryRunSchema, call.input)
+      const changing = changingOf(call)
+      const asked = parseInput(schema, input)
+      // Without `prepare` P is what the schema gives.
+      const prepared = prepare === undefined ? (asked as P) : await prepare(asked, changing)
+      const attempt = () =>
+        change(call, (tx) => spec.change(tx, prepared, changing), {
+          ...(once === undefined ? {} : { once: { ...once(prepared, changing), action: name } }),
+          reads: spec.reads ?? 'decide',
+          isShared: spec.shared === true,
+        })
+      const result = await attempt().catch((error: unknown) => {
+        const isRefused = error instanceof AtollError && error.kind === 'refused'
+        if (isRefused && error.code !== 'DryRunOperation' && retry?.(prepared) === true)
+          return attempt()
+        throw error
+      })
+      return (await view?.(result, changing)) ?? {}
+    },
+  }
+}
+
+/** Hosts that the work of a change has touched so far: those to be rung, and those whose generation is still to be advanced. */
+interface Touched {
+  readonly rung: Set<HostName>
+  readonly due: Set<HostName>
+}
+
+function noting(tx: Tx, { rung, due }: Touched): Tx {
+  return {
+    ...tx,
+    async advanceGeneration(host) {
+      due.add(host)
+      return 'done'
+    },
+    // Advances the generation itself.
+    async takeCapacity(host, ...demand) {
+      const outcome = await tx.takeCapacity(host, ...demand)
+      if (outcome === 'done') rung.add(host)
+      return outcome
+    },
+  }
+}
+
+interface ChangeOptions<R> {
+  readonly once?: Once<R> & { readonly action: string }
+  readonly reads: 'propose' | 'decide'
+  readonly isShared: boolean
+}
+
+/**
+ * Runs `work` in one transaction, for a dry run or in earnest, and rings the hosts that it concerns. Errors: `DryRunOperation` for a dry
+ * run of what would have succeeded; those of the work and of the store.
+ */
+async function change<R>(
+  call: Call,
+  work: (tx: Tx) => Promise<R>,
+  { once, reads, isShared }: ChangeOptions<R>,
+): Promise<R> {
+  const { store, bus } = call.parts
+  const { result, hosts } = await store.transaction(
+    async (tx) => {
+      const touched: Touched = { rung: new Set(), due: new Set() }
+      const noted = noting(tx, touched)
+      const result = await (once === undefined ? work(noted) : workOnce(noted, call, once, work))
+      dryRun(call)
+      // Always in the same order, so that two requests cannot wait for each other.
+      for (const host of [...touched.due].sort()) await tx.advanceGeneration(host)
+      return { result, hosts: touched.rung.union(touched.due) }
+    },
+    // The second run finds the token of the first, and answers with what that made.
+    { reads, repeats: (once?.token ?? null) === null ? 'guarded' : 'harmless' },
+  )
+  for (const host of hosts) bus.ring(host)
+  if (isShared && hosts.size > 0) bus.ringAll()
+  return result
+}
+
+/** The work, or what an earlier request with the same token made. A dry run uses no token. */
+async function workOnce<R>(
+  tx: Tx,
+  call: Call,
+  { token, action, result, repeat }: Once<R> & { readonly action: string },
+  work: (tx: Tx) => Promise<R>,
+): Promise<R> {
+  if (token === null || call.input['DryRun'] === true) return await work(tx)
+  const { account } = call.caller
+  const parametersHash = hashParameters(call.input)
+  const createdAt = isoTime(call.parts.clock.now())
+  const row = { account, action, token, parametersHash, result, createdAt }
+  if ((await tx.insertClientToken(row)) === 'done') return await work(tx)
+  const earlier = await tx.clientToken(account, action, token)
+  // The key knows the other transaction's token; this one may not see it yet.
+  if (earlier === undefined)
+    throw unavailable('A request with the same ClientToken is in progress; try again')
+  if (earlier.parametersHash !== parametersHash) {
+    throw refused(
+      'IdempotentParameterMismatch',
+      'Arguments on this idempotent request are inconsistent with arguments used in previous request(s)',
+    )
+  }
+  return await repeat(tx, earlier.result)
+}
+
+/** Hash of what the request asks for: order of parameters, the token itself and DryRun do not matter. */
+function hashParameters(input: Call['input']): string {
+  const { ClientToken: _token, DryRun: _dryRun, ...asked } = input
+  const text = JSON.stringify(asked, (_key, value: unknown) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  )
+  return createHash('sha256').update(text).digest('hex')
+}
+
+function changingOf(call: Call): Changing {
+  const { clock, random, settings, catalogue, keyMaking } = call.parts
+  return {
+    account: call.caller.account,
+    now: isoTime(clock.now()),
+    newId: newIds(random),
+    settings,
+    budget: call.budget,
+    dryRun: () => dryRun(call),
+    parts: { catalogue, keyMaking, random },
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * What actions on key pairs have in common.
+ *
+ * Only the public half is kept, as one authorized_keys line whose comment is the key's name. Formats and fingerprints: `ssh-keys.ts`.
+ */
+import type { ImportKeyPairResult } from '@aws-sdk/client-ec2'
+import { z } from 'zod'
+import { refused } from '../model/errors.ts'
+import type { Tx } from '../store/store.ts'
+import type { Changing } from './change.ts'
+import { specifiedTags, tagSpecificationsSchema } from './schemas.ts'
+import type { PublicKey } from './ssh-keys.ts'
+import { tagged, tagsView } from './views/tags.ts'
+
+/** Longest name of a key pair, in characters. */
+export const KEY_NAME_MAX_LENGTH = 255
+
+/** Also a part of the authorized_keys line: nothing that could begin another line or a terminal sequence. */
+export const keyNameSchema = z
+  .string()
+  .min(1)
+  .max(KEY_NAME_MAX_LENGTH)
+  .regex(/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/, 'printable ASCII, no space at either end')
+
+/** `TagSpecifications` of a new key pair. */
+export const keyTagsSchema = tagSpecificationsSchema(['key-pair'])
+
+/** A key as it is to be kept. */
+interface NewKey {
+  readonly name: string
+  readonly key: PublicKey
+  readonly tags: z.output<typeof keyTagsSchema>
+}
+
+/** Keeps the key, and answers with it. Refuses a name that the account has. */
+export async function insertKey(
+  tx: Tx,
+  { name, key, tags: specs }: NewKey,
+  { account, newId, now }: Changing,
+): Promise<ImportKeyPairResult> {
+  const id = newId('key')
+  const { type, fingerprint } = key
+  const publicKey = `${key.line} ${name}`
+  const record = { id, account, name, type, fingerprint, publicKey, createdAt: now }
+  if ((await tx.insertKeyPair(record)) === 'exists')
+    throw refused('InvalidKeyPair.Duplicate', `The keypair '${name}' already exists.`)
+  const tags = specifiedTags(specs, { account, resource: id, resourceType: 'key-pair' })
+  await tx.putTags(tags)
+  return {
+    KeyPairId: id,
+    KeyName: name,
+    KeyFingerprint: fingerprint,
+    ...tagged(tagsView(tags, id)),
+  }
+}

@@ -1,0 +1,26 @@
+/** What CreateTags and DeleteTags have in common. A tag of an instance is part of what its host serves: metadata, and a DNS name. */
+import { z } from 'zod'
+import type { AccountId } from '../model/ids.ts'
+import type { Tx } from '../store/store.ts'
+import { IDS_MAX, required } from './schemas.ts'
+import { findTaggable, type Taggable } from './taggable.ts'
+
+/** The ids of what is tagged, each once. */
+export const resourcesSchema = required(
+  z
+    .array(z.string())
+    .max(IDS_MAX)
+    .transform((ids) => [...new Set(ids)]),
+  'resourceIdSet',
+)
+
+/** The resources whose tags change. Refuses the first one that does not exist. */
+export async function findTagged(
+  tx: Tx,
+  account: AccountId,
+  ids: readonly string[],
+): Promise<readonly Taggable[]> {
+  const taggables = await findTaggable(tx, account, ids)
+  for (const { host } of taggables) if (host !== undefined) await tx.advanceGeneration(host)
+  return taggables
+}
