@@ -20,12 +20,12 @@ const GIB = 1024 ** 3
 /** The command with its three verbs. `settings` reads the configuration. */
 export function imageCommand(settings: () => Config['images']): Command {
   const command = new Command('image').description(
-    'published images on this host: the files that any client with a key may launch',
+    'published images on this host: files that any client with an access key may launch',
   )
   command
     .command('publish <files...>')
-    .description('copy disks, kernels, initramfs and archives to where clients may name it')
-    .option('--name <name>', "its name there; the file's own unless given")
+    .description('copy disks, kernels, initramfs or archives to where clients may use them')
+    .option('--name <name>', "name of the published image (default: the file's name)")
     .option('--replace', 'replace a published image of the same name')
     .option('--json', 'print the document as JSON')
     .action(
@@ -42,7 +42,7 @@ export function imageCommand(settings: () => Config['images']): Command {
     )
   command
     .command('list')
-    .description('what is published, and what lies there and is not')
+    .description('list published images, and files that are not published, with the reason')
     .option('--json', 'print the document as JSON')
     .action(async (output: Output) => {
       const { directories, maxGiB } = settings()
@@ -50,7 +50,7 @@ export function imageCommand(settings: () => Config['images']): Command {
     })
   command
     .command('unpublish <name>')
-    .description('remove a published image; instances that were made from it go on')
+    .description('remove a published image; instances made from it keep running')
     .action(async (name: string) => {
       print(`removed ${await unpublishImage(name, settings().directories)}`)
     })

@@ -18,10 +18,10 @@ interface Face {
 }
 
 const ORDERS = [
-  ['disable', 'refuse whoever uses a key, on all hosts, from now on'],
-  ['enable', 'accept a disabled key again'],
-  ['rotate', 'make a new key for the same user, and disable this one'],
-  ['delete', 'remove a key for good'],
+  ['disable', 'disable a key on all hosts, at once'],
+  ['enable', 'enable a disabled key again'],
+  ['rotate', 'create a new key for the same user and disable this one'],
+  ['delete', 'delete a key'],
 ] as const
 
 /** Adds the command and its parts. */
@@ -31,7 +31,7 @@ export function addKeys(program: Command, { runtimeDir, print, columns }: Face):
     print(output.json === true ? JSON.stringify(document, null, 2) : text())
   keys
     .command('list')
-    .description('all keys, and when each was last used (to the hour)')
+    .description('list all keys with the hour of their last use')
     .option('--json', 'print the document as JSON')
     .action(async (output: Output) => {
       const found = (await readAdmin(runtimeDir(), '/v1/keys')) as readonly KeyReport[]
@@ -54,7 +54,7 @@ export function addKeys(program: Command, { runtimeDir, print, columns }: Face):
   }
   keys
     .command('create [user]')
-    .description('make a key; its secret is shown once')
+    .description('create a key; its secret is shown once')
     .option('--json', 'print the document as JSON')
     .action((user: string | undefined, output: Output) =>
       order(output, `/v1/keys/create/${encodeURIComponent(user ?? 'admin')}`, 'created'),

@@ -26,7 +26,7 @@ function renderStatus(status: StatusReport): string {
   return [
     `host       ${status.host}`,
     `version    ${status.version} (pid ${status.pid}, since ${status.startedAt})`,
-    `health     ${status.healthy ? 'well' : 'NOT WELL'}`,
+    `health     ${status.healthy ? 'healthy' : 'UNHEALTHY'}`,
     ...status.conditions.map(
       ({ name, ok, value }) => `  ${ok ? 'ok  ' : 'FAIL'} ${name}: ${value}`,
     ),
@@ -84,13 +84,17 @@ function renderInstances(instances: readonly InstanceReport[]): string {
 function renderDoctor(checks: readonly DoctorCheck[]): string {
   const mark = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' }
   return checks
-    .map(({ name, result, found, mend }) =>
-      [
-        `${mark[result]} ${name}: ${found}`,
-        ...(mend === null ? [] : [`     to mend: ${mend}`]),
-      ].join('\n'),
+    .map(({ name, result, found, fix }) =>
+      [`${mark[result]} ${name}: ${found}`, ...(fix === null ? [] : [`     fix: ${fix}`])].join(
+        '\n',
+      ),
     )
     .join('\n')
+}
+
+/** `mend` is what `fix` was called in version 0.2. */
+function withOldNames(checks: readonly DoctorCheck[]) {
+  return checks.map((check) => ({ ...check, mend: check.fix }))
 }
 
 /** Reads the configuration that the daemon on this host uses. */
@@ -117,7 +121,7 @@ async function attachHere({ runtimeDir, tls }: Config, instance: string): Promis
 
 function buildProgram(): Command {
   const program = new Command('atoll')
-    .description('Looks at and looks after the Atoll daemon on this host.')
+    .description('Operates the Atoll daemon on this host.')
     .version(packageJson.version)
     .option('--config <file>', `configuration of the daemon (default ${DEFAULT_CONFIG_FILE})`)
     .showHelpAfterError()
@@ -125,37 +129,38 @@ function buildProgram(): Command {
   const listing = (name: string, description: string) =>
     program.command(name).description(description).option('--json', 'print the document as JSON')
 
-  listing('status', 'whether this host is well, and why not').action(async (output: Output) => {
-    const status = (await readAdmin(
-      configuration(program).runtimeDir,
-      '/v1/status',
-    )) as StatusReport
-    show(output, status, renderStatus)
-    if (!status.healthy) process.exitCode = 1
-  })
-  listing('hosts', 'hosts with capacity and when they were last seen').action(
+  listing('status', 'health of this host, with the reason if it is unhealthy').action(
     async (output: Output) => {
-      const hosts = await readAdmin(configuration(program).runtimeDir, '/v1/hosts')
-      show(output, hosts as readonly HostReport[], renderHosts)
+      const status = (await readAdmin(
+        configuration(program).runtimeDir,
+        '/v1/status',
+      )) as StatusReport
+      show(output, status, renderStatus)
+      if (!status.healthy) process.exitCode = 1
     },
   )
-  listing('instances', 'instances on all hosts').action(async (output: Output) => {
+  listing('hosts', 'list hosts with capacity and time last seen').action(async (output: Output) => {
+    const hosts = await readAdmin(configuration(program).runtimeDir, '/v1/hosts')
+    show(output, hosts as readonly HostReport[], renderHosts)
+  })
+  listing('instances', 'list instances on all hosts').action(async (output: Output) => {
     const instances = await readAdmin(configuration(program).runtimeDir, '/v1/instances')
     show(output, instances as readonly InstanceReport[], renderInstances)
   })
-  listing('env', 'exports for the AWS tools: eval "$(atoll env)"').action(
+  listing('env', 'print address and credentials for AWS tools: eval "$(atoll env)"').action(
     async (output: Output) => {
       const credentials = await readCredentials(configuration(program).stateDir)
       show(output, credentials, environmentText)
     },
   )
-  listing('doctor', 'whether this machine has what Atoll needs, and how to mend it').action(
-    async (output: Output) => {
-      const checks = await examine(configuration(program), readEnvironment())
-      show(output, checks, renderDoctor)
-      if (checks.some((check) => check.result === 'fail')) process.exitCode = 1
-    },
-  )
+  listing(
+    'doctor',
+    'check everything that Atoll needs on this machine, with a fix for what is wrong',
+  ).action(async (output: Output) => {
+    const checks = await examine(configuration(program), readEnvironment())
+    show(output, withOldNames(checks), renderDoctor)
+    if (checks.some((check) => check.result === 'fail')) process.exitCode = 1
+  })
   const order = (name: string, description: string) =>
     program
       .command(`${name} <host>`)
@@ -169,7 +174,7 @@ function buildProgram(): Command {
   program
     .command('console <instance>')
     .description(
-      'attach to the serial line of a virtual machine or to a shell in a container, on any host; Ctrl-] detaches. In a pipe, input is typed and the command ends with it',
+      'attach to the serial line of a virtual machine or to a shell in a container, on any host; Ctrl-] detaches. In a pipe, the input is typed and the command ends after it',
     )
     .action(async (instance: string) => {
       process.exitCode = await attachHere(configuration(program), instance)
@@ -179,16 +184,16 @@ function buildProgram(): Command {
     print,
     columns,
   })
-  order('drain', 'give a host no new instances; those it has go on')
+  order('drain', 'stop giving a host new instances; its own keep running')
   order('undrain', 'give a drained host new instances again')
-  order('forget', 'remove a host that is off for good: its instances are terminated')
+  order('forget', 'remove a host that is gone for good; its instances are terminated')
   program.addCommand(imageCommand(() => configuration(program).images))
   program
     .command('teardown')
     .description(
-      'remove every container, link, route and rule of ours from this machine; stop atolld first',
+      'remove all containers, links, routes and rules of Atoll from this machine; stop atolld first',
     )
-    .requiredOption('--yes', 'really do it: instances and their disks are gone afterwards')
+    .requiredOption('--yes', 'confirm: instances and their disks are deleted')
     .action(async () => {
       for (const line of await teardown(configuration(program))) print(line)
     })

@@ -8,20 +8,18 @@ export const fabric = z
     address: ipv4Text
       .nullable()
       .default(null)
-      .describe('Where the other hosts reach this one; null on a single host'),
+      .describe('Address at which the other hosts reach this one; null on a single host'),
     mode: z
       .enum(['direct', 'vxlan'])
       .default('direct')
-      .describe(
-        'direct: all hosts are on one layer-2 segment; vxlan: there are routers between them',
-      ),
+      .describe('direct: all hosts share a layer-2 segment; vxlan: routers lie between them'),
     vni: z.int().min(1).max(16_777_215).default(4196).describe('VXLAN network identifier'),
     port: port.default(4789).describe('UDP port of VXLAN'),
     encryption: z
       .enum(['none', 'ipsec'])
       .default('none')
       .describe(
-        'ipsec: VXLAN that is not in IPsec is dropped, both ways; an IKE daemon sets it up (docs/security.md)',
+        'ipsec: VXLAN packets outside IPsec are dropped, in both directions; an IKE daemon sets IPsec up (docs/security.md)',
       ),
   })
   .superRefine(({ address, mode, encryption }, context) => {

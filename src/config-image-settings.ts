@@ -46,7 +46,7 @@ const imageStore = z
       .describe(
         'S3 service of s3:// image locations, in order of preference: https://s3.example:8443',
       ),
-    region: zoneName.default('us-east-1').describe('Region that requests are signed for'),
+    region: zoneName.default('us-east-1').describe('Region for signing requests'),
     accessKeyId: z.string().min(1).max(200).nullable().default(null).describe('Access key'),
     secretFile: absolutePath
       .nullable()
@@ -69,46 +69,48 @@ export const imageSettings = z
       .max(32)
       .default(['/var/lib/atoll/images'])
       .describe(
-        'Where published images lie, and nothing else: every client with a key may have any file in them handed to its guests. The first is where `atoll image publish` puts them',
+        'Directories of published images, and of nothing else: every client with an access key may use any file in them. `atoll image publish` copies to the first',
       ),
     reach: z
       .array(reachText)
       .max(100)
       .default([])
       .describe(
-        'Private networks, addresses and names that images may be fetched from beside the world: [10.1.0.0/16, mirror.example, "10.0.0.5:8080"]. An address of the cloud itself counts only when it is named alone',
+        'Private networks, addresses and names from which images may be fetched, beside public ones: [10.1.0.0/16, mirror.example, "10.0.0.5:8080"]. An address of the cloud itself must be named by itself, not by a network',
       ),
     proxy: proxyChoice
       .default('environment')
       .describe(
-        "environment: HTTP_PROXY, HTTPS_PROXY and NO_PROXY of the daemon's; none; or a proxy for all images from http(s)://: http://proxy.example:3128",
+        'environment: HTTP_PROXY, HTTPS_PROXY and NO_PROXY of the daemon; none: no proxy; or a proxy for all images from http(s)://: http://proxy.example:3128',
       ),
     registries: z
       .array(registryName)
       .max(100)
       .default([...PUBLIC_REGISTRIES])
       .describe(
-        'Registries that docker:// images are pulled from. The engine goes where a registry sends it: name only those whose operators you trust not to send it into your networks',
+        'Registries from which docker:// images may be pulled. The engine follows redirects of a registry: name only registries whose operators you trust not to redirect it into your networks',
       ),
     local: z
       .array(imagePattern)
       .max(100)
       .default(['*'])
       .describe(
-        'Names of images in the Docker Engine that clients may launch although nobody pulled them for a client, * for any part: [atoll-sample, "public/*"]',
+        'Images already in the Docker Engine that clients may launch, * matches any part of a name: [atoll-sample, "public/*"]',
       ),
     maxGiB: z
       .number()
       .min(0.001)
       .max(1024)
       .default(20)
-      .describe('Largest image: an archive unpacked, a disk as it is fetched'),
+      .describe('Largest image: an archive when unpacked, a disk as fetched, in GiB'),
     cacheGiB: z
       .number()
       .min(0.1)
       .max(65_536)
       .default(50)
-      .describe('Images of virtual machines kept on this host; the least recently used go first'),
+      .describe(
+        'Cache of virtual machine images on this host, in GiB; the least recently used are removed first',
+      ),
     s3: imageStore,
   })
   .prefault({})

@@ -8,18 +8,18 @@ export const ownTls = z
     directory: absolutePath
       .default('/etc/atoll/tls')
       .describe(
-        "ca.crt, host.crt and host.key of this host, made from the cluster's secret (or this host's own) and renewed in time; files of another CA are left alone",
+        "Directory of ca.crt, host.crt and host.key. They are derived from the cluster's secret (or a secret of this host) and renewed in time; files of another CA are left alone",
       ),
     names: z
       .array(dnsName)
       .max(32)
       .default([])
-      .describe('More DNS names for host.crt, by which the API is reached'),
+      .describe('More DNS names for host.crt, under which clients reach the API'),
     addresses: z
       .array(ipv4Text)
       .max(32)
       .default([])
-      .describe('More addresses for host.crt, likewise'),
+      .describe('More addresses for host.crt, at which clients reach the API'),
   })
   .prefault({})
 
@@ -30,18 +30,18 @@ export const engineTls = z
       .enum(['auto', 'on', 'off'])
       .default('auto')
       .describe(
-        'Which nodes are spoken to by TLS. auto: all but those on loopback, or all where ca is set; on: all; off: none, so that passwords and records can be read on the way',
+        'TLS to the nodes. auto: all nodes but those on loopback, or all if ca is set; on: all nodes; off: none, so passwords and records can be read on the network',
       ),
     ca: absolutePath
       .nullable()
       .default(null)
       .describe(
-        'CA certificates (PEM) that the engine must be signed by, for the name or address by which it is named; null: ca.crt, host.crt and host.key of tls.directory',
+        'CA certificates (PEM) that verify the engine, for the name or address in the list of nodes; null: use ca.crt, host.crt and host.key of tls.directory',
       ),
     cert: absolutePath
       .nullable()
       .default(null)
-      .describe("This host's certificate (PEM), if the engine asks for one; goes with ca"),
+      .describe('Certificate of this host (PEM), if the engine asks for one; needs ca'),
     key: absolutePath.nullable().default(null).describe('The key of that certificate (PEM)'),
   })
   .superRefine(({ ca, cert, key }, context) => {
@@ -59,14 +59,14 @@ const apiTls = z
       .nullable()
       .default(null)
       .describe(
-        'Certificate chain (PEM) that clients are shown, taken up anew when the file changes; null: host.crt of tls.directory',
+        'Certificate chain (PEM) of the API, read again when the file changes; null: host.crt of tls.directory',
       ),
     keyFile: absolutePath.nullable().default(null).describe('The key of that certificate (PEM)'),
     caFile: absolutePath
       .nullable()
       .default(null)
       .describe(
-        'What `atoll env` tells clients to verify that certificate by; null: what they trust anyway',
+        'CA file that `atoll env` gives to clients to verify that certificate; null: they use the CAs of their system',
       ),
   })
   .superRefine(({ certificateFile, keyFile }, context) => {
@@ -92,7 +92,7 @@ export const apiSection = z
       .nullable()
       .default(null)
       .describe(
-        'What `atoll env` and DescribeRegions tell clients to call; null: this host by HTTPS, under the name that each used',
+        'URL that `atoll env` and DescribeRegions give to clients; null: HTTPS to this host, under the name that the client used',
       ),
     tls: apiTls,
     replicaKeysSeconds: z
@@ -101,7 +101,7 @@ export const apiSection = z
       .max(31_536_000)
       .default(3600)
       .describe(
-        'How long access keys are accepted by what this host remembers of them while the records are away: one that was disabled meanwhile is good for so long',
+        'How long this host accepts access keys that it knows while the records are unavailable; a key that was disabled meanwhile stays valid that long',
       ),
     maxInstancesPerLaunch: z
       .int()
@@ -121,13 +121,13 @@ export const apiSection = z
       .max(100_000)
       .default(100)
       .describe(
-        'Requests per second of one access key at this host in the long run; more are answered `RequestLimitExceeded`',
+        'Sustained requests per second of one access key at this host; more are answered with `RequestLimitExceeded`',
       ),
     requestBurst: z
       .int()
       .min(1)
       .max(1_000_000)
       .default(1000)
-      .describe('Requests of one access key at once after a quiet time'),
+      .describe('Burst of requests of one access key after a quiet time'),
   })
   .prefault({})

@@ -41,24 +41,24 @@ const sections = z.strictObject({
     .strictObject({
       name: label
         .prefault(defaultHostName)
-        .describe("This host's name, unique in the cluster; the machine's own unless given"),
-      region: zoneName.default('atoll-1').describe('Region name that the API reports'),
+        .describe("Name of this host, unique in the cluster; default: the machine's host name"),
+      region: zoneName.default('atoll-1').describe('Region that the API reports'),
       zone: zoneName.default('atoll-1a').describe('Availability zone of this host'),
     })
     .prefault({}),
   stateDir: absolutePath
     .default('/var/lib/atoll')
-    .describe('What must outlive a reboot: records, ledger, credentials, instance files'),
+    .describe('What must survive a reboot: records, ledger, credentials, instance files'),
   runtimeDir: absolutePath
     .default('/run/atoll')
-    .describe('What must not: sockets and the boot epoch'),
+    .describe('What must not survive a reboot: sockets and process ids'),
   cluster: z
     .strictObject({
       secretFile: absolutePath
         .nullable()
         .default(null)
         .describe(
-          "File with the cluster's secret, alike on all hosts and random (openssl rand -hex 32): all keys, passwords and certificates of theirs are derived from it",
+          "File with the cluster's secret, the same on all hosts (openssl rand -hex 32). All keys, passwords and certificates are derived from it",
         ),
     })
     .prefault({}),
@@ -68,10 +68,12 @@ const sections = z.strictObject({
       kind: z
         .enum(['sqlite', 'mariadb'])
         .default('sqlite')
-        .describe('sqlite: a file in stateDir, for one host; mariadb: a (Galera) server for many'),
+        .describe(
+          'sqlite: a file in stateDir, for one host; mariadb: MariaDB or Galera, for many hosts',
+        ),
       nodes: nodeList
         .default([])
-        .describe('MariaDB nodes in order of preference, alike on all hosts: 10.0.0.1:3306'),
+        .describe('MariaDB nodes in order of preference, the same on all hosts: 10.0.0.1:3306'),
       database: z
         .string()
         .regex(/^[a-z][a-z0-9_]{0,63}$/, 'must be lower-case letters, digits and _')
@@ -91,7 +93,7 @@ const sections = z.strictObject({
       kind: z
         .enum(['local', 'rabbitmq'])
         .default('local')
-        .describe('local: in process, for one host; rabbitmq: a broker for many'),
+        .describe('local: in process, for one host; rabbitmq: a broker, for many hosts'),
       nodes: nodeList.default([]).describe('RabbitMQ nodes in order of preference: 10.0.0.1:5671'),
       vhost: z.string().min(1).max(128).default('/').describe('Virtual host on the broker'),
       user: z.string().min(1).max(80).default('atoll').describe('User of the broker'),
@@ -109,11 +111,11 @@ const sections = z.strictObject({
     .strictObject({
       vpc: ipv4Network
         .prefault('172.31.0.0/16')
-        .describe('Network of the default VPC; read at the first start only'),
+        .describe('Range of the default VPC; used at the first start only'),
       subnet: ipv4Network
         .prefault('172.31.0.0/20')
         .describe(
-          'Default subnet of the first zone, inside the VPC; other zones get others of its size',
+          'Default subnet of the first zone, inside the VPC; other zones get subnets of the same size',
         ),
       mtu: z
         .int()
@@ -134,7 +136,7 @@ const sections = z.strictObject({
         .max(256)
         .default([])
         .describe(
-          'Networks that instances reach beyond their cloud and the way out by a default route: directly connected ones, containers of Docker, engines',
+          'Networks that instances may reach beside their VPC and the default route: directly connected networks, Docker containers, engines',
         ),
     })
     .superRefine(({ vpc, subnet }, context) => {
@@ -153,7 +155,7 @@ const sections = z.strictObject({
         .min(60)
         .max(604_800)
         .default(3600)
-        .describe('Lease time; renewal is asked for at half of it'),
+        .describe('Lease time, in seconds; clients renew at half of it'),
     })
     .prefault({}),
   dns: z
@@ -164,30 +166,32 @@ const sections = z.strictObject({
         .max(8)
         .nullable()
         .default(null)
-        .describe("Resolvers for all other names; null means the host's own from /etc/resolv.conf"),
+        .describe("Resolvers for all other names; null: those of the host's /etc/resolv.conf"),
       timeoutMs: z
         .int()
         .min(100)
         .max(30_000)
         .default(2000)
-        .describe('How long one forwarder may take before the next is asked'),
+        .describe('How long to wait for one forwarder before the next is asked, in milliseconds'),
       ttlSeconds: z.int().min(0).max(86_400).default(30).describe('TTL of instance names'),
       forwardLocal: z
         .boolean()
         .default(true)
-        .describe('Ask the resolvers for names below .local too; false: there are none (RFC 6762)'),
+        .describe(
+          'Forward names below .local, too; false: answer that they do not exist (RFC 6762)',
+        ),
       cacheEntries: z
         .int()
         .min(0)
         .max(1_000_000)
         .default(10_000)
-        .describe('Most outside answers kept'),
+        .describe('Most forwarded answers in the cache'),
       maxOutstanding: z
         .int()
         .min(1)
         .max(65_536)
         .default(1000)
-        .describe('Most forwarded queries waiting at one time'),
+        .describe('Most forwarded queries waiting at once'),
     })
     .prefault({}),
   docker: z
@@ -197,14 +201,16 @@ const sections = z.strictObject({
         .nullable()
         .default('/root/.docker/config.json')
         .describe(
-          'What docker login has left on this host, for pulling images; every client may then register what these logins reach. null: logins are not used',
+          'Docker credentials of this host (docker login), used to pull images; every client may then register what these credentials reach. null: no credentials are used',
         ),
       stopSeconds: z
         .int()
         .min(1)
         .max(300)
         .default(10)
-        .describe('How long a container may take to stop before it is killed'),
+        .describe(
+          'How long a container may take to stop before it is killed, in seconds, in seconds, in seconds',
+        ),
     })
     .prefault({}),
   qemu: z
@@ -213,21 +219,23 @@ const sections = z.strictObject({
         .enum(['auto', 'kvm', 'tcg'])
         .default('auto')
         .describe(
-          'kvm: the processor runs guests; tcg: they are emulated, slowly; auto: kvm where a tiny guest proves that it works',
+          'kvm: hardware virtualization; tcg: emulation, slow; auto: kvm if a tiny test guest runs with it',
         ),
       stopSeconds: z
         .int()
         .min(1)
         .max(3600)
         .default(90)
-        .describe('How long a virtual machine may take to power off before it is killed'),
+        .describe(
+          'How long a virtual machine may take to power off before it is killed, in seconds, in seconds, in seconds',
+        ),
       firstUser: z
         .int()
         .min(1)
         .max(2_000_000_000)
         .default(1_900_000_000)
         .describe(
-          'First of the 16,777,216 user numbers that virtual machines run as, each its own; nobody else may have them',
+          'First of the 16,777,216 user ids that virtual machines run as, one each; nothing else may use them',
         ),
     })
     .prefault({}),
@@ -239,33 +247,33 @@ const sections = z.strictObject({
         .min(0.1)
         .max(64)
         .default(16)
-        .describe('vCPUs handed out for each processor of the host'),
+        .describe('vCPUs that may be allocated per processor of the host'),
       memoryRatio: z
         .number()
         .min(0.1)
         .max(8)
         .default(1)
-        .describe('Memory handed out for each byte that the host has beyond the reserve'),
+        .describe('Memory that may be allocated per byte of memory of the host, after the reserve'),
       reserveMemoryMiB: z
         .int()
         .min(0)
         .max(1_048_576)
         .default(512)
-        .describe('Memory that no instance gets'),
+        .describe('Memory kept for the host, in MiB'),
       diskRatio: z
         .number()
         .min(0.1)
         .max(1000)
         .default(10)
         .describe(
-          'Disk handed out to volumes for each byte of the file system of stateDir: a disk takes only what its guest has written',
+          'Disk that may be allocated to volumes per byte of the file system of stateDir; disks are sparse',
         ),
       reserveDiskMiB: z
         .int()
         .min(0)
         .max(1_048_576)
         .default(512)
-        .describe('With less free where instances are kept, the host takes no new ones'),
+        .describe('With less free disk than this (in MiB), the host takes no new instances'),
     })
     .prefault({}),
   agent: z
@@ -275,13 +283,13 @@ const sections = z.strictObject({
         .min(0.2)
         .max(300)
         .default(10)
-        .describe('Longest time between two looks at the records'),
+        .describe('Longest time between two checks of the records, in seconds'),
       resyncSeconds: z
         .number()
         .min(1)
         .max(3600)
         .default(120)
-        .describe('Longest time between two readings of the whole kernel state'),
+        .describe('Longest time between two full checks of the kernel state, in seconds'),
     })
     .prefault({}),
   metrics: z
@@ -295,11 +303,11 @@ const sections = z.strictObject({
       level: z
         .enum(['debug', 'info', 'warn', 'error', 'silent'])
         .default('info')
-        .describe('Least severe line that is written'),
+        .describe('Lowest level that is logged'),
       format: z
         .enum(['auto', 'json', 'pretty'])
         .default('auto')
-        .describe('auto is JSON unless stderr is a terminal'),
+        .describe('auto: JSON, or readable text if stderr is a terminal'),
     })
     .prefault({}),
 })

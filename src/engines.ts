@@ -161,7 +161,9 @@ function startKeyCare({ config, clock, log }: EngineGround, store: Store, custod
   const keepOn = async () => {
     for (;;) {
       await clock.sleep(KEY_CARE_MS, closing.signal)
-      await refresh().catch((error: unknown) => log.debug({ error }, 'keys were not looked after'))
+      await refresh().catch((error: unknown) =>
+        log.debug({ error }, 'could not maintain access keys'),
+      )
     }
   }
   keepOn().catch(() => undefined)

@@ -66,7 +66,7 @@ export async function openIdentity(parts: {
       await renew(config, secret, clock, log)
     } catch (error) {
       pauseMs = RETRY_MS
-      log.error({ error, directory: config.tls.directory }, 'no certificate could be made')
+      log.error({ error, directory: config.tls.directory }, 'could not issue a certificate')
     }
     const [hostNow, apiNow] = [
       await readShown(files),
@@ -92,7 +92,7 @@ export async function openIdentity(parts: {
   }
 
   const looking = keepLooking(await look()).catch((error: unknown) => {
-    if (!closing.signal.aborted) log.error({ error }, 'certificates are not renewed any more')
+    if (!closing.signal.aborted) log.error({ error }, 'certificates are no longer renewed')
   })
   return {
     secret,

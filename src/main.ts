@@ -355,7 +355,7 @@ async function runDaemon(config: Config): Promise<void> {
     'atolld is up',
   )
   const signal = await Promise.race([untilStopped(), sole.found])
-  log.info({ host: name, signal }, 'atolld stops; instances go on')
+  log.info({ host: name, signal }, 'atolld stops; instances keep running')
 }
 
 /** Resolves with the first signal that asks the daemon to end. */
@@ -386,7 +386,7 @@ try {
   } = readCommandLine()
   const config = loadConfig(named ?? DEFAULT_CONFIG_FILE, { required: named !== undefined })
   if (print === true) process.stdout.write(printConfig(config))
-  else if (checkConfig === true) process.stdout.write('The configuration is well.\n')
+  else if (checkConfig === true) process.stdout.write('Configuration OK.\n')
   else await runDaemon(config)
   process.exit(0)
 } catch (error) {

@@ -76,7 +76,7 @@ function cloudNetwork({ store, bus }: Config): Omit<CloudNetwork, 'vpcs'> {
 export async function requireRoom(config: Config, ledger: Pick<Ledger, 'load'>): Promise<void> {
   if (Object.keys(networkInterfaces()).some(isNicLink)) return
   const own = await readOwnNetwork()
-  const harmful: Pick<Collision, 'what' | 'mend'>[] = findCollisions(own, {
+  const harmful: Pick<Collision, 'what' | 'fix'>[] = findCollisions(own, {
     ...cloudNetwork(config),
     vpcs: await knownVpcs(config, ledger),
   }).filter(({ harmsHost }) => harmsHost)
@@ -84,12 +84,14 @@ export async function requireRoom(config: Config, ledger: Pick<Ledger, 'load'>):
   for (const { protocol, port, address, holder } of await readPortHolders(services, process.pid))
     harmful.push({
       what: `${holder} has ${protocol} port ${port} at ${address}, and would answer instances in Atoll's place`,
-      mend: 'let it listen on addresses of its own instead of on all, or end it',
+      fix: 'make it listen on its own addresses only, or stop it',
     })
   const [first] = harmful
   if (first === undefined) return
   const all = harmful.map(({ what }) => what).join('; ')
-  throw new Error(`it would do harm here: ${all}. What to do: ${first.mend}. Nothing was changed.`)
+  throw new Error(
+    `starting would cut off this host or its instances: ${all}. Fix: ${first.fix}. Nothing was changed.`,
+  )
 }
 
 /** The VPCs that this host last knew of, or the one that the settings begin with. */

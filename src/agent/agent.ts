@@ -104,7 +104,7 @@ export function startAgent(given: AgentParts, settings: AgentSettings): Agent {
     work: (signal, again) => agent.pass(signal, again),
     intervalMs: settings.intervalMs,
     clock: parts.clock,
-    onError: (error) => parts.log.error({ error }, 'a pass failed as a whole'),
+    onError: (error) => parts.log.error({ error }, 'reconcile failed'),
   })
   waker.wake = loop.wake
   const bells = listenToBells(parts, loop, agent)
@@ -221,7 +221,7 @@ class HostAgent {
       if (await this.#report(facts)) again()
       if (resync) await this.#purge()
     } else {
-      log.debug({ host: this.#host, source: this.#source }, 'there is nothing to go by')
+      log.debug({ host: this.#host, source: this.#source }, 'no desired state yet')
     }
     this.#passes += 1
     this.#lastPassAt = isoTime(clock.now())
@@ -247,7 +247,7 @@ class HostAgent {
         this.#source = this.#isStrangers(snapshot) ? 'stranger' : 'nothing'
         return null
       }
-      if (this.#source === 'ledger') log.info({ host: this.#host }, 'records answer again')
+      if (this.#source === 'ledger') log.info({ host: this.#host }, 'records available again')
       this.#source = 'records'
       const want = await ledger.accept(newest)
       this.#generation = want.local.generation
@@ -261,7 +261,7 @@ class HostAgent {
       if (this.#source !== 'ledger')
         log.warn(
           { host: this.#host, error, known: want !== null },
-          'records do not answer; the ledger goes on',
+          'records unavailable; using the ledger',
         )
       this.#source = want === null ? 'nothing' : 'ledger'
       this.#generation = want?.local.generation ?? null
@@ -336,7 +336,7 @@ class HostAgent {
       this.#failures.inc({ service: service.name })
       const reason = messageOf(error)
       if (this.#failing.get(service.name) !== reason)
-        log.error({ error, gate: service.gate }, 'service could not be applied')
+        log.error({ error, gate: service.gate }, 'service failed to apply')
       this.#failing.set(service.name, reason)
       if (!this.#failingSince.has(service.name))
         this.#failingSince.set(service.name, isoTime(clock.now()))
@@ -358,7 +358,7 @@ class HostAgent {
       return wantChanged
     } catch (error) {
       // Nothing is lost: every fact is found again by the next pass.
-      log.warn({ error }, 'facts were not written')
+      log.warn({ error }, 'could not write facts to the records')
       return false
     }
   }
@@ -369,9 +369,9 @@ class HostAgent {
       // On average one host does what any of them could do.
       const tokens = random() * this.hosts() < 1
       const count = await purge(store, this.#host, clock, tokens)
-      if (count > 0) log.info({ count }, 'forgot terminated instances')
+      if (count > 0) log.info({ count }, 'removed terminated instances from the records')
     } catch (error) {
-      log.warn({ error }, 'terminated instances were not forgotten')
+      log.warn({ error }, 'could not remove terminated instances')
     }
   }
 }

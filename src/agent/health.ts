@@ -78,9 +78,9 @@ export function servesClients(conditions: readonly HealthCondition[]): boolean {
 
 /** Whether the host's own network leaves the cloud's addresses alone. */
 function networkHealth(
-  collisions: readonly { readonly what: string; readonly mend: string }[],
+  collisions: readonly { readonly what: string; readonly fix: string }[],
 ): readonly HealthCondition[] {
-  const said = collisions.map(({ what, mend }) => `${what} (${mend})`)
+  const said = collisions.map(({ what, fix }) => `${what} (${fix})`)
   const value = said.length === 0 ? 'nothing overlaps the VPCs' : said.join('; ')
   return [{ name: 'network', ok: said.length === 0, value }]
 }

@@ -115,7 +115,7 @@ export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
       await renew()
       if (held() && clock.monotonic() - heldSince >= leaseMs + GRACE_MS) await adopt(signal)
     } catch (error) {
-      if (!signal.aborted) log.debug({ error }, 'the lease was not renewed')
+      if (!signal.aborted) log.debug({ error }, 'lease not renewed')
     } finally {
       gauge.set(held() ? 1 : 0)
     }
@@ -125,7 +125,7 @@ export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
     work: tick,
     intervalMs: renewMs,
     clock,
-    onError: (error) => log.error({ error }, 'renewing the lease failed as a whole'),
+    onError: (error) => log.error({ error }, 'lease renewal failed'),
   })
   return { held, taken: () => taken, close: () => loop.close() }
 }
@@ -180,7 +180,7 @@ function createTeller(log: Log, host: string) {
       if (isTaken && wasTaken !== true)
         log.error(
           { host },
-          'another machine lives under the name of this host: give this one another host.name, or forget the other (atoll forget) when it is gone; until then this one does nothing',
+          'another machine uses the name of this host: set another host.name here, or run atoll forget if the other is gone; until then this host does nothing',
         )
       if (!isTaken && wasTaken !== false) log.info({ host }, 'host announced in the records')
       wasTaken = isTaken

@@ -123,7 +123,7 @@ class FileLedger {
     try {
       return await this.load()
     } catch (error) {
-      this.#log.error({ file: this.#file, error }, 'ledger cannot be read; going on without it')
+      this.#log.error({ file: this.#file, error }, 'cannot read the ledger; continuing without it')
       return null
     }
   }
@@ -166,7 +166,7 @@ class FileLedger {
     } catch (error) {
       this.#log.error(
         { file: this.#file, generation: want.local.generation, error },
-        'ledger was not written; this host would forget its newest want in a reboot',
+        'could not write the ledger; a reboot would lose the newest desired state',
       )
     }
   }

@@ -40,7 +40,7 @@ export function startMender(parts: MenderParts): () => Promise<void> {
   const { clock, log, metrics } = parts
   const looks = metrics.counter(
     'atoll_agent_mends_total',
-    'Times that the kernel told of a change and what is ours was looked at',
+    'Kernel notifications that led to a check',
   )
   const bucket = createTokenBucket(MENDING, clock.monotonic())
   const services = parts.services.filter(({ heedsKernel }) => heedsKernel === true)
@@ -59,7 +59,7 @@ export function startMender(parts: MenderParts): () => Promise<void> {
           const now = (await parts.want()) ?? want
           await service.apply({ want: now, resync: false, signal, log: child })
         } catch (error) {
-          child.warn({ reason: messageOf(error) }, 'not mended; the next pass tries again')
+          child.warn({ reason: messageOf(error) }, 'not repaired; the next pass tries again')
           if (service.gate) return
         }
       }
@@ -68,7 +68,7 @@ export function startMender(parts: MenderParts): () => Promise<void> {
     },
     intervalMs: IDLE_MS,
     clock,
-    onError: (error) => log.error({ error }, 'mending failed as a whole'),
+    onError: (error) => log.error({ error }, 'repair failed'),
   })
   const unwatch = parts.watchKernel(() => loop.wake())
   return async () => {

@@ -63,7 +63,7 @@ export interface StatusReport {
   readonly conditions: readonly HealthCondition[]
   readonly agent: object
   readonly instances: Readonly<Record<string, number>>
-  /** Rows of the records that cannot be read and are left out: the first of them. */
+  /** Rows of the records that unreadable and ignored: the first of them. */
   readonly unreadable: readonly UnreadableRow[]
 }
 

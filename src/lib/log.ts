@@ -47,7 +47,7 @@ export function createLog(options: {
   const sink = createLogSink(STDERR)
   const show = onTerminal ? loadPretty().prettyFactory({ ignore: 'pid,hostname' }) : asItIs
   const log = pino(settings, { write: (line: string) => sink.write(show(line)) })
-  sink.onRecovered((lost) => log.warn({ lost }, 'log lines were lost: they could not be written'))
+  sink.onRecovered((lost) => log.warn({ lost }, 'log lines lost: could not be written'))
   return Object.assign(log, { onDropped: sink.onDropped, flush: sink.flush })
 }
 

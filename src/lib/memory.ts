@@ -46,7 +46,7 @@ export function startMemoryTrim(log: Log, options: MemoryTrimOptions = {}): () =
     gc({ type: 'major', flavor: 'last-resort', execution: 'sync' })
     settledBytes = process.memoryUsage.rss()
     const ms = Math.round(performance.now() - began)
-    log.debug({ ms, residentBytes, settledBytes }, 'memory given back')
+    log.debug({ ms, residentBytes, settledBytes }, 'memory returned to the system')
     // The pause itself is not work that somebody asked for.
     past = performance.eventLoopUtilization()
   }

@@ -40,7 +40,7 @@ export interface CloudNetwork {
 /** One clash. */
 export interface Collision {
   readonly what: string
-  readonly mend: string
+  readonly fix: string
   /** The host or what it needs would be cut off, so the daemon does not begin. */
   readonly harmsHost: boolean
 }
@@ -58,7 +58,7 @@ function collisionsOf(vpc: Cidr, own: OwnNetwork, cloud: CloudNetwork): readonly
   const name = formatCidr(vpc)
   const other = `set network.vpc and network.subnet to a network that nothing else here uses before the first start; of a cloud that has instances, change the host's network instead`
   const inside = (ip: Ipv4) => cidrContains(vpc, ip)
-  const harm = (what: string, mend = other): Collision => ({ what, mend, harmsHost: true })
+  const harm = (what: string, fix = other): Collision => ({ what, fix, harmsHost: true })
   const routers = own.routers.filter(inside)
   const addresses = own.addresses.filter(
     ({ ip, prefix }) => inside(ip) || cidrOverlaps(vpc, networkOf(ip, prefix)),
@@ -88,7 +88,7 @@ function collisionsOf(vpc: Cidr, own: OwnNetwork, cloud: CloudNetwork): readonly
       .filter(({ network, link }) => cidrOverlaps(vpc, network) && !known.has(link ?? ''))
       .map(({ network, gateway, link }) => ({
         what: `the route to ${formatCidr(network)}${gateway === null ? '' : ` by ${gateway}`} on ${link ?? 'a link'} overlaps the VPC ${name}: what is there is not reached from here`,
-        mend: `take the route away (a VPN can be told to leave it out); or ${other}`,
+        fix: `take the route away (a VPN can be told to leave it out); or ${other}`,
         harmsHost: false,
       })),
   ]
@@ -102,21 +102,21 @@ function serviceCollisions(service: Ipv4, own: OwnNetwork): readonly Collision[]
   return [
     ...holders.map(({ link }) => ({
       what: `${link} has ${service}, which instances know as a service of Atoll`,
-      mend: `take the address off ${link}`,
+      fix: `take the address off ${link}`,
       harmsHost: true,
     })),
     ...(own.resolvers.includes(service)
       ? [
           {
             what: `this host resolves names at ${service}, which Atoll takes for its instances: the host would be without`,
-            mend: 'give the host another resolver in /etc/resolv.conf',
+            fix: 'give the host another resolver in /etc/resolv.conf',
             harmsHost: true,
           },
         ]
       : []),
     ...routes.map(({ link }) => ({
       what: `the host has a route to ${service} on ${link ?? 'a link'}, as cloud providers give it: its own agents would ask Atoll instead`,
-      mend: `take the route away if nothing on this host asks there: ip route del ${service}`,
+      fix: `take the route away if nothing on this host asks there: ip route del ${service}`,
       harmsHost: false,
     })),
   ]

@@ -178,7 +178,9 @@ const SIGNALLED = 128
 async function left(desk: Desk, keyboard: Keyboard): Promise<TerminalEnd> {
   const gone = Promise.withResolvers<TerminalEnd>()
   // Nobody reads any more, as after `| head`.
-  desk.output.on('error', () => gone.resolve({ exitCode: 0, reason: 'nobody reads any more' }))
+  desk.output.on('error', () =>
+    gone.resolve({ exitCode: 0, reason: 'the reader closed the output' }),
+  )
   const onEnding = () =>
     gone.resolve({ exitCode: SIGNALLED + Number(desk.ending.reason), reason: 'asked to end' })
   if (desk.ending.aborted) onEnding()

@@ -23,11 +23,11 @@ export async function checkCertificates({ tls, api }: Config): Promise<Verdict> 
     one === null ? `${file} cannot be read` : `${file}: ${one.daysLeft} days left`,
   )
   const found = lines.join('; ')
-  const mend = `atolld makes and renews those in ${tls.directory}: start it, and see in its log why it could not`
-  if (facts.some(({ facts: one }) => one === null || one.daysLeft < 0)) return fail(found, mend)
+  const fix = `atolld makes and renews those in ${tls.directory}: start it, and see in its log why it could not`
+  if (facts.some(({ facts: one }) => one === null || one.daysLeft < 0)) return fail(found, fix)
   if (facts.some(({ facts: one }) => (one?.notBefore.getTime() ?? 0) > nowMs + DAY_MS))
-    return fail(`${found}; not good yet`, 'set the clock of this machine')
-  if (facts.some(({ facts: one }) => (one?.daysLeft ?? 0) < SOON_DAYS)) return warn(found, mend)
+    return fail(`${found}; not valid yet`, 'set the clock of this machine')
+  if (facts.some(({ facts: one }) => (one?.daysLeft ?? 0) < SOON_DAYS)) return warn(found, fix)
   const { mode } = await stat(ca)
   return (mode & OTHERS_READ) === 0
     ? warn(`${found}; ${ca} is for root only`, `chmod 644 ${ca}, for clients that verify the API`)
@@ -41,9 +41,9 @@ export function checkEngineTls({ store, bus }: Config): Verdict {
     ...(bus.kind !== 'local' && bus.tls.mode === 'off' ? ['bus.tls.mode'] : []),
   ]
   return open.length === 0
-    ? ok('engines elsewhere are spoken to by TLS, and verified')
+    ? ok('connections to engines on other machines use verified TLS')
     : warn(
-        `${open.join(' and ')} is off: passwords and records can be read on the way`,
+        `${open.join(' and ')} is off: passwords and records can be read on the network`,
         `take ${open.join(' and ')} out of the configuration, once the engines have certificates`,
       )
 }
@@ -53,7 +53,7 @@ export function checkKeySealing({ store, cluster }: Config): Verdict {
   return store.kind === 'sqlite' || cluster.secretFile !== null
     ? ok('access keys are sealed in the records')
     : warn(
-        'access keys are in the records in clear',
+        'access keys are stored unencrypted in the records',
         'set cluster.secretFile, alike on all hosts that share the database',
       )
 }

@@ -24,7 +24,7 @@ export async function checkEngines(): Promise<Verdict> {
   const guard = 'systemctl restart atoll-engines; then: journalctl -u atoll-engines'
   const { stdout } = await systemRunner('nft', ['list', 'chain', 'inet', 'atoll_engines', 'input'])
   if (!/counter packets \d+ bytes \d+ drop/.test(stdout))
-    return fail('everybody can reach their ports: the table inet atoll_engines is not there', guard)
+    return fail('anybody can reach their ports: the table inet atoll_engines is missing', guard)
   const open = (await openPorts()).filter((port) => PORTS.has(port))
   if (open.length > 0)
     return warn(

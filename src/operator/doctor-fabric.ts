@@ -40,7 +40,7 @@ export async function checkFabricEncryption({ fabric }: Config): Promise<Verdict
   if (fabric.encryption === 'none')
     return fabric.address === null
       ? ok('there is no fabric')
-      : ok('none: whoever is between the hosts can read and change what instances send')
+      : ok('none: anybody between the hosts can read and change what instances send')
   const { stdout, exitCode } = await systemRunner('ip', ['-o', 'xfrm', 'policy'])
   const out = stdout.split('\n').filter((line) => line.includes('dir out'))
   return exitCode === 0 && out.some((line) => line.includes(`src ${fabric.address}/`))
@@ -58,7 +58,7 @@ export async function checkFabricAddress(config: Config): Promise<Verdict> {
   if (address === null)
     return isCluster
       ? fail('none, but the records are shared', 'set fabric.address to where the others reach it')
-      : ok('none: this host is alone')
+      : ok('none: single host')
   const link = fabricLink(config)
   if (link === undefined)
     return fail(`no link has ${address}`, 'set fabric.address to an address of this host')
@@ -95,7 +95,7 @@ export async function checkFabricPort({ fabric }: Config): Promise<Verdict> {
     if (FABRIC_LINK in networkInterfaces()) return ok(`UDP ${fabric.port} is ${FABRIC_LINK}'s`)
     return fail(
       `UDP ${fabric.port} cannot be had (${errnoCode(error)})`,
-      'end what holds it, or set fabric.port to another on all hosts',
+      'stop what uses it, or set another fabric.port on all hosts',
     )
   } finally {
     socket.close()
@@ -106,11 +106,11 @@ const hostsSchema = z.array(z.object({ name: z.string(), fabricAddress: z.string
 
 /** Each other host that the records name, with a packet of the largest size that may not be cut. */
 export async function checkFabricPeers(config: Config): Promise<Verdict> {
-  if (config.fabric.address === null) return ok('none: this host is alone')
+  if (config.fabric.address === null) return ok('none: single host')
   const records = await readAdmin(config.runtimeDir, '/v1/hosts').catch(() => null)
   const hosts = hostsSchema.safeParse(records)
   if (!hosts.success)
-    return warn('not known: atolld does not answer', 'start atolld and look again')
+    return warn('unknown: atolld does not answer', 'start atolld and run this again')
   const peers = hosts.data.filter(({ name }) => name !== config.host.name)
   const found = await Promise.all(
     peers.map(async ({ name, fabricAddress }) => ({
@@ -123,7 +123,7 @@ export async function checkFabricPeers(config: Config): Promise<Verdict> {
     ? ok(`${peers.length} other hosts, all reached`)
     : warn(
         bad.map(({ name, problem }) => `${name} ${problem}`).join('; '),
-        'look at the network between the hosts: addresses, MTU, and what filters ICMP and the fabric port',
+        'check the network between the hosts: addresses, MTU, and filters for ICMP and the fabric port',
       )
 }
 

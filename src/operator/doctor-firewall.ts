@@ -29,7 +29,7 @@ export async function checkForeignFirewall(): Promise<Verdict> {
   const nft = await systemRunner('nft', ['-j', 'list', 'ruleset'], { timeoutMs: TIMEOUT_MS })
   if (nft.exitCode !== 0) return fail(nft.stderr.trim(), 'is nftables installed?')
   const [first, ...more] = findObstacles(JSON.parse(nft.stdout))
-  if (first === undefined) return ok('no other firewall drops what instances need')
+  if (first === undefined) return ok('no other firewall drops packets of instances')
   const others = more.map(({ chain }) => chain).join(', ')
   return fail(
     `${first.chain} drops ${first.loses}${others === '' ? '' : `; so do ${others}`}`,

@@ -29,20 +29,21 @@ async function readStatus({ runtimeDir }: Config) {
 /** What `/healthz` says. */
 export async function checkHealth(config: Config): Promise<Verdict> {
   const status = await readStatus(config)
-  if (status === null) return ok('atolld does not run here')
+  if (status === null) return ok('atolld is not running here')
   const failing = status.conditions.filter((condition) => !condition.ok)
   return failing.length === 0
-    ? ok('atolld finds nothing wrong')
+    ? ok('atolld reports no problems')
     : fail(
         failing.map(({ name, value }) => `${name}: ${value}`).join('; '),
-        'what is named there is away or hangs: look at it first, then at the log of atolld',
+        'check what is named there, then the log of atolld',
       )
 }
 
 /** Whether this machine's own network leaves the cloud's addresses alone. */
 export async function checkNetwork(config: Config): Promise<Verdict> {
   const known = (await readStatus(config))?.conditions.find(({ name }) => name === 'network')
-  if (known?.ok === false) return fail(known.value, 'see in brackets; the daemon goes on meanwhile')
+  if (known?.ok === false)
+    return fail(known.value, 'the fix is in brackets; the daemon keeps running meanwhile')
   if (known !== undefined) return ok(known.value)
   const services = [METADATA_ADDRESS, RESOLVER_ADDRESS]
   const cloud = { vpcs: [config.network.vpc], services, needed: [] }
@@ -50,7 +51,7 @@ export async function checkNetwork(config: Config): Promise<Verdict> {
   const [first] = found
   if (first === undefined) return ok('nothing overlaps network.vpc')
   const what = found.map((one) => one.what).join('; ')
-  return first.harmsHost ? fail(what, first.mend) : warn(what, first.mend)
+  return first.harmsHost ? fail(what, first.fix) : warn(what, first.fix)
 }
 
 /** Whether somebody else has the ports at which instances ask for names, metadata and addresses. */
@@ -68,14 +69,14 @@ export async function checkServicePorts({ network, runtimeDir }: Config): Promis
     ({ protocol, port, address, holder }) => `${holder} has ${protocol} ${port} at ${address}`,
   )
   return fail(
-    `${said.join('; ')}: it would answer instances in our place, or keeps DNS, DHCP and metadata from them`,
-    'let it listen on addresses of its own instead of on all, as nginx: listen ADDRESS:80, dnsmasq: bind-interfaces; or end it',
+    `${said.join('; ')}: it would answer instances instead of Atoll, or keep DNS, DHCP and metadata from them`,
+    'make it listen on its own addresses only (nginx: listen ADDRESS:80; dnsmasq: bind-interfaces), or stop it',
   )
 }
 
 /** Whether the clocks of this host, the records and the other hosts agree. */
 export async function checkClocks(config: Config): Promise<Verdict> {
-  if (config.store.kind === 'sqlite') return ok('this host is alone')
+  if (config.store.kind === 'sqlite') return ok('not needed: single host')
   const aheadMs = (await readStatus(config))?.agent.clockAheadMs ?? 0
   const own =
     Math.abs(aheadMs) > TOLERANCE_MS ? [said('this host', aheadMs, 'that of the records')] : []
@@ -90,7 +91,7 @@ export async function checkClocks(config: Config): Promise<Verdict> {
     }),
   )
   const wrong = [...own, ...others.flat()]
-  return wrong.length === 0 ? ok('all that are known agree') : fail(wrong.join('; '), SET_CLOCK)
+  return wrong.length === 0 ? ok('all known clocks agree') : fail(wrong.join('; '), SET_CLOCK)
 }
 
 function said(who: string, aheadMs: number, than: string): string {

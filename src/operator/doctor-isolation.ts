@@ -14,8 +14,8 @@ export async function checkIsolation(socketPath: string): Promise<Verdict> {
     await readFile('/proc/self/mounts', 'utf8'),
   )
   const disk = hasQuota
-    ? 'their disks are held to their size by the file system'
-    : 'what they write to disk is watched, and one with more than its type allows is stopped'
+    ? 'the file system enforces disk sizes'
+    : 'disk use is checked every few seconds; a container that exceeds its type is stopped'
   if (hasUserNamespace) return ok(`containers have a user namespace; ${disk}`)
   return warn(
     `root of a container is root of this host, with fewer rights and no NET_ADMIN; ${disk}`,

@@ -12,7 +12,7 @@ export async function checkMachines(setting: AcceleratorSetting, run: Runner): P
   if (version === null)
     return warn(
       `there is no ${QEMU}: containers only`,
-      'apt-get install --no-install-recommends qemu-system-x86 qemu-utils, if there shall be virtual machines',
+      'to run virtual machines: apt-get install --no-install-recommends qemu-system-x86 qemu-utils',
     )
   const { kind, reason } = await chooseAccelerator(setting, { run })
   if (kind === 'kvm') return ok(`QEMU ${version} with KVM (${reason})`)
@@ -21,7 +21,7 @@ export async function checkMachines(setting: AcceleratorSetting, run: Runner): P
     ? ok(found)
     : warn(
         found,
-        'turn on virtualization in the firmware or in the hypervisor above, and modprobe kvm_intel or kvm_amd; or set qemu.accel: tcg',
+        'enable virtualization in the firmware or the outer hypervisor, and run modprobe kvm_intel or kvm_amd; or set qemu.accel: tcg',
       )
 }
 

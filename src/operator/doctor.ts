@@ -1,5 +1,5 @@
 /**
- * `atoll doctor`: every prerequisite of this machine, what was found, and how to mend it. Changes nothing.
+ * `atoll doctor`: every prerequisite of this machine, what was found, and how to fix it. Changes nothing.
  */
 import { constants } from 'node:fs'
 import { access, open, readFile, statfs } from 'node:fs/promises'
@@ -78,7 +78,7 @@ export async function examine(
   const found: DoctorCheck[] = []
   for (const [name, check] of checks) {
     const verdict = await Promise.try(check).catch((error: unknown) =>
-      warn(`could not be looked at: ${messageOf(error)}`, 'run atoll doctor as root'),
+      warn(`could not be checked: ${messageOf(error)}`, 'run atoll doctor as root'),
     )
     found.push({ name, ...verdict })
   }
@@ -88,34 +88,34 @@ export async function examine(
 function checkRoot(): Verdict {
   return process.getuid?.() === 0
     ? ok('yes')
-    : fail('not root', 'run atolld as root: it makes links, rules and containers')
+    : fail('not root', 'run atolld as root: it creates links, rules and containers')
 }
 
 function checkNode(): Verdict {
   const major = Number(process.versions.node.split('.')[0])
   return major >= 26
     ? ok(process.version)
-    : fail(process.version, 'start through bin/atolld, which takes the Node of node_modules')
+    : fail(process.version, 'start it with bin/atolld, which uses the Node in node_modules')
 }
 
 async function checkNftables(): Promise<Verdict> {
-  const mend = 'apt-get install nftables; the kernel needs nf_tables (modprobe nf_tables)'
+  const fix = 'apt-get install nftables; the kernel needs nf_tables (modprobe nf_tables)'
   try {
     const stdin = 'add table inet atoll_doctor\n'
     const nft = await systemRunner('nft', ['--check', '-f', '-'], {
       stdin,
       timeoutMs: COMMAND_TIMEOUT_MS,
     })
-    return nft.exitCode === 0 ? ok('rules can be loaded') : fail(nft.stderr.trim(), mend)
+    return nft.exitCode === 0 ? ok('rules can be loaded') : fail(nft.stderr.trim(), fix)
   } catch {
-    return fail('there is no nft command', mend)
+    return fail('nft is not installed', fix)
   }
 }
 
 async function checkTun(): Promise<Verdict> {
   try {
     await access('/dev/net/tun', constants.R_OK | constants.W_OK)
-    return ok('/dev/net/tun is there (virtual machines need it)')
+    return ok('/dev/net/tun exists (virtual machines need it)')
   } catch {
     return warn('no /dev/net/tun', 'modprobe tun; containers work without it')
   }
@@ -141,17 +141,17 @@ async function checkDocker(socketPath: string): Promise<Verdict> {
 }
 
 async function checkBusybox(): Promise<Verdict> {
-  const mend = 'apt-get install busybox-static'
+  const fix = 'apt-get install busybox-static'
   try {
     const file = await open('/bin/busybox')
     await using _closing = { [Symbol.asyncDispose]: () => file.close() }
     // A dynamically linked ELF file names its interpreter in its first page.
     const { buffer } = await file.read(Buffer.alloc(4096), 0, 4096, 0)
     return buffer.includes('/lib64/ld-linux')
-      ? fail('/bin/busybox is dynamically linked', mend)
+      ? fail('/bin/busybox is dynamically linked', fix)
       : ok('/bin/busybox is static')
   } catch {
-    return fail('no /bin/busybox', mend)
+    return fail('no /bin/busybox', fix)
   }
 }
 
@@ -208,12 +208,12 @@ async function checkPort(
 async function checkRecords(config: Config): Promise<Verdict> {
   const status = await readAdmin(config.runtimeDir, '/v1/status').catch(() => null)
   const rows = unreadableRows.safeParse(status).data?.unreadable ?? []
-  if (status === null) return ok('atolld does not run here, so nobody reads them')
-  if (rows.length === 0) return ok('every row that was read is well')
+  if (status === null) return ok('atolld is not running here, so nobody reads them')
+  if (rows.length === 0) return ok('every row can be read')
   const named = rows.map(({ table, key, problem }) => `${table} ${key} (${problem})`)
   return fail(
-    `cannot be read and are left out: ${named.join('; ')}`,
-    'correct or delete these rows in the record store; instances that they speak of are left as they are',
+    `unreadable and ignored: ${named.join('; ')}`,
+    'correct or delete these rows in the database; until then their instances are left as they are',
   )
 }
 
@@ -235,6 +235,6 @@ async function checkForwarders(config: Config): Promise<Verdict> {
     ? ok(`${servers.join(', ')} from /etc/resolv.conf`)
     : warn(
         'no nameserver in /etc/resolv.conf',
-        'set dns.forwarders, or instances resolve only each other',
+        'set dns.forwarders; without it instances resolve only each other',
       )
 }

@@ -42,9 +42,7 @@ export function createKeyboard(link: TerminalLink, input: NodeJS.ReadStream): Ke
 function makeRaw(): () => void {
   const before = stty('-g')
   if (before === null || stty('raw', '-echo') === null)
-    throw unavailable(
-      'the terminal cannot be set up: stty fails (Debian: apt-get install coreutils)',
-    )
+    throw unavailable('cannot set up the terminal: stty failed (Debian: apt-get install coreutils)')
   // One that is gone has no settings.
   return () => void stty(before.trim())
 }

@@ -1,18 +1,18 @@
 /** What the doctor says of one prerequisite. Pure. */
 
-/** One prerequisite. `mend` is null when there is nothing to do. */
+/** One prerequisite. `fix` is null when there is nothing to do. */
 export interface DoctorCheck {
   readonly name: string
   readonly result: 'ok' | 'warn' | 'fail'
   readonly found: string
-  readonly mend: string | null
+  readonly fix: string | null
 }
 
 export type Verdict = Omit<DoctorCheck, 'name'>
 
 /** All is well with what was found. */
-export const ok = (found: string): Verdict => ({ result: 'ok', found, mend: null })
-/** It works, but not as it should; `mend` says what to do. */
-export const warn = (found: string, mend: string): Verdict => ({ result: 'warn', found, mend })
+export const ok = (found: string): Verdict => ({ result: 'ok', found, fix: null })
+/** It works, but not as it should; `fix` says what to do. */
+export const warn = (found: string, fix: string): Verdict => ({ result: 'warn', found, fix })
 /** It cannot work. */
-export const fail = (found: string, mend: string): Verdict => ({ result: 'fail', found, mend })
+export const fail = (found: string, fix: string): Verdict => ({ result: 'fail', found, fix })

@@ -38,9 +38,9 @@ export function createCollisionWatch(options: {
       const vpcs = want.shared.vpcs.map((vpc) => vpc.cidr)
       const before = new Set(found.map(({ what }) => what))
       found = findCollisions(await read(), { ...cloud, vpcs })
-      for (const { what, mend } of found)
+      for (const { what, fix } of found)
         if (!before.has(what))
-          log.error({ what, mend }, 'the host and the cloud use the same addresses')
+          log.error({ what, fix }, 'the host and the cloud use the same addresses')
       return []
     },
     close: async () => {},

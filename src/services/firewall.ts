@@ -78,7 +78,7 @@ export function createFirewall(options: {
   }
   const reload = async (known: Loaded, pass: Pass) => {
     drift.inc()
-    pass.log.warn({}, 'firewall rules were altered by somebody else and are replaced')
+    pass.log.warn({}, 'firewall rules were changed from outside; replacing them')
     const fresh = await load(known.script)
     // The same script gives the same tables.
     fresh.fingerprint = known.fingerprint
@@ -167,8 +167,8 @@ function createSharing(host: Host, metrics: Metrics, instanceMemoryMiB: number) 
     if (changed.length > 0) pass.log.info({ changed, connections }, 'shared tables enlarged')
     if (connections < wanted && !isTold) {
       isTold = true
-      const mend = `net.netfilter.nf_conntrack_max should be ${wanted}`
-      pass.log.warn({ connections, mend }, 'instances have less than their share of connections')
+      const fix = `net.netfilter.nf_conntrack_max should be ${wanted}`
+      pass.log.warn({ connections, fix }, 'connection tracking table too small for the instances')
     }
     return connections
   }

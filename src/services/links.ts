@@ -46,7 +46,7 @@ export function createLinks(options: {
     await host.removeNic(hostLink)
     for (const { ip } of routes) await host.forgetFlows({ address: ip })
     removals.inc()
-    pass.log.info({ link: hostLink }, 'link removed: no instance of this host has it')
+    pass.log.info({ link: hostLink }, 'link removed: no instance uses it')
   }
   const ensure = async (nic: WantedNic, state: NicState | undefined, pass: Pass) => {
     const { spec, ending } = nic
@@ -58,7 +58,7 @@ export function createLinks(options: {
       await host.forgetFlows({ address: spec.ip })
     const repaired = await host.ensureNic(spec)
     repairs.inc()
-    pass.log.info({ link: spec.hostLink, address: spec.ip, repaired }, 'link made or repaired')
+    pass.log.info({ link: spec.hostLink, address: spec.ip, repaired }, 'link created or repaired')
   }
 
   return {

@@ -34,7 +34,7 @@ export function createVolumes({
       await removeVolumeHome(stateDir, volume)
       return [{ kind: 'volume-gone', volume }]
     } catch (error) {
-      log.warn({ volume, error }, 'volume could not be removed')
+      log.warn({ volume, error }, 'could not remove a volume')
       return []
     }
   }
@@ -48,7 +48,7 @@ export function createVolumes({
     gauge.set({ known: 'yes' }, here.length - strange.length)
     gauge.set({ known: 'no' }, strange.length)
     if (strange.length > 0)
-      log.warn({ volumes: strange }, 'no record knows these volumes: they are left where they are')
+      log.warn({ volumes: strange }, 'volumes without a record; left in place')
   }
 
   return {

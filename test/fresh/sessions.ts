@@ -92,7 +92,7 @@ const ONE_HOST: readonly Step[] = [
 ]
 
 const LOOKING_AFTER: readonly Step[] = [
-  shown('atoll status', { says: /health +well/ }),
+  shown('atoll status', { says: /health +healthy/ }),
   shown('atoll hosts', { says: /active/ }),
   shown('atoll instances', { says: /running/ }),
   // It knows machines on which something is amiss, and says so.

@@ -82,7 +82,7 @@ test('shared records and no address', async () => {
   }
   expect(await ask(checkFabricAddress, none)).toMatchObject({
     result: 'fail',
-    mend: expect.stringMatching(/fabric\.address/),
+    fix: expect.stringMatching(/fabric\.address/),
   })
 })
 
@@ -90,7 +90,7 @@ test('instances that send more than the link takes', async () => {
   const large = { network: { ...config.network, mtu: 1500 } }
   expect(await ask(checkFabricAddress, large)).toMatchObject({
     result: 'warn',
-    mend: expect.stringContaining('network.mtu to 1450'),
+    fix: expect.stringContaining('network.mtu to 1450'),
   })
 })
 

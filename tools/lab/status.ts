@@ -53,7 +53,7 @@ export function statusRow({ atolld, galera, rabbitmq, ...host }: HostStatus): re
       ? '-'
       : `${galera.state}, ${galera.size}${galera.primary ? '' : ' not primary'}`,
     rabbitmq === null ? '-' : rabbitmq.join(' '),
-    atolld === null ? '-' : atolld.healthy ? 'well' : atolld.problems.join('; '),
+    atolld === null ? '-' : atolld.healthy ? 'healthy' : atolld.problems.join('; '),
     instances.length === 0 ? '-' : instances.join(', '),
     atolld?.version ?? '-',
   ]

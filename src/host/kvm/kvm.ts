@@ -57,7 +57,7 @@ export function createAccelerator(
   let found: Promise<AcceleratorChoice> | null = null
   const find = async () => {
     const choice = await chooseAccelerator(setting, machine)
-    log.info({ accelerator: choice.kind, reason: choice.reason }, 'chose how guests are run')
+    log.info({ accelerator: choice.kind, reason: choice.reason }, 'selected the QEMU accelerator')
     return choice
   }
   return () => {

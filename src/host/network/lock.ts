@@ -110,7 +110,10 @@ export function createNicLock(ip: Ip, log: Log): NicLock {
   const give = (error: unknown) => {
     if (!UNAVAILABLE.includes(errnoCode(error) ?? '')) throw error
     isAvailable = false
-    log.warn({ error }, 'links cannot be locked: nft flush ruleset opens them for a moment')
+    log.warn(
+      { error },
+      'cannot lock links with BPF: "nft flush ruleset" would open them for a moment',
+    )
     return false
   }
   return {

@@ -59,7 +59,7 @@ export function createConsoleTrimmer({
       const lock = ['--nonblock', '--no-fork', below(stateDir, TRIMMER_LOCK)]
       const command = ['sh', '-c', SCRIPT, below(stateDir, MACHINES_DIRECTORY), String(keptBytes)]
       child = spawn('flock', [...lock, ...command], { stdio: 'ignore', detached: true, cwd: '/' })
-      child.on('error', (error) => log.warn({ error }, 'consoles are not kept within limits'))
+      child.on('error', (error) => log.warn({ error }, 'console logs are not being trimmed'))
       child.unref()
       if (child.pid !== undefined) beExpendable(child.pid)
     },

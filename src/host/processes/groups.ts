@@ -42,7 +42,10 @@ export function createMachineGroups({
         if (await exists(SYSTEMD_RUNS)) await startScope(run, instance, pid, budget)
         else await enterDirectories(instance, pid, budget)
       } catch (error) {
-        log.warn({ instance, pid, error }, 'a virtual machine stays in the group of the daemon')
+        log.warn(
+          { instance, pid, error },
+          'could not move a virtual machine out of the control group of the daemon',
+        )
       }
     },
   }

@@ -38,9 +38,9 @@ export async function makeRoom(log: Log): Promise<void> {
       await writeFile(file, String(least))
       raised.push(name)
     } catch (error) {
-      log.warn({ name, error }, 'a table that instances share could not be made larger')
+      log.warn({ name, error }, 'could not enlarge a kernel table')
     }
-  if (raised.length > 0) log.info({ raised }, 'tables that instances share were made larger')
+  if (raised.length > 0) log.info({ raised }, 'kernel tables enlarged')
 }
 
 /** How large the tables are now. Errors: those of reading /proc, which no Linux has. */

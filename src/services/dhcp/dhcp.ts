@@ -168,7 +168,7 @@ class DhcpService implements HostService {
       this.#messages.inc({ message: 'unknown', outcome: 'flood' })
       this.#log.warn(
         { link, instance: client.instance },
-        'instance floods its DHCP server; not heard until the next pass',
+        'DHCP flood from an instance; ignored until the next pass',
       )
       this.#closeListener(listener)
       return
@@ -208,7 +208,7 @@ class DhcpService implements HostService {
       case 'noted':
         this.#messages.inc({ message, outcome: 'noted' })
         if (message === 'decline' && listener.limits.warn.take(this.#parts.clock.monotonic()))
-          this.#log.warn(fields, 'instance declines its address: it saw another machine use it')
+          this.#log.warn(fields, 'instance declined its address: another machine uses it')
         else this.#log.debug(fields, 'DHCP message noted')
         return
       case 'silent':

@@ -160,7 +160,7 @@ class DnsService implements HostService {
     this.#forwarder.setServers(servers)
     const fields = { servers: servers.map(serverName) }
     if (servers.length > 0) this.#log.info(fields, 'forwarding to these resolvers')
-    else this.#log.warn(fields, 'no resolver to forward to: only names of this cloud resolve')
+    else this.#log.warn(fields, 'no resolver to forward to; only names of this cloud resolve')
   }
 
   /** Opens and closes what differs. An address that cannot be had does not keep the others from being served. */

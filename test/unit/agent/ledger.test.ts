@@ -246,7 +246,7 @@ describe('a disk that refuses', () => {
     expect(await ledger.accept(want(1, 'web'))).toEqual(want(1, 'web'))
     expect(await ledger.load()).toEqual(want(1, 'web'))
     expect(messages).toContain(
-      'ledger was not written; this host would forget its newest want in a reboot',
+      'could not write the ledger; a reboot would lose the newest desired state',
     )
     await rm(join(directory, 'state'))
     await ledger.accept(want(1, 'web'))

@@ -15,7 +15,7 @@ test('without QEMU there are containers, and the package is named', async () => 
   const verdict = await checkMachines('auto', () => systemRunner('/nowhere/qemu', []))
   expect(verdict).toMatchObject({
     result: 'warn',
-    mend: expect.stringContaining('qemu-system-x86'),
+    fix: expect.stringContaining('qemu-system-x86'),
   })
 })
 
@@ -23,9 +23,9 @@ test('emulation is worth a warning where nobody asked for it', async () => {
   expect(await checkMachines('auto', qemu('exit 0'))).toMatchObject({
     result: 'warn',
     found: expect.stringMatching(/7\.2\.22 emulates/),
-    mend: expect.stringContaining('qemu.accel'),
+    fix: expect.stringContaining('qemu.accel'),
   })
-  expect(await checkMachines('tcg', qemu('exit 0'))).toMatchObject({ result: 'ok', mend: null })
+  expect(await checkMachines('tcg', qemu('exit 0'))).toMatchObject({ result: 'ok', fix: null })
 })
 
 test('KVM that was asked for is believed', async () => {

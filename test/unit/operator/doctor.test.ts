@@ -1,4 +1,4 @@
-/** The doctor looks at everything, changes nothing, and says of each finding how to mend it. */
+/** The doctor looks at everything, changes nothing, and says of each finding how to fix it. */
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
@@ -54,10 +54,10 @@ test('every prerequisite is looked at once', () => {
   ])
 })
 
-test('whatever is not well comes with the way to mend it, and only that', () => {
-  for (const { result, found, mend } of checks.values()) {
+test('whatever is not well comes with the way to fix it, and only that', () => {
+  for (const { result, found, fix } of checks.values()) {
     expect(found).not.toBe('')
-    expect(mend === null).toBe(result === 'ok')
+    expect(fix === null).toBe(result === 'ok')
   }
 })
 
@@ -76,7 +76,7 @@ test('a port that is taken is named with its setting', async () => {
     const found = await look(configSchema.parse({ ...settings, api: { ...settings.api, port } }))
     expect(found.get('API port')).toMatchObject({
       result: 'fail',
-      mend: expect.stringContaining('api.port'),
+      fix: expect.stringContaining('api.port'),
     })
   } finally {
     server.close()
