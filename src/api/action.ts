@@ -7,7 +7,6 @@
  */
 import type { Bus } from '../bus/bus.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { Log } from '../lib/log.ts'
 import type { Turns } from '../lib/turns.ts'
 import type { AccountId, HostName } from '../model/ids.ts'
 import type { InformedStore } from '../store/steady.ts'
@@ -57,9 +56,7 @@ export interface ApiSettings {
 export interface Call {
   readonly input: Readonly<Record<string, unknown>>
   readonly caller: Caller
-  readonly requestId: string
   readonly parts: ApiParts
-  readonly log: Log
   readonly budget: Budget
   /** Name or address, and port, under which the client reached this API; left out by doors that have none. */
   readonly authority?: string

@@ -1,33 +1,43 @@
-/** The API's metrics: how many requests, how long they took, how many are being worked on, how much was not a request. */
-import type { Counter, Gauge, Metrics } from '../lib/metrics.ts'
+/** What each door counts of its calls: how many, how long they took, how many are being worked on. */
+import type { Gauge, Metrics } from '../lib/metrics.ts'
 
-/** What the API counts. */
-export interface ApiMeasures {
-  /** Counts a request with its duration. `action` is a known action's name or `unknown`, `code` an error code or `OK`. */
+/** The measures of one door. */
+export interface CallMeasures {
+  /** Counts a call with its duration. `action` is a known action's name or `unknown`, `code` an error code or `OK`. */
   finished(action: string, code: string, ms: number): void
   readonly inFlight: Gauge<never>
-  readonly malformed: Counter<never>
 }
 
-/** Declares `atoll_api_…` in the registry; once a daemon. */
-export function createApiMeasures(metrics: Metrics): ApiMeasures {
-  const requests = metrics.counter(
-    'atoll_api_requests_total',
-    'API requests by action and result',
-    ['action', 'code'],
-  )
-  const seconds = metrics.histogram('atoll_api_request_seconds', 'Duration of API requests', [
+/** Declares the door's metrics in the registry; once a daemon. */
+export function createCallMeasures(metrics: Metrics, door: 'api' | 'commands'): CallMeasures {
+  const names = NAMES[door]
+  const calls = metrics.counter(names.total, `${names.what} by action and result`, [
     'action',
+    'code',
   ])
+  const seconds = metrics.histogram(names.seconds, `Duration of ${names.ofWhat}`, ['action'])
   return {
-    inFlight: metrics.gauge('atoll_api_requests_in_flight', 'API requests being worked on'),
-    malformed: metrics.counter(
-      'atoll_api_malformed_total',
-      'Requests refused before they were read',
-    ),
+    inFlight: metrics.gauge(names.inFlight, `${names.what} being worked on`),
     finished(action, code, ms) {
-      requests.inc({ action, code })
+      calls.inc({ action, code })
       seconds.observe({ action }, ms / 1000)
     },
   }
 }
+
+const NAMES = {
+  api: {
+    what: 'API requests',
+    ofWhat: 'API requests',
+    total: 'atoll_api_requests_total',
+    seconds: 'atoll_api_request_seconds',
+    inFlight: 'atoll_api_requests_in_flight',
+  },
+  commands: {
+    what: 'Commands from the bus',
+    ofWhat: 'commands',
+    total: 'atoll_commands_total',
+    seconds: 'atoll_command_seconds',
+    inFlight: 'atoll_commands_in_flight',
+  },
+} as const

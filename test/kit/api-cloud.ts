@@ -87,9 +87,7 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
   const callOf = (on: ApiParts, input: object, account: AccountId): Call => ({
     input: { ...input },
     caller: { account, user: 'admin', accessKey: 'AKIDEXAMPLE' },
-    requestId: 'request',
     parts: on,
-    log: silentLog,
     budget: createBudget(on, { pageItems: 1000, answerBytes: 16 * 1024 * 1024 }, 'test'),
     signal: AbortSignal.timeout(30_000),
   })

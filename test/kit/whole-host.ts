@@ -280,9 +280,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
       const answer = await found.run({
         input: { ...input },
         caller: { account: key.account, user: key.user, accessKey: key.id },
-        requestId: 'request',
         parts: unbroken ? { ...parts, store: withoutReplica(store) } : parts,
-        log,
         budget: newBudget(),
         signal: AbortSignal.timeout(30_000),
       })

@@ -11,21 +11,16 @@ import type { Metrics } from '../../lib/metrics.ts'
 import type { BucketLimits } from '../../lib/token-bucket.ts'
 import { unavailable } from '../../model/errors.ts'
 import type { Action, ApiParts } from '../action.ts'
+import type { CallLimits } from '../call.ts'
 import type { Upgrader } from '../console/door.ts'
-import { type Fault, faultOf } from '../faults.ts'
-import { createApiMeasures } from '../measures.ts'
+import { faultOf } from '../faults.ts'
 import { type BodyLimits, createBodies } from './bodies.ts'
 import { type ConnectionLimits, type Connections, guardConnections } from './connections.ts'
-import {
-  type ApiAnswer,
-  createDispatcher,
-  type Dispatcher,
-  type DispatchLimits,
-} from './dispatch.ts'
+import { type ApiAnswer, type Complaint, createDispatcher, type Dispatcher } from './dispatch.ts'
 import { type FrontCertificates, standBefore } from './front.ts'
 
 /** What a client may ask of the server before it is refused or cut off. */
-interface ApiLimits extends ConnectionLimits, BodyLimits, DispatchLimits {
+interface ApiLimits extends ConnectionLimits, BodyLimits, CallLimits {
   /** Request line and headers together, in bytes. */
   readonly headerBytes: number
   /** How long a client may take to send the head of a request. */
@@ -106,8 +101,7 @@ export interface Api {
 export function createApi(options: ApiOptions): Api {
   const { parts, actions, log, metrics } = options
   const limits = { ...DEFAULT_API_LIMITS, ...options.limits }
-  const measures = createApiMeasures(metrics)
-  const dispatcher = createDispatcher({ parts, actions, log, measures, limits })
+  const dispatcher = createDispatcher({ parts, actions, log, metrics, limits })
   const server = createServer(dispatcher, limits, options)
   standBefore(server.server, {
     certificates: options.certificates,
@@ -273,14 +267,14 @@ async function dispatch(
 ): Promise<ApiAnswer> {
   const gone = new AbortController()
   reply.raw.once('close', () => gone.abort())
-  return dispatcher.dispatch({
+  const asked = {
     method: request.method,
     ...targetOf(request),
     headers: request.raw.headersDistinct,
     body: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
     remote: request.ip,
-    gone: gone.signal,
-  })
+  }
+  return dispatcher.dispatch(asked, gone.signal)
 }
 
 /** Path and query string of the request line. */
@@ -315,7 +309,7 @@ const TOO_MANY_BODIES = {
 } as const
 
 /** What fastify makes of a request that it cannot hand on, told apart by its error codes. */
-function unreadable(error: unknown, limits: ApiLimits): Pick<Fault, 'status' | 'code' | 'message'> {
+function unreadable(error: unknown, limits: ApiLimits): Complaint {
   const { code, statusCode } = errorFields(error)
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     return {

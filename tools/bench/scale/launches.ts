@@ -9,7 +9,6 @@ import type { Action, ApiParts } from '../../../src/api/action.ts'
 import { registerImage } from '../../../src/api/actions/register-image.ts'
 import { runInstances } from '../../../src/api/actions/run-instances.ts'
 import { createBudget } from '../../../src/api/budget.ts'
-import { silentLog } from '../../../src/lib/log.ts'
 import { AtollError, messageOf } from '../../../src/model/errors.ts'
 import { parseAccountId } from '../../../src/model/ids.ts'
 
@@ -121,9 +120,7 @@ async function call(parts: ApiParts, action: Action, input: object): Promise<obj
   return await action.run({
     input: { ...input },
     caller: { account, user: 'admin', accessKey: 'AKIDEXAMPLE' },
-    requestId: 'bench',
     parts,
-    log: silentLog,
     budget: createBudget(parts, { pageItems: 1000, answerBytes: 16 * 1024 * 1024 }, 'test'),
     signal: AbortSignal.timeout(DEADLINE_MS),
   })
