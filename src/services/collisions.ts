@@ -1,6 +1,7 @@
 /**
- * Watches for what the host's own network and the cloud's have in common, which may come at any time: a VPN goes up, Docker makes a network.
- * Makes nothing; what it finds is told by `/healthz` and the log.
+ * Finds address ranges that the host's own network and the cloud both use. They may appear at any
+ * time: a VPN starts, Docker creates a network. It changes nothing; `/healthz` and the log report
+ * what it finds.
  */
 import type { Clock } from '../lib/clock.ts'
 import {
@@ -11,15 +12,15 @@ import {
 } from '../model/collisions.ts'
 import type { HostService } from './service.ts'
 
-/** How often it is looked at, at most. */
+/** Shortest time between two checks. */
 const LOOK_MS = 5_000
 
-/** The service, and what it found last. */
+/** The service, and its last findings. */
 export interface CollisionWatch extends HostService {
   found(): readonly Collision[]
 }
 
-/** `read` gives the host's own network. */
+/** `read` returns the host's own network. */
 export function createCollisionWatch(options: {
   readonly read: () => Promise<OwnNetwork>
   readonly cloud: Omit<CloudNetwork, 'vpcs'>

@@ -1,11 +1,13 @@
 /**
  * The firewall, NAT and anti-spoofing of this host's instances.
  *
- * Its part of want: every NIC of `local.instances`, and `shared.groups`, `subnets` and `vpcs`; and the host's own ways out, which are
- * read with each pass. The pure function is `plan/ruleset.ts`. A fresh daemon needs to recognise nothing: it replaces the tables named `atoll` as a whole, in one
- * transaction, which is also the from-scratch path and the only one; the guard (`plan/guard.ts`) is filled again in the same. If we die on any line here, the kernel has either the old
- * rules or the new; instances keep running under them, established connections are accepted by both, and a link that no rule
- * speaks of passes nothing. It is a gate: no link is made for an instance whose rules are not in.
+ * - Its part of want: every NIC of `local.instances`; `shared.groups`, `subnets` and `vpcs`. The
+ *   host's default routes are read in each pass. The pure function is `plan/ruleset.ts`.
+ * - A fresh daemon recognises nothing: it replaces the tables named `atoll` in one transaction. There
+ *   is no other path. The same transaction fills the guard (`plan/guard.ts`) again.
+ * - If we die on any line here, the kernel has the old rules or the new ones. Both accept established
+ *   connections, and a link that no rule names passes nothing.
+ * - It is a gate: no link is made for an instance whose rules are not loaded.
  */
 import type { Host } from '../host/host.ts'
 import { tableFingerprint } from '../host/nftables/nft-listing.ts'
@@ -27,16 +29,16 @@ import type { HostService, Pass } from './service.ts'
 /** iptables(8) writes a prefix of interface names with a plus sign. */
 const NIC_PATTERN = `${NIC_LINK_PREFIX}+`
 
-/** All tables of ours: those that are replaced, and those that are kept up to date. */
+/** All our tables: those that are replaced, and those that are updated in place. */
 const TABLES = [...RULESET_TABLES, ...BUDGET_TABLES]
 /** As `Host.rulesChanged` names them. */
 const TABLE_NAMES = TABLES.map(({ family, name }) => `${family} ${name}`)
 /** Where Docker makes its chain for others. */
 const DOCKER_TABLE = 'ip filter'
-/** While others keep changing rules of their own, which of the changes is ours cannot be told. */
+/** While others keep changing their rules, we cannot tell which change of the generation is ours. */
 const LOAD_ATTEMPTS = 3
 
-/** What is known of the rules in the kernel. Losing it costs one more replacement of the tables, nothing else. */
+/** What is known of the rules in the kernel. Losing it costs one more replacement of the tables. */
 interface Loaded {
   readonly script: string
   /** The kernel's rule generation when it was loaded or last found intact. */
@@ -84,7 +86,7 @@ export function createFirewall(options: {
     fresh.fingerprint = known.fingerprint
     return fresh
   }
-  /** Whatever it finds, the rules are the wanted ones afterwards: found intact, or replaced. */
+  /** Afterwards the rules in the kernel are the wanted ones: found intact, or replaced. */
   const verify = async (known: Loaded, now: number, pass: Pass) => {
     const changed = await host.rulesChanged(known.generation, now)
     if (changed !== null && TABLE_NAMES.some((table) => changed.has(table)))
@@ -129,7 +131,7 @@ export function createFirewall(options: {
   }
 }
 
-/** The generation with which the script is in, and nothing of others that would not be known of. */
+/** Loads the script; returns the rule generation that it made, with no change of others that we have not seen. */
 async function applyAlone(host: Host, script: string): Promise<number> {
   for (let attempt = 1; ; attempt++) {
     const before = await host.rulesGeneration()
@@ -140,8 +142,8 @@ async function applyAlone(host: Host, script: string): Promise<number> {
 }
 
 /**
- * In one transaction. Of another version's budgets or guard the kernel may keep to what cannot be changed in place, such as the type of a
- * set, and somebody may have made them into something else: then they begin anew.
+ * Loads the script in one transaction. Tables of another version may have parts that cannot be changed
+ * in place, such as the type of a set, and somebody may have altered them: then they are deleted first.
  */
 async function applyOver(host: Host, script: string): Promise<void> {
   try {
@@ -151,7 +153,7 @@ async function applyOver(host: Host, script: string): Promise<void> {
   }
 }
 
-/** Sees to the shared tables' size; what it returns, the room for connections, is shared out among the NICs. */
+/** Sizes the kernel's shared tables. Returns the number of connections, which the NICs share. */
 function createSharing(host: Host, metrics: Metrics, instanceMemoryMiB: number) {
   const table = metrics.gauge(
     'atoll_firewall_connection_table',
@@ -175,8 +177,8 @@ function createSharing(host: Host, metrics: Metrics, instanceMemoryMiB: number) 
 }
 
 /**
- * Docker brings its chains with it when it starts. Its rules are a matter of reach and not of safety: failing at them must not keep ours
- * from being in.
+ * Docker creates its chains when it starts. They decide reachability, not safety: an error here must not
+ * keep our own rules from being loaded.
  */
 function createCoexistence(host: Host) {
   let lookedAt = -1

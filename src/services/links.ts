@@ -1,12 +1,15 @@
 /**
  * Links, neighbours and routes: one routed NIC for each instance NIC of this host, the gateway device, and the routes to the rest.
  *
- * Its part of want: every NIC of `local.instances` (an instance keeps its links for as long as it is listed, stopped or ending),
- * and `shared.subnets`, `vpcs`, `peers` and `routes`. The pure functions are `nicSpec` and `nicDifferences` in `host/network/nic.ts`. A fresh
- * daemon recognises its links by name (`model/names.ts`) and its routes by protocol number; what no want speaks of is removed.
- * If we die on any line here, a half-made NIC is finished by the next pass; the firewall, which went before, passes nothing that is
- * not in its sets; NICs that are well are not touched, so running instances keep their traffic. Putting the guest end into an
- * instance is not done here but by `workloads`, which knows its process.
+ * - Its part of want: every NIC of `local.instances` (an instance keeps its links as long as it is
+ *   listed, also while it is stopped or ending); `shared.subnets`, `vpcs`, `peers` and `routes`. The
+ *   pure functions are `nicSpec` and `nicDifferences` in `host/network/nic.ts`.
+ * - A fresh daemon recognises its links by name (`model/names.ts`) and its routes by protocol number.
+ *   It removes those that want does not name.
+ * - If we die on any line here, the next pass finishes a half-made NIC. The firewall runs first and
+ *   passes nothing that is not in its sets. Correct NICs are not touched, so traffic goes on.
+ * - Moving the guest end into an instance is the drivers' work (`containers`, `machines`): they know
+ *   its process.
  */
 import type { FabricSpec, Host, NicSpec, NicState } from '../host/host.ts'
 import { nicDifferences, nicSpec } from '../host/network/nic.ts'
@@ -50,7 +53,7 @@ export function createLinks(options: {
   }
   const ensure = async (nic: WantedNic, state: NicState | undefined, pass: Pass) => {
     const { spec, ending } = nic
-    // A link that went with its guest is not made again for an instance that is about to go, too.
+    // Do not create a link again for an instance that is about to be removed.
     if (ending && state === undefined) return
     if (nicDifferences(spec, state).length === 0) return
     // Whatever the address had with its last owner ends before its next one is routed. A NIC with its route has no new owner.
@@ -64,7 +67,7 @@ export function createLinks(options: {
   return {
     name: 'links',
     heedsKernel: true,
-    // One bad NIC must not keep the others from running: a workload whose NIC is missing waits by itself.
+    // One bad NIC must not stop the others: a workload whose NIC is missing waits by itself.
     gate: false,
     apply: async (pass) => {
       const surroundings = await attemptAll(surroundingsOf(host, pass, fabric, mtu), pass.signal)
@@ -76,7 +79,7 @@ export function createLinks(options: {
       // Whose link it is cannot be read: it may be one of theirs, and the firewall passes nothing of it meanwhile.
       const unknown =
         any || ids.length > 0 ? [] : have.filter((state) => !wanted.has(state.hostLink))
-      // What must go goes first: it may hold the route of an address that has a new owner.
+      // Remove first: an old link may hold the route of an address that has a new owner.
       const work = [
         ...unknown.map((state) => () => remove(state, pass)),
         ...[...wanted].map(
@@ -97,8 +100,8 @@ export function createLinks(options: {
 }
 
 /**
- * The device of the gateway addresses, that of the fabric, and the routes that lead to no NIC of this host. A fabric that cannot be
- * had keeps no instance of this host from its own network.
+ * The gateway device, the fabric device, and the routes to instances on other hosts. An error of the
+ * fabric does not keep the instances of this host from their own network.
  */
 function surroundingsOf(
   host: Host,
@@ -139,7 +142,7 @@ function fabricSpec(want: HostWant, fabric: FabricSettings, mtu: number): Fabric
   return { address, vni, port, mtu, peers: want.shared.peers.map((peer) => peer.address) }
 }
 
-/** Does each piece of work, one after the other, whatever becomes of the ones before; stops early only when the daemon does. */
+/** Runs all pieces of work in turn, also after one has failed; stops early only when the daemon stops. */
 async function attemptAll(
   work: readonly (() => Promise<void>)[],
   signal: AbortSignal,

@@ -1,4 +1,4 @@
-/** The one interface of everything that makes a part of the want real on this host. */
+/** The interface of every service that makes a part of the want real on this host. */
 import type { Log } from '../lib/log.ts'
 import type { Fact, HostWant } from '../model/want.ts'
 
@@ -15,20 +15,20 @@ export interface HostService {
   readonly name: string
   /** When `apply` fails, later services wait for the next pass: traffic must not open before its rules are in. */
   readonly gate: boolean
-  /** It makes nothing reachable that was not: it does not wait for a gate before it that is shut, or that does not answer. */
+  /** It opens nothing to traffic, so it does not wait for a gate that has failed or does not answer. */
   readonly passesGates?: boolean
   /**
-   * The program that it needs beside the kernel, which may hang. Services that stand together in the order and have each an engine are
-   * applied side by side.
+   * The program that it needs beside the kernel, and that may hang. Neighbours in the order that have
+   * different engines are applied in parallel.
    */
   readonly engine?: string
-  /** Whether it looks after what the kernel tells of when somebody changes it: then it is applied at once, also beside a pass. */
+  /** Whether kernel notifications concern it: then it is applied at once, also beside a running pass. */
   readonly heedsKernel?: boolean
   /**
    * Makes reality equal to `pass.want`; safe to repeat. Never waits for a guest or a download: it starts such work, returns,
    * and wakes the agent when there is news.
    */
   apply(pass: Pass): Promise<readonly Fact[]>
-  /** Ends sockets and timers. Instances, links and rules stay as they are. */
+  /** Closes sockets and timers. Instances, links and rules stay as they are. */
   close(): Promise<void>
 }

@@ -1,12 +1,12 @@
 /**
  * Volumes: the disks that have outlived their instance.
  *
- * Which part of want is mine? `local.volumes`; there is nothing to plan: one that is to be deleted is removed, and all others stay.
- * How does a fresh daemon recognise what an older one left? By the directories `<stateDir>/volumes/<id>`, into which the driver of virtual
- * machines moves a disk that is to be kept (`workloads/qemu-files.ts`).
- * If we die on this very line, does traffic fail closed and do running instances keep running? Nothing of theirs is here. A directory
- * that was removed in part is removed again, because its record goes only when it is gone.
- * From scratch: every pass. What no record knows is never removed, only told: it may be the only copy of somebody's data.
+ * - Its part of want: `local.volumes`. A volume that is to be deleted is removed; all others stay.
+ * - A fresh daemon recognises volumes by the directories `<stateDir>/volumes/<id>`. The driver of
+ *   virtual machines moves a disk there that outlives its instance (`machines/files.ts`).
+ * - If we die on any line here, running instances notice nothing. A half-removed directory is removed
+ *   again: its record goes only when the directory is gone.
+ * - A disk without a record is never removed, only reported: it may be the only copy of somebody's data.
  */
 import { removeVolumeHome, volumeHomes } from '../host/files/volumes.ts'
 import type { Log } from '../lib/log.ts'

@@ -1,13 +1,13 @@
 /**
  * DHCP for this host's instances: one UDP socket per NIC, bound to the NIC's link.
  *
- * Which part of want is mine? The NICs of `local.instances`; what is said to whom is the pure function `answer`.
- * What of an older daemon? Nothing: sockets die with their process and leases are not remembered, because the records already
- * say which address each NIC has. A fresh daemon binds what it finds and answers renewals of leases it never gave.
- * If we die on this line? Instances keep their addresses until their lease ends, and clients try again for half of it; no
- * traffic opens or closes because of this service. So it is no gate.
- * From scratch: `apply` with nothing open binds one socket for each NIC whose link exists. A link that does not exist yet, or was
- * made anew (the kernel binds by index, not by name), is looked at again in every pass.
+ * - Its part of want: the NICs of `local.instances`. The pure function `answer` decides who gets what.
+ * - An older daemon leaves nothing: sockets end with their process, and leases are not stored, because
+ *   the records say which address each NIC has. A fresh daemon renews leases that it never gave.
+ * - If we die on any line here, instances keep their addresses until their lease ends, and clients
+ *   retry for half of it. This service opens and closes no traffic, so it is not a gate.
+ * - Each pass binds a socket for every NIC whose link exists. The kernel binds by index, so a link that
+ *   was made again is bound again.
  */
 import type { Host, LinkSocket } from '../../host/host.ts'
 import type { Clock } from '../../lib/clock.ts'

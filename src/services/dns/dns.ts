@@ -43,7 +43,7 @@ export interface DnsSettings {
   readonly maxOutstanding: number
 }
 
-/** What nobody had to change yet; tests do. */
+/** For tests. */
 export interface DnsLimits {
   readonly port: number
   /** Short: a name that is not there now may be an instance in a moment. */
@@ -163,7 +163,7 @@ class DnsService implements HostService {
     else this.#log.warn(fields, 'no resolver to forward to; only names of this cloud resolve')
   }
 
-  /** Opens and closes what differs. An address that cannot be had does not keep the others from being served. */
+  /** Opens and closes what differs. An address that is in use does not keep the others from being served. */
   async #updateListeners(addresses: readonly string[]): Promise<void> {
     for (const [address, listener] of this.#listeners) {
       if (addresses.includes(address)) continue

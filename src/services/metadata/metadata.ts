@@ -1,14 +1,14 @@
 /**
  * Instance metadata at 169.254.169.254: one HTTP server for all instances of this host.
  *
- * Which part of want is mine? `local.instances`; what each may read is the pure `metadataTree`, and what a request gets the pure
- * `answer`. Who asks is told by the source address of the connection alone, which the firewall has proved.
- * What of an older daemon? Nothing to recognise: the listening socket died with it, and its tokens stay good because they are
- * signed and not remembered (`tokens.ts`).
- * If we die on this line? Instances run on; their requests are refused by the kernel until the next daemon listens. Before the
- * first pass no caller is known, so nothing is told to anyone.
- * From scratch: `apply` learns the callers, then listens. The address is made by the links service: where it is missing, `apply`
- * fails as `unavailable` and the next pass tries again.
+ * - Its part of want: `local.instances`. The pure `metadataTree` is what each may read, the pure `answer`
+ *   what a request gets. The source address of the connection tells who asks; the firewall has proved it.
+ * - An older daemon leaves nothing: its socket ended with it, and its tokens stay valid because they are
+ *   signed, not stored (`tokens.ts`).
+ * - If we die on any line here, the kernel refuses requests until the next daemon listens. Before the
+ *   first pass no caller is known, so nobody is answered.
+ * - `apply` learns the callers, then listens. The links service makes the address; while it is missing,
+ *   `apply` fails as `unavailable` and the next pass tries again.
  */
 import { once } from 'node:events'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
