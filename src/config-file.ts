@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 import { type Document, isMap, isScalar, LineCounter, parseDocument, stringify } from 'yaml'
 import { z } from 'zod'
 import { type Config, configSchema } from './config.ts'
+import { codeOf } from './lib/errno.ts'
 import { messageOf } from './model/errors.ts'
 
 /** One thing wrong with a configuration. `line` counts from 1; it is null when no line of the file is to blame. */
@@ -115,7 +116,7 @@ export function loadConfig(file: string, options: { readonly required: boolean }
   try {
     text = readFileSync(file, 'utf8')
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
+    const code = codeOf(error) ?? 'unreadable'
     if (code === 'ENOENT' && !options.required) return parseConfig('', file)
     throw new ConfigError(file, [{ key: '', line: null, message: `cannot be read (${code})` }])
   }

@@ -4,7 +4,6 @@
  */
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { bootstrap, type KeyCustody, keptKey, sealKeys } from './agent/bootstrap.ts'
 import { createKeyring, type Keyring } from './api/keyring.ts'
 import type { KeyOrderOptions } from './api/keys.ts'
@@ -14,7 +13,8 @@ import { createLocalBus } from './bus/local.ts'
 import type { Config } from './config.ts'
 import { type Identity, readSecretFile } from './identity.ts'
 import { certificateFiles } from './lib/certificates.ts'
-import { type Clock, isoTime } from './lib/clock.ts'
+import { type Clock, isoTime, startingClock } from './lib/clock.ts'
+import { inTime } from './lib/deadline.ts'
 import { deriveKey, derivePassword } from './lib/derive.ts'
 import type { EngineAccess } from './lib/engine-access.ts'
 import type { HealthCondition } from './lib/health.ts'
@@ -81,8 +81,7 @@ export async function openRecords(ground: EngineGround, metrics: Metrics): Promi
     }
   }
   const steady = openSteadyStore({ open, clock, log })
-  // Not the clock's: nothing else keeps a daemon alive that has only just begun.
-  await Promise.race([steady.ready, delay(START_PATIENCE_MS)])
+  await inTime(startingClock, START_PATIENCE_MS, steady.ready)
   // A file on this machine is away only when the machine's disk is: no replica would help.
   if (config.store.kind === 'sqlite') {
     const care = startKeyCare(ground, steady, custody)
@@ -187,13 +186,14 @@ export interface OpenedBus {
   readonly health: () => readonly HealthCondition[]
 }
 
-/** Opens the bus, and the command door where clients can reach it; one that is away is connected to when it comes. */
+/** Opens the bus, and the command door where clients can reach it; one that is away is connected to when it comes. `hosts` tells how many hosts there are. */
 export async function openBus(
   { config, clock, log }: EngineGround,
   metrics: Metrics,
+  hosts: () => number,
 ): Promise<OpenedBus> {
   const { kind, passwordFile, tls, ...settings } = config.bus
-  if (kind === 'local') return { bus: createLocalBus(), door: null, health: () => [] }
+  if (kind === 'local') return { bus: createLocalBus(clock), door: null, health: () => [] }
   const { openRabbitBus } = await import('./bus/rabbit.ts')
   const secret = await readSecretFile(secretFile(config, 'cluster.secretFile'))
   const password = await passwordFor('rabbitmq', passwordFile, config)
@@ -207,6 +207,7 @@ export async function openBus(
     clock,
     log,
     random: randomBytes,
+    hosts,
   })
   const health = () => {
     const node = bus.node()

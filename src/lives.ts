@@ -9,7 +9,7 @@ import type { KeeperSettings } from './agent/keeper.ts'
 import { beginLife, type Lives } from './agent/life.ts'
 import { type Rival, rivalMessage } from './agent/rivals.ts'
 import type { Config } from './config.ts'
-import type { Clock } from './lib/clock.ts'
+import { startingClock } from './lib/clock.ts'
 import type { HostName } from './model/ids.ts'
 import type { Store } from './store/store.ts'
 
@@ -44,14 +44,14 @@ export async function openLives(config: Config): Promise<Lives | null> {
 export async function requireSole(
   config: Config,
   lives: Lives | null,
-  parts: { readonly store: Store; readonly clock: Clock },
+  store: Store,
   settings: KeeperSettings,
 ): Promise<Sole> {
   const { promise: found, reject } = Promise.withResolvers<never>()
   // Whoever does not wait for it any more is not to be told.
   found.catch(() => undefined)
   if (lives === null) return { settings: {}, found }
-  const rival = await askAdmission(parts, settings)
+  const rival = await askAdmission({ store, clock: startingClock }, settings)
   if (rival?.kind === 'twin') await lives.foundRival()
   if (rival !== null) throw rivalError(config, lives, rival.kind, rival.by)
   return {

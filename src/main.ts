@@ -285,13 +285,11 @@ function healthOf(
 
 async function runDaemon(config: Config): Promise<void> {
   const log = createLog(config.log)
-  const { name } = config.host
   await using parts = new AsyncDisposableStack()
   // Every file's mode is said where it is made; a stricter one would keep guests' own users out of their entry script.
   process.umask(0o022)
   parts.defer(await takeState(config))
   parts.defer(startMemoryTrim(log))
-
   const clock = systemClock
   const metrics = createMetrics({ process: true })
   watchLog(log, metrics)
@@ -299,14 +297,17 @@ async function runDaemon(config: Config): Promise<void> {
   const ledger = createLedger({ file: join(config.stateDir, 'ledger.json'), clock, log })
   await requireRoom(config, ledger)
   const lives = await openLives(config)
-  const records = await openRecords({ config, clock, log, identity }, metrics)
+  const engines = { config, clock, log, identity }
+  const records = await openRecords(engines, metrics)
   parts.defer(() => records.close())
   const keeping = keeperSettings(config, {
     ...(await machineRecord(config, await machineIdentity(config))),
     ...(lives === null ? {} : { lives: lives.life }),
   })
-  const sole = await requireSole(config, lives, { store: records.store, clock }, keeping)
-  const { bus, door, health: busHealth } = await openBus({ config, clock, log, identity }, metrics)
+  const sole = await requireSole(config, lives, records.store, keeping)
+  // The bus is there before the agent, which knows how many hosts there are.
+  const count = { hosts: () => 1 }
+  const { bus, door, health: busHealth } = await openBus(engines, metrics, () => count.hosts())
   parts.defer(() => bus.close())
   const host = createLinuxHost({ log, forwardingFile: forwardingFile(config) })
   parts.defer(() => host.close())
@@ -318,6 +319,7 @@ async function runDaemon(config: Config): Promise<void> {
     ...keeping,
     ...sole.settings,
   })
+  count.hosts = () => agent.hosts()
   const consoles = openConsoles(ground, records, bus, drivers)
 
   const calls = buildParts(ground, records, bus)
@@ -332,7 +334,7 @@ async function runDaemon(config: Config): Promise<void> {
   const admin = createAdmin({
     store: records.informed,
     bus,
-    host: name,
+    host: config.host.name,
     version: packageJson.version,
     clock,
     log,
@@ -350,12 +352,10 @@ async function runDaemon(config: Config): Promise<void> {
   parts.defer(() => consoles.door.close())
   await admin.listen()
   parts.defer(tellServiceManager(agent, clock))
-  log.info(
-    { host: name, version: packageJson.version, endpoint: apiEndpoint(config) },
-    'atolld is up',
-  )
+  const { version } = packageJson
+  log.info({ host: config.host.name, version, endpoint: apiEndpoint(config) }, 'atolld is up')
   const signal = await Promise.race([untilStopped(), sole.found])
-  log.info({ host: name, signal }, 'atolld stops; instances keep running')
+  log.info({ host: config.host.name, signal }, 'atolld stops; instances keep running')
 }
 
 /** Resolves with the first signal that asks the daemon to end. */

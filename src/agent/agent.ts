@@ -12,9 +12,9 @@
  */
 import type { Bus } from '../bus/bus.ts'
 import { type Clock, isoTime } from '../lib/clock.ts'
+import { inTime } from '../lib/deadline.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
-import { patiently } from '../lib/patience.ts'
 import { messageOf } from '../model/errors.ts'
 import type { HostName } from '../model/ids.ts'
 import type { Fact, HostWant } from '../model/want.ts'
@@ -196,7 +196,7 @@ class HostAgent {
    */
   async want(): Promise<HostWant | null> {
     if (!this.#hasRead)
-      await patiently(this.#parts.clock, FIRST_READING_MS, this.#firstReading.promise)
+      await inTime(this.#parts.clock, FIRST_READING_MS, this.#firstReading.promise)
     return this.#hasRead ? this.#applied : await this.#parts.ledger.load()
   }
 
@@ -239,7 +239,6 @@ class HostAgent {
       this.#storeUp.set(1)
       if (snapshot !== this.#read?.snapshot) {
         this.#read = { snapshot, want: await this.#plan(snapshot) }
-        this.#parts.bus.setHosts(snapshot.hosts.length)
         this.#parts.onRecordsChanged()
       }
       const { want: newest } = this.#read

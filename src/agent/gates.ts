@@ -4,7 +4,7 @@
  * What it is still at goes on, and is not asked for a second time meanwhile; its end asks for another pass.
  */
 import type { Clock } from '../lib/clock.ts'
-import { patiently } from '../lib/patience.ts'
+import { inTime } from '../lib/deadline.ts'
 import { unavailable } from '../model/errors.ts'
 import type { HostService } from '../services/service.ts'
 
@@ -17,7 +17,7 @@ export interface Gates {
 }
 
 /** `wake` asks for a pass. */
-export function createGates(clock: Pick<Clock, 'sleep'>, wake: () => void): Gates {
+export function createGates(clock: Pick<Clock, 'after'>, wake: () => void): Gates {
   const late = new Set<string>()
   return {
     patient: (service) => ({
@@ -25,7 +25,7 @@ export function createGates(clock: Pick<Clock, 'sleep'>, wake: () => void): Gate
         const { name, engine = name } = service
         if (!late.has(name)) {
           const applying = service.apply(pass)
-          const facts = await patiently(clock, PATIENCE_MS, applying)
+          const facts = await inTime(clock, PATIENCE_MS, applying)
           if (facts !== null) return facts
           late.add(name)
           const end = () => {

@@ -8,7 +8,6 @@
  * What was accepted for a host and is lost with it before it was ever started is given to another host here (`orphans.ts`), by
  * whichever host comes first.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Bus } from '../bus/bus.ts'
 import { type Clock, isoTime } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
@@ -153,7 +152,7 @@ function createAdoption({ store, bus, clock, log, hosts, random }: LeaseParts) {
     if (clock.monotonic() - lookedAt < intervalMs) return
     lookedAt = clock.monotonic()
     if ((await store.single((tx) => tx.orphans(1))).length === 0) return
-    await delay(random() * ADOPTION_JITTER_MS, undefined, { signal })
+    await clock.sleep(random() * ADOPTION_JITTER_MS, signal)
     for (const { instance, from, to } of await adoptOrphans(store, clock)) {
       log.warn(
         { instance, from, to },

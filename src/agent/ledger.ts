@@ -9,6 +9,7 @@ import { mkdir, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../lib/clock.ts'
+import { hasCode } from '../lib/errno.ts'
 import { replaceFile, syncPath } from '../lib/files.ts'
 import type { Log } from '../lib/log.ts'
 import { createQueue } from '../lib/queue.ts'
@@ -133,7 +134,7 @@ class FileLedger {
     try {
       text = await readFile(this.#file, 'utf8')
     } catch (error) {
-      if (errorCode(error) === 'ENOENT') return null
+      if (hasCode(error, 'ENOENT')) return null
       throw unavailable('the ledger cannot be read', error)
     }
     const want = parseLedger(text)
@@ -190,8 +191,4 @@ async function writeDurably(file: string, text: string): Promise<void> {
   await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE })
   await replaceFile(file, text, FILE_MODE)
   await syncPath(directory)
-}
-
-function errorCode(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined
 }

@@ -9,6 +9,7 @@
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
+import { createQueue } from '../lib/queue.ts'
 import { createTokenBucket } from '../lib/token-bucket.ts'
 import { messageOf } from '../model/errors.ts'
 import type { HostWant } from '../model/want.ts'
@@ -79,13 +80,6 @@ export function startMender(parts: MenderParts): () => Promise<void> {
 
 /** The service, with one `apply` at a time: passes and mending speak of the same things. */
 export function oneAtATime(service: HostService): HostService {
-  let last: Promise<unknown> = Promise.resolve()
-  return {
-    ...service,
-    apply: (pass) => {
-      const mine = last.then(() => service.apply(pass))
-      last = mine.catch(() => {})
-      return mine
-    },
-  }
+  const inTurn = createQueue()
+  return { ...service, apply: (pass) => inTurn(() => service.apply(pass)) }
 }

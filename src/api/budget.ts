@@ -7,7 +7,7 @@
  */
 import type { Clock } from '../lib/clock.ts'
 import { PIECE_MS, type Turns } from '../lib/turns.ts'
-import { refused } from '../model/errors.ts'
+import { refused, unavailable } from '../model/errors.ts'
 
 /** Limits of the doors that requests come through. */
 export interface BudgetLimits {
@@ -123,4 +123,10 @@ async function merge<T extends { readonly key: string }>(
   }
   for (const item of right.slice(at)) merged.push(item)
   return merged
+}
+
+/** For work on one request: what its client is told when it takes too long, and that it may be gone. */
+export function actionDeadline(clock: Pick<Clock, 'after'>, ms: number, gone?: AbortSignal) {
+  const late = () => unavailable(`The request took longer than ${ms} ms; try again`)
+  return { clock, ms, late, ...(gone === undefined ? {} : { signal: gone }) }
 }

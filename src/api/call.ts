@@ -4,15 +4,16 @@
  * Whatever is thrown on the way, a call ends in one outcome, one count and one log line. A door is an encoding: it says how a request
  * proves who sent it, what it asks for, and how an answer is written down (`http/dispatch.ts`, `commands/serve.ts`).
  */
+
+import { withDeadline } from '../lib/deadline.ts'
 import type { Log } from '../lib/log.ts'
 import { AtollError, refused } from '../model/errors.ts'
 import type { AccessKey } from '../model/records.ts'
 import { shareReads } from '../store/fair-reads.ts'
 import type { Action, ApiParts, Caller } from './action.ts'
 import { answerOf } from './answer.ts'
-import { type Budget, type BudgetLimits, createBudget } from './budget.ts'
+import { actionDeadline, type Budget, type BudgetLimits, createBudget } from './budget.ts'
 import { type Fault, faultOf } from './faults.ts'
-import { withDeadline } from './http/deadline.ts'
 import { keyringOf } from './keyring.ts'
 import { createKnownKeys } from './known-keys.ts'
 import type { CallMeasures } from './measures.ts'
@@ -148,7 +149,8 @@ export function createCalls<Head, Request extends Head, A extends Asked>(
     if (entry === undefined) throw await unknownAction(asked.action, caller.account, own)
     exchange.entry = entry
     const budget = createBudget(parts, limits, caller.accessKey)
-    const { output, asOf } = await withDeadline(ended, limits.actionTimeoutMs, (signal) =>
+    const deadline = actionDeadline(parts.clock, limits.actionTimeoutMs, ended)
+    const { output, asOf } = await withDeadline(deadline, (signal) =>
       runAction(entry, asked, { caller, parts: own, budget, signal }),
     )
     const { requestId } = exchange

@@ -42,8 +42,6 @@ export interface Bus {
    * rung within `allBellMs` of each other go out as one, so that a storm of launches does not multiply by hosts.
    */
   ringAll(): void
-  /** Tells how many hosts there are; one, until then. */
-  setHosts(count: number): void
   /** Calls `heard` for each bell that reaches this host until the returned function is called. */
   onBell(heard: (bell: Bell) => void): () => void
   /** Asks a host. Rejects with `unavailable` when no answer comes in time, or with the error that the answer is. */

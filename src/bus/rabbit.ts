@@ -11,26 +11,24 @@ import type { ConfirmChannel } from 'amqplib'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
+import { throttle } from '../lib/throttle.ts'
 import { assertNever } from '../model/errors.ts'
 import type { HostName } from '../model/ids.ts'
-import { type Answerers, createAnswerers } from './answerers.ts'
 import type { Bell, Bus } from './bus.ts'
 import type { CommandDoor } from './door.ts'
+import { createInbox, type Inbox } from './inbox.ts'
 import { createLocalBus } from './local.ts'
 import { createAnswering } from './rabbit/answering.ts'
 import { type Asking, createAsking } from './rabbit/asking.ts'
 import { type Bells, createBells } from './rabbit/bells.ts'
-import { chance } from './rabbit/chance.ts'
 import { openChannels, openQueues } from './rabbit/channels.ts'
 import { type Attendant, type Blocked, type Broker, keepConnected } from './rabbit/connection.ts'
-import { type After, createDeadlines } from './rabbit/deadlines.ts'
 import { createRabbitDoor, type RabbitDoor } from './rabbit/door.ts'
 import type { Letter } from './rabbit/letters.ts'
 import { type BusMeasures, createBusMeasures } from './rabbit/measures.ts'
 import { BELLS_EXCHANGE, PULSE_KEY } from './rabbit/names.ts'
 import { createOutbox, type Outbox } from './rabbit/outbox.ts'
 import { createSeal, type Opened, type Seal } from './rabbit/seal.ts'
-import { throttle } from './throttle.ts'
 
 /** A bad letter is told of so often in the log, and counted always. */
 const WARN_INTERVAL_MS = 60_000
@@ -47,6 +45,8 @@ export interface RabbitBusOptions extends Broker {
   readonly metrics: Metrics
   readonly clock: Clock
   readonly random: (bytes: number) => Uint8Array
+  /** How many hosts there are, as far as is known. */
+  readonly hosts: () => number
 }
 
 /** The bus, the door on it, and what can be told of it. */
@@ -59,37 +59,26 @@ export interface RabbitBus extends Bus, CommandDoor {
 
 /** Opens the bus. Returns at once; see above for what it does until a broker answers. */
 export function openRabbitBus(options: RabbitBusOptions): RabbitBus {
-  const { host, log, metrics, clock, random } = options
-  const answerers = createAnswerers()
-  const local = createLocalBus(answerers)
+  const { host, log, metrics, clock, hosts } = options
+  const random = () => fraction(options.random)
+  const inbox = createInbox()
+  const local = createLocalBus(clock, inbox)
   const measures = createBusMeasures(metrics)
   const seal = createSeal(options)
   const outbox = createOutbox(seal)
-  const bells = createBells(seal, clock.monotonic, () => chance(random), measures.bell)
-  const deadlines = createDeadlines()
-  const asking = createAsking(seal, outbox, deadlines, measures.question)
+  const bells = createBells({ seal, clock, random, hosts, counted: measures.bell })
+  const asking = createAsking({ seal, outbox, clock, counted: measures.question })
   const door = createRabbitDoor(clock, (error) => {
     log.error({ error }, 'a command could not be taken off the bus')
   })
-  const parts = {
-    options,
-    answerers,
-    local,
-    measures,
-    seal,
-    outbox,
-    bells,
-    deadlines,
-    asking,
-    door,
-  }
+  const parts = { options, inbox, local, measures, seal, outbox, bells, asking, door }
   const attendant = createAttendant(parts, createHearing(parts))
   const connection = keepConnected({ broker: options, attendant, clock, log, random })
   return {
     node: connection.node,
     blocked: connection.blocked,
-    onBell: local.onBell,
-    onAsk: local.onAsk,
+    onBell: inbox.onBell,
+    onAsk: inbox.onAsk,
     onCommand: door.onCommand,
     // What a host tells itself does not need a broker.
     ring: (to) => (to === host ? local.ring(to) : bells.ring(to)),
@@ -97,7 +86,6 @@ export function openRabbitBus(options: RabbitBusOptions): RabbitBus {
       local.ringAll()
       bells.ringAll()
     },
-    setHosts: bells.setHosts,
     ask: (to, ...question) =>
       to === host ? local.ask(to, ...question) : asking.ask(to, ...question),
     async close() {
@@ -112,29 +100,27 @@ export function openRabbitBus(options: RabbitBusOptions): RabbitBus {
 
 interface Parts {
   readonly options: RabbitBusOptions
-  readonly answerers: Answerers
-  /** Where bells that have arrived are heard, and what this host tells itself. */
+  readonly inbox: Inbox
+  /** What this host tells itself. */
   readonly local: Bus
   readonly measures: BusMeasures
   readonly seal: Seal
   readonly outbox: Outbox
   readonly bells: Bells
-  readonly deadlines: After
   readonly asking: Asking
   readonly door: RabbitDoor
 }
 
 /** What is done with each message that arrives for this host. */
 function createHearing(parts: Parts): (content: Buffer) => void {
-  const { answerers, local, measures, outbox, bells, deadlines, asking } = parts
-  const { host } = parts.options
+  const { inbox, local, measures, outbox, bells, asking } = parts
+  const { host, clock } = parts.options
   const open = createOpener(parts)
-  const answering = createAnswering(host, outbox, answerers, deadlines, () =>
-    measures.dropped('unsendable'),
-  )
+  const lost = () => measures.dropped('unsendable')
+  const answering = createAnswering({ self: host, outbox, inbox, clock, lost })
   const hearBell = (bell: Bell): void => {
     if (bell === 'own') {
-      local.ring(host)
+      inbox.hear('own')
     } else {
       bells.heardAll()
       local.ringAll()
@@ -215,7 +201,7 @@ function createOpener({ options, seal, measures }: Parts): (content: Buffer) => 
   const warn = throttle(
     () => log.warn(last, 'a message between hosts was dropped'),
     () => WARN_INTERVAL_MS,
-    clock.monotonic,
+    clock,
   )
   return (content) => {
     const opened = seal.open(content)
@@ -227,4 +213,9 @@ function createOpener({ options, seal, measures }: Parts): (content: Buffer) => 
     }
     return opened
   }
+}
+
+/** A number from 0 up to 1, of random bytes. */
+function fraction(random: (bytes: number) => Uint8Array): number {
+  return Buffer.from(random(4)).readUInt32BE() / 2 ** 32
 }

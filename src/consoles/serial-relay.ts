@@ -5,13 +5,14 @@
  * `node serial-relay.ts PATH`; descriptor 3 is the daemon's end. Over its IPC channel it says that it is connected. Exit codes: `RELAY_EXIT`.
  */
 import { createConnection, Socket } from 'node:net'
+import { hasCode } from '../lib/errno.ts'
 import { RELAY_EXIT } from './relay-exit.ts'
 
 /** What is kept for a daemon that is busy. Then the machine waits for it, but not for longer than this. */
 const BACKLOG_LIMIT_BYTES = 256 * 1024
 const PATIENCE_MS = 1_000
 /** What a socket answers whose process has ended, or never was. */
-const NOBODY: ReadonlySet<unknown> = new Set(['ECONNREFUSED', 'ENOENT'])
+const NOBODY = ['ECONNREFUSED', 'ENOENT']
 
 /** Hands on until either side is gone, which ends the process. */
 function relay(path: string): void {
@@ -45,8 +46,8 @@ function relay(path: string): void {
     missedBytes = 0
     line.resume()
   })
-  line.on('error', (error: NodeJS.ErrnoException) =>
-    process.exit(NOBODY.has(error.code) ? RELAY_EXIT.nobody : RELAY_EXIT.broken),
+  line.on('error', (error) =>
+    process.exit(hasCode(error, ...NOBODY) ? RELAY_EXIT.nobody : RELAY_EXIT.broken),
   )
   line.on('close', () => daemon.end(() => process.exit(0)))
   daemon.on('data', (bytes: Buffer) => line.write(bytes))

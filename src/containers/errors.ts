@@ -2,6 +2,8 @@
  * What an error of the Docker Engine means to us, decided once, by status code and errno and never by its text.
  * https://docs.docker.com/reference/api/engine/version/v1.41/ (errors of each operation)
  */
+
+import { hasCode } from '../lib/errno.ts'
 import { AtollError, messageOf, refused, unavailable } from '../model/errors.ts'
 
 const BAD_REQUEST = 400
@@ -43,10 +45,9 @@ function numberField(value: unknown, name: string): number | undefined {
 }
 
 /** What connect(2) and a broken connection give while no engine listens on the socket. */
-const ABSENT = new Set(['ECONNREFUSED', 'ENOENT', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT'])
+const ABSENT = ['ECONNREFUSED', 'ENOENT', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT']
 
 /** Whether the engine was not there to answer, which says nothing about what it was asked. */
 export function isAbsent(error: unknown): boolean {
-  const code = field(error, 'code')
-  return statusOf(error) === undefined && typeof code === 'string' && ABSENT.has(code)
+  return statusOf(error) === undefined && hasCode(error, ...ABSENT)
 }

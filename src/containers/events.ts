@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { linesOf } from '../host/sockets/lines.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import { type Backoff, pauseMs } from '../lib/retry.ts'
 import type { InstanceId } from '../model/ids.ts'
 import { INSTANCE_LABEL, instanceFromMark } from '../model/names.ts'
 import type { ContainerEvent } from './have.ts'
@@ -18,8 +19,7 @@ const eventSchema = z.object({
 })
 
 const NANOS_IN_MS = 1_000_000
-const RETRY_FIRST_MS = 200
-const RETRY_LAST_MS = 5_000
+const RETRY: Backoff = { firstMs: 200, lastMs: 5_000 }
 /** More events about one container than the engine keeps in all. */
 const HISTORY_LIMIT = 1_000
 
@@ -42,11 +42,11 @@ export async function followEvents(options: {
   readonly listener: EventListener
 }): Promise<void> {
   const { docker, clock, log, signal, listener } = options
-  let pauseMs = RETRY_FIRST_MS
+  let failures = 0
   while (!signal.aborted) {
     try {
       const stream = await openEvents(docker, signal)
-      pauseMs = RETRY_FIRST_MS
+      failures = 0
       listener.connected()
       for await (const line of linesOf(stream, signal)) report(line, listener)
     } catch (error) {
@@ -54,8 +54,8 @@ export async function followEvents(options: {
     }
     if (signal.aborted) return
     listener.lost()
-    await clock.sleep(pauseMs, signal).catch(() => undefined)
-    pauseMs = Math.min(pauseMs * 2, RETRY_LAST_MS)
+    failures += 1
+    await clock.sleep(pauseMs(RETRY, failures), signal).catch(() => undefined)
   }
 }
 

@@ -7,6 +7,7 @@ import type Dockerode from 'dockerode'
 import { z } from 'zod'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import { type Backoff, retry } from '../lib/retry.ts'
 import { AtollError, assertNever, bug, refused, unavailable } from '../model/errors.ts'
 import { parseImageLocation, splitReference } from '../model/image-location.ts'
 import type { ImageWant } from '../model/want.ts'
@@ -46,8 +47,7 @@ export interface Fetched {
 
 /** A pull is tried this often before it counts as failed. */
 const PULL_ATTEMPTS = 3
-const RETRY_FIRST_MS = 1_000
-const RETRY_LAST_MS = 30_000
+const RETRY: Backoff = { firstMs: 1_000, lastMs: 30_000 }
 const NOT_FOUND = 404
 const MIB = 1024 * 1024
 
@@ -161,25 +161,24 @@ async function pull(
   reference: string,
 ): Promise<DockerImage> {
   const authconfig = (await login?.(splitReference(reference).registry)) ?? undefined
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      progress(`Pulling ${reference}`)
-      await finished(
-        await docker.pull(reference, { abortSignal: signal, authconfig }),
-        progress,
-        signal,
-      )
-      const image = await inspectImage(docker, reference)
-      if (image !== null) return image
-      throw unavailable('the engine pulled it and does not have it')
-    } catch (error) {
-      signal.throwIfAborted()
-      if (statusOf(error) === NOT_FOUND || attempt === PULL_ATTEMPTS)
-        throw notToBeHad(want, reasonOf(error))
-      log.debug({ image: want.id, error, attempt }, 'pull failed, trying again')
-      await clock.sleep(RETRY_FIRST_MS * attempt, signal)
-    }
+  const again = (error: unknown, failures: number) => {
+    signal.throwIfAborted()
+    if (statusOf(error) === NOT_FOUND || failures === PULL_ATTEMPTS)
+      throw notToBeHad(want, reasonOf(error))
+    log.debug({ image: want.id, error, attempt: failures }, 'pull failed, trying again')
+    return true
   }
+  return await retry({ clock, signal, backoff: RETRY, again }, async () => {
+    progress(`Pulling ${reference}`)
+    await finished(
+      await docker.pull(reference, { abortSignal: signal, authconfig }),
+      progress,
+      signal,
+    )
+    const image = await inspectImage(docker, reference)
+    if (image !== null) return image
+    throw unavailable('the engine pulled it and does not have it')
+  })
 }
 
 /** One sentence, whatever the engine or the registry says: that is the operator's to read. */
@@ -220,16 +219,13 @@ export async function patiently<T>(
   location: string,
   attempt: () => Promise<T>,
 ): Promise<T> {
-  for (let pauseMs = RETRY_FIRST_MS; ; pauseMs = Math.min(pauseMs * 2, RETRY_LAST_MS)) {
-    try {
-      return await attempt()
-    } catch (error) {
-      signal.throwIfAborted()
-      if (!isAbsent(error)) throw dockerError(error, `get ${location}`)
-      log.debug({ error }, 'the Docker Engine does not answer, trying again')
-      await clock.sleep(pauseMs, signal)
-    }
+  const again = (error: unknown) => {
+    signal.throwIfAborted()
+    if (!isAbsent(error)) throw dockerError(error, `get ${location}`)
+    log.debug({ error }, 'the Docker Engine does not answer, trying again')
+    return true
   }
+  return await retry({ clock, signal, backoff: RETRY, again }, attempt)
 }
 
 function differs(want: ImageWant, found: string): AtollError {

@@ -38,7 +38,7 @@ export function createDockerImages(options: DockerImagesOptions): DockerImages {
     async find(want, progress, signal) {
       const turn = { key: `${want.location} ${want.digest ?? want.id}`, owner: want.account }
       const fetch = () => fetchImage({ ...options, signal, progress }, want)
-      const { digest, repositoryDigest, image } = await turns(turn, signal, fetch)
+      const { digest, repositoryDigest, image } = await turns.run(turn, fetch, signal)
       shelf.set(digest, image)
       return { digest, repositoryDigest, architecture: image.architecture, diskGiB: null }
     },

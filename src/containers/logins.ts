@@ -7,6 +7,7 @@
  */
 import { readFile, stat } from 'node:fs/promises'
 import { z } from 'zod'
+import { hasCode } from '../lib/errno.ts'
 import type { Log } from '../lib/log.ts'
 import type { Runner } from '../lib/runner.ts'
 
@@ -76,7 +77,7 @@ async function readConfig({ file, log }: LoginTools): Promise<z.infer<typeof con
     if (size > FILE_MAX_BYTES) throw new Error(`it has more than ${FILE_MAX_BYTES} bytes`)
     return configSchema.parse(JSON.parse(await readFile(file, 'utf8')))
   } catch (error) {
-    const isAbsent = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+    const isAbsent = hasCode(error, 'ENOENT')
     // The parser's message may quote the file.
     const why = error instanceof SyntaxError ? 'it is no JSON' : error
     if (!isAbsent) log.warn({ file, why }, 'logins at registries cannot be read')

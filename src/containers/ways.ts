@@ -1,7 +1,8 @@
 /** How the Docker Engine was told to run containers, as far as it matters to instances. */
 import { readFile, stat } from 'node:fs/promises'
-import { setTimeout } from 'node:timers/promises'
 import type Dockerode from 'dockerode'
+import { systemClock } from '../lib/clock.ts'
+import { withDeadline } from '../lib/deadline.ts'
 import { readWays, type Ways } from '../lib/engine-ways.ts'
 import { below } from '../lib/paths.ts'
 import { unavailable } from '../model/errors.ts'
@@ -70,12 +71,13 @@ async function engineStart(rootDirectory: string): Promise<number | null> {
 
 async function ask(docker: Dockerode): Promise<Ways> {
   // Its types know no signal for this question.
-  const late = setTimeout(ANSWER_DEADLINE_MS, undefined, { ref: false }).then(() => {
-    throw unavailable('the engine does not say how it runs containers')
-  })
-  const info: unknown = await Promise.race([docker.info(), late]).catch((error: unknown) => {
-    throw dockerError(error, 'ask the engine how it runs containers')
-  })
+  const late = () => unavailable('the engine does not say how it runs containers')
+  const deadline = { clock: systemClock, ms: ANSWER_DEADLINE_MS, late }
+  const info: unknown = await withDeadline(deadline, () => docker.info()).catch(
+    (error: unknown) => {
+      throw dockerError(error, 'ask the engine how it runs containers')
+    },
+  )
   return readWays(info, await readFile('/proc/self/mounts', 'utf8'))
 }
 

@@ -176,9 +176,3 @@ function packetInfo(source: Ipv4): Buffer {
   control.set(ipv4ToBytes(source), PACKET_INFO.source)
   return control
 }
-
-/** The errno name in anything thrown by the kernel's side (`code`), else undefined. */
-export function errnoCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error)) return undefined
-  return typeof error.code === 'string' && error.code in constants.errno ? error.code : undefined
-}

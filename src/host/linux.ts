@@ -6,6 +6,7 @@
  * the kernel. Whatever the kernel refuses leaves here as `unavailable`, with the errno in the cause.
  */
 import type { Log } from '../lib/log.ts'
+import { createQueues } from '../lib/queue.ts'
 import type { Runner } from '../lib/runner.ts'
 import { systemRunner } from '../lib/runner.ts'
 import { AtollError, unavailable } from '../model/errors.ts'
@@ -52,7 +53,7 @@ export function createLinuxHost(options: {
   const lock = createNicLock(ip, options.log)
   const forwarding = createForwarding(options.forwardingFile ?? null)
   // What is done to one NIC is done by one caller at a time: two services may speak of the same one.
-  const nicLock = createLock()
+  const nicLock = createQueues<string>()
 
   return {
     ...packetPath({ ip, rulesWatch, lock, conntrack, forwarding }),
@@ -192,20 +193,5 @@ async function attempt<T>(what: string, work: () => Promise<T>): Promise<T> {
     return await work()
   } catch (error) {
     throw error instanceof AtollError ? error : unavailable(what, error)
-  }
-}
-
-/** Work under the same key is done one after the other, in the order of asking. */
-function createLock(): <T>(key: string, work: () => Promise<T>) => Promise<T> {
-  const tails = new Map<string, Promise<unknown>>()
-  return (key, work) => {
-    const mine = (tails.get(key) ?? Promise.resolve()).then(work, work)
-    const tail = mine
-      .catch(() => {})
-      .finally(() => {
-        if (tails.get(key) === tail) tails.delete(key)
-      })
-    tails.set(key, tail)
-    return mine
   }
 }

@@ -7,6 +7,7 @@ import type { Hash } from 'node:crypto'
 import { open, stat } from 'node:fs/promises'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import { type Backoff, pauseMs } from '../lib/retry.ts'
 import { AtollError, explain, refused, unavailable } from '../model/errors.ts'
 import { openPart, type Part } from './partial-file.ts'
 import { hashInto } from './published-file.ts'
@@ -35,8 +36,7 @@ interface Downloaded {
 
 /** Failures in a row until it is given up. */
 const ATTEMPTS_MAX = 6
-const PAUSE_FIRST_MS = 500
-const PAUSE_LAST_MS = 30_000
+const PAUSES: Backoff = { firstMs: 500, lastMs: 30_000 }
 /** An attempt that brought as much was no failure. */
 const PROGRESS_BYTES = 1024 * 1024
 /** How often the content may turn out to be another in the middle. */
@@ -125,7 +125,7 @@ async function untilWhole(
     if (failures >= ATTEMPTS_MAX || restarts > RESTARTS_MAX || clock.monotonic() > deadline)
       throw error
     log.debug({ source: source.name, error, failures, had }, 'transfer broke off, trying again')
-    await clock.sleep(Math.min(PAUSE_FIRST_MS * 2 ** (failures - 1), PAUSE_LAST_MS), signal)
+    await clock.sleep(pauseMs(PAUSES, failures), signal)
   }
 }
 

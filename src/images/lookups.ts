@@ -6,6 +6,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import { throttle } from '../lib/throttle.ts'
 import { messageOf } from '../model/errors.ts'
 import type { ImageWant } from '../model/want.ts'
 import type { ImageFindings, ImageLook } from '../plan/workloads.ts'
@@ -54,10 +55,10 @@ export function createLooks<Want extends ImageWant>({
   }
 
   async function work(want: Want, look: Look): Promise<void> {
-    const told = throttled(clock, changed)
+    const told = throttle(changed, () => PROGRESS_EVERY_MS, clock)
     const progress = (message: string) => {
       look.now = { kind: 'working', message }
-      told()
+      told.call()
     }
     try {
       const found = await find(want, progress, closing.signal)
@@ -68,6 +69,8 @@ export function createLooks<Want extends ImageWant>({
       look.now = { kind: 'failed', message: messageOf(error) }
       look.failedAt = clock.monotonic()
       log.warn({ image: want.id, location: want.location, error }, 'image failed')
+    } finally {
+      told.close()
     }
     changed()
   }
@@ -103,13 +106,4 @@ export function createLooks<Want extends ImageWant>({
 interface Look {
   now: ImageLook
   failedAt: number
-}
-
-function throttled(clock: Clock, tell: () => void): () => void {
-  let lastMs = Number.NEGATIVE_INFINITY
-  return () => {
-    if (clock.monotonic() - lastMs < PROGRESS_EVERY_MS) return
-    lastMs = clock.monotonic()
-    tell()
-  }
 }

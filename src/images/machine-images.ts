@@ -104,7 +104,8 @@ export function createMachineImages(options: MachineImagesOptions): MachineImage
         return await fetchMachine(order, growing, { ...options, progress, signal })
       }
       const turns = filesOf(location).every(({ scheme }) => scheme === 'file') ? copies : fetches
-      const image = (await known()) ?? (await turns({ key, owner: want.account }, signal, fetched))
+      const image =
+        (await known()) ?? (await turns.run({ key, owner: want.account }, fetched, signal))
       return findingsOf(describe(image, location, architecture))
     },
   })

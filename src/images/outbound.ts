@@ -12,6 +12,7 @@ import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
 import { isIP, type LookupFunction } from 'node:net'
 import { networkInterfaces } from 'node:os'
+import { unlessAborted } from '../lib/deadline.ts'
 import { formatCidr } from '../model/addr.ts'
 import { refused } from '../model/errors.ts'
 import type { SharedWant } from '../model/want.ts'
@@ -117,7 +118,10 @@ export function createOutbound(
       const port = url.port === '' ? (isTls ? 443 : 80) : Number(url.port)
       const ask = isTls ? requestHttps : requestHttp
       const options = { headers, signal, maxHeaderSize: HEADERS_MAX_BYTES }
-      const sent = ask(url, { ...options, ...(await orAborted(agentFor(url, host, port), signal)) })
+      const sent = ask(url, {
+        ...options,
+        ...(await unlessAborted(signal, () => agentFor(url, host, port))),
+      })
       // After the answer has begun, what goes wrong is the body's to tell.
       sent.on('error', () => undefined)
       sent.end()
@@ -140,19 +144,6 @@ export function createOutbound(
 
 function shut(why: string): Error {
   return refused('InvalidParameterValue', why)
-}
-
-/** A resolver that does not answer is not waited for longer than anybody else. */
-async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>()
-  const abort = () => aborted.reject(signal.reason)
-  signal.throwIfAborted()
-  signal.addEventListener('abort', abort, { once: true })
-  try {
-    return await Promise.race([work, aborted.promise])
-  } finally {
-    signal.removeEventListener('abort', abort)
-  }
 }
 
 async function resolveHere(host: string): Promise<readonly Address[]> {

@@ -6,6 +6,7 @@
  */
 import { readFile, realpath, rm } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
+import { hasCode } from './errno.ts'
 
 /** Longest name in a directory, in bytes (NAME_MAX, limits.h). */
 const NAME_MAX_BYTES = 255
@@ -46,7 +47,7 @@ export async function removeTree(root: string, ...names: readonly string[]): Pro
 }
 
 function noSuchPath(error: unknown): null {
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
+  if (hasCode(error, 'ENOENT')) return null
   throw error
 }
 

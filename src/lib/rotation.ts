@@ -2,34 +2,55 @@
 export interface Rotation<T> {
   /** How many wait. */
   readonly size: number
+  /** How many of one owner wait. */
+  sizeOf(owner: string): number
   add(owner: string, item: T): void
-  /** The next one: of each owner one, in the order in which the owner came. Owners that `may` denies are passed over. */
-  take(may?: (owner: string) => boolean): { readonly owner: string; readonly item: T } | undefined
+  /** Takes out one that waits; false when it does not. */
+  remove(owner: string, item: T): boolean
+  /**
+   * The next one: of each owner one, in the order in which the owner came. What `may` denies is
+   * passed over.
+   */
+  take(
+    may?: (owner: string, item: T) => boolean,
+  ): { readonly owner: string; readonly item: T } | undefined
 }
 
 /** Nothing waits yet. */
 export function createRotation<T extends object>(): Rotation<T> {
   const waiting = new Map<string, T[]>()
   let size = 0
+
+  function removeAt(owner: string, mine: T[], at: number): T | undefined {
+    const [item] = mine.splice(at, 1)
+    if (mine.length === 0) waiting.delete(owner)
+    if (item !== undefined) size -= 1
+    return item
+  }
+
   return {
     get size() {
       return size
     },
+    sizeOf: (owner) => waiting.get(owner)?.length ?? 0,
     add(owner, item) {
       size += 1
       const mine = waiting.get(owner)
       if (mine === undefined) waiting.set(owner, [item])
       else mine.push(item)
     },
+    remove(owner, item) {
+      const mine = waiting.get(owner) ?? []
+      const at = mine.indexOf(item)
+      return at !== -1 && removeAt(owner, mine, at) !== undefined
+    },
     take(may = () => true) {
       for (const [owner, mine] of waiting) {
-        if (!may(owner)) continue
-        const [item, ...rest] = mine
-        // Behind all others, if more of it waits.
-        waiting.delete(owner)
-        if (rest.length > 0) waiting.set(owner, rest)
+        const at = mine.findIndex((item) => may(owner, item))
+        const item = at === -1 ? undefined : removeAt(owner, mine, at)
         if (item === undefined) continue
-        size -= 1
+        // Behind all others, if more of it waits.
+        if (waiting.delete(owner)) waiting.set(owner, mine)
         return { owner, item }
       }
       return undefined

@@ -5,9 +5,10 @@
  */
 import { awaitEnd, findProcesses } from '../host/processes/processes.ts'
 import type { Clock } from '../lib/clock.ts'
+import { inTime } from '../lib/deadline.ts'
 import type { Log } from '../lib/log.ts'
 import { below } from '../lib/paths.ts'
-import { patiently } from '../lib/patience.ts'
+import { createSingleFlight } from '../lib/queue.ts'
 import type { InstanceId } from '../model/ids.ts'
 import { MACHINE_SOCKETS_DIRECTORY } from '../model/names.ts'
 import type { MachineFilesystem } from './files.ts'
@@ -92,7 +93,7 @@ export function createMonitors(options: MonitorsOptions): Monitors {
   }
 
   // A monitor takes one connection only: a second one, of whoever lists machines while one is being started, would wait for ever.
-  const adopt = oneAtATime(async (instance: InstanceId, pid: number): Promise<void> => {
+  const connectOnce = async (instance: InstanceId, pid: number): Promise<void> => {
     const machine = known.get(instance)
     if (machine?.pid === pid && machine.qmp !== null) return
     const qmp = await connectQmp(sockets(instance).qmp, ({ name }) => {
@@ -102,7 +103,10 @@ export function createMonitors(options: MonitorsOptions): Monitors {
     void qmp.closed.then(() => dismiss(instance, pid, qmp))
     const answer = await qmp.execute('query-status')
     if (statusIn(answer) === 'shutdown') finish(instance)
-  })
+  }
+  const adopting = createSingleFlight<InstanceId, void>()
+  const adopt = (instance: InstanceId, pid: number) =>
+    adopting(instance, () => connectOnce(instance, pid))
 
   const connect = patientConnect({ known, adopt, tell, clock, log })
 
@@ -157,7 +161,7 @@ function patientConnect({
       known.set(instance, { pid, qmp: null, isOff: false })
     })
     const ended = adopted.then(() => true)
-    if (!wasMute && (await patiently(clock, PATIENCE_MS, ended)) === true) return
+    if (!wasMute && (await inTime(clock, PATIENCE_MS, ended)) === true) return
     if (known.get(instance)?.pid !== pid) known.set(instance, { pid, qmp: null, isOff: false })
     void ended.then(() => tell(instance))
   }
@@ -171,16 +175,4 @@ function socketsOf(runtimeDir: string, instance: InstanceId): ReturnType<Monitor
 function statusIn(answer: unknown): string | undefined {
   if (typeof answer !== 'object' || answer === null || !('status' in answer)) return undefined
   return typeof answer.status === 'string' ? answer.status : undefined
-}
-
-/** Whoever asks for the same key while it is being worked for waits for that work. */
-function oneAtATime<K, V>(
-  work: (key: K, value: V) => Promise<void>,
-): (key: K, value: V) => Promise<void> {
-  const underWay = new Map<K, Promise<void>>()
-  return (key, value) => {
-    const done = underWay.get(key) ?? work(key, value).finally(() => underWay.delete(key))
-    underWay.set(key, done)
-    return done
-  }
 }

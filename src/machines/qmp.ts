@@ -8,6 +8,8 @@ import { once } from 'node:events'
 import { createConnection, type Socket } from 'node:net'
 import { z } from 'zod'
 import { linesOf } from '../host/sockets/lines.ts'
+import { systemClock } from '../lib/clock.ts'
+import { withDeadline } from '../lib/deadline.ts'
 import { unavailable } from '../model/errors.ts'
 
 /** One connection to one QEMU. */
@@ -106,12 +108,7 @@ async function readAll(
   }
 }
 
-async function beforeDeadline<T>(answer: Promise<T>, message: string): Promise<T> {
-  const late = Promise.withResolvers<never>()
-  const timer = setTimeout(() => late.reject(unavailable(message)), ANSWER_DEADLINE_MS)
-  try {
-    return await Promise.race([answer, late.promise])
-  } finally {
-    clearTimeout(timer)
-  }
+function beforeDeadline<T>(answer: Promise<T>, message: string): Promise<T> {
+  const late = () => unavailable(message)
+  return withDeadline({ clock: systemClock, ms: ANSWER_DEADLINE_MS, late }, () => answer)
 }

@@ -1,6 +1,7 @@
 /** The daemon's unix socket, from the command line: documents and orders. */
 
 import { z } from 'zod'
+import { codeOf, hasCode } from '../lib/errno.ts'
 import { request } from '../lib/http.ts'
 import { below } from '../lib/paths.ts'
 import { unavailable } from '../model/errors.ts'
@@ -43,12 +44,12 @@ async function ask(runtimeDir: string, path: string, method: 'GET' | 'POST'): Pr
       })
     })
     outgoing.on('timeout', () => outgoing.destroy(new Error('timed out')))
-    outgoing.on('error', (error: NodeJS.ErrnoException) =>
+    outgoing.on('error', (error) =>
       reject(
         unavailable(
-          error.code === 'EACCES'
+          hasCode(error, 'EACCES')
             ? `only root may open ${socketPath}: use sudo`
-            : `atolld does not answer at ${socketPath} (${error.code ?? error.message}): is it running? Start it with: atolld`,
+            : `atolld does not answer at ${socketPath} (${codeOf(error) ?? error.message}): is it running? Start it with: atolld`,
           error,
         ),
       ),

@@ -7,9 +7,9 @@ import { once } from 'node:events'
 import { networkInterfaces } from 'node:os'
 import { z } from 'zod'
 import { type Config, instanceMtuBytes } from '../config.ts'
-import { errnoCode } from '../host/libc.ts'
 import { createIp } from '../host/netlink/ip.ts'
 import { openRouteNetlink } from '../host/netlink/netlink.ts'
+import { errnoOf } from '../lib/errno.ts'
 import { systemRunner } from '../lib/runner.ts'
 import { parseIpv4 } from '../model/addr.ts'
 import { fabricOverheadBytes } from '../model/fabric.ts'
@@ -94,7 +94,7 @@ export async function checkFabricPort({ fabric }: Config): Promise<Verdict> {
   } catch (error) {
     if (FABRIC_LINK in networkInterfaces()) return ok(`UDP ${fabric.port} is ${FABRIC_LINK}'s`)
     return fail(
-      `UDP ${fabric.port} cannot be had (${errnoCode(error)})`,
+      `UDP ${fabric.port} cannot be had (${errnoOf(error)})`,
       'stop what uses it, or set another fabric.port on all hosts',
     )
   } finally {

@@ -8,6 +8,7 @@ import { networkInterfaces, totalmem } from 'node:os'
 import Docker from 'dockerode'
 import { z } from 'zod'
 import type { Config, Environment } from '../config.ts'
+import { codeOf } from '../lib/errno.ts'
 import { systemRunner } from '../lib/runner.ts'
 import { METADATA_ADDRESS } from '../model/addr.ts'
 import { messageOf } from '../model/errors.ts'
@@ -191,7 +192,7 @@ async function checkPort(
 ): Promise<Verdict> {
   const server = createServer()
   const code = await new Promise<string | null>((resolve) => {
-    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
+    server.once('error', (error) => resolve(codeOf(error) ?? error.message))
     server.listen({ host, port, exclusive: true }, () => resolve(null))
   })
   server.close()

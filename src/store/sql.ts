@@ -8,9 +8,10 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
-import { setTimeout as wait } from 'node:timers/promises'
 import { type Dialect, Kysely, type RawBuilder, sql, type Transaction } from 'kysely'
+import { type Clock, startingClock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import { type Backoff, retry } from '../lib/retry.ts'
 import { bug, unavailable } from '../model/errors.ts'
 import { isTrouble } from './engines/engine.ts'
 import { sqliteDialect, sqliteNowMs, sqliteReadDialect } from './engines/sqlite/driver.ts'
@@ -26,10 +27,7 @@ import { writeTx } from './writes.ts'
 const RUNS_LIMIT = 25
 /** It is not run again after so long: by then whoever asked has given up. */
 const RUNS_TIME_LIMIT_MS = 15_000
-/** The wait before run n + 1 is up to 2^n times this... */
-const FIRST_WAIT_MS = 2
-/** ...but not longer than this. */
-const LONGEST_WAIT_MS = 250
+const RUNS_PAUSES: Backoff = { firstMs: 4, lastMs: 250 }
 /** Transactions that run or wait at the same time; more are turned away, so that an overload cannot grow without bound. */
 const TRANSACTIONS_LIMIT = 1000
 /** What each kind of transaction needs of the engine at least. */
@@ -60,7 +58,7 @@ export async function openSqliteStore(options: {
         : { readDialect: sqliteReadDialect(options.file, READERS) }),
       isRemote: false,
       nowMs: sqliteNowMs(),
-      wait: (ms) => wait(ms),
+      clock: startingClock,
       random: Math.random,
       log: options.log,
       ...(options.rows === undefined ? {} : { rows: options.rows }),
@@ -83,15 +81,16 @@ export async function openSqlStore(options: {
   readonly isRemote: boolean
   /** The engine's clock as part of a query: whole milliseconds since the epoch. */
   readonly nowMs: RawBuilder<number>
-  /** Resolves after so many milliseconds, and keeps the process alive until then: a daemon that starts has nothing else. */
-  readonly wait: (ms: number) => Promise<void>
+  /** Its sleeps keep the process alive: a daemon that starts has nothing else that does. */
+  readonly clock: Clock
   /** From 0 up to 1, to spread retries. */
   readonly random: () => number
   readonly log: Log
   readonly rows?: RowWatch
 }): Promise<Store> {
-  const { nowMs, random, log } = options
-  const watch = options.rows ?? createRowWatch({ log, monotonic: () => performance.now() })
+  const { nowMs, random, log, clock } = options
+  const backoff: Backoff = { ...RUNS_PAUSES, jitter: { share: 0.5, random } }
+  const watch = options.rows ?? createRowWatch({ log, monotonic: clock.monotonic })
   const cache = createRowCache()
   const rows = () => createRowReader(watch, cache)
   const db = new Kysely<Tables>({ dialect: options.dialect })
@@ -102,19 +101,14 @@ export async function openSqlStore(options: {
   let closed = false
 
   async function untilItWins<T>(run: () => Promise<T>): Promise<T> {
-    const giveUpMs = performance.now() + RUNS_TIME_LIMIT_MS
-    for (let runs = 1; ; runs += 1) {
-      try {
-        return await run()
-      } catch (error) {
-        if (!isTrouble(error, 'conflict', 'lost', 'unsure')) throw error
-        if (runs >= RUNS_LIMIT || performance.now() > giveUpMs) throw error
-        const longestMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** runs)
-        const waitMs = longestMs * (0.5 + random() / 2)
-        log.debug({ runs, waitMs, error }, 'a transaction failed and is run again')
-        await options.wait(waitMs)
-      }
+    const giveUpMs = clock.monotonic() + RUNS_TIME_LIMIT_MS
+    const again = (error: unknown, runs: number, waitMs: number) => {
+      if (!isTrouble(error, 'conflict', 'lost', 'unsure')) return false
+      if (runs >= RUNS_LIMIT || clock.monotonic() > giveUpMs) return false
+      log.debug({ runs, waitMs, error }, 'a transaction failed and is run again')
+      return true
     }
+    return await retry({ clock, backoff, again }, run)
   }
 
   async function admitted<T>(run: () => Promise<T>): Promise<T> {

@@ -6,7 +6,9 @@
  * `unavailable` at once. Reads that only inform may be answered from the replica (`InformedStore`), and then say of what time they are.
  */
 import type { Clock } from '../lib/clock.ts'
+import { patientClock, withDeadline } from '../lib/deadline.ts'
 import type { Log } from '../lib/log.ts'
+import { type Backoff, retry } from '../lib/retry.ts'
 import { AtollError, unavailable } from '../model/errors.ts'
 import type { Replica } from './replica.ts'
 import type { ReadTx, Store } from './store.ts'
@@ -16,14 +18,12 @@ export interface SteadyStore extends Store {
   readonly ready: Promise<void>
 }
 
-const FIRST_PAUSE_MS = 200
-const LONGEST_PAUSE_MS = 5_000
+const PAUSES: Backoff = { firstMs: 200, lastMs: 5_000 }
 /** How long a read may wait for the engine before the replica answers instead... */
 const PATIENCE_MS = 400
 /** ...and when the replica cannot answer it: a cluster stands still for some seconds while it agrees that a member is gone. */
 const LONGEST_WAIT_MS = 5_000
-/** The grain of both, and how much longer they may become where this process itself is slow. */
-const TICK_MS = 50
+/** How much longer both may become where this process itself is slow. */
 const LONGEST_STRETCH = 1.25
 /** Between two looks whether an engine that was away answers again. */
 const LOOK_PAUSE_MS = 250
@@ -46,16 +46,12 @@ export function openSteadyStore(options: {
   let engine: Store | null = null
 
   async function keepTrying(): Promise<void> {
-    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
-      try {
-        engine = await open()
-        opened.resolve()
-        return
-      } catch (error) {
-        log.warn({ error }, 'the record store is not ready; it is tried again')
-      }
-      await clock.sleep(pauseMs, ending.signal)
+    const again = (error: unknown) => {
+      log.warn({ error }, 'the record store is not ready; it is tried again')
+      return true
     }
+    engine = await retry({ clock, signal: ending.signal, backoff: PAUSES, again }, open)
+    opened.resolve()
   }
 
   const trying = keepTrying().catch((error: unknown) => opened.reject(error))
@@ -174,23 +170,11 @@ export function withReplica(store: Store, replica: Replica, clock: Clock): Infor
 }
 
 /** Waits for work so long, and rejects with `unavailable` then. */
-function createWithin(clock: Clock) {
-  /** In ticks, so that a process which does not get the processor does not take its own standstill for the engine's. */
-  async function tooLate(limitMs: number, signal: AbortSignal): Promise<never> {
-    const lastMs = clock.monotonic() + limitMs * LONGEST_STRETCH
-    for (let leftMs = limitMs; leftMs > 0 && clock.monotonic() < lastMs; leftMs -= TICK_MS)
-      await clock.sleep(Math.min(TICK_MS, leftMs), signal)
-    throw unavailable('The record store takes too long.')
-  }
-
-  return async function within<T>(limitMs: number, work: () => Promise<T>): Promise<T> {
-    const done = new AbortController()
-    try {
-      return await Promise.race([work(), tooLate(limitMs, done.signal)])
-    } finally {
-      done.abort()
-    }
-  }
+function createWithin(systems: Clock) {
+  const clock = patientClock(systems, LONGEST_STRETCH)
+  const late = () => unavailable('The record store takes too long.')
+  return <T>(ms: number, work: () => Promise<T>): Promise<T> =>
+    withDeadline({ clock, ms, late }, work)
 }
 
 /** A store whose every answer is the truth: one that needs no replica. */

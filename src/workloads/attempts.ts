@@ -4,11 +4,12 @@
  * A failed step counts, and so does a start that succeeded, because a workload that keeps being brought down from outside
  * would otherwise be started in a tight loop. Two quiet minutes, or a newly asked boot, forget the past.
  */
+
+import { type Backoff, pauseMs } from '../lib/retry.ts'
 import type { InstanceId } from '../model/ids.ts'
 
-const PAUSE_FIRST_MS = 1_000
-const PAUSE_LAST_MS = 60_000
-const FORGOTTEN_AFTER_MS = 2 * PAUSE_LAST_MS
+const PAUSES: Backoff = { firstMs: 1_000, lastMs: 60_000 }
+const FORGOTTEN_AFTER_MS = 2 * PAUSES.lastMs
 
 export interface Attempts {
   /** How long to wait from `nowMs` until this kind of step may be tried again; 0 when it may be tried now. */
@@ -49,8 +50,7 @@ export function createAttempts(): Attempts {
       const { failures, starts, atMs } = recall(instance, kind, bootCount, nowMs)
       const pauses = failures + Math.max(0, starts - 1)
       if (pauses === 0) return 0
-      const pauseMs = Math.min(PAUSE_FIRST_MS * 2 ** (pauses - 1), PAUSE_LAST_MS)
-      return Math.max(0, atMs + pauseMs - nowMs)
+      return Math.max(0, atMs + pauseMs(PAUSES, pauses) - nowMs)
     },
     failed(instance, kind, bootCount, nowMs) {
       const past = recall(instance, kind, bootCount, nowMs)

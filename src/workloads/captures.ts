@@ -8,7 +8,9 @@
 import { createTurns } from '../images/admission.ts'
 import { createLooks } from '../images/lookups.ts'
 import type { Clock } from '../lib/clock.ts'
+import { inTime } from '../lib/deadline.ts'
 import type { Log } from '../lib/log.ts'
+import { createQueue } from '../lib/queue.ts'
 import type { ImageId, InstanceId } from '../model/ids.ts'
 import type { CaptureWant } from '../model/want.ts'
 import type { ImageLook } from '../plan/workloads.ts'
@@ -48,14 +50,14 @@ export function createCaptures({
   const held = new Set<InstanceId>()
   const busy = new Set<ImageId>()
   let kept: string | null = null
+  const inTurn = createQueue()
   let keeping = Promise.resolve()
 
   const looks = createLooks<CaptureWant>({
     clock,
     log,
-    find: (want, progress, signal) =>
-      // Two images of one instance are made one after the other.
-      turns({ key: want.instance, owner: want.account }, signal, async () => {
+    find: (want, progress, signal) => {
+      const capture = async () => {
         held.add(want.instance)
         busy.add(want.id)
         try {
@@ -65,7 +67,10 @@ export function createCaptures({
           busy.delete(want.id)
           kept = null
         }
-      }),
+      }
+      // Two images of one instance are made one after the other.
+      return turns.run({ key: want.instance, owner: want.account }, capture, signal)
+    },
   })
 
   return {
@@ -75,16 +80,14 @@ export function createCaptures({
       const key = images === null ? null : images.join()
       if (images === null || (key === kept && !fresh)) return
       kept = key
-      keeping = keeping
-        .then(() => capturer.keep(new Set(images), busy))
-        .catch((error: unknown) => {
-          kept = null
-          log.warn({ error }, 'images that are not wanted any more were not removed')
-        })
+      keeping = inTurn(() => capturer.keep(new Set(images), busy)).catch((error: unknown) => {
+        kept = null
+        log.warn({ error }, 'images that are not wanted any more were not removed')
+      })
     },
     watch: looks.watch,
     async close() {
-      await Promise.race([Promise.all([looks.close(), keeping]), clock.sleep(CLOSE_DEADLINE_MS)])
+      await inTime(clock, CLOSE_DEADLINE_MS, Promise.all([looks.close(), keeping]))
     },
   }
 }

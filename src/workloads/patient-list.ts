@@ -5,8 +5,8 @@
  * takes what it found. While it goes on, passes do not wait at all.
  */
 import type { Clock } from '../lib/clock.ts'
+import { inTime } from '../lib/deadline.ts'
 import type { Log } from '../lib/log.ts'
-import { patiently } from '../lib/patience.ts'
 import { unavailable } from '../model/errors.ts'
 import type { InstanceId } from '../model/ids.ts'
 import type { WorkloadHave } from '../plan/workloads.ts'
@@ -70,8 +70,8 @@ export function createPatientList({ driver, busy, wake, clock, log }: Parts): Pa
       late = null
       if (kept !== null && clock.monotonic() - kept.atMs < LATE_GOOD_MS) return await kept.listed
       const listing = begin(fresh, signal)
-      const inTime = await patiently(clock, PATIENCE_MS, listing)
-      if (inTime !== null) return inTime
+      const answered = await inTime(clock, PATIENCE_MS, listing)
+      if (answered !== null) return answered
       goOn(listing)
       throw hung(driver.name)
     },

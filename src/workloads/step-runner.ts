@@ -4,6 +4,7 @@
  * It remembers only what holds steps back; a fresh one is always right, if more eager.
  */
 import type { Clock } from '../lib/clock.ts'
+import { inTime } from '../lib/deadline.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import { AtollError, assertNever, messageOf } from '../model/errors.ts'
@@ -98,7 +99,7 @@ export class StepRunner {
     this.#closing.abort()
     for (const id of this.#running.keys()) this.overtake(id)
     const steps = Promise.allSettled([...this.#running.values()].map(({ done }) => done))
-    await Promise.race([steps, this.#options.clock.sleep(CLOSE_DEADLINE_MS)])
+    await inTime(this.#options.clock, CLOSE_DEADLINE_MS, steps)
   }
 
   #begin(step: WorkloadStep, bootCount: number): void {

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
+import { systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { sqliteDialect, sqliteNowMs } from '../../src/store/engines/sqlite/driver.ts'
 import { openSqliteStore, openSqlStore } from '../../src/store/sql.ts'
@@ -40,7 +40,7 @@ describeStoreContract(
       dialect: withTurns(sqliteDialect(file)),
       isRemote: false,
       nowMs: sqliteNowMs(),
-      wait: (ms) => wait(ms),
+      clock: systemClock,
       random: Math.random,
       log: silentLog,
     }),

@@ -10,7 +10,7 @@ import { createKeyMaking } from '../../src/api/key-making.ts'
 import { createCatalogue } from '../../src/api/launch/catalogue.ts'
 import type { Bus } from '../../src/bus/bus.ts'
 import { createLocalBus } from '../../src/bus/local.ts'
-import type { Clock } from '../../src/lib/clock.ts'
+import { type Clock, systemClock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { createTurns } from '../../src/lib/turns.ts'
 import { cidr } from '../../src/model/addr.ts'
@@ -72,7 +72,12 @@ function host(name: string): HostName {
   return must(parseHostName(name))
 }
 
-const standingClock: Clock = { now: () => NOW_MS, monotonic: () => 0, sleep: async () => {} }
+const standingClock: Clock = {
+  now: () => NOW_MS,
+  monotonic: () => 0,
+  sleep: async () => {},
+  after: systemClock.after,
+}
 
 /** An account (ALICE) with a default VPC, one default subnet, the default group, an image; and the hosts. */
 export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {

@@ -58,7 +58,6 @@ export function parts(more: Partial<ApiParts> = {}): ApiParts {
     bus: {
       ring() {},
       ringAll() {},
-      setHosts: () => undefined,
       onBell: () => () => {},
       ask: refuse,
       onAsk() {},

@@ -7,5 +7,6 @@ export function hurriedClock(times: number): Clock {
     now: systemClock.now,
     monotonic: () => performance.now() * times,
     sleep: (ms, signal) => systemClock.sleep(ms / times, signal),
+    after: (ms, run) => systemClock.after(ms / times, run),
   }
 }

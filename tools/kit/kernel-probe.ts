@@ -3,9 +3,9 @@
  * damaged, and mended. Of the calling thread's network namespace.
  */
 import { readFileSync } from 'node:fs'
-import { errnoCode } from '../../src/host/libc.ts'
 import { createIp } from '../../src/host/netlink/ip.ts'
 import { openNetfilterNetlink, openRouteNetlink } from '../../src/host/netlink/netlink.ts'
+import { errnoOf } from '../../src/lib/errno.ts'
 import { GATEWAY_LINK, NFT_TABLE, ROUTE_PROTOCOL } from '../../src/model/names.ts'
 
 export interface KernelProbe {
@@ -33,7 +33,7 @@ export function createKernelProbe(link: string): KernelProbe {
     try {
       return (await list).length
     } catch (error) {
-      if (errnoCode(error) === 'ENOENT') return 0
+      if (errnoOf(error) === 'ENOENT') return 0
       throw error
     }
   }

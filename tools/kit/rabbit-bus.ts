@@ -38,6 +38,7 @@ export function openTestBus(
     metrics,
     clock: systemClock,
     random: randomBytes,
+    hosts: () => 1,
     ...more,
   })
   return { bus, host, metrics }

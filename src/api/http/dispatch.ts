@@ -3,6 +3,7 @@
  *
  * Knows nothing of HTTP servers. Whatever a request is, its answer is a document that EC2's clients can read.
  */
+
 import type { Log } from '../../lib/log.ts'
 import type { Metrics } from '../../lib/metrics.ts'
 import { refused } from '../../model/errors.ts'

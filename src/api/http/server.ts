@@ -266,7 +266,7 @@ async function dispatch(
   reply: FastifyReply,
 ): Promise<ApiAnswer> {
   const gone = new AbortController()
-  reply.raw.once('close', () => gone.abort())
+  reply.raw.once('close', () => gone.abort(unavailable('The client is gone')))
   const asked = {
     method: request.method,
     ...targetOf(request),

@@ -4,13 +4,13 @@
  * An answer goes to the host that the signed question came from, so nobody can have it sent elsewhere. Whatever was asked, there is
  * an answer: at least the error that says why there is none.
  */
+import type { Clock } from '../../lib/clock.ts'
+import { withDeadline } from '../../lib/deadline.ts'
 import { AtollError, bug, unavailable } from '../../model/errors.ts'
 import type { HostName } from '../../model/ids.ts'
-import type { Answerers } from '../answerers.ts'
-import type { After } from './deadlines.ts'
+import type { Inbox } from '../inbox.ts'
 import { type AskLetter, isQuestion, QUESTION_SCHEMAS, sayError } from './letters.ts'
 import type { Outbox } from './outbox.ts'
-import { within } from './within.ts'
 
 /** Questions that are worked on at the same time; more are turned away. */
 const ANSWERING_LIMIT = 256
@@ -23,17 +23,24 @@ export interface Answering {
   refuseLate(letter: AskLetter, from: HostName, ageMs: number): void
 }
 
-/** `after` keeps the deadlines; `lost` hears of answers that could not be sent. */
-export function createAnswering(
-  self: HostName,
-  outbox: Outbox,
-  answerers: Answerers,
-  after: After,
-  lost: () => void,
-): Answering {
+/** Answers nothing yet. */
+export function createAnswering({
+  self,
+  outbox,
+  inbox,
+  clock,
+  lost,
+}: {
+  readonly self: HostName
+  readonly outbox: Outbox
+  readonly inbox: Pick<Inbox, 'answer'>
+  readonly clock: Pick<Clock, 'after'>
+  /** Hears of answers that could not be sent. */
+  readonly lost: () => void
+}): Answering {
   let answering = 0
 
-  async function answerTo({ question, ask, timeoutMs }: AskLetter): Promise<unknown> {
+  async function answerTo({ question, ask, timeoutMs: ms }: AskLetter): Promise<unknown> {
     if (!isQuestion(question)) throw unavailable(`No host answers "${question}".`)
     const asked = QUESTION_SCHEMAS[question].ask.safeParse(ask)
     if (!asked.success) throw unavailable(`The question "${question}" is not understood.`)
@@ -41,7 +48,8 @@ export function createAnswering(
     answering += 1
     try {
       // Whoever asked has given up by then; the place is for another.
-      return await within(timeoutMs, 'The host', answerers.answer(question, asked.data), after)
+      const late = () => unavailable(`The host did not answer within ${ms} ms.`)
+      return await withDeadline({ clock, ms, late }, () => inbox.answer(question, asked.data))
     } finally {
       answering -= 1
     }

@@ -5,10 +5,10 @@
  * asker knows at once. When the connection is lost, so is what was asked over it. A host whose clock differs says so once, and is asked
  * again by its own clock, which its answer tells.
  */
+import type { Clock } from '../../lib/clock.ts'
 import { unavailable } from '../../model/errors.ts'
 import type { HostName } from '../../model/ids.ts'
 import type { Bus, Question, Questions } from '../bus.ts'
-import type { After } from './deadlines.ts'
 import { type AnswerLetter, type AskLetter, hearError, QUESTION_SCHEMAS } from './letters.ts'
 import type { Outbox } from './outbox.ts'
 import type { Seal } from './seal.ts'
@@ -46,13 +46,19 @@ interface Open {
   end(ending: Ending, outcome: Outcome): void
 }
 
-/** `after` keeps the deadlines; `counted` hears how each question ended. */
-export function createAsking(
-  seal: Seal,
-  outbox: Outbox,
-  after: After,
-  counted: (ending: Ending) => void,
-): Asking {
+/** Nothing is asked yet. */
+export function createAsking({
+  seal,
+  outbox,
+  clock,
+  counted,
+}: {
+  readonly seal: Seal
+  readonly outbox: Outbox
+  readonly clock: Pick<Clock, 'after'>
+  /** Hears how each question ended. */
+  readonly counted: (ending: Ending) => void
+}): Asking {
   const open = new Map<string, Open>()
 
   /** Waits until the first of a question's ends. */
@@ -72,7 +78,7 @@ export function createAsking(
         else reject(outcome.error)
       }
       const onAbort = (): void => end('timeout', { error: signal?.reason })
-      const inTime = after(timeoutMs, () => {
+      const inTime = clock.after(timeoutMs, () => {
         end('timeout', { error: unavailable(`The host did not answer within ${timeoutMs} ms.`) })
       })
       signal?.addEventListener('abort', onAbort, { once: true })

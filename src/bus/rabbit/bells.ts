@@ -8,9 +8,11 @@
  * the reports of IGMP (RFC 2236, section 3): how often all are rung does not grow with the number of those that ring.
  */
 import type { ConfirmChannel } from 'amqplib'
+import type { Clock } from '../../lib/clock.ts'
+import { nextTurn } from '../../lib/clock.ts'
+import { throttle } from '../../lib/throttle.ts'
 import type { HostName } from '../../model/ids.ts'
 import { allBellMs } from '../bus.ts'
-import { throttle } from '../throttle.ts'
 import type { Letter } from './letters.ts'
 import { ALL_KEY, BELLS_EXCHANGE, hostKey } from './names.ts'
 import type { Seal } from './seal.ts'
@@ -30,21 +32,25 @@ export interface Bells {
   ringAll(): void
   /** Another host has rung all. */
   heardAll(): void
-  /** See `Bus.setHosts`. */
-  setHosts(count: number): void
   /** The channel to ring over from now on, or null while there is none. */
   useChannel(channel: ConfirmChannel | null): void
   close(): void
 }
 
-/** `counted` hears of every bell that went out (`sent`) or was given up (`dropped`). */
-export function createBells(
-  seal: Seal,
-  monotonic: () => number,
+/** What bells are made from. */
+interface BellsOptions {
+  readonly seal: Seal
+  readonly clock: Pick<Clock, 'after' | 'monotonic'>
   /** From 0 up to 1. */
-  random: () => number,
-  counted: (what: 'sent' | 'dropped') => void,
-): Bells {
+  readonly random: () => number
+  /** How many hosts there are, as far as is known. */
+  readonly hosts: () => number
+  /** Hears of every bell that went out (`sent`) or was given up (`dropped`). */
+  readonly counted: (what: 'sent' | 'dropped') => void
+}
+
+/** Nobody is to be rung yet. */
+export function createBells({ seal, clock, random, hosts, counted }: BellsOptions): Bells {
   /** `due`: to be sent; `sent`: under way; `again`: under way, and due again. */
   const states = new Map<Addressee, 'due' | 'sent' | 'again'>()
   let channel: ConfirmChannel | null = null
@@ -66,7 +72,7 @@ export function createBells(
   function flushSoon(): void {
     if (flushing || channel === null) return
     flushing = true
-    setImmediate(() => {
+    void nextTurn().then(() => {
       flushing = false
       for (const [to, state] of states) if (state === 'due') send(to)
     })
@@ -98,20 +104,16 @@ export function createBells(
     if (again) ring(to)
   }
 
-  let hosts = 1
   const all = throttle(
     () => ring(null),
     // Those that heard the same bell would all ring at once.
-    () => allBellMs(hosts) * (1 + random() * SPREAD),
-    monotonic,
+    () => allBellMs(hosts()) * (1 + random() * SPREAD),
+    clock,
   )
   return {
     ring,
     ringAll: () => all.call(),
     heardAll: () => all.done(),
-    setHosts(count) {
-      hosts = count
-    },
     useChannel(next) {
       channel = next
       for (const to of states.keys()) states.set(to, 'due')

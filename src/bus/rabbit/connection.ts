@@ -3,10 +3,11 @@
  *
  * Nodes are tried in order, starting after the one that was lost. A node that lost its power sends no word: the handshake has a
  * deadline, and heartbeats end a connection that has fallen silent. When no node answers, rounds through the list become rarer
- * (doubling, with jitter, up to `BACKOFF_MAX_MS`), so that a thousand hosts do not come back in the same moment.
+ * (doubling, with jitter), so that a thousand hosts do not come back in the same moment.
  */
 import type { ChannelModel } from 'amqplib'
 import type { Clock } from '../../lib/clock.ts'
+import { withDeadline } from '../../lib/deadline.ts'
 import {
   createTlsReader,
   type EngineAccess,
@@ -14,29 +15,29 @@ import {
   type TlsReader,
 } from '../../lib/engine-access.ts'
 import type { Log } from '../../lib/log.ts'
+import { type Backoff, pauseMs } from '../../lib/retry.ts'
 import { AtollError, unavailable } from '../../model/errors.ts'
-import { chance } from './chance.ts'
-import { within } from './within.ts'
 
 /**
  * A connection that is silent for two to three of these is dead. Less would end some whose host or broker is only busy, and all of them
  * have to be made anew then (https://www.rabbitmq.com/docs/heartbeats); what a dead one loses is found by timers.
  */
 const HEARTBEAT_SECONDS = 5
-/** Longest that a node may take to let us in while others may be quicker; longer in each round that none of them let us in... */
-const CONNECT_TIMEOUT_MS = 2_000
-/** ...up to this: a node that is overrun gets through with one connection after the other. */
-const CONNECT_TIMEOUT_MAX_MS = 10_000
+/**
+ * Longest that a node may take to let us in while others may be quicker. It doubles in each round that
+ * none of them let us in: a node that is overrun gets through with one connection after the other.
+ */
+const CONNECT_TIMEOUT: Backoff = { firstMs: 2_000, lastMs: 10_000 }
 /** Longest that it may then take to set up what we need. */
 const SETUP_TIMEOUT_MS = 10_000
 const CLOSE_TIMEOUT_MS = 1_000
 /** How often a broker is shown something, so that it says when it takes nothing. */
 const PULSE_MS = 10_000
-const BACKOFF_MIN_MS = 100
-const BACKOFF_MAX_MS = 5_000
+const BACKOFF: Backoff = { firstMs: 100, lastMs: 5_000 }
+/** Of the pause after a whole round; before, nodes are tried in quick succession. */
+const JITTER_SHARE = 0.5
 /** A connection that held so long was a good one: the next failure is the first of its kind. */
 const STABLE_MS = 5_000
-const THE_BROKER = 'The broker'
 const PORT = 5672
 const TLS_PORT = 5671
 
@@ -81,7 +82,8 @@ interface Parts {
   readonly attendant: Attendant
   readonly clock: Clock
   readonly log: Log
-  readonly random: (bytes: number) => Uint8Array
+  /** From 0 up to 1. */
+  readonly random: () => number
 }
 
 /** Hears of the broker's alarms: https://www.rabbitmq.com/docs/connection-blocked, https://www.rabbitmq.com/docs/alarms */
@@ -121,15 +123,13 @@ export function keepConnected(parts: Parts): Connection {
     address: string,
     timeoutMs: number,
   ): Promise<{ readonly upMs: number; readonly why: unknown }> {
-    const model = await connectTo(broker, readTls, address, timeoutMs)
+    const model = await connectTo(parts, readTls, address, timeoutMs)
     const ending = new AbortController()
     const ended = endOf(model)
     const leave = () => void model.close().catch(() => undefined)
     try {
       closing.signal.throwIfAborted()
-      await within(
-        SETUP_TIMEOUT_MS,
-        THE_BROKER,
+      await within(clock, SETUP_TIMEOUT_MS, () =>
         Promise.race([setUp(parts, alarms, model, address, ending.signal), ended.then(asFailure)]),
       )
       node = address
@@ -145,7 +145,7 @@ export function keepConnected(parts: Parts): Connection {
       closing.signal.removeEventListener('abort', leave)
       node = null
       attendant.down()
-      await hangUp(model)
+      await hangUp(clock, model)
     }
   }
 
@@ -155,7 +155,7 @@ export function keepConnected(parts: Parts): Connection {
     for (let turn = 0; !closing.signal.aborted; turn += 1) {
       const address = broker.nodes[turn % broker.nodes.length] ?? ''
       const rounds = Math.floor(failures / broker.nodes.length)
-      const timeoutMs = Math.min(CONNECT_TIMEOUT_MS * 2 ** rounds, CONNECT_TIMEOUT_MAX_MS)
+      const timeoutMs = pauseMs(CONNECT_TIMEOUT, rounds + 1)
       const { why, upMs } = await attend(address, timeoutMs).catch((error: unknown) => ({
         why: error,
         upMs: 0,
@@ -179,7 +179,7 @@ export function keepConnected(parts: Parts): Connection {
     blocked: alarms.blocked,
     async close() {
       closing.abort()
-      await within(CLOSE_TIMEOUT_MS, THE_BROKER, running).catch(() => undefined)
+      await within(clock, CLOSE_TIMEOUT_MS, () => running).catch(() => undefined)
     },
   }
 }
@@ -205,15 +205,20 @@ async function setUp(
 }
 
 /** A moment before the next node of the first round, then longer before each further round. */
-function backoffMs(failures: number, nodes: number, random: Parts['random']): number {
+function backoffMs(failures: number, nodes: number, random: () => number): number {
   const rounds = Math.floor(failures / nodes)
-  const longest = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** Math.min(rounds, 16))
-  const share = chance(random)
-  return failures < nodes ? share * BACKOFF_MIN_MS : longest * (0.5 + share / 2)
+  const share = rounds === 0 ? 1 : JITTER_SHARE
+  return pauseMs({ ...BACKOFF, jitter: { share, random } }, rounds + 1)
+}
+
+/** What `work` gives, or `unavailable` after so many milliseconds. The work is left to itself then. */
+function within<T>(clock: Parts['clock'], ms: number, work: () => Promise<T>): Promise<T> {
+  const late = () => unavailable(`The broker did not answer within ${ms} ms.`)
+  return withDeadline({ clock, ms, late }, work)
 }
 
 async function connectTo(
-  broker: Broker,
+  { broker, clock }: Pick<Parts, 'broker' | 'clock'>,
   readTls: TlsReader,
   address: string,
   timeoutMs: number,
@@ -234,10 +239,13 @@ async function connectTo(
     { noDelay: true, timeout: timeoutMs, ...tls },
   )
   try {
-    return await within(timeoutMs, THE_BROKER, connecting)
+    return await within(clock, timeoutMs, () => connecting)
   } catch (error) {
     // Should it come after all, nobody wants it any more.
-    connecting.then(hangUp, () => undefined)
+    connecting.then(
+      (model) => hangUp(clock, model),
+      () => undefined,
+    )
     throw error instanceof AtollError ? error : unavailable('The broker does not let us in.', error)
   }
 }
@@ -262,10 +270,10 @@ function asFailure(error: unknown): never {
  * Ends a connection and its socket. amqplib only half-closes the socket of a connection that fell silent, and the kernel would keep
  * it for a quarter of an hour, so the socket, which has no place in amqplib's types, is destroyed.
  */
-async function hangUp(model: ChannelModel): Promise<void> {
+async function hangUp(clock: Parts['clock'], model: ChannelModel): Promise<void> {
   // Nobody listens yet to one that came too late; its error would end the process.
   model.on('error', () => undefined)
-  await within(CLOSE_TIMEOUT_MS, THE_BROKER, model.close()).catch(() => undefined)
+  await within(clock, CLOSE_TIMEOUT_MS, () => model.close()).catch(() => undefined)
   const { stream } = model.connection as { readonly stream?: { destroy?(): void } }
   stream?.destroy?.()
 }

@@ -6,6 +6,7 @@
  */
 import type { Channel, ConsumeMessage } from 'amqplib'
 import type { Clock } from '../../lib/clock.ts'
+import { inTime } from '../../lib/deadline.ts'
 import { bug } from '../../model/errors.ts'
 import type { CommandDoor, CommandMessage, CommandOutcome } from '../door.ts'
 import { COMMANDS_QUEUE } from './names.ts'
@@ -77,8 +78,7 @@ export function createRabbitDoor(clock: Clock, failed: (error: unknown) => void)
         closing.abort()
         if (channel !== null && consumerTag !== null)
           await channel.cancel(consumerTag).catch(() => undefined)
-        const late = clock.sleep(CLOSE_TIMEOUT_MS)
-        await Promise.race([Promise.all(handling), late])
+        await inTime(clock, CLOSE_TIMEOUT_MS, Promise.all(handling))
       }
     },
     async useChannel(next) {

@@ -4,9 +4,9 @@
  * Errors: `NetlinkError` with the kernel's errno; the callers in this room wrap it.
  */
 import { FlagsNew, rt } from 'netlink'
+import { errnoOf } from '../../lib/errno.ts'
 import type { Ipv4, Mac } from '../../model/addr.ts'
 import { CLASSIFIER_NAME } from '../../model/names.ts'
-import { errnoCode } from '../libc.ts'
 import type {
   AddressState,
   ForwardingState,
@@ -126,7 +126,7 @@ export function createIp(netlink: Netlink): Ip {
     try {
       return [await netlink.get(MessageType.GETLINK, query)]
     } catch (error) {
-      if (errnoCode(error) === 'ENODEV') return []
+      if (errnoOf(error) === 'ENODEV') return []
       throw error
     }
   }
@@ -188,7 +188,7 @@ async function presentIsWell(creation: Promise<void>): Promise<void> {
   try {
     await creation
   } catch (error) {
-    if (errnoCode(error) !== 'EEXIST') throw error
+    if (errnoOf(error) !== 'EEXIST') throw error
   }
 }
 
@@ -207,6 +207,6 @@ async function absentIsWell(deletion: Promise<void>): Promise<void> {
   try {
     await deletion
   } catch (error) {
-    if (!['ENOENT', 'ESRCH', 'EADDRNOTAVAIL'].includes(errnoCode(error) ?? '')) throw error
+    if (!['ENOENT', 'ESRCH', 'EADDRNOTAVAIL'].includes(errnoOf(error) ?? '')) throw error
   }
 }

@@ -7,6 +7,7 @@
 import { getSystemErrorName } from 'node:util'
 import type { NetlinkMessage } from 'netlink'
 import { createNetlink, Flags, FlagsGet, MessageType, Protocol, parseError } from 'netlink'
+import { createQueue } from '../../lib/queue.ts'
 
 /** The kernel refused a request. `code` is the errno's name, e.g. `EEXIST`. */
 export class NetlinkError extends Error {
@@ -50,13 +51,7 @@ export function openNetfilterNetlink(): Netlink {
 /** Opens a socket in the calling thread's current network namespace, synchronously. */
 function openNetlink(protocol: Protocol): Netlink {
   const socket = createNetlink(protocol)
-  let last: Promise<unknown> = Promise.resolve()
-
-  const inOrder = <T>(work: () => Promise<T>): Promise<T> => {
-    const mine = last.then(work, work)
-    last = mine.catch(() => {})
-    return mine
-  }
+  const inOrder = createQueue()
   const send = async (type: number, payload: Uint8Array[], flags: number) => {
     const options = { flags, checkError: false, timeout: REQUEST_TIMEOUT_MS }
     const [messages] = await socket.request(type, payload, options)

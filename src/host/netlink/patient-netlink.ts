@@ -5,6 +5,7 @@
  */
 import { getSystemErrorName } from 'node:util'
 import koffi from 'koffi'
+import { createQueue } from '../../lib/queue.ts'
 import { checked } from '../libc.ts'
 import { NetlinkError } from './netlink.ts'
 
@@ -37,10 +38,10 @@ export function openPatientNetlink(): PatientNetlink {
         error === null ? resolve(result) : reject(error),
       )
     })
-  let last: Promise<unknown> = Promise.resolve()
+  const inOrder = createQueue()
   return {
-    request(type, payload) {
-      const mine = last.then(async () => {
+    request: (type, payload) =>
+      inOrder(async () => {
         const message = frame(type, Buffer.concat(payload))
         if ((await patiently(send, message)) !== message.length) throw new NetlinkError('EIO')
         const answer = Buffer.alloc(ANSWER_BYTES)
@@ -48,10 +49,7 @@ export function openPatientNetlink(): PatientNetlink {
         if ((await patiently(receive, answer)) < HEADER_BYTES + 4) throw new NetlinkError('EIO')
         const errno = answer.readInt32LE(HEADER_BYTES)
         if (errno !== 0) throw new NetlinkError(getSystemErrorName(errno))
-      })
-      last = mine.catch(() => {})
-      return mine
-    },
+      }),
     close: () => {
       close(fd)
     },

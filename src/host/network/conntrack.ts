@@ -5,11 +5,12 @@
  * nobody waits for. Before, those that match are listed (5.8) and deleted in small portions, which takes seconds. Layout:
  * linux/netfilter/nfnetlink_conntrack.h; numbers are in network byte order, those of filters in the machine's own.
  */
-import { setImmediate } from 'node:timers/promises'
+
 import { parseAttributes } from 'netlink'
+import { nextTurn } from '../../lib/clock.ts'
+import { errnoOf } from '../../lib/errno.ts'
 import type { Ipv4 } from '../../model/addr.ts'
 import { ipv4ToBytes } from '../../model/addr.ts'
-import { errnoCode } from '../libc.ts'
 import { AF_INET } from '../netlink/ip-decode.ts'
 import { type Netlink, openNetfilterNetlink } from '../netlink/netlink.ts'
 import { openPatientNetlink } from '../netlink/patient-netlink.ts'
@@ -71,7 +72,7 @@ export function createConntrack(options: { readonly isOld?: boolean } = {}): Con
             continue
           } catch (error) {
             // It takes the filter for half of one entry's name.
-            if (errnoCode(error) !== 'EINVAL') throw error
+            if (errnoOf(error) !== 'EINVAL') throw error
             isOld = true
           }
         await forgetListed(netlink, query)
@@ -88,7 +89,7 @@ async function forgetListed(netlink: Netlink, query: Uint8Array[]): Promise<void
   const entries = await netlink.dump(GET, query)
   for (let at = 0; at < entries.length; at += PORTION) {
     for (const entry of entries.slice(at, at + PORTION)) netlink.tell(DELETE, nameOf(entry))
-    await setImmediate()
+    await nextTurn()
   }
 }
 

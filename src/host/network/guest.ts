@@ -4,10 +4,11 @@
  * A namespace that ends takes its link with it, but some time later, so a pair whose guest end is neither at home nor in the
  * wanted namespace is deleted and made anew: deleting the host end removes both ends at once.
  */
+
+import { errnoOf } from '../../lib/errno.ts'
 import { ipv4 } from '../../model/addr.ts'
 import type { GuestSetup, NicSpec } from '../host.ts'
 import type { Libc } from '../libc.ts'
-import { errnoCode } from '../libc.ts'
 import type { Ip } from '../netlink/ip.ts'
 import { createIp } from '../netlink/ip.ts'
 import type { LinkState } from '../netlink/ip-decode.ts'
@@ -62,7 +63,7 @@ export async function guestIsPlugged(
       return guest !== undefined && (await guestDifferences(away, guest, spec, setup)).length === 0
     })
   } catch (error) {
-    if (errnoCode(error) === 'ENOENT') return false
+    if (errnoOf(error) === 'ENOENT') return false
     throw error
   }
 }

@@ -10,9 +10,9 @@
  */
 import { closeSync } from 'node:fs'
 import { endianness } from 'node:os'
+import { errnoOf } from '../../lib/errno.ts'
 import type { Log } from '../../lib/log.ts'
 import { PASSED_MARK, UNPROVED_MARK } from '../../model/names.ts'
-import { errnoCode } from '../libc.ts'
 import type { Ip } from '../netlink/ip.ts'
 import { type Instruction, loadClassifier } from './bpf.ts'
 
@@ -108,7 +108,7 @@ export function createNicLock(ip: Ip, log: Log): NicLock {
     return closed
   }
   const give = (error: unknown) => {
-    if (!UNAVAILABLE.includes(errnoCode(error) ?? '')) throw error
+    if (!UNAVAILABLE.includes(errnoOf(error) ?? '')) throw error
     isAvailable = false
     log.warn(
       { error },
@@ -130,7 +130,7 @@ export function createNicLock(ip: Ip, log: Log): NicLock {
         await ip.addClassifiers(index, programs)
         return true
       } catch (error) {
-        if (errnoCode(error) === 'ENODEV') throw error
+        if (errnoOf(error) === 'ENODEV') throw error
         return give(error)
       }
     },

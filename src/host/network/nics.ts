@@ -4,9 +4,10 @@
  * A NIC is a veth pair or a tap. Its host end is routed: a `/32` route and a permanent neighbour entry lead to the guest, and proxy
  * ARP answers for everyone else, so that each packet of the guest crosses the host's forwarding path. Errors: the kernel's own.
  */
+
+import { errnoOf } from '../../lib/errno.ts'
 import { isNicLink, ROUTE_PROTOCOL } from '../../model/names.ts'
 import type { NicSpec, NicState } from '../host.ts'
-import { errnoCode } from '../libc.ts'
 import type { Ip } from '../netlink/ip.ts'
 import type { LinkState } from '../netlink/ip-decode.ts'
 import type { NicLock } from './lock.ts'
@@ -81,7 +82,7 @@ export async function whileVanishing<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work()
     } catch (error) {
-      const vanished = ['ENODEV', 'ENOENT'].includes(errnoCode(error) ?? '')
+      const vanished = ['ENODEV', 'ENOENT'].includes(errnoOf(error) ?? '')
       if (!vanished || attempt === VANISHING_ATTEMPTS) throw error
     }
   }
@@ -92,7 +93,7 @@ export async function removeLink(ip: Ip, name: string): Promise<void> {
   try {
     await ip.deleteLink(name)
   } catch (error) {
-    if (errnoCode(error) !== 'ENODEV') throw error
+    if (errnoOf(error) !== 'ENODEV') throw error
   }
 }
 

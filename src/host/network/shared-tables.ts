@@ -5,8 +5,9 @@
  * Settings only grow, except for the time that fragments wait. Some can be changed in the machine's first network namespace only, and
  * some nowhere: then things stay as they are, and the budgets of NICs go by what there is (`plan/budgets.ts`).
  */
+
+import { errnoOf } from '../../lib/errno.ts'
 import type { SharedTables } from '../host.ts'
-import { errnoCode } from '../libc.ts'
 import { readSetting, writeSetting } from './sysctl.ts'
 
 const CONNECTIONS = 'netfilter/nf_conntrack_max'
@@ -56,7 +57,7 @@ function attempt(name: string, value: number): string | null {
     writeSetting(name, String(value))
     return name
   } catch (error) {
-    if (REFUSALS.has(errnoCode(error) ?? '')) return null
+    if (REFUSALS.has(errnoOf(error) ?? '')) return null
     throw error
   }
 }

@@ -5,14 +5,14 @@
  * step reaches that namespace's settings.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { errnoCode } from '../libc.ts'
+import { errnoOf } from '../../lib/errno.ts'
 
 /** The value, or null when this kernel or namespace has no such setting. */
 export function readSetting(name: string): string | null {
   try {
     return readFileSync(`/proc/sys/net/${name}`, 'utf8').trim()
   } catch (error) {
-    if (errnoCode(error) === 'ENOENT') return null
+    if (errnoOf(error) === 'ENOENT') return null
     throw error
   }
 }

@@ -7,10 +7,10 @@
  * such chain there is nothing to do.
  */
 import { existsSync, readFileSync } from 'node:fs'
+import { errnoOf } from '../../lib/errno.ts'
 import type { Runner } from '../../lib/runner.ts'
 import { unavailable } from '../../model/errors.ts'
 import { DOCKER_USER_COMMENT } from '../../model/names.ts'
-import { errnoCode } from '../libc.ts'
 
 const CHAIN = 'DOCKER-USER'
 /** iptables(8) -w: another program may hold the lock for a moment. */
@@ -37,7 +37,7 @@ export function createDockerUser(run: Runner): DockerUser {
       const result = await run(program, [...WAIT_FOR_LOCK, '-S', CHAIN])
       return result.exitCode === 0 ? parseRules(result.stdout) : null
     } catch (error) {
-      if (errnoCode(error) === 'ENOENT') return null
+      if (errnoOf(error) === 'ENOENT') return null
       throw unavailable('iptables cannot be started', error)
     }
   }

@@ -5,7 +5,7 @@
  * linux/netfilter/nf_tables.h; numbers in attributes are in network byte order.
  */
 import { AttrStream, parseAttributes } from 'netlink'
-import { errnoCode } from '../libc.ts'
+import { errnoOf } from '../../lib/errno.ts'
 import type { Netlink } from '../netlink/netlink.ts'
 
 export interface NftState {
@@ -48,7 +48,7 @@ export function createNftState(netlink: Netlink): NftState {
           (await netlink.dump(GETOBJ, out.bufs)).flatMap((object) => decodeCounter(object, table)),
         )
       } catch (error) {
-        if (errnoCode(error) === 'ENOENT') return new Map()
+        if (errnoOf(error) === 'ENOENT') return new Map()
         throw error
       }
     },

@@ -5,8 +5,9 @@
  * The kernel sends what a transaction has changed, object by object, and last the number of the new generation (nfnetlink,
  * NFNLGRP_NFTABLES; layout: linux/netfilter/nf_tables.h). Too much at once it drops, and says so.
  */
-import { setImmediate } from 'node:timers/promises'
+
 import { Protocol, parseAttributes, RawNetlinkSocket } from 'netlink'
+import { nextTurn } from '../../lib/clock.ts'
 
 /** NFNLGRP_NFTABLES of linux/nfnetlink.h. */
 const RULES_GROUP = 7
@@ -77,7 +78,7 @@ export function openRulesWatch(generation: () => Promise<number>): RulesWatch {
   return {
     async changed(from, now) {
       if (from === now) return new Set()
-      for (let turn = 0; turn < TURNS_LIMIT && memory.seen() < now; turn++) await setImmediate()
+      for (let turn = 0; turn < TURNS_LIMIT && memory.seen() < now; turn++) await nextTurn()
       return memory.seen() < now ? null : memory.changedAfter(from)
     },
     onChange(heard) {

@@ -7,6 +7,7 @@
 import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Clock } from '../../lib/clock.ts'
+import { errnoOf } from '../../lib/errno.ts'
 import { exists } from '../../lib/files.ts'
 import type { Log } from '../../lib/log.ts'
 import { below } from '../../lib/paths.ts'
@@ -15,7 +16,6 @@ import { messageOf } from '../../model/errors.ts'
 import type { InstanceId } from '../../model/ids.ts'
 import type { MachineBudget } from '../../model/limits.ts'
 import { MACHINE_GROUP } from '../../model/names.ts'
-import { errnoCode } from '../libc.ts'
 
 export interface MachineGroups {
   /**
@@ -58,7 +58,7 @@ const REMOVAL = { attempts: 100, everyMs: 10 } as const
 export async function removeGroup(instance: InstanceId, clock: Clock): Promise<void> {
   for (const dir of await directories(instance)) {
     for (let attempt = 1; attempt <= REMOVAL.attempts; attempt += 1) {
-      const code = await rmdir(dir).then(() => undefined, errnoCode)
+      const code = await rmdir(dir).then(() => undefined, errnoOf)
       if (code !== 'EBUSY') break
       await clock.sleep(REMOVAL.everyMs)
     }

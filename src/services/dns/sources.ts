@@ -5,7 +5,7 @@
  * away from the others.
  */
 import type { Clock } from '../../lib/clock.ts'
-import { createPlaces, type Places } from '../../lib/places.ts'
+import { createPlaces, type Places } from '../../lib/per-source.ts'
 import { createTokenBucket, type TokenBucket } from '../../lib/token-bucket.ts'
 
 export interface SourceLimits {

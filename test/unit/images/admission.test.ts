@@ -27,7 +27,7 @@ test('so many at once, so many of one owner, and one at a thing', async () => {
     ['c', 'me'],
     ['d', 'other'],
     ['e', 'other'],
-  ].map(([key = '', owner = '']) => turns({ key, owner }, never, doing(`${key} ${owner}`)))
+  ].map(([key = '', owner = '']) => turns.run({ key, owner }, doing(`${key} ${owner}`), never))
   await Promise.resolve()
   expect(begun).toEqual(['a me', 'b me', 'd other'])
   end('b me')
@@ -45,12 +45,12 @@ test('whoever asks for far too much is refused, and nobody else', async () => {
   const turns = createTurns(1, 1)
   const { begun, doing, end } = work()
   const mine = Array.from({ length: 102 }, (_, n) =>
-    turns({ key: `${n}`, owner: 'me' }, never, doing(`${n}`)).catch(
-      (error: Error) => error.message,
-    ),
+    turns
+      .run({ key: `${n}`, owner: 'me' }, doing(`${n}`), never)
+      .catch((error: Error) => error.message),
   )
   expect(await mine[101]).toMatch(/wait for their turn already/)
-  const other = turns({ key: 'x', owner: 'other' }, never, doing('x'))
+  const other = turns.run({ key: 'x', owner: 'other' }, doing('x'), never)
   for (let n = 0; n < 101; n += 1) {
     await expect.poll(() => begun).toContain(`${n}`)
     end(`${n}`)

@@ -56,6 +56,7 @@ const clock: Clock = {
   now: () => hurried.now() + laterMs,
   monotonic: () => performance.now() + laterMs,
   sleep: hurried.sleep,
+  after: hurried.after,
 }
 
 beforeEach(async () => {

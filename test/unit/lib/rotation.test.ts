@@ -28,3 +28,23 @@ it('passes over owners that may not, and leaves theirs waiting', () => {
   expect(rotation.size).toBe(2)
   expect(drain(rotation)).toStrictEqual(['a1', 'a2'])
 })
+
+it('lets go of one that does not wait any longer, and counts', () => {
+  const rotation = createRotation<{ readonly name: string }>()
+  const [a1, a2] = [{ name: 'a1' }, { name: 'a2' }]
+  rotation.add('a', a1)
+  rotation.add('a', a2)
+  expect(rotation.sizeOf('a')).toBe(2)
+  expect([rotation.remove('a', a1), rotation.remove('a', a1)]).toEqual([true, false])
+  expect(rotation.remove('b', a2)).toBe(false)
+  expect([rotation.size, rotation.sizeOf('a'), rotation.sizeOf('b')]).toEqual([1, 1, 0])
+  expect(drain(rotation)).toStrictEqual(['a2'])
+})
+
+it('takes what may go of an owner whose first may not', () => {
+  const rotation = createRotation<{ readonly name: string }>()
+  for (const item of ['a1', 'a2', 'b1']) rotation.add(item.slice(0, 1), { name: item })
+  const next = rotation.take((_owner, { name }) => name !== 'a1')
+  expect(next?.item.name).toBe('a2')
+  expect(drain(rotation)).toStrictEqual(['b1', 'a1'])
+})

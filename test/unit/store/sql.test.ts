@@ -1,6 +1,7 @@
 /** Retries and limits of a store, over an engine whose troubles the test chooses. */
 import { type Dialect, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely'
 import { expect, it } from 'vitest'
+import { systemClock } from '../../../src/lib/clock.ts'
 import { silentLog } from '../../../src/lib/log.ts'
 import { unavailable } from '../../../src/model/errors.ts'
 import { EngineError, type EngineTrouble } from '../../../src/store/engines/engine.ts'
@@ -43,8 +44,11 @@ async function storeWith(trouble: EngineTrouble, failures: number, random = () =
     }),
     isRemote: false,
     nowMs: sqliteNowMs(),
-    wait: async (ms) => {
-      waitsMs.push(ms)
+    clock: {
+      ...systemClock,
+      sleep: async (ms) => {
+        waitsMs.push(ms)
+      },
     },
     random,
     log: silentLog,

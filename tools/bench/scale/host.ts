@@ -57,7 +57,8 @@ export async function startSimulatedHost(
   const metrics = createMetrics()
   const identity = { secret: await readCloudSecret(config) }
   const records = await openRecords({ config, clock, log, identity }, metrics)
-  const { bus } = await openBus({ config, clock, log, identity }, metrics)
+  const count = { hosts: () => 1 }
+  const { bus } = await openBus({ config, clock, log, identity }, metrics, () => count.hosts())
   const keeper = startKeeper(
     {
       store: records.store,

@@ -16,7 +16,6 @@ import { bug, unavailable } from '../../../model/errors.ts'
 import { EngineError } from '../engine.ts'
 import { diagnose } from './errors.ts'
 import { LOOK_TIMEOUT_MS, type Node, type Nodes, nameOf, type Standing } from './nodes.ts'
-import { patience } from './patience.ts'
 
 /** What a statement may take on a node that is well. Members that are gone are given up within 4 s. */
 const STATEMENT_LIMIT_MS = 6_000
@@ -41,7 +40,10 @@ export interface Access {
 export type Mode = 'read' | 'latest' | 'propose' | 'write'
 
 /** What a connection asks of, and tells to, those that know the nodes. */
-type Colleagues = Pick<Nodes, 'check' | 'leave' | 'answered' | 'doubtAfterMs'>
+type Colleagues = Pick<
+  Nodes,
+  'check' | 'leave' | 'answered' | 'doubtAfterMs' | 'patient' | 'monotonic'
+>
 
 interface Answer {
   readonly rows: readonly unknown[]
@@ -272,7 +274,7 @@ export class MariadbConnection implements DatabaseConnection {
   ): Promise<Answer> {
     if (!this.isAlive) throw this.#lost(sql, this.#dead)
     const stopDoubting = this.#doubt(limitMs)
-    const beganMs = performance.now()
+    const beganMs = this.#nodes.monotonic()
     try {
       const answer = await new Promise<Answer>((resolve, reject) => {
         this.#failPending = reject
@@ -281,7 +283,7 @@ export class MariadbConnection implements DatabaseConnection {
           else reject(error)
         })
       })
-      this.#nodes.answered(this.node, performance.now() - beganMs)
+      this.#nodes.answered(this.node, this.#nodes.monotonic() - beganMs)
       return answer
     } catch (error) {
       throw await this.#classified(error, sql)
@@ -293,17 +295,17 @@ export class MariadbConnection implements DatabaseConnection {
 
   /** Has the node looked at, again and again, while a statement takes long; ends the connection when there is no hope. */
   #doubt(limitMs: number): () => void {
-    const startMs = performance.now()
+    const startMs = this.#nodes.monotonic()
     let over = false
     const lookAgain = async () => {
       const found = await this.#nodes.check(this.node)
       if (over) return
       if (found === 'away') this.destroy(unavailable(`${nameOf(this.node)} does not answer.`))
-      else if (performance.now() - startMs > limitMs)
+      else if (this.#nodes.monotonic() - startMs > limitMs)
         this.destroy(unavailable(`${nameOf(this.node)} took longer than ${limitMs} ms.`))
-      else stop = patience(this.#nodes.doubtAfterMs(this.node), lookAgain)
+      else stop = this.#nodes.patient.after(this.#nodes.doubtAfterMs(this.node), lookAgain)
     }
-    let stop = patience(this.#nodes.doubtAfterMs(this.node), lookAgain)
+    let stop = this.#nodes.patient.after(this.#nodes.doubtAfterMs(this.node), lookAgain)
     return () => {
       over = true
       stop()

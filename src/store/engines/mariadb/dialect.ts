@@ -9,7 +9,6 @@
  * for is a UNIQUE key, or one conditional statement on the row that is fought for.
  * Time is that of the node which runs the statement: keep the nodes' clocks together (NTP) to well within a lease.
  */
-import { setTimeout as wait } from 'node:timers/promises'
 import {
   type CreateTableNode,
   type Dialect,
@@ -20,7 +19,7 @@ import {
   type RawBuilder,
   sql,
 } from 'kysely'
-import { systemClock } from '../../../lib/clock.ts'
+import { startingClock, systemClock } from '../../../lib/clock.ts'
 import { createTlsReader, type EngineAccess, splitAddress } from '../../../lib/engine-access.ts'
 import type { Log } from '../../../lib/log.ts'
 import { messageOf, unavailable } from '../../../model/errors.ts'
@@ -65,7 +64,7 @@ export async function openMariadbStore(settings: MariadbSettings): Promise<Store
     dialect: mariadbDialect(access, nodes, log),
     nowMs: mariadbNowMs(),
     isRemote: true,
-    wait: (ms) => wait(ms),
+    clock: startingClock,
     random: Math.random,
     log,
     ...(settings.rows === undefined ? {} : { rows: settings.rows }),
@@ -126,11 +125,11 @@ class MariadbAdapter extends MysqlAdapter {
   readonly #held = new WeakMap<object, number>()
 
   override async acquireMigrationLock(db: Kysely<LockTable>, options: LockOptions): Promise<void> {
-    const giveUpMs = performance.now() + MIGRATION_PATIENCE_MS
+    const giveUpMs = startingClock.monotonic() + MIGRATION_PATIENCE_MS
     while (!(await this.#tryLock(db, options))) {
-      if (performance.now() > giveUpMs)
+      if (startingClock.monotonic() > giveUpMs)
         throw unavailable('Another host migrates the records and does not come to an end.')
-      await wait(MIGRATION_PAUSE_MS)
+      await startingClock.sleep(MIGRATION_PAUSE_MS)
     }
   }
 

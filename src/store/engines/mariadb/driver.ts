@@ -6,7 +6,9 @@
  */
 import type { Driver, TransactionSettings } from 'kysely'
 import type { Clock } from '../../../lib/clock.ts'
+import { withDeadline } from '../../../lib/deadline.ts'
 import type { Log } from '../../../lib/log.ts'
+import { createLimit } from '../../../lib/queue.ts'
 import { unavailable } from '../../../model/errors.ts'
 import { type Access, type MariadbConnection, type Mode, openConnection } from './connection.ts'
 import { type Node, Nodes } from './nodes.ts'
@@ -22,7 +24,9 @@ const IDLE_LIMIT_MS = 20_000
 export class MariadbDriver implements Driver {
   readonly #access: Access
   readonly #nodes: Nodes
-  readonly #turns = new Turns(CONNECTIONS_LIMIT)
+  readonly #places = createLimit({ places: CONNECTIONS_LIMIT })
+  /** What gives back the place of a connection that is in use. */
+  readonly #leave = new Map<MariadbConnection, () => void>()
   /** All that are open, and since when those that nobody uses are idle. */
   readonly #open = new Set<MariadbConnection>()
   readonly #idleSinceMs = new Map<MariadbConnection, number>()
@@ -59,11 +63,16 @@ export class MariadbDriver implements Driver {
   }
 
   async acquireConnection(): Promise<MariadbConnection> {
-    const giveTurnBack = await this.#turns.take()
+    const late = () => unavailable('The record store is too busy.')
+    const leave = await withDeadline({ clock: this.#clock, ms: TURN_LIMIT_MS, late }, (signal) =>
+      this.#places.take({}, signal),
+    )
     try {
-      return await this.#connect()
+      const connection = await this.#connect()
+      this.#leave.set(connection, leave)
+      return connection
     } catch (error) {
-      giveTurnBack()
+      leave()
       throw error
     }
   }
@@ -84,7 +93,8 @@ export class MariadbDriver implements Driver {
   }
 
   async releaseConnection(connection: MariadbConnection): Promise<void> {
-    this.#turns.giveBack()
+    this.#leave.get(connection)?.()
+    this.#leave.delete(connection)
     if (connection.isAlive && this.#nodes.isChosen(connection.node))
       this.#idleSinceMs.set(connection, this.#clock.monotonic())
     else this.#discard(connection, undefined)
@@ -150,39 +160,4 @@ export class MariadbDriver implements Driver {
 function modeOf({ accessMode, isolationLevel }: TransactionSettings): Mode {
   if (accessMode === 'read only') return isolationLevel === 'serializable' ? 'latest' : 'read'
   return isolationLevel === 'read committed' ? 'propose' : 'write'
-}
-
-/** A number of turns, given in the order of asking. */
-class Turns {
-  #left: number
-  readonly #waiting = new Set<() => void>()
-
-  constructor(count: number) {
-    this.#left = count
-  }
-
-  /** Resolves when it is the caller's turn; rejects with `unavailable` after `TURN_LIMIT_MS`. */
-  async take(): Promise<() => void> {
-    if (this.#left > 0) {
-      this.#left -= 1
-    } else {
-      const { promise, resolve, reject } = Promise.withResolvers<void>()
-      this.#waiting.add(resolve)
-      const timer = setTimeout(() => {
-        this.#waiting.delete(resolve)
-        reject(unavailable('The record store is too busy.'))
-      }, TURN_LIMIT_MS)
-      await promise.finally(() => clearTimeout(timer))
-    }
-    return () => this.giveBack()
-  }
-
-  giveBack(): void {
-    const [next] = this.#waiting
-    if (next === undefined) this.#left += 1
-    else {
-      this.#waiting.delete(next)
-      next()
-    }
-  }
 }

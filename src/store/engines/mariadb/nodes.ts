@@ -12,11 +12,12 @@
  * would otherwise be without records for longer than that.
  */
 import type { Clock } from '../../../lib/clock.ts'
+import { patientClock, withDeadline } from '../../../lib/deadline.ts'
 import type { Log } from '../../../lib/log.ts'
+import { type Backoff, pauseMs } from '../../../lib/retry.ts'
 import { unavailable } from '../../../model/errors.ts'
 import { EngineError } from '../engine.ts'
 import { Pace } from './pace.ts'
-import { patience } from './patience.ts'
 
 /** A statement that takes longer makes somebody look at the node, unless it is usual for the node now... */
 const DOUBT_AFTER_MS = 200
@@ -31,14 +32,19 @@ const LAST_CHANCE_MS = 3400
 /** ...and where nobody does, because the node is away already. */
 const WATCH_TIMEOUT_MS = 3000
 /** The pause between two looks at a node that is away: it doubles from the first to the last. */
-const FIRST_PAUSE_MS = 100
-const LAST_PAUSE_MS = 1000
+const PAUSES: Backoff = { firstMs: 100, lastMs: 1000 }
 /** How long a node must be well before it is preferred to another one that works... */
 const FIRST_PROBATION_MS = 1000
 /** ...doubled each time that it is left within this time after its return... */
 const TRUST_MS = 60_000
 /** ...but not longer than this. */
 const LONGEST_PROBATION_MS = 60_000
+
+/**
+ * However slow this process is, a deadline is not longer than so many times what it is meant to be
+ * (`patientClock`).
+ */
+const LONGEST_STRETCH = 4
 
 /** An engine's node. */
 export interface Node {
@@ -77,6 +83,10 @@ interface Entry {
 
 /** The ordered list of nodes, and what is known of each. Nothing is known before `start`. */
 export class Nodes {
+  /** For waiting for answers of nodes. */
+  readonly patient: Pick<Clock, 'after'>
+  /** See `Clock`. */
+  readonly monotonic: Clock['monotonic']
   readonly #entries: readonly Entry[]
   readonly #look: Look
   readonly #left: (node: Node, reason: unknown) => void
@@ -98,6 +108,8 @@ export class Nodes {
     this.#look = options.look
     this.#left = options.left
     this.#clock = options.clock
+    this.patient = patientClock(options.clock, LONGEST_STRETCH)
+    this.monotonic = options.clock.monotonic
     this.#log = options.log
     this.#entries = options.nodes.map((node) => ({
       node,
@@ -170,7 +182,9 @@ export class Nodes {
     work: (node: Node, signal: AbortSignal) => Promise<T>,
     limitMs = Math.max(LOOK_TIMEOUT_MS, STATEMENTS_PER_LOOK * this.doubtAfterMs(node)),
   ): Promise<T> {
-    return withinTime(limitMs, this.#closing.signal, node, work, () => this.#lastChanceMs(node))
+    return withinTime(this.patient, limitMs, this.#closing.signal, node, work, () =>
+      this.#lastChanceMs(node),
+    )
   }
 
   /** Ends all looking. */
@@ -253,12 +267,12 @@ export class Nodes {
     entry.probationMs = isSoon
       ? Math.min(LONGEST_PROBATION_MS, entry.probationMs * 2)
       : FIRST_PROBATION_MS
-    let pauseMs = FIRST_PAUSE_MS
+    let looks = 0
     let wellSinceMs: number | undefined
     while (entry.state.kind === 'away') {
-      await this.#clock.sleep(pauseMs, this.#closing.signal).catch(() => {})
+      looks += 1
+      await this.#clock.sleep(pauseMs(PAUSES, looks), this.#closing.signal).catch(() => {})
       if (this.#closing.signal.aborted) return
-      pauseMs = Math.min(LAST_PAUSE_MS, pauseMs * 2)
       const found = await this.#lookAt(entry, WATCH_TIMEOUT_MS)
       const nowMs = this.#clock.monotonic()
       wellSinceMs = found === 'well' ? (wellSinceMs ?? nowMs) : undefined
@@ -295,33 +309,27 @@ function isThere(value: unknown): boolean {
  * is up, `extensionMs` is asked once whether there is more of it.
  */
 async function withinTime<T>(
+  patient: Pick<Clock, 'after'>,
   limitMs: number,
   closing: AbortSignal,
   node: Node,
   work: (node: Node, signal: AbortSignal) => Promise<T>,
   extensionMs: () => number,
 ): Promise<T> {
-  const over = new AbortController()
-  const late = Promise.withResolvers<never>()
-  const giveUp = (reason: unknown) => {
-    over.abort(reason)
-    late.reject(reason)
+  let allowedMs = limitMs
+  const after: Clock['after'] = (ms, late) => {
+    let stop = patient.after(ms, () => {
+      const moreMs = extensionMs()
+      allowedMs += moreMs
+      if (moreMs === 0) late()
+      else stop = patient.after(moreMs, late)
+    })
+    return () => stop()
   }
-  const close = () => giveUp(closing.reason)
-  const tooLate = (ms: number) =>
-    giveUp(unavailable(`${nameOf(node)} did not answer within ${ms} ms.`))
-  let stop = patience(limitMs, () => {
-    const moreMs = extensionMs()
-    if (moreMs === 0) tooLate(limitMs)
-    else stop = patience(moreMs, () => tooLate(limitMs + moreMs))
-  })
-  closing.addEventListener('abort', close, { once: true })
-  try {
-    return await Promise.race([work(node, over.signal), late.promise])
-  } finally {
-    stop()
-    closing.removeEventListener('abort', close)
-  }
+  const late = () => unavailable(`${nameOf(node)} did not answer within ${allowedMs} ms.`)
+  return await withDeadline({ clock: { after }, ms: limitMs, late, signal: closing }, (over) =>
+    work(node, over),
+  )
 }
 
 /** A node as settings name it. */

@@ -1,4 +1,5 @@
 /** Turns any number of calls into few: at once when it has been quiet, and once more at the end of a burst. */
+import type { Clock } from './clock.ts'
 
 /** What `throttle` gives back. */
 export interface Throttle {
@@ -10,35 +11,35 @@ export interface Throttle {
   close(): void
 }
 
-/** Runs `work` for calls, never twice within `intervalMs()`. `monotonic` is in milliseconds. */
+/** Runs `work` for calls, never twice within `intervalMs()`. */
 export function throttle(
   work: () => void,
   intervalMs: () => number,
-  monotonic: () => number,
+  clock: Pick<Clock, 'after' | 'monotonic'>,
 ): Throttle {
   let last = Number.NEGATIVE_INFINITY
-  let timer: NodeJS.Timeout | undefined
+  let stop: (() => void) | undefined
   let closed = false
   const run = (): void => {
-    timer = undefined
-    last = monotonic()
+    stop = undefined
+    last = clock.monotonic()
     work()
   }
   return {
     done() {
-      clearTimeout(timer)
-      timer = undefined
-      last = monotonic()
+      stop?.()
+      stop = undefined
+      last = clock.monotonic()
     },
     call() {
-      if (closed || timer !== undefined) return
-      const wait = last + intervalMs() - monotonic()
+      if (closed || stop !== undefined) return
+      const wait = last + intervalMs() - clock.monotonic()
       if (wait <= 0) run()
-      else timer = setTimeout(run, wait).unref()
+      else stop = clock.after(wait, run)
     },
     close() {
       closed = true
-      clearTimeout(timer)
+      stop?.()
     },
   }
 }

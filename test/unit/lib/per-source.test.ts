@@ -1,7 +1,7 @@
 /** Places that are shared: limits, and what is left for whoever comes late. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createPlaces } from '../../../src/lib/places.ts'
+import { createPlaces } from '../../../src/lib/per-source.ts'
 
 function takeAll(places: ReturnType<typeof createPlaces<number>>, key: number): number {
   let taken = 0

@@ -1,9 +1,11 @@
 /** The throttle, with a clock of our own and its timers in our hands. */
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { throttle } from '../../../src/bus/throttle.ts'
+import { systemClock } from '../../../src/lib/clock.ts'
+import { throttle } from '../../../src/lib/throttle.ts'
 
 const INTERVAL_MS = 200
+const clock = { ...systemClock, monotonic: () => Date.now() }
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -20,7 +22,7 @@ it('runs soon after every call, and never twice within the interval', () => {
       const one = throttle(
         () => runs.push(Date.now()),
         () => INTERVAL_MS,
-        Date.now,
+        clock,
       )
       for (const pause of pauses) {
         vi.advanceTimersByTime(pause)
@@ -44,7 +46,7 @@ function counting() {
   const work = () => {
     runs += 1
   }
-  return { one: throttle(work, () => INTERVAL_MS, Date.now), runs: () => runs }
+  return { one: throttle(work, () => INTERVAL_MS, clock), runs: () => runs }
 }
 
 it('leaves out what somebody else does meanwhile, and nothing more', () => {

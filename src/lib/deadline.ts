@@ -1,0 +1,93 @@
+/**
+ * Waiting for no longer than one can: what takes too long is left to itself, and its result and its
+ * failure are dropped.
+ */
+import type { Clock } from './clock.ts'
+
+interface Deadline {
+  readonly clock: Pick<Clock, 'after'>
+  readonly ms: number
+  /** What it rejects with when the time is up. */
+  readonly late: () => unknown
+  /** Ends the waiting, too, with its reason. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * What `work` gives within `ms`. Otherwise it rejects with `late()`, or with the reason of `signal`,
+ * at that moment; the signal that `work` got aborts with the same. Work is not begun when `signal`
+ * has aborted already.
+ */
+export async function withDeadline<T>(
+  { clock, ms, late, signal }: Deadline,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  signal?.throwIfAborted()
+  const over = new AbortController()
+  const stop = clock.after(ms, () => over.abort(late()))
+  const onAbort = () => over.abort(signal?.reason)
+  signal?.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await unlessAborted(over.signal, () => work(over.signal))
+  } finally {
+    stop()
+    signal?.removeEventListener('abort', onAbort)
+  }
+}
+
+/** What `work` gives. When `signal` aborts first, it rejects with the signal's reason. */
+export async function unlessAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  signal.throwIfAborted()
+  const aborted = Promise.withResolvers<never>()
+  const abort = () => aborted.reject(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    return await Promise.race([work(), aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
+
+/** What `work` gives within `ms`, or null when it takes longer. It goes on then. */
+export async function inTime<T>(
+  clock: Pick<Clock, 'after'>,
+  ms: number,
+  work: Promise<T>,
+): Promise<T | null> {
+  const late = Promise.withResolvers<null>()
+  const stop = clock.after(ms, () => late.resolve(null))
+  try {
+    return await Promise.race([work, late.promise])
+  } finally {
+    stop()
+  }
+}
+
+/** The grain in which `patientClock` counts. */
+const TICK_MS = 30
+
+/**
+ * A clock for deadlines on answers of others. It counts in short ticks: a process that does not get
+ * the processor counts late, too, and does not take its own standstill for that of whom it waits
+ * for. However slow the process is, nothing takes longer than `longestStretch` times what was asked
+ * for. What has arrived by the end is read before `run` is called.
+ */
+export function patientClock(
+  clock: Pick<Clock, 'after' | 'monotonic'>,
+  longestStretch: number,
+): Pick<Clock, 'after'> {
+  return {
+    after(ms, run) {
+      const lastMs = clock.monotonic() + ms * longestStretch
+      let ticksLeft = Math.ceil(ms / TICK_MS)
+      const tick = () => {
+        ticksLeft -= 1
+        const isOver = ticksLeft <= 0 || clock.monotonic() >= lastMs
+        // The turn of the event loop in between reads what has arrived.
+        stop = isOver ? clock.after(0, run) : clock.after(TICK_MS, tick)
+      }
+      let stop = clock.after(TICK_MS, tick)
+      return () => stop()
+    },
+  }
+}
