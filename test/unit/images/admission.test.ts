@@ -30,14 +30,15 @@ test('so many at once, so many of one owner, and one at a thing', async () => {
   ].map(([key = '', owner = '']) => turns.run({ key, owner }, doing(`${key} ${owner}`), never))
   await Promise.resolve()
   expect(begun).toEqual(['a me', 'b me', 'd other'])
+  // Places go round among the owners, and none to what another works at.
   end('b me')
   await all[2]
-  await expect.poll(() => begun).toEqual(['a me', 'b me', 'd other', 'c me'])
+  await expect.poll(() => begun).toEqual(['a me', 'b me', 'd other', 'e other'])
   end('a me')
+  await expect.poll(() => begun.at(-1)).toBe('c me')
+  end('d other')
   await expect.poll(() => begun.at(-1)).toBe('a other')
-  for (const key of ['a other', 'c me', 'd other']) end(key)
-  await expect.poll(() => begun.at(-1)).toBe('e other')
-  end('e other')
+  for (const key of ['a other', 'c me', 'e other']) end(key)
   await Promise.all(all)
 })
 
@@ -51,11 +52,15 @@ test('whoever asks for far too much is refused, and nobody else', async () => {
   )
   expect(await mine[101]).toMatch(/wait for their turn already/)
   const other = turns.run({ key: 'x', owner: 'other' }, doing('x'), never)
-  for (let n = 0; n < 101; n += 1) {
+  end('0')
+  await expect.poll(() => begun.at(-1)).toBe('1')
+  end('1')
+  // Nor does the other wait behind all that was asked for before.
+  await expect.poll(() => begun.at(-1)).toBe('x')
+  end('x')
+  for (let n = 2; n < 101; n += 1) {
     await expect.poll(() => begun).toContain(`${n}`)
     end(`${n}`)
   }
-  await expect.poll(() => begun).toContain('x')
-  end('x')
   await Promise.all([...mine, other])
 })
