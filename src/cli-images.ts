@@ -9,13 +9,12 @@ import {
   publishImage,
   unpublishImage,
 } from './images/published.ts'
+import { GIB } from './model/sizes.ts'
 
 interface PublishOptions extends Output {
   readonly name?: string
   readonly replace?: boolean
 }
-
-const GIB = 1024 ** 3
 
 /** The command with its three verbs. `settings` reads the configuration. */
 export function imageCommand(settings: () => Config['images']): Command {

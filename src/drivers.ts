@@ -23,6 +23,7 @@ import { createQemuDriver } from './machines/qemu.ts'
 import { refused } from './model/errors.ts'
 import type { InstanceId } from './model/ids.ts'
 import type { WorkloadKind } from './model/image-location.ts'
+import { GIB } from './model/sizes.ts'
 import type { HostService } from './services/service.ts'
 import { outboundSettings } from './settings.ts'
 import type { Images, WorkloadDriver } from './workloads/driver.ts'
@@ -61,7 +62,6 @@ interface Ground {
 }
 
 const BUSYBOX = '/bin/busybox'
-const GIB = 1024 ** 3
 
 /** Builds both kinds; nothing is started or asked before it is needed. */
 export async function createDrivers(

@@ -43,6 +43,7 @@ import { readSecret } from './lib/secret.ts'
 import { createTurns } from './lib/turns.ts'
 import { openLives, RivalError, requireSole } from './lives.ts'
 import { explain } from './model/errors.ts'
+import { GIB, KIB, MIB } from './model/sizes.ts'
 import { adminSocketFile } from './operator/admin-client.ts'
 import type { CollisionWatch } from './services/collisions.ts'
 import { createDhcp } from './services/dhcp/dhcp.ts'
@@ -61,7 +62,7 @@ import {
 } from './settings.ts'
 import { requireRoom, takeState, watchCollisions } from './state.ts'
 
-const CONSOLE_LIMIT_BYTES = 64 * 1024
+const CONSOLE_LIMIT_BYTES = 64 * KIB
 /** A pass waits for engines, each with a limit of its own; all of them together come to less. */
 const STUCK_MS = 15 * 60_000
 const ANY_ADDRESS = '0.0.0.0'
@@ -122,14 +123,14 @@ async function machineIdentity({ stateDir }: Config): Promise<string> {
 
 /** Memory that this machine hands out, in MiB. */
 function memoryForInstances({ capacity }: Config): number {
-  const memoryMiB = totalmem() / 1024 ** 2 - capacity.reserveMemoryMiB
+  const memoryMiB = totalmem() / MIB - capacity.reserveMemoryMiB
   return Math.max(0, Math.floor(memoryMiB * capacity.memoryRatio))
 }
 
 /** What this machine says of itself and offers to placement. */
 async function machineRecord(config: Config, identity: string) {
   const { capacity, stateDir } = config
-  const diskGiB = ((await totalBytes(stateDir)) / 1024 ** 3) * capacity.diskRatio
+  const diskGiB = ((await totalBytes(stateDir)) / GIB) * capacity.diskRatio
   return {
     identity,
     version: packageJson.version,

@@ -34,6 +34,8 @@ const files: readonly SourceFile[] = readdirSync(src, { recursive: true, encodin
   })
 
 function roomOf(path: string): string {
+  // Units, for whoever counts bytes.
+  if (path === 'model/sizes.ts') return 'sizes.ts'
   const [first = '', second = ''] = path.split('/')
   if (path.split('/').length === 1) return 'top'
   if (path === 'services/service.ts') return 'service.ts'
@@ -46,7 +48,8 @@ const WORKLOAD_ROOMS = ['workloads', 'containers', 'machines', 'images', 'consol
 
 /** Room -> rooms it may import. A service may import itself. `top` (main, cli, settings, config) may import everything. */
 const table: Readonly<Record<string, readonly string[]>> = {
-  lib: [],
+  'sizes.ts': [],
+  lib: ['sizes.ts'],
   model: [],
   plan: ['model'],
   store: ['model', 'lib'],
@@ -74,6 +77,10 @@ describe('rooms', () => {
       const wrong = file.imports.filter(
         (target) =>
           roomOf(target) !== file.room &&
+          !(
+            roomOf(target) === 'sizes.ts' &&
+            (file.room === 'model' || allowed?.includes('model'))
+          ) &&
           !target.includes('..') &&
           allowed?.includes(roomOf(target)) !== true,
       )

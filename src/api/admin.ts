@@ -12,6 +12,7 @@ import type { Metrics } from '../lib/metrics.ts'
 import { AtollError, messageOf, refused, unavailable } from '../model/errors.ts'
 import { type HostName, parseHostName, parseId } from '../model/ids.ts'
 import type { Host, Instance, Nic, UnreadableRow } from '../model/records.ts'
+import { KIB } from '../model/sizes.ts'
 import type { InformedStore } from '../store/steady.ts'
 import type { Upgrader } from './console/door.ts'
 import type { ConsolePlace, Seeker } from './console/seek.ts'
@@ -120,7 +121,7 @@ export function createAdmin(options: AdminOptions): Admin {
 
 /** What a client of the open server may ask for; all are on this machine. */
 const OPEN_LIMITS = { maxConnections: 64, maxConnectionsOfOne: 64, reservedForLoopback: 0 }
-const HEADER_BYTES = 8 * 1024
+const HEADER_BYTES = 8 * KIB
 const REQUEST_TIMEOUT_MS = 10_000
 /** Requests of one connection that are worked on at the same time. */
 const PIPELINED_MAX = 4

@@ -11,10 +11,11 @@ import type { Log } from '../lib/log.ts'
 import { below } from '../lib/paths.ts'
 import type { InstanceId } from '../model/ids.ts'
 import { CONSOLES_DIRECTORY } from '../model/names.ts'
+import { KIB } from '../model/sizes.ts'
 import type { WorkloadDriver } from '../workloads/driver.ts'
 
 /** Kept of each: as much as EC2 shows. */
-const KEPT_BYTES = 64 * 1024
+const KEPT_BYTES = 64 * KIB
 /** Longer than terminated instances are listed. */
 const KEPT_MS = 2 * 60 * 60 * 1000
 /** Most that are kept; the oldest go first. */

@@ -15,11 +15,12 @@ import { beExpendable } from '../lib/runner.ts'
 import type { Terminal } from '../lib/terminal.ts'
 import { bug, unavailable } from '../model/errors.ts'
 import type { InstanceId } from '../model/ids.ts'
+import { KIB } from '../model/sizes.ts'
 import { notRunning } from '../workloads/driver.ts'
 import { RELAY_EXIT } from './relay-exit.ts'
 
 /** What is kept for one who does not read. */
-const BACKLOG_LIMIT_BYTES = 256 * 1024
+const BACKLOG_LIMIT_BYTES = 256 * KIB
 /** One who has typed all has seen all when the line is silent for so long. */
 const QUIET_MS = 3_000
 /** A process has to come up first, perhaps on a crowded host. */

@@ -6,10 +6,11 @@
  */
 import { createConnection, Socket } from 'node:net'
 import { hasCode } from '../lib/errno.ts'
+import { KIB } from '../model/sizes.ts'
 import { RELAY_EXIT } from './relay-exit.ts'
 
 /** What is kept for a daemon that is busy. Then the machine waits for it, but not for longer than this. */
-const BACKLOG_LIMIT_BYTES = 256 * 1024
+const BACKLOG_LIMIT_BYTES = 256 * KIB
 const PATIENCE_MS = 1_000
 /** What a socket answers whose process has ended, or never was. */
 const NOBODY = ['ECONNREFUSED', 'ENOENT']

@@ -9,6 +9,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Runner } from '../lib/runner.ts'
 import type { InstanceId } from '../model/ids.ts'
+import { GIB } from '../model/sizes.ts'
 import { placesOf, volumesOf } from './places.ts'
 
 /** What a container has written. */
@@ -112,7 +113,6 @@ async function look(
   return Number.isNaN(use.bytes) || Number.isNaN(use.files) ? null : use
 }
 
-const GIB = 1024 ** 3
 /** As many as a file system of that size is made with by default (mke2fs.conf(5), inode_ratio 16384). */
 const FILES_PER_GIB = 65_536
 

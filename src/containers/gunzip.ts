@@ -4,8 +4,9 @@ import { pipeline } from 'node:stream/promises'
 import { jailCommand, jailMissing } from '../host/processes/jail.ts'
 import { startWith } from '../lib/runner.ts'
 import { bug, refused } from '../model/errors.ts'
+import { MIB } from '../model/sizes.ts'
 
-const LIMITS = { seconds: 3600, memoryBytes: 64 * 1024 ** 2, fileBytes: 0 } as const
+const LIMITS = { seconds: 3600, memoryBytes: 64 * MIB, fileBytes: 0 } as const
 /** Of what gzip says when it gives up. */
 const REASON_BYTES = 300
 

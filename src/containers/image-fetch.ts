@@ -10,6 +10,7 @@ import type { Log } from '../lib/log.ts'
 import { type Backoff, retry } from '../lib/retry.ts'
 import { AtollError, assertNever, bug, refused, unavailable } from '../model/errors.ts'
 import { parseImageLocation, splitReference } from '../model/image-location.ts'
+import { MIB } from '../model/sizes.ts'
 import type { ImageWant } from '../model/want.ts'
 import { archiveTag, importArchive, readArchive } from './archive.ts'
 import { dockerError, isAbsent, reasonOf, statusOf } from './errors.ts'
@@ -49,7 +50,6 @@ export interface Fetched {
 const PULL_ATTEMPTS = 3
 const RETRY: Backoff = { firstMs: 1_000, lastMs: 30_000 }
 const NOT_FOUND = 404
-const MIB = 1024 * 1024
 
 /** Rejects with the sentence that is to be shown when the image cannot be had. */
 export async function fetchImage(options: FetchOptions, want: ImageWant): Promise<Fetched> {

@@ -10,6 +10,7 @@ import { z } from 'zod'
 import { hasCode } from '../lib/errno.ts'
 import type { Log } from '../lib/log.ts'
 import type { Runner } from '../lib/runner.ts'
+import { MIB } from '../model/sizes.ts'
 
 /** As the engine takes it in `X-Registry-Auth` (Docker Engine API, "Authentication"). */
 export interface Login {
@@ -27,7 +28,7 @@ interface LoginTools {
   readonly log: Log
 }
 
-const FILE_MAX_BYTES = 1024 * 1024
+const FILE_MAX_BYTES = MIB
 /** A helper may ask a service of its operator's. */
 const HELPER_TIMEOUT_MS = 30_000
 const TEXT_MAX = 65_536

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { linesOf } from '../host/sockets/lines.ts'
 import { unavailable } from '../model/errors.ts'
+import { MIB } from '../model/sizes.ts'
 
 const lineSchema = z.object({
   status: z.string().optional(),
@@ -40,8 +41,6 @@ function parseLine(line: string): z.infer<typeof lineSchema> | null {
     return null
   }
 }
-
-const MIB = 1024 * 1024
 
 function describe(
   status: string,

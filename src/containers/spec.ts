@@ -16,6 +16,7 @@ import {
   INSTANCE_LABEL,
   NETWORK_LABEL,
 } from '../model/names.ts'
+import { MIB } from '../model/sizes.ts'
 import type { InstanceWant, NicWant } from '../model/want.ts'
 import { GUEST_KIT_MOUNT } from './guest-kit.ts'
 
@@ -57,7 +58,6 @@ const SYSTEMD_STOP_SIGNAL = 'SIGRTMIN+3'
 
 /** CPU time is handed out in periods of this length; unlike NanoCpus the engine does not refuse more than the machine has. */
 const CPU_PERIOD_US = 100_000
-const MIB = 1024 * 1024
 /** The console that is kept: at most two files of this size. */
 const CONSOLE_FILE_SIZE = '128k'
 const CONSOLE_FILES = '2'

@@ -11,6 +11,7 @@ import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import { below, removeTree } from '../lib/paths.ts'
 import { refused, unavailable } from '../model/errors.ts'
+import { MIB, mib } from '../model/sizes.ts'
 
 export interface RoomOptions {
   readonly dir: string
@@ -38,8 +39,7 @@ interface Claims {
 /** A leftover that nobody went on with for so long is removed. */
 const LEFTOVER_KEPT_MS = 24 * 3600 * 1000
 /** Always left free on the file system. */
-const DISK_RESERVE_BYTES = 64 * 1024 * 1024
-const MIB = 1024 * 1024
+const DISK_RESERVE_BYTES = 64 * MIB
 
 /** One directory of the cache. */
 interface Entry {
@@ -159,9 +159,4 @@ function noRoom(used: number, maxBytes: number): Error {
 /** What is said when so much is missing on the file system of a directory. */
 export function noDisk(dir: string, missingBytes: number): Error {
   return unavailable(`${mib(missingBytes)} more must be free on the file system of ${dir}`)
-}
-
-/** As people read it, rounded up. */
-export function mib(bytes: number): string {
-  return `${Math.ceil(bytes / MIB)} MiB`
 }

@@ -9,8 +9,9 @@ import { freeBytes } from '../lib/disk.ts'
 import { below } from '../lib/paths.ts'
 import type { Runner } from '../lib/runner.ts'
 import { AtollError, refused, unavailable } from '../model/errors.ts'
+import { GIB, MIB, mib } from '../model/sizes.ts'
 import type { CaptureWant } from '../model/want.ts'
-import { mib, noDisk } from './cache-room.ts'
+import { noDisk } from './cache-room.ts'
 import { allocatedBytes, KEPT_FILES, type Making } from './created-images.ts'
 
 interface ConvertTools {
@@ -35,12 +36,11 @@ interface Layer {
 /** A disk that takes longer has a machine behind it that is not worth waiting for. */
 const DEADLINE_SECONDS = 4 * 3600
 /** Always left free on the file system. */
-const DISK_RESERVE_BYTES = 256 * 1024 * 1024
+const DISK_RESERVE_BYTES = 256 * MIB
 const PROGRESS_EVERY_MS = 1_000
 const MS = 1000
-const MIB = 1024 * 1024
 /** Its caches of tables and its buffers, and the libraries: it needs some 100 MiB. */
-const MEMORY_BYTES = 2 * 1024 ** 3
+const MEMORY_BYTES = 2 * GIB
 
 /** Writes the image's disk, of these layers from the topmost down. Errors: `refused` when it is too large, `unavailable`. */
 export async function convert(

@@ -9,6 +9,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { type Backoff, pauseMs } from '../lib/retry.ts'
 import { AtollError, explain, refused, unavailable } from '../model/errors.ts'
+import { KIB, MIB } from '../model/sizes.ts'
 import { openPart, type Part } from './partial-file.ts'
 import { hashInto } from './published-file.ts'
 import type { Opened, Source } from './source.ts'
@@ -38,14 +39,14 @@ interface Downloaded {
 const ATTEMPTS_MAX = 6
 const PAUSES: Backoff = { firstMs: 500, lastMs: 30_000 }
 /** An attempt that brought as much was no failure. */
-const PROGRESS_BYTES = 1024 * 1024
+const PROGRESS_BYTES = MIB
 /** How often the content may turn out to be another in the middle. */
 const RESTARTS_MAX = 3
 /** A source that sends nothing for so long counts as broken. */
 const IDLE_MS = 30_000
 /** A source outside that sends less than this, in a time, counts as broken, too: 8 KiB a second. */
 const RATE_WINDOW_MS = 60_000
-const RATE_LEAST_BYTES = 480 * 1024
+const RATE_LEAST_BYTES = 480 * KIB
 /**
  * A source outside that has not begun to send by then is given up, and not before: whether it is absent, refuses, redirects to where nobody
  * goes or is silent cannot be told by the time that it takes.
@@ -54,8 +55,7 @@ const BEGIN_MS = 30_000
 /** Nobody waits longer for an image. */
 const DEADLINE_MS = 12 * 3600 * 1000
 /** Room is asked for in steps while nobody knows how long the file is, or only a source outside says so. */
-const ROOM_STEP_BYTES = 64 * 1024 * 1024
-const MIB = 1024 * 1024
+const ROOM_STEP_BYTES = 64 * MIB
 
 /**
  * Fetches `source` into `path`, from where an earlier attempt ended. `before` is what is hashed before it. Errors:

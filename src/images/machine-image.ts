@@ -1,5 +1,6 @@
 /** The port to the images of virtual machines: what the QEMU driver is given, and by whom it is kept. */
 import type { MachineOptions } from '../model/image-location.ts'
+import { GIB } from '../model/sizes.ts'
 import type { ImageFindings } from '../plan/workloads.ts'
 import type { Images } from '../workloads/driver.ts'
 
@@ -48,8 +49,6 @@ export function findingsOf(image: MachineImage): ImageFindings {
   const diskGiB = base && Math.ceil(base.virtualBytes / GIB)
   return { digest, architecture, diskGiB }
 }
-
-const GIB = 1024 ** 3
 
 export interface MachineImages extends Images {
   /**

@@ -15,6 +15,7 @@ import { networkInterfaces } from 'node:os'
 import { unlessAborted } from '../lib/deadline.ts'
 import { formatCidr } from '../model/addr.ts'
 import { refused } from '../model/errors.ts'
+import { KIB } from '../model/sizes.ts'
 import type { SharedWant } from '../model/want.ts'
 import type { HostService } from '../services/service.ts'
 import { type Inside, isFarName, objectionTo, type Reach } from './outbound-policy.ts'
@@ -55,7 +56,7 @@ export interface Address {
 }
 
 /** Larger headers end the answer. */
-const HEADERS_MAX_BYTES = 16 * 1024
+const HEADERS_MAX_BYTES = 16 * KIB
 
 /**
  * A gate that knows no network of the cloud yet but this machine's addresses. `resolve` gives every address of a name or of an address, none

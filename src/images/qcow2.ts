@@ -7,9 +7,10 @@
  * parses what a stranger made, beside the one that has to (which runs unprivileged and in a sandbox).
  */
 import { type AtollError, refused } from '../model/errors.ts'
+import { KIB, MIB } from '../model/sizes.ts'
 
 /** What the parser needs of a file at most: header and extensions lie in the first cluster, and in real images in its first kilobyte. */
-export const QCOW2_HEAD_BYTES = 64 * 1024
+export const QCOW2_HEAD_BYTES = 64 * KIB
 /** Largest disk that an image may have. */
 export const VIRTUAL_MAX_BYTES = 64 * 1024 ** 4
 
@@ -26,8 +27,8 @@ const VERSION_2_HEADER_BYTES = 72
 const VERSION_3_HEADER_MIN_BYTES = 104
 const CLUSTER_BITS_MIN = 9
 const CLUSTER_BITS_MAX = 21
-const L1_MAX_BYTES = 32 * 1024 ** 2
-const REFCOUNT_TABLE_MAX_BYTES = 8 * 1024 ** 2
+const L1_MAX_BYTES = 32 * MIB
+const REFCOUNT_TABLE_MAX_BYTES = 8 * MIB
 const REFCOUNT_ORDER_MAX = 6
 /** QEMU takes 65,536. Nobody boots from so many, and each brings tables of its own. */
 const SNAPSHOTS_MAX = 256

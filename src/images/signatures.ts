@@ -4,6 +4,7 @@
  * A file is used as what it is proved to be and as nothing else, so that no other file of a host is given to a guest as an image.
  */
 import { constants, gunzipSync } from 'node:zlib'
+import { KIB, MIB } from '../model/sizes.ts'
 
 interface Mark {
   readonly name: string
@@ -17,7 +18,7 @@ interface Foreign extends Mark {
 }
 
 /** What has to be at hand of a file: the last mark, of btrfs, lies behind its first 64 KiB. */
-export const MARKS_HEAD_BYTES = 68 * 1024
+export const MARKS_HEAD_BYTES = 68 * KIB
 
 const PACKED = 'unpack it first'
 const CONVERT = 'convert it with `qemu-img convert -O qcow2`'
@@ -98,7 +99,7 @@ const GZIP = mark('gzip', '\x1f\x8b\x08')
 const USTAR = mark('tar', 'ustar', 257)
 /** Of a compressed file so much is unpacked to see what it is, to at most the second figure: gzip packs 1,032 bytes into one. */
 const PACKED_HEAD_BYTES = 4096
-const UNPACKED_MAX_BYTES = 8 * 1024 * 1024
+const UNPACKED_MAX_BYTES = 8 * MIB
 
 /** What a file that begins so is instead of a disk image; undefined when it has no mark of anything else. */
 export function foreignMark(head: Buffer): Foreign | undefined {

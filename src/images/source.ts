@@ -4,6 +4,7 @@
  */
 import { constants, copyFile } from 'node:fs/promises'
 import { refused, unavailable } from '../model/errors.ts'
+import { KIB } from '../model/sizes.ts'
 import { type FileLimits, openPublished } from './published-file.ts'
 
 /** A place in content of which the part before is at hand. `validator` is what `Opened` said when that part was fetched. */
@@ -40,7 +41,7 @@ export interface Source {
   clone?(target: string): Promise<boolean>
 }
 
-const READ_BYTES = 256 * 1024
+const READ_BYTES = 256 * KIB
 
 /** A file on this host. */
 export function createFileSource(path: string, limits: FileLimits): Source {

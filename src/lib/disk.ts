@@ -1,7 +1,7 @@
 /** Space of file systems. */
 import { statfs } from 'node:fs/promises'
+import { MIB } from '../model/sizes.ts'
 
-const MIB = 1024 * 1024
 /** Once there was too little room, this share of the reserve must be free besides: logs that come and go must not flip a host. */
 const MORE_AGAIN = 0.1
 

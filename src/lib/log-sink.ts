@@ -5,6 +5,7 @@
  * pool is held by a disk that hangs. What waits is bounded; more is dropped and counted.
  */
 import { write, writeSync } from 'node:fs'
+import { MIB } from '../model/sizes.ts'
 
 export interface LogSink {
   /** Takes a line with its line feed. */
@@ -18,7 +19,7 @@ export interface LogSink {
 }
 
 /** Most text that waits to be written, in characters. */
-const WAITING_LIMIT = 1024 * 1024
+const WAITING_LIMIT = MIB
 /** Most lines in one write. */
 const BATCH_LINES = 256
 /** How long a reader that is full is left alone. */

@@ -35,7 +35,7 @@ export function createSingleFlight<K, V>(): (key: K, work: () => Promise<V>) => 
 }
 
 /** What wants a place. */
-export interface Turn {
+interface Turn {
   /** For whom. Places are given round among the owners; without an owner all are one. */
   readonly owner?: string | undefined
   /** What is worked at: of one key only one turn has a place. */

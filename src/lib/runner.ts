@@ -6,6 +6,7 @@
 import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { Writable } from 'node:stream'
+import { MIB } from '../model/sizes.ts'
 
 interface Run {
   readonly stdin?: string
@@ -36,7 +37,7 @@ const FIRST_INHERITED = 3
 const DEFAULT_TIMEOUT_MS = 10_000
 /** A program that the kernel holds does not end when it is killed: then nobody waits for it any longer. */
 const KILLED_MS = 1_000
-const DEFAULT_OUTPUT_LIMIT_BYTES = 16 * 1024 * 1024
+const DEFAULT_OUTPUT_LIMIT_BYTES = 16 * MIB
 
 /** The machine's own programs. */
 export const systemRunner: Runner = (program, args, run = {}) =>

@@ -15,6 +15,7 @@ import { below } from '../lib/paths.ts'
 import { refused, unavailable } from '../model/errors.ts'
 import type { InstanceId } from '../model/ids.ts'
 import { HANDED_DIRECTORY, machineUser } from '../model/names.ts'
+import { MIB } from '../model/sizes.ts'
 import type { Qmp } from './qmp.ts'
 
 /** Does `work` while the guest holds still, and lets it go on in any case. */
@@ -41,7 +42,6 @@ const SOURCE = 'root'
 const LOOK_EVERY_MS = 200
 /** A job that was cancelled has one more write to wait for. */
 const CANCEL_DEADLINE_MS = 30_000
-const MIB = 1024 * 1024
 
 const jobsSchema = z
   .array(

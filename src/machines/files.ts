@@ -15,6 +15,7 @@ import { exists, readRecord, writeRecord } from '../lib/files.ts'
 import { below, removeTree } from '../lib/paths.ts'
 import type { InstanceId, VolumeId } from '../model/ids.ts'
 import { HANDED_DIRECTORY, MACHINES_DIRECTORY } from '../model/names.ts'
+import { KIB, MIB } from '../model/sizes.ts'
 
 const bootSchema = z.strictObject({
   bootCount: z.int().nonnegative(),
@@ -74,9 +75,9 @@ export interface MachineFilesystem {
 }
 
 /** The console is kept in two files that are at most a little larger than this. */
-export const CONSOLE_BYTES = 1024 * 1024
+export const CONSOLE_BYTES = MIB
 
-const LOG_BYTES = 256 * 1024
+const LOG_BYTES = 256 * KIB
 
 /** Directories below `stateDir`, which only root may enter: they hold user data. */
 export function createMachineFiles(stateDir: string): MachineFilesystem {

@@ -13,6 +13,7 @@ import { bug, unavailable } from '../model/errors.ts'
 import type { InstanceId, VolumeId } from '../model/ids.ts'
 import { machineBudget } from '../model/limits.ts'
 import { machineUser } from '../model/names.ts'
+import { GIB } from '../model/sizes.ts'
 import type { InstanceWant } from '../model/want.ts'
 import type { WorkloadSteps } from '../workloads/driver.ts'
 import type { MachineFilesystem } from './files.ts'
@@ -49,7 +50,6 @@ export interface QemuStepper {
   readonly log: Log
 }
 
-const GIB = 1024 ** 3
 /** Of what QEMU says in the reason of a failure. */
 const MESSAGE_LENGTH = 500
 /** A guest that is still booting does not hear the power button; it is pressed again. */

@@ -4,6 +4,7 @@
  * An instance gets the part of half of each table that its memory is of the machine's. Memory is never promised twice, so all instances
  * together get at most half, and the machine's own programs keep the rest. A floor holds what the smallest type needs to boot an init.
  */
+import { MIB } from './sizes.ts'
 
 /** How large the shared tables of a machine are. */
 export interface MachineTables {
@@ -30,7 +31,6 @@ export interface InstanceLimits {
 const SHARE = 0.5
 const LEAST = { processes: 48, inotifyInstances: 8, inotifyWatches: 64 } as const
 const OPEN_FILES = { perMiB: 32, least: 1024, most: 1_048_576 } as const
-const MIB = 1024 * 1024
 
 /** The limits of an instance with so much memory on this machine. */
 export function instanceLimits(memoryMiB: number, machine: MachineTables): InstanceLimits {

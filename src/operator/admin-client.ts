@@ -5,10 +5,11 @@ import { codeOf, hasCode } from '../lib/errno.ts'
 import { request } from '../lib/http.ts'
 import { below } from '../lib/paths.ts'
 import { unavailable } from '../model/errors.ts'
+import { MIB } from '../model/sizes.ts'
 
 const refusalSchema = z.object({ error: z.string().min(1) })
 const TIMEOUT_MS = 5000
-const ANSWER_LIMIT_BYTES = 64 * 1024 * 1024
+const ANSWER_LIMIT_BYTES = 64 * MIB
 
 /** The socket's place in a runtime directory. */
 export function adminSocketFile(runtimeDir: string): string {

@@ -13,6 +13,7 @@ import { systemRunner } from '../lib/runner.ts'
 import { METADATA_ADDRESS } from '../model/addr.ts'
 import { messageOf } from '../model/errors.ts'
 import { LINK_PREFIX } from '../model/names.ts'
+import { GIB, MIB } from '../model/sizes.ts'
 import { readAdmin } from './admin-client.ts'
 import { checkCertificates, checkEngineTls, checkKeySealing } from './doctor-certificates.ts'
 import { checkEngines } from './doctor-engines.ts'
@@ -29,7 +30,7 @@ import { checkMachines } from './doctor-machines.ts'
 import { checkProxies } from './doctor-proxies.ts'
 import { type DoctorCheck, fail, ok, type Verdict, warn } from './verdict.ts'
 
-const LEAST_FREE_BYTES = 1024 ** 3
+const LEAST_FREE_BYTES = GIB
 const COMMAND_TIMEOUT_MS = 5000
 
 /** Of the daemon's status; a daemon of before does not tell. */
@@ -157,7 +158,7 @@ async function checkBusybox(): Promise<Verdict> {
 }
 
 function checkMemory(config: Config): Verdict {
-  const totalMiB = Math.floor(totalmem() / 1024 ** 2)
+  const totalMiB = Math.floor(totalmem() / MIB)
   return totalMiB > config.capacity.reserveMemoryMiB
     ? ok(`${totalMiB} MiB, ${config.capacity.reserveMemoryMiB} of them kept back`)
     : fail(`${totalMiB} MiB`, 'set capacity.reserveMemoryMiB to less than the machine has')
@@ -167,7 +168,7 @@ async function checkDisk(stateDir: string): Promise<Verdict> {
   // Before the first start the directory is not there yet: its parent's file system is the one.
   const stats = await statfs(stateDir).catch(() => statfs('/'))
   const freeBytes = stats.bavail * stats.bsize
-  const found = `${(freeBytes / 1024 ** 3).toFixed(1)} GiB free for ${stateDir}`
+  const found = `${(freeBytes / GIB).toFixed(1)} GiB free for ${stateDir}`
   return freeBytes >= LEAST_FREE_BYTES
     ? ok(found)
     : warn(found, 'free some space, or set stateDir to a larger file system')

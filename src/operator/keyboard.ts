@@ -4,11 +4,12 @@
 import { spawnSync } from 'node:child_process'
 import type { TerminalLink } from '../lib/terminal-link.ts'
 import { unavailable } from '../model/errors.ts'
+import { KIB } from '../model/sizes.ts'
 
 /** Ctrl-], as of telnet, virsh and others: no program needs it. */
 const DETACH_KEY = 0x1d
 /** Typed and not taken by the other end. */
-const TYPED_LIMIT_BYTES = 64 * 1024
+const TYPED_LIMIT_BYTES = 64 * KIB
 
 export interface Keyboard {
   /** Resolves when the detach key was pressed, or the terminal here is gone. Of a pipe it never does. */

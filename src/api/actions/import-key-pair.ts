@@ -1,11 +1,12 @@
 /** ImportKeyPair. */
 import { z } from 'zod'
+import { KIB } from '../../model/sizes.ts'
 import { changeAction } from '../change.ts'
 import { insertKey, keyNameSchema, keyTagsSchema } from '../key-pairs.ts'
 import { parsePublicKey } from '../ssh-keys.ts'
 
 /** Base64 text of a public key: an 8192-bit RSA key in PEM takes less than a quarter of it. */
-const MATERIAL_MAX_LENGTH = 16 * 1024
+const MATERIAL_MAX_LENGTH = 16 * KIB
 
 const schema = z.strictObject({
   KeyName: keyNameSchema,

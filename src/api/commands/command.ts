@@ -5,11 +5,12 @@
  */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
+import { KIB, MIB } from '../../model/sizes.ts'
 
 /** Longest command, in bytes; user data of 16 KiB fits many times. */
-export const COMMAND_LIMIT_BYTES = 256 * 1024
+export const COMMAND_LIMIT_BYTES = 256 * KIB
 /** Longest answer, in bytes: brokers are told to take no longer message (`max_message_size`), and end the connection that sends one. */
-export const ANSWER_LIMIT_BYTES = 1024 * 1024
+export const ANSWER_LIMIT_BYTES = MIB
 /** Items in one page of a list when the command names no MaxResults: an instance with some tags takes 3 KiB. */
 export const PAGE_ITEMS = 200
 /** Longest that an error says of a malformed command, in characters. */

@@ -10,6 +10,7 @@ import type { Log } from '../../lib/log.ts'
 import type { Metrics } from '../../lib/metrics.ts'
 import type { BucketLimits } from '../../lib/token-bucket.ts'
 import { unavailable } from '../../model/errors.ts'
+import { KIB, MIB } from '../../model/sizes.ts'
 import type { Action, ApiParts } from '../action.ts'
 import type { CallLimits } from '../call.ts'
 import type { Upgrader } from '../console/door.ts'
@@ -39,12 +40,10 @@ interface ApiLimits extends ConnectionLimits, BodyLimits, CallLimits {
   readonly closeTimeoutMs: number
 }
 
-const MIB = 1024 * 1024
-
 /** What holds unless `limits` says otherwise. */
 const DEFAULT_API_LIMITS: ApiLimits = {
   bodyBytes: MIB,
-  headerBytes: 16 * 1024,
+  headerBytes: 16 * KIB,
   maxConnections: 1024,
   maxConnectionsOfOne: 256,
   reservedForLoopback: 64,

@@ -12,6 +12,7 @@ import { refused } from '../../model/errors.ts'
 import type { GroupId, ImageId, SubnetId } from '../../model/ids.ts'
 import type { InstanceOptions } from '../../model/instance-options.ts'
 import type { MetadataOptions } from '../../model/metadata-options.ts'
+import { KIB } from '../../model/sizes.ts'
 import { askedMetadata, metadataShape } from '../metadata-options.ts'
 import {
   GROUPS_PER_NIC_MAX,
@@ -62,9 +63,9 @@ export interface LaunchNetwork {
 /** EC2's default would be m1.small, which nobody has any more. */
 const DEFAULT_TYPE = 't3.micro'
 /** "User data is limited to 16 KB, in raw form, before it is base64-encoded" (EC2 user guide). */
-const USER_DATA_MAX_BYTES = 16 * 1024
+const USER_DATA_MAX_BYTES = 16 * KIB
 /** Base64 of that with line breaks: longer text is refused unread. */
-const USER_DATA_TEXT_MAX_LENGTH = 32 * 1024
+const USER_DATA_TEXT_MAX_LENGTH = 32 * KIB
 const CLIENT_TOKEN_MAX_LENGTH = 64
 
 const groupId = idListSchema('sg', 'InvalidGroupId.Malformed').refine(

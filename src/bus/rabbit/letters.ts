@@ -7,10 +7,11 @@
 import { z } from 'zod'
 import { AtollError, ERROR_STATUS, type ErrorCode } from '../../model/errors.ts'
 import { parseHostName, parseId } from '../../model/ids.ts'
+import { KIB } from '../../model/sizes.ts'
 import type { Question, Questions } from '../bus.ts'
 
 /** Longest message, in bytes: console output of 64 KiB in base64, and room. */
-export const MESSAGE_LIMIT_BYTES = 256 * 1024
+export const MESSAGE_LIMIT_BYTES = 256 * KIB
 /** Most letters in one message. */
 export const LETTERS_LIMIT = 100
 /** Longest deadline of a question that a host takes, in milliseconds. */

@@ -9,6 +9,7 @@
  */
 import type { Options } from 'amqplib'
 import type { HostName } from '../../model/ids.ts'
+import { MIB } from '../../model/sizes.ts'
 
 /** Bells: by routing key `host.<name>` to one host, `all` to all of them. */
 export const BELLS_EXCHANGE = 'atoll.bells'
@@ -41,7 +42,7 @@ export const EXCHANGES = {
 const BELLS_QUEUE_LENGTH = 64
 /** Most letters, and bytes of them, that wait for a host which does not read. */
 const LETTERS_QUEUE_LENGTH = 2_000
-const LETTERS_QUEUE_BYTES = 16 * 1024 * 1024
+const LETTERS_QUEUE_BYTES = 16 * MIB
 
 /** A host's queue for bells. The broker gives it a name that no other has: an older one may still be held by a dead connection. */
 export const BELLS_QUEUE_OPTIONS: Options.AssertQueue = {
@@ -64,7 +65,7 @@ export const LETTERS_QUEUE_OPTIONS: Options.AssertQueue = {
 
 /** Most commands that wait for a host to take them; who publishes more with confirms is told so. */
 const COMMANDS_QUEUE_LENGTH = 10_000
-const COMMANDS_QUEUE_BYTES = 64 * 1024 * 1024
+const COMMANDS_QUEUE_BYTES = 64 * MIB
 /** How often a command is handed out again after its host died; one that kills every host that takes it is then dropped. */
 const COMMANDS_DELIVERY_LIMIT = 8
 

@@ -7,6 +7,7 @@
  */
 import { createNetlink, Protocol, rt } from 'netlink'
 import { LINK_PREFIX, NFT_TABLE } from '../../model/names.ts'
+import { MIB } from '../../model/sizes.ts'
 import type { Ip } from '../netlink/ip.ts'
 import { decodeLink } from '../netlink/ip-decode.ts'
 import type { RulesWatch } from '../nftables/rules-watch.ts'
@@ -14,7 +15,7 @@ import type { NicLock } from './lock.ts'
 
 /** Groups of linux/rtnetlink.h: links, neighbours, traffic control, addresses, routes, policy rules, settings of links; all IPv4. */
 const ROUTE_GROUPS = [1, 3, 4, 5, 7, 8, 24] as const
-const BUFFER_BYTES = 1024 * 1024
+const BUFFER_BYTES = MIB
 /** Where struct ndmsg and struct tcmsg have the index of the link. */
 const INDEX_OFFSET = 4
 

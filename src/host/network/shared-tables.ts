@@ -7,6 +7,7 @@
  */
 
 import { errnoOf } from '../../lib/errno.ts'
+import { MIB } from '../../model/sizes.ts'
 import type { SharedTables } from '../host.ts'
 import { readSetting, writeSetting } from './sysctl.ts'
 
@@ -18,7 +19,7 @@ const CONNECTIONS_PER_LIST = 4
 const LEAST_CONNECTIONS = 262_144
 /** How long an incomplete datagram is kept. A NIC within its budget holds 7 MiB of them at most. */
 const FRAGMENT_SECONDS = 10
-const FRAGMENT_BYTES = 64 * 1024 * 1024
+const FRAGMENT_BYTES = 64 * MIB
 /** Entries that come and go by themselves; those of NICs are permanent and do not count. */
 const NEIGHBOURS = { gc_thresh1: 1024, gc_thresh2: 4096, gc_thresh3: 8192 }
 

@@ -8,11 +8,12 @@
 
 import { Protocol, parseAttributes, RawNetlinkSocket } from 'netlink'
 import { nextTurn } from '../../lib/clock.ts'
+import { KIB, MIB } from '../../model/sizes.ts'
 
 /** NFNLGRP_NFTABLES of linux/nfnetlink.h. */
 const RULES_GROUP = 7
-const BUFFER_BYTES = 4 * 1024 * 1024
-const SEND_BUFFER_BYTES = 64 * 1024
+const BUFFER_BYTES = 4 * MIB
+const SEND_BUFFER_BYTES = 64 * KIB
 /** NFNL_SUBSYS_NFTABLES, the upper byte of a message's type, and NFT_MSG_NEWGEN. */
 const SUBSYSTEM = 10
 const NEW_GENERATION = (SUBSYSTEM << 8) | 15

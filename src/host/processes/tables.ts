@@ -12,8 +12,8 @@ import type { Log } from '../../lib/log.ts'
 import type { Runner } from '../../lib/runner.ts'
 import { unavailable } from '../../model/errors.ts'
 import type { InstanceLimits, MachineTables } from '../../model/limits.ts'
+import { MIB } from '../../model/sizes.ts'
 
-const MIB = 1024 * 1024
 const ENTER_TIMEOUT_MS = 5_000
 
 /** Below /proc/sys: at least so much (Documentation/admin-guide/sysctl of the kernel; limits of `long` are lower in some). */

@@ -7,9 +7,10 @@
 import { addAbortSignal, type Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 import { unavailable } from '../../model/errors.ts'
+import { KIB } from '../../model/sizes.ts'
 
 /** Their own lines are a few hundred characters long. */
-const LINE_LIMIT = 64 * 1024
+const LINE_LIMIT = 64 * KIB
 
 /**
  * Reads the stream to its end and destroys it when the reader stops early. Rejects when `signal` aborts, with the connection's

@@ -7,6 +7,7 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
+import { KIB, MIB } from '../../model/sizes.ts'
 import type { Transport } from './answer.ts'
 import { withLength } from './exchange.ts'
 import type { Source, Sources } from './sources.ts'
@@ -16,11 +17,11 @@ const MAX_QUERY_BYTES = 4096
 /** A connection on which nothing happens ends after this (RFC 7766 section 6.2.3: "on the order of a few seconds"). */
 const IDLE_TIMEOUT_MS = 10_000
 /** Answers that a client has not taken, beyond which its connection ends. */
-const MAX_UNSENT_BYTES = 256 * 1024
+const MAX_UNSENT_BYTES = 256 * KIB
 /** Open connections of all sources together. */
 export const MAX_CONNECTIONS = 512
 /** Room for bursts while the daemon is busy elsewhere. */
-const RECEIVE_BUFFER_BYTES = 1024 * 1024
+const RECEIVE_BUFFER_BYTES = MIB
 
 type Refusal = 'stranger' | 'rate' | 'connections' | 'oversize' | 'unread' | 'socket'
 

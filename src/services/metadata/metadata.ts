@@ -22,6 +22,7 @@ import type { TokenBucket } from '../../lib/token-bucket.ts'
 import { createTokenBucket } from '../../lib/token-bucket.ts'
 import { METADATA_ADDRESS } from '../../model/addr.ts'
 import { unavailable } from '../../model/errors.ts'
+import { KIB } from '../../model/sizes.ts'
 import type { InstanceWant } from '../../model/want.ts'
 import type { HostService, Pass } from '../service.ts'
 import type { MetadataReply, MetadataRequest } from './answer.ts'
@@ -32,7 +33,7 @@ import { metadataTree } from './tree.ts'
 
 const METADATA_PORT = 80
 /** Request line and headers. Real clients send less than 1 KiB. */
-const MAX_HEADER_BYTES = 8 * 1024
+const MAX_HEADER_BYTES = 8 * KIB
 const MAX_HEADERS = 64
 const MAX_CONNECTIONS = 4096
 const MAX_CONNECTIONS_PER_SOURCE = 32
