@@ -32,17 +32,17 @@ import type { Host } from './host/host.ts'
 import { createLinuxHost } from './host/linux.ts'
 import { createServiceManager } from './host/sockets/service-manager.ts'
 import { type Identity, openIdentity } from './identity.ts'
-import { machineArchitecture } from './lib/architecture.ts'
 import { type Clock, systemClock } from './lib/clock.ts'
 import { createDiskWatch, totalBytes } from './lib/disk.ts'
-import type { HealthCondition } from './lib/health.ts'
 import { createLog, type Log, type ProcessLog } from './lib/log.ts'
 import { startMemoryTrim } from './lib/memory.ts'
 import { createMetrics, type Metrics } from './lib/metrics.ts'
 import { readSecret } from './lib/secret.ts'
 import { createTurns } from './lib/turns.ts'
 import { openLives, RivalError, requireSole } from './lives.ts'
+import { ec2Architecture } from './model/architecture.ts'
 import { explain } from './model/errors.ts'
+import type { HealthCondition } from './model/health.ts'
 import { GIB, KIB, MIB } from './model/sizes.ts'
 import { adminSocketFile } from './operator/admin-client.ts'
 import type { CollisionWatch } from './services/collisions.ts'
@@ -92,7 +92,7 @@ function buildServices(
   const mtu = instanceMtuBytes(config)
   const { fabric } = config
   const { region } = config.host
-  const architecture = machineArchitecture()
+  const architecture = ec2Architecture(process.arch)
   return [
     createFirewall({
       host,

@@ -1,5 +1,5 @@
 /** When is this daemon well? Pure: the agent's own account and the time give the conditions of `/healthz`. */
-import type { HealthCondition } from '../lib/health.ts'
+import type { HealthCondition } from '../model/health.ts'
 import type { AgentStatus } from './agent.ts'
 import type { Lease } from './lease.ts'
 

@@ -8,6 +8,7 @@ import { z } from 'zod'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { type Backoff, retry } from '../lib/retry.ts'
+import { ec2Architecture } from '../model/architecture.ts'
 import { AtollError, assertNever, bug, refused, unavailable } from '../model/errors.ts'
 import { parseImageLocation, splitReference } from '../model/image-location.ts'
 import { MIB } from '../model/sizes.ts'
@@ -236,9 +237,6 @@ function differs(want: ImageWant, found: string): AtollError {
   )
 }
 
-/** EC2's names for the architectures that Docker names in Go's way. */
-const ARCHITECTURES: Readonly<Record<string, string>> = { amd64: 'x86_64', '386': 'i386' }
-
 /** dockerode's types do not know it. */
 const stopSignalSchema = z.object({ StopSignal: z.string().max(64).nullish() })
 
@@ -255,7 +253,7 @@ async function findImage(docker: Dockerode, name: string) {
     const { StopSignal } = stopSignalSchema.parse(found.Config)
     const image: DockerImage = {
       id: found.Id,
-      architecture: ARCHITECTURES[found.Architecture] ?? found.Architecture,
+      architecture: ec2Architecture(found.Architecture),
       command: [...listOf(Entrypoint), ...listOf(Cmd)],
       labels: Labels ?? {},
       stopSignal: StopSignal ?? null,

@@ -6,11 +6,11 @@
  * is given out before it had the digest that is asked for and was found to be something that QEMU may be given.
  */
 import { createHash } from 'node:crypto'
-import { machineArchitecture } from '../lib/architecture.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import { below } from '../lib/paths.ts'
+import { ec2Architecture } from '../model/architecture.ts'
 import { assertNever, refused, unavailable } from '../model/errors.ts'
 import {
   type FileLocation,
@@ -68,7 +68,7 @@ export function createMachineImages(options: MachineImagesOptions): MachineImage
   const copies = createTurns(COPIES_AT_ONCE, COPIES_AT_ONCE)
   const evicted = (digest: string) => looks.forget(digest)
   const cache = createImageCache({ ...options, dir: cacheDir, maxBytes: cacheBytes, evicted })
-  const architecture = machineArchitecture()
+  const architecture = ec2Architecture(process.arch)
 
   /** The image if its location says that it was made here; null for all others. */
   async function ownImage(text: string, digest: string | null): Promise<MachineImage | null> {

@@ -114,12 +114,3 @@ function titleOf(error: unknown): string {
   const code = 'code' in error ? `${error.code}: ` : ''
   return error.message.startsWith(code) ? error.message : `${code}${error.message}`
 }
-
-/** A logger that says nothing, for tests. */
-export const silentLog: Log = {
-  debug() {},
-  info() {},
-  warn() {},
-  error() {},
-  child: () => silentLog,
-}

@@ -18,11 +18,11 @@ import {
   type MachineImages,
 } from '../images/machine-image.ts'
 import { parseOverlay, QCOW2_HEAD_BYTES } from '../images/qcow2.ts'
-import { machineArchitecture } from '../lib/architecture.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { below } from '../lib/paths.ts'
 import type { Runner } from '../lib/runner.ts'
+import { ec2Architecture } from '../model/architecture.ts'
 import { type AtollError, refused, unavailable } from '../model/errors.ts'
 import type { InstanceId } from '../model/ids.ts'
 import type { CaptureWant } from '../model/want.ts'
@@ -197,7 +197,7 @@ async function install(
     await copyFile(image.initrdPath, below(making.dir, KEPT_FILES.initrd))
   }
   const { virtualBytes } = await headerOf(below(making.dir, KEPT_FILES.disk))
-  const architecture = machineArchitecture()
+  const architecture = ec2Architecture(process.arch)
   const facts = { kind: image.kind, architecture, virtualBytes, firmware, machine, seed }
   return await making.install(facts, signal)
 }

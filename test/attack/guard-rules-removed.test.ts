@@ -8,9 +8,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startMender } from '../../src/agent/mender.ts'
 import { systemClock } from '../../src/lib/clock.ts'
-import { silentLog } from '../../src/lib/log.ts'
 import { nicLinkName } from '../../src/model/names.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
+import { silentLog } from '../../tools/kit/log.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
 import {
   createTown,

@@ -11,10 +11,10 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createDockerImages, type DockerImages } from '../../src/containers/images.ts'
 import { systemClock } from '../../src/lib/clock.ts'
-import { silentLog } from '../../src/lib/log.ts'
 import { formatId, ID_BYTES } from '../../src/model/ids.ts'
 import { PUBLIC_REGISTRIES } from '../../src/model/image-location.ts'
 import { startDocker, type TestDocker } from '../../tools/kit/docker.ts'
+import { silentLog } from '../../tools/kit/log.ts'
 import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
 
 const SETTLE_MS = 60_000

@@ -7,12 +7,12 @@
  * datagram, because sources were looked at after defragmentation.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { silentLog } from '../../src/lib/log.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
 import { cidr } from '../../src/model/addr.ts'
 import { NFT_TABLE } from '../../src/model/names.ts'
 import { createFirewall } from '../../src/services/firewall.ts'
 import { LONE_FIREWALL } from '../../tools/kit/instance.ts'
+import { silentLog } from '../../tools/kit/log.ts'
 import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
 import {
   createTown,

@@ -16,8 +16,8 @@ import {
   certificateFiles,
   ensureCertificates,
 } from '../../src/lib/certificates.ts'
-import { silentLog } from '../../src/lib/log.ts'
 import { openMariadbStore } from '../../src/store/engines/mariadb/dialect.ts'
+import { silentLog } from '../../tools/kit/log.ts'
 import { administer, type Mariadb, PASSWORD, startMariadb, USER } from '../../tools/kit/mariadb.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 import { type RabbitNode, startRabbit } from '../../tools/kit/rabbit.ts'

@@ -10,9 +10,9 @@ import { signCommand } from '../../src/api/commands/auth.ts'
 import { answerSchema, type CommandAnswer } from '../../src/api/commands/command.ts'
 import { serveCommands } from '../../src/api/commands/serve.ts'
 import { systemClock } from '../../src/lib/clock.ts'
-import { silentLog } from '../../src/lib/log.ts'
 import { unavailable } from '../../src/model/errors.ts'
 import { execute } from '../../tools/kit/cloud.ts'
+import { silentLog } from '../../tools/kit/log.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 import {
   RABBIT_PASSWORD,

@@ -3,9 +3,9 @@
  * nodes that go away, commits whose answer is lost, TLS, clocks. What a cluster adds is in `test/lab/galera.test.ts`.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { silentLog } from '../../src/lib/log.ts'
 import { openMariadbStore } from '../../src/store/engines/mariadb/dialect.ts'
 import type { Store } from '../../src/store/store.ts'
+import { silentLog } from '../../tools/kit/log.ts'
 import {
   administer,
   freePort,

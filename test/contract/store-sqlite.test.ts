@@ -8,9 +8,9 @@ import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { silentLog } from '../../src/lib/log.ts'
 import type { Tag } from '../../src/model/records.ts'
 import { openSqliteStore } from '../../src/store/sql.ts'
+import { silentLog } from '../../tools/kit/log.ts'
 import * as given from './store/records.ts'
 
 const CHILD = join(import.meta.dirname, 'store/commit-forever.ts')

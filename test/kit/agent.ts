@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import type { AgentParts } from '../../src/agent/agent.ts'
 import { createLedger, type Ledger } from '../../src/agent/ledger.ts'
 import { systemClock } from '../../src/lib/clock.ts'
-import { silentLog } from '../../src/lib/log.ts'
 import type { HostService } from '../../src/services/service.ts'
+import { silentLog } from '../../tools/kit/log.ts'
 
 /** The ledger in a directory of a test. */
 export function ledgerIn(directory: string): Ledger {

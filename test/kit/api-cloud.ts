@@ -11,7 +11,6 @@ import { createCatalogue } from '../../src/api/launch/catalogue.ts'
 import type { Bus } from '../../src/bus/bus.ts'
 import { createLocalBus } from '../../src/bus/local.ts'
 import { type Clock, systemClock } from '../../src/lib/clock.ts'
-import { silentLog } from '../../src/lib/log.ts'
 import { createTurns } from '../../src/lib/turns.ts'
 import { cidr } from '../../src/model/addr.ts'
 import { AtollError, type ErrorCode } from '../../src/model/errors.ts'
@@ -29,6 +28,7 @@ import type { Group, Subnet, Vpc } from '../../src/model/records.ts'
 import { openSqliteStore } from '../../src/store/sql.ts'
 import { type InformedStore, withoutReplica } from '../../src/store/steady.ts'
 import type { Store } from '../../src/store/store.ts'
+import { silentLog } from '../../tools/kit/log.ts'
 
 function must<T>(value: T | undefined): T {
   if (value === undefined) throw new Error('a literal of a test is malformed')

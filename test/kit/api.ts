@@ -5,7 +5,6 @@ import { type Api, type ApiOptions, createApi } from '../../src/api/http/server.
 import { createKeyMaking } from '../../src/api/key-making.ts'
 import { createCatalogue } from '../../src/api/launch/catalogue.ts'
 import { systemClock } from '../../src/lib/clock.ts'
-import { silentLog } from '../../src/lib/log.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
 import { createTurns } from '../../src/lib/turns.ts'
 import { bug } from '../../src/model/errors.ts'
@@ -13,6 +12,7 @@ import { parseAccountId, parseHostName } from '../../src/model/ids.ts'
 import type { AccessKey } from '../../src/model/records.ts'
 import { withoutReplica } from '../../src/store/steady.ts'
 import type { ReadTx, Store } from '../../src/store/store.ts'
+import { silentLog } from '../../tools/kit/log.ts'
 
 /** AWS's own example credentials. */
 export const KEY: AccessKey = {

@@ -1,10 +1,11 @@
 /** Records of several hosts for tests: a store with the house's tables filled and hosts announced. */
-import { silentLog } from '../../src/lib/log.ts'
+
 import type { HostName } from '../../src/model/ids.ts'
 import { NO_PREFERENCE } from '../../src/model/metadata-options.ts'
 import type { RowWatch } from '../../src/store/records/rows.ts'
 import { openSqliteStore } from '../../src/store/sql.ts'
 import type { Store } from '../../src/store/store.ts'
+import { silentLog } from '../../tools/kit/log.ts'
 import { account, hostRecord, image, network } from './records.ts'
 
 /** A lease that does not run out while a test runs. */

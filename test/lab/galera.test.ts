@@ -5,12 +5,13 @@
  * all. What is measured is how long nobody was served.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { type Log, silentLog } from '../../src/lib/log.ts'
+import type { Log } from '../../src/lib/log.ts'
 import { AtollError } from '../../src/model/errors.ts'
 import type { AccountId } from '../../src/model/ids.ts'
 import { NO_PREFERENCE } from '../../src/model/metadata-options.ts'
 import { openMariadbStore } from '../../src/store/engines/mariadb/dialect.ts'
 import type { Store } from '../../src/store/store.ts'
+import { silentLog } from '../../tools/kit/log.ts'
 import { PASSWORD, USER } from '../../tools/kit/mariadb.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 import * as given from '../contract/store/records.ts'

@@ -1,6 +1,5 @@
 /** Instances as a host wants them, for tests of what is done for them. */
 
-import { silentLog } from '../../src/lib/log.ts'
 import { cidr, gatewayOf, ipv4, macFromRandom } from '../../src/model/addr.ts'
 import type { FabricSettings } from '../../src/model/fabric.ts'
 import { formatId, type IdPrefix, parseAccountId, parseHostName } from '../../src/model/ids.ts'
@@ -9,6 +8,7 @@ import type { Surroundings } from '../../src/model/surroundings.ts'
 import type { HostWant, InstanceWant } from '../../src/model/want.ts'
 import type { FirewallSettings } from '../../src/plan/ruleset.ts'
 import type { Pass } from '../../src/services/service.ts'
+import { silentLog } from './log.ts'
 
 const NOBODY = parseAccountId('000000000001')
 

@@ -1,15 +1,16 @@
 /** Images in the terms of the SDK, and the filters of DescribeImages. Pure. */
 import type {
+  ArchitectureValues,
   BlockDeviceMapping,
   EbsBlockDevice,
   Image as ImageOutput,
   Tag as TagOutput,
 } from '@aws-sdk/client-ec2'
+import { ec2Architecture } from '../../model/architecture.ts'
 import { workloadKind } from '../../model/image-location.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import type { Image } from '../../model/records.ts'
 import type { FilterTable } from '../filters.ts'
-import { architectureView } from './architecture.ts'
 import { bootMode } from './boot-mode.ts'
 import { tagged } from './tags.ts'
 
@@ -96,4 +97,10 @@ export const IMAGE_FILTERS: FilterTable<ImageOutput> = {
   'state-reason-code': (image) => image.StateReason?.Code,
   'state-reason-message': (image) => image.StateReason?.Message,
   'virtualization-type': (image) => image.VirtualizationType,
+}
+
+/** The architecture that is shown: EC2 has few values, and what has none of them is not run. */
+export function architectureView(name: string): ArchitectureValues {
+  const known = ec2Architecture(name)
+  return known === 'arm64' || known === 'i386' ? known : 'x86_64'
 }

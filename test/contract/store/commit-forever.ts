@@ -5,11 +5,11 @@
  * fails it prints the error's kind, waits for a line on stdin, tries once more and prints `ok` or the kind again.
  */
 import { once } from 'node:events'
-import { silentLog } from '../../../src/lib/log.ts'
 import { AtollError } from '../../../src/model/errors.ts'
 import type { AccountId } from '../../../src/model/ids.ts'
 import { NO_PREFERENCE } from '../../../src/model/metadata-options.ts'
 import { openSqliteStore } from '../../../src/store/sql.ts'
+import { silentLog } from '../../../tools/kit/log.ts'
 
 const [file = '', bytes = '10'] = process.argv.slice(2)
 const store = await openSqliteStore({ file, log: silentLog })

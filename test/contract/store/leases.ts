@@ -1,8 +1,8 @@
 /** Leases, claims and moves: who is alive, and who may start what; and copies of it all. */
 import { describe, expect, it } from 'vitest'
-import { silentLog } from '../../../src/lib/log.ts'
 import { openSqliteStore } from '../../../src/store/sql.ts'
 import type { Store, Tx } from '../../../src/store/store.ts'
+import { silentLog } from '../../../tools/kit/log.ts'
 import { volumeRecord } from '../../kit/records.ts'
 import * as given from './records.ts'
 import { type StoreWorld, settledWorld } from './world.ts'

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { bootstrap } from '../../../src/agent/bootstrap.ts'
-import { silentLog } from '../../../src/lib/log.ts'
 import { cidr, cidrOverlaps, formatCidr } from '../../../src/model/addr.ts'
 import { openSqliteStore } from '../../../src/store/sql.ts'
 import type { Store } from '../../../src/store/store.ts'
+import { silentLog } from '../../../tools/kit/log.ts'
 
 const settings = { vpc: cidr('10.9.0.0/24'), subnet: cidr('10.9.0.64/26'), zone: 'a' }
 let store: Store

@@ -6,11 +6,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createLedger, type Ledger, newerWant, parseLedger } from '../../../src/agent/ledger.ts'
 import { type Clock, systemClock } from '../../../src/lib/clock.ts'
 import type { Log } from '../../../src/lib/log.ts'
-import { silentLog } from '../../../src/lib/log.ts'
 import { cidr, ipv4, parseMac } from '../../../src/model/addr.ts'
 import { formatId, type HostName, parseAccountId, parseHostName } from '../../../src/model/ids.ts'
 import { OLDER_METADATA } from '../../../src/model/metadata-options.ts'
 import type { HostWant } from '../../../src/model/want.ts'
+import { silentLog } from '../../../tools/kit/log.ts'
 
 const bytes = Buffer.alloc(9, 0x5a)
 const some = <T>(value: T | undefined): T => {

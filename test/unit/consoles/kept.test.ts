@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { KEPT_LIMIT, keepConsoles, tail } from '../../../src/consoles/kept.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
-import { silentLog } from '../../../src/lib/log.ts'
 import { bug, unavailable } from '../../../src/model/errors.ts'
 import type { InstanceId } from '../../../src/model/ids.ts'
 import type { WorkloadDriver } from '../../../src/workloads/driver.ts'
+import { silentLog } from '../../../tools/kit/log.ts'
 import { instanceId } from '../../kit/records.ts'
 
 let stateDir: string

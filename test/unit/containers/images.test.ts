@@ -7,10 +7,10 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { importArchive } from '../../../src/containers/archive.ts'
 import { createDockerImages, type DockerImages } from '../../../src/containers/images.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
-import { silentLog } from '../../../src/lib/log.ts'
 import { formatId, ID_BYTES } from '../../../src/model/ids.ts'
 import type { ImageWant } from '../../../src/model/want.ts'
 import type { ImageLook } from '../../../src/plan/workloads.ts'
+import { silentLog } from '../../../tools/kit/log.ts'
 import { type FakeEngine, startFakeEngine } from '../../kit/fake-engine.ts'
 
 const never = new AbortController().signal

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { loginFor } from '../../../src/containers/logins.ts'
-import { type Log, silentLog } from '../../../src/lib/log.ts'
+import type { Log } from '../../../src/lib/log.ts'
 import type { Runner } from '../../../src/lib/runner.ts'
+import { silentLog } from '../../../tools/kit/log.ts'
 
 const SECRET = 'Geheim:9'
 const auth = Buffer.from(`me:${SECRET}`).toString('base64')

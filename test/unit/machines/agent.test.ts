@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Clock, systemClock } from '../../../src/lib/clock.ts'
-import { silentLog } from '../../../src/lib/log.ts'
 import { createFreezer } from '../../../src/machines/agent.ts'
+import { silentLog } from '../../../tools/kit/log.ts'
 import { instanceId } from '../../kit/records.ts'
 
 const ID = instanceId(1)

@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { systemClock } from '../../../src/lib/clock.ts'
-import { silentLog } from '../../../src/lib/log.ts'
 import { createMachineFiles } from '../../../src/machines/files.ts'
 import { createMonitors, type Monitors } from '../../../src/machines/monitors.ts'
 import { machineName, machineUser } from '../../../src/model/names.ts'
+import { silentLog } from '../../../tools/kit/log.ts'
 import { instanceId } from '../../kit/records.ts'
 
 const ID = instanceId(1)

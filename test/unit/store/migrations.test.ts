@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { silentLog } from '../../../src/lib/log.ts'
 import { sqliteDialect } from '../../../src/store/engines/sqlite/driver.ts'
 import { MIGRATIONS, migrateToLatest } from '../../../src/store/migrations.ts'
 import { openSqliteStore } from '../../../src/store/sql.ts'
 import type { Tables } from '../../../src/store/tables.ts'
+import { silentLog } from '../../../tools/kit/log.ts'
 import * as given from '../../contract/store/records.ts'
 
 const addition: Migration = {

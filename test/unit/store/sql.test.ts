@@ -2,11 +2,11 @@
 import { type Dialect, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely'
 import { expect, it } from 'vitest'
 import { systemClock } from '../../../src/lib/clock.ts'
-import { silentLog } from '../../../src/lib/log.ts'
 import { unavailable } from '../../../src/model/errors.ts'
 import { EngineError, type EngineTrouble } from '../../../src/store/engines/engine.ts'
 import { sqliteNowMs } from '../../../src/store/engines/sqlite/driver.ts'
 import { openSqlStore } from '../../../src/store/sql.ts'
+import { silentLog } from '../../../tools/kit/log.ts'
 
 /** An engine without records; `commit` decides what becomes of each transaction. */
 function hollowEngine(commit: () => void): Dialect {

@@ -2,10 +2,10 @@
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import { systemClock } from '../../../src/lib/clock.ts'
-import { silentLog } from '../../../src/lib/log.ts'
 import type { ImageId } from '../../../src/model/ids.ts'
 import type { CaptureWant } from '../../../src/model/want.ts'
 import { createCaptures } from '../../../src/workloads/captures.ts'
+import { silentLog } from '../../../tools/kit/log.ts'
 import { instanceId, numbered } from '../../kit/records.ts'
 
 const DEADLINE_MS = 10_000

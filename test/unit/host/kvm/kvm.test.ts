@@ -13,8 +13,8 @@ import {
   proveKvm,
 } from '../../../../src/host/kvm/kvm.ts'
 import { KVM_GUEST } from '../../../../src/host/kvm/kvm-guest.ts'
-import { silentLog } from '../../../../src/lib/log.ts'
 import { type Runner, systemRunner } from '../../../../src/lib/runner.ts'
+import { silentLog } from '../../../../tools/kit/log.ts'
 
 const execute = promisify(execFile)
 const SOURCE = join(import.meta.dirname, '../../../../scripts/kvm-guest.s')

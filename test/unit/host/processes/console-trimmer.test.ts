@@ -14,8 +14,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createConsoleTrimmer } from '../../../../src/host/processes/console-trimmer.ts'
 import { systemClock } from '../../../../src/lib/clock.ts'
-import { silentLog } from '../../../../src/lib/log.ts'
 import { execute } from '../../../../tools/kit/cloud.ts'
+import { silentLog } from '../../../../tools/kit/log.ts'
 import { eventually } from '../../../../tools/kit/netns.ts'
 
 const KEPT = 10_000

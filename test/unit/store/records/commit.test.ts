@@ -2,12 +2,12 @@
 import fc from 'fast-check'
 import { type Dialect, Kysely } from 'kysely'
 import { expect, it } from 'vitest'
-import { silentLog } from '../../../../src/lib/log.ts'
 import { EngineError, isTrouble } from '../../../../src/store/engines/engine.ts'
 import { sqliteDialect, sqliteNowMs } from '../../../../src/store/engines/sqlite/driver.ts'
 import { migrateToLatest } from '../../../../src/store/migrations.ts'
 import { appliedOnce, sweepCommits } from '../../../../src/store/records/commit.ts'
 import type { Tables } from '../../../../src/store/tables.ts'
+import { silentLog } from '../../../../tools/kit/log.ts'
 
 /** What becomes of a run: it fails before its commit, its commit does not arrive, or the answer to it does not. */
 type Fate = 'lost' | 'commit lost' | 'answer lost'

@@ -1,6 +1,5 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { silentLog } from '../../../../src/lib/log.ts'
 import { createMetrics } from '../../../../src/lib/metrics.ts'
 import {
   createRowCache,
@@ -8,6 +7,7 @@ import {
   createRowWatch,
 } from '../../../../src/store/records/rows.ts'
 import { instanceToRow } from '../../../../src/store/tables.ts'
+import { silentLog } from '../../../../tools/kit/log.ts'
 import { hostName, instanceId, instanceRecord } from '../../../kit/records.ts'
 
 const row = instanceToRow(instanceRecord(instanceId(1), hostName('here')))

@@ -1,12 +1,12 @@
 /** Which node is used, when the test decides which are well. */
 import { afterEach, expect, it } from 'vitest'
-import { silentLog } from '../../../../../src/lib/log.ts'
 import { unavailable } from '../../../../../src/model/errors.ts'
 import {
   LOOK_TIMEOUT_MS,
   type Node,
   Nodes,
 } from '../../../../../src/store/engines/mariadb/nodes.ts'
+import { silentLog } from '../../../../../tools/kit/log.ts'
 import { eventually } from '../../../../../tools/kit/netns.ts'
 import { hurriedClock } from '../../../../kit/hurried.ts'
 

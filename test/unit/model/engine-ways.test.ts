@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { readWays } from '../../../src/lib/engine-ways.ts'
+import { readWays } from '../../../src/model/engine-ways.ts'
 
 const info = (DockerRootDir: string) => ({
   DockerRootDir,
