@@ -88,7 +88,7 @@ const CHANNELS = {
   bells: {
     address: BELLS_EXCHANGE,
     description:
-      'Between hosts: "look again", by routing key host.<name> or all. A bell carries no truth; losing one costs a delay.',
+      'Between hosts: "look again", by routing key host.<name>, vpc.<id> (hosts with instances in it) or all. A bell carries no truth; losing one costs a delay.',
     messages: message('bells'),
     bindings: exchange(BELLS_EXCHANGE),
   },

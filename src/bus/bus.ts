@@ -4,7 +4,7 @@
  * A bell carries no truth: losing, repeating or reordering one costs a delay and nothing else. A question is answered by one
  * host within a deadline or not at all. Two implementations pass the same contract suite: in process and RabbitMQ.
  */
-import type { HostName, InstanceId } from '../model/ids.ts'
+import type { HostName, InstanceId, VpcId } from '../model/ids.ts'
 
 /** What one host may ask another. The answer's type stands beside it. */
 export interface Questions {
@@ -21,13 +21,16 @@ export interface Questions {
 }
 export type Question = keyof Questions
 
-/** `own`: this host's part of the records changed. `shared`: what all hosts share did. */
-export type Bell = 'own' | 'shared'
+/** `own`: this host's part of the records changed. `shared`: what all hosts share did. A VPC: what belongs to it did. */
+export type Bell = 'own' | 'shared' | VpcId
 
-/** The shortest time between two bells to all... */
+/** The shortest time between two bells to all, or to all that follow one VPC... */
 const ALL_BELL_MS = 200
 /** ...and for each host that hears them: what all of them are told a second stays the same however many they are. */
 const ALL_BELL_MS_PER_HOST = 2
+
+/** VPCs whose last bell is remembered; beyond it the ones that were rung first are forgotten, and may be rung again sooner. */
+export const VPCS_LIMIT = 1_024
 
 /** The shortest time between two bells to all, among so many hosts. */
 export function allBellMs(hosts: number): number {
@@ -38,10 +41,20 @@ export interface Bus {
   /** "Look again at what is yours." Never fails: a bell that cannot be sent is found by the timer. */
   ring(host: HostName): void
   /**
-   * "Look again at what all hosts share" (routes, names, members of groups): reaches every host, this one too. Not urgent: those
-   * rung within `allBellMs` of each other go out as one, so that a storm of launches does not multiply by hosts.
+   * "Look again at what all hosts share": reaches every host, this one too. Not urgent: those rung within `allBellMs` of each
+   * other go out as one.
    */
   ringAll(): void
+  /**
+   * "Look again at this VPC" (its members, names, groups): reaches every host that follows it, this one too. Not urgent: those
+   * rung for one VPC within `allBellMs` of each other go out as one, so that a storm of launches does not multiply by hosts.
+   */
+  ringVpc(vpc: VpcId): void
+  /**
+   * Follows these VPCs from now on, and no others. Of each that is new a bell is heard as soon as none is missed any more: what was
+   * read of it before may be old.
+   */
+  follow(vpcs: readonly VpcId[]): void
   /** Calls `heard` for each bell that reaches this host until the returned function is called. */
   onBell(heard: (bell: Bell) => void): () => void
   /** Asks a host. Rejects with `unavailable` when no answer comes in time, or with the error that the answer is. */

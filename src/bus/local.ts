@@ -6,9 +6,10 @@
  */
 import { type Clock, nextTurn, systemClock } from '../lib/clock.ts'
 import { withDeadline } from '../lib/deadline.ts'
-import { throttle } from '../lib/throttle.ts'
+import { throttle, throttleByKey } from '../lib/throttle.ts'
 import { unavailable } from '../model/errors.ts'
-import { allBellMs, type Bus } from './bus.ts'
+import type { VpcId } from '../model/ids.ts'
+import { allBellMs, type Bus, VPCS_LIMIT } from './bus.ts'
 import { createInbox, type Inbox } from './inbox.ts'
 
 /** Questions that wait for their answer at the same time; more are turned away. */
@@ -20,15 +21,25 @@ export function createLocalBus(
   inbox: Inbox = createInbox(),
 ): Bus {
   const closing = new AbortController()
+  let followed: ReadonlySet<VpcId> = new Set()
   let asked = 0
   const ringAll = throttle(
     () => inbox.hear('shared'),
     () => allBellMs(1),
     clock,
   )
+  const ringVpc = throttleByKey<VpcId>(inbox.hear, () => allBellMs(1), clock, VPCS_LIMIT)
   return {
     ring: () => inbox.hear('own'),
     ringAll: () => ringAll.call(),
+    ringVpc(vpc) {
+      if (followed.has(vpc)) ringVpc.call(vpc)
+    },
+    follow(vpcs) {
+      const before = followed
+      followed = new Set(vpcs)
+      for (const vpc of followed) if (!before.has(vpc)) inbox.hear(vpc)
+    },
     onBell: inbox.onBell,
     async ask(_host, question, ask, { timeoutMs: ms, signal: gone }) {
       if (asked >= QUESTIONS_LIMIT) throw unavailable('Too many questions wait for an answer.')
@@ -48,6 +59,7 @@ export function createLocalBus(
     onAsk: inbox.onAsk,
     async close() {
       ringAll.close()
+      ringVpc.close()
       inbox.close()
       closing.abort(unavailable('The bus is closed.'))
     },

@@ -14,7 +14,7 @@ import type { Metrics } from '../lib/metrics.ts'
 import { throttle } from '../lib/throttle.ts'
 import { assertNever } from '../model/errors.ts'
 import type { HostName } from '../model/ids.ts'
-import type { Bell, Bus } from './bus.ts'
+import type { Bus } from './bus.ts'
 import type { CommandDoor } from './door.ts'
 import { createInbox, type Inbox } from './inbox.ts'
 import { createLocalBus } from './local.ts'
@@ -24,7 +24,8 @@ import { type Bells, createBells } from './rabbit/bells.ts'
 import { openChannels, openQueues } from './rabbit/channels.ts'
 import { type Attendant, type Blocked, type Broker, keepConnected } from './rabbit/connection.ts'
 import { createRabbitDoor, type RabbitDoor } from './rabbit/door.ts'
-import type { Letter } from './rabbit/letters.ts'
+import { createFollowing, type Following } from './rabbit/following.ts'
+import type { BellLetter, Letter } from './rabbit/letters.ts'
 import { type BusMeasures, createBusMeasures } from './rabbit/measures.ts'
 import { BELLS_EXCHANGE, PULSE_KEY } from './rabbit/names.ts'
 import { createOutbox, type Outbox } from './rabbit/outbox.ts'
@@ -71,7 +72,8 @@ export function openRabbitBus(options: RabbitBusOptions): RabbitBus {
   const door = createRabbitDoor(clock, (error) => {
     log.error({ error }, 'a command could not be taken off the bus')
   })
-  const parts = { options, inbox, local, measures, seal, outbox, bells, asking, door }
+  const following = createFollowing(local.ringVpc)
+  const parts = { options, inbox, local, measures, seal, outbox, bells, following, asking, door }
   const attendant = createAttendant(parts, createHearing(parts))
   const connection = keepConnected({ broker: options, attendant, clock, log, random })
   return {
@@ -85,6 +87,14 @@ export function openRabbitBus(options: RabbitBusOptions): RabbitBus {
     ringAll() {
       local.ringAll()
       bells.ringAll()
+    },
+    ringVpc(vpc) {
+      local.ringVpc(vpc)
+      bells.ringVpc(vpc)
+    },
+    follow(vpcs) {
+      local.follow(vpcs)
+      following.follow(vpcs)
     },
     ask: (to, ...question) =>
       to === host ? local.ask(to, ...question) : asking.ask(to, ...question),
@@ -107,6 +117,7 @@ interface Parts {
   readonly seal: Seal
   readonly outbox: Outbox
   readonly bells: Bells
+  readonly following: Following
   readonly asking: Asking
   readonly door: RabbitDoor
 }
@@ -118,19 +129,22 @@ function createHearing(parts: Parts): (content: Buffer) => void {
   const open = createOpener(parts)
   const lost = () => measures.dropped('unsendable')
   const answering = createAnswering({ self: host, outbox, inbox, clock, lost })
-  const hearBell = (bell: Bell): void => {
+  const hearBell = ({ bell, vpc }: BellLetter): void => {
     if (bell === 'own') {
       inbox.hear('own')
-    } else {
+    } else if (vpc === undefined) {
       bells.heardAll()
       local.ringAll()
+    } else {
+      bells.heardVpc(vpc)
+      local.ringVpc(vpc)
     }
   }
   const hear = (letter: Letter, from: HostName, atMs: number): void => {
     switch (letter.kind) {
       case 'bell':
         // What this host rang it has heard already.
-        if (from !== host) hearBell(letter.bell)
+        if (from !== host) hearBell(letter)
         return
       case 'ask':
         answering.take(letter, from)
@@ -152,7 +166,7 @@ function createHearing(parts: Parts): (content: Buffer) => void {
 
 /** Opens what is needed on each connection, and tells the parts when it comes and goes. */
 function createAttendant(parts: Parts, hear: (content: Buffer) => void): Attendant {
-  const { local, measures, seal, outbox, bells, asking, door } = parts
+  const { local, measures, seal, outbox, bells, following, asking, door } = parts
   const { host } = parts.options
   let bellsChannel: ConfirmChannel | null = null
   return {
@@ -162,7 +176,7 @@ function createAttendant(parts: Parts, hear: (content: Buffer) => void): Attenda
         for (const letter of seal.reopen(content))
           if (letter.kind === 'ask') asking.returned(letter.id)
       })
-      await openQueues(model, host, hear)
+      await following.useQueue(await openQueues(model, host, hear))
       await door.useChannel(commands)
       outbox.useChannel(letters)
       bells.useChannel(ringing)
@@ -188,6 +202,7 @@ function createAttendant(parts: Parts, hear: (content: Buffer) => void): Attenda
       bellsChannel = null
       outbox.useChannel(null)
       bells.useChannel(null)
+      following.useQueue(null).catch(() => undefined)
       door.useChannel(null).catch(() => undefined)
       asking.lose('The message bus was lost before the answer came; try again.')
     },

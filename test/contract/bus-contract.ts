@@ -24,6 +24,8 @@ export interface BusWorld {
 }
 
 const ASK = { instance: formatId('i', new Uint8Array(9)) }
+const VPC = formatId('vpc', new Uint8Array(9).fill(1))
+const OTHER_VPC = formatId('vpc', new Uint8Array(9).fill(2))
 const AT = '2026-11-22T08:33:27.000Z'
 /** Long enough for any engine that is well. */
 const PATIENCE_MS = 5_000
@@ -147,6 +149,47 @@ function describeBells(world: () => BusWorld): void {
       const intervals = Math.ceil((performance.now() - beganMs) / allBellMs(1))
       expect(ear.count).toBeGreaterThan(0)
       expect(ear.count).toBeLessThanOrEqual(intervals + 1)
+    })
+
+    it('of a VPC reach those that follow it, which hear one as soon as they do, and no others', async () => {
+      const { near, far } = world()
+      const [heardFirst, other] = [listen(far.bus, VPC), listen(far.bus, OTHER_VPC)]
+      const following = heardFirst.next()
+      far.bus.follow([VPC])
+      await following
+      const rung = heardFirst.next()
+      near.bus.ringVpc(OTHER_VPC)
+      near.bus.ringVpc(VPC)
+      await rung
+      expect(other.count).toBe(0)
+      // What is followed no more is not heard: the bell of the other comes later.
+      const now = other.next()
+      far.bus.follow([OTHER_VPC])
+      await now
+      const { count } = heardFirst
+      const again = other.next()
+      near.bus.ringVpc(VPC)
+      near.bus.ringVpc(OTHER_VPC)
+      await again
+      expect(heardFirst.count).toBe(count)
+    })
+
+    it('of a VPC, rung in bursts, are few, and the last of them is followed by one', async () => {
+      const { near, far } = world()
+      const ear = listen(far.bus, VPC)
+      const following = ear.next()
+      far.bus.follow([VPC])
+      await following
+      const before = ear.count
+      const beganMs = performance.now()
+      for (let burst = 0; burst < 5; burst += 1) {
+        const heard = ear.next()
+        for (let rung = 0; rung < 200; rung += 1) near.bus.ringVpc(VPC)
+        await heard
+      }
+      const intervals = Math.ceil((performance.now() - beganMs) / allBellMs(1))
+      // One more where following was heard of twice.
+      expect(ear.count - before).toBeLessThanOrEqual(intervals + 2)
     })
   })
 }

@@ -214,8 +214,10 @@ describe('a host', () => {
     },
   )
 
-  it('is back after the broker hung up, and hears bells of its own making', async () => {
+  it('is back after the broker hung up, and hears bells of its own making and of what it follows', async () => {
     await withBuses(pair(), async (near, far) => {
+      const vpc = formatId('vpc', new Uint8Array(9))
+      far.bus.follow([vpc])
       far.bus.onAsk('console', async () => ANSWER)
       await quiet(near, far)
       const bells = new Set<string>()
@@ -225,6 +227,10 @@ describe('a host', () => {
       await quiet(near, far)
       expect(await near.bus.ask(far.host, 'console', ASK, PATIENCE)).toEqual(ANSWER)
       expect(await metricValue(near.metrics, 'atoll_bus_connects_total')).toBeGreaterThan(1)
+      const followed = Promise.withResolvers<void>()
+      far.bus.onBell((bell) => bell === vpc && followed.resolve())
+      near.bus.ringVpc(vpc)
+      await followed.promise
     })
   })
 })

@@ -58,6 +58,8 @@ export function parts(more: Partial<ApiParts> = {}): ApiParts {
     bus: {
       ring() {},
       ringAll() {},
+      ringVpc() {},
+      follow() {},
       onBell: () => () => {},
       ask: refuse,
       onAsk() {},

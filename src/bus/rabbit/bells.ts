@@ -4,37 +4,47 @@
  * A bell that the broker has not confirmed is rung again on the next connection; while the broker is away only the set of those to
  * be rung is kept. A ring while a bell is under way is followed by another bell, because the first may have been heard before.
  *
- * A bell to all says nothing but "look again", so whoever is about to ring one and hears another host's needs not ring any more, as with
- * the reports of IGMP (RFC 2236, section 3): how often all are rung does not grow with the number of those that ring.
+ * A bell to all, or to all that follow a VPC, says nothing but "look again", so whoever is about to ring one and hears another host's needs
+ * not ring any more, as with the reports of IGMP (RFC 2236, section 3): how often all are rung does not grow with the number of those that
+ * ring.
  */
 import type { ConfirmChannel } from 'amqplib'
-import type { Clock } from '../../lib/clock.ts'
-import { nextTurn } from '../../lib/clock.ts'
-import { throttle } from '../../lib/throttle.ts'
-import type { HostName } from '../../model/ids.ts'
-import { allBellMs } from '../bus.ts'
+import { type Clock, nextTurn } from '../../lib/clock.ts'
+import { throttle, throttleByKey } from '../../lib/throttle.ts'
+import type { HostName, VpcId } from '../../model/ids.ts'
+import { allBellMs, VPCS_LIMIT } from '../bus.ts'
 import type { Letter } from './letters.ts'
-import { ALL_KEY, BELLS_EXCHANGE, hostKey } from './names.ts'
+import { ALL_KEY, BELLS_EXCHANGE, hostKey, vpcKey } from './names.ts'
 import type { Seal } from './seal.ts'
 
-/** Hosts that may have a bell waiting; those beyond it are found by their timers. */
+/** Addressees that may have a bell waiting; those beyond it are found by their timers. */
 const ADDRESSEES_LIMIT = 8_192
-
 /** By so much of itself the interval between two bells to all differs from host to host. */
 const SPREAD = 0.5
 
-/** `null` stands for all hosts. */
-type Addressee = HostName | null
+/** Whom a bell is for. */
+type Addressee =
+  | { readonly kind: 'host'; readonly host: HostName }
+  | { readonly kind: 'vpc'; readonly vpc: VpcId }
+  | { readonly kind: 'all' }
 
 /** Rings hosts over whichever channel there is. */
 export interface Bells {
   ring(host: HostName): void
   ringAll(): void
-  /** Another host has rung all. */
+  ringVpc(vpc: VpcId): void
+  /** Another host has rung all, or all that follow this VPC. */
   heardAll(): void
+  heardVpc(vpc: VpcId): void
   /** The channel to ring over from now on, or null while there is none. */
   useChannel(channel: ConfirmChannel | null): void
   close(): void
+}
+
+/** A bell that is to be sent (`due`), under way (`sent`), or under way and due again (`again`). */
+interface Waiting {
+  readonly to: Addressee
+  state: 'due' | 'sent' | 'again'
 }
 
 /** What bells are made from. */
@@ -50,20 +60,22 @@ interface BellsOptions {
 }
 
 /** Nobody is to be rung yet. */
-export function createBells({ seal, clock, random, hosts, counted }: BellsOptions): Bells {
-  /** `due`: to be sent; `sent`: under way; `again`: under way, and due again. */
-  const states = new Map<Addressee, 'due' | 'sent' | 'again'>()
+export function createBells(options: BellsOptions): Bells {
+  const { seal, counted } = options
+  /** By routing key. */
+  const waiting = new Map<string, Waiting>()
   let channel: ConfirmChannel | null = null
   let flushing = false
   let closed = false
 
   function ring(to: Addressee): void {
-    const state = states.get(to)
-    if (closed || state === 'again') return
-    if (state === 'sent') states.set(to, 'again')
-    else if (state === undefined && states.size >= ADDRESSEES_LIMIT) counted('dropped')
+    const key = keyOf(to)
+    const bell = waiting.get(key)
+    if (closed || bell?.state === 'again') return
+    if (bell?.state === 'sent') bell.state = 'again'
+    else if (bell === undefined && waiting.size >= ADDRESSEES_LIMIT) counted('dropped')
     else {
-      states.set(to, 'due')
+      waiting.set(key, { to, state: 'due' })
       flushSoon()
     }
   }
@@ -74,55 +86,84 @@ export function createBells({ seal, clock, random, hosts, counted }: BellsOption
     flushing = true
     void nextTurn().then(() => {
       flushing = false
-      for (const [to, state] of states) if (state === 'due') send(to)
+      for (const [key, bell] of waiting) if (bell.state === 'due') send(key, bell)
     })
   }
 
-  function send(to: Addressee): void {
+  function send(key: string, bell: Waiting): void {
     const over = channel
     if (over === null) return
-    const bell = to === null ? 'shared' : 'own'
-    const content = seal.close(to, [JSON.stringify({ kind: 'bell', bell } satisfies Letter)])
-    states.set(to, 'sent')
-    const key = to === null ? ALL_KEY : hostKey(to)
+    const { to } = bell
+    const content = seal.close(to.kind === 'host' ? to.host : null, [JSON.stringify(letterTo(to))])
+    bell.state = 'sent'
     try {
       over.publish(BELLS_EXCHANGE, key, content, {}, (error: unknown) => {
         if (over !== channel) return
         // The channel ends, or the broker would not have it: the next connection or the next ring sends it.
-        if (error !== null) states.set(to, 'due')
-        else confirmed(to)
+        if (error !== null) waiting.set(key, { to, state: 'due' })
+        else confirmed(key)
       })
     } catch {
       // The channel has just ended: `useChannel` will be told, and makes it due again.
     }
   }
 
-  function confirmed(to: Addressee): void {
-    const again = states.get(to) === 'again'
-    states.delete(to)
+  function confirmed(key: string): void {
+    const bell = waiting.get(key)
+    waiting.delete(key)
     counted('sent')
-    if (again) ring(to)
+    if (bell?.state === 'again') ring(bell.to)
   }
 
-  const all = throttle(
-    () => ring(null),
-    // Those that heard the same bell would all ring at once.
-    () => allBellMs(hosts()) * (1 + random() * SPREAD),
-    clock,
-  )
+  const shared = createShared(ring, options)
   return {
-    ring,
-    ringAll: () => all.call(),
-    heardAll: () => all.done(),
+    ring: (host) => ring({ kind: 'host', host }),
+    ...shared,
     useChannel(next) {
       channel = next
-      for (const to of states.keys()) states.set(to, 'due')
+      for (const bell of waiting.values()) bell.state = 'due'
       flushSoon()
     },
     close() {
       closed = true
-      all.close()
-      states.clear()
+      shared.close()
+      waiting.clear()
     },
   }
+}
+
+/** Bells to many hosts, which are not rung more often than they should be. */
+function createShared(
+  ring: (to: Addressee) => void,
+  { clock, random, hosts }: BellsOptions,
+): Pick<Bells, 'ringAll' | 'ringVpc' | 'heardAll' | 'heardVpc' | 'close'> {
+  // Those that heard the same bell would all ring at once.
+  const intervalMs = () => allBellMs(hosts()) * (1 + random() * SPREAD)
+  const all = throttle(() => ring({ kind: 'all' }), intervalMs, clock)
+  const vpcs = throttleByKey<VpcId>(
+    (vpc) => ring({ kind: 'vpc', vpc }),
+    intervalMs,
+    clock,
+    VPCS_LIMIT,
+  )
+  return {
+    ringAll: () => all.call(),
+    ringVpc: (vpc) => vpcs.call(vpc),
+    heardAll: () => all.done(),
+    heardVpc: (vpc) => vpcs.done(vpc),
+    close() {
+      all.close()
+      vpcs.close()
+    },
+  }
+}
+
+function keyOf(to: Addressee): string {
+  if (to.kind === 'all') return ALL_KEY
+  return to.kind === 'host' ? hostKey(to.host) : vpcKey(to.vpc)
+}
+
+function letterTo(to: Addressee): Letter {
+  if (to.kind === 'host') return { kind: 'bell', bell: 'own' }
+  return { kind: 'bell', bell: 'shared', ...(to.kind === 'vpc' ? { vpc: to.vpc } : {}) }
 }

@@ -5,6 +5,7 @@
  */
 import type { Channel, ChannelModel, ConfirmChannel, ConsumeMessage } from 'amqplib'
 import type { HostName } from '../../model/ids.ts'
+import type { BellsQueue } from './following.ts'
 import {
   ALL_KEY,
   BELLS_EXCHANGE,
@@ -38,12 +39,12 @@ export async function openChannels(model: ChannelModel): Promise<{
   return { letters, ringing, commands }
 }
 
-/** Makes this host's queues; `hear` gets what comes into either, without acknowledgement. */
+/** Makes this host's queues, and gives the one of bells; `hear` gets what comes into either, without acknowledgement. */
 export async function openQueues(
   model: ChannelModel,
   host: HostName,
   hear: (content: Buffer) => void,
-): Promise<void> {
+): Promise<BellsQueue> {
   const channel = await model.createChannel()
   endTogether(model, channel)
   const heard = (message: ConsumeMessage | null): void => {
@@ -56,6 +57,7 @@ export async function openQueues(
   const { queue: letters } = await channel.assertQueue('', LETTERS_QUEUE_OPTIONS)
   await channel.bindQueue(letters, QUESTIONS_EXCHANGE, hostKey(host))
   for (const queue of [bells, letters]) await channel.consume(queue, heard, { noAck: true })
+  return { channel, queue: bells }
 }
 
 /** Makes the end of a channel the end of its connection: half a bus would be taken for a whole one. */

@@ -36,6 +36,15 @@ const instanceId = z
     context.addIssue('must be the id of an instance')
     return z.NEVER
   })
+const vpcId = z
+  .string()
+  .max(64)
+  .transform((text, context) => {
+    const id = parseId('vpc', text)
+    if (id !== undefined) return id
+    context.addIssue('must be the id of a VPC')
+    return z.NEVER
+  })
 const letterId = z.string().min(8).max(64)
 
 /** What a message is, once its signature is proved: an envelope with letters of one host to one other, or to all. */
@@ -60,6 +69,7 @@ export const envelopeSchema = z.object({
 export const bellLetter = z.object({
   kind: z.literal('bell'),
   bell: z.enum(['own', 'shared']).describe('own: what is yours; shared: what all hosts share'),
+  vpc: vpcId.optional().describe('With shared: only what belongs to this VPC'),
 })
 
 /** A question to one host. */
@@ -90,6 +100,7 @@ export const answerLetter = z.object({
 export const letterSchema = z.discriminatedUnion('kind', [bellLetter, askLetter, answerLetter])
 
 export type Letter = z.infer<typeof letterSchema>
+export type BellLetter = z.infer<typeof bellLetter>
 export type AskLetter = z.infer<typeof askLetter>
 export type AnswerLetter = z.infer<typeof answerLetter>
 

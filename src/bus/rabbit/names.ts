@@ -8,10 +8,10 @@
  * https://www.rabbitmq.com/docs/queues#properties, https://www.rabbitmq.com/docs/quorum-queues
  */
 import type { Options } from 'amqplib'
-import type { HostName } from '../../model/ids.ts'
+import type { HostName, VpcId } from '../../model/ids.ts'
 import { MIB } from '../../model/sizes.ts'
 
-/** Bells: by routing key `host.<name>` to one host, `all` to all of them. */
+/** Bells: by routing key `host.<name>` to one host, `vpc.<id>` to those that follow a VPC, `all` to all of them. */
 export const BELLS_EXCHANGE = 'atoll.bells'
 /** Questions to a host and the answers to them, by routing key `host.<name>`. */
 export const QUESTIONS_EXCHANGE = 'atoll.questions'
@@ -25,6 +25,11 @@ export const ALL_KEY = 'all'
 
 /** Routing key that leads to no queue: what goes there only shows whether the broker takes messages. */
 export const PULSE_KEY = 'pulse'
+
+/** Routing key of the hosts that follow a VPC. */
+export function vpcKey(vpc: VpcId): string {
+  return `vpc.${vpc}`
+}
 
 /** Routing key of one host. */
 export function hostKey(host: HostName): string {

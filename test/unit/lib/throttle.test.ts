@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { systemClock } from '../../../src/lib/clock.ts'
-import { throttle } from '../../../src/lib/throttle.ts'
+import { throttle, throttleByKey } from '../../../src/lib/throttle.ts'
 
 const INTERVAL_MS = 200
 const clock = { ...systemClock, monotonic: () => Date.now() }
@@ -72,4 +72,26 @@ it('does nothing once it is closed', () => {
   vi.advanceTimersByTime(10 * INTERVAL_MS)
   one.call()
   expect(runs()).toBe(1)
+})
+
+it('keeps keys apart, and does what a forgotten one still owed', () => {
+  const done: string[] = []
+  const throttled = throttleByKey<string>(
+    (key) => done.push(key),
+    () => 100,
+    clock,
+    2,
+  )
+  for (const key of ['a', 'a', 'b', 'c']) throttled.call(key)
+  // `a` made room for `c`, and its second run came at once.
+  expect(done).toEqual(['a', 'b', 'a', 'c'])
+  throttled.call('b')
+  throttled.done('b')
+  vi.advanceTimersByTime(1_000)
+  expect(done).toEqual(['a', 'b', 'a', 'c'])
+  throttled.call('b')
+  throttled.close()
+  throttled.call('c')
+  vi.advanceTimersByTime(1_000)
+  expect(done).toEqual(['a', 'b', 'a', 'c', 'b'])
 })
