@@ -4,7 +4,6 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ABSENT_ACTIONS } from '../src/api/actions/absent.ts'
 import { allActions } from '../src/api/actions/all.ts'
 import { settingsReference } from '../src/config-file.ts'
 
@@ -34,9 +33,9 @@ export function withPart(page: string, part: string, text: string): string {
 
 /** Names are joined by commas, and lines are as long as a reader of the source likes them. */
 function actions(): string {
-  const names = allActions.map(({ name }) => name).toSorted()
-  const carriedOut = names.filter((name) => !ABSENT_ACTIONS.includes(name))
-  const empty = names.filter((name) => ABSENT_ACTIONS.includes(name))
+  const sorted = allActions.toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  const carriedOut = sorted.filter(({ isAbsent }) => isAbsent !== true).map(({ name }) => name)
+  const empty = sorted.filter(({ isAbsent }) => isAbsent === true).map(({ name }) => name)
   return wrap(
     `${carriedOut.join(', ')}. Answered with an empty list, because there is nothing of the kind: ${empty.join(', ')}.`,
   )

@@ -6,7 +6,7 @@
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { EC2_MODEL } from '../src/api/generated/ec2.ts'
+import { allActions } from '../src/api/actions/all.ts'
 
 const DOCUMENTATION = join(
   import.meta.dirname,
@@ -29,7 +29,8 @@ const OLDER: Readonly<Record<string, readonly string[]>> = {
 /** The file, whose text is the same for the same SDK and the same actions. */
 export function generateFilters(): string {
   const texts = readDocumentation()
-  const table = Object.keys(EC2_MODEL.actions)
+  const table = allActions
+    .map(({ name }) => name)
     .toSorted()
     .flatMap((action) => {
       const names = [...filterNames(texts.get(action) ?? ''), ...(OLDER[action] ?? [])].toSorted()

@@ -1,101 +1,28 @@
 /**
- * Writes `src/api/generated`: what the chosen EC2 and STS actions look like on the wire.
+ * Writes `src/api/generated`: what the actions that the API answers (`src/api/actions`) look like on the wire.
  *
- * The source is the schemas of `@aws-sdk/client-ec2` and `@aws-sdk/client-sts`, development dependencies that the daemon
- * never loads. Actions that only answer empty lists bring their names with them. To add another, add its name below and run `node scripts/generate-wire.ts`. A test checks that the
- * committed files are what this writes.
+ * The source is the schemas of `@aws-sdk/client-ec2` and `@aws-sdk/client-sts`, development dependencies that the daemon never loads. A
+ * test checks that the committed files are what this writes.
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as ec2 from '@aws-sdk/client-ec2'
 import * as sts from '@aws-sdk/client-sts'
 import { NormalizedSchema } from '@smithy/core/schema'
-import { ABSENT_ACTIONS } from '../src/api/actions/absent.ts'
+import type { Action } from '../src/api/action.ts'
+import { allActions } from '../src/api/actions/all.ts'
 import type { WireModel } from '../src/api/wire/model.ts'
 import { DOCUMENTED_ORDER } from './documented-order.ts'
 
-const EC2_ACTIONS = [
-  // Where things are
-  'DescribeRegions',
-  'DescribeAvailabilityZones',
-  'DescribeAccountAttributes',
-  'DescribeInstanceTypes',
-  'DescribeInstanceTypeOfferings',
-  'GetEbsEncryptionByDefault',
-  'GetSerialConsoleAccessStatus',
-  'GetImageBlockPublicAccessState',
-  'GetSnapshotBlockPublicAccessState',
-  'GetAllowedImagesSettings',
-  'DescribeSpotDatafeedSubscription',
-  'DescribeIdFormat',
-  // Images and keys
-  'RegisterImage',
-  'CreateImage',
-  'DescribeImages',
-  'DescribeImageAttribute',
-  'DeregisterImage',
-  'CreateKeyPair',
-  'ImportKeyPair',
-  'DescribeKeyPairs',
-  'DeleteKeyPair',
-  // Instances
-  'RunInstances',
-  'DescribeInstances',
-  'DescribeInstanceStatus',
-  'StartInstances',
-  'StopInstances',
-  'RebootInstances',
-  'TerminateInstances',
-  'GetConsoleOutput',
-  'GetPasswordData',
-  'DescribeInstanceAttribute',
-  'DescribeInstanceCreditSpecifications',
-  'ModifyInstanceAttribute',
-  'MonitorInstances',
-  'UnmonitorInstances',
-  'ModifyInstanceMetadataOptions',
-  'GetInstanceMetadataDefaults',
-  'ModifyInstanceMetadataDefaults',
-  'DescribeVolumes',
-  'DescribeVolumeStatus',
-  'DescribeVolumeAttribute',
-  'DeleteVolume',
-  // Networks
-  'DescribeVpcs',
-  'DescribeSubnets',
-  'CreateSecurityGroup',
-  'DescribeSecurityGroups',
-  'DeleteSecurityGroup',
-  'AuthorizeSecurityGroupIngress',
-  'AuthorizeSecurityGroupEgress',
-  'RevokeSecurityGroupIngress',
-  'RevokeSecurityGroupEgress',
-  'AllocateAddress',
-  'AssociateAddress',
-  'DisassociateAddress',
-  'ReleaseAddress',
-  'DescribeAddresses',
-  'DescribeNetworkInterfaces',
-  'DescribeNetworkInterfaceAttribute',
-  'DescribeInternetGateways',
-  'DescribeRouteTables',
-  'DescribeNetworkAcls',
-  'DescribeDhcpOptions',
-  'DescribeSecurityGroupRules',
-  'DescribeVpcAttribute',
-  'DescribeStaleSecurityGroups',
-  'DescribeSecurityGroupReferences',
-  'GetSubnetCidrReservations',
-  'DescribeVpcClassicLink',
-  'DescribeVpcClassicLinkDnsSupport',
-  // Tags
-  'CreateTags',
-  'DeleteTags',
-  'DescribeTags',
-]
+/** The names of these actions, in order. */
+function namesOf(actions: readonly Action[]): readonly string[] {
+  return actions.map(({ name }) => name).toSorted()
+}
+
+const STS_ACTIONS: readonly string[] = ['GetCallerIdentity']
+const EC2_ACTIONS = namesOf(allActions).filter((name) => !STS_ACTIONS.includes(name))
 /** Of these the wire needs to know no more than that their lists are empty. */
-const EMPTY_ACTIONS = ABSENT_ACTIONS.filter((name) => !EC2_ACTIONS.includes(name))
-const STS_ACTIONS = ['GetCallerIdentity']
+const EMPTY_ACTIONS = namesOf(allActions.filter(({ isAbsent }) => isAbsent === true))
 
 const DIRECTORY = join(import.meta.dirname, '../src/api/generated')
 
@@ -109,7 +36,7 @@ interface Direction {
 
 /** Both generated files, by name. Throws when the SDK's schemas hold something that the wire cannot express. */
 export function generateWire(): Readonly<Record<string, string>> {
-  const ec2Model = describe(ec2, [...EC2_ACTIONS, ...EMPTY_ACTIONS], {
+  const ec2Model = describe(ec2, EC2_ACTIONS, {
     version: '2016-11-15',
     namespace: 'http://ec2.amazonaws.com/doc/2016-11-15/',
     wrapped: false,

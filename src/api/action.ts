@@ -1,10 +1,13 @@
 /**
- * What an API action is: a name and a function from decoded parameters to a result.
+ * What an API action is: a name, what its parameters must be, and a function from these to an answer.
  *
- * `wire.ts` has already turned the request into an object with the member names and types of the `@aws-sdk/client-ec2`
+ * The door has already turned the request into an object with the member names and types of the `@aws-sdk/client-ec2`
  * model (`{ InstanceIds: ['i-…'], MaxResults: 5 }`), refusing what the model does not know; the action checks limits and
- * meaning with zod, and returns an object in the same terms, which `wire.ts` prints as XML. Refusals are `AtollError`s.
+ * meaning with zod, and returns an object in the same terms, which the door writes down. Refusals are `AtollError`s.
  */
+import type * as ec2 from '@aws-sdk/client-ec2'
+import type * as sts from '@aws-sdk/client-sts'
+import type { z } from 'zod'
 import type { Bus } from '../bus/bus.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Turns } from '../lib/turns.ts'
@@ -64,9 +67,24 @@ export interface Call {
   readonly signal: AbortSignal
 }
 
+type Commands = Exclude<
+  Extract<keyof typeof ec2 | keyof typeof sts, `${string}Command`>,
+  '$Command'
+>
+
+/** The name of an action of EC2 or STS, as the SDK's model has it. */
+export type ActionName = Commands extends `${infer Name}Command` ? Name : never
+
+/** An action of the API. `read.ts` and `change.ts` make them. */
 export interface Action {
   /** As in the request's `Action` parameter. */
-  readonly name: string
+  readonly name: ActionName
+  /** What its parameters must be, but for `DryRun`. */
+  readonly input: z.ZodType
+  /** The filters that it goes by, and whether those of tags are among them; left out by actions without filters. */
+  readonly filters?: { readonly names: readonly string[]; readonly tags: boolean }
+  /** Whether its answer is always empty, because there is nothing of the kind. */
+  readonly isAbsent?: true
   /** Answers in the member names of the SDK's output shape; an empty object for actions without output. */
   run(call: Call): Promise<object>
 }

@@ -11,7 +11,7 @@ import { isoTime } from '../lib/clock.ts'
 import { AtollError, refused, unavailable } from '../model/errors.ts'
 import { type AccountId, type HostName, type NewId, newIds } from '../model/ids.ts'
 import type { Tx } from '../store/store.ts'
-import type { Action, ApiParts, ApiSettings, Call } from './action.ts'
+import type { Action, ActionName, ApiParts, ApiSettings, Call } from './action.ts'
 import type { Budget } from './budget.ts'
 import { dryRun, parseInput } from './parameters.ts'
 import { dryRunShape } from './schemas.ts'
@@ -48,7 +48,7 @@ interface Once<R> {
 
 interface ChangeSpec<S extends z.ZodType, P, R> {
   /** As in the request's `Action` parameter. */
-  readonly name: string
+  readonly name: ActionName
   /** Its parameters but for `DryRun`, which `changeAction` takes care of. */
   readonly input: S
   /** What is done before the transaction: what takes long, or needs no records. Without it the work gets the parsed parameters. */
@@ -78,6 +78,7 @@ export function changeAction<S extends z.ZodType, R, P = z.output<S>>(
   const { name, input: schema, prepare, once, view, retry } = spec
   return {
     name,
+    input: schema,
     async run(call) {
       const { DryRun: _, ...input } = parseInput(dryRunSchema, call.input)
       const changing = changingOf(call)

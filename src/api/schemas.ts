@@ -77,6 +77,9 @@ export function printable(maxLength: number) {
 /** A short free text or name. */
 export const textSchema = printable(TEXT_MAX_LENGTH)
 
+/** Names of things that there are few of. */
+export const namesSchema = z.array(textSchema).max(IDS_MAX).default([])
+
 /** A tag's key; `aws:` is Amazon's, and `atoll:` ours. */
 export const tagKeySchema = printable(TAG_KEY_MAX_LENGTH)
   .min(1)
@@ -135,9 +138,8 @@ export function specifiedTags(
 /** `DryRun`, which `parameters.ts` acts upon. */
 export const dryRunShape = { DryRun: z.boolean().optional() }
 
-/** `Filters` and `DryRun`. */
+/** `Filters`. */
 export const filterShape = {
-  ...dryRunShape,
   Filters: z
     .array(
       z.strictObject({

@@ -9,6 +9,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it } from 'vitest'
+import { z } from 'zod'
 import type { Action } from '../../src/api/action.ts'
 import type { Log } from '../../src/lib/log.ts'
 import type { AccessKey } from '../../src/model/records.ts'
@@ -158,6 +159,7 @@ describe('connections', () => {
   it('that do not read their answer hold no more than their share, and not for ever', async () => {
     const big: Action = {
       name: 'DescribeTags',
+      input: z.unknown(),
       run: async () => ({
         Tags: Array.from({ length: 40_000 }, () => ({
           Key: 'k'.repeat(100),

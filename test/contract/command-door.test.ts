@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import type { Channel, ChannelModel } from 'amqplib'
 import { connect } from 'amqplib'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
+import { z } from 'zod'
 import type { Action } from '../../src/api/action.ts'
 import { allActions } from '../../src/api/actions/all.ts'
 import { signCommand } from '../../src/api/commands/auth.ts'
@@ -246,6 +247,7 @@ it('gives a command to another host when the one that took it is cut off', async
   const started = Promise.withResolvers<void>()
   const hangs: Action = {
     name,
+    input: z.unknown(),
     async run() {
       started.resolve()
       return await new Promise<never>(() => {})
@@ -268,6 +270,7 @@ it('hands a command on when the world is not well, and then says so', async () =
   let tried = 0
   const away: Action = {
     name: 'DescribeRegions',
+    input: z.unknown(),
     async run() {
       tried += 1
       throw unavailable('the records are away')

@@ -1,5 +1,6 @@
 /** An API in a test: its parts with a fixed set of access keys and nothing else behind them, and a way to run it. */
 import { randomBytes } from 'node:crypto'
+import { z } from 'zod'
 import type { Action, ApiParts } from '../../src/api/action.ts'
 import { type Api, type ApiOptions, createApi } from '../../src/api/http/server.ts'
 import { createKeyMaking } from '../../src/api/key-making.ts'
@@ -79,6 +80,11 @@ export function parts(more: Partial<ApiParts> = {}): ApiParts {
     },
     ...more,
   }
+}
+
+/** An action of that name which does something else, whatever its parameters. */
+export function actionOf(name: Action['name'], run: Action['run']): Action {
+  return { name, input: z.unknown(), run }
 }
 
 export interface RunningApi extends AsyncDisposable {

@@ -7,17 +7,17 @@
  */
 import { z } from 'zod'
 import { type ErrorCode, refused } from '../../model/errors.ts'
-import type { Action } from '../action.ts'
+import type { Action, ActionName } from '../action.ts'
 import { describe } from '../describe.ts'
 import { DOCUMENTED_FILTERS } from '../generated/filters.ts'
 import { dryRun, parseInput } from '../parameters.ts'
-import { filterShape, notFound, pagedShape } from '../schemas.ts'
+import { dryRunShape, filterShape, notFound, pagedShape } from '../schemas.ts'
 
 /** Most results on a page of any of these. */
 const RESULTS_MAX = 1000
 
 interface Absence {
-  readonly action: string
+  readonly action: ActionName
   /** Members of the answer, all of them empty lists. */
   readonly lists: readonly string[]
   /** Parameters that name such things, and the code for one that does not exist. */
@@ -27,7 +27,7 @@ interface Absence {
 }
 
 function none(
-  action: string,
+  action: ActionName,
   lists: string | readonly string[],
   names: Absence['names'] = {},
 ): Absence {
@@ -259,11 +259,9 @@ const ABSENT: readonly Absence[] = [
   ...DISKS_AND_TASKS,
 ]
 
-/** The names of these actions, for which the wire needs to know no more than empty lists. */
-export const ABSENT_ACTIONS: readonly string[] = ABSENT.map(({ action }) => action)
-
 /** Loose, because whatever else a request says, it chooses among nothing. */
 const schema = z.looseObject({
+  ...dryRunShape,
   ...pagedShape(1, RESULTS_MAX, { larger: 'limited' }),
   // Some actions call it so.
   Filter: filterShape.Filters,
@@ -272,6 +270,9 @@ const schema = z.looseObject({
 /** All of them. */
 export const absentActions: readonly Action[] = ABSENT.map((absence) => ({
   name: absence.action,
+  input: schema,
+  filters: { names: [], tags: false },
+  isAbsent: true,
   async run(call) {
     const input = parseInput(schema, call.input)
     dryRun(call)

@@ -3,21 +3,14 @@
  */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
-import type { Action } from '../action.ts'
-import { dryRun, parseInput } from '../parameters.ts'
-import { dryRunShape, textSchema } from '../schemas.ts'
+import type { Action, ActionName } from '../action.ts'
+import { readAction } from '../read.ts'
+import { textSchema } from '../schemas.ts'
 
-const schema = z.strictObject(dryRunShape)
+const nothing = z.strictObject({})
 
-function always(name: string, answer: object): Action {
-  return {
-    name,
-    async run(call) {
-      parseInput(schema, call.input)
-      dryRun(call)
-      return answer
-    },
-  }
+function always(name: ActionName, answer: object): Action {
+  return readAction({ name, input: nothing, answer: () => answer })
 }
 
 /** GetEbsEncryptionByDefault: volumes are not encrypted. */
@@ -47,14 +40,13 @@ export const getAllowedImagesSettings = always('GetAllowedImagesSettings', {
 })
 
 /** DescribeSpotDatafeedSubscription: there is none, which EC2 says by refusing. */
-export const describeSpotDatafeedSubscription: Action = {
+export const describeSpotDatafeedSubscription = readAction({
   name: 'DescribeSpotDatafeedSubscription',
-  async run(call) {
-    parseInput(schema, call.input)
-    dryRun(call)
+  input: nothing,
+  answer() {
     throw refused('InvalidSpotDatafeed.NotFound', 'Spot datafeed subscription does not exist.')
   },
-}
+})
 
 /** What has ids here, of those that EC2 once gave shorter ones. */
 const RESOURCES = [
@@ -64,14 +56,12 @@ const RESOURCES = [
   ...['volume', 'vpc', 'vpc-cidr-block-association'],
 ]
 
-const formatSchema = z.strictObject({ Resource: textSchema.optional() })
-
 /** DescribeIdFormat: all ids are of the longer form. */
-export const describeIdFormat: Action = {
+export const describeIdFormat = readAction({
   name: 'DescribeIdFormat',
-  async run(call) {
-    const { Resource } = parseInput(formatSchema, call.input)
+  input: z.strictObject({ Resource: textSchema.optional() }),
+  answer({ Resource }) {
     const shown = RESOURCES.filter((one) => Resource === undefined || one === Resource)
     return { Statuses: shown.map((one) => ({ Resource: one, UseLongIds: true })) }
   },
-}
+})

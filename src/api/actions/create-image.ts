@@ -13,7 +13,7 @@ import type { Image, Instance } from '../../model/records.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { changeAction } from '../change.ts'
 import { imageNameSchema, nameInUse } from '../images.ts'
-import { requireInstance } from '../instance-changes.ts'
+import { requireInstance } from '../instances.ts'
 import { idSchema, specifiedTags, tagSpecificationsSchema, textSchema } from '../schemas.ts'
 
 const schema = z.strictObject({

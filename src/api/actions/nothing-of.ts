@@ -5,47 +5,48 @@
 import { z } from 'zod'
 import type { ErrorCode } from '../../model/errors.ts'
 import type { IdPrefix } from '../../model/ids.ts'
-import type { Action } from '../action.ts'
-import { describe } from '../describe.ts'
-import { dryRun, parseInput } from '../parameters.ts'
+import type { Action, ActionName } from '../action.ts'
+import { describeAction } from '../read.ts'
 import { idListSchema, pagedShape } from '../schemas.ts'
 import { findTaggable } from '../taggable.ts'
 
-function nothingOf(
-  action: string,
-  of: {
-    readonly parameter: string
-    readonly prefix: IdPrefix
-    readonly malformed: ErrorCode
-    readonly lists: readonly string[]
-  },
-): Action {
+interface NothingOf {
+  readonly name: ActionName
+  readonly parameter: string
+  readonly prefix: IdPrefix
+  readonly malformed: ErrorCode
+  readonly lists: readonly string[]
+}
+
+function nothingOf({ name, parameter, prefix, malformed, lists }: NothingOf): Action {
   const ids = z
     .preprocess(
       (given) => (typeof given === 'string' ? [given] : given),
-      idListSchema(of.prefix, of.malformed),
+      idListSchema(prefix, malformed),
     )
     .refine((given) => given.length > 0)
-  const schema = z.strictObject({
-    ...pagedShape(1, 1000, { larger: 'limited' }),
-    [of.parameter]: ids,
-  })
-  return {
-    name: action,
-    async run(call) {
-      const input = parseInput(schema, call.input)
-      dryRun(call)
+  return describeAction({
+    name,
+    input: z.strictObject({
+      ...pagedShape(1, 1000, { larger: 'limited' }),
+      [parameter]: ids,
+    }),
+    async rows(asked, { account, read }): Promise<readonly never[]> {
       // Parsed just now; a computed key has no type of its own.
-      const wanted = ids.parse(Reflect.get(input, of.parameter))
-      await call.parts.store.read((tx) => findTaggable(tx, call.caller.account, wanted))
-      await describe<never>(call, [], input, { action, key: () => '', filters: {} })
-      return Object.fromEntries(of.lists.map((list) => [list, []]))
+      const wanted = ids.parse(Reflect.get(asked, parameter))
+      await read((tx) => findTaggable(tx, account, wanted))
+      return []
     },
-  }
+    view: (nothing: never) => nothing,
+    key: () => '',
+    filters: {},
+    answer: () => Object.fromEntries(lists.map((list) => [list, []])),
+  })
 }
 
 /** DescribeStaleSecurityGroups: rules name no group of another VPC. */
-export const describeStaleSecurityGroups = nothingOf('DescribeStaleSecurityGroups', {
+export const describeStaleSecurityGroups = nothingOf({
+  name: 'DescribeStaleSecurityGroups',
   parameter: 'VpcId',
   prefix: 'vpc',
   malformed: 'InvalidVpcID.Malformed',
@@ -53,7 +54,8 @@ export const describeStaleSecurityGroups = nothingOf('DescribeStaleSecurityGroup
 })
 
 /** DescribeSecurityGroupReferences: nothing refers to a group over a peering of VPCs. */
-export const describeSecurityGroupReferences = nothingOf('DescribeSecurityGroupReferences', {
+export const describeSecurityGroupReferences = nothingOf({
+  name: 'DescribeSecurityGroupReferences',
   parameter: 'GroupId',
   prefix: 'sg',
   malformed: 'InvalidGroupId.Malformed',
@@ -61,7 +63,8 @@ export const describeSecurityGroupReferences = nothingOf('DescribeSecurityGroupR
 })
 
 /** GetSubnetCidrReservations: nobody reserves parts of a subnet. */
-export const getSubnetCidrReservations = nothingOf('GetSubnetCidrReservations', {
+export const getSubnetCidrReservations = nothingOf({
+  name: 'GetSubnetCidrReservations',
   parameter: 'SubnetId',
   prefix: 'subnet',
   malformed: 'InvalidSubnetID.Malformed',

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { requestTerminate } from '../../model/lifecycle.ts'
 import { changeAction } from '../change.ts'
-import { changeInstances, instanceIdsSchema } from '../instance-changes.ts'
+import { changeInstances, instanceIdsSchema } from '../instances.ts'
 import { withCode } from '../schemas.ts'
 
 const schema = z.strictObject({

@@ -7,12 +7,11 @@ import { z } from 'zod'
 import type { ErrorCode } from '../../model/errors.ts'
 import type { IdPrefix } from '../../model/ids.ts'
 import type { Subnet, Vpc } from '../../model/records.ts'
-import type { Action, Call } from '../action.ts'
-import { mapInPieces } from '../budget.ts'
+import type { Action, ActionName, ApiSettings } from '../action.ts'
 import { derivedId } from '../derived-ids.ts'
-import { describe, isAmong, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
+import { isAmong, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
 import type { FilterTable } from '../filters.ts'
-import { dryRun, parseInput } from '../parameters.ts'
+import { describeAction } from '../read.ts'
 import { idListSchema, notFound, pagedShape } from '../schemas.ts'
 import { DHCP_OPTIONS_FILTERS, dhcpOptionsView } from '../views/dhcp-options.ts'
 import { NETWORK_ACL_FILTERS, networkAclView } from '../views/network-acl.ts'
@@ -25,16 +24,16 @@ import {
 import { tagsIndex } from '../views/tags.ts'
 
 /** What a part is made from. */
-interface Ground {
+interface VpcWithSubnets {
   readonly vpc: Vpc
   readonly subnets: readonly Subnet[]
+  /** Those of the part. */
   readonly tags: TagOutput[]
-  readonly call: Call
 }
 
 /** One kind of part. */
 interface Part<View> {
-  readonly action: string
+  readonly name: ActionName
   /** The answer's list. */
   readonly list: string
   /** The parameter that names some of them. */
@@ -45,56 +44,46 @@ interface Part<View> {
   readonly noun: string
   readonly malformed: ErrorCode
   readonly missing: ErrorCode
-  readonly view: (ground: Ground) => View
+  readonly view: (of: VpcWithSubnets, settings: ApiSettings) => View
   readonly filters: FilterTable<View>
 }
 
 function describeParts<View extends { Tags?: TagOutput[] | undefined }>(part: Part<View>): Action {
   const ids = idListSchema(part.prefix, part.malformed).default([])
-  const schema = z.strictObject({
-    ...pagedShape(5, part.pageMax, { larger: 'refused' }),
-    [part.ids]: ids,
+  const idOf = (vpc: Vpc): string => derivedId(part.prefix, vpc.id)
+  // Parsed just then; a computed key has no type of its own.
+  const idsOf = (asked: object) => z.array(z.string()).parse(Reflect.get(asked, part.ids))
+  return describeAction({
+    name: part.name,
+    input: z.strictObject({
+      ...pagedShape(5, part.pageMax, { larger: 'refused' }),
+      [part.ids]: ids,
+    }),
+    check: (asked) => refuseIdsWithMaxResults(part.ids, idsOf(asked), asked),
+    rows: (asked, { account, read }) =>
+      read(async (tx) => {
+        const vpcs = await tx.vpcs({ account })
+        const wanted = idsOf(asked)
+        refuseMissing(wanted, new Set(vpcs.map(idOf)), (missing) =>
+          notFound(part.missing, part.noun, missing),
+        )
+        const subnetsOf = Map.groupBy(await tx.subnets({ account }), (subnet) => subnet.vpc)
+        const tagsOf = tagsIndex(await tx.tags({ account }))
+        const isWanted = isAmong(wanted)
+        return vpcs
+          .filter((vpc) => isWanted(idOf(vpc)))
+          .map((vpc) => ({
+            vpc,
+            subnets: subnetsOf.get(vpc.id) ?? [],
+            tags: tagsOf(idOf(vpc)),
+          }))
+      }),
+    view: (of, _asked, { settings }) => ({ key: idOf(of.vpc), view: part.view(of, settings) }),
+    key: ({ key }) => key,
+    filters: onViews(part.filters),
+    tags: ({ view }) => view.Tags ?? [],
+    answer: (parts) => ({ [part.list]: parts.map(({ view }) => view) }),
   })
-  return {
-    name: part.action,
-    async run(call) {
-      const input = parseInput(schema, call.input)
-      // Parsed just now; a computed key has no type of its own.
-      const wanted: readonly string[] = z.array(z.string()).parse(Reflect.get(input, part.ids))
-      refuseIdsWithMaxResults(part.ids, wanted, input)
-      dryRun(call)
-      const { account } = call.caller
-      const { vpcs, subnets, tags } = await call.parts.store.read(async (tx) => ({
-        vpcs: await tx.vpcs({ account }),
-        subnets: await tx.subnets({ account }),
-        tags: await tx.tags({ account }),
-      }))
-      const idOf = (vpc: Vpc): string => derivedId(part.prefix, vpc.id)
-      refuseMissing(wanted, new Set(vpcs.map(idOf)), (lost) =>
-        notFound(part.missing, part.noun, lost),
-      )
-      const tagsOf = tagsIndex(tags)
-      const subnetsOf = Map.groupBy(subnets, (subnet) => subnet.vpc)
-      const isWanted = isAmong(wanted)
-      const shown = vpcs.filter((vpc) => isWanted(idOf(vpc)))
-      const items = await mapInPieces(call.budget, shown, (vpc) => ({
-        key: idOf(vpc),
-        view: part.view({
-          vpc,
-          subnets: subnetsOf.get(vpc.id) ?? [],
-          tags: tagsOf(idOf(vpc)),
-          call,
-        }),
-      }))
-      const page = await describe(call, items, input, {
-        action: part.action,
-        key: ({ key }) => key,
-        filters: onViews(part.filters),
-        tags: ({ view }) => view.Tags ?? [],
-      })
-      return { [part.list]: page.items.map(({ view }) => view), NextToken: page.nextToken }
-    },
-  }
 }
 
 function onViews<View>(table: FilterTable<View>): FilterTable<{ readonly view: View }> {
@@ -105,7 +94,7 @@ function onViews<View>(table: FilterTable<View>): FilterTable<{ readonly view: V
 
 /** DescribeInternetGateways: each VPC's way to the outside. */
 export const describeInternetGateways = describeParts({
-  action: 'DescribeInternetGateways',
+  name: 'DescribeInternetGateways',
   list: 'InternetGateways',
   ids: 'InternetGatewayIds',
   prefix: 'igw',
@@ -119,7 +108,7 @@ export const describeInternetGateways = describeParts({
 
 /** DescribeRouteTables: each VPC's main route table. */
 export const describeRouteTables = describeParts({
-  action: 'DescribeRouteTables',
+  name: 'DescribeRouteTables',
   list: 'RouteTables',
   ids: 'RouteTableIds',
   prefix: 'rtb',
@@ -133,7 +122,7 @@ export const describeRouteTables = describeParts({
 
 /** DescribeNetworkAcls: each VPC's default ACL. */
 export const describeNetworkAcls = describeParts({
-  action: 'DescribeNetworkAcls',
+  name: 'DescribeNetworkAcls',
   list: 'NetworkAcls',
   ids: 'NetworkAclIds',
   prefix: 'acl',
@@ -147,7 +136,7 @@ export const describeNetworkAcls = describeParts({
 
 /** DescribeDhcpOptions: what each VPC's instances are told. */
 export const describeDhcpOptions = describeParts({
-  action: 'DescribeDhcpOptions',
+  name: 'DescribeDhcpOptions',
   list: 'DhcpOptions',
   ids: 'DhcpOptionsIds',
   prefix: 'dopt',
@@ -155,6 +144,6 @@ export const describeDhcpOptions = describeParts({
   noun: 'dhcpOption ID',
   malformed: 'InvalidDhcpOptionsId.Malformed',
   missing: 'InvalidDhcpOptionID.NotFound',
-  view: ({ vpc, tags, call }) => dhcpOptionsView(vpc, call.parts.settings.dnsZone, tags),
+  view: ({ vpc, tags }, { dnsZone }) => dhcpOptionsView(vpc, dnsZone, tags),
   filters: DHCP_OPTIONS_FILTERS,
 })

@@ -7,7 +7,7 @@ import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import type { Action } from '../../../src/api/action.ts'
-import { getCallerIdentity } from '../../../src/api/actions/sts.ts'
+import { getCallerIdentity } from '../../../src/api/actions/get-caller-identity.ts'
 import { dryRun, parseInput } from '../../../src/api/parameters.ts'
 import { CREDENTIALS, KEY, type RunningApi, runApi } from '../../kit/api.ts'
 
@@ -24,6 +24,7 @@ const inputSchema = z.strictObject({
 /** Answers with what it was asked, so that both directions show. */
 const echo: Action = {
   name: 'DescribeRegions',
+  input: inputSchema,
   async run(call) {
     const input = parseInput(inputSchema, call.input)
     dryRun(call)

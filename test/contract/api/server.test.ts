@@ -10,16 +10,16 @@ import {
 } from '@aws-sdk/client-ec2'
 import { describe, expect, it } from 'vitest'
 import type { Action } from '../../../src/api/action.ts'
-import { getCallerIdentity } from '../../../src/api/actions/sts.ts'
+import { getCallerIdentity } from '../../../src/api/actions/get-caller-identity.ts'
 import type { Log } from '../../../src/lib/log.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
 import { refused, unavailable } from '../../../src/model/errors.ts'
-import { CREDENTIALS, known, type RunningApi, runApi } from '../../kit/api.ts'
+import { actionOf, CREDENTIALS, known, type RunningApi, runApi } from '../../kit/api.ts'
 import { signedHeaders } from '../../kit/signed.ts'
 
 /** RebootInstances, doing something else. */
 function reboot(run: Action['run']): Action {
-  return { name: 'RebootInstances', run }
+  return actionOf('RebootInstances', run)
 }
 
 function clientOf(api: RunningApi): EC2Client {
@@ -173,7 +173,7 @@ describe('an action', () => {
   })
 
   it('that answers what EC2 does not know is a bug', async () => {
-    await using api = await runApi([{ name: 'DescribeVpcs', run: async () => ({ Vpc: 1 }) }])
+    await using api = await runApi([actionOf('DescribeVpcs', async () => ({ Vpc: 1 }))])
     const failure = await clientOf(api)
       .send(new DescribeVpcsCommand())
       .catch((error: unknown) => error)
@@ -188,7 +188,7 @@ describe('an action', () => {
   })
 
   it('that EC2 does not have cannot be served', async () => {
-    const action: Action = { name: 'MakeCoffee', run: async () => ({}) }
+    const action = actionOf('MakeCoffee' as Action['name'], async () => ({}))
     await expect(runApi([action])).rejects.toMatchObject({ kind: 'bug' })
     await expect(runApi([getCallerIdentity, getCallerIdentity])).rejects.toMatchObject({
       kind: 'bug',

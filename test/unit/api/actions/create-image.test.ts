@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { createImage } from '../../../../src/api/actions/create-image.ts'
 import { deregisterImage } from '../../../../src/api/actions/deregister-image.ts'
-import { describeImages } from '../../../../src/api/actions/images.ts'
+import { describeImages } from '../../../../src/api/actions/describe-images.ts'
 import { registerImage } from '../../../../src/api/actions/register-image.ts'
 import { runInstances } from '../../../../src/api/actions/run-instances.ts'
 import type { ImageId, InstanceId } from '../../../../src/model/ids.ts'

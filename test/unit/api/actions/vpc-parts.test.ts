@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Action } from '../../../../src/api/action.ts'
 import { createTags } from '../../../../src/api/actions/create-tags.ts'
-import { describeVpcs } from '../../../../src/api/actions/networks.ts'
+import { describeVpcs } from '../../../../src/api/actions/describe-vpcs.ts'
 import {
   describeDhcpOptions,
   describeInternetGateways,

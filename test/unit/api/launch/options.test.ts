@@ -4,15 +4,15 @@
  */
 import type { Instance, InstanceAttribute, Volume } from '@aws-sdk/client-ec2'
 import { describe, expect, it } from 'vitest'
-import { describeInstanceAttribute } from '../../../../src/api/actions/instance-attributes.ts'
-import { describeInstances } from '../../../../src/api/actions/instances.ts'
+import { describeInstanceAttribute } from '../../../../src/api/actions/describe-instance-attribute.ts'
+import { describeInstances } from '../../../../src/api/actions/describe-instances.ts'
+import { describeVolumes } from '../../../../src/api/actions/describe-volumes.ts'
 import { modifyInstanceAttribute } from '../../../../src/api/actions/modify-instance-attribute.ts'
 import {
   monitorInstances,
   unmonitorInstances,
 } from '../../../../src/api/actions/monitor-instances.ts'
 import { runInstances } from '../../../../src/api/actions/run-instances.ts'
-import { describeVolumes } from '../../../../src/api/actions/volumes.ts'
 import { EC2_MODEL } from '../../../../src/api/generated/ec2.ts'
 import { AtollError } from '../../../../src/model/errors.ts'
 import { known } from '../../../kit/api.ts'

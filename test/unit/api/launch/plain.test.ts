@@ -1,8 +1,8 @@
 /** What launchers send with a launch: taken where it says what an instance is anyway, and refused by name where it does not. */
 import { describe, expect, it } from 'vitest'
-import { describeNetworkInterfaces } from '../../../../src/api/actions/network-interfaces.ts'
+import { describeNetworkInterfaces } from '../../../../src/api/actions/describe-network-interfaces.ts'
+import { describeTags } from '../../../../src/api/actions/describe-tags.ts'
 import { runInstances } from '../../../../src/api/actions/run-instances.ts'
-import { describeTags } from '../../../../src/api/actions/tags.ts'
 import { launchDevicesSchema } from '../../../../src/api/launch/disk.ts'
 import { decodeInput, parseForm } from '../../../../src/api/wire/query.ts'
 import { actionTable } from '../../../../src/api/wire/table.ts'

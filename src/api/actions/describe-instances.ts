@@ -1,0 +1,36 @@
+/** DescribeInstances. */
+import { z } from 'zod'
+import { refuseIdsWithMaxResults } from '../describe.ts'
+import { findInstances, instanceIdsSchema } from '../instances.ts'
+import { describeAction } from '../read.ts'
+import { pagedShape } from '../schemas.ts'
+import { instanceView } from '../views/instance.ts'
+import { INSTANCE_FILTERS, type ListedInstance } from '../views/instance-filters.ts'
+import { reservationsView } from '../views/reservation.ts'
+import { tagsView } from '../views/tags.ts'
+
+/** The account's instances, those that were terminated lately, too. */
+export const describeInstances = describeAction({
+  name: 'DescribeInstances',
+  input: z.strictObject({
+    ...pagedShape(5, 1000, { larger: 'limited' }),
+    InstanceIds: instanceIdsSchema.default([]),
+    IncludeManagedResources: z.boolean().optional(),
+  }),
+  check: (asked) => refuseIdsWithMaxResults('instancesSet', asked.InstanceIds, asked),
+  rows: ({ InstanceIds }, { account, read }) =>
+    read((tx) => findInstances(tx, account, InstanceIds)),
+  view: (details, _asked, { settings }): ListedInstance & { readonly index: number } => ({
+    reservation: details.instance.reservation,
+    owner: details.instance.account,
+    index: details.instance.launchIndex,
+    view: instanceView(details, settings),
+    nicTags: details.nics.flatMap((nic) => tagsView(details.tags, nic.id)),
+  }),
+  // Instances of one reservation stay together, in the order of their launch.
+  key: ({ reservation, index, view }) =>
+    `${reservation} ${String(index).padStart(6, '0')} ${view.InstanceId}`,
+  filters: INSTANCE_FILTERS,
+  tags: ({ view }) => view.Tags ?? [],
+  answer: (listed) => ({ Reservations: reservationsView(listed) }),
+})

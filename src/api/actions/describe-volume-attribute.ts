@@ -1,0 +1,24 @@
+/** DescribeVolumeAttribute. */
+import type { DescribeVolumeAttributeResult } from '@aws-sdk/client-ec2'
+import { z } from 'zod'
+import { readAction } from '../read.ts'
+import { idSchema, missingVolumes } from '../schemas.ts'
+
+/** One attribute of a volume. I/O is never taken from a volume, so there is nothing to enable again. */
+export const describeVolumeAttribute = readAction({
+  name: 'DescribeVolumeAttribute',
+  input: z.strictObject({
+    VolumeId: idSchema('vol', 'InvalidVolumeID.Malformed'),
+    Attribute: z.enum(['autoEnableIO', 'productCodes']),
+  }),
+  async answer(
+    { VolumeId: id, Attribute },
+    { account, read },
+  ): Promise<DescribeVolumeAttributeResult> {
+    const [volume] = await read((tx) => tx.volumes({ account, ids: [id] }))
+    if (volume === undefined) throw missingVolumes([id])
+    return Attribute === 'productCodes'
+      ? { ProductCodes: [], VolumeId: id }
+      : { AutoEnableIO: { Value: false }, VolumeId: id }
+  },
+})

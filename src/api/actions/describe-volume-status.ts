@@ -1,0 +1,59 @@
+/** DescribeVolumeStatus. */
+import type { VolumeStatusItem } from '@aws-sdk/client-ec2'
+import { z } from 'zod'
+import type { Volume } from '../../model/records.ts'
+import { zoneId } from '../../model/zones.ts'
+import { isAlive } from '../../plan/placement.ts'
+import { refuseMissing } from '../describe.ts'
+import { describeAction } from '../read.ts'
+import { idListSchema, missingVolumes, pagedShape } from '../schemas.ts'
+
+/** How volumes are. Of a volume on a host that is silent nobody can say it. */
+export const describeVolumeStatus = describeAction({
+  name: 'DescribeVolumeStatus',
+  input: z.strictObject({
+    ...pagedShape(5, 1000, { larger: 'limited' }),
+    VolumeIds: idListSchema('vol', 'InvalidVolumeID.Malformed').default([]),
+    IncludeManagedResources: z.boolean().optional(),
+  }),
+  rows: ({ VolumeIds: ids }, { account, read, settings }) =>
+    read(async (tx) => {
+      const volumes = await tx.volumes(ids.length === 0 ? { account } : { account, ids })
+      refuseMissing(ids, new Set(volumes.map(({ id }) => id)), missingVolumes)
+      const hosts = (await tx.hosts()).filter((host) => isAlive(host, settings.host))
+      const alive = new Set(hosts.map(({ name }) => name))
+      return volumes.map((volume) => ({ volume, isHostAlive: alive.has(volume.host) }))
+    }),
+  view: ({ volume, isHostAlive }, _asked, { settings }) =>
+    statusView(volume, settings.region, isHostAlive),
+  key: (item) => item.VolumeId ?? '',
+  filters: {
+    'availability-zone': (item) => item.AvailabilityZone,
+    'availability-zone-id': (item) => item.AvailabilityZoneId,
+    'volume-status.details-name': (item) => item.VolumeStatus?.Details?.map(({ Name }) => Name),
+    'volume-status.details-status': (item) =>
+      item.VolumeStatus?.Details?.map(({ Status }) => Status),
+    'volume-status.status': (item) => item.VolumeStatus?.Status,
+  },
+  answer: (VolumeStatuses) => ({ VolumeStatuses }),
+})
+
+function statusView(volume: Volume, region: string, isHostAlive: boolean): VolumeStatusItem {
+  return {
+    Actions: [],
+    AvailabilityZone: volume.zone,
+    AvailabilityZoneId: zoneId(volume.zone, region),
+    Events: [],
+    VolumeId: volume.id,
+    VolumeStatus: {
+      Details: isHostAlive
+        ? [
+            { Name: 'io-enabled', Status: 'passed' },
+            { Name: 'io-performance', Status: 'not-applicable' },
+          ]
+        : [],
+      Status: isHostAlive ? 'ok' : 'insufficient-data',
+    },
+    AttachmentStatuses: [],
+  }
+}

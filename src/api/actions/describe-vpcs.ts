@@ -1,0 +1,29 @@
+/** DescribeVpcs. */
+import { z } from 'zod'
+import { refuseIdsWithMaxResults } from '../describe.ts'
+import { describeAction } from '../read.ts'
+import { idListSchema, pagedShape } from '../schemas.ts'
+import { VPC_FILTERS, vpcView } from '../views/network.ts'
+import { tagsIndex } from '../views/tags.ts'
+import { findVpcs } from '../vpcs.ts'
+
+/** The account's VPCs. */
+export const describeVpcs = describeAction({
+  name: 'DescribeVpcs',
+  input: z.strictObject({
+    ...pagedShape(5, 1000, { larger: 'refused' }),
+    VpcIds: idListSchema('vpc', 'InvalidVpcID.Malformed').default([]),
+  }),
+  check: (asked) => refuseIdsWithMaxResults('VpcIds', asked.VpcIds, asked),
+  rows: ({ VpcIds }, { account, read }) =>
+    read(async (tx) => {
+      const vpcs = await findVpcs(tx, account, VpcIds)
+      const tagsOf = tagsIndex(await tx.tags({ account }))
+      return vpcs.map((vpc) => ({ vpc, tags: tagsOf(vpc.id) }))
+    }),
+  view: ({ vpc, tags }) => vpcView(vpc, tags),
+  key: (vpc) => vpc.VpcId ?? '',
+  filters: VPC_FILTERS,
+  tags: (vpc) => vpc.Tags ?? [],
+  answer: (Vpcs) => ({ Vpcs }),
+})

@@ -1,0 +1,28 @@
+/** GetConsoleOutput. */
+import { z } from 'zod'
+import { requireInstance } from '../instances.ts'
+import { readAction } from '../read.ts'
+import { idSchema } from '../schemas.ts'
+
+/** How long a host may take to read an instance's console. */
+const CONSOLE_TIMEOUT_MS = 5_000
+
+/**
+ * Asks the instance's host, which keeps the console for a while once the instance is terminated. `Output` is base64, at most 64 KiB of
+ * text.
+ */
+export const getConsoleOutput = readAction({
+  name: 'GetConsoleOutput',
+  input: z.strictObject({
+    InstanceId: idSchema('i', 'InvalidInstanceID.Malformed'),
+    // Output is always read when it is asked for.
+    Latest: z.boolean().optional(),
+  }),
+  prepare: ({ InstanceId }, { account, read }) =>
+    read((tx) => requireInstance(tx, account, InstanceId)),
+  async answer({ id, host }, { ask, signal }) {
+    const options = { timeoutMs: CONSOLE_TIMEOUT_MS, signal }
+    const { output, at } = await ask(host, 'console', { instance: id }, options)
+    return { InstanceId: id, Output: output, Timestamp: new Date(at) }
+  },
+})

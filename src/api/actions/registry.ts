@@ -1,0 +1,70 @@
+/** Every action that the API answers, a line for each file: `all.ts` makes the list of it, and nothing else may import it. */
+// biome-ignore-all lint/performance/noBarrelFile: it is a list
+export { absentActions } from './absent.ts'
+export {
+  describeIdFormat,
+  describeSpotDatafeedSubscription,
+  getAllowedImagesSettings,
+  getEbsEncryptionByDefault,
+  getImageBlockPublicAccessState,
+  getSerialConsoleAccessStatus,
+  getSnapshotBlockPublicAccessState,
+} from './account-settings.ts'
+export { createImage } from './create-image.ts'
+export { createKeyPair } from './create-key-pair.ts'
+export { createTags } from './create-tags.ts'
+export { deleteKeyPair } from './delete-key-pair.ts'
+export { deleteTags } from './delete-tags.ts'
+export { deleteVolume } from './delete-volume.ts'
+export { deregisterImage } from './deregister-image.ts'
+export { describeAccountAttributes } from './describe-account-attributes.ts'
+export { describeAvailabilityZones } from './describe-availability-zones.ts'
+export { describeImageAttribute } from './describe-image-attribute.ts'
+export { describeImages } from './describe-images.ts'
+export { describeInstanceAttribute } from './describe-instance-attribute.ts'
+export { describeInstanceCreditSpecifications } from './describe-instance-credit-specifications.ts'
+export { describeInstanceStatus } from './describe-instance-status.ts'
+export { describeInstanceTypeOfferings } from './describe-instance-type-offerings.ts'
+export { describeInstanceTypes } from './describe-instance-types.ts'
+export { describeInstances } from './describe-instances.ts'
+export { describeKeyPairs } from './describe-key-pairs.ts'
+export { describeNetworkInterfaceAttribute } from './describe-network-interface-attribute.ts'
+export { describeNetworkInterfaces } from './describe-network-interfaces.ts'
+export { describeRegions } from './describe-regions.ts'
+export { describeSecurityGroupRules } from './describe-security-group-rules.ts'
+export { describeSecurityGroups } from './describe-security-groups.ts'
+export { describeSubnets } from './describe-subnets.ts'
+export { describeTags } from './describe-tags.ts'
+export { describeVolumeAttribute } from './describe-volume-attribute.ts'
+export { describeVolumeStatus } from './describe-volume-status.ts'
+export { describeVolumes } from './describe-volumes.ts'
+export { describeVpcAttribute } from './describe-vpc-attribute.ts'
+export { describeVpcClassicLink } from './describe-vpc-classic-link.ts'
+export { describeVpcClassicLinkDnsSupport } from './describe-vpc-classic-link-dns-support.ts'
+export { describeVpcs } from './describe-vpcs.ts'
+export { getCallerIdentity } from './get-caller-identity.ts'
+export { getConsoleOutput } from './get-console-output.ts'
+export { getInstanceMetadataDefaults } from './get-instance-metadata-defaults.ts'
+export { getPasswordData } from './get-password-data.ts'
+export { importKeyPair } from './import-key-pair.ts'
+export { modifyInstanceAttribute } from './modify-instance-attribute.ts'
+export { modifyInstanceMetadataDefaults } from './modify-instance-metadata-defaults.ts'
+export { modifyInstanceMetadataOptions } from './modify-instance-metadata-options.ts'
+export { monitorInstances, unmonitorInstances } from './monitor-instances.ts'
+export {
+  describeSecurityGroupReferences,
+  describeStaleSecurityGroups,
+  getSubnetCidrReservations,
+} from './nothing-of.ts'
+export { rebootInstances } from './reboot-instances.ts'
+export { registerImage } from './register-image.ts'
+export { runInstances } from './run-instances.ts'
+export { startInstances } from './start-instances.ts'
+export { stopInstances } from './stop-instances.ts'
+export { terminateInstances } from './terminate-instances.ts'
+export {
+  describeDhcpOptions,
+  describeInternetGateways,
+  describeNetworkAcls,
+  describeRouteTables,
+} from './vpc-parts.ts'

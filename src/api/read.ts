@@ -1,0 +1,119 @@
+/**
+ * Actions that only tell: `describeAction` makes one that answers a list, with filters and pages, and `readAction` any other.
+ *
+ * Both parse the parameters, and end a dry run before anything is read. Reads go to the records as this request may ask them, so what is
+ * told is at most as old as the answer says (`answer.ts`).
+ */
+import { z } from 'zod'
+import type { Bus } from '../bus/bus.ts'
+import type { AccountId } from '../model/ids.ts'
+import type { ReadTx } from '../store/store.ts'
+import type { Action, ActionName, ApiSettings, Call, Caller } from './action.ts'
+import { mapInPieces } from './budget.ts'
+import { type DescribeRequest, describe, type Listing } from './describe.ts'
+import { dryRun, parseInput } from './parameters.ts'
+import { dryRunShape } from './schemas.ts'
+
+/** What an action that tells something works with. */
+export interface Reading {
+  /** Whose records are told of. */
+  readonly account: AccountId
+  readonly caller: Caller
+  readonly settings: ApiSettings
+  /** Reads in one snapshot. */
+  readonly read: <T>(work: (tx: ReadTx) => Promise<T>) => Promise<T>
+  /** Asks a host over the bus. */
+  readonly ask: Bus['ask']
+  /** Name or address, and port, under which the client reached this API; undefined for doors that have none. */
+  readonly authority: string | undefined
+  /** Aborts when nobody waits for the answer any more. */
+  readonly signal: AbortSignal
+}
+
+interface ReadSpec<S extends z.ZodType, P> {
+  /** As in the request's `Action` parameter. */
+  readonly name: ActionName
+  /** Its parameters but for `DryRun`. */
+  readonly input: S
+  /** What is checked and found before a dry run ends. Without it the answer is made of the parsed parameters. */
+  readonly prepare?: (asked: z.output<S>, reading: Reading) => P | Promise<P>
+  /** The answer, in the members of the SDK's output shape. */
+  readonly answer: (prepared: P, reading: Reading) => object | Promise<object>
+}
+
+/** An action that tells one thing. */
+export function readAction<S extends z.ZodType, P = z.output<S>>(spec: ReadSpec<S, P>): Action {
+  const { name, input, prepare, answer } = spec
+  return {
+    name,
+    input,
+    async run(call) {
+      const reading = readingOf(call)
+      const asked = parseAsked(input, call)
+      // Without `prepare` P is what the schema gives.
+      const prepared = prepare === undefined ? (asked as P) : await prepare(asked, reading)
+      dryRun(call)
+      return await answer(prepared, reading)
+    },
+  }
+}
+
+interface DescribeSpec<S extends z.ZodType<DescribeRequest>, Row, View>
+  extends Omit<Listing<View>, 'action'> {
+  /** As in the request's `Action` parameter. */
+  readonly name: ActionName
+  /** Its parameters but for `DryRun`, with those of `filterShape` or `pagedShape`. */
+  readonly input: S
+  /** Refuses parameters that exclude each other. */
+  readonly check?: (asked: z.output<S>) => void
+  /** What was asked for by ids or names, or everything; filters and pages come later. Refuses what does not exist. */
+  readonly rows: (asked: z.output<S>, reading: Reading) => readonly Row[] | Promise<readonly Row[]>
+  /** How one of these looks to a client. Called in pieces, between which others have their turn. */
+  readonly view: (row: Row, asked: z.output<S>, reading: Reading) => View
+  /** The answer but for its `NextToken`, in the members of the SDK's output shape. */
+  readonly answer: (views: View[]) => object
+}
+
+/** An action that lists things. */
+export function describeAction<S extends z.ZodType<DescribeRequest>, Row, View>(
+  spec: DescribeSpec<S, Row, View>,
+): Action {
+  const { name, input, check, rows, view, answer, ...listing } = spec
+  return {
+    name,
+    input,
+    filters: { names: Object.keys(spec.filters), tags: spec.tags !== undefined },
+    async run(call) {
+      const reading = readingOf(call)
+      const asked = parseAsked(input, call)
+      check?.(asked)
+      dryRun(call)
+      const found = await rows(asked, reading)
+      const views = await mapInPieces(call.budget, found, (row) => view(row, asked, reading))
+      const page = await describe(call, views, asked, { ...listing, action: name })
+      const more = page.nextToken === undefined ? {} : { NextToken: page.nextToken }
+      return { ...answer([...page.items]), ...more }
+    },
+  }
+}
+
+const dryRunSchema = z.looseObject(dryRunShape)
+
+function parseAsked<S extends z.ZodType>(schema: S, call: Call): z.output<S> {
+  const { DryRun: _, ...input } = parseInput(dryRunSchema, call.input)
+  return parseInput(schema, input)
+}
+
+function readingOf({ caller, parts, authority, signal }: Call): Reading {
+  const { store, settings, bus } = parts
+  const { account } = caller
+  return {
+    account,
+    caller,
+    settings,
+    read: (work) => store.read(work),
+    ask: bus.ask,
+    authority,
+    signal,
+  }
+}
