@@ -11,7 +11,7 @@ import { parseIpv4 } from './model/addr.ts'
 import { FORWARDING_FILE } from './model/names.ts'
 import { chooseProxies } from './model/proxies.ts'
 import type { FirewallSettings } from './plan/ruleset.ts'
-import type { HostAnnouncement } from './store/store.ts'
+import type { HostAnnouncement } from './store/records/host.ts'
 
 /**
  * Among many hosts the loss of one is known within five seconds. Renewing is most of what an idle host costs the records, so it is not

@@ -8,7 +8,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { exists, readRecord, writeRecord } from '../lib/files.ts'
-import type { HostLife } from '../store/store.ts'
+import type { HostLife } from '../store/records/host.ts'
 
 const LIFE_BYTES = 16
 /** So many, because the records may be set back to a backup, and have a life of then. */

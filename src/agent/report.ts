@@ -16,8 +16,9 @@ import {
 import type { Image, Instance, Tag, Volume } from '../model/records.ts'
 import type { Fact } from '../model/want.ts'
 import type { Snapshot } from '../plan/want.ts'
+import type { HostSelf } from '../store/records/host.ts'
 import { releaseInstance, releaseVolume } from '../store/release.ts'
-import type { HostSelf, Store, Tx } from '../store/store.ts'
+import type { Store, Tx } from '../store/store.ts'
 import type { OwnWrite } from './reader.ts'
 
 /** Client tokens are remembered for a day, as on EC2 ("Ensuring idempotency in Amazon EC2 API requests"). */

@@ -7,7 +7,8 @@
 import type { Clock } from '../lib/clock.ts'
 import type { HostName } from '../model/ids.ts'
 import type { Host } from '../model/records.ts'
-import type { HostAnnouncement, Store } from '../store/store.ts'
+import type { HostAnnouncement } from '../store/records/host.ts'
+import type { Store } from '../store/store.ts'
 
 /**
  * `name`: a machine with an identity of its own has the name. `twin`: one with this machine's identity lives. `older`: one with this

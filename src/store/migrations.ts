@@ -26,7 +26,7 @@ import { accessKeys } from './migrations/0009-access-keys.ts'
 import { repositoryDigests } from './migrations/0012-repository-digests.ts'
 import { hostLives } from './migrations/0013-host-lives.ts'
 import { instanceOptions } from './migrations/0014-instance-options.ts'
-import type { Tables } from './tables.ts'
+import type { Tables } from './nouns.ts'
 
 /** All migrations; they are applied in ascending order of their names. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {

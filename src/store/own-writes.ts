@@ -5,66 +5,24 @@
  * Only calls whose effect clients can read are made again, and each is looked at afterwards: a copy that lacks what a call rests on cannot
  * have its effect, and says so.
  */
+import { bug } from '../model/errors.ts'
 import { isTrouble } from './engines/engine.ts'
-import type { ReadTx, Store, Tx } from './store.ts'
+import { type AnyNoun, NOUNS } from './nouns.ts'
+import type { Store, Tx } from './store.ts'
 
-type WriteMethod = Exclude<keyof Tx, keyof ReadTx>
+/** Whether a copy shows what a call made. */
+type Shown = (tx: Tx, ...given: readonly unknown[]) => Promise<boolean>
 
-/** Whether a copy shows what a call made, or that nothing has to be looked for. */
-type Shown<M extends WriteMethod> = (tx: ReadTx, ...given: Parameters<Tx[M]>) => Promise<boolean>
-
-const always = async (): Promise<boolean> => true
-const isThere = async (rows: Promise<readonly unknown[]>): Promise<boolean> =>
-  (await rows).length > 0
-
-/**
- * What becomes of each call in a copy. `null`: it is not made again, because no client reads what it changes, because it adds to a number
- * that may have it already, or because the copy does not have such rows.
- */
-const SHOWN: { readonly [M in WriteMethod]: Shown<M> | null } = {
-  insertAccount: always,
-  updateAccount: async (tx, id) => (await tx.accounts()).some((one) => one.id === id),
-  insertAccessKey: async (tx, { id }) => (await tx.accessKey(id)) !== undefined,
-  updateAccessKey: async (tx, id) => (await tx.accessKey(id)) !== undefined,
-  deleteAccessKey: always,
-  insertVpc: always,
-  insertSubnet: async (tx, { id }) => isThere(tx.subnets({ ids: [id] })),
-  insertGroup: always,
-  insertImage: async (tx, { id }) => isThere(tx.images({ ids: [id] })),
-  updateImage: async (tx, id) => isThere(tx.images({ ids: [id] })),
-  deleteUnusedImages: always,
-  insertInstance: async (tx, { id }) => isThere(tx.instances({ ids: [id] })),
-  updateInstance: async (tx, id) => isThere(tx.instances({ ids: [id] })),
-  deleteInstance: always,
-  insertNic: async (tx, { id, instance }) =>
-    (await tx.nics({ instances: [instance] })).some((nic) => nic.id === id),
-  deleteNics: always,
-  insertVolume: async (tx, { id }) => isThere(tx.volumes({ ids: [id] })),
-  updateVolume: async (tx, id) => isThere(tx.volumes({ ids: [id] })),
-  deleteVolume: always,
-  insertKeyPair: async (tx, { account, id }) =>
-    (await tx.keyPairs({ account })).some((pair) => pair.id === id),
-  deleteKeyPair: always,
-  putTags: always,
-  deleteTag: always,
-  deleteTagsOf: always,
-  setHostState: always,
-  claimInstance: always,
-  moveInstance: async (tx, id) => isThere(tx.instances({ ids: [id] })),
-  inherit: always,
-  insertClientToken: null,
-  deleteClientTokensBefore: null,
-  upsertHost: null,
-  renewLease: null,
-  takeCapacity: null,
-  returnCapacity: null,
-  advanceGeneration: null,
-  restore: null,
+/** The writes that are made again in a copy, and whether it shows them then: as the nouns say. */
+function copiedWrites(nouns: readonly AnyNoun[]): ReadonlyMap<string, Shown> {
+  const all = nouns.flatMap(({ inCopy }) => Object.entries<Shown | null>(inCopy))
+  return new Map(all.flatMap(([name, shown]) => (shown === null ? [] : [[name, shown]])))
 }
 
 /** One call that was committed. */
 export interface OwnCall {
-  readonly method: WriteMethod
+  /** The name of a noun's write. */
+  readonly method: string
   readonly given: readonly unknown[]
   /** Whether a copy is whole without it. */
   readonly isFact: boolean
@@ -83,17 +41,23 @@ export interface OwnWrites {
 }
 
 /** The store, which tells of each committed transaction what it has changed, before its caller knows that it was committed. */
-export function noteWrites(store: Store, to: OwnWrites, writer: Writer): Store {
+export function noteWrites(
+  store: Store,
+  to: OwnWrites,
+  writer: Writer,
+  nouns: readonly AnyNoun[] = NOUNS,
+): Store {
   const isFact = writer === 'agent'
+  const copied = copiedWrites(nouns)
   return {
     ...store,
     async transaction(work, options) {
-      // With the result, because the run that counts need not be the last one (`commits.ts`).
+      // With the result, because the run that counts need not be the last one (`records/commit.ts`).
       const { result, calls } = await store.transaction(async (tx) => {
         const made: OwnCall[] = []
-        const note = (method: WriteMethod, given: readonly unknown[]) =>
+        const note = (method: string, given: readonly unknown[]) =>
           made.push({ method, given, isFact })
-        return { result: await work(noting(tx, note)), calls: made }
+        return { result: await work(noting(tx, copied, note)), calls: made }
       }, options)
       if (calls.length > 0) to.wrote(calls)
       return result
@@ -101,15 +65,16 @@ export function noteWrites(store: Store, to: OwnWrites, writer: Writer): Store {
   }
 }
 
-function isWriting(name: string | symbol): name is WriteMethod {
-  return typeof name === 'string' && Object.hasOwn(SHOWN, name)
-}
-
-function noting(tx: Tx, note: (method: WriteMethod, given: readonly unknown[]) => void): Tx {
+function noting(
+  tx: Tx,
+  copied: ReadonlyMap<string, Shown>,
+  note: (method: string, given: readonly unknown[]) => void,
+): Tx {
   return new Proxy(tx, {
     get(target, name) {
       const method: unknown = Reflect.get(target, name)
-      if (typeof method !== 'function' || !isWriting(name) || SHOWN[name] === null) return method
+      if (typeof method !== 'function' || typeof name !== 'string' || !copied.has(name))
+        return method
       return async (...given: readonly unknown[]) => {
         const outcome: unknown = await Reflect.apply(method, target, given)
         if (outcome === undefined || outcome === 'done') note(name, given)
@@ -120,18 +85,23 @@ function noting(tx: Tx, note: (method: WriteMethod, given: readonly unknown[]) =
 }
 
 /** Makes the calls again in a copy; false when it does not show all of them afterwards. Calls that it has already do no harm. */
-async function repeat(tx: Tx, calls: readonly OwnCall[]): Promise<boolean> {
+async function repeat(
+  tx: Tx,
+  copied: ReadonlyMap<string, Shown>,
+  calls: readonly OwnCall[],
+): Promise<boolean> {
   let isWhole = true
   for (const { method, given, isFact } of calls) {
+    const write: unknown = Reflect.get(tx, method)
+    const shown = copied.get(method)
+    if (typeof write !== 'function' || shown === undefined)
+      throw bug('a write that no noun has is to be made again', { method })
     try {
-      await Reflect.apply(tx[method], tx, given)
+      await Reflect.apply(write, tx, given)
     } catch (error) {
       if (!isTrouble(error, 'duplicate', 'misuse')) throw error
     }
-    const shown: unknown = SHOWN[method]
-    if (typeof shown !== 'function' || isFact) continue
-    const isShown: unknown = await Reflect.apply(shown, null, [tx, ...given])
-    if (isShown !== true) isWhole = false
+    if (!isFact && !(await shown(tx, ...given))) isWhole = false
   }
   return isWhole
 }
@@ -152,7 +122,8 @@ export interface Backlog {
 }
 
 /** Nothing has been written. More than `limit` calls are not remembered: only a new copy shows them then. */
-export function createBacklog(limit: number): Backlog {
+export function createBacklog(limit: number, nouns: readonly AnyNoun[] = NOUNS): Backlog {
+  const copied = copiedWrites(nouns)
   let calls: OwnCall[] = []
   /** The place of the first of `calls`; those before are in the copy, or forgotten. */
   let first = 0
@@ -165,7 +136,7 @@ export function createBacklog(limit: number): Backlog {
 
   async function repeatFrom(tx: Tx, from: number) {
     const until = end()
-    const isWhole = await repeat(tx, calls.slice(from - first))
+    const isWhole = await repeat(tx, copied, calls.slice(from - first))
     return { isWhole, until }
   }
   return {

@@ -16,12 +16,11 @@ import { bug, unavailable } from '../model/errors.ts'
 import { isTrouble } from './engines/engine.ts'
 import { sqliteDialect, sqliteNowMs, sqliteReadDialect } from './engines/sqlite/driver.ts'
 import { migrateToLatest } from './migrations.ts'
-import { readTx } from './reads.ts'
+import { NOUNS, type Tables } from './nouns.ts'
 import { appliedOnce, sweepCommits } from './records/commit.ts'
 import { createRowCache, createRowReader, createRowWatch, type RowWatch } from './records/rows.ts'
-import type { Store } from './store.ts'
-import type { Tables } from './tables.ts'
-import { writeTx } from './writes.ts'
+import type { ReadTx, Store, Tx } from './store.ts'
+import { readTx, sessionIn, writeTx } from './tx.ts'
 
 /** Runs of one transaction before its failure is the caller's. With the waits below: some seconds. */
 const RUNS_LIMIT = 25
@@ -96,6 +95,9 @@ export async function openSqlStore(options: {
   const db = new Kysely<Tables>({ dialect: options.dialect })
   const readDb =
     options.readDialect === undefined ? db : new Kysely<Tables>({ dialect: options.readDialect })
+  const reading = (some: Kysely<Tables>): ReadTx => readTx(NOUNS, sessionIn(some, nowMs, rows()))
+  const writing = (some: Kysely<Tables>): Tx =>
+    writeTx(NOUNS, sessionIn(some, nowMs, rows()), () => undefined)
   const running = new Set<Promise<unknown>>()
   const inTransaction = new AsyncLocalStorage<true>()
   let closed = false
@@ -136,7 +138,7 @@ export async function openSqlStore(options: {
   const store: Store = {
     migrate: () => admitted(() => migrateToLatest(db, log)),
     async transaction(work, { reads = 'decide', repeats = 'guarded' } = {}) {
-      const inside = (transaction: Transaction<Tables>) => work(writeTx(transaction, nowMs, rows()))
+      const inside = (transaction: Transaction<Tables>) => work(writing(transaction))
       const begin = () => db.transaction().setIsolationLevel(ISOLATION[reads])
       if (!options.isRemote || repeats === 'harmless')
         return admitted(() => begin().execute(inside))
@@ -144,11 +146,9 @@ export async function openSqlStore(options: {
       if (random() * SWEEP_EVERY < 1) sweep()
       return result
     },
-    single: (work) => admitted(() => work(writeTx(db, nowMs, rows()))),
+    single: (work) => admitted(() => work(writing(db))),
     read: (work, { sees = 'local' } = {}) =>
-      admitted(() =>
-        snapshotOf(readDb, sees).execute((transaction) => work(readTx(transaction, nowMs, rows()))),
-      ),
+      admitted(() => snapshotOf(readDb, sees).execute((transaction) => work(reading(transaction)))),
     async close() {
       closed = true
       await Promise.allSettled(running)

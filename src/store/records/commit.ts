@@ -8,29 +8,48 @@
  * swept once no run of theirs can be under way any more.
  */
 import type { Kysely, KyselyPlugin, RawBuilder, Transaction, TransactionBuilder } from 'kysely'
+import { z } from 'zod'
 import { bug } from '../../model/errors.ts'
 import { isTrouble } from '../engines/engine.ts'
-import type { Tables } from '../tables.ts'
+import { count } from './columns.ts'
+import { noun, type RowsOf, table } from './noun.ts'
 
 /** How long a row stays: a hundred times longer than a transaction is run again and again. */
 const KEPT_MS = 20 * 60_000
 
-/** The table as migration 3 makes it. */
-type CommitTables = {
-  readonly commits: {
-    readonly id: string
-    /** Which run of the transaction was committed, from 0. */
-    readonly run: number
-    /** By the engine's clock. */
-    readonly madeAtMs: number
-  }
+/** A transaction that was committed. */
+interface Commit {
+  readonly id: string
+  /** Which run of the transaction was committed, from 0. */
+  readonly run: number
+  /** By the engine's clock. */
+  readonly madeAtMs: number
 }
+
+const tables = {
+  commits: table<Commit>({
+    name: 'commits',
+    cached: false,
+    copied: 'never',
+    schema: z.object({ id: z.string(), run: count, madeAtMs: count }),
+  }),
+}
+type CommitTables = RowsOf<typeof tables>
+
+/** The noun: only the store itself reads and writes it. */
+export const commits = noun({
+  tables,
+  reads: () => ({}),
+  writes: () => ({}),
+  touches: {},
+  inCopy: {},
+})
 
 /**
  * A function that runs `work` in a transaction of `begin`, to be called again, after it failed with `conflict`, `lost` or `unsure`, until it
  * succeeds: then the work was applied once, and the result is that of the run that was. `id` is unique for ever.
  */
-export function appliedOnce<T>(
+export function appliedOnce<Tables, T>(
   begin: () => TransactionBuilder<Tables>,
   nowMs: RawBuilder<number>,
   id: string,
@@ -54,22 +73,24 @@ export function appliedOnce<T>(
 }
 
 /** Forgets commits that nobody can ask for any more. */
-export async function sweepCommits(db: Kysely<Tables>, nowMs: RawBuilder<number>): Promise<void> {
-  await db
-    .withTables<CommitTables>()
+export async function sweepCommits<Tables>(
+  db: Kysely<Tables>,
+  nowMs: RawBuilder<number>,
+): Promise<void> {
+  await commitsIn(db)
     .deleteFrom('commits')
     .where(({ eb, parens }) => eb('madeAtMs', '<', parens(eb(nowMs, '-', KEPT_MS))))
     .execute()
 }
 
 /** Records a run as the one that is committed; gives the run that was, when there was one before. */
-async function record(
+async function record<Tables>(
   transaction: Transaction<Tables>,
   nowMs: RawBuilder<number>,
   id: string,
   run: number,
 ): Promise<number> {
-  const db = transaction.withTables<CommitTables>()
+  const db = commitsIn(transaction)
   try {
     await db.insertInto('commits').values({ id, run, madeAtMs: nowMs }).execute()
     return run
@@ -79,6 +100,11 @@ async function record(
   const row = await db.selectFrom('commits').select('run').where('id', '=', id).executeTakeFirst()
   if (row === undefined) throw bug('a commit that is recorded cannot be read', { id })
   return row.run
+}
+
+/** The table is there, whatever others a caller knows. */
+function commitsIn<Tables>(db: Kysely<Tables>): Kysely<CommitTables> {
+  return db as unknown as Kysely<CommitTables>
 }
 
 /** Tells whether a transaction has changed anything. */

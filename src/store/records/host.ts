@@ -1,4 +1,7 @@
-/** Writing hosts: who lives under a name, decided by conditional statements alone. */
+/**
+ * Hosts: who lives under a name, what it has and what is taken of it, decided by conditional
+ * statements alone. A host's row also has the generation of its own part (`scope.ts`).
+ */
 import {
   type ExpressionBuilder,
   type ExpressionWrapper,
@@ -7,23 +10,194 @@ import {
   type SqlBool,
   sql,
 } from 'kysely'
+import { z } from 'zod'
 import type { HostName } from '../../model/ids.ts'
-import type { Host } from '../../model/records.ts'
-import type { HostLife, Tx } from '../store.ts'
-import type { Tables } from '../tables.ts'
+import type { Host, Instance, PeerHost } from '../../model/records.ts'
+import { ofAll, ofHost } from '../scope.ts'
+import { count, host, ip, label, name, prose, size, VCPUS_MAX } from './columns.ts'
 import { insertOr } from './insert.ts'
-import { volumesGiB } from './volume.ts'
+import { always, nobody, noun, type RowsOf, type Session, table } from './noun.ts'
+import type { RowShape } from './rows.ts'
+import { type VolumeTables, volumesGiB } from './volume.ts'
+
+/** A host with its lease. Both times are the store's own, in milliseconds since the epoch. */
+type HostRow = Omit<Host, 'live'> & {
+  readonly leaseUntilMs: number
+  /** When something in its part of the records last changed. */
+  readonly changedAtMs: number
+}
+
+/** What everybody goes by of a host; the address is one of a machine that others can reach. */
+const peerSchema = z.object({
+  name: host,
+  identity: name.nullable(),
+  life: name.nullable(),
+  state: z.enum(['active', 'draining', 'forgotten']),
+  generation: count,
+  fabricAddress: ip
+    .refine(
+      (text) => !/^(?:0|127|2(?:2[4-9]|[3-5]\d))\.|^169\.254\./.test(text),
+      'is no address of a machine',
+    )
+    .nullable(),
+})
+const hostSchema = peerSchema.extend({
+  zone: label,
+  version: prose,
+  vcpus: z.int().min(0).max(VCPUS_MAX),
+  memoryMiB: size,
+  diskGiB: size.nullable(),
+  usedVcpus: size,
+  usedMemoryMiB: size,
+  usedDiskGiB: size,
+  shortOf: prose.nullable(),
+  lastSeenAt: prose,
+  leaseUntilMs: count,
+  changedAtMs: count,
+})
+
+const tables = {
+  hosts: table<HostRow>({
+    name: 'hosts',
+    key: ['name'],
+    host: 'name',
+    cached: false,
+    schema: hostSchema,
+    // Whether its lease was live when the copy was made, for good.
+    copied: (row, nowMs) => ({
+      ...row,
+      leaseUntilMs: Number(row.leaseUntilMs) >= nowMs ? Number.MAX_SAFE_INTEGER : 0,
+    }),
+  }),
+}
+type HostTables = RowsOf<typeof tables>
+/** Columns of others. */
+interface Others {
+  readonly instances: Pick<Instance, 'id' | 'host' | 'state'> & { readonly claimed: number }
+}
+type Tables = HostTables & VolumeTables & Others
+
+/** Hosts with the store's clock at the time of reading, which makes every row another one. */
+const timed: RowShape<HostRow & { readonly nowMs: number }> = {
+  ...tables.hosts,
+  schema: hostSchema.extend({ nowMs: count }),
+}
+/** Hosts in the columns that all other hosts go by. */
+const peers: RowShape<Pick<HostRow, keyof PeerHost>> = {
+  name: 'peers',
+  key: ['name'],
+  host: 'name',
+  schema: peerSchema,
+}
+
+/** A host as its own daemon announces it. */
+export type HostAnnouncement = Omit<
+  Host,
+  | 'state'
+  | 'live'
+  | 'usedVcpus'
+  | 'usedMemoryMiB'
+  | 'usedDiskGiB'
+  | 'generation'
+  | 'identity'
+  | 'life'
+> &
+  HostSelf
+
+/** A host as which machine it is. */
+export interface HostSelf {
+  readonly name: HostName
+  readonly identity: string
+  /** Left out: whoever has the identity is this host, as where no other machine can have these records. */
+  readonly lives?: HostLife
+}
+
+/**
+ * A life of a machine is one run of its daemon. Copies of a disk have the same identity, but only one of them lives: the records have the
+ * life that came last, and it is gone on from by whoever knows it.
+ */
+export interface HostLife {
+  /** The one that is lived now, or is to be. */
+  readonly own: string
+  /** The one before, proved to be this machine's by what no copy of its disk has. */
+  readonly proven: string | null
+  /** Those that this disk remembers; null: it may be any. */
+  readonly known: readonly string[] | null
+}
+
+/** The hosts whose part of the records changed, and where to go on from next time. */
+interface ChangedHosts {
+  readonly hosts: readonly PeerHost[]
+  /** When that was so, by the store's clock, in milliseconds since the epoch; what was asked for when there are none. */
+  readonly nowMs: number
+}
+
+/** The noun. */
+export const hosts = noun({
+  tables,
+  reads: ({ db, nowMs, rows }: Session<Tables>) => ({
+    async hosts(): Promise<readonly Host[]> {
+      const found = await db
+        .selectFrom('hosts')
+        .selectAll()
+        .select(nowMs.as('nowMs'))
+        .orderBy('name')
+        .where('state', '!=', 'forgotten')
+        .execute()
+      return rows.parse(timed, found).map(hostFromRow)
+    },
+    /**
+     * The hosts whose part of the records changed at or after `sinceMs` by the store's clock, and `self` in any case. A change shows only
+     * once its transaction is through, so ask from some seconds before the last answer's `nowMs`.
+     */
+    async changedHosts(sinceMs: number, self?: HostName): Promise<ChangedHosts> {
+      const found = await db
+        .selectFrom('hosts')
+        .select(['name', 'identity', 'life', 'state', 'generation', 'fabricAddress'])
+        .select(nowMs.as('nowMs'))
+        .orderBy('name')
+        .where(({ eb, or }) =>
+          or([
+            eb('changedAtMs', '>=', sinceMs),
+            ...(self === undefined ? [] : [eb('name', '=', self)]),
+          ]),
+        )
+        .execute()
+      return { hosts: rows.parse(peers, found), nowMs: Number(found[0]?.nowMs ?? sinceMs) }
+    },
+  }),
+  writes: (session: Session<Tables>) => ({ ...writeLives(session), ...writeCapacity(session) }),
+  touches: {
+    upsertHost: (_session, { name }) => [ofHost(name), ofAll(name)],
+    renewLease: nobody,
+    setHostState: (_session, host) => [ofHost(host), ofAll(host)],
+    takeCapacity: (_session, host) => [ofHost(host)],
+    returnCapacity: (_session, host) => [ofHost(host)],
+    advanceGeneration: (_session, host) => [ofHost(host)],
+  },
+  inCopy: {
+    upsertHost: null,
+    renewLease: null,
+    setHostState: always,
+    takeCapacity: null,
+    returnCapacity: null,
+    advanceGeneration: null,
+  },
+})
 
 /** Who a host is, and whether it lives. */
-export function writeHosts(
-  db: Kysely<Tables>,
-  nowMs: RawBuilder<number>,
-): Pick<Tx, 'upsertHost' | 'renewLease' | 'setHostState' | 'advanceGeneration'> {
+function writeLives({ db, nowMs }: Session<Tables>) {
   const updateHost = updaterOf(db)
   const changed = changedAt(nowMs)
   const leaseOf = (ms: number) => sql<number>`${nowMs} + ${ms}`
   return {
-    async upsertHost(host, leaseMs) {
+    /**
+     * Makes or refreshes a host's row, everything but `state` and `used…`, which it keeps (a forgotten one is active again; the used disk is
+     * counted anew, because daemons that know no volumes may have ended some), and gives it a lease. `taken`, with nothing changed, while
+     * another machine holds a lease under the name or has instances that it started: only forgetting the host frees the name then. Another
+     * machine is also one of the same identity whose life this one does not go on from.
+     */
+    async upsertHost(host: HostAnnouncement, leaseMs: number): Promise<'done' | 'taken'> {
       const { name, zone, version, vcpus, memoryMiB, diskGiB, fabricAddress, identity } = host
       const { lastSeenAt, shortOf } = host
       const life = host.lives?.own ?? null
@@ -32,26 +206,7 @@ export function writeHosts(
       const row = { name, ...said, ...NEW_HOST, changedAtMs: nowMs }
       if ((await insertOr('exists', db, 'hosts', row)) === 'done') return 'done'
       const { numUpdatedRows } = await updateHost(name)
-        .where(({ and, eb, exists, not, or, selectFrom }) =>
-          or([
-            and([eb('identity', '=', identity), or(succession(host.lives, eb, and, nowMs))]),
-            eb('identity', 'is', null),
-            eb('state', '=', 'forgotten'),
-            and([
-              eb('identity', '!=', identity),
-              eb('leaseUntilMs', '<', nowMs),
-              not(
-                exists(
-                  selectFrom('instances')
-                    .select('id')
-                    .where('host', '=', name)
-                    .where('claimed', '=', 1)
-                    .where('state', '!=', 'terminated'),
-                ),
-              ),
-            ]),
-          ]),
-        )
+        .where(mayLiveUnder(host, nowMs))
         .set({
           ...said,
           ...changed,
@@ -61,7 +216,15 @@ export function writeHosts(
         .executeTakeFirstOrThrow()
       return numUpdatedRows === 1n ? 'done' : 'taken'
     },
-    async renewLease({ name, identity, lives }, leaseMs, said) {
+    /**
+     * Lets the lease end in `leaseMs` from now, by the store's clock, and keeps what the host says with it. `unknown` when there is no such
+     * host of this machine (any more): announce it.
+     */
+    async renewLease(
+      { name, identity, lives }: HostSelf,
+      leaseMs: number,
+      said: Pick<Host, 'shortOf' | 'lastSeenAt'>,
+    ): Promise<'done' | 'unknown'> {
       const { numUpdatedRows } = await updateHost(name)
         .where('state', '!=', 'forgotten')
         .where('identity', '=', identity)
@@ -70,20 +233,113 @@ export function writeHosts(
         .executeTakeFirstOrThrow()
       return numUpdatedRows === 1n ? 'done' : 'unknown'
     },
-    async setHostState(host, state) {
+    /** `unknown` when there is no such host. */
+    async setHostState(host: HostName, state: Host['state']): Promise<'done' | 'unknown'> {
       const { numUpdatedRows } = await updateHost(host)
         .where('state', '!=', 'forgotten')
         .set({ ...changed, state })
         .executeTakeFirstOrThrow()
       return numUpdatedRows === 1n ? 'done' : 'unknown'
     },
-    async advanceGeneration(host, from) {
+    /**
+     * Says that something in this host's part of the records changed. With `from` it happens only if the host's generation is that one:
+     * `done` then, and `changed` if it is another.
+     */
+    async advanceGeneration(host: HostName, from?: number): Promise<'done' | 'changed'> {
       const update = updateHost(host).set(changed)
       const conditional = from === undefined ? update : update.where('generation', '=', from)
       const { numUpdatedRows } = await conditional.executeTakeFirstOrThrow()
       return numUpdatedRows === 1n ? 'done' : 'changed'
     },
   }
+}
+
+/** What placement hands out of a host. */
+function writeCapacity({ db, nowMs }: Session<Tables>) {
+  const updateHost = updaterOf(db)
+  const changed = changedAt(nowMs)
+  return {
+    /**
+     * Takes capacity for one instance if the host is active, short of nothing and has it, in one conditional statement. `full` otherwise.
+     * `diskGiB` is for volumes.
+     */
+    async takeCapacity(
+      host: HostName,
+      vcpus: number,
+      memoryMiB: number,
+      diskGiB = 0,
+    ): Promise<'done' | 'full'> {
+      const { numUpdatedRows } = await updateHost(host)
+        .where('state', '=', 'active')
+        .where('shortOf', 'is', null)
+        .where(sql<boolean>`${sql.ref('usedVcpus')} + ${vcpus} <= ${sql.ref('vcpus')}`)
+        .where(sql<boolean>`${sql.ref('usedMemoryMiB')} + ${memoryMiB} <= ${sql.ref('memoryMiB')}`)
+        .where(({ eb, or }) =>
+          or([
+            eb('diskGiB', 'is', null),
+            // Whoever asks for none is welcome on a host whose disk is handed out.
+            ...(diskGiB === 0 ? [sql<boolean>`1 = 1`] : []),
+            sql<boolean>`${sql.ref('usedDiskGiB')} + ${diskGiB} <= ${sql.ref('diskGiB')}`,
+          ]),
+        )
+        .set((row) => ({
+          usedVcpus: row('usedVcpus', '+', vcpus),
+          usedDiskGiB: row('usedDiskGiB', '+', diskGiB),
+          usedMemoryMiB: row('usedMemoryMiB', '+', memoryMiB),
+          ...changed,
+        }))
+        .executeTakeFirstOrThrow()
+      return numUpdatedRows === 1n ? 'done' : 'full'
+    },
+    /** Gives it back, never below zero. */
+    async returnCapacity(
+      host: HostName,
+      vcpus: number,
+      memoryMiB: number,
+      diskGiB = 0,
+    ): Promise<void> {
+      await updateHost(host)
+        .set({
+          usedVcpus: lessButNotNegative('usedVcpus', vcpus),
+          usedMemoryMiB: lessButNotNegative('usedMemoryMiB', memoryMiB),
+          usedDiskGiB: lessButNotNegative('usedDiskGiB', diskGiB),
+          ...changed,
+        })
+        .execute()
+    },
+  }
+}
+
+/** `max(0, column - amount)`, whose name differs between engines. */
+function lessButNotNegative(column: 'usedVcpus' | 'usedMemoryMiB' | 'usedDiskGiB', amount: number) {
+  const ref = sql.ref(column)
+  return sql<number>`case when ${ref} > ${amount} then ${ref} - ${amount} else 0 end`
+}
+
+/**
+ * Whether this machine may have the name whose row is there: it is its own, nobody's, forgotten, or
+ * of another machine that neither lives nor has started anything.
+ */
+function mayLiveUnder({ name, identity, lives }: HostSelf, nowMs: RawBuilder<number>) {
+  return ({ and, eb, exists, not, or, selectFrom }: ExpressionBuilder<Tables, 'hosts'>) =>
+    or([
+      and([eb('identity', '=', identity), or(succession(lives, eb, and, nowMs))]),
+      eb('identity', 'is', null),
+      eb('state', '=', 'forgotten'),
+      and([
+        eb('identity', '!=', identity),
+        eb('leaseUntilMs', '<', nowMs),
+        not(
+          exists(
+            selectFrom('instances')
+              .select('id')
+              .where('host', '=', name)
+              .where('claimed', '=', 1)
+              .where('state', '!=', 'terminated'),
+          ),
+        ),
+      ]),
+    ])
 }
 
 /**
@@ -107,13 +363,19 @@ function succession(
 }
 
 /** Begins a change of one host. */
-export function updaterOf(db: Kysely<Tables>) {
+function updaterOf(db: Kysely<Tables>) {
   return (host: HostName) => db.updateTable('hosts').where('name', '=', host)
 }
 
 /** What shows every change to a host's part of the records. */
-export function changedAt(nowMs: RawBuilder<number>) {
+function changedAt(nowMs: RawBuilder<number>) {
   return { generation: sql<number>`${sql.ref('generation')} + 1`, changedAtMs: nowMs }
+}
+
+/** A host from its row and the store's clock at the time of reading. */
+function hostFromRow(row: HostRow & { readonly nowMs: number }): Host {
+  const { leaseUntilMs, changedAtMs: _changedAtMs, nowMs, ...host } = row
+  return { ...host, live: Number(leaseUntilMs) >= Number(nowMs) }
 }
 
 /** What a host's row starts with and `upsertHost` then keeps. */

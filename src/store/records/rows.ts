@@ -10,13 +10,13 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
+import type { z } from 'zod'
 import type { Log } from '../../lib/log.ts'
 import type { Metrics } from '../../lib/metrics.ts'
 import { PIECE_MS } from '../../lib/turns.ts'
 import { parseIpv4 } from '../../model/addr.ts'
 import { parseHostName, parseId } from '../../model/ids.ts'
 import type { UnreadableRow } from '../../model/records.ts'
-import { ROW_SCHEMAS, type RowTypes } from './columns.ts'
 
 /** Where unreadable rows are told of. */
 export interface RowWatch {
@@ -28,18 +28,26 @@ export interface RowWatch {
   well(table: string, key: string): void
 }
 
+/** Rows of one form: those of a table, or what is selected from several. */
+export interface RowShape<Row> {
+  /** What the rows are called where one cannot be read. */
+  readonly name: string
+  /** The columns that name a row; `id` unless told. */
+  readonly key?: readonly string[]
+  readonly schema: z.ZodType<Row>
+  /** False: no row is the same again, so none is kept parsed. */
+  readonly cached?: false
+  /** Columns that name an instance or a host, where they are not called so. */
+  readonly instance?: string
+  readonly host?: string
+}
+
 /** Rows parsed in one transaction. */
 export interface RowReader {
   /** The rows that are well, in their order. */
-  parse<Name extends keyof RowTypes>(
-    table: Name,
-    rows: readonly object[],
-  ): readonly RowTypes[Name][]
+  parse<Row>(shape: RowShape<Row>, rows: readonly object[]): readonly Row[]
   /** The same of a list that may be long, in pieces: between two of them everybody else has a turn of the event loop. */
-  parseLong<Name extends keyof RowTypes>(
-    table: Name,
-    rows: readonly object[],
-  ): Promise<readonly RowTypes[Name][]>
+  parseLong<Row>(shape: RowShape<Row>, rows: readonly object[]): Promise<readonly Row[]>
   /** What was left out so far. */
   readonly unreadable: readonly UnreadableRow[]
 }
@@ -49,16 +57,6 @@ const UNREADABLE_MAX = 1000
 const FORGOTTEN_AFTER_MS = 15 * 60_000
 const KEY_MAX = 80
 const PROBLEM_MAX = 160
-
-/** The columns that name a row; `id` unless told. */
-const KEY_COLUMNS: Readonly<Record<string, readonly string[]>> = {
-  hosts: ['name'],
-  peers: ['name'],
-  instanceTypes: ['name'],
-  nicGroups: ['nic', 'position'],
-  tags: ['resource', 'key'],
-  clientTokens: ['account', 'action', 'token'],
-}
 
 /** A watch that logs each row once while it is unreadable, and counts. */
 export function createRowWatch(options: {
@@ -121,43 +119,41 @@ export function createRowWatch(options: {
 /** Rows that were parsed before, by their content: most are read again and again, and are the same. */
 export interface RowCache {
   /** What became of a row with this content; undefined when it is not known. */
-  find<Name extends keyof RowTypes>(table: Name, row: object): RowTypes[Name] | undefined
-  keep<Name extends keyof RowTypes>(table: Name, row: object, parsed: RowTypes[Name]): void
+  find<Row>(shape: RowShape<Row>, row: object): Row | undefined
+  keep<Row>(shape: RowShape<Row>, row: object, parsed: Row): void
 }
 
-/** Rows of each table that are kept. */
+/** Rows of each form that are kept. */
 const CACHED_MAX = 2048
 /** A row with a longer text is parsed each time, so that nothing large is held. */
 const CACHED_TEXT_MAX = 1024
-/** Their rows tell the time, so none is the same again. */
-const NEVER_CACHED: ReadonlySet<string> = new Set(['hosts', 'clientTokens', 'accessKeys'])
 
 /** An empty cache. */
 export function createRowCache(): RowCache {
   type Kept = { readonly row: object; readonly parsed: unknown }
-  const tables = new Map<string, LRUCache<string, Kept>>()
+  const kept = new Map<string, LRUCache<string, Kept>>()
   return {
-    find(table, row) {
-      const kept = tables.get(table)?.get(cacheKey(table, row))
-      if (kept === undefined || !isSameRow(kept.row, row)) return undefined
-      // What is kept under a table's name was parsed by its schema.
-      return kept.parsed as RowTypes[typeof table]
+    find<Row>(shape: RowShape<Row>, row: object) {
+      const known = kept.get(shape.name)?.get(cacheKey(shape, row))
+      if (known === undefined || !isSameRow(known.row, row)) return undefined
+      // What is kept under a form's name was parsed by its schema.
+      return known.parsed as Row
     },
-    keep(table, row, parsed) {
-      if (NEVER_CACHED.has(table)) return
+    keep(shape, row, parsed) {
+      if (shape.cached === false) return
       for (const value of Object.values(row))
         if (typeof value === 'string' && value.length > CACHED_TEXT_MAX) return
-      const rows = tables.get(table) ?? new LRUCache<string, Kept>({ max: CACHED_MAX })
-      tables.set(table, rows)
-      rows.set(cacheKey(table, row), { row, parsed })
+      const rows = kept.get(shape.name) ?? new LRUCache<string, Kept>({ max: CACHED_MAX })
+      kept.set(shape.name, rows)
+      rows.set(cacheKey(shape, row), { row, parsed })
     },
   }
 }
 
 /** Which row it is, so far as one takes the place of another. A placed NIC has a row for each of its groups. */
-function cacheKey(table: string, row: object): string {
+function cacheKey(shape: RowShape<unknown>, row: object): string {
   const { id, group }: { id?: unknown; group?: unknown } = row
-  if (typeof id !== 'string') return keyOf(table, row)
+  if (typeof id !== 'string') return keyOf(shape, row)
   return typeof group === 'string' ? `${id} ${group}` : id
 }
 
@@ -176,39 +172,37 @@ export function createRowReader(watch: RowWatch, cache: RowCache): RowReader {
     if (unreadable.length < UNREADABLE_MAX) unreadable.push(row)
     watch.found(row)
   }
-  const reader: Pick<RowReader, 'parse'> = {
-    parse(table, rows) {
-      const schema = ROW_SCHEMAS[table]
-      return rows.flatMap((row) => {
-        const known = cache.find(table, row)
-        const parsed =
-          known === undefined ? schema.safeParse(row) : ({ success: true, data: known } as const)
-        if (parsed.success) {
-          if (known === undefined) cache.keep(table, row, parsed.data)
-          if (watch.isOpen(table)) watch.well(table, keyOf(table, row))
-          return [parsed.data]
-        }
-        const [issue] = parsed.error.issues
-        const column = issue?.path.join('.') ?? ''
-        const problem = `${column} ${issue?.message ?? ''}`.trim().slice(0, PROBLEM_MAX)
-        leaveOut({ table, key: keyOf(table, row), problem, ...subjectOf(table, row) })
-        return []
-      })
-    },
+  function parse<Row>(shape: RowShape<Row>, rows: readonly object[]): readonly Row[] {
+    const { name: table, schema } = shape
+    return rows.flatMap((row) => {
+      const known = cache.find(shape, row)
+      const parsed =
+        known === undefined ? schema.safeParse(row) : ({ success: true, data: known } as const)
+      if (parsed.success) {
+        if (known === undefined) cache.keep(shape, row, parsed.data)
+        if (watch.isOpen(table)) watch.well(table, keyOf(shape, row))
+        return [parsed.data]
+      }
+      const [issue] = parsed.error.issues
+      const column = issue?.path.join('.') ?? ''
+      const problem = `${column} ${issue?.message ?? ''}`.trim().slice(0, PROBLEM_MAX)
+      leaveOut({ table, key: keyOf(shape, row), problem, ...subjectOf(shape, row) })
+      return []
+    })
   }
   return {
-    ...reader,
+    parse,
     unreadable,
-    async parseLong(table, rows) {
-      if (rows.length <= PIECE_ROWS) return reader.parse(table, rows)
-      const parsed: (readonly RowTypes[typeof table][])[] = []
+    async parseLong<Row>(shape: RowShape<Row>, rows: readonly object[]) {
+      if (rows.length <= PIECE_ROWS) return parse(shape, rows)
+      const parsed: (readonly Row[])[] = []
       let begunMs = performance.now()
       for (let at = 0; at < rows.length; at += PIECE_ROWS) {
         if (performance.now() - begunMs >= PIECE_MS) {
           await nextTurn()
           begunMs = performance.now()
         }
-        parsed.push(reader.parse(table, rows.slice(at, at + PIECE_ROWS)))
+        parsed.push(parse(shape, rows.slice(at, at + PIECE_ROWS)))
       }
       return parsed.flat()
     },
@@ -218,9 +212,8 @@ export function createRowReader(watch: RowWatch, cache: RowCache): RowReader {
 /** Parsing looks at the clock after so many rows. */
 const PIECE_ROWS = 100
 
-function keyOf(table: string, row: object): string {
-  const columns: readonly string[] = KEY_COLUMNS[table] ?? ['id']
-  const values = columns.map((column) => textOf(Reflect.get(row, column)).slice(0, KEY_MAX))
+function keyOf({ key = ['id'] }: RowShape<unknown>, row: object): string {
+  const values = key.map((column) => textOf(Reflect.get(row, column)).slice(0, KEY_MAX))
   return values.join('/').replace(/[^\x20-\x7e]/g, '?')
 }
 
@@ -229,12 +222,14 @@ function textOf(value: unknown): string {
   return typeof value === 'string' || typeof value === 'number' ? `${value}` : typeof value
 }
 
-function subjectOf(table: string, row: object): Pick<UnreadableRow, 'instance' | 'host' | 'ip'> {
+function subjectOf(
+  { instance = 'instance', host = 'host' }: RowShape<unknown>,
+  row: object,
+): Pick<UnreadableRow, 'instance' | 'host' | 'ip'> {
   const text = (column: string): string => textOf(Reflect.get(row, column))
-  const isHost = table === 'hosts' || table === 'peers'
   return {
-    instance: parseId('i', text(table === 'instances' ? 'id' : 'instance')) ?? null,
-    host: parseHostName(text(isHost ? 'name' : 'host')) ?? null,
+    instance: parseId('i', text(instance)) ?? null,
+    host: parseHostName(text(host)) ?? null,
     ip: parseIpv4(text('ip')) ?? null,
   }
 }

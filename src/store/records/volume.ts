@@ -1,31 +1,135 @@
 /**
- * The table of volumes.
+ * Volumes. One concerns the host on which it lies.
  *
- * Daemons of before share the records and know nothing of it: they move instances, and end them. So where a volume of an instance lies
- * is asked of the instance's row, and a volume whose instance is no more counts for nothing.
+ * Daemons of before share the records and know nothing of the table: they move instances, and end
+ * them. So where a volume of an instance lies is asked of the instance's row, and a volume whose
+ * instance is no more counts for nothing.
  */
 import { type Kysely, sql } from 'kysely'
-import type { HostName } from '../../model/ids.ts'
-import type { Volume } from '../../model/records.ts'
-import type { Tx, VolumeQuery } from '../store.ts'
-import type { Tables, VolumeRow } from '../tables.ts'
+import { z } from 'zod'
+import type { AccountId, HostName, InstanceId, VolumeId } from '../../model/ids.ts'
+import type { Instance, Volume } from '../../model/records.ts'
+import { ofHost } from '../scope.ts'
+import { account, flag, host, id, label, type Row, time } from './columns.ts'
 import { inParts } from './in-parts.ts'
-import type { RowReader } from './rows.ts'
+import { always, isThere, noun, type RowsOf, type Session, table } from './noun.ts'
 
-/** What reads volumes. */
-export function readVolumes(db: Kysely<Tables>, rows: RowReader): Pick<Tx, 'volumes'> {
-  return {
-    async volumes(query) {
+/** EC2's largest volume is 64 TiB. */
+const VOLUME_MAX_GIB = 65_536
+
+/** `host` is where the volume lies while it has no instance. */
+type VolumeRow = Omit<Row<Volume>, 'volumeType'> & { readonly volumeType: string | null }
+
+const tables = {
+  volumes: table<VolumeRow>({
+    name: 'volumes',
+    schema: z
+      .object({
+        id: id('vol'),
+        account,
+        host,
+        zone: label,
+        instance: id('i').nullable(),
+        device: z.string().regex(/^\/dev\/[a-z0-9]{1,26}$/),
+        sizeGiB: z.int().min(1).max(VOLUME_MAX_GIB),
+        deleteOnTermination: flag,
+        volumeType: label.nullable(),
+        state: z.enum(['in-use', 'available', 'deleting']),
+        createdAt: time,
+      })
+      .refine(
+        ({ state, instance }) => state !== 'in-use' || instance !== null,
+        'is in use by nobody',
+      ),
+  }),
+}
+export type VolumeTables = RowsOf<typeof tables>
+/** Columns of others. */
+interface Others {
+  readonly instances: Pick<Instance, 'id' | 'host' | 'state'>
+}
+type Tables = VolumeTables & Others
+
+/**
+ * Which records to list. Fields are joined by AND, members of a list by OR; an absent field does not
+ * restrict. `instances`: those whose disks they are, also when these are no more.
+ */
+interface VolumeQuery {
+  readonly account?: AccountId
+  readonly ids?: readonly VolumeId[]
+  readonly instances?: readonly InstanceId[]
+  readonly hosts?: readonly HostName[]
+}
+
+/** The noun. */
+export const volumes = noun({
+  tables,
+  reads: ({ db, rows, where }: Session<Tables>) => ({
+    /** Those of instances that are no more only if `instances` names these: a daemon that knows no volumes left them. */
+    async volumes(query: VolumeQuery): Promise<readonly Volume[]> {
       const found = await inParts(query.ids, (ids) =>
         inParts(query.instances, (instances) =>
           inParts(query.hosts, (hosts) => volumeRows(db, { ...query, ids, instances, hosts })),
         ),
       )
-      const parsed = (await rows.parseLong('volumes', found)).map(volumeFromRow)
+      const parsed = (await rows.parseLong(tables.volumes, found)).map(volumeFromRow)
+      for (const { id, host } of parsed) where.isAt(id, host)
       return parsed.sort((a, b) => (a.id < b.id ? -1 : 1))
     },
-  }
+  }),
+  writes: ({ db, where }: Session<Tables>) => ({
+    async insertVolume(volume: Volume): Promise<void> {
+      await db.insertInto('volumes').values(volumeToRow(volume)).execute()
+      where.isAt(volume.id, volume.host)
+    },
+    async updateVolume(
+      id: VolumeId,
+      {
+        deleteOnTermination,
+        ...change
+      }: Partial<Pick<Volume, 'state' | 'instance' | 'host' | 'deleteOnTermination'>>,
+    ): Promise<void> {
+      const flag =
+        deleteOnTermination === undefined
+          ? {}
+          : { deleteOnTermination: Number(deleteOnTermination) }
+      const columns = { ...change, ...flag }
+      if (Object.keys(columns).length === 0) return
+      await db.updateTable('volumes').set(columns).where('id', '=', id).execute()
+    },
+    /** Removes the record (tags are the caller's). */
+    async deleteVolume(id: VolumeId): Promise<void> {
+      await db.deleteFrom('volumes').where('id', '=', id).execute()
+    },
+  }),
+  touches: {
+    insertVolume: (_session, { host }) => [ofHost(host)],
+    updateVolume: async (session, id, { host }) => [
+      ...(await hostOf(session, id)).map(ofHost),
+      ...(host === undefined ? [] : [ofHost(host)]),
+    ],
+    deleteVolume: async (session, id) => (await hostOf(session, id)).map(ofHost),
+  },
+  inCopy: {
+    insertVolume: async (tx, { id }) => isThere(tx.volumes({ ids: [id] })),
+    updateVolume: async (tx, id) => isThere(tx.volumes({ ids: [id] })),
+    deleteVolume: always,
+  },
+})
+
+async function hostOf({ db, where }: Session<Tables>, id: VolumeId): Promise<readonly HostName[]> {
+  const known = where.known(id)
+  if (known !== undefined) return [known]
+  const found = await db
+    .selectFrom('volumes')
+    .leftJoin('instances', 'instances.id', 'volumes.instance')
+    .select(whereItLies.as('host'))
+    .where('volumes.id', '=', id)
+    .execute()
+  return found.map(({ host }) => host)
 }
+
+const whereItLies = sql<HostName>`coalesce(${sql.ref('instances.host')}, ${sql.ref('volumes.host')})`
 
 /** What the volumes of a host take of it together, as part of a statement. */
 export function volumesGiB(db: Kysely<Tables>, host: HostName) {
@@ -44,36 +148,12 @@ export function volumesGiB(db: Kysely<Tables>, host: HostName) {
   return sql<number>`coalesce(${sum}, 0)`
 }
 
-/** What writes them. */
-export function writeVolumes(
-  db: Kysely<Tables>,
-): Pick<Tx, 'insertVolume' | 'updateVolume' | 'deleteVolume'> {
-  return {
-    async insertVolume(volume) {
-      await db.insertInto('volumes').values(volumeToRow(volume)).execute()
-    },
-    async updateVolume(id, { deleteOnTermination, ...change }) {
-      const flag =
-        deleteOnTermination === undefined
-          ? {}
-          : { deleteOnTermination: Number(deleteOnTermination) }
-      const columns = { ...change, ...flag }
-      if (Object.keys(columns).length === 0) return
-      await db.updateTable('volumes').set(columns).where('id', '=', id).execute()
-    },
-    async deleteVolume(id) {
-      await db.deleteFrom('volumes').where('id', '=', id).execute()
-    },
-  }
-}
-
 /** Each list is a part of what was asked for, or undefined. */
 type Part = {
   readonly [Field in keyof VolumeQuery]: VolumeQuery[Field] | undefined
 }
 
 function volumeRows(db: Kysely<Tables>, { account, ids, instances, hosts }: Part) {
-  const host = sql<HostName>`coalesce(${sql.ref('instances.host')}, ${sql.ref('volumes.host')})`
   let query = db
     .selectFrom('volumes')
     .leftJoin('instances', 'instances.id', 'volumes.instance')
@@ -88,7 +168,7 @@ function volumeRows(db: Kysely<Tables>, { account, ids, instances, hosts }: Part
       'volumes.volumeType',
       'volumes.state',
       'volumes.createdAt',
-      host.as('host'),
+      whereItLies.as('host'),
     ])
     .orderBy('volumes.id')
   if (account !== undefined) query = query.where('volumes.account', '=', account)

@@ -5,8 +5,8 @@ import { expect, it } from 'vitest'
 import { EngineError, isTrouble } from '../../../../src/store/engines/engine.ts'
 import { sqliteDialect, sqliteNowMs } from '../../../../src/store/engines/sqlite/driver.ts'
 import { migrateToLatest } from '../../../../src/store/migrations.ts'
+import type { Tables } from '../../../../src/store/nouns.ts'
 import { appliedOnce, sweepCommits } from '../../../../src/store/records/commit.ts'
-import type { Tables } from '../../../../src/store/tables.ts'
 import { silentLog } from '../../../../tools/kit/log.ts'
 
 /** What becomes of a run: it fails before its commit, its commit does not arrive, or the answer to it does not. */

@@ -1,12 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createMetrics } from '../../../../src/lib/metrics.ts'
+import { NOUNS } from '../../../../src/store/nouns.ts'
+import { INSTANCES, instanceToRow } from '../../../../src/store/records/instance.ts'
+import type { AnyTable } from '../../../../src/store/records/noun.ts'
 import {
   createRowCache,
   createRowReader,
   createRowWatch,
 } from '../../../../src/store/records/rows.ts'
-import { instanceToRow } from '../../../../src/store/tables.ts'
 import { silentLog } from '../../../../tools/kit/log.ts'
 import { hostName, instanceId, instanceRecord } from '../../../kit/records.ts'
 
@@ -29,21 +31,21 @@ function world() {
 describe('a row that was parsed before', () => {
   it('is the same record while its content is the same', () => {
     const { read } = world()
-    const [first] = read().parse('instances', [{ ...row }])
-    expect(read().parse('instances', [{ ...row }])[0]).toBe(first)
-    const [changed] = read().parse('instances', [{ ...row, bootCount: 2 }])
+    const [first] = read().parse(INSTANCES, [{ ...row }])
+    expect(read().parse(INSTANCES, [{ ...row }])[0]).toBe(first)
+    const [changed] = read().parse(INSTANCES, [{ ...row, bootCount: 2 }])
     expect(changed).toMatchObject({ bootCount: 2 })
-    expect(read().parse('instances', [{ ...row }])).toStrictEqual([first])
+    expect(read().parse(INSTANCES, [{ ...row }])).toStrictEqual([first])
   })
 
   it('is parsed anew when it becomes unreadable, and when it is well again', () => {
     const { read, watch, lines } = world()
-    read().parse('instances', [{ ...row }])
+    read().parse(INSTANCES, [{ ...row }])
     const reader = read()
-    expect(reader.parse('instances', [{ ...row, bootCount: -1 }])).toStrictEqual([])
+    expect(reader.parse(INSTANCES, [{ ...row, bootCount: -1 }])).toStrictEqual([])
     expect(reader.unreadable).toMatchObject([{ table: 'instances', key: row.id }])
     expect(watch.list()).toHaveLength(1)
-    expect(read().parse('instances', [{ ...row }])).toHaveLength(1)
+    expect(read().parse(INSTANCES, [{ ...row }])).toHaveLength(1)
     expect(watch.list()).toStrictEqual([])
     expect(lines).toStrictEqual([
       'a row of the records cannot be read and is left out',
@@ -55,8 +57,7 @@ describe('a row that was parsed before', () => {
 describe('what cannot be read', () => {
   it('is logged once, counted each time, and forgotten when nobody meets it any more', async () => {
     const { read, watch, lines, time, metrics } = world()
-    for (let times = 0; times < 5; times += 1)
-      read().parse('instances', [{ ...row, id: '../../x' }])
+    for (let times = 0; times < 5; times += 1) read().parse(INSTANCES, [{ ...row, id: '../../x' }])
     expect(lines).toHaveLength(1)
     expect(await metrics.render()).toContain('atoll_unreadable_rows_total{table="instances"} 5')
     time.nowMs = 16 * 60_000
@@ -67,7 +68,7 @@ describe('what cannot be read', () => {
     const { read, watch, lines } = world()
     const rows = Array.from({ length: 3000 }, (_, number) => ({ ...row, id: `../${number}` }))
     const reader = read()
-    expect(reader.parse('instances', rows)).toStrictEqual([])
+    expect(reader.parse(INSTANCES, rows)).toStrictEqual([])
     expect(reader.unreadable).toHaveLength(1000)
     expect(watch.list()).toHaveLength(1000)
     expect(lines).toHaveLength(1000)
@@ -78,12 +79,12 @@ describe('what cannot be read', () => {
     const anything = fc.oneof(fc.anything(), fc.string(), fc.constant('__proto__'))
     fc.assert(
       fc.property(
-        fc.constantFrom('instances', 'nics', 'hosts', 'vpcs', 'volumes', 'images', 'tags'),
+        fc.constantFrom(...NOUNS.flatMap(({ tables }) => Object.values<AnyTable>(tables))),
         fc.constantFrom(...Object.keys(row)),
         anything,
         (table, column, value) => {
           const reader = read()
-          for (const key of reader.parse(table as 'instances', [{ ...row, [column]: value }]))
+          for (const key of reader.parse(table, [{ ...row, [column]: value }]))
             expect(key).toBeTypeOf('object')
           for (const { key } of reader.unreadable) expect(key).toMatch(/^[\x20-\x7e]*$/)
         },

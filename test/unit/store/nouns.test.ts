@@ -3,17 +3,19 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Cidr, ipv4FromNumber } from '../../../src/model/addr.ts'
 import type { StateReason } from '../../../src/model/records.ts'
+import { NOUNS } from '../../../src/store/nouns.ts'
 import {
   changeToColumns,
   instanceFromRow,
   instanceToRow,
-  nicsFromRows,
-  nicToRows,
+} from '../../../src/store/records/instance.ts'
+import {
   subnetFromRow,
   subnetToRow,
   vpcFromRow,
   vpcToRow,
-} from '../../../src/store/tables.ts'
+} from '../../../src/store/records/network.ts'
+import { nicsFromRows, nicToRows } from '../../../src/store/records/nic.ts'
 import * as given from '../../contract/store/records.ts'
 
 const anyCidr: fc.Arbitrary<Cidr> = fc
@@ -28,6 +30,17 @@ function expectPlain(row: object): void {
   for (const value of Object.values(row))
     expect(value === null || ['string', 'number'].includes(typeof value)).toBe(true)
 }
+
+it('no two nouns have a table or a method of the same name', () => {
+  const session = { db: { dynamic: null } } as never
+  const methods = NOUNS.flatMap((one) => [
+    ...Object.keys(one.reads(session)),
+    ...Object.keys(one.writes(session)),
+  ])
+  const tables = NOUNS.flatMap((one) => Object.keys(one.tables))
+  expect(new Set(methods).size).toBe(methods.length)
+  expect(new Set(tables).size).toBe(tables.length)
+})
 
 describe('rows', () => {
   it('of networks', () => {

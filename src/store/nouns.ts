@@ -1,0 +1,61 @@
+/**
+ * The list of nouns: what the store is made of.
+ *
+ * In an order in which a copy can be filled: what is referred to comes first.
+ */
+import { accounts } from './records/account.ts'
+import { clientTokens } from './records/client-token.ts'
+import { commits } from './records/commit.ts'
+import { groups } from './records/group.ts'
+import { hosts } from './records/host.ts'
+import { images } from './records/image.ts'
+import { instances } from './records/instance.ts'
+import { instanceTypes } from './records/instance-type.ts'
+import { keyPairs } from './records/key-pair.ts'
+import { networks } from './records/network.ts'
+import { nics } from './records/nic.ts'
+import type { Noun, RowsOf } from './records/noun.ts'
+import { tags } from './records/tag.ts'
+import { volumes } from './records/volume.ts'
+
+/** All nouns. */
+export const NOUNS = [
+  accounts,
+  hosts,
+  images,
+  instanceTypes,
+  networks,
+  groups,
+  instances,
+  nics,
+  volumes,
+  keyPairs,
+  tags,
+  clientTokens,
+  commits,
+] as const
+
+/** Some noun. */
+// biome-ignore lint/suspicious/noExplicitAny: a list holds nouns of different tables and methods.
+export type AnyNoun = Noun<any, any, any, any>
+
+/** What has the members of all of these. */
+type All<Parts> = (Parts extends unknown ? (part: Parts) => void : never) extends (
+  part: infer Whole,
+) => void
+  ? Whole
+  : never
+
+/** What reads the records of these nouns. */
+export type ReadsOf<One extends AnyNoun> = All<
+  One extends unknown ? ReturnType<One['reads']> : never
+>
+/** What writes them. */
+export type WritesOf<One extends AnyNoun> = All<
+  One extends unknown ? ReturnType<One['writes']> : never
+>
+/** Their tables by name. */
+type TablesOf<One extends AnyNoun> = All<One extends unknown ? RowsOf<One['tables']> : never>
+
+/** All tables by name, as Kysely wants to know them. */
+export type Tables = TablesOf<(typeof NOUNS)[number]>

@@ -1,0 +1,128 @@
+/** Images. One concerns the host that fetches or keeps it. */
+import { z } from 'zod'
+import type { AccountId, HostName, ImageId } from '../../model/ids.ts'
+import { IMAGE_LOCATION_MAX_LENGTH, parseImageLocation } from '../../model/image-location.ts'
+import type { Image, Instance } from '../../model/records.ts'
+import { ofHost } from '../scope.ts'
+import { account, host, id, name, prose, size, time } from './columns.ts'
+import { inParts } from './in-parts.ts'
+import { insertOr } from './insert.ts'
+import { always, isThere, noun, type RowsOf, type Session, table } from './noun.ts'
+
+const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/)
+
+const tables = {
+  images: table<Image>({
+    name: 'images',
+    schema: z
+      .object({
+        id: id('ami'),
+        account,
+        name,
+        description: prose,
+        location: z
+          .string()
+          .max(IMAGE_LOCATION_MAX_LENGTH)
+          .refine((text) => parseImageLocation(text) !== undefined, 'is no image location'),
+        // What an image says of itself.
+        architecture: prose,
+        state: z.enum(['pending', 'available', 'failed', 'deregistered']),
+        stateReason: prose.nullable(),
+        digest: digest.nullable(),
+        repositoryDigest: digest.nullable(),
+        diskGiB: size.nullable(),
+        host,
+        sourceInstance: id('i').nullable(),
+        capture: z.enum(['reboot', 'no-reboot']).nullable(),
+        createdAt: time,
+      })
+      .refine(({ id: own, location: text }) => {
+        const parsed = parseImageLocation(text)
+        return parsed?.kind !== 'kept' || parsed.image === own
+      }, 'has the location of another image'),
+  }),
+}
+/** Columns of others. */
+interface Others {
+  readonly instances: Pick<Instance, 'id' | 'image' | 'state'>
+}
+type Tables = RowsOf<typeof tables> & Others
+
+type ImageChange = Partial<
+  Pick<
+    Image,
+    'name' | 'state' | 'stateReason' | 'digest' | 'repositoryDigest' | 'diskGiB' | 'architecture'
+  >
+>
+
+/** The noun. */
+export const images = noun({
+  tables,
+  reads: ({ db, rows, where }: Session<Tables>) => ({
+    async images(query: {
+      readonly account?: AccountId
+      readonly ids?: readonly ImageId[]
+    }): Promise<readonly Image[]> {
+      let select = db.selectFrom('images').selectAll().orderBy('id')
+      if (query.account !== undefined) select = select.where('account', '=', query.account)
+      const found = await inParts(query.ids, (part) =>
+        part === undefined ? select.execute() : select.where('id', 'in', part).execute(),
+      )
+      const images = await rows.parseLong(tables.images, found)
+      for (const { id, host } of images) where.isAt(id, host)
+      return images
+    },
+  }),
+  writes: ({ db }: Session<Tables>) => ({
+    /** `exists` when the account has an image of this name. */
+    insertImage: (image: Image) => insertOr('exists', db, 'images', image),
+    async updateImage(id: ImageId, change: ImageChange): Promise<void> {
+      // An UPDATE that sets nothing is not SQL.
+      if (Object.keys(change).length === 0) return
+      await db.updateTable('images').set(change).where('id', '=', id).execute()
+    },
+    /**
+     * Removes the records of the host's images that are deregistered and that no instance but
+     * terminated ones is made from. `none` when there are none.
+     */
+    async deleteUnusedImages(host: HostName): Promise<'done' | 'none'> {
+      const { numDeletedRows } = await db
+        .deleteFrom('images')
+        .where('host', '=', host)
+        .where('state', '=', 'deregistered')
+        .where(({ not, exists, selectFrom }) =>
+          not(
+            exists(
+              selectFrom('instances')
+                .select('instances.id')
+                .whereRef('instances.image', '=', 'images.id')
+                .where('instances.state', '!=', 'terminated'),
+            ),
+          ),
+        )
+        .executeTakeFirstOrThrow()
+      return numDeletedRows > 0n ? 'done' : 'none'
+    },
+  }),
+  touches: {
+    insertImage: (_session, { host }) => [ofHost(host)],
+    // A reason alone, as the progress of a download, is only shown.
+    updateImage: async (session, id, change) =>
+      Object.keys(change).every((field) => field === 'stateReason')
+        ? []
+        : (await hostOf(session, id)).map(ofHost),
+    deleteUnusedImages: (_session, host) => [ofHost(host)],
+  },
+  inCopy: {
+    insertImage: async (tx, { id }) => isThere(tx.images({ ids: [id] })),
+    updateImage: async (tx, id) => isThere(tx.images({ ids: [id] })),
+    deleteUnusedImages: always,
+  },
+})
+
+async function hostOf({ db, where }: Session<Tables>, id: ImageId): Promise<readonly HostName[]> {
+  const known = where.known(id)
+  if (known !== undefined) return [known]
+  const found = await db.selectFrom('images').select('host').where('id', '=', id).execute()
+  return found.map(({ host }) => host)
+}

@@ -1,0 +1,304 @@
+/**
+ * Instances. One concerns its host, and only there what it is to be: a state that its host has seen
+ * and reported concerns nobody, unless it begins or ceases to answer to its Name tag by it.
+ *
+ * Who may start an instance is decided by conditional statements alone.
+ */
+import { z } from 'zod'
+import type { AccountId, HostName, InstanceId } from '../../model/ids.ts'
+import { INSTANCE_OPTIONS } from '../../model/instance-options.ts'
+import type { InstanceChange } from '../../model/lifecycle.ts'
+import type { Host, Image, Instance, Volume } from '../../model/records.ts'
+import { ofHost, type Scope } from '../scope.ts'
+import {
+  account,
+  count,
+  flag,
+  host,
+  id,
+  label,
+  name,
+  PROSE_MAX,
+  prose,
+  type Row,
+  time,
+} from './columns.ts'
+import type { HostSelf } from './host.ts'
+import { inParts } from './in-parts.ts'
+import { optionsFromColumn, optionsToColumn } from './instance-options.ts'
+import {
+  instanceMetadata,
+  type MetadataColumns,
+  metadataColumns,
+  metadataSchema,
+} from './metadata.ts'
+import { always, isThere, nobody, noun, type RowsOf, type Session, table } from './noun.ts'
+
+/** 16 KiB in base64, and the line breaks that some encoders put in (RFC 2045: one in 76). */
+const USER_DATA_MAX = 24_576
+
+type InstanceRow = Omit<Row<Instance>, 'stateReason' | 'metadata' | 'options'> &
+  MetadataColumns & {
+    readonly options: string | null
+    readonly stateReasonCode: string | null
+    readonly stateReasonMessage: string | null
+  }
+
+const tables = {
+  instances: table<InstanceRow>({
+    name: 'instances',
+    instance: 'id',
+    schema: z.object({
+      id: id('i'),
+      account,
+      reservation: id('r'),
+      launchIndex: count,
+      image: id('ami'),
+      type: label,
+      host,
+      keyName: name.nullable(),
+      userData: z
+        .string()
+        .max(USER_DATA_MAX)
+        .regex(/^[\w+/=\s-]*$/)
+        .nullable(),
+      state: z.enum(['pending', 'running', 'shutting-down', 'terminated', 'stopping', 'stopped']),
+      wanted: z.enum(['run', 'stop', 'terminate']),
+      bootCount: count,
+      claimed: flag,
+      bootSeen: count,
+      transitionReason: prose,
+      stateReasonCode: prose.nullable(),
+      stateReasonMessage: prose.nullable(),
+      clientToken: prose.nullable(),
+      launchedAt: time,
+      terminatedAt: time.nullable(),
+      options: z
+        .string()
+        .max(PROSE_MAX)
+        .nullable()
+        .refine((column) => optionsFromColumn(column) !== undefined, 'are no options'),
+      ...metadataSchema,
+    }),
+  }),
+}
+/** How rows of instances are parsed. */
+export const INSTANCES = tables.instances
+/** Columns of others. */
+interface Others {
+  readonly hosts: Pick<Host, 'name' | 'identity'> & {
+    readonly life: string | null
+    readonly leaseUntilMs: number
+  }
+  readonly images: Pick<Image, 'host'>
+  readonly volumes: Pick<Volume, 'instance'>
+}
+type Tables = RowsOf<typeof tables> & Others
+
+/** Which records to list. Fields are joined by AND, members of a list by OR; an absent field does not restrict. */
+interface InstanceQuery {
+  readonly account?: AccountId
+  readonly ids?: readonly InstanceId[]
+  readonly hosts?: readonly HostName[]
+}
+
+/** What a host has seen of an instance. */
+const SEEN_FIELDS: ReadonlySet<string> = new Set<keyof InstanceChange>([
+  'state',
+  'bootSeen',
+  'transitionReason',
+  'stateReason',
+  'launchedAt',
+  'terminatedAt',
+])
+
+/** The noun. */
+export const instances = noun({
+  tables,
+  reads: (session: Session<Tables>) => ({
+    async instances({ account, ids, hosts }: InstanceQuery): Promise<readonly Instance[]> {
+      let query = session.db.selectFrom('instances').selectAll().orderBy('id')
+      if (account !== undefined) query = query.where('account', '=', account)
+      const found = await inParts(hosts, (some) => {
+        const ofHosts = some === undefined ? query : query.where('host', 'in', some)
+        return inParts(ids, (part) =>
+          part === undefined ? ofHosts.execute() : ofHosts.where('id', 'in', part).execute(),
+        )
+      })
+      // Parts are by host.
+      return (await parsed(session, found)).toSorted((a, b) => (a.id < b.id ? -1 : 1))
+    },
+    /** Instances that nobody claimed, on hosts whose lease has run out: at most `limit`. */
+    async orphans(limit: number): Promise<readonly Instance[]> {
+      const found = await session.db
+        .selectFrom('instances')
+        .innerJoin('hosts', 'hosts.name', 'instances.host')
+        .selectAll('instances')
+        .where('instances.claimed', '=', 0)
+        .where('instances.state', '!=', 'terminated')
+        .where('instances.wanted', '!=', 'stop')
+        .where('hosts.leaseUntilMs', '<', session.nowMs)
+        .orderBy('instances.id')
+        .limit(limit)
+        .execute()
+      return await parsed(session, found)
+    },
+  }),
+  writes: ({ db, nowMs, where }: Session<Tables>) => ({
+    async insertInstance(instance: Instance): Promise<void> {
+      await db.insertInto('instances').values(instanceToRow(instance)).execute()
+      where.launched(instance.id, instance.host)
+    },
+    async updateInstance(id: InstanceId, change: InstanceChange): Promise<void> {
+      const columns = changeToColumns(change)
+      if (Object.keys(columns).length === 0) return
+      await db.updateTable('instances').set(columns).where('id', '=', id).execute()
+    },
+    /** Removes the record for good (after its tombstone time), and what is left of its volumes; its NICs are gone before. */
+    async deleteInstance(id: InstanceId): Promise<void> {
+      await db.deleteFrom('volumes').where('instance', '=', id).execute()
+      await db.deleteFrom('instances').where('id', '=', id).execute()
+    },
+    /**
+     * Takes an instance for good, just before its first start. `lost` when it is not this host's any more, is not to run, or the
+     * host's own lease has run out.
+     */
+    async claimInstance(id: InstanceId, self: HostSelf): Promise<'done' | 'lost'> {
+      const { name: host, identity, lives } = self
+      const { numUpdatedRows } = await db
+        .updateTable('instances')
+        .set({ claimed: 1 })
+        .where('id', '=', id)
+        .where('host', '=', host)
+        .where('wanted', '=', 'run')
+        .where(({ exists, selectFrom }) =>
+          exists(
+            selectFrom('hosts')
+              .select('name')
+              .where('name', '=', host)
+              .where('identity', '=', identity)
+              .$if(lives !== undefined, (query) => query.where('life', '=', lives?.own ?? null))
+              .where('leaseUntilMs', '>=', nowMs),
+          ),
+        )
+        .executeTakeFirstOrThrow()
+      return numUpdatedRows === 1n ? 'done' : 'lost'
+    },
+    /** Gives an instance that nobody has claimed to another host. `lost` when it was claimed, moved or ended meanwhile. */
+    async moveInstance(id: InstanceId, from: HostName, to: HostName): Promise<'done' | 'lost'> {
+      const { numUpdatedRows } = await db
+        .updateTable('instances')
+        .set({ host: to })
+        .where('id', '=', id)
+        .where('host', '=', from)
+        .where('claimed', '=', 0)
+        .where('wanted', '=', 'run')
+        .executeTakeFirstOrThrow()
+      if (numUpdatedRows !== 1n) return 'lost'
+      where.isAt(id, to)
+      return 'done'
+    },
+    /** Hands the tombstones and images of a host to another. */
+    async inherit(from: HostName, to: HostName): Promise<void> {
+      await db.updateTable('images').set({ host: to }).where('host', '=', from).execute()
+      await db
+        .updateTable('instances')
+        .set({ host: to })
+        .where('host', '=', from)
+        .where('state', '=', 'terminated')
+        .execute()
+    },
+  }),
+  touches: {
+    insertInstance: (_session, { host }) => [ofHost(host)],
+    updateInstance: touchedByChange,
+    // It was terminated before: no host has anything of it.
+    deleteInstance: nobody,
+    claimInstance: (_session, _id, { name }) => [ofHost(name)],
+    moveInstance: async (session, id, from, to) => [
+      ofHost(from),
+      ofHost(to),
+      ...(await session.where.membersOf(id, from)),
+      ...(await session.where.membersOf(id, to)),
+    ],
+    inherit: (_session, from, to) => [ofHost(from), ofHost(to)],
+  },
+  inCopy: {
+    insertInstance: async (tx, { id }) => isThere(tx.instances({ ids: [id] })),
+    updateInstance: async (tx, id) => isThere(tx.instances({ ids: [id] })),
+    deleteInstance: always,
+    claimInstance: always,
+    moveInstance: async (tx, id) => isThere(tx.instances({ ids: [id] })),
+    inherit: always,
+  },
+})
+
+async function parsed(
+  { rows, where }: Session<Tables>,
+  found: readonly object[],
+): Promise<readonly Instance[]> {
+  const instances = (await rows.parseLong(tables.instances, found)).map(instanceFromRow)
+  for (const { id, host } of instances) where.isAt(id, host)
+  return instances
+}
+
+async function touchedByChange(
+  { where }: Session<Tables>,
+  id: InstanceId,
+  change: InstanceChange,
+): Promise<readonly Scope[]> {
+  const isSeenOnly = Object.keys(change).every((field) => SEEN_FIELDS.has(field))
+  // A Name tag answers for what runs.
+  const mayBeNamed = change.state !== undefined && (await where.hasName(id))
+  if (isSeenOnly && !mayBeNamed) return []
+  const hosts = await where.hostOf(id)
+  const members = mayBeNamed ? hosts.map((host) => where.membersOf(id, host)) : []
+  return [...hosts.map(ofHost), ...(await Promise.all(members)).flat()]
+}
+
+/** An instance as its row. */
+export function instanceToRow(instance: Instance): InstanceRow {
+  const { stateReason, metadata, options = INSTANCE_OPTIONS, ...rest } = instance
+  return {
+    ...rest,
+    ...metadataColumns(metadata),
+    options: optionsToColumn(options),
+    claimed: Number(instance.claimed),
+    stateReasonCode: stateReason?.code ?? null,
+    stateReasonMessage: stateReason?.message ?? null,
+  }
+}
+
+/** An instance from its row. */
+export function instanceFromRow(row: InstanceRow): Instance {
+  const { stateReasonCode: code, stateReasonMessage: message, ...columns } = row
+  const { metadataTokens, metadataEndpoint, metadataHopLimit, metadataTags, ...rest } = columns
+  const stateReason = code === null ? null : { code, message: message ?? '' }
+  const metadata = instanceMetadata({
+    metadataTokens,
+    metadataEndpoint,
+    metadataHopLimit,
+    metadataTags,
+  })
+  const { options: column, ...plain } = rest
+  const options = optionsFromColumn(column)
+  const said = column === null || options === undefined ? {} : { options }
+  return { ...plain, claimed: row.claimed !== 0, stateReason, metadata, ...said }
+}
+
+/** The columns that a change sets: those of its fields and no others. */
+export function changeToColumns(change: InstanceChange): Partial<InstanceRow> {
+  const { stateReason, claimed, metadata, options, ...plain } = change
+  const rest = {
+    ...plain,
+    ...(metadata === undefined ? {} : metadataColumns(metadata)),
+    ...(options === undefined ? {} : { options: optionsToColumn(options) }),
+    ...(claimed === undefined ? {} : { claimed: Number(claimed) }),
+  }
+  if (stateReason === undefined) return rest
+  return {
+    ...rest,
+    stateReasonCode: stateReason?.code ?? null,
+    stateReasonMessage: stateReason?.message ?? null,
+  }
+}

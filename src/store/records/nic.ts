@@ -1,0 +1,217 @@
+/**
+ * NICs, and the groups of each. One concerns its instance's host, and as a member of its VPC every
+ * host that has some.
+ */
+import { z } from 'zod'
+import type { Ipv4, Mac } from '../../model/addr.ts'
+import type { AccountId, GroupId, HostName, InstanceId, NicId, SubnetId } from '../../model/ids.ts'
+import type { Instance, Nic, PlacedNic, Tag } from '../../model/records.ts'
+import { ofHost, ofVpc } from '../scope.ts'
+import { account, host, id, index, ip, like, prose, time } from './columns.ts'
+import { inParts } from './in-parts.ts'
+import { insertOr } from './insert.ts'
+import { always, noun, type RowsOf, type Session, table } from './noun.ts'
+import type { RowShape } from './rows.ts'
+
+/** Canonical: records are compared as text. A group address (first octet odd) belongs to nobody (IEEE 802, clause 8.2). */
+const mac = like<Mac>(/^[0-9a-f][02468ace](?::[0-9a-f]{2}){5}$/)
+
+type NicRow = Omit<Nic, 'groups'>
+/** One NIC in one group. `position` keeps the order in which the groups were asked for. */
+interface NicGroupRow {
+  readonly nic: NicId
+  readonly position: number
+  readonly group: GroupId
+}
+/** What is selected for a NIC that is placed: a row for each of its groups, or one without any. */
+type PlacedNicRow = NicRow &
+  Pick<PlacedNic, 'host' | 'nameTag'> & { readonly group: GroupId | null }
+
+const nicSchema = z.object({
+  id: id('eni'),
+  instance: id('i'),
+  account,
+  vpc: id('vpc'),
+  subnet: id('subnet'),
+  deviceIndex: index,
+  ip,
+  mac,
+  createdAt: time,
+})
+
+const tables = {
+  nics: table<NicRow>({ name: 'nics', schema: nicSchema }),
+  nicGroups: table<NicGroupRow>({
+    name: 'nicGroups',
+    key: ['nic', 'position'],
+    schema: z.object({ nic: id('eni'), position: index, group: id('sg') }),
+  }),
+}
+/** Columns of others. */
+interface Others {
+  readonly instances: Pick<Instance, 'id' | 'host' | 'state'>
+  readonly tags: Pick<Tag, 'resource' | 'key' | 'value'>
+}
+type Tables = RowsOf<typeof tables> & Others
+
+/** NICs with their instance's host and Name tag, and one of their groups. */
+const placed: RowShape<PlacedNicRow> = {
+  name: 'placedNics',
+  schema: nicSchema.extend({ host, nameTag: prose.nullable(), group: id('sg').nullable() }),
+}
+
+/** What one query of NICs restricts. */
+interface NicQuery {
+  readonly account?: AccountId
+  readonly instances?: readonly InstanceId[]
+}
+
+/** The noun. */
+export const nics = noun({
+  tables,
+  reads: (session: Session<Tables>) => ({
+    async nics(query: NicQuery): Promise<readonly Nic[]> {
+      const { rows } = session
+      const found = await inParts(query.instances, (part) =>
+        nicRows(session, query, part).selectAll('nics').orderBy('nics.id').execute(),
+      )
+      const groups = await inParts(query.instances, (part) =>
+        nicRows(session, query, part)
+          .innerJoin('nicGroups', 'nicGroups.nic', 'nics.id')
+          .selectAll('nicGroups')
+          .orderBy('nicGroups.nic')
+          .orderBy('nicGroups.position')
+          .execute(),
+      )
+      // Each part is ordered by NIC, but the parts are by instance.
+      return nicsFromRows(
+        (await rows.parseLong(tables.nics, found)).toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+        await rows.parseLong(tables.nicGroups, groups),
+      )
+    },
+    /** Addresses of the subnet that NICs have: all of them, or those of `among`. */
+    async takenAddresses(subnet: SubnetId, among?: readonly Ipv4[]): Promise<readonly Ipv4[]> {
+      const query = session.db
+        .selectFrom('nics')
+        .select('ip')
+        .where('subnet', '=', subnet)
+        .orderBy('ip')
+      const found = await inParts(among, (part) =>
+        part === undefined ? query.execute() : query.where('ip', 'in', part).execute(),
+      )
+      // Whatever else is wrong with the NIC, the address is taken.
+      return found.map(({ ip }) => ip)
+    },
+    /** The NICs of the instances on these hosts (on all of them when absent), in one statement for any usual number of hosts. */
+    async placedNics({
+      hosts,
+    }: {
+      readonly hosts?: readonly HostName[]
+    }): Promise<readonly PlacedNic[]> {
+      const { rows } = session
+      const found = await inParts(hosts, (part) => placedNicRows(session, part).execute())
+      const parsed = await rows.parseLong(placed, found)
+      if (parsed.length === found.length) return placedNicsFromRows(parsed)
+      // A NIC that is in fewer groups than its record says is another one.
+      const broken = new Set(rows.unreadable.map(({ key }) => key))
+      return placedNicsFromRows(parsed.filter(({ id }) => !broken.has(id)))
+    },
+  }),
+  writes: ({ db, where }: Session<Tables>) => ({
+    /** `taken` when another NIC has the address or the MAC: choose another and try again in the same transaction. */
+    async insertNic(nic: Nic): Promise<'done' | 'taken'> {
+      const rows = nicToRows(nic)
+      const result = await insertOr('taken', db, 'nics', rows.nic)
+      if (result === 'done') where.plugged(nic.instance, nic.vpc)
+      if (result === 'done' && rows.groups.length > 0)
+        await db.insertInto('nicGroups').values(rows.groups).execute()
+      return result
+    },
+    async deleteNics(instance: InstanceId): Promise<void> {
+      const nics = db.selectFrom('nics').select('id').where('instance', '=', instance)
+      await db.deleteFrom('nicGroups').where('nic', 'in', nics).execute()
+      await db.deleteFrom('nics').where('instance', '=', instance).execute()
+      where.unplugged(instance)
+    },
+  }),
+  touches: {
+    insertNic: async ({ where }, { instance, vpc }) =>
+      (await where.hostOf(instance)).flatMap((host) => [ofHost(host), ofVpc(vpc, host)]),
+    deleteNics: async ({ where }, instance) => {
+      const hosts = await where.hostOf(instance)
+      const members = hosts.map((host) => where.membersOf(instance, host))
+      return [...hosts.map(ofHost), ...(await Promise.all(members)).flat()]
+    },
+  },
+  inCopy: {
+    insertNic: async (tx, { id, instance }) =>
+      (await tx.nics({ instances: [instance] })).some((nic) => nic.id === id),
+    deleteNics: always,
+  },
+})
+
+/** A row for each group of each NIC, those of one NIC in order. */
+function placedNicRows({ db }: Session<Tables>, hosts: readonly HostName[] | undefined) {
+  const query = db
+    .selectFrom('nics')
+    .innerJoin('instances', 'instances.id', 'nics.instance')
+    .leftJoin('nicGroups', 'nicGroups.nic', 'nics.id')
+    .leftJoin('tags', (join) =>
+      join
+        .onRef('tags.resource', '=', 'instances.id')
+        .on('tags.key', '=', 'Name')
+        .on('instances.state', '=', 'running'),
+    )
+    .selectAll('nics')
+    .select(['instances.host', 'tags.value as nameTag', 'nicGroups.group'])
+    .where('instances.state', '!=', 'terminated')
+    .orderBy('nics.id')
+    .orderBy('nicGroups.position')
+  return hosts === undefined ? query : query.where('instances.host', 'in', hosts)
+}
+
+/** The NICs of a query, ready for a selection. */
+function nicRows(
+  { db }: Session<Tables>,
+  { account }: NicQuery,
+  part: readonly InstanceId[] | undefined,
+) {
+  let query = db.selectFrom('nics')
+  if (account !== undefined) query = query.where('nics.account', '=', account)
+  if (part !== undefined) query = query.where('nics.instance', 'in', part)
+  return query
+}
+
+/** A NIC as its row and the rows of its groups. */
+export function nicToRows(nic: Nic): {
+  readonly nic: NicRow
+  readonly groups: readonly NicGroupRow[]
+} {
+  const { groups, ...row } = nic
+  return { nic: row, groups: groups.map((group, position) => ({ nic: nic.id, position, group })) }
+}
+
+/** NICs from their rows, in the order of `rows`. `groups` come in ascending order of position. */
+export function nicsFromRows(
+  rows: readonly NicRow[],
+  groups: readonly NicGroupRow[],
+): readonly Nic[] {
+  const groupsOf = new Map<NicId, GroupId[]>()
+  for (const { nic, group } of groups) {
+    const known = groupsOf.get(nic)
+    if (known === undefined) groupsOf.set(nic, [group])
+    else known.push(group)
+  }
+  return rows.map((row) => ({ ...row, groups: groupsOf.get(row.id) ?? [] }))
+}
+
+/** NICs from their rows, by id. The rows of one NIC come in ascending order of the group's position. */
+function placedNicsFromRows(rows: readonly PlacedNicRow[]): readonly PlacedNic[] {
+  const nics = new Map<NicId, PlacedNic & { readonly groups: GroupId[] }>()
+  for (const { group, ...row } of rows) {
+    const nic = nics.get(row.id) ?? { ...row, groups: [] }
+    if (group !== null) nic.groups.push(group)
+    nics.set(row.id, nic)
+  }
+  return [...nics.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
+}
