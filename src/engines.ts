@@ -216,7 +216,10 @@ export async function openBus(
       return [
         { name: 'bus', ok: false, value: `${blocked.why} Since ${isoTime(blocked.sinceMs)}.` },
       ]
-    const value = node === null ? 'away; bells wait for the timer' : `connected to ${node}`
+    const value =
+      node === null
+        ? 'RabbitMQ is away or does not answer; bells wait for the timer'
+        : `connected to ${node}`
     return [{ name: 'bus', ok: node !== null, value }]
   }
   return { bus, door: bus, health }

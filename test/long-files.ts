@@ -18,6 +18,8 @@ export const LONG_FILES: Readonly<Record<string, string>> = {
     'a real S3 service; the client is tried against a server of the test in the unit suite',
   'test/attack/engines.test.ts':
     'strangers before the engines of a whole cluster; the contract suite has TLS on one node of each',
+  'test/attack/engine-hung-parts.test.ts':
+    'one thing after another hangs for a while; the unit suite has what notices it',
   'test/fresh/engines.test.ts':
     'an installation with engines; the labs run them with the same settings',
   'test/lab/install.test.ts': 'installing and upgrading; quickstart goes through most of it',

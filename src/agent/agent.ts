@@ -15,7 +15,7 @@ import { type Clock, isoTime } from '../lib/clock.ts'
 import { inTime } from '../lib/deadline.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
-import { messageOf } from '../model/errors.ts'
+import { explain, messageOf } from '../model/errors.ts'
 import type { HostName } from '../model/ids.ts'
 import type { Fact, HostWant } from '../model/want.ts'
 import { soundRecords } from '../plan/sound.ts'
@@ -25,6 +25,7 @@ import type { HostLife, HostSelf } from '../store/records/host.ts'
 import type { RowWatch } from '../store/records/rows.ts'
 import type { Store } from '../store/store.ts'
 import { listenToBells } from './bells.ts'
+import { failingServices } from './failing.ts'
 import { createGates, type Gates } from './gates.ts'
 import type { Ledger } from './ledger.ts'
 import { startLoop } from './loop.ts'
@@ -73,7 +74,9 @@ export interface AgentStatus {
   /** Where the want came from: `nothing`: there was none; `stranger`: the records are another machine's with this host's name. */
   readonly source: 'records' | 'ledger' | 'nothing' | 'stranger'
   readonly generation: number | null
-  /** Services whose last `apply` failed, with the reason. */
+  /** Why the records were not read, as far as they were not. */
+  readonly recordsTrouble?: string | null
+  /** Services whose last `apply` failed or that wait for something that hangs, with the reason. */
   readonly failing: Readonly<Record<string, string>>
   /** Of each of them, since when (ISO 8601). */
   readonly failingSince?: Readonly<Record<string, string>>
@@ -141,6 +144,7 @@ class HostAgent {
   #lastResync = Number.NEGATIVE_INFINITY
   /** Whether there is news that has not been read. */
   #isRung = true
+  #recordsTrouble: string | null = null
   /** What was read last. */
   #read: Planned | null = null
   #applied: HostWant | null = null
@@ -176,7 +180,8 @@ class HostAgent {
       lastPassAt: this.#lastPassAt,
       source: this.#source,
       generation: this.#generation,
-      failing: Object.fromEntries(this.#failing),
+      recordsTrouble: this.#recordsTrouble,
+      failing: failingServices(this.#failing, this.#parts.services),
       failingSince: Object.fromEntries(this.#failingSince),
       clockAheadMs: storeMs === null ? null : Math.round(this.#parts.clock.now() - storeMs),
     }
@@ -238,6 +243,7 @@ class HostAgent {
     try {
       const snapshot = await this.#reader.read({ fresh, youngMs: isRung ? 0 : YOUNG_MS })
       this.#storeUp.set(1)
+      this.#recordsTrouble = null
       if (snapshot !== this.#read?.snapshot) {
         this.#read = { snapshot, want: await this.#plan(snapshot) }
         this.#parts.onRecordsChanged()
@@ -255,6 +261,7 @@ class HostAgent {
     } catch (error) {
       this.#isRung = true
       this.#storeUp.set(0)
+      this.#recordsTrouble = explain(error)
       // What this machine once knew under the name is not for it to go on with.
       if (this.#source === 'stranger') return null
       const want = await ledger.load()

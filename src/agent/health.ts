@@ -20,7 +20,7 @@ interface HealthGround {
   readonly now: number
   readonly intervalMs: number
   /** Null: the host is alone, nobody else goes by its lease or its clock, and `records` tells what keeps it from being renewed. */
-  readonly lease: Pick<Lease, 'held' | 'taken'> | null
+  readonly lease: Pick<Lease, 'held' | 'taken' | 'trouble'> | null
   readonly collisions: Parameters<typeof networkHealth>[0]
 }
 
@@ -55,7 +55,7 @@ export function agentHealth(
     {
       name: 'records',
       ok: status.source === 'records',
-      value: RECORDS[status.source],
+      value: recordsValue(status),
     },
     {
       name: 'services',
@@ -66,6 +66,10 @@ export function agentHealth(
           : failing.map(([name, reason]) => `${name}: ${reason}${since(name)}`).join('; '),
     },
   ]
+}
+
+function recordsValue({ source, recordsTrouble = null }: AgentStatus): string {
+  return recordsTrouble === null ? RECORDS[source] : `${RECORDS[source]}: ${recordsTrouble}`
 }
 
 /**
@@ -99,7 +103,9 @@ export function clockHealth(aheadMs: number | null): readonly HealthCondition[] 
 }
 
 /** Without a live lease others take this host for lost, and it starts nothing that it has not started before. */
-function leaseHealth(lease: Pick<Lease, 'held' | 'taken'>): readonly HealthCondition[] {
-  const lost = lease.taken() ? 'another machine has the same host.name' : 'run out'
+function leaseHealth(lease: Pick<Lease, 'held' | 'taken' | 'trouble'>): readonly HealthCondition[] {
+  const trouble = lease.trouble()
+  const runOut = trouble === null ? 'run out' : `run out: ${trouble}`
+  const lost = lease.taken() ? 'another machine has the same host.name' : runOut
   return [{ name: 'lease', ok: lease.held(), value: lease.held() ? 'held' : lost }]
 }

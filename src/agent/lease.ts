@@ -12,6 +12,7 @@ import type { Bus } from '../bus/bus.ts'
 import { type Clock, isoTime } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
+import { explain } from '../model/errors.ts'
 import type { HostName } from '../model/ids.ts'
 import type { HostAnnouncement } from '../store/records/host.ts'
 import type { Store } from '../store/store.ts'
@@ -51,6 +52,8 @@ export interface Lease {
   held(): boolean
   /** Whether another machine held one under this host's name when this host last asked. */
   taken(): boolean
+  /** Why it could not be renewed the last time; null: it could. */
+  trouble(): string | null
   close(): Promise<void>
 }
 
@@ -79,6 +82,7 @@ export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
   const lookForShortage = createShortageLook(parts)
   let announced = false
   let taken = false
+  let trouble: string | null = null
   let heldUntil = Number.NEGATIVE_INFINITY
   let heldSince = Number.NEGATIVE_INFINITY
   const held = () => clock.monotonic() < heldUntil
@@ -113,8 +117,10 @@ export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
   async function tick(signal: AbortSignal): Promise<void> {
     try {
       await renew()
+      trouble = null
       if (held() && clock.monotonic() - heldSince >= leaseMs + GRACE_MS) await adopt(signal)
     } catch (error) {
+      trouble = explain(error)
       if (!signal.aborted) log.debug({ error }, 'lease not renewed')
     } finally {
       gauge.set(held() ? 1 : 0)
@@ -127,7 +133,7 @@ export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
     clock,
     onError: (error) => log.error({ error }, 'lease renewal failed'),
   })
-  return { held, taken: () => taken, close: () => loop.close() }
+  return { held, taken: () => taken, trouble: () => trouble, close: () => loop.close() }
 }
 
 /** What was lacking when it was last looked at, and begins to look again: what is slow to answer must not cost the lease. */

@@ -28,6 +28,7 @@ import { followEvents } from './events.ts'
 import { createGuestKit } from './guest-kit.ts'
 import type { DockerImages } from './images.ts'
 import { demultiplex } from './logs.ts'
+import { createPatientReads } from './patient-reads.ts'
 import { createPauses } from './pause.ts'
 import { createPlug } from './plug.ts'
 import { createCache, findAll, findOne, type Reader, readGone, readHave } from './read.ts'
@@ -78,12 +79,14 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
   const ways = createEngineWays(docker, settings.engineSocket)
   const closing = new AbortController()
   const listeners = new Set<(instance: InstanceId | null) => void>()
+  const tell = (instance: InstanceId) => {
+    for (const listener of listeners) listener(instance)
+  }
   const disks = startDiskLook({
     ...{ docker, clock, log, run: options.run, signal: closing.signal },
-    exceeded: (instance) => {
-      for (const listener of listeners) listener(instance)
-    },
+    exceeded: tell,
   })
+  const reads = createPatientReads(clock, tell)
   const reader = { docker, clock, files, plug, cache, ways, disks }
   const { images, host } = options
   const stepper = { ...reader, images, host, kit: createGuestKit(settings), settings }
@@ -92,6 +95,7 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
 
   return {
     name: 'docker',
+    stopSeconds: settings.stopSeconds,
     capturer: createDockerCapturer({ ...options, ways, pauses }),
 
     async list({ fresh, signal }) {
@@ -101,9 +105,12 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
       const directories = await files.list()
       const haves: WorkloadHave[] = []
       for (const [instance, id] of found) {
-        const have = await readHave(reader, instance, id, { fresh, signal: deadline })
+        const have = await reads.read(instance, async () => {
+          const read = await readHave(reader, instance, id, { fresh, signal: deadline })
+          if (fresh) await pauses.endLeft(instance, id)
+          return read
+        })
         if (have !== null) haves.push(have)
-        if (fresh) await pauses.endLeft(instance, id)
       }
       const running = haves.filter(({ state }) => state.kind === 'running')
       disks.keep(new Set(running.map(({ instance }) => instance)))
@@ -119,19 +126,7 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
       return [settings.stateDir, ...(known === null ? [] : [known.rootDirectory])]
     },
 
-    async console(instance, limitBytes) {
-      const id = await findOne(docker, instance)
-      if (id === null) return null
-      try {
-        const framed = await docker
-          .getContainer(id)
-          .logs({ ...LAST_LINES, abortSignal: AbortSignal.timeout(ANSWER_DEADLINE_MS) })
-        return tail(demultiplex(framed), limitBytes)
-      } catch (error) {
-        if (statusOf(error) === NOT_FOUND) return null
-        throw dockerError(error, `read the console of ${instance}`)
-      }
-    },
+    console: (instance, limitBytes) => readConsole(docker, instance, limitBytes),
 
     holds: async (instance) => (await findOne(docker, instance)) !== null,
 
@@ -149,7 +144,27 @@ export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver
       }
     },
 
+    hanging: () => reads.hanging(),
+
     close: async () => closing.abort(),
+  }
+}
+
+async function readConsole(
+  docker: Dockerode,
+  instance: InstanceId,
+  limitBytes: number,
+): Promise<Buffer | null> {
+  const id = await findOne(docker, instance)
+  if (id === null) return null
+  try {
+    const framed = await docker
+      .getContainer(id)
+      .logs({ ...LAST_LINES, abortSignal: AbortSignal.timeout(ANSWER_DEADLINE_MS) })
+    return tail(demultiplex(framed), limitBytes)
+  } catch (error) {
+    if (statusOf(error) === NOT_FOUND) return null
+    throw dockerError(error, `read the console of ${instance}`)
   }
 }
 

@@ -7,7 +7,7 @@ import { jailPath, letJailRead, letJailWrite, runJailed } from '../host/processe
 import type { Clock } from '../lib/clock.ts'
 import { freeBytes } from '../lib/disk.ts'
 import { below } from '../lib/paths.ts'
-import type { Runner } from '../lib/runner.ts'
+import { failureOf, type Runner } from '../lib/runner.ts'
 import { AtollError, refused, unavailable } from '../model/errors.ts'
 import { GIB, MIB, mib } from '../model/sizes.ts'
 import type { CaptureWant } from '../model/want.ts'
@@ -71,7 +71,7 @@ export async function convert(
   signal.throwIfAborted()
   if (watched instanceof AtollError) throw watched
   if (ran.exitCode !== 0)
-    throw unavailable(`the disk of ${want.instance} was not copied: ${ran.stderr.trim()}`)
+    throw unavailable(`the disk of ${want.instance} was not copied: ${failureOf(ran)}`)
   if ((await allocatedBytes(target)) > settings.maxBytes) throw tooLarge(want, settings.maxBytes)
 }
 

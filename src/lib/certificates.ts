@@ -36,7 +36,7 @@ import { isIPv4 } from 'node:net'
 import { join } from 'node:path'
 import { deriveKey } from './derive.ts'
 import { exists } from './files.ts'
-import { systemRunner } from './runner.ts'
+import { failureOf, systemRunner } from './runner.ts'
 
 /** The files of a host (PEM): the authority, and the host's certificate and key. The key's mode is 0600. */
 export interface CertificateFiles {
@@ -293,8 +293,8 @@ async function openssl(
   const pem = key.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase })
   await writeFile(file, pem, { mode: PRIVATE })
   const words = [...args(file), '-passin', 'stdin']
-  const { exitCode, stderr } = await systemRunner('openssl', words, { stdin: `${passphrase}\n` })
-  if (exitCode !== 0) throw new Error(`openssl ${words[0]} failed: ${stderr.trim()}`)
+  const ran = await systemRunner('openssl', words, { stdin: `${passphrase}\n` })
+  if (ran.exitCode !== 0) throw new Error(`openssl ${words[0]} failed: ${failureOf(ran)}`)
 }
 
 /** What is asked of openssl, in its own terms (openssl-ca(1), x509v3_config(5)). */

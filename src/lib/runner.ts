@@ -33,6 +33,14 @@ export interface RunResult {
  */
 export type Runner = (program: string, args: readonly string[], run?: Run) => Promise<RunResult>
 
+/** Why a program that did not succeed did not, in words. */
+export function failureOf({ exitCode, stoppedBy, stderr }: RunResult): string {
+  if (stoppedBy === 'timeout') return 'it did not come to an end in time and was killed'
+  if (stoppedBy !== null) return `it was killed (${stoppedBy})`
+  const said = stderr.trim()
+  return said === '' ? `exit code ${exitCode}` : said
+}
+
 const FIRST_INHERITED = 3
 const DEFAULT_TIMEOUT_MS = 10_000
 /** A program that the kernel holds does not end when it is killed: then nobody waits for it any longer. */

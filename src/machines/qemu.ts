@@ -20,6 +20,7 @@ import type { KeptImages } from '../images/created-images.ts'
 import type { MachineImages } from '../images/machine-image.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import { watchPrograms } from '../lib/programs.ts'
 import type { Runner } from '../lib/runner.ts'
 import type { InstanceId } from '../model/ids.ts'
 import { type Isolation, marksOf } from '../model/marks.ts'
@@ -27,8 +28,14 @@ import type { WorkloadHave, WorkloadState } from '../plan/workloads.ts'
 import type { WorkloadDriver } from '../workloads/driver.ts'
 import { createFreezer } from './agent.ts'
 import { createMachineCapturer, type MachineCaptureTools } from './capture.ts'
-import { CONSOLE_BYTES, createMachineFiles, type MachineBoot } from './files.ts'
+import {
+  CONSOLE_BYTES,
+  createMachineFiles,
+  type MachineBoot,
+  type MachineFilesystem,
+} from './files.ts'
 import { createMonitors, type Machine } from './monitors.ts'
+import { createPulse } from './pulse.ts'
 import { createQemuSteps, type QemuSettings, type QemuStepper } from './steps.ts'
 
 export interface QemuDriverOptions {
@@ -45,14 +52,17 @@ export interface QemuDriverOptions {
 
 /** The driver. It looks at nothing before it is first asked. */
 export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
-  const { settings, run, clock, log } = options
+  const { settings, clock, log } = options
+  const programs = watchPrograms(options.run, clock)
+  const { run } = programs
   const files = createMachineFiles(settings.stateDir)
   const groups = createMachineGroups({ run, log })
   const monitors = createMonitors({ ...settings, files, clock, log })
   const lines = createSerialLines()
   const { stateDir } = settings
   const trimmer = createConsoleTrimmer({ stateDir, keptBytes: CONSOLE_BYTES, clock, log })
-  const stepper: QemuStepper = { ...options, files, groups, monitors }
+  const pulse = createPulse(clock)
+  const stepper: QemuStepper = { ...options, run, files, groups, monitors }
   const freezer = createFreezer({
     socketOf: (instance) => monitors.sockets(instance).agent,
     monitorOf: async (instance) => (await monitors.list(false)).get(instance)?.qmp ?? null,
@@ -68,32 +78,24 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
         .catch((error: unknown) => log.error({ instance, error }, 'a guest was left frozen'))
   }
 
-  async function readHave(
-    instance: InstanceId,
-    machine: Machine | undefined,
-  ): Promise<WorkloadHave> {
-    const boot = await files.readBoot(instance)
-    const bootCount = boot?.bootCount ?? null
-    if (machine !== undefined) {
-      await files.trimConsole(instance)
-      const marks = marksOf(await isolationOf(machine.pid), 'own')
-      return { instance, bootCount, state: runningState(machine), marks }
-    }
-    const isThere = await files.hasDisk(instance)
-    return { instance, bootCount, state: isThere ? stoppedState(boot) : goneState(boot) }
-  }
-
   return {
     name: 'qemu',
+    stopSeconds: settings.stopSeconds,
     capturer: createMachineCapturer({ ...options, files, monitors, freezer: freezer.open }),
 
     async list({ fresh }) {
       const instances = [...(await files.homes()).keys()]
-      if (instances.length === 0) return []
+      if (instances.length === 0) {
+        pulse.feel(new Map())
+        return []
+      }
       const machines = await monitors.list(fresh)
+      pulse.feel(machines)
       if (machines.size > 0) trimmer.ensure()
       if (fresh) thawLeft(machines)
-      return Promise.all(instances.map((instance) => readHave(instance, machines.get(instance))))
+      return Promise.all(
+        instances.map((instance) => readHave(files, instance, machines.get(instance))),
+      )
     },
 
     ...createQemuSteps(stepper),
@@ -116,11 +118,29 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
       return monitors.watch(changed)
     },
 
+    hanging: () => [...pulse.hanging(), ...programs.hanging()],
+
     async close() {
       lines.close()
       monitors.close()
     },
   }
+}
+
+async function readHave(
+  files: MachineFilesystem,
+  instance: InstanceId,
+  machine: Machine | undefined,
+): Promise<WorkloadHave> {
+  const boot = await files.readBoot(instance)
+  const bootCount = boot?.bootCount ?? null
+  if (machine !== undefined) {
+    await files.trimConsole(instance)
+    const marks = marksOf(await isolationOf(machine.pid), 'own')
+    return { instance, bootCount, state: runningState(machine), marks }
+  }
+  const isThere = await files.hasDisk(instance)
+  return { instance, bootCount, state: isThere ? stoppedState(boot) : goneState(boot) }
 }
 
 /** What an older version started lives in the daemon's own network namespace. */

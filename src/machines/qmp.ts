@@ -16,6 +16,8 @@ import { unavailable } from '../model/errors.ts'
 export interface Qmp {
   /** Asks, and gives the `return` member of the answer. Errors: `unavailable` when it is refused, late, or the connection ends. */
   execute(command: string, args?: Readonly<Record<string, unknown>>): Promise<unknown>
+  /** Asks how it is, and resolves when it has answered, however late. Rejects when the connection ends. */
+  answered(): Promise<void>
   /** Resolves when the connection has ended, for whatever reason: mostly because the process has. */
   readonly closed: Promise<void>
   close(): void
@@ -71,7 +73,7 @@ export async function connectQmp(path: string, onEvent: (event: QmpEvent) => voi
     for (const { reject } of waiting.values()) reject(error)
     waiting.clear()
   })
-  const execute = (command: string, args?: Readonly<Record<string, unknown>>) => {
+  const ask = (command: string, args?: Readonly<Record<string, unknown>>): Promise<unknown> => {
     const id = ++lastId
     const answer = Promise.withResolvers<unknown>()
     if (ends.signal.aborted || socket.destroyed)
@@ -79,8 +81,10 @@ export async function connectQmp(path: string, onEvent: (event: QmpEvent) => voi
     else waiting.set(id, answer)
     const question = { execute: command, id, ...(args === undefined ? {} : { arguments: args }) }
     socket.write(`${JSON.stringify(question)}\n`)
-    return beforeDeadline(answer.promise, `QEMU did not answer ${command}`)
+    return answer.promise
   }
+  const execute = (command: string, args?: Readonly<Record<string, unknown>>) =>
+    beforeDeadline(ask(command, args), `QEMU did not answer ${command}`)
   const close = () => ends.abort()
 
   try {
@@ -90,7 +94,8 @@ export async function connectQmp(path: string, onEvent: (event: QmpEvent) => voi
     close()
     throw error
   }
-  return { execute, closed, close }
+  const answered = async () => void (await ask('query-status'))
+  return { execute, answered, closed, close }
 }
 
 async function readAll(

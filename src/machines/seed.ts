@@ -7,7 +7,7 @@
 import { chmod, mkdir, rename, writeFile } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { below, removeTree } from '../lib/paths.ts'
-import type { Runner } from '../lib/runner.ts'
+import { failureOf, type Runner } from '../lib/runner.ts'
 import { unavailable } from '../model/errors.ts'
 import { renderSeed, type Seeded } from '../plan/nocloud.ts'
 
@@ -49,13 +49,11 @@ async function makeVolume(
 ): Promise<void> {
   // Without anybody's start-up files. Rock Ridge and Joliet both keep names with a hyphen.
   const args = ['-no_rc', '-as', 'mkisofs', '-quiet', '-volid', VOLUME_LABEL, '-rock', '-joliet']
-  const { exitCode, stoppedBy, stderr } = await run(
-    'xorriso',
-    [...args, '-output', volume, content],
-    { timeoutMs: XORRISO_TIMEOUT_MS, signal },
-  ).catch((error: unknown) => {
+  const made = await run('xorriso', [...args, '-output', volume, content], {
+    timeoutMs: XORRISO_TIMEOUT_MS,
+    signal,
+  }).catch((error: unknown) => {
     throw unavailable('xorriso cannot be started (Debian: apt-get install xorriso)', error)
   })
-  if (exitCode !== 0)
-    throw unavailable(`xorriso made no seed volume: ${stoppedBy ?? stderr.trim()}`)
+  if (made.exitCode !== 0) throw unavailable(`xorriso made no seed volume: ${failureOf(made)}`)
 }

@@ -8,7 +8,7 @@ import { baseOf, type MachineImage, type MachineImages } from '../images/machine
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { removeTree } from '../lib/paths.ts'
-import type { Runner } from '../lib/runner.ts'
+import { failureOf, type Runner } from '../lib/runner.ts'
 import { bug, unavailable } from '../model/errors.ts'
 import type { InstanceId, VolumeId } from '../model/ids.ts'
 import { machineBudget } from '../model/limits.ts'
@@ -114,10 +114,11 @@ async function makeDisk(
   // Unsafe only in that it does not open the base, which was inspected when it was fetched.
   const base = below === null ? [] : ['-u', '-b', below.path, '-F', below.format]
   const args = ['create', '-q', '-f', 'qcow2', ...base, `${disk}.new`, String(sizeBytes)]
-  const { exitCode, stderr } = await run('qemu-img', args).catch((error: unknown) => {
+  const made = await run('qemu-img', args).catch((error: unknown) => {
     throw unavailable('qemu-img cannot be started (Debian: apt-get install qemu-utils)', error)
   })
-  if (exitCode !== 0) throw unavailable(`no disk could be made for ${want.id}: ${stderr.trim()}`)
+  if (made.exitCode !== 0)
+    throw unavailable(`no disk could be made for ${want.id}: qemu-img: ${failureOf(made)}`)
   await rename(`${disk}.new`, disk)
 }
 

@@ -192,8 +192,11 @@ export function assertNever(value: never): never {
 /** The message of anything thrown and of what caused it, outermost first, for whoever looks after the machine. */
 export function explain(error: unknown): string {
   const messages: string[] = []
-  for (let at = error; at !== undefined && messages.length < CAUSES_SHOWN; at = causeOf(at))
-    messages.push(messageOf(at).replace(/\.$/, ''))
+  for (let at = error, n = 0; at !== undefined && n < CAUSES_SHOWN; at = causeOf(at), n += 1) {
+    const message = messageOf(at).replace(/\.$/, '')
+    // What wraps an error may have nothing to add.
+    if (message !== messages.at(-1)) messages.push(message)
+  }
   return messages.join(': ')
 }
 

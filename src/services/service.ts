@@ -29,6 +29,8 @@ export interface HostService {
    * and wakes the agent when there is news.
    */
   apply(pass: Pass): Promise<readonly Fact[]>
+  /** What it has waited for too long, a sentence each: health names it, though `apply` went well. */
+  hanging?(): readonly string[]
   /** Closes sockets and timers. Instances, links and rules stay as they are. */
   close(): Promise<void>
 }

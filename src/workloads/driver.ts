@@ -42,6 +42,8 @@ export interface Capturer {
 
 export interface WorkloadDriver extends WorkloadSteps {
   readonly name: string
+  /** How long an instance that is asked to stop may take before it is killed. */
+  readonly stopSeconds: number
   readonly capturer: Capturer
   /**
    * Everything on this machine that carries our mark, whoever made it. `fresh` reads it all anew, past every cache. Errors:
@@ -68,6 +70,8 @@ export interface WorkloadDriver extends WorkloadSteps {
    * absence. Returns a function that ends it.
    */
   watch(changed: (instance: InstanceId | null) => void): () => void
+  /** What does not answer at this moment, a sentence each; the engine as a whole aside, of which `list` tells. */
+  hanging(): readonly string[]
   close(): Promise<void>
 }
 

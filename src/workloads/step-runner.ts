@@ -24,6 +24,10 @@ export interface StepRunnerOptions {
 
 /** Steps in progress at one time, stops aside: those only wait. */
 const CONCURRENT_STEPS = 8
+/** A step that takes longer hangs, a stop aside: what it waits for is named, and its place is free for others... */
+const LATE_MS = 30_000
+/** ...as long as no more than this hang. */
+const LATE_STEPS = 64
 /** What fails this often for one boot is not tried again if it never ran; the pauses between add up to seven seconds. */
 const LAUNCH_ATTEMPTS = 4
 /** How long `close` waits for steps in progress; the next daemon finds whatever they leave. */
@@ -31,6 +35,7 @@ const CLOSE_DEADLINE_MS = 5_000
 
 interface InProgress {
   readonly step: WorkloadStep
+  readonly sinceMs: number
   readonly abort: AbortController
   readonly done: Promise<void>
 }
@@ -77,9 +82,25 @@ export class StepRunner {
 
   /** How many more steps could begin now, stops aside. */
   room(): number {
-    let busy = 0
-    for (const { step } of this.#running.values()) if (step.kind !== 'stop') busy += 1
-    return CONCURRENT_STEPS - busy
+    const steps = [...this.#running.values()].filter(({ step }) => step.kind !== 'stop')
+    const late = steps.filter((one) => this.#isLate(one)).length
+    return CONCURRENT_STEPS - (steps.length - Math.min(late, LATE_STEPS))
+  }
+
+  /** The steps that hang, a sentence each. */
+  hanging(): readonly string[] {
+    const late = [...this.#running.values()].filter((one) => this.#isLate(one))
+    const nowMs = this.#options.clock.monotonic()
+    return late.map(
+      ({ step, sinceMs }) =>
+        `${this.#driver} has not ended the ${step.kind} of ${instanceOf(step)} for ${Math.round((nowMs - sinceMs) / 1000)} s`,
+    )
+  }
+
+  #isLate({ step, sinceMs }: InProgress): boolean {
+    const patienceMs =
+      LATE_MS + (step.kind === 'stop' ? this.#options.driver.stopSeconds * 1000 : 0)
+    return this.#options.clock.monotonic() - sinceMs > patienceMs
   }
 
   /** Gives up a stop in progress: what follows kills, so it need not be waited for. */
@@ -110,7 +131,8 @@ export class StepRunner {
       this.#meters.inProgress.set({ driver: this.#driver }, this.#running.size)
       if (!this.#closing.signal.aborted) this.#options.wake()
     })
-    this.#running.set(instance, { step, abort, done })
+    const sinceMs = this.#options.clock.monotonic()
+    this.#running.set(instance, { step, sinceMs, abort, done })
     this.#meters.inProgress.set({ driver: this.#driver }, this.#running.size)
   }
 

@@ -90,6 +90,8 @@ export function createWorkloads(options: WorkloadsOptions): HostService {
       return facts
     },
 
+    hanging: () => [...runner.hanging(), ...driver.hanging()],
+
     async close() {
       for (const end of ends) end()
       await runner.close()

@@ -8,7 +8,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { errnoOf } from '../../lib/errno.ts'
-import type { Runner } from '../../lib/runner.ts'
+import { failureOf, type Runner } from '../../lib/runner.ts'
 import { unavailable } from '../../model/errors.ts'
 import { DOCKER_USER_COMMENT } from '../../model/names.ts'
 
@@ -29,7 +29,7 @@ export function createDockerUser(run: Runner): DockerUser {
   const iptables = async (program: string, args: readonly string[]): Promise<string> => {
     const result = await run(program, [...WAIT_FOR_LOCK, ...args])
     if (result.exitCode === 0) return result.stdout
-    throw unavailable('iptables refused a rule in DOCKER-USER', new Error(result.stderr))
+    throw unavailable('iptables refused a rule in DOCKER-USER', new Error(failureOf(result)))
   }
   /** The chain's rules in iptables-save form, or null where the program or the chain is missing. */
   const list = async (program: string): Promise<readonly string[] | null> => {

@@ -11,7 +11,7 @@ import { errnoOf } from '../../lib/errno.ts'
 import { exists } from '../../lib/files.ts'
 import type { Log } from '../../lib/log.ts'
 import { below } from '../../lib/paths.ts'
-import type { Runner } from '../../lib/runner.ts'
+import { failureOf, type Runner } from '../../lib/runner.ts'
 import { messageOf } from '../../model/errors.ts'
 import type { InstanceId } from '../../model/ids.ts'
 import type { MachineBudget } from '../../model/limits.ts'
@@ -73,7 +73,7 @@ async function startScope(
   pid: number,
   { memoryBytes, processes, vcpus }: MachineBudget,
 ): Promise<void> {
-  const { exitCode, stderr } = await run('busctl', [
+  const made = await run('busctl', [
     ...['call', 'org.freedesktop.systemd1', '/org/freedesktop/systemd1'],
     ...['org.freedesktop.systemd1.Manager', 'StartTransientUnit', 'ssa(sv)a(sa(sv))'],
     ...[`${MACHINE_GROUP}-${instance}.scope`, 'replace'],
@@ -82,7 +82,7 @@ async function startScope(
     ...['TasksMax', 't', String(processes), 'CPUWeight', 't', String(weightOf(vcpus))],
     ...['Description', 's', `Atoll virtual machine ${instance}`, '0'],
   ])
-  if (exitCode !== 0) throw new Error(`no scope: ${stderr.trim()}`)
+  if (made.exitCode !== 0) throw new Error(`no scope: busctl: ${failureOf(made)}`)
 }
 
 async function enterDirectories(

@@ -9,7 +9,7 @@ import { readFileSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { totalmem } from 'node:os'
 import type { Log } from '../../lib/log.ts'
-import type { Runner } from '../../lib/runner.ts'
+import { failureOf, type Runner } from '../../lib/runner.ts'
 import { unavailable } from '../../model/errors.ts'
 import type { InstanceLimits, MachineTables } from '../../model/limits.ts'
 import { MIB } from '../../model/sizes.ts'
@@ -79,8 +79,9 @@ export async function limitUserNamespace(
   // A process enters a user namespace only while it has one thread, which this one has not.
   const enter = [`--user=/proc/${pid}/ns/user`, `--uts=/proc/${pid}/ns/uts`, '--wd=/proc/sys/user']
   const script = ['sh', '-ec', [...lines, 'domainname "$0"'].join('\n'), domain]
-  const { exitCode, stderr } = await run('nsenter', [...enter, ...script], {
+  const ran = await run('nsenter', [...enter, ...script], {
     timeoutMs: ENTER_TIMEOUT_MS,
   })
-  if (exitCode !== 0) throw unavailable(`limits of process ${pid} were not set: ${stderr.trim()}`)
+  if (ran.exitCode !== 0)
+    throw unavailable(`limits of process ${pid} were not set: nsenter: ${failureOf(ran)}`)
 }

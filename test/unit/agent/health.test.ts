@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
-import { clockHealth, servesClients } from '../../../src/agent/health.ts'
+import { failingServices } from '../../../src/agent/failing.ts'
+import { agentHealth, clockHealth, servesClients } from '../../../src/agent/health.ts'
 
 it.each([
   [3_600_000, /3600 s ahead of/],
@@ -27,4 +28,35 @@ it.each(['bus', 'clock', 'network', 'services', 'lease', 'agent-passes'])(
 
 it('clients are not served without the records', () => {
   expect(servesClients([{ name: 'records', ok: false, value: 'away' }])).toBe(false)
+})
+
+it('a service that waits for something that hangs is not well, though it was applied', () => {
+  const services = [
+    { name: 'machines', hanging: () => ['qemu-img does not come to an end'] },
+    { name: 'containers', hanging: () => [] },
+    { name: 'dns' },
+  ]
+  expect(failingServices(new Map([['machines', 'no QEMU']]), services)).toEqual({
+    machines: 'no QEMU; qemu-img does not come to an end',
+  })
+  expect(failingServices(new Map(), services)).toEqual({
+    machines: 'qemu-img does not come to an end',
+  })
+})
+
+it('records that are away are told of with what does not answer', () => {
+  const status = {
+    passes: 1,
+    lastPassAt: null,
+    source: 'ledger' as const,
+    generation: 1,
+    failing: {},
+    clockAheadMs: null,
+    recordsTrouble: '10.0.0.1:3306 does not answer',
+  }
+  expect(agentHealth(status, 0, 1000)).toContainEqual({
+    name: 'records',
+    ok: false,
+    value: 'away, going on from ledger: 10.0.0.1:3306 does not answer',
+  })
 })

@@ -27,6 +27,8 @@ beforeEach(async () => {
     name: 'bare',
     ...{ list: never, launch: never, start: never, plug: never, stop: never },
     ...{ storage: never, holds: never, attach: never, watch: never, close: never },
+    stopSeconds: 0,
+    hanging: () => [],
     capturer: { capture: never, keep: never },
     remove: async (instance) => void consoles.delete(instance),
     async console(instance, limitBytes) {

@@ -6,6 +6,9 @@ test('what caused an error is told after it, and endless causes are cut off', ()
   const inner = new Error('address in use')
   expect(explain(unavailable('It cannot listen.', inner))).toBe('It cannot listen: address in use')
   const loop = new Error('round')
-  loop.cause = loop
-  expect(explain(loop)).toBe('round: round: round: round: round')
+  loop.cause = new Error('and', { cause: loop })
+  expect(explain(loop)).toBe('round: and: round: and: round')
+  expect(explain(unavailable('It is away.', unavailable('It is away.', inner)))).toBe(
+    'It is away: address in use',
+  )
 })

@@ -1,0 +1,49 @@
+/**
+ * Whether machines still answer: each is asked now and then how it is. One that has stopped to answer (a QEMU that is stopped, or waits
+ * for a disk that hangs) is only told of: its guest may go on, and nothing is done to it but what is asked for.
+ */
+import type { Clock } from '../lib/clock.ts'
+import type { InstanceId } from '../model/ids.ts'
+import type { Machine } from './monitors.ts'
+
+export interface Pulse {
+  /** Asks those that have not been asked for a while. Does not wait. */
+  feel(machines: ReadonlyMap<InstanceId, Machine>): void
+  /** Those that do not answer, a sentence each. */
+  hanging(): readonly string[]
+}
+
+/** How often a machine is asked. */
+const EVERY_MS = 10_000
+/** A healthy one answers in a millisecond; one that is busy with its disk, in less than a second. */
+const LATE_MS = 3_000
+
+/** Nobody has been asked. */
+export function createPulse(clock: Pick<Clock, 'monotonic'>): Pulse {
+  let all: ReadonlyMap<InstanceId, Machine> = new Map()
+  const askedMs = new Map<Machine['qmp'], number>()
+  const waiting = new Set<Machine['qmp']>()
+
+  const isLate = ({ qmp }: Machine) =>
+    qmp === null || (waiting.has(qmp) && clock.monotonic() - (askedMs.get(qmp) ?? 0) > LATE_MS)
+  return {
+    feel(machines) {
+      all = machines
+      const known = new Set([...machines.values()].map(({ qmp }) => qmp))
+      for (const qmp of askedMs.keys()) if (!known.has(qmp)) askedMs.delete(qmp)
+      const nowMs = clock.monotonic()
+      for (const { qmp, isOff } of machines.values()) {
+        const isDue = nowMs - (askedMs.get(qmp) ?? Number.NEGATIVE_INFINITY) >= EVERY_MS
+        if (qmp === null || isOff || waiting.has(qmp) || !isDue) continue
+        askedMs.set(qmp, nowMs)
+        waiting.add(qmp)
+        const end = () => void waiting.delete(qmp)
+        qmp.answered().then(end, end)
+      }
+    },
+    hanging: () =>
+      [...all]
+        .filter(([, machine]) => !machine.isOff && isLate(machine))
+        .map(([instance, { pid }]) => `the QEMU of ${instance} (process ${pid}) does not answer`),
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * Parts of engines that hang while the rest of them answers: the QEMU of one machine, qemu-img, the shim of one container, containerd.
+ *
+ * Before: a QEMU that hung was named nowhere, and a machine whose disk could not be made was `pending` for a minute with no reason at all;
+ * one container whose shim hung held back all containers of the host for as long as it did. Now the instance that hangs waits, and health
+ * names what it waits for.
+ */
+import { dirname, join } from 'node:path'
+import { GetConsoleOutputCommand, StopInstancesCommand } from '@aws-sdk/client-ec2'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Asks, asksOf } from '../../tools/kit/asks.ts'
+import { type Cloud, createCloud, execute } from '../../tools/kit/cloud.ts'
+import { eventually } from '../../tools/kit/netns.ts'
+import { canRunMachines, placeTinyGuest } from '../../tools/kit/tiny-guest.ts'
+import {
+  ailments,
+  type HangingPrograms,
+  hangingPrograms,
+  processesLike,
+  within,
+} from '../kit/hung.ts'
+
+/** An emulated guest on a busy machine. */
+const DEADLINE_MS = 60_000
+/** Launches of others take about one. */
+const USUAL_MS = 15_000
+const ANSWER_MS = 5_000
+const GATEWAY = '172.31.0.1'
+
+describe.skipIf(!canRunMachines())('a part that hangs (needs root and QEMU)', () => {
+  let cloud: Cloud
+  let ask: Asks
+  let programs: HangingPrograms
+  let tiny: string
+  let sample: string
+  let machine: string
+
+  async function launch(image: string): Promise<string> {
+    return (await ask.launch(image))[0] ?? ''
+  }
+  /** All that others do goes on in the usual time: launches, names, addresses, ends. */
+  async function othersGoOn(image: string): Promise<void> {
+    const began = performance.now()
+    const id = await launch(image)
+    await ask.untilState(id, 'running')
+    const asked = ['+time=1', '+tries=2', '+short', `@${GATEWAY}`, `${id}.atoll.internal`]
+    const { stdout } = await execute('dig', asked)
+    expect(stdout.trim()).toBe((await ask.look(id)).PrivateIpAddress)
+    if (image === sample) await ask.untilItAnswers(id)
+    await ask.terminate(id)
+    expect(performance.now() - began).toBeLessThan(USUAL_MS)
+  }
+  const named = (what: RegExp) =>
+    eventually(
+      `health names ${what}`,
+      async () => (await ailments()).some((one) => what.test(one)),
+      DEADLINE_MS,
+    )
+  /** Kills the daemon and starts it again; it need not become well. Gives what comes when it is. */
+  async function startAnew(): Promise<{ readonly well: Promise<void> }> {
+    await cloud.stop('SIGKILL')
+    const well = cloud.start({ env: { PATH: programs.path } })
+    well.catch(() => undefined)
+    const answers = () =>
+      ailments().then(
+        () => true,
+        () => false,
+      )
+    await eventually('it is up', answers, DEADLINE_MS)
+    return { well }
+  }
+  const wellAgain = () =>
+    eventually('all is well', async () => (await ailments()).length === 0, DEADLINE_MS)
+  const stop = (pids: readonly number[], signal: 'SIGSTOP' | 'SIGCONT') => {
+    expect(pids).toHaveLength(1)
+    for (const pid of pids) process.kill(pid, signal)
+  }
+
+  beforeAll(async () => {
+    cloud = await createCloud('parts', 'qemu: {accel: tcg, stopSeconds: 5}\n')
+    programs = await hangingPrograms(cloud, ['qemu-img'])
+    await cloud.stop('SIGTERM')
+    await cloud.start({ env: { PATH: programs.path } })
+    ask = asksOf(cloud.ec2, DEADLINE_MS)
+    tiny = await ask.register(
+      'tiny',
+      (await placeTinyGuest(join(cloud.dir, 'state/images'))).location,
+    )
+    sample = await ask.register('sample', 'docker://atoll-sample:latest')
+    machine = await launch(tiny)
+    await ask.untilItAnswers(machine)
+  }, 3 * DEADLINE_MS)
+  afterAll(() => cloud?.destroy())
+
+  it('a QEMU, also for a daemon that starts then', async () => {
+    const qemu = await processesLike((line) => /qemu-system/.test(line) && line.includes(machine))
+    stop(qemu, 'SIGSTOP')
+    try {
+      await othersGoOn(tiny)
+      await named(new RegExp(`services: machines: the QEMU of ${machine} .* does not answer`))
+      const console = new GetConsoleOutputCommand({ InstanceId: machine })
+      await within(ANSWER_MS, 'the console', cloud.ec2.send(console))
+      const { well } = await startAnew()
+      await othersGoOn(sample)
+      await named(new RegExp(`the QEMU of ${machine} .* does not answer`))
+      stop(qemu, 'SIGCONT')
+      await well
+      await wellAgain()
+      await ask.untilItAnswers(machine)
+      stop(qemu, 'SIGSTOP')
+      await ask.terminate(machine)
+      expect(await processesLike((line) => line.includes(machine))).toEqual([])
+    } finally {
+      for (const pid of qemu) await execute('kill', ['-CONT', String(pid)])
+    }
+    await wellAgain()
+  }, 180_000)
+
+  it('qemu-img', async () => {
+    await programs.hang('qemu-img')
+    const waits = await launch(tiny)
+    await othersGoOn(sample)
+    await named(/services: machines: qemu-img does not come to an end/)
+    expect((await ask.look(waits)).State?.Name).toBe('pending')
+    const log = async () =>
+      (await cloud.log()).includes('qemu-img: it did not come to an end in time')
+    await eventually('its reason is told', log, DEADLINE_MS)
+    await programs.goOn('qemu-img')
+    await ask.untilState(waits, 'running')
+    await wellAgain()
+    await ask.terminate(waits)
+  }, 180_000)
+
+  it('the shim of one container', async () => {
+    const stuck = await launch(sample)
+    await ask.untilItAnswers(stuck)
+    const container = cloud.docker.docker.getContainer(`atoll-${stuck}`)
+    const { Id } = await container.inspect()
+    const shim = await processesLike((line) => /containerd-shim/.test(line) && line.includes(Id))
+    stop(shim, 'SIGSTOP')
+    try {
+      await cloud.ec2.send(new StopInstancesCommand({ InstanceIds: [stuck] }))
+      const isHeld = () =>
+        within(1_000, 'inspect', container.inspect()).then(
+          () => false,
+          () => true,
+        )
+      await eventually('the engine holds it while it stops it', isHeld, DEADLINE_MS)
+      // A daemon need not ask for what it knows already.
+      await startAnew()
+      await named(new RegExp(`services: containers: docker has not said how ${stuck} is`))
+      for (let n = 0; n < 3; n += 1) await othersGoOn(sample)
+      expect((await ask.look(stuck)).State?.Name).toBe('stopping')
+    } finally {
+      stop(shim, 'SIGCONT')
+    }
+    await ask.untilState(stuck, 'stopped')
+    await wellAgain()
+    await ask.terminate(stuck)
+  }, 180_000)
+
+  it('containerd', async () => {
+    const of = join(dirname(cloud.docker.socketPath), 'exec')
+    const containerd = await processesLike(
+      (line) => line.startsWith('containerd ') && line.includes(of),
+    )
+    stop(containerd, 'SIGSTOP')
+    const waits = await launch(sample)
+    try {
+      await named(new RegExp(`services: containers: docker has not .*${waits}`))
+      await othersGoOn(tiny)
+    } finally {
+      stop(containerd, 'SIGCONT')
+    }
+    await ask.untilState(waits, 'running')
+    await ask.untilItAnswers(waits)
+    await wellAgain()
+  }, 180_000)
+})

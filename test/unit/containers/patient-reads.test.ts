@@ -1,0 +1,60 @@
+/** One read that hangs keeps nobody waiting, and is not lost. */
+import { expect, it } from 'vitest'
+import { createPatientReads } from '../../../src/containers/patient-reads.ts'
+import type { WorkloadHave } from '../../../src/plan/workloads.ts'
+import { eventually } from '../../../tools/kit/netns.ts'
+import { hurriedClock } from '../../kit/hurried.ts'
+import { instanceId } from '../../kit/records.ts'
+
+const ID = instanceId(1)
+const RUNS: WorkloadHave = {
+  instance: ID,
+  bootCount: 1,
+  state: { kind: 'running', plugged: true },
+}
+const BUSY: WorkloadHave = { instance: ID, bootCount: null, state: { kind: 'busy' } }
+
+it('an instance that cannot be read counts as busy until it can, and is named meanwhile', async () => {
+  const ended: string[] = []
+  const reads = createPatientReads(hurriedClock(50), (id) => ended.push(id))
+  const hangs = Promise.withResolvers<WorkloadHave | null>()
+  let begun = 0
+  const work = () => {
+    begun += 1
+    return hangs.promise
+  }
+  expect(await reads.read(ID, work)).toEqual(BUSY)
+  expect(await reads.read(ID, work)).toEqual(BUSY)
+  expect(begun).toBe(1)
+  await eventually('it is named', () => reads.hanging().join().includes(ID))
+  hangs.resolve(RUNS)
+  await eventually('its end is told', () => ended.includes(ID))
+  expect(reads.hanging()).toEqual([])
+})
+
+it('one that is only slow is waited for the next time', async () => {
+  const ended: string[] = []
+  const clock = hurriedClock(10)
+  const reads = createPatientReads(clock, (id) => ended.push(id))
+  const slow = async () => {
+    await clock.sleep(1_000)
+    return RUNS
+  }
+  expect(await reads.read(ID, slow)).toEqual(BUSY)
+  await eventually('its end is told', () => ended.length === 1)
+  expect(await reads.read(ID, slow)).toEqual(RUNS)
+})
+
+it('a failure in time is the caller’s, a late one only asks for another look', async () => {
+  const ended: string[] = []
+  const clock = hurriedClock(10)
+  const reads = createPatientReads(clock, (id) => ended.push(id))
+  await expect(reads.read(ID, () => Promise.reject(new Error('no')))).rejects.toThrow('no')
+  const late = async () => {
+    await clock.sleep(1_000)
+    throw new Error('late')
+  }
+  expect(await reads.read(ID, late)).toEqual(BUSY)
+  await eventually('its end is told', () => ended.length === 1)
+  expect(await reads.read(ID, async () => RUNS)).toEqual(RUNS)
+})

@@ -1,0 +1,39 @@
+/** Steps that hang are named, and do not hold back those of other instances. */
+import { expect, it } from 'vitest'
+import { createMetrics } from '../../../src/lib/metrics.ts'
+import type { WorkloadDriver } from '../../../src/workloads/driver.ts'
+import { createWorkloadMeters, StepRunner } from '../../../src/workloads/step-runner.ts'
+import { instance } from '../../../tools/kit/instance.ts'
+import { silentLog } from '../../../tools/kit/log.ts'
+import { eventually } from '../../../tools/kit/netns.ts'
+import { hurriedClock } from '../../kit/hurried.ts'
+
+it('eight launches that hang leave room for others, and are named', async () => {
+  const launched: string[] = []
+  const driver = {
+    name: 'docker',
+    stopSeconds: 10,
+    launch: (want: { readonly id: string }) => {
+      launched.push(want.id)
+      return new Promise(() => undefined)
+    },
+  } as unknown as WorkloadDriver
+  const runner = new StepRunner({
+    driver,
+    wake: () => undefined,
+    clock: hurriedClock(100),
+    log: silentLog,
+    meters: createWorkloadMeters(createMetrics()),
+  })
+  for (let n = 1; n <= 9; n += 1)
+    runner.offer({ kind: 'launch', instance: instance(n), digest: 'x' }, 1)
+  expect(launched).toHaveLength(8)
+  expect(runner.hanging()).toEqual([])
+  await eventually('there is room', () => runner.room() > 0)
+  runner.offer({ kind: 'launch', instance: instance(9), digest: 'x' }, 1)
+  expect(launched).toHaveLength(9)
+  expect(runner.hanging()).toHaveLength(8)
+  expect(runner.hanging()[0]).toMatch(
+    new RegExp(`^docker has not ended the launch of ${instance(1).id} for \\d+ s$`),
+  )
+})
