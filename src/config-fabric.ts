@@ -1,4 +1,7 @@
-/** Settings of the fabric: where the other hosts reach this one, how, and whether it must be encrypted. */
+/**
+ * Settings of the fabric: where the other hosts reach this one, how, and whether it must be
+ * encrypted.
+ */
 import { z } from 'zod'
 import { ipv4Text, port } from './config-values.ts'
 

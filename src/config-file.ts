@@ -1,5 +1,6 @@
 /**
- * Settings as YAML: reading a file with all its problems at once, printing one, and the reference of all keys.
+ * Settings as YAML: reading a file with all its problems at once, printing one, and the reference
+ * of all keys.
  *
  * A problem names the file, the line and the key. Unknown keys are problems.
  */
@@ -10,7 +11,10 @@ import { type Config, configSchema } from './config.ts'
 import { codeOf } from './lib/errno.ts'
 import { messageOf } from './model/errors.ts'
 
-/** One thing wrong with a configuration. `line` counts from 1; it is null when no line of the file is to blame. */
+/**
+ * One thing wrong with a configuration. `line` counts from 1; it is null when no line of the file
+ * is to blame.
+ */
 export interface ConfigProblem {
   readonly key: string
   readonly line: number | null
@@ -34,7 +38,9 @@ export class ConfigError extends Error {
   }
 }
 
-/** Settings from YAML text; throws `ConfigError` with all problems. An empty text is all defaults. */
+/**
+ * Settings from YAML text; throws `ConfigError` with all problems. An empty text is all defaults.
+ */
 export function parseConfig(text: string, file: string): Config {
   const lines = new LineCounter()
   const document = parseDocument(text, {
@@ -72,7 +78,10 @@ export function parseConfig(text: string, file: string): Config {
   )
 }
 
-/** The document as plain values; an alias (a way to make a small file unfold into a large one) is a problem. */
+/**
+ * The document as plain values; an alias (a way to make a small file unfold into a large one) is a
+ * problem.
+ */
 function toPlain(document: Document, file: string): unknown {
   try {
     return document.toJS({ maxAliasCount: 0 }) ?? {}
@@ -95,7 +104,10 @@ function keyOffset(contents: unknown, path: readonly PropertyKey[]): number | nu
   return offset
 }
 
-/** The known keys beside an unknown one, so that a typing error is mended without opening the manual. */
+/**
+ * The known keys beside an unknown one, so that a typing error is mended without opening the
+ * manual.
+ */
 function suggestion(path: readonly PropertyKey[], key: string): string {
   const parent = path.join('.')
   const known = settingsReference()
@@ -110,7 +122,10 @@ function suggestion(path: readonly PropertyKey[], key: string): string {
     : ` (known here: ${[...new Set(known)].filter((name) => name !== key).join(', ')})`
 }
 
-/** Settings from a file. A missing file is an error only when it was named by the caller (`required`). */
+/**
+ * Settings from a file. A missing file is an error only when it was named by the caller
+ * (`required`).
+ */
 export function loadConfig(file: string, options: { readonly required: boolean }): Config {
   let text: string
   try {
@@ -159,7 +174,10 @@ function defaultText(field: z.core.$ZodType, key: string): string {
   return stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trim()
 }
 
-/** The settings as a YAML file with every key, its description as a comment: what `--print-config` prints. */
+/**
+ * The settings as a YAML file with every key, its description as a comment: what `--print-config`
+ * prints.
+ */
 export function printConfig(config: Config): string {
   const values = plain(config)
   let open: readonly string[] = []

@@ -1,12 +1,15 @@
 /**
- * Where published images may lie. A client with a key may have every file there handed to a guest, so a published directory is one for
- * published images and nothing else: none that holds, lies in, or leads to what a machine keeps for itself.
+ * Where published images may lie. A client with a key may have every file there handed to a guest,
+ * so a published directory is one for published images and nothing else: none that holds, lies in,
+ * or leads to what a machine keeps for itself.
  */
 import { readlinkSync, realpathSync } from 'node:fs'
 import { basename, dirname, join, normalize, resolve } from 'node:path'
 import type { z } from 'zod'
 
-/** Neither these nor what is in them: secrets, other users' files, devices, and what programs keep. */
+/**
+ * Neither these nor what is in them: secrets, other users' files, devices, and what programs keep.
+ */
 const CLOSED: readonly string[] = [
   ...[
     '/root',
@@ -60,7 +63,10 @@ const SHARED: readonly string[] = [
   '/var/opt',
 ]
 
-/** Symbolic links that lead to what is not there are followed this far, as in the kernel (path_resolution(7)). */
+/**
+ * Symbolic links that lead to what is not there are followed this far, as in the kernel
+ * (path_resolution(7)).
+ */
 const LINKS_MAX = 40
 
 /** What else the configuration speaks of. */
@@ -71,7 +77,10 @@ interface OwnPaths {
   readonly others: readonly string[]
 }
 
-/** The published directory below a state directory: the one place there that is not the daemon's alone. */
+/**
+ * The published directory below a state directory: the one place there that is not the daemon's
+ * alone.
+ */
 export function publishedDirectory(stateDir: string): string {
   return join(stateDir, 'images')
 }
@@ -105,7 +114,9 @@ function pathsIn(value: unknown): readonly string[] {
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(pathsIn) : []
 }
 
-/** Why images may not be published in `dir`; null when they may. Looks where symbolic links lead. */
+/**
+ * Why images may not be published in `dir`; null when they may. Looks where symbolic links lead.
+ */
 function imageDirectoryProblem(dir: string, own: OwnPaths): string | null {
   const named = clean(dir)
   if (named !== dir.replace(/(?<=.)\/$/, ''))

@@ -1,4 +1,7 @@
-/** What settings are made of: the kinds of values, each with its limits and what it says when it is wrong. */
+/**
+ * What settings are made of: the kinds of values, each with its limits and what it says when it is
+ * wrong.
+ */
 import { z } from 'zod'
 import { parseCidr, parseIpv4 } from './model/addr.ts'
 import { parseHostName } from './model/ids.ts'

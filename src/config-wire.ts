@@ -1,4 +1,7 @@
-/** Settings of what goes over the network between clients, hosts and engines: certificates, TLS, and the API's port. */
+/**
+ * Settings of what goes over the network between clients, hosts and engines: certificates, TLS, and
+ * the API's port.
+ */
 import { z } from 'zod'
 import { absolutePath, dnsName, ipv4Text, port } from './config-values.ts'
 

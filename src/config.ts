@@ -1,8 +1,8 @@
 /**
  * Settings: one schema, and the only reader of process.env.
  *
- * Every key has a default and a one-line description, so an empty file is a complete configuration. `config-file.ts` reads and
- * prints the YAML; the README's table is generated from here.
+ * Every key has a default and a one-line description, so an empty file is a complete configuration.
+ * `config-file.ts` reads and prints the YAML; the README's table is generated from here.
  */
 import { hostname } from 'node:os'
 import { z } from 'zod'

@@ -1,4 +1,6 @@
-/** What runs instances on this machine: containers on the Docker Engine, virtual machines on QEMU. */
+/**
+ * What runs instances on this machine: containers on the Docker Engine, virtual machines on QEMU.
+ */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Config, type Environment, instanceMtuBytes } from './config.ts'
@@ -42,7 +44,10 @@ export interface Drivers {
   services(wake: () => void): readonly HostService[]
   /** Directories on whose file systems instances are kept. */
   storage(): Promise<readonly string[]>
-  /** The end of an instance's console, at most so many bytes; empty when nothing of it is here. Errors: `unavailable`. */
+  /**
+   * The end of an instance's console, at most so many bytes; empty when nothing of it is here.
+   * Errors: `unavailable`.
+   */
   console(instance: InstanceId, limitBytes: number): Promise<Buffer>
   /** Whether anything of an instance is here, running or not. Errors: `unavailable`. */
   holds(instance: InstanceId): Promise<boolean>

@@ -1,6 +1,6 @@
 /**
- * The shared engines that the configuration names: where the records are, and the bus. What one host alone does not need is not
- * even loaded.
+ * The shared engines that the configuration names: where the records are, and the bus. What one
+ * host alone does not need is not even loaded.
  */
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
@@ -63,7 +63,10 @@ const KEY_CARE_MS = 600_000
 /** How long a daemon that starts waits for the records before it goes on without them. */
 const START_PATIENCE_MS = 1_500
 
-/** Opens the records, in the background when that takes long; once they are there, the credentials file is written. */
+/**
+ * Opens the records, in the background when that takes long; once they are there, the credentials
+ * file is written.
+ */
 export async function openRecords(ground: EngineGround, metrics: Metrics): Promise<Records> {
   const { config, clock, log } = ground
   const rows = createRowWatch({ log, metrics, monotonic: () => clock.monotonic() })
@@ -117,7 +120,10 @@ export async function openRecords(ground: EngineGround, metrics: Metrics): Promi
   }
 }
 
-/** Makes what every cloud begins with, and sees that this host's credentials file has a key that is good. */
+/**
+ * Makes what every cloud begins with, and sees that this host's credentials file has a key that is
+ * good.
+ */
 async function makeRecords(config: Config, store: Store, custody: KeyCustody): Promise<void> {
   const network = { ...config.network, zone: config.host.zone }
   const known = await readCredentials(config.stateDir).catch(() => null)
@@ -130,7 +136,10 @@ async function makeRecords(config: Config, store: Store, custody: KeyCustody): P
   })
 }
 
-/** Records that several hosts share are sealed by what they have in common: without a cluster's secret, that is nothing. */
+/**
+ * Records that several hosts share are sealed by what they have in common: without a cluster's
+ * secret, that is nothing.
+ */
 function custodyOf({ config, identity }: EngineGround): KeyCustody {
   const isShared = config.store.kind !== 'sqlite' && config.cluster.secretFile === null
   const key = deriveKey(identity.secret, 'records', RECORDS_KEY_BYTES)
@@ -150,7 +159,10 @@ function keysOf(
   }
 }
 
-/** Now and then, as hosts of an older version go and other hosts change keys: seals what is in clear, and looks at the credentials file. */
+/**
+ * Now and then, as hosts of an older version go and other hosts change keys: seals what is in
+ * clear, and looks at the credentials file.
+ */
 function startKeyCare({ config, clock, log }: EngineGround, store: Store, custody: KeyCustody) {
   const closing = new AbortController()
   const refresh = async () => {
@@ -186,7 +198,10 @@ export interface OpenedBus {
   readonly health: () => readonly HealthCondition[]
 }
 
-/** Opens the bus, and the command door where clients can reach it; one that is away is connected to when it comes. `hosts` tells how many hosts there are. */
+/**
+ * Opens the bus, and the command door where clients can reach it; one that is away is connected to
+ * when it comes. `hosts` tells how many hosts there are.
+ */
 export async function openBus(
   { config, clock, log }: EngineGround,
   metrics: Metrics,

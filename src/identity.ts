@@ -1,8 +1,10 @@
 /**
- * Who this host is to others: the secret that its keys are derived from, and its certificates, kept good as long as the daemon runs.
+ * Who this host is to others: the secret that its keys are derived from, and its certificates, kept
+ * good as long as the daemon runs.
  *
- * With `cluster.secretFile` the secret is the cluster's, else this host's own, made at the first start. When a certificate cannot be made
- * (a read-only disk) the daemon goes on with the one that there is, says so, and tries again; `atoll doctor` tells the days that are left.
+ * With `cluster.secretFile` the secret is the cluster's, else this host's own, made at the first
+ * start. When a certificate cannot be made (a read-only disk) the daemon goes on with the one that
+ * there is, says so, and tries again; `atoll doctor` tells the days that are left.
  */
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
@@ -43,7 +45,10 @@ const ANY_ADDRESS = '0.0.0.0'
 /** TEST-NET-1 (RFC 5737): nothing is sent there. */
 const SOMEWHERE = '192.0.2.1'
 
-/** Reads or makes the secret, makes the certificates, and sees to them from now on. Errors: a secret that cannot be read. */
+/**
+ * Reads or makes the secret, makes the certificates, and sees to them from now on. Errors: a secret
+ * that cannot be read.
+ */
 export async function openIdentity(parts: {
   readonly config: Config
   readonly clock: Clock
@@ -107,8 +112,9 @@ export async function openIdentity(parts: {
 }
 
 /**
- * What all keys of this host are derived from: the cluster's secret, or 32 random bytes of its own in `cloud.key` of stateDir. Errors:
- * `refused` when the file that the settings name cannot be read.
+ * What all keys of this host are derived from: the cluster's secret, or 32 random bytes of its own
+ * in `cloud.key` of stateDir. Errors: `refused` when the file that the settings name cannot be
+ * read.
  */
 export async function readCloudSecret({
   cluster,
@@ -119,7 +125,10 @@ export async function readCloudSecret({
     : readSecretFile(cluster.secretFile)
 }
 
-/** A secret that the settings name, without white space around it. Errors: `refused`, which names the file and never shows its content. */
+/**
+ * A secret that the settings name, without white space around it. Errors: `refused`, which names
+ * the file and never shows its content.
+ */
 export async function readSecretFile(file: string): Promise<string> {
   try {
     const secret = (await readFile(file, 'utf8')).trim()

@@ -1,6 +1,7 @@
 /**
- * That only one machine lives under this host's name: asked before the daemon does anything, and looked after while it runs. What is
- * found out ends the daemon, because a second one under a name answers on the bus for the first.
+ * That only one machine lives under this host's name: asked before the daemon does anything, and
+ * looked after while it runs. What is found out ends the daemon, because a second one under a name
+ * answers on the bus for the first.
  */
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
@@ -13,12 +14,18 @@ import { startingClock } from './lib/clock.ts'
 import type { HostName } from './model/ids.ts'
 import type { Store } from './store/store.ts'
 
-/** What a machine's firmware calls it; copies of virtual machines are given another (SMBIOS 3.6, 7.2.1). */
+/**
+ * What a machine's firmware calls it; copies of virtual machines are given another (SMBIOS 3.6,
+ * 7.2.1).
+ */
 const PRODUCT_FILE = '/sys/class/dmi/id/product_uuid'
 /** Firmware that was never given one says this, or nothing but zeroes or ones. */
 const NO_PRODUCT = /^03000200-0400-0500-0006-000700080009$|^[0-]*$|^[f-]*$/i
 
-/** Another machine lives under this host's name, or this one may not: starting again does not help, the message says what does. */
+/**
+ * Another machine lives under this host's name, or this one may not: starting again does not help,
+ * the message says what does.
+ */
 export class RivalError extends Error {}
 
 /** The lives of a host that shares its records with others. */

@@ -14,8 +14,9 @@ import type { FirewallSettings } from './plan/ruleset.ts'
 import type { HostAnnouncement } from './store/records/host.ts'
 
 /**
- * Among many hosts the loss of one is known within five seconds. Renewing is most of what an idle host costs the records, so it is not
- * done more often than three seconds of silence of theirs, as when a Galera node is lost, ask for.
+ * Among many hosts the loss of one is known within five seconds. Renewing is most of what an idle
+ * host costs the records, so it is not done more often than three seconds of silence of theirs, as
+ * when a Galera node is lost, ask for.
  */
 const CLUSTER_LEASE = { leaseMs: 4_300, renewMs: 1_400 }
 /** Alone, nobody waits to hear of it. */
@@ -26,7 +27,10 @@ export function apiEndpoint({ api }: Config): string {
   return api.url ?? `https://${api.listen === '0.0.0.0' ? '127.0.0.1' : api.listen}:${api.port}`
 }
 
-/** By which CA (a file that everybody may read) a client verifies the API; null: by those that it trusts anyway. */
+/**
+ * By which CA (a file that everybody may read) a client verifies the API; null: by those that it
+ * trusts anyway.
+ */
 export function apiAuthority({ api, tls }: Config): string | null {
   return api.tls.certificateFile === null ? certificateFiles(tls.directory).ca : api.tls.caFile
 }
@@ -53,7 +57,10 @@ export function outboundSettings(
   return { reach, engines, proxy: { ...chooseProxies(images.proxy, proxies), except } }
 }
 
-/** What this host announces, and how often it looks and renews; `machine` is who it is and what it offers to placement. */
+/**
+ * What this host announces, and how often it looks and renews; `machine` is who it is and what it
+ * offers to placement.
+ */
 export function keeperSettings(
   config: Config,
   machine: Pick<

@@ -1,4 +1,7 @@
-/** The daemon's directories, that it is the only daemon on them and on this machine, and that there is room for a cloud on the host's network. */
+/**
+ * The daemon's directories, that it is the only daemon on them and on this machine, and that there
+ * is room for a cloud on the host's network.
+ */
 import { chmodSync, mkdirSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { networkInterfaces } from 'node:os'
@@ -24,11 +27,15 @@ import { type CollisionWatch, createCollisionWatch } from './services/collisions
 
 const PRIVATE = 0o700
 
-/** Makes the directories and takes them, and gives what undoes that. Errors: another daemon that has them or this machine. */
+/**
+ * Makes the directories and takes them, and gives what undoes that. Errors: another daemon that has
+ * them or this machine.
+ */
 export async function takeState(config: Config): Promise<() => Promise<void>> {
   for (const dir of [config.stateDir, config.runtimeDir]) {
     mkdirSync(dir, { recursive: true, mode: PRIVATE })
-    // Whoever made it before may have let others in: user data, keys and what instances say are below it.
+    // Whoever made it before may have let others in: user data, keys and what instances say are
+    // below it.
     chmodSync(dir, PRIVATE)
   }
   // Empty until somebody publishes an image: `atoll image publish`, or a copy.
@@ -70,8 +77,8 @@ function cloudNetwork({ store, bus }: Config): Omit<CloudNetwork, 'vpcs'> {
 }
 
 /**
- * Makes sure that the daemon's addresses cut nobody off. Where instances are, it has them already, and goes on: then `/healthz` tells. Errors:
- * what would be cut off, with the setting and the fix.
+ * Makes sure that the daemon's addresses cut nobody off. Where instances are, it has them already,
+ * and goes on: then `/healthz` tells. Errors: what would be cut off, with the setting and the fix.
  */
 export async function requireRoom(config: Config, ledger: Pick<Ledger, 'load'>): Promise<void> {
   if (Object.keys(networkInterfaces()).some(isNicLink)) return

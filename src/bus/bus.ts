@@ -1,8 +1,9 @@
 /**
  * The port to the bus: wake-ups and questions between hosts.
  *
- * A bell carries no truth: losing, repeating or reordering one costs a delay and nothing else. A question is answered by one
- * host within a deadline or not at all. Two implementations pass the same contract suite: in process and RabbitMQ.
+ * A bell carries no truth: losing, repeating or reordering one costs a delay and nothing else. A
+ * question is answered by one host within a deadline or not at all. Two implementations pass the
+ * same contract suite: in process and RabbitMQ.
  */
 import type { HostName, InstanceId, VpcId } from '../model/ids.ts'
 
@@ -10,26 +11,40 @@ import type { HostName, InstanceId, VpcId } from '../model/ids.ts'
 export interface Questions {
   readonly console: {
     readonly ask: { readonly instance: InstanceId }
-    /** The last output (at most 64 KiB, oldest dropped), base64, and when it was read (ISO 8601). */
+    /**
+     * The last output (at most 64 KiB, oldest dropped), base64, and when it was read (ISO 8601).
+     */
     readonly answer: { readonly output: string; readonly at: string }
   }
   readonly attach: {
     readonly ask: { readonly instance: InstanceId }
-    /** Where the instance's terminal is to be had, and the ticket to it, which is good once and for some seconds. */
+    /**
+     * Where the instance's terminal is to be had, and the ticket to it, which is good once and for
+     * some seconds.
+     */
     readonly answer: { readonly address: string; readonly port: number; readonly ticket: string }
   }
 }
 export type Question = keyof Questions
 
-/** `own`: this host's part of the records changed. `shared`: what all hosts share did. A VPC: what belongs to it did. */
+/**
+ * `own`: this host's part of the records changed. `shared`: what all hosts share did. A VPC: what
+ * belongs to it did.
+ */
 export type Bell = 'own' | 'shared' | VpcId
 
 /** The shortest time between two bells to all, or to all that follow one VPC... */
 const ALL_BELL_MS = 200
-/** ...and for each host that hears them: what all of them are told a second stays the same however many they are. */
+/**
+ * ...and for each host that hears them: what all of them are told a second stays the same however
+ * many they are.
+ */
 const ALL_BELL_MS_PER_HOST = 2
 
-/** VPCs whose last bell is remembered; beyond it the ones that were rung first are forgotten, and may be rung again sooner. */
+/**
+ * VPCs whose last bell is remembered; beyond it the ones that were rung first are forgotten, and
+ * may be rung again sooner.
+ */
 export const VPCS_LIMIT = 1_024
 
 /** The shortest time between two bells to all, among so many hosts. */
@@ -38,26 +53,32 @@ export function allBellMs(hosts: number): number {
 }
 
 export interface Bus {
-  /** "Look again at what is yours." Never fails: a bell that cannot be sent is found by the timer. */
+  /**
+   * "Look again at what is yours." Never fails: a bell that cannot be sent is found by the timer.
+   */
   ring(host: HostName): void
   /**
-   * "Look again at what all hosts share": reaches every host, this one too. Not urgent: those rung within `allBellMs` of each
-   * other go out as one.
+   * "Look again at what all hosts share": reaches every host, this one too. Not urgent: those rung
+   * within `allBellMs` of each other go out as one.
    */
   ringAll(): void
   /**
-   * "Look again at this VPC" (its members, names, groups): reaches every host that follows it, this one too. Not urgent: those
-   * rung for one VPC within `allBellMs` of each other go out as one, so that a storm of launches does not multiply by hosts.
+   * "Look again at this VPC" (its members, names, groups): reaches every host that follows it, this
+   * one too. Not urgent: those rung for one VPC within `allBellMs` of each other go out as one, so
+   * that a storm of launches does not multiply by hosts.
    */
   ringVpc(vpc: VpcId): void
   /**
-   * Follows these VPCs from now on, and no others. Of each that is new a bell is heard as soon as none is missed any more: what was
-   * read of it before may be old.
+   * Follows these VPCs from now on, and no others. Of each that is new a bell is heard as soon as
+   * none is missed any more: what was read of it before may be old.
    */
   follow(vpcs: readonly VpcId[]): void
   /** Calls `heard` for each bell that reaches this host until the returned function is called. */
   onBell(heard: (bell: Bell) => void): () => void
-  /** Asks a host. Rejects with `unavailable` when no answer comes in time, or with the error that the answer is. */
+  /**
+   * Asks a host. Rejects with `unavailable` when no answer comes in time, or with the error that
+   * the answer is.
+   */
   ask<Q extends Question>(
     host: HostName,
     question: Q,

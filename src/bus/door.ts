@@ -1,7 +1,9 @@
 /**
- * The port to the command door: clients put commands on the bus, and whichever host is free takes the next one.
+ * The port to the command door: clients put commands on the bus, and whichever host is free takes
+ * the next one.
  *
- * Only a bus that clients can reach has one. What a command means and who may give it is the API's business (`api/commands`).
+ * Only a bus that clients can reach has one. What a command means and who may give it is the API's
+ * business (`api/commands`).
  */
 
 /** A command as a client sent it; nothing in it has been checked. */
@@ -16,15 +18,19 @@ export interface CommandMessage {
   readonly deliveries: number
 }
 
-/** `answer` (JSON text) is sent to who waits, if anybody does; `again` gives the command to another host, or to this one later. */
+/**
+ * `answer` (JSON text) is sent to who waits, if anybody does; `again` gives the command to another
+ * host, or to this one later.
+ */
 export type CommandOutcome =
   | { readonly kind: 'answer'; readonly answer: string }
   | { readonly kind: 'again'; readonly afterMs: number }
 
 export interface CommandDoor {
   /**
-   * Hands commands to `handle`, a few at a time, and takes each off the queue when it has been handled and answered: when this host
-   * dies before, another gets it. `handle` must not reject. The returned function takes no more and waits for those being handled.
+   * Hands commands to `handle`, a few at a time, and takes each off the queue when it has been
+   * handled and answered: when this host dies before, another gets it. `handle` must not reject.
+   * The returned function takes no more and waits for those being handled.
    */
   onCommand(handle: (message: CommandMessage) => Promise<CommandOutcome>): () => Promise<void>
 }

@@ -1,8 +1,10 @@
 /**
- * The bus of a cloud of one host: everything stays in the process, and every host name is this host's.
+ * The bus of a cloud of one host: everything stays in the process, and every host name is this
+ * host's.
  *
  * It imitates a remote bus, so that nobody comes to rely on less: bells and questions arrive in a
- * later turn of the event loop, bells of one turn arrive as one, and questions and answers are copies.
+ * later turn of the event loop, bells of one turn arrive as one, and questions and answers are
+ * copies.
  */
 import { type Clock, nextTurn, systemClock } from '../lib/clock.ts'
 import { withDeadline } from '../lib/deadline.ts'

@@ -1,11 +1,13 @@
 /**
  * The bus of a cloud of many hosts: RabbitMQ.
  *
- * It is there at once, whether a broker answers or not, and connects by itself. While it is away, what this host tells itself goes
- * on, bells to others are kept as the set of who is to be rung, and questions are refused as `unavailable`; nothing grows. After
- * each connect this host hears a bell of each kind from itself, because it may have missed some.
+ * It is there at once, whether a broker answers or not, and connects by itself. While it is away,
+ * what this host tells itself goes on, bells to others are kept as the set of who is to be rung,
+ * and questions are refused as `unavailable`; nothing grows. After each connect this host hears a
+ * bell of each kind from itself, because it may have missed some.
  *
- * Nothing that arrives is trusted: see `rabbit/seal.ts`. What cannot be read is dropped and counted.
+ * Nothing that arrives is trusted: see `rabbit/seal.ts`. What cannot be read is dropped and
+ * counted.
  */
 import type { ConfirmChannel } from 'amqplib'
 import type { Clock } from '../lib/clock.ts'
@@ -40,7 +42,9 @@ const PULSE = Buffer.alloc(0)
 export interface RabbitBusOptions extends Broker {
   /** This host: bells and questions to it arrive here. */
   readonly host: HostName
-  /** Signs what hosts say to each other: derived from the cluster's secret for this purpose alone. */
+  /**
+   * Signs what hosts say to each other: derived from the cluster's secret for this purpose alone.
+   */
   readonly key: Uint8Array
   readonly log: Log
   readonly metrics: Metrics
@@ -54,7 +58,9 @@ export interface RabbitBusOptions extends Broker {
 export interface RabbitBus extends Bus, CommandDoor {
   /** The broker's node that we are connected to, or null while the bus is away. */
   node(): string | null
-  /** Why the broker takes no messages though it is connected, and since when; null while it does. */
+  /**
+   * Why the broker takes no messages though it is connected, and since when; null while it does.
+   */
   blocked(): Blocked | null
 }
 
@@ -209,7 +215,9 @@ function createAttendant(parts: Parts, hear: (content: Buffer) => void): Attenda
   }
 }
 
-/** Opens messages, and tells of what has to be dropped: a count of each, and now and then a line. */
+/**
+ * Opens messages, and tells of what has to be dropped: a count of each, and now and then a line.
+ */
 function createOpener({ options, seal, measures }: Parts): (content: Buffer) => Opened {
   const { log, clock } = options
   let last: object = {}

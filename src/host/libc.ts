@@ -1,6 +1,7 @@
 /**
- * The few C library calls that Node does not offer, typed: entering a network namespace, and making a UDP socket that is bound to
- * a device before it is bound to a port, and a datagram to a Unix socket.
+ * The few C library calls that Node does not offer, typed: entering a network namespace, and making
+ * a UDP socket that is bound to a device before it is bound to a port, and a datagram to a Unix
+ * socket.
  *
  * All of them run on the calling thread, at once. Each throws `LibcError` with the errno's name.
  */
@@ -25,7 +26,9 @@ class LibcError extends Error {
 }
 
 export interface Libc {
-  /** setns(2) with CLONE_NEWNET: moves the calling thread into the network namespace behind `fd`. */
+  /**
+   * setns(2) with CLONE_NEWNET: moves the calling thread into the network namespace behind `fd`.
+   */
   enterNetworkNamespace(fd: number): void
   /** A non-blocking, close-on-exec IPv4 UDP socket (socket(2)). */
   udpSocket(): number
@@ -37,9 +40,15 @@ export interface Libc {
   bindAny(fd: number, port: number): void
   /** sendmsg(2) of one UDP datagram with IP_PKTINFO (ip(7)), which chooses the source address. */
   sendFrom(fd: number, source: Ipv4, bytes: Uint8Array, port: number, to: Ipv4): void
-  /** sendto(2) of one datagram to a Unix socket (unix(7)): a path, or an abstract name that begins with `@`. */
+  /**
+   * sendto(2) of one datagram to a Unix socket (unix(7)): a path, or an abstract name that begins
+   * with `@`.
+   */
   sendToPath(path: string, bytes: Uint8Array): void
-  /** flock(2), exclusive and without waiting; false when another process has it. It goes with the file's last descriptor. */
+  /**
+   * flock(2), exclusive and without waiting; false when another process has it. It goes with the
+   * file's last descriptor.
+   */
   lock(fd: number): boolean
   close(fd: number): void
 }
@@ -63,12 +72,15 @@ const PACKET_INFO = { bytes: 32, length: 28, type: 8, source: 20 } as const
 export const SO_REUSEADDR = 2
 /** SO_BROADCAST of socket(7). */
 export const SO_BROADCAST = 6
-/** SO_NO_CHECK of asm-generic/socket.h: what is sent has no UDP checksum, which is written as 0 (RFC 768). */
+/**
+ * SO_NO_CHECK of asm-generic/socket.h: what is sent has no UDP checksum, which is written as 0 (RFC
+ * 768).
+ */
 export const SO_NO_CHECK = 11
 
 /**
- * What a call gave, or its error as `LibcError`. A call that came back with -1 has its reason in errno, which must be read before
- * anything else is called.
+ * What a call gave, or its error as `LibcError`. A call that came back with -1 has its reason in
+ * errno, which must be read before anything else is called.
  */
 export function checked(syscall: string, result: unknown): number {
   if (typeof result === 'number' && result >= 0) return result
@@ -159,7 +171,10 @@ function pathAddress(path: string): Buffer {
   return Buffer.concat([new Uint8Array(Uint16Array.of(AF_UNIX).buffer), name])
 }
 
-/** struct sockaddr_in: sin_family is in the machine's own byte order, the rest in the network's (ip(7)). */
+/**
+ * struct sockaddr_in: sin_family is in the machine's own byte order, the rest in the network's
+ * (ip(7)).
+ */
 function socketAddress(ip: Ipv4, port: number): Buffer {
   const address = Buffer.alloc(SOCKADDR_IN_BYTES)
   address.set(new Uint8Array(Uint16Array.of(AF_INET).buffer))

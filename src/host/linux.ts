@@ -1,9 +1,10 @@
 /**
- * The host port on Linux: rtnetlink for links, addresses, routes and neighbours; /proc/sys for settings; nft for rules; one
- * device-bound socket for each NIC.
+ * The host port on Linux: rtnetlink for links, addresses, routes and neighbours; /proc/sys for
+ * settings; nft for rules; one device-bound socket for each NIC.
  *
- * It acts on the network namespace of the thread that calls `createLinuxHost`. It remembers nothing: every answer is read from
- * the kernel. Whatever the kernel refuses leaves here as `unavailable`, with the errno in the cause.
+ * It acts on the network namespace of the thread that calls `createLinuxHost`. It remembers
+ * nothing: every answer is read from the kernel. Whatever the kernel refuses leaves here as
+ * `unavailable`, with the errno in the cause.
  */
 import type { Log } from '../lib/log.ts'
 import { createQueues } from '../lib/queue.ts'
@@ -52,7 +53,8 @@ export function createLinuxHost(options: {
   const dockerUser = createDockerUser(runner)
   const lock = createNicLock(ip, options.log)
   const forwarding = createForwarding(options.forwardingFile ?? null)
-  // What is done to one NIC is done by one caller at a time: two services may speak of the same one.
+  // What is done to one NIC is done by one caller at a time: two services may speak of the same
+  // one.
   const nicLock = createQueues<string>()
 
   return {

@@ -1,12 +1,15 @@
 /**
- * Certificates between the hosts of a cluster: an authority that each host makes for itself from the cluster's secret, and the one
- * certificate that it issues to itself.
+ * Certificates between the hosts of a cluster: an authority that each host makes for itself from
+ * the cluster's secret, and the one certificate that it issues to itself.
  *
- * The authority's key is derived (purpose `ca`), so all hosts have the same one and nothing is handed out; their `ca.crt` differ in
- * serial number and signature, but each verifies the others' certificates. The key is in no file that can be read. A host's own key is made once and
- * stays, so that a renewal replaces one file in one step, and whoever reads certificate and key never gets two that do not fit.
+ * The authority's key is derived (purpose `ca`), so all hosts have the same one and nothing is
+ * handed out; their `ca.crt` differ in serial number and signature, but each verifies the others'
+ * certificates. The key is in no file that can be read. A host's own key is made once and stays, so
+ * that a renewal replaces one file in one step, and whoever reads certificate and key never gets
+ * two that do not fit.
  *
- * openssl(1) writes the certificates: it is on every Debian machine, a call takes 7 ms, and nothing of it stays in the daemon's memory.
+ * openssl(1) writes the certificates: it is on every Debian machine, a call takes 7 ms, and nothing
+ * of it stays in the daemon's memory.
  */
 import {
   createECDH,
@@ -38,7 +41,10 @@ import { deriveKey } from './derive.ts'
 import { exists } from './files.ts'
 import { failureOf, systemRunner } from './runner.ts'
 
-/** The files of a host (PEM): the authority, and the host's certificate and key. The key's mode is 0600. */
+/**
+ * The files of a host (PEM): the authority, and the host's certificate and key. The key's mode is
+ * 0600.
+ */
 export interface CertificateFiles {
   readonly ca: string
   readonly cert: string
@@ -88,9 +94,10 @@ export interface CertificateOptions {
 }
 
 /**
- * Makes sure that the directory's files are there, belong together, are of this secret and for this identity, and have a third of their
- * time left; makes what is not. Files of a CA that is not ours are left alone. Two programs may do so at once. `issued` says whether
- * there is a new certificate. Errors: those of the file system, a name or an address that is none, and what openssl says.
+ * Makes sure that the directory's files are there, belong together, are of this secret and for this
+ * identity, and have a third of their time left; makes what is not. Files of a CA that is not ours
+ * are left alone. Two programs may do so at once. `issued` says whether there is a new certificate.
+ * Errors: those of the file system, a name or an address that is none, and what openssl says.
  */
 export async function ensureCertificates(
   options: CertificateOptions,
@@ -124,7 +131,10 @@ export async function ensureCertificates(
   return { issued: true, certificate: factsOf(fresh, nowMs) }
 }
 
-/** What the certificate (PEM; the first one of a chain) in a file says; null when there is none that can be read. */
+/**
+ * What the certificate (PEM; the first one of a chain) in a file says; null when there is none that
+ * can be read.
+ */
 export async function certificateFacts(
   file: string,
   nowMs: number,
@@ -280,8 +290,9 @@ async function issue(work: string, { authority, key, identity, nowMs }: Issue) {
 }
 
 /**
- * Runs openssl with a key. It reads keys from files only (Node gives a program a socket for its stdin, and a socket cannot be opened by
- * its name), so the key lies there encrypted by a password that is never written: the program gets that on its stdin.
+ * Runs openssl with a key. It reads keys from files only (Node gives a program a socket for its
+ * stdin, and a socket cannot be opened by its name), so the key lies there encrypted by a password
+ * that is never written: the program gets that on its stdin.
  */
 async function openssl(
   work: string,
@@ -337,7 +348,9 @@ function opensslTime(ms: number): string {
   return `${new Date(ms).toISOString().replaceAll(/[-:T]|\..*$/g, '')}Z`
 }
 
-/** Puts a certificate that is complete in the place of what is there, on the disk before it is seen. */
+/**
+ * Puts a certificate that is complete in the place of what is there, on the disk before it is seen.
+ */
 async function install(made: string, file: string): Promise<void> {
   await using opened = await open(made, 'r+')
   await opened.chmod(PUBLIC)

@@ -36,8 +36,8 @@ export const systemClock: Clock = {
 }
 
 /**
- * The machine's own clock, whose sleeps and timers keep the process alive. For a daemon that starts:
- * until it listens, nothing else does.
+ * The machine's own clock, whose sleeps and timers keep the process alive. For a daemon that
+ * starts: until it listens, nothing else does.
  */
 export const startingClock: Clock = {
   ...systemClock,

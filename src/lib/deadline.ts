@@ -14,9 +14,9 @@ interface Deadline {
 }
 
 /**
- * What `work` gives within `ms`. Otherwise it rejects with `late()`, or with the reason of `signal`,
- * at that moment; the signal that `work` got aborts with the same. Work is not begun when `signal`
- * has aborted already.
+ * What `work` gives within `ms`. Otherwise it rejects with `late()`, or with the reason of
+ * `signal`, at that moment; the signal that `work` got aborts with the same. Work is not begun when
+ * `signal` has aborted already.
  */
 export async function withDeadline<T>(
   { clock, ms, late, signal }: Deadline,

@@ -1,14 +1,17 @@
 /**
- * Keys by purpose: whoever has the cluster's secret can make each of them, and none of them tells anything about the secret or another.
+ * Keys by purpose: whoever has the cluster's secret can make each of them, and none of them tells
+ * anything about the secret or another.
  *
- * HKDF-SHA256 (RFC 5869) with the salt `atoll` and the info `atoll/1/<purpose>`. The secret itself is never a key, a password or on a
- * wire. HKDF does not stretch: a secret that can be guessed stays one that can be guessed, so it has to be random.
+ * HKDF-SHA256 (RFC 5869) with the salt `atoll` and the info `atoll/1/<purpose>`. The secret itself
+ * is never a key, a password or on a wire. HKDF does not stretch: a secret that can be guessed
+ * stays one that can be guessed, so it has to be random.
  */
 import { hkdfSync } from 'node:crypto'
 
 /**
- * What a derived key is for: `ca` signs the hosts' certificates, `bus` what hosts tell each other, `records` seals secrets in the
- * records; `mariadb`, `galera` (state transfers), `rabbitmq` and `erlang` (the cookie) let hosts in at their engines.
+ * What a derived key is for: `ca` signs the hosts' certificates, `bus` what hosts tell each other,
+ * `records` seals secrets in the records; `mariadb`, `galera` (state transfers), `rabbitmq` and
+ * `erlang` (the cookie) let hosts in at their engines.
  */
 export const PURPOSES = [
   'ca',

@@ -2,10 +2,16 @@
 import { statfs } from 'node:fs/promises'
 import { MIB } from '../model/sizes.ts'
 
-/** Once there was too little room, this share of the reserve must be free besides: logs that come and go must not flip a host. */
+/**
+ * Once there was too little room, this share of the reserve must be free besides: logs that come
+ * and go must not flip a host.
+ */
 const MORE_AGAIN = 0.1
 
-/** Bytes that an unprivileged user may still write on the directory's file system (statfs(2), `f_bavail`). */
+/**
+ * Bytes that an unprivileged user may still write on the directory's file system (statfs(2),
+ * `f_bavail`).
+ */
 export async function freeBytes(directory: string): Promise<number> {
   const { bavail, bsize } = await statfs(directory)
   return bavail * bsize
@@ -18,8 +24,9 @@ export async function totalBytes(directory: string): Promise<number> {
 }
 
 /**
- * A function that says which of the directories lies on a file system with less than `reserveMiB` free; null when none does. One
- * that cannot be looked at is passed over. `free` is `freeBytes`, unless told otherwise.
+ * A function that says which of the directories lies on a file system with less than `reserveMiB`
+ * free; null when none does. One that cannot be looked at is passed over. `free` is `freeBytes`,
+ * unless told otherwise.
  */
 export function createDiskWatch(
   reserveMiB: number,

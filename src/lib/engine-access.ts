@@ -1,4 +1,7 @@
-/** How to reach and enter an engine that runs on several machines: what the settings of the store and of the bus have in common. */
+/**
+ * How to reach and enter an engine that runs on several machines: what the settings of the store
+ * and of the bus have in common.
+ */
 import { readFile } from 'node:fs/promises'
 
 /** Where the nodes of an engine are and how to get in. */
@@ -10,9 +13,14 @@ export interface EngineAccess {
   readonly tls: EngineTls
 }
 
-/** Files in PEM: whom the server's certificate must be signed by, and this host's own certificate and key. */
+/**
+ * Files in PEM: whom the server's certificate must be signed by, and this host's own certificate
+ * and key.
+ */
 export interface EngineTls {
-  /** Which nodes are spoken to by TLS: all, all but those on loopback (`others`), or none of them. */
+  /**
+   * Which nodes are spoken to by TLS: all, all but those on loopback (`others`), or none of them.
+   */
   readonly to: 'all' | 'others' | 'none'
   readonly ca: string | null
   readonly cert: string | null
@@ -26,7 +34,10 @@ interface TlsOptions {
   readonly key?: string
   readonly minVersion: 'TLSv1.2'
   readonly rejectUnauthorized: true
-  /** What mysql2 calls the check that all others do anyway: whether the certificate is for this name or address. */
+  /**
+   * What mysql2 calls the check that all others do anyway: whether the certificate is for this name
+   * or address.
+   */
   readonly verifyIdentity: true
 }
 
@@ -39,15 +50,19 @@ export function splitAddress(
   return { host, port: port === undefined ? defaultPort : Number(port) }
 }
 
-/** Gives what a connection to a host is made with; undefined: no TLS. Rejects as the file system does, which names the file. */
+/**
+ * Gives what a connection to a host is made with; undefined: no TLS. Rejects as the file system
+ * does, which names the file.
+ */
 export type TlsReader = (host: string) => Promise<TlsOptions | undefined>
 
 /** So long a file that has been read is not read again. */
 const KEPT_MS = 30_000
 
 /**
- * Reads the files as they are needed, so that a renewed certificate is taken up. As long as they are alike, what it gives is the same
- * object: by that mysql2 knows the TLS sessions that it may resume.
+ * Reads the files as they are needed, so that a renewed certificate is taken up. As long as they
+ * are alike, what it gives is the same object: by that mysql2 knows the TLS sessions that it may
+ * resume.
  */
 export function createTlsReader(tls: EngineTls): TlsReader {
   let kept: { readonly atMs: number; readonly options: TlsOptions } | undefined

@@ -1,4 +1,7 @@
-/** Small files of ours: whether they are there, replaced in one step, records in them, and having all of it on the disk. */
+/**
+ * Small files of ours: whether they are there, replaced in one step, records in them, and having
+ * all of it on the disk.
+ */
 import { open, readFile, rename, rm, stat } from 'node:fs/promises'
 import type { z } from 'zod'
 import { createQueues } from './queue.ts'
@@ -29,8 +32,9 @@ export function writeRecord(path: string, record: unknown): Promise<void> {
 const inTurn = createQueues<string>()
 
 /**
- * Puts a file in the place of what is there: whoever looks, after whatever crash, sees all of the old one or all of the new one. Which of
- * them a power cut leaves is sure only when the directory is synced, too (fsync(2), notes). Of several the last one stays.
+ * Puts a file in the place of what is there: whoever looks, after whatever crash, sees all of the
+ * old one or all of the new one. Which of them a power cut leaves is sure only when the directory
+ * is synced, too (fsync(2), notes). Of several the last one stays.
  */
 export function replaceFile(path: string, content: string | Buffer, mode?: number): Promise<void> {
   const aside = `${path}.new`

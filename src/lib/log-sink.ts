@@ -1,8 +1,10 @@
 /**
- * Where log lines go: a descriptor that may be a file on a full or hung disk, a pipe that nobody reads, a terminal that is stopped.
+ * Where log lines go: a descriptor that may be a file on a full or hung disk, a pipe that nobody
+ * reads, a terminal that is stopped.
  *
- * Whoever logs never waits and never fails. Lines are written behind their back, one write at a time, so that at most one thread of the
- * pool is held by a disk that hangs. What waits is bounded; more is dropped and counted.
+ * Whoever logs never waits and never fails. Lines are written behind their back, one write at a
+ * time, so that at most one thread of the pool is held by a disk that hangs. What waits is bounded;
+ * more is dropped and counted.
  */
 import { write, writeSync } from 'node:fs'
 import { MIB } from '../model/sizes.ts'
@@ -114,8 +116,8 @@ export function createLogSink(fd: number): LogSink {
 }
 
 /**
- * Node's own stream over stderr switches pipes and sockets to answer `EAGAIN` instead of blocking, and is what Node's warnings go
- * through: its errors must not end the process.
+ * Node's own stream over stderr switches pipes and sockets to answer `EAGAIN` instead of blocking,
+ * and is what Node's warnings go through: its errors must not end the process.
  */
 function openQuietly(fd: number): void {
   if (fd === process.stderr.fd) process.stderr.on('error', () => undefined)

@@ -1,7 +1,8 @@
 /**
  * Logs: JSON lines, or something pleasant on a terminal.
  *
- * One line per change: a constant message plus fields (host, service, instance, request, generation) and the reason.
+ * One line per change: a constant message plus fields (host, service, instance, request,
+ * generation) and the reason.
  */
 import { createRequire } from 'node:module'
 import { pino } from 'pino'
@@ -21,15 +22,18 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
 /** The log of a process, which outlives what it is written to. */
 export interface ProcessLog extends Log {
-  /** Calls `told` with the number of lines whenever some are dropped because they cannot be written. */
+  /**
+   * Calls `told` with the number of lines whenever some are dropped because they cannot be written.
+   */
   onDropped(told: (lines: number) => void): void
   /** Writes what waits: the process ends. */
   flush(): void
 }
 
 /**
- * A logger on stderr. `format: auto` is JSON unless stderr is a terminal. It never blocks or ends its owner: what cannot be written is
- * dropped and counted, and one line says so when lines can be written again (`log-sink.ts`).
+ * A logger on stderr. `format: auto` is JSON unless stderr is a terminal. It never blocks or ends
+ * its owner: what cannot be written is dropped and counted, and one line says so when lines can be
+ * written again (`log-sink.ts`).
  */
 export function createLog(options: {
   readonly level: LogLevel
@@ -63,9 +67,9 @@ function loadPretty(): typeof PinoPretty {
 const CAUSES_SHOWN = 10
 
 /**
- * A thrown thing as it is printed under `error`. What the world did (an error that carries a code or a kind, and is no bug) is its
- * message and those of its causes: where in our code it was met tells nobody anything. Whatever else it is may be our fault, and is
- * printed with every stack.
+ * A thrown thing as it is printed under `error`. What the world did (an error that carries a code
+ * or a kind, and is no bug) is its message and those of its causes: where in our code it was met
+ * tells nobody anything. Whatever else it is may be our fault, and is printed with every stack.
  */
 export function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return error
@@ -86,7 +90,8 @@ function isExpected(error: Error): boolean {
   return [error, ...causesOf(error)].every((one) => {
     if (one instanceof AggregateError) return true
     if (one instanceof Error && 'kind' in one) return one.kind !== 'bug'
-    // Foreign errors that a program is to expect have a code (errno, SQLite, HTTP). A TypeError is a mistake even when it has one.
+    // Foreign errors that a program is to expect have a code (errno, SQLite, HTTP). A TypeError is
+    // a mistake even when it has one.
     if (!(one instanceof Error) || one instanceof TypeError || one instanceof RangeError)
       return false
     return 'code' in one || 'statusCode' in one

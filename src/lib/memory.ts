@@ -1,17 +1,24 @@
 /**
  * Memory: gives back to the machine what a burst of work left behind.
  *
- * V8 keeps the pages of a heap that once was large, because the next burst may come at once. On a host of ours it may come
- * tomorrow, and until then the instances have a better use for them. So after a burst one thorough collection is asked for. It stops the
- * daemon for some 80 ms where a processor is free, and for many times that where none is; which is why it waits until the daemon
+ * V8 keeps the pages of a heap that once was large, because the next burst may come at once. On a
+ * host of ours it may come tomorrow, and until then the instances have a better use for them. So
+ * after a burst one thorough collection is asked for. It stops the daemon for some 80 ms where a
+ * processor is free, and for many times that where none is; which is why it waits until the daemon
  * and the machine are quiet, and until there is something to be had.
  */
 import { availableParallelism, loadavg } from 'node:os'
 import type { Log } from './log.ts'
 
-/** How often it is looked whether there is something to give back, and how long the quiet before it must have lasted. */
+/**
+ * How often it is looked whether there is something to give back, and how long the quiet before it
+ * must have lasted.
+ */
 const LOOK_MS = 5_000
-/** Share of that time in which the event loop may have been busy. A daemon that does nothing but its passes is far below. */
+/**
+ * Share of that time in which the event loop may have been busy. A daemon that does nothing but its
+ * passes is far below.
+ */
 const QUIET_UTILIZATION = 0.1
 /** Growth since the last collection that is worth a pause, in bytes. */
 const WORTHWHILE_BYTES = 8e6
@@ -24,8 +31,8 @@ export interface MemoryTrimOptions {
 }
 
 /**
- * Looks every few seconds, from now on until the function that it returns is called. Does nothing at all in a Node that was
- * started without `--expose-gc`.
+ * Looks every few seconds, from now on until the function that it returns is called. Does nothing
+ * at all in a Node that was started without `--expose-gc`.
  */
 export function startMemoryTrim(log: Log, options: MemoryTrimOptions = {}): () => void {
   const { lookMs = LOOK_MS, machineIsQuiet = hasIdleProcessor } = options
@@ -42,7 +49,8 @@ export function startMemoryTrim(log: Log, options: MemoryTrimOptions = {}): () =
     if (residentBytes < settledBytes + WORTHWHILE_BYTES) return
     if (utilization > QUIET_UTILIZATION || !machineIsQuiet()) return
     const began = performance.now()
-    // "Last resort" also drops code that has not run for some time, and gives back empty pages instead of pooling them.
+    // "Last resort" also drops code that has not run for some time, and gives back empty pages
+    // instead of pooling them.
     gc({ type: 'major', flavor: 'last-resort', execution: 'sync' })
     settledBytes = process.memoryUsage.rss()
     const ms = Math.round(performance.now() - began)

@@ -1,7 +1,8 @@
 /**
  * Metrics: Prometheus counters, gauges and histograms, all named `atoll_…`.
  *
- * A registry is made in `main.ts` and handed down; each part declares its own metrics once, when it is built.
+ * A registry is made in `main.ts` and handed down; each part declares its own metrics once, when it
+ * is built.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
@@ -22,7 +23,10 @@ export interface Metrics {
   render(): Promise<string>
 }
 
-/** How often the delay of the event loop is sampled. Every 10 ms, as the library would, is a hundred wake-ups a second of an idle daemon. */
+/**
+ * How often the delay of the event loop is sampled. Every 10 ms, as the library would, is a hundred
+ * wake-ups a second of an idle daemon.
+ */
 const LOOP_SAMPLE_MS = 1000
 const LATENCY_BUCKETS_SECONDS = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10]
 

@@ -1,8 +1,10 @@
 /**
- * Paths made of names that come from elsewhere (records, labels, directories, files), and removing what is there.
+ * Paths made of names that come from elsewhere (records, labels, directories, files), and removing
+ * what is there.
  *
- * `below` is the only way in which the house puts such a name into a path: a name is one step down and nothing else, so what it gives
- * lies below its root whatever the name says. `removeTree` is the only way in which the house removes a directory.
+ * `below` is the only way in which the house puts such a name into a path: a name is one step down
+ * and nothing else, so what it gives lies below its root whatever the name says. `removeTree` is
+ * the only way in which the house removes a directory.
  */
 import { readFile, realpath, rm } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
@@ -13,7 +15,10 @@ const NAME_MAX_BYTES = 255
 /** Where the kernel lists the mounts that this process sees (proc_pid_mountinfo(5)). */
 const MOUNTS = '/proc/self/mountinfo'
 
-/** The path that leads from `root`, which is absolute, one step down for each name. Throws RangeError for what is no such name. */
+/**
+ * The path that leads from `root`, which is absolute, one step down for each name. Throws
+ * RangeError for what is no such name.
+ */
 export function below(root: string, ...names: readonly string[]): string {
   if (!isAbsolute(root)) throw new RangeError(`not an absolute path: ${JSON.stringify(root)}`)
   for (const name of names)
@@ -28,9 +33,10 @@ function isName(name: string): boolean {
 }
 
 /**
- * Removes what is at `below(root, ...names)`, with all that is in it; that there is nothing is well. Links are removed and never
- * followed. Throws, with nothing removed, when a directory on the way is a link that leads elsewhere, when something is mounted there or
- * in it, and when no name is given.
+ * Removes what is at `below(root, ...names)`, with all that is in it; that there is nothing is
+ * well. Links are removed and never followed. Throws, with nothing removed, when a directory on the
+ * way is a link that leads elsewhere, when something is mounted there or in it, and when no name is
+ * given.
  */
 export async function removeTree(root: string, ...names: readonly string[]): Promise<void> {
   if (names.length === 0) throw new RangeError(`a root is not removed: ${root}`)

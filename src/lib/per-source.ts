@@ -1,8 +1,10 @@
 /**
- * Places that many share, such as open connections: nobody may hold more than its limit, nor more than half of what is free.
+ * Places that many share, such as open connections: nobody may hold more than its limit, nor more
+ * than half of what is free.
  *
- * The second rule makes the limit shrink while many hold much (a dynamic threshold, as in shared-memory switches: Choudhury and Hahne,
- * IEEE/ACM Transactions on Networking 6(2), 1998). However many want everything, some places stay free, and whoever holds none gets one.
+ * The second rule makes the limit shrink while many hold much (a dynamic threshold, as in
+ * shared-memory switches: Choudhury and Hahne, IEEE/ACM Transactions on Networking 6(2), 1998).
+ * However many want everything, some places stay free, and whoever holds none gets one.
  */
 
 export interface Places<K> {

@@ -1,4 +1,7 @@
-/** Who may work when: one after the other, only so many at once, or all who ask for the same together. */
+/**
+ * Who may work when: one after the other, only so many at once, or all who ask for the same
+ * together.
+ */
 import { createRotation } from './rotation.ts'
 
 /** Does what it is given after all that it was given before, however that ended. */

@@ -1,5 +1,6 @@
 /**
- * Runs another program: arguments as a list (never a shell), input on stdin, and a limit on everything.
+ * Runs another program: arguments as a list (never a shell), input on stdin, and a limit on
+ * everything.
  *
  * For the few jobs for which the kernel has no socket that we speak (`nft`, `iptables`).
  */
@@ -15,11 +16,16 @@ interface Run {
   /** The program is killed when it says more than this on stdout or on stderr. */
   readonly outputLimitBytes?: number
   readonly signal?: AbortSignal
-  /** What it inherits as numbers 3 and following: descriptors, or bytes that it reads from a pipe. */
+  /**
+   * What it inherits as numbers 3 and following: descriptors, or bytes that it reads from a pipe.
+   */
   readonly inherit?: readonly (number | Buffer)[]
 }
 
-/** How a program ended: `exitCode` is null when a signal or a limit ended it, and `stoppedBy` says which limit. */
+/**
+ * How a program ended: `exitCode` is null when a signal or a limit ended it, and `stoppedBy` says
+ * which limit.
+ */
 export interface RunResult {
   readonly exitCode: number | null
   readonly stoppedBy: 'timeout' | 'output limit' | 'abort' | null
@@ -28,8 +34,8 @@ export interface RunResult {
 }
 
 /**
- * Starts `program` and resolves when it has ended, however it ended. Rejects with Node's own error (`code: 'ENOENT'`) only when
- * the program cannot be started.
+ * Starts `program` and resolves when it has ended, however it ended. Rejects with Node's own error
+ * (`code: 'ENOENT'`) only when the program cannot be started.
  */
 export type Runner = (program: string, args: readonly string[], run?: Run) => Promise<RunResult>
 
@@ -43,7 +49,10 @@ export function failureOf({ exitCode, stoppedBy, stderr }: RunResult): string {
 
 const FIRST_INHERITED = 3
 const DEFAULT_TIMEOUT_MS = 10_000
-/** A program that the kernel holds does not end when it is killed: then nobody waits for it any longer. */
+/**
+ * A program that the kernel holds does not end when it is killed: then nobody waits for it any
+ * longer.
+ */
 const KILLED_MS = 1_000
 const DEFAULT_OUTPUT_LIMIT_BYTES = 16 * MIB
 
@@ -97,8 +106,9 @@ export const systemRunner: Runner = (program, args, run = {}) =>
   })
 
 /**
- * Takes from a program what the daemon is spared by when memory runs out (proc_pid_oom_score_adj(5)): it is inherited. At once, so that
- * what the program starts has it neither; one that is gone already needs nothing.
+ * Takes from a program what the daemon is spared by when memory runs out
+ * (proc_pid_oom_score_adj(5)): it is inherited. At once, so that what the program starts has it
+ * neither; one that is gone already needs nothing.
  */
 export function beExpendable(pid: number): void {
   try {
@@ -108,7 +118,10 @@ export function beExpendable(pid: number): void {
   }
 }
 
-/** Starts a program with `stdin` and what it inherits besides; its stdout and stderr are ours to read. */
+/**
+ * Starts a program with `stdin` and what it inherits besides; its stdout and stderr are ours to
+ * read.
+ */
 export function startWith(
   program: string,
   args: readonly string[],

@@ -1,8 +1,9 @@
 /**
  * Secrets at rest: sealed so that a copy of the records tells nobody what they are.
  *
- * AES-256-GCM (NIST SP 800-38D) with a fresh random nonce, bound to where it stands: a sealed text that was copied to another row does not
- * open there. With 96 random bits for each, far more than any cloud has, no nonce comes twice.
+ * AES-256-GCM (NIST SP 800-38D) with a fresh random nonce, bound to where it stands: a sealed text
+ * that was copied to another row does not open there. With 96 random bits for each, far more than
+ * any cloud has, no nonce comes twice.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 

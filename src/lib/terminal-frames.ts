@@ -1,8 +1,9 @@
 /**
- * How a terminal travels over a connection, both ways: frames of one byte of kind, two bytes of length (big endian) and that many
- * bytes of payload, at most 65,535. Pure.
+ * How a terminal travels over a connection, both ways: frames of one byte of kind, two bytes of
+ * length (big endian) and that many bytes of payload, at most 65,535. Pure.
  *
- * Both ends read with the same limits: what is no frame is an error, and the connection is to be given up.
+ * Both ends read with the same limits: what is no frame is an error, and the connection is to be
+ * given up.
  */
 import type { TerminalEnd } from './terminal.ts'
 
@@ -82,7 +83,10 @@ function framed(kind: number, payload: Buffer): Buffer {
 
 /** Puts frames together again, however the connection cut them. */
 export interface FrameReader {
-  /** The frames that are whole with these bytes. Throws an `Error` at what is no frame; nothing can be read after that. */
+  /**
+   * The frames that are whole with these bytes. Throws an `Error` at what is no frame; nothing can
+   * be read after that.
+   */
   read(bytes: Buffer): readonly TerminalFrame[]
 }
 

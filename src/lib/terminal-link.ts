@@ -1,8 +1,9 @@
 /**
  * A connection that carries a terminal (`terminal-frames.ts`), alike at both ends.
  *
- * Nothing is read while what was read is not dealt with, and nothing is written that the other end does not take, so no buffer grows.
- * Both ends send a beat now and then: one that is not heard of for some beats is gone, however its connection looks.
+ * Nothing is read while what was read is not dealt with, and nothing is written that the other end
+ * does not take, so no buffer grows. Both ends send a beat now and then: one that is not heard of
+ * for some beats is gone, however its connection looks.
  */
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
@@ -12,11 +13,17 @@ import { createFrameReader, encodeFrame, type TerminalFrame } from './terminal-f
 export interface TerminalLink {
   /** Aborts when the connection is gone. */
   readonly gone: AbortSignal
-  /** What the other end says, beats aside, until it has said all. Throws when the connection breaks, falls silent, or carries no frames. */
+  /**
+   * What the other end says, beats aside, until it has said all. Throws when the connection breaks,
+   * falls silent, or carries no frames.
+   */
   frames(): AsyncGenerator<TerminalFrame, void>
   /** Resolves when there is room for more. Rejects when the connection is gone. */
   send(frame: TerminalFrame): Promise<void>
-  /** Says the last, if there is one to say, and closes in any case; `frames` is to be read until then. Never fails. */
+  /**
+   * Says the last, if there is one to say, and closes in any case; `frames` is to be read until
+   * then. Never fails.
+   */
   close(last?: TerminalFrame): Promise<void>
 }
 
@@ -74,7 +81,8 @@ export function createTerminalLink(
       if (!socket.destroyed && !socket.writableEnded) {
         if (last === undefined) socket.end()
         else socket.end(encodeFrame(last))
-        // What is closed with something unread in it takes back the last that it said: the other end is to close first.
+        // What is closed with something unread in it takes back the last that it said: the other
+        // end is to close first.
         const event = last === undefined ? 'finish' : 'close'
         await once(socket, event, { signal: patience }).catch(() => undefined)
       }

@@ -1,6 +1,7 @@
 /**
- * How a terminal is asked for over HTTP: `GET /console`, to be upgraded (RFC 9110, section 7.8) to the protocol `atoll-console`
- * (`terminal-frames.ts`), with a ticket and, if there is one, the screen in headers. Pure.
+ * How a terminal is asked for over HTTP: `GET /console`, to be upgraded (RFC 9110, section 7.8) to
+ * the protocol `atoll-console` (`terminal-frames.ts`), with a ticket and, if there is one, the
+ * screen in headers. Pure.
  */
 import type { Screen } from './terminal.ts'
 

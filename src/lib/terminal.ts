@@ -19,11 +19,17 @@ export interface TerminalEnd {
 
 /** A terminal that somebody is attached to. */
 export interface Terminal {
-  /** `shell`: a program of its own, which ends with the attachment; `serial`: a line that others may be at, too. */
+  /**
+   * `shell`: a program of its own, which ends with the attachment; `serial`: a line that others may
+   * be at, too.
+   */
   readonly kind: 'shell' | 'serial'
   /** What it shows; ends when the terminal does. */
   readonly output: Readable
-  /** What is typed; ending it says that nothing more will be. It may break at any time: that says nothing which `output` does not. */
+  /**
+   * What is typed; ending it says that nothing more will be. It may break at any time: that says
+   * nothing which `output` does not.
+   */
   readonly input: Writable
   /** Does nothing where size has no meaning, or when the terminal has ended. */
   resize(columns: number, rows: number): Promise<void>

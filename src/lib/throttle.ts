@@ -1,11 +1,17 @@
-/** Turns any number of calls into few: at once when it has been quiet, and once more at the end of a burst. */
+/**
+ * Turns any number of calls into few: at once when it has been quiet, and once more at the end of a
+ * burst.
+ */
 import type { Clock } from './clock.ts'
 
 /** What `throttle` gives back. */
 export interface Throttle {
   /** Asks for a run. There is one after the last call, at most `intervalMs()` later. */
   call(): void
-  /** Somebody else has just done what a run does: it serves the calls so far, and the next interval begins. */
+  /**
+   * Somebody else has just done what a run does: it serves the calls so far, and the next interval
+   * begins.
+   */
   done(): void
   /** Drops a run that waits, and says whether there was one; later calls do nothing. */
   close(): boolean

@@ -1,21 +1,25 @@
 /**
  * Long work in short pieces, so that nobody else on the event loop waits for it.
  *
- * Each turn of the loop gives one piece of work its turn, however many wait: between two pieces the loop looks at every socket and
- * timer. Without that the pieces of a hundred requests would run one after the other in one turn. Turns go round among the owners of
- * the work (`rotation.ts`).
+ * Each turn of the loop gives one piece of work its turn, however many wait: between two pieces the
+ * loop looks at every socket and timer. Without that the pieces of a hundred requests would run one
+ * after the other in one turn. Turns go round among the owners of the work (`rotation.ts`).
  */
 import { createRotation } from './rotation.ts'
 
 /**
- * How long one piece of long work may last, in milliseconds. A piece overruns by what lies between two looks at the clock, and several
- * kinds of work (a request, a long list from the records) may each have a piece in one turn of the loop: whoever waits, waits for all.
+ * How long one piece of long work may last, in milliseconds. A piece overruns by what lies between
+ * two looks at the clock, and several kinds of work (a request, a long list from the records) may
+ * each have a piece in one turn of the loop: whoever waits, waits for all.
  */
 export const PIECE_MS = 2
 
 /** The turns that all long work of a process shares. */
 export interface Turns {
-  /** Resolves when it is the caller's turn: one for each owner, in the order in which the owner asked. */
+  /**
+   * Resolves when it is the caller's turn: one for each owner, in the order in which the owner
+   * asked.
+   */
   next(owner: string): Promise<void>
 }
 

@@ -1,8 +1,8 @@
 /**
  * IPv4 addresses, networks and Ethernet addresses as values. Pure.
  *
- * Addresses are canonical strings (they are compared, logged and stored as such); arithmetic goes through
- * `ipv4ToNumber` and back.
+ * Addresses are canonical strings (they are compared, logged and stored as such); arithmetic goes
+ * through `ipv4ToNumber` and back.
  */
 import type { Branded } from './ids.ts'
 
@@ -17,7 +17,10 @@ export interface Cidr {
   readonly prefix: number
 }
 
-/** The address in `text`, or undefined when it is not exactly four decimal octets without leading zeros. */
+/**
+ * The address in `text`, or undefined when it is not exactly four decimal octets without leading
+ * zeros.
+ */
 export function parseIpv4(text: string): Ipv4 | undefined {
   const octets = text.split('.')
   const valid =
@@ -26,7 +29,9 @@ export function parseIpv4(text: string): Ipv4 | undefined {
   return valid ? (text as Ipv4) : undefined
 }
 
-/** As `parseIpv4`, for literals in our own code: throws RangeError instead of returning undefined. */
+/**
+ * As `parseIpv4`, for literals in our own code: throws RangeError instead of returning undefined.
+ */
 export function ipv4(text: string): Ipv4 {
   const ip = parseIpv4(text)
   if (ip === undefined) throw new RangeError(`not an IPv4 address: ${text}`)
@@ -88,7 +93,9 @@ export function cidrSize(net: Cidr): number {
   return 2 ** (32 - net.prefix)
 }
 
-/** The `index`-th address of the network (0 is the network address); throws RangeError outside it. */
+/**
+ * The `index`-th address of the network (0 is the network address); throws RangeError outside it.
+ */
 export function cidrAddress(net: Cidr, index: number): Ipv4 {
   if (index < 0 || index >= cidrSize(net))
     throw new RangeError(`${formatCidr(net)} has no address ${index}`)
@@ -116,23 +123,31 @@ export function broadcastAddress(net: Cidr): Ipv4 {
   return cidrAddress(net, cidrSize(net) - 1)
 }
 
-/** The gateway of a subnet: its first address, as in EC2 ("VPC router", VPC user guide, subnet sizing). */
+/**
+ * The gateway of a subnet: its first address, as in EC2 ("VPC router", VPC user guide, subnet
+ * sizing).
+ */
 export function gatewayOf(subnet: Cidr): Ipv4 {
   return cidrAddress(subnet, 1)
 }
 
-/** The resolver of a network: its base plus two (VPC user guide, "Amazon DNS server"); undefined in one that has no such address to spare. */
+/**
+ * The resolver of a network: its base plus two (VPC user guide, "Amazon DNS server"); undefined in
+ * one that has no such address to spare.
+ */
 export function resolverOf(net: Cidr): Ipv4 | undefined {
   return cidrSize(net) >= RESERVED_AT_START ? cidrAddress(net, 2) : undefined
 }
 
 /**
- * How many addresses at the start of a subnet no instance may have: network, router, DNS, and one kept back. The
- * broadcast address at its end is the fifth (VPC user guide, "Subnet CIDR blocks").
+ * How many addresses at the start of a subnet no instance may have: network, router, DNS, and one
+ * kept back. The broadcast address at its end is the fifth (VPC user guide, "Subnet CIDR blocks").
  */
 export const RESERVED_AT_START = 4
 
-/** The Ethernet address in `text` (any case, `:` or `-`), or undefined; group addresses are refused. */
+/**
+ * The Ethernet address in `text` (any case, `:` or `-`), or undefined; group addresses are refused.
+ */
 export function parseMac(text: string): Mac | undefined {
   const mac = text.toLowerCase().replaceAll('-', ':')
   if (!/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/.test(mac)) return undefined
@@ -144,12 +159,18 @@ export function macToBytes(mac: Mac): Uint8Array {
   return Uint8Array.from(mac.split(':'), (octet) => Number.parseInt(octet, 16))
 }
 
-/** Six bytes as lower-case colon-separated text. Bytes from the wire may be a group address: no brand. */
+/**
+ * Six bytes as lower-case colon-separated text. Bytes from the wire may be a group address: no
+ * brand.
+ */
 export function formatMacBytes(bytes: Uint8Array): string {
   return Array.from(bytes.subarray(0, 6), (byte) => byte.toString(16).padStart(2, '0')).join(':')
 }
 
-/** A locally administered unicast address (second bit of the first octet, IEEE 802 clause 8.2) from five random bytes. */
+/**
+ * A locally administered unicast address (second bit of the first octet, IEEE 802 clause 8.2) from
+ * five random bytes.
+ */
 export function macFromRandom(random: Uint8Array): Mac {
   if (random.length < 5) throw new RangeError('a MAC needs five random bytes')
   return formatMacBytes(Uint8Array.of(0x02, ...random.subarray(0, 5))) as Mac

@@ -1,4 +1,7 @@
-/** Where the host's own network and the cloud's are the same addresses: what that harms, and what to do. Pure. */
+/**
+ * Where the host's own network and the cloud's are the same addresses: what that harms, and what to
+ * do. Pure.
+ */
 import {
   type Cidr,
   cidrContains,

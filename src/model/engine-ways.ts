@@ -1,7 +1,10 @@
 /** How a Docker Engine was told to run containers, by what it says of itself. Pure. */
 import { z } from 'zod'
 
-/** What `docker info` says (https://docs.docker.com/reference/api/engine/version/v1.41/, SystemInfo). */
+/**
+ * What `docker info` says (https://docs.docker.com/reference/api/engine/version/v1.41/,
+ * SystemInfo).
+ */
 const infoSchema = z.object({
   DockerRootDir: z.string().max(4096),
   Driver: z.string().max(64).default(''),
@@ -24,12 +27,16 @@ export interface Ways {
   readonly hasUserNamespace: boolean
   /** Whether containers go on while it is away (`live-restore`). */
   readonly hasLiveRestore: boolean
-  /** Whether the file system can hold each container to a size (`--storage-opt size`: overlay2 on XFS with project quotas). */
+  /**
+   * Whether the file system can hold each container to a size (`--storage-opt size`: overlay2 on
+   * XFS with project quotas).
+   */
   readonly hasQuota: boolean
 }
 
 /**
- * Reads what `docker info` said; `mounts` is /proc/self/mounts. Errors: those of the schema, for what no engine says.
+ * Reads what `docker info` said; `mounts` is /proc/self/mounts. Errors: those of the schema, for
+ * what no engine says.
  */
 export function readWays(info: unknown, mounts: string): Ways {
   const { DockerRootDir, Driver, DriverStatus, SecurityOptions, LiveRestoreEnabled } =
@@ -46,7 +53,10 @@ export function readWays(info: unknown, mounts: string): Ways {
 /** Of `DriverStatus`. */
 const BACKING = 'Backing Filesystem'
 
-/** Whether the file system that a path is on counts by project (xfs(5), `prjquota`), by /proc/self/mounts. */
+/**
+ * Whether the file system that a path is on counts by project (xfs(5), `prjquota`), by
+ * /proc/self/mounts.
+ */
 function hasProjectQuota(mounts: string, path: string): boolean {
   const holders = mounts
     .split('\n')

@@ -1,9 +1,10 @@
 /**
  * The one error of the house and the one table of its codes.
  *
- * `refused` is the caller's turn (4xx, never retried), `unavailable` the world's turn (retry with backoff, then 503),
- * `bug` ours (500, contained, counted). The message is public; `detail` is for the operator's log and is never sent.
- * Codes are EC2's own where EC2 has one (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html).
+ * `refused` is the caller's turn (4xx, never retried), `unavailable` the world's turn (retry with
+ * backoff, then 503), `bug` ours (500, contained, counted). The message is public; `detail` is for
+ * the operator's log and is never sent. Codes are EC2's own where EC2 has one
+ * (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html).
  */
 
 export type ErrorKind = 'refused' | 'unavailable' | 'bug'
@@ -148,7 +149,10 @@ export const ERROR_STATUS = {
 
 export type ErrorCode = keyof typeof ERROR_STATUS
 
-/** Everything that goes wrong on purpose. Foreign errors are turned into one, once, where they enter. */
+/**
+ * Everything that goes wrong on purpose. Foreign errors are turned into one, once, where they
+ * enter.
+ */
 export class AtollError extends Error {
   readonly kind: ErrorKind
   readonly code: ErrorCode
@@ -174,7 +178,9 @@ export function refused(code: ErrorCode, message: string): AtollError {
   return new AtollError('refused', code, message)
 }
 
-/** The world's turn: an engine, a kernel or a network did not do its part; trying again may help. */
+/**
+ * The world's turn: an engine, a kernel or a network did not do its part; trying again may help.
+ */
 export function unavailable(message: string, cause?: unknown): AtollError {
   return new AtollError('unavailable', 'Unavailable', message, { cause })
 }
@@ -189,7 +195,10 @@ export function assertNever(value: never): never {
   throw bug('unreachable case', { value })
 }
 
-/** The message of anything thrown and of what caused it, outermost first, for whoever looks after the machine. */
+/**
+ * The message of anything thrown and of what caused it, outermost first, for whoever looks after
+ * the machine.
+ */
 export function explain(error: unknown): string {
   const messages: string[] = []
   for (let at = error, n = 0; at !== undefined && n < CAUSES_SHOWN; at = causeOf(at), n += 1) {

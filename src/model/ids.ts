@@ -2,7 +2,8 @@
  * Identifiers: what they look like and how they are told apart at compile time.
  *
  * Shapes follow EC2's long ids: a prefix and 17 hexadecimal digits
- * (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resource-ids.html). Pure: randomness is an argument.
+ * (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resource-ids.html). Pure: randomness is an
+ * argument.
  */
 
 declare const brand: unique symbol
@@ -47,7 +48,10 @@ interface IdTypes {
 }
 export type IdPrefix = keyof IdTypes
 
-/** How many random bytes an id needs (17 hex digits come from 9 bytes; the last half byte is dropped). */
+/**
+ * How many random bytes an id needs (17 hex digits come from 9 bytes; the last half byte is
+ * dropped).
+ */
 export const ID_BYTES = 9
 
 /** An id of the given kind from at least `ID_BYTES` random bytes. */
@@ -66,7 +70,9 @@ export function newIds(random: (bytes: number) => Uint8Array): NewId {
   return (prefix) => formatId(prefix, random(ID_BYTES))
 }
 
-/** The id in `text` if it has the given prefix and 8 or 17 lower-case hex digits, else undefined. */
+/**
+ * The id in `text` if it has the given prefix and 8 or 17 lower-case hex digits, else undefined.
+ */
 export function parseId<P extends IdPrefix>(prefix: P, text: string): IdTypes[P] | undefined {
   const wellFormed =
     text.startsWith(`${prefix}-`) &&

@@ -1,4 +1,7 @@
-/** Image locations as values: one grammar for the API that takes them and for the hosts that fetch them. */
+/**
+ * Image locations as values: one grammar for the API that takes them and for the hosts that fetch
+ * them.
+ */
 import { type HostName, type ImageId, parseHostName, parseId } from './ids.ts'
 import { IMAGE_REPOSITORY } from './names.ts'
 
@@ -13,7 +16,10 @@ export type FileLocation =
 
 /** What a virtual machine's image asks for beside its content, after a `#`. */
 export interface MachineOptions {
-  /** Hex SHA-256 that the content must have (of a pair: of kernel and initramfs one after the other), or null. */
+  /**
+   * Hex SHA-256 that the content must have (of a pair: of kernel and initramfs one after the
+   * other), or null.
+   */
   readonly sha256: string | null
   /** `nocloud`: the guest gets a NoCloud seed disk, because its cloud-init does not look at Ec2. */
   readonly seed: 'nocloud' | null
@@ -35,7 +41,10 @@ export type ImageLocation =
       readonly initrd: FileLocation
       readonly options: MachineOptions
     }
-  /** Made of an instance (CreateImage), and kept on this host only. Nobody can register such a location. */
+  /**
+   * Made of an instance (CreateImage), and kept on this host only. Nobody can register such a
+   * location.
+   */
   | {
       readonly kind: 'kept'
       readonly workload: WorkloadKind
@@ -60,15 +69,19 @@ const HUB_NAMES: readonly string[] = ['docker.io', 'index.docker.io', 'registry-
 
 /** Longest location, in UTF-16 code units. */
 export const IMAGE_LOCATION_MAX_LENGTH = 1024
-/** White space, control and format characters (such as those that turn text around), and halves of characters. */
+/**
+ * White space, control and format characters (such as those that turn text around), and halves of
+ * characters.
+ */
 const UNSEEN = /[\s\p{Cc}\p{Cf}\p{Cs}]/u
 const DOCKER = 'docker://'
 const FILE = 'file://'
 const S3 = 's3://'
 const KEPT = 'atoll://'
 /**
- * `[domain[:port]/]path[:tag][@digest]` as in https://pkg.go.dev/github.com/distribution/reference, a little wider (upper case):
- * the engine has the last word. The name becomes part of a path of the engine's API, so no step of it is `..`.
+ * `[domain[:port]/]path[:tag][@digest]` as in https://pkg.go.dev/github.com/distribution/reference,
+ * a little wider (upper case): the engine has the last word. The name becomes part of a path of the
+ * engine's API, so no step of it is `..`.
  */
 const REFERENCE =
   /^(?<name>(?:[a-z0-9][a-z0-9.-]*(?::\d{1,5})?\/)?[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*)(?<tag>:\w[\w.-]{0,127})?(?<digest>@sha256:[0-9a-f]{64})?$/i
@@ -78,7 +91,10 @@ const ALGORITHM = /^(?:sha\d+|md5|blake3)$/i
 const PATH = /^\/(?!.*(?:^|\/)\.{1,2}(?:\/|$)).+$/
 const ARCHIVE = /\.(?:tar|tar\.gz|tgz)$/
 const DISK = /\.(?:qcow2|img|raw)$/
-/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html, and keys without `.` and `..` segments. */
+/**
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html, and keys without
+ * `.` and `..` segments.
+ */
 const BUCKET_AND_KEY =
   /^(?<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\/(?<key>(?!(?:.*\/)?\.{1,2}(?:\/|$)).+)$/
 const PAIR = /^kernel=(?<kernel>[^,]+),initrd=(?<initrd>[^,]+)$/
@@ -87,12 +103,15 @@ const PAIR = /^kernel=(?<kernel>[^,]+),initrd=(?<initrd>[^,]+)$/
  * One of these, without white space; undefined when it is none:
  * - `docker://name[:tag][@digest]`
  * - `file:///path/rootfs.tar[.gz]`: a container's root file system
- * - `file:///path/disk.qcow2` (or `.img`, `.raw`), `http(s)://…`, `s3://bucket/key`: a virtual machine's disk
- * - `kernel=FILE,initrd=FILE`, each as a disk but of any name: a virtual machine that is booted without a disk
- * - `atoll://host/machine/ami-…`, `atoll://host/container/ami-…`: made of an instance and kept on that host
+ * - `file:///path/disk.qcow2` (or `.img`, `.raw`), `http(s)://…`, `s3://bucket/key`: a virtual
+ *   machine's disk
+ * - `kernel=FILE,initrd=FILE`, each as a disk but of any name: a virtual machine that is booted
+ *   without a disk
+ * - `atoll://host/machine/ami-…`, `atoll://host/container/ami-…`: made of an instance and kept on
+ *   that host
  *
- * The last two take `#name=value&…` for `MachineOptions`. A bare path stands for `file://`: the AWS CLI takes a value that begins
- * with `file://` for a file of its own to read.
+ * The last two take `#name=value&…` for `MachineOptions`. A bare path stands for `file://`: the AWS
+ * CLI takes a value that begins with `file://` for a file of its own to read.
  */
 export function parseImageLocation(text: string): ImageLocation | undefined {
   if (text.length > IMAGE_LOCATION_MAX_LENGTH || UNSEEN.test(text)) return undefined
@@ -105,8 +124,9 @@ export function parseImageLocation(text: string): ImageLocation | undefined {
 }
 
 /**
- * The registry that a reference is pulled from, and its name without registry, `library/`, tag and digest: a first part with a dot or a port
- * in it, or `localhost`, is a registry (https://pkg.go.dev/github.com/distribution/reference, splitDockerDomain).
+ * The registry that a reference is pulled from, and its name without registry, `library/`, tag and
+ * digest: a first part with a dot or a port in it, or `localhost`, is a registry
+ * (https://pkg.go.dev/github.com/distribution/reference, splitDockerDomain).
  */
 export function splitReference(reference: string): {
   readonly registry: string
@@ -123,10 +143,16 @@ export function splitReference(reference: string): {
   return { registry, name: registry === 'docker.io' ? name.replace(/^library\//, '') : name }
 }
 
-/** What runs an image: containers come from references and archives, virtual machines from disks and kernels. */
+/**
+ * What runs an image: containers come from references and archives, virtual machines from disks and
+ * kernels.
+ */
 export type WorkloadKind = 'container' | 'machine'
 
-/** What runs the image at this location; a location that is none counts as a container's, whose driver says what is wrong with it. */
+/**
+ * What runs the image at this location; a location that is none counts as a container's, whose
+ * driver says what is wrong with it.
+ */
 export function workloadKind(location: string): WorkloadKind {
   const parsed = parseImageLocation(location)
   if (parsed?.kind === 'kept') return parsed.workload
@@ -154,8 +180,8 @@ function parseKept(text: string): ImageLocation | undefined {
 }
 
 /**
- * What runs an instance. Only machines have a disk of their own: it tells even when the image was deregistered and its location is not
- * known any more.
+ * What runs an instance. Only machines have a disk of their own: it tells even when the image was
+ * deregistered and its location is not known any more.
  */
 export function instanceKind(instance: {
   readonly disk: object | null
@@ -168,7 +194,8 @@ function parseReference(reference: string): ImageLocation | undefined {
   const groups = REFERENCE.exec(reference)?.groups
   if (groups === undefined) return undefined
   const { registry, name } = splitReference(reference)
-  // The engine takes `sha256:abc` for the id of any image that it has, and our own repository holds every account's.
+  // The engine takes `sha256:abc` for the id of any image that it has, and our own repository holds
+  // every account's.
   if (registry === 'docker.io' && (ALGORITHM.test(name) || name === IMAGE_REPOSITORY))
     return undefined
   const pinned = groups['tag'] !== undefined || groups['digest'] !== undefined

@@ -1,8 +1,9 @@
 /**
- * What a launch says of an instance beside what it is made of, and what ModifyInstanceAttribute changes later. Pure.
+ * What a launch says of an instance beside what it is made of, and what ModifyInstanceAttribute
+ * changes later. Pure.
  *
- * Some of it is kept to (protection, what a shutdown means). The rest makes no difference here and is shown as it was given, because a
- * client that asked for it looks for it.
+ * Some of it is kept to (protection, what a shutdown means). The rest makes no difference here and
+ * is shown as it was given, because a client that asked for it looks for it.
  */
 
 export interface InstanceOptions {
@@ -41,7 +42,10 @@ export const INSTANCE_OPTIONS: InstanceOptions = {
   nicDescription: '',
 }
 
-/** The options that were given, and what counts for the others. Members that are undefined were not given. */
+/**
+ * The options that were given, and what counts for the others. Members that are undefined were not
+ * given.
+ */
 export function withDefaults(
   given: {
     readonly [Name in keyof InstanceOptions]?: InstanceOptions[Name] | undefined

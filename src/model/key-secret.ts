@@ -1,4 +1,7 @@
-/** The secret of an access key as it stands in its row: sealed for that row, or in clear where older daemons have to read it. */
+/**
+ * The secret of an access key as it stands in its row: sealed for that row, or in clear where older
+ * daemons have to read it.
+ */
 import type { HostName } from './ids.ts'
 import type { AccessKey, Host } from './records.ts'
 
@@ -20,10 +23,16 @@ export function isSealedKey({ secret }: Pick<AccessKey, 'secret'>): boolean {
   return secret.startsWith(SEALED)
 }
 
-/** Hosts of this version and later can open what is sealed; older ones take any secret for one in clear. */
+/**
+ * Hosts of this version and later can open what is sealed; older ones take any secret for one in
+ * clear.
+ */
 const SEALING_VERSION = [0, 2]
 
-/** Whether all hosts that may look at keys can open sealed ones. `self` counts as what it is now, not as what its row still says. */
+/**
+ * Whether all hosts that may look at keys can open sealed ones. `self` counts as what it is now,
+ * not as what its row still says.
+ */
 export function canAllOpen(
   hosts: readonly Pick<Host, 'name' | 'state' | 'version'>[],
   self: HostName,

@@ -9,8 +9,8 @@
  *                       terminate  v              gone fact
  *                             shutting-down ----------------------> terminated (listed for an hour, then purged)
  *
- * A request changes `wanted` (and `bootCount`); a fact changes `state`. Facts may be late, lost or repeated: each is held
- * against the record, and one that no longer speaks of it changes nothing.
+ * A request changes `wanted` (and `bootCount`); a fact changes `state`. Facts may be late, lost or
+ * repeated: each is held against the record, and one that no longer speaks of it changes nothing.
  */
 import { assertNever, refused } from './errors.ts'
 import type { Instance, StateReason, Volume } from './records.ts'
@@ -71,8 +71,9 @@ function isProtected({ id }: Instance, verb: string, attribute: string): Error {
 }
 
 /**
- * StopInstances: null when it is already stopped or on its way; refused when it is protected or being terminated, and before it has run for
- * the first time: what has not been made has nothing that could be kept.
+ * StopInstances: null when it is already stopped or on its way; refused when it is protected or
+ * being terminated, and before it has run for the first time: what has not been made has nothing
+ * that could be kept.
  */
 export function requestStop(instance: Instance, now: string): InstanceChange | null {
   switch (instance.state) {
@@ -133,7 +134,10 @@ export function requestReboot(instance: Instance): InstanceChange {
   return { bootCount: instance.bootCount + 1 }
 }
 
-/** TerminateInstances: null when it is already terminated or on its way; refused when it is protected. */
+/**
+ * TerminateInstances: null when it is already terminated or on its way; refused when it is
+ * protected.
+ */
 export function requestTerminate(instance: Instance, now: string): InstanceChange | null {
   if (instance.state === 'shutting-down' || instance.state === 'terminated') return null
   for (const attribute of ['disableApiTermination', 'disableApiStop'] as const)
@@ -184,14 +188,18 @@ export function applyFact(
   }
 }
 
-/** Whether it asked to be terminated when it powers itself off, and did so. What ended it otherwise leaves it to its owner. */
+/**
+ * Whether it asked to be terminated when it powers itself off, and did so. What ended it otherwise
+ * leaves it to its owner.
+ */
 function endsWithShutdown({ options }: Instance, { code }: { readonly code: string }): boolean {
   return options?.shutdownBehavior === 'terminate' && code === SELF_SHUTDOWN
 }
 
 /**
- * Whether a disk is kept when its instance is terminated. One that was never seen running leaves nothing worth keeping. Both answers
- * are final once the instance is to be terminated, so host and records come to the same.
+ * Whether a disk is kept when its instance is terminated. One that was never seen running leaves
+ * nothing worth keeping. Both answers are final once the instance is to be terminated, so host and
+ * records come to the same.
  */
 export function outlives(
   volume: Pick<Volume, 'deleteOnTermination'>,

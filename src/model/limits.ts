@@ -1,8 +1,10 @@
 /**
- * What one instance may take of the tables that all of a machine share: processes, inotify, open files. Pure.
+ * What one instance may take of the tables that all of a machine share: processes, inotify, open
+ * files. Pure.
  *
- * An instance gets the part of half of each table that its memory is of the machine's. Memory is never promised twice, so all instances
- * together get at most half, and the machine's own programs keep the rest. A floor holds what the smallest type needs to boot an init.
+ * An instance gets the part of half of each table that its memory is of the machine's. Memory is
+ * never promised twice, so all instances together get at most half, and the machine's own programs
+ * keep the rest. A floor holds what the smallest type needs to boot an init.
  */
 import { MIB } from './sizes.ts'
 
@@ -22,7 +24,10 @@ export interface InstanceLimits {
   readonly processes: number
   readonly inotifyInstances: number
   readonly inotifyWatches: number
-  /** Open files of one process (RLIMIT_NOFILE); their sum is bounded by the instance's memory, which the kernel takes them from. */
+  /**
+   * Open files of one process (RLIMIT_NOFILE); their sum is bounded by the instance's memory, which
+   * the kernel takes them from.
+   */
   readonly openFiles: number
   /** Of /dev/shm, in bytes. */
   readonly sharedMemoryBytes: number
@@ -55,7 +60,10 @@ export interface MachineBudget {
   readonly vcpus: number
 }
 
-/** Beside the guest's memory: QEMU itself, its devices' buffers, and the code that emulation keeps; the page cache gives way. */
+/**
+ * Beside the guest's memory: QEMU itself, its devices' buffers, and the code that emulation keeps;
+ * the page cache gives way.
+ */
 const OVERHEAD = { bytes: 512 * MIB, share: 0.05 } as const
 /** Threads that wait for disks, and QEMU's own. */
 const WORKERS = 128

@@ -1,18 +1,23 @@
-/** Tags of ours on instances, by which a client sees how its host holds them. Nobody else can set them. Pure. */
+/**
+ * Tags of ours on instances, by which a client sees how its host holds them. Nobody else can set
+ * them. Pure.
+ */
 
 /** Keys that begin so are Atoll's. */
 export const RESERVED_TAG_PREFIX = 'atoll:'
 
 /**
- * `user-namespace`: a container whose root is nobody on the host. `shared-root`: one whose root is the host's, with fewer rights.
- * `machine`: a virtual machine whose process has namespaces of its own. `machine-in-host`: one that an older version started, whose process
- * sees the host's links and files.
+ * `user-namespace`: a container whose root is nobody on the host. `shared-root`: one whose root is
+ * the host's, with fewer rights. `machine`: a virtual machine whose process has namespaces of its
+ * own. `machine-in-host`: one that an older version started, whose process sees the host's links
+ * and files.
  */
 export type Isolation = 'user-namespace' | 'shared-root' | 'machine' | 'machine-in-host'
 
 /**
- * `own`: the instance has a disk of its own of fixed size. `quota`: the file system holds it to its size. `watched`: the host looks at how
- * much it has written, and stops it when that is more than its limit.
+ * `own`: the instance has a disk of its own of fixed size. `quota`: the file system holds it to its
+ * size. `watched`: the host looks at how much it has written, and stops it when that is more than
+ * its limit.
  */
 export type DiskBound = 'own' | 'quota' | 'watched'
 

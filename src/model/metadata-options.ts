@@ -7,7 +7,10 @@ export interface MetadataOptions {
   /** `required`: only with a token (IMDSv2); `optional`: without one, too (IMDSv1). */
   readonly tokens: 'optional' | 'required'
   readonly endpoint: 'enabled' | 'disabled'
-  /** IP TTL of the answers: how many hops behind the instance's own network stack they reach. From 1 to 64. */
+  /**
+   * IP TTL of the answers: how many hops behind the instance's own network stack they reach. From 1
+   * to 64.
+   */
   readonly hopLimit: number
   /** Whether the instance's tags are among its metadata. */
   readonly tags: 'enabled' | 'disabled'
@@ -22,8 +25,8 @@ export type MetadataDefaults = {
 export const HOP_LIMIT_MAX = 64
 
 /**
- * What counts where neither a launch nor its account says anything. Tokens are required, because IMDSv1 hands an instance's secrets to
- * whoever makes a program on it fetch a URL.
+ * What counts where neither a launch nor its account says anything. Tokens are required, because
+ * IMDSv1 hands an instance's secrets to whoever makes a program on it fetch a URL.
  */
 export const METADATA_DEFAULTS: MetadataOptions = {
   tokens: 'required',
@@ -32,7 +35,10 @@ export const METADATA_DEFAULTS: MetadataOptions = {
   tags: 'disabled',
 }
 
-/** What instances have that an older daemon launched: it told them all of this, and they may rely on it. */
+/**
+ * What instances have that an older daemon launched: it told them all of this, and they may rely on
+ * it.
+ */
 export const OLDER_METADATA: MetadataOptions = {
   tokens: 'optional',
   endpoint: 'enabled',

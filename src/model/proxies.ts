@@ -1,4 +1,7 @@
-/** Which proxy images are fetched through: the setting `images.proxy`, and what the environment says. Pure. */
+/**
+ * Which proxy images are fetched through: the setting `images.proxy`, and what the environment
+ * says. Pure.
+ */
 
 /** As in the environment: HTTP_PROXY, HTTPS_PROXY and NO_PROXY, by what they are for. */
 export interface NamedProxies {
@@ -35,7 +38,9 @@ function proxyUrl(text: string): string | null {
   return URL.canParse(url) ? url : null
 }
 
-/** The proxies in the environment of a process; in lower case they count for more, as with curl(1). */
+/**
+ * The proxies in the environment of a process; in lower case they count for more, as with curl(1).
+ */
 export function namedProxies(env: Readonly<Record<string, string | undefined>>): NamedProxies {
   const either = (name: string) => env[name.toLowerCase()] ?? env[name]
   return {

@@ -1,8 +1,9 @@
 /**
  * Records: the rows of the shared store as the rest of the house sees them.
  *
- * What was asked for and what was allocated; the only truth. Times are ISO 8601 UTC strings with milliseconds
- * (`2026-11-22T08:33:27.000Z`), as EC2 prints them; sizes are MiB and GiB. All fields are plain JSON.
+ * What was asked for and what was allocated; the only truth. Times are ISO 8601 UTC strings with
+ * milliseconds (`2026-11-22T08:33:27.000Z`), as EC2 prints them; sizes are MiB and GiB. All fields
+ * are plain JSON.
  */
 import type { Cidr, Ipv4, Mac } from './addr.ts'
 import type {
@@ -28,7 +29,10 @@ export interface Account {
   readonly metadata: MetadataDefaults
 }
 
-/** One credential. SigV4 verification needs the secret itself; in the records it is sealed (`key-secret.ts`). */
+/**
+ * One credential. SigV4 verification needs the secret itself; in the records it is sealed
+ * (`key-secret.ts`).
+ */
 export interface AccessKey {
   readonly id: string
   readonly secret: string
@@ -48,9 +52,10 @@ export interface AccessKeyRecord extends AccessKey {
 }
 
 /**
- * `pending`: its location is being looked at (or pulled); `available`: the digest is pinned; `failed`: `stateReason`
- * says why. An instance may be launched from any of them, unless the image is made of another instance: the host looks again when it
- * needs the image. `deregistered`: nobody sees it any more, and it goes when the last instance that was made from it has gone.
+ * `pending`: its location is being looked at (or pulled); `available`: the digest is pinned;
+ * `failed`: `stateReason` says why. An instance may be launched from any of them, unless the image
+ * is made of another instance: the host looks again when it needs the image. `deregistered`: nobody
+ * sees it any more, and it goes when the last instance that was made from it has gone.
  */
 type ImageState = 'pending' | 'available' | 'failed' | 'deregistered'
 
@@ -66,15 +71,27 @@ export interface Image {
   readonly stateReason: string | null
   /** `sha256:…`, pinned when first seen; later launches use exactly this content or fail. */
   readonly digest: string | null
-  /** `sha256:…` of the manifest by which a registry has that content whatever becomes of the tag; null: it came from no registry. */
+  /**
+   * `sha256:…` of the manifest by which a registry has that content whatever becomes of the tag;
+   * null: it came from no registry.
+   */
   readonly repositoryDigest: string | null
-  /** Size of the disk that instances begin with, in GiB, rounded up; null: it brings none, or nobody has looked. */
+  /**
+   * Size of the disk that instances begin with, in GiB, rounded up; null: it brings none, or nobody
+   * has looked.
+   */
   readonly diskGiB: number | null
-  /** The host that took the registration and looks at the location first, or that has the instance which it is made of. */
+  /**
+   * The host that took the registration and looks at the location first, or that has the instance
+   * which it is made of.
+   */
   readonly host: HostName
   /** What it is made of (CreateImage); null when it was registered. */
   readonly sourceInstance: InstanceId | null
-  /** Whether a running source may be interrupted so that its disk is consistent; null when it was registered. */
+  /**
+   * Whether a running source may be interrupted so that its disk is consistent; null when it was
+   * registered.
+   */
   readonly capture: 'reboot' | 'no-reboot' | null
   readonly createdAt: string
 }
@@ -103,7 +120,10 @@ export interface Subnet {
   readonly isDefault: boolean
 }
 
-/** A security group. Only each VPC's default group exists so far: members reach each other, the outside does not. */
+/**
+ * A security group. Only each VPC's default group exists so far: members reach each other, the
+ * outside does not.
+ */
 export interface Group {
   readonly id: GroupId
   readonly vpc: VpcId
@@ -146,8 +166,8 @@ export interface Instance {
   /** How often it has been asked to boot: 1 at launch, one more for each reboot and each start. */
   readonly bootCount: number
   /**
-   * Whether its host has taken it for good, which it does just before it starts it for the first time. Until then another host may
-   * be given it; from then on its disk is where it is.
+   * Whether its host has taken it for good, which it does just before it starts it for the first
+   * time. Until then another host may be given it; from then on its disk is where it is.
    */
   readonly claimed: boolean
   /** The boot whose "running" fact is in. A reboot is done when it equals `bootCount`. */
@@ -183,14 +203,23 @@ export interface Nic {
 export interface PlacedNic extends Nic {
   /** Where the instance lives. */
   readonly host: HostName
-  /** The value of the instance's tag `Name` while it is running, else null: whoever shares the name is to serve. */
+  /**
+   * The value of the instance's tag `Name` while it is running, else null: whoever shares the name
+   * is to serve.
+   */
   readonly nameTag: string | null
 }
 
-/** `in-use`: it is the disk of an instance; `available`: it has outlived it; `deleting`: its host is to remove it. */
+/**
+ * `in-use`: it is the disk of an instance; `available`: it has outlived it; `deleting`: its host is
+ * to remove it.
+ */
 type VolumeState = 'in-use' | 'available' | 'deleting'
 
-/** A disk. Only root disks of virtual machines exist so far; an instance that an older daemon launched has no such record. */
+/**
+ * A disk. Only root disks of virtual machines exist so far; an instance that an older daemon
+ * launched has no such record.
+ */
 export interface Volume {
   readonly id: VolumeId
   readonly account: AccountId
@@ -204,7 +233,10 @@ export interface Volume {
   readonly sizeGiB: number
   /** Whether it goes with its instance. */
   readonly deleteOnTermination: boolean
-  /** What kind of volume was asked for, in EC2's words; all are the same. Left out: nothing was said. */
+  /**
+   * What kind of volume was asked for, in EC2's words; all are the same. Left out: nothing was
+   * said.
+   */
   readonly volumeType?: string
   readonly state: VolumeState
   readonly createdAt: string
@@ -234,7 +266,10 @@ export interface Tag {
 export interface Host {
   readonly name: HostName
   readonly zone: string
-  /** `draining` takes no new instances. `forgotten`: removed by the operator; whoever comes back under the name starts anew. */
+  /**
+   * `draining` takes no new instances. `forgotten`: removed by the operator; whoever comes back
+   * under the name starts anew.
+   */
   readonly state: 'active' | 'draining' | 'forgotten'
   /** Whether its lease had not run out when it was read, by the store's clock. */
   readonly live: boolean
@@ -248,13 +283,22 @@ export interface Host {
   readonly usedVcpus: number
   readonly usedMemoryMiB: number
   readonly usedDiskGiB: number
-  /** Grows with every change to this host's part of the records; an agent never applies an older one. */
+  /**
+   * Grows with every change to this host's part of the records; an agent never applies an older
+   * one.
+   */
   readonly generation: number
   /** Where other hosts reach it; null on a single host. */
   readonly fabricAddress: Ipv4 | null
-  /** Which machine lives under this name: two that were given the same one must not both act for it. Null: it never said. */
+  /**
+   * Which machine lives under this name: two that were given the same one must not both act for it.
+   * Null: it never said.
+   */
   readonly identity: string | null
-  /** Which run of that machine's daemon came last: copies of its disk have the same identity. Null: it never said. */
+  /**
+   * Which run of that machine's daemon came last: copies of its disk have the same identity. Null:
+   * it never said.
+   */
   readonly life?: string | null
   /** What it lacks for taking new instances, in words of its own; null when nothing. */
   readonly shortOf: string | null
@@ -281,8 +325,8 @@ export interface ClientToken {
 }
 
 /**
- * A row that was left out because it cannot be read, or does not fit the others. It is there all the same: nothing may be removed or
- * handed out because it is missing from a list.
+ * A row that was left out because it cannot be read, or does not fit the others. It is there all
+ * the same: nothing may be removed or handed out because it is missing from a list.
  */
 export interface UnreadableRow {
   /** The table, or what was selected from several (`placedNics`, `peers`). */

@@ -1,8 +1,9 @@
 /**
  * Want: everything one host should be, as one read-only value, and the facts that come back.
  *
- * `plan/want.ts` computes it from records; services make it so; the ledger keeps the last one on disk, so all of it is
- * plain JSON. `local` is versioned by the host's generation and never applied backwards; in `shared` the latest read wins.
+ * `plan/want.ts` computes it from records; services make it so; the ledger keeps the last one on
+ * disk, so all of it is plain JSON. `local` is versioned by the host's generation and never applied
+ * backwards; in `shared` the latest read wins.
  */
 import type { Cidr, Ipv4, Mac } from './addr.ts'
 import type {
@@ -36,9 +37,15 @@ export interface LocalWant {
   readonly volumes: readonly VolumeWant[]
   /** Images that are to be made of instances on this host. */
   readonly captures: readonly CaptureWant[]
-  /** All images that were made on this host and are kept on it only; null when that is not known, so nothing is removed. */
+  /**
+   * All images that were made on this host and are kept on it only; null when that is not known, so
+   * nothing is removed.
+   */
   readonly keptImages: readonly ImageId[] | null
-  /** Instances of this host whose records cannot be read and never could: nothing of theirs is touched. */
+  /**
+   * Instances of this host whose records cannot be read and never could: nothing of theirs is
+   * touched.
+   */
   readonly unreadable: UnreadableInstances
 }
 
@@ -62,7 +69,10 @@ export interface DiskWant {
   readonly keep: boolean
 }
 
-/** What an instance should be: `stop` keeps disk and address, `terminate` keeps nothing once the workload is gone. */
+/**
+ * What an instance should be: `stop` keeps disk and address, `terminate` keeps nothing once the
+ * workload is gone.
+ */
 type InstanceRun = 'run' | 'stop' | 'terminate'
 
 export interface InstanceWant {
@@ -85,7 +95,10 @@ export interface InstanceWant {
     readonly memoryMiB: number
     readonly diskGiB: number
   }
-  /** Null for a container, and for what an older daemon launched: then the type says how large the disk is, and nothing is kept. */
+  /**
+   * Null for a container, and for what an older daemon launched: then the type says how large the
+   * disk is, and nothing is kept.
+   */
   readonly disk: DiskWant | null
   readonly zone: string
   /** First label of its canonical DNS name: the instance id, EC2's resource-name form. */
@@ -105,7 +118,10 @@ export interface ImageWant {
   readonly location: string
   /** Pinned content, or null while nobody has looked. */
   readonly digest: string | null
-  /** What a registry calls that content; null or absent: it came from none, or an older daemon pinned it. */
+  /**
+   * What a registry calls that content; null or absent: it came from none, or an older daemon
+   * pinned it.
+   */
   readonly repositoryDigest?: string | null | undefined
   /** Whose it is; absent of an image that is no longer known, and in what an older daemon kept. */
   readonly account?: AccountId | undefined
@@ -114,7 +130,10 @@ export interface ImageWant {
 /** An image that is to be made of an instance. */
 export interface CaptureWant extends ImageWant {
   readonly instance: InstanceId
-  /** Location of the image that the instance was made from; empty when there is no such instance here. */
+  /**
+   * Location of the image that the instance was made from; empty when there is no such instance
+   * here.
+   */
   readonly origin: string
   /** Whether a running instance may be interrupted so that its disk is consistent. */
   readonly reboot: boolean
@@ -145,8 +164,9 @@ export interface SharedWant {
   /** Members of each group on all hosts. */
   readonly groups: readonly { readonly id: GroupId; readonly members: readonly Ipv4[] }[]
   /**
-   * Names to serve, first labels in lower case: instance ids, IP-based host names and Name tags. A name may have several
-   * addresses. `primary` marks the one that the reverse lookup of its address answers.
+   * Names to serve, first labels in lower case: instance ids, IP-based host names and Name tags. A
+   * name may have several addresses. `primary` marks the one that the reverse lookup of its address
+   * answers.
    */
   readonly names: readonly { readonly name: string; readonly ip: Ipv4; readonly primary: boolean }[]
   /** The other hosts that are on the fabric, by name in ascending order. Empty on a single host. */
@@ -155,9 +175,15 @@ export interface SharedWant {
   readonly routes: readonly { readonly ip: Ipv4; readonly via: Ipv4 }[]
 }
 
-/** What a service found out. Facts are safe to repeat and may be late: `model/lifecycle.ts` decides what they change. */
+/**
+ * What a service found out. Facts are safe to repeat and may be late: `model/lifecycle.ts` decides
+ * what they change.
+ */
 export type Fact =
-  /** All is there for its first start, which waits for the records to say that the host has claimed it. */
+  /**
+   * All is there for its first start, which waits for the records to say that the host has claimed
+   * it.
+   */
   | { readonly kind: 'ready'; readonly instance: InstanceId }
   | { readonly kind: 'running'; readonly instance: InstanceId; readonly bootCount: number }
   /** It ended although it was wanted, or as it was wanted. Disk and address stay. */
@@ -172,7 +198,10 @@ export type Fact =
   | { readonly kind: 'marked'; readonly marked: InstanceId; readonly mark: Mark }
   /** Nothing of it is left on the host: its address may be given to another. */
   | { readonly kind: 'gone'; readonly instance: InstanceId }
-  /** It can never run. It will be terminated on the ordinary path, which removes what was made of it. */
+  /**
+   * It can never run. It will be terminated on the ordinary path, which removes what was made of
+   * it.
+   */
   | {
       readonly kind: 'failed'
       readonly instance: InstanceId

@@ -3,9 +3,9 @@
 const LETTER_A = 'a'.charCodeAt(0)
 
 /**
- * The id of a zone, as EC2 forms it: `use1-az1` for `us-east-1a`. It follows from the zone's name alone, so that every host says the same;
- * no two zones of a region have the same one. A zone whose name does not begin with its region's, or does not end in a letter, is called
- * by its own name.
+ * The id of a zone, as EC2 forms it: `use1-az1` for `us-east-1a`. It follows from the zone's name
+ * alone, so that every host says the same; no two zones of a region have the same one. A zone whose
+ * name does not begin with its region's, or does not end in a letter, is called by its own name.
  * https://docs.aws.amazon.com/ram/latest/userguide/working-with-az-ids.html
  */
 export function zoneId(zone: string, region: string): string {

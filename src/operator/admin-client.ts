@@ -16,12 +16,18 @@ export function adminSocketFile(runtimeDir: string): string {
   return below(runtimeDir, 'admin.sock')
 }
 
-/** One JSON document from the daemon. Rejects with `unavailable` when none answers; the message says what to do. */
+/**
+ * One JSON document from the daemon. Rejects with `unavailable` when none answers; the message says
+ * what to do.
+ */
 export function readAdmin(runtimeDir: string, path: string): Promise<unknown> {
   return ask(runtimeDir, path, 'GET')
 }
 
-/** Gives the daemon an order and returns what came of it. Rejects as `readAdmin` does, and with the reason of a refusal. */
+/**
+ * Gives the daemon an order and returns what came of it. Rejects as `readAdmin` does, and with the
+ * reason of a refusal.
+ */
 export function orderAdmin(runtimeDir: string, path: string): Promise<unknown> {
   return ask(runtimeDir, path, 'POST')
 }

@@ -1,9 +1,10 @@
 /**
- * `atoll console`: attaches whoever sits before it, or a pipe, to the terminal of an instance, on whichever host that is.
+ * `atoll console`: attaches whoever sits before it, or a pipe, to the terminal of an instance, on
+ * whichever host that is.
  *
- * The daemon on this host names the place and gives the ticket; the terminal itself comes straight from the instance's host, over TLS
- * from another one, which shows its certificate for its name. However it
- * ends, the terminal here is left as it was found.
+ * The daemon on this host names the place and gives the ticket; the terminal itself comes straight
+ * from the instance's host, over TLS from another one, which shows its certificate for its name.
+ * However it ends, the terminal here is left as it was found.
  */
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
@@ -58,8 +59,9 @@ const placeSchema = z.object({
 })
 
 /**
- * Attaches until the terminal ends or its user leaves. Gives the exit code of the program that ended, 0 when nothing failed.
- * Errors: those of `orderAdmin`, and `unavailable` when the connection cannot be made or is lost.
+ * Attaches until the terminal ends or its user leaves. Gives the exit code of the program that
+ * ended, 0 when nothing failed. Errors: those of `orderAdmin`, and `unavailable` when the
+ * connection cannot be made or is lost.
  */
 export async function attachConsole(
   { runtimeDir, authorityFile }: ConsolePaths,
@@ -136,7 +138,9 @@ async function connect(
   return connected.promise
 }
 
-/** A request to another host, which has to prove by its certificate that it is the one of this name. */
+/**
+ * A request to another host, which has to prove by its certificate that it is the one of this name.
+ */
 async function requestOf(
   host: string,
   options: RequestOptions,

@@ -1,7 +1,9 @@
 /**
- * The first account's key on this host's disk (0600), and the shell text that hands it to the AWS tools.
+ * The first account's key on this host's disk (0600), and the shell text that hands it to the AWS
+ * tools.
  *
- * The file is a copy for the operator; the record in the store is what signatures are checked against.
+ * The file is a copy for the operator; the record in the store is what signatures are checked
+ * against.
  */
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
@@ -27,8 +29,8 @@ function credentialsFile(stateDir: string): string {
 }
 
 /**
- * Writes the file so that it is whole or absent, readable by root only. One that says just this already is left alone: a full disk must
- * not keep a daemon from starting.
+ * Writes the file so that it is whole or absent, readable by root only. One that says just this
+ * already is left alone: a full disk must not keep a daemon from starting.
  */
 export async function writeCredentials(
   stateDir: string,
@@ -62,9 +64,9 @@ function parseJson(text: string): unknown {
 }
 
 /**
- * Exports for `eval "$(atoll env)"`. AWS_CA_BUNDLE is for the CLI and boto3, NODE_EXTRA_CA_CERTS for the SDK for JavaScript.
- * AWS_ENDPOINT_URL is understood by AWS CLI 1.29, 2.13 and boto3 1.28 onwards; older ones
- * (Debian 12's) want `--endpoint-url`.
+ * Exports for `eval "$(atoll env)"`. AWS_CA_BUNDLE is for the CLI and boto3, NODE_EXTRA_CA_CERTS
+ * for the SDK for JavaScript. AWS_ENDPOINT_URL is understood by AWS CLI 1.29, 2.13 and boto3 1.28
+ * onwards; older ones (Debian 12's) want `--endpoint-url`.
  */
 export function environmentText(credentials: Credentials): string {
   return [

@@ -1,4 +1,7 @@
-/** What the doctor says of the engines on this host (`scripts/install --engines`): who can reach them, and until when they are trusted. */
+/**
+ * What the doctor says of the engines on this host (`scripts/install --engines`): who can reach
+ * them, and until when they are trusted.
+ */
 import { readFile } from 'node:fs/promises'
 import { certificateFacts, certificateFiles } from '../lib/certificates.ts'
 import { exists } from '../lib/files.ts'
@@ -9,7 +12,9 @@ import { fail, ok, type Verdict, warn } from './verdict.ts'
 const SETTINGS = '/etc/atoll/engines.conf'
 /** The copies that the engines read (`scripts/engines-guard`). */
 const COPIES = ['/etc/mysql/atoll-tls', '/etc/rabbitmq/atoll-tls']
-/** MariaDB, Galera and its transfers, AMQP, Erlang's port mapper and nodes, RabbitMQ's management. */
+/**
+ * MariaDB, Galera and its transfers, AMQP, Erlang's port mapper and nodes, RabbitMQ's management.
+ */
 const PORTS: ReadonlySet<number> = new Set([
   3306, 4369, 4444, 4567, 4568, 4569, 5671, 5672, 15672, 25672,
 ])
@@ -18,7 +23,10 @@ const WARN_DAYS = 20
 /** TCP_LISTEN (proc(5), net/tcp). */
 const LISTENING = '0A'
 
-/** Whether the engines are behind their table, listen on the fabric only, and have certificates that last. */
+/**
+ * Whether the engines are behind their table, listen on the fabric only, and have certificates that
+ * last.
+ */
 export async function checkEngines(): Promise<Verdict> {
   if (!(await exists(SETTINGS))) return ok('none on this host')
   const guard = 'systemctl restart atoll-engines; then: journalctl -u atoll-engines'
@@ -51,7 +59,10 @@ async function openPorts(): Promise<readonly number[]> {
   return parseOpenPorts(texts.join('\n'))
 }
 
-/** Ports that listen at 0.0.0.0 or ::, each once and in order, out of the text of /proc/net/tcp and tcp6. Pure. */
+/**
+ * Ports that listen at 0.0.0.0 or ::, each once and in order, out of the text of /proc/net/tcp and
+ * tcp6. Pure.
+ */
 export function parseOpenPorts(text: string): readonly number[] {
   const ports = text.split('\n').flatMap((line) => {
     const [, local = '', , state] = line.trim().split(/\s+/)

@@ -1,6 +1,7 @@
 /**
- * What the doctor looks at between the hosts: this host's fabric address, the MTU of its link, the port of VXLAN, and whether the
- * other hosts answer there with packets as large as instances send. Changes nothing.
+ * What the doctor looks at between the hosts: this host's fabric address, the MTU of its link, the
+ * port of VXLAN, and whether the other hosts answer there with packets as large as instances send.
+ * Changes nothing.
  */
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
@@ -22,7 +23,10 @@ const PING_TIMEOUT_MS = 5000
 /** IPv4 and ICMP headers, which ping(8) adds to the size it is given. */
 const ICMP_HEADERS_BYTES = 28
 
-/** The link that has this host's fabric address, whether the daemon's own device has it, too, or not. */
+/**
+ * The link that has this host's fabric address, whether the daemon's own device has it, too, or
+ * not.
+ */
 function fabricLink({ fabric }: Config): string | undefined {
   return Object.entries(networkInterfaces()).find(
     ([name, addresses]) =>

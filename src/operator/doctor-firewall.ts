@@ -1,6 +1,6 @@
 /**
- * Which chain of another firewall stands in the instances' way: ufw, firewalld and their like drop by policy what they do not know. Says
- * what it found and changes nothing.
+ * Which chain of another firewall stands in the instances' way: ufw, firewalld and their like drop
+ * by policy what they do not know. Says what it found and changes nothing.
  */
 import { nftObjects } from '../host/nftables/nft-listing.ts'
 import { systemRunner } from '../lib/runner.ts'
@@ -15,7 +15,10 @@ const LOST: Readonly<Record<string, string>> = {
   forward: 'what instances send to each other and to the world',
   output: 'the answers of DHCP, DNS and metadata',
 }
-/** Docker's own forward chain lets us through by way of `DOCKER-USER` (`host/nftables/docker-user.ts`). */
+/**
+ * Docker's own forward chain lets us through by way of `DOCKER-USER`
+ * (`host/nftables/docker-user.ts`).
+ */
 const DOCKER_CHAIN = 'DOCKER-USER'
 
 /** One chain that drops, in nft's words, and what it drops. */
@@ -37,7 +40,10 @@ export async function checkForeignFirewall(): Promise<Verdict> {
   )
 }
 
-/** Chains of a parsed `nft -j list ruleset` that drop at their end, by policy or by a last rule, and speak of no link of ours. Pure. */
+/**
+ * Chains of a parsed `nft -j list ruleset` that drop at their end, by policy or by a last rule, and
+ * speak of no link of ours. Pure.
+ */
 export function findObstacles(listing: unknown): readonly Obstacle[] {
   const objects = nftObjects(listing)
   const chains = objects.flatMap(({ chain }) => (isRecord(chain) ? [chain] : []))

@@ -1,4 +1,7 @@
-/** What the doctor says of this machine's network, ports and clock, and of what the daemon itself finds wrong. Changes nothing. */
+/**
+ * What the doctor says of this machine's network, ports and clock, and of what the daemon itself
+ * finds wrong. Changes nothing.
+ */
 import { readFile } from 'node:fs/promises'
 import { request } from 'node:https'
 import { z } from 'zod'
@@ -99,7 +102,10 @@ function said(who: string, aheadMs: number, than: string): string {
   return `the clock of ${who} is ${seconds} s ${aheadMs > 0 ? 'ahead of' : 'behind'} ${than}`
 }
 
-/** By how much a host's clock is ahead of ours, as its API's answers say (RFC 9110, 6.6.1); null when it does not answer. */
+/**
+ * By how much a host's clock is ahead of ours, as its API's answers say (RFC 9110, 6.6.1); null
+ * when it does not answer.
+ */
 function clockOf(address: string, port: number): Promise<number | null> {
   return new Promise((resolve) => {
     // A wrong clock may be why its certificate is not believed, and nothing is told to it.

@@ -1,6 +1,7 @@
 /**
- * What the doctor says of proxies: the Docker Engine fetches `docker://` images by itself, through its own proxies, and atolld all others
- * through those of its settings and environment. Changes nothing.
+ * What the doctor says of proxies: the Docker Engine fetches `docker://` images by itself, through
+ * its own proxies, and atolld all others through those of its settings and environment. Changes
+ * nothing.
  */
 import { readFile } from 'node:fs/promises'
 import Docker from 'dockerode'
@@ -42,7 +43,9 @@ async function proxiesOfDaemon(runtimeDir: string): Promise<NamedProxies | null>
   return namedProxies(Object.fromEntries(pairs))
 }
 
-/** Who fetches past a proxy that is named. Pure; a value of the engine is empty where it has none. */
+/**
+ * Who fetches past a proxy that is named. Pure; a value of the engine is empty where it has none.
+ */
 export function judgeProxies(found: {
   readonly choice: string
   /** Of the shell that the doctor was called from. */

@@ -1,5 +1,6 @@
 /**
- * `atoll doctor`: every prerequisite of this machine, what was found, and how to fix it. Changes nothing.
+ * `atoll doctor`: every prerequisite of this machine, what was found, and how to fix it. Changes
+ * nothing.
  */
 import { constants } from 'node:fs'
 import { access, open, readFile, statfs } from 'node:fs/promises'

@@ -1,5 +1,6 @@
 /**
- * What is typed, on its way to an instance's terminal: key by key from a terminal here, which is raw meanwhile, or from a pipe to its end.
+ * What is typed, on its way to an instance's terminal: key by key from a terminal here, which is
+ * raw meanwhile, or from a pipe to its end.
  */
 import { spawnSync } from 'node:child_process'
 import type { TerminalLink } from '../lib/terminal-link.ts'
@@ -12,7 +13,10 @@ const DETACH_KEY = 0x1d
 const TYPED_LIMIT_BYTES = 64 * KIB
 
 export interface Keyboard {
-  /** Resolves when the detach key was pressed, or the terminal here is gone. Of a pipe it never does. */
+  /**
+   * Resolves when the detach key was pressed, or the terminal here is gone. Of a pipe it never
+   * does.
+   */
   readonly detached: Promise<void>
   /** Leaves the terminal as it was found, and reads no more. May be repeated. */
   close(): void
@@ -37,8 +41,9 @@ export function createKeyboard(link: TerminalLink, input: NodeJS.ReadStream): Ke
 }
 
 /**
- * Hands every key and every byte through, and gives what undoes that (stty(1), on our standard input). Node's own raw mode would still turn
- * each line feed that is shown into two characters, which programs that draw on the screen do not expect.
+ * Hands every key and every byte through, and gives what undoes that (stty(1), on our standard
+ * input). Node's own raw mode would still turn each line feed that is shown into two characters,
+ * which programs that draw on the screen do not expect.
  */
 function makeRaw(): () => void {
   const before = stty('-g')
@@ -53,7 +58,10 @@ function stty(...args: readonly string[]): string | null {
   return ran.status === 0 ? ran.stdout : null
 }
 
-/** The detach key counts even while the other end takes nothing, so reading never waits; what is too much is not kept. */
+/**
+ * The detach key counts even while the other end takes nothing, so reading never waits; what is too
+ * much is not kept.
+ */
 function readKeys(link: TerminalLink, input: NodeJS.ReadStream, detach: () => void): void {
   let waitingBytes = 0
   input.on('data', (bytes: Buffer) => {

@@ -1,6 +1,6 @@
 /**
- * `atoll teardown`: takes everything that carries a mark of ours off this machine. Works without a daemon, without records, and
- * again after it was cut off.
+ * `atoll teardown`: takes everything that carries a mark of ours off this machine. Works without a
+ * daemon, without records, and again after it was cut off.
  */
 import { readdir, rmdir } from 'node:fs/promises'
 import Docker from 'dockerode'
@@ -31,8 +31,8 @@ const DIRECTORIES = [
 ]
 
 /**
- * Removes containers, virtual machines, volumes and images, then links, routes and rules, then instance files. Returns a line for each thing
- * done.
+ * Removes containers, virtual machines, volumes and images, then links, routes and rules, then
+ * instance files. Returns a line for each thing done.
  */
 export async function teardown(config: Config): Promise<readonly string[]> {
   const containers = await removeContainers(config.docker.socket)
@@ -43,7 +43,10 @@ export async function teardown(config: Config): Promise<readonly string[]> {
   return [...containers, ...images, ...machines, ...kernel, ...kept]
 }
 
-/** One thing that cannot be removed, as where something is mounted, keeps nothing else. Returns a line for each. */
+/**
+ * One thing that cannot be removed, as where something is mounted, keeps nothing else. Returns a
+ * line for each.
+ */
 async function removeFiles({ stateDir, runtimeDir }: Config): Promise<readonly string[]> {
   const kept: string[] = []
   const attempt = (...path: Parameters<typeof removeTree>) =>

@@ -1,13 +1,17 @@
 /**
- * What each NIC may take of what all share in the kernel, as text: two nft tables that are brought up to date and never replaced.
+ * What each NIC may take of what all share in the kernel, as text: two nft tables that are brought
+ * up to date and never replaced.
  *
- * Shared are the connection table, the memory for fragments, the ARP queue, the allowance for ICMP errors, and the one thread that
- * answers DHCP, DNS and metadata. A flood that reaches a socket has cost everybody already, so what is above the budget ends here,
- * on its way in. The tables are apart from the firewall's, because a set forgets what it has counted when its table is replaced, and
- * any client can have the firewall replaced by launching something. Here the rules and the NICs change and the counting goes on: a
- * set that packets fill carries its limit in its name, so a changed limit is another set. Pure. Syntax: nft(8).
+ * Shared are the connection table, the memory for fragments, the ARP queue, the allowance for ICMP
+ * errors, and the one thread that answers DHCP, DNS and metadata. A flood that reaches a socket has
+ * cost everybody already, so what is above the budget ends here, on its way in. The tables are
+ * apart from the firewall's, because a set forgets what it has counted when its table is replaced,
+ * and any client can have the firewall replaced by launching something. Here the rules and the NICs
+ * change and the counting goes on: a set that packets fill carries its limit in its name, so a
+ * changed limit is another set. Pure. Syntax: nft(8).
  *
- * Traffic between an instance and the services of its own host is not tracked: it costs no entry of the connection table.
+ * Traffic between an instance and the services of its own host is not tracked: it costs no entry of
+ * the connection table.
  */
 import { BUDGETS_TABLE, NIC_LINK_PREFIX, nicLinkName } from '../model/names.ts'
 import type { HostWant } from '../model/want.ts'
@@ -42,29 +46,43 @@ export const BUDGET_TABLES = [
 export interface BudgetLimits {
   /** Entries that the connection table of the kernel holds (`nf_conntrack_max`). */
   readonly connectionTableSize: number
-  /** Memory that this host hands out to instances: each has the same share of the connection table as of this. */
+  /**
+   * Memory that this host hands out to instances: each has the same share of the connection table
+   * as of this.
+   */
   readonly instanceMemoryMiB: number
 }
 
-/** Entries of the connection table for each MiB that is handed out: the least at which every instance has its full share. */
+/**
+ * Entries of the connection table for each MiB that is handed out: the least at which every
+ * instance has its full share.
+ */
 export const CONNECTIONS_PER_MIB = 128
 /**
- * Open connections of an instance in each direction, for each MiB of its memory. In the worst case a NIC holds six times as many
- * entries (in each direction: those open, as many as it opened at once, and those that ended within `CLOSED_SECONDS`), which is
- * three quarters of `CONNECTIONS_PER_MIB`: the last quarter is the host's own.
+ * Open connections of an instance in each direction, for each MiB of its memory. In the worst case
+ * a NIC holds six times as many entries (in each direction: those open, as many as it opened at
+ * once, and those that ended within `CLOSED_SECONDS`), which is three quarters of
+ * `CONNECTIONS_PER_MIB`: the last quarter is the host's own.
  */
 const OPEN_PER_MIB = 16
 const WORST_ENTRIES_PER_OPEN = 6
 const RESERVED_FOR_HOST = 1 / 4
 /**
- * Open connections by class, each twice the one before: a NIC gets the largest that is within its share. The kernel looks through a
- * whole list for each new connection, so the lists are short and a class has several, chosen by addresses and ports.
+ * Open connections by class, each twice the one before: a NIC gets the largest that is within its
+ * share. The kernel looks through a whole list for each new connection, so the lists are short and
+ * a class has several, chosen by addresses and ports.
  */
 const LIST_LENGTH = 128
 const CLASSES: readonly number[] = [512, 1024, 2048, 4096, 8192, 16_384, 32_768]
-/** With fewer an ordinary guest would notice, also where the connection table cannot be as large as it should be. */
+/**
+ * With fewer an ordinary guest would notice, also where the connection table cannot be as large as
+ * it should be.
+ */
 const SMALLEST_CLASS = 512
-/** How long an entry stays when its TCP connection has ended; the kernel's default is 120 s, and it is no longer counted then. */
+/**
+ * How long an entry stays when its TCP connection has ended; the kernel's default is 120 s, and it
+ * is no longer counted then.
+ */
 const CLOSED_SECONDS = 10
 
 interface Rate {
@@ -73,8 +91,8 @@ interface Rate {
 }
 
 /**
- * As EC2's resolver allows for each network interface (VPC user guide, "DNS quotas"); on a host of many less, so that all together ask
- * no more than the one thread can answer.
+ * As EC2's resolver allows for each network interface (VPC user guide, "DNS quotas"); on a host of
+ * many less, so that all together ask no more than the one thread can answer.
  */
 const DNS = { most: 1024, ofAll: 32_768, least: 128 }
 /** A client in trouble sends one in a few seconds (RFC 2131, section 4.1). */
@@ -83,7 +101,10 @@ const DHCP: Rate = { perSecond: 20, burst: 40 }
 const SERVICE_CONNECTIONS = { most: 128, ofAll: 2048, least: 16 }
 const SERVICE_TCP: Rate = { perSecond: 4096, burst: 4096 }
 const SERVICE_OTHER: Rate = { perSecond: 200, burst: 200 }
-/** Of a datagram of 64 KiB there are 45. What is never completed stays for `FRAGMENT_SECONDS` (`host/network/shared-tables.ts`). */
+/**
+ * Of a datagram of 64 KiB there are 45. What is never completed stays for `FRAGMENT_SECONDS`
+ * (`host/network/shared-tables.ts`).
+ */
 const FRAGMENTS: Rate = { perSecond: 250, burst: 500 }
 const UNREACHABLE: Rate = { perSecond: 50, burst: 100 }
 /** Every address of the subnet is asked for by ARP, as all of them are routed. */
@@ -96,7 +117,10 @@ const BUCKET_LIFETIME = 'timeout 1m'
 const MAX_NICS = 8192
 const MAX_LISTS = 65_536
 
-/** The script: the same want and limits always give the same text, and running it again changes nothing. */
+/**
+ * The script: the same want and limits always give the same text, and running it again changes
+ * nothing.
+ */
 export function renderBudgets(want: HostWant, limits: BudgetLimits): string {
   const classes = nicClasses(want, limits)
   return [
@@ -129,7 +153,10 @@ export function removeBudgets(): string {
   ).join('')
 }
 
-/** Links of NICs with the open connections that each may have. An instance's share is divided among its NICs. */
+/**
+ * Links of NICs with the open connections that each may have. An instance's share is divided among
+ * its NICs.
+ */
 function nicClasses(
   want: HostWant,
   { connectionTableSize, instanceMemoryMiB }: BudgetLimits,
@@ -145,7 +172,10 @@ function nicClasses(
 }
 
 /** Before defragmentation (-400) and connection tracking (-200), behind the proof of the source. */
-/** Queries and new connections of one NIC each second: a power of two, so that one NIC more or less seldom changes the sets. */
+/**
+ * Queries and new connections of one NIC each second: a power of two, so that one NIC more or less
+ * seldom changes the sets.
+ */
 function serviceRates(nics: number): { readonly dns: Rate; readonly connections: Rate } {
   const rate = ({ most, ofAll, least }: typeof DNS): Rate => {
     const share = 2 ** Math.floor(Math.log2(ofAll / Math.max(1, nics)))
@@ -205,8 +235,9 @@ function serviceChains({ dns, connections }: ReturnType<typeof serviceRates>): r
 }
 
 /**
- * Behind the firewall (0), so that only what it has let through is charged: to the NIC that it comes from, otherwise to that it goes
- * to. A connection is charged with its first packet; later ones are in the table already, whether they were answered or not.
+ * Behind the firewall (0), so that only what it has let through is charged: to the NIC that it
+ * comes from, otherwise to that it goes to. A connection is charged with its first packet; later
+ * ones are in the table already, whether they were answered or not.
  */
 function connectionChains(
   classes: readonly { readonly link: string; readonly open: number }[],

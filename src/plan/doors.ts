@@ -1,10 +1,15 @@
-/** Who may enter an instance by its security groups: one destination, one lookup, whatever the number of instances. Pure. */
+/**
+ * Who may enter an instance by its security groups: one destination, one lookup, whatever the
+ * number of instances. Pure.
+ */
 import type { Ipv4 } from '../model/addr.ts'
 import type { GroupId } from '../model/ids.ts'
 import type { HostWant, NicWant } from '../model/want.ts'
 import { block, drop, PASS } from './nft-text.ts'
 
-/** The combination of groups that a destination is in leads to the chain that knows who may enter. */
+/**
+ * The combination of groups that a destination is in leads to the chain that knows who may enter.
+ */
 export interface Doors {
   readonly groups: readonly { readonly name: string; readonly members: readonly Ipv4[] }[]
   readonly chains: readonly Door[]
@@ -24,7 +29,8 @@ export function planDoors(want: HostWant, nics: readonly NicWant[]): Doors {
   const combinationOf = (nic: NicWant) =>
     [...new Set(nic.groups.map((group) => group.id))].toSorted()
   const byKey = new Map(nics.map((nic) => [combinationOf(nic).join(), combinationOf(nic)]))
-  // Numbered, because the names of all groups together can be longer than the kernel lets a chain's name be.
+  // Numbered, because the names of all groups together can be longer than the kernel lets a chain's
+  // name be.
   const keys = [...byKey.keys()].toSorted()
   const nameOf = new Map(keys.map((key, index) => [key, `door_${index}`]))
   const used = [...new Set([...byKey.values()].flat())].toSorted()
@@ -47,9 +53,10 @@ function groupSetName(id: GroupId): string {
 }
 
 /**
- * To the door of the destination. The kernel empties a map of verdicts at the moment in which its table is replaced, also for packets that
- * are under the old rules still (7 of 1,678,000 at 500 replacements); of sets it does not. So what the map has missed is
- * looked for once more, door by door.
+ * To the door of the destination. The kernel empties a map of verdicts at the moment in which its
+ * table is replaced, also for packets that are under the old rules still (7 of 1,678,000 at 500
+ * replacements); of sets it does not. So what the map has missed is looked for once more, door by
+ * door.
  */
 export function toDoors({ chains }: Doors): readonly string[] {
   return [

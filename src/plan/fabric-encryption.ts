@@ -1,9 +1,10 @@
 /**
  * What keeps the fabric closed when it is to be encrypted and is not. Pure.
  *
- * Keys are the business of an IKE daemon (docs/security.md): it negotiates new ones, with forward secrecy, and proves who the other is.
- * Here it is only seen to that no packet of an instance comes or goes without: VXLAN that IPsec did not unwrap, or will not wrap, is dropped.
- * Syntax: nft(8), "meta ipsec" and "rt ipsec".
+ * Keys are the business of an IKE daemon (docs/security.md): it negotiates new ones, with forward
+ * secrecy, and proves who the other is. Here it is only seen to that no packet of an instance comes
+ * or goes without: VXLAN that IPsec did not unwrap, or will not wrap, is dropped. Syntax: nft(8),
+ * "meta ipsec" and "rt ipsec".
  */
 import type { FabricSettings } from '../model/fabric.ts'
 

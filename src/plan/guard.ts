@@ -1,9 +1,11 @@
 /**
- * The guard: a table of its own, later than all others, that drops what belongs to instances and that no rule has let through. Pure.
+ * The guard: a table of its own, later than all others, that drops what belongs to instances and
+ * that no rule has let through. Pure.
  *
- * The main table marks what it accepts (`PASS`). So whoever removes or empties that table, or any part of it, shuts the instances off
- * and opens nothing, whether the daemon lives or not. This table is never removed, only filled again, in the same transaction as the
- * main one. What holds when it is gone, too, is the lock on each link (`host/network/lock.ts`).
+ * The main table marks what it accepts (`PASS`). So whoever removes or empties that table, or any
+ * part of it, shuts the instances off and opens nothing, whether the daemon lives or not. This
+ * table is never removed, only filled again, in the same transaction as the main one. What holds
+ * when it is gone, too, is the lock on each link (`host/network/lock.ts`).
  *
  * A chain's hook and priority cannot be changed where it exists: another one needs another name.
  */
@@ -31,7 +33,8 @@ export function guardTable(
   around: Surroundings,
 ): readonly string[] {
   const table = `inet ${GUARD_TABLE}`
-  // With intervals, and yet never seen empty, because it is not made anew (`networks.ts`): none of 314,000 packets at 235 replacements.
+  // With intervals, and yet never seen empty, because it is not made anew (`networks.ts`): none of
+  // 314,000 packets at 235 replacements.
   const networks = ['type ipv4_addr', 'flags interval', 'auto-merge']
   return [
     // Flushing a set or a table needs one that exists.
@@ -57,7 +60,8 @@ export function guardTable(
       ...block('chain input', [
         `type filter hook input priority ${LAST}; policy accept;`,
         `iifname ${ANY_NIC} ${NOT_PASSED} ${drop('unjudged')}`,
-        // Not one rule with a set of names: between a new set and its elements the kernel lets packets see it empty.
+        // Not one rule with a set of names: between a new set and its elements the kernel lets
+        // packets see it empty.
         `iifname ${ANY_NIC} accept`,
         'iifname "lo" accept',
         `ip daddr @services ${drop('unjudged')}`,
@@ -75,9 +79,9 @@ export function guardTable(
 }
 
 /**
- * Forwarding is on for the instances: what is neither from nor to one of ours is not forwarded, unless it was before. A Docker Engine
- * that finds forwarding switched on relies on somebody to do this; its containers go out, are answered, and are reached where
- * a port was published.
+ * Forwarding is on for the instances: what is neither from nor to one of ours is not forwarded,
+ * unless it was before. A Docker Engine that finds forwarding switched on relies on somebody to do
+ * this; its containers go out, are answered, and are reached where a port was published.
  */
 function strangers({ engineBridges }: Surroundings): readonly string[] {
   const bridges = engineBridges.map((name) => `"${name}"`).join(', ')

@@ -1,9 +1,11 @@
 /**
- * The hop limit of metadata: the IP TTL of what the service sends to an instance, set by the kernel. Pure.
+ * The hop limit of metadata: the IP TTL of what the service sends to an instance, set by the
+ * kernel. Pure.
  *
- * An answer with TTL 1 reaches the instance and nobody behind it: no guest that the instance routes for, and no container in it that has a
- * network of its own. EC2 limits the answer to the token request; here the whole connection is limited, without which there is no
- * token either. Syntax: nft(8), "ip ttl set".
+ * An answer with TTL 1 reaches the instance and nobody behind it: no guest that the instance routes
+ * for, and no container in it that has a network of its own. EC2 limits the answer to the token
+ * request; here the whole connection is limited, without which there is no token either. Syntax:
+ * nft(8), "ip ttl set".
  */
 import { METADATA_ADDRESS } from '../model/addr.ts'
 import { NIC_LINK_PREFIX } from '../model/names.ts'

@@ -1,10 +1,11 @@
 /**
  * Networks that rules match addresses with. Pure.
  *
- * Not a set with `flags interval`: of one that is made in the same transaction as the rule that looks into it the kernel lets packets
- * see nothing for some tenths of a millisecond (Linux 6.18: 264 of 1,360,000 packets at 394 replacements), and what such a rule drops or
- * masquerades without a hit is then lost. A hash of what the networks of one length begin with has no such moment (none of
- * 343,000), and costs one lookup for each length there is.
+ * Not a set with `flags interval`: of one that is made in the same transaction as the rule that
+ * looks into it the kernel lets packets see nothing for some tenths of a millisecond (Linux 6.18:
+ * 264 of 1,360,000 packets at 394 replacements), and what such a rule drops or masquerades without
+ * a hit is then lost. A hash of what the networks of one length begin with has no such moment (none
+ * of 343,000), and costs one lookup for each length there is.
  */
 import type { Cidr } from '../model/addr.ts'
 import { formatCidr, netmask } from '../model/addr.ts'
@@ -18,7 +19,10 @@ type Field = 'ip saddr' | 'ip daddr' | 'arp daddr ip'
 export interface Networks {
   /** The sets that the matches look into. */
   readonly sets: readonly string[]
-  /** One match for each rule that is needed to find them all: an address hits one of them, or is in no network. */
+  /**
+   * One match for each rule that is needed to find them all: an address hits one of them, or is in
+   * no network.
+   */
   match(field: Field): readonly string[]
 }
 

@@ -1,4 +1,7 @@
-/** Pieces of nft scripts that every part of the ruleset is written with (nft(8)), and the verdicts that they share. Pure. */
+/**
+ * Pieces of nft scripts that every part of the ruleset is written with (nft(8)), and the verdicts
+ * that they share. Pure.
+ */
 import { PASSED_MARK, UNPROVED_MARK } from '../model/names.ts'
 
 /** Why a packet was dropped; each has a counter. */
@@ -10,19 +13,30 @@ export const DROP_REASONS = [
   'spoofed',
   /** An instance answering DHCP (server port to client port). */
   'rogue_dhcp',
-  /** What no guest has to say: IP options, which may name a route (RFC 7126), and ICMP redirects. */
+  /**
+   * What no guest has to say: IP options, which may name a route (RFC 7126), and ICMP redirects.
+   */
   'option',
   /** From elsewhere, with the source address of a VPC that is not routed there. */
   'spoofed_outside',
   /** From elsewhere to a gateway or metadata address. */
   'service_outside',
-  /** To a service address, while a program that is not ours listens for it on all of the host's addresses. */
+  /**
+   * To a service address, while a program that is not ours listens for it on all of the host's
+   * addresses.
+   */
   'foreign_service',
   /** Not part of any connection, and not the start of one (conntrack's `invalid`). */
   'invalid',
-  /** Into the VXLAN device or its port from somebody who is no peer, or out of it what no peer sends. */
+  /**
+   * Into the VXLAN device or its port from somebody who is no peer, or out of it what no peer
+   * sends.
+   */
   'fabric',
-  /** Between elsewhere and an instance on another host, past our own: a host is a router for its own instances only. */
+  /**
+   * Between elsewhere and an instance on another host, past our own: a host is a router for its own
+   * instances only.
+   */
   'transit',
   /** From an instance to this host or another, and not one of its services. */
   'host',
@@ -31,9 +45,15 @@ export const DROP_REASONS = [
   /** No group of the destination lets this source in. */
   'group',
   'arp',
-  /** Of a link or a network of ours, and let through by no rule: the main table is away or damaged (`plan/guard.ts`). */
+  /**
+   * Of a link or a network of ours, and let through by no rule: the main table is away or damaged
+   * (`plan/guard.ts`).
+   */
   'unjudged',
-  /** From one neighbour of the host to another, past all of ours: the host forwards for its instances only. */
+  /**
+   * From one neighbour of the host to another, past all of ours: the host forwards for its
+   * instances only.
+   */
   'stranger',
 ] as const
 export type DropReason = (typeof DROP_REASONS)[number]
@@ -47,7 +67,10 @@ export function dropCounterName(reason: DropReason): string {
 export const PASS = `meta mark set meta mark | ${hex(PASSED_MARK)} accept`
 /** Matches what was not accepted so. */
 export const NOT_PASSED = `meta mark & ${hex(PASSED_MARK)} == 0`
-/** Accepts a packet whose source is proved: the lock on the link marked it, and no such mark is routed (`host/network/lock.ts`). */
+/**
+ * Accepts a packet whose source is proved: the lock on the link marked it, and no such mark is
+ * routed (`host/network/lock.ts`).
+ */
 export const PROVED = `meta mark set meta mark & ${hex(~UNPROVED_MARK >>> 0)} accept`
 
 function hex(mark: number): string {
@@ -78,7 +101,10 @@ export function map(name: string, type: string, elements: readonly string[]): re
   return block(`map ${name}`, [type, ...elementLines(elements)])
 }
 
-/** nft takes no empty element list. Twice the same element would be an error: records forbid it, and a set removes the doubt. */
+/**
+ * nft takes no empty element list. Twice the same element would be an error: records forbid it, and
+ * a set removes the doubt.
+ */
 function elementLines(elements: readonly string[]): readonly string[] {
   const unique = [...new Set(elements)]
   return unique.length === 0 ? [] : [`elements = { ${unique.join(', ')} }`]

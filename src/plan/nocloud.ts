@@ -26,7 +26,10 @@ export function renderMetaData(want: Pick<Seeded, 'id' | 'hostname' | 'publicKey
   })}\n`
 }
 
-/** Every NIC asks for its address, whatever the guest calls it (cloud-init, "Networking config Version 2"). */
+/**
+ * Every NIC asks for its address, whatever the guest calls it (cloud-init, "Networking config
+ * Version 2").
+ */
 function renderNetwork({ nics }: Pick<Seeded, 'nics'>): string {
   const ethernets = Object.fromEntries(
     nics.map(({ mac, deviceIndex }) => [

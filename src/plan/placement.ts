@@ -1,8 +1,8 @@
 /**
  * Placement: which host takes an instance, and which address it gets. Pure.
  *
- * Both choose from a snapshot of the records; the store then takes the choice with a conditional statement, and a choice
- * that lost a race is made again without the loser.
+ * Both choose from a snapshot of the records; the store then takes the choice with a conditional
+ * statement, and a choice that lost a race is made again without the loser.
  */
 import {
   type Cidr,
@@ -27,14 +27,20 @@ export interface Demand {
 /** The broadcast address, at the end of a subnet. */
 const RESERVED_AT_END = 1
 
-/** The hosts that may take instances now: active, short of nothing, with a live lease. A host that answers while it asks is plainly alive. */
+/**
+ * The hosts that may take instances now: active, short of nothing, with a live lease. A host that
+ * answers while it asks is plainly alive.
+ */
 export function placeableHosts(hosts: readonly Host[], answering?: HostName): readonly Host[] {
   return hosts.filter(
     (host) => host.state === 'active' && host.shortOf === null && isAlive(host, answering),
   )
 }
 
-/** Whether a host can be reckoned with, whatever the operator wants of it. The host that is answering plainly is. */
+/**
+ * Whether a host can be reckoned with, whatever the operator wants of it. The host that is
+ * answering plainly is.
+ */
 export function isAlive(host: Host, answering?: HostName): boolean {
   return host.live || host.name === answering
 }
@@ -43,11 +49,13 @@ export function isAlive(host: Host, answering?: HostName): boolean {
 const NEARLY = 0.75
 
 /**
- * One of the roomiest hosts for the demand: of those that could hold nearly as many instances of its kind as the one that could
- * hold most (the scarcer of its resources counts), `random` (any non-negative integer) picks two, and the roomier of these is it.
- * Every host that answers the API chooses by itself: were the choice always the very roomiest, all requests of one moment would
- * stand in line for it; and chance with one pick would leave hosts empty while others have several (Mitzenmacher, "The Power of Two
- * Choices in Randomized Load Balancing", 2001). Undefined when the demand fits nowhere.
+ * One of the roomiest hosts for the demand: of those that could hold nearly as many instances of
+ * its kind as the one that could hold most (the scarcer of its resources counts), `random` (any
+ * non-negative integer) picks two, and the roomier of these is it. Every host that answers the API
+ * chooses by itself: were the choice always the very roomiest, all requests of one moment would
+ * stand in line for it; and chance with one pick would leave hosts empty while others have several
+ * (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001). Undefined when the
+ * demand fits nowhere.
  */
 export function chooseHost(
   hosts: readonly Host[],
@@ -64,7 +72,10 @@ export function chooseHost(
   return (second !== undefined && second.room > (first?.room ?? 0) ? second : first)?.host
 }
 
-/** The hosts as they are once `name` has taken the demand: for placing several instances from one snapshot. */
+/**
+ * The hosts as they are once `name` has taken the demand: for placing several instances from one
+ * snapshot.
+ */
 export function afterTaking(
   hosts: readonly Host[],
   name: HostName,
@@ -82,7 +93,10 @@ export function afterTaking(
   )
 }
 
-/** How many instances of this kind the host still has room for; not rounded, so that nearly full hosts compare too. */
+/**
+ * How many instances of this kind the host still has room for; not rounded, so that nearly full
+ * hosts compare too.
+ */
 function capacityFor(host: Host, demand: Demand): number {
   return Math.min(
     ratio(host.vcpus - host.usedVcpus, demand.vcpus),
@@ -100,14 +114,20 @@ export function assignableCount(subnet: Cidr): number {
   return Math.max(0, cidrSize(subnet) - RESERVED_AT_START - RESERVED_AT_END)
 }
 
-/** Whether an instance may have this address of the subnet: it lies inside and is not one of the five reserved ones. */
+/**
+ * Whether an instance may have this address of the subnet: it lies inside and is not one of the
+ * five reserved ones.
+ */
 export function isAssignable(subnet: Cidr, ip: Ipv4): boolean {
   if (!cidrContains(subnet, ip)) return false
   const index = ipv4ToNumber(ip) - ipv4ToNumber(subnet.network)
   return index >= RESERVED_AT_START && index < cidrSize(subnet) - RESERVED_AT_END
 }
 
-/** At most `count` different addresses that instances may have, drawn by chance; `random` gives any non-negative integer. */
+/**
+ * At most `count` different addresses that instances may have, drawn by chance; `random` gives any
+ * non-negative integer.
+ */
 export function drawAddresses(subnet: Cidr, count: number, random: () => number): readonly Ipv4[] {
   const size = assignableCount(subnet)
   if (size === 0) return []
@@ -116,9 +136,10 @@ export function drawAddresses(subnet: Cidr, count: number, random: () => number)
 }
 
 /**
- * A free address: the first that is not taken, from a random start (`random` is any non-negative integer) and round the
- * subnet. The random start keeps a freed address from going straight to another instance, and two hosts that choose at
- * the same time from choosing the same. Undefined when the subnet is full.
+ * A free address: the first that is not taken, from a random start (`random` is any non-negative
+ * integer) and round the subnet. The random start keeps a freed address from going straight to
+ * another instance, and two hosts that choose at the same time from choosing the same. Undefined
+ * when the subnet is full.
  */
 export function chooseAddress(
   subnet: Cidr,

@@ -1,10 +1,11 @@
 /**
  * What an instance reaches beyond its host's other NICs: a list, and nothing else. Pure.
  *
- * Its VPC on other hosts, the world out through a default route, and what `network.reach` names. A way out is a link together with
- * its gateway, so whatever the kernel routes otherwise is refused without being known: neighbours on a link of the host, containers on
- * a bridge, management networks, a network that was plugged in a moment ago. Where a default route has no gateway, as through a
- * tunnel, the networks that are directly connected are left out by name.
+ * Its VPC on other hosts, the world out through a default route, and what `network.reach` names. A
+ * way out is a link together with its gateway, so whatever the kernel routes otherwise is refused
+ * without being known: neighbours on a link of the host, containers on a bridge, management
+ * networks, a network that was plugged in a moment ago. Where a default route has no gateway, as
+ * through a tunnel, the networks that are directly connected are left out by name.
  */
 import type { Cidr, Ipv4 } from '../model/addr.ts'
 import { cidr } from '../model/addr.ts'
@@ -19,7 +20,10 @@ export interface ReachSettings {
   readonly engines: readonly Ipv4[]
 }
 
-/** This network, loopback, link-local, multicast, reserved and broadcast (RFC 6890): nobody's way leads there. */
+/**
+ * This network, loopback, link-local, multicast, reserved and broadcast (RFC 6890): nobody's way
+ * leads there.
+ */
 const NOWHERE = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '240.0.0.0/4'].map(
   cidr,
 )
@@ -30,7 +34,10 @@ interface ReachRules {
   readonly chain: readonly string[]
 }
 
-/** For what is from an instance, to a link that is no NIC. `openPorts` matches the ports of hosts that are open to instances. */
+/**
+ * For what is from an instance, to a link that is no NIC. `openPorts` matches the ports of hosts
+ * that are open to instances.
+ */
 export function reachRules(
   settings: ReachSettings,
   around: Surroundings,
@@ -59,7 +66,8 @@ export function reachRules(
       // To instances on other hosts, whose next hop is always a peer.
       ...into(vpcs, `rt ip nexthop @peers ${PASS}`),
       ...into(vpcs, drop('reach')),
-      // Masqueraded it would look like this host itself, whom the engines and the fabric of the others trust.
+      // Masqueraded it would look like this host itself, whom the engines and the fabric of the
+      // others trust.
       ...openPorts.map((ports) => `ip daddr @peers ${ports} ${PASS}`),
       `ip daddr @peers ${drop('host')}`,
       ...into(reach, PASS),

@@ -1,10 +1,12 @@
 /**
- * The firewall as text: one host's want becomes one nft script that replaces our tables as a whole. Pure.
+ * The firewall as text: one host's want becomes one nft script that replaces our tables as a whole.
+ * Pure.
  *
- * Links and addresses are elements of sets and maps; the number of rules depends on the number of combinations of groups only.
- * What is not from or to an instance is not touched: every base chain accepts by policy and looks away early. What is from an
- * instance has to show that it is: link, Ethernet address and IP address must be one of the want's NICs, so a link that no record
- * speaks of is dropped while the daemon is down, too. Syntax: nft(8).
+ * Links and addresses are elements of sets and maps; the number of rules depends on the number of
+ * combinations of groups only. What is not from or to an instance is not touched: every base chain
+ * accepts by policy and looks away early. What is from an instance has to show that it is: link,
+ * Ethernet address and IP address must be one of the want's NICs, so a link that no record speaks
+ * of is dropped while the daemon is down, too. Syntax: nft(8).
  */
 import { METADATA_ADDRESS } from '../model/addr.ts'
 import type { FabricSettings } from '../model/fabric.ts'
@@ -40,7 +42,10 @@ const REPLACED = [
 ] as const
 /** Of all tables that the script makes. */
 export const RULESET_TABLES = [...REPLACED, { family: 'inet', name: GUARD_TABLE }] as const
-/** Put before the script it makes the guard anew, too: for one that cannot be filled, as after somebody has changed its chains. */
+/**
+ * Put before the script it makes the guard anew, too: for one that cannot be filled, as after
+ * somebody has changed its chains.
+ */
 export const GUARD_ANEW = `add table inet ${GUARD_TABLE}\ndelete table inet ${GUARD_TABLE}\n`
 /** Counted in tables other than the main one. */
 const COUNTED_ELSEWHERE: readonly string[] = ['arp', 'unjudged', 'stranger']
@@ -128,8 +133,9 @@ function inetTable(
 }
 
 /**
- * Before defragmentation (-400), so that each fragment shows its own source: put together first, one of another's would pass for a part of
- * the victim's datagram. And so before connection tracking (-200), in whose table a spoofed packet makes no entry.
+ * Before defragmentation (-400), so that each fragment shows its own source: put together first,
+ * one of another's would pass for a part of the victim's datagram. And so before connection
+ * tracking (-200), in whose table a spoofed packet makes no entry.
  */
 function preroutingChain(fabric: FabricSettings, vpcs: Networks): readonly string[] {
   return block('chain prerouting', [
@@ -159,9 +165,9 @@ function fromNic(): readonly string[] {
 }
 
 /**
- * What came out of the VXLAN device: from an instance to an instance, or an ICMP error of the peer who could not pass a packet on,
- * which connection tracking has to know as the answer to one. That a source is reached through this device, and so lives on a peer,
- * is the routing table's word.
+ * What came out of the VXLAN device: from an instance to an instance, or an ICMP error of the peer
+ * who could not pass a packet on, which connection tracking has to know as the answer to one. That
+ * a source is reached through this device, and so lives on a peer, is the routing table's word.
  */
 function fromFabric(vpcs: Networks): readonly string[] {
   return [
@@ -179,7 +185,10 @@ function fromFabric(vpcs: Networks): readonly string[] {
   ]
 }
 
-/** What an instance may ask of the host. The host itself may reach its instances; the answers come back as established. */
+/**
+ * What an instance may ask of the host. The host itself may reach its instances; the answers come
+ * back as established.
+ */
 function hostChains(settings: FirewallSettings): readonly string[] {
   const { fabric } = settings
   return [
@@ -187,7 +196,8 @@ function hostChains(settings: FirewallSettings): readonly string[] {
       `ct state established,related ${PASS}`,
       `ct state invalid ${drop('invalid')}`,
       `ip daddr 255.255.255.255 udp dport 67 ${PASS}`,
-      // Ours listen at the addresses themselves. Of a connection only the first packet finds the listening socket.
+      // Ours listen at the addresses themselves. Of a connection only the first packet finds the
+      // listening socket.
       `ip daddr @services udp dport 53 socket wildcard 1 ${drop('foreign_service')}`,
       `ip daddr @services tcp dport { 53, 80 } tcp flags & (syn | ack) == syn socket wildcard 1 ${drop('foreign_service')}`,
       `ip daddr @services udp dport { 53, 67 } ${PASS}`,
@@ -200,7 +210,8 @@ function hostChains(settings: FirewallSettings): readonly string[] {
     ...block('chain input', [
       'type filter hook input priority filter; policy accept;',
       `iifname ${ANY_NIC} goto host_from_nic`,
-      // Not in prerouting: the answer to an instance that was masqueraded to this very port is not meant for the host.
+      // Not in prerouting: the answer to an instance that was masqueraded to this very port is not
+      // meant for the host.
       ...(fabric.mode === 'vxlan'
         ? [
             ...onlyUnwrapped(fabric, drop('fabric')),
@@ -247,7 +258,10 @@ function forwardChains(vpcs: Networks, doors: Doors): readonly string[] {
   ]
 }
 
-/** Outbound traffic leaves under the host's own address; inside the VPCs addresses stay what they are. */
+/**
+ * Outbound traffic leaves under the host's own address; inside the VPCs addresses stay what they
+ * are.
+ */
 function natChains(vpcs: Networks): readonly string[] {
   return [
     ...block('chain outbound', [
@@ -262,9 +276,9 @@ function natChains(vpcs: Networks): readonly string[] {
 }
 
 /**
- * A routed guest can poison nobody's ARP cache but ours, and ours has permanent entries: this is the second lock on that door. Proxy ARP
- * answers a guest for what its own network has, and for nothing else of ours; on all other links nobody is answered for what every host
- * carries alike.
+ * A routed guest can poison nobody's ARP cache but ours, and ours has permanent entries: this is
+ * the second lock on that door. Proxy ARP answers a guest for what its own network has, and for
+ * nothing else of ours; on all other links nobody is answered for what every host carries alike.
  */
 function arpTable({ sources, macs, services, vpcs }: Speakers): readonly string[] {
   return block(`table arp ${NFT_TABLE}`, [

@@ -1,8 +1,10 @@
 /**
- * Records that are each well and do not fit each other: found before anything is made of them. Pure.
+ * Records that are each well and do not fit each other: found before anything is made of them.
+ * Pure.
  *
- * Keys of the engine keep most of this, but not what is written past them: two networks that overlap, an address outside its subnet,
- * two hosts with one address. One of these in a rule set or a routing table would stop all the rest of it.
+ * Keys of the engine keep most of this, but not what is written past them: two networks that
+ * overlap, an address outside its subnet, two hosts with one address. One of these in a rule set or
+ * a routing table would stop all the rest of it.
  */
 import {
   type Cidr,
@@ -18,8 +20,9 @@ import type { PeerHost, PlacedNic, Subnet, UnreadableRow, Vpc } from '../model/r
 import type { Snapshot } from './want.ts'
 
 /**
- * The records without those that do not fit, which are told of in `unreadable`; the very same value when all do. Of two that exclude
- * each other the one with the lower id stays, of default networks and others the default one; `self` always does.
+ * The records without those that do not fit, which are told of in `unreadable`; the very same value
+ * when all do. Of two that exclude each other the one with the lower id stays, of default networks
+ * and others the default one; `self` always does.
  */
 export function soundRecords(self: HostName, records: Snapshot): Snapshot {
   const bad: UnreadableRow[] = []
@@ -73,7 +76,8 @@ function withoutOverlaps<
   Net extends { readonly id: string; readonly cidr: Cidr; readonly isDefault: boolean },
 >(all: readonly Net[]): { readonly kept: readonly Net[]; readonly dropped: readonly Net[] } {
   const rank = ({ isDefault, id }: Net) => `${isDefault ? 0 : 1} ${id}`
-  // In ascending order of address, networks that overlap have nobody between them but others that do.
+  // In ascending order of address, networks that overlap have nobody between them but others that
+  // do.
   const taken: Net[] = []
   for (const net of all.toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1)))
     if (!taken.some(({ cidr }) => cidrOverlaps(cidr, net.cidr))) taken.push(net)
@@ -134,7 +138,9 @@ function soundNics(
   return kept.length === nics.length ? nics : kept
 }
 
-/** What no two NICs may have in common; on one host the link's name, too, which is a part of the id. */
+/**
+ * What no two NICs may have in common; on one host the link's name, too, which is a part of the id.
+ */
 function claimsOf(self: HostName, { ip, mac, id, host }: PlacedNic): readonly string[] {
   return host === self ? [ip, mac, nicLinkName(id)] : [ip, mac]
 }

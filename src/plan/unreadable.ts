@@ -1,21 +1,26 @@
 /**
  * Records that cannot be read, as a host sees them: there, and not known. Pure.
  *
- * A row that became unreadable is no order. An instance that any of its rows is missing for keeps the want that it had, addresses and
- * rules included; networks, hosts and other hosts' instances stay as they were known. What was never known is not begun, and not
- * removed either.
+ * A row that became unreadable is no order. An instance that any of its rows is missing for keeps
+ * the want that it had, addresses and rules included; networks, hosts and other hosts' instances
+ * stay as they were known. What was never known is not begun, and not removed either.
  */
 import { type Ipv4, ipv4ToNumber } from '../model/addr.ts'
 import type { HostName } from '../model/ids.ts'
 import type { Instance, UnreadableRow } from '../model/records.ts'
 import type { HostWant, InstanceWant, SharedWant, UnreadableInstances } from '../model/want.ts'
 
-/** Tables without which an instance's want would be another one, and what an instance calls its row there. */
+/**
+ * Tables without which an instance's want would be another one, and what an instance calls its row
+ * there.
+ */
 const NEEDED: Readonly<Record<string, 'image' | 'type'>> = {
   images: 'image',
   instanceTypes: 'type',
 }
-/** Tables whose rows belong to an instance; a missing tag or key changes nothing that could harm it. */
+/**
+ * Tables whose rows belong to an instance; a missing tag or key changes nothing that could harm it.
+ */
 const PARTS: ReadonlySet<string> = new Set(['instances', 'nics', 'placedNics', 'volumes'])
 
 /** Tells whether anything that an instance's want is made of cannot be read. */
@@ -113,7 +118,10 @@ function withKnownShared(
   }
 }
 
-/** The addresses of instances that cannot be read: this host's, those of hosts that cannot be read, and single ones. */
+/**
+ * The addresses of instances that cannot be read: this host's, those of hosts that cannot be read,
+ * and single ones.
+ */
 function addressesOf(
   rows: readonly UnreadableRow[],
   known: SharedWant,

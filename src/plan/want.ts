@@ -1,5 +1,6 @@
 /**
- * From records to what one host should be. Pure: the same records give the same want, whatever happened before.
+ * From records to what one host should be. Pure: the same records give the same want, whatever
+ * happened before.
  */
 import { gatewayOf, type Ipv4 } from '../model/addr.ts'
 import { ipHostLabel, isHostLabel, nameTagLabel } from '../model/hostname.ts'
@@ -64,8 +65,9 @@ export interface Planned {
 }
 
 /**
- * What `host` should be, or null when the records do not know the host. `before` only saves time: what was made of the very same
- * records is taken from there. `known` is what the host was before: what cannot be read now stays as it is there.
+ * What `host` should be, or null when the records do not know the host. `before` only saves time:
+ * what was made of the very same records is taken from there. `known` is what the host was before:
+ * what cannot be read now stays as it is there.
  */
 export function wantFor(
   host: HostName,
@@ -83,7 +85,10 @@ export function wantFor(
   return records.unreadable.length === 0 ? read : withUnreadable(read, records.unreadable, known)
 }
 
-/** Whether all that `sharedWant` looks at is the same: a host's generation advances with each step of its instances. */
+/**
+ * Whether all that `sharedWant` looks at is the same: a host's generation advances with each step
+ * of its instances.
+ */
 function isSharedSame(a: Snapshot, b: Snapshot): boolean {
   return (
     a.nics === b.nics &&
@@ -175,7 +180,8 @@ function instanceWant(instance: Instance, index: Index): InstanceWant {
     claimed: instance.claimed,
     bootCount: instance.bootCount,
     ran: instance.bootSeen > 0,
-    // An image deregistered since then has no location any more: what was made from it goes on, nothing new is made.
+    // An image deregistered since then has no location any more: what was made from it goes on,
+    // nothing new is made.
     image:
       image === undefined ? { id: instance.image, location: '', digest: null } : imageWant(image),
     type: type ?? { name: instance.type, vcpus: 1, memoryMiB: 64, diskGiB: 1 },
@@ -226,7 +232,9 @@ function captureWant(
   ]
 }
 
-/** No want for a NIC whose subnet or VPC the snapshot lacks: half a NIC would be worse than none. */
+/**
+ * No want for a NIC whose subnet or VPC the snapshot lacks: half a NIC would be worse than none.
+ */
 function nicWant(nic: Nic, index: Index): readonly NicWant[] {
   const subnet = index.subnets.get(nic.subnet)
   const vpc = index.vpcs.get(nic.vpc)
@@ -271,8 +279,9 @@ function membersOf(nics: Snapshot['nics']): ReadonlyMap<GroupId, readonly Ipv4[]
 }
 
 /**
- * Each instance answers to its id (the canonical name, as in EC2's resource-name host names), to its IP-based name and to its
- * Name tag when that is a DNS label which does not look like one of the first two.
+ * Each instance answers to its id (the canonical name, as in EC2's resource-name host names), to
+ * its IP-based name and to its Name tag when that is a DNS label which does not look like one of
+ * the first two.
  */
 function namesOf(records: Snapshot): SharedWant['names'] {
   return records.nics

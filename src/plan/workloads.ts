@@ -1,11 +1,14 @@
 /**
- * One instance's workload: from what should be and what is to the next step, or to what there is to report. Pure.
+ * One instance's workload: from what should be and what is to the next step, or to what there is to
+ * report. Pure.
  *
- * Containers and virtual machines share it. Each pass plans at most one step per instance; after the step the host is read
- * anew and planned again, so no step relies on the memory of an earlier one. Nothing is ever started while a stop or an end
- * is wanted, and a disk is removed only for an instance that is to be terminated or that no record knows. What has lost its disk is
- * never made anew: it would come up empty under its old name and address. What was never started
- * here is started only once this host has claimed it in the records: of two hosts that both think it theirs, one gets it.
+ * Containers and virtual machines share it. Each pass plans at most one step per instance; after
+ * the step the host is read anew and planned again, so no step relies on the memory of an earlier
+ * one. Nothing is ever started while a stop or an end is wanted, and a disk is removed only for an
+ * instance that is to be terminated or that no record knows. What has lost its disk is never made
+ * anew: it would come up empty under its old name and address. What was never started here is
+ * started only once this host has claimed it in the records: of two hosts that both think it
+ * theirs, one gets it.
  */
 import { assertNever } from '../model/errors.ts'
 import type { InstanceId, VolumeId } from '../model/ids.ts'
@@ -14,15 +17,15 @@ import type { Mark } from '../model/marks.ts'
 import type { Fact, ImageWant, InstanceWant } from '../model/want.ts'
 
 /**
- * The exit code with which our entry script in a guest says that the image has nothing that can be run. Above the shell's
- * own (126, 127) and below "unknown" (255); no signal number leads to it.
+ * The exit code with which our entry script in a guest says that the image has nothing that can be
+ * run. Above the shell's own (126, 127) and below "unknown" (255); no signal number leads to it.
  */
 export const UNRUNNABLE_EXIT_CODE = 251
 
 /**
- * Who ended a workload. `itself`: its program exited or powered off. `memory`: the kernel killed it at its memory limit.
- * `reboot`: it asked for a reboot from inside. `outside`: a signal or a command from outside that was not ours. `unknown`:
- * the engine or the machine went down with it.
+ * Who ended a workload. `itself`: its program exited or powered off. `memory`: the kernel killed it
+ * at its memory limit. `reboot`: it asked for a reboot from inside. `outside`: a signal or a
+ * command from outside that was not ours. `unknown`: the engine or the machine went down with it.
  */
 export type EndedBy = 'itself' | 'memory' | 'reboot' | 'outside' | 'unknown'
 
@@ -71,7 +74,10 @@ export type WorkloadStep =
 /** What an image turned out to be. */
 export interface ImageFindings {
   readonly digest: string
-  /** `sha256:…` of the manifest by which the image's registry has this content; null or absent: it came from none. */
+  /**
+   * `sha256:…` of the manifest by which the image's registry has this content; null or absent: it
+   * came from none.
+   */
   readonly repositoryDigest?: string | null
   readonly architecture: string
   /** Size of the disk that instances begin with, in GiB, rounded up; null: it brings none. */
@@ -89,7 +95,10 @@ export type ImageLook =
 /** Why the last steps for this boot came to nothing. */
 export interface WorkloadProblem {
   readonly message: string
-  /** It is the image's or the request's fault, and no later try will do better. Otherwise: tried often enough for a launch. */
+  /**
+   * It is the image's or the request's fault, and no later try will do better. Otherwise: tried
+   * often enough for a launch.
+   */
   readonly permanent: boolean
 }
 
@@ -101,7 +110,8 @@ export interface WorkloadPlan {
 /**
  * The next step and the facts for one instance.
  *
- * @param want what it should be; undefined when no record of this host knows it (only after a complete read)
+ * @param want what it should be; undefined when no record of this host knows it (only after a
+ *   complete read)
  * @param have what the driver found; undefined when there is nothing
  * @param look asks for an image; called only when the instance must be made from it
  * @param problem why it should not be tried any longer, if so
@@ -186,14 +196,20 @@ function planRun(
 
 const LOST: WorkloadState = { kind: 'lost' }
 
-/** EC2 has no code of its own for it: an instance whose disk is gone is stopped, until somebody terminates it. */
+/**
+ * EC2 has no code of its own for it: an instance whose disk is gone is stopped, until somebody
+ * terminates it.
+ */
 function lossOf({ disk }: InstanceWant): string {
   const what =
     disk === null ? 'the container that held its disk was' : 'the file that holds its disk was'
   return `The root disk is lost: ${what} removed from its host, and not by Atoll. Terminate the instance and launch another one`
 }
 
-/** Never ran: given up. Has a disk of its own: reported as stopped, and only when no later try can do better. */
+/**
+ * Never ran: given up. Has a disk of its own: reported as stopped, and only when no later try can
+ * do better.
+ */
 function unworkable(
   want: InstanceWant,
   state: WorkloadState,

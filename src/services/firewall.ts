@@ -3,10 +3,10 @@
  *
  * - Its part of want: every NIC of `local.instances`; `shared.groups`, `subnets` and `vpcs`. The
  *   host's default routes are read in each pass. The pure function is `plan/ruleset.ts`.
- * - A fresh daemon recognises nothing: it replaces the tables named `atoll` in one transaction. There
- *   is no other path. The same transaction fills the guard (`plan/guard.ts`) again.
- * - If we die on any line here, the kernel has the old rules or the new ones. Both accept established
- *   connections, and a link that no rule names passes nothing.
+ * - A fresh daemon recognises nothing: it replaces the tables named `atoll` in one transaction.
+ *   There is no other path. The same transaction fills the guard (`plan/guard.ts`) again.
+ * - If we die on any line here, the kernel has the old rules or the new ones. Both accept
+ *   established connections, and a link that no rule names passes nothing.
  * - It is a gate: no link is made for an instance whose rules are not loaded.
  */
 import type { Host } from '../host/host.ts'
@@ -35,7 +35,9 @@ const TABLES = [...RULESET_TABLES, ...BUDGET_TABLES]
 const TABLE_NAMES = TABLES.map(({ family, name }) => `${family} ${name}`)
 /** Where Docker makes its chain for others. */
 const DOCKER_TABLE = 'ip filter'
-/** While others keep changing their rules, we cannot tell which change of the generation is ours. */
+/**
+ * While others keep changing their rules, we cannot tell which change of the generation is ours.
+ */
 const LOAD_ATTEMPTS = 3
 
 /** What is known of the rules in the kernel. Losing it costs one more replacement of the tables. */
@@ -47,7 +49,10 @@ interface Loaded {
   fingerprint: string | null
 }
 
-/** Rules on `host`. `atoll_firewall_…` metrics count replacements, drift and dropped packets by reason. */
+/**
+ * Rules on `host`. `atoll_firewall_…` metrics count replacements, drift and dropped packets by
+ * reason.
+ */
 export function createFirewall(options: {
   readonly host: Host
   readonly metrics: Metrics
@@ -131,7 +136,10 @@ export function createFirewall(options: {
   }
 }
 
-/** Loads the script; returns the rule generation that it made, with no change of others that we have not seen. */
+/**
+ * Loads the script; returns the rule generation that it made, with no change of others that we have
+ * not seen.
+ */
 async function applyAlone(host: Host, script: string): Promise<number> {
   for (let attempt = 1; ; attempt++) {
     const before = await host.rulesGeneration()
@@ -142,8 +150,9 @@ async function applyAlone(host: Host, script: string): Promise<number> {
 }
 
 /**
- * Loads the script in one transaction. Tables of another version may have parts that cannot be changed
- * in place, such as the type of a set, and somebody may have altered them: then they are deleted first.
+ * Loads the script in one transaction. Tables of another version may have parts that cannot be
+ * changed in place, such as the type of a set, and somebody may have altered them: then they are
+ * deleted first.
  */
 async function applyOver(host: Host, script: string): Promise<void> {
   try {
@@ -177,8 +186,8 @@ function createSharing(host: Host, metrics: Metrics, instanceMemoryMiB: number) 
 }
 
 /**
- * Docker creates its chains when it starts. They decide reachability, not safety: an error here must not
- * keep our own rules from being loaded.
+ * Docker creates its chains when it starts. They decide reachability, not safety: an error here
+ * must not keep our own rules from being loaded.
  */
 function createCoexistence(host: Host) {
   let lookedAt = -1
@@ -213,7 +222,10 @@ const COUNTERS: readonly (readonly [string, string])[] = [
   ...BUDGET_DROP_REASONS.map((reason) => [reason, budgetCounterName(reason)] as const),
 ]
 
-/** Carries the kernel's drop counters, which start again with every replacement, over to metrics that never go back. */
+/**
+ * Carries the kernel's drop counters, which start again with every replacement, over to metrics
+ * that never go back.
+ */
 function createDropCounts(host: Host, metrics: Metrics) {
   const dropped = metrics.counter(
     'atoll_firewall_dropped_packets_total',

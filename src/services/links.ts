@@ -1,15 +1,16 @@
 /**
- * Links, neighbours and routes: one routed NIC for each instance NIC of this host, the gateway device, and the routes to the rest.
+ * Links, neighbours and routes: one routed NIC for each instance NIC of this host, the gateway
+ * device, and the routes to the rest.
  *
  * - Its part of want: every NIC of `local.instances` (an instance keeps its links as long as it is
- *   listed, also while it is stopped or ending); `shared.subnets`, `vpcs`, `peers` and `routes`. The
- *   pure functions are `nicSpec` and `nicDifferences` in `host/network/nic.ts`.
- * - A fresh daemon recognises its links by name (`model/names.ts`) and its routes by protocol number.
- *   It removes those that want does not name.
+ *   listed, also while it is stopped or ending); `shared.subnets`, `vpcs`, `peers` and `routes`.
+ *   The pure functions are `nicSpec` and `nicDifferences` in `host/network/nic.ts`.
+ * - A fresh daemon recognises its links by name (`model/names.ts`) and its routes by protocol
+ *   number. It removes those that want does not name.
  * - If we die on any line here, the next pass finishes a half-made NIC. The firewall runs first and
  *   passes nothing that is not in its sets. Correct NICs are not touched, so traffic goes on.
- * - Moving the guest end into an instance is the drivers' work (`containers`, `machines`): they know
- *   its process.
+ * - Moving the guest end into an instance is the drivers' work (`containers`, `machines`): they
+ *   know its process.
  */
 import type { FabricSpec, Host, NicSpec, NicState } from '../host/host.ts'
 import { nicDifferences, nicSpec } from '../host/network/nic.ts'
@@ -24,7 +25,10 @@ import type { HostWant } from '../model/want.ts'
 import { serviceAddresses } from '../plan/service-addresses.ts'
 import type { HostService, Pass } from './service.ts'
 
-/** NICs on `host`, whose workloads plug them in. `atoll_links…` metrics count what was made, repaired, removed and failed. */
+/**
+ * NICs on `host`, whose workloads plug them in. `atoll_links…` metrics count what was made,
+ * repaired, removed and failed.
+ */
 export function createLinks(options: {
   readonly host: Host
   readonly metrics: Metrics
@@ -56,7 +60,8 @@ export function createLinks(options: {
     // Do not create a link again for an instance that is about to be removed.
     if (ending && state === undefined) return
     if (nicDifferences(spec, state).length === 0) return
-    // Whatever the address had with its last owner ends before its next one is routed. A NIC with its route has no new owner.
+    // Whatever the address had with its last owner ends before its next one is routed. A NIC with
+    // its route has no new owner.
     if (state?.routes.some(({ ip }) => ip === spec.ip) !== true)
       await host.forgetFlows({ address: spec.ip })
     const repaired = await host.ensureNic(spec)
@@ -76,7 +81,8 @@ export function createLinks(options: {
       const have = await host.nics()
       const states = new Map(have.map((state) => [state.hostLink, state]))
       const { ids, any } = pass.want.local.unreadable
-      // Whose link it is cannot be read: it may be one of theirs, and the firewall passes nothing of it meanwhile.
+      // Whose link it is cannot be read: it may be one of theirs, and the firewall passes nothing
+      // of it meanwhile.
       const unknown =
         any || ids.length > 0 ? [] : have.filter((state) => !wanted.has(state.hostLink))
       // Remove first: an old link may hold the route of an address that has a new owner.
@@ -100,8 +106,8 @@ export function createLinks(options: {
 }
 
 /**
- * The gateway device, the fabric device, and the routes to instances on other hosts. An error of the
- * fabric does not keep the instances of this host from their own network.
+ * The gateway device, the fabric device, and the routes to instances on other hosts. An error of
+ * the fabric does not keep the instances of this host from their own network.
  */
 function surroundingsOf(
   host: Host,
@@ -126,7 +132,10 @@ function surroundingsOf(
   ]
 }
 
-/** Of instances elsewhere whose route was made, removed or turned, by what `ensureRoutes` says of it. */
+/**
+ * Of instances elsewhere whose route was made, removed or turned, by what `ensureRoutes` says of
+ * it.
+ */
 function movedAddresses(changed: readonly string[]): ReadonlySet<Ipv4> {
   return new Set(
     changed.flatMap((change) => {
@@ -142,7 +151,10 @@ function fabricSpec(want: HostWant, fabric: FabricSettings, mtu: number): Fabric
   return { address, vni, port, mtu, peers: want.shared.peers.map((peer) => peer.address) }
 }
 
-/** Runs all pieces of work in turn, also after one has failed; stops early only when the daemon stops. */
+/**
+ * Runs all pieces of work in turn, also after one has failed; stops early only when the daemon
+ * stops.
+ */
 async function attemptAll(
   work: readonly (() => Promise<void>)[],
   signal: AbortSignal,

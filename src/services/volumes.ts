@@ -4,9 +4,10 @@
  * - Its part of want: `local.volumes`. A volume that is to be deleted is removed; all others stay.
  * - A fresh daemon recognises volumes by the directories `<stateDir>/volumes/<id>`. The driver of
  *   virtual machines moves a disk there that outlives its instance (`machines/files.ts`).
- * - If we die on any line here, running instances notice nothing. A half-removed directory is removed
- *   again: its record goes only when the directory is gone.
- * - A disk without a record is never removed, only reported: it may be the only copy of somebody's data.
+ * - If we die on any line here, running instances notice nothing. A half-removed directory is
+ *   removed again: its record goes only when the directory is gone.
+ * - A disk without a record is never removed, only reported: it may be the only copy of somebody's
+ *   data.
  */
 import { removeVolumeHome, volumeHomes } from '../host/files/volumes.ts'
 import type { Log } from '../lib/log.ts'

@@ -1,8 +1,9 @@
 /**
  * Questions of others to this host.
  *
- * An answer goes to the host that the signed question came from, so nobody can have it sent elsewhere. Whatever was asked, there is
- * an answer: at least the error that says why there is none.
+ * An answer goes to the host that the signed question came from, so nobody can have it sent
+ * elsewhere. Whatever was asked, there is an answer: at least the error that says why there is
+ * none.
  */
 import type { Clock } from '../../lib/clock.ts'
 import { withDeadline } from '../../lib/deadline.ts'
@@ -19,7 +20,10 @@ const ANSWERING_LIMIT = 256
 export interface Answering {
   /** One that is to be answered. */
   take(letter: AskLetter, from: HostName): void
-  /** One that came at the wrong time, so much after it was written by the clocks of both: it is told that, and nothing else is done. */
+  /**
+   * One that came at the wrong time, so much after it was written by the clocks of both: it is told
+   * that, and nothing else is done.
+   */
   refuseLate(letter: AskLetter, from: HostName, ageMs: number): void
 }
 

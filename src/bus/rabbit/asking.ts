@@ -1,9 +1,10 @@
 /**
  * Questions of this host to others, and the wait for their answers.
  *
- * A question is published as mandatory: when the addressee has no queue, because it is not connected, the broker returns it and the
- * asker knows at once. When the connection is lost, so is what was asked over it. A host whose clock differs says so once, and is asked
- * again by its own clock, which its answer tells.
+ * A question is published as mandatory: when the addressee has no queue, because it is not
+ * connected, the broker returns it and the asker knows at once. When the connection is lost, so is
+ * what was asked over it. A host whose clock differs says so once, and is asked again by its own
+ * clock, which its answer tells.
  */
 import type { Clock } from '../../lib/clock.ts'
 import { unavailable } from '../../model/errors.ts'

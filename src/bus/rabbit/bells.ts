@@ -1,12 +1,14 @@
 /**
- * Bells on their way out: each addressee has at most one under way and one to follow, however often it is rung.
+ * Bells on their way out: each addressee has at most one under way and one to follow, however often
+ * it is rung.
  *
- * A bell that the broker has not confirmed is rung again on the next connection; while the broker is away only the set of those to
- * be rung is kept. A ring while a bell is under way is followed by another bell, because the first may have been heard before.
+ * A bell that the broker has not confirmed is rung again on the next connection; while the broker
+ * is away only the set of those to be rung is kept. A ring while a bell is under way is followed by
+ * another bell, because the first may have been heard before.
  *
- * A bell to all, or to all that follow a VPC, says nothing but "look again", so whoever is about to ring one and hears another host's needs
- * not ring any more, as with the reports of IGMP (RFC 2236, section 3): how often all are rung does not grow with the number of those that
- * ring.
+ * A bell to all, or to all that follow a VPC, says nothing but "look again", so whoever is about to
+ * ring one and hears another host's needs not ring any more, as with the reports of IGMP (RFC 2236,
+ * section 3): how often all are rung does not grow with the number of those that ring.
  */
 import type { ConfirmChannel } from 'amqplib'
 import { type Clock, nextTurn } from '../../lib/clock.ts'
@@ -99,7 +101,8 @@ export function createBells(options: BellsOptions): Bells {
     try {
       over.publish(BELLS_EXCHANGE, key, content, {}, (error: unknown) => {
         if (over !== channel) return
-        // The channel ends, or the broker would not have it: the next connection or the next ring sends it.
+        // The channel ends, or the broker would not have it: the next connection or the next ring
+        // sends it.
         if (error !== null) waiting.set(key, { to, state: 'due' })
         else confirmed(key)
       })

@@ -1,7 +1,9 @@
 /**
- * What a host opens on a connection: its channels, the exchanges, its own two queues and the one that all share.
+ * What a host opens on a connection: its channels, the exchanges, its own two queues and the one
+ * that all share.
  *
- * All of it is declared again on each connection, so that hosts and brokers may come up in any order.
+ * All of it is declared again on each connection, so that hosts and brokers may come up in any
+ * order.
  */
 import type { Channel, ChannelModel, ConfirmChannel, ConsumeMessage } from 'amqplib'
 import type { HostName } from '../../model/ids.ts'
@@ -19,7 +21,10 @@ import {
   QUESTIONS_EXCHANGE,
 } from './names.ts'
 
-/** One channel for each kind of traffic, so that none waits for another's. Any channel that fails takes the connection with it. */
+/**
+ * One channel for each kind of traffic, so that none waits for another's. Any channel that fails
+ * takes the connection with it.
+ */
 export async function openChannels(model: ChannelModel): Promise<{
   /** For questions and answers out. */
   readonly letters: Channel
@@ -60,7 +65,9 @@ export async function openQueues(
   return { channel, queue: bells }
 }
 
-/** Makes the end of a channel the end of its connection: half a bus would be taken for a whole one. */
+/**
+ * Makes the end of a channel the end of its connection: half a bus would be taken for a whole one.
+ */
 function endTogether(model: ChannelModel, channel: Channel): void {
   // Without a listener an error would end the process; `close` follows it.
   channel.on('error', (error) => model.emit('error', error))

@@ -1,9 +1,11 @@
 /**
- * One connection to a RabbitMQ cluster, kept up: whichever node answers, again and again, until it is closed.
+ * One connection to a RabbitMQ cluster, kept up: whichever node answers, again and again, until it
+ * is closed.
  *
- * Nodes are tried in order, starting after the one that was lost. A node that lost its power sends no word: the handshake has a
- * deadline, and heartbeats end a connection that has fallen silent. When no node answers, rounds through the list become rarer
- * (doubling, with jitter), so that a thousand hosts do not come back in the same moment.
+ * Nodes are tried in order, starting after the one that was lost. A node that lost its power sends
+ * no word: the handshake has a deadline, and heartbeats end a connection that has fallen silent.
+ * When no node answers, rounds through the list become rarer (doubling, with jitter), so that a
+ * thousand hosts do not come back in the same moment.
  */
 import type { ChannelModel } from 'amqplib'
 import type { Clock } from '../../lib/clock.ts'
@@ -19,13 +21,15 @@ import { type Backoff, pauseMs } from '../../lib/retry.ts'
 import { AtollError, unavailable } from '../../model/errors.ts'
 
 /**
- * A connection that is silent for two to three of these is dead. Less would end some whose host or broker is only busy, and all of them
- * have to be made anew then (https://www.rabbitmq.com/docs/heartbeats); what a dead one loses is found by timers.
+ * A connection that is silent for two to three of these is dead. Less would end some whose host or
+ * broker is only busy, and all of them have to be made anew then
+ * (https://www.rabbitmq.com/docs/heartbeats); what a dead one loses is found by timers.
  */
 const HEARTBEAT_SECONDS = 5
 /**
- * Longest that a node may take to let us in while others may be quicker. It doubles in each round that
- * none of them let us in: a node that is overrun gets through with one connection after the other.
+ * Longest that a node may take to let us in while others may be quicker. It doubles in each round
+ * that none of them let us in: a node that is overrun gets through with one connection after the
+ * other.
  */
 const CONNECT_TIMEOUT: Backoff = { firstMs: 2_000, lastMs: 10_000 }
 /** Longest that it may then take to set up what we need. */
@@ -49,8 +53,9 @@ export interface Broker extends EngineAccess {
 /** What is told of the connection. */
 export interface Attendant {
   /**
-   * A node let us in: make channels and queues. Whatever it throws ends this connection. Gives what publishes something that nobody
-   * reads: a broker tells those that publish, and nobody else, that it takes no messages.
+   * A node let us in: make channels and queues. Whatever it throws ends this connection. Gives what
+   * publishes something that nobody reads: a broker tells those that publish, and nobody else, that
+   * it takes no messages.
    */
   setUp(model: ChannelModel): Promise<() => void>
   /** From now on the broker takes no messages, and why; null: it does again. */
@@ -86,7 +91,10 @@ interface Parts {
   readonly random: () => number
 }
 
-/** Hears of the broker's alarms: https://www.rabbitmq.com/docs/connection-blocked, https://www.rabbitmq.com/docs/alarms */
+/**
+ * Hears of the broker's alarms: https://www.rabbitmq.com/docs/connection-blocked,
+ * https://www.rabbitmq.com/docs/alarms
+ */
 function createAlarms({ attendant, clock, log }: Parts) {
   let blocked: Blocked | null = null
   return {
@@ -184,7 +192,10 @@ export function keepConnected(parts: Parts): Connection {
   }
 }
 
-/** Has the attendant make what it needs, and shows the broker something now and then until the connection ends. */
+/**
+ * Has the attendant make what it needs, and shows the broker something now and then until the
+ * connection ends.
+ */
 async function setUp(
   { attendant, clock }: Parts,
   alarms: ReturnType<typeof createAlarms>,
@@ -211,7 +222,9 @@ function backoffMs(failures: number, nodes: number, random: () => number): numbe
   return pauseMs({ ...BACKOFF, jitter: { share, random } }, rounds + 1)
 }
 
-/** What `work` gives, or `unavailable` after so many milliseconds. The work is left to itself then. */
+/**
+ * What `work` gives, or `unavailable` after so many milliseconds. The work is left to itself then.
+ */
 function within<T>(clock: Parts['clock'], ms: number, work: () => Promise<T>): Promise<T> {
   const late = () => unavailable(`The broker did not answer within ${ms} ms.`)
   return withDeadline({ clock, ms, late }, work)
@@ -267,8 +280,9 @@ function asFailure(error: unknown): never {
 }
 
 /**
- * Ends a connection and its socket. amqplib only half-closes the socket of a connection that fell silent, and the kernel would keep
- * it for a quarter of an hour, so the socket, which has no place in amqplib's types, is destroyed.
+ * Ends a connection and its socket. amqplib only half-closes the socket of a connection that fell
+ * silent, and the kernel would keep it for a quarter of an hour, so the socket, which has no place
+ * in amqplib's types, is destroyed.
  */
 async function hangUp(clock: Parts['clock'], model: ChannelModel): Promise<void> {
   // Nobody listens yet to one that came too late; its error would end the process.

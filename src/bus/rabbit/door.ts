@@ -1,8 +1,10 @@
 /**
- * The command door on RabbitMQ: one quorum queue, from which every host takes as much as it can work on.
+ * The command door on RabbitMQ: one quorum queue, from which every host takes as much as it can
+ * work on.
  *
- * A command is acknowledged after its answer is on its way, over the same channel, so that neither is lost without the other. When
- * the connection breaks in between, the broker gives the command to another host, which finds by its id what was done.
+ * A command is acknowledged after its answer is on its way, over the same channel, so that neither
+ * is lost without the other. When the connection breaks in between, the broker gives the command to
+ * another host, which finds by its id what was done.
  */
 import type { Channel, ConsumeMessage } from 'amqplib'
 import type { Clock } from '../../lib/clock.ts'
@@ -17,14 +19,20 @@ const AT_ONCE = 16
 const CLOSE_TIMEOUT_MS = 5_000
 /** An answer is kept that long for a client which has lost its connection for a moment. */
 const ANSWER_TTL_MS = 300_000
-/** Queues that start so are not a client's: nobody can have an answer delivered to a host as if it were a letter. */
+/**
+ * Queues that start so are not a client's: nobody can have an answer delivered to a host as if it
+ * were a letter.
+ */
 const OWN_PREFIX = 'atoll.'
 
 type Handle = Parameters<CommandDoor['onCommand']>[0]
 
 /** A door, and the channel to open it on. */
 export interface RabbitDoor extends CommandDoor {
-  /** Consumes over this channel from now on, once somebody handles commands; null while there is none. */
+  /**
+   * Consumes over this channel from now on, once somebody handles commands; null while there is
+   * none.
+   */
   useChannel(channel: Channel | null): Promise<void>
 }
 
@@ -59,7 +67,8 @@ export function createRabbitDoor(clock: Clock, failed: (error: unknown) => void)
     const outcome: CommandOutcome = await work(command)
     if (outcome.kind === 'again')
       await clock.sleep(outcome.afterMs, closing.signal).catch(() => undefined)
-    // Over a channel that is gone nothing can be said, and the broker has given the command to another host by now.
+    // Over a channel that is gone nothing can be said, and the broker has given the command to
+    // another host by now.
     if (over !== channel) return
     if (outcome.kind === 'again') over.nack(message, false, true)
     else {

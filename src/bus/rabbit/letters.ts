@@ -1,6 +1,6 @@
 /**
- * What hosts say to each other over a broker: bells, questions, answers. Parsed with limits, because whoever has the broker's
- * password can publish anything. Pure.
+ * What hosts say to each other over a broker: bells, questions, answers. Parsed with limits,
+ * because whoever has the broker's password can publish anything. Pure.
  *
  * A host ignores members that it does not know, so that hosts of different versions work together.
  */
@@ -47,7 +47,10 @@ const vpcId = z
   })
 const letterId = z.string().min(8).max(64)
 
-/** What a message is, once its signature is proved: an envelope with letters of one host to one other, or to all. */
+/**
+ * What a message is, once its signature is proved: an envelope with letters of one host to one
+ * other, or to all.
+ */
 export const envelopeSchema = z.object({
   from: hostName.describe('The host that wrote it'),
   to: hostName.nullable().describe('The host that it is for; null: all hosts'),

@@ -1,11 +1,14 @@
 /**
- * What Atoll calls things on a RabbitMQ broker, and of what kind they are. Nothing else in the house spells such a name.
+ * What Atoll calls things on a RabbitMQ broker, and of what kind they are. Nothing else in the
+ * house spells such a name.
  *
- * Exchanges and the queue of commands are durable and alike for all hosts and versions: a broker refuses a second declaration
- * that differs (`PRECONDITION_FAILED`), so a change here needs a new name. A host's own two queues are exclusive: they live and die
- * with its connection, at the node that it is connected to, so they need no replica and leave nothing behind. What is in them is
- * worth nothing without the host: a bell carries no truth, and who asked is waiting for an answer only now.
- * https://www.rabbitmq.com/docs/queues#properties, https://www.rabbitmq.com/docs/quorum-queues
+ * Exchanges and the queue of commands are durable and alike for all hosts and versions: a broker
+ * refuses a second declaration that differs (`PRECONDITION_FAILED`), so a change here needs a new
+ * name. A host's own two queues are exclusive: they live and die with its connection, at the node
+ * that it is connected to, so they need no replica and leave nothing behind. What is in them is
+ * worth nothing without the host: a bell carries no truth, and who asked is waiting for an answer
+ * only now. https://www.rabbitmq.com/docs/queues#properties,
+ * https://www.rabbitmq.com/docs/quorum-queues
  */
 import type { Options } from 'amqplib'
 import type { HostName, VpcId } from '../../model/ids.ts'
@@ -23,7 +26,9 @@ export const COMMANDS_QUEUE = 'atoll.commands'
 /** Routing key of bells to all hosts. */
 export const ALL_KEY = 'all'
 
-/** Routing key that leads to no queue: what goes there only shows whether the broker takes messages. */
+/**
+ * Routing key that leads to no queue: what goes there only shows whether the broker takes messages.
+ */
 export const PULSE_KEY = 'pulse'
 
 /** Routing key of the hosts that follow a VPC. */
@@ -49,7 +54,10 @@ const BELLS_QUEUE_LENGTH = 64
 const LETTERS_QUEUE_LENGTH = 2_000
 const LETTERS_QUEUE_BYTES = 16 * MIB
 
-/** A host's queue for bells. The broker gives it a name that no other has: an older one may still be held by a dead connection. */
+/**
+ * A host's queue for bells. The broker gives it a name that no other has: an older one may still be
+ * held by a dead connection.
+ */
 export const BELLS_QUEUE_OPTIONS: Options.AssertQueue = {
   exclusive: true,
   durable: false,
@@ -71,7 +79,10 @@ export const LETTERS_QUEUE_OPTIONS: Options.AssertQueue = {
 /** Most commands that wait for a host to take them; who publishes more with confirms is told so. */
 const COMMANDS_QUEUE_LENGTH = 10_000
 const COMMANDS_QUEUE_BYTES = 64 * MIB
-/** How often a command is handed out again after its host died; one that kills every host that takes it is then dropped. */
+/**
+ * How often a command is handed out again after its host died; one that kills every host that takes
+ * it is then dropped.
+ */
 const COMMANDS_DELIVERY_LIMIT = 8
 
 /** Commands were accepted from a client, so they are replicated and outlive nodes. */

@@ -1,10 +1,12 @@
 /**
  * Letters on their way out: gathered, signed, and published over whichever channel there is.
  *
- * Letters to one host that are written in the same moment share a message: when many are asked at once, most of the work of sending
- * and signing is done once for all of them. None waits for another: a message leaves before the event loop goes on.
+ * Letters to one host that are written in the same moment share a message: when many are asked at
+ * once, most of the work of sending and signing is done once for all of them. None waits for
+ * another: a message leaves before the event loop goes on.
  *
- * Nothing is kept while the bus is away. What cannot be sent now is the writer's to give up: a question is worth nothing later.
+ * Nothing is kept while the bus is away. What cannot be sent now is the writer's to give up: a
+ * question is worth nothing later.
  */
 import type { Channel } from 'amqplib'
 import { bug, unavailable } from '../../model/errors.ts'
@@ -18,7 +20,10 @@ const LETTER_LIMIT_BYTES = MESSAGE_LIMIT_BYTES - 1024
 
 /** Sends questions and answers. */
 export interface Outbox {
-  /** Throws `unavailable` when there is no channel or it takes no more, and a `bug` when the letter is too long. */
+  /**
+   * Throws `unavailable` when there is no channel or it takes no more, and a `bug` when the letter
+   * is too long.
+   */
   send(to: HostName, letter: AskLetter | AnswerLetter): void
   /** Why the broker takes no messages, to be told to whoever wants to send one; null: it does. */
   block(why: string | null): void

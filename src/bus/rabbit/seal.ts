@@ -1,13 +1,17 @@
 /**
- * Signed messages: who lacks the cluster's key cannot write one, change one, or have a question answered twice.
+ * Signed messages: who lacks the cluster's key cannot write one, change one, or have a question
+ * answered twice.
  *
- * A message is 32 bytes of HMAC-SHA256 (RFC 2104) and then an envelope of letters in JSON; the signature covers every byte of it,
- * addressee, time and id included. The key is for nothing else, and the broker does not know it.
+ * A message is 32 bytes of HMAC-SHA256 (RFC 2104) and then an envelope of letters in JSON; the
+ * signature covers every byte of it, addressee, time and id included. The key is for nothing else,
+ * and the broker does not know it.
  *
- * A bell is taken at any age and any number of times, since it can do no harm. An answer is taken at any age, too: it names a question
- * that is open by an id which nobody else can know. So both are heard from a host whose clock is wrong. A question has to be young by its
- * receiver's clock, and is taken once. No host's clock matters for it either: one that comes at the wrong time is answered with that, and by the time
- * on this answer its asker learns how far the clocks differ, and goes by the other's from then on (`asking.ts`).
+ * A bell is taken at any age and any number of times, since it can do no harm. An answer is taken
+ * at any age, too: it names a question that is open by an id which nobody else can know. So both
+ * are heard from a host whose clock is wrong. A question has to be young by its receiver's clock,
+ * and is taken once. No host's clock matters for it either: one that comes at the wrong time is
+ * answered with that, and by the time on this answer its asker learns how far the clocks differ,
+ * and goes by the other's from then on (`asking.ts`).
  */
 import { timingSafeEqual } from 'node:crypto'
 import { hmac } from '@noble/hashes/hmac.js'
@@ -41,7 +45,10 @@ export type Drop =
   | 'repeated'
   | 'unknown'
 
-/** What became of a message: the letters that are understood, or why there are none; `from` is proved. */
+/**
+ * What became of a message: the letters that are understood, or why there are none; `from` is
+ * proved.
+ */
 export interface Opened {
   readonly letters: readonly Letter[]
   readonly from?: HostName
@@ -60,13 +67,19 @@ export interface Seal {
   /** A message to `to`, or to all hosts, of letters that are JSON already. */
   close(to: HostName | null, letters: readonly string[]): Buffer
   open(content: Buffer): Opened
-  /** A host's answer to a question that was open, and so is new, was written at this time by its clock: messages to it go by that. */
+  /**
+   * A host's answer to a question that was open, and so is new, was written at this time by its
+   * clock: messages to it go by that.
+   */
   learn(from: HostName, atMs: number): void
   /** The letters of a message that this host wrote itself; the broker has returned it. */
   reopen(content: Buffer): readonly Letter[]
 }
 
-/** Only hosts with the same `key` understand each other. `random` makes ids unlike those of any other process. */
+/**
+ * Only hosts with the same `key` understand each other. `random` makes ids unlike those of any
+ * other process.
+ */
 export function createSeal(options: {
   readonly host: HostName
   readonly key: Uint8Array
@@ -133,9 +146,10 @@ export function createSeal(options: {
 }
 
 /**
- * HMAC-SHA256 with one key, in JavaScript. A host's messages are few and apart, so what OpenSSL needs for each is no longer in the
- * processor's caches when the next one comes: `createHmac` takes 70 us then where this takes 30, four times in a question and its answer.
- * Of messages in close succession each takes 7 us.
+ * HMAC-SHA256 with one key, in JavaScript. A host's messages are few and apart, so what OpenSSL
+ * needs for each is no longer in the processor's caches when the next one comes: `createHmac` takes
+ * 70 us then where this takes 30, four times in a question and its answer. Of messages in close
+ * succession each takes 7 us.
  */
 function keyedMac(key: Uint8Array): (body: Uint8Array) => Uint8Array {
   const keyed = hmac.create(sha256, key)
@@ -159,7 +173,10 @@ function knownLetters(letters: readonly unknown[]): readonly Letter[] {
   return letters.flatMap((letter) => letterSchema.safeParse(letter).data ?? [])
 }
 
-/** Tells whether an id is met for the first time, as long as a message with it would still be taken for young. */
+/**
+ * Tells whether an id is met for the first time, as long as a message with it would still be taken
+ * for young.
+ */
 function rememberer(clock: Clock): (id: string) => boolean {
   const seen = new Map<string, number>()
   return (id) => {

@@ -1,5 +1,6 @@
 /**
- * Disks that have outlived their instance, `<stateDir>/volumes/<volume id>`: the disk, and what it lies on.
+ * Disks that have outlived their instance, `<stateDir>/volumes/<volume id>`: the disk, and what it
+ * lies on.
  *
  * A directory without a record is kept: what is in it is somebody's, and nothing else has it.
  */

@@ -1,8 +1,12 @@
 /**
- * The guest that proves KVM, assembled: `scripts/kvm-guest.s`, which says what it does and how these bytes are made anew.
+ * The guest that proves KVM, assembled: `scripts/kvm-guest.s`, which says what it does and how
+ * these bytes are made anew.
  */
 
-/** QEMU's exit code when all went well with the guest: isa-debug-exit gives twice the guest's number, and one. */
+/**
+ * QEMU's exit code when all went well with the guest: isa-debug-exit gives twice the guest's
+ * number, and one.
+ */
 export const PASSED_EXIT_CODE = 85
 
 /** A multiboot image for `-kernel`. */

@@ -1,9 +1,10 @@
 /**
  * Which accelerator virtual machines get on this machine.
  *
- * That `/dev/kvm` is there and opens says little: under a nested or paravirtual KVM it does, and a guest's kernel hangs as soon as it
- * leaves real mode, or QEMU aborts. So `auto` believes only a guest that did what kernels do (`kvm-guest.ts`) before a deadline, in a
- * machine like those that instances get.
+ * That `/dev/kvm` is there and opens says little: under a nested or paravirtual KVM it does, and a
+ * guest's kernel hangs as soon as it leaves real mode, or QEMU aborts. So `auto` believes only a
+ * guest that did what kernels do (`kvm-guest.ts`) before a deadline, in a machine like those that
+ * instances get.
  */
 import { constants } from 'node:fs'
 import { access, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
@@ -43,7 +44,10 @@ interface Machine {
 /** The program that runs virtual machines. */
 export const QEMU = 'qemu-system-x86_64'
 const KVM_DEVICE = '/dev/kvm'
-/** The guest takes a few milliseconds, QEMU's start and its firmware a tenth of a second: this is for a machine that is busy. */
+/**
+ * The guest takes a few milliseconds, QEMU's start and its firmware a tenth of a second: this is
+ * for a machine that is busy.
+ */
 const DEFAULT_TIMEOUT_MS = 5_000
 const OTHERS_WRITE = 0o002
 /** Of what QEMU said. */

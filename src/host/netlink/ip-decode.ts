@@ -1,5 +1,6 @@
 /**
- * What the kernel says about links, addresses, routes and neighbours (rtnetlink(7)), in our own words. Pure.
+ * What the kernel says about links, addresses, routes and neighbours (rtnetlink(7)), in our own
+ * words. Pure.
  *
  * IPv4 only: instances speak nothing else.
  */
@@ -19,7 +20,10 @@ export interface LinkState {
   readonly carrier: boolean
   readonly peerIndex: number | null
   readonly peerElsewhere: boolean
-  /** IPv4 settings: that with `IPV4_DEVCONF` number n (linux/ip.h, counted from 1) is at index n - 1. */
+  /**
+   * IPv4 settings: that with `IPV4_DEVCONF` number n (linux/ip.h, counted from 1) is at index n -
+   * 1.
+   */
   readonly ipv4Settings: Uint32Array
   /** Null where the kernel has no IPv6. */
   readonly ipv6Disabled: boolean | null
@@ -87,7 +91,9 @@ const AF_INET6 = 10
 export const AF_BRIDGE = 7
 /** The routing table that everybody looks at (rtnetlink(7)). */
 export const MAIN_TABLE = 254
-/** Offset of the index in struct ifinfomsg, with the flags behind it, and the size of the struct. */
+/**
+ * Offset of the index in struct ifinfomsg, with the flags behind it, and the size of the struct.
+ */
 const IFINFO_INDEX = 4
 const IFINFO_BYTES = 16
 const IFF_UP = 1
@@ -109,8 +115,9 @@ const INET6_CONF = 2
 const INET6_CONF_DISABLE = 26
 
 /**
- * A dump shows everybody's objects, and the package refuses a message with an attribute of an unexpected length. Such an object is
- * none of ours and is passed over: somebody's exotic link must not blind the daemon to its own.
+ * A dump shows everybody's objects, and the package refuses a message with an attribute of an
+ * unexpected length. Such an object is none of ours and is passed over: somebody's exotic link must
+ * not blind the daemon to its own.
  */
 export function readable<T>(
   decode: (message: Buffer) => readonly T[],
@@ -125,8 +132,9 @@ export function readable<T>(
 }
 
 /**
- * The link in a message. By hand, because the package decodes every attribute of every link, counters and all: at a thousand NICs that was most of a
- * pass. Layout: struct ifinfomsg (linux/rtnetlink.h), then attributes (linux/if_link.h).
+ * The link in a message. By hand, because the package decodes every attribute of every link,
+ * counters and all: at a thousand NICs that was most of a pass. Layout: struct ifinfomsg
+ * (linux/rtnetlink.h), then attributes (linux/if_link.h).
  */
 export function decodeLink(message: Buffer): readonly LinkState[] {
   const [index, flags] = uint32s(message.subarray(IFINFO_INDEX, IFINFO_INDEX + 8))
@@ -222,13 +230,18 @@ export function decodeRoute(message: Buffer): readonly RouteState[] {
   ]
 }
 
-/** Size of struct rtmsg and of struct rtnexthop (linux/rtnetlink.h), and RTA_… attribute numbers. */
+/**
+ * Size of struct rtmsg and of struct rtnexthop (linux/rtnetlink.h), and RTA_… attribute numbers.
+ */
 const RTMSG_BYTES = 12
 const NEXTHOP_BYTES = 8
 const RTA = { destination: 1, link: 4, gateway: 5, multipath: 9, via: 18 } as const
 const RTN_UNICAST = 1
 
-/** The next hops in a route's message; those with a gateway of another family are none. By hand, as links are: a router has many. */
+/**
+ * The next hops in a route's message; those with a gateway of another family are none. By hand, as
+ * links are: a router has many.
+ */
 export function decodeHops(message: Buffer): readonly HopState[] {
   const [family, prefix = 0, , , , protocol = 0, , type] = message
   if (family !== AF_INET || type !== RTN_UNICAST) return []
@@ -264,14 +277,20 @@ function uint16(bytes: Buffer, at: number): number {
   return new Uint16Array(new Uint8Array(bytes.subarray(at, at + 2)).buffer)[0] ?? 0
 }
 
-/** Index of the link that a queueing discipline for classifiers is on (struct tcmsg), or nothing when it is of another kind. */
+/**
+ * Index of the link that a queueing discipline for classifiers is on (struct tcmsg), or nothing
+ * when it is of another kind.
+ */
 export function decodeClsact(message: Buffer): readonly number[] {
   const kind = attributesOf(message.subarray(TCMSG_BYTES)).get(TCA_KIND)
   const index = numberIn(message.subarray(4, 8))
   return kind?.toString('latin1') === 'clsact\0' && index !== undefined ? [index] : []
 }
 
-/** The name of the program of a classifier that is one (`TCA_BPF_NAME`), or nothing when it is of another kind. */
+/**
+ * The name of the program of a classifier that is one (`TCA_BPF_NAME`), or nothing when it is of
+ * another kind.
+ */
 export function decodeClassifier(message: Buffer): readonly string[] {
   const attributes = attributesOf(message.subarray(TCMSG_BYTES))
   const options = attributes.get(TCA_OPTIONS)
@@ -310,7 +329,10 @@ export function decodeNeighbour(message: Buffer): readonly NeighbourState[] {
   ]
 }
 
-/** The unsigned 32-bit numbers of an attribute whose payload is an array of them; copied, because the payload may lie unaligned. */
+/**
+ * The unsigned 32-bit numbers of an attribute whose payload is an array of them; copied, because
+ * the payload may lie unaligned.
+ */
 function uint32s(bytes: Buffer): Uint32Array {
   return new Uint32Array(new Uint8Array(bytes).buffer, 0, Math.floor(bytes.length / 4))
 }

@@ -1,5 +1,6 @@
 /**
- * What the kernel is asked for: rtnetlink(7) messages for links, addresses, routes and neighbours. Pure.
+ * What the kernel is asked for: rtnetlink(7) messages for links, addresses, routes and neighbours.
+ * Pure.
  *
  * The `netlink` package lays out the fields; which fields a request needs is known here.
  */
@@ -24,7 +25,10 @@ export interface RouteSpec {
   readonly metric?: number
 }
 
-/** What to change about a link, by index. `namespaceFd` moves it; a new `name` then holds over there. */
+/**
+ * What to change about a link, by index. `namespaceFd` moves it; a new `name` then holds over
+ * there.
+ */
 export interface LinkChange {
   readonly up?: boolean
   readonly mtu?: number
@@ -42,7 +46,10 @@ export interface VethSpec {
   readonly mtu: number
 }
 
-/** A VXLAN device to make: nothing is learned, and there is no destination but that of forwarding entries. */
+/**
+ * A VXLAN device to make: nothing is learned, and there is no destination but that of forwarding
+ * entries.
+ */
 export interface VxlanSpec {
   readonly name: string
   readonly mac: Mac
@@ -59,7 +66,9 @@ export type Payload = Uint8Array[]
 
 /** RTEXT_FILTER_SKIP_STATS: a dump without counters is a third of the size. */
 const SKIP_STATISTICS = 8
-/** RTNH_F_ONLINK (linux/rtnetlink.h): a flag of the next hop, which has its place among the route's. */
+/**
+ * RTNH_F_ONLINK (linux/rtnetlink.h): a flag of the next hop, which has its place among the route's.
+ */
 const NEXT_HOP_ON_LINK = 4
 /** VETH_INFO_PEER (linux/veth.h): the other end, as a whole link message. */
 const VETH_PEER = 1
@@ -174,8 +183,9 @@ export function encodeNeighbour(index: number, ip: Ipv4, mac: Mac | null): Paylo
 }
 
 /**
- * An entry of a VXLAN device's forwarding database: frames to `mac` go to the host at `destination`, which an entry to delete need
- * not name. NTF_SELF speaks of the device's own database, and not of that of a bridge above it.
+ * An entry of a VXLAN device's forwarding database: frames to `mac` go to the host at
+ * `destination`, which an entry to delete need not name. NTF_SELF speaks of the device's own
+ * database, and not of that of a bridge above it.
  */
 export function encodeForwarding(index: number, mac: string, destination: Ipv4 | null): Payload {
   const out = new AttrStream()

@@ -73,7 +73,10 @@ export interface Ip {
   /** Whether programs of ours are on both sides of such a link. */
   hasClassifiers(index: number): Promise<boolean>
 
-  /** Settings of a VXLAN device by name; undefined when there is no link of that name, or of another kind. */
+  /**
+   * Settings of a VXLAN device by name; undefined when there is no link of that name, or of another
+   * kind.
+   */
   vxlan(name: string): Promise<VxlanState | undefined>
   /** Entries of every device's forwarding database. */
   forwarding(): Promise<readonly ForwardingState[]>
@@ -202,7 +205,9 @@ function specOf({ via, source, index, ...route }: RouteState): RouteSpec {
   }
 }
 
-/** What was to be deleted may be gone already: each kind of object has an errno of its own for that. */
+/**
+ * What was to be deleted may be gone already: each kind of object has an errno of its own for that.
+ */
 async function absentIsWell(deletion: Promise<void>): Promise<void> {
   try {
     await deletion

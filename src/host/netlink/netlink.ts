@@ -1,8 +1,9 @@
 /**
  * One netlink(7) socket: requests with acknowledgement and dumps, strictly one after the other.
  *
- * One at a time because the kernel refuses a second dump on a socket while one runs, and the parts of a dump must not mix with
- * other answers. The namespace is that of the thread that made the socket.
+ * One at a time because the kernel refuses a second dump on a socket while one runs, and the parts
+ * of a dump must not mix with other answers. The namespace is that of the thread that made the
+ * socket.
  */
 import { getSystemErrorName } from 'node:util'
 import type { NetlinkMessage } from 'netlink'
@@ -25,16 +26,25 @@ export interface Netlink {
   readonly port: number
   /** Sends a request and waits for its acknowledgement. Rejects with `NetlinkError`. */
   request(type: number, payload: Uint8Array[], flags?: number): Promise<void>
-  /** Sends a request at once and hears nothing of it: for what may be gone already. A dump afterwards sees what came of it. */
+  /**
+   * Sends a request at once and hears nothing of it: for what may be gone already. A dump
+   * afterwards sees what came of it.
+   */
   tell(type: number, payload: Uint8Array[]): void
   /** Asks for one object. Rejects with `NetlinkError`, e.g. `ENODEV`. */
   get(type: number, payload: Uint8Array[]): Promise<Buffer>
-  /** Everything of one kind, whole and consistent: a dump that changed under the reader is read again. */
+  /**
+   * Everything of one kind, whole and consistent: a dump that changed under the reader is read
+   * again.
+   */
   dump(type: number, payload: Uint8Array[]): Promise<readonly Buffer[]>
   close(): void
 }
 
-/** The kernel answers at once or not at all; this only keeps a lost answer from holding up the daemon for ever. */
+/**
+ * The kernel answers at once or not at all; this only keeps a lost answer from holding up the
+ * daemon for ever.
+ */
 const REQUEST_TIMEOUT_MS = 5_000
 const DUMP_ATTEMPTS = 5
 

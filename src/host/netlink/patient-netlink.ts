@@ -1,7 +1,9 @@
 /**
- * A netlink(7) socket for requests that the kernel may take long over: they wait on a thread of the pool, and nobody else does.
+ * A netlink(7) socket for requests that the kernel may take long over: they wait on a thread of the
+ * pool, and nobody else does.
  *
- * The kernel answers while it is being sent to, on the thread that sends. Errors: `NetlinkError`, or libc's.
+ * The kernel answers while it is being sent to, on the thread that sends. Errors: `NetlinkError`,
+ * or libc's.
  */
 import { getSystemErrorName } from 'node:util'
 import koffi from 'koffi'

@@ -1,6 +1,6 @@
 /**
- * Loads small programs for the packet path into the kernel (bpf(2)), written in its instructions: they are too short to be worth a
- * compiler. Errors: `LibcError`.
+ * Loads small programs for the packet path into the kernel (bpf(2)), written in its instructions:
+ * they are too short to be worth a compiler. Errors: `LibcError`.
  */
 import { machine } from 'node:os'
 import koffi from 'koffi'

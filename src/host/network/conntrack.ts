@@ -1,9 +1,12 @@
 /**
- * Forgets connections (nfnetlink, subsystem ctnetlink): what the kernel would go on accepting because it was accepted once.
+ * Forgets connections (nfnetlink, subsystem ctnetlink): what the kernel would go on accepting
+ * because it was accepted once.
  *
- * Since Linux 6.11 the kernel deletes by a filter, at once: 65,000 entries take it a quarter of a second, so it is asked on a thread that
- * nobody waits for. Before, those that match are listed (5.8) and deleted in small portions, which takes seconds. Layout:
- * linux/netfilter/nfnetlink_conntrack.h; numbers are in network byte order, those of filters in the machine's own.
+ * Since Linux 6.11 the kernel deletes by a filter, at once: 65,000 entries take it a quarter of a
+ * second, so it is asked on a thread that nobody waits for. Before, those that match are listed
+ * (5.8) and deleted in small portions, which takes seconds. Layout:
+ * linux/netfilter/nfnetlink_conntrack.h; numbers are in network byte order, those of filters in the
+ * machine's own.
  */
 
 import { parseAttributes } from 'netlink'
@@ -16,7 +19,9 @@ import { type Netlink, openNetfilterNetlink } from '../netlink/netlink.ts'
 import { openPatientNetlink } from '../netlink/patient-netlink.ts'
 import { readSetting } from './sysctl.ts'
 
-/** Connections of an address, in whichever part they have it, before address translation or after. */
+/**
+ * Connections of an address, in whichever part they have it, before address translation or after.
+ */
 export interface FlowFilter {
   readonly address: Ipv4
 }
@@ -55,7 +60,10 @@ export interface Conntrack {
   close(): void
 }
 
-/** Of the calling thread's namespace. `isOld` treats the kernel as one that cannot delete by a filter. */
+/**
+ * Of the calling thread's namespace. `isOld` treats the kernel as one that cannot delete by a
+ * filter.
+ */
 export function createConntrack(options: { readonly isOld?: boolean } = {}): Conntrack {
   const netlink = openNetfilterNetlink()
   const patient = openPatientNetlink()
@@ -116,7 +124,10 @@ function nameOf(entry: Buffer): Uint8Array[] {
   return parts
 }
 
-/** By hand, because the package leaves out the flag that says "nested". Padded to a multiple of four. */
+/**
+ * By hand, because the package leaves out the flag that says "nested". Padded to a multiple of
+ * four.
+ */
 function attribute(type: number, payload: Buffer): Buffer {
   const bytes = Buffer.alloc((ATTRIBUTE_HEADER_BYTES + payload.length + 3) & ~3)
   bytes.set(new Uint8Array(Uint16Array.of(ATTRIBUTE_HEADER_BYTES + payload.length, type).buffer))

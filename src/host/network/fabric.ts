@@ -1,10 +1,11 @@
 /**
- * The VXLAN device to the other hosts (RFC 7348), without anything that floods or learns: each peer is one permanent neighbour and
- * one forwarding entry, both made of its fabric address.
+ * The VXLAN device to the other hosts (RFC 7348), without anything that floods or learns: each peer
+ * is one permanent neighbour and one forwarding entry, both made of its fabric address.
  *
- * Its next hops are the peers' fabric addresses themselves, so nothing has to be allocated; the outer packets find their way to the
- * same addresses through the routes that the machine has anyway. The device carries the host's own fabric address once more: the
- * ICMP errors that the host sends to the others' instances then come from an address by which the others know it. Errors: the
+ * Its next hops are the peers' fabric addresses themselves, so nothing has to be allocated; the
+ * outer packets find their way to the same addresses through the routes that the machine has
+ * anyway. The device carries the host's own fabric address once more: the ICMP errors that the host
+ * sends to the others' instances then come from an address by which the others know it. Errors: the
  * kernel's own.
  */
 import type { Ipv4, Mac } from '../../model/addr.ts'
@@ -18,8 +19,8 @@ import { ensureSetting } from './sysctl.ts'
 const HOST_PREFIX = 32
 
 /**
- * Makes the device equal to the spec, or removes it. One with another number, port or source is made anew, for these cannot be
- * changed in place. Returns what it changed.
+ * Makes the device equal to the spec, or removes it. One with another number, port or source is
+ * made anew, for these cannot be changed in place. Returns what it changed.
  */
 export function ensureFabricLink(
   ip: Ip,
@@ -63,7 +64,8 @@ async function ensureDevice(
   if (device === undefined) throw new Error(`${name} vanished while it was being made`)
   const isWell = device.up && device.mtu === mtu && device.mac === mac
   if (!isWell && !changed.includes('device')) changed.push('link')
-  // Before the settings: IPv6 starts anew, with settings of its own, on a device that was too narrow for it.
+  // Before the settings: IPv6 starts anew, with settings of its own, on a device that was too
+  // narrow for it.
   if (!isWell) await ip.setLink(device.index, { mtu, mac })
   // Before `up`: the device must not speak IPv6 for even a moment.
   for (const [setting, value] of settingsOf(name))
@@ -80,9 +82,10 @@ function settingsOf(name: string): readonly (readonly [string, string])[] {
     [`ipv4/conf/${name}/proxy_arp`, '0'],
     [`ipv4/conf/${name}/accept_redirects`, '0'],
     [`ipv4/conf/${name}/send_redirects`, '0'],
-    // Loose: a peer's ICMP errors come from its fabric address, which is routed elsewhere; the rules are strict with all others.
-    // The larger of this and conf/all counts, so an administrator's strict default does not cut the errors off. (On a device
-    // without any address loose would be as good as strict.)
+    // Loose: a peer's ICMP errors come from its fabric address, which is routed elsewhere; the
+    // rules are strict with all others. The larger of this and conf/all counts, so an
+    // administrator's strict default does not cut the errors off. (On a device without any address
+    // loose would be as good as strict.)
     [`ipv4/conf/${name}/rp_filter`, '2'],
   ]
 }

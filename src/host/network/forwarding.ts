@@ -1,8 +1,9 @@
 /**
- * Whether this machine was a router before Atoll made it one: remembered, so that it forwards for nobody else meanwhile
- * (`plan/guard.ts`) and is none again afterwards.
+ * Whether this machine was a router before Atoll made it one: remembered, so that it forwards for
+ * nobody else meanwhile (`plan/guard.ts`) and is none again afterwards.
  *
- * The kernel forgets the setting with each boot, and so do we: what is remembered counts for the boot that it was seen in.
+ * The kernel forgets the setting with each boot, and so do we: what is remembered counts for the
+ * boot that it was seen in.
  */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'

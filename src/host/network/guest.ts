@@ -1,8 +1,9 @@
 /**
  * The guest side of a NIC: moving it into an instance's network namespace and setting it up there.
  *
- * A namespace that ends takes its link with it, but some time later, so a pair whose guest end is neither at home nor in the
- * wanted namespace is deleted and made anew: deleting the host end removes both ends at once.
+ * A namespace that ends takes its link with it, but some time later, so a pair whose guest end is
+ * neither at home nor in the wanted namespace is deleted and made anew: deleting the host end
+ * removes both ends at once.
  */
 
 import { errnoOf } from '../../lib/errno.ts'
@@ -24,7 +25,10 @@ const DEFAULT_DESTINATION = ipv4('0.0.0.0')
 /** RTPROT_STATIC (rtnetlink(7)): a route that an administrator made. */
 const STATIC_PROTOCOL = 4
 
-/** Puts the guest end into the namespace of `pid` and, once `limited`, sets it up. Repeating it changes nothing. */
+/**
+ * Puts the guest end into the namespace of `pid` and, once `limited`, sets it up. Repeating it
+ * changes nothing.
+ */
 export function plugGuest(
   libc: Libc,
   home: Ip,
@@ -49,7 +53,10 @@ export function plugGuest(
   )
 }
 
-/** Whether the namespace of `pid` has this NIC, set up as asked. False, too, when there is no such process. */
+/**
+ * Whether the namespace of `pid` has this NIC, set up as asked. False, too, when there is no such
+ * process.
+ */
 export async function guestIsPlugged(
   libc: Libc,
   home: Ip,
@@ -87,7 +94,10 @@ async function withNamespace<T>(
   }
 }
 
-/** Our guest end over there: the link that names our host end as its peer, and is named by it. A MAC alone could be forged. */
+/**
+ * Our guest end over there: the link that names our host end as its peer, and is named by it. A MAC
+ * alone could be forged.
+ */
 async function findGuest(home: Ip, away: Ip, spec: NicSpec): Promise<LinkState | undefined> {
   const host = await home.link(spec.hostLink)
   if (host === undefined || host.peerIndex === null || !host.peerElsewhere) return undefined
@@ -144,7 +154,10 @@ async function guestDifferences(
   return differences
 }
 
-/** A link that is up cannot be renamed, hence the order. `quietIpv6` must run before the link comes up. */
+/**
+ * A link that is up cannot be renamed, hence the order. `quietIpv6` must run before the link comes
+ * up.
+ */
 async function setUpGuest(
   away: Ip,
   guest: LinkState,

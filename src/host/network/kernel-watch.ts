@@ -1,9 +1,10 @@
 /**
- * Hears when somebody changes what Atoll has made in the kernel: rules, routes, addresses, and its links with all that is on them.
+ * Hears when somebody changes what Atoll has made in the kernel: rules, routes, addresses, and its
+ * links with all that is on them.
  *
- * The kernel tells of every change in the namespace (rtnetlink(7), nfnetlink): what is of no interest is sorted out here, cheaply, and
- * what remains means no more than "look again". Told too much at once, the kernel drops notifications and says so; that is a reason to
- * look, too.
+ * The kernel tells of every change in the namespace (rtnetlink(7), nfnetlink): what is of no
+ * interest is sorted out here, cheaply, and what remains means no more than "look again". Told too
+ * much at once, the kernel drops notifications and says so; that is a reason to look, too.
  */
 import { createNetlink, Protocol, rt } from 'netlink'
 import { LINK_PREFIX, NFT_TABLE } from '../../model/names.ts'
@@ -13,15 +14,19 @@ import { decodeLink } from '../netlink/ip-decode.ts'
 import type { RulesWatch } from '../nftables/rules-watch.ts'
 import type { NicLock } from './lock.ts'
 
-/** Groups of linux/rtnetlink.h: links, neighbours, traffic control, addresses, routes, policy rules, settings of links; all IPv4. */
+/**
+ * Groups of linux/rtnetlink.h: links, neighbours, traffic control, addresses, routes, policy rules,
+ * settings of links; all IPv4.
+ */
 const ROUTE_GROUPS = [1, 3, 4, 5, 7, 8, 24] as const
 const BUFFER_BYTES = MIB
 /** Where struct ndmsg and struct tcmsg have the index of the link. */
 const INDEX_OFFSET = 4
 
 /**
- * Calls `heard` for each change that may concern us, but for those of links, routes and addresses that `ip` itself makes. Returns what
- * ends it. The links that `ip` knows already are ours to hear of, too.
+ * Calls `heard` for each change that may concern us, but for those of links, routes and addresses
+ * that `ip` itself makes. Returns what ends it. The links that `ip` knows already are ours to hear
+ * of, too.
  */
 export function watchKernel(
   ip: Ip,

@@ -1,12 +1,14 @@
 /**
- * The lock on each NIC: what keeps instances shut off when every rule of nftables is gone, as after `nft flush ruleset`, and nobody
- * lives who could load them again.
+ * The lock on each NIC: what keeps instances shut off when every rule of nftables is gone, as after
+ * `nft flush ruleset`, and nobody lives who could load them again.
  *
- * Two programs of traffic control (tc-bpf(8)), which no firewall's reload touches. What comes from the guest gets a mark that says
- * "unproved"; the main table clears it when it has proved the source, and a policy rule routes nothing that still has it, neither
- * further nor to the host itself (with `src_valid_mark`, so that the look back at the source sees it, too). What goes to the guest needs
- * the mark that rules give to what they let through. ARP has no such marks and passes. Both programs live with the link. What is neither ARP nor IP,
- * such as LLDP or EAPOL, rules of nftables do not see, but programs of the host that speak it would: it ends here.
+ * Two programs of traffic control (tc-bpf(8)), which no firewall's reload touches. What comes from
+ * the guest gets a mark that says "unproved"; the main table clears it when it has proved the
+ * source, and a policy rule routes nothing that still has it, neither further nor to the host
+ * itself (with `src_valid_mark`, so that the look back at the source sees it, too). What goes to
+ * the guest needs the mark that rules give to what they let through. ARP has no such marks and
+ * passes. Both programs live with the link. What is neither ARP nor IP, such as LLDP or EAPOL,
+ * rules of nftables do not see, but programs of the host that speak it would: it ends here.
  */
 import { closeSync } from 'node:fs'
 import { endianness } from 'node:os'
@@ -22,7 +24,10 @@ export interface NicLock {
   close(index: number): Promise<boolean>
   /** Whether links can be locked here, as far as is known. */
   readonly isAvailable: boolean
-  /** Which of these links are locked. What was seen is remembered while somebody watches, who tells of doubts. */
+  /**
+   * Which of these links are locked. What was seen is remembered while somebody watches, who tells
+   * of doubts.
+   */
   closed(indexes: readonly number[]): Promise<ReadonlySet<number>>
   /** The classifiers of a link may be others now, or those of all. */
   doubt(index: number | null): void
@@ -58,7 +63,10 @@ const ifNotEqual = (to: number, immediate: number, offset: number): Instruction 
 })
 const EXIT: Instruction = { code: 0x95 }
 
-/** Drops what is neither ARP nor IP, or is for a VLAN; mark = (mark & ~passed) | unproved, unless it is ARP. */
+/**
+ * Drops what is neither ARP nor IP, or is for a VLAN; mark = (mark & ~passed) | unproved, unless it
+ * is ARP.
+ */
 const FROM_GUEST: readonly Instruction[] = [
   load(2, PROTOCOL),
   load(3, VLAN_TCI),

@@ -1,8 +1,9 @@
 /**
  * Acting in another network namespace without starting a process.
  *
- * The calling thread enters the namespace, does one synchronous thing there, and comes back before any other code of the daemon
- * can run. What it made there (a netlink socket) keeps working from anywhere: a socket stays in the namespace it was made in.
+ * The calling thread enters the namespace, does one synchronous thing there, and comes back before
+ * any other code of the daemon can run. What it made there (a netlink socket) keeps working from
+ * anywhere: a socket stays in the namespace it was made in.
  */
 import { closeSync, openSync } from 'node:fs'
 import type { Libc } from '../libc.ts'
@@ -13,15 +14,18 @@ export interface NamespaceHandle {
   close(): void
 }
 
-/** Opens the network namespace of a process. Throws the kernel's error (`ENOENT` when there is no such process). */
+/**
+ * Opens the network namespace of a process. Throws the kernel's error (`ENOENT` when there is no
+ * such process).
+ */
 export function openNamespace(pid: number): NamespaceHandle {
   const fd = openSync(`/proc/${pid}/ns/net`, 'r')
   return { fd, close: () => closeSync(fd) }
 }
 
 /**
- * Runs `act` with the calling thread inside the namespace. `act` must be synchronous. The thread's own link below /proc is used,
- * and not the process's, because namespaces belong to threads.
+ * Runs `act` with the calling thread inside the namespace. `act` must be synchronous. The thread's
+ * own link below /proc is used, and not the process's, because namespaces belong to threads.
  */
 export function inNamespace<T>(libc: Libc, fd: number, act: () => T): T {
   const home = openSync('/proc/thread-self/ns/net', 'r')
@@ -37,7 +41,10 @@ export function inNamespace<T>(libc: Libc, fd: number, act: () => T): T {
   }
 }
 
-/** A daemon that stayed in a guest's namespace would do the host's work there: it dies instead, and its successor starts at home. */
+/**
+ * A daemon that stayed in a guest's namespace would do the host's work there: it dies instead, and
+ * its successor starts at home.
+ */
 function goHome(libc: Libc, home: number): void {
   try {
     libc.enterNetworkNamespace(home)

@@ -1,7 +1,8 @@
 /**
  * What the host side of a NIC must look like, and how what the kernel has differs from it. Pure.
  *
- * Kept apart from the doing so that a pass over a thousand NICs that are well costs one dump and these comparisons.
+ * Kept apart from the doing so that a pass over a thousand NICs that are well costs one dump and
+ * these comparisons.
  */
 import type { Mac } from '../../model/addr.ts'
 import type { WorkloadKind } from '../../model/image-location.ts'
@@ -11,12 +12,15 @@ import type { NicSpec, NicState } from '../host.ts'
 import type { LinkState, NeighbourState, RouteState } from '../netlink/ip-decode.ts'
 
 /**
- * The Ethernet address of every host end. The same on every link and every host, so that a guest's ARP cache stays right when its
- * pair is made anew. Locally administered (IEEE 802 clause 8.2).
+ * The Ethernet address of every host end. The same on every link and every host, so that a guest's
+ * ARP cache stays right when its pair is made anew. Locally administered (IEEE 802 clause 8.2).
  */
 export const HOST_END_MAC = '02:61:74:6f:6c:6c' as Mac
 
-/** One kernel setting of a NIC's host end: where it is written, and where a link dump shows it (`IPV4_DEVCONF_…`, linux/ip.h). */
+/**
+ * One kernel setting of a NIC's host end: where it is written, and where a link dump shows it
+ * (`IPV4_DEVCONF_…`, linux/ip.h).
+ */
 interface NicSetting {
   readonly name: string
   readonly devconf: number
@@ -26,14 +30,17 @@ interface NicSetting {
 /** See Documentation/networking/ip-sysctl of the kernel. */
 const IPV4_SETTINGS: readonly NicSetting[] = [
   { name: 'forwarding', devconf: 1, value: 1 },
-  // Answer ARP for every address that is reached through another link: all of the guest's traffic comes to us.
+  // Answer ARP for every address that is reached through another link: all of the guest's traffic
+  // comes to us.
   { name: 'proxy_arp', devconf: 3, value: 1 },
   { name: 'accept_redirects', devconf: 4, value: 0 },
   { name: 'send_redirects', devconf: 6, value: 0 },
-  // A source that is not routed back through this link is dropped, even when no rule of ours is loaded.
+  // A source that is not routed back through this link is dropped, even when no rule of ours is
+  // loaded.
   { name: 'rp_filter', devconf: 8, value: 1 },
   { name: 'accept_source_route', devconf: 9, value: 0 },
-  // The look back at the source goes by the mark, too, so that what the lock has marked is no source (`lock.ts`).
+  // The look back at the source goes by the mark, too, so that what the lock has marked is no
+  // source (`lock.ts`).
   { name: 'src_valid_mark', devconf: 24, value: 1 },
 ]
 
@@ -51,7 +58,9 @@ export function nicSettings(
   ]
 }
 
-/** Proxy ARP answers after a random delay of up to 0.8 s unless told otherwise; no dump shows it. */
+/**
+ * Proxy ARP answers after a random delay of up to 0.8 s unless told otherwise; no dump shows it.
+ */
 export function proxyDelaySetting(hostLink: string): string {
   return `ipv4/neigh/${hostLink}/proxy_delay`
 }
@@ -88,7 +97,10 @@ export function nicState(
   }
 }
 
-/** What the kernel needs to know of a NIC that a host should have, by what runs its instance. `mtu` in bytes. */
+/**
+ * What the kernel needs to know of a NIC that a host should have, by what runs its instance. `mtu`
+ * in bytes.
+ */
 export function nicSpec(nic: NicWant, mtu: number, workload: WorkloadKind): NicSpec {
   return {
     kind: workload === 'machine' ? 'tap' : 'veth',
@@ -101,7 +113,9 @@ export function nicSpec(nic: NicWant, mtu: number, workload: WorkloadKind): NicS
   }
 }
 
-/** What must be repaired so that `state` is what `spec` asks for, in words; empty when all is well. */
+/**
+ * What must be repaired so that `state` is what `spec` asks for, in words; empty when all is well.
+ */
 export function nicDifferences(spec: NicSpec, state: NicState | undefined): readonly string[] {
   if (state === undefined) return ['link']
   const [route, ...otherRoutes] = state.routes

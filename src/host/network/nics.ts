@@ -1,8 +1,9 @@
 /**
  * The host side of instance NICs: reads all of them in one go, and repairs one.
  *
- * A NIC is a veth pair or a tap. Its host end is routed: a `/32` route and a permanent neighbour entry lead to the guest, and proxy
- * ARP answers for everyone else, so that each packet of the guest crosses the host's forwarding path. Errors: the kernel's own.
+ * A NIC is a veth pair or a tap. Its host end is routed: a `/32` route and a permanent neighbour
+ * entry lead to the guest, and proxy ARP answers for everyone else, so that each packet of the
+ * guest crosses the host's forwarding path. Errors: the kernel's own.
  */
 
 import { errnoOf } from '../../lib/errno.ts'
@@ -16,7 +17,10 @@ import { ensureSetting, readSetting } from './sysctl.ts'
 
 const HOST_PREFIX = 32
 
-/** Every NIC host end of ours, from four dumps whatever their number, and a look at each lock that is not known. */
+/**
+ * Every NIC host end of ours, from four dumps whatever their number, and a look at each lock that
+ * is not known.
+ */
 export async function readNics(ip: Ip, lock: NicLock): Promise<readonly NicState[]> {
   const [links, routes, neighbours] = await Promise.all([ip.links(), ip.routes(), ip.neighbours()])
   const ours = links.filter((link) => isNicLink(link.name))
@@ -74,8 +78,8 @@ export function ensureHostEnd(
 const VANISHING_ATTEMPTS = 3
 
 /**
- * A namespace that ends takes its veth ends with it at a moment of its own choosing, which may be between any two of our steps.
- * `work` starts over then, and finds that the link is absent.
+ * A namespace that ends takes its veth ends with it at a moment of its own choosing, which may be
+ * between any two of our steps. `work` starts over then, and finds that the link is absent.
  */
 export async function whileVanishing<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
@@ -123,7 +127,10 @@ export async function createNic(
   return link
 }
 
-/** Lock and settings come before `up`: a link must not speak IPv6 or answer with a delay for even a moment. Routes need `up` first. */
+/**
+ * Lock and settings come before `up`: a link must not speak IPv6 or answer with a delay for even a
+ * moment. Routes need `up` first.
+ */
 async function setUpHostEnd(
   ip: Ip,
   lock: NicLock,

@@ -1,4 +1,7 @@
-/** Reads the host's own network: addresses, routes, routers and resolvers that are not ours. Errors: the kernel's own. */
+/**
+ * Reads the host's own network: addresses, routes, routers and resolvers that are not ours. Errors:
+ * the kernel's own.
+ */
 import { readFile } from 'node:fs/promises'
 import { type Ipv4, parseIpv4 } from '../../model/addr.ts'
 import { LINK_PREFIX, ROUTE_PROTOCOL } from '../../model/names.ts'

@@ -10,10 +10,16 @@ import type { RouteSpec } from '../netlink/ip-encode.ts'
 import { ensureSetting } from './sysctl.ts'
 
 const HOST_PREFIX = 32
-/** Worse than any route an administrator or a DHCP client makes, so that it never takes the place of one. */
+/**
+ * Worse than any route an administrator or a DHCP client makes, so that it never takes the place of
+ * one.
+ */
 const UNREACHABLE_METRIC = 0xffff_0000
 
-/** One address-only bridge with exactly these `/32`s, up. A bridge, because some kernels have no dummy device. */
+/**
+ * One address-only bridge with exactly these `/32`s, up. A bridge, because some kernels have no
+ * dummy device.
+ */
 export async function ensureGatewayLink(
   ip: Ip,
   name: string,
@@ -37,8 +43,9 @@ export async function ensureGatewayLink(
 }
 
 /**
- * Makes our routes that have no NIC equal to these, those of instances through the link `over` where it is given. Returns what it
- * changed; rejects when the kernel refused some, after it has tried all.
+ * Makes our routes that have no NIC equal to these, those of instances through the link `over`
+ * where it is given. Returns what it changed; rejects when the kernel refused some, after it has
+ * tried all.
  */
 export async function ensureFabricRoutes(
   ip: Ip,
@@ -94,7 +101,10 @@ function unreachableRoute({ network, prefix }: Cidr): RouteSpec {
   }
 }
 
-/** Where the link matters, which is in the fabric's own device only, it is part of what makes two routes the same. */
+/**
+ * Where the link matters, which is in the fabric's own device only, it is part of what makes two
+ * routes the same.
+ */
 function routeKey(route: RouteSpec | RouteState, fabric: number | undefined): string {
   const destination = formatCidr({ network: route.destination, prefix: route.prefix })
   const via = route.via ? ` via ${route.via}` : ''

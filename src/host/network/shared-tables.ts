@@ -1,9 +1,10 @@
 /**
- * The size of what all NICs share in the kernel: connections, fragments, neighbours (Linux, Documentation/networking/ip-sysctl.rst
- * and nf_conntrack-sysctl.rst).
+ * The size of what all NICs share in the kernel: connections, fragments, neighbours (Linux,
+ * Documentation/networking/ip-sysctl.rst and nf_conntrack-sysctl.rst).
  *
- * Settings only grow, except for the time that fragments wait. Some can be changed in the machine's first network namespace only, and
- * some nowhere: then things stay as they are, and the budgets of NICs go by what there is (`plan/budgets.ts`).
+ * Settings only grow, except for the time that fragments wait. Some can be changed in the machine's
+ * first network namespace only, and some nowhere: then things stay as they are, and the budgets of
+ * NICs go by what there is (`plan/budgets.ts`).
  */
 
 import { errnoOf } from '../../lib/errno.ts'
@@ -12,7 +13,10 @@ import type { SharedTables } from '../host.ts'
 import { readSetting, writeSetting } from './sysctl.ts'
 
 const CONNECTIONS = 'netfilter/nf_conntrack_max'
-/** Lists of the connection table: as the kernel does by itself for small tables, one for a few entries. */
+/**
+ * Lists of the connection table: as the kernel does by itself for small tables, one for a few
+ * entries.
+ */
 const CONNECTION_LISTS = 'netfilter/nf_conntrack_buckets'
 const CONNECTIONS_PER_LIST = 4
 /** Linux's own for a machine of 4 GiB and more; no machine gets less. */

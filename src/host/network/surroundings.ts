@@ -1,4 +1,7 @@
-/** Reads what else is on the host's network: ways out, connected networks, bridges of a Docker Engine. Errors: the kernel's own. */
+/**
+ * Reads what else is on the host's network: ways out, connected networks, bridges of a Docker
+ * Engine. Errors: the kernel's own.
+ */
 import type { Cidr } from '../../model/addr.ts'
 import { isNicLink, ROUTE_PROTOCOL } from '../../model/names.ts'
 import type { Surroundings } from '../../model/surroundings.ts'
@@ -6,11 +9,13 @@ import type { Ip } from '../netlink/ip.ts'
 import type { HopState } from '../netlink/ip-decode.ts'
 
 /**
- * A default route may come in two halves, which are more specific than the one that they replace (OpenVPN's redirect-gateway def1),
- * and in a table of its own (wg-quick(8)).
+ * A default route may come in two halves, which are more specific than the one that they replace
+ * (OpenVPN's redirect-gateway def1), and in a table of its own (wg-quick(8)).
  */
 const WORLD_PREFIX_LIMIT = 1
-/** What Docker Engine calls the bridges that it makes: its own, Swarm's, and those of its networks. */
+/**
+ * What Docker Engine calls the bridges that it makes: its own, Swarm's, and those of its networks.
+ */
 const ENGINE_BRIDGE = /^(?:docker0|docker_gwbridge|br-[0-9a-f]{12})$/
 /** Names that can stand in a rule: the kernel allows quotation marks and asterisks. */
 const PLAIN_NAME = /^[\w.@-]{1,15}$/

@@ -1,8 +1,9 @@
 /**
- * Kernel settings below /proc/sys/net, which always speak of the calling thread's own network namespace.
+ * Kernel settings below /proc/sys/net, which always speak of the calling thread's own network
+ * namespace.
  *
- * They are read and written at once (no disk is involved), so that a caller who is inside another namespace for one synchronous
- * step reaches that namespace's settings.
+ * They are read and written at once (no disk is involved), so that a caller who is inside another
+ * namespace for one synchronous step reaches that namespace's settings.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { errnoOf } from '../../lib/errno.ts'
@@ -17,7 +18,10 @@ export function readSetting(name: string): string | null {
   }
 }
 
-/** Writes the value where it differs. Returns whether it wrote; a setting that does not exist is left alone. */
+/**
+ * Writes the value where it differs. Returns whether it wrote; a setting that does not exist is
+ * left alone.
+ */
 export function ensureSetting(name: string, value: string): boolean {
   const have = readSetting(name)
   if (have === null || have === value) return false

@@ -1,7 +1,8 @@
 /**
  * What a virtual machine is handed: its taps, and the sockets on which it is spoken to.
  *
- * Taps are made to stay, so that links, rules and routes do not wait for a guest, and are opened anew for each start of one.
+ * Taps are made to stay, so that links, rules and routes do not wait for a guest, and are opened
+ * anew for each start of one.
  */
 import { rm } from 'node:fs/promises'
 import { unavailable } from '../../model/errors.ts'

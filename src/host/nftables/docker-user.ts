@@ -1,10 +1,11 @@
 /**
- * Living with Docker's own networking: its FORWARD policy is DROP, and a drop in any base chain is final. `DOCKER-USER` is the
- * chain that Docker keeps for others (https://docs.docker.com/engine/network/packet-filtering-firewalls/): what goes from or to
- * our NICs is accepted there, and judged by our own table alone.
+ * Living with Docker's own networking: its FORWARD policy is DROP, and a drop in any base chain is
+ * final. `DOCKER-USER` is the chain that Docker keeps for others
+ * (https://docs.docker.com/engine/network/packet-filtering-firewalls/): what goes from or to our
+ * NICs is accepted there, and judged by our own table alone.
  *
- * Docker writes through whichever iptables the machine has, nft or legacy; both are looked at. Where there is no iptables or no
- * such chain there is nothing to do.
+ * Docker writes through whichever iptables the machine has, nft or legacy; both are looked at.
+ * Where there is no iptables or no such chain there is nothing to do.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { errnoOf } from '../../lib/errno.ts'
@@ -18,7 +19,10 @@ const WAIT_FOR_LOCK = ['-w', '5']
 
 /** Our rules in the chain, whichever program made it. */
 export interface DockerUser {
-  /** Accepts traffic of links that match `pattern` (iptables(8) -i, e.g. `at-h+`). Returns whether something had to be added. */
+  /**
+   * Accepts traffic of links that match `pattern` (iptables(8) -i, e.g. `at-h+`). Returns whether
+   * something had to be added.
+   */
   ensure(pattern: string): Promise<boolean>
   /** Removes every rule with our comment. Returns the rules it removed. */
   remove(): Promise<readonly string[]>
@@ -69,7 +73,10 @@ export function createDockerUser(run: Runner): DockerUser {
   }
 }
 
-/** Asking the legacy program loads its kernel modules, so it is asked only where they are in use (/proc/net/ip_tables_names). */
+/**
+ * Asking the legacy program loads its kernel modules, so it is asked only where they are in use
+ * (/proc/net/ip_tables_names).
+ */
 function programs(): readonly string[] {
   const names = '/proc/net/ip_tables_names'
   const legacyInUse =
@@ -90,7 +97,9 @@ function ourRules(pattern: string): readonly (readonly string[])[] {
   ])
 }
 
-/** Rules as iptables -S prints them. Older versions put the comment in quotes, newer ones do not. */
+/**
+ * Rules as iptables -S prints them. Older versions put the comment in quotes, newer ones do not.
+ */
 function parseRules(listing: string): readonly string[] {
   return listing
     .split('\n')

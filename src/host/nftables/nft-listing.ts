@@ -3,14 +3,20 @@
  */
 import { createHash } from 'node:crypto'
 
-/** Of a listing from `nft -j list table`: equal as long as nobody changed the table, whatever its counters and packets do. */
+/**
+ * Of a listing from `nft -j list table`: equal as long as nobody changed the table, whatever its
+ * counters and packets do.
+ */
 export function tableFingerprint(listing: string): string {
   const objects = nftObjects(JSON.parse(listing)).map(withoutPacketElements)
   const lines = objects.map((object) => JSON.stringify(object, withoutVolatile))
   return createHash('sha256').update(lines.join('\n')).digest('hex')
 }
 
-/** The objects of a parsed `nft -j` listing (libnftables-json(5)), each with one key that names its kind. */
+/**
+ * The objects of a parsed `nft -j` listing (libnftables-json(5)), each with one key that names its
+ * kind.
+ */
 export function nftObjects(listing: unknown): readonly Readonly<Record<string, unknown>>[] {
   if (typeof listing !== 'object' || listing === null || !('nftables' in listing)) return []
   return Array.isArray(listing.nftables) ? listing.nftables : []
@@ -25,7 +31,10 @@ function withoutPacketElements(object: Readonly<Record<string, unknown>>): unkno
 
 const VOLATILE = new Set(['handle', 'packets', 'bytes', 'metainfo'])
 
-/** Handles differ between two loads of one script and counters move; the elements of a set come in the kernel's order. */
+/**
+ * Handles differ between two loads of one script and counters move; the elements of a set come in
+ * the kernel's order.
+ */
 function withoutVolatile(key: string, value: unknown): unknown {
   if (VOLATILE.has(key)) return undefined
   if (key !== 'elem' || !Array.isArray(value)) return value

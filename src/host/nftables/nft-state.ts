@@ -1,8 +1,10 @@
 /**
- * What nftables says about itself over its netlink socket: the generation of its rules, and named counters.
+ * What nftables says about itself over its netlink socket: the generation of its rules, and named
+ * counters.
  *
- * Both are asked on every pass, where a process for each question would cost more than the rest of the pass. Message layout:
- * linux/netfilter/nf_tables.h; numbers in attributes are in network byte order.
+ * Both are asked on every pass, where a process for each question would cost more than the rest of
+ * the pass. Message layout: linux/netfilter/nf_tables.h; numbers in attributes are in network byte
+ * order.
  */
 import { AttrStream, parseAttributes } from 'netlink'
 import { errnoOf } from '../../lib/errno.ts'

@@ -1,8 +1,9 @@
 /**
  * nftables through its own program: one script, applied as one transaction, or nothing.
  *
- * The kernel's own interface would mean compiling rules to its virtual machine; `nft -f` is the documented way to replace a whole
- * table atomically (nft(8)). One process per change; the callers see to it that there is a change.
+ * The kernel's own interface would mean compiling rules to its virtual machine; `nft -f` is the
+ * documented way to replace a whole table atomically (nft(8)). One process per change; the callers
+ * see to it that there is a change.
  */
 import type { Runner, RunResult } from '../../lib/runner.ts'
 import { unavailable } from '../../model/errors.ts'
@@ -11,17 +12,24 @@ import { nftObjects } from './nft-listing.ts'
 /** What nft says about a script with an error on every line is of no use to anyone. */
 const MESSAGE_LIMIT_CHARS = 2_000
 /**
- * It has the kernel's ear within some milliseconds (docs/what-happens-when.md), and with the rules of 5,000 NICs, which are some 2 MB, within
- * half a second. Killed on the way it has changed nothing.
+ * It has the kernel's ear within some milliseconds (docs/what-happens-when.md), and with the rules
+ * of 5,000 NICs, which are some 2 MB, within half a second. Killed on the way it has changed
+ * nothing.
  */
 const TIMEOUT_MS = 3_000
 const TIMEOUT_MS_PER_BYTE = 3_000 / 1_000_000
-/** After each time that this was too short it is doubled, up to so many times: it may be the machine that is slow. */
+/**
+ * After each time that this was too short it is doubled, up to so many times: it may be the machine
+ * that is slow.
+ */
 const MOST_PATIENCE = 8
 
 /** The rules of this namespace, as the nft program sees them. */
 export interface Nft {
-  /** Applies the script as one transaction. Rejects with `unavailable` and nft's message; then nothing has changed. */
+  /**
+   * Applies the script as one transaction. Rejects with `unavailable` and nft's message; then
+   * nothing has changed.
+   */
   apply(script: string): Promise<void>
   /** The table as `nft -j` prints it, or null when it does not exist. */
   list(family: string, table: string): Promise<string | null>
@@ -60,12 +68,14 @@ export function createNft(run: Runner): Nft {
     list: async (family, table) => {
       const result = await nft(['-j', 'list', 'table', family, table])
       if (result.exitCode === 0) return result.stdout
-      // nft has one exit code for every failure: whether the table is simply not there is asked separately.
+      // nft has one exit code for every failure: whether the table is simply not there is asked
+      // separately.
       const known = await tables()
       if (!known.some((each) => each.family === family && each.name === table)) return null
       throw unavailable('nft cannot list a table', failure(result))
     },
-    // Adding before deleting makes the deletion succeed whether the table was there or not (nft(8), "destroy" is newer).
+    // Adding before deleting makes the deletion succeed whether the table was there or not (nft(8),
+    // "destroy" is newer).
     remove: (family, table) =>
       apply(`add table ${family} ${table}\ndelete table ${family} ${table}\n`),
   }

@@ -1,9 +1,11 @@
 /**
- * Hears of every transaction of nftables in the namespace, and remembers which tables it has changed: so that a change to one of ours is
- * told from the many of Docker, fail2ban and the like without listing anything.
+ * Hears of every transaction of nftables in the namespace, and remembers which tables it has
+ * changed: so that a change to one of ours is told from the many of Docker, fail2ban and the like
+ * without listing anything.
  *
- * The kernel sends what a transaction has changed, object by object, and last the number of the new generation (nfnetlink,
- * NFNLGRP_NFTABLES; layout: linux/netfilter/nf_tables.h). Too much at once it drops, and says so.
+ * The kernel sends what a transaction has changed, object by object, and last the number of the new
+ * generation (nfnetlink, NFNLGRP_NFTABLES; layout: linux/netfilter/nf_tables.h). Too much at once
+ * it drops, and says so.
  */
 
 import { Protocol, parseAttributes, RawNetlinkSocket } from 'netlink'
@@ -20,7 +22,10 @@ const NEW_GENERATION = (SUBSYSTEM << 8) | 15
 /** struct nlmsghdr, and struct nfgenmsg behind it, whose first byte is the family. */
 const MESSAGE_HEADER_BYTES = 16
 const HEADER_BYTES = 20
-/** The name of the table is the first attribute of every object, the number of the generation that of the last message. */
+/**
+ * The name of the table is the first attribute of every object, the number of the generation that
+ * of the last message.
+ */
 const FIRST_ATTRIBUTE = 1
 /** NFPROTO_… of linux/netfilter.h. */
 const FAMILIES: ReadonlyMap<number, string> = new Map([
@@ -40,16 +45,22 @@ const NOTHING = -1
 
 export interface RulesWatch {
   /**
-   * Tables, as `inet atoll`, that transactions have changed after generation `from`, up to generation `now`, which was read from the kernel.
-   * Null when that is not known.
+   * Tables, as `inet atoll`, that transactions have changed after generation `from`, up to
+   * generation `now`, which was read from the kernel. Null when that is not known.
    */
   changed(from: number, now: number): Promise<ReadonlySet<string> | null>
-  /** Calls back with each transaction, and when some may have been missed, until the returned function is called. */
+  /**
+   * Calls back with each transaction, and when some may have been missed, until the returned
+   * function is called.
+   */
   onChange(heard: (tables: ReadonlySet<string> | null) => void): () => void
   close(): void
 }
 
-/** Opens a socket in the calling thread's network namespace, synchronously. `generation` reads that of the rules. */
+/**
+ * Opens a socket in the calling thread's network namespace, synchronously. `generation` reads that
+ * of the rules.
+ */
 export function openRulesWatch(generation: () => Promise<number>): RulesWatch {
   const socket = new RawNetlinkSocket(Protocol.NETFILTER, {
     recvBufferSize: BUFFER_BYTES,
@@ -98,7 +109,10 @@ export function createMemory() {
   /** From when on everything is known. */
   let knownFrom = Number.POSITIVE_INFINITY
 
-  /** The tables of one transaction, whose last message this is; null: something before it was missed. */
+  /**
+   * The tables of one transaction, whose last message this is; null: something before it was
+   * missed.
+   */
   const close = (generation: number): ReadonlySet<string> | null => {
     const tables = open
     open = new Set()
@@ -115,7 +129,10 @@ export function createMemory() {
   }
 
   return {
-    /** Reads what a socket has received. Gives the tables of each transaction that ends in it, or null where some may be missing. */
+    /**
+     * Reads what a socket has received. Gives the tables of each transaction that ends in it, or
+     * null where some may be missing.
+     */
     take(bytes: Buffer): readonly (ReadonlySet<string> | null)[] {
       const ended: (ReadonlySet<string> | null)[] = []
       for (let at = 0; at + HEADER_BYTES <= bytes.length; ) {
@@ -131,7 +148,10 @@ export function createMemory() {
     },
     /** The last generation that was heard of. */
     seen: () => seen,
-    /** Something was missed: nothing is known any more but what comes after this generation, or for now nothing at all. */
+    /**
+     * Something was missed: nothing is known any more but what comes after this generation, or for
+     * now nothing at all.
+     */
     forget(generation: number | null): void {
       seen = generation ?? NOTHING
       knownFrom = generation ?? Number.POSITIVE_INFINITY

@@ -1,13 +1,17 @@
 /**
- * Where the process of a virtual machine lives: network, IPC, UTS and mount namespaces of its own, a root of its own with /usr and the few
- * devices that it needs, limits, no rights. Pure.
+ * Where the process of a virtual machine lives: network, IPC, UTS and mount namespaces of its own,
+ * a root of its own with /usr and the few devices that it needs, limits, no rights. Pure.
  *
- * Its network is empty: taps and sockets are descriptors that it inherits. Its /proc shows it no process but its own (hidepid, proc(5)). It
- * has no PID namespace: the process that makes one would have to stay, one more for each machine.
+ * Its network is empty: taps and sockets are descriptors that it inherits. Its /proc shows it no
+ * process but its own (hidepid, proc(5)). It has no PID namespace: the process that makes one would
+ * have to stay, one more for each machine.
  */
 import { QEMU } from '../kvm/kvm.ts'
 
-/** util-linux's and coreutils' programs alone; the root is made on a file system that nobody else sees. */
+/**
+ * util-linux's and coreutils' programs alone; the root is made on a file system that nobody else
+ * sees.
+ */
 const SCRIPT = `
 # Whoever starts us moves us into our control group first. Who died before leaves nothing behind.
 read -r _
@@ -38,7 +42,10 @@ const DESCRIPTORS = 256
 /** Its processors' threads, and those that wait for disks, of which QEMU starts 64. */
 const THREADS = 512
 
-/** How the process is started as this user. It does nothing before a line on its stdin. Its id stays the same. */
+/**
+ * How the process is started as this user. It does nothing before a line on its stdin. Its id stays
+ * the same.
+ */
 export function cellCommand(
   user: number,
   group: number,

@@ -1,8 +1,10 @@
 /**
- * What keeps the files of consoles within their limits while no daemon runs: QEMU appends to them whatever a guest says.
+ * What keeps the files of consoles within their limits while no daemon runs: QEMU appends to them
+ * whatever a guest says.
  *
- * One small process for all virtual machines of a state directory, nobody's child, started by whichever daemon finds that there is none. It
- * looks at sizes every second, and ends when there are no machines any more. The daemon's own trimming is not in its way.
+ * One small process for all virtual machines of a state directory, nobody's child, started by
+ * whichever daemon finds that there is none. It looks at sizes every second, and ends when there
+ * are no machines any more. The daemon's own trimming is not in its way.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Clock } from '../../lib/clock.ts'
@@ -17,8 +19,9 @@ export interface ConsoleTrimmer {
 }
 
 /**
- * Arguments: directory, bytes that are kept. coreutils and procps alone. A file is copied and emptied, as QEMU goes on at its new end; of one
- * that grew meanwhile some lines are lost. Links are not followed.
+ * Arguments: directory, bytes that are kept. coreutils and procps alone. A file is copied and
+ * emptied, as QEMU goes on at its new end; of one that grew meanwhile some lines are lost. Links
+ * are not followed.
  */
 const SCRIPT = `
 turn=0

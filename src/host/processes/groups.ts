@@ -1,8 +1,10 @@
 /**
- * Control groups of virtual machines: out of the daemon's own, so that whoever ends that one with all its processes ends no guest.
+ * Control groups of virtual machines: out of the daemon's own, so that whoever ends that one with
+ * all its processes ends no guest.
  *
- * Where systemd runs, a machine gets a transient scope of its own (org.freedesktop.systemd1, StartTransientUnit); elsewhere a
- * directory in each hierarchy that the daemon itself is in (cgroups(7)). Both carry our mark and go with the machine.
+ * Where systemd runs, a machine gets a transient scope of its own (org.freedesktop.systemd1,
+ * StartTransientUnit); elsewhere a directory in each hierarchy that the daemon itself is in
+ * (cgroups(7)). Both carry our mark and go with the machine.
  */
 import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -19,8 +21,8 @@ import { MACHINE_GROUP } from '../../model/names.ts'
 
 export interface MachineGroups {
   /**
-   * Moves a process that was just started into a group with these limits. That it cannot be moved, or one of them set, is logged and no
-   * reason to end it.
+   * Moves a process that was just started into a group with these limits. That it cannot be moved,
+   * or one of them set, is logged and no reason to end it.
    */
   enter(instance: InstanceId, pid: number, budget: MachineBudget): Promise<void>
 }
@@ -54,7 +56,10 @@ export function createMachineGroups({
 /** The kernel counts a process to its group for a moment after its end. */
 const REMOVAL = { attempts: 100, everyMs: 10 } as const
 
-/** Removes the group of a machine that has ended, and with the last one what held them all; a scope goes by itself. Absent is well. */
+/**
+ * Removes the group of a machine that has ended, and with the last one what held them all; a scope
+ * goes by itself. Absent is well.
+ */
 export async function removeGroup(instance: InstanceId, clock: Clock): Promise<void> {
   for (const dir of await directories(instance)) {
     for (let attempt = 1; attempt <= REMOVAL.attempts; attempt += 1) {
@@ -106,16 +111,23 @@ async function enterDirectories(
   if (failures.length > 0) throw new Error(failures.join('; '))
 }
 
-/** Of the unified hierarchy: has the controllers that limits need work in the groups below. Others have each all of theirs. */
+/**
+ * Of the unified hierarchy: has the controllers that limits need work in the groups below. Others
+ * have each all of theirs.
+ */
 async function offer(dir: string): Promise<void> {
   const there = await readFile(below(dir, 'cgroup.controllers'), 'utf8').catch(() => '')
   for (const name of there.trim().split(' '))
     if (['memory', 'pids', 'cpu'].includes(name))
-      // One whose group has processes of its own cannot give it on: then there is no limit of that kind.
+      // One whose group has processes of its own cannot give it on: then there is no limit of that
+      // kind.
       await writeFile(below(dir, 'cgroup.subtree_control'), `+${name}`).catch(() => undefined)
 }
 
-/** Writes those limits that this hierarchy has files for: names of version 1 and of version 2 (cgroups(7)). */
+/**
+ * Writes those limits that this hierarchy has files for: names of version 1 and of version 2
+ * (cgroups(7)).
+ */
 async function limit(dir: string, { memoryBytes, processes, vcpus }: MachineBudget): Promise<void> {
   const files: readonly (readonly [string, number])[] = [
     ['memory.limit_in_bytes', memoryBytes],
@@ -146,13 +158,17 @@ async function directories(instance: InstanceId): Promise<readonly string[]> {
   const mounted: string[] = []
   for (const hierarchy of hierarchies(text)) {
     const root = hierarchy === '' ? ROOT : below(ROOT, hierarchy)
-    // Beside others the unified hierarchy has another place, or none: then it has no controllers and is left alone.
+    // Beside others the unified hierarchy has another place, or none: then it has no controllers
+    // and is left alone.
     if (await exists(below(root, 'cgroup.procs'))) mounted.push(root)
   }
   return mounted.map((root) => below(root, MACHINE_GROUP, instance))
 }
 
-/** Names below /sys/fs/cgroup of the hierarchies in /proc/self/cgroup (cgroups(7)): empty for the unified one. */
+/**
+ * Names below /sys/fs/cgroup of the hierarchies in /proc/self/cgroup (cgroups(7)): empty for the
+ * unified one.
+ */
 export function hierarchies(text: string): readonly string[] {
   return text.split('\n').flatMap((line) => {
     const [, controllers] = line.split(':')

@@ -1,12 +1,13 @@
 /**
  * The one way in which a program in C reads what a stranger made.
  *
- * It runs as a user that owns nothing, without a network, in a file system that has only /usr, in namespaces of its own and with a filter of
- * system calls (`seccomp.ts`), and has a limit on everything. It opens no path of the host's: files are descriptors that we opened. What
- * takes it over can compute, and write what it was to write.
+ * It runs as a user that owns nothing, without a network, in a file system that has only /usr, in
+ * namespaces of its own and with a filter of system calls (`seccomp.ts`), and has a limit on
+ * everything. It opens no path of the host's: files are descriptors that we opened. What takes it
+ * over can compute, and write what it was to write.
  *
- * bubblewrap makes the namespaces (https://github.com/containers/bubblewrap), util-linux's prlimit and setpriv do the rest. When the daemon
- * dies, so does everything in here.
+ * bubblewrap makes the namespaces (https://github.com/containers/bubblewrap), util-linux's prlimit
+ * and setpriv do the rest. When the daemon dies, so does everything in here.
  */
 import type { FileHandle } from 'node:fs/promises'
 import type { Runner } from '../../lib/runner.ts'
@@ -29,11 +30,17 @@ interface JailOrder {
   readonly program: string
   readonly args: readonly string[]
   readonly limits: JailLimits
-  /** Descriptors that it gets, as numbers 3 and following. `jailPath` says under which name it may open them. */
+  /**
+   * Descriptors that it gets, as numbers 3 and following. `jailPath` says under which name it may
+   * open them.
+   */
   readonly files: readonly number[]
 }
 
-/** What to start, and what it inherits from number 3 on: descriptors, or bytes to be read from a pipe. */
+/**
+ * What to start, and what it inherits from number 3 on: descriptors, or bytes to be read from a
+ * pipe.
+ */
 interface JailCommand {
   readonly program: string
   readonly args: readonly string[]
@@ -55,7 +62,10 @@ export function jailPath(index: number): string {
   return `/proc/self/fd/${FIRST_NUMBER + index}`
 }
 
-/** How a program is started in the jail, for whoever starts it by itself to read what it says piece by piece. */
+/**
+ * How a program is started in the jail, for whoever starts it by itself to read what it says piece
+ * by piece.
+ */
 export function jailCommand({ program, args, limits, files }: JailOrder): JailCommand {
   const filter = parserFilter(process.arch)
   const filtered = filter === null ? [] : ['--seccomp', String(FIRST_NUMBER + files.length)]
@@ -76,7 +86,10 @@ export function jailCommand({ program, args, limits, files }: JailOrder): JailCo
   }
 }
 
-/** Lets the jail read a file that only root finds: it is opened once more there, so that its mode counts. */
+/**
+ * Lets the jail read a file that only root finds: it is opened once more there, so that its mode
+ * counts.
+ */
 export async function letJailRead(file: FileHandle): Promise<void> {
   const { mode } = await file.stat()
   await file.chmod((mode & 0o777) | 0o004)
@@ -93,8 +106,8 @@ export async function letJailWrite<T>(file: FileHandle, work: () => Promise<T>):
 }
 
 /**
- * Runs a program in the jail to its end, for at most `timeoutMs`. Errors: `unavailable` when the jail cannot be made; how the program
- * itself ended is in the answer.
+ * Runs a program in the jail to its end, for at most `timeoutMs`. Errors: `unavailable` when the
+ * jail cannot be made; how the program itself ended is in the answer.
  */
 export async function runJailed(
   run: Runner,

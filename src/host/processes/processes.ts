@@ -1,9 +1,11 @@
 /**
- * Processes of virtual machines: started so that they belong to nobody, found again by a daemon that knows nothing, killed.
+ * Processes of virtual machines: started so that they belong to nobody, found again by a daemon
+ * that knows nothing, killed.
  *
- * Each runs in a session and a control group (`groups.ts`) of its own, as a user of its own that owns nothing on the machine: what
- * breaks out of one guest reaches neither the host's files nor another guest's. A process is ours when it was started with the name
- * of one of our directories *and* runs as that instance's user: a name alone is anybody's to take.
+ * Each runs in a session and a control group (`groups.ts`) of its own, as a user of its own that
+ * owns nothing on the machine: what breaks out of one guest reaches neither the host's files nor
+ * another guest's. A process is ours when it was started with the name of one of our directories
+ * *and* runs as that instance's user: a name alone is anybody's to take.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -37,7 +39,10 @@ export interface ProcessRequest {
   readonly before: (pid: number) => Promise<void>
 }
 
-/** Starts QEMU and lets go of it. Gives its process id. Errors: `unavailable` when it cannot be started. */
+/**
+ * Starts QEMU and lets go of it. Gives its process id. Errors: `unavailable` when it cannot be
+ * started.
+ */
 export async function startProcess(request: ProcessRequest): Promise<number> {
   const { files, log, user, group, before } = request
   const { program, args } = cellCommand(user, group, request.args)
@@ -96,7 +101,10 @@ export async function findProcesses(
   return found
 }
 
-/** Waits until the process is gone, at most for so long and until `signal` aborts; says whether it is. */
+/**
+ * Waits until the process is gone, at most for so long and until `signal` aborts; says whether it
+ * is.
+ */
 export async function awaitEnd(
   pid: number,
   home: string,
@@ -121,8 +129,9 @@ export async function killProcess(pid: number, home: string, clock: Clock): Prom
 }
 
 /**
- * Whether the process has ended, and let go of all it had. A process on its way out loses its command line first, then its files and
- * its group; only then does it become a zombie (kernel/exit.c, do_exit), which has nothing left but its exit code.
+ * Whether the process has ended, and let go of all it had. A process on its way out loses its
+ * command line first, then its files and its group; only then does it become a zombie
+ * (kernel/exit.c, do_exit), which has nothing left but its exit code.
  */
 async function isGone(pid: number, name: string): Promise<boolean> {
   const line = await commandLineOf(pid)
@@ -132,7 +141,9 @@ async function isGone(pid: number, name: string): Promise<boolean> {
   return stat === null || /^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2))
 }
 
-/** The value of `-name` on the command line of a process; null when there is none, or it has ended. */
+/**
+ * The value of `-name` on the command line of a process; null when there is none, or it has ended.
+ */
 async function nameOf(pid: number): Promise<string | null> {
   return nameIn(await commandLineOf(pid))
 }

@@ -1,11 +1,16 @@
 /**
- * A filter of system calls for programs that only read, compute and write files that they were given (seccomp(2)). Pure.
+ * A filter of system calls for programs that only read, compute and write files that they were
+ * given (seccomp(2)). Pure.
  *
- * It is a list of what is denied: what reaches others, the kernel's own settings, or code of the kernel that a parser never needs and that
- * most of its holes were found in. A list of what is allowed would be shorter to break: it changes with every C library.
+ * It is a list of what is denied: what reaches others, the kernel's own settings, or code of the
+ * kernel that a parser never needs and that most of its holes were found in. A list of what is
+ * allowed would be shorter to break: it changes with every C library.
  */
 
-/** Numbers of x86-64 (arch/x86/entry/syscalls/syscall_64.tbl); those above 424 are the same everywhere. */
+/**
+ * Numbers of x86-64 (arch/x86/entry/syscalls/syscall_64.tbl); those above 424 are the same
+ * everywhere.
+ */
 const DENIED = {
   socket: 41,
   connect: 42,
@@ -76,7 +81,9 @@ const DENIED = {
   memfd_secret: 447,
 } as const
 const CLONE = 56
-/** Its flags are behind a pointer, which no filter can follow: the C library falls back to clone(2). */
+/**
+ * Its flags are behind a pointer, which no filter can follow: the C library falls back to clone(2).
+ */
 const CLONE3 = 435
 /** CLONE_NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET, NEWNS (linux/sched.h). */
 const NAMESPACES = 0x7e020000
@@ -98,8 +105,8 @@ const EPERM = 0x00050001
 const ENOSYS = 0x00050026
 
 /**
- * The filter as the kernel takes it, an array of struct sock_filter; null on a machine of another architecture than x86-64, whose numbers
- * are not listed here.
+ * The filter as the kernel takes it, an array of struct sock_filter; null on a machine of another
+ * architecture than x86-64, whose numbers are not listed here.
  */
 export function parserFilter(architecture: string): Buffer | null {
   if (architecture !== 'x64') return null

@@ -1,9 +1,12 @@
 /**
- * Tables of the kernel that all of a machine share, and the part of them that one container may have.
+ * Tables of the kernel that all of a machine share, and the part of them that one container may
+ * have.
  *
- * Most of the kernel's counts were chosen for machines on which nobody is hostile, before it could charge what is counted to a control
- * group. What it charges to the memory of a group today is bounded by the instance's memory, which is its own: there the count, which is
- * everybody's, is raised out of the way. Raising takes nothing; each is the value of systemd or of a larger machine.
+ * Most of the kernel's counts were chosen for machines on which nobody is hostile, before it could
+ * charge what is counted to a control group. What it charges to the memory of a group today is
+ * bounded by the instance's memory, which is its own: there the count, which is everybody's, is
+ * raised out of the way. Raising takes nothing; each is the value of systemd or of a larger
+ * machine.
  */
 import { readFileSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
@@ -16,7 +19,10 @@ import { MIB } from '../../model/sizes.ts'
 
 const ENTER_TIMEOUT_MS = 5_000
 
-/** Below /proc/sys: at least so much (Documentation/admin-guide/sysctl of the kernel; limits of `long` are lower in some). */
+/**
+ * Below /proc/sys: at least so much (Documentation/admin-guide/sysctl of the kernel; limits of
+ * `long` are lower in some).
+ */
 function roomFor(memoryMiB: number): readonly (readonly [string, number])[] {
   return [
     ['fs/file-max', Number.MAX_SAFE_INTEGER],
@@ -28,7 +34,10 @@ function roomFor(memoryMiB: number): readonly (readonly [string, number])[] {
   ]
 }
 
-/** Raises what is lower, and logs what it cannot raise: then neighbours are no worse off than before. */
+/**
+ * Raises what is lower, and logs what it cannot raise: then neighbours are no worse off than
+ * before.
+ */
 export async function makeRoom(log: Log): Promise<void> {
   const raised: string[] = []
   for (const [name, least] of roomFor(totalMiB()))
@@ -59,9 +68,10 @@ function totalMiB(): number {
 }
 
 /**
- * Sets the limits of the user namespace of process `pid` (user_namespaces(7), /proc/sys/user): what is below counts there and in all
- * namespaces above. Its own root cannot raise them, because it lacks CAP_SYS_RESOURCE there. No namespaces of its own either: they are
- * the way to most of the kernel's holes. `domain` becomes its domain name, which an engine cannot set there (runc writes
+ * Sets the limits of the user namespace of process `pid` (user_namespaces(7), /proc/sys/user): what
+ * is below counts there and in all namespaces above. Its own root cannot raise them, because it
+ * lacks CAP_SYS_RESOURCE there. No namespaces of its own either: they are the way to most of the
+ * kernel's holes. `domain` becomes its domain name, which an engine cannot set there (runc writes
  * kernel.domainname, which the kernel lets only the host's root do). Errors: `unavailable`.
  */
 export async function limitUserNamespace(

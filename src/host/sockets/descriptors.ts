@@ -1,5 +1,6 @@
 /**
- * Descriptors that are opened to be handed to another process, which may open nothing itself: taps, and sockets that listen.
+ * Descriptors that are opened to be handed to another process, which may open nothing itself: taps,
+ * and sockets that listen.
  *
  * C library calls that Node does not offer; each throws `LibcError` with the errno's name.
  */
@@ -9,13 +10,17 @@ import { checked } from '../libc.ts'
 
 export interface Descriptors {
   /**
-   * The tap device `name` of this namespace, made if there is none: Ethernet frames without packet information, with virtio's
-   * header (Documentation/networking/tuntap of the kernel). One process holds it at a time: `EBUSY`.
+   * The tap device `name` of this namespace, made if there is none: Ethernet frames without packet
+   * information, with virtio's header (Documentation/networking/tuntap of the kernel). One process
+   * holds it at a time: `EBUSY`.
    */
   openTap(name: string): number
   /** TUNSETPERSIST: the tap stays when its last descriptor is closed. */
   keepTap(fd: number): void
-  /** A UNIX stream socket that listens at `path` (unix(7)), which must not exist yet; only its owner may connect. */
+  /**
+   * A UNIX stream socket that listens at `path` (unix(7)), which must not exist yet; only its owner
+   * may connect.
+   */
   listenUnix(path: string): number
   close(fd: number): void
 }
@@ -27,7 +32,9 @@ const TUNSETIFF = 0x400454ca
 const TUNSETPERSIST = 0x400454cb
 /** IFF_TAP | IFF_NO_PI | IFF_VNET_HDR of linux/if_tun.h. */
 const TAP_FLAGS = 0x0002 | 0x1000 | 0x4000
-/** struct ifreq: a name of 16 bytes and a union, whose first two are the flags here (netdevice(7)). */
+/**
+ * struct ifreq: a name of 16 bytes and a union, whose first two are the flags here (netdevice(7)).
+ */
 const IFREQ = { bytes: 40, nameBytes: 16 } as const
 const AF_UNIX = 1
 const SOCK_STREAM = 1

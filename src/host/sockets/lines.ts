@@ -1,8 +1,9 @@
 /**
  * The lines of a stream from Docker (events, progress) or QEMU (QMP), whichever way it ends.
  *
- * `node:readline` is not used: its iterator waits for ever when its input is destroyed, and leaves behind an error listener that
- * turns a connection which breaks later into an uncaught exception (both seen with Node 26).
+ * `node:readline` is not used: its iterator waits for ever when its input is destroyed, and leaves
+ * behind an error listener that turns a connection which breaks later into an uncaught exception
+ * (both seen with Node 26).
  */
 import { addAbortSignal, type Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
@@ -13,8 +14,9 @@ import { KIB } from '../../model/sizes.ts'
 const LINE_LIMIT = 64 * KIB
 
 /**
- * Reads the stream to its end and destroys it when the reader stops early. Rejects when `signal` aborts, with the connection's
- * error when it breaks, and `unavailable` when a line is longer than any that they write.
+ * Reads the stream to its end and destroys it when the reader stops early. Rejects when `signal`
+ * aborts, with the connection's error when it breaks, and `unavailable` when a line is longer than
+ * any that they write.
  */
 export async function* linesOf(
   stream: NodeJS.ReadableStream,

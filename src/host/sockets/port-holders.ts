@@ -1,7 +1,8 @@
 /**
- * Who listens where instances ask for names, metadata and addresses: a web server on all addresses would answer as the metadata service, and
- * a resolver or a DHCP server keeps ours from its port. Asks ss(8), which also tells whether a socket is for one link only; one that is, and
- * another's loopback address, are in nobody's way.
+ * Who listens where instances ask for names, metadata and addresses: a web server on all addresses
+ * would answer as the metadata service, and a resolver or a DHCP server keeps ours from its port.
+ * Asks ss(8), which also tells whether a socket is for one link only; one that is, and another's
+ * loopback address, are in nobody's way.
  */
 import { systemRunner } from '../../lib/runner.ts'
 import type { Ipv4 } from '../../model/addr.ts'
@@ -20,7 +21,10 @@ const TIMEOUT_MS = 5_000
 const WANTED: ReadonlySet<string> = new Set(['TCP 53', 'UDP 53', 'TCP 80', 'UDP 67'])
 const EVERYWHERE: ReadonlySet<string> = new Set(['0.0.0.0', '[::]', '*'])
 
-/** Those that are not of process `self`, at all addresses or at one of `services`. None where there is no ss. */
+/**
+ * Those that are not of process `self`, at all addresses or at one of `services`. None where there
+ * is no ss.
+ */
 export async function readPortHolders(
   services: readonly Ipv4[],
   self: number,

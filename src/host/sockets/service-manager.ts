@@ -1,5 +1,6 @@
 /**
- * What the daemon tells the service manager that started it: that it is up, and that it lives (sd_notify(3), sd_watchdog_enabled(3)).
+ * What the daemon tells the service manager that started it: that it is up, and that it lives
+ * (sd_notify(3), sd_watchdog_enabled(3)).
  *
  * Where nobody asked, as when it is started by hand, nothing is told.
  */
@@ -9,8 +10,8 @@ export interface ServiceManager {
   /** The daemon does its work from now on. */
   ready(): void
   /**
-   * Tells from now on, often enough, that it lives, for as long as `lives` says so. A loop that stands still tells nothing. Gives what
-   * ends it.
+   * Tells from now on, often enough, that it lives, for as long as `lives` says so. A loop that
+   * stands still tells nothing. Gives what ends it.
    */
   watch(lives: () => boolean): () => void
 }
@@ -18,7 +19,10 @@ export interface ServiceManager {
 /** How many times a watchdog is told within its time: one may be late. */
 const BEATS = 3
 
-/** Speaks to the manager's socket, a path or, with `@`, an abstract name; `watchdogMs` is when it gives the daemon up. */
+/**
+ * Speaks to the manager's socket, a path or, with `@`, an abstract name; `watchdogMs` is when it
+ * gives the daemon up.
+ */
 export function createServiceManager(options: {
   readonly socket: string | undefined
   readonly watchdogMs: number | undefined
@@ -31,7 +35,8 @@ export function createServiceManager(options: {
     try {
       libc.sendToPath(socket, Buffer.from(state))
     } catch {
-      // A manager that does not listen is not the daemon's trouble; what it then does is its own decision.
+      // A manager that does not listen is not the daemon's trouble; what it then does is its own
+      // decision.
     }
   }
   return {

@@ -1,8 +1,9 @@
 /**
  * UDP sockets that are bound to one device.
  *
- * Node can bind a socket to an address only. SO_BINDTODEVICE must be set before the port is bound, so that two sockets may have the
- * same port on two devices; the finished descriptor is then handed to Node, which owns it from there.
+ * Node can bind a socket to an address only. SO_BINDTODEVICE must be set before the port is bound,
+ * so that two sockets may have the same port on two devices; the finished descriptor is then handed
+ * to Node, which owns it from there.
  */
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
@@ -10,7 +11,10 @@ import type { LinkSocket } from '../host.ts'
 import type { Libc } from '../libc.ts'
 import { SO_BROADCAST, SO_NO_CHECK, SO_REUSEADDR } from '../libc.ts'
 
-/** A socket that sends and receives through `link` only, on `port`, broadcast allowed. Throws the kernel's error. */
+/**
+ * A socket that sends and receives through `link` only, on `port`, broadcast allowed. Throws the
+ * kernel's error.
+ */
 export async function bindUdpToDevice(libc: Libc, link: string, port: number): Promise<LinkSocket> {
   const fd = libc.udpSocket()
   try {

@@ -1,9 +1,10 @@
 /**
  * What the DHCP server says to a message: a reply, a note, or nothing, with the reason. Pure.
  *
- * The server allocates nothing: each NIC has the one address that its record names, so a question has at most one right
- * answer and no lease is ever remembered (RFC 2131 section 4.3; manual allocation of section 1). The caller proves by its
- * socket which NIC asked; nothing in the message is trusted to say so.
+ * The server allocates nothing: each NIC has the one address that its record names, so a question
+ * has at most one right answer and no lease is ever remembered (RFC 2131 section 4.3; manual
+ * allocation of section 1). The caller proves by its socket which NIC asked; nothing in the message
+ * is trusted to say so.
  */
 import type { Ipv4 } from '../../model/addr.ts'
 import { ipv4, ipv4FromBytes } from '../../model/addr.ts'
@@ -74,7 +75,8 @@ export function answer(bytes: Uint8Array, profile: Profile): Answer {
     case 'request':
       return answerRequest(request, profile)
     case 'inform':
-      // Unicast to ciaddr, which is only ours to answer when it is the NIC's (RFC 2131 section 4.3.5).
+      // Unicast to ciaddr, which is only ours to answer when it is the NIC's (RFC 2131 section
+      // 4.3.5).
       return packet.ciaddr === profile.ip
         ? grant('ack', request, profile)
         : silent(type, 'wrong-address')
@@ -125,7 +127,8 @@ function readRequest(packet: Packet): Request | 'no-message-type' | 'bad-option'
     requestedAddress,
     serverIdentifier,
     parameters: packet.options.get(OPTION.parameterRequestList),
-    // RFC 2132 section 9.10 does not say whether headers count; taking them off is safe under both readings.
+    // RFC 2132 section 9.10 does not say whether headers count; taking them off is safe under both
+    // readings.
     maxReplyBytes: Math.max(high * 256 + low, MIN_MAX_MESSAGE_BYTES) - IP_UDP_HEADER_BYTES,
   }
 }
@@ -151,9 +154,10 @@ function isForUs(request: Request, profile: Profile): boolean {
 }
 
 /**
- * RFC 2131 section 4.3.2. The client's state shows in which fields it filled (table 4): SELECTING names a server and the
- * offered address, INIT-REBOOT only the address it remembers, RENEWING and REBINDING only `ciaddr`. In every state the
- * address asked for is the NIC's, or the client must start over.
+ * RFC 2131 section 4.3.2. The client's state shows in which fields it filled (table 4): SELECTING
+ * names a server and the offered address, INIT-REBOOT only the address it remembers, RENEWING and
+ * REBINDING only `ciaddr`. In every state the address asked for is the NIC's, or the client must
+ * start over.
  */
 function answerRequest(request: Request, profile: Profile): Answer {
   if (!isForUs(request, profile)) return silent('request', 'other-server')
@@ -185,14 +189,18 @@ function grant(reply: 'offer' | 'ack', request: Request, profile: Profile): Answ
     message: type,
     reply,
     bytes: formatPacket(message, Math.min(request.maxReplyBytes, profile.maxReplyBytes)),
-    // RFC 2131 section 4.1: to ciaddr if it is set, else broadcast if asked for, else to yiaddr. The link's permanent
-    // neighbour entry stands in for the "hardware unicast" to a client that cannot answer ARP yet. A ciaddr that is not the
-    // NIC's (in a DISCOVER, against table 5) is never sent to.
+    // RFC 2131 section 4.1: to ciaddr if it is set, else broadcast if asked for, else to yiaddr.
+    // The link's permanent neighbour entry stands in for the "hardware unicast" to a client that
+    // cannot answer ARP yet. A ciaddr that is not the NIC's (in a DISCOVER, against table 5) is
+    // never sent to.
     to: !isConfigured && packet.broadcast ? LIMITED_BROADCAST : profile.ip,
   }
 }
 
-/** NAK: broadcast, because the client's idea of its address is wrong (RFC 2131 section 4.1; table 3). */
+/**
+ * NAK: broadcast, because the client's idea of its address is wrong (RFC 2131 section 4.1; table
+ * 3).
+ */
 function refuse(request: Request, profile: Profile): Answer {
   const message: Packet = {
     ...replyHeader(request.packet),

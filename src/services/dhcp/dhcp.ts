@@ -1,13 +1,15 @@
 /**
  * DHCP for this host's instances: one UDP socket per NIC, bound to the NIC's link.
  *
- * - Its part of want: the NICs of `local.instances`. The pure function `answer` decides who gets what.
- * - An older daemon leaves nothing: sockets end with their process, and leases are not stored, because
- *   the records say which address each NIC has. A fresh daemon renews leases that it never gave.
+ * - Its part of want: the NICs of `local.instances`. The pure function `answer` decides who gets
+ *   what.
+ * - An older daemon leaves nothing: sockets end with their process, and leases are not stored,
+ *   because the records say which address each NIC has. A fresh daemon renews leases that it never
+ *   gave.
  * - If we die on any line here, instances keep their addresses until their lease ends, and clients
  *   retry for half of it. This service opens and closes no traffic, so it is not a gate.
- * - Each pass binds a socket for every NIC whose link exists. The kernel binds by index, so a link that
- *   was made again is bound again.
+ * - Each pass binds a socket for every NIC whose link exists. The kernel binds by index, so a link
+ *   that was made again is bound again.
  */
 import type { Host, LinkSocket } from '../../host/host.ts'
 import type { Clock } from '../../lib/clock.ts'
@@ -27,9 +29,15 @@ import { profileOf } from './options.ts'
 
 const SERVER_PORT = 67
 const CLIENT_PORT = 68
-/** Messages of one NIC that are looked at. A client in trouble sends one in a few seconds (RFC 2131 section 4.1). */
+/**
+ * Messages of one NIC that are looked at. A client in trouble sends one in a few seconds (RFC 2131
+ * section 4.1).
+ */
 const ANSWER_LIMITS = { burst: 20, perSecond: 5 }
-/** Datagrams of one NIC that are read at all. Beyond, its socket is closed until the next pass: the kernel drops for less. */
+/**
+ * Datagrams of one NIC that are read at all. Beyond, its socket is closed until the next pass: the
+ * kernel drops for less.
+ */
 const READ_LIMITS = { burst: 500, perSecond: 100 }
 /** Warnings about one NIC. */
 const WARN_LIMITS = { burst: 3, perSecond: 1 / 60 }
@@ -154,7 +162,8 @@ class DhcpService implements HostService {
   }
 
   #closeListener(listener: Listener): void {
-    // A socket that failed and was then dropped by a pass is closed once only: a second time throws.
+    // A socket that failed and was then dropped by a pass is closed once only: a second time
+    // throws.
     if (this.#listeners.get(listener.link) !== listener) return
     this.#listeners.delete(listener.link)
     this.#open.set(this.#listeners.size)

@@ -14,7 +14,9 @@ import { IP_UDP_HEADER_BYTES, OPTION } from './packet.ts'
 
 /** What the answers depend on besides the NIC. */
 export interface DhcpSettings {
-  /** Length of a lease. Renewal is due at 1/2 of it and rebinding at 7/8 (RFC 2131 section 4.4.5). */
+  /**
+   * Length of a lease. Renewal is due at 1/2 of it and rebinding at 7/8 (RFC 2131 section 4.4.5).
+   */
   readonly leaseSeconds: number
   /** MTU of instance NICs, in bytes; also the longest reply, headers included. At least 576. */
   readonly mtu: number
@@ -55,8 +57,8 @@ export function profileOf(nic: NicWant, hostname: string, settings: DhcpSettings
 }
 
 /**
- * What a client is told: with a parameter request list only what it names (RFC 2131 section 4.3.1); without one all but what is
- * said a second time for clients that know it, and is noise to others.
+ * What a client is told: with a parameter request list only what it names (RFC 2131 section 4.3.1);
+ * without one all but what is said a second time for clients that know it, and is noise to others.
  */
 export function requested(
   options: readonly Option[],
@@ -93,7 +95,10 @@ function configuration(nic: NicWant, hostname: string, settings: DhcpSettings): 
   ]
 }
 
-/** The way out leads through the first NIC only: with two, answers would leave by a link that drops them as another's. */
+/**
+ * The way out leads through the first NIC only: with two, answers would leave by a link that drops
+ * them as another's.
+ */
 function routerOptions(gateway: Ipv4): readonly Option[] {
   return [
     [OPTION.classlessRoutes, defaultRoute(gateway)],
@@ -102,8 +107,8 @@ function routerOptions(gateway: Ipv4): readonly Option[] {
 }
 
 /**
- * RFC 3442: destination width, its significant bytes (none for a default route), router. A client that takes this option
- * ignores the router option, so the default route must be in it.
+ * RFC 3442: destination width, its significant bytes (none for a default route), router. A client
+ * that takes this option ignores the router option, so the default route must be in it.
  */
 function defaultRoute(gateway: Ipv4): Uint8Array {
   return Uint8Array.of(0, ...ipv4ToBytes(gateway))

@@ -1,9 +1,10 @@
 /**
  * DHCP messages as bytes and as values. Pure.
  *
- * Owns the wire format and nothing of its meaning: the BOOTP header (RFC 2131 section 2), options (RFC 2132 section 2),
- * option overload (RFC 2131 section 4.1, RFC 2132 section 9.3) and long options (RFC 3396). `parsePacket` never throws,
- * whatever the bytes; `formatPacket` never exceeds the size it is given.
+ * Owns the wire format and nothing of its meaning: the BOOTP header (RFC 2131 section 2), options
+ * (RFC 2132 section 2), option overload (RFC 2131 section 4.1, RFC 2132 section 9.3) and long
+ * options (RFC 3396). `parsePacket` never throws, whatever the bytes; `formatPacket` never exceeds
+ * the size it is given.
  */
 import type { Ipv4 } from '../../model/addr.ts'
 import { ipv4FromBytes, ipv4ToBytes } from '../../model/addr.ts'
@@ -48,14 +49,19 @@ export const MESSAGE_TYPE = {
 
 export type MessageType = keyof typeof MESSAGE_TYPE
 
-/** Field names are those of RFC 2131, figure 1. `sname` and `file` are used for overflowing options only. */
+/**
+ * Field names are those of RFC 2131, figure 1. `sname` and `file` are used for overflowing options
+ * only.
+ */
 export interface Packet {
   readonly op: 'request' | 'reply'
   readonly htype: number
   readonly hops: number
   readonly xid: number
   readonly secs: number
-  /** The one defined bit of `flags` (RFC 2131, figure 2). The others are ignored and sent as zero. */
+  /**
+   * The one defined bit of `flags` (RFC 2131, figure 2). The others are ignored and sent as zero.
+   */
   readonly broadcast: boolean
   readonly ciaddr: Ipv4
   readonly yiaddr: Ipv4
@@ -64,8 +70,8 @@ export interface Packet {
   /** The hardware address without its padding; at most 16 bytes. */
   readonly chaddr: Uint8Array
   /**
-   * Values by code, in order of appearance, parts of a long option joined (RFC 3396). Never holds pad, overload or end:
-   * those belong to the format.
+   * Values by code, in order of appearance, parts of a long option joined (RFC 3396). Never holds
+   * pad, overload or end: those belong to the format.
    */
   readonly options: ReadonlyMap<number, Uint8Array>
 }
@@ -83,13 +89,22 @@ export type Parsed =
   | { readonly kind: 'packet'; readonly packet: Packet }
   | { readonly kind: 'malformed'; readonly reason: Malformed }
 
-/** Longest message that is looked at: what fits an Ethernet frame. No client has reason to send more. */
+/**
+ * Longest message that is looked at: what fits an Ethernet frame. No client has reason to send
+ * more.
+ */
 const MAX_PACKET_BYTES = 1500
-/** Shortest message that is sent: a BOOTP packet, which old clients and relays insist on (RFC 1542 section 2.1). */
+/**
+ * Shortest message that is sent: a BOOTP packet, which old clients and relays insist on (RFC 1542
+ * section 2.1).
+ */
 const MIN_PACKET_BYTES = 300
 /** IPv4 header without options, and UDP header. */
 export const IP_UDP_HEADER_BYTES = 28
-/** What every client must accept, headers included (RFC 2131 section 2: 576 octets, hence 312 of options). */
+/**
+ * What every client must accept, headers included (RFC 2131 section 2: 576 octets, hence 312 of
+ * options).
+ */
 export const MIN_MAX_MESSAGE_BYTES = 576
 
 const CHADDR_OFFSET = 28
@@ -138,9 +153,9 @@ export function parsePacket(bytes: Uint8Array): Parsed {
 }
 
 /**
- * The bytes of a message, at least 300 and at most `maxBytes` (UDP payload; at least 300). Options that do not fit the
- * options field go into `file` and `sname` (overload); those that fit nowhere are left out. The first option, by custom
- * the message type, stays where every client looks first.
+ * The bytes of a message, at least 300 and at most `maxBytes` (UDP payload; at least 300). Options
+ * that do not fit the options field go into `file` and `sname` (overload); those that fit nowhere
+ * are left out. The first option, by custom the message type, stays where every client looks first.
  */
 export function formatPacket(packet: Packet, maxBytes: number): Uint8Array {
   const fields = layOut(packet, Math.max(maxBytes, MIN_PACKET_BYTES))
@@ -186,8 +201,8 @@ function readOptions(bytes: Uint8Array): Map<number, Uint8Array> | Malformed {
 }
 
 /**
- * Adds a field's options; false when one runs past the field's end. A field may end without the end option: some clients
- * fill it to the last byte.
+ * Adds a field's options; false when one runs past the field's end. A field may end without the end
+ * option: some clients fill it to the last byte.
  */
 function readField(field: Uint8Array, into: Map<number, Uint8Array>): boolean {
   let at = 0
@@ -215,8 +230,8 @@ interface Fields {
 }
 
 /**
- * Which option goes where: all in the options field if they fit, else each in the first field that has room, longest first,
- * because only the options field takes a long one.
+ * Which option goes where: all in the options field if they fit, else each in the first field that
+ * has room, longest first, because only the options field takes a long one.
  */
 function layOut(packet: Packet, maxBytes: number): Fields {
   const all = [...packet.options]

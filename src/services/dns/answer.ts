@@ -1,9 +1,9 @@
 /**
  * Query bytes in, decision out: a reply, a question for the forwarders, or silence. Pure.
  *
- * The order of decisions is the order of the code. Every reply repeats the question's own bytes, so the client's letter case comes
- * back as it was sent (what resolvers that vary it against forgers check), and fits the client's transport or says that it
- * does not (TC).
+ * The order of decisions is the order of the code. Every reply repeats the question's own bytes, so
+ * the client's letter case comes back as it was sent (what resolvers that vary it against forgers
+ * check), and fits the client's transport or says that it does not (TC).
  */
 import {
   CLASS_IN,
@@ -28,7 +28,10 @@ export type Answer =
   | { readonly kind: 'forward'; readonly query: Query }
   | { readonly kind: 'drop'; readonly reason: 'short' | 'response' }
 
-/** What follows the question in a reply. Pointers in `bytes` may lead into the question: it is always at the same place. */
+/**
+ * What follows the question in a reply. Pointers in `bytes` may lead into the question: it is
+ * always at the same place.
+ */
 export interface ReplyBody {
   readonly bytes: Buffer
   readonly answers: number
@@ -45,8 +48,8 @@ const NO_BODY: ReplyBody = {
 }
 
 /**
- * HINFO "RFC8482" "": the whole answer to ANY (RFC 8482 section 4.2), so that a short question with a forged sender never draws
- * a long answer.
+ * HINFO "RFC8482" "": the whole answer to ANY (RFC 8482 section 4.2), so that a short question with
+ * a forged sender never draws a long answer.
  */
 const ANY_BODY: ReplyBody = {
   bytes: Buffer.from('c00c000d00010000003c00090752464338343832' + '00', 'hex'),
@@ -55,12 +58,18 @@ const ANY_BODY: ReplyBody = {
   answerEnds: [],
 }
 
-/** Zone transfers and the other meta types (RFC 6895 section 3.1, 128–254), and OPT, which is no question. */
+/**
+ * Zone transfers and the other meta types (RFC 6895 section 3.1, 128–254), and OPT, which is no
+ * question.
+ */
 function isRefusedType(type: number): boolean {
   return type === TYPE.OPT || (type >= 128 && type < TYPE.ANY)
 }
 
-/** Decides on one message. `rotation` is any whole number; consecutive ones start a name's addresses at different places. */
+/**
+ * Decides on one message. `rotation` is any whole number; consecutive ones start a name's addresses
+ * at different places.
+ */
 export function answerQuery(
   bytes: Buffer,
   zone: Zone,
@@ -82,12 +91,16 @@ export function answerQuery(
   const authority = authorityOf(zone, query.key)
   if (authority !== undefined)
     return answerWithin(authority, node !== undefined, query, transport, rotation)
-  // Recursion is for those who ask for it; we have no cache of our own making to show to the others.
+  // Recursion is for those who ask for it; we have no cache of our own making to show to the
+  // others.
   if ((query.flags & FLAG.RD) === 0) return reply(query, transport, RCODE.REFUSED, 0, NO_BODY)
   return { kind: 'forward', query }
 }
 
-/** The name is ours but has no records of the type: a wildcard's, ANY's, or none (RFC 2308 section 2). */
+/**
+ * The name is ours but has no records of the type: a wildcard's, ANY's, or none (RFC 2308 section
+ * 2).
+ */
 function answerWithin(
   authority: Authority,
   exists: boolean,
@@ -105,7 +118,10 @@ function answerWithin(
   return reply(query, transport, rcode, FLAG.AA, negativeBody(authority, query))
 }
 
-/** All records of a set, starting at a different one each time: RFC 1794, "DNS Support for Load Balancing". */
+/**
+ * All records of a set, starting at a different one each time: RFC 1794, "DNS Support for Load
+ * Balancing".
+ */
 function rotated(records: RecordSet, rotation: number): ReplyBody {
   const { bytes, count, answerEnds } = records
   if (count === 1) return { bytes, answers: 1, authorities: 0, answerEnds }
@@ -119,7 +135,10 @@ function rotated(records: RecordSet, rotation: number): ReplyBody {
   }
 }
 
-/** The SOA that says how long a "no" holds, its owner pointed at where the apex ends the question's name. */
+/**
+ * The SOA that says how long a "no" holds, its owner pointed at where the apex ends the question's
+ * name.
+ */
 function negativeBody(authority: Authority, query: Query): ReplyBody {
   const bytes = Buffer.from(authority.soa)
   const apexOffset = HEADER_BYTES + query.key.length - authority.key.length
@@ -188,8 +207,9 @@ function compose(
 }
 
 /**
- * As many whole answers as fit: clients come back by TCP on TC, but some only ever use what they got (musl before 1.2.4). The
- * authority section, which nobody needs to use them, is left out (RFC 2181 section 9).
+ * As many whole answers as fit: clients come back by TCP on TC, but some only ever use what they
+ * got (musl before 1.2.4). The authority section, which nobody needs to use them, is left out (RFC
+ * 2181 section 9).
  */
 function cutToFit(body: ReplyBody, spaceBytes: number): ReplyBody {
   const ends = body.answerEnds.filter((end) => end <= spaceBytes)
@@ -197,7 +217,10 @@ function cutToFit(body: ReplyBody, spaceBytes: number): ReplyBody {
   return { bytes, answers: ends.length, authorities: 0, answerEnds: ends }
 }
 
-/** Our OPT: root owner, our size, the upper bits of the code, version 0, the client's DO bit (RFC 6891 section 6.1.3, RFC 3225). */
+/**
+ * Our OPT: root owner, our size, the upper bits of the code, version 0, the client's DO bit (RFC
+ * 6891 section 6.1.3, RFC 3225).
+ */
 function writeOpt(bytes: Buffer, offset: number, rcode: number, dnssecOk: boolean): void {
   bytes.writeUInt8(0, offset)
   bytes.writeUInt16BE(TYPE.OPT, offset + 1)

@@ -1,14 +1,16 @@
 /**
- * The resolver that instances on this host see, at the addresses of the pure function `resolverAddresses`.
+ * The resolver that instances on this host see, at the addresses of the pure function
+ * `resolverAddresses`.
  *
- * - Its part of the want: `shared.names`, `shared.vpcs` (the zones; pure function `buildZone`), `shared.subnets` (where to listen)
- *   and the addresses in `local.instances` (who may ask, beside the host itself). What a query gets is decided by the pure
- *   `answerQuery`.
- * - It keeps nothing outside this process, so an older daemon leaves nothing behind: its sockets went with it.
- * - If we die on any line, queries stay unanswered until the next start. Traffic does not depend on us, and no instance is reached
- *   by more than before.
- * - From scratch: every pass compares the open sockets with the wanted addresses and opens or closes what differs. The zone is
- *   built again when names or networks changed.
+ * - Its part of the want: `shared.names`, `shared.vpcs` (the zones; pure function `buildZone`),
+ *   `shared.subnets` (where to listen) and the addresses in `local.instances` (who may ask, beside
+ *   the host itself). What a query gets is decided by the pure `answerQuery`.
+ * - It keeps nothing outside this process, so an older daemon leaves nothing behind: its sockets
+ *   went with it.
+ * - If we die on any line, queries stay unanswered until the next start. Traffic does not depend on
+ *   us, and no instance is reached by more than before.
+ * - From scratch: every pass compares the open sockets with the wanted addresses and opens or
+ *   closes what differs. The zone is built again when names or networks changed.
  */
 import { readFile } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
@@ -163,7 +165,10 @@ class DnsService implements HostService {
     else this.#log.warn(fields, 'no resolver to forward to; only names of this cloud resolve')
   }
 
-  /** Opens and closes what differs. An address that is in use does not keep the others from being served. */
+  /**
+   * Opens and closes what differs. An address that is in use does not keep the others from being
+   * served.
+   */
   async #updateListeners(addresses: readonly string[]): Promise<void> {
     for (const [address, listener] of this.#listeners) {
       if (addresses.includes(address)) continue

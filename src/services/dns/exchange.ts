@@ -1,8 +1,9 @@
 /**
  * One question to one server, by UDP or TCP, and at most one accepted reply.
  *
- * Each exchange has a socket of its own: the kernel picks its port at random (RFC 6056), and, connected, it hands us datagrams of
- * the asked server only and tells us when nobody listens there. Every exchange ends by its signal at the latest.
+ * Each exchange has a socket of its own: the kernel picks its port at random (RFC 6056), and,
+ * connected, it hands us datagrams of the asked server only and tells us when nobody listens there.
+ * Every exchange ends by its signal at the latest.
  */
 import { createSocket } from 'node:dgram'
 import { connect, isIPv6 } from 'node:net'
@@ -16,10 +17,16 @@ export interface Server {
 /** Looks at one message from the server; undefined means "not ours, wait on". */
 type Accept<T> = (message: Buffer) => T | undefined
 
-/** Strays that one socket bears before it gives up: beyond that somebody is guessing (RFC 5452 section 9.2). */
+/**
+ * Strays that one socket bears before it gives up: beyond that somebody is guessing (RFC 5452
+ * section 9.2).
+ */
 const MAX_STRAYS = 32
 
-/** The first accepted reply, or undefined when the server cannot be reached, is flooding us, or the signal aborts. */
+/**
+ * The first accepted reply, or undefined when the server cannot be reached, is flooding us, or the
+ * signal aborts.
+ */
 export function askByUdp<T>(
   server: Server,
   message: Buffer,
@@ -55,7 +62,10 @@ export function askByUdp<T>(
   })
 }
 
-/** As `askByUdp`, by TCP with its two-byte length prefix (RFC 1035 section 4.2.2). One reply is read. */
+/**
+ * As `askByUdp`, by TCP with its two-byte length prefix (RFC 1035 section 4.2.2). One reply is
+ * read.
+ */
 export function askByTcp<T>(
   server: Server,
   message: Buffer,

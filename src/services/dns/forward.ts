@@ -1,10 +1,12 @@
 /**
- * The forwarder: asks other resolvers, believes only what `outside.ts` believes, and remembers it for as long as it is valid.
+ * The forwarder: asks other resolvers, believes only what `outside.ts` believes, and remembers it
+ * for as long as it is valid.
  *
- * Equal questions that are under way share one exchange, which also takes away the birthday attacker's many chances
- * (RFC 5452 section 5). A question is tried `TRIES` times, each with a new socket, id and letter case, at the servers in turn; those
- * that were silent lately come last. It ends within `TRIES * timeoutMs`. A failure is remembered too, for a moment, so that a name
- * whose servers are dead does not keep us busy (RFC 9520).
+ * Equal questions that are under way share one exchange, which also takes away the birthday
+ * attacker's many chances (RFC 5452 section 5). A question is tried `TRIES` times, each with a new
+ * socket, id and letter case, at the servers in turn; those that were silent lately come last. It
+ * ends within `TRIES * timeoutMs`. A failure is remembered too, for a moment, so that a name whose
+ * servers are dead does not keep us busy (RFC 9520).
  */
 import { randomFillSync } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
@@ -98,7 +100,10 @@ export class Forwarder {
     )
   }
 
-  /** The servers to ask, best first. What others said is forgotten: new servers may see another world. */
+  /**
+   * The servers to ask, best first. What others said is forgotten: new servers may see another
+   * world.
+   */
   setServers(servers: readonly Server[]): void {
     this.#servers = servers
     this.#silentUntil.clear()
@@ -116,7 +121,10 @@ export class Forwarder {
     return { kind: 'answer', answer: kept.outcome, ageSeconds }
   }
 
-  /** Asks, or joins those who are asking the same. Never rejects; a question above the limit fails at once. */
+  /**
+   * Asks, or joins those who are asking the same. Never rejects; a question above the limit fails
+   * at once.
+   */
   ask(question: OutsideQuestion): Promise<Outcome> {
     const key = questionKey(question)
     const underWay = this.#underWay.get(key)
@@ -152,7 +160,8 @@ export class Forwarder {
       if (server === undefined || this.#closing.signal.aborted) break
       const heard = await this.#exchange(server, question, withEdns)
       if (heard?.kind === 'answer') return this.#keep(question, heard.answer)
-      // A server from before EDNS says so by one of these codes (RFC 6891 section 7): it gets the plain question once.
+      // A server from before EDNS says so by one of these codes (RFC 6891 section 7): it gets the
+      // plain question once.
       const plainer = withEdns && heard?.kind === 'useless' && isAboutEdns(heard.rcode)
       if (plainer) withEdns = false
       else turn += 1

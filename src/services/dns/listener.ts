@@ -1,8 +1,9 @@
 /**
- * The sockets of one address: UDP, and TCP as RFC 7766 wants it (many queries on a connection, answers as they come).
+ * The sockets of one address: UDP, and TCP as RFC 7766 wants it (many queries on a connection,
+ * answers as they come).
  *
- * Knows who may ask and how much, nothing of what is asked. Whatever a client sends, the worst that happens is that its own
- * connection ends.
+ * Knows who may ask and how much, nothing of what is asked. Whatever a client sends, the worst that
+ * happens is that its own connection ends.
  */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
@@ -14,7 +15,10 @@ import type { Source, Sources } from './sources.ts'
 
 /** Longest query we read: a question, an OPT and room for options. */
 const MAX_QUERY_BYTES = 4096
-/** A connection on which nothing happens ends after this (RFC 7766 section 6.2.3: "on the order of a few seconds"). */
+/**
+ * A connection on which nothing happens ends after this (RFC 7766 section 6.2.3: "on the order of a
+ * few seconds").
+ */
 const IDLE_TIMEOUT_MS = 10_000
 /** Answers that a client has not taken, beyond which its connection ends. */
 const MAX_UNSENT_BYTES = 256 * KIB
@@ -43,7 +47,10 @@ export interface Listener {
   close(): Promise<void>
 }
 
-/** Opens both sockets, or neither: rejects with the socket's error, e.g. EADDRNOTAVAIL while the address is not there yet. */
+/**
+ * Opens both sockets, or neither: rejects with the socket's error, e.g. EADDRNOTAVAIL while the
+ * address is not there yet.
+ */
 export async function listen(parts: ListenerParts): Promise<Listener> {
   const udp = await listenUdp(parts)
   try {
@@ -63,7 +70,8 @@ async function listenUdp(parts: ListenerParts): Promise<UdpSocket> {
   const socket = createSocket({
     type: 'udp4',
     recvBufferSize: RECEIVE_BUFFER_BYTES,
-    // Peers are addresses already: Node's own look-up would cost a turn of the event loop for each answer.
+    // Peers are addresses already: Node's own look-up would cost a turn of the event loop for each
+    // answer.
     lookup: (address, _options, callback) => callback(null, address, 4),
   })
   // Listened for first: with the look-up above, binding is over before the call returns.

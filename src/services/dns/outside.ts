@@ -1,9 +1,10 @@
 /**
  * What we say to a forwarder and what we believe of its reply. Pure.
  *
- * A reply counts only if it carries our random id and our question, in the random letter case we asked it in (RFC 5452 section 9,
- * draft-vixie-dnsext-dns0x20); the socket it arrives on adds the random port and the sender. Of a believed reply, the answer and
- * authority sections are kept as they stand, and only ever served to the same question again: no record is lifted out of one reply
+ * A reply counts only if it carries our random id and our question, in the random letter case we
+ * asked it in (RFC 5452 section 9, draft-vixie-dnsext-dns0x20); the socket it arrives on adds the
+ * random port and the sender. Of a believed reply, the answer and authority sections are kept as
+ * they stand, and only ever served to the same question again: no record is lifted out of one reply
  * to serve another question. Additional records, where forgers like to put theirs, are left out.
  */
 import type { ReplyBody } from './answer.ts'
@@ -24,10 +25,15 @@ import {
 
 /** Most records of a reply that we look at: more than 64 KiB can hold of any real set. */
 const MAX_RECORDS = 2000
-/** Longest time that anything may be called valid, RFC 2181 section 8: the top bit set means zero. */
+/**
+ * Longest time that anything may be called valid, RFC 2181 section 8: the top bit set means zero.
+ */
 const MAX_TTL_SECONDS = 0x7fff_ffff
 
-/** What makes two questions the same for outside: letter case does not, the wish for DNSSEC records does. */
+/**
+ * What makes two questions the same for outside: letter case does not, the wish for DNSSEC records
+ * does.
+ */
 export interface OutsideQuestion {
   readonly key: string
   readonly type: number
@@ -59,7 +65,10 @@ export type Reading =
   | { readonly kind: 'useless'; readonly reason: UselessReason; readonly rcode: number }
   /** It did not fit: ask again by TCP. */
   | { readonly kind: 'truncated' }
-  /** All is right but the letter case: a guess, or a server that rewrites names. TCP tells them apart. */
+  /**
+   * All is right but the letter case: a guess, or a server that rewrites names. TCP tells them
+   * apart.
+   */
   | { readonly kind: 'recased' }
   /** Not a reply to this question: go on waiting for the real one. */
   | { readonly kind: 'stray' }
@@ -83,8 +92,8 @@ export function questionKey(question: OutsideQuestion): string {
 }
 
 /**
- * A message that asks `question`. `random` gives 34 unpredictable bytes: two for the id and one bit for each of up to 255 name
- * bytes' case.
+ * A message that asks `question`. `random` gives 34 unpredictable bytes: two for the id and one bit
+ * for each of up to 255 name bytes' case.
  */
 export function composeQuestion(
   question: OutsideQuestion,
@@ -117,7 +126,9 @@ export function composeQuestion(
 /** How many random bytes `composeQuestion` uses. */
 export const QUESTION_RANDOM_BYTES = 34
 
-/** Judges what came back for `sent`. `isOurs` says whether a name lies in an authority of this host. */
+/**
+ * Judges what came back for `sent`. `isOurs` says whether a name lies in an authority of this host.
+ */
 export function readReply(
   bytes: Buffer,
   sent: Sent,
@@ -179,7 +190,10 @@ function readSections(
   }
 }
 
-/** Names in the data of the types that may compress them (RFC 3597 section 4) end where the data does. */
+/**
+ * Names in the data of the types that may compress them (RFC 3597 section 4) end where the data
+ * does.
+ */
 function namesInside(bytes: Buffer, record: WireRecord): boolean {
   switch (record.type) {
     case TYPE.NS:

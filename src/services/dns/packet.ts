@@ -1,9 +1,11 @@
 /**
- * DNS messages as bytes: the numbers of the protocol, reading a query, walking names and records. Pure.
+ * DNS messages as bytes: the numbers of the protocol, reading a query, walking names and records.
+ * Pure.
  *
- * Everything read here comes from a guest or from the outside and is hostile: every function checks its bounds, none throws on
- * any input, and no loop runs longer than the message. Names stay in wire form (RFC 1035 section 3.1) from end to end: that
- * keeps the letter case a client chose and never splits a label that has a dot in it.
+ * Everything read here comes from a guest or from the outside and is hostile: every function checks
+ * its bounds, none throws on any input, and no loop runs longer than the message. Names stay in
+ * wire form (RFC 1035 section 3.1) from end to end: that keeps the letter case a client chose and
+ * never splits a label that has a dot in it.
  */
 
 /** Message header, RFC 1035 section 4.1.1. */
@@ -16,18 +18,25 @@ export const RECORD_FIXED_BYTES = 10
 /** What a client without EDNS takes by UDP, RFC 1035 section 2.3.4. */
 export const PLAIN_UDP_BYTES = 512
 /**
- * The largest UDP message we send or ask for: it crosses every link of an IPv6-capable path unfragmented, and fragments are how
- * answers get forged (DNS Flag Day 2020, https://www.dnsflagday.net/2020/).
+ * The largest UDP message we send or ask for: it crosses every link of an IPv6-capable path
+ * unfragmented, and fragments are how answers get forged (DNS Flag Day 2020,
+ * https://www.dnsflagday.net/2020/).
  */
 export const MAX_UDP_BYTES = 1232
 /** What TCP's two-byte length prefix can say, RFC 1035 section 4.2.2. */
 export const MAX_TCP_BYTES = 65_535
 /** An OPT record without options, RFC 6891 section 6.1.2. */
 export const OPT_BYTES = 11
-/** Most records a query may carry beside its question: an OPT and perhaps a signature that we do not check. */
+/**
+ * Most records a query may carry beside its question: an OPT and perhaps a signature that we do not
+ * check.
+ */
 const MAX_QUERY_RECORDS = 4
 
-/** A pointer to the question's name, which always starts right after the header (RFC 1035 section 4.1.4). */
+/**
+ * A pointer to the question's name, which always starts right after the header (RFC 1035 section
+ * 4.1.4).
+ */
 export const QUESTION_POINTER = 0xc000 | HEADER_BYTES
 
 /** Types that something here decides on (IANA DNS parameters). */
@@ -71,7 +80,10 @@ export const FLAG = {
   CD: 0x0010,
 } as const
 
-/** The sender's OPT record: the size it takes by UDP, and whether it wants DNSSEC records (RFC 3225). */
+/**
+ * The sender's OPT record: the size it takes by UDP, and whether it wants DNSSEC records (RFC
+ * 3225).
+ */
 interface Edns {
   readonly udpBytes: number
   readonly version: number
@@ -93,7 +105,10 @@ export interface Query {
 
 /** What is left to say to a message that is no well-formed query. */
 export type Unreadable =
-  /** Too short to answer, or an answer itself: answering those is how two servers talk to each other for ever. */
+  /**
+   * Too short to answer, or an answer itself: answering those is how two servers talk to each other
+   * for ever.
+   */
   | { readonly kind: 'drop'; readonly reason: 'short' | 'response' }
   | { readonly kind: 'error'; readonly id: number; readonly flags: number; readonly rcode: number }
 
@@ -134,7 +149,10 @@ function noExtras(bytes: Buffer): null | undefined {
     : undefined
 }
 
-/** The OPT among the records after the question; undefined when they do not fill the message exactly (RFC 6891 section 6.1.1). */
+/**
+ * The OPT among the records after the question; undefined when they do not fill the message exactly
+ * (RFC 6891 section 6.1.1).
+ */
 function readExtras(bytes: Buffer, start: number): Edns | null | undefined {
   const count = bytes.readUInt16BE(6) + bytes.readUInt16BE(8) + bytes.readUInt16BE(10)
   if (count > MAX_QUERY_RECORDS) return undefined
@@ -164,7 +182,10 @@ function optionsFit(bytes: Buffer, record: WireRecord): boolean {
   return offset === record.end
 }
 
-/** Where the uncompressed name at `start` ends, its final zero included; undefined when it is not one. */
+/**
+ * Where the uncompressed name at `start` ends, its final zero included; undefined when it is not
+ * one.
+ */
 function skipPlainName(bytes: Buffer, start: number): number | undefined {
   let offset = start
   for (;;) {
@@ -176,7 +197,10 @@ function skipPlainName(bytes: Buffer, start: number): number | undefined {
   }
 }
 
-/** The wire-form name in `bytes` as a lower-case key. Lengths are below 64 and so never mistaken for letters. */
+/**
+ * The wire-form name in `bytes` as a lower-case key. Lengths are below 64 and so never mistaken for
+ * letters.
+ */
 function nameKey(bytes: Buffer, start: number, end: number): string {
   return lowerKey(bytes.toString('latin1', start, end))
 }
@@ -219,7 +243,10 @@ export function readRecord(bytes: Buffer, offset: number): WireRecord | undefine
   }
 }
 
-/** Where the bytes of a possibly compressed name end at its own place; undefined when it is malformed. */
+/**
+ * Where the bytes of a possibly compressed name end at its own place; undefined when it is
+ * malformed.
+ */
 function skipName(bytes: Buffer, start: number): number | undefined {
   let offset = start
   for (;;) {
@@ -240,8 +267,9 @@ export interface WireName {
 }
 
 /**
- * The name at `start` with its pointers followed. Each pointer must lead to an earlier place than the one before ("a prior
- * occurrence", RFC 1035 section 4.1.4) and not into the header, so no name runs in circles.
+ * The name at `start` with its pointers followed. Each pointer must lead to an earlier place than
+ * the one before ("a prior occurrence", RFC 1035 section 4.1.4) and not into the header, so no name
+ * runs in circles.
  */
 export function readName(bytes: Buffer, start: number): WireName | undefined {
   let key = ''
@@ -270,7 +298,10 @@ export function readName(bytes: Buffer, start: number): WireName | undefined {
   }
 }
 
-/** A dotted name of ours in wire form; throws RangeError on empty or overlong labels, which settings and records exclude. */
+/**
+ * A dotted name of ours in wire form; throws RangeError on empty or overlong labels, which settings
+ * and records exclude.
+ */
 export function nameToWire(name: string): Buffer {
   const labels = name === '' ? [] : name.split('.')
   const parts = labels.flatMap((text) => {

@@ -6,7 +6,10 @@ const DNS_PORT = 53
 /** As the C library's MAXNS, with room for settings that list more. */
 const MAX_SERVERS = 8
 
-/** The servers of a resolv.conf, in its order (resolv.conf(5), `nameserver`). Lines that are no address are skipped. */
+/**
+ * The servers of a resolv.conf, in its order (resolv.conf(5), `nameserver`). Lines that are no
+ * address are skipped.
+ */
 export function serversInResolvConf(text: string): readonly Server[] {
   return text.split('\n').flatMap((line) => {
     const [keyword, address] = line.trim().split(/\s+/)
@@ -15,7 +18,10 @@ export function serversInResolvConf(text: string): readonly Server[] {
   })
 }
 
-/** The server in `192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1` or `[2001:db8::1]:5353`; undefined when it is none of those. */
+/**
+ * The server in `192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1` or `[2001:db8::1]:5353`; undefined
+ * when it is none of those.
+ */
 export function parseServer(text: string): Server | undefined {
   if (isIP(text) !== 0) return { address: text, port: DNS_PORT }
   const match = /^(?:\[(?<v6>[^\]]+)\]|(?<v4>[^:]+)):(?<port>\d{1,5})$/.exec(text)?.groups
@@ -25,7 +31,10 @@ export function parseServer(text: string): Server | undefined {
   return isIP(address) === family && port > 0 && port < 65_536 ? { address, port } : undefined
 }
 
-/** The servers to use: no duplicates, no address that we answer on ourselves (a loop), no more than a few. */
+/**
+ * The servers to use: no duplicates, no address that we answer on ourselves (a loop), no more than
+ * a few.
+ */
 export function usableServers(
   servers: readonly Server[],
   ownAddresses: ReadonlySet<string>,

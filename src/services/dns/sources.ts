@@ -1,15 +1,19 @@
 /**
- * Who may ask, and how much: one entry for each address of this host's instances, for the host itself, and for nobody else.
+ * Who may ask, and how much: one entry for each address of this host's instances, for the host
+ * itself, and for nobody else.
  *
- * A source that asks too fast is not answered beyond its share, so that one instance cannot take the resolver, or the forwarders,
- * away from the others.
+ * A source that asks too fast is not answered beyond its share, so that one instance cannot take
+ * the resolver, or the forwarders, away from the others.
  */
 import type { Clock } from '../../lib/clock.ts'
 import { createPlaces, type Places } from '../../lib/per-source.ts'
 import { createTokenBucket, type TokenBucket } from '../../lib/token-bucket.ts'
 
 export interface SourceLimits {
-  /** As EC2's resolver allows for each network interface (VPC user guide, "DNS quotas": 1024 packets a second). */
+  /**
+   * As EC2's resolver allows for each network interface (VPC user guide, "DNS quotas": 1024 packets
+   * a second).
+   */
   readonly queriesPerSecond: number
   /** Questions to other resolvers that all sources, and one, may wait for. */
   readonly maxOutstanding: number
@@ -19,8 +23,8 @@ export interface SourceLimits {
 }
 
 /**
- * Questions that go out, of one source and of all: each costs the one thread as much as 50 answers of our own, and the host an entry of
- * its connection table for half a minute.
+ * Questions that go out, of one source and of all: each costs the one thread as much as 50 answers
+ * of our own, and the host an entry of its connection table for half a minute.
  */
 const QUESTIONS_OF_ONE = 50
 const QUESTIONS_OF_ALL = 1000
@@ -59,7 +63,10 @@ export class Source {
     return this.#queries.take(this.#clock.monotonic())
   }
 
-  /** Claims a place among the waiting, for a question that goes out; the caller gives it back by `doneWaiting`. */
+  /**
+   * Claims a place among the waiting, for a question that goes out; the caller gives it back by
+   * `doneWaiting`.
+   */
   startWaiting(): boolean {
     if (!this.#questions.take(this.#clock.monotonic())) return false
     return this.#shared.waiting.take(this)

@@ -1,9 +1,10 @@
 /**
- * What this host answers by itself: the instance zone, its reverse zones, and the names that must never leave the machine. Pure.
+ * What this host answers by itself: the instance zone, its reverse zones, and the names that must
+ * never leave the machine. Pure.
  *
- * Built once per change from `want.shared`; a query is then one lookup by wire-form name, and the records it finds are ready
- * bytes whose owner is a pointer to the question. An authority is a subtree that is ours alone: inside it nothing is forwarded
- * and nothing from outside is believed.
+ * Built once per change from `want.shared`; a query is then one lookup by wire-form name, and the
+ * records it finds are ready bytes whose owner is a pointer to the question. An authority is a
+ * subtree that is ours alone: inside it nothing is forwarded and nothing from outside is believed.
  */
 import {
   type Cidr,
@@ -33,13 +34,19 @@ export interface RecordSet {
   readonly answerEnds: readonly number[]
 }
 
-/** One name: its records by type. Without records it merely has names beneath it (RFC 8020 section 2). */
+/**
+ * One name: its records by type. Without records it merely has names beneath it (RFC 8020 section
+ * 2).
+ */
 type Node = ReadonlyMap<number, RecordSet>
 
 /** A subtree that is ours alone. */
 export interface Authority {
   readonly key: string
-  /** SOA record for negative answers (RFC 2308); its first two bytes, the owner, are to be pointed at the apex. */
+  /**
+   * SOA record for negative answers (RFC 2308); its first two bytes, the owner, are to be pointed
+   * at the apex.
+   */
   readonly soa: Buffer
   /** Answers every name beneath the apex that has no node of its own. */
   readonly wildcard: Node | null
@@ -60,15 +67,19 @@ export interface ZoneSettings {
   readonly ttlSeconds: number
   /** How long "there is no such name" may be believed, RFC 2308 section 5. */
   readonly negativeTtlSeconds: number
-  /** Whether names below `local` are asked outside, as company networks use them, or do not exist (RFC 6762 section 22.1). */
+  /**
+   * Whether names below `local` are asked outside, as company networks use them, or do not exist
+   * (RFC 6762 section 22.1).
+   */
   readonly forwardLocal: boolean
 }
 
 /**
- * Names that a resolver answers by itself because they mean nothing outside: RFC 6761 (invalid, localhost below), RFC 6762 section
- * 22.1 (local, unless it is forwarded), RFC 7686 (onion), RFC 9462 section 6.4 (resolver.arpa), RFC 6303 sections 4.2 to 4.6 (reverse names of
- * this-network, loopback, link-local, documentation and broadcast addresses). Private reverse names are forwarded unless a VPC has
- * them: the network around the cloud may well serve its own.
+ * Names that a resolver answers by itself because they mean nothing outside: RFC 6761 (invalid,
+ * localhost below), RFC 6762 section 22.1 (local, unless it is forwarded), RFC 7686 (onion), RFC
+ * 9462 section 6.4 (resolver.arpa), RFC 6303 sections 4.2 to 4.6 (reverse names of this-network,
+ * loopback, link-local, documentation and broadcast addresses). Private reverse names are forwarded
+ * unless a VPC has them: the network around the cloud may well serve its own.
  */
 const EMPTY_SUBTREES: readonly string[] = [
   'invalid',
@@ -113,7 +124,10 @@ export function buildZone(
   return draft.finish()
 }
 
-/** `localhost`, everything under it, and the way back (RFC 6761 section 6.3, RFC 6303 sections 4.2 and 4.4). */
+/**
+ * `localhost`, everything under it, and the way back (RFC 6761 section 6.3, RFC 6303 sections 4.2
+ * and 4.4).
+ */
 function addLoopback(draft: Draft): void {
   draft.addAuthority('localhost', { wildcard: true })
   draft.addRecord('localhost', TYPE.A, Uint8Array.of(127, 0, 0, 1))
@@ -130,8 +144,9 @@ export function reverseName(ip: Ipv4): string {
 }
 
 /**
- * The reverse zones that cover a network exactly: one per value of the octet in which the prefix ends, so at most 128 of them for
- * any length but 0, and never an address that is not the network's.
+ * The reverse zones that cover a network exactly: one per value of the octet in which the prefix
+ * ends, so at most 128 of them for any length but 0, and never an address that is not the
+ * network's.
  */
 export function reverseZones(net: Cidr): readonly string[] {
   const octets = Math.max(1, Math.ceil(net.prefix / 8))
@@ -217,7 +232,10 @@ class Draft {
     types.set(type, known)
   }
 
-  /** From a name up to its apex: the names between exist, though they may have nothing to say (RFC 8020 section 2). */
+  /**
+   * From a name up to its apex: the names between exist, though they may have nothing to say (RFC
+   * 8020 section 2).
+   */
   #pathToApex(key: string): readonly string[] {
     const path: string[] = []
     for (let name: string | undefined = key; name !== undefined; name = parentKey(name)) {

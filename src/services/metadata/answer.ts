@@ -1,7 +1,8 @@
 /**
  * What the metadata service answers to one request. Pure.
  *
- * The caller has been identified by its connection before; nothing in the request says who it is. Rules of IMDSv1 and IMDSv2:
+ * The caller has been identified by its connection before; nothing in the request says who it is.
+ * Rules of IMDSv1 and IMDSv2:
  * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-v2-how-it-works.html
  */
 import type { InstanceId } from '../../model/ids.ts'
@@ -121,7 +122,10 @@ function readTtl(header: string | undefined): number | undefined {
   return ttlSeconds >= 1 && ttlSeconds <= MAX_TOKEN_SECONDS ? ttlSeconds : undefined
 }
 
-/** Path segments, decoded; empty ones are dropped, as EC2 does with doubled slashes. Undefined when badly encoded. */
+/**
+ * Path segments, decoded; empty ones are dropped, as EC2 does with doubled slashes. Undefined when
+ * badly encoded.
+ */
 function segmentsOf(target: string): readonly string[] | undefined {
   const [path = ''] = target.split('?', 1)
   try {

@@ -1,14 +1,15 @@
 /**
  * Instance metadata at 169.254.169.254: one HTTP server for all instances of this host.
  *
- * - Its part of want: `local.instances`. The pure `metadataTree` is what each may read, the pure `answer`
- *   what a request gets. The source address of the connection tells who asks; the firewall has proved it.
- * - An older daemon leaves nothing: its socket ended with it, and its tokens stay valid because they are
- *   signed, not stored (`tokens.ts`).
- * - If we die on any line here, the kernel refuses requests until the next daemon listens. Before the
- *   first pass no caller is known, so nobody is answered.
- * - `apply` learns the callers, then listens. The links service makes the address; while it is missing,
- *   `apply` fails as `unavailable` and the next pass tries again.
+ * - Its part of want: `local.instances`. The pure `metadataTree` is what each may read, the pure
+ *   `answer` what a request gets. The source address of the connection tells who asks; the firewall
+ *   has proved it.
+ * - An older daemon leaves nothing: its socket ended with it, and its tokens stay valid because
+ *   they are signed, not stored (`tokens.ts`).
+ * - If we die on any line here, the kernel refuses requests until the next daemon listens. Before
+ *   the first pass no caller is known, so nobody is answered.
+ * - `apply` learns the callers, then listens. The links service makes the address; while it is
+ *   missing, `apply` fails as `unavailable` and the next pass tries again.
  */
 import { once } from 'node:events'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
@@ -40,7 +41,10 @@ const MAX_CONNECTIONS_PER_SOURCE = 32
 const BAD_REQUEST = 'HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n'
 const HEADERS_TIMEOUT_MS = 5_000
 const IDLE_TIMEOUT_MS = 10_000
-/** Requests of one instance, about EC2's own bound for link-local services (1024 packets a second and interface). */
+/**
+ * Requests of one instance, about EC2's own bound for link-local services (1024 packets a second
+ * and interface).
+ */
 const REQUEST_LIMITS = { burst: 500, perSecond: 250 }
 
 export interface MetadataParts {
@@ -88,7 +92,8 @@ export function createMetadata(parts: MetadataParts): HostService {
   }
 
   function reply(incoming: IncomingMessage): MetadataReply {
-    // Looked up anew for each request: the address may have changed hands since the connection was made.
+    // Looked up anew for each request: the address may have changed hands since the connection was
+    // made.
     const caller = callers.get(incoming.socket.remoteAddress ?? '')
     if (caller === undefined) return problem(404)
     if (!caller.requests.take(clock.monotonic())) return problem(429)
@@ -143,7 +148,10 @@ export function createMetadata(parts: MetadataParts): HostService {
   }
 }
 
-/** Gives each connection of a source that is known a place; the returned function says why a new one may not stay. */
+/**
+ * Gives each connection of a source that is known a place; the returned function says why a new one
+ * may not stay.
+ */
 function doorkeeper(
   isKnown: (source: string) => boolean,
 ): (socket: Socket) => 'unknown-source' | 'too-many' | undefined {
@@ -224,7 +232,10 @@ function readRequest(incoming: IncomingMessage): MetadataRequest {
   }
 }
 
-/** Node joins repeated headers of these names by commas into one string: no token and no number looks like that. */
+/**
+ * Node joins repeated headers of these names by commas into one string: no token and no number
+ * looks like that.
+ */
 function single(header: string | readonly string[] | undefined): string | undefined {
   return typeof header === 'string' ? header : header?.join(', ')
 }
@@ -235,7 +246,8 @@ function send(outgoing: ServerResponse, reply: MetadataReply, isHead: boolean): 
     'content-type': reply.contentType,
     'content-length': body.length,
     ...reply.headers,
-    // A body that was announced is not read, and who asks too much may not go on: the connection ends with the answer.
+    // A body that was announced is not read, and who asks too much may not go on: the connection
+    // ends with the answer.
     ...(reply.status === 413 || reply.status === 429 ? { connection: 'close' } : {}),
   })
   outgoing.end(isHead ? undefined : body)

@@ -1,8 +1,9 @@
 /**
  * IMDSv2 session tokens, without a session table.
  *
- * A token is its expiry and an HMAC-SHA-256 over expiry and instance id, so any daemon with the same key accepts it: a restart
- * ends no session, and a token is worth nothing to another instance. Pure; the key and the time are arguments.
+ * A token is its expiry and an HMAC-SHA-256 over expiry and instance id, so any daemon with the
+ * same key accepts it: a restart ends no session, and a token is worth nothing to another instance.
+ * Pure; the key and the time are arguments.
  * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-v2-how-it-works.html
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
@@ -19,9 +20,13 @@ const TOKEN_CHARACTERS = Math.ceil((TOKEN_BYTES * 4) / 3)
 const PURPOSE = 'atoll imds token 1'
 
 export interface Tokens {
-  /** A token for the instance that ends `ttlSeconds` after `nowMs` (milliseconds since the epoch). */
+  /**
+   * A token for the instance that ends `ttlSeconds` after `nowMs` (milliseconds since the epoch).
+   */
   issue(instance: InstanceId, ttlSeconds: number, nowMs: number): string
-  /** Whether the token was issued to this instance and has not ended. Any text may be asked about. */
+  /**
+   * Whether the token was issued to this instance and has not ended. Any text may be asked about.
+   */
   isValid(token: string, instance: InstanceId, nowMs: number): boolean
 }
 
@@ -43,7 +48,8 @@ export function createTokens(key: Uint8Array): Tokens {
       const expiry = bytes.subarray(0, EXPIRY_BYTES)
       if (!timingSafeEqual(bytes.subarray(EXPIRY_BYTES), macOf(instance, expiry))) return false
       const leftMs = Number(expiry.readBigUInt64BE()) - nowMs
-      // More than the longest life is left only when the clock was set back: such a token would outlive its promise.
+      // More than the longest life is left only when the clock was set back: such a token would
+      // outlive its promise.
       return leftMs > 0 && leftMs <= MAX_TOKEN_SECONDS * 1000
     },
   }

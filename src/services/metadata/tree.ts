@@ -2,9 +2,10 @@
  * What an instance may know about itself, as a tree of paths and documents. Pure.
  *
  * The categories are EC2's
- * (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-categories.html); what Atoll does not have is absent
- * and answers 404. Crawlers (cloud-init) rely on two promises: a listing names directories with a final slash and documents
- * without, and every path that is listed exists.
+ * (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-categories.html); what
+ * Atoll does not have is absent and answers 404. Crawlers (cloud-init) rely on two promises: a
+ * listing names directories with a final slash and documents without, and every path that is listed
+ * exists.
  */
 import { formatCidr } from '../../model/addr.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
@@ -192,7 +193,10 @@ function userData(instance: InstanceWant): Document | undefined {
   }
 }
 
-/** https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-identity-documents.html, without its signatures. */
+/**
+ * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-identity-documents.html, without its
+ * signatures.
+ */
 function identityDocument(instance: InstanceWant, settings: TreeSettings): object {
   return {
     accountId: instance.account,
