@@ -64,6 +64,14 @@ export function onlySchema<T extends string | number | boolean>(value: T, why: s
     .unknown()
     .refine((given) => given === value, { error: why, ...withCode('UnsupportedOperation') })
     .optional()
+    .meta({ only: value })
+}
+
+/**
+ * A parameter that is taken and changes nothing, which `docs/coverage.md` says. `shown`: it is told again as it was given.
+ */
+export function withoutEffect<S extends z.ZodType>(schema: S, effect: 'none' | 'shown' = 'none') {
+  return schema.meta({ effect })
 }
 
 /** Text that can be printed as XML and on a terminal: no control characters, no half surrogates. */

@@ -5,12 +5,12 @@
 import { z } from 'zod'
 import { changeAction } from '../change.ts'
 import { registeredImages } from '../images.ts'
-import { idSchema, missingImages } from '../schemas.ts'
+import { idSchema, missingImages, withoutEffect } from '../schemas.ts'
 
 const schema = z.strictObject({
   ImageId: idSchema('ami', 'InvalidAMIID.Malformed'),
   // There are no snapshots.
-  DeleteAssociatedSnapshots: z.boolean().optional(),
+  DeleteAssociatedSnapshots: withoutEffect(z.boolean().optional()),
 })
 
 /** DeregisterImage. */

@@ -5,7 +5,7 @@ import { refused } from '../../model/errors.ts'
 import { zoneId } from '../../model/zones.ts'
 import { isAmong, refuseMissing } from '../describe.ts'
 import { describeAction } from '../read.ts'
-import { filterShape, namesSchema } from '../schemas.ts'
+import { filterShape, namesSchema, withoutEffect } from '../schemas.ts'
 import { zoneNames } from '../zone-names.ts'
 
 /** The zones that hosts and the account's subnets name. */
@@ -15,7 +15,7 @@ export const describeAvailabilityZones = describeAction({
     ...filterShape,
     ZoneNames: namesSchema,
     ZoneIds: namesSchema,
-    AllAvailabilityZones: z.boolean().optional(),
+    AllAvailabilityZones: withoutEffect(z.boolean().optional()),
   }),
   async rows({ ZoneNames, ZoneIds }, { account, read, settings }) {
     const names = await read((tx) => zoneNames(tx, account))

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
 import { registeredImages } from '../images.ts'
 import { describeAction, type Reading } from '../read.ts'
-import { idListSchema, missingImages, pagedShape, textSchema } from '../schemas.ts'
+import { idListSchema, missingImages, pagedShape, textSchema, withoutEffect } from '../schemas.ts'
 import { IMAGE_FILTERS, imageView } from '../views/image.ts'
 import { tagsIndex } from '../views/tags.ts'
 
@@ -15,8 +15,8 @@ export const describeImages = describeAction({
     ImageIds: idListSchema('ami', 'InvalidAMIID.Malformed').default([]),
     Owners: z.array(textSchema).max(100).default([]),
     ExecutableUsers: z.array(textSchema).max(100).default([]),
-    IncludeDeprecated: z.boolean().optional(),
-    IncludeDisabled: z.boolean().optional(),
+    IncludeDeprecated: withoutEffect(z.boolean().optional()),
+    IncludeDisabled: withoutEffect(z.boolean().optional()),
   }),
   check: (asked) => refuseIdsWithMaxResults('imageIdsSet', asked.ImageIds, asked),
   rows: ({ ImageIds: ids, Owners, ExecutableUsers }, { account, read }) =>

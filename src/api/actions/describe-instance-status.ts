@@ -4,7 +4,7 @@ import { isAlive } from '../../plan/placement.ts'
 import { refuseIdsWithMaxResults } from '../describe.ts'
 import { findInstances, instanceIdsSchema } from '../instances.ts'
 import { describeAction } from '../read.ts'
-import { pagedShape } from '../schemas.ts'
+import { pagedShape, withoutEffect } from '../schemas.ts'
 import { instanceStatusView } from '../views/instance.ts'
 import { INSTANCE_STATUS_FILTERS } from '../views/instance-filters.ts'
 
@@ -15,7 +15,7 @@ export const describeInstanceStatus = describeAction({
     ...pagedShape(5, 1000, { larger: 'limited' }),
     InstanceIds: instanceIdsSchema.default([]),
     IncludeAllInstances: z.boolean().default(false),
-    IncludeManagedResources: z.boolean().optional(),
+    IncludeManagedResources: withoutEffect(z.boolean().optional()),
   }),
   check: (asked) => refuseIdsWithMaxResults('instancesSet', asked.InstanceIds, asked),
   async rows({ InstanceIds, IncludeAllInstances }, { account, read }) {

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { zoneId } from '../../model/zones.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { describeAction, type Reading } from '../read.ts'
-import { pagedShape } from '../schemas.ts'
+import { pagedShape, withoutEffect } from '../schemas.ts'
 import { zoneNames } from '../zone-names.ts'
 
 /** Every type is offered everywhere. */
@@ -15,7 +15,7 @@ export const describeInstanceTypeOfferings = describeAction({
     LocationType: z
       .enum(['region', 'availability-zone', 'availability-zone-id', 'outpost'])
       .default('region'),
-    IncludeUnsupportedInRegion: z.boolean().optional(),
+    IncludeUnsupportedInRegion: withoutEffect(z.boolean().optional()),
   }),
   rows: ({ LocationType }, reading) =>
     reading.read(async (tx) => {

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import { isAmong, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
 import { describeAction } from '../read.ts'
-import { pagedShape, textSchema } from '../schemas.ts'
+import { pagedShape, textSchema, withoutEffect } from '../schemas.ts'
 import { INSTANCE_TYPE_FILTERS, instanceTypeView } from '../views/instance-type.ts'
 
 const TYPES_MAX = 100
@@ -14,7 +14,7 @@ export const describeInstanceTypes = describeAction({
   input: z.strictObject({
     ...pagedShape(5, 100, { larger: 'refused' }),
     InstanceTypes: z.array(textSchema).max(TYPES_MAX).default([]),
-    IncludeUnsupportedInRegion: z.boolean().optional(),
+    IncludeUnsupportedInRegion: withoutEffect(z.boolean().optional()),
   }),
   check: (asked) => refuseIdsWithMaxResults('InstanceTypes', asked.InstanceTypes, asked),
   async rows({ InstanceTypes }, { read }) {

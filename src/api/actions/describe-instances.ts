@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { refuseIdsWithMaxResults } from '../describe.ts'
 import { findInstances, instanceIdsSchema } from '../instances.ts'
 import { describeAction } from '../read.ts'
-import { pagedShape } from '../schemas.ts'
+import { pagedShape, withoutEffect } from '../schemas.ts'
 import { instanceView } from '../views/instance.ts'
 import { INSTANCE_FILTERS, type ListedInstance } from '../views/instance-filters.ts'
 import { reservationsView } from '../views/reservation.ts'
@@ -15,7 +15,7 @@ export const describeInstances = describeAction({
   input: z.strictObject({
     ...pagedShape(5, 1000, { larger: 'limited' }),
     InstanceIds: instanceIdsSchema.default([]),
-    IncludeManagedResources: z.boolean().optional(),
+    IncludeManagedResources: withoutEffect(z.boolean().optional()),
   }),
   check: (asked) => refuseIdsWithMaxResults('instancesSet', asked.InstanceIds, asked),
   rows: ({ InstanceIds }, { account, read }) =>

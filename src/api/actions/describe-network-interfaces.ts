@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { refuseIdsWithMaxResults } from '../describe.ts'
 import { findNics } from '../network-interfaces.ts'
 import { describeAction } from '../read.ts'
-import { idListSchema, pagedShape } from '../schemas.ts'
+import { idListSchema, pagedShape, withoutEffect } from '../schemas.ts'
 import { NETWORK_INTERFACE_FILTERS, networkInterfaceView } from '../views/network-interface.ts'
 
 /** The account's NICs. Each is made and goes with its instance. */
@@ -12,7 +12,7 @@ export const describeNetworkInterfaces = describeAction({
   input: z.strictObject({
     ...pagedShape(5, 1000, { larger: 'refused' }),
     NetworkInterfaceIds: idListSchema('eni', 'InvalidNetworkInterfaceId.Malformed').default([]),
-    IncludeManagedResources: z.boolean().optional(),
+    IncludeManagedResources: withoutEffect(z.boolean().optional()),
   }),
   check: (asked) =>
     refuseIdsWithMaxResults('NetworkInterfaceIds', asked.NetworkInterfaceIds, asked),

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import { refuseMissing } from '../describe.ts'
 import { describeAction } from '../read.ts'
-import { filterShape, namesSchema } from '../schemas.ts'
+import { filterShape, namesSchema, withoutEffect } from '../schemas.ts'
 
 /** One cloud is one region, at the name and port that are configured or else those that the client used. */
 export const describeRegions = describeAction({
@@ -12,7 +12,7 @@ export const describeRegions = describeAction({
   input: z.strictObject({
     ...filterShape,
     RegionNames: namesSchema,
-    AllRegions: z.boolean().optional(),
+    AllRegions: withoutEffect(z.boolean().optional()),
   }),
   rows({ RegionNames }, { settings: { region } }) {
     refuseMissing(RegionNames, new Set([region]), (missing) =>

@@ -6,7 +6,7 @@ import { zoneId } from '../../model/zones.ts'
 import { isAlive } from '../../plan/placement.ts'
 import { refuseMissing } from '../describe.ts'
 import { describeAction } from '../read.ts'
-import { idListSchema, missingVolumes, pagedShape } from '../schemas.ts'
+import { idListSchema, missingVolumes, pagedShape, withoutEffect } from '../schemas.ts'
 
 /** How volumes are. Of a volume on a host that is silent nobody can say it. */
 export const describeVolumeStatus = describeAction({
@@ -14,7 +14,7 @@ export const describeVolumeStatus = describeAction({
   input: z.strictObject({
     ...pagedShape(5, 1000, { larger: 'limited' }),
     VolumeIds: idListSchema('vol', 'InvalidVolumeID.Malformed').default([]),
-    IncludeManagedResources: z.boolean().optional(),
+    IncludeManagedResources: withoutEffect(z.boolean().optional()),
   }),
   rows: ({ VolumeIds: ids }, { account, read, settings }) =>
     read(async (tx) => {

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { refuseMissing } from '../describe.ts'
 import { describeAction } from '../read.ts'
-import { idListSchema, missingVolumes, pagedShape } from '../schemas.ts'
+import { idListSchema, missingVolumes, pagedShape, withoutEffect } from '../schemas.ts'
 import { VOLUME_FILTERS, volumeView } from '../views/volume.ts'
 
 /**
@@ -13,7 +13,7 @@ export const describeVolumes = describeAction({
   input: z.strictObject({
     ...pagedShape(5, 1000, { larger: 'limited' }),
     VolumeIds: idListSchema('vol', 'InvalidVolumeID.Malformed').default([]),
-    IncludeManagedResources: z.boolean().optional(),
+    IncludeManagedResources: withoutEffect(z.boolean().optional()),
   }),
   rows: ({ VolumeIds: ids }, { account, read }) =>
     read(async (tx) => {

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { requireInstance } from '../instances.ts'
 import { readAction } from '../read.ts'
-import { idSchema } from '../schemas.ts'
+import { idSchema, withoutEffect } from '../schemas.ts'
 
 /** How long a host may take to read an instance's console. */
 const CONSOLE_TIMEOUT_MS = 5_000
@@ -16,7 +16,7 @@ export const getConsoleOutput = readAction({
   input: z.strictObject({
     InstanceId: idSchema('i', 'InvalidInstanceID.Malformed'),
     // Output is always read when it is asked for.
-    Latest: z.boolean().optional(),
+    Latest: withoutEffect(z.boolean().optional()),
   }),
   prepare: ({ InstanceId }, { account, read }) =>
     read((tx) => requireInstance(tx, account, InstanceId)),

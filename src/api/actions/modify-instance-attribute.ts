@@ -19,7 +19,15 @@ import { blockDevicesSchema } from '../launch/disk.ts'
 import { userDataSchema } from '../launch/order.ts'
 import { changeType } from '../launch/other-type.ts'
 import { ParameterRefusal, parseInput } from '../parameters.ts'
-import { idListSchema, idSchema, notFound, onlySchema, textSchema, withCode } from '../schemas.ts'
+import {
+  idListSchema,
+  idSchema,
+  notFound,
+  onlySchema,
+  textSchema,
+  withCode,
+  withoutEffect,
+} from '../schemas.ts'
 import type { Scalar } from '../wire/model.ts'
 import { parseScalar } from '../wire/query.ts'
 
@@ -51,7 +59,7 @@ const attributeSchemas = {
   ),
   DisableApiTermination: flag,
   DisableApiStop: flag,
-  EbsOptimized: flag,
+  EbsOptimized: withoutEffect(flag, 'shown'),
   InstanceInitiatedShutdownBehavior: z.strictObject({ Value: z.enum(['stop', 'terminate']) }),
   UserData: z.strictObject({ Value: userDataSchema }),
   InstanceType: z.strictObject({ Value: textSchema }),
@@ -132,11 +140,16 @@ function missing(name: string): Error {
 type Parsed = z.output<typeof modifySchema>
 
 /** The request as it may be written: `Attribute` and `Value` are put in other words before the rest is looked at. */
-const requestSchema = z.looseObject(
-  Object.fromEntries(
-    ['InstanceId', 'Attribute', 'Value', ...MEMBERS].map((name) => [name, z.unknown().optional()]),
-  ),
-)
+const requestSchema = z
+  .looseObject(
+    Object.fromEntries(
+      ['InstanceId', 'Attribute', 'Value', ...MEMBERS].map((name) => [
+        name,
+        z.unknown().optional(),
+      ]),
+    ),
+  )
+  .meta({ parsedBy: z.object({ Attribute: z.string(), Value: z.string(), ...modifySchema.shape }) })
 
 /** What is asked for. */
 function changeOf(given: Parsed): Change {

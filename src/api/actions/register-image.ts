@@ -17,6 +17,7 @@ import {
   tagSpecificationsSchema,
   textSchema,
   withCode,
+  withoutEffect,
 } from '../schemas.ts'
 
 const locationSchema = printable(IMAGE_LOCATION_MAX_LENGTH).refine(
@@ -42,8 +43,8 @@ const schema = z.strictObject({
   Architecture: z.enum(['x86_64', 'arm64']).default('x86_64'),
   TagSpecifications: tagSpecificationsSchema(['image']),
   VirtualizationType: onlySchema('hvm', 'VirtualizationType: only hvm is supported'),
-  RootDeviceName: textSchema.optional(),
-  EnaSupport: z.boolean().optional(),
+  RootDeviceName: withoutEffect(textSchema.optional()),
+  EnaSupport: withoutEffect(z.boolean().optional()),
 })
 
 /** RegisterImage. `Architecture` is provisional: what the host finds takes its place. */

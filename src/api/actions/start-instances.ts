@@ -3,12 +3,15 @@ import { z } from 'zod'
 import { requestStart } from '../../model/lifecycle.ts'
 import { changeAction } from '../change.ts'
 import { changeInstances, instancesShape } from '../instances.ts'
-import { textSchema } from '../schemas.ts'
+import { textSchema, withoutEffect } from '../schemas.ts'
 
 /** StartInstances. */
 export const startInstances = changeAction({
   name: 'StartInstances',
-  input: z.strictObject({ ...instancesShape, AdditionalInfo: textSchema.optional() }),
+  input: z.strictObject({
+    ...instancesShape,
+    AdditionalInfo: withoutEffect(textSchema.optional()),
+  }),
   shared: true,
   change: changeInstances(requestStart),
   view: (StartingInstances) => ({ StartingInstances }),

@@ -3,13 +3,13 @@ import { z } from 'zod'
 import { requestStop } from '../../model/lifecycle.ts'
 import { changeAction } from '../change.ts'
 import { changeInstances, instancesShape } from '../instances.ts'
-import { onlySchema } from '../schemas.ts'
+import { onlySchema, withoutEffect } from '../schemas.ts'
 
 const schema = z.strictObject({
   ...instancesShape,
   // A guest that does not stop in time is killed anyway, so there is nothing more to force.
-  Force: z.boolean().optional(),
-  SkipOsShutdown: z.boolean().optional(),
+  Force: withoutEffect(z.boolean().optional()),
+  SkipOsShutdown: withoutEffect(z.boolean().optional()),
   Hibernate: onlySchema(false, 'Hibernate is not supported; leave it out'),
 })
 

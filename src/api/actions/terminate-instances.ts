@@ -3,15 +3,15 @@ import { z } from 'zod'
 import { requestTerminate } from '../../model/lifecycle.ts'
 import { changeAction } from '../change.ts'
 import { changeInstances, instanceIdsSchema } from '../instances.ts'
-import { withCode } from '../schemas.ts'
+import { withCode, withoutEffect } from '../schemas.ts'
 
 const schema = z.strictObject({
   InstanceIds: instanceIdsSchema.default([]).refine((ids) => ids.length > 0, {
     error: 'No instances specified',
     ...withCode('InvalidParameterCombination'),
   }),
-  Force: z.boolean().optional(),
-  SkipOsShutdown: z.boolean().optional(),
+  Force: withoutEffect(z.boolean().optional()),
+  SkipOsShutdown: withoutEffect(z.boolean().optional()),
 })
 
 /** TerminateInstances. */

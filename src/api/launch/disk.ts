@@ -9,7 +9,7 @@ import { refused } from '../../model/errors.ts'
 import { workloadKind } from '../../model/image-location.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import type { Image, InstanceType } from '../../model/records.ts'
-import { onlySchema, withCode } from '../schemas.ts'
+import { onlySchema, withCode, withoutEffect } from '../schemas.ts'
 import { GP3_IOPS, GP3_MIB_PER_S } from '../volume-speed.ts'
 
 /** What is asked for. */
@@ -56,13 +56,16 @@ const rootDiskSchema = blockDevicesSchema(
     .strictObject({
       VolumeSize: z.int().min(1).max(DISK_MAX_GIB).optional(),
       DeleteOnTermination: z.boolean().default(true),
-      VolumeType: z
-        .string()
-        .refine((type) => VOLUME_TYPES.some((known) => known === type), {
-          error: `BlockDeviceMappings.1.Ebs.VolumeType: one of ${VOLUME_TYPES.join(', ')}, which are all the same here`,
-          ...withCode('UnsupportedOperation'),
-        })
-        .optional(),
+      VolumeType: withoutEffect(
+        z
+          .string()
+          .refine((type) => VOLUME_TYPES.some((known) => known === type), {
+            error: `BlockDeviceMappings.1.Ebs.VolumeType: one of ${VOLUME_TYPES.join(', ')}, which are all the same here`,
+            ...withCode('UnsupportedOperation'),
+          })
+          .optional(),
+        'shown',
+      ),
       Encrypted: onlySchema(false, 'BlockDeviceMappings.1.Ebs.Encrypted: disks are not encrypted'),
       // What a gp3 volume has that says nothing of it.
       Iops: onlySchema(GP3_IOPS, `BlockDeviceMappings.1.Ebs.Iops: only gp3's own ${GP3_IOPS}`),

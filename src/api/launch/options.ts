@@ -3,28 +3,32 @@
  */
 import { z } from 'zod'
 import { type InstanceOptions, withDefaults } from '../../model/instance-options.ts'
-import { onlySchema } from '../schemas.ts'
+import { onlySchema, withoutEffect } from '../schemas.ts'
+
+function shown<S extends z.ZodType>(schema: S) {
+  return withoutEffect(schema, 'shown')
+}
 
 /** `default` and `disabled`, of what happens when a host fails or is serviced: nothing, here. */
-const maintenance = z.enum(['default', 'disabled']).optional()
+const maintenance = shown(z.enum(['default', 'disabled']).optional())
 
 /** Members of the request. */
 export const optionsShape = {
   DisableApiTermination: z.boolean().optional(),
   DisableApiStop: z.boolean().optional(),
   InstanceInitiatedShutdownBehavior: z.enum(['stop', 'terminate']).optional(),
-  Monitoring: z.strictObject({ Enabled: z.boolean() }).optional(),
-  EbsOptimized: z.boolean().optional(),
+  Monitoring: shown(z.strictObject({ Enabled: z.boolean() }).optional()),
+  EbsOptimized: shown(z.boolean().optional()),
   MaintenanceOptions: z
     .strictObject({ AutoRecovery: maintenance, RebootMigration: maintenance })
     .default({}),
   NetworkPerformanceOptions: z
-    .strictObject({ BandwidthWeighting: z.enum(['default', 'vpc-1', 'ebs-1']).optional() })
+    .strictObject({ BandwidthWeighting: shown(z.enum(['default', 'vpc-1', 'ebs-1']).optional()) })
     .default({}),
   PrivateDnsNameOptions: z
     .strictObject({
-      HostnameType: z.enum(['ip-name', 'resource-name']).optional(),
-      EnableResourceNameDnsARecord: z.boolean().optional(),
+      HostnameType: shown(z.enum(['ip-name', 'resource-name']).optional()),
+      EnableResourceNameDnsARecord: shown(z.boolean().optional()),
       EnableResourceNameDnsAAAARecord: onlySchema(
         false,
         'PrivateDnsNameOptions.EnableResourceNameDnsAAAARecord: no IPv6',
@@ -32,7 +36,7 @@ export const optionsShape = {
     })
     .default({}),
   CapacityReservationSpecification: z
-    .strictObject({ CapacityReservationPreference: z.enum(['open', 'none']).optional() })
+    .strictObject({ CapacityReservationPreference: shown(z.enum(['open', 'none']).optional()) })
     .default({}),
 }
 

@@ -23,6 +23,7 @@ import {
   tagSpecificationsSchema,
   textSchema,
   withCode,
+  withoutEffect,
 } from '../schemas.ts'
 import { parseBase64 } from '../wire/base64.ts'
 import { type DiskOrder, diskOrder, launchDevicesSchema } from './disk.ts'
@@ -91,7 +92,7 @@ export const userDataSchema = z
   )
 
 /** Taken as it comes: nothing shows it. */
-const ignored = z.unknown().optional()
+const ignored = withoutEffect(z.unknown().optional())
 
 /**
  * Parameters that change nothing here. Those with an `onlySchema` are harmless with this one value: what an instance of
@@ -112,7 +113,7 @@ const nicSchema = z.strictObject({
   SubnetId: subnetId.optional(),
   PrivateIpAddress: ipv4Schema.optional(),
   Groups: groupId.default([]),
-  Description: textSchema.optional(),
+  Description: withoutEffect(textSchema.optional(), 'shown'),
   DeleteOnTermination: onlySchema(
     true,
     'NetworkInterfaces.1.DeleteOnTermination: a NIC always goes with its instance; use true',

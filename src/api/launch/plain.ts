@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { type Ipv4, parseIpv4 } from '../../model/addr.ts'
 import { refused } from '../../model/errors.ts'
-import { onlySchema, withCode } from '../schemas.ts'
+import { onlySchema, withCode, withoutEffect } from '../schemas.ts'
 
 /** A list that may be given, and be empty. */
 function nothing(why: string) {
@@ -13,6 +13,7 @@ function nothing(why: string) {
     .array(z.unknown())
     .refine((items) => items.length === 0, { error: why, ...withCode('UnsupportedOperation') })
     .optional()
+    .meta({ only: 'an empty list' })
 }
 
 /** Members of the request. */
@@ -21,7 +22,9 @@ export const plainShape = {
   Ipv6Addresses: nothing('Ipv6Addresses: no IPv6'),
   EnablePrimaryIpv6: onlySchema(false, 'EnablePrimaryIpv6: no IPv6'),
   // There are no credits to run out of, which is what either comes to for an instance that does not.
-  CreditSpecification: z.strictObject({ CpuCredits: z.enum(['standard', 'unlimited']) }).optional(),
+  CreditSpecification: withoutEffect(
+    z.strictObject({ CpuCredits: z.enum(['standard', 'unlimited']) }).optional(),
+  ),
   CpuOptions: z
     .strictObject({
       CoreCount: z.int().min(1).optional(),

@@ -1,0 +1,39 @@
+/** docs/coverage.md says what the code does. */
+import * as ec2 from '@aws-sdk/client-ec2'
+import { expect, it } from 'vitest'
+import { coverage, readCoverage } from '../../../scripts/generate-coverage.ts'
+import { allActions } from '../../../src/api/actions/all.ts'
+
+it('docs/coverage.md is up to date', () => {
+  expect(readCoverage(), 'run: node scripts/generate-coverage.ts').toBe(coverage())
+})
+
+it('has every action of the SDK once, and a section for each that is carried out', () => {
+  const page = coverage()
+  const lists = page.slice(page.indexOf('## Actions that are answered with an empty list'))
+  for (const name of Object.keys(ec2).flatMap(
+    (key) => /^([A-Z]\w+)Command$/.exec(key)?.[1] ?? [],
+  )) {
+    const action = allActions.find((one) => one.name === name)
+    const isSection = action !== undefined && action.isAbsent !== true
+    const sections = page.match(new RegExp(`^### ${name}$`, 'gm')) ?? []
+    const mentions = lists.match(new RegExp(`\\b${name}\\b`, 'g')) ?? []
+    expect([sections.length, mentions.length], name).toEqual(isSection ? [1, 0] : [0, 1])
+  }
+})
+
+it.each(
+  allActions.filter(
+    ({ isAbsent, name }) => isAbsent !== true && name !== 'ModifyInstanceAttribute',
+  ),
+)('$name refuses what the page says it refuses', ({ name, input }) => {
+  const [, section = ''] = coverage().split(`### ${name}\n`)
+  const [, list = ''] = /^- \*Refused:\* ((?:.|\n {2})*)/m.exec(section.split('###')[0] ?? '') ?? []
+  const refused = [...list.matchAll(/`([^`.]+)`/g)].map(([, parameter = '']) => parameter)
+  for (const parameter of refused) {
+    const issues = input.safeParse({ [parameter]: 'x' }).error?.issues ?? []
+    expect(issues, parameter).toContainEqual(
+      expect.objectContaining({ code: 'unrecognized_keys', keys: [parameter] }),
+    )
+  }
+})
