@@ -1,6 +1,7 @@
 /**
- * What `scripts/install` gives the Docker Engine and atolld: prints HTTP_PROXY, HTTPS_PROXY and NO_PROXY, as `images.proxy` of --config FILE
- * and the environment have them, for EnvironmentFile of systemd.exec(5), which a shell reads, too. Prints nothing where there is no proxy.
+ * What `scripts/install` gives the Docker Engine and atolld: prints HTTP_PROXY, HTTPS_PROXY and
+ * NO_PROXY, as `images.proxy` of --config FILE and the environment have them, for EnvironmentFile
+ * of systemd.exec(5), which a shell reads, too. Prints nothing where there is no proxy.
  */
 import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -29,7 +30,9 @@ if (http !== null || https !== null) {
     if (value !== null && value !== undefined && value !== '') print(name, value)
 }
 
-/** Both readers take these four characters for themselves unless there is a backslash before them. */
+/**
+ * Both readers take these four characters for themselves unless there is a backslash before them.
+ */
 function print(name: string, value: string): void {
   if (/[\p{Cc}]/u.test(value)) throw new Error(`${name} has a control character`)
   process.stdout.write(`${name}="${value.replaceAll(/[\\"`$]/g, '\\$&')}"\n`)

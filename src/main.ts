@@ -45,7 +45,6 @@ import { explain } from './model/errors.ts'
 import type { HealthCondition } from './model/health.ts'
 import { GIB, KIB, MIB } from './model/sizes.ts'
 import { adminSocketFile } from './operator/admin-client.ts'
-import type { CollisionWatch } from './services/collisions.ts'
 import { createDhcp } from './services/dhcp/dhcp.ts'
 import { createDns } from './services/dns/dns.ts'
 import { createFirewall } from './services/firewall.ts'
@@ -60,7 +59,7 @@ import {
   forwardingFile,
   keeperSettings,
 } from './settings.ts'
-import { requireRoom, takeState, watchCollisions } from './state.ts'
+import { requireRoom, takeState, type Watches, watchNeighbours } from './state.ts'
 
 const CONSOLE_LIMIT_BYTES = 64 * KIB
 /** A pass waits for engines, each with a limit of its own; all of them together come to less. */
@@ -76,7 +75,7 @@ interface Ground {
   readonly clock: typeof systemClock
   readonly host: Host
   readonly identity: Identity
-  readonly collisions: CollisionWatch
+  readonly watches: Watches
   readonly ledger: Ledger
 }
 
@@ -101,7 +100,7 @@ function buildServices(
       instanceMemoryMiB: memoryForInstances(config),
     }),
     createLinks({ host, metrics, mtu, fabric }),
-    ground.collisions,
+    ...ground.watches.services,
     createDhcp({
       host,
       settings: { leaseSeconds: config.dhcp.leaseSeconds, mtu, zone },
@@ -267,7 +266,7 @@ function tellServiceManager(agent: Agent, clock: Clock): () => void {
 
 /** What `/healthz` tells. */
 function healthOf(
-  { config, clock, collisions }: Ground,
+  { config, clock, watches }: Ground,
   agent: Agent,
   lease: Lease,
   busHealth: () => readonly HealthCondition[],
@@ -278,7 +277,7 @@ function healthOf(
       now: clock.now(),
       intervalMs: config.agent.intervalSeconds * 1000,
       lease: config.store.kind === 'sqlite' ? null : lease,
-      collisions: collisions.found(),
+      ...watches.found(),
     }),
     ...busHealth(),
   ]
@@ -312,8 +311,8 @@ async function runDaemon(config: Config): Promise<void> {
   parts.defer(() => bus.close())
   const host = createLinuxHost({ log, forwardingFile: forwardingFile(config) })
   parts.defer(() => host.close())
-  const collisions = watchCollisions(config, clock)
-  const ground: Ground = { config, log, metrics, clock, host, identity, collisions, ledger }
+  const watches = watchNeighbours(config, host, clock)
+  const ground: Ground = { config, log, metrics, clock, host, identity, watches, ledger }
   const drivers = await createDrivers(ground, readEnvironment())
   parts.defer(() => drivers.close())
   const { agent, lease } = await startHost(ground, parts, records, bus, drivers, {

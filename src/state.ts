@@ -10,20 +10,27 @@ import type { Ledger } from './agent/ledger.ts'
 import type { Config } from './config.ts'
 import { publishedDirectory } from './config-images.ts'
 import { takeDirectoryLock } from './host/files/directory-lock.ts'
+import { findRivalClaims } from './host/network/address-probe.ts'
 import { readOwnNetwork } from './host/network/own-network.ts'
+import { hasLegacyRules, isForeignTable, readForeignRules } from './host/nftables/foreign-rules.ts'
 import { readPortHolders } from './host/sockets/port-holders.ts'
 import type { Clock } from './lib/clock.ts'
 import { takeProcessLock } from './lib/process-lock.ts'
+import { type Runner, systemRunner } from './lib/runner.ts'
 import {
   type Cidr,
   gatewayOf,
   METADATA_ADDRESS,
   parseIpv4,
   RESOLVER_ADDRESS,
+  resolverOf,
 } from './model/addr.ts'
 import { type CloudNetwork, type Collision, findCollisions } from './model/collisions.ts'
+import { explainObstacle, findObstacles, placesIn } from './model/foreign-rules.ts'
 import { isNicLink } from './model/names.ts'
-import { type CollisionWatch, createCollisionWatch } from './services/collisions.ts'
+import { createCollisionWatch } from './services/collisions.ts'
+import { createObstacleWatch, type Obstacles, type ObstacleWatch } from './services/obstacles.ts'
+import type { HostService } from './services/service.ts'
 
 const PRIVATE = 0o700
 
@@ -107,7 +114,56 @@ async function knownVpcs(config: Config, ledger: Pick<Ledger, 'load'>): Promise<
   return want === null ? [config.network.vpc] : want.shared.vpcs.map(({ cidr }) => cidr)
 }
 
-/** Looks again with each pass, and tells `/healthz`. */
-export function watchCollisions(config: Config, clock: Clock): CollisionWatch {
-  return createCollisionWatch({ read: readOwnNetwork, cloud: cloudNetwork(config), clock })
+/**
+ * Looks, beside the passes, at what others on this machine and its network do; `/healthz` tells
+ * what was found last.
+ */
+export interface Watches {
+  readonly services: readonly HostService[]
+  found(): { readonly collisions: readonly Collision[]; readonly obstacles: Obstacles }
+}
+
+/** Looks at the host's own network, at other firewalls and at other machines. */
+export function watchNeighbours(
+  config: Config,
+  host: Parameters<typeof createObstacleWatch>[0]['host'],
+  clock: Clock,
+): Watches {
+  const cloud = cloudNetwork(config)
+  const collisions = createCollisionWatch({ read: readOwnNetwork, cloud, clock })
+  const obstacles = watchObstacles(config, host, clock)
+  return {
+    services: [collisions, obstacles],
+    found: () => ({ collisions: collisions.found(), obstacles: obstacles.found() }),
+  }
+}
+
+/** Programs that end with the signal. */
+function until(signal: AbortSignal): Runner {
+  return (program, args, run) => systemRunner(program, args, { ...run, signal })
+}
+
+/** Looks for other firewalls and other machines that are in the way. */
+function watchObstacles(
+  config: Config,
+  host: Parameters<typeof createObstacleWatch>[0]['host'],
+  clock: Clock,
+): ObstacleWatch {
+  const { network, fabric } = config
+  const resolver = resolverOf(network.vpc)
+  const services = [gatewayOf(network.subnet), ...(resolver === undefined ? [] : [resolver])]
+  const places = placesIn(network.subnet, config.store.kind !== 'sqlite')
+  return createObstacleWatch({
+    host,
+    clock,
+    read: {
+      isForeignTable,
+      hasLegacyRules,
+      firewalls: async (signal) =>
+        findObstacles(await readForeignRules(until(signal)), places)
+          .filter(({ isVital }) => isVital)
+          .map(explainObstacle),
+      addresses: (signal) => findRivalClaims({ fabric: fabric.address, services }, until(signal)),
+    },
+  })
 }

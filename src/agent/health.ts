@@ -1,4 +1,7 @@
-/** When is this daemon well? Pure: the agent's own account and the time give the conditions of `/healthz`. */
+/**
+ * When is this daemon well? Pure: the agent's own account and the time give the conditions of
+ * `/healthz`.
+ */
 import type { HealthCondition } from '../model/health.ts'
 import type { AgentStatus } from './agent.ts'
 import type { Lease } from './lease.ts'
@@ -13,24 +16,40 @@ const RECORDS: Readonly<Record<AgentStatus['source'], string>> = {
   stranger: 'of another machine with the same host.name',
 }
 
+/** Something that somebody else is to put right, and how. */
+interface Trouble {
+  readonly what: string
+  readonly fix: string
+}
+
 /** What a host's health is told from. */
 interface HealthGround {
   readonly status: AgentStatus
   /** The time, in milliseconds since the epoch. */
   readonly now: number
   readonly intervalMs: number
-  /** Null: the host is alone, nobody else goes by its lease or its clock, and `records` tells what keeps it from being renewed. */
+  /**
+   * Null: the host is alone, nobody else goes by its lease or its clock, and `records` tells what
+   * keeps it from being renewed.
+   */
   readonly lease: Pick<Lease, 'held' | 'taken' | 'trouble'> | null
-  readonly collisions: Parameters<typeof networkHealth>[0]
+  /** What in the host's own network is also the cloud's. */
+  readonly collisions: readonly Trouble[]
+  /** What others do to instances. */
+  readonly obstacles: {
+    readonly firewalls: readonly Trouble[]
+    readonly addresses: readonly Trouble[]
+  }
 }
 
 /** All that a host says of itself, the bus aside. */
 export function hostHealth(ground: HealthGround): readonly HealthCondition[] {
-  const { status, now, intervalMs, lease, collisions } = ground
+  const { status, now, intervalMs, lease, collisions, obstacles } = ground
   return [
     ...agentHealth(status, now, intervalMs),
     ...(lease === null ? [] : [...leaseHealth(lease), ...clockHealth(status.clockAheadMs)]),
-    ...networkHealth(collisions),
+    told('network', [...collisions, ...obstacles.addresses], 'nothing overlaps the VPCs'),
+    told('other-firewalls', obstacles.firewalls, 'drop nothing that instances need'),
   ]
 }
 
@@ -73,23 +92,24 @@ function recordsValue({ source, recordsTrouble = null }: AgentStatus): string {
 }
 
 /**
- * Whether a load balancer should send clients to this host's API: it reads and changes records, and that is all it needs. A bus, a clock
- * or an instance that is not well costs no request, and often ails all hosts at once; a balancer would then turn everybody away.
+ * Whether a load balancer should send clients to this host's API: it reads and changes records, and
+ * that is all it needs. A bus, a clock or an instance that is not well costs no request, and often
+ * ails all hosts at once; a balancer would then turn everybody away.
  */
 export function servesClients(conditions: readonly HealthCondition[]): boolean {
   return conditions.every(({ name, ok }) => ok || name !== 'records')
 }
 
-/** Whether the host's own network leaves the cloud's addresses alone. */
-function networkHealth(
-  collisions: readonly { readonly what: string; readonly fix: string }[],
-): readonly HealthCondition[] {
-  const said = collisions.map(({ what, fix }) => `${what} (${fix})`)
-  const value = said.length === 0 ? 'nothing overlaps the VPCs' : said.join('; ')
-  return [{ name: 'network', ok: said.length === 0, value }]
+/** Well when there is none of it; otherwise each with what to do. */
+function told(name: string, troubles: readonly Trouble[], well: string): HealthCondition {
+  const said = troubles.map(({ what, fix }) => `${what} (${fix})`)
+  return { name, ok: said.length === 0, value: said.length === 0 ? well : said.join('; ') }
 }
 
-/** How far a clock may be off before it is told of: certificates and signatures go by it, leases do not. */
+/**
+ * How far a clock may be off before it is told of: certificates and signatures go by it, leases do
+ * not.
+ */
 const CLOCK_TOLERANCE_MS = 60_000
 
 /** Whether this host's clock and that of the records agree; `aheadMs` null: not known yet. */
@@ -102,7 +122,10 @@ export function clockHealth(aheadMs: number | null): readonly HealthCondition[] 
   return [{ name: 'clock', ok: !isWrong, value }]
 }
 
-/** Without a live lease others take this host for lost, and it starts nothing that it has not started before. */
+/**
+ * Without a live lease others take this host for lost, and it starts nothing that it has not
+ * started before.
+ */
 function leaseHealth(lease: Pick<Lease, 'held' | 'taken' | 'trouble'>): readonly HealthCondition[] {
   const trouble = lease.trouble()
   const runOut = trouble === null ? 'run out' : `run out: ${trouble}`

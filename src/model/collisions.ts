@@ -125,7 +125,8 @@ function serviceCollisions(service: Ipv4, own: OwnNetwork): readonly Collision[]
   ]
 }
 
-function networkOf(ip: Ipv4, prefix: number): Cidr {
+/** The network that an address with a prefix is in. */
+export function networkOf(ip: Ipv4, prefix: number): Cidr {
   const number = ipv4ToNumber(ip)
   return { network: ipv4FromNumber(number - (number % 2 ** (32 - prefix))), prefix }
 }

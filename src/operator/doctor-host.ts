@@ -6,9 +6,11 @@ import { readFile } from 'node:fs/promises'
 import { request } from 'node:https'
 import { z } from 'zod'
 import type { Config } from '../config.ts'
+import { findRivalClaims } from '../host/network/address-probe.ts'
 import { readOwnNetwork } from '../host/network/own-network.ts'
 import { readPortHolders } from '../host/sockets/port-holders.ts'
 import { below } from '../lib/paths.ts'
+import { systemRunner } from '../lib/runner.ts'
 import { gatewayOf, METADATA_ADDRESS, RESOLVER_ADDRESS, resolverOf } from '../model/addr.ts'
 import { findCollisions } from '../model/collisions.ts'
 import { readAdmin } from './admin-client.ts'
@@ -55,6 +57,15 @@ export async function checkNetwork(config: Config): Promise<Verdict> {
   if (first === undefined) return ok('nothing overlaps network.vpc')
   const what = found.map((one) => one.what).join('; ')
   return first.harmsHost ? fail(what, first.fix) : warn(what, first.fix)
+}
+
+/** Whether another machine on the host's network has an address of ours (RFC 5227). */
+export async function checkAddresses({ network, fabric }: Config): Promise<Verdict> {
+  const services = [gatewayOf(network.subnet), ...[resolverOf(network.vpc) ?? []].flat()]
+  const found = await findRivalClaims({ fabric: fabric.address, services }, systemRunner)
+  return found.length === 0
+    ? ok('no other machine answers for ours')
+    : fail(found.map(({ what }) => what).join('; '), found.map(({ fix }) => fix).join('; '))
 }
 
 /** Whether somebody else has the ports at which instances ask for names, metadata and addresses. */

@@ -25,7 +25,13 @@ import {
   checkFabricPort,
 } from './doctor-fabric.ts'
 import { checkForeignFirewall } from './doctor-firewall.ts'
-import { checkClocks, checkHealth, checkNetwork, checkServicePorts } from './doctor-host.ts'
+import {
+  checkAddresses,
+  checkClocks,
+  checkHealth,
+  checkNetwork,
+  checkServicePorts,
+} from './doctor-host.ts'
 import { checkIsolation } from './doctor-isolation.ts'
 import { checkMachines } from './doctor-machines.ts'
 import { checkProxies } from './doctor-proxies.ts'
@@ -48,7 +54,7 @@ export async function examine(
     ['root', checkRoot],
     ['node', checkNode],
     ['nftables', checkNftables],
-    ['other firewalls', checkForeignFirewall],
+    ['other firewalls', () => checkForeignFirewall(config)],
     ['network devices', checkTun],
     ['docker', () => checkDocker(config.docker.socket)],
     ['proxies', () => checkProxies(config, environment)],
@@ -59,6 +65,7 @@ export async function examine(
     ['disk', () => checkDisk(config.stateDir)],
     ['metadata address', checkMetadataAddress],
     ['network', () => checkNetwork(config)],
+    ['addresses', () => checkAddresses(config)],
     ['service ports', () => checkServicePorts(config)],
     ['clocks', () => checkClocks(config)],
     ['health', () => checkHealth(config)],

@@ -8,6 +8,7 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startMender } from '../../src/agent/mender.ts'
+import { configSchema } from '../../src/config.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { checkForeignFirewall } from '../../src/operator/doctor-firewall.ts'
 import { silentLog } from '../../tools/kit/log.ts'
@@ -23,6 +24,9 @@ import {
 } from '../kit/town.ts'
 
 const DEADLINE_MS = 60_000
+const { network, store } = configSchema.parse({})
+/** Of a host that is not alone. */
+const CONFIG = { network, store: { ...store, kind: 'mariadb' } } as const
 const ALICE = townInstance(11, [1])
 const BOB = townInstance(12, [1])
 const want = townWant(ALICE, BOB)
@@ -127,7 +131,7 @@ const ALL = { dns: true, neighbour: true, world: true }
 async function worksOrIsNamed(name: RegExp): Promise<string> {
   await eventually('ours are there', oursHold, DEADLINE_MS)
   const got = await works()
-  const verdict = await checkForeignFirewall()
+  const verdict = await checkForeignFirewall(CONFIG)
   if (Object.values(got).every(Boolean)) return 'works'
   expect(verdict, JSON.stringify(got)).toMatchObject({ result: 'fail' })
   expect(JSON.stringify(verdict)).toMatch(name)
@@ -162,9 +166,15 @@ test.skipIf(!areThere)(
     expect(await worksOrIsNamed(/ufw|INPUT/)).toBe('is named')
     await expectUnharmed(list)
     // What doctor says is to be done.
-    await there('ufw allow in on at-h+; ufw route allow in on at-h+; ufw reload')
+    await there(
+      'ufw allow in on at-h+; ufw route allow in on at-h+; ufw route allow out on at-h+; ufw reload',
+    )
     expect(await worksOrIsNamed(/ufw/)).toBe('works')
-    expect(await checkForeignFirewall()).toMatchObject({ result: 'ok' })
+    expect(await checkForeignFirewall(CONFIG)).toEqual({
+      result: 'ok',
+      fix: null,
+      found: 'no other firewall drops packets of instances',
+    })
     await expectUnharmed(list)
     await there('ufw --force disable')
     expect(await worksOrIsNamed(/ufw/)).toBe('works')
@@ -184,11 +194,15 @@ test.skipIf(!areThere)(
     await eventually('it runs', isUp, DEADLINE_MS)
     expect(await worksOrIsNamed(/firewalld/)).toBe('is named')
     await expectUnharmed(list)
-    await there(
-      'firewall-cmd --permanent --zone=trusted --add-interface=at-h+; firewall-cmd --reload',
-    )
+    const { fix } = await checkForeignFirewall(CONFIG)
+    expect(fix).toContain('--zone=trusted --add-interface=at-h+')
+    await there(fix ?? '')
     expect(await worksOrIsNamed(/firewalld/)).toBe('works')
-    expect(await checkForeignFirewall()).toMatchObject({ result: 'ok' })
+    expect(await checkForeignFirewall(CONFIG)).toEqual({
+      result: 'ok',
+      fix: null,
+      found: 'no other firewall drops packets of instances',
+    })
     await expectUnharmed(list)
     const ended = once(daemon, 'exit')
     daemon.kill('SIGTERM')

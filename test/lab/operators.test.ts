@@ -29,7 +29,7 @@ afterEach(async () => {
   rmSync(home, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
 })
 
-function configure(socket: string): void {
+function configure(socket: string, more: object = {}): void {
   writeFileSync(
     join(home, 'atoll.yaml'),
     JSON.stringify({
@@ -37,6 +37,7 @@ function configure(socket: string): void {
       runtimeDir: join(home, 'run'),
       tls: { directory: join(home, 'tls') },
       docker: { socket },
+      ...more,
     }),
   )
 }
@@ -143,6 +144,51 @@ it('a VPN that goes up later is named by healthz while it is there', async () =>
     async () => (await condition('network'))?.ok === true,
     DEADLINE_MS,
   )
+}, 240_000)
+
+it('rules of others that drop DHCP are named by healthz while they are there, of iptables-legacy too', async () => {
+  start()
+  const named = async (what: RegExp) => what.test((await condition('other-firewalls'))?.value ?? '')
+  const isWell = async () => (await condition('other-firewalls'))?.ok === true
+  await eventually('it is well', isWell, DEADLINE_MS)
+  await sh(
+    'nft add table inet mine; nft add chain inet mine in "{ type filter hook input priority 0; }"; nft add rule inet mine in udp dport 67 drop',
+  )
+  await eventually(
+    'it is named',
+    () => named(/inet mine in drops DHCP.*nft insert rule/),
+    DEADLINE_MS,
+  )
+  expect((await condition('other-firewalls'))?.ok).toBe(false)
+  await sh('nft delete table inet mine; iptables-legacy -A INPUT -p udp --dport 53 -j DROP')
+  await eventually(
+    'the other is',
+    () => named(/iptables-legacy filter INPUT drops DNS/),
+    DEADLINE_MS,
+  )
+  await sh('iptables-legacy -F')
+  // Of these rules nobody tells: it is looked at once a minute.
+  await eventually('it is well again', isWell, 2 * DEADLINE_MS)
+}, 300_000)
+
+it('another machine with the fabric address is named by healthz and by the doctor', async () => {
+  await using made = new AsyncDisposableStack()
+  const other = await createNetns('operators-other')
+  made.defer(() => other.destroy())
+  configure(join(home, 'no-docker'), { fabric: { address: '10.77.0.1' } })
+  await sh(
+    `ip link add wire type veth peer name wire netns ${other.pid}; ip addr add 10.77.0.1/24 dev wire; ip link set wire up`,
+  )
+  await other.must(['sh', '-ec', 'ip link set wire up; ip addr add 10.77.0.1/24 dev wire'])
+  expect(await doctor('addresses')).toMatchObject({
+    result: 'fail',
+    found: expect.stringMatching(/another machine \(\S+ on wire\) answers for 10\.77\.0\.1/),
+  })
+  start()
+  const said = async () => (await condition('network'))?.value ?? ''
+  await eventually('it is named', async () => /answers for 10\.77/.test(await said()), DEADLINE_MS)
+  await other.must(['ip', 'addr', 'flush', 'dev', 'wire'])
+  expect(await doctor('addresses')).toMatchObject({ result: 'ok' })
 }, 240_000)
 
 it('a dockerd that hangs is named with the time since when; the rest of the host goes on, also of a daemon that starts then', async () => {

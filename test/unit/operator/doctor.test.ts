@@ -36,6 +36,7 @@ test('every prerequisite is looked at once', () => {
     'disk',
     'metadata address',
     'network',
+    'addresses',
     'service ports',
     'clocks',
     'health',

@@ -1,0 +1,52 @@
+/**
+ * Asks a network by ARP whether somebody else has an address, as RFC 5227 has it done: the question
+ * names no sender, so nobody's cache changes by it. Busybox asks, which every host has.
+ */
+import { networkInterfaces } from 'node:os'
+import type { Runner } from '../../lib/runner.ts'
+import type { Ipv4 } from '../../model/addr.ts'
+import { claimsOf, explainClaim } from '../../model/claims.ts'
+import { readOwnNetwork } from './own-network.ts'
+
+/**
+ * RFC 5227, 2.1.1: three probes, one or two seconds apart. Two are enough on a wire that has just
+ * carried others.
+ */
+const PROBES = 2
+const TIMEOUT_MS = 10_000
+const ANSWER = /\[([0-9a-f]{2}(?::[0-9a-f]{2}){5})\]/gi
+
+/**
+ * The Ethernet address of another machine that has it; null when nobody answers, or the link knows
+ * no ARP.
+ */
+async function askWhoHas(run: Runner, link: string, ip: Ipv4): Promise<string | null> {
+  const waiting = ['-c', String(PROBES), '-w', String(PROBES)]
+  const args = ['arping', '-D', '-b', ...waiting, '-I', link, ip]
+  const { stdout } = await run('/bin/busybox', args, { timeoutMs: TIMEOUT_MS })
+  // Another link of this host on the same wire answers for all that the host has (arp_ignore in
+  // ip-sysctl of the kernel).
+  const own = new Set(
+    Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ mac }) => mac)),
+  )
+  const macs = [...stdout.matchAll(ANSWER)].map(([, mac = '']) => mac.toLowerCase())
+  return macs.find((mac) => !own.has(mac)) ?? null
+}
+
+/**
+ * Which addresses of ours another machine has, each with what to do. Takes two seconds for each
+ * that is asked for, side by side.
+ */
+export async function findRivalClaims(
+  cloud: Parameters<typeof claimsOf>[1],
+  run: Runner,
+): Promise<readonly ReturnType<typeof explainClaim>[]> {
+  const claims = claimsOf(await readOwnNetwork(), cloud)
+  const found = await Promise.all(
+    claims.map(async (claim) => {
+      const mac = await askWhoHas(run, claim.link, claim.ip)
+      return mac === null ? [] : [explainClaim(claim, mac)]
+    }),
+  )
+  return found.flat()
+}

@@ -1,0 +1,38 @@
+/**
+ * Addresses that this host must be alone with on a network of its own, and who else answers for
+ * one. Pure.
+ */
+import { cidrContains, type Ipv4 } from './addr.ts'
+import { networkOf, type OwnNetwork } from './collisions.ts'
+
+/** An address of ours, and the link on whose network another machine may have it. */
+export interface Claim {
+  readonly link: string
+  readonly ip: Ipv4
+  /** What it is for us. */
+  readonly role: string
+}
+
+/**
+ * What is worth asking for: the fabric address where this host has it, and service addresses that
+ * lie in a network of the host's.
+ */
+export function claimsOf(
+  own: Pick<OwnNetwork, 'addresses'>,
+  cloud: { readonly fabric: Ipv4 | null; readonly services: readonly Ipv4[] },
+): readonly Claim[] {
+  return own.addresses.flatMap(({ link, ip, prefix }) => [
+    ...(ip === cloud.fabric ? [{ link, ip, role: 'the fabric address of this host' }] : []),
+    ...cloud.services
+      .filter((service) => service !== ip && cidrContains(networkOf(ip, prefix), service))
+      .map((service) => ({ link, ip: service, role: 'the address of a service of Atoll' })),
+  ])
+}
+
+/** What is wrong when the machine with this Ethernet address answers for it. */
+export function explainClaim({ link, ip, role }: Claim, mac: string) {
+  return {
+    what: `another machine (${mac} on ${link}) answers for ${ip}, ${role}`,
+    fix: `give one of the two another address: ip neigh show ${ip} on a neighbour tells which is reached`,
+  }
+}

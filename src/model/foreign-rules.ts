@@ -1,0 +1,305 @@
+/**
+ * What other firewalls on a host do to packets that instances cannot be without. A verdict of drop
+ * in any base chain is final (nft(8)), so each such chain is followed on its own, with one example
+ * of each packet. What is not understood of a rule counts as not fitting. Pure.
+ */
+import {
+  type Cidr,
+  cidrAddress,
+  type Ipv4,
+  ipv4,
+  METADATA_ADDRESS,
+  RESERVED_AT_START,
+  RESOLVER_ADDRESS,
+} from './addr.ts'
+import { FABRIC_LINK, NIC_LINK_PREFIX } from './names.ts'
+
+/** Where the kernel asks (nft(8), "netfilter hooks"). */
+export type Hook = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting'
+
+/** One packet at one hook; null is what is not known of it. */
+export interface Packet {
+  readonly hook: Hook
+  readonly iif: string | null
+  readonly oif: string | null
+  readonly protocol: 'udp' | 'tcp' | 'icmp'
+  readonly sport: number | null
+  readonly dport: number | null
+  readonly from: Ipv4 | null
+  readonly to: Ipv4 | null
+  /**
+   * What connection tracking says of it (nft(8), "ct state"); services are asked and answer
+   * untracked (`plan/budgets.ts`).
+   */
+  readonly state: 'new' | 'established' | 'related' | 'untracked'
+  /** Type of an ICMP message, by its name in nft(8). */
+  readonly icmp: string | null
+}
+
+/** Whether a packet fits; null: cannot be told. */
+export type Fit = boolean | null
+
+export type Verdict =
+  | { readonly kind: 'accept' }
+  | { readonly kind: 'drop' }
+  | { readonly kind: 'return' }
+  | { readonly kind: 'continue' }
+  | { readonly kind: 'jump' | 'goto'; readonly chain: string }
+
+/** A rule of somebody else's. */
+export interface ForeignRule {
+  /** As its program shows it. */
+  readonly text: string
+  readonly judge: (packet: Packet) => Verdict
+}
+
+/** A chain; without a hook it is only jumped to. */
+export interface ForeignChain {
+  /** Unique for its program: `inet firewalld`, `iptables-legacy filter`. */
+  readonly table: string
+  readonly name: string
+  readonly hook: Hook | null
+  readonly policy: 'accept' | 'drop'
+  readonly rules: readonly ForeignRule[]
+}
+
+/** A chain that keeps something from instances. */
+export interface Obstacle {
+  readonly chain: string
+  readonly table: string
+  /** The rule that does it; null: the chain's policy. */
+  readonly rule: string | null
+  /** In words, each once. */
+  readonly loses: readonly string[]
+  readonly hook: Hook
+  /** Instances cannot be without it; otherwise only `ping` and the like are lost. */
+  readonly isVital: boolean
+}
+
+/**
+ * Chains that Docker keeps for others: while a daemon runs, what is ours is accepted there
+ * (`host/docker-user.ts`).
+ */
+const DOCKER_CHAIN = 'DOCKER-USER'
+const FROM_PEERS = 'what instances on other hosts send'
+const DEPTH_LIMIT = 16
+const CONTINUE: Verdict = { kind: 'continue' }
+
+const NIC = `${NIC_LINK_PREFIX}0123456789`
+const ANY = ipv4('0.0.0.0')
+const EVERYBODY = ipv4('255.255.255.255')
+const NOTHING = { sport: null, dport: null, state: 'new', icmp: null, isVital: true } as const
+
+/**
+ * The addresses that examples are made of: an instance's, another one's, and the one at which names
+ * are asked for.
+ */
+interface Places {
+  readonly instance: Ipv4
+  readonly other: Ipv4
+  readonly resolver: Ipv4
+  /** Whether there may be instances on other hosts. */
+  readonly hasPeers: boolean
+}
+
+/** Examples out of a subnet. */
+export function placesIn(subnet: Cidr, hasPeers: boolean): Places {
+  const [instance, other] = [
+    cidrAddress(subnet, RESERVED_AT_START),
+    cidrAddress(subnet, RESERVED_AT_START + 1),
+  ]
+  return { instance, other, resolver: RESOLVER_ADDRESS, hasPeers }
+}
+
+interface Probe extends Packet {
+  readonly name: string
+  readonly isVital: boolean
+}
+
+/** What instances ask this host for. */
+function toHost({ instance, resolver }: Places): readonly Probe[] {
+  const state = 'untracked'
+  const arriving = { ...NOTHING, iif: NIC, oif: null, from: instance, state } as const
+  const asking = { ...arriving, sport: 40_000 }
+  const dhcp = { sport: 68, dport: 67, from: ANY, to: EVERYBODY }
+  const ping = { protocol: 'icmp', icmp: 'echo-request', isVital: false } as const
+  return (['prerouting', 'input'] as const).flatMap((hook): Probe[] => [
+    { ...arriving, ...dhcp, hook, name: 'DHCP', protocol: 'udp' },
+    { ...asking, hook, name: 'DNS', protocol: 'udp', dport: 53, to: resolver },
+    { ...asking, hook, name: 'DNS by TCP', protocol: 'tcp', dport: 53, to: resolver },
+    { ...asking, hook, name: 'metadata', protocol: 'tcp', dport: 80, to: METADATA_ADDRESS },
+    { ...arriving, ...ping, hook, name: 'ping of the gateway', to: resolver },
+  ])
+}
+
+/** What this host answers them. */
+function fromHost({ instance, resolver }: Places): readonly Probe[] {
+  const state = 'untracked'
+  const going = { ...NOTHING, iif: null, oif: NIC, from: resolver, to: instance, state } as const
+  const error = {
+    protocol: 'icmp',
+    icmp: 'destination-unreachable',
+    isVital: false,
+    state: 'related',
+  } as const
+  const page = { protocol: 'tcp', sport: 80, dport: 40_000, from: METADATA_ADDRESS } as const
+  return (['output', 'postrouting'] as const).flatMap((hook): Probe[] => [
+    { ...going, hook, name: 'answers of DHCP', protocol: 'udp', sport: 67, dport: 68 },
+    { ...going, hook, name: 'answers of DNS', protocol: 'udp', sport: 53, dport: 40_000 },
+    { ...going, ...page, hook, name: 'answers of metadata' },
+    { ...going, ...error, hook, name: 'ICMP errors to instances' },
+  ])
+}
+
+/** What passes through it. */
+function through({ instance, other, hasPeers }: Places): readonly Probe[] {
+  const any = { ...NOTHING, hook: 'forward', from: instance, to: other, sport: 40_000 } as const
+  const tcp = { ...any, protocol: 'tcp', dport: 4_000 } as const
+  const ping = { ...any, protocol: 'icmp', icmp: 'echo-request', sport: null } as const
+  const back = {
+    from: null,
+    to: instance,
+    sport: 443,
+    dport: 40_000,
+    state: 'established',
+  } as const
+  const out = 'what instances send to other hosts'
+  return [
+    { ...tcp, name: 'what instances send each other', iif: NIC, oif: NIC },
+    { ...ping, name: 'ping among instances', iif: NIC, oif: NIC, isVital: false },
+    { ...tcp, name: 'what instances send to the world', iif: NIC, oif: null, to: null, dport: 443 },
+    { ...tcp, ...back, name: 'what the world answers instances', iif: null, oif: NIC },
+    ...[FABRIC_LINK, null].flatMap((link): Probe[] =>
+      hasPeers
+        ? [
+            { ...tcp, name: FROM_PEERS, iif: link, oif: NIC },
+            { ...tcp, name: out, iif: NIC, oif: link },
+          ]
+        : [],
+    ),
+  ]
+}
+
+/** Chains that drop what instances need, each with the first rule that does. */
+export function findObstacles(
+  chains: readonly ForeignChain[],
+  places: Places,
+): readonly Obstacle[] {
+  const byName = new Map(chains.map((chain) => [`${chain.table} ${chain.name}`, chain]))
+  const all = [...toHost(places), ...fromHost(places), ...through(places)]
+  return chains.flatMap((chain): Obstacle[] => {
+    const { hook, table, name } = chain
+    if (hook === null) return []
+    const lost = all.flatMap((probe) => {
+      if (probe.hook !== hook) return []
+      const drop = follow(chain, probe, byName, 0)
+      return drop === null || drop === 'accepted' ? [] : [{ probe, rule: drop.rule }]
+    })
+    const [first] = lost
+    if (first === undefined) return []
+    return [
+      {
+        table,
+        chain: name,
+        hook,
+        rule: first.rule,
+        loses: [...new Set(lost.map(({ probe }) => probe.name))],
+        isVital: lost.some(({ probe }) => probe.isVital),
+      },
+    ]
+  })
+}
+
+/** What an obstacle says, and its fix. */
+export function explainObstacle(obstacle: Obstacle): {
+  readonly what: string
+  readonly fix: string
+} {
+  const { table, chain, rule, loses } = obstacle
+  const by = rule === null ? 'by policy' : `by the rule "${rule}"`
+  return { what: `${table} ${chain} drops ${loses.join(', ')} (${by})`, fix: fixOf(obstacle) }
+}
+
+function fixOf({ table, chain, rule, hook, loses }: Obstacle): string {
+  if (/ufw/.test(rule ?? ''))
+    return `ufw allow in on ${NIC_LINK_PREFIX}+; ufw route allow in on ${NIC_LINK_PREFIX}+; ufw route allow out on ${NIC_LINK_PREFIX}+`
+  if (/firewalld/.test(table)) return firewalldOrders(loses.includes(FROM_PEERS))
+  const [, program, name] = /^(iptables\S*) (\S+)$/.exec(table) ?? []
+  const isGoing = hook === 'output' || hook === 'postrouting'
+  const ways = hook === 'forward' ? ['i', 'o'] : [isGoing ? 'o' : 'i']
+  const orders = ways.map((way) =>
+    program === undefined
+      ? `nft insert rule ${table} ${chain} ${way}ifname '"${NIC_LINK_PREFIX}*"' accept`
+      : `${program} -t ${name} -I ${chain} -${way} ${NIC_LINK_PREFIX}+ -j ACCEPT`,
+  )
+  return `${orders.join('; ')}; and the same in what loads these rules`
+}
+
+/**
+ * What comes from other hosts comes in by a link of another zone, and needs a policy
+ * (firewalld.policies(5)).
+ */
+function firewalldOrders(hasPeers: boolean): string {
+  const set = 'firewall-cmd --permanent'
+  const policy = ['--add-ingress-zone=ANY', '--add-egress-zone=trusted', '--set-target=ACCEPT']
+  return [
+    `${set} --zone=trusted --add-interface=${NIC_LINK_PREFIX}+`,
+    ...(hasPeers ? [`${set} --new-policy=atoll`] : []),
+    ...(hasPeers ? policy.map((option) => `${set} --policy=atoll ${option}`) : []),
+    'firewall-cmd --reload',
+  ].join('; ')
+}
+
+type End = { readonly rule: string | null } | 'accepted' | null
+
+/**
+ * What drops the packet, or that it is let through; null: the chain that called this one goes on.
+ */
+function follow(
+  chain: ForeignChain,
+  packet: Packet,
+  byName: ReadonlyMap<string, ForeignChain>,
+  depth: number,
+): End {
+  if (depth > DEPTH_LIMIT) return 'accepted'
+  if (chain.name === DOCKER_CHAIN) return 'accepted'
+  const isBase = chain.hook !== null
+  for (const { judge, text } of chain.rules) {
+    const verdict = judge(packet)
+    if (verdict.kind === 'accept') return 'accepted'
+    if (verdict.kind === 'drop') return { rule: text }
+    if (verdict.kind === 'return') break
+    if (verdict.kind === 'continue') continue
+    const target = byName.get(`${chain.table} ${verdict.chain}`)
+    const end = target === undefined ? null : follow(target, packet, byName, depth + 1)
+    if (end !== null) return end
+    if (verdict.kind === 'goto') break
+  }
+  return isBase && chain.policy === 'drop' ? { rule: null } : null
+}
+
+/** A rule that does `verdict` with what fits all of these. */
+export function ruleOf(
+  text: string,
+  fits: readonly ((packet: Packet) => Fit)[],
+  verdict: Verdict,
+): ForeignRule {
+  return {
+    text,
+    judge: (packet) => (fits.every((fitsOne) => fitsOne(packet) === true) ? verdict : CONTINUE),
+  }
+}
+
+/** The other way round; what is not known stays so. */
+export function not(fit: Fit): Fit {
+  return fit === null ? null : !fit
+}
+
+/** Whether a link's name is this, or begins with what stands before `wildcard`. */
+export function linkFits(link: string | null, pattern: string, wildcard: '*' | '+'): Fit {
+  if (pattern === wildcard) return true
+  // An unknown link is one of the host's own ways out, never one of ours.
+  const prefix = pattern.endsWith(wildcard) ? pattern.slice(0, -1) : null
+  if (link === null) return pattern.startsWith('at-') || pattern === 'lo' ? false : null
+  return prefix === null ? link === pattern : link.startsWith(prefix)
+}

@@ -1,0 +1,129 @@
+/**
+ * Watches what others on this machine and its network do to instances: rules of other firewalls
+ * that drop what they need, and other machines that have an address of ours. Either may come at any
+ * time. Makes nothing; what it finds is told by `/healthz` and the log.
+ *
+ * It looks beside the passes, which never wait for it.
+ */
+import type { Host } from '../host/host.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import type { HostService } from './service.ts'
+
+/** How often rules are looked at, at most: a reading starts a few programs. */
+const RULES_MS = 5_000
+/** Of iptables-legacy nobody tells when they change. */
+const LEGACY_MS = 60_000
+/** How often the network is asked whether somebody else has our addresses. */
+const ADDRESSES_MS = 60_000
+
+/** One thing that is in the way. */
+interface Finding {
+  readonly what: string
+  readonly fix: string
+}
+
+/** What is found of each kind, and nothing before the first look. */
+export interface Obstacles {
+  readonly firewalls: readonly Finding[]
+  readonly addresses: readonly Finding[]
+}
+
+/** The service, and what it found last. */
+export interface ObstacleWatch extends HostService {
+  found(): Obstacles
+}
+
+/** How it looks, until the signal aborts. */
+export interface ObstacleReaders {
+  /** Of rules that are not ours: those that instances cannot live with. */
+  firewalls(signal: AbortSignal): Promise<readonly Finding[]>
+  /** Who else has an address of ours. */
+  addresses(signal: AbortSignal): Promise<readonly Finding[]>
+  /** Whether there are rules of iptables-legacy. */
+  hasLegacyRules(): Promise<boolean>
+  /** Whether a table, as `inet filter`, is somebody else's. */
+  isForeignTable(table: string): boolean
+}
+
+/** `host` tells when rules have changed. */
+export function createObstacleWatch(options: {
+  readonly host: Pick<Host, 'rulesGeneration' | 'rulesChanged'>
+  readonly read: ObstacleReaders
+  readonly clock: Pick<Clock, 'monotonic'>
+}): ObstacleWatch {
+  const { host, read, clock } = options
+  const rulesChanged = createRulesTurn(host, read, clock)
+  const isTime = createTurn(clock, ADDRESSES_MS)
+  const kinds = [
+    { name: 'firewalls', isDue: rulesChanged, look: read.firewalls },
+    { name: 'addresses', isDue: async () => isTime(), look: read.addresses },
+  ] as const
+  const found: { -readonly [kind in keyof Obstacles]: Obstacles[kind] } = {
+    firewalls: [],
+    addresses: [],
+  }
+  const ended = new AbortController()
+  const looking = new Map<keyof Obstacles, Promise<void>>()
+
+  async function look(kind: (typeof kinds)[number], log: Log): Promise<void> {
+    if (!(await kind.isDue())) return
+    const before = new Set(found[kind.name].map(({ what }) => what))
+    found[kind.name] = await kind.look(ended.signal)
+    for (const { what, fix } of found[kind.name])
+      if (!before.has(what)) log.error({ what, fix }, 'somebody else is in the way of instances')
+  }
+
+  return {
+    name: 'obstacles',
+    gate: false,
+    heedsKernel: true,
+    found: () => found,
+    async apply({ log }) {
+      for (const kind of kinds) {
+        if (looking.has(kind.name)) continue
+        const looks = look(kind, log)
+          .catch((error: unknown) => log.debug({ error }, 'what is in the way was not looked at'))
+          .finally(() => looking.delete(kind.name))
+        looking.set(kind.name, looks)
+      }
+      return []
+    },
+    close: async () => {
+      ended.abort()
+      await Promise.all(looking.values())
+    },
+  }
+}
+
+/** Whether so much time has passed since it last said yes. */
+function createTurn(clock: Pick<Clock, 'monotonic'>, everyMs: number): () => boolean {
+  let lastMs = Number.NEGATIVE_INFINITY
+  return () => {
+    if (clock.monotonic() - lastMs < everyMs) return false
+    lastMs = clock.monotonic()
+    return true
+  }
+}
+
+/** Whether rules of others have changed since it last said yes. */
+function createRulesTurn(
+  host: Pick<Host, 'rulesGeneration' | 'rulesChanged'>,
+  read: Pick<ObstacleReaders, 'hasLegacyRules' | 'isForeignTable'>,
+  clock: Pick<Clock, 'monotonic'>,
+): () => Promise<boolean> {
+  const isTime = createTurn(clock, RULES_MS)
+  const isLegacyTime = createTurn(clock, LEGACY_MS)
+  let seen: number | null = null
+  let hadLegacy = false
+  return async () => {
+    if (!isTime()) return false
+    const now = await host.rulesGeneration()
+    const changed = seen === null ? null : await host.rulesChanged(seen, now)
+    const hasLegacy = await read.hasLegacyRules()
+    const isLegacyDue = hasLegacy !== hadLegacy || (hasLegacy && isLegacyTime())
+    seen = now
+    hadLegacy = hasLegacy
+    return changed === null || [...changed].some(read.isForeignTable) || isLegacyDue
+  }
+}
