@@ -15,7 +15,7 @@ import { ConfigError, loadConfig } from './config-file.ts'
 import { certificateFiles } from './lib/certificates.ts'
 import { messageOf } from './model/errors.ts'
 import { orderAdmin, readAdmin } from './operator/admin-client.ts'
-import { attachConsole } from './operator/console.ts'
+import { attachConsole, consoleTicket } from './operator/console.ts'
 import { environmentText, readCredentials } from './operator/credentials.ts'
 import { examine } from './operator/doctor.ts'
 import { teardown } from './operator/teardown.ts'
@@ -119,6 +119,23 @@ async function attachHere({ runtimeDir, tls }: Config, instance: string): Promis
   })
 }
 
+function addConsole(program: Command): void {
+  program
+    .command('console <instance>')
+    .description(
+      'attach to the serial line of a virtual machine or to a shell in a container, on any host; Ctrl-] detaches. In a pipe, the input is typed and the command ends after it',
+    )
+    .option(
+      '--ticket',
+      'do not attach: print where a browser or another WebSocket client attaches, and a ticket for it, as JSON',
+    )
+    .action(async (instance: string, { ticket }: { readonly ticket?: true }) => {
+      const config = configuration(program)
+      if (ticket) print(JSON.stringify(await consoleTicket(config.runtimeDir, instance), null, 2))
+      else process.exitCode = await attachHere(config, instance)
+    })
+}
+
 function buildProgram(): Command {
   const program = new Command('atoll')
     .description('Operates the Atoll daemon on this host.')
@@ -171,14 +188,7 @@ function buildProgram(): Command {
         const also = done.terminated === 0 ? '' : `; ${done.terminated} instances terminated`
         print(`${done.host}: ${name} done${also}`)
       })
-  program
-    .command('console <instance>')
-    .description(
-      'attach to the serial line of a virtual machine or to a shell in a container, on any host; Ctrl-] detaches. In a pipe, the input is typed and the command ends after it',
-    )
-    .action(async (instance: string) => {
-      process.exitCode = await attachHere(configuration(program), instance)
-    })
+  addConsole(program)
   addKeys(program, {
     runtimeDir: () => configuration(program).runtimeDir,
     print,

@@ -1,4 +1,7 @@
-/** How the programs around a Galera node ask the other nodes' MariaDB: as the user of the records, with this host's certificate. */
+/**
+ * How the programs around a Galera node ask the other nodes' MariaDB: as the user of the records,
+ * with this host's certificate.
+ */
 import { readFileSync } from 'node:fs'
 import { certificateFiles } from '../../src/lib/certificates.ts'
 
@@ -19,7 +22,10 @@ export const accessOptions = {
   user: { type: 'string', default: 'atoll' },
 } as const
 
-/** Throws when the file with the password cannot be read or the port is none. An empty `--tls-directory` means no TLS. */
+/**
+ * Throws when the file with the password cannot be read or the port is none. An empty
+ * `--tls-directory` means no TLS.
+ */
 export function readAccess(
   values: {
     readonly [name in keyof typeof accessOptions]: string
@@ -36,7 +42,9 @@ export function readAccess(
   }
 }
 
-/** The files' contents, read anew for each connection, as they are renewed while a program waits. */
+/**
+ * The files' contents, read anew for each connection, as they are renewed while a program waits.
+ */
 export function readTls(directory: string): {
   readonly ca: Buffer
   readonly cert: Buffer

@@ -1,8 +1,10 @@
 /**
- * Who starts the Galera cluster after all of its nodes were away: one pure decision, taken by every node by itself while it waits.
+ * Who starts the Galera cluster after all of its nodes were away: one pure decision, taken by every
+ * node by itself while it waits.
  *
- * Galera starts again by itself only when every node of its last view returns and none of them was stopped in good order. Here the
- * nodes tell each other how far they got, and the one that has every commit begins. Two rules keep it from ever starting twice:
+ * Galera starts again by itself only when every node of its last view returns and none of them was
+ * stopped in good order. Here the nodes tell each other how far they got, and the one that has
+ * every commit begins. Two rules keep it from ever starting twice:
  *
  * - A node that left last (`safe_to_bootstrap: 1`) knows that nobody went on without it.
  * - Otherwise either all nodes of the list are heard, or, once patience ends, more than half of the members of one view are heard for
@@ -47,8 +49,9 @@ export interface Question {
 }
 
 /**
- * `join`: start as a member, of a primary component or of one that waits for its lost members (and knows them by the identity that
- * they kept); `bootstrap`: start the cluster; `wait`: ask again, `why` is for the operator.
+ * `join`: start as a member, of a primary component or of one that waits for its lost members (and
+ * knows them by the identity that they kept); `bootstrap`: start the cluster; `wait`: ask again,
+ * `why` is for the operator.
  */
 export type Decision =
   | { readonly kind: 'join'; readonly primary: boolean }

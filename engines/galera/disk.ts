@@ -1,7 +1,8 @@
 /**
- * What a stopped Galera node left on its disk: `grastate.dat` (history, and who left last) and `gvwstate.dat` (the last primary
- * component). Both are read with limits and forgiven when a power cut left them empty or torn; the commit number of a node that
- * crashed comes from `mariadbd --wsrep-recover` and is given by the caller.
+ * What a stopped Galera node left on its disk: `grastate.dat` (history, and who left last) and
+ * `gvwstate.dat` (the last primary component). Both are read with limits and forgiven when a power
+ * cut left them empty or torn; the commit number of a node that crashed comes from `mariadbd
+ * --wsrep-recover` and is given by the caller.
  *
  * The formats: galera/src/saved_state.cpp and gcomm/src/view.cpp (Galera 26.4).
  */
@@ -15,7 +16,10 @@ const VIEW_FILE = 'gvwstate.dat'
 const PUT_ASIDE = 'gvwstate.before'
 const FILE_LIMIT_CHARACTERS = 64 * 1024
 
-/** `history:commit` as `--wsrep-recover` and `--wsrep-start-position` write it; null when it is not one or says "nothing". */
+/**
+ * `history:commit` as `--wsrep-recover` and `--wsrep-start-position` write it; null when it is not
+ * one or says "nothing".
+ */
 export function parseStartPosition(
   text: string,
 ): { readonly history: string; readonly commit: number } | null {
@@ -31,7 +35,10 @@ export function parseSavedState(text: string): {
   readonly history: string | null
   readonly leftLast: boolean
   readonly stoppedWell: boolean
-  /** Galera has struck out its history: it was voted out, or died while it took another node's state. Its tables are worth nothing. */
+  /**
+   * Galera has struck out its history: it was voted out, or died while it took another node's
+   * state. Its tables are worth nothing.
+   */
   readonly isVoid: boolean
 } {
   const fields = fieldsOf(text)
@@ -69,13 +76,17 @@ function fieldsOf(text: string): ReadonlyMap<string, string> {
   )
 }
 
-/** The position of the node with this data directory. `recovered` is the output of `--wsrep-recover`. */
+/**
+ * The position of the node with this data directory. `recovered` is the output of
+ * `--wsrep-recover`.
+ */
 export async function readPosition(
   dataDir: string,
   recovered: { readonly history: string; readonly commit: number } | null,
 ): Promise<Position> {
   const state = parseSavedState(await readIfThere(join(dataDir, 'grastate.dat')))
-  // A node that was never in a cluster has tables, too: only its own history makes a position of what was recovered.
+  // A node that was never in a cluster has tables, too: only its own history makes a position of
+  // what was recovered.
   if (state.isVoid || (state.history === null && recovered === null))
     return { history: null, commit: -1, leftLast: false, view: null }
   return {
@@ -92,9 +103,10 @@ async function readView(dataDir: string): Promise<View | null> {
 }
 
 /**
- * Puts the last view aside before this node joins a cluster that runs. With it, mariadbd would wait for the members of that view for
- * ever where the cluster goes away again; and if this node dies before it has joined, that view is still the last one that it saw.
- * A torn one is removed, as mariadbd ends where it meets one.
+ * Puts the last view aside before this node joins a cluster that runs. With it, mariadbd would wait
+ * for the members of that view for ever where the cluster goes away again; and if this node dies
+ * before it has joined, that view is still the last one that it saw. A torn one is removed, as
+ * mariadbd ends where it meets one.
  */
 export async function putViewAside(dataDir: string): Promise<void> {
   const file = join(dataDir, VIEW_FILE)

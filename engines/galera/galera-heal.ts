@@ -1,6 +1,7 @@
 /**
- * What `engines/galera/galera-watch` starts when this machine's Galera node has not been well for some time: looks at it and at the others until
- * it is. One that runs outside of a primary component makes one where `galera/heal.ts` says so; one that is stuck is ended where
+ * What `engines/galera/galera-watch` starts when this machine's Galera node has not been well for
+ * some time: looks at it and at the others until it is. One that runs outside of a primary
+ * component makes one where `galera/heal.ts` says so; one that is stuck is ended where
  * `galera/stuck.ts` says so, for its service manager to start it again.
  *
  * Ends when there is nothing more to do here; exit code 3: the node was ended.
@@ -61,7 +62,10 @@ async function sql(statement: string): Promise<string | null> {
   return exitCode === 0 ? stdout : null
 }
 
-/** What this machine's node says of itself: null, it does not answer; `none`, it runs without Galera. */
+/**
+ * What this machine's node says of itself: null, it does not answer; `none`, it runs without
+ * Galera.
+ */
 async function ownStatus(): Promise<NodeStatus | 'none' | null> {
   const said = await sql("SHOW GLOBAL STATUS LIKE 'wsrep_%'")
   return said === null ? null : (nodeStatus(said.split('\n').map(splitOnce)) ?? 'none')
@@ -104,7 +108,10 @@ async function hearPositions(settings: Settings): Promise<ReadonlyMap<string, Ru
   return new Map(answers)
 }
 
-/** From the first sign that this node is outside of a primary component until it is not, or is not there any more. */
+/**
+ * From the first sign that this node is outside of a primary component until it is not, or is not
+ * there any more.
+ */
 async function heal(settings: Settings, lost: NodeStatus): Promise<void> {
   const { self, port, secret, dataDir, nodes } = settings
   const first = await lostPosition(dataDir, lost)
@@ -117,7 +124,8 @@ async function heal(settings: Settings, lost: NodeStatus): Promise<void> {
     const status = await ownStatus()
     if (status === null || status === 'none' || status.component !== 'non-Primary') return
     const own = await lostPosition(dataDir, status)
-    // Nothing is committed here, so what was told at first stays true; another view is another beginning.
+    // Nothing is committed here, so what was told at first stays true; another view is another
+    // beginning.
     if (own.view?.id !== first.view?.id || own.commit !== first.commit) return
     const decision = decideHealing({ nodes, self, own, heard: await hearPositions(settings) })
     if (decision.why !== said) say(decision.why)

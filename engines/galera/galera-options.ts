@@ -1,8 +1,10 @@
 /**
- * What `engines/galera/galera-start` asks before it becomes mariadbd: prints the options with which this node must start (one line), after
- * having waited for the other nodes as long as that is needed. All else that it says goes to stderr.
+ * What `engines/galera/galera-start` asks before it becomes mariadbd: prints the options with which
+ * this node must start (one line), after having waited for the other nodes as long as that is
+ * needed. All else that it says goes to stderr.
  *
- * It holds no lock and keeps no state but the disk's: killed at any moment and started again it comes to the same answer.
+ * It holds no lock and keeps no state but the disk's: killed at any moment and started again it
+ * comes to the same answer.
  */
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -139,7 +141,9 @@ async function settle(
   }
 }
 
-/** On a full disk a state transfer fails at its end, and meanwhile keeps another node from its work. */
+/**
+ * On a full disk a state transfer fails at its end, and meanwhile keeps another node from its work.
+ */
 async function reasonToWait(decision: Decision, dataDir: string): Promise<string | null> {
   if (decision.kind === 'wait') return decision.why
   const joinsNow = decision.kind === 'join' && decision.primary
@@ -162,7 +166,8 @@ async function main(): Promise<void> {
     say(`starts the cluster: ${decision.why}`)
     await allowBootstrap(dataDir)
     options.push('--wsrep-new-cluster')
-    // At every start of the cluster, as the first one may have been cut off; the file must bear that.
+    // At every start of the cluster, as the first one may have been cut off; the file must bear
+    // that.
     if (initFile !== null) options.push(`--init-file=${initFile}`)
   } else {
     say(decision.primary ? 'joins' : 'joins those who wait for their majority')

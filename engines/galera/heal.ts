@@ -1,14 +1,20 @@
 /**
- * Whether the nodes of a cluster that run without a majority may go on by themselves: one pure decision, taken by each of them.
+ * Whether the nodes of a cluster that run without a majority may go on by themselves: one pure
+ * decision, taken by each of them.
  *
- * Galera keeps writing when it loses a minority at once. When its nodes part and meet again in several steps (a host is lost while the
- * others are too busy to hear each other), it goes on only once every member of the last primary component is back, so that two of
- * three that see each other may stay without service for ever. The rule here: more than half of the members of one view that saw no
- * later one may go on. No later primary component can exist without one of them, and no second half can decide the same.
+ * Galera keeps writing when it loses a minority at once. When its nodes part and meet again in
+ * several steps (a host is lost while the others are too busy to hear each other), it goes on only
+ * once every member of the last primary component is back, so that two of three that see each other
+ * may stay without service for ever. The rule here: more than half of the members of one view that
+ * saw no later one may go on. No later primary component can exist without one of them, and no
+ * second half can decide the same.
  */
 import type { Position } from './decide.ts'
 
-/** What was heard from another node: it runs, in the primary component or not, and tells its position in the second case. */
+/**
+ * What was heard from another node: it runs, in the primary component or not, and tells its
+ * position in the second case.
+ */
 export interface Running {
   readonly primary: boolean
   readonly position: Position | null
@@ -19,7 +25,9 @@ export type Healing =
   | { readonly kind: 'bootstrap'; readonly why: string }
   | { readonly kind: 'wait'; readonly why: string }
 
-/** Pure. `self` runs outside of a primary component, at `own`; silent nodes are absent from `heard`. */
+/**
+ * Pure. `self` runs outside of a primary component, at `own`; silent nodes are absent from `heard`.
+ */
 export function decideHealing(question: {
   readonly nodes: readonly string[]
   readonly self: string

@@ -7,7 +7,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 const PROGRAM = 'mariadbd'
 const LOOK_AGAIN_MS = 200
-/** A server that is asked to end writes what it has in memory; what it has committed is on its disk already. */
+/**
+ * A server that is asked to end writes what it has in memory; what it has committed is on its disk
+ * already.
+ */
 const END_MS = 30_000
 /** The server's own directory has a few dozen entries, one of its databases some hundred. */
 const ENTRIES_LIMIT = 20_000
@@ -20,7 +23,10 @@ export interface ServerProcess {
   readonly start: string
 }
 
-/** The mariadbd that was started upon this data directory (`--datadir=DIR`); null when there is none. */
+/**
+ * The mariadbd that was started upon this data directory (`--datadir=DIR`); null when there is
+ * none.
+ */
 export async function findServer(dataDir: string): Promise<ServerProcess | null> {
   const wanted = `--datadir=${resolve(dataDir)}`
   for (const name of await readdir('/proc')) {
@@ -45,7 +51,10 @@ async function processOf(pid: number): Promise<ServerProcess | null> {
   return { pid, start: fields[19] ?? '' }
 }
 
-/** Ends it in good order, or else at once (what it has committed is on its disk), and waits for that. False: it is still there. */
+/**
+ * Ends it in good order, or else at once (what it has committed is on its disk), and waits for
+ * that. False: it is still there.
+ */
 export async function endServer(server: ServerProcess, patienceMs = END_MS): Promise<boolean> {
   for (const signal of [constants.signals.SIGTERM, constants.signals.SIGKILL]) {
     if (!(await isThere(server))) return true
@@ -66,8 +75,9 @@ async function isThere({ pid, start }: ServerProcess): Promise<boolean> {
 }
 
 /**
- * Another text whenever a file of the data directory was written, made or removed. What the other nodes commit meanwhile comes into
- * Galera's own cache whatever becomes of this node, so that does not count.
+ * Another text whenever a file of the data directory was written, made or removed. What the other
+ * nodes commit meanwhile comes into Galera's own cache whatever becomes of this node, so that does
+ * not count.
  */
 export async function diskMark(dataDir: string): Promise<string> {
   let newest = 0

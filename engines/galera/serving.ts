@@ -12,13 +12,16 @@ const statusRows = z.array(
   z.object({ Variable_name: z.string().max(200), Value: z.string().max(10_000) }),
 )
 
-/** Null when nobody answers within a second who is that node, or does not know the user (a node that has not got the others' data yet). */
+/**
+ * Null when nobody answers within a second who is that node, or does not know the user (a node that
+ * has not got the others' data yet).
+ */
 export async function askStatus(node: string, access: Access): Promise<NodeStatus | null> {
   const { port, user, password, tlsDirectory } = access
   const socket = connect({ host: node, port })
   try {
-    // mysql2 gives tls.connect no name for an address, and that takes the certificate for one of `localhost` unless the socket knows
-    // where it went to.
+    // mysql2 gives tls.connect no name for an address, and that takes the certificate for one of
+    // `localhost` unless the socket knows where it went to.
     Object.assign(socket, { _host: node })
     const connection = await createConnection({
       stream: socket,
@@ -48,7 +51,10 @@ export async function askStatus(node: string, access: Access): Promise<NodeStatu
   }
 }
 
-/** Whether that node runs, and whether it is in the primary component. One that was voted out runs for nobody: null. */
+/**
+ * Whether that node runs, and whether it is in the primary component. One that was voted out runs
+ * for nobody: null.
+ */
 export async function askServing(node: string, access: Access): Promise<Heard | null> {
   const status = await askStatus(node, access)
   if (status === null || isOut(status)) return null

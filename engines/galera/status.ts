@@ -1,16 +1,26 @@
-/** What a running Galera node says of itself: its `wsrep_…` status variables, read with care. Pure. */
+/**
+ * What a running Galera node says of itself: its `wsrep_…` status variables, read with care. Pure.
+ */
 
 /** A node that answers SQL. */
 export interface NodeStatus {
-  /** `Primary`, `non-Primary`, or `Disconnected` for one that is in no component at all (`wsrep_cluster_status`). */
+  /**
+   * `Primary`, `non-Primary`, or `Disconnected` for one that is in no component at all
+   * (`wsrep_cluster_status`).
+   */
   readonly component: string
-  /** `Synced`, `Donor/Desynced`, `Joiner`, `Joined`, `Inconsistent`, … (`wsrep_local_state_comment`). */
+  /**
+   * `Synced`, `Donor/Desynced`, `Joiner`, `Joined`, `Inconsistent`, …
+   * (`wsrep_local_state_comment`).
+   */
   readonly state: string
   /** It serves queries (`wsrep_ready`). */
   readonly ready: boolean
   /** Members of its component, this one included. */
   readonly size: number
-  /** How many have asked it to fall behind on purpose, a backup for instance (`wsrep_desync_count`). */
+  /**
+   * How many have asked it to fall behind on purpose, a backup for instance (`wsrep_desync_count`).
+   */
   readonly desyncs: number
   /** The history that it is a part of, and the last commit of it that it has. */
   readonly history: string
@@ -42,7 +52,10 @@ export function isWell({ component, state, ready }: NodeStatus): boolean {
   return component === 'Primary' && ready && state === 'Synced'
 }
 
-/** It is a member of nothing: it was voted out, or never came in. Galera does not bring such a one back. */
+/**
+ * It is a member of nothing: it was voted out, or never came in. Galera does not bring such a one
+ * back.
+ */
 export function isOut({ component, state }: NodeStatus): boolean {
   return component === 'Disconnected' || state === 'Inconsistent'
 }

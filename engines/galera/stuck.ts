@@ -1,9 +1,11 @@
 /**
- * Whether this machine's Galera node is stuck and has to be started anew: one pure decision, taken by each node for itself.
+ * Whether this machine's Galera node is stuck and has to be started anew: one pure decision, taken
+ * by each node for itself.
  *
- * Galera leaves a node running that it has voted out (its disk was full, its data differ), and one that was disturbed while it was
- * another's donor (https://github.com/mariadb-corporation/galera/issues/580): neither serves ever again, and nothing but a start brings
- * them back. The rules that keep such a start from doing harm:
+ * Galera leaves a node running that it has voted out (its disk was full, its data differ), and one
+ * that was disturbed while it was another's donor
+ * (https://github.com/mariadb-corporation/galera/issues/580): neither serves ever again, and
+ * nothing but a start brings them back. The rules that keep such a start from doing harm:
  *
  * - Only after the same was seen for so long that no node which works would still look like that.
  * - One that is a member, or does not answer, only while another one is well, which then has every commit; so never the last one that
@@ -24,12 +26,18 @@ const NOT_READY_MS = 20_000
 const DONOR_MS = 30_000
 /** Takes what it missed, and nothing comes. */
 const JOINING_MS = 180_000
-/** Does not answer, and nothing in its data directory changes: neither a recovery nor a state transfer looks like that. */
+/**
+ * Does not answer, and nothing in its data directory changes: neither a recovery nor a state
+ * transfer looks like that.
+ */
 const SILENT_MS = 120_000
 /** So much longer each later node of the list waits. */
 const STAGGER_MS = 15_000
 
-/** What is seen of this machine's node now, and for how long nothing about it has changed (`fingerprint`). */
+/**
+ * What is seen of this machine's node now, and for how long nothing about it has changed
+ * (`fingerprint`).
+ */
 export interface Question {
   readonly nodes: readonly string[]
   readonly self: string
@@ -41,7 +49,10 @@ export interface Question {
   readonly heard: ReadonlyMap<string, NodeStatus>
 }
 
-/** `well`: nothing to do here; `wait`: look again; `restart`: end it, its service manager starts it again. */
+/**
+ * `well`: nothing to do here; `wait`: look again; `restart`: end it, its service manager starts it
+ * again.
+ */
 export type Decision =
   | { readonly kind: 'well' }
   | { readonly kind: 'wait'; readonly why: string }
@@ -93,7 +104,10 @@ function isHolder({ own, heard, self }: Question, node: string): boolean {
   return own === null || own.history === other.history
 }
 
-/** Changes whenever a node gets on in any way: with it, time begins anew. `disk` stands for what its data directory holds. */
+/**
+ * Changes whenever a node gets on in any way: with it, time begins anew. `disk` stands for what its
+ * data directory holds.
+ */
 export function fingerprint(own: NodeStatus | null, disk: string): string {
   if (own === null) return `silent ${disk}`
   const { component, state, ready, commit, receivedBytes } = own

@@ -1,9 +1,10 @@
 /**
- * How Galera nodes that are not running yet tell each other where they are: one line over TCP, signed
- * with a key that is derived from the cluster's secret.
+ * How Galera nodes that are not running yet tell each other where they are: one line over TCP,
+ * signed with a key that is derived from the cluster's secret.
  *
- * The asker sends a nonce of 32 hexadecimal digits and a line feed; the answer is one line of JSON, and it is bound to the nonce, so an
- * old one cannot be played again. Whatever does not fit the limits or the signature was not heard.
+ * The asker sends a nonce of 32 hexadecimal digits and a line feed; the answer is one line of JSON,
+ * and it is bound to the nonce, so an old one cannot be played again. Whatever does not fit the
+ * limits or the signature was not heard.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { createServer, type Socket, connect as tcpConnect } from 'node:net'
@@ -38,7 +39,10 @@ export function formatAnswer(
   return `${JSON.stringify({ ...body, mac: sign(body, secret) })}\n`
 }
 
-/** The position in an answer, if it is that node's, to this nonce, and signed with the secret; null otherwise. */
+/**
+ * The position in an answer, if it is that node's, to this nonce, and signed with the secret; null
+ * otherwise.
+ */
 export function parseAnswer(
   line: string,
   node: string,
@@ -67,7 +71,10 @@ function parseJson(line: string): unknown {
   }
 }
 
-/** Tells this node's position to whoever asks, until closed. Rejects when the address cannot be listened on. */
+/**
+ * Tells this node's position to whoever asks, until closed. Rejects when the address cannot be
+ * listened on.
+ */
 export async function tellPosition(options: {
   readonly node: string
   readonly address: string
@@ -106,7 +113,10 @@ export async function askPosition(
   return position === null ? null : { kind: 'waiting', position }
 }
 
-/** The first line that comes, without its end; null after too much of it, too long, or the end. Never rejects. */
+/**
+ * The first line that comes, without its end; null after too much of it, too long, or the end.
+ * Never rejects.
+ */
 function readLine(socket: Socket): Promise<string | null> {
   return new Promise((resolve) => {
     let bytes = Buffer.alloc(0)

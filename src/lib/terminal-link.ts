@@ -1,92 +1,221 @@
 /**
- * A connection that carries a terminal (`terminal-frames.ts`), alike at both ends.
+ * A WebSocket that carries a terminal (`terminal-protocol.ts`), alike at both ends.
  *
  * Nothing is read while what was read is not dealt with, and nothing is written that the other end
- * does not take, so no buffer grows. Both ends send a beat now and then: one that is not heard of
- * for some beats is gone, however its connection looks.
+ * does not take, so no buffer grows. The other end is asked now and then whether it is still there
+ * (ping, RFC 6455, section 5.5.2): one that is not heard of for some pings is gone, however its
+ * connection looks.
  */
-import { once } from 'node:events'
-import type { Duplex } from 'node:stream'
-import { createFrameReader, encodeFrame, type TerminalFrame } from './terminal-frames.ts'
+import { on, once } from 'node:events'
+import { StringDecoder } from 'node:string_decoder'
+import type { WebSocket } from 'ws'
+import {
+  CLOSE_CODES,
+  closeReason,
+  formatControl,
+  MESSAGE_LIMIT_BYTES,
+  parseControl,
+  TERMINAL_PROTOCOLS,
+  type TerminalMessage,
+  type TerminalSide,
+} from './terminal-protocol.ts'
 
 /** One end of the connection. */
 export interface TerminalLink {
   /** Aborts when the connection is gone. */
   readonly gone: AbortSignal
   /**
-   * What the other end says, beats aside, until it has said all. Throws when the connection breaks,
-   * falls silent, or carries no frames.
+   * What the other end says, until it has said all. Throws when the connection breaks, when the
+   * other end falls silent, and when what it says is not understood.
    */
-  frames(): AsyncGenerator<TerminalFrame, void>
+  messages(): AsyncGenerator<TerminalMessage, void>
   /** Resolves when there is room for more. Rejects when the connection is gone. */
-  send(frame: TerminalFrame): Promise<void>
-  /**
-   * Says the last, if there is one to say, and closes in any case; `frames` is to be read until
-   * then. Never fails.
-   */
-  close(last?: TerminalFrame): Promise<void>
+  send(message: TerminalMessage): Promise<void>
+  /** Says the last, if there is one to say, and closes in any case. Never fails. */
+  close(last?: TerminalMessage & { readonly kind: 'exit' | 'error' }): Promise<void>
 }
 
-const BEAT_MS = 15_000
-/** Silence of so many beats is an end. */
-const BEATS_MISSED = 3
-/** How long the other end may take to take the last frame. */
-const CLOSE_DEADLINE_MS = 2_000
+/** What both ends take of a WebSocket, for its constructor. */
+export const SOCKET_LIMITS = {
+  maxPayload: MESSAGE_LIMIT_BYTES,
+  /**
+   * Pieces of one message, and reads of the connection for one piece: each costs memory of its own.
+   */
+  maxFragments: 1024,
+  maxBufferedChunks: 4096,
+  // Compression would cost each connection 300 KB, and what is shown changes too little to be worth
+  // it.
+  perMessageDeflate: false,
+} as const
 
-/** Takes a connection over, whose first bytes may have been read already. */
+const PING_MS = 15_000
+/** Silence of so many pings is an end. */
+const PINGS_MISSED = 3
+/** How long the other end may take to take the last message and to close. */
+const CLOSE_DEADLINE_MS = 5_000
+/** Written and not taken by the other end: beyond it, `send` waits. */
+const UNSENT_LIMIT_BYTES = 64 * 1024
+/** Longest message that is sent. */
+const PIECE_BYTES = 64 * 1024
+/**
+ * A connection that ended without a word, and one that was closed without a code (RFC 6455, section
+ * 7.1.5).
+ */
+const LOST = 1006
+const NO_CODE = 1005
+const GOING_AWAY = 1001
+/** Codes with which all was said. */
+const CLOSED_WELL: ReadonlySet<number> = new Set([
+  CLOSE_CODES.ended,
+  CLOSE_CODES.refused,
+  GOING_AWAY,
+  NO_CODE,
+])
+
+/** Takes over a WebSocket that is open; `side` is who we are. */
 export function createTerminalLink(
-  socket: Duplex,
-  head: Buffer,
-  { beatMs = BEAT_MS }: { readonly beatMs?: number } = {},
+  socket: WebSocket,
+  side: TerminalSide,
+  { pingMs = PING_MS }: { readonly pingMs?: number } = {},
 ): TerminalLink {
   const gone = new AbortController()
+  let lost: Error | null = null
   // It is told by whoever reads or writes next.
-  socket.on('error', () => undefined)
-  socket.once('close', () => gone.abort(new Error('the connection was lost')))
-  /** Since when we wait for the other end to say something; null while it is our turn. */
-  let waitingSinceMs: number | null = null
-  const beat = setInterval(() => {
-    if (waitingSinceMs !== null && performance.now() - waitingSinceMs > BEATS_MISSED * beatMs)
-      socket.destroy(new Error('the other end fell silent'))
-    // One that takes nothing is not told the same again.
-    else if (!socket.writableNeedDrain && !socket.writableEnded)
-      socket.write(encodeFrame({ kind: 'beat' }))
-  }, beatMs)
-  gone.signal.addEventListener('abort', () => clearInterval(beat))
+  socket.on('error', (error) => {
+    lost ??= error
+  })
+  socket.once('close', (code, reason) => {
+    if (!CLOSED_WELL.has(code)) lost ??= new Error(whyClosed(code, reason.toString()))
+    gone.abort(lost ?? new Error('the connection was closed'))
+  })
+  const stopWatching = watchSilence(socket, pingMs, (why) => {
+    lost ??= why
+  })
+  gone.signal.addEventListener('abort', stopWatching)
+  // From the beginning on: what nobody listens to is lost.
+  const incoming = on(socket, 'message', { close: ['close'], highWaterMark: 1, lowWaterMark: 1 })
+  const encode = createEncoder(socket.protocol)
+  /** What was wrong with what the other end said. */
+  let misunderstood: string | null = null
 
-  async function* bytes(): AsyncGenerator<Buffer, void> {
-    if (head.length > 0) yield head
-    waitingSinceMs = performance.now()
-    for await (const chunk of socket) {
-      waitingSinceMs = null
-      yield chunk
-      waitingSinceMs = performance.now()
+  function understand(bytes: Buffer, isBinary: boolean): TerminalMessage {
+    try {
+      return decode(socket.protocol, bytes, isBinary, side === 'host' ? 'client' : 'host')
+    } catch (error) {
+      misunderstood = error instanceof Error ? error.message : String(error)
+      throw error
+    }
+  }
+
+  async function send(message: TerminalMessage): Promise<void> {
+    for (const piece of encode(message)) {
+      gone.signal.throwIfAborted()
+      await sendPiece(socket, piece, gone.signal)
     }
   }
 
   return {
     gone: gone.signal,
-    async *frames() {
-      const reader = createFrameReader()
-      for await (const chunk of bytes())
-        for (const frame of reader.read(chunk)) if (frame.kind !== 'beat') yield frame
-    },
-    async send(frame) {
-      gone.signal.throwIfAborted()
-      if (!socket.write(encodeFrame(frame))) await once(socket, 'drain', gone)
-    },
-    async close(last) {
-      clearInterval(beat)
-      const patience = AbortSignal.any([gone.signal, AbortSignal.timeout(CLOSE_DEADLINE_MS)])
-      if (!socket.destroyed && !socket.writableEnded) {
-        if (last === undefined) socket.end()
-        else socket.end(encodeFrame(last))
-        // What is closed with something unread in it takes back the last that it said: the other
-        // end is to close first.
-        const event = last === undefined ? 'finish' : 'close'
-        await once(socket, event, { signal: patience }).catch(() => undefined)
+    async *messages() {
+      for await (const [bytes, isBinary] of incoming) {
+        const message = understand(bytes, isBinary)
+        if (message.kind === 'data' && message.bytes.length === 0) continue
+        yield message
       }
-      socket.destroy()
+      if (lost !== null) throw lost
+    },
+    send,
+    async close(last) {
+      stopWatching()
+      await incoming.return?.()
+      const patience = AbortSignal.any([gone.signal, AbortSignal.timeout(CLOSE_DEADLINE_MS)])
+      if (last !== undefined) {
+        for (const piece of encode(last)) socket.send(piece, () => undefined)
+      }
+      // Nobody can close who is not read.
+      socket.resume()
+      const code = last?.kind === 'error' ? CLOSE_CODES.refused : CLOSE_CODES.ended
+      if (misunderstood === null) socket.close(code, closeReason(last?.reason ?? ''))
+      else socket.close(CLOSE_CODES.notUnderstood, closeReason(misunderstood))
+      if (!gone.signal.aborted) await once(patience, 'abort')
+      socket.terminate()
     },
   }
+}
+
+function whyClosed(code: number, reason: string): string {
+  if (code === LOST) return 'the connection to the console was lost'
+  return `the other end closed the connection (${code}${reason === '' ? '' : `: ${reason}`})`
+}
+
+/** Ends a connection whose other end is silent, until the returned function is called. */
+function watchSilence(socket: WebSocket, pingMs: number, tell: (why: Error) => void): () => void {
+  let heardAtMs = performance.now()
+  const hear = () => {
+    heardAtMs = performance.now()
+  }
+  for (const event of ['message', 'pong', 'ping'] as const) socket.on(event, hear)
+  const timer = setInterval(() => {
+    // Nobody is heard who is not read.
+    if (socket.isPaused) hear()
+    if (performance.now() - heardAtMs > PINGS_MISSED * pingMs) {
+      tell(new Error('the other end fell silent'))
+      socket.terminate()
+    } else if (socket.bufferedAmount < UNSENT_LIMIT_BYTES) {
+      // One that takes nothing is not asked again.
+      socket.ping()
+    }
+  }, pingMs)
+  return () => clearInterval(timer)
+}
+
+/** Resolves when there is room for more. */
+async function sendPiece(
+  socket: WebSocket,
+  piece: string | Buffer,
+  gone: AbortSignal,
+): Promise<void> {
+  const taken = Promise.withResolvers<void>()
+  socket.send(piece, (error) => (error ? taken.reject(error) : taken.resolve()))
+  // That the connection is gone is told by the next.
+  taken.promise.catch(() => undefined)
+  if (socket.bufferedAmount <= UNSENT_LIMIT_BYTES) return
+  const onGone = () => taken.reject(gone.reason)
+  gone.addEventListener('abort', onGone)
+  await taken.promise.finally(() => gone.removeEventListener('abort', onGone))
+}
+
+/** Text messages of the WebSocket are strings here, binary ones buffers. */
+type Encode = (message: TerminalMessage) => readonly (string | Buffer)[]
+
+/**
+ * What is said in a protocol. Where everything is text, control is not said: the code and reason of
+ * the close tell the end.
+ */
+function createEncoder(protocol: string): Encode {
+  const isText = protocol !== TERMINAL_PROTOCOLS.v1
+  // A character may come in two pieces.
+  const decoder = new StringDecoder('utf8')
+  return (message) => {
+    if (message.kind !== 'data' && message.kind !== 'line')
+      return isText ? [] : [formatControl(message)]
+    const pieces: (string | Buffer)[] = []
+    for (let at = 0; at < message.bytes.length; at += PIECE_BYTES) {
+      const bytes = message.bytes.subarray(at, at + PIECE_BYTES)
+      const piece = isText ? decoder.write(bytes) : bytes
+      if (piece.length > 0) pieces.push(piece)
+    }
+    return pieces
+  }
+}
+
+function decode(
+  protocol: string,
+  bytes: Buffer,
+  isBinary: boolean,
+  said: TerminalSide,
+): TerminalMessage {
+  if (protocol === TERMINAL_PROTOCOLS.v1 && !isBinary) return parseControl(bytes.toString(), said)
+  const isLine = protocol === TERMINAL_PROTOCOLS.lines && !isBinary && said === 'client'
+  return { kind: isLine ? 'line' : 'data', bytes }
 }

@@ -8,20 +8,19 @@
  */
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import type { ClientRequest, RequestOptions } from 'node:http'
-import type { Duplex } from 'node:stream'
+import { createConnection } from 'node:net'
+import { WebSocket } from 'ws'
 import { z } from 'zod'
-import { request } from '../lib/http.ts'
 import type { Screen, TerminalEnd } from '../lib/terminal.ts'
-import { createTerminalLink, type TerminalLink } from '../lib/terminal-link.ts'
+import { createTerminalLink, SOCKET_LIMITS, type TerminalLink } from '../lib/terminal-link.ts'
 import {
   formatScreen,
   parseScreen,
-  SCREEN_HEADER,
   TERMINAL_PATH,
-  TERMINAL_PROTOCOL,
-  TICKET_HEADER,
-} from '../lib/terminal-request.ts'
+  TERMINAL_PROTOCOLS,
+  type TerminalMessage,
+  TICKET_PREFIX,
+} from '../lib/terminal-protocol.ts'
 import { messageOf, unavailable } from '../model/errors.ts'
 import { adminSocketFile, orderAdmin } from './admin-client.ts'
 import { createKeyboard, type Keyboard } from './keyboard.ts'
@@ -46,6 +45,7 @@ export interface ConsolePaths {
 }
 
 const CONNECT_DEADLINE_MS = 5_000
+const NOT_FOUND = 404
 /** Of a terminal that does not say how large it is. */
 const DEFAULT_SIZE = { columns: 80, rows: 24 }
 
@@ -55,8 +55,35 @@ const PLAIN_TERM = 'dumb'
 const placeSchema = z.object({
   at: z.object({ address: z.ipv4(), port: z.int() }).nullable(),
   host: z.string().max(64),
+  url: z.string().max(256),
   ticket: z.string().max(128),
+  ticketSeconds: z.number(),
 })
+
+type Place = z.output<typeof placeSchema>
+
+/** What a client of another kind needs to attach: a browser's `new WebSocket(url, protocols)`. */
+export interface ConsoleTicket {
+  readonly url: string
+  readonly protocols: readonly string[]
+  /** How long the ticket in `protocols` is good. */
+  readonly expiresInSeconds: number
+}
+
+/** A ticket for one attachment to an instance, wherever it is. Errors: those of `orderAdmin`. */
+export async function consoleTicket(runtimeDir: string, instance: string): Promise<ConsoleTicket> {
+  const { url, ticket, ticketSeconds } = await askPlace(runtimeDir, instance)
+  return { url, protocols: protocolsOf(ticket), expiresInSeconds: ticketSeconds }
+}
+
+async function askPlace(runtimeDir: string, instance: string): Promise<Place> {
+  const path = `/v1/instances/${encodeURIComponent(instance)}/console`
+  return placeSchema.parse(await orderAdmin(runtimeDir, path))
+}
+
+function protocolsOf(ticket: string): string[] {
+  return [TERMINAL_PROTOCOLS.v1, `${TICKET_PREFIX}${ticket}`]
+}
 
 /**
  * Attaches until the terminal ends or its user leaves. Gives the exit code of the program that
@@ -68,12 +95,10 @@ export async function attachConsole(
   instance: string,
   desk: Desk,
 ): Promise<number> {
-  const path = `/v1/instances/${encodeURIComponent(instance)}/console`
-  const place = placeSchema.parse(await orderAdmin(runtimeDir, path))
+  const place = await askPlace(runtimeDir, instance)
   const screen = screenOf(desk)
-  const { socket, head } = await connect(place, { runtimeDir, authorityFile }, screen)
+  const link = await connect(place, { runtimeDir, authorityFile }, screen)
   await using open = new AsyncDisposableStack()
-  const link = createTerminalLink(socket, head)
   open.defer(() => link.close())
   const keyboard = createKeyboard(link, desk.input)
   open.defer(() => keyboard.close())
@@ -103,71 +128,77 @@ function screenOf({ input, output, term }: Desk): Screen | null {
   // A stream that is no terminal has neither, whatever its type says, and some terminals say 0.
   const { columns, rows }: { readonly columns?: number; readonly rows?: number } = output
   const size = { columns: columns || DEFAULT_SIZE.columns, rows: rows || DEFAULT_SIZE.rows }
-  return parseScreen(formatScreen({ term, ...size })) ?? { term: PLAIN_TERM, ...size }
+  try {
+    return parseScreen(formatScreen({ term, ...size }))
+  } catch {
+    return { term: PLAIN_TERM, ...size }
+  }
 }
 
 async function connect(
-  { at, host, ticket }: z.output<typeof placeSchema>,
+  place: Place,
   { runtimeDir, authorityFile }: ConsolePaths,
   screen: Screen | null,
-): Promise<{ readonly socket: Duplex; readonly head: Buffer }> {
+): Promise<TerminalLink> {
+  const { at, host, ticket } = place
   const where = at === null ? 'atolld' : `host ${host} (${at.address}:${at.port})`
-  const connected = Promise.withResolvers<{ readonly socket: Duplex; readonly head: Buffer }>()
-  const options = {
-    path: TERMINAL_PATH,
-    headers: {
-      connection: 'Upgrade',
-      upgrade: TERMINAL_PROTOCOL,
-      [TICKET_HEADER]: ticket,
-      ...(screen === null ? {} : { [SCREEN_HEADER]: formatScreen(screen) }),
+  const origin = at === null ? 'ws://localhost' : `wss://${at.address}:${at.port}`
+  const socket = new WebSocket(
+    `${origin}${TERMINAL_PATH}${formatScreen(screen)}`,
+    protocolsOf(ticket),
+    {
+      ...SOCKET_LIMITS,
+      handshakeTimeout: CONNECT_DEADLINE_MS,
+      ...(at === null
+        ? { createConnection: () => createConnection(adminSocketFile(runtimeDir)) }
+        : { ca: await authorityOf(host, authorityFile), servername: host, minVersion: 'TLSv1.2' }),
     },
-    signal: AbortSignal.timeout(CONNECT_DEADLINE_MS),
-  }
-  const outgoing =
-    at === null
-      ? request({ ...options, socketPath: adminSocketFile(runtimeDir) })
-      : await requestOf(host, { ...options, host: at.address, port: at.port }, authorityFile)
-  outgoing.on('upgrade', (_answer, socket, head) => connected.resolve({ socket, head }))
-  outgoing.on('response', ({ statusCode }) =>
-    connected.reject(unavailable(`${where} does not let us attach (${statusCode}); try again`)),
   )
-  outgoing.on('error', (error) =>
+  const connected = Promise.withResolvers<TerminalLink>()
+  socket.once('open', () => connected.resolve(createTerminalLink(socket, 'client')))
+  socket.once('unexpected-response', (outgoing, { statusCode = 0 }) => {
+    outgoing.destroy()
+    connected.reject(unavailable(`${where} ${whyNot(statusCode)}`))
+  })
+  socket.on('error', (error) =>
     connected.reject(unavailable(`${where} cannot be reached: ${error.message}`, error)),
   )
-  outgoing.end()
   return connected.promise
 }
 
-/**
- * A request to another host, which has to prove by its certificate that it is the one of this name.
- */
-async function requestOf(
-  host: string,
-  options: RequestOptions,
-  authorityFile: string,
-): Promise<ClientRequest> {
-  const { request: requestByTls } = await import('node:https')
-  const ca = await readFile(authorityFile, 'utf8').catch((error: unknown) => {
+/** What a host says that gives no console. */
+function whyNot(status: number): string {
+  if (status === NOT_FOUND) return 'is older than this atoll and has no consoles for it; upgrade it'
+  return `does not let us attach (${status}); try again`
+}
+
+/** Another host has to prove by its certificate that it is the one of this name. */
+async function authorityOf(host: string, authorityFile: string): Promise<string> {
+  return readFile(authorityFile, 'utf8').catch((error: unknown) => {
     throw unavailable(`host ${host} cannot be verified: ${messageOf(error)}`, error)
   })
-  return requestByTls({ ...options, agent: false, ca, servername: host, minVersion: 'TLSv1.2' })
 }
 
 /** Shows what comes, as fast as it is taken, until the terminal ends. */
 async function show(link: TerminalLink, desk: Desk, name: string): Promise<TerminalEnd> {
   const { input, output, notes } = desk
-  let hasBegun = false
-  for await (const frame of link.frames()) {
-    if (frame.kind === 'begin') {
-      hasBegun = true
-      if (input.isTTY) notes.write(greeting(name, frame.terminal))
-    } else if (frame.kind === 'end') {
-      // There was no terminal to attach to.
-      if (!hasBegun) throw unavailable(frame.reason)
-      return frame
-    } else if (frame.kind === 'data' && !output.write(frame.bytes)) await once(output, 'drain')
+  for await (const message of heard(link)) {
+    if (message.kind === 'attached') {
+      if (input.isTTY) notes.write(greeting(name, message.terminal))
+    } else if (message.kind === 'error') throw unavailable(message.reason)
+    else if (message.kind === 'exit') return message
+    else if (message.kind === 'data' && !output.write(message.bytes)) await once(output, 'drain')
   }
   throw unavailable('the connection to the console was lost')
+}
+
+/** What the host says. Errors: `unavailable`. */
+async function* heard(link: TerminalLink): AsyncGenerator<TerminalMessage, void> {
+  try {
+    yield* link.messages()
+  } catch (error) {
+    throw unavailable(messageOf(error), error)
+  }
 }
 
 function greeting(name: string, terminal: 'shell' | 'serial'): string {

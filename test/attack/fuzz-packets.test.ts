@@ -25,8 +25,12 @@ import { linesOf } from '../../src/host/sockets/lines.ts'
 import { diskOf } from '../../src/images/content.ts'
 import { parseOverlay } from '../../src/images/qcow2.ts'
 import { systemClock } from '../../src/lib/clock.ts'
-import { createFrameReader, encodeFrame } from '../../src/lib/terminal-frames.ts'
-import { parseScreen } from '../../src/lib/terminal-request.ts'
+import {
+  closeReason,
+  parseControl,
+  parseOffer,
+  parseScreen,
+} from '../../src/lib/terminal-protocol.ts'
 import { createFreezer } from '../../src/machines/agent.ts'
 import { connectQmp } from '../../src/machines/qmp.ts'
 import { AtollError } from '../../src/model/errors.ts'
@@ -235,20 +239,22 @@ const PARSERS: readonly Parser[] = [
     parse: (bytes) => parsePublicKey(bytes),
   },
   {
-    name: 'console frames',
-    seeds: [
-      Buffer.concat([
-        encodeFrame({ kind: 'begin', terminal: 'shell' }),
-        encodeFrame({ kind: 'resize', columns: 80, rows: 24 }),
-        encodeFrame({ kind: 'data', bytes: Buffer.from('ls\n') }),
-        encodeFrame({ kind: 'end', exitCode: 1, reason: 'it ended' }),
-      ]),
-    ],
-    parse(bytes, { below }) {
-      parseScreen(bytes.toString('latin1'))
-      const reader = createFrameReader()
-      const cut = below(bytes.length + 1)
-      return [reader.read(bytes.subarray(0, cut)), reader.read(bytes.subarray(cut))]
+    name: 'requests and control of consoles',
+    seeds: text(
+      '/console?columns=80&rows=24&term=xterm-256color',
+      'atoll.console.v1, ticket.7Jv2aQ0x_m4h-9ZbE1tYw3uKcR5sPdFgLiNoVqX8yTA',
+      '{"type":"resize","columns":80,"rows":24}',
+      '{"type":"exit","exitCode":1,"reason":"it ended"}',
+    ),
+    parse(bytes, { pick }) {
+      const text = bytes.toString('utf8')
+      parseOffer(text)
+      closeReason(text)
+      return pick([
+        () => parseScreen(text),
+        () => parseControl(text, 'client'),
+        () => parseControl(text, 'host'),
+      ])()
     },
     refuses: (error) => error instanceof Error && error.constructor === Error,
   },

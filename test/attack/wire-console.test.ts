@@ -64,7 +64,9 @@ beforeAll(async () => {
   admin.post('/v1/instances/:id/console', async () => ({
     at: { address: '127.0.0.1', port: api.port },
     host: named,
+    url: `wss://127.0.0.1:${api.port}/console`,
     ticket: door.issue(INSTANCE),
+    ticketSeconds: 10,
   }))
   await admin.listen({ path: join(directory, 'admin.sock') })
 }, 60_000)

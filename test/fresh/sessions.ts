@@ -81,6 +81,7 @@ const ONE_HOST: readonly Step[] = [
   shown('ec2 describe-instances --filters Name=tag:Name,Values=web', { says: /running/ }),
   shown('atoll console INSTANCE'),
   shown('atoll console i-…'),
+  shown('atoll console INSTANCE --ticket', { says: /wss:.*atoll\.console\.v1/s }),
   shown("echo 'uname -a' | atoll console i-…", { says: /Linux/ }),
   shown('ec2 get-console-output --instance-id i-… --output text', { says: /eth0 is/ }),
   shown('ec2 stop-instances --instance-ids i-…', { says: /stopping/ }),
@@ -173,6 +174,9 @@ export const NOT_TRIED: Readonly<Record<string, string>> = {
   'scripts/drill all': 'takes half an hour; one of them is run',
   'docker …': "another tool's command, which is spoken of",
   'ssh -t HOST atoll console i-…': 'needs an ssh server; the command is run without',
+  'ticket=$(atoll console i-… --ticket)': 'is for wscat',
+  'wscat …':
+    'needs wscat, which was tried by hand: test/contract/api/console.test.ts has its protocol',
   'atolld --config FILE': 'quickstart starts the daemon so',
   'atoll forget HOST': 'needs a host that is off for good: test/lab/cluster.test.ts',
   'atoll image publish': 'names the command without its files',

@@ -1,6 +1,7 @@
 /** `atoll console`, as an operator uses it: on a terminal and in a pipe, with the real daemon, a container and a virtual machine. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import {
   GetConsoleOutputCommand,
@@ -8,6 +9,7 @@ import {
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { WebSocket } from 'ws'
 import { type Asks, asksOf } from '../../tools/kit/asks.ts'
 import { type Cloud, createCloud, execute } from '../../tools/kit/cloud.ts'
 import { eventually, type Ran } from '../../tools/kit/netns.ts'
@@ -167,9 +169,35 @@ describe.skipIf(!canRunMachines())('atoll console', () => {
     expect(exitCode).toBe(EXIT_REFUSED)
     expect((await cloud.atoll('console', 'web')).stderr).toMatch(/no id of an instance/)
     const head = ['-ski', '-o', '/dev/null', '-w', '%{http_code} %{size_download}']
-    const upgrade = ['-H', 'Connection: Upgrade', '-H', 'Upgrade: atoll-console']
-    const forged = ['-H', 'atoll-ticket: AAAA', `${cloud.credentials.endpoint}/console`]
-    expect((await execute('curl', [...head, ...upgrade, ...forged])).stdout).toBe('403 0')
+    for (const [upgrade, ticket] of [
+      ['websocket', 'Sec-WebSocket-Protocol: atoll.console.v1, ticket.AAAA'],
+      ['atoll-console', 'atoll-ticket: AAAA'],
+    ] as const) {
+      const headers = ['Connection: Upgrade', `Upgrade: ${upgrade}`, ticket]
+      const forged = headers.flatMap((header) => ['-H', header])
+      const url = `${cloud.credentials.endpoint}/console`
+      expect((await execute('curl', [...head, ...forged, url])).stdout).toBe('403 0')
+    }
+  })
+
+  it('gives a ticket to other clients, such as a browser', async () => {
+    const { stdout } = await cloud.atoll('console', container, '--ticket')
+    const { url, protocols, expiresInSeconds } = JSON.parse(stdout)
+    expect({ url, expiresInSeconds }).toEqual({
+      url: expect.stringMatching(/^wss:\/\/[0-9.]+:\d+\/console$/),
+      expiresInSeconds: 10,
+    })
+    const ca = await readFile(join(cloud.dir, 'tls/ca.crt')).catch(() => undefined)
+    const socket = new WebSocket(url, protocols, ca === undefined ? {} : { ca })
+    const shown: string[] = []
+    socket.on('message', (data: Buffer, isBinary) => {
+      if (isBinary) shown.push(data.toString())
+    })
+    await once(socket, 'open')
+    socket.send(Buffer.from('hostname; exit 4\n'))
+    const [code, reason] = await once(socket, 'close')
+    expect(shown.join('')).toContain(container)
+    expect([code, String(reason)]).toEqual([1000, 'the shell ended with code 4'])
   })
 
   it('ends when the instance is stopped, and is refused then', async () => {

@@ -1,4 +1,7 @@
-/** The lab's command line. Exit codes: 0, 1 when something failed, 2 for usage; `exec` gives back the program's own. */
+/**
+ * The lab's command line. Exit codes: 0, 1 when something failed, 2 for usage; `exec` gives back
+ * the program's own.
+ */
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

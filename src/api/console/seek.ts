@@ -4,19 +4,25 @@
  * What runs on this host needs neither records nor bus, so its consoles work when both are gone.
  */
 import type { Bus } from '../../bus/bus.ts'
+import { TERMINAL_PATH } from '../../lib/terminal-protocol.ts'
 import { type AtollError, refused, unavailable } from '../../model/errors.ts'
 import type { HostName, InstanceId } from '../../model/ids.ts'
 import type { InstanceState } from '../../model/records.ts'
 import type { InformedStore } from '../../store/steady.ts'
 import { byRecords } from '../answer.ts'
 import type { ConsoleDoor } from './door.ts'
+import { TICKET_LIFE_MS } from './tickets.ts'
 
 /** Where a console is to be had. */
 export interface ConsolePlace {
   /** Null: at the door where this was asked. */
   readonly at: { readonly address: string; readonly port: number } | null
   readonly host: HostName
+  /** Where a client that is not on this host opens its WebSocket. */
+  readonly url: string
   readonly ticket: string
+  /** How long the ticket is good. */
+  readonly ticketSeconds: number
 }
 
 export interface SeekerOptions {
@@ -51,7 +57,8 @@ export function createSeeker(options: SeekerOptions): Seeker {
   return {
     async seek(instance) {
       // That it does not run is told by the door.
-      if (await holds(instance)) return { at: null, host, ticket: door.issue(instance) }
+      if (await holds(instance))
+        return { at: null, ...placeAt(host, reachedAt, door.issue(instance)) }
       const found = await hostOf(store, instance)
       if (found === host) throw notYet(instance)
       const { address, port, ticket } = await bus.ask(
@@ -60,9 +67,18 @@ export function createSeeker(options: SeekerOptions): Seeker {
         { instance },
         { timeoutMs: ASK_TIMEOUT_MS },
       )
-      return { at: { address, port }, host: found, ticket }
+      return { at: { address, port }, ...placeAt(found, { address, port }, ticket) }
     },
   }
+}
+
+function placeAt(
+  host: HostName,
+  { address, port }: SeekerOptions['reachedAt'],
+  ticket: string,
+): Omit<ConsolePlace, 'at'> {
+  const url = `wss://${address}:${port}${TERMINAL_PATH}`
+  return { host, url, ticket, ticketSeconds: TICKET_LIFE_MS / 1000 }
 }
 
 function notYet(instance: InstanceId): AtollError {

@@ -1,17 +1,28 @@
-/** One attachment to a terminal, from the first byte to the last: the terminal on one side, a connection on the other. */
+/**
+ * One attachment to a terminal, from the first byte to the last: the terminal on one side, a
+ * connection on the other.
+ */
 import { once } from 'node:events'
-import type { Terminal } from '../../lib/terminal.ts'
-import type { TerminalFrame } from '../../lib/terminal-frames.ts'
+import type { Screen, Terminal } from '../../lib/terminal.ts'
 import type { TerminalLink } from '../../lib/terminal-link.ts'
+import type { TerminalMessage } from '../../lib/terminal-protocol.ts'
 import { AtollError } from '../../model/errors.ts'
 
 /**
- * Carries bytes both ways until either side ends, and then ends both. Returns why it ended, in words; never fails.
+ * Carries bytes both ways until either side ends, and then ends both; `screen` is null for a pipe.
+ * Returns why it ended, in words; never fails.
  */
-export async function runSession(link: TerminalLink, terminal: Terminal): Promise<string> {
-  const leaving = takeInput(link, terminal).then(
+export async function runSession(
+  link: TerminalLink,
+  terminal: Terminal,
+  screen: Screen | null,
+): Promise<string> {
+  // What Enter sends on a terminal; a pipe has no terminal that would make a line feed of it.
+  const lineEnd = Buffer.from(terminal.kind === 'shell' && screen === null ? '\n' : '\r')
+  const leaving = takeInput(link, terminal, lineEnd).then(
     () => 'detached',
-    // The connection is gone, or carries what nobody can read: no more can be told to its other end.
+    // The connection is gone, or carries what nobody can read: no more can be told to its other
+    // end.
     (error: unknown) => `connection ended: ${String(error)}`,
   )
   const ending = giveOutput(link, terminal).catch(lastWords)
@@ -24,14 +35,18 @@ export async function runSession(link: TerminalLink, terminal: Terminal): Promis
   return first.reason
 }
 
-async function takeInput(link: TerminalLink, terminal: Terminal): Promise<void> {
+async function takeInput(link: TerminalLink, terminal: Terminal, lineEnd: Buffer): Promise<void> {
   const { input } = terminal
   input.on('error', () => undefined)
-  for await (const frame of link.frames()) {
-    if (frame.kind === 'resize') await terminal.resize(frame.columns, frame.rows)
+  for await (const message of link.messages()) {
+    if (message.kind === 'resize') await terminal.resize(message.columns, message.rows)
     else if (input.writableEnded || input.destroyed) continue
-    else if (frame.kind === 'eof') input.end()
-    else if (frame.kind === 'data' && !input.write(frame.bytes)) await roomIn(terminal, link)
+    else if (message.kind === 'eof') input.end()
+    else if (message.kind === 'data' || message.kind === 'line') {
+      const { kind, bytes } = message
+      const typed = kind === 'line' ? Buffer.concat([bytes, lineEnd]) : bytes
+      if (!input.write(typed)) await roomIn(terminal, link)
+    }
   }
 }
 
@@ -45,16 +60,16 @@ async function roomIn({ input }: Terminal, { gone }: TerminalLink): Promise<void
   input.off('close', onClose)
 }
 
-type End = TerminalFrame & { readonly kind: 'end' }
+type End = TerminalMessage & { readonly kind: 'exit' }
 
 async function giveOutput(link: TerminalLink, terminal: Terminal): Promise<End> {
-  await link.send({ kind: 'begin', terminal: terminal.kind })
+  await link.send({ kind: 'attached', terminal: terminal.kind })
   for await (const bytes of terminal.output) await link.send({ kind: 'data', bytes })
-  return { kind: 'end', ...(await terminal.end()) }
+  return { kind: 'exit', ...(await terminal.end()) }
 }
 
 /** What is said of a session that failed at our side. */
 function lastWords(error: unknown): End {
   const reason = error instanceof AtollError ? error.message : 'the console failed'
-  return { kind: 'end', exitCode: null, reason }
+  return { kind: 'exit', exitCode: null, reason }
 }

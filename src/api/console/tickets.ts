@@ -1,8 +1,10 @@
 /**
- * Tickets to terminals: whoever was let in at one door (the operator's socket, the bus) shows one at another.
+ * Tickets to terminals: whoever was let in at one door (the operator's socket, the bus) shows one
+ * at another.
  *
- * A ticket is 32 random bytes, is good once and for ten seconds, and says nothing by itself. Few are out at the same time, and what is
- * kept of each is a hash, so neither memory nor the time of an answer tells anything about those of others.
+ * A ticket is 32 random bytes, is good once and for ten seconds, and says nothing by itself. Few
+ * are out at the same time, and what is kept of each is a hash, so neither memory nor the time of
+ * an answer tells anything about those of others.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Clock } from '../../lib/clock.ts'

@@ -1,11 +1,15 @@
 /**
- * Consoles between two hosts: real doors behind real API listeners, real records, a bus. What stands behind the doors are terminals that echo.
+ * Consoles between two hosts: real doors behind real API listeners, real records, a bus. What
+ * stands behind the doors are terminals that echo.
  */
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import type { Socket } from 'node:net'
+import { resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { WebSocket as Ws } from 'ws'
 import {
   type ConsoleDoor,
   createConsoleDoor,
@@ -16,8 +20,12 @@ import type { Bus } from '../../../src/bus/bus.ts'
 import { createLocalBus } from '../../../src/bus/local.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
-import type { TerminalFrame } from '../../../src/lib/terminal-frames.ts'
 import { createTerminalLink, type TerminalLink } from '../../../src/lib/terminal-link.ts'
+import {
+  MESSAGE_LIMIT_BYTES,
+  TERMINAL_PROTOCOLS,
+  type TerminalMessage,
+} from '../../../src/lib/terminal-protocol.ts'
 import { refused } from '../../../src/model/errors.ts'
 import type { HostName, InstanceId } from '../../../src/model/ids.ts'
 import { withoutReplica } from '../../../src/store/steady.ts'
@@ -113,21 +121,41 @@ afterEach(async () => {
   await store.close()
 })
 
+/** Where the API of a test takes consoles; it is on this host, so nobody needs TLS. */
+const placeOf = (port: number) => `ws://127.0.0.1:${port}/console`
+
+interface Refusal {
+  readonly status: number
+  readonly text: string
+}
+
+/**
+ * Opens a WebSocket at a door; gives what `use` makes of it at once, before its first message, or
+ * the refusal.
+ */
+async function openFor<T>(
+  use: (socket: Ws) => T,
+  url: string,
+  protocols: string[],
+): Promise<T | Refusal> {
+  const socket = new Ws(url, protocols)
+  const answered = Promise.withResolvers<T | Refusal>()
+  socket.once('open', () => answered.resolve(use(socket)))
+  socket.once('error', answered.reject)
+  socket.once('unexpected-response', async (_request, response) => {
+    const text = Buffer.concat(await response.toArray()).toString()
+    answered.resolve({ status: response.statusCode ?? 0, text })
+  })
+  return answered.promise
+}
+
+const open = (url: string, protocols: string[]) => openFor((socket) => socket, url, protocols)
+
 /** Shows a ticket at a door; gives the link, or the status of the refusal. */
 async function enter(port: number, ticket: string): Promise<TerminalLink | number> {
-  const headers = { connection: 'Upgrade', upgrade: 'atoll-console', 'atoll-ticket': ticket }
-  const asked = request({ host: '127.0.0.1', port, path: '/console', headers })
-  asked.end()
-  const answered = Promise.withResolvers<TerminalLink | number>()
-  asked.on('error', answered.reject)
-  asked.on('response', (response) => {
-    response.resume()
-    answered.resolve(response.statusCode ?? 0)
-  })
-  asked.on('upgrade', (_response, socket: Socket, head) =>
-    answered.resolve(createTerminalLink(socket, head)),
-  )
-  return answered.promise
+  const protocols = [TERMINAL_PROTOCOLS.v1, `ticket.${ticket}`]
+  const link = await openFor((one) => createTerminalLink(one, 'client'), placeOf(port), protocols)
+  return 'status' in link ? link.status : link
 }
 
 async function attach(host: TestHost, instance: InstanceId): Promise<TerminalLink> {
@@ -137,11 +165,10 @@ async function attach(host: TestHost, instance: InstanceId): Promise<TerminalLin
   return link
 }
 
-async function lastOf(link: TerminalLink): Promise<TerminalFrame | undefined> {
-  let last: TerminalFrame | undefined
-  for await (const frame of link.frames()) {
-    last = frame
-    if (frame.kind === 'end') break
+async function lastOf(link: TerminalLink): Promise<TerminalMessage | undefined> {
+  let last: TerminalMessage | undefined
+  for await (const message of link.messages()) {
+    last = message
   }
   return last
 }
@@ -161,18 +188,15 @@ describe('a console', () => {
       await link.send({ kind: 'eof' })
     })()
     const shown: Buffer[] = []
-    const others: TerminalFrame[] = []
-    for await (const frame of link.frames())
-      if (frame.kind === 'data') shown.push(frame.bytes)
-      else {
-        others.push(frame)
-        if (frame.kind === 'end') break
-      }
+    const others: TerminalMessage[] = []
+    for await (const message of link.messages())
+      if (message.kind === 'data') shown.push(message.bytes)
+      else others.push(message)
     await typing
     expect(Buffer.concat(shown).equals(typed)).toBe(true)
     expect(others).toEqual([
-      { kind: 'begin', terminal: 'shell' },
-      { kind: 'end', exitCode: 5, reason: 'all was echoed' },
+      { kind: 'attached', terminal: 'shell' },
+      { kind: 'exit', exitCode: 5, reason: 'all was echoed' },
     ])
     const [terminal] = far.terminals
     expect(terminal?.sizes).toEqual(['100x40'])
@@ -197,7 +221,7 @@ describe('a console', () => {
     await eventually('it is attached', () => near.terminals.length === 1)
     const last = lastOf(link)
     await near.door.close()
-    expect(await last).toMatchObject({ kind: 'end', reason: expect.stringMatching(/stops/) })
+    expect(await last).toMatchObject({ kind: 'exit', reason: expect.stringMatching(/stops/) })
     expect(near.terminals[0]?.isClosed()).toBe(true)
     await expect(near.seeker.seek(HERE)).rejects.toMatchObject({ kind: 'unavailable' })
   })
@@ -222,7 +246,7 @@ describe('a console', () => {
     const link = await enter(near.api.port, ticket)
     if (typeof link === 'number') throw new Error('not told')
     const reason = `${HERE} has gone meanwhile`
-    expect(await lastOf(link)).toEqual({ kind: 'end', exitCode: null, reason })
+    expect(await lastOf(link)).toEqual({ kind: 'error', reason })
   })
 })
 
@@ -237,9 +261,37 @@ describe('nobody gets in', () => {
     if (typeof link !== 'number') await link.close()
   })
 
-  test('and who speaks nonsense inside is put out', async () => {
+  test('and who speaks nonsense inside is put out, and told why', async () => {
+    const nonsense: [string | Buffer, number, RegExp][] = [
+      ['ls -l', 1008, /control in JSON; to type text, ask for atoll\.console\.text\.v1/],
+      ['{"type":"resize","columns":0,"rows":24}', 1008, /control message: columns: /],
+      ['{"type":"exit","exitCode":0,"reason":""}', 1008, /control message: type: /],
+      ['{}', 1008, /control message: type: /],
+      ['x'.repeat(5000), 1008, /longer than 4096 characters/],
+      [Buffer.alloc(MESSAGE_LIMIT_BYTES + 1), 1009, /^$/],
+    ]
+    for (const [message, code, reason] of nonsense) {
+      const { ticket } = await near.seeker.seek(HERE)
+      const socket = await open(placeOf(near.api.port), [TERMINAL_PROTOCOLS.v1, `ticket.${ticket}`])
+      if ('status' in socket) throw new Error('not let in')
+      socket.send(message)
+      const [closedWith, why] = await once(socket, 'close')
+      expect([closedWith, String(why)]).toEqual([code, expect.stringMatching(reason)])
+    }
+    const isLetGo = () => near.terminals.every((one) => one.isClosed())
+    await eventually('all are let go of', isLetGo)
+    expect(near.terminals).toHaveLength(nonsense.length)
+  })
+
+  test('and bytes that are no frames of WebSocket end the connection', async () => {
     const { ticket } = await near.seeker.seek(HERE)
-    const headers = { connection: 'Upgrade', upgrade: 'atoll-console', 'atoll-ticket': ticket }
+    const headers = {
+      connection: 'Upgrade',
+      upgrade: 'websocket',
+      'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+      'sec-websocket-version': '13',
+      'sec-websocket-protocol': `atoll.console.v1, ticket.${ticket}`,
+    }
     const asked = request({ host: '127.0.0.1', port: near.api.port, path: '/console', headers })
     asked.end()
     const [, socket] = (await once(asked, 'upgrade')) as [unknown, Socket]
@@ -247,6 +299,31 @@ describe('nobody gets in', () => {
     socket.write(Buffer.alloc(1000, 0xee))
     await once(socket, 'close')
     await eventually('it is let go of', () => near.terminals[0]?.isClosed() === true)
+  })
+
+  test.each([
+    ['no protocol of ours', '/console', [], /offer one of atoll\.console\.v1, /],
+    ['half a screen', '/console?columns=80', ['atoll.console.v1'], /^rows: give the screen as/],
+    ['no screen', '/console?columns=1e3&rows=24', ['atoll.console.v1'], /^columns: /],
+    ['a hostile name', '/console?columns=80&rows=24&term=x%0ay', ['atoll.console.v1'], /^term: /],
+  ])('with a ticket and %s, but is told', async (_what, path, protocols, expected) => {
+    const { ticket } = await near.seeker.seek(HERE)
+    const url = `ws://127.0.0.1:${near.api.port}${path}`
+    const answer = await open(url, [...protocols, `ticket.${ticket}`])
+    expect(answer).toEqual({ status: 400, text: expect.stringMatching(expected) })
+    expect(near.terminals).toHaveLength(0)
+  })
+
+  test('with an atoll of before, which reads what to do in its own protocol', async () => {
+    const { ticket } = await near.seeker.seek(HERE)
+    const headers = { connection: 'Upgrade', upgrade: 'atoll-console', 'atoll-ticket': ticket }
+    const asked = request({ host: '127.0.0.1', port: near.api.port, path: '/console', headers })
+    asked.end()
+    const [, socket, head] = (await once(asked, 'upgrade')) as [unknown, Socket, Buffer]
+    const frame = Buffer.concat([head, ...(await socket.toArray())])
+    // A frame of kind 5 (end), its length, no exit code, a reason.
+    expect([frame[0], frame.readUInt16BE(1), frame[3]]).toEqual([5, frame.length - 3, 0])
+    expect(frame.subarray(5).toString()).toMatch(/older than the host.*upgrade it/)
   })
 
   test('but a client that only offers another protocol is answered as ever', async () => {
@@ -272,7 +349,7 @@ describe('errors say what to do', () => {
   test('a stopped instance, wherever its host keeps it', async () => {
     far.states.set(THERE, 'stopped')
     expect(await lastOf(await attach(far, THERE))).toMatchObject({
-      exitCode: null,
+      kind: 'error',
       reason: `${THERE} has gone meanwhile`,
     })
     far.states.delete(THERE)
@@ -292,4 +369,88 @@ describe('errors say what to do', () => {
     )
     expect(await message(THERE)).toMatch(/far, is lost: .* since 2026-11-22T08:00:00.000Z/)
   })
+})
+
+describe('other clients', () => {
+  /** What a client is shown, and with which code and reason it is closed. */
+  function watch(socket: Ws) {
+    const shown: { data: Buffer; isBinary: boolean }[] = []
+    socket.on('message', (data: Buffer, isBinary) => shown.push({ data, isBinary }))
+    const closed = once(socket, 'close').then(([code, reason]) => ({
+      code,
+      reason: String(reason),
+    }))
+    return { shown, closed, text: () => Buffer.concat(shown.map(({ data }) => data)).toString() }
+  }
+
+  async function ask(protocol: string, query = ''): Promise<Ws> {
+    const { ticket } = await near.seeker.seek(HERE)
+    const socket = await open(`${placeOf(near.api.port)}${query}`, [protocol, `ticket.${ticket}`])
+    if ('status' in socket) throw new Error(socket.text)
+    expect(socket.protocol).toBe(protocol)
+    return socket
+  }
+
+  test('type and read text, whole characters only, and read in the close how it ended', async () => {
+    const socket = await ask('atoll.console.text.v1')
+    const { shown, closed, text } = watch(socket)
+    socket.send('echo ')
+    for (const byte of Buffer.from('é')) socket.send(Buffer.of(byte))
+    await eventually('all is shown', () => text() === 'echo é')
+    near.terminals[0]?.input.end()
+    expect(shown.every(({ isBinary }) => !isBinary)).toBe(true)
+    expect(await closed).toEqual({ code: 1000, reason: 'all was echoed' })
+  })
+
+  test.each([
+    ['a pipe', '', '\n'],
+    ['a terminal', '?columns=80&rows=24', '\r'],
+  ])('type lines, as wscat does, into %s', async (_what, query, end) => {
+    const socket = await ask('atoll.console.lines.v1', query)
+    const [shown] = await Promise.all([once(socket, 'message'), socket.send('echo hello')])
+    expect(String(shown[0])).toBe(`echo hello${end}`)
+    socket.close()
+    await eventually('it is let go of', () => near.terminals[0]?.isClosed() === true)
+  })
+
+  test('are told in the close why there is no console', async () => {
+    const { ticket } = await near.seeker.seek(HERE)
+    near.states.delete(HERE)
+    const url = placeOf(near.api.port)
+    const socket = await open(url, ['atoll.console.text.v1', `ticket.${ticket}`])
+    if ('status' in socket) throw new Error(socket.text)
+    expect(await watch(socket).closed).toEqual({
+      code: 4000,
+      reason: `${HERE} has gone meanwhile`,
+    })
+  })
+})
+
+test('a page attaches with the lines of docs/consoles.md, in the WebSocket that browsers have', async () => {
+  const page = await readFile(resolve(import.meta.dirname, '../../../docs/consoles.md'), 'utf8')
+  const code = /```js\n([\s\S]+?)```/.exec(page)?.[1] ?? ''
+  expect(code.split('\n').length).toBeLessThanOrEqual(12)
+  const { ticket } = await near.seeker.seek(HERE)
+  const place = {
+    url: placeOf(near.api.port),
+    protocols: [TERMINAL_PROTOCOLS.v1, `ticket.${ticket}`],
+  }
+  const shown: Buffer[] = []
+  const text = () => Buffer.concat(shown).toString()
+  const typing: ((text: string) => void)[] = []
+  const resizing: ((size: { cols: number; rows: number }) => void)[] = []
+  const terminal = {
+    ...{ cols: 80, rows: 24 },
+    write: (bytes: Uint8Array | string) => shown.push(Buffer.from(bytes as string)),
+    onData: (listener: (text: string) => void) => typing.push(listener),
+    onResize: (listener: (size: { cols: number; rows: number }) => void) => resizing.push(listener),
+  }
+  new Function('place', 'terminal', code)(place, terminal)
+  await eventually('it is attached', () => near.terminals.length === 1)
+  typing[0]?.('grüße')
+  await eventually('what is typed is shown', () => text() === 'grüße')
+  resizing[0]?.({ cols: 100, rows: 40 })
+  await eventually('the size follows', () => near.terminals[0]?.sizes[0] === '100x40')
+  near.terminals[0]?.input.end()
+  await eventually('the end is shown', () => text() === 'grüße\r\nall was echoed\r\n')
 })

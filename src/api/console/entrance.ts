@@ -1,0 +1,114 @@
+/**
+ * Lets those in who show a ticket: from a request to upgrade to a WebSocket that carries a terminal
+ * (`lib/terminal-protocol.ts`).
+ *
+ * Without a right ticket the answer is 403 and nothing else. The `Origin` of a browser's page is
+ * not looked at: it protects servers that know a user by what the browser sends by itself, and this
+ * one knows nobody but by a ticket, which a page of elsewhere does not have.
+ */
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { WebSocketServer } from 'ws'
+import type { Screen } from '../../lib/terminal.ts'
+import { createTerminalLink, SOCKET_LIMITS, type TerminalLink } from '../../lib/terminal-link.ts'
+import {
+  parseOffer,
+  parseScreen,
+  TERMINAL_PATH,
+  TERMINAL_PROTOCOLS,
+} from '../../lib/terminal-protocol.ts'
+import { messageOf } from '../../model/errors.ts'
+import type { InstanceId } from '../../model/ids.ts'
+import {
+  endWith,
+  isOlderClient,
+  ticketOfOlderClient,
+  turnAwayOlderClient,
+} from './older-clients.ts'
+
+/** Whoever was let in. */
+export interface Entered {
+  readonly link: TerminalLink
+  readonly instance: InstanceId
+  /** Null for a pipe. */
+  readonly screen: Screen | null
+}
+
+/** Where connections come in. */
+export interface Entrance {
+  /** Takes a connection over; null when it was turned away, and has been told so, or is gone. */
+  enter(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<Entered | null>
+}
+
+/** Whether a request is to be upgraded to a console. */
+export function wantsConsole(request: IncomingMessage): boolean {
+  const { method, url, headers } = request
+  if (method !== 'GET' || url?.split('?')[0] !== TERMINAL_PATH) return false
+  return headers.upgrade?.toLowerCase() === 'websocket' || isOlderClient(request)
+}
+
+/** `redeem` gives the instance that a ticket is for, once, and null when it is not good. */
+export function createEntrance(redeem: (ticket: string) => InstanceId | null): Entrance {
+  let server: Promise<WebSocketServer> | null = null
+  return {
+    async enter(request, socket, head) {
+      socket.on('error', () => undefined)
+      const isOlder = isOlderClient(request)
+      const { ticket, protocol } = parseOffer(request.headers['sec-websocket-protocol'])
+      const instance = redeem((isOlder ? ticketOfOlderClient(request) : ticket) ?? '')
+      if (instance === null) return endWith(socket, FORBIDDEN)
+      if (isOlder) return turnAwayOlderClient(socket)
+      if (protocol === null) return endWith(socket, badRequest(NO_PROTOCOL))
+      const screen = screenOf(request)
+      if (typeof screen === 'string') return endWith(socket, badRequest(screen))
+      server ??= openSockets()
+      const link = await shakeHands(await server, request, socket, head)
+      return link === null ? null : { link, instance, screen }
+    },
+  }
+}
+
+/** Loaded with the first console: it takes 2.3 MB. */
+async function openSockets(): Promise<WebSocketServer> {
+  const ws = await import('ws')
+  return new ws.WebSocketServer({
+    ...SOCKET_LIMITS,
+    noServer: true,
+    clientTracking: false,
+    handleProtocols: (offered) => parseOffer([...offered].join()).protocol ?? false,
+  })
+}
+
+/** Null when the request is no handshake of WebSocket: it has been answered. */
+function shakeHands(
+  sockets: WebSocketServer,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): Promise<TerminalLink | null> {
+  const opened = Promise.withResolvers<TerminalLink | null>()
+  socket.once('close', () => opened.resolve(null))
+  // At once: the first message may be there already.
+  sockets.handleUpgrade(request, socket, head, (one) =>
+    opened.resolve(createTerminalLink(one, 'host')),
+  )
+  return opened.promise
+}
+
+/** A text says what is wrong with it. */
+function screenOf({ url = '' }: IncomingMessage): Screen | null | string {
+  try {
+    return parseScreen(url)
+  } catch (error) {
+    return messageOf(error)
+  }
+}
+
+const FORBIDDEN = 'HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
+const NO_PROTOCOL = `Sec-WebSocket-Protocol: offer one of ${Object.values(TERMINAL_PROTOCOLS).join(', ')} beside the ticket`
+
+function badRequest(message: string): string {
+  const head =
+    'HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8'
+  return `${head}\r\nContent-Length: ${Buffer.byteLength(message) + 1}\r\n\r\n${message}\n`
+}

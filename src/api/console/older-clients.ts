@@ -1,0 +1,50 @@
+/**
+ * What an `atoll console` of before WebSocket is told, which asked for a protocol of its own (`Upgrade:
+ * atoll-console`): that it is too old, in the words of that protocol, so that its user reads them.
+ */
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+
+const OLD_PROTOCOL = 'atoll-console'
+/**
+ * Its frame with which a terminal ended: a kind, two bytes of length, no exit code (two bytes), a
+ * reason.
+ */
+const END = 5
+const NO_EXIT_CODE = [0, 0]
+/** How long it may go on sending: a reset would take the answer away from it. */
+const LINGER_MS = 1_000
+const REASON =
+  'this atoll is older than the host and cannot attach: upgrade it with scripts/install'
+
+/** Whether a request to upgrade comes from such a client. */
+export function isOlderClient({ headers }: IncomingMessage): boolean {
+  return headers.upgrade === OLD_PROTOCOL
+}
+
+/** The ticket that it shows. */
+export function ticketOfOlderClient({ headers }: IncomingMessage): string | null {
+  const ticket = headers['atoll-ticket']
+  return typeof ticket === 'string' ? ticket : null
+}
+
+/** Tells it why there is no console, and ends the connection. Gives null: nobody is let in. */
+export function turnAwayOlderClient(socket: Duplex): null {
+  const payload = Buffer.from([...NO_EXIT_CODE, ...Buffer.from(REASON)])
+  const frame = Buffer.from([END, payload.length >> 8, payload.length & 0xff, ...payload])
+  const head = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${OLD_PROTOCOL}\r\n\r\n`
+  return endWith(socket, Buffer.concat([Buffer.from(head), frame]))
+}
+
+/**
+ * Says the last to a client that may still be sending, and ends the connection. Gives null: nobody
+ * is let in.
+ */
+export function endWith(socket: Duplex, last: string | Buffer): null {
+  socket.end(last)
+  socket.resume()
+  const late = setTimeout(() => socket.destroy(), LINGER_MS)
+  socket.once('end', () => socket.destroy())
+  socket.once('close', () => clearTimeout(late))
+  return null
+}

@@ -1,0 +1,195 @@
+/**
+ * How a terminal is asked for and carried over a WebSocket (RFC 6455). Nothing here does I/O.
+ *
+ * A client opens `/console` and offers two subprotocols: one of `TERMINAL_PROTOCOLS`, which the
+ * host selects, and `ticket.` with its ticket. A browser can set no headers of its own, so the size
+ * of its screen is in the query: `?columns=80&rows=24`.
+ */
+import { z } from 'zod'
+import type { Screen, TerminalEnd } from './terminal.ts'
+
+/** Where a terminal is asked for. */
+export const TERMINAL_PATH = '/console'
+
+/**
+ * What the messages mean. `v1`: binary messages are the terminal's bytes, text messages are control
+ * (JSON). `text`: text messages are what is typed and shown. `lines`: the same, and each message of
+ * the client is a line, as wscat sends it.
+ */
+export const TERMINAL_PROTOCOLS = {
+  v1: 'atoll.console.v1',
+  text: 'atoll.console.text.v1',
+  lines: 'atoll.console.lines.v1',
+} as const
+
+type TerminalProtocol = (typeof TERMINAL_PROTOCOLS)[keyof typeof TERMINAL_PROTOCOLS]
+
+/** Stands before a ticket among the subprotocols. */
+export const TICKET_PREFIX = 'ticket.'
+
+/** Longest message that an end takes, in bytes. A client cuts a longer paste into pieces. */
+export const MESSAGE_LIMIT_BYTES = 256 * 1024
+
+/** Codes with which a connection is closed (RFC 6455, section 7.4). */
+export const CLOSE_CODES = {
+  /** The terminal has ended, or its user has left. */
+  ended: 1000,
+  /** A message that means nothing to the other end. */
+  notUnderstood: 1008,
+  /** There is no terminal to attach to; the reason says why. */
+  refused: 4000,
+} as const
+
+/** What travels. */
+export type TerminalMessage =
+  /** What was typed, or what is shown. */
+  | { readonly kind: 'data'; readonly bytes: Buffer }
+  /** A line that was typed, without its end. */
+  | { readonly kind: 'line'; readonly bytes: Buffer }
+  /** The window's new size. */
+  | { readonly kind: 'resize'; readonly columns: number; readonly rows: number }
+  /** Nothing more will be typed. */
+  | { readonly kind: 'eof' }
+  /** What the terminal is; the first message of the host. */
+  | { readonly kind: 'attached'; readonly terminal: 'shell' | 'serial' }
+  /** The terminal has ended; the last message of the host. */
+  | ({ readonly kind: 'exit' } & TerminalEnd)
+  /** There is no terminal to attach to; the only message of the host. */
+  | { readonly kind: 'error'; readonly reason: string }
+
+/** Those that are not the terminal's bytes. */
+export type ControlMessage = Exclude<TerminalMessage, { kind: 'data' | 'line' }>
+
+/** Most columns and rows: two bytes each in the kernel (`struct winsize`, tty_ioctl(4)). */
+const SIZE_LIMIT = 0xffff
+/** Longest text of a control message, in UTF-16 code units. */
+const CONTROL_LIMIT = 4096
+/** Longest reason in words, in UTF-16 code units. */
+const REASON_LIMIT = 1000
+/** Longest reason of a close, in bytes (RFC 6455, sections 5.5 and 5.5.1). */
+const CLOSE_REASON_LIMIT_BYTES = 123
+const EXIT_CODE_LIMIT = 255
+/** Where the query names none. */
+const DEFAULT_TERM = 'xterm-256color'
+
+const size = z.int().min(1).max(SIZE_LIMIT)
+const reason = z.string().max(REASON_LIMIT)
+const resizeSchema = z.strictObject({ type: z.literal('resize'), columns: size, rows: size })
+const fromClient = z.discriminatedUnion('type', [
+  resizeSchema,
+  z.strictObject({ type: z.literal('eof') }),
+])
+const fromHost = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('attached'), terminal: z.enum(['shell', 'serial']) }),
+  z.strictObject({
+    type: z.literal('exit'),
+    exitCode: z.int().min(0).max(EXIT_CODE_LIMIT).nullable(),
+    reason,
+  }),
+  z.strictObject({ type: z.literal('error'), reason }),
+])
+
+/** Who says a message: each end takes only what the other may say. */
+export type TerminalSide = 'client' | 'host'
+
+/** The text of a control message. */
+export function formatControl({ kind, ...rest }: ControlMessage): string {
+  const cut = 'reason' in rest ? { ...rest, reason: rest.reason.slice(0, REASON_LIMIT) } : rest
+  return JSON.stringify({ type: kind, ...cut })
+}
+
+/**
+ * What a control message of that side says. Throws an `Error`, which tells in words what is wrong
+ * with it.
+ */
+export function parseControl(text: string, said: TerminalSide): ControlMessage {
+  if (text.length > CONTROL_LIMIT)
+    throw new Error(`a control message is longer than ${CONTROL_LIMIT} characters`)
+  const schema = said === 'client' ? fromClient : fromHost
+  const read = schema.safeParse(parseJson(text))
+  if (!read.success) {
+    const [issue] = read.error.issues
+    throw new Error(`control message: ${issue?.path.join('.') || 'type'}: ${issue?.message}`)
+  }
+  const { type: kind, ...rest } = read.data
+  return { kind, ...rest } as ControlMessage
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new Error(
+      `a text message is control in JSON; to type text, ask for ${TERMINAL_PROTOCOLS.text}`,
+    )
+  }
+}
+
+/** A reason as a close frame takes it: cut to so many bytes, at the end of a character. */
+export function closeReason(text: string): string {
+  const bytes = Buffer.from(text.toWellFormed())
+  let end = Math.min(bytes.length, CLOSE_REASON_LIMIT_BYTES)
+  // Bytes of the form 10xxxxxx go on with a character.
+  while (end < bytes.length && ((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1
+  return bytes.subarray(0, end).toString()
+}
+
+/** The query that tells a screen; empty when there is none. */
+export function formatScreen(screen: Screen | null): string {
+  if (screen === null) return ''
+  const { term, columns, rows } = screen
+  return `?${new URLSearchParams({ term, columns: `${columns}`, rows: `${rows}` })}`
+}
+
+const screenSchema = z.object({
+  term: z
+    .string()
+    .regex(/^[\w.+-]{1,64}$/, 'letters, digits and _.+-, at most 64')
+    .default(DEFAULT_TERM),
+  columns: z
+    .string()
+    .regex(/^\d{1,5}$/)
+    .transform(Number)
+    .pipe(size),
+  rows: z
+    .string()
+    .regex(/^\d{1,5}$/)
+    .transform(Number)
+    .pipe(size),
+})
+
+/**
+ * The screen that a request's target tells; null when it tells none. Throws an `Error`, which names
+ * the parameter.
+ */
+export function parseScreen(target: string): Screen | null {
+  const [, ...query] = target.split('?')
+  const told = Object.fromEntries(new URLSearchParams(query.join('?')))
+  if (!('columns' in told || 'rows' in told || 'term' in told)) return null
+  const read = screenSchema.safeParse(told)
+  if (read.success) return read.data
+  const name = read.error.issues[0]?.path.join('.')
+  throw new Error(
+    `${name}: give the screen as ?columns=80&rows=24&term=xterm-256color (1 to ${SIZE_LIMIT}), or leave all three out for a pipe`,
+  )
+}
+
+/** What a client offers, by its `Sec-WebSocket-Protocol`. */
+export interface TerminalOffer {
+  /** Null when it shows none, or several. */
+  readonly ticket: string | null
+  /** The first that it offers of ours; null when it offers none. */
+  readonly protocol: TerminalProtocol | null
+}
+
+/** Reads the header; whatever it says, this does not fail. */
+export function parseOffer(header: string | undefined): TerminalOffer {
+  const offered = (header ?? '').split(',').map((one) => one.trim())
+  const tickets = offered.filter((one) => one.startsWith(TICKET_PREFIX))
+  const known: readonly TerminalProtocol[] = Object.values(TERMINAL_PROTOCOLS)
+  const protocol = offered.flatMap((one) => known.find((name) => name === one) ?? [])[0]
+  return {
+    ticket: tickets.length === 1 ? (tickets[0] ?? '').slice(TICKET_PREFIX.length) : null,
+    protocol: protocol ?? null,
+  }
+}
