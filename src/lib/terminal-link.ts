@@ -43,8 +43,7 @@ export const SOCKET_LIMITS = {
    */
   maxFragments: 1024,
   maxBufferedChunks: 4096,
-  // Compression would cost each connection 300 KB, and what is shown changes too little to be worth
-  // it.
+  // zlib would take 300 KB for each connection.
   perMessageDeflate: false,
 } as const
 

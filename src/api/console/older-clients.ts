@@ -1,5 +1,5 @@
 /**
- * What an `atoll console` of before WebSocket is told, which asked for a protocol of its own (`Upgrade:
+ * What an older `atoll console` is told, which asks for a protocol of its own (`Upgrade:
  * atoll-console`): that it is too old, in the words of that protocol, so that its user reads them.
  */
 import type { IncomingMessage } from 'node:http'
