@@ -20,6 +20,8 @@ export const LONG_FILES: Readonly<Record<string, string>> = {
     'strangers before the engines of a whole cluster; the contract suite has TLS on one node of each',
   'test/attack/engine-hung-parts.test.ts':
     'one thing after another hangs for a while; the unit suite has what notices it',
+  'test/attack/engine-hung-cluster.test.ts':
+    'a real MariaDB and RabbitMQ that hang; engine-hung-store has records that hang',
   'test/fresh/engines.test.ts':
     'an installation with engines; the labs run them with the same settings',
   'test/lab/install.test.ts': 'installing and upgrading; quickstart goes through most of it',

@@ -42,7 +42,7 @@ export interface RabbitNode extends AsyncDisposable {
 }
 
 /** A node that is not started yet. */
-async function createRabbitNode(options: RabbitOptions): Promise<RabbitNode> {
+export async function createRabbitNode(options: RabbitOptions): Promise<RabbitNode> {
   const { netns, ip } = options
   const dir = await mkdtemp(join(tmpdir(), 'atoll-rabbit-'))
   const port = options.tls === undefined ? 5672 : 5671

@@ -1,0 +1,154 @@
+/**
+ * The shared engines of a cluster that hang for real: mariadbd and RabbitMQ's beam.smp, stopped.
+ *
+ * Names, rules, routes, metadata and reads went on in time when first tried, and launches are refused
+ * within seconds or go on. Before: health said for ten seconds only that the lease had run out, and
+ * then that the records were away, and not what does not answer.
+ */
+import { mkdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
+import { Agent } from 'node:https'
+import { join } from 'node:path'
+import { DescribeInstancesCommand, EC2Client } from '@aws-sdk/client-ec2'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { readCredentials } from '../../src/operator/credentials.ts'
+import { type Asks, asksOf } from '../../tools/kit/asks.ts'
+import { type Cloud, createCloud, execute } from '../../tools/kit/cloud.ts'
+import { canRunDocker } from '../../tools/kit/docker.ts'
+import { type Mariadb, PASSWORD, startMariadb, USER } from '../../tools/kit/mariadb.ts'
+import { eventually } from '../../tools/kit/netns.ts'
+import {
+  createRabbitNode,
+  RABBIT_PASSWORD,
+  RABBIT_USER,
+  type RabbitNode,
+} from '../../tools/kit/rabbit.ts'
+import { ailments, processesLike, within } from '../kit/hung.ts'
+
+const DEADLINE_MS = 60_000
+/** A request that needs the records is answered, or refused, by then. */
+const ANSWER_MS = 10_000
+const MENDED_MS = 5_000
+const GATEWAY = '172.31.0.1'
+
+describe.skipIf(!canRunDocker())('a shared engine that hangs (needs root)', () => {
+  let cloud: Cloud
+  let mariadb: Mariadb
+  let rabbit: RabbitNode
+  let ec2: EC2Client
+  let ask: Asks
+  let sample: string
+  let instance: string
+  let address: string
+
+  async function launch(): Promise<string> {
+    return (await ask.launch(sample))[0] ?? ''
+  }
+  const named = (what: RegExp) =>
+    eventually(
+      `health names ${what}`,
+      async () => (await ailments()).some((one) => what.test(one)),
+      DEADLINE_MS,
+    )
+  const wellAgain = () =>
+    eventually('all is well', async () => (await ailments()).length === 0, DEADLINE_MS)
+  /** What instances that run have of their host, and what is mended. */
+  async function instancesGoOn(): Promise<void> {
+    const asked = ['+time=1', '+tries=2', '+short', `@${GATEWAY}`, `${instance}.atoll.internal`]
+    expect((await execute('dig', asked)).stdout.trim()).toBe(address)
+    await cloud.netns.must(['nft', 'delete', 'table', 'inet', 'atoll'])
+    await cloud.netns.must(['ip', 'route', 'flush', 'proto', '167'])
+    const isMended = async () =>
+      (await cloud.netns.run(['nft', 'list', 'table', 'inet', 'atoll'])).exitCode === 0 &&
+      (await execute('ping', ['-c', '1', '-W', '1', address])).exitCode === 0
+    await eventually('rules and routes are mended', isMended, MENDED_MS)
+    const url = 'http://169.254.169.254/latest/meta-data/instance-id'
+    expect((await cloud.inside(instance, ['wget', '-qO-', url])).stdout).toBe(instance)
+    const listed = await within(ANSWER_MS, 'a read', ec2.send(new DescribeInstancesCommand({})))
+    expect(listed.Reservations?.length).toBeGreaterThan(0)
+  }
+  async function launchesGoOn(): Promise<void> {
+    const id = await launch()
+    await ask.untilItAnswers(id)
+    await ask.terminate(id)
+  }
+
+  beforeAll(async () => {
+    cloud = await createCloud('shared')
+    mariadb = await startMariadb()
+    rabbit = await createRabbitNode({ netns: cloud.netns, ip: '127.0.0.1', peers: [] })
+    await rabbit.start()
+    await cloud.stop('SIGTERM')
+    const { dir, configFile } = cloud
+    await rm(join(dir, 'state'), { recursive: true })
+    await mkdir(join(dir, 'state/images'), { recursive: true, mode: 0o700 })
+    const secrets = { secret: 'c0'.repeat(32), mariadb: PASSWORD, rabbit: RABBIT_PASSWORD }
+    for (const [name, text] of Object.entries(secrets))
+      await writeFile(join(dir, name), `${text}\n`, { mode: 0o600 })
+    const database = await mariadb.freshDatabase()
+    await writeFile(
+      configFile,
+      `${await readFile(configFile, 'utf8')}
+cluster: {secretFile: ${dir}/secret}
+store: {kind: mariadb, nodes: ['${mariadb.node}'], database: ${database}, user: ${USER}, passwordFile: ${dir}/mariadb}
+bus: {kind: rabbitmq, nodes: ['${rabbit.address}'], user: ${RABBIT_USER}, passwordFile: ${dir}/rabbit}
+`,
+    )
+    await cloud.start()
+    const credentials = await readCredentials(join(dir, 'state'))
+    const ca = await readFile(join(dir, 'tls/ca.crt'))
+    ec2 = new EC2Client({
+      ...{ endpoint: credentials.endpoint, region: credentials.region, credentials },
+      maxAttempts: 1,
+      requestHandler: { httpsAgent: new Agent({ ca, keepAlive: true }) },
+    })
+    ask = asksOf(ec2, DEADLINE_MS)
+    sample = await ask.register('sample', 'docker://atoll-sample:latest')
+    instance = await launch()
+    await ask.untilItAnswers(instance)
+    address = (await ask.look(instance)).PrivateIpAddress ?? ''
+  }, 4 * DEADLINE_MS)
+  afterAll(async () => {
+    ec2?.destroy()
+    await cloud?.destroy()
+    await rabbit?.[Symbol.asyncDispose]()
+    await mariadb?.end()
+  })
+
+  it('mariadbd', async () => {
+    mariadb.server.signal('SIGSTOP')
+    try {
+      await instancesGoOn()
+      await expect(within(ANSWER_MS, 'a launch', launch())).rejects.toThrow(/not available/)
+      await named(new RegExp(`^lease: run out: .*${mariadb.node} does not answer`))
+      await named(new RegExp(`^records: away, going on from ledger: .*${mariadb.node} does not`))
+      await instancesGoOn()
+    } finally {
+      mariadb.server.signal('SIGCONT')
+    }
+    await wellAgain()
+    await launchesGoOn()
+  }, 240_000)
+
+  it('beam.smp', async () => {
+    const networkOf = (pid: number | 'self') => readlink(`/proc/${pid}/ns/net`).catch(() => '')
+    const own = await networkOf('self')
+    const beam: number[] = []
+    for (const pid of await processesLike((line) => line.includes('beam.smp')))
+      if ((await networkOf(pid)) === own) beam.push(pid)
+    expect(beam).toHaveLength(1)
+    const signal = (name: 'SIGSTOP' | 'SIGCONT') => {
+      for (const pid of beam) process.kill(pid, name)
+    }
+    signal('SIGSTOP')
+    try {
+      await launchesGoOn()
+      await named(/^bus: RabbitMQ is away or does not answer/)
+      await instancesGoOn()
+      await launchesGoOn()
+    } finally {
+      signal('SIGCONT')
+    }
+    await wellAgain()
+    await launchesGoOn()
+  }, 240_000)
+})
