@@ -6,7 +6,7 @@
  * metadata, the lease and other requests have their turn (`lib/turns.ts`).
  */
 import type { Clock } from '../lib/clock.ts'
-import { PIECE_MS, type Turns } from '../lib/turns.ts'
+import { createPiece, type Turns } from '../lib/turns.ts'
 import { refused, unavailable } from '../model/errors.ts'
 
 /** Limits of the doors that requests come through. */
@@ -38,7 +38,7 @@ export function createBudget(
 ): Budget {
   const { turns, clock } = parts
   let left = STEPS_MAX
-  let begunMs = clock.monotonic()
+  const piece = createPiece(clock)
   return {
     pageItems,
     answerBytes,
@@ -50,10 +50,10 @@ export function createBudget(
         'Request limit exceeded: this request needs more work than one may; ask with fewer filter values and wildcards',
       )
     },
-    due: () => clock.monotonic() - begunMs >= PIECE_MS,
+    due: piece.isOver,
     async turn() {
       await turns.next(owner)
-      begunMs = clock.monotonic()
+      piece.begin()
     },
   }
 }

@@ -20,7 +20,7 @@ const SUM_MS = 10_000
 /** Over the log of the API; `what` its lines are about. */
 export function createRequestLog(
   log: Log,
-  clock: Pick<Clock, 'monotonic'>,
+  clock: Pick<Clock, 'after' | 'monotonic'>,
   what: 'api request' | 'command',
 ): RequestLog {
   const lines = createTokenBucket(LINES, clock.monotonic())
@@ -34,7 +34,7 @@ export function createRequestLog(
     turnedAway(fields) {
       if (lines.take(clock.monotonic())) log.info(fields, what)
       else {
-        if (untold === 0) setTimeout(sumUp, SUM_MS).unref()
+        if (untold === 0) clock.after(SUM_MS, sumUp)
         untold += 1
       }
     },

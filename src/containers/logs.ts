@@ -1,5 +1,5 @@
 /**
- * Docker's log stream as plain console output. Pure.
+ * Docker's log stream as plain console output.
  *
  * Without a terminal the engine frames output: one byte of stream, three of zero, four of length, then the payload
  * (https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/ContainerAttach, "Stream format").

@@ -1,10 +1,16 @@
-/** Programs that do not come to an end, by name: what a part of the daemon starts again and again is named while it hangs. */
+/**
+ * Programs that do not come to an end, by name: what a part of the daemon starts again and again is
+ * named while it hangs.
+ */
 import type { Clock } from './clock.ts'
 import type { Runner } from './runner.ts'
 
 export interface WatchedPrograms {
   readonly run: Runner
-  /** Those that take too long now, or were killed for it lately and have not worked since: a sentence each. */
+  /**
+   * Those that take too long now, or were killed for it lately and have not worked since: a
+   * sentence each.
+   */
   hanging(): readonly string[]
 }
 

@@ -60,7 +60,8 @@ interface KeyedThrottle<K> {
 }
 
 /**
- * As `throttle`, for each key. Beyond `limit` keys the one that was first called is forgotten; what it still owed is done at once.
+ * As `throttle`, for each key. Beyond `limit` keys the one that was first called is forgotten; what
+ * it still owed is done at once.
  */
 export function throttleByKey<K>(
   work: (key: K) => void,

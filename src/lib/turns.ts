@@ -5,6 +5,7 @@
  * loop looks at every socket and timer. Without that the pieces of a hundred requests would run one
  * after the other in one turn. Turns go round among the owners of the work (`rotation.ts`).
  */
+import type { Clock } from './clock.ts'
 import { createRotation } from './rotation.ts'
 
 /**
@@ -12,7 +13,25 @@ import { createRotation } from './rotation.ts'
  * two looks at the clock, and several kinds of work (a request, a long list from the records) may
  * each have a piece in one turn of the loop: whoever waits, waits for all.
  */
-export const PIECE_MS = 2
+const PIECE_MS = 2
+
+/** One piece of long work: it begins when it is made. */
+export interface Piece {
+  /** Whether it has lasted long enough: others are to have a turn, and then it begins anew. */
+  isOver(): boolean
+  begin(): void
+}
+
+/** A piece that begins now. */
+export function createPiece(clock: Pick<Clock, 'monotonic'>): Piece {
+  let begunMs = clock.monotonic()
+  return {
+    isOver: () => clock.monotonic() - begunMs >= PIECE_MS,
+    begin() {
+      begunMs = clock.monotonic()
+    },
+  }
+}
 
 /** The turns that all long work of a process shares. */
 export interface Turns {

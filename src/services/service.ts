@@ -40,7 +40,9 @@ export interface HostService {
    * starts such work, returns, and wakes the agent when there is news.
    */
   apply(pass: Pass): Promise<readonly Fact[]>
-  /** What it has waited for too long, a sentence each: health names it, though `apply` went well. */
+  /**
+   * What it has waited for too long, a sentence each: health names it, though `apply` went well.
+   */
   hanging?(): readonly string[]
   /** Closes sockets and timers. Instances, links and rules stay as they are. */
   close(): Promise<void>

@@ -44,7 +44,10 @@ export async function openChannels(model: ChannelModel): Promise<{
   return { letters, ringing, commands }
 }
 
-/** Makes this host's queues, and gives the one of bells; `hear` gets what comes into either, without acknowledgement. */
+/**
+ * Makes this host's queues, and gives the one of bells; `hear` gets what comes into either, without
+ * acknowledgement.
+ */
 export async function openQueues(
   model: ChannelModel,
   host: HostName,

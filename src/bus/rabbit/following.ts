@@ -1,8 +1,10 @@
 /**
- * The VPCs that this host follows: for each of them its queue of bells is bound to that VPC's routing key.
+ * The VPCs that this host follows: for each of them its queue of bells is bound to that VPC's
+ * routing key.
  *
- * A queue lives as long as its connection, so all are bound again on the next one. Whoever begins to follow a VPC may have missed what was
- * rung before: it hears a bell of it as soon as the broker has confirmed that the queue is bound.
+ * A queue lives as long as its connection, so all are bound again on the next one. Whoever begins
+ * to follow a VPC may have missed what was rung before: it hears a bell of it as soon as the broker
+ * has confirmed that the queue is bound.
  */
 import type { Channel } from 'amqplib'
 import type { VpcId } from '../../model/ids.ts'

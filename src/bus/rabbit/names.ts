@@ -14,7 +14,10 @@ import type { Options } from 'amqplib'
 import type { HostName, VpcId } from '../../model/ids.ts'
 import { MIB } from '../../model/sizes.ts'
 
-/** Bells: by routing key `host.<name>` to one host, `vpc.<id>` to those that follow a VPC, `all` to all of them. */
+/**
+ * Bells: by routing key `host.<name>` to one host, `vpc.<id>` to those that follow a VPC, `all` to
+ * all of them.
+ */
 export const BELLS_EXCHANGE = 'atoll.bells'
 /** Questions to a host and the answers to them, by routing key `host.<name>`. */
 export const QUESTIONS_EXCHANGE = 'atoll.questions'

@@ -8,12 +8,12 @@
  * were (`RowCache`).
  */
 
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import type { z } from 'zod'
+import { nextTurn, systemClock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Metrics } from '../../lib/metrics.ts'
-import { PIECE_MS } from '../../lib/turns.ts'
+import { createPiece } from '../../lib/turns.ts'
 import { parseIpv4 } from '../../model/addr.ts'
 import { parseHostName, parseId } from '../../model/ids.ts'
 import type { UnreadableRow } from '../../model/records.ts'
@@ -196,11 +196,11 @@ export function createRowReader(watch: RowWatch, cache: RowCache): RowReader {
     async parseLong<Row>(shape: RowShape<Row>, rows: readonly object[]) {
       if (rows.length <= PIECE_ROWS) return parse(shape, rows)
       const parsed: (readonly Row[])[] = []
-      let begunMs = performance.now()
+      const piece = createPiece(systemClock)
       for (let at = 0; at < rows.length; at += PIECE_ROWS) {
-        if (performance.now() - begunMs >= PIECE_MS) {
+        if (piece.isOver()) {
           await nextTurn()
-          begunMs = performance.now()
+          piece.begin()
         }
         parsed.push(parse(shape, rows.slice(at, at + PIECE_ROWS)))
       }

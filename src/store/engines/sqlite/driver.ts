@@ -10,7 +10,6 @@
  */
 import { closeSync, fchmodSync, openSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import {
   type CompiledQuery,
   type DatabaseConnection,
@@ -25,8 +24,9 @@ import {
   type TransactionSettings,
 } from 'kysely'
 import { LRUCache } from 'lru-cache'
+import { nextTurn, systemClock } from '../../../lib/clock.ts'
 import { createQueue } from '../../../lib/queue.ts'
-import { PIECE_MS } from '../../../lib/turns.ts'
+import { createPiece } from '../../../lib/turns.ts'
 import { AtollError, bug, unavailable } from '../../../model/errors.ts'
 import { EngineError, type EngineTrouble } from '../engine.ts'
 
@@ -292,14 +292,14 @@ async function readRows<Item>(
 ): Promise<Item[]> {
   const rows: object[] = []
   const found = classified(sql, () => statement.iterate(...values))
-  let begunMs = performance.now()
+  const piece = createPiece(systemClock)
   for (;;) {
     const { done, value } = classified(sql, () => found.next())
     if (done === true) return rows as Item[]
     rows.push(toObject(columns, value))
-    if (rows.length % PIECE_ROWS !== 0 || performance.now() - begunMs < PIECE_MS) continue
+    if (rows.length % PIECE_ROWS !== 0 || !piece.isOver()) continue
     await nextTurn()
-    begunMs = performance.now()
+    piece.begin()
   }
 }
 
