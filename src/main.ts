@@ -35,7 +35,6 @@ import { type Identity, openIdentity } from './identity.ts'
 import { type Clock, systemClock } from './lib/clock.ts'
 import { createDiskWatch, totalBytes } from './lib/disk.ts'
 import { createLog, type Log, type ProcessLog } from './lib/log.ts'
-import { startMemoryTrim } from './lib/memory.ts'
 import { createMetrics, type Metrics } from './lib/metrics.ts'
 import { readSecret } from './lib/secret.ts'
 import { createTurns } from './lib/turns.ts'
@@ -289,7 +288,6 @@ async function runDaemon(config: Config): Promise<void> {
   // Every file's mode is said where it is made; a stricter one would keep guests' own users out of their entry script.
   process.umask(0o022)
   parts.defer(await takeState(config))
-  parts.defer(startMemoryTrim(log))
   const clock = systemClock
   const metrics = createMetrics({ process: true })
   watchLog(log, metrics)
