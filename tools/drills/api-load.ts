@@ -47,79 +47,30 @@ export interface ApiLoad {
   stop(): Promise<void>
 }
 
+/** How one caller calls. */
+interface Plan extends Pick<Caller, 'kind' | 'host'> {
+  readonly everyMs: number
+  readonly call: () => Promise<void>
+  /** Whether the last answer came from a copy of the records. */
+  readonly isStale: () => boolean
+}
+
 /** Starts the load upon one instance. */
 export function startApiLoad(clients: readonly ApiClient[], instance: string): ApiLoad {
   const stopping = new AbortController()
   let pause: PromiseWithResolvers<void> | null = null
-  const callers: Caller[] = []
   const pauses: { readonly from: number; readonly to: number }[] = []
-  const loops: Promise<void>[] = []
-
-  function start(
-    kind: Kind,
-    host: string | null,
-    everyMs: number,
-    call: () => Promise<void>,
-    isStale: () => boolean,
-  ): void {
-    const caller: Caller = { kind, host, calls: [] }
-    callers.push(caller)
-    const loop = async () => {
-      while (!stopping.signal.aborted) {
-        if (pause !== null) await pause.promise
-        const at = performance.now()
-        const failure: unknown = await call().then(
-          () => null,
-          (error: unknown) => error ?? new Error('failed'),
-        )
-        const endedAt = performance.now()
-        const ok = failure === null
-        caller.calls.push({
-          at,
-          endedAt,
-          ok,
-          status: ok ? 200 : statusOf(failure),
-          stale: ok && isStale(),
-        })
-        await sleep(Math.max(0, everyMs - (performance.now() - at)), stopping.signal)
-      }
+  const plans = plansFor(clients, instance)
+  const callers = plans.map(({ kind, host }): Caller => ({ kind, host, calls: [] }))
+  const loop = async ({ everyMs, call, isStale }: Plan, calls: Call[]) => {
+    while (!stopping.signal.aborted) {
+      if (pause !== null) await pause.promise
+      const at = performance.now()
+      calls.push(await timed(at, call, isStale))
+      await sleep(Math.max(0, everyMs - (performance.now() - at)), stopping.signal)
     }
-    loops.push(loop())
   }
-
-  const reader: ListClient = listClient(clients, READ_MS)
-  const writer: ListClient = listClient(clients, WRITE_MS)
-  const never = () => false
-  start(
-    'read',
-    null,
-    LIST_READ_EVERY_MS,
-    () => reader.send((ec2, signal) => readOnce(ec2, instance, signal)),
-    never,
-  )
-  start(
-    'write',
-    null,
-    LIST_WRITE_EVERY_MS,
-    () => writer.send((ec2, signal) => writeOnce(ec2, instance, 'list', signal)),
-    never,
-  )
-  for (const { host, ec2, asOf } of clients) {
-    start(
-      'read',
-      host,
-      HOST_EVERY_MS,
-      () => readOnce(ec2, instance, AbortSignal.timeout(READ_MS)),
-      () => asOf() !== null,
-    )
-    start(
-      'write',
-      host,
-      HOST_EVERY_MS,
-      () => writeOnce(ec2, instance, host, AbortSignal.timeout(WRITE_MS)),
-      never,
-    )
-  }
+  const loops = plans.map((plan, n) => loop(plan, callers[n]?.calls ?? []))
   return {
     callers,
     pauses,
@@ -141,6 +92,44 @@ export function startApiLoad(clients: readonly ApiClient[], instance: string): A
       await Promise.all(loops)
     },
   }
+}
+
+async function timed(at: number, call: Plan['call'], isStale: Plan['isStale']): Promise<Call> {
+  const failure: unknown = await call().then(
+    () => null,
+    (error: unknown) => error ?? new Error('failed'),
+  )
+  const endedAt = performance.now()
+  const ok = failure === null
+  return { at, endedAt, ok, status: ok ? 200 : statusOf(failure), stale: ok && isStale() }
+}
+
+/** Two callers for the list of all hosts, and two for each host. */
+function plansFor(clients: readonly ApiClient[], instance: string): readonly Plan[] {
+  const reader: ListClient = listClient(clients, READ_MS)
+  const writer: ListClient = listClient(clients, WRITE_MS)
+  const isStale = () => false
+  const ofList: readonly Plan[] = [
+    {
+      ...{ kind: 'read', host: null, everyMs: LIST_READ_EVERY_MS, isStale },
+      call: () => reader.send((ec2, signal) => readOnce(ec2, instance, signal)),
+    },
+    {
+      ...{ kind: 'write', host: null, everyMs: LIST_WRITE_EVERY_MS, isStale },
+      call: () => writer.send((ec2, signal) => writeOnce(ec2, instance, 'list', signal)),
+    },
+  ]
+  const ofHosts = clients.flatMap(({ host, ec2, asOf }): readonly Plan[] => [
+    {
+      ...{ kind: 'read', host, everyMs: HOST_EVERY_MS, isStale: () => asOf() !== null },
+      call: () => readOnce(ec2, instance, AbortSignal.timeout(READ_MS)),
+    },
+    {
+      ...{ kind: 'write', host, everyMs: HOST_EVERY_MS, isStale },
+      call: () => writeOnce(ec2, instance, host, AbortSignal.timeout(WRITE_MS)),
+    },
+  ])
+  return [...ofList, ...ofHosts]
 }
 
 function sleep(ms: number, signal: AbortSignal): Promise<void> {

@@ -84,25 +84,7 @@ export async function createCloud(
   reach: readonly string[] = [],
 ): Promise<Cloud> {
   const dir = await mkdtemp(join(tmpdir(), `atoll-${label}-`))
-  const netns = await createNetns(label)
-  const outside = await createNetns(`${label}-outside`)
-  await netns.must([
-    'ip',
-    'link',
-    'add',
-    'outside',
-    'type',
-    'veth',
-    'peer',
-    'name',
-    'eth0',
-    'netns',
-    String(outside.pid),
-  ])
-  await netns.must(['ip', 'address', 'add', `${HOST_ADDRESS}/30`, 'dev', 'outside'])
-  await netns.must(['ip', 'link', 'set', 'outside', 'up'])
-  await outside.must(['ip', 'address', 'add', `${OUTSIDE_ADDRESS}/30`, 'dev', 'eth0'])
-  await outside.must(['ip', 'link', 'set', 'eth0', 'up'])
+  const { netns, outside } = await makeNetwork(label)
   const leave = netns.enter()
   const docker = await startDocker()
   await docker.makeSampleImages()
@@ -115,41 +97,11 @@ export async function createCloud(
     configFile,
     `stateDir: ${dir}/state\nruntimeDir: ${dir}/run\ntls: {directory: ${dir}/tls}\ndocker: {socket: ${docker.socketPath}, stopSeconds: 1}\nhost: {name: ${label}}\nimages: {directories: [${dir}/state/images], reach: [${reach.join(', ')}]}\n${config}`,
   )
-  let child: ChildProcess | undefined
-
-  async function start(
-    options: { readonly env?: Readonly<Record<string, string>> } = {},
-  ): Promise<void> {
-    const log = await open(logFile, 'a')
-    child = spawn(join(ROOT, 'bin/atolld'), ['--config', configFile], {
-      stdio: ['ignore', 'ignore', log.fd],
-      env: { ...process.env, ...options.env },
-      detached: true,
-    })
-    await log.close()
-    await eventually('atolld is well', isWell, DEADLINE_MS)
-  }
-
-  async function stop(signal: NodeJS.Signals): Promise<void> {
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
-    const ended = once(child, 'exit')
-    child.kill(signal)
-    await ended
-  }
-
-  await start()
+  const daemon = createDaemon(configFile, logFile)
+  await daemon.start()
   const credentials = await readCredentials(join(dir, 'state'))
   const authority = await readFile(join(dir, 'tls/ca.crt'))
-  const ec2 = new EC2Client({
-    endpoint: credentials.endpoint,
-    region: credentials.region,
-    credentials: {
-      accessKeyId: credentials.accessKeyId,
-      secretAccessKey: credentials.secretAccessKey,
-    },
-    maxAttempts: 1,
-    requestHandler: { httpsAgent: new Agent({ ca: authority, keepAlive: true }) },
-  })
+  const ec2 = clientOf(credentials, authority)
   return {
     dir,
     configFile,
@@ -158,12 +110,7 @@ export async function createCloud(
     docker,
     ec2,
     credentials,
-    daemon() {
-      if (child === undefined) throw new Error('the daemon was never started')
-      return child
-    },
-    start,
-    stop,
+    ...daemon,
     log: () => readFile(logFile, 'utf8'),
     inside: (instance, argv) =>
       execute('/usr/bin/docker', [
@@ -186,7 +133,7 @@ export async function createCloud(
       }),
     async destroy() {
       ec2.destroy()
-      await stop('SIGKILL')
+      await daemon.stop('SIGKILL')
       await killMachines(join(dir, 'state'))
       await docker.close()
       leave()
@@ -195,6 +142,73 @@ export async function createCloud(
       await rm(dir, { recursive: true, force: true })
     },
   }
+}
+
+/** The host's namespace, and one that is outside of the cloud. */
+async function makeNetwork(label: string): Promise<Pick<Cloud, 'netns' | 'outside'>> {
+  const netns = await createNetns(label)
+  const outside = await createNetns(`${label}-outside`)
+  await netns.must([
+    'ip',
+    'link',
+    'add',
+    'outside',
+    'type',
+    'veth',
+    'peer',
+    'name',
+    'eth0',
+    'netns',
+    String(outside.pid),
+  ])
+  await netns.must(['ip', 'address', 'add', `${HOST_ADDRESS}/30`, 'dev', 'outside'])
+  await netns.must(['ip', 'link', 'set', 'outside', 'up'])
+  await outside.must(['ip', 'address', 'add', `${OUTSIDE_ADDRESS}/30`, 'dev', 'eth0'])
+  await outside.must(['ip', 'link', 'set', 'eth0', 'up'])
+  return { netns, outside }
+}
+
+/** The daemon, which is not started yet. */
+function createDaemon(
+  configFile: string,
+  logFile: string,
+): Pick<Cloud, 'daemon' | 'start' | 'stop'> {
+  let child: ChildProcess | undefined
+  return {
+    daemon() {
+      if (child === undefined) throw new Error('the daemon was never started')
+      return child
+    },
+    async start(options = {}) {
+      const log = await open(logFile, 'a')
+      child = spawn(join(ROOT, 'bin/atolld'), ['--config', configFile], {
+        stdio: ['ignore', 'ignore', log.fd],
+        env: { ...process.env, ...options.env },
+        detached: true,
+      })
+      await log.close()
+      await eventually('atolld is well', isWell, DEADLINE_MS)
+    },
+    async stop(signal) {
+      if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+      const ended = once(child, 'exit')
+      child.kill(signal)
+      await ended
+    },
+  }
+}
+
+function clientOf(credentials: Cloud['credentials'], authority: Buffer): EC2Client {
+  return new EC2Client({
+    endpoint: credentials.endpoint,
+    region: credentials.region,
+    credentials: {
+      accessKeyId: credentials.accessKeyId,
+      secretAccessKey: credentials.secretAccessKey,
+    },
+    maxAttempts: 1,
+    requestHandler: { httpsAgent: new Agent({ ca: authority, keepAlive: true }) },
+  })
 }
 
 /** Virtual machines go on without a daemon. */
