@@ -14,6 +14,8 @@ export const LONG_FILES: Readonly<Record<string, string>> = {
   'test/lab/bus-cluster.test.ts':
     'brokers lost; the contract suite runs on one, the drill bus-all-loss on three',
   'test/lab/debian.test.ts': 'a whole operating system, emulated; the tiny guest boots in seconds',
+  'test/lab/console-daemon-stopped.test.ts':
+    'a guest writes megabytes at the speed of a serial line; the unit suite has relay and trimmer',
   'test/lab/services/machine-images-s3.test.ts':
     'a real S3 service; the client is tried against a server of the test in the unit suite',
   'test/attack/engines.test.ts':
