@@ -255,22 +255,51 @@ describe('time and chance', () => {
 
 describe('comments', () => {
   const WIDTH = 100
-  /** Rooms whose comments are still to be wrapped. The list only shrinks. */
+  /** Rooms and files whose comments are still to be wrapped. The list only shrinks. */
   const STILL_WIDE: readonly string[] = [
-    'store',
-    'api',
-    'workloads',
-    'driver.ts',
-    'containers',
-    'machines',
-    'images',
-    'consoles',
-    'agent',
-    'top',
-    'engines',
+    'containers/',
+    'images/',
+    'machines/',
+    'workloads/',
+    'agent/agent.ts',
+    'agent/bells.ts',
+    'agent/keeper.ts',
+    'agent/lease.ts',
+    'agent/ledger-schema.ts',
+    'agent/reader.ts',
+    'agent/report.ts',
+    'api/action.ts',
+    'api/actions/create-image.ts',
+    'api/actions/delete-tags.ts',
+    'api/actions/delete-volume.ts',
+    'api/actions/deregister-image.ts',
+    'api/actions/describe-image-attribute.ts',
+    'api/actions/modify-instance-attribute.ts',
+    'api/actions/modify-instance-metadata-options.ts',
+    'api/actions/register-image.ts',
+    'api/actions/run-instances.ts',
+    'api/actions/terminate-instances.ts',
+    'api/admin.ts',
+    'api/change.ts',
+    'api/instances.ts',
+    'api/launch/choices.ts',
+    'api/launch/disk.ts',
+    'api/launch/other-type.ts',
+    'api/launch/records.ts',
+    'api/tag-changes.ts',
+    'main.ts',
+    'store/migrations.ts',
+    'store/records/host.ts',
+    'store/records/instance.ts',
+    'store/records/network.ts',
+    'store/records/nic.ts',
+    'store/records/noun.ts',
+    'store/sql.ts',
+    'store/store.ts',
   ]
+  const isWrapped = ({ path }: SourceFile) => !STILL_WIDE.some((one) => path.startsWith(one))
 
-  it.each(files.filter(({ room }) => !STILL_WIDE.includes(room)))(
+  it.each(files.filter(isWrapped))(
     '$path has comments of 100 columns at most',
     ({ lines, text }) => {
       const code = codeOf(text).split('\n')

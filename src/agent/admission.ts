@@ -1,6 +1,7 @@
 /**
- * The question before everything else: does another machine live under this host's name? It is asked before the bus is opened and anything on
- * the machine is touched. Records that do not answer say neither yes nor no; then the lease asks on.
+ * The question before everything else: does another machine live under this host's name? It is
+ * asked before the bus is opened and anything on the machine is touched. Records that do not answer
+ * say neither yes nor no; then the lease asks on.
  */
 import { type Clock, isoTime } from '../lib/clock.ts'
 import { inTime } from '../lib/deadline.ts'
@@ -28,7 +29,8 @@ export async function askAdmission(
     const announced = announce({ ...self, ...said }).catch(() => null)
     const found = await inTime(clock, PATIENCE_MS, announced)
     if (found === null || found.outcome === 'done') return null
-    // A name that a machine with another identity has left behind may be freed yet, by whoever forgets it.
+    // A name that a machine with another identity has left behind may be freed yet, by whoever
+    // forgets it.
     if (found.outcome === 'rival') return found.kind === 'name' && !found.live ? null : found
     await clock.sleep(AGAIN_MS)
   }

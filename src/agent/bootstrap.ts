@@ -1,6 +1,7 @@
 /**
- * The records that a new cloud needs before anybody can ask for anything: one account with a key, one default VPC with a subnet
- * in each zone and its default group. Safe to repeat and to race: whoever comes second finds the records there.
+ * The records that a new cloud needs before anybody can ask for anything: one account with a key,
+ * one default VPC with a subnet in each zone and its default group. Safe to repeat and to race:
+ * whoever comes second finds the records there.
  */
 
 import type { Sealer } from '../lib/sealer.ts'
@@ -27,15 +28,18 @@ export interface BootstrapSettings {
   readonly zone: string
 }
 
-/** How keys are kept: sealed where `sealer` is there and `self` finds that all hosts can open them. */
+/**
+ * How keys are kept: sealed where `sealer` is there and `self` finds that all hosts can open them.
+ */
 export interface KeyCustody {
   readonly sealer: Sealer | null
   readonly self: HostName
 }
 
 /**
- * Makes what is missing and returns a key of the first account's administrator: `preferred`, if that is a good one; null when there are
- * keys, but none of the administrator's that is active and can be opened.
+ * Makes what is missing and returns a key of the first account's administrator: `preferred`, if
+ * that is a good one; null when there are keys, but none of the administrator's that is active and
+ * can be opened.
  */
 export async function bootstrap(
   store: Store,
@@ -59,8 +63,9 @@ export async function bootstrap(
 }
 
 /**
- * Sees to a default VPC, and in it a default subnet in this zone: of the first zone as the settings say, of another one the next free
- * network of the same size, if there is any. `exists` when another host was faster: look again in another transaction.
+ * Sees to a default VPC, and in it a default subnet in this zone: of the first zone as the settings
+ * say, of another one the next free network of the same size, if there is any. `exists` when
+ * another host was faster: look again in another transaction.
  */
 async function makeNetwork(
   tx: Tx,
@@ -70,7 +75,8 @@ async function makeNetwork(
 ): Promise<'done' | 'exists'> {
   const known = (await tx.vpcs({ account })).find(({ isDefault }) => isDefault)
   const subnets = await tx.subnets({ account })
-  // What cannot be read may be what is missed here; a second one would be refused for its network, or be one too many.
+  // What cannot be read may be what is missed here; a second one would be refused for its network,
+  // or be one too many.
   if (tx.unreadable().some(({ table }) => table === 'vpcs' || table === 'subnets')) return 'done'
   const vpc = known ?? {
     id: formatId('vpc', random(ID_BYTES)),
@@ -100,7 +106,9 @@ async function makeNetwork(
   return 'done'
 }
 
-/** `first`, or else the first network of its size in the VPC that overlaps with none of the subnets. */
+/**
+ * `first`, or else the first network of its size in the VPC that overlaps with none of the subnets.
+ */
 function freeNetwork(vpc: Cidr, first: Cidr, subnets: readonly Subnet[]): Cidr | undefined {
   const size = cidrSize(first)
   const isFree = (one: Cidr) =>
@@ -147,8 +155,8 @@ export async function keptKey(
 }
 
 /**
- * Seals the secrets that are in clear, when all hosts can open them. Gives how many still are in clear. Safe to repeat and to race: whoever
- * comes second seals the same secret again.
+ * Seals the secrets that are in clear, when all hosts can open them. Gives how many still are in
+ * clear. Safe to repeat and to race: whoever comes second seals the same secret again.
  */
 export async function sealKeys(store: Store, { sealer, self }: KeyCustody): Promise<number> {
   return await store.transaction(async (tx) => {

@@ -1,7 +1,10 @@
 /** What is not well with the services of a host. Pure. */
 import type { HostService } from '../services/service.ts'
 
-/** Services whose `apply` failed, and those that wait for something that hangs: what is told of each. */
+/**
+ * Services whose `apply` failed, and those that wait for something that hangs: what is told of
+ * each.
+ */
 export function failingServices(
   failed: ReadonlyMap<string, string>,
   services: readonly Pick<HostService, 'name' | 'hanging'>[],

@@ -1,7 +1,9 @@
 /**
- * Waiting for a gate, but not for long: its program may hang, and DHCP, DNS and metadata do not need it (`HostService.passesGates`).
+ * Waiting for a gate, but not for long: its program may hang, and DHCP, DNS and metadata do not
+ * need it (`HostService.passesGates`).
  *
- * What it is still at goes on, and is not asked for a second time meanwhile; its end asks for another pass.
+ * What it is still at goes on, and is not asked for a second time meanwhile; its end asks for
+ * another pass.
  */
 import type { Clock } from '../lib/clock.ts'
 import { inTime } from '../lib/deadline.ts'
@@ -12,7 +14,10 @@ import type { HostService } from '../services/service.ts'
 const PATIENCE_MS = 1_000
 
 export interface Gates {
-  /** The service, whose `apply` rejects with `unavailable` when it has not come to an end within a second. */
+  /**
+   * The service, whose `apply` rejects with `unavailable` when it has not come to an end within a
+   * second.
+   */
   patient(service: HostService): Pick<HostService, 'apply'>
 }
 

@@ -1,9 +1,11 @@
 /**
- * The ledger: the last want, on disk, so that a host can bring its own instances back while every shared engine is down.
+ * The ledger: the last want, on disk, so that a host can bring its own instances back while every
+ * shared engine is down.
  *
- * It promises that `local` never goes backwards, that the file holds one whole want at every moment (written aside, synced, renamed
- * into place, the directory synced), and that a file it cannot trust is kept aside and never acted on. A disk that takes nothing is
- * logged and does not stop the host: the want lives on in memory and is written as soon as it can be.
+ * It promises that `local` never goes backwards, that the file holds one whole want at every moment
+ * (written aside, synced, renamed into place, the directory synced), and that a file it cannot
+ * trust is kept aside and never acted on. A disk that takes nothing is logged and does not stop the
+ * host: the want lives on in memory and is written as soon as it can be.
  */
 import { mkdir, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -26,21 +28,26 @@ export interface LedgerSettings {
 
 export interface Ledger {
   /**
-   * The newest want known to this host, or null when there is none. A damaged file is renamed to `<file>.damaged`. Throws
-   * `unavailable` when the disk cannot be read: that is not the same as having no want.
+   * The newest want known to this host, or null when there is none. A damaged file is renamed to
+   * `<file>.damaged`. Throws `unavailable` when the disk cannot be read: that is not the same as
+   * having no want.
    */
   load(): Promise<HostWant | null>
   /**
-   * Takes a want from the records and returns the one to apply: its shared part with whichever local part is newer. Its local part is
-   * on disk on return unless the disk refused; where there are many hosts, the shared part comes there with a later call, maybe.
-   * Nothing is written when nothing changed.
+   * Takes a want from the records and returns the one to apply: its shared part with whichever
+   * local part is newer. Its local part is on disk on return unless the disk refused; where there
+   * are many hosts, the shared part comes there with a later call, maybe. Nothing is written when
+   * nothing changed.
    */
   accept(want: HostWant): Promise<HostWant>
 }
 
 /** Of the file's format. A file with another number is from another age and not understood. */
 const FORMAT = 1
-/** While only the shared part changes it is written this often, times the number of other hosts, of which each has its part in it. */
+/**
+ * While only the shared part changes it is written this often, times the number of other hosts, of
+ * which each has its part in it.
+ */
 const SHARED_MS_PER_PEER = 20
 /** Only root may read it: user data and public keys are in it. */
 const FILE_MODE = 0o600
@@ -57,8 +64,9 @@ export function createLedger(settings: LedgerSettings): Ledger {
 }
 
 /**
- * The want to apply when `fresh` was just read and `known` was the newest before. Pure. The same generation may be read anew (an image's
- * digest or a key may have come in), so it wins over the known one; an older one, from a record server that lags, does not.
+ * The want to apply when `fresh` was just read and `known` was the newest before. Pure. The same
+ * generation may be read anew (an image's digest or a key may have come in), so it wins over the
+ * known one; an older one, from a record server that lags, does not.
  */
 export function newerWant(known: HostWant | null, fresh: HostWant): HostWant {
   if (known === null || known.local.host !== fresh.local.host) return fresh
@@ -106,7 +114,8 @@ class FileLedger {
         { host: want.local.host, generation: fresh.local.generation, kept: want.local.generation },
         'records are older than what this host already did; its own part is kept',
       )
-    // An equal want is the one that is known already: services may tell by its identity that nothing changed.
+    // An equal want is the one that is known already: services may tell by its identity that
+    // nothing changed.
     const newest = known !== null && isDeepStrictEqual(want, known) ? known : want
     this.#known = newest
     if (newest !== this.#onDisk && this.#isDue(newest)) await this.#write(newest)
@@ -152,7 +161,10 @@ class FileLedger {
     }
   }
 
-  /** The file's content. Where there are many hosts nearly all of it is the shared part, which the steps of an instance leave as it is. */
+  /**
+   * The file's content. Where there are many hosts nearly all of it is the shared part, which the
+   * steps of an instance leave as it is.
+   */
   #textOf({ local, shared }: HostWant): string {
     if (this.#shared?.part !== shared) this.#shared = { part: shared, text: JSON.stringify(shared) }
     const text = `{"local":${JSON.stringify(local)},"shared":${this.#shared.text}}`

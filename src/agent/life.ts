@@ -1,9 +1,11 @@
 /**
- * Which life of this machine is lived: what tells it from copies of its disk, which have the same name, identity and keys.
+ * Which life of this machine is lived: what tells it from copies of its disk, which have the same
+ * name, identity and keys.
  *
- * Each run of the daemon is a life with a name of its own. The records keep the last one (`HostLife`), and the state directory those that
- * the next one may go on from, so a copy of the disk knows them only up to the time when it was made. What it does not have is the
- * runtime directory, which is in memory and says which life was lived since this machine was started.
+ * Each run of the daemon is a life with a name of its own. The records keep the last one
+ * (`HostLife`), and the state directory those that the next one may go on from, so a copy of the
+ * disk knows them only up to the time when it was made. What it does not have is the runtime
+ * directory, which is in memory and says which life was lived since this machine was started.
  */
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -20,7 +22,9 @@ const life = z.string().regex(/^[0-9a-f]{32}$/)
 const livesSchema = z.object({
   lives: z.array(life).min(1),
   machine: z.string().nullable(),
-  /** Another machine was seen to live under this identity: this one never takes its place by itself. */
+  /**
+   * Another machine was seen to live under this identity: this one never takes its place by itself.
+   */
   rival: z.boolean(),
 })
 const lifeSchema = z.object({ life })
@@ -32,13 +36,19 @@ export interface Lives {
   readonly file: string
   /** Why this machine does not live at all until an operator says so; null: it may. */
   readonly refused: 'twin' | 'moved' | null
-  /** The records have taken this life: the next one on this boot goes on from it at once. Never rejects. */
+  /**
+   * The records have taken this life: the next one on this boot goes on from it at once. Never
+   * rejects.
+   */
   confirmed(): Promise<void>
   /** Another machine lives under this identity: remembered for good. Never rejects. */
   foundRival(): Promise<void>
 }
 
-/** Begins a life. `machine` is what hardware calls itself, null when that is not known. A full disk is no reason not to live. */
+/**
+ * Begins a life. `machine` is what hardware calls itself, null when that is not known. A full disk
+ * is no reason not to live.
+ */
 export async function beginLife(options: {
   readonly stateDir: string
   readonly runtimeDir: string
@@ -49,7 +59,8 @@ export async function beginLife(options: {
   const file = join(stateDir, LIVES_FILE)
   const before = await readRecord(file, livesSchema)
   const lived = (await readRecord(join(runtimeDir, LIFE_FILE), lifeSchema))?.life ?? null
-  // A file that cannot be read is not one that an operator removed: nothing is known of what came before.
+  // A file that cannot be read is not one that an operator removed: nothing is known of what came
+  // before.
   const known = before?.lives ?? ((await exists(file)) ? [] : null)
   const fresh = Buffer.from(random(LIFE_BYTES)).toString('hex')
   const write = (lives: readonly string[], rival = false) =>

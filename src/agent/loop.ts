@@ -1,8 +1,9 @@
 /**
  * One runs, at most one waits.
  *
- * Bell, timer, boot and "an instance ended" are the same wake-up. A wake-up during a run makes exactly one more run start after
- * it, however many come. The work handles its own errors; what it still throws goes to `onError` and the loop goes on.
+ * Bell, timer, boot and "an instance ended" are the same wake-up. A wake-up during a run makes
+ * exactly one more run start after it, however many come. The work handles its own errors; what it
+ * still throws goes to `onError` and the loop goes on.
  */
 import type { Clock } from '../lib/clock.ts'
 

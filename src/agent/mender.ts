@@ -1,10 +1,11 @@
 /**
- * Mends what somebody else has changed in the kernel, within a fraction of a second and whatever a pass is waiting for meanwhile: records
- * that do not answer, or an engine that hangs.
+ * Mends what somebody else has changed in the kernel, within a fraction of a second and whatever a
+ * pass is waiting for meanwhile: records that do not answer, or an engine that hangs.
  *
- * It applies the services that heed the kernel over the want that holds, when the kernel's notifications say that something has changed.
- * They are safe to repeat, so being woken by what a pass itself has done costs a look and no more. A storm of notifications, which
- * anybody may cause who can change a route or a link of their own, wakes it as often as `MENDING` allows.
+ * It applies the services that heed the kernel over the want that holds, when the kernel's
+ * notifications say that something has changed. They are safe to repeat, so being woken by what a
+ * pass itself has done costs a look and no more. A storm of notifications, which anybody may cause
+ * who can change a route or a link of their own, wakes it as often as `MENDING` allows.
  */
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
@@ -16,7 +17,10 @@ import type { HostWant } from '../model/want.ts'
 import type { HostService } from '../services/service.ts'
 import { startLoop } from './loop.ts'
 
-/** Looks that may follow each other at once, and those each second that may in the long run: each damage wakes for two. */
+/**
+ * Looks that may follow each other at once, and those each second that may in the long run: each
+ * damage wakes for two.
+ */
 const MENDING = { burst: 20, perSecond: 20 } as const
 /** What comes together is looked at together. */
 const GATHER_MS = 10

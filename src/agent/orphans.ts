@@ -1,8 +1,9 @@
 /**
  * Orphans: instances that were accepted for a host which is lost before it claimed them.
  *
- * Any host may give them to another, all of them may try at once: one conditional statement decides whose move counts, and a claim
- * by the lost host itself, should it only have been slow, decides against all of them. What was claimed stays where its disk is.
+ * Any host may give them to another, all of them may try at once: one conditional statement decides
+ * whose move counts, and a claim by the lost host itself, should it only have been slow, decides
+ * against all of them. What was claimed stays where its disk is.
  */
 import { type Clock, isoTime } from '../lib/clock.ts'
 import type { HostName, InstanceId } from '../model/ids.ts'
@@ -23,7 +24,10 @@ export interface Adoption {
   readonly to: HostName | null
 }
 
-/** Settles every orphan there is room for, each in a transaction of its own. Those that fit nowhere wait. */
+/**
+ * Settles every orphan there is room for, each in a transaction of its own. Those that fit nowhere
+ * wait.
+ */
 export async function adoptOrphans(store: Store, clock: Clock): Promise<readonly Adoption[]> {
   const orphans = await store.read((tx) => tx.orphans(ORPHANS_LIMIT))
   const adopted: Adoption[] = []

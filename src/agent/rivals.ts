@@ -1,8 +1,9 @@
 /**
  * Two machines under one name: which of them this one is, and what its operator is told.
  *
- * Disks are copied, and so are a host's name, identity and keys; hosts are given a name twice; disks are set back to a snapshot. Whoever
- * lives under the name stays undisturbed. The other does nothing, and does not answer on the bus either, where both would be asked.
+ * Disks are copied, and so are a host's name, identity and keys; hosts are given a name twice;
+ * disks are set back to a snapshot. Whoever lives under the name stays undisturbed. The other does
+ * nothing, and does not answer on the bus either, where both would be asked.
  */
 import type { Clock } from '../lib/clock.ts'
 import type { HostName } from '../model/ids.ts'
@@ -11,13 +12,17 @@ import type { HostAnnouncement } from '../store/records/host.ts'
 import type { Store } from '../store/store.ts'
 
 /**
- * `name`: a machine with an identity of its own has the name. `twin`: one with this machine's identity lives. `older`: one with this
- * identity has lived since this one did. `renamed`: this machine is another host of the records, which lives or has instances. `moved`: the
- * disk is in another machine than before.
+ * `name`: a machine with an identity of its own has the name. `twin`: one with this machine's
+ * identity lives. `older`: one with this identity has lived since this one did. `renamed`: this
+ * machine is another host of the records, which lives or has instances. `moved`: the disk is in
+ * another machine than before.
  */
 export type Rival = 'name' | 'twin' | 'older' | 'renamed' | 'moved'
 
-/** What came of an announcement; `unsure`: a lease of this identity has not run out, which may be this machine's own of before. */
+/**
+ * What came of an announcement; `unsure`: a lease of this identity has not run out, which may be
+ * this machine's own of before.
+ */
 export type Announced =
   | { readonly outcome: 'done' | 'unsure' }
   | {

@@ -1,9 +1,10 @@
 /**
  * Answers by the records as they are, or by this host's copy of them while they are away.
  *
- * A copy may be old. Nobody is refused by it: what it lacks (an instance that was just launched at another host) may be there, and a client
- * that hears NotFound gives up. So what a copy refuses is asked once more of the records, and is `unavailable` when these do not come;
- * every SDK tries that again.
+ * A copy may be old. Nobody is refused by it: what it lacks (an instance that was just launched at
+ * another host) may be there, and a client that hears NotFound gives up. So what a copy refuses is
+ * asked once more of the records, and is `unavailable` when these do not come; every SDK tries that
+ * again.
  */
 import { AtollError } from '../model/errors.ts'
 import type { InformedStore } from '../store/steady.ts'
@@ -19,7 +20,10 @@ interface Answer<T> {
 /** What an action answers. */
 export type ActionAnswer = Answer<object>
 
-/** Does something by the records. Rejects as it does, or with `unavailable` instead of a refusal by old records. */
+/**
+ * Does something by the records. Rejects as it does, or with `unavailable` instead of a refusal by
+ * old records.
+ */
 export async function byRecords<T>(
   store: InformedStore,
   run: (store: InformedStore) => Promise<T>,

@@ -1,9 +1,11 @@
 /**
- * What one request may use of the process that all of this host's services share: steps of work, length of a piece, size of the answer.
+ * What one request may use of the process that all of this host's services share: steps of work,
+ * length of a piece, size of the answer.
  *
- * The work of a request is counted in steps (a character that is compared, an item that is looked at) and not in time, so that what is
- * refused does not depend on what else the machine does. It is done in pieces of a few milliseconds, between which DHCP, DNS,
- * metadata, the lease and other requests have their turn (`lib/turns.ts`).
+ * The work of a request is counted in steps (a character that is compared, an item that is looked
+ * at) and not in time, so that what is refused does not depend on what else the machine does. It is
+ * done in pieces of a few milliseconds, between which DHCP, DNS, metadata, the lease and other
+ * requests have their turn (`lib/turns.ts`).
  */
 import type { Clock } from '../lib/clock.ts'
 import { createPiece, type Turns } from '../lib/turns.ts'
@@ -19,7 +21,10 @@ export interface BudgetLimits {
 
 /** The budget of one request. */
 export interface Budget extends BudgetLimits {
-  /** Counts work. Refuses with `RequestLimitExceeded` when the request has had all that one may have. */
+  /**
+   * Counts work. Refuses with `RequestLimitExceeded` when the request has had all that one may
+   * have.
+   */
   spend(steps: number): void
   /** Whether the piece of work under way has lasted long enough: then `turn` is to be awaited. */
   due(): boolean
@@ -27,10 +32,16 @@ export interface Budget extends BudgetLimits {
   turn(): Promise<void>
 }
 
-/** About a quarter of a second of comparing characters. 200 globs over 2,000 tags of 100 characters need 40 million. */
+/**
+ * About a quarter of a second of comparing characters. 200 globs over 2,000 tags of 100 characters
+ * need 40 million.
+ */
 const STEPS_MAX = 60_000_000
 
-/** A full budget; its first piece begins now. Turns are shared out by `owner`, the access key or the address that asks. */
+/**
+ * A full budget; its first piece begins now. Turns are shared out by `owner`, the access key or the
+ * address that asks.
+ */
 export function createBudget(
   parts: { readonly turns: Turns; readonly clock: Pick<Clock, 'monotonic'> },
   { pageItems, answerBytes }: BudgetLimits,
@@ -76,16 +87,24 @@ export async function mapInPieces<T, U>(
 /** What an item costs that is made into a view and looked at. */
 export const STEPS_PER_ITEM = 100
 
-/** To be awaited before each row that a long transaction writes: SQLite writes on this very loop. */
+/**
+ * To be awaited before each row that a long transaction writes: SQLite writes on this very loop.
+ */
 export async function writeOne(budget: Budget): Promise<void> {
   budget.spend(STEPS_PER_ROW)
   if (budget.due()) await budget.turn()
 }
 
-/** A row takes as long as comparing so many characters: 30,000 rows are the most that one request may write. */
+/**
+ * A row takes as long as comparing so many characters: 30,000 rows are the most that one request
+ * may write.
+ */
 const STEPS_PER_ROW = 2_000
 
-/** The items in ascending order of their keys (by UTF-16 code unit), in pieces: runs are sorted and merged. */
+/**
+ * The items in ascending order of their keys (by UTF-16 code unit), in pieces: runs are sorted and
+ * merged.
+ */
 export async function sortInPieces<T extends { readonly key: string }>(
   budget: Budget,
   items: readonly T[],
@@ -125,7 +144,9 @@ async function merge<T extends { readonly key: string }>(
   return merged
 }
 
-/** For work on one request: what its client is told when it takes too long, and that it may be gone. */
+/**
+ * For work on one request: what its client is told when it takes too long, and that it may be gone.
+ */
 export function actionDeadline(clock: Pick<Clock, 'after'>, ms: number, gone?: AbortSignal) {
   const late = () => unavailable(`The request took longer than ${ms} ms; try again`)
   return { clock, ms, late, ...(gone === undefined ? {} : { signal: gone }) }

@@ -1,8 +1,10 @@
 /**
- * One call of an action, whichever door it came by: who asks, which action, its parameters, a deadline, the action itself, the answer.
+ * One call of an action, whichever door it came by: who asks, which action, its parameters, a
+ * deadline, the action itself, the answer.
  *
- * Whatever is thrown on the way, a call ends in one outcome, one count and one log line. A door is an encoding: it says how a request
- * proves who sent it, what it asks for, and how an answer is written down (`http/dispatch.ts`, `commands/serve.ts`).
+ * Whatever is thrown on the way, a call ends in one outcome, one count and one log line. A door is
+ * an encoding: it says how a request proves who sent it, what it asks for, and how an answer is
+ * written down (`http/dispatch.ts`, `commands/serve.ts`).
  */
 
 import { withDeadline } from '../lib/deadline.ts'
@@ -37,11 +39,17 @@ export interface CallLimits extends ShareLimits, BudgetLimits {
 export interface Asked {
   /** Undefined when the request names no action. */
   readonly action: string | undefined
-  /** The parameters by the action's words on the wire, in the SDK's names and types. Refuses what does not fit them. */
+  /**
+   * The parameters by the action's words on the wire, in the SDK's names and types. Refuses what
+   * does not fit them.
+   */
   readonly input: (words: Structure) => Readonly<Record<string, unknown>>
   /** What a client of this door calls a parameter; left out where it is as in the SDK. */
   readonly nameOf?: (words: Structure, path: ParameterPath) => string
-  /** Name or address, and port, under which the client reached this API; left out by doors that have none. */
+  /**
+   * Name or address, and port, under which the client reached this API; left out by doors that have
+   * none.
+   */
   readonly authority?: string
 }
 
@@ -49,11 +57,17 @@ export interface Asked {
 interface Answer {
   readonly requestId: string
   readonly output: object
-  /** Of what time (ISO 8601) the copy of the records was that it rests on; null when it rests on the records. */
+  /**
+   * Of what time (ISO 8601) the copy of the records was that it rests on; null when it rests on the
+   * records.
+   */
   readonly asOf: string | null
 }
 
-/** How a door writes down a call. `Head` is what is there of a request before the rest of it was read. */
+/**
+ * How a door writes down a call. `Head` is what is there of a request before the rest of it was
+ * read.
+ */
 export interface Encoding<Head, Request extends Head, A extends Asked> {
   /** Whose turn a call takes before anybody is proved, and who looks up keys that are not known. */
   readonly senderOf: (head: Head) => { readonly owner: string; readonly origin: string }
@@ -85,11 +99,15 @@ export interface Outcome<A> {
 
 /** Calls of one door. Nothing here rejects. */
 export interface Calls<Head, Request, A> {
-  /** Answers a call. Its part of its key's share is given back when `ended` aborts; when that is before the answer, nobody waits for it. */
+  /**
+   * Answers a call. Its part of its key's share is given back when `ended` aborts; when that is
+   * before the answer, nobody waits for it.
+   */
   run(request: Request, ended: AbortSignal): Promise<Outcome<A>>
   /**
-   * Turns a call away by its head: undefined when `claimed` gives an access key that exists. It gives the key that the head names, and
-   * throws what is wrong with the head, or with a key that there is none of.
+   * Turns a call away by its head: undefined when `claimed` gives an access key that exists. It
+   * gives the key that the head names, and throws what is wrong with the head, or with a key that
+   * there is none of.
    */
   screen(
     head: Head,
@@ -186,7 +204,10 @@ export function createCalls<Head, Request extends Head, A extends Asked>(
   }
 }
 
-/** Runs an action by the words of its door: what it says of a parameter has the name that this door's clients know. */
+/**
+ * Runs an action by the words of its door: what it says of a parameter has the name that this
+ * door's clients know.
+ */
 async function runAction(
   { action, wire }: Entry,
   asked: Asked,

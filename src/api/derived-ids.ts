@@ -1,6 +1,7 @@
 /**
- * Ids of what has no record of its own because it follows from something that has: each VPC has one route table, one internet gateway,
- * one network ACL, one set of DHCP options; a group has its rules. The same on every host and at any time. Pure.
+ * Ids of what has no record of its own because it follows from something that has: each VPC has one
+ * route table, one internet gateway, one network ACL, one set of DHCP options; a group has its
+ * rules. The same on every host and at any time. Pure.
  */
 import { createHash } from 'node:crypto'
 import { formatId, type IdPrefix } from '../model/ids.ts'

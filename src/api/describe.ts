@@ -1,9 +1,9 @@
 /**
  * What every Describe action does alike: filter a list, and hand it out in pages.
  *
- * Pages are cut by key and not by position: the token names the last item that was handed out, so items that come or go
- * between two pages neither repeat nor hide others. To a client the token is opaque.
- * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Query-Requests.html#api-pagination
+ * Pages are cut by key and not by position: the token names the last item that was handed out, so
+ * items that come or go between two pages neither repeat nor hide others. To a client the token is
+ * opaque. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Query-Requests.html#api-pagination
  */
 import { refused } from '../model/errors.ts'
 import { type Budget, STEPS_PER_ITEM, sortInPieces } from './budget.ts'
@@ -42,9 +42,10 @@ const NEXT_TOKEN_MAX_LENGTH = 1024
 const NEXT_TOKEN_VERSION = 1
 
 /**
- * The page of `items` that the request asks for; without `MaxResults` as many as the door gives at once, and a token for the rest.
- * Refuses unknown filters (`InvalidParameterValue`), tokens that this action did not make (`InvalidNextToken`), and what needs more
- * work than the budget has (`RequestLimitExceeded`).
+ * The page of `items` that the request asks for; without `MaxResults` as many as the door gives at
+ * once, and a token for the rest. Refuses unknown filters (`InvalidParameterValue`), tokens that
+ * this action did not make (`InvalidNextToken`), and what needs more work than the budget has
+ * (`RequestLimitExceeded`).
  */
 export async function describe<T>(
   { budget }: { readonly budget: Budget },
@@ -74,7 +75,10 @@ export async function describe<T>(
   }
 }
 
-/** EC2 pages through a whole listing only: refuses `MaxResults` beside a list of ids. `parameter` is EC2's own name of the list. */
+/**
+ * EC2 pages through a whole listing only: refuses `MaxResults` beside a list of ids. `parameter` is
+ * EC2's own name of the list.
+ */
 export function refuseIdsWithMaxResults(
   parameter: string,
   ids: readonly string[] | undefined,
@@ -93,7 +97,10 @@ export function isAmong<T>(wanted: readonly T[]): (one: T) => boolean {
   return (one) => set.size === 0 || set.has(one)
 }
 
-/** Refuses with the action's own NotFound when one of the ids that were asked for is not among those found. */
+/**
+ * Refuses with the action's own NotFound when one of the ids that were asked for is not among those
+ * found.
+ */
 export function refuseMissing<I extends string>(
   wanted: readonly I[] | undefined,
   found: ReadonlySet<string>,

@@ -1,8 +1,9 @@
 /**
  * Anything thrown → what the caller may know of it.
  *
- * The one place where errors become HTTP status, EC2 code and public message. A bug's message never leaves the house: the
- * caller gets the request id, the operator's log has the rest under that id. Pure.
+ * The one place where errors become HTTP status, EC2 code and public message. A bug's message never
+ * leaves the house: the caller gets the request id, the operator's log has the rest under that id.
+ * Pure.
  */
 import { AtollError, ERROR_STATUS, type ErrorCode, type ErrorKind } from '../model/errors.ts'
 

@@ -1,10 +1,11 @@
 /**
- * EC2's filters: AND across names, OR across values, wildcards (`glob.ts`). All work is counted in the request's budget.
+ * EC2's filters: AND across names, OR across values, wildcards (`glob.ts`). All work is counted in
+ * the request's budget.
  *
- * Names and values are case-sensitive, but for booleans, which clients write as their languages do. `tag:<key>`, `tag-key` and
- * `tag-value` work on whatever has tags. What EC2 documents and the table lacks is about something that Atoll does not have: it matches
- * nothing. Any other name is refused.
- * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html
+ * Names and values are case-sensitive, but for booleans, which clients write as their languages do.
+ * `tag:<key>`, `tag-key` and `tag-value` work on whatever has tags. What EC2 documents and the
+ * table lacks is about something that Atoll does not have: it matches nothing. Any other name is
+ * refused. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html
  */
 import { refused } from '../model/errors.ts'
 import type { Budget } from './budget.ts'
@@ -38,7 +39,10 @@ export interface Filterable<T> {
   readonly documented: readonly string[]
 }
 
-/** Whether an item passes all filters. Refuses (`InvalidParameterValue`) a name that is neither known nor documented. */
+/**
+ * Whether an item passes all filters. Refuses (`InvalidParameterValue`) a name that is neither
+ * known nor documented.
+ */
 export async function compileFilters<T>(
   budget: Budget,
   filters: readonly Filter[],

@@ -1,18 +1,22 @@
 /**
  * Patterns of EC2's filters against texts, in time that a hostile pattern cannot stretch. Pure.
  *
- * `*` is any run of characters, `?` any one, a backslash makes the next character plain. A pattern is cut at its `*`s into segments of
- * fixed length. The first is held against the start, the last against the end, and each between is looked for left to right behind
- * the one before: the leftmost place leaves the most for the rest, so no place is tried twice. The search is Shift-And (Baeza-Yates
- * and Gonnet, 1992): one bit for each character of the segment says whether the text up to here ends with that much of it, so a
- * character of the text costs one step for each 32 of the segment, whatever both look like.
+ * `*` is any run of characters, `?` any one, a backslash makes the next character plain. A pattern
+ * is cut at its `*`s into segments of fixed length. The first is held against the start, the last
+ * against the end, and each between is looked for left to right behind the one before: the leftmost
+ * place leaves the most for the rest, so no place is tried twice. The search is Shift-And
+ * (Baeza-Yates and Gonnet, 1992): one bit for each character of the segment says whether the text
+ * up to here ends with that much of it, so a character of the text costs one step for each 32 of
+ * the segment, whatever both look like.
  */
 
 /** A pattern, ready to be matched. */
 export interface Glob {
   /** The only text that matches, when the pattern has no wildcard. */
   readonly plain: string | undefined
-  /** Whether the whole text matches. `spend` is told the steps before they are done, and may throw. */
+  /**
+   * Whether the whole text matches. `spend` is told the steps before they are done, and may throw.
+   */
   matches(text: ArrayLike<string>, spend: (steps: number) => void): boolean
 }
 
@@ -83,7 +87,10 @@ function standsAt(
   return segment.every((character, index) => character === null || character === text[at + index])
 }
 
-/** Looks for a segment in `text` from `from` and before `end`: the position behind the first place where it stands. */
+/**
+ * Looks for a segment in `text` from `from` and before `end`: the position behind the first place
+ * where it stands.
+ */
 type Search = (
   text: ArrayLike<string>,
   from: number,
@@ -115,7 +122,9 @@ function createSearch(segment: Segment): Search {
   }
 }
 
-/** For each character of the segment, and in row 0 for all others: at which positions it may stand. */
+/**
+ * For each character of the segment, and in row 0 for all others: at which positions it may stand.
+ */
 function masksOf(segment: Segment, words: number) {
   const rowOf = new Map<string, number>()
   for (const character of segment)

@@ -1,9 +1,11 @@
 /**
- * What an operator may do to a host of the cluster, from any host: drain it, take it back, forget it.
+ * What an operator may do to a host of the cluster, from any host: drain it, take it back, forget
+ * it.
  *
- * None of it needs the host itself. A drained host keeps what it runs and is given nothing new. A forgotten one is gone for good:
- * its instances are terminated in the records and their addresses free, and its volumes are lost, so it must be off. Should it come back, it finds that
- * nothing is its own, removes what it had, and begins as a new host.
+ * None of it needs the host itself. A drained host keeps what it runs and is given nothing new. A
+ * forgotten one is gone for good: its instances are terminated in the records and their addresses
+ * free, and its volumes are lost, so it must be off. Should it come back, it finds that nothing is
+ * its own, removes what it had, and begins as a new host.
  */
 import { type Clock, isoTime } from '../lib/clock.ts'
 import { refused } from '../model/errors.ts'
@@ -19,8 +21,8 @@ export async function setDraining(store: Store, host: HostName, drain: boolean):
 }
 
 /**
- * Removes a lost host and terminates its instances in the records; returns how many. `by` becomes responsible for their
- * tombstones. Refuses an unknown host and one whose lease is live.
+ * Removes a lost host and terminates its instances in the records; returns how many. `by` becomes
+ * responsible for their tombstones. Refuses an unknown host and one whose lease is live.
  */
 export async function forgetHost(
   store: Store,

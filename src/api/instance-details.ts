@@ -1,5 +1,6 @@
 /**
- * An instance with everything that an answer says of it, joined from the records of one transaction.
+ * An instance with everything that an answer says of it, joined from the records of one
+ * transaction.
  */
 import type { AccountId, GroupId, InstanceId } from '../model/ids.ts'
 import type {

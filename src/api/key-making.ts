@@ -1,8 +1,9 @@
 /**
  * Making of RSA keys, one after the other.
  *
- * It is tenths of a second of arithmetic in a thread of the pool, of which there are four: file system and resolver of all of this host's
- * services wait for the same. More than one at a time would leave them too few, and who waits is limited, of each account and in all.
+ * It is tenths of a second of arithmetic in a thread of the pool, of which there are four: file
+ * system and resolver of all of this host's services wait for the same. More than one at a time
+ * would leave them too few, and who waits is limited, of each account and in all.
  */
 import { createQueue } from '../lib/queue.ts'
 import { refused } from '../model/errors.ts'

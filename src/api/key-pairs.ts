@@ -1,7 +1,8 @@
 /**
  * What actions on key pairs have in common.
  *
- * Only the public half is kept, as one authorized_keys line whose comment is the key's name. Formats and fingerprints: `ssh-keys.ts`.
+ * Only the public half is kept, as one authorized_keys line whose comment is the key's name.
+ * Formats and fingerprints: `ssh-keys.ts`.
  */
 import type { ImportKeyPairResult } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
@@ -15,7 +16,10 @@ import { tagged, tagsView } from './views/tags.ts'
 /** Longest name of a key pair, in characters. */
 export const KEY_NAME_MAX_LENGTH = 255
 
-/** Also a part of the authorized_keys line: nothing that could begin another line or a terminal sequence. */
+/**
+ * Also a part of the authorized_keys line: nothing that could begin another line or a terminal
+ * sequence.
+ */
 export const keyNameSchema = z
   .string()
   .min(1)

@@ -1,8 +1,9 @@
 /**
  * Access keys as requests are checked by them: opened, and only those that count.
  *
- * Each request looks at the records, so a key that is disabled or deleted is refused at once on every host that has them. A host that is
- * cut off goes by its replica, and stops doing so after a stated time.
+ * Each request looks at the records, so a key that is disabled or deleted is refused at once on
+ * every host that has them. A host that is cut off goes by its replica, and stops doing so after a
+ * stated time.
  */
 import { type Clock, isoTime } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
@@ -16,8 +17,9 @@ import type { InformedStore } from '../store/steady.ts'
 /** Finds keys, and notes that they were used. */
 export interface Keyring {
   /**
-   * The key with its secret in clear; undefined when there is none, it is disabled, or its secret cannot be opened. Errors: `unavailable`,
-   * also when all that is known of keys is too old, or too old to know that there is none.
+   * The key with its secret in clear; undefined when there is none, it is disabled, or its secret
+   * cannot be opened. Errors: `unavailable`, also when all that is known of keys is too old, or too
+   * old to know that there is none.
    */
   find(id: string): Promise<AccessKey | undefined>
   /** A request was proved to be of this key. */

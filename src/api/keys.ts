@@ -1,8 +1,9 @@
 /**
  * What the operator does with access keys: `atoll keys`, over the operator's socket.
  *
- * Whatever is done is in force at once on every host that has the records, as each request looks at them; a host that is cut off goes by
- * its copy for `api.replicaKeysSeconds` at most. A secret is told once, when it is made.
+ * Whatever is done is in force at once on every host that has the records, as each request looks at
+ * them; a host that is cut off goes by its copy for `api.replicaKeysSeconds` at most. A secret is
+ * told once, when it is made.
  */
 import type { FastifyInstance } from 'fastify'
 import { type Clock, isoTime } from '../lib/clock.ts'

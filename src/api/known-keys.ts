@@ -1,10 +1,11 @@
 /**
  * Whether an access key exists, before anything else is paid for a request that names it.
  *
- * This proves nothing: whoever is to be served is authenticated afterwards, by records that are read then. It only keeps strangers from
- * having their bodies read and the records asked as often as they like. A key that was proved is known for a while, so that its owner is
- * not affected by strangers; one that does not exist is remembered for a moment; and what is left to look up is limited, for each
- * address and in all.
+ * This proves nothing: whoever is to be served is authenticated afterwards, by records that are
+ * read then. It only keeps strangers from having their bodies read and the records asked as often
+ * as they like. A key that was proved is known for a while, so that its owner is not affected by
+ * strangers; one that does not exist is remembered for a moment; and what is left to look up is
+ * limited, for each address and in all.
  */
 import type { Clock } from '../lib/clock.ts'
 import { createRecent } from '../lib/recent.ts'
@@ -12,7 +13,10 @@ import { createTokenBucket, type TokenBucket } from '../lib/token-bucket.ts'
 import { refused } from '../model/errors.ts'
 
 export interface KnownKeys {
-  /** Whether there is such a key. Refuses with `RequestLimitExceeded` when too many unknown ones are asked for. */
+  /**
+   * Whether there is such a key. Refuses with `RequestLimitExceeded` when too many unknown ones are
+   * asked for.
+   */
   exists(id: string, remote: string): Promise<boolean>
   /** A request was proved to be of this key. */
   proved(id: string): void

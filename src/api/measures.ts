@@ -1,9 +1,14 @@
-/** What each door counts of its calls: how many, how long they took, how many are being worked on. */
+/**
+ * What each door counts of its calls: how many, how long they took, how many are being worked on.
+ */
 import type { Gauge, Metrics } from '../lib/metrics.ts'
 
 /** The measures of one door. */
 export interface CallMeasures {
-  /** Counts a call with its duration. `action` is a known action's name or `unknown`, `code` an error code or `OK`. */
+  /**
+   * Counts a call with its duration. `action` is a known action's name or `unknown`, `code` an
+   * error code or `OK`.
+   */
   finished(action: string, code: string, ms: number): void
   readonly inFlight: Gauge<never>
 }

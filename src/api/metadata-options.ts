@@ -1,4 +1,7 @@
-/** Metadata options as parameters and in answers: their schemas and views, shared by launches, changes and account settings. */
+/**
+ * Metadata options as parameters and in answers: their schemas and views, shared by launches,
+ * changes and account settings.
+ */
 import type { InstanceMetadataOptionsResponse } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
 import { bug } from '../model/errors.ts'

@@ -12,7 +12,10 @@ interface DetailedNic {
   readonly details: InstanceDetails
 }
 
-/** The account's NICs, or those with the given ids. Errors: `InvalidNetworkInterfaceID.NotFound` for one that does not exist. */
+/**
+ * The account's NICs, or those with the given ids. Errors: `InvalidNetworkInterfaceID.NotFound` for
+ * one that does not exist.
+ */
 export async function findNics(
   tx: ReadTx,
   account: AccountId,

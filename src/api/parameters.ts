@@ -1,8 +1,9 @@
 /**
  * Between an action and its parameters: zod's findings as EC2's refusals, and `DryRun`.
  *
- * The wire has already checked names and types against the model; here an action checks limits and meaning. Pure.
- * Messages follow https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html.
+ * The wire has already checked names and types against the model; here an action checks limits and
+ * meaning. Pure. Messages follow
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html.
  */
 import type { z } from 'zod'
 import { AtollError, ERROR_STATUS, type ErrorCode, refused } from '../model/errors.ts'
@@ -13,7 +14,10 @@ type Issue = z.core.$ZodIssue
 /** Member names and list positions, counted from 0, that lead to a parameter. */
 export type ParameterPath = readonly PropertyKey[]
 
-/** A refusal that speaks of one parameter, by its SDK member name, until the door it leaves by gives it the name known there. */
+/**
+ * A refusal that speaks of one parameter, by its SDK member name, until the door it leaves by gives
+ * it the name known there.
+ */
 export class ParameterRefusal extends AtollError {
   readonly #path: ParameterPath
   readonly #say: (name: string) => string
@@ -31,10 +35,12 @@ export class ParameterRefusal extends AtollError {
 }
 
 /**
- * The input as the schema sees it, or the first problem as a refusal that names the parameter by its SDK member name, with
- * list positions counted from 1 (`Filters.1.Name`); the Query door gives it the name on the wire (`Filter.1.Name`):
- * absent, or said to be by `params: { isAbsent: true }` → `MissingParameter`; not known to a `strictObject` → `UnsupportedOperation`; a `refine` with
- * `params: { code }` → that code with the check's own message; everything else → `InvalidParameterValue`.
+ * The input as the schema sees it, or the first problem as a refusal that names the parameter by
+ * its SDK member name, with list positions counted from 1 (`Filters.1.Name`); the Query door gives
+ * it the name on the wire (`Filter.1.Name`): absent, or said to be by `params: { isAbsent: true }`
+ * → `MissingParameter`; not known to a `strictObject` → `UnsupportedOperation`; a `refine` with
+ * `params: { code }` → that code with the check's own message; everything else →
+ * `InvalidParameterValue`.
  */
 export function parseInput<S extends z.ZodType>(schema: S, input: Call['input']): z.output<S> {
   const parsed = schema.safeParse(input)
@@ -46,8 +52,8 @@ export function parseInput<S extends z.ZodType>(schema: S, input: Call['input'])
 }
 
 /**
- * Ends the action when its caller only wanted to know whether it would work. To be called when everything that can be
- * checked without changing anything has been checked.
+ * Ends the action when its caller only wanted to know whether it would work. To be called when
+ * everything that can be checked without changing anything has been checked.
  */
 export function dryRun(call: Pick<Call, 'input'>): void {
   if (call.input['DryRun'] !== true) return

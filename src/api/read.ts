@@ -1,8 +1,9 @@
 /**
- * Actions that only tell: `describeAction` makes one that answers a list, with filters and pages, and `readAction` any other.
+ * Actions that only tell: `describeAction` makes one that answers a list, with filters and pages,
+ * and `readAction` any other.
  *
- * Both parse the parameters, and end a dry run before anything is read. Reads go to the records as this request may ask them, so what is
- * told is at most as old as the answer says (`answer.ts`).
+ * Both parse the parameters, and end a dry run before anything is read. Reads go to the records as
+ * this request may ask them, so what is told is at most as old as the answer says (`answer.ts`).
  */
 import { z } from 'zod'
 import type { Bus } from '../bus/bus.ts'
@@ -24,7 +25,10 @@ export interface Reading {
   readonly read: <T>(work: (tx: ReadTx) => Promise<T>) => Promise<T>
   /** Asks a host over the bus. */
   readonly ask: Bus['ask']
-  /** Name or address, and port, under which the client reached this API; undefined for doors that have none. */
+  /**
+   * Name or address, and port, under which the client reached this API; undefined for doors that
+   * have none.
+   */
   readonly authority: string | undefined
   /** Aborts when nobody waits for the answer any more. */
   readonly signal: AbortSignal
@@ -35,7 +39,10 @@ interface ReadSpec<S extends z.ZodType, P> {
   readonly name: ActionName
   /** Its parameters but for `DryRun`. */
   readonly input: S
-  /** What is checked and found before a dry run ends. Without it the answer is made of the parsed parameters. */
+  /**
+   * What is checked and found before a dry run ends. Without it the answer is made of the parsed
+   * parameters.
+   */
   readonly prepare?: (asked: z.output<S>, reading: Reading) => P | Promise<P>
   /** The answer, in the members of the SDK's output shape. */
   readonly answer: (prepared: P, reading: Reading) => object | Promise<object>
@@ -66,7 +73,10 @@ interface DescribeSpec<S extends z.ZodType<DescribeRequest>, Row, View>
   readonly input: S
   /** Refuses parameters that exclude each other. */
   readonly check?: (asked: z.output<S>) => void
-  /** What was asked for by ids or names, or everything; filters and pages come later. Refuses what does not exist. */
+  /**
+   * What was asked for by ids or names, or everything; filters and pages come later. Refuses what
+   * does not exist.
+   */
   readonly rows: (asked: z.output<S>, reading: Reading) => readonly Row[] | Promise<readonly Row[]>
   /** How one of these looks to a client. Called in pieces, between which others have their turn. */
   readonly view: (row: Row, asked: z.output<S>, reading: Reading) => View

@@ -1,4 +1,6 @@
-/** The name of one request, by which a caller's answer and the operator's log are found together. */
+/**
+ * The name of one request, by which a caller's answer and the operator's log are found together.
+ */
 
 /** RFC 9562 version 4, from 16 random bytes. */
 export function formatUuid(random: Uint8Array): string {

@@ -1,6 +1,7 @@
 /**
- * One line for each request, but not as many as anybody likes: of refusals that cost whoever asks nothing (strangers, keys beyond their
- * limits) a few lines are written, and of the rest how many there were.
+ * One line for each request, but not as many as anybody likes: of refusals that cost whoever asks
+ * nothing (strangers, keys beyond their limits) a few lines are written, and of the rest how many
+ * there were.
  */
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'

@@ -1,8 +1,8 @@
 /**
  * Pieces of parameter schemas that several actions share, with EC2's limits by name.
  *
- * Schemas are strict: a member that a schema does not name is refused as unsupported (`parameters.ts`), so nothing that
- * a caller asks for is silently left out. Pure.
+ * Schemas are strict: a member that a schema does not name is refused as unsupported
+ * (`parameters.ts`), so nothing that a caller asks for is silently left out. Pure.
  */
 import { z } from 'zod'
 import { type Ipv4, parseIpv4 } from '../model/addr.ts'
@@ -15,7 +15,9 @@ import type { Tag } from '../model/records.ts'
 export const IDS_MAX = 1000
 /** Most security groups of one NIC (EC2's default). */
 export const GROUPS_PER_NIC_MAX = 5
-/** Tag limits: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions */
+/**
+ * Tag limits: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions
+ */
 export const TAGS_PER_RESOURCE_MAX = 50
 const TAG_KEY_MAX_LENGTH = 128
 const TAG_VALUE_MAX_LENGTH = 256
@@ -58,7 +60,9 @@ export const ipv4Schema = z.string().transform((text, context): Ipv4 => {
   return z.NEVER
 })
 
-/** A value that Atoll can only take as it is: anything else is refused as unsupported, saying why. */
+/**
+ * A value that Atoll can only take as it is: anything else is refused as unsupported, saying why.
+ */
 export function onlySchema<T extends string | number | boolean>(value: T, why: string) {
   return z
     .unknown()
@@ -68,7 +72,8 @@ export function onlySchema<T extends string | number | boolean>(value: T, why: s
 }
 
 /**
- * A parameter that is taken and changes nothing, which `docs/coverage.md` says. `shown`: it is told again as it was given.
+ * A parameter that is taken and changes nothing, which `docs/coverage.md` says. `shown`: it is told
+ * again as it was given.
  */
 export function withoutEffect<S extends z.ZodType>(schema: S, effect: 'none' | 'shown' = 'none') {
   return schema.meta({ effect })
@@ -167,8 +172,9 @@ export const filterShape = {
 }
 
 /**
- * `filterShape` and paging within the action's own limits for `MaxResults`. `larger` says what becomes of a larger number: where EC2's model
- * names no limit it gives as many as it gives at most.
+ * `filterShape` and paging within the action's own limits for `MaxResults`. `larger` says what
+ * becomes of a larger number: where EC2's model names no limit it gives as many as it gives at
+ * most.
  */
 export function pagedShape(
   minResults: number,
@@ -197,7 +203,10 @@ export function pagedShape(
   }
 }
 
-/** A list that must have an item. Without one the refusal has the name that EC2 itself gives the list (`instancesSet`). */
+/**
+ * A list that must have an item. Without one the refusal has the name that EC2 itself gives the
+ * list (`instancesSet`).
+ */
 export function required<List extends z.ZodType<readonly unknown[]>>(list: List, name: string) {
   return list.prefault([] as never).refine((items) => items.length > 0, {
     error: `The request must contain the parameter ${name}`,

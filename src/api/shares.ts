@@ -1,8 +1,10 @@
 /**
- * The share of each access key in what all keys use: requests per second, requests at once, and answers that are not read yet.
+ * The share of each access key in what all keys use: requests per second, requests at once, and
+ * answers that are not read yet.
  *
- * As in EC2, a key that asks for more is told `RequestLimitExceeded`, which every SDK answers by trying again later
- * (https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html). Only keys that were proved have a share.
+ * As in EC2, a key that asks for more is told `RequestLimitExceeded`, which every SDK answers by
+ * trying again later (https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html).
+ * Only keys that were proved have a share.
  */
 import { createRecent } from '../lib/recent.ts'
 import { createTokenBucket, type TokenBucket } from '../lib/token-bucket.ts'

@@ -1,8 +1,9 @@
 /**
  * SSH keys: making them, reading public ones in all forms that EC2 takes, and EC2's fingerprints.
  *
- * Formats: RFC 4253 section 6.6 and RFC 8709 section 4 (public key blobs), RFC 4716 (the SSH2 file), and OpenSSH's
- * PROTOCOL.key (the private key file; for Ed25519 the only form that every OpenSSH reads). Fingerprints:
+ * Formats: RFC 4253 section 6.6 and RFC 8709 section 4 (public key blobs), RFC 4716 (the SSH2
+ * file), and OpenSSH's PROTOCOL.key (the private key file; for Ed25519 the only form that every
+ * OpenSSH reads). Fingerprints:
  * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/verify-keys.html
  */
 import {
@@ -43,7 +44,10 @@ const OPENSSH_BLOCK_BYTES = 8
 
 const generate = promisify(generateKeyPair)
 
-/** Makes a key pair. RSA fingerprint: SHA-1 of the PKCS #8 DER private key, as EC2 computes it for keys that it made. */
+/**
+ * Makes a key pair. RSA fingerprint: SHA-1 of the PKCS #8 DER private key, as EC2 computes it for
+ * keys that it made.
+ */
 export async function createKey(type: KeyType): Promise<NewKey> {
   if (type === 'rsa') {
     const { publicKey, privateKey } = await generate('rsa', { modulusLength: RSA_BITS })
@@ -61,8 +65,9 @@ export async function createKey(type: KeyType): Promise<NewKey> {
 }
 
 /**
- * The public key in a caller's material: an OpenSSH line, an SSH2 file, PEM, or the base64 of a DER key. Refuses
- * anything else (`InvalidKey.Format`). RSA fingerprint: MD5 of the public DER key, as EC2 computes it for imported keys.
+ * The public key in a caller's material: an OpenSSH line, an SSH2 file, PEM, or the base64 of a DER
+ * key. Refuses anything else (`InvalidKey.Format`). RSA fingerprint: MD5 of the public DER key, as
+ * EC2 computes it for imported keys.
  */
 export function parsePublicKey(material: Uint8Array): PublicKey {
   const key = readPublicKey(Buffer.from(material).toString('utf8').trim())
@@ -118,7 +123,10 @@ function keyFromText(text: string): KeyObject | undefined {
   return createPublicKey({ key: Buffer.from(text, 'base64'), format: 'der', type: 'spki' })
 }
 
-/** RFC 4716 section 3.4: the lines that are neither markers nor headers (a header may go on after a backslash). */
+/**
+ * RFC 4716 section 3.4: the lines that are neither markers nor headers (a header may go on after a
+ * backslash).
+ */
 function ssh2Body(text: string): Buffer {
   const body: string[] = []
   let inHeader = false

@@ -16,7 +16,10 @@ export interface Taggable {
   readonly host?: HostName
 }
 
-/** One kind of resource: EC2's name for it, how to say that there is no such one, and how to list them. */
+/**
+ * One kind of resource: EC2's name for it, how to say that there is no such one, and how to list
+ * them.
+ */
 interface Kind {
   readonly type: string
   readonly missing: (ids: readonly string[]) => Error
@@ -106,7 +109,10 @@ function vpcParts(prefix: IdPrefix): Kind['list'] {
     (await tx.vpcs({ account })).map(({ id }) => ({ id: derivedId(prefix, id) }))
 }
 
-/** The resources with these ids; refuses the first that is no id (`InvalidID`) or does not exist (its kind's code). */
+/**
+ * The resources with these ids; refuses the first that is no id (`InvalidID`) or does not exist
+ * (its kind's code).
+ */
 export async function findTaggable(
   tx: ReadTx,
   account: AccountId,

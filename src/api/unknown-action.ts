@@ -1,8 +1,8 @@
 /**
  * What a client hears that asks for an action which there is none of.
  *
- * A tool that gives up here may just have launched something, and does not remember it: so the message says what is there. Tools match
- * the first sentence, word by word.
+ * A tool that gives up here may just have launched something, and does not remember it: so the
+ * message says what is there. Tools match the first sentence, word by word.
  */
 import { refused } from '../model/errors.ts'
 import type { AccountId } from '../model/ids.ts'
@@ -16,7 +16,10 @@ const SHOWN_INSTANCES = 5
 /** How much of an unknown action's name is said back. */
 const SHOWN_ACTION_LENGTH = 64
 
-/** The refusal (`InvalidAction`) of an action that there is none of; it names what the account has launched lately. */
+/**
+ * The refusal (`InvalidAction`) of an action that there is none of; it names what the account has
+ * launched lately.
+ */
 export async function unknownAction(
   name: string,
   account: AccountId,

@@ -1,6 +1,7 @@
 /**
- * The speed that a volume of a type has by itself, as EC2 shows it: clients compare it with what they have asked for. Atoll does not limit
- * disks. Pure. https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html
+ * The speed that a volume of a type has by itself, as EC2 shows it: clients compare it with what
+ * they have asked for. Atoll does not limit disks. Pure.
+ * https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html
  */
 
 /** Operations per second of a gp3 volume that says nothing of them. */

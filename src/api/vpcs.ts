@@ -5,7 +5,10 @@ import type { ReadTx } from '../store/store.ts'
 import { isAmong, refuseMissing } from './describe.ts'
 import { notFound } from './schemas.ts'
 
-/** The account's VPCs, or those with the given ids. Errors: `InvalidVpcID.NotFound` for one that does not exist. */
+/**
+ * The account's VPCs, or those with the given ids. Errors: `InvalidVpcID.NotFound` for one that
+ * does not exist.
+ */
 export async function findVpcs(
   tx: ReadTx,
   account: AccountId,

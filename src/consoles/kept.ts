@@ -2,7 +2,8 @@
  * What the consoles of terminated instances said last: EC2 shows it for at least an hour
  * (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetConsoleOutput.html).
  *
- * It is saved just before all else of the instance is removed, as a file of its name. That it cannot be saved keeps nothing from being removed.
+ * It is saved just before all else of the instance is removed, as a file of its name. That it
+ * cannot be saved keeps nothing from being removed.
  */
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
 import type { Clock } from '../lib/clock.ts'

@@ -1,9 +1,11 @@
 /**
  * The serial lines of virtual machines, each shared by all who attach to it.
  *
- * QEMU serves one client of a line at a time and lets others wait without a word. So the daemon is that client, from the first who
- * attaches to the last who leaves: everybody sees what is shown and may type, as at `screen -x`. A guest never waits for anybody: who reads too
- * slowly misses something and is told so. Nor does it wait for the daemon: a process of its own stands in between (`serial-relay.ts`).
+ * QEMU serves one client of a line at a time and lets others wait without a word. So the daemon is
+ * that client, from the first who attaches to the last who leaves: everybody sees what is shown and
+ * may type, as at `screen -x`. A guest never waits for anybody: who reads too slowly misses
+ * something and is told so. Nor does it wait for the daemon: a process of its own stands in between
+ * (`serial-relay.ts`).
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -30,7 +32,10 @@ const RELAY = below(import.meta.dirname, `serial-relay${extname(import.meta.file
 
 /** All lines of a host. */
 export interface SerialLines {
-  /** Attaches to the line whose socket is at `path`. Errors: `refused` when its machine does not run, `unavailable`. */
+  /**
+   * Attaches to the line whose socket is at `path`. Errors: `refused` when its machine does not
+   * run, `unavailable`.
+   */
   attach(instance: InstanceId, path: string): Promise<Terminal>
   /** Leaves all lines; machines go on. */
   close(): void

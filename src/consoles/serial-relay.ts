@@ -1,15 +1,20 @@
 /**
- * One process for one serial line to which somebody is attached, between QEMU and the daemon: what a machine says is read whatever the daemon
- * does, so that a daemon that is stopped (a debugger, a frozen control group) does not stop a guest. What the daemon does not take in time is dropped.
+ * One process for one serial line to which somebody is attached, between QEMU and the daemon: what
+ * a machine says is read whatever the daemon does, so that a daemon that is stopped (a debugger, a
+ * frozen control group) does not stop a guest. What the daemon does not take in time is dropped.
  *
- * `node serial-relay.ts PATH`; descriptor 3 is the daemon's end. Over its IPC channel it says that it is connected. Exit codes: `RELAY_EXIT`.
+ * `node serial-relay.ts PATH`; descriptor 3 is the daemon's end. Over its IPC channel it says that
+ * it is connected. Exit codes: `RELAY_EXIT`.
  */
 import { createConnection, Socket } from 'node:net'
 import { hasCode } from '../lib/errno.ts'
 import { KIB } from '../model/sizes.ts'
 import { RELAY_EXIT } from './relay-exit.ts'
 
-/** What is kept for a daemon that is busy. Then the machine waits for it, but not for longer than this. */
+/**
+ * What is kept for a daemon that is busy. Then the machine waits for it, but not for longer than
+ * this.
+ */
 const BACKLOG_LIMIT_BYTES = 256 * KIB
 const PATIENCE_MS = 1_000
 /** What a socket answers whose process has ended, or never was. */

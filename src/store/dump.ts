@@ -32,9 +32,9 @@ export async function readDump(
 }
 
 /**
- * Makes the records equal to the dump. What a newer daemon added to the tables is left out, and so are rows that do not fit and those
- * that refer to them, of which it gives the number: a copy that lacks them is better than an old one. How the rest of a row looks is for
- * whoever reads it.
+ * Makes the records equal to the dump. What a newer daemon added to the tables is left out, and so
+ * are rows that do not fit and those that refer to them, of which it gives the number: a copy that
+ * lacks them is better than an old one. How the rest of a row looks is for whoever reads it.
  */
 export async function writeDump(
   nouns: readonly AnyNoun[],

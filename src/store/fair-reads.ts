@@ -1,9 +1,11 @@
 /**
- * The records for many askers at once: reads take turns among their owners before they reach the engine.
+ * The records for many askers at once: reads take turns among their owners before they reach the
+ * engine.
  *
- * An engine answers in the order in which it is asked. Without this, eight long lists of one client stand between the engine and the
- * next client's one row, and between it and this host's own passes, which ask the engine directly. Only reads wait here: a write may
- * have to be repeated for seconds, and must not keep others from being answered by the replica meanwhile.
+ * An engine answers in the order in which it is asked. Without this, eight long lists of one client
+ * stand between the engine and the next client's one row, and between it and this host's own
+ * passes, which ask the engine directly. Only reads wait here: a write may have to be repeated for
+ * seconds, and must not keep others from being answered by the replica meanwhile.
  */
 import { createLimit } from '../lib/queue.ts'
 import type { InformedStore } from './steady.ts'
@@ -12,14 +14,18 @@ import type { InformedStore } from './steady.ts'
 const PLACES = 4
 const PLACES_OF_ONE = PLACES / 2
 
-/** Gives each owner (an access key, a queue of commands) its view of `store`. What waits for its turn waits until the caller's deadline. */
+/**
+ * Gives each owner (an access key, a queue of commands) its view of `store`. What waits for its
+ * turn waits until the caller's deadline.
+ */
 export function shareReads(store: InformedStore): (owner: string) => InformedStore {
   const limit = createLimit({ places: PLACES, ofOne: PLACES_OF_ONE })
   const shared = <S extends InformedStore>(owner: string, records: S): S => ({
     ...records,
     read: (work) => limit.run({ owner }, () => records.read(work)),
   })
-  // A request that insists on the records takes no place: it may wait for them for seconds, and others are answered by the replica.
+  // A request that insists on the records takes no place: it may wait for them for seconds, and
+  // others are answered by the replica.
   return (owner) => ({
     ...shared(owner, store),
     forRequest: () => shared(owner, store.forRequest()),

@@ -1,9 +1,10 @@
 /**
- * This host's own writes, remembered as the calls that made them, so that its copy of the records (`replica.ts`) has them as soon as the
- * records have: a host never answers from before its own last write.
+ * This host's own writes, remembered as the calls that made them, so that its copy of the records
+ * (`replica.ts`) has them as soon as the records have: a host never answers from before its own
+ * last write.
  *
- * Only calls whose effect clients can read are made again, and each is looked at afterwards: a copy that lacks what a call rests on cannot
- * have its effect, and says so.
+ * Only calls whose effect clients can read are made again, and each is looked at afterwards: a copy
+ * that lacks what a call rests on cannot have its effect, and says so.
  */
 import { bug } from '../model/errors.ts'
 import { isTrouble } from './engines/engine.ts'
@@ -29,8 +30,9 @@ export interface OwnCall {
 }
 
 /**
- * Who writes. `client`: the copy is to show it. `agent`: it tells facts of instances that may have been launched at another host a moment
- * ago; a copy that does not know such an instance yet is none the worse for not knowing that it runs.
+ * Who writes. `client`: the copy is to show it. `agent`: it tells facts of instances that may have
+ * been launched at another host a moment ago; a copy that does not know such an instance yet is
+ * none the worse for not knowing that it runs.
  */
 type Writer = 'client' | 'agent'
 
@@ -40,7 +42,10 @@ export interface OwnWrites {
   wrote(calls: readonly OwnCall[]): void
 }
 
-/** The store, which tells of each committed transaction what it has changed, before its caller knows that it was committed. */
+/**
+ * The store, which tells of each committed transaction what it has changed, before its caller knows
+ * that it was committed.
+ */
 export function noteWrites(
   store: Store,
   to: OwnWrites,
@@ -52,7 +57,8 @@ export function noteWrites(
   return {
     ...store,
     async transaction(work, options) {
-      // With the result, because the run that counts need not be the last one (`records/commit.ts`).
+      // With the result, because the run that counts need not be the last one
+      // (`records/commit.ts`).
       const { result, calls } = await store.transaction(async (tx) => {
         const made: OwnCall[] = []
         const note = (method: string, given: readonly unknown[]) =>
@@ -84,7 +90,10 @@ function noting(
   })
 }
 
-/** Makes the calls again in a copy; false when it does not show all of them afterwards. Calls that it has already do no harm. */
+/**
+ * Makes the calls again in a copy; false when it does not show all of them afterwards. Calls that
+ * it has already do no harm.
+ */
 async function repeat(
   tx: Tx,
   copied: ReadonlyMap<string, Shown>,
@@ -106,22 +115,36 @@ async function repeat(
   return isWhole
 }
 
-/** Own writes on their way into a copy, each with its place in the order in which they were committed. */
+/**
+ * Own writes on their way into a copy, each with its place in the order in which they were
+ * committed.
+ */
 export interface Backlog {
   add(calls: readonly OwnCall[]): void
-  /** The place of the next one. Taken before the records are read, it tells which writes these have for certain: all before it. */
+  /**
+   * The place of the next one. Taken before the records are read, it tells which writes these have
+   * for certain: all before it.
+   */
   end(): number
   /** Whether the copy lacks some that can be put there. */
   isDue(): boolean
-  /** Puts the due ones into the copy. Call what it gives when the transaction is committed, and begin no other one before. */
+  /**
+   * Puts the due ones into the copy. Call what it gives when the transaction is committed, and
+   * begin no other one before.
+   */
   put(tx: Tx): Promise<() => void>
-  /** The same for a copy that was just made anew of records that have all writes before the place. */
+  /**
+   * The same for a copy that was just made anew of records that have all writes before the place.
+   */
   putAfter(tx: Tx, place: number): Promise<() => void>
   /** Whether the copy shows all writes but the due ones. */
   isShown(): boolean
 }
 
-/** Nothing has been written. More than `limit` calls are not remembered: only a new copy shows them then. */
+/**
+ * Nothing has been written. More than `limit` calls are not remembered: only a new copy shows them
+ * then.
+ */
 export function createBacklog(limit: number, nouns: readonly AnyNoun[] = NOUNS): Backlog {
   const copied = copiedWrites(nouns)
   let calls: OwnCall[] = []

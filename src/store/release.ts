@@ -6,8 +6,9 @@ import type { Instance, Volume } from '../model/records.ts'
 import type { Tx } from './store.ts'
 
 /**
- * Gives back what a terminated instance had: its NICs with their addresses and tags, its share of its host, and the disks that go with it. Those that outlive it
- * are volumes of their own from now on.
+ * Gives back what a terminated instance had: its NICs with their addresses and tags, its share of
+ * its host, and the disks that go with it. Those that outlive it are volumes of their own from now
+ * on.
  */
 export async function releaseInstance(tx: Tx, instance: Instance): Promise<void> {
   for (const { id } of await tx.nics({ instances: [instance.id] })) await tx.deleteTagsOf(id)
@@ -22,7 +23,10 @@ export async function releaseInstance(tx: Tx, instance: Instance): Promise<void>
   await tx.returnCapacity(instance.host, vcpus, memoryMiB, sizeOf(ending))
 }
 
-/** Forgets a volume of which nothing is left, with its tags, and gives back what it took of its host. */
+/**
+ * Forgets a volume of which nothing is left, with its tags, and gives back what it took of its
+ * host.
+ */
 export async function releaseVolume(tx: Tx, { id, host, sizeGiB }: Volume): Promise<void> {
   await forgetVolume(tx, id)
   await tx.returnCapacity(host, 0, 0, sizeGiB)

@@ -1,12 +1,15 @@
 /**
- * A replica: this host's own copy of the records, so that it can answer questions while the shared engine is away.
+ * A replica: this host's own copy of the records, so that it can answer questions while the shared
+ * engine is away.
  *
- * It shows all that this host itself has written: what was committed since the last copy was begun is done again on it (`own-writes.ts`).
- * What other hosts have written since then it may lack, and so it may what this one wrote in the tenth of a second before it was killed.
+ * It shows all that this host itself has written: what was committed since the last copy was begun
+ * is done again on it (`own-writes.ts`). What other hosts have written since then it may lack, and
+ * so it may what this one wrote in the tenth of a second before it was killed.
  *
- * It is a SQLite file with the same schema, filled whole and in one transaction each time; it is never the truth and nothing is
- * ever written to it but copies. How often it is filled goes by what a copy costs: a twentieth of this host's time (more only where a
- * copy takes seconds), and of the engine's as much however many hosts there are.
+ * It is a SQLite file with the same schema, filled whole and in one transaction each time; it is
+ * never the truth and nothing is ever written to it but copies. How often it is filled goes by what
+ * a copy costs: a twentieth of this host's time (more only where a copy takes seconds), and of the
+ * engine's as much however many hosts there are.
  */
 import { rm, stat } from 'node:fs/promises'
 import { type Clock, isoTime } from '../lib/clock.ts'
@@ -21,8 +24,8 @@ import type { ReadTx, Store } from './store.ts'
 
 export interface Replica extends OwnWrites {
   /**
-   * Runs `work` against the last copy. Errors: `unavailable` when there is none that can be read, or none that shows all that this host
-   * has written.
+   * Runs `work` against the last copy. Errors: `unavailable` when there is none that can be read,
+   * or none that shows all that this host has written.
    */
   read<T>(work: (tx: ReadTx) => Promise<T>): Promise<T>
   /** When the last copy was made (ISO 8601), by this host's clock; null when there is none. */
@@ -40,11 +43,14 @@ const PAUSE_PER_COPY = 20
 /** All hosts together make about three copies a second at most. */
 const PAUSE_PER_HOST_MS = 300
 /**
- * A dear copy is not put off for longer: old records are worse. After that pause a copy is made at least this often, too: access keys
- * and images change without a word to the hosts.
+ * A dear copy is not put off for longer: old records are worse. After that pause a copy is made at
+ * least this often, too: access keys and images change without a word to the hosts.
  */
 const LONGEST_PAUSE_MS = 60_000
-/** Own writes are put into the file so often at most, unless somebody reads: each time the disk is waited for. */
+/**
+ * Own writes are put into the file so often at most, unless somebody reads: each time the disk is
+ * waited for.
+ */
 const OWN_WRITES_PAUSE_MS = 100
 /** Calls that are remembered until a copy has them. */
 const OWN_CALLS_LIMIT = 10_000
@@ -119,11 +125,16 @@ export async function openReplica(options: {
 
 /** This host's writes on their way into the copy. */
 interface OwnInCopy extends OwnWrites {
-  /** Puts there what is not; rejects with `unavailable` when the copy does not show all of it then. */
+  /**
+   * Puts there what is not; rejects with `unavailable` when the copy does not show all of it then.
+   */
   put(): Promise<void>
   /** To be taken before records are read that the copy is then made equal to. */
   place(): number
-  /** Makes the copy equal to records, with what was written after the place; gives how many rows do not fit. */
+  /**
+   * Makes the copy equal to records, with what was written after the place; gives how many rows do
+   * not fit.
+   */
   renew(dump: Dump, place: number): Promise<number>
   close(): Promise<void>
 }

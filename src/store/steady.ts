@@ -1,9 +1,11 @@
 /**
  * The records as a host uses them: there from the first moment, whatever the engine does.
  *
- * The engine is opened and made ready in the background and tried again until it works, so that a daemon can start, and bring its
- * instances back from its ledger, while every shared engine is away. Until then, and whenever the engine does not answer, writes are
- * `unavailable` at once. Reads that only inform may be answered from the replica (`InformedStore`), and then say of what time they are.
+ * The engine is opened and made ready in the background and tried again until it works, so that a
+ * daemon can start, and bring its instances back from its ledger, while every shared engine is
+ * away. Until then, and whenever the engine does not answer, writes are `unavailable` at once.
+ * Reads that only inform may be answered from the replica (`InformedStore`), and then say of what
+ * time they are.
  */
 import type { Clock } from '../lib/clock.ts'
 import { patientClock, withDeadline } from '../lib/deadline.ts'
@@ -14,14 +16,20 @@ import type { Replica } from './replica.ts'
 import type { ReadTx, Store } from './store.ts'
 
 export interface SteadyStore extends Store {
-  /** Resolves when the engine was ready for the first time, rejects when the store is closed before that. */
+  /**
+   * Resolves when the engine was ready for the first time, rejects when the store is closed before
+   * that.
+   */
   readonly ready: Promise<void>
 }
 
 const PAUSES: Backoff = { firstMs: 200, lastMs: 5_000 }
 /** How long a read may wait for the engine before the replica answers instead... */
 const PATIENCE_MS = 400
-/** ...and when the replica cannot answer it: a cluster stands still for some seconds while it agrees that a member is gone. */
+/**
+ * ...and when the replica cannot answer it: a cluster stands still for some seconds while it agrees
+ * that a member is gone.
+ */
 const LONGEST_WAIT_MS = 5_000
 /** How much longer both may become where this process itself is slow. */
 const LONGEST_STRETCH = 1.25
@@ -31,7 +39,8 @@ const LOOK_PAUSE_MS = 250
 /**
  * Opens the engine in the background.
  *
- * @param open gives an engine that is ready: migrated, and with the records that every cloud begins with
+ * @param open gives an engine that is ready: migrated, and with the records that every cloud begins
+ *   with
  */
 export function openSteadyStore(options: {
   readonly open: () => Promise<Store>
@@ -76,8 +85,9 @@ export function openSteadyStore(options: {
 /** The records for those who only want to know. */
 export interface InformedStore extends Store {
   /**
-   * Reads the latest records there are (`ReadOptions`). When they do not come soon, `work` is run on the replica: what it gives then may be
-   * old, but has all that this host itself has written. `work` may go on after somebody was answered.
+   * Reads the latest records there are (`ReadOptions`). When they do not come soon, `work` is run
+   * on the replica: what it gives then may be old, but has all that this host itself has written.
+   * `work` may go on after somebody was answered.
    */
   read<T>(work: (tx: ReadTx) => Promise<T>): Promise<T>
   /** These records for one request. */
@@ -86,17 +96,24 @@ export interface InformedStore extends Store {
 
 /** The records as one request uses them. */
 interface RequestStore extends InformedStore {
-  /** The time (ISO 8601) of the records that some read of this request was answered from, or null when all were the shared ones. */
+  /**
+   * The time (ISO 8601) of the records that some read of this request was answered from, or null
+   * when all were the shared ones.
+   */
   staleSince(): string | null
   /** Whether it has asked for a change. */
   hasWritten(): boolean
-  /** The same request's, whose reads the replica does not answer: they wait, and are `unavailable` in the end. */
+  /**
+   * The same request's, whose reads the replica does not answer: they wait, and are `unavailable`
+   * in the end.
+   */
   insisting(): RequestStore
 }
 
 /**
- * A store whose reads are answered from the replica when the engine does not answer, soon. Once a read has waited in vain, the next
- * ones do not wait at all, until a look in the background finds that the engine answers again.
+ * A store whose reads are answered from the replica when the engine does not answer, soon. Once a
+ * read has waited in vain, the next ones do not wait at all, until a look in the background finds
+ * that the engine answers again.
  */
 export function withReplica(store: Store, replica: Replica, clock: Clock): InformedStore {
   const ending = new AbortController()

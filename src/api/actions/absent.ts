@@ -1,9 +1,10 @@
 /**
- * Describe actions for what Atoll has none of. Their answer is an empty list, which is true, and lets clients go on that ask for
- * everything before they do anything.
+ * Describe actions for what Atoll has none of. Their answer is an empty list, which is true, and
+ * lets clients go on that ask for everything before they do anything.
  *
- * Filters are held to EC2's documentation as everywhere. A thing that is asked for by its id or name does not exist, which is said with
- * that kind's own code. All other parameters only narrow the list down. An action leaves this table when there is something to show.
+ * Filters are held to EC2's documentation as everywhere. A thing that is asked for by its id or
+ * name does not exist, which is said with that kind's own code. All other parameters only narrow
+ * the list down. An action leaves this table when there is something to show.
  */
 import { z } from 'zod'
 import { type ErrorCode, refused } from '../../model/errors.ts'

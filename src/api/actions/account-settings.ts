@@ -1,5 +1,6 @@
 /**
- * Settings of the account that clients read before they do anything else. None can be changed: each says how it is for everybody.
+ * Settings of the account that clients read before they do anything else. None can be changed: each
+ * says how it is for everybody.
  */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'

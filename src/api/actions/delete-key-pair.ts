@@ -10,7 +10,10 @@ const schema = z.strictObject({
   KeyPairId: idSchema('key', 'InvalidKeyPair.NotFound').optional(),
 })
 
-/** DeleteKeyPair: succeeds, as EC2 does, when there is no such key. What a running instance has of it stays there. */
+/**
+ * DeleteKeyPair: succeeds, as EC2 does, when there is no such key. What a running instance has of
+ * it stays there.
+ */
 export const deleteKeyPair = changeAction({
   name: 'DeleteKeyPair',
   input: schema,

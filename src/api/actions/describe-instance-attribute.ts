@@ -1,4 +1,7 @@
-/** DescribeInstanceAttribute. Attributes that an instance does not have are answered empty, as EC2 answers them. */
+/**
+ * DescribeInstanceAttribute. Attributes that an instance does not have are answered empty, as EC2
+ * answers them.
+ */
 import type { InstanceAttribute } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
 import { INSTANCE_OPTIONS } from '../../model/instance-options.ts'

@@ -6,7 +6,10 @@ import { refuseMissing } from '../describe.ts'
 import { describeAction } from '../read.ts'
 import { filterShape, namesSchema, withoutEffect } from '../schemas.ts'
 
-/** One cloud is one region, at the name and port that are configured or else those that the client used. */
+/**
+ * One cloud is one region, at the name and port that are configured or else those that the client
+ * used.
+ */
 export const describeRegions = describeAction({
   name: 'DescribeRegions',
   input: z.strictObject({

@@ -6,7 +6,8 @@ import { idListSchema, missingVolumes, pagedShape, withoutEffect } from '../sche
 import { VOLUME_FILTERS, volumeView } from '../views/volume.ts'
 
 /**
- * The account's volumes. Unlike elsewhere `MaxResults` may come with ids: some versions of the AWS CLI always send it.
+ * The account's volumes. Unlike elsewhere `MaxResults` may come with ids: some versions of the AWS
+ * CLI always send it.
  */
 export const describeVolumes = describeAction({
   name: 'DescribeVolumes',

@@ -8,8 +8,8 @@ import { idSchema, withoutEffect } from '../schemas.ts'
 const CONSOLE_TIMEOUT_MS = 5_000
 
 /**
- * Asks the instance's host, which keeps the console for a while once the instance is terminated. `Output` is base64, at most 64 KiB of
- * text.
+ * Asks the instance's host, which keeps the console for a while once the instance is terminated.
+ * `Output` is base64, at most 64 KiB of text.
  */
 export const getConsoleOutput = readAction({
   name: 'GetConsoleOutput',

@@ -1,4 +1,7 @@
-/** GetInstanceMetadataDefaults: what an account's launches get that do not say how instances may read their metadata. */
+/**
+ * GetInstanceMetadataDefaults: what an account's launches get that do not say how instances may
+ * read their metadata.
+ */
 import type { GetInstanceMetadataDefaultsResult } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
 import { METADATA_DEFAULTS } from '../../model/metadata-options.ts'

@@ -1,4 +1,7 @@
-/** MonitorInstances and UnmonitorInstances: there are no finer measures than what every host has anyway; that it was asked for is shown. */
+/**
+ * MonitorInstances and UnmonitorInstances: there are no finer measures than what every host has
+ * anyway; that it was asked for is shown.
+ */
 import type { InstanceMonitoring } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
 import type { InstanceId } from '../../model/ids.ts'

@@ -1,6 +1,7 @@
 /**
- * Actions that list something of one thing that is there, and of which no thing has any: DescribeStaleSecurityGroups of a VPC,
- * DescribeSecurityGroupReferences of groups, GetSubnetCidrReservations of a subnet.
+ * Actions that list something of one thing that is there, and of which no thing has any:
+ * DescribeStaleSecurityGroups of a VPC, DescribeSecurityGroupReferences of groups,
+ * GetSubnetCidrReservations of a subnet.
  */
 import { z } from 'zod'
 import type { ErrorCode } from '../../model/errors.ts'

@@ -1,4 +1,7 @@
-/** Every action that the API answers, a line for each file: `all.ts` makes the list of it, and nothing else may import it. */
+/**
+ * Every action that the API answers, a line for each file: `all.ts` makes the list of it, and
+ * nothing else may import it.
+ */
 // biome-ignore-all lint/performance/noBarrelFile: it is a list
 export { absentActions } from './absent.ts'
 export {

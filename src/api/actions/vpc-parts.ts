@@ -1,6 +1,6 @@
 /**
- * What every VPC has one of: DescribeInternetGateways, DescribeRouteTables, DescribeNetworkAcls, DescribeDhcpOptions. Nothing of it can be
- * chosen or changed yet; it is as it is for all.
+ * What every VPC has one of: DescribeInternetGateways, DescribeRouteTables, DescribeNetworkAcls,
+ * DescribeDhcpOptions. Nothing of it can be chosen or changed yet; it is as it is for all.
  */
 import type { Tag as TagOutput } from '@aws-sdk/client-ec2'
 import { z } from 'zod'

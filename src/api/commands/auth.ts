@@ -1,8 +1,9 @@
 /**
- * Who gives a command: an access key's signature over its body, its time, and where the answer goes.
+ * Who gives a command: an access key's signature over its body, its time, and where the answer
+ * goes.
  *
- * The whole body is signed as it is, so no two programs have to agree on how JSON is written. `readClaim` of the HTTP door has the
- * same part there. Nothing here has effects of its own.
+ * The whole body is signed as it is, so no two programs have to agree on how JSON is written.
+ * `readClaim` of the HTTP door has the same part there. Nothing here has effects of its own.
  */
 import { createHmac, hash, timingSafeEqual } from 'node:crypto'
 import type { CommandMessage } from '../../bus/door.ts'
@@ -16,15 +17,19 @@ import { parseHeaders } from './command.ts'
 export const COMMAND_SKEW_MS = 5 * 60 * 1000
 /** The first line of what is signed. */
 const ALGORITHM = 'ATOLL-HMAC-SHA256'
-/** What a client puts as reply_to; the broker makes a name of its own of it (https://www.rabbitmq.com/docs/direct-reply-to). */
+/**
+ * What a client puts as reply_to; the broker makes a name of its own of it
+ * (https://www.rabbitmq.com/docs/direct-reply-to).
+ */
 const DIRECT_REPLY_TO = 'amq.rabbitmq.reply-to'
 
 /** What a signature covers. */
 export type SignedCommand = Pick<CommandMessage, 'body' | 'replyTo' | 'correlationId'>
 
 /**
- * Who sent the command. Refusals: `IncompleteSignature` (form), `RequestExpired` (time), `AuthFailure` (unknown key or wrong
- * signature: a caller cannot tell which, the detail says so to the operator).
+ * Who sent the command. Refusals: `IncompleteSignature` (form), `RequestExpired` (time),
+ * `AuthFailure` (unknown key or wrong signature: a caller cannot tell which, the detail says so to
+ * the operator).
  */
 export async function authenticateCommand(
   message: SignedCommand & Pick<CommandMessage, 'headers'>,

@@ -1,5 +1,6 @@
 /**
- * A command as a client puts it on the bus, and the answer it gets: the schemas from which `docs/asyncapi.yaml` is written.
+ * A command as a client puts it on the bus, and the answer it gets: the schemas from which
+ * `docs/asyncapi.yaml` is written.
  *
  * Everything here comes from outside, and is held to named limits. Pure.
  */
@@ -9,9 +10,15 @@ import { KIB, MIB } from '../../model/sizes.ts'
 
 /** Longest command, in bytes; user data of 16 KiB fits many times. */
 export const COMMAND_LIMIT_BYTES = 256 * KIB
-/** Longest answer, in bytes: brokers are told to take no longer message (`max_message_size`), and end the connection that sends one. */
+/**
+ * Longest answer, in bytes: brokers are told to take no longer message (`max_message_size`), and
+ * end the connection that sends one.
+ */
 export const ANSWER_LIMIT_BYTES = MIB
-/** Items in one page of a list when the command names no MaxResults: an instance with some tags takes 3 KiB. */
+/**
+ * Items in one page of a list when the command names no MaxResults: an instance with some tags
+ * takes 3 KiB.
+ */
 export const PAGE_ITEMS = 200
 /** Longest that an error says of a malformed command, in characters. */
 const COMPLAINT_LIMIT = 1024

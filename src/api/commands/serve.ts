@@ -1,10 +1,11 @@
 /**
- * The command door: the actions of the EC2 API, called by messages instead of HTTP requests. It is another way to write a call down
- * (`call.ts`).
+ * The command door: the actions of the EC2 API, called by messages instead of HTTP requests. It is
+ * another way to write a call down (`call.ts`).
  *
- * A command is taken off the queue only when it has its answer, so a host that dies over it leaves it to another; a launch that had been
- * committed is found by the command's id and not repeated. When the world does not do its part (`unavailable`), the command is handed on
- * a few times, since another host may be better off.
+ * A command is taken off the queue only when it has its answer, so a host that dies over it leaves
+ * it to another; a launch that had been committed is found by the command's id and not repeated.
+ * When the world does not do its part (`unavailable`), the command is handed on a few times, since
+ * another host may be better off.
  */
 import type { CommandDoor, CommandMessage, CommandOutcome } from '../../bus/door.ts'
 import type { Log } from '../../lib/log.ts'
@@ -103,7 +104,10 @@ function refuseTooLong({ body }: CommandMessage): void {
   throw refused('RequestEntityTooLarge', `The command is larger than ${COMMAND_LIMIT_BYTES} bytes`)
 }
 
-/** By what it says of itself, which is not proved yet: whoever asks for much under many names has no more than one turn for each. */
+/**
+ * By what it says of itself, which is not proved yet: whoever asks for much under many names has no
+ * more than one turn for each.
+ */
 function ownerOf({ headers }: CommandMessage): string {
   const key = headers['x-atoll-access-key']
   return typeof key === 'string' ? key.slice(0, OWNER_LENGTH) : ''

@@ -1,8 +1,9 @@
 /**
  * Who asks: AWS Signature Version 4 in the Authorization header, verified.
  *
- * `readClaim` takes the signature apart and checks its form and time, `proves` recomputes it from the raw request and a
- * secret, `authenticate` joins them with a key lookup. Nothing here has effects of its own. Specification:
+ * `readClaim` takes the signature apart and checks its form and time, `proves` recomputes it from
+ * the raw request and a secret, `authenticate` joins them with a key lookup. Nothing here has
+ * effects of its own. Specification:
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html.
  * Query-string signatures and temporary credentials are refused.
  */
@@ -49,8 +50,9 @@ export interface Claim {
 }
 
 /**
- * Who sent the request. Refusals: `MissingAuthenticationToken`, `IncompleteSignature` (form), `RequestExpired` (time),
- * `AuthFailure` (unknown key or wrong signature: a caller cannot tell which, the detail says so to the operator).
+ * Who sent the request. Refusals: `MissingAuthenticationToken`, `IncompleteSignature` (form),
+ * `RequestExpired` (time), `AuthFailure` (unknown key or wrong signature: a caller cannot tell
+ * which, the detail says so to the operator).
  */
 export async function authenticate(
   request: SignedRequest,
@@ -66,7 +68,10 @@ export async function authenticate(
   return { account: key.account, user: key.user, accessKey: key.id }
 }
 
-/** The claim in the Authorization header of a request received at `nowMs` (milliseconds since the epoch). */
+/**
+ * The claim in the Authorization header of a request received at `nowMs` (milliseconds since the
+ * epoch).
+ */
 export function readClaim(request: RequestHead, nowMs: number): Claim {
   if (headerOf(request, 'authorization') === undefined) {
     throw refused(
@@ -96,7 +101,10 @@ export function readClaim(request: RequestHead, nowMs: number): Claim {
   return { accessKey, time, scope, signedHeaders, signature: parts.signature }
 }
 
-/** Whether the claim's signature is the one that this secret gives for this request. Compares in constant time. */
+/**
+ * Whether the claim's signature is the one that this secret gives for this request. Compares in
+ * constant time.
+ */
 function proves(claim: Claim, request: SignedRequest, secret: string): boolean {
   const bodyHash = sha256(request.body)
   const stated = headerOf(request, 'x-amz-content-sha256')
@@ -163,7 +171,10 @@ function splitCredential(credential: string, time: string): { accessKey: string;
   return { accessKey, scope: `${date}/${region}/${service}/${end}` }
 }
 
-/** Host and time must be covered, or the signature could be carried to another host or hour; all covered must be there. */
+/**
+ * Host and time must be covered, or the signature could be carried to another host or hour; all
+ * covered must be there.
+ */
 function checkSignedHeaders(list: string, request: RequestHead): readonly string[] {
   const names = list.split(';')
   if (names.length > MAX_SIGNED_HEADERS) {
@@ -180,7 +191,9 @@ function checkSignedHeaders(list: string, request: RequestHead): readonly string
   return names
 }
 
-/** All values of a header; a name that comes from the client never reaches an object's prototype. */
+/**
+ * All values of a header; a name that comes from the client never reaches an object's prototype.
+ */
 function headerOf({ headers }: RequestHead, name: string): readonly string[] | undefined {
   return Object.hasOwn(headers, name) ? headers[name] : undefined
 }
@@ -219,7 +232,10 @@ function canonicalHeader(request: SignedRequest, name: string): string {
   return values.map((value) => trimBlanks(value).replaceAll(/[ \t]+/g, ' ')).join(',')
 }
 
-/** Without spaces and tabs around it; JavaScript's `trim` would take away more than HTTP calls white space. */
+/**
+ * Without spaces and tabs around it; JavaScript's `trim` would take away more than HTTP calls white
+ * space.
+ */
 function trimBlanks(text: string): string {
   return text.replaceAll(/^[ \t]+|[ \t]+$/g, '')
 }

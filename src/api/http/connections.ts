@@ -1,9 +1,10 @@
 /**
  * Who holds how many connections to the API, and who has to go when there is no room.
  *
- * A connection that says nothing costs its owner nothing. So the table of all connections is never full for the next one: the
- * connection that has been idle longest makes room, of the client that holds the most. Some places are kept for clients on this host.
- * Works below TLS and above it: a connection is known by its client's address and port.
+ * A connection that says nothing costs its owner nothing. So the table of all connections is never
+ * full for the next one: the connection that has been idle longest makes room, of the client that
+ * holds the most. Some places are kept for clients on this host. Works below TLS and above it: a
+ * connection is known by its client's address and port.
  */
 import type { Server, Socket } from 'node:net'
 import type { Metrics } from '../../lib/metrics.ts'
@@ -15,7 +16,10 @@ export interface ConnectionLimits {
   readonly maxConnectionsOfOne: number
   /** Places of `maxConnections` that only clients on this host get. */
   readonly reservedForLoopback: number
-  /** Requests that are worked on at the same time for one connection; a client that sends more without waiting is cut off. */
+  /**
+   * Requests that are worked on at the same time for one connection; a client that sends more
+   * without waiting is cut off.
+   */
   readonly maxPipelined: number
 }
 

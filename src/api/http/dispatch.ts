@@ -1,7 +1,8 @@
 /**
  * The HTTP door's way of writing a call down (`call.ts`): signed forms in, XML out.
  *
- * Knows nothing of HTTP servers. Whatever a request is, its answer is a document that EC2's clients can read.
+ * Knows nothing of HTTP servers. Whatever a request is, its answer is a document that EC2's clients
+ * can read.
  */
 
 import type { Log } from '../../lib/log.ts'
@@ -41,7 +42,9 @@ export interface ApiAnswer {
   readonly status: number
   readonly requestId: string
   readonly xml: string
-  /** Of what time (ISO 8601) the records were that it rests on, when they were not the shared ones. */
+  /**
+   * Of what time (ISO 8601) the records were that it rests on, when they were not the shared ones.
+   */
   readonly asOf?: string
 }
 
@@ -51,11 +54,15 @@ export type Complaint = Pick<Fault, 'status' | 'code' | 'message'>
 /** Requests in, answers out; whoever listens on a socket calls it. */
 export interface Dispatcher {
   /**
-   * Turns away who cannot be served, before a body is read: the answer for those whose head is not signed, not in time, or by a key that
-   * does not exist; undefined for all others, who are authenticated by `dispatch`. Never rejects.
+   * Turns away who cannot be served, before a body is read: the answer for those whose head is not
+   * signed, not in time, or by a key that does not exist; undefined for all others, who are
+   * authenticated by `dispatch`. Never rejects.
    */
   screen(head: ApiHead): Promise<ApiAnswer | undefined>
-  /** Answers a request. Its part of its key's share is given back when `gone` aborts: the client has the answer, or has left. Never rejects. */
+  /**
+   * Answers a request. Its part of its key's share is given back when `gone` aborts: the client has
+   * the answer, or has left. Never rejects.
+   */
   dispatch(request: ApiRequest, gone: AbortSignal): Promise<ApiAnswer>
   /** An error document for what never became a request: too large, not for us, not HTTP. */
   refuse(complaint: Complaint): ApiAnswer
@@ -131,7 +138,10 @@ function refusal(service: WireModel, complaint: Complaint, requestId: string): A
   return { status: complaint.status, requestId, xml: encodeError(service, complaint, requestId) }
 }
 
-/** Parameters may stand in the query string (GET, old clients) or in the body; both are covered by the signature. */
+/**
+ * Parameters may stand in the query string (GET, old clients) or in the body; both are covered by
+ * the signature.
+ */
 function formOf(request: SignedRequest): string {
   if (request.body.length === 0) return request.query
   const body = decodeUtf8(request.body)
@@ -150,14 +160,19 @@ function first(parameters: readonly Parameter[], name: string): string | undefin
   return parameters.find((parameter) => parameter.name === name)?.value
 }
 
-/** The service whose words a refusal is in: the action's, that of the request's version, or what its head gives away. */
+/**
+ * The service whose words a refusal is in: the action's, that of the request's version, or what its
+ * head gives away.
+ */
 function serviceOf(head: ApiHead, { words, asked }: Outcome<AskedForm>): WireModel {
   if (words !== null) return words.service
   const isSts = asked === undefined ? isForSts(head) : asked.version === STS_MODEL.version
   return isSts ? STS_MODEL : EC2_MODEL
 }
 
-/** Whether a request that was not decoded is for STS: by its query string or its credential's scope. */
+/**
+ * Whether a request that was not decoded is for STS: by its query string or its credential's scope.
+ */
 function isForSts({ query, headers }: ApiHead): boolean {
   const [authorization = ''] = headers['authorization'] ?? []
   return STS_QUERY.test(query) || authorization.includes('/sts/aws4_request')

@@ -1,9 +1,10 @@
 /**
  * Before HTTP: the first byte of a connection says whether it is TLS, and who may speak without it.
  *
- * 0x16 begins a TLS handshake record (RFC 8446, 5.1) and no HTTP request. Plain HTTP is for clients on this host, whose packets pass
- * nobody, told by the addresses of the socket and nothing that a client says; all others get an answer that says so, and nothing of
- * what they sent is looked at. It may have been read on the way: whoever sent a signature in clear should know.
+ * 0x16 begins a TLS handshake record (RFC 8446, 5.1) and no HTTP request. Plain HTTP is for clients
+ * on this host, whose packets pass nobody, told by the addresses of the socket and nothing that a
+ * client says; all others get an answer that says so, and nothing of what they sent is looked at.
+ * It may have been read on the way: whoever sent a signature in clear should know.
  */
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
@@ -43,7 +44,10 @@ export interface FrontOptions {
 const TLS_HANDSHAKE = 0x16
 /** Addresses that are remembered for it; beyond that the oldest are forgotten. */
 const ADDRESSES_LIMIT = 4096
-/** How long a client that was refused may go on sending before the connection ends: a reset would take the answer away from it. */
+/**
+ * How long a client that was refused may go on sending before the connection ends: a reset would
+ * take the answer away from it.
+ */
 const LINGER_MS = 1_000
 
 /** Puts itself before an HTTP server that does not listen yet. */
@@ -98,7 +102,8 @@ function createSecure(
     {
       minVersion: 'TLSv1.2',
       handshakeTimeout: handshakeTimeoutMs,
-      // Only for a host that asks for this host by its name is there another certificate than for everybody.
+      // Only for a host that asks for this host by its name is there another certificate than for
+      // everybody.
       SNICallback: (name, done) =>
         done(null, name === certificates.hostName ? forHosts : undefined),
     },
@@ -114,13 +119,16 @@ function createSecure(
   return secure
 }
 
-/** Calls with the first byte when it is there, without taking it; ends a connection that sends none. */
+/**
+ * Calls with the first byte when it is there, without taking it; ends a connection that sends none.
+ */
 function firstByte(socket: Socket, timeoutMs: number, then: (byte: number) => void): void {
   const late = setTimeout(() => socket.destroy(), timeoutMs)
   const gone = () => clearTimeout(late)
   // Without a listener a reset would end the process.
   const ignore = () => undefined
-  // The server lets clients end their side first (allowHalfOpen); one that does so now has nothing to say.
+  // The server lets clients end their side first (allowHalfOpen); one that does so now has nothing
+  // to say.
   const end = () => socket.destroy()
   const look = () => {
     const bytes: Buffer | null = socket.read()

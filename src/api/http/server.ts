@@ -1,8 +1,9 @@
 /**
  * The API's HTTP door: one port, one path, EC2 and STS.
  *
- * Hands raw requests to `dispatch.ts`, because a signature covers raw bytes, and holds clients to named limits of size and
- * time. Whatever a client sends, the answer is an XML document that EC2 clients can read: the AWS CLI crashes on others.
+ * Hands raw requests to `dispatch.ts`, because a signature covers raw bytes, and holds clients to
+ * named limits of size and time. Whatever a client sends, the answer is an XML document that EC2
+ * clients can read: the AWS CLI crashes on others.
  */
 import type { Socket } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
@@ -55,7 +56,8 @@ const DEFAULT_API_LIMITS: ApiLimits = {
   answerTimeoutMs: 60_000,
   handshakeTimeoutMs: 10_000,
   handshakesOfOne: { burst: 200, perSecond: 50 },
-  // Longer than the clients' own, so that they are the ones to close and no request meets a closing socket.
+  // Longer than the clients' own, so that they are the ones to close and no request meets a closing
+  // socket.
   keepAliveTimeoutMs: 75_000,
   closeTimeoutMs: 5000,
   actionTimeoutMs: 30_000,
@@ -90,13 +92,19 @@ export interface ApiOptions {
 
 /** The API of one host, from the first request it answers to the last. */
 export interface Api {
-  /** Starts answering; the port it listens on. Rejects with `unavailable` when the address cannot be had. */
+  /**
+   * Starts answering; the port it listens on. Rejects with `unavailable` when the address cannot be
+   * had.
+   */
   listen(): Promise<{ readonly port: number }>
   /** Takes no more connections, answers what is under way if it ends in time, and closes. */
   close(): Promise<void>
 }
 
-/** Builds the API; it does not listen yet. Throws a `bug` when an action is unknown to the generated model. */
+/**
+ * Builds the API; it does not listen yet. Throws a `bug` when an action is unknown to the generated
+ * model.
+ */
 export function createApi(options: ApiOptions): Api {
   const { parts, actions, log, metrics } = options
   const limits = { ...DEFAULT_API_LIMITS, ...options.limits }
@@ -185,10 +193,16 @@ function createServer(
   return server
 }
 
-/** Without credentials, for load balancers and whoever watches: whether this host is well, and nothing more. */
+/**
+ * Without credentials, for load balancers and whoever watches: whether this host is well, and
+ * nothing more.
+ */
 const HEALTH_PATH = '/healthz'
 
-/** Looks at every request before its body: who cannot be served is told so and costs no more than that. */
+/**
+ * Looks at every request before its body: who cannot be served is told so and costs no more than
+ * that.
+ */
 function screenRequests(
   server: FastifyInstance,
   dispatcher: Dispatcher,
@@ -223,7 +237,10 @@ function screenRequests(
   })
 }
 
-/** How long a client that is turned away may go on sending: a reset at once would take the answer away from it. */
+/**
+ * How long a client that is turned away may go on sending: a reset at once would take the answer
+ * away from it.
+ */
 const LINGER_MS = 1_000
 
 /** Answers without the body, which is thrown away as it comes, and not for long. */
@@ -247,7 +264,10 @@ function limitReading(reply: FastifyReply, timeoutMs: number): void {
 
 const IDLE_CHECK_MS = 50
 
-/** Connections that fall idle only after closing began are not closed by Node: they are looked for until all are gone. */
+/**
+ * Connections that fall idle only after closing began are not closed by Node: they are looked for
+ * until all are gone.
+ */
 async function closeServer(server: FastifyInstance, timeoutMs: number): Promise<void> {
   const idle = setInterval(() => server.server.closeIdleConnections(), IDLE_CHECK_MS)
   const late = setTimeout(() => server.server.closeAllConnections(), timeoutMs)
@@ -327,7 +347,10 @@ function errorFields(error: unknown): { readonly code?: unknown; readonly status
   return typeof error === 'object' && error !== null ? error : {}
 }
 
-/** Bytes that are not HTTP, or too slow, or too long a head: answered by hand, as no request object exists. */
+/**
+ * Bytes that are not HTTP, or too slow, or too long a head: answered by hand, as no request object
+ * exists.
+ */
 function answerBrokenHttp(
   dispatcher: Dispatcher,
   error: Error & { readonly code?: string },

@@ -1,10 +1,11 @@
 /**
  * What launches choose from, as it was last read: hosts, instance types, subnets and groups.
  *
- * A choice only proposes: the host's own row decides (`takeCapacity`), and a NIC's keys do; types, subnets and groups are never removed, and what
- * removed one would have to make launches read it in their own transaction. So launches that come close upon each other may go
- * by one reading of all: what is read a second then stays the same however many hosts there are. Among few hosts it is made for nearly
- * every launch.
+ * A choice only proposes: the host's own row decides (`takeCapacity`), and a NIC's keys do; types,
+ * subnets and groups are never removed, and what removed one would have to make launches read it in
+ * their own transaction. So launches that come close upon each other may go by one reading of all:
+ * what is read a second then stays the same however many hosts there are. Among few hosts it is
+ * made for nearly every launch.
  */
 import type { Clock } from '../../lib/clock.ts'
 import type { Group, Host, InstanceType, Subnet } from '../../model/records.ts'
@@ -27,7 +28,10 @@ type CatalogueTx = Pick<ReadTx, 'hosts' | 'instanceTypes' | 'subnets' | 'groups'
 export interface CatalogueReader {
   /** The last reading if it is young enough, or else a new one in `tx`. Errors: as the store's. */
   read(tx: CatalogueTx): Promise<CatalogueReading>
-  /** Whether what `read` gave was read for an earlier launch: there may be room, and what is asked for, that it does not know of. */
+  /**
+   * Whether what `read` gave was read for an earlier launch: there may be room, and what is asked
+   * for, that it does not know of.
+   */
   isOld(): boolean
   /** Lets the next `read` make a new one; false when the last one was new. */
   renew(): boolean

@@ -1,6 +1,7 @@
 /**
- * Free addresses of a subnet, for one launch, without reading all that are taken: some are drawn by chance and looked up. Only when
- * these are used up, as they soon are in a subnet that is nearly full, is all that is taken read.
+ * Free addresses of a subnet, for one launch, without reading all that are taken: some are drawn by
+ * chance and looked up. Only when these are used up, as they soon are in a subnet that is nearly
+ * full, is all that is taken read.
  */
 import type { Ipv4 } from '../../model/addr.ts'
 import type { Subnet } from '../../model/records.ts'
@@ -16,7 +17,10 @@ export interface FreeAddresses {
   next(): Promise<Ipv4 | undefined>
 }
 
-/** Those of `subnet`, of which about `count` will be needed. `random` gives any non-negative integer. */
+/**
+ * Those of `subnet`, of which about `count` will be needed. `random` gives any non-negative
+ * integer.
+ */
 export function freeAddresses(
   tx: Pick<ReadTx, 'takenAddresses'>,
   { id, cidr }: Pick<Subnet, 'id' | 'cidr'>,

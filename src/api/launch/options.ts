@@ -1,5 +1,6 @@
 /**
- * Parameters of RunInstances that become an instance's options: kept to, or only shown as they were given. Pure.
+ * Parameters of RunInstances that become an instance's options: kept to, or only shown as they were
+ * given. Pure.
  */
 import { z } from 'zod'
 import { type InstanceOptions, withDefaults } from '../../model/instance-options.ts'

@@ -1,9 +1,10 @@
 /**
  * The parameters of RunInstances, and what they come to: one order. Pure.
  *
- * Three kinds of parameter: those that Atoll carries out or shows as they were given; those that change nothing here and that nothing shows
- * (`HARMLESS`); and all others, which would change what the caller gets and are refused by name. The network comes either
- * from parameters of the request or from one `NetworkInterfaces` entry, never from both.
+ * Three kinds of parameter: those that Atoll carries out or shows as they were given; those that
+ * change nothing here and that nothing shows (`HARMLESS`); and all others, which would change what
+ * the caller gets and are refused by name. The network comes either from parameters of the request
+ * or from one `NetworkInterfaces` entry, never from both.
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html
  */
 import { z } from 'zod'
@@ -95,8 +96,8 @@ export const userDataSchema = z
 const ignored = withoutEffect(z.unknown().optional())
 
 /**
- * Parameters that change nothing here. Those with an `onlySchema` are harmless with this one value: what an instance of
- * Atoll is anyway.
+ * Parameters that change nothing here. Those with an `onlySchema` are harmless with this one value:
+ * what an instance of Atoll is anyway.
  */
 const HARMLESS = {
   AdditionalInfo: ignored,
@@ -174,7 +175,9 @@ const givenSchema = z.strictObject({
   ...plainShape,
 })
 
-/** The parameters of RunInstances but for `DryRun`; refuses what EC2 would and what Atoll cannot do. */
+/**
+ * The parameters of RunInstances but for `DryRun`; refuses what EC2 would and what Atoll cannot do.
+ */
 export const launchSchema = z.preprocess(withoutEmptyStructures, givenSchema)
 
 /** The order in a request's parameters. */
@@ -204,7 +207,10 @@ export function launchOrder(given: Given, maxInstances: number): LaunchOrder {
   }
 }
 
-/** Some clients name a structure only to leave all of it empty (`IamInstanceProfile.Name=`): that asks for nothing. */
+/**
+ * Some clients name a structure only to leave all of it empty (`IamInstanceProfile.Name=`): that
+ * asks for nothing.
+ */
 function withoutEmptyStructures(input: unknown): unknown {
   if (typeof input !== 'object' || input === null) return input
   return Object.fromEntries(

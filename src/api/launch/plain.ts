@@ -1,6 +1,7 @@
 /**
- * Parameters of RunInstances that are taken with the one value which says what an instance of Atoll is anyway, and refused by name with
- * any other. Launchers send them because their own settings have such a default. Pure.
+ * Parameters of RunInstances that are taken with the one value which says what an instance of Atoll
+ * is anyway, and refused by name with any other. Launchers send them because their own settings
+ * have such a default. Pure.
  */
 import { z } from 'zod'
 import { type Ipv4, parseIpv4 } from '../../model/addr.ts'
@@ -21,7 +22,8 @@ export const plainShape = {
   Ipv6AddressCount: onlySchema(0, 'Ipv6AddressCount: no IPv6'),
   Ipv6Addresses: nothing('Ipv6Addresses: no IPv6'),
   EnablePrimaryIpv6: onlySchema(false, 'EnablePrimaryIpv6: no IPv6'),
-  // There are no credits to run out of, which is what either comes to for an instance that does not.
+  // There are no credits to run out of, which is what either comes to for an instance that does
+  // not.
   CreditSpecification: withoutEffect(
     z.strictObject({ CpuCredits: z.enum(['standard', 'unlimited']) }).optional(),
   ),

@@ -1,4 +1,7 @@
-/** What a VPC's instances are told by DHCP, in the terms of the SDK, and the filters of DescribeDhcpOptions. Pure. */
+/**
+ * What a VPC's instances are told by DHCP, in the terms of the SDK, and the filters of
+ * DescribeDhcpOptions. Pure.
+ */
 import type { DhcpOptions, Tag as TagOutput } from '@aws-sdk/client-ec2'
 import type { Vpc } from '../../model/records.ts'
 import { derivedId } from '../derived-ids.ts'
@@ -20,7 +23,9 @@ export function dhcpOptionsView(vpc: Vpc, dnsZone: string, tags: TagOutput[]): D
   }
 }
 
-/** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeDhcpOptions.html, "Filter.N". */
+/**
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeDhcpOptions.html, "Filter.N".
+ */
 export const DHCP_OPTIONS_FILTERS: FilterTable<DhcpOptions> = {
   'dhcp-options-id': (options) => options.DhcpOptionsId,
   key: (options) => options.DhcpConfigurations?.map((one) => one.Key),

@@ -1,5 +1,6 @@
 /**
- * The filters of DescribeInstances and DescribeInstanceStatus, read from what these actions show. Pure.
+ * The filters of DescribeInstances and DescribeInstanceStatus, read from what these actions show.
+ * Pure.
  *
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html, "Filter.N".
  */

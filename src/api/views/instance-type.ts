@@ -64,7 +64,10 @@ export function instanceTypeView(
   }
 }
 
-/** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceTypes.html, "Filter.N". */
+/**
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceTypes.html,
+ * "Filter.N".
+ */
 export const INSTANCE_TYPE_FILTERS: FilterTable<InstanceTypeInfo> = {
   'auto-recovery-supported': (type) => type.AutoRecoverySupported,
   'bare-metal': (type) => type.BareMetal,

@@ -1,7 +1,9 @@
 /**
- * Instances in the terms of the SDK, complete enough for unmodified clients (awscli, boto3's waiters, Terraform). Pure.
+ * Instances in the terms of the SDK, complete enough for unmodified clients (awscli, boto3's
+ * waiters, Terraform). Pure.
  *
- * What EC2 has and Atoll has not is said plainly and in EC2's words: no public address, no hibernation.
+ * What EC2 has and Atoll has not is said plainly and in EC2's words: no public address, no
+ * hibernation.
  */
 import type {
   _InstanceType,
@@ -209,8 +211,9 @@ function groupsView(ids: readonly GroupId[], groups: InstanceDetails['groups']):
 }
 
 /**
- * What DescribeInstanceStatus says of one instance. Checks are passed when the host reports the boot that was last asked
- * for; nobody looks into the guest. A host that is silent leaves both unknown.
+ * What DescribeInstanceStatus says of one instance. Checks are passed when the host reports the
+ * boot that was last asked for; nobody looks into the guest. A host that is silent leaves both
+ * unknown.
  */
 export function instanceStatusView(
   details: InstanceDetails,
@@ -233,7 +236,8 @@ export function instanceStatusView(
 function checkView(instance: Instance, hostAlive: boolean, passed: boolean): InstanceStatusSummary {
   if (instance.state === 'pending') return summary('initializing', 'initializing')
   if (instance.state !== 'running') return { Status: 'not-applicable', Details: [] }
-  // The host's lease has run out: whether the instance runs, nobody else can know, and nobody can reach it.
+  // The host's lease has run out: whether the instance runs, nobody else can know, and nobody can
+  // reach it.
   if (!hostAlive) return summary('impaired', 'failed')
   return passed ? summary('ok', 'passed') : summary('initializing', 'initializing')
 }

@@ -1,4 +1,7 @@
-/** A VPC's network ACL in the terms of the SDK, and the filters of DescribeNetworkAcls. It follows from the VPC. Pure. */
+/**
+ * A VPC's network ACL in the terms of the SDK, and the filters of DescribeNetworkAcls. It follows
+ * from the VPC. Pure.
+ */
 import type {
   NetworkAclAssociation,
   NetworkAclEntry,
@@ -13,7 +16,10 @@ import type { Comparables, FilterTable } from '../filters.ts'
 const LAST_RULE = 32_767
 const FIRST_RULE = 100
 
-/** The default ACL, which lets everything pass: what is filtered, groups say. All of the VPC's subnets have it. */
+/**
+ * The default ACL, which lets everything pass: what is filtered, groups say. All of the VPC's
+ * subnets have it.
+ */
 export function networkAclView(
   vpc: Vpc,
   subnets: readonly Subnet[],
@@ -50,7 +56,9 @@ function ofAssociations(read: (association: NetworkAclAssociation) => Comparable
   return (acl: NetworkAclOutput): Comparables => acl.Associations?.flatMap(read)
 }
 
-/** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeNetworkAcls.html, "Filter.N". */
+/**
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeNetworkAcls.html, "Filter.N".
+ */
 export const NETWORK_ACL_FILTERS: FilterTable<NetworkAclOutput> = {
   'association.association-id': ofAssociations((one) => one.NetworkAclAssociationId),
   'association.network-acl-id': ofAssociations((one) => one.NetworkAclId),

@@ -11,7 +11,9 @@ import type { InstanceDetails } from '../instance-details.ts'
 import { nicView, type Place } from './instance.ts'
 import { tagsView } from './tags.ts'
 
-/** A NIC by itself. Its instance shows the same (`instance.ts`), but for what concerns the instance. */
+/**
+ * A NIC by itself. Its instance shows the same (`instance.ts`), but for what concerns the instance.
+ */
 export function networkInterfaceView(
   nic: Nic,
   details: InstanceDetails,
@@ -38,7 +40,10 @@ function ofAttachment(read: (attachment: NetworkInterfaceAttachment) => Comparab
   return ({ Attachment }: NetworkInterfaceOutput): Comparables => Attachment && read(Attachment)
 }
 
-/** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeNetworkInterfaces.html, "Filter.N". */
+/**
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeNetworkInterfaces.html,
+ * "Filter.N".
+ */
 export const NETWORK_INTERFACE_FILTERS: FilterTable<NetworkInterfaceOutput> = {
   'addresses.primary': ofAddresses((address) => address.Primary),
   'addresses.private-ip-address': ofAddresses((address) => address.PrivateIpAddress),

@@ -1,4 +1,7 @@
-/** VPCs, subnets and security groups in the terms of the SDK, and the filters of their Describe actions. Pure. */
+/**
+ * VPCs, subnets and security groups in the terms of the SDK, and the filters of their Describe
+ * actions. Pure.
+ */
 import type {
   IpPermission,
   SecurityGroup,
@@ -123,8 +126,8 @@ export const SUBNET_FILTERS: FilterTable<SubnetOutput> = {
 }
 
 /**
- * One security group. Only default groups exist, and what they allow is EC2's own default: everything from members,
- * everything outwards.
+ * One security group. Only default groups exist, and what they allow is EC2's own default:
+ * everything from members, everything outwards.
  */
 export function groupView(group: Group, region: string, tags: TagOutput[]): SecurityGroup {
   return {
@@ -180,7 +183,10 @@ function ruleFilters(
   }
 }
 
-/** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSecurityGroups.html, "Filter.N". */
+/**
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSecurityGroups.html,
+ * "Filter.N".
+ */
 export const GROUP_FILTERS: FilterTable<SecurityGroup> = {
   ...ruleFilters('ip-permission', (group) => group.IpPermissions ?? []),
   ...ruleFilters('egress.ip-permission', (group) => group.IpPermissionsEgress ?? []),

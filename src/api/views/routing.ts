@@ -1,8 +1,10 @@
 /**
- * How packets leave a VPC, in the terms of the SDK, and the filters of these Describe actions: its main route table and the internet
- * gateway that the default route leads to. Both follow from the VPC. Pure.
+ * How packets leave a VPC, in the terms of the SDK, and the filters of these Describe actions: its
+ * main route table and the internet gateway that the default route leads to. Both follow from the
+ * VPC. Pure.
  *
- * What takes the gateway's place is the host of each instance, which routes and masquerades (`host/network/fabric.ts`).
+ * What takes the gateway's place is the host of each instance, which routes and masquerades
+ * (`host/network/fabric.ts`).
  */
 import type {
   AttachmentStatus,
@@ -28,7 +30,10 @@ export function internetGatewayView(vpc: Vpc, tags: TagOutput[]): InternetGatewa
   }
 }
 
-/** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInternetGateways.html, "Filter.N". */
+/**
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInternetGateways.html,
+ * "Filter.N".
+ */
 export const INTERNET_GATEWAY_FILTERS: FilterTable<InternetGateway> = {
   'attachment.state': (gateway) => gateway.Attachments?.map((one) => one.State),
   'attachment.vpc-id': (gateway) => gateway.Attachments?.map((one) => one.VpcId),
@@ -78,7 +83,9 @@ function ofAssociations(read: (association: RouteTableAssociation) => Comparable
   return (table: RouteTableOutput): Comparables => table.Associations?.flatMap(read)
 }
 
-/** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeRouteTables.html, "Filter.N". */
+/**
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeRouteTables.html, "Filter.N".
+ */
 export const ROUTE_TABLE_FILTERS: FilterTable<RouteTableOutput> = {
   'association.main': ofAssociations((one) => one.Main),
   'association.route-table-association-id': ofAssociations((one) => one.RouteTableAssociationId),

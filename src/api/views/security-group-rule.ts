@@ -1,4 +1,7 @@
-/** The rules of security groups one by one, in the terms of the SDK, and the filters of DescribeSecurityGroupRules. Pure. */
+/**
+ * The rules of security groups one by one, in the terms of the SDK, and the filters of
+ * DescribeSecurityGroupRules. Pure.
+ */
 import type { SecurityGroupRule, Tag as TagOutput } from '@aws-sdk/client-ec2'
 import type { SecurityGroupRuleId } from '../../model/ids.ts'
 import type { Group } from '../../model/records.ts'
@@ -41,7 +44,10 @@ export function ruleView(
   }
 }
 
-/** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSecurityGroupRules.html, "Filter.N". */
+/**
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSecurityGroupRules.html,
+ * "Filter.N".
+ */
 export const GROUP_RULE_FILTERS: FilterTable<SecurityGroupRule> = {
   'group-id': (rule) => rule.GroupId,
   'security-group-rule-id': (rule) => rule.SecurityGroupRuleId,

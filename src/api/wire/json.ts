@@ -1,8 +1,8 @@
 /**
  * Parameters in JSON → the SDK's input object, for doors that do not speak the Query protocol.
  *
- * Names and shapes are those of the SDK (`{"InstanceIds": ["i-…"], "MaxResults": 5}`), limits and refusals those of `query.ts`, so
- * that an action cannot tell through which door it was called.
+ * Names and shapes are those of the SDK (`{"InstanceIds": ["i-…"], "MaxResults": 5}`), limits and
+ * refusals those of `query.ts`, so that an action cannot tell through which door it was called.
  */
 import { assertNever, refused } from '../../model/errors.ts'
 import type { Budget } from '../budget.ts'
@@ -11,8 +11,8 @@ import { inPieces, type Pieces } from './pieces.ts'
 import { MAX_LIST_INDEX, MAX_NESTING, MAX_VALUE_LENGTH, parseScalar } from './query.ts'
 
 /**
- * The input object of an action. Times become `Date`s; members that are null are absent. Refusals: `UnknownParameter`,
- * `InvalidParameterValue`.
+ * The input object of an action. Times become `Date`s; members that are null are absent. Refusals:
+ * `UnknownParameter`, `InvalidParameterValue`.
  */
 export function decodeJson(
   input: Structure,
@@ -22,8 +22,9 @@ export function decodeJson(
 }
 
 /**
- * What JSON cannot say of an answer is left out, as in XML: members that are null or undefined. Times become ISO 8601. Refuses with
- * `ResponseTooLarge` what is longer than the budget's `answerBytes`.
+ * What JSON cannot say of an answer is left out, as in XML: members that are null or undefined.
+ * Times become ISO 8601. Refuses with `ResponseTooLarge` what is longer than the budget's
+ * `answerBytes`.
  */
 export async function encodeJson(output: object, budget: Budget): Promise<string> {
   return await inPieces(writeValue(output), budget)

@@ -1,25 +1,32 @@
 /**
- * The words of the EC2 Query protocol: which actions exist, what their parameters and answers are called on the wire and
- * in the SDK, and of what type they are.
+ * The words of the EC2 Query protocol: which actions exist, what their parameters and answers are
+ * called on the wire and in the SDK, and of what type they are.
  *
- * `WireModel` is how `scripts/generate-wire.ts` writes them down (`src/api/generated`); `linkModel` turns that text into the
- * tree of `Shape`s that `query.ts` and `xml.ts` walk. Pure. Protocol: Smithy's `aws.protocols#ec2Query`
+ * `WireModel` is how `scripts/generate-wire.ts` writes them down (`src/api/generated`); `linkModel`
+ * turns that text into the tree of `Shape`s that `query.ts` and `xml.ts` walk. Pure. Protocol:
+ * Smithy's `aws.protocols#ec2Query`
  * (https://smithy.io/2.0/aws/protocols/aws-ec2-query-protocol.html).
  */
 import { bug } from '../../model/errors.ts'
 
 /**
- * The members of one structure: the name on the wire, and `<SDK member name> <type>`. A type is a scalar's name, the
- * name of another structure of the same table, or either of them followed by `[]` for a list; in answers the brackets hold
- * the element name of the list's items.
+ * The members of one structure: the name on the wire, and `<SDK member name> <type>`. A type is a
+ * scalar's name, the name of another structure of the same table, or either of them followed by
+ * `[]` for a list; in answers the brackets hold the element name of the list's items.
  */
 type WireStructure = Readonly<Record<string, string>>
 
-/** One service as generated. Inputs and outputs are apart because a member's name differs between the two. */
+/**
+ * One service as generated. Inputs and outputs are apart because a member's name differs between
+ * the two.
+ */
 export interface WireModel {
   readonly version: string
   readonly namespace: string
-  /** How an answer's members are wrapped: directly below the root, or in `<ActionResult>` (STS, IAM). */
+  /**
+   * How an answer's members are wrapped: directly below the root, or in `<ActionResult>` (STS,
+   * IAM).
+   */
   readonly wrapped: boolean
   /** Name of the input structure and of the output structure; `unit` where there is none. */
   readonly actions: Readonly<Record<string, readonly [input: string, output: string]>>
@@ -29,8 +36,9 @@ export interface WireModel {
 
 const SCALARS = ['string', 'number', 'boolean', 'timestamp', 'blob'] as const
 /**
- * `number` is any finite JavaScript number (the SDK's schemas do not tell integers from fractions: the action does);
- * `timestamp` is a `Date`; `blob` stays the base64 text that it is on the wire, unfolded.
+ * `number` is any finite JavaScript number (the SDK's schemas do not tell integers from fractions:
+ * the action does); `timestamp` is a `Date`; `blob` stays the base64 text that it is on the wire,
+ * unfolded.
  */
 export type Scalar = (typeof SCALARS)[number]
 

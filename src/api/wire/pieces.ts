@@ -6,8 +6,9 @@ import type { Budget } from '../budget.ts'
 export type Pieces = Generator<number, string, void>
 
 /**
- * Runs a writer to its end, with a pause when the budget says so. Refuses with `ResponseTooLarge` an item, which may be a list of many, or
- * a whole that is longer than `answerBytes`, before the rest of it is written.
+ * Runs a writer to its end, with a pause when the budget says so. Refuses with `ResponseTooLarge`
+ * an item, which may be a list of many, or a whole that is longer than `answerBytes`, before the
+ * rest of it is written.
  */
 export async function inPieces(pieces: Pieces, budget: Budget): Promise<string> {
   for (;;) {

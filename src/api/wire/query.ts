@@ -1,9 +1,10 @@
 /**
  * EC2 Query parameters → the SDK's input object.
  *
- * `parseForm` takes the form apart, `decodeInput` types it by the generated model. Both refuse what does not fit, naming
- * the parameter, and hold every size to a named limit. Pure. Rules: https://smithy.io/2.0/aws/protocols/aws-ec2-query-protocol.html;
- * form encoding: https://url.spec.whatwg.org/#application/x-www-form-urlencoded.
+ * `parseForm` takes the form apart, `decodeInput` types it by the generated model. Both refuse what
+ * does not fit, naming the parameter, and hold every size to a named limit. Pure. Rules:
+ * https://smithy.io/2.0/aws/protocols/aws-ec2-query-protocol.html; form encoding:
+ * https://url.spec.whatwg.org/#application/x-www-form-urlencoded.
  */
 import { assertNever, refused } from '../../model/errors.ts'
 import { parseBase64 } from './base64.ts'
@@ -27,8 +28,8 @@ export interface Parameter {
 }
 
 /**
- * The pairs of a form, `+` and percent sequences decoded, in the order sent. Refuses with `MalformedQueryString` what is
- * not UTF-8 behind well-formed percent sequences.
+ * The pairs of a form, `+` and percent sequences decoded, in the order sent. Refuses with
+ * `MalformedQueryString` what is not UTF-8 behind well-formed percent sequences.
  */
 export function parseForm(form: string): readonly Parameter[] {
   const parameters: Parameter[] = []
@@ -72,21 +73,26 @@ function decodeText(text: string): string {
   }
 }
 
-/** What has been gathered for a value while parameters, which come in any order, are still being read. */
+/**
+ * What has been gathered for a value while parameters, which come in any order, are still being
+ * read.
+ */
 type Draft =
   | { readonly kind: 'scalar'; readonly value: unknown }
   | { readonly kind: 'structure'; readonly fields: Map<Field, Draft> }
   | { readonly kind: 'list'; readonly items: Map<number, Draft> }
 
 /**
- * The input object of an action, in the SDK's member names and types, of all parameters but `Action` and `Version`.
+ * The input object of an action, in the SDK's member names and types, of all parameters but
+ * `Action` and `Version`.
  *
- * The items of a list are numbered from 0 or from 1, or are one without a number (`KeyName=a`, `Filter.Name=a`), which comes before
- * those with one; `.member.` before a number, as other services of AWS write it, says nothing. Gaps in the numbering are closed.
+ * The items of a list are numbered from 0 or from 1, or are one without a number (`KeyName=a`,
+ * `Filter.Name=a`), which comes before those with one; `.member.` before a number, as other
+ * services of AWS write it, says nothing. Gaps in the numbering are closed.
  *
- * An empty value means absent (Go SDK v1 sends `SubnetId=` for what was not set), except where emptiness is meant
- * (`MEANT_WHEN_EMPTY`), and in numbered list items, whose emptiness the action must see. Refusals: `UnknownParameter`,
- * `InvalidParameterValue`.
+ * An empty value means absent (Go SDK v1 sends `SubnetId=` for what was not set), except where
+ * emptiness is meant (`MEANT_WHEN_EMPTY`), and in numbered list items, whose emptiness the action
+ * must see. Refusals: `UnknownParameter`, `InvalidParameterValue`.
  */
 export function decodeInput(
   input: Structure,
@@ -107,7 +113,10 @@ function isListMarker(step: string, next: string | undefined): boolean {
   return step === 'member' && next !== undefined && /^\d+$/.test(next)
 }
 
-/** What a client calls the parameter at the end of a path of SDK members and list positions: `['Filters', 0, 'Name']` → `Filter.1.Name`. */
+/**
+ * What a client calls the parameter at the end of a path of SDK members and list positions:
+ * `['Filters', 0, 'Name']` → `Filter.1.Name`.
+ */
 export function wireNameOf(input: Structure, path: readonly PropertyKey[]): string {
   let shape: Shape = { kind: 'structure', structure: input }
   const names: string[] = []
@@ -129,7 +138,10 @@ interface Placing extends Parameter {
   readonly path: readonly string[]
 }
 
-/** Walks a parameter's name down the shapes, from its step `depth` on, and enters its value at the end. */
+/**
+ * Walks a parameter's name down the shapes, from its step `depth` on, and enters its value at the
+ * end.
+ */
 function place(placing: Placing, depth: number, shape: Shape, draft: Draft): void {
   const { name, path } = placing
   const step = path[depth] ?? ''
@@ -251,7 +263,9 @@ function finishStructure(fields: ReadonlyMap<Field, Draft>): Readonly<Record<str
   return object
 }
 
-/** Structures all of whose members came empty are absent themselves (`IamInstanceProfile.Name=`). */
+/**
+ * Structures all of whose members came empty are absent themselves (`IamInstanceProfile.Name=`).
+ */
 function isEmpty(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.keys(value).length === 0
 }
@@ -269,7 +283,9 @@ function finish(draft: Draft): unknown {
   }
 }
 
-/** One value by its type; see `Scalar` for what becomes of it. Refuses with `InvalidParameterValue`. */
+/**
+ * One value by its type; see `Scalar` for what becomes of it. Refuses with `InvalidParameterValue`.
+ */
 export function parseScalar(type: Scalar, name: string, text: string): unknown {
   switch (type) {
     case 'string':
@@ -295,7 +311,10 @@ export function parseScalar(type: Scalar, name: string, text: string): unknown {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
 const UNPRINTABLE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/
 
-/** As long as a number gets when it is written without an exponent, from 1e-6 to below 1e21 (ECMA-262, Number::toString). */
+/**
+ * As long as a number gets when it is written without an exponent, from 1e-6 to below 1e21
+ * (ECMA-262, Number::toString).
+ */
 const DECIMAL = /^[+-]?\d{1,21}(?:\.\d{1,22})?(?:[eE][+-]?\d{1,3})?$/
 
 function parseNumber(name: string, text: string): number {

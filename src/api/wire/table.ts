@@ -1,4 +1,7 @@
-/** Actions and their words on the wire, brought together once for every door through which they are called. */
+/**
+ * Actions and their words on the wire, brought together once for every door through which they are
+ * called.
+ */
 import { bug } from '../../model/errors.ts'
 import type { Action } from '../action.ts'
 import { EC2_MODEL } from '../generated/ec2.ts'
@@ -11,7 +14,9 @@ export interface Entry {
   readonly action: Action
 }
 
-/** The actions by name. Throws a `bug` when one is not in the generated models or is given twice. */
+/**
+ * The actions by name. Throws a `bug` when one is not in the generated models or is given twice.
+ */
 export function actionTable(actions: readonly Action[]): ReadonlyMap<string, Entry> {
   const wires = new Map([...linkModel(EC2_MODEL), ...linkModel(STS_MODEL)])
   const table = new Map<string, Entry>()

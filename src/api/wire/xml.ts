@@ -1,9 +1,9 @@
 /**
  * Answers → XML, as EC2 and STS print it.
  *
- * EC2: `<ActionResponse>` with `<requestId>` and the members directly inside. STS: `<ActionResult>` around the members and
- * `<ResponseMetadata>` after them. Errors: each service's own document. Rules:
- * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Query-Requests.html (EC2),
+ * EC2: `<ActionResponse>` with `<requestId>` and the members directly inside. STS: `<ActionResult>`
+ * around the members and `<ResponseMetadata>` after them. Errors: each service's own document.
+ * Rules: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Query-Requests.html (EC2),
  * https://smithy.io/2.0/aws/protocols/aws-query-protocol.html (STS).
  */
 import { assertNever, bug } from '../../model/errors.ts'
@@ -14,9 +14,10 @@ import { inPieces, type Pieces } from './pieces.ts'
 const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 /**
- * The answer of an action, members in EC2's order. Those that are undefined or null are left out; an empty list is an empty element. A member
- * that the model does not know, or a value of another type, is a `bug`: a client would never see it. Refuses with `ResponseTooLarge`
- * what is longer than the budget's `answerBytes`.
+ * The answer of an action, members in EC2's order. Those that are undefined or null are left out;
+ * an empty list is an empty element. A member that the model does not know, or a value of another
+ * type, is a `bug`: a client would never see it. Refuses with `ResponseTooLarge` what is longer
+ * than the budget's `answerBytes`.
  */
 export async function encodeAnswer(
   action: WireAction,
@@ -49,7 +50,10 @@ export function encodeError(
   return `${DECLARATION}<ErrorResponse xmlns="${service.namespace}"><Error><Type>${type}</Type>${content}</Error><RequestId>${requestId}</RequestId></ErrorResponse>`
 }
 
-/** In the order of the model, whatever the order in which a view names them: some clients read an answer from its start. */
+/**
+ * In the order of the model, whatever the order in which a view names them: some clients read an
+ * answer from its start.
+ */
 function* encodeMembers(structure: Structure, value: object, path: string): Pieces {
   const present = new Map<string, unknown>()
   for (const [member, content] of Object.entries(value)) {
@@ -121,7 +125,10 @@ function mismatch(path: string, expected: string): Error {
   return bug('answer does not have the type that EC2 promises', { path, expected })
 }
 
-/** Markup, and the carriage return that a parser would otherwise turn into a line feed (XML 1.0, 2.11). */
+/**
+ * Markup, and the carriage return that a parser would otherwise turn into a line feed (XML 1.0,
+ * 2.11).
+ */
 const ESCAPES: Readonly<Record<string, string>> = {
   '&': '&amp;',
   '<': '&lt;',

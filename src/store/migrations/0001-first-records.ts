@@ -1,9 +1,10 @@
 /**
  * Migration 1: every record of issue 2, and the instance types that every cloud starts with.
  *
- * Two keys hold what the house may promise only while all VPCs share one address space: `nics.ip` and the CIDRs are
- * unique in the cluster (overlaps that are not equal are refused by the API). Lengths of text are in characters and
- * follow what the API admits; ids and names are compared byte by byte.
+ * Two keys hold what the house may promise only while all VPCs share one address space: `nics.ip`
+ * and the CIDRs are unique in the cluster (overlaps that are not equal are refused by the API).
+ * Lengths of text are in characters and follow what the API admits; ids and names are compared byte
+ * by byte.
  */
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
@@ -239,7 +240,10 @@ async function createIndex(
     .execute()
 }
 
-/** Sizes that fit a laptop, then the familiar ones of EC2 (https://aws.amazon.com/ec2/instance-types/). */
+/**
+ * Sizes that fit a laptop, then the familiar ones of EC2
+ * (https://aws.amazon.com/ec2/instance-types/).
+ */
 const INSTANCE_TYPES: readonly (readonly [string, number, number, number])[] = [
   ['at1.pico', 1, 32, 1],
   ['at1.nano', 1, 64, 2],

@@ -1,8 +1,9 @@
 /**
  * Migration 2: leases of hosts, and who has claimed which instance.
  *
- * Times are by the store's own clock, in milliseconds since the epoch: hosts' clocks may differ, and jump. Instances of before
- * count as claimed, because their hosts may have started them. Additive: daemons of version 1 go on with what they know.
+ * Times are by the store's own clock, in milliseconds since the epoch: hosts' clocks may differ,
+ * and jump. Instances of before count as claimed, because their hosts may have started them.
+ * Additive: daemons of version 1 go on with what they know.
  */
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'

@@ -1,4 +1,7 @@
-/** Migration 3: which transactions were committed, for those who did not get the answer (`commits.ts`). Additive. */
+/**
+ * Migration 3: which transactions were committed, for those who did not get the answer
+ * (`commits.ts`). Additive.
+ */
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
 

@@ -1,4 +1,7 @@
-/** Migration 4: what a host lacks for taking new instances, as it says itself. Additive: an older daemon never says so. */
+/**
+ * Migration 4: what a host lacks for taking new instances, as it says itself. Additive: an older
+ * daemon never says so.
+ */
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { addColumn } from './add-column.ts'

@@ -1,6 +1,6 @@
 /**
- * Migration 6: disks as volumes. Additive: an older daemon launches, moves and ends instances without a word to it, so no key ties the
- * table to theirs.
+ * Migration 6: disks as volumes. Additive: an older daemon launches, moves and ends instances
+ * without a word to it, so no key ties the table to theirs.
  */
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
@@ -8,7 +8,10 @@ import { addColumn } from './add-column.ts'
 
 const NAME = 'varchar(64)'
 
-/** Makes the table `volumes`, and says of hosts how much disk they have for them; an older one does not. */
+/**
+ * Makes the table `volumes`, and says of hosts how much disk they have for them; an older one does
+ * not.
+ */
 export const volumes: Migration = {
   async up(db: Kysely<unknown>) {
     await db.schema

@@ -1,4 +1,7 @@
-/** Migration 7: of which instance an image is made, and how; and how large its disk is. Additive: what an older daemon registers says neither. */
+/**
+ * Migration 7: of which instance an image is made, and how; and how large its disk is. Additive:
+ * what an older daemon registers says neither.
+ */
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { addColumn } from './add-column.ts'

@@ -1,4 +1,7 @@
-/** Migration 9: what there is to know of an access key. Additive: an older daemon goes by none of it, and accepts a disabled key. */
+/**
+ * Migration 9: what there is to know of an access key. Additive: an older daemon goes by none of
+ * it, and accepts a disabled key.
+ */
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { addColumn } from './add-column.ts'

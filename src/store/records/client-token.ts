@@ -1,4 +1,7 @@
-/** Client tokens: they guard writes, so they concern no host, and a copy, to which nobody writes, has none. */
+/**
+ * Client tokens: they guard writes, so they concern no host, and a copy, to which nobody writes,
+ * has none.
+ */
 import { z } from 'zod'
 import type { AccountId } from '../../model/ids.ts'
 import type { ClientToken } from '../../model/records.ts'

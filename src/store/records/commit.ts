@@ -1,11 +1,12 @@
 /**
  * Running a transaction again without applying it twice, where the answer to a commit can be lost.
  *
- * A transaction that wrote something also writes a row with an id of its own, in the same commit. When nobody answers whether the
- * commit happened, the work is run again with the same id, and writes that row first: if the key is taken, the earlier run was
- * committed after all, and its result is the result. The key works in both directions: an earlier commit that is still
- * on its way when the later run wins fails on it, on the same node by the lock and on another by Galera's certification. Rows are
- * swept once no run of theirs can be under way any more.
+ * A transaction that wrote something also writes a row with an id of its own, in the same commit.
+ * When nobody answers whether the commit happened, the work is run again with the same id, and
+ * writes that row first: if the key is taken, the earlier run was committed after all, and its
+ * result is the result. The key works in both directions: an earlier commit that is still on its
+ * way when the later run wins fails on it, on the same node by the lock and on another by Galera's
+ * certification. Rows are swept once no run of theirs can be under way any more.
  */
 import type { Kysely, KyselyPlugin, RawBuilder, Transaction, TransactionBuilder } from 'kysely'
 import { z } from 'zod'
@@ -46,8 +47,9 @@ export const commits = noun({
 })
 
 /**
- * A function that runs `work` in a transaction of `begin`, to be called again, after it failed with `conflict`, `lost` or `unsure`, until it
- * succeeds: then the work was applied once, and the result is that of the run that was. `id` is unique for ever.
+ * A function that runs `work` in a transaction of `begin`, to be called again, after it failed with
+ * `conflict`, `lost` or `unsure`, until it succeeds: then the work was applied once, and the result
+ * is that of the run that was. `id` is unique for ever.
  */
 export function appliedOnce<Tables, T>(
   begin: () => TransactionBuilder<Tables>,
@@ -83,7 +85,9 @@ export async function sweepCommits<Tables>(
     .execute()
 }
 
-/** Records a run as the one that is committed; gives the run that was, when there was one before. */
+/**
+ * Records a run as the one that is committed; gives the run that was, when there was one before.
+ */
 async function record<Tables>(
   transaction: Transaction<Tables>,
   nowMs: RawBuilder<number>,

@@ -1,14 +1,15 @@
 /**
- * Long lists of ids in statements: in parts of limited size and of few different sizes, so that the number of distinct statements
- * is small.
+ * Long lists of ids in statements: in parts of limited size and of few different sizes, so that the
+ * number of distinct statements is small.
  */
 
 /** Ids in one statement. Engines allow 32,766 parameters (SQLite) or more. */
 const ID_LIST_LIMIT = 1024
 
 /**
- * Runs `query` once without restriction, or once for each part of the ids in ascending order, and joins the rows. Parts are filled
- * up to a power of two with their last id, which does not change what they select.
+ * Runs `query` once without restriction, or once for each part of the ids in ascending order, and
+ * joins the rows. Parts are filled up to a power of two with their last id, which does not change
+ * what they select.
  */
 export async function inParts<Id extends string, Found>(
   ids: readonly Id[] | undefined,

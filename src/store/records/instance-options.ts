@@ -1,4 +1,7 @@
-/** An instance's options as one column: JSON of those that are not what counts anyway, null when there are none. Pure. */
+/**
+ * An instance's options as one column: JSON of those that are not what counts anyway, null when
+ * there are none. Pure.
+ */
 import { z } from 'zod'
 import {
   INSTANCE_OPTIONS,

@@ -43,7 +43,10 @@ export function metadataOf(row: MetadataColumns): MetadataDefaults {
   }
 }
 
-/** All four, or null when an older daemon wrote the row; one that is missing alone counts as an older daemon's. */
+/**
+ * All four, or null when an older daemon wrote the row; one that is missing alone counts as an
+ * older daemon's.
+ */
 export function instanceMetadata(row: MetadataColumns): MetadataOptions | null {
   const { tokens, endpoint, hopLimit, tags } = metadataOf(row)
   if (tokens === null && endpoint === null && hopLimit === null && tags === null) return null

@@ -1,11 +1,13 @@
 /**
- * Rows on their way in: parsed by the schema of their table, and what is wrong told instead of thrown.
+ * Rows on their way in: parsed by the schema of their table, and what is wrong told instead of
+ * thrown.
  *
- * A row that cannot be read is left out, so that it costs nobody but itself. It is not absent, though: whoever reads learns in `unreadable`
- * what was left out, and must not take it for something that was removed. `RowWatch` is what the operator hears of it.
+ * A row that cannot be read is left out, so that it costs nobody but itself. It is not absent,
+ * though: whoever reads learns in `unreadable` what was left out, and must not take it for
+ * something that was removed. `RowWatch` is what the operator hears of it.
  *
- * The cost, measured for 1,000 rows of instances or placed NICs: 2.3 to 3.1 ms when they are parsed, 0.6 ms when all of them are as they
- * were (`RowCache`).
+ * The cost, measured for 1,000 rows of instances or placed NICs: 2.3 to 3.1 ms when they are
+ * parsed, 0.6 ms when all of them are as they were (`RowCache`).
  */
 
 import { LRUCache } from 'lru-cache'
@@ -46,7 +48,10 @@ export interface RowShape<Row> {
 export interface RowReader {
   /** The rows that are well, in their order. */
   parse<Row>(shape: RowShape<Row>, rows: readonly object[]): readonly Row[]
-  /** The same of a list that may be long, in pieces: between two of them everybody else has a turn of the event loop. */
+  /**
+   * The same of a list that may be long, in pieces: between two of them everybody else has a turn
+   * of the event loop.
+   */
   parseLong<Row>(shape: RowShape<Row>, rows: readonly object[]): Promise<readonly Row[]>
   /** What was left out so far. */
   readonly unreadable: readonly UnreadableRow[]
@@ -116,7 +121,9 @@ export function createRowWatch(options: {
   }
 }
 
-/** Rows that were parsed before, by their content: most are read again and again, and are the same. */
+/**
+ * Rows that were parsed before, by their content: most are read again and again, and are the same.
+ */
 export interface RowCache {
   /** What became of a row with this content; undefined when it is not known. */
   find<Row>(shape: RowShape<Row>, row: object): Row | undefined
@@ -150,7 +157,10 @@ export function createRowCache(): RowCache {
   }
 }
 
-/** Which row it is, so far as one takes the place of another. A placed NIC has a row for each of its groups. */
+/**
+ * Which row it is, so far as one takes the place of another. A placed NIC has a row for each of its
+ * groups.
+ */
 function cacheKey(shape: RowShape<unknown>, row: object): string {
   const { id, group }: { id?: unknown; group?: unknown } = row
   if (typeof id !== 'string') return keyOf(shape, row)

@@ -51,8 +51,8 @@ interface Others {
 type Tables = VolumeTables & Others
 
 /**
- * Which records to list. Fields are joined by AND, members of a list by OR; an absent field does not
- * restrict. `instances`: those whose disks they are, also when these are no more.
+ * Which records to list. Fields are joined by AND, members of a list by OR; an absent field does
+ * not restrict. `instances`: those whose disks they are, also when these are no more.
  */
 interface VolumeQuery {
   readonly account?: AccountId
@@ -65,7 +65,10 @@ interface VolumeQuery {
 export const volumes = noun({
   tables,
   reads: ({ db, rows, where }: Session<Tables>) => ({
-    /** Those of instances that are no more only if `instances` names these: a daemon that knows no volumes left them. */
+    /**
+     * Those of instances that are no more only if `instances` names these: a daemon that knows no
+     * volumes left them.
+     */
     async volumes(query: VolumeQuery): Promise<readonly Volume[]> {
       const found = await inParts(query.ids, (ids) =>
         inParts(query.instances, (instances) =>

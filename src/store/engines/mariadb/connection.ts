@@ -1,12 +1,15 @@
 /**
- * One connection to one node: its session's settings, its transactions, and the end of its patience.
+ * One connection to one node: its session's settings, its transactions, and the end of its
+ * patience.
  *
- * Patience. A node that lost its power sends nothing, not even a refusal, so a statement that takes long makes somebody look at the
- * node by another connection. As long as that finds it well, the statement may go on to its limit: a Galera cluster stands
- * still for some seconds while it agrees that a member is gone. If it is not, the socket is closed and the statement has failed.
+ * Patience. A node that lost its power sends nothing, not even a refusal, so a statement that takes
+ * long makes somebody look at the node by another connection. As long as that finds it well, the
+ * statement may go on to its limit: a Galera cluster stands still for some seconds while it agrees
+ * that a member is gone. If it is not, the socket is closed and the statement has failed.
  *
- * Failing. After a failure that undid the transaction, or that leaves open what is left of it, the rest of the work is
- * refused until the rollback: its statements would be committed one by one. A failed commit is always `unsure`.
+ * Failing. After a failure that undid the transaction, or that leaves open what is left of it, the
+ * rest of the work is refused until the rollback: its statements would be committed one by one. A
+ * failed commit is always `unsure`.
  */
 import { connect, type Socket } from 'node:net'
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
@@ -17,13 +20,18 @@ import { EngineError } from '../engine.ts'
 import { diagnose } from './errors.ts'
 import { LOOK_TIMEOUT_MS, type Node, type Nodes, nameOf, type Standing } from './nodes.ts'
 
-/** What a statement may take on a node that is well. Members that are gone are given up within 4 s. */
+/**
+ * What a statement may take on a node that is well. Members that are gone are given up within 4 s.
+ */
 const STATEMENT_LIMIT_MS = 6_000
 /** What one may take that changes tables, as migrations do. */
 const PATIENT_LIMIT_MS = 60_000
 const CHANGES_TABLES = /^\s*(?:alter|create|drop)\b/i
 
-/** `wsrep_local_state`, `wsrep_ready` and `wsrep_cluster_status` of a node that has every commit and serves, and of one that feeds another. */
+/**
+ * `wsrep_local_state`, `wsrep_ready` and `wsrep_cluster_status` of a node that has every commit and
+ * serves, and of one that feeds another.
+ */
 const SYNCED = '4, ON, Primary'
 const DONOR = '2, ON, Primary'
 
@@ -36,7 +44,10 @@ export interface Access {
   readonly tls: TlsReader
 }
 
-/** What a transaction does: reads one snapshot, of this node or of all; reads what is committed and writes; reads one snapshot and writes. */
+/**
+ * What a transaction does: reads one snapshot, of this node or of all; reads what is committed and
+ * writes; reads one snapshot and writes.
+ */
 export type Mode = 'read' | 'latest' | 'propose' | 'write'
 
 /** What a connection asks of, and tells to, those that know the nodes. */
@@ -58,8 +69,9 @@ const SESSION = [
     "time_zone = '+00:00'",
     'autocommit = 1',
     'innodb_lock_wait_timeout = 1',
-    // A transaction fails that would change what was changed since its snapshot (MariaDB 10.6.18, 10.11.8 or later). Locks on all
-    // that is read (`serializable`) were tried: a seventh of the launches a second, and some never came through.
+    // A transaction fails that would change what was changed since its snapshot (MariaDB 10.6.18,
+    // 10.11.8 or later). Locks on all that is read (`serializable`) were tried: a seventh of the
+    // launches a second, and some never came through.
     'innodb_snapshot_isolation = 1',
     // A host that is cut off in the middle of a transaction must not hold its locks for hours.
     'idle_transaction_timeout = 3',
@@ -69,7 +81,10 @@ const SESSION = [
   'set session transaction isolation level repeatable read',
 ]
 
-/** Connects to a node and proves that it is well; rejects when it is not, or with the signal. Call `settle` before it is used. */
+/**
+ * Connects to a node and proves that it is well; rejects when it is not, or with the signal. Call
+ * `settle` before it is used.
+ */
 export async function openConnection(
   access: Access,
   node: Node,
@@ -79,8 +94,8 @@ export async function openConnection(
   const tls = await access.tls(node.host)
   signal.throwIfAborted()
   const socket = connect({ host: node.host, port: node.port, noDelay: true })
-  // mysql2 gives tls.connect no name for an address, and that takes the certificate for one of `localhost` unless the socket knows where
-  // it went to. It does where a name was looked up.
+  // mysql2 gives tls.connect no name for an address, and that takes the certificate for one of
+  // `localhost` unless the socket knows where it went to. It does where a name was looked up.
   Object.assign(socket, { _host: node.host })
   const raw = access.createConnection({
     stream: socket,
@@ -142,7 +157,10 @@ export class MariadbConnection implements DatabaseConnection {
     return this.#dead === undefined
   }
 
-  /** What `expectWell` has found: a Galera node that feeds another one serves, but may stand still for a while. */
+  /**
+   * What `expectWell` has found: a Galera node that feeds another one serves, but may stand still
+   * for a while.
+   */
   get standing(): Standing {
     return this.#standing
   }
@@ -154,7 +172,8 @@ export class MariadbConnection implements DatabaseConnection {
   }
 
   /**
-   * Rejects when the node cannot serve. A Galera node serves when it is in the primary component, ready, and not behind the others
+   * Rejects when the node cannot serve. A Galera node serves when it is in the primary component,
+   * ready, and not behind the others
    * (https://galeracluster.com/library/documentation/galera-status-variables.html).
    */
   async expectWell(): Promise<void> {
@@ -171,7 +190,10 @@ export class MariadbConnection implements DatabaseConnection {
     this.#isAlone = (await this.#members()) === 1
   }
 
-  /** How many nodes the group has, as this one knows it: a member that has joined is known before anything that it writes. */
+  /**
+   * How many nodes the group has, as this one knows it: a member that has joined is known before
+   * anything that it writes.
+   */
   async #members(): Promise<number> {
     const { rows } = await this.#ask(
       "set statement wsrep_sync_wait = 0 for show global status like 'wsrep_cluster_size'",
@@ -179,17 +201,22 @@ export class MariadbConnection implements DatabaseConnection {
     return Number(rows.map(shownValue)[0])
   }
 
-  /** A node alone has every commit. Asked to wait for the group it would wait for its own next beat, some 100 ms. */
+  /**
+   * A node alone has every commit. Asked to wait for the group it would wait for its own next beat,
+   * some 100 ms.
+   */
   async #stillAlone(): Promise<boolean> {
     if (this.#isAlone) this.#isAlone = (await this.#members()) === 1
     return this.#isAlone
   }
 
   /**
-   * Begins a transaction. One that writes waits until what others have committed is here (`wsrep_sync_wait`), so that it does not
-   * decide on old records, and takes its snapshot with its first SELECT, so that changes before it lose no race. One that reads
-   * does not wait unless it wants the latest: it would stand still with the cluster, and decides nothing. Only the first statement
-   * waits (https://mariadb.com/kb/en/galera-cluster-system-variables/#wsrep_sync_wait): a read costs one round through the group.
+   * Begins a transaction. One that writes waits until what others have committed is here
+   * (`wsrep_sync_wait`), so that it does not decide on old records, and takes its snapshot with its
+   * first SELECT, so that changes before it lose no race. One that reads does not wait unless it
+   * wants the latest: it would stand still with the cluster, and decides nothing. Only the first
+   * statement waits (https://mariadb.com/kb/en/galera-cluster-system-variables/#wsrep_sync_wait): a
+   * read costs one round through the group.
    */
   async begin(mode: Mode): Promise<void> {
     // For the next transaction only.
@@ -215,7 +242,10 @@ export class MariadbConnection implements DatabaseConnection {
     }
   }
 
-  /** Takes everything back; never rejects. What cannot be taken back in time ends with the connection. */
+  /**
+   * Takes everything back; never rejects. What cannot be taken back in time ends with the
+   * connection.
+   */
   async rollback(): Promise<void> {
     this.#transaction = undefined
     if (!this.isAlive) return
@@ -241,11 +271,14 @@ export class MariadbConnection implements DatabaseConnection {
     throw bug('streaming from MariaDB is not built')
   }
 
-  /** Takes leave of the server, which otherwise logs a warning. For a connection that does nothing. */
+  /**
+   * Takes leave of the server, which otherwise logs a warning. For a connection that does nothing.
+   */
   close(): void {
     if (!this.isAlive) return
     this.#dead = unavailable('The connection was closed.')
-    // The driver calls back before it has written its farewell; the server then closes the connection.
+    // The driver calls back before it has written its farewell; the server then closes the
+    // connection.
     this.#raw.end()
     this.#socket.setTimeout(LOOK_TIMEOUT_MS, () => this.#socket.destroy())
     this.#socket.unref()
@@ -293,7 +326,10 @@ export class MariadbConnection implements DatabaseConnection {
     }
   }
 
-  /** Has the node looked at, again and again, while a statement takes long; ends the connection when there is no hope. */
+  /**
+   * Has the node looked at, again and again, while a statement takes long; ends the connection when
+   * there is no hope.
+   */
   #doubt(limitMs: number): () => void {
     const startMs = this.#nodes.monotonic()
     let over = false
@@ -321,7 +357,9 @@ export class MariadbConnection implements DatabaseConnection {
     return this.#remember(diagnosis.error)
   }
 
-  /** A duplicate and a statement that is wrong fail alone; everything else fails the transaction. */
+  /**
+   * A duplicate and a statement that is wrong fail alone; everything else fails the transaction.
+   */
   #remember(error: EngineError): EngineError {
     const alone = error.trouble === 'duplicate' || error.trouble === 'misuse'
     if (this.#transaction !== undefined && !alone) this.#transaction.failure ??= error

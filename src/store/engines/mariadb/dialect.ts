@@ -1,13 +1,17 @@
 /**
- * MariaDB, alone or as a Galera cluster, as the record store of many hosts (https://mariadb.com/kb/en/galera-cluster/).
+ * MariaDB, alone or as a Galera cluster, as the record store of many hosts
+ * (https://mariadb.com/kb/en/galera-cluster/).
  *
- * All hosts write to the first node of the same list that is well; the others stand by (`mariadb/nodes.ts`). A node that dies is
- * left within a second, and the transaction is run again on another one, exactly once in effect (`commits.ts`).
+ * All hosts write to the first node of the same list that is well; the others stand by
+ * (`mariadb/nodes.ts`). A node that dies is left within a second, and the transaction is run again
+ * on another one, exactly once in effect (`commits.ts`).
  *
- * What transactions promise, unless they only propose (`store.ts`), is snapshot isolation, by InnoDB on one node and by Galera's certification between nodes: of two that
- * change the same row one is run again; two that read the same and change different rows may both win. So whatever hosts may fight
- * for is a UNIQUE key, or one conditional statement on the row that is fought for.
- * Time is that of the node which runs the statement: keep the nodes' clocks together (NTP) to well within a lease.
+ * What transactions promise, unless they only propose (`store.ts`), is snapshot isolation, by
+ * InnoDB on one node and by Galera's certification between nodes: of two that change the same row
+ * one is run again; two that read the same and change different rows may both win. So whatever
+ * hosts may fight for is a UNIQUE key, or one conditional statement on the row that is fought for.
+ * Time is that of the node which runs the statement: keep the nodes' clocks together (NTP) to well
+ * within a lease.
  */
 import {
   type CreateTableNode,
@@ -31,7 +35,10 @@ import { MariadbDriver } from './driver.ts'
 import type { Node } from './nodes.ts'
 
 const DEFAULT_PORT = 3306
-/** A migration that holds the lock for longer has died; one that has not will find its statements safe to repeat. */
+/**
+ * A migration that holds the lock for longer has died; one that has not will find its statements
+ * safe to repeat.
+ */
 const MIGRATION_LOCK_MS = 30_000
 /** How long a host waits for another one's migration. */
 const MIGRATION_PATIENCE_MS = 60_000
@@ -46,8 +53,9 @@ export interface MariadbSettings extends EngineAccess {
 }
 
 /**
- * Opens the store without waiting for any node: while all are away, every call rejects with `unavailable`, at first within a second and
- * then at once. Call `migrate` next. Rejects with `unavailable` when a certificate cannot be read.
+ * Opens the store without waiting for any node: while all are away, every call rejects with
+ * `unavailable`, at first within a second and then at once. Call `migrate` next. Rejects with
+ * `unavailable` when a certificate cannot be read.
  */
 export async function openMariadbStore(settings: MariadbSettings): Promise<Store> {
   const { createConnection } = await import('mysql2')
@@ -71,7 +79,10 @@ export async function openMariadbStore(settings: MariadbSettings): Promise<Store
   })
 }
 
-/** The clock of the node that runs the statement, whatever the session's time zone: the same in all of one statement. */
+/**
+ * The clock of the node that runs the statement, whatever the session's time zone: the same in all
+ * of one statement.
+ */
 function mariadbNowMs(): RawBuilder<number> {
   return sql<number>`(timestampdiff(microsecond, '1970-01-01', utc_timestamp(6)) div 1000)`
 }
@@ -86,8 +97,8 @@ function mariadbDialect(access: Access, nodes: readonly Node[], log: Log): Diale
 }
 
 /**
- * Says of every table how its text is kept and compared. The database's default would depend on when a session began to use
- * it, and so differ between the nodes that repeat the statement.
+ * Says of every table how its text is kept and compared. The database's default would depend on
+ * when a session began to use it, and so differ between the nodes that repeat the statement.
  */
 class MariadbQueryCompiler extends MysqlQueryCompiler {
   protected override visitCreateTable(node: CreateTableNode): void {
@@ -110,15 +121,19 @@ async function certificatesFor(
   return read
 }
 
-/** The lock table of Kysely's migrator; `is_locked` holds the end of the lock in seconds since the epoch, or 0. */
+/**
+ * The lock table of Kysely's migrator; `is_locked` holds the end of the lock in seconds since the
+ * epoch, or 0.
+ */
 interface LockTable {
   readonly [table: string]: { readonly id: string; readonly is_locked: number }
 }
 type LockOptions = Parameters<MysqlAdapter['acquireMigrationLock']>[1]
 
 /**
- * Migrating with several hosts through several nodes. Kysely's own lock for MySQL (`get_lock`) is known to one node only. This one
- * is a row taken by a conditional statement, which Galera certifies; it ends by itself when its holder dies.
+ * Migrating with several hosts through several nodes. Kysely's own lock for MySQL (`get_lock`) is
+ * known to one node only. This one is a row taken by a conditional statement, which Galera
+ * certifies; it ends by itself when its holder dies.
  */
 class MariadbAdapter extends MysqlAdapter {
   /** The end of the lock that a connection holds. */

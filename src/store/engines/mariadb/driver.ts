@@ -1,8 +1,10 @@
 /**
- * A few connections to the chosen node, given to one transaction each, in the order in which they came.
+ * A few connections to the chosen node, given to one transaction each, in the order in which they
+ * came.
  *
- * The number is small because all hosts together share one server, and a transaction holds its connection for a millisecond or two.
- * Connections to a node that is no longer chosen are closed when they come back; to one that was left, at once.
+ * The number is small because all hosts together share one server, and a transaction holds its
+ * connection for a millisecond or two. Connections to a node that is no longer chosen are closed
+ * when they come back; to one that was left, at once.
  */
 import type { Driver, TransactionSettings } from 'kysely'
 import type { Clock } from '../../../lib/clock.ts'
@@ -20,7 +22,10 @@ const TURN_LIMIT_MS = 8_000
 /** Connections that nobody needed for so long are closed; the server would wait longer. */
 const IDLE_LIMIT_MS = 20_000
 
-/** Kysely's driver for MariaDB. It starts to look at its nodes at once and connects when somebody needs it. */
+/**
+ * Kysely's driver for MariaDB. It starts to look at its nodes at once and connects when somebody
+ * needs it.
+ */
 export class MariadbDriver implements Driver {
   readonly #access: Access
   readonly #nodes: Nodes

@@ -1,5 +1,6 @@
 /**
- * MariaDB's and its driver's errors, classified by number and code (https://mariadb.com/kb/en/mariadb-error-codes/). Pure.
+ * MariaDB's and its driver's errors, classified by number and code
+ * (https://mariadb.com/kb/en/mariadb-error-codes/). Pure.
  */
 import { EngineError, type EngineTrouble } from '../engine.ts'
 
@@ -12,7 +13,8 @@ const TROUBLE_OF_ERRNO: ReadonlyMap<number, EngineTrouble> = new Map([
   [1205, 'conflict'], // ER_LOCK_WAIT_TIMEOUT
   [1213, 'conflict'], // ER_LOCK_DEADLOCK: a deadlock, or a certification that Galera lost
   [1317, 'conflict'], // ER_QUERY_INTERRUPTED: Galera ends local transactions so, too
-  [1412, 'conflict'], // ER_TABLE_DEF_CHANGED: a migration came between the snapshot and the statement
+  // ER_TABLE_DEF_CHANGED: a migration came between the snapshot and the statement
+  [1412, 'conflict'],
 ])
 
 /** Server errors that another node may not have: this one is to be left. */
@@ -49,7 +51,10 @@ export interface Diagnosis {
   readonly error: EngineError
   /** The node says that it cannot serve anybody. */
   readonly nodeIsUnwell: boolean
-  /** The error is also what a node says that has fallen out of its cluster: it had better be looked at. */
+  /**
+   * The error is also what a node says that has fallen out of its cluster: it had better be looked
+   * at.
+   */
   readonly nodeIsDoubtful: boolean
 }
 
@@ -72,7 +77,8 @@ export function diagnose(error: unknown, sql: string): Diagnosis {
       nodeIsDoubtful: errno === LOCK_WAIT_TIMEOUT,
     }
   }
-  // Without a number it came from the network or the protocol, after which the driver closes the connection.
+  // Without a number it came from the network or the protocol, after which the driver closes the
+  // connection.
   const trouble = fatal === true ? 'lost' : 'misuse'
   return {
     error: new EngineError(trouble, error, detail),

@@ -1,15 +1,18 @@
 /**
  * Which node of the cluster is used: the first of the list that is well.
  *
- * All hosts have the same list, so that in quiet times all of them write to the same node and conflicts between nodes are rare.
- * A node is left when a look at it fails; the others are looked at anew, all at once, because what was known of them may
- * be old. Nodes that are away are looked at in the background, at first often, then once a second. A preferred node is taken back
- * when it has been well for a while, which grows if it disappoints again soon; at once when there is no other. While all are away, whoever asks is told so
- * immediately. Nothing here knows SQL: what a look is, the caller says.
+ * All hosts have the same list, so that in quiet times all of them write to the same node and
+ * conflicts between nodes are rare. A node is left when a look at it fails; the others are looked
+ * at anew, all at once, because what was known of them may be old. Nodes that are away are looked
+ * at in the background, at first often, then once a second. A preferred node is taken back when it
+ * has been well for a while, which grows if it disappoints again soon; at once when there is no
+ * other. While all are away, whoever asks is told so immediately. Nothing here knows SQL: what a
+ * look is, the caller says.
  *
- * Two kinds of node are better than none. One that serves but has other things to do (a Galera node that feeds another) is away for as long
- * as there is one that is well. One that is slow is left at once for another one, but not for nobody: a machine that is busy for a second
- * would otherwise be without records for longer than that.
+ * Two kinds of node are better than none. One that serves but has other things to do (a Galera node
+ * that feeds another) is away for as long as there is one that is well. One that is slow is left at
+ * once for another one, but not for nobody: a machine that is busy for a second would otherwise be
+ * without records for longer than that.
  */
 import type { Clock } from '../../../lib/clock.ts'
 import { patientClock, withDeadline } from '../../../lib/deadline.ts'
@@ -19,11 +22,17 @@ import { unavailable } from '../../../model/errors.ts'
 import { EngineError } from '../engine.ts'
 import { Pace } from './pace.ts'
 
-/** A statement that takes longer makes somebody look at the node, unless it is usual for the node now... */
+/**
+ * A statement that takes longer makes somebody look at the node, unless it is usual for the node
+ * now...
+ */
 const DOUBT_AFTER_MS = 200
 /** ...but after so long in any case. */
 const LATEST_DOUBT_MS = 1000
-/** A look that takes longer has failed, where somebody waits for it and statements do not take long as well... */
+/**
+ * A look that takes longer has failed, where somebody waits for it and statements do not take long
+ * as well...
+ */
 export const LOOK_TIMEOUT_MS = 600
 /** ...for a look takes as long as some of them... */
 const STATEMENTS_PER_LOOK = 2
@@ -55,7 +64,10 @@ export interface Node {
 /** `spare`: it serves, but had better not be asked while there is another one. */
 export type Standing = 'well' | 'spare'
 
-/** Resolves when the node can serve everybody; rejects when it cannot, or when the signal says that it took too long. */
+/**
+ * Resolves when the node can serve everybody; rejects when it cannot, or when the signal says that
+ * it took too long.
+ */
 export type Look = (node: Node, signal: AbortSignal) => Promise<Standing>
 
 type Found = Standing | 'away'
@@ -128,7 +140,10 @@ export class Nodes {
     for (const entry of this.#entries) this.#doubt(entry)
   }
 
-  /** The node to use. Rejects with an `EngineError` `away` when there is none, after two looks' and a last chance's time at the latest. */
+  /**
+   * The node to use. Rejects with an `EngineError` `away` when there is none, after two looks' and
+   * a last chance's time at the latest.
+   */
   async choose(): Promise<Node> {
     for (let entry = this.#first(); entry !== undefined; entry = this.#first()) {
       if (entry.state.kind === 'unknown') {
@@ -151,7 +166,10 @@ export class Nodes {
     return this.#first()?.node === node
   }
 
-  /** Looks at a node that keeps somebody waiting; leaves it if it is not well. Those that ask together share one look. */
+  /**
+   * Looks at a node that keeps somebody waiting; leaves it if it is not well. Those that ask
+   * together share one look.
+   */
   async check(node: Node): Promise<'well' | 'away'> {
     const entry = this.#entryOf(node)
     if (entry === undefined || isGone(entry)) return 'away'
@@ -305,8 +323,9 @@ function isThere(value: unknown): boolean {
 }
 
 /**
- * Something about a node that ends in time, whatever it does with the signal. Rejects with `unavailable` when it did not. When the time
- * is up, `extensionMs` is asked once whether there is more of it.
+ * Something about a node that ends in time, whatever it does with the signal. Rejects with
+ * `unavailable` when it did not. When the time is up, `extensionMs` is asked once whether there is
+ * more of it.
  */
 async function withinTime<T>(
   patient: Pick<Clock, 'after'>,

@@ -1,12 +1,14 @@
 /**
  * SQLite as the record store of one host: Node's own binding (`node:sqlite`) as a Kysely dialect.
  *
- * Durability. WAL with `synchronous = FULL`: every commit is on disk before the request is answered. With NORMAL, a power cut
- * could take back accepted launches, and with them the host's generation, which the ledger on the same disk has
- * already seen: the agent would then rightly refuse to go backwards and wait for records that never come.
+ * Durability. WAL with `synchronous = FULL`: every commit is on disk before the request is
+ * answered. With NORMAL, a power cut could take back accepted launches, and with them the host's
+ * generation, which the ledger on the same disk has already seen: the agent would then rightly
+ * refuse to go backwards and wait for records that never come.
  *
- * Waiting. The driver is synchronous, so SQLite's own busy handler would stop the whole daemon (DHCP and DNS too).
- * It gets a short time only; after that the transaction fails as `conflict` and `sql.ts` waits without blocking.
+ * Waiting. The driver is synchronous, so SQLite's own busy handler would stop the whole daemon
+ * (DHCP and DNS too). It gets a short time only; after that the transaction fails as `conflict` and
+ * `sql.ts` waits without blocking.
  */
 import { closeSync, fchmodSync, openSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
@@ -37,7 +39,10 @@ const STATEMENT_CACHE_LIMIT = 256
 /** The file holds the secrets of the access keys. SQLite gives its WAL the same mode. */
 const FILE_MODE = 0o600
 
-/** Primary result codes (https://www.sqlite.org/rescode.html) that are another transaction's or the world's turn. */
+/**
+ * Primary result codes (https://www.sqlite.org/rescode.html) that are another transaction's or the
+ * world's turn.
+ */
 const TROUBLE_OF_CODE: ReadonlyMap<number, EngineTrouble> = new Map([
   [5, 'conflict'], // SQLITE_BUSY
   [6, 'conflict'], // SQLITE_LOCKED
@@ -61,8 +66,8 @@ const SQLITE_CONSTRAINT_UNIQUE = 2067
 const PRIMARY_CODE_MASK = 0xff
 
 /**
- * SQLite in `file` (made where it does not exist, in a directory that does) or, as `:memory:`, in this process alone. The
- * file is opened with the first query.
+ * SQLite in `file` (made where it does not exist, in a directory that does) or, as `:memory:`, in
+ * this process alone. The file is opened with the first query.
  */
 export function sqliteDialect(file: string): Dialect {
   return {
@@ -73,14 +78,18 @@ export function sqliteDialect(file: string): Dialect {
   }
 }
 
-/** SQLite's clock, which is this machine's, in milliseconds since the epoch: the same in all of one statement. */
+/**
+ * SQLite's clock, which is this machine's, in milliseconds since the epoch: the same in all of one
+ * statement.
+ */
 export function sqliteNowMs(): RawBuilder<number> {
   return sql<number>`cast(round(unixepoch('subsec') * 1000) as integer)`
 }
 
 /**
- * As many readers of `file` at once as `connections`, beside the one who writes and has made it: in WAL mode each sees what was
- * committed when its transaction began, and waits for nobody (https://www.sqlite.org/wal.html). Not for `:memory:`.
+ * As many readers of `file` at once as `connections`, beside the one who writes and has made it: in
+ * WAL mode each sees what was committed when its transaction began, and waits for nobody
+ * (https://www.sqlite.org/wal.html). Not for `:memory:`.
  */
 export function sqliteReadDialect(file: string, connections: number): Dialect {
   return {
@@ -92,8 +101,9 @@ export function sqliteReadDialect(file: string, connections: number): Dialect {
 }
 
 /**
- * SQLite can undo DDL (https://www.sqlite.org/lang_transaction.html). Saying so makes Kysely's Migrator run everything in
- * one transaction, which begins with the write lock: that is what lets several start at once.
+ * SQLite can undo DDL (https://www.sqlite.org/lang_transaction.html). Saying so makes Kysely's
+ * Migrator run everything in one transaction, which begins with the write lock: that is what lets
+ * several start at once.
  */
 class TransactionalDdlAdapter extends SqliteAdapter {
   override get supportsTransactionalDdl(): boolean {
@@ -113,7 +123,8 @@ abstract class TransactionDriver {
     connection: NodeSqliteConnection,
     settings: TransactionSettings,
   ): Promise<void> {
-    // A deferred transaction that reads and then writes fails without waiting when another one wrote in between.
+    // A deferred transaction that reads and then writes fails without waiting when another one
+    // wrote in between.
     connection.begin(settings.accessMode === 'read only' ? 'deferred' : 'immediate')
   }
 
@@ -126,7 +137,10 @@ abstract class TransactionDriver {
   }
 }
 
-/** One connection to one file. Kysely gives it to one transaction at a time, in the order in which they came. */
+/**
+ * One connection to one file. Kysely gives it to one transaction at a time, in the order in which
+ * they came.
+ */
 class NodeSqliteDriver extends TransactionDriver implements Driver {
   readonly #file: string
   #connection: NodeSqliteConnection | undefined
@@ -144,8 +158,8 @@ class NodeSqliteDriver extends TransactionDriver implements Driver {
 
   async acquireConnection(): Promise<NodeSqliteConnection> {
     if (this.#connection === undefined) throw bug('the SQLite driver is used before it is opened')
-    // Everything here is synchronous below its promises: without a pause, a queue of transactions would keep
-    // packets and timers waiting until its end.
+    // Everything here is synchronous below its promises: without a pause, a queue of transactions
+    // would keep packets and timers waiting until its end.
     await nextTurn()
     return this.#connection
   }
@@ -227,11 +241,15 @@ class NodeSqliteConnection implements DatabaseConnection {
 
   rollback(): void {
     this.#begun = false
-    // A second rollback would be an error that hides the one for which SQLite has rolled back by itself.
+    // A second rollback would be an error that hides the one for which SQLite has rolled back by
+    // itself.
     if (this.#database.isTransaction) this.#control('rollback')
   }
 
-  /** In turn: a transaction may ask for several things at once, and one statement is read once at a time. */
+  /**
+   * In turn: a transaction may ask for several things at once, and one statement is read once at a
+   * time.
+   */
   executeQuery<Item>(query: CompiledQuery): Promise<QueryResult<Item>> {
     return this.#inTurn(() => this.#execute<Item>(query))
   }
@@ -260,8 +278,9 @@ class NodeSqliteConnection implements DatabaseConnection {
   }
 
   /**
-   * After some failures, a full disk for one, SQLite rolls back by itself (lang_transaction.html, section 3.1). If the work
-   * goes on regardless, its next statements would be committed one by one.
+   * After some failures, a full disk for one, SQLite rolls back by itself (lang_transaction.html,
+   * section 3.1). If the work goes on regardless, its next statements would be committed one by
+   * one.
    */
   #expectTransaction(): void {
     if (!this.#database.isTransaction)
@@ -275,7 +294,8 @@ class NodeSqliteConnection implements DatabaseConnection {
   #prepare(sql: string): Prepared {
     const known = this.#statements.get(sql)
     if (known !== undefined) return known
-    // Rows as arrays: the binding's own objects take four times as long to make, and have no prototype.
+    // Rows as arrays: the binding's own objects take four times as long to make, and have no
+    // prototype.
     const statement = this.#database.prepare(sql, { returnArrays: true })
     const prepared = { statement, columns: statement.columns().map(({ name }) => name) }
     this.#statements.set(sql, prepared)
@@ -283,7 +303,10 @@ class NodeSqliteConnection implements DatabaseConnection {
   }
 }
 
-/** All rows, in pieces: a long list is read between packets and timers. Until its end the connection is this transaction's. */
+/**
+ * All rows, in pieces: a long list is read between packets and timers. Until its end the connection
+ * is this transaction's.
+ */
 async function readRows<Item>(
   sql: string,
   statement: StatementSync,
@@ -303,7 +326,10 @@ async function readRows<Item>(
   }
 }
 
-/** A row as an ordinary object. `values` is an array, though the binding's types know rows as objects only. */
+/**
+ * A row as an ordinary object. `values` is an array, though the binding's types know rows as
+ * objects only.
+ */
 function toObject(columns: readonly string[], values: Readonly<Record<number, unknown>>): object {
   const row: Record<string, unknown> = {}
   for (const [index, column] of columns.entries()) row[column] = values[index]
@@ -329,7 +355,10 @@ function openDatabase(file: string): DatabaseSync {
   }
 }
 
-/** Makes the file, if need be, and takes it away from everyone but its owner before anything is in it. */
+/**
+ * Makes the file, if need be, and takes it away from everyone but its owner before anything is in
+ * it.
+ */
 function keepPrivate(file: string): void {
   let descriptor: number
   try {
