@@ -1,6 +1,7 @@
 /**
- * The Query API by hand, without an SDK between: how forms may be written, what answers begin with, and what refusals say. Tools match
- * the texts of EC2, so these are held to the letter; each was seen in a published log of EC2 or stands in its API reference.
+ * The Query API by hand, without an SDK between: how forms may be written, what answers begin with,
+ * and what refusals say. Tools match the texts of EC2, so these are held to the letter; each was
+ * seen in a published log of EC2 or stands in its API reference.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { allActions } from '../../../src/api/actions/all.ts'
@@ -329,6 +330,30 @@ describe('a refusal', () => {
     expect(answer.message).toContain(id)
     await query(api, 'TerminateInstances', `InstanceId.1=${id}`)
     expect((await query(api, 'FlyToMars', '')).message).not.toContain(id)
+  })
+
+  // What Terraform's provider calls once an aws_instance runs, or for what hangs on it, and Atoll
+  // does not have (yet).
+  it.each([
+    'AllocateAddress',
+    'AssociateIamInstanceProfile',
+    'CreateSecurityGroup',
+    'ModifyInstanceMaintenanceOptions',
+    'ModifyNetworkInterfaceAttribute',
+    'ModifyPrivateDnsNameOptions',
+    'ModifyVolume',
+  ])('of %s names it, too', async (action) => {
+    if (allActions.some(({ name }) => name === action)) return
+    const token = `ClientToken=terraform-${action}`
+    const [id = ''] = await launched(1, `&${token}`)
+    // The provider has seen it run by then.
+    await runs(id)
+    const { code, message } = await query(api, action, `InstanceId=${id}`)
+    expect({ code, message }).toEqual({
+      code: 'InvalidAction',
+      message: expect.stringMatching(new RegExp(`^The action ${action} is not valid.*${id}`)),
+    })
+    await query(api, 'TerminateInstances', `InstanceId.1=${id}`)
   })
 
   it('of a stop before the first start says that there is nothing to stop', async () => {
