@@ -37,10 +37,12 @@ function makeCopy(root: string, target: string): void {
   const aside = mkdtempSync(`${target}.`)
   try {
     for (const path of readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })) {
-      if (!path.endsWith('.ts')) continue
+      const source = join(root, 'src', path)
+      if (!statSync(source).isFile()) continue
       const file = join(aside, 'src', path.replace(/\.ts$/, '.js'))
       mkdirSync(dirname(file), { recursive: true })
-      writeFileSync(file, withoutTypes(readFileSync(join(root, 'src', path), 'utf8')))
+      if (path.endsWith('.ts')) writeFileSync(file, withoutTypes(readFileSync(source, 'utf8')))
+      else copyFileSync(source, file)
     }
     copyFileSync(join(root, 'package.json'), join(aside, 'package.json'))
     symlinkSync(join(root, 'node_modules'), join(aside, 'node_modules'))

@@ -6,6 +6,7 @@
 import { readlinkSync, realpathSync } from 'node:fs'
 import { basename, dirname, join, normalize, resolve } from 'node:path'
 import type { z } from 'zod'
+import { PUBLISHED_IMAGES_DIRECTORY } from './model/names.ts'
 
 /**
  * Neither these nor what is in them: secrets, other users' files, devices, and what programs keep.
@@ -82,7 +83,7 @@ interface OwnPaths {
  * alone.
  */
 export function publishedDirectory(stateDir: string): string {
-  return join(stateDir, 'images')
+  return join(stateDir, PUBLISHED_IMAGES_DIRECTORY)
 }
 
 /** Of the whole configuration: every published directory that is none. */

@@ -2,7 +2,6 @@
  * What runs instances on this machine: containers on the Docker Engine, virtual machines on QEMU.
  */
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { type Config, type Environment, instanceMtuBytes } from './config.ts'
 import { keepConsoles } from './consoles/kept.ts'
 import { createDockerDriver } from './containers/docker.ts'
@@ -18,6 +17,7 @@ import { createOutbound, type Outbound } from './images/outbound.ts'
 import type { Clock } from './lib/clock.ts'
 import type { Log } from './lib/log.ts'
 import type { Metrics } from './lib/metrics.ts'
+import { below } from './lib/paths.ts'
 import { systemRunner } from './lib/runner.ts'
 import type { Screen, Terminal } from './lib/terminal.ts'
 import { createMachineFiles } from './machines/files.ts'
@@ -25,6 +25,7 @@ import { createQemuDriver } from './machines/qemu.ts'
 import { refused } from './model/errors.ts'
 import type { InstanceId } from './model/ids.ts'
 import type { WorkloadKind } from './model/image-location.ts'
+import { IMAGE_CACHE_DIRECTORY } from './model/names.ts'
 import { GIB } from './model/sizes.ts'
 import type { HostService } from './services/service.ts'
 import { outboundSettings } from './settings.ts'
@@ -145,7 +146,7 @@ async function machines({ config, log, clock, host, metrics, outbound }: Ground)
   const files = createMachineFiles(stateDir)
   const kept = createKeptImages(stateDir)
   const images = createMachineImages({
-    cacheDir: join(stateDir, 'image-cache'),
+    cacheDir: below(stateDir, IMAGE_CACHE_DIRECTORY),
     directories,
     maxBytes: maxGiB * GIB,
     cacheBytes: cacheGiB * GIB,

@@ -340,6 +340,12 @@ describe('paths', () => {
   })
 })
 
+describe('names of ours', () => {
+  it.each(files)('$path spells no directory below the state directory', ({ text }) => {
+    expect(text.match(/\bstateDir, '[\w-]+'/g) ?? []).toEqual([])
+  })
+})
+
 describe('unit tests', () => {
   const unit = resolve(import.meta.dirname, 'unit')
   const tests = readdirSync(unit, { recursive: true, encoding: 'utf8' })

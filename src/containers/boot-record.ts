@@ -1,15 +1,15 @@
 /**
  * The one thing about an instance that its container cannot remember: for which boot it was last started.
  *
- * `<instances>/<id>/boot.json` is written when there is a container, *before* each start, and names the start before it, so whichever line a daemon dies
- * on, the next one can tell by the container's own StartedAt whether the start that the record announces took place.
+ * `<stateDir>/instances/<id>/boot.json` is written *before* each start of a container. It names the start before it, so
+ * after a crash the next daemon can tell by the container's StartedAt whether the announced start took place.
  */
 import { mkdir, readdir } from 'node:fs/promises'
 import { z } from 'zod'
 import { readRecord, writeRecord } from '../lib/files.ts'
 import { below, removeTree } from '../lib/paths.ts'
 import type { InstanceId } from '../model/ids.ts'
-import { instanceFromMark } from '../model/names.ts'
+import { CONTAINERS_DIRECTORY, instanceFromMark } from '../model/names.ts'
 
 const recordSchema = z.strictObject({
   bootCount: z.int().positive(),
@@ -33,13 +33,13 @@ export interface InstanceFiles {
   readBoot(instance: InstanceId): Promise<BootRecord | null>
   /** Replaces the record atomically; makes the directory when it is missing. */
   writeBoot(instance: InstanceId, record: BootRecord): Promise<void>
-  /** Removes the directory. Absent is well. */
+  /** Removes the directory; does nothing when there is none. */
   remove(instance: InstanceId): Promise<void>
 }
 
 /** Instance directories under `<stateDir>/instances`, which only root may enter: they hold user data. */
 export function createInstanceFiles(stateDir: string): InstanceFiles {
-  const root = below(stateDir, 'instances')
+  const root = below(stateDir, CONTAINERS_DIRECTORY)
   const path = (instance: InstanceId) => below(root, instance)
   const bootFile = (instance: InstanceId) => below(path(instance), 'boot.json')
   return {

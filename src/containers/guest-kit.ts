@@ -1,22 +1,35 @@
 /**
  * What we bring into a container: a static busybox, the entry script, and the instance's own data, read-only at /.atoll.
  *
- * The engine starts a container's first program as soon as its network namespace exists, before a NIC can be in it. So the
- * first program, but for the engine's init where the image brings none, is ours: it waits for the NIC (without a deadline: no NIC, no start, which is how it fails closed), does on the
- * first boot what cloud-init does on a machine, and becomes the image's own command. A later `docker restart` by anyone goes
- * the same way.
+ * The engine starts a container's first program as soon as its network namespace exists, before a NIC can be in it. So
+ * the first program is ours (`guest-entry.sh`), after the engine's init where the image brings none. It waits for the NIC
+ * without a deadline: without its network a guest never starts. On the first boot it does what cloud-init does on a
+ * machine; then it becomes the image's own command. A later `docker restart` by anyone goes the same way.
  */
-import { chmod, constants, copyFile, link, mkdir, open, rename, rm } from 'node:fs/promises'
+import {
+  chmod,
+  constants,
+  copyFile,
+  link,
+  mkdir,
+  open,
+  readFile,
+  rename,
+  rm,
+} from 'node:fs/promises'
 import { replaceFile } from '../lib/files.ts'
 import { below } from '../lib/paths.ts'
 import { unavailable } from '../model/errors.ts'
+import { GUEST_KIT_DIRECTORY } from '../model/names.ts'
 import type { InstanceWant } from '../model/want.ts'
 import { renderMetaData } from '../plan/nocloud.ts'
-import { UNRUNNABLE_EXIT_CODE } from '../plan/workloads.ts'
 import { isStaticElf } from './elf.ts'
 
 /** Where the kit is in a guest. */
 export const GUEST_KIT_MOUNT = '/.atoll'
+
+/** The guest's first program. */
+export const GUEST_ENTRY_FILE = new URL('guest-entry.sh', import.meta.url)
 
 export interface GuestKit {
   /**
@@ -36,7 +49,7 @@ export function createGuestKit(options: {
 }): GuestKit {
   let copied: Promise<string> | undefined
   function busybox(): Promise<string> {
-    copied ??= copyBusybox(options.busyboxPath, below(options.stateDir, 'guest')).catch(
+    copied ??= copyBusybox(options.busyboxPath, below(options.stateDir, GUEST_KIT_DIRECTORY)).catch(
       (error: unknown) => {
         copied = undefined
         throw error
@@ -49,13 +62,16 @@ export function createGuestKit(options: {
       const kitDir = below(instanceDir, 'kit')
       // User data is nobody's on the host but root's; the guest reads it through its mount.
       await mkdir(instanceDir, { recursive: true, mode: 0o700 })
-      // Daemons of before left it open.
+      // Older daemons left it open.
       await chmod(instanceDir, 0o700)
       // The guest's own mount holds on to the directory, so it is filled anew and never replaced.
       await mkdir(kitDir, { recursive: true })
       // The guest's root is nobody here, whatever the daemon's umask.
       await chmod(kitDir, EXECUTABLE)
-      const files = renderKit(want, firstBoot)
+      const files = [
+        { name: 'enter', content: await readFile(GUEST_ENTRY_FILE), mode: EXECUTABLE },
+        ...renderKit(want, firstBoot),
+      ]
       await Promise.all([
         placeBusybox(await busybox(), kitDir),
         ...files.map(({ name, content, mode }) => placeFile(below(kitDir, name), content, mode)),
@@ -85,12 +101,11 @@ interface KitFile {
 const PLAIN = 0o644
 const EXECUTABLE = 0o755
 
-/** The files of an instance's kit, busybox aside. Pure. */
+/** The files of an instance's kit beside busybox and the entry script. Pure. */
 export function renderKit(want: InstanceWant, firstBoot: boolean): readonly KitFile[] {
   const userData = want.userData === null ? null : Buffer.from(want.userData, 'base64')
   const isScript = userData?.subarray(0, 2).toString('latin1') === '#!'
   return [
-    { name: 'enter', content: ENTER_SCRIPT, mode: EXECUTABLE },
     { name: 'first-boot', content: firstBoot ? lineOf(want.id) : null, mode: PLAIN },
     { name: 'authorized-keys', content: lineOf(want.publicKey), mode: PLAIN },
     // The mode tells the entry script whether it is one to run.
@@ -135,125 +150,3 @@ async function assertStatic(path: string): Promise<void> {
     `${path} is not a statically linked program, so it cannot run in guests; install Debian's package busybox-static`,
   )
 }
-
-/** On the guest's own disk: the instance whose first boot it has seen. */
-const FIRST_BOOT_MARK = '/var/lib/atoll/first-boot'
-/** How often, ten times a second, user data looks for a network before it runs without one. */
-const NETWORK_TRIES = 600
-
-/**
- * The guest's first program: `busybox sh /.atoll/enter KIND COMMAND…`. KIND is a `GuestNetwork`.
- *
- * It runs as whatever user the image names. The command is looked up in the image's own PATH: busybox's shell would otherwise
- * prefer its built-in programs of the same name.
- */
-const ENTER_SCRIPT = `#!/.atoll/busybox sh
-# Atoll's entry into a guest; see src/containers/guest-kit.ts.
-kit=${GUEST_KIT_MOUNT}
-bb=$kit/busybox
-mark=${FIRST_BOOT_MARK}
-kind=$1
-shift
-# Where no init is before it, it ignores every signal that it has no handler for.
-trap 'exit 143' TERM INT
-
-plugged() {
-  while read -r name _; do
-    [ "$name" = eth0: ] && return 0
-  done </proc/net/dev
-  return 1
-}
-
-# A default route: the guest's network is up.
-routed() {
-  while read -r link destination _; do
-    [ "$link" = eth0 ] && [ "$destination" = 00000000 ] && return 0
-  done </proc/net/route
-  return 1
-}
-
-ready() {
-  if [ "$kind" = dhcp ]; then plugged; else routed; fi
-}
-
-install_key() {
-  ssh=\${HOME:-/root}/.ssh
-  ( umask 077
-    $bb mkdir -p "$ssh" && $bb cat "$kit/authorized-keys" >>"$ssh/authorized_keys" )
-}
-
-seed_cloud_init() {
-  seed=/var/lib/cloud/seed/nocloud
-  $bb mkdir -p "$seed"
-  $bb cp "$kit/meta-data" "$seed/meta-data"
-  if [ -e "$kit/user-data" ]; then
-    $bb cp "$kit/user-data" "$seed/user-data"
-  else
-    : >"$seed/user-data"
-  fi
-}
-
-# Anyone may restart a container while our mark of its first boot still lies in the kit, so its own disk remembers too. The
-# mark is made before the work, as cloud-init's are: what runs once must not run twice.
-first_boot_due() {
-  [ -e "$kit/first-boot" ] || return 1
-  read -r instance <"$kit/first-boot"
-  seen=
-  [ -e "$mark" ] && read -r seen <"$mark"
-  [ "$seen" != "$instance" ] || return 1
-  ( $bb mkdir -p "\${mark%/*}" && echo "$instance" >"$mark" ) 2>/dev/null
-  return 0
-}
-
-# Scripts count on a network, which an image that asks for its address by DHCP has only later. Without one they run all the same.
-run_user_data() {
-  tries=0
-  until routed || [ $tries = ${NETWORK_TRIES} ]; do
-    $bb usleep 100000
-    tries=$((tries + 1))
-  done
-  exec "$kit/user-data"
-}
-
-first_boot() {
-  if [ -x /usr/bin/cloud-init ] || [ -x /usr/local/bin/cloud-init ]; then
-    seed_cloud_init
-    return
-  fi
-  [ -e "$kit/authorized-keys" ] && install_key
-  [ -x "$kit/user-data" ] && ( run_user_data & )
-}
-
-unrunnable() {
-  echo "atoll: $1" >&2
-  exit ${UNRUNNABLE_EXIT_CODE}
-}
-
-resolve() {
-  case $1 in
-    */*) [ -x "$1" ] && [ ! -d "$1" ] && program=$1; return ;;
-  esac
-  old_ifs=$IFS
-  IFS=:
-  for dir in $PATH; do
-    if [ -x "$dir/$1" ] && [ ! -d "$dir/$1" ]; then program=$dir/$1; break; fi
-  done
-  IFS=$old_ifs
-}
-
-until ready; do $bb usleep 4000; done
-
-if [ $# = 0 ]; then
-  for init in /sbin/init /init /linuxrc; do
-    if [ -x "$init" ]; then set -- "$init"; break; fi
-  done
-  [ $# = 0 ] && unrunnable 'the image names no command and has none of /sbin/init, /init, /linuxrc'
-fi
-program=
-resolve "$1"
-[ -n "$program" ] || unrunnable "the image's command does not exist or is not executable: $1"
-first_boot_due && first_boot
-shift
-trap - TERM INT
-exec "$program" "$@"
-`

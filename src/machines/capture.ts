@@ -1,12 +1,13 @@
 /**
  * Images of virtual machines: a machine's disk, made whole, as a file that stands by itself.
  *
- * Of a machine that is off, the disk is copied as it lies there. Of one that runs, QEMU copies it as it was at one moment while the guest
- * goes on (`qemu-backup.ts`); its guest agent, when one answers, writes everything out and holds still for that moment. Without an agent
- * the guest is shut down, copied and started again, as on EC2, unless the caller forbade that (NoReboot): then the image is what a power cut
- * would have left.
+ * Of a machine that is off, the disk is copied as it lies there. Of one that runs, QEMU copies it as it was at one moment
+ * while the guest goes on (`backup.ts`). Its guest agent, when one answers, flushes and freezes its file systems for that
+ * moment. Without an agent the guest is shut down, copied and started again, as on EC2, unless the caller forbade that
+ * (NoReboot): then the image is what a power cut would have left.
  *
- * A disk is the guest's and, should it have broken out, its QEMU's too: it is read with the base that we know and no other file.
+ * The guest wrote the disk, and a guest that broke out could have written its header. So a disk is read with the base image
+ * that we know and with no other file.
  */
 import { copyFile, open, rm } from 'node:fs/promises'
 import { convert, needRoom } from '../images/convert.ts'
@@ -147,13 +148,12 @@ async function copyRunning(
 }
 
 /**
- * A machine whose last start was for an earlier boot than is wanted gets rebooted, by whichever daemon lives then: it is stopped, and
- * started once nobody holds it.
+ * Says in the machine's boot record that a reboot is due. Whichever daemon lives then stops the machine, and starts it again
+ * once its disk is copied.
  */
 async function askForReboot({ files }: MachineCaptureTools, instance: InstanceId): Promise<void> {
   const boot = await files.readBoot(instance)
-  if (boot !== null)
-    await files.writeBoot(instance, { ...boot, bootCount: Math.max(0, boot.bootCount - 1) })
+  if (boot !== null) await files.writeBoot(instance, { ...boot, rebootDue: true })
 }
 
 async function whenOff(tools: MachineCaptureTools, job: CaptureJob): Promise<void> {

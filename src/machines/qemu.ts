@@ -133,14 +133,15 @@ async function readHave(
   machine: Machine | undefined,
 ): Promise<WorkloadHave> {
   const boot = await files.readBoot(instance)
-  const bootCount = boot?.bootCount ?? null
+  const rebootDue = boot?.rebootDue ?? false
+  const known = { instance, bootCount: boot?.bootCount ?? null, ...(rebootDue && { rebootDue }) }
   if (machine !== undefined) {
     await files.trimConsole(instance)
     const marks = marksOf(await isolationOf(machine.pid), 'own')
-    return { instance, bootCount, state: runningState(machine), marks }
+    return { ...known, state: runningState(machine), marks }
   }
   const isThere = await files.hasDisk(instance)
-  return { instance, bootCount, state: isThere ? stoppedState(boot) : goneState(boot) }
+  return { ...known, state: isThere ? stoppedState(boot) : goneState(boot) }
 }
 
 /** What an older version started lives in the daemon's own network namespace. */

@@ -16,7 +16,7 @@ import { machineUser } from '../model/names.ts'
 import { GIB } from '../model/sizes.ts'
 import type { InstanceWant } from '../model/want.ts'
 import type { WorkloadSteps } from '../workloads/driver.ts'
-import type { MachineFilesystem } from './files.ts'
+import type { MachineBoot, MachineFilesystem } from './files.ts'
 import { openMachine } from './handover.ts'
 import { type Accelerator, renderMachine } from './machine.ts'
 import type { Monitors } from './monitors.ts'
@@ -95,10 +95,14 @@ async function start(stepper: QemuStepper, want: InstanceWant): Promise<void> {
   await boot(stepper, want, await images.details(origin.digest, location))
 }
 
+/** What is written before a start. */
+function newBoot({ bootCount }: InstanceWant): MachineBoot {
+  return { bootCount, poweredOff: false, rebootDue: false }
+}
+
 /** A lost boot record: the machine goes on as it is. Its taps are its own since it was started. */
 async function adopt({ files }: QemuStepper, want: InstanceWant): Promise<void> {
-  if ((await files.readBoot(want.id)) === null)
-    await files.writeBoot(want.id, { bootCount: want.bootCount, poweredOff: false })
+  if ((await files.readBoot(want.id)) === null) await files.writeBoot(want.id, newBoot(want))
 }
 
 /** An overlay of the image, or an empty disk. What is made is renamed when it is complete. */
@@ -125,7 +129,7 @@ async function makeDisk(
 async function boot(stepper: QemuStepper, want: InstanceWant, image: MachineImage): Promise<void> {
   const { files, monitors, clock } = stepper
   const { home, log } = files.paths(want.id)
-  await files.writeBoot(want.id, { bootCount: want.bootCount, poweredOff: false })
+  await files.writeBoot(want.id, newBoot(want))
   const pid = await handOver(stepper, want, image)
   try {
     await monitors.adopt(want.id, pid)

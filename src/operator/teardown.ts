@@ -12,23 +12,14 @@ import { systemClock } from '../lib/clock.ts'
 import { below, removeTree } from '../lib/paths.ts'
 import { messageOf } from '../model/errors.ts'
 import {
-  CONSOLES_DIRECTORY,
-  CREATED_IMAGES_DIRECTORY,
   containerName,
   FORWARDING_FILE,
   IMAGE_REPOSITORY,
+  INSTANCE_DIRECTORIES,
   INSTANCE_LABEL,
   instanceOfContainer,
   MACHINE_SOCKETS_DIRECTORY,
-  MACHINES_DIRECTORY,
-  VOLUMES_DIRECTORY,
 } from '../model/names.ts'
-
-/** All that holds anything of instances, below the state directory. */
-const DIRECTORIES = [
-  ...['instances', MACHINES_DIRECTORY, VOLUMES_DIRECTORY, CONSOLES_DIRECTORY],
-  ...[CREATED_IMAGES_DIRECTORY, 'image-cache'],
-]
 
 /**
  * Removes containers, virtual machines, volumes and images, then links, routes and rules, then
@@ -51,7 +42,7 @@ async function removeFiles({ stateDir, runtimeDir }: Config): Promise<readonly s
   const kept: string[] = []
   const attempt = (...path: Parameters<typeof removeTree>) =>
     removeTree(...path).catch((error: unknown) => kept.push(`not removed: ${messageOf(error)}`))
-  for (const dir of DIRECTORIES) {
+  for (const dir of INSTANCE_DIRECTORIES) {
     for (const name of await readdir(below(stateDir, dir)).catch(() => []))
       await attempt(stateDir, dir, name)
     // A file system of its own stays, empty.

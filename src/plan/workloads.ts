@@ -52,6 +52,8 @@ export interface WorkloadHave {
   readonly marks?: readonly Mark[]
   /** What of its host's disk it has used up beyond its limit, in words. */
   readonly excess?: string
+  /** It is to be stopped and started again although its boot is the wanted one (a consistent copy of its disk). */
+  readonly rebootDue?: boolean
 }
 
 /** One thing for a driver to do; each may be repeated. */
@@ -182,11 +184,11 @@ function planRun(
         : facts({ kind: 'ready', instance: want.id })
     case 'running':
       return have?.excess === undefined
-        ? planRunning(want, have?.bootCount ?? null, state.plugged, have?.marks ?? [])
+        ? planRunning(want, have, state.plugged)
         : // The record then says that it is to be stopped, so it is.
           facts(stopped(want, 'Client.VolumeLimitExceeded', have.excess))
     case 'ended':
-      return planEnded(want, have?.bootCount ?? null, state)
+      return planEnded(want, have, state)
     case 'busy':
       return nothing
     default:
@@ -252,13 +254,13 @@ function imageAvailable(want: InstanceWant, found: ImageFindings): Fact {
 
 function planRunning(
   want: InstanceWant,
-  bootCount: number | null,
+  have: WorkloadHave | undefined,
   plugged: boolean,
-  marks: readonly Mark[],
 ): WorkloadPlan {
+  const { bootCount = null, rebootDue = false, marks = [] } = have ?? {}
   // A lost boot record is no reason to take a running instance down: adopt it as it is.
   if (bootCount === null) return step({ kind: 'plug', instance: want })
-  if (bootCount < want.bootCount) return step({ kind: 'stop', instance: want.id })
+  if (rebootDue || bootCount < want.bootCount) return step({ kind: 'stop', instance: want.id })
   if (!plugged) return step({ kind: 'plug', instance: want })
   const running: Fact = { kind: 'running', instance: want.id, bootCount: want.bootCount }
   return facts(running, ...newMarks(want, marks))
@@ -273,11 +275,12 @@ function newMarks({ id, tags }: InstanceWant, marks: readonly Mark[]): readonly 
 
 function planEnded(
   want: InstanceWant,
-  bootCount: number | null,
+  have: WorkloadHave | undefined,
   end: Extract<WorkloadState, { readonly kind: 'ended' }>,
 ): WorkloadPlan {
+  const { bootCount = null, rebootDue = false } = have ?? {}
   const again = step({ kind: 'start', instance: want })
-  if (bootCount === null || bootCount < want.bootCount) return again
+  if (rebootDue || bootCount === null || bootCount < want.bootCount) return again
   switch (end.by) {
     case 'itself':
       return end.exitCode === UNRUNNABLE_EXIT_CODE && want.bootCount === 1

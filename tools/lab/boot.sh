@@ -11,7 +11,7 @@ name=$1 disk=$2 pid_file=$3 cache=$4
 
 # Seen through the /proc of whoever started us, our number there. Field 22 is the start time (proc(5)).
 read -r stat </proc/self/stat
-fields=(${stat##*) })
+read -ra fields <<<"${stat##*) }"
 printf '%s %s\n' "${stat%% *}" "${fields[19]}" >"$pid_file"
 
 mount --make-rprivate /

@@ -107,7 +107,7 @@ RUN
 limit_disk() {
   truncate -s "${DISK_MIB}M" "$DISK/lib.img"
   mkfs.ext4 -q -d "$DISK/lib" "$DISK/lib.img"
-  rm -r "$DISK/lib"
+  rm -r "${DISK:?}/lib"
 }
 
 machine

@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
-import { renderKit } from '../../../src/containers/guest-kit.ts'
+import { GUEST_ENTRY_FILE, renderKit } from '../../../src/containers/guest-kit.ts'
+import { UNRUNNABLE_EXIT_CODE } from '../../../src/plan/workloads.ts'
 import { instance } from '../../../tools/kit/instance.ts'
 
 describe('guest kits', () => {
@@ -11,6 +13,11 @@ describe('guest kits', () => {
     expect(file(instance(1, { userData: script }), 'user-data')?.mode).toBe(0o755)
     expect(file(instance(1), 'user-data')?.mode).toBe(0o644)
     expect(file(instance(1, { userData: null }), 'user-data')?.content).toBeNull()
+  })
+
+  test('the entry script has the exit code that the plan knows', async () => {
+    const script = await readFile(GUEST_ENTRY_FILE, 'utf8')
+    expect(/^unrunnable_exit_code=(\d+)$/m.exec(script)?.[1]).toBe(String(UNRUNNABLE_EXIT_CODE))
   })
 
   test('the first boot is marked and later ones are not', () => {

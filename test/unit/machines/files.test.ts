@@ -37,6 +37,14 @@ it('a machine that never had a disk leaves no volume', async () => {
   expect(await volumeHomes(stateDir)).toEqual(new Map())
 })
 
+it('a boot record says that a reboot is due; one of an older daemon says of none', async () => {
+  const boot = { bootCount: 3, poweredOff: false }
+  await writeFile(join(files().paths(id).home, 'boot.json'), JSON.stringify(boot))
+  expect(await files().readBoot(id)).toEqual({ ...boot, rebootDue: false })
+  await files().writeBoot(id, { ...boot, rebootDue: true })
+  expect(await files().readBoot(id)).toEqual({ ...boot, rebootDue: true })
+})
+
 it('an origin that an older daemon wrote has no location', async () => {
   const file = join(files().paths(id).home, 'origin.json')
   await writeFile(file, JSON.stringify({ digest: origin.digest }))

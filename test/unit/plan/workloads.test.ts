@@ -52,6 +52,8 @@ describe('wanted to run', () => {
     ['running', have(UP, 2), 'running'],
     ['running without its NIC', have(UNPLUGGED, 2), 'plug'],
     ['running for an older boot', have(UP, 1), 'stop'],
+    ['running, a reboot is due', { ...have(UP, 2), rebootDue: true }, 'stop'],
+    ['off for a reboot that is due', { ...have(ended('itself'), 2), rebootDue: true }, 'start'],
     ['running, record lost', have(UP, null), 'plug'],
     ['engine at work', have({ kind: 'busy' }), 'wait'],
     ['ended by itself', have(ended('itself', 3), 2), 'stopped Client.InstanceInitiatedShutdown'],

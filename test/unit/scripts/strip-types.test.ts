@@ -38,7 +38,9 @@ it(
 
 it('has each file of the source, line by line, and imports no other', async () => {
   const paths = async (of: string) =>
-    (await readdir(of, { recursive: true })).filter((path) => /\.[jt]s$/.test(path)).toSorted()
+    (await readdir(of, { recursive: true }))
+      .filter((path) => /\.(?:[jt]s|sh)$/.test(path))
+      .toSorted()
   const sources = await paths(join(ROOT, 'src'))
   expect(await paths(join(copy, 'src'))).toEqual(
     sources.map((path) => path.replace(/\.ts$/, '.js')).toSorted(),
