@@ -88,7 +88,6 @@ function buildServices(
   const { config, log, metrics, clock, host } = ground
   const { zone } = config.dns
   const mtu = instanceMtuBytes(config)
-  const { fabric } = config
   const { region } = config.host
   const architecture = ec2Architecture(process.arch)
   return [
@@ -98,7 +97,7 @@ function buildServices(
       settings: firewallSettings(config),
       instanceMemoryMiB: memoryForInstances(config),
     }),
-    createLinks({ host, metrics, mtu, fabric }),
+    createLinks({ host, metrics, mtu, fabric: config.fabric, drivers: drivers.declarations }),
     ...ground.watches.services,
     createDhcp({
       host,
@@ -139,7 +138,12 @@ async function machineRecord(config: Config, identity: string) {
 }
 
 /** What actions work with, through whichever door they are called. */
-function buildParts({ config, clock }: Ground, records: Records, bus: Bus): ApiParts {
+function buildParts(
+  { config, clock }: Ground,
+  records: Records,
+  bus: Bus,
+  drivers: Drivers,
+): ApiParts {
   return {
     store: records.informed,
     bus,
@@ -148,7 +152,7 @@ function buildParts({ config, clock }: Ground, records: Records, bus: Bus): ApiP
     turns: createTurns(),
     keyMaking: createKeyMaking(),
     random: randomBytes,
-    settings: apiSettings(config),
+    settings: apiSettings(config, drivers.declarations),
     keys: records.keys.ring,
   }
 }
@@ -320,7 +324,7 @@ async function runDaemon(config: Config): Promise<void> {
   count.hosts = () => agent.hosts()
   const consoles = openConsoles(ground, records, bus, drivers)
 
-  const calls = buildParts(ground, records, bus)
+  const calls = buildParts(ground, records, bus, drivers)
   const health = () => healthOf(ground, agent, lease, busHealth)
   const api = buildApi(ground, calls, consoles.door, health)
   parts.defer(() => api.close())

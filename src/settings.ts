@@ -8,6 +8,7 @@ import type { OutboundSettings } from './images/outbound.ts'
 import { parseReach } from './images/outbound-policy.ts'
 import { certificateFiles } from './lib/certificates.ts'
 import { parseIpv4 } from './model/addr.ts'
+import type { DriverDeclaration } from './model/driver.ts'
 import { FORWARDING_FILE } from './model/names.ts'
 import { chooseProxies } from './model/proxies.ts'
 import type { FirewallSettings } from './plan/ruleset.ts'
@@ -36,12 +37,13 @@ export function apiAuthority({ api, tls }: Config): string | null {
 }
 
 /** What EC2 actions go by, through whichever door they are called. */
-export function apiSettings(config: Config): ApiSettings {
+export function apiSettings(config: Config, drivers: readonly DriverDeclaration[]): ApiSettings {
   return {
     host: config.host.name,
     region: config.host.region,
     dnsZone: config.dns.zone,
     endpoint: config.api.url === null ? null : new URL(config.api.url).host,
+    drivers,
     maxInstancesPerLaunch: config.api.maxInstancesPerLaunch,
   }
 }

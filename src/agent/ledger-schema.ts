@@ -6,7 +6,9 @@
  */
 import { z } from 'zod'
 import { formatCidr, parseCidr, parseIpv4, parseMac } from '../model/addr.ts'
+import { type DriverName, parseDriverName } from '../model/driver.ts'
 import { type IdPrefix, parseAccountId, parseHostName, parseId } from '../model/ids.ts'
+import { driverByLocation, driverOf } from '../model/image-location.ts'
 import { HOP_LIMIT_MAX, OLDER_METADATA } from '../model/metadata-options.ts'
 import type { HostWant } from '../model/want.ts'
 
@@ -27,15 +29,27 @@ const network = z
   .refine((net) => parseCidr(formatCidr(net)) !== undefined, 'host bits are set')
 const count = z.int().min(0)
 
-const image = z.object({
+// Older daemons named no driver.
+const driver = word(parseDriverName).optional()
+const imageShape = z.object({
   id: id('ami'),
   location: z.string(),
+  driver,
   digest: z.string().nullable(),
   repositoryDigest: z.string().nullable().optional(),
   account: word(parseAccountId).optional(),
 })
+const image = imageShape.transform(withDriver)
 
-const capture = image.extend({ instance: id('i'), origin: z.string(), reboot: z.boolean() })
+const capture = imageShape
+  .extend({ instance: id('i'), origin: z.string(), reboot: z.boolean() })
+  .transform(withDriver)
+
+function withDriver<
+  I extends { readonly location: string; readonly driver?: DriverName | undefined },
+>(image: I) {
+  return { ...image, driver: image.driver ?? driverByLocation(image.location) }
+}
 
 const nic = z.object({
   id: id('eni'),
@@ -52,17 +66,17 @@ const nic = z.object({
 
 const disk = z.object({ volume: id('vol'), sizeGiB: count, keep: z.boolean() })
 
-const instance = z.object({
+const instanceShape = z.object({
   id: id('i'),
   account: word(parseAccountId),
   reservation: id('r'),
   launchIndex: count,
   launchedAt: z.string(),
   run: z.enum(['run', 'stop', 'terminate']),
-  // Daemons of before started what they were given without asking.
+  // Older daemons started what they were given without asking.
   claimed: z.boolean().default(true),
   bootCount: count,
-  // Daemons of before did not tell.
+  // Older daemons did not tell.
   ran: z.boolean().default(false),
   image,
   type: z.object({
@@ -71,7 +85,7 @@ const instance = z.object({
     memoryMiB: z.number(),
     diskGiB: z.number(),
   }),
-  // Daemons of before knew no volumes.
+  // Older daemons knew no volumes.
   disk: disk.nullable().default(null),
   zone: z.string(),
   hostname: z.string(),
@@ -80,7 +94,7 @@ const instance = z.object({
   userData: z.string().nullable(),
   tags: z.array(z.object({ key: z.string(), value: z.string() })),
   nics: z.array(nic),
-  // Daemons of before knew no options.
+  // Older daemons knew no options.
   metadata: z
     .object({
       tokens: z.enum(['optional', 'required']),
@@ -89,6 +103,13 @@ const instance = z.object({
       tags: z.enum(['enabled', 'disabled']),
     })
     .default(OLDER_METADATA),
+  driver,
+})
+
+const instance = instanceShape.transform((one) => {
+  const { location } = one.image
+  const known = { location, hasVolume: one.disk !== null }
+  return { ...one, driver: driverOf({ driver: one.driver ?? null }, known) }
 })
 
 const local = z.object({
@@ -97,10 +118,10 @@ const local = z.object({
   instances: z.array(instance),
   images: z.array(image),
   volumes: z.array(z.object({ id: id('vol'), run: z.enum(['keep', 'delete']) })).default([]),
-  // Versions that made no images of instances kept none.
+  // Older daemons made no images of instances.
   captures: z.array(capture).default([]),
   keptImages: z.array(id('ami')).nullable().default(null),
-  // Versions that read every row could not tell.
+  // Older daemons could not tell.
   unreadable: z
     .object({ ids: z.array(id('i')), any: z.boolean() })
     .default({ ids: [], any: false }),

@@ -11,6 +11,7 @@ import type { z } from 'zod'
 import type { Bus } from '../bus/bus.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Turns } from '../lib/turns.ts'
+import type { DriverDeclaration } from '../model/driver.ts'
 import type { AccountId, HostName } from '../model/ids.ts'
 import type { InformedStore } from '../store/steady.ts'
 import type { Budget } from './budget.ts'
@@ -52,6 +53,8 @@ export interface ApiSettings {
   readonly dnsZone: string
   /** Name and port under which clients are to reach this API, for DescribeRegions; null: the one that each of them used. */
   readonly endpoint: string | null
+  /** What runs instances in this cloud: every host has the same drivers. */
+  readonly drivers: readonly DriverDeclaration[]
   /** Most instances that one RunInstances may ask for. */
   readonly maxInstancesPerLaunch: number
 }

@@ -46,7 +46,7 @@ export function createPlug(
     async plugIn(want, life, network, limited) {
       for (const nic of want.nics.toReversed())
         await host.plugNic(
-          nicSpec(nic, options.mtuBytes, 'container'),
+          nicSpec(nic, options.mtuBytes, 'veth'),
           life.pid,
           guestSetup(nic, network),
           limited,
@@ -61,7 +61,7 @@ export function createPlug(
       for (const nic of done.nics) {
         // An init may set its NIC up anew as it likes: only a plain guest's address is ours to keep.
         const setup = guestSetup(nic, done.network === 'plain' ? 'plain' : 'dhcp')
-        if (!(await host.isPlugged(nicSpec(nic, options.mtuBytes, 'container'), life.pid, setup)))
+        if (!(await host.isPlugged(nicSpec(nic, options.mtuBytes, 'veth'), life.pid, setup)))
           return false
       }
       return true

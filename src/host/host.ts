@@ -7,6 +7,7 @@
  */
 import type { Socket } from 'node:dgram'
 import type { Cidr, Ipv4, Mac } from '../model/addr.ts'
+import type { LinkType } from '../model/driver.ts'
 import type { InstanceLimits } from '../model/limits.ts'
 import type { Surroundings } from '../model/surroundings.ts'
 import type { FlowFilter } from './network/conntrack.ts'
@@ -16,11 +17,7 @@ import type { FlowFilter } from './network/conntrack.ts'
  * `model/names.ts`.
  */
 export interface NicSpec {
-  /**
-   * `veth` for a container, whose guest end is moved into it; `tap` for a virtual machine, which
-   * holds it open.
-   */
-  readonly kind: 'veth' | 'tap'
+  readonly kind: LinkType
   readonly hostLink: string
   /** The guest end of a veth while it is still here. A tap has none. */
   readonly guestLink: string

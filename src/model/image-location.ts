@@ -1,9 +1,10 @@
-/**
- * Image locations as values: one grammar for the API that takes them and for the hosts that fetch
- * them.
- */
+/** Image locations as values: one grammar for the API that takes them and for the hosts that fetch them. */
+import { type DriverName, FIRST_DRIVERS, parseDriverName } from './driver.ts'
 import { type HostName, type ImageId, parseHostName, parseId } from './ids.ts'
 import { IMAGE_REPOSITORY } from './names.ts'
+
+/** What stands before `://` in a location that more than one driver may read. A driver may have further ones of its own. */
+type LocationScheme = 'docker' | 'file' | 'http' | 'https' | 's3' | 'atoll'
 
 /** Where one file lies. */
 export type FileLocation =
@@ -47,7 +48,7 @@ export type ImageLocation =
    */
   | {
       readonly kind: 'kept'
-      readonly workload: WorkloadKind
+      readonly driver: DriverName
       readonly host: HostName
       readonly image: ImageId
     }
@@ -69,15 +70,16 @@ const HUB_NAMES: readonly string[] = ['docker.io', 'index.docker.io', 'registry-
 
 /** Longest location, in UTF-16 code units. */
 export const IMAGE_LOCATION_MAX_LENGTH = 1024
-/**
- * White space, control and format characters (such as those that turn text around), and halves of
- * characters.
- */
+const SCHEMES: readonly LocationScheme[] = ['docker', 'file', 'http', 'https', 's3', 'atoll']
+const SCHEME = /^(?<scheme>[a-z][a-z0-9+.-]{1,31}):\/\/./
+/** White space, control and format characters (such as those that turn text around), and halves of characters. */
 const UNSEEN = /[\s\p{Cc}\p{Cf}\p{Cs}]/u
 const DOCKER = 'docker://'
 const FILE = 'file://'
 const S3 = 's3://'
 const KEPT = 'atoll://'
+/** In the location of an image that was made of an instance, before its driver's name. */
+const DRIVER = 'driver'
 /**
  * `[domain[:port]/]path[:tag][@digest]` as in https://pkg.go.dev/github.com/distribution/reference,
  * a little wider (upper case): the engine has the last word. The name becomes part of a path of the
@@ -103,12 +105,10 @@ const PAIR = /^kernel=(?<kernel>[^,]+),initrd=(?<initrd>[^,]+)$/
  * One of these, without white space; undefined when it is none:
  * - `docker://name[:tag][@digest]`
  * - `file:///path/rootfs.tar[.gz]`: a container's root file system
- * - `file:///path/disk.qcow2` (or `.img`, `.raw`), `http(s)://…`, `s3://bucket/key`: a virtual
- *   machine's disk
- * - `kernel=FILE,initrd=FILE`, each as a disk but of any name: a virtual machine that is booted
- *   without a disk
- * - `atoll://host/machine/ami-…`, `atoll://host/container/ami-…`: made of an instance and kept on
- *   that host
+ * - `file:///path/disk.qcow2` (or `.img`, `.raw`), `http(s)://…`, `s3://bucket/key`: a virtual machine's disk
+ * - `kernel=FILE,initrd=FILE`, each as a disk but of any name: a virtual machine that is booted without a disk
+ * - `atoll://host/machine/ami-…`, `atoll://host/container/ami-…`, `atoll://host/driver/NAME/ami-…`: made of an instance
+ *   and kept on that host
  *
  * The last two take `#name=value&…` for `MachineOptions`. A bare path stands for `file://`: the AWS
  * CLI takes a value that begins with `file://` for a file of its own to read.
@@ -124,9 +124,19 @@ export function parseImageLocation(text: string): ImageLocation | undefined {
 }
 
 /**
- * The registry that a reference is pulled from, and its name without registry, `library/`, tag and
- * digest: a first part with a dot or a port in it, or `localhost`, is a registry
- * (https://pkg.go.dev/github.com/distribution/reference, splitDockerDomain).
+ * Whether a record may have this location: one of the grammar above or, with a driver, one of a scheme of the driver's own,
+ * which is the driver's to read.
+ */
+export function isLocationOf(driver: DriverName | null, text: string): boolean {
+  if (parseImageLocation(text) !== undefined) return true
+  if (driver === null || text.length > IMAGE_LOCATION_MAX_LENGTH || UNSEEN.test(text)) return false
+  const scheme = SCHEME.exec(text)?.groups?.['scheme']
+  return scheme !== undefined && !SCHEMES.some((one) => one === scheme)
+}
+
+/**
+ * The registry that a reference is pulled from, and its name without registry, `library/`, tag and digest: a first part with a dot or a port
+ * in it, or `localhost`, is a registry (https://pkg.go.dev/github.com/distribution/reference, splitDockerDomain).
  */
 export function splitReference(reference: string): {
   readonly registry: string
@@ -144,24 +154,34 @@ export function splitReference(reference: string): {
 }
 
 /**
- * What runs an image: containers come from references and archives, virtual machines from disks and
- * kernels.
+ * The driver of the image at this location, where the record does not name it because an older daemon wrote it. A location
+ * that is none counts as Docker's, whose driver says what is wrong with it.
  */
-export type WorkloadKind = 'container' | 'machine'
-
-/**
- * What runs the image at this location; a location that is none counts as a container's, whose
- * driver says what is wrong with it.
- */
-export function workloadKind(location: string): WorkloadKind {
+export function driverByLocation(location: string): DriverName {
   const parsed = parseImageLocation(location)
-  if (parsed?.kind === 'kept') return parsed.workload
-  return parsed?.kind === 'disk' || parsed?.kind === 'kernel' ? 'machine' : 'container'
+  if (parsed?.kind === 'kept') return parsed.driver
+  const isMachine = parsed?.kind === 'disk' || parsed?.kind === 'kernel'
+  return isMachine ? FIRST_DRIVERS.machine : FIRST_DRIVERS.container
 }
 
-/** The location of an image that is made of an instance of this kind on this host. */
-export function keptLocation(workload: WorkloadKind, host: HostName, image: ImageId): string {
-  return `${KEPT}${host}/${workload}/${image}`
+/**
+ * The driver of an instance or image, as its record names it or as it follows from the rest. Of the first two drivers only
+ * machines have volumes: they tell even when the image was deregistered and its location is not known any more.
+ */
+export function driverOf(
+  record: { readonly driver: DriverName | null },
+  known: { readonly location: string; readonly hasVolume: boolean },
+): DriverName {
+  if (record.driver !== null) return record.driver
+  return known.hasVolume ? FIRST_DRIVERS.machine : driverByLocation(known.location)
+}
+
+/** The location of an image that is made of an instance of this driver on this host. */
+export function keptLocation(driver: DriverName, host: HostName, image: ImageId): string {
+  const [word] = Object.entries(FIRST_DRIVERS).find(([, name]) => name === driver) ?? [
+    `${DRIVER}/${driver}`,
+  ]
+  return `${KEPT}${host}/${word}/${image}`
 }
 
 /** The only host that has the image at this location; null when any can get it. */
@@ -171,23 +191,21 @@ export function keptBy(location: string): HostName | null {
 }
 
 function parseKept(text: string): ImageLocation | undefined {
-  const [hostName = '', workload, id = '', ...more] = text.split('/')
+  const [hostName = '', ...rest] = text.split('/')
+  const driver = parseKeptDriver(rest.slice(0, -1))
   const host = parseHostName(hostName)
-  const image = parseId('ami', id)
-  if (workload !== 'container' && workload !== 'machine') return undefined
-  if (host === undefined || image === undefined || more.length > 0) return undefined
-  return { kind: 'kept', workload, host, image }
+  const image = parseId('ami', rest.at(-1) ?? '')
+  if (host === undefined || driver === undefined || image === undefined) return undefined
+  return { kind: 'kept', driver, host, image }
 }
 
-/**
- * What runs an instance. Only machines have a disk of their own: it tells even when the image was
- * deregistered and its location is not known any more.
- */
-export function instanceKind(instance: {
-  readonly disk: object | null
-  readonly image: { readonly location: string }
-}): WorkloadKind {
-  return instance.disk === null ? workloadKind(instance.image.location) : 'machine'
+/** The first two drivers by a word of their own, which older daemons know; all others by name. */
+function parseKeptDriver([word, name, ...more]: readonly string[]): DriverName | undefined {
+  if (word === 'container' || word === 'machine')
+    return name === undefined ? FIRST_DRIVERS[word] : undefined
+  if (word !== DRIVER || name === undefined || more.length > 0) return undefined
+  const driver = parseDriverName(name)
+  return driver === undefined || Object.values(FIRST_DRIVERS).includes(driver) ? undefined : driver
 }
 
 function parseReference(reference: string): ImageLocation | undefined {

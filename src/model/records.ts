@@ -6,6 +6,7 @@
  * are plain JSON.
  */
 import type { Cidr, Ipv4, Mac } from './addr.ts'
+import type { DriverName } from './driver.ts'
 import type {
   AccountId,
   GroupId,
@@ -64,8 +65,10 @@ export interface Image {
   readonly account: AccountId
   readonly name: string
   readonly description: string
-  /** In the grammar of `image-location.ts`. */
+  /** In the grammar of `image-location.ts`, or of a scheme of its driver's own. */
   readonly location: string
+  /** What runs instances of it; null: an older daemon wrote it (`driverOf`). */
+  readonly driver: DriverName | null
   readonly architecture: string
   readonly state: ImageState
   readonly stateReason: string | null
@@ -157,6 +160,8 @@ export interface Instance {
   readonly launchIndex: number
   readonly image: ImageId
   readonly type: string
+  /** What runs it; null: an older daemon launched it (`driverOf`). */
+  readonly driver: DriverName | null
   readonly host: HostName
   readonly keyName: string | null
   /** As it came, base64. */

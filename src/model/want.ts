@@ -6,6 +6,7 @@
  * backwards; in `shared` the latest read wins.
  */
 import type { Cidr, Ipv4, Mac } from './addr.ts'
+import type { DriverName } from './driver.ts'
 import type {
   AccountId,
   GroupId,
@@ -109,6 +110,8 @@ export interface InstanceWant {
   readonly userData: string | null
   readonly tags: readonly { readonly key: string; readonly value: string }[]
   readonly metadata: MetadataOptions
+  /** What runs it. */
+  readonly driver: DriverName
   /** At least one; `deviceIndex` ascending. The first is eth0. */
   readonly nics: readonly NicWant[]
 }
@@ -116,6 +119,8 @@ export interface InstanceWant {
 export interface ImageWant {
   readonly id: ImageId
   readonly location: string
+  /** What runs instances of it, and so what looks it up. */
+  readonly driver: DriverName
   /** Pinned content, or null while nobody has looked. */
   readonly digest: string | null
   /**

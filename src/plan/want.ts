@@ -5,7 +5,7 @@
 import { gatewayOf, type Ipv4 } from '../model/addr.ts'
 import { ipHostLabel, isHostLabel, nameTagLabel } from '../model/hostname.ts'
 import type { GroupId, HostName, ImageId, InstanceId } from '../model/ids.ts'
-import { keptBy } from '../model/image-location.ts'
+import { driverOf, keptBy } from '../model/image-location.ts'
 import { outlives } from '../model/lifecycle.ts'
 import { OLDER_METADATA } from '../model/metadata-options.ts'
 import { ROOT_DEVICE_NAME } from '../model/names.ts'
@@ -170,6 +170,11 @@ function instanceWant(instance: Instance, index: Index): InstanceWant {
   const image = index.images.get(instance.image)
   const type = index.types.get(instance.type)
   const subnet = index.nics.get(instance.id)?.[0]?.subnet
+  const disk = diskWant(instance, index)
+  const driver = driverOf(instance, {
+    location: image?.location ?? '',
+    hasVolume: disk !== null,
+  })
   return {
     id: instance.id,
     account: instance.account,
@@ -183,9 +188,11 @@ function instanceWant(instance: Instance, index: Index): InstanceWant {
     // An image deregistered since then has no location any more: what was made from it goes on,
     // nothing new is made.
     image:
-      image === undefined ? { id: instance.image, location: '', digest: null } : imageWant(image),
+      image === undefined
+        ? { id: instance.image, location: '', digest: null, driver }
+        : imageWant(image),
     type: type ?? { name: instance.type, vcpus: 1, memoryMiB: 64, diskGiB: 1 },
-    disk: diskWant(instance, index),
+    disk,
     zone: (subnet === undefined ? undefined : index.subnets.get(subnet)?.zone) ?? '',
     hostname: instance.id,
     keyName: instance.keyName,
@@ -193,6 +200,7 @@ function instanceWant(instance: Instance, index: Index): InstanceWant {
     userData: instance.userData,
     tags: (index.tags.get(instance.id) ?? []).map(({ key, value }) => ({ key, value })),
     metadata: instance.metadata ?? OLDER_METADATA,
+    driver,
     nics,
   }
 }
@@ -210,7 +218,8 @@ function volumeWant({ id, state }: Volume): VolumeWant {
 
 function imageWant(image: Image): ImageWant {
   const { id, location, digest, repositoryDigest, account } = image
-  return { id, location, digest, repositoryDigest, account }
+  const driver = driverOf(image, { location, hasVolume: false })
+  return { id, location, driver, digest, repositoryDigest, account }
 }
 
 function captureWant(

@@ -17,10 +17,10 @@ import { nicDifferences, nicSpec } from '../host/network/nic.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import type { Ipv4 } from '../model/addr.ts'
 import { parseIpv4 } from '../model/addr.ts'
+import type { DriverDeclaration } from '../model/driver.ts'
 import { unavailable } from '../model/errors.ts'
 import type { FabricSettings } from '../model/fabric.ts'
-import { instanceKind } from '../model/image-location.ts'
-import { FABRIC_LINK, GATEWAY_LINK } from '../model/names.ts'
+import { FABRIC_LINK, GATEWAY_LINK, nicLinkName } from '../model/names.ts'
 import type { HostWant } from '../model/want.ts'
 import { serviceAddresses } from '../plan/service-addresses.ts'
 import type { HostService, Pass } from './service.ts'
@@ -36,8 +36,10 @@ export function createLinks(options: {
   readonly mtu: number
   /** This host's side of the fabric. */
   readonly fabric: FabricSettings
+  /** What runs instances here. */
+  readonly drivers: readonly DriverDeclaration[]
 }): HostService {
-  const { host, metrics, mtu, fabric } = options
+  const { host, metrics, mtu, fabric, drivers } = options
   const repairs = metrics.counter(
     'atoll_links_repaired_total',
     'Instance NICs that were made or repaired',
@@ -76,7 +78,9 @@ export function createLinks(options: {
     gate: false,
     apply: async (pass) => {
       const surroundings = await attemptAll(surroundingsOf(host, pass, fabric, mtu), pass.signal)
-      const wanted = new Map(wantedNics(pass.want, mtu).map((nic) => [nic.spec.hostLink, nic]))
+      const nicsHere = wantedNics(pass.want, mtu, drivers)
+      const wanted = new Map(nicsHere.map((nic) => [nic.spec.hostLink, nic]))
+      const others = linksOfOthers(pass.want, drivers)
       nics.set(wanted.size)
       const have = await host.nics()
       const states = new Map(have.map((state) => [state.hostLink, state]))
@@ -84,7 +88,9 @@ export function createLinks(options: {
       // Whose link it is cannot be read: it may be one of theirs, and the firewall passes nothing
       // of it meanwhile.
       const unknown =
-        any || ids.length > 0 ? [] : have.filter((state) => !wanted.has(state.hostLink))
+        any || ids.length > 0
+          ? []
+          : have.filter(({ hostLink }) => !wanted.has(hostLink) && !others.has(hostLink))
       // Remove first: an old link may hold the route of an address that has a new owner.
       const work = [
         ...unknown.map((state) => () => remove(state, pass)),
@@ -177,11 +183,26 @@ interface WantedNic {
   readonly ending: boolean
 }
 
-function wantedNics(want: HostWant, mtu: number): readonly WantedNic[] {
-  return want.local.instances.flatMap((instance) =>
-    instance.nics.map((nic) => ({
-      spec: nicSpec(nic, mtu, instanceKind(instance)),
-      ending: instance.run === 'terminate',
-    })),
+/** Links of instances whose driver only another version knows. They are left as they are. */
+function linksOfOthers(want: HostWant, drivers: readonly DriverDeclaration[]): ReadonlySet<string> {
+  const others = want.local.instances.filter((one) =>
+    drivers.every(({ name }) => name !== one.driver),
   )
+  return new Set(others.flatMap(({ nics }) => nics.map(({ id }) => nicLinkName(id))))
+}
+
+function wantedNics(
+  want: HostWant,
+  mtu: number,
+  drivers: readonly DriverDeclaration[],
+): readonly WantedNic[] {
+  const linkTypes = new Map(drivers.map(({ name, linkType }) => [name, linkType]))
+  return want.local.instances.flatMap((instance) => {
+    const linkType = linkTypes.get(instance.driver)
+    if (linkType === undefined) return []
+    return instance.nics.map((nic) => ({
+      spec: nicSpec(nic, mtu, linkType),
+      ending: instance.run === 'terminate',
+    }))
+  })
 }

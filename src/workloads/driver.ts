@@ -1,35 +1,37 @@
 /**
- * The ports that containers and virtual machines share: one driver and one image shelf each, one contract suite for both.
+ * The ports that all drivers share: what runs instances, and what gets their images. One contract suite holds every driver
+ * (`test/contract/workloads-contract.ts`).
  *
  * A driver knows how to list what runs on this host and how to do one step. It decides nothing: `plan/workloads.ts` compares
  * want and have and names the next step. Every step is safe to repeat and may be cut off anywhere by SIGKILL; the next `list`
  * shows what became of it.
  */
 import type { Screen, Terminal } from '../lib/terminal.ts'
+import type { DriverDeclaration } from '../model/driver.ts'
 import { type AtollError, refused } from '../model/errors.ts'
 import type { ImageId, InstanceId, VolumeId } from '../model/ids.ts'
 import type { CaptureWant, ImageWant, InstanceWant } from '../model/want.ts'
 import type { ImageFindings, ImageLook, WorkloadHave } from '../plan/workloads.ts'
 
 /**
- * The steps of the plan (`WorkloadStep`, which says what each is for), each to its end, each safe to repeat. Errors: `refused` when it
- * can never work (say why), `unavailable` when trying again may help.
+ * The steps of the plan (`WorkloadStep` says what each is for), each to its end, each safe to repeat. Errors: `refused` when
+ * it can never work (say why), `unavailable` when trying again may help.
  */
 export interface WorkloadSteps {
   launch(instance: InstanceWant, digest: string, signal: AbortSignal): Promise<void>
   start(instance: InstanceWant, signal: AbortSignal): Promise<void>
   plug(instance: InstanceWant, signal: AbortSignal): Promise<void>
   stop(instance: InstanceId, signal: AbortSignal): Promise<void>
-  /** What has a disk of its own moves it to where it is kept under the name of the volume, if there is one. */
+  /** Removes everything of it. With `keep`, its disk is moved to the directory of that volume first. */
   remove(instance: InstanceId, keep: VolumeId | null): Promise<void>
 }
 
 /** Makes images of this host's instances, and keeps them. */
 export interface Capturer {
   /**
-   * Makes the image, or finds it made, however long that takes; the caller sees to it that the instance is not started meanwhile. Safe to
-   * repeat, and may be cut off anywhere. `progress` is told a short sentence as often as there is news. Rejects with the sentence that is
-   * to be shown when the image cannot be made.
+   * Makes the image, or finds it made, however long that takes; the caller sees to it that the instance is not started
+   * meanwhile. Safe to repeat, and may be cut off anywhere. `progress` is told a short sentence as often as there is news.
+   * Rejects with the sentence that is to be shown when the image cannot be made.
    */
   capture(
     want: CaptureWant,
@@ -60,9 +62,9 @@ export interface WorkloadDriver extends WorkloadSteps {
   /** Whether anything of an instance is here, running or not. Errors: `unavailable`. */
   holds(instance: InstanceId): Promise<boolean>
   /**
-   * Attaches to a terminal of an instance that runs: the serial line of a machine, which all who attach share, or a shell of root's in a
-   * container, each its own. `screen` is null for whoever has a pipe. Null when the instance is none of this driver's. Errors: `refused`
-   * when it does not run, `unavailable`.
+   * Attaches to a terminal of an instance that runs: the serial line of a machine, which all who attach share, or a root
+   * shell in a container, one for each. `screen` is null for whoever has a pipe. Null when the instance is none of this
+   * driver's. Errors: `refused` when it does not run, `unavailable`.
    */
   attach(instance: InstanceId, screen: Screen | null): Promise<Terminal | null>
   /**
@@ -86,6 +88,13 @@ export interface Images {
   watch(changed: () => void): () => void
   /** Ends all work in progress. */
   close(): Promise<void>
+}
+
+/** A driver at work on this host: what it says of itself, what runs its instances, and what gets their images. */
+export interface OpenDriver {
+  readonly declaration: DriverDeclaration
+  readonly driver: WorkloadDriver
+  readonly images: Images
 }
 
 /** What whoever attaches to an instance that does not run is told. */

@@ -1,18 +1,18 @@
 /**
- * Workloads: the instances themselves, whatever they run on. One service for each kind, containers and machines, so that an engine
- * that is away holds back its own kind only.
+ * Workloads: the instances themselves. One service for each driver, so that an engine that is away holds back its own
+ * instances only.
  *
- * Which part of want is mine? `local.instances`, `local.images`, `local.captures` and `local.keptImages` of one kind; the pure function is `plan/workloads.ts`. What it names is
- * done by a driver (`driver.ts`), in the background: at most one step per instance and a limited number in all.
- * How does a fresh daemon recognise what an older one left? It asks its driver, which goes by the marks of `model/names.ts`;
- * nothing here outlives the process.
- * If we die on this very line, does traffic fail closed and do running instances keep running? They are not our children; what
- * was in progress shows in the next list. Rules and links are other services' and come before this one.
- * From scratch: every pass plans from a list; what is remembered (steps in progress, pauses) only holds steps back.
+ * Its part of the want: `local.instances`, `local.images` and `local.captures` of its driver, and `local.keptImages`. The pure
+ * function is `plan/workloads.ts`. The steps that it names are done by the driver (`driver.ts`) in the background: at most
+ * one per instance and a limited number in all.
+ * A fresh daemon recognises what an older one left by the driver's list, which goes by the marks of `model/names.ts`.
+ * If the daemon dies on any line, instances go on: they are not its children. What was in progress shows in the next list.
+ * Rules and links belong to other services, which come before this one.
+ * Every pass plans from a list. What is remembered (steps in progress, pauses) only holds steps back.
  */
+import type { DriverDeclaration, DriverName } from '../model/driver.ts'
 import { assertNever } from '../model/errors.ts'
 import type { InstanceId } from '../model/ids.ts'
-import { instanceKind, type WorkloadKind, workloadKind } from '../model/image-location.ts'
 import type { Fact, ImageWant, InstanceWant } from '../model/want.ts'
 import { type ImageLook, planWorkload, type WorkloadHave } from '../plan/workloads.ts'
 import type { HostService } from '../services/service.ts'
@@ -22,18 +22,18 @@ import { createPatientList } from './patient-list.ts'
 import { StepRunner, type StepRunnerOptions } from './step-runner.ts'
 
 export interface WorkloadsOptions extends StepRunnerOptions {
-  /** What the driver runs. */
-  readonly kind: WorkloadKind
+  /** What the driver says of itself. */
+  readonly declaration: DriverDeclaration
   readonly images: Images
 }
 
 /** The service; wakes the agent when a step ended, when a workload changed by itself, and when an image is ready. */
 export function createWorkloads(options: WorkloadsOptions): HostService {
-  const { driver, images, kind, wake, meters, clock, log } = options
+  const { driver, images, declaration, wake, meters, clock, log } = options
   const captures = createCaptures({ capturer: driver.capturer, clock, log })
   const runner = new StepRunner(options)
   const list = createPatientList({ driver, busy: () => runner.busy(), wake, clock, log })
-  const isMine = (image: ImageWant) => workloadKind(image.location) === kind
+  const isMine = (one: { readonly driver: DriverName }) => one.driver === declaration.name
   const ends = [
     // The end of a step wakes the agent anyhow.
     driver.watch((instance) => {
@@ -53,7 +53,7 @@ export function createWorkloads(options: WorkloadsOptions): HostService {
   }
 
   return {
-    name: `${kind}s`,
+    name: declaration.service,
     gate: false,
     engine: driver.name,
 
@@ -66,10 +66,12 @@ export function createWorkloads(options: WorkloadsOptions): HostService {
         ...imageFacts(want.local.captures.filter(isMine), (image) => captures.look(image)),
       ]
       captures.keep(want.local.keptImages, resync)
-      const wanted = want.local.instances.filter((one) => instanceKind(one) === kind)
-      const { unreadable } = want.local
-      // What the records say of it cannot be read: it is left as it is.
-      const isLeft = (id: InstanceId) => unreadable.any || unreadable.ids.includes(id)
+      const { instances, unreadable } = want.local
+      const wanted = instances.filter(isMine)
+      const others = new Set(instances.filter((one) => !isMine(one)).map(({ id }) => id))
+      // What the records say of it cannot be read, or names another driver: it is left as it is.
+      const isLeft = (id: InstanceId) =>
+        unreadable.any || unreadable.ids.includes(id) || others.has(id)
       const cases = pair(wanted, haves)
       // What is claimed dies with this host: claim only what can be started now, and leave the rest to whoever may have to.
       let claims = runner.room()

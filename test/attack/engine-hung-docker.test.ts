@@ -4,6 +4,7 @@
  * Before: each pass of the agent waited 30 s for its list, and with it the rules, links, DHCP, DNS and metadata of all instances and the
  * virtual machines. Now its own instances wait, everything else goes on, and health names it.
  */
+
 import { mkdtemp, rm } from 'node:fs/promises'
 import type { ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -12,6 +13,7 @@ import { expect, it } from 'vitest'
 import { startAgent } from '../../src/agent/agent.ts'
 import { agentHealth } from '../../src/agent/health.ts'
 import { createLocalBus } from '../../src/bus/local.ts'
+import { DOCKER } from '../../src/containers/declaration.ts'
 import { createDockerDriver } from '../../src/containers/docker.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
@@ -68,7 +70,7 @@ it('a stopped dockerd holds back no names, no rules and no virtual machines', as
   const names = countingService('dns')
   const machines = countingService('machines', { engine: 'qemu' })
   const containers = createWorkloads({
-    kind: 'container',
+    declaration: DOCKER,
     driver: createDockerDriver({
       docker: engine.docker,
       images: { ...noImages, content: () => undefined } as never,

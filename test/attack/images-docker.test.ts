@@ -4,6 +4,7 @@
  * On the old code `docker://127.0.0.1:PORT/x` made the engine ask what listens there, and its answer was told; `docker://sha256:PREFIX` was any
  * image in the engine by the first digits of its id, and `docker://atoll-image:…` what another account had made of an instance.
  */
+
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -11,6 +12,7 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createDockerImages, type DockerImages } from '../../src/containers/images.ts'
 import { systemClock } from '../../src/lib/clock.ts'
+import { FIRST_DRIVERS } from '../../src/model/driver.ts'
 import { formatId, ID_BYTES } from '../../src/model/ids.ts'
 import { PUBLIC_REGISTRIES } from '../../src/model/image-location.ts'
 import { startDocker, type TestDocker } from '../../tools/kit/docker.ts'
@@ -53,7 +55,7 @@ function open(registries: readonly string[], local: readonly string[]): DockerIm
 
 async function tell(images: DockerImages, location: string): Promise<string> {
   const id = formatId('ami', randomBytes(ID_BYTES))
-  const look = () => images.look({ id, location, digest: null })
+  const look = () => images.look({ id, location, digest: null, driver: FIRST_DRIVERS.container })
   await eventually(`${location} is settled`, async () => look().kind !== 'working', SETTLE_MS)
   const found = look()
   return found.kind === 'failed' ? found.message.replace(location, 'LOCATION') : found.kind

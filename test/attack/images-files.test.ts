@@ -4,6 +4,7 @@
  * On the old code every file below the five directories of `images.directories` (/srv, /root, /home, /tmp among them) was an initramfs,
  * readable or not, by a second name or not; a file of 512 zeros was a disk; and a wrong digest was answered with the right one.
  */
+
 import { createHash, randomBytes } from 'node:crypto'
 import { link, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -16,6 +17,7 @@ import type { MachineImages } from '../../src/images/machine-image.ts'
 import { createMachineImages } from '../../src/images/machine-images.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
+import { FIRST_DRIVERS } from '../../src/model/driver.ts'
 import { formatId, ID_BYTES } from '../../src/model/ids.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { must } from '../../tools/lab/run.ts'
@@ -60,7 +62,7 @@ function look(location: string) {
   const id = formatId('ami', randomBytes(ID_BYTES))
   return vi.waitUntil(
     () => {
-      const now = images.look({ id, location, digest: null })
+      const now = images.look({ id, location, digest: null, driver: FIRST_DRIVERS.machine })
       return now.kind === 'working' ? undefined : now
     },
     { timeout: SETTLE_MS, interval: 10 },

@@ -5,6 +5,7 @@
  * On the old code the initramfs `http://127.0.0.1:PORT/…` was what a service on the loopback answered, redirects led anywhere, and refused,
  * timed out, 404 and 503 each had a sentence and a time of their own.
  */
+
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
@@ -17,6 +18,7 @@ import { createKeptImages } from '../../src/images/created-images.ts'
 import type { MachineImages } from '../../src/images/machine-image.ts'
 import { createMachineImages } from '../../src/images/machine-images.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
+import { FIRST_DRIVERS } from '../../src/model/driver.ts'
 import { formatId, ID_BYTES } from '../../src/model/ids.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { eventually } from '../../tools/kit/netns.ts'
@@ -64,7 +66,7 @@ function open(reach: readonly string[] = [], endpoint?: string): MachineImages {
 async function tell(images: MachineImages, url: string) {
   const id = formatId('ami', randomBytes(ID_BYTES))
   const began = performance.now()
-  const look = () => images.look({ id, location: url, digest: null })
+  const look = () => images.look({ id, location: url, digest: null, driver: FIRST_DRIVERS.machine })
   await eventually(`${url} has failed`, async () => look().kind !== 'working', SETTLE_MS)
   const found = look()
   const told =

@@ -2,6 +2,7 @@
  * A cloud for tests of API actions: real records in memory, a local bus that notes which hosts were rung, a clock that
  * stands still, and a way to run one action as one caller. No host is behind it.
  */
+
 import { randomBytes } from 'node:crypto'
 import type { Action, ApiParts, Call } from '../../src/api/action.ts'
 import { type ActionAnswer, answerOf } from '../../src/api/answer.ts'
@@ -10,8 +11,10 @@ import { createKeyMaking } from '../../src/api/key-making.ts'
 import { createCatalogue } from '../../src/api/launch/catalogue.ts'
 import type { Bus } from '../../src/bus/bus.ts'
 import { createLocalBus } from '../../src/bus/local.ts'
+import { DOCKER } from '../../src/containers/declaration.ts'
 import { type Clock, systemClock } from '../../src/lib/clock.ts'
 import { createTurns } from '../../src/lib/turns.ts'
+import { QEMU } from '../../src/machines/declaration.ts'
 import { cidr } from '../../src/model/addr.ts'
 import { AtollError, type ErrorCode } from '../../src/model/errors.ts'
 import {
@@ -148,6 +151,7 @@ function makeParts(store: Store, bus: Bus): ApiParts {
       region: 'atoll',
       dnsZone: 'atoll.internal',
       endpoint: 'cloud.example:8773',
+      drivers: [QEMU, DOCKER],
       maxInstancesPerLaunch: 100,
     },
   }
@@ -194,6 +198,7 @@ async function fill(
       name: 'sample',
       description: '',
       location: 'docker://sample:latest',
+      driver: null,
       architecture: 'x86_64',
       state: 'available',
       stateReason: null,

@@ -1,13 +1,16 @@
 /** An API in a test: its parts with a fixed set of access keys and nothing else behind them, and a way to run it. */
+
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import type { Action, ApiParts } from '../../src/api/action.ts'
 import { type Api, type ApiOptions, createApi } from '../../src/api/http/server.ts'
 import { createKeyMaking } from '../../src/api/key-making.ts'
 import { createCatalogue } from '../../src/api/launch/catalogue.ts'
+import { DOCKER } from '../../src/containers/declaration.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
 import { createTurns } from '../../src/lib/turns.ts'
+import { QEMU } from '../../src/machines/declaration.ts'
 import { bug } from '../../src/model/errors.ts'
 import { parseAccountId, parseHostName } from '../../src/model/ids.ts'
 import type { AccessKey } from '../../src/model/records.ts'
@@ -76,6 +79,7 @@ export function parts(more: Partial<ApiParts> = {}): ApiParts {
       region: 'atoll',
       dnsZone: 'atoll.internal',
       endpoint: null,
+      drivers: [QEMU, DOCKER],
       maxInstancesPerLaunch: 100,
     },
     ...more,

@@ -1,10 +1,12 @@
 /** A DNS service under test, and servers for it to forward to: honest ones and hostile ones. */
+
 import { createSocket, type RemoteInfo } from 'node:dgram'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { systemClock } from '../../src/lib/clock.ts'
 import { createMetrics, type Metrics } from '../../src/lib/metrics.ts'
 import { cidr, type Ipv4, ipv4, type Mac } from '../../src/model/addr.ts'
+import { FIRST_DRIVERS } from '../../src/model/driver.ts'
 import { type AccountId, formatId, type HostName, type InstanceId } from '../../src/model/ids.ts'
 import { OLDER_METADATA } from '../../src/model/metadata-options.ts'
 import type { HostWant, InstanceWant, SharedWant } from '../../src/model/want.ts'
@@ -36,7 +38,13 @@ function instance(index: number, ip: Ipv4): InstanceWant {
     claimed: true,
     bootCount: 1,
     ran: true,
-    image: { id: formatId('ami', Buffer.alloc(9, 1)), location: '', digest: null },
+    image: {
+      id: formatId('ami', Buffer.alloc(9, 1)),
+      location: '',
+      digest: null,
+      driver: FIRST_DRIVERS.container,
+    },
+    driver: FIRST_DRIVERS.container,
     type: { name: 't.nano', vcpus: 1, memoryMiB: 64, diskGiB: 1 },
     disk: null,
     zone: 'atoll-1a',

@@ -3,6 +3,7 @@
  * uplink to one "outside" machine, and a link to the fabric, which is one segment (`direct`) or a router with a subnet for each host
  * (`vxlan`). A stranger is on the fabric, too.
  */
+import { DOCKER } from '../../src/containers/declaration.ts'
 import type { Host } from '../../src/host/host.ts'
 import { createLinuxHost } from '../../src/host/linux.ts'
 import { nicSpec } from '../../src/host/network/nic.ts'
@@ -182,7 +183,7 @@ async function createHost(
         const guest = await createNetns('guest')
         guests.push(guest)
         const setup = { ip: nic.ip, prefix: PREFIX, gateway: nic.gateway }
-        await host.plugNic(nicSpec(nic, mtu, 'container'), guest.pid, {
+        await host.plugNic(nicSpec(nic, mtu, 'veth'), guest.pid, {
           name: 'eth0',
           address: setup,
         })
@@ -204,7 +205,7 @@ function servicesOf(host: Host, fabric: FabricSettings, mtu: number): readonly H
   const metrics = createMetrics()
   return [
     createFirewall({ host, metrics, settings: firewallOf(fabric), instanceMemoryMiB: 2048 }),
-    createLinks({ host, metrics, mtu, fabric }),
+    createLinks({ host, metrics, mtu, fabric, drivers: [DOCKER] }),
   ]
 }
 

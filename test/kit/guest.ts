@@ -11,7 +11,7 @@ const MTU_BYTES = 1500
 export function nicSpecOf(instance: InstanceWant): NicSpec {
   const [nic] = instance.nics
   if (nic === undefined) throw new Error('an instance has a NIC')
-  return nicSpec(nic, MTU_BYTES, 'container')
+  return nicSpec(nic, MTU_BYTES, 'veth')
 }
 
 /** Makes the link and plugs it in. `isStatic` also gives eth0 its address, as for an image that asks no DHCP. */

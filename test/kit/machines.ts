@@ -15,6 +15,7 @@ import { createMetrics } from '../../src/lib/metrics.ts'
 import { systemRunner } from '../../src/lib/runner.ts'
 import { createMachineFiles } from '../../src/machines/files.ts'
 import { createQemuDriver } from '../../src/machines/qemu.ts'
+import { FIRST_DRIVERS } from '../../src/model/driver.ts'
 import { GATEWAY_LINK } from '../../src/model/names.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
 import { createDhcp } from '../../src/services/dhcp/dhcp.ts'
@@ -93,15 +94,15 @@ export async function startQemuGround(directories: readonly string[]): Promise<Q
       return driver
     },
     async prepare(n, location, changes = {}) {
-      const image = { ...instance(n).image, location, digest: null }
+      const image = { ...instance(n).image, location, digest: null, driver: FIRST_DRIVERS.machine }
       const type = { ...instance(n).type, vcpus: 1, memoryMiB: 96, diskGiB: 1 }
-      const want = instance(n, { image, type, ...changes })
+      const want = instance(n, { image, type, driver: FIRST_DRIVERS.machine, ...changes })
       const [nic] = want.nics
       if (nic === undefined) throw new Error('an instance without a NIC')
       await host.ensureForwarding()
       await host.applyRules(OPEN_RULES)
       await host.ensureGateway(GATEWAY_LINK, [nic.gateway])
-      await host.ensureNic(nicSpec(nic, MTU_BYTES, 'machine'))
+      await host.ensureNic(nicSpec(nic, MTU_BYTES, 'tap'))
       wanted.set(want.id, want)
       await dhcp.apply(passOver(...wanted.values()))
       return want

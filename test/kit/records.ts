@@ -72,6 +72,8 @@ export const image: Image = {
   name: 'sample',
   description: '',
   location: 'docker://atoll-sample:latest',
+  // As an older daemon wrote it: tests give it other locations.
+  driver: null,
   architecture: 'x86_64',
   state: 'available',
   stateReason: null,
@@ -117,6 +119,7 @@ export function instanceRecord(id: InstanceId, host: HostName): Instance {
     launchIndex: 0,
     image: image.id,
     type: 't3.micro',
+    driver: null,
     host,
     keyName: null,
     userData: null,

@@ -2,6 +2,7 @@
  * One host with a network of its own, for lab tests: the host's namespace (entered), an "outside" machine on its uplink, and guests
  * that are plugged in as containers are. The services under test are the real ones on the real kernel.
  */
+import { DOCKER } from '../../src/containers/declaration.ts'
 import type { Host } from '../../src/host/host.ts'
 import { createLinuxHost } from '../../src/host/linux.ts'
 import { nicSpec } from '../../src/host/network/nic.ts'
@@ -129,7 +130,7 @@ export async function createTown(
       settings: LONE_FIREWALL,
       instanceMemoryMiB: 2048,
     }),
-    createLinks({ host, metrics, mtu: TOWN_MTU, fabric: NO_FABRIC }),
+    createLinks({ host, metrics, mtu: TOWN_MTU, fabric: NO_FABRIC, drivers: [DOCKER] }),
   ]
   const guests: Netns[] = []
   return {
@@ -148,7 +149,7 @@ export async function createTown(
       const made = await createNetns('guest')
       guests.push(made)
       const address = { ip: nic.ip, prefix: TOWN_SUBNET.prefix, gateway: nic.gateway }
-      await linux.plugNic(nicSpec(nic, TOWN_MTU, 'container'), made.pid, { name: 'eth0', address })
+      await linux.plugNic(nicSpec(nic, TOWN_MTU, 'veth'), made.pid, { name: 'eth0', address })
       return made
     },
     destroy: async () => {

@@ -3,6 +3,7 @@
  * service and the agent, put together as `main.ts` does. What it adds is a place to break each port, and time that runs faster
  * where time is only waited for.
  */
+
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -15,13 +16,15 @@ import { allActions } from '../../src/api/actions/all.ts'
 import { createKeyMaking } from '../../src/api/key-making.ts'
 import { createCatalogue } from '../../src/api/launch/catalogue.ts'
 import { createLocalBus } from '../../src/bus/local.ts'
+import { DOCKER } from '../../src/containers/declaration.ts'
 import { createDockerDriver } from '../../src/containers/docker.ts'
 import { createDockerImages } from '../../src/containers/images.ts'
 import type { Host } from '../../src/host/host.ts'
 import { createLinuxHost } from '../../src/host/linux.ts'
 import { nicDifferences, nicSpec } from '../../src/host/network/nic.ts'
 import { readTables } from '../../src/host/processes/tables.ts'
-import { systemClock } from '../../src/lib/clock.ts'
+import { type Clock, systemClock } from '../../src/lib/clock.ts'
+import type { Log } from '../../src/lib/log.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
 import { systemRunner } from '../../src/lib/runner.ts'
 import { createTurns } from '../../src/lib/turns.ts'
@@ -38,7 +41,7 @@ import { createRowWatch } from '../../src/store/records/rows.ts'
 import { openSqliteStore } from '../../src/store/sql.ts'
 import { withoutReplica } from '../../src/store/steady.ts'
 import type { Store } from '../../src/store/store.ts'
-import type { WorkloadDriver } from '../../src/workloads/driver.ts'
+import type { OpenDriver, WorkloadDriver } from '../../src/workloads/driver.ts'
 import { createWorkloadMeters } from '../../src/workloads/step-runner.ts'
 import { createWorkloads } from '../../src/workloads/workloads.ts'
 import { startDocker } from '../../tools/kit/docker.ts'
@@ -55,8 +58,18 @@ const MTU = 1500
 /** Passes and pauses come this much faster than on a real host. */
 const HURRY = 20
 
-/** What stands between the parts and their ports; each is the identity unless given. */
+/** What a driver that is added may use of the host. */
+export interface DriverContext {
+  readonly config: { readonly stateDir: string }
+  readonly mtuBytes: number
+  readonly host: Host
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** What stands between the parts and their ports, each the identity unless given; and drivers beside Docker's. */
 export interface Breakers {
+  readonly drivers?: readonly ((context: DriverContext) => OpenDriver)[]
   readonly host?: (host: Host) => Host
   readonly driver?: (driver: WorkloadDriver) => WorkloadDriver
   readonly store?: (store: Store) => Store
@@ -132,6 +145,12 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
     log,
   })
   const driver = breakers.driver?.(dockerDriver) ?? dockerDriver
+  const context = { config: { stateDir: dir }, mtuBytes: MTU, host, clock: systemClock, log }
+  const drivers: readonly OpenDriver[] = [
+    { declaration: DOCKER, driver, images },
+    ...(breakers.drivers ?? []).map((open) => open(context)),
+  ]
+  const declarations = drivers.map(({ declaration }) => declaration)
   const records = breakers.store?.(store) ?? store
   const dns = {
     zone: DNS_ZONE,
@@ -141,6 +160,10 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
     cacheEntries: 10,
     maxOutstanding: 10,
     forwardLocal: true,
+  }
+  const workloads = (wake: () => void) => {
+    const meters = createWorkloadMeters(metrics)
+    return drivers.map((one) => createWorkloads({ ...one, wake, clock: hurried, log, meters }))
   }
   const keeper = startKeeper(
     {
@@ -155,7 +178,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
           settings: LONE_FIREWALL,
           instanceMemoryMiB: 2048,
         }),
-        createLinks({ host, metrics, mtu: MTU, fabric: NO_FABRIC }),
+        createLinks({ host, metrics, mtu: MTU, fabric: NO_FABRIC, drivers: declarations }),
         createDhcp({
           host,
           settings: { leaseSeconds: 3600, mtu: MTU, zone: DNS_ZONE },
@@ -171,10 +194,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
           metrics,
           log,
         }),
-        createWorkloads({
-          ...{ kind: 'container', driver, images, wake, clock: hurried, log },
-          meters: createWorkloadMeters(metrics),
-        }),
+        ...workloads(wake),
       ],
       watchKernel: (heard) => linux.watchKernel(heard),
       onRecordsChanged: () => undefined,
@@ -214,6 +234,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
       region: 'atoll-1',
       dnsZone: DNS_ZONE,
       endpoint: null,
+      drivers: declarations,
       maxInstancesPerLaunch: 10,
     },
   }
@@ -253,7 +274,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
       if (one.run === 'run' && record?.bootSeen !== one.bootCount)
         found.push(`${one.id} has its boot ${record?.bootSeen} and not ${one.bootCount}`)
       for (const nic of one.nics) {
-        const spec = nicSpec(nic, MTU, 'container')
+        const spec = nicSpec(nic, MTU, 'veth')
         found.push(...nicDifferences(spec, have.get(spec.hostLink)))
         have.delete(spec.hostLink)
         if (one.run === 'run') {
@@ -288,8 +309,10 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
     },
     async close() {
       await keeper.close()
-      await driver.close()
-      await images.close()
+      for (const one of drivers) {
+        await one.driver.close()
+        await one.images.close()
+      }
       await linux.close()
       await bus.close()
       await store.close()

@@ -1,5 +1,7 @@
 /** Firewall and links when the kernel refuses: the k-th call fails, for every k, and the next pass puts everything right. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { DOCKER } from '../../src/containers/declaration.ts'
 import { removeAllOfOurs } from '../../src/host/cleanup.ts'
 import { createLinuxHost } from '../../src/host/linux.ts'
 import { nicDifferences, nicSpec } from '../../src/host/network/nic.ts'
@@ -35,7 +37,7 @@ afterAll(() => town.destroy())
 
 async function expectConverged(want: HostWant): Promise<void> {
   const specs = want.local.instances.flatMap((each) =>
-    each.nics.map((nic) => nicSpec(nic, TOWN_MTU, 'container')),
+    each.nics.map((nic) => nicSpec(nic, TOWN_MTU, 'veth')),
   )
   const states = new Map((await town.host.nics()).map((state) => [state.hostLink, state]))
   expect([...states.keys()].toSorted()).toEqual(specs.map((spec) => spec.hostLink).toSorted())
@@ -102,7 +104,7 @@ test('a second daemon that knows nothing changes nothing, and removes what no wa
       settings: LONE_FIREWALL,
       instanceMemoryMiB: 2048,
     }),
-    createLinks({ host, metrics, mtu: TOWN_MTU, fabric: NO_FABRIC }),
+    createLinks({ host, metrics, mtu: TOWN_MTU, fabric: NO_FABRIC, drivers: [DOCKER] }),
   ]
   const signal = new AbortController().signal
   for (const want of [AFTER, townWant()])

@@ -1,6 +1,7 @@
 /**
  * What operators found by using a registry of their own: two Docker Engines, as on two hosts, and Debian's docker-registry with a login.
  */
+
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +10,7 @@ import { createDockerImages, type DockerImages } from '../../src/containers/imag
 import { loginFor } from '../../src/containers/logins.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { systemRunner } from '../../src/lib/runner.ts'
+import { FIRST_DRIVERS } from '../../src/model/driver.ts'
 import type { ImageWant } from '../../src/model/want.ts'
 import type { ImageLook } from '../../src/plan/workloads.ts'
 import { canRunDocker, startDocker, type TestDocker } from '../../tools/kit/docker.ts'
@@ -53,7 +55,14 @@ describe.skipIf(!canRunDocker() || !canRunRegistry())('a registry', { timeout: T
 
   async function settle(images: DockerImages, changes: Partial<ImageWant>): Promise<ImageLook> {
     count += 1
-    const want = { id: numbered('ami', count), location: LOCATION, digest: null, ...changes }
+    const id = numbered('ami', count)
+    const want = {
+      id,
+      location: LOCATION,
+      digest: null,
+      driver: FIRST_DRIVERS.container,
+      ...changes,
+    }
     await eventually('it is settled', () => images.look(want).kind !== 'working', DEADLINE_MS)
     return images.look(want)
   }

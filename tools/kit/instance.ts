@@ -1,6 +1,7 @@
 /** Instances as a host wants them, for tests of what is done for them. */
 
 import { cidr, gatewayOf, ipv4, macFromRandom } from '../../src/model/addr.ts'
+import { FIRST_DRIVERS } from '../../src/model/driver.ts'
 import type { FabricSettings } from '../../src/model/fabric.ts'
 import { formatId, type IdPrefix, parseAccountId, parseHostName } from '../../src/model/ids.ts'
 import { OLDER_METADATA } from '../../src/model/metadata-options.ts'
@@ -30,7 +31,13 @@ export function instance(n: number, changes: Partial<InstanceWant> = {}): Instan
     claimed: true,
     bootCount: 1,
     ran: false,
-    image: { id: id('ami', 7), location: 'docker://busybox:latest', digest: null },
+    image: {
+      id: id('ami', 7),
+      location: 'docker://busybox:latest',
+      digest: null,
+      driver: FIRST_DRIVERS.container,
+    },
+    driver: FIRST_DRIVERS.container,
     type: { name: 't3.micro', vcpus: 2, memoryMiB: 1024, diskGiB: 8 },
     disk: null,
     zone: 'atoll-1a',

@@ -8,7 +8,7 @@
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import type { AccountId, InstanceId } from '../../model/ids.ts'
-import { keptLocation, workloadKind } from '../../model/image-location.ts'
+import { driverOf, keptLocation } from '../../model/image-location.ts'
 import type { Image, Instance } from '../../model/records.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { changeAction } from '../change.ts'
@@ -31,13 +31,16 @@ export const createImage = changeAction({
   input: schema,
   async change(tx, asked, { account, newId, now }) {
     const { instance, origin } = await requireSource(tx, account, asked.InstanceId)
+    const known = { location: origin.location, hasVolume: false }
+    const driver = driverOf({ driver: instance.driver ?? origin.driver }, known)
     const id = newId('ami')
     const inserted = await tx.insertImage({
       id,
       account,
       name: asked.Name,
       description: asked.Description,
-      location: keptLocation(workloadKind(origin.location), instance.host, id),
+      location: keptLocation(driver, instance.host, id),
+      driver,
       architecture: origin.architecture,
       state: 'pending',
       stateReason: null,

@@ -34,9 +34,9 @@ export const describeImageAttribute = readAction({
     ImageId: idSchema('ami', 'InvalidAMIID.Malformed'),
     Attribute: z.enum(Object.keys(ATTRIBUTES) as Name[]),
   }),
-  async answer({ ImageId: id, Attribute }, { account, read }) {
+  async answer({ ImageId: id, Attribute }, { account, read, settings }) {
     const [image] = await read((tx) => registeredImages(tx, { account, ids: [id] }))
     if (image === undefined) throw missingImages([id])
-    return { ImageId: id, ...ATTRIBUTES[Attribute](imageView(image, [])) }
+    return { ImageId: id, ...ATTRIBUTES[Attribute](imageView(image, [], settings.drivers)) }
   },
 })

@@ -28,7 +28,7 @@ export const describeImages = describeAction({
       const isVisible = isOwner(Owners, account) && ExecutableUsers.length === 0
       return isVisible ? images.map((image) => ({ image, tags: tagsOf(image.id) })) : []
     }),
-  view: ({ image, tags }) => imageView(image, tags),
+  view: ({ image, tags }, _asked, { settings }) => imageView(image, tags, settings.drivers),
   key: (image) => image.ImageId ?? '',
   filters: IMAGE_FILTERS,
   tags: (image) => image.Tags ?? [],

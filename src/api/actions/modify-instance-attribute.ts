@@ -5,7 +5,9 @@
  * cannot be another one here is refused by name, and taken when it asks for what is so anyway.
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceAttribute.html
  */
+
 import { z } from 'zod'
+import type { DriverDeclaration } from '../../model/driver.ts'
 import { refused } from '../../model/errors.ts'
 import { INSTANCE_OPTIONS, type InstanceOptions } from '../../model/instance-options.ts'
 import type { InstanceChange } from '../../model/lifecycle.ts'
@@ -152,7 +154,7 @@ const requestSchema = z
   .meta({ parsedBy: z.object({ Attribute: z.string(), Value: z.string(), ...modifySchema.shape }) })
 
 /** What is asked for. */
-function changeOf(given: Parsed): Change {
+function changeOf(given: Parsed, drivers: readonly DriverDeclaration[]): Change {
   const { DisableApiTermination, DisableApiStop, InstanceInitiatedShutdownBehavior } = given
   const { EbsOptimized, UserData, InstanceType, Groups, BlockDeviceMappings = [] } = given
   if (DisableApiTermination !== undefined)
@@ -170,7 +172,7 @@ function changeOf(given: Parsed): Change {
   if (InstanceType !== undefined)
     return {
       whileStopped: true,
-      write: (tx, instance) => changeType(tx, instance, InstanceType.Value),
+      write: (tx, instance) => changeType(tx, instance, InstanceType.Value, drivers),
     }
   if (Groups !== undefined && Groups.length > 0)
     return { write: (tx, instance) => requireGroups(tx, instance, Groups) }
@@ -195,9 +197,9 @@ function option<Name extends keyof InstanceOptions>(
 export const modifyInstanceAttribute = changeAction({
   name: 'ModifyInstanceAttribute',
   input: requestSchema,
-  prepare: (given) => {
+  prepare: (given, { settings }) => {
     const asked = parseInput(modifySchema, unnamed(given))
-    return { id: asked.InstanceId, ...changeOf(asked) }
+    return { id: asked.InstanceId, ...changeOf(asked, settings.drivers) }
   },
   async change(tx, { id, change, whileStopped, write }, { account }) {
     const instance = await requireInstance(tx, account, id)

@@ -4,9 +4,10 @@
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RegisterImage.html
  */
 import { z } from 'zod'
+import { driverFor } from '../../model/driver.ts'
 import { refused } from '../../model/errors.ts'
 import type { AccountId } from '../../model/ids.ts'
-import { IMAGE_LOCATION_MAX_LENGTH, parseImageLocation } from '../../model/image-location.ts'
+import { IMAGE_LOCATION_MAX_LENGTH } from '../../model/image-location.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { changeAction } from '../change.ts'
 import { imageNameSchema, nameInUse } from '../images.ts'
@@ -16,29 +17,22 @@ import {
   specifiedTags,
   tagSpecificationsSchema,
   textSchema,
-  withCode,
   withoutEffect,
 } from '../schemas.ts'
 
-const locationSchema = printable(IMAGE_LOCATION_MAX_LENGTH).refine(
-  (text) => !['kept', undefined].includes(parseImageLocation(text)?.kind),
-  {
-    error:
-      "ImageLocation must be docker://name:tag (an image that the hosts' Docker engines have or can pull), " +
-      'file:///absolute/path/rootfs.tar, .tar.gz or .tgz (a root file system that is published on the host), file:///absolute/path/disk.qcow2, ' +
-      ".img or .raw, https://host/disk or s3://bucket/disk (a virtual machine's disk), or kernel=LOCATION,initrd=LOCATION (a " +
-      'virtual machine without a boot loader), without white space; for the AWS CLI, which reads file:// itself, the bare ' +
-      "path. A virtual machine's may end in #sha256=HEX, seed=nocloud, firmware=uefi and machine=microvm, joined by &",
-    ...withCode('InvalidParameterValue'),
-  },
-)
+const LOCATIONS =
+  "ImageLocation must be docker://name:tag (an image that the hosts' Docker engines have or can pull), " +
+  'file:///absolute/path/rootfs.tar, .tar.gz or .tgz (a root file system that is published on the host), file:///absolute/path/disk.qcow2, ' +
+  ".img or .raw, https://host/disk or s3://bucket/disk (a virtual machine's disk), or kernel=LOCATION,initrd=LOCATION (a " +
+  'virtual machine without a boot loader), without white space; for the AWS CLI, which reads file:// itself, the bare ' +
+  "path. A virtual machine's may end in #sha256=HEX, seed=nocloud, firmware=uefi and machine=microvm, joined by &"
 
 /** Images of one account that may be pending at once. */
 const PENDING_MAX = 20
 
 const schema = z.strictObject({
   Name: imageNameSchema,
-  ImageLocation: locationSchema,
+  ImageLocation: printable(IMAGE_LOCATION_MAX_LENGTH),
   Description: textSchema.default(''),
   Architecture: z.enum(['x86_64', 'arm64']).default('x86_64'),
   TagSpecifications: tagSpecificationsSchema(['image']),
@@ -51,7 +45,12 @@ const schema = z.strictObject({
 export const registerImage = changeAction({
   name: 'RegisterImage',
   input: schema,
-  async change(tx, asked, { account, newId, now, settings }) {
+  prepare(asked, { settings }) {
+    const driver = driverFor(asked.ImageLocation, settings.drivers)
+    if (driver === undefined) throw refused('InvalidParameterValue', LOCATIONS)
+    return { asked, driver }
+  },
+  async change(tx, { asked, driver }, { account, newId, now, settings }) {
     await refuseTooManyPending(tx, account)
     const id = newId('ami')
     const inserted = await tx.insertImage({
@@ -60,6 +59,7 @@ export const registerImage = changeAction({
       name: asked.Name,
       description: asked.Description,
       location: asked.ImageLocation,
+      driver: driver.name,
       architecture: asked.Architecture,
       state: 'pending',
       stateReason: null,

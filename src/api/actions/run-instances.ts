@@ -65,8 +65,9 @@ async function launch(
 ): Promise<readonly InstanceDetails[]> {
   const draw = createDraw(newId, parts.random)
   const known = await catalogue.read(tx)
-  const hosts = placeableHosts(known.hosts, settings.host)
-  const choices = await launchChoices(tx, account, order, { ...known, hosts }, draw.number())
+  const { host, drivers } = settings
+  const catalogued = { ...known, hosts: placeableHosts(known.hosts, host), drivers }
+  const choices = await launchChoices(tx, account, order, catalogued, draw.number())
   // EC2 does not say whether there would be room, either.
   dryRun()
   // Hosts that were read for an earlier launch may have room again: fewer than was asked for are only sure by a new reading.

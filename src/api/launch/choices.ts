@@ -4,6 +4,7 @@
  * Goes by the catalogue and by what it reads inside the launch's own transaction, and refuses with the code of whatever does not exist.
  */
 import { type Ipv4, RESERVED_AT_START } from '../../model/addr.ts'
+import type { DriverDeclaration } from '../../model/driver.ts'
 import { refused } from '../../model/errors.ts'
 import type { AccountId } from '../../model/ids.ts'
 import { keptBy } from '../../model/image-location.ts'
@@ -11,6 +12,7 @@ import { type MetadataDefaults, NO_PREFERENCE } from '../../model/metadata-optio
 import type { Group, Host, Image, InstanceType, Subnet } from '../../model/records.ts'
 import { chooseHost, type Demand, isAssignable } from '../../plan/placement.ts'
 import type { ReadTx } from '../../store/store.ts'
+import { driverOfImage } from '../drivers.ts'
 import { missingImages, notFound } from '../schemas.ts'
 import type { CatalogueReading } from './catalogue.ts'
 import { type LaunchDisk, launchDisk } from './disk.ts'
@@ -19,6 +21,8 @@ import type { LaunchNetwork, LaunchOrder } from './order.ts'
 export interface LaunchChoices {
   readonly image: Image
   readonly type: InstanceType
+  /** What runs the instances. */
+  readonly driver: DriverDeclaration
   /** Null for containers. */
   readonly disk: LaunchDisk | null
   /** What each instance takes of its host. */
@@ -36,7 +40,7 @@ export async function launchChoices(
   tx: ReadTx,
   account: AccountId,
   order: LaunchOrder,
-  catalogue: CatalogueReading,
+  catalogue: CatalogueReading & { readonly drivers: readonly DriverDeclaration[] },
   /** Any non-negative integer: picks one of what is equally good. */
   random: number,
 ): Promise<LaunchChoices> {
@@ -55,7 +59,8 @@ export async function launchChoices(
       'UnsupportedOperation',
       `CpuOptions.CoreCount: '${type.name}' has ${type.vcpus} core(s) of one thread each`,
     )
-  const disk = launchDisk(order.disk, image, type)
+  const driver = requireDriver(image, catalogue.drivers)
+  const disk = launchDisk(order.disk, image, type, driver)
   const { vcpus, memoryMiB } = type
   const demand = { vcpus, memoryMiB, diskGiB: disk?.sizeGiB ?? 0 }
   await requireKey(tx, account, order.keyName)
@@ -66,6 +71,7 @@ export async function launchChoices(
   return {
     image,
     type,
+    driver,
     disk,
     demand,
     subnet,
@@ -73,6 +79,16 @@ export async function launchChoices(
     metadata: await preferenceOf(tx, account),
     hosts: hosts.filter((host) => host.zone === subnet.zone),
   }
+}
+
+/** What runs the image. Errors: `refused` when no host of this version can. */
+function requireDriver(image: Image, drivers: readonly DriverDeclaration[]): DriverDeclaration {
+  const driver = driverOfImage(image, drivers)
+  if (driver !== undefined) return driver
+  throw refused(
+    'UnsupportedOperation',
+    `The image '${image.id}' is for the driver '${image.driver}', which this version of Atoll does not have; ask a host of a newer one`,
+  )
 }
 
 /** The hosts that can have the image: all of them, or of one that is kept on one host that one. */

@@ -5,8 +5,8 @@
  * (snapshots, provisioned speed, keys, further devices) is refused by name.
  */
 import { z } from 'zod'
+import type { DriverDeclaration } from '../../model/driver.ts'
 import { refused } from '../../model/errors.ts'
-import { workloadKind } from '../../model/image-location.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import type { Image, InstanceType } from '../../model/records.ts'
 import { onlySchema, withCode, withoutEffect } from '../schemas.ts'
@@ -121,13 +121,14 @@ export function diskOrder([mapping]: z.output<typeof launchDevicesSchema>): Disk
   }
 }
 
-/** The disk of each instance of the launch; null for containers, whose root is none. */
+/** The disk of each instance of the launch; null where the driver's instances have no volume. */
 export function launchDisk(
   order: DiskOrder | null,
-  image: Pick<Image, 'id' | 'location' | 'diskGiB'>,
+  image: Pick<Image, 'id' | 'diskGiB'>,
   type: Pick<InstanceType, 'diskGiB'>,
+  { rootVolume }: Pick<DriverDeclaration, 'rootVolume'>,
 ): LaunchDisk | null {
-  if (workloadKind(image.location) === 'machine') {
+  if (rootVolume) {
     const leastGiB = image.diskGiB ?? 1
     const sizeGiB = order?.sizeGiB ?? Math.max(leastGiB, type.diskGiB)
     if (sizeGiB < leastGiB)

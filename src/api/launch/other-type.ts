@@ -1,26 +1,30 @@
 /** An instance's type after its launch: a machine that is stopped comes up as another one. */
+import type { DriverDeclaration } from '../../model/driver.ts'
 import { refused } from '../../model/errors.ts'
-import { workloadKind } from '../../model/image-location.ts'
 import type { InstanceChange } from '../../model/lifecycle.ts'
 import type { Instance } from '../../model/records.ts'
 import type { Tx } from '../../store/store.ts'
+import { driverOfInstance } from '../drivers.ts'
 
 /**
- * Takes what the type needs of the instance's host, and gives back what it had; its disk stays as large as it is. Refuses a type that does
- * not exist, a container, whose limits are those that it was made with, and what the host has no room for.
+ * Takes what the type needs of the instance's host, and gives back what it had; its disk stays as large as it is. Refuses a
+ * type that does not exist, an instance whose driver cannot change it (a container has the limits that it was made with), and
+ * what the host has no room for.
  */
 export async function changeType(
   tx: Tx,
-  { id, account, host, image, type: had }: Instance,
+  instance: Instance,
   name: string,
+  drivers: readonly DriverDeclaration[],
 ): Promise<InstanceChange | undefined> {
+  const { id, account, host, image, type: had } = instance
   if (name === had) return undefined
   const types = await tx.instanceTypes()
   const type = types.find((one) => one.name === name)
   if (type === undefined)
     throw refused('InvalidParameterValue', `Invalid value '${name}' for InstanceType.`)
   const [origin] = await tx.images({ account, ids: [image] })
-  if (origin === undefined || workloadKind(origin.location) !== 'machine')
+  if (driverOfInstance(instance, origin, drivers)?.changesType !== true)
     throw refused(
       'UnsupportedOperation',
       `InstanceType: '${id}' is a container, whose type is the one that it was launched with`,

@@ -180,6 +180,7 @@ function newInstance(
     launchIndex,
     image: order.image,
     type: order.type,
+    driver: choices.driver.name,
     host,
     keyName: order.keyName,
     userData: order.userData,

@@ -7,15 +7,20 @@ import type {
   Tag as TagOutput,
 } from '@aws-sdk/client-ec2'
 import { ec2Architecture } from '../../model/architecture.ts'
-import { workloadKind } from '../../model/image-location.ts'
+import type { DriverDeclaration } from '../../model/driver.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import type { Image } from '../../model/records.ts'
+import { driverOfImage } from '../drivers.ts'
 import type { FilterTable } from '../filters.ts'
 import { bootMode } from './boot-mode.ts'
 import { tagged } from './tags.ts'
 
 /** One image. While it is pending, `StateReason` says how far its download is. */
-export function imageView(image: Image, tags: TagOutput[]): ImageOutput {
+export function imageView(
+  image: Image,
+  tags: TagOutput[],
+  drivers: readonly DriverDeclaration[],
+): ImageOutput {
   return {
     ImageId: image.id,
     Name: image.name,
@@ -29,7 +34,7 @@ export function imageView(image: Image, tags: TagOutput[]): ImageOutput {
     Architecture: architectureView(image.architecture),
     ImageType: 'machine',
     CreationDate: image.createdAt,
-    BlockDeviceMappings: blockDevices(image),
+    BlockDeviceMappings: blockDevices(image, driverOfImage(image, drivers)?.rootVolume === true),
     RootDeviceName: ROOT_DEVICE_NAME,
     RootDeviceType: 'ebs',
     Hypervisor: 'xen',
@@ -45,8 +50,8 @@ export function imageView(image: Image, tags: TagOutput[]): ImageOutput {
 }
 
 /** The disk is at least as large as the image's, and else as the instance type says. */
-function blockDevices({ location, diskGiB }: Image): BlockDeviceMapping[] {
-  if (workloadKind(location) === 'container') return []
+function blockDevices({ diskGiB }: Image, hasVolume: boolean): BlockDeviceMapping[] {
+  if (!hasVolume) return []
   const ebs = { DeleteOnTermination: true, Encrypted: false, VolumeType: 'standard' } as const
   const size = diskGiB === null ? {} : { VolumeSize: diskGiB }
   return [{ DeviceName: ROOT_DEVICE_NAME, Ebs: { ...ebs, ...size } }]

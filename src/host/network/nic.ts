@@ -5,7 +5,7 @@
  * these comparisons.
  */
 import type { Mac } from '../../model/addr.ts'
-import type { WorkloadKind } from '../../model/image-location.ts'
+import type { LinkType } from '../../model/driver.ts'
 import { guestLinkName, nicLinkName } from '../../model/names.ts'
 import type { NicWant } from '../../model/want.ts'
 import type { NicSpec, NicState } from '../host.ts'
@@ -97,13 +97,10 @@ export function nicState(
   }
 }
 
-/**
- * What the kernel needs to know of a NIC that a host should have, by what runs its instance. `mtu`
- * in bytes.
- */
-export function nicSpec(nic: NicWant, mtu: number, workload: WorkloadKind): NicSpec {
+/** What the kernel needs to know of a NIC that a host should have. `mtu` in bytes. */
+export function nicSpec(nic: NicWant, mtu: number, kind: LinkType): NicSpec {
   return {
-    kind: workload === 'machine' ? 'tap' : 'veth',
+    kind,
     hostLink: nicLinkName(nic.id),
     guestLink: guestLinkName(nic.id),
     mac: nic.mac,

@@ -10,6 +10,7 @@
  */
 import { z } from 'zod'
 import { type Cidr, parseIpv4 } from '../../model/addr.ts'
+import { DRIVER_NAME, type DriverName } from '../../model/driver.ts'
 import type { Branded, formatId, IdPrefix } from '../../model/ids.ts'
 
 /** Longest name, in UTF-16 code units: the columns hold 255 characters, and some take two. */
@@ -87,3 +88,5 @@ export const ip = z
   .refine((text) => parseIpv4(text) !== undefined, 'is no IPv4 address') as unknown as z.ZodType<
   Branded<'Ipv4'>
 >
+/** The driver of an instance or image, also one that only a newer version knows; null: an older daemon wrote the row. */
+export const driver = like<DriverName>(DRIVER_NAME).nullable()

@@ -1,10 +1,10 @@
 /** Images. One concerns the host that fetches or keeps it. */
 import { z } from 'zod'
 import type { AccountId, HostName, ImageId } from '../../model/ids.ts'
-import { IMAGE_LOCATION_MAX_LENGTH, parseImageLocation } from '../../model/image-location.ts'
+import { IMAGE_LOCATION_MAX_LENGTH, isLocationOf, parseImageLocation } from '../../model/image-location.ts'
 import type { Image, Instance } from '../../model/records.ts'
 import { ofHost } from '../scope.ts'
-import { account, host, id, name, prose, size, time } from './columns.ts'
+import { account, driver, host, id, name, prose, size, time } from './columns.ts'
 import { inParts } from './in-parts.ts'
 import { insertOr } from './insert.ts'
 import { always, isThere, noun, type RowsOf, type Session, table } from './noun.ts'
@@ -20,10 +20,8 @@ const tables = {
         account,
         name,
         description: prose,
-        location: z
-          .string()
-          .max(IMAGE_LOCATION_MAX_LENGTH)
-          .refine((text) => parseImageLocation(text) !== undefined, 'is no image location'),
+        location: z.string().max(IMAGE_LOCATION_MAX_LENGTH),
+        driver,
         // What an image says of itself.
         architecture: prose,
         state: z.enum(['pending', 'available', 'failed', 'deregistered']),
@@ -35,6 +33,10 @@ const tables = {
         sourceInstance: id('i').nullable(),
         capture: z.enum(['reboot', 'no-reboot']).nullable(),
         createdAt: time,
+      })
+      .refine(({ driver, location }) => isLocationOf(driver, location), {
+        error: 'is no image location',
+        path: ['location'],
       })
       .refine(({ id: own, location: text }) => {
         const parsed = parseImageLocation(text)

@@ -13,6 +13,7 @@ import { ofHost, type Scope } from '../scope.ts'
 import {
   account,
   count,
+  driver,
   flag,
   host,
   id,
@@ -55,6 +56,7 @@ const tables = {
       launchIndex: count,
       image: id('ami'),
       type: label,
+      driver,
       host,
       keyName: name.nullable(),
       userData: z

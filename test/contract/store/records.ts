@@ -3,6 +3,7 @@
  *
  * `nth` makes ids from numbers, so that a test can say which record it means and in which order they come.
  */
+
 import fc from 'fast-check'
 import {
   cidr,
@@ -11,6 +12,7 @@ import {
   type Mac,
   parseMac,
 } from '../../../src/model/addr.ts'
+import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
 import { type AccountId, formatId, type HostName, type IdPrefix } from '../../../src/model/ids.ts'
 import { NO_PREFERENCE } from '../../../src/model/metadata-options.ts'
 import type {
@@ -117,6 +119,7 @@ export function image(number: number, change: Partial<Image> = {}): Image {
     name: `image-${number}`,
     description: '',
     location: 'docker://busybox:latest',
+    driver: FIRST_DRIVERS.container,
     architecture: 'x86_64',
     state: 'pending',
     stateReason: null,

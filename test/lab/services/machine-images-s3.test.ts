@@ -1,4 +1,5 @@
 /** Images from a real S3 service with several endpoints, some of which die while an image is fetched. */
+
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -10,6 +11,7 @@ import type { MachineImages } from '../../../src/images/machine-image.ts'
 import { createMachineImages } from '../../../src/images/machine-images.ts'
 import type { S3Settings } from '../../../src/images/source-s3.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
+import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
 import { formatId, ID_BYTES } from '../../../src/model/ids.ts'
 import type { ImageLook } from '../../../src/plan/workloads.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
@@ -68,7 +70,8 @@ function open(s3: S3Settings = swift.settings): MachineImages & AsyncDisposable 
 }
 
 function look(images: MachineImages, location = LOCATION): ImageLook {
-  return images.look({ id: formatId('ami', Buffer.alloc(ID_BYTES, 1)), location, digest: null })
+  const id = formatId('ami', Buffer.alloc(ID_BYTES, 1))
+  return images.look({ id, location, digest: null, driver: FIRST_DRIVERS.machine })
 }
 
 function settled(images: MachineImages, location = LOCATION): Promise<ImageLook> {

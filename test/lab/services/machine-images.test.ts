@@ -1,4 +1,5 @@
 /** Disk images as `qemu-img` makes them, friendly and hostile: what we take them for, against what QEMU says. */
+
 import { mkdtemp, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +10,7 @@ import type { MachineImages } from '../../../src/images/machine-image.ts'
 import { createMachineImages } from '../../../src/images/machine-images.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
+import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
 import { formatId, ID_BYTES } from '../../../src/model/ids.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { must } from '../../../tools/lab/run.ts'
@@ -48,7 +50,8 @@ beforeEach(async () => {
 
 /** What becomes of the image in `file`. */
 async function look() {
-  const want = { id: formatId('ami', Buffer.alloc(ID_BYTES, 1)), location: file, digest: null }
+  const id = formatId('ami', Buffer.alloc(ID_BYTES, 1))
+  const want = { id, location: file, digest: null, driver: FIRST_DRIVERS.machine }
   return await vi.waitUntil(
     () => {
       const now = images.look(want)

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { DOCKER } from '../../../src/containers/declaration.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
 import { containerName } from '../../../src/model/names.ts'
@@ -28,7 +29,7 @@ let service: HostService
 
 function newService(): HostService {
   return createWorkloads({
-    kind: 'container',
+    declaration: DOCKER,
     driver: machine.freshDriver(),
     images: machine.images,
     wake: () => undefined,

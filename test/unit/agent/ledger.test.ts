@@ -7,6 +7,7 @@ import { createLedger, type Ledger, newerWant, parseLedger } from '../../../src/
 import { type Clock, systemClock } from '../../../src/lib/clock.ts'
 import type { Log } from '../../../src/lib/log.ts'
 import { cidr, ipv4, parseMac } from '../../../src/model/addr.ts'
+import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
 import { formatId, type HostName, parseAccountId, parseHostName } from '../../../src/model/ids.ts'
 import { OLDER_METADATA } from '../../../src/model/metadata-options.ts'
 import type { HostWant } from '../../../src/model/want.ts'
@@ -33,7 +34,12 @@ const nic = {
 
 /** A want whose local part says `generation` and whose shared part says `name`. */
 function want(generation: number, name: string): HostWant {
-  const image = { id: formatId('ami', bytes), location: 'docker://busybox', digest: null }
+  const image = {
+    id: formatId('ami', bytes),
+    location: 'docker://busybox',
+    digest: null,
+    driver: FIRST_DRIVERS.container,
+  }
   return {
     local: {
       host,
@@ -50,6 +56,7 @@ function want(generation: number, name: string): HostWant {
           bootCount: generation,
           ran: true,
           image,
+          driver: FIRST_DRIVERS.container,
           type: { name: 't.nano', vcpus: 1, memoryMiB: 64, diskGiB: 1 },
           disk: { volume: formatId('vol', bytes), sizeGiB: 3, keep: true },
           zone: 'atoll-1a',

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { adoptOrphans } from '../../../src/agent/orphans.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
+import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
 import { keptLocation } from '../../../src/model/image-location.ts'
 import type { Instance } from '../../../src/model/records.ts'
 import type { Store } from '../../../src/store/store.ts'
@@ -22,7 +23,7 @@ const keptImage = {
   ...image,
   id: numbered('ami', 2),
   name: 'kept',
-  location: keptLocation('machine', lost, numbered('ami', 2)),
+  location: keptLocation(FIRST_DRIVERS.machine, lost, numbered('ami', 2)),
 }
 let store: Store
 

@@ -1,4 +1,5 @@
 /** Looks at images: whose content they speak of, and that each one ends. The engine is a fake one; a real one is in the lab. */
+
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -7,6 +8,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { importArchive } from '../../../src/containers/archive.ts'
 import { createDockerImages, type DockerImages } from '../../../src/containers/images.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
+import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
 import { formatId, ID_BYTES } from '../../../src/model/ids.ts'
 import type { ImageWant } from '../../../src/model/want.ts'
 import type { ImageLook } from '../../../src/plan/workloads.ts'
@@ -36,7 +38,12 @@ afterEach(async () => {
 
 /** Image `n` of the cloud at this location. */
 function image(n: number, location: string, digest: string | null = null): ImageWant {
-  return { id: formatId('ami', Buffer.alloc(ID_BYTES, n)), location, digest }
+  return {
+    id: formatId('ami', Buffer.alloc(ID_BYTES, n)),
+    location,
+    digest,
+    driver: FIRST_DRIVERS.container,
+  }
 }
 
 async function settled(want: ImageWant): Promise<ImageLook> {

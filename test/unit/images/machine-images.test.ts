@@ -1,4 +1,5 @@
 /** Images of virtual machines: from files and from a web server that misbehaves, into a cache that is too small. */
+
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import {
@@ -26,6 +27,7 @@ import {
 import type { Clock } from '../../../src/lib/clock.ts'
 import type { Log } from '../../../src/lib/log.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
+import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
 import { explain } from '../../../src/model/errors.ts'
 import { formatId, ID_BYTES, parseAccountId } from '../../../src/model/ids.ts'
 import type { ImageWant } from '../../../src/model/want.ts'
@@ -89,7 +91,12 @@ function open(more: Partial<MachineImagesOptions> = {}): MachineImages & AsyncDi
 }
 
 function image(location: string, digest: string | null = null, n = 1): ImageWant {
-  return { id: formatId('ami', Buffer.alloc(ID_BYTES, n)), location, digest }
+  return {
+    id: formatId('ami', Buffer.alloc(ID_BYTES, n)),
+    location,
+    digest,
+    driver: FIRST_DRIVERS.machine,
+  }
 }
 
 async function settled(images: MachineImages, want: ImageWant): Promise<ImageLook> {

@@ -1,13 +1,24 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { type DriverName, FIRST_DRIVERS, parseDriverName } from '../../../src/model/driver.ts'
 import {
-  instanceKind,
+  driverByLocation,
+  driverOf,
+  IMAGE_LOCATION_MAX_LENGTH,
+  isLocationOf,
   keptBy,
   keptLocation,
   parseImageLocation,
-  workloadKind,
 } from '../../../src/model/image-location.ts'
 import { hostName, numbered } from '../../kit/records.ts'
+
+const THIRD = driverName('process')
+
+function driverName(text: string): DriverName {
+  const name = parseDriverName(text)
+  if (name === undefined) throw new Error(`${text} is no driver`)
+  return name
+}
 
 describe('image locations', () => {
   test.each([
@@ -86,7 +97,7 @@ describe('locations of virtual machines', () => {
       disk,
       options: { ...plain, ...given },
     })
-    expect(workloadKind(text)).toBe('machine')
+    expect(driverByLocation(text)).toBe(FIRST_DRIVERS.machine)
   })
 
   test.each([
@@ -101,7 +112,7 @@ describe('locations of virtual machines', () => {
       initrd: { scheme: 's3', bucket: 'bucket', key: 'initrd.img' },
       options: { ...plain, ...given },
     })
-    expect(workloadKind(text)).toBe('machine')
+    expect(driverByLocation(text)).toBe(FIRST_DRIVERS.machine)
   })
 
   test.each([
@@ -154,20 +165,20 @@ describe('locations of virtual machines', () => {
     'http://h/a\u0000.img',
   ])('refused: %j', (text) => {
     expect(parseImageLocation(text)).toBeUndefined()
-    expect(workloadKind(text)).toBe('container')
+    expect(driverByLocation(text)).toBe(FIRST_DRIVERS.container)
   })
 
   test('of what was made of an instance say what runs it, and which host alone has it', () => {
     fc.assert(
       fc.property(
-        fc.constantFrom('container', 'machine'),
+        fc.constantFrom(FIRST_DRIVERS.container, FIRST_DRIVERS.machine, THIRD),
         fc.stringMatching(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/).map(hostName),
         fc.nat(1000),
-        (workload, host, n) => {
+        (driver, host, n) => {
           const image = numbered('ami', n)
-          const text = keptLocation(workload, host, image)
-          expect(parseImageLocation(text)).toEqual({ kind: 'kept', workload, host, image })
-          expect(workloadKind(text)).toBe(workload)
+          const text = keptLocation(driver, host, image)
+          expect(parseImageLocation(text)).toEqual({ kind: 'kept', driver, host, image })
+          expect(driverByLocation(text)).toBe(driver)
           expect(keptBy(text)).toBe(host)
         },
       ),
@@ -182,6 +193,11 @@ describe('locations of virtual machines', () => {
     'atoll://here/machine/ami-0123456789abcdef0/x',
     'atoll://here/machine/ami-0123456789abcdef0#seed=nocloud',
     'atoll://here/disk/ami-0123456789abcdef0',
+    'atoll://here/driver/ami-0123456789abcdef0',
+    'atoll://here/driver/qemu/ami-0123456789abcdef0',
+    'atoll://here/driver/../ami-0123456789abcdef0',
+    'atoll://here/driver/a/b/ami-0123456789abcdef0',
+    'atoll://here/machine/a/ami-0123456789abcdef0',
     'atoll://Here/machine/ami-0123456789abcdef0',
     'atoll://../machine/ami-0123456789abcdef0',
     'kernel=atoll://here/machine/ami-0123456789abcdef0,initrd=/srv/i',
@@ -198,6 +214,23 @@ test.each([
   // The image was deregistered since.
   ['', {}, 'machine'],
   ['', null, 'container'],
-] as const)('an instance of "%s" with the disk %o is a %s', (location, disk, kind) => {
-  expect(instanceKind({ image: { location }, disk })).toBe(kind)
+] as const)('an older instance of "%s" with the disk %o is a %s', (location, disk, kind) => {
+  const known = { location, hasVolume: disk !== null }
+  expect(driverOf({ driver: null }, known)).toBe(FIRST_DRIVERS[kind])
+  expect(driverOf({ driver: THIRD }, known)).toBe(THIRD)
+})
+
+test.each([
+  ['process:///bin/true', true],
+  ['docker://web', true],
+  ['docker://', false],
+  ['https://user@h/a.img', false],
+  ['atoll://here/disk/ami-0123456789abcdef0', false],
+  ['process://a b', false],
+  ['process://', false],
+  [`process://${'a'.repeat(IMAGE_LOCATION_MAX_LENGTH)}`, false],
+  ['/etc/shadow', false],
+])('a record with a driver may have the location %j: %j', (text, may) => {
+  expect(isLocationOf(THIRD, text)).toBe(may)
+  expect(isLocationOf(null, text)).toBe(parseImageLocation(text) !== undefined)
 })

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { cidr, ipv4 } from '../../../src/model/addr.ts'
+import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
 import type { HostName } from '../../../src/model/ids.ts'
 import { keptLocation } from '../../../src/model/image-location.ts'
 import type { Image, Instance, Nic, Volume } from '../../../src/model/records.ts'
@@ -161,7 +162,12 @@ describe('wantFor', () => {
   it('goes on with an image that was deregistered', () => {
     const { instances, nics } = town(1)
     const want = wantFor(here, snapshot(instances, nics, { images: [] }))
-    expect(want?.local.instances[0]?.image).toEqual({ id: image.id, location: '', digest: null })
+    expect(want?.local.instances[0]?.image).toEqual({
+      id: image.id,
+      location: '',
+      digest: null,
+      driver: FIRST_DRIVERS.container,
+    })
   })
 
   it('asks for images of its instances, and knows which of its own are to be kept', () => {
@@ -171,7 +177,7 @@ describe('wantFor', () => {
     const made = (n: number, change: Partial<Image>): Image => ({
       ...image,
       id: numbered('ami', n),
-      location: keptLocation('machine', here, numbered('ami', n)),
+      location: keptLocation(FIRST_DRIVERS.machine, here, numbered('ami', n)),
       host: here,
       state: 'pending',
       digest: null,

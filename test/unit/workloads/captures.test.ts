@@ -1,7 +1,9 @@
 /** Images of instances under way: which are made, in what order, and what holds an instance. */
+
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import { systemClock } from '../../../src/lib/clock.ts'
+import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
 import type { ImageId } from '../../../src/model/ids.ts'
 import type { CaptureWant } from '../../../src/model/want.ts'
 import { createCaptures } from '../../../src/workloads/captures.ts'
@@ -15,6 +17,7 @@ function order(image: number, instance: number): CaptureWant {
     id: numbered('ami', image),
     location: `atoll://here/machine/${numbered('ami', image)}`,
     digest: null,
+    driver: FIRST_DRIVERS.machine,
     instance: instanceId(instance),
     origin: 'file:///srv/a.qcow2',
     reboot: false,

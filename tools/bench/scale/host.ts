@@ -1,4 +1,5 @@
 /** One simulated host: the daemon's own records, bus, agent and lease, put together as `main.ts` does, over a machine that is none. */
+
 import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -8,6 +9,7 @@ import type { ApiParts } from '../../../src/api/action.ts'
 import { createKeyMaking } from '../../../src/api/key-making.ts'
 import { createCatalogue } from '../../../src/api/launch/catalogue.ts'
 import { configSchema } from '../../../src/config.ts'
+import { DOCKER } from '../../../src/containers/declaration.ts'
 import { openBus, openRecords } from '../../../src/engines.ts'
 import { readCloudSecret } from '../../../src/identity.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
@@ -82,7 +84,7 @@ export async function startSimulatedHost(
       diskGiB: null,
     }),
   )
-  const settings = apiSettings(config)
+  const settings = apiSettings(config, [DOCKER])
   const catalogue = createCatalogue(clock)
   return {
     held: keeper.lease.held,

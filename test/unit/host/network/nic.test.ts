@@ -7,7 +7,7 @@ import { instance } from '../../../../tools/kit/instance.ts'
 
 const [nic] = instance(7).nics
 if (nic === undefined) throw new Error('an instance has a NIC')
-const spec = nicSpec(nic, 1450, 'container')
+const spec = nicSpec(nic, 1450, 'veth')
 const OTHER = ipv4('172.31.9.9')
 
 const WELL: NicState = {

@@ -1,0 +1,13 @@
+/** What Atoll must know of the Docker driver. Pure. */
+import { type DriverDeclaration, FIRST_DRIVERS } from '../model/driver.ts'
+import { parseImageLocation } from '../model/image-location.ts'
+
+/** Containers: a veth each, no volume, and the limits that they were made with. */
+export const DOCKER: DriverDeclaration = {
+  name: FIRST_DRIVERS.container,
+  service: 'containers',
+  linkType: 'veth',
+  rootVolume: false,
+  changesType: false,
+  takes: (location) => ['docker', 'file'].includes(parseImageLocation(location)?.kind ?? ''),
+}

@@ -1,0 +1,94 @@
+/** The virtual machines of this host, from the configuration: the driver of QEMU and its images. */
+import { readFile } from 'node:fs/promises'
+import { keepConsoles } from '../consoles/kept.ts'
+import type { Host } from '../host/host.ts'
+import { createAccelerator } from '../host/kvm/kvm.ts'
+import { createKeptImages } from '../images/created-images.ts'
+import { createMachineImages } from '../images/machine-images.ts'
+import type { Outbound } from '../images/outbound.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import type { Metrics } from '../lib/metrics.ts'
+import { below } from '../lib/paths.ts'
+import { systemRunner } from '../lib/runner.ts'
+import { IMAGE_CACHE_DIRECTORY } from '../model/names.ts'
+import { GIB } from '../model/sizes.ts'
+import type { OpenDriver } from '../workloads/driver.ts'
+import { QEMU } from './declaration.ts'
+import { createMachineFiles } from './files.ts'
+import { createQemuDriver } from './qemu.ts'
+
+/** What the driver needs of the host, and the part of the configuration that it goes by. */
+interface MachinesContext {
+  readonly config: {
+    readonly stateDir: string
+    readonly runtimeDir: string
+    readonly qemu: {
+      readonly stopSeconds: number
+      readonly accel: Parameters<typeof createAccelerator>[0]
+      readonly firstUser: number
+    }
+    readonly images: {
+      readonly directories: readonly string[]
+      readonly maxGiB: number
+      readonly cacheGiB: number
+      readonly s3: S3Config
+    }
+  }
+  /** MTU of instances' NICs, in bytes. */
+  readonly mtuBytes: number
+  readonly host: Host
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+  /** What images are fetched through. */
+  readonly outbound: Outbound
+}
+
+interface S3Config {
+  readonly endpoints: readonly string[]
+  readonly region: string
+  readonly accessKeyId: string | null
+  readonly secretFile: string | null
+}
+
+/** No machine is looked at before it is needed. Errors: those of reading the file with the S3 service's secret. */
+export async function openMachines(context: MachinesContext): Promise<OpenDriver> {
+  const { config, mtuBytes, host, clock, log, metrics, outbound } = context
+  const { stateDir, runtimeDir, qemu } = config
+  const { directories, maxGiB, cacheGiB, s3 } = config.images
+  const files = createMachineFiles(stateDir)
+  const kept = createKeptImages(stateDir)
+  const maxBytes = maxGiB * GIB
+  const images = createMachineImages({
+    cacheDir: below(stateDir, IMAGE_CACHE_DIRECTORY),
+    directories,
+    maxBytes,
+    cacheBytes: cacheGiB * GIB,
+    inUse: () => files.origins(),
+    s3: await s3Settings(s3),
+    clock,
+    log,
+    metrics,
+    kept,
+    outbound,
+  })
+  const driver = createQemuDriver({
+    images,
+    kept,
+    host,
+    accelerator: createAccelerator(qemu.accel, { run: systemRunner, log }),
+    run: systemRunner,
+    settings: { stateDir, runtimeDir, maxBytes, mtuBytes, ...qemu },
+    clock,
+    log,
+  })
+  return { declaration: QEMU, driver: keepConsoles(driver, { stateDir, clock, log }), images }
+}
+
+/** The S3 service of the configuration, or null. */
+async function s3Settings({ endpoints, region, accessKeyId, secretFile }: S3Config) {
+  if (accessKeyId === null || secretFile === null || endpoints.length === 0) return null
+  const secretAccessKey = (await readFile(secretFile, 'utf8')).trim()
+  return { endpoints, region, accessKeyId, secretAccessKey }
+}

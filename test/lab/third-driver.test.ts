@@ -1,0 +1,113 @@
+/**
+ * A driver that only a test has, on a whole host beside Docker's: what it takes is a room and a line where drivers are listed.
+ * Records, plan, network and API go by what it declares.
+ */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type InstanceId, parseId } from '../../src/model/ids.ts'
+import type { OpenDriver } from '../../src/workloads/driver.ts'
+import { eventually } from '../../tools/kit/netns.ts'
+import { openProcesses, PROCESS } from '../kit/process-driver.ts'
+import { startWholeHost, type WholeHost } from '../kit/whole-host.ts'
+
+const DEADLINE_MS = 60_000
+const PROGRAM = '#!/bin/sh\necho I am a program\nexec sleep infinity\n'
+let whole: WholeHost
+let processes: OpenDriver
+let dir: string
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'atoll-third-'))
+  await writeFile(join(dir, 'program'), PROGRAM)
+  const open = (context: Parameters<typeof openProcesses>[0]) => {
+    processes = openProcesses(context)
+    return processes
+  }
+  whole = await startWholeHost({ drivers: [open] })
+})
+afterAll(async () => {
+  await whole?.close()
+  await rm(dir, { recursive: true, force: true })
+})
+
+async function register(location: string): Promise<string> {
+  const name = `image of ${location.replace(/[^a-z]/g, '')}`.slice(0, 40)
+  const answer = await whole.act('RegisterImage', { Name: name, ImageLocation: location })
+  return String(answer['ImageId'])
+}
+
+async function launch(image: string): Promise<InstanceId> {
+  const answer = await whole.act('RunInstances', {
+    ...{ ImageId: image, InstanceType: 'at1.small', MinCount: 1, MaxCount: 1 },
+  })
+  const [one] = answer['Instances'] as readonly { readonly InstanceId: string }[]
+  const id = parseId('i', one?.InstanceId ?? '')
+  if (id === undefined) throw new Error('nothing was launched')
+  return id
+}
+
+function untilState(id: InstanceId, state: string): Promise<void> {
+  const is = async () => (await whole.instance(id))?.state === state
+  return eventually(`${id} is ${state}`, is, DEADLINE_MS)
+}
+
+async function pings(id: InstanceId): Promise<boolean> {
+  const [nic] = await whole.store.read((tx) => tx.nics({ instances: [id] }))
+  const { exitCode } = await whole.netns.run(['ping', '-c1', '-W1', nic?.ip ?? ''])
+  return exitCode === 0
+}
+
+test(
+  'runs, answers, stops, takes another type and leaves nothing, beside a container',
+  async () => {
+    const image = await register(`process://${join(dir, 'program')}`)
+    const [program, container] = [
+      await launch(image),
+      await launch(await register('docker://atoll-sample:static')),
+    ]
+    for (const id of [program, container]) await untilState(id, 'running')
+    for (const id of [program, container])
+      await eventually(`${id} answers`, () => pings(id), DEADLINE_MS)
+    expect(await whole.instance(program)).toMatchObject({ driver: PROCESS.name })
+    expect(await whole.instance(container)).toMatchObject({ driver: 'docker' })
+    const images = await whole.store.read((tx) => tx.images({}))
+    expect(images.map(({ driver, state }) => [driver, state]).toSorted()).toEqual([
+      ['docker', 'available'],
+      ['process', 'available'],
+    ])
+    const { driver } = processes
+    expect(String(await driver.console(program, 1_000))).toContain('I am a program')
+    // As declared: no volume, and another type when it is stopped.
+    expect(await whole.act('DescribeVolumes', {})).toMatchObject({ Volumes: [] })
+    for (const id of [program, container]) {
+      await whole.act('StopInstances', { InstanceIds: [id] })
+      await untilState(id, 'stopped')
+    }
+    const another = { InstanceType: { Value: 'at1.micro' } }
+    await whole.act('ModifyInstanceAttribute', { InstanceId: program, ...another })
+    await expect(
+      whole.act('ModifyInstanceAttribute', { InstanceId: container, ...another }),
+    ).rejects.toMatchObject({ code: 'UnsupportedOperation' })
+    await whole.act('StartInstances', { InstanceIds: [program] })
+    await untilState(program, 'running')
+    await eventually(`${program} answers again`, () => pings(program), DEADLINE_MS)
+    for (const id of [program, container]) {
+      await whole.act('TerminateInstances', { InstanceIds: [id] })
+      await untilState(id, 'terminated')
+    }
+    await eventually(
+      'nothing is left',
+      async () => (await whole.leftovers()).length === 0,
+      DEADLINE_MS,
+    )
+    const signal = new AbortController().signal
+    expect(await driver.list({ fresh: true, signal })).toEqual([])
+  },
+  4 * DEADLINE_MS,
+)
+
+test('a location that no driver takes is refused', async () => {
+  await expect(register('lxc:///srv/root')).rejects.toMatchObject({ code: 'InvalidParameterValue' })
+})
