@@ -25,7 +25,7 @@ beforeAll(async () => {
     processes = openProcesses(context)
     return processes
   }
-  whole = await startWholeHost({ drivers: [open] })
+  whole = await startWholeHost({ drivers: [open], hurry: 1 })
 })
 afterAll(async () => {
   await whole?.close()
