@@ -138,12 +138,8 @@ async function machineRecord(config: Config, identity: string) {
 }
 
 /** What actions work with, through whichever door they are called. */
-function buildParts(
-  { config, clock }: Ground,
-  records: Records,
-  bus: Bus,
-  drivers: Drivers,
-): ApiParts {
+function buildParts(ground: Ground, records: Records, bus: Bus, drivers: Drivers): ApiParts {
+  const { config, clock } = ground
   return {
     store: records.informed,
     bus,

@@ -1,8 +1,9 @@
 /**
- * What a ledger file must look like: `HostWant`, checked value by value. The compiler holds the schema to the type.
+ * What a ledger file must look like: `HostWant`, checked value by value. The compiler holds the
+ * schema to the type.
  *
- * A file is from outside: an older version wrote it, or a failing disk changed it. Unknown keys are left out, so that a field
- * which a later version no longer has does not make the file worthless.
+ * A file is from outside: an older version wrote it, or a failing disk changed it. Unknown keys are
+ * left out, so that a field which a later version no longer has does not make the file worthless.
  */
 import { z } from 'zod'
 import { formatCidr, parseCidr, parseIpv4, parseMac } from '../model/addr.ts'

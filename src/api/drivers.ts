@@ -12,7 +12,10 @@ export function driverOfImage(
   return drivers.find((one) => one.name === name)
 }
 
-/** The declaration of an instance's driver. `origin` is its image; undefined when that is not known any more. */
+/**
+ * The declaration of an instance's driver. `origin` is its image; undefined when that is not known
+ * any more.
+ */
 export function driverOfInstance(
   { driver }: Pick<Instance, 'driver'>,
   origin: Pick<Image, 'driver' | 'location'> | undefined,

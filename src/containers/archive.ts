@@ -1,7 +1,9 @@
 /**
- * Root file system archives: read as the hostile input they are, and handed to the Docker Engine as plain tar.
+ * Root file system archives: read as the hostile input they are, and handed to the Docker Engine as
+ * plain tar.
  *
- * Only tar and gzip are accepted, and we unpack gzip ourselves, so that nothing can expand past the limits inside the engine.
+ * Only tar and gzip are accepted, and we unpack gzip ourselves, so that nothing can expand past the
+ * limits inside the engine.
  */
 import { createHash } from 'node:crypto'
 import { Transform } from 'node:stream'
@@ -28,8 +30,8 @@ export function archiveTag(digest: string): string {
 }
 
 /**
- * Looks at the file and hashes it; refused when it is not one that may be imported. The limit in bytes holds for what it unpacks to,
- * too, which also ends a gzip bomb.
+ * Looks at the file and hashes it; refused when it is not one that may be imported. The limit in
+ * bytes holds for what it unpacks to, too, which also ends a gzip bomb.
  */
 export async function readArchive(
   path: string,
@@ -47,8 +49,9 @@ export async function readArchive(
 }
 
 /**
- * Imports the archive under `archiveTag` and calls `progress` with the unpacked bytes so far. Rejects `unavailable` when the
- * file changed since it was hashed, `refused` when it unpacks to too much or is damaged.
+ * Imports the archive under `archiveTag` and calls `progress` with the unpacked bytes so far.
+ * Rejects `unavailable` when the file changed since it was hashed, `refused` when it unpacks to too
+ * much or is damaged.
  */
 export async function importArchive(
   docker: Dockerode,
@@ -62,7 +65,8 @@ export async function importArchive(
   try {
     const hash = createHash('sha256')
     const counted = limited(archive.path, maxBytes, progress)
-    // Neither the file's side nor the engine's sees by itself that the other has given up: it would wait for ever.
+    // Neither the file's side nor the engine's sees by itself that the other has given up: it would
+    // wait for ever.
     const broken = new AbortController()
     const abortSignal = AbortSignal.any([signal, broken.signal])
     const fed = pipeline(

@@ -1,8 +1,10 @@
 /**
- * The one thing about an instance that its container cannot remember: for which boot it was last started.
+ * The one thing about an instance that its container cannot remember: for which boot it was last
+ * started.
  *
- * `<stateDir>/instances/<id>/boot.json` is written *before* each start of a container. It names the start before it, so
- * after a crash the next daemon can tell by the container's StartedAt whether the announced start took place.
+ * `<stateDir>/instances/<id>/boot.json` is written *before* each start of a container. It names the
+ * start before it, so after a crash the next daemon can tell by the container's StartedAt whether
+ * the announced start took place.
  */
 import { mkdir, readdir } from 'node:fs/promises'
 import { z } from 'zod'
@@ -23,7 +25,10 @@ export interface BootRecord {
   readonly startedBefore: string
 }
 
-/** The directories of instances under the state directory. They hold nothing but small files of ours. */
+/**
+ * The directories of instances under the state directory. They hold nothing but small files of
+ * ours.
+ */
 export interface InstanceFiles {
   /** Absolute path of an instance's directory. */
   path(instance: InstanceId): string
@@ -37,7 +42,10 @@ export interface InstanceFiles {
   remove(instance: InstanceId): Promise<void>
 }
 
-/** Instance directories under `<stateDir>/instances`, which only root may enter: they hold user data. */
+/**
+ * Instance directories under `<stateDir>/instances`, which only root may enter: they hold user
+ * data.
+ */
 export function createInstanceFiles(stateDir: string): InstanceFiles {
   const root = below(stateDir, CONTAINERS_DIRECTORY)
   const path = (instance: InstanceId) => below(root, instance)
@@ -57,7 +65,10 @@ export function createInstanceFiles(stateDir: string): InstanceFiles {
   }
 }
 
-/** The boot that a container's last start was for: the record's own once StartedAt has moved on, else the one before. */
+/**
+ * The boot that a container's last start was for: the record's own once StartedAt has moved on,
+ * else the one before.
+ */
 export function bootOf(record: BootRecord | null, startedAt: string): number | null {
   if (record === null) return null
   return record.startedBefore === startedAt ? record.bootCount - 1 : record.bootCount

@@ -1,9 +1,10 @@
 /**
- * Images of containers: committed by the engine under a tag that names the image, which is there when it is whole. What the container has in
- * volumes is added as a layer (`docker-layer.ts`).
+ * Images of containers: committed by the engine under a tag that names the image, which is there
+ * when it is whole. What the container has in volumes is added as a layer (`docker-layer.ts`).
  *
- * Unless the caller forbade to interrupt it (NoReboot), the container is held still for as long as the engine takes. What we put before
- * the image's own command (`docker-spec.ts`) is taken out again.
+ * Unless the caller forbade to interrupt it (NoReboot), the container is held still for as long as
+ * the engine takes. What we put before the image's own command (`docker-spec.ts`) is taken out
+ * again.
  */
 import { mkdir, readdir } from 'node:fs/promises'
 import type Dockerode from 'dockerode'
@@ -122,7 +123,10 @@ async function make(tools: DockerCaptureTools, job: CaptureJob): Promise<void> {
   await removeTag(docker, partTag(want.id))
 }
 
-/** Data that is neither on the root disk nor in a volume of the container's own would be missing without a word. */
+/**
+ * Data that is neither on the root disk nor in a volume of the container's own would be missing
+ * without a word.
+ */
 function refuseForeign({ mounts }: Places): void {
   const foreign = mounts.find(
     ({ type, destination }) => type !== 'volume' && destination !== GUEST_KIT_MOUNT,
@@ -134,7 +138,10 @@ function refuseForeign({ mounts }: Places): void {
     )
 }
 
-/** The last part of the engine's directory, where containers have users of their own, says which (dockerd(8), --userns-remap). */
+/**
+ * The last part of the engine's directory, where containers have users of their own, says which
+ * (dockerd(8), --userns-remap).
+ */
 function idBaseOf({ hasUserNamespace, rootDirectory }: Ways): IdBase {
   if (!hasUserNamespace) return null
   const groups = /\/(?<user>\d+)\.(?<group>\d+)$/.exec(rootDirectory)?.groups

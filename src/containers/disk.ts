@@ -1,8 +1,10 @@
 /**
- * How much of the host's disk containers have written, where the file system does not hold them to it.
+ * How much of the host's disk containers have written, where the file system does not hold them to
+ * it.
  *
- * Looked at in the background, one container after the other, as often as looking is cheap. What counts is what is allocated, and how many
- * files there are, of all that is the container's own: its writable layer and the volumes that its image asks for.
+ * Looked at in the background, one container after the other, as often as looking is cheap. What
+ * counts is what is allocated, and how many files there are, of all that is the container's own:
+ * its writable layer and the volumes that its image asks for.
  */
 import type Dockerode from 'dockerode'
 import type { Clock } from '../lib/clock.ts'
@@ -26,7 +28,10 @@ interface Followed {
 }
 
 export interface DiskLook {
-  /** Looks at this container from now on. Says what it had in excess of its limit when it was last looked at; null: nothing. */
+  /**
+   * Looks at this container from now on. Says what it had in excess of its limit when it was last
+   * looked at; null: nothing.
+   */
   follow(instance: InstanceId, followed: Followed): string | null
   /** Forgets all but these. */
   keep(instances: ReadonlySet<InstanceId>): void
@@ -113,7 +118,10 @@ async function look(
   return Number.isNaN(use.bytes) || Number.isNaN(use.files) ? null : use
 }
 
-/** As many as a file system of that size is made with by default (mke2fs.conf(5), inode_ratio 16384). */
+/**
+ * As many as a file system of that size is made with by default (mke2fs.conf(5), inode_ratio
+ * 16384).
+ */
 const FILES_PER_GIB = 65_536
 
 /** What is said of a container that has used more than so many GiB; null when it has not. */

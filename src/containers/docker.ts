@@ -1,14 +1,15 @@
 /**
  * Containers: the workload driver on the Docker Engine.
  *
- * Which part of want is mine? Each `InstanceWant` whose image is a container's; the decisions are in `plan/workloads.ts`, the
- * container's description in `docker-spec.ts`, what the engine's answers mean in `docker-have.ts` (all pure).
- * How does a fresh daemon recognise what an older one left? By label `atoll.instance` together with the name `atoll-<id>` (an
- * image or a person may set the one or the other), and by the directories `<stateDir>/instances/<id>`.
- * If we die on this very line, does traffic fail closed and do running instances keep running? Containers are children of the
- * engine, not of ours. One that was started and not yet plugged in waits in its entry script without a NIC until the next
- * daemon plugs it in; its boot record was written before the start (`boot-record.ts`).
- * From scratch: `list` with `fresh`, which trusts no cache.
+ * Which part of want is mine? Each `InstanceWant` whose image is a container's; the decisions are
+ * in `plan/workloads.ts`, the container's description in `docker-spec.ts`, what the engine's
+ * answers mean in `docker-have.ts` (all pure). How does a fresh daemon recognise what an older one
+ * left? By label `atoll.instance` together with the name `atoll-<id>` (an image or a person may set
+ * the one or the other), and by the directories `<stateDir>/instances/<id>`. If we die on this very
+ * line, does traffic fail closed and do running instances keep running? Containers are children of
+ * the engine, not of ours. One that was started and not yet plugged in waits in its entry script
+ * without a NIC until the next daemon plugs it in; its boot record was written before the start
+ * (`boot-record.ts`). From scratch: `list` with `fresh`, which trusts no cache.
  */
 import type Dockerode from 'dockerode'
 import { tail } from '../consoles/kept.ts'

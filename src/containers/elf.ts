@@ -12,7 +12,10 @@ const HEADER_BYTES = 64
 /** p_type of the segment that names the loader. */
 const PT_INTERP = 3
 
-/** True for a 64-bit little-endian ELF program all of whose program headers are in `head` and none of which names a loader. */
+/**
+ * True for a 64-bit little-endian ELF program all of whose program headers are in `head` and none
+ * of which names a loader.
+ */
 export function isStaticElf(head: Buffer): boolean {
   if (head.length < HEADER_BYTES || head.readUInt32BE(0) !== MAGIC) return false
   if (head[CLASS_OFFSET] !== CLASS_64 || head[DATA_OFFSET] !== LITTLE_ENDIAN) return false

@@ -6,7 +6,10 @@ import Dockerode from 'dockerode'
  */
 const API_VERSION = 'v1.41'
 
-/** A client of the engine behind this Unix socket. It connects when it is asked something, once per question. */
+/**
+ * A client of the engine behind this Unix socket. It connects when it is asked something, once per
+ * question.
+ */
 export function openDocker(socketPath: string): Dockerode {
   return new Dockerode({ socketPath, version: API_VERSION })
 }

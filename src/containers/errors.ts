@@ -1,5 +1,6 @@
 /**
- * What an error of the Docker Engine means to us, decided once, by status code and errno and never by its text.
+ * What an error of the Docker Engine means to us, decided once, by status code and errno and never
+ * by its text.
  * https://docs.docker.com/reference/api/engine/version/v1.41/ (errors of each operation)
  */
 
@@ -14,8 +15,9 @@ export function statusOf(error: unknown): number | undefined {
 }
 
 /**
- * `refused` when the engine says that the request itself is wrong (a command, user or directory that the image does not
- * have); `unavailable` for everything else. `doing` names what was tried and with what: `start docker://web:1`.
+ * `refused` when the engine says that the request itself is wrong (a command, user or directory
+ * that the image does not have); `unavailable` for everything else. `doing` names what was tried
+ * and with what: `start docker://web:1`.
  */
 export function dockerError(error: unknown, doing: string): AtollError {
   if (error instanceof AtollError) return error
@@ -28,7 +30,10 @@ export function dockerError(error: unknown, doing: string): AtollError {
 /** What docker-modem puts before the engine's words: `(HTTP code 500) server error - `. */
 const CLIENT_PREFIX = /^\(HTTP code \d{3}\) .*? - /
 
-/** The engine's own words, without the client's prefix. Of an answer that is a stream, docker-modem keeps no document. */
+/**
+ * The engine's own words, without the client's prefix. Of an answer that is a stream, docker-modem
+ * keeps no document.
+ */
 export function reasonOf(error: unknown): string {
   const json = field(error, 'json')
   const message = field(json, 'message')

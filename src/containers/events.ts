@@ -1,5 +1,6 @@
 /**
- * The Docker Engine's events about our containers: a live stream that mends itself, and a look back.
+ * The Docker Engine's events about our containers: a live stream that mends itself, and a look
+ * back.
  * https://docs.docker.com/reference/api/engine/version/v1.41/#tag/System/operation/SystemEvents
  */
 import type Dockerode from 'dockerode'
@@ -33,7 +34,10 @@ export interface EventListener {
   changed(containerId: string, instance: InstanceId): void
 }
 
-/** Follows the events until `signal` aborts; opens the stream anew, with growing pauses, whenever it breaks. */
+/**
+ * Follows the events until `signal` aborts; opens the stream anew, with growing pauses, whenever it
+ * breaks.
+ */
 export async function followEvents(options: {
   readonly docker: Dockerode
   readonly clock: Clock
@@ -80,7 +84,10 @@ function parseEvent(line: string): z.infer<typeof eventSchema> | null {
   }
 }
 
-/** What the engine still remembers of a container's signals and ends since a time, in ascending order. */
+/**
+ * What the engine still remembers of a container's signals and ends since a time, in ascending
+ * order.
+ */
 export async function pastEvents(
   docker: Dockerode,
   containerId: string,
@@ -89,7 +96,8 @@ export async function pastEvents(
 ): Promise<readonly ContainerEvent[]> {
   const stream = await docker.getEvents({
     since: sinceMs / 1000,
-    // Not in the engine's future, so that it answers from memory and closes. Fractions of a second count.
+    // Not in the engine's future, so that it answers from memory and closes. Fractions of a second
+    // count.
     until: nowMs / 1000,
     filters: { type: ['container'], container: [containerId], event: ['kill', 'die'] },
     abortSignal: signal,

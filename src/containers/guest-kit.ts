@@ -1,10 +1,12 @@
 /**
- * What we bring into a container: a static busybox, the entry script, and the instance's own data, read-only at /.atoll.
+ * What we bring into a container: a static busybox, the entry script, and the instance's own data,
+ * read-only at /.atoll.
  *
- * The engine starts a container's first program as soon as its network namespace exists, before a NIC can be in it. So
- * the first program is ours (`guest-entry.sh`), after the engine's init where the image brings none. It waits for the NIC
- * without a deadline: without its network a guest never starts. On the first boot it does what cloud-init does on a
- * machine; then it becomes the image's own command. A later `docker restart` by anyone goes the same way.
+ * The engine starts a container's first program as soon as its network namespace exists, before a
+ * NIC can be in it. So the first program is ours (`guest-entry.sh`), after the engine's init where
+ * the image brings none. It waits for the NIC without a deadline: without its network a guest never
+ * starts. On the first boot it does what cloud-init does on a machine; then it becomes the image's
+ * own command. A later `docker restart` by anyone goes the same way.
  */
 import {
   chmod,
@@ -33,15 +35,16 @@ export const GUEST_ENTRY_FILE = new URL('guest-entry.sh', import.meta.url)
 
 export interface GuestKit {
   /**
-   * Writes an instance's kit into `<instanceDir>/kit` and returns that path. `firstBoot`: the guest is to install its key and
-   * run its user data. Errors: `unavailable` when there is no static busybox to give.
+   * Writes an instance's kit into `<instanceDir>/kit` and returns that path. `firstBoot`: the guest
+   * is to install its key and run its user data. Errors: `unavailable` when there is no static
+   * busybox to give.
    */
   prepare(want: InstanceWant, instanceDir: string, firstBoot: boolean): Promise<string>
 }
 
 /**
- * The kit whose busybox is a copy of `busyboxPath` under `stateDir`: a package upgrade on the host does not touch guests. The
- * copy is made when the first instance needs it.
+ * The kit whose busybox is a copy of `busyboxPath` under `stateDir`: a package upgrade on the host
+ * does not touch guests. The copy is made when the first instance needs it.
  */
 export function createGuestKit(options: {
   readonly stateDir: string

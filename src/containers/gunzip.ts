@@ -1,4 +1,7 @@
-/** Unpacking gzip in the jail (`host/processes/jail.ts`): zlib has been broken by what it unpacked before, and the daemon is root. */
+/**
+ * Unpacking gzip in the jail (`host/processes/jail.ts`): zlib has been broken by what it unpacked
+ * before, and the daemon is root.
+ */
 import { once } from 'node:events'
 import { pipeline } from 'node:stream/promises'
 import { jailCommand, jailMissing } from '../host/processes/jail.ts'
@@ -11,8 +14,8 @@ const LIMITS = { seconds: 3600, memoryBytes: 64 * MIB, fileBytes: 0 } as const
 const REASON_BYTES = 300
 
 /**
- * A stage of a pipeline: what comes in, unpacked. Ends the program when nobody reads on. Errors: `refused` when it is damaged, `name` is
- * said then; `unavailable` when there is no jail.
+ * A stage of a pipeline: what comes in, unpacked. Ends the program when nobody reads on. Errors:
+ * `refused` when it is damaged, `name` is said then; `unavailable` when there is no jail.
  */
 export function gunzip(name: string, signal: AbortSignal) {
   return async function* unpack(packed: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {

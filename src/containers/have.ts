@@ -1,11 +1,13 @@
 /**
  * What the Docker Engine says of a container, in the plan's words. Pure.
  *
- * The engine's own memory of events is what tells best why a container ended. It lasts as long as the engine process and holds the last
- * 256 events of all kinds. Of an end that is not in it, what counts is its time: one after the last upheaval (a start of the engine or of
- * the machine) was seen by the engine and has been forgotten, so its exit code speaks; one before it came with the upheaval or cannot be
- * told from one that did. Measured with 20.10: a container whose engine, containerd and shim were killed shows ExitCode 255, and one that
- * a stopping engine took down may show 0.
+ * The engine's own memory of events is what tells best why a container ended. It lasts as long as
+ * the engine process and holds the last 256 events of all kinds. Of an end that is not in it, what
+ * counts is its time: one after the last upheaval (a start of the engine or of the machine) was
+ * seen by the engine and has been forgotten, so its exit code speaks; one before it came with the
+ * upheaval or cannot be told from one that did. Measured with 20.10: a container whose engine,
+ * containerd and shim were killed shows ExitCode 255, and one that a stopping engine took down may
+ * show 0.
  */
 import type { EndedBy, WorkloadState } from '../plan/workloads.ts'
 
@@ -63,8 +65,8 @@ export function workloadState(
 const UNSEEN = 255
 
 /**
- * Who ended a container that has exited, from its state, the engine's events about it in ascending order, and the time of the last upheaval
- * (`EngineWays`).
+ * Who ended a container that has exited, from its state, the engine's events about it in ascending
+ * order, and the time of the last upheaval (`EngineWays`).
  */
 export function endedBy(
   state: ContainerState,

@@ -116,8 +116,9 @@ async function fetchDocker(
 }
 
 /**
- * The pinned content from its registry, by the digest that the registry knows it by: the tag may have moved, or be gone. Null when that is
- * not known, or the registry has it no more; then the tag may still lead to it.
+ * The pinned content from its registry, by the digest that the registry knows it by: the tag may
+ * have moved, or be gone. Null when that is not known, or the registry has it no more; then the tag
+ * may still lead to it.
  */
 async function pullSame(
   options: FetchOptions,
@@ -214,7 +215,10 @@ async function fetchFile(options: FetchOptions, want: ImageWant, path: string): 
   return { digest: archive.digest, repositoryDigest: null, image }
 }
 
-/** Tries again for as long as the engine does not answer. Errors: `dockerError` of everything else that it says. */
+/**
+ * Tries again for as long as the engine does not answer. Errors: `dockerError` of everything else
+ * that it says.
+ */
 export async function patiently<T>(
   { signal, clock, log }: Pick<FetchOptions, 'signal' | 'clock' | 'log'>,
   location: string,

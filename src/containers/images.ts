@@ -1,10 +1,12 @@
 /**
- * The images of this host: found, pulled or imported in the background, their content pinned by digest.
+ * The images of this host: found, pulled or imported in the background, their content pinned by
+ * digest.
  *
- * `docker://name:tag` is pinned by the engine's content id, which every host computes alike from the same image, and by the digest under
- * which its registry has it, by which another host pulls it when the tag has moved;
- * `file:///…` by the SHA-256 of the archive, which is imported once and kept under a tag that names it. An image with a
- * pinned digest is used by that digest alone: what its location says today matters only when the content is not here.
+ * `docker://name:tag` is pinned by the engine's content id, which every host computes alike from
+ * the same image, and by the digest under which its registry has it, by which another host pulls it
+ * when the tag has moved; `file:///…` by the SHA-256 of the archive, which is imported once and
+ * kept under a tag that names it. An image with a pinned digest is used by that digest alone: what
+ * its location says today matters only when the content is not here.
  */
 import { LRUCache } from 'lru-cache'
 import { createTurns } from '../images/admission.ts'
@@ -15,7 +17,10 @@ import { type FetchOptions, fetchImage } from './image-fetch.ts'
 import type { DockerImage } from './spec.ts'
 
 export interface DockerImages extends Images {
-  /** What containers need to know of an image that was `ready`. Errors: `unavailable` when that is no longer known; it is looked at anew. */
+  /**
+   * What containers need to know of an image that was `ready`. Errors: `unavailable` when that is
+   * no longer known; it is looked at anew.
+   */
   details(digest: string): Promise<DockerImage>
   /** Drops what is known of this content: it turned out to be gone. */
   forget(digest: string): void

@@ -1,10 +1,13 @@
 /**
  * What a container has in volumes, as one more layer of an image.
  *
- * The engine's commit leaves volumes out (https://docs.docker.com/reference/cli/docker/container/commit/). So their files are packed by
- * GNU tar with all that they have (numbers of owners as the container sees them, extended attributes, hard links, holes), in the form of a
- * layer (https://github.com/opencontainers/image-spec/blob/main/layer.md), and the engine loads an image that has it on top of what was
- * committed. That image names no volumes any more: their data is on its root disk, and on that of whatever is launched from it.
+ * The engine's commit leaves volumes out
+ * (https://docs.docker.com/reference/cli/docker/container/commit/). So their files are packed by
+ * GNU tar with all that they have (numbers of owners as the container sees them, extended
+ * attributes, hard links, holes), in the form of a layer
+ * (https://github.com/opencontainers/image-spec/blob/main/layer.md), and the engine loads an image
+ * that has it on top of what was committed. That image names no volumes any more: their data is on
+ * its root disk, and on that of whatever is launched from it.
  */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
@@ -107,7 +110,10 @@ async function usedBytes(volumes: readonly Mount[], { run, signal }: LayerTools)
   return Number.parseInt(stdout.trim().split('\n').at(-1) ?? '', 10) || 0
 }
 
-/** What the container's users are called in it, for tar: one line for each number of the host (tar(1), --owner-map). */
+/**
+ * What the container's users are called in it, for tar: one line for each number of the host
+ * (tar(1), --owner-map).
+ */
 async function writeMaps(base: IdBase, dir: string): Promise<readonly string[]> {
   if (base === null) return []
   const lines = (first: number) =>
@@ -119,8 +125,8 @@ async function writeMaps(base: IdBase, dir: string): Promise<readonly string[]> 
 }
 
 /**
- * The directories above the volumes, each in the layer that it is seen of: a layer that did not have them would be given some with rights of the
- * engine's choice.
+ * The directories above the volumes, each in the layer that it is seen of: a layer that did not
+ * have them would be given some with rights of the engine's choice.
  */
 async function parentsOf(volumes: readonly Mount[], { upper, lower }: Places) {
   const isInside = (path: string) =>
@@ -159,7 +165,10 @@ async function resolvedIn(container: Dockerode.Container, path: string): Promise
   return at
 }
 
-/** Loads an image under this tag that has `<dir>/layer.tar` on top of another one's layers. Errors: `unavailable`. */
+/**
+ * Loads an image under this tag that has `<dir>/layer.tar` on top of another one's layers. Errors:
+ * `unavailable`.
+ */
 export async function loadOnTop(
   docker: Dockerode,
   under: Dockerode.ImageInspectInfo,

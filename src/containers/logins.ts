@@ -1,9 +1,10 @@
 /**
- * What `docker login` has left on this host: whose name the engine is to give to a registry. Read anew for each pull, so that a new login
- * counts at once.
+ * What `docker login` has left on this host: whose name the engine is to give to a registry. Read
+ * anew for each pull, so that a new login counts at once.
  *
- * The file and its credential helpers are the operator's (https://docs.docker.com/reference/cli/docker/login/, "Credential stores"). What is
- * read is handed to the engine and to nobody else: no message and no log shows any of it.
+ * The file and its credential helpers are the operator's
+ * (https://docs.docker.com/reference/cli/docker/login/, "Credential stores"). What is read is
+ * handed to the engine and to nobody else: no message and no log shows any of it.
  */
 import { readFile, stat } from 'node:fs/promises'
 import { z } from 'zod'
@@ -55,7 +56,10 @@ const configSchema = z.object({
 })
 const helperSchema = z.object({ Username: text, Secret: text })
 
-/** The login for a registry, as `splitReference` names it; null: there is none, or it cannot be read, which is logged. */
+/**
+ * The login for a registry, as `splitReference` names it; null: there is none, or it cannot be
+ * read, which is logged.
+ */
 export async function loginFor(registry: string, tools: LoginTools): Promise<Login | null> {
   const config = await readConfig(tools)
   if (config === null) return null
@@ -106,7 +110,10 @@ function loginIn(entry: z.infer<typeof entrySchema>, serveraddress: string): Log
   return { username, password, serveraddress }
 }
 
-/** https://github.com/docker/docker-credential-helpers, "get": the server on stdin, the login as JSON on stdout. */
+/**
+ * https://github.com/docker/docker-credential-helpers, "get": the server on stdin, the login as
+ * JSON on stdout.
+ */
 async function askHelper(
   helper: string,
   server: string,

@@ -1,15 +1,20 @@
 /**
  * Docker's log stream as plain console output.
  *
- * Without a terminal the engine frames output: one byte of stream, three of zero, four of length, then the payload
- * (https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/ContainerAttach, "Stream format").
+ * Without a terminal the engine frames output: one byte of stream, three of zero, four of length,
+ * then the payload
+ * (https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/ContainerAttach,
+ * "Stream format").
  */
 import { Transform } from 'node:stream'
 
 const HEADER_BYTES = 8
 const LENGTH_OFFSET = 4
 
-/** The payloads of both streams in the order they came; a frame that was cut off gives what is there of it. */
+/**
+ * The payloads of both streams in the order they came; a frame that was cut off gives what is there
+ * of it.
+ */
 export function demultiplex(framed: Buffer): Buffer {
   const payloads: Buffer[] = []
   let offset = 0
@@ -22,7 +27,9 @@ export function demultiplex(framed: Buffer): Buffer {
   return Buffer.concat(payloads)
 }
 
-/** The same for a stream: framed bytes are written, payloads read. It keeps less than one header. */
+/**
+ * The same for a stream: framed bytes are written, payloads read. It keeps less than one header.
+ */
 export function createDemultiplexer(): Transform {
   let header: Buffer = Buffer.alloc(0)
   let leftBytes = 0

@@ -1,4 +1,7 @@
-/** The containers of this host, from the configuration: the driver of the Docker Engine and its images. */
+/**
+ * The containers of this host, from the configuration: the driver of the Docker Engine and its
+ * images.
+ */
 import { keepConsoles } from '../consoles/kept.ts'
 import type { Host } from '../host/host.ts'
 import { readTables } from '../host/processes/tables.ts'

@@ -1,9 +1,11 @@
 /**
- * Reads of instances one by one, each of which may hang: the engine holds a container while it works on it, and with a shim or a runtime that
- * hangs for as long as that does. Others do not wait for it.
+ * Reads of instances one by one, each of which may hang: the engine holds a container while it
+ * works on it, and with a shim or a runtime that hangs for as long as that does. Others do not wait
+ * for it.
  *
- * A read that is not there in a moment goes on, and its instance counts as being worked at until it has ended. One that was only slow is
- * waited for the next time, as long as the list is (`patient-list.ts`).
+ * A read that is not there in a moment goes on, and its instance counts as being worked at until it
+ * has ended. One that was only slow is waited for the next time, as long as the list is
+ * (`patient-list.ts`).
  */
 import type { Clock } from '../lib/clock.ts'
 import { inTime } from '../lib/deadline.ts'
@@ -11,7 +13,9 @@ import type { InstanceId } from '../model/ids.ts'
 import type { WorkloadHave } from '../plan/workloads.ts'
 
 export interface PatientReads {
-  /** What `work` finds of the instance in time; otherwise that it is busy. Errors: those of `work`. */
+  /**
+   * What `work` finds of the instance in time; otherwise that it is busy. Errors: those of `work`.
+   */
   read(instance: InstanceId, work: () => Promise<WorkloadHave | null>): Promise<WorkloadHave | null>
   /** The instances whose reads hang, a sentence each. */
   hanging(): readonly string[]

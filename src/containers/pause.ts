@@ -1,6 +1,6 @@
 /**
- * Containers that are held still while something is read of them, and never for longer: a marker in the instance's directory tells the
- * next daemon that one may have been left so.
+ * Containers that are held still while something is read of them, and never for longer: a marker in
+ * the instance's directory tells the next daemon that one may have been left so.
  */
 import { rm, writeFile } from 'node:fs/promises'
 import type Dockerode from 'dockerode'
@@ -12,9 +12,15 @@ import type { InstanceFiles } from './boot-record.ts'
 import { dockerError, statusOf } from './errors.ts'
 
 export interface Pauses {
-  /** Does the work while the container is held still. Errors: those of the work; `unavailable` when it cannot be held. */
+  /**
+   * Does the work while the container is held still. Errors: those of the work; `unavailable` when
+   * it cannot be held.
+   */
   during<T>(instance: InstanceId, container: string, work: () => Promise<T>): Promise<T>
-  /** Lets a container go on that a daemon before us may have left paused. Does nothing for all others. Logs what it cannot do. */
+  /**
+   * Lets a container go on that a daemon before us may have left paused. Does nothing for all
+   * others. Logs what it cannot do.
+   */
   endLeft(instance: InstanceId, container: string): Promise<void>
 }
 

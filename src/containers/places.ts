@@ -1,4 +1,7 @@
-/** Where on the host the engine keeps what a container has written, by what it says of the container. Pure. */
+/**
+ * Where on the host the engine keeps what a container has written, by what it says of the
+ * container. Pure.
+ */
 import { z } from 'zod'
 
 /** More than the paths of the 127 layers that overlay2 allows. */

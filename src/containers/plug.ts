@@ -1,8 +1,8 @@
 /**
  * The NICs of a running container: put in, and checked to be there.
  *
- * Remembers which start of which container was plugged in. A start that it does not remember (by someone else, or before this
- * daemon) is reported as not plugged, and plugging repeats harmlessly.
+ * Remembers which start of which container was plugged in. A start that it does not remember (by
+ * someone else, or before this daemon) is reported as not plugged, and plugging repeats harmlessly.
  */
 import type { Host } from '../host/host.ts'
 import { nicSpec } from '../host/network/nic.ts'
@@ -18,14 +18,20 @@ interface Life {
 }
 
 export interface Plug {
-  /** Puts all NICs in, eth0 last and once `limited`: the entry script takes it for the sign that all is there. */
+  /**
+   * Puts all NICs in, eth0 last and once `limited`: the entry script takes it for the sign that all
+   * is there.
+   */
   plugIn(
     want: InstanceWant,
     life: Life,
     network: GuestNetwork,
     limited: Promise<void>,
   ): Promise<void>
-  /** Whether all NICs of this start are in. `fresh` asks the kernel; otherwise what was done is believed. */
+  /**
+   * Whether all NICs of this start are in. `fresh` asks the kernel; otherwise what was done is
+   * believed.
+   */
   isPlugged(instance: InstanceId, life: Life, fresh: boolean): Promise<boolean>
   forget(instance: InstanceId): void
 }
@@ -59,7 +65,8 @@ export function createPlug(
         return false
       if (!fresh) return true
       for (const nic of done.nics) {
-        // An init may set its NIC up anew as it likes: only a plain guest's address is ours to keep.
+        // An init may set its NIC up anew as it likes: only a plain guest's address is ours to
+        // keep.
         const setup = guestSetup(nic, done.network === 'plain' ? 'plain' : 'dhcp')
         if (!(await host.isPlugged(nicSpec(nic, options.mtuBytes, 'veth'), life.pid, setup)))
           return false

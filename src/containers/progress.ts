@@ -1,4 +1,7 @@
-/** The engine's progress stream of a pull or an import: JSON lines, the last of which may be an error. */
+/**
+ * The engine's progress stream of a pull or an import: JSON lines, the last of which may be an
+ * error.
+ */
 import { z } from 'zod'
 import { linesOf } from '../host/sockets/lines.ts'
 import { unavailable } from '../model/errors.ts'
@@ -16,7 +19,10 @@ const lineSchema = z.object({
 /** Layers beyond this many are not counted. */
 const LAYER_LIMIT = 512
 
-/** Reads the stream to its end; calls `progress` with a short sentence; rejects `unavailable` with the engine's error, and when `signal` aborts. */
+/**
+ * Reads the stream to its end; calls `progress` with a short sentence; rejects `unavailable` with
+ * the engine's error, and when `signal` aborts.
+ */
 export async function finished(
   stream: NodeJS.ReadableStream,
   progress: (message: string) => void,

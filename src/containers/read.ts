@@ -51,9 +51,15 @@ export interface ContainerCache {
   get(id: string): Seen | undefined
   /** How often something here became invalid. To be taken before a container is read, for `set`. */
   changes(): number
-  /** Keeps what was read, unless an event came in while it was being read: it may be older than the event. */
+  /**
+   * Keeps what was read, unless an event came in while it was being read: it may be older than the
+   * event.
+   */
   set(seen: Seen, changesBefore: number): void
-  /** The boot of a container that runs, as it was kept; it cannot become another one without an event. */
+  /**
+   * The boot of a container that runs, as it was kept; it cannot become another one without an
+   * event.
+   */
   boot(seen: Seen): number | undefined
   keepBoot(seen: Seen, boot: number): void
   drop(id: string): void
@@ -149,7 +155,10 @@ export async function readHave(
   return { instance, bootCount, state: workloadState(state, false, by) }
 }
 
-/** An instance of which there is a directory and no container: a boot record says that there was one. */
+/**
+ * An instance of which there is a directory and no container: a boot record says that there was
+ * one.
+ */
 export async function readGone(files: InstanceFiles, instance: InstanceId): Promise<WorkloadHave> {
   const boot = await files.readBoot(instance)
   const state = { kind: boot === null ? 'remains' : 'lost' } as const

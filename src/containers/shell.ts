@@ -1,8 +1,10 @@
 /**
- * A shell of root's in a container, for whoever attaches: the image's own, or that of our guest kit where the image has none.
+ * A shell of root's in a container, for whoever attaches: the image's own, or that of our guest kit
+ * where the image has none.
  *
- * The engine leaves a program that it was asked to run alone when whoever asked is gone. So the shell carries a mark, and by it is hung up
- * on: when whoever attached leaves, and, for those whom a daemon that was killed left behind, when the next attaches.
+ * The engine leaves a program that it was asked to run alone when whoever asked is gone. So the
+ * shell carries a mark, and by it is hung up on: when whoever attached leaves, and, for those whom
+ * a daemon that was killed left behind, when the next attaches.
  */
 import { readFile } from 'node:fs/promises'
 import type Dockerode from 'dockerode'
@@ -35,7 +37,10 @@ interface Engine {
 
 /** The shells of one driver. */
 export interface Shells {
-  /** Starts a shell in a container. Errors: `refused` when the container does not run, `unavailable`. */
+  /**
+   * Starts a shell in a container. Errors: `refused` when the container does not run,
+   * `unavailable`.
+   */
   attach(instance: InstanceId, container: string, screen: Screen | null): Promise<Terminal>
 }
 
@@ -136,7 +141,10 @@ async function isRunning(docker: Dockerode, container: string): Promise<boolean>
   }
 }
 
-/** Ends a shell and what runs in its foreground, as the loss of a terminal's line does, and less kindly what does not listen. */
+/**
+ * Ends a shell and what runs in its foreground, as the loss of a terminal's line does, and less
+ * kindly what does not listen.
+ */
 async function hangUp({ clock }: Engine, exec: Dockerode.Exec): Promise<void> {
   const pid = await pidOf(exec)
   if (pid === null || !(await isOurs(pid))) return
@@ -154,7 +162,10 @@ async function pidOf(exec: Dockerode.Exec): Promise<number | null> {
   return seen?.Running === true && seen.Pid > 0 ? seen.Pid : null
 }
 
-/** Whether a process carries our mark: others may run programs in our containers, too, and numbers are given anew. */
+/**
+ * Whether a process carries our mark: others may run programs in our containers, too, and numbers
+ * are given anew.
+ */
 async function isOurs(pid: number): Promise<boolean> {
   const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '')
   return environment.split('\0').some((one) => one.startsWith(`${MARK}=`))

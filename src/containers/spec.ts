@@ -1,8 +1,9 @@
 /**
  * How an instance is described to the Docker Engine. Pure.
  *
- * No network of Docker's (our NIC is plugged in from outside), no restart policy (the agent restarts, with the NIC), limits
- * from the instance type, our entry script before the image's own command.
+ * No network of Docker's (our NIC is plugged in from outside), no restart policy (the agent
+ * restarts, with the NIC), limits from the instance type, our entry script before the image's own
+ * command.
  */
 import type { ContainerCreateOptions } from 'dockerode'
 import { RESOLVER_ADDRESS } from '../model/addr.ts'
@@ -33,8 +34,9 @@ export interface DockerImage {
 }
 
 /**
- * `dhcp`: the guest configures its NIC by itself. `init`: its first program is an init, which may, so it gets the right to,
- * but address and route are set from outside first. `plain`: an ordinary program that finds everything set.
+ * `dhcp`: the guest configures its NIC by itself. `init`: its first program is an init, which may,
+ * so it gets the right to, but address and route are set from outside first. `plain`: an ordinary
+ * program that finds everything set.
  */
 export type GuestNetwork = 'dhcp' | 'init' | 'plain'
 
@@ -56,7 +58,10 @@ const SMALL_INITS: ReadonlySet<string> = new Set([
 const SYSTEMD = /(?:^|\/)systemd$/
 const SYSTEMD_STOP_SIGNAL = 'SIGRTMIN+3'
 
-/** CPU time is handed out in periods of this length; unlike NanoCpus the engine does not refuse more than the machine has. */
+/**
+ * CPU time is handed out in periods of this length; unlike NanoCpus the engine does not refuse more
+ * than the machine has.
+ */
 const CPU_PERIOD_US = 100_000
 /** The console that is kept: at most two files of this size. */
 const CONSOLE_FILE_SIZE = '128k'
@@ -79,9 +84,10 @@ export function guestNetwork(
 }
 
 /**
- * Whether the engine's own small init (tini) is to be the first program, before the image's. Otherwise a program that is no init gets what
- * only an init can do: orphans to wait for, and no signal that it has no handler for (pid_namespaces(7)). An image's own init stays the first;
- * so does whatever an image with the label `atoll.init=none` names.
+ * Whether the engine's own small init (tini) is to be the first program, before the image's.
+ * Otherwise a program that is no init gets what only an init can do: orphans to wait for, and no
+ * signal that it has no handler for (pid_namespaces(7)). An image's own init stays the first; so
+ * does whatever an image with the label `atoll.init=none` names.
  */
 export function needsInit(
   labels: Readonly<Record<string, string>>,
@@ -99,8 +105,9 @@ function stopSignalOf({ stopSignal, command }: DockerImage): string | null {
 }
 
 /**
- * The instance's own names in its /etc/hosts, so that they resolve while nobody answers for the DNS. One line, its full name first: that is
- * what `hostname --fqdn` goes by (hosts(5)). The engine writes the file anew at each start.
+ * The instance's own names in its /etc/hosts, so that they resolve while nobody answers for the
+ * DNS. One line, its full name first: that is what `hostname --fqdn` goes by (hosts(5)). The engine
+ * writes the file anew at each start.
  */
 function ownNames(want: InstanceWant, zone: string): string {
   return `${want.hostname}.${zone} ${want.hostname}:${primaryNic(want).ip}`
@@ -128,8 +135,9 @@ export interface ContainerGround {
 /**
  * The arguments for the engine's "create container".
  *
- * Where the root of a container is the host's root, it gets less: no right over its network (which is then set from outside, whatever
- * the image says), none to make devices or raw packets, and no program that makes a user more than it was.
+ * Where the root of a container is the host's root, it gets less: no right over its network (which
+ * is then set from outside, whatever the image says), none to make devices or raw packets, and no
+ * program that makes a user more than it was.
  */
 export function renderContainer(
   want: InstanceWant,
@@ -172,7 +180,8 @@ export function renderContainer(
         { Name: 'nofile', Soft: limits.openFiles, Hard: limits.openFiles },
         { Name: 'core', Soft: 0, Hard: 0 },
       ],
-      // reboot(2) in a container's PID namespace ends only its own init: an init can power off and reboot as on a machine.
+      // reboot(2) in a container's PID namespace ends only its own init: an init can power off and
+      // reboot as on a machine.
       CapAdd: [
         ...(asked === 'plain' ? [] : ['SYS_BOOT']),
         ...(network === 'plain' ? [] : ['NET_ADMIN']),
@@ -186,7 +195,9 @@ export function renderContainer(
   }
 }
 
-/** How many GiB a container of ours may write; null: an older version made it, which set no limit. */
+/**
+ * How many GiB a container of ours may write; null: an older version made it, which set no limit.
+ */
 export function diskLimitOf(labels: Readonly<Record<string, string>>): number | null {
   const limit = Number(labels[DISK_LABEL])
   return Number.isInteger(limit) && limit > 0 ? limit : null

@@ -1,7 +1,8 @@
 /**
  * The steps of the plan on the Docker Engine, each to its end, each safe to repeat.
  *
- * Launching asks the engine three things and no more (create, start, inspect): the time of a launch is the engine's own.
+ * Launching asks the engine three things and no more (create, start, inspect): the time of a launch
+ * is the engine's own.
  */
 import type { Host } from '../host/host.ts'
 import { exists } from '../lib/files.ts'
@@ -77,7 +78,8 @@ async function launch(
 async function start(stepper: Stepper, want: InstanceWant, signal: AbortSignal): Promise<void> {
   const { kit, files } = stepper
   const seen = await read(stepper, want.id, signal)
-  // Running after all, by somebody else: a record written now would take that start for the one before ours.
+  // Running after all, by somebody else: a record written now would take that start for the one
+  // before ours.
   if (seen === null || seen.state.Status === 'running') return
   await assertWhole(stepper, seen)
   const startedBefore = seen.state.StartedAt
@@ -86,7 +88,10 @@ async function start(stepper: Stepper, want: InstanceWant, signal: AbortSignal):
   await startAndPlug(stepper, want, seen.id, signal)
 }
 
-/** Errors: `refused` when directories of the container's disk are gone, which the engine says in ways that look as if they might pass. */
+/**
+ * Errors: `refused` when directories of the container's disk are gone, which the engine says in
+ * ways that look as if they might pass.
+ */
 async function assertWhole({ ways }: Stepper, { places, state }: Seen): Promise<void> {
   // An engine whose files cannot be seen from here says nothing by their absence.
   if (state.StartedAt === NEVER_STARTED || !(await exists((await ways.read()).rootDirectory)))

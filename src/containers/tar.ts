@@ -13,7 +13,9 @@ export function tarFile(name: string, content: Buffer): Buffer {
   return Buffer.concat([header(name, content.length), content, padding(content.length)])
 }
 
-/** What comes before and after the content of the archive's last file: `tail` also ends the archive. */
+/**
+ * What comes before and after the content of the archive's last file: `tail` also ends the archive.
+ */
 export function tarEnd(
   name: string,
   bytes: number,

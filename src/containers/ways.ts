@@ -15,8 +15,8 @@ const MS = 1000
 /** What it says, and what can be seen of its process. */
 interface EngineGround extends Ways {
   /**
-   * Open files that it can allow a process of a container: its own hard limit, which nobody raises from within a user namespace
-   * (setrlimit(2)). Infinity where its process is not known.
+   * Open files that it can allow a process of a container: its own hard limit, which nobody raises
+   * from within a user namespace (setrlimit(2)). Infinity where its process is not known.
    */
   readonly openFiles: number
 }
@@ -25,8 +25,9 @@ export interface EngineWays {
   /** Asks the engine until it has said so once. Errors: `unavailable`. */
   read(): Promise<EngineGround>
   /**
-   * Since when nothing but itself, a signal or its memory limit can have ended a container, in milliseconds since the epoch: since the
-   * engine was started or, where containers go on without it, since the machine was. Null when that cannot be told. Errors: `unavailable`.
+   * Since when nothing but itself, a signal or its memory limit can have ended a container, in
+   * milliseconds since the epoch: since the engine was started or, where containers go on without
+   * it, since the machine was. Null when that cannot be told. Errors: `unavailable`.
    */
   lastUpheaval(): Promise<number | null>
   /** It may be another one now. */
@@ -61,8 +62,8 @@ async function machineStart(): Promise<number | null> {
 }
 
 /**
- * The engine does not say since when it runs, but makes one directory anew at each start (moby: daemon/daemon.go, prepareTempDir). Without
- * times of birth (statx(2)) nothing can be said.
+ * The engine does not say since when it runs, but makes one directory anew at each start (moby:
+ * daemon/daemon.go, prepareTempDir). Without times of birth (statx(2)) nothing can be said.
  */
 async function engineStart(rootDirectory: string): Promise<number | null> {
   const made = await stat(below(rootDirectory, 'tmp')).catch(() => null)
@@ -81,7 +82,10 @@ async function ask(docker: Dockerode): Promise<Ways> {
   return readWays(info, await readFile('/proc/self/mounts', 'utf8'))
 }
 
-/** Docker, and whoever starts an engine for Atoll, puts the file with its process id beside the socket. */
+/**
+ * Docker, and whoever starts an engine for Atoll, puts the file with its process id beside the
+ * socket.
+ */
 async function openFilesOf(socketPath: string): Promise<number> {
   try {
     const pid = (await readFile(socketPath.replace(/sock$/, 'pid'), 'utf8')).trim()

@@ -1,4 +1,6 @@
-/** Who may work at images now: a few at once, a few of one account, and never two at the same thing. */
+/**
+ * Who may work at images now: a few at once, a few of one account, and never two at the same thing.
+ */
 import { createLimit, type Limit } from '../lib/queue.ts'
 import { unavailable } from '../model/errors.ts'
 

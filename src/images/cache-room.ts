@@ -1,8 +1,9 @@
 /**
- * Room in the image cache: under its own limit and on the file system, by removing what was not needed for longest.
+ * Room in the image cache: under its own limit and on the file system, by removing what was not
+ * needed for longest.
  *
- * What an instance is made from never goes, nor what is growing or was just needed. Nothing goes in vain: when all that may go is
- * not enough, it stays.
+ * What an instance is made from never goes, nor what is growing or was just needed. Nothing goes in
+ * vain: when all that may go is not enough, it stays.
  */
 import { lstat, readdir, utimes } from 'node:fs/promises'
 import type { Clock } from '../lib/clock.ts'
@@ -51,8 +52,9 @@ interface Entry {
 }
 
 /**
- * A function that makes room for all that is growing. Not to be called again before it is done. Errors: `refused` when something
- * would not even fit into an empty cache, `unavailable` when there is no room now.
+ * A function that makes room for all that is growing. Not to be called again before it is done.
+ * Errors: `refused` when something would not even fit into an empty cache, `unavailable` when there
+ * is no room now.
  */
 export function createRoomMaker(options: RoomOptions, claims: Claims): () => Promise<void> {
   const { dir, maxBytes, clock, log, metrics } = options

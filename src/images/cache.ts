@@ -1,7 +1,8 @@
 /**
- * Images of virtual machines on this host's disk, by their content: `sha256-<hex>` for a disk, `sha256-<hex>-kernel` for a kernel with its
- * initramfs, each a directory with the files, read-only, and with `image.json` that says what they are. They appear there whole, in
- * one step; before that they grow in `<key>.partial`, which whoever is asked for the same next goes on with.
+ * Images of virtual machines on this host's disk, by their content: `sha256-<hex>` for a disk,
+ * `sha256-<hex>-kernel` for a kernel with its initramfs, each a directory with the files,
+ * read-only, and with `image.json` that says what they are. They appear there whole, in one step;
+ * before that they grow in `<key>.partial`, which whoever is asked for the same next goes on with.
  *
  * The mtime of a directory is when the image was needed last.
  */
@@ -36,16 +37,28 @@ export interface CachedImage {
 }
 
 interface ImageCache {
-  /** The image of this kind with this digest, from now on the one that was needed last; null when it is not here whole. */
+  /**
+   * The image of this kind with this digest, from now on the one that was needed last; null when it
+   * is not here whole.
+   */
   find(kind: Kind, digest: string): Promise<CachedImage | null>
-  /** Where the image of this key (letters and digits) grows, with what was begun there earlier. One at a time. */
+  /**
+   * Where the image of this key (letters and digits) grows, with what was begun there earlier. One
+   * at a time.
+   */
   begin(key: string): Promise<Growing>
 }
 
-/** An image that is being fetched. Disposed of without `install` or `discard`, it stays for whoever goes on with it. */
+/**
+ * An image that is being fetched. Disposed of without `install` or `discard`, it stays for whoever
+ * goes on with it.
+ */
 export interface Growing extends Disposable {
   readonly dir: string
-  /** Resolves when its files may be `bytes` large together. Errors: `refused` and `unavailable` with what is in the way. */
+  /**
+   * Resolves when its files may be `bytes` large together. Errors: `refused` and `unavailable` with
+   * what is in the way.
+   */
   need(bytes: number): Promise<void>
   /** Makes it an image. The content of its files is on the disk already. */
   install(digest: string, facts: ImageFacts): Promise<CachedImage>
@@ -57,7 +70,10 @@ export const IMAGE_FILES = { disk: ['disk'], kernel: ['kernel', 'initrd'] } as c
 const FACTS_FILE = 'image.json'
 const FACTS_MAX_BYTES = 4096
 const IMAGE = /^sha256-(?<hex>[0-9a-f]{64})(?:-kernel)?$/
-/** What was given out is not evicted for so long: until then the instance that is made of it is known to be. */
+/**
+ * What was given out is not evicted for so long: until then the instance that is made of it is
+ * known to be.
+ */
 const JUST_NEEDED_MS = 10 * 60 * 1000
 
 /** The cache in `options.dir`, which is made when it is needed. One daemon at a time uses it. */

@@ -1,6 +1,6 @@
 /**
- * What a file of a virtual machine's image is, by its first bytes: a qcow2 or raw disk, a kernel, an initramfs, or something else that
- * is refused by its name. Pure but for reading those bytes.
+ * What a file of a virtual machine's image is, by its first bytes: a qcow2 or raw disk, a kernel,
+ * an initramfs, or something else that is refused by its name. Pure but for reading those bytes.
  */
 import type { FileHandle } from 'node:fs/promises'
 import { AtollError, refused } from '../model/errors.ts'
@@ -17,8 +17,8 @@ interface DiskContent {
 const SECTOR_BYTES = 512
 
 /**
- * What disk is in this file. `name` is the location, for messages. Errors: `refused` when it is none that QEMU may be given, with what
- * it is instead.
+ * What disk is in this file. `name` is the location, for messages. Errors: `refused` when it is
+ * none that QEMU may be given, with what it is instead.
  */
 export async function inspectDisk(file: FileHandle, name: string): Promise<DiskContent> {
   const { size } = await file.stat()

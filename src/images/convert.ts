@@ -1,6 +1,7 @@
 /**
- * Disks of guests made whole by qemu-img, which reads them in the jail (`host/processes/jail.ts`): what a guest wrote into its disk, and what its
- * QEMU may have after a guest took it over, is a stranger's.
+ * Disks of guests made whole by qemu-img, which reads them in the jail (`host/processes/jail.ts`):
+ * what a guest wrote into its disk, and what its QEMU may have after a guest took it over, is a
+ * stranger's.
  */
 import { type FileHandle, open } from 'node:fs/promises'
 import { jailPath, letJailRead, letJailWrite, runJailed } from '../host/processes/jail.ts'
@@ -42,7 +43,10 @@ const MS = 1000
 /** Its caches of tables and its buffers, and the libraries: it needs some 100 MiB. */
 const MEMORY_BYTES = 2 * GIB
 
-/** Writes the image's disk, of these layers from the topmost down. Errors: `refused` when it is too large, `unavailable`. */
+/**
+ * Writes the image's disk, of these layers from the topmost down. Errors: `refused` when it is too
+ * large, `unavailable`.
+ */
 export async function convert(
   tools: ConvertTools,
   job: ConvertJob,
@@ -88,7 +92,8 @@ async function jailed(
   const into = closing.use(await open(target, 'w', 0o600))
   const files = [...opened, into].map(({ fd }) => fd)
   const args = ['convert', '-q', '-O', 'qcow2', `json:${nodes(layers)}`, jailPath(layers.length)]
-  // The file is at most longer than what is in it by its tables, which grow with what the guest sees.
+  // The file is at most longer than what is in it by its tables, which grow with what the guest
+  // sees.
   const limits = {
     seconds: DEADLINE_SECONDS,
     memoryBytes: MEMORY_BYTES,
@@ -99,7 +104,9 @@ async function jailed(
   return await letJailWrite(into, () => runJailed(run, order, options))
 }
 
-/** The layers as QEMU's nodes. Each is named here: whatever a header says, no other file is opened. */
+/**
+ * The layers as QEMU's nodes. Each is named here: whatever a header says, no other file is opened.
+ */
 function nodes(layers: readonly Layer[]): string {
   const described = layers.map(({ format }, index) => ({
     driver: format,

@@ -1,8 +1,10 @@
 /**
- * Images that were made of virtual machines on this host (CreateImage): `<stateDir>/created-images/<image id>`, one directory each.
+ * Images that were made of virtual machines on this host (CreateImage):
+ * `<stateDir>/created-images/<image id>`, one directory each.
  *
- * They are not in the image cache, because nobody could fetch again what was evicted there, nor below a directory that an image location
- * can name. What is being made has another name until it is whole: a directory under an image's id is that image, complete and synced.
+ * They are not in the image cache, because nobody could fetch again what was evicted there, nor
+ * below a directory that an image location can name. What is being made has another name until it
+ * is whole: a directory under an image's id is that image, complete and synced.
  */
 import { createHash } from 'node:crypto'
 import { mkdir, open, readdir, rename, stat } from 'node:fs/promises'
@@ -42,8 +44,8 @@ export interface KeptImages {
   /** Removes what was begun. */
   discard(image: ImageId): Promise<void>
   /**
-   * Removes everything but these images and those whose digest is in `inUse`, and but what is being made of those in `busy`. Says what it
-   * removed.
+   * Removes everything but these images and those whose digest is in `inUse`, and but what is being
+   * made of those in `busy`. Says what it removed.
    */
   keep(
     images: ReadonlySet<ImageId>,

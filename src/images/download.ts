@@ -1,7 +1,9 @@
 /**
- * One file fetched from its source into a place of its own, however often the transfer breaks and whoever began it.
+ * One file fetched from its source into a place of its own, however often the transfer breaks and
+ * whoever began it.
  *
- * Beside the file lies what is known of it (`stateFileOf`), so that a fresh daemon goes on where the last one was.
+ * Beside the file lies what is known of it (`stateFileOf`), so that a fresh daemon goes on where
+ * the last one was.
  */
 import type { Hash } from 'node:crypto'
 import { open, stat } from 'node:fs/promises'
@@ -48,18 +50,23 @@ const IDLE_MS = 30_000
 const RATE_WINDOW_MS = 60_000
 const RATE_LEAST_BYTES = 480 * KIB
 /**
- * A source outside that has not begun to send by then is given up, and not before: whether it is absent, refuses, redirects to where nobody
- * goes or is silent cannot be told by the time that it takes.
+ * A source outside that has not begun to send by then is given up, and not before: whether it is
+ * absent, refuses, redirects to where nobody goes or is silent cannot be told by the time that it
+ * takes.
  */
 const BEGIN_MS = 30_000
 /** Nobody waits longer for an image. */
 const DEADLINE_MS = 12 * 3600 * 1000
-/** Room is asked for in steps while nobody knows how long the file is, or only a source outside says so. */
+/**
+ * Room is asked for in steps while nobody knows how long the file is, or only a source outside says
+ * so.
+ */
 const ROOM_STEP_BYTES = 64 * MIB
 
 /**
- * Fetches `source` into `path`, from where an earlier attempt ended. `before` is what is hashed before it. Errors:
- * `refused` when it cannot be had, `unavailable` when it could not be had in many attempts.
+ * Fetches `source` into `path`, from where an earlier attempt ended. `before` is what is hashed
+ * before it. Errors: `refused` when it cannot be had, `unavailable` when it could not be had in
+ * many attempts.
  */
 export async function download(
   source: Source,
@@ -196,7 +203,8 @@ async function take(
   { maxBytes, room, progress, broken, alive }: TakeTools,
 ): Promise<AtollError | null> {
   const total = part.totalBytes()
-  // What a source outside announces costs it nothing, and images of others would go for it: it gets room as it sends.
+  // What a source outside announces costs it nothing, and images of others would go for it: it gets
+  // room as it sends.
   let reserved = source.isOutside || total === null ? part.bytes() : total
   if (reserved > part.bytes()) await room(reserved)
   const failures: AtollError[] = []
@@ -224,7 +232,9 @@ async function take(
   return broken(unavailable(`${source.name} ended after ${part.bytes()} of ${total} bytes`))
 }
 
-/** All that comes until the source fails, which must not be taken for a failure of whoever takes it. */
+/**
+ * All that comes until the source fails, which must not be taken for a failure of whoever takes it.
+ */
 async function* untilBroken(
   body: AsyncIterable<Uint8Array>,
   failed: (error: unknown) => void,
@@ -255,8 +265,8 @@ function tooLarge({ name }: Source, maxBytes: number): AtollError {
 }
 
 /**
- * Aborts its signal when `alive` was not called for `IDLE_MS`, or with too few bytes of a source outside; and when it ends, so that nothing of
- * the transfer goes on.
+ * Aborts its signal when `alive` was not called for `IDLE_MS`, or with too few bytes of a source
+ * outside; and when it ends, so that nothing of the transfer goes on.
  */
 function startWatchdog({ name, isOutside }: Source, clock: Clock, outer: AbortSignal) {
   const silent = new AbortController()

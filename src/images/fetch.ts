@@ -1,4 +1,7 @@
-/** Getting one image of a virtual machine into the cache: fetched, verified, inspected, and only then an image. */
+/**
+ * Getting one image of a virtual machine into the cache: fetched, verified, inspected, and only
+ * then an image.
+ */
 import { createHash } from 'node:crypto'
 import { open, stat } from 'node:fs/promises'
 import { below } from '../lib/paths.ts'
@@ -20,8 +23,9 @@ interface FetchOrder {
 }
 
 /**
- * Fetches into `growing` and makes it an image. What may be gone on with later stays there; what is no use to anybody is removed.
- * Errors: `refused` and `unavailable` with the sentence that is to be shown.
+ * Fetches into `growing` and makes it an image. What may be gone on with later stays there; what is
+ * no use to anybody is removed. Errors: `refused` and `unavailable` with the sentence that is to be
+ * shown.
  */
 export async function fetchMachine(
   order: FetchOrder,
@@ -30,7 +34,8 @@ export async function fetchMachine(
 ): Promise<CachedImage> {
   try {
     const { digest, bytes } = await fetchFiles(order, growing, tools)
-    // Proved by content first: of anything but an image nobody learns whether a guess at its content is right.
+    // Proved by content first: of anything but an image nobody learns whether a guess at its
+    // content is right.
     const facts = await inspect(order, growing.dir, bytes)
     if (order.pinned !== null && digest !== order.pinned) throw differs(order)
     return await growing.install(digest, facts)

@@ -1,7 +1,9 @@
 /**
- * What is known of the images that were asked for: each is looked at once, in the background, and the outcome is kept for a while.
+ * What is known of the images that were asked for: each is looked at once, in the background, and
+ * the outcome is kept for a while.
  *
- * The bookkeeping behind both image shelves and behind images that are made of instances. What a look does is the caller's.
+ * The bookkeeping behind both image shelves and behind images that are made of instances. What a
+ * look does is the caller's.
  */
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../lib/clock.ts'
@@ -16,8 +18,8 @@ interface LooksOptions<Want extends ImageWant> {
   readonly clock: Clock
   readonly log: Log
   /**
-   * Gets the image, however long it takes. `progress` is told a short sentence as often as there is news. Rejects with the
-   * sentence that is to be shown when the image cannot be had.
+   * Gets the image, however long it takes. `progress` is told a short sentence as often as there is
+   * news. Rejects with the sentence that is to be shown when the image cannot be had.
    */
   readonly find: (
     want: Want,
@@ -77,7 +79,8 @@ export function createLooks<Want extends ImageWant>({
 
   return {
     look(want) {
-      // Without a digest it is this image's own look: the same location may hold something else by now.
+      // Without a digest it is this image's own look: the same location may hold something else by
+      // now.
       const key = `${want.location} ${want.digest ?? want.id}`
       const known = looks.get(key)
       const old = known?.now.kind === 'failed' && clock.monotonic() - known.failedAt > FAILED_FOR_MS

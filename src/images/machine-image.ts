@@ -1,10 +1,16 @@
-/** The port to the images of virtual machines: what the QEMU driver is given, and by whom it is kept. */
+/**
+ * The port to the images of virtual machines: what the QEMU driver is given, and by whom it is
+ * kept.
+ */
 import type { MachineOptions } from '../model/image-location.ts'
 import { GIB } from '../model/sizes.ts'
 import type { ImageFindings } from '../plan/workloads.ts'
 import type { Images } from '../workloads/driver.ts'
 
-/** An image that is at hand, complete and verified. Its files are read-only and shared by every instance that is made from it. */
+/**
+ * An image that is at hand, complete and verified. Its files are read-only and shared by every
+ * instance that is made from it.
+ */
 export type MachineImage = MachineDisk | MachineKernel
 
 /** A disk under copy-on-write overlays. */
@@ -33,7 +39,10 @@ interface MachineKernel {
   readonly options: MachineOptions
   readonly kernelPath: string
   readonly initrdPath: string
-  /** The base of each instance's disk, in an image that was made of an instance; null: instances get an empty disk. */
+  /**
+   * The base of each instance's disk, in an image that was made of an instance; null: instances get
+   * an empty disk.
+   */
   readonly disk: BaseDisk | null
 }
 
@@ -52,8 +61,8 @@ export function findingsOf(image: MachineImage): ImageFindings {
 
 export interface MachineImages extends Images {
   /**
-   * An image that was `ready`. `location` is where its options are read from. Errors: `unavailable` when it is no longer known or
-   * no longer in the cache; it is looked at anew.
+   * An image that was `ready`. `location` is where its options are read from. Errors: `unavailable`
+   * when it is no longer known or no longer in the cache; it is looked at anew.
    */
   details(digest: string, location: string): Promise<MachineImage>
 }

@@ -1,9 +1,11 @@
 /**
- * The images of virtual machines on this host: fetched in the background, verified, inspected, and kept by their content.
+ * The images of virtual machines on this host: fetched in the background, verified, inspected, and
+ * kept by their content.
  *
- * An image is pinned by the SHA-256 of its file, or of its kernel and initramfs one after the other. An image with a pinned digest
- * is used by that digest alone: what its location holds today matters only when the content is not here. Nothing that was fetched
- * is given out before it had the digest that is asked for and was found to be something that QEMU may be given.
+ * An image is pinned by the SHA-256 of its file, or of its kernel and initramfs one after the
+ * other. An image with a pinned digest is used by that digest alone: what its location holds today
+ * matters only when the content is not here. Nothing that was fetched is given out before it had
+ * the digest that is asked for and was found to be something that QEMU may be given.
  */
 import { createHash } from 'node:crypto'
 import type { Clock } from '../lib/clock.ts'
@@ -51,7 +53,10 @@ export interface MachineImagesOptions {
   readonly outbound: Pick<Outbound, 'get'>
 }
 
-/** Images that are fetched from elsewhere at once, and of these for one account; others wait. Transfers cost little, and slow ones end. */
+/**
+ * Images that are fetched from elsewhere at once, and of these for one account; others wait.
+ * Transfers cost little, and slow ones end.
+ */
 const FETCHES_AT_ONCE = 16
 const FETCHES_OF_ACCOUNT = 2
 /** Published files are copied at once; they do not wait for the world. */
@@ -90,7 +95,8 @@ export function createMachineImages(options: MachineImagesOptions): MachineImage
       if (own !== null) return findingsOf(own)
       const location = machineLocation(want.location)
       const pinned = pinnedDigest(want, location)
-      // By the digest of the record only: what a client asks for is not given to it because somebody else has it here.
+      // By the digest of the record only: what a client asks for is not given to it because
+      // somebody else has it here.
       const known = async () =>
         want.digest === null ? null : cache.find(location.kind, want.digest)
       const key = keyOf(location, pinned)

@@ -1,8 +1,10 @@
 /**
- * Which addresses may be asked for something because a client said so. Pure: no name is resolved here.
+ * Which addresses may be asked for something because a client said so. Pure: no name is resolved
+ * here.
  *
- * The world is reached. What is private (RFC 1918 and its like) or beside this host is reached when the setting `images.reach` names it or a network that it
- * is in. What is never the world, and the cloud's own machines and networks, are reached only when `images.reach` names that very address.
+ * The world is reached. What is private (RFC 1918 and its like) or beside this host is reached when
+ * the setting `images.reach` names it or a network that it is in. What is never the world, and the
+ * cloud's own machines and networks, are reached only when `images.reach` names that very address.
  */
 import { BlockList, isIP, isIPv4 } from 'node:net'
 
@@ -25,13 +27,17 @@ export interface Destination {
 export interface Inside {
   readonly addresses: readonly string[]
   readonly networks: readonly string[]
-  /** Networks that this host is connected to, whatever their addresses: its neighbours are not the world. Host bits may be set. */
+  /**
+   * Networks that this host is connected to, whatever their addresses: its neighbours are not the
+   * world. Host bits may be set.
+   */
   readonly near: readonly string[]
 }
 
 /**
- * Never the world: this network, loopback, link-local, Azure's host to each of its machines, multicast, reserved and broadcast; IPv6 that is loopback, link-local, site-local or
- * multicast, or carries an IPv4 address to somebody who unwraps it (NAT64, 6to4, Teredo, IPv4-compatible).
+ * Never the world: this network, loopback, link-local, Azure's host to each of its machines,
+ * multicast, reserved and broadcast; IPv6 that is loopback, link-local, site-local or multicast, or
+ * carries an IPv4 address to somebody who unwraps it (NAT64, 6to4, Teredo, IPv4-compatible).
  * https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16,
  * https://www.iana.org/assignments/iana-ipv4-special-registry and …/iana-ipv6-special-registry
  */
@@ -56,7 +62,10 @@ const NEVER = [
     'ff00::/8',
   ],
 ]
-/** Private, shared (RFC 6598), for protocols, documentation and measurements; IPv6 that is unique local or not given out. */
+/**
+ * Private, shared (RFC 6598), for protocols, documentation and measurements; IPv6 that is unique
+ * local or not given out.
+ */
 const PRIVATE = [
   ...[
     '10.0.0.0/8',
@@ -76,10 +85,16 @@ const MAPPED = /^::ffff:(?:(?<high>[0-9a-f]{1,4}):(?<low>[0-9a-f]{1,4})|(?<dotte
 const NAME =
   /^(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/
 const PORT_MAX = 65_535
-/** Names that lead to this machine or its neighbourhood, whatever a resolver elsewhere makes of them (RFC 6761, 6762, 8375). */
+/**
+ * Names that lead to this machine or its neighbourhood, whatever a resolver elsewhere makes of them
+ * (RFC 6761, 6762, 8375).
+ */
 const NEAR = /(?:^|\.)(?:localhost|local|localdomain|internal|intranet|lan|home\.arpa)$/
 
-/** An entry of `images.reach`: `10.1.0.0/16`, `10.1.2.3`, `10.1.2.3:8080`, `[fd00::1]:8080`, `mirror.example`, `mirror.example:8080`. */
+/**
+ * An entry of `images.reach`: `10.1.0.0/16`, `10.1.2.3`, `10.1.2.3:8080`, `[fd00::1]:8080`,
+ * `mirror.example`, `mirror.example:8080`.
+ */
 export function parseReach(text: string): Reach | undefined {
   const [base = '', length, ...more] = text.split('/')
   if (length !== undefined) {
@@ -131,12 +146,18 @@ export function objectionTo(
     : `${address} is private (setting images.reach)`
 }
 
-/** Whether a name that cannot be resolved here may be left to a proxy: it must not be one of this machine or its neighbourhood. */
+/**
+ * Whether a name that cannot be resolved here may be left to a proxy: it must not be one of this
+ * machine or its neighbourhood.
+ */
 export function isFarName(host: string): boolean {
   return isIP(host) === 0 && host.includes('.') && NAME.test(host) && !NEAR.test(host)
 }
 
-/** An IPv4 address that is written as an IPv6 one (RFC 4291, 2.5.5.2) as the IPv4 address that it is; any other as it is. */
+/**
+ * An IPv4 address that is written as an IPv6 one (RFC 4291, 2.5.5.2) as the IPv4 address that it
+ * is; any other as it is.
+ */
 function plainAddress(text: string): string {
   const groups = MAPPED.exec(text)?.groups
   if (groups === undefined) return text.toLowerCase()

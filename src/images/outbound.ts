@@ -1,10 +1,11 @@
 /**
- * The one gate for what this host fetches because a client said so. A name is resolved, each address is held against `reach.ts`, and the
- * connection is made to an address that was checked and to no other, so that a name which resolves to something else a moment later
- * (DNS rebinding) leads nowhere. A redirect is a new question and passes the same gate.
+ * The one gate for what this host fetches because a client said so. A name is resolved, each
+ * address is held against `reach.ts`, and the connection is made to an address that was checked and
+ * to no other, so that a name which resolves to something else a moment later (DNS rebinding) leads
+ * nowhere. A redirect is a new question and passes the same gate.
  *
- * Through a proxy (`images.proxy`) it is the proxy that connects: names are checked by what they resolve to here, if they do, and what the
- * proxy reaches beyond that is its operator's to limit.
+ * Through a proxy (`images.proxy`) it is the proxy that connects: names are checked by what they
+ * resolve to here, if they do, and what the proxy reaches beyond that is its operator's to limit.
  */
 import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
@@ -37,15 +38,18 @@ interface ProxySettings {
 
 export interface Outbound {
   /**
-   * The answer to a GET of this URL, redirects not followed. Its body is destroyed when `signal` aborts. Errors: `refused` where the gate is shut;
-   * whatever the network says.
+   * The answer to a GET of this URL, redirects not followed. Its body is destroyed when `signal`
+   * aborts. Errors: `refused` where the gate is shut; whatever the network says.
    */
   get(
     url: URL,
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<IncomingMessage>
-  /** Learns the cloud's own networks and machines from the want: `shared.vpcs`, `shared.subnets`, `shared.peers`. Makes nothing on the host. */
+  /**
+   * Learns the cloud's own networks and machines from the want: `shared.vpcs`, `shared.subnets`,
+   * `shared.peers`. Makes nothing on the host.
+   */
   readonly service: HostService
 }
 
@@ -59,8 +63,8 @@ export interface Address {
 const HEADERS_MAX_BYTES = 16 * KIB
 
 /**
- * A gate that knows no network of the cloud yet but this machine's addresses. `resolve` gives every address of a name or of an address, none
- * when there is none.
+ * A gate that knows no network of the cloud yet but this machine's addresses. `resolve` gives every
+ * address of a name or of an address, none when there is none.
  */
 export function createOutbound(
   { reach, engines, proxy }: OutboundSettings,
@@ -105,7 +109,8 @@ export function createOutbound(
       const good = await admitted(host, port)
       return { agent: new Agent({ keepAlive: false }), lookup: onlyThese(good) }
     }
-    // Unresolved, it is the proxy's to resolve. What does resolve must lead nowhere that we would not go ourselves.
+    // Unresolved, it is the proxy's to resolve. What does resolve must lead nowhere that we would
+    // not go ourselves.
     if (isIP(host) !== 0 || (await resolve(host)).length > 0) await admitted(host, port)
     else if (!isFarName(host)) throw shut(`${host} is not the world's`)
     const proxyEnv = { HTTP_PROXY: through, HTTPS_PROXY: through }
@@ -170,7 +175,10 @@ function hostOf({ hostname }: URL): string {
     .toLowerCase()
 }
 
-/** Whether the host is asked without a proxy: `*`, or a name with all below it, with or without a port, as curl(1) reads NO_PROXY. */
+/**
+ * Whether the host is asked without a proxy: `*`, or a name with all below it, with or without a
+ * port, as curl(1) reads NO_PROXY.
+ */
 function isExcepted(host: string, port: number, except: readonly string[]): boolean {
   return except.some((entry) => {
     const [name = '', only] = entry.trim().toLowerCase().split(':')

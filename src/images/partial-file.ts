@@ -1,8 +1,10 @@
 /**
- * The part of a file that is at hand, with the hash of just that, and what is known of the whole (`<file>.json`).
+ * The part of a file that is at hand, with the hash of just that, and what is known of the whole
+ * (`<file>.json`).
  *
- * The record names the boot of this machine in which it was written: a killed daemon loses nothing that it wrote, but after a power
- * cut nobody knows how much had reached the disk, and the part is begun anew.
+ * The record names the boot of this machine in which it was written: a killed daemon loses nothing
+ * that it wrote, but after a power cut nobody knows how much had reached the disk, and the part is
+ * begun anew.
  */
 import type { Hash } from 'node:crypto'
 import { constants, type FileHandle, open, readFile, rm } from 'node:fs/promises'
@@ -62,7 +64,10 @@ export async function openPart(
   }
 }
 
-/** Always one byte short of the whole, so that the source is asked whether that is still the content. */
+/**
+ * Always one byte short of the whole, so that the source is asked whether that is still the
+ * content.
+ */
 async function trim(file: FileHandle, known: State | null): Promise<number> {
   const { size } = await file.stat()
   const total = known?.totalBytes ?? Number.POSITIVE_INFINITY

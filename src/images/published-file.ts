@@ -1,9 +1,11 @@
 /**
- * Published image files of this host. What a client may name is published, not merely readable: a regular file in or below a published
- * directory that every user of this machine may read, reached by no symbolic link that leads out of there, and with no second name
- * elsewhere. The daemon is root, so it checks for itself what a user without any rights would be refused.
+ * Published image files of this host. What a client may name is published, not merely readable: a
+ * regular file in or below a published directory that every user of this machine may read, reached
+ * by no symbolic link that leads out of there, and with no second name elsewhere. The daemon is
+ * root, so it checks for itself what a user without any rights would be refused.
  *
- * A client learns one thing, whether a file is published: whatever is in the way, it is told the same sentence, and the log has the reason.
+ * A client learns one thing, whether a file is published: whatever is in the way, it is told the
+ * same sentence, and the log has the reason.
  */
 import { createHash, type Hash } from 'node:crypto'
 import { constants, type FileHandle, lstat, open, realpath } from 'node:fs/promises'
@@ -22,8 +24,8 @@ const OTHERS_READ = 0o004
 const OTHERS_SEARCH = 0o001
 
 /**
- * Opens a published file for reading. Never blocks on what is no file. Errors: `refused` with the one sentence for what is not published, or
- * because it is larger than `maxBytes`.
+ * Opens a published file for reading. Never blocks on what is no file. Errors: `refused` with the
+ * one sentence for what is not published, or because it is larger than `maxBytes`.
  */
 export async function openPublished(path: string, limits: FileLimits): Promise<FileHandle> {
   const real = await publishedPath(path, limits.directories)
@@ -76,7 +78,8 @@ function objection(stat: {
 }): string | null {
   if (!stat.isFile()) return 'it is not a regular file'
   if ((stat.mode & OTHERS_READ) === 0) return 'other users may not read it (chmod o+r)'
-  // A second name may be in a directory that nobody else may enter, and a user may link what is not its own (fs.protected_hardlinks).
+  // A second name may be in a directory that nobody else may enter, and a user may link what is not
+  // its own (fs.protected_hardlinks).
   return stat.nlink === 1 ? null : 'it has other names (hard links)'
 }
 

@@ -1,9 +1,10 @@
 /**
- * The operator's side of published images: putting a file there, seeing what is there, taking it away. The daemon has no part in it: it
- * opens what it finds (`image-file.ts`).
+ * The operator's side of published images: putting a file there, seeing what is there, taking it
+ * away. The daemon has no part in it: it opens what it finds (`image-file.ts`).
  *
- * A file appears under its name whole, proved and on the disk, or not at all; what a crash leaves is named `.NAME.publishing` and is not
- * listed. Instances that were made from an image go on when it is no longer published.
+ * A file appears under its name whole, proved and on the disk, or not at all; what a crash leaves
+ * is named `.NAME.publishing` and is not listed. Instances that were made from an image go on when
+ * it is no longer published.
  */
 import { createHash } from 'node:crypto'
 import {
@@ -54,8 +55,9 @@ const UNFINISHED = /^\..*\.publishing$/
 const SUBDIRECTORIES_MAX = 1_000
 
 /**
- * Copies `file`, which may be anywhere, into `directory`, readable for everybody. Errors: `refused` when it is no image, when the name does
- * not fit it, or when there is one of that name and `replace` is false.
+ * Copies `file`, which may be anywhere, into `directory`, readable for everybody. Errors: `refused`
+ * when it is no image, when the name does not fit it, or when there is one of that name and
+ * `replace` is false.
  */
 export async function publishImage(
   file: string,
@@ -150,7 +152,10 @@ async function look(
   }
 }
 
-/** Takes a file out of a published directory; returns its path. Errors: `refused` when there is none of that name. */
+/**
+ * Takes a file out of a published directory; returns its path. Errors: `refused` when there is none
+ * of that name.
+ */
 export async function unpublishImage(
   name: string,
   directories: readonly string[],

@@ -1,15 +1,21 @@
 /**
- * The header of a qcow2 image, read as the hostile input it is: what may be handed to QEMU and what not. Pure.
+ * The header of a qcow2 image, read as the hostile input it is: what may be handed to QEMU and what
+ * not. Pure.
  *
- * https://www.qemu.org/docs/master/interop/qcow2.html; limits without a word about them are QEMU's own (block/qcow2.h). Above all an
- * image must not name another file, because QEMU would open it: no backing file, no external data file. `qemu-img info` is not asked
- * as well: it reads what is read here and nothing more, it decides nothing for us, and it would be one more program in C that
- * parses what a stranger made, beside the one that has to (which runs unprivileged and in a sandbox).
+ * https://www.qemu.org/docs/master/interop/qcow2.html; limits without a word about them are QEMU's
+ * own (block/qcow2.h). Above all an image must not name another file, because QEMU would open it:
+ * no backing file, no external data file. `qemu-img info` is not asked as well: it reads what is
+ * read here and nothing more, it decides nothing for us, and it would be one more program in C that
+ * parses what a stranger made, beside the one that has to (which runs unprivileged and in a
+ * sandbox).
  */
 import { type AtollError, refused } from '../model/errors.ts'
 import { KIB, MIB } from '../model/sizes.ts'
 
-/** What the parser needs of a file at most: header and extensions lie in the first cluster, and in real images in its first kilobyte. */
+/**
+ * What the parser needs of a file at most: header and extensions lie in the first cluster, and in
+ * real images in its first kilobyte.
+ */
 export const QCOW2_HEAD_BYTES = 64 * KIB
 /** Largest disk that an image may have. */
 export const VIRTUAL_MAX_BYTES = 64 * 1024 ** 4
@@ -58,20 +64,27 @@ const FORBIDDEN: ReadonlyMap<number, string> = new Map([
   [0x0537be77, 'is encrypted'],
 ])
 
-/** Whether a file that begins so is to be read as qcow2 (or its ancestor qcow), whatever else it may be. */
+/**
+ * Whether a file that begins so is to be read as qcow2 (or its ancestor qcow), whatever else it may
+ * be.
+ */
 export function isQcow(head: Buffer): boolean {
   return head.length >= 4 && head.readUInt32BE(0) === MAGIC
 }
 
 /**
- * Reads the header of an image that stands by itself. `head` is the file's first `QCOW2_HEAD_BYTES`, or all of a shorter file of `fileBytes`. Errors: `refused` with
- * what is wrong with it, to follow the name of the image.
+ * Reads the header of an image that stands by itself. `head` is the file's first
+ * `QCOW2_HEAD_BYTES`, or all of a shorter file of `fileBytes`. Errors: `refused` with what is wrong
+ * with it, to follow the name of the image.
  */
 export function parseQcow2(head: Buffer, fileBytes: number): Qcow2 {
   return parse(head, fileBytes, NOTHING_ELSE)
 }
 
-/** As `parseQcow2`, of an instance's own disk, which lies on a base. Which one that is, its reader must say and not the header. */
+/**
+ * As `parseQcow2`, of an instance's own disk, which lies on a base. Which one that is, its reader
+ * must say and not the header.
+ */
 export function parseOverlay(head: Buffer, fileBytes: number): Qcow2 {
   return parse(head, fileBytes, { ...NOTHING_ELSE, backing: true })
 }
@@ -176,7 +189,10 @@ function checkSizes({ virtualBytes, clusterBits, incompatible, l1Entries }: Fiel
     throw wrong('has an L1 table that is too small for its disk')
 }
 
-/** Every table that the header points to begins on a cluster past the header and lies within the file. */
+/**
+ * Every table that the header points to begins on a cluster past the header and lies within the
+ * file.
+ */
 function checkTables(fields: Fields, fileBytes: number): void {
   const clusterBytes = 2 ** fields.clusterBits
   const refcountBytes = fields.refcountTableClusters * clusterBytes

@@ -1,7 +1,9 @@
 /**
- * What the first bytes of a file prove it to be: a kernel, an initramfs, a disk with something on it, an archive, or something foreign. Pure.
+ * What the first bytes of a file prove it to be: a kernel, an initramfs, a disk with something on
+ * it, an archive, or something foreign. Pure.
  *
- * A file is used as what it is proved to be and as nothing else, so that no other file of a host is given to a guest as an image.
+ * A file is used as what it is proved to be and as nothing else, so that no other file of a host is
+ * given to a guest as an image.
  */
 import { constants, gunzipSync } from 'node:zlib'
 import { KIB, MIB } from '../model/sizes.ts'
@@ -22,7 +24,10 @@ export const MARKS_HEAD_BYTES = 68 * KIB
 
 const PACKED = 'unpack it first'
 const CONVERT = 'convert it with `qemu-img convert -O qcow2`'
-/** How things begin that somebody may take for a disk image. What has an MBR begins with the code of a boot loader. */
+/**
+ * How things begin that somebody may take for a disk image. What has an MBR begins with the code of
+ * a boot loader.
+ */
 const FOREIGN: readonly Foreign[] = [
   foreign('a VMDK image', 'KDMV', CONVERT),
   foreign('a VMDK image', 'COWD', CONVERT),
@@ -65,7 +70,9 @@ const ON_DISKS: readonly Mark[] = [
   mark('LVM', 'LABELONE', 512),
 ]
 
-/** https://docs.kernel.org/arch/x86/boot.html: the boot flag and the real-mode header of a bzImage. */
+/**
+ * https://docs.kernel.org/arch/x86/boot.html: the boot flag and the real-mode header of a bzImage.
+ */
 const BZIMAGE: readonly Mark[] = [
   mark('boot flag', '\x55\xaa', 0x1fe),
   mark('bzImage', 'HdrS', 0x202),
@@ -91,17 +98,26 @@ const INITRAMFS: readonly Mark[] = [
   mark('LZ4', '\x04\x22\x4d\x18'),
   mark('Zstandard', '\x28\xb5\x2f\xfd'),
 ]
-/** A cpio header of the formats that the kernel takes: 13 numbers of 8 digits (https://docs.kernel.org/driver-api/early-userspace/buffer-format.html). */
+/**
+ * A cpio header of the formats that the kernel takes: 13 numbers of 8 digits
+ * (https://docs.kernel.org/driver-api/early-userspace/buffer-format.html).
+ */
 const CPIO = /^07070[12][0-9A-Fa-f]{104}/
 const CPIO_HEADER_BYTES = 110
 const GZIP = mark('gzip', '\x1f\x8b\x08')
 /** "ustar" at this offset marks POSIX and GNU tar (tar(5)). */
 const USTAR = mark('tar', 'ustar', 257)
-/** Of a compressed file so much is unpacked to see what it is, to at most the second figure: gzip packs 1,032 bytes into one. */
+/**
+ * Of a compressed file so much is unpacked to see what it is, to at most the second figure: gzip
+ * packs 1,032 bytes into one.
+ */
 const PACKED_HEAD_BYTES = 4096
 const UNPACKED_MAX_BYTES = 8 * MIB
 
-/** What a file that begins so is instead of a disk image; undefined when it has no mark of anything else. */
+/**
+ * What a file that begins so is instead of a disk image; undefined when it has no mark of anything
+ * else.
+ */
 export function foreignMark(head: Buffer): Foreign | undefined {
   return FOREIGN.find((one) => has(head, one))
 }

@@ -1,6 +1,6 @@
 /**
- * Image files by HTTP, through the gate of `outbound.ts`: `Range` with `If-Range` goes on where a transfer ended, provided that the content
- * is still the same (RFC 9110, 13.1.5 and 14).
+ * Image files by HTTP, through the gate of `outbound.ts`: `Range` with `If-Range` goes on where a
+ * transfer ended, provided that the content is still the same (RFC 9110, 13.1.5 and 14).
  */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { refused } from '../model/errors.ts'
@@ -18,7 +18,10 @@ const REDIRECTS_MAX = 5
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
 const OK = 200
 const PARTIAL_CONTENT = 206
-/** A date is a strong validator when it is at least this much older than the answer (RFC 9110, 8.8.2.2). */
+/**
+ * A date is a strong validator when it is at least this much older than the answer (RFC 9110,
+ * 8.8.2.2).
+ */
 const DATE_IS_STRONG_AFTER_MS = 1_000
 const LONGEST_VALIDATOR = 1_024
 
@@ -84,7 +87,10 @@ function next(url: string, at: URL, location: string | undefined): URL {
   return to
 }
 
-/** What goes on where we are; null when it is another part, or a part of something else (not every server knows `If-Range`). */
+/**
+ * What goes on where we are; null when it is another part, or a part of something else (not every
+ * server knows `If-Range`).
+ */
 function partOf(url: string, response: IncomingMessage, from: Position): Opened | null {
   const range = parseContentRange(response.headers['content-range'] ?? '')
   const validator = validatorOf(response.headers) ?? from.validator

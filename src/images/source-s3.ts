@@ -1,6 +1,7 @@
 /**
- * Image files from an S3-compatible service with several endpoints: whichever answers. When one dies in the middle, the next goes on
- * where it was: the entity tag is the object's and not the endpoint's.
+ * Image files from an S3-compatible service with several endpoints: whichever answers. When one
+ * dies in the middle, the next goes on where it was: the entity tag is the object's and not the
+ * endpoint's.
  */
 import { addAbortSignal, Readable } from 'node:stream'
 import type { GetObjectCommandInput, GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3'
@@ -106,7 +107,8 @@ async function connect(endpoint: string, settings: S3Settings): Promise<Client> 
       requestTimeout: ANSWER_TIMEOUT_MS,
       throwOnRequestTimeout: true,
     },
-    // Not every service of that kind knows AWS's newer checksums, and the content is verified as a whole.
+    // Not every service of that kind knows AWS's newer checksums, and the content is verified as a
+    // whole.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
   })

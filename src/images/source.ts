@@ -1,13 +1,16 @@
 /**
- * Where the files of virtual machines' images come from: one way to ask for the content from some byte on, so that going on where a
- * broken transfer ended is written once (`machine-download.ts`).
+ * Where the files of virtual machines' images come from: one way to ask for the content from some
+ * byte on, so that going on where a broken transfer ended is written once (`machine-download.ts`).
  */
 import { constants, copyFile } from 'node:fs/promises'
 import { refused, unavailable } from '../model/errors.ts'
 import { KIB } from '../model/sizes.ts'
 import { type FileLimits, openPublished } from './published-file.ts'
 
-/** A place in content of which the part before is at hand. `validator` is what `Opened` said when that part was fetched. */
+/**
+ * A place in content of which the part before is at hand. `validator` is what `Opened` said when
+ * that part was fetched.
+ */
 export interface Position {
   readonly offset: number
   readonly validator: string
@@ -15,7 +18,10 @@ export interface Position {
 
 /** Content that is being sent. */
 export interface Opened {
-  /** Where `body` begins: at the position that was asked for, or at 0 because the content is another by now, or cannot be had in parts. */
+  /**
+   * Where `body` begins: at the position that was asked for, or at 0 because the content is another
+   * by now, or cannot be had in parts.
+   */
   readonly offset: number
   /** Size of the whole content; null when the sender does not know. */
   readonly totalBytes: number | null
@@ -30,14 +36,19 @@ export interface Source {
   readonly name: string
   /** What is said to be going on. */
   readonly verb: 'Copying' | 'Downloading'
-  /** Whether it lies elsewhere: whatever goes wrong there is told in one sentence and at one time, and it has to send at a least rate. */
+  /**
+   * Whether it lies elsewhere: whatever goes wrong there is told in one sentence and at one time,
+   * and it has to send at a least rate.
+   */
   readonly isOutside: boolean
   /**
-   * Errors: `refused` when asking again will not help, `unavailable` when it may. Abort `signal` when the body is no longer needed or
-   * has fallen silent.
+   * Errors: `refused` when asking again will not help, `unavailable` when it may. Abort `signal`
+   * when the body is no longer needed or has fallen silent.
    */
   open(from: Position | null, signal: AbortSignal): Promise<Opened>
-  /** Copies all of it at once without moving a byte, where that is possible; says whether it was. */
+  /**
+   * Copies all of it at once without moving a byte, where that is possible; says whether it was.
+   */
   clone?(target: string): Promise<boolean>
 }
 
@@ -62,7 +73,8 @@ export function createFileSource(path: string, limits: FileLimits): Source {
     },
     async clone(target) {
       await using file = await openFile()
-      // By the open file: what lies at the path may be another by now. FICLONE: ioctl_ficlonerange(2).
+      // By the open file: what lies at the path may be another by now. FICLONE:
+      // ioctl_ficlonerange(2).
       const from = `/proc/self/fd/${file.fd}`
       try {
         await copyFile(from, target, constants.COPYFILE_FICLONE_FORCE)
@@ -88,7 +100,10 @@ export function statusError(name: string, status: number, words = ''): Error {
   return passing ? unavailable(message) : refused('InvalidParameterValue', message)
 }
 
-/** Offset and whole size in a Content-Range (RFC 9110, 14.4): `bytes 5-9/10`. Null when it is malformed. */
+/**
+ * Offset and whole size in a Content-Range (RFC 9110, 14.4): `bytes 5-9/10`. Null when it is
+ * malformed.
+ */
 export function parseContentRange(
   value: string,
 ): { readonly offset: number; readonly totalBytes: number | null } | null {

@@ -1,10 +1,12 @@
 /**
  * The QEMU guest agent, a program in the guest that can hold its file systems still
- * (https://www.qemu.org/docs/master/interop/qemu-ga-ref.html): one JSON object a line over a virtio serial port.
+ * (https://www.qemu.org/docs/master/interop/qemu-ga-ref.html): one JSON object a line over a virtio
+ * serial port.
  *
- * Whatever comes out of that port the guest says, so it is read with limits and never believed in more than it is asked: a guest that lies
- * about having written everything out spoils its own image only. Whether a program in the guest holds the port open, QEMU knows: only then is
- * anything asked, and a guest that then says nothing for some seconds is taken to have no agent.
+ * Whatever comes out of that port the guest says, so it is read with limits and never believed in
+ * more than it is asked: a guest that lies about having written everything out spoils its own image
+ * only. Whether a program in the guest holds the port open, QEMU knows: only then is anything
+ * asked, and a guest that then says nothing for some seconds is taken to have no agent.
  */
 import { once } from 'node:events'
 import { rm, writeFile } from 'node:fs/promises'
@@ -37,11 +39,16 @@ interface FreezerTools {
 export interface Freezer {
   /** How to hold the guest still; null when no agent answers that could. */
   open(instance: InstanceId, signal: AbortSignal): Promise<FreezeGuest | null>
-  /** Lets a guest go on that a daemon before us may have left frozen. Does nothing for all others. */
+  /**
+   * Lets a guest go on that a daemon before us may have left frozen. Does nothing for all others.
+   */
   thawLeft(instance: InstanceId): Promise<void>
 }
 
-/** An agent that is there answers in milliseconds; under emulation, on a crowded host, it may take seconds. */
+/**
+ * An agent that is there answers in milliseconds; under emulation, on a crowded host, it may take
+ * seconds.
+ */
 const ANSWER_DEADLINE_MS = 15_000
 /** The guest writes out all that it has in memory. */
 const FREEZE_DEADLINE_MS = 20_000
@@ -49,7 +56,10 @@ const THAW_ATTEMPTS = 5
 const THAW_PAUSE_MS = 1_000
 /** The marker in the machine's directory that says that its guest may be frozen. */
 const MARKER = 'frozen'
-/** Ends whatever an agent before had begun to read ("guest-sync-delimited"). Invalid in UTF-8, so it is read as U+FFFD. */
+/**
+ * Ends whatever an agent before had begun to read ("guest-sync-delimited"). Invalid in UTF-8, so it
+ * is read as U+FFFD.
+ */
 const DELIMITER = Buffer.of(0xff)
 const DELIMITER_READ = '\ufffd'
 /** Lines that may come before the answer: those to questions of others before us. */
@@ -122,10 +132,16 @@ export function createFreezer({
   }
 }
 
-/** https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html, "ChardevInfo": whether the guest's end is open. */
+/**
+ * https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html, "ChardevInfo": whether the guest's
+ * end is open.
+ */
 const chardevsSchema = z.array(z.object({ label: z.string(), 'frontend-open': z.boolean() }))
 
-/** Whether a program in the guest listens for what an agent is asked. Errors: `unavailable` when QEMU does not say. */
+/**
+ * Whether a program in the guest listens for what an agent is asked. Errors: `unavailable` when
+ * QEMU does not say.
+ */
 async function isPortOpen(monitor: Pick<Qmp, 'execute'> | null): Promise<boolean> {
   if (monitor === null) return false
   const chardevs = chardevsSchema.safeParse(await monitor.execute('query-chardev'))
@@ -133,7 +149,10 @@ async function isPortOpen(monitor: Pick<Qmp, 'execute'> | null): Promise<boolean
   return chardevs.data.some((one) => one.label === AGENT_CHARDEV && one['frontend-open'])
 }
 
-/** Asks one thing after the other over a connection of its own. Errors: `unavailable` when the guest does not answer, or not well. */
+/**
+ * Asks one thing after the other over a connection of its own. Errors: `unavailable` when the guest
+ * does not answer, or not well.
+ */
 async function ask(
   path: string,
   commands: readonly string[],

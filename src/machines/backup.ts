@@ -1,12 +1,15 @@
 /**
- * Copying the disk of a machine that runs, as it is at one moment, while the guest goes on: QEMU's backup job
- * (https://www.qemu.org/docs/master/interop/live-block-operations.html, "blockdev-backup").
+ * Copying the disk of a machine that runs, as it is at one moment, while the guest goes on: QEMU's
+ * backup job (https://www.qemu.org/docs/master/interop/live-block-operations.html,
+ * "blockdev-backup").
  *
- * The process may open no path of the host's, but it was handed a directory at its start. It is root's, so the process can make nothing
- * in it; the one file that it is to write is put there, owned by its user, for as long as the job takes. The file is raw: what a process
- * that a guest has taken over could write into it is only ever content.
+ * The process may open no path of the host's, but it was handed a directory at its start. It is
+ * root's, so the process can make nothing in it; the one file that it is to write is put there,
+ * owned by its user, for as long as the job takes. The file is raw: what a process that a guest has
+ * taken over could write into it is only ever content.
  *
- * How the job is doing is asked for and not waited to be told: what a daemon before us began shows in the same answer.
+ * How the job is doing is asked for and not waited to be told: what a daemon before us began shows
+ * in the same answer.
  */
 import { chown, open, readdir, readlink, rename, rm } from 'node:fs/promises'
 import { z } from 'zod'
@@ -56,7 +59,10 @@ const jobsSchema = z
   .max(100)
 type Job = z.infer<typeof jobsSchema>[number]
 
-/** Copies into a raw file that is put at `target`. Errors: `unavailable`, `refused` when this machine cannot do it. */
+/**
+ * Copies into a raw file that is put at `target`. Errors: `unavailable`, `refused` when this
+ * machine cannot do it.
+ */
 export async function backUp(
   { qmp, pid }: { readonly qmp: Qmp; readonly pid: number },
   order: BackUpOrder,

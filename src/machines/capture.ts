@@ -1,13 +1,14 @@
 /**
  * Images of virtual machines: a machine's disk, made whole, as a file that stands by itself.
  *
- * Of a machine that is off, the disk is copied as it lies there. Of one that runs, QEMU copies it as it was at one moment
- * while the guest goes on (`backup.ts`). Its guest agent, when one answers, flushes and freezes its file systems for that
- * moment. Without an agent the guest is shut down, copied and started again, as on EC2, unless the caller forbade that
- * (NoReboot): then the image is what a power cut would have left.
+ * Of a machine that is off, the disk is copied as it lies there. Of one that runs, QEMU copies it
+ * as it was at one moment while the guest goes on (`backup.ts`). Its guest agent, when one answers,
+ * flushes and freezes its file systems for that moment. Without an agent the guest is shut down,
+ * copied and started again, as on EC2, unless the caller forbade that (NoReboot): then the image is
+ * what a power cut would have left.
  *
- * The guest wrote the disk, and a guest that broke out could have written its header. So a disk is read with the base image
- * that we know and with no other file.
+ * The guest wrote the disk, and a guest that broke out could have written its header. So a disk is
+ * read with the base image that we know and with no other file.
  */
 import { copyFile, open, rm } from 'node:fs/promises'
 import { convert, needRoom } from '../images/convert.ts'
@@ -54,7 +55,10 @@ export interface MachineCaptureTools {
 /** A machine that was started or ended while it was copied is copied once more. */
 const ATTEMPTS = 3
 const LOOK_EVERY_MS = 200
-/** Beyond the time that the guest has for it: the step must come to its turn, and the process to its end. */
+/**
+ * Beyond the time that the guest has for it: the step must come to its turn, and the process to its
+ * end.
+ */
 const STOP_MARGIN_MS = 60_000
 const MS = 1000
 
@@ -148,8 +152,8 @@ async function copyRunning(
 }
 
 /**
- * Says in the machine's boot record that a reboot is due. Whichever daemon lives then stops the machine, and starts it again
- * once its disk is copied.
+ * Says in the machine's boot record that a reboot is due. Whichever daemon lives then stops the
+ * machine, and starts it again once its disk is copied.
  */
 async function askForReboot({ files }: MachineCaptureTools, instance: InstanceId): Promise<void> {
   const boot = await files.readBoot(instance)
@@ -177,7 +181,10 @@ async function copyStopped(tools: MachineCaptureTools, job: CaptureJob): Promise
   await convert(tools, job, [{ format: 'qcow2', path: disk }, ...below])
 }
 
-/** What the header of an instance's own disk says. Errors: `refused` when it names a file that it should not. */
+/**
+ * What the header of an instance's own disk says. Errors: `refused` when it names a file that it
+ * should not.
+ */
 async function headerOf(disk: string) {
   await using file = await open(disk)
   const { size } = await file.stat()

@@ -1,10 +1,11 @@
 /**
- * The directory of each virtual machine, `<stateDir>/machines/<instance id>`: its disk, and what must be known of it when its
- * process is gone.
+ * The directory of each virtual machine, `<stateDir>/machines/<instance id>`: its disk, and what
+ * must be known of it when its process is gone.
  *
- * The disk is put in its place last, when all else of a launch is written: where there is one, the machine can be started.
- * The boot record is written before each start, and again when an end is seen. So after a crash the next daemon knows for
- * which boot the machine was last started, and takes an end that nobody saw for one from outside.
+ * The disk is put in its place last, when all else of a launch is written: where there is one, the
+ * machine can be started. The boot record is written before each start, and again when an end is
+ * seen. So after a crash the next daemon knows for which boot the machine was last started, and
+ * takes an end that nobody saw for one from outside.
  */
 import { mkdir, open, rename, stat, truncate, writeFile } from 'node:fs/promises'
 import { basename } from 'node:path'
@@ -21,7 +22,10 @@ const bootSchema = z.strictObject({
   bootCount: z.int().nonnegative(),
   /** Whether the guest powered off by itself. */
   poweredOff: z.boolean(),
-  /** Whether it is to be stopped and started again, for a consistent copy of its disk. The next start clears it. */
+  /**
+   * Whether it is to be stopped and started again, for a consistent copy of its disk. The next
+   * start clears it.
+   */
   rebootDue: z.boolean().default(false),
 })
 const originSchema = z.strictObject({
@@ -69,8 +73,8 @@ export interface MachineFilesystem {
   /** Keeps the console's files and QEMU's log within their limits. */
   trimConsole(instance: InstanceId): Promise<void>
   /**
-   * Moves the disk, and what it lies on, to the directory of the volume. Safe to repeat: the disk comes last, in one step,
-   * and one that is not here any more is there.
+   * Moves the disk, and what it lies on, to the directory of the volume. Safe to repeat: the disk
+   * comes last, in one step, and one that is not here any more is there.
    */
   keepDisk(instance: InstanceId, volume: VolumeId): Promise<void>
   remove(instance: InstanceId): Promise<void>

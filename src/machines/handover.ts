@@ -1,7 +1,9 @@
 /**
- * What a QEMU process is handed: every file, socket and tap, opened by root, as numbered descriptors.
+ * What a QEMU process is handed: every file, socket and tap, opened by root, as numbered
+ * descriptors.
  *
- * The process itself may open nothing of the host's. All of it is closed here once the process has its own copies.
+ * The process itself may open nothing of the host's. All of it is closed here once the process has
+ * its own copies.
  */
 import { chmod, copyFile, type FileHandle, mkdir, open, stat, truncate } from 'node:fs/promises'
 import type { Host, OpenFile } from '../host/host.ts'
@@ -36,7 +38,10 @@ interface Uefi {
   readonly variables: string
 }
 
-/** Opens everything for one start of this instance. Errors: `unavailable`, or those of the file system. */
+/**
+ * Opens everything for one start of this instance. Errors: `unavailable`, or those of the file
+ * system.
+ */
 export async function openMachine(
   parts: {
     readonly host: Pick<Host, 'openTap' | 'listenUnix'>

@@ -1,8 +1,9 @@
 /**
  * How an instance is described to QEMU. Pure.
  *
- * No default devices and no configuration of the machine's; every file and the tap are descriptors that root opened, so the process
- * needs no right to any path. Options: qemu(1), https://www.qemu.org/docs/master/system/invocation.html.
+ * No default devices and no configuration of the machine's; every file and the tap are descriptors
+ * that root opened, so the process needs no right to any path. Options: qemu(1),
+ * https://www.qemu.org/docs/master/system/invocation.html.
  */
 import type { InstanceId } from '../model/ids.ts'
 import type { MachineOptions } from '../model/image-location.ts'
@@ -41,7 +42,10 @@ export interface MachineSettings {
   /** MTU of the guest's NICs, in bytes. */
   readonly mtuBytes: number
   readonly options: MachineOptions
-  /** The frequency of the processor's time stamp counter in kHz, for guests that cannot measure it; null when it is not known. */
+  /**
+   * The frequency of the processor's time stamp counter in kHz, for guests that cannot measure it;
+   * null when it is not known.
+   */
   readonly tscKhz: number | null
 }
 
@@ -50,8 +54,9 @@ const KERNEL_COMMAND_LINE = 'console=ttyS0 panic=10'
 const TRANSLATION_CACHE_MIB = 128
 
 /**
- * The UUID by which cloud-init knows an EC2 machine: it begins with `ec2`, and the serial number is the same
- * (https://docs.cloud-init.io, "Amazon EC2", and ds-identify). The rest is the instance id.
+ * The UUID by which cloud-init knows an EC2 machine: it begins with `ec2`, and the serial number is
+ * the same (https://docs.cloud-init.io, "Amazon EC2", and ds-identify). The rest is the instance
+ * id.
  */
 export function machineUuid(instance: InstanceId): string {
   const hex = `ec2${instance.slice('i-'.length)}`.padEnd(32, '0')
@@ -173,7 +178,8 @@ function disk(
 ): readonly string[] {
   const below =
     base === null ? [] : image('base', SETS.base, base.fd, { driver: base.format }, true)
-  // Named here and not taken from the overlay's header: whatever a guest's disk says, no other file is opened.
+  // Named here and not taken from the overlay's header: whatever a guest's disk says, no other file
+  // is opened.
   const format = { driver: 'qcow2', backing: base === null ? null : 'base' }
   return [
     ...below,
@@ -200,8 +206,9 @@ function firmware({ firmware: uefi }: MachineFiles): readonly string[] {
 }
 
 /**
- * QEMU opens these two by name only; through /proc the name is that of the descriptor. A microvm has no timer by which a kernel
- * could measure the processor's own clock: KVM tells it, under emulation it must be told (measured: it waits for ever otherwise).
+ * QEMU opens these two by name only; through /proc the name is that of the descriptor. A microvm
+ * has no timer by which a kernel could measure the processor's own clock: KVM tells it, under
+ * emulation it must be told (measured: it waits for ever otherwise).
  */
 function directBoot(
   { kernel: files }: MachineFiles,

@@ -1,7 +1,9 @@
 /**
- * The machines that run, each with its QMP connection: that it breaks says that the process has ended.
+ * The machines that run, each with its QMP connection: that it breaks says that the process has
+ * ended.
  *
- * Whatever is remembered here can be read back: from /proc which processes there are, by QMP what state each is in.
+ * Whatever is remembered here can be read back: from /proc which processes there are, by QMP what
+ * state each is in.
  */
 import { awaitEnd, findProcesses } from '../host/processes/processes.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -24,7 +26,10 @@ export interface Machine {
 }
 
 export interface Monitors {
-  /** All machines of this host whose process is there. `fresh` reads /proc and connects to those that were not known. */
+  /**
+   * All machines of this host whose process is there. `fresh` reads /proc and connects to those
+   * that were not known.
+   */
   list(fresh: boolean): Promise<ReadonlyMap<InstanceId, Machine>>
   /** A machine that was just started. Errors: `unavailable` when it does not answer. */
   adopt(instance: InstanceId, pid: number): Promise<void>
@@ -67,7 +72,9 @@ export function createMonitors(options: MonitorsOptions): Monitors {
     for (const listener of listeners) listener(instance)
   }
 
-  /** The end by itself is on disk before the process may go: nobody else could tell it from a crash. */
+  /**
+   * The end by itself is on disk before the process may go: nobody else could tell it from a crash.
+   */
   async function seeOff(instance: InstanceId): Promise<void> {
     const machine = known.get(instance)
     if (machine?.qmp == null || machine.isOff) return
@@ -92,7 +99,8 @@ export function createMonitors(options: MonitorsOptions): Monitors {
     tell(instance)
   }
 
-  // A monitor takes one connection only: a second one, of whoever lists machines while one is being started, would wait for ever.
+  // A monitor takes one connection only: a second one, of whoever lists machines while one is being
+  // started, would wait for ever.
   const connectOnce = async (instance: InstanceId, pid: number): Promise<void> => {
     const machine = known.get(instance)
     if (machine?.pid === pid && machine.qmp !== null) return
@@ -138,7 +146,10 @@ export function createMonitors(options: MonitorsOptions): Monitors {
   }
 }
 
-/** One that hangs is waited for a moment, and only once: the others are listed without it, and it when it answers. */
+/**
+ * One that hangs is waited for a moment, and only once: the others are listed without it, and it
+ * when it answers.
+ */
 function patientConnect({
   known,
   adopt,

@@ -52,7 +52,10 @@ interface S3Config {
   readonly secretFile: string | null
 }
 
-/** No machine is looked at before it is needed. Errors: those of reading the file with the S3 service's secret. */
+/**
+ * No machine is looked at before it is needed. Errors: those of reading the file with the S3
+ * service's secret.
+ */
 export async function openMachines(context: MachinesContext): Promise<OpenDriver> {
   const { config, mtuBytes, host, clock, log, metrics, outbound } = context
   const { stateDir, runtimeDir, qemu } = config

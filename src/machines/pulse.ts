@@ -1,6 +1,7 @@
 /**
- * Whether machines still answer: each is asked now and then how it is. One that has stopped to answer (a QEMU that is stopped, or waits
- * for a disk that hangs) is only told of: its guest may go on, and nothing is done to it but what is asked for.
+ * Whether machines still answer: each is asked now and then how it is. One that has stopped to
+ * answer (a QEMU that is stopped, or waits for a disk that hangs) is only told of: its guest may go
+ * on, and nothing is done to it but what is asked for.
  */
 import type { Clock } from '../lib/clock.ts'
 import type { InstanceId } from '../model/ids.ts'
@@ -15,7 +16,9 @@ export interface Pulse {
 
 /** How often a machine is asked. */
 const EVERY_MS = 10_000
-/** A healthy one answers in a millisecond; one that is busy with its disk, in less than a second. */
+/**
+ * A healthy one answers in a millisecond; one that is busy with its disk, in less than a second.
+ */
 const LATE_MS = 3_000
 
 /** Nobody has been asked. */

@@ -1,14 +1,15 @@
 /**
  * Virtual machines: the workload driver on QEMU.
  *
- * Which part of want is mine? Each `InstanceWant` whose image is a machine's; the decisions are in `plan/workloads.ts`, the
- * machine's description in `qemu-machine.ts` (both pure).
- * How does a fresh daemon recognise what an older one left? By the directories `<stateDir>/machines/<id>`, and by the processes whose
- * name is such a directory and whose user is the instance's own (`host/processes/processes.ts`).
- * If we die on this very line, does traffic fail closed and do running instances keep running? A machine is nobody's child once
- * we are gone. Of a start that was cut off there is a process or there is none: the disk is locked by the one that runs, and its tap
- * can be opened once only, so there are never two.
- * From scratch: `list` with `fresh`, which reads /proc and asks every machine.
+ * Which part of want is mine? Each `InstanceWant` whose image is a machine's; the decisions are in
+ * `plan/workloads.ts`, the machine's description in `qemu-machine.ts` (both pure). How does a fresh
+ * daemon recognise what an older one left? By the directories `<stateDir>/machines/<id>`, and by
+ * the processes whose name is such a directory and whose user is the instance's own
+ * (`host/processes/processes.ts`). If we die on this very line, does traffic fail closed and do
+ * running instances keep running? A machine is nobody's child once we are gone. Of a start that was
+ * cut off there is a process or there is none: the disk is locked by the one that runs, and its tap
+ * can be opened once only, so there are never two. From scratch: `list` with `fresh`, which reads
+ * /proc and asks every machine.
  */
 
 import { readlink } from 'node:fs/promises'

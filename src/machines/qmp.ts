@@ -1,8 +1,10 @@
 /**
- * QMP, the protocol in which a running QEMU is asked and tells (https://www.qemu.org/docs/master/interop/qmp-spec.html): one JSON
- * object a line, answers matched to questions by id, events in between.
+ * QMP, the protocol in which a running QEMU is asked and tells
+ * (https://www.qemu.org/docs/master/interop/qmp-spec.html): one JSON object a line, answers matched
+ * to questions by id, events in between.
  *
- * A guest may have taken its QEMU over, so whatever comes is parsed with limits: a line that is no QMP ends the connection.
+ * A guest may have taken its QEMU over, so whatever comes is parsed with limits: a line that is no
+ * QMP ends the connection.
  */
 import { once } from 'node:events'
 import { createConnection, type Socket } from 'node:net'
@@ -14,11 +16,19 @@ import { unavailable } from '../model/errors.ts'
 
 /** One connection to one QEMU. */
 export interface Qmp {
-  /** Asks, and gives the `return` member of the answer. Errors: `unavailable` when it is refused, late, or the connection ends. */
+  /**
+   * Asks, and gives the `return` member of the answer. Errors: `unavailable` when it is refused,
+   * late, or the connection ends.
+   */
   execute(command: string, args?: Readonly<Record<string, unknown>>): Promise<unknown>
-  /** Asks how it is, and resolves when it has answered, however late. Rejects when the connection ends. */
+  /**
+   * Asks how it is, and resolves when it has answered, however late. Rejects when the connection
+   * ends.
+   */
   answered(): Promise<void>
-  /** Resolves when the connection has ended, for whatever reason: mostly because the process has. */
+  /**
+   * Resolves when the connection has ended, for whatever reason: mostly because the process has.
+   */
   readonly closed: Promise<void>
   close(): void
 }
@@ -29,7 +39,10 @@ export interface QmpEvent {
   readonly data: Readonly<Record<string, unknown>>
 }
 
-/** A healthy QEMU answers in a millisecond; one whose machine is busy with its disk, in less than a second. */
+/**
+ * A healthy QEMU answers in a millisecond; one whose machine is busy with its disk, in less than a
+ * second.
+ */
 const ANSWER_DEADLINE_MS = 10_000
 
 const messageSchema = z.union([
@@ -45,8 +58,8 @@ interface Waiting {
 }
 
 /**
- * Connects to the socket at `path` and agrees on capabilities. QEMU serves one client at a time: another's must end first.
- * Errors: `unavailable` within the deadline.
+ * Connects to the socket at `path` and agrees on capabilities. QEMU serves one client at a time:
+ * another's must end first. Errors: `unavailable` within the deadline.
  */
 export async function connectQmp(path: string, onEvent: (event: QmpEvent) => void): Promise<Qmp> {
   const socket = createConnection(path)

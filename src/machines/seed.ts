@@ -1,8 +1,9 @@
 /**
  * The volume that carries the NoCloud files (`plan/nocloud.ts`) into a virtual machine.
  *
- * It is an ISO 9660 image made by xorriso, whose upstream lives, while genisoimage's ended in 2010. It holds user data: it is
- * made inside a directory that only root may enter, and appears under its name when it is complete.
+ * It is an ISO 9660 image made by xorriso, whose upstream lives, while genisoimage's ended in 2010.
+ * It holds user data: it is made inside a directory that only root may enter, and appears under its
+ * name when it is complete.
  */
 import { chmod, mkdir, rename, writeFile } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
@@ -16,8 +17,8 @@ const VOLUME_LABEL = 'cidata'
 const XORRISO_TIMEOUT_MS = 30_000
 
 /**
- * Writes the seed volume of an instance to `file`, mode 0600, in the place of what is there. Errors: `unavailable` when xorriso is not
- * here or fails.
+ * Writes the seed volume of an instance to `file`, mode 0600, in the place of what is there.
+ * Errors: `unavailable` when xorriso is not here or fails.
  */
 export async function writeSeed(
   file: string,

@@ -139,7 +139,10 @@ async function boot(stepper: QemuStepper, want: InstanceWant, image: MachineImag
   }
 }
 
-/** Starts the process with everything it needs, and closes our own copies: only then does an end of its own show. */
+/**
+ * Starts the process with everything it needs, and closes our own copies: only then does an end of
+ * its own show.
+ */
 async function handOver(
   stepper: QemuStepper,
   want: InstanceWant,

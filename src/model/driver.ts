@@ -1,8 +1,10 @@
 /**
- * Drivers as the records know them: what runs an instance, by name, and what a driver declares of itself. Pure.
+ * Drivers as the records know them: what runs an instance, by name, and what a driver declares of
+ * itself. Pure.
  *
- * Three words that are not one another. The *driver* (`docker`, `qemu`) runs an instance. The *link type* (`veth`, `tap`) is
- * how its NICs are connected to this host. The *scheme* of a location (`docker://`, `file://`) says where an image lies.
+ * Three words that are not one another. The *driver* (`docker`, `qemu`) runs an instance. The *link
+ * type* (`veth`, `tap`) is how its NICs are connected to this host. The *scheme* of a location
+ * (`docker://`, `file://`) says where an image lies.
  */
 import type { Branded } from './ids.ts'
 
@@ -18,8 +20,8 @@ export function parseDriverName(text: string): DriverName | undefined {
 }
 
 /**
- * The two drivers of the versions that wrote no driver into the records. By these words the locations of images that were
- * made of instances name them.
+ * The two drivers of the versions that wrote no driver into the records. By these words the
+ * locations of images that were made of instances name them.
  */
 export const FIRST_DRIVERS = {
   container: 'docker' as DriverName,
@@ -27,8 +29,8 @@ export const FIRST_DRIVERS = {
 } as const
 
 /**
- * How a NIC is connected to its host: `veth`, a pair of which one end is moved into the guest's network namespace; `tap`, a
- * device that the guest's process holds open.
+ * How a NIC is connected to its host: `veth`, a pair of which one end is moved into the guest's
+ * network namespace; `tap`, a device that the guest's process holds open.
  */
 export type LinkType = 'veth' | 'tap'
 
@@ -38,7 +40,10 @@ export interface DriverDeclaration {
   /** What its instances are called in the logs, in the plural: `containers`. */
   readonly service: string
   readonly linkType: LinkType
-  /** Whether an instance's root disk is a volume: of a size that a launch may choose, and kept when it is asked for. */
+  /**
+   * Whether an instance's root disk is a volume: of a size that a launch may choose, and kept when
+   * it is asked for.
+   */
   readonly rootVolume: boolean
   /** Whether a stopped instance may be given another type. */
   readonly changesType: boolean
@@ -46,7 +51,10 @@ export interface DriverDeclaration {
   readonly takes: (location: string) => boolean
 }
 
-/** The driver of an image that is registered from this location: of several, the first. Undefined when none takes it. */
+/**
+ * The driver of an image that is registered from this location: of several, the first. Undefined
+ * when none takes it.
+ */
 export function driverFor(
   location: string,
   drivers: readonly DriverDeclaration[],

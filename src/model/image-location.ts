@@ -1,9 +1,15 @@
-/** Image locations as values: one grammar for the API that takes them and for the hosts that fetch them. */
+/**
+ * Image locations as values: one grammar for the API that takes them and for the hosts that fetch
+ * them.
+ */
 import { type DriverName, FIRST_DRIVERS, parseDriverName } from './driver.ts'
 import { type HostName, type ImageId, parseHostName, parseId } from './ids.ts'
 import { IMAGE_REPOSITORY } from './names.ts'
 
-/** What stands before `://` in a location that more than one driver may read. A driver may have further ones of its own. */
+/**
+ * What stands before `://` in a location that more than one driver may read. A driver may have
+ * further ones of its own.
+ */
 type LocationScheme = 'docker' | 'file' | 'http' | 'https' | 's3' | 'atoll'
 
 /** Where one file lies. */
@@ -72,7 +78,10 @@ const HUB_NAMES: readonly string[] = ['docker.io', 'index.docker.io', 'registry-
 export const IMAGE_LOCATION_MAX_LENGTH = 1024
 const SCHEMES: readonly LocationScheme[] = ['docker', 'file', 'http', 'https', 's3', 'atoll']
 const SCHEME = /^(?<scheme>[a-z][a-z0-9+.-]{1,31}):\/\/./
-/** White space, control and format characters (such as those that turn text around), and halves of characters. */
+/**
+ * White space, control and format characters (such as those that turn text around), and halves of
+ * characters.
+ */
 const UNSEEN = /[\s\p{Cc}\p{Cf}\p{Cs}]/u
 const DOCKER = 'docker://'
 const FILE = 'file://'
@@ -105,10 +114,12 @@ const PAIR = /^kernel=(?<kernel>[^,]+),initrd=(?<initrd>[^,]+)$/
  * One of these, without white space; undefined when it is none:
  * - `docker://name[:tag][@digest]`
  * - `file:///path/rootfs.tar[.gz]`: a container's root file system
- * - `file:///path/disk.qcow2` (or `.img`, `.raw`), `http(s)://…`, `s3://bucket/key`: a virtual machine's disk
- * - `kernel=FILE,initrd=FILE`, each as a disk but of any name: a virtual machine that is booted without a disk
- * - `atoll://host/machine/ami-…`, `atoll://host/container/ami-…`, `atoll://host/driver/NAME/ami-…`: made of an instance
- *   and kept on that host
+ * - `file:///path/disk.qcow2` (or `.img`, `.raw`), `http(s)://…`, `s3://bucket/key`: a virtual
+ *   machine's disk
+ * - `kernel=FILE,initrd=FILE`, each as a disk but of any name: a virtual machine that is booted
+ *   without a disk
+ * - `atoll://host/machine/ami-…`, `atoll://host/container/ami-…`, `atoll://host/driver/NAME/ami-…`:
+ *   made of an instance and kept on that host
  *
  * The last two take `#name=value&…` for `MachineOptions`. A bare path stands for `file://`: the AWS
  * CLI takes a value that begins with `file://` for a file of its own to read.
@@ -124,8 +135,8 @@ export function parseImageLocation(text: string): ImageLocation | undefined {
 }
 
 /**
- * Whether a record may have this location: one of the grammar above or, with a driver, one of a scheme of the driver's own,
- * which is the driver's to read.
+ * Whether a record may have this location: one of the grammar above or, with a driver, one of a
+ * scheme of the driver's own, which is the driver's to read.
  */
 export function isLocationOf(driver: DriverName | null, text: string): boolean {
   if (parseImageLocation(text) !== undefined) return true
@@ -135,8 +146,9 @@ export function isLocationOf(driver: DriverName | null, text: string): boolean {
 }
 
 /**
- * The registry that a reference is pulled from, and its name without registry, `library/`, tag and digest: a first part with a dot or a port
- * in it, or `localhost`, is a registry (https://pkg.go.dev/github.com/distribution/reference, splitDockerDomain).
+ * The registry that a reference is pulled from, and its name without registry, `library/`, tag and
+ * digest: a first part with a dot or a port in it, or `localhost`, is a registry
+ * (https://pkg.go.dev/github.com/distribution/reference, splitDockerDomain).
  */
 export function splitReference(reference: string): {
   readonly registry: string
@@ -154,8 +166,9 @@ export function splitReference(reference: string): {
 }
 
 /**
- * The driver of the image at this location, where the record does not name it because an older daemon wrote it. A location
- * that is none counts as Docker's, whose driver says what is wrong with it.
+ * The driver of the image at this location, where the record does not name it because an older
+ * daemon wrote it. A location that is none counts as Docker's, whose driver says what is wrong with
+ * it.
  */
 export function driverByLocation(location: string): DriverName {
   const parsed = parseImageLocation(location)
@@ -165,8 +178,9 @@ export function driverByLocation(location: string): DriverName {
 }
 
 /**
- * The driver of an instance or image, as its record names it or as it follows from the rest. Of the first two drivers only
- * machines have volumes: they tell even when the image was deregistered and its location is not known any more.
+ * The driver of an instance or image, as its record names it or as it follows from the rest. Of the
+ * first two drivers only machines have volumes: they tell even when the image was deregistered and
+ * its location is not known any more.
  */
 export function driverOf(
   record: { readonly driver: DriverName | null },

@@ -1,9 +1,9 @@
 /**
  * Ownership marks: how a daemon that knows nothing recognises what an older one left behind.
  *
- * Everything that Atoll makes for instances carries one of these marks, and `atoll teardown` removes what carries one. No
- * other file of `src` spells such a name. The daemon's own files (keys, ledger, records) are named where they are opened.
- * Pure.
+ * Everything that Atoll makes for instances carries one of these marks, and `atoll teardown`
+ * removes what carries one. No other file of `src` spells such a name. The daemon's own files
+ * (keys, ledger, records) are named where they are opened. Pure.
  */
 import type { InstanceId, NicId, VolumeId } from './ids.ts'
 import { parseId } from './ids.ts'
@@ -95,15 +95,24 @@ export const DISK_LABEL = 'atoll.diskGiB'
  */
 export const MACHINE_GROUP = 'atoll-machines'
 
-/** Where what is known of containers is kept below the state directory; each has a directory of its own. */
+/**
+ * Where what is known of containers is kept below the state directory; each has a directory of its
+ * own.
+ */
 export const CONTAINERS_DIRECTORY = 'instances'
 /** Where the programs that every container is given are kept below the state directory. */
 export const GUEST_KIT_DIRECTORY = 'guest'
-/** Where the operator's image files are published, below the state directory. They are the operator's: teardown leaves them. */
+/**
+ * Where the operator's image files are published, below the state directory. They are the
+ * operator's: teardown leaves them.
+ */
 export const PUBLISHED_IMAGES_DIRECTORY = 'images'
 /** Where images that were fetched for virtual machines are kept below the state directory. */
 export const IMAGE_CACHE_DIRECTORY = 'image-cache'
-/** Where virtual machines are kept below the state directory; each has a directory of its own, named after it. */
+/**
+ * Where virtual machines are kept below the state directory; each has a directory of its own, named
+ * after it.
+ */
 export const MACHINES_DIRECTORY = 'machines'
 /** Where images that were made of virtual machines are kept below the state directory. */
 export const CREATED_IMAGES_DIRECTORY = 'created-images'
@@ -133,7 +142,10 @@ export const FORWARDING_FILE = 'forwarding'
  * directory of its own.
  */
 export const VOLUMES_DIRECTORY = 'volumes'
-/** All directories below the state directory that hold something of instances or their images; teardown empties them. */
+/**
+ * All directories below the state directory that hold something of instances or their images;
+ * teardown empties them.
+ */
 export const INSTANCE_DIRECTORIES: readonly string[] = [
   CONTAINERS_DIRECTORY,
   GUEST_KIT_DIRECTORY,

@@ -52,7 +52,10 @@ export interface WorkloadHave {
   readonly marks?: readonly Mark[]
   /** What of its host's disk it has used up beyond its limit, in words. */
   readonly excess?: string
-  /** It is to be stopped and started again although its boot is the wanted one (a consistent copy of its disk). */
+  /**
+   * It is to be stopped and started again although its boot is the wanted one (a consistent copy of
+   * its disk).
+   */
   readonly rebootDue?: boolean
 }
 

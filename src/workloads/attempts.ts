@@ -1,8 +1,10 @@
 /**
- * When to try a step again: at once the first time, then after pauses that double from one second to a minute.
+ * When to try a step again: at once the first time, then after pauses that double from one second
+ * to a minute.
  *
- * A failed step counts, and so does a start that succeeded, because a workload that keeps being brought down from outside
- * would otherwise be started in a tight loop. Two quiet minutes, or a newly asked boot, forget the past.
+ * A failed step counts, and so does a start that succeeded, because a workload that keeps being
+ * brought down from outside would otherwise be started in a tight loop. Two quiet minutes, or a
+ * newly asked boot, forget the past.
  */
 
 import { type Backoff, pauseMs } from '../lib/retry.ts'
@@ -12,7 +14,10 @@ const PAUSES: Backoff = { firstMs: 1_000, lastMs: 60_000 }
 const FORGOTTEN_AFTER_MS = 2 * PAUSES.lastMs
 
 export interface Attempts {
-  /** How long to wait from `nowMs` until this kind of step may be tried again; 0 when it may be tried now. */
+  /**
+   * How long to wait from `nowMs` until this kind of step may be tried again; 0 when it may be
+   * tried now.
+   */
   waitMs(instance: InstanceId, kind: string, bootCount: number, nowMs: number): number
   /** Counts a failure; returns how many there were in a row. */
   failed(instance: InstanceId, kind: string, bootCount: number, nowMs: number): number

@@ -1,8 +1,9 @@
 /**
  * Images that are made of instances (CreateImage): which are under way, and what came of each.
  *
- * The record asks for an image until it is told that there is one, or why not. Each is made in the background, a few at once; how, is the
- * driver's. A fresh daemon is asked for the same images again, and begins those anew that are not whole.
+ * The record asks for an image until it is told that there is one, or why not. Each is made in the
+ * background, a few at once; how, is the driver's. A fresh daemon is asked for the same images
+ * again, and begins those anew that are not whole.
  */
 
 import { createTurns } from '../images/admission.ts'
@@ -22,8 +23,9 @@ export interface Captures {
   /** Whether an image of the instance is being made, so that it must not be started now. */
   holds(instance: InstanceId): boolean
   /**
-   * Removes, in the background, the images that were made here and are none of these; null: it is not known which there should be.
-   * Looks for them when `images` is another list than before, when an image was made, and when `fresh`.
+   * Removes, in the background, the images that were made here and are none of these; null: it is
+   * not known which there should be. Looks for them when `images` is another list than before, when
+   * an image was made, and when `fresh`.
    */
   keep(images: readonly ImageId[] | null, fresh: boolean): void
   /** As `Images.watch`. */

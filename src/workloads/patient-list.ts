@@ -1,8 +1,9 @@
 /**
  * Lists of an engine that may be slow or hung, so that nobody but its own instances waits for it.
  *
- * A list that is not there in a moment goes on in the background; its pass does without, and the end of it asks for another pass, which
- * takes what it found. While it goes on, passes do not wait at all.
+ * A list that is not there in a moment goes on in the background; its pass does without, and the
+ * end of it asks for another pass, which takes what it found. While it goes on, passes do not wait
+ * at all.
  */
 import type { Clock } from '../lib/clock.ts'
 import { inTime } from '../lib/deadline.ts'
@@ -15,7 +16,10 @@ import type { WorkloadDriver } from './driver.ts'
 /** What an engine says it has. */
 interface Listed {
   readonly haves: readonly WorkloadHave[]
-  /** Instances that a step was in progress for when the list was begun: of those it may tell the past. */
+  /**
+   * Instances that a step was in progress for when the list was begun: of those it may tell the
+   * past.
+   */
   readonly busy: ReadonlySet<InstanceId>
 }
 
@@ -24,7 +28,10 @@ export interface PatientList {
   read(fresh: boolean, signal: AbortSignal): Promise<Listed>
 }
 
-/** How long a pass waits for an engine that answered the last time. A healthy one takes some milliseconds. */
+/**
+ * How long a pass waits for an engine that answered the last time. A healthy one takes some
+ * milliseconds.
+ */
 const PATIENCE_MS = 1_000
 /** A list that was late is good for so long: the pass that it asks for comes at once. */
 const LATE_GOOD_MS = 2_000

@@ -1,5 +1,6 @@
 /**
- * Steps in the background: at most one per instance, a limited number in all, pauses after those that fail.
+ * Steps in the background: at most one per instance, a limited number in all, pauses after those
+ * that fail.
  *
  * It remembers only what holds steps back; a fresh one is always right, if more eager.
  */
@@ -24,11 +25,17 @@ export interface StepRunnerOptions {
 
 /** Steps in progress at one time, stops aside: those only wait. */
 const CONCURRENT_STEPS = 8
-/** A step that takes longer hangs, a stop aside: what it waits for is named, and its place is free for others... */
+/**
+ * A step that takes longer hangs, a stop aside: what it waits for is named, and its place is free
+ * for others...
+ */
 const LATE_MS = 30_000
 /** ...as long as no more than this hang. */
 const LATE_STEPS = 64
-/** What fails this often for one boot is not tried again if it never ran; the pauses between add up to seven seconds. */
+/**
+ * What fails this often for one boot is not tried again if it never ran; the pauses between add up
+ * to seven seconds.
+ */
 const LAUNCH_ATTEMPTS = 4
 /** How long `close` waits for steps in progress; the next daemon finds whatever they leave. */
 const CLOSE_DEADLINE_MS = 5_000
@@ -68,7 +75,10 @@ export class StepRunner {
     return problem?.bootCount === bootCount ? problem : undefined
   }
 
-  /** Starts the step if it may be tried now and there is room; otherwise the plan will come to it again. */
+  /**
+   * Starts the step if it may be tried now and there is room; otherwise the plan will come to it
+   * again.
+   */
   offer(step: WorkloadStep, bootCount: number): void {
     const { clock } = this.#options
     const waitMs = this.#attempts.waitMs(instanceOf(step), step.kind, bootCount, clock.monotonic())

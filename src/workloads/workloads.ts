@@ -1,14 +1,15 @@
 /**
- * Workloads: the instances themselves. One service for each driver, so that an engine that is away holds back its own
- * instances only.
+ * Workloads: the instances themselves. One service for each driver, so that an engine that is away
+ * holds back its own instances only.
  *
- * Its part of the want: `local.instances`, `local.images` and `local.captures` of its driver, and `local.keptImages`. The pure
- * function is `plan/workloads.ts`. The steps that it names are done by the driver (`driver.ts`) in the background: at most
- * one per instance and a limited number in all.
- * A fresh daemon recognises what an older one left by the driver's list, which goes by the marks of `model/names.ts`.
- * If the daemon dies on any line, instances go on: they are not its children. What was in progress shows in the next list.
- * Rules and links belong to other services, which come before this one.
- * Every pass plans from a list. What is remembered (steps in progress, pauses) only holds steps back.
+ * Its part of the want: `local.instances`, `local.images` and `local.captures` of its driver, and
+ * `local.keptImages`. The pure function is `plan/workloads.ts`. The steps that it names are done by
+ * the driver (`driver.ts`) in the background: at most one per instance and a limited number in all.
+ * A fresh daemon recognises what an older one left by the driver's list, which goes by the marks of
+ * `model/names.ts`. If the daemon dies on any line, instances go on: they are not its children.
+ * What was in progress shows in the next list. Rules and links belong to other services, which come
+ * before this one. Every pass plans from a list. What is remembered (steps in progress, pauses)
+ * only holds steps back.
  */
 import type { DriverDeclaration, DriverName } from '../model/driver.ts'
 import { assertNever } from '../model/errors.ts'
@@ -27,7 +28,10 @@ export interface WorkloadsOptions extends StepRunnerOptions {
   readonly images: Images
 }
 
-/** The service; wakes the agent when a step ended, when a workload changed by itself, and when an image is ready. */
+/**
+ * The service; wakes the agent when a step ended, when a workload changed by itself, and when an
+ * image is ready.
+ */
 export function createWorkloads(options: WorkloadsOptions): HostService {
   const { driver, images, declaration, wake, meters, clock, log } = options
   const captures = createCaptures({ capturer: driver.capturer, clock, log })
@@ -58,9 +62,11 @@ export function createWorkloads(options: WorkloadsOptions): HostService {
     engine: driver.name,
 
     async apply({ want, resync, signal }) {
-      // A step that ends while the list is being read makes the list old for its instance: leave that one to the next pass.
+      // A step that ends while the list is being read makes the list old for its instance: leave
+      // that one to the next pass.
       const { haves, busy } = await list.read(resync, signal)
-      // Before the instances are planned: what must not be started while an image is made of it is known then.
+      // Before the instances are planned: what must not be started while an image is made of it is
+      // known then.
       const facts: Fact[] = [
         ...imageFacts(want.local.images.filter(isMine), (image) => images.look(image)),
         ...imageFacts(want.local.captures.filter(isMine), (image) => captures.look(image)),
@@ -73,7 +79,8 @@ export function createWorkloads(options: WorkloadsOptions): HostService {
       const isLeft = (id: InstanceId) =>
         unreadable.any || unreadable.ids.includes(id) || others.has(id)
       const cases = pair(wanted, haves)
-      // What is claimed dies with this host: claim only what can be started now, and leave the rest to whoever may have to.
+      // What is claimed dies with this host: claim only what can be started now, and leave the rest
+      // to whoever may have to.
       let claims = runner.room()
       runner.keep(new Set(cases.keys()))
       for (const [id, one] of cases) {

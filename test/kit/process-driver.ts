@@ -1,8 +1,9 @@
 /**
- * A third driver, for tests: an instance is a plain program with a network namespace of its own, and its disk is a directory.
+ * A third driver, for tests: an instance is a plain program with a network namespace of its own,
+ * and its disk is a directory.
  *
- * It shows what a driver takes: this file, and one line where drivers are listed. It isolates nothing else, so it is for tests
- * only. `process:///path/program` is an image of it.
+ * It shows what a driver takes: this file, and one line where drivers are listed. It isolates
+ * nothing else, so it is for tests only. `process:///path/program` is an image of it.
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -58,7 +59,7 @@ export function openProcesses(context: ProcessContext): OpenDriver {
     declaration: PROCESS,
     images,
     driver: {
-      ...{ name: PROCESS.name, ...processes },
+      ...{ name: PROCESS.name, stopSeconds: 1, hanging: () => [], ...processes },
       capturer: {
         capture: async ({ instance }) => {
           throw refused('UnsupportedOperation', `no image can be made of the program ${instance}`)
@@ -99,7 +100,10 @@ function createImages(stateDir: string, { clock, log }: ProcessContext): Images 
 
 const bootSchema = z.object({ bootCount: z.int() })
 
-/** Waits for its NIC, and writes how the program ended. `$0` is our mark, `$1` the directory of the instance. */
+/**
+ * Waits for its NIC, and writes how the program ended. `$0` is our mark, `$1` the directory of the
+ * instance.
+ */
 const ENTRY = `
 echo $$ >"$1/pid.new" && mv "$1/pid.new" "$1/pid"
 until grep -q eth0: /proc/net/dev; do sleep 0.02; done

@@ -1,7 +1,7 @@
 /**
- * A whole host inside the test process: records on disk, the real kernel in a namespace of its own, a real Docker Engine, every
- * service and the agent, put together as `main.ts` does. What it adds is a place to break each port, and time that runs faster
- * where time is only waited for.
+ * A whole host inside the test process: records on disk, the real kernel in a namespace of its own,
+ * a real Docker Engine, every service and the agent, put together as `main.ts` does. What it adds
+ * is a place to break each port, and time that runs faster where time is only waited for.
  */
 
 import { randomBytes } from 'node:crypto'
@@ -67,7 +67,10 @@ interface DriverContext {
   readonly log: Log
 }
 
-/** What stands between the parts and their ports, each the identity unless given; and drivers beside Docker's. */
+/**
+ * What stands between the parts and their ports, each the identity unless given; and drivers beside
+ * Docker's.
+ */
 export interface Breakers {
   readonly drivers?: readonly ((context: DriverContext) => OpenDriver)[]
   /** How much faster time runs where it is only waited for; 20 unless given. */
@@ -88,7 +91,10 @@ export interface WholeHost {
     options?: { readonly unbroken?: boolean },
   ): Promise<Record<string, unknown>>
   instance(id: InstanceId): Promise<Instance | undefined>
-  /** How records, kernel and engine differ from each other and from what the records want, in words; empty when they agree. */
+  /**
+   * How records, kernel and engine differ from each other and from what the records want, in words;
+   * empty when they agree.
+   */
   differences(): Promise<readonly string[]>
   /** Everything on this machine that belongs to an instance. */
   leftovers(): Promise<readonly string[]>

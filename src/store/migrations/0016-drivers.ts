@@ -1,6 +1,7 @@
 /**
- * Migration 16: which driver runs an instance, and the instances of an image. Additive: where an older daemon names none, it
- * follows from the image's location (`driverOf` in `model/image-location.ts`).
+ * Migration 16: which driver runs an instance, and the instances of an image. Additive: where an
+ * older daemon names none, it follows from the image's location (`driverOf` in
+ * `model/image-location.ts`).
  */
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'

@@ -88,5 +88,8 @@ export const ip = z
   .refine((text) => parseIpv4(text) !== undefined, 'is no IPv4 address') as unknown as z.ZodType<
   Branded<'Ipv4'>
 >
-/** The driver of an instance or image, also one that only a newer version knows; null: an older daemon wrote the row. */
+/**
+ * The driver of an instance or image, also one that only a newer version knows; null: an older
+ * daemon wrote the row.
+ */
 export const driver = like<DriverName>(DRIVER_NAME).nullable()

@@ -1,7 +1,11 @@
 /** Images. One concerns the host that fetches or keeps it. */
 import { z } from 'zod'
 import type { AccountId, HostName, ImageId } from '../../model/ids.ts'
-import { IMAGE_LOCATION_MAX_LENGTH, isLocationOf, parseImageLocation } from '../../model/image-location.ts'
+import {
+  IMAGE_LOCATION_MAX_LENGTH,
+  isLocationOf,
+  parseImageLocation,
+} from '../../model/image-location.ts'
 import type { Image, Instance } from '../../model/records.ts'
 import { ofHost } from '../scope.ts'
 import { account, driver, host, id, name, prose, size, time } from './columns.ts'

@@ -2,6 +2,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { architectureView, imageView } from '../../../../src/api/views/image.ts'
+import { DOCKER } from '../../../../src/containers/declaration.ts'
+import { QEMU } from '../../../../src/machines/declaration.ts'
 import type { Image } from '../../../../src/model/records.ts'
 import { image, instanceId } from '../../../kit/records.ts'
 import { oddText, RUNS, seenBySdk, someTags, tagsIfAny } from '../../../kit/views.ts'
@@ -59,7 +61,7 @@ describe('imageView', () => {
         someTags,
         async ([state, stateSeen], [disk, diskSeen], name, description, tags) => {
           const record = { ...image, ...state, ...disk, name, description }
-          const view = imageView(record, tags)
+          const view = imageView(record, tags, [QEMU, DOCKER])
           expect(await seenBySdk('DescribeImages', { Images: [view] })).toStrictEqual({
             Images: [
               {
