@@ -8,8 +8,9 @@
  * limited, for each address and in all.
  */
 import type { Clock } from '../lib/clock.ts'
+import { createRates } from '../lib/per-source.ts'
 import { createRecent } from '../lib/recent.ts'
-import { createTokenBucket, type TokenBucket } from '../lib/token-bucket.ts'
+import { createTokenBucket } from '../lib/token-bucket.ts'
 import { refused } from '../model/errors.ts'
 
 export interface KnownKeys {
@@ -39,12 +40,10 @@ export function createKnownKeys(
   const known = createRecent<string, number>(KEYS_LIMIT)
   const unknown = createRecent<string, number>(KEYS_LIMIT)
   const lookups = createTokenBucket(LOOKUPS, clock.monotonic())
-  const lookupsOf = createRecent<string, TokenBucket>(ADDRESSES_LIMIT)
+  const mayAsk = createRates<string>(LOOKUPS_OF_ONE, ADDRESSES_LIMIT)
 
   function mayLookUp(remote: string, nowMs: number): boolean {
-    const mine = lookupsOf.get(remote) ?? createTokenBucket(LOOKUPS_OF_ONE, nowMs)
-    lookupsOf.set(remote, mine)
-    return mine.take(nowMs) && lookups.take(nowMs)
+    return mayAsk(remote, nowMs) && lookups.take(nowMs)
   }
 
   return {

@@ -6,8 +6,7 @@
  * trying again later (https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html).
  * Only keys that were proved have a share.
  */
-import { createRecent } from '../lib/recent.ts'
-import { createTokenBucket, type TokenBucket } from '../lib/token-bucket.ts'
+import { createRates } from '../lib/per-source.ts'
 import { refused } from '../model/errors.ts'
 
 export interface ShareLimits {
@@ -38,14 +37,12 @@ const KEYS_LIMIT = 4_096
 
 /** Nobody has asked yet. */
 export function createShares(limits: ShareLimits): Shares {
-  const buckets = createRecent<string, TokenBucket>(KEYS_LIMIT)
   const held = new Map<string, { requests: number; bytes: number }>()
   const rate = { burst: limits.requestBurst, perSecond: limits.requestsPerSecond }
+  const mayAsk = createRates<string>(rate, KEYS_LIMIT)
   return {
     begin(key, nowMs) {
-      const bucket = buckets.get(key) ?? createTokenBucket(rate, nowMs)
-      buckets.set(key, bucket)
-      if (!bucket.take(nowMs)) throw exceeded(`${limits.requestsPerSecond} requests per second`)
+      if (!mayAsk(key, nowMs)) throw exceeded(`${limits.requestsPerSecond} requests per second`)
       const mine = held.get(key) ?? { requests: 0, bytes: 0 }
       if (mine.requests >= limits.maxInFlightOfOne)
         throw exceeded(`${limits.maxInFlightOfOne} requests at once`)

@@ -1,12 +1,17 @@
 /**
- * Places that many share, such as open connections: nobody may hold more than its limit, nor more
- * than half of what is free.
+ * What each source may have of what many share: places, such as open connections or bytes on their
+ * way, and requests a second.
+ */
+import { createRecent } from './recent.ts'
+import { type BucketLimits, createTokenBucket, type TokenBucket } from './token-bucket.ts'
+
+/**
+ * Places that nobody may hold more of than its limit, nor more than half of what is free.
  *
  * The second rule makes the limit shrink while many hold much (a dynamic threshold, as in
  * shared-memory switches: Choudhury and Hahne, IEEE/ACM Transactions on Networking 6(2), 1998).
  * However many want everything, some places stay free, and whoever holds none gets one.
  */
-
 export interface Places<K> {
   /** Takes a place; false when `key` may not have one more. */
   take(key: K): boolean
@@ -37,5 +42,55 @@ export function createPlaces<K>(limits: {
       if (mine === 1) held.delete(key)
       else held.set(key, mine - 1)
     },
+  }
+}
+
+/** How much each source holds of something that is counted. */
+export interface Tally<K> {
+  /** Held by all. */
+  all(): number
+  of(key: K): number
+  /** Counts some more; what it returns gives that back, once. */
+  hold(key: K, amount: number): () => void
+}
+
+/** Nobody holds anything. Sources that hold nothing take no room. */
+export function createTally<K>(): Tally<K> {
+  const held = new Map<K, number>()
+  let all = 0
+  const add = (key: K, amount: number): void => {
+    all += amount
+    const mine = (held.get(key) ?? 0) + amount
+    if (mine === 0) held.delete(key)
+    else held.set(key, mine)
+  }
+  return {
+    all: () => all,
+    of: (key) => held.get(key) ?? 0,
+    hold(key, amount) {
+      add(key, amount)
+      let isGiven = false
+      return () => {
+        if (isGiven) return
+        isGiven = true
+        add(key, -amount)
+      }
+    },
+  }
+}
+
+/**
+ * A token bucket for each source. Only so many sources are remembered, those that asked last: one
+ * that is forgotten begins with a full bucket.
+ */
+export function createRates<K>(
+  limits: BucketLimits,
+  remembered: number,
+): (key: K, nowMs: number) => boolean {
+  const buckets = createRecent<K, TokenBucket>(remembered)
+  return (key, nowMs) => {
+    const bucket = buckets.get(key) ?? createTokenBucket(limits, nowMs)
+    buckets.set(key, bucket)
+    return bucket.take(nowMs)
   }
 }

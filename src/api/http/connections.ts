@@ -8,6 +8,7 @@
  */
 import type { Server, Socket } from 'node:net'
 import type { Metrics } from '../../lib/metrics.ts'
+import { createTally } from '../../lib/per-source.ts'
 
 export interface ConnectionLimits {
   /** Connections held open at the same time. */
@@ -45,7 +46,7 @@ export function guardConnections(
 ): Connections {
   /** The longest idle first: one that becomes idle goes to the end. */
   const open = new Map<string, Connection>()
-  const held = new Map<string, number>()
+  const held = createTally<string>()
   const closed = metrics.counter(
     `atoll_${name}_connections_closed_total`,
     'Connections that were closed because there were too many, by why',
@@ -53,13 +54,6 @@ export function guardConnections(
   )
   // Those that were closed count until the kernel has said so.
   server.maxConnections = limits.maxConnections * 2
-
-  function forget(key: string, client: string): void {
-    open.delete(key)
-    const left = (held.get(client) ?? 1) - 1
-    if (left === 0) held.delete(client)
-    else held.set(client, left)
-  }
 
   /** The connection that makes room, if one is idle. */
   function longestIdle(): Connection | undefined {
@@ -71,7 +65,7 @@ export function guardConnections(
     return chosen
   }
 
-  const count = ({ client }: Connection) => held.get(client) ?? 0
+  const count = ({ client }: Connection) => held.of(client)
 
   function makeRoom(isHere: boolean): boolean {
     const { maxConnections, reservedForLoopback } = limits
@@ -86,16 +80,19 @@ export function guardConnections(
   server.on('connection', (socket: Socket) => {
     const { remoteAddress = '' } = socket
     const client = clientOf(remoteAddress)
-    const isTooMany = (held.get(client) ?? 0) >= limits.maxConnectionsOfOne
+    const isTooMany = held.of(client) >= limits.maxConnectionsOfOne
     if (isTooMany || !makeRoom(isLoopback(remoteAddress))) {
       closed.inc({ why: isTooMany ? 'client' : 'full' })
       socket.destroy()
       return
     }
     const key = keyOf(socket)
-    held.set(client, (held.get(client) ?? 0) + 1)
+    const letGo = held.hold(client, 1)
     open.set(key, { socket, client, busy: 0 })
-    socket.once('close', () => forget(key, client))
+    socket.once('close', () => {
+      open.delete(key)
+      letGo()
+    })
   })
 
   return {

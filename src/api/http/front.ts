@@ -9,8 +9,10 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { createSecureContext, createServer as createTlsServer, type SecureContext } from 'node:tls'
+import { systemClock } from '../../lib/clock.ts'
 import type { Metrics } from '../../lib/metrics.ts'
-import { type BucketLimits, createTokenBucket, type TokenBucket } from '../../lib/token-bucket.ts'
+import { createRates } from '../../lib/per-source.ts'
+import type { BucketLimits } from '../../lib/token-bucket.ts'
 
 /** What a server shows (PEM): its certificate chain and the key. */
 interface Shown {
@@ -70,12 +72,12 @@ export function standBefore(server: Server, options: FrontOptions): void {
     failed.inc()
     socket.destroy()
   })
-  const mayShakeHands = createHandshakeLimit(options.handshakesOfOne)
+  const mayShakeHands = createRates<string>(options.handshakesOfOne, ADDRESSES_LIMIT)
   server.removeAllListeners('connection')
   server.on('connection', (socket: Socket) => {
     firstByte(socket, handshakeTimeoutMs, (byte) => {
       if (byte === TLS_HANDSHAKE && secure !== null && certificates?.api() != null) {
-        if (isHere(socket) || mayShakeHands(socket.remoteAddress ?? '')) {
+        if (isHere(socket) || mayShakeHands(socket.remoteAddress ?? '', systemClock.monotonic())) {
           secure.emit('connection', socket)
           return
         }
@@ -162,18 +164,4 @@ function refuse(socket: Socket, answer: string): void {
   socket.once('close', () => clearTimeout(late))
   socket.resume()
   socket.end(answer)
-}
-
-/** Whether an address may begin one more handshake. */
-function createHandshakeLimit(limits: BucketLimits): (address: string) => boolean {
-  const buckets = new Map<string, TokenBucket>()
-  return (address) => {
-    const nowMs = performance.now()
-    const bucket = buckets.get(address) ?? createTokenBucket(limits, nowMs)
-    buckets.delete(address)
-    buckets.set(address, bucket)
-    const [oldest] = buckets.keys()
-    if (buckets.size > ADDRESSES_LIMIT && oldest !== undefined) buckets.delete(oldest)
-    return bucket.take(nowMs)
-  }
 }

@@ -1,7 +1,7 @@
 /** Places that are shared: limits, and what is left for whoever comes late. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createPlaces } from '../../../src/lib/per-source.ts'
+import { createPlaces, createRates, createTally } from '../../../src/lib/per-source.ts'
 
 function takeAll(places: ReturnType<typeof createPlaces<number>>, key: number): number {
   let taken = 0
@@ -36,4 +36,29 @@ test('however many take all they get, a late one gets a place', () => {
       },
     ),
   )
+})
+
+test('a tally counts what each holds, takes it back once, and forgets who holds nothing', () => {
+  const tally = createTally<string>()
+  const give = tally.hold('a', 10)
+  tally.hold('b', 5)
+  const giveNothing = tally.hold('a', 0)
+  expect([tally.all(), tally.of('a'), tally.of('b'), tally.of('c')]).toEqual([15, 10, 5, 0])
+  give()
+  give()
+  giveNothing()
+  expect([tally.all(), tally.of('a'), tally.of('b')]).toEqual([5, 0, 5])
+})
+
+test('rates are each source’s own, and only those that asked last are remembered', () => {
+  const may = createRates<string>({ burst: 2, perSecond: 1 }, 2)
+  expect([may('a', 0), may('a', 0), may('a', 0), may('b', 0)]).toEqual([true, true, false, true])
+  expect([may('a', 1000), may('a', 1000)]).toEqual([true, false])
+  // A third source: the one that asked longest ago begins anew.
+  expect([may('c', 1000), may('b', 1000), may('b', 1000), may('b', 1000)]).toEqual([
+    true,
+    true,
+    true,
+    false,
+  ])
 })
