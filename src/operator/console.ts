@@ -9,7 +9,6 @@
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { createConnection } from 'node:net'
-import { WebSocket } from 'ws'
 import { z } from 'zod'
 import type { Screen, TerminalEnd } from '../lib/terminal.ts'
 import { createTerminalLink, SOCKET_LIMITS, type TerminalLink } from '../lib/terminal-link.ts'
@@ -143,6 +142,8 @@ async function connect(
   const { at, host, ticket } = place
   const where = at === null ? 'atolld' : `host ${host} (${at.address}:${at.port})`
   const origin = at === null ? 'ws://localhost' : `wss://${at.address}:${at.port}`
+  // For this command only.
+  const { WebSocket } = await import('ws')
   const socket = new WebSocket(
     `${origin}${TERMINAL_PATH}${formatScreen(screen)}`,
     protocolsOf(ticket),
