@@ -100,8 +100,8 @@ export interface Outcome<A> {
 /** Calls of one door. Nothing here rejects. */
 export interface Calls<Head, Request, A> {
   /**
-   * Answers a call. Its part of its key's share is given back when `ended` aborts; when that is
-   * before the answer, nobody waits for it.
+   * Answers a call. Its part of its key's share is given back when `ended` aborts. When that is
+   * before the answer, the call ends with the signal's reason, which is an `unavailable`.
    */
   run(request: Request, ended: AbortSignal): Promise<Outcome<A>>
   /**
