@@ -83,7 +83,9 @@ describe('a stranger is answered before the body is there', () => {
     const socket = await hold(api, '127.0.0.1')
     socket.write(headOf({}, MIB))
     const flood = setInterval(() => socket.write('x'.repeat(100)), 20)
-    await once(socket.resume(), 'close', { signal: AbortSignal.timeout(10_000) })
+    // What is still on its way when the server closes makes a reset of the close.
+    socket.on('error', () => undefined)
+    await new Promise((resolve) => socket.resume().once('close', resolve))
     clearInterval(flood)
   })
 })

@@ -14,7 +14,7 @@ import type { Benchmark, BenchResult } from './figures.ts'
 
 const INSTANCES = 50
 const IDLE_SECONDS = 60
-/** The daemon gives memory back some seconds after the machine is quiet: that belongs to the burst before it. */
+/** V8 gives memory back some seconds after a burst of work. */
 const SETTLE_SECONDS = 15
 const QUIET_DEADLINE_MS = 180_000
 const TICKS_PER_SECOND = 100
