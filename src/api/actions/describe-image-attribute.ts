@@ -1,4 +1,7 @@
-/** DescribeImageAttribute: what is told of one image by itself. What it does not have is answered empty, as EC2 does. */
+/**
+ * DescribeImageAttribute: what is told of one image by itself. What it does not have is answered
+ * empty, as EC2 does.
+ */
 import type { DescribeImageAttributeRequest, ImageAttribute } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
 import { registeredImages } from '../images.ts'

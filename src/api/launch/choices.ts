@@ -1,7 +1,9 @@
 /**
- * From an order to records that exist: the image, type, key, subnet, groups and hosts that a launch works with.
+ * From an order to records that exist: the image, type, key, subnet, groups and hosts that a launch
+ * works with.
  *
- * Goes by the catalogue and by what it reads inside the launch's own transaction, and refuses with the code of whatever does not exist.
+ * Goes by the catalogue and by what it reads inside the launch's own transaction, and refuses with
+ * the code of whatever does not exist.
  */
 import { type Ipv4, RESERVED_AT_START } from '../../model/addr.ts'
 import type { DriverDeclaration } from '../../model/driver.ts'
@@ -35,7 +37,10 @@ export interface LaunchChoices {
   readonly hosts: readonly Host[]
 }
 
-/** Everything the order names. The catalogue's hosts are those that may take instances now, in all zones. */
+/**
+ * Everything the order names. The catalogue's hosts are those that may take instances now, in all
+ * zones.
+ */
 export async function launchChoices(
   tx: ReadTx,
   account: AccountId,
@@ -124,7 +129,10 @@ async function requireKey(tx: ReadTx, account: AccountId, keyName: string | null
     throw notFound('InvalidKeyPair.NotFound', 'key pair', [keyName])
 }
 
-/** The subnet that was named, or a default one: of several that of the zone of one of the roomiest hosts (`chooseHost`). */
+/**
+ * The subnet that was named, or a default one: of several that of the zone of one of the roomiest
+ * hosts (`chooseHost`).
+ */
 function chooseSubnet(
   subnets: readonly Subnet[],
   { subnet: id, zone }: LaunchNetwork,
@@ -184,7 +192,9 @@ export function addressInUse(ip: Ipv4): Error {
   return refused('InvalidIPAddress.InUse', `Address ${ip} is in use.`)
 }
 
-/** The groups that were named, by id or by name, all of the subnet's VPC; else its default group. */
+/**
+ * The groups that were named, by id or by name, all of the subnet's VPC; else its default group.
+ */
 function chooseGroups(
   all: readonly Group[],
   subnet: Subnet,

@@ -1,8 +1,9 @@
 /**
  * The root disk that a launch asks for, and the one it gets. Pure.
  *
- * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EbsBlockDevice.html. What would make another disk than Atoll has
- * (snapshots, provisioned speed, keys, further devices) is refused by name.
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EbsBlockDevice.html. What would make
+ * another disk than Atoll has (snapshots, provisioned speed, keys, further devices) is refused by
+ * name.
  */
 import { z } from 'zod'
 import type { DriverDeclaration } from '../../model/driver.ts'
@@ -31,7 +32,10 @@ export interface LaunchDisk {
 
 /** Largest disk in GiB, as EC2 has it for gp3. */
 const DISK_MAX_GIB = 16 * 1024
-/** Types of which one asks for nothing that this disk is not. The others come with a number of operations per second. */
+/**
+ * Types of which one asks for nothing that this disk is not. The others come with a number of
+ * operations per second.
+ */
 const VOLUME_TYPES = ['standard', 'gp2', 'gp3', 'st1', 'sc1'] as const
 
 /** The device that a mapping speaks of: there is one. */
@@ -86,8 +90,9 @@ const rootDiskSchema = blockDevicesSchema(
 )
 
 /**
- * Mappings that give an instance nothing: an instance store (`VirtualName`), which EC2 leaves out for types that have none, and a device
- * that is to be left out of the image's mapping (`NoDevice`), unless it is the root.
+ * Mappings that give an instance nothing: an instance store (`VirtualName`), which EC2 leaves out
+ * for types that have none, and a device that is to be left out of the image's mapping
+ * (`NoDevice`), unless it is the root.
  */
 function isOfNothing(mapping: unknown): boolean {
   return nothingSchema.safeParse(mapping).success

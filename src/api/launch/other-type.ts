@@ -7,9 +7,9 @@ import type { Tx } from '../../store/store.ts'
 import { driverOfInstance } from '../drivers.ts'
 
 /**
- * Takes what the type needs of the instance's host, and gives back what it had; its disk stays as large as it is. Refuses a
- * type that does not exist, an instance whose driver cannot change it (a container has the limits that it was made with), and
- * what the host has no room for.
+ * Takes what the type needs of the instance's host, and gives back what it had; its disk stays as
+ * large as it is. Refuses a type that does not exist, an instance whose driver cannot change it (a
+ * container has the limits that it was made with), and what the host has no room for.
  */
 export async function changeType(
   tx: Tx,

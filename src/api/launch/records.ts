@@ -1,8 +1,9 @@
 /**
- * Writing one launch: a host, an address and records for each instance, as many as there is room for.
+ * Writing one launch: a host, an address and records for each instance, as many as there is room
+ * for.
  *
- * Runs inside the launch's transaction. Choices come from its snapshot; the store's conditional statements have the last
- * word, and a choice that lost is made again without the loser.
+ * Runs inside the launch's transaction. Choices come from its snapshot; the store's conditional
+ * statements have the last word, and a choice that lost is made again without the loser.
  */
 import type { Ipv4 } from '../../model/addr.ts'
 import { refused } from '../../model/errors.ts'
@@ -54,9 +55,10 @@ interface Launched {
 type Outcome = { readonly launched: Launched } | { readonly short: 'capacity' | 'addresses' }
 
 /**
- * Writes at most `maxCount` pending instances and returns them in launch order. Refuses when there is no room for
- * the `least` (`InsufficientInstanceCapacity`, `InsufficientFreeAddressesInSubnet`) or when the address that was asked for
- * is in use; the caller's transaction then takes everything back.
+ * Writes at most `maxCount` pending instances and returns them in launch order. Refuses when there
+ * is no room for the `least` (`InsufficientInstanceCapacity`, `InsufficientFreeAddressesInSubnet`)
+ * or when the address that was asked for is in use; the caller's transaction then takes everything
+ * back.
  */
 export async function writeLaunch(tx: Tx, plan: LaunchPlan): Promise<readonly InstanceDetails[]> {
   const { order, choices, least, account, draw, budget } = plan
@@ -133,7 +135,9 @@ function shortageOf(
       )
 }
 
-/** The best host that really had the capacity; one that turned out to be full is not asked again. */
+/**
+ * The best host that really had the capacity; one that turned out to be full is not asked again.
+ */
 async function takeHost({ tx, draw, choices, room }: Launch): Promise<Host | undefined> {
   const { demand } = choices
   const { vcpus, memoryMiB, diskGiB } = demand
@@ -153,8 +157,8 @@ async function chooseIp({ order, room }: Launch): Promise<Ipv4 | undefined> {
 }
 
 /**
- * Gives the instance its NIC, at `first` or, if that went to somebody else meanwhile, at the next free address. Undefined
- * when the subnet is full.
+ * Gives the instance its NIC, at `first` or, if that went to somebody else meanwhile, at the next
+ * free address. Undefined when the subnet is full.
  */
 async function plug(launch: Launch, instance: Instance, first: Ipv4): Promise<Nic | undefined> {
   const { tx, order } = launch
