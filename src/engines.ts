@@ -11,6 +11,7 @@ import type { Bus } from './bus/bus.ts'
 import type { CommandDoor } from './bus/door.ts'
 import { createLocalBus } from './bus/local.ts'
 import type { Config } from './config.ts'
+import { ConfigError } from './config-file.ts'
 import { type Identity, readSecretFile } from './identity.ts'
 import { certificateFiles } from './lib/certificates.ts'
 import { type Clock, isoTime, startingClock } from './lib/clock.ts'
@@ -20,7 +21,6 @@ import type { EngineAccess } from './lib/engine-access.ts'
 import type { Log } from './lib/log.ts'
 import type { Metrics } from './lib/metrics.ts'
 import { createSealer } from './lib/sealer.ts'
-import { AtollError } from './model/errors.ts'
 import type { HealthCondition } from './model/health.ts'
 import { readCredentials, writeCredentials } from './operator/credentials.ts'
 import { apiAuthority, apiEndpoint } from './settings.ts'
@@ -264,9 +264,7 @@ function engineTls(
 /** The cluster's secret, which `setting` falls back on. */
 function secretFile({ cluster }: Config, setting: string): string {
   if (cluster.secretFile !== null) return cluster.secretFile
-  throw new AtollError(
-    'refused',
-    'InvalidParameterValue',
-    `${setting} or cluster.secretFile must be set`,
-  )
+  const message =
+    setting === 'cluster.secretFile' ? 'must be set' : 'must be set, or else cluster.secretFile'
+  throw new ConfigError('the configuration', [{ key: setting, line: null, message }])
 }
