@@ -106,7 +106,7 @@ async function readRecords(tx: Tx, { name }: HostSelf, facts: readonly Fact[]): 
 }
 
 /**
- * Advances the host's generation if its want changed, and says what was written, if that is all there is to know: nobody else has
+ * Says what was written, if that is all there is to know: nobody else has
  * changed anything since the snapshot, whose generation was still the host's, and no image or address is another one now.
  */
 async function ownWrite(
@@ -120,9 +120,8 @@ async function ownWrite(
   const changes = written.flatMap(({ change }) => (change === undefined ? [] : [change]))
   const isAll = from !== undefined && changes.length === written.length
   if (!wantChanged) return isAll ? { changes, generation: from } : null
-  if (isAll && (await tx.advanceGeneration(host, from)) === 'done')
+  if (isAll && (await tx.expectGeneration(host, from)) === 'done')
     return { changes, generation: from + 1 }
-  await tx.advanceGeneration(host)
   return null
 }
 

@@ -3,13 +3,14 @@
  *
  * `change` owns what all of them have in common. A dry run runs the whole work and then takes all of it back, so it checks what the
  * real one checks, changes nothing and rings nobody. A client token makes a repeated request find what the first one did. Every host that the
- * work concerns has its generation advanced in the same transaction and is rung after the commit.
+ * work concerns is rung after the commit: the store says which.
  */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { isoTime } from '../lib/clock.ts'
 import { AtollError, refused, unavailable } from '../model/errors.ts'
-import { type AccountId, type HostName, type NewId, newIds } from '../model/ids.ts'
+import { type AccountId, type NewId, newIds } from '../model/ids.ts'
+import type { Scope } from '../store/scope.ts'
 import type { Tx } from '../store/store.ts'
 import type { Action, ActionName, ApiParts, ApiSettings, Call } from './action.ts'
 import type { Budget } from './budget.ts'
@@ -102,28 +103,6 @@ export function changeAction<S extends z.ZodType, R, P = z.output<S>>(
   }
 }
 
-/** Hosts that the work of a change has touched so far: those to be rung, and those whose generation is still to be advanced. */
-interface Touched {
-  readonly rung: Set<HostName>
-  readonly due: Set<HostName>
-}
-
-function noting(tx: Tx, { rung, due }: Touched): Tx {
-  return {
-    ...tx,
-    async advanceGeneration(host) {
-      due.add(host)
-      return 'done'
-    },
-    // Advances the generation itself.
-    async takeCapacity(host, ...demand) {
-      const outcome = await tx.takeCapacity(host, ...demand)
-      if (outcome === 'done') rung.add(host)
-      return outcome
-    },
-  }
-}
-
 interface ChangeOptions<R> {
   readonly once?: Once<R> & { readonly action: string }
   readonly reads: 'propose' | 'decide'
@@ -140,21 +119,24 @@ async function change<R>(
   { once, reads, isShared }: ChangeOptions<R>,
 ): Promise<R> {
   const { store, bus } = call.parts
-  const { result, hosts } = await store.transaction(
+  let scopes: readonly Scope[] = []
+  const result = await store.transaction(
     async (tx) => {
-      const touched: Touched = { rung: new Set(), due: new Set() }
-      const noted = noting(tx, touched)
-      const result = await (once === undefined ? work(noted) : workOnce(noted, call, once, work))
+      const result = await (once === undefined ? work(tx) : workOnce(tx, call, once, work))
       dryRun(call)
-      // Always in the same order, so that two requests cannot wait for each other.
-      for (const host of [...touched.due].sort()) await tx.advanceGeneration(host)
-      return { result, hosts: touched.rung.union(touched.due) }
+      return result
     },
-    // The second run finds the token of the first, and answers with what that made.
-    { reads, repeats: (once?.token ?? null) === null ? 'guarded' : 'harmless' },
+    {
+      reads,
+      // The second run finds the token of the first, and answers with what that made.
+      repeats: (once?.token ?? null) === null ? 'guarded' : 'harmless',
+      touched: (all) => {
+        scopes = all
+      },
+    },
   )
-  for (const host of hosts) bus.ring(host)
-  if (isShared && hosts.size > 0) bus.ringAll()
+  for (const scope of scopes) if (scope.kind === 'host') bus.ring(scope.host)
+  if (isShared && scopes.length > 0) bus.ringAll()
   return result
 }
 

@@ -76,7 +76,6 @@ export function changeInstances(
       if (change === null) continue
       await writeOne(budget)
       await tx.updateInstance(instance.id, change)
-      await tx.advanceGeneration(instance.host)
     }
     return requests.map(({ instance, change }) =>
       stateChangeView(instance, change?.state ?? instance.state),

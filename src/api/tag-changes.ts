@@ -21,6 +21,5 @@ export async function findTagged(
   ids: readonly string[],
 ): Promise<readonly Taggable[]> {
   const taggables = await findTaggable(tx, account, ids)
-  for (const { host } of taggables) if (host !== undefined) await tx.advanceGeneration(host)
   return taggables
 }

@@ -26,6 +26,7 @@ import { accessKeys } from './migrations/0009-access-keys.ts'
 import { repositoryDigests } from './migrations/0012-repository-digests.ts'
 import { hostLives } from './migrations/0013-host-lives.ts'
 import { instanceOptions } from './migrations/0014-instance-options.ts'
+import { generations } from './migrations/0015-generations.ts'
 import { drivers } from './migrations/0016-drivers.ts'
 import type { Tables } from './nouns.ts'
 
@@ -43,6 +44,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0012-repository-digests': repositoryDigests,
   '0013-host-lives': hostLives,
   '0014-instance-options': instanceOptions,
+  '0015-generations': generations,
   '0016-drivers': drivers,
 }
 const GENERATION = '0'

@@ -6,6 +6,7 @@
 import { accounts } from './records/account.ts'
 import { clientTokens } from './records/client-token.ts'
 import { commits } from './records/commit.ts'
+import { generations } from './records/generation.ts'
 import { groups } from './records/group.ts'
 import { hosts } from './records/host.ts'
 import { images } from './records/image.ts'
@@ -32,6 +33,7 @@ export const NOUNS = [
   keyPairs,
   tags,
   clientTokens,
+  generations,
   commits,
 ] as const
 

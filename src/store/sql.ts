@@ -8,7 +8,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
-import { type Dialect, Kysely, type RawBuilder, sql, type Transaction } from 'kysely'
+import { type Dialect, Kysely, type RawBuilder, sql } from 'kysely'
 import { type Clock, startingClock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { type Backoff, retry } from '../lib/retry.ts'
@@ -18,9 +18,17 @@ import { sqliteDialect, sqliteNowMs, sqliteReadDialect } from './engines/sqlite/
 import { migrateToLatest } from './migrations.ts'
 import { NOUNS, type Tables } from './nouns.ts'
 import { appliedOnce, sweepCommits } from './records/commit.ts'
+import { advanceGenerations } from './records/generation.ts'
 import { createRowCache, createRowReader, createRowWatch, type RowWatch } from './records/rows.ts'
+import type { Scope } from './scope.ts'
 import type { ReadTx, Store, Tx } from './store.ts'
 import { readTx, sessionIn, writeTx } from './tx.ts'
+
+/** What a transaction gave, and which scopes it touched. */
+interface Changed<T> {
+  readonly result: T
+  readonly touched: readonly Scope[]
+}
 
 /** Runs of one transaction before its failure is the caller's. With the waits below: some seconds. */
 const RUNS_LIMIT = 25
@@ -71,6 +79,23 @@ function snapshotOf(db: Kysely<Tables>, sees: keyof typeof SNAPSHOT) {
   return db.transaction().setAccessMode('read only').setIsolationLevel(SNAPSHOT[sees])
 }
 
+/**
+ * Makes what runs a transaction again while another one was in its way, or the way to the engine
+ * broke. It rejects with what the last run failed with.
+ */
+function createRetrying(clock: Clock, backoff: Backoff, log: Log) {
+  return async function retryConflicts<T>(run: () => Promise<T>): Promise<T> {
+    const giveUpMs = clock.monotonic() + RUNS_TIME_LIMIT_MS
+    const again = (error: unknown, runs: number, waitMs: number) => {
+      if (!isTrouble(error, 'conflict', 'lost', 'unsure')) return false
+      if (runs >= RUNS_LIMIT || clock.monotonic() > giveUpMs) return false
+      log.debug({ runs, waitMs, error }, 'a transaction failed and is run again')
+      return true
+    }
+    return await retry({ clock, backoff, again }, run)
+  }
+}
+
 /** Opens a store. An engine on this machine proves that it answers; rejects with `unavailable` when it does not. */
 export async function openSqlStore(options: {
   readonly dialect: Dialect
@@ -96,22 +121,19 @@ export async function openSqlStore(options: {
   const readDb =
     options.readDialect === undefined ? db : new Kysely<Tables>({ dialect: options.readDialect })
   const reading = (some: Kysely<Tables>): ReadTx => readTx(NOUNS, sessionIn(some, nowMs, rows()))
-  const writing = (some: Kysely<Tables>): Tx =>
-    writeTx(NOUNS, sessionIn(some, nowMs, rows()), () => undefined)
+  /** Work in a transaction, with the generations of what it touched as its last statements. */
+  const inside =
+    <T>(work: (tx: Tx) => Promise<T>) =>
+    async (some: Kysely<Tables>): Promise<Changed<T>> => {
+      const session = sessionIn(some, nowMs, rows())
+      const touched: Scope[] = []
+      const result = await work(writeTx(NOUNS, session, (scopes) => touched.push(...scopes)))
+      return { result, touched: await advanceGenerations(session, touched) }
+    }
   const running = new Set<Promise<unknown>>()
+  const retryConflicts = createRetrying(clock, backoff, log)
   const inTransaction = new AsyncLocalStorage<true>()
   let closed = false
-
-  async function untilItWins<T>(run: () => Promise<T>): Promise<T> {
-    const giveUpMs = clock.monotonic() + RUNS_TIME_LIMIT_MS
-    const again = (error: unknown, runs: number, waitMs: number) => {
-      if (!isTrouble(error, 'conflict', 'lost', 'unsure')) return false
-      if (runs >= RUNS_LIMIT || clock.monotonic() > giveUpMs) return false
-      log.debug({ runs, waitMs, error }, 'a transaction failed and is run again')
-      return true
-    }
-    return await retry({ clock, backoff, again }, run)
-  }
 
   async function admitted<T>(run: () => Promise<T>): Promise<T> {
     if (closed) throw unavailable('The record store is closed.')
@@ -119,7 +141,7 @@ export async function openSqlStore(options: {
     if (inTransaction.getStore() === true) throw bug('a transaction is begun inside another one')
     if (running.size >= TRANSACTIONS_LIMIT)
       throw unavailable('Too many requests are waiting for the record store.')
-    const outcome = inTransaction.run(true, () => untilItWins(run))
+    const outcome = inTransaction.run(true, () => retryConflicts(run))
     running.add(outcome)
     try {
       return await outcome
@@ -137,16 +159,19 @@ export async function openSqlStore(options: {
 
   const store: Store = {
     migrate: () => admitted(() => migrateToLatest(db, log)),
-    async transaction(work, { reads = 'decide', repeats = 'guarded' } = {}) {
-      const inside = (transaction: Transaction<Tables>) => work(writing(transaction))
+    async transaction(work, { reads = 'decide', repeats = 'guarded', touched: hear } = {}) {
       const begin = () => db.transaction().setIsolationLevel(ISOLATION[reads])
-      if (!options.isRemote || repeats === 'harmless')
-        return admitted(() => begin().execute(inside))
-      const result = await admitted(appliedOnce(begin, nowMs, randomUUID(), inside))
-      if (random() * SWEEP_EVERY < 1) sweep()
+      const isGuarded = options.isRemote && repeats === 'guarded'
+      const { result, touched } = await admitted(
+        isGuarded
+          ? appliedOnce(begin, nowMs, randomUUID(), inside(work))
+          : () => begin().execute(inside(work)),
+      )
+      if (touched.length > 0) hear?.(touched)
+      if (isGuarded && random() * SWEEP_EVERY < 1) sweep()
       return result
     },
-    single: (work) => admitted(() => work(writing(db))),
+    single: async (work) => (await admitted(() => inside(work)(db))).result,
     read: (work, { sees = 'local' } = {}) =>
       admitted(() => snapshotOf(readDb, sees).execute((transaction) => work(reading(transaction)))),
     async close() {

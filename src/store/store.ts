@@ -8,6 +8,7 @@
 import type { UnreadableRow } from '../model/records.ts'
 import type { Dump } from './dump.ts'
 import type { NOUNS, ReadsOf, WritesOf } from './nouns.ts'
+import type { Scope } from './scope.ts'
 
 type Nouns = (typeof NOUNS)[number]
 
@@ -33,7 +34,14 @@ interface StoreOf<Read, Write> {
 /** What is one statement, and may happen twice. */
 type SingleTx = Pick<
   Tx,
-  'changedHosts' | 'placedNics' | 'orphans' | 'renewLease' | 'hosts' | 'unreadable'
+  | 'changedHosts'
+  | 'changedScopes'
+  | 'concerned'
+  | 'placedNics'
+  | 'orphans'
+  | 'renewLease'
+  | 'hosts'
+  | 'unreadable'
 >
 
 /** What a snapshot has. */
@@ -60,6 +68,8 @@ interface TransactionOptions {
    * more, and its result must be right when an earlier run has done it all.
    */
   readonly repeats?: 'guarded' | 'harmless'
+  /** Hears, once it is committed, which scopes were touched, each once; not when none was. */
+  readonly touched?: (scopes: readonly Scope[]) => void
 }
 
 /**

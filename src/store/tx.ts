@@ -16,7 +16,7 @@ export function sessionIn(
   nowMs: RawBuilder<number>,
   rows: RowReader,
 ): Session<Tables> {
-  return { db, nowMs, rows, where: createWhereabouts(db) }
+  return { db, nowMs, rows, where: createWhereabouts(db), advances: new Set() }
 }
 
 /** What reads. A store's type says which nouns it has. */

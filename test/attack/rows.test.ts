@@ -61,7 +61,6 @@ beforeEach(async () => {
       await tx.insertInstance(one)
       await tx.insertNic(nicRecord(one.id, number + 1))
     }
-    await tx.advanceGeneration(here)
   })
 })
 afterEach(async () => {
@@ -111,7 +110,6 @@ async function openHost() {
     async after(write: (tx: Tx) => Promise<unknown>): Promise<HostWant | undefined> {
       await store.transaction(async (tx) => {
         await write(tx)
-        await tx.advanceGeneration(here)
       })
       const { passes } = agent.status()
       bus.ring(here)

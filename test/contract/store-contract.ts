@@ -8,6 +8,7 @@ import { describeUnusedImages } from './store/images.ts'
 import { describeHosts, describeLabels, describeUniqueness } from './store/keys.ts'
 import { describeLeases, describeOwnership, describeReplicas } from './store/leases.ts'
 import { describeQueries, describeRoundTrips } from './store/queries.ts'
+import { describeScopes } from './store/scopes.ts'
 import { describeMigrations, describeRaces, describeTransactions } from './store/transactions.ts'
 import { describeUnreadable } from './store/unreadable.ts'
 import { describeVolumes } from './store/volumes.ts'
@@ -30,5 +31,6 @@ export function describeStoreContract(name: string, begin: () => Promise<StoreWo
     describeTransactions(begin)
     describeRaces(begin)
     describeUnreadable(begin)
+    describeScopes(begin)
   })
 }

@@ -16,7 +16,10 @@ export function interfere(
           instead(String(name), given) ?? Reflect.apply(value, target, given)
       },
     })
-  return { ...store, transaction: (work) => store.transaction((tx) => work(wrap(tx))) }
+  return {
+    ...store,
+    transaction: (work, options) => store.transaction((tx) => work(wrap(tx)), options),
+  }
 }
 
 export interface FailingStore {

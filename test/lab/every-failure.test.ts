@@ -21,7 +21,7 @@ const records = watchCalls()
 function breakable(store: Store, watch: Watch): Store {
   return watch.over<Store>({
     ...store,
-    transaction: (work) => store.transaction((tx) => work(watch.over(tx))),
+    transaction: (work, options) => store.transaction((tx) => work(watch.over(tx)), options),
   })
 }
 

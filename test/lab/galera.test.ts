@@ -121,7 +121,7 @@ function startLoad(stores: readonly Store[]): Load {
         const id = String(number).padStart(12, '0') as AccountId
         if ((await tx.insertAccount({ id, name: 'a', metadata: NO_PREFERENCE })) === 'exists')
           throw new Error('twice')
-        await tx.advanceGeneration(given.HOST)
+        await tx.returnCapacity(given.HOST, 0, 0)
         await tx.insertAccessKey({ id: `${number}`, secret: 's', account: id, user: 'u' })
       })
       promised.push(number)

@@ -55,7 +55,6 @@ export const createImage = changeAction({
     if (inserted === 'exists') throw nameInUse(asked.Name)
     const resource = { account, resource: id, resourceType: 'image' }
     await tx.putTags(specifiedTags(asked.TagSpecifications, resource))
-    await tx.advanceGeneration(instance.host)
     return id
   },
   view: (ImageId) => ({ ImageId }),

@@ -19,6 +19,5 @@ export const deleteVolume = changeAction({
     if (volume.instance !== null)
       throw refused('VolumeInUse', `Volume ${id} is currently attached to ${volume.instance}`)
     await tx.updateVolume(id, { state: 'deleting' })
-    await tx.advanceGeneration(volume.host)
   },
 })

@@ -23,7 +23,6 @@ export const deregisterImage = changeAction({
     await tx.updateImage(id, { state: 'deregistered', name: `deregistered:${id}` })
     await tx.deleteUnusedImages(image.host)
     await tx.deleteTagsOf(id)
-    await tx.advanceGeneration(image.host)
   },
   view: () => ({ Return: true }),
 })

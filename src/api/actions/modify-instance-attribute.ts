@@ -210,7 +210,6 @@ export const modifyInstanceAttribute = changeAction({
       throw refused('IncorrectInstanceState', `The instance '${id}' is not in the 'stopped' state.`)
     const written = await write?.(tx, instance)
     await tx.updateInstance(id, { ...change, ...written })
-    await tx.advanceGeneration(instance.host)
   },
 })
 

@@ -30,7 +30,6 @@ export const modifyInstanceMetadataOptions = changeAction({
       throw refused('IncorrectInstanceState', `The instance '${id}' is being terminated`)
     const metadata = { ...(instance.metadata ?? OLDER_METADATA), ...asked }
     await tx.updateInstance(id, { metadata })
-    await tx.advanceGeneration(instance.host)
     return { id, metadata }
   },
   view: ({ id: InstanceId, metadata }) => {

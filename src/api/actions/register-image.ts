@@ -74,7 +74,6 @@ export const registerImage = changeAction({
     if (inserted === 'exists') throw nameInUse(asked.Name)
     const resource = { account, resource: id, resourceType: 'image' }
     await tx.putTags(specifiedTags(asked.TagSpecifications, resource))
-    await tx.advanceGeneration(settings.host)
     return id
   },
   view: (ImageId) => ({ ImageId }),

@@ -25,6 +25,8 @@ type HostRow = Omit<Host, 'live'> & {
   readonly leaseUntilMs: number
   /** When something in its part of the records last changed. */
   readonly changedAtMs: number
+  /** How many advances of the generation said their scopes: an older daemon's did not. */
+  readonly scopedGeneration: number
 }
 
 /** What everybody goes by of a host; the address is one of a machine that others can reach. */
@@ -54,6 +56,7 @@ const hostSchema = peerSchema.extend({
   lastSeenAt: prose,
   leaseUntilMs: count,
   changedAtMs: count,
+  scopedGeneration: count,
 })
 
 const tables = {
@@ -70,7 +73,7 @@ const tables = {
     }),
   }),
 }
-type HostTables = RowsOf<typeof tables>
+export type HostTables = RowsOf<typeof tables>
 /** Columns of others. */
 interface Others {
   readonly instances: Pick<Instance, 'id' | 'host' | 'state'> & { readonly claimed: number }
@@ -83,7 +86,7 @@ const timed: RowShape<HostRow & { readonly nowMs: number }> = {
   schema: hostSchema.extend({ nowMs: count }),
 }
 /** Hosts in the columns that all other hosts go by. */
-const peers: RowShape<Pick<HostRow, keyof PeerHost>> = {
+export const PEERS: RowShape<Pick<HostRow, keyof PeerHost>> = {
   name: 'peers',
   key: ['name'],
   host: 'name',
@@ -163,7 +166,7 @@ export const hosts = noun({
           ]),
         )
         .execute()
-      return { hosts: rows.parse(peers, found), nowMs: Number(found[0]?.nowMs ?? sinceMs) }
+      return { hosts: rows.parse(PEERS, found), nowMs: Number(found[0]?.nowMs ?? sinceMs) }
     },
   }),
   writes: (session: Session<Tables>) => ({ ...writeLives(session), ...writeCapacity(session) }),
@@ -173,7 +176,7 @@ export const hosts = noun({
     setHostState: (_session, host) => [ofHost(host), ofAll(host)],
     takeCapacity: (_session, host) => [ofHost(host)],
     returnCapacity: (_session, host) => [ofHost(host)],
-    advanceGeneration: (_session, host) => [ofHost(host)],
+    expectGeneration: (_session, host) => [ofHost(host)],
   },
   inCopy: {
     upsertHost: null,
@@ -181,14 +184,14 @@ export const hosts = noun({
     setHostState: always,
     takeCapacity: null,
     returnCapacity: null,
-    advanceGeneration: null,
+    expectGeneration: null,
   },
 })
 
 /** Who a host is, and whether it lives. */
-function writeLives({ db, nowMs }: Session<Tables>) {
+function writeLives(session: Session<Tables>) {
+  const { db, nowMs } = session
   const updateHost = updaterOf(db)
-  const changed = changedAt(nowMs)
   const leaseOf = (ms: number) => sql<number>`${nowMs} + ${ms}`
   return {
     /**
@@ -204,17 +207,19 @@ function writeLives({ db, nowMs }: Session<Tables>) {
       const machine = { zone, version, vcpus, memoryMiB, diskGiB, fabricAddress, identity, life }
       const said = { ...machine, lastSeenAt, shortOf, leaseUntilMs: leaseOf(leaseMs) }
       const row = { name, ...said, ...NEW_HOST, changedAtMs: nowMs }
-      if ((await insertOr('exists', db, 'hosts', row)) === 'done') return 'done'
+      if ((await insertOr('exists', db, 'hosts', row)) === 'done') return advanced(session, name)
       const { numUpdatedRows } = await updateHost(name)
         .where(mayLiveUnder(host, nowMs))
         .set({
           ...said,
-          ...changed,
+          ...advancing(session, name),
+          // From here on this host's daemon says scopes.
+          scopedGeneration: session.advances.has(name) ? sql.ref('generation') : next('generation'),
           state: activeUnlessDraining,
           usedDiskGiB: volumesGiB(db, name),
         })
         .executeTakeFirstOrThrow()
-      return numUpdatedRows === 1n ? 'done' : 'taken'
+      return numUpdatedRows === 1n ? advanced(session, name) : 'taken'
     },
     /**
      * Lets the lease end in `leaseMs` from now, by the store's clock, and keeps what the host says with it. `unknown` when there is no such
@@ -237,27 +242,31 @@ function writeLives({ db, nowMs }: Session<Tables>) {
     async setHostState(host: HostName, state: Host['state']): Promise<'done' | 'unknown'> {
       const { numUpdatedRows } = await updateHost(host)
         .where('state', '!=', 'forgotten')
-        .set({ ...changed, state })
+        .set({ ...advancing(session, host), state })
         .executeTakeFirstOrThrow()
-      return numUpdatedRows === 1n ? 'done' : 'unknown'
+      return numUpdatedRows === 1n ? advanced(session, host) : 'unknown'
     },
     /**
-     * Says that something in this host's part of the records changed. With `from` it happens only if the host's generation is that one:
-     * `done` then, and `changed` if it is another.
+     * Advances the host's generation if it still is this one. `done`: nobody else has changed
+     * anything in the host's part since, and it is one more now. `changed`: somebody has, or this
+     * transaction itself has advanced it before.
      */
-    async advanceGeneration(host: HostName, from?: number): Promise<'done' | 'changed'> {
-      const update = updateHost(host).set(changed)
-      const conditional = from === undefined ? update : update.where('generation', '=', from)
-      const { numUpdatedRows } = await conditional.executeTakeFirstOrThrow()
-      return numUpdatedRows === 1n ? 'done' : 'changed'
+    async expectGeneration(host: HostName, generation: number): Promise<'done' | 'changed'> {
+      if (session.advances.has(host)) return 'changed'
+      const { numUpdatedRows } = await updateHost(host)
+        .where('generation', '=', generation)
+        .set(advancedBy(nowMs))
+        .executeTakeFirstOrThrow()
+      if (numUpdatedRows !== 1n) return 'changed'
+      session.advances.add(host)
+      return 'done'
     },
   }
 }
 
 /** What placement hands out of a host. */
-function writeCapacity({ db, nowMs }: Session<Tables>) {
-  const updateHost = updaterOf(db)
-  const changed = changedAt(nowMs)
+function writeCapacity(session: Session<Tables>) {
+  const updateHost = updaterOf(session.db)
   return {
     /**
      * Takes capacity for one instance if the host is active, short of nothing and has it, in one conditional statement. `full` otherwise.
@@ -286,10 +295,10 @@ function writeCapacity({ db, nowMs }: Session<Tables>) {
           usedVcpus: row('usedVcpus', '+', vcpus),
           usedDiskGiB: row('usedDiskGiB', '+', diskGiB),
           usedMemoryMiB: row('usedMemoryMiB', '+', memoryMiB),
-          ...changed,
+          ...advancing(session, host),
         }))
         .executeTakeFirstOrThrow()
-      return numUpdatedRows === 1n ? 'done' : 'full'
+      return numUpdatedRows === 1n ? advanced(session, host) : 'full'
     },
     /** Gives it back, never below zero. */
     async returnCapacity(
@@ -303,9 +312,10 @@ function writeCapacity({ db, nowMs }: Session<Tables>) {
           usedVcpus: lessButNotNegative('usedVcpus', vcpus),
           usedMemoryMiB: lessButNotNegative('usedMemoryMiB', memoryMiB),
           usedDiskGiB: lessButNotNegative('usedDiskGiB', diskGiB),
-          ...changed,
+          ...advancing(session, host),
         })
         .execute()
+      advanced(session, host)
     },
   }
 }
@@ -367,14 +377,34 @@ function updaterOf(db: Kysely<Tables>) {
   return (host: HostName) => db.updateTable('hosts').where('name', '=', host)
 }
 
-/** What shows every change to a host's part of the records. */
-function changedAt(nowMs: RawBuilder<number>) {
-  return { generation: sql<number>`${sql.ref('generation')} + 1`, changedAtMs: nowMs }
+function next(column: 'generation' | 'scopedGeneration') {
+  return sql<number>`${sql.ref(column)} + 1`
+}
+
+/** Advances a host's generation, which says that something in its part of the records changed. */
+export function advancedBy(nowMs: RawBuilder<number>) {
+  return {
+    // The first, because MariaDB sets columns one after the other.
+    scopedGeneration: next('scopedGeneration'),
+    generation: next('generation'),
+    changedAtMs: nowMs,
+  }
+}
+
+/** The same for a statement that changes the host's row anyway; nothing when it was done before. */
+function advancing({ advances, nowMs }: Session<Tables>, host: HostName) {
+  return advances.has(host) ? {} : advancedBy(nowMs)
+}
+
+/** That statement has happened. */
+function advanced({ advances }: Session<Tables>, host: HostName): 'done' {
+  advances.add(host)
+  return 'done'
 }
 
 /** A host from its row and the store's clock at the time of reading. */
 function hostFromRow(row: HostRow & { readonly nowMs: number }): Host {
-  const { leaseUntilMs, changedAtMs: _changedAtMs, nowMs, ...host } = row
+  const { leaseUntilMs, changedAtMs: _at, scopedGeneration: _scoped, nowMs, ...host } = row
   return { ...host, live: Number(leaseUntilMs) >= Number(nowMs) }
 }
 
@@ -385,6 +415,7 @@ const NEW_HOST = {
   usedMemoryMiB: 0,
   usedDiskGiB: 0,
   generation: 1,
+  scopedGeneration: 1,
 } as const
 
 /** A host that was forgotten and comes back is an ordinary one; a draining one goes on draining. */

@@ -34,6 +34,7 @@ import {
   metadataSchema,
 } from './metadata.ts'
 import { always, isThere, nobody, noun, type RowsOf, type Session, table } from './noun.ts'
+import type { Whereabouts } from './whereabouts.ts'
 
 /** 16 KiB in base64, and the line breaks that some encoders put in (RFC 2045: one in 76). */
 const USER_DATA_MAX = 24_576
@@ -150,11 +151,13 @@ export const instances = noun({
     async insertInstance(instance: Instance): Promise<void> {
       await db.insertInto('instances').values(instanceToRow(instance)).execute()
       where.launched(instance.id, instance.host)
+      where.isRunning(instance.id, instance.state === 'running')
     },
     async updateInstance(id: InstanceId, change: InstanceChange): Promise<void> {
       const columns = changeToColumns(change)
       if (Object.keys(columns).length === 0) return
       await db.updateTable('instances').set(columns).where('id', '=', id).execute()
+      if (change.state !== undefined) where.isRunning(id, change.state === 'running')
     },
     /** Removes the record for good (after its tombstone time), and what is left of its volumes; its NICs are gone before. */
     async deleteInstance(id: InstanceId): Promise<void> {
@@ -240,7 +243,10 @@ async function parsed(
   found: readonly object[],
 ): Promise<readonly Instance[]> {
   const instances = (await rows.parseLong(tables.instances, found)).map(instanceFromRow)
-  for (const { id, host } of instances) where.isAt(id, host)
+  for (const { id, host, state } of instances) {
+    where.isAt(id, host)
+    where.isRunning(id, state === 'running')
+  }
   return instances
 }
 
@@ -250,12 +256,21 @@ async function touchedByChange(
   change: InstanceChange,
 ): Promise<readonly Scope[]> {
   const isSeenOnly = Object.keys(change).every((field) => SEEN_FIELDS.has(field))
-  // A Name tag answers for what runs.
-  const mayBeNamed = change.state !== undefined && (await where.hasName(id))
-  if (isSeenOnly && !mayBeNamed) return []
+  const isRenamed = await beginsOrCeasesToAnswer(where, id, change)
+  if (isSeenOnly && !isRenamed) return []
   const hosts = await where.hostOf(id)
-  const members = mayBeNamed ? hosts.map((host) => where.membersOf(id, host)) : []
+  const members = isRenamed ? hosts.map((host) => where.membersOf(id, host)) : []
   return [...hosts.map(ofHost), ...(await Promise.all(members)).flat()]
+}
+
+/** A Name tag answers for what runs. */
+async function beginsOrCeasesToAnswer(
+  where: Whereabouts,
+  id: InstanceId,
+  { state }: InstanceChange,
+): Promise<boolean> {
+  if (state === undefined || (await where.runs(id)) === (state === 'running')) return false
+  return await where.hasName(id)
 }
 
 /** An instance as its row. */

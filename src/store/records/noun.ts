@@ -7,6 +7,7 @@
  * the dump, the replica and the names of the tables. `src/README.md` has the recipe for a new one.
  */
 import type { Kysely, RawBuilder } from 'kysely'
+import type { HostName } from '../../model/ids.ts'
 import type { Scope } from '../scope.ts'
 import type { RowReader, RowShape } from './rows.ts'
 import type { Whereabouts } from './whereabouts.ts'
@@ -36,6 +37,8 @@ export interface Session<Tables> {
   readonly nowMs: RawBuilder<number>
   readonly rows: RowReader
   readonly where: Whereabouts
+  /** Hosts whose generation this transaction has advanced, which it does once for each. */
+  readonly advances: Set<HostName>
 }
 
 /** A method of a noun. */

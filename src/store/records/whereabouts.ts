@@ -11,7 +11,7 @@ import { ofVpc, type Scope } from '../scope.ts'
 
 /** Columns of nouns that say so. */
 interface Tables {
-  readonly instances: Pick<Instance, 'id' | 'host'>
+  readonly instances: Pick<Instance, 'id' | 'host' | 'state'>
   readonly nics: Pick<Nic, 'instance' | 'vpc'>
   readonly tags: Pick<Tag, 'resource' | 'key'>
 }
@@ -36,6 +36,9 @@ export interface Whereabouts {
   /** Whether a resource has a Name tag. */
   hasName(resource: string): Promise<boolean>
   isNamed(resource: string, isNamed: boolean): void
+  /** Whether an instance runs; what is not there does not. */
+  runs(instance: InstanceId): Promise<boolean>
+  isRunning(instance: InstanceId, isRunning: boolean): void
 }
 
 /** Knows nothing, and asks `db`. */
@@ -43,6 +46,7 @@ export function createWhereabouts(db: Kysely<Tables>): Whereabouts {
   const hosts = new Map<string, HostName>()
   const vpcs = new Map<InstanceId, readonly VpcId[]>()
   const named = new Map<string, boolean>()
+  const running = new Map<InstanceId, boolean>()
   return {
     known: (id) => hosts.get(id),
     isAt: (id, host) => hosts.set(id, host),
@@ -84,5 +88,12 @@ export function createWhereabouts(db: Kysely<Tables>): Whereabouts {
       return found.length > 0
     },
     isNamed: (resource, isNamed) => named.set(resource, isNamed),
+    async runs(id) {
+      const known = running.get(id)
+      if (known !== undefined) return known
+      const found = await db.selectFrom('instances').select('state').where('id', '=', id).execute()
+      return found.some(({ state }) => state === 'running')
+    },
+    isRunning: (instance, isRunning) => running.set(instance, isRunning),
   }
 }

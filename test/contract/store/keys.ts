@@ -147,7 +147,8 @@ export function describeHosts(begin: () => Promise<StoreWorld>): void {
         zone: 'atoll-1b',
         usedVcpus: 2,
         usedMemoryMiB: 1024,
-        generation: 3,
+        // Once, however often the transaction writes to the host.
+        generation: 2,
       })
     })
 
@@ -210,12 +211,13 @@ export function describeHosts(begin: () => Promise<StoreWorld>): void {
       })
       expect(await onlyHost()).toMatchObject({
         ...{ usedVcpus: 2, usedMemoryMiB: 0, usedDiskGiB: 0 },
-        generation: 3,
+        // Once, however often the transaction writes to the host.
+        generation: 2,
       })
     })
 
     it('advance their generation', async () => {
-      await world.store.transaction((tx) => tx.advanceGeneration(given.HOST))
+      await world.store.transaction((tx) => tx.insertImage(given.image(1)))
       expect(await onlyHost()).toMatchObject({ generation: 2 })
     })
   })

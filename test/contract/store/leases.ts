@@ -125,7 +125,7 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
     it.each<[string, (tx: Tx) => Promise<unknown>]>([
       ['capacity taken', (tx) => tx.takeCapacity(given.OTHER_HOST, 1, 1)],
       ['capacity returned', (tx) => tx.returnCapacity(given.OTHER_HOST, 1, 1)],
-      ['generation advanced', (tx) => tx.advanceGeneration(given.OTHER_HOST)],
+      ['an image', (tx) => tx.insertImage(given.image(7, { host: given.OTHER_HOST }))],
       ['announced again', (tx) => tx.upsertHost(other, LONG_MS)],
       ['drained', (tx) => tx.setHostState(given.OTHER_HOST, 'draining')],
     ])('changed hosts are those with %s', async (_what, change) => {
@@ -142,7 +142,7 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
       const generation = async () => (await world.peer.read((tx) => tx.hosts()))[0]?.generation ?? 0
       const from = await generation()
       const advance = (known: number) =>
-        world.store.transaction((tx) => tx.advanceGeneration(given.HOST, known))
+        world.store.transaction((tx) => tx.expectGeneration(given.HOST, known))
       expect(await advance(from + 1)).toBe('changed')
       expect(await generation()).toBe(from)
       expect([await advance(from), await advance(from)]).toEqual(['done', 'changed'])

@@ -73,7 +73,6 @@ const launch = (number: number) =>
     await tx.insertInstance(instance(number))
     await tx.insertNic(nicRecord(instanceId(number), number))
     await tx.putTags([tagOf(number, 'first')])
-    await tx.advanceGeneration(host)
   })
 /** From here on every copy fails. */
 function stopCopies(): void {

@@ -1,0 +1,293 @@
+/**
+ * Generations of scopes: how often something changed that a scope stands for (`scope.ts`).
+ *
+ * A transaction advances that of each scope that it touched once, as its last statements. That of a
+ * host's own part is in the host's row, which most changes write anyway: whoever writes it advances
+ * it in the same statement. All others have a row here: their VPC, account or `all`, and the host
+ * whose part of it this is (empty: it is of no one host).
+ */
+import { type ExpressionBuilder, sql } from 'kysely'
+import { z } from 'zod'
+import { assertNever } from '../../model/errors.ts'
+import { type AccountId, type HostName, parseId, type VpcId } from '../../model/ids.ts'
+import type { Instance, Nic, PeerHost } from '../../model/records.ts'
+import type { Scope } from '../scope.ts'
+import { account, count, host, id } from './columns.ts'
+import { advancedBy, type HostTables, PEERS } from './host.ts'
+import { inParts } from './in-parts.ts'
+import { insertOr } from './insert.ts'
+import { noun, type RowsOf, type Session, table } from './noun.ts'
+
+const ALL = 'all'
+/** The host of a scope that is of no one host. */
+const NO_HOST = ''
+
+interface GenerationRow {
+  readonly scope: VpcId | AccountId | typeof ALL
+  readonly host: HostName | typeof NO_HOST
+  readonly generation: number
+  readonly changedAtMs: number
+}
+
+const tables = {
+  generations: table<GenerationRow>({
+    name: 'generations',
+    key: ['scope', 'host'],
+    // Who reads a copy does not ask what changed.
+    copied: 'never',
+    schema: z.object({
+      scope: z.union([id('vpc'), account, z.literal(ALL)]),
+      host: z.union([host, z.literal(NO_HOST)]),
+      generation: count,
+      changedAtMs: count,
+    }),
+  }),
+}
+/** Columns of others. */
+interface Others extends HostTables {
+  readonly instances: Pick<Instance, 'id' | 'host' | 'account' | 'state'>
+  readonly nics: Pick<Nic, 'instance' | 'vpc'>
+}
+type Tables = RowsOf<typeof tables> & Others
+
+/** Which scopes a reader goes by, beside `all`. */
+interface ScopesOf {
+  readonly host: HostName
+  readonly vpcs: readonly VpcId[]
+  readonly accounts?: readonly AccountId[]
+}
+
+/** A scope that changed. */
+interface ScopeGeneration {
+  readonly scope: Scope
+  readonly generation: number
+}
+
+interface ChangedScopes {
+  /** The host that asks, with the generation of its own part; undefined when it is not there. */
+  readonly own: PeerHost | undefined
+  readonly scopes: readonly ScopeGeneration[]
+  /**
+   * Hosts whose part an older daemon changed, which says no scope: what is known of them and of
+   * their members is to be read anew when their generation is another one.
+   */
+  readonly older: readonly PeerHost[]
+  /** When that was so, by the store's clock, in milliseconds since the epoch. */
+  readonly nowMs: number
+}
+
+/** The noun. */
+export const generations = noun({
+  tables,
+  reads: (session: Session<Tables>) => ({
+    /**
+     * The scopes of these that changed at or after `sinceMs` by the store's clock, in one statement.
+     * A change shows only once its transaction is through, so ask from some seconds before the last
+     * answer's `nowMs`.
+     */
+    async changedScopes(sinceMs: number, of: ScopesOf): Promise<ChangedScopes> {
+      const found = await changedRows(session, sinceMs, of).execute()
+      const hostRows = found.filter(({ scope }) => scope === null)
+      const peers = session.rows.parse(PEERS, hostRows)
+      return {
+        own: peers.find(({ name }) => name === of.host),
+        older: peers.filter(({ name }) => name !== of.host),
+        scopes: session.rows
+          .parse(
+            tables.generations,
+            found.flatMap(({ scope, name: host, ...row }) =>
+              scope === null ? [] : [{ ...row, scope, host }],
+            ),
+          )
+          .map((row) => ({ scope: scopeOf(row), generation: row.generation })),
+        nowMs: Number(found[0]?.nowMs ?? sinceMs),
+      }
+    },
+    /**
+     * The hosts that these scopes concern: those of the scopes themselves, and those that have
+     * members of the VPCs or instances of the accounts. One statement for each kind of scope.
+     */
+    async concerned(scopes: readonly Scope[]): Promise<readonly HostName[]> {
+      const hosts = new Set<HostName>()
+      for (const scope of scopes) if (scope.kind === 'host') hosts.add(scope.host)
+      if (scopes.some(({ kind }) => kind === 'all'))
+        for (const host of await allHosts(session)) hosts.add(host)
+      const vpcs = scopes.flatMap((scope) => (scope.kind === 'vpc' ? [scope.vpc] : []))
+      if (vpcs.length > 0) for (const host of await hostsOfVpcs(session, vpcs)) hosts.add(host)
+      const accounts = scopes.flatMap((one) => (one.kind === 'account' ? [one.account] : []))
+      if (accounts.length > 0)
+        for (const host of await hostsOfAccounts(session, accounts)) hosts.add(host)
+      return [...hosts].sort()
+    },
+  }),
+  writes: () => ({}),
+  touches: {},
+  inCopy: {},
+})
+
+/** In the columns of a host's row: its own scope has none, and its name is that of the other's host. */
+function changedRows({ db, nowMs }: Session<Tables>, sinceMs: number, of: ScopesOf) {
+  const scopes = [...of.vpcs, ...(of.accounts ?? []), ALL] as const
+  const none = sql<null>`null`
+  return db
+    .selectFrom('hosts')
+    .select(['name', 'identity', 'life', 'state', 'generation', 'fabricAddress', 'changedAtMs'])
+    .select([sql<GenerationRow['scope'] | null>`null`.as('scope'), nowMs.as('nowMs')])
+    .where(({ and, eb, or, ref }) =>
+      or([
+        eb('name', '=', of.host),
+        and([eb('changedAtMs', '>=', sinceMs), eb('generation', '!=', ref('scopedGeneration'))]),
+      ]),
+    )
+    .unionAll(
+      db
+        .selectFrom('generations')
+        .select('host as name')
+        .select([none.as('identity'), none.as('life'), none.as('state')])
+        .select(['generation', none.as('fabricAddress'), 'changedAtMs', 'scope'])
+        .select(nowMs.as('nowMs'))
+        .where('scope', 'in', scopes)
+        .where('changedAtMs', '>=', sinceMs) as never,
+    )
+}
+
+async function allHosts({ db }: Session<Tables>): Promise<readonly HostName[]> {
+  const query = db.selectFrom('hosts').select('name').where('state', '!=', 'forgotten')
+  return (await query.execute()).map(({ name }) => name)
+}
+
+/**
+ * A row says that a host has had members, so only these hosts are looked at, and each as far as its
+ * first member: it costs what the hosts are, not what the members are.
+ */
+async function hostsOfVpcs(
+  { db }: Session<Tables>,
+  vpcs: readonly VpcId[],
+): Promise<readonly HostName[]> {
+  const found = await inParts(vpcs, (part) =>
+    db
+      .selectFrom('generations')
+      .select('host')
+      .distinct()
+      .where('scope', 'in', part ?? [])
+      .where('host', '!=', NO_HOST)
+      .where(({ exists, selectFrom }) =>
+        exists(
+          selectFrom('instances')
+            .innerJoin('nics', 'nics.instance', 'instances.id')
+            .select('instances.id')
+            .whereRef('instances.host', '=', 'generations.host')
+            .whereRef('nics.vpc', '=', 'generations.scope')
+            .where('instances.state', '!=', 'terminated'),
+        ),
+      )
+      .execute(),
+  )
+  return found.flatMap(({ host }) => (host === NO_HOST ? [] : [host]))
+}
+
+async function hostsOfAccounts(
+  { db }: Session<Tables>,
+  accounts: readonly AccountId[],
+): Promise<readonly HostName[]> {
+  const found = await inParts(accounts, (part) =>
+    db
+      .selectFrom('instances')
+      .select('host')
+      .distinct()
+      .where('account', 'in', part ?? [])
+      .where('state', '!=', 'terminated')
+      .execute(),
+  )
+  return found.map(({ host }) => host)
+}
+
+/** A scope as the key of its row; null: it has none but the host's. */
+function keyOf(scope: Scope): Pick<GenerationRow, 'scope' | 'host'> | null {
+  switch (scope.kind) {
+    case 'host':
+      return null
+    case 'vpc':
+      return { scope: scope.vpc, host: scope.host ?? NO_HOST }
+    case 'account':
+      return { scope: scope.account, host: NO_HOST }
+    case 'all':
+      return { scope: ALL, host: scope.host ?? NO_HOST }
+    default:
+      return assertNever(scope)
+  }
+}
+
+function scopeOf({ scope, host }: Pick<GenerationRow, 'scope' | 'host'>): Scope {
+  const part = host === NO_HOST ? {} : { host }
+  if (scope === ALL) return { kind: 'all', ...part }
+  const vpc = parseId('vpc', scope)
+  if (vpc !== undefined) return { kind: 'vpc', vpc, ...part }
+  return { kind: 'account', account: scope as AccountId }
+}
+
+/**
+ * Advances the generation of each scope, once, as the last thing before a transaction commits, and
+ * gives them, each once. Always in the same order, so that two transactions do not wait for each
+ * other.
+ */
+export async function advanceGenerations(
+  session: Session<Tables>,
+  touched: readonly Scope[],
+): Promise<readonly Scope[]> {
+  const scopes = new Map(touched.map((scope) => [textOf(scope), scope]))
+  const sorted = [...scopes.keys()].sort().flatMap((text) => scopes.get(text) ?? [])
+  const due = sorted.flatMap((scope) =>
+    scope.kind === 'host' && !session.advances.has(scope.host) ? [scope.host] : [],
+  )
+  if (due.length > 0)
+    await session.db
+      .updateTable('hosts')
+      .set(advancedBy(session.nowMs))
+      .where('name', 'in', due)
+      .execute()
+  await advanceRows(
+    session,
+    sorted.flatMap((scope) => keyOf(scope) ?? []),
+  )
+  return sorted
+}
+
+function textOf(scope: Scope): string {
+  const key = keyOf(scope)
+  if (key !== null) return `${key.scope} ${key.host}`
+  return scope.kind === 'host' ? `host ${scope.host}` : ''
+}
+
+type Key = Pick<GenerationRow, 'scope' | 'host'>
+
+async function advanceRows(session: Session<Tables>, keys: readonly Key[]): Promise<void> {
+  if (keys.length === 0) return
+  const { db, nowMs } = session
+  const { numUpdatedRows } = await update(session, keys).executeTakeFirstOrThrow()
+  if (numUpdatedRows === BigInt(keys.length)) return
+  const found = await db
+    .selectFrom('generations')
+    .select(['scope', 'host'])
+    .where(isOneOf(keys))
+    .execute()
+  const isThere = (key: Key) =>
+    found.some(({ scope, host }) => scope === key.scope && host === key.host)
+  for (const key of keys.filter((one) => !isThere(one))) {
+    const row = { ...key, generation: 1, changedAtMs: nowMs }
+    if ((await insertOr('exists', db, 'generations', row)) === 'exists')
+      await update(session, [key]).execute()
+  }
+}
+
+function update({ db, nowMs }: Session<Tables>, keys: readonly Key[]) {
+  return db
+    .updateTable('generations')
+    .set((row) => ({ generation: row('generation', '+', 1), changedAtMs: nowMs }))
+    .where(isOneOf(keys))
+}
+
+function isOneOf(keys: readonly Key[]) {
+  return ({ and, eb, or }: ExpressionBuilder<Tables, 'generations'>) =>
+    or(keys.map(({ scope, host }) => and([eb('scope', '=', scope), eb('host', '=', host)])))
+}

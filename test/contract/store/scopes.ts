@@ -1,0 +1,268 @@
+/** Scopes: what a change touches, whom that concerns, and how a reader learns of it. */
+import { describe, expect, it } from 'vitest'
+import type { HostName, VpcId } from '../../../src/model/ids.ts'
+import { ofAll, ofHost, ofVpc, type Scope } from '../../../src/store/scope.ts'
+import type { Store, Tx } from '../../../src/store/store.ts'
+import * as given from './records.ts'
+import { type StoreWorld, settledWorld } from './world.ts'
+
+const LONG_MS = 60_000
+const other = { ...given.hostRow, name: given.OTHER_HOST, identity: 'two' }
+const otherVpc: VpcId = given.nth('vpc', 2)
+const members = (host: HostName, vpc: VpcId = given.vpc.id): Scope => ofVpc(vpc, host)
+const nameTag = (value: string) => ({
+  account: given.ACCOUNT,
+  resource: given.instance(1).id,
+  resourceType: 'instance',
+  key: 'Name',
+  value,
+})
+const volume = {
+  id: given.nth('vol', 1),
+  account: given.ACCOUNT,
+  host: given.HOST,
+  zone: 'atoll-1a',
+  instance: null,
+  device: '/dev/xvda',
+  sizeGiB: 1,
+  deleteOnTermination: true,
+  state: 'available',
+  createdAt: given.NOW,
+} as const
+
+async function touchedBy(store: Store, work: (tx: Tx) => Promise<unknown>) {
+  let told: readonly Scope[] | null = null
+  let times = 0
+  await store.transaction(work, {
+    touched: (scopes) => {
+      told = scopes
+      times += 1
+    },
+  })
+  expect(times).toBeLessThanOrEqual(1)
+  return told
+}
+
+const launch = async (tx: Tx) => {
+  await tx.takeCapacity(given.HOST, 1, 1)
+  await tx.insertInstance(given.instance(1, { claimed: false }))
+  await tx.insertNic(given.nic(1))
+}
+
+/** What each write touches, after a launch. */
+const WRITES: readonly [string, (tx: Tx) => Promise<unknown>, readonly Scope[] | null][] = [
+  ['an account', (tx) => tx.updateAccount(given.ACCOUNT, given.account.metadata), null],
+  ['a key pair', (tx) => tx.insertKeyPair(given.keyPair(1)), null],
+  ['a client token', (tx) => tx.insertClientToken(given.clientToken('t')), null],
+  ['a lease', (tx) => tx.renewLease(given.hostRow, LONG_MS, given.SAID), null],
+  ['an image', (tx) => tx.insertImage(given.image(1)), [ofHost(given.HOST)]],
+  [
+    'an image that is there already',
+    async (tx) => {
+      await tx.insertImage(given.image(1))
+      return await tx.insertImage(given.image(2, { name: 'image-1', host: given.OTHER_HOST }))
+    },
+    [ofHost(given.HOST)],
+  ],
+  [
+    'images that nobody uses, of which there are none',
+    (tx) => tx.deleteUnusedImages(given.HOST),
+    null,
+  ],
+  [
+    'a host',
+    (tx) => tx.upsertHost(given.hostRow, LONG_MS),
+    [ofAll(given.HOST), ofHost(given.HOST)],
+  ],
+  [
+    'the state of a host',
+    (tx) => tx.setHostState(given.HOST, 'draining'),
+    [ofAll(given.HOST), ofHost(given.HOST)],
+  ],
+  [
+    'the state of a host that is not there',
+    (tx) => tx.setHostState('nowhere' as HostName, 'draining'),
+    null,
+  ],
+  ['capacity that is not there', (tx) => tx.takeCapacity(given.HOST, 1000, 1), null],
+  [
+    'a VPC',
+    (tx) =>
+      tx.insertVpc({
+        ...given.vpc,
+        id: otherVpc,
+        cidr: { ...given.vpc.cidr, network: '10.0.0.0' as never },
+      }),
+    [ofVpc(otherVpc)],
+  ],
+  [
+    'a group',
+    (tx) => tx.insertGroup({ ...given.group, id: given.nth('sg', 9), name: 'new' }),
+    [ofVpc(given.vpc.id)],
+  ],
+  [
+    'what an instance is to be',
+    (tx) => tx.updateInstance(given.instance(1).id, { wanted: 'stop', state: 'stopping' }),
+    [ofHost(given.HOST)],
+  ],
+  [
+    'what was seen of it',
+    (tx) => tx.updateInstance(given.instance(1).id, { state: 'running', bootSeen: 1 }),
+    null,
+  ],
+  ['a name', (tx) => tx.putTags([nameTag('web')]), [ofHost(given.HOST), members(given.HOST)]],
+  [
+    'a name that begins to answer',
+    async (tx) => {
+      await tx.putTags([{ ...nameTag('web'), account: given.OTHER_ACCOUNT }])
+      await tx.updateInstance(given.instance(1).id, { state: 'running' })
+    },
+    [ofHost(given.HOST), members(given.HOST)],
+  ],
+  ['another tag', (tx) => tx.putTags([{ ...nameTag('x'), key: 'Team' }]), [ofHost(given.HOST)]],
+  [
+    'a tag of no instance',
+    (tx) => tx.putTags([{ ...nameTag('x'), resource: given.nic(1).id }]),
+    null,
+  ],
+  ['NICs', (tx) => tx.deleteNics(given.instance(1).id), [ofHost(given.HOST), members(given.HOST)]],
+  [
+    'a claim',
+    (tx) => tx.claimInstance(given.instance(1).id, { name: given.HOST, identity: 'one' }),
+    [ofHost(given.HOST)],
+  ],
+  [
+    'a claim that is lost',
+    (tx) => tx.claimInstance(given.instance(1).id, { name: given.HOST, identity: 'two' }),
+    null,
+  ],
+  [
+    'a move',
+    (tx) => tx.moveInstance(given.instance(1).id, given.HOST, given.OTHER_HOST),
+    [ofHost(given.HOST), ofHost(given.OTHER_HOST), members(given.HOST), members(given.OTHER_HOST)],
+  ],
+  ['a volume', (tx) => tx.insertVolume(volume), [ofHost(given.HOST)]],
+  [
+    'the end of a volume',
+    async (tx) => {
+      await tx.insertVolume(volume)
+      await tx.deleteVolume(volume.id)
+    },
+    [ofHost(given.HOST)],
+  ],
+]
+
+/** The part of the contract. */
+export function describeScopes(begin: () => Promise<StoreWorld>): void {
+  describe('scopes', () => {
+    const world = settledWorld(begin)
+    const generations = async (since = 0) => {
+      const of = { host: given.HOST, vpcs: [given.vpc.id] }
+      return await world.peer.single((tx) => tx.changedScopes(since, of))
+    }
+    const hostsOf = (...scopes: Scope[]) => world.peer.single((tx) => tx.concerned(scopes))
+
+    it('of a launch are its host and the members there, each once, and advanced by one', async () => {
+      await world.store.transaction((tx) => tx.upsertHost(other, LONG_MS))
+      const before = await generations()
+      const touched = await touchedBy(world.store, async (tx) => {
+        await launch(tx)
+        await tx.takeCapacity(given.HOST, 1, 1)
+        await tx.insertInstance(given.instance(2))
+        await tx.insertNic(given.nic(2))
+      })
+      expect(touched).toStrictEqual([ofHost(given.HOST), members(given.HOST)])
+      const after = await generations()
+      expect(after.own?.generation).toBe((before.own?.generation ?? 0) + 1)
+      expect(after.scopes).toContainEqual({ scope: members(given.HOST), generation: 1 })
+      await touchedBy(world.peer, (tx) => tx.deleteNics(given.instance(1).id))
+      expect((await generations()).scopes).toContainEqual({
+        ...{ scope: members(given.HOST), generation: 2 },
+      })
+    })
+
+    it.each(WRITES)('touched by %s', async (_what, write, expected) => {
+      await world.store.transaction((tx) => tx.upsertHost(other, LONG_MS))
+      await world.store.transaction(launch)
+      expect(await touchedBy(world.store, write)).toStrictEqual(expected)
+    })
+
+    it('are not touched by work that fails, and heard of only when it is committed', async () => {
+      let heard = 0
+      const failing = world.store.transaction(
+        async (tx) => {
+          await launch(tx)
+          throw new Error('no')
+        },
+        { touched: () => (heard += 1) },
+      )
+      await expect(failing).rejects.toThrow('no')
+      expect(heard).toBe(0)
+      expect((await generations()).own?.generation).toBe(1)
+    })
+
+    it('show a reader what changed in its VPCs, and nothing of others', async () => {
+      const elsewhere = given.nth('vpc', 3)
+      await world.store.transaction((tx) => tx.upsertHost(other, LONG_MS))
+      const { nowMs } = await generations()
+      await world.store.transaction(async (tx) => {
+        await tx.takeCapacity(given.OTHER_HOST, 1, 1)
+        await tx.insertInstance(given.instance(3, { host: given.OTHER_HOST }))
+        await tx.insertVpc({
+          ...given.vpc,
+          id: elsewhere,
+          cidr: { ...given.vpc.cidr, network: '10.1.0.0' as never },
+        })
+      })
+      const before = await generations(nowMs)
+      await world.store.transaction(async (tx) => {
+        const subnet = { ...given.subnet, id: given.nth('subnet', 9), vpc: elsewhere }
+        await tx.insertSubnet({ ...subnet, cidr: { ...subnet.cidr, network: '10.1.0.0' as never } })
+        await tx.insertNic(given.nic(3, { vpc: elsewhere, subnet: subnet.id }))
+      })
+      const after = await generations(nowMs)
+      expect(after.scopes).toStrictEqual(before.scopes)
+      expect(after.older).toStrictEqual([])
+      const theirs = await world.peer.single((tx) =>
+        tx.changedScopes(nowMs, { host: given.HOST, vpcs: [elsewhere] }),
+      )
+      expect(theirs.scopes).toContainEqual({
+        scope: members(given.OTHER_HOST, elsewhere),
+        generation: 1,
+      })
+      expect(theirs.scopes).toContainEqual({ scope: ofVpc(elsewhere), generation: 2 })
+    })
+
+    it('concern the hosts that have members, and no others', async () => {
+      await world.store.transaction((tx) => tx.upsertHost(other, LONG_MS))
+      await world.store.transaction(launch)
+      expect(await hostsOf(ofVpc(given.vpc.id))).toStrictEqual([given.HOST])
+      expect(await hostsOf(ofVpc(otherVpc))).toStrictEqual([])
+      expect(await hostsOf(ofHost(given.OTHER_HOST))).toStrictEqual([given.OTHER_HOST])
+      expect(await hostsOf(ofAll(given.HOST))).toStrictEqual([given.HOST, given.OTHER_HOST])
+      const account: Scope = { kind: 'account', account: given.ACCOUNT }
+      expect(await hostsOf(account)).toStrictEqual([given.HOST])
+      await world.store.transaction((tx) =>
+        tx.moveInstance(given.instance(1).id, given.HOST, given.OTHER_HOST),
+      )
+      expect(await hostsOf(members(given.HOST))).toStrictEqual([given.OTHER_HOST])
+      await world.store.transaction((tx) => tx.deleteNics(given.instance(1).id))
+      expect(await hostsOf(ofVpc(given.vpc.id), account)).toStrictEqual([given.OTHER_HOST])
+    })
+
+    it('are advanced by everybody at once, and no advance is lost', async () => {
+      const stores = [world.store, world.peer]
+      await Promise.all(
+        Array.from({ length: 10 }, (_, index) =>
+          stores[index % 2]?.transaction(async (tx) => {
+            await tx.insertInstance(given.instance(index + 1))
+            await tx.insertNic(given.nic(index + 1))
+          }),
+        ),
+      )
+      const { own, scopes } = await generations()
+      expect(own?.generation).toBe(11)
+      expect(scopes).toContainEqual({ scope: members(given.HOST), generation: 10 })
+    })
+  })
+}
