@@ -19,6 +19,7 @@ import { unavailable } from '../model/errors.ts'
 import type { Dump } from './dump.ts'
 import { createBacklog, type OwnWrites } from './own-writes.ts'
 import type { RowWatch } from './records/rows.ts'
+import { SCHEMA, type Schema } from './schema.ts'
 import { openSqliteStore } from './sql.ts'
 import type { ReadTx, Store } from './store.ts'
 
@@ -64,8 +65,9 @@ export async function openReplica(options: {
   /** From 0 up to 1. */
   readonly random: () => number
   readonly rows?: RowWatch
+  readonly schema?: Schema
 }): Promise<Replica> {
-  const { file, source, clock, log, random } = options
+  const { file, source, clock, log, random, schema = SCHEMA } = options
   const made = await writtenAt(file)
   const copy = await openCopy(options)
   const ending = new AbortController()
@@ -73,7 +75,7 @@ export async function openReplica(options: {
   let wanted = Promise.withResolvers<void>()
   /** A host's share of the time, by the number of hosts. */
   let turnMs = 0
-  const own = keepOwnWrites({ copy, clock, log, lacking: () => wanted.resolve() })
+  const own = keepOwnWrites({ copy, clock, log, schema, lacking: () => wanted.resolve() })
 
   /** Copies, and gives how long to leave it at that. */
   async function fill(): Promise<number> {
@@ -143,11 +145,12 @@ function keepOwnWrites(options: {
   readonly copy: Store
   readonly clock: Clock
   readonly log: Log
+  readonly schema: Schema
   /** The copy lacks what an own write rests on. */
   readonly lacking: () => void
 }): OwnInCopy {
   const { copy, clock, log, lacking } = options
-  const own = createBacklog(OWN_CALLS_LIMIT)
+  const own = createBacklog(OWN_CALLS_LIMIT, options.schema.nouns)
   const inTurn = createQueue()
   const ending = new AbortController()
   let isPutting = false
@@ -207,6 +210,7 @@ async function openCopy(options: {
   readonly file: string
   readonly log: Log
   readonly rows?: RowWatch
+  readonly schema?: Schema
 }): Promise<Store> {
   const { file, log } = options
   try {

@@ -16,10 +16,11 @@ import { bug, unavailable } from '../model/errors.ts'
 import { isTrouble } from './engines/engine.ts'
 import { sqliteDialect, sqliteNowMs, sqliteReadDialect } from './engines/sqlite/driver.ts'
 import { migrateToLatest } from './migrations.ts'
-import { NOUNS, type Tables } from './nouns.ts'
+import type { Tables } from './nouns.ts'
 import { appliedOnce, sweepCommits } from './records/commit.ts'
 import { advanceGenerations } from './records/generation.ts'
 import { createRowCache, createRowReader, createRowWatch, type RowWatch } from './records/rows.ts'
+import { SCHEMA, type Schema } from './schema.ts'
 import type { Scope } from './scope.ts'
 import type { ReadTx, Store, Tx } from './store.ts'
 import { readTx, sessionIn, writeTx } from './tx.ts'
@@ -55,6 +56,7 @@ export async function openSqliteStore(options: {
   readonly log: Log
   /** Hears of rows that cannot be read; without one they are only logged. */
   readonly rows?: RowWatch
+  readonly schema?: Schema
 }): Promise<Store> {
   try {
     return await openSqlStore({
@@ -69,6 +71,7 @@ export async function openSqliteStore(options: {
       random: Math.random,
       log: options.log,
       ...(options.rows === undefined ? {} : { rows: options.rows }),
+      ...(options.schema === undefined ? {} : { schema: options.schema }),
     })
   } catch (error) {
     throw unavailable(`The records in ${options.file} cannot be opened`, error)
@@ -111,8 +114,9 @@ export async function openSqlStore(options: {
   readonly random: () => number
   readonly log: Log
   readonly rows?: RowWatch
+  readonly schema?: Schema
 }): Promise<Store> {
-  const { nowMs, random, log, clock } = options
+  const { nowMs, random, log, clock, schema = SCHEMA } = options
   const backoff: Backoff = { ...RUNS_PAUSES, jitter: { share: 0.5, random } }
   const watch = options.rows ?? createRowWatch({ log, monotonic: clock.monotonic })
   const cache = createRowCache()
@@ -120,14 +124,15 @@ export async function openSqlStore(options: {
   const db = new Kysely<Tables>({ dialect: options.dialect })
   const readDb =
     options.readDialect === undefined ? db : new Kysely<Tables>({ dialect: options.readDialect })
-  const reading = (some: Kysely<Tables>): ReadTx => readTx(NOUNS, sessionIn(some, nowMs, rows()))
+  const { nouns } = schema
+  const reading = (some: Kysely<Tables>): ReadTx => readTx(nouns, sessionIn(some, nowMs, rows()))
   /** Work in a transaction, with the generations of what it touched as its last statements. */
   const inside =
     <T>(work: (tx: Tx) => Promise<T>) =>
     async (some: Kysely<Tables>): Promise<Changed<T>> => {
       const session = sessionIn(some, nowMs, rows())
       const touched: Scope[] = []
-      const result = await work(writeTx(NOUNS, session, (scopes) => touched.push(...scopes)))
+      const result = await work(writeTx(nouns, session, (scopes) => touched.push(...scopes)))
       return { result, touched: await advanceGenerations(session, touched) }
     }
   const running = new Set<Promise<unknown>>()
@@ -158,7 +163,7 @@ export async function openSqlStore(options: {
   }
 
   const store: Store = {
-    migrate: () => admitted(() => migrateToLatest(db, log)),
+    migrate: () => admitted(() => migrateToLatest(db, log, schema.migrations)),
     async transaction(work, { reads = 'decide', repeats = 'guarded', touched: hear } = {}) {
       const begin = () => db.transaction().setIsolationLevel(ISOLATION[reads])
       const isGuarded = options.isRemote && repeats === 'guarded'

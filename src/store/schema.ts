@@ -1,0 +1,13 @@
+/** What records a store has: its nouns, and the migrations that make their tables. */
+import type { Migration } from 'kysely/migration'
+import { MIGRATIONS } from './migrations.ts'
+import { type AnyNoun, NOUNS } from './nouns.ts'
+
+/** A store's records. A test passes one with a noun more. */
+export interface Schema {
+  readonly nouns: readonly AnyNoun[]
+  readonly migrations: Readonly<Record<string, Migration>>
+}
+
+/** The records of a cloud. */
+export const SCHEMA: Schema = { nouns: NOUNS, migrations: MIGRATIONS }
