@@ -11,13 +11,19 @@ import {
   IDLE_SECONDS,
   type Measured,
   measureCluster,
+  type Size,
   STORM_LAUNCHES,
   STORM_WIDTH,
   STREAM_PER_SECOND,
   STREAM_SECONDS,
 } from './scale/measure.ts'
 
-const SIZES = [10, 100, 1000] as const
+const SIZES: readonly Size[] = [
+  { hosts: 10, vpcs: 1 },
+  { hosts: 100, vpcs: 1 },
+  { hosts: 1000, vpcs: 1 },
+  { hosts: 1000, vpcs: 100 },
+]
 const FLAT = 1.2
 const LAUNCHES_PER_SECOND = 50
 /** OpenStack Nova on 196 hosts, as published. */
@@ -26,7 +32,7 @@ const NOVA_PER_SECOND = 1.5
 /** The benchmark `scale`; needs root. */
 export const scale: Benchmark = {
   name: 'scale',
-  about: `${SIZES.join(', ')} simulated hosts on real engines: launches a second, cost per host`,
+  about: `${SIZES.map(titleOf).join('; ')}: simulated hosts on real engines: launches a second, cost per host`,
   async run(progress) {
     const measured: Measured[] = []
     for (const size of SIZES) {
@@ -40,6 +46,10 @@ export const scale: Benchmark = {
     }
     return summary(measured)
   },
+}
+
+function titleOf({ hosts, vpcs }: Size): string {
+  return `${hosts} hosts${vpcs === 1 ? '' : `, ${vpcs} VPCs`}`
 }
 
 /** One line of the table: a figure of each cluster. */
@@ -128,7 +138,7 @@ function summary(measured: readonly Measured[]): BenchResult {
   const ratios = LINES.map((line) => ({ line, ratio: growthOf(measured, line) }))
   return {
     name: 'scale',
-    head: ['', ...measured.map(({ hosts }) => `${hosts} hosts`), '1000 : 100'],
+    head: ['', ...measured.map(titleOf), '1000 : 100'],
     rows: ratios.map(({ line: { name, of, digits }, ratio }) => [
       name,
       ...measured.map((one) => of(one).toFixed(digits)),
@@ -169,15 +179,15 @@ const NOTES = [
 /** Growth of a figure from 100 to 1,000 hosts; none of nothing. */
 function growthOf(measured: readonly Measured[], { of }: Line): number {
   const at = (hosts: number) => {
-    const one = measured.find((each) => each.hosts === hosts)
+    const one = measured.find((each) => each.hosts === hosts && each.vpcs === 1)
     return one === undefined ? Number.NaN : of(one)
   }
   const [before, after] = [at(100), at(1000)]
   return before === 0 && after === 0 ? 1 : after / before
 }
 
-function troublesOf({ hosts, warnings, failures }: Measured): readonly string[] {
+function troublesOf({ warnings, failures, ...size }: Measured): readonly string[] {
   const counted = new Map(Object.entries(warnings))
   for (const failure of failures) counted.set(failure, (counted.get(failure) ?? 0) + 1)
-  return [...counted].map(([message, times]) => `${hosts} hosts, ${times} times: ${message}`)
+  return [...counted].map(([message, times]) => `${titleOf(size)}, ${times} times: ${message}`)
 }

@@ -6,7 +6,7 @@
 import type { Log } from '../../../src/lib/log.ts'
 import { messageOf } from '../../../src/model/errors.ts'
 import { type ScalePlace, type SimulatedHost, startSimulatedHost } from './host.ts'
-import { type Launched, registerSample, storm, stream } from './launches.ts'
+import { type Launched, type Load, makeVpcs, registerSample, storm, stream } from './launches.ts'
 
 /** Hosts that start at the same time. */
 const STARTING = 20
@@ -19,12 +19,14 @@ export interface Requests {
   }
   readonly figures: { readonly ask: null; readonly answer: Figures }
   readonly register: { readonly ask: null; readonly answer: string }
+  /** Makes so many VPCs, and gives their subnets. */
+  readonly vpcs: { readonly ask: number; readonly answer: readonly string[] }
   readonly storm: {
-    readonly ask: { readonly image: string; readonly count: number; readonly width: number }
+    readonly ask: { readonly load: Load; readonly count: number; readonly width: number }
     readonly answer: Launched
   }
   readonly stream: {
-    readonly ask: { readonly image: string; readonly perSecond: number; readonly seconds: number }
+    readonly ask: { readonly load: Load; readonly perSecond: number; readonly seconds: number }
     readonly answer: Launched
   }
 }
@@ -89,13 +91,16 @@ const answers: Answers = {
       warnings,
     }
   },
-  async register() {
-    const [first] = apis()
-    if (first === undefined) throw new RangeError('there is no host')
-    return await registerSample(first)
-  },
-  storm: ({ image, count: size, width }) => storm(apis(), image, size, width),
-  stream: ({ image, perSecond, seconds }) => stream(apis(), image, perSecond, seconds),
+  register: () => registerSample(first()),
+  vpcs: (count) => makeVpcs(first(), count),
+  storm: ({ load, count: size, width }) => storm(apis(), load, size, width),
+  stream: ({ load, perSecond, seconds }) => stream(apis(), load, perSecond, seconds),
+}
+
+function first() {
+  const [one] = apis()
+  if (one === undefined) throw new RangeError('there is no host')
+  return one
 }
 
 function apis() {

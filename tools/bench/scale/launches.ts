@@ -3,14 +3,15 @@
  * that is answered with 503 is asked for again as the AWS SDKs do: with the same client token, three times in all.
  * https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
  */
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Action, ApiParts } from '../../../src/api/action.ts'
 import { registerImage } from '../../../src/api/actions/register-image.ts'
 import { runInstances } from '../../../src/api/actions/run-instances.ts'
 import { createBudget } from '../../../src/api/budget.ts'
+import { parseCidr } from '../../../src/model/addr.ts'
 import { AtollError, messageOf } from '../../../src/model/errors.ts'
-import { parseAccountId } from '../../../src/model/ids.ts'
+import { newIds, parseAccountId } from '../../../src/model/ids.ts'
 
 /** The account that every cloud begins with. */
 const ACCOUNT = '000000000001'
@@ -19,6 +20,12 @@ const ATTEMPTS = 3
 const FIRST_PAUSE_MS = 100
 /** As the API server's. */
 const DEADLINE_MS = 30_000
+
+/** What is launched, and where: in each of the subnets in turn, or in the default one where there are none. */
+export interface Load {
+  readonly image: string
+  readonly subnets: readonly string[]
+}
 
 /** What was launched, and how. */
 export interface Launched {
@@ -34,11 +41,11 @@ export interface Launched {
 /** Launches `count` instances one by one, `width` at a time, as fast as it goes. */
 export async function storm(
   hosts: readonly ApiParts[],
-  image: string,
+  load: Load,
   count: number,
   width: number,
 ): Promise<Launched> {
-  const tally = createTally(hosts, image)
+  const tally = createTally(hosts, load)
   const began = performance.now()
   let next = 0
   const work = async () => {
@@ -51,11 +58,11 @@ export async function storm(
 /** Launches `perSecond` instances a second, whatever they take. */
 export async function stream(
   hosts: readonly ApiParts[],
-  image: string,
+  load: Load,
   perSecond: number,
   seconds: number,
 ): Promise<Launched> {
-  const tally = createTally(hosts, image)
+  const tally = createTally(hosts, load)
   const began = performance.now()
   const under: Promise<void>[] = []
   for (let index = 0; index < perSecond * seconds; index += 1) {
@@ -76,6 +83,32 @@ export async function registerSample(host: ApiParts): Promise<string> {
   return (registered as { readonly ImageId: string }).ImageId
 }
 
+/**
+ * Makes VPCs beside the default one, each with a subnet and its default group, and gives the subnets. No action makes one yet, so they
+ * are written as records.
+ */
+export async function makeVpcs({ store }: ApiParts, count: number): Promise<readonly string[]> {
+  const made: string[] = []
+  const newId = newIds(randomBytes)
+  const base = await store.read(async (tx) => (await tx.subnets({}))[0])
+  if (base === undefined) throw new RangeError('there is no default subnet')
+  const { account, zone } = base
+  await store.transaction(async (tx) => {
+    made.length = 0
+    for (let number = 0; number < count; number += 1) {
+      const network = parseCidr(`10.${number >> 8}.${number & 255}.0/24`)
+      if (network === undefined) throw new RangeError('a network is malformed')
+      const [vpc, id] = [newId('vpc'), newId('subnet')]
+      await tx.insertVpc({ id: vpc, account, cidr: network, isDefault: false })
+      await tx.insertSubnet({ id, vpc, account, cidr: network, zone, isDefault: false })
+      const description = 'default VPC security group'
+      await tx.insertGroup({ id: newId('sg'), vpc, account, name: 'default', description })
+      made.push(id)
+    }
+  })
+  return made
+}
+
 /** What `work` gives, made again when it is answered with 503; `repeated` hears of each time. */
 async function again<T>(work: () => Promise<T>, repeated: () => void, tries = 1): Promise<T> {
   try {
@@ -89,7 +122,7 @@ async function again<T>(work: () => Promise<T>, repeated: () => void, tries = 1)
   }
 }
 
-function createTally(hosts: readonly ApiParts[], image: string) {
+function createTally(hosts: readonly ApiParts[], { image, subnets }: Load) {
   const ms: number[] = []
   const failures: string[] = []
   let repeats = 0
@@ -103,7 +136,9 @@ function createTally(hosts: readonly ApiParts[], image: string) {
       const began = performance.now()
       try {
         const asked = { ImageId: image, InstanceType: TYPE, MinCount: 1, MaxCount: 1 }
-        const input = { ...asked, ClientToken: randomUUID() }
+        const SubnetId = subnets[index % Math.max(1, subnets.length)]
+        const place = SubnetId === undefined ? {} : { SubnetId }
+        const input = { ...asked, ...place, ClientToken: randomUUID() }
         await again(() => call(host, runInstances, input), repeated)
         ms.push(performance.now() - began)
       } catch (error) {

@@ -43,8 +43,7 @@ export interface Cost {
 }
 
 /** What a cluster of one size came to. */
-export interface Measured {
-  readonly hosts: number
+export interface Measured extends Size {
   readonly upSeconds: number
   readonly idle: Cost
   readonly load: Cost
@@ -74,16 +73,24 @@ interface Cluster {
   readonly engines: Engines
   readonly place: ScalePlace
   readonly size: number
+  readonly vpcs: number
   readonly api: Neighbourhood
   readonly witness: Neighbourhood
   readonly crowds: readonly Neighbourhood[]
   readonly progress: (line: string) => void
 }
 
-/** Starts `size` hosts with a database of their own, measures them and ends them. */
+/** A cluster to be measured. */
+export interface Size {
+  readonly hosts: number
+  /** VPCs that instances are launched in; 1: the default one. */
+  readonly vpcs: number
+}
+
+/** Starts so many hosts with a database of their own, measures them and ends them. */
 export async function measureCluster(
   engines: Engines,
-  size: number,
+  { hosts: size, vpcs }: Size,
   progress: (line: string) => void,
 ): Promise<Measured> {
   await using made = new AsyncDisposableStack()
@@ -96,7 +103,7 @@ export async function measureCluster(
   const rest = size - API_HOSTS - 1
   const processes = Math.ceil(rest / PROCESS_HOSTS)
   const crowds = Array.from({ length: processes }, () => start())
-  const cluster = { engines, place, size, api: start(), witness: start(), crowds, progress }
+  const cluster = { engines, place, size, vpcs, api: start(), witness: start(), crowds, progress }
   const began = performance.now()
   await startHosts(cluster)
   await eventually(
@@ -107,7 +114,7 @@ export async function measureCluster(
   )
   const upSeconds = (performance.now() - began) / 1000
   progress(`${size} hosts are up after ${upSeconds.toFixed(0)} s`)
-  return { hosts: size, upSeconds, ...(await measurePhases(cluster)) }
+  return { hosts: size, vpcs, upSeconds, ...(await measurePhases(cluster)) }
 }
 
 const LIVE = 'select count(*) as n from hosts where leaseUntilMs > unix_timestamp(now(3)) * 1000'
@@ -149,8 +156,8 @@ async function startHosts({ place, size, api, witness, crowds }: Cluster): Promi
   }
 }
 
-async function measurePhases(cluster: Cluster): Promise<Omit<Measured, 'hosts' | 'upSeconds'>> {
-  const { engines, api, progress } = cluster
+async function measurePhases(cluster: Cluster): Promise<Omit<Measured, keyof Size | 'upSeconds'>> {
+  const { engines, api, progress, vpcs } = cluster
   await delay(SETTLE_MS)
   const idle = await watch(cluster, () => delay(IDLE_SECONDS * 1000))
   const before = await figures(cluster)
@@ -161,24 +168,26 @@ async function measurePhases(cluster: Cluster): Promise<Omit<Measured, 'hosts' |
     async () => (await count(cluster, AVAILABLE)) === 1,
     60_000,
   )
-  const warmed = await api.ask('storm', { image, count: WARM_UP_LAUNCHES, width: API_HOSTS })
+  const subnets = vpcs === 1 ? [] : await api.ask('vpcs', vpcs)
+  const load = { image, subnets }
+  const warmed = await api.ask('storm', { load, count: WARM_UP_LAUNCHES, width: API_HOSTS })
   await untilRunning(cluster)
   const start = await engines.sqlCounts()
-  const stormed = await api.ask('storm', { image, count: STORM_LAUNCHES, width: STORM_WIDTH })
+  const stormed = await api.ask('storm', { load, count: STORM_LAUNCHES, width: STORM_WIDTH })
   const launchesPerSecond = stormed.ms.length / stormed.seconds
   progress(`${launchesPerSecond.toFixed(0)} launches a second, ${stormed.failures.length} failed`)
   const runningSeconds = await untilRunning(cluster)
   const { rollbacks } = await engines.sqlCounts()
-  const flow = { image, perSecond: STREAM_PER_SECOND, seconds: STREAM_SECONDS }
+  const flow = { load, perSecond: STREAM_PER_SECOND, seconds: STREAM_SECONDS }
   const streamed: Launched[] = []
-  const load = await watch(cluster, async () => streamed.push(await api.ask('stream', flow)))
-  progress(`load: ${load.statements.toFixed(1)} statements per host and minute`)
+  const cost = await watch(cluster, async () => streamed.push(await api.ask('stream', flow)))
+  progress(`load: ${cost.statements.toFixed(1)} statements per host and minute`)
   const launched = [warmed, stormed, ...streamed]
   await untilRunning(cluster)
   const after = await figures(cluster)
   return {
     idle,
-    load,
+    load: cost,
     launchesPerSecond,
     launchMs: stormed.ms,
     runningSeconds,
