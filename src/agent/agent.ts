@@ -16,10 +16,10 @@ import { inTime } from '../lib/deadline.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import { explain, messageOf } from '../model/errors.ts'
-import type { HostName } from '../model/ids.ts'
+import type { HostName, VpcId } from '../model/ids.ts'
 import type { Fact, HostWant } from '../model/want.ts'
 import { soundRecords } from '../plan/sound.ts'
-import { type Planned, type Snapshot, wantFor } from '../plan/want.ts'
+import type { Snapshot } from '../plan/want.ts'
 import type { HostService, Pass } from '../services/service.ts'
 import type { HostLife, HostSelf } from '../store/records/host.ts'
 import type { RowWatch } from '../store/records/rows.ts'
@@ -30,8 +30,10 @@ import { createGates, type Gates } from './gates.ts'
 import type { Ledger } from './ledger.ts'
 import { startLoop } from './loop.ts'
 import { type MenderParts, oneAtATime, startMender } from './mender.ts'
+import { createPlanner, type Planner } from './planner.ts'
 import { createRecordsReader, type RecordsReader, unreadableElsewhere } from './reader.ts'
 import { purge, reportFacts } from './report.ts'
+import { heldVpcs, hostsIn } from './vpc-parts.ts'
 
 /** Before the first reading of the records is over, mending waits so long for it, and then goes by the ledger. */
 const FIRST_READING_MS = 50
@@ -132,6 +134,7 @@ class HostAgent {
   readonly #host: HostName
   readonly #self: HostSelf
   readonly #reader: RecordsReader
+  readonly #planner: Planner
   readonly #passSeconds
   readonly #failures
   readonly #storeUp
@@ -145,8 +148,8 @@ class HostAgent {
   /** Whether there is news that has not been read. */
   #isRung = true
   #recordsTrouble: string | null = null
-  /** What was read last. */
-  #read: Planned | null = null
+  /** What was read last, and what was made of it. */
+  #read: { readonly snapshot: Snapshot; readonly want: HostWant | null } | null = null
   #applied: HostWant | null = null
   readonly #firstReading = Promise.withResolvers<void>()
   #hasRead = false
@@ -160,6 +163,7 @@ class HostAgent {
     const { host: name, identity, lives } = settings
     this.#self = { name, identity, ...(lives === undefined ? {} : { lives }) }
     this.#reader = createRecordsReader(parts.store, settings.host, parts.clock)
+    this.#planner = createPlanner(settings.host)
     const { metrics } = parts
     this.#passSeconds = metrics.histogram('atoll_agent_pass_seconds', 'Duration of a pass')
     this.#failures = metrics.counter(
@@ -187,8 +191,8 @@ class HostAgent {
     }
   }
 
-  hosts(): number {
-    return this.#read?.snapshot.hosts.length ?? 1
+  hosts(vpc?: VpcId): number {
+    return this.#read === null ? 1 : hostsIn(this.#read.snapshot, vpc)
   }
 
   /** There is news in the records: the next pass reads them. */
@@ -246,6 +250,7 @@ class HostAgent {
       this.#recordsTrouble = null
       if (snapshot !== this.#read?.snapshot) {
         this.#read = { snapshot, want: await this.#plan(snapshot) }
+        this.#parts.bus.follow(heldVpcs(this.#host, snapshot))
         this.#parts.onRecordsChanged()
       }
       const { want: newest } = this.#read
@@ -286,8 +291,7 @@ class HostAgent {
     const known = await this.#parts.ledger.load().catch(() => null)
     const lost = await unreadableElsewhere(this.#parts.store, records, known)
     const unreadable = [...records.unreadable, ...lost]
-    if (unreadable.length === 0) return wantFor(this.#host, records, this.#read)
-    return wantFor(this.#host, { ...records, unreadable }, null, known)
+    return this.#planner({ ...records, unreadable }, known)
   }
 
   /** Whether these records are of another machine with this host's name. */
@@ -358,10 +362,10 @@ class HostAgent {
     try {
       const { snapshot } = this.#read
       const reported = await reportFacts(store, this.#self, facts, snapshot, clock)
-      const { changes, wantChanged, wrote, sharedChanged } = reported
+      const { changes, wantChanged, wrote, untold } = reported
       for (const fact of changes) log.info({ ...fact }, 'fact')
       if (changes.length > 0 || wantChanged) this.#reader.wrote(wrote)
-      if (sharedChanged) bus.ringAll()
+      for (const vpc of untold) bus.ringVpc(vpc)
       return wantChanged
     } catch (error) {
       // Nothing is lost: every fact is found again by the next pass.

@@ -1,5 +1,12 @@
-/** What keeps a host as the records want it: the agent and the lease, which wake each other, put together once for whoever runs a host. */
+/**
+ * What keeps a host as the records want it: the agent and the lease, which wake each other, put
+ * together once for whoever runs a host.
+ */
+import { ringConcerned } from '../bus/ring.ts'
+import type { HostName } from '../model/ids.ts'
 import type { HostService } from '../services/service.ts'
+import { announcing } from '../store/announce.ts'
+import type { Store } from '../store/store.ts'
 import { type Agent, type AgentParts, type AgentSettings, startAgent } from './agent.ts'
 import { type Lease, type LeaseParts, type LeaseSettings, startLease } from './lease.ts'
 
@@ -22,8 +29,22 @@ export interface Keeper {
   close(): Promise<void>
 }
 
+/**
+ * The records; whoever a change concerns is rung, but for this host itself: it looks again by
+ * itself.
+ */
+function ringing({ store, bus }: Pick<KeeperParts, 'store' | 'bus'>, self: HostName): Store {
+  return announcing(store, (scopes) =>
+    ringConcerned(
+      bus,
+      scopes.filter((scope) => scope.kind !== 'host' || scope.host !== self),
+    ),
+  )
+}
+
 /** Starts both; the first pass and the first renewal begin at once. */
-export function startKeeper({ services, ...parts }: KeeperParts, settings: KeeperSettings): Keeper {
+export function startKeeper({ services, ...given }: KeeperParts, settings: KeeperSettings): Keeper {
+  const parts = { ...given, store: ringing(given, settings.self.name) }
   // The services are there before the agent that they wake.
   const waker: { agent?: Agent } = {}
   const wake = () => waker.agent?.wake()

@@ -1,14 +1,14 @@
 /**
  * The lease: how a host says that it is alive, and how all others know when it is not.
  *
- * Each host renews its own in the store, for some seconds by the store's clock; whoever reads a host sees whether its lease is live.
- * No host watches another, none decides for all, and no host's clock matters. A host without a live lease starts nothing that it
- * has not claimed before, because claiming asks for the lease in the same statement (`store.ts`, `claimInstance`).
+ * Each host renews its own in the store, for some seconds by the store's clock; whoever reads a
+ * host sees whether its lease is live. No host watches another, none decides for all, and no host's
+ * clock matters. A host without a live lease starts nothing that it has not claimed before, because
+ * claiming asks for the lease in the same statement (`store.ts`, `claimInstance`).
  *
- * What was accepted for a host and is lost with it before it was ever started is given to another host here (`orphans.ts`), by
- * whichever host comes first.
+ * What was accepted for a host and is lost with it before it was ever started is given to another
+ * host here (`orphans.ts`), by whichever host comes first.
  */
-import type { Bus } from '../bus/bus.ts'
 import { type Clock, isoTime } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
@@ -22,11 +22,13 @@ import { createAnnouncer, type Rival } from './rivals.ts'
 
 export interface LeaseParts {
   readonly store: Store
-  readonly bus: Bus
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
-  /** What this host lacks for taking new instances, in words; null when nothing. Nothing waits for it. Never rejects. */
+  /**
+   * What this host lacks for taking new instances, in words; null when nothing. Nothing waits for
+   * it. Never rejects.
+   */
   readonly shortage: () => Promise<string | null>
   /** How many hosts there are, as far as is known. */
   readonly hosts: () => number
@@ -57,7 +59,10 @@ export interface Lease {
   close(): Promise<void>
 }
 
-/** Hosts that see the same orphans wait up to this long, each its own time, so that seldom two reach for the same one. */
+/**
+ * Hosts that see the same orphans wait up to this long, each its own time, so that seldom two reach
+ * for the same one.
+ */
 const ADOPTION_JITTER_MS = 500
 /** A host looks for orphans this often at most... */
 const LOOK_INTERVAL_MS = 4_000
@@ -65,10 +70,16 @@ const LOOK_INTERVAL_MS = 4_000
 const LOOK_INTERVAL_MS_PER_HOST = 100
 /** Characters that the records have for what a host lacks. */
 const SHORTAGE_LIMIT = 255
-/** After an absence of the store everybody's lease has run out: leave the others this long to renew theirs. */
+/**
+ * After an absence of the store everybody's lease has run out: leave the others this long to renew
+ * theirs.
+ */
 const GRACE_MS = 3_000
 
-/** Announces this host and renews its lease until closed. A store that is away is tried again and again. */
+/**
+ * Announces this host and renews its lease until closed. A store that is away is tried again and
+ * again.
+ */
 export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
   const { store, clock, log } = parts
   const { self, leaseMs, renewMs, onHeld } = settings
@@ -136,7 +147,10 @@ export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
   return { held, taken: () => taken, trouble: () => trouble, close: () => loop.close() }
 }
 
-/** What was lacking when it was last looked at, and begins to look again: what is slow to answer must not cost the lease. */
+/**
+ * What was lacking when it was last looked at, and begins to look again: what is slow to answer
+ * must not cost the lease.
+ */
 function createShortageLook({ shortage }: LeaseParts): () => string | null {
   let known: string | null = null
   let isLooking = false
@@ -152,7 +166,7 @@ function createShortageLook({ shortage }: LeaseParts): () => string | null {
 }
 
 /** Gives orphans to other hosts, looking for some now and then. */
-function createAdoption({ store, bus, clock, log, hosts, random }: LeaseParts) {
+function createAdoption({ store, clock, log, hosts, random }: LeaseParts) {
   let lookedAt = clock.monotonic() - random() * LOOK_INTERVAL_MS
   return async (signal: AbortSignal): Promise<void> => {
     const intervalMs = Math.max(LOOK_INTERVAL_MS, hosts() * LOOK_INTERVAL_MS_PER_HOST)
@@ -165,8 +179,6 @@ function createAdoption({ store, bus, clock, log, hosts, random }: LeaseParts) {
         { instance, from, to },
         'instance of a lost host was never started: placed elsewhere',
       )
-      if (to !== null) bus.ring(to)
-      bus.ringAll()
     }
   }
 }

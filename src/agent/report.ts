@@ -1,12 +1,13 @@
 /**
  * What the agent writes back to the records.
  *
- * Facts are held against the record in the same transaction that changes it (`model/lifecycle.ts`), so a late or repeated one
- * changes nothing. When the last of a terminated instance is gone, its address and its capacity return to the pool here.
+ * Facts are held against the record in the same transaction that changes it (`model/lifecycle.ts`),
+ * so a late or repeated one changes nothing. When the last of a terminated instance is gone, its
+ * address and its capacity return to the pool here.
  */
 import { type Clock, isoTime } from '../lib/clock.ts'
 import { assertNever } from '../model/errors.ts'
-import type { HostName, ImageId, InstanceId, VolumeId } from '../model/ids.ts'
+import type { HostName, ImageId, InstanceId, VolumeId, VpcId } from '../model/ids.ts'
 import {
   applyFact,
   type InstanceChange,
@@ -21,22 +22,27 @@ import { releaseInstance, releaseVolume } from '../store/release.ts'
 import type { Store, Tx } from '../store/store.ts'
 import type { OwnWrite } from './reader.ts'
 
-/** Client tokens are remembered for a day, as on EC2 ("Ensuring idempotency in Amazon EC2 API requests"). */
+/**
+ * Client tokens are remembered for a day, as on EC2 ("Ensuring idempotency in Amazon EC2 API
+ * requests").
+ */
 const CLIENT_TOKEN_MS = 24 * 60 * 60 * 1000
 
 /** What a report came to. */
 export interface Reported {
   /** The facts that changed a record, for the log. */
   readonly changes: readonly Fact[]
-  /** Whether the want of this host is another one now, or was already when the facts were written. */
+  /**
+   * Whether the want of this host is another one now, or was already when the facts were written.
+   */
   readonly wantChanged: boolean
   /** What is different from what was known before; null where that is for reading to tell. */
   readonly wrote: OwnWrite | null
-  /** Whether routes, names or groups are others on all hosts: addresses went back to the pool, or a Name tag came or went. */
-  readonly sharedChanged: boolean
+  /** VPCs whose members an earlier run may have changed, whose answer was lost: nobody was told. */
+  readonly untold: readonly VpcId[]
 }
 
-const NOTHING: Reported = { changes: [], wantChanged: false, wrote: null, sharedChanged: false }
+const NOTHING: Reported = { changes: [], wantChanged: false, wrote: null, untold: [] }
 
 /** The records that facts of one host are held against. */
 interface Known {
@@ -48,8 +54,8 @@ interface Known {
 }
 
 /**
- * Writes facts to the records. `known` is what this host last read: facts that are no news to it cost nothing at all, and the
- * others are held against the records themselves.
+ * Writes facts to the records. `known` is what this host last read: facts that are no news to it
+ * cost nothing at all, and the others are held against the records themselves.
  */
 export async function reportFacts(
   store: Store,
@@ -65,7 +71,8 @@ export async function reportFacts(
   return await store.transaction(
     async (tx) => {
       const records = await readRecords(tx, self, news)
-      // What the records have already, maybe from a run of this whose answer was lost, this host has still to read.
+      // What the records have already, maybe from a run of this whose answer was lost, this host
+      // has still to read.
       const isBehind = news.some((fact) => !isNews(fact, records, now))
       const written: Written[] = []
       for (const fact of news) written.push(...(await writeFact(tx, self, fact, records, now)))
@@ -75,15 +82,20 @@ export async function reportFacts(
         changes: written.map(({ fact }) => fact),
         wantChanged: wantChanged || isBehind,
         wrote: isBehind ? null : wrote,
-        // An earlier run whose answer was lost has told nobody.
-        sharedChanged:
-          written.some(({ kind }) => kind === 'shared') ||
-          (isBehind && news.some(({ kind }) => kind !== 'ready')),
+        untold: isBehind ? vpcsOf(news, known) : [],
       }
     },
     // A fact that a record knows already changes nothing.
     { repeats: 'harmless' },
   )
+}
+
+/** The VPCs of the instances that have done more than become ready. */
+function vpcsOf(facts: readonly Fact[], { nics }: Snapshot): readonly VpcId[] {
+  const ids = new Set(
+    facts.flatMap((fact) => ('instance' in fact && fact.kind !== 'ready' ? fact.instance : [])),
+  )
+  return [...new Set(nics.flatMap((nic) => (ids.has(nic.instance) ? nic.vpc : [])))]
 }
 
 /** The records that the facts speak of, as they are now. */
@@ -106,8 +118,8 @@ async function readRecords(tx: Tx, { name }: HostSelf, facts: readonly Fact[]): 
 }
 
 /**
- * Says what was written, if that is all there is to know: nobody else has
- * changed anything since the snapshot, whose generation was still the host's, and no image or address is another one now.
+ * Says what was written, if that is all there is to know: nobody else has changed anything since
+ * the snapshot, whose generation was still the host's, and no image or address is another one now.
  */
 async function ownWrite(
   tx: Tx,
@@ -176,8 +188,8 @@ function isNewsOfImage(fact: ImageFact, image: Image | undefined): boolean {
 /** What a fact came to. */
 interface Written {
   readonly fact: Fact
-  /** `state` changes nothing that the host should be, `want` does, and `shared` changes what all hosts should be. */
-  readonly kind: 'state' | 'want' | 'shared'
+  /** `state` changes nothing that the host should be, `want` does. */
+  readonly kind: 'state' | 'want'
   /** What it changed in the instance, when it changed nothing else. */
   readonly change?: OwnWrite['changes'][number]
 }
@@ -248,11 +260,11 @@ async function writeInstanceFact(
   known.instances.set(instance.id, { ...instance, ...to })
   if (to.claimed === true) return [{ fact, kind: 'want', change }]
   if (to.state !== 'terminated') {
-    if (isNameChange(instance, to, known)) return [{ fact, kind: 'shared' }]
+    if (isNameChange(instance, to, known)) return [{ fact, kind: 'want' }]
     return [{ fact, kind: to.wanted === undefined ? 'state' : 'want', change }]
   }
   await releaseInstance(tx, instance)
-  return [{ fact, kind: 'shared' }]
+  return [{ fact, kind: 'want' }]
 }
 
 /** Whether the instance answers to its Name tag from now on, or no longer. */
@@ -262,8 +274,10 @@ function isNameChange({ id, state }: Instance, to: InstanceChange, { tags }: Kno
 }
 
 /**
- * Removes this host's instances whose tombstone time is over, and returns how many. Its deregistered images go, too, once nobody uses them. With `tokens` the client tokens of yesterday too, which
- * are nobody's own: launches wait while they are removed, so one of all hosts should do it.
+ * Removes this host's instances whose tombstone time is over, and returns how many. Its
+ * deregistered images go, too, once nobody uses them. With `tokens` the client tokens of yesterday
+ * too, which are nobody's own: launches wait while they are removed, so one of all hosts should do
+ * it.
  */
 export async function purge(
   store: Store,
@@ -272,9 +286,9 @@ export async function purge(
   tokens: boolean,
 ): Promise<number> {
   const { storeMs, instances, images } = await store.read(async (tx) => ({
-    storeMs: (await tx.changedHosts(Number.MAX_SAFE_INTEGER, host)).nowMs,
+    storeMs: (await tx.changedScopes(Number.MAX_SAFE_INTEGER, { host, vpcs: [] })).nowMs,
     instances: await tx.instances({ hosts: [host] }),
-    images: await tx.images({}),
+    images: await tx.images({ host }),
   }))
   // A host whose clock is ahead would forget what others still go by.
   const nowMs = Math.min(clock.now(), storeMs)

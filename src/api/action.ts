@@ -1,9 +1,11 @@
 /**
- * What an API action is: a name, what its parameters must be, and a function from these to an answer.
+ * What an API action is: a name, what its parameters must be, and a function from these to an
+ * answer.
  *
- * The door has already turned the request into an object with the member names and types of the `@aws-sdk/client-ec2`
- * model (`{ InstanceIds: ['i-…'], MaxResults: 5 }`), refusing what the model does not know; the action checks limits and
- * meaning with zod, and returns an object in the same terms, which the door writes down. Refusals are `AtollError`s.
+ * The door has already turned the request into an object with the member names and types of the
+ * `@aws-sdk/client-ec2` model (`{ InstanceIds: ['i-…'], MaxResults: 5 }`), refusing what the model
+ * does not know; the action checks limits and meaning with zod, and returns an object in the same
+ * terms, which the door writes down. Refusals are `AtollError`s.
  */
 import type * as ec2 from '@aws-sdk/client-ec2'
 import type * as sts from '@aws-sdk/client-sts'
@@ -51,7 +53,10 @@ export interface ApiSettings {
   readonly region: string
   /** DNS zone of instances, without a final dot. */
   readonly dnsZone: string
-  /** Name and port under which clients are to reach this API, for DescribeRegions; null: the one that each of them used. */
+  /**
+   * Name and port under which clients are to reach this API, for DescribeRegions; null: the one
+   * that each of them used.
+   */
   readonly endpoint: string | null
   /** What runs instances in this cloud: every host has the same drivers. */
   readonly drivers: readonly DriverDeclaration[]
@@ -64,7 +69,10 @@ export interface Call {
   readonly caller: Caller
   readonly parts: ApiParts
   readonly budget: Budget
-  /** Name or address, and port, under which the client reached this API; left out by doors that have none. */
+  /**
+   * Name or address, and port, under which the client reached this API; left out by doors that have
+   * none.
+   */
   readonly authority?: string
   /** Aborts when the client is gone or the deadline is over. */
   readonly signal: AbortSignal
@@ -84,10 +92,18 @@ export interface Action {
   readonly name: ActionName
   /** What its parameters must be, but for `DryRun`. */
   readonly input: z.ZodType
-  /** The filters that it goes by, and whether those of tags are among them; left out by actions without filters. */
+  /**
+   * The filters that it goes by, and whether those of tags are among them; left out by actions
+   * without filters.
+   */
   readonly filters?: { readonly names: readonly string[]; readonly tags: boolean }
   /** Whether its answer is always empty, because there is nothing of the kind. */
   readonly isAbsent?: true
-  /** Answers in the member names of the SDK's output shape; an empty object for actions without output. */
+  /**
+   * Answers in the member names of the SDK's output shape; an empty object for actions without
+   * output.
+   */
   run(call: Call): Promise<object>
+  /** It changes records, and was made by `changeAction`; left out: it only reads. */
+  readonly changes?: true
 }

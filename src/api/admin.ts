@@ -5,6 +5,7 @@
 import { chmod, rm } from 'node:fs/promises'
 import fastify, { type FastifyInstance } from 'fastify'
 import type { Bus } from '../bus/bus.ts'
+import { ringConcerned } from '../bus/ring.ts'
 import { type Clock, isoTime } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
@@ -13,6 +14,7 @@ import type { HealthCondition } from '../model/health.ts'
 import { type HostName, parseHostName, parseId } from '../model/ids.ts'
 import type { Host, Instance, Nic, UnreadableRow } from '../model/records.ts'
 import { KIB } from '../model/sizes.ts'
+import { announcing } from '../store/announce.ts'
 import type { InformedStore } from '../store/steady.ts'
 import type { Upgrader } from './console/door.ts'
 import type { ConsolePlace, Seeker } from './console/seek.ts'
@@ -245,7 +247,8 @@ function guardedServer(options: AdminOptions): FastifyInstance {
 
 /** Orders about hosts, each answered with what came of it. */
 function takeOrders(server: FastifyInstance, options: AdminOptions): void {
-  const { store, bus, clock, log, host: by } = options
+  const { bus, clock, log, host: by } = options
+  const store = announcing(options.store, (scopes) => ringConcerned(bus, scopes))
   server.post<{ Params: { name: string; order: string } }>(
     '/v1/hosts/:name/:order',
     async ({ params }): Promise<OrderReport> => {
@@ -258,7 +261,6 @@ function takeOrders(server: FastifyInstance, options: AdminOptions): void {
       else if (order === 'forget') terminated = await forgetHost(store, host, by, clock)
       else throw refused('InvalidParameterValue', 'Hosts can be told drain, undrain and forget')
       log.info({ host, order, terminated }, 'operator order carried out')
-      bus.ringAll()
       return { host, terminated }
     },
   )

@@ -1,12 +1,15 @@
 /**
- * Actions that change something: `changeAction` makes one of its schema and of what it does in a transaction.
+ * Actions that change something: `changeAction` makes one of its schema and of what it does in a
+ * transaction.
  *
- * `change` owns what all of them have in common. A dry run runs the whole work and then takes all of it back, so it checks what the
- * real one checks, changes nothing and rings nobody. A client token makes a repeated request find what the first one did. Every host that the
- * work concerns is rung after the commit: the store says which.
+ * `change` owns what all of them have in common. A dry run runs the whole work and then takes all
+ * of it back, so it checks what the real one checks, changes nothing and rings nobody. A client
+ * token makes a repeated request find what the first one did. Every host that the work concerns is
+ * rung after the commit: the store says which.
  */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
+import { ringConcerned } from '../bus/ring.ts'
 import { isoTime } from '../lib/clock.ts'
 import { AtollError, refused, unavailable } from '../model/errors.ts'
 import { type AccountId, type NewId, newIds } from '../model/ids.ts'
@@ -27,8 +30,8 @@ export interface Changing {
   readonly settings: ApiSettings
   readonly budget: Budget
   /**
-   * Ends a dry run early, before work that takes long and refuses nothing that the caller could change. Not needed
-   * otherwise: a dry run changes nothing in any case.
+   * Ends a dry run early, before work that takes long and refuses nothing that the caller could
+   * change. Not needed otherwise: a dry run changes nothing in any case.
    */
   dryRun(): void
   readonly parts: Pick<ApiParts, 'catalogue' | 'keyMaking' | 'random'>
@@ -43,7 +46,10 @@ interface Once<R> {
   readonly token: string | null
   /** What is kept with the token. */
   readonly result: string
-  /** What the earlier request made, by what was kept with the token. Refuses when none of it is left. */
+  /**
+   * What the earlier request made, by what was kept with the token. Refuses when none of it is
+   * left.
+   */
   readonly repeat: (tx: Tx, result: string) => Promise<R>
 }
 
@@ -52,20 +58,24 @@ interface ChangeSpec<S extends z.ZodType, P, R> {
   readonly name: ActionName
   /** Its parameters but for `DryRun`, which `changeAction` takes care of. */
   readonly input: S
-  /** What is done before the transaction: what takes long, or needs no records. Without it the work gets the parsed parameters. */
+  /**
+   * What is done before the transaction: what takes long, or needs no records. Without it the work
+   * gets the parsed parameters.
+   */
   readonly prepare?: (asked: z.output<S>, changing: Changing) => P | Promise<P>
   readonly once?: (prepared: P, changing: Changing) => Once<R>
-  /** The work in its transaction: all checks and all writes. It may run more than once, and touches nothing but `tx`. */
+  /**
+   * The work in its transaction: all checks and all writes. It may run more than once, and touches
+   * nothing but `tx`.
+   */
   readonly change: (tx: Tx, prepared: P, changing: Changing) => Promise<R>
   /**
-   * `propose`: reads show what is committed by then; only for work that decides by keys and conditional statements alone
-   * (see `TransactionOptions`).
+   * `propose`: reads show what is committed by then; only for work that decides by keys and
+   * conditional statements alone (see `TransactionOptions`).
    */
   readonly reads?: 'propose'
   /** Whether it is run once more, because what it was refused by may have been old. */
   readonly retry?: (prepared: P) => boolean
-  /** Whether what it changes is seen on other hosts, too. */
-  readonly shared?: true
   /** The answer, in the members of the SDK's output shape; an empty one unless told. */
   readonly view?: (result: R, changing: Changing) => object | Promise<object>
 }
@@ -80,6 +90,7 @@ export function changeAction<S extends z.ZodType, R, P = z.output<S>>(
   return {
     name,
     input: schema,
+    changes: true,
     async run(call) {
       const { DryRun: _, ...input } = parseInput(dryRunSchema, call.input)
       const changing = changingOf(call)
@@ -90,7 +101,6 @@ export function changeAction<S extends z.ZodType, R, P = z.output<S>>(
         change(call, (tx) => spec.change(tx, prepared, changing), {
           ...(once === undefined ? {} : { once: { ...once(prepared, changing), action: name } }),
           reads: spec.reads ?? 'decide',
-          isShared: spec.shared === true,
         })
       const result = await attempt().catch((error: unknown) => {
         const isRefused = error instanceof AtollError && error.kind === 'refused'
@@ -106,17 +116,17 @@ export function changeAction<S extends z.ZodType, R, P = z.output<S>>(
 interface ChangeOptions<R> {
   readonly once?: Once<R> & { readonly action: string }
   readonly reads: 'propose' | 'decide'
-  readonly isShared: boolean
 }
 
 /**
- * Runs `work` in one transaction, for a dry run or in earnest, and rings the hosts that it concerns. Errors: `DryRunOperation` for a dry
- * run of what would have succeeded; those of the work and of the store.
+ * Runs `work` in one transaction, for a dry run or in earnest, and rings the hosts that it
+ * concerns. Errors: `DryRunOperation` for a dry run of what would have succeeded; those of the work
+ * and of the store.
  */
 async function change<R>(
   call: Call,
   work: (tx: Tx) => Promise<R>,
-  { once, reads, isShared }: ChangeOptions<R>,
+  { once, reads }: ChangeOptions<R>,
 ): Promise<R> {
   const { store, bus } = call.parts
   let scopes: readonly Scope[] = []
@@ -135,8 +145,7 @@ async function change<R>(
       },
     },
   )
-  for (const scope of scopes) if (scope.kind === 'host') bus.ring(scope.host)
-  if (isShared && scopes.length > 0) bus.ringAll()
+  ringConcerned(bus, scopes)
   return result
 }
 
@@ -166,7 +175,10 @@ async function workOnce<R>(
   return await repeat(tx, earlier.result)
 }
 
-/** Hash of what the request asks for: order of parameters, the token itself and DryRun do not matter. */
+/**
+ * Hash of what the request asks for: order of parameters, the token itself and DryRun do not
+ * matter.
+ */
 function hashParameters(input: Call['input']): string {
   const { ClientToken: _token, DryRun: _dryRun, ...asked } = input
   const text = JSON.stringify(asked, (_key, value: unknown) =>

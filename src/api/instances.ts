@@ -1,6 +1,7 @@
 /**
- * What actions on instances have in common. A change is written to the records in one transaction, for all of its instances or
- * for none; the hosts' agents do the rest. Instances of other accounts do not exist here.
+ * What actions on instances have in common. A change is written to the records in one transaction,
+ * for all of its instances or for none; the hosts' agents do the rest. Instances of other accounts
+ * do not exist here.
  */
 import type { InstanceStateChange } from '@aws-sdk/client-ec2'
 import type { AccountId, InstanceId } from '../model/ids.ts'
@@ -20,7 +21,10 @@ export const instanceIdsSchema = idListSchema('i', 'InvalidInstanceID.Malformed'
 /** Members of every action that changes the state of instances. */
 export const instancesShape = { InstanceIds: required(instanceIdsSchema, 'instancesSet') }
 
-/** The instances, all of them. Errors: `InvalidInstanceID.NotFound` for those that the account does not have. */
+/**
+ * The instances, all of them. Errors: `InvalidInstanceID.NotFound` for those that the account does
+ * not have.
+ */
 export async function requireInstances(
   tx: ReadTx,
   account: AccountId,
@@ -43,8 +47,8 @@ export async function requireInstance(
 }
 
 /**
- * The instances with these ids, or all of the account's when none are named, with what an answer says of them. Errors:
- * `InvalidInstanceID.NotFound`.
+ * The instances with these ids, or all of the account's when none are named, with what an answer
+ * says of them. Errors: `InvalidInstanceID.NotFound`.
  */
 export async function findInstances(
   tx: ReadTx,
@@ -61,7 +65,10 @@ export function missingInstances(missing: readonly string[]): Error {
   return notFound('InvalidInstanceID.NotFound', 'instance ID', missing)
 }
 
-/** Writes what `request` makes of each instance (null: nothing). One that refuses leaves all as they were. */
+/**
+ * Writes what `request` makes of each instance (null: nothing). One that refuses leaves all as they
+ * were.
+ */
 export function changeInstances(
   request: (instance: Instance, now: string) => InstanceChange | null,
 ) {

@@ -1,4 +1,7 @@
-/** What CreateTags and DeleteTags have in common. A tag of an instance is part of what its host serves: metadata, and a DNS name. */
+/**
+ * What CreateTags and DeleteTags have in common. A tag of an instance is part of what its host
+ * serves: metadata, and a DNS name.
+ */
 import { z } from 'zod'
 import type { AccountId } from '../model/ids.ts'
 import type { Tx } from '../store/store.ts'

@@ -195,7 +195,12 @@ export function keptLocation(driver: DriverName, host: HostName, image: ImageId)
   const [word] = Object.entries(FIRST_DRIVERS).find(([, name]) => name === driver) ?? [
     `${DRIVER}/${driver}`,
   ]
-  return `${KEPT}${host}/${word}/${image}`
+  return `${keptLocations(host)}${word}/${image}`
+}
+
+/** How the locations of all images begin that are kept on this host. */
+export function keptLocations(host: HostName): string {
+  return `${KEPT}${host}/`
 }
 
 /** The only host that has the image at this location; null when any can get it. */

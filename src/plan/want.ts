@@ -42,11 +42,13 @@ export interface Snapshot {
   readonly hosts: readonly PeerHost[]
   /** The host's own that are not terminated. */
   readonly instances: readonly Instance[]
-  /** Of the instances on all hosts. */
+  /** Of the instances on all hosts, in the VPCs that the host has instances in. */
   readonly nics: readonly PlacedNic[]
   readonly vpcs: readonly Vpc[]
   readonly subnets: readonly Subnet[]
+  /** Of those VPCs. */
   readonly groups: readonly Group[]
+  /** Those of the host's own instances, and those that it looks at, makes or keeps. */
   readonly images: readonly Image[]
   readonly types: readonly InstanceType[]
   readonly keyPairs: readonly KeyPair[]
@@ -58,51 +60,24 @@ export interface Snapshot {
   readonly unreadable: readonly UnreadableRow[]
 }
 
-/** A reading, and the want that was made of it. */
-export interface Planned {
-  readonly snapshot: Snapshot
-  readonly want: HostWant | null
-}
+/** The records that `sharedWant` looks at. */
+export type SharedRecords = Pick<Snapshot, 'hosts' | 'nics' | 'vpcs' | 'subnets' | 'groups'>
 
 /**
- * What `host` should be, or null when the records do not know the host. `before` only saves time:
- * what was made of the very same records is taken from there. `known` is what the host was before:
- * what cannot be read now stays as it is there.
+ * What `host` should be, or null when the records do not know the host. `known` is what the host
+ * was before: what cannot be read now stays as it is there. `shared` is given by who has made it of
+ * these records already.
  */
 export function wantFor(
   host: HostName,
   records: Snapshot,
-  before: Planned | null = null,
   known: HostWant | null = null,
+  shared: SharedWant = sharedWant(host, records),
 ): HostWant | null {
   const self = records.hosts.find((one) => one.name === host)
   if (self === undefined) return null
-  const same = before !== null && isSharedSame(before.snapshot, records) ? before.want : null
-  const read = {
-    local: localWant(self, records),
-    shared: same?.shared ?? sharedWant(host, records),
-  }
+  const read = { local: localWant(self, records), shared }
   return records.unreadable.length === 0 ? read : withUnreadable(read, records.unreadable, known)
-}
-
-/**
- * Whether all that `sharedWant` looks at is the same: a host's generation advances with each step
- * of its instances.
- */
-function isSharedSame(a: Snapshot, b: Snapshot): boolean {
-  return (
-    a.nics === b.nics &&
-    a.subnets === b.subnets &&
-    a.vpcs === b.vpcs &&
-    a.groups === b.groups &&
-    a.unreadable.length === 0 &&
-    b.unreadable.length === 0 &&
-    a.hosts.length === b.hosts.length &&
-    a.hosts.every(({ name, fabricAddress }, at) => {
-      const other = b.hosts[at]
-      return name === other?.name && fabricAddress === other.fabricAddress
-    })
-  )
 }
 
 function localWant(host: PeerHost, records: Snapshot): LocalWant {
@@ -264,7 +239,8 @@ function nicWant(nic: Nic, index: Index): readonly NicWant[] {
   ]
 }
 
-function sharedWant(host: HostName, records: Snapshot): SharedWant {
+/** What `host` should be of what belongs to more hosts than one. */
+export function sharedWant(host: HostName, records: SharedRecords): SharedWant {
   const members = membersOf(records.nics)
   return {
     subnets: records.subnets.map(({ id, cidr }) => ({ id, cidr, gateway: gatewayOf(cidr) })),
@@ -292,7 +268,7 @@ function membersOf(nics: Snapshot['nics']): ReadonlyMap<GroupId, readonly Ipv4[]
  * its IP-based name and to its Name tag when that is a DNS label which does not look like one of
  * the first two.
  */
-function namesOf(records: Snapshot): SharedWant['names'] {
+function namesOf(records: SharedRecords): SharedWant['names'] {
   return records.nics
     .filter((nic) => nic.deviceIndex === 0)
     .flatMap((nic) => {
@@ -307,7 +283,7 @@ function namesOf(records: Snapshot): SharedWant['names'] {
     })
 }
 
-function peersOf(host: HostName, records: Snapshot): SharedWant['peers'] {
+function peersOf(host: HostName, records: SharedRecords): SharedWant['peers'] {
   return records.hosts
     .flatMap(({ name, fabricAddress: address }) =>
       name === host || address === null ? [] : [{ host: name, address }],
@@ -315,7 +291,7 @@ function peersOf(host: HostName, records: Snapshot): SharedWant['peers'] {
     .sort((a, b) => (a.host < b.host ? -1 : 1))
 }
 
-function routesFrom(host: HostName, records: Snapshot): SharedWant['routes'] {
+function routesFrom(host: HostName, records: SharedRecords): SharedWant['routes'] {
   const fabric = new Map(records.hosts.map((one) => [one.name, one.fabricAddress]))
   return records.nics.flatMap((nic) => {
     const via = nic.host === host ? null : (fabric.get(nic.host) ?? null)

@@ -36,6 +36,9 @@ export function ofVpc(vpc: VpcId, host?: HostName): Scope {
   return host === undefined ? { kind: 'vpc', vpc } : { kind: 'vpc', vpc, host }
 }
 
+/** What all hosts share. */
+export const EVERYBODY: Scope = { kind: 'all' }
+
 /** What all must know of a host. */
 export function ofAll(host: HostName): Scope {
   return { kind: 'all', host }

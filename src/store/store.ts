@@ -34,14 +34,7 @@ interface StoreOf<Read, Write> {
 /** What is one statement, and may happen twice. */
 type SingleTx = Pick<
   Tx,
-  | 'changedHosts'
-  | 'changedScopes'
-  | 'concerned'
-  | 'placedNics'
-  | 'orphans'
-  | 'renewLease'
-  | 'hosts'
-  | 'unreadable'
+  'peerHosts' | 'changedScopes' | 'placedNics' | 'orphans' | 'renewLease' | 'hosts' | 'unreadable'
 >
 
 /** What a snapshot has. */

@@ -78,7 +78,9 @@ describe('a server', () => {
   }
 
   it('tells its time in UTC, wherever it stands', async () => {
-    const { nowMs } = await store().read((tx) => tx.changedHosts(0))
+    const { nowMs } = await store().read((tx) =>
+      tx.changedScopes(0, { host: given.HOST, vpcs: [] }),
+    )
     expect(Number.isSafeInteger(nowMs)).toBe(true)
     expect(Math.abs(nowMs - Date.now())).toBeLessThan(10_000)
   })

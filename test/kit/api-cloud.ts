@@ -25,6 +25,7 @@ import {
   type ImageId,
   parseAccountId,
   parseHostName,
+  type VpcId,
 } from '../../src/model/ids.ts'
 import { NO_PREFERENCE } from '../../src/model/metadata-options.ts'
 import type { Group, Subnet, Vpc } from '../../src/model/records.ts'
@@ -53,6 +54,13 @@ export interface CloudOptions {
   readonly subnet?: string
 }
 
+/** Who was rung, in order: hosts, those that follow a VPC, and all. */
+interface Rung {
+  readonly rung: HostName[]
+  readonly rungVpcs: VpcId[]
+  readonly rungAll: 'all'[]
+}
+
 export interface Cloud extends AsyncDisposable {
   readonly store: Store
   readonly parts: ApiParts
@@ -62,6 +70,8 @@ export interface Cloud extends AsyncDisposable {
   readonly image: ImageId
   /** Hosts rung so far, in order. */
   readonly rung: HostName[]
+  /** All bells so far. */
+  readonly bells: Rung
   run(action: Action, input?: object, account?: AccountId): Promise<Record<string, unknown>>
   /** As `run`, with a store of its own, for tests that make the records fail. */
   runOn(store: Store, action: Action, input?: object): Promise<Record<string, unknown>>
@@ -89,8 +99,8 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
   const network = makeNetwork(options.subnet ?? '172.31.0.0/20')
   const image = formatId('ami', randomBytes(ID_BYTES))
   await fill(store, network, image, options.hosts ?? [{ vcpus: 64, memoryMiB: 65_536 }])
-  const rung: HostName[] = []
-  const bus = notingBus(rung)
+  const bells: Rung = { rung: [], rungVpcs: [], rungAll: [] }
+  const bus = notingBus(bells)
   const parts = makeParts(store, bus)
   const callOf = (on: ApiParts, input: object, account: AccountId): Call => ({
     input: { ...input },
@@ -108,7 +118,8 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
     parts,
     ...network,
     image,
-    rung,
+    rung: bells.rung,
+    bells,
     run,
     runOn: (other, action, input = {}) =>
       runWith({ ...parts, store: withoutReplica(other) }, action, input, ALICE),
@@ -126,13 +137,21 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
   }
 }
 
-function notingBus(rung: HostName[]): Bus {
+function notingBus({ rung, rungVpcs, rungAll }: Rung): Bus {
   const local = createLocalBus()
   return {
     ...local,
     ring(name) {
       rung.push(name)
       local.ring(name)
+    },
+    ringVpc(vpc) {
+      rungVpcs.push(vpc)
+      local.ringVpc(vpc)
+    },
+    ringAll() {
+      rungAll.push('all')
+      local.ringAll()
     },
   }
 }

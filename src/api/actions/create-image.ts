@@ -1,8 +1,8 @@
 /**
  * CreateImage: an image of an instance as it is.
  *
- * Only the record is written here. The instance's host copies the disk in the background and says how far it is, and the image is
- * kept there: where its location names, and nowhere else.
+ * Only the record is written here. The instance's host copies the disk in the background and says
+ * how far it is, and the image is kept there: where its location names, and nowhere else.
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateImage.html
  */
 import { z } from 'zod'
@@ -25,7 +25,10 @@ const schema = z.strictObject({
   TagSpecifications: tagSpecificationsSchema(['image', 'snapshot']),
 })
 
-/** CreateImage. Answers at once; the image is `pending` until its host has made it, and cannot be launched before. */
+/**
+ * CreateImage. Answers at once; the image is `pending` until its host has made it, and cannot be
+ * launched before.
+ */
 export const createImage = changeAction({
   name: 'CreateImage',
   input: schema,
@@ -60,7 +63,10 @@ export const createImage = changeAction({
   view: (ImageId) => ({ ImageId }),
 })
 
-/** The instance, which has a disk and is neither coming up nor going down, and the image that it was made from. */
+/**
+ * The instance, which has a disk and is neither coming up nor going down, and the image that it was
+ * made from.
+ */
 async function requireSource(
   tx: ReadTx,
   account: AccountId,

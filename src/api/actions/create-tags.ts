@@ -20,7 +20,6 @@ const schema = z.strictObject({
 export const createTags = changeAction({
   name: 'CreateTags',
   input: schema,
-  shared: true,
   async change(tx, { Resources: resources, Tags }, { account, budget }) {
     const tags = (await findTagged(tx, account, resources)).flatMap(({ id, type }) =>
       Tags.map(({ Key, Value }): Tag => {

@@ -1,4 +1,7 @@
-/** DeleteTags: of a tag with a value only that value, of one without any value, and without tags all of them. */
+/**
+ * DeleteTags: of a tag with a value only that value, of one without any value, and without tags all
+ * of them.
+ */
 import { z } from 'zod'
 import type { AccountId } from '../../model/ids.ts'
 import { isReservedKey } from '../../model/marks.ts'
@@ -20,7 +23,6 @@ const schema = z.strictObject({
 export const deleteTags = changeAction({
   name: 'DeleteTags',
   input: schema,
-  shared: true,
   async change(tx, { Resources: resources, Tags: tags }, { account, budget }) {
     await findTagged(tx, account, resources)
     for (const resource of resources) {

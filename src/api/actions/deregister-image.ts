@@ -1,6 +1,7 @@
 /**
- * DeregisterImage. Instances that were launched from it go on, and can be stopped and started: until the last one has gone its record
- * stays where nobody sees it, under a name that nobody can give.
+ * DeregisterImage. Instances that were launched from it go on, and can be stopped and started:
+ * until the last one has gone its record stays where nobody sees it, under a name that nobody can
+ * give.
  */
 import { z } from 'zod'
 import { changeAction } from '../change.ts'

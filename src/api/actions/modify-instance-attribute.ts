@@ -1,8 +1,9 @@
 /**
  * ModifyInstanceAttribute: what can be changed of an instance that is there.
  *
- * One attribute at a time, named by its own member (`DisableApiTermination.Value=true`) or by `Attribute` and `Value`. An attribute that
- * cannot be another one here is refused by name, and taken when it asks for what is so anyway.
+ * One attribute at a time, named by its own member (`DisableApiTermination.Value=true`) or by
+ * `Attribute` and `Value`. An attribute that cannot be another one here is refused by name, and
+ * taken when it asks for what is so anyway.
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceAttribute.html
  */
 
@@ -98,7 +99,9 @@ function isGiven(value: unknown): boolean {
   return value !== undefined && !(Array.isArray(value) && value.length === 0)
 }
 
-/** How `Attribute` names what `Value` is the value of. The others have members of their own only. */
+/**
+ * How `Attribute` names what `Value` is the value of. The others have members of their own only.
+ */
 const BY_NAME: Readonly<Record<string, readonly [member: Member, type?: Scalar]>> = {
   instanceType: ['InstanceType', 'string'],
   kernel: ['Kernel', 'string'],
@@ -141,7 +144,10 @@ function missing(name: string): Error {
 
 type Parsed = z.output<typeof modifySchema>
 
-/** The request as it may be written: `Attribute` and `Value` are put in other words before the rest is looked at. */
+/**
+ * The request as it may be written: `Attribute` and `Value` are put in other words before the rest
+ * is looked at.
+ */
 const requestSchema = z
   .looseObject(
     Object.fromEntries(
@@ -203,7 +209,8 @@ export const modifyInstanceAttribute = changeAction({
   },
   async change(tx, { id, change, whileStopped, write }, { account }) {
     const instance = await requireInstance(tx, account, id)
-    // What becomes of the disk is settled when the end is asked for. Both advance the host's generation, so one sees the other.
+    // What becomes of the disk is settled when the end is asked for. Both advance the host's
+    // generation, so one sees the other.
     if (instance.wanted === 'terminate')
       throw refused('IncorrectInstanceState', `The instance '${id}' is being terminated`)
     if (whileStopped === true && instance.state !== 'stopped')

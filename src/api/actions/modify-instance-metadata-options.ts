@@ -1,4 +1,7 @@
-/** ModifyInstanceMetadataOptions: what is not named stays as it is. The instance's host goes by it within one pass. */
+/**
+ * ModifyInstanceMetadataOptions: what is not named stays as it is. The instance's host goes by it
+ * within one pass.
+ */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import { OLDER_METADATA } from '../../model/metadata-options.ts'

@@ -8,6 +8,5 @@ import { changeInstances, instancesShape } from '../instances.ts'
 export const rebootInstances = changeAction({
   name: 'RebootInstances',
   input: z.strictObject(instancesShape),
-  shared: true,
   change: changeInstances(requestReboot),
 })

@@ -1,6 +1,6 @@
 /**
- * RegisterImage. It only writes the record; the host that took the request looks at the location, pins the digest or says what is
- * wrong. Images are their account's own: none is public or shared.
+ * RegisterImage. It only writes the record; the host that took the request looks at the location,
+ * pins the digest or says what is wrong. Images are their account's own: none is public or shared.
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RegisterImage.html
  */
 import { z } from 'zod'
@@ -80,7 +80,8 @@ export const registerImage = changeAction({
 })
 
 /**
- * Each image that is looked at keeps a host at work. Two requests at once may both be the last that fits: a few more do no harm.
+ * Each image that is looked at keeps a host at work. Two requests at once may both be the last that
+ * fits: a few more do no harm.
  */
 async function refuseTooManyPending(tx: ReadTx, account: AccountId): Promise<void> {
   const pending = (await tx.images({ account })).filter(({ state }) => state === 'pending')

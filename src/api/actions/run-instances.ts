@@ -1,9 +1,10 @@
 /**
  * RunInstances: everything that a launch chooses and writes, in one transaction.
  *
- * The client token comes first, so that of two requests with the same one only one goes on; then host, address and
- * records for as many instances as there is room for, up to MaxCount. Fewer than MinCount, or any failure on the way, and
- * nothing of it stays. Capacity that was taken here comes back when an agent reports an instance gone.
+ * The client token comes first, so that of two requests with the same one only one goes on; then
+ * host, address and records for as many instances as there is room for, up to MaxCount. Fewer than
+ * MinCount, or any failure on the way, and nothing of it stays. Capacity that was taken here comes
+ * back when an agent reports an instance gone.
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html
  */
 import { refused } from '../../model/errors.ts'
@@ -42,10 +43,10 @@ export const runInstances = changeAction({
     repeat: (tx, result) => earlierLaunch(tx, account, result),
   }),
   change: launch,
-  // What two launches may fight for is a key or a conditional statement: neither need be run again for what it read.
+  // What two launches may fight for is a key or a conditional statement: neither need be run again
+  // for what it read.
   reads: 'propose',
   retry: ({ catalogue }) => catalogue.renew(),
-  shared: true,
   view(details, { settings }) {
     const listed = details
       .toSorted((a, b) => a.instance.launchIndex - b.instance.launchIndex)
@@ -70,7 +71,8 @@ async function launch(
   const choices = await launchChoices(tx, account, order, catalogued, draw.number())
   // EC2 does not say whether there would be room, either.
   dryRun()
-  // Hosts that were read for an earlier launch may have room again: fewer than was asked for are only sure by a new reading.
+  // Hosts that were read for an earlier launch may have room again: fewer than was asked for are
+  // only sure by a new reading.
   const least = catalogue.isOld() ? order.maxCount : order.minCount
   return await writeLaunch(tx, { order, choices, least, account, reservation, now, draw, budget })
 }

@@ -12,7 +12,6 @@ export const startInstances = changeAction({
     ...instancesShape,
     AdditionalInfo: withoutEffect(textSchema.optional()),
   }),
-  shared: true,
   change: changeInstances(requestStart),
   view: (StartingInstances) => ({ StartingInstances }),
 })

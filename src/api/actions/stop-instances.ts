@@ -17,7 +17,6 @@ const schema = z.strictObject({
 export const stopInstances = changeAction({
   name: 'StopInstances',
   input: schema,
-  shared: true,
   change: changeInstances(requestStop),
   view: (StoppingInstances) => ({ StoppingInstances }),
 })

@@ -1,4 +1,6 @@
-/** TerminateInstances. Address and capacity come back when the host reports that nothing is left. */
+/**
+ * TerminateInstances. Address and capacity come back when the host reports that nothing is left.
+ */
 import { z } from 'zod'
 import { requestTerminate } from '../../model/lifecycle.ts'
 import { changeAction } from '../change.ts'
@@ -18,7 +20,6 @@ const schema = z.strictObject({
 export const terminateInstances = changeAction({
   name: 'TerminateInstances',
   input: schema,
-  shared: true,
   change: changeInstances(requestTerminate),
   view: (TerminatingInstances) => ({ TerminatingInstances }),
 })

@@ -10,7 +10,7 @@ import { type ExpressionBuilder, sql } from 'kysely'
 import { z } from 'zod'
 import { assertNever } from '../../model/errors.ts'
 import { type AccountId, type HostName, parseId, type VpcId } from '../../model/ids.ts'
-import type { Instance, Nic, PeerHost } from '../../model/records.ts'
+import type { PeerHost } from '../../model/records.ts'
 import type { Scope } from '../scope.ts'
 import { account, count, host, id } from './columns.ts'
 import { advancedBy, type HostTables, PEERS } from './host.ts'
@@ -43,12 +43,7 @@ const tables = {
     }),
   }),
 }
-/** Columns of others. */
-interface Others extends HostTables {
-  readonly instances: Pick<Instance, 'id' | 'host' | 'account' | 'state'>
-  readonly nics: Pick<Nic, 'instance' | 'vpc'>
-}
-type Tables = RowsOf<typeof tables> & Others
+type Tables = RowsOf<typeof tables> & HostTables
 
 /** Which scopes a reader goes by, beside `all`. */
 interface ScopesOf {
@@ -81,9 +76,9 @@ export const generations = noun({
   tables,
   reads: (session: Session<Tables>) => ({
     /**
-     * The scopes of these that changed at or after `sinceMs` by the store's clock, in one statement.
-     * A change shows only once its transaction is through, so ask from some seconds before the last
-     * answer's `nowMs`.
+     * The scopes of these that changed at or after `sinceMs` by the store's clock, in one
+     * statement. A change shows only once its transaction is through, so ask from some seconds
+     * before the last answer's `nowMs`.
      */
     async changedScopes(sinceMs: number, of: ScopesOf): Promise<ChangedScopes> {
       const found = await changedRows(session, sinceMs, of).execute()
@@ -103,21 +98,16 @@ export const generations = noun({
         nowMs: Number(found[0]?.nowMs ?? sinceMs),
       }
     },
-    /**
-     * The hosts that these scopes concern: those of the scopes themselves, and those that have
-     * members of the VPCs or instances of the accounts. One statement for each kind of scope.
-     */
-    async concerned(scopes: readonly Scope[]): Promise<readonly HostName[]> {
-      const hosts = new Set<HostName>()
-      for (const scope of scopes) if (scope.kind === 'host') hosts.add(scope.host)
-      if (scopes.some(({ kind }) => kind === 'all'))
-        for (const host of await allHosts(session)) hosts.add(host)
-      const vpcs = scopes.flatMap((scope) => (scope.kind === 'vpc' ? [scope.vpc] : []))
-      if (vpcs.length > 0) for (const host of await hostsOfVpcs(session, vpcs)) hosts.add(host)
-      const accounts = scopes.flatMap((one) => (one.kind === 'account' ? [one.account] : []))
-      if (accounts.length > 0)
-        for (const host of await hostsOfAccounts(session, accounts)) hosts.add(host)
-      return [...hosts].sort()
+    /** What all know of these hosts, or of every host when absent; forgotten ones too. */
+    async peerHosts(names?: readonly HostName[]): Promise<readonly PeerHost[]> {
+      const query = session.db
+        .selectFrom('hosts')
+        .select(['name', 'identity', 'life', 'state', 'generation', 'fabricAddress'])
+        .orderBy('name')
+      const found = await inParts(names, (part) =>
+        part === undefined ? query.execute() : query.where('name', 'in', part).execute(),
+      )
+      return session.rows.parse(PEERS, found)
     },
   }),
   writes: () => ({}),
@@ -125,7 +115,9 @@ export const generations = noun({
   inCopy: {},
 })
 
-/** In the columns of a host's row: its own scope has none, and its name is that of the other's host. */
+/**
+ * In the columns of a host's row: its own scope has none, and its name is that of the other's host.
+ */
 function changedRows({ db, nowMs }: Session<Tables>, sinceMs: number, of: ScopesOf) {
   const scopes = [...of.vpcs, ...(of.accounts ?? []), ALL] as const
   const none = sql<null>`null`
@@ -149,57 +141,6 @@ function changedRows({ db, nowMs }: Session<Tables>, sinceMs: number, of: Scopes
         .where('scope', 'in', scopes)
         .where('changedAtMs', '>=', sinceMs) as never,
     )
-}
-
-async function allHosts({ db }: Session<Tables>): Promise<readonly HostName[]> {
-  const query = db.selectFrom('hosts').select('name').where('state', '!=', 'forgotten')
-  return (await query.execute()).map(({ name }) => name)
-}
-
-/**
- * A row says that a host has had members, so only these hosts are looked at, and each as far as its
- * first member: it costs what the hosts are, not what the members are.
- */
-async function hostsOfVpcs(
-  { db }: Session<Tables>,
-  vpcs: readonly VpcId[],
-): Promise<readonly HostName[]> {
-  const found = await inParts(vpcs, (part) =>
-    db
-      .selectFrom('generations')
-      .select('host')
-      .distinct()
-      .where('scope', 'in', part ?? [])
-      .where('host', '!=', NO_HOST)
-      .where(({ exists, selectFrom }) =>
-        exists(
-          selectFrom('instances')
-            .innerJoin('nics', 'nics.instance', 'instances.id')
-            .select('instances.id')
-            .whereRef('instances.host', '=', 'generations.host')
-            .whereRef('nics.vpc', '=', 'generations.scope')
-            .where('instances.state', '!=', 'terminated'),
-        ),
-      )
-      .execute(),
-  )
-  return found.flatMap(({ host }) => (host === NO_HOST ? [] : [host]))
-}
-
-async function hostsOfAccounts(
-  { db }: Session<Tables>,
-  accounts: readonly AccountId[],
-): Promise<readonly HostName[]> {
-  const found = await inParts(accounts, (part) =>
-    db
-      .selectFrom('instances')
-      .select('host')
-      .distinct()
-      .where('account', 'in', part ?? [])
-      .where('state', '!=', 'terminated')
-      .execute(),
-  )
-  return found.map(({ host }) => host)
 }
 
 /** A scope as the key of its row; null: it has none but the host's. */

@@ -1,9 +1,10 @@
 /** Security groups. One concerns whoever has members of its VPC. */
 import { z } from 'zod'
-import type { AccountId } from '../../model/ids.ts'
+import type { AccountId, VpcId } from '../../model/ids.ts'
 import type { Group } from '../../model/records.ts'
 import { ofVpc } from '../scope.ts'
 import { account, id, name, prose } from './columns.ts'
+import { inParts } from './in-parts.ts'
 import { insertOr } from './insert.ts'
 import { always, noun, type RowsOf, type Session, table } from './noun.ts'
 
@@ -14,14 +15,23 @@ const tables = {
   }),
 }
 
+/** Both restrict. */
+interface GroupQuery {
+  readonly account?: AccountId
+  readonly vpcs?: readonly VpcId[]
+}
+
 /** The noun. */
 export const groups = noun({
   tables,
   reads: ({ db, rows }: Session<RowsOf<typeof tables>>) => ({
-    async groups({ account }: { readonly account?: AccountId }): Promise<readonly Group[]> {
+    async groups({ account, vpcs }: GroupQuery): Promise<readonly Group[]> {
       let query = db.selectFrom('securityGroups').selectAll().orderBy('id')
       if (account !== undefined) query = query.where('account', '=', account)
-      return rows.parse(tables.securityGroups, await query.execute())
+      const found = await inParts(vpcs, (part) =>
+        part === undefined ? query.execute() : query.where('vpc', 'in', part).execute(),
+      )
+      return rows.parse(tables.securityGroups, found)
     },
   }),
   writes: ({ db }: Session<RowsOf<typeof tables>>) => ({

@@ -128,13 +128,6 @@ export interface HostLife {
   readonly known: readonly string[] | null
 }
 
-/** The hosts whose part of the records changed, and where to go on from next time. */
-interface ChangedHosts {
-  readonly hosts: readonly PeerHost[]
-  /** When that was so, by the store's clock, in milliseconds since the epoch; what was asked for when there are none. */
-  readonly nowMs: number
-}
-
 /** The noun. */
 export const hosts = noun({
   tables,
@@ -148,25 +141,6 @@ export const hosts = noun({
         .where('state', '!=', 'forgotten')
         .execute()
       return rows.parse(timed, found).map(hostFromRow)
-    },
-    /**
-     * The hosts whose part of the records changed at or after `sinceMs` by the store's clock, and `self` in any case. A change shows only
-     * once its transaction is through, so ask from some seconds before the last answer's `nowMs`.
-     */
-    async changedHosts(sinceMs: number, self?: HostName): Promise<ChangedHosts> {
-      const found = await db
-        .selectFrom('hosts')
-        .select(['name', 'identity', 'life', 'state', 'generation', 'fabricAddress'])
-        .select(nowMs.as('nowMs'))
-        .orderBy('name')
-        .where(({ eb, or }) =>
-          or([
-            eb('changedAtMs', '>=', sinceMs),
-            ...(self === undefined ? [] : [eb('name', '=', self)]),
-          ]),
-        )
-        .execute()
-      return { hosts: rows.parse(PEERS, found), nowMs: Number(found[0]?.nowMs ?? sinceMs) }
     },
   }),
   writes: (session: Session<Tables>) => ({ ...writeLives(session), ...writeCapacity(session) }),

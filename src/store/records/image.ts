@@ -4,6 +4,7 @@ import type { AccountId, HostName, ImageId } from '../../model/ids.ts'
 import {
   IMAGE_LOCATION_MAX_LENGTH,
   isLocationOf,
+  keptLocations,
   parseImageLocation,
 } from '../../model/image-location.ts'
 import type { Image, Instance } from '../../model/records.ts'
@@ -61,16 +62,25 @@ type ImageChange = Partial<
   >
 >
 
+interface ImageQuery {
+  readonly account?: AccountId
+  readonly ids?: readonly ImageId[]
+  /** Those that this host looks at, and those that are kept on it. */
+  readonly host?: HostName
+}
+
 /** The noun. */
 export const images = noun({
   tables,
   reads: ({ db, rows, where }: Session<Tables>) => ({
-    async images(query: {
-      readonly account?: AccountId
-      readonly ids?: readonly ImageId[]
-    }): Promise<readonly Image[]> {
+    async images(query: ImageQuery): Promise<readonly Image[]> {
       let select = db.selectFrom('images').selectAll().orderBy('id')
       if (query.account !== undefined) select = select.where('account', '=', query.account)
+      const { host } = query
+      if (host !== undefined)
+        select = select.where(({ eb, or }) =>
+          or([eb('host', '=', host), eb('location', 'like', `${keptLocations(host)}%`)]),
+        )
       const found = await inParts(query.ids, (part) =>
         part === undefined ? select.execute() : select.where('id', 'in', part).execute(),
       )

@@ -98,7 +98,10 @@ interface Others {
 }
 type Tables = RowsOf<typeof tables> & Others
 
-/** Which records to list. Fields are joined by AND, members of a list by OR; an absent field does not restrict. */
+/**
+ * Which records to list. Fields are joined by AND, members of a list by OR; an absent field does
+ * not restrict.
+ */
 interface InstanceQuery {
   readonly account?: AccountId
   readonly ids?: readonly InstanceId[]
@@ -113,6 +116,8 @@ const SEEN_FIELDS: ReadonlySet<string> = new Set<keyof InstanceChange>([
   'stateReason',
   'launchedAt',
   'terminatedAt',
+  // What a host does by them, it does by the record.
+  'options',
 ])
 
 /** The noun. */
@@ -159,14 +164,17 @@ export const instances = noun({
       await db.updateTable('instances').set(columns).where('id', '=', id).execute()
       if (change.state !== undefined) where.isRunning(id, change.state === 'running')
     },
-    /** Removes the record for good (after its tombstone time), and what is left of its volumes; its NICs are gone before. */
+    /**
+     * Removes the record for good (after its tombstone time), and what is left of its volumes; its
+     * NICs are gone before.
+     */
     async deleteInstance(id: InstanceId): Promise<void> {
       await db.deleteFrom('volumes').where('instance', '=', id).execute()
       await db.deleteFrom('instances').where('id', '=', id).execute()
     },
     /**
-     * Takes an instance for good, just before its first start. `lost` when it is not this host's any more, is not to run, or the
-     * host's own lease has run out.
+     * Takes an instance for good, just before its first start. `lost` when it is not this host's
+     * any more, is not to run, or the host's own lease has run out.
      */
     async claimInstance(id: InstanceId, self: HostSelf): Promise<'done' | 'lost'> {
       const { name: host, identity, lives } = self
@@ -189,7 +197,10 @@ export const instances = noun({
         .executeTakeFirstOrThrow()
       return numUpdatedRows === 1n ? 'done' : 'lost'
     },
-    /** Gives an instance that nobody has claimed to another host. `lost` when it was claimed, moved or ended meanwhile. */
+    /**
+     * Gives an instance that nobody has claimed to another host. `lost` when it was claimed, moved
+     * or ended meanwhile.
+     */
     async moveInstance(id: InstanceId, from: HostName, to: HostName): Promise<'done' | 'lost'> {
       const { numUpdatedRows } = await db
         .updateTable('instances')

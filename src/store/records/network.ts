@@ -3,13 +3,16 @@ import { z } from 'zod'
 import { cidrOverlaps, formatCidr, cidr as network, parseCidr } from '../../model/addr.ts'
 import type { AccountId, SubnetId } from '../../model/ids.ts'
 import type { Subnet, Vpc } from '../../model/records.ts'
-import { ofVpc } from '../scope.ts'
+import { EVERYBODY, ofVpc } from '../scope.ts'
 import { account, flag, id, label, type Row } from './columns.ts'
 import { inParts } from './in-parts.ts'
 import { insertOr } from './insert.ts'
 import { always, isThere, noun, type RowsOf, type Session, table } from './noun.ts'
 
-/** Never the network of a VPC: this network, loopback, link-local, and all from multicast on (RFC 6890). */
+/**
+ * Never the network of a VPC: this network, loopback, link-local, and all from multicast on (RFC
+ * 6890).
+ */
 const NO_VPC = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3'].map((net) =>
   network(net),
 )
@@ -72,14 +75,18 @@ export const networks = noun({
     },
   }),
   writes: ({ db }: Session<RowsOf<typeof tables>>) => ({
-    /** `exists` when some VPC of the cluster has the same network, so that of several first starts one makes the default. */
+    /**
+     * `exists` when some VPC of the cluster has the same network, so that of several first starts
+     * one makes the default.
+     */
     insertVpc: (vpc: Vpc) => insertOr('exists', db, 'vpcs', vpcToRow(vpc)),
     /** `exists` when some subnet of the cluster has the same network. */
     insertSubnet: (subnet: Subnet) => insertOr('exists', db, 'subnets', subnetToRow(subnet)),
   }),
   touches: {
-    insertVpc: (_session, { id }) => [ofVpc(id)],
-    insertSubnet: (_session, { vpc }) => [ofVpc(vpc)],
+    // Every host has the gateways of all networks, and answers for all of them.
+    insertVpc: (_session, { id }) => [ofVpc(id), EVERYBODY],
+    insertSubnet: (_session, { vpc }) => [ofVpc(vpc), EVERYBODY],
   },
   inCopy: {
     insertVpc: always,

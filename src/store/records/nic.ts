@@ -4,7 +4,15 @@
  */
 import { z } from 'zod'
 import type { Ipv4, Mac } from '../../model/addr.ts'
-import type { AccountId, GroupId, HostName, InstanceId, NicId, SubnetId } from '../../model/ids.ts'
+import type {
+  AccountId,
+  GroupId,
+  HostName,
+  InstanceId,
+  NicId,
+  SubnetId,
+  VpcId,
+} from '../../model/ids.ts'
 import type { Instance, Nic, PlacedNic, Tag } from '../../model/records.ts'
 import { ofHost, ofVpc } from '../scope.ts'
 import { account, host, id, index, ip, like, prose, time } from './columns.ts'
@@ -13,7 +21,10 @@ import { insertOr } from './insert.ts'
 import { always, noun, type RowsOf, type Session, table } from './noun.ts'
 import type { RowShape } from './rows.ts'
 
-/** Canonical: records are compared as text. A group address (first octet odd) belongs to nobody (IEEE 802, clause 8.2). */
+/**
+ * Canonical: records are compared as text. A group address (first octet odd) belongs to nobody
+ * (IEEE 802, clause 8.2).
+ */
 const mac = like<Mac>(/^[0-9a-f][02468ace](?::[0-9a-f]{2}){5}$/)
 
 type NicRow = Omit<Nic, 'groups'>
@@ -66,6 +77,12 @@ interface NicQuery {
   readonly instances?: readonly InstanceId[]
 }
 
+/** Both restrict. */
+interface PlacedNicQuery {
+  readonly hosts?: readonly HostName[]
+  readonly vpcs?: readonly VpcId[]
+}
+
 /** The noun. */
 export const nics = noun({
   tables,
@@ -102,14 +119,15 @@ export const nics = noun({
       // Whatever else is wrong with the NIC, the address is taken.
       return found.map(({ ip }) => ip)
     },
-    /** The NICs of the instances on these hosts (on all of them when absent), in one statement for any usual number of hosts. */
-    async placedNics({
-      hosts,
-    }: {
-      readonly hosts?: readonly HostName[]
-    }): Promise<readonly PlacedNic[]> {
+    /**
+     * The NICs of the instances on these hosts, in these VPCs (on all and in all when absent), in
+     * one statement for any usual number of both.
+     */
+    async placedNics({ hosts, vpcs }: PlacedNicQuery): Promise<readonly PlacedNic[]> {
       const { rows } = session
-      const found = await inParts(hosts, (part) => placedNicRows(session, part).execute())
+      const found = await inParts(hosts, (some) =>
+        inParts(vpcs, (part) => placedNicRows(session, some, part).execute()),
+      )
       const parsed = await rows.parseLong(placed, found)
       if (parsed.length === found.length) return placedNicsFromRows(parsed)
       // A NIC that is in fewer groups than its record says is another one.
@@ -118,7 +136,10 @@ export const nics = noun({
     },
   }),
   writes: ({ db, where }: Session<Tables>) => ({
-    /** `taken` when another NIC has the address or the MAC: choose another and try again in the same transaction. */
+    /**
+     * `taken` when another NIC has the address or the MAC: choose another and try again in the same
+     * transaction.
+     */
     async insertNic(nic: Nic): Promise<'done' | 'taken'> {
       const rows = nicToRows(nic)
       const result = await insertOr('taken', db, 'nics', rows.nic)
@@ -151,8 +172,12 @@ export const nics = noun({
 })
 
 /** A row for each group of each NIC, those of one NIC in order. */
-function placedNicRows({ db }: Session<Tables>, hosts: readonly HostName[] | undefined) {
-  const query = db
+function placedNicRows(
+  { db }: Session<Tables>,
+  hosts: readonly HostName[] | undefined,
+  vpcs: readonly VpcId[] | undefined,
+) {
+  let query = db
     .selectFrom('nics')
     .innerJoin('instances', 'instances.id', 'nics.instance')
     .leftJoin('nicGroups', 'nicGroups.nic', 'nics.id')
@@ -167,7 +192,9 @@ function placedNicRows({ db }: Session<Tables>, hosts: readonly HostName[] | und
     .where('instances.state', '!=', 'terminated')
     .orderBy('nics.id')
     .orderBy('nicGroups.position')
-  return hosts === undefined ? query : query.where('instances.host', 'in', hosts)
+  if (hosts !== undefined) query = query.where('instances.host', 'in', hosts)
+  if (vpcs !== undefined) query = query.where('nics.vpc', 'in', vpcs)
+  return query
 }
 
 /** The NICs of a query, ready for a selection. */
@@ -205,7 +232,9 @@ export function nicsFromRows(
   return rows.map((row) => ({ ...row, groups: groupsOf.get(row.id) ?? [] }))
 }
 
-/** NICs from their rows, by id. The rows of one NIC come in ascending order of the group's position. */
+/**
+ * NICs from their rows, by id. The rows of one NIC come in ascending order of the group's position.
+ */
 function placedNicsFromRows(rows: readonly PlacedNicRow[]): readonly PlacedNic[] {
   const nics = new Map<NicId, PlacedNic & { readonly groups: GroupId[] }>()
   for (const { group, ...row } of rows) {

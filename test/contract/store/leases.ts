@@ -113,13 +113,11 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
     })
 
     it('renewing is no change that others must read', async () => {
-      const before = await world.peer.read((tx) => tx.changedHosts(0))
+      const of = { host: given.HOST, vpcs: [given.vpc.id] }
+      const before = await world.peer.read((tx) => tx.changedScopes(0, of))
       await world.store.transaction((tx) => tx.renewLease(given.hostRow, LONG_MS, given.SAID))
-      const after = await world.peer.read((tx) => tx.changedHosts(0))
-      expect(after.hosts.map((host) => host.generation)).toEqual(
-        before.hosts.map((host) => host.generation),
-      )
-      expect((await world.peer.read((tx) => tx.changedHosts(after.nowMs + 1))).hosts).toEqual([])
+      const after = await world.peer.read((tx) => tx.changedScopes(0, of))
+      expect([after.own, after.scopes]).toEqual([before.own, before.scopes])
     })
 
     it.each<[string, (tx: Tx) => Promise<unknown>]>([
@@ -130,12 +128,13 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
       ['drained', (tx) => tx.setHostState(given.OTHER_HOST, 'draining')],
     ])('changed hosts are those with %s', async (_what, change) => {
       await world.store.transaction((tx) => tx.upsertHost(other, LONG_MS))
-      const { hosts: before, nowMs } = await world.peer.read((tx) => tx.changedHosts(0))
+      const own = async () => {
+        const of = { host: given.OTHER_HOST, vpcs: [] }
+        return (await world.peer.read((tx) => tx.changedScopes(0, of))).own
+      }
+      const before = await own()
       await world.store.transaction(change)
-      const { hosts } = await world.peer.read((tx) => tx.changedHosts(nowMs))
-      const changed = hosts.find(({ name }) => name === given.OTHER_HOST)
-      const was = before.find(({ name }) => name === given.OTHER_HOST)
-      expect(changed?.generation).toBe((was?.generation ?? 0) + 1)
+      expect((await own())?.generation).toBe((before?.generation ?? 0) + 1)
     })
 
     it('a generation is advanced from the one that it is, and from no other', async () => {

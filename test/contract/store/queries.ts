@@ -63,6 +63,41 @@ export function describeRoundTrips(begin: () => Promise<StoreWorld>): void {
       ])
     })
 
+    it('what a host holds: placed NICs and groups by VPC, images by host, hosts by name', async () => {
+      const other = given.nic(2, { vpc: given.farVpc.id, subnet: given.farSubnet.id, groups: [] })
+      const kept = given.image(2, {
+        location: `atoll://${given.HOST}/container/${given.image(2).id}`,
+        host: given.OTHER_HOST,
+      })
+      const near = `atoll://${given.HOST}x/container/${given.image(3).id}`
+      const ids = (rows: readonly { readonly id: string }[]) => rows.map(({ id }) => id)
+      await world.store.transaction(async (tx) => {
+        await tx.insertVpc(given.farVpc)
+        await tx.insertSubnet(given.farSubnet)
+        await tx.insertGroup({ ...given.group, id: given.farGroup, vpc: given.farVpc.id })
+        await tx.insertInstance(given.instance(1))
+        await tx.insertInstance(given.instance(2))
+        await tx.insertInstance(given.instance(3, { host: given.OTHER_HOST }))
+        for (const nic of [given.nic(1), other, given.nic(3)]) await tx.insertNic(nic)
+        await tx.insertImage(given.image(1, { host: given.HOST }))
+        await tx.insertImage(kept)
+        await tx.insertImage(given.image(3, { location: near, host: given.OTHER_HOST }))
+      })
+      await world.peer.read(async (tx) => {
+        const vpcs = [given.vpc.id]
+        expect(ids(await tx.placedNics({ vpcs }))).toEqual(ids([given.nic(1), given.nic(3)]))
+        const both = { vpcs, hosts: [given.OTHER_HOST] }
+        expect(ids(await tx.placedNics(both))).toEqual([given.nic(3).id])
+        expect(await tx.placedNics({ vpcs: [] })).toEqual([])
+        expect(ids(await tx.groups({ vpcs: [given.farVpc.id] }))).toEqual([given.farGroup])
+        expect(ids(await tx.images({ host: given.HOST }))).toEqual(ids([given.image(1), kept]))
+        const [peer, ...more] = await tx.peerHosts([given.HOST])
+        expect([peer?.name, more]).toEqual([given.HOST, []])
+        expect((await tx.peerHosts()).map(({ name }) => name)).toEqual([given.HOST])
+        expect(await tx.peerHosts([given.OTHER_HOST])).toEqual([])
+      })
+    })
+
     it('a change of an instance sets its fields and no others', async () => {
       await fc.assert(
         fc.asyncProperty(

@@ -87,6 +87,22 @@ export const group: Group = {
 }
 export const otherGroup: Group = { ...group, id: nth('sg', 2), name: 'web' }
 /** A host as its daemon announces it. */
+/** Another VPC, with a subnet and the id of a group. */
+export const farVpc: Vpc = {
+  ...vpc,
+  id: nth('vpc', 2),
+  cidr: cidr('10.9.0.0/16'),
+  isDefault: false,
+}
+export const farSubnet: Subnet = {
+  ...subnet,
+  id: nth('subnet', 9),
+  vpc: farVpc.id,
+  cidr: cidr('10.9.0.0/20'),
+  isDefault: false,
+}
+export const farGroup = nth('sg', 9)
+
 export const hostRow: Parameters<
   Parameters<Parameters<Store['transaction']>[0]>[0]['upsertHost']
 >[0] = {

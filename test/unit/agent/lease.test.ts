@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { type Lease, startLease } from '../../../src/agent/lease.ts'
-import { createLocalBus } from '../../../src/bus/local.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
 import { unavailable } from '../../../src/model/errors.ts'
 import type { Store } from '../../../src/store/store.ts'
@@ -38,7 +37,6 @@ function startOne(host: ReturnType<typeof hostRecord>): Lease {
   return startLease(
     {
       store: breakable(store, () => (away ? unavailable('away') : null)),
-      bus: createLocalBus(),
       clock: hurried,
       log: silentLog,
       metrics: createMetrics(),

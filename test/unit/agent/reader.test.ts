@@ -1,11 +1,14 @@
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
+import { createPlanner } from '../../../src/agent/planner.ts'
 import { createRecordsReader } from '../../../src/agent/reader.ts'
 import { reportFacts } from '../../../src/agent/report.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
-import type { HostName } from '../../../src/model/ids.ts'
-import type { Fact, HostWant } from '../../../src/model/want.ts'
-import { type Planned, type Snapshot, wantFor } from '../../../src/plan/want.ts'
+import { cidr, cidrAddress } from '../../../src/model/addr.ts'
+import type { HostName, InstanceId } from '../../../src/model/ids.ts'
+import type { Nic } from '../../../src/model/records.ts'
+import type { Fact } from '../../../src/model/want.ts'
+import { type Snapshot, wantFor } from '../../../src/plan/want.ts'
 import type { ReadTx, Store } from '../../../src/store/store.ts'
 import { LONG_MS, openRecords } from '../../kit/cluster-records.ts'
 import {
@@ -32,15 +35,67 @@ const anyChange = fc.oneof(
   fc.record({ kind: fc.constant('move' as const), host: anyHost, number: anyNumber }),
   fc.record({ kind: fc.constant('announce' as const), host: anyHost, number: anyNumber }),
   fc.record({ kind: fc.constant('forget' as const), host: anyHost, number: anyNumber }),
+  fc.record({ kind: fc.constant('group' as const), host: anyHost, number: anyNumber }),
+  fc.record({ kind: fc.constant('subnet' as const), host: anyHost, number: anyNumber }),
 )
+
+/** Networks beside the default one; an instance is in the one that its number says. */
+const vpcs = [1, 2, 3].map((number) => ({
+  vpc: { ...network.vpc, id: numbered('vpc', 10 + number), cidr: cidr(`10.${number}.0.0/16`) },
+  subnet: {
+    ...network.subnet,
+    id: numbered('subnet', 10 + number),
+    vpc: numbered('vpc', 10 + number),
+    cidr: cidr(`10.${number}.0.0/20`),
+  },
+  group: { ...network.group, id: numbered('sg', 10 + number), vpc: numbered('vpc', 10 + number) },
+}))
+
+/** Records with these hosts and several VPCs. */
+async function openVpcs(): Promise<Store> {
+  const store = await openRecords(hosts)
+  await store.transaction(async (tx) => {
+    for (const { vpc, subnet, group } of vpcs) {
+      await tx.insertVpc({ ...vpc, isDefault: false })
+      await tx.insertSubnet({ ...subnet, isDefault: false })
+      await tx.insertGroup(group)
+    }
+  })
+  return store
+}
+
+/** The `number`-th instance's NIC in the VPC of its number. */
+function nicIn(id: InstanceId, number: number): Nic {
+  const { vpc, subnet, group } = vpcs[number % vpcs.length] ?? network
+  const ip = cidrAddress(subnet.cidr, 10 + number)
+  return { ...nicRecord(id, number), vpc: vpc.id, subnet: subnet.id, ip, groups: [group.id] }
+}
 type Change = typeof anyChange extends fc.Arbitrary<infer T> ? T : never
 
-async function apply(store: Store, { kind, host, number }: Change): Promise<void> {
+async function apply(
+  store: Store,
+  { kind, host, number }: Change,
+  nicOf: typeof nicRecord = nicRecord,
+): Promise<void> {
   const id = instanceId(number)
   await store.transaction(async (tx) => {
     const [instance] = await tx.instances({ ids: [id] })
     if (kind === 'announce') {
       await tx.upsertHost(hostRecord(host), LONG_MS)
+      return
+    }
+    if (kind === 'group') {
+      const { group } = vpcs[number % vpcs.length] ?? network
+      await tx.insertGroup({ ...group, id: numbered('sg', 100 + number), name: `g${number}` })
+      return
+    }
+    if (kind === 'subnet') {
+      const { subnet } = vpcs[number % vpcs.length] ?? network
+      const more = {
+        id: numbered('subnet', 100 + number),
+        cidr: cidr(`10.${(number % 3) + 1}.${16 * number}.0/24`),
+      }
+      await tx.insertSubnet({ ...subnet, ...more, isDefault: false })
       return
     }
     if (kind === 'forget') {
@@ -50,7 +105,7 @@ async function apply(store: Store, { kind, host, number }: Change): Promise<void
     if (kind === 'launch') {
       if (instance !== undefined) return
       await tx.insertInstance({ ...instanceRecord(id, host), state: 'running', claimed: false })
-      await tx.insertNic(nicRecord(id, number))
+      await tx.insertNic(nicOf(id, number))
       return
     }
     if (instance === undefined || instance.state === 'terminated') return
@@ -93,23 +148,36 @@ it('whatever changed or was reported, reading on comes to what reading anew come
         maxLength: 8,
       }),
       async (rounds) => {
-        const store = await openRecords(hosts)
-        const reader = createRecordsReader(store, self, systemClock)
-        let before: Planned | null = null
-        const planned = (snapshot: Snapshot): HostWant | null => {
-          before = { snapshot, want: wantFor(self, snapshot, before) }
-          return before.want
-        }
+        const store = await openVpcs()
+        const readers = hosts.map((host) => ({
+          host,
+          reader: createRecordsReader(store, host, systemClock),
+          planner: createPlanner(host),
+        }))
         for (const { changes, facts } of rounds) {
-          const known = await reader.read({ fresh: false })
-          planned(known)
-          for (const change of changes) await apply(store, change)
-          const reported = await reportFacts(store, hostRecord(self), facts, known, systemClock)
-          if (reported.changes.length > 0 || reported.wantChanged) reader.wrote(reported.wrote)
-          const on = await reader.read({ fresh: false })
-          const anew = await createRecordsReader(store, self, systemClock).read({ fresh: true })
-          expect(planned(on)).toEqual(wantFor(self, anew))
-          expect(on.instances).toEqual(anew.instances)
+          const known = new Map<HostName, Snapshot>()
+          for (const { host, reader, planner } of readers) {
+            const snapshot = await reader.read({ fresh: false })
+            known.set(host, snapshot)
+            planner(snapshot, null)
+          }
+          for (const change of changes) await apply(store, change, nicIn)
+          for (const { host, reader, planner } of readers) {
+            const before = known.get(host)
+            if (before === undefined) throw new Error('the host has read nothing')
+            const reported = await reportFacts(
+              store,
+              hostRecord(host),
+              host === self ? facts : [],
+              before,
+              systemClock,
+            )
+            if (reported.changes.length > 0 || reported.wantChanged) reader.wrote(reported.wrote)
+            const on = await reader.read({ fresh: false })
+            const anew = await createRecordsReader(store, host, systemClock).read({ fresh: true })
+            expect(planner(on, null)).toEqual(wantFor(host, anew))
+            expect(on.instances).toEqual(anew.instances)
+          }
         }
         await store.close()
       },
@@ -155,21 +223,30 @@ it('gives what it read just before to whoever is content with that, unless it ha
 it('keeps the very NICs it has when another host only took a step', async () => {
   const store = await openRecords(hosts)
   const other = hosts[1] ?? self
+  await apply(store, { kind: 'launch', host: self, number: 3 })
   for (const number of [1, 2]) await apply(store, { kind: 'launch', host: other, number })
   const reader = createRecordsReader(store, self, systemClock)
   const first = await reader.read({ fresh: false })
   await store.transaction((tx) => tx.returnCapacity(other, 0, 0))
   const stepped = await reader.read({ fresh: false })
-  expect(stepped).not.toBe(first)
-  expect(stepped.nics).toBe(first.nics)
+  expect(stepped).toBe(first)
+  // Nor does a step of its own change what all of them have.
+  await store.transaction((tx) => tx.returnCapacity(self, 0, 0))
+  const own = await reader.read({ fresh: false })
+  expect(own).not.toBe(first)
+  expect([own.nics, own.groups]).toEqual([first.nics, first.groups])
+  expect(own.nics).toBe(first.nics)
+  expect(own.groups).toBe(first.groups)
   await apply(store, { kind: 'tag', host: other, number: 2 })
   const tagged = await reader.read({ fresh: false })
-  expect(tagged.nics.map(({ nameTag }) => nameTag)).toEqual([null, 'n2'])
+  expect(tagged.nics.map(({ nameTag }) => nameTag)).toEqual([null, 'n2', null])
   await store.close()
 })
 
-it('asks one thing while nothing changed, and two when others did', async () => {
-  const store = await openRecords(hosts)
+it('asks one thing while nothing changed in its VPCs, and two when something did', async () => {
+  const store = await openVpcs()
+  const [other = self, third = self] = hosts.slice(1)
+  await apply(store, { kind: 'launch', host: self, number: 1 }, nicIn)
   const asked: string[] = []
   const reader = createRecordsReader(
     {
@@ -190,10 +267,19 @@ it('asks one thing while nothing changed, and two when others did', async () => 
   await reader.read({ fresh: false })
   await reader.read({ fresh: false })
   expect(asked).toEqual(['read', 'single', 'single'])
-  await apply(store, { kind: 'launch', host: hosts[1] ?? self, number: 1 })
-  const { nics } = await reader.read({ fresh: false })
-  expect(nics).toHaveLength(1)
-  expect(asked).toEqual(['read', 'single', 'single', 'single', 'single'])
+  // In another VPC, of which this host has nothing.
+  await apply(store, { kind: 'launch', host: other, number: 2 }, nicIn)
+  await apply(store, { kind: 'group', host: other, number: 2 })
+  await apply(store, { kind: 'tag', host: other, number: 2 })
+  await apply(store, { kind: 'end', host: other, number: 2 })
+  asked.length = 0
+  expect((await reader.read({ fresh: false })).nics).toHaveLength(1)
+  expect(asked).toEqual(['single'])
+  // In its own, on two hosts at once.
+  await apply(store, { kind: 'launch', host: other, number: 4 }, nicIn)
+  await apply(store, { kind: 'launch', host: third, number: 7 }, nicIn)
+  expect((await reader.read({ fresh: false })).nics).toHaveLength(3)
+  expect(asked).toEqual(['single', 'single', 'single'])
   await store.close()
 })
 
@@ -237,6 +323,7 @@ it('reads what it wrote when somebody else wrote meanwhile', async () => {
 
 it('meets a group that another host is the first to speak of', async () => {
   const store = await openRecords(hosts)
+  await apply(store, { kind: 'launch', host: self, number: 2 })
   const reader = createRecordsReader(store, self, systemClock)
   await reader.read({ fresh: false })
   const group = { ...network.group, id: numbered('sg', 7), name: 'other' }
@@ -255,11 +342,11 @@ it('goes on when the clock of the store is set back by hours', async () => {
   const store = await openRecords(hosts)
   const other = hosts[1] ?? self
   let aheadMs = 3 * 3_600_000
-  const ahead = <T extends Pick<ReadTx, 'changedHosts'>>(tx: T): T => ({
+  const ahead = <T extends Pick<ReadTx, 'changedScopes'>>(tx: T): T => ({
     ...tx,
-    changedHosts: async (sinceMs: number, own?: HostName) => {
-      const { hosts: found, nowMs } = await tx.changedHosts(sinceMs - aheadMs, own)
-      return { hosts: found, nowMs: nowMs + aheadMs }
+    changedScopes: async (...[sinceMs, of]: Parameters<ReadTx['changedScopes']>) => {
+      const found = await tx.changedScopes(sinceMs - aheadMs, of)
+      return { ...found, nowMs: found.nowMs + aheadMs }
     },
   })
   const reader = createRecordsReader(
@@ -288,7 +375,7 @@ it("reads this host's own part from one snapshot, also when only a state changed
       ...store,
       read: (work) =>
         store.read((tx) =>
-          work({ ...tx, changedHosts: (since, own) => tx.changedHosts(since + 60_000, own) }),
+          work({ ...tx, changedScopes: (since, of) => tx.changedScopes(since + 60_000, of) }),
         ),
     },
     self,

@@ -14,6 +14,7 @@ import {
   image,
   instanceId,
   instanceRecord,
+  network,
   nicRecord,
   numbered,
   volumeRecord,
@@ -194,7 +195,7 @@ describe('reportFacts', () => {
         changes: [],
         wantChanged: true,
         wrote: null,
-        sharedChanged: fact.kind !== 'ready',
+        untold: fact.kind === 'ready' ? [] : [network.vpc.id],
       })
       const after = await snapshot(store)
       expect(
@@ -204,19 +205,26 @@ describe('reportFacts', () => {
     },
   )
 
-  it('a Name tag answers from the fact of its running to the request that it stop, and all hosts hear of it', async () => {
+  it('a Name tag answers from the fact of its running to the request that it stop, and the hosts of its VPC read so', async () => {
     const tag = { account, resource: id, resourceType: 'instance', key: 'Name', value: 'web' }
     await store.transaction((tx) => tx.putTags([{ ...tag, resourceType: 'instance' }]))
     const there = createRecordsReader(store, hostName('there'), systemClock)
-    const named = async () => (await there.read({ fresh: false })).nics.map((nic) => nic.nameTag)
-    await store.transaction((tx) => tx.upsertHost(hostRecord(hostName('there')), 60_000))
+    const named = async () =>
+      (await there.read({ fresh: false })).nics.flatMap((nic) =>
+        nic.instance === id ? nic.nameTag : [],
+      )
+    // A host with an instance in the same VPC.
+    await store.transaction(async (tx) => {
+      await tx.upsertHost(hostRecord(hostName('there')), 60_000)
+      await tx.insertInstance(instanceRecord(instanceId(77), hostName('there')))
+      await tx.insertNic(nicRecord(instanceId(77), 77))
+    })
     expect(await named()).toEqual([null])
     const running = { kind: 'running', instance: id, bootCount: 1 } as const
-    expect(await report(running)).toMatchObject({ sharedChanged: true, wrote: null })
+    expect(await report(running)).toMatchObject({ wrote: null })
     expect(await named()).toEqual(['web'])
     const ended = { code: 'Client.InstanceInitiatedShutdown', message: 'it powered itself off' }
     expect(await report({ kind: 'stopped', instance: id, bootCount: 1, ...ended })).toMatchObject({
-      sharedChanged: true,
       wrote: null,
     })
     expect(await named()).toEqual([null])

@@ -1,0 +1,152 @@
+/** What a host holds of the VPCs that it has instances in, and how that is read. */
+import type { HostName, VpcId } from '../model/ids.ts'
+import type { Group, PeerHost, PlacedNic } from '../model/records.ts'
+import type { Snapshot } from '../plan/want.ts'
+import type { Scope } from '../store/scope.ts'
+import type { ReadTx } from '../store/store.ts'
+
+/** What is known of one VPC. */
+export interface VpcPart {
+  readonly groups: readonly Group[]
+  /** NICs by their host. */
+  readonly members: ReadonlyMap<HostName, readonly PlacedNic[]>
+}
+
+/** What has changed that may be of a VPC. */
+interface VpcNews {
+  readonly scopes: readonly Scope[]
+  /** Hosts that a daemon changed which knows no scopes: it may be anything of theirs. */
+  readonly older: readonly PeerHost[]
+}
+
+/** The VPCs that the host has instances in. */
+export function heldVpcs(host: HostName, { nics }: Pick<Snapshot, 'nics'>): readonly VpcId[] {
+  return [...new Set(nics.flatMap((nic) => (nic.host === host ? nic.vpc : [])))]
+}
+
+/** How many hosts there are, or how many have instances in a VPC. */
+export function hostsIn(
+  { hosts, nics }: Pick<Snapshot, 'hosts' | 'nics'>,
+  vpc: VpcId | undefined,
+): number {
+  if (vpc === undefined) return hosts.length
+  return new Set(nics.flatMap((nic) => (nic.vpc === vpc ? nic.host : []))).size
+}
+
+/** A VPC's members on one host, of which there is news. */
+interface MembersNews {
+  readonly vpc: VpcId
+  readonly host: HostName
+}
+
+/** The members that the scopes speak of. */
+export function membersIn(scopes: readonly Scope[]): readonly MembersNews[] {
+  return scopes.flatMap((scope) =>
+    scope.kind === 'vpc' && scope.host !== undefined ? { vpc: scope.vpc, host: scope.host } : [],
+  )
+}
+
+/** The VPCs with what the news are of read again. */
+export async function readVpcs(
+  tx: ReadTx,
+  before: ReadonlyMap<VpcId, VpcPart>,
+  { scopes, older }: VpcNews,
+): Promise<ReadonlyMap<VpcId, VpcPart>> {
+  const ids = scopes.flatMap((scope) =>
+    scope.kind === 'vpc' && scope.host === undefined && before.has(scope.vpc) ? scope.vpc : [],
+  )
+  const ofOlder = older.flatMap(({ name: host }) =>
+    [...before.keys()].map((vpc) => ({ vpc, host })),
+  )
+  const news = [...membersIn(scopes), ...ofOlder].filter(({ vpc }) => before.has(vpc))
+  const vpcs = news.length === 0 ? before : await readMembers(tx, before, news)
+  return ids.length === 0 ? vpcs : withGroups(vpcs, ids, await tx.groups({ vpcs: ids }))
+}
+
+function withGroups(
+  vpcs: ReadonlyMap<VpcId, VpcPart>,
+  ids: readonly VpcId[],
+  groups: readonly Group[],
+): ReadonlyMap<VpcId, VpcPart> {
+  const groupsOf = Map.groupBy(groups, ({ vpc }) => vpc)
+  const read = new Map(vpcs)
+  for (const id of ids) {
+    const { members = new Map() } = read.get(id) ?? {}
+    read.set(id, { members, groups: groupsOf.get(id) ?? [] })
+  }
+  return read
+}
+
+/** All of these VPCs. */
+export async function readWholeVpcs(
+  tx: ReadTx,
+  ids: readonly VpcId[],
+): Promise<ReadonlyMap<VpcId, VpcPart>> {
+  const nics = Map.groupBy(await tx.placedNics({ vpcs: ids }), ({ vpc }) => vpc)
+  const parts = new Map(
+    ids.map((id) => {
+      const members = Map.groupBy(nics.get(id) ?? [], ({ host }) => host)
+      return [id, { groups: [], members }]
+    }),
+  )
+  return withGroups(parts, ids, await tx.groups({ vpcs: ids }))
+}
+
+/** The VPCs with their members on some hosts read again, in one statement. */
+export async function readMembers(
+  tx: Pick<ReadTx, 'placedNics'>,
+  before: ReadonlyMap<VpcId, VpcPart>,
+  news: readonly MembersNews[],
+): Promise<ReadonlyMap<VpcId, VpcPart>> {
+  const vpcs = [...new Set(news.map(({ vpc }) => vpc))]
+  const hosts = [...new Set(news.map(({ host }) => host))]
+  const found = await tx.placedNics({ vpcs, hosts })
+  const nics = Map.groupBy(found, ({ vpc }) => vpc)
+  const ids = new Set(found.map(({ id }) => id))
+  const read = new Map(before)
+  for (const vpc of vpcs) {
+    const part = before.get(vpc)
+    if (part === undefined) continue
+    const nicsOf = Map.groupBy(nics.get(vpc) ?? [], ({ host }) => host)
+    const members = new Map<HostName, readonly PlacedNic[]>()
+    // What was read counts: an instance that was just moved is on its new host only.
+    for (const [host, on] of part.members)
+      members.set(host, on.some(({ id }) => ids.has(id)) ? on.filter(({ id }) => !ids.has(id)) : on)
+    for (const host of hosts) {
+      const on = nicsOf.get(host)
+      if (on === undefined) members.delete(host)
+      else members.set(host, on)
+    }
+    read.set(vpc, { ...part, members })
+  }
+  return read
+}
+
+/**
+ * Whether the members are in no group but those that are known: one that was just made is read with
+ * its first member.
+ */
+export function knowsGroups(vpcs: ReadonlyMap<VpcId, VpcPart>): boolean {
+  return [...vpcs.values()].every(({ groups, members }) => {
+    const ids = new Set(groups.map(({ id }) => id))
+    return [...members.values()].flat().every((nic) => nic.groups.every((id) => ids.has(id)))
+  })
+}
+
+/** Whether these are the very parts that were known before. */
+export function sameParts(
+  before: ReadonlyMap<VpcId, VpcPart>,
+  now: ReadonlyMap<VpcId, VpcPart>,
+): boolean {
+  return now.size === before.size && [...now].every(([vpc, part]) => before.get(vpc) === part)
+}
+
+/** All members, by id. */
+export function membersOf(parts: readonly VpcPart[]): readonly PlacedNic[] {
+  return byId(parts.flatMap(({ members }) => [...members.values()].flat()))
+}
+
+/** In ascending order of id. */
+export function byId<T extends { readonly id: string }>(items: readonly T[]): readonly T[] {
+  return items.toSorted((a, b) => (a.id < b.id ? -1 : 1))
+}

@@ -1,0 +1,352 @@
+/**
+ * Every action that changes something, in a cloud of six hosts: a dry run changes and rings
+ * nothing; every host that should look is rung and sees the change in its next reading; nobody else
+ * is rung. The rows come from the list of actions: one without a row fails.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createRecordsReader, type RecordsReader } from '../../../src/agent/reader.ts'
+import { allActions } from '../../../src/api/actions/all.ts'
+import { systemClock } from '../../../src/lib/clock.ts'
+import { cidr, cidrAddress } from '../../../src/model/addr.ts'
+import type { HostName, ImageId, InstanceId, SubnetId, VpcId } from '../../../src/model/ids.ts'
+import type { Instance } from '../../../src/model/records.ts'
+import type { HostWant } from '../../../src/model/want.ts'
+import { wantFor } from '../../../src/plan/want.ts'
+import { ALICE, type Cloud, hostRow, openCloud } from '../../kit/api-cloud.ts'
+import {
+  image,
+  instanceRecord,
+  network,
+  nicRecord,
+  numbered,
+  volumeRecord,
+} from '../../kit/records.ts'
+
+/** Hosts: which of two VPCs they have an instance in. Only `free` has room for another one. */
+const NONE = { vcpus: 0, memoryMiB: 0, diskGiB: 0 }
+const ROOM = { vcpus: 64, memoryMiB: 65_536, diskGiB: 1000 }
+
+interface World {
+  readonly cloud: Cloud
+  readonly vpc: VpcId
+  readonly other: VpcId
+  readonly otherSubnet: SubnetId
+  /**
+   * A running container and a stopped one on `own`, in the first VPC; the running one has a Name
+   * tag.
+   */
+  readonly named: InstanceId
+  readonly stopped: InstanceId
+  /** Running on `own`, in the first VPC, without a name. */
+  readonly plain: InstanceId
+  readonly image: ImageId
+  readonly hosts: Readonly<Record<Place, HostName>>
+}
+
+/**
+ * `api` answers and has no instance; `own` has those that are changed; `near` has one in the same
+ * VPC, `far` one in another, `empty` none; `free` has room.
+ */
+type Place = 'api' | 'own' | 'near' | 'far' | 'empty' | 'free'
+const PLACES: readonly Place[] = ['api', 'own', 'near', 'far', 'empty', 'free']
+
+interface Row {
+  /** What is special about the case, for actions with several. */
+  readonly when?: string
+  readonly input: (world: World) => object
+  /** What must be there before, beside the world. */
+  readonly before?: (world: World) => Promise<void>
+  /** Hosts whose want is another one afterwards. */
+  readonly sees: readonly Place[]
+  /** Hosts that are rung and see nothing of it, each with a reason in a comment. */
+  readonly rungInVain?: readonly Place[]
+}
+
+const VOLUME = numbered('vol', 9)
+const PUBLIC_KEY =
+  'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMl7aJxvC4pYj3RjVb0qv5c2VhGm0m1f0mDqkVqQ8p1S'
+
+const instances = (...ids: readonly InstanceId[]) => ({ InstanceIds: ids })
+const name = (resource: string, value = 'web') => ({
+  Resources: [resource],
+  Tags: [{ Key: 'Name', Value: value }],
+})
+
+const ROWS: Readonly<Record<string, readonly Row[]>> = {
+  RunInstances: [
+    {
+      when: 'in the first VPC',
+      input: (world) => ({ ImageId: world.image, MinCount: 1, MaxCount: 1 }),
+      sees: ['free', 'own', 'near'],
+    },
+    {
+      when: 'in the other VPC',
+      input: (world) => ({
+        ImageId: world.image,
+        MinCount: 1,
+        MaxCount: 1,
+        SubnetId: world.otherSubnet,
+      }),
+      sees: ['free', 'far'],
+    },
+  ],
+  StartInstances: [{ input: ({ stopped }) => instances(stopped), sees: ['own'] }],
+  StopInstances: [
+    { when: 'without a name', input: ({ plain }) => instances(plain), sees: ['own'] },
+    // It answers to its name no more.
+    { when: 'with a name', input: ({ named }) => instances(named), sees: ['own', 'near'] },
+  ],
+  RebootInstances: [{ input: ({ named }) => instances(named), sees: ['own'] }],
+  TerminateInstances: [
+    { when: 'without a name', input: ({ plain }) => instances(plain), sees: ['own'] },
+    { when: 'with a name', input: ({ named }) => instances(named), sees: ['own', 'near'] },
+  ],
+  ModifyInstanceAttribute: [
+    {
+      when: 'user data',
+      input: ({ stopped: InstanceId }) => ({ InstanceId, UserData: { Value: 'aGVsbG8=' } }),
+      sees: ['own'],
+    },
+    {
+      when: 'an option that only clients see',
+      input: ({ plain: InstanceId }) => ({ InstanceId, DisableApiStop: { Value: true } }),
+      sees: [],
+    },
+  ],
+  // That it was asked for is shown to clients, and no host does anything by it.
+  MonitorInstances: [{ input: ({ plain }) => instances(plain), sees: [] }],
+  UnmonitorInstances: [{ input: ({ plain }) => instances(plain), sees: [] }],
+  ModifyInstanceMetadataOptions: [
+    {
+      input: ({ plain: InstanceId }) => ({ InstanceId, HttpEndpoint: 'disabled' }),
+      sees: ['own'],
+    },
+  ],
+  // For launches from now on, which read it.
+  ModifyInstanceMetadataDefaults: [{ input: () => ({ HttpTokens: 'optional' }), sees: [] }],
+  CreateTags: [
+    { when: 'a name', input: ({ plain }) => name(plain), sees: ['own', 'near'] },
+    {
+      when: 'another tag',
+      input: ({ plain }) => ({ Resources: [plain], Tags: [{ Key: 'a', Value: 'b' }] }),
+      sees: ['own'],
+    },
+    { when: 'of an image', input: (world) => name(world.image), sees: [] },
+  ],
+  DeleteTags: [
+    {
+      when: 'a name',
+      input: ({ named }) => ({ Resources: [named], Tags: [{ Key: 'Name' }] }),
+      sees: ['own', 'near'],
+    },
+    { when: 'of an image', input: (world) => ({ Resources: [world.image] }), sees: [] },
+  ],
+  // The host that answers looks at the location.
+  RegisterImage: [
+    { input: () => ({ Name: 'new', ImageLocation: 'docker://new:latest' }), sees: ['api'] },
+  ],
+  CreateImage: [
+    { input: ({ plain: InstanceId }) => ({ InstanceId, Name: 'copy' }), sees: ['own'] },
+  ],
+  DeregisterImage: [
+    {
+      when: 'that is kept on a host',
+      before: ({ cloud, hosts }) => keepImage(cloud, hosts.own),
+      input: () => ({ ImageId: KEPT }),
+      sees: ['own'],
+    },
+  ],
+  DeleteVolume: [
+    {
+      before: ({ cloud, hosts }) => keepVolume(cloud, hosts.own),
+      input: () => ({ VolumeId: VOLUME }),
+      sees: ['own'],
+    },
+  ],
+  // A running instance keeps the key that it was launched with.
+  CreateKeyPair: [{ input: () => ({ KeyName: 'key', KeyType: 'ed25519' }), sees: [] }],
+  ImportKeyPair: [
+    {
+      input: () => ({
+        KeyName: 'key',
+        PublicKeyMaterial: Buffer.from(PUBLIC_KEY).toString('base64'),
+      }),
+      sees: [],
+    },
+  ],
+  DeleteKeyPair: [{ input: () => ({ KeyName: 'none' }), sees: [] }],
+}
+
+const KEPT = numbered('ami', 8)
+
+async function keepImage({ store }: Cloud, host: HostName): Promise<void> {
+  await store.transaction(async (tx) => {
+    const location = `atoll://${host}/container/${KEPT}`
+    await tx.insertImage({ ...image, id: KEPT, account: ALICE, name: 'kept', host, location })
+  })
+}
+
+async function keepVolume({ store }: Cloud, host: HostName): Promise<void> {
+  const volume = volumeRecord(
+    9,
+    { id: numbered('i', 1), host },
+    { account: ALICE, instance: null, state: 'available' },
+  )
+  await store.transaction((tx) => tx.insertVolume(volume))
+}
+
+async function openWorld(): Promise<World> {
+  const capacities = PLACES.map((place) => (place === 'free' ? ROOM : NONE))
+  const cloud = await openCloud({ hosts: capacities })
+  const named = (number: number) => hostRow(`host${number + 1}`, NONE).name
+  const hosts = Object.fromEntries(PLACES.map((place, at) => [place, named(at)])) as World['hosts']
+  const other = {
+    ...network.vpc,
+    id: numbered('vpc', 2),
+    account: ALICE,
+    cidr: cidr('10.9.0.0/16'),
+  }
+  const otherSubnet = {
+    ...network.subnet,
+    id: numbered('subnet', 2),
+    vpc: other.id,
+    account: ALICE,
+    cidr: cidr('10.9.0.0/20'),
+    isDefault: false,
+  }
+  const group = { ...cloud.group, id: numbered('sg', 2), vpc: other.id }
+  let number = 0
+  await cloud.store.transaction(async (tx) => {
+    await tx.insertVpc({ ...other, isDefault: false })
+    await tx.insertSubnet(otherSubnet)
+    await tx.insertGroup(group)
+  })
+  const put = async (
+    host: HostName,
+    [subnet, groupId]: readonly [typeof cloud.subnet, typeof group.id],
+    more: Partial<Instance> = {},
+  ): Promise<InstanceId> => {
+    number += 1
+    const id = numbered('i', 100 + number)
+    const record = instanceRecord(id, host)
+    await cloud.store.transaction(async (tx) => {
+      const state = { state: 'running', claimed: true, bootSeen: 1 } as const
+      await tx.insertInstance({ ...record, ...state, account: ALICE, image: cloud.image, ...more })
+      await tx.insertNic({
+        ...nicRecord(id, 100 + number),
+        account: ALICE,
+        vpc: subnet.vpc,
+        subnet: subnet.id,
+        ip: cidrAddress(subnet.cidr, 100 + number),
+        groups: [groupId],
+      })
+    })
+    return id
+  }
+  const first = [cloud.subnet, cloud.group.id] as const
+  const world = {
+    cloud,
+    vpc: cloud.vpc.id,
+    other: other.id,
+    otherSubnet: otherSubnet.id,
+    named: await put(hosts.own, first),
+    plain: await put(hosts.own, first),
+    stopped: await put(hosts.own, first, { state: 'stopped', wanted: 'stop' }),
+    image: cloud.image,
+    hosts,
+  }
+  await put(hosts.near, first)
+  await put(hosts.far, [otherSubnet, group.id])
+  await cloud.store.transaction((tx) =>
+    tx.putTags([
+      { account: ALICE, resource: world.named, resourceType: 'instance', key: 'Name', value: 'db' },
+    ]),
+  )
+  return world
+}
+
+/** What one host knows, and how it hears. */
+interface Listener {
+  readonly place: Place
+  readonly host: HostName
+  readonly reader: RecordsReader
+  readonly follows: ReadonlySet<VpcId>
+  readonly before: unknown
+}
+
+async function listen(world: World, place: Place): Promise<Listener> {
+  const host = world.hosts[place]
+  const reader = createRecordsReader(world.cloud.store, host, systemClock)
+  const snapshot = await reader.read({ fresh: true })
+  const follows = new Set(snapshot.nics.flatMap((nic) => (nic.host === host ? nic.vpc : [])))
+  return { place, host, reader, follows, before: shown(wantFor(host, snapshot)) }
+}
+
+/** A want without its generation, which also advances for what changes nothing else. */
+function shown(want: HostWant | null): unknown {
+  return want === null ? null : { ...want, local: { ...want.local, generation: 0 } }
+}
+
+function hears({ host, follows }: Listener, { rung, rungVpcs, rungAll }: Cloud['bells']): boolean {
+  return rungAll.length > 0 || rung.includes(host) || rungVpcs.some((vpc) => follows.has(vpc))
+}
+
+const CHANGING = allActions.filter(({ changes }) => changes === true)
+const CASES = Object.entries(ROWS).flatMap(([action, rows]) =>
+  rows.map((row) => ({
+    action,
+    title: row.when === undefined ? action : `${action} ${row.when}`,
+    row,
+  })),
+)
+
+it('has a row for each action that changes something', () => {
+  expect(Object.keys(ROWS).sort()).toEqual(CHANGING.map(({ name }) => name).sort())
+})
+
+describe.each(CASES)('$title', ({ action: actionName, row }) => {
+  const action = allActions.find(({ name }) => name === actionName)
+  let world: World
+  let listeners: readonly Listener[]
+
+  beforeAll(async () => {
+    world = await openWorld()
+    await row.before?.(world)
+    listeners = await Promise.all(PLACES.map((place) => listen(world, place)))
+  })
+  afterAll(() => world.cloud[Symbol.asyncDispose]())
+
+  const dump = async () => {
+    const { ...tables } = await world.cloud.store.read((tx) => tx.dump())
+    return tables
+  }
+
+  it('changes nothing and rings nobody on a dry run', async () => {
+    if (action === undefined) throw new Error('there is no such action')
+    const before = await dump()
+    const input = { ...row.input(world), DryRun: true }
+    expect(await world.cloud.refusal(action, input)).toBe('DryRunOperation')
+    expect(await dump()).toEqual(before)
+    const { rung, rungVpcs, rungAll } = world.cloud.bells
+    expect([...rung, ...rungVpcs, ...rungAll]).toEqual([])
+  })
+
+  it('is seen by those that are rung, and nobody else is', async () => {
+    if (action === undefined) throw new Error('there is no such action')
+    await world.cloud.run(action, row.input(world))
+    const seeing: Place[] = []
+    const rung: Place[] = []
+    for (const listener of listeners) {
+      const { host, place, reader, before } = listener
+      const now = shown(wantFor(host, await reader.read({ fresh: false })))
+      const fresh = createRecordsReader(world.cloud.store, host, systemClock)
+      expect(now, `${place} reads on as it would read anew`).toEqual(
+        shown(wantFor(host, await fresh.read({ fresh: true }))),
+      )
+      if (JSON.stringify(now) !== JSON.stringify(before)) seeing.push(place)
+      if (hears(listener, world.cloud.bells)) rung.push(place)
+    }
+    expect(seeing.sort()).toEqual([...row.sees].sort())
+    expect(rung.sort()).toEqual([...row.sees, ...(row.rungInVain ?? [])].sort())
+  })
+})
