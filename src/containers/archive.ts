@@ -12,6 +12,7 @@ import type Dockerode from 'dockerode'
 import { headOf } from '../images/content.ts'
 import { digestOf, type FileLimits, openPublished } from '../images/published-file.ts'
 import { archivePacking } from '../images/signatures.ts'
+import type { Clock } from '../lib/clock.ts'
 import { refused, unavailable } from '../model/errors.ts'
 import { IMAGE_LABEL, IMAGE_REPOSITORY } from '../model/names.ts'
 import { gunzip } from './gunzip.ts'
@@ -56,7 +57,7 @@ export async function readArchive(
 export async function importArchive(
   docker: Dockerode,
   archive: ArchiveFile,
-  limits: FileLimits,
+  limits: FileLimits & { readonly clock: Pick<Clock, 'after'> },
   progress: (unpackedBytes: number) => void,
   signal: AbortSignal,
 ): Promise<void> {
@@ -73,7 +74,7 @@ export async function importArchive(
       file.createReadStream({ start: 0, autoClose: false }),
       passThrough((chunk) => hash.update(chunk)),
       archive.compressed
-        ? gunzip(`file://${archive.path}`, abortSignal)
+        ? gunzip(`file://${archive.path}`, limits.clock, abortSignal)
         : passThrough(() => undefined),
       counted,
       { signal: abortSignal },

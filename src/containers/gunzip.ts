@@ -5,19 +5,31 @@
 import { once } from 'node:events'
 import { pipeline } from 'node:stream/promises'
 import { jailCommand, jailMissing } from '../host/processes/jail.ts'
+import type { Clock } from '../lib/clock.ts'
+import { withDeadline } from '../lib/deadline.ts'
 import { startWith } from '../lib/runner.ts'
-import { bug, refused } from '../model/errors.ts'
+import { bug, refused, unavailable } from '../model/errors.ts'
 import { MIB } from '../model/sizes.ts'
 
 const LIMITS = { seconds: 3600, memoryBytes: 64 * MIB, fileBytes: 0 } as const
 /** Of what gzip says when it gives up. */
 const REASON_BYTES = 300
+/**
+ * One that gives nothing for so long hangs, and would keep the place of others. Time in which
+ * nobody asks it for more does not count.
+ */
+const IDLE_MS = 120_000
 
 /**
  * A stage of a pipeline: what comes in, unpacked. Ends the program when nobody reads on. Errors:
- * `refused` when it is damaged, `name` is said then; `unavailable` when there is no jail.
+ * `refused` when it is damaged, `name` is said then; `unavailable` when there is no jail, and when
+ * it hangs.
  */
-export function gunzip(name: string, signal: AbortSignal) {
+export function gunzip(name: string, clock: Pick<Clock, 'after'>, signal: AbortSignal) {
+  const late = () => unavailable(`${name} was not unpacked: gzip gave no more and was killed`)
+  const soon = <T>(work: () => Promise<T>) =>
+    withDeadline({ clock, ms: IDLE_MS, late, signal }, work)
+
   return async function* unpack(packed: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     const order = { program: 'gzip', args: ['-dc'], limits: LIMITS, files: [] }
     const { program, args, inherit } = jailCommand(order)
@@ -34,17 +46,23 @@ export function gunzip(name: string, signal: AbortSignal) {
       reason = (reason + chunk.toString('latin1')).slice(0, REASON_BYTES)
     })
     try {
-      await started
+      await soon(() => started)
       // A program that gives up closes its side; its exit code tells the story.
       const fed = pipeline(packed, stdin, { signal }).catch((error: unknown) => error)
-      yield* stdout
-      const [exitCode] = await ended
+      const chunks = stdout[Symbol.asyncIterator]()
+      for (;;) {
+        const { done, value } = await soon(() => chunks.next())
+        if (done === true) break
+        yield value
+      }
+      const [exitCode] = await soon(() => ended)
       if (exitCode !== 0)
         throw refused('InvalidParameterValue', `${name} is damaged: ${reason.trim()}`)
       const failure = await fed
       if (failure instanceof Error) throw failure
     } finally {
       child.kill('SIGKILL')
+      stdout.destroy()
     }
   }
 }

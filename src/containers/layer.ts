@@ -18,7 +18,7 @@ import type Dockerode from 'dockerode'
 import { z } from 'zod'
 import { needRoom } from '../images/convert.ts'
 import { below } from '../lib/paths.ts'
-import type { Runner } from '../lib/runner.ts'
+import { failureOf, type Runner } from '../lib/runner.ts'
 import { bug, unavailable } from '../model/errors.ts'
 import { type Mount, type Places, volumesOf } from './places.ts'
 import { finished } from './progress.ts'
@@ -35,6 +35,10 @@ export type IdBase = { readonly user: number; readonly group: number } | null
 /** As many as useradd(8) gives (SUB_UID_COUNT), and the container may use. */
 const IDS = 65_536
 const TAR_TIMEOUT_MS = 24 * 60 * 60 * 1000
+/** One that neither reads nor writes for so long hangs, and would keep the place of others. */
+const TAR_IDLE_MS = 300_000
+/** Without a result the room is looked at no further. */
+const DU_TIMEOUT_MS = 600_000
 const MESSAGE_LENGTH = 300
 /** tar(1): some files changed while they were read. */
 const SOME_DIFFER = 1
@@ -95,17 +99,17 @@ async function append(
   const kept = ['--xattrs', '--xattrs-include=*', '--xattrs-exclude=trusted.*', '--sparse']
   const args = ['--append', '--format=posix', '--numeric-owner', ...kept, moved, ...options]
   const where = [`--file=${archive}`, `--directory=${source}`, '--', ...names]
-  const limits = { timeoutMs: TAR_TIMEOUT_MS, signal }
-  const { exitCode, stoppedBy, stderr } = await run('tar', [...args, ...where], limits)
+  const limits = { timeoutMs: TAR_TIMEOUT_MS, idleMs: TAR_IDLE_MS, signal }
+  const ran = await run('tar', [...args, ...where], limits)
   signal.throwIfAborted()
-  if (exitCode === 0 || exitCode === SOME_DIFFER) return
-  const why = stoppedBy ?? stderr.trim().slice(-MESSAGE_LENGTH)
-  throw unavailable(`the volume at /${prefix} was not copied: ${why}`)
+  if (ran.exitCode === 0 || ran.exitCode === SOME_DIFFER) return
+  const why = failureOf(ran).slice(-MESSAGE_LENGTH)
+  throw unavailable(`the volume at /${prefix} was not copied: tar: ${why}`)
 }
 
 async function usedBytes(volumes: readonly Mount[], { run, signal }: LayerTools): Promise<number> {
   const sources = volumes.map(({ source }) => source)
-  const limits = { timeoutMs: TAR_TIMEOUT_MS, signal }
+  const limits = { timeoutMs: DU_TIMEOUT_MS, signal }
   const { stdout } = await run('du', ['-sxc', '-B1', '--', ...sources], limits)
   return Number.parseInt(stdout.trim().split('\n').at(-1) ?? '', 10) || 0
 }

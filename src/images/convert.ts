@@ -19,6 +19,8 @@ interface ConvertTools {
   readonly run: Runner
   readonly clock: Clock
   readonly settings: { readonly maxBytes: number }
+  /** Another time than `IDLE_MS`: for tests. */
+  readonly idleMs?: number
 }
 
 interface ConvertJob {
@@ -36,6 +38,8 @@ interface Layer {
 
 /** A disk that takes longer has a machine behind it that is not worth waiting for. */
 const DEADLINE_SECONDS = 4 * 3600
+/** One that neither reads nor writes for so long hangs, and would keep the place of others. */
+const IDLE_MS = 300_000
 /** Always left free on the file system. */
 const DISK_RESERVE_BYTES = 256 * MIB
 const PROGRESS_EVERY_MS = 1_000
@@ -75,12 +79,12 @@ export async function convert(
   signal.throwIfAborted()
   if (watched instanceof AtollError) throw watched
   if (ran.exitCode !== 0)
-    throw unavailable(`the disk of ${want.instance} was not copied: ${failureOf(ran)}`)
+    throw unavailable(`the disk of ${want.instance} was not copied: qemu-img: ${failureOf(ran)}`)
   if ((await allocatedBytes(target)) > settings.maxBytes) throw tooLarge(want, settings.maxBytes)
 }
 
 async function jailed(
-  { run, settings }: ConvertTools,
+  { run, settings, idleMs = IDLE_MS }: ConvertTools,
   layers: readonly Layer[],
   target: string,
   signal: AbortSignal,
@@ -100,7 +104,7 @@ async function jailed(
     fileBytes: 2 * settings.maxBytes,
   }
   const order = { program: 'qemu-img', args, files, limits }
-  const options = { timeoutMs: DEADLINE_SECONDS * MS, signal }
+  const options = { timeoutMs: DEADLINE_SECONDS * MS, idleMs, signal }
   return await letJailWrite(into, () => runJailed(run, order, options))
 }
 

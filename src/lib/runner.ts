@@ -8,11 +8,17 @@ import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { Writable } from 'node:stream'
 import { MIB } from '../model/sizes.ts'
+import { bytesMoved } from './process-io.ts'
 
 interface Run {
   readonly stdin?: string
   /** The program is killed when it takes longer. */
   readonly timeoutMs?: number
+  /**
+   * The program is killed when neither it nor what it started has read or written a byte for so
+   * long. Time in which this process does not run does not count.
+   */
+  readonly idleMs?: number
   /** The program is killed when it says more than this on stdout or on stderr. */
   readonly outputLimitBytes?: number
   readonly signal?: AbortSignal
@@ -28,7 +34,7 @@ interface Run {
  */
 export interface RunResult {
   readonly exitCode: number | null
-  readonly stoppedBy: 'timeout' | 'output limit' | 'abort' | null
+  readonly stoppedBy: 'timeout' | 'idle' | 'output limit' | 'abort' | null
   readonly stdout: string
   readonly stderr: string
 }
@@ -42,6 +48,7 @@ export type Runner = (program: string, args: readonly string[], run?: Run) => Pr
 /** Why a program that did not succeed did not, in words. */
 export function failureOf({ exitCode, stoppedBy, stderr }: RunResult): string {
   if (stoppedBy === 'timeout') return 'it did not come to an end in time and was killed'
+  if (stoppedBy === 'idle') return 'it neither read nor wrote anything any more and was killed'
   if (stoppedBy !== null) return `it was killed (${stoppedBy})`
   const said = stderr.trim()
   return said === '' ? `exit code ${exitCode}` : said
@@ -49,6 +56,8 @@ export function failureOf({ exitCode, stoppedBy, stderr }: RunResult): string {
 
 const FIRST_INHERITED = 3
 const DEFAULT_TIMEOUT_MS = 10_000
+/** Looks in a row that find nothing moved, until a program counts as idle. */
+const IDLE_LOOKS = 10
 /**
  * A program that the kernel holds does not end when it is killed: then nobody waits for it any
  * longer.
@@ -68,6 +77,7 @@ export const systemRunner: Runner = (program, args, run = {}) =>
       held ??= setTimeout(() => end(null), KILLED_MS)
     }
     const timer = setTimeout(() => stop('timeout'), run.timeoutMs ?? DEFAULT_TIMEOUT_MS)
+    const stopWatching = whenIdle(child.pid, run.idleMs, () => stop('idle'))
     const onAbort = () => stop('abort')
     run.signal?.addEventListener('abort', onAbort, { once: true })
     if (run.signal?.aborted === true) onAbort()
@@ -92,6 +102,7 @@ export const systemRunner: Runner = (program, args, run = {}) =>
     const settle = () => {
       clearTimeout(timer)
       clearTimeout(held)
+      stopWatching()
       run.signal?.removeEventListener('abort', onAbort)
     }
     child.on('error', (error) => {
@@ -104,6 +115,25 @@ export const systemRunner: Runner = (program, args, run = {}) =>
     }
     child.on('close', end)
   })
+
+/** Calls `stop` once the process has been idle for `idleMs`. The result ends the watch. */
+function whenIdle(
+  pid: number | undefined,
+  idleMs: number | undefined,
+  stop: () => void,
+): () => void {
+  if (pid === undefined || idleMs === undefined) return () => undefined
+  let last: number | null = null
+  let looks = 0
+  const look = async () => {
+    const bytes = await bytesMoved(pid)
+    looks = bytes === last && bytes !== null ? looks + 1 : 0
+    last = bytes
+    if (looks >= IDLE_LOOKS) stop()
+  }
+  const timer = setInterval(look, idleMs / IDLE_LOOKS)
+  return () => clearInterval(timer)
+}
 
 /**
  * Takes from a program what the daemon is spared by when memory runs out

@@ -12,6 +12,7 @@ import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { gunzip } from '../../src/containers/gunzip.ts'
 import { jailPath, letJailRead, letJailWrite, runJailed } from '../../src/host/processes/jail.ts'
+import { systemClock } from '../../src/lib/clock.ts'
 import { systemRunner } from '../../src/lib/runner.ts'
 
 const LIMITS = { seconds: 20, memoryBytes: 512 * 1024 ** 2, fileBytes: 1024 ** 2 } as const
@@ -93,15 +94,19 @@ describe.skipIf(!isRoot)('a parser in the jail (needs root)', () => {
     const unpack = async (bytes: Buffer) => {
       const chunks: Buffer[] = []
       const signal = AbortSignal.timeout(60_000)
-      await pipeline([bytes], gunzip('x.gz', signal), async (parts: AsyncIterable<Buffer>) => {
-        for await (const part of parts) chunks.push(part)
-      })
+      await pipeline(
+        [bytes],
+        gunzip('x.gz', systemClock, signal),
+        async (parts: AsyncIterable<Buffer>) => {
+          for await (const part of parts) chunks.push(part)
+        },
+      )
       return Buffer.concat(chunks)
     }
     expect((await unpack(packed)).equals(whole)).toBe(true)
     await expect(unpack(packed.subarray(0, 1000))).rejects.toThrow('x.gz is damaged')
     const bomb = gzipSync(Buffer.alloc(200_000_000))
-    const first = gunzip('bomb.gz', AbortSignal.timeout(60_000))(chunksOf(bomb))
+    const first = gunzip('bomb.gz', systemClock, AbortSignal.timeout(60_000))(chunksOf(bomb))
     for await (const chunk of first) {
       expect(chunk.length).toBeGreaterThan(0)
       break

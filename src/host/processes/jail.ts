@@ -106,13 +106,14 @@ export async function letJailWrite<T>(file: FileHandle, work: () => Promise<T>):
 }
 
 /**
- * Runs a program in the jail to its end, for at most `timeoutMs`. Errors: `unavailable` when the
- * jail cannot be made; how the program itself ended is in the answer.
+ * Runs a program in the jail to its end, for at most `timeoutMs`; one that moves no byte for
+ * `idleMs` is killed. Errors: `unavailable` when the jail cannot be made; how the program itself
+ * ended is in the answer.
  */
 export async function runJailed(
   run: Runner,
   order: JailOrder,
-  options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
+  options: { readonly timeoutMs: number; readonly idleMs?: number; readonly signal?: AbortSignal },
 ): ReturnType<Runner> {
   const { program, args, inherit } = jailCommand(order)
   return await run(program, args, { ...options, inherit }).catch((error: unknown) => {

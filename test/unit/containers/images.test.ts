@@ -89,7 +89,7 @@ test('an import ends when the engine goes away while it is being fed', async () 
     // It takes the first of the body and no more.
     answer = (request) => request.once('data', () => request.socket.destroy())
     const archive = { path, digest: 'sha256:0', compressed: false }
-    const limits = { directories: [directory], maxBytes: bytes }
+    const limits = { directories: [directory], maxBytes: bytes, clock: systemClock }
     const imported = importArchive(engine.docker, archive, limits, () => undefined, never)
     await expect(imported).rejects.toMatchObject({
       code: expect.stringMatching(/ECONNRESET|EPIPE/),

@@ -1,7 +1,7 @@
 /** Programs end in many ways; each comes back as a value. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { systemRunner } from '../../../src/lib/runner.ts'
+import { failureOf, systemRunner } from '../../../src/lib/runner.ts'
 
 test('output, input and exit code come back', async () => {
   const result = await systemRunner('sh', ['-c', 'cat; echo oops >&2; exit 3'], { stdin: 'hello' })
@@ -16,6 +16,17 @@ test('arguments are never read by a shell', async () => {
 test('a program that takes too long is killed', async () => {
   const result = await systemRunner('sleep', ['60'], { timeoutMs: 50 })
   expect(result).toMatchObject({ exitCode: null, stoppedBy: 'timeout' })
+})
+
+test('a program that moves nothing any more is killed, and one that moves is not', async () => {
+  const idleMs = 500
+  const hung = await systemRunner('sh', ['-c', 'echo begun; kill -STOP $$'], { idleMs })
+  expect(hung).toEqual({ exitCode: null, stoppedBy: 'idle', stdout: 'begun\n', stderr: '' })
+  expect(failureOf(hung)).toMatch(/neither read nor wrote/)
+  // What it started counts, and so does what says nothing to us.
+  const copies = 'for i in $(seq 15); do head -c 9 /dev/zero >/dev/null; sleep 0.1; done'
+  const busy = await systemRunner('sh', ['-c', `(${copies}); :`], { idleMs })
+  expect(busy).toMatchObject({ exitCode: 0, stoppedBy: null })
 })
 
 test('a program that says too much is killed, and what it said is cut', async () => {
