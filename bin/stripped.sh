@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2154,SC2034  # `root` and `part` come from, and `main` goes to, the command that sources this
 # Sourced by the commands beside it, with `root` and `part` set: sets `node`, and `main` to what it should run for src/<part>.ts.
 #
 # A Node that strips types keeps the stripper, which is 60 MB, and on a slow machine takes minutes. So what runs is a copy of src without

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The cluster's engines on this host, from Debian's own packages and units: a MariaDB Galera node and a RabbitMQ node. Sourced by
 # scripts/install, never run. Wants lib.sh, lib-engines.sh; ADDRESS, HOSTS, PEERS, NAME (as given), NEW_CLUSTER (yes or nothing), SECRET,
 # CURRENT.
@@ -176,6 +177,7 @@ UNIT
 # were started with says all that is needed to set them up anew.
 take_up_old_engines() {
   [ -e "$MARIADB_DROP_IN" ] && [ ! -e "$ENGINES_CONFIG" ] || return 0
+  # shellcheck disable=SC2034  # read by scripts/install
   ENGINES=yes
   [ -n "$ADDRESS" ] || ADDRESS=$(sed -n 's/^ExecStart=.*galera-start --self \([0-9.]*\) .*/\1/p' "$MARIADB_DROP_IN")
   [ -n "$HOSTS" ] || HOSTS=$(sed -n 's/^ExecStart=.* --nodes \([0-9.,]*\) .*/\1/p' "$MARIADB_DROP_IN")

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # How Atoll wants its engines: configuration of a MariaDB Galera node and of a RabbitMQ node, printed, never written.
 # Sourced by scripts/install and by the lab, so that what the drills measure is what an installation gets. Wants ROOT (the checkout).
 #

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by scripts that set a host up: what it takes that a machine's network managers leave Atoll's links, routes and rules alone.
 #
 # systemd-networkd takes away the routes and policy rules that it does not know whenever it starts or is given new settings, and an

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by scripts that set a host up: the proxies of this machine, for the Docker Engine (which fetches docker:// images by itself) and for
 # atolld. Wants ROOT, CONFIG.
 #

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Shared by the scripts: steps with visible progress, and failures that say which step, why, and what to do.
 # Sourced, never run. Wants: ROOT (the checkout), LOG (where the output of commands goes); choose_engine and start_engine want STATE and
 # RUN, the daemon's directories, too.
@@ -18,6 +19,7 @@ step() {
   local what=$1 advice=$2 began=$SECONDS pid ticker
   shift 2
   # Of what hosts and instances are called and do: nobody else’s business.
+  # shellcheck disable=SC2174  # what is above it exists
   [ -e "$LOG" ] || mkdir -p -m 700 "$(dirname "$LOG")"
   printf '\n== %s\n' "$what" >>"$LOG"
   if [ -t 1 ]; then
@@ -157,7 +159,7 @@ ensure_packages() {
 # package.json allows by name; `node` needs its own because it puts the binary in place. The note of what was installed is written
 # last: an installation that was cut off is done again.
 install_npm_packages() {
-  cd "$ROOT"
+  cd "$ROOT" || return
   # Not `npm ci`: npm 11 refuses a lock file that lacks the optional packages of foreign platforms, and a registry mirror that
   # does not carry those cannot put them there. `--no-save` takes the locked versions and leaves the lock file as it is.
   npm install --no-save --ignore-scripts --no-audit --no-fund "$@"

@@ -53,7 +53,12 @@ const COMMENT = /(?:^|\s+)#.*$/
 
 /** The pages that show commands to users, from the checkout. */
 export function pages(): readonly string[] {
-  return ['README.md', 'vagrant/README.md', ...globSync('docs/**/*.md', { cwd: ROOT }).sort()]
+  return [
+    'README.md',
+    'HACKING.md',
+    'vagrant/README.md',
+    ...globSync('docs/**/*.md', { cwd: ROOT }).sort(),
+  ]
 }
 
 /** All commands of a page, in its order. Throws on a block that has commands and does not say that it is for a shell. */

@@ -170,6 +170,13 @@ export const SESSIONS = {
 export const NOT_TRIED: Readonly<Record<string, string>> = {
   'scripts/test': 'it is what runs this',
   'scripts/test lab': 'it is what runs this',
+  'scripts/test unit': 'it is what runs this',
+  'npm run lint': '.ci/run does it',
+  'node scripts/generate-wire.ts': 'a test compares what it writes with what is there',
+  'node scripts/generate-filters.ts': 'a test compares what it writes with what is there',
+  'node scripts/generate-docs.ts': 'a test compares what it writes with what is there',
+  'node scripts/generate-asyncapi.ts': 'a test compares what it writes with what is there',
+  'export PATH=$PWD/node_modules/.bin:$PATH': 'names the packages of a developer',
   'scripts/bench all': 'takes an hour; one of them is run',
   'scripts/drill all': 'takes half an hour; one of them is run',
   'docker …': "another tool's command, which is spoken of",
