@@ -3,7 +3,7 @@
  * nothing.
  */
 import { constants } from 'node:fs'
-import { access, open, readFile, statfs } from 'node:fs/promises'
+import { access, open, statfs } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { networkInterfaces, totalmem } from 'node:os'
 import Docker from 'dockerode'
@@ -25,6 +25,7 @@ import {
   checkFabricPort,
 } from './doctor-fabric.ts'
 import { checkForeignFirewall } from './doctor-firewall.ts'
+import { checkForwarders } from './doctor-forwarders.ts'
 import {
   checkAddresses,
   checkClocks,
@@ -234,17 +235,4 @@ async function daemonAnswers(runtimeDir: string): Promise<boolean> {
   } catch {
     return false
   }
-}
-
-async function checkForwarders(config: Config): Promise<Verdict> {
-  if (config.dns.forwarders !== null)
-    return ok(config.dns.forwarders.join(', ') || 'none, by choice')
-  const text = await readFile('/etc/resolv.conf', 'utf8').catch(() => '')
-  const servers = [...text.matchAll(/^nameserver\s+(\S+)/gm)].map((match) => match[1])
-  return servers.length > 0
-    ? ok(`${servers.join(', ')} from /etc/resolv.conf`)
-    : warn(
-        'no nameserver in /etc/resolv.conf',
-        'set dns.forwarders; without it instances resolve only each other',
-      )
 }

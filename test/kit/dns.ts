@@ -151,7 +151,7 @@ export type Script = (query: Buffer, peer: RemoteInfo) => readonly Buffer[]
 export async function scriptedServer(
   address: string,
   udp: Script,
-  tcp?: (query: Buffer) => Buffer,
+  tcp?: (query: Buffer) => Buffer | null,
 ): Promise<{ readonly asked: Buffer[]; readonly peers: RemoteInfo[]; close(): Promise<void> }> {
   const asked: Buffer[] = []
   const peers: RemoteInfo[] = []
@@ -168,6 +168,7 @@ export async function scriptedServer(
     connection.on('data', (bytes: Buffer) => {
       if (tcp === undefined) return connection.destroy()
       const reply = tcp(bytes.subarray(2))
+      if (reply === null) return undefined
       const length = Buffer.alloc(2)
       length.writeUInt16BE(reply.length)
       return connection.end(Buffer.concat([length, reply]))

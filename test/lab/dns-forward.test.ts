@@ -87,7 +87,7 @@ const addresses = (packet: dnsPacket.DecodedPacket | null) =>
 
 /** Runs `body` with a DNS service in front of scripted servers, and takes all of it down. */
 async function withServers(
-  scripts: readonly { readonly udp: Script; readonly tcp?: (query: Buffer) => Buffer }[],
+  scripts: readonly { readonly udp: Script; readonly tcp?: (query: Buffer) => Buffer | null }[],
   body: (parts: {
     readonly dns: DnsUnderTest
     readonly servers: readonly Awaited<ReturnType<typeof scriptedServer>>[]
@@ -253,6 +253,28 @@ describe('a server that fails', () => {
         expect(servers.map(({ asked }) => asked.length)).toEqual([1, 2])
       },
     )
+  })
+
+  it('by silence, by UDP and by TCP, delays no name of our own', async () => {
+    const truncated = (query: Buffer) => [reply(query, GOOD, { flags: 0x0380, answers: [] })]
+    const silent = { udp: () => [] }
+    const silentByTcp = { udp: truncated, tcp: () => null }
+    for (const server of [silent, silentByTcp])
+      await withServers(
+        [server],
+        async ({ dns, servers }) => {
+          const waiting = Array.from({ length: 10 }, (_, n) => ask(`w-${n}.example.com`, 60_000))
+          await eventually('they wait', () => (servers[0]?.asked.length ?? 0) >= 10)
+          for (let n = 0; n < 20; n += 1)
+            expect(addresses(await ask(`web.${ZONE}`))).toEqual([GUEST])
+          expect((await ask('1.0.31.172.in-addr.arpa'))?.rcode).toBe('NXDOMAIN')
+          // Nobody has given up meanwhile.
+          expect(await metric(dns.metrics, 'atoll_dns_forward_outstanding')).toBe(10)
+          void Promise.all(waiting)
+        },
+        {},
+        { timeoutMs: 300_000 },
+      )
   })
 
   it.each([

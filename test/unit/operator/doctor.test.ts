@@ -90,10 +90,3 @@ test('more memory kept back than there is cannot work', async () => {
   const found = await look({ ...all, capacity })
   expect(found.get('memory')).toMatchObject({ result: 'fail' })
 })
-
-test('forwarders are those of the settings where these name some', async () => {
-  const found = await look(
-    configSchema.parse({ ...settings, dns: { forwarders: ['192.0.2.1', '192.0.2.2'] } }),
-  )
-  expect(found.get('DNS forwarders')).toMatchObject({ found: '192.0.2.1, 192.0.2.2' })
-})

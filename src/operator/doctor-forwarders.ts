@@ -1,0 +1,67 @@
+/** What the doctor says of the resolvers that instances' questions go on to. Changes nothing. */
+import { Resolver } from 'node:dns/promises'
+import { readFile } from 'node:fs/promises'
+import { isIP } from 'node:net'
+import type { Config } from '../config.ts'
+import { systemClock } from '../lib/clock.ts'
+import { inTime } from '../lib/deadline.ts'
+import { codeOf } from '../lib/errno.ts'
+import { ok, type Verdict, warn } from './verdict.ts'
+
+/** Of one question. */
+const ANSWER_MS = 2_000
+const RESOLV_CONF = '/etc/resolv.conf'
+/** c-ares's words for an answer that has nothing of use, but is one. */
+const ANSWERS = ['ENODATA', 'ENOTFOUND', 'EREFUSED', 'ENOTIMP', 'EFORMERR', 'EBADRESP']
+
+/** Asks each of them a question that every resolver knows the answer of. */
+export async function checkForwarders({ dns }: Pick<Config, 'dns'>): Promise<Verdict> {
+  const servers = dns.forwarders ?? (await serversOfHost())
+  const from = dns.forwarders === null ? ` from ${RESOLV_CONF}` : ''
+  if (servers.length === 0)
+    return dns.forwarders === null
+      ? warn(
+          `no nameserver in ${RESOLV_CONF}`,
+          'set dns.forwarders; without it instances resolve only each other',
+        )
+      : ok('none, by choice')
+  const faults = (await Promise.all(servers.map(faultOf))).filter((fault) => fault !== null)
+  if (faults.length === 0) return ok(`${servers.join(', ')}${from}`)
+  const others = servers.length - faults.length
+  return warn(
+    `${faults.join('; ')}${from}; ${others === 0 ? 'no other' : `${others} other`} answers`,
+    'take out what does not answer, or mend the way to it: set dns.forwarders to resolvers that answer this host',
+  )
+}
+
+async function serversOfHost(): Promise<readonly string[]> {
+  const text = await readFile(RESOLV_CONF, 'utf8').catch(() => '')
+  const named = [...text.matchAll(/^nameserver\s+(\S+)/gm)].map((match) => match[1] ?? '')
+  return [...new Set(named)].filter((address) => isIP(address) !== 0)
+}
+
+/** What is wrong with a resolver, `address` or `address:port`; null when it answers. */
+async function faultOf(server: string): Promise<string | null> {
+  const resolver = new Resolver({ timeout: ANSWER_MS, tries: 1 })
+  const asked = Promise.try(() => {
+    resolver.setServers([server])
+    return resolver.resolveNs('.')
+  }).then(
+    () => null,
+    (error: unknown) => faultIn(server, codeOf(error) ?? ''),
+  )
+  const fault = await inTime(
+    systemClock,
+    ANSWER_MS,
+    asked.then((found) => ({ found })),
+  )
+  resolver.cancel()
+  return fault === null ? faultIn(server, 'ETIMEOUT') : fault.found
+}
+
+function faultIn(server: string, code: string): string | null {
+  if (ANSWERS.includes(code)) return null
+  if (code === 'ESERVFAIL') return `${server} answers that it cannot find out (SERVFAIL)`
+  const why = code === 'ETIMEOUT' ? `within ${ANSWER_MS / 1000} s` : `(${code})`
+  return `${server} does not answer ${why}`
+}
