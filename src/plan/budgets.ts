@@ -111,11 +111,17 @@ const UNREACHABLE: Rate = { perSecond: 50, burst: 100 }
 const ARP: Rate = { perSecond: 100, burst: 200 }
 
 const ANY_NIC = `"${NIC_LINK_PREFIX}*"`
-/** Forgotten when it is full again, which is within `burst / perSecond` seconds. */
-const BUCKET_LIFETIME = 'timeout 1m'
 /** Elements of a set that packets fill. Only links of NICs become elements. */
 const MAX_NICS = 8192
 const MAX_LISTS = 65_536
+/** Definition of a set with a bucket for each NIC. */
+const BUCKET_SET = [
+  'type ifname',
+  `size ${MAX_NICS}`,
+  'flags dynamic,timeout',
+  // Forgotten when it is full again, which is within `burst / perSecond` seconds.
+  'timeout 1m',
+] as const
 
 /**
  * The script: the same want and limits always give the same text, and running it again changes
@@ -135,6 +141,7 @@ export function renderBudgets(want: HostWant, limits: BudgetLimits): string {
     ]),
     `add set inet ${BUDGETS_TABLE} services { type ipv4_addr; }`,
     `flush set inet ${BUDGETS_TABLE} services`,
+    ...removeOtherRates(serviceRates(classes.length)),
     ...block(`table inet ${BUDGETS_TABLE}`, [
       ...BUDGET_DROP_REASONS.filter((reason) => reason !== 'budget_arp').flatMap(counter),
       ...elements('set services', 'type ipv4_addr', serviceAddresses(want.shared)),
@@ -171,7 +178,6 @@ function nicClasses(
   })
 }
 
-/** Before defragmentation (-400) and connection tracking (-200), behind the proof of the source. */
 /**
  * Queries and new connections of one NIC each second: a power of two, so that one NIC more or less
  * seldom changes the sets.
@@ -179,12 +185,39 @@ function nicClasses(
 function serviceRates(nics: number): { readonly dns: Rate; readonly connections: Rate } {
   const rate = ({ most, ofAll, least }: typeof DNS): Rate => {
     const share = 2 ** Math.floor(Math.log2(ofAll / Math.max(1, nics)))
-    const perSecond = Math.max(least, Math.min(most, share))
-    return { perSecond, burst: perSecond }
+    return oneSecond(Math.max(least, Math.min(most, share)))
   }
   return { dns: rate(DNS), connections: rate(SERVICE_CONNECTIONS) }
 }
 
+function oneSecond(perSecond: number): Rate {
+  return { perSecond, burst: perSecond }
+}
+
+/**
+ * Deletes the sets of those rates that another number of NICs has. Only a set that exists can be
+ * deleted, and no rule uses it any more.
+ */
+function removeOtherRates(used: ReturnType<typeof serviceRates>): readonly string[] {
+  const others = (name: string, { most, least }: typeof DNS, current: Rate) => {
+    const steps = Array.from(
+      { length: Math.log2(most / least) + 1 },
+      (_, step) => least * 2 ** step,
+    )
+    return steps
+      .filter((step) => step !== current.perSecond)
+      .map((step) => bucketName(name, oneSecond(step)))
+  }
+  return [
+    ...others('dns', DNS, used.dns),
+    ...others('service_connections', SERVICE_CONNECTIONS, used.connections),
+  ].flatMap((set) => [
+    `add set inet ${BUDGETS_TABLE} ${set} { ${BUCKET_SET.join('; ')}; }`,
+    `delete set inet ${BUDGETS_TABLE} ${set}`,
+  ])
+}
+
+/** Before defragmentation (-400) and connection tracking (-200), behind the proof of the source. */
 function serviceChains({ dns, connections }: ReturnType<typeof serviceRates>): readonly string[] {
   return [
     ...bucketSets('fragments', FRAGMENTS),
@@ -317,12 +350,7 @@ function bucketName(name: string, { perSecond, burst }: Rate): string {
 }
 
 function bucketSets(name: string, rate: Rate): readonly string[] {
-  return block(`set ${bucketName(name, rate)}`, [
-    'type ifname',
-    `size ${MAX_NICS}`,
-    'flags dynamic,timeout',
-    BUCKET_LIFETIME,
-  ])
+  return block(`set ${bucketName(name, rate)}`, BUCKET_SET)
 }
 
 /** Drops what is above the rate of its NIC. */
