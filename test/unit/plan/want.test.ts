@@ -1,11 +1,13 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, test } from 'vitest'
 import { cidr, ipv4 } from '../../../src/model/addr.ts'
 import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
 import type { HostName } from '../../../src/model/ids.ts'
 import { keptLocation } from '../../../src/model/image-location.ts'
 import type { Image, Instance, Nic, Volume } from '../../../src/model/records.ts'
+import type { HostWant } from '../../../src/model/want.ts'
 import { type Snapshot, wantFor } from '../../../src/plan/want.ts'
+import { buildZone } from '../../../src/services/dns/zone.ts'
 import {
   account,
   hostName,
@@ -18,6 +20,7 @@ import {
   numbered,
   volumeRecord,
 } from '../../kit/records.ts'
+import { newPlanner, reversed, STATES } from '../../kit/states.ts'
 
 const here = hostName('here')
 const there = hostName('there')
@@ -238,5 +241,54 @@ describe('wantFor', () => {
     expect(wantFor(there, snapshot([], []))?.shared.subnets).toEqual([
       { id: network.subnet.id, cidr: cidr('172.31.0.0/20'), gateway: '172.31.0.1' },
     ])
+  })
+})
+
+const ZONE_SETTINGS = {
+  zone: 'atoll.internal',
+  ttlSeconds: 30,
+  negativeTtlSeconds: 5,
+  forwardLocal: true,
+}
+
+/** Lists that mean a set, in one order. */
+function inOneOrder(want: HostWant): HostWant {
+  const sorted = <T>(list: readonly T[]) =>
+    list.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
+  const { shared } = want
+  return {
+    ...want,
+    shared: {
+      subnets: sorted(shared.subnets),
+      vpcs: sorted(shared.vpcs),
+      groups: sorted(shared.groups.map((one) => ({ ...one, members: sorted(one.members) }))),
+      names: sorted(shared.names),
+      peers: shared.peers,
+      routes: sorted(shared.routes),
+    },
+  }
+}
+
+/** Names and record bytes; those of one name have no order. */
+function zoneOf(want: HostWant) {
+  const { nodes, authorities, unusable } = buildZone(want.shared, ZONE_SETTINGS)
+  const entries = [...nodes].map(([name, node]) => {
+    const sets = [...node].map(([type, { bytes, count }]) => {
+      const each = bytes.length / Math.max(1, count)
+      const records = Array.from({ length: count }, (_, at) =>
+        bytes.subarray(at * each, (at + 1) * each).toString('hex'),
+      )
+      return `${type} ${records.toSorted().join(' ')}`
+    })
+    return `${name}: ${sets.toSorted().join('; ')}`
+  })
+  return { names: entries.toSorted(), authorities: new Set(authorities.keys()), unusable }
+}
+
+describe.each(STATES)('records of: $name', ({ records }) => {
+  test('read in another order, want the same', () => {
+    const [want, turned] = [newPlanner()(records), newPlanner()(reversed(records))]
+    expect(inOneOrder(turned)).toEqual(inOneOrder(want))
+    expect(zoneOf(turned)).toEqual(zoneOf(want))
   })
 })
