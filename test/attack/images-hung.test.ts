@@ -1,0 +1,199 @@
+/**
+ * Sources of images that hang: they take a connection and say nothing, or stop (SIGSTOP) in the middle of a transfer.
+ *
+ * Held when first tried: they keep two places of their account at most, images of all others are fetched meanwhile, and what is given up
+ * says so. One that goes on is gone on with.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { type AddressInfo, createServer as createTcpServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { createKeptImages } from '../../src/images/created-images.ts'
+import type { MachineImages } from '../../src/images/machine-image.ts'
+import { createMachineImages } from '../../src/images/machine-images.ts'
+import { createMetrics } from '../../src/lib/metrics.ts'
+import { FIRST_DRIVERS } from '../../src/model/driver.ts'
+import { type AccountId, formatId, ID_BYTES } from '../../src/model/ids.ts'
+import { silentLog } from '../../tools/kit/log.ts'
+import { eventually } from '../../tools/kit/netns.ts'
+import { hurriedClock } from '../kit/hurried.ts'
+import { outboundTo } from '../kit/outbound.ts'
+
+/** Half a minute is a second and a half. */
+const TIMES = 20
+const DEADLINE_MS = 60_000
+const MIB = 1024 ** 2
+const ATTACKER = '111111111111' as AccountId
+const OTHER = '222222222222' as AccountId
+
+/** Serves a disk of 8 MiB with a boot sector, a piece every 20 ms, and says its port. */
+const SLOW_SERVER = `
+  const { createServer } = require('node:http')
+  const disk = Buffer.alloc(8 * 1024 ** 2, 'noise')
+  disk.writeUInt16LE(0xaa55, 510)
+  createServer(async (request, response) => {
+    const from = Number(/bytes=(\\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0)
+    const range = 'bytes ' + from + '-' + (disk.length - 1) + '/' + disk.length
+    response.writeHead(from > 0 ? 206 : 200, {
+      etag: '"one"',
+      'content-length': disk.length - from,
+      ...(from > 0 ? { 'content-range': range } : {}),
+    })
+    for (let at = from; at < disk.length && !response.destroyed; at += 65536) {
+      response.write(disk.subarray(at, at + 65536))
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    response.end()
+  }).listen(0, '127.0.0.1', function () { console.log(this.address().port) })
+`
+
+let dir: string
+const ends: (() => unknown)[] = []
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'atoll-attack-images-hung-'))
+})
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end()
+  await rm(dir, { recursive: true, force: true })
+})
+
+function open(endpoint?: string): MachineImages {
+  const images = createMachineImages({
+    kept: createKeptImages(dir),
+    cacheDir: join(dir, 'cache'),
+    directories: [],
+    maxBytes: 16 * MIB,
+    cacheBytes: 1024 * MIB,
+    inUse: async () => new Set(),
+    s3:
+      endpoint === undefined
+        ? null
+        : { endpoints: [endpoint], region: 'a', accessKeyId: 'k', secretAccessKey: 's' },
+    clock: hurriedClock(TIMES),
+    log: silentLog,
+    metrics: createMetrics(),
+    outbound: outboundTo('127.0.0.1'),
+  })
+  ends.push(() => images.close())
+  return images
+}
+
+/** One client's image; gives what is known of it now. */
+function ask(images: MachineImages, account: AccountId, location: string) {
+  const id = formatId('ami', randomBytes(ID_BYTES))
+  const want = { id, location, digest: null, driver: FIRST_DRIVERS.machine, account }
+  return () => images.look(want)
+}
+
+/** Takes connections and says nothing. Gives its URL and how many it has taken. */
+async function silent() {
+  let taken = 0
+  const server = createTcpServer((socket) => {
+    taken += 1
+    socket.on('error', () => undefined)
+    ends.push(() => socket.destroy())
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  ends.push(() => server.close())
+  const { port } = server.address() as AddressInfo
+  return { url: `http://127.0.0.1:${port}`, taken: () => taken }
+}
+
+/** What a client of another account has, at the usual speed. */
+async function othersGoOn(images: MachineImages): Promise<void> {
+  const disk = Buffer.alloc(MIB)
+  disk.writeUInt16LE(0xaa55, 510)
+  const server = createServer((_request, response) => response.end(disk))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  ends.push(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const one = ask(images, OTHER, `http://127.0.0.1:${port}/${randomBytes(4).toString('hex')}.img`)
+  await eventually('another image is ready', () => one().kind === 'ready', DEADLINE_MS)
+}
+
+async function slowServer(): Promise<{ readonly url: string; readonly child: ChildProcess }> {
+  const child = spawn(process.execPath, ['-e', SLOW_SERVER], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  ends.push(() => child.kill('SIGKILL'))
+  const [port] = (await once(child.stdout, 'data')) as [Buffer]
+  return { url: `http://127.0.0.1:${port.toString().trim()}`, child }
+}
+
+/** Bytes that are here of images under way. */
+async function fetchedBytes(): Promise<number> {
+  const names = await readdir(join(dir, 'cache')).catch(() => [])
+  const sizes = names.map((name) =>
+    stat(join(dir, 'cache', name, 'disk')).then(
+      ({ size }) => size,
+      () => 0,
+    ),
+  )
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0)
+}
+
+test.each([
+  [
+    'a web server',
+    (url: string) => ({ endpoint: undefined, of: (n: number) => `${url}/${n}.img` }),
+  ],
+  [
+    'an S3 service',
+    (url: string) => ({ endpoint: url, of: (n: number) => `s3://images/${n}.img` }),
+  ],
+])('%s that takes connections and says nothing', async (_what, sourceOf) => {
+  const hung = await silent()
+  const { endpoint, of } = sourceOf(hung.url)
+  const images = open(endpoint)
+  const asked = Array.from({ length: 20 }, (_, n) => ask(images, ATTACKER, of(n)))
+  for (const look of asked) look()
+  await eventually('it is asked', () => hung.taken() > 0, DEADLINE_MS)
+  for (let n = 0; n < 5; n += 1) await othersGoOn(images)
+  const failed = () => asked.slice(0, 2).map((look) => look())
+  await eventually(
+    'it is given up',
+    () => failed().every(({ kind }) => kind === 'failed'),
+    DEADLINE_MS,
+  )
+  expect(failed()).toEqual(
+    [0, 1].map((n) => ({
+      kind: 'failed',
+      message: expect.stringMatching(new RegExp(`${n}.img cannot be fetched from this host$`)),
+    })),
+  )
+})
+
+test('a server that stops in the middle of a transfer, and goes on', async () => {
+  const { url, child } = await slowServer()
+  const images = open()
+  const hung = ask(images, ATTACKER, `${url}/x.img`)
+  hung()
+  await eventually('a part is here', async () => (await fetchedBytes()) > MIB, DEADLINE_MS)
+  child.kill('SIGSTOP')
+  for (let n = 0; n < 5; n += 1) await othersGoOn(images)
+  expect(hung()).toMatchObject({ kind: 'working', message: expect.stringMatching(/^Downloading/) })
+  child.kill('SIGCONT')
+  await eventually('it is whole', () => hung().kind === 'ready', DEADLINE_MS)
+})
+
+test('a server that stops in the middle of a transfer, for ever', async () => {
+  const { url, child } = await slowServer()
+  const images = open()
+  const hung = ask(images, ATTACKER, `${url}/x.img`)
+  hung()
+  await eventually('a part is here', async () => (await fetchedBytes()) > MIB, DEADLINE_MS)
+  child.kill('SIGSTOP')
+  await eventually('it is given up', () => hung().kind === 'failed', DEADLINE_MS)
+  expect(hung()).toEqual({
+    kind: 'failed',
+    message: `${url}/x.img cannot be fetched from this host`,
+  })
+})
