@@ -6,6 +6,7 @@
 import type Dockerode from 'dockerode'
 import { z } from 'zod'
 import type { Clock } from '../lib/clock.ts'
+import { unlessAborted } from '../lib/deadline.ts'
 import type { Log } from '../lib/log.ts'
 import { type Backoff, retry } from '../lib/retry.ts'
 import { ec2Architecture } from '../model/architecture.ts'
@@ -49,6 +50,11 @@ export interface Fetched {
 
 /** A pull is tried this often before it counts as failed. */
 const PULL_ATTEMPTS = 3
+/**
+ * One that tells nothing new for so long hangs, and would keep the place of others. Engines say
+ * nothing while they check or unpack a large layer.
+ */
+const PULL_IDLE_MS = 600_000
 const RETRY: Backoff = { firstMs: 1_000, lastMs: 30_000 }
 const NOT_FOUND = 404
 
@@ -158,29 +164,57 @@ function digestIn(repositoryDigests: readonly string[], reference: string): stri
 }
 
 async function pull(
-  { docker, login, signal, progress, clock, log }: FetchOptions,
+  options: FetchOptions,
   want: ImageWant,
   reference: string,
 ): Promise<DockerImage> {
+  const { docker, login, clock, log } = options
   const authconfig = (await login?.(splitReference(reference).registry)) ?? undefined
-  const again = (error: unknown, failures: number) => {
-    signal.throwIfAborted()
-    if (statusOf(error) === NOT_FOUND || failures === PULL_ATTEMPTS)
-      throw notToBeHad(want, reasonOf(error))
-    log.debug({ image: want.id, error, attempt: failures }, 'pull failed, trying again')
-    return true
-  }
-  return await retry({ clock, signal, backoff: RETRY, again }, async () => {
-    progress(`Pulling ${reference}`)
-    await finished(
-      await docker.pull(reference, { abortSignal: signal, authconfig }),
-      progress,
-      signal,
-    )
-    const image = await inspectImage(docker, reference)
-    if (image !== null) return image
-    throw unavailable('the engine pulled it and does not have it')
+  return await whileItMoves(options, want, async (signal, progress) => {
+    const again = (error: unknown, failures: number) => {
+      signal.throwIfAborted()
+      if (statusOf(error) === NOT_FOUND || failures === PULL_ATTEMPTS)
+        throw notToBeHad(want, reasonOf(error))
+      log.debug({ image: want.id, error, attempt: failures }, 'pull failed, trying again')
+      return true
+    }
+    return await retry({ clock, signal, backoff: RETRY, again }, async () => {
+      progress(`Pulling ${reference}`)
+      await finished(
+        await docker.pull(reference, { abortSignal: signal, authconfig }),
+        progress,
+        signal,
+      )
+      const image = await inspectImage(docker, reference)
+      if (image !== null) return image
+      throw unavailable('the engine pulled it and does not have it')
+    })
   })
+}
+
+/** What `work` gives, for as long as it tells something new every `PULL_IDLE_MS`. */
+async function whileItMoves<T>(
+  { signal, progress, clock }: FetchOptions,
+  want: ImageWant,
+  work: (signal: AbortSignal, progress: (message: string) => void) => Promise<T>,
+): Promise<T> {
+  const idle = new AbortController()
+  const giveUp = () => idle.abort(notToBeHad(want, 'the pull has stopped moving'))
+  let stop = clock.after(PULL_IDLE_MS, giveUp)
+  let last = ''
+  const told = (message: string) => {
+    progress(message)
+    if (message === last) return
+    last = message
+    stop()
+    stop = clock.after(PULL_IDLE_MS, giveUp)
+  }
+  const either = AbortSignal.any([signal, idle.signal])
+  try {
+    return await unlessAborted(either, () => work(either, told))
+  } finally {
+    stop()
+  }
 }
 
 /** One sentence, whatever the engine or the registry says: that is the operator's to read. */

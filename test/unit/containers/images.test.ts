@@ -14,9 +14,10 @@ import type { ImageWant } from '../../../src/model/want.ts'
 import type { ImageLook } from '../../../src/plan/workloads.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { type FakeEngine, startFakeEngine } from '../../kit/fake-engine.ts'
+import { hurriedClock } from '../../kit/hurried.ts'
 
 const never = new AbortController().signal
-let answer: (request: IncomingMessage, response: ServerResponse) => void
+let answer: (request: IncomingMessage, response: ServerResponse) => unknown
 let engine: FakeEngine
 let images: DockerImages
 
@@ -46,11 +47,14 @@ function image(n: number, location: string, digest: string | null = null): Image
   }
 }
 
-async function settled(want: ImageWant): Promise<ImageLook> {
-  return await vi.waitUntil(() => {
-    const look = images.look(want)
-    return look.kind === 'working' ? undefined : look
-  })
+async function settled(want: ImageWant, timeout = 1_000): Promise<ImageLook> {
+  return await vi.waitUntil(
+    () => {
+      const look = images.look(want)
+      return look.kind === 'working' ? undefined : look
+    },
+    { timeout },
+  )
 }
 
 /** The engine has one image, whatever it is called, with this content. */
@@ -67,6 +71,34 @@ test('a location that holds something else by now gives the next image its new c
   hasContent('sha256:new')
   expect(await settled(image(2, 'docker://web:1'))).toMatchObject({ digest: 'sha256:new' })
   expect(await settled(image(1, 'docker://web:1'))).toMatchObject({ digest: 'sha256:old' })
+})
+
+test.each([
+  ['says nothing', ''],
+  ['says the same again and again', '{"id":"a","progressDetail":{"current":1,"total":9}}\n'],
+])('a pull that %s is given up', async (_what, line) => {
+  answer = ({ method }, response) => {
+    if (method === 'GET') return response.writeHead(404).end('{}')
+    if (line === '') return undefined
+    const timer = setInterval(() => response.write(line), 20)
+    response.once('close', () => clearInterval(timer))
+    return undefined
+  }
+  await images.close()
+  images = createDockerImages({
+    docker: engine.docker,
+    sources: { registries: ['registry.test'], local: [] },
+    directories: [],
+    maxBytes: 1024 ** 3,
+    // Ten minutes are half a second.
+    clock: hurriedClock(1_200),
+    log: silentLog,
+  })
+  const look = await settled(image(1, 'docker://registry.test/web:1'), 20_000)
+  expect(look).toEqual({
+    kind: 'failed',
+    message: 'docker://registry.test/web:1 is not on this host and cannot be pulled',
+  })
 })
 
 test('content that is no longer known is looked at anew', async () => {
