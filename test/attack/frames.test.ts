@@ -8,6 +8,7 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { writeSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { FIRST_DRIVERS } from '../../src/model/driver.ts'
 import { nicLinkName } from '../../src/model/names.ts'
 import type { InstanceWant, NicWant } from '../../src/model/want.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
@@ -17,7 +18,8 @@ const ALICE = townInstance(11, [1])
 const BOB = townInstance(12, [1])
 const MACHINE: InstanceWant = {
   ...townInstance(13, [1]),
-  image: { ...ALICE.image, location: 'kernel=/k,initrd=/i' },
+  image: { ...ALICE.image, location: 'kernel=/k,initrd=/i', driver: FIRST_DRIVERS.machine },
+  driver: FIRST_DRIVERS.machine,
 }
 const want = townWant(ALICE, BOB, MACHINE)
 

@@ -9,6 +9,7 @@ import { nicSpec } from '../../src/host/network/nic.ts'
 import type { Metrics } from '../../src/lib/metrics.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
 import { type Runner, systemRunner } from '../../src/lib/runner.ts'
+import { QEMU } from '../../src/machines/declaration.ts'
 import { cidr, cidrAddress, gatewayOf, ipv4, macFromRandom } from '../../src/model/addr.ts'
 import type { GroupId } from '../../src/model/ids.ts'
 import { formatId } from '../../src/model/ids.ts'
@@ -130,7 +131,7 @@ export async function createTown(
       settings: LONE_FIREWALL,
       instanceMemoryMiB: 2048,
     }),
-    createLinks({ host, metrics, mtu: TOWN_MTU, fabric: NO_FABRIC, drivers: [DOCKER] }),
+    createLinks({ host, metrics, mtu: TOWN_MTU, fabric: NO_FABRIC, drivers: [QEMU, DOCKER] }),
   ]
   const guests: Netns[] = []
   return {
