@@ -3,6 +3,8 @@ import { z } from 'zod'
 import type { Machine } from './machine.ts'
 
 const ASK_MS = 5000
+/** It starts an Erlang of its own, with TLS: on a machine of two cores that others load, seconds. */
+const ASK_RABBIT_MS = 20_000
 
 /** A Galera node's own view (wsrep status variables). */
 export interface GaleraState {
@@ -44,13 +46,15 @@ export async function galeraState(machine: Machine): Promise<GaleraState | null>
 const ASK_RABBIT = [
   'set -a; . /etc/rabbitmq/rabbitmq-env.conf',
   'cd /var/lib/rabbitmq && export HOME=/var/lib/rabbitmq',
-  'ask="io:format(\\"~p~n\\", [rpc:call(\'rabbit@$(hostname)\', rabbit_mnesia, cluster_nodes, [running], 3000)]), halt()."',
+  'ask="io:format(\\"~p~n\\", [rpc:call(\'rabbit@$(hostname)\', rabbit_mnesia, cluster_nodes, [running], 10000)]), halt()."',
   'exec erl -boot no_dot_erlang -start_epmd false -noinput -hidden -sname "ask$$" $CTL_ERL_ARGS -eval "$ask"',
 ].join('\n')
 
 /** The RabbitMQ nodes that this host's node sees running, itself included. */
 export async function rabbitNodes(machine: Machine): Promise<readonly string[] | null> {
-  const { exitCode, stdout } = await machine.exec(['sh', '-c', ASK_RABBIT], { timeoutMs: ASK_MS })
+  const { exitCode, stdout } = await machine.exec(['sh', '-c', ASK_RABBIT], {
+    timeoutMs: ASK_RABBIT_MS,
+  })
   if (exitCode !== 0 || !stdout.startsWith('[')) return null
   // `rabbit@h1`, or `'rabbit@h1'` where Erlang must quote.
   return [...stdout.matchAll(/rabbit@([a-z0-9-]+)/g)].map(([, host = '']) => host).toSorted()
