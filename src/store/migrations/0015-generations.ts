@@ -22,7 +22,7 @@ type Seeded = {
   }
 }
 
-/** Makes the table `generations` with the members that VPCs have, and `hosts.scopedGeneration`. */
+/** Makes `generations` with the members that VPCs have, `hosts.scopedGeneration`, and an index of NICs by VPC. */
 export const generations: Migration = {
   async up(unknown: Kysely<unknown>) {
     const db = unknown.withTables<Seeded>()
@@ -41,6 +41,8 @@ export const generations: Migration = {
       .on('generations')
       .columns(['scope', 'changedAtMs'])
       .execute()
+    // A host reads the members of a VPC as a whole when its first instance there begins.
+    await db.schema.createIndex('nicsBy_vpc').ifNotExists().on('nics').column('vpc').execute()
     await addColumn(unknown, 'hosts', 'scopedGeneration', 'bigint', (one) =>
       one.notNull().defaultTo(0),
     )
