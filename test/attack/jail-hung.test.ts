@@ -44,10 +44,11 @@ describe.skipIf(!isRoot)('a program in the jail that hangs (needs root)', () => 
   /** Stops it, as soon as it is there. */
   async function stop(command: string): Promise<void> {
     let pids: readonly number[] = []
-    await eventually('it runs', async () => {
+    const isThere = async () => {
       pids = await ours(command)
       return pids.length > 0
-    })
+    }
+    await eventually('it runs', isThere, DEADLINE_MS)
     for (const pid of pids) process.kill(pid, 'SIGSTOP')
   }
 
