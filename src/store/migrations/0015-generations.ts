@@ -22,7 +22,10 @@ type Seeded = {
   }
 }
 
-/** Makes `generations` with the members that VPCs have, `hosts.scopedGeneration`, and an index of NICs by VPC. */
+/**
+ * Makes `generations` with the members that VPCs have, `hosts.scopedGeneration`, and an index of
+ * NICs by VPC.
+ */
 export const generations: Migration = {
   async up(unknown: Kysely<unknown>) {
     const db = unknown.withTables<Seeded>()
