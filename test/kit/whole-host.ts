@@ -55,8 +55,11 @@ import { hurriedClock } from './hurried.ts'
 const ZONE = 'atoll-1a'
 const DNS_ZONE = 'atoll.internal'
 const MTU = 1500
-/** Passes and pauses come this much faster than on a real host. */
-const HURRY = 20
+/**
+ * Passes and pauses come this much faster than on a real host. Not more: how long a service may
+ * take shrinks with it, and a real nft needs its time.
+ */
+const HURRY = 6
 
 /** What a driver that is added may use of the host. */
 interface DriverContext {
@@ -73,7 +76,7 @@ interface DriverContext {
  */
 export interface Breakers {
   readonly drivers?: readonly ((context: DriverContext) => OpenDriver)[]
-  /** How much faster time runs where it is only waited for; 20 unless given. */
+  /** How much faster time runs where it is only waited for; 6 unless given. */
   readonly hurry?: number
   readonly host?: (host: Host) => Host
   readonly driver?: (driver: WorkloadDriver) => WorkloadDriver

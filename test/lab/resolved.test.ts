@@ -1,4 +1,4 @@
-/** What README says for a host with systemd-resolved: the line as it stands there, the real resolved, and our resolver. */
+/** What docs/names.md says for a host with systemd-resolved: the line as it stands there, the real resolved, and our resolver. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -95,10 +95,10 @@ async function asked(...what: readonly string[]): Promise<string> {
 }
 
 it.skipIf(cannot !== null)(
-  'the line of README has the host resolve the names of the cloud, and no others there',
+  'the line of docs/names.md has the host resolve the names of the cloud, and no others there',
   async () => {
-    const readme = await readFile(resolve(import.meta.dirname, '../../README.md'), 'utf8')
-    const line = /^resolvectl .*$/m.exec(readme)?.[0] ?? 'false'
+    const page = await readFile(resolve(import.meta.dirname, '../../docs/names.md'), 'utf8')
+    const line = /^resolvectl .*$/m.exec(page)?.[0] ?? 'false'
     expect(await asked(`web.${ZONE}`)).toBe('')
     const said = await inside(line.replaceAll('resolvectl', resolvectl))
     expect(said).toMatchObject({ exitCode: 0, stderr: '' })
