@@ -9,7 +9,15 @@ export default defineConfig({
   test: {
     projects: [
       { test: { name: 'unit', include: ['test/*.test.ts', 'test/unit/**/*.test.ts'] } },
-      { test: { name: 'contract', include: ['test/contract/**/*.test.ts'], testTimeout: 60_000 } },
+      {
+        test: {
+          name: 'contract',
+          include: ['test/contract/**/*.test.ts'],
+          testTimeout: 60_000,
+          // Each test begins with a database of its own.
+          hookTimeout: 60_000,
+        },
+      },
       {
         // Lab tests mostly wait for what they started, each in network namespaces and with a Docker engine of its own.
         test: {

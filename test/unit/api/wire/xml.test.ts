@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { absentActions } from '../../../../src/api/actions/absent.ts'
 import { EC2_MODEL } from '../../../../src/api/generated/ec2.ts'
 import { STS_MODEL } from '../../../../src/api/generated/sts.ts'
 import { type Field, linkModel, type WireAction } from '../../../../src/api/wire/model.ts'
@@ -62,19 +63,21 @@ function reversed(value: unknown): unknown {
 
 describe('the order of members', () => {
   // On the old code it was that of our views: a client that read the first state of StopInstances believed that nothing had happened.
-  it.each(Object.entries(DOCUMENTED_ANSWERS))(
-    'of %s is the documented one',
-    async (action, text) => {
-      const sample = text.replaceAll(/\s*\n\s*/g, '')
-      const { output } = await exchange(
-        action,
-        {},
-        `<${action}Response>${sample}</${action}Response>`,
-      )
-      const xml = await encode(known(actions.get(action)), 'r', reversed(output) as object)
-      expect(xml).toContain(`<requestId>r</requestId>${sample}</${action}Response>`)
-    },
+  // An action that always answers an empty list knows no members of its items.
+  const samples = Object.entries(DOCUMENTED_ANSWERS).filter(
+    ([action]) => !absentActions.some(({ name }) => name === action),
   )
+
+  it.each(samples)('of %s is the documented one', async (action, text) => {
+    const sample = text.replaceAll(/\s*\n\s*/g, '')
+    const { output } = await exchange(
+      action,
+      {},
+      `<${action}Response>${sample}</${action}Response>`,
+    )
+    const xml = await encode(known(actions.get(action)), 'r', reversed(output) as object)
+    expect(xml).toContain(`<requestId>r</requestId>${sample}</${action}Response>`)
+  })
 
   it('does not depend on the view, in any action', async () => {
     for (const [name, action] of whole) {
