@@ -4,6 +4,7 @@
  * what it finds.
  */
 import type { Clock } from '../lib/clock.ts'
+import { createTurn } from '../lib/throttle.ts'
 import {
   type CloudNetwork,
   type Collision,
@@ -28,14 +29,13 @@ export function createCollisionWatch(options: {
 }): CollisionWatch {
   const { read, cloud, clock } = options
   let found: readonly Collision[] = []
-  let lookedAtMs = Number.NEGATIVE_INFINITY
+  const isTime = createTurn(clock, LOOK_MS)
   return {
     name: 'collisions',
     gate: false,
     found: () => found,
     async apply({ want, log }) {
-      if (clock.monotonic() - lookedAtMs < LOOK_MS) return []
-      lookedAtMs = clock.monotonic()
+      if (!isTime()) return []
       const vpcs = want.shared.vpcs.map((vpc) => vpc.cidr)
       const before = new Set(found.map(({ what }) => what))
       found = findCollisions(await read(), { ...cloud, vpcs })

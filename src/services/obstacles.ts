@@ -8,6 +8,7 @@
 import type { Host } from '../host/host.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import { createTurn } from '../lib/throttle.ts'
 import type { HostService } from './service.ts'
 
 /** How often rules are looked at, at most: a reading starts a few programs. */
@@ -93,16 +94,6 @@ export function createObstacleWatch(options: {
       ended.abort()
       await Promise.all(looking.values())
     },
-  }
-}
-
-/** Whether so much time has passed since it last said yes. */
-function createTurn(clock: Pick<Clock, 'monotonic'>, everyMs: number): () => boolean {
-  let lastMs = Number.NEGATIVE_INFINITY
-  return () => {
-    if (clock.monotonic() - lastMs < everyMs) return false
-    lastMs = clock.monotonic()
-    return true
   }
 }
 
