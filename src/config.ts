@@ -208,9 +208,7 @@ const sections = z.strictObject({
         .min(1)
         .max(300)
         .default(10)
-        .describe(
-          'How long a container may take to stop before it is killed, in seconds, in seconds, in seconds',
-        ),
+        .describe('How long a container may take to stop before it is killed, in seconds'),
     })
     .prefault({}),
   qemu: z
@@ -227,7 +225,7 @@ const sections = z.strictObject({
         .max(3600)
         .default(90)
         .describe(
-          'How long a virtual machine may take to power off before it is killed, in seconds, in seconds, in seconds',
+          'How long a virtual machine may take to power off before it is killed, in seconds',
         ),
       firstUser: z
         .int()
