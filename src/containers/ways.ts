@@ -4,7 +4,7 @@ import type Dockerode from 'dockerode'
 import { systemClock } from '../lib/clock.ts'
 import { withDeadline } from '../lib/deadline.ts'
 import { below } from '../lib/paths.ts'
-import { readWays, type Ways } from '../model/engine-ways.ts'
+import { readWays, type Ways } from '../model/docker-info.ts'
 import { unavailable } from '../model/errors.ts'
 import { dockerError } from './errors.ts'
 

@@ -8,8 +8,8 @@
 import type { Socket } from 'node:dgram'
 import type { Cidr, Ipv4, Mac } from '../model/addr.ts'
 import type { LinkType } from '../model/driver.ts'
+import type { Surroundings } from '../model/host-routing.ts'
 import type { InstanceLimits } from '../model/limits.ts'
-import type { Surroundings } from '../model/surroundings.ts'
 import type { FlowFilter } from './network/conntrack.ts'
 
 /**

@@ -1,7 +1,7 @@
 /** What the doctor says of how instances are kept from the host and from each other. */
 import { readFile } from 'node:fs/promises'
 import Docker from 'dockerode'
-import { readWays } from '../model/engine-ways.ts'
+import { readWays } from '../model/docker-info.ts'
 import { ok, type Verdict, warn } from './verdict.ts'
 
 const COMMAND_TIMEOUT_MS = 5_000

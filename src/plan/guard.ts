@@ -10,8 +10,8 @@
  * A chain's hook and priority cannot be changed where it exists: another one needs another name.
  */
 import { type Cidr, formatCidr } from '../model/addr.ts'
+import type { Surroundings } from '../model/host-routing.ts'
 import { FABRIC_LINK, GUARD_TABLE, NIC_LINK_PREFIX } from '../model/names.ts'
-import type { Surroundings } from '../model/surroundings.ts'
 import { block, counter, drop, NOT_PASSED, set } from './nft-text.ts'
 
 /** Behind every other chain of filtering: the latest named priority of nft(8) is 300. */

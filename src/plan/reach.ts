@@ -9,7 +9,7 @@
  */
 import type { Cidr, Ipv4 } from '../model/addr.ts'
 import { cidr } from '../model/addr.ts'
-import type { Surroundings } from '../model/surroundings.ts'
+import type { Surroundings } from '../model/host-routing.ts'
 import { type Networks, networks } from './networks.ts'
 import { block, drop, PASS, set } from './nft-text.ts'
 

@@ -10,6 +10,7 @@
  */
 import { METADATA_ADDRESS } from '../model/addr.ts'
 import type { FabricSettings } from '../model/fabric.ts'
+import type { Surroundings } from '../model/host-routing.ts'
 import {
   FABRIC_LINK,
   GUARD_TABLE,
@@ -17,12 +18,11 @@ import {
   NIC_LINK_PREFIX,
   nicLinkName,
 } from '../model/names.ts'
-import type { Surroundings } from '../model/surroundings.ts'
 import type { HostWant, NicWant } from '../model/want.ts'
-import { type Doors, doorChain, planDoors, toDoors } from './doors.ts'
 import { onlyUnwrapped, onlyWrapped } from './fabric-encryption.ts'
 import { guardTable } from './guard.ts'
-import { metadataHops } from './metadata-hops.ts'
+import { type Doors, doorChain, planDoors, toDoors } from './ingress.ts'
+import { metadataHops } from './metadata-hop-limit.ts'
 import { type Networks, networks } from './networks.ts'
 import { block, counter, DROP_REASONS, drop, map, PASS, PROVED, set } from './nft-text.ts'
 import { type ReachSettings, reachRules } from './reach.ts'

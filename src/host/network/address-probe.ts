@@ -5,7 +5,7 @@
 import { networkInterfaces } from 'node:os'
 import type { Runner } from '../../lib/runner.ts'
 import type { Ipv4 } from '../../model/addr.ts'
-import { claimsOf, explainClaim } from '../../model/claims.ts'
+import { claimsOf, explainClaim } from '../../model/address-conflicts.ts'
 import { readOwnNetwork } from './own-network.ts'
 
 /**

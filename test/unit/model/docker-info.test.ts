@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { readWays } from '../../../src/model/engine-ways.ts'
+import { readWays } from '../../../src/model/docker-info.ts'
 
 const info = (DockerRootDir: string) => ({
   DockerRootDir,

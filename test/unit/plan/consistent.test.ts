@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { cidr, ipv4 } from '../../../src/model/addr.ts'
 import type { NicId } from '../../../src/model/ids.ts'
 import type { PlacedNic } from '../../../src/model/records.ts'
-import { soundRecords } from '../../../src/plan/sound.ts'
+import { soundRecords } from '../../../src/plan/consistent.ts'
 import type { Snapshot } from '../../../src/plan/want.ts'
 import {
   hostName,

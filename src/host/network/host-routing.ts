@@ -3,8 +3,8 @@
  * Engine. Errors: the kernel's own.
  */
 import type { Cidr } from '../../model/addr.ts'
+import type { Surroundings } from '../../model/host-routing.ts'
 import { isNicLink, ROUTE_PROTOCOL } from '../../model/names.ts'
-import type { Surroundings } from '../../model/surroundings.ts'
 import type { Ip } from '../netlink/ip.ts'
 import type { HopState } from '../netlink/ip-decode.ts'
 
