@@ -2,8 +2,9 @@
  * The certificates and the derived keys of a host, for scripts.
  *
  *   certificates.ts make --secret-file F --directory D --name H... --address A...
- *     Makes sure that D has ca.crt, host.crt and host.key (0600) of this secret for these names and addresses, as atolld does;
- *     prints `issued` or `kept` and the days that are left. localhost and 127.0.0.1 need not be named.
+ *     Makes sure that D has ca.crt, host.crt and host.key (0600) of this secret for these names and
+ *     addresses, as atolld does; prints `issued` or `kept` and the days that are left. localhost
+ *     and 127.0.0.1 need not be named.
  *   certificates.ts derive --secret-file F --purpose P
  *     Prints the derived password: 64 hexadecimal digits.
  *

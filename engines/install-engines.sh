@@ -1,11 +1,12 @@
 # shellcheck shell=bash
-# The cluster's engines on this host, from Debian's own packages and units: a MariaDB Galera node and a RabbitMQ node. Sourced by
-# scripts/install, never run. Wants lib.sh, lib-engines.sh; ADDRESS, HOSTS, PEERS, NAME (as given), NEW_CLUSTER (yes or nothing), SECRET,
-# CURRENT.
+# The cluster's engines on this host, from Debian's own packages and units: a MariaDB Galera node
+# and a RabbitMQ node. Sourced by scripts/install, never run. Wants lib.sh, lib-engines.sh; ADDRESS,
+# HOSTS, PEERS, NAME (as given), NEW_CLUSTER (yes or nothing), SECRET, CURRENT.
 #
-# What it puts on the machine: settings in files of its own (60-atoll-galera.cnf, rabbitmq.conf), copies of the host's certificate, drop-ins
-# for mariadb.service and rabbitmq-server.service, galera-watch.service, atoll-engines.service with its nftables table, and what the two
-# programs store. All of it is removed by remove_engines.
+# What it puts on the machine: settings in files of its own (60-atoll-galera.cnf, rabbitmq.conf),
+# copies of the host's certificate, drop-ins for mariadb.service and rabbitmq-server.service,
+# galera-watch.service, atoll-engines.service with its nftables table, and what the two programs
+# store. All of it is removed by remove_engines.
 
 GALERA_SETTINGS=/etc/mysql/mariadb.conf.d/60-atoll-galera.cnf
 GALERA_SQL=/etc/mysql/atoll.sql
@@ -24,7 +25,8 @@ ENGINES_UNIT=/etc/systemd/system/atoll-engines.service
 RABBIT_DROP_IN=/etc/systemd/system/rabbitmq-server.service.d/atoll.conf
 MARK='# Made by scripts/install of Atoll; removed by its --uninstall.'
 
-# Databases on this machine that are neither MariaDB's own nor Atoll's: a node that joins loses all that it had.
+# Databases on this machine that are neither MariaDB's own nor Atoll's: a node that joins loses all
+# that it had.
 foreign_databases() {
   [ -d "$MARIADB_DATA" ] || return 0
   find "$MARIADB_DATA" -mindepth 1 -maxdepth 1 -type d -printf '%f\n' |
@@ -87,11 +89,12 @@ WantedBy=multi-user.target
 UNIT
 }
 
-# The engines' own units make the table once more before they start, and do not start without it: no order of units that somebody
-# changed lets them.
+# The engines' own units make the table once more before they start, and do not start without it: no
+# order of units that somebody changed lets them.
 set_up_guard() {
   local name=${NAME:-$(hostname | cut -d . -f 1 | tr '[:upper:]' '[:lower:]')}
-  # Where the firewall of the machine keeps its rules does not matter: what one table drops, no other lets in.
+  # Where the firewall of the machine keeps its rules does not matter: what one table drops, no
+  # other lets in.
   { echo "$MARK"; engines_config "$name" "$ADDRESS" "$HOSTS" "$PEERS"; } | write_file "$ENGINES_CONFIG" 600 root:root || true
   "$CURRENT/scripts/engines-guard" certificates
   "$CURRENT/scripts/engines-guard" apply
@@ -101,7 +104,8 @@ set_up_guard() {
   systemctl restart --no-block atoll-engines
 }
 
-# The unit waits for the other nodes in its start, as long as that takes; nothing else on the machine waits for the unit.
+# The unit waits for the other nodes in its start, as long as that takes; nothing else on the
+# machine waits for the unit.
 mariadb_drop_in() {
   cat <<UNIT
 $MARK
@@ -120,15 +124,17 @@ SendSIGKILL=yes
 Restart=always
 RestartSec=2
 LimitNOFILE=65536
-# Before the instances: members that get no processor for a second take each other for dead, and writes stand still for all hosts.
+# Before the instances: members that get no processor for a second take each other for dead, and
+# writes stand still for all hosts.
 Nice=-10
 CPUWeight=1000
 OOMScoreAdjust=-600
 UNIT
 }
 
-# It goes with mariadb.service, but does not wait for it: a start that hangs is among what it looks after. What it is started with is what
-# the node is started with, so that an upgrade needs to be told nothing.
+# It goes with mariadb.service, but does not wait for it: a start that hangs is among what it looks
+# after. What it is started with is what the node is started with, so that an upgrade needs to be
+# told nothing.
 galera_watch_unit() {
   local arguments
   arguments=$(sed -n 's/^ExecStart=.*galera-start \(--self .*\) --init-file .*/\1/p' "$MARIADB_DROP_IN")
@@ -173,8 +179,9 @@ WantedBy=mariadb.service
 UNIT
 }
 
-# An installation of before, whose engines spoke without TLS: with this version the daemon does not speak to such ones. What the engines
-# were started with says all that is needed to set them up anew.
+# An installation of before, whose engines spoke without TLS: with this version the daemon does not
+# speak to such ones. What the engines were started with says all that is needed to set them up
+# anew.
 take_up_old_engines() {
   [ -e "$MARIADB_DROP_IN" ] && [ ! -e "$ENGINES_CONFIG" ] || return 0
   # shellcheck disable=SC2034  # read by scripts/install
@@ -203,7 +210,8 @@ set_up_mariadb() {
   install -d -o mysql -g mysql -m 700 "$GALERA_TMP"
   # shellcheck disable=SC2086 # a list of addresses
   { echo "$MARK"; galera_config "$ADDRESS" "$ADDRESS" ${HOSTS//,/ }; } | write_file "$GALERA_SETTINGS" 644 root:root && changed=yes
-  # mariadb.service does not run as root; what it needs to know the other nodes by, it may read. The cluster's secret is not among it.
+  # mariadb.service does not run as root; what it needs to know the other nodes by, it may read. The
+  # cluster's secret is not among it.
   derived_password "$SECRET" galera | write_file "$GALERA_SECRET" 640 root:mysql && changed=yes
   derived_password "$SECRET" mariadb | write_file "$GALERA_PASSWORD" 640 root:mysql && changed=yes
   { echo "-- ${MARK#\# }"; store_accounts atoll atoll "$GALERA_PASSWORD"; } | write_file "$GALERA_SQL" 640 root:mysql && changed=yes
@@ -212,7 +220,8 @@ set_up_mariadb() {
     install -o mysql -g mysql -m 600 /dev/null "$MARIADB_DATA/atoll-new-cluster"
   fi
   if ! has_systemd; then
-    # One that was started by hand runs with the settings of before; start_engines_by_hand starts it again.
+    # One that was started by hand runs with the settings of before; start_engines_by_hand starts it
+    # again.
     [ "$changed" != yes ] || stop_by_hand mariadbd
     return 0
   fi
@@ -243,8 +252,8 @@ RestartSec=2
 UNIT
 }
 
-# RabbitMQ forms its cluster at a node's first start, so that one must not happen before it has its settings: it is stopped, and what
-# it made under its old name is of no interest.
+# RabbitMQ forms its cluster at a node's first start, so that one must not happen before it has its
+# settings: it is stopped, and what it made under its old name is of no interest.
 set_up_rabbitmq() {
   local changed=
   mkdir -p "$(dirname "$RABBIT_DROP_IN")"
@@ -269,7 +278,8 @@ set_up_rabbitmq() {
     systemctl daemon-reload
     systemctl stop rabbitmq-server
   fi
-  # Debian's unit has the port mapper listen on all addresses; the node starts one itself where it is told to.
+  # Debian's unit has the port mapper listen on all addresses; the node starts one itself where it
+  # is told to.
   ! has_systemd || systemctl mask -q --now epmd.socket epmd.service 2>/dev/null || true
   derived_password "$SECRET" erlang | write_file "$RABBIT_DATA/.erlang.cookie" 400 rabbitmq:rabbitmq || true
   if ! has_systemd; then
@@ -308,17 +318,18 @@ start_engines_by_hand() {
       </dev/null >>/var/log/atoll/rabbitmq.log 2>&1 &
 }
 
-# link_older_names RELEASE: the paths by which the units of older installations start the engines. An upgrade leaves those units as
-# they are, because a changed one would have its engine restarted.
+# link_older_names RELEASE: the paths by which the units of older installations start the engines.
+# An upgrade leaves those units as they are, because a changed one would have its engine restarted.
 link_older_names() {
   ln -sf ../engines/galera/galera-start ../engines/galera/galera-watch ../engines/rabbitmq/rabbitmq-start "$1/scripts/"
 }
 
-# engine_packages: what a node of either engine needs of Debian; rsync and stunnel4 are MariaDB's state transfer.
+# engine_packages: what a node of either engine needs of Debian; rsync and stunnel4 are MariaDB's
+# state transfer.
 engine_packages() { echo mariadb-server galera-4 rsync stunnel4 rabbitmq-server openssl nftables; }
 
-# engines_answer: for as long as somebody waits for it. RabbitMQ listens when all else of it has started; its own command would start an
-# Erlang machine for every question.
+# engines_answer: for as long as somebody waits for it. RabbitMQ listens when all else of it has
+# started; its own command would start an Erlang machine for every question.
 engines_answer() {
   MYSQL_PWD=$(cat "$GALERA_PASSWORD") mariadb -h "$ADDRESS" -u atoll --connect-timeout=2 -N --ssl-verify-server-cert \
     --ssl-ca="$GALERA_TLS/ca.crt" --ssl-cert="$GALERA_TLS/host.crt" --ssl-key="$GALERA_TLS/host.key" \
@@ -349,7 +360,8 @@ remove_engines() {
   ! has_systemd || systemctl daemon-reload
   [ "$1" != yes ] || return 0
   rm -rf "$RABBIT_DATA/mnesia" "$RABBIT_DATA/.erlang.cookie"
-  # A MariaDB as the package made it; but not where somebody put a database of his own into the cluster.
+  # A MariaDB as the package made it; but not where somebody put a database of his own into the
+  # cluster.
   if [ -z "$(foreign_databases)" ]; then
     find "$MARIADB_DATA" -mindepth 1 -delete
     mariadb-install-db --user=mysql --datadir="$MARIADB_DATA" --skip-test-db --auth-root-authentication-method=socket

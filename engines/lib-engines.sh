@@ -1,15 +1,18 @@
 # shellcheck shell=bash
-# How Atoll wants its engines: configuration of a MariaDB Galera node and of a RabbitMQ node, printed, never written.
-# Sourced by scripts/install and by the lab, so that what the drills measure is what an installation gets. Wants ROOT (the checkout).
+# How Atoll wants its engines: configuration of a MariaDB Galera node and of a RabbitMQ node,
+# printed, never written. Sourced by scripts/install and by the lab, so that what the drills measure
+# is what an installation gets. Wants ROOT (the checkout).
 #
-# Each engine has copies of the host's certificate and key that its own user may read (scripts/engines-guard puts them there).
+# Each engine has copies of the host's certificate and key that its own user may read
+# (scripts/engines-guard puts them there).
 
 GALERA_PORT=4567
 GALERA_TLS=/etc/mysql/atoll-tls
 RABBIT_TLS=/etc/rabbitmq/atoll-tls
 RABBIT_CODE=/etc/rabbitmq/atoll-code
 RABBIT_NODES_TLS=/etc/rabbitmq/atoll-nodes-tls.config
-# Not the machine's /tmp: a server that starts sweeps the temporary tables of any other one out of a directory that they share.
+# Not the machine's /tmp: a server that starts sweeps the temporary tables of any other one out of a
+# directory that they share.
 GALERA_TMP=/var/lib/mysql-tmp
 
 # galera_config NAME ADDRESS NODE_ADDRESS...: text of /etc/mysql/mariadb.conf.d/60-atoll-galera.cnf
@@ -22,19 +25,22 @@ galera_config() {
 [mariadbd]
 bind-address = $address
 skip-name-resolve
-# Clients over the network show a certificate of the cluster, too: their user is made with REQUIRE X509.
+# Clients over the network show a certificate of the cluster, too: their user is made with REQUIRE
+# X509.
 require_secure_transport = ON
 tls_version = TLSv1.2,TLSv1.3
 ssl_ca = $GALERA_TLS/ca.crt
 ssl_cert = $GALERA_TLS/host.crt
 ssl_key = $GALERA_TLS/host.key
 tmpdir = $GALERA_TMP
-# All hosts use the first node that is well, with up to ten connections each; a thousand hosts must find room.
+# All hosts use the first node that is well, with up to ten connections each; a thousand hosts must
+# find room.
 max_connections = 10000
 binlog_format = ROW
 default_storage_engine = InnoDB
 innodb_autoinc_lock_mode = 2
-# Nodes that lose power together must not lose what was committed: Galera's usual 0 or 2 keeps a second of it in memory.
+# Nodes that lose power together must not lose what was committed: Galera's usual 0 or 2 keeps a
+# second of it in memory.
 innodb_flush_log_at_trx_commit = 1
 wsrep_on = ON
 wsrep_provider = /usr/lib/galera/libgalera_smm.so
@@ -44,13 +50,16 @@ wsrep_node_name = $name
 wsrep_node_address = $address
 wsrep_sst_method = rsync
 wsrep_slave_threads = 2
-# A node that lost power is left out after one second, and writes go on. The others get longer to agree on that: where a busy machine
-# kept them from it within Galera's time (half of inactive_timeout), each went on alone, and none of them was a majority.
-# While they agree they say nothing but their proposals, so these must come more often than one takes the other for dead: with Galera's
-# second between two, members that were well suspected each other, and writes stood still for 2 to 6 s when one of them came back.
+# A node that lost power is left out after one second, and writes go on. The others get longer to
+# agree on that: where a busy machine kept them from it within Galera's time (half of
+# inactive_timeout), each went on alone, and none of them was a majority. While they agree they say
+# nothing but their proposals, so these must come more often than one takes the other for dead: with
+# Galera's second between two, members that were well suspected each other, and writes stood still
+# for 2 to 6 s when one of them came back.
 wsrep_provider_options = "gmcast.listen_addr=ssl://$address:$GALERA_PORT; ist.recv_bind=$address; socket.ssl=YES; socket.ssl_ca=$GALERA_TLS/ca.crt; socket.ssl_cert=$GALERA_TLS/host.crt; socket.ssl_key=$GALERA_TLS/host.key; gcache.size=64M; evs.keepalive_period=PT0.3S; evs.join_retrans_period=PT0.3S; evs.suspect_timeout=PT1S; evs.inactive_timeout=PT10S; evs.install_timeout=PT10S"
 [sst]
-# rsync inside TLS: both sides have a certificate of the cluster, and the one that is fed has it for its address (galera/bin/stunnel).
+# rsync inside TLS: both sides have a certificate of the cluster, and the one that is fed has it for
+# its address (galera/bin/stunnel).
 ssl-mode = VERIFY_CA
 tca = $GALERA_TLS/ca.crt
 tcert = $GALERA_TLS/host.crt
@@ -58,15 +67,16 @@ tkey = $GALERA_TLS/host.key
 CONFIG
 }
 
-# galera_config_emulated ADDRESS: text of a file after that of galera_config, for machines so slow that nodes which are well miss its
-# deadlines. An option of the provider cannot be set alone.
+# galera_config_emulated ADDRESS: text of a file after that of galera_config, for machines so slow
+# that nodes which are well miss its deadlines. An option of the provider cannot be set alone.
 galera_config_emulated() {
   local patience='gmcast.peer_timeout=PT30S; evs.keepalive_period=PT1S; evs.inactive_check_period=PT2S; evs.suspect_timeout=PT20S; evs.inactive_timeout=PT60S; evs.install_timeout=PT60S'
   printf '# Written by Atoll: in the place of those of galera_config.\n[mariadbd]\n'
   galera_config emulated "$1" "$1" | sed -n "s/^\(wsrep_provider_options = .*; \)evs\.keepalive_period.*/\1$patience\"/p"
 }
 
-# engines_config NAME ADDRESS NODES PEERS: text of /etc/atoll/engines.conf, for scripts/engines-guard. NODES and PEERS with commas.
+# engines_config NAME ADDRESS NODES PEERS: text of /etc/atoll/engines.conf, for
+# scripts/engines-guard. NODES and PEERS with commas.
 engines_config() { printf '# Written by Atoll.\nENGINES_NAME=%s\nENGINES_ADDRESS=%s\nENGINES_NODES=%s\nENGINES_PEERS=%s\n' "$@"; }
 
 # derived_password SECRET_FILE PURPOSE: what the engines are told instead of the cluster's secret.
@@ -74,7 +84,8 @@ derived_password() {
   "${CURRENT:-$ROOT}/node_modules/.bin/node" "${CURRENT:-$ROOT}/engines/certificates.ts" derive --secret-file "$1" --purpose "$2"
 }
 
-# store_accounts DATABASE USER PASSWORD_FILE: SQL that makes the database and its user; running it again is harmless.
+# store_accounts DATABASE USER PASSWORD_FILE: SQL that makes the database and its user; running it
+# again is harmless.
 store_accounts() {
   local password
   password=$(cat "$3")
@@ -109,8 +120,9 @@ net_ticktime = 8
 # Nothing that hosts or clients say is larger; the broker's own limit is 128 MiB, in memory.
 max_message_size = 1048576
 load_definitions = /etc/rabbitmq/atoll-definitions.json
-# All nodes may start at once and in any order. Those that were running last are waited for for two minutes, and then again when the
-# service manager starts this node again (engines/rabbitmq/rabbitmq-start says how that ends).
+# All nodes may start at once and in any order. Those that were running last are waited for for two
+# minutes, and then again when the service manager starts this node again
+# (engines/rabbitmq/rabbitmq-start says how that ends).
 mnesia_table_loading_retry_timeout = 10000
 mnesia_table_loading_retry_limit = 12
 log.file.level = warning
@@ -122,8 +134,9 @@ CONFIG
   done
 }
 
-# rabbitmq_environment ADDRESS: text of /etc/rabbitmq/rabbitmq-env.conf. An idle scheduler that spins takes a tenth of a core from the
-# instances. Nodes and rabbitmqctl speak TLS to each other, and the port mapper listens where the nodes do (and on loopback).
+# rabbitmq_environment ADDRESS: text of /etc/rabbitmq/rabbitmq-env.conf. An idle scheduler that
+# spins takes a tenth of a core from the instances. Nodes and rabbitmqctl speak TLS to each other,
+# and the port mapper listens where the nodes do (and on loopback).
 rabbitmq_environment() {
   local distribution
   distribution="-pa $RABBIT_CODE -proto_dist inet_tls -ssl_dist_optfile $RABBIT_NODES_TLS -kernel inet_dist_use_interface {${1//./,}}"
@@ -135,8 +148,9 @@ ERL_EPMD_ADDRESS=$1
 CONFIG
 }
 
-# rabbitmq_nodes_tls HOST...: text of $RABBIT_NODES_TLS. Both sides of a connection between nodes verify the other's certificate: whoever
-# is connected to that it is for that node's host, whoever connects that it is for one of these hosts (rabbitmq/atoll_peer.erl).
+# rabbitmq_nodes_tls HOST...: text of $RABBIT_NODES_TLS. Both sides of a connection between nodes
+# verify the other's certificate: whoever is connected to that it is for that node's host, whoever
+# connects that it is for one of these hosts (rabbitmq/atoll_peer.erl).
 rabbitmq_nodes_tls() {
   local hosts files="{cacertfile, \"$RABBIT_TLS/ca.crt\"}, {certfile, \"$RABBIT_TLS/host.crt\"}, {keyfile, \"$RABBIT_TLS/host.key\"}, {verify, verify_peer}"
   hosts=$(printf '"%s", ' "$@")
@@ -147,11 +161,12 @@ rabbitmq_nodes_tls() {
 CONFIG
 }
 
-# rabbitmq_code DIRECTORY: compiles what that refers to, by the compiler that comes with the broker's Erlang.
+# rabbitmq_code DIRECTORY: compiles what that refers to, by the compiler that comes with the
+# broker's Erlang.
 rabbitmq_code() { erlc -o "$1" "$ROOT/engines/rabbitmq/atoll_peer.erl"; }
 
-# rabbitmq_definitions USER PASSWORD_FILE: text of /etc/rabbitmq/atoll-definitions.json: the user and what it may do.
-# The hash is RabbitMQ's own: base64(salt, sha256(salt, password)).
+# rabbitmq_definitions USER PASSWORD_FILE: text of /etc/rabbitmq/atoll-definitions.json: the user
+# and what it may do. The hash is RabbitMQ's own: base64(salt, sha256(salt, password)).
 rabbitmq_definitions() {
   local salt hash
   salt=$(head -c 4 /dev/urandom | od -An -tx1 | tr -d ' \n')

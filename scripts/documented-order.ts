@@ -1,10 +1,13 @@
 /**
- * The order in which EC2 answers a structure's members, where that is not the order of the SDK's model.
+ * The order of members in EC2's answers, for structures where it is not the order of the SDK's
+ * model.
  *
- * The SDK puts members that were added later before the older ones; EC2 and the samples of its API reference
- * (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/, each action's "Sample Response") begin with what names the thing.
- * Clients that read an answer from its start, line by line, go by that. Members that are not named here come after those that are, in
- * the order of the SDK's model; `nextToken` always comes last.
+ * The SDK lists members that were added later before the older ones. EC2 itself, and each "Sample
+ * Response" of its API reference, begin with the id. Clients that read an answer line by line rely
+ * on that. Members that are not listed here follow those that are, in the order of the SDK's model.
+ * `nextToken` always comes last.
+ *
+ * Source: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/
  */
 export const DOCUMENTED_ORDER: Readonly<Record<string, string>> = {
   Address:

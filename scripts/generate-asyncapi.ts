@@ -1,7 +1,9 @@
 /**
- * Writes `docs/asyncapi.yaml`, the AsyncAPI document of the bus: the command door for clients, and what hosts say to each other. All of
- * it comes from the schemas that the daemon itself parses with. A test checks that the file has what this writes.
- * https://www.asyncapi.com/docs/reference/specification/v3.0.0
+ * Writes `docs/asyncapi.yaml`, the AsyncAPI document of the bus: commands of clients, and messages
+ * between hosts. All of it comes from the schemas that the daemon parses with. A test checks that
+ * the committed file is what this writes.
+ *
+ * Source: https://www.asyncapi.com/docs/reference/specification/v3.0.0
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

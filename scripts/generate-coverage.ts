@@ -1,8 +1,9 @@
 /**
- * Writes `docs/coverage.md`: every action of EC2, which of them Atoll answers, and with which parameters and filters.
+ * Writes `docs/coverage.md`: every action of EC2, which of them Atoll answers, and with which
+ * parameters and filters.
  *
- * EC2's side comes from the schemas of `@aws-sdk/client-ec2`, Atoll's from the schemas that its actions parse their parameters with. A
- * test checks that the committed page is what this writes.
+ * EC2's side comes from the schemas of `@aws-sdk/client-ec2`, Atoll's from the schemas that its
+ * actions parse their parameters with. A test checks that the committed page is what this writes.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -109,7 +110,10 @@ function shown(value: unknown): string {
   return value === 'an empty list' ? value : `\`${String(value)}\``
 }
 
-/** EC2's parameters of an action, in its own order. Members of structures are named only where they are not simply taken. */
+/**
+ * EC2's parameters of an action, in its own order. Members of structures are named only where they
+ * are not simply taken.
+ */
 function parametersOf(action: Action): readonly Parameter[] {
   const operation: unknown = Reflect.get(ec2, `${action.name}$`)
   if (!Array.isArray(operation)) throw new Error(`the SDK has no action ${action.name}`)
@@ -150,7 +154,10 @@ function noteOf(schema: z.core.$ZodType) {
   return noteSchema.parse(z.globalRegistry.get(schema) ?? {})
 }
 
-/** The members of what a schema parses, or of the items of its list; undefined when it parses something else. */
+/**
+ * The members of what a schema parses, or of the items of its list; undefined when it parses
+ * something else.
+ */
 function shapeOf(schema: z.core.$ZodType): Shape | undefined {
   const { parsedBy } = noteOf(schema)
   if (parsedBy !== undefined) return shapeOf(parsedBy)
@@ -165,7 +172,10 @@ function shapeOf(schema: z.core.$ZodType): Shape | undefined {
   return isWrapped ? shapeOf(schema.unwrap()) : undefined
 }
 
-/** The filters of an action: those that compare with something, and those that EC2 documents beside them. */
+/**
+ * The filters of an action: those that compare with something, and those that EC2 documents beside
+ * them.
+ */
 function filtersOf({ name, filters }: Action) {
   const documented = (DOCUMENTED_FILTERS[name] ?? []).map((filter) =>
     filter === 'tag:' ? TAG_FILTER : filter,

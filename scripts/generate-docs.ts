@@ -1,6 +1,7 @@
 /**
- * Writes what the docs have from the code: the table of settings from the schema in `src/config.ts`, and the list of actions from
- * `src/api/actions`. A test checks that the pages have what this writes.
+ * Writes what the docs have from the code: the table of settings from the schema in
+ * `src/config.ts`, and the list of actions from `src/api/actions`. A test checks that the pages
+ * have what this writes.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

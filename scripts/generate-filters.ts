@@ -1,8 +1,10 @@
 /**
- * Writes `src/api/generated/filters.ts`: the filters that EC2 documents for each action that Atoll answers.
+ * Writes `src/api/generated/filters.ts`: the filters that EC2 documents for each action that Atoll
+ * answers.
  *
- * The source is the documentation inside `@aws-sdk/client-ec2`, which is EC2's own API reference: every item of the first list in the
- * text of an action's `Filters` begins with a filter's name. A test checks that the committed file is what this writes.
+ * The source is the documentation inside `@aws-sdk/client-ec2`, which is EC2's own API reference:
+ * every item of the first list in the text of an action's `Filters` begins with a filter's name. A
+ * test checks that the committed file is what this writes.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -38,8 +40,9 @@ export function generateFilters(): string {
       return names.length === 0 ? [] : [`  ${action}: [\n${rows}  ],\n`]
     })
   return `/**
- * Written by scripts/generate-filters.ts from @aws-sdk/client-ec2; do not edit. The filters that EC2 documents, by action; \`tag:\` stands
- * for \`tag:<key>\`. An action without a row has none, or its documentation names none.
+ * Written by scripts/generate-filters.ts from @aws-sdk/client-ec2; do not edit. The filters that
+ * EC2 documents, by action. \`tag:\` stands for \`tag:<key>\`. An action without a row has no
+ * filters, or its documentation names none.
  */
 export const DOCUMENTED_FILTERS: Readonly<Record<string, readonly string[]>> = {
 ${table.join('')}}

@@ -1,8 +1,10 @@
 /**
- * Writes `src/api/generated`: what the actions that the API answers (`src/api/actions`) look like on the wire.
+ * Writes `src/api/generated`: what the actions that the API answers (`src/api/actions`) look like
+ * on the wire.
  *
- * The source is the schemas of `@aws-sdk/client-ec2` and `@aws-sdk/client-sts`, development dependencies that the daemon never loads. A
- * test checks that the committed files are what this writes.
+ * The source is the schemas of `@aws-sdk/client-ec2` and `@aws-sdk/client-sts`, development
+ * dependencies that the daemon never loads. A test checks that the committed files are what this
+ * writes.
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -34,7 +36,10 @@ interface Direction {
   readonly itemName: (item: NormalizedSchema) => string
 }
 
-/** Both generated files, by name. Throws when the SDK's schemas hold something that the wire cannot express. */
+/**
+ * Both generated files, by name. Throws when the SDK's schemas hold something that the wire cannot
+ * express.
+ */
 export function generateWire(): Readonly<Record<string, string>> {
   const ec2Model = describe(ec2, EC2_ACTIONS, {
     version: '2016-11-15',
@@ -71,7 +76,10 @@ function describe(
   return { ...protocol, actions, inputs: sorted(inputs), outputs: inOrder(sorted(outputs)) }
 }
 
-/** The members of each structure as EC2 answers them. Throws when the order names a member that there is not. */
+/**
+ * The members of each structure as EC2 answers them. Throws when the order names a member that
+ * there is not.
+ */
 function inOrder(table: Table): Table {
   return Object.fromEntries(
     Object.entries(table).map(([name, members]) => {
@@ -102,7 +110,10 @@ function structure(schema: NormalizedSchema, table: Table, direction: Direction)
   return name
 }
 
-/** As `structure`, of an answer whose lists never have items: what these would look like is left out. */
+/**
+ * As `structure`, of an answer whose lists never have items: what these would look like is left
+ * out.
+ */
 function emptyLists(schema: NormalizedSchema, table: Table, direction: Direction): string {
   const name = schema.getName() ?? 'unit'
   const members: Record<string, string> = {}
@@ -159,7 +170,10 @@ function print(constant: string, source: string, model: WireModel): string {
     .replaceAll(/"(\w+)":/g, '$1:')
     .replaceAll('"', "'")
     .replaceAll(/\[\n\s+('\w+'),\n\s+('\w+')\n\s+\]/g, '[$1, $2]')
-  return `/** Written by scripts/generate-wire.ts from ${source}; do not edit. The notation is explained in ../wire/model.ts. */
+  return `/**
+ * Written by scripts/generate-wire.ts from ${source}; do not edit.
+ * The notation is explained in ../wire/model.ts.
+ */
 import type { WireModel } from '../wire/model.ts'
 
 export const ${constant}: WireModel = ${body}

@@ -1,20 +1,23 @@
-# The guest by which src/host/kvm/kvm.ts proves that KVM works here. It does on a few hundred bytes what every kernel does as it starts,
-# and what a KVM that only pretends does not get past: enter long mode with paging, take exceptions, take a page fault and mend it,
-# use all registers of the processor that a kernel sets, and sleep until the timer of its APIC wakes it.
+# The guest with which src/host/kvm/kvm.ts checks that KVM works on this host. In a few hundred
+# bytes it does what every kernel does when it starts, and what a broken KVM fails at: enter long
+# mode with paging, handle exceptions, handle a page fault and map the page, use all registers that
+# a kernel sets, and sleep until the timer of its APIC wakes it.
 #
-# A flat multiboot image (https://www.gnu.org/software/grub/manual/multiboot/multiboot.html, "The address fields") that
-# `qemu-system-x86_64 -kernel` boots. It ends by writing to isa-debug-exit: PASSED when all went well, else the number of the step at
-# which it found something wrong; QEMU's exit code is twice that and one. What goes wrong worse is a triple fault (-no-reboot).
+# It is a flat multiboot image that `qemu-system-x86_64 -kernel` boots
+# (https://www.gnu.org/software/grub/manual/multiboot/multiboot.html, "The address fields"). It ends
+# by writing to isa-debug-exit: PASSED, or the number of the step that failed. QEMU's exit code is
+# twice that plus one. A worse failure is a triple fault (-no-reboot).
 #
-# Make the bytes of src/host/kvm/kvm-guest.ts anew (test/unit/host/kvm/kvm.test.ts compares them):
+# Generate the bytes of src/host/kvm/kvm-guest.ts (test/unit/host/kvm/kvm.test.ts compares them):
 #   as --64 -o kvm-guest.o scripts/kvm-guest.s
-#   ld -m elf_x86_64 -Ttext=0x100000 -e header --oformat binary -o kvm-guest.bin kvm-guest.o && base64 -w 100 kvm-guest.bin
+#   ld -m elf_x86_64 -Ttext=0x100000 -e header --oformat binary -o kvm-guest.bin kvm-guest.o
+#   base64 -w 100 kvm-guest.bin
 
     .set PASSED, 42
     .set DEBUG_EXIT, 0xf4
     .set PRESENT_WRITABLE, 0x3
     .set LARGE_PAGE, 0x83
-    .set UNMAPPED, 0x20000000           # 512 MiB: its page is not there until the handler of the page fault puts it there
+    .set UNMAPPED, 0x20000000           # 512 MiB: the handler of the page fault maps its page
     .set APIC, 0xfee00000
     .set TIMER_VECTOR, 32
     .set MEMORY, 0x400000               # 4 MiB: written, and read back
@@ -166,7 +169,7 @@ long_mode:
     jmp 3f
 2:  fail_with 5
 
-    # 6: asleep until the APIC's timer has called three times; the old controller is told to be silent.
+    # 6: sleep until the APIC's timer has fired three times. The old controller is masked.
 3:  movb $0xff, %al
     outb %al, $0x21
     outb %al, $0xa1

@@ -1,16 +1,19 @@
 # shellcheck shell=bash
-# Sourced by scripts that set a host up: what it takes that a machine's network managers leave Atoll's links, routes and rules alone.
+# Sourced by scripts that set a host up: what it takes that a machine's network managers leave
+# Atoll's links, routes and rules alone.
 #
-# systemd-networkd takes away the routes and policy rules that it does not know whenever it starts or is given new settings, and an
-# operator's `[Match] Name=*` would make it a DHCP client on every link of ours (networkd.conf(5), systemd.network(5)).
-# NetworkManager takes links on that appear (NetworkManager.conf(5), keyfile.unmanaged-devices).
+# systemd-networkd takes away the routes and policy rules that it does not know whenever it starts
+# or is given new settings, and an operator's `[Match] Name=*` would make it a DHCP client on every
+# link of ours (networkd.conf(5), systemd.network(5)). NetworkManager takes links on that appear
+# (NetworkManager.conf(5), keyfile.unmanaged-devices).
 
 # network_notes BASE: the files below /etc, or below /run for what ends with the next boot.
 network_notes() {
   printf '%s\n' "$1/systemd/networkd.conf.d/atoll.conf" "$1/systemd/network/00-atoll.network" "$1/NetworkManager/conf.d/atoll.conf"
 }
 
-# write_network_notes BASE: they are read when a manager starts; those that run are told of what they take without a start.
+# write_network_notes BASE: they are read when a manager starts; those that run are told of what
+# they take without a start.
 write_network_notes() (
   local networkd links manager
   { read -r networkd && read -r links && read -r manager; } < <(network_notes "$1")

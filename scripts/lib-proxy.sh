@@ -1,14 +1,16 @@
 # shellcheck shell=bash
-# Sourced by scripts that set a host up: the proxies of this machine, for the Docker Engine (which fetches docker:// images by itself) and for
-# atolld. Wants ROOT, CONFIG.
+# Sourced by scripts that set a host up: the proxies of this machine, for the Docker Engine (which
+# fetches docker:// images by itself) and for atolld. Wants ROOT, CONFIG.
 #
-# A service of systemd's has nothing of a shell's environment, so they are kept in a file. Only root reads it: a proxy's URL may have a
-# password, and what `Environment=` of a unit says is told to everybody (systemd.exec(5)).
+# A service of systemd's has nothing of a shell's environment, so they are kept in a file. Only root
+# reads it: a proxy's URL may have a password, and what `Environment=` of a unit says is told to
+# everybody (systemd.exec(5)).
 
 PROXY_FILE=/etc/atoll/proxy.env
 DOCKER_PROXY_DROP_IN=/etc/systemd/system/docker.service.d/atoll-proxy.conf
 
-# take_up_proxies: a shell that names no proxy goes on with those of the shell before it, apt and npm with it.
+# take_up_proxies: a shell that names no proxy goes on with those of the shell before it, apt and
+# npm with it.
 take_up_proxies() {
   [ -z "${HTTP_PROXY:-}${http_proxy:-}${HTTPS_PROXY:-}${https_proxy:-}" ] || return 0
   grep -qs '^# .*from the environment' "$PROXY_FILE" || return 0
@@ -18,10 +20,12 @@ take_up_proxies() {
   set +a
 }
 
-# proxies_wanted TREE: lines NAME="VALUE", as images.proxy and the environment have them; none where there is no proxy.
+# proxies_wanted TREE: lines NAME="VALUE", as images.proxy and the environment have them; none where
+# there is no proxy.
 proxies_wanted() { "$1/node_modules/.bin/node" "$1/scripts/proxies.ts" --config "$CONFIG"; }
 
-# with_proxies COMMAND...: runs it in the place of this shell with the proxies of images.proxy, or with those of the environment.
+# with_proxies COMMAND...: runs it in the place of this shell with the proxies of images.proxy, or
+# with those of the environment.
 with_proxies() {
   local tree
   for tree in "${CURRENT:-$ROOT}" "$ROOT"; do
@@ -35,7 +39,8 @@ with_proxies() {
   exec "$@"
 }
 
-# write_proxies LINES: the file, and what has docker.service read it, unless that has proxies of its operator's.
+# write_proxies LINES: the file, and what has docker.service read it, unless that has proxies of its
+# operator's.
 write_proxies() (
   if [ "$1" != "$(cat "$PROXY_FILE" 2>/dev/null)" ]; then
     umask 077
@@ -56,7 +61,8 @@ engine_info() { curl -sf -m 5 --noproxy '*' --unix-socket "$DOCKER_SOCKET" http:
 # The engine's own words for them; in its answer they are empty where there is none.
 engine_has_proxy() { engine_info | grep -Eq '"Https?Proxy": ?"[^"]'; }
 
-# Nothing of others' is ended for a proxy: without live restore an engine that starts anew takes its containers with it.
+# Nothing of others' is ended for a proxy: without live restore an engine that starts anew takes its
+# containers with it.
 engine_may_restart() { engine_info | grep -Eq '"LiveRestoreEnabled": ?true|"ContainersRunning": ?0\b'; }
 
 restart_docker() {

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# Shared by the scripts: steps with visible progress, and failures that say which step, why, and what to do.
-# Sourced, never run. Wants: ROOT (the checkout), LOG (where the output of commands goes); choose_engine and start_engine want STATE and
-# RUN, the daemon's directories, too.
+# Shared by the scripts: steps with visible progress, and failures that say which step, why, and
+# what to do. Sourced, never run. Wants: ROOT (the checkout), LOG (where the output of commands
+# goes); choose_engine and start_engine want STATE and RUN, the daemon's directories, too.
 
 # su and cron come with a PATH that lacks the half of these.
 export PATH="$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -13,8 +13,9 @@ else
   BOLD='' DIM='' RED='' GREEN='' PLAIN=''
 fi
 
-# step "What" "what to do when it fails" COMMAND...: runs the command with its output in LOG, a line while it works and a tick
-# with the seconds it took. On failure prints the last lines of its output and the advice, and ends the script.
+# step "What" "what to do when it fails" COMMAND...: runs the command with its output in LOG, a line
+# while it works and a tick with the seconds it took. On failure prints the last lines of its output
+# and the advice, and ends the script.
 step() {
   local what=$1 advice=$2 began=$SECONDS pid ticker
   shift 2
@@ -67,15 +68,17 @@ asks_for_help() {
   return 1
 }
 
-# help_if_asked "$@": prints the comment at the top of the script, which is its help. Called before anything is installed.
+# help_if_asked "$@": prints the comment at the top of the script, which is its help. Called before
+# anything is installed.
 help_if_asked() {
   asks_for_help "$@" || return 0
   awk 'NR == 1 { next } !/^#/ { exit } { sub(/^# ?/, ""); print }' "$0"
   exit 0
 }
 
-# end_steps: for the exit trap of a script that has job control on (set -m), which makes each step a process group: ends all that a
-# step started, whatever ends the script. Without job control what a step started goes on after ^C.
+# end_steps: for the exit trap of a script that has job control on (set -m), which makes each step a
+# process group: ends all that a step started, whatever ends the script. Without job control what a
+# step started goes on after ^C.
 end_steps() {
   local job
   for job in $(jobs -p); do kill -KILL -- "-$job" 2>/dev/null || true; done
@@ -88,8 +91,8 @@ fail() {
   exit 1
 }
 
-# wait_for SECONDS COMMAND...: until the command succeeds, looking every 50 ms, or as rarely as the look itself takes: on a slow machine
-# it must not take the time of what is waited for.
+# wait_for SECONDS COMMAND...: until the command succeeds, looking every 50 ms, or as rarely as the
+# look itself takes: on a slow machine it must not take the time of what is waited for.
 wait_for() {
   local deadline=$((SECONDS + $1)) began pause
   shift
@@ -139,13 +142,15 @@ install_packages() {
   DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"
 }
 
-# What a host needs of Debian beside Docker and the engines; scripts/make-box has them in its machines, which may have no network.
+# What a host needs of Debian beside Docker and the engines; scripts/make-box has them in its
+# machines, which may have no network.
 host_packages() {
   echo bubblewrap ca-certificates curl iproute2 nftables iptables busybox-static passwd procps util-linux libatomic1 libstdc++6 \
     qemu-system-x86 qemu-utils ovmf xorriso
 }
 
-# ensure_packages NAME...: installs what is missing; nothing is asked of the network when nothing is.
+# ensure_packages NAME...: installs what is missing; nothing is asked of the network when nothing
+# is.
 ensure_packages() {
   local missing
   missing=$(missing_packages "$@")
@@ -155,13 +160,15 @@ ensure_packages() {
     install_packages $missing
 }
 
-# The packages that this checkout's lock file names, and with them a current Node. Install scripts run only for those that
-# package.json allows by name; `node` needs its own because it puts the binary in place. The note of what was installed is written
-# last: an installation that was cut off is done again.
+# The packages that this checkout's lock file names, and with them a current Node. Install scripts
+# run only for those that package.json allows by name; `node` needs its own because it puts the
+# binary in place. The note of what was installed is written last: an installation that was cut off
+# is done again.
 install_npm_packages() {
   cd "$ROOT" || return
-  # Not `npm ci`: npm 11 refuses a lock file that lacks the optional packages of foreign platforms, and a registry mirror that
-  # does not carry those cannot put them there. `--no-save` takes the locked versions and leaves the lock file as it is.
+  # Not `npm ci`: npm 11 refuses a lock file that lacks the optional packages of foreign platforms,
+  # and a registry mirror that does not carry those cannot put them there. `--no-save` takes the
+  # locked versions and leaves the lock file as it is.
   npm install --no-save --ignore-scripts --no-audit --no-fund "$@"
   npm rebuild node --no-audit --no-fund
   node_modules/.bin/node --version
@@ -192,12 +199,14 @@ ensure_npm_packages() {
 
 engine_answers() { curl -sf -m 5 --noproxy '*' --unix-socket "$1" http://docker/_ping; }
 
-# Where the kernel has AppArmor, an engine starts containers only with its parser, which its Debian package merely recommends.
+# Where the kernel has AppArmor, an engine starts containers only with its parser, which its Debian
+# package merely recommends.
 ensure_apparmor() {
   [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" != Y ] || ensure_packages apparmor
 }
 
-# The machine's own engine when it answers, else one of ours that leaves no mark on the machine's network.
+# The machine's own engine when it answers, else one of ours that leaves no mark on the machine's
+# network.
 choose_engine() {
   ensure_apparmor
   if engine_answers /var/run/docker.sock >/dev/null 2>&1; then
@@ -216,9 +225,11 @@ choose_engine() {
     step "Start a Docker engine for Atoll" "read $RUN/dockerd.log" start_engine
 }
 
-# The user whose subordinate numbers the users of containers are on the host: root of a container is nobody here.
+# The user whose subordinate numbers the users of containers are on the host: root of a container is
+# nobody here.
 REMAP_USER=atoll-remap
-# 65,536 numbers above those that systemd gives to its own containers (0x00080000 to 0x6FFFFFFF) and below those of virtual machines (qemu.firstUser).
+# 65,536 numbers above those that systemd gives to its own containers (0x00080000 to 0x6FFFFFFF) and
+# below those of virtual machines (qemu.firstUser).
 REMAP_FIRST=1879048192
 REMAP_LAST=1879113727
 
@@ -240,14 +251,16 @@ remove_remap_user() {
   ! getent passwd "$REMAP_USER" >/dev/null || userdel "$REMAP_USER"
 }
 
-# Where an engine that we start keeps everything. Its users pass through, so it cannot lie below STATE, which is root's alone.
+# Where an engine that we start keeps everything. Its users pass through, so it cannot lie below
+# STATE, which is root's alone.
 engine_state() { printf '%s-docker' "$STATE"; }
 
 start_engine() {
   local state remap=(--userns-remap "$REMAP_USER")
   state=$(engine_state)
   if [ -d "$STATE/docker/containers" ]; then
-    # One that was started without user namespaces goes on so: its containers would not be found any more.
+    # One that was started without user namespaces goes on so: its containers would not be found any
+    # more.
     state=$STATE/docker
     remap=()
   else

@@ -1,9 +1,11 @@
 /**
- * strip-types ROOT COPY: makes, for what is in bin, a copy of ROOT/src that Node runs without stripping types itself.
+ * strip-types ROOT COPY: makes, for what is in bin, a copy of ROOT/src that Node runs without
+ * stripping types itself.
  *
- * Types give way to blanks, so that every line and column of a stack trace is also that of the source. The copy comes into being whole
- * or not at all, and several daemons may make the same one at once. Copies beside it that no daemon has started from for a long time
- * are removed. Exit 1 with one line on stderr when it cannot be made.
+ * Types give way to blanks, so that every line and column of a stack trace is also that of the
+ * source. The copy comes into being whole or not at all, and several daemons may make the same one
+ * at once. Copies beside it that no daemon has started from for a long time are removed. Exit 1
+ * with one line on stderr when it cannot be made.
  */
 import {
   chmodSync,

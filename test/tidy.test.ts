@@ -1,5 +1,5 @@
 /** The habits of the house, held by a test: who may import whom, and what may not be left behind. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
@@ -289,20 +289,35 @@ describe('comments', () => {
   ]
   const isWrapped = ({ path }: SourceFile) => !STILL_WIDE.includes(path)
 
-  it.each(files.filter(isWrapped))(
-    '$path has comments of 100 columns at most',
-    ({ lines, text }) => {
-      const code = codeOf(text).split('\n')
-      const wide = lines.filter(
+  /** What cannot be broken: directives, addresses, drawings. */
+  const UNBREAKABLE = /biome-ignore|shellcheck |https?:\/\/\S{40,}|-{20,}/
+
+  const wideComments = (text: string, code: string) => {
+    const codeLines = code.split('\n')
+    return text
+      .split('\n')
+      .filter(
         (line, index) =>
-          line.length > WIDTH &&
-          line !== code[index] &&
-          // What cannot be broken: directives, addresses, drawings.
-          !/biome-ignore|https?:\/\/\S{40,}|-{20,}/.test(line),
+          line.length > WIDTH && line !== codeLines[index] && !UNBREAKABLE.test(line),
       )
-      expect(wide).toEqual([])
-    },
+  }
+
+  it.each(files.filter(isWrapped))('$path has comments of 100 columns at most', ({ text }) => {
+    expect(wideComments(text, codeOf(text))).toEqual([])
+  })
+
+  const root = resolve(src, '..')
+  const beside = ['engines', 'tools', 'scripts'].flatMap((directory) =>
+    readdirSync(join(root, directory), { recursive: true, encoding: 'utf8' })
+      .map((path) => `${directory}/${path}`)
+      .filter((path) => statSync(join(root, path)).isFile()),
   )
+
+  it.each(beside)('%s has comments of 100 columns at most', (path) => {
+    const text = readFileSync(join(root, path), 'utf8')
+    const code = path.endsWith('.ts') ? codeOf(text) : text.replace(/(?<=^|\s)# .*$/gm, '')
+    expect(wideComments(text, code)).toEqual([])
+  })
 })
 
 describe('paths', () => {

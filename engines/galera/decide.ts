@@ -7,9 +7,10 @@
  * every commit begins. Two rules keep it from ever starting twice:
  *
  * - A node that left last (`safe_to_bootstrap: 1`) knows that nobody went on without it.
- * - Otherwise either all nodes of the list are heard, or, once patience ends, more than half of the members of one view are heard for
- *   whom it is the last one. No later primary component can exist then, as it would have needed one of them. (A commit that only an
- *   absent node had on its disk is lost in that case, which is why all of them are waited for first.)
+ * - Otherwise either all nodes of the list are heard, or, once patience ends, more than half of the
+ *   members of one view are heard for whom it is the last one. No later primary component can exist
+ *   then, as it would have needed one of them. (A commit that only an absent node had on its disk
+ *   is lost in that case, which is why all of them are waited for first.)
  */
 
 /** What a stopped node knows of itself, from its disk. */

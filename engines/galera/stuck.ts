@@ -8,8 +8,9 @@
  * nothing but a start brings them back. The rules that keep such a start from doing harm:
  *
  * - Only after the same was seen for so long that no node which works would still look like that.
- * - One that is a member, or does not answer, only while another one is well, which then has every commit; so never the last one that
- *   has the newest state. One that was voted out is a member of nothing, and its loss is none.
+ * - One that is a member, or does not answer, only while another one is well, which then has every
+ *   commit; so never the last one that has the newest state. One that was voted out is a member of
+ *   nothing, and its loss is none.
  * - One after the other, in the order of the list: two at once could take the majority with them.
  * - Not on a full disk, on which it would fail again, each time at the cost of a donor.
  */

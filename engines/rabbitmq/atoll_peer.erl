@@ -1,5 +1,6 @@
-%% Who may become a member of the brokers' cluster: hosts with engines only. Any host of the cluster has a certificate that the cluster's CA
-%% has signed, so the chain alone says too little. Named in the options of Erlang's distribution over TLS (verify_fun; ssl(3erl)).
+%% Who may become a member of the brokers' cluster: hosts with engines only. Any host of the cluster
+%% has a certificate that the cluster's CA has signed, so the chain alone says too little. Named in
+%% the options of Erlang's distribution over TLS (verify_fun; ssl(3erl)).
 -module(atoll_peer).
 -export([verify/3]).
 

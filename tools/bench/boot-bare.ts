@@ -1,7 +1,9 @@
 /**
- * The peer of `boot`: QEMU started by hand with the very arguments that the daemon gives it, on a bridge with dnsmasq.
+ * The peer of `boot`: QEMU started by hand with the very arguments that the daemon gives it, on a
+ * bridge with dnsmasq.
  *
- * Disks and taps are there before: what is measured is QEMU, the guest, and a DHCP server that has nothing else to do.
+ * Disks and taps are there before: what is measured is QEMU, the guest, and a DHCP server that has
+ * nothing else to do.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -33,7 +35,9 @@ export interface Boots {
 }
 
 export interface Bare {
-  /** Starts so many guests at once, measures, calls `running` with their processes, and ends them. */
+  /**
+   * Starts so many guests at once, measures, calls `running` with their processes, and ends them.
+   */
   boot(count: number, running?: (pids: readonly number[]) => Promise<void>): Promise<Boots>
   close(): Promise<void>
 }

@@ -1,6 +1,7 @@
 /**
- * `boot`: a virtual machine from RunInstances to its DHCPACK and to the first answered ping, beside the same QEMU started by hand; one of
- * each in turn, so that a slow minute hits both alike. Then twenty at once, and what each costs beyond its own memory.
+ * `boot`: a virtual machine from RunInstances to its DHCPACK and to the first answered ping, beside
+ * the same QEMU started by hand; one of each in turn, so that a slow minute hits both alike. Then
+ * twenty at once, and what each costs beyond its own memory.
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -147,7 +148,10 @@ async function residentKiB(cloud: Cloud): Promise<number> {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1])
 }
 
-/** What a QEMU keeps in memory beyond its guest's own: its share of all mappings (proc(5), smaps) but the one of the guest's size. */
+/**
+ * What a QEMU keeps in memory beyond its guest's own: its share of all mappings (proc(5), smaps)
+ * but the one of the guest's size.
+ */
 async function beyondGuestKiB(pid: number): Promise<number> {
   const guestKiB = TYPE.memoryMiB * KIB
   const text = await readFile(`/proc/${pid}/smaps`, 'utf8')

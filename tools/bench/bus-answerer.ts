@@ -1,4 +1,7 @@
-/** The other host of `scripts/bench bus`, a process of its own: answers over the bus, and over bare queues. Told all by its arguments. */
+/**
+ * The other host of `scripts/bench bus`, a process of its own: answers over the bus, and over bare
+ * queues. Told all by its arguments.
+ */
 import { connect } from 'amqplib'
 import { openTestBus, quiet } from '../kit/rabbit-bus.ts'
 import { bareAnswer, rabbitUrl } from './bus-bare.ts'

@@ -1,6 +1,7 @@
 /**
- * What the bus is measured against: amqplib by itself, with a question and an answer in JSON over queues of the same kind, matched by
- * their correlation id, and nothing else: no signature, no checks, no deadline.
+ * What the bus is measured against: amqplib by itself, with a question and an answer in JSON over
+ * queues of the same kind, matched by their correlation id, and nothing else: no signature, no
+ * checks, no deadline.
  */
 import type { Channel, ChannelModel } from 'amqplib'
 import { LETTERS_QUEUE_OPTIONS } from '../../src/bus/rabbit/names.ts'

@@ -1,5 +1,6 @@
 /**
- * The bus between two hosts, each a process of its own, against amqplib by itself over the same broker and queues of the same kind.
+ * The bus between two hosts, each a process of its own, against amqplib by itself over the same
+ * broker and queues of the same kind.
  *
  * The two take turns in short rounds, so that whatever else the machine does falls on both.
  */

@@ -1,10 +1,16 @@
-/** Sees when a client was given its address: every DHCPACK that crosses the network namespace of the caller, whoever serves it. */
+/**
+ * Sees when a client was given its address: every DHCPACK that crosses the network namespace of the
+ * caller, whoever serves it.
+ */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { eventually } from '../kit/netns.ts'
 
-/** RFC 2131: BOOTREPLY with option 53 of value 5, from port 67. A reply is seen on each link that it crosses; the first counts. */
+/**
+ * RFC 2131: BOOTREPLY with option 53 of value 5, from port 67. A reply is seen on each link that it
+ * crosses; the first counts.
+ */
 const WATCH = `
 import socket, struct, sys
 sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
@@ -24,7 +30,9 @@ while True:
 `
 
 export interface DhcpWatch {
-  /** `performance.now()` of the first DHCPACK to each of these clients. Rejects after `timeoutMs`. */
+  /**
+   * `performance.now()` of the first DHCPACK to each of these clients. Rejects after `timeoutMs`.
+   */
   acks(macs: readonly string[], timeoutMs: number): Promise<readonly number[]>
   /** Forgets what was seen. */
   clear(): void

@@ -1,4 +1,7 @@
-/** `footprint`: what the daemon costs when nothing happens: resident memory with 0 and 50 instances, processor time while idle. */
+/**
+ * `footprint`: what the daemon costs when nothing happens: resident memory with 0 and 50 instances,
+ * processor time while idle.
+ */
 import { readFile } from 'node:fs/promises'
 import { availableParallelism, loadavg } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -19,7 +22,10 @@ const SETTLE_SECONDS = 15
 const QUIET_DEADLINE_MS = 180_000
 const TICKS_PER_SECOND = 100
 const RESIDENT_TARGET_MB = 110
-/** So that a small machine takes them all; a setting of placement, of which the idle daemon does none. */
+/**
+ * So that a small machine takes them all; a setting of placement, of which the idle daemon does
+ * none.
+ */
 const CAPACITY = 'capacity: {vcpuRatio: 64}\n'
 
 /** The benchmark `footprint`; needs root. */

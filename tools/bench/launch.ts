@@ -1,6 +1,7 @@
 /**
- * `launch`: from RunInstances to the first answered ping at the instance's address, against `docker run -d --network none` of the
- * same image in the same engine, and LXD where it is installed; one of each in turn, so that a slow minute hits all alike.
+ * `launch`: from RunInstances to the first answered ping at the instance's address, against `docker
+ * run -d --network none` of the same image in the same engine, and LXD where it is installed; one
+ * of each in turn, so that a slow minute hits all alike.
  */
 import {
   type _InstanceType,

@@ -1,6 +1,7 @@
 /**
- * LXD as a peer: a daemon of its own in the namespace where the benchmark stands, with a directory pool and a bridge that gives
- * addresses by DHCP, and the same busybox root file system that Atoll's sample image has. Only where LXD is installed.
+ * LXD as a peer: a daemon of its own in the namespace where the benchmark stands, with a directory
+ * pool and a bridge that gives addresses by DHCP, and the same busybox root file system that
+ * Atoll's sample image has. Only where LXD is installed.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -12,7 +13,9 @@ import { eventually } from '../kit/netns.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 
-/** A new sysfs, so that LXD sees the links of this namespace, with the cgroups of the old one in it. */
+/**
+ * A new sysfs, so that LXD sees the links of this namespace, with the cgroups of the old one in it.
+ */
 const START = `
 mount --rbind /sys/fs/cgroup "$LXD_DIR/cgroup" && mount -t sysfs sysfs /sys && mount --rbind "$LXD_DIR/cgroup" /sys/fs/cgroup
 exec lxd --group root
@@ -29,7 +32,10 @@ profiles:
 const IMAGE = 'architecture: x86_64\ncreation_date: 1\nproperties: {description: busybox}\n'
 
 export interface Lxd {
-  /** Milliseconds from `lxc launch` until the container has an address; it is removed afterwards, outside that time. */
+  /**
+   * Milliseconds from `lxc launch` until the container has an address; it is removed afterwards,
+   * outside that time.
+   */
   launch(): Promise<number>
   close(): Promise<void>
 }

@@ -1,4 +1,7 @@
-/** `mending`: somebody changes what the daemon has made in the kernel; how long until it is as it was. */
+/**
+ * `mending`: somebody changes what the daemon has made in the kernel; how long until it is as it
+ * was.
+ */
 import { availableParallelism, loadavg } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import {
@@ -63,7 +66,8 @@ async function measure(cloud: Cloud, progress: (line: string) => void): Promise<
   const probe = createKernelProbe(link)
   const raw: Record<string, number[]> = {}
   try {
-    // Whoever finds forwarding off takes the machine for none that forwarded before, and has other rules from then on.
+    // Whoever finds forwarding off takes the machine for none that forwarded before, and has other
+    // rules from then on.
     await cloud.netns.must(['sh', '-ec', 'echo 0 >/proc/sys/net/ipv4/ip_forward'])
     for (const [name, damage] of Object.entries(damagesOf(link, address))) {
       const figures: number[] = []
@@ -119,7 +123,10 @@ async function launchOne(cloud: Cloud): Promise<string> {
   return address
 }
 
-/** From the end of the damage, by the clock of whoever did it, to the first look at which all is well again. */
+/**
+ * From the end of the damage, by the clock of whoever did it, to the first look at which all is
+ * well again.
+ */
 async function mendedAfterMs(cloud: Cloud, probe: KernelProbe, damage: string): Promise<number> {
   const well = await quiet(probe)
   const beganAt = now()

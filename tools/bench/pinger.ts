@@ -1,8 +1,9 @@
 /**
  * Finds the moment of the first answered echo without starting a program for each probe.
  *
- * `ping` will not do: it ends at once while the address has no route yet. So one small process keeps a raw socket, sends a probe
- * every 2 ms, to one address after the other, whatever the kernel says to it, and tells when each answered first.
+ * `ping` will not do: it ends at once while the address has no route yet. So one small process
+ * keeps a raw socket, sends a probe every 2 ms, to one address after the other, whatever the kernel
+ * says to it, and tells when each answered first.
  */
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
@@ -37,8 +38,9 @@ while waiting:
 `
 
 /**
- * Starts probing these addresses at once and gives `performance.now()` of each one's first answer, in their order; the probing ends
- * with the last. Rejects after `timeoutMs`. Needs root for the raw socket.
+ * Starts probing these addresses at once and gives `performance.now()` of each one's first answer,
+ * in their order; the probing ends with the last. Rejects after `timeoutMs`. Needs root for the raw
+ * socket.
  */
 export async function firstAnswers(
   addresses: readonly string[],

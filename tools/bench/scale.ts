@@ -1,7 +1,8 @@
 /**
- * `scale`: what a cloud of 10, 100 and 1,000 hosts costs, and how fast it launches. Each host is the daemon's own records, bus, agent
- * and lease over a machine that is none; MariaDB and RabbitMQ are real, one node each, on this machine. One host, the witness, has a
- * process to itself as a real one has; the others share processes.
+ * `scale`: what a cloud of 10, 100 and 1,000 hosts costs, and how fast it launches. Each host is
+ * the daemon's own records, bus, agent and lease over a machine that is none; MariaDB and RabbitMQ
+ * are real, one node each, on this machine. One host, the witness, has a process to itself as a
+ * real one has; the others share processes.
  */
 import { type Benchmark, type BenchResult, quantile } from './figures.ts'
 import { type Engines, startEngines } from './scale/engines.ts'

@@ -1,4 +1,6 @@
-/** All drills, in the order in which `scripts/drill all` runs them, and the lab that they run in. */
+/**
+ * All drills, in the order in which `scripts/drill all` runs them, and the lab that they run in.
+ */
 import { rm } from 'node:fs/promises'
 import { canRunMachines, tinyGuest } from '../kit/tiny-guest.ts'
 import { galeraState } from '../lab/engines.ts'
@@ -33,17 +35,22 @@ const IMAGE_MS = 60_000
 /** Room for the engines and Docker, and small enough to be filled in a moment. */
 const DISK_MIB = 2048
 
-/** The lab that drills run in, whole: made where it is missing, and mended where a drill that was cut off has left it broken. */
+/**
+ * The lab that drills run in, whole: made where it is missing, and mended where a drill that was
+ * cut off has left it broken.
+ */
 export async function drillLab(
   progress: Progress,
   name = DRILL_LAB,
   config: Readonly<Record<string, object>> = {},
 ): Promise<Lab> {
-  // A drill moves into the lab's network, where no mirror is reached: what is fetched is fetched before.
+  // A drill moves into the lab's network, where no mirror is reached: what is fetched is fetched
+  // before.
   if (canRunMachines()) await tinyGuest()
   const lab = await createLab({ name, hosts: HOSTS, diskMiB: DISK_MIB, progress, config })
   await mend(lab)
-  // One that was voted out stays out until it is started anew; the drill in which it happened has said so.
+  // One that was voted out stays out until it is started anew; the drill in which it happened has
+  // said so.
   for (const host of lab.hosts)
     if (host.hasEngines && (await galeraState(host))?.state === 'Inconsistent')
       await host.service('mariadb').crash()
@@ -53,8 +60,8 @@ export async function drillLab(
 }
 
 /**
- * An image that was built on each host is another one on each (Docker writes the time into it), and Atoll launches from the one
- * that it has pinned only: all get that of the first.
+ * An image that was built on each host is another one on each (Docker writes the time into it), and
+ * Atoll launches from the one that it has pinned only: all get that of the first.
  */
 async function shareSampleImage(lab: Lab): Promise<void> {
   const idOf = ({ name }: { readonly name: string }) =>

@@ -1,4 +1,7 @@
-/** Reads and writes at every host and through a list of all of them, and how long either was not to be had. */
+/**
+ * Reads and writes at every host and through a list of all of them, and how long either was not to
+ * be had.
+ */
 import {
   type ApiClient,
   type ListClient,
@@ -12,8 +15,9 @@ const LIST_READ_EVERY_MS = 100
 const LIST_WRITE_EVERY_MS = 200
 const HOST_EVERY_MS = 500
 /**
- * How long a client waits for one host before it asks the next: whoever was asked in the moment of a power cut never answers, so
- * that it is the greater part of the gap. A host answers reads within half a second, be it from its copy of the records.
+ * How long a client waits for one host before it asks the next: whoever was asked in the moment of
+ * a power cut never answers, so that it is the greater part of the gap. A host answers reads within
+ * half a second, be it from its copy of the records.
  */
 const READ_MS = 800
 /** Likewise; a write may have to wait until the databases have left one of them out. */

@@ -1,4 +1,7 @@
-/** EC2 clients outside: the real SDK, without its retries, so that every request that fails is seen to fail. */
+/**
+ * EC2 clients outside: the real SDK, without its retries, so that every request that fails is seen
+ * to fail.
+ */
 import { Agent } from 'node:https'
 import { join } from 'node:path'
 import {
@@ -48,13 +51,16 @@ export async function labCredentials(lab: Lab): Promise<LabCredentials> {
 export interface ApiClient {
   readonly host: string
   readonly ec2: EC2Client
-  /** Of what time the records were that the last answer was made from; null when they were the shared ones. */
+  /**
+   * Of what time the records were that the last answer was made from; null when they were the
+   * shared ones.
+   */
   asOf(): string | null
 }
 
 /**
- * A client of one host. Each request has a connection of its own, so that a host that is gone is known by a connection that does not
- * come about, long before an answer is late.
+ * A client of one host. Each request has a connection of its own, so that a host that is gone is
+ * known by a connection that does not come about, long before an answer is late.
  */
 export function clientOf(lab: Lab, host: string, credentials: LabCredentials): ApiClient {
   const { region, accessKeyId, secretAccessKey } = credentials
@@ -91,12 +97,18 @@ export function statusOf(error: unknown): number | null {
   return parsed.success ? parsed.data.$metadata.httpStatusCode : null
 }
 
-/** Whoever has a list of endpoints: the one that answered last comes first, and the next one when it does not answer. */
+/**
+ * Whoever has a list of endpoints: the one that answered last comes first, and the next one when it
+ * does not answer.
+ */
 export interface ListClient {
   send<T>(work: (ec2: EC2Client, abortSignal: AbortSignal) => Promise<T>): Promise<T>
 }
 
-/** `timeoutMs` is for one attempt at one endpoint; all of them are tried once. Answers that refuse (4xx) are answers. */
+/**
+ * `timeoutMs` is for one attempt at one endpoint; all of them are tried once. Answers that refuse
+ * (4xx) are answers.
+ */
 export function listClient(clients: readonly ApiClient[], timeoutMs: number): ListClient {
   let first = 0
   return {
@@ -126,7 +138,10 @@ export function sampleImage(list: ListClient): Promise<string> {
   return registered(list, SAMPLE)
 }
 
-/** The image of a small virtual machine, likewise. It is published on each host: all see this machine's /tmp. */
+/**
+ * The image of a small virtual machine, likewise. It is published on each host: all see this
+ * machine's /tmp.
+ */
 export async function machineImage(list: ListClient, hosts: readonly LabHost[]): Promise<string> {
   const { kernelPath, initrdPath } = await tinyGuest()
   const location = `kernel=${PUBLISHED}/vmlinuz,initrd=${PUBLISHED}/initrd.img`
@@ -151,7 +166,9 @@ async function registered(
   return ImageId
 }
 
-/** Launches `count` instances in one request; a repetition with the same token is the same request. */
+/**
+ * Launches `count` instances in one request; a repetition with the same token is the same request.
+ */
 export async function launch(
   list: ListClient,
   image: string,
@@ -219,7 +236,10 @@ export async function writeOnce(
   await ec2.send(new CreateTagsCommand({ Resources: [id], Tags }), { abortSignal })
 }
 
-/** What this client's host says of an instance's host: `ok`, `impaired`, `initializing`, …; null when it says nothing. */
+/**
+ * What this client's host says of an instance's host: `ok`, `impaired`, `initializing`, …; null
+ * when it says nothing.
+ */
 export async function systemStatus(client: ApiClient, id: string): Promise<string | null> {
   const command = new DescribeInstanceStatusCommand({
     InstanceIds: [id],

@@ -7,7 +7,10 @@ import { rootOf } from './places.ts'
 /** USER_HZ, in which proc(5) counts. */
 const TICKS_PER_SECOND = 100
 
-/** The largest share of one core that an atolld of these hosts takes over `ms` milliseconds, in percent. */
+/**
+ * The largest share of one core that an atolld of these hosts takes over `ms` milliseconds, in
+ * percent.
+ */
 export async function cpuShare(lab: Lab, hosts: readonly string[], ms: number): Promise<number> {
   const before = await Promise.all(hosts.map((host) => ticksOf(lab, host)))
   const began = performance.now()

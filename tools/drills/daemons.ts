@@ -27,7 +27,10 @@ async function isWell(host: LabHost): Promise<boolean> {
   return (await daemonState(host))?.healthy === true
 }
 
-/** Launches at this pace for as long as `work` takes; gives the ids that were answered, and counts requests that were not. */
+/**
+ * Launches at this pace for as long as `work` takes; gives the ids that were answered, and counts
+ * requests that were not.
+ */
 async function storm(
   { list, image }: DrillContext,
   work: () => Promise<void>,

@@ -1,8 +1,8 @@
 /**
  * One drill: a lab that works under load, a fault, its end, and what was seen of it.
  *
- * The load runs from before the fault until everything is whole again. Losses that belong to what was broken itself are told apart
- * by `excuse`; all others count against the target, which is none.
+ * The load runs from before the fault until everything is whole again. Losses that belong to what
+ * was broken itself are told apart by `excuse`; all others count against the target, which is none.
  */
 import { loadavg } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -113,7 +113,10 @@ export interface Drill {
 
 export type Progress = (line: string) => void
 
-/** Runs one drill in a lab that is whole. Throws only when the drill itself could not be carried out. */
+/**
+ * Runs one drill in a lab that is whole. Throws only when the drill itself could not be carried
+ * out.
+ */
 export async function runDrill(drill: Drill, lab: Lab, progress: Progress): Promise<DrillRow> {
   const began = performance.now()
   const leaveOutside = lab.outside.enter()

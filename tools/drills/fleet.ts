@@ -1,4 +1,7 @@
-/** The instances that a drill looks at, two containers and a virtual machine on each host, and the probes that run between them. */
+/**
+ * The instances that a drill looks at, two containers and a virtual machine on each host, and the
+ * probes that run between them.
+ */
 
 import type { Lab } from '../lab/lab.ts'
 import { OUTSIDE_SERVER } from '../lab/layout.ts'
@@ -13,7 +16,10 @@ import { newSeries, type ProbeKind, type Series } from './tally.ts'
 const CONTAINERS = 2
 const MACHINES = 1
 const RUNNING_MS = 90_000
-/** Placement takes one of the nearly equal hosts by chance: how often it may miss those that lack instances. */
+/**
+ * Placement takes one of the nearly equal hosts by chance: how often it may miss those that lack
+ * instances.
+ */
 const LAUNCHES = 12
 const PING_EVERY_MS = 10
 /** An emulated guest has little to answer with. */
@@ -45,7 +51,10 @@ export interface Fleet {
   machineOn(host: string): Member | null
 }
 
-/** These running instances on each host, and nothing else: launches what is missing and terminates what is too much. */
+/**
+ * These running instances on each host, and nothing else: launches what is missing and terminates
+ * what is too much.
+ */
 export async function ensureFleet(lab: Lab, list: ListClient, images: FleetImages): Promise<Fleet> {
   const perHost = new Map([[images.container, CONTAINERS]])
   if (images.machine !== null) perHost.set(images.machine, MACHINES)

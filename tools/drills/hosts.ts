@@ -33,7 +33,8 @@ async function powerCut({ lab, probes, excuse, fault }: DrillContext, host: stri
 async function loseHost(context: DrillContext, victim: string, isHeld: boolean): Promise<void> {
   const { lab, list, image, progress, figure, note } = context
   const natural = await launch(list, image, 3, `storm-${Date.now()}`)
-  // Its daemon is held for the moment, so that some are accepted by the others and not begun by it, however quick it is.
+  // Its daemon is held for the moment, so that some are accepted by the others and not begun by it,
+  // however quick it is.
   if (isHeld) {
     context.excuse(victim, 'services')
     await lab.host(victim).must(['sh', '-c', 'kill -STOP $(s6-svstat -o pid /run/service/atolld)'])

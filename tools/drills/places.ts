@@ -1,4 +1,7 @@
-/** What is really there on a host: its containers, machines, links, routes and rules, asked of Docker and the kernel and not of Atoll. */
+/**
+ * What is really there on a host: its containers, machines, links, routes and rules, asked of
+ * Docker and the kernel and not of Atoll.
+ */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import Docker from 'dockerode'

@@ -1,4 +1,7 @@
-/** Probes from inside instances: pings, DNS questions and DHCP renewals, each sent on time whatever became of the ones before. */
+/**
+ * Probes from inside instances: pings, DNS questions and DHCP renewals, each sent on time whatever
+ * became of the ones before.
+ */
 import type { Socket } from 'node:dgram'
 import { decode, encode, RECURSION_DESIRED } from 'dns-packet'
 import { type Ipv4, ipv4 } from '../../src/model/addr.ts'
@@ -28,7 +31,10 @@ interface Wire {
   answers(message: Buffer): number | null
 }
 
-/** Sends a probe every `everyMs`; what this process is too late for is left out, as it says nothing about anybody. */
+/**
+ * Sends a probe every `everyMs`; what this process is too late for is left out, as it says nothing
+ * about anybody.
+ */
 function startProbing(series: Series, everyMs: number, wire: Wire): Prober {
   const { sentAt, answeredAt } = series
   wire.socket.on('message', (message) => {

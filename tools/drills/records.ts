@@ -40,7 +40,10 @@ const QUERY = `SELECT JSON_OBJECT(
   'hosts', JSON_COMPACT(${list('hosts', plain('name', 'state', 'vcpus', 'memoryMiB', 'usedVcpus', 'usedMemoryMiB'))}),
   'types', JSON_COMPACT(${list('instanceTypes', plain('name', 'vcpus', 'memoryMiB'))}))`
 
-/** All that a drill looks at, from one snapshot of the first database node that answers; null when none does. */
+/**
+ * All that a drill looks at, from one snapshot of the first database node that answers; null when
+ * none does.
+ */
 export async function readRecords(lab: Lab): Promise<Records | null> {
   for (const host of lab.hosts.filter((one) => one.hasEngines && !one.isCut())) {
     const { exitCode, stdout } = await host.exec(

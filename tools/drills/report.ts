@@ -53,7 +53,10 @@ function figureText({ label, value, unit }: Figure): string {
   return `${label}: ${text}`
 }
 
-/** What a row says besides the table: targets that were missed, notes, and how quiet the machine was. */
+/**
+ * What a row says besides the table: targets that were missed, notes, and how quiet the machine
+ * was.
+ */
 export function remarks({ name, missed, notes, machine }: DrillRow): readonly string[] {
   const { load, lostBefore, seconds: took } = machine
   return [
@@ -79,7 +82,10 @@ export function consistencyText(result: ConsistencyResult): string {
 const BEGIN = '<!-- drills: written by scripts/drill all --write-docs -->'
 const END = '<!-- /drills -->'
 
-/** The page with its table replaced by these rows and their answers. Throws when the markers are not there. */
+/**
+ * The page with its table replaced by these rows and their answers. Throws when the markers are not
+ * there.
+ */
 export function writtenInto(
   page: string,
   drills: readonly Drill[],

@@ -1,8 +1,10 @@
 /**
- * Sockets of this process in other machines' networks: one process probes from all instances at once, and no program runs in them.
+ * Sockets of this process in other machines' networks: one process probes from all instances at
+ * once, and no program runs in them.
  *
- * A socket belongs to the network namespace in which it was made, whoever uses it later (network_namespaces(7)). Pings go through ICMP
- * datagram sockets (icmp(7)), of which the kernel writes identifier and checksum.
+ * A socket belongs to the network namespace in which it was made, whoever uses it later
+ * (network_namespaces(7)). Pings go through ICMP datagram sockets (icmp(7)), of which the kernel
+ * writes identifier and checksum.
  */
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'

@@ -5,8 +5,8 @@ import { assertNever } from '../../src/model/errors.ts'
 export interface Excuse {
   readonly host: string
   /**
-   * `all`: what its instances send and are sent; `services`: what the host answers its instances, DHCP and DNS; `fabric`: what goes
-   * between its instances and those of other hosts.
+   * `all`: what its instances send and are sent; `services`: what the host answers its instances,
+   * DHCP and DNS; `fabric`: what goes between its instances and those of other hosts.
    */
   readonly what: 'all' | 'services' | 'fabric'
   readonly from: number
@@ -30,7 +30,10 @@ export interface Series {
 export interface Loss {
   readonly sent: number
   readonly lost: number
-  /** From the last answered probe to the next answered one, of the worst series, in milliseconds; 0 when nothing was lost. */
+  /**
+   * From the last answered probe to the next answered one, of the worst series, in milliseconds; 0
+   * when nothing was lost.
+   */
   readonly longestMs: number
 }
 
@@ -39,7 +42,9 @@ export function newSeries(kind: ProbeKind, label: string, hosts: readonly string
   return { kind, label, hosts, sentAt: [], answeredAt: [] }
 }
 
-/** The losses of one kind from a moment on, those that are excused apart from those that are not. */
+/**
+ * The losses of one kind from a moment on, those that are excused apart from those that are not.
+ */
 export function lossesOf(
   all: readonly Series[],
   kind: ProbeKind,
@@ -107,7 +112,10 @@ function sum(losses: readonly Loss[]): Loss {
   )
 }
 
-/** For each series that lost something, how much and when: what a reader of a missed target wants to know. */
+/**
+ * For each series that lost something, how much and when: what a reader of a missed target wants to
+ * know.
+ */
 export function lossLines(all: readonly Series[], zero: number): readonly string[] {
   return all.flatMap(({ kind, label, sentAt, answeredAt }) => {
     const lost = sentAt.filter((_, index) => Number.isNaN(answeredAt[index] ?? Number.NaN))

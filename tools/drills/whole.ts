@@ -1,4 +1,7 @@
-/** When is a lab whole? When its engines are, its daemons say that they are well, and nothing differs from the records anywhere. */
+/**
+ * When is a lab whole? When its engines are, its daemons say that they are well, and nothing
+ * differs from the records anywhere.
+ */
 import { setTimeout as delay } from 'node:timers/promises'
 import { daemonState, galeraState, rabbitNodes } from '../lab/engines.ts'
 import type { Lab } from '../lab/lab.ts'
@@ -40,8 +43,8 @@ async function hostUnwell(lab: Lab, name: string): Promise<readonly string[]> {
 }
 
 /**
- * Waits until the lab is whole. Gives the moment at which the first look began that found nothing, or null with what was still
- * found when the time was up.
+ * Waits until the lab is whole. Gives the moment at which the first look began that found nothing,
+ * or null with what was still found when the time was up.
  */
 export async function untilWhole(
   lab: Lab,

@@ -1,6 +1,7 @@
 /**
- * A whole cloud of one host for a test: the daemon itself in a network namespace of its own, with a Docker Engine of its own and
- * an "outside world" behind a NAT. The test's main thread stands in the host's namespace, so that real clients reach the API.
+ * A whole cloud of one host for a test: the daemon itself in a network namespace of its own, with a
+ * Docker Engine of its own and an "outside world" behind a NAT. The test's main thread stands in
+ * the host's namespace, so that real clients reach the API.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -25,7 +26,10 @@ const LOG_LINES_SHOWN = 30
 export const OUTSIDE_ADDRESS = '198.51.100.2'
 export const HOST_ADDRESS = '198.51.100.1'
 
-/** The smallest type that the sample images are at ease in; the SDK's own list knows only Amazon's types. */
+/**
+ * The smallest type that the sample images are at ease in; the SDK's own list knows only Amazon's
+ * types.
+ */
 export const smallType = 'at1.small' as _InstanceType
 
 export interface Cloud {
@@ -77,7 +81,10 @@ export function execute(
   })
 }
 
-/** Builds the cloud and starts it; `config` is YAML that is added to its configuration, `reach` its images.reach. */
+/**
+ * Builds the cloud and starts it; `config` is YAML that is added to its configuration, `reach` its
+ * images.reach.
+ */
 export async function createCloud(
   label: string,
   config = '',
@@ -231,7 +238,10 @@ export async function isWell(): Promise<boolean> {
   }
 }
 
-/** A cloud for as long as `work` takes; `config` as for `createCloud`. When it fails, the end of the daemon's log is part of the error. */
+/**
+ * A cloud for as long as `work` takes; `config` as for `createCloud`. When it fails, the end of the
+ * daemon's log is part of the error.
+ */
 export async function withCloud<T>(
   label: string,
   work: (cloud: Cloud) => Promise<T>,

@@ -1,7 +1,9 @@
 /**
- * A Docker Engine of a test's own: its own data, sockets and pid file in a temporary directory, no bridge, no iptables.
+ * A Docker Engine of a test's own: its own data, sockets and pid file in a temporary directory, no
+ * bridge, no iptables.
  *
- * Its containers are made with network `none`, so it touches nothing of the machine's network and runs where the test does.
+ * Its containers are made with network `none`, so it touches nothing of the machine's network and
+ * runs where the test does.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
@@ -17,7 +19,10 @@ export interface TestDocker {
   readonly docker: Dockerode
   /** Builds `atoll-sample:latest` and `atoll-sample:static`. */
   makeSampleImages(): Promise<void>
-  /** Makes an image of the static sample with another configuration (the engine's `Config`), once it is made. */
+  /**
+   * Makes an image of the static sample with another configuration (the engine's `Config`), once it
+   * is made.
+   */
   makeImage(tag: string, config: object): Promise<void>
   /** SIGKILLs the engine and all that belongs to it, its containers included: a power failure. */
   kill(): Promise<void>
@@ -140,7 +145,10 @@ function killQuietly(pid: number): void {
   }
 }
 
-/** containerd and shims name the directory on their command line; containers are the shims' descendants. */
+/**
+ * containerd and shims name the directory on their command line; containers are the shims'
+ * descendants.
+ */
 async function processesOf(dir: string): Promise<readonly number[]> {
   const all = new Map<number, { readonly parent: number; readonly ours: boolean }>()
   for (const name of await readdir('/proc')) {

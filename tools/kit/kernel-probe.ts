@@ -1,6 +1,7 @@
 /**
- * What the daemon looks after in the kernel, as one line of text, read without starting a program: for seeing at which moment something is
- * damaged, and mended. Of the calling thread's network namespace.
+ * What the daemon looks after in the kernel, as one line of text, read without starting a program:
+ * for seeing at which moment something is damaged, and mended. Of the calling thread's network
+ * namespace.
  */
 import { readFileSync } from 'node:fs'
 import { createIp } from '../../src/host/netlink/ip.ts'
@@ -13,7 +14,10 @@ export interface KernelProbe {
   close(): void
 }
 
-/** NFNL_SUBSYS_NFTABLES, and what lists tables, chains, rules and elements (linux/netfilter/nf_tables.h). */
+/**
+ * NFNL_SUBSYS_NFTABLES, and what lists tables, chains, rules and elements
+ * (linux/netfilter/nf_tables.h).
+ */
 const NFT = 10 << 8
 const LISTS = { tables: NFT | 1, chains: NFT | 4, rules: NFT | 7 } as const
 const ELEMENTS = NFT | 13

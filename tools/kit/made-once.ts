@@ -1,7 +1,8 @@
 /**
  * What a script makes for tests, made once on a machine, and again when the script is another one.
  *
- * Tests of several processes may ask at once: each that finds nothing makes one of its own, and the first to be ready gives it to all.
+ * Tests of several processes may ask at once: each that finds nothing makes one of its own, and the
+ * first to be ready gives it to all.
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -15,8 +16,8 @@ const run = promisify(execFile)
 const SCRIPTS = join(import.meta.dirname, '../../scripts')
 
 /**
- * A directory with what `scripts/<script> <directory>/<target>` made. It lies below `below`, which must be one that only trusted users
- * may write to or is sticky.
+ * A directory with what `scripts/<script> <directory>/<target>` made. It lies below `below`, which
+ * must be one that only trusted users may write to or is sticky.
  */
 export async function madeOnce(
   script: string,

@@ -1,8 +1,9 @@
 /**
- * MariaDB for tests: one server process with a data directory, a socket and a port of its own, ended by its process id.
+ * MariaDB for tests: one server process with a data directory, a socket and a port of its own,
+ * ended by its process id.
  *
- * Needs root and Debian's `mariadb-server`. The data directory is made once for each test file and copied, because making it takes longer than
- * most tests.
+ * Needs root and Debian's `mariadb-server`. The data directory is made once for each test file and
+ * copied, because making it takes longer than most tests.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -17,7 +18,10 @@ import { createConnection } from 'mysql2/promise'
 import { eventually } from './netns.ts'
 
 const run = promisify(execFile)
-/** Whom Debian's package made for the server. As root, the state transfer's rsync would drop to `nobody` and see nothing. */
+/**
+ * Whom Debian's package made for the server. As root, the state transfer's rsync would drop to
+ * `nobody` and see nothing.
+ */
 const SYSTEM_USER = 'mysql'
 const START_TIMEOUT_MS = 60_000
 const STOP_TIMEOUT_MS = 20_000
@@ -48,7 +52,10 @@ export interface Server {
   signal(name: 'SIGSTOP' | 'SIGCONT'): void
 }
 
-/** A fresh data directory in `directory/data`, with the user of the tests and a root that only the socket admits. */
+/**
+ * A fresh data directory in `directory/data`, with the user of the tests and a root that only the
+ * socket admits.
+ */
 export async function initializeData(directory: string): Promise<void> {
   const data = join(directory, 'data')
   await mkdir(join(directory, 'tmp'))
@@ -103,7 +110,8 @@ function spawnServer(place: ServerPlace, more: readonly string[]): ChildProcess 
     'mariadbd',
     '--no-defaults',
     `--datadir=${join(place.directory, 'data')}`,
-    // A server that starts sweeps the temporary tables of every other one out of a directory that they share.
+    // A server that starts sweeps the temporary tables of every other one out of a directory that
+    // they share.
     `--tmpdir=${join(place.directory, 'tmp')}`,
     `--socket=${socketOf(place.directory)}`,
     `--pid-file=${join(place.directory, 'pid')}`,
@@ -122,7 +130,9 @@ function spawnServer(place: ServerPlace, more: readonly string[]): ChildProcess 
   return child
 }
 
-/** Runs mariadbd to its end with these options besides, for what it finds out; gives what it logged. */
+/**
+ * Runs mariadbd to its end with these options besides, for what it finds out; gives what it logged.
+ */
 export async function consultServer(place: ServerPlace, more: readonly string[]): Promise<string> {
   const before = (await readLog(place.directory)).length
   const child = spawnServer(place, more)
@@ -170,7 +180,10 @@ export interface Mariadb {
   end(): Promise<void>
 }
 
-/** A MariaDB without Galera on this machine's loopback, with what may get lost in a power cut: it is fast. */
+/**
+ * A MariaDB without Galera on this machine's loopback, with what may get lost in a power cut: it is
+ * fast.
+ */
 export async function startMariadb(options: readonly string[] = []): Promise<Mariadb> {
   const directory = await makeHome('atoll-mdb-')
   await initializeData(directory)

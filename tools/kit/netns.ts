@@ -1,8 +1,9 @@
 /**
  * Network namespaces for tests: made here, entered here, and gone afterwards.
  *
- * A test file that calls `enter` becomes the host that it tests: vitest gives each file a process of its own, and its main thread
- * moves into the namespace, so that sockets and programs started from then on are in there. The root namespace is never touched.
+ * A test file that calls `enter` becomes the host that it tests: vitest gives each file a process
+ * of its own, and its main thread moves into the namespace, so that sockets and programs started
+ * from then on are in there. The root namespace is never touched.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -21,16 +22,24 @@ export interface Ran {
 
 export interface Netns {
   readonly name: string
-  /** Of a process that does nothing but hold the namespace: what a container's init is to the daemon. */
+  /**
+   * Of a process that does nothing but hold the namespace: what a container's init is to the
+   * daemon.
+   */
   readonly pid: number
-  /** Runs a program inside to its end. It is killed after `timeoutMs` (10 s unless told otherwise). */
+  /**
+   * Runs a program inside to its end. It is killed after `timeoutMs` (10 s unless told otherwise).
+   */
   run(
     argv: readonly string[],
     options?: { readonly timeoutMs?: number; readonly stdin?: string },
   ): Promise<Ran>
   /** As `run`, and throws with the program's own words when it fails. */
   must(argv: readonly string[], options?: { readonly stdin?: string }): Promise<string>
-  /** Starts a program inside that runs until the namespace is destroyed; `heard` gets what it says on stdout. */
+  /**
+   * Starts a program inside that runs until the namespace is destroyed; `heard` gets what it says
+   * on stdout.
+   */
   spawn(argv: readonly string[], heard?: (text: string) => void): ChildProcess
   /** Moves the calling thread inside; returns a function that brings it back. */
   enter(): () => void
@@ -41,7 +50,10 @@ export interface Netns {
 const DEFAULT_TIMEOUT_MS = 10_000
 const HOLD = 'ip link set lo up && echo ready && exec sleep infinity'
 
-/** Moves the calling thread into the namespace behind `file`; returns a function that brings it back. */
+/**
+ * Moves the calling thread into the namespace behind `file`; returns a function that brings it
+ * back.
+ */
 export function enterNamespace(file: string): () => void {
   const libc = loadLibc()
   const home = openSync('/proc/thread-self/ns/net', 'r')
@@ -54,7 +66,10 @@ export function enterNamespace(file: string): () => void {
   }
 }
 
-/** A new namespace with its loopback up. `label` only helps to recognise it; the process id makes it unique. */
+/**
+ * A new namespace with its loopback up. `label` only helps to recognise it; the process id makes it
+ * unique.
+ */
 export async function createNetns(label: string): Promise<Netns> {
   // Should the test process be killed, the kernel ends the holder too, and with it the namespace.
   const hold = ['unshare', '--net', 'sh', '-c', HOLD]
@@ -111,7 +126,10 @@ export async function createNetns(label: string): Promise<Netns> {
   }
 }
 
-/** Resolves once `holds` does, looking again every few milliseconds; throws `what` when the deadline passes first. */
+/**
+ * Resolves once `holds` does, looking again every few milliseconds; throws `what` when the deadline
+ * passes first.
+ */
 export async function eventually(
   what: string,
   holds: () => Promise<boolean> | boolean,

@@ -1,6 +1,7 @@
 /**
- * RabbitMQ nodes of a test's own, without systemd: each with its data, cookie and configuration in a temporary directory, in a network
- * namespace and a PID namespace of its own, so that killing it takes everything of it at once, as a power cut does.
+ * RabbitMQ nodes of a test's own, without systemd: each with its data, cookie and configuration in
+ * a temporary directory, in a network namespace and a PID namespace of its own, so that killing it
+ * takes everything of it at once, as a power cut does.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -174,7 +175,10 @@ export interface RabbitCluster extends AsyncDisposable {
   plug(index: number, up: boolean): Promise<void>
 }
 
-/** Three nodes on one fabric, each a host of its own; the caller is moved into a namespace on that fabric. */
+/**
+ * Three nodes on one fabric, each a host of its own; the caller is moved into a namespace on that
+ * fabric.
+ */
 export async function startRabbitCluster(size = 3): Promise<RabbitCluster> {
   await using made = new AsyncDisposableStack()
   const fabric = await createNetns('fabric')

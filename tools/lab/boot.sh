@@ -1,23 +1,27 @@
 #!/bin/bash
-# A machine's power-on: runs as PID 1 of fresh mount, PID, UTS and IPC namespaces, makes them a machine of their own with its disk
-# in place, and becomes the supervisor of its services. What the disk does not hold is gone after a power cut, as it should be.
+# A machine's power-on: runs as PID 1 of fresh mount, PID, UTS and IPC namespaces, makes them a
+# machine of their own with its disk in place, and becomes the supervisor of its services. What the
+# disk does not hold is gone after a power cut, as it should be.
 #
 #   boot.sh NAME DISK PIDFILE CACHE
 #
-# DISK/etc is laid over the real /etc; DISK/lib (or the file system in DISK/lib.img) and DISK/log are /var/lib and /var/log; DISK/services
-# are the services.
+# DISK/etc is laid over the real /etc; DISK/lib (or the file system in DISK/lib.img) and DISK/log
+# are /var/lib and /var/log; DISK/services are the services.
 set -euo pipefail
 name=$1 disk=$2 pid_file=$3 cache=$4
 
-# Seen through the /proc of whoever started us, our number there. Field 22 is the start time (proc(5)).
+# Seen through the /proc of whoever started us, our number there. Field 22 is the start time
+# (proc(5)).
 read -r stat </proc/self/stat
 read -ra fields <<<"${stat##*) }"
 printf '%s %s\n' "${stat%% *}" "${fields[19]}" >"$pid_file"
 
 mount --make-rprivate /
-# Others' network namespaces and file systems would live on as long as our copies of their mounts do.
+# Others' network namespaces and file systems would live on as long as our copies of their mounts
+# do.
 findmnt -rno TARGET -t nsfs,overlay | grep -E '^/(run|tmp|var/lib)/' | tac |
-  xargs -r umount -l 2>/dev/null || true # One that lies below another mount cannot be named, and holds nothing that is used here.
+  # A mount below another one cannot be named. Nothing here uses it.
+  xargs -r umount -l 2>/dev/null || true
 mount -t proc proc /proc
 # This sysfs shows our links; the control groups stay those of the machine.
 mount --rbind /sys/fs/cgroup /mnt

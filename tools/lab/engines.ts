@@ -1,9 +1,14 @@
-/** What a host's engines and its daemon say of themselves, each asked on the host itself. Null: it does not answer. */
+/**
+ * What a host's engines and its daemon say of themselves, each asked on the host itself. Null: it
+ * does not answer.
+ */
 import { z } from 'zod'
 import type { Machine } from './machine.ts'
 
 const ASK_MS = 5000
-/** It starts an Erlang of its own, with TLS: on a machine of two cores that others load, seconds. */
+/**
+ * It starts an Erlang of its own, with TLS: on a machine of two cores that others load, seconds.
+ */
 const ASK_RABBIT_MS = 20_000
 
 /** A Galera node's own view (wsrep status variables). */
@@ -42,7 +47,10 @@ export async function galeraState(machine: Machine): Promise<GaleraState | null>
   }
 }
 
-/** Not rabbitmqctl, of which each call takes seconds of processor time, but Erlang alone: its own erl_call speaks no TLS. */
+/**
+ * Not rabbitmqctl, of which each call takes seconds of processor time, but Erlang alone: its own
+ * erl_call speaks no TLS.
+ */
 const ASK_RABBIT = [
   'set -a; . /etc/rabbitmq/rabbitmq-env.conf',
   'cd /var/lib/rabbitmq && export HOME=/var/lib/rabbitmq',
@@ -69,7 +77,9 @@ const statusSchema = z.object({
   instances: z.record(z.string(), z.number()),
 })
 
-/** The daemon of this host. Its health is asked in any case; what needs the records may be missing. */
+/**
+ * The daemon of this host. Its health is asked in any case; what needs the records may be missing.
+ */
 export async function daemonState(machine: Machine): Promise<DaemonState | null> {
   const health = healthSchema.safeParse(await readJson(machine, ['http://127.0.0.1:9773/healthz']))
   if (!health.success) return null

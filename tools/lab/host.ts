@@ -21,7 +21,10 @@ export interface LabHost extends Machine {
   readonly disk: string
   /** The power goes: every process ends at once and nobody hears a last word. The disk stays. */
   kill(): Promise<void>
-  /** Switches it on; its services start by themselves. Resolves once they do, not when they are ready. */
+  /**
+   * Switches it on; its services start by themselves. Resolves once they do, not when they are
+   * ready.
+   */
   start(): Promise<void>
   /** The fabric no longer carries what this host sends or is sent. The outside still reaches it. */
   cut(): Promise<void>

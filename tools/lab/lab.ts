@@ -1,8 +1,9 @@
 /**
  * A lab: a cluster of whole hosts on this machine, on one fabric, with a world outside.
  *
- * It needs root and nobody's process: what runs is found again by the files below `/var/lib/atoll-lab/NAME` and `/run/atoll-lab/NAME`
- * and by the names of namespaces, so that any later command can go on or clear up, whatever the one before it died of.
+ * It needs root and nobody's process: what runs is found again by the files below
+ * `/var/lib/atoll-lab/NAME` and `/run/atoll-lab/NAME` and by the names of namespaces, so that any
+ * later command can go on or clear up, whatever the one before it died of.
  */
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises'
@@ -76,8 +77,9 @@ function labOf(layout: LabLayout): Lab {
 }
 
 /**
- * Makes a lab and switches it on: disks, networks, all machines. Resolves when the machines run; `untilReady` waits for what is in them.
- * What is there already stays as it is, so that one that was cut off is gone on with.
+ * Makes a lab and switches it on: disks, networks, all machines. Resolves when the machines run;
+ * `untilReady` waits for what is in them. What is there already stays as it is, so that one that
+ * was cut off is gone on with.
  */
 export async function createLab(options: LabOptions = {}): Promise<Lab> {
   const { name = DEFAULT_LAB, progress = () => {} } = options
@@ -106,7 +108,9 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
   return lab
 }
 
-/** Ends everything in a lab and removes all that it has left anywhere. Harmless where there is none. */
+/**
+ * Ends everything in a lab and removes all that it has left anywhere. Harmless where there is none.
+ */
 export async function destroyLab(name = DEFAULT_LAB): Promise<void> {
   const hosts = (await openLab(name).catch(() => null))?.hosts.length
   const layout = labLayout(name, hosts ?? 1)

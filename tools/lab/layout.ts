@@ -1,4 +1,7 @@
-/** Where everything of a lab is and what it is called: decided from its name and its number of hosts alone. */
+/**
+ * Where everything of a lab is and what it is called: decided from its name and its number of hosts
+ * alone.
+ */
 import { join } from 'node:path'
 
 const DISKS = '/var/lib/atoll-lab'
@@ -40,7 +43,10 @@ export interface LabLayout {
   readonly hosts: readonly HostLayout[]
 }
 
-/** The machine outside is the hosts' gateway; behind it, in a network of its own, are its servers (RFC 5737, TEST-NET-2 and -3). */
+/**
+ * The machine outside is the hosts' gateway; behind it, in a network of its own, are its servers
+ * (RFC 5737, TEST-NET-2 and -3).
+ */
 export const OUTSIDE_GATEWAY = '198.51.100.1'
 /** The web server and the UDP echo outside. */
 export const OUTSIDE_SERVER = '203.0.113.1'

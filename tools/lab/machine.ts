@@ -1,8 +1,9 @@
 /**
  * One machine of a lab: switching it on and off, running programs in it, and its services.
  *
- * A machine is a set of namespaces around a first process. That process ends with everything in it at once when it is killed
- * (pid_namespaces(7)), which is the power cut. Whoever started the machine may go: it runs on, and its pid file tells others.
+ * A machine is a set of namespaces around a first process. That process ends with everything in it
+ * at once when it is killed (pid_namespaces(7)), which is the power cut. Whoever started the
+ * machine may go: it runs on, and its pid file tells others.
  */
 import { spawn } from 'node:child_process'
 import { open, readFile, rm } from 'node:fs/promises'
@@ -41,12 +42,19 @@ interface LabService {
 
 export interface Machine {
   readonly name: string
-  /** Moves the calling thread into the machine's network; returns a function that brings it back. */
+  /**
+   * Moves the calling thread into the machine's network; returns a function that brings it back.
+   */
   enter(): () => void
   isOn(): Promise<boolean>
-  /** The command line that runs `argv` inside, for those who start it themselves. Throws while the machine is off. */
+  /**
+   * The command line that runs `argv` inside, for those who start it themselves. Throws while the
+   * machine is off.
+   */
   command(argv: readonly string[]): Promise<readonly string[]>
-  /** Runs a program inside to its end; on a machine that is off it ends at once, without exit code. */
+  /**
+   * Runs a program inside to its end; on a machine that is off it ends at once, without exit code.
+   */
   exec(argv: readonly string[], options?: Execution): Promise<RunResult>
   /** As `exec`, and throws with the program's own words when it fails. */
   must(argv: readonly string[], options?: Execution): Promise<string>
@@ -154,7 +162,10 @@ export async function powerOff(layout: MachineLayout): Promise<void> {
   await rm(layout.pidFile, { force: true })
 }
 
-/** The number of the machine's first process, of which the start time proves that it is still that one; null when it is off. */
+/**
+ * The number of the machine's first process, of which the start time proves that it is still that
+ * one; null when it is off.
+ */
 async function firstProcess({ pidFile }: MachineLayout): Promise<number | null> {
   const [pid = '', start = ''] = (await readFile(pidFile, 'utf8').catch(() => '')).trim().split(' ')
   if (!/^\d+$/.test(pid)) return null

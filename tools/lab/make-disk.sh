@@ -1,7 +1,9 @@
 #!/bin/bash
-# Writes a host's disk: what an installation puts into /etc, empty state directories, and its services.
-# Everything comes by name from the environment: DISK NAME FABRIC NODES (addresses of the engines' hosts, in order) HOSTS ("address name"
-# a line) SECRET (file) PEERS (addresses of all hosts, with commas) GATEWAY MYSQL_TEMPLATE CGROUP CONFIG (the text of atoll.yaml) DISK_MIB (size of /var/lib; 0: no limit).
+# Writes a host's disk: what an installation puts into /etc, empty state directories, and its
+# services. Everything comes by name from the environment: DISK NAME FABRIC NODES (addresses of the
+# engines' hosts, in order) HOSTS ("address name" a line) SECRET (file) PEERS (addresses of all
+# hosts, with commas) GATEWAY MYSQL_TEMPLATE CGROUP CONFIG (the text of atoll.yaml) DISK_MIB (size
+# of /var/lib; 0: no limit).
 set -euo pipefail
 ROOT=$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")
 # shellcheck source=scripts/lib.sh
@@ -10,8 +12,9 @@ ROOT=$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")
 . "$ROOT/engines/lib-engines.sh"
 etc=$DISK/etc
 
-# service NAME: its run script is stdin; what it says is in /var/log/NAME.log. The supervisor starts it again when it ends. As on any
-# Debian machine, /etc/default/NAME may give it another environment.
+# service NAME: its run script is stdin; what it says is in /var/log/NAME.log. The supervisor starts
+# it again when it ends. As on any Debian machine, /etc/default/NAME may give it another
+# environment.
 service() {
   mkdir -p "$DISK/services/$1"
   {
@@ -68,8 +71,9 @@ CONFIG
   chmod 640 "$etc"/mysql/atoll*
   cp -a "$MYSQL_TEMPLATE" "$DISK/lib/mysql"
   install -d -o mysql -g mysql -m 700 "$DISK/lib/$(basename "$GALERA_TMP")"
-  # Three hosts share the processors of one machine here: a node that is not let run for a second is left out by the others.
-  # The guard is first, as in the units of an installation: without it no engine starts.
+  # Three hosts share the processors of one machine here: a node that is not let run for a second is
+  # left out by the others. The guard is first, as in the units of an installation: without it no
+  # engine starts.
   service mariadb <<RUN
 "\$ROOT/scripts/engines-guard" apply || exit 1
 exec nice -n -10 "\$ROOT/engines/galera/galera-start" --self $FABRIC --nodes ${NODES// /,} --secret-file /etc/mysql/atoll.secret \\
@@ -90,8 +94,8 @@ RUN
   derived_password "$SECRET" erlang >"$DISK/lib/rabbitmq/.erlang.cookie"
   chmod 400 "$DISK/lib/rabbitmq/.erlang.cookie"
   chown -R rabbitmq: "$etc/rabbitmq" "$DISK/lib/rabbitmq" "$DISK/log/rabbitmq"
-  # RUNNING_UNDER_SYSTEMD: the Erlang machine itself is the service, without a shell around it that would take our signals.
-  # --ready is what systemd calls once the node has said that it is up.
+  # RUNNING_UNDER_SYSTEMD: the Erlang machine itself is the service, without a shell around it that
+  # would take our signals. --ready is what systemd calls once the node has said that it is up.
   service rabbitmq <<RUN
 cd /var/lib/rabbitmq
 export HOME=/var/lib/rabbitmq RUNNING_UNDER_SYSTEMD=1 RABBITMQ_NODENAME=rabbit@$NAME

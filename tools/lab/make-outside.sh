@@ -1,6 +1,7 @@
 #!/bin/bash
-# Writes the disk of the machine outside: a web server of which a page says under which address it sees the client, a UDP echo, and a
-# name server that knows outside.test. From the environment: DISK NAME HOSTS SERVER (its address).
+# Writes the disk of the machine outside: a web server of which a page says under which address it
+# sees the client, a UDP echo, and a name server that knows outside.test. From the environment: DISK
+# NAME HOSTS SERVER (its address).
 set -euo pipefail
 mkdir -p "$DISK"/{etc,lib/misc,lib/www/cgi-bin,log,services/web,services/echo,services/names,work}
 printf '%s\n' "$NAME" >"$DISK/etc/hostname"

@@ -1,8 +1,10 @@
 /**
- * The lab's two networks: the fabric among the hosts, a bridge in a namespace of its own, and the uplinks to the machine outside,
- * a bridge in that machine. Every host has one port on each, named like the host.
+ * The lab's two networks: the fabric among the hosts, a bridge in a namespace of its own, and the
+ * uplinks to the machine outside, a bridge in that machine. Every host has one port on each, named
+ * like the host.
  *
- * A machine's namespace is made when it is switched on and is gone when it is switched off, with its routes, rules and connections.
+ * A machine's namespace is made when it is switched on and is gone when it is switched off, with
+ * its routes, rules and connections.
  */
 import { systemRunner } from '../../src/lib/runner.ts'
 import {
@@ -15,7 +17,10 @@ import {
 } from './layout.ts'
 import { must } from './run.ts'
 
-/** STP states of a bridge port (linux/if_bridge.h): a disabled one passes nothing, and its host keeps its carrier. */
+/**
+ * STP states of a bridge port (linux/if_bridge.h): a disabled one passes nothing, and its host
+ * keeps its carrier.
+ */
 const PORT_DISABLED = 0
 const PORT_FORWARDING = 3
 const UPLINK_BRIDGE = 'uplinks'
@@ -39,7 +44,10 @@ async function addNamespace(name: string): Promise<void> {
   await must(['ip', '-n', name, 'link', 'set', 'lo', 'up'])
 }
 
-/** Its address is set, because a bridge without one takes the lowest of its ports' and changes it when that port goes. */
+/**
+ * Its address is set, because a bridge without one takes the lowest of its ports' and changes it
+ * when that port goes.
+ */
 async function addBridge(netns: string, bridge: string): Promise<void> {
   const fixed = ['address', BRIDGE_MAC]
   await must(['ip', '-n', netns, 'link', 'add', bridge, ...fixed, 'type', 'bridge'])
@@ -88,7 +96,9 @@ async function addPort(
   await must(['ip', '-n', host.netns, 'link', 'set', link, 'up'])
 }
 
-/** Nothing that the host says from now on is heard: the end of its processes tells nobody good-bye. */
+/**
+ * Nothing that the host says from now on is heard: the end of its processes tells nobody good-bye.
+ */
 export async function pullCables(layout: LabLayout, host: HostLayout): Promise<void> {
   for (const netns of [layout.fabricNetns, layout.outside.netns])
     await systemRunner('ip', ['-n', netns, 'link', 'set', host.name, 'down'])

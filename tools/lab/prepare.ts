@@ -1,4 +1,6 @@
-/** Disks: what a machine finds when it is switched on for the first time. Each is whole or absent. */
+/**
+ * Disks: what a machine finds when it is switched on for the first time. Each is whole or absent.
+ */
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
@@ -20,7 +22,9 @@ function secretFile(lab: LabLayout): string {
   return join(lab.dir, 'secret')
 }
 
-/** MariaDB's system tables, made once for all nodes: that takes seconds, and a copy of it does not. */
+/**
+ * MariaDB's system tables, made once for all nodes: that takes seconds, and a copy of it does not.
+ */
 export async function ensureDatabaseTemplate(lab: LabLayout): Promise<void> {
   await made(template(lab), async (dir) => {
     await must(
@@ -54,7 +58,10 @@ export async function ensureOutsideDisk(lab: LabLayout): Promise<void> {
 export interface DiskOptions {
   /** Settings of every host, laid over the lab's own section by section. */
   readonly config?: Readonly<Record<string, object>>
-  /** Size of the file system with all state, for those that want to fill it; without limit unless given. */
+  /**
+   * Size of the file system with all state, for those that want to fill it; without limit unless
+   * given.
+   */
   readonly diskMiB?: number
 }
 

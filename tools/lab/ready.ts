@@ -1,4 +1,7 @@
-/** Waiting until a lab works: engines in one cluster, every daemon well, a sample image in every Docker Engine. */
+/**
+ * Waiting until a lab works: engines in one cluster, every daemon well, a sample image in every
+ * Docker Engine.
+ */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf } from '../../src/model/errors.ts'
@@ -19,7 +22,10 @@ const LINES_SHOWN = 15
 /** To look costs what is waited for some of the processor. */
 const LOOK_AGAIN_MS = 500
 
-/** Resolves when every host that is on and not cut is ready, with the engines of those hosts in one cluster. */
+/**
+ * Resolves when every host that is on and not cut is ready, with the engines of those hosts in one
+ * cluster.
+ */
 export async function untilReady(
   lab: Lab,
   options: { readonly progress?: (line: string) => void; readonly timeoutMs?: number } = {},
@@ -91,8 +97,9 @@ async function untilHolds(
 }
 
 /**
- * Puts the sample images there when the engine answers and lacks them. One host builds them and all others load those very images: a
- * registered image is pinned to what it is, and each build is another one.
+ * Puts the sample images there when the engine answers and lacks them. One host builds them and all
+ * others load those very images: a registered image is pinned to what it is, and each build is
+ * another one.
  */
 async function hasSampleImage(lab: Lab, host: LabHost, isBuilder: boolean): Promise<boolean> {
   const did = async (...argv: readonly string[]) =>

@@ -1,4 +1,7 @@
-/** Programs of the machine that the lab is built with, run to their end, and waiting for what they bring about. */
+/**
+ * Programs of the machine that the lab is built with, run to their end, and waiting for what they
+ * bring about.
+ */
 import { setTimeout as delay } from 'node:timers/promises'
 import { type RunResult, systemRunner } from '../../src/lib/runner.ts'
 
@@ -20,7 +23,10 @@ export function checked(argv: readonly string[], result: RunResult): string {
   throw new Error(`${argv.join(' ')}: ${how}: ${result.stderr}${result.stdout}`.trimEnd())
 }
 
-/** Resolves with the first value that is not null, looking every `everyMs`; throws `what` when the deadline passes before. */
+/**
+ * Resolves with the first value that is not null, looking every `everyMs`; throws `what` when the
+ * deadline passes before.
+ */
 export async function until<T>(
   what: string,
   timeoutMs: number,

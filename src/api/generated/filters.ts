@@ -1,6 +1,7 @@
 /**
- * Written by scripts/generate-filters.ts from @aws-sdk/client-ec2; do not edit. The filters that EC2 documents, by action; `tag:` stands
- * for `tag:<key>`. An action without a row has none, or its documentation names none.
+ * Written by scripts/generate-filters.ts from @aws-sdk/client-ec2; do not edit. The filters that
+ * EC2 documents, by action. `tag:` stands for `tag:<key>`. An action without a row has no
+ * filters, or its documentation names none.
  */
 export const DOCUMENTED_FILTERS: Readonly<Record<string, readonly string[]>> = {
   DescribeAddresses: [

@@ -1,4 +1,7 @@
-/** Written by scripts/generate-wire.ts from @aws-sdk/client-sts; do not edit. The notation is explained in ../wire/model.ts. */
+/**
+ * Written by scripts/generate-wire.ts from @aws-sdk/client-sts; do not edit.
+ * The notation is explained in ../wire/model.ts.
+ */
 import type { WireModel } from '../wire/model.ts'
 
 export const STS_MODEL: WireModel = {

@@ -1,7 +1,9 @@
 /**
- * A process with some simulated hosts, told over its IPC channel what to do: one request, one reply, in order.
+ * A process with some simulated hosts, told over its IPC channel what to do: one request, one
+ * reply, in order.
  *
- * It is a program of its own, which `neighbourhood.ts` starts and, when the hosts have been measured, ends without a word.
+ * It is a program of its own, which `neighbourhood.ts` starts and, when the hosts have been
+ * measured, ends without a word.
  */
 import type { Log } from '../../../src/lib/log.ts'
 import { messageOf } from '../../../src/model/errors.ts'

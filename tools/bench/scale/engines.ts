@@ -1,4 +1,7 @@
-/** The shared engines of the benchmark: one MariaDB and one RabbitMQ, real, and what can be counted there. */
+/**
+ * The shared engines of the benchmark: one MariaDB and one RabbitMQ, real, and what can be counted
+ * there.
+ */
 import { readFile } from 'node:fs/promises'
 import { connect } from 'amqplib'
 import { ALL_KEY, BELLS_EXCHANGE, EXCHANGES } from '../../../src/bus/rabbit/names.ts'
@@ -6,8 +9,9 @@ import { administer, type Mariadb, startMariadb } from '../../kit/mariadb.ts'
 import { RABBIT_PASSWORD, RABBIT_USER, type RabbitNode, startRabbit } from '../../kit/rabbit.ts'
 
 /**
- * Each commit is on disk before it is answered, as a cluster is set up; and room for a thousand hosts' connections, which a pool of
- * threads serves better than a thread for each (https://mariadb.com/kb/en/thread-pool-in-mariadb/).
+ * Each commit is on disk before it is answered, as a cluster is set up; and room for a thousand
+ * hosts' connections, which a pool of threads serves better than a thread for each
+ * (https://mariadb.com/kb/en/thread-pool-in-mariadb/).
  */
 const MARIADB_OPTIONS = [
   '--innodb-flush-log-at-trx-commit=1',
@@ -36,7 +40,10 @@ export interface Engines extends AsyncDisposable {
   bellsToAll(): number
 }
 
-/** Starts both, on the loopback of a namespace that the caller is moved into until it disposes of them. */
+/**
+ * Starts both, on the loopback of a namespace that the caller is moved into until it disposes of
+ * them.
+ */
 export async function startEngines(): Promise<Engines> {
   await using made = new AsyncDisposableStack()
   const rabbit = made.use(await startRabbit())

@@ -1,4 +1,7 @@
-/** One simulated host: the daemon's own records, bus, agent and lease, put together as `main.ts` does, over a machine that is none. */
+/**
+ * One simulated host: the daemon's own records, bus, agent and lease, put together as `main.ts`
+ * does, over a machine that is none.
+ */
 
 import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
@@ -19,7 +22,10 @@ import { createTurns } from '../../../src/lib/turns.ts'
 import { apiSettings, keeperSettings } from '../../../src/settings.ts'
 import { createFakeMachine } from './machine.ts'
 
-/** What each offers to placement: enough for every launch of a benchmark, on ten hosts as on a thousand. */
+/**
+ * What each offers to placement: enough for every launch of a benchmark, on ten hosts as on a
+ * thousand.
+ */
 const VCPUS = 256
 const MEMORY_MIB = 1_048_576
 

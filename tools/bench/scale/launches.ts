@@ -1,6 +1,7 @@
 /**
- * Load for the API: launches through the daemon's own RunInstances, on several hosts in turn, as the API server would call it. A launch
- * that is answered with 503 is asked for again as the AWS SDKs do: with the same client token, three times in all.
+ * Load for the API: launches through the daemon's own RunInstances, on several hosts in turn, as
+ * the API server would call it. A launch that is answered with 503 is asked for again as the AWS
+ * SDKs do: with the same client token, three times in all.
  * https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
  */
 import { randomBytes, randomUUID } from 'node:crypto'
@@ -21,7 +22,10 @@ const FIRST_PAUSE_MS = 100
 /** As the API server's. */
 const DEADLINE_MS = 30_000
 
-/** What is launched, and where: in each of the subnets in turn, or in the default one where there are none. */
+/**
+ * What is launched, and where: in each of the subnets in turn, or in the default one where there
+ * are none.
+ */
 export interface Load {
   readonly image: string
   readonly subnets: readonly string[]
@@ -84,8 +88,8 @@ export async function registerSample(host: ApiParts): Promise<string> {
 }
 
 /**
- * Makes VPCs beside the default one, each with a subnet and its default group, and gives the subnets. No action makes one yet, so they
- * are written as records.
+ * Makes VPCs beside the default one, each with a subnet and its default group, and gives the
+ * subnets. No action makes one yet, so they are written as records.
  */
 export async function makeVpcs({ store }: ApiParts, count: number): Promise<readonly string[]> {
   const made: string[] = []

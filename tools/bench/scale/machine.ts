@@ -1,13 +1,17 @@
 /**
- * A machine that is none: it takes the want and tells the facts that the workloads service would tell, a start taking as long as a
- * container's does. Everything above it, from the agent to the records, is the daemon's own.
+ * A machine that is none: it takes the want and tells the facts that the workloads service would
+ * tell, a start taking as long as a container's does. Everything above it, from the agent to the
+ * records, is the daemon's own.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { InstanceId } from '../../../src/model/ids.ts'
 import type { Fact, InstanceWant } from '../../../src/model/want.ts'
 import type { HostService, Pass } from '../../../src/services/service.ts'
 
-/** From the first instruction of a step to its end: what `docker create` and `start` take (see `scripts/bench launch`). */
+/**
+ * From the first instruction of a step to its end: what `docker create` and `start` take (see
+ * `scripts/bench launch`).
+ */
 const START_MS = 250
 const DIGEST = `sha256:${'0'.repeat(64)}`
 

@@ -25,7 +25,10 @@ export function violations(
   ]
 }
 
-/** A token launches once, whoever was asked how often; what was answered is there; nothing is there that nobody asked for. */
+/**
+ * A token launches once, whoever was asked how often; what was answered is there; nothing is there
+ * that nobody asked for.
+ */
 function launchViolations(history: readonly Event[], final: Final): readonly string[] {
   const found: string[] = []
   const launches = history.filter((one): one is LaunchAsked => one.kind === 'launch')
@@ -85,7 +88,10 @@ function changeViolations(history: readonly Event[], { instances }: Final): read
   })
 }
 
-/** The values that a series of writes may have left: the last that was done, or any later one that may have been. */
+/**
+ * The values that a series of writes may have left: the last that was done, or any later one that
+ * may have been.
+ */
 function lastOf<T>(
   writes: readonly { readonly outcome: Outcome; readonly value: T }[],
 ): readonly T[] {

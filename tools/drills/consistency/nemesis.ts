@@ -1,4 +1,7 @@
-/** Who breaks things: one at a time and for some seconds, so that a majority of everything is always there. */
+/**
+ * Who breaks things: one at a time and for some seconds, so that a majority of everything is always
+ * there.
+ */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Lab } from '../../lab/lab.ts'
 import type { Progress } from '../drill.ts'

@@ -1,4 +1,6 @@
-/** Who looks: at the real containers of all hosts and the real addresses in them, again and again. */
+/**
+ * Who looks: at the real containers of all hosts and the real addresses in them, again and again.
+ */
 import { networkInterfaces } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Lab } from '../../lab/lab.ts'

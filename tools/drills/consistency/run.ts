@@ -1,4 +1,7 @@
-/** The consistency check: many ask, somebody breaks, somebody looks, and in the end the history must be one that may be. */
+/**
+ * The consistency check: many ask, somebody breaks, somebody looks, and in the end the history must
+ * be one that may be.
+ */
 import { setTimeout as delay } from 'node:timers/promises'
 import { DescribeInstancesCommand, DescribeKeyPairsCommand } from '@aws-sdk/client-ec2'
 import type { Lab } from '../../lab/lab.ts'
@@ -36,7 +39,10 @@ export interface ConsistencyResult {
   readonly violations: readonly string[]
 }
 
-/** One run. The same seed asks and breaks the same things in the same order; how they meet is up to the machine. */
+/**
+ * One run. The same seed asks and breaks the same things in the same order; how they meet is up to
+ * the machine.
+ */
 export async function checkConsistency(
   lab: Lab,
   options: { readonly seed: number; readonly seconds: number },

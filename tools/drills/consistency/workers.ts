@@ -1,4 +1,7 @@
-/** Those who ask: several at each host, each one request after the other, and each with instances and names of its own. */
+/**
+ * Those who ask: several at each host, each one request after the other, and each with instances
+ * and names of its own.
+ */
 import { setTimeout as delay } from 'node:timers/promises'
 import {
   CreateKeyPairCommand,

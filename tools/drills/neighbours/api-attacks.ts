@@ -22,7 +22,10 @@ const AT_ONCE = 8
 const SILENT = 1024
 const BODY_BYTES = 1024 * 1024
 const DOWNLOADS = 8
-/** The other address of the machine outside: strangers do not come from where the watched client does. */
+/**
+ * The other address of the machine outside: strangers do not come from where the watched client
+ * does.
+ */
 const STRANGER = OUTSIDE_SERVER
 
 /** Where the API is, and a client of it that has a key. */

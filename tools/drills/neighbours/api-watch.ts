@@ -1,6 +1,8 @@
 /**
- * `api-watch.ts LAB HOST INSTANCE`: reads one instance again and again, in a process of its own, so that a client's own work delays no
- * other probe, and with an access key of its own, which has its own share of the API. Prints a line for each call: when it began and ended, in milliseconds since 1970, and whether it was answered.
+ * `api-watch.ts LAB HOST INSTANCE`: reads one instance again and again, in a process of its own, so
+ * that a client's own work delays no other probe, and with an access key of its own, which has its
+ * own share of the API. Prints a line for each call: when it began and ended, in milliseconds since
+ * 1970, and whether it was answered.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'

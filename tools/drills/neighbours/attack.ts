@@ -9,7 +9,10 @@ export interface Place {
   readonly mac: string
   /** File of its network namespace. */
   readonly netnsFile: string
-  /** Directories of the control groups that count its processor time and its processes; null when this machine hides them. */
+  /**
+   * Directories of the control groups that count its processor time and its processes; null when
+   * this machine hides them.
+   */
   readonly cpuGroup: string | null
   readonly processGroup: string | null
 }
@@ -30,7 +33,10 @@ export interface Attack<C = AttackContext> {
   readonly shared: string
   /** What is tried, in one sentence. */
   readonly tried: string
-  /** Does it, for some seconds at most, and says what it got. Throws when it could not even be tried. */
+  /**
+   * Does it, for some seconds at most, and says what it got. Throws when it could not even be
+   * tried.
+   */
   run(context: C): Promise<string>
 }
 

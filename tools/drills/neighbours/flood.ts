@@ -1,4 +1,7 @@
-/** Programs that flood from inside an instance's network, with its share of the processor; and commands inside the instance itself. */
+/**
+ * Programs that flood from inside an instance's network, with its share of the processor; and
+ * commands inside the instance itself.
+ */
 import { systemRunner } from '../../../src/lib/runner.ts'
 import { parseId } from '../../../src/model/ids.ts'
 import { containerName } from '../../../src/model/names.ts'
@@ -10,14 +13,20 @@ const PATIENCE_MS = 60_000
 const ENTER =
   '[ -z "$1" ] || echo $$ > "$1/cgroup.procs"; ns=$2; shift 2; exec nsenter --net="$ns" python3 -c "$@"'
 
-/** Runs Python in the network of an instance, counted against its processor time; gives back what it prints. */
+/**
+ * Runs Python in the network of an instance, counted against its processor time; gives back what it
+ * prints.
+ */
 export async function pythonIn(place: Place, script: string, ...args: string[]): Promise<string> {
   const argv = ['-c', ENTER, 'sh', place.cpuGroup ?? '', place.netnsFile, script, ...args]
   const result = await systemRunner('sh', argv, { timeoutMs: PATIENCE_MS })
   return checked(['python3', ...args], result).trim()
 }
 
-/** Runs a shell's command line inside an instance's container; the exit code does not matter, as limits end it somehow. */
+/**
+ * Runs a shell's command line inside an instance's container; the exit code does not matter, as
+ * limits end it somehow.
+ */
 export async function insideContainer(
   { host }: AttackContext,
   { id }: Place,

@@ -1,4 +1,7 @@
-/** Floods from the network of an instance. Each prints how much it has put on its NIC; what came of it, the host's kernel says. */
+/**
+ * Floods from the network of an instance. Each prints how much it has put on its NIC; what came of
+ * it, the host's kernel says.
+ */
 import { OUTSIDE_SERVER } from '../../lab/layout.ts'
 import { type Attack, type AttackContext, FLOOD_SECONDS } from './attack.ts'
 import { FLOOD_HEAD, pythonIn } from './flood.ts'

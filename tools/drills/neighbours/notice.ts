@@ -1,4 +1,7 @@
-/** What neighbours notice of an attack: probes of one instance, a client of the API, and the host's lease. */
+/**
+ * What neighbours notice of an attack: probes of one instance, a client of the API, and the host's
+ * lease.
+ */
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -126,7 +129,10 @@ function watchApi({ lab, host }: AttackContext, from: Place) {
   return { calls, close: () => child.kill('SIGKILL') }
 }
 
-/** Looks at the daemon's own metric from inside the host; a daemon that does not say is not counted: its lease may be well. */
+/**
+ * Looks at the daemon's own metric from inside the host; a daemon that does not say is not counted:
+ * its lease may be well.
+ */
 async function watchLease({ host }: AttackContext): Promise<{
   between(from: number, to: number): Notice['lease']
   close(): void

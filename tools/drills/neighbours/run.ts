@@ -1,6 +1,7 @@
 /**
- * What one instance or one client can use up, and what its neighbours notice: a lab of one host, on which a hostile instance with root,
- * or a client, attacks one shared thing after the other while an instance that is no party to it is watched.
+ * What one instance or one client can use up, and what its neighbours notice: a lab of one host, on
+ * which a hostile instance with root, or a client, attacks one shared thing after the other while
+ * an instance that is no party to it is watched.
  */
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
@@ -38,7 +39,9 @@ const QUIET_MS = 5000
 /** After each attack: what it has left over is not the next one's. */
 const SETTLE_MS = 2000
 
-/** All attacks in the order in which they are tried: what may take the host down with it comes last. */
+/**
+ * All attacks in the order in which they are tried: what may take the host down with it comes last.
+ */
 export const attacks: readonly Attack[] = [
   ...networkAttacks,
   ...apiAttacks.map((attack) => ({ ...attack, run: runApart(attack.name) })),
@@ -122,7 +125,9 @@ const QUIET: Attack = {
   },
 }
 
-/** Three containers in one group on the host: the watched one, its neighbour and the hostile one. */
+/**
+ * Three containers in one group on the host: the watched one, its neighbour and the hostile one.
+ */
 async function populate(lab: Lab, progress: Progress) {
   const credentials = await labCredentials(lab)
   const client = clientOf(lab, HOST, credentials)
@@ -178,8 +183,8 @@ function groupOf(groups: string, controller: string): string | null {
 }
 
 /**
- * The targets that were missed, in words. On a machine so busy that it misses one while nobody attacks, nobody can tell: there the limit is
- * twice what was measured then.
+ * The targets that were missed, in words. On a machine so busy that it misses one while nobody
+ * attacks, nobody can tell: there the limit is twice what was measured then.
  */
 function missedTargets(
   { packets, dns, dhcp, api, lease }: Notice,
