@@ -139,6 +139,7 @@ export const EC2_MODEL: WireModel = {
     GetInstanceMetadataDefaults: ['GetInstanceMetadataDefaultsRequest', 'GetInstanceMetadataDefaultsResult'],
     GetManagedPrefixListEntries: ['GetManagedPrefixListEntriesRequest', 'GetManagedPrefixListEntriesResult'],
     GetPasswordData: ['GetPasswordDataRequest', 'GetPasswordDataResult'],
+    GetSecurityGroupsForVpc: ['GetSecurityGroupsForVpcRequest', 'GetSecurityGroupsForVpcResult'],
     GetSerialConsoleAccessStatus: ['GetSerialConsoleAccessStatusRequest', 'GetSerialConsoleAccessStatusResult'],
     GetSnapshotBlockPublicAccessState: ['GetSnapshotBlockPublicAccessStateRequest', 'GetSnapshotBlockPublicAccessStateResult'],
     GetSubnetCidrReservations: ['GetSubnetCidrReservationsRequest', 'GetSubnetCidrReservationsResult'],
@@ -1092,6 +1093,13 @@ export const EC2_MODEL: WireModel = {
     },
     GetPasswordDataRequest: {
       InstanceId: 'InstanceId string',
+      DryRun: 'DryRun boolean'
+    },
+    GetSecurityGroupsForVpcRequest: {
+      VpcId: 'VpcId string',
+      NextToken: 'NextToken string',
+      MaxResults: 'MaxResults number',
+      Filter: 'Filters Filter[]',
       DryRun: 'DryRun boolean'
     },
     GetSerialConsoleAccessStatusRequest: {
@@ -2096,6 +2104,10 @@ export const EC2_MODEL: WireModel = {
       timestamp: 'Timestamp timestamp',
       passwordData: 'PasswordData string'
     },
+    GetSecurityGroupsForVpcResult: {
+      securityGroupForVpcSet: 'SecurityGroupForVpcs SecurityGroupForVpc[item]',
+      nextToken: 'NextToken string'
+    },
     GetSerialConsoleAccessStatusResult: {
       serialConsoleAccessEnabled: 'SerialConsoleAccessEnabled boolean',
       managedBy: 'ManagedBy string'
@@ -2943,6 +2955,14 @@ export const EC2_MODEL: WireModel = {
       ipPermissionsEgress: 'IpPermissionsEgress IpPermission[item]',
       tagSet: 'Tags Tag[item]',
       securityGroupArn: 'SecurityGroupArn string'
+    },
+    SecurityGroupForVpc: {
+      description: 'Description string',
+      groupName: 'GroupName string',
+      ownerId: 'OwnerId string',
+      groupId: 'GroupId string',
+      tagSet: 'Tags Tag[item]',
+      primaryVpcId: 'PrimaryVpcId string'
     },
     SecurityGroupReference: {
       groupId: 'GroupId string',

@@ -1128,6 +1128,13 @@ export const DOCUMENTED_FILTERS: Readonly<Record<string, readonly string[]>> = {
     'type',
     'vpn-gateway-id',
   ],
+  GetSecurityGroupsForVpc: [
+    'description',
+    'group-id',
+    'group-name',
+    'owner-id',
+    'primary-vpc-id',
+  ],
   GetSubnetCidrReservations: [
     'reservationType',
     'subnet-id',

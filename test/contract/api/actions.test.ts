@@ -145,6 +145,13 @@ describe('the AWS SDK for JavaScript', () => {
     expect(new Set(seen).size).toBe(17)
   })
 
+  it('is told which groups a VPC has', async () => {
+    const command = new ec2.GetSecurityGroupsForVpcCommand({ VpcId: cloud.vpc.id })
+    expect(await client.send(command)).toMatchObject({
+      SecurityGroupForVpcs: [{ GroupId: cloud.group.id, PrimaryVpcId: cloud.vpc.id }],
+    })
+  })
+
   it('imports keys', async () => {
     const made = await client.send(
       new ec2.CreateKeyPairCommand({ KeyName: 'made', KeyType: 'ed25519' }),
