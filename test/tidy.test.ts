@@ -241,7 +241,7 @@ describe('time and chance', () => {
     'operator/doctor-engines.ts': 1,
     'operator/doctor-host.ts': 1,
     'store/engines/mariadb/dialect.ts': 1,
-    'store/sql.ts': 1,
+    'store/engines/sqlite/dialect.ts': 1,
   }
 
   it('come as arguments, outside lib', () => {

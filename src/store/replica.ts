@@ -17,10 +17,10 @@ import type { Log } from '../lib/log.ts'
 import { createQueue } from '../lib/queue.ts'
 import { unavailable } from '../model/errors.ts'
 import type { Dump } from './dump.ts'
+import { openSqliteStore } from './engines/sqlite/dialect.ts'
 import { createBacklog, type OwnWrites } from './own-writes.ts'
 import type { RowWatch } from './records/rows.ts'
 import { SCHEMA, type Schema } from './schema.ts'
-import { openSqliteStore } from './sql.ts'
 import type { ReadTx, Store } from './store.ts'
 
 export interface Replica extends OwnWrites {

@@ -9,12 +9,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
 import { type Dialect, Kysely, type RawBuilder, sql } from 'kysely'
-import { type Clock, startingClock } from '../lib/clock.ts'
+import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { type Backoff, retry } from '../lib/retry.ts'
 import { bug, unavailable } from '../model/errors.ts'
 import { isTrouble } from './engines/engine.ts'
-import { sqliteDialect, sqliteNowMs, sqliteReadDialect } from './engines/sqlite/driver.ts'
 import { migrateToLatest } from './migrations.ts'
 import type { Tables } from './nouns.ts'
 import { appliedOnce, sweepCommits } from './records/commit.ts'
@@ -42,41 +41,8 @@ const TRANSACTIONS_LIMIT = 1000
 const ISOLATION = { decide: 'snapshot', propose: 'read committed' } as const
 /** The same for a snapshot that is only read: whether it may lack what others have committed. */
 const SNAPSHOT = { local: 'snapshot', latest: 'serializable' } as const
-/** Readers of a file at once: those of the API (`fair-reads.ts`) and some for this host's own passes. */
-const READERS = 8
 /** One transaction in so many sweeps away what is left of old commits. */
 const SWEEP_EVERY = 500
-
-/**
- * Opens the store of a single host in `file` (made where it does not exist), or a private one in `:memory:`. Call `migrate`
- * next. Rejects with `unavailable` when the file cannot be used.
- */
-export async function openSqliteStore(options: {
-  readonly file: string
-  readonly log: Log
-  /** Hears of rows that cannot be read; without one they are only logged. */
-  readonly rows?: RowWatch
-  readonly schema?: Schema
-}): Promise<Store> {
-  try {
-    return await openSqlStore({
-      dialect: sqliteDialect(options.file),
-      // Another connection to it would be another database.
-      ...(options.file === ':memory:'
-        ? {}
-        : { readDialect: sqliteReadDialect(options.file, READERS) }),
-      isRemote: false,
-      nowMs: sqliteNowMs(),
-      clock: startingClock,
-      random: Math.random,
-      log: options.log,
-      ...(options.rows === undefined ? {} : { rows: options.rows }),
-      ...(options.schema === undefined ? {} : { schema: options.schema }),
-    })
-  } catch (error) {
-    throw unavailable(`The records in ${options.file} cannot be opened`, error)
-  }
-}
 
 function snapshotOf(db: Kysely<Tables>, sees: keyof typeof SNAPSHOT) {
   return db.transaction().setAccessMode('read only').setIsolationLevel(SNAPSHOT[sees])

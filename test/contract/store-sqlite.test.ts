@@ -9,7 +9,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Tag } from '../../src/model/records.ts'
-import { openSqliteStore } from '../../src/store/sql.ts'
+import { openSqliteStore } from '../../src/store/engines/sqlite/dialect.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import * as given from './store/records.ts'
 

@@ -3,8 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../../src/lib/clock.ts'
-import { sqliteDialect, sqliteNowMs } from '../../src/store/engines/sqlite/driver.ts'
-import { openSqliteStore, openSqlStore } from '../../src/store/sql.ts'
+import {
+  openSqliteStore,
+  sqliteDialect,
+  sqliteNowMs,
+} from '../../src/store/engines/sqlite/dialect.ts'
+import { openSqlStore } from '../../src/store/sql.ts'
 import type { Store } from '../../src/store/store.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { withTurns } from './store/turns.ts'

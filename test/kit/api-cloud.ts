@@ -29,7 +29,7 @@ import {
 } from '../../src/model/ids.ts'
 import { NO_PREFERENCE } from '../../src/model/metadata-options.ts'
 import type { Group, Subnet, Vpc } from '../../src/model/records.ts'
-import { openSqliteStore } from '../../src/store/sql.ts'
+import { openSqliteStore } from '../../src/store/engines/sqlite/dialect.ts'
 import { type InformedStore, withoutReplica } from '../../src/store/steady.ts'
 import type { Store } from '../../src/store/store.ts'
 import { silentLog } from '../../tools/kit/log.ts'

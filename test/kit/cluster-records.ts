@@ -2,8 +2,8 @@
 
 import type { HostName } from '../../src/model/ids.ts'
 import { NO_PREFERENCE } from '../../src/model/metadata-options.ts'
+import { openSqliteStore } from '../../src/store/engines/sqlite/dialect.ts'
 import type { RowWatch } from '../../src/store/records/rows.ts'
-import { openSqliteStore } from '../../src/store/sql.ts'
 import type { Store } from '../../src/store/store.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { account, hostRecord, image, network } from './records.ts'

@@ -8,7 +8,7 @@ import { once } from 'node:events'
 import { AtollError } from '../../../src/model/errors.ts'
 import type { AccountId } from '../../../src/model/ids.ts'
 import { NO_PREFERENCE } from '../../../src/model/metadata-options.ts'
-import { openSqliteStore } from '../../../src/store/sql.ts'
+import { openSqliteStore } from '../../../src/store/engines/sqlite/dialect.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 
 const [file = '', bytes = '10'] = process.argv.slice(2)

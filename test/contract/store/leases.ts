@@ -1,6 +1,6 @@
 /** Leases, claims and moves: who is alive, and who may start what; and copies of it all. */
 import { describe, expect, it } from 'vitest'
-import { openSqliteStore } from '../../../src/store/sql.ts'
+import { openSqliteStore } from '../../../src/store/engines/sqlite/dialect.ts'
 import type { Store, Tx } from '../../../src/store/store.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { volumeRecord } from '../../kit/records.ts'

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { bootstrap } from '../../../src/agent/bootstrap.ts'
 import { cidr, cidrOverlaps, formatCidr } from '../../../src/model/addr.ts'
-import { openSqliteStore } from '../../../src/store/sql.ts'
+import { openSqliteStore } from '../../../src/store/engines/sqlite/dialect.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 

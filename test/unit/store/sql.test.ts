@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { unavailable } from '../../../src/model/errors.ts'
 import { EngineError, type EngineTrouble } from '../../../src/store/engines/engine.ts'
-import { sqliteNowMs } from '../../../src/store/engines/sqlite/driver.ts'
+import { sqliteNowMs } from '../../../src/store/engines/sqlite/dialect.ts'
 import { openSqlStore } from '../../../src/store/sql.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 

@@ -1,7 +1,7 @@
 /** The SQLite dialect: what it makes of SQLite's own failures and rollbacks. */
 import { Kysely, sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { sqliteDialect } from '../../../../../src/store/engines/sqlite/driver.ts'
+import { sqliteDialect } from '../../../../../src/store/engines/sqlite/dialect.ts'
 
 interface Things {
   readonly things: { readonly id: number; readonly name: string }

@@ -1,0 +1,44 @@
+/**
+ * SQLite's errors, classified by result code (https://www.sqlite.org/rescode.html). Pure.
+ */
+import { AtollError } from '../../../model/errors.ts'
+import { EngineError, type EngineTrouble } from '../engine.ts'
+
+/** Primary result codes that say more than "misuse". */
+const TROUBLE_OF_CODE: ReadonlyMap<number, EngineTrouble> = new Map([
+  [5, 'conflict'], // SQLITE_BUSY
+  [6, 'conflict'], // SQLITE_LOCKED
+  [3, 'away'], // SQLITE_PERM
+  [7, 'away'], // SQLITE_NOMEM
+  [8, 'away'], // SQLITE_READONLY
+  [10, 'away'], // SQLITE_IOERR
+  [11, 'away'], // SQLITE_CORRUPT
+  [13, 'away'], // SQLITE_FULL
+  [14, 'away'], // SQLITE_CANTOPEN
+  [15, 'away'], // SQLITE_PROTOCOL
+  [22, 'away'], // SQLITE_NOLFS
+  [23, 'away'], // SQLITE_AUTH
+  [26, 'away'], // SQLITE_NOTADB
+])
+const SQLITE_CONSTRAINT_PRIMARYKEY = 1555
+const SQLITE_CONSTRAINT_UNIQUE = 2067
+/** Extended result codes carry the primary one in their low byte. */
+const PRIMARY_CODE_MASK = 0xff
+
+/** Runs a call of `node:sqlite` and turns what it throws into an `EngineError`. */
+export function classified<Result>(sql: string, call: () => Result): Result {
+  try {
+    return call()
+  } catch (error) {
+    throw error instanceof AtollError ? error : engineError(error, sql)
+  }
+}
+
+function engineError(error: unknown, sql: string): EngineError {
+  const code = error instanceof Error && 'errcode' in error ? error.errcode : undefined
+  const detail = { engine: 'sqlite', code, sql }
+  if (typeof code !== 'number') return new EngineError('misuse', error, detail)
+  const duplicate = code === SQLITE_CONSTRAINT_UNIQUE || code === SQLITE_CONSTRAINT_PRIMARYKEY
+  const trouble = duplicate ? 'duplicate' : TROUBLE_OF_CODE.get(code & PRIMARY_CODE_MASK)
+  return new EngineError(trouble ?? 'misuse', error, detail)
+}
