@@ -13,7 +13,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import { ensureCertificates } from '../src/lib/certificates.ts'
-import { derivePassword, PURPOSES, type Purpose } from '../src/lib/derive.ts'
+import { derivePassword, PURPOSES, type Purpose } from '../src/lib/key-derivation.ts'
 
 /** As the daemon reads it: without white space around it. */
 function readSecret(file: string): string {

@@ -20,7 +20,7 @@ import {
   bellLetter,
   envelopeSchema,
   QUESTION_SCHEMAS,
-} from '../src/bus/rabbit/letters.ts'
+} from '../src/bus/rabbit/messages.ts'
 import {
   BELLS_EXCHANGE,
   COMMANDS_EXCHANGE,

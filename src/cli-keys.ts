@@ -1,6 +1,6 @@
 /** `atoll keys`: access keys, from the command line. */
 import type { Command } from 'commander'
-import type { KeyOrderReport, KeyReport } from './api/keys.ts'
+import type { KeyOrderReport, KeyReport } from './api/access-keys.ts'
 import { orderAdmin, readAdmin } from './operator/admin-client.ts'
 
 interface Output {

@@ -226,7 +226,7 @@ describe('time and chance', () => {
    */
   const STILL_RAW: Readonly<Record<string, number>> = {
     'api/console/older-clients.ts': 1,
-    'api/http/front.ts': 2,
+    'api/http/tls-detection.ts': 2,
     'api/http/server.ts': 4,
     'consoles/serial-lines.ts': 2,
     'consoles/serial-relay.ts': 1,

@@ -9,7 +9,7 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { freeBytes } from '../../src/lib/disk.ts'
+import { freeBytes } from '../../src/lib/disk-space.ts'
 import { systemRunner } from '../../src/lib/runner.ts'
 import { accessOptions, readAccess } from './access.ts'
 import type { Position } from './decide.ts'

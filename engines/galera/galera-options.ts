@@ -9,7 +9,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { freeBytes } from '../../src/lib/disk.ts'
+import { freeBytes } from '../../src/lib/disk-space.ts'
 import { type Access, accessOptions, readAccess } from './access.ts'
 import { type Decision, decide, type Heard, type Position } from './decide.ts'
 import { allowBootstrap, parseStartPosition, putViewAside, readPosition } from './disk.ts'

@@ -4,7 +4,7 @@
  * whoever comes second finds the records there.
  */
 
-import type { Sealer } from '../lib/sealer.ts'
+import type { Sealer } from '../lib/secret-cipher.ts'
 import { type Cidr, cidrAddress, cidrContains, cidrOverlaps, cidrSize } from '../model/addr.ts'
 import { bug } from '../model/errors.ts'
 import { type AccountId, formatId, type HostName, ID_BYTES, parseAccountId } from '../model/ids.ts'

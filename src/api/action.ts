@@ -17,7 +17,7 @@ import type { DriverDeclaration } from '../model/driver.ts'
 import type { AccountId, HostName } from '../model/ids.ts'
 import type { InformedStore } from '../store/steady.ts'
 import type { Budget } from './budget.ts'
-import type { KeyMaking } from './key-making.ts'
+import type { KeyMaking } from './key-generation.ts'
 import type { Keyring } from './keyring.ts'
 import type { Catalogue } from './launch/catalogue.ts'
 

@@ -16,11 +16,11 @@ import type { Host, Instance, Nic, UnreadableRow } from '../model/records.ts'
 import { KIB } from '../model/sizes.ts'
 import { announcing } from '../store/announce.ts'
 import type { InformedStore } from '../store/steady.ts'
-import type { Upgrader } from './console/door.ts'
-import type { ConsolePlace, Seeker } from './console/seek.ts'
+import { type KeyOrderOptions, takeKeyOrders } from './access-keys.ts'
+import type { ConsolePlace, Seeker } from './console/locate.ts'
+import type { Upgrader } from './console/server.ts'
 import { forgetHost, setDraining } from './hosts.ts'
-import { guardConnections } from './http/connections.ts'
-import { type KeyOrderOptions, takeKeyOrders } from './keys.ts'
+import { guardConnections } from './http/connection-limits.ts'
 
 /** A row of `atoll hosts`. */
 export type HostReport = Host & {

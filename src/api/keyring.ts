@@ -5,10 +5,11 @@
  * every host that has them. A host that is cut off goes by its replica, and stops doing so after a
  * stated time.
  */
+
+import { createRecent } from '../lib/bounded-map.ts'
 import { type Clock, isoTime } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
-import { createRecent } from '../lib/recent.ts'
-import type { Sealer } from '../lib/sealer.ts'
+import type { Sealer } from '../lib/secret-cipher.ts'
 import { unavailable } from '../model/errors.ts'
 import { openedKey } from '../model/key-secret.ts'
 import type { AccessKey } from '../model/records.ts'

@@ -7,9 +7,10 @@
  * strangers; one that does not exist is remembered for a moment; and what is left to look up is
  * limited, for each address and in all.
  */
+
+import { createRecent } from '../lib/bounded-map.ts'
 import type { Clock } from '../lib/clock.ts'
 import { createRates } from '../lib/per-source.ts'
-import { createRecent } from '../lib/recent.ts'
 import { createTokenBucket } from '../lib/token-bucket.ts'
 import { refused } from '../model/errors.ts'
 

@@ -6,7 +6,7 @@
  * and questions are refused as `unavailable`; nothing grows. After each connect this host hears a
  * bell of each kind from itself, because it may have missed some.
  *
- * Nothing that arrives is trusted: see `rabbit/seal.ts`. What cannot be read is dropped and
+ * Nothing that arrives is trusted: see `rabbit/signing.ts`. What cannot be read is dropped and
  * counted.
  */
 import type { ConfirmChannel } from 'amqplib'
@@ -17,21 +17,21 @@ import { throttle } from '../lib/throttle.ts'
 import { assertNever } from '../model/errors.ts'
 import type { HostName } from '../model/ids.ts'
 import type { Bus } from './bus.ts'
-import type { CommandDoor } from './door.ts'
+import type { CommandDoor } from './command-queue.ts'
 import { createInbox, type Inbox } from './inbox.ts'
 import { createLocalBus } from './local.ts'
 import { createAnswering } from './rabbit/answering.ts'
 import { type Asking, createAsking } from './rabbit/asking.ts'
 import { type Bells, createBells } from './rabbit/bells.ts'
+import { type BusMeasures, createBusMeasures } from './rabbit/bus-metrics.ts'
 import { openChannels, openQueues } from './rabbit/channels.ts'
+import { createRabbitDoor, type RabbitDoor } from './rabbit/command-queue.ts'
 import { type Attendant, type Blocked, type Broker, keepConnected } from './rabbit/connection.ts'
-import { createRabbitDoor, type RabbitDoor } from './rabbit/door.ts'
 import { createFollowing, type Following } from './rabbit/following.ts'
-import type { BellLetter, Letter } from './rabbit/letters.ts'
-import { type BusMeasures, createBusMeasures } from './rabbit/measures.ts'
+import type { BellLetter, Letter } from './rabbit/messages.ts'
 import { BELLS_EXCHANGE, PULSE_KEY } from './rabbit/names.ts'
 import { createOutbox, type Outbox } from './rabbit/outbox.ts'
-import { createSeal, type Opened, type Seal } from './rabbit/seal.ts'
+import { createSeal, type Opened, type Seal } from './rabbit/signing.ts'
 
 /** A bad letter is told of so often in the log, and counted always. */
 const WARN_INTERVAL_MS = 60_000

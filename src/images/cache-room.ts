@@ -7,7 +7,7 @@
  */
 import { lstat, readdir, utimes } from 'node:fs/promises'
 import type { Clock } from '../lib/clock.ts'
-import { freeBytes } from '../lib/disk.ts'
+import { freeBytes } from '../lib/disk-space.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import { below, removeTree } from '../lib/paths.ts'

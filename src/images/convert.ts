@@ -6,7 +6,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { jailPath, letJailRead, letJailWrite, runJailed } from '../host/processes/jail.ts'
 import type { Clock } from '../lib/clock.ts'
-import { freeBytes } from '../lib/disk.ts'
+import { freeBytes } from '../lib/disk-space.ts'
 import { below } from '../lib/paths.ts'
 import { failureOf, type Runner } from '../lib/runner.ts'
 import { AtollError, refused, unavailable } from '../model/errors.ts'

@@ -37,8 +37,8 @@ import {
 } from 'node:fs/promises'
 import { isIPv4 } from 'node:net'
 import { join } from 'node:path'
-import { deriveKey } from './derive.ts'
 import { exists } from './files.ts'
+import { deriveKey } from './key-derivation.ts'
 import { failureOf, systemRunner } from './runner.ts'
 
 /**

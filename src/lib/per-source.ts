@@ -2,7 +2,7 @@
  * What each source may have of what many share: places, such as open connections or bytes on their
  * way, and requests a second.
  */
-import { createRecent } from './recent.ts'
+import { createRecent } from './bounded-map.ts'
 import { type BucketLimits, createTokenBucket, type TokenBucket } from './token-bucket.ts'
 
 /**

@@ -2,7 +2,7 @@
  * Who may work when: one after the other, only so many at once, or all who ask for the same
  * together.
  */
-import { createRotation } from './rotation.ts'
+import { createRotation } from './round-robin.ts'
 
 /** Does what it is given after all that it was given before, however that ended. */
 export type Queue = <T>(work: () => Promise<T>) => Promise<T>

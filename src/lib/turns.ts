@@ -3,10 +3,10 @@
  *
  * Each turn of the loop gives one piece of work its turn, however many wait: between two pieces the
  * loop looks at every socket and timer. Without that the pieces of a hundred requests would run one
- * after the other in one turn. Turns go round among the owners of the work (`rotation.ts`).
+ * after the other in one turn. Turns go round among the owners of the work (`round-robin.ts`).
  */
 import type { Clock } from './clock.ts'
-import { createRotation } from './rotation.ts'
+import { createRotation } from './round-robin.ts'
 
 /**
  * How long one piece of long work may last, in milliseconds. A piece overruns by what lies between

@@ -85,7 +85,7 @@ export const ERROR_STATUS = {
   ResourceLimitExceeded: 400,
   InsufficientFreeAddressesInSubnet: 400,
   InsufficientInstanceCapacity: 500,
-  // What there is none of (`api/actions/absent.ts`)
+  // What there is none of (`api/actions/always-empty.ts`)
   'InvalidAddress.NotFound': 400,
   'InvalidAllocationID.NotFound': 400,
   'InvalidAssociationID.NotFound': 400,

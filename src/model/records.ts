@@ -252,7 +252,7 @@ export interface KeyPair {
   readonly account: AccountId
   readonly name: string
   readonly type: 'rsa' | 'ed25519'
-  /** As EC2 computes it for the way the key came to be (see `api/actions/keys.ts`). */
+  /** As EC2 computes it for the way the key came to be (see `api/ssh-keys.ts`). */
   readonly fingerprint: string
   /** One OpenSSH authorized_keys line. */
   readonly publicKey: string

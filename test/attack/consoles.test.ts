@@ -10,7 +10,7 @@ import { connect, type Socket } from 'node:net'
 import { Readable, Writable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
-import { type ConsoleDoor, createConsoleDoor } from '../../src/api/console/door.ts'
+import { type ConsoleDoor, createConsoleDoor } from '../../src/api/console/server.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 
 import { createMetrics } from '../../src/lib/metrics.ts'

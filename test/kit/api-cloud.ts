@@ -5,10 +5,10 @@
 
 import { randomBytes } from 'node:crypto'
 import type { Action, ApiParts, Call } from '../../src/api/action.ts'
-import { type ActionAnswer, answerOf } from '../../src/api/answer.ts'
 import { createBudget } from '../../src/api/budget.ts'
-import { createKeyMaking } from '../../src/api/key-making.ts'
+import { createKeyMaking } from '../../src/api/key-generation.ts'
 import { createCatalogue } from '../../src/api/launch/catalogue.ts'
+import { type ActionAnswer, answerOf } from '../../src/api/replica-fallback.ts'
 import type { Bus } from '../../src/bus/bus.ts'
 import { createLocalBus } from '../../src/bus/local.ts'
 import { DOCKER } from '../../src/containers/declaration.ts'

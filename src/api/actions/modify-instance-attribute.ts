@@ -18,9 +18,9 @@ import type { Call } from '../action.ts'
 import { changeAction } from '../change.ts'
 import { refuseMissing } from '../describe.ts'
 import { requireInstance } from '../instances.ts'
+import { changeType } from '../launch/change-type.ts'
 import { blockDevicesSchema } from '../launch/disk.ts'
-import { userDataSchema } from '../launch/order.ts'
-import { changeType } from '../launch/other-type.ts'
+import { userDataSchema } from '../launch/request.ts'
 import { ParameterRefusal, parseInput } from '../parameters.ts'
 import {
   idListSchema,

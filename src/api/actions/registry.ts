@@ -3,7 +3,7 @@
  * nothing else may import it.
  */
 // biome-ignore-all lint/performance/noBarrelFile: it is a list
-export { absentActions } from './absent.ts'
+
 export {
   describeIdFormat,
   describeSpotDatafeedSubscription,
@@ -13,6 +13,12 @@ export {
   getSerialConsoleAccessStatus,
   getSnapshotBlockPublicAccessState,
 } from './account-settings.ts'
+export { absentActions } from './always-empty.ts'
+export {
+  describeSecurityGroupReferences,
+  describeStaleSecurityGroups,
+  getSubnetCidrReservations,
+} from './always-empty-of-resource.ts'
 export { createImage } from './create-image.ts'
 export { createKeyPair } from './create-key-pair.ts'
 export { createTags } from './create-tags.ts'
@@ -55,11 +61,6 @@ export { modifyInstanceAttribute } from './modify-instance-attribute.ts'
 export { modifyInstanceMetadataDefaults } from './modify-instance-metadata-defaults.ts'
 export { modifyInstanceMetadataOptions } from './modify-instance-metadata-options.ts'
 export { monitorInstances, unmonitorInstances } from './monitor-instances.ts'
-export {
-  describeSecurityGroupReferences,
-  describeStaleSecurityGroups,
-  getSubnetCidrReservations,
-} from './nothing-of.ts'
 export { rebootInstances } from './reboot-instances.ts'
 export { registerImage } from './register-image.ts'
 export { runInstances } from './run-instances.ts'

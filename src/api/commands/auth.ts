@@ -6,7 +6,7 @@
  * `readClaim` of the HTTP door has the same part there. Nothing here has effects of its own.
  */
 import { createHmac, hash, timingSafeEqual } from 'node:crypto'
-import type { CommandMessage } from '../../bus/door.ts'
+import type { CommandMessage } from '../../bus/command-queue.ts'
 import { AtollError, refused } from '../../model/errors.ts'
 import type { AccessKey } from '../../model/records.ts'
 import type { Caller } from '../action.ts'

@@ -7,13 +7,13 @@
  * When the world does not do its part (`unavailable`), the command is handed on a few times, since
  * another host may be better off.
  */
-import type { CommandDoor, CommandMessage, CommandOutcome } from '../../bus/door.ts'
+import type { CommandDoor, CommandMessage, CommandOutcome } from '../../bus/command-queue.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Metrics } from '../../lib/metrics.ts'
 import { refused } from '../../model/errors.ts'
 import type { Action, ApiParts } from '../action.ts'
 import { type Asked, createCalls, type Encoding, type Outcome } from '../call.ts'
-import { createCallMeasures } from '../measures.ts'
+import { createCallMeasures } from '../call-metrics.ts'
 import { decodeJson, encodeJson } from '../wire/json.ts'
 import { authenticateCommand } from './auth.ts'
 import {

@@ -14,12 +14,12 @@ import { unavailable } from '../../model/errors.ts'
 import { KIB, MIB } from '../../model/sizes.ts'
 import type { Action, ApiParts } from '../action.ts'
 import type { CallLimits } from '../call.ts'
-import type { Upgrader } from '../console/door.ts'
+import type { Upgrader } from '../console/server.ts'
 import { faultOf } from '../faults.ts'
-import { type BodyLimits, createBodies } from './bodies.ts'
-import { type ConnectionLimits, type Connections, guardConnections } from './connections.ts'
+import { type BodyLimits, createBodies } from './body-limits.ts'
+import { type ConnectionLimits, type Connections, guardConnections } from './connection-limits.ts'
 import { type ApiAnswer, type Complaint, createDispatcher, type Dispatcher } from './dispatch.ts'
-import { type FrontCertificates, standBefore } from './front.ts'
+import { type FrontCertificates, standBefore } from './tls-detection.ts'
 
 /** What a client may ask of the server before it is refused or cut off. */
 interface ApiLimits extends ConnectionLimits, BodyLimits, CallLimits {

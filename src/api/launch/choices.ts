@@ -18,7 +18,7 @@ import { driverOfImage } from '../drivers.ts'
 import { missingImages, notFound } from '../schemas.ts'
 import type { CatalogueReading } from './catalogue.ts'
 import { type LaunchDisk, launchDisk } from './disk.ts'
-import type { LaunchNetwork, LaunchOrder } from './order.ts'
+import type { LaunchNetwork, LaunchOrder } from './request.ts'
 
 export interface LaunchChoices {
   readonly image: Image

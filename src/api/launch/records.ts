@@ -18,9 +18,9 @@ import { type Budget, writeOne } from '../budget.ts'
 import type { InstanceDetails } from '../instance-details.ts'
 import { specifiedTags } from '../schemas.ts'
 import { addressInUse, type LaunchChoices } from './choices.ts'
-import type { Draw } from './draw.ts'
 import { type FreeAddresses, freeAddresses } from './free-addresses.ts'
-import type { LaunchOrder } from './order.ts'
+import type { Draw } from './random-ids.ts'
+import type { LaunchOrder } from './request.ts'
 
 /** What is to be written. */
 interface LaunchPlan {

@@ -6,8 +6,8 @@
  */
 import { assertNever, refused } from '../../model/errors.ts'
 import type { Budget } from '../budget.ts'
+import { inPieces, type Pieces } from './chunks.ts'
 import type { Scalar, Shape, Structure } from './model.ts'
-import { inPieces, type Pieces } from './pieces.ts'
 import { MAX_LIST_INDEX, MAX_NESTING, MAX_VALUE_LENGTH, parseScalar } from './query.ts'
 
 /**

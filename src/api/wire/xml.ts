@@ -8,8 +8,8 @@
  */
 import { assertNever, bug } from '../../model/errors.ts'
 import type { Budget } from '../budget.ts'
+import { inPieces, type Pieces } from './chunks.ts'
 import type { Scalar, Shape, Structure, WireAction, WireModel } from './model.ts'
-import { inPieces, type Pieces } from './pieces.ts'
 
 const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 

@@ -10,7 +10,7 @@ import { withDeadline } from '../../lib/deadline.ts'
 import { AtollError, bug, unavailable } from '../../model/errors.ts'
 import type { HostName } from '../../model/ids.ts'
 import type { Inbox } from '../inbox.ts'
-import { type AskLetter, isQuestion, QUESTION_SCHEMAS, sayError } from './letters.ts'
+import { type AskLetter, isQuestion, QUESTION_SCHEMAS, sayError } from './messages.ts'
 import type { Outbox } from './outbox.ts'
 
 /** Questions that are worked on at the same time; more are turned away. */

@@ -10,9 +10,9 @@ import type { Clock } from '../../lib/clock.ts'
 import { unavailable } from '../../model/errors.ts'
 import type { HostName } from '../../model/ids.ts'
 import type { Bus, Question, Questions } from '../bus.ts'
-import { type AnswerLetter, type AskLetter, hearError, QUESTION_SCHEMAS } from './letters.ts'
+import { type AnswerLetter, type AskLetter, hearError, QUESTION_SCHEMAS } from './messages.ts'
 import type { Outbox } from './outbox.ts'
-import type { Seal } from './seal.ts'
+import type { Seal } from './signing.ts'
 
 /** Questions that wait for their answer at the same time; more are turned away. */
 const QUESTIONS_LIMIT = 1_000

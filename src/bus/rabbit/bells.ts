@@ -15,9 +15,9 @@ import { type Clock, nextTurn } from '../../lib/clock.ts'
 import { throttle, throttleByKey } from '../../lib/throttle.ts'
 import type { HostName, VpcId } from '../../model/ids.ts'
 import { allBellMs, VPCS_LIMIT } from '../bus.ts'
-import type { Letter } from './letters.ts'
+import type { Letter } from './messages.ts'
 import { ALL_KEY, BELLS_EXCHANGE, hostKey, vpcKey } from './names.ts'
-import type { Seal } from './seal.ts'
+import type { Seal } from './signing.ts'
 
 /** Addressees that may have a bell waiting; those beyond it are found by their timers. */
 const ADDRESSEES_LIMIT = 8_192

@@ -11,9 +11,14 @@
 import type { Channel } from 'amqplib'
 import { bug, unavailable } from '../../model/errors.ts'
 import type { HostName } from '../../model/ids.ts'
-import { type AnswerLetter, type AskLetter, LETTERS_LIMIT, MESSAGE_LIMIT_BYTES } from './letters.ts'
+import {
+  type AnswerLetter,
+  type AskLetter,
+  LETTERS_LIMIT,
+  MESSAGE_LIMIT_BYTES,
+} from './messages.ts'
 import { hostKey, QUESTIONS_EXCHANGE } from './names.ts'
-import type { Seal } from './seal.ts'
+import type { Seal } from './signing.ts'
 
 /** Room for the envelope. */
 const LETTER_LIMIT_BYTES = MESSAGE_LIMIT_BYTES - 1024

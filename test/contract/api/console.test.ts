@@ -10,12 +10,12 @@ import type { Socket } from 'node:net'
 import { resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { WebSocket as Ws } from 'ws'
+import { createSeeker, type Seeker } from '../../../src/api/console/locate.ts'
 import {
   type ConsoleDoor,
   createConsoleDoor,
   SESSION_LIMITS,
-} from '../../../src/api/console/door.ts'
-import { createSeeker, type Seeker } from '../../../src/api/console/seek.ts'
+} from '../../../src/api/console/server.ts'
 import type { Bus } from '../../../src/bus/bus.ts'
 import { createLocalBus } from '../../../src/bus/local.ts'
 import { systemClock } from '../../../src/lib/clock.ts'

@@ -4,8 +4,8 @@
  * not have.
  */
 import { beforeAll, describe, expect, it } from 'vitest'
-import { absentActions } from '../../../src/api/actions/absent.ts'
 import { allActions } from '../../../src/api/actions/all.ts'
+import { absentActions } from '../../../src/api/actions/always-empty.ts'
 import { createKeyPair } from '../../../src/api/actions/create-key-pair.ts'
 import { createTags } from '../../../src/api/actions/create-tags.ts'
 import { describeNetworkInterfaces } from '../../../src/api/actions/describe-network-interfaces.ts'
@@ -17,7 +17,7 @@ import { known } from '../../kit/api.ts'
 import { ALICE, type Cloud, openCloud } from '../../kit/api-cloud.ts'
 
 const documented = Object.entries(DOCUMENTED_FILTERS).filter(
-  // Of one subnet, and without exception empty (`actions/nothing-of.test.ts`).
+  // Of one subnet, and without exception empty (`actions/always-empty-of-resource.test.ts`).
   ([name]) =>
     !absentActions.some((one) => one.name === name) && name !== 'GetSubnetCidrReservations',
 )

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { absentActions } from '../../../../src/api/actions/absent.ts'
+import { absentActions } from '../../../../src/api/actions/always-empty.ts'
 import { EC2_MODEL } from '../../../../src/api/generated/ec2.ts'
 import { STS_MODEL } from '../../../../src/api/generated/sts.ts'
 import { type Field, linkModel, type WireAction } from '../../../../src/api/wire/model.ts'
@@ -21,7 +21,7 @@ async function throughSdk(action: string, output: object): Promise<unknown> {
   return (await exchange(action, {}, xml)).output
 }
 
-/** Of the others the wire knows no more than that their lists are empty (`actions/absent.test.ts`). */
+/** Of the others the wire knows no more than that their lists are empty (`actions/always-empty.test.ts`). */
 const whole = [...actions].filter(
   ([, { output }]) => output?.byMember.values().every(mayHaveItems) ?? true,
 )

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { createDiskWatch, freeBytes } from '../../../src/lib/disk.ts'
+import { createDiskWatch, freeBytes } from '../../../src/lib/disk-space.ts'
 
 it('names the first directory with too little room, and passes over what is not there', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'atoll-disk-'))

@@ -24,7 +24,7 @@ import {
   type Letter,
   letterSchema,
   MESSAGE_LIMIT_BYTES,
-} from './letters.ts'
+} from './messages.ts'
 
 /** How far a question's time may be from ours, either way. */
 export const MESSAGE_AGE_MS = 60_000

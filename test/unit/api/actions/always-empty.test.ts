@@ -1,6 +1,6 @@
 /** What Atoll has none of is an empty list to every client, and a thing of that kind that is named does not exist. */
 import { describe, expect, it } from 'vitest'
-import { absentActions } from '../../../../src/api/actions/absent.ts'
+import { absentActions } from '../../../../src/api/actions/always-empty.ts'
 import { actionTable } from '../../../../src/api/wire/table.ts'
 import { encodeAnswer } from '../../../../src/api/wire/xml.ts'
 import { known } from '../../../kit/api.ts'

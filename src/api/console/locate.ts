@@ -9,8 +9,8 @@ import { type AtollError, refused, unavailable } from '../../model/errors.ts'
 import type { HostName, InstanceId } from '../../model/ids.ts'
 import type { InstanceState } from '../../model/records.ts'
 import type { InformedStore } from '../../store/steady.ts'
-import { byRecords } from '../answer.ts'
-import type { ConsoleDoor } from './door.ts'
+import { byRecords } from '../replica-fallback.ts'
+import type { ConsoleDoor } from './server.ts'
 import { TICKET_LIFE_MS } from './tickets.ts'
 
 /** Where a console is to be had. */

@@ -1,6 +1,6 @@
 /**
  * The door to this host's terminals: gives tickets, and runs the sessions of those who show one
- * (`entrance.ts`).
+ * (`handshake.ts`).
  *
  * The same door is behind the API's port, for those on other hosts, and behind the operator's
  * socket. Those on other hosts come by TLS: the API's port lets nobody in without it who is not on
@@ -15,7 +15,7 @@ import type { Screen, Terminal } from '../../lib/terminal.ts'
 import type { TerminalLink } from '../../lib/terminal-link.ts'
 import { AtollError, unavailable } from '../../model/errors.ts'
 import type { InstanceId } from '../../model/ids.ts'
-import { createEntrance, type Entered, wantsConsole } from './entrance.ts'
+import { createEntrance, type Entered, wantsConsole } from './handshake.ts'
 import { runSession } from './session.ts'
 import { createTickets } from './tickets.ts'
 

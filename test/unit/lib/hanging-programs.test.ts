@@ -1,6 +1,6 @@
 /** Programs that hang are named, and only while they do. */
 import { expect, it } from 'vitest'
-import { watchPrograms } from '../../../src/lib/programs.ts'
+import { watchPrograms } from '../../../src/lib/hanging-programs.ts'
 import type { Runner, RunResult } from '../../../src/lib/runner.ts'
 
 const RAN: RunResult = { exitCode: 0, stoppedBy: null, stdout: '', stderr: '' }

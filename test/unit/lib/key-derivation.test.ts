@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { deriveKey, derivePassword, PURPOSES } from '../../../src/lib/derive.ts'
+import { deriveKey, derivePassword, PURPOSES } from '../../../src/lib/key-derivation.ts'
 
 const SECRET = 'correct horse battery staple'
 

@@ -10,7 +10,7 @@ import type { Channel, ConsumeMessage } from 'amqplib'
 import type { Clock } from '../../lib/clock.ts'
 import { inTime } from '../../lib/deadline.ts'
 import { bug } from '../../model/errors.ts'
-import type { CommandDoor, CommandMessage, CommandOutcome } from '../door.ts'
+import type { CommandDoor, CommandMessage, CommandOutcome } from '../command-queue.ts'
 import { COMMANDS_QUEUE } from './names.ts'
 
 /** Commands that one host works on at the same time. */

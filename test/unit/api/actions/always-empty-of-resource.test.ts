@@ -3,7 +3,7 @@ import {
   describeSecurityGroupReferences,
   describeStaleSecurityGroups,
   getSubnetCidrReservations,
-} from '../../../../src/api/actions/nothing-of.ts'
+} from '../../../../src/api/actions/always-empty-of-resource.ts'
 import { BOB, openCloud } from '../../../kit/api-cloud.ts'
 
 it('is empty of what is there, and refused of what is not', async () => {

@@ -28,8 +28,8 @@ import {
 } from '../schemas.ts'
 import { parseBase64 } from '../wire/base64.ts'
 import { type DiskOrder, diskOrder, launchDevicesSchema } from './disk.ts'
+import { namedAddress, plainNic, plainPlacement, plainShape } from './fixed-parameters.ts'
 import { launchOptions, optionsShape } from './options.ts'
-import { namedAddress, plainNic, plainPlacement, plainShape } from './plain.ts'
 
 /** What one RunInstances asks for, still unchecked against the records. */
 export interface LaunchOrder {

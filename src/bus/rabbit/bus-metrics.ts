@@ -1,7 +1,7 @@
 /** The bus's metrics: whether it is there, what went over it, what was dropped. */
 import type { Metrics } from '../../lib/metrics.ts'
 import type { Ending } from './asking.ts'
-import type { Drop } from './seal.ts'
+import type { Drop } from './signing.ts'
 
 /** What the bus counts. */
 export interface BusMeasures {

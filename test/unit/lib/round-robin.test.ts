@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { createRotation, type Rotation } from '../../../src/lib/rotation.ts'
+import { createRotation, type Rotation } from '../../../src/lib/round-robin.ts'
 
 /** What is taken until nothing may be taken any more. */
 function drain(
