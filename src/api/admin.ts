@@ -1,6 +1,6 @@
 /**
- * What the operator of this host reads and does: `/metrics` and `/healthz` over TCP on loopback, and the `atoll` command's documents
- * and orders over a unix socket that only root can open.
+ * What the operator of this host reads and does: `/metrics` and `/healthz` over TCP on loopback,
+ * and the `atoll` command's documents and orders over a unix socket that only root can open.
  */
 import { chmod, rm } from 'node:fs/promises'
 import fastify, { type FastifyInstance } from 'fastify'
@@ -25,7 +25,9 @@ import { guardConnections } from './http/connection-limits.ts'
 /** A row of `atoll hosts`. */
 export type HostReport = Host & {
   readonly instances: number
-  /** Its state; `full` when it lacks something for new instances, `lost` when its lease has run out. */
+  /**
+   * Its state; `full` when it lacks something for new instances, `lost` when its lease has run out.
+   */
   readonly status: Host['state'] | 'full' | 'lost'
 }
 
@@ -110,7 +112,8 @@ export function createAdmin(options: AdminOptions): Admin {
       await open.listen({ host, port }).catch((error: unknown) => {
         throw unavailable(`cannot listen on ${host} port ${port} (setting metrics.port)`, error)
       })
-      // A socket left by a daemon that was killed; a live one would hold the daemon's lock and we would not be here.
+      // A socket left by a daemon that was killed; a live one would hold the daemon's lock and we
+      // would not be here.
       await rm(options.socketFile, { force: true })
       await guarded.listen({ path: options.socketFile })
       await chmod(options.socketFile, 0o600)

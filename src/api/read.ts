@@ -3,7 +3,8 @@
  * and `readAction` any other.
  *
  * Both parse the parameters, and end a dry run before anything is read. Reads go to the records as
- * this request may ask them, so what is told is at most as old as the answer says (`replica-fallback.ts`).
+ * this request may ask them, so what is told is at most as old as the answer says
+ * (`replica-fallback.ts`).
  */
 import { z } from 'zod'
 import type { Bus } from '../bus/bus.ts'
