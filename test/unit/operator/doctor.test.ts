@@ -9,7 +9,13 @@ import type { DoctorCheck } from '../../../src/operator/verdict.ts'
 
 // What `auto` finds is test/unit/operator/doctor-machines.test.ts's to see; it takes seconds where KVM does not work.
 const qemu = { accel: 'tcg' }
-const settings = { docker: { socket: '/nowhere/docker.sock' }, api: { listen: '127.0.0.1' }, qemu }
+const settings = {
+  docker: { socket: '/nowhere/docker.sock' },
+  api: { listen: '127.0.0.1' },
+  // Not that of a daemon that runs here.
+  runtimeDir: '/nowhere/run',
+  qemu,
+}
 let checks: ReadonlyMap<string, DoctorCheck>
 
 async function look(config: Config): Promise<ReadonlyMap<string, DoctorCheck>> {
