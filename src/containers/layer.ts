@@ -16,7 +16,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type Dockerode from 'dockerode'
 import { z } from 'zod'
-import { needRoom } from '../images/convert.ts'
+import { needSpace } from '../host/files/space.ts'
 import { below } from '../lib/paths.ts'
 import { failureOf, type Runner } from '../lib/runner.ts'
 import { bug, unavailable } from '../model/errors.ts'
@@ -62,7 +62,7 @@ export async function packVolumes(
   )
   // What lies in another comes after it.
   const ordered = volumes.toSorted((a, b) => a.destination.length - b.destination.length)
-  await needRoom(dir, await usedBytes(ordered, tools))
+  await needSpace(dir, await usedBytes(ordered, tools))
   await mkdir(below(dir, 'opaque'))
   await writeFile(below(dir, 'opaque', OPAQUE), '')
   const maps = await writeMaps(base, dir)

@@ -6,6 +6,7 @@
  * vain: when all that may go is not enough, it stays.
  */
 import { lstat, readdir, utimes } from 'node:fs/promises'
+import { noSpace } from '../host/files/space.ts'
 import type { Clock } from '../lib/clock.ts'
 import { freeBytes } from '../lib/disk-space.ts'
 import type { Log } from '../lib/log.ts'
@@ -100,7 +101,7 @@ export function createRoomMaker(options: RoomOptions, claims: Claims): () => Pro
     const spare = enough > 0 ? await spareOf(entries) : entries.filter(expired)
     const most = spare.reduce((sum, entry) => sum + entry.bytes, 0)
     if (over > most) throw noRoom(used, maxBytes)
-    if (short > most) throw noDisk(dir, short)
+    if (short > most) throw noSpace(dir, short)
     let freed = 0
     for (const entry of spare) {
       if (freed >= enough && !expired(entry)) continue
@@ -110,7 +111,7 @@ export function createRoomMaker(options: RoomOptions, claims: Claims): () => Pro
     size.set(used - freed)
     // A file that shares its blocks with another gives none of them back.
     const still = short > 0 ? await missing() : 0
-    if (still > 0) throw noDisk(dir, still)
+    if (still > 0) throw noSpace(dir, still)
   }
 }
 
@@ -156,9 +157,4 @@ function noRoom(used: number, maxBytes: number): Error {
     `the image cache of ${mib(maxBytes)} would have to hold ${mib(used)}, and everything in it is in use; ` +
       'raise the setting images.cacheGiB or terminate instances',
   )
-}
-
-/** What is said when so much is missing on the file system of a directory. */
-export function noDisk(dir: string, missingBytes: number): Error {
-  return unavailable(`${mib(missingBytes)} more must be free on the file system of ${dir}`)
 }

@@ -4,15 +4,14 @@
  * stranger's.
  */
 import { type FileHandle, open } from 'node:fs/promises'
+import { needSpace } from '../host/files/space.ts'
 import { jailPath, letJailRead, letJailWrite, runJailed } from '../host/processes/jail.ts'
 import type { Clock } from '../lib/clock.ts'
-import { freeBytes } from '../lib/disk-space.ts'
 import { below } from '../lib/paths.ts'
 import { failureOf, type Runner } from '../lib/runner.ts'
 import { AtollError, refused, unavailable } from '../model/errors.ts'
 import { GIB, MIB, mib } from '../model/sizes.ts'
 import type { CaptureWant } from '../model/want.ts'
-import { noDisk } from './cache-room.ts'
 import { allocatedBytes, KEPT_FILES, type Making } from './created-images.ts'
 
 interface ConvertTools {
@@ -40,8 +39,6 @@ interface Layer {
 const DEADLINE_SECONDS = 4 * 3600
 /** One that neither reads nor writes for so long hangs, and would keep the place of others. */
 const IDLE_MS = 300_000
-/** Always left free on the file system. */
-const DISK_RESERVE_BYTES = 256 * MIB
 const PROGRESS_EVERY_MS = 1_000
 const MS = 1000
 /** Its caches of tables and its buffers, and the libraries: it needs some 100 MiB. */
@@ -60,7 +57,7 @@ export async function convert(
   const { making, progress, signal, want } = job
   let bytes = 0
   for (const { path } of layers) bytes += await allocatedBytes(path)
-  await needRoom(making.dir, Math.min(bytes, settings.maxBytes))
+  await needSpace(making.dir, Math.min(bytes, settings.maxBytes))
   const target = below(making.dir, KEPT_FILES.disk)
   const ending = new AbortController()
   const over = AbortSignal.any([signal, ending.signal])
@@ -128,10 +125,4 @@ function tooLarge({ instance }: CaptureWant, maxBytes: number): AtollError {
     'InvalidParameterValue',
     `the disk of ${instance} holds more than ${mib(maxBytes)} (setting images.maxGiB)`,
   )
-}
-
-/** Errors: `unavailable` when so much cannot be written and the reserve kept. */
-export async function needRoom(dir: string, bytes: number): Promise<void> {
-  const missing = bytes + DISK_RESERVE_BYTES - (await freeBytes(dir))
-  if (missing > 0) throw noDisk(dir, missing)
 }

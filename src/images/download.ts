@@ -8,12 +8,12 @@
 import type { Hash } from 'node:crypto'
 import { open, stat } from 'node:fs/promises'
 import type { Clock } from '../lib/clock.ts'
+import { hashInto } from '../lib/digest.ts'
 import type { Log } from '../lib/log.ts'
 import { type Backoff, pauseMs } from '../lib/retry.ts'
 import { AtollError, explain, refused, unavailable } from '../model/errors.ts'
 import { KIB, MIB } from '../model/sizes.ts'
 import { openPart, type Part } from './partial-file.ts'
-import { hashInto } from './published-file.ts'
 import type { Opened, Source } from './source.ts'
 
 /** What a download needs, apart from what it downloads. */

@@ -14,6 +14,7 @@ import type { Metrics } from '../lib/metrics.ts'
 import { below } from '../lib/paths.ts'
 import { ec2Architecture } from '../model/architecture.ts'
 import { assertNever, refused, unavailable } from '../model/errors.ts'
+import type { ImageId } from '../model/ids.ts'
 import {
   type FileLocation,
   type ImageLocation,
@@ -22,7 +23,6 @@ import {
 import type { ImageWant } from '../model/want.ts'
 import { createTurns } from './admission.ts'
 import { type CachedImage, createImageCache, IMAGE_FILES } from './cache.ts'
-import type { KeptImages } from './created-images.ts'
 import { fetchMachine } from './fetch.ts'
 import { createLooks } from './lookups.ts'
 import { findingsOf, type MachineImage, type MachineImages } from './machine-image.ts'
@@ -48,7 +48,7 @@ export interface MachineImagesOptions {
   readonly log: Log
   readonly metrics: Metrics
   /** Images that were made on this host. */
-  readonly kept: KeptImages
+  readonly kept: { find(image: ImageId): Promise<MachineImage | null> }
   /** What `http(s)://` locations are fetched through. */
   readonly outbound: Pick<Outbound, 'get'>
 }

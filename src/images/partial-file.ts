@@ -9,9 +9,9 @@
 import type { Hash } from 'node:crypto'
 import { constants, type FileHandle, open, readFile, rm } from 'node:fs/promises'
 import { z } from 'zod'
+import { hashInto } from '../lib/digest.ts'
 import { readRecord, writeRecord } from '../lib/files.ts'
 import { bug, refused } from '../model/errors.ts'
-import { hashInto } from './published-file.ts'
 import type { Opened, Position } from './source.ts'
 
 const stateSchema = z.strictObject({

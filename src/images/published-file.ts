@@ -7,7 +7,6 @@
  * A client learns one thing, whether a file is published: whatever is in the way, it is told the
  * same sentence, and the log has the reason.
  */
-import { createHash, type Hash } from 'node:crypto'
 import { constants, type FileHandle, lstat, open, realpath } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { AtollError, messageOf, refused } from '../model/errors.ts'
@@ -94,23 +93,4 @@ function notPublished(path: string, why: string): AtollError {
     `file://${path} is not a published image of this host; its operator can make it one: atoll image publish FILE`,
     { detail: { path, why } },
   )
-}
-
-/** `sha256:…` of an open file from its first byte on. */
-export async function digestOf(file: FileHandle, signal: AbortSignal): Promise<string> {
-  const hash = createHash('sha256')
-  await hashInto(hash, file, Number.POSITIVE_INFINITY, signal)
-  return `sha256:${hash.digest('hex')}`
-}
-
-/** Adds the first `bytes` of an open file, or all there are, to the hash. */
-export async function hashInto(
-  hash: Hash,
-  file: FileHandle,
-  bytes: number,
-  signal: AbortSignal,
-): Promise<void> {
-  if (bytes <= 0) return
-  const stream = file.createReadStream({ start: 0, end: bytes - 1, autoClose: false, signal })
-  for await (const chunk of stream) hash.update(chunk)
 }

@@ -18,11 +18,12 @@ import {
   rm,
 } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
+import { hashInto } from '../lib/digest.ts'
 import { exists, syncPath } from '../lib/files.ts'
 import { AtollError, messageOf, refused } from '../model/errors.ts'
 import { parseImageLocation } from '../model/image-location.ts'
 import { diskOf, headOf } from './content.ts'
-import { hashInto, openPublished } from './published-file.ts'
+import { openPublished } from './published-file.ts'
 import { archivePacking, isInitramfs, isKernel } from './signatures.ts'
 
 /** What a file is, by its content. */

@@ -11,7 +11,8 @@
  * read with the base image that we know and with no other file.
  */
 import { copyFile, open, rm } from 'node:fs/promises'
-import { convert, needRoom } from '../images/convert.ts'
+import { needSpace } from '../host/files/space.ts'
+import { convert } from '../images/convert.ts'
 import { KEPT_FILES, type KeptImages, type Making } from '../images/created-images.ts'
 import {
   baseOf,
@@ -143,7 +144,7 @@ async function copyRunning(
   const raw = below(making.dir, 'raw')
   const { home } = files.paths(want.instance)
   const { virtualBytes } = await headerOf(files.paths(want.instance).disk)
-  const room = () => needRoom(making.dir, 0)
+  const room = () => needSpace(making.dir, 0)
   const { firstUser } = settings
   const order = { instance: want.instance, home, firstUser, virtualBytes, freeze, room }
   await backUp({ qmp, pid }, order, raw, { clock, progress, signal })
