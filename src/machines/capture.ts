@@ -12,8 +12,6 @@
  */
 import { copyFile, open, rm } from 'node:fs/promises'
 import { needSpace } from '../host/files/space.ts'
-import { convert } from '../images/convert.ts'
-import { KEPT_FILES, type KeptImages, type Making } from '../images/created-images.ts'
 import {
   baseOf,
   findingsOf,
@@ -31,6 +29,8 @@ import type { InstanceId } from '../model/ids.ts'
 import type { CaptureWant } from '../model/want.ts'
 import type { Capturer } from '../workloads/driver.ts'
 import { backUp, type FreezeGuest } from './backup.ts'
+import { convert } from './convert.ts'
+import { KEPT_FILES, type KeptImages, type Making } from './created-images.ts'
 import type { MachineFilesystem } from './files.ts'
 import type { Machine, Monitors } from './monitors.ts'
 

@@ -17,7 +17,6 @@ import { createSerialLines } from '../consoles/serial-lines.ts'
 import type { Host } from '../host/host.ts'
 import { createConsoleTrimmer } from '../host/processes/console-trimmer.ts'
 import { createMachineGroups } from '../host/processes/groups.ts'
-import type { KeptImages } from '../images/created-images.ts'
 import type { MachineImages } from '../images/machine-image.ts'
 import type { Clock } from '../lib/clock.ts'
 import { watchPrograms } from '../lib/hanging-programs.ts'
@@ -29,6 +28,7 @@ import type { WorkloadHave, WorkloadState } from '../plan/workloads.ts'
 import type { WorkloadDriver } from '../workloads/driver.ts'
 import { createFreezer } from './agent.ts'
 import { createMachineCapturer, type MachineCaptureTools } from './capture.ts'
+import type { KeptImages } from './created-images.ts'
 import {
   CONSOLE_BYTES,
   createMachineFiles,

@@ -18,7 +18,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { createKeptImages } from '../../../src/images/created-images.ts'
 import type { MachineImages } from '../../../src/images/machine-image.ts'
 import {
   createMachineImages,
@@ -27,6 +26,7 @@ import {
 import type { Clock } from '../../../src/lib/clock.ts'
 import type { Log } from '../../../src/lib/log.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
+import { createKeptImages } from '../../../src/machines/created-images.ts'
 import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
 import { explain } from '../../../src/model/errors.ts'
 import { formatId, ID_BYTES, parseAccountId } from '../../../src/model/ids.ts'

@@ -4,7 +4,7 @@ import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createKeptImages } from '../../../src/images/created-images.ts'
+import { createKeptImages } from '../../../src/machines/created-images.ts'
 import { numbered } from '../../kit/records.ts'
 
 const FACTS = {

@@ -10,12 +10,12 @@ import { createHash } from 'node:crypto'
 import { mkdir, open, readdir, rename, stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { z } from 'zod'
+import type { MachineImage } from '../images/machine-image.ts'
 import { hashInto } from '../lib/digest.ts'
 import { readRecord, syncPath, writeRecord } from '../lib/files.ts'
 import { below, removeTree } from '../lib/paths.ts'
 import { type ImageId, parseId } from '../model/ids.ts'
 import { CREATED_IMAGES_DIRECTORY } from '../model/names.ts'
-import type { MachineImage } from './machine-image.ts'
 
 /** What is known of an image beside its files. */
 const factsSchema = z.strictObject({
