@@ -70,7 +70,7 @@ export async function createDrivers(
     services(wake) {
       const meters = createWorkloadMeters(metrics)
       const workloads = drivers.map((one) => createWorkloads({ ...one, wake, clock, log, meters }))
-      // Before anything is fetched, the gate knows what is the cloud's own.
+      // Before anything is fetched, the outbound filter knows the cloud's own networks.
       return [outbound.service, ...workloads]
     },
     storage: async () => (await Promise.all(drivers.map(({ driver }) => driver.storage()))).flat(),

@@ -9,8 +9,8 @@
  * its location says today matters only when the content is not here.
  */
 import { LRUCache } from 'lru-cache'
-import { createTurns } from '../images/admission.ts'
-import { createLooks, LOOKS_REMEMBERED } from '../images/lookups.ts'
+
+import { createAccountLimit, createLooks, LOOKS_REMEMBERED } from '../images/lookups.ts'
 import { unavailable } from '../model/errors.ts'
 import type { Images } from '../workloads/driver.ts'
 import { type FetchOptions, fetchImage } from './image-fetch.ts'
@@ -36,7 +36,7 @@ export type DockerImagesOptions = Omit<FetchOptions, 'signal' | 'progress'>
 export function createDockerImages(options: DockerImagesOptions): DockerImages {
   const { clock, log } = options
   const shelf = new LRUCache<string, DockerImage>({ max: LOOKS_REMEMBERED })
-  const turns = createTurns(FETCHES_AT_ONCE, FETCHES_OF_ACCOUNT)
+  const turns = createAccountLimit(FETCHES_AT_ONCE, FETCHES_OF_ACCOUNT)
   const looks = createLooks({
     clock,
     log,

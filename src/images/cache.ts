@@ -1,19 +1,29 @@
 /**
- * Images of virtual machines on this host's disk, by their content: `sha256-<hex>` for a disk,
- * `sha256-<hex>-kernel` for a kernel with its initramfs, each a directory with the files,
- * read-only, and with `image.json` that says what they are. They appear there whole, in one step;
- * before that they grow in `<key>.partial`, which whoever is asked for the same next goes on with.
+ * The image cache: images of virtual machines on this host's disk, by their content.
  *
- * The mtime of a directory is when the image was needed last.
+ * `sha256-<hex>` is a disk, `sha256-<hex>-kernel` a kernel with its initramfs. Each is a directory
+ * with the files, read-only, and with `image.json` that says what they are. An image appears there
+ * complete, by one rename. Before that it is written in `<key>.partial`; whoever asks for the same
+ * image next continues it.
+ *
+ * The cache has a limit, and leaves some of the file system free. To make room it evicts what was
+ * not used for longest (the mtime of a directory says when). It never evicts an image that an
+ * instance is made from, one that is being fetched, or one that was just given out. When evicting
+ * all the others would not make enough room, it evicts none.
  */
-import { chmod, lstat, mkdir, open, readdir, readFile, rename } from 'node:fs/promises'
+import { chmod, lstat, mkdir, open, readdir, readFile, rename, utimes } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { z } from 'zod'
+import { noSpace } from '../host/files/space.ts'
+import type { Clock } from '../lib/clock.ts'
+import { freeBytes } from '../lib/disk-space.ts'
 import { syncPath } from '../lib/files.ts'
+import type { Log } from '../lib/log.ts'
+import type { Metrics } from '../lib/metrics.ts'
 import { below, removeTree } from '../lib/paths.ts'
 import { createQueue } from '../lib/queue.ts'
-import { bug } from '../model/errors.ts'
-import { createRoomMaker, markNeeded, type RoomOptions } from './cache-room.ts'
+import { bug, refused, unavailable } from '../model/errors.ts'
+import { MIB, mib } from '../model/sizes.ts'
 
 const factsSchema = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -36,33 +46,60 @@ export interface CachedImage {
   readonly dir: string
 }
 
-interface ImageCache {
-  /**
-   * The image of this kind with this digest, from now on the one that was needed last; null when it
-   * is not here whole.
-   */
-  find(kind: Kind, digest: string): Promise<CachedImage | null>
-  /**
-   * Where the image of this key (letters and digits) grows, with what was begun there earlier. One
-   * at a time.
-   */
-  begin(key: string): Promise<Growing>
-}
-
-/**
- * An image that is being fetched. Disposed of without `install` or `discard`, it stays for whoever
- * goes on with it.
- */
-export interface Growing extends Disposable {
+/** An image that is being fetched. Unless it is installed or discarded, its files stay. */
+export interface PartialImage extends Disposable {
   readonly dir: string
   /**
-   * Resolves when its files may be `bytes` large together. Errors: `refused` and `unavailable` with
-   * what is in the way.
+   * Resolves when its files may be `bytes` large together. Errors: `refused` when an image of that
+   * size does not even fit into an empty cache, `unavailable` when there is no room now.
    */
-  need(bytes: number): Promise<void>
+  reserve(bytes: number): Promise<void>
   /** Makes it an image. The content of its files is on the disk already. */
   install(digest: string, facts: ImageFacts): Promise<CachedImage>
   discard(): Promise<void>
+}
+
+interface ImageCache {
+  /**
+   * The complete image of this kind with this digest; null when there is none. It is the one that
+   * was used last from now on.
+   */
+  find(kind: Kind, digest: string): Promise<CachedImage | null>
+  /**
+   * The partial image of this key (letters and digits), with what was fetched of it earlier. One at
+   * a time.
+   */
+  begin(key: string): Promise<PartialImage>
+}
+
+interface CacheOptions {
+  readonly dir: string
+  /** Of everything in it. */
+  readonly maxBytes: number
+  /** Digests that instances on this host are made from. */
+  readonly inUse: () => Promise<ReadonlySet<string>>
+  /** Called with the digest of an image that is no longer there. */
+  readonly evicted: (digest: string) => void
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+/** What the cache knows of its directories that they do not show. */
+interface Claims {
+  /** Bytes that are reserved for each partial image, by directory name. */
+  readonly reserved: ReadonlyMap<string, number>
+  /** Whether the image in this directory was given out a moment ago. */
+  isRecent(name: string): boolean
+}
+
+/** One directory of the cache. */
+interface Entry {
+  readonly name: string
+  /** Null for a partial image. */
+  readonly digest: string | null
+  readonly bytes: number
+  readonly usedAtMs: number
 }
 
 /** The files of an image in its directory, in the order of its digest. */
@@ -71,50 +108,50 @@ const FACTS_FILE = 'image.json'
 const FACTS_MAX_BYTES = 4096
 const IMAGE = /^sha256-(?<hex>[0-9a-f]{64})(?:-kernel)?$/
 /**
- * What was given out is not evicted for so long: until then the instance that is made of it is
- * known to be.
+ * An image that was given out is not evicted for so long: until then the instance that is made from
+ * it is in `inUse`.
  */
-const JUST_NEEDED_MS = 10 * 60 * 1000
+const RECENT_MS = 10 * 60 * 1000
+/** A partial image that nobody continued for so long is removed. */
+const PARTIAL_KEPT_MS = 24 * 3600 * 1000
+/** Always left free on the file system. */
+const DISK_RESERVE_BYTES = 64 * MIB
 
 /** The cache in `options.dir`, which is made when it is needed. One daemon at a time uses it. */
-export function createImageCache(options: RoomOptions): ImageCache {
+export function createImageCache(options: CacheOptions): ImageCache {
   const { dir, clock } = options
   /** Monotonic times by directory name. */
-  const neededAt = new Map<string, number>()
-  const growing = new Map<string, number>()
+  const givenOutAt = new Map<string, number>()
+  const reserved = new Map<string, number>()
   const makeRoom = createRoomMaker(options, {
-    growing,
-    justNeeded: (name) =>
-      clock.monotonic() - (neededAt.get(name) ?? Number.NEGATIVE_INFINITY) < JUST_NEEDED_MS,
-    digestOf: (name) => {
-      const hex = IMAGE.exec(name)?.groups?.['hex']
-      return hex === undefined ? null : `sha256:${hex}`
-    },
+    reserved,
+    isRecent: (name) =>
+      clock.monotonic() - (givenOutAt.get(name) ?? Number.NEGATIVE_INFINITY) < RECENT_MS,
   })
-  const alone = createQueue()
+  const inTurn = createQueue()
 
   async function find(kind: Kind, digest: string): Promise<CachedImage | null> {
     const name = nameOf(kind, digest)
     const path = below(dir, name)
-    // First, so that it is not evicted while we look at it.
-    neededAt.set(name, clock.monotonic())
-    const facts = await readWhole(path, kind)
+    // First, so that it is not evicted while it is read.
+    givenOutAt.set(name, clock.monotonic())
+    const facts = await readComplete(path, kind)
     if (facts === null) {
-      neededAt.delete(name)
+      givenOutAt.delete(name)
       return null
     }
-    await markNeeded(path, clock)
+    await markUsed(path, clock)
     return { digest, facts, dir: path }
   }
 
-  async function install(place: string, digest: string, facts: ImageFacts): Promise<CachedImage> {
-    await seal(place, facts)
+  async function install(partial: string, digest: string, facts: ImageFacts): Promise<CachedImage> {
+    await complete(partial, facts)
     const there = await find(facts.kind, digest)
     const target = below(dir, nameOf(facts.kind, digest))
-    // What is there and not whole is nobody's any more.
-    await removeTree(dir, basename(there === null ? target : place))
+    // A directory of that name that is no complete image is of no use to anybody.
+    await removeTree(dir, basename(there === null ? target : partial))
     if (there !== null) return there
-    await rename(place, target)
+    await rename(partial, target)
     await syncPath(dir)
     const made = await find(facts.kind, digest)
     if (made === null) throw bug('an image is not found where it was put', { target })
@@ -125,23 +162,23 @@ export function createImageCache(options: RoomOptions): ImageCache {
     find,
     async begin(key) {
       const name = `${key}.partial`
-      const place = below(dir, name)
-      await mkdir(place, { recursive: true, mode: 0o755 })
-      growing.set(name, 0)
+      const path = below(dir, name)
+      await mkdir(path, { recursive: true, mode: 0o755 })
+      reserved.set(name, 0)
       return {
-        dir: place,
-        need: (bytes) =>
-          alone(async () => {
-            const before = growing.get(name) ?? 0
-            growing.set(name, bytes)
+        dir: path,
+        reserve: (bytes) =>
+          inTurn(async () => {
+            const before = reserved.get(name) ?? 0
+            reserved.set(name, bytes)
             await makeRoom().catch((error: unknown) => {
-              growing.set(name, before)
+              reserved.set(name, before)
               throw error
             })
           }),
-        install: (digest, facts) => alone(() => install(place, digest, facts)),
+        install: (digest, facts) => inTurn(() => install(path, digest, facts)),
         discard: () => removeTree(dir, name),
-        [Symbol.dispose]: () => growing.delete(name),
+        [Symbol.dispose]: () => reserved.delete(name),
       }
     },
   }
@@ -151,8 +188,19 @@ function nameOf(kind: Kind, digest: string): string {
   return `${digest.replace(':', '-')}${kind === 'kernel' ? '-kernel' : ''}`
 }
 
-/** What the directory says of itself, when that is so. */
-async function readWhole(path: string, kind: Kind): Promise<ImageFacts | null> {
+function digestOfName(name: string): string | null {
+  const hex = IMAGE.exec(name)?.groups?.['hex']
+  return hex === undefined ? null : `sha256:${hex}`
+}
+
+/** Makes it the one that was used last. */
+async function markUsed(path: string, clock: Clock): Promise<void> {
+  const seconds = clock.now() / 1000
+  await utimes(path, seconds, seconds)
+}
+
+/** What `image.json` in the directory says, if the files are as it says; null otherwise. */
+async function readComplete(path: string, kind: Kind): Promise<ImageFacts | null> {
   try {
     const { size } = await lstat(below(path, FACTS_FILE))
     if (size > FACTS_MAX_BYTES) return null
@@ -165,15 +213,115 @@ async function readWhole(path: string, kind: Kind): Promise<ImageFacts | null> {
   }
 }
 
-/** Removes what is not the image's, makes the rest read-only, and has it on the disk. */
-async function seal(place: string, facts: ImageFacts): Promise<void> {
+/** Removes other files, makes the image's read-only, and has everything on the disk. */
+async function complete(dir: string, facts: ImageFacts): Promise<void> {
   const files: readonly string[] = IMAGE_FILES[facts.kind]
-  for (const name of await readdir(place)) if (!files.includes(name)) await removeTree(place, name)
-  // Whoever runs the guests may read what is in it.
-  await chmod(place, 0o755)
-  await using file = await open(below(place, FACTS_FILE), 'w')
+  for (const name of await readdir(dir)) if (!files.includes(name)) await removeTree(dir, name)
+  // The users that QEMU runs as may read it.
+  await chmod(dir, 0o755)
+  await using file = await open(below(dir, FACTS_FILE), 'w')
   await file.writeFile(JSON.stringify(facts))
   await file.sync()
-  for (const name of [...files, FACTS_FILE]) await chmod(below(place, name), 0o444)
-  await syncPath(place)
+  for (const name of [...files, FACTS_FILE]) await chmod(below(dir, name), 0o444)
+  await syncPath(dir)
+}
+
+/**
+ * A function that makes room for all that is reserved. It is called one call at a time. Errors:
+ * those of `PartialImage.reserve`.
+ */
+function createRoomMaker(options: CacheOptions, claims: Claims): () => Promise<void> {
+  const { dir, maxBytes, clock, log, metrics } = options
+  const size = metrics.gauge(
+    'atoll_image_cache_bytes',
+    'Size of the image cache, with what is being fetched',
+  )
+  const evictions = metrics.counter('atoll_image_evictions_total', 'Images removed to make room')
+  const sizeToBe = ({ name, bytes }: Entry) => Math.max(bytes, claims.reserved.get(name) ?? 0)
+  const expired = ({ digest, usedAtMs }: Entry) =>
+    digest === null && clock.now() - usedAtMs > PARTIAL_KEPT_MS
+
+  /** What may be removed: partial images first, then by when it was used last. */
+  async function removable(entries: readonly Entry[]): Promise<readonly Entry[]> {
+    const inUse = await options.inUse()
+    for (const { name, digest } of entries)
+      if (digest !== null && inUse.has(digest)) await markUsed(below(dir, name), clock)
+    const rank = ({ digest, usedAtMs }: Entry) => (digest === null ? 0 : usedAtMs)
+    return entries
+      .filter(({ name }) => !claims.reserved.has(name) && !claims.isRecent(name))
+      .filter(({ digest }) => digest === null || !inUse.has(digest))
+      .sort((a, b) => rank(a) - rank(b))
+  }
+
+  async function remove({ name, digest, bytes }: Entry): Promise<void> {
+    await removeTree(dir, name)
+    log.info({ name, bytes }, digest === null ? 'partial image removed' : 'image evicted')
+    if (digest === null) return
+    evictions.inc()
+    options.evicted(digest)
+  }
+
+  return async () => {
+    const largest = Math.max(0, ...claims.reserved.values())
+    if (largest > maxBytes) throw tooLarge(largest, maxBytes)
+    const entries = await entriesOf(dir)
+    const used = entries.reduce((sum, entry) => sum + sizeToBe(entry), 0)
+    const toCome = entries.reduce((sum, entry) => sum + sizeToBe(entry) - entry.bytes, 0)
+    const missing = async () => toCome + DISK_RESERVE_BYTES - (await freeBytes(dir))
+    const over = used - maxBytes
+    const short = await missing()
+    const needed = Math.max(over, short)
+    const candidates = needed > 0 ? await removable(entries) : entries.filter(expired)
+    const most = candidates.reduce((sum, entry) => sum + entry.bytes, 0)
+    if (over > most) throw noRoom(used, maxBytes)
+    if (short > most) throw noSpace(dir, short)
+    let freed = 0
+    for (const entry of candidates) {
+      if (freed >= needed && !expired(entry)) continue
+      await remove(entry)
+      freed += entry.bytes
+    }
+    size.set(used - freed)
+    // A file that shares its blocks with another gives none of them back.
+    const still = short > 0 ? await missing() : 0
+    if (still > 0) throw noSpace(dir, still)
+  }
+}
+
+async function entriesOf(dir: string): Promise<readonly Entry[]> {
+  const names = await readdir(dir)
+  return Promise.all(
+    names.map(async (name) => {
+      const path = below(dir, name)
+      const files = await readdir(path).catch(() => [])
+      const stats = await Promise.all(
+        [path, ...files.map((file) => below(path, file))].map((one) =>
+          lstat(one).catch(() => null),
+        ),
+      )
+      const digest = digestOfName(name)
+      const [directory, ...rest] = stats.map((stat) => stat ?? { size: 0, mtimeMs: 0 })
+      const written = Math.max(directory?.mtimeMs ?? 0, ...rest.map(({ mtimeMs }) => mtimeMs))
+      return {
+        name,
+        digest,
+        bytes: rest.reduce((sum, stat) => sum + stat.size, 0),
+        usedAtMs: digest === null ? written : (directory?.mtimeMs ?? 0),
+      }
+    }),
+  )
+}
+
+function tooLarge(bytes: number, maxBytes: number): Error {
+  return refused(
+    'InvalidParameterValue',
+    `an image of ${mib(bytes)} does not fit into the image cache of ${mib(maxBytes)} (setting images.cacheGiB)`,
+  )
+}
+
+function noRoom(used: number, maxBytes: number): Error {
+  return unavailable(
+    `the image cache of ${mib(maxBytes)} would have to hold ${mib(used)}, and everything in it is in use; ` +
+      'raise the setting images.cacheGiB or terminate instances',
+  )
 }

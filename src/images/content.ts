@@ -1,11 +1,121 @@
 /**
- * What a file of a virtual machine's image is, by its first bytes: a qcow2 or raw disk, a kernel,
- * an initramfs, or something else that is refused by its name. Pure but for reading those bytes.
+ * What a file is, by its first bytes: a qcow2 or raw disk, a kernel, an initramfs, a root file
+ * system archive, or something else that is refused by its name. Pure but for reading those bytes.
+ *
+ * A file is used as what its content proves it to be and as nothing else, so that no other file of
+ * a host is given to a guest as an image.
  */
 import type { FileHandle } from 'node:fs/promises'
+import { constants, gunzipSync } from 'node:zlib'
 import { AtollError, refused } from '../model/errors.ts'
+import { KIB, MIB } from '../model/sizes.ts'
 import { isQcow, parseQcow2, QCOW2_HEAD_BYTES, VIRTUAL_MAX_BYTES } from './qcow2.ts'
-import { foreignMark, isDisk, isInitramfs, isKernel, MARKS_HEAD_BYTES } from './signatures.ts'
+
+interface Mark {
+  readonly name: string
+  readonly offset: number
+  readonly bytes: Buffer
+}
+
+/** What is told of a file that is no disk image. */
+interface Foreign extends Mark {
+  readonly advice: string
+}
+
+/** What has to be at hand of a file: the last mark, of btrfs, lies behind its first 64 KiB. */
+const MARKS_HEAD_BYTES = 68 * KIB
+
+const PACKED = 'unpack it first'
+const CONVERT = 'convert it with `qemu-img convert -O qcow2`'
+/**
+ * How things begin that somebody may take for a disk image. What has an MBR begins with the code of
+ * a boot loader.
+ */
+const FOREIGN: readonly Foreign[] = [
+  foreign('a VMDK image', 'KDMV', CONVERT),
+  foreign('a VMDK image', 'COWD', CONVERT),
+  foreign('a VMDK descriptor', '# Disk DescriptorFile', CONVERT),
+  foreign('a VHDX image', 'vhdxfile', CONVERT),
+  foreign('a VHD image', 'conectix', CONVERT),
+  foreign('a VDI image', '\x7f\x10\xda\xbe', CONVERT, 0x40),
+  foreign('a QED image', 'QED\0', CONVERT),
+  foreign('a Parallels image', 'WithoutFreeSpace', CONVERT),
+  foreign('a Parallels image', 'WithouFreSpacExt', CONVERT),
+  foreign('an encrypted (LUKS) disk', 'LUKS\xba\xbe', 'decrypt it first'),
+  foreign('compressed with gzip', '\x1f\x8b', PACKED),
+  foreign('compressed with xz', '\xfd7zXZ\0', PACKED),
+  foreign('compressed with zstd', '\x28\xb5\x2f\xfd', PACKED),
+  foreign('compressed with bzip2', 'BZh', PACKED),
+  foreign('compressed with lz4', '\x04\x22\x4d\x18', PACKED),
+  foreign('a zip archive', 'PK\x03\x04', PACKED),
+  foreign('a 7z archive', '7z\xbc\xaf\x27\x1c', PACKED),
+  foreign('a tar archive', 'ustar', PACKED, 257),
+  foreign('a program or kernel (ELF)', '\x7fELF', 'a kernel is given as kernel=FILE,initrd=FILE'),
+  foreign('a web page', '<!DOCTYPE', 'look at what the location answers'),
+  foreign('a web page', '<!doctype', 'look at what the location answers'),
+  foreign('a web page', '<html', 'look at what the location answers'),
+]
+
+/** Signatures of partition tables and file systems; blkid(8) goes by the same. */
+const ON_DISKS: readonly Mark[] = [
+  // A boot sector with or without partitions (MBR, FAT, NTFS), and hybrid ISO images.
+  mark('MBR', '\x55\xaa', 510),
+  // UEFI specification, 5.3.2, with sectors of 512 and of 4096 bytes.
+  mark('GPT', 'EFI PART', 512),
+  mark('GPT', 'EFI PART', 4096),
+  mark('ext2, ext3 or ext4', '\x53\xef', 0x438),
+  mark('XFS', 'XFSB'),
+  mark('btrfs', '_BHRfS_M', 0x10040),
+  mark('F2FS', '\x10\x20\xf5\xf2', 1024),
+  mark('EROFS', '\xe2\xe1\xf5\xe0', 1024),
+  mark('squashfs', 'hsqs'),
+  mark('ISO 9660', 'CD001', 0x8001),
+  mark('LVM', 'LABELONE', 512),
+]
+
+/**
+ * https://docs.kernel.org/arch/x86/boot.html: the boot flag and the real-mode header of a bzImage.
+ */
+const BZIMAGE: readonly Mark[] = [
+  mark('boot flag', '\x55\xaa', 0x1fe),
+  mark('bzImage', 'HdrS', 0x202),
+]
+/** https://docs.kernel.org/arch/arm64/booting.html */
+const ARM64_IMAGE = mark('Image', 'ARM\x64', 56)
+/** QEMU boots an ELF by its PVH note or multiboot header. */
+const ELF = mark('ELF', '\x7fELF')
+const ELF_TYPE_OFFSET = 16
+const ELF_MACHINE_OFFSET = 18
+/** ET_EXEC and ET_DYN (elf(5)). */
+const ELF_TYPES: readonly number[] = [2, 3]
+/** EM_386, EM_X86_64, EM_AARCH64. */
+const ELF_MACHINES: readonly number[] = [3, 62, 183]
+
+/** What the kernel unpacks (init/initramfs.c, lib/decompress.c). Inside gzip we look ourselves. */
+const INITRAMFS: readonly Mark[] = [
+  mark('bzip2', 'BZh'),
+  mark('LZMA', '\x5d\0\0'),
+  mark('XZ', '\xfd7zXZ\0'),
+  mark('LZO', '\x89LZO\0\r\n\x1a\n'),
+  mark('LZ4', '\x02\x21\x4c\x18'),
+  mark('LZ4', '\x04\x22\x4d\x18'),
+  mark('Zstandard', '\x28\xb5\x2f\xfd'),
+]
+/**
+ * A cpio header of the formats that the kernel takes: 13 numbers of 8 digits
+ * (https://docs.kernel.org/driver-api/early-userspace/buffer-format.html).
+ */
+const CPIO = /^07070[12][0-9A-Fa-f]{104}/
+const CPIO_HEADER_BYTES = 110
+const GZIP = mark('gzip', '\x1f\x8b\x08')
+/** "ustar" at this offset marks POSIX and GNU tar (tar(5)). */
+const USTAR = mark('tar', 'ustar', 257)
+/**
+ * Of a compressed file so much is unpacked to see what it is, to at most the second figure: gzip
+ * packs 1,032 bytes into one.
+ */
+const PACKED_HEAD_BYTES = 4096
+const UNPACKED_MAX_BYTES = 8 * MIB
 
 /** What QEMU and the guest have to be told of a disk. */
 interface DiskContent {
@@ -67,7 +177,7 @@ export async function inspectInitrd(file: FileHandle, name: string): Promise<voi
   )
 }
 
-/** The first bytes of a file, as many as `image-marks.ts` looks at. */
+/** The first bytes of a file, as many as are looked at. */
 export async function headOf(file: FileHandle): Promise<Buffer> {
   const head = Buffer.alloc(MARKS_HEAD_BYTES)
   let length = 0
@@ -77,4 +187,67 @@ export async function headOf(file: FileHandle): Promise<Buffer> {
     length += bytesRead
   }
   return head.subarray(0, length)
+}
+
+/**
+ * What a file that begins so is instead of a disk image; undefined when it has no mark of anything
+ * else.
+ */
+function foreignMark(head: Buffer): Foreign | undefined {
+  return FOREIGN.find((one) => has(head, one))
+}
+
+/** Whether there is a partition table or a file system on the raw disk that begins so. */
+function isDisk(head: Buffer): boolean {
+  return ON_DISKS.some((one) => has(head, one))
+}
+
+/** Whether a kernel begins so. */
+export function isKernel(head: Buffer): boolean {
+  if (BZIMAGE.every((one) => has(head, one)) || has(head, ARM64_IMAGE)) return true
+  if (!has(head, ELF) || head.length < ELF_MACHINE_OFFSET + 2) return false
+  return (
+    ELF_TYPES.includes(head.readUInt16LE(ELF_TYPE_OFFSET)) &&
+    ELF_MACHINES.includes(head.readUInt16LE(ELF_MACHINE_OFFSET))
+  )
+}
+
+/** Whether an initramfs begins so. */
+export function isInitramfs(head: Buffer): boolean {
+  if (has(head, GZIP)) return isCpio(unpackedHead(head))
+  return isCpio(head) || INITRAMFS.some((one) => has(head, one))
+}
+
+/** How the root file system archive that begins so is packed; null when it is none. */
+export function archivePacking(head: Buffer): 'gzip' | 'none' | null {
+  if (has(head, GZIP)) return has(unpackedHead(head), USTAR) ? 'gzip' : null
+  return has(head, USTAR) ? 'none' : null
+}
+
+function isCpio(head: Buffer): boolean {
+  return CPIO.test(head.toString('latin1', 0, CPIO_HEADER_BYTES))
+}
+
+/** What a gzip file begins with when it is unpacked; empty when it cannot be. */
+function unpackedHead(head: Buffer): Buffer {
+  try {
+    return gunzipSync(head.subarray(0, PACKED_HEAD_BYTES), {
+      finishFlush: constants.Z_SYNC_FLUSH,
+      maxOutputLength: UNPACKED_MAX_BYTES,
+    })
+  } catch {
+    return Buffer.alloc(0)
+  }
+}
+
+function mark(name: string, latin1: string, offset = 0): Mark {
+  return { name, offset, bytes: Buffer.from(latin1, 'latin1') }
+}
+
+function foreign(name: string, latin1: string, advice: string, offset = 0): Foreign {
+  return { ...mark(name, latin1, offset), advice }
+}
+
+function has(head: Buffer, { offset, bytes }: Mark): boolean {
+  return head.subarray(offset, offset + bytes.length).equals(bytes)
 }

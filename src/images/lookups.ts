@@ -1,15 +1,16 @@
 /**
- * What is known of the images that were asked for: each is looked at once, in the background, and
- * the outcome is kept for a while.
+ * What is known of the images that were asked for: each is looked up once, in the background, and
+ * the outcome is kept for a while. A limit of lookups at once, in all and for one account.
  *
- * The bookkeeping behind both image shelves and behind images that are made of instances. What a
- * look does is the caller's.
+ * All drivers use it for their images, and `workloads/` for images that are made of instances. What
+ * a lookup does is the caller's.
  */
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import { createLimit, type Limit } from '../lib/queue.ts'
 import { throttle } from '../lib/throttle.ts'
-import { messageOf } from '../model/errors.ts'
+import { messageOf, unavailable } from '../model/errors.ts'
 import type { ImageWant } from '../model/want.ts'
 import type { ImageFindings, ImageLook } from '../plan/workloads.ts'
 import type { Images } from '../workloads/driver.ts'
@@ -109,4 +110,16 @@ export function createLooks<Want extends ImageWant>({
 interface Look {
   now: ImageLook
   failedAt: number
+}
+
+/** So many of one account may wait; more are refused. */
+const WAITING_OF_ONE = 100
+
+/**
+ * At most `places` images at once, of one account at most `ofOne`, and never two with the same key.
+ */
+export function createAccountLimit(places: number, ofOne: number): Limit {
+  const full = () =>
+    unavailable(`${WAITING_OF_ONE} images of this account wait for their turn already`)
+  return createLimit({ places, ofOne, waitingOfOne: { count: WAITING_OF_ONE, full } })
 }

@@ -1,35 +1,121 @@
 /**
- * The images of virtual machines on this host: fetched in the background, verified, inspected, and
- * kept by their content.
+ * The images of virtual machines on this host: fetched in the background, verified, and kept by
+ * their content. This is the main file of the room. It takes an image from its location to the
+ * cache:
+ *
+ * 1. location: what was registered is parsed (`model/image-location.ts`). The image is looked up
+ *    once for all who ask (`lookups.ts`).
+ * 2. source (`source.ts`): `file:///` is a published file (`published-file.ts`), `http(s)://` goes
+ *    through the outbound filter (`source-http.ts`, `outbound.ts`, `outbound-policy.ts`), `s3://`
+ *    to the configured service (`source-s3.ts`).
+ * 3. download: into a partial image of the cache, continued after every interruption
+ *    (`download.ts`, `partial-file.ts`).
+ * 4. verify: the content is a disk or a kernel that QEMU may be given (`content.ts`, `qcow2.ts`),
+ *    and has the digest that is asked for.
+ * 5. cache: installed by one rename; others are evicted for it (`cache.ts`).
+ *
+ * Nothing is converted on this way: QEMU reads what was fetched. Images that are made of instances
+ * do not come this way; they are converted and kept by `machines/convert.ts` and
+ * `machines/created-images.ts`.
  *
  * An image is pinned by the SHA-256 of its file, or of its kernel and initramfs one after the
  * other. An image with a pinned digest is used by that digest alone: what its location holds today
- * matters only when the content is not here. Nothing that was fetched is given out before it had
- * the digest that is asked for and was found to be something that QEMU may be given.
+ * matters only when the content is not here.
  */
 import { createHash } from 'node:crypto'
+import { open, stat } from 'node:fs/promises'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import { below } from '../lib/paths.ts'
 import { ec2Architecture } from '../model/architecture.ts'
-import { assertNever, refused, unavailable } from '../model/errors.ts'
+import { AtollError, assertNever, bug, explain, refused, unavailable } from '../model/errors.ts'
 import type { ImageId } from '../model/ids.ts'
 import {
   type FileLocation,
   type ImageLocation,
+  type MachineOptions,
   parseImageLocation,
 } from '../model/image-location.ts'
+import { GIB } from '../model/sizes.ts'
 import type { ImageWant } from '../model/want.ts'
-import { createTurns } from './admission.ts'
-import { type CachedImage, createImageCache, IMAGE_FILES } from './cache.ts'
-import { fetchMachine } from './fetch.ts'
-import { createLooks } from './lookups.ts'
-import { findingsOf, type MachineImage, type MachineImages } from './machine-image.ts'
+import type { ImageFindings } from '../plan/workloads.ts'
+import type { Images } from '../workloads/driver.ts'
+import {
+  type CachedImage,
+  createImageCache,
+  IMAGE_FILES,
+  type ImageFacts,
+  type PartialImage,
+} from './cache.ts'
+import { inspectDisk, inspectInitrd, inspectKernel } from './content.ts'
+import { type DownloadTools, download } from './download.ts'
+import { createAccountLimit, createLooks } from './lookups.ts'
 import type { Outbound } from './outbound.ts'
-import { createFileSource, type Source } from './source.ts'
+import { createFileSource } from './published-file.ts'
+import type { Source } from './source.ts'
 import { createHttpSource } from './source-http.ts'
 import { createS3, type S3, type S3Settings } from './source-s3.ts'
+
+/**
+ * An image that is at hand, complete and verified. Its files are read-only and shared by every
+ * instance that is made from it.
+ */
+export type MachineImage = MachineDisk | MachineKernel
+
+/** A disk under copy-on-write overlays. */
+export interface BaseDisk {
+  readonly path: string
+  readonly format: 'qcow2' | 'raw'
+  /** Size of the disk that the guest sees. */
+  readonly virtualBytes: number
+}
+
+/** A disk, the base of each instance's own copy-on-write overlay. */
+interface MachineDisk extends BaseDisk {
+  readonly kind: 'disk'
+  /** `sha256:…` of the file as it was fetched. */
+  readonly digest: string
+  readonly architecture: string
+  readonly options: MachineOptions
+}
+
+/** A kernel with its initramfs. */
+interface MachineKernel {
+  readonly kind: 'kernel'
+  /** `sha256:…` of both files, one after the other. */
+  readonly digest: string
+  readonly architecture: string
+  readonly options: MachineOptions
+  readonly kernelPath: string
+  readonly initrdPath: string
+  /**
+   * The base of each instance's disk, in an image that was made of an instance; null: instances get
+   * an empty disk.
+   */
+  readonly disk: BaseDisk | null
+}
+
+/** What an instance's own disk is an overlay of; null: it begins empty. */
+export function baseOf(image: MachineImage): BaseDisk | null {
+  return image.kind === 'disk' ? image : image.disk
+}
+
+/** What is told of the image. */
+export function findingsOf(image: MachineImage): ImageFindings {
+  const { digest, architecture } = image
+  const base = baseOf(image)
+  const diskGiB = base && Math.ceil(base.virtualBytes / GIB)
+  return { digest, architecture, diskGiB }
+}
+
+export interface MachineImages extends Images {
+  /**
+   * An image that was `ready`. `location` is where its options are read from. Errors: `unavailable`
+   * when it is no longer known or no longer in the cache; it is looked at anew.
+   */
+  details(digest: string, location: string): Promise<MachineImage>
+}
 
 export interface MachineImagesOptions {
   /** `<stateDir>/image-cache`: nobody else writes there. */
@@ -69,8 +155,8 @@ type MachineLocation = Extract<ImageLocation, { readonly kind: 'disk' | 'kernel'
 export function createMachineImages(options: MachineImagesOptions): MachineImages {
   const { clock, log, cacheDir, cacheBytes, kept } = options
   const s3 = options.s3 === null ? null : createS3(options.s3)
-  const fetches = createTurns(FETCHES_AT_ONCE, FETCHES_OF_ACCOUNT)
-  const copies = createTurns(COPIES_AT_ONCE, COPIES_AT_ONCE)
+  const fetches = createAccountLimit(FETCHES_AT_ONCE, FETCHES_OF_ACCOUNT)
+  const copies = createAccountLimit(COPIES_AT_ONCE, COPIES_AT_ONCE)
   const evicted = (digest: string) => looks.forget(digest)
   const cache = createImageCache({ ...options, dir: cacheDir, maxBytes: cacheBytes, evicted })
   const architecture = ec2Architecture(process.arch)
@@ -105,9 +191,9 @@ export function createMachineImages(options: MachineImagesOptions): MachineImage
         const there = await known()
         if (there !== null) return there
         const sources = filesOf(location).map((file) => sourceOf(file, options, s3))
-        using growing = await cache.begin(key)
+        using partial = await cache.begin(key)
         const order = { kind: location.kind, location: want.location, pinned, sources }
-        return await fetchMachine(order, growing, { ...options, progress, signal })
+        return await fetchMachine(order, partial, { ...options, progress, signal })
       }
       const turns = filesOf(location).every(({ scheme }) => scheme === 'file') ? copies : fetches
       const image =
@@ -200,4 +286,108 @@ function describe(
   }
   const { format, virtualBytes } = facts
   return { kind: 'disk', ...common, path: below(dir, IMAGE_FILES.disk[0]), format, virtualBytes }
+}
+
+/** What is to be fetched. */
+interface FetchOrder {
+  readonly kind: ImageFacts['kind']
+  /** As it was registered, for messages. */
+  readonly location: string
+  /** The digest that it must have, or null. */
+  readonly pinned: string | null
+  /** In the order of `IMAGE_FILES`. */
+  readonly sources: readonly Source[]
+}
+
+/**
+ * Fetches into `partial` and makes it an image. What may be gone on with later stays there; what is
+ * no use to anybody is removed. Errors: `refused` and `unavailable` with the sentence that is to be
+ * shown.
+ */
+async function fetchMachine(
+  order: FetchOrder,
+  partial: PartialImage,
+  tools: Omit<DownloadTools, 'room'>,
+): Promise<CachedImage> {
+  try {
+    const { digest, bytes } = await fetchFiles(order, partial, tools)
+    // Proved by content first: of anything but an image nobody learns whether a guess at its
+    // content is right.
+    const facts = await inspect(order, partial.dir, bytes)
+    if (order.pinned !== null && digest !== order.pinned) throw differs(order)
+    return await partial.install(digest, facts)
+  } catch (error) {
+    tools.signal.throwIfAborted()
+    const useless = error instanceof AtollError && error.kind === 'refused'
+    if (useless || (await isEmpty(order.kind, partial.dir))) await partial.discard()
+    throw localError(error, partial.dir)
+  }
+}
+
+/** Whether nothing was fetched yet. */
+async function isEmpty(kind: ImageFacts['kind'], dir: string): Promise<boolean> {
+  const sizes = await Promise.all(
+    IMAGE_FILES[kind].map((name) =>
+      stat(below(dir, name)).then(
+        ({ size }) => size,
+        () => 0,
+      ),
+    ),
+  )
+  return sizes.every((size) => size === 0)
+}
+
+/** All files one after the other, under one hash. */
+async function fetchFiles(
+  { kind, sources }: FetchOrder,
+  partial: PartialImage,
+  tools: Omit<DownloadTools, 'room'>,
+): Promise<{ readonly digest: string; readonly bytes: number }> {
+  let hash = createHash('sha256')
+  let bytes = 0
+  for (const [index, name] of IMAGE_FILES[kind].entries()) {
+    const source = sources[index]
+    if (source === undefined) throw bug('a file of an image without a source', { kind, name })
+    const before = bytes
+    const room = (more: number) => partial.reserve(before + more)
+    const done = await download(source, below(partial.dir, name), hash, { ...tools, room })
+    hash = done.hash
+    bytes += done.bytes
+  }
+  return { digest: `sha256:${hash.digest('hex')}`, bytes }
+}
+
+async function inspect(
+  { kind, sources }: FetchOrder,
+  dir: string,
+  bytes: number,
+): Promise<ImageFacts> {
+  const [first, second] = sources.map(({ name }) => name)
+  if (kind === 'disk') {
+    await using disk = await open(below(dir, 'disk'))
+    return { kind, ...(await inspectDisk(disk, first ?? '')), bytes }
+  }
+  await using kernel = await open(below(dir, 'kernel'))
+  await inspectKernel(kernel, first ?? '')
+  await using initrd = await open(below(dir, 'initrd'))
+  await inspectInitrd(initrd, second ?? '')
+  return { kind, bytes }
+}
+
+function differs({ location, pinned }: FetchOrder): AtollError {
+  return refused(
+    'InvalidParameterValue',
+    `${location} does not have the content that it must have, ${pinned}; if it was changed on purpose, register it as a new image`,
+  )
+}
+
+/** What the file system says, in words. */
+function localError(error: unknown, dir: string): unknown {
+  if (error instanceof AtollError || !(error instanceof Error)) return error
+  const code: unknown = Reflect.get(error, 'code')
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return unavailable(`the file system of ${dir} is full`, error)
+  return typeof code === 'string' && /^E[A-Z]+$/.test(code)
+    ? unavailable(`an image cannot be kept in ${dir}: ${explain(error)}`, error)
+    : error
 }

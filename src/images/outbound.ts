@@ -1,8 +1,9 @@
 /**
- * The one gate for what this host fetches because a client said so. A name is resolved, each
- * address is held against `reach.ts`, and the connection is made to an address that was checked and
- * to no other, so that a name which resolves to something else a moment later (DNS rebinding) leads
- * nowhere. A redirect is a new question and passes the same gate.
+ * The outbound filter: HTTP requests that this host makes because a client named the URL (SSRF
+ * protection). The host name is resolved, each address is checked by `outbound-policy.ts`, and the
+ * connection is made to a checked address and to no other. So a name that resolves to something
+ * else a moment later (DNS rebinding) leads nowhere. A redirect is a new request and is checked
+ * like the first.
  *
  * Through a proxy (`images.proxy`) it is the proxy that connects: names are checked by what they
  * resolve to here, if they do, and what the proxy reaches beyond that is its operator's to limit.
@@ -39,7 +40,7 @@ interface ProxySettings {
 export interface Outbound {
   /**
    * The answer to a GET of this URL, redirects not followed. Its body is destroyed when `signal`
-   * aborts. Errors: `refused` where the gate is shut; whatever the network says.
+   * aborts. Errors: `refused` when no address of the host may be reached; those of the network.
    */
   get(
     url: URL,
@@ -63,8 +64,8 @@ export interface Address {
 const HEADERS_MAX_BYTES = 16 * KIB
 
 /**
- * A gate that knows no network of the cloud yet but this machine's addresses. `resolve` gives every
- * address of a name or of an address, none when there is none.
+ * A filter that knows no network of the cloud yet but this machine's addresses. `resolve` gives
+ * every address of a name or of an address, none when there is none.
  */
 export function createOutbound(
   { reach, engines, proxy }: OutboundSettings,
@@ -87,32 +88,32 @@ export function createOutbound(
     }
   }
 
-  /** The addresses of a host that may be asked; at least one. */
-  async function admitted(host: string, port: number): Promise<readonly Address[]> {
+  /** The addresses of a host that may be reached; at least one. */
+  async function checked(host: string, port: number): Promise<readonly Address[]> {
     const found = await resolve(host)
     const around = await inside()
     const why: string[] = []
-    const good = found.filter(({ address }) => {
+    const allowed = found.filter(({ address }) => {
       const objection = objectionTo({ host, address, port }, reach, around)
       if (objection !== null) why.push(objection)
       return objection === null
     })
-    if (good.length === 0)
-      throw shut(found.length === 0 ? `${host} does not resolve` : why.join(', '))
-    return good
+    if (allowed.length === 0)
+      throw forbidden(found.length === 0 ? `${host} does not resolve` : why.join(', '))
+    return allowed
   }
 
   async function agentFor(url: URL, host: string, port: number) {
     const through = url.protocol === 'https:' ? proxy.https : proxy.http
     const Agent = url.protocol === 'https:' ? HttpsAgent : HttpAgent
     if (through === null || isExcepted(host, port, proxy.except)) {
-      const good = await admitted(host, port)
-      return { agent: new Agent({ keepAlive: false }), lookup: onlyThese(good) }
+      const allowed = await checked(host, port)
+      return { agent: new Agent({ keepAlive: false }), lookup: onlyThese(allowed) }
     }
-    // Unresolved, it is the proxy's to resolve. What does resolve must lead nowhere that we would
-    // not go ourselves.
-    if (isIP(host) !== 0 || (await resolve(host)).length > 0) await admitted(host, port)
-    else if (!isFarName(host)) throw shut(`${host} is not the world's`)
+    // A name that does not resolve here is left to the proxy. One that does is checked as if the
+    // connection were made from here.
+    if (isIP(host) !== 0 || (await resolve(host)).length > 0) await checked(host, port)
+    else if (!isFarName(host)) throw forbidden(`${host} is not the world's`)
     const proxyEnv = { HTTP_PROXY: through, HTTPS_PROXY: through }
     return { agent: new Agent({ keepAlive: false, proxyEnv }) }
   }
@@ -132,7 +133,7 @@ export function createOutbound(
       sent.on('error', () => undefined)
       sent.end()
       const [response]: IncomingMessage[] = await once(sent, 'response')
-      if (response === undefined) throw shut('no answer')
+      if (response === undefined) throw forbidden('no answer')
       response.on('error', () => undefined)
       return response
     },
@@ -148,7 +149,7 @@ export function createOutbound(
   }
 }
 
-function shut(why: string): Error {
+function forbidden(why: string): Error {
   return refused('InvalidParameterValue', why)
 }
 
@@ -158,7 +159,7 @@ async function resolveHere(host: string): Promise<readonly Address[]> {
   return lookup(host, { all: true }).catch(() => [])
 }
 
-/** A resolver that knows nothing but what was checked. */
+/** A resolver that gives only the addresses that were checked. */
 function onlyThese(addresses: readonly Address[]): LookupFunction {
   return (_host, { all }, done) => {
     const [first] = addresses

@@ -1,15 +1,19 @@
 /**
- * Published image files of this host. What a client may name is published, not merely readable: a
- * regular file in or below a published directory that every user of this machine may read, reached
- * by no symbolic link that leads out of there, and with no second name elsewhere. The daemon is
- * root, so it checks for itself what a user without any rights would be refused.
+ * Published image files of this host, which `file:///` locations name.
+ *
+ * What a client may name is published, not merely readable: a regular file in or below a published
+ * directory that every user of this machine may read, reached by no symbolic link that leads out of
+ * there, and with no second name elsewhere. The daemon is root, so it checks for itself what a user
+ * without any rights would be refused.
  *
  * A client learns one thing, whether a file is published: whatever is in the way, it is told the
  * same sentence, and the log has the reason.
  */
-import { constants, type FileHandle, lstat, open, realpath } from 'node:fs/promises'
+import { constants, copyFile, type FileHandle, lstat, open, realpath } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { AtollError, messageOf, refused } from '../model/errors.ts'
+import { KIB } from '../model/sizes.ts'
+import type { Source } from './source.ts'
 
 /** What image files are accepted. */
 export interface FileLimits {
@@ -21,6 +25,7 @@ export interface FileLimits {
 
 const OTHERS_READ = 0o004
 const OTHERS_SEARCH = 0o001
+const READ_BYTES = 256 * KIB
 
 /**
  * Opens a published file for reading. Never blocks on what is no file. Errors: `refused` with the
@@ -48,6 +53,38 @@ export async function openPublished(path: string, limits: FileLimits): Promise<F
   } catch (error) {
     await file.close()
     throw error
+  }
+}
+
+/** A published file as a source. */
+export function createFileSource(path: string, limits: FileLimits): Source {
+  const openFile = () => openPublished(path, limits)
+  return {
+    name: `file://${path}`,
+    verb: 'Copying',
+    isOutside: false,
+    async open(from, signal) {
+      const file = await openFile()
+      const { size, mtimeNs, ino } = await file.stat({ bigint: true })
+      const validator = `${ino}-${size}-${mtimeNs}`
+      const offset = from?.validator === validator ? from.offset : 0
+      const body = file.createReadStream({ start: offset, signal, highWaterMark: READ_BYTES })
+      // Aborted before anybody reads it, it would have nobody to tell and end the daemon.
+      body.on('error', () => undefined)
+      return { offset, totalBytes: Number(size), validator, body }
+    },
+    async clone(target) {
+      await using file = await openFile()
+      // By the open file: what lies at the path may be another by now. FICLONE:
+      // ioctl_ficlonerange(2).
+      const from = `/proc/self/fd/${file.fd}`
+      try {
+        await copyFile(from, target, constants.COPYFILE_FICLONE_FORCE)
+        return true
+      } catch {
+        return false
+      }
+    },
   }
 }
 

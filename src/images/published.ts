@@ -1,6 +1,6 @@
 /**
  * The operator's side of published images: putting a file there, seeing what is there, taking it
- * away. The daemon has no part in it: it opens what it finds (`image-file.ts`).
+ * away. The daemon has no part in it: it opens what it finds (`published-file.ts`).
  *
  * A file appears under its name whole, proved and on the disk, or not at all; what a crash leaves
  * is named `.NAME.publishing` and is not listed. Instances that were made from an image go on when
@@ -22,9 +22,8 @@ import { hashInto } from '../lib/digest.ts'
 import { exists, syncPath } from '../lib/files.ts'
 import { AtollError, messageOf, refused } from '../model/errors.ts'
 import { parseImageLocation } from '../model/image-location.ts'
-import { diskOf, headOf } from './content.ts'
+import { archivePacking, diskOf, headOf, isInitramfs, isKernel } from './content.ts'
 import { openPublished } from './published-file.ts'
-import { archivePacking, isInitramfs, isKernel } from './signatures.ts'
 
 /** What a file is, by its content. */
 type ImageKind = 'disk' | 'kernel' | 'initrd' | 'archive'

@@ -1,6 +1,6 @@
 /**
- * Image files by HTTP, through the gate of `outbound.ts`: `Range` with `If-Range` goes on where a
- * transfer ended, provided that the content is still the same (RFC 9110, 13.1.5 and 14).
+ * Image files by HTTP, through the filter of `outbound.ts`: `Range` with `If-Range` continues where
+ * a transfer ended, provided that the content is still the same (RFC 9110, 13.1.5 and 14).
  */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { refused } from '../model/errors.ts'

@@ -1,11 +1,10 @@
 /**
- * Where the files of virtual machines' images come from: one way to ask for the content from some
- * byte on, so that going on where a broken transfer ended is written once (`machine-download.ts`).
+ * The port to where image files come from: content that can be asked for from some byte on, so that
+ * continuing a broken transfer is written once (`download.ts`). `published-file.ts`,
+ * `source-http.ts` and `source-s3.ts` implement it. Here are also the parts of HTTP that the latter
+ * two share.
  */
-import { constants, copyFile } from 'node:fs/promises'
 import { refused, unavailable } from '../model/errors.ts'
-import { KIB } from '../model/sizes.ts'
-import { type FileLimits, openPublished } from './published-file.ts'
 
 /**
  * A place in content of which the part before is at hand. `validator` is what `Opened` said when
@@ -50,40 +49,6 @@ export interface Source {
    * Copies all of it at once without moving a byte, where that is possible; says whether it was.
    */
   clone?(target: string): Promise<boolean>
-}
-
-const READ_BYTES = 256 * KIB
-
-/** A file on this host. */
-export function createFileSource(path: string, limits: FileLimits): Source {
-  const openFile = () => openPublished(path, limits)
-  return {
-    name: `file://${path}`,
-    verb: 'Copying',
-    isOutside: false,
-    async open(from, signal) {
-      const file = await openFile()
-      const { size, mtimeNs, ino } = await file.stat({ bigint: true })
-      const validator = `${ino}-${size}-${mtimeNs}`
-      const offset = from?.validator === validator ? from.offset : 0
-      const body = file.createReadStream({ start: offset, signal, highWaterMark: READ_BYTES })
-      // Aborted before anybody reads it, it would have nobody to tell and end the daemon.
-      body.on('error', () => undefined)
-      return { offset, totalBytes: Number(size), validator, body }
-    },
-    async clone(target) {
-      await using file = await openFile()
-      // By the open file: what lies at the path may be another by now. FICLONE:
-      // ioctl_ficlonerange(2).
-      const from = `/proc/self/fd/${file.fd}`
-      try {
-        await copyFile(from, target, constants.COPYFILE_FICLONE_FORCE)
-        return true
-      } catch {
-        return false
-      }
-    },
-  }
 }
 
 const REQUEST_TIMEOUT = 408

@@ -17,7 +17,7 @@ import {
   findingsOf,
   type MachineImage,
   type MachineImages,
-} from '../images/machine-image.ts'
+} from '../images/machine-images.ts'
 import { parseOverlay, QCOW2_HEAD_BYTES } from '../images/qcow2.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'

@@ -7,7 +7,7 @@
  */
 import { chmod, copyFile, type FileHandle, mkdir, open, stat, truncate } from 'node:fs/promises'
 import type { Host, OpenFile } from '../host/host.ts'
-import { baseOf, type MachineImage } from '../images/machine-image.ts'
+import { baseOf, type MachineImage } from '../images/machine-images.ts'
 import { exists } from '../lib/files.ts'
 import { unavailable } from '../model/errors.ts'
 import { nicLinkName } from '../model/names.ts'

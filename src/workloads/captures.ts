@@ -6,8 +6,7 @@
  * again, and begins those anew that are not whole.
  */
 
-import { createTurns } from '../images/admission.ts'
-import { createLooks } from '../images/lookups.ts'
+import { createAccountLimit, createLooks } from '../images/lookups.ts'
 import type { Clock } from '../lib/clock.ts'
 import { inTime } from '../lib/deadline.ts'
 import type { Log } from '../lib/log.ts'
@@ -48,7 +47,7 @@ export function createCaptures({
   readonly clock: Clock
   readonly log: Log
 }): Captures {
-  const turns = createTurns(CAPTURES_AT_ONCE, CAPTURES_AT_ONCE)
+  const turns = createAccountLimit(CAPTURES_AT_ONCE, CAPTURES_AT_ONCE)
   const held = new Set<InstanceId>()
   const busy = new Set<ImageId>()
   let kept: string | null = null

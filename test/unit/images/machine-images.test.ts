@@ -18,9 +18,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { MachineImages } from '../../../src/images/machine-image.ts'
 import {
   createMachineImages,
+  type MachineImages,
   type MachineImagesOptions,
 } from '../../../src/images/machine-images.ts'
 import type { Clock } from '../../../src/lib/clock.ts'

@@ -1,6 +1,6 @@
-/** Turns: how many work at once, for whom, and who does not even wait. */
+/** The limit of lookups: how many work at once, for whom, and who does not even wait. */
 import { expect, test } from 'vitest'
-import { createTurns } from '../../../src/images/admission.ts'
+import { createAccountLimit } from '../../../src/images/lookups.ts'
 
 const never = new AbortController().signal
 
@@ -18,7 +18,7 @@ function work() {
 }
 
 test('so many at once, so many of one owner, and one at a thing', async () => {
-  const turns = createTurns(3, 2)
+  const turns = createAccountLimit(3, 2)
   const { begun, doing, end } = work()
   const all = [
     ['a', 'me'],
@@ -43,7 +43,7 @@ test('so many at once, so many of one owner, and one at a thing', async () => {
 })
 
 test('whoever asks for far too much is refused, and nobody else', async () => {
-  const turns = createTurns(1, 1)
+  const turns = createAccountLimit(1, 1)
   const { begun, doing, end } = work()
   const mine = Array.from({ length: 102 }, (_, n) =>
     turns
