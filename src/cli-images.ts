@@ -1,5 +1,5 @@
-/** `atoll image`: which files of this host every client may have. */
-import { Command } from 'commander'
+/** `atoll image`: publishes files of this host, which any client may then launch. */
+import type { Command } from 'commander'
 import { columns, type Output, print, show } from './cli-output.ts'
 import type { Config } from './config.ts'
 import {
@@ -16,25 +16,28 @@ interface PublishOptions extends Output {
   readonly replace?: boolean
 }
 
-/** The command with its three verbs. `settings` reads the configuration. */
-export function imageCommand(settings: () => Config['images']): Command {
-  const command = new Command('image').description(
-    'published images on this host: files that any client with an access key may launch',
-  )
+/** Adds the command and its parts. `settings` reads the configuration. */
+export function addImages(program: Command, settings: () => Config['images']): void {
+  const command = program
+    .command('image')
+    .description('published images of this host: files that any client may launch')
   command
     .command('publish <files...>')
-    .description('copy disks, kernels, initramfs or archives to where clients may use them')
+    .description('copy disk images, kernels, initramfs or archives to where clients may use them')
     .option('--name <name>', "name of the published image (default: the file's name)")
     .option('--replace', 'replace a published image of the same name')
-    .option('--json', 'print the document as JSON')
+    .option('--json', 'print JSON')
     .action(
       async (files: readonly string[], { name, replace = false, ...output }: PublishOptions) => {
         const { directories, maxGiB } = settings()
         const [directory] = directories
         if (directory === undefined)
-          throw new Error('images.directories is empty: nothing is published')
+          throw new Error(
+            'images.directories is empty: name a directory there, for example /var/lib/atoll/images',
+          )
         const options = { replace, maxBytes: maxGiB * GIB, ...(name === undefined ? {} : { name }) }
-        if (name !== undefined && files.length > 1) throw new Error('--name names one file')
+        if (name !== undefined && files.length > 1)
+          throw new Error('--name takes one file; publish the files one by one')
         for (const file of files)
           show(output, await publishImage(file, directory, options), renderPublished)
       },
@@ -42,7 +45,7 @@ export function imageCommand(settings: () => Config['images']): Command {
   command
     .command('list')
     .description('list published images, and files that are not published, with the reason')
-    .option('--json', 'print the document as JSON')
+    .option('--json', 'print JSON')
     .action(async (output: Output) => {
       const { directories, maxGiB } = settings()
       show(output, await listPublished(directories, maxGiB * GIB), renderList)
@@ -53,7 +56,6 @@ export function imageCommand(settings: () => Config['images']): Command {
     .action(async (name: string) => {
       print(`removed ${await unpublishImage(name, settings().directories)}`)
     })
-  return command
 }
 
 function renderPublished({ path, kind, sha256 }: Published): string {

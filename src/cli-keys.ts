@@ -1,4 +1,4 @@
-/** `atoll keys`: access keys, from the command line. */
+/** `atoll keys`: lists, creates and changes access keys. */
 import type { Command } from 'commander'
 import type { KeyOrderReport, KeyReport } from './api/access-keys.ts'
 import { orderAdmin, readAdmin } from './operator/admin-client.ts'
@@ -7,8 +7,8 @@ interface Output {
   readonly json?: boolean
 }
 
-/** What the command shows and asks with. */
-interface Face {
+/** What the command needs of the program. */
+interface Parts {
   readonly runtimeDir: () => string
   readonly print: (text: string) => void
   readonly columns: (
@@ -25,14 +25,14 @@ const ORDERS = [
 ] as const
 
 /** Adds the command and its parts. */
-export function addKeys(program: Command, { runtimeDir, print, columns }: Face): void {
-  const keys = program.command('keys').description('access keys of the API')
+export function addKeys(program: Command, { runtimeDir, print, columns }: Parts): void {
+  const keys = program.command('keys').description('list, create and change access keys of the API')
   const show = (output: Output, document: unknown, text: () => string) =>
     print(output.json === true ? JSON.stringify(document, null, 2) : text())
   keys
     .command('list')
-    .description('list all keys with the hour of their last use')
-    .option('--json', 'print the document as JSON')
+    .description('list all keys, and when each was last used (to the hour)')
+    .option('--json', 'print JSON')
     .action(async (output: Output) => {
       const found = (await readAdmin(runtimeDir(), '/v1/keys')) as readonly KeyReport[]
       const head = ['ACCESS KEY', 'ACCOUNT', 'USER', 'STATUS', 'CREATED', 'LAST USED']
@@ -54,8 +54,8 @@ export function addKeys(program: Command, { runtimeDir, print, columns }: Face):
   }
   keys
     .command('create [user]')
-    .description('create a key; its secret is shown once')
-    .option('--json', 'print the document as JSON')
+    .description('create a key (default user: admin); its secret is shown once')
+    .option('--json', 'print JSON')
     .action((user: string | undefined, output: Output) =>
       order(output, `/v1/keys/create/${encodeURIComponent(user ?? 'admin')}`, 'created'),
     )
@@ -63,7 +63,7 @@ export function addKeys(program: Command, { runtimeDir, print, columns }: Face):
     keys
       .command(`${name} <access-key>`)
       .description(description)
-      .option('--json', 'print the document as JSON')
+      .option('--json', 'print JSON')
       .action((id: string, output: Output) =>
         order(output, `/v1/keys/${encodeURIComponent(id)}/${name}`, `${name} done`),
       )

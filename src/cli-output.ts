@@ -1,4 +1,4 @@
-/** What the `atoll` command prints: a document as JSON, or a table of it. */
+/** Output of the `atoll` command: a document as JSON, or as a table. */
 import Table from 'cli-table3'
 
 /** `--json` */
@@ -6,17 +6,17 @@ export interface Output {
   readonly json?: boolean
 }
 
-/** A line on standard output. */
+/** Prints a line on standard output. */
 export function print(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
-/** Either the document itself or what `render` makes of it. */
+/** Prints the document as JSON with `--json`, otherwise as `render` shows it. */
 export function show<T>(output: Output, document: T, render: (document: T) => string): void {
   print(output.json === true ? JSON.stringify(document, null, 2) : render(document))
 }
 
-/** Aligned columns without lines around them: easy on the eye and on `awk`. */
+/** Aligned columns without borders, easy to read for people and for `awk`. */
 export function columns(
   head: readonly string[],
   rows: readonly (readonly (string | number | null)[])[],

@@ -1,13 +1,14 @@
 /**
- * `atoll`: what an operator asks of the daemon on this host. Every listing has `--json`.
+ * The `atoll` command, with which an operator asks the daemon on this host. Every listing has
+ * `--json`.
  *
- * Exit codes: 0 well, 1 the answer is bad news or the daemon is away, 2 bad usage or configuration.
+ * Exit codes: 0 success, 1 unhealthy or failed, 2 bad usage or configuration.
  */
 import { constants } from 'node:os'
 import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import type { HostReport, InstanceReport, OrderReport, StatusReport } from './api/admin.ts'
-import { imageCommand } from './cli-images.ts'
+import { addImages } from './cli-images.ts'
 import { addKeys } from './cli-keys.ts'
 import { columns, type Output, print, show } from './cli-output.ts'
 import { type Config, DEFAULT_CONFIG_FILE, readEnvironment } from './config.ts'
@@ -92,7 +93,7 @@ function renderDoctor(checks: readonly DoctorCheck[]): string {
     .join('\n')
 }
 
-/** `mend` is what `fix` was called in version 0.2. */
+/** Version 0.2 called `fix` by the name `mend`; scripts may read it. */
 function withOldNames(checks: readonly DoctorCheck[]) {
   return checks.map((check) => ({ ...check, mend: check.fix }))
 }
@@ -105,7 +106,7 @@ function configuration(program: Command): Config {
 
 const ENDING_SIGNALS = ['SIGTERM', 'SIGHUP', 'SIGINT'] as const
 
-/** A console on the terminal, or the pipe, that this command was started with. */
+/** Attaches a console to the terminal, or the pipe, that this command was started with. */
 async function attachHere({ runtimeDir, tls }: Config, instance: string): Promise<number> {
   const ending = new AbortController()
   for (const name of ENDING_SIGNALS) process.once(name, () => ending.abort(constants.signals[name]))
@@ -123,11 +124,11 @@ function addConsole(program: Command): void {
   program
     .command('console <instance>')
     .description(
-      'attach to the serial line of a virtual machine or to a shell in a container, on any host; Ctrl-] detaches. In a pipe, the input is typed and the command ends after it',
+      'attach to the serial line of a virtual machine, or to a shell in a container, on any host. Ctrl-] detaches. In a pipe: type the input, then detach',
     )
     .option(
       '--ticket',
-      'do not attach: print where a browser or another WebSocket client attaches, and a ticket for it, as JSON',
+      'do not attach; print as JSON the URL and the ticket with which a browser or another WebSocket client attaches',
     )
     .action(async (instance: string, { ticket }: { readonly ticket?: true }) => {
       const config = configuration(program)
@@ -140,13 +141,13 @@ function buildProgram(): Command {
   const program = new Command('atoll')
     .description('Operates the Atoll daemon on this host.')
     .version(packageJson.version)
-    .option('--config <file>', `configuration of the daemon (default ${DEFAULT_CONFIG_FILE})`)
+    .option('--config <file>', `configuration file of the daemon (default ${DEFAULT_CONFIG_FILE})`)
     .showHelpAfterError()
     .exitOverride()
   const listing = (name: string, description: string) =>
-    program.command(name).description(description).option('--json', 'print the document as JSON')
+    program.command(name).description(description).option('--json', 'print JSON')
 
-  listing('status', 'health of this host, with the reason if it is unhealthy').action(
+  listing('status', 'show the health of this host, and what is wrong').action(
     async (output: Output) => {
       const status = (await readAdmin(
         configuration(program).runtimeDir,
@@ -156,15 +157,17 @@ function buildProgram(): Command {
       if (!status.healthy) process.exitCode = 1
     },
   )
-  listing('hosts', 'list hosts with capacity and time last seen').action(async (output: Output) => {
-    const hosts = await readAdmin(configuration(program).runtimeDir, '/v1/hosts')
-    show(output, hosts as readonly HostReport[], renderHosts)
-  })
+  listing('hosts', 'list hosts, their capacity and when they were last seen').action(
+    async (output: Output) => {
+      const hosts = await readAdmin(configuration(program).runtimeDir, '/v1/hosts')
+      show(output, hosts as readonly HostReport[], renderHosts)
+    },
+  )
   listing('instances', 'list instances on all hosts').action(async (output: Output) => {
     const instances = await readAdmin(configuration(program).runtimeDir, '/v1/instances')
     show(output, instances as readonly InstanceReport[], renderInstances)
   })
-  listing('env', 'print address and credentials for AWS tools: eval "$(atoll env)"').action(
+  listing('env', 'print the address and credentials for AWS tools: eval "$(atoll env)"').action(
     async (output: Output) => {
       const credentials = await readCredentials(configuration(program).stateDir)
       show(output, credentials, environmentText)
@@ -172,7 +175,7 @@ function buildProgram(): Command {
   )
   listing(
     'doctor',
-    'check everything that Atoll needs on this machine, with a fix for what is wrong',
+    'check what Atoll needs on this machine, and say how to fix what is wrong',
   ).action(async (output: Output) => {
     const checks = await examine(configuration(program), readEnvironment())
     show(output, withOldNames(checks), renderDoctor)
@@ -185,7 +188,7 @@ function buildProgram(): Command {
       .action(async (host: string) => {
         const path = `/v1/hosts/${encodeURIComponent(host)}/${name}`
         const done = (await orderAdmin(configuration(program).runtimeDir, path)) as OrderReport
-        const also = done.terminated === 0 ? '' : `; ${done.terminated} instances terminated`
+        const also = done.terminated === 0 ? '' : `; terminated instances: ${done.terminated}`
         print(`${done.host}: ${name} done${also}`)
       })
   addConsole(program)
@@ -194,16 +197,16 @@ function buildProgram(): Command {
     print,
     columns,
   })
-  order('drain', 'stop giving a host new instances; its own keep running')
-  order('undrain', 'give a drained host new instances again')
+  order('drain', 'place no new instances on a host; its instances keep running')
+  order('undrain', 'place new instances on a drained host again')
   order('forget', 'remove a host that is gone for good; its instances are terminated')
-  program.addCommand(imageCommand(() => configuration(program).images))
+  addImages(program, () => configuration(program).images)
   program
     .command('teardown')
     .description(
-      'remove all containers, links, routes and rules of Atoll from this machine; stop atolld first',
+      'remove everything of Atoll that runs on this machine: instances, links, routes, rules. Stop atolld first',
     )
-    .requiredOption('--yes', 'confirm: instances and their disks are deleted')
+    .requiredOption('--yes', 'confirm that instances and their disks are deleted')
     .action(async () => {
       for (const line of await teardown(configuration(program))) print(line)
     })

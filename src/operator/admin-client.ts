@@ -1,4 +1,6 @@
-/** The daemon's unix socket, from the command line: documents and orders. */
+/**
+ * The command's side of the daemon's socket (`admin.sock`): reads documents and gives orders.
+ */
 
 import { z } from 'zod'
 import { codeOf, hasCode } from '../lib/errno.ts'
@@ -11,22 +13,22 @@ const refusalSchema = z.object({ error: z.string().min(1) })
 const TIMEOUT_MS = 5000
 const ANSWER_LIMIT_BYTES = 64 * MIB
 
-/** The socket's place in a runtime directory. */
+/** The path of the socket. */
 export function adminSocketFile(runtimeDir: string): string {
   return below(runtimeDir, 'admin.sock')
 }
 
 /**
- * One JSON document from the daemon. Rejects with `unavailable` when none answers; the message says
- * what to do.
+ * Reads one JSON document from the daemon. Errors: `unavailable` when no daemon answers; the
+ * message says what to do.
  */
 export function readAdmin(runtimeDir: string, path: string): Promise<unknown> {
   return ask(runtimeDir, path, 'GET')
 }
 
 /**
- * Gives the daemon an order and returns what came of it. Rejects as `readAdmin` does, and with the
- * reason of a refusal.
+ * Gives the daemon an order and returns its answer. Errors: those of `readAdmin`, and the daemon's
+ * reason for a refusal.
  */
 export function orderAdmin(runtimeDir: string, path: string): Promise<unknown> {
   return ask(runtimeDir, path, 'POST')
@@ -50,23 +52,23 @@ async function ask(runtimeDir: string, path: string, method: 'GET' | 'POST'): Pr
         else reject(new Error(refusalIn(text) ?? `atolld answered ${incoming.statusCode}: ${text}`))
       })
     })
-    outgoing.on('timeout', () => outgoing.destroy(new Error('timed out')))
-    outgoing.on('error', (error) =>
-      reject(
-        unavailable(
-          hasCode(error, 'EACCES')
-            ? `only root may open ${socketPath}: use sudo`
-            : `atolld does not answer at ${socketPath} (${codeOf(error) ?? error.message}): is it running? Start it with: atolld`,
-          error,
-        ),
-      ),
-    )
+    outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer in ${TIMEOUT_MS / 1000} s`)))
+    outgoing.on('error', (error) => reject(unavailable(explain(error, socketPath), error)))
     outgoing.end()
   })
   return JSON.parse(body)
 }
 
-/** The daemon's own words of why not. */
+/** Why the daemon could not be asked, and what to do. */
+function explain(error: Error, socketPath: string): string {
+  const reason = codeOf(error) ?? error.message
+  if (hasCode(error, 'EACCES')) return `only root may open ${socketPath}: use sudo`
+  return hasCode(error, 'ENOENT') || hasCode(error, 'ECONNREFUSED')
+    ? `atolld is not running here: nothing listens at ${socketPath} (${reason}). Start it with: systemctl start atolld (or again: scripts/quickstart)`
+    : `atolld does not answer at ${socketPath} (${reason}). Read its log: journalctl -u atolld (or /var/log/atoll/atolld.log)`
+}
+
+/** The daemon's reason for a refusal. */
 function refusalIn(text: string): string | undefined {
   try {
     return refusalSchema.parse(JSON.parse(text)).error

@@ -1,10 +1,9 @@
 /**
- * `atoll console`: attaches whoever sits before it, or a pipe, to the terminal of an instance, on
- * whichever host that is.
+ * `atoll console`: attaches this terminal, or a pipe, to the console of an instance on any host.
  *
- * The daemon on this host names the place and gives the ticket; the terminal itself comes straight
- * from the instance's host, over TLS from another one, which shows its certificate for its name.
- * However it ends, the terminal here is left as it was found.
+ * The daemon on this host says where the instance is and gives a ticket. The command then connects
+ * to the instance's host itself: over TLS if it is another host, whose certificate must be for its
+ * name. In the end the terminal has the settings that it had before.
  */
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
@@ -24,19 +23,19 @@ import { messageOf, unavailable } from '../model/errors.ts'
 import { adminSocketFile, orderAdmin } from './admin-client.ts'
 import { createKeyboard, type Keyboard } from './keyboard.ts'
 
-/** What the command has in front of it. */
-export interface Desk {
+/** The terminal, or the pipe, that the command was started with. */
+export interface LocalTerminal {
   readonly input: NodeJS.ReadStream
   readonly output: NodeJS.WriteStream
-  /** For what the command itself has to say. */
+  /** For messages of the command itself. */
   readonly notes: NodeJS.WriteStream
-  /** As in TERM. */
+  /** The terminal's type, as in TERM. */
   readonly term: string
-  /** Aborts with the number of the signal that asks the command to end. */
+  /** Aborts when a signal asks the command to end. The reason is the signal's number. */
   readonly ending: AbortSignal
 }
 
-/** Where the command finds what it needs. */
+/** Files that the command needs. */
 export interface ConsolePaths {
   readonly runtimeDir: string
   /** The CA (PEM) of the hosts' certificates. */
@@ -45,10 +44,10 @@ export interface ConsolePaths {
 
 const CONNECT_DEADLINE_MS = 5_000
 const NOT_FOUND = 404
-/** Of a terminal that does not say how large it is. */
+/** For a terminal that does not report its size. */
 const DEFAULT_SIZE = { columns: 80, rows: 24 }
 
-/** A terminal of a kind that nobody has heard of. */
+/** For a terminal whose type is not a valid name. */
 const PLAIN_TERM = 'dumb'
 
 const placeSchema = z.object({
@@ -65,11 +64,11 @@ type Place = z.output<typeof placeSchema>
 export interface ConsoleTicket {
   readonly url: string
   readonly protocols: readonly string[]
-  /** How long the ticket in `protocols` is good. */
+  /** How long the ticket in `protocols` is valid. */
   readonly expiresInSeconds: number
 }
 
-/** A ticket for one attachment to an instance, wherever it is. Errors: those of `orderAdmin`. */
+/** Gets a ticket that attaches once to an instance on any host. Errors: those of `orderAdmin`. */
 export async function consoleTicket(runtimeDir: string, instance: string): Promise<ConsoleTicket> {
   const { url, ticket, ticketSeconds } = await askPlace(runtimeDir, instance)
   return { url, protocols: protocolsOf(ticket), expiresInSeconds: ticketSeconds }
@@ -85,46 +84,45 @@ function protocolsOf(ticket: string): string[] {
 }
 
 /**
- * Attaches until the terminal ends or its user leaves. Gives the exit code of the program that
- * ended, 0 when nothing failed. Errors: those of `orderAdmin`, and `unavailable` when the
- * connection cannot be made or is lost.
+ * Attaches until the program in the instance ends or the user detaches. Returns the exit code of
+ * the program, or 0. Errors: those of `orderAdmin`, and `unavailable` when the connection fails.
  */
 export async function attachConsole(
   { runtimeDir, authorityFile }: ConsolePaths,
   instance: string,
-  desk: Desk,
+  local: LocalTerminal,
 ): Promise<number> {
   const place = await askPlace(runtimeDir, instance)
-  const screen = screenOf(desk)
+  const screen = screenOf(local)
   const link = await connect(place, { runtimeDir, authorityFile }, screen)
   await using open = new AsyncDisposableStack()
   open.defer(() => link.close())
-  const keyboard = createKeyboard(link, desk.input)
+  const keyboard = createKeyboard(link, local.input)
   open.defer(() => keyboard.close())
-  if (screen !== null) open.defer(followSize(link, desk))
+  if (screen !== null) open.defer(followSize(link, local))
   const name = `${instance} on ${place.host}`
-  const end = await Promise.race([show(link, desk, name), left(desk, keyboard)])
+  const end = await Promise.race([show(link, local, name), left(local, keyboard)])
   keyboard.close()
-  // What the guest showed last need not have been a line.
-  if (screen !== null) desk.notes.write('\n')
-  if (screen !== null || end.exitCode === null) desk.notes.write(`atoll: ${end.reason}\n`)
+  // The guest's last output may lack a line feed.
+  if (screen !== null) local.notes.write('\n')
+  if (screen !== null || end.exitCode === null) local.notes.write(`atoll: ${end.reason}\n`)
   return end.exitCode ?? 0
 }
 
-/** Tells the other end each new size of the window, until the returned function is called. */
-function followSize(link: TerminalLink, desk: Desk): () => void {
+/** Sends each new size of the window to the other end, until the returned function is called. */
+function followSize(link: TerminalLink, local: LocalTerminal): () => void {
   const onResize = () => {
-    const { columns, rows } = screenOf(desk) ?? DEFAULT_SIZE
+    const { columns, rows } = screenOf(local) ?? DEFAULT_SIZE
     link.send({ kind: 'resize', columns, rows }).catch(() => undefined)
   }
-  desk.output.on('resize', onResize)
-  return () => void desk.output.off('resize', onResize)
+  local.output.on('resize', onResize)
+  return () => void local.output.off('resize', onResize)
 }
 
-/** Null: there is nobody, but a pipe. */
-function screenOf({ input, output, term }: Desk): Screen | null {
+/** The size and type of the terminal; null for a pipe. */
+function screenOf({ input, output, term }: LocalTerminal): Screen | null {
   if (!input.isTTY) return null
-  // A stream that is no terminal has neither, whatever its type says, and some terminals say 0.
+  // A stream that is no terminal has neither, although its type says so. Some terminals report 0.
   const { columns, rows }: { readonly columns?: number; readonly rows?: number } = output
   const size = { columns: columns || DEFAULT_SIZE.columns, rows: rows || DEFAULT_SIZE.rows }
   try {
@@ -142,7 +140,7 @@ async function connect(
   const { at, host, ticket } = place
   const where = at === null ? 'atolld' : `host ${host} (${at.address}:${at.port})`
   const origin = at === null ? 'ws://localhost' : `wss://${at.address}:${at.port}`
-  // For this command only.
+  // Loaded here because no other command needs it.
   const { WebSocket } = await import('ws')
   const socket = new WebSocket(
     `${origin}${TERMINAL_PATH}${formatScreen(screen)}`,
@@ -167,22 +165,22 @@ async function connect(
   return connected.promise
 }
 
-/** What a host says that gives no console. */
+/** Why a host refused the connection, by its HTTP status. */
 function whyNot(status: number): string {
-  if (status === NOT_FOUND) return 'is older than this atoll and has no consoles for it; upgrade it'
-  return `does not let us attach (${status}); try again`
+  if (status === NOT_FOUND) return 'runs an older version, which has no such consoles: upgrade it'
+  return `refused the connection (HTTP ${status}); try again`
 }
 
-/** Another host has to prove by its certificate that it is the one of this name. */
+/** The CA with which another host's certificate is verified. */
 async function authorityOf(host: string, authorityFile: string): Promise<string> {
   return readFile(authorityFile, 'utf8').catch((error: unknown) => {
-    throw unavailable(`host ${host} cannot be verified: ${messageOf(error)}`, error)
+    throw unavailable(`cannot verify host ${host}: ${messageOf(error)}`, error)
   })
 }
 
-/** Shows what comes, as fast as it is taken, until the terminal ends. */
-async function show(link: TerminalLink, desk: Desk, name: string): Promise<TerminalEnd> {
-  const { input, output, notes } = desk
+/** Prints the output of the instance until its program ends. Waits when the output is full. */
+async function show(link: TerminalLink, local: LocalTerminal, name: string): Promise<TerminalEnd> {
+  const { input, output, notes } = local
   for await (const message of heard(link)) {
     if (message.kind === 'attached') {
       if (input.isTTY) notes.write(greeting(name, message.terminal))
@@ -193,7 +191,7 @@ async function show(link: TerminalLink, desk: Desk, name: string): Promise<Termi
   throw unavailable('the connection to the console was lost')
 }
 
-/** What the host says. Errors: `unavailable`. */
+/** Messages of the host. Errors: `unavailable`. */
 async function* heard(link: TerminalLink): AsyncGenerator<TerminalMessage, void> {
   try {
     yield* link.messages()
@@ -204,23 +202,21 @@ async function* heard(link: TerminalLink): AsyncGenerator<TerminalMessage, void>
 
 function greeting(name: string, terminal: 'shell' | 'serial'): string {
   const what = terminal === 'shell' ? 'a shell in' : 'the serial line of'
-  const hint = terminal === 'shell' ? '' : ' Press Enter if nothing shows.'
+  const hint = terminal === 'shell' ? '' : ' Press Enter if you see nothing.'
   return `Attached to ${what} ${name}. Ctrl-] detaches.${hint}\r\n`
 }
 
 const SIGNALLED = 128
 
-/** Resolves when whoever is attached wants no more of it. */
-async function left(desk: Desk, keyboard: Keyboard): Promise<TerminalEnd> {
+/** Resolves when the user detaches, the output is closed or a signal asks to end. */
+async function left(local: LocalTerminal, keyboard: Keyboard): Promise<TerminalEnd> {
   const gone = Promise.withResolvers<TerminalEnd>()
-  // Nobody reads any more, as after `| head`.
-  desk.output.on('error', () =>
-    gone.resolve({ exitCode: 0, reason: 'the reader closed the output' }),
-  )
+  // The reader is gone, as after `| head`.
+  local.output.on('error', () => gone.resolve({ exitCode: 0, reason: 'the output was closed' }))
   const onEnding = () =>
-    gone.resolve({ exitCode: SIGNALLED + Number(desk.ending.reason), reason: 'asked to end' })
-  if (desk.ending.aborted) onEnding()
-  desk.ending.addEventListener('abort', onEnding)
+    gone.resolve({ exitCode: SIGNALLED + Number(local.ending.reason), reason: 'ended by a signal' })
+  if (local.ending.aborted) onEnding()
+  local.ending.addEventListener('abort', onEnding)
   const detached = keyboard.detached.then(() => ({ exitCode: 0, reason: 'detached' }))
   return Promise.race([gone.promise, detached])
 }

@@ -1,6 +1,6 @@
 /**
- * What the doctor says of the engines on this host (`scripts/install --engines`): who can reach
- * them, and until when they are trusted.
+ * Check of `atoll doctor`: the engines on this host (`scripts/install --engines`). Who can reach
+ * them, and how long their certificates are valid. Changes nothing.
  */
 import { readFile } from 'node:fs/promises'
 import { certificateFacts, certificateFiles } from '../lib/certificates.ts'
@@ -8,7 +8,7 @@ import { exists } from '../lib/files.ts'
 import { systemRunner } from '../lib/runner.ts'
 import { fail, ok, type Verdict, warn } from './verdict.ts'
 
-/** Written by `scripts/install --engines`: without it there are none of ours here. */
+/** Written by `scripts/install --engines`. Without it this host has no engines of Atoll. */
 const SETTINGS = '/etc/atoll/engines.conf'
 /** The copies that the engines read (`scripts/engines-guard`). */
 const COPIES = ['/etc/mysql/atoll-tls', '/etc/rabbitmq/atoll-tls']
@@ -18,25 +18,28 @@ const COPIES = ['/etc/mysql/atoll-tls', '/etc/rabbitmq/atoll-tls']
 const PORTS: ReadonlySet<number> = new Set([
   3306, 4369, 4444, 4567, 4568, 4569, 5671, 5672, 15672, 25672,
 ])
-/** A renewal is due a month before the end. */
+/** `scripts/engines-guard` renews them a month before they expire. */
 const WARN_DAYS = 20
 /** TCP_LISTEN (proc(5), net/tcp). */
 const LISTENING = '0A'
 
 /**
- * Whether the engines are behind their table, listen on the fabric only, and have certificates that
- * last.
+ * Whether the firewall protects the engines, whether they listen on the fabric only, and how long
+ * their certificates are valid.
  */
 export async function checkEngines(): Promise<Verdict> {
   if (!(await exists(SETTINGS))) return ok('none on this host')
   const guard = 'systemctl restart atoll-engines; then: journalctl -u atoll-engines'
   const { stdout } = await systemRunner('nft', ['list', 'chain', 'inet', 'atoll_engines', 'input'])
   if (!/counter packets \d+ bytes \d+ drop/.test(stdout))
-    return fail('anybody can reach their ports: the table inet atoll_engines is missing', guard)
+    return fail(
+      'anybody can reach their ports: the nftables table inet atoll_engines is missing',
+      guard,
+    )
   const open = (await openPorts()).filter((port) => PORTS.has(port))
   if (open.length > 0)
     return warn(
-      `ports on all addresses: ${open.join(', ')}`,
+      `they listen on all addresses at ports ${open.join(', ')}`,
       'run scripts/install --engines again with the options of this host',
     )
   const days: number[] = []
@@ -47,11 +50,11 @@ export async function checkEngines(): Promise<Verdict> {
     days.push(facts.daysLeft)
   }
   const left = Math.min(...days)
-  const found = `only the cluster reaches them; their certificates are good for ${left} days`
+  const found = `only hosts of the cluster can reach them; their certificates are valid for ${left} days`
   return left >= WARN_DAYS ? ok(found) : warn(found, guard)
 }
 
-/** Ports that somebody listens on at all addresses of this host, in order. */
+/** Ports at which a program listens on all addresses of this host, in order. */
 async function openPorts(): Promise<readonly number[]> {
   const texts = await Promise.all(
     ['/proc/net/tcp', '/proc/net/tcp6'].map((file) => readFile(file, 'utf8').catch(() => '')),
@@ -60,8 +63,8 @@ async function openPorts(): Promise<readonly number[]> {
 }
 
 /**
- * Ports that listen at 0.0.0.0 or ::, each once and in order, out of the text of /proc/net/tcp and
- * tcp6. Pure.
+ * The ports in the text of /proc/net/tcp and tcp6 that listen at 0.0.0.0 or ::, each once and in
+ * order. Pure.
  */
 export function parseOpenPorts(text: string): readonly number[] {
   const ports = text.split('\n').flatMap((line) => {

@@ -1,7 +1,7 @@
 /**
- * What the doctor looks at between the hosts: this host's fabric address, the MTU of its link, the
- * port of VXLAN, and whether the other hosts answer there with packets as large as instances send.
- * Changes nothing.
+ * Checks of `atoll doctor`: the network between the hosts. This host's fabric address, the MTU of
+ * its link, the port of VXLAN, and whether the other hosts answer packets as large as instances
+ * send. Changes nothing.
  */
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
@@ -24,8 +24,8 @@ const PING_TIMEOUT_MS = 5000
 const ICMP_HEADERS_BYTES = 28
 
 /**
- * The link that has this host's fabric address, whether the daemon's own device has it, too, or
- * not.
+ * The link with this host's fabric address. The daemon's own device may have it, too, and does not
+ * count.
  */
 function fabricLink({ fabric }: Config): string | undefined {
   return Object.entries(networkInterfaces()).find(
@@ -34,17 +34,19 @@ function fabricLink({ fabric }: Config): string | undefined {
   )?.[0]
 }
 
-/** The largest packet that leaves for another host: an instance's, and what is put around it. */
+/**
+ * The largest packet that is sent to another host: an instance's packet with the headers around it.
+ */
 function largestPacketBytes(config: Config): number {
   return instanceMtuBytes(config) + fabricOverheadBytes(config.fabric)
 }
 
-/** Where the fabric is to be encrypted, the kernel has been told with whom, and how. */
+/** Whether the kernel has IPsec policies, if the fabric should be encrypted. */
 export async function checkFabricEncryption({ fabric }: Config): Promise<Verdict> {
   if (fabric.encryption === 'none')
     return fabric.address === null
       ? ok('there is no fabric')
-      : ok('none: anybody between the hosts can read and change what instances send')
+      : ok('off: anybody on the network between the hosts can read and change what instances send')
   const { stdout, exitCode } = await systemRunner('ip', ['-o', 'xfrm', 'policy'])
   const out = stdout.split('\n').filter((line) => line.includes('dir out'))
   return exitCode === 0 && out.some((line) => line.includes(`src ${fabric.address}/`))
@@ -55,13 +57,16 @@ export async function checkFabricEncryption({ fabric }: Config): Promise<Verdict
       )
 }
 
-/** The address is on a link, and the link is wide enough. */
+/** Whether a link has the address, and whether its MTU is large enough. */
 export async function checkFabricAddress(config: Config): Promise<Verdict> {
   const { address, mode } = config.fabric
   const isCluster = config.store.kind !== 'sqlite'
   if (address === null)
     return isCluster
-      ? fail('none, but the records are shared', 'set fabric.address to where the others reach it')
+      ? fail(
+          'none, but this host is part of a cluster',
+          'set fabric.address to the address at which the other hosts reach this one',
+        )
       : ok('none: single host')
   const link = fabricLink(config)
   if (link === undefined)
@@ -77,7 +82,7 @@ export async function checkFabricAddress(config: Config): Promise<Verdict> {
       )
 }
 
-/** Asked of the kernel itself: /sys shows the namespace that it was mounted in. */
+/** Read from the kernel, because /sys shows the namespace in which it was mounted. */
 async function mtuBytesOf(link: string): Promise<number> {
   const ip = createIp(openRouteNetlink())
   try {
@@ -87,7 +92,7 @@ async function mtuBytesOf(link: string): Promise<number> {
   }
 }
 
-/** Nobody but our own device may have the port: the kernel cannot share it with a program. */
+/** Whether the port of VXLAN is free. The kernel cannot share it with a program. */
 export async function checkFabricPort({ fabric }: Config): Promise<Verdict> {
   if (fabric.mode === 'direct') return ok('not needed in mode direct')
   const socket = createSocket('udp4')
@@ -96,10 +101,11 @@ export async function checkFabricPort({ fabric }: Config): Promise<Verdict> {
     await once(socket, 'listening')
     return ok(`UDP ${fabric.port} is free`)
   } catch (error) {
-    if (FABRIC_LINK in networkInterfaces()) return ok(`UDP ${fabric.port} is ${FABRIC_LINK}'s`)
+    if (FABRIC_LINK in networkInterfaces())
+      return ok(`UDP ${fabric.port} is used by ${FABRIC_LINK}`)
     return fail(
-      `UDP ${fabric.port} cannot be had (${errnoOf(error)})`,
-      'stop what uses it, or set another fabric.port on all hosts',
+      `UDP ${fabric.port} is not free (${errnoOf(error)})`,
+      `stop the program that uses it (ss -ulnp 'sport = :${fabric.port}'), or set another fabric.port on all hosts`,
     )
   } finally {
     socket.close()
@@ -108,7 +114,7 @@ export async function checkFabricPort({ fabric }: Config): Promise<Verdict> {
 
 const hostsSchema = z.array(z.object({ name: z.string(), fabricAddress: z.string().nullable() }))
 
-/** Each other host that the records name, with a packet of the largest size that may not be cut. */
+/** Pings every other host of the records with an unfragmented packet of the largest size. */
 export async function checkFabricPeers(config: Config): Promise<Verdict> {
   if (config.fabric.address === null) return ok('none: single host')
   const records = await readAdmin(config.runtimeDir, '/v1/hosts').catch(() => null)
@@ -124,10 +130,10 @@ export async function checkFabricPeers(config: Config): Promise<Verdict> {
   )
   const bad = found.filter(({ problem }) => problem !== null)
   return bad.length === 0
-    ? ok(`${peers.length} other hosts, all reached`)
+    ? ok(peers.length === 0 ? 'no other host yet' : `${peers.length} other hosts answer`)
     : warn(
         bad.map(({ name, problem }) => `${name} ${problem}`).join('; '),
-        'check the network between the hosts: addresses, MTU, and filters for ICMP and the fabric port',
+        'check the network between the hosts: addresses, MTU, and firewalls that drop ICMP or the fabric port',
       )
 }
 
@@ -136,7 +142,7 @@ async function problemOf(address: string | null, packetBytes: number): Promise<s
   if (ip === undefined) return 'has no fabric address'
   if (await answers(ip, packetBytes)) return null
   return (await answers(ip, ICMP_HEADERS_BYTES))
-    ? `answers, but not to packets of ${packetBytes} bytes`
+    ? `answers small packets, but not packets of ${packetBytes} bytes`
     : `does not answer at ${ip}`
 }
 

@@ -1,7 +1,6 @@
 /**
- * Which rules of another firewall stand in the instances' way: ufw, firewalld and their like drop
- * what they do not know, and scripts drop what they mean for the world outside. Says what it found
- * and changes nothing.
+ * Check of `atoll doctor`: rules of other firewalls that drop packets of instances. ufw, firewalld
+ * and similar programs drop what they do not know. Changes nothing.
  */
 import type { Config } from '../config.ts'
 import { readForeignRules } from '../host/nftables/foreign-rules.ts'
@@ -9,7 +8,7 @@ import { systemRunner } from '../lib/runner.ts'
 import { explainObstacle, findObstacles, placesIn } from '../model/foreign-rules.ts'
 import { fail, ok, type Verdict, warn } from './verdict.ts'
 
-/** Looks at all rules of nftables, and at those of both kinds of iptables. */
+/** Reads all rules of nftables, iptables-nft and iptables-legacy. */
 export async function checkForeignFirewall({
   network,
   store,

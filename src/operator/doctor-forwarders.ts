@@ -1,4 +1,7 @@
-/** What the doctor says of the resolvers that instances' questions go on to. Changes nothing. */
+/**
+ * Check of `atoll doctor`: the resolvers that DNS queries of instances are forwarded to. Changes
+ * nothing.
+ */
 import { Resolver } from 'node:dns/promises'
 import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
@@ -8,13 +11,13 @@ import { inTime } from '../lib/deadline.ts'
 import { codeOf } from '../lib/errno.ts'
 import { ok, type Verdict, warn } from './verdict.ts'
 
-/** Of one question. */
+/** For one query. */
 const ANSWER_MS = 2_000
 const RESOLV_CONF = '/etc/resolv.conf'
-/** c-ares's words for an answer that has nothing of use, but is one. */
+/** Error codes of c-ares for which the resolver did answer. */
 const ANSWERS = ['ENODATA', 'ENOTFOUND', 'EREFUSED', 'ENOTIMP', 'EFORMERR', 'EBADRESP']
 
-/** Asks each of them a question that every resolver knows the answer of. */
+/** Asks each of them for the root servers, which every resolver knows. */
 export async function checkForwarders({ dns }: Pick<Config, 'dns'>): Promise<Verdict> {
   const servers = dns.forwarders ?? (await serversOfHost())
   const from = dns.forwarders === null ? ` from ${RESOLV_CONF}` : ''
@@ -22,15 +25,15 @@ export async function checkForwarders({ dns }: Pick<Config, 'dns'>): Promise<Ver
     return dns.forwarders === null
       ? warn(
           `no nameserver in ${RESOLV_CONF}`,
-          'set dns.forwarders; without it instances resolve only each other',
+          'set dns.forwarders; without a resolver, instances resolve only names of instances',
         )
-      : ok('none, by choice')
+      : ok('none: dns.forwarders is empty')
   const faults = (await Promise.all(servers.map(faultOf))).filter((fault) => fault !== null)
   if (faults.length === 0) return ok(`${servers.join(', ')}${from}`)
   const others = servers.length - faults.length
   return warn(
-    `${faults.join('; ')}${from}; ${others === 0 ? 'no other' : `${others} other`} answers`,
-    'take out what does not answer, or mend the way to it: set dns.forwarders to resolvers that answer this host',
+    `${faults.join('; ')}${from}; ${others === 0 ? 'no resolver answers' : `${others} of ${servers.length} answer`}`,
+    'set dns.forwarders to resolvers that answer this host, or check the network between this host and them',
   )
 }
 
@@ -61,7 +64,7 @@ async function faultOf(server: string): Promise<string | null> {
 
 function faultIn(server: string, code: string): string | null {
   if (ANSWERS.includes(code)) return null
-  if (code === 'ESERVFAIL') return `${server} answers that it cannot find out (SERVFAIL)`
+  if (code === 'ESERVFAIL') return `${server} answers SERVFAIL: it reaches no other name server`
   const why = code === 'ETIMEOUT' ? `within ${ANSWER_MS / 1000} s` : `(${code})`
   return `${server} does not answer ${why}`
 }

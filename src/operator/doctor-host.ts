@@ -1,6 +1,6 @@
 /**
- * What the doctor says of this machine's network, ports and clock, and of what the daemon itself
- * finds wrong. Changes nothing.
+ * Checks of `atoll doctor`: this machine's network, ports and clock, and the problems that the
+ * daemon reports. Changes nothing.
  */
 import { readFile } from 'node:fs/promises'
 import { request } from 'node:https'
@@ -31,24 +31,28 @@ async function readStatus({ runtimeDir }: Config) {
   return statusSchema.safeParse(document).data ?? null
 }
 
-/** What `/healthz` says. */
+/** The conditions of the daemon's health, as in `atoll status`. */
 export async function checkHealth(config: Config): Promise<Verdict> {
   const status = await readStatus(config)
-  if (status === null) return ok('atolld is not running here')
+  if (status === null)
+    return warn(
+      'atolld is not running here',
+      'systemctl start atolld; if it does not start: journalctl -u atolld',
+    )
   const failing = status.conditions.filter((condition) => !condition.ok)
   return failing.length === 0
     ? ok('atolld reports no problems')
     : fail(
         failing.map(({ name, value }) => `${name}: ${value}`).join('; '),
-        'check what is named there, then the log of atolld',
+        'the log of atolld says more: journalctl -u atolld (or /var/log/atoll/atolld.log)',
       )
 }
 
-/** Whether this machine's own network leaves the cloud's addresses alone. */
+/** Whether addresses of this machine's own network overlap those of the cloud. */
 export async function checkNetwork(config: Config): Promise<Verdict> {
   const known = (await readStatus(config))?.conditions.find(({ name }) => name === 'network')
   if (known?.ok === false)
-    return fail(known.value, 'the fix is in brackets; the daemon keeps running meanwhile')
+    return fail(known.value, 'do what the brackets say; atolld keeps running meanwhile')
   if (known !== undefined) return ok(known.value)
   const services = [METADATA_ADDRESS, RESOLVER_ADDRESS]
   const cloud = { vpcs: [config.network.vpc], services, needed: [] }
@@ -59,16 +63,16 @@ export async function checkNetwork(config: Config): Promise<Verdict> {
   return first.harmsHost ? fail(what, first.fix) : warn(what, first.fix)
 }
 
-/** Whether another machine on the host's network has an address of ours (RFC 5227). */
+/** Whether another machine on the host's network uses an address of Atoll (RFC 5227). */
 export async function checkAddresses({ network, fabric }: Config): Promise<Verdict> {
   const services = [gatewayOf(network.subnet), ...[resolverOf(network.vpc) ?? []].flat()]
   const found = await findRivalClaims({ fabric: fabric.address, services }, systemRunner)
   return found.length === 0
-    ? ok('no other machine answers for ours')
+    ? ok('no other machine uses an address of Atoll')
     : fail(found.map(({ what }) => what).join('; '), found.map(({ fix }) => fix).join('; '))
 }
 
-/** Whether somebody else has the ports at which instances ask for names, metadata and addresses. */
+/** Whether another program has the ports of DNS, DHCP and metadata. */
 export async function checkServicePorts({ network, runtimeDir }: Config): Promise<Verdict> {
   const services = [
     METADATA_ADDRESS,
@@ -78,22 +82,22 @@ export async function checkServicePorts({ network, runtimeDir }: Config): Promis
   ]
   const pid = Number(await readFile(below(runtimeDir, 'atolld.pid'), 'utf8').catch(() => '0'))
   const holders = await readPortHolders(services, pid)
-  if (holders.length === 0) return ok('ports 53, 67 and 80 are free for instances')
+  if (holders.length === 0) return ok('ports 53, 67 and 80 are free for DNS, DHCP and metadata')
   const said = holders.map(
     ({ protocol, port, address, holder }) => `${holder} has ${protocol} ${port} at ${address}`,
   )
   return fail(
-    `${said.join('; ')}: it would answer instances instead of Atoll, or keep DNS, DHCP and metadata from them`,
-    'make it listen on its own addresses only (nginx: listen ADDRESS:80; dnsmasq: bind-interfaces), or stop it',
+    `${said.join('; ')}: instances would be answered by it, or get no DNS, DHCP or metadata`,
+    'configure it to listen on single addresses (nginx: listen ADDRESS:80; dnsmasq: bind-interfaces), or stop it',
   )
 }
 
-/** Whether the clocks of this host, the records and the other hosts agree. */
+/** Whether the clocks of this host, of the database and of the other hosts agree. */
 export async function checkClocks(config: Config): Promise<Verdict> {
   if (config.store.kind === 'sqlite') return ok('not needed: single host')
   const aheadMs = (await readStatus(config))?.agent.clockAheadMs ?? 0
   const own =
-    Math.abs(aheadMs) > TOLERANCE_MS ? [said('this host', aheadMs, 'that of the records')] : []
+    Math.abs(aheadMs) > TOLERANCE_MS ? [said('this host', aheadMs, 'that of the database')] : []
   const records = await readAdmin(config.runtimeDir, '/v1/hosts').catch(() => null)
   const peers = (hostsSchema.safeParse(records).data ?? []).filter(
     ({ name }) => name !== config.host.name,
@@ -114,12 +118,12 @@ function said(who: string, aheadMs: number, than: string): string {
 }
 
 /**
- * By how much a host's clock is ahead of ours, as its API's answers say (RFC 9110, 6.6.1); null
- * when it does not answer.
+ * Milliseconds by which a host's clock is ahead of ours, from the Date header of its API (RFC 9110,
+ * 6.6.1). Null when it does not answer.
  */
 function clockOf(address: string, port: number): Promise<number | null> {
   return new Promise((resolve) => {
-    // A wrong clock may be why its certificate is not believed, and nothing is told to it.
+    // A wrong clock can make its certificate invalid. Nothing secret is sent.
     const options = { host: address, port, path: '/healthz', rejectUnauthorized: false }
     const asked = request({ ...options, timeout: ASK_TIMEOUT_MS }, (answer) => {
       const at = Date.parse(answer.headers.date ?? '')

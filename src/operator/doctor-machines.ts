@@ -1,4 +1,6 @@
-/** What the doctor says of virtual machines: whether QEMU is here, and how guests would be run. */
+/**
+ * Check of `atoll doctor`: whether QEMU is installed, and whether it can use KVM. Changes nothing.
+ */
 import type { AcceleratorSetting } from '../host/kvm/kvm.ts'
 import { chooseAccelerator, QEMU } from '../host/kvm/kvm.ts'
 import type { Runner } from '../lib/runner.ts'
@@ -6,12 +8,12 @@ import { ok, type Verdict, warn } from './verdict.ts'
 
 const COMMAND_TIMEOUT_MS = 5_000
 
-/** Containers need none of it, so nothing here is worse than a warning. */
+/** Containers need none of this, so the worst result is a warning. */
 export async function checkMachines(setting: AcceleratorSetting, run: Runner): Promise<Verdict> {
   const version = await qemuVersion(run)
   if (version === null)
     return warn(
-      `there is no ${QEMU}: containers only`,
+      `${QEMU} is not installed: this host runs containers only`,
       'to run virtual machines: apt-get install --no-install-recommends qemu-system-x86 qemu-utils',
     )
   const { kind, reason } = await chooseAccelerator(setting, { run })
@@ -25,7 +27,7 @@ export async function checkMachines(setting: AcceleratorSetting, run: Runner): P
       )
 }
 
-/** Null when there is no QEMU that runs. */
+/** Null when QEMU does not start. */
 async function qemuVersion(run: Runner): Promise<string | null> {
   const { stdout } = await run(QEMU, ['--version'], { timeoutMs: COMMAND_TIMEOUT_MS }).catch(
     () => ({ stdout: '' }),

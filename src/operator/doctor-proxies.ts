@@ -1,6 +1,6 @@
 /**
- * What the doctor says of proxies: the Docker Engine fetches `docker://` images by itself, through
- * its own proxies, and atolld all others through those of its settings and environment. Changes
+ * Check of `atoll doctor`: proxies. The Docker Engine fetches `docker://` images through its own
+ * proxies. atolld fetches all other images through those of its settings and environment. Changes
  * nothing.
  */
 import { readFile } from 'node:fs/promises'
@@ -12,19 +12,19 @@ import { chooseProxies, type NamedProxies, namedProxies } from '../model/proxies
 import { ok, type Verdict, warn } from './verdict.ts'
 
 const TIMEOUT_MS = 5_000
-/** Of the Docker Engine's `GET /info`; an engine of before 1.7 has no such members. */
+/** Members of the Docker Engine's `GET /info`. Engines before 1.7 lack them. */
 const infoSchema = z.object({
   HttpProxy: z.string().default(''),
   HttpsProxy: z.string().default(''),
   NoProxy: z.string().default(''),
 })
 
-/** Whether whatever fetches images uses the proxies that the settings or the environment name. */
+/** Whether atolld and the engine use the proxies that the settings or the environment name. */
 export async function checkProxies(config: Config, { proxies }: Environment): Promise<Verdict> {
   const daemon = await proxiesOfDaemon(config.runtimeDir)
   const docker = new Docker({ socketPath: config.docker.socket, timeout: TIMEOUT_MS })
   const info = await docker.info().catch(() => null)
-  if (info === null) return ok('no engine answers, so its proxies are not known')
+  if (info === null) return ok('not known: no Docker Engine answers')
   const { HttpProxy, HttpsProxy, NoProxy } = infoSchema.parse(info)
   const engine = { http: HttpProxy, https: HttpsProxy, except: NoProxy }
   return judgeProxies({ choice: config.images.proxy, shell: proxies, daemon, engine })
@@ -43,12 +43,10 @@ async function proxiesOfDaemon(runtimeDir: string): Promise<NamedProxies | null>
   return namedProxies(Object.fromEntries(pairs))
 }
 
-/**
- * Who fetches past a proxy that is named. Pure; a value of the engine is empty where it has none.
- */
+/** Which of them does not use a proxy that is named. Pure. Empty values of the engine: no proxy. */
 export function judgeProxies(found: {
   readonly choice: string
-  /** Of the shell that the doctor was called from. */
+  /** Those of the shell that runs the doctor. */
   readonly shell: NamedProxies
   readonly daemon: NamedProxies | null
   readonly engine: Readonly<Record<keyof NamedProxies, string>>
@@ -61,25 +59,25 @@ export function judgeProxies(found: {
     return { scheme, url, daemonLacks: ofDaemon[scheme] === null && url !== null }
   })
   const named = source.filter(({ url }) => url !== null)
-  if (named.length === 0) return ok('none is named')
+  if (named.length === 0) return ok('none')
   const where = choice === 'environment' ? 'the environment' : 'images.proxy'
   const past = named.filter(({ scheme }) => engine[scheme] === '')
   if (past.length > 0) {
     const what = past.map(({ scheme }) => `${scheme.toUpperCase()}_PROXY`).join(' and ')
     return warn(
-      `${where} names a proxy, and dockerd has no ${what}: it would fetch docker:// images past it`,
+      `${where} names a proxy, but dockerd has no ${what}: it fetches docker:// images without the proxy`,
       'run scripts/install with HTTP_PROXY, HTTPS_PROXY and NO_PROXY set (it gives them to docker.service by /etc/atoll/proxy.env), or put them into /etc/systemd/system/docker.service.d/http-proxy.conf; then: systemctl restart docker',
     )
   }
   const exceptions = (daemon ?? shell).except ?? ''
   if (exceptions !== '' && engine.except === '')
     return warn(
-      `NO_PROXY is ${exceptions} here, and dockerd has none: it asks those registries through the proxy`,
-      'give dockerd the same NO_PROXY as /etc/atoll/proxy.env has; then: systemctl restart docker',
+      `NO_PROXY is ${exceptions} here, but dockerd has none: it uses the proxy for those registries, too`,
+      'give dockerd the NO_PROXY of /etc/atoll/proxy.env; then: systemctl restart docker',
     )
   if (named.some(({ daemonLacks }) => daemonLacks))
     return warn(
-      'this shell has a proxy, and atolld was started without: it fetches http(s):// images past it',
+      'this shell has a proxy, but atolld was started without one: it fetches http(s):// images without the proxy',
       'set images.proxy, or run scripts/install with HTTP_PROXY, HTTPS_PROXY and NO_PROXY set; then: systemctl restart atolld',
     )
   return ok(

@@ -1,6 +1,6 @@
 /**
- * `atoll doctor`: every prerequisite of this machine, what was found, and how to fix it. Changes
- * nothing.
+ * `atoll doctor`: checks every prerequisite on this machine, and says what was found and how to fix
+ * it. Changes nothing.
  */
 import { constants } from 'node:fs'
 import { access, open, statfs } from 'node:fs/promises'
@@ -41,12 +41,12 @@ import { type DoctorCheck, fail, ok, type Verdict, warn } from './verdict.ts'
 const LEAST_FREE_BYTES = GIB
 const COMMAND_TIMEOUT_MS = 5000
 
-/** Of the daemon's status; a daemon of before does not tell. */
+/** Member of the daemon's status. Older daemons lack it. */
 const unreadableRows = z.object({
   unreadable: z.array(z.object({ table: z.string(), key: z.string(), problem: z.string() })),
 })
 
-/** Looks at everything; one check failing to run is itself a finding. */
+/** Runs all checks. A check that cannot run is a finding, too. */
 export async function examine(
   config: Config,
   environment: Environment,
@@ -89,7 +89,12 @@ export async function examine(
   const found: DoctorCheck[] = []
   for (const [name, check] of checks) {
     const verdict = await Promise.try(check).catch((error: unknown) =>
-      warn(`could not be checked: ${messageOf(error)}`, 'run atoll doctor as root'),
+      warn(
+        `could not be checked: ${messageOf(error)}`,
+        process.getuid?.() === 0
+          ? 'fix what the message names, then run atoll doctor again'
+          : 'run it as root: sudo atoll doctor',
+      ),
     )
     found.push({ name, ...verdict })
   }
@@ -99,14 +104,17 @@ export async function examine(
 function checkRoot(): Verdict {
   return process.getuid?.() === 0
     ? ok('yes')
-    : fail('not root', 'run atolld as root: it creates links, rules and containers')
+    : fail('not root', 'run it as root: sudo atoll doctor; atolld needs root, too')
 }
 
 function checkNode(): Verdict {
   const major = Number(process.versions.node.split('.')[0])
   return major >= 26
     ? ok(process.version)
-    : fail(process.version, 'start it with bin/atolld, which uses the Node in node_modules')
+    : fail(
+        `${process.version} is too old`,
+        'run bin/atoll and bin/atolld, which use the Node in node_modules',
+      )
 }
 
 async function checkNftables(): Promise<Verdict> {
@@ -117,7 +125,7 @@ async function checkNftables(): Promise<Verdict> {
       stdin,
       timeoutMs: COMMAND_TIMEOUT_MS,
     })
-    return nft.exitCode === 0 ? ok('rules can be loaded') : fail(nft.stderr.trim(), fix)
+    return nft.exitCode === 0 ? ok('works') : fail(nft.stderr.trim(), fix)
   } catch {
     return fail('nft is not installed', fix)
   }
@@ -128,7 +136,7 @@ async function checkTun(): Promise<Verdict> {
     await access('/dev/net/tun', constants.R_OK | constants.W_OK)
     return ok('/dev/net/tun exists (virtual machines need it)')
   } catch {
-    return warn('no /dev/net/tun', 'modprobe tun; containers work without it')
+    return warn('no /dev/net/tun: no virtual machines', 'modprobe tun')
   }
 }
 
@@ -146,7 +154,7 @@ async function checkDocker(socketPath: string): Promise<Verdict> {
   } catch (error) {
     return fail(
       `no engine answers at ${socketPath} (${messageOf(error)})`,
-      'apt-get install docker.io and start dockerd, or set docker.socket',
+      'apt-get install docker.io; systemctl start docker; or set docker.socket',
     )
   }
 }
@@ -156,7 +164,7 @@ async function checkBusybox(): Promise<Verdict> {
   try {
     const file = await open('/bin/busybox')
     await using _closing = { [Symbol.asyncDispose]: () => file.close() }
-    // A dynamically linked ELF file names its interpreter in its first page.
+    // The first page of a dynamically linked ELF file contains the name of its interpreter.
     const { buffer } = await file.read(Buffer.alloc(4096), 0, 4096, 0)
     return buffer.includes('/lib64/ld-linux')
       ? fail('/bin/busybox is dynamically linked', fix)
@@ -169,18 +177,22 @@ async function checkBusybox(): Promise<Verdict> {
 function checkMemory(config: Config): Verdict {
   const totalMiB = Math.floor(totalmem() / MIB)
   return totalMiB > config.capacity.reserveMemoryMiB
-    ? ok(`${totalMiB} MiB, ${config.capacity.reserveMemoryMiB} of them kept back`)
-    : fail(`${totalMiB} MiB`, 'set capacity.reserveMemoryMiB to less than the machine has')
+    ? ok(`${totalMiB} MiB, of which ${config.capacity.reserveMemoryMiB} are reserved for the host`)
+    : fail(
+        `${totalMiB} MiB, all of it reserved for the host`,
+        `set capacity.reserveMemoryMiB (${config.capacity.reserveMemoryMiB}) to less than that`,
+      )
 }
 
 async function checkDisk(stateDir: string): Promise<Verdict> {
-  // Before the first start the directory is not there yet: its parent's file system is the one.
+  // Before the first start the directory does not exist. Usually it will be on the root file
+  // system.
   const stats = await statfs(stateDir).catch(() => statfs('/'))
   const freeBytes = stats.bavail * stats.bsize
   const found = `${(freeBytes / GIB).toFixed(1)} GiB free for ${stateDir}`
   return freeBytes >= LEAST_FREE_BYTES
     ? ok(found)
-    : warn(found, 'free some space, or set stateDir to a larger file system')
+    : warn(found, 'free some space, or set stateDir to a directory on a larger file system')
 }
 
 function checkMetadataAddress(): Verdict {
@@ -191,7 +203,10 @@ function checkMetadataAddress(): Verdict {
   )
   return holder === undefined
     ? ok(`${METADATA_ADDRESS} is free for instances`)
-    : fail(`${METADATA_ADDRESS} is on ${holder[0]}`, `take the address off ${holder[0]}`)
+    : fail(
+        `${holder[0]} has the address ${METADATA_ADDRESS}`,
+        `ip address delete ${METADATA_ADDRESS} dev ${holder[0]}; and find out who adds it`,
+      )
 }
 
 async function checkPort(
@@ -208,23 +223,23 @@ async function checkPort(
   server.close()
   if (code === null) return ok(`${host}:${port} is free`)
   if (code === 'EADDRINUSE' && (await daemonAnswers(config.runtimeDir)))
-    return ok(`${host}:${port} is taken, and atolld runs here`)
+    return ok(`atolld listens at ${host}:${port}`)
   return fail(
-    `${host}:${port} cannot be had (${code})`,
-    `end what holds it, or set ${key} to another`,
+    `${host}:${port} is not free (${code})`,
+    `stop the program that uses it (ss -tlnp 'sport = :${port}'), or set ${key} to another port`,
   )
 }
 
-/** Rows of the records that the daemon here cannot read. */
+/** Rows of the database that the daemon cannot read. */
 async function checkRecords(config: Config): Promise<Verdict> {
   const status = await readAdmin(config.runtimeDir, '/v1/status').catch(() => null)
   const rows = unreadableRows.safeParse(status).data?.unreadable ?? []
-  if (status === null) return ok('atolld is not running here, so nobody reads them')
+  if (status === null) return ok('not known: atolld is not running here')
   if (rows.length === 0) return ok('every row can be read')
   const named = rows.map(({ table, key, problem }) => `${table} ${key} (${problem})`)
   return fail(
-    `unreadable and ignored: ${named.join('; ')}`,
-    'correct or delete these rows in the database; until then their instances are left as they are',
+    `unreadable rows: ${named.join('; ')}`,
+    'correct or delete these rows in the database; until then atolld leaves their instances as they are',
   )
 }
 

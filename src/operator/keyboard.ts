@@ -1,34 +1,31 @@
 /**
- * What is typed, on its way to an instance's terminal: key by key from a terminal here, which is
- * raw meanwhile, or from a pipe to its end.
+ * Sends what is typed to the terminal of an instance: key by key from a terminal, which is in raw
+ * mode meanwhile, or a pipe to its end.
  */
 import { spawnSync } from 'node:child_process'
 import type { TerminalLink } from '../lib/terminal-link.ts'
 import { unavailable } from '../model/errors.ts'
 import { KIB } from '../model/sizes.ts'
 
-/** Ctrl-], as of telnet, virsh and others: no program needs it. */
+/** Ctrl-], as in telnet and virsh. */
 const DETACH_KEY = 0x1d
-/** Typed and not taken by the other end. */
+/** Limit of bytes that are typed but not yet sent. */
 const TYPED_LIMIT_BYTES = 64 * KIB
 
 export interface Keyboard {
-  /**
-   * Resolves when the detach key was pressed, or the terminal here is gone. Of a pipe it never
-   * does.
-   */
+  /** Resolves when the detach key is pressed or the terminal is closed; never for a pipe. */
   readonly detached: Promise<void>
-  /** Leaves the terminal as it was found, and reads no more. May be repeated. */
+  /** Stops reading and restores the terminal's settings. May be repeated. */
   close(): void
 }
 
-/** Reads what is typed, and sends it, from now on. */
+/** Starts to read and to send what is typed. */
 export function createKeyboard(link: TerminalLink, input: NodeJS.ReadStream): Keyboard {
   const detached = Promise.withResolvers<void>()
   const restore = input.isTTY ? makeRaw() : () => undefined
   if (input.isTTY) readKeys(link, input, detached.resolve)
-  else void pour(link, input)
-  // Whatever ends the process.
+  else void sendPipe(link, input)
+  // However the process ends.
   process.once('exit', restore)
   return {
     detached: detached.promise,
@@ -41,15 +38,15 @@ export function createKeyboard(link: TerminalLink, input: NodeJS.ReadStream): Ke
 }
 
 /**
- * Hands every key and every byte through, and gives what undoes that (stty(1), on our standard
- * input). Node's own raw mode would still turn each line feed that is shown into two characters,
- * which programs that draw on the screen do not expect.
+ * Sets the terminal on standard input to raw mode (stty(1)), and returns a function that restores
+ * it. Node's own raw mode would still write a carriage return for each line feed, which spoils the
+ * output of full-screen programs.
  */
 function makeRaw(): () => void {
   const before = stty('-g')
   if (before === null || stty('raw', '-echo') === null)
-    throw unavailable('cannot set up the terminal: stty failed (Debian: apt-get install coreutils)')
-  // One that is gone has no settings.
+    throw unavailable('stty cannot set the terminal to raw mode: is coreutils installed?')
+  // A terminal that is gone has no settings: a failure does not matter.
   return () => void stty(before.trim())
 }
 
@@ -59,8 +56,8 @@ function stty(...args: readonly string[]): string | null {
 }
 
 /**
- * The detach key counts even while the other end takes nothing, so reading never waits; what is too
- * much is not kept.
+ * Reading never waits, so that the detach key works while the other end takes nothing. What exceeds
+ * the limit is dropped.
  */
 function readKeys(link: TerminalLink, input: NodeJS.ReadStream, detach: () => void): void {
   let waitingBytes = 0
@@ -80,11 +77,11 @@ function readKeys(link: TerminalLink, input: NodeJS.ReadStream, detach: () => vo
   input.on('error', detach)
 }
 
-async function pour(link: TerminalLink, input: NodeJS.ReadStream): Promise<void> {
+async function sendPipe(link: TerminalLink, input: NodeJS.ReadStream): Promise<void> {
   try {
     for await (const bytes of input) await link.send({ kind: 'data', bytes })
     await link.send({ kind: 'eof' })
   } catch {
-    // The connection is gone, which whoever reads it tells, or the command ends.
+    // The connection is lost. The code that reads from it reports this.
   }
 }

@@ -1,6 +1,6 @@
-/** What the doctor says of one prerequisite. Pure. */
+/** The result of one check of `atoll doctor`. Pure. */
 
-/** One prerequisite. `fix` is null when there is nothing to do. */
+/** One prerequisite. `fix` says what to do; null: nothing. */
 export interface DoctorCheck {
   readonly name: string
   readonly result: 'ok' | 'warn' | 'fail'
@@ -10,7 +10,7 @@ export interface DoctorCheck {
 
 export type Verdict = Omit<DoctorCheck, 'name'>
 
-/** All is well with what was found. */
+/** It works. `found` says what was found. */
 export const ok = (found: string): Verdict => ({ result: 'ok', found, fix: null })
 /** It works, but not as it should; `fix` says what to do. */
 export const warn = (found: string, fix: string): Verdict => ({ result: 'warn', found, fix })

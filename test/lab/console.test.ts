@@ -124,7 +124,7 @@ describe.skipIf(!canRunMachines())('atoll console', () => {
     const ended = `timeout --foreground -s TERM 5 ${command(container)}`
     const terminal = await startPty(`stty -g; ${ended}; echo code=$?; stty -g`)
     const before = await terminal.until('\r\n')
-    await terminal.until('atoll: asked to end')
+    await terminal.until('atoll: ended by a signal')
     await terminal.until('code=124\r\n')
     expect(await terminal.until('\r\n')).toBe(before)
     await untilNoShell()

@@ -120,7 +120,7 @@ test('a host that is away, and one that is narrow', async () => {
   await world.town.wire.must(['ip', 'link', 'set', 'port2', 'mtu', '1300'])
   expect(await ask(checkFabricPeers)).toMatchObject({
     result: 'warn',
-    found: 'host-2 answers, but not to packets of 1500 bytes',
+    found: 'host-2 answers small packets, but not packets of 1500 bytes',
   })
   await world.town.wire.must(['ip', 'link', 'set', 'port2', 'down'])
   expect(await ask(checkFabricPeers)).toMatchObject({

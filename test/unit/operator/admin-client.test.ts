@@ -38,8 +38,17 @@ test('what the daemon refuses is said in its words', async () => {
 test('without a daemon the message says how to start it', async () => {
   await expect(readAdmin(runtimeDir, '/v1/hosts')).rejects.toMatchObject({
     kind: 'unavailable',
-    message: expect.stringMatching(/ENOENT.*Start it with: atolld/),
+    message: expect.stringMatching(
+      /not running here.*ENOENT.*Start it with: systemctl start atolld/,
+    ),
   })
+})
+
+test('a daemon that accepts and breaks off is not said to be absent', async () => {
+  await serve((request) => request.socket.destroy())
+  await expect(readAdmin(runtimeDir, '/v1/hosts')).rejects.toThrow(
+    /does not answer at .*\(ECONNRESET\)\. Read its log/,
+  )
 })
 
 test('a daemon that dies while it answers is away', async () => {

@@ -47,7 +47,9 @@ test.each(['', '{}', '{"accessKeyId":1}'])('a file with %j is refused', async (t
 })
 
 test('before the first start of the daemon, it says who writes the file', async () => {
-  await expect(readCredentials(directory)).rejects.toThrow(/cannot be read: atolld writes it/)
+  await expect(readCredentials(directory)).rejects.toThrow(
+    /there is no .*credentials\.json: atolld writes it when it starts\. Start it with/,
+  )
 })
 
 test('a shell that evaluates the text has the variables', () => {
@@ -63,4 +65,27 @@ test('a shell that evaluates the text has the variables', () => {
     'AWS_SECRET_ACCESS_KEY=a/b+c=',
     'NODE_EXTRA_CA_CERTS=/etc/atoll/tls/ca.crt',
   ])
+})
+
+test.each([
+  ['no proxy', {}, '127.0.0.1'],
+  ['a proxy', { HTTPS_PROXY: 'http://proxy:1' }, '127.0.0.1'],
+  ['exceptions', { HTTPS_PROXY: 'http://proxy:1', NO_PROXY: 'a.example' }, 'a.example,127.0.0.1'],
+  ['lower case', { https_proxy: 'http://proxy:1', no_proxy: 'b.example' }, 'b.example,127.0.0.1'],
+  ['both cases', { no_proxy: 'b.example', NO_PROXY: 'a.example' }, 'b.example,127.0.0.1'],
+  ['this host', { NO_PROXY: '127.0.0.1,a.example' }, '127.0.0.1,a.example'],
+  ['every host', { HTTPS_PROXY: 'http://proxy:1', NO_PROXY: '*' }, '*'],
+  ['a name that contains it', { NO_PROXY: 'x127.0.0.1' }, 'x127.0.0.1,127.0.0.1'],
+])('a shell with %s calls this host without a proxy', (_case, env, expected) => {
+  const text = environmentText({ accessKeyId: key.id, secretAccessKey: key.secret, ...where })
+  // Twice, as in a shell that is used for long. Stops at unset variables, as careful scripts do.
+  const script = `set -eu\n${text}\n${text}\nprintenv NO_PROXY\npython3 -c "$PROGRAM"`
+  // What the AWS CLI and boto3 decide by.
+  const PROGRAM = `from botocore.utils import get_environ_proxies; print(get_environ_proxies('${where.endpoint}'))`
+  const { PATH } = process.env
+  const said = execFileSync('sh', ['-c', script], {
+    encoding: 'utf8',
+    env: { ...env, PATH, PROGRAM },
+  })
+  expect(said.trim().split('\n')).toEqual([expected, '{}'])
 })

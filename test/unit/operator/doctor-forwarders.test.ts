@@ -56,12 +56,12 @@ test('those that hang, are not there or cannot find out are named, and only thos
   expect(performance.now() - began).toBeLessThan(SOON_MS)
   expect(result).toBe('warn')
   expect(found).toBe(
-    `${hung} does not answer within 2 s; ${broken} answers that it cannot find out (SERVFAIL); ` +
-      `${gone} does not answer (ECONNREFUSED); 1 other answers`,
+    `${hung} does not answer within 2 s; ${broken} answers SERVFAIL: it reaches no other name server; ` +
+      `${gone} does not answer (ECONNREFUSED); 1 of 4 answer`,
   )
   expect(fix).toContain('dns.forwarders')
 })
 
-test('none, by choice', async () => {
-  expect(await check([])).toMatchObject({ result: 'ok', found: 'none, by choice' })
+test('none: dns.forwarders is empty', async () => {
+  expect(await check([])).toMatchObject({ result: 'ok', found: 'none: dns.forwarders is empty' })
 })
