@@ -1,23 +1,23 @@
 # shellcheck shell=bash
-# Sourced by scripts that set a host up: what it takes that a machine's network managers leave
-# Atoll's links, routes and rules alone.
+# Sourced by scripts that set a host up: tells network managers to leave Atoll's links, routes and
+# rules alone.
 #
-# systemd-networkd takes away the routes and policy rules that it does not know whenever it starts
-# or is given new settings, and an operator's `[Match] Name=*` would make it a DHCP client on every
-# link of ours (networkd.conf(5), systemd.network(5)). NetworkManager takes links on that appear
-# (NetworkManager.conf(5), keyfile.unmanaged-devices).
+# systemd-networkd removes routes and policy rules that it does not know, whenever it starts or
+# reloads. With `[Match] Name=*` it would also run DHCP clients on Atoll's links (networkd.conf(5),
+# systemd.network(5)). NetworkManager manages every new link (NetworkManager.conf(5),
+# keyfile.unmanaged-devices).
 
-# network_notes BASE: the files below /etc, or below /run for what ends with the next boot.
+# network_notes BASE: the names of the files. BASE is /etc, or /run for files that go with the next
+# boot.
 network_notes() {
   printf '%s\n' "$1/systemd/networkd.conf.d/atoll.conf" "$1/systemd/network/00-atoll.network" "$1/NetworkManager/conf.d/atoll.conf"
 }
 
-# write_network_notes BASE: they are read when a manager starts; those that run are told of what
-# they take without a start.
+# write_network_notes BASE: managers read the files when they start. Running ones reload.
 write_network_notes() (
   local networkd links manager
   { read -r networkd && read -r links && read -r manager; } < <(network_notes "$1")
-  # networkd reads them without being root.
+  # networkd does not read them as root.
   umask 022
   mkdir -p "${networkd%/*}" "${links%/*}" "${manager%/*}"
   printf '%s\n' '# Written by Atoll, whose routes and policy rules systemd-networkd would take away when it starts.' \
@@ -33,7 +33,7 @@ remove_network_notes() {
   local note directory
   for note in $(network_notes "$1"); do
     rm -f "$note"
-    # What was made for it: empty, and no package's.
+    # Remove directories that were made for it: they are empty and belong to no package.
     directory=${note%/*}
     while [ "$directory" != "$1" ] && ! dpkg-query -S "$directory" >/dev/null 2>&1 && rmdir "$directory" 2>/dev/null; do
       directory=${directory%/*}

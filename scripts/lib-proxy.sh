@@ -1,16 +1,16 @@
 # shellcheck shell=bash
-# Sourced by scripts that set a host up: the proxies of this machine, for the Docker Engine (which
-# fetches docker:// images by itself) and for atolld. Wants ROOT, CONFIG.
+# Sourced by scripts that set a host up: gives this machine's proxies to atolld and to the Docker
+# Engine, which fetches docker:// images itself. Needs ROOT and CONFIG.
 #
-# A service of systemd's has nothing of a shell's environment, so they are kept in a file. Only root
-# reads it: a proxy's URL may have a password, and what `Environment=` of a unit says is told to
-# everybody (systemd.exec(5)).
+# Services of systemd do not see the environment of a shell, so the proxies are kept in a file. Only
+# root reads it, because the URL of a proxy may contain a password. `Environment=` in a unit would
+# show it to everybody (systemd.exec(5)).
 
 PROXY_FILE=/etc/atoll/proxy.env
 DOCKER_PROXY_DROP_IN=/etc/systemd/system/docker.service.d/atoll-proxy.conf
 
-# take_up_proxies: a shell that names no proxy goes on with those of the shell before it, apt and
-# npm with it.
+# take_up_proxies: if the shell names no proxy, uses those that an earlier run found in its shell,
+# also for apt and npm.
 take_up_proxies() {
   [ -z "${HTTP_PROXY:-}${http_proxy:-}${HTTPS_PROXY:-}${https_proxy:-}" ] || return 0
   grep -qs '^# .*from the environment' "$PROXY_FILE" || return 0
@@ -20,12 +20,12 @@ take_up_proxies() {
   set +a
 }
 
-# proxies_wanted TREE: lines NAME="VALUE", as images.proxy and the environment have them; none where
+# proxies_wanted TREE: prints lines NAME="VALUE" from images.proxy or the environment; nothing if
 # there is no proxy.
 proxies_wanted() { "$1/node_modules/.bin/node" "$1/scripts/proxies.ts" --config "$CONFIG"; }
 
-# with_proxies COMMAND...: runs it in the place of this shell with the proxies of images.proxy, or
-# with those of the environment.
+# with_proxies COMMAND...: replaces this shell by the command, with the proxies of images.proxy or
+# of the environment.
 with_proxies() {
   local tree
   for tree in "${CURRENT:-$ROOT}" "$ROOT"; do
@@ -39,8 +39,8 @@ with_proxies() {
   exec "$@"
 }
 
-# write_proxies LINES: the file, and what has docker.service read it, unless that has proxies of its
-# operator's.
+# write_proxies LINES: writes the file, and a drop-in with which docker.service reads it, unless the
+# operator has given the engine proxies.
 write_proxies() (
   if [ "$1" != "$(cat "$PROXY_FILE" 2>/dev/null)" ]; then
     umask 077
@@ -58,11 +58,10 @@ proxies_written() { cat "$PROXY_FILE" "$DOCKER_PROXY_DROP_IN" 2>/dev/null || tru
 
 engine_info() { curl -sf -m 5 --noproxy '*' --unix-socket "$DOCKER_SOCKET" http://docker/info; }
 
-# The engine's own words for them; in its answer they are empty where there is none.
+# In the engine's answer the members are empty if it has no proxy.
 engine_has_proxy() { engine_info | grep -Eq '"Https?Proxy": ?"[^"]'; }
 
-# Nothing of others' is ended for a proxy: without live restore an engine that starts anew takes its
-# containers with it.
+# Without live restore, restarting the engine would stop the containers of others.
 engine_may_restart() { engine_info | grep -Eq '"LiveRestoreEnabled": ?true|"ContainersRunning": ?0\b'; }
 
 restart_docker() {
@@ -78,14 +77,14 @@ ensure_proxies() {
   if [ -n "$lines" ]; then write_proxies "$lines"; else remove_proxies; fi
   [ "$had" != "$(proxies_written)" ] || return 0
   if ! [ -d /run/systemd/system ] || ! systemctl -q is-active docker; then
-    engine_has_proxy || [ -z "$lines" ] || say '    The Docker engine uses the proxies when it is started anew'
+    engine_has_proxy || [ -z "$lines" ] || say '    Restart the Docker engine: it does not use the proxies yet'
     return 0
   fi
   systemctl daemon-reload
   if engine_may_restart; then
     step 'Have the Docker engine use the proxies of this machine' 'journalctl -u docker' restart_docker
   else
-    say '    The proxies have changed. The Docker engine uses them after this, which ends its containers, as live-restore is off:'
+    say '    The proxies have changed. The Docker engine uses them after a restart, which stops its containers (live-restore is off):'
     say '    systemctl restart docker'
   fi
 }

@@ -1,26 +1,26 @@
 # shellcheck shell=bash
-# Shared by the scripts: steps with visible progress, and failures that say which step, why, and
-# what to do. Sourced, never run. Wants: ROOT (the checkout), LOG (where the output of commands
-# goes); choose_engine and start_engine want STATE and RUN, the daemon's directories, too.
+# Shared by the scripts: steps with visible progress, and failures that say which step failed, why,
+# and what to do. Sourced, never run. Needs ROOT (the checkout) and LOG (for the output of
+# commands). choose_engine and start_engine also need STATE and RUN, the daemon's directories.
 
-# su and cron come with a PATH that lacks the half of these.
+# The PATH of su and cron lacks some of these.
 export PATH="$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-# bold, dim, red, green, plain: only on a terminal.
+# Colours, on a terminal only.
 if [ -t 1 ]; then
   BOLD=$'\e[1m' DIM=$'\e[2m' RED=$'\e[31m' GREEN=$'\e[32m' PLAIN=$'\e[0m'
 else
   BOLD='' DIM='' RED='' GREEN='' PLAIN=''
 fi
 
-# step "What" "what to do when it fails" COMMAND...: runs the command with its output in LOG, a line
-# while it works and a tick with the seconds it took. On failure prints the last lines of its output
-# and the advice, and ends the script.
+# step "What" "what to do when it fails" COMMAND...: runs the command with its output in LOG. Shows
+# the step while it runs, then how long it took. On failure prints the end of the output and the
+# advice, and ends the script.
 step() {
   local what=$1 advice=$2 began=$SECONDS pid ticker
   shift 2
-  # Of what hosts and instances are called and do: nobody else’s business.
-  # shellcheck disable=SC2174  # what is above it exists
+  # The log names hosts and instances: for root only.
+  # shellcheck disable=SC2174  # its parent directory exists
   [ -e "$LOG" ] || mkdir -p -m 700 "$(dirname "$LOG")"
   printf '\n== %s\n' "$what" >>"$LOG"
   if [ -t 1 ]; then
@@ -56,7 +56,7 @@ step() {
   exit 1
 }
 
-# asks_for_help "$@": whether an argument does; what is behind -- is for somebody else.
+# asks_for_help "$@": whether an argument is -h or --help. Arguments after -- do not count.
 asks_for_help() {
   local argument
   for argument in "$@"; do
@@ -68,17 +68,19 @@ asks_for_help() {
   return 1
 }
 
-# help_if_asked "$@": prints the comment at the top of the script, which is its help. Called before
-# anything is installed.
+# usage: prints the comment at the top of the script, which is its help.
+usage() { awk 'NR == 1 { next } !/^#/ { exit } { sub(/^# ?/, ""); print }' "$0"; }
+
+# help_if_asked "$@": prints the help if it is asked for, before anything is installed.
 help_if_asked() {
   asks_for_help "$@" || return 0
-  awk 'NR == 1 { next } !/^#/ { exit } { sub(/^# ?/, ""); print }' "$0"
+  usage
   exit 0
 }
 
-# end_steps: for the exit trap of a script that has job control on (set -m), which makes each step a
-# process group: ends all that a step started, whatever ends the script. Without job control what a
-# step started goes on after ^C.
+# end_steps: for the exit trap of a script with job control (set -m), in which each step is a
+# process group. Kills everything that a step has started. Without job control it would go on after
+# ^C.
 end_steps() {
   local job
   for job in $(jobs -p); do kill -KILL -- "-$job" 2>/dev/null || true; done
@@ -91,8 +93,8 @@ fail() {
   exit 1
 }
 
-# wait_for SECONDS COMMAND...: until the command succeeds, looking every 50 ms, or as rarely as the
-# look itself takes: on a slow machine it must not take the time of what is waited for.
+# wait_for SECONDS COMMAND...: waits until the command succeeds. Tries every 50 ms, or every time
+# that the command itself takes if that is less, so that a slow machine is not kept busy by waiting.
 wait_for() {
   local deadline=$((SECONDS + $1)) began pause
   shift
@@ -107,14 +109,14 @@ wait_for() {
 say() { printf '%s\n' "$*"; }
 heading() { printf '\n%s%s%s\n' "$BOLD" "$*" "$PLAIN"; }
 
-# is_running PIDFILE WORD: whether the process of that file lives and its command line has the word.
+# is_running PIDFILE WORD: whether the process of PIDFILE runs and its command line contains WORD.
 is_running() {
   local pid
   pid=$(cat "$1" 2>/dev/null) || return 1
   [ -n "$pid" ] && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q -- "$2"
 }
 
-# stop_process PIDFILE WORD SECONDS: asks it to end, waits, then makes it.
+# stop_process PIDFILE WORD SECONDS: sends SIGTERM, waits up to SECONDS, then sends SIGKILL.
 stop_process() {
   local pid
   is_running "$1" "$2" || return 0
@@ -124,12 +126,12 @@ stop_process() {
   wait_for 5 process_has_ended "$pid"
 }
 
-# A zombie has ended: its parent is only late to notice.
+# A zombie counts as ended: its parent has not noticed yet.
 process_has_ended() {
   [ ! -e "/proc/$1" ] || grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null
 }
 
-# missing_packages NAME...: those Debian packages that are not installed.
+# missing_packages NAME...: prints those Debian packages that are not installed.
 missing_packages() {
   local package
   for package in "$@"; do
@@ -142,15 +144,14 @@ install_packages() {
   DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"
 }
 
-# What a host needs of Debian beside Docker and the engines; scripts/make-box has them in its
-# machines, which may have no network.
+# The Debian packages that a host needs beside Docker and the engines. scripts/make-box installs
+# them in its machines, which may have no network.
 host_packages() {
   echo bubblewrap ca-certificates curl iproute2 nftables iptables busybox-static passwd procps util-linux libatomic1 libstdc++6 \
     qemu-system-x86 qemu-utils ovmf xorriso
 }
 
-# ensure_packages NAME...: installs what is missing; nothing is asked of the network when nothing
-# is.
+# ensure_packages NAME...: installs what is missing. Does not use the network if nothing is.
 ensure_packages() {
   local missing
   missing=$(missing_packages "$@")
@@ -160,15 +161,14 @@ ensure_packages() {
     install_packages $missing
 }
 
-# The packages that this checkout's lock file names, and with them a current Node. Install scripts
-# run only for those that package.json allows by name; `node` needs its own because it puts the
-# binary in place. The note of what was installed is written last: an installation that was cut off
-# is done again.
+# Installs the packages of this checkout's lock file, among them a current Node. Install scripts do
+# not run, except that of `node`, which puts its binary in place. The file .atoll-installed is
+# written last, so that an interrupted installation is repeated.
 install_npm_packages() {
   cd "$ROOT" || return
-  # Not `npm ci`: npm 11 refuses a lock file that lacks the optional packages of foreign platforms,
-  # and a registry mirror that does not carry those cannot put them there. `--no-save` takes the
-  # locked versions and leaves the lock file as it is.
+  # Not `npm ci`: npm 11 refuses a lock file without the optional packages of other platforms, and
+  # some registry mirrors do not have those. `--no-save` installs the locked versions and does not
+  # change the lock file.
   npm install --no-save --ignore-scripts --no-audit --no-fund "$@"
   npm rebuild node --no-audit --no-fund
   node_modules/.bin/node --version
@@ -177,7 +177,7 @@ install_npm_packages() {
 
 npm_packages_wanted() { printf '%s %s\n' "$(sha256sum <"$ROOT/package-lock.json")" "$*"; }
 
-# An installation with development packages serves those who need none, too.
+# An installation with development packages also serves --omit=dev.
 npm_packages_are_current() {
   local installed
   installed=$(cat "$ROOT/node_modules/.atoll-installed" 2>/dev/null) || return 1
@@ -187,11 +187,11 @@ npm_packages_are_current() {
 
 # ensure_npm_packages [--omit=dev]
 ensure_npm_packages() {
-  # The Node of the npm package is built against these two, which a minimal Debian lacks.
+  # The Node of the npm package needs these two, which a minimal Debian lacks.
   ensure_packages libatomic1 libstdc++6
   if ! npm_packages_are_current "$@"; then
     command -v npm >/dev/null || ensure_packages npm
-    step "Install npm packages and Node from package-lock.json" "check that the npm registry can be reached (npm ping), and read the lines above" \
+    step "Install npm packages and Node from package-lock.json" "read the lines above, and check that the npm registry answers: npm ping" \
       install_npm_packages "$@"
   fi
   export PATH="$ROOT/node_modules/.bin:$PATH"
@@ -199,14 +199,14 @@ ensure_npm_packages() {
 
 engine_answers() { curl -sf -m 5 --noproxy '*' --unix-socket "$1" http://docker/_ping; }
 
-# Where the kernel has AppArmor, an engine starts containers only with its parser, which its Debian
-# package merely recommends.
+# If the kernel has AppArmor, Docker needs the parser of this package, which docker.io only
+# recommends.
 ensure_apparmor() {
   [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" != Y ] || ensure_packages apparmor
 }
 
-# The machine's own engine when it answers, else one of ours that leaves no mark on the machine's
-# network.
+# Chooses the machine's Docker Engine if it answers. Otherwise starts one for Atoll, which does not
+# change the machine's network.
 choose_engine() {
   ensure_apparmor
   if engine_answers /var/run/docker.sock >/dev/null 2>&1; then
@@ -225,16 +225,16 @@ choose_engine() {
     step "Start a Docker engine for Atoll" "read $RUN/dockerd.log" start_engine
 }
 
-# The user whose subordinate numbers the users of containers are on the host: root of a container is
-# nobody here.
+# The user whose subordinate ids are those of users in containers: root in a container has no rights
+# on the host (user_namespaces(7)).
 REMAP_USER=atoll-remap
-# 65,536 numbers above those that systemd gives to its own containers (0x00080000 to 0x6FFFFFFF) and
-# below those of virtual machines (qemu.firstUser).
+# 65,536 ids, above those that systemd gives to containers (0x00080000 to 0x6FFFFFFF) and below
+# those of virtual machines (qemu.firstUser).
 REMAP_FIRST=1879048192
 REMAP_LAST=1879113727
 
 ensure_remap_user() {
-  # Two at one time would refuse each other the files.
+  # useradd and usermod fail if another one has locked the files.
   exec 8<"${BASH_SOURCE[0]}"
   flock 8
   getent passwd "$REMAP_USER" >/dev/null ||
@@ -244,32 +244,32 @@ ensure_remap_user() {
   exec 8>&-
 }
 
-# Not while an engine uses it, or is told to.
+# Keeps the user while an engine runs with it or is configured to.
 remove_remap_user() {
   ! grep -qsz "^$REMAP_USER\$" /proc/[0-9]*/cmdline || return 0
   ! grep -qs "$REMAP_USER" /etc/docker/daemon.json || return 0
   ! getent passwd "$REMAP_USER" >/dev/null || userdel "$REMAP_USER"
 }
 
-# Where an engine that we start keeps everything. Its users pass through, so it cannot lie below
-# STATE, which is root's alone.
+# The data directory of an engine that we start. Users of containers must be able to pass through
+# it, so it is not below STATE, which only root may enter.
 engine_state() { printf '%s-docker' "$STATE"; }
 
 start_engine() {
   local state remap=(--userns-remap "$REMAP_USER")
   state=$(engine_state)
   if [ -d "$STATE/docker/containers" ]; then
-    # One that was started without user namespaces goes on so: its containers would not be found any
-    # more.
+    # An older version started it without user namespaces. With them it would not find its
+    # containers.
     state=$STATE/docker
     remap=()
   else
     ensure_remap_user
   fi
   mkdir -p "$RUN" "$state"
-  # A pid file left by an engine that was killed keeps the next one from starting.
+  # After a kill, the old pid file would keep dockerd from starting.
   is_running "$RUN/docker.pid" dockerd || rm -f "$RUN/docker.pid" "$RUN/docker.sock"
-  # Instances get no more open files than their engine may have, and a shell may have few.
+  # Instances get at most as many open files as their engine, and a shell may have few.
   ulimit -n 1048576 2>/dev/null || true
   with_proxies setsid dockerd --data-root "$state" --exec-root "$RUN/docker" --pidfile "$RUN/docker.pid" \
     --host "unix://$RUN/docker.sock" --bridge=none --iptables=false --ip-forward=false --live-restore \
@@ -277,4 +277,4 @@ start_engine() {
   wait_for 60 engine_answers "$RUN/docker.sock" || { tail -n 20 "$RUN/dockerd.log"; return 1; }
 }
 
-daemon_is_well() { curl -sf -m 2 --noproxy '*' http://127.0.0.1:9773/healthz; }
+daemon_is_healthy() { curl -sf -m 2 --noproxy '*' http://127.0.0.1:9773/healthz; }

@@ -1,9 +1,9 @@
 /**
- * Takes everything of ours out of the kernel: what `--down` and uninstalling need, after the
- * workloads have ended.
+ * Removes everything of Atoll from the kernel, for `--down` and uninstalling, after the instances
+ * have ended.
  *
- * Whatever carries a mark of `model/names.ts` goes, whoever made it; nothing else is touched. The
- * rules go last, so that a link is never up without them.
+ * Removes what carries a mark of `model/names.ts`, whichever daemon made it, and nothing else. The
+ * rules are removed last, so that no link is ever up without them.
  */
 import type { Runner } from '../lib/runner.ts'
 import { systemRunner } from '../lib/runner.ts'
@@ -17,10 +17,10 @@ import { createDockerUser } from './nftables/docker-user.ts'
 import { createNft } from './nftables/nft.ts'
 
 /**
- * Removes links, routes, DOCKER-USER rules and nftables tables of ours from this network namespace,
- * and switches forwarding off if it was off before Atoll came, as `forwardingFile` remembers,
- * unless a Docker Engine forwards for its containers meanwhile. Returns what it removed, in words;
- * repeating it finds nothing. Errors: the kernel's own, or `unavailable` from nft and iptables.
+ * Removes Atoll's links, routes, DOCKER-USER rules and nftables tables from this network namespace.
+ * Switches IPv4 forwarding off if `forwardingFile` says that it was off before Atoll, unless a
+ * Docker Engine needs it. Returns a line for each thing removed. May be repeated. Errors: the
+ * kernel's own, or `unavailable` from nft and iptables.
  */
 export async function removeAllOfOurs(
   forwardingFile: string | null = null,

@@ -1,9 +1,8 @@
 /**
- * The few C library calls that Node does not offer, typed: entering a network namespace, and making
- * a UDP socket that is bound to a device before it is bound to a port, and a datagram to a Unix
- * socket.
+ * Typed C library calls that Node does not offer: entering a network namespace, UDP sockets that
+ * are bound to a device before they are bound to a port, and datagrams to a Unix socket.
  *
- * All of them run on the calling thread, at once. Each throws `LibcError` with the errno's name.
+ * They run synchronously on the calling thread. Errors: `LibcError` with the errno's name.
  */
 import { constants } from 'node:os'
 import { getSystemErrorName } from 'node:util'
@@ -46,8 +45,8 @@ export interface Libc {
    */
   sendToPath(path: string, bytes: Uint8Array): void
   /**
-   * flock(2), exclusive and without waiting; false when another process has it. It goes with the
-   * file's last descriptor.
+   * flock(2), exclusive and without waiting; false when another process has the lock. It is
+   * released with the file's last descriptor.
    */
   lock(fd: number): boolean
   close(fd: number): void
@@ -73,14 +72,14 @@ export const SO_REUSEADDR = 2
 /** SO_BROADCAST of socket(7). */
 export const SO_BROADCAST = 6
 /**
- * SO_NO_CHECK of asm-generic/socket.h: what is sent has no UDP checksum, which is written as 0 (RFC
- * 768).
+ * SO_NO_CHECK of asm-generic/socket.h: datagrams are sent without UDP checksum, which is written as
+ * 0 (RFC 768).
  */
 export const SO_NO_CHECK = 11
 
 /**
- * What a call gave, or its error as `LibcError`. A call that came back with -1 has its reason in
- * errno, which must be read before anything else is called.
+ * The result of a call. Throws `LibcError` for -1. To be called first thing after the call, before
+ * errno changes.
  */
 export function checked(syscall: string, result: unknown): number {
   if (typeof result === 'number' && result >= 0) return result
@@ -183,7 +182,7 @@ function socketAddress(ip: Ipv4, port: number): Buffer {
   return address
 }
 
-/** Level IPPROTO_IP and link 0 are what the buffer is filled with. */
+/** The zeros in the buffer are level IPPROTO_IP and link 0. */
 function packetInfo(source: Ipv4): Buffer {
   const control = Buffer.alloc(PACKET_INFO.bytes)
   control.set(new Uint8Array(BigUint64Array.of(BigInt(PACKET_INFO.length)).buffer))

@@ -1,10 +1,9 @@
 /**
- * The host port on Linux: rtnetlink for links, addresses, routes and neighbours; /proc/sys for
- * settings; nft for rules; one device-bound socket for each NIC.
+ * The port `Host` on Linux: rtnetlink for links, addresses, routes and neighbours, /proc/sys for
+ * settings, nft for rules, and a device-bound socket for each NIC.
  *
- * It acts on the network namespace of the thread that calls `createLinuxHost`. It remembers
- * nothing: every answer is read from the kernel. Whatever the kernel refuses leaves here as
- * `unavailable`, with the errno in the cause.
+ * It acts on the network namespace of the thread that calls `createLinuxHost`. Every answer is read
+ * from the kernel; nothing is cached. Errors: `unavailable`, with the kernel's errno as cause.
  */
 import type { Log } from '../lib/log.ts'
 import { createQueues } from '../lib/queue.ts'
@@ -34,11 +33,11 @@ import { limitUserNamespace } from './processes/tables.ts'
 import { type Descriptors, loadDescriptors } from './sockets/descriptors.ts'
 import { bindUdpToDevice } from './sockets/udp.ts'
 
-/** The machine this process runs on. `runner` starts nft and iptables. */
+/** The machine on which this process runs. `runner` starts nft and iptables. */
 export function createLinuxHost(options: {
   readonly log: Log
   readonly runner?: Runner
-  /** Where it is remembered whether the machine was a router before. */
+  /** File that says whether the machine was a router before Atoll. */
   readonly forwardingFile?: string
 }): Host {
   const runner = options.runner ?? systemRunner
@@ -53,8 +52,7 @@ export function createLinuxHost(options: {
   const dockerUser = createDockerUser(runner)
   const lock = createNicLock(ip, options.log)
   const forwarding = createForwarding(options.forwardingFile ?? null)
-  // What is done to one NIC is done by one caller at a time: two services may speak of the same
-  // one.
+  // One change of a NIC at a time: two services may change the same one.
   const nicLock = createQueues<string>()
 
   return {
@@ -137,7 +135,7 @@ function sockets(libc: Libc): Pick<Host, 'bindUdp'> {
   }
 }
 
-/** What the packet path needs of the kernel as a whole. */
+/** What concerns the packet path as a whole. */
 function packetPath({
   ip,
   rulesWatch,
@@ -175,7 +173,7 @@ function packetPath({
   }
 }
 
-/** What a virtual machine is handed, and what a container is held to. */
+/** Descriptors for virtual machines, and limits of containers. */
 function handover(
   descriptors: Descriptors,
   ip: Ip,
@@ -189,7 +187,7 @@ function handover(
   }
 }
 
-/** Foreign errors become ours here, once. */
+/** Turns errors of the kernel into `unavailable`. */
 async function attempt<T>(what: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()

@@ -64,7 +64,7 @@ beforeAll(async () => {
 }, TIMEOUT_MS + SETTLE_MS)
 
 it('sets both engines up, which answer', () => {
-  expect(part('first'), said).toContain('ok  Both engines answer on this host')
+  expect(part('first'), said).toContain('ok  MariaDB and RabbitMQ answer on this host')
   expect(part('first')).toContain('/opt/atoll/current/scripts/engines-guard admit ADDRESS')
   expect(part('first')).not.toContain('failed')
 })
@@ -81,7 +81,7 @@ it('has them listen at the address of the fabric, by TLS, behind their table', (
 
 it('launches, and does nothing when there is nothing to do', () => {
   expect(part('instance'), said).toContain('running')
-  expect(part('again')).toContain('ok  atolld runs, and is this version')
+  expect(part('again')).toContain('ok  atolld already runs this version')
   expect(part('again')).toMatch(/i-[0-9a-f]+ .* running/)
 })
 
@@ -90,7 +90,7 @@ it('leaves nothing', () => {
 })
 
 it('says how a host is let in that the engines do not know', () => {
-  expect(part('joining')).toContain('None of 10.99.0.9 lets this host reach its database')
+  expect(part('joining')).toContain('This host does not reach the database on any of 10.99.0.9')
   expect(part('joining')).toContain('engines-guard admit 10.99.0.1')
   expect(part('joining')).not.toContain('failed with')
   expect(said).toContain('== end')

@@ -124,14 +124,14 @@ it("gives the machine's proxies to the Docker engine and the daemon, and keeps t
 })
 
 it('does nothing when there is nothing to do', () => {
-  expect(machine.part('again')).toContain('ok  atolld runs, and is this version')
+  expect(machine.part('again')).toContain('ok  atolld already runs this version')
   expect(machine.part('again')).not.toContain('Start atolld')
 })
 
 it('takes other settings only when it is told to and they are right, and keeps the old ones', () => {
   const said = machine.part('reconfigured')
-  expect(said).toContain('--reconfigure writes it anew')
-  expect(machine.ran.stderr).toContain('this version does not take /etc/atoll/atoll.yaml.new')
+  expect(said).toContain('--reconfigure writes it from these options')
+  expect(machine.ran.stderr).toContain('this version refuses /etc/atoll/atoll.yaml.new')
   expect(said).toContain('refused with 1')
   expect(said).toContain('mode: vxlan')
   expect(said).toContain('1 received')
@@ -148,7 +148,7 @@ it('brings another version while an instance answers every ping', () => {
 
 it('goes back to the version before when the new one does not start', () => {
   expect(machine.part('broken')).toContain('not today')
-  expect(machine.part('broken')).toContain('back to /opt/atoll/releases/9.9.1')
+  expect(machine.part('broken')).toContain('going back to /opt/atoll/releases/9.9.1')
   expect(machine.part('broken')).not.toContain('it started')
   expect(machine.part('broken')).toMatch(/^9\.9\.1$/m)
 })
@@ -160,7 +160,11 @@ it('takes up again what it left with --keep-state', () => {
 
 it('refuses what cannot be, with what to do', () => {
   expect(machine.part('wrong').match(/^exit 1$/gm)).toHaveLength(3)
-  for (const why of ['is not among --hosts', 'db2 is no IPv4 address', 'does not have the address'])
+  for (const why of [
+    'is not in --hosts',
+    'db2 is not an IPv4 address',
+    'does not have the address',
+  ])
     expect(machine.ran.stderr).toContain(why)
 })
 

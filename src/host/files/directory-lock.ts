@@ -1,14 +1,13 @@
 /**
- * One process at a time for a directory: a lock on the directory itself, by whatever path and in
- * whatever namespace it is reached. The kernel frees it the moment the holder dies, so there is
- * never a stale one (flock(2)).
+ * An exclusive lock on a directory (flock(2)). It is on the directory itself, so it holds for every
+ * path and namespace. The kernel releases it when the holder dies: there are no stale locks.
  */
 import { closeSync, openSync } from 'node:fs'
 import { loadLibc } from '../libc.ts'
 
 /**
- * Takes the lock, or returns null when another process holds it. The returned function gives it
- * back. Errors: the kernel's.
+ * Takes the lock and returns a function that releases it; null when another process holds it.
+ * Errors: the kernel's.
  */
 export function takeDirectoryLock(directory: string): (() => void) | null {
   const fd = openSync(directory, 'r')

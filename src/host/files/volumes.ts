@@ -1,8 +1,8 @@
 /**
- * Disks that have outlived their instance, `<stateDir>/volumes/<volume id>`: the disk, and what it
- * lies on.
+ * Volumes that were kept when their instance was terminated. `<stateDir>/volumes/<volume id>` has
+ * the disk and the images below it.
  *
- * A directory without a record is kept: what is in it is somebody's, and nothing else has it.
+ * A directory without a record is kept: it may be the only copy of somebody's data.
  */
 import { readdir } from 'node:fs/promises'
 import { below, removeTree } from '../../lib/paths.ts'
@@ -14,7 +14,7 @@ export function volumeHome(stateDir: string, volume: VolumeId): string {
   return below(stateDir, VOLUMES_DIRECTORY, volume)
 }
 
-/** The directories of all volumes that are kept below `stateDir`. */
+/** The directories of all volumes below `stateDir`. */
 export async function volumeHomes(stateDir: string): Promise<ReadonlyMap<VolumeId, string>> {
   const names = await readdir(below(stateDir, VOLUMES_DIRECTORY)).catch(() => [])
   const volumes = names.flatMap((name) => volumeFromMark(name) ?? [])

@@ -1,11 +1,10 @@
 /**
- * The guest that proves KVM, assembled: `scripts/kvm-guest.s`, which says what it does and how
- * these bytes are made anew.
+ * The guest that checks KVM, assembled from `scripts/kvm-guest.s`, which says what it does and how
+ * these bytes are generated.
  */
 
 /**
- * QEMU's exit code when all went well with the guest: isa-debug-exit gives twice the guest's
- * number, and one.
+ * QEMU's exit code when the guest succeeded: twice the guest's number plus one (isa-debug-exit).
  */
 export const PASSED_EXIT_CODE = 85
 

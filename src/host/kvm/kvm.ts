@@ -1,10 +1,9 @@
 /**
- * Which accelerator virtual machines get on this machine.
+ * Chooses the accelerator of virtual machines on this host: KVM or emulation.
  *
- * That `/dev/kvm` is there and opens says little: under a nested or paravirtual KVM it does, and a
- * guest's kernel hangs as soon as it leaves real mode, or QEMU aborts. So `auto` believes only a
- * guest that did what kernels do (`kvm-guest.ts`) before a deadline, in a machine like those that
- * instances get.
+ * It is not enough that `/dev/kvm` can be opened. With a broken nested or paravirtual KVM a guest's
+ * kernel hangs when it leaves real mode, or QEMU aborts. So `auto` chooses KVM only if a test guest
+ * (`kvm-guest.ts`) succeeds before a deadline, in a machine like those of instances.
  */
 import { constants } from 'node:fs'
 import { access, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
@@ -18,16 +17,16 @@ import { KVM_GUEST, PASSED_EXIT_CODE } from './kvm-guest.ts'
 /** What `qemu.accel` may say. */
 export type AcceleratorSetting = 'auto' | 'kvm' | 'tcg'
 
-/** How guests are run here, and why. */
+/** The choice, and why. */
 interface AcceleratorChoice {
   readonly kind: 'kvm' | 'tcg'
-  /** For people. */
+  /** For the operator. */
   readonly reason: string
-  /** The group that a process must be in to use `/dev/kvm`; null when it needs none. */
+  /** The group that may use `/dev/kvm`; null when everybody may. */
   readonly group: number | null
 }
 
-/** Whether something works, and what was seen. */
+/** Whether KVM works, and what was seen. */
 interface Proof {
   readonly works: boolean
   readonly reason: string
@@ -35,7 +34,7 @@ interface Proof {
 
 interface Machine {
   readonly run: Runner
-  /** The device of KVM; another one in tests. */
+  /** The device of KVM. Tests use another one. */
   readonly device?: string
   /** How long the guest may take. */
   readonly timeoutMs?: number
@@ -45,15 +44,15 @@ interface Machine {
 export const QEMU = 'qemu-system-x86_64'
 const KVM_DEVICE = '/dev/kvm'
 /**
- * The guest takes a few milliseconds, QEMU's start and its firmware a tenth of a second: this is
- * for a machine that is busy.
+ * The guest takes a few milliseconds; QEMU and its firmware take a tenth of a second. The rest is
+ * for a busy machine.
  */
 const DEFAULT_TIMEOUT_MS = 5_000
 const OTHERS_WRITE = 0o002
-/** Of what QEMU said. */
+/** Of QEMU's message. */
 const REASON_LENGTH = 300
 
-/** Finds out once, when it is first asked, and writes what was found to the log. */
+/** Chooses once, on the first call, and logs the choice. */
 export function createAccelerator(
   setting: AcceleratorSetting,
   { log, ...machine }: Machine & { readonly log: Log },
@@ -70,14 +69,14 @@ export function createAccelerator(
   }
 }
 
-/** What the setting says; with `auto`, KVM where it is proven. */
+/** What the setting says; with `auto`, KVM if the test guest succeeds. */
 export async function chooseAccelerator(
   setting: AcceleratorSetting,
   machine: Machine,
 ): Promise<AcceleratorChoice> {
-  if (setting === 'tcg') return { kind: 'tcg', reason: 'qemu.accel says so', group: null }
+  if (setting === 'tcg') return { kind: 'tcg', reason: 'set by qemu.accel', group: null }
   const group = await groupOf(machine.device ?? KVM_DEVICE)
-  if (setting === 'kvm') return { kind: 'kvm', reason: 'qemu.accel says so', group }
+  if (setting === 'kvm') return { kind: 'kvm', reason: 'set by qemu.accel', group }
   const { works, reason } = await proveKvm(machine)
   return works ? { kind: 'kvm', reason, group } : { kind: 'tcg', reason, group: null }
 }
@@ -93,7 +92,7 @@ export async function proveKvm(machine: Machine): Promise<Proof> {
   return bootGuest('kvm', machine)
 }
 
-/** Boots the guest of `kvm-guest.ts` and says how it went. Does not reject. */
+/** Boots the guest of `kvm-guest.ts` and returns the result. Does not reject. */
 export async function bootGuest(
   accelerator: 'kvm' | 'tcg',
   { run, timeoutMs = DEFAULT_TIMEOUT_MS }: Machine,
@@ -112,7 +111,7 @@ export async function bootGuest(
   }
 }
 
-/** What instances get, as far as it is the accelerator's business. */
+/** The options of instances that depend on the accelerator. */
 function guestMachine(accelerator: 'kvm' | 'tcg', kernel: string): readonly string[] {
   const [interrupts, processor] =
     accelerator === 'kvm' ? [',kernel-irqchip=on', 'host'] : ['', 'max']
@@ -125,16 +124,16 @@ function guestMachine(accelerator: 'kvm' | 'tcg', kernel: string): readonly stri
 }
 
 function verdict({ exitCode, stoppedBy, stderr }: RunResult, timeoutMs: number): Proof {
-  if (exitCode === PASSED_EXIT_CODE) return { works: true, reason: 'a test guest ran well' }
+  if (exitCode === PASSED_EXIT_CODE) return { works: true, reason: 'a test guest succeeded' }
   if (stoppedBy === 'timeout') return fails(`a test guest hung for ${timeoutMs / 1000} s`)
   const said = stderr.trim().split('\n')[0]?.slice(0, REASON_LENGTH) ?? ''
   if (exitCode === null) return fails(`QEMU crashed with a test guest: ${said}`)
-  // QEMU itself fails with 1; with 0 it saw the guest's reset, which is a triple fault.
+  // Exit code 1 is an error of QEMU; 0 is a reset of the guest, which is a triple fault.
   if (exitCode === 1 && said !== '') return fails(`QEMU refused a test guest: ${said}`)
   return fails(
     exitCode % 2 === 0
       ? 'a test guest crashed'
-      : `a test guest failed at its step ${(exitCode - 1) / 2}`,
+      : `a test guest failed at step ${(exitCode - 1) / 2}`,
   )
 }
 
