@@ -15,11 +15,11 @@ import { answerSchema, commandHeaders, commandSchema } from '../src/api/commands
 import type { Scalar, Shape, Structure } from '../src/api/wire/model.ts'
 import { actionTable } from '../src/api/wire/table.ts'
 import {
-  answerLetter,
-  askLetter,
-  bellLetter,
+  answerMessageSchema,
+  bellMessageSchema,
   envelopeSchema,
   QUESTION_SCHEMAS,
+  questionMessageSchema,
 } from '../src/bus/rabbit/messages.ts'
 import {
   BELLS_EXCHANGE,
@@ -139,15 +139,15 @@ function messages(commands: readonly Json[], results: readonly Json[]): Json {
       title: 'A bell',
       contentType: 'application/octet-stream',
       description: SIGNED,
-      payload: envelopeOf([schemaOf(bellLetter)]),
+      payload: envelopeOf([schemaOf(bellMessageSchema)]),
     },
     letters: {
       title: 'Questions and answers',
       contentType: 'application/octet-stream',
       description: SIGNED,
       payload: envelopeOf([
-        { allOf: [schemaOf(askLetter), { oneOf: asked }] },
-        { allOf: [schemaOf(answerLetter), { properties: { answer: { anyOf: answered } } }] },
+        { allOf: [schemaOf(questionMessageSchema), { oneOf: asked }] },
+        { allOf: [schemaOf(answerMessageSchema), { properties: { answer: { anyOf: answered } } }] },
       ]),
     },
   }

@@ -1,6 +1,6 @@
 /** `atoll keys`: lists, creates and changes access keys. */
 import type { Command } from 'commander'
-import type { KeyOrderReport, KeyReport } from './api/access-keys.ts'
+import type { KeyChangeReport, KeyReport } from './api/access-keys.ts'
 import { orderAdmin, readAdmin } from './operator/admin-client.ts'
 
 interface Output {
@@ -47,7 +47,7 @@ export function addKeys(program: Command, { runtimeDir, print, columns }: Parts)
       show(output, found, () => columns(head, rows))
     })
   const order = async (output: Output, path: string, done: string) => {
-    const report = (await orderAdmin(runtimeDir(), path)) as KeyOrderReport
+    const report = (await orderAdmin(runtimeDir(), path)) as KeyChangeReport
     show(output, report, () => orderText(report, done))
     if (output.json === true || report.warning === null) return
     process.stderr.write(`atoll: ${report.warning}\n`)
@@ -69,7 +69,7 @@ export function addKeys(program: Command, { runtimeDir, print, columns }: Parts)
       )
 }
 
-function orderText({ id, user, secret }: KeyOrderReport, done: string): string {
+function orderText({ id, user, secret }: KeyChangeReport, done: string): string {
   if (secret === null) return `${id}: ${done}`
   return [
     `access key   ${id}`,

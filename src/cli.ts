@@ -7,7 +7,7 @@
 import { constants } from 'node:os'
 import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
-import type { HostReport, InstanceReport, OrderReport, StatusReport } from './api/admin.ts'
+import type { HostChangeReport, HostReport, InstanceReport, StatusReport } from './api/admin.ts'
 import { addImages } from './cli-images.ts'
 import { addKeys } from './cli-keys.ts'
 import { columns, type Output, print, show } from './cli-output.ts'
@@ -187,7 +187,7 @@ function buildProgram(): Command {
       .description(description)
       .action(async (host: string) => {
         const path = `/v1/hosts/${encodeURIComponent(host)}/${name}`
-        const done = (await orderAdmin(configuration(program).runtimeDir, path)) as OrderReport
+        const done = (await orderAdmin(configuration(program).runtimeDir, path)) as HostChangeReport
         const also = done.terminated === 0 ? '' : `; terminated instances: ${done.terminated}`
         print(`${done.host}: ${name} done${also}`)
       })

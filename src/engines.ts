@@ -5,10 +5,10 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { bootstrap, type KeyCustody, keptKey, sealKeys } from './agent/bootstrap.ts'
-import type { KeyOrderOptions } from './api/access-keys.ts'
+import type { KeyRouteOptions } from './api/access-keys.ts'
 import { createKeyring, type Keyring } from './api/keyring.ts'
 import type { Bus } from './bus/bus.ts'
-import type { CommandDoor } from './bus/command-queue.ts'
+import type { CommandQueue } from './bus/command-queue.ts'
 import { createLocalBus } from './bus/local.ts'
 import type { Config } from './config.ts'
 import { ConfigError } from './config-file.ts'
@@ -20,7 +20,7 @@ import type { EngineAccess } from './lib/engine-access.ts'
 import { deriveKey, derivePassword } from './lib/key-derivation.ts'
 import type { Log } from './lib/log.ts'
 import type { Metrics } from './lib/metrics.ts'
-import { createSealer } from './lib/secret-cipher.ts'
+import { createSecretCipher } from './lib/secret-cipher.ts'
 import type { HealthCondition } from './model/health.ts'
 import { readCredentials, writeCredentials } from './operator/credentials.ts'
 import { apiAuthority, apiEndpoint } from './settings.ts'
@@ -50,7 +50,7 @@ export interface Records {
   /** Access keys: as requests are checked by them, and as the operator's orders make them. */
   readonly keys: {
     readonly ring: Keyring
-    readonly orders: Pick<KeyOrderOptions, 'random' | 'keep' | 'changed'>
+    readonly orders: Pick<KeyRouteOptions, 'random' | 'keep' | 'changed'>
   }
   /** Says that records have changed, as far as this host read them. */
   changed(): void
@@ -143,7 +143,7 @@ async function makeRecords(config: Config, store: Store, custody: KeyCustody): P
 function custodyOf({ config, identity }: EngineGround): KeyCustody {
   const isShared = config.store.kind !== 'sqlite' && config.cluster.secretFile === null
   const key = deriveKey(identity.secret, 'records', RECORDS_KEY_BYTES)
-  return { self: config.host.name, sealer: isShared ? null : createSealer(key) }
+  return { self: config.host.name, sealer: isShared ? null : createSecretCipher(key) }
 }
 
 function keysOf(
@@ -194,7 +194,7 @@ async function openEngine({ config, log }: EngineGround, rows: RowWatch): Promis
 export interface OpenedBus {
   readonly bus: Bus
   /** Where clients put commands; null where they cannot reach the bus. */
-  readonly door: CommandDoor | null
+  readonly door: CommandQueue | null
   readonly health: () => readonly HealthCondition[]
 }
 

@@ -18,10 +18,10 @@ import type { ApiParts } from './api/action.ts'
 import { allActions } from './api/actions/all.ts'
 import { createAdmin } from './api/admin.ts'
 import { serveCommands } from './api/commands/serve.ts'
-import { createSeeker } from './api/console/locate.ts'
-import { createConsoleDoor, type Upgrader } from './api/console/server.ts'
+import { createConsoleLocator } from './api/console/locate.ts'
+import { createConsoleServer, type Upgrader } from './api/console/server.ts'
 import { type Api, createApi } from './api/http/server.ts'
-import { createKeyMaking } from './api/key-generation.ts'
+import { createKeyGeneration } from './api/key-generation.ts'
 import { createCatalogue } from './api/launch/catalogue.ts'
 import type { Bus } from './bus/bus.ts'
 import { type Config, DEFAULT_CONFIG_FILE, instanceMtuBytes, readEnvironment } from './config.ts'
@@ -146,7 +146,7 @@ function buildParts(ground: Ground, records: Records, bus: Bus, drivers: Drivers
     catalogue: createCatalogue(clock),
     clock,
     turns: createTurns(),
-    keyMaking: createKeyMaking(),
+    keyGeneration: createKeyGeneration(),
     random: randomBytes,
     settings: apiSettings(config, drivers.declarations),
     keys: records.keys.ring,
@@ -178,9 +178,9 @@ function buildApi(
 function openConsoles(ground: Ground, records: Records, bus: Bus, drivers: Drivers) {
   const { config, clock, log, metrics } = ground
   const { attach, holds } = drivers
-  const door = createConsoleDoor({ attach, clock, random: randomBytes, log, metrics })
+  const door = createConsoleServer({ attach, clock, random: randomBytes, log, metrics })
   const { listen: address, port } = config.api
-  const seeker = createSeeker({
+  const consoleLocator = createConsoleLocator({
     host: config.host.name,
     door,
     holds,
@@ -191,7 +191,7 @@ function openConsoles(ground: Ground, records: Records, bus: Bus, drivers: Drive
       port,
     },
   })
-  return { door, seeker }
+  return { door, consoleLocator }
 }
 
 /** Agent and lease over this machine. */
@@ -341,7 +341,7 @@ async function runDaemon(config: Config): Promise<void> {
     unreadable: () => records.rows.list(),
     health,
     upgrader: consoles.door,
-    seeker: consoles.seeker,
+    consoleLocator: consoles.consoleLocator,
     keys: records.keys.orders,
     socketFile: adminSocketFile(config.runtimeDir),
     ...config.metrics,

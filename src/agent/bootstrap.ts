@@ -4,7 +4,7 @@
  * whoever comes second finds the records there.
  */
 
-import type { Sealer } from '../lib/secret-cipher.ts'
+import type { SecretCipher } from '../lib/secret-cipher.ts'
 import { type Cidr, cidrAddress, cidrContains, cidrOverlaps, cidrSize } from '../model/addr.ts'
 import { bug } from '../model/errors.ts'
 import { type AccountId, formatId, type HostName, ID_BYTES, parseAccountId } from '../model/ids.ts'
@@ -32,7 +32,7 @@ export interface BootstrapSettings {
  * How keys are kept: sealed where `sealer` is there and `self` finds that all hosts can open them.
  */
 export interface KeyCustody {
-  readonly sealer: Sealer | null
+  readonly sealer: SecretCipher | null
   readonly self: HostName
 }
 

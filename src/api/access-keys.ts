@@ -25,7 +25,7 @@ export interface KeyReport {
 }
 
 /** What came of an order about a key. */
-export interface KeyOrderReport extends KeyReport {
+export interface KeyChangeReport extends KeyReport {
   /** Of a new key; told here and never again. */
   readonly secret: string | null
   /** What the operator should know, in words. */
@@ -33,7 +33,7 @@ export interface KeyOrderReport extends KeyReport {
 }
 
 /** What the routes work with. */
-export interface KeyOrderOptions {
+export interface KeyRouteOptions {
   readonly store: Store
   readonly clock: Clock
   readonly log: Log
@@ -49,7 +49,7 @@ const USER = /^[\w.@-]{1,64}$/
 const KEYS_LIMIT = 1_000
 
 /** Adds the routes to the server that only root can reach. */
-export function takeKeyOrders(server: FastifyInstance, options: KeyOrderOptions): void {
+export function addKeyRoutes(server: FastifyInstance, options: KeyRouteOptions): void {
   const { store } = options
   server.get(
     '/v1/keys',
@@ -57,7 +57,7 @@ export function takeKeyOrders(server: FastifyInstance, options: KeyOrderOptions)
   )
   server.post<{ Params: { user: string } }>(
     '/v1/keys/create/:user',
-    async ({ params }): Promise<KeyOrderReport> => {
+    async ({ params }): Promise<KeyChangeReport> => {
       const { user } = params
       if (!USER.test(user))
         throw refused('InvalidParameterValue', 'A user is 1 to 64 of A-Z a-z 0-9 _ . @ -')
@@ -66,7 +66,7 @@ export function takeKeyOrders(server: FastifyInstance, options: KeyOrderOptions)
   )
   server.post<{ Params: { id: string; order: string } }>(
     '/v1/keys/:id/:order',
-    async ({ params }): Promise<KeyOrderReport> => {
+    async ({ params }): Promise<KeyChangeReport> => {
       const { id, order } = params
       return finish(options, order, (tx) => carryOut(tx, options, id, order))
     },
@@ -74,10 +74,10 @@ export function takeKeyOrders(server: FastifyInstance, options: KeyOrderOptions)
 }
 
 async function finish(
-  { store, log, changed }: KeyOrderOptions,
+  { store, log, changed }: KeyRouteOptions,
   order: string,
-  work: (tx: Tx) => Promise<KeyOrderReport>,
-): Promise<KeyOrderReport> {
+  work: (tx: Tx) => Promise<KeyChangeReport>,
+): Promise<KeyChangeReport> {
   const report = await store.transaction(work)
   const { id, user, account } = report
   log.info({ order, accessKey: id, user, account }, 'access key order carried out')
@@ -89,10 +89,10 @@ async function finish(
 
 async function create(
   tx: Tx,
-  options: KeyOrderOptions,
+  options: KeyRouteOptions,
   user: string,
   account?: AccessKey['account'],
-): Promise<KeyOrderReport> {
+): Promise<KeyChangeReport> {
   const owner = account ?? (await tx.accounts())[0]?.id
   if (owner === undefined) throw refused('InvalidParameterValue', 'There is no account yet')
   if ((await allKeys(tx)).length >= KEYS_LIMIT)
@@ -106,10 +106,10 @@ async function create(
 
 async function carryOut(
   tx: Tx,
-  options: KeyOrderOptions,
+  options: KeyRouteOptions,
   id: string,
   order: string,
-): Promise<KeyOrderReport> {
+): Promise<KeyChangeReport> {
   const key = /^\w{1,128}$/.test(id) ? await tx.accessKey(id) : undefined
   if (key === undefined)
     throw refused('InvalidParameterValue', 'There is no such access key; see: atoll keys list')
@@ -149,7 +149,7 @@ async function allKeys(tx: ReadTx): Promise<readonly AccessKeyRecord[]> {
   return (await Promise.all(accounts.map(({ id }) => tx.accessKeys(id)))).flat()
 }
 
-function told(key: AccessKeyRecord, warning: string | null): KeyOrderReport {
+function told(key: AccessKeyRecord, warning: string | null): KeyChangeReport {
   return { ...reportOf(key), secret: null, warning }
 }
 

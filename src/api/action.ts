@@ -17,7 +17,7 @@ import type { DriverDeclaration } from '../model/driver.ts'
 import type { AccountId, HostName } from '../model/ids.ts'
 import type { InformedStore } from '../store/steady.ts'
 import type { Budget } from './budget.ts'
-import type { KeyMaking } from './key-generation.ts'
+import type { KeyGeneration } from './key-generation.ts'
 import type { Keyring } from './keyring.ts'
 import type { Catalogue } from './launch/catalogue.ts'
 
@@ -38,7 +38,7 @@ export interface ApiParts {
   readonly clock: Clock
   /** Of the event loop, which long work shares with all of this host's services. */
   readonly turns: Turns
-  readonly keyMaking: KeyMaking
+  readonly keyGeneration: KeyGeneration
   /** Cryptographically random bytes. */
   readonly random: (bytes: number) => Uint8Array
   readonly settings: ApiSettings

@@ -16,11 +16,11 @@ import type { Host, Instance, Nic, UnreadableRow } from '../model/records.ts'
 import { KIB } from '../model/sizes.ts'
 import { announcing } from '../store/announce.ts'
 import type { InformedStore } from '../store/steady.ts'
-import { type KeyOrderOptions, takeKeyOrders } from './access-keys.ts'
-import type { ConsolePlace, Seeker } from './console/locate.ts'
+import { addKeyRoutes, type KeyRouteOptions } from './access-keys.ts'
+import type { ConsoleLocator, ConsolePlace } from './console/locate.ts'
 import type { Upgrader } from './console/server.ts'
 import { forgetHost, setDraining } from './hosts.ts'
-import { guardConnections } from './http/connection-limits.ts'
+import { limitConnections } from './http/connection-limits.ts'
 
 /** A row of `atoll hosts`. */
 export type HostReport = Host & {
@@ -52,7 +52,7 @@ export interface InstanceReport {
 }
 
 /** What came of an order. */
-export interface OrderReport {
+export interface HostChangeReport {
   readonly host: string
   /** Instances that were terminated in the records. */
   readonly terminated: number
@@ -89,9 +89,9 @@ export interface AdminOptions {
   readonly health: () => readonly HealthCondition[]
   /** Takes the connections of consoles. */
   readonly upgrader: Upgrader
-  readonly seeker: Seeker
+  readonly consoleLocator: ConsoleLocator
   /** How access keys are made and kept; left out, there are no orders about them. */
-  readonly keys?: Pick<KeyOrderOptions, 'random' | 'keep' | 'changed'>
+  readonly keys?: Pick<KeyRouteOptions, 'random' | 'keep' | 'changed'>
   readonly socketFile: string
   readonly listen: string
   readonly port: number
@@ -144,7 +144,7 @@ function openServer(options: AdminOptions): FastifyInstance {
     http: { maxHeaderSize: HEADER_BYTES, headersTimeout: REQUEST_TIMEOUT_MS },
   })
   const limits = { ...OPEN_LIMITS, maxPipelined: PIPELINED_MAX }
-  const connections = guardConnections(server.server, limits, metrics, 'metrics')
+  const connections = limitConnections(server.server, limits, metrics, 'metrics')
   server.addHook('onRequest', async ({ raw: { socket } }, reply) => {
     reply.raw.once('close', () => connections.end(socket))
     if (connections.begin(socket)) return
@@ -234,27 +234,27 @@ function guardedServer(options: AdminOptions): FastifyInstance {
         )
       }),
   )
-  takeOrders(server, options)
-  if (options.keys !== undefined) takeKeyOrders(server, { ...options, ...options.keys })
+  addHostRoutes(server, options)
+  if (options.keys !== undefined) addKeyRoutes(server, { ...options, ...options.keys })
   server.post<{ Params: { id: string } }>(
     '/v1/instances/:id/console',
     async ({ params }): Promise<ConsolePlace> => {
       const instance = parseId('i', params.id)
       if (instance === undefined)
         throw refused('InvalidInstanceID.Malformed', 'That is no id of an instance: i-…')
-      return options.seeker.seek(instance)
+      return options.consoleLocator.seek(instance)
     },
   )
   return server
 }
 
 /** Orders about hosts, each answered with what came of it. */
-function takeOrders(server: FastifyInstance, options: AdminOptions): void {
+function addHostRoutes(server: FastifyInstance, options: AdminOptions): void {
   const { bus, clock, log, host: by } = options
   const store = announcing(options.store, (scopes) => ringConcerned(bus, scopes))
   server.post<{ Params: { name: string; order: string } }>(
     '/v1/hosts/:name/:order',
-    async ({ params }): Promise<OrderReport> => {
+    async ({ params }): Promise<HostChangeReport> => {
       const host = parseHostName(params.name)
       if (host === undefined) throw refused('InvalidParameterValue', 'That is no name of a host')
       const { order } = params

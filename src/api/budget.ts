@@ -8,7 +8,7 @@
  * requests have their turn (`lib/turns.ts`).
  */
 import type { Clock } from '../lib/clock.ts'
-import { createPiece, type Turns } from '../lib/turns.ts'
+import { createTimeSlice, type Turns } from '../lib/turns.ts'
 import { refused, unavailable } from '../model/errors.ts'
 
 /** Limits of the doors that requests come through. */
@@ -49,7 +49,7 @@ export function createBudget(
 ): Budget {
   const { turns, clock } = parts
   let left = STEPS_MAX
-  const piece = createPiece(clock)
+  const piece = createTimeSlice(clock)
   return {
     pageItems,
     answerBytes,
@@ -70,7 +70,7 @@ export function createBudget(
 }
 
 /** What `make` gives for each item, in pieces. */
-export async function mapInPieces<T, U>(
+export async function mapInSlices<T, U>(
   budget: Budget,
   items: Iterable<T>,
   make: (item: T) => U,
@@ -105,7 +105,7 @@ const STEPS_PER_ROW = 2_000
  * The items in ascending order of their keys (by UTF-16 code unit), in pieces: runs are sorted and
  * merged.
  */
-export async function sortInPieces<T extends { readonly key: string }>(
+export async function sortInSlices<T extends { readonly key: string }>(
   budget: Budget,
   items: readonly T[],
 ): Promise<readonly T[]> {

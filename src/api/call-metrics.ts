@@ -4,7 +4,7 @@
 import type { Gauge, Metrics } from '../lib/metrics.ts'
 
 /** The measures of one door. */
-export interface CallMeasures {
+export interface CallMetrics {
   /**
    * Counts a call with its duration. `action` is a known action's name or `unknown`, `code` an
    * error code or `OK`.
@@ -14,7 +14,7 @@ export interface CallMeasures {
 }
 
 /** Declares the door's metrics in the registry; once a daemon. */
-export function createCallMeasures(metrics: Metrics, door: 'api' | 'commands'): CallMeasures {
+export function createCallMetrics(metrics: Metrics, door: 'api' | 'commands'): CallMetrics {
   const names = NAMES[door]
   const calls = metrics.counter(names.total, `${names.what} by action and result`, [
     'action',

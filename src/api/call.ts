@@ -14,13 +14,13 @@ import type { AccessKey } from '../model/records.ts'
 import { shareReads } from '../store/fair-reads.ts'
 import type { Action, ApiParts, Caller } from './action.ts'
 import { actionDeadline, type Budget, type BudgetLimits, createBudget } from './budget.ts'
-import type { CallMeasures } from './call-metrics.ts'
+import type { CallMetrics } from './call-metrics.ts'
 import { type Fault, faultOf } from './faults.ts'
-import { createShares, type ShareLimits } from './key-quotas.ts'
+import { createKeyQuotas, type KeyQuotaLimits } from './key-quotas.ts'
 import { keyringOf } from './keyring.ts'
 import { createKnownKeys } from './known-keys.ts'
 import { type ParameterPath, ParameterRefusal } from './parameters.ts'
-import { answerOf } from './replica-fallback.ts'
+import { answerWithFallback } from './replica-fallback.ts'
 import { formatUuid } from './request-id.ts'
 import { createRequestLog } from './request-log.ts'
 import { unknownAction } from './unknown-action.ts'
@@ -28,7 +28,7 @@ import type { Structure, WireAction } from './wire/model.ts'
 import { actionTable, type Entry } from './wire/table.ts'
 
 /** How much is worked on, and for how long. */
-export interface CallLimits extends ShareLimits, BudgetLimits {
+export interface CallLimits extends KeyQuotaLimits, BudgetLimits {
   /** How long an action may take before its caller is told to try again. */
   readonly actionTimeoutMs: number
   /** Calls at the same time; more are answered `RequestLimitExceeded`, which every SDK retries. */
@@ -122,7 +122,7 @@ export interface CallOptions<Head, Request extends Head, A extends Asked> {
   readonly encoding: Encoding<Head, Request, A>
   readonly limits: CallLimits
   readonly log: Log
-  readonly measures: CallMeasures
+  readonly measures: CallMetrics
   /** What log lines are about. */
   readonly what: 'api request' | 'command'
 }
@@ -216,7 +216,7 @@ async function runAction(
   const input = asked.input(wire.input)
   const { nameOf, authority } = asked
   try {
-    return await answerOf(action, {
+    return await answerWithFallback(action, {
       ...call,
       input,
       ...(authority === undefined ? {} : { authority }),
@@ -236,7 +236,7 @@ function createAdmission<Head, Request extends Head, A extends Asked>({
   const { clock } = parts
   const keys = keyringOf(parts)
   const known = createKnownKeys(keys.find, clock)
-  const shares = createShares(limits)
+  const shares = createKeyQuotas(limits)
   const storeOf = shareReads(parts.store)
 
   const exists = (accessKey: string, head: Head) =>

@@ -34,7 +34,7 @@ export interface Changing {
    * change. Not needed otherwise: a dry run changes nothing in any case.
    */
   dryRun(): void
-  readonly parts: Pick<ApiParts, 'catalogue' | 'keyMaking' | 'random'>
+  readonly parts: Pick<ApiParts, 'catalogue' | 'keyGeneration' | 'random'>
 }
 
 /**
@@ -190,7 +190,7 @@ function hashParameters(input: Call['input']): string {
 }
 
 function changingOf(call: Call): Changing {
-  const { clock, random, settings, catalogue, keyMaking } = call.parts
+  const { clock, random, settings, catalogue, keyGeneration } = call.parts
   return {
     account: call.caller.account,
     now: isoTime(clock.now()),
@@ -198,6 +198,6 @@ function changingOf(call: Call): Changing {
     settings,
     budget: call.budget,
     dryRun: () => dryRun(call),
-    parts: { catalogue, keyMaking, random },
+    parts: { catalogue, keyGeneration, random },
   }
 }

@@ -6,7 +6,7 @@
  * opaque. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Query-Requests.html#api-pagination
  */
 import { refused } from '../model/errors.ts'
-import { type Budget, STEPS_PER_ITEM, sortInPieces } from './budget.ts'
+import { type Budget, STEPS_PER_ITEM, sortInSlices } from './budget.ts'
 import { compileFilters, type Filter, type FilterTable, type TagView } from './filters.ts'
 import { DOCUMENTED_FILTERS } from './generated/filters.ts'
 
@@ -64,7 +64,7 @@ export async function describe<T>(
     const key = listing.key(item)
     if (key > after && passes(item)) passed.push({ item, key })
   }
-  const rest = await sortInPieces(budget, passed)
+  const rest = await sortInSlices(budget, passed)
   const most = listing.unpaged === true ? rest.length : budget.pageItems
   const page = rest.slice(0, request.MaxResults ?? most)
   const last = page.at(-1)

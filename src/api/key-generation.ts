@@ -9,7 +9,7 @@ import { createQueue } from '../lib/queue.ts'
 import { refused } from '../model/errors.ts'
 import type { AccountId } from '../model/ids.ts'
 
-export interface KeyMaking {
+export interface KeyGeneration {
   /** Makes one when its turn has come. Refuses with `RequestLimitExceeded` when too many wait. */
   run<T>(account: AccountId, make: () => Promise<T>): Promise<T>
 }
@@ -19,7 +19,7 @@ const KEYS_WAITING = 32
 const KEYS_WAITING_OF_ONE = 8
 
 /** Nobody waits yet. */
-export function createKeyMaking(): KeyMaking {
+export function createKeyGeneration(): KeyGeneration {
   const inTurn = createQueue()
   const waiting = new Map<AccountId, number>()
   let all = 0

@@ -9,7 +9,7 @@
 import { createRates } from '../lib/per-source.ts'
 import { refused } from '../model/errors.ts'
 
-export interface ShareLimits {
+export interface KeyQuotaLimits {
   /** Requests of one key at once after a quiet time, and per second in the long run. */
   readonly requestBurst: number
   readonly requestsPerSecond: number
@@ -20,23 +20,23 @@ export interface ShareLimits {
 }
 
 /** One request's part of its key's share. */
-interface Hold {
+interface QuotaUse {
   /** Takes room for the answer. Refuses with `RequestLimitExceeded`. */
   answer(bytes: number): void
   /** Gives everything back, once. */
   release(): void
 }
 
-export interface Shares {
+export interface KeyQuotas {
   /** Takes a request's part. Refuses with `RequestLimitExceeded`. */
-  begin(accessKey: string, nowMs: number): Hold
+  begin(accessKey: string, nowMs: number): QuotaUse
 }
 
 /** Keys whose rate is remembered. */
 const KEYS_LIMIT = 4_096
 
 /** Nobody has asked yet. */
-export function createShares(limits: ShareLimits): Shares {
+export function createKeyQuotas(limits: KeyQuotaLimits): KeyQuotas {
   const held = new Map<string, { requests: number; bytes: number }>()
   const rate = { burst: limits.requestBurst, perSecond: limits.requestsPerSecond }
   const mayAsk = createRates<string>(rate, KEYS_LIMIT)

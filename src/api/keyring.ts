@@ -6,10 +6,10 @@
  * stated time.
  */
 
-import { createRecent } from '../lib/bounded-map.ts'
+import { createBoundedMap } from '../lib/bounded-map.ts'
 import { type Clock, isoTime } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
-import type { Sealer } from '../lib/secret-cipher.ts'
+import type { SecretCipher } from '../lib/secret-cipher.ts'
 import { unavailable } from '../model/errors.ts'
 import { openedKey } from '../model/key-secret.ts'
 import type { AccessKey } from '../model/records.ts'
@@ -32,7 +32,7 @@ export interface KeyringOptions {
   readonly store: InformedStore
   readonly clock: Clock
   /** Null: secrets are kept in clear. */
-  readonly sealer: Sealer | null
+  readonly sealer: SecretCipher | null
   /** How old a replica may be to go by. */
   readonly replicaMs: number
   readonly log?: Log
@@ -46,7 +46,7 @@ const USED_LIMIT = 4_096
 /** The keys of these records. */
 export function createKeyring(options: KeyringOptions): Keyring {
   const { store, clock, sealer, replicaMs, log } = options
-  const usedAt = createRecent<string, number>(USED_LIMIT)
+  const usedAt = createBoundedMap<string, number>(USED_LIMIT)
 
   function expectYoung(asOf: string): void {
     if (clock.now() - Date.parse(asOf) <= replicaMs) return

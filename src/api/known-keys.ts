@@ -8,7 +8,7 @@
  * limited, for each address and in all.
  */
 
-import { createRecent } from '../lib/bounded-map.ts'
+import { createBoundedMap } from '../lib/bounded-map.ts'
 import type { Clock } from '../lib/clock.ts'
 import { createRates } from '../lib/per-source.ts'
 import { createTokenBucket } from '../lib/token-bucket.ts'
@@ -38,8 +38,8 @@ export function createKnownKeys(
   find: (id: string) => Promise<unknown>,
   clock: Pick<Clock, 'monotonic'>,
 ): KnownKeys {
-  const known = createRecent<string, number>(KEYS_LIMIT)
-  const unknown = createRecent<string, number>(KEYS_LIMIT)
+  const known = createBoundedMap<string, number>(KEYS_LIMIT)
+  const unknown = createBoundedMap<string, number>(KEYS_LIMIT)
   const lookups = createTokenBucket(LOOKUPS, clock.monotonic())
   const mayAsk = createRates<string>(LOOKUPS_OF_ONE, ADDRESSES_LIMIT)
 

@@ -11,7 +11,7 @@ import type { Bus } from '../bus/bus.ts'
 import type { AccountId } from '../model/ids.ts'
 import type { ReadTx } from '../store/store.ts'
 import type { Action, ActionName, ApiSettings, Call, Caller } from './action.ts'
-import { mapInPieces } from './budget.ts'
+import { mapInSlices } from './budget.ts'
 import { type DescribeRequest, describe, type Listing } from './describe.ts'
 import { dryRun, parseInput } from './parameters.ts'
 import { dryRunShape } from './schemas.ts'
@@ -100,7 +100,7 @@ export function describeAction<S extends z.ZodType<DescribeRequest>, Row, View>(
       check?.(asked)
       dryRun(call)
       const found = await rows(asked, reading)
-      const views = await mapInPieces(call.budget, found, (row) => view(row, asked, reading))
+      const views = await mapInSlices(call.budget, found, (row) => view(row, asked, reading))
       const page = await describe(call, views, asked, { ...listing, action: name })
       const more = page.nextToken === undefined ? {} : { NextToken: page.nextToken }
       return { ...answer([...page.items]), ...more }

@@ -24,7 +24,7 @@ export type ActionAnswer = Answer<object>
  * Does something by the records. Rejects as it does, or with `unavailable` instead of a refusal by
  * old records.
  */
-export async function byRecords<T>(
+export async function withReplicaFallback<T>(
   store: InformedStore,
   run: (store: InformedStore) => Promise<T>,
 ): Promise<Answer<T>> {
@@ -39,9 +39,9 @@ export async function byRecords<T>(
   }
 }
 
-/** Runs an action `byRecords`. */
-export function answerOf(action: Action, call: Call): Promise<ActionAnswer> {
-  return byRecords(call.parts.store, (store) =>
+/** Runs an action `withReplicaFallback`. */
+export function answerWithFallback(action: Action, call: Call): Promise<ActionAnswer> {
+  return withReplicaFallback(call.parts.store, (store) =>
     action.run({ ...call, parts: { ...call.parts, store } }),
   )
 }

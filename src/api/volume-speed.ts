@@ -14,7 +14,7 @@ const GP2_LEAST_IOPS = 100
 const GP2_MOST_IOPS = 16_000
 
 /** Members of a volume; empty for types of which EC2 shows none. */
-export function ownSpeed(
+export function baselineSpeed(
   type: string | null | undefined,
   sizeGiB: number,
 ): { readonly Iops?: number; readonly Throughput?: number } {

@@ -26,7 +26,7 @@ export type CommandOutcome =
   | { readonly kind: 'answer'; readonly answer: string }
   | { readonly kind: 'again'; readonly afterMs: number }
 
-export interface CommandDoor {
+export interface CommandQueue {
   /**
    * Hands commands to `handle`, a few at a time, and takes each off the queue when it has been
    * handled and answered: when this host dies before, another gets it. `handle` must not reject.

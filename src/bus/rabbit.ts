@@ -17,23 +17,28 @@ import { throttle } from '../lib/throttle.ts'
 import { assertNever } from '../model/errors.ts'
 import type { HostName } from '../model/ids.ts'
 import type { Bus } from './bus.ts'
-import type { CommandDoor } from './command-queue.ts'
+import type { CommandQueue } from './command-queue.ts'
 import { createInbox, type Inbox } from './inbox.ts'
 import { createLocalBus } from './local.ts'
 import { createAnswering } from './rabbit/answering.ts'
 import { type Asking, createAsking } from './rabbit/asking.ts'
 import { type Bells, createBells } from './rabbit/bells.ts'
-import { type BusMeasures, createBusMeasures } from './rabbit/bus-metrics.ts'
+import { type BusMetrics, createBusMetrics } from './rabbit/bus-metrics.ts'
 import { openChannels, openQueues } from './rabbit/channels.ts'
-import { createRabbitDoor, type RabbitDoor } from './rabbit/command-queue.ts'
-import { type Attendant, type Blocked, type Broker, keepConnected } from './rabbit/connection.ts'
+import { createRabbitCommandQueue, type RabbitCommandQueue } from './rabbit/command-queue.ts'
+import {
+  type Blocked,
+  type Broker,
+  type ConnectionListener,
+  keepConnected,
+} from './rabbit/connection.ts'
 import { createFollowing, type Following } from './rabbit/following.ts'
-import type { BellLetter, Letter } from './rabbit/messages.ts'
+import type { BellMessage, BusMessage } from './rabbit/messages.ts'
 import { BELLS_EXCHANGE, PULSE_KEY } from './rabbit/names.ts'
 import { createOutbox, type Outbox } from './rabbit/outbox.ts'
-import { createSeal, type Opened, type Seal } from './rabbit/signing.ts'
+import { createSigner, type Signer, type VerifiedEnvelope } from './rabbit/signing.ts'
 
-/** A bad letter is told of so often in the log, and counted always. */
+/** A bad message is told of so often in the log, and counted always. */
 const WARN_INTERVAL_MS = 60_000
 /** Nobody reads it. */
 const PULSE = Buffer.alloc(0)
@@ -55,7 +60,7 @@ export interface RabbitBusOptions extends Broker {
 }
 
 /** The bus, the door on it, and what can be told of it. */
-export interface RabbitBus extends Bus, CommandDoor {
+export interface RabbitBus extends Bus, CommandQueue {
   /** The broker's node that we are connected to, or null while the bus is away. */
   node(): string | null
   /**
@@ -70,17 +75,17 @@ export function openRabbitBus(options: RabbitBusOptions): RabbitBus {
   const random = () => fraction(options.random)
   const inbox = createInbox()
   const local = createLocalBus(clock, inbox)
-  const measures = createBusMeasures(metrics)
-  const seal = createSeal(options)
-  const outbox = createOutbox(seal)
-  const bells = createBells({ seal, clock, random, hosts, counted: measures.bell })
-  const asking = createAsking({ seal, outbox, clock, counted: measures.question })
-  const door = createRabbitDoor(clock, (error) => {
+  const measures = createBusMetrics(metrics)
+  const signer = createSigner(options)
+  const outbox = createOutbox(signer)
+  const bells = createBells({ signer, clock, random, hosts, counted: measures.bell })
+  const asking = createAsking({ signer, outbox, clock, counted: measures.question })
+  const door = createRabbitCommandQueue(clock, (error) => {
     log.error({ error }, 'a command could not be taken off the bus')
   })
   const following = createFollowing(local.ringVpc)
-  const parts = { options, inbox, local, measures, seal, outbox, bells, following, asking, door }
-  const attendant = createAttendant(parts, createHearing(parts))
+  const parts = { options, inbox, local, measures, signer, outbox, bells, following, asking, door }
+  const attendant = createConnectionListener(parts, createReceiver(parts))
   const connection = keepConnected({ broker: options, attendant, clock, log, random })
   return {
     node: connection.node,
@@ -119,23 +124,23 @@ interface Parts {
   readonly inbox: Inbox
   /** What this host tells itself. */
   readonly local: Bus
-  readonly measures: BusMeasures
-  readonly seal: Seal
+  readonly measures: BusMetrics
+  readonly signer: Signer
   readonly outbox: Outbox
   readonly bells: Bells
   readonly following: Following
   readonly asking: Asking
-  readonly door: RabbitDoor
+  readonly door: RabbitCommandQueue
 }
 
 /** What is done with each message that arrives for this host. */
-function createHearing(parts: Parts): (content: Buffer) => void {
+function createReceiver(parts: Parts): (content: Buffer) => void {
   const { inbox, local, measures, outbox, bells, asking } = parts
   const { host, clock } = parts.options
-  const open = createOpener(parts)
+  const open = createEnvelopeReader(parts)
   const lost = () => measures.dropped('unsendable')
   const answering = createAnswering({ self: host, outbox, inbox, clock, lost })
-  const hearBell = ({ bell, vpc }: BellLetter): void => {
+  const hearBell = ({ bell, vpc }: BellMessage): void => {
     if (bell === 'own') {
       inbox.hear('own')
     } else if (vpc === undefined) {
@@ -146,48 +151,51 @@ function createHearing(parts: Parts): (content: Buffer) => void {
       local.ringVpc(vpc)
     }
   }
-  const hear = (letter: Letter, from: HostName, atMs: number): void => {
-    switch (letter.kind) {
+  const hear = (message: BusMessage, from: HostName, atMs: number): void => {
+    switch (message.kind) {
       case 'bell':
         // What this host rang it has heard already.
-        if (from !== host) hearBell(letter)
+        if (from !== host) hearBell(message)
         return
       case 'ask':
-        answering.take(letter, from)
+        answering.take(message, from)
         return
       case 'answer':
-        asking.hear(letter, from, atMs)
+        asking.hear(message, from, atMs)
         return
       default:
-        assertNever(letter)
+        assertNever(message)
     }
   }
   return (content) => {
-    const { letters, from, atMs = 0, late = [], ageMs = 0 } = open(content)
+    const { messages, from, atMs = 0, late = [], ageMs = 0 } = open(content)
     if (from === undefined) return
-    for (const letter of late) answering.refuseLate(letter, from, ageMs)
-    for (const letter of letters) hear(letter, from, atMs)
+    for (const message of late) answering.refuseLate(message, from, ageMs)
+    for (const message of messages) hear(message, from, atMs)
   }
 }
 
 /** Opens what is needed on each connection, and tells the parts when it comes and goes. */
-function createAttendant(parts: Parts, hear: (content: Buffer) => void): Attendant {
-  const { local, measures, seal, outbox, bells, following, asking, door } = parts
+function createConnectionListener(
+  parts: Parts,
+  hear: (content: Buffer) => void,
+): ConnectionListener {
+  const { local, measures, signer, outbox, bells, following, asking, door } = parts
   const { host } = parts.options
   let bellsChannel: ConfirmChannel | null = null
   return {
     async setUp(model) {
-      const { letters, ringing, commands } = await openChannels(model)
-      letters.on('return', ({ content }) => {
-        for (const letter of seal.reopen(content))
-          if (letter.kind === 'ask') asking.returned(letter.id)
+      const { messages, ringing, commands } = await openChannels(model)
+      messages.on('return', ({ content }) => {
+        for (const message of signer.readOwn(content))
+          if (message.kind === 'ask') asking.returned(message.id)
       })
       await following.useQueue(await openQueues(model, host, hear))
       await door.useChannel(commands)
-      outbox.useChannel(letters)
+      outbox.useChannel(messages)
       bells.useChannel(ringing)
       bellsChannel = ringing
-      return () => void letters.publish(BELLS_EXCHANGE, PULSE_KEY, PULSE)
+      return () => void messages.publish(BELLS_EXCHANGE, PULSE_KEY, PULSE)
     },
     blocked(why) {
       measures.blocked(why !== null)
@@ -218,7 +226,11 @@ function createAttendant(parts: Parts, hear: (content: Buffer) => void): Attenda
 /**
  * Opens messages, and tells of what has to be dropped: a count of each, and now and then a line.
  */
-function createOpener({ options, seal, measures }: Parts): (content: Buffer) => Opened {
+function createEnvelopeReader({
+  options,
+  signer,
+  measures,
+}: Parts): (content: Buffer) => VerifiedEnvelope {
   const { log, clock } = options
   let last: object = {}
   const warn = throttle(
@@ -227,14 +239,14 @@ function createOpener({ options, seal, measures }: Parts): (content: Buffer) => 
     clock,
   )
   return (content) => {
-    const opened = seal.open(content)
-    const { drop: reason, from, ageMs } = opened
+    const verified = signer.verify(content)
+    const { drop: reason, from, ageMs } = verified
     if (reason !== undefined) {
       measures.dropped(reason)
       last = { reason, from, ageMs }
       warn.call()
     }
-    return opened
+    return verified
   }
 }
 

@@ -1,12 +1,12 @@
 /** A map that remembers only so much, and forgets first what was set longest ago. */
 
-export interface Recent<K, V> {
+export interface BoundedMap<K, V> {
   get(key: K): V | undefined
   set(key: K, value: V): void
 }
 
 /** An empty one with room for `limit` keys. */
-export function createRecent<K, V>(limit: number): Recent<K, V> {
+export function createBoundedMap<K, V>(limit: number): BoundedMap<K, V> {
   const kept = new Map<K, V>()
   return {
     get: (key) => kept.get(key),

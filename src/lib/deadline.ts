@@ -63,22 +63,22 @@ export async function inTime<T>(
   }
 }
 
-/** The grain in which `patientClock` counts. */
+/** The grain in which `loadTolerantClock` counts. */
 const TICK_MS = 30
 
 /**
  * A clock for deadlines on answers of others. It counts in short ticks: a process that does not get
  * the processor counts late, too, and does not take its own standstill for that of whom it waits
- * for. However slow the process is, nothing takes longer than `longestStretch` times what was asked
+ * for. However slow the process is, nothing takes longer than `maxStretch` times what was asked
  * for. What has arrived by the end is read before `run` is called.
  */
-export function patientClock(
+export function loadTolerantClock(
   clock: Pick<Clock, 'after' | 'monotonic'>,
-  longestStretch: number,
+  maxStretch: number,
 ): Pick<Clock, 'after'> {
   return {
     after(ms, run) {
-      const lastMs = clock.monotonic() + ms * longestStretch
+      const lastMs = clock.monotonic() + ms * maxStretch
       let ticksLeft = Math.ceil(ms / TICK_MS)
       const tick = () => {
         ticksLeft -= 1

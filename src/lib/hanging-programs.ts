@@ -5,7 +5,7 @@
 import type { Clock } from './clock.ts'
 import type { Runner } from './runner.ts'
 
-export interface WatchedPrograms {
+export interface HangingProgramWatch {
   readonly run: Runner
   /**
    * Those that take too long now, or were killed for it lately and have not worked since: a
@@ -20,7 +20,10 @@ const LATE_MS = 5_000
 const NAMED_MS = 60_000
 
 /** `run`, with an eye on what it starts. */
-export function watchPrograms(run: Runner, clock: Pick<Clock, 'monotonic'>): WatchedPrograms {
+export function watchForHangingPrograms(
+  run: Runner,
+  clock: Pick<Clock, 'monotonic'>,
+): HangingProgramWatch {
   const running = new Set<{ readonly program: string; readonly sinceMs: number }>()
   const killedMs = new Map<string, number>()
   return {

@@ -2,7 +2,7 @@
  * What each source may have of what many share: places, such as open connections or bytes on their
  * way, and requests a second.
  */
-import { createRecent } from './bounded-map.ts'
+import { createBoundedMap } from './bounded-map.ts'
 import { type BucketLimits, createTokenBucket, type TokenBucket } from './token-bucket.ts'
 
 /**
@@ -87,7 +87,7 @@ export function createRates<K>(
   limits: BucketLimits,
   remembered: number,
 ): (key: K, nowMs: number) => boolean {
-  const buckets = createRecent<K, TokenBucket>(remembered)
+  const buckets = createBoundedMap<K, TokenBucket>(remembered)
   return (key, nowMs) => {
     const bucket = buckets.get(key) ?? createTokenBucket(limits, nowMs)
     buckets.set(key, bucket)

@@ -2,7 +2,7 @@
  * Who may work when: one after the other, only so many at once, or all who ask for the same
  * together.
  */
-import { createRotation } from './round-robin.ts'
+import { createRoundRobin } from './round-robin.ts'
 
 /** Does what it is given after all that it was given before, however that ended. */
 export type Queue = <T>(work: () => Promise<T>) => Promise<T>
@@ -72,7 +72,7 @@ export function createLimit(limits: {
 }): Limit {
   const { places, ofOne = places, waitingOfOne } = limits
   const working = new Set<Turn>()
-  const waiting = createRotation<Waiting>()
+  const waiting = createRoundRobin<Waiting>()
 
   const isFree = ({ owner, key }: Turn): boolean => {
     if (working.size >= places) return false

@@ -1,5 +1,5 @@
 /** Things that wait, taken round among their owners: whoever has many waits for himself. */
-export interface Rotation<T> {
+export interface RoundRobin<T> {
   /** How many wait. */
   readonly size: number
   /** How many of one owner wait. */
@@ -17,7 +17,7 @@ export interface Rotation<T> {
 }
 
 /** Nothing waits yet. */
-export function createRotation<T extends object>(): Rotation<T> {
+export function createRoundRobin<T extends object>(): RoundRobin<T> {
   const waiting = new Map<string, T[]>()
   let size = 0
 

@@ -8,7 +8,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 
 /** Seals and opens with one key. */
-export interface Sealer {
+export interface SecretCipher {
   /** `place` names the row that the text will stand in. */
   seal(text: string, place: string): string
   /** Null when it was sealed by another key, for another place, or was changed. */
@@ -21,7 +21,7 @@ const TAG_BYTES = 16
 const MARK = 'sealed:1:'
 
 /** `key` has 32 bytes. */
-export function createSealer(key: Uint8Array): Sealer {
+export function createSecretCipher(key: Uint8Array): SecretCipher {
   return {
     seal(text, place) {
       const nonce = randomBytes(NONCE_BYTES)

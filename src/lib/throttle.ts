@@ -100,7 +100,10 @@ export function throttleByKey<K>(
 }
 
 /** Says yes the first time, and then again once `everyMs` have passed since it last did. */
-export function createTurn(clock: Pick<Clock, 'monotonic'>, everyMs: number): () => boolean {
+export function createIntervalCheck(
+  clock: Pick<Clock, 'monotonic'>,
+  everyMs: number,
+): () => boolean {
   let lastMs = Number.NEGATIVE_INFINITY
   return () => {
     if (clock.monotonic() - lastMs < everyMs) return false

@@ -6,27 +6,27 @@
  * after the other in one turn. Turns go round among the owners of the work (`round-robin.ts`).
  */
 import type { Clock } from './clock.ts'
-import { createRotation } from './round-robin.ts'
+import { createRoundRobin } from './round-robin.ts'
 
 /**
  * How long one piece of long work may last, in milliseconds. A piece overruns by what lies between
  * two looks at the clock, and several kinds of work (a request, a long list from the records) may
  * each have a piece in one turn of the loop: whoever waits, waits for all.
  */
-const PIECE_MS = 2
+const TIME_SLICE_MS = 2
 
 /** One piece of long work: it begins when it is made. */
-export interface Piece {
+export interface TimeSlice {
   /** Whether it has lasted long enough: others are to have a turn, and then it begins anew. */
   isOver(): boolean
   begin(): void
 }
 
 /** A piece that begins now. */
-export function createPiece(clock: Pick<Clock, 'monotonic'>): Piece {
+export function createTimeSlice(clock: Pick<Clock, 'monotonic'>): TimeSlice {
   let begunMs = clock.monotonic()
   return {
-    isOver: () => clock.monotonic() - begunMs >= PIECE_MS,
+    isOver: () => clock.monotonic() - begunMs >= TIME_SLICE_MS,
     begin() {
       begunMs = clock.monotonic()
     },
@@ -44,7 +44,7 @@ export interface Turns {
 
 /** Nobody waits yet. */
 export function createTurns(): Turns {
-  const waiting = createRotation<() => void>()
+  const waiting = createRoundRobin<() => void>()
   const run = (): void => {
     waiting.take()?.item()
     if (waiting.size > 0) setImmediate(run)

@@ -19,7 +19,7 @@ import { createConsoleTrimmer } from '../host/processes/console-trimmer.ts'
 import { createMachineGroups } from '../host/processes/groups.ts'
 import type { MachineImages } from '../images/machine-images.ts'
 import type { Clock } from '../lib/clock.ts'
-import { watchPrograms } from '../lib/hanging-programs.ts'
+import { watchForHangingPrograms } from '../lib/hanging-programs.ts'
 import type { Log } from '../lib/log.ts'
 import type { Runner } from '../lib/runner.ts'
 import type { InstanceId } from '../model/ids.ts'
@@ -54,7 +54,7 @@ export interface QemuDriverOptions {
 /** The driver. It looks at nothing before it is first asked. */
 export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
   const { settings, clock, log } = options
-  const programs = watchPrograms(options.run, clock)
+  const programs = watchForHangingPrograms(options.run, clock)
   const { run } = programs
   const files = createMachineFiles(settings.stateDir)
   const groups = createMachineGroups({ run, log })

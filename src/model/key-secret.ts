@@ -5,7 +5,7 @@
 import type { HostName } from './ids.ts'
 import type { AccessKey, Host } from './records.ts'
 
-/** Opens what was sealed: a `Sealer` of `lib/secret-cipher.ts`. */
+/** Opens what was sealed: a `SecretCipher` of `lib/secret-cipher.ts`. */
 interface Opener {
   open(sealed: string, place: string): string | null
 }

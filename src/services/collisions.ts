@@ -4,7 +4,7 @@
  * what it finds.
  */
 import type { Clock } from '../lib/clock.ts'
-import { createTurn } from '../lib/throttle.ts'
+import { createIntervalCheck } from '../lib/throttle.ts'
 import {
   type CloudNetwork,
   type Collision,
@@ -29,7 +29,7 @@ export function createCollisionWatch(options: {
 }): CollisionWatch {
   const { read, cloud, clock } = options
   let found: readonly Collision[] = []
-  const isTime = createTurn(clock, LOOK_MS)
+  const isTime = createIntervalCheck(clock, LOOK_MS)
   return {
     name: 'collisions',
     gate: false,

@@ -8,7 +8,7 @@
 import type { Host } from '../host/host.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
-import { createTurn } from '../lib/throttle.ts'
+import { createIntervalCheck } from '../lib/throttle.ts'
 import type { HostService } from './service.ts'
 
 /** How often rules are looked at, at most: a reading starts a few programs. */
@@ -55,7 +55,7 @@ export function createObstacleWatch(options: {
 }): ObstacleWatch {
   const { host, read, clock } = options
   const rulesChanged = createRulesTurn(host, read, clock)
-  const isTime = createTurn(clock, ADDRESSES_MS)
+  const isTime = createIntervalCheck(clock, ADDRESSES_MS)
   const kinds = [
     { name: 'firewalls', isDue: rulesChanged, look: read.firewalls },
     { name: 'addresses', isDue: async () => isTime(), look: read.addresses },
@@ -103,8 +103,8 @@ function createRulesTurn(
   read: Pick<ObstacleReaders, 'hasLegacyRules' | 'isForeignTable'>,
   clock: Pick<Clock, 'monotonic'>,
 ): () => Promise<boolean> {
-  const isTime = createTurn(clock, RULES_MS)
-  const isLegacyTime = createTurn(clock, LEGACY_MS)
+  const isTime = createIntervalCheck(clock, RULES_MS)
+  const isLegacyTime = createIntervalCheck(clock, LEGACY_MS)
   let seen: number | null = null
   let hadLegacy = false
   return async () => {

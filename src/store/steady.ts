@@ -8,7 +8,7 @@
  * time they are.
  */
 import type { Clock } from '../lib/clock.ts'
-import { patientClock, withDeadline } from '../lib/deadline.ts'
+import { loadTolerantClock, withDeadline } from '../lib/deadline.ts'
 import type { Log } from '../lib/log.ts'
 import { type Backoff, retry } from '../lib/retry.ts'
 import { AtollError, unavailable } from '../model/errors.ts'
@@ -188,7 +188,7 @@ export function withReplica(store: Store, replica: Replica, clock: Clock): Infor
 
 /** Waits for work so long, and rejects with `unavailable` then. */
 function createWithin(systems: Clock) {
-  const clock = patientClock(systems, LONGEST_STRETCH)
+  const clock = loadTolerantClock(systems, LONGEST_STRETCH)
   const late = () => unavailable('The record store takes too long.')
   return <T>(ms: number, work: () => Promise<T>): Promise<T> =>
     withDeadline({ clock, ms, late }, work)

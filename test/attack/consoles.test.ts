@@ -10,7 +10,7 @@ import { connect, type Socket } from 'node:net'
 import { Readable, Writable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
-import { type ConsoleDoor, createConsoleDoor } from '../../src/api/console/server.ts'
+import { type ConsoleServer, createConsoleServer } from '../../src/api/console/server.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 
 import { createMetrics } from '../../src/lib/metrics.ts'
@@ -27,7 +27,7 @@ const YES = instanceId(2)
 const DEADLINE_MS = 60_000
 
 let api: RunningApi
-let door: ConsoleDoor
+let door: ConsoleServer
 let terminals: (EchoTerminal | YesTerminal)[]
 
 interface YesTerminal extends Terminal {
@@ -64,7 +64,7 @@ function createYesTerminal(): YesTerminal {
 
 beforeEach(async () => {
   terminals = []
-  door = createConsoleDoor({
+  door = createConsoleServer({
     async attach(instance) {
       const terminal = instance === YES ? createYesTerminal() : createEchoTerminal()
       terminals.push(terminal)

@@ -18,7 +18,7 @@ import { parsePublicKey } from '../../src/api/ssh-keys.ts'
 import { decodeJson } from '../../src/api/wire/json.ts'
 import { linkModel } from '../../src/api/wire/model.ts'
 import { decodeInput, parseForm } from '../../src/api/wire/query.ts'
-import { createSeal } from '../../src/bus/rabbit/signing.ts'
+import { createSigner } from '../../src/bus/rabbit/signing.ts'
 import { isStaticElf } from '../../src/containers/elf.ts'
 import { demultiplex } from '../../src/containers/logs.ts'
 import { linesOf } from '../../src/host/sockets/lines.ts'
@@ -89,7 +89,7 @@ const CALLER = {
 }
 const TOKENS = createTokens(new Uint8Array(32))
 const BUS_KEY = randomBytes(32)
-const SEAL = createSeal({
+const SIGNER = createSigner({
   host: hostName('one'),
   key: BUS_KEY,
   clock: systemClock,
@@ -182,8 +182,8 @@ const PARSERS: readonly Parser[] = [
   },
   {
     name: 'messages of the bus that nobody signed',
-    seeds: [SEAL.close(null, ['{"kind":"bell","bell":"own"}'])],
-    parse: (bytes) => SEAL.open(bytes),
+    seeds: [SIGNER.sign(null, ['{"kind":"bell","bell":"own"}'])],
+    parse: (bytes) => SIGNER.verify(bytes),
   },
   {
     name: 'messages of the bus by a host that lost its mind',
@@ -195,7 +195,7 @@ const PARSERS: readonly Parser[] = [
       ]),
     ),
     parse: (bytes) =>
-      SEAL.open(Buffer.concat([createHmac('sha256', BUS_KEY).update(bytes).digest(), bytes])),
+      SIGNER.verify(Buffer.concat([createHmac('sha256', BUS_KEY).update(bytes).digest(), bytes])),
   },
   {
     name: 'commands',

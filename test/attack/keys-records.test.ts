@@ -11,12 +11,12 @@ import { join } from 'node:path'
 import fastify, { type FastifyInstance } from 'fastify'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { bootstrap, keptKey, sealKeys } from '../../src/agent/bootstrap.ts'
-import { type KeyOrderReport, type KeyReport, takeKeyOrders } from '../../src/api/access-keys.ts'
+import { addKeyRoutes, type KeyChangeReport, type KeyReport } from '../../src/api/access-keys.ts'
 import { getCallerIdentity } from '../../src/api/actions/get-caller-identity.ts'
 import { createKeyring } from '../../src/api/keyring.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { deriveKey } from '../../src/lib/key-derivation.ts'
-import { createSealer } from '../../src/lib/secret-cipher.ts'
+import { createSecretCipher } from '../../src/lib/secret-cipher.ts'
 import { cidr } from '../../src/model/addr.ts'
 import { parseHostName } from '../../src/model/ids.ts'
 import type { AccessKey } from '../../src/model/records.ts'
@@ -31,7 +31,7 @@ import { signedHeaders } from '../kit/signed.ts'
 
 const NETWORK = { vpc: cidr('10.9.0.0/24'), subnet: cidr('10.9.0.64/26'), zone: 'a' }
 const self = known(parseHostName('self'))
-const sealer = createSealer(deriveKey('s'.repeat(64), 'records', 32))
+const sealer = createSecretCipher(deriveKey('s'.repeat(64), 'records', 32))
 const custody = { sealer, self }
 let directory: string
 let store: Store
@@ -115,7 +115,7 @@ describe('a key that was taken away', () => {
   let server: FastifyInstance
   beforeEach(() => {
     server = fastify()
-    takeKeyOrders(server, {
+    addKeyRoutes(server, {
       store,
       clock: systemClock,
       log: silentLog,
@@ -125,7 +125,7 @@ describe('a key that was taken away', () => {
     })
   })
   afterEach(() => server.close())
-  const order = async (path: string): Promise<KeyOrderReport> =>
+  const order = async (path: string): Promise<KeyChangeReport> =>
     (await server.inject({ method: 'POST', url: `/v1/keys/${path}` })).json()
 
   it('is refused by all hosts with the next request, and accepted again when it is enabled', async () => {

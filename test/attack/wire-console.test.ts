@@ -12,7 +12,7 @@ import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import fastify from 'fastify'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { createConsoleDoor } from '../../src/api/console/server.ts'
+import { createConsoleServer } from '../../src/api/console/server.ts'
 import { certificateFiles, ensureCertificates } from '../../src/lib/certificates.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { createMetrics } from '../../src/lib/metrics.ts'
@@ -28,7 +28,7 @@ let directory: string
 let api: RunningApi
 let named = 'host2'
 const admin = fastify()
-const door = createConsoleDoor({
+const door = createConsoleServer({
   attach: async () => createEchoTerminal(),
   clock: systemClock,
   random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),

@@ -6,9 +6,9 @@
 import { randomBytes } from 'node:crypto'
 import type { Action, ApiParts, Call } from '../../src/api/action.ts'
 import { createBudget } from '../../src/api/budget.ts'
-import { createKeyMaking } from '../../src/api/key-generation.ts'
+import { createKeyGeneration } from '../../src/api/key-generation.ts'
 import { createCatalogue } from '../../src/api/launch/catalogue.ts'
-import { type ActionAnswer, answerOf } from '../../src/api/replica-fallback.ts'
+import { type ActionAnswer, answerWithFallback } from '../../src/api/replica-fallback.ts'
 import type { Bus } from '../../src/bus/bus.ts'
 import { createLocalBus } from '../../src/bus/local.ts'
 import { DOCKER } from '../../src/containers/declaration.ts'
@@ -124,7 +124,7 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
     runOn: (other, action, input = {}) =>
       runWith({ ...parts, store: withoutReplica(other) }, action, input, ALICE),
     answer: (other, action, input = {}) =>
-      answerOf(action, callOf({ ...parts, store: other }, input, ALICE)),
+      answerWithFallback(action, callOf({ ...parts, store: other }, input, ALICE)),
     async refusal(action, input = {}, account = ALICE) {
       const outcome = await run(action, input, account).catch((error: unknown) => error)
       if (outcome instanceof AtollError && outcome.kind === 'refused') return outcome.code
@@ -163,7 +163,7 @@ function makeParts(store: Store, bus: Bus): ApiParts {
     catalogue: createCatalogue(standingClock),
     clock: standingClock,
     turns: createTurns(),
-    keyMaking: createKeyMaking(),
+    keyGeneration: createKeyGeneration(),
     random: randomBytes,
     settings: {
       host: host('host1'),

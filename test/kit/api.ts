@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import type { Action, ApiParts } from '../../src/api/action.ts'
 import { type Api, type ApiOptions, createApi } from '../../src/api/http/server.ts'
-import { createKeyMaking } from '../../src/api/key-generation.ts'
+import { createKeyGeneration } from '../../src/api/key-generation.ts'
 import { createCatalogue } from '../../src/api/launch/catalogue.ts'
 import { DOCKER } from '../../src/containers/declaration.ts'
 import { systemClock } from '../../src/lib/clock.ts'
@@ -72,7 +72,7 @@ export function parts(more: Partial<ApiParts> = {}): ApiParts {
     catalogue: createCatalogue(systemClock),
     clock: systemClock,
     turns: createTurns(),
-    keyMaking: createKeyMaking(),
+    keyGeneration: createKeyGeneration(),
     random: randomBytes,
     settings: {
       host: known(parseHostName('host1')),

@@ -13,7 +13,7 @@ import { startKeeper } from '../../src/agent/keeper.ts'
 import { createLedger } from '../../src/agent/ledger.ts'
 import { createRecordsReader } from '../../src/agent/reader.ts'
 import { allActions } from '../../src/api/actions/all.ts'
-import { createKeyMaking } from '../../src/api/key-generation.ts'
+import { createKeyGeneration } from '../../src/api/key-generation.ts'
 import { createCatalogue } from '../../src/api/launch/catalogue.ts'
 import { createLocalBus } from '../../src/bus/local.ts'
 import { DOCKER } from '../../src/containers/declaration.ts'
@@ -237,7 +237,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
     catalogue: createCatalogue(systemClock),
     clock: systemClock,
     turns: createTurns(),
-    keyMaking: createKeyMaking(),
+    keyGeneration: createKeyGeneration(),
     random: randomBytes,
     settings: {
       host: name,

@@ -4,7 +4,7 @@
  * checks, no deadline.
  */
 import type { Channel, ChannelModel } from 'amqplib'
-import { LETTERS_QUEUE_OPTIONS } from '../../src/bus/rabbit/names.ts'
+import { QUESTIONS_QUEUE_OPTIONS } from '../../src/bus/rabbit/names.ts'
 import { RABBIT_PASSWORD, RABBIT_USER } from '../kit/rabbit.ts'
 
 const QUEUE = 'bare-questions'
@@ -17,7 +17,7 @@ export function rabbitUrl(address: string): string {
 /** Answers whatever is asked. */
 export async function bareAnswer(connection: ChannelModel): Promise<void> {
   const channel = await connection.createChannel()
-  await channel.assertQueue(QUEUE, LETTERS_QUEUE_OPTIONS)
+  await channel.assertQueue(QUEUE, QUESTIONS_QUEUE_OPTIONS)
   await consume(channel, QUEUE, ({ content, properties }) => {
     const { instance } = JSON.parse(content.toString())
     const answer = { output: 'aGVsbG8=', at: '2026-11-22T08:00:00.000Z', instance }
@@ -32,7 +32,7 @@ export async function bareAsker(
   connection: ChannelModel,
 ): Promise<(ask: object) => Promise<unknown>> {
   const channel = await connection.createChannel()
-  const { queue: replyTo } = await channel.assertQueue('', LETTERS_QUEUE_OPTIONS)
+  const { queue: replyTo } = await channel.assertQueue('', QUESTIONS_QUEUE_OPTIONS)
   const open = new Map<string, (answer: unknown) => void>()
   await consume(channel, replyTo, ({ content, properties }) => {
     open.get(properties.correlationId)?.(JSON.parse(content.toString()))

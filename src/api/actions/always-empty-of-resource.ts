@@ -11,7 +11,7 @@ import { describeAction } from '../read.ts'
 import { idListSchema, pagedShape } from '../schemas.ts'
 import { findTaggable } from '../taggable.ts'
 
-interface NothingOf {
+interface EmptyListOf {
   readonly name: ActionName
   readonly parameter: string
   readonly prefix: IdPrefix
@@ -19,7 +19,7 @@ interface NothingOf {
   readonly lists: readonly string[]
 }
 
-function nothingOf({ name, parameter, prefix, malformed, lists }: NothingOf): Action {
+function emptyListOf({ name, parameter, prefix, malformed, lists }: EmptyListOf): Action {
   const ids = z
     .preprocess(
       (given) => (typeof given === 'string' ? [given] : given),
@@ -46,7 +46,7 @@ function nothingOf({ name, parameter, prefix, malformed, lists }: NothingOf): Ac
 }
 
 /** DescribeStaleSecurityGroups: rules name no group of another VPC. */
-export const describeStaleSecurityGroups = nothingOf({
+export const describeStaleSecurityGroups = emptyListOf({
   name: 'DescribeStaleSecurityGroups',
   parameter: 'VpcId',
   prefix: 'vpc',
@@ -55,7 +55,7 @@ export const describeStaleSecurityGroups = nothingOf({
 })
 
 /** DescribeSecurityGroupReferences: nothing refers to a group over a peering of VPCs. */
-export const describeSecurityGroupReferences = nothingOf({
+export const describeSecurityGroupReferences = emptyListOf({
   name: 'DescribeSecurityGroupReferences',
   parameter: 'GroupId',
   prefix: 'sg',
@@ -64,7 +64,7 @@ export const describeSecurityGroupReferences = nothingOf({
 })
 
 /** GetSubnetCidrReservations: nobody reserves parts of a subnet. */
-export const getSubnetCidrReservations = nothingOf({
+export const getSubnetCidrReservations = emptyListOf({
   name: 'GetSubnetCidrReservations',
   parameter: 'SubnetId',
   prefix: 'subnet',

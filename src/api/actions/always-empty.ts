@@ -17,7 +17,7 @@ import { dryRunShape, filterShape, notFound, pagedShape } from '../schemas.ts'
 /** Most results on a page of any of these. */
 const RESULTS_MAX = 1000
 
-interface Absence {
+interface AlwaysEmpty {
   readonly action: ActionName
   /** Members of the answer, all of them empty lists. */
   readonly lists: readonly string[]
@@ -30,16 +30,16 @@ interface Absence {
 function none(
   action: ActionName,
   lists: string | readonly string[],
-  names: Absence['names'] = {},
-): Absence {
+  names: AlwaysEmpty['names'] = {},
+): AlwaysEmpty {
   return { action, lists: typeof lists === 'string' ? [lists] : lists, names, isOfOne: false }
 }
 
-function one(...given: Parameters<typeof none>): Absence {
+function one(...given: Parameters<typeof none>): AlwaysEmpty {
   return { ...none(...given), isOfOne: true }
 }
 
-const ADDRESSES: readonly Absence[] = [
+const ADDRESSES: readonly AlwaysEmpty[] = [
   none('DescribeAddresses', 'Addresses', {
     PublicIps: 'InvalidAddress.NotFound',
     AllocationIds: 'InvalidAllocationID.NotFound',
@@ -61,7 +61,7 @@ const ADDRESSES: readonly Absence[] = [
   none('DescribeIpamScopes', 'IpamScopes', { IpamScopeIds: 'InvalidIpamScopeId.NotFound' }),
 ]
 
-const GATEWAYS: readonly Absence[] = [
+const GATEWAYS: readonly AlwaysEmpty[] = [
   none('DescribeNatGateways', 'NatGateways', { NatGatewayIds: 'NatGatewayNotFound' }),
   none('DescribeEgressOnlyInternetGateways', 'EgressOnlyInternetGateways', {
     EgressOnlyInternetGatewayIds: 'InvalidEgressOnlyInternetGatewayId.NotFound',
@@ -108,7 +108,7 @@ const GATEWAYS: readonly Absence[] = [
   }),
 ]
 
-const NETWORKS: readonly Absence[] = [
+const NETWORKS: readonly AlwaysEmpty[] = [
   none('DescribeVpcPeeringConnections', 'VpcPeeringConnections', {
     VpcPeeringConnectionIds: 'InvalidVpcPeeringConnectionID.NotFound',
   }),
@@ -158,7 +158,7 @@ const NETWORKS: readonly Absence[] = [
   }),
 ]
 
-const PURCHASES: readonly Absence[] = [
+const PURCHASES: readonly AlwaysEmpty[] = [
   none('DescribeSpotInstanceRequests', 'SpotInstanceRequests', {
     SpotInstanceRequestIds: 'InvalidSpotInstanceRequestID.NotFound',
   }),
@@ -194,7 +194,7 @@ const PURCHASES: readonly Absence[] = [
   }),
 ]
 
-const INSTANCES: readonly Absence[] = [
+const INSTANCES: readonly AlwaysEmpty[] = [
   none('DescribePlacementGroups', 'PlacementGroups', {
     GroupNames: 'InvalidPlacementGroup.Unknown',
     GroupIds: 'InvalidPlacementGroup.Unknown',
@@ -218,7 +218,7 @@ const INSTANCES: readonly Absence[] = [
   none('DescribeFastLaunchImages', 'FastLaunchImages'),
 ]
 
-const DISKS_AND_TASKS: readonly Absence[] = [
+const DISKS_AND_TASKS: readonly AlwaysEmpty[] = [
   none('DescribeSnapshots', 'Snapshots', { SnapshotIds: 'InvalidSnapshot.NotFound' }),
   one('DescribeSnapshotAttribute', ['CreateVolumePermissions', 'ProductCodes'], {
     SnapshotId: 'InvalidSnapshot.NotFound',
@@ -251,7 +251,7 @@ const DISKS_AND_TASKS: readonly Absence[] = [
   none('DescribeStoreImageTasks', 'StoreImageTaskResults'),
 ]
 
-const ABSENT: readonly Absence[] = [
+const ALWAYS_EMPTY: readonly AlwaysEmpty[] = [
   ...ADDRESSES,
   ...GATEWAYS,
   ...NETWORKS,
@@ -269,7 +269,7 @@ const schema = z.looseObject({
 })
 
 /** All of them. */
-export const absentActions: readonly Action[] = ABSENT.map((absence) => ({
+export const alwaysEmptyActions: readonly Action[] = ALWAYS_EMPTY.map((absence) => ({
   name: absence.action,
   input: schema,
   filters: { names: [], tags: false },

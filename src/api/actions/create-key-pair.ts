@@ -19,7 +19,7 @@ export const createKeyPair = changeAction({
   async prepare({ KeyName: name, KeyType, TagSpecifications: tags }, { account, dryRun, parts }) {
     // A key takes tenths of a second of arithmetic.
     dryRun()
-    return { name, tags, key: await parts.keyMaking.run(account, () => createKey(KeyType)) }
+    return { name, tags, key: await parts.keyGeneration.run(account, () => createKey(KeyType)) }
   },
   async change(tx, asked, changing) {
     const answer = await insertKey(tx, asked, changing)

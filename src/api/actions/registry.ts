@@ -13,7 +13,7 @@ export {
   getSerialConsoleAccessStatus,
   getSnapshotBlockPublicAccessState,
 } from './account-settings.ts'
-export { absentActions } from './always-empty.ts'
+export { alwaysEmptyActions } from './always-empty.ts'
 export {
   describeSecurityGroupReferences,
   describeStaleSecurityGroups,

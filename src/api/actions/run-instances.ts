@@ -15,15 +15,15 @@ import { type Changing, changeAction } from '../change.ts'
 import { type InstanceDetails, instanceDetails } from '../instance-details.ts'
 import type { CatalogueReader } from '../launch/catalogue.ts'
 import { launchChoices } from '../launch/choices.ts'
-import { createDraw } from '../launch/random-ids.ts'
+import { createRandomIds } from '../launch/random-ids.ts'
 import { writeLaunch } from '../launch/records.ts'
-import { type LaunchOrder, launchOrder, launchSchema } from '../launch/request.ts'
+import { type LaunchRequest, launchSchema, parseLaunchRequest } from '../launch/request.ts'
 import { instanceView } from '../views/instance.ts'
 import { reservationsView } from '../views/reservation.ts'
 
 /** One request for a launch. */
 interface Launch {
-  readonly order: LaunchOrder
+  readonly order: LaunchRequest
   readonly reservation: ReservationId
   readonly catalogue: CatalogueReader
 }
@@ -33,7 +33,7 @@ export const runInstances = changeAction({
   name: 'RunInstances',
   input: launchSchema,
   prepare: (given, { settings, newId, parts }): Launch => ({
-    order: launchOrder(given, settings.maxInstancesPerLaunch),
+    order: parseLaunchRequest(given, settings.maxInstancesPerLaunch),
     reservation: newId('r'),
     catalogue: parts.catalogue.reader(),
   }),
@@ -64,7 +64,7 @@ async function launch(
   { order, reservation, catalogue }: Launch,
   { account, now, settings, budget, dryRun, newId, parts }: Changing,
 ): Promise<readonly InstanceDetails[]> {
-  const draw = createDraw(newId, parts.random)
+  const draw = createRandomIds(newId, parts.random)
   const known = await catalogue.read(tx)
   const { host, drivers } = settings
   const catalogued = { ...known, hosts: placeableHosts(known.hosts, host), drivers }

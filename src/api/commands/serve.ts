@@ -7,13 +7,13 @@
  * When the world does not do its part (`unavailable`), the command is handed on a few times, since
  * another host may be better off.
  */
-import type { CommandDoor, CommandMessage, CommandOutcome } from '../../bus/command-queue.ts'
+import type { CommandMessage, CommandOutcome, CommandQueue } from '../../bus/command-queue.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Metrics } from '../../lib/metrics.ts'
 import { refused } from '../../model/errors.ts'
 import type { Action, ApiParts } from '../action.ts'
 import { type Asked, createCalls, type Encoding, type Outcome } from '../call.ts'
-import { createCallMeasures } from '../call-metrics.ts'
+import { createCallMetrics } from '../call-metrics.ts'
 import { decodeJson, encodeJson } from '../wire/json.ts'
 import { authenticateCommand } from './auth.ts'
 import {
@@ -44,7 +44,7 @@ const AGAIN_AFTER_MS = 500
 
 /** What the door is built from. */
 export interface CommandsOptions {
-  readonly door: CommandDoor
+  readonly door: CommandQueue
   readonly parts: ApiParts
   readonly actions: readonly Action[]
   readonly log: Log
@@ -57,7 +57,7 @@ export function serveCommands(options: CommandsOptions): () => Promise<void> {
     ...options,
     encoding: commandEncoding,
     limits: LIMITS,
-    measures: createCallMeasures(options.metrics, 'commands'),
+    measures: createCallMetrics(options.metrics, 'commands'),
     what: 'command',
   })
   return options.door.onCommand(async (message) => {
@@ -71,11 +71,11 @@ export function serveCommands(options: CommandsOptions): () => Promise<void> {
 }
 
 /** A command, taken apart. */
-interface AskedCommand extends Asked {
+interface DecodedCommand extends Asked {
   readonly id: string
 }
 
-const commandEncoding: Encoding<CommandMessage, CommandMessage, AskedCommand> = {
+const commandEncoding: Encoding<CommandMessage, CommandMessage, DecodedCommand> = {
   senderOf: (message) => ({ owner: ownerOf(message), origin: THE_BUS }),
   async prove(message, findKey, nowMs) {
     refuseTooLong(message)
@@ -120,7 +120,7 @@ function recordsOf(asOf: string | null): Pick<CommandAnswer, 'recordsAsOf'> {
 }
 
 /** What becomes of a command whose call ended so. */
-function outcomeOf(message: CommandMessage, outcome: Outcome<AskedCommand>): CommandOutcome {
+function outcomeOf(message: CommandMessage, outcome: Outcome<DecodedCommand>): CommandOutcome {
   const { requestId, asked, result } = outcome
   if (result.kind === 'answer') return { kind: 'answer', answer: result.text }
   const { kind, code, message: text, status } = result.fault

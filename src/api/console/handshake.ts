@@ -27,7 +27,7 @@ import {
 } from './older-clients.ts'
 
 /** Whoever was let in. */
-export interface Entered {
+export interface AcceptedConsole {
   readonly link: TerminalLink
   readonly instance: InstanceId
   /** Null for a pipe. */
@@ -35,9 +35,9 @@ export interface Entered {
 }
 
 /** Where connections come in. */
-export interface Entrance {
+export interface ConsoleHandshake {
   /** Takes a connection over; null when it was turned away, and has been told so, or is gone. */
-  enter(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<Entered | null>
+  enter(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<AcceptedConsole | null>
 }
 
 /** Whether a request is to be upgraded to a console. */
@@ -48,7 +48,9 @@ export function wantsConsole(request: IncomingMessage): boolean {
 }
 
 /** `redeem` gives the instance that a ticket is for, once, and null when it is not good. */
-export function createEntrance(redeem: (ticket: string) => InstanceId | null): Entrance {
+export function createConsoleHandshake(
+  redeem: (ticket: string) => InstanceId | null,
+): ConsoleHandshake {
   let server: Promise<WebSocketServer> | null = null
   return {
     async enter(request, socket, head) {

@@ -9,8 +9,8 @@ import { type AtollError, refused, unavailable } from '../../model/errors.ts'
 import type { HostName, InstanceId } from '../../model/ids.ts'
 import type { InstanceState } from '../../model/records.ts'
 import type { InformedStore } from '../../store/steady.ts'
-import { byRecords } from '../replica-fallback.ts'
-import type { ConsoleDoor } from './server.ts'
+import { withReplicaFallback } from '../replica-fallback.ts'
+import type { ConsoleServer } from './server.ts'
 import { TICKET_LIFE_MS } from './tickets.ts'
 
 /** Where a console is to be had. */
@@ -25,9 +25,9 @@ export interface ConsolePlace {
   readonly ticketSeconds: number
 }
 
-export interface SeekerOptions {
+export interface ConsoleLocatorOptions {
   readonly host: HostName
-  readonly door: Pick<ConsoleDoor, 'issue'>
+  readonly door: Pick<ConsoleServer, 'issue'>
   /** Whether anything of an instance is on this host, running or not. */
   readonly holds: (instance: InstanceId) => Promise<boolean>
   readonly store: InformedStore
@@ -37,7 +37,7 @@ export interface SeekerOptions {
 }
 
 /** Gets tickets to consoles, wherever the instances are. */
-export interface Seeker {
+export interface ConsoleLocator {
   /** Errors: `refused` and `unavailable`, which say what to do. */
   seek(instance: InstanceId): Promise<ConsolePlace>
 }
@@ -46,7 +46,7 @@ export interface Seeker {
 const ASK_TIMEOUT_MS = 4_000
 
 /** Answers other hosts' questions for consoles from now on. */
-export function createSeeker(options: SeekerOptions): Seeker {
+export function createConsoleLocator(options: ConsoleLocatorOptions): ConsoleLocator {
   const { host, door, holds, store, bus, reachedAt } = options
 
   bus.onAsk('attach', async ({ instance }) => {
@@ -74,7 +74,7 @@ export function createSeeker(options: SeekerOptions): Seeker {
 
 function placeAt(
   host: HostName,
-  { address, port }: SeekerOptions['reachedAt'],
+  { address, port }: ConsoleLocatorOptions['reachedAt'],
   ticket: string,
 ): Omit<ConsolePlace, 'at'> {
   const url = `wss://${address}:${port}${TERMINAL_PATH}`
@@ -86,7 +86,7 @@ function notYet(instance: InstanceId): AtollError {
 }
 
 async function hostOf(records: InformedStore, id: InstanceId): Promise<HostName> {
-  const { output } = await byRecords(records, (store) => placeOf(store, id))
+  const { output } = await withReplicaFallback(records, (store) => placeOf(store, id))
   return output
 }
 

@@ -15,7 +15,7 @@ import type { Screen, Terminal } from '../../lib/terminal.ts'
 import type { TerminalLink } from '../../lib/terminal-link.ts'
 import { AtollError, unavailable } from '../../model/errors.ts'
 import type { InstanceId } from '../../model/ids.ts'
-import { createEntrance, type Entered, wantsConsole } from './handshake.ts'
+import { type AcceptedConsole, createConsoleHandshake, wantsConsole } from './handshake.ts'
 import { runSession } from './session.ts'
 import { createTickets } from './tickets.ts'
 
@@ -37,7 +37,7 @@ export interface Upgrader {
 }
 
 /** The door. */
-export interface ConsoleDoor extends Upgrader {
+export interface ConsoleServer extends Upgrader {
   /**
    * A ticket to the terminal of an instance that is here. Errors: `unavailable` when there is no
    * room for one more.
@@ -47,7 +47,7 @@ export interface ConsoleDoor extends Upgrader {
   close(): Promise<void>
 }
 
-export interface ConsoleDoorOptions {
+export interface ConsoleServerOptions {
   readonly attach: Attach
   readonly clock: Clock
   readonly random: (bytes: number) => Uint8Array
@@ -56,7 +56,7 @@ export interface ConsoleDoorOptions {
 }
 
 /** Opens the door. */
-export function createConsoleDoor(options: ConsoleDoorOptions): ConsoleDoor {
+export function createConsoleServer(options: ConsoleServerOptions): ConsoleServer {
   const { attach, clock, random, log, metrics } = options
   const tickets = createTickets(clock, random)
   const open = new Map<TerminalLink, InstanceId>()
@@ -67,7 +67,7 @@ export function createConsoleDoor(options: ConsoleDoorOptions): ConsoleDoor {
     'Connections that showed no ticket which is good',
   )
   let closing = false
-  const entrance = createEntrance((ticket) => {
+  const entrance = createConsoleHandshake((ticket) => {
     const instance = tickets.redeem(ticket)
     if (instance === null) turnedAway.inc()
     return instance
@@ -83,7 +83,7 @@ export function createConsoleDoor(options: ConsoleDoorOptions): ConsoleDoor {
       throw unavailable('The host takes no more consoles at the moment; try again later.')
   }
 
-  async function serve({ link, instance, screen }: Entered): Promise<void> {
+  async function serve({ link, instance, screen }: AcceptedConsole): Promise<void> {
     try {
       assertRoom(instance)
       open.set(link, instance)

@@ -10,13 +10,13 @@ export interface BodyLimits {
   readonly receivedBytesOfOne: number
 }
 
-export interface Bodies {
+export interface BodyLimiter {
   /** Takes room for a body; null when there is none. What is returned gives it back, once. */
   take(remote: string, length: string | undefined): (() => void) | null
 }
 
 /** Nothing is being received. */
-export function createBodies(limits: BodyLimits): Bodies {
+export function createBodyLimiter(limits: BodyLimits): BodyLimiter {
   const received = createTally<string>()
   return {
     take(remote, length) {

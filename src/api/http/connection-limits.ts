@@ -38,7 +38,7 @@ interface Connection {
 }
 
 /** Watches the connections of a server; `name` is what the server is called in metrics. */
-export function guardConnections(
+export function limitConnections(
   server: Server,
   limits: ConnectionLimits,
   metrics: Metrics,

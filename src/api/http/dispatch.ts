@@ -10,7 +10,7 @@ import type { Metrics } from '../../lib/metrics.ts'
 import { refused } from '../../model/errors.ts'
 import type { Action, ApiParts } from '../action.ts'
 import { type Asked, type CallLimits, createCalls, type Encoding, type Outcome } from '../call.ts'
-import { createCallMeasures } from '../call-metrics.ts'
+import { createCallMetrics } from '../call-metrics.ts'
 import type { Fault } from '../faults.ts'
 import { EC2_MODEL } from '../generated/ec2.ts'
 import { STS_MODEL } from '../generated/sts.ts'
@@ -80,7 +80,7 @@ export interface DispatcherOptions {
 /** Throws a `bug` when an action is not in the generated model or is given twice. */
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { parts, metrics } = options
-  const measures = createCallMeasures(metrics, 'api')
+  const measures = createCallMetrics(metrics, 'api')
   const malformed = metrics.counter(
     'atoll_api_malformed_total',
     'Requests refused before they were read',
@@ -103,11 +103,11 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 }
 
 /** A form, taken apart. */
-interface AskedForm extends Asked {
+interface DecodedForm extends Asked {
   readonly version: string | undefined
 }
 
-const queryEncoding: Encoding<ApiHead, ApiRequest, AskedForm> = {
+const queryEncoding: Encoding<ApiHead, ApiRequest, DecodedForm> = {
   senderOf: ({ remote }) => ({ owner: remote, origin: remote }),
   prove: authenticate,
   read(request) {
@@ -127,7 +127,7 @@ const queryEncoding: Encoding<ApiHead, ApiRequest, AskedForm> = {
 }
 
 /** What goes back for a call that ended so. */
-function documentOf(head: ApiHead, outcome: Outcome<AskedForm>): ApiAnswer {
+function documentOf(head: ApiHead, outcome: Outcome<DecodedForm>): ApiAnswer {
   const { requestId, result } = outcome
   if (result.kind === 'fault') return refusal(serviceOf(head, outcome), result.fault, requestId)
   const { text: xml, asOf } = result
@@ -164,7 +164,7 @@ function first(parameters: readonly Parameter[], name: string): string | undefin
  * The service whose words a refusal is in: the action's, that of the request's version, or what its
  * head gives away.
  */
-function serviceOf(head: ApiHead, { words, asked }: Outcome<AskedForm>): WireModel {
+function serviceOf(head: ApiHead, { words, asked }: Outcome<DecodedForm>): WireModel {
   if (words !== null) return words.service
   const isSts = asked === undefined ? isForSts(head) : asked.version === STS_MODEL.version
   return isSts ? STS_MODEL : EC2_MODEL

@@ -16,10 +16,10 @@ import type { Action, ApiParts } from '../action.ts'
 import type { CallLimits } from '../call.ts'
 import type { Upgrader } from '../console/server.ts'
 import { faultOf } from '../faults.ts'
-import { type BodyLimits, createBodies } from './body-limits.ts'
-import { type ConnectionLimits, type Connections, guardConnections } from './connection-limits.ts'
+import { type BodyLimits, createBodyLimiter } from './body-limits.ts'
+import { type ConnectionLimits, type Connections, limitConnections } from './connection-limits.ts'
 import { type ApiAnswer, type Complaint, createDispatcher, type Dispatcher } from './dispatch.ts'
-import { type FrontCertificates, standBefore } from './tls-detection.ts'
+import { type ApiCertificates, detectTls } from './tls-detection.ts'
 
 /** What a client may ask of the server before it is refused or cut off. */
 interface ApiLimits extends ConnectionLimits, BodyLimits, CallLimits {
@@ -87,7 +87,7 @@ export interface ApiOptions {
   /** Whether this host is well, for `GET /healthz`; left out, it always is. */
   readonly isHealthy?: () => boolean
   /** With them, whoever is not on this host must use TLS; without, nobody can. */
-  readonly certificates?: FrontCertificates
+  readonly certificates?: ApiCertificates
 }
 
 /** The API of one host, from the first request it answers to the last. */
@@ -110,14 +110,14 @@ export function createApi(options: ApiOptions): Api {
   const limits = { ...DEFAULT_API_LIMITS, ...options.limits }
   const dispatcher = createDispatcher({ parts, actions, log, metrics, limits })
   const server = createServer(dispatcher, limits, options)
-  standBefore(server.server, {
+  detectTls(server.server, {
     certificates: options.certificates,
     handshakeTimeoutMs: limits.handshakeTimeoutMs,
     handshakesOfOne: limits.handshakesOfOne,
     refusal: () => brokenHttp(dispatcher, 400, 'Bad Request', USE_TLS),
     metrics,
   })
-  const connections = guardConnections(server.server, limits, metrics)
+  const connections = limitConnections(server.server, limits, metrics)
   screenRequests(server, dispatcher, connections, limits)
   return {
     async listen() {
@@ -209,7 +209,7 @@ function screenRequests(
   connections: Connections,
   limits: ApiLimits,
 ): void {
-  const bodies = createBodies(limits)
+  const bodies = createBodyLimiter(limits)
   server.addHook('onRequest', async (request, reply) => {
     const { raw } = request
     const { socket } = raw

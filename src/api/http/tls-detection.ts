@@ -21,7 +21,7 @@ interface Shown {
 }
 
 /** Certificates, which may be renewed under way. */
-export interface FrontCertificates {
+export interface ApiCertificates {
   /** What clients are shown; null while there is none. */
   api(): Shown | null
   /** What other hosts are shown, who ask for this one by its name. */
@@ -32,8 +32,8 @@ export interface FrontCertificates {
 }
 
 /** What the front goes by. */
-export interface FrontOptions {
-  readonly certificates: FrontCertificates | undefined
+export interface TlsDetectionOptions {
+  readonly certificates: ApiCertificates | undefined
   /** How long a client may take for its first byte and for the TLS handshake, each. */
   readonly handshakeTimeoutMs: number
   /** How many handshakes one address may begin; those of this host are not counted. */
@@ -53,7 +53,7 @@ const ADDRESSES_LIMIT = 4096
 const LINGER_MS = 1_000
 
 /** Puts itself before an HTTP server that does not listen yet. */
-export function standBefore(server: Server, options: FrontOptions): void {
+export function detectTls(server: Server, options: TlsDetectionOptions): void {
   const { certificates, handshakeTimeoutMs, metrics } = options
   const refused = metrics.counter(
     'atoll_api_plain_refused_total',
@@ -95,8 +95,8 @@ export function standBefore(server: Server, options: FrontOptions): void {
 
 /** The TLS end of it: never listens, and is handed connections. */
 function createSecure(
-  certificates: FrontCertificates,
-  { handshakeTimeoutMs }: FrontOptions,
+  certificates: ApiCertificates,
+  { handshakeTimeoutMs }: TlsDetectionOptions,
   hand: (socket: Socket) => void,
 ) {
   let forHosts: SecureContext | undefined

@@ -18,7 +18,7 @@ import { driverOfImage } from '../drivers.ts'
 import { missingImages, notFound } from '../schemas.ts'
 import type { CatalogueReading } from './catalogue.ts'
 import { type LaunchDisk, launchDisk } from './disk.ts'
-import type { LaunchNetwork, LaunchOrder } from './request.ts'
+import type { LaunchNetwork, LaunchRequest } from './request.ts'
 
 export interface LaunchChoices {
   readonly image: Image
@@ -44,7 +44,7 @@ export interface LaunchChoices {
 export async function launchChoices(
   tx: ReadTx,
   account: AccountId,
-  order: LaunchOrder,
+  order: LaunchRequest,
   catalogue: CatalogueReading & { readonly drivers: readonly DriverDeclaration[] },
   /** Any non-negative integer: picks one of what is equally good. */
   random: number,

@@ -14,7 +14,7 @@ import { onlySchema, withCode, withoutEffect } from '../schemas.ts'
 import { GP3_IOPS, GP3_MIB_PER_S } from '../volume-speed.ts'
 
 /** What is asked for. */
-export interface DiskOrder {
+export interface DiskRequest {
   /** Null: as large as the instance type says, or the image. */
   readonly sizeGiB: number | null
   readonly deleteOnTermination: boolean
@@ -116,7 +116,9 @@ export const launchDevicesSchema = z.preprocess(
 )
 
 /** What the mappings ask for; null when there are none. */
-export function diskOrder([mapping]: z.output<typeof launchDevicesSchema>): DiskOrder | null {
+export function parseDiskRequest([mapping]: z.output<
+  typeof launchDevicesSchema
+>): DiskRequest | null {
   if (mapping === undefined) return null
   const { VolumeSize, DeleteOnTermination, VolumeType = null } = mapping.Ebs
   return {
@@ -128,7 +130,7 @@ export function diskOrder([mapping]: z.output<typeof launchDevicesSchema>): Disk
 
 /** The disk of each instance of the launch; null where the driver's instances have no volume. */
 export function launchDisk(
-  order: DiskOrder | null,
+  order: DiskRequest | null,
   image: Pick<Image, 'id' | 'diskGiB'>,
   type: Pick<InstanceType, 'diskGiB'>,
   { rootVolume }: Pick<DriverDeclaration, 'rootVolume'>,

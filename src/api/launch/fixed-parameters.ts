@@ -18,7 +18,7 @@ function nothing(why: string) {
 }
 
 /** Members of the request. */
-export const plainShape = {
+export const fixedShape = {
   Ipv6AddressCount: onlySchema(0, 'Ipv6AddressCount: no IPv6'),
   Ipv6Addresses: nothing('Ipv6Addresses: no IPv6'),
   EnablePrimaryIpv6: onlySchema(false, 'EnablePrimaryIpv6: no IPv6'),
@@ -44,7 +44,7 @@ export const plainShape = {
 }
 
 /** Members of `Placement`. */
-export const plainPlacement = {
+export const fixedPlacement = {
   Tenancy: onlySchema('default', 'Placement.Tenancy: only default is supported'),
   Affinity: onlySchema('default', 'Placement.Affinity: only default; no host is dedicated'),
   GroupName: onlySchema('', 'Placement.GroupName: there are no placement groups'),
@@ -57,7 +57,7 @@ const privateAddress = z.strictObject({
 })
 
 /** Members of the one NIC. */
-export const plainNic = {
+export const fixedNic = {
   PrivateIpAddresses: z
     .array(privateAddress)
     .refine((list) => list.length <= 1 && list.every(({ Primary }) => Primary === true), {

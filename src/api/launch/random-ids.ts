@@ -5,7 +5,7 @@ import type { NewId } from '../../model/ids.ts'
 /** Random bytes of a MAC (`macFromRandom`). */
 const MAC_BYTES = 5
 
-export interface Draw {
+export interface RandomIds {
   readonly id: NewId
   mac(): Mac
   /** A non-negative integer to choose by. */
@@ -13,7 +13,7 @@ export interface Draw {
 }
 
 /** Draws from `random` bytes. */
-export function createDraw(id: NewId, random: (bytes: number) => Uint8Array): Draw {
+export function createRandomIds(id: NewId, random: (bytes: number) => Uint8Array): RandomIds {
   return {
     id,
     mac: () => macFromRandom(random(MAC_BYTES)),

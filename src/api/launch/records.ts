@@ -19,12 +19,12 @@ import type { InstanceDetails } from '../instance-details.ts'
 import { specifiedTags } from '../schemas.ts'
 import { addressInUse, type LaunchChoices } from './choices.ts'
 import { type FreeAddresses, freeAddresses } from './free-addresses.ts'
-import type { Draw } from './random-ids.ts'
-import type { LaunchOrder } from './request.ts'
+import type { RandomIds } from './random-ids.ts'
+import type { LaunchRequest } from './request.ts'
 
 /** What is to be written. */
 interface LaunchPlan {
-  readonly order: LaunchOrder
+  readonly order: LaunchRequest
   readonly choices: LaunchChoices
   /** With fewer instances there is no launch. */
   readonly least: number
@@ -32,7 +32,7 @@ interface LaunchPlan {
   readonly reservation: ReservationId
   /** ISO 8601. */
   readonly now: string
-  readonly draw: Draw
+  readonly draw: RandomIds
   readonly budget: Budget
 }
 
@@ -117,7 +117,7 @@ async function launchOne(launch: Launch, launchIndex: number): Promise<Outcome> 
 
 function shortageOf(
   short: 'capacity' | 'addresses',
-  order: LaunchOrder,
+  order: LaunchRequest,
   { subnet, image }: LaunchChoices,
 ): Error {
   const only = keptBy(image.location)

@@ -27,19 +27,19 @@ import {
   withoutEffect,
 } from '../schemas.ts'
 import { parseBase64 } from '../wire/base64.ts'
-import { type DiskOrder, diskOrder, launchDevicesSchema } from './disk.ts'
-import { namedAddress, plainNic, plainPlacement, plainShape } from './fixed-parameters.ts'
+import { type DiskRequest, launchDevicesSchema, parseDiskRequest } from './disk.ts'
+import { fixedNic, fixedPlacement, fixedShape, namedAddress } from './fixed-parameters.ts'
 import { launchOptions, optionsShape } from './options.ts'
 
 /** What one RunInstances asks for, still unchecked against the records. */
-export interface LaunchOrder {
+export interface LaunchRequest {
   readonly image: ImageId
   readonly type: string
   readonly minCount: number
   readonly maxCount: number
   readonly network: LaunchNetwork
   /** Null: nothing is said of it. */
-  readonly disk: DiskOrder | null
+  readonly disk: DiskRequest | null
   /** What the type must have; null: whatever it has. */
   readonly cores: number | null
   readonly keyName: string | null
@@ -126,7 +126,7 @@ const nicSchema = z.strictObject({
   ),
   InterfaceType: onlySchema('interface', 'NetworkInterfaces.1.InterfaceType: only interface'),
   NetworkCardIndex: onlySchema(0, 'NetworkInterfaces.1.NetworkCardIndex: there is one card, 0'),
-  ...plainNic,
+  ...fixedNic,
 })
 
 /** What EC2 lets a launch tag. Of the last two none is made here, and so nothing is tagged. */
@@ -161,7 +161,7 @@ const givenSchema = z.strictObject({
   Placement: z
     .strictObject({
       AvailabilityZone: textSchema.optional(),
-      ...plainPlacement,
+      ...fixedPlacement,
     })
     .default({}),
   BlockDeviceMappings: launchDevicesSchema,
@@ -172,7 +172,7 @@ const givenSchema = z.strictObject({
     .max(CLIENT_TOKEN_MAX_LENGTH)
     .regex(/^[\x20-\x7e]*$/, 'printable ASCII only')
     .optional(),
-  ...plainShape,
+  ...fixedShape,
 })
 
 /**
@@ -181,7 +181,7 @@ const givenSchema = z.strictObject({
 export const launchSchema = z.preprocess(withoutEmptyStructures, givenSchema)
 
 /** The order in a request's parameters. */
-export function launchOrder(given: Given, maxInstances: number): LaunchOrder {
+export function parseLaunchRequest(given: Given, maxInstances: number): LaunchRequest {
   refuseCounts(given, maxInstances)
   const network = networkOf(given)
   if (network.ip !== undefined && given.MaxCount > 1) {
@@ -196,7 +196,7 @@ export function launchOrder(given: Given, maxInstances: number): LaunchOrder {
     minCount: given.MinCount,
     maxCount: given.MaxCount,
     network,
-    disk: diskOrder(given.BlockDeviceMappings),
+    disk: parseDiskRequest(given.BlockDeviceMappings),
     cores: given.CpuOptions?.CoreCount ?? null,
     keyName: given.KeyName ?? null,
     userData: given.UserData ?? null,

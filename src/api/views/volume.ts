@@ -8,7 +8,7 @@ import type {
 import type { Tag, Volume } from '../../model/records.ts'
 import { zoneId } from '../../model/zones.ts'
 import type { FilterTable } from '../filters.ts'
-import { ownSpeed } from '../volume-speed.ts'
+import { baselineSpeed } from '../volume-speed.ts'
 import { tagged, tagsView } from './tags.ts'
 
 /** One volume. */
@@ -23,7 +23,7 @@ export function volumeView(volume: Volume, region: string, tags: readonly Tag[])
     Attachments: attachmentsView(volume),
     // Written by this house only, in the SDK's own words.
     VolumeType: (volume.volumeType ?? 'standard') as VolumeType,
-    ...ownSpeed(volume.volumeType, volume.sizeGiB),
+    ...baselineSpeed(volume.volumeType, volume.sizeGiB),
     SnapshotId: '',
     Encrypted: false,
     MultiAttachEnabled: false,

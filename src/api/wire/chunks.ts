@@ -1,18 +1,18 @@
-/** Long answers, written in pieces and held to their limit while they are written. */
+/** Long answers, written in chunks and held to their limit while they are written. */
 import { refused } from '../../model/errors.ts'
 import type { Budget } from '../budget.ts'
 
 /** Writes a text; yields after each item of a list, with its length. */
-export type Pieces = Generator<number, string, void>
+export type Chunks = Generator<number, string, void>
 
 /**
  * Runs a writer to its end, with a pause when the budget says so. Refuses with `ResponseTooLarge`
  * an item, which may be a list of many, or a whole that is longer than `answerBytes`, before the
  * rest of it is written.
  */
-export async function inPieces(pieces: Pieces, budget: Budget): Promise<string> {
+export async function joinInSlices(chunks: Chunks, budget: Budget): Promise<string> {
   for (;;) {
-    const step = pieces.next()
+    const step = chunks.next()
     if (step.done === true) {
       refuseLong(Buffer.byteLength(step.value), budget)
       return step.value

@@ -6,7 +6,7 @@
  */
 import { assertNever, refused } from '../../model/errors.ts'
 import type { Budget } from '../budget.ts'
-import { inPieces, type Pieces } from './chunks.ts'
+import { type Chunks, joinInSlices } from './chunks.ts'
 import type { Scalar, Shape, Structure } from './model.ts'
 import { MAX_LIST_INDEX, MAX_NESTING, MAX_VALUE_LENGTH, parseScalar } from './query.ts'
 
@@ -27,10 +27,10 @@ export function decodeJson(
  * `answerBytes`.
  */
 export async function encodeJson(output: object, budget: Budget): Promise<string> {
-  return await inPieces(writeValue(output), budget)
+  return await joinInSlices(writeValue(output), budget)
 }
 
-function* writeValue(value: unknown): Pieces {
+function* writeValue(value: unknown): Chunks {
   if (typeof value !== 'object' || value === null || value instanceof Date)
     return JSON.stringify(value) ?? 'null'
   const parts: string[] = []

@@ -8,7 +8,7 @@
  */
 import { assertNever, bug } from '../../model/errors.ts'
 import type { Budget } from '../budget.ts'
-import { inPieces, type Pieces } from './chunks.ts'
+import { type Chunks, joinInSlices } from './chunks.ts'
 import type { Scalar, Shape, Structure, WireAction, WireModel } from './model.ts'
 
 const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -29,7 +29,7 @@ export async function encodeAnswer(
   const members =
     action.output === undefined
       ? '<return>true</return>'
-      : await inPieces(encodeMembers(action.output, output, name), budget)
+      : await joinInSlices(encodeMembers(action.output, output, name), budget)
   const content = service.wrapped
     ? `<${name}Result>${members}</${name}Result><ResponseMetadata><RequestId>${requestId}</RequestId></ResponseMetadata>`
     : `<requestId>${requestId}</requestId>${members}`
@@ -54,7 +54,7 @@ export function encodeError(
  * In the order of the model, whatever the order in which a view names them: some clients read an
  * answer from its start.
  */
-function* encodeMembers(structure: Structure, value: object, path: string): Pieces {
+function* encodeMembers(structure: Structure, value: object, path: string): Chunks {
   const present = new Map<string, unknown>()
   for (const [member, content] of Object.entries(value)) {
     if (content === undefined || content === null) continue
@@ -71,7 +71,7 @@ function* encodeMembers(structure: Structure, value: object, path: string): Piec
   return xml
 }
 
-function* encodeElement(name: string, shape: Shape, value: unknown, path: string): Pieces {
+function* encodeElement(name: string, shape: Shape, value: unknown, path: string): Chunks {
   const content =
     shape.kind === 'scalar'
       ? encodeScalar(shape.type, value, path)
@@ -83,7 +83,7 @@ function* encodeValue(
   shape: Exclude<Shape, { kind: 'scalar' }>,
   value: unknown,
   path: string,
-): Pieces {
+): Chunks {
   if (shape.kind === 'structure') {
     if (typeof value !== 'object' || value === null) throw mismatch(path, 'an object')
     return yield* encodeMembers(shape.structure, value, path)

@@ -10,7 +10,7 @@ import { withDeadline } from '../../lib/deadline.ts'
 import { AtollError, bug, unavailable } from '../../model/errors.ts'
 import type { HostName } from '../../model/ids.ts'
 import type { Inbox } from '../inbox.ts'
-import { type AskLetter, isQuestion, QUESTION_SCHEMAS, sayError } from './messages.ts'
+import { formatError, isQuestion, QUESTION_SCHEMAS, type QuestionMessage } from './messages.ts'
 import type { Outbox } from './outbox.ts'
 
 /** Questions that are worked on at the same time; more are turned away. */
@@ -19,12 +19,12 @@ const ANSWERING_LIMIT = 256
 /** Takes questions. Never throws. */
 export interface Answering {
   /** One that is to be answered. */
-  take(letter: AskLetter, from: HostName): void
+  take(message: QuestionMessage, from: HostName): void
   /**
    * One that came at the wrong time, so much after it was written by the clocks of both: it is told
    * that, and nothing else is done.
    */
-  refuseLate(letter: AskLetter, from: HostName, ageMs: number): void
+  refuseLate(message: QuestionMessage, from: HostName, ageMs: number): void
 }
 
 /** Answers nothing yet. */
@@ -44,7 +44,7 @@ export function createAnswering({
 }): Answering {
   let answering = 0
 
-  async function answerTo({ question, ask, timeoutMs: ms }: AskLetter): Promise<unknown> {
+  async function answerTo({ question, ask, timeoutMs: ms }: QuestionMessage): Promise<unknown> {
     if (!isQuestion(question)) throw unavailable(`No host answers "${question}".`)
     const asked = QUESTION_SCHEMAS[question].ask.safeParse(ask)
     if (!asked.success) throw unavailable(`The question "${question}" is not understood.`)
@@ -59,19 +59,19 @@ export function createAnswering({
     }
   }
 
-  async function reply(letter: AskLetter, to: HostName): Promise<void> {
-    const head = { kind: 'answer', re: letter.id } as const
+  async function reply(message: QuestionMessage, to: HostName): Promise<void> {
+    const head = { kind: 'answer', re: message.id } as const
     try {
-      outbox.send(to, { ...head, answer: await answerTo(letter) })
+      outbox.send(to, { ...head, answer: await answerTo(message) })
     } catch (error) {
       const known = error instanceof AtollError ? error : bug('The host failed to answer.')
-      outbox.send(to, { ...head, error: sayError(known) })
+      outbox.send(to, { ...head, error: formatError(known) })
     }
   }
 
   return {
-    take(letter, from) {
-      reply(letter, from).catch(lost)
+    take(message, from) {
+      reply(message, from).catch(lost)
     },
     refuseLate({ id }, from, ageMs) {
       const seconds = Math.round(Math.abs(ageMs) / 1000)
@@ -82,7 +82,7 @@ export function createAnswering({
         `The clock of host ${from} is ${seconds} s ${than} that of host ${self}: set both by NTP (atoll doctor tells which is wrong).`,
       )
       try {
-        outbox.send(from, { kind: 'answer', re: id, error: sayError(error) })
+        outbox.send(from, { kind: 'answer', re: id, error: formatError(error) })
       } catch {
         lost()
       }

@@ -10,9 +10,14 @@ import type { Clock } from '../../lib/clock.ts'
 import { unavailable } from '../../model/errors.ts'
 import type { HostName } from '../../model/ids.ts'
 import type { Bus, Question, Questions } from '../bus.ts'
-import { type AnswerLetter, type AskLetter, hearError, QUESTION_SCHEMAS } from './messages.ts'
+import {
+  type AnswerMessage,
+  parseError,
+  QUESTION_SCHEMAS,
+  type QuestionMessage,
+} from './messages.ts'
 import type { Outbox } from './outbox.ts'
-import type { Seal } from './signing.ts'
+import type { Signer } from './signing.ts'
 
 /** Questions that wait for their answer at the same time; more are turned away. */
 const QUESTIONS_LIMIT = 1_000
@@ -32,7 +37,7 @@ export interface Asking {
     options: AskOptions,
   ): Promise<Questions[Q]['answer']>
   /** `atMs`: when it was written, by the clock of `from`. */
-  hear(letter: AnswerLetter, from: HostName, atMs: number): void
+  hear(message: AnswerMessage, from: HostName, atMs: number): void
   /** A question came back: nobody is there. */
   returned(id: string): void
   /** Ends every question that is open. */
@@ -43,18 +48,18 @@ type Outcome = { readonly answer: unknown } | { readonly error: unknown }
 interface Open {
   readonly host: HostName
   /** Null once it was asked again. */
-  letter: AskLetter | null
+  message: QuestionMessage | null
   end(ending: Ending, outcome: Outcome): void
 }
 
 /** Nothing is asked yet. */
 export function createAsking({
-  seal,
+  signer,
   outbox,
   clock,
   counted,
 }: {
-  readonly seal: Seal
+  readonly signer: Signer
   readonly outbox: Outbox
   readonly clock: Pick<Clock, 'after'>
   /** Hears how each question ended. */
@@ -64,11 +69,11 @@ export function createAsking({
 
   /** Waits until the first of a question's ends. */
   function wait(
-    letter: AskLetter,
+    message: QuestionMessage,
     host: HostName,
     { timeoutMs, signal }: AskOptions,
   ): Promise<unknown> {
-    const { id } = letter
+    const { id } = message
     return new Promise((resolve, reject) => {
       const end: Open['end'] = (ending, outcome) => {
         inTime()
@@ -83,17 +88,17 @@ export function createAsking({
         end('timeout', { error: unavailable(`The host did not answer within ${timeoutMs} ms.`) })
       })
       signal?.addEventListener('abort', onAbort, { once: true })
-      open.set(id, { host, letter, end })
+      open.set(id, { host, message, end })
     })
   }
 
   /** Once, by the clock of the host, which is known now. False when it cannot be sent. */
   function askAgain(asked: Open): boolean {
-    const { letter, host } = asked
-    if (letter === null) return false
-    asked.letter = null
+    const { message, host } = asked
+    if (message === null) return false
+    asked.message = null
     try {
-      outbox.send(host, letter)
+      outbox.send(host, message)
       return true
     } catch {
       return false
@@ -105,9 +110,9 @@ export function createAsking({
       options.signal?.throwIfAborted()
       if (open.size >= QUESTIONS_LIMIT) throw unavailable('Too many questions wait for an answer.')
       const { timeoutMs } = options
-      const letter: AskLetter = { kind: 'ask', id: seal.newId(), question, ask, timeoutMs }
-      outbox.send(host, letter)
-      const answer = await wait(letter, host, options)
+      const message: QuestionMessage = { kind: 'ask', id: signer.newId(), question, ask, timeoutMs }
+      outbox.send(host, message)
+      const answer = await wait(message, host, options)
       const parsed = QUESTION_SCHEMAS[question].answer.safeParse(answer)
       if (parsed.success) return parsed.data
       throw unavailable(`The answer to "${question}" is not understood.`, parsed.error)
@@ -116,10 +121,10 @@ export function createAsking({
       const asked = open.get(re)
       // Late, or from somebody who was not asked.
       if (asked === undefined || asked.host !== from) return
-      seal.learn(from, atMs)
+      signer.learn(from, atMs)
       if (error?.code === 'RequestExpired' && askAgain(asked)) return
       if (error === undefined) asked.end('answered', { answer })
-      else asked.end('error', { error: hearError(error) })
+      else asked.end('error', { error: parseError(error) })
     },
     returned(id) {
       const error = unavailable('The host is not connected to the message bus.')

@@ -15,9 +15,9 @@ import { type Clock, nextTurn } from '../../lib/clock.ts'
 import { throttle, throttleByKey } from '../../lib/throttle.ts'
 import type { HostName, VpcId } from '../../model/ids.ts'
 import { allBellMs, VPCS_LIMIT } from '../bus.ts'
-import type { Letter } from './messages.ts'
+import type { BusMessage } from './messages.ts'
 import { ALL_KEY, BELLS_EXCHANGE, hostKey, vpcKey } from './names.ts'
-import type { Seal } from './signing.ts'
+import type { Signer } from './signing.ts'
 
 /** Addressees that may have a bell waiting; those beyond it are found by their timers. */
 const ADDRESSEES_LIMIT = 8_192
@@ -51,7 +51,7 @@ interface Waiting {
 
 /** What bells are made from. */
 interface BellsOptions {
-  readonly seal: Seal
+  readonly signer: Signer
   readonly clock: Pick<Clock, 'after' | 'monotonic'>
   /** From 0 up to 1. */
   readonly random: () => number
@@ -63,7 +63,7 @@ interface BellsOptions {
 
 /** Nobody is to be rung yet. */
 export function createBells(options: BellsOptions): Bells {
-  const { seal, counted } = options
+  const { signer, counted } = options
   /** By routing key. */
   const waiting = new Map<string, Waiting>()
   let channel: ConfirmChannel | null = null
@@ -96,7 +96,7 @@ export function createBells(options: BellsOptions): Bells {
     const over = channel
     if (over === null) return
     const { to } = bell
-    const content = seal.close(to.kind === 'host' ? to.host : null, [JSON.stringify(letterTo(to))])
+    const content = signer.sign(to.kind === 'host' ? to.host : null, [JSON.stringify(bellTo(to))])
     bell.state = 'sent'
     try {
       over.publish(BELLS_EXCHANGE, key, content, {}, (error: unknown) => {
@@ -166,7 +166,7 @@ function keyOf(to: Addressee): string {
   return to.kind === 'host' ? hostKey(to.host) : vpcKey(to.vpc)
 }
 
-function letterTo(to: Addressee): Letter {
+function bellTo(to: Addressee): BusMessage {
   if (to.kind === 'host') return { kind: 'bell', bell: 'own' }
   return { kind: 'bell', bell: 'shared', ...(to.kind === 'vpc' ? { vpc: to.vpc } : {}) }
 }

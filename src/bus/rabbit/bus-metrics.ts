@@ -4,7 +4,7 @@ import type { Ending } from './asking.ts'
 import type { Drop } from './signing.ts'
 
 /** What the bus counts. */
-export interface BusMeasures {
+export interface BusMetrics {
   connected(is: boolean): void
   blocked(is: boolean): void
   bell(what: 'sent' | 'dropped'): void
@@ -14,7 +14,7 @@ export interface BusMeasures {
 }
 
 /** Declares `atoll_bus_…` in the registry; once a daemon. */
-export function createBusMeasures(metrics: Metrics): BusMeasures {
+export function createBusMetrics(metrics: Metrics): BusMetrics {
   const connected = metrics.gauge('atoll_bus_connected', '1 while a message broker is connected')
   const blocked = metrics.gauge(
     'atoll_bus_blocked',

@@ -17,8 +17,8 @@ import {
   COMMANDS_QUEUE_OPTIONS,
   EXCHANGES,
   hostKey,
-  LETTERS_QUEUE_OPTIONS,
   QUESTIONS_EXCHANGE,
+  QUESTIONS_QUEUE_OPTIONS,
 } from './names.ts'
 
 /**
@@ -27,21 +27,21 @@ import {
  */
 export async function openChannels(model: ChannelModel): Promise<{
   /** For questions and answers out. */
-  readonly letters: Channel
+  readonly messages: Channel
   /** For bells out, each confirmed. */
   readonly ringing: ConfirmChannel
   /** For commands in and their answers out. */
   readonly commands: Channel
 }> {
-  const letters = await model.createChannel()
+  const messages = await model.createChannel()
   const ringing = await model.createConfirmChannel()
   const commands = await model.createChannel()
-  for (const channel of [letters, ringing, commands]) endTogether(model, channel)
+  for (const channel of [messages, ringing, commands]) endTogether(model, channel)
   for (const [name, type] of Object.entries(EXCHANGES))
     await commands.assertExchange(name, type, { durable: true })
   await commands.assertQueue(COMMANDS_QUEUE, COMMANDS_QUEUE_OPTIONS)
   await commands.bindQueue(COMMANDS_QUEUE, COMMANDS_EXCHANGE, '#')
-  return { letters, ringing, commands }
+  return { messages, ringing, commands }
 }
 
 /**
@@ -62,9 +62,9 @@ export async function openQueues(
   }
   const { queue: bells } = await channel.assertQueue('', BELLS_QUEUE_OPTIONS)
   for (const key of [hostKey(host), ALL_KEY]) await channel.bindQueue(bells, BELLS_EXCHANGE, key)
-  const { queue: letters } = await channel.assertQueue('', LETTERS_QUEUE_OPTIONS)
-  await channel.bindQueue(letters, QUESTIONS_EXCHANGE, hostKey(host))
-  for (const queue of [bells, letters]) await channel.consume(queue, heard, { noAck: true })
+  const { queue: messages } = await channel.assertQueue('', QUESTIONS_QUEUE_OPTIONS)
+  await channel.bindQueue(messages, QUESTIONS_EXCHANGE, hostKey(host))
+  for (const queue of [bells, messages]) await channel.consume(queue, heard, { noAck: true })
   return { channel, queue: bells }
 }
 

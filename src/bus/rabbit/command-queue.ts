@@ -10,7 +10,7 @@ import type { Channel, ConsumeMessage } from 'amqplib'
 import type { Clock } from '../../lib/clock.ts'
 import { inTime } from '../../lib/deadline.ts'
 import { bug } from '../../model/errors.ts'
-import type { CommandDoor, CommandMessage, CommandOutcome } from '../command-queue.ts'
+import type { CommandMessage, CommandOutcome, CommandQueue } from '../command-queue.ts'
 import { COMMANDS_QUEUE } from './names.ts'
 
 /** Commands that one host works on at the same time. */
@@ -21,14 +21,14 @@ const CLOSE_TIMEOUT_MS = 5_000
 const ANSWER_TTL_MS = 300_000
 /**
  * Queues that start so are not a client's: nobody can have an answer delivered to a host as if it
- * were a letter.
+ * were a message.
  */
 const OWN_PREFIX = 'atoll.'
 
-type Handle = Parameters<CommandDoor['onCommand']>[0]
+type Handle = Parameters<CommandQueue['onCommand']>[0]
 
 /** A door, and the channel to open it on. */
-export interface RabbitDoor extends CommandDoor {
+export interface RabbitCommandQueue extends CommandQueue {
   /**
    * Consumes over this channel from now on, once somebody handles commands; null while there is
    * none.
@@ -37,7 +37,10 @@ export interface RabbitDoor extends CommandDoor {
 }
 
 /** `failed` hears of what must not happen. */
-export function createRabbitDoor(clock: Clock, failed: (error: unknown) => void): RabbitDoor {
+export function createRabbitCommandQueue(
+  clock: Clock,
+  failed: (error: unknown) => void,
+): RabbitCommandQueue {
   let channel: Channel | null = null
   let handle: Handle | null = null
   let consumerTag: string | null = null

@@ -51,7 +51,7 @@ export interface Broker extends EngineAccess {
 }
 
 /** What is told of the connection. */
-export interface Attendant {
+export interface ConnectionListener {
   /**
    * A node let us in: make channels and queues. Whatever it throws ends this connection. Gives what
    * publishes something that nobody reads: a broker tells those that publish, and nobody else, that
@@ -84,7 +84,7 @@ export interface Connection {
 
 interface Parts {
   readonly broker: Broker
-  readonly attendant: Attendant
+  readonly attendant: ConnectionListener
   readonly clock: Clock
   readonly log: Log
   /** From 0 up to 1. */

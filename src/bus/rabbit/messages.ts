@@ -11,9 +11,9 @@ import { KIB } from '../../model/sizes.ts'
 import type { Question, Questions } from '../bus.ts'
 
 /** Longest message, in bytes: console output of 64 KiB in base64, and room. */
-export const MESSAGE_LIMIT_BYTES = 256 * KIB
-/** Most letters in one message. */
-export const LETTERS_LIMIT = 100
+export const ENVELOPE_LIMIT_BYTES = 256 * KIB
+/** Most messages in one message. */
+export const MESSAGES_LIMIT = 100
 /** Longest deadline of a question that a host takes, in milliseconds. */
 const TIMEOUT_LIMIT_MS = 600_000
 const TEXT_LIMIT = 4_096
@@ -45,10 +45,10 @@ const vpcId = z
     context.addIssue('must be the id of a VPC')
     return z.NEVER
   })
-const letterId = z.string().min(8).max(64)
+const messageId = z.string().min(8).max(64)
 
 /**
- * What a message is, once its signature is proved: an envelope with letters of one host to one
+ * What a message is, once its signature is proved: an envelope with messages of one host to one
  * other, or to all.
  */
 export const envelopeSchema = z.object({
@@ -61,33 +61,33 @@ export const envelopeSchema = z.object({
       "When it was written, by the receiver's clock if that is known: milliseconds since 1970",
     ),
   clock: z.int().min(0).optional().describe("The same by the writer's own clock; absent: as `at`"),
-  id: letterId.describe('Used once'),
+  id: messageId.describe('Used once'),
   letters: z
     .array(z.unknown())
-    .max(LETTERS_LIMIT)
+    .max(MESSAGES_LIMIT)
     .describe('In the order in which they were written'),
 })
 
 /** "Look again." */
-export const bellLetter = z.object({
+export const bellMessageSchema = z.object({
   kind: z.literal('bell'),
   bell: z.enum(['own', 'shared']).describe('own: what is yours; shared: what all hosts share'),
   vpc: vpcId.optional().describe('With shared: only what belongs to this VPC'),
 })
 
 /** A question to one host. */
-export const askLetter = z.object({
+export const questionMessageSchema = z.object({
   kind: z.literal('ask'),
-  id: letterId.describe('By which the answer names it'),
+  id: messageId.describe('By which the answer names it'),
   question: z.string().max(64).describe('Kind of question'),
   ask: z.unknown().describe('What is asked, by the kind of question'),
   timeoutMs: z.number().min(0).max(TIMEOUT_LIMIT_MS).describe('How long the asker waits'),
 })
 
 /** The answer to a question. */
-export const answerLetter = z.object({
+export const answerMessageSchema = z.object({
   kind: z.literal('answer'),
-  re: letterId.describe('The id of the question'),
+  re: messageId.describe('The id of the question'),
   answer: z.unknown().optional().describe('By the kind of question; absent with an error'),
   error: z
     .object({
@@ -99,13 +99,17 @@ export const answerLetter = z.object({
     .describe('Why there is no answer'),
 })
 
-/** Any letter, by its `kind`. */
-export const letterSchema = z.discriminatedUnion('kind', [bellLetter, askLetter, answerLetter])
+/** Any message, by its `kind`. */
+export const busMessageSchema = z.discriminatedUnion('kind', [
+  bellMessageSchema,
+  questionMessageSchema,
+  answerMessageSchema,
+])
 
-export type Letter = z.infer<typeof letterSchema>
-export type BellLetter = z.infer<typeof bellLetter>
-export type AskLetter = z.infer<typeof askLetter>
-export type AnswerLetter = z.infer<typeof answerLetter>
+export type BusMessage = z.infer<typeof busMessageSchema>
+export type BellMessage = z.infer<typeof bellMessageSchema>
+export type QuestionMessage = z.infer<typeof questionMessageSchema>
+export type AnswerMessage = z.infer<typeof answerMessageSchema>
 
 /** Of each kind of question: what is asked and what is answered. */
 export const QUESTION_SCHEMAS: {
@@ -117,7 +121,7 @@ export const QUESTION_SCHEMAS: {
   console: {
     ask: z.object({ instance: instanceId }),
     answer: z.object({
-      output: z.string().max(MESSAGE_LIMIT_BYTES).describe('Base64'),
+      output: z.string().max(ENVELOPE_LIMIT_BYTES).describe('Base64'),
       at: z.string().max(32).describe('ISO 8601'),
     }),
   },
@@ -137,12 +141,16 @@ export function isQuestion(text: string): text is Question {
 }
 
 /** An error as it travels. Its message is public; detail and cause stay at home. */
-export function sayError({ kind, code, message }: AtollError): AnswerLetter['error'] {
+export function formatError({ kind, code, message }: AtollError): AnswerMessage['error'] {
   return { kind, code, message: message.slice(0, TEXT_LIMIT) }
 }
 
 /** An error that has travelled. A code that is younger than this version is known by its kind. */
-export function hearError({ kind, code, message }: NonNullable<AnswerLetter['error']>): AtollError {
+export function parseError({
+  kind,
+  code,
+  message,
+}: NonNullable<AnswerMessage['error']>): AtollError {
   const known = Object.hasOwn(ERROR_STATUS, code)
   const other = kind === 'unavailable' ? 'Unavailable' : 'InternalError'
   return new AtollError(kind, known ? (code as ErrorCode) : other, message)

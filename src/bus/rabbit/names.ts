@@ -53,9 +53,9 @@ export const EXCHANGES = {
 
 /** Most bells that wait for a host which does not read; older ones are dropped for newer. */
 const BELLS_QUEUE_LENGTH = 64
-/** Most letters, and bytes of them, that wait for a host which does not read. */
-const LETTERS_QUEUE_LENGTH = 2_000
-const LETTERS_QUEUE_BYTES = 16 * MIB
+/** Most messages, and bytes of them, that wait for a host which does not read. */
+const QUESTIONS_QUEUE_LENGTH = 2_000
+const QUESTIONS_QUEUE_BYTES = 16 * MIB
 
 /**
  * A host's queue for bells. The broker gives it a name that no other has: an older one may still be
@@ -70,13 +70,13 @@ export const BELLS_QUEUE_OPTIONS: Options.AssertQueue = {
 }
 
 /** A host's queue for questions and answers, named by the broker too. */
-export const LETTERS_QUEUE_OPTIONS: Options.AssertQueue = {
+export const QUESTIONS_QUEUE_OPTIONS: Options.AssertQueue = {
   exclusive: true,
   durable: false,
   autoDelete: true,
-  maxLength: LETTERS_QUEUE_LENGTH,
+  maxLength: QUESTIONS_QUEUE_LENGTH,
   overflow: 'drop-head',
-  arguments: { 'x-max-length-bytes': LETTERS_QUEUE_BYTES },
+  arguments: { 'x-max-length-bytes': QUESTIONS_QUEUE_BYTES },
 }
 
 /** Most commands that wait for a host to take them; who publishes more with confirms is told so. */

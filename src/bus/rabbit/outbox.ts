@@ -1,7 +1,7 @@
 /**
- * Letters on their way out: gathered, signed, and published over whichever channel there is.
+ * Messages on their way out: gathered, signed, and published over whichever channel there is.
  *
- * Letters to one host that are written in the same moment share a message: when many are asked at
+ * Messages to one host that are written in the same moment share a message: when many are asked at
  * once, most of the work of sending and signing is done once for all of them. None waits for
  * another: a message leaves before the event loop goes on.
  *
@@ -12,24 +12,24 @@ import type { Channel } from 'amqplib'
 import { bug, unavailable } from '../../model/errors.ts'
 import type { HostName } from '../../model/ids.ts'
 import {
-  type AnswerLetter,
-  type AskLetter,
-  LETTERS_LIMIT,
-  MESSAGE_LIMIT_BYTES,
+  type AnswerMessage,
+  ENVELOPE_LIMIT_BYTES,
+  MESSAGES_LIMIT,
+  type QuestionMessage,
 } from './messages.ts'
 import { hostKey, QUESTIONS_EXCHANGE } from './names.ts'
-import type { Seal } from './signing.ts'
+import type { Signer } from './signing.ts'
 
 /** Room for the envelope. */
-const LETTER_LIMIT_BYTES = MESSAGE_LIMIT_BYTES - 1024
+const PAYLOAD_LIMIT_BYTES = ENVELOPE_LIMIT_BYTES - 1024
 
 /** Sends questions and answers. */
 export interface Outbox {
   /**
-   * Throws `unavailable` when there is no channel or it takes no more, and a `bug` when the letter
+   * Throws `unavailable` when there is no channel or it takes no more, and a `bug` when the message
    * is too long.
    */
-  send(to: HostName, letter: AskLetter | AnswerLetter): void
+  send(to: HostName, message: QuestionMessage | AnswerMessage): void
   /** Why the broker takes no messages, to be told to whoever wants to send one; null: it does. */
   block(why: string | null): void
   /** The channel to write over from now on, or null while there is none. */
@@ -37,24 +37,24 @@ export interface Outbox {
 }
 
 interface Batch {
-  readonly letters: string[]
+  readonly messages: string[]
   bytes: number
   /** Whether the message shall come back when the addressee is not there. */
   mandatory: boolean
 }
 
 /** An outbox without a channel. */
-export function createOutbox(seal: Seal): Outbox {
+export function createOutbox(signer: Signer): Outbox {
   const batches = new Map<HostName, Batch>()
   let channel: Channel | null = null
   /** What is buffered for the socket has reached amqplib's mark: no more until it is out. */
   let full = false
   let blocked: string | null = null
 
-  function publish(to: HostName, { letters, mandatory }: Batch): void {
+  function publish(to: HostName, { messages, mandatory }: Batch): void {
     batches.delete(to)
     try {
-      const content = seal.close(to, letters)
+      const content = signer.sign(to, messages)
       const more = channel?.publish(QUESTIONS_EXCHANGE, hostKey(to), content, { mandatory })
       if (more === false) full = true
     } catch {
@@ -65,7 +65,8 @@ export function createOutbox(seal: Seal): Outbox {
   function batchFor(to: HostName, bytes: number): Batch {
     const begun = batches.get(to)
     if (begun !== undefined) {
-      const fits = begun.letters.length < LETTERS_LIMIT && begun.bytes + bytes <= LETTER_LIMIT_BYTES
+      const fits =
+        begun.messages.length < MESSAGES_LIMIT && begun.bytes + bytes <= PAYLOAD_LIMIT_BYTES
       if (fits) return begun
       publish(to, begun)
     }
@@ -74,23 +75,23 @@ export function createOutbox(seal: Seal): Outbox {
         for (const [host, batch] of [...batches]) publish(host, batch)
       })
     }
-    const fresh: Batch = { letters: [], bytes: 0, mandatory: false }
+    const fresh: Batch = { messages: [], bytes: 0, mandatory: false }
     batches.set(to, fresh)
     return fresh
   }
 
   return {
-    send(to, letter) {
+    send(to, message) {
       if (channel === null) throw unavailable('The message bus is away; try again.')
       if (blocked !== null) throw unavailable(blocked)
       if (full) throw unavailable('The message bus is busy; try again.')
-      const json = JSON.stringify(letter)
+      const json = JSON.stringify(message)
       const bytes = Buffer.byteLength(json) + 1
-      if (bytes > LETTER_LIMIT_BYTES) throw bug('a letter is too long', { kind: letter.kind })
+      if (bytes > PAYLOAD_LIMIT_BYTES) throw bug('a message is too long', { kind: message.kind })
       const batch = batchFor(to, bytes)
-      batch.letters.push(json)
+      batch.messages.push(json)
       batch.bytes += bytes
-      batch.mandatory ||= letter.kind === 'ask'
+      batch.mandatory ||= message.kind === 'ask'
     },
     block(why) {
       blocked = why

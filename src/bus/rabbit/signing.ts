@@ -2,7 +2,7 @@
  * Signed messages: who lacks the cluster's key cannot write one, change one, or have a question
  * answered twice.
  *
- * A message is 32 bytes of HMAC-SHA256 (RFC 2104) and then an envelope of letters in JSON; the
+ * A message is 32 bytes of HMAC-SHA256 (RFC 2104) and then an envelope of messages in JSON; the
  * signature covers every byte of it, addressee, time and id included. The key is for nothing else,
  * and the broker does not know it.
  *
@@ -19,15 +19,15 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import type { Clock } from '../../lib/clock.ts'
 import type { HostName } from '../../model/ids.ts'
 import {
-  type AskLetter,
+  type BusMessage,
+  busMessageSchema,
+  ENVELOPE_LIMIT_BYTES,
   envelopeSchema,
-  type Letter,
-  letterSchema,
-  MESSAGE_LIMIT_BYTES,
+  type QuestionMessage,
 } from './messages.ts'
 
 /** How far a question's time may be from ours, either way. */
-export const MESSAGE_AGE_MS = 60_000
+export const QUESTION_AGE_MS = 60_000
 /** Ids of messages that are remembered; beyond it the oldest are forgotten before their time. */
 const SEEN_LIMIT = 50_000
 const MAC_BYTES = 32
@@ -35,7 +35,7 @@ const SESSION_BYTES = 12
 /** Hosts whose clocks are remembered; beyond it the first ones are forgotten, and learned again. */
 const CLOCKS_LIMIT = 8_192
 
-/** Why a message was dropped, or one letter of it (`unknown`). */
+/** Why a message was dropped, or one message of it (`unknown`). */
 export type Drop =
   | 'oversized'
   | 'forged'
@@ -46,46 +46,46 @@ export type Drop =
   | 'unknown'
 
 /**
- * What became of a message: the letters that are understood, or why there are none; `from` is
+ * What became of a message: the messages that are understood, or why there are none; `from` is
  * proved.
  */
-export interface Opened {
-  readonly letters: readonly Letter[]
+export interface VerifiedEnvelope {
+  readonly messages: readonly BusMessage[]
   readonly from?: HostName
   readonly drop?: Drop
   /** When it was written, by the clock of `from`. */
   readonly atMs?: number
   readonly ageMs?: number
   /** Questions that came at the wrong time: not to be answered, but by that. */
-  readonly late?: readonly AskLetter[]
+  readonly late?: readonly QuestionMessage[]
 }
 
 /** Writes and opens messages for one host. */
-export interface Seal {
-  /** An id that no other process and no other letter has. */
+export interface Signer {
+  /** An id that no other process and no other message has. */
   newId(): string
-  /** A message to `to`, or to all hosts, of letters that are JSON already. */
-  close(to: HostName | null, letters: readonly string[]): Buffer
-  open(content: Buffer): Opened
+  /** A message to `to`, or to all hosts, of messages that are JSON already. */
+  sign(to: HostName | null, messages: readonly string[]): Buffer
+  verify(content: Buffer): VerifiedEnvelope
   /**
    * A host's answer to a question that was open, and so is new, was written at this time by its
    * clock: messages to it go by that.
    */
   learn(from: HostName, atMs: number): void
-  /** The letters of a message that this host wrote itself; the broker has returned it. */
-  reopen(content: Buffer): readonly Letter[]
+  /** The messages of a message that this host wrote itself; the broker has returned it. */
+  readOwn(content: Buffer): readonly BusMessage[]
 }
 
 /**
  * Only hosts with the same `key` understand each other. `random` makes ids unlike those of any
  * other process.
  */
-export function createSeal(options: {
+export function createSigner(options: {
   readonly host: HostName
   readonly key: Uint8Array
   readonly clock: Clock
   readonly random: (bytes: number) => Uint8Array
-}): Seal {
+}): Signer {
   const { host, clock } = options
   const macOf = keyedMac(options.key)
   const session = Buffer.from(options.random(SESSION_BYTES)).toString('base64url')
@@ -113,16 +113,16 @@ export function createSeal(options: {
       if (ahead.size >= CLOCKS_LIMIT && oldest !== undefined) ahead.delete(oldest)
       ahead.set(from, atMs - clock.now())
     },
-    close(to, letters) {
+    sign(to, messages) {
       const head = JSON.stringify({ from: host, to, ...timesFor(to), id: newId() })
-      const json = `${head.slice(0, -1)},"letters":[${letters.join(',')}]}`
+      const json = `${head.slice(0, -1)},"letters":[${messages.join(',')}]}`
       const content = Buffer.allocUnsafe(MAC_BYTES + Buffer.byteLength(json))
       content.write(json, MAC_BYTES)
       content.set(macOf(content.subarray(MAC_BYTES)))
       return content
     },
-    open(content) {
-      if (content.length > MAC_BYTES + MESSAGE_LIMIT_BYTES) return dropped('oversized')
+    verify(content) {
+      if (content.length > MAC_BYTES + ENVELOPE_LIMIT_BYTES) return dropped('oversized')
       if (content.length <= MAC_BYTES) return dropped('forged')
       const body = content.subarray(MAC_BYTES)
       if (!timingSafeEqual(macOf(body), content.subarray(0, MAC_BYTES))) return dropped('forged')
@@ -130,18 +130,18 @@ export function createSeal(options: {
       if (envelope === undefined) return dropped('malformed')
       const { from, to, at, clock: atMs = at, id } = envelope
       if (to !== null && to !== host) return { ...dropped('misaddressed'), from }
-      const letters = knownLetters(envelope.letters)
-      const unknown = letters.length < envelope.letters.length ? { drop: 'unknown' as const } : {}
-      const opened: Opened = { letters, from, atMs, ...unknown }
-      const asks = letters.filter((letter) => letter.kind === 'ask')
-      if (asks.length === 0) return opened
+      const messages = knownMessages(envelope.letters)
+      const unknown = messages.length < envelope.letters.length ? { drop: 'unknown' as const } : {}
+      const verified: VerifiedEnvelope = { messages, from, atMs, ...unknown }
+      const asks = messages.filter((message) => message.kind === 'ask')
+      if (asks.length === 0) return verified
       const ageMs = clock.now() - at
-      const others = letters.filter(({ kind }) => kind !== 'ask')
-      if (Math.abs(ageMs) > MESSAGE_AGE_MS)
-        return { ...opened, letters: others, drop: 'stale', ageMs, late: asks }
-      return isFresh(id) ? opened : { ...opened, letters: others, drop: 'repeated' }
+      const others = messages.filter(({ kind }) => kind !== 'ask')
+      if (Math.abs(ageMs) > QUESTION_AGE_MS)
+        return { ...verified, messages: others, drop: 'stale', ageMs, late: asks }
+      return isFresh(id) ? verified : { ...verified, messages: others, drop: 'repeated' }
     },
-    reopen: (content) => knownLetters(parseEnvelope(content.subarray(MAC_BYTES))?.letters ?? []),
+    readOwn: (content) => knownMessages(parseEnvelope(content.subarray(MAC_BYTES))?.letters ?? []),
   }
 }
 
@@ -156,8 +156,8 @@ function keyedMac(key: Uint8Array): (body: Uint8Array) => Uint8Array {
   return (body) => keyed.clone().update(body).digest()
 }
 
-function dropped(drop: Drop): Opened {
-  return { letters: [], drop }
+function dropped(drop: Drop): VerifiedEnvelope {
+  return { messages: [], drop }
 }
 
 function parseEnvelope(body: Buffer) {
@@ -168,9 +168,9 @@ function parseEnvelope(body: Buffer) {
   }
 }
 
-/** Letters of a kind that is younger than this version are left out. */
-function knownLetters(letters: readonly unknown[]): readonly Letter[] {
-  return letters.flatMap((letter) => letterSchema.safeParse(letter).data ?? [])
+/** Messages of a kind that is younger than this version are left out. */
+function knownMessages(messages: readonly unknown[]): readonly BusMessage[] {
+  return messages.flatMap((message) => busMessageSchema.safeParse(message).data ?? [])
 }
 
 /**
@@ -182,7 +182,7 @@ function rememberer(clock: Clock): (id: string) => boolean {
   return (id) => {
     const now = clock.monotonic()
     for (const [old, sinceMs] of seen) {
-      if (now - sinceMs <= 2 * MESSAGE_AGE_MS && seen.size < SEEN_LIMIT) break
+      if (now - sinceMs <= 2 * QUESTION_AGE_MS && seen.size < SEEN_LIMIT) break
       seen.delete(old)
     }
     if (seen.has(id)) return false

@@ -15,7 +15,7 @@ import type { z } from 'zod'
 import { nextTurn, systemClock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Metrics } from '../../lib/metrics.ts'
-import { createPiece } from '../../lib/turns.ts'
+import { createTimeSlice } from '../../lib/turns.ts'
 import { parseIpv4 } from '../../model/addr.ts'
 import { parseHostName, parseId } from '../../model/ids.ts'
 import type { UnreadableRow } from '../../model/records.ts'
@@ -206,7 +206,7 @@ export function createRowReader(watch: RowWatch, cache: RowCache): RowReader {
     async parseLong<Row>(shape: RowShape<Row>, rows: readonly object[]) {
       if (rows.length <= PIECE_ROWS) return parse(shape, rows)
       const parsed: (readonly Row[])[] = []
-      const piece = createPiece(systemClock)
+      const piece = createTimeSlice(systemClock)
       for (let at = 0; at < rows.length; at += PIECE_ROWS) {
         if (piece.isOver()) {
           await nextTurn()

@@ -10,10 +10,10 @@ import type { Socket } from 'node:net'
 import { resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { WebSocket as Ws } from 'ws'
-import { createSeeker, type Seeker } from '../../../src/api/console/locate.ts'
+import { type ConsoleLocator, createConsoleLocator } from '../../../src/api/console/locate.ts'
 import {
-  type ConsoleDoor,
-  createConsoleDoor,
+  type ConsoleServer,
+  createConsoleServer,
   SESSION_LIMITS,
 } from '../../../src/api/console/server.ts'
 import type { Bus } from '../../../src/bus/bus.ts'
@@ -45,8 +45,8 @@ const NOWHERE = instanceId(9)
 const FORBIDDEN = 403
 
 interface TestHost {
-  readonly door: ConsoleDoor
-  readonly seeker: Seeker
+  readonly door: ConsoleServer
+  readonly consoleLocator: ConsoleLocator
   readonly api: RunningApi
   readonly terminals: EchoTerminal[]
   readonly states: Map<InstanceId, 'running' | 'stopped'>
@@ -62,7 +62,7 @@ async function startHost(host: HostName): Promise<TestHost> {
   const terminals: EchoTerminal[] = []
   const states = new Map<InstanceId, 'running' | 'stopped'>()
   const metrics = createMetrics()
-  const door = createConsoleDoor({
+  const door = createConsoleServer({
     async attach(instance) {
       if (states.get(instance) !== 'running')
         throw refused('IncorrectInstanceState', `${instance} has gone meanwhile`)
@@ -81,7 +81,7 @@ async function startHost(host: HostName): Promise<TestHost> {
   const bus: Bus = { ...own, ask: (to, ...question) => (buses.get(to) ?? own).ask(to, ...question) }
   const read: Store['read'] = (work) =>
     isStoreAway ? Promise.reject(new Error('away')) : store.read(work)
-  const seeker = createSeeker({
+  const consoleLocator = createConsoleLocator({
     host,
     door,
     holds: async (instance) => states.has(instance),
@@ -89,7 +89,7 @@ async function startHost(host: HostName): Promise<TestHost> {
     bus,
     reachedAt: { address: '127.0.0.1', port: api.port },
   })
-  return { door, seeker, api, terminals, states }
+  return { door, consoleLocator, api, terminals, states }
 }
 
 beforeEach(async () => {
@@ -159,7 +159,7 @@ async function enter(port: number, ticket: string): Promise<TerminalLink | numbe
 }
 
 async function attach(host: TestHost, instance: InstanceId): Promise<TerminalLink> {
-  const { at, ticket } = await near.seeker.seek(instance)
+  const { at, ticket } = await near.consoleLocator.seek(instance)
   const link = await enter(at?.port ?? host.api.port, ticket)
   if (typeof link === 'number') throw new Error(`refused with ${link}`)
   return link
@@ -175,8 +175,8 @@ async function lastOf(link: TerminalLink): Promise<TerminalMessage | undefined> 
 
 describe('a console', () => {
   test('is found on this host and on another, and carries much both ways in order', async () => {
-    expect(await near.seeker.seek(HERE)).toMatchObject({ at: null, host: NEAR })
-    expect(await near.seeker.seek(THERE)).toMatchObject({
+    expect(await near.consoleLocator.seek(HERE)).toMatchObject({ at: null, host: NEAR })
+    expect(await near.consoleLocator.seek(THERE)).toMatchObject({
       at: { address: '127.0.0.1', port: far.api.port },
       host: FAR,
     })
@@ -205,8 +205,8 @@ describe('a console', () => {
 
   test('of this host needs no records; of another it says that they are away', async () => {
     isStoreAway = true
-    expect((await near.seeker.seek(HERE)).at).toBeNull()
-    await expect(near.seeker.seek(THERE)).rejects.toThrow('away')
+    expect((await near.consoleLocator.seek(HERE)).at).toBeNull()
+    await expect(near.consoleLocator.seek(THERE)).rejects.toThrow('away')
   })
 
   test('whose user vanishes leaves nothing attached', async () => {
@@ -223,7 +223,7 @@ describe('a console', () => {
     await near.door.close()
     expect(await last).toMatchObject({ kind: 'exit', reason: expect.stringMatching(/stops/) })
     expect(near.terminals[0]?.isClosed()).toBe(true)
-    await expect(near.seeker.seek(HERE)).rejects.toMatchObject({ kind: 'unavailable' })
+    await expect(near.consoleLocator.seek(HERE)).rejects.toMatchObject({ kind: 'unavailable' })
   })
 
   test('is had by so many at a time only, and the next is told', async () => {
@@ -231,7 +231,7 @@ describe('a console', () => {
     const ticket = near.door.issue(HERE)
     while (links.length < SESSION_LIMITS.ofInstance) links.push(await attach(near, HERE))
     await eventually('all are in', () => near.terminals.length === links.length)
-    await expect(near.seeker.seek(HERE)).rejects.toThrow(/attached to 8 times already/)
+    await expect(near.consoleLocator.seek(HERE)).rejects.toThrow(/attached to 8 times already/)
     const tooMany = await enter(near.api.port, ticket)
     if (typeof tooMany === 'number') throw new Error('not told')
     expect(await lastOf(tooMany)).toMatchObject({ reason: expect.stringMatching(/8 times/) })
@@ -241,7 +241,7 @@ describe('a console', () => {
   })
 
   test('that is gone when its ticket is shown says why', async () => {
-    const { ticket } = await near.seeker.seek(HERE)
+    const { ticket } = await near.consoleLocator.seek(HERE)
     near.states.delete(HERE)
     const link = await enter(near.api.port, ticket)
     if (typeof link === 'number') throw new Error('not told')
@@ -252,7 +252,7 @@ describe('a console', () => {
 
 describe('nobody gets in', () => {
   test('without a ticket of this host, or twice with the same', async () => {
-    const { ticket } = await near.seeker.seek(HERE)
+    const { ticket } = await near.consoleLocator.seek(HERE)
     for (const wrong of ['', 'x', ticket.slice(0, -1), near.door.issue(HERE).toLowerCase()])
       expect(await enter(near.api.port, wrong)).toBe(FORBIDDEN)
     expect(await enter(far.api.port, ticket)).toBe(FORBIDDEN)
@@ -271,7 +271,7 @@ describe('nobody gets in', () => {
       [Buffer.alloc(MESSAGE_LIMIT_BYTES + 1), 1009, /^$/],
     ]
     for (const [message, code, reason] of nonsense) {
-      const { ticket } = await near.seeker.seek(HERE)
+      const { ticket } = await near.consoleLocator.seek(HERE)
       const socket = await open(placeOf(near.api.port), [TERMINAL_PROTOCOLS.v1, `ticket.${ticket}`])
       if ('status' in socket) throw new Error('not let in')
       socket.send(message)
@@ -284,7 +284,7 @@ describe('nobody gets in', () => {
   })
 
   test('and bytes that are no frames of WebSocket end the connection', async () => {
-    const { ticket } = await near.seeker.seek(HERE)
+    const { ticket } = await near.consoleLocator.seek(HERE)
     const headers = {
       connection: 'Upgrade',
       upgrade: 'websocket',
@@ -307,7 +307,7 @@ describe('nobody gets in', () => {
     ['no screen', '/console?columns=1e3&rows=24', ['atoll.console.v1'], /^columns: /],
     ['a hostile name', '/console?columns=80&rows=24&term=x%0ay', ['atoll.console.v1'], /^term: /],
   ])('with a ticket and %s, but is told', async (_what, path, protocols, expected) => {
-    const { ticket } = await near.seeker.seek(HERE)
+    const { ticket } = await near.consoleLocator.seek(HERE)
     const url = `ws://127.0.0.1:${near.api.port}${path}`
     const answer = await open(url, [...protocols, `ticket.${ticket}`])
     expect(answer).toEqual({ status: 400, text: expect.stringMatching(expected) })
@@ -315,7 +315,7 @@ describe('nobody gets in', () => {
   })
 
   test('with an atoll of before, which reads what to do in its own protocol', async () => {
-    const { ticket } = await near.seeker.seek(HERE)
+    const { ticket } = await near.consoleLocator.seek(HERE)
     const headers = { connection: 'Upgrade', upgrade: 'atoll-console', 'atoll-ticket': ticket }
     const asked = request({ host: '127.0.0.1', port: near.api.port, path: '/console', headers })
     asked.end()
@@ -337,7 +337,7 @@ describe('nobody gets in', () => {
 })
 
 describe('errors say what to do', () => {
-  const message = (instance: InstanceId) => near.seeker.seek(instance).catch(String)
+  const message = (instance: InstanceId) => near.consoleLocator.seek(instance).catch(String)
 
   test.each([
     ['an instance that nobody knows', () => NOWHERE, /does not exist; see: atoll instances/],
@@ -384,7 +384,7 @@ describe('other clients', () => {
   }
 
   async function ask(protocol: string, query = ''): Promise<Ws> {
-    const { ticket } = await near.seeker.seek(HERE)
+    const { ticket } = await near.consoleLocator.seek(HERE)
     const socket = await open(`${placeOf(near.api.port)}${query}`, [protocol, `ticket.${ticket}`])
     if ('status' in socket) throw new Error(socket.text)
     expect(socket.protocol).toBe(protocol)
@@ -414,7 +414,7 @@ describe('other clients', () => {
   })
 
   test('are told in the close why there is no console', async () => {
-    const { ticket } = await near.seeker.seek(HERE)
+    const { ticket } = await near.consoleLocator.seek(HERE)
     near.states.delete(HERE)
     const url = placeOf(near.api.port)
     const socket = await open(url, ['atoll.console.text.v1', `ticket.${ticket}`])
@@ -430,7 +430,7 @@ test('a page attaches with the lines of docs/consoles.md, in the WebSocket that 
   const page = await readFile(resolve(import.meta.dirname, '../../../docs/consoles.md'), 'utf8')
   const code = /```js\n([\s\S]+?)```/.exec(page)?.[1] ?? ''
   expect(code.split('\n').length).toBeLessThanOrEqual(12)
-  const { ticket } = await near.seeker.seek(HERE)
+  const { ticket } = await near.consoleLocator.seek(HERE)
   const place = {
     url: placeOf(near.api.port),
     protocols: [TERMINAL_PROTOCOLS.v1, `ticket.${ticket}`],

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import type { Action } from '../../../src/api/action.ts'
 import { type Asked, type CallLimits, createCalls, type Encoding } from '../../../src/api/call.ts'
-import { createCallMeasures } from '../../../src/api/call-metrics.ts'
+import { createCallMetrics } from '../../../src/api/call-metrics.ts'
 import { unknownKey } from '../../../src/api/http/auth.ts'
 import { parseInput } from '../../../src/api/parameters.ts'
 import type { Log } from '../../../src/lib/log.ts'
@@ -63,7 +63,7 @@ function open(run: Action['run'], limits: Partial<CallLimits> = {}) {
     encoding: plain,
     limits: { ...LIMITS, ...limits },
     log,
-    measures: createCallMeasures(metrics, 'commands'),
+    measures: createCallMetrics(metrics, 'commands'),
     what: 'command',
   })
   return { calls, lines, metrics }

@@ -5,7 +5,7 @@
  */
 import { beforeAll, describe, expect, it } from 'vitest'
 import { allActions } from '../../../src/api/actions/all.ts'
-import { absentActions } from '../../../src/api/actions/always-empty.ts'
+import { alwaysEmptyActions } from '../../../src/api/actions/always-empty.ts'
 import { createKeyPair } from '../../../src/api/actions/create-key-pair.ts'
 import { createTags } from '../../../src/api/actions/create-tags.ts'
 import { describeNetworkInterfaces } from '../../../src/api/actions/describe-network-interfaces.ts'
@@ -19,7 +19,7 @@ import { ALICE, type Cloud, openCloud } from '../../kit/api-cloud.ts'
 const documented = Object.entries(DOCUMENTED_FILTERS).filter(
   // Of one subnet, and without exception empty (`actions/always-empty-of-resource.test.ts`).
   ([name]) =>
-    !absentActions.some((one) => one.name === name) && name !== 'GetSubnetCidrReservations',
+    !alwaysEmptyActions.some((one) => one.name === name) && name !== 'GetSubnetCidrReservations',
 )
 
 let cloud: Cloud

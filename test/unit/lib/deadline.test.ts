@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/lib/clock.ts'
-import { inTime, patientClock, unlessAborted, withDeadline } from '../../../src/lib/deadline.ts'
+import {
+  inTime,
+  loadTolerantClock,
+  unlessAborted,
+  withDeadline,
+} from '../../../src/lib/deadline.ts'
 
 const LONG_MS = 60_000
 const never = (): Promise<never> => new Promise(() => {})
@@ -93,8 +98,8 @@ describe('inTime', () => {
   })
 })
 
-describe('patientClock', () => {
-  const patient = patientClock(systemClock, 4)
+describe('loadTolerantClock', () => {
+  const patient = loadTolerantClock(systemClock, 4)
   const waited = (ms: number) => new Promise<void>((resolve) => patient.after(ms, resolve))
 
   it('ends after its time, once', async () => {
@@ -134,7 +139,7 @@ describe('patientClock', () => {
 
   it('takes no longer than its stretch, however slow the process is', async () => {
     const start = performance.now()
-    const hasty = patientClock(systemClock, 1)
+    const hasty = loadTolerantClock(systemClock, 1)
     const ended = new Promise<void>((resolve) => hasty.after(300, resolve))
     while (performance.now() < start + 310);
     await ended

@@ -1,6 +1,6 @@
 /** Programs that hang are named, and only while they do. */
 import { expect, it } from 'vitest'
-import { watchPrograms } from '../../../src/lib/hanging-programs.ts'
+import { watchForHangingPrograms } from '../../../src/lib/hanging-programs.ts'
 import type { Runner, RunResult } from '../../../src/lib/runner.ts'
 
 const RAN: RunResult = { exitCode: 0, stoppedBy: null, stdout: '', stderr: '' }
@@ -9,7 +9,7 @@ it('names what runs too long, what was killed lately, and nothing that works aga
   const clock = { nowMs: 0, monotonic: () => clock.nowMs }
   let ends = Promise.withResolvers<RunResult>()
   const run: Runner = () => ends.promise
-  const programs = watchPrograms(run, clock)
+  const programs = watchForHangingPrograms(run, clock)
   const first = programs.run('qemu-img', [])
   clock.nowMs = 4_000
   expect(programs.hanging()).toEqual([])

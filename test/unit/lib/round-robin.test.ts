@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest'
-import { createRotation, type Rotation } from '../../../src/lib/round-robin.ts'
+import { createRoundRobin, type RoundRobin } from '../../../src/lib/round-robin.ts'
 
 /** What is taken until nothing may be taken any more. */
 function drain(
-  rotation: Rotation<{ readonly name: string }>,
+  rotation: RoundRobin<{ readonly name: string }>,
   may?: (owner: string) => boolean,
 ): readonly string[] {
   const taken: string[] = []
@@ -13,7 +13,7 @@ function drain(
 }
 
 it('takes one of each owner in turn, and each owner’s own in order', () => {
-  const rotation = createRotation<{ readonly name: string }>()
+  const rotation = createRoundRobin<{ readonly name: string }>()
   for (const item of ['a1', 'a2', 'a3', 'b1', 'c1', 'c2'])
     rotation.add(item.slice(0, 1), { name: item })
   expect(rotation.size).toBe(6)
@@ -22,7 +22,7 @@ it('takes one of each owner in turn, and each owner’s own in order', () => {
 })
 
 it('passes over owners that may not, and leaves theirs waiting', () => {
-  const rotation = createRotation<{ readonly name: string }>()
+  const rotation = createRoundRobin<{ readonly name: string }>()
   for (const item of ['a1', 'a2', 'b1']) rotation.add(item.slice(0, 1), { name: item })
   expect(drain(rotation, (owner) => owner !== 'a')).toStrictEqual(['b1'])
   expect(rotation.size).toBe(2)
@@ -30,7 +30,7 @@ it('passes over owners that may not, and leaves theirs waiting', () => {
 })
 
 it('lets go of one that does not wait any longer, and counts', () => {
-  const rotation = createRotation<{ readonly name: string }>()
+  const rotation = createRoundRobin<{ readonly name: string }>()
   const [a1, a2] = [{ name: 'a1' }, { name: 'a2' }]
   rotation.add('a', a1)
   rotation.add('a', a2)
@@ -42,7 +42,7 @@ it('lets go of one that does not wait any longer, and counts', () => {
 })
 
 it('takes what may go of an owner whose first may not', () => {
-  const rotation = createRotation<{ readonly name: string }>()
+  const rotation = createRoundRobin<{ readonly name: string }>()
   for (const item of ['a1', 'a2', 'b1']) rotation.add(item.slice(0, 1), { name: item })
   const next = rotation.take((_owner, { name }) => name !== 'a1')
   expect(next?.item.name).toBe('a2')

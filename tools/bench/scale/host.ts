@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { startKeeper } from '../../../src/agent/keeper.ts'
 import { createLedger } from '../../../src/agent/ledger.ts'
 import type { ApiParts } from '../../../src/api/action.ts'
-import { createKeyMaking } from '../../../src/api/key-generation.ts'
+import { createKeyGeneration } from '../../../src/api/key-generation.ts'
 import { createCatalogue } from '../../../src/api/launch/catalogue.ts'
 import { configSchema } from '../../../src/config.ts'
 import { DOCKER } from '../../../src/containers/declaration.ts'
@@ -101,7 +101,7 @@ export async function startSimulatedHost(
       catalogue,
       clock,
       turns: createTurns(),
-      keyMaking: createKeyMaking(),
+      keyGeneration: createKeyGeneration(),
       random: randomBytes,
       settings,
     },

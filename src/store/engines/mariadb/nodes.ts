@@ -15,7 +15,7 @@
  * without records for longer than that.
  */
 import type { Clock } from '../../../lib/clock.ts'
-import { patientClock, withDeadline } from '../../../lib/deadline.ts'
+import { loadTolerantClock, withDeadline } from '../../../lib/deadline.ts'
 import type { Log } from '../../../lib/log.ts'
 import { type Backoff, pauseMs } from '../../../lib/retry.ts'
 import { unavailable } from '../../../model/errors.ts'
@@ -51,7 +51,7 @@ const LONGEST_PROBATION_MS = 60_000
 
 /**
  * However slow this process is, a deadline is not longer than so many times what it is meant to be
- * (`patientClock`).
+ * (`loadTolerantClock`).
  */
 const LONGEST_STRETCH = 4
 
@@ -120,7 +120,7 @@ export class Nodes {
     this.#look = options.look
     this.#left = options.left
     this.#clock = options.clock
-    this.patient = patientClock(options.clock, LONGEST_STRETCH)
+    this.patient = loadTolerantClock(options.clock, LONGEST_STRETCH)
     this.monotonic = options.clock.monotonic
     this.#log = options.log
     this.#entries = options.nodes.map((node) => ({

@@ -16,7 +16,7 @@ import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
 import { LRUCache } from 'lru-cache'
 import { nextTurn, systemClock } from '../../../lib/clock.ts'
 import { createQueue } from '../../../lib/queue.ts'
-import { createPiece } from '../../../lib/turns.ts'
+import { createTimeSlice } from '../../../lib/turns.ts'
 import { bug, unavailable } from '../../../model/errors.ts'
 import { classified } from './errors.ts'
 
@@ -141,7 +141,7 @@ async function readRows<Item>(
 ): Promise<Item[]> {
   const rows: object[] = []
   const found = classified(sql, () => statement.iterate(...values))
-  const piece = createPiece(systemClock)
+  const piece = createTimeSlice(systemClock)
   for (;;) {
     const { done, value } = classified(sql, () => found.next())
     if (done === true) return rows as Item[]

@@ -1,6 +1,6 @@
 /** What Atoll has none of is an empty list to every client, and a thing of that kind that is named does not exist. */
 import { describe, expect, it } from 'vitest'
-import { absentActions } from '../../../../src/api/actions/always-empty.ts'
+import { alwaysEmptyActions } from '../../../../src/api/actions/always-empty.ts'
 import { actionTable } from '../../../../src/api/wire/table.ts'
 import { encodeAnswer } from '../../../../src/api/wire/xml.ts'
 import { known } from '../../../kit/api.ts'
@@ -8,7 +8,7 @@ import { openCloud } from '../../../kit/api-cloud.ts'
 import { newBudget } from '../../../kit/budget.ts'
 import { exchange, fullValue } from '../../../kit/sdk.ts'
 
-const table = actionTable(absentActions)
+const table = actionTable(alwaysEmptyActions)
 /** Those that must be told of which thing, and then refuse. */
 const OF_ONE = [
   'DescribeFleetInstances',
@@ -16,10 +16,10 @@ const OF_ONE = [
   'DescribeSpotFleetInstances',
   'GetManagedPrefixListEntries',
 ]
-const listing = absentActions.map(({ name }) => name).filter((name) => !OF_ONE.includes(name))
+const listing = alwaysEmptyActions.map(({ name }) => name).filter((name) => !OF_ONE.includes(name))
 
 function action(name: string) {
-  return known(absentActions.find((one) => one.name === name))
+  return known(alwaysEmptyActions.find((one) => one.name === name))
 }
 
 describe.each(listing)('%s', (name) => {

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { absentActions } from '../../../../src/api/actions/always-empty.ts'
+import { alwaysEmptyActions } from '../../../../src/api/actions/always-empty.ts'
 import { EC2_MODEL } from '../../../../src/api/generated/ec2.ts'
 import { STS_MODEL } from '../../../../src/api/generated/sts.ts'
 import { type Field, linkModel, type WireAction } from '../../../../src/api/wire/model.ts'
@@ -65,7 +65,7 @@ describe('the order of members', () => {
   // On the old code it was that of our views: a client that read the first state of StopInstances believed that nothing had happened.
   // An action that always answers an empty list knows no members of its items.
   const samples = Object.entries(DOCUMENTED_ANSWERS).filter(
-    ([action]) => !absentActions.some(({ name }) => name === action),
+    ([action]) => !alwaysEmptyActions.some(({ name }) => name === action),
   )
 
   it.each(samples)('of %s is the documented one', async (action, text) => {

@@ -2,8 +2,8 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { type Letter, MESSAGE_LIMIT_BYTES } from '../../../../src/bus/rabbit/messages.ts'
-import { createSeal, MESSAGE_AGE_MS } from '../../../../src/bus/rabbit/signing.ts'
+import { type BusMessage, ENVELOPE_LIMIT_BYTES } from '../../../../src/bus/rabbit/messages.ts'
+import { createSigner, QUESTION_AGE_MS } from '../../../../src/bus/rabbit/signing.ts'
 import type { Clock } from '../../../../src/lib/clock.ts'
 import { systemClock } from '../../../../src/lib/clock.ts'
 import type { HostName } from '../../../../src/model/ids.ts'
@@ -15,21 +15,21 @@ const [ALICE, BOB, CAROL] = ['alice', 'bob', 'carol'] as HostName[] as [
   HostName,
 ]
 
-const sealOf = (host: HostName, more: { key?: Uint8Array; clock?: Clock } = {}) =>
-  createSeal({ host, key: KEY, clock: systemClock, random: randomBytes, ...more })
+const signerOf = (host: HostName, more: { key?: Uint8Array; clock?: Clock } = {}) =>
+  createSigner({ host, key: KEY, clock: systemClock, random: randomBytes, ...more })
 
-const ASK: Letter = {
+const ASK: BusMessage = {
   kind: 'ask',
   id: 'question.1',
   question: 'console',
   ask: { instance: 'i-12345678' },
   timeoutMs: 1_000,
 }
-const ANSWER: Letter = { kind: 'answer', re: 'question.1', answer: {} }
-const BELL: Letter = { kind: 'bell', bell: 'own' }
-const json = (...letters: readonly object[]) => letters.map((letter) => JSON.stringify(letter))
+const ANSWER: BusMessage = { kind: 'answer', re: 'question.1', answer: {} }
+const BELL: BusMessage = { kind: 'bell', bell: 'own' }
+const json = (...messages: readonly object[]) => messages.map((message) => JSON.stringify(message))
 
-const anyLetter: fc.Arbitrary<Letter> = fc.oneof(
+const anyMessage: fc.Arbitrary<BusMessage> = fc.oneof(
   fc.record({ kind: fc.constant('bell' as const), bell: fc.constantFrom('own', 'shared') }),
   fc.record({
     kind: fc.constant('ask' as const),
@@ -46,108 +46,108 @@ const anyLetter: fc.Arbitrary<Letter> = fc.oneof(
 )
 
 it('what one host writes the other reads, in any number and order', () => {
-  const [alice, bob] = [sealOf(ALICE), sealOf(BOB)]
+  const [alice, bob] = [signerOf(ALICE), signerOf(BOB)]
   fc.assert(
-    fc.property(fc.array(anyLetter, { maxLength: 20 }), (letters) => {
-      const opened = bob.open(alice.close(BOB, json(...letters)))
+    fc.property(fc.array(anyMessage, { maxLength: 20 }), (messages) => {
+      const verified = bob.verify(alice.sign(BOB, json(...messages)))
       // JSON has no minus zero.
-      expect(JSON.stringify(opened.letters)).toBe(JSON.stringify(letters))
-      expect(opened).toMatchObject({ from: ALICE })
-      expect(opened.drop).toBeUndefined()
+      expect(JSON.stringify(verified.messages)).toBe(JSON.stringify(messages))
+      expect(verified).toMatchObject({ from: ALICE })
+      expect(verified.drop).toBeUndefined()
     }),
   )
 })
 
 it('no changed, shortened or lengthened message is read', () => {
-  const [alice, bob] = [sealOf(ALICE), sealOf(BOB)]
-  const content = alice.close(BOB, json(ASK))
+  const [alice, bob] = [signerOf(ALICE), signerOf(BOB)]
+  const content = alice.sign(BOB, json(ASK))
   for (let at = 0; at < content.length; at += 1) {
     const changed = Buffer.from(content)
     changed.writeUInt8(changed.readUInt8(at) ^ (1 << (at % 8)), at)
-    expect(bob.open(changed)).toEqual({ letters: [], drop: 'forged' })
-    expect(bob.open(content.subarray(0, at))).toEqual({ letters: [], drop: 'forged' })
+    expect(bob.verify(changed)).toEqual({ messages: [], drop: 'forged' })
+    expect(bob.verify(content.subarray(0, at))).toEqual({ messages: [], drop: 'forged' })
   }
-  expect(bob.open(Buffer.concat([content, Buffer.from(' ')])).drop).toBe('forged')
+  expect(bob.verify(Buffer.concat([content, Buffer.from(' ')])).drop).toBe('forged')
 })
 
 it('any bytes are dropped', () => {
-  const bob = sealOf(BOB)
+  const bob = signerOf(BOB)
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 1_000 }), (bytes) => {
-      expect(bob.open(Buffer.from(bytes))).toEqual({ letters: [], drop: 'forged' })
+      expect(bob.verify(Buffer.from(bytes))).toEqual({ messages: [], drop: 'forged' })
     }),
   )
 })
 
 it('who has another key writes nothing that is read', () => {
-  const mallory = sealOf(ALICE, { key: randomBytes(32) })
-  expect(sealOf(BOB).open(mallory.close(BOB, json(ASK))).drop).toBe('forged')
+  const mallory = signerOf(ALICE, { key: randomBytes(32) })
+  expect(signerOf(BOB).verify(mallory.sign(BOB, json(ASK))).drop).toBe('forged')
 })
 
 it('what was written to one host is not read by another; what is to all is', () => {
-  const alice = sealOf(ALICE)
-  expect(sealOf(CAROL).open(alice.close(BOB, json(BELL)))).toEqual({
-    letters: [],
+  const alice = signerOf(ALICE)
+  expect(signerOf(CAROL).verify(alice.sign(BOB, json(BELL)))).toEqual({
+    messages: [],
     drop: 'misaddressed',
     from: ALICE,
   })
-  expect(sealOf(CAROL).open(alice.close(null, json(BELL))).letters).toEqual([BELL])
+  expect(signerOf(CAROL).verify(alice.sign(null, json(BELL))).messages).toEqual([BELL])
 })
 
 it('a question is read once, a bell any time', () => {
-  const [alice, bob] = [sealOf(ALICE), sealOf(BOB)]
-  const contents = Array.from({ length: 100 }, () => alice.close(BOB, json(ASK)))
-  for (const content of contents.toReversed()) expect(bob.open(content).letters).toEqual([ASK])
-  for (const content of contents) expect(bob.open(content).drop).toBe('repeated')
-  const bell = alice.close(BOB, json(BELL))
-  for (let time = 0; time < 3; time += 1) expect(bob.open(bell).letters).toEqual([BELL])
+  const [alice, bob] = [signerOf(ALICE), signerOf(BOB)]
+  const contents = Array.from({ length: 100 }, () => alice.sign(BOB, json(ASK)))
+  for (const content of contents.toReversed()) expect(bob.verify(content).messages).toEqual([ASK])
+  for (const content of contents) expect(bob.verify(content).drop).toBe('repeated')
+  const bell = alice.sign(BOB, json(BELL))
+  for (let time = 0; time < 3; time += 1) expect(bob.verify(bell).messages).toEqual([BELL])
 })
 
-it.each([-3_600_000, -MESSAGE_AGE_MS - 1, MESSAGE_AGE_MS + 1, 3_600_000])(
+it.each([-3_600_000, -QUESTION_AGE_MS - 1, QUESTION_AGE_MS + 1, 3_600_000])(
   'a question is not read when the clocks differ by %d ms, and a bell is',
   (skewMs) => {
     const now = Date.now()
     const at = (ms: number): Clock => ({ ...systemClock, now: () => ms })
-    const alice = sealOf(ALICE, { clock: at(now + skewMs) })
-    const bob = sealOf(BOB, { clock: at(now) })
-    expect(bob.open(alice.close(BOB, json(ASK)))).toMatchObject({
+    const alice = signerOf(ALICE, { clock: at(now + skewMs) })
+    const bob = signerOf(BOB, { clock: at(now) })
+    expect(bob.verify(alice.sign(BOB, json(ASK)))).toMatchObject({
       drop: 'stale',
       ageMs: -skewMs,
-      letters: [],
+      messages: [],
       late: [ASK],
     })
     // An answer is known by the question that is open.
-    expect(bob.open(alice.close(BOB, json(ANSWER))).letters).toEqual([ANSWER])
+    expect(bob.verify(alice.sign(BOB, json(ANSWER))).messages).toEqual([ANSWER])
     alice.learn(BOB, now)
-    expect(bob.open(alice.close(BOB, json(ASK))).letters).toEqual([ASK])
-    expect(bob.open(alice.close(BOB, json(BELL))).letters).toEqual([BELL])
+    expect(bob.verify(alice.sign(BOB, json(ASK))).messages).toEqual([ASK])
+    expect(bob.verify(alice.sign(BOB, json(BELL))).messages).toEqual([BELL])
   },
 )
 
 it('an old question is not read again when it has been forgotten that it was', () => {
   let now = 1_000_000
   const clock: Clock = { ...systemClock, now: () => now, monotonic: () => now }
-  const [alice, bob] = [sealOf(ALICE, { clock }), sealOf(BOB, { clock })]
-  const content = alice.close(BOB, json(ASK))
-  expect(bob.open(content).drop).toBeUndefined()
+  const [alice, bob] = [signerOf(ALICE, { clock }), signerOf(BOB, { clock })]
+  const content = alice.sign(BOB, json(ASK))
+  expect(bob.verify(content).drop).toBeUndefined()
   for (let step = 0; step < 40; step += 1) {
-    now += MESSAGE_AGE_MS / 10
-    expect(bob.open(content).drop).toMatch(/repeated|stale/)
-    bob.open(alice.close(BOB, json(ASK)))
+    now += QUESTION_AGE_MS / 10
+    expect(bob.verify(content).drop).toMatch(/repeated|stale/)
+    bob.verify(alice.sign(BOB, json(ASK)))
   }
 })
 
 it('a message that is too long is not even verified', () => {
-  const bob = sealOf(BOB)
-  expect(bob.open(Buffer.alloc(MESSAGE_LIMIT_BYTES + 33)).drop).toBe('oversized')
+  const bob = signerOf(BOB)
+  expect(bob.verify(Buffer.alloc(ENVELOPE_LIMIT_BYTES + 33)).drop).toBe('oversized')
 })
 
-it('letters that a younger version may write are left out, the others are read', () => {
-  const [alice, bob] = [sealOf(ALICE), sealOf(BOB)]
-  const younger = { kind: 'poem', text: 'a letter' }
+it('messages that a younger version may write are left out, the others are read', () => {
+  const [alice, bob] = [signerOf(ALICE), signerOf(BOB)]
+  const younger = { kind: 'poem', text: 'a message' }
   const more = { ...ASK, urgent: true }
-  const opened = bob.open(alice.close(BOB, json(younger, more)))
-  expect(opened).toMatchObject({ letters: [ASK], from: ALICE, drop: 'unknown' })
+  const verified = bob.verify(alice.sign(BOB, json(younger, more)))
+  expect(verified).toMatchObject({ messages: [ASK], from: ALICE, drop: 'unknown' })
 })
 
 it.each([
@@ -156,17 +156,17 @@ it.each([
   ['no sender', '{"to":"bob","at":1,"id":"12345678","letters":[]}'],
   ['a sender that is no host', '{"from":"A b","to":"bob","at":1,"id":"12345678","letters":[]}'],
   [
-    'too many letters',
+    'too many messages',
     `{"from":"alice","to":"bob","at":1,"id":"12345678","letters":[${Array(101).fill(1)}]}`,
   ],
 ])('even a host of the cluster cannot write %s', (_name, body) => {
   const mac = createHmac('sha256', KEY).update(body).digest()
   const content = Buffer.concat([mac, Buffer.from(body)])
-  expect(sealOf(BOB).open(content)).toEqual({ letters: [], drop: 'malformed' })
+  expect(signerOf(BOB).verify(content)).toEqual({ messages: [], drop: 'malformed' })
 })
 
 it('a returned message is known again', () => {
-  const alice = sealOf(ALICE)
-  expect(alice.reopen(alice.close(BOB, json(ASK)))).toEqual([ASK])
-  expect(alice.reopen(Buffer.from('anything'))).toEqual([])
+  const alice = signerOf(ALICE)
+  expect(alice.readOwn(alice.sign(BOB, json(ASK)))).toEqual([ASK])
+  expect(alice.readOwn(Buffer.from('anything'))).toEqual([])
 })
