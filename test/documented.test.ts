@@ -1,6 +1,6 @@
 /** Every command that README and docs show is tried on a fresh machine (test/fresh/), or a reason says why it is not. */
 import { existsSync, globSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { drills } from '../tools/drills/all.ts'
 import { attacks } from '../tools/drills/neighbours/run.ts'
@@ -67,6 +67,45 @@ describe('commands of README and docs', () => {
     const named = [...prose.join('\n').matchAll(FILE)].map(([, path = '']) => path)
     const missing = named.filter((path) => globSync(path, { cwd: ROOT }).length === 0)
     expect([...new Set(missing)]).toStrictEqual([])
+  })
+})
+
+/** `[text](target)`; a picture's, too. */
+const LINK = /\]\(([^()\s]+)\)/g
+/** Pages that are read on their own, beside those that show commands. */
+const READ = [...pages(), 'src/README.md', 'test/README.md', 'test/attack/README.md']
+/** What GitHub makes of a heading (https://docs.github.com, "Section links"). */
+function anchorsOf(page: string): readonly string[] {
+  const text = readFileSync(page, 'utf8').replaceAll(/^```.*?^```/gms, '')
+  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  )
+}
+
+describe('links', () => {
+  const links = READ.flatMap((page) =>
+    [...readFileSync(join(ROOT, page), 'utf8').matchAll(LINK)]
+      .map(([, target = '']) => target)
+      .filter((target) => !/^[a-z]+:/.test(target))
+      .map((target) => ({ page, target })),
+  )
+
+  it.each(links)('$page: $target leads to a page and to a heading that it has', (link) => {
+    const [path = '', anchor] = link.target.split('#')
+    const file = path === '' ? join(ROOT, link.page) : join(ROOT, dirname(link.page), path)
+    expect(existsSync(file)).toBe(true)
+    if (anchor !== undefined) expect(anchorsOf(file)).toContain(anchor)
+  })
+
+  it.each(globSync('docs/*.md', { cwd: ROOT }))('the README lists %s', (page) => {
+    expect(links).toContainEqual({ page: 'README.md', target: page })
+  })
+
+  it('the README is short', () => {
+    expect(readFileSync(join(ROOT, 'README.md'), 'utf8').split('\n').length).toBeLessThan(151)
   })
 })
 
