@@ -57,6 +57,7 @@ const ONE_HOST: readonly Step[] = [
   also('docker --host unix:///run/atoll/docker.sock tag atoll-sample:latest nginx:1.27'),
   also('scripts/make-sample-image --archive rootfs.tar.gz'),
   also('for name in disk debian; do qemu-img create -q -f qcow2 $name.qcow2 1G; done'),
+  shown('ec2 describe-images', { says: /atoll-sample/ }),
   shown('ec2 register-image --name web --image-location docker://nginx:1.27', { says: /ami-/ }),
   shown('atoll image publish rootfs.tar.gz disk.qcow2', { says: /disk\.qcow2/ }),
   shown('ec2 register-image --name own --image-location /var/lib/atoll/images/rootfs.tar.gz', {
@@ -69,7 +70,8 @@ const ONE_HOST: readonly Step[] = [
     'named() { ec2 describe-images --filters Name=name,Values=$1 --query "Images[0].ImageId" --output text; }',
   ),
   also('image=$(named own); ec2 wait image-available --image-ids $image'),
-  also('image=$(named web); ec2 wait image-available --image-ids $image'),
+  also('image=$(named web)'),
+  shown('ec2 wait image-available --image-ids ami-…'),
   shown(
     "ec2 run-instances --image-id ami-… --instance-type t3.micro --count 2 --tag-specifications 'ResourceType=instance,Tags=[{Key=Name,Value=web}]'",
     { says: /i-[0-9a-f]{17}/ },
