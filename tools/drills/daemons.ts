@@ -97,10 +97,9 @@ async function killDaemons(context: DrillContext): Promise<number> {
 
 export const agentKill: Drill = {
   name: 'agent-kill',
-  about:
-    'atolld is killed (SIGKILL) again and again, on random hosts, in the middle of a storm of launches',
+  about: 'atolld is killed (SIGKILL) again and again, on random hosts, during many launches',
   answer:
-    "Running instances do not notice: links, routes, rules and containers are the kernel's and Docker's. DHCP, DNS and metadata of that host pause for the second or two that the daemon takes to start. What was accepted is done by the next daemon, once.",
+    'Running instances go on, because links, routes, rules and containers belong to the kernel and to Docker. DHCP, DNS and metadata of that host pause until the daemon has started again. The next daemon does what was accepted, once.',
   holdsApi: false,
   async run(context) {
     const { fault, healed, figure, note, progress } = context
@@ -125,7 +124,7 @@ export const dockerdRestart: Drill = {
   about:
     'the Docker Engine of every host is killed while instances are launched, and starts again by itself',
   answer:
-    'Containers go on without their engine (live-restore). What is launched meanwhile waits until the engine answers.',
+    'Containers go on without their engine (live-restore). New launches wait until the engine answers.',
   holdsApi: true,
   async run(context) {
     const { lab, fault, healed, figure } = context
@@ -145,9 +144,9 @@ const FILL = '/var/lib/atoll-drill-fill'
 export const diskFull: Drill = {
   name: 'disk-full',
   about:
-    "the disk of h3 with all its state, its engines' too, is filled to the last block and cleared later",
+    'the disk of h3 is filled to the last block and cleared later; it has all state of the host and of its engines',
   answer:
-    'The host cannot start new instances and its engines may fall out of their clusters; its running instances, their DHCP, DNS and metadata go on, because none of that writes. The others go on. When there is room again, everything does.',
+    'The host cannot start new instances, and its engines may leave their clusters. Its running instances go on with DHCP, DNS and metadata, because none of these writes to the disk. The other hosts go on. When there is room again, the host works as before.',
   holdsApi: true,
   async run(context) {
     const { lab, fault, healed, progress, excuse, list, image, note, figure } = context
@@ -198,7 +197,7 @@ export const clockJump: Drill = {
   name: 'clock-jump',
   about: 'the clock of atolld on h3 jumps an hour ahead, then an hour back',
   answer:
-    "Nothing happens to instances: leases are counted by the store's clock, waits by the monotonic one. Requests to that host are refused until the clients' clocks agree with its own, as their signatures carry the time; SDKs adjust to the server's clock by themselves.",
+    "Instances notice nothing: leases use the clock of the database, and waits use the monotonic clock. The host refuses requests whose signed time differs from its own. SDKs adjust to the server's clock by themselves.",
   holdsApi: true,
   async prepare(lab) {
     const host = lab.host('h3')

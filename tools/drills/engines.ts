@@ -45,7 +45,7 @@ export const dbNodeLoss: Drill = {
   name: 'db-node-loss',
   about: 'the MariaDB node on h1, which every host prefers, is killed and comes back after a while',
   answer:
-    'The daemons go to the next node of their list within a second; Galera leaves the dead node out after one more. A transaction that was under way is done again. When the node is back, it takes what it missed from another and is used again.',
+    'The daemons go to the next node in their list within a second. Galera excludes the dead node after one more. A transaction that was under way is repeated. When the node is back, it gets what it missed from another node and is used again.',
   holdsApi: true,
   run: (context) => killNode(context, 'mariadb'),
 }
@@ -55,7 +55,7 @@ export const busNodeLoss: Drill = {
   about:
     'the RabbitMQ node on h1, which every host prefers, is killed and comes back after a while',
   answer:
-    'The daemons connect to the next node of their list. A bell that was lost on the way costs a delay and nothing else, because every host looks at its records by the clock, too.',
+    'The daemons connect to the next node in their list. A lost message costs only a delay, because every host also looks at the records every ten seconds.',
   holdsApi: true,
   run: (context) => killNode(context, 'rabbitmq'),
 }
@@ -64,7 +64,7 @@ export const busAllLoss: Drill = {
   name: 'bus-all-loss',
   about: 'all RabbitMQ nodes are killed, and come back after a while',
   answer:
-    'Hosts no longer wake each other: what is asked for is found at the next look at the records, every ten seconds. Everything works, and launches take so much longer. Questions between hosts, such as console output, get no answer until a broker is back.',
+    'Hosts cannot wake each other. They find changes when they next look at the records, every ten seconds, so launches take up to that much longer. Questions between hosts, such as console output, get no answer until a broker is back.',
   holdsApi: false,
   async run(context) {
     const { lab, fault, healed, progress } = context
@@ -83,7 +83,7 @@ export const dbAllLoss: Drill = {
   name: 'db-all-loss',
   about: 'all MariaDB nodes are killed at once, and come back after a while',
   answer:
-    "No running instance is touched: DHCP, DNS, metadata, NAT and groups go on from what each host knows. API reads are answered from each host's copy of the records and say of what time it is (x-atoll-records-as-of); writes get 503. When the nodes are back they find out by themselves which was the last, and everything goes on.",
+    "Running instances go on: each host has what DHCP, DNS, metadata, NAT and groups need. API reads are answered from each host's copy of the records, with its time (x-atoll-records-as-of); writes get 503. When the nodes are back, they find out by themselves which of them has the latest commit.",
   holdsApi: false,
   async run(context) {
     const { lab, fault, healed, progress, api, figure } = context

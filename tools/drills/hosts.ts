@@ -113,7 +113,7 @@ export const hostLoss: Drill = {
   name: 'host-loss',
   about: 'h3 loses its power just after a launch of nine instances, and gets it back',
   answer:
-    "Its own instances are gone until it is back, and nobody else's notice. The other hosts know after its lease has run out (4.3 seconds) and show its instances as impaired. What was accepted for it and never started is placed elsewhere. When it is switched on, it brings its own instances back by itself.",
+    'Its own instances are gone until it is back. Instances of other hosts notice nothing. The other hosts know when its lease has run out (4.3 seconds), and show its instances as impaired. Instances that it had accepted and never started are started elsewhere. When it is switched on, it starts its own instances again by itself.',
   holdsApi: true,
   run: (context) => loseHost(context, 'h3', true),
 }
@@ -121,18 +121,18 @@ export const hostLoss: Drill = {
 export const apiHostLoss: Drill = {
   name: 'api-host-loss',
   about:
-    "h1 loses its power: the first in the list of every client, of every daemon's databases and of its brokers",
+    'h1 loses its power; all clients, and all daemons for their database and broker, have it first in their lists',
   answer:
-    'Clients that know several hosts go on with the next one. The daemons do the same with databases and brokers. There is no host whose loss is different from that of another.',
+    'Clients that know several hosts go to the next one. The daemons do the same with databases and brokers. No host is special.',
   holdsApi: true,
   run: (context) => loseHost(context, 'h1', false),
 }
 
 export const hostCut: Drill = {
   name: 'host-cut',
-  about: 'the fabric of h3 is cut, its uplink is not; later it is mended',
+  about: 'the fabric of h3 is cut and restored later; its uplink stays',
   answer:
-    "To the others it is lost. It goes on by itself: its instances run, reach each other and the world outside, and get DNS, DHCP and metadata; what it cannot reach is the others' instances and the engines. Its API answers reads from its copy of the records and refuses writes. Nothing is started twice, because a host without a lease claims nothing.",
+    'To the other hosts it is lost. Its instances run, reach each other and the world outside, and get DNS, DHCP and metadata. They do not reach instances of other hosts, and the host does not reach the engines. Its API answers reads from its copy of the records and refuses writes. Nothing is started twice, because a host without a lease claims no instance.',
   holdsApi: true,
   async run(context) {
     const { lab, excuse, fault, api, figure, progress } = context
@@ -159,7 +159,7 @@ export const coldBoot: Drill = {
   name: 'cold-boot',
   about: 'every database and broker dies, and then h3 is switched off and on',
   answer:
-    'The host starts from its ledger, the last complete state that it knew of itself: its instances run again with their addresses, firewall, DNS, DHCP and metadata, without anybody to ask. Reads are answered from its copy of the records. When the engines are back, it joins them by itself.',
+    'The host starts from its ledger, which has its last complete state. Its instances run again with their addresses, firewall, DNS, DHCP and metadata. Its API answers reads from its copy of the records. When the engines are back, it joins them by itself.',
   holdsApi: false,
   async run(context) {
     const { lab, probes, figure, progress, fault } = context
@@ -196,7 +196,7 @@ export const fullOutage: Drill = {
   name: 'full-outage',
   about: 'all hosts lose their power at once, and get it back',
   answer:
-    'Everything comes back without help and in any order: the databases find out which of them was the last, the brokers wait for each other, and meanwhile every host has its instances running from its ledger.',
+    'Everything comes back without help and in any order. Every host starts its instances from its ledger. The database node with the latest commit starts the cluster, and the brokers wait for each other.',
   holdsApi: false,
   async run(context) {
     const { lab, probes, figure, progress, excuse, fault } = context

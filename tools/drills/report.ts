@@ -114,12 +114,12 @@ function sentence(row: DrillRow): string {
   const lost = (loss: { readonly packets: Loss; readonly dns: Loss; readonly dhcp: Loss }) =>
     `${loss.packets.lost} packets, ${loss.dns.lost} DNS queries and ${loss.dhcp.lost} renewals`
   return [
-    `*Measured:* instances that it does not concern lost ${lost(others)}; those that it does lost ${lost(own)}.`,
+    `*Measured:* instances that the fault does not concern lost ${lost(others)}; those that it concerns lost ${lost(own)}.`,
     `The longest gap of API reads was ${seconds(row.readGapMs)}, of writes ${seconds(row.writeGapMs)}.`,
     row.knownMs === null ? '' : `The loss was known after ${seconds(row.knownMs)}.`,
     convergedMs === null
-      ? 'It did not become whole again.'
-      : `All was whole again ${seconds(convergedMs)} after its end.`,
+      ? 'Not everything was whole again.'
+      : `Everything was whole again ${seconds(convergedMs)} after the fault ended.`,
     row.figures.length === 0 ? '' : `${row.figures.map(figureText).join('; ')}.`,
     missed.length === 0 ? '' : `**Missed: ${missed.join('; ')}.**`,
   ]
