@@ -1,5 +1,5 @@
 #!/bin/bash
-# instances.sh HOSTS: on the last machine of the Vagrant cluster, once all hosts are there: an instance on each of them, through the API.
+# instances.sh HOSTS: runs on the last machine of the Vagrant cluster. Waits for all hosts, and launches an instance on each through the API.
 set -euo pipefail
 case ${1:-} in
   '' | -*) sed -n '2s/^# //p' "$0"; [ "${1:-}" != '' ] || exit 2; exit 0 ;;
@@ -29,14 +29,14 @@ image=$(ec2 describe-images --owners self --filters Name=name,Values=atoll-sampl
   image=$(ec2 register-image --name atoll-sample --image-location /var/lib/atoll/images/atoll-sample.tar.gz --query ImageId)
 image_is_there() { [ "$(ec2 describe-images --image-ids "$image" --query 'Images[0].State')" = available ]; }
 until_it "$image is available" image_is_there
-# An answer of this host may be older than what was launched just now (from its replica, when the records are slow).
+# While the records are slow, an answer may come from this host's replica, which may lack the newest launches.
 launched=()
 launched_are_known() {
   instances=$(atoll instances --json) &&
     jq -e '$ARGS.positional - map(.id) == []' --args "${launched[@]}" <<<"$instances" >/dev/null
 }
 hosts_with() { jq '[.[] | select(.state != "terminated") | .host] | unique | length' <<<"$instances"; }
-# Placement takes one of the roomiest hosts, whichever: more until no host is without one.
+# Placement takes any of the hosts with most room, so launch more until every host has an instance.
 until_it 'the instances that are there are known' launched_are_known
 for ((without = hosts - $(hosts_with); without > 0; without = hosts - $(hosts_with))); do
   [ "${#launched[@]}" -lt $((4 * hosts)) ] || { echo "${#launched[@]} instances, and none on $without hosts" >&2; exit 1; }
@@ -46,7 +46,7 @@ for ((without = hosts - $(hosts_with); without > 0; without = hosts - $(hosts_wi
   launched+=("${more[@]}")
   until_it "launched: ${more[*]}" launched_are_known
 done
-# One that could not be started does not come up by waiting.
+# Stops waiting when an instance could not be started.
 all_run_or_fail() {
   local failed
   launched_are_known || return 1
@@ -56,7 +56,7 @@ all_run_or_fail() {
   jq -e 'all(.[]; .state != "pending")' <<<"$instances" >/dev/null
 }
 until_it 'an instance runs on each host' all_run_or_fail
-# Asked by the instance of this host: its group lets in its members, and a host is no way to those of another one.
+# The instance of this host asks, because a security group admits its members, and a host does not reach instances of other hosts.
 here=$(jq -r --arg host "$(hostname)" 'map(select(.host == $host and .state == "running"))[0].id // empty' <<<"$instances")
 [ -n "$here" ] || { echo "none of them runs on $(hostname)" >&2; exit 1; }
 process=$(docker inspect -f '{{.State.Pid}}' "atoll-$here")
