@@ -85,7 +85,7 @@ function anchorsOf(page: string): readonly string[] {
   )
 }
 
-describe('links', () => {
+describe('pages', () => {
   const links = READ.flatMap((page) =>
     [...readFileSync(join(ROOT, page), 'utf8').matchAll(LINK)]
       .map(([, target = '']) => target)
@@ -102,6 +102,14 @@ describe('links', () => {
 
   it.each(globSync('docs/*.md', { cwd: ROOT }))('the README lists %s', (page) => {
     expect(links).toContainEqual({ page: 'README.md', target: page })
+  })
+
+  it.each(READ)('%s is wrapped', (page) => {
+    const text = readFileSync(join(ROOT, page), 'utf8')
+      .replaceAll(/^```.*?^```/gms, '')
+      .replaceAll(/^<!-- .* written by .*?^<!-- (?:end of|\/).*?$/gms, '')
+    const long = text.split('\n').filter((line) => line.length > 130 && !/^[|#<]/.test(line))
+    expect(long).toStrictEqual([])
   })
 
   it('the README is short', () => {
