@@ -5,6 +5,7 @@
  * items that come or go between two pages neither repeat nor hide others. To a client the token is
  * opaque. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Query-Requests.html#api-pagination
  */
+import { parseJson } from '../lib/json.ts'
 import { refused } from '../model/errors.ts'
 import { type Budget, STEPS_PER_ITEM, sortInSlices } from './budget.ts'
 import { compileFilters, type Filter, type FilterTable, type TagView } from './filters.ts'
@@ -115,7 +116,8 @@ function formatToken(action: string, after: string): string {
 }
 
 function parseToken(token: string, action: string): string {
-  const parsed = token.length > NEXT_TOKEN_MAX_LENGTH ? undefined : parseJson(token)
+  const isShort = token.length <= NEXT_TOKEN_MAX_LENGTH
+  const parsed = isShort ? parseJson(Buffer.from(token, 'base64url').toString('utf8')) : undefined
   if (Array.isArray(parsed) && parsed.length === 3) {
     const [version, forAction, after]: readonly unknown[] = parsed
     if (version === NEXT_TOKEN_VERSION && forAction === action && typeof after === 'string')
@@ -125,12 +127,4 @@ function parseToken(token: string, action: string): string {
     'InvalidNextToken',
     'The NextToken is not one that this action returned; start again without it',
   )
-}
-
-function parseJson(token: string): unknown {
-  try {
-    return JSON.parse(Buffer.from(token, 'base64url').toString('utf8'))
-  } catch {
-    return undefined
-  }
 }

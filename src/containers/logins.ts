@@ -9,6 +9,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { z } from 'zod'
 import { hasCode } from '../lib/errno.ts'
+import { parseJson } from '../lib/json.ts'
 import type { Log } from '../lib/log.ts'
 import type { Runner } from '../lib/runner.ts'
 import { MIB } from '../model/sizes.ts'
@@ -134,14 +135,6 @@ async function askHelper(
       : { username, password, serveraddress: server }
   } catch (error) {
     log.warn({ program, error }, 'a credential helper cannot be started')
-    return null
-  }
-}
-
-function parseJson(json: string): unknown {
-  try {
-    return JSON.parse(json)
-  } catch {
     return null
   }
 }

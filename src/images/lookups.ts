@@ -11,8 +11,8 @@ import type { Log } from '../lib/log.ts'
 import { createLimit, type Limit } from '../lib/queue.ts'
 import { throttle } from '../lib/throttle.ts'
 import { messageOf, unavailable } from '../model/errors.ts'
-import type { ImageWant } from '../model/want.ts'
-import type { ImageFindings, ImageLook } from '../plan/workloads.ts'
+import type { ImageFindings, ImageWant } from '../model/want.ts'
+import type { ImageLook } from '../plan/workloads.ts'
 import type { Images } from '../workloads/driver.ts'
 
 interface LooksOptions<Want extends ImageWant> {

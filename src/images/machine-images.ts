@@ -38,8 +38,7 @@ import {
   parseImageLocation,
 } from '../model/image-location.ts'
 import { GIB } from '../model/sizes.ts'
-import type { ImageWant } from '../model/want.ts'
-import type { ImageFindings } from '../plan/workloads.ts'
+import type { ImageFindings, ImageWant } from '../model/want.ts'
 import type { Images } from '../workloads/driver.ts'
 import {
   type CachedImage,

@@ -180,6 +180,19 @@ export interface SharedWant {
   readonly routes: readonly { readonly ip: Ipv4; readonly via: Ipv4 }[]
 }
 
+/** What an image turned out to be. */
+export interface ImageFindings {
+  readonly digest: string
+  /**
+   * `sha256:…` of the manifest by which the image's registry has this content; null or absent: it
+   * came from none.
+   */
+  readonly repositoryDigest?: string | null
+  readonly architecture: string
+  /** Size of the disk that instances begin with, in GiB, rounded up; null: it brings none. */
+  readonly diskGiB: number | null
+}
+
 /**
  * What a service found out. Facts are safe to repeat and may be late: `model/lifecycle.ts` decides
  * what they change.
@@ -213,16 +226,7 @@ export type Fact =
       readonly code: string
       readonly message: string
     }
-  | {
-      readonly kind: 'image-available'
-      readonly image: ImageId
-      readonly digest: string
-      /** What a registry calls it; null or absent: it came from none. */
-      readonly repositoryDigest?: string | null
-      readonly architecture: string
-      /** Size of the disk that instances begin with, in GiB, rounded up; null: it brings none. */
-      readonly diskGiB: number | null
-    }
+  | ({ readonly kind: 'image-available'; readonly image: ImageId } & ImageFindings)
   /** Nothing of a volume that is to be deleted is left on the host. */
   | { readonly kind: 'volume-gone'; readonly volume: VolumeId }
   | { readonly kind: 'image-progress'; readonly image: ImageId; readonly message: string }

@@ -8,6 +8,7 @@ import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { hasCode } from '../lib/errno.ts'
 import { replaceFile } from '../lib/files.ts'
+import { parseJson } from '../lib/json.ts'
 import { below } from '../lib/paths.ts'
 import { messageOf, unavailable } from '../model/errors.ts'
 import type { AccessKey } from '../model/records.ts'
@@ -63,14 +64,6 @@ function whyUnreadable(file: string, error: unknown): string {
   return hasCode(error, 'ENOENT')
     ? `there is no ${file}: atolld writes it when it starts. Start it with: systemctl start atolld (or again: scripts/quickstart)`
     : `${file} cannot be read (${messageOf(error)})`
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
 
 /**

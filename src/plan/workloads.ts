@@ -14,7 +14,7 @@ import { assertNever } from '../model/errors.ts'
 import type { InstanceId, VolumeId } from '../model/ids.ts'
 import { SELF_SHUTDOWN } from '../model/lifecycle.ts'
 import type { Mark } from '../model/marks.ts'
-import type { Fact, ImageWant, InstanceWant } from '../model/want.ts'
+import type { Fact, ImageFindings, ImageWant, InstanceWant } from '../model/want.ts'
 
 /**
  * The exit code with which our entry script in a guest says that the image has nothing that can be
@@ -75,19 +75,6 @@ export type WorkloadStep =
       readonly instance: InstanceId
       readonly keep: VolumeId | null
     }
-
-/** What an image turned out to be. */
-export interface ImageFindings {
-  readonly digest: string
-  /**
-   * `sha256:…` of the manifest by which the image's registry has this content; null or absent: it
-   * came from none.
-   */
-  readonly repositoryDigest?: string | null
-  readonly architecture: string
-  /** Size of the disk that instances begin with, in GiB, rounded up; null: it brings none. */
-  readonly diskGiB: number | null
-}
 
 /** What is known of an image on this host. */
 export type ImageLook =

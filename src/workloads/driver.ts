@@ -10,8 +10,8 @@ import type { Screen, Terminal } from '../lib/terminal.ts'
 import type { DriverDeclaration } from '../model/driver.ts'
 import { type AtollError, refused } from '../model/errors.ts'
 import type { ImageId, InstanceId, VolumeId } from '../model/ids.ts'
-import type { CaptureWant, ImageWant, InstanceWant } from '../model/want.ts'
-import type { ImageFindings, ImageLook, WorkloadHave } from '../plan/workloads.ts'
+import type { CaptureWant, ImageFindings, ImageWant, InstanceWant } from '../model/want.ts'
+import type { ImageLook, WorkloadHave } from '../plan/workloads.ts'
 
 /**
  * The steps of the plan (`WorkloadStep` says what each is for), each to its end, each safe to

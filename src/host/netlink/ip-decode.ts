@@ -4,9 +4,10 @@
  *
  * IPv4 only: instances speak nothing else.
  */
-import { ifla, parseAttributes, rt } from 'netlink'
+import { ifla, rt } from 'netlink'
 import type { Ipv4 } from '../../model/addr.ts'
 import { formatMacBytes, ipv4FromBytes } from '../../model/addr.ts'
+import { attributesOf } from './attributes.ts'
 
 /** A link as the kernel has it. */
 export interface LinkState {
@@ -181,12 +182,6 @@ export function decodeForwarding(message: Buffer): readonly ForwardingState[] {
     return []
   const destination = attrs.dst?.length === 4 ? ipv4FromBytes(attrs.dst) : null
   return [{ index: data.ifindex, mac: formatMacBytes(attrs.lladdr), destination }]
-}
-
-function attributesOf(bytes: Buffer): ReadonlyMap<number, Buffer> {
-  const found = new Map<number, Buffer>()
-  parseAttributes(bytes, (item) => found.set(item.type, item.data))
-  return found
 }
 
 function numberIn(bytes: Buffer | undefined): number | undefined {

@@ -7,6 +7,7 @@
 import { AttrStream, ifla, rt } from 'netlink'
 import type { Ipv4, Mac } from '../../model/addr.ts'
 import { ipv4ToBytes, macToBytes } from '../../model/addr.ts'
+import { uint32 } from './attributes.ts'
 import type { AddressState, RouteKind } from './ip-decode.ts'
 import { AF_BRIDGE, AF_INET, MAIN_TABLE } from './ip-decode.ts'
 
@@ -237,9 +238,4 @@ function addressBytes(ip: Ipv4): Buffer {
 /** Except those that go on the wire as they are. */
 function uint16Be(value: number): Buffer {
   return Buffer.of(value >> 8, value & 255)
-}
-
-/** Netlink numbers are in the machine's own byte order. */
-function uint32(value: number): Buffer {
-  return Buffer.from(Uint32Array.of(value).buffer)
 }

@@ -6,6 +6,7 @@ import {
   ROUTE_PROTOCOL,
   UNPROVED_MARK,
 } from '../../model/names.ts'
+import { uint32 } from './attributes.ts'
 import { AF_INET } from './ip-decode.ts'
 import type { Payload } from './ip-encode.ts'
 
@@ -76,8 +77,4 @@ function trafficHeader(index: number, handle: number, parent: number, info: numb
   const header = Buffer.alloc(20)
   new Uint32Array(header.buffer, header.byteOffset, 5).set([0, index, handle, parent, info])
   return header
-}
-
-function uint32(value: number): Buffer {
-  return Buffer.from(Uint32Array.of(value).buffer)
 }

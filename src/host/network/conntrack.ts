@@ -8,12 +8,12 @@
  * linux/netfilter/nfnetlink_conntrack.h; numbers are in network byte order, those of filters in the
  * machine's own.
  */
-
 import { parseAttributes } from 'netlink'
 import { nextTurn } from '../../lib/clock.ts'
 import { errnoOf } from '../../lib/errno.ts'
 import type { Ipv4 } from '../../model/addr.ts'
 import { ipv4ToBytes } from '../../model/addr.ts'
+import { uint32 } from '../netlink/attributes.ts'
 import { AF_INET } from '../netlink/ip-decode.ts'
 import { type Netlink, openNetfilterNetlink } from '../netlink/netlink.ts'
 import { openPatientNetlink } from '../netlink/patient-netlink.ts'
@@ -133,8 +133,4 @@ function attribute(type: number, payload: Buffer): Buffer {
   bytes.set(new Uint8Array(Uint16Array.of(ATTRIBUTE_HEADER_BYTES + payload.length, type).buffer))
   bytes.set(payload, ATTRIBUTE_HEADER_BYTES)
   return bytes
-}
-
-function uint32(value: number): Buffer {
-  return Buffer.from(Uint32Array.of(value).buffer)
 }

@@ -6,8 +6,9 @@
  * the pass. Message layout: linux/netfilter/nf_tables.h; numbers in attributes are in network byte
  * order.
  */
-import { AttrStream, parseAttributes } from 'netlink'
+import { AttrStream } from 'netlink'
 import { errnoOf } from '../../lib/errno.ts'
+import { attributesOf } from '../netlink/attributes.ts'
 import type { Netlink } from '../netlink/netlink.ts'
 
 export interface NftState {
@@ -39,7 +40,7 @@ export function createNftState(netlink: Netlink): NftState {
   return {
     generation: async () => {
       const reply = await netlink.get(GETGEN, [Buffer.alloc(HEADER_BYTES)])
-      return attributes(reply.subarray(HEADER_BYTES)).get(GENERATION_ID)?.readUInt32BE() ?? 0
+      return attributesOf(reply.subarray(HEADER_BYTES)).get(GENERATION_ID)?.readUInt32BE() ?? 0
     },
     counters: async (family, table) => {
       const out = new AttrStream()
@@ -59,19 +60,13 @@ export function createNftState(netlink: Netlink): NftState {
 }
 
 function decodeCounter(object: Buffer, table: string): readonly (readonly [string, number])[] {
-  const found = attributes(object.subarray(HEADER_BYTES))
+  const found = attributesOf(object.subarray(HEADER_BYTES))
   const name = text(found.get(OBJECT_NAME))
   const data = found.get(OBJECT_DATA)
   if (name === undefined || data === undefined || text(found.get(OBJECT_TABLE)) !== table) return []
   if (found.get(OBJECT_TYPE)?.readUInt32BE() !== OBJECT_TYPE_COUNTER) return []
-  const packets = attributes(data).get(COUNTER_PACKETS)
+  const packets = attributesOf(data).get(COUNTER_PACKETS)
   return packets === undefined ? [] : [[name, Number(packets.readBigUInt64BE())]]
-}
-
-function attributes(bytes: Buffer): ReadonlyMap<number, Buffer> {
-  const found = new Map<number, Buffer>()
-  parseAttributes(bytes, (item) => found.set(item.type, item.data))
-  return found
 }
 
 function text(bytes: Buffer | undefined): string | undefined {
