@@ -1,9 +1,14 @@
-/** Images. One concerns the host that fetches or keeps it. */
+/**
+ * Images. One concerns the host that its row names, and the host that keeps it: these are two once
+ * the keeper was forgotten and came back.
+ */
+import type { ExpressionBuilder } from 'kysely'
 import { z } from 'zod'
 import type { AccountId, HostName, ImageId } from '../../model/ids.ts'
 import {
   IMAGE_LOCATION_MAX_LENGTH,
   isLocationOf,
+  keptBy,
   keptLocations,
   parseImageLocation,
 } from '../../model/image-location.ts'
@@ -85,7 +90,7 @@ export const images = noun({
         part === undefined ? select.execute() : select.where('id', 'in', part).execute(),
       )
       const images = await rows.parseLong(tables.images, found)
-      for (const { id, host } of images) where.isAt(id, host)
+      for (const image of images) where.isAt(image.id, ...hostsOf(image))
       return images
     },
   }),
@@ -104,30 +109,23 @@ export const images = noun({
     async deleteUnusedImages(host: HostName): Promise<'done' | 'none'> {
       const { numDeletedRows } = await db
         .deleteFrom('images')
-        .where('host', '=', host)
-        .where('state', '=', 'deregistered')
-        .where(({ not, exists, selectFrom }) =>
-          not(
-            exists(
-              selectFrom('instances')
-                .select('instances.id')
-                .whereRef('instances.image', '=', 'images.id')
-                .where('instances.state', '!=', 'terminated'),
-            ),
-          ),
-        )
+        .where(isUnusedOf(host))
         .executeTakeFirstOrThrow()
       return numDeletedRows > 0n ? 'done' : 'none'
     },
   }),
   touches: {
-    insertImage: (_session, { host }) => [ofHost(host)],
+    insertImage: (_session, image) => hostsOf(image).map(ofHost),
     // A reason alone, as the progress of a download, is only shown.
     updateImage: async (session, id, change) =>
       Object.keys(change).every((field) => field === 'stateReason')
         ? []
-        : (await hostOf(session, id)).map(ofHost),
-    deleteUnusedImages: (_session, host) => [ofHost(host)],
+        : (await hostsWith(session, id)).map(ofHost),
+    deleteUnusedImages: async ({ db }, host) => {
+      const query = db.selectFrom('images').select('location').where(isUnusedOf(host))
+      const unused = await query.execute()
+      return [host, ...unused.flatMap(({ location }) => keptBy(location) ?? [])].map(ofHost)
+    },
   },
   inCopy: {
     insertImage: async (tx, { id }) => isThere(tx.images({ ids: [id] })),
@@ -136,9 +134,34 @@ export const images = noun({
   },
 })
 
-async function hostOf({ db, where }: Session<Tables>, id: ImageId): Promise<readonly HostName[]> {
+/** The host of the image's row, and the one that keeps it. */
+function hostsOf({ host, location }: Pick<Image, 'host' | 'location'>): readonly HostName[] {
+  return [...new Set([host, keptBy(location) ?? host])]
+}
+
+async function hostsWith(
+  { db, where }: Session<Tables>,
+  id: ImageId,
+): Promise<readonly HostName[]> {
   const known = where.known(id)
-  if (known !== undefined) return [known]
-  const found = await db.selectFrom('images').select('host').where('id', '=', id).execute()
-  return found.map(({ host }) => host)
+  if (known !== undefined) return known
+  const query = db.selectFrom('images').select(['host', 'location']).where('id', '=', id)
+  return (await query.execute()).flatMap(hostsOf)
+}
+
+/** Images of this host that are deregistered and that no instance but terminated ones is made from. */
+function isUnusedOf(host: HostName) {
+  return ({ and, eb, not, exists, selectFrom }: ExpressionBuilder<Tables, 'images'>) =>
+    and([
+      eb('images.host', '=', host),
+      eb('images.state', '=', 'deregistered'),
+      not(
+        exists(
+          selectFrom('instances')
+            .select('instances.id')
+            .whereRef('instances.image', '=', 'images.id')
+            .where('instances.state', '!=', 'terminated'),
+        ),
+      ),
+    ])
 }

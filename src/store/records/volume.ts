@@ -122,7 +122,7 @@ export const volumes = noun({
 
 async function hostOf({ db, where }: Session<Tables>, id: VolumeId): Promise<readonly HostName[]> {
   const known = where.known(id)
-  if (known !== undefined) return [known]
+  if (known !== undefined) return known
   const found = await db
     .selectFrom('volumes')
     .leftJoin('instances', 'instances.id', 'volumes.instance')

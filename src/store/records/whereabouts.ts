@@ -21,10 +21,10 @@ export const NAME_TAG = 'Name'
 
 /** One transaction's knowledge. */
 export interface Whereabouts {
-  /** The host of a record that was read or written; undefined when none was. */
-  known(id: string): HostName | undefined
+  /** The hosts of a record that was read or written; undefined when none was. */
+  known(id: string): readonly HostName[] | undefined
   /** A record was read or written, and is there. */
-  isAt(id: string, host: HostName): void
+  isAt(id: string, ...hosts: readonly HostName[]): void
   /** The host of an instance; none when there is no such instance. */
   hostOf(instance: InstanceId): Promise<readonly HostName[]>
   /** An instance as a member of its VPCs, on this host. */
@@ -43,18 +43,18 @@ export interface Whereabouts {
 
 /** Knows nothing, and asks `db`. */
 export function createWhereabouts(db: Kysely<Tables>): Whereabouts {
-  const hosts = new Map<string, HostName>()
+  const hosts = new Map<string, readonly HostName[]>()
   const vpcs = new Map<InstanceId, readonly VpcId[]>()
   const named = new Map<string, boolean>()
   const running = new Map<InstanceId, boolean>()
   return {
     known: (id) => hosts.get(id),
-    isAt: (id, host) => hosts.set(id, host),
+    isAt: (id, ...at) => hosts.set(id, at),
     async hostOf(id) {
       const known = hosts.get(id)
-      if (known !== undefined) return [known]
+      if (known !== undefined) return known
       const found = await db.selectFrom('instances').select('host').where('id', '=', id).execute()
-      for (const { host } of found) hosts.set(id, host)
+      for (const { host } of found) hosts.set(id, [host])
       return found.map(({ host }) => host)
     },
     async membersOf(instance, host) {
@@ -66,7 +66,7 @@ export function createWhereabouts(db: Kysely<Tables>): Whereabouts {
       return found.map((vpc) => ofVpc(vpc, host))
     },
     launched(instance, host) {
-      hosts.set(instance, host)
+      hosts.set(instance, [host])
       vpcs.set(instance, [])
       named.set(instance, false)
     },

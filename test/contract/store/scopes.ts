@@ -1,6 +1,8 @@
 /** Scopes: what a change touches, whom that concerns, and how a reader learns of it. */
 import { describe, expect, it } from 'vitest'
+import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
 import type { HostName, VpcId } from '../../../src/model/ids.ts'
+import { keptLocation } from '../../../src/model/image-location.ts'
 import { EVERYBODY, ofAll, ofHost, ofVpc, type Scope } from '../../../src/store/scope.ts'
 import type { Store, Tx } from '../../../src/store/store.ts'
 import * as given from './records.ts'
@@ -43,6 +45,20 @@ async function touchedBy(store: Store, work: (tx: Tx) => Promise<unknown>) {
   return told
 }
 
+/** Made of an instance on one host that was forgotten, and came back: the other has its record. */
+const inherited = given.image(7, {
+  host: given.OTHER_HOST,
+  location: keptLocation(FIRST_DRIVERS.container, given.HOST, given.image(7).id),
+  state: 'available',
+})
+const inheritedUnused = {
+  ...inherited,
+  id: given.image(8).id,
+  name: 'image-8',
+  location: keptLocation(FIRST_DRIVERS.container, given.HOST, given.image(8).id),
+  state: 'deregistered' as const,
+}
+
 const launch = async (tx: Tx) => {
   await tx.takeCapacity(given.HOST, 1, 1)
   await tx.insertInstance(given.instance(1, { claimed: false }))
@@ -63,6 +79,29 @@ const WRITES: readonly [string, (tx: Tx) => Promise<unknown>, readonly Scope[] |
       return await tx.insertImage(given.image(2, { name: 'image-1', host: given.OTHER_HOST }))
     },
     [ofHost(given.HOST)],
+  ],
+  [
+    'an inherited image, which its keeper has, too',
+    (tx) => tx.updateImage(inherited.id, { state: 'deregistered' }),
+    [ofHost(given.HOST), ofHost(given.OTHER_HOST)],
+  ],
+  [
+    'an inherited image that was just read',
+    async (tx) => {
+      await tx.images({ ids: [inherited.id] })
+      await tx.updateImage(inherited.id, { name: 'renamed' })
+    },
+    [ofHost(given.HOST), ofHost(given.OTHER_HOST)],
+  ],
+  [
+    'what is said of an inherited image',
+    (tx) => tx.updateImage(inherited.id, { stateReason: '10 %' }),
+    null,
+  ],
+  [
+    'inherited images that nobody uses any more',
+    (tx) => tx.deleteUnusedImages(given.OTHER_HOST),
+    [ofHost(given.HOST), ofHost(given.OTHER_HOST)],
   ],
   [
     'images that nobody uses, of which there are none',
@@ -183,6 +222,9 @@ export function describeScopes(begin: () => Promise<StoreWorld>): void {
     it.each(WRITES)('touched by %s', async (_what, write, expected) => {
       await world.store.transaction((tx) => tx.upsertHost(other, LONG_MS))
       await world.store.transaction(launch)
+      await world.store.transaction(async (tx) => {
+        for (const image of [inherited, inheritedUnused]) await tx.insertImage(image)
+      })
       expect(await touchedBy(world.store, write)).toStrictEqual(expected)
     })
 
