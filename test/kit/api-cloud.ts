@@ -1,5 +1,5 @@
 /**
- * A cloud for tests of API actions: real records in memory, a local bus that notes which hosts were rung, a clock that
+ * A cloud for tests of API actions: real records in memory, a bus that notes which hosts were rung, a clock that
  * stands still, and a way to run one action as one caller. No host is behind it.
  */
 
@@ -52,6 +52,8 @@ export interface CloudOptions {
     readonly diskGiB?: number
   }[]
   readonly subnet?: string
+  /** The bus that actions ring on; it is closed with the cloud. */
+  readonly bus?: Bus
 }
 
 /** Who was rung, in order: hosts, those that follow a VPC, and all. */
@@ -100,7 +102,7 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
   const image = formatId('ami', randomBytes(ID_BYTES))
   await fill(store, network, image, options.hosts ?? [{ vcpus: 64, memoryMiB: 65_536 }])
   const bells: Rung = { rung: [], rungVpcs: [], rungAll: [] }
-  const bus = notingBus(bells)
+  const bus = notingBus(options.bus ?? createLocalBus(), bells)
   const parts = makeParts(store, bus)
   const callOf = (on: ApiParts, input: object, account: AccountId): Call => ({
     input: { ...input },
@@ -137,21 +139,20 @@ export async function openCloud(options: CloudOptions = {}): Promise<Cloud> {
   }
 }
 
-function notingBus({ rung, rungVpcs, rungAll }: Rung): Bus {
-  const local = createLocalBus()
+function notingBus(bus: Bus, { rung, rungVpcs, rungAll }: Rung): Bus {
   return {
-    ...local,
+    ...bus,
     ring(name) {
       rung.push(name)
-      local.ring(name)
+      bus.ring(name)
     },
     ringVpc(vpc) {
       rungVpcs.push(vpc)
-      local.ringVpc(vpc)
+      bus.ringVpc(vpc)
     },
     ringAll() {
       rungAll.push('all')
-      local.ringAll()
+      bus.ringAll()
     },
   }
 }
