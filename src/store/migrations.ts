@@ -13,7 +13,7 @@ import type { Kysely } from 'kysely'
 import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from 'kysely/migration'
 import type { Log } from '../lib/log.ts'
 import { AtollError, unavailable } from '../model/errors.ts'
-import { EngineError } from './engines/engine.ts'
+import { EngineError, isTrouble } from './engines/engine.ts'
 import { firstRecords } from './migrations/0001-first-records.ts'
 import { leases } from './migrations/0002-leases.ts'
 import { commits } from './migrations/0003-commits.ts'
@@ -50,8 +50,9 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
 const GENERATION = '0'
 
 /**
- * Applies what is missing. Safe when several hosts do it at once, of two versions too. Rejects with `unavailable` when the records are
- * of a newer generation, and with the `EngineError` of a statement that failed.
+ * Applies what is missing. Safe when several hosts do it at once, of two versions too. Where nothing is missing, which is at nearly
+ * every start, that is one statement and no lock: hosts that all start at once do not wait for each other. Rejects with `unavailable`
+ * when the records are of a newer generation, and with the `EngineError` of a statement that failed.
  */
 export async function migrateToLatest(
   db: Kysely<Tables>,
@@ -59,7 +60,12 @@ export async function migrateToLatest(
   migrations = MIGRATIONS,
 ): Promise<void> {
   for (;;) {
-    const additions = await unknownAdditions(db, migrations)
+    const applied = await appliedNames(db)
+    const additions = unknownAdditions(applied, migrations)
+    if (Object.keys(migrations).every((name) => applied.includes(name))) {
+      if (additions.length > 0) log.info({ additions }, 'the records are newer than this daemon')
+      return
+    }
     const migrator = new Migrator({
       db,
       provider: {
@@ -73,32 +79,37 @@ export async function migrateToLatest(
     const { error, results = [] } = await migrator.migrateToLatest()
     for (const { migrationName, status } of results)
       if (status === 'Success') log.info({ migration: migrationName }, 'records migrated')
-    if (error === undefined) {
-      if (additions.length > 0) log.info({ additions }, 'the records are newer than this daemon')
-      return
-    }
+    if (error === undefined) continue
     if (error instanceof AtollError) throw error
     // A newer host may have added to the schema between the look and the lock; then another look helps.
-    const known = additions.length
-    if ((await unknownAdditions(db, migrations)).length === known)
+    if ((await appliedNames(db)).length === applied.length)
       throw new EngineError('misuse', error, {})
   }
 }
 
-/** Names of the applied migrations that only a newer daemon knows, all of this generation. */
-async function unknownAdditions(
-  db: Kysely<Tables>,
+/** Names of the applied migrations; none where there is no table of them yet. */
+async function appliedNames(db: Kysely<Tables>): Promise<readonly string[]> {
+  try {
+    const applied = await db
+      .withTables<{ readonly [DEFAULT_MIGRATION_TABLE]: { readonly name: string } }>()
+      .selectFrom(DEFAULT_MIGRATION_TABLE)
+      .select('name')
+      .orderBy('name')
+      .execute()
+    return applied.map(({ name }) => name)
+  } catch (error) {
+    // To ask for the tables first would take many times as long as this.
+    if (isTrouble(error, 'misuse')) return []
+    throw error
+  }
+}
+
+/** Those of them that only a newer daemon knows, all of this generation. */
+function unknownAdditions(
+  applied: readonly string[],
   migrations: Readonly<Record<string, Migration>>,
-): Promise<readonly string[]> {
-  const tables = await db.introspection.getTables({ withInternalKyselyTables: true })
-  if (!tables.some((table) => table.name === DEFAULT_MIGRATION_TABLE)) return []
-  const applied = await db
-    .withTables<{ readonly [DEFAULT_MIGRATION_TABLE]: { readonly name: string } }>()
-    .selectFrom(DEFAULT_MIGRATION_TABLE)
-    .select('name')
-    .orderBy('name')
-    .execute()
-  const unknown = applied.map(({ name }) => name).filter((name) => !(name in migrations))
+): readonly string[] {
+  const unknown = applied.filter((name) => !(name in migrations))
   const breaking = unknown.find((name) => !name.startsWith(GENERATION))
   if (breaking !== undefined)
     throw unavailable(

@@ -72,6 +72,16 @@ it('the next version adds to records that a daemon of this one has made and uses
   await store.close()
 })
 
+it('a daemon that finds nothing to do asks one thing, and waits for no lock', async () => {
+  await migrateToLatest(open(), silentLog, NEXT)
+  const asked: string[] = []
+  const log = ({ query }: { readonly query: { readonly sql: string } }) => asked.push(query.sql)
+  const db = new Kysely<Tables>({ dialect: sqliteDialect(file), log })
+  opened.push(db)
+  await migrateToLatest(db, silentLog)
+  expect(asked).toEqual([expect.stringMatching(/^select "name" from "kysely_migration"/)])
+})
+
 it('a daemon refuses a generation that it does not know, and names it', async () => {
   await migrateToLatest(open(), silentLog, { ...MIGRATIONS, '1000-anew': addition })
   await expect(migrateToLatest(open(), silentLog)).rejects.toMatchObject({
