@@ -9,13 +9,13 @@
 import {
   type Cidr,
   cidrContains,
-  cidrOverlaps,
   gatewayOf,
   ipv4ToNumber,
   RESERVED_AT_START,
 } from '../model/addr.ts'
 import type { HostName } from '../model/ids.ts'
 import { nicLinkName } from '../model/names.ts'
+import { createNetworkSet } from '../model/network-set.ts'
 import type { PeerHost, PlacedNic, Subnet, UnreadableRow, Vpc } from '../model/records.ts'
 import type { Snapshot } from './want.ts'
 
@@ -76,12 +76,13 @@ function withoutOverlaps<
   Net extends { readonly id: string; readonly cidr: Cidr; readonly isDefault: boolean },
 >(all: readonly Net[]): { readonly kept: readonly Net[]; readonly dropped: readonly Net[] } {
   const rank = ({ isDefault, id }: Net) => `${isDefault ? 0 : 1} ${id}`
-  // In ascending order of address, networks that overlap have nobody between them but others that
-  // do.
-  const taken: Net[] = []
-  for (const net of all.toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1)))
-    if (!taken.some(({ cidr }) => cidrOverlaps(cidr, net.cidr))) taken.push(net)
-  const keeps = new Set(taken)
+  const taken = createNetworkSet()
+  const keeps = new Set<Net>()
+  for (const net of all.toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1))) {
+    if (taken.overlaps(net.cidr)) continue
+    taken.add(net.cidr)
+    keeps.add(net)
+  }
   return {
     kept: all.filter((net) => keeps.has(net)),
     dropped: all.filter((net) => !keeps.has(net)),
@@ -97,11 +98,13 @@ function soundHosts(
   const taken = new Set(
     hosts.flatMap((one) => (one.name === self ? (one.fabricAddress ?? []) : [])),
   )
+  const instances = createNetworkSet()
+  for (const { cidr } of vpcs) instances.add(cidr)
   const kept = hosts.filter(({ name, fabricAddress: address }) => {
     if (name === self || address === null) return true
     const problem = taken.has(address)
       ? 'fabricAddress is that of another host'
-      : vpcs.some(({ cidr }) => cidrContains(cidr, address))
+      : instances.contains(address)
         ? 'fabricAddress is one of an instance'
         : null
     if (problem !== null) bad.push(misfit('peers', name, problem, { host: name }))
