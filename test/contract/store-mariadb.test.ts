@@ -3,6 +3,9 @@
  * nodes that go away, commits whose answer is lost, TLS, clocks. What a cluster adds is in `test/lab/galera.test.ts`.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createAnnouncer } from '../../src/agent/rivals.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import type { HostName } from '../../src/model/ids.ts'
 import { openMariadbStore } from '../../src/store/engines/mariadb/dialect.ts'
 import type { Store } from '../../src/store/store.ts'
 import { silentLog } from '../../tools/kit/log.ts'
@@ -105,6 +108,30 @@ describe('a server', () => {
     const sql = `select hex(description) as bytes from \`${name}\`.images`
     const [row] = await administer(mariadb().directory, sql)
     expect(row).toEqual({ bytes: Buffer.from(description).toString('hex').toUpperCase() })
+  })
+
+  it('takes the first words of many hosts at once, and runs none of them again', async () => {
+    const hosts = Array.from({ length: 60 }, (_, at) => `many-${at}` as HostName)
+    // Hosts have a store each.
+    const stores = await Promise.all(Array.from({ length: 6 }, () => world.ground?.open()))
+    let runs = 0
+    const outcomes = await Promise.all(
+      hosts.map((name, at) => {
+        const own = stores[at % stores.length] ?? store()
+        const counted: Store = {
+          ...own,
+          transaction: (work, options) =>
+            own.transaction((tx) => {
+              runs += 1
+              return work(tx)
+            }, options),
+        }
+        const announce = createAnnouncer({ store: counted, clock: systemClock }, 60_000)
+        return announce({ ...given.hostRow, name, identity: name })
+      }),
+    )
+    expect(outcomes).toEqual(hosts.map(() => ({ outcome: 'done' })))
+    expect(runs).toBe(hosts.length)
   })
 
   it('is taken leave of: it counts no aborted client', async () => {
