@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Kysely } from 'kysely'
+import { Kysely, type Logger } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { openSqliteStore, sqliteDialect } from '../../../src/store/engines/sqlite/dialect.ts'
@@ -75,7 +75,9 @@ it('the next version adds to records that a daemon of this one has made and uses
 it('a daemon that finds nothing to do asks one thing, and waits for no lock', async () => {
   await migrateToLatest(open(), silentLog, NEXT)
   const asked: string[] = []
-  const log = ({ query }: { readonly query: { readonly sql: string } }) => asked.push(query.sql)
+  const log: Logger = ({ query }) => {
+    asked.push(query.sql)
+  }
   const db = new Kysely<Tables>({ dialect: sqliteDialect(file), log })
   opened.push(db)
   await migrateToLatest(db, silentLog)
