@@ -26,7 +26,10 @@ type CatalogueTx = Pick<ReadTx, 'hosts' | 'instanceTypes' | 'subnets' | 'groups'
 
 /** The catalogue as one launch reads it. */
 export interface CatalogueReader {
-  /** The last reading if it is young enough, or else a new one in `tx`. Errors: as the store's. */
+  /**
+   * The last reading if it is young enough, or one that is being made, or else a new one in `tx`.
+   * Errors: as the store's.
+   */
   read(tx: CatalogueTx): Promise<CatalogueReading>
   /**
    * Whether what `read` gave was read for an earlier launch: there may be room, and what is asked
@@ -45,8 +48,9 @@ export interface Catalogue {
 /** Knows nothing at first. */
 export function createCatalogue(clock: Pick<Clock, 'monotonic'>): Catalogue {
   let known: { readonly reading: CatalogueReading; readonly untilMs: number } | null = null
+  let underWay: Promise<CatalogueReading> | null = null
 
-  async function readAnew(tx: CatalogueTx): Promise<CatalogueReading> {
+  async function readOnce(tx: CatalogueTx): Promise<CatalogueReading> {
     const beganMs = clock.monotonic()
     const reading = {
       hosts: await tx.hosts(),
@@ -58,14 +62,36 @@ export function createCatalogue(clock: Pick<Clock, 'monotonic'>): Catalogue {
     return reading
   }
 
+  async function readAnew(tx: CatalogueTx): Promise<CatalogueReading> {
+    const own = readOnce(tx)
+    underWay ??= own
+    try {
+      return await own
+    } finally {
+      if (underWay === own) underWay = null
+    }
+  }
+
+  /**
+   * The reading that another launch has made or is making; null when there is none that will do.
+   * Many launches come at once, and all of them would make the same one.
+   */
+  function readByOther(): Promise<CatalogueReading | null> | CatalogueReading | null {
+    if (known !== null && clock.monotonic() < known.untilMs) return known.reading
+    return underWay?.catch(() => null) ?? null
+  }
+
   return {
     reader() {
       let isOld = false
       let mayBeOld = true
       return {
         async read(tx) {
-          isOld = mayBeOld && known !== null && clock.monotonic() < known.untilMs
-          return isOld && known !== null ? known.reading : await readAnew(tx)
+          const byOther = mayBeOld ? readByOther() : null
+          // Without a wait in between, of launches that come at once only the first one reads.
+          const read = byOther === null ? null : await byOther
+          isOld = read !== null
+          return read ?? (await readAnew(tx))
         },
         isOld: () => isOld,
         renew() {

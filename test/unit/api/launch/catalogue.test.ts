@@ -45,6 +45,24 @@ it.each([
   expect(state.readings).toBe(3)
 })
 
+it('is read once for launches that come at once, and by each of them when that reading fails', async () => {
+  const { known, records, state } = world(1000)
+  const readers = Array.from({ length: 5 }, () => known.reader())
+  const [first, ...others] = await Promise.all(readers.map((one) => one.read(records)))
+  expect(state.readings).toBe(1)
+  expect(others.every((reading) => reading === first)).toBe(true)
+  expect(readers.map((one) => one.isOld())).toEqual([false, true, true, true, true])
+  state.nowMs = 1000
+  const lost = Promise.withResolvers<never>()
+  const failing = known.reader().read({ ...records, hosts: () => lost.promise })
+  const waiting = known.reader()
+  const read = waiting.read(records)
+  lost.reject(new Error('away'))
+  await expect(failing).rejects.toThrow('away')
+  expect((await read).hosts).toBe(first?.hosts)
+  expect([state.readings, waiting.isOld()]).toEqual([2, false])
+})
+
 it('is read anew for a launch that was refused by an old reading, and for no other', async () => {
   const { known, records, state } = world(1000)
   const first = known.reader()
