@@ -219,17 +219,20 @@ async function readNews(
   const vpcs = [...(before?.vpcs.keys() ?? [])]
   const found = await tx.changedScopes(fromMs, { host: self, vpcs })
   const { own, nowMs } = found
-  const generations = new Map(before?.generations)
+  const known = before?.generations ?? new Map<string, number>()
+  const others = new Map<string, number>()
   const isNew = (key: string, generation: number): boolean => {
-    const isOther = generations.get(key) !== generation
-    generations.set(key, generation)
-    return isOther
+    if (known.get(key) === generation) return false
+    others.set(key, generation)
+    return true
   }
   const scopes = found.scopes.flatMap(({ scope, generation }) =>
     isNew(keyOf(scope), generation) ? scope : [],
   )
   const older = found.older.filter(({ name, generation }) => isNew(`older ${name}`, generation))
   const isOwn = before === null || before.cloud.hosts.get(self)?.generation !== own?.generation
+  // There is one of each host of the cloud: they are copied only when one is another.
+  const generations = others.size === 0 ? known : new Map([...known, ...others])
   return { isOwn, scopes, older, generations, self: own, nowMs }
 }
 
