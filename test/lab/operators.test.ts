@@ -13,6 +13,8 @@ import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
 
 const BIN = join(import.meta.dirname, '../../bin')
 const DEADLINE_MS = 60_000
+/** A daemon looks by itself, too: not the 10 s of the default, which every wait here would take. */
+const LOOK_EVERY_SECONDS = 1
 let home: string
 let netns: Netns
 let daemon: ChildProcess
@@ -37,6 +39,8 @@ function configure(socket: string, more: object = {}): void {
       runtimeDir: join(home, 'run'),
       tls: { directory: join(home, 'tls') },
       docker: { socket },
+      // Of some of what comes later nobody tells.
+      agent: { intervalSeconds: LOOK_EVERY_SECONDS },
       ...more,
     }),
   )
