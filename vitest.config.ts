@@ -1,5 +1,6 @@
 import { configDefaults, defineConfig } from 'vitest/config'
 import { isLong, LONG_FILES } from './test/long-files.ts'
+import { LongestFirst } from './test/longest-first.ts'
 
 /** They measure: nothing else should run beside them. */
 const DRILLS = 'test/lab/drills.test.ts'
@@ -7,6 +8,7 @@ const FETCHED = 'test/kit/fetched-before.ts'
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       { test: { name: 'unit', include: ['test/*.test.ts', 'test/unit/**/*.test.ts'] } },
       {
