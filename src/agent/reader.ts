@@ -266,7 +266,7 @@ async function readNewsOf(
   const added = [...nics.keys()].filter((vpc) => !held.has(vpc))
   const read = new Map(await readVpcs(tx, held, news))
   if (added.length > 0) {
-    const { scopes } = await tx.changedScopes(0, { host: self, vpcs: added })
+    const { scopes } = await tx.changedScopes(0, { host: self, vpcs: added, all: false })
     for (const { scope, generation } of scopes) generations.set(keyOf(scope), generation)
     for (const [vpc, part] of await readWholeVpcs(tx, added)) read.set(vpc, part)
   }

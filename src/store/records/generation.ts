@@ -45,11 +45,13 @@ const tables = {
 }
 type Tables = RowsOf<typeof tables> & HostTables
 
-/** Which scopes a reader goes by, beside `all`. */
+/** Which scopes a reader goes by. */
 interface ScopesOf {
   readonly host: HostName
   readonly vpcs: readonly VpcId[]
   readonly accounts?: readonly AccountId[]
+  /** Whether by `all`, too, which has one for each host of the cloud; unless told, it does. */
+  readonly all?: boolean
 }
 
 /** A scope that changed. */
@@ -119,7 +121,8 @@ export const generations = noun({
  * In the columns of a host's row: its own scope has none, and its name is that of the other's host.
  */
 function changedRows({ db, nowMs }: Session<Tables>, sinceMs: number, of: ScopesOf) {
-  const scopes = [...of.vpcs, ...(of.accounts ?? []), ALL] as const
+  const { vpcs, accounts = [], all = true } = of
+  const scopes = [...vpcs, ...accounts, ...(all ? ([ALL] as const) : [])]
   const none = sql<null>`null`
   return db
     .selectFrom('hosts')

@@ -149,7 +149,7 @@ async function hostsWith(
   return (await query.execute()).flatMap(hostsOf)
 }
 
-/** Images of this host that are deregistered and that no instance but terminated ones is made from. */
+/** Of this host, deregistered, and no instance but terminated ones is made from it. */
 function isUnusedOf(host: HostName) {
   return ({ and, eb, not, exists, selectFrom }: ExpressionBuilder<Tables, 'images'>) =>
     and([

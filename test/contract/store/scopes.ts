@@ -276,6 +276,19 @@ export function describeScopes(begin: () => Promise<StoreWorld>): void {
       expect(theirs.scopes).toContainEqual({ scope: ofVpc(elsewhere), generation: 1 })
     })
 
+    it('of a VPC alone are shown without those that all go by', async () => {
+      await world.store.transaction((tx) => tx.upsertHost(other, LONG_MS))
+      await world.store.transaction(launch)
+      const kinds = async (all?: boolean) => {
+        const of = { host: given.HOST, vpcs: [given.vpc.id], ...(all === undefined ? {} : { all }) }
+        const { own, scopes } = await world.peer.single((tx) => tx.changedScopes(0, of))
+        expect(own?.name).toBe(given.HOST)
+        return new Set(scopes.map(({ scope }) => scope.kind))
+      }
+      expect(await kinds()).toEqual(new Set(['vpc', 'all']))
+      expect(await kinds(false)).toEqual(new Set(['vpc']))
+    })
+
     it('are advanced by everybody at once, and no advance is lost', async () => {
       const stores = [world.store, world.peer]
       await Promise.all(
