@@ -1,9 +1,9 @@
 /**
- * What the operator does with access keys: `atoll keys`, over the operator's socket.
+ * The operator's commands for access keys: `atoll keys`, over the operator's socket.
  *
- * Whatever is done is in force at once on every host that has the records, as each request looks at
- * them; a host that is cut off goes by its copy for `api.replicaKeysSeconds` at most. A secret is
- * told once, when it is made.
+ * A change is in force at once on every host that reaches the database, because each request reads
+ * the key. A host that is cut off uses its copy for at most `api.replicaKeysSeconds`. A secret is
+ * shown once, when the key is made.
  */
 import type { FastifyInstance } from 'fastify'
 import { type Clock, isoTime } from '../lib/clock.ts'
@@ -60,7 +60,10 @@ export function addKeyRoutes(server: FastifyInstance, options: KeyRouteOptions):
     async ({ params }): Promise<KeyChangeReport> => {
       const { user } = params
       if (!USER.test(user))
-        throw refused('InvalidParameterValue', 'A user is 1 to 64 of A-Z a-z 0-9 _ . @ -')
+        throw refused(
+          'InvalidParameterValue',
+          'A user name has 1 to 64 characters of A-Z a-z 0-9 _ . @ -',
+        )
       return finish(options, 'create', (tx) => create(tx, options, user))
     },
   )
@@ -94,9 +97,16 @@ async function create(
   account?: AccessKey['account'],
 ): Promise<KeyChangeReport> {
   const owner = account ?? (await tx.accounts())[0]?.id
-  if (owner === undefined) throw refused('InvalidParameterValue', 'There is no account yet')
+  if (owner === undefined)
+    throw refused(
+      'InvalidParameterValue',
+      'There is no account yet; start atolld on a host that reaches the database',
+    )
   if ((await allKeys(tx)).length >= KEYS_LIMIT)
-    throw refused('RequestLimitExceeded', `There are ${KEYS_LIMIT} access keys: delete some`)
+    throw refused(
+      'RequestLimitExceeded',
+      `There are ${KEYS_LIMIT} access keys, which is the limit; delete one with: atoll keys delete ID`,
+    )
   const key: AccessKey = { ...newKeySecret(options.random), account: owner, user }
   const createdAt = isoTime(options.clock.now())
   const more = { status: 'active', createdAt, lastUsedAt: null } as const
@@ -130,7 +140,10 @@ async function carryOut(
       return { ...fresh, warning }
     }
     default:
-      throw refused('InvalidParameterValue', 'Keys can be told enable, disable, rotate and delete')
+      throw refused(
+        'InvalidParameterValue',
+        'Unknown key command; use enable, disable, rotate or delete',
+      )
   }
 }
 
@@ -141,7 +154,7 @@ async function lastOf(tx: ReadTx, key: AccessKeyRecord): Promise<string | null> 
   )
   return others.length > 0
     ? null
-    : `account ${key.account} has no active key left, and nobody can call the API for it; to make one: atoll keys create admin`
+    : `account ${key.account} has no active key left, so nobody can call the API for it; make one with: atoll keys create admin`
 }
 
 async function allKeys(tx: ReadTx): Promise<readonly AccessKeyRecord[]> {

@@ -1,11 +1,10 @@
 /**
- * What an API action is: a name, what its parameters must be, and a function from these to an
- * answer.
+ * An API action: its name, the schema of its parameters, and the function that answers.
  *
- * The door has already turned the request into an object with the member names and types of the
- * `@aws-sdk/client-ec2` model (`{ InstanceIds: ['i-…'], MaxResults: 5 }`), refusing what the model
- * does not know; the action checks limits and meaning with zod, and returns an object in the same
- * terms, which the door writes down. Refusals are `AtollError`s.
+ * Before it runs, the transport has decoded the request into an object with the member names and
+ * types of `@aws-sdk/client-ec2` (`{ InstanceIds: ['i-…'], MaxResults: 5 }`) and refused unknown
+ * members. The action checks limits and meaning with zod and returns an object with the SDK's
+ * output members, which the transport encodes. Refusals are `AtollError`s.
  */
 import type * as ec2 from '@aws-sdk/client-ec2'
 import type * as sts from '@aws-sdk/client-sts'

@@ -25,9 +25,7 @@ import { limitConnections } from './http/connection-limits.ts'
 /** A row of `atoll hosts`. */
 export type HostReport = Host & {
   readonly instances: number
-  /**
-   * Its state; `full` when it lacks something for new instances, `lost` when its lease has run out.
-   */
+  /** Its state. `full`: it lacks something for new instances. `lost`: its lease has run out. */
   readonly status: Host['state'] | 'full' | 'lost'
 }
 
@@ -68,7 +66,7 @@ export interface StatusReport {
   readonly conditions: readonly HealthCondition[]
   readonly agent: object
   readonly instances: Readonly<Record<string, number>>
-  /** Rows of the records that unreadable and ignored: the first of them. */
+  /** Rows of the records that cannot be read and are ignored; only the first of them. */
   readonly unreadable: readonly UnreadableRow[]
 }
 
@@ -110,7 +108,10 @@ export function createAdmin(options: AdminOptions): Admin {
     async listen() {
       const { listen: host, port } = options
       await open.listen({ host, port }).catch((error: unknown) => {
-        throw unavailable(`cannot listen on ${host} port ${port} (setting metrics.port)`, error)
+        throw unavailable(
+          `cannot listen on ${host} port ${port}: free the port, or change the setting metrics.port`,
+          error,
+        )
       })
       // A socket left by a daemon that was killed; a live one would hold the daemon's lock and we
       // would not be here.
@@ -153,7 +154,7 @@ function openServer(options: AdminOptions): FastifyInstance {
   })
   server.setErrorHandler((error, _request, reply) => {
     log.warn({ error }, 'a request for metrics or health failed')
-    reply.code(500).send({ error: 'It failed; the log of this host says why' })
+    reply.code(500).send({ error: 'The request failed; see the log of this host' })
   })
   let written: { readonly atMs: number; readonly text: Promise<string> } | null = null
   server.get('/metrics', async (_request, reply) => {
@@ -241,7 +242,10 @@ function guardedServer(options: AdminOptions): FastifyInstance {
     async ({ params }): Promise<ConsolePlace> => {
       const instance = parseId('i', params.id)
       if (instance === undefined)
-        throw refused('InvalidInstanceID.Malformed', 'That is no id of an instance: i-…')
+        throw refused(
+          'InvalidInstanceID.Malformed',
+          'An instance id looks like i-0123456789abcdef0',
+        )
       return options.consoleLocator.seek(instance)
     },
   )
@@ -256,13 +260,15 @@ function addHostRoutes(server: FastifyInstance, options: AdminOptions): void {
     '/v1/hosts/:name/:order',
     async ({ params }): Promise<HostChangeReport> => {
       const host = parseHostName(params.name)
-      if (host === undefined) throw refused('InvalidParameterValue', 'That is no name of a host')
+      if (host === undefined)
+        throw refused('InvalidParameterValue', 'Not a valid host name; see: atoll hosts')
       const { order } = params
       let terminated = 0
       if (order === 'drain' || order === 'undrain')
         await setDraining(store, host, order === 'drain')
       else if (order === 'forget') terminated = await forgetHost(store, host, by, clock)
-      else throw refused('InvalidParameterValue', 'Hosts can be told drain, undrain and forget')
+      else
+        throw refused('InvalidParameterValue', 'Unknown host command; use drain, undrain or forget')
       log.info({ host, order, terminated }, 'operator order carried out')
       return { host, terminated }
     },

@@ -1,11 +1,10 @@
 /**
- * What one request may use of the process that all of this host's services share: steps of work,
- * length of a piece, size of the answer.
+ * Limits what one request may use of the process: steps of work, time without a pause, size of the
+ * answer.
  *
- * The work of a request is counted in steps (a character that is compared, an item that is looked
- * at) and not in time, so that what is refused does not depend on what else the machine does. It is
- * done in pieces of a few milliseconds, between which DHCP, DNS, metadata, the lease and other
- * requests have their turn (`lib/turns.ts`).
+ * Work is counted in steps (a compared character, an inspected item) and not in time, so that a
+ * refusal does not depend on the load of the machine. Between pieces of a few milliseconds DHCP,
+ * DNS, metadata, the lease and other requests get their turn (`lib/turns.ts`).
  */
 import type { Clock } from '../lib/clock.ts'
 import { createTimeSlice, type Turns } from '../lib/turns.ts'
@@ -58,7 +57,7 @@ export function createBudget(
       if (left >= 0) return
       throw refused(
         'RequestLimitExceeded',
-        'Request limit exceeded: this request needs more work than one may; ask with fewer filter values and wildcards',
+        'Request limit exceeded: this request needs too much work; use fewer filter values and wildcards',
       )
     },
     due: piece.isOver,

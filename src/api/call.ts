@@ -1,10 +1,10 @@
 /**
- * One call of an action, whichever door it came by: who asks, which action, its parameters, a
- * deadline, the action itself, the answer.
+ * One call of an action, over HTTP or the bus: authentication, action, parameters, deadline, the
+ * action itself, the answer.
  *
- * Whatever is thrown on the way, a call ends in one outcome, one count and one log line. A door is
- * an encoding: it says how a request proves who sent it, what it asks for, and how an answer is
- * written down (`http/dispatch.ts`, `commands/serve.ts`).
+ * Every call ends in one outcome, one count and one log line, whatever is thrown. A transport is an
+ * encoding (`Encoding`): how a request proves its sender, what it asks for, and how the answer is
+ * written (`http/dispatch.ts`, `commands/serve.ts`).
  */
 
 import { withDeadline } from '../lib/deadline.ts'

@@ -1,11 +1,10 @@
 /**
- * Actions that change something: `changeAction` makes one of its schema and of what it does in a
+ * Actions that change something: `changeAction` makes one from its schema and the work of its
  * transaction.
  *
- * `change` owns what all of them have in common. A dry run runs the whole work and then takes all
- * of it back, so it checks what the real one checks, changes nothing and rings nobody. A client
- * token makes a repeated request find what the first one did. Every host that the work concerns is
- * rung after the commit: the store says which.
+ * `change` does what they have in common. A dry run does the whole work and rolls it back, so it
+ * checks the same and changes nothing. A client token makes a repeated request return the first
+ * result. After the commit every host that the work concerns is rung.
  */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'

@@ -1,9 +1,9 @@
 /**
- * What every Describe action does alike: filter a list, and hand it out in pages.
+ * Filtering and paging, the same for all Describe actions.
  *
- * Pages are cut by key and not by position: the token names the last item that was handed out, so
- * items that come or go between two pages neither repeat nor hide others. To a client the token is
- * opaque. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Query-Requests.html#api-pagination
+ * A page token names the last item of the page, not a position, so items that come or go between
+ * two pages neither repeat nor hide others. Clients treat the token as opaque.
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Query-Requests.html#api-pagination
  */
 import { parseJson } from '../lib/json.ts'
 import { refused } from '../model/errors.ts'

@@ -1,9 +1,8 @@
 /**
- * Anything thrown → what the caller may know of it.
+ * Turns any thrown error into what the caller is told: HTTP status, EC2 code and public message.
  *
- * The one place where errors become HTTP status, EC2 code and public message. A bug's message never
- * leaves the house: the caller gets the request id, the operator's log has the rest under that id.
- * Pure.
+ * Only this file does so. The message of a bug is never sent: the caller gets the request id, and
+ * the operator's log has the error under that id. Pure.
  */
 import { AtollError, ERROR_STATUS, type ErrorCode, type ErrorKind } from '../model/errors.ts'
 
@@ -26,6 +25,6 @@ export function faultOf(error: unknown): Fault {
     code: 'InternalError',
     status: ERROR_STATUS.InternalError,
     message:
-      'An internal error has occurred. The log of this host has the cause under the request id',
+      'An internal error has occurred. The log of the host that answered has the cause under the request id',
   }
 }

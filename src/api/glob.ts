@@ -1,13 +1,13 @@
 /**
- * Patterns of EC2's filters against texts, in time that a hostile pattern cannot stretch. Pure.
+ * Matches EC2's filter patterns in time that a hostile pattern cannot stretch. Pure.
  *
- * `*` is any run of characters, `?` any one, a backslash makes the next character plain. A pattern
- * is cut at its `*`s into segments of fixed length. The first is held against the start, the last
- * against the end, and each between is looked for left to right behind the one before: the leftmost
- * place leaves the most for the rest, so no place is tried twice. The search is Shift-And
- * (Baeza-Yates and Gonnet, 1992): one bit for each character of the segment says whether the text
- * up to here ends with that much of it, so a character of the text costs one step for each 32 of
- * the segment, whatever both look like.
+ * `*` is any run of characters, `?` any one, a backslash makes the next character literal. The
+ * pattern is cut at each `*` into segments. The first must match at the start, the last at the end;
+ * each one between is searched from left to right behind the one before, and its leftmost match
+ * leaves the most for the rest, so nothing is tried twice.
+ *
+ * The search is Shift-And (Baeza-Yates and Gonnet, 1992): one bit for each character of the
+ * segment, so a character of the text costs one step for each 32 of the segment.
  */
 
 /** A pattern, ready to be matched. */

@@ -1,11 +1,10 @@
 /**
- * What an operator may do to a host of the cluster, from any host: drain it, take it back, forget
- * it.
+ * The operator's commands for hosts, from any host: drain, undrain and forget.
  *
- * None of it needs the host itself. A drained host keeps what it runs and is given nothing new. A
- * forgotten one is gone for good: its instances are terminated in the records and their addresses
- * free, and its volumes are lost, so it must be off. Should it come back, it finds that nothing is
- * its own, removes what it had, and begins as a new host.
+ * None of them needs the host itself. A drained host keeps its instances and gets no new ones.
+ * Forgetting terminates a host's instances in the records, frees their addresses and loses its
+ * volumes, so the host must be off. If it comes back, it removes what it had and joins as a new
+ * host.
  */
 import { type Clock, isoTime } from '../lib/clock.ts'
 import { refused } from '../model/errors.ts'
@@ -36,7 +35,7 @@ export async function forgetHost(
     if (record.live)
       throw refused(
         'IncorrectState',
-        `The host ${host} is alive. Only a host that is off may be forgotten: its addresses are given to others`,
+        `The host ${host} is alive. Stop atolld on it or switch it off before you forget it, because its addresses will be given to others`,
       )
     const count = await terminateAll(tx, host, isoTime(clock.now()))
     for (const volume of await tx.volumes({ hosts: [host] })) await releaseVolume(tx, volume)
@@ -66,5 +65,5 @@ async function terminateAll(tx: Tx, host: HostName, now: string): Promise<number
 }
 
 function unknownHost(host: HostName): Error {
-  return refused('InvalidHostID.NotFound', `There is no host ${host}`)
+  return refused('InvalidHostID.NotFound', `There is no host ${host}; see: atoll hosts`)
 }

@@ -1,9 +1,9 @@
 /**
- * Making of RSA keys, one after the other.
+ * Generates RSA keys, one at a time.
  *
- * It is tenths of a second of arithmetic in a thread of the pool, of which there are four: file
- * system and resolver of all of this host's services wait for the same. More than one at a time
- * would leave them too few, and who waits is limited, of each account and in all.
+ * Each takes tenths of a second in one of the four threads of Node's pool, which file system and
+ * resolver calls of all services need, too. So only one runs at once, and how many may wait is
+ * limited, for each account and in all.
  */
 import { createQueue } from '../lib/queue.ts'
 import { refused } from '../model/errors.ts'

@@ -1,10 +1,10 @@
 /**
- * The share of each access key in what all keys use: requests per second, requests at once, and
- * answers that are not read yet.
+ * Quotas of each access key: requests a second, requests at once, and bytes of answers that are not
+ * read yet.
  *
- * As in EC2, a key that asks for more is told `RequestLimitExceeded`, which every SDK answers by
- * trying again later (https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html).
- * Only keys that were proved have a share.
+ * As in EC2, a key beyond its quota gets `RequestLimitExceeded`, which every SDK retries later
+ * (https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html). Only authenticated
+ * keys have one.
  */
 import { createRates } from '../lib/per-source.ts'
 import { refused } from '../model/errors.ts'
@@ -70,5 +70,5 @@ export function createKeyQuotas(limits: KeyQuotaLimits): KeyQuotas {
 }
 
 function exceeded(what: string): Error {
-  return refused('RequestLimitExceeded', `Request limit exceeded: an access key has ${what}`)
+  return refused('RequestLimitExceeded', `Request limit exceeded: an access key may have ${what}`)
 }

@@ -1,9 +1,8 @@
 /**
- * Access keys as requests are checked by them: opened, and only those that count.
+ * Finds the access keys that requests are signed with, and decrypts their secrets.
  *
- * Each request looks at the records, so a key that is disabled or deleted is refused at once on
- * every host that has them. A host that is cut off goes by its replica, and stops doing so after a
- * stated time.
+ * Each request reads the key, so a disabled or deleted key is refused at once on every host that
+ * reaches the database. A host that is cut off uses its replica, for a limited time.
  */
 
 import { createBoundedMap } from '../lib/bounded-map.ts'
@@ -51,7 +50,7 @@ export function createKeyring(options: KeyringOptions): Keyring {
   function expectYoung(asOf: string): void {
     if (clock.now() - Date.parse(asOf) <= replicaMs) return
     throw unavailable(
-      `The records are away, and what this host remembers of access keys is of ${asOf}: too old to go by (setting api.replicaKeysSeconds)`,
+      `The database is unreachable, and this host's copy of the access keys is too old to use (from ${asOf}; setting api.replicaKeysSeconds)`,
     )
   }
 
@@ -63,12 +62,18 @@ export function createKeyring(options: KeyringOptions): Keyring {
       if (asOf !== null) {
         expectYoung(asOf)
         // It may have been made since. Who waits for that is not proved yet, so nobody waits.
-        if (key === undefined) throw unavailable('The records are away, and this key is not known.')
+        if (key === undefined)
+          throw unavailable(
+            'The database is unreachable, and this host does not know the access key; try again.',
+          )
       }
       if (key === undefined || key.status === 'disabled') return undefined
       const opened = openedKey(key, sealer)
       if (opened === null)
-        log?.error({ accessKey: id }, 'the secret of an access key cannot be opened')
+        log?.error(
+          { accessKey: id },
+          'the secret of an access key cannot be decrypted: make a new key with atoll keys rotate',
+        )
       return opened ?? undefined
     },
     used(id) {

@@ -1,11 +1,10 @@
 /**
- * Whether an access key exists, before anything else is paid for a request that names it.
+ * Checks whether an access key exists, before anything expensive is done for a request that names
+ * it.
  *
- * This proves nothing: whoever is to be served is authenticated afterwards, by records that are
- * read then. It only keeps strangers from having their bodies read and the records asked as often
- * as they like. A key that was proved is known for a while, so that its owner is not affected by
- * strangers; one that does not exist is remembered for a moment; and what is left to look up is
- * limited, for each address and in all.
+ * This authenticates nobody; that happens afterwards. It only keeps strangers from having bodies
+ * read and the database queried at will. Keys that were authenticated are remembered for a while,
+ * unknown ones for a moment, and lookups are limited, for each address and in all.
  */
 
 import { createBoundedMap } from '../lib/bounded-map.ts'

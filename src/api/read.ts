@@ -1,10 +1,9 @@
 /**
- * Actions that only tell: `describeAction` makes one that answers a list, with filters and pages,
- * and `readAction` any other.
+ * Actions that only read: `describeAction` makes one that answers a list with filters and pages,
+ * `readAction` any other.
  *
- * Both parse the parameters, and end a dry run before anything is read. Reads go to the records as
- * this request may ask them, so what is told is at most as old as the answer says
- * (`replica-fallback.ts`).
+ * Both parse the parameters and end a dry run before anything is read. Reads may be served by the
+ * replica (`replica-fallback.ts`).
  */
 import { z } from 'zod'
 import type { Bus } from '../bus/bus.ts'

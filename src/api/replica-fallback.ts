@@ -1,10 +1,9 @@
 /**
- * Answers by the records as they are, or by this host's copy of them while they are away.
+ * Answers reads from the database, or from this host's replica while the database is unreachable.
  *
- * A copy may be old. Nobody is refused by it: what it lacks (an instance that was just launched at
- * another host) may be there, and a client that hears NotFound gives up. So what a copy refuses is
- * asked once more of the records, and is `unavailable` when these do not come; every SDK tries that
- * again.
+ * A replica may be old, so it never refuses: what it lacks may exist, and a client that hears
+ * NotFound gives up. A refusal by the replica is tried once more with the database only, and is
+ * `unavailable` if that does not answer; every SDK retries that.
  */
 import { AtollError } from '../model/errors.ts'
 import type { InformedStore } from '../store/steady.ts'

@@ -1,7 +1,6 @@
 /**
- * One line for each request, but not as many as anybody likes: of refusals that cost whoever asks
- * nothing (strangers, keys beyond their limits) a few lines are written, and of the rest how many
- * there were.
+ * One log line for each request, with a limit for refusals that cost the client nothing (strangers,
+ * keys beyond their quota): beyond it they are only counted, and the count is logged.
  */
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
@@ -27,7 +26,7 @@ export function createRequestLog(
   const lines = createTokenBucket(LINES, clock.monotonic())
   let untold = 0
   const sumUp = (): void => {
-    log.info({ count: untold }, `${what}s that were turned away and not told of`)
+    log.info({ count: untold }, `${what}s refused without a log line of their own`)
     untold = 0
   }
   return {

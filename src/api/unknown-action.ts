@@ -1,8 +1,8 @@
 /**
- * What a client hears that asks for an action which there is none of.
+ * The refusal of an action that Atoll does not have.
  *
- * A tool that gives up here may just have launched something, and does not remember it: so the
- * message says what is there. Tools match the first sentence, word by word.
+ * A tool that fails here may have launched instances just before and not remember them, so the
+ * message lists what was launched lately. Tools match the first sentence word by word.
  */
 import { refused } from '../model/errors.ts'
 import type { AccountId } from '../model/ids.ts'

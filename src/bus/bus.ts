@@ -1,9 +1,9 @@
 /**
- * The port to the bus: wake-ups and questions between hosts.
+ * The port to the bus: bells and questions between hosts.
  *
- * A bell carries no truth: losing, repeating or reordering one costs a delay and nothing else. A
- * question is answered by one host within a deadline or not at all. Two implementations pass the
- * same contract suite: in process and RabbitMQ.
+ * A bell carries no truth: losing, repeating or reordering one costs only a delay. A question is
+ * answered by one host within a deadline, or fails. Two implementations pass the same contract
+ * suite: in process, and RabbitMQ.
  */
 import type { HostName, InstanceId, VpcId } from '../model/ids.ts'
 
@@ -19,8 +19,8 @@ export interface Questions {
   readonly attach: {
     readonly ask: { readonly instance: InstanceId }
     /**
-     * Where the instance's terminal is to be had, and the ticket to it, which is good once and for
-     * some seconds.
+     * Where to connect to the instance's terminal, and a ticket that is valid once and for some
+     * seconds.
      */
     readonly answer: { readonly address: string; readonly port: number; readonly ticket: string }
   }

@@ -1,9 +1,9 @@
 /**
- * The port to the command door: clients put commands on the bus, and whichever host is free takes
- * the next one.
+ * The port to the queue of commands: clients put commands on the bus, and any host takes the next
+ * one.
  *
- * Only a bus that clients can reach has one. What a command means and who may give it is the API's
- * business (`api/commands`).
+ * Only a bus that clients can reach has one. `api/commands` decides what a command means and who
+ * may give it.
  */
 
 /** A command as a client sent it; nothing in it has been checked. */

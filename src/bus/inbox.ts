@@ -1,6 +1,6 @@
 /**
- * What reaches this host, whichever way it came: bells go to whoever listens, questions to the one
- * who answers them.
+ * Delivers what reaches this host: bells to all listeners, questions to the function that answers
+ * them.
  */
 import { nextTurn } from '../lib/clock.ts'
 import { AtollError, bug, messageOf, unavailable } from '../model/errors.ts'
@@ -51,7 +51,8 @@ export function createInbox(): Inbox {
     },
     async answer(question, ask) {
       const answerer = answerers[question]
-      if (answerer === undefined) throw unavailable(`No host answers "${question}".`)
+      if (answerer === undefined)
+        throw unavailable(`This version of Atoll does not know the question "${question}".`)
       try {
         return await answerer(ask)
       } catch (error) {
@@ -63,8 +64,8 @@ export function createInbox(): Inbox {
 }
 
 /**
- * An error is an answer too. One that is not of the house would not survive the wire: the asker
- * learns that we failed.
+ * Errors are answers, too. An error that is not an `AtollError` cannot be sent as it is: the asker
+ * only learns that this host failed.
  */
 function asAnswer(error: unknown): AtollError {
   if (error instanceof AtollError) return error

@@ -1,10 +1,9 @@
 /**
- * The bus of a cloud of one host: everything stays in the process, and every host name is this
- * host's.
+ * The bus of a cloud of one host: everything stays in the process, and every host name means this
+ * host.
  *
- * It imitates a remote bus, so that nobody comes to rely on less: bells and questions arrive in a
- * later turn of the event loop, bells of one turn arrive as one, and questions and answers are
- * copies.
+ * It behaves like a remote bus, so that no caller relies on more: bells and questions arrive in a
+ * later turn of the event loop, repeated bells are merged, and questions and answers are copies.
  */
 import { type Clock, nextTurn, systemClock } from '../lib/clock.ts'
 import { withDeadline } from '../lib/deadline.ts'
@@ -44,7 +43,8 @@ export function createLocalBus(
     },
     onBell: inbox.onBell,
     async ask(_host, question, ask, { timeoutMs: ms, signal: gone }) {
-      if (asked >= QUESTIONS_LIMIT) throw unavailable('Too many questions wait for an answer.')
+      if (asked >= QUESTIONS_LIMIT)
+        throw unavailable('Too many questions to other hosts wait for an answer; try again.')
       asked += 1
       try {
         const copy = structuredClone(ask)

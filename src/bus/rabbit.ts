@@ -1,12 +1,11 @@
 /**
  * The bus of a cloud of many hosts: RabbitMQ.
  *
- * It is there at once, whether a broker answers or not, and connects by itself. While it is away,
- * what this host tells itself goes on, bells to others are kept as the set of who is to be rung,
- * and questions are refused as `unavailable`; nothing grows. After each connect this host hears a
- * bell of each kind from itself, because it may have missed some.
+ * It can be used at once and connects by itself. While no broker answers, a host's messages to
+ * itself still work, bells to others are kept (one for each addressee), and questions fail with
+ * `unavailable`. After each connect this host rings itself, because it may have missed bells.
  *
- * Nothing that arrives is trusted: see `rabbit/signing.ts`. What cannot be read is dropped and
+ * Nothing that arrives is trusted (`rabbit/signing.ts`). What cannot be read is dropped and
  * counted.
  */
 import type { ConfirmChannel } from 'amqplib'
@@ -38,7 +37,7 @@ import { BELLS_EXCHANGE, PULSE_KEY } from './rabbit/names.ts'
 import { createOutbox, type Outbox } from './rabbit/outbox.ts'
 import { createSigner, type Signer, type VerifiedEnvelope } from './rabbit/signing.ts'
 
-/** A bad message is told of so often in the log, and counted always. */
+/** How often dropped messages are logged; each one is counted. */
 const WARN_INTERVAL_MS = 60_000
 /** Nobody reads it. */
 const PULSE = Buffer.alloc(0)
@@ -81,7 +80,7 @@ export function openRabbitBus(options: RabbitBusOptions): RabbitBus {
   const bells = createBells({ signer, clock, random, hosts, counted: measures.bell })
   const asking = createAsking({ signer, outbox, clock, counted: measures.question })
   const door = createRabbitCommandQueue(clock, (error) => {
-    log.error({ error }, 'a command could not be taken off the bus')
+    log.error({ error }, 'handling a command from the bus failed')
   })
   const following = createFollowing(local.ringVpc)
   const parts = { options, inbox, local, measures, signer, outbox, bells, following, asking, door }
@@ -218,7 +217,7 @@ function createConnectionListener(
       bells.useChannel(null)
       following.useQueue(null).catch(() => undefined)
       door.useChannel(null).catch(() => undefined)
-      asking.lose('The message bus was lost before the answer came; try again.')
+      asking.lose('The connection to the message bus was lost before the answer came; try again.')
     },
   }
 }
@@ -234,7 +233,7 @@ function createEnvelopeReader({
   const { log, clock } = options
   let last: object = {}
   const warn = throttle(
-    () => log.warn(last, 'a message between hosts was dropped'),
+    () => log.warn(last, 'dropped a message from another host'),
     () => WARN_INTERVAL_MS,
     clock,
   )

@@ -1,4 +1,4 @@
-/** A map that remembers only so much, and forgets first what was set longest ago. */
+/** A map of limited size. When it is full, it forgets the entry that was set longest ago. */
 
 export interface BoundedMap<K, V> {
   get(key: K): V | undefined

@@ -1,15 +1,13 @@
 /**
- * Certificates between the hosts of a cluster: an authority that each host makes for itself from
- * the cluster's secret, and the one certificate that it issues to itself.
+ * Certificates between the hosts of a cluster.
  *
- * The authority's key is derived (purpose `ca`), so all hosts have the same one and nothing is
- * handed out; their `ca.crt` differ in serial number and signature, but each verifies the others'
- * certificates. The key is in no file that can be read. A host's own key is made once and stays, so
- * that a renewal replaces one file in one step, and whoever reads certificate and key never gets
- * two that do not fit.
+ * Each host derives the same CA key from the cluster's secret (purpose `ca`), makes a CA
+ * certificate with it, and issues one certificate to itself. So nothing is handed out: the `ca.crt`
+ * of two hosts differ in serial number and signature, but each verifies the other's certificates.
+ * The CA key is in no file in clear. The host's own key never changes, so a renewal replaces only
+ * the certificate.
  *
- * openssl(1) writes the certificates: it is on every Debian machine, a call takes 7 ms, and nothing
- * of it stays in the daemon's memory.
+ * openssl(1) writes the certificates: every Debian machine has it, and a call takes 7 ms.
  */
 import {
   createECDH,
@@ -76,11 +74,11 @@ const DAY_MS = 24 * 3600 * 1000
 export const CERTIFICATE_DAYS = 90
 const AUTHORITY_DAYS = 3650
 const AUTHORITY = 'Atoll CA '
-/** Clocks of others may be so much behind ours. */
+/** How far the clock of another host may be behind ours. */
 const TOLERANCE_DAYS = 1
 const PUBLIC = 0o644
 const PRIVATE = 0o600
-/** A directory in which openssl worked when its host was killed. */
+/** Working directories of openssl; one is left behind when the host is killed. */
 const WORK_PREFIX = '.making-'
 const WORK_KEPT_MS = 3600 * 1000
 
@@ -94,10 +92,11 @@ export interface CertificateOptions {
 }
 
 /**
- * Makes sure that the directory's files are there, belong together, are of this secret and for this
- * identity, and have a third of their time left; makes what is not. Files of a CA that is not ours
- * are left alone. Two programs may do so at once. `issued` says whether there is a new certificate.
- * Errors: those of the file system, a name or an address that is none, and what openssl says.
+ * Checks the files in the directory and makes what is missing or no longer right: they must belong
+ * together, to this secret and to this identity, and have a third of their lifetime left. Files of
+ * a foreign CA are left alone. Safe to run in two programs at once. `issued` says whether a new
+ * certificate was made. Errors: those of the file system, of openssl, and invalid names or
+ * addresses.
  */
 export async function ensureCertificates(
   options: CertificateOptions,
@@ -112,7 +111,9 @@ export async function ensureCertificates(
   const existing = await readCertificate(files.cert)
   if (existingAuthority !== null && !existingAuthority.subject.startsWith(`CN=${AUTHORITY}`)) {
     if (existing !== null) return { issued: false, certificate: factsOf(existing, nowMs) }
-    throw new Error(`${files.ca} is of another CA, but ${files.cert} is not there`)
+    throw new Error(
+      `${files.ca} belongs to another CA, but ${files.cert} is missing: put that CA's certificate for this host there, or remove ${files.ca}`,
+    )
   }
   const key = await ensureKey(files.key)
   const hasAuthority = isGoodAuthority(existingAuthority, authority, nowMs)
@@ -160,10 +161,12 @@ async function readCertificate(file: string): Promise<X509Certificate | null> {
 function checkIdentity({ names, addresses }: Identity): void {
   const badName = names.find((one) => !/^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/i.test(one))
   if (names.length === 0 || badName !== undefined)
-    throw new Error(`a certificate cannot be for the name "${badName ?? ''}"`)
+    throw new Error(
+      `"${badName ?? ''}" cannot be the DNS name of a certificate: use letters, digits, dots and hyphens`,
+    )
   const badAddress = addresses.find((one) => !isIPv4(one))
   if (badAddress !== undefined)
-    throw new Error(`a certificate cannot be for the address "${badAddress}"`)
+    throw new Error(`"${badAddress}" cannot be the address of a certificate: use an IPv4 address`)
 }
 
 /** Order of the group of P-256 (SP 800-186, 3.2.1.3). */

@@ -1,6 +1,6 @@
 /**
- * Waiting for no longer than one can: what takes too long is left to itself, and its result and its
- * failure are dropped.
+ * Deadlines for asynchronous work. Work that is late goes on, but its result and its error are
+ * dropped.
  */
 import type { Clock } from './clock.ts'
 
@@ -63,14 +63,14 @@ export async function inTime<T>(
   }
 }
 
-/** The grain in which `loadTolerantClock` counts. */
+/** Length of one tick of `loadTolerantClock`. */
 const TICK_MS = 30
 
 /**
- * A clock for deadlines on answers of others. It counts in short ticks: a process that does not get
- * the processor counts late, too, and does not take its own standstill for that of whom it waits
- * for. However slow the process is, nothing takes longer than `maxStretch` times what was asked
- * for. What has arrived by the end is read before `run` is called.
+ * A clock for deadlines on answers of others, for a process that may get too little CPU time. It
+ * counts short ticks, so time in which this process did not run does not count against the other
+ * side. A timer takes at most `maxStretch` times as long as asked. Before it calls `run`, what has
+ * arrived is read.
  */
 export function loadTolerantClock(
   clock: Pick<Clock, 'after' | 'monotonic'>,

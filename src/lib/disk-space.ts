@@ -1,10 +1,10 @@
-/** Space of file systems. */
+/** Free space of file systems. */
 import { statfs } from 'node:fs/promises'
 import { MIB } from '../model/sizes.ts'
 
 /**
- * Once there was too little room, this share of the reserve must be free besides: logs that come
- * and go must not flip a host.
+ * Once space was short, this share of the reserve must be free in addition, so that the state does
+ * not flap.
  */
 const MORE_AGAIN = 0.1
 
@@ -38,7 +38,7 @@ export function createDiskWatch(
       const bytes = await free(directory).catch(() => null)
       if (bytes === null || bytes >= neededMiB * MIB) continue
       neededMiB = reserveMiB + reserveMiB * MORE_AGAIN
-      return `disk: ${Math.floor(bytes / MIB)} MiB are free in ${directory}, ${reserveMiB} are kept`
+      return `disk: ${directory} has ${Math.floor(bytes / MIB)} MiB free, less than the reserve of ${reserveMiB} MiB`
     }
     neededMiB = reserveMiB
     return null

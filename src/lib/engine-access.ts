@@ -1,6 +1,6 @@
 /**
- * How to reach and enter an engine that runs on several machines: what the settings of the store
- * and of the bus have in common.
+ * How to connect to an engine that runs on several nodes (database, message broker): the settings
+ * that both have in common.
  */
 import { readFile } from 'node:fs/promises'
 
@@ -60,9 +60,8 @@ export type TlsReader = (host: string) => Promise<TlsOptions | undefined>
 const KEPT_MS = 30_000
 
 /**
- * Reads the files as they are needed, so that a renewed certificate is taken up. As long as they
- * are alike, what it gives is the same object: by that mysql2 knows the TLS sessions that it may
- * resume.
+ * Reads the files when they are needed, so that renewed certificates are used. While they are
+ * unchanged it returns the same object: mysql2 resumes TLS sessions by that.
  */
 export function createTlsReader(tls: EngineTls): TlsReader {
   let kept: { readonly atMs: number; readonly options: TlsOptions } | undefined
@@ -78,7 +77,7 @@ export function createTlsReader(tls: EngineTls): TlsReader {
 }
 
 async function readTls({ ca, cert, key }: EngineTls, host: string): Promise<TlsOptions> {
-  if (ca === null) throw new Error(`no CA certificates are set by which ${host} could be verified`)
+  if (ca === null) throw new Error(`TLS to ${host} needs a CA certificate to verify it: set tls.ca`)
   return {
     ca: await readFile(ca, 'utf8'),
     ...(cert === null ? {} : { cert: await readFile(cert, 'utf8') }),

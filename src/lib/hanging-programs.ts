@@ -1,22 +1,19 @@
-/**
- * Programs that do not come to an end, by name: what a part of the daemon starts again and again is
- * named while it hangs.
- */
+/** Watches programs that a part of the daemon starts, and names those that hang. */
 import type { Clock } from './clock.ts'
 import type { Runner } from './runner.ts'
 
 export interface HangingProgramWatch {
   readonly run: Runner
   /**
-   * Those that take too long now, or were killed for it lately and have not worked since: a
-   * sentence each.
+   * A sentence for each program that takes too long now, or that was killed for it lately and has
+   * not succeeded since.
    */
   hanging(): readonly string[]
 }
 
-/** What is watched takes a second at most. */
+/** Programs that are watched normally end within a second. */
 const LATE_MS = 5_000
-/** A program that was killed is named for so long, if nobody starts it again. */
+/** How long a program that was killed is still named, if nobody starts it again. */
 const NAMED_MS = 60_000
 
 /** `run`, with an eye on what it starts. */
@@ -47,7 +44,7 @@ export function watchForHangingPrograms(
         ...late.map(({ program }) => program),
         ...killed.map(([name]) => name),
       ])
-      return [...names].map((name) => `${name} does not come to an end`)
+      return [...names].map((name) => `${name} does not finish`)
     },
   }
 }

@@ -1,10 +1,10 @@
 /**
- * Keys by purpose: whoever has the cluster's secret can make each of them, and none of them tells
- * anything about the secret or another.
+ * Derives one key for each purpose from the cluster's secret. A derived key tells nothing about the
+ * secret or about another key.
  *
  * HKDF-SHA256 (RFC 5869) with the salt `atoll` and the info `atoll/1/<purpose>`. The secret itself
- * is never a key, a password or on a wire. HKDF does not stretch: a secret that can be guessed
- * stays one that can be guessed, so it has to be random.
+ * is never used as a key or password and never sent. HKDF does not slow down guessing, so the
+ * secret must be random.
  */
 import { hkdfSync } from 'node:crypto'
 

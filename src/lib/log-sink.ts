@@ -1,10 +1,10 @@
 /**
- * Where log lines go: a descriptor that may be a file on a full or hung disk, a pipe that nobody
- * reads, a terminal that is stopped.
+ * Writes log lines to a descriptor, which may be a file on a full or hung disk, a pipe that nobody
+ * reads, or a stopped terminal.
  *
- * Whoever logs never waits and never fails. Lines are written behind their back, one write at a
- * time, so that at most one thread of the pool is held by a disk that hangs. What waits is bounded;
- * more is dropped and counted.
+ * Logging never waits and never fails. Lines are queued and written one batch at a time, so a hung
+ * disk holds at most one thread of the pool. The queue is bounded; lines beyond it are dropped and
+ * counted.
  */
 import { write, writeSync } from 'node:fs'
 import { MIB } from '../model/sizes.ts'

@@ -1,5 +1,5 @@
 /**
- * Logs: JSON lines, or something pleasant on a terminal.
+ * Logs: JSON lines, or readable text on a terminal.
  *
  * One line per change: a constant message plus fields (host, service, instance, request,
  * generation) and the reason.
@@ -51,7 +51,9 @@ export function createLog(options: {
   const sink = createLogSink(STDERR)
   const show = onTerminal ? loadPretty().prettyFactory({ ignore: 'pid,hostname' }) : asItIs
   const log = pino(settings, { write: (line: string) => sink.write(show(line)) })
-  sink.onRecovered((lost) => log.warn({ lost }, 'log lines lost: could not be written'))
+  sink.onRecovered((lost) =>
+    log.warn({ lost }, 'log lines were lost because they could not be written'),
+  )
   return Object.assign(log, { onDropped: sink.onDropped, flush: sink.flush })
 }
 
@@ -67,9 +69,8 @@ function loadPretty(): typeof PinoPretty {
 const CAUSES_SHOWN = 10
 
 /**
- * A thrown thing as it is printed under `error`. What the world did (an error that carries a code
- * or a kind, and is no bug) is its message and those of its causes: where in our code it was met
- * tells nobody anything. Whatever else it is may be our fault, and is printed with every stack.
+ * How an error is logged. For expected errors (which carry a code or a kind, and are no bug): the
+ * messages of the error and its causes. For all others: every stack, because the fault may be ours.
  */
 export function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return error

@@ -1,10 +1,9 @@
 /**
- * Paths made of names that come from elsewhere (records, labels, directories, files), and removing
- * what is there.
+ * Builds paths from names that come from elsewhere (records, labels, directories, files), and
+ * removes directories.
  *
- * `below` is the only way in which the house puts such a name into a path: a name is one step down
- * and nothing else, so what it gives lies below its root whatever the name says. `removeTree` is
- * the only way in which the house removes a directory.
+ * All code uses `below` to put such a name into a path: a name is one step down, so the result
+ * always lies below its root. All code uses `removeTree` to remove a directory.
  */
 import { readFile, realpath, rm } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
@@ -22,8 +21,7 @@ const MOUNTS = '/proc/self/mountinfo'
 export function below(root: string, ...names: readonly string[]): string {
   if (!isAbsolute(root)) throw new RangeError(`not an absolute path: ${JSON.stringify(root)}`)
   for (const name of names)
-    if (!isName(name))
-      throw new RangeError(`no name of a file: ${JSON.stringify(name.slice(0, 99))}`)
+    if (!isName(name)) throw new RangeError(`not a file name: ${JSON.stringify(name.slice(0, 99))}`)
   return join(root, ...names)
 }
 
@@ -39,16 +37,16 @@ function isName(name: string): boolean {
  * given.
  */
 export async function removeTree(root: string, ...names: readonly string[]): Promise<void> {
-  if (names.length === 0) throw new RangeError(`a root is not removed: ${root}`)
+  if (names.length === 0) throw new RangeError(`removeTree needs a name below the root: ${root}`)
   const path = below(root, ...names)
   const parent = await realpath(dirname(path)).catch(noSuchPath)
   if (parent === null) return
   if (parent !== dirname(join(await realpath(root), ...names)))
-    throw new Error(`${dirname(path)} is a link to ${parent}: nothing is removed there`)
+    throw new Error(`${dirname(path)} is a link to ${parent}: nothing was removed`)
   const place = join(parent, names.at(-1) ?? '')
   const mounted = mountsIn(await readFile(MOUNTS, 'utf8'), place)
   if (mounted !== undefined)
-    throw new Error(`something is mounted at ${mounted}: nothing is removed there`)
+    throw new Error(`a file system is mounted at ${mounted}: nothing was removed`)
   await rm(path, { recursive: true, force: true })
 }
 

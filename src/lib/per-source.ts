@@ -1,6 +1,6 @@
 /**
- * What each source may have of what many share: places, such as open connections or bytes on their
- * way, and requests a second.
+ * Limits for each source (such as a client address or access key) on something that many share:
+ * places, amounts, and requests a second.
  */
 import { createBoundedMap } from './bounded-map.ts'
 import { type BucketLimits, createTokenBucket, type TokenBucket } from './token-bucket.ts'

@@ -1,4 +1,7 @@
-/** What a program and all that it started have read and written, by the kernel's account. */
+/**
+ * How many bytes a program and all its descendants have read and written, as the kernel counts
+ * them.
+ */
 import { readFile } from 'node:fs/promises'
 
 /** In `/proc/<pid>/io` (proc_pid_io(5)): bytes by read(2), write(2) and their like. */

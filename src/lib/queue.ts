@@ -1,6 +1,6 @@
 /**
- * Who may work when: one after the other, only so many at once, or all who ask for the same
- * together.
+ * Controls concurrency: one after the other, at most so many at once, or one run for all who ask
+ * for the same.
  */
 import { createRoundRobin } from './round-robin.ts'
 

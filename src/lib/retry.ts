@@ -1,4 +1,4 @@
-/** Trying again: after pauses that double, so that what is overloaded gets time to recover. */
+/** Retries with exponential backoff and jitter. */
 import type { Clock } from './clock.ts'
 
 /** How long to wait between attempts, in milliseconds. */

@@ -1,4 +1,7 @@
-/** Things that wait, taken round among their owners: whoever has many waits for himself. */
+/**
+ * Waiting items, taken in turn from each owner, so that an owner with many items delays only
+ * itself.
+ */
 export interface RoundRobin<T> {
   /** How many wait. */
   readonly size: number

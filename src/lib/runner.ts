@@ -1,6 +1,6 @@
 /**
- * Runs another program: arguments as a list (never a shell), input on stdin, and a limit on
- * everything.
+ * Runs another program, with limits on time and output. Arguments are a list and never go through a
+ * shell.
  *
  * For the few jobs for which the kernel has no socket that we speak (`nft`, `iptables`).
  */
@@ -45,10 +45,10 @@ export interface RunResult {
  */
 export type Runner = (program: string, args: readonly string[], run?: Run) => Promise<RunResult>
 
-/** Why a program that did not succeed did not, in words. */
+/** Why a program failed, in words. */
 export function failureOf({ exitCode, stoppedBy, stderr }: RunResult): string {
-  if (stoppedBy === 'timeout') return 'it did not come to an end in time and was killed'
-  if (stoppedBy === 'idle') return 'it neither read nor wrote anything any more and was killed'
+  if (stoppedBy === 'timeout') return 'it did not finish in time and was killed'
+  if (stoppedBy === 'idle') return 'it stopped reading and writing, and was killed'
   if (stoppedBy !== null) return `it was killed (${stoppedBy})`
   const said = stderr.trim()
   return said === '' ? `exit code ${exitCode}` : said
@@ -56,11 +56,11 @@ export function failureOf({ exitCode, stoppedBy, stderr }: RunResult): string {
 
 const FIRST_INHERITED = 3
 const DEFAULT_TIMEOUT_MS = 10_000
-/** Looks in a row that find nothing moved, until a program counts as idle. */
+/** How many checks in a row must see no I/O until a program counts as idle. */
 const IDLE_LOOKS = 10
 /**
- * A program that the kernel holds does not end when it is killed: then nobody waits for it any
- * longer.
+ * How long a killed program may take to end. One that is stuck in the kernel does not end; the
+ * caller then stops waiting.
  */
 const KILLED_MS = 1_000
 const DEFAULT_OUTPUT_LIMIT_BYTES = 16 * MIB
@@ -136,9 +136,9 @@ function whenIdle(
 }
 
 /**
- * Takes from a program what the daemon is spared by when memory runs out
- * (proc_pid_oom_score_adj(5)): it is inherited. At once, so that what the program starts has it
- * neither; one that is gone already needs nothing.
+ * Undoes the daemon's own protection from the OOM killer for a child process, which inherits it
+ * (proc_pid_oom_score_adj(5)). Called at once, so that the child's own children do not inherit it
+ * either. Does nothing if the child has ended.
  */
 export function beExpendable(pid: number): void {
   try {

@@ -1,13 +1,12 @@
 /**
- * Secrets at rest: sealed so that a copy of the records tells nobody what they are.
+ * Encrypts secrets for the records, so that a copy of the records does not reveal them.
  *
- * AES-256-GCM (NIST SP 800-38D) with a fresh random nonce, bound to where it stands: a sealed text
- * that was copied to another row does not open there. With 96 random bits for each, far more than
- * any cloud has, no nonce comes twice.
+ * AES-256-GCM (NIST SP 800-38D) with a random 96-bit nonce. The text is bound to its row
+ * (associated data): copied to another row it cannot be decrypted.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 
-/** Seals and opens with one key. */
+/** Encrypts (`seal`) and decrypts (`open`) with one key. */
 export interface SecretCipher {
   /** `place` names the row that the text will stand in. */
   seal(text: string, place: string): string

@@ -1,4 +1,4 @@
-/** Secrets that a host makes for itself and keeps across restarts. */
+/** Random secrets that a host makes for itself and keeps across restarts. */
 import { randomBytes } from 'node:crypto'
 import { link, readFile, unlink, writeFile } from 'node:fs/promises'
 

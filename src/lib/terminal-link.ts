@@ -1,10 +1,8 @@
 /**
- * A WebSocket that carries a terminal (`terminal-protocol.ts`), alike at both ends.
+ * A WebSocket that carries a terminal (`terminal-protocol.ts`); the same code runs at both ends.
  *
- * Nothing is read while what was read is not dealt with, and nothing is written that the other end
- * does not take, so no buffer grows. The other end is asked now and then whether it is still there
- * (ping, RFC 6455, section 5.5.2): one that is not heard of for some pings is gone, however its
- * connection looks.
+ * Both directions have backpressure, so no buffer grows. Pings (RFC 6455, section 5.5.2) detect an
+ * end that has gone: after several pings without an answer the connection is closed.
  */
 import { on, once } from 'node:events'
 import { StringDecoder } from 'node:string_decoder'
@@ -127,7 +125,7 @@ export function createTerminalLink(
     async close(last) {
       stopWatching()
       await incoming.return?.()
-      const patience = AbortSignal.any([gone.signal, AbortSignal.timeout(CLOSE_DEADLINE_MS)])
+      const deadline = AbortSignal.any([gone.signal, AbortSignal.timeout(CLOSE_DEADLINE_MS)])
       if (last !== undefined) {
         for (const piece of encode(last)) socket.send(piece, () => undefined)
       }
@@ -136,7 +134,7 @@ export function createTerminalLink(
       const code = last?.kind === 'error' ? CLOSE_CODES.refused : CLOSE_CODES.ended
       if (misunderstood === null) socket.close(code, closeReason(last?.reason ?? ''))
       else socket.close(CLOSE_CODES.notUnderstood, closeReason(misunderstood))
-      if (!gone.signal.aborted) await once(patience, 'abort')
+      if (!gone.signal.aborted) await once(deadline, 'abort')
       socket.terminate()
     },
   }
@@ -158,7 +156,7 @@ function watchSilence(socket: WebSocket, pingMs: number, tell: (why: Error) => v
     // Nobody is heard who is not read.
     if (socket.isPaused) hear()
     if (performance.now() - heardAtMs > PINGS_MISSED * pingMs) {
-      tell(new Error('the other end fell silent'))
+      tell(new Error('the other end stopped answering'))
       socket.terminate()
     } else if (socket.bufferedAmount < UNSENT_LIMIT_BYTES) {
       // One that takes nothing is not asked again.

@@ -1,6 +1,6 @@
 /**
- * Turns any number of calls into few: at once when it has been quiet, and once more at the end of a
- * burst.
+ * Limits how often something runs: at once after a quiet time, and once more at the end of a burst
+ * of calls.
  */
 import type { Clock } from './clock.ts'
 
@@ -99,7 +99,7 @@ export function throttleByKey<K>(
   }
 }
 
-/** Says yes the first time, and then again once `everyMs` have passed since it last did. */
+/** Returns a function that is true the first time, and then at most once in `everyMs`. */
 export function createIntervalCheck(
   clock: Pick<Clock, 'monotonic'>,
   everyMs: number,

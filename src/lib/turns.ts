@@ -1,23 +1,24 @@
 /**
- * Long work in short pieces, so that nobody else on the event loop waits for it.
+ * Splits long work into short pieces, so that nothing else on the event loop has to wait for it.
  *
- * Each turn of the loop gives one piece of work its turn, however many wait: between two pieces the
- * loop looks at every socket and timer. Without that the pieces of a hundred requests would run one
- * after the other in one turn. Turns go round among the owners of the work (`round-robin.ts`).
+ * Each turn of the event loop runs one piece, however many wait; between two pieces the loop serves
+ * sockets and timers. Owners take turns (`round-robin.ts`).
  */
 import type { Clock } from './clock.ts'
 import { createRoundRobin } from './round-robin.ts'
 
 /**
- * How long one piece of long work may last, in milliseconds. A piece overruns by what lies between
- * two looks at the clock, and several kinds of work (a request, a long list from the records) may
- * each have a piece in one turn of the loop: whoever waits, waits for all.
+ * How long one piece may run, in milliseconds. A piece can overrun by the time between two checks,
+ * and several kinds of work may each run a piece in one turn of the loop.
  */
 const TIME_SLICE_MS = 2
 
-/** One piece of long work: it begins when it is made. */
+/** Measures the piece that is running. It begins when it is created. */
 export interface TimeSlice {
-  /** Whether it has lasted long enough: others are to have a turn, and then it begins anew. */
+  /**
+   * Whether the piece has used up its time. Then others get a turn, and `begin` starts the next
+   * piece.
+   */
   isOver(): boolean
   begin(): void
 }

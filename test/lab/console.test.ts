@@ -114,7 +114,7 @@ describe.skipIf(!canRunMachines())('atoll console', () => {
     const third = await startPty(`${command(container)}; echo code=$?`)
     await third.until('detaches')
     await cloud.stop('SIGTERM')
-    await third.until('atolld stops on that host; the instance goes on')
+    await third.until('atolld is stopping on that host; the instance keeps running')
     await third.until('code=0')
     await cloud.start()
     await untilNoShell()

@@ -268,7 +268,7 @@ describe('a daemon that cannot start says why, and what to change', () => {
     const { exitCode, stderr } = await start('api', 'metrics: {port: 9774}\n')
     expect(exitCode).toBe(1)
     expect(stderr).toMatch(
-      /cannot listen on 0\.0\.0\.0 port 8773 \(setting api\.port\): .*EADDRINUSE/,
+      /cannot listen on 0\.0\.0\.0 port 8773: free the port, or change the setting api\.port: .*EADDRINUSE/,
     )
   })
 

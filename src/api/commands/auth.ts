@@ -1,9 +1,8 @@
 /**
- * Who gives a command: an access key's signature over its body, its time, and where the answer
+ * Authenticates a command: an access key's signature over its body, its time, and where the answer
  * goes.
  *
- * The whole body is signed as it is, so no two programs have to agree on how JSON is written.
- * `readClaim` of the HTTP door has the same part there. Nothing here has effects of its own.
+ * The body is signed as raw bytes, so clients and hosts need not agree on how JSON is written.
  */
 import { createHmac, hash, timingSafeEqual } from 'node:crypto'
 import type { CommandMessage } from '../../bus/command-queue.ts'

@@ -1,11 +1,9 @@
 /**
- * The command door: the actions of the EC2 API, called by messages instead of HTTP requests. It is
- * another way to write a call down (`call.ts`).
+ * The bus encoding of a call (`call.ts`): the actions of the EC2 API as commands.
  *
- * A command is taken off the queue only when it has its answer, so a host that dies over it leaves
- * it to another; a launch that had been committed is found by the command's id and not repeated.
- * When the world does not do its part (`unavailable`), the command is handed on a few times, since
- * another host may be better off.
+ * A command is taken off the queue only when it is answered, so another host gets it if this one
+ * dies; a launch that was committed is found by the command's id and not repeated. On `unavailable`
+ * the command is handed to another host a few times.
  */
 import type { CommandMessage, CommandOutcome, CommandQueue } from '../../bus/command-queue.ts'
 import type { Log } from '../../lib/log.ts'

@@ -1,10 +1,10 @@
 /**
- * Lets those in who show a ticket: from a request to upgrade to a WebSocket that carries a terminal
+ * Turns a request with a valid ticket into a WebSocket that carries a terminal
  * (`lib/terminal-protocol.ts`).
  *
- * Without a right ticket the answer is 403 and nothing else. The `Origin` of a browser's page is
- * not looked at: it protects servers that know a user by what the browser sends by itself, and this
- * one knows nobody but by a ticket, which a page of elsewhere does not have.
+ * Without a valid ticket the answer is 403. The `Origin` of a page is not checked: that protects
+ * servers that know users by cookies, and this one knows only tickets, which a foreign page does
+ * not have.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'

@@ -1,7 +1,8 @@
 /**
- * Finds the host on which an instance runs and gets a ticket to its terminal there.
+ * Finds the host that runs an instance, and gets a ticket to its terminal there.
  *
- * What runs on this host needs neither records nor bus, so its consoles work when both are gone.
+ * Instances of this host need neither database nor bus, so their consoles work when both are
+ * unreachable.
  */
 import type { Bus } from '../../bus/bus.ts'
 import { TERMINAL_PATH } from '../../lib/terminal-protocol.ts'
@@ -82,7 +83,7 @@ function placeAt(
 }
 
 function notYet(instance: InstanceId): AtollError {
-  return unavailable(`${instance} is not there yet; see: atoll instances`)
+  return unavailable(`${instance} has not been started yet; see: atoll instances`)
 }
 
 async function hostOf(records: InformedStore, id: InstanceId): Promise<HostName> {
@@ -105,13 +106,13 @@ async function placeOf(store: InformedStore, id: InstanceId): Promise<HostName> 
     throw notRunning(id, instance.state)
   if (host?.live !== true)
     throw unavailable(
-      `The host of ${id}, ${instance.host}, is lost: nobody has heard of it since ${host?.lastSeenAt ?? 'it was forgotten'}.`,
+      `The host of ${id}, ${instance.host}, is lost (last seen: ${host?.lastSeenAt ?? 'unknown, it was forgotten'}).`,
     )
   return instance.host
 }
 
 function notRunning(id: InstanceId, state: InstanceState): AtollError {
-  const mend =
+  const hint =
     state === 'stopped' ? `; start it with: aws ec2 start-instances --instance-ids ${id}` : ''
-  return refused('IncorrectInstanceState', `${id} is ${state}${mend}`)
+  return refused('IncorrectInstanceState', `${id} is ${state}${hint}`)
 }

@@ -1,6 +1,6 @@
 /**
- * What an older `atoll console` is told, which asks for a protocol of its own (`Upgrade:
- * atoll-console`): that it is too old, in the words of that protocol, so that its user reads them.
+ * Tells an older `atoll console` (which asks for `Upgrade: atoll-console`), in its own protocol,
+ * that it must be upgraded.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -14,8 +14,7 @@ const END = 5
 const NO_EXIT_CODE = [0, 0]
 /** How long it may go on sending: a reset would take the answer away from it. */
 const LINGER_MS = 1_000
-const REASON =
-  'this atoll is older than the host and cannot attach: upgrade it with scripts/install'
+const REASON = 'this atoll command is older than the host: upgrade it with scripts/install'
 
 /** Whether a request to upgrade comes from such a client. */
 export function isOlderClient({ headers }: IncomingMessage): boolean {

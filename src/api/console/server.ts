@@ -1,10 +1,9 @@
 /**
- * The door to this host's terminals: gives tickets, and runs the sessions of those who show one
- * (`handshake.ts`).
+ * Serves the terminals of this host's instances: issues tickets, and runs the sessions of clients
+ * that show one (`handshake.ts`).
  *
- * The same door is behind the API's port, for those on other hosts, and behind the operator's
- * socket. Those on other hosts come by TLS: the API's port lets nobody in without it who is not on
- * this host.
+ * It is reached through the API's port, by clients on other hosts (over TLS only), and through the
+ * operator's socket.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -64,7 +63,7 @@ export function createConsoleServer(options: ConsoleServerOptions): ConsoleServe
   const gauge = metrics.gauge('atoll_console_sessions', 'Consoles that are attached to')
   const turnedAway = metrics.counter(
     'atoll_console_tickets_refused_total',
-    'Connections that showed no ticket which is good',
+    'Connections that were refused for lack of a valid ticket',
   )
   let closing = false
   const entrance = createConsoleHandshake((ticket) => {
@@ -77,10 +76,12 @@ export function createConsoleServer(options: ConsoleServerOptions): ConsoleServe
     const ofInstance = [...open.values()].filter((one) => one === instance).length
     if (ofInstance >= SESSION_LIMITS.ofInstance)
       throw unavailable(
-        `${instance} is attached to ${ofInstance} times already; detach one of them`,
+        `${instance} already has ${ofInstance} consoles attached; detach one of them`,
       )
     if (open.size >= SESSION_LIMITS.ofHost || closing)
-      throw unavailable('The host takes no more consoles at the moment; try again later.')
+      throw unavailable(
+        'This host has too many consoles attached; detach one of them, or try again later.',
+      )
   }
 
   async function serve({ link, instance, screen }: AcceptedConsole): Promise<void> {
@@ -124,7 +125,7 @@ export function createConsoleServer(options: ConsoleServerOptions): ConsoleServe
     },
     async close() {
       closing = true
-      const reason = 'atolld stops on that host; the instance goes on'
+      const reason = 'atolld is stopping on that host; the instance keeps running'
       await Promise.all(
         [...open.keys()].map((link) => link.close({ kind: 'exit', exitCode: null, reason })),
       )

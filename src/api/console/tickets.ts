@@ -1,10 +1,9 @@
 /**
- * Tickets to terminals: whoever was let in at one door (the operator's socket, the bus) shows one
- * at another.
+ * Tickets to terminals: a client that was authenticated elsewhere (operator's socket, bus) shows
+ * one when it connects.
  *
- * A ticket is 32 random bytes, is good once and for ten seconds, and says nothing by itself. Few
- * are out at the same time, and what is kept of each is a hash, so neither memory nor the time of
- * an answer tells anything about those of others.
+ * A ticket is 32 random bytes, valid once and for ten seconds. Only its hash is kept, and few are
+ * outstanding at a time, so neither memory nor timing reveals others.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Clock } from '../../lib/clock.ts'
@@ -44,7 +43,7 @@ export function createTickets(
     issue(instance) {
       forgetOld()
       if (kept.length >= TICKETS_LIMIT)
-        throw unavailable('Too many consoles are being attached to at once; try again in a moment.')
+        throw unavailable('Too many consoles are being attached at once; try again in a moment.')
       const ticket = Buffer.from(random(TICKET_BYTES)).toString('base64url')
       kept = [
         ...kept,

@@ -1,11 +1,10 @@
 /**
- * Who asks: AWS Signature Version 4 in the Authorization header, verified.
+ * Verifies AWS Signature Version 4 in the Authorization header.
  *
- * `readClaim` takes the signature apart and checks its form and time, `proves` recomputes it from
- * the raw request and a secret, `authenticate` joins them with a key lookup. Nothing here has
- * effects of its own. Specification:
- * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html.
- * Query-string signatures and temporary credentials are refused.
+ * `readClaim` parses the signature and checks its form and time, `proves` recomputes it from the
+ * raw request and a secret, `authenticate` joins them with a key lookup. Query-string signatures
+ * and temporary credentials are refused.
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
  */
 import { createHmac, hash, timingSafeEqual } from 'node:crypto'
 import { AtollError, refused } from '../../model/errors.ts'

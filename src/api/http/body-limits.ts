@@ -1,4 +1,4 @@
-/** How much of requests' bodies may be on its way into memory, of one address and of all. */
+/** Limits how many bytes of request bodies are received at once, for each address and in all. */
 import { createTally } from '../../lib/per-source.ts'
 
 export interface BodyLimits {

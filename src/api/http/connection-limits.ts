@@ -1,10 +1,10 @@
 /**
- * Who holds how many connections to the API, and who has to go when there is no room.
+ * Limits how many connections each client holds to the API, and closes idle ones when there is no
+ * room.
  *
- * A connection that says nothing costs its owner nothing. So the table of all connections is never
- * full for the next one: the connection that has been idle longest makes room, of the client that
- * holds the most. Some places are kept for clients on this host. Works below TLS and above it: a
- * connection is known by its client's address and port.
+ * When all places are taken, the connection that has been idle longest, of the client that holds
+ * the most, is closed for a new one. Some places are kept for clients on this host. A connection is
+ * known by its client's address and port, so this works below TLS and above it.
  */
 import type { Server, Socket } from 'node:net'
 import type { Metrics } from '../../lib/metrics.ts'

@@ -1,8 +1,7 @@
 /**
- * The HTTP door's way of writing a call down (`call.ts`): signed forms in, XML out.
+ * The HTTP encoding of a call (`call.ts`): signed forms in, XML out.
  *
- * Knows nothing of HTTP servers. Whatever a request is, its answer is a document that EC2's clients
- * can read.
+ * Independent of the HTTP server. Every request gets a document that EC2 clients can read.
  */
 
 import type { Log } from '../../lib/log.ts'

@@ -1,9 +1,9 @@
 /**
- * The API's HTTP door: one port, one path, EC2 and STS.
+ * The API's HTTP server: one port, one path, EC2 and STS.
  *
- * Hands raw requests to `dispatch.ts`, because a signature covers raw bytes, and holds clients to
- * named limits of size and time. Whatever a client sends, the answer is an XML document that EC2
- * clients can read: the AWS CLI crashes on others.
+ * It passes raw requests to `dispatch.ts`, because a signature covers raw bytes, and limits the
+ * size and time of everything a client sends. Every answer is an XML document, because the AWS CLI
+ * crashes on anything else.
  */
 import type { Socket } from 'node:net'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
@@ -125,7 +125,10 @@ export function createApi(options: ApiOptions): Api {
         await server.listen({ host: options.listen, port: options.port })
       } catch (error) {
         const where = `${options.listen} port ${options.port}`
-        throw unavailable(`the API cannot listen on ${where} (setting api.port)`, error)
+        throw unavailable(
+          `the API cannot listen on ${where}: free the port, or change the setting api.port`,
+          error,
+        )
       }
       const address = server.server.address()
       const port = typeof address === 'object' && address !== null ? address.port : options.port

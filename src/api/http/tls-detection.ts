@@ -1,10 +1,9 @@
 /**
- * Before HTTP: the first byte of a connection says whether it is TLS, and who may speak without it.
+ * Detects by the first byte of a connection whether it is TLS, and who may speak without.
  *
  * 0x16 begins a TLS handshake record (RFC 8446, 5.1) and no HTTP request. Plain HTTP is for clients
- * on this host, whose packets pass nobody, told by the addresses of the socket and nothing that a
- * client says; all others get an answer that says so, and nothing of what they sent is looked at.
- * It may have been read on the way: whoever sent a signature in clear should know.
+ * on this host only, recognised by the addresses of the socket. All others get an answer that says
+ * so, and what they sent is not read: a signature sent in clear may have been seen on the way.
  */
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'

@@ -1,11 +1,10 @@
 /**
- * What launches choose from, as it was last read: hosts, instance types, subnets and groups.
+ * What launches choose from, as last read: hosts, instance types, subnets and groups.
  *
- * A choice only proposes: the host's own row decides (`takeCapacity`), and a NIC's keys do; types,
- * subnets and groups are never removed, and what removed one would have to make launches read it in
- * their own transaction. So launches that come close upon each other may go by one reading of all:
- * what is read a second then stays the same however many hosts there are. Among few hosts it is
- * made for nearly every launch.
+ * Launches in quick succession share one reading, so the reads a second do not grow with the number
+ * of hosts. An old reading does no harm: it only proposes, and the host's row (`takeCapacity`) and
+ * the NIC's keys decide. Types, subnets and groups are never removed; an action that removes one
+ * must make launches read it in their own transaction.
  */
 import type { Clock } from '../../lib/clock.ts'
 import type { Group, Host, InstanceType, Subnet } from '../../model/records.ts'

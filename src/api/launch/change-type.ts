@@ -1,4 +1,4 @@
-/** An instance's type after its launch: a machine that is stopped comes up as another one. */
+/** Changes the type of a stopped instance. */
 import type { DriverDeclaration } from '../../model/driver.ts'
 import { refused } from '../../model/errors.ts'
 import type { InstanceChange } from '../../model/lifecycle.ts'
@@ -34,6 +34,6 @@ export async function changeType(
   if ((await tx.takeCapacity(host, type.vcpus, type.memoryMiB)) === 'done') return { type: name }
   throw refused(
     'InsufficientInstanceCapacity',
-    `The host of '${id}' has not enough room for ${name}, or takes nothing now; \`atoll hosts\` shows what each has`,
+    `The host of '${id}' has no room for ${name}, or takes no instances now; \`atoll hosts\` shows the room of each`,
   )
 }

@@ -1,9 +1,8 @@
 /**
- * From an order to records that exist: the image, type, key, subnet, groups and hosts that a launch
- * works with.
+ * Resolves a launch request to records: image, type, key, subnet, groups and hosts.
  *
- * Goes by the catalogue and by what it reads inside the launch's own transaction, and refuses with
- * the code of whatever does not exist.
+ * Reads the catalogue and the launch's own transaction, and refuses with the EC2 code of whatever
+ * does not exist.
  */
 import { type Ipv4, RESERVED_AT_START } from '../../model/addr.ts'
 import type { DriverDeclaration } from '../../model/driver.ts'
@@ -111,8 +110,8 @@ function hostsWith(image: Image, hosts: readonly Host[]): readonly Host[] {
   if (keeper.length > 0) return keeper
   throw refused(
     'InsufficientInstanceCapacity',
-    `The image '${image.id}' is kept on the host '${only}' only, which takes no instances now: it is lost, draining or short of ` +
-      'something; `atoll hosts` shows which',
+    `The image '${image.id}' is kept on the host '${only}' only, which takes no instances now: it is lost, draining or full; ` +
+      '`atoll hosts` shows which',
   )
 }
 

@@ -1,4 +1,4 @@
-/** What a launch draws by chance. */
+/** The random ids and numbers of one launch. */
 import { type Mac, macFromRandom } from '../../model/addr.ts'
 import type { NewId } from '../../model/ids.ts'
 

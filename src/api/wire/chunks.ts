@@ -1,4 +1,4 @@
-/** Long answers, written in chunks and held to their limit while they are written. */
+/** Writes long answers in pieces, and stops when they exceed their limit. */
 import { refused } from '../../model/errors.ts'
 import type { Budget } from '../budget.ts'
 

@@ -1,9 +1,8 @@
 /**
- * Questions of others to this host.
+ * Answers the questions of other hosts to this one.
  *
- * An answer goes to the host that the signed question came from, so nobody can have it sent
- * elsewhere. Whatever was asked, there is an answer: at least the error that says why there is
- * none.
+ * An answer goes to the host that signed the question, so nobody can have it sent elsewhere. Every
+ * question gets an answer, if only an error that says why.
  */
 import type { Clock } from '../../lib/clock.ts'
 import { withDeadline } from '../../lib/deadline.ts'
@@ -45,10 +44,12 @@ export function createAnswering({
   let answering = 0
 
   async function answerTo({ question, ask, timeoutMs: ms }: QuestionMessage): Promise<unknown> {
-    if (!isQuestion(question)) throw unavailable(`No host answers "${question}".`)
+    if (!isQuestion(question))
+      throw unavailable(`This version of Atoll does not know the question "${question}".`)
     const asked = QUESTION_SCHEMAS[question].ask.safeParse(ask)
-    if (!asked.success) throw unavailable(`The question "${question}" is not understood.`)
-    if (answering >= ANSWERING_LIMIT) throw unavailable('The host is asked too much at once.')
+    if (!asked.success) throw unavailable(`The question "${question}" cannot be read.`)
+    if (answering >= ANSWERING_LIMIT)
+      throw unavailable('The host answers too many questions at once; try again.')
     answering += 1
     try {
       // Whoever asked has given up by then; the place is for another.
@@ -79,7 +80,7 @@ export function createAnswering({
       const error = new AtollError(
         'unavailable',
         'RequestExpired',
-        `The clock of host ${from} is ${seconds} s ${than} that of host ${self}: set both by NTP (atoll doctor tells which is wrong).`,
+        `The clock of host ${from} is ${seconds} s ${than} that of host ${self}: synchronise both with NTP; \`atoll doctor\` shows which one is wrong.`,
       )
       try {
         outbox.send(from, { kind: 'answer', re: id, error: formatError(error) })

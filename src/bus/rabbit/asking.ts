@@ -1,10 +1,10 @@
 /**
- * Questions of this host to others, and the wait for their answers.
+ * Asks other hosts questions, and waits for their answers.
  *
- * A question is published as mandatory: when the addressee has no queue, because it is not
- * connected, the broker returns it and the asker knows at once. When the connection is lost, so is
- * what was asked over it. A host whose clock differs says so once, and is asked again by its own
- * clock, which its answer tells.
+ * Questions are published as mandatory: when the host is not connected, the broker returns the
+ * question and the asker knows at once. When our connection is lost, all open questions fail. A
+ * host whose clock differs answers with an error that carries its time; the question is then sent
+ * once more with that host's time.
  */
 import type { Clock } from '../../lib/clock.ts'
 import { unavailable } from '../../model/errors.ts'
@@ -108,14 +108,15 @@ export function createAsking({
   return {
     async ask(host, question, ask, options) {
       options.signal?.throwIfAborted()
-      if (open.size >= QUESTIONS_LIMIT) throw unavailable('Too many questions wait for an answer.')
+      if (open.size >= QUESTIONS_LIMIT)
+        throw unavailable('Too many questions to other hosts wait for an answer; try again.')
       const { timeoutMs } = options
       const message: QuestionMessage = { kind: 'ask', id: signer.newId(), question, ask, timeoutMs }
       outbox.send(host, message)
       const answer = await wait(message, host, options)
       const parsed = QUESTION_SCHEMAS[question].answer.safeParse(answer)
       if (parsed.success) return parsed.data
-      throw unavailable(`The answer to "${question}" is not understood.`, parsed.error)
+      throw unavailable(`The answer to "${question}" cannot be read.`, parsed.error)
     },
     hear({ re, answer, error }, from, atMs) {
       const asked = open.get(re)
@@ -127,7 +128,9 @@ export function createAsking({
       else asked.end('error', { error: parseError(error) })
     },
     returned(id) {
-      const error = unavailable('The host is not connected to the message bus.')
+      const error = unavailable(
+        'The host is not connected to the message bus; `atoll hosts` shows whether it is lost.',
+      )
       open.get(id)?.end('unavailable', { error })
     },
     lose(why) {

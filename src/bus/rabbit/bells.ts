@@ -1,14 +1,14 @@
 /**
- * Bells on their way out: each addressee has at most one under way and one to follow, however often
- * it is rung.
+ * Sends bells: each addressee has at most one bell in flight and one to follow, however often it is
+ * rung.
  *
- * A bell that the broker has not confirmed is rung again on the next connection; while the broker
- * is away only the set of those to be rung is kept. A ring while a bell is under way is followed by
- * another bell, because the first may have been heard before.
+ * A bell that the broker has not confirmed is sent again on the next connection. A ring while a
+ * bell is in flight is followed by another bell, because the first may have arrived before the
+ * change.
  *
- * A bell to all, or to all that follow a VPC, says nothing but "look again", so whoever is about to
- * ring one and hears another host's needs not ring any more, as with the reports of IGMP (RFC 2236,
- * section 3): how often all are rung does not grow with the number of those that ring.
+ * A host that is about to ring all (or all that follow a VPC) and hears another host do so needs
+ * not ring itself, like membership reports in IGMP (RFC 2236, section 3). So the rate of such bells
+ * does not grow with the number of hosts that ring.
  */
 import type { ConfirmChannel } from 'amqplib'
 import { type Clock, nextTurn } from '../../lib/clock.ts'

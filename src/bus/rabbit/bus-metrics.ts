@@ -20,16 +20,21 @@ export function createBusMetrics(metrics: Metrics): BusMetrics {
     'atoll_bus_blocked',
     '1 while the message broker is connected and takes no messages (its memory or disk alarm)',
   )
-  const connects = metrics.counter('atoll_bus_connects_total', 'Times that a broker let us in')
+  const connects = metrics.counter(
+    'atoll_bus_connects_total',
+    'Connections made to a message broker',
+  )
   const bells = metrics.counter('atoll_bus_bells_total', 'Bells to other hosts', ['result'])
   const questions = metrics.counter(
     'atoll_bus_questions_total',
-    'Questions to other hosts by their end',
+    'Questions to other hosts, by result',
     ['result'],
   )
-  const drops = metrics.counter('atoll_bus_dropped_total', 'Messages dropped, by the reason', [
-    'reason',
-  ])
+  const drops = metrics.counter(
+    'atoll_bus_dropped_total',
+    'Messages that were dropped, by reason',
+    ['reason'],
+  )
   connected.set(0)
   blocked.set(0)
   return {

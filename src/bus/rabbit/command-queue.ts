@@ -1,10 +1,10 @@
 /**
- * The command door on RabbitMQ: one quorum queue, from which every host takes as much as it can
+ * The command queue on RabbitMQ: one quorum queue, from which every host takes as much as it can
  * work on.
  *
- * A command is acknowledged after its answer is on its way, over the same channel, so that neither
- * is lost without the other. When the connection breaks in between, the broker gives the command to
- * another host, which finds by its id what was done.
+ * A command is acknowledged after its answer, over the same channel, so neither is lost without the
+ * other. If the connection breaks in between, the broker gives the command to another host, which
+ * finds by the command's id what was done.
  */
 import type { Channel, ConsumeMessage } from 'amqplib'
 import type { Clock } from '../../lib/clock.ts'

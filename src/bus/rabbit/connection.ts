@@ -1,11 +1,9 @@
 /**
- * One connection to a RabbitMQ cluster, kept up: whichever node answers, again and again, until it
- * is closed.
+ * Keeps one connection to a RabbitMQ cluster open until it is closed.
  *
- * Nodes are tried in order, starting after the one that was lost. A node that lost its power sends
- * no word: the handshake has a deadline, and heartbeats end a connection that has fallen silent.
- * When no node answers, rounds through the list become rarer (doubling, with jitter), so that a
- * thousand hosts do not come back in the same moment.
+ * Nodes are tried in order, starting after the one that was lost. The handshake has a deadline, and
+ * heartbeats end a connection whose node lost its power. When no node answers, the pauses between
+ * rounds double, with jitter, so that many hosts do not reconnect in the same moment.
  */
 import type { ChannelModel } from 'amqplib'
 import type { Clock } from '../../lib/clock.ts'
@@ -105,7 +103,7 @@ function createAlarms({ attendant, clock, log }: Parts) {
     },
     heed(model: ChannelModel, address: string): void {
       model.on('blocked', (reason) => {
-        const why = `The message broker (${address}) is connected but takes no messages: ${String(reason)}. Give it memory or disk (rabbitmqctl status tells its limits and alarms); meanwhile bells wait for the timer.`
+        const why = `The message broker (${address}) is connected but takes no messages: ${String(reason)}. Give it memory or disk; \`rabbitmqctl status\` shows its alarms. Until then hosts notice changes only by their timers.`
         blocked = { why, sinceMs: clock.now() }
         log.error({ node: address, reason }, 'the message bus takes no messages')
         attendant.blocked(why)
@@ -173,8 +171,8 @@ export function keepConnected(parts: Parts): Connection {
       failures = upMs >= STABLE_MS ? 0 : failures + 1
       const report = { node: address, error: why }
       // Once for each time that it is away: how often we try is nobody's interest.
-      if (told) log.debug(report, 'the message bus is still away')
-      else log.warn(report, 'the message bus is away; trying again')
+      if (told) log.debug(report, 'the message bus is still unreachable')
+      else log.warn(report, 'the message bus is unreachable; trying again')
       told = true
       const waitMs = backoffMs(failures, broker.nodes.length, parts.random)
       await clock.sleep(waitMs, closing.signal).catch(() => undefined)
@@ -259,7 +257,9 @@ async function connectTo(
       (model) => hangUp(clock, model),
       () => undefined,
     )
-    throw error instanceof AtollError ? error : unavailable('The broker does not let us in.', error)
+    throw error instanceof AtollError
+      ? error
+      : unavailable('The broker refused the connection or did not answer.', error)
   }
 }
 
@@ -271,7 +271,9 @@ function endOf(model: ChannelModel): Promise<unknown> {
     model.on('error', (error) => {
       why = error
     })
-    model.on('close', (error) => resolve(error ?? why ?? unavailable('The broker hung up.')))
+    model.on('close', (error) =>
+      resolve(error ?? why ?? unavailable('The broker closed the connection.')),
+    )
   })
 }
 

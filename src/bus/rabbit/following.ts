@@ -1,10 +1,8 @@
 /**
- * The VPCs that this host follows: for each of them its queue of bells is bound to that VPC's
- * routing key.
+ * The VPCs that this host follows: its queue of bells is bound to the routing key of each of them.
  *
- * A queue lives as long as its connection, so all are bound again on the next one. Whoever begins
- * to follow a VPC may have missed what was rung before: it hears a bell of it as soon as the broker
- * has confirmed that the queue is bound.
+ * The queue ends with its connection, so all are bound again on the next one. A host that begins to
+ * follow a VPC may have missed bells: it hears one as soon as the broker has confirmed the binding.
  */
 import type { Channel } from 'amqplib'
 import type { VpcId } from '../../model/ids.ts'

@@ -1,6 +1,6 @@
 /**
- * What hosts say to each other over a broker: bells, questions, answers. Parsed with limits,
- * because whoever has the broker's password can publish anything. Pure.
+ * What hosts send each other over a broker: bells, questions and answers. Everything is parsed with
+ * limits, because whoever has the broker's password can publish anything. Pure.
  *
  * A host ignores members that it does not know, so that hosts of different versions work together.
  */
@@ -140,12 +140,15 @@ export function isQuestion(text: string): text is Question {
   return Object.hasOwn(QUESTION_SCHEMAS, text)
 }
 
-/** An error as it travels. Its message is public; detail and cause stay at home. */
+/** An error as it is sent. Only its public message is sent, not its detail or cause. */
 export function formatError({ kind, code, message }: AtollError): AnswerMessage['error'] {
   return { kind, code, message: message.slice(0, TEXT_LIMIT) }
 }
 
-/** An error that has travelled. A code that is younger than this version is known by its kind. */
+/**
+ * An error that was received. A code that this version does not know is replaced by one for its
+ * kind.
+ */
 export function parseError({
   kind,
   code,

@@ -1,14 +1,11 @@
 /**
- * What Atoll calls things on a RabbitMQ broker, and of what kind they are. Nothing else in the
- * house spells such a name.
+ * The names and properties of everything that Atoll declares on a RabbitMQ broker. No other file
+ * spells such a name.
  *
- * Exchanges and the queue of commands are durable and alike for all hosts and versions: a broker
+ * Exchanges and the queue of commands are durable and the same for all hosts and versions. A broker
  * refuses a second declaration that differs (`PRECONDITION_FAILED`), so a change here needs a new
- * name. A host's own two queues are exclusive: they live and die with its connection, at the node
- * that it is connected to, so they need no replica and leave nothing behind. What is in them is
- * worth nothing without the host: a bell carries no truth, and who asked is waiting for an answer
- * only now. https://www.rabbitmq.com/docs/queues#properties,
- * https://www.rabbitmq.com/docs/quorum-queues
+ * name. A host's own two queues are exclusive: they end with its connection and need no replica.
+ * https://www.rabbitmq.com/docs/queues#properties, https://www.rabbitmq.com/docs/quorum-queues
  */
 import type { Options } from 'amqplib'
 import type { HostName, VpcId } from '../../model/ids.ts'

@@ -1,12 +1,12 @@
 /**
- * Messages on their way out: gathered, signed, and published over whichever channel there is.
+ * Sends questions and answers: batches them, signs them, and publishes them over the current
+ * channel.
  *
- * Messages to one host that are written in the same moment share a message: when many are asked at
- * once, most of the work of sending and signing is done once for all of them. None waits for
- * another: a message leaves before the event loop goes on.
+ * Messages to one host that are written in the same turn of the event loop share one envelope, so
+ * sending and signing is done once for all of them.
  *
- * Nothing is kept while the bus is away. What cannot be sent now is the writer's to give up: a
- * question is worth nothing later.
+ * Nothing is kept while the bus is unreachable: a question is worthless later, so the sender gets
+ * an error.
  */
 import type { Channel } from 'amqplib'
 import { bug, unavailable } from '../../model/errors.ts'
@@ -82,7 +82,7 @@ export function createOutbox(signer: Signer): Outbox {
 
   return {
     send(to, message) {
-      if (channel === null) throw unavailable('The message bus is away; try again.')
+      if (channel === null) throw unavailable('The message bus is unreachable; try again.')
       if (blocked !== null) throw unavailable(blocked)
       if (full) throw unavailable('The message bus is busy; try again.')
       const json = JSON.stringify(message)

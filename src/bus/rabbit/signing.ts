@@ -1,17 +1,15 @@
 /**
- * Signed messages: who lacks the cluster's key cannot write one, change one, or have a question
- * answered twice.
+ * Signs and verifies envelopes: who lacks the cluster's key cannot write one, change one, or have a
+ * question answered twice.
  *
- * A message is 32 bytes of HMAC-SHA256 (RFC 2104) and then an envelope of messages in JSON; the
- * signature covers every byte of it, addressee, time and id included. The key is for nothing else,
- * and the broker does not know it.
+ * An envelope is 32 bytes of HMAC-SHA256 (RFC 2104) and then JSON with the messages. The signature
+ * covers all of it: addressee, time and id, too. The broker does not know the key, which is used
+ * for nothing else.
  *
- * A bell is taken at any age and any number of times, since it can do no harm. An answer is taken
- * at any age, too: it names a question that is open by an id which nobody else can know. So both
- * are heard from a host whose clock is wrong. A question has to be young by its receiver's clock,
- * and is taken once. No host's clock matters for it either: one that comes at the wrong time is
- * answered with that, and by the time on this answer its asker learns how far the clocks differ,
- * and goes by the other's from then on (`asking.ts`).
+ * Bells and answers are accepted at any age: a bell does no harm, and an answer names an open
+ * question by an id that nobody else knows. A question must be recent by the receiver's clock and
+ * is accepted once. If its time is wrong, the receiver answers with its own time, and the asker
+ * then uses that clock for this host (`asking.ts`).
  */
 import { timingSafeEqual } from 'node:crypto'
 import { hmac } from '@noble/hashes/hmac.js'

@@ -231,7 +231,7 @@ describe('a console', () => {
     const ticket = near.door.issue(HERE)
     while (links.length < SESSION_LIMITS.ofInstance) links.push(await attach(near, HERE))
     await eventually('all are in', () => near.terminals.length === links.length)
-    await expect(near.consoleLocator.seek(HERE)).rejects.toThrow(/attached to 8 times already/)
+    await expect(near.consoleLocator.seek(HERE)).rejects.toThrow(/already has 8 consoles attached/)
     const tooMany = await enter(near.api.port, ticket)
     if (typeof tooMany === 'number') throw new Error('not told')
     expect(await lastOf(tooMany)).toMatchObject({ reason: expect.stringMatching(/8 times/) })
@@ -341,7 +341,7 @@ describe('errors say what to do', () => {
 
   test.each([
     ['an instance that nobody knows', () => NOWHERE, /does not exist; see: atoll instances/],
-    ['one that is yet to come', () => NEW, /is not there yet/],
+    ['one that is yet to come', () => NEW, /has not been started yet/],
   ])('%s', async (_what, instance, expected) => {
     expect(await message(instance())).toMatch(expected)
   })
@@ -353,7 +353,7 @@ describe('errors say what to do', () => {
       reason: `${THERE} has gone meanwhile`,
     })
     far.states.delete(THERE)
-    expect(await message(THERE)).toMatch(/is not there yet/)
+    expect(await message(THERE)).toMatch(/has not been started yet/)
     await store.transaction((tx) => tx.updateInstance(THERE, { state: 'stopped' }))
     expect(await message(THERE)).toMatch(/is stopped; start it with: aws ec2 start-instances/)
     await store.transaction((tx) => tx.updateInstance(THERE, { state: 'terminated' }))

@@ -32,15 +32,15 @@ it('clients are not served without the records', () => {
 
 it('a service that waits for something that hangs is not well, though it was applied', () => {
   const services = [
-    { name: 'machines', hanging: () => ['qemu-img does not come to an end'] },
+    { name: 'machines', hanging: () => ['qemu-img does not finish'] },
     { name: 'containers', hanging: () => [] },
     { name: 'dns' },
   ]
   expect(failingServices(new Map([['machines', 'no QEMU']]), services)).toEqual({
-    machines: 'no QEMU; qemu-img does not come to an end',
+    machines: 'no QEMU; qemu-img does not finish',
   })
   expect(failingServices(new Map(), services)).toEqual({
-    machines: 'qemu-img does not come to an end',
+    machines: 'qemu-img does not finish',
   })
 })
 

@@ -157,7 +157,7 @@ describe('ensureCertificates', () => {
   it.each(['', 'a b', 'x\n[host]', 'a,DNS:evil', '$ENV::HOME', '-x'])(
     'refuses the name %j',
     async (name) => {
-      await expect(make(name === '' ? '' : name)).rejects.toThrow('a certificate cannot be for')
+      await expect(make(name === '' ? '' : name)).rejects.toThrow('of a certificate')
     },
   )
 })

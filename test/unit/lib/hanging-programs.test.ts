@@ -14,11 +14,11 @@ it('names what runs too long, what was killed lately, and nothing that works aga
   clock.nowMs = 4_000
   expect(programs.hanging()).toEqual([])
   clock.nowMs = 6_000
-  expect(programs.hanging()).toEqual(['qemu-img does not come to an end'])
+  expect(programs.hanging()).toEqual(['qemu-img does not finish'])
   clock.nowMs = 10_000
   ends.resolve({ ...RAN, exitCode: null, stoppedBy: 'timeout' })
   await first
-  expect(programs.hanging()).toEqual(['qemu-img does not come to an end'])
+  expect(programs.hanging()).toEqual(['qemu-img does not finish'])
   clock.nowMs = 71_000
   expect(programs.hanging()).toEqual([])
   clock.nowMs = 20_000
