@@ -20,7 +20,7 @@ import { attachConsole, consoleTicket } from './operator/console.ts'
 import { environmentText, readCredentials } from './operator/credentials.ts'
 import { examine } from './operator/doctor.ts'
 import { teardown } from './operator/teardown.ts'
-import type { DoctorCheck } from './operator/verdict.ts'
+import type { DoctorCheck } from './operator/doctor-check.ts'
 
 function renderStatus(status: StatusReport): string {
   const counts = Object.entries(status.instances).map(([state, count]) => `${count} ${state}`)

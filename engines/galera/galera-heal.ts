@@ -19,7 +19,7 @@ import { diskMark, endServer, findServer } from './server.ts'
 import { askStatus } from './serving.ts'
 import { type NodeStatus, nodeStatus } from './status.ts'
 import { decideStuck, fingerprint } from './stuck.ts'
-import { askPosition, tellPosition } from './talk.ts'
+import { askPosition, tellPosition } from './positions.ts'
 
 const ROUND_MS = 1000
 /** Galera has had the time to meet by itself. */

@@ -15,7 +15,7 @@ import { type Decision, decide, type Heard, type Position } from './decide.ts'
 import { allowBootstrap, parseStartPosition, putViewAside, readPosition } from './disk.ts'
 import { askServing } from './serving.ts'
 import { ROOM_BYTES } from './stuck.ts'
-import { askPosition, tellPosition } from './talk.ts'
+import { askPosition, tellPosition } from './positions.ts'
 
 const ROUND_MS = 500
 const SAY_AGAIN_MS = 30_000

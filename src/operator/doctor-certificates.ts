@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises'
 import type { Config } from '../config.ts'
 import { certificateFacts, certificateFiles } from '../lib/certificates.ts'
-import { fail, ok, type Verdict, warn } from './verdict.ts'
+import { fail, ok, type Verdict, warn } from './doctor-check.ts'
 
 /** atolld renews its certificates when a third of their 90 days is left. */
 const SOON_DAYS = 21

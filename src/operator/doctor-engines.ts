@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { certificateFacts, certificateFiles } from '../lib/certificates.ts'
 import { exists } from '../lib/files.ts'
 import { systemRunner } from '../lib/runner.ts'
-import { fail, ok, type Verdict, warn } from './verdict.ts'
+import { fail, ok, type Verdict, warn } from './doctor-check.ts'
 
 /** Written by `scripts/install --engines`. Without it this host has no engines of Atoll. */
 const SETTINGS = '/etc/atoll/engines.conf'

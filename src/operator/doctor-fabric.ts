@@ -16,7 +16,7 @@ import { parseIpv4 } from '../model/addr.ts'
 import { fabricOverheadBytes } from '../model/fabric.ts'
 import { FABRIC_LINK, LINK_PREFIX } from '../model/names.ts'
 import { readAdmin } from './admin-client.ts'
-import { fail, ok, type Verdict, warn } from './verdict.ts'
+import { fail, ok, type Verdict, warn } from './doctor-check.ts'
 
 const PING_SECONDS = 1
 const PING_TIMEOUT_MS = 5000

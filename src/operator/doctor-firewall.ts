@@ -6,7 +6,7 @@ import type { Config } from '../config.ts'
 import { readForeignRules } from '../host/nftables/foreign-rules.ts'
 import { systemRunner } from '../lib/runner.ts'
 import { explainObstacle, findObstacles, placesIn } from '../model/foreign-rules.ts'
-import { fail, ok, type Verdict, warn } from './verdict.ts'
+import { fail, ok, type Verdict, warn } from './doctor-check.ts'
 
 /** Reads all rules of nftables, iptables-nft and iptables-legacy. */
 export async function checkForeignFirewall({

@@ -9,7 +9,7 @@ import type { Config } from '../config.ts'
 import { systemClock } from '../lib/clock.ts'
 import { inTime } from '../lib/deadline.ts'
 import { codeOf } from '../lib/errno.ts'
-import { ok, type Verdict, warn } from './verdict.ts'
+import { ok, type Verdict, warn } from './doctor-check.ts'
 
 /** For one query. */
 const ANSWER_MS = 2_000

@@ -14,7 +14,7 @@ import { systemRunner } from '../lib/runner.ts'
 import { gatewayOf, METADATA_ADDRESS, RESOLVER_ADDRESS, resolverOf } from '../model/addr.ts'
 import { findCollisions } from '../model/collisions.ts'
 import { readAdmin } from './admin-client.ts'
-import { fail, ok, type Verdict, warn } from './verdict.ts'
+import { fail, ok, type Verdict, warn } from './doctor-check.ts'
 
 const statusSchema = z.object({
   conditions: z.array(z.object({ name: z.string(), ok: z.boolean(), value: z.string() })),

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import Docker from 'dockerode'
 import { readWays } from '../model/docker-info.ts'
-import { ok, type Verdict, warn } from './verdict.ts'
+import { ok, type Verdict, warn } from './doctor-check.ts'
 
 const COMMAND_TIMEOUT_MS = 5_000
 

@@ -4,7 +4,7 @@
 import type { AcceleratorSetting } from '../host/kvm/kvm.ts'
 import { chooseAccelerator, QEMU } from '../host/kvm/kvm.ts'
 import type { Runner } from '../lib/runner.ts'
-import { ok, type Verdict, warn } from './verdict.ts'
+import { ok, type Verdict, warn } from './doctor-check.ts'
 
 const COMMAND_TIMEOUT_MS = 5_000
 

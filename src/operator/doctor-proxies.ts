@@ -9,7 +9,7 @@ import { z } from 'zod'
 import type { Config, Environment } from '../config.ts'
 import { below } from '../lib/paths.ts'
 import { chooseProxies, type NamedProxies, namedProxies } from '../model/proxies.ts'
-import { ok, type Verdict, warn } from './verdict.ts'
+import { ok, type Verdict, warn } from './doctor-check.ts'
 
 const TIMEOUT_MS = 5_000
 /** Members of the Docker Engine's `GET /info`. Engines before 1.7 lack them. */

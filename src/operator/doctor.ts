@@ -36,7 +36,7 @@ import {
 import { checkIsolation } from './doctor-isolation.ts'
 import { checkMachines } from './doctor-machines.ts'
 import { checkProxies } from './doctor-proxies.ts'
-import { type DoctorCheck, fail, ok, type Verdict, warn } from './verdict.ts'
+import { type DoctorCheck, fail, ok, type Verdict, warn } from './doctor-check.ts'
 
 const LEAST_FREE_BYTES = GIB
 const COMMAND_TIMEOUT_MS = 5000

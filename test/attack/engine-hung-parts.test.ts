@@ -8,7 +8,7 @@
 import { dirname, join } from 'node:path'
 import { GetConsoleOutputCommand, StopInstancesCommand } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Asks, asksOf } from '../../tools/kit/asks.ts'
+import { type Asks, asksOf } from '../../tools/kit/instance-calls.ts'
 import { type Cloud, createCloud, execute } from '../../tools/kit/cloud.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 import { canRunMachines, placeTinyGuest } from '../../tools/kit/tiny-guest.ts'

@@ -7,7 +7,7 @@
 import { chmod, lstat, mkdir, readdir } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type Asks, asksOf } from '../../tools/kit/asks.ts'
+import { type Asks, asksOf } from '../../tools/kit/instance-calls.ts'
 import { type Cloud, createCloud, execute } from '../../tools/kit/cloud.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 

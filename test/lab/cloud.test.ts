@@ -4,7 +4,7 @@
  */
 import { RegisterImageCommand, RunInstancesCommand } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Asks, asksOf } from '../../tools/kit/asks.ts'
+import { type Asks, asksOf } from '../../tools/kit/instance-calls.ts'
 import {
   type Cloud,
   createCloud,

@@ -5,7 +5,7 @@
 import { appendFile, readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Asks, asksOf } from '../../tools/kit/asks.ts'
+import { type Asks, asksOf } from '../../tools/kit/instance-calls.ts'
 import { type Cloud, createCloud } from '../../tools/kit/cloud.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 import { canRunMachines, placeTinyGuest } from '../../tools/kit/tiny-guest.ts'

@@ -10,7 +10,7 @@ import {
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
-import { type Asks, asksOf } from '../../tools/kit/asks.ts'
+import { type Asks, asksOf } from '../../tools/kit/instance-calls.ts'
 import { type Cloud, createCloud, execute } from '../../tools/kit/cloud.ts'
 import { eventually, type Ran } from '../../tools/kit/netns.ts'
 import { canRunMachines, placeTinyGuest } from '../../tools/kit/tiny-guest.ts'

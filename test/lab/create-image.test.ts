@@ -15,7 +15,7 @@ import {
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { machineName } from '../../src/model/names.ts'
-import { type Asks, asksOf } from '../../tools/kit/asks.ts'
+import { type Asks, asksOf } from '../../tools/kit/instance-calls.ts'
 import { type Cloud, createCloud, execute } from '../../tools/kit/cloud.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 import { canRunMachines, placeTinyGuest } from '../../tools/kit/tiny-guest.ts'

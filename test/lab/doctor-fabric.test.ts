@@ -12,7 +12,7 @@ import {
   checkFabricPeers,
   checkFabricPort,
 } from '../../src/operator/doctor-fabric.ts'
-import type { Verdict } from '../../src/operator/verdict.ts'
+import type { Verdict } from '../../src/operator/doctor-check.ts'
 import { createFabricWorld, type FabricWorld } from '../kit/fabric-world.ts'
 
 let world: FabricWorld

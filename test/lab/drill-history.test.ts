@@ -8,7 +8,7 @@ import type {
   LaunchAsked,
   Sighting,
 } from '../../tools/drills/consistency/history.ts'
-import { lossesOf, newSeries } from '../../tools/drills/tally.ts'
+import { lossesOf, newSeries } from '../../tools/drills/probe-losses.ts'
 
 const asked = { host: 'h1', at: 0, endedAt: 1, outcome: 'ok' } as const
 const launch = (changes: Partial<LaunchAsked> = {}): LaunchAsked => ({

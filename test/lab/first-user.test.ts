@@ -13,7 +13,7 @@ import {
   StopInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { type Asks, asksOf } from '../../tools/kit/asks.ts'
+import { type Asks, asksOf } from '../../tools/kit/instance-calls.ts'
 import { type Cloud, createCloud, execute } from '../../tools/kit/cloud.ts'
 import { createNetns, eventually, type Netns, type Ran } from '../../tools/kit/netns.ts'
 

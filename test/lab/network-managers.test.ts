@@ -5,7 +5,7 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { asksOf } from '../../tools/kit/asks.ts'
+import { asksOf } from '../../tools/kit/instance-calls.ts'
 import { type Cloud, createCloud, execute } from '../../tools/kit/cloud.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 import { packageLibraries, unpackedPackages } from '../kit/debian-packages.ts'

@@ -4,7 +4,7 @@
 import { StartInstancesCommand, StopInstancesCommand } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { METADATA_ADDRESS, RESOLVER_ADDRESS } from '../../src/model/addr.ts'
-import { type Asks, asksOf } from '../../tools/kit/asks.ts'
+import { type Asks, asksOf } from '../../tools/kit/instance-calls.ts'
 import { type Cloud, createCloud, execute, HOST_ADDRESS } from '../../tools/kit/cloud.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 

@@ -14,7 +14,7 @@ import {
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { placesOf, volumesOf } from '../../src/containers/places.ts'
-import { type Asks, asksOf } from '../../tools/kit/asks.ts'
+import { type Asks, asksOf } from '../../tools/kit/instance-calls.ts'
 import { type Cloud, createCloud, execute } from '../../tools/kit/cloud.ts'
 import { canRunDocker } from '../../tools/kit/docker.ts'
 import { eventually } from '../../tools/kit/netns.ts'

@@ -13,7 +13,7 @@ import {
 } from '@aws-sdk/client-ec2'
 import { configSchema, instanceMtuBytes } from '../../src/config.ts'
 import { findProcesses, machineHomes } from '../../src/host/processes/processes.ts'
-import { asksOf } from '../kit/asks.ts'
+import { asksOf } from '../kit/instance-calls.ts'
 import { type Cloud, withCloud } from '../kit/cloud.ts'
 import { eventually } from '../kit/netns.ts'
 import { placeTinyGuest, tinyGuest } from '../kit/tiny-guest.ts'

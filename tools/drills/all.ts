@@ -10,7 +10,7 @@ import { agentKill, clockJump, diskFull, dockerdRestart } from './daemons.ts'
 import type { Drill, Progress } from './drill.ts'
 import { busAllLoss, busNodeLoss, dbAllLoss, dbNodeLoss } from './engines.ts'
 import { apiHostLoss, coldBoot, fullOutage, hostCut, hostLoss } from './hosts.ts'
-import { mend } from './whole.ts'
+import { mend } from './lab-health.ts'
 
 export const drills: readonly Drill[] = [
   hostLoss,

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Lab } from '../lab/lab.ts'
-import { rootOf } from './places.ts'
+import { rootOf } from './host-state.ts'
 
 /** USER_HZ, in which proc(5) counts. */
 const TICKS_PER_SECOND = 100

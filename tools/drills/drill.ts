@@ -23,8 +23,8 @@ import {
 } from './api.ts'
 import { type ApiLoad, callersOf, longestGap, startApiLoad } from './api-load.ts'
 import { createProbes, ensureFleet, type Fleet, type Probes } from './fleet.ts'
-import { type Excuse, type Loss, lossesOf, lossLines } from './tally.ts'
-import { mend, untilWhole } from './whole.ts'
+import { type Excuse, type Loss, lossesOf, lossLines } from './probe-losses.ts'
+import { mend, untilWhole } from './lab-health.ts'
 
 const BASELINE_MS = 4000
 const AFTER_MS = 2000

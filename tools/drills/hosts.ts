@@ -6,7 +6,7 @@ import { until } from '../lab/run.ts'
 import { launch } from './api.ts'
 import { cpuShare } from './cpu.ts'
 import type { Drill, DrillContext } from './drill.ts'
-import { netnsOf } from './places.ts'
+import { netnsOf } from './host-state.ts'
 import { readRecords } from './records.ts'
 import { answersPing } from './sockets.ts'
 

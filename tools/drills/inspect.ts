@@ -4,7 +4,7 @@ import { parseId } from '../../src/model/ids.ts'
 import { NIC_LINK_PREFIX, nicLinkName } from '../../src/model/names.ts'
 import type { LabHost } from '../lab/host.ts'
 import type { Lab } from '../lab/lab.ts'
-import { type KernelView, kernelOf, netnsOf, type Workload, workloadsOf } from './places.ts'
+import { type KernelView, kernelOf, netnsOf, type Workload, workloadsOf } from './host-state.ts'
 import { type Records, readRecords } from './records.ts'
 import { answersPing } from './sockets.ts'
 

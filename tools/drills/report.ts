@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import type { ConsistencyResult } from './consistency/run.ts'
 import type { Drill, DrillRow, Figure } from './drill.ts'
 import { markdownTable, replacedBetween } from './markdown.ts'
-import type { Loss } from './tally.ts'
+import type { Loss } from './probe-losses.ts'
 
 const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`
 

@@ -16,7 +16,7 @@ import { ipv4ToBytes } from '../../model/addr.ts'
 import { uint32 } from '../netlink/attributes.ts'
 import { AF_INET } from '../netlink/ip-decode.ts'
 import { type Netlink, openNetfilterNetlink } from '../netlink/netlink.ts'
-import { openPatientNetlink } from '../netlink/patient-netlink.ts'
+import { openPatientNetlink } from '../netlink/threaded-netlink.ts'
 import { readSetting } from './sysctl.ts'
 
 /**

@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import { beforeAll, expect, test } from 'vitest'
 import { type Config, configSchema, readEnvironment } from '../../../src/config.ts'
 import { examine } from '../../../src/operator/doctor.ts'
-import type { DoctorCheck } from '../../../src/operator/verdict.ts'
+import type { DoctorCheck } from '../../../src/operator/doctor-check.ts'
 
 // What `auto` finds is test/unit/operator/doctor-machines.test.ts's to see; it takes seconds where KVM does not work.
 const qemu = { accel: 'tcg' }

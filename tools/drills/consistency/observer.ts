@@ -4,7 +4,7 @@
 import { networkInterfaces } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Lab } from '../../lab/lab.ts'
-import { containersOf, netnsOf } from '../places.ts'
+import { containersOf, netnsOf } from '../host-state.ts'
 import { readRecords } from '../records.ts'
 import { inside } from '../sockets.ts'
 import type { Sighting } from './history.ts'

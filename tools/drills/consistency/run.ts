@@ -15,7 +15,7 @@ import {
   terminate,
 } from '../api.ts'
 import type { Progress } from '../drill.ts'
-import { untilWhole } from '../whole.ts'
+import { untilWhole } from '../lab-health.ts'
 import { violations } from './check.ts'
 import type { Event, Final } from './history.ts'
 import { wreak } from './nemesis.ts'

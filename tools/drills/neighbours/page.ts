@@ -1,7 +1,7 @@
 /** Rows as Markdown: on the terminal, and in the manual's page between its markers. */
 import { availableParallelism } from 'node:os'
 import { markdownTable, replacedBetween } from '../markdown.ts'
-import type { Answers } from './notice.ts'
+import type { Answers } from './impact.ts'
 import type { NeighbourRow } from './run.ts'
 
 const HEAD = [

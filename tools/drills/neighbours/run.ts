@@ -21,13 +21,13 @@ import {
   listClient,
   sampleImage,
 } from '../api.ts'
-import { containersOf, netnsOf } from '../places.ts'
+import { containersOf, netnsOf } from '../host-state.ts'
 import { readRecords } from '../records.ts'
 import { apiAttacks } from './api-attacks.ts'
 import type { Attack, AttackContext, Place } from './attack.ts'
 import { guestAttacks } from './guest-attacks.ts'
 import { networkAttacks } from './network-attacks.ts'
-import { type Answers, type Notice, startWatch } from './notice.ts'
+import { type Answers, type Notice, startWatch } from './impact.ts'
 
 export const NEIGHBOURS_LAB = 'neighbours'
 const HOST = 'h1'

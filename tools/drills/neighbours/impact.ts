@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { OUTSIDE_SERVER } from '../../lab/layout.ts'
 import { type Prober, startDnsQueries, startPings, startRenewals } from '../probes.ts'
-import { newSeries, type Series } from '../tally.ts'
+import { newSeries, type Series } from '../probe-losses.ts'
 import type { AttackContext, Place } from './attack.ts'
 
 const GATEWAY = '172.31.0.1'

@@ -8,7 +8,7 @@ import {
   formatAnswer,
   parseAnswer,
   tellPosition,
-} from '../../../../engines/galera/talk.ts'
+} from '../../../../engines/galera/positions.ts'
 
 const NODE = '127.0.0.1'
 const NONCE = '0123456789abcdef0123456789abcdef'
