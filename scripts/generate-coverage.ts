@@ -13,10 +13,9 @@ import { z } from 'zod'
 import type { Action } from '../src/api/action.ts'
 import { allActions } from '../src/api/actions/all.ts'
 import { DOCUMENTED_FILTERS } from '../src/api/generated/filters.ts'
+import { wrapMarkdown } from './wrap-markdown.ts'
 
 const FILE = join(import.meta.dirname, '../docs/coverage.md')
-const LINE_LENGTH = 120
-
 /** The page as it is committed. */
 export function readCoverage(): string {
   return readFileSync(FILE, 'utf8')
@@ -33,16 +32,16 @@ export function coverage(): string {
   return [
     '<!-- Written by scripts/generate-coverage.ts; do not edit. -->',
     '# What Atoll answers of EC2',
-    wrap(
+    wrapMarkdown(
       `The EC2 API has ${names.length} actions (version 2016-11-15, as @aws-sdk/client-ec2 knows it). Atoll carries out ${full.length} of them, answers ${empty.length} with an empty list, because it has nothing of the kind, and refuses the other ${others.length} with \`InvalidAction\`. Of STS it answers GetCallerIdentity.`,
     ),
     ['| | actions |', '|---|---|', ...groupCounts(full, empty, others)].join('\n'),
     '## Actions that are carried out',
-    wrap(LEGEND),
+    wrapMarkdown(LEGEND),
     ...full.map((name) => section(answers.get(name))),
     '## Actions that are answered with an empty list',
-    wrap(EMPTY_LEGEND),
-    wrap(`${empty.join(', ')}.`),
+    wrapMarkdown(EMPTY_LEGEND),
+    wrapMarkdown(`${empty.join(', ')}.`),
     '## Actions that are not answered',
     ...byVerb(others),
     '',
@@ -100,9 +99,10 @@ function section(action: Action | undefined): string {
     ['Filters of nothing', nothing.map((filter) => `\`${filter}\``).join(', ')],
   ]
   const told = lines.filter(([, text]) => text !== '')
-  return [`### ${action.name}`, ...told.map(([what, text]) => wrap(`- *${what}:* ${text}`))].join(
-    '\n',
-  )
+  return [
+    `### ${action.name}`,
+    ...told.map(([what, text]) => wrapMarkdown(`- *${what}:* ${text}`)),
+  ].join('\n')
 }
 
 function shown(value: unknown): string {
@@ -198,22 +198,13 @@ function byVerb(names: readonly string[]): readonly string[] {
   const large = [...groups].filter(([, group]) => isLarge(group))
   const small = [...groups].flatMap(([, group]) => (isLarge(group) ? [] : group))
   return [
-    ...large.map(([verb, group]) => wrap(`**${verb}** (${group.length}): ${group.join(', ')}.`)),
-    wrap(`**Others** (${small.length}): ${small.join(', ')}.`),
+    ...large.map(([verb, group]) =>
+      wrapMarkdown(`**${verb}** (${group.length}): ${group.join(', ')}.`),
+    ),
+    wrapMarkdown(`**Others** (${small.length}): ${small.join(', ')}.`),
   ]
 }
 
 const LARGE_GROUP = 8
-
-function wrap(text: string): string {
-  const lines: string[] = []
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1)
-    if (last !== undefined && last.length + word.length < LINE_LENGTH)
-      lines[lines.length - 1] = `${last} ${word}`
-    else lines.push(lines.length > 0 && text.startsWith('- ') ? `  ${word}` : word)
-  }
-  return lines.join('\n')
-}
 
 if (import.meta.main) writeFileSync(FILE, coverage())

@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { allActions } from '../src/api/actions/all.ts'
 import { settingsReference } from '../src/config-file.ts'
+import { wrapMarkdown } from './wrap-markdown.ts'
 
 const DOCS = join(import.meta.dirname, '../docs')
 
@@ -37,22 +38,9 @@ function actions(): string {
   const sorted = allActions.toSorted((a, b) => (a.name < b.name ? -1 : 1))
   const carriedOut = sorted.filter(({ isAbsent }) => isAbsent !== true).map(({ name }) => name)
   const empty = sorted.filter(({ isAbsent }) => isAbsent === true).map(({ name }) => name)
-  return wrap(
+  return wrapMarkdown(
     `${carriedOut.join(', ')}. Answered with an empty list, because there is nothing of the kind: ${empty.join(', ')}.`,
   )
-}
-
-const LINE_LENGTH = 120
-
-function wrap(text: string): string {
-  const lines: string[] = []
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1)
-    if (last !== undefined && last.length + word.length < LINE_LENGTH)
-      lines[lines.length - 1] = `${last} ${word}`
-    else lines.push(word)
-  }
-  return lines.join('\n')
 }
 
 function settings(): string {

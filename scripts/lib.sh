@@ -151,6 +151,12 @@ host_packages() {
     qemu-system-x86 qemu-utils ovmf xorriso
 }
 
+# The Debian packages that scripts/lab needs.
+lab_packages() {
+  echo bubblewrap passwd ca-certificates curl iproute2 iputils-ping nftables iptables busybox-static docker.io util-linux procps \
+    s6 socat openssl dnsmasq-base e2fsprogs mariadb-server galera-4 rsync stunnel4 rabbitmq-server
+}
+
 # ensure_packages NAME...: installs what is missing. Does not use the network if nothing is.
 ensure_packages() {
   local missing
