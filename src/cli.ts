@@ -18,9 +18,9 @@ import { messageOf } from './model/errors.ts'
 import { orderAdmin, readAdmin } from './operator/admin-client.ts'
 import { attachConsole, consoleTicket } from './operator/console.ts'
 import { environmentText, readCredentials } from './operator/credentials.ts'
-import { examine } from './operator/doctor.ts'
-import { teardown } from './operator/teardown.ts'
+import { runChecks } from './operator/doctor.ts'
 import type { DoctorCheck } from './operator/doctor-check.ts'
+import { teardown } from './operator/teardown.ts'
 
 function renderStatus(status: StatusReport): string {
   const counts = Object.entries(status.instances).map(([state, count]) => `${count} ${state}`)
@@ -177,7 +177,7 @@ function buildProgram(): Command {
     'doctor',
     'check what Atoll needs on this machine, and say how to fix what is wrong',
   ).action(async (output: Output) => {
-    const checks = await examine(configuration(program), readEnvironment())
+    const checks = await runChecks(configuration(program), readEnvironment())
     show(output, withOldNames(checks), renderDoctor)
     if (checks.some((check) => check.result === 'fail')) process.exitCode = 1
   })

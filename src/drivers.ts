@@ -2,7 +2,7 @@
 import { type Config, type Environment, instanceMtuBytes } from './config.ts'
 import { openContainers } from './containers/open.ts'
 import type { Host } from './host/host.ts'
-import { makeRoom } from './host/processes/tables.ts'
+import { enlargeTables } from './host/processes/tables.ts'
 import { createOutbound, type Outbound } from './images/outbound.ts'
 import type { Clock } from './lib/clock.ts'
 import type { Log } from './lib/log.ts'
@@ -63,7 +63,7 @@ export async function createDrivers(
   const { config, clock, log, metrics } = base
   const outbound = createOutbound(outboundSettings(config, environment))
   const context = { ...base, outbound, mtuBytes: instanceMtuBytes(config) }
-  await makeRoom(log)
+  await enlargeTables(log)
   const drivers = await Promise.all(DRIVERS.map((open) => open(context)))
   return {
     declarations: drivers.map(({ declaration }) => declaration),

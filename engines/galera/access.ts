@@ -1,16 +1,16 @@
 /**
- * How the programs around a Galera node ask the other nodes' MariaDB: as the user of the records,
- * with this host's certificate.
+ * Access to MariaDB on the other nodes, for the programs beside a Galera node: the user of the
+ * records, and this host's certificate.
  */
 import { readFileSync } from 'node:fs'
 import { certificateFiles } from '../../src/lib/certificates.ts'
 
-/** Who asks, and by which files both sides know each other. */
+/** User and certificate of the connections. */
 export interface Access {
   readonly port: number
   readonly user: string
   readonly password: string
-  /** Directory with ca.crt, host.crt and host.key; null: by TCP in clear, as tests do. */
+  /** Directory with ca.crt, host.crt and host.key; null: no TLS, in tests. */
   readonly tlsDirectory: string | null
 }
 
@@ -23,7 +23,7 @@ export const accessOptions = {
 } as const
 
 /**
- * Throws when the file with the password cannot be read or the port is none. An empty
+ * Reads the options. Throws when the password file cannot be read or the port is invalid. An empty
  * `--tls-directory` means no TLS.
  */
 export function readAccess(
@@ -42,9 +42,7 @@ export function readAccess(
   }
 }
 
-/**
- * The files' contents, read anew for each connection, as they are renewed while a program waits.
- */
+/** Reads the certificate files. To be called for each connection, because they are renewed. */
 export function readTls(directory: string): {
   readonly ca: Buffer
   readonly cert: Buffer

@@ -1,8 +1,7 @@
 /**
- * What a stopped Galera node left on its disk: `grastate.dat` (history, and who left last) and
- * `gvwstate.dat` (the last primary component). Both are read with limits and forgiven when a power
- * cut left them empty or torn; the commit number of a node that crashed comes from `mariadbd
- * --wsrep-recover` and is given by the caller.
+ * The state files of a stopped Galera node: `grastate.dat` (history, and whether it left last) and
+ * `gvwstate.dat` (the last primary component). After a power cut they may be empty or incomplete.
+ * The last commit of a crashed node comes from `mariadbd --wsrep-recover`, which the caller runs.
  *
  * The formats: galera/src/saved_state.cpp and gcomm/src/view.cpp (Galera 26.4).
  */
@@ -30,14 +29,14 @@ export function parseStartPosition(
   return { history, commit }
 }
 
-/** `grastate.dat`. A file that is absent or torn says nothing. */
+/** Parses `grastate.dat`. Absent or incomplete files give no history. */
 export function parseSavedState(text: string): {
   readonly history: string | null
   readonly leftLast: boolean
   readonly stoppedWell: boolean
   /**
-   * Galera has struck out its history: it was voted out, or died while it took another node's
-   * state. Its tables are worth nothing.
+   * Galera has cleared the history: the node was voted out, or died during a state transfer. Its
+   * tables are invalid.
    */
   readonly isVoid: boolean
 } {
@@ -52,7 +51,7 @@ export function parseSavedState(text: string): {
   }
 }
 
-/** `gvwstate.dat`. Null when it is absent, torn, or does not have this node in it. */
+/** Parses `gvwstate.dat`. Null when it is absent, incomplete, or does not name this node. */
 export function parseView(text: string): View | null {
   const fields = fieldsOf(text)
   const me = fields.get('my_uuid') ?? ''
@@ -85,8 +84,7 @@ export async function readPosition(
   recovered: { readonly history: string; readonly commit: number } | null,
 ): Promise<Position> {
   const state = parseSavedState(await readIfThere(join(dataDir, 'grastate.dat')))
-  // A node that was never in a cluster has tables, too: only its own history makes a position of
-  // what was recovered.
+  // A node that was never in a cluster has tables, too: only a history makes them a position.
   if (state.isVoid || (state.history === null && recovered === null))
     return { history: null, commit: -1, leftLast: false, view: null }
   return {
@@ -103,10 +101,10 @@ async function readView(dataDir: string): Promise<View | null> {
 }
 
 /**
- * Puts the last view aside before this node joins a cluster that runs. With it, mariadbd would wait
- * for the members of that view for ever where the cluster goes away again; and if this node dies
- * before it has joined, that view is still the last one that it saw. A torn one is removed, as
- * mariadbd ends where it meets one.
+ * Renames `gvwstate.dat` before this node joins a running cluster. With it, mariadbd would wait for
+ * ever for the members of that view if the cluster goes down again. The renamed file remains the
+ * last view if this node dies before it has joined. An incomplete file is removed, because mariadbd
+ * fails with it.
  */
 export async function putViewAside(dataDir: string): Promise<void> {
   const file = join(dataDir, VIEW_FILE)
@@ -114,7 +112,7 @@ export async function putViewAside(dataDir: string): Promise<void> {
   else await rm(file, { force: true })
 }
 
-/** Galera refuses to start a cluster from a node that does not say that it may. */
+/** Allows Galera to start the cluster from this node (`safe_to_bootstrap`). */
 export async function allowBootstrap(dataDir: string): Promise<void> {
   const file = join(dataDir, 'grastate.dat')
   const text = await readIfThere(file)

@@ -15,11 +15,11 @@ import { accessOptions, readAccess } from './access.ts'
 import type { Position } from './decide.ts'
 import { readPosition } from './disk.ts'
 import { decideHealing, type Running } from './heal.ts'
-import { diskMark, endServer, findServer } from './server.ts'
+import { askPosition, servePosition } from './positions.ts'
+import { dataFingerprint, endServer, findServer } from './server.ts'
 import { askStatus } from './serving.ts'
 import { type NodeStatus, nodeStatus } from './status.ts'
 import { decideStuck, fingerprint } from './stuck.ts'
-import { askPosition, tellPosition } from './positions.ts'
 
 const ROUND_MS = 1000
 /** Galera has had the time to meet by itself. */
@@ -116,7 +116,7 @@ async function heal(settings: Settings, lost: NodeStatus): Promise<void> {
   const { self, port, secret, dataDir, nodes } = settings
   const first = await lostPosition(dataDir, lost)
   say(`outside of a primary component, at commit ${first.commit}`)
-  using _told = await tellPosition({ node: self, address: self, port, position: first, secret })
+  using _told = await servePosition({ node: self, address: self, port, position: first, secret })
   const began = performance.now()
   let said = ''
   for (;;) {
@@ -149,7 +149,7 @@ async function watch(settings: Settings): Promise<boolean> {
     const own = await ownStatus()
     if (server === null || own === 'none') return false
     if (own?.component === 'non-Primary') await heal(settings, own)
-    const now = `${server.pid} ${fingerprint(own, await diskMark(dataDir))}`
+    const now = `${server.pid} ${fingerprint(own, await dataFingerprint(dataDir))}`
     if (now !== mark) since = performance.now()
     mark = now
     const decision = decideStuck({

@@ -13,9 +13,9 @@ import { freeBytes } from '../../src/lib/disk-space.ts'
 import { type Access, accessOptions, readAccess } from './access.ts'
 import { type Decision, decide, type Heard, type Position } from './decide.ts'
 import { allowBootstrap, parseStartPosition, putViewAside, readPosition } from './disk.ts'
+import { askPosition, servePosition } from './positions.ts'
 import { askServing } from './serving.ts'
-import { ROOM_BYTES } from './stuck.ts'
-import { askPosition, tellPosition } from './positions.ts'
+import { MIN_FREE_BYTES } from './stuck.ts'
 
 const ROUND_MS = 500
 const SAY_AGAIN_MS = 30_000
@@ -110,7 +110,7 @@ async function settle(
   own: Position,
 ): Promise<Exclude<Decision, { kind: 'wait' }>> {
   const { self, nodes, newClusterMark, patienceMs } = settings
-  using _told = await tellPosition({
+  using _told = await servePosition({
     node: self,
     address: self,
     port: settings.port,
@@ -147,7 +147,7 @@ async function settle(
 async function reasonToWait(decision: Decision, dataDir: string): Promise<string | null> {
   if (decision.kind === 'wait') return decision.why
   const joinsNow = decision.kind === 'join' && decision.primary
-  return joinsNow && (await freeBytes(dataDir)) < ROOM_BYTES ? 'the disk is full' : null
+  return joinsNow && (await freeBytes(dataDir)) < MIN_FREE_BYTES ? 'the disk is full' : null
 }
 
 async function main(): Promise<void> {

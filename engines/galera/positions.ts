@@ -1,10 +1,10 @@
 /**
- * How Galera nodes that are not running yet tell each other where they are: one line over TCP,
- * signed with a key that is derived from the cluster's secret.
+ * The protocol by which stopped Galera nodes exchange their positions: one line over TCP, signed
+ * with a key that is derived from the cluster's secret.
  *
- * The asker sends a nonce of 32 hexadecimal digits and a line feed; the answer is one line of JSON,
- * and it is bound to the nonce, so an old one cannot be played again. Whatever does not fit the
- * limits or the signature was not heard.
+ * The client sends a nonce of 32 hexadecimal digits and a line feed. The answer is one line of
+ * JSON. Its signature covers the nonce, so old answers cannot be replayed. Answers that exceed the
+ * limits or have a wrong signature are ignored.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { createServer, type Socket, connect as tcpConnect } from 'node:net'
@@ -27,7 +27,7 @@ const answerSchema = z.strictObject({
   mac: z.string().regex(/^[0-9a-f]{64}$/),
 })
 
-/** The answer of a node to this nonce, signed. */
+/** The signed answer of a node to this nonce. */
 export function formatAnswer(
   node: string,
   position: Position,
@@ -39,10 +39,7 @@ export function formatAnswer(
   return `${JSON.stringify({ ...body, mac: sign(body, secret) })}\n`
 }
 
-/**
- * The position in an answer, if it is that node's, to this nonce, and signed with the secret; null
- * otherwise.
- */
+/** The position in an answer; null unless it is from that node, for this nonce, and signed. */
 export function parseAnswer(
   line: string,
   node: string,
@@ -71,11 +68,8 @@ function parseJson(line: string): unknown {
   }
 }
 
-/**
- * Tells this node's position to whoever asks, until closed. Rejects when the address cannot be
- * listened on.
- */
-export async function tellPosition(options: {
+/** Serves this node's position until closed. Rejects when it cannot listen at the address. */
+export async function servePosition(options: {
   readonly node: string
   readonly address: string
   readonly port: number
@@ -98,7 +92,7 @@ export async function tellPosition(options: {
   return { [Symbol.dispose]: () => server.close() }
 }
 
-/** What that node tells of itself; null when nothing that is true came within a second. */
+/** Asks a node for its position; null without a valid answer within a second. */
 export async function askPosition(
   node: string,
   port: number,
@@ -113,10 +107,7 @@ export async function askPosition(
   return position === null ? null : { kind: 'waiting', position }
 }
 
-/**
- * The first line that comes, without its end; null after too much of it, too long, or the end.
- * Never rejects.
- */
+/** Reads one line; null when it is too long, too late or incomplete. Never rejects. */
 function readLine(socket: Socket): Promise<string | null> {
   return new Promise((resolve) => {
     let bytes = Buffer.alloc(0)

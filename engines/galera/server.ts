@@ -79,7 +79,7 @@ async function isThere({ pid, start }: ServerProcess): Promise<boolean> {
  * nodes commit meanwhile comes into Galera's own cache whatever becomes of this node, so that does
  * not count.
  */
-export async function diskMark(dataDir: string): Promise<string> {
+export async function dataFingerprint(dataDir: string): Promise<string> {
   let newest = 0
   let count = 0
   let bytes = 0

@@ -1,10 +1,10 @@
-/** What another node's MariaDB says of itself, asked as the user of the records. */
+/** Asks another node's MariaDB for its status, as the user of the records. */
 import { connect } from 'node:net'
 import { createConnection } from 'mysql2/promise'
 import { z } from 'zod'
 import { type Access, readTls } from './access.ts'
 import type { Heard } from './decide.ts'
-import { isOut, type NodeStatus, nodeStatus } from './status.ts'
+import { hasLeftCluster, type NodeStatus, nodeStatus } from './status.ts'
 
 const DEADLINE_MS = 1000
 
@@ -13,15 +13,15 @@ const statusRows = z.array(
 )
 
 /**
- * Null when nobody answers within a second who is that node, or does not know the user (a node that
- * has not got the others' data yet).
+ * The status of a node. Null when it does not answer within a second, has another certificate, or
+ * does not know the user yet (before its first state transfer).
  */
 export async function askStatus(node: string, access: Access): Promise<NodeStatus | null> {
   const { port, user, password, tlsDirectory } = access
   const socket = connect({ host: node, port })
   try {
-    // mysql2 gives tls.connect no name for an address, and that takes the certificate for one of
-    // `localhost` unless the socket knows where it went to.
+    // mysql2 gives tls.connect no host name for an address. Then the certificate would be checked
+    // for `localhost`, unless the socket has the address.
     Object.assign(socket, { _host: node })
     const connection = await createConnection({
       stream: socket,
@@ -37,7 +37,7 @@ export async function askStatus(node: string, access: Access): Promise<NodeStatu
         sql: "SHOW GLOBAL STATUS LIKE 'wsrep_%'",
         timeout: DEADLINE_MS,
       })
-      // No such status: a server without Galera that has our user. It is no member of anything.
+      // A server without Galera has no such status.
       return nodeStatus(
         statusRows.parse(rows).map(({ Variable_name, Value }) => [Variable_name, Value]),
       )
@@ -52,11 +52,10 @@ export async function askStatus(node: string, access: Access): Promise<NodeStatu
 }
 
 /**
- * Whether that node runs, and whether it is in the primary component. One that was voted out runs
- * for nobody: null.
+ * Whether a node runs, and is in the primary component. Null also for a node that was voted out.
  */
 export async function askServing(node: string, access: Access): Promise<Heard | null> {
   const status = await askStatus(node, access)
-  if (status === null || isOut(status)) return null
+  if (status === null || hasLeftCluster(status)) return null
   return { kind: 'serving', primary: status.component === 'Primary' }
 }

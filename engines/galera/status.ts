@@ -14,18 +14,16 @@ export interface NodeStatus {
    * (`wsrep_local_state_comment`).
    */
   readonly state: string
-  /** It serves queries (`wsrep_ready`). */
+  /** Whether it serves queries (`wsrep_ready`). */
   readonly ready: boolean
   /** Members of its component, this one included. */
   readonly size: number
-  /**
-   * How many have asked it to fall behind on purpose, a backup for instance (`wsrep_desync_count`).
-   */
+  /** Number of operations that desynchronize it, such as a backup (`wsrep_desync_count`). */
   readonly desyncs: number
-  /** The history that it is a part of, and the last commit of it that it has. */
+  /** Id of the cluster's history, and the node's last commit in it. */
   readonly history: string
   readonly commit: number
-  /** Bytes that it was sent by the others. */
+  /** Bytes received from the other nodes. */
   readonly receivedBytes: number
 }
 
@@ -47,15 +45,12 @@ export function nodeStatus(rows: Iterable<readonly [string, string]>): NodeStatu
   }
 }
 
-/** It has every commit of its cluster and serves them. */
+/** Whether it serves queries and has every commit of its cluster. */
 export function isWell({ component, state, ready }: NodeStatus): boolean {
   return component === 'Primary' && ready && state === 'Synced'
 }
 
-/**
- * It is a member of nothing: it was voted out, or never came in. Galera does not bring such a one
- * back.
- */
-export function isOut({ component, state }: NodeStatus): boolean {
+/** Whether it was voted out or never joined. Galera does not bring such a node back. */
+export function hasLeftCluster({ component, state }: NodeStatus): boolean {
   return component === 'Disconnected' || state === 'Inconsistent'
 }

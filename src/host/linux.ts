@@ -17,7 +17,7 @@ import { openNetfilterNetlink, openRouteNetlink } from './netlink/netlink.ts'
 import { type Conntrack, createConntrack } from './network/conntrack.ts'
 import { ensureFabricLink } from './network/fabric.ts'
 import { createForwarding, type Forwarding } from './network/forwarding.ts'
-import { guestIsPlugged, plugGuest } from './network/guest.ts'
+import { attachGuest, isGuestAttached } from './network/guest.ts'
 import { readSurroundings } from './network/host-routing.ts'
 import { watchKernel } from './network/kernel-watch.ts'
 import { createNicLock, type NicLock } from './network/lock.ts'
@@ -75,13 +75,13 @@ export function createLinuxHost(options: {
     plugNic: (spec, pid, setup, limited) =>
       nicLock(spec.hostLink, () =>
         attempt(`${spec.hostLink} cannot be plugged into process ${pid}`, () =>
-          plugGuest(libc, ip, lock, spec, pid, setup, limited),
+          attachGuest(libc, ip, lock, spec, pid, setup, limited),
         ),
       ),
     isPlugged: (spec, pid, setup) =>
       nicLock(spec.hostLink, () =>
         attempt(`the namespace of process ${pid} cannot be read`, () =>
-          guestIsPlugged(libc, ip, spec, pid, setup),
+          isGuestAttached(libc, ip, spec, pid, setup),
         ),
       ),
 

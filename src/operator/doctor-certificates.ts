@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises'
 import type { Config } from '../config.ts'
 import { certificateFacts, certificateFiles } from '../lib/certificates.ts'
-import { fail, ok, type Verdict, warn } from './doctor-check.ts'
+import { type CheckResult, fail, ok, warn } from './doctor-check.ts'
 
 /** atolld renews its certificates when a third of their 90 days is left. */
 const SOON_DAYS = 21
@@ -11,7 +11,7 @@ const DAY_MS = 24 * 3600 * 1000
 const OTHERS_READ = 0o004
 
 /** How long the certificates of this host are valid, and whether clients can verify them. */
-export async function checkCertificates({ tls, api }: Config): Promise<Verdict> {
+export async function checkCertificates({ tls, api }: Config): Promise<CheckResult> {
   const { ca, cert } = certificateFiles(tls.directory)
   const nowMs = Date.now()
   const given = api.tls.certificateFile
@@ -38,7 +38,7 @@ export async function checkCertificates({ tls, api }: Config): Promise<Verdict> 
 }
 
 /** Whether passwords and records cross the network unencrypted. */
-export function checkEngineTls({ store, bus }: Config): Verdict {
+export function checkEngineTls({ store, bus }: Config): CheckResult {
   const open = [
     ...(store.kind !== 'sqlite' && store.tls.mode === 'off' ? ['store.tls.mode'] : []),
     ...(bus.kind !== 'local' && bus.tls.mode === 'off' ? ['bus.tls.mode'] : []),
@@ -52,7 +52,7 @@ export function checkEngineTls({ store, bus }: Config): Verdict {
 }
 
 /** Whether access keys are encrypted in the records. */
-export function checkKeySealing({ store, cluster }: Config): Verdict {
+export function checkKeySealing({ store, cluster }: Config): CheckResult {
   return store.kind === 'sqlite' || cluster.secretFile !== null
     ? ok('access keys are encrypted in the records')
     : warn(

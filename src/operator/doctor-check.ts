@@ -8,11 +8,11 @@ export interface DoctorCheck {
   readonly fix: string | null
 }
 
-export type Verdict = Omit<DoctorCheck, 'name'>
+export type CheckResult = Omit<DoctorCheck, 'name'>
 
 /** It works. `found` says what was found. */
-export const ok = (found: string): Verdict => ({ result: 'ok', found, fix: null })
+export const ok = (found: string): CheckResult => ({ result: 'ok', found, fix: null })
 /** It works, but not as it should; `fix` says what to do. */
-export const warn = (found: string, fix: string): Verdict => ({ result: 'warn', found, fix })
+export const warn = (found: string, fix: string): CheckResult => ({ result: 'warn', found, fix })
 /** It cannot work. */
-export const fail = (found: string, fix: string): Verdict => ({ result: 'fail', found, fix })
+export const fail = (found: string, fix: string): CheckResult => ({ result: 'fail', found, fix })

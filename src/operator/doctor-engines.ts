@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { certificateFacts, certificateFiles } from '../lib/certificates.ts'
 import { exists } from '../lib/files.ts'
 import { systemRunner } from '../lib/runner.ts'
-import { fail, ok, type Verdict, warn } from './doctor-check.ts'
+import { type CheckResult, fail, ok, warn } from './doctor-check.ts'
 
 /** Written by `scripts/install --engines`. Without it this host has no engines of Atoll. */
 const SETTINGS = '/etc/atoll/engines.conf'
@@ -27,7 +27,7 @@ const LISTENING = '0A'
  * Whether the firewall protects the engines, whether they listen on the fabric only, and how long
  * their certificates are valid.
  */
-export async function checkEngines(): Promise<Verdict> {
+export async function checkEngines(): Promise<CheckResult> {
   if (!(await exists(SETTINGS))) return ok('none on this host')
   const guard = 'systemctl restart atoll-engines; then: journalctl -u atoll-engines'
   const { stdout } = await systemRunner('nft', ['list', 'chain', 'inet', 'atoll_engines', 'input'])

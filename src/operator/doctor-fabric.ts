@@ -16,7 +16,7 @@ import { parseIpv4 } from '../model/addr.ts'
 import { fabricOverheadBytes } from '../model/fabric.ts'
 import { FABRIC_LINK, LINK_PREFIX } from '../model/names.ts'
 import { readAdmin } from './admin-client.ts'
-import { fail, ok, type Verdict, warn } from './doctor-check.ts'
+import { type CheckResult, fail, ok, warn } from './doctor-check.ts'
 
 const PING_SECONDS = 1
 const PING_TIMEOUT_MS = 5000
@@ -42,7 +42,7 @@ function largestPacketBytes(config: Config): number {
 }
 
 /** Whether the kernel has IPsec policies, if the fabric should be encrypted. */
-export async function checkFabricEncryption({ fabric }: Config): Promise<Verdict> {
+export async function checkFabricEncryption({ fabric }: Config): Promise<CheckResult> {
   if (fabric.encryption === 'none')
     return fabric.address === null
       ? ok('there is no fabric')
@@ -58,7 +58,7 @@ export async function checkFabricEncryption({ fabric }: Config): Promise<Verdict
 }
 
 /** Whether a link has the address, and whether its MTU is large enough. */
-export async function checkFabricAddress(config: Config): Promise<Verdict> {
+export async function checkFabricAddress(config: Config): Promise<CheckResult> {
   const { address, mode } = config.fabric
   const isCluster = config.store.kind !== 'sqlite'
   if (address === null)
@@ -93,7 +93,7 @@ async function mtuBytesOf(link: string): Promise<number> {
 }
 
 /** Whether the port of VXLAN is free. The kernel cannot share it with a program. */
-export async function checkFabricPort({ fabric }: Config): Promise<Verdict> {
+export async function checkFabricPort({ fabric }: Config): Promise<CheckResult> {
   if (fabric.mode === 'direct') return ok('not needed in mode direct')
   const socket = createSocket('udp4')
   try {
@@ -115,7 +115,7 @@ export async function checkFabricPort({ fabric }: Config): Promise<Verdict> {
 const hostsSchema = z.array(z.object({ name: z.string(), fabricAddress: z.string().nullable() }))
 
 /** Pings every other host of the records with an unfragmented packet of the largest size. */
-export async function checkFabricPeers(config: Config): Promise<Verdict> {
+export async function checkFabricPeers(config: Config): Promise<CheckResult> {
   if (config.fabric.address === null) return ok('none: single host')
   const records = await readAdmin(config.runtimeDir, '/v1/hosts').catch(() => null)
   const hosts = hostsSchema.safeParse(records)

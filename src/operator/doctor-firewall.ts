@@ -6,13 +6,13 @@ import type { Config } from '../config.ts'
 import { readForeignRules } from '../host/nftables/foreign-rules.ts'
 import { systemRunner } from '../lib/runner.ts'
 import { explainObstacle, findObstacles, placesIn } from '../model/foreign-rules.ts'
-import { fail, ok, type Verdict, warn } from './doctor-check.ts'
+import { type CheckResult, fail, ok, warn } from './doctor-check.ts'
 
 /** Reads all rules of nftables, iptables-nft and iptables-legacy. */
 export async function checkForeignFirewall({
   network,
   store,
-}: Pick<Config, 'network' | 'store'>): Promise<Verdict> {
+}: Pick<Config, 'network' | 'store'>): Promise<CheckResult> {
   const found = findObstacles(
     await readForeignRules(systemRunner),
     placesIn(network.subnet, store.kind !== 'sqlite'),

@@ -9,7 +9,7 @@ import type { Config } from '../config.ts'
 import { systemClock } from '../lib/clock.ts'
 import { inTime } from '../lib/deadline.ts'
 import { codeOf } from '../lib/errno.ts'
-import { ok, type Verdict, warn } from './doctor-check.ts'
+import { type CheckResult, ok, warn } from './doctor-check.ts'
 
 /** For one query. */
 const ANSWER_MS = 2_000
@@ -18,7 +18,7 @@ const RESOLV_CONF = '/etc/resolv.conf'
 const ANSWERS = ['ENODATA', 'ENOTFOUND', 'EREFUSED', 'ENOTIMP', 'EFORMERR', 'EBADRESP']
 
 /** Asks each of them for the root servers, which every resolver knows. */
-export async function checkForwarders({ dns }: Pick<Config, 'dns'>): Promise<Verdict> {
+export async function checkForwarders({ dns }: Pick<Config, 'dns'>): Promise<CheckResult> {
   const servers = dns.forwarders ?? (await serversOfHost())
   const from = dns.forwarders === null ? ` from ${RESOLV_CONF}` : ''
   if (servers.length === 0)

@@ -14,7 +14,7 @@ import { systemRunner } from '../lib/runner.ts'
 import { gatewayOf, METADATA_ADDRESS, RESOLVER_ADDRESS, resolverOf } from '../model/addr.ts'
 import { findCollisions } from '../model/collisions.ts'
 import { readAdmin } from './admin-client.ts'
-import { fail, ok, type Verdict, warn } from './doctor-check.ts'
+import { type CheckResult, fail, ok, warn } from './doctor-check.ts'
 
 const statusSchema = z.object({
   conditions: z.array(z.object({ name: z.string(), ok: z.boolean(), value: z.string() })),
@@ -32,7 +32,7 @@ async function readStatus({ runtimeDir }: Config) {
 }
 
 /** The conditions of the daemon's health, as in `atoll status`. */
-export async function checkHealth(config: Config): Promise<Verdict> {
+export async function checkHealth(config: Config): Promise<CheckResult> {
   const status = await readStatus(config)
   if (status === null)
     return warn(
@@ -49,7 +49,7 @@ export async function checkHealth(config: Config): Promise<Verdict> {
 }
 
 /** Whether addresses of this machine's own network overlap those of the cloud. */
-export async function checkNetwork(config: Config): Promise<Verdict> {
+export async function checkNetwork(config: Config): Promise<CheckResult> {
   const known = (await readStatus(config))?.conditions.find(({ name }) => name === 'network')
   if (known?.ok === false)
     return fail(known.value, 'do what the brackets say; atolld keeps running meanwhile')
@@ -64,7 +64,7 @@ export async function checkNetwork(config: Config): Promise<Verdict> {
 }
 
 /** Whether another machine on the host's network uses an address of Atoll (RFC 5227). */
-export async function checkAddresses({ network, fabric }: Config): Promise<Verdict> {
+export async function checkAddresses({ network, fabric }: Config): Promise<CheckResult> {
   const services = [gatewayOf(network.subnet), ...[resolverOf(network.vpc) ?? []].flat()]
   const found = await findRivalClaims({ fabric: fabric.address, services }, systemRunner)
   return found.length === 0
@@ -73,7 +73,7 @@ export async function checkAddresses({ network, fabric }: Config): Promise<Verdi
 }
 
 /** Whether another program has the ports of DNS, DHCP and metadata. */
-export async function checkServicePorts({ network, runtimeDir }: Config): Promise<Verdict> {
+export async function checkServicePorts({ network, runtimeDir }: Config): Promise<CheckResult> {
   const services = [
     METADATA_ADDRESS,
     RESOLVER_ADDRESS,
@@ -93,7 +93,7 @@ export async function checkServicePorts({ network, runtimeDir }: Config): Promis
 }
 
 /** Whether the clocks of this host, of the database and of the other hosts agree. */
-export async function checkClocks(config: Config): Promise<Verdict> {
+export async function checkClocks(config: Config): Promise<CheckResult> {
   if (config.store.kind === 'sqlite') return ok('not needed: single host')
   const aheadMs = (await readStatus(config))?.agent.clockAheadMs ?? 0
   const own =

@@ -2,12 +2,12 @@
 import { readFile } from 'node:fs/promises'
 import Docker from 'dockerode'
 import { readWays } from '../model/docker-info.ts'
-import { ok, type Verdict, warn } from './doctor-check.ts'
+import { type CheckResult, ok, warn } from './doctor-check.ts'
 
 const COMMAND_TIMEOUT_MS = 5_000
 
 /** Reads how the engine runs containers. */
-export async function checkIsolation(socketPath: string): Promise<Verdict> {
+export async function checkIsolation(socketPath: string): Promise<CheckResult> {
   const docker = new Docker({ socketPath, timeout: COMMAND_TIMEOUT_MS })
   const info = await docker.info().catch(() => null)
   if (info === null) return ok('not known: no Docker Engine answers')

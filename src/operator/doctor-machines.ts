@@ -4,12 +4,15 @@
 import type { AcceleratorSetting } from '../host/kvm/kvm.ts'
 import { chooseAccelerator, QEMU } from '../host/kvm/kvm.ts'
 import type { Runner } from '../lib/runner.ts'
-import { ok, type Verdict, warn } from './doctor-check.ts'
+import { type CheckResult, ok, warn } from './doctor-check.ts'
 
 const COMMAND_TIMEOUT_MS = 5_000
 
 /** Containers need none of this, so the worst result is a warning. */
-export async function checkMachines(setting: AcceleratorSetting, run: Runner): Promise<Verdict> {
+export async function checkMachines(
+  setting: AcceleratorSetting,
+  run: Runner,
+): Promise<CheckResult> {
   const version = await qemuVersion(run)
   if (version === null)
     return warn(

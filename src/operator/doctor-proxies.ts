@@ -9,7 +9,7 @@ import { z } from 'zod'
 import type { Config, Environment } from '../config.ts'
 import { below } from '../lib/paths.ts'
 import { chooseProxies, type NamedProxies, namedProxies } from '../model/proxies.ts'
-import { ok, type Verdict, warn } from './doctor-check.ts'
+import { type CheckResult, ok, warn } from './doctor-check.ts'
 
 const TIMEOUT_MS = 5_000
 /** Members of the Docker Engine's `GET /info`. Engines before 1.7 lack them. */
@@ -20,7 +20,7 @@ const infoSchema = z.object({
 })
 
 /** Whether atolld and the engine use the proxies that the settings or the environment name. */
-export async function checkProxies(config: Config, { proxies }: Environment): Promise<Verdict> {
+export async function checkProxies(config: Config, { proxies }: Environment): Promise<CheckResult> {
   const daemon = await proxiesOfDaemon(config.runtimeDir)
   const docker = new Docker({ socketPath: config.docker.socket, timeout: TIMEOUT_MS })
   const info = await docker.info().catch(() => null)
@@ -50,7 +50,7 @@ export function judgeProxies(found: {
   readonly shell: NamedProxies
   readonly daemon: NamedProxies | null
   readonly engine: Readonly<Record<keyof NamedProxies, string>>
-}): Verdict {
+}): CheckResult {
   const { choice, shell, daemon, engine } = found
   const ofShell = chooseProxies(choice, shell)
   const ofDaemon = chooseProxies(choice, daemon ?? shell)

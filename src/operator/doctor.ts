@@ -17,6 +17,7 @@ import { LINK_PREFIX } from '../model/names.ts'
 import { GIB, MIB } from '../model/sizes.ts'
 import { readAdmin } from './admin-client.ts'
 import { checkCertificates, checkEngineTls, checkKeySealing } from './doctor-certificates.ts'
+import { type CheckResult, type DoctorCheck, fail, ok, warn } from './doctor-check.ts'
 import { checkEngines } from './doctor-engines.ts'
 import {
   checkFabricAddress,
@@ -36,7 +37,6 @@ import {
 import { checkIsolation } from './doctor-isolation.ts'
 import { checkMachines } from './doctor-machines.ts'
 import { checkProxies } from './doctor-proxies.ts'
-import { type DoctorCheck, fail, ok, type Verdict, warn } from './doctor-check.ts'
 
 const LEAST_FREE_BYTES = GIB
 const COMMAND_TIMEOUT_MS = 5000
@@ -47,11 +47,11 @@ const unreadableRows = z.object({
 })
 
 /** Runs all checks. A check that cannot run is a finding, too. */
-export async function examine(
+export async function runChecks(
   config: Config,
   environment: Environment,
 ): Promise<readonly DoctorCheck[]> {
-  const checks: readonly (readonly [string, () => Promise<Verdict> | Verdict])[] = [
+  const checks: readonly (readonly [string, () => Promise<CheckResult> | CheckResult])[] = [
     ['root', checkRoot],
     ['node', checkNode],
     ['nftables', checkNftables],
@@ -88,7 +88,7 @@ export async function examine(
   ]
   const found: DoctorCheck[] = []
   for (const [name, check] of checks) {
-    const verdict = await Promise.try(check).catch((error: unknown) =>
+    const result = await Promise.try(check).catch((error: unknown) =>
       warn(
         `could not be checked: ${messageOf(error)}`,
         process.getuid?.() === 0
@@ -96,18 +96,18 @@ export async function examine(
           : 'run it as root: sudo atoll doctor',
       ),
     )
-    found.push({ name, ...verdict })
+    found.push({ name, ...result })
   }
   return found
 }
 
-function checkRoot(): Verdict {
+function checkRoot(): CheckResult {
   return process.getuid?.() === 0
     ? ok('yes')
     : fail('not root', 'run it as root: sudo atoll doctor; atolld needs root, too')
 }
 
-function checkNode(): Verdict {
+function checkNode(): CheckResult {
   const major = Number(process.versions.node.split('.')[0])
   return major >= 26
     ? ok(process.version)
@@ -117,7 +117,7 @@ function checkNode(): Verdict {
       )
 }
 
-async function checkNftables(): Promise<Verdict> {
+async function checkNftables(): Promise<CheckResult> {
   const fix = 'apt-get install nftables; the kernel needs nf_tables (modprobe nf_tables)'
   try {
     const stdin = 'add table inet atoll_doctor\n'
@@ -131,7 +131,7 @@ async function checkNftables(): Promise<Verdict> {
   }
 }
 
-async function checkTun(): Promise<Verdict> {
+async function checkTun(): Promise<CheckResult> {
   try {
     await access('/dev/net/tun', constants.R_OK | constants.W_OK)
     return ok('/dev/net/tun exists (virtual machines need it)')
@@ -140,7 +140,7 @@ async function checkTun(): Promise<Verdict> {
   }
 }
 
-async function checkDocker(socketPath: string): Promise<Verdict> {
+async function checkDocker(socketPath: string): Promise<CheckResult> {
   try {
     const docker = new Docker({ socketPath, timeout: COMMAND_TIMEOUT_MS })
     const info: { ServerVersion?: string; LiveRestoreEnabled?: boolean } = await docker.info()
@@ -159,7 +159,7 @@ async function checkDocker(socketPath: string): Promise<Verdict> {
   }
 }
 
-async function checkBusybox(): Promise<Verdict> {
+async function checkBusybox(): Promise<CheckResult> {
   const fix = 'apt-get install busybox-static'
   try {
     const file = await open('/bin/busybox')
@@ -174,7 +174,7 @@ async function checkBusybox(): Promise<Verdict> {
   }
 }
 
-function checkMemory(config: Config): Verdict {
+function checkMemory(config: Config): CheckResult {
   const totalMiB = Math.floor(totalmem() / MIB)
   return totalMiB > config.capacity.reserveMemoryMiB
     ? ok(`${totalMiB} MiB, of which ${config.capacity.reserveMemoryMiB} are reserved for the host`)
@@ -184,7 +184,7 @@ function checkMemory(config: Config): Verdict {
       )
 }
 
-async function checkDisk(stateDir: string): Promise<Verdict> {
+async function checkDisk(stateDir: string): Promise<CheckResult> {
   // Before the first start the directory does not exist. Usually it will be on the root file
   // system.
   const stats = await statfs(stateDir).catch(() => statfs('/'))
@@ -195,7 +195,7 @@ async function checkDisk(stateDir: string): Promise<Verdict> {
     : warn(found, 'free some space, or set stateDir to a directory on a larger file system')
 }
 
-function checkMetadataAddress(): Verdict {
+function checkMetadataAddress(): CheckResult {
   const holder = Object.entries(networkInterfaces()).find(
     ([name, addresses]) =>
       !name.startsWith(LINK_PREFIX) &&
@@ -214,7 +214,7 @@ async function checkPort(
   host: string,
   port: number,
   key: string,
-): Promise<Verdict> {
+): Promise<CheckResult> {
   const server = createServer()
   const code = await new Promise<string | null>((resolve) => {
     server.once('error', (error) => resolve(codeOf(error) ?? error.message))
@@ -231,7 +231,7 @@ async function checkPort(
 }
 
 /** Rows of the database that the daemon cannot read. */
-async function checkRecords(config: Config): Promise<Verdict> {
+async function checkRecords(config: Config): Promise<CheckResult> {
   const status = await readAdmin(config.runtimeDir, '/v1/status').catch(() => null)
   const rows = unreadableRows.safeParse(status).data?.unreadable ?? []
   if (status === null) return ok('not known: atolld is not running here')

@@ -11,9 +11,9 @@ import { join } from 'node:path'
 import { DescribeInstancesCommand, EC2Client } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readCredentials } from '../../src/operator/credentials.ts'
-import { type Asks, asksOf } from '../../tools/kit/instance-calls.ts'
 import { type Cloud, createCloud, execute } from '../../tools/kit/cloud.ts'
 import { canRunDocker } from '../../tools/kit/docker.ts'
+import { type InstanceCalls, instanceCalls } from '../../tools/kit/instance-calls.ts'
 import { type Mariadb, PASSWORD, startMariadb, USER } from '../../tools/kit/mariadb.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 import {
@@ -35,7 +35,7 @@ describe.skipIf(!canRunDocker())('a shared engine that hangs (needs root)', () =
   let mariadb: Mariadb
   let rabbit: RabbitNode
   let ec2: EC2Client
-  let ask: Asks
+  let ask: InstanceCalls
   let sample: string
   let instance: string
   let address: string
@@ -101,7 +101,7 @@ bus: {kind: rabbitmq, nodes: ['${rabbit.address}'], user: ${RABBIT_USER}, passwo
       maxAttempts: 1,
       requestHandler: { httpsAgent: new Agent({ ca, keepAlive: true }) },
     })
-    ask = asksOf(ec2, DEADLINE_MS)
+    ask = instanceCalls(ec2, DEADLINE_MS)
     sample = await ask.register('sample', 'docker://atoll-sample:latest')
     instance = await launch()
     await ask.untilItAnswers(instance)

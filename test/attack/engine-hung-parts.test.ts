@@ -8,8 +8,8 @@
 import { dirname, join } from 'node:path'
 import { GetConsoleOutputCommand, StopInstancesCommand } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Asks, asksOf } from '../../tools/kit/instance-calls.ts'
 import { type Cloud, createCloud, execute } from '../../tools/kit/cloud.ts'
+import { type InstanceCalls, instanceCalls } from '../../tools/kit/instance-calls.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 import { canRunMachines, placeTinyGuest } from '../../tools/kit/tiny-guest.ts'
 import {
@@ -29,7 +29,7 @@ const GATEWAY = '172.31.0.1'
 
 describe.skipIf(!canRunMachines())('a part that hangs (needs root and QEMU)', () => {
   let cloud: Cloud
-  let ask: Asks
+  let ask: InstanceCalls
   let programs: HangingPrograms
   let tiny: string
   let sample: string
@@ -81,7 +81,7 @@ describe.skipIf(!canRunMachines())('a part that hangs (needs root and QEMU)', ()
     programs = await hangingPrograms(cloud, ['qemu-img'])
     await cloud.stop('SIGTERM')
     await cloud.start({ env: { PATH: programs.path } })
-    ask = asksOf(cloud.ec2, DEADLINE_MS)
+    ask = instanceCalls(cloud.ec2, DEADLINE_MS)
     tiny = await ask.register(
       'tiny',
       (await placeTinyGuest(join(cloud.dir, 'state/images'))).location,

@@ -15,7 +15,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { initializeData, makeHome } from '../../tools/kit/mariadb.ts'
+import { initializeData, makeTestDirectory } from '../../tools/kit/mariadb.ts'
 import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
 import { galeraState, rabbitNodes } from '../../tools/lab/engines.ts'
 import type { LabHost } from '../../tools/lab/host.ts'
@@ -226,7 +226,7 @@ describe('who has the address of a member', () => {
 
 /** Starts a MariaDB server of the stranger's that wants to be a node of the cluster, until it gives up; its log. */
 async function joinGalera(providerOptions: string): Promise<string> {
-  const home = await makeHome('atoll-rogue-')
+  const home = await makeTestDirectory('atoll-rogue-')
   try {
     await initializeData(home)
     const options = [

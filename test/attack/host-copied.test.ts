@@ -13,7 +13,7 @@ import { z } from 'zod'
 import {
   administer,
   initializeData,
-  makeHome,
+  makeTestDirectory,
   PASSWORD,
   startServer,
   USER,
@@ -40,7 +40,7 @@ interface Machine {
 }
 
 beforeAll(async () => {
-  home = await makeHome('atoll-copied-')
+  home = await makeTestDirectory('atoll-copied-')
   parts.defer(() => rmSync(home, { recursive: true, force: true }))
   near = await createNetns('original')
   parts.defer(() => near.destroy())

@@ -14,7 +14,7 @@ import { GATEWAY_LINK } from '../../src/model/names.ts'
 import { createFirewall } from '../../src/services/firewall.ts'
 import { createMetadata } from '../../src/services/metadata/metadata.ts'
 import type { HostService } from '../../src/services/service.ts'
-import { instance, LONE_FIREWALL, passOver } from '../../tools/kit/instance.ts'
+import { instance, LONE_FIREWALL, passWith } from '../../tools/kit/instance.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { createNetns, eventually, type Netns } from '../../tools/kit/netns.ts'
 import { createGuest, nicSpecOf } from '../kit/guest.ts'
@@ -88,7 +88,7 @@ afterAll(async () => {
 /** The next pass, with these options of instance one. */
 async function pass(options: Partial<MetadataOptions> = {}): Promise<void> {
   const wanted = { ...one, metadata: { ...METADATA_DEFAULTS, ...options } }
-  const made = passOver(wanted, other)
+  const made = passWith(wanted, other)
   const subnets = wanted.nics.map(({ subnet: id, subnetCidr, gateway }) => ({
     ...{ id, cidr: subnetCidr, gateway },
   }))

@@ -7,8 +7,8 @@
 import { chmod, lstat, mkdir, readdir } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type Asks, asksOf } from '../../tools/kit/instance-calls.ts'
 import { type Cloud, createCloud, execute } from '../../tools/kit/cloud.ts'
+import { type InstanceCalls, instanceCalls } from '../../tools/kit/instance-calls.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 
 const DEADLINE_MS = 60_000
@@ -16,11 +16,11 @@ const SECRET = 'the-secret-of-an-instance'
 const NOBODY = '65534'
 
 let cloud: Cloud
-let ask: Asks
+let ask: InstanceCalls
 
 beforeAll(async () => {
   cloud = await createCloud('modes')
-  ask = asksOf(cloud.ec2, DEADLINE_MS)
+  ask = instanceCalls(cloud.ec2, DEADLINE_MS)
   const id = (
     await ask.launch(await ask.register('modes', 'docker://atoll-sample:latest'), {
       UserData: Buffer.from(`#!/bin/sh\n# ${SECRET}\necho ${SECRET}\n`).toString('base64'),

@@ -9,10 +9,10 @@ import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   administer,
-  consultServer,
   copyData,
   initializeData,
-  makeHome,
+  makeTestDirectory,
+  runServerOnce,
   type Server,
   type ServerPlace,
   startServer,
@@ -68,7 +68,7 @@ interface Member extends GaleraNode {
 
 /** Starts a cluster and waits until all nodes are synced: ten seconds. */
 export async function startGalera(count = 3): Promise<Galera> {
-  const directory = await makeHome('atoll-galera-')
+  const directory = await makeTestDirectory('atoll-galera-')
   const fabric = await createNetns('galera-fabric')
   const spaces: Netns[] = []
   try {
@@ -224,7 +224,7 @@ async function restartAll(members: readonly Member[]): Promise<void> {
 
 /** Where InnoDB's own records say that the node is: `uuid:number`; none before its first start. */
 async function positionOf(place: ServerPlace): Promise<string | undefined> {
-  const said = await consultServer(place, ['--wsrep-recover', '--skip-networking'])
+  const said = await runServerOnce(place, ['--wsrep-recover', '--skip-networking'])
   const position = /WSREP: Recovered position:\s*(\S+)/.exec(said)?.[1]
   return position === undefined || position.startsWith('00000000-') ? undefined : position
 }

@@ -21,12 +21,12 @@ export async function createGuest(
   options: { readonly isStatic?: boolean } = {},
 ): Promise<Netns> {
   const guest = await createNetns('guest')
-  await plugGuest(host, instance, guest, options)
+  await attachGuest(host, instance, guest, options)
   return guest
 }
 
 /** Makes the link anew where it is missing and plugs it into the guest. */
-export async function plugGuest(
+export async function attachGuest(
   host: Host,
   instance: InstanceWant,
   guest: Netns,

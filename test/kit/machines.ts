@@ -19,7 +19,7 @@ import { GATEWAY_LINK } from '../../src/model/names.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
 import { createDhcp } from '../../src/services/dhcp/dhcp.ts'
 import type { WorkloadDriver } from '../../src/workloads/driver.ts'
-import { instance, passOver } from '../../tools/kit/instance.ts'
+import { instance, passWith } from '../../tools/kit/instance.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { createNetns, eventually } from '../../tools/kit/netns.ts'
 import { OPEN_RULES } from './open-rules.ts'
@@ -103,7 +103,7 @@ export async function startQemuGround(directories: readonly string[]): Promise<Q
       await host.ensureGateway(GATEWAY_LINK, [nic.gateway])
       await host.ensureNic(nicSpec(nic, MTU_BYTES, 'tap'))
       wanted.set(want.id, want)
-      await dhcp.apply(passOver(...wanted.values()))
+      await dhcp.apply(passWith(...wanted.values()))
       return want
     },
     ...lookAndPing(images, netns, SETTLE_DEADLINE_MS),

@@ -14,7 +14,7 @@ import { startDocker } from '../../tools/kit/docker.ts'
 import {
   administer,
   initializeData,
-  makeHome,
+  makeTestDirectory,
   PASSWORD,
   startServer,
   USER,
@@ -123,7 +123,7 @@ async function startHost(netns: Netns, name: string, address: string, isFake: bo
 
 describe.skipIf(!existsSync(LIBRARY))('clocks that differ', { timeout: 3 * DEADLINE_MS }, () => {
   beforeAll(async () => {
-    home = await makeHome('atoll-clocks-')
+    home = await makeTestDirectory('atoll-clocks-')
     parts.defer(() => rmSync(home, { recursive: true, force: true }))
     const near = await createNetns('right')
     parts.defer(() => near.destroy())

@@ -4,7 +4,6 @@
  */
 import { RegisterImageCommand, RunInstancesCommand } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Asks, asksOf } from '../../tools/kit/instance-calls.ts'
 import {
   type Cloud,
   createCloud,
@@ -14,17 +13,18 @@ import {
   OUTSIDE_ADDRESS,
   smallType,
 } from '../../tools/kit/cloud.ts'
+import { type InstanceCalls, instanceCalls } from '../../tools/kit/instance-calls.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 
 const DEADLINE_MS = 60_000
 const KINDS = ['latest', 'static'] as const
 let cloud: Cloud
-let ask: Asks
+let ask: InstanceCalls
 const images: Record<string, string> = {}
 
 beforeAll(async () => {
   cloud = await createCloud('cloud', `network: {reach: [${OUTSIDE_ADDRESS}/32]}\n`)
-  ask = asksOf(cloud.ec2, DEADLINE_MS)
+  ask = instanceCalls(cloud.ec2, DEADLINE_MS)
   for (const tag of KINDS) images[tag] = await ask.register(tag, `docker://atoll-sample:${tag}`)
 })
 afterAll(async () => {

@@ -5,8 +5,8 @@
 import { appendFile, readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Asks, asksOf } from '../../tools/kit/instance-calls.ts'
 import { type Cloud, createCloud } from '../../tools/kit/cloud.ts'
+import { type InstanceCalls, instanceCalls } from '../../tools/kit/instance-calls.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 import { canRunMachines, placeTinyGuest } from '../../tools/kit/tiny-guest.ts'
 import { type Pty, startPty } from '../kit/pty.ts'
@@ -25,7 +25,7 @@ const FLOOD =
 
 describe.skipIf(!canRunMachines())('a guest that floods its console (needs root and QEMU)', () => {
   let cloud: Cloud
-  let ask: Asks
+  let ask: InstanceCalls
   let machine: string
   let terminal: Pty
 
@@ -51,7 +51,7 @@ describe.skipIf(!canRunMachines())('a guest that floods its console (needs root 
 
   beforeAll(async () => {
     cloud = await createCloud('flood', 'qemu: {accel: tcg, stopSeconds: 5}\n')
-    ask = asksOf(cloud.ec2, DEADLINE_MS)
+    ask = instanceCalls(cloud.ec2, DEADLINE_MS)
     const { location } = await placeTinyGuest(join(cloud.dir, 'state/images'))
     machine = (await ask.launch(await ask.register('tiny', location)))[0] ?? ''
     await ask.untilItAnswers(machine)

@@ -10,8 +10,8 @@ import {
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
-import { type Asks, asksOf } from '../../tools/kit/instance-calls.ts'
 import { type Cloud, createCloud, execute } from '../../tools/kit/cloud.ts'
+import { type InstanceCalls, instanceCalls } from '../../tools/kit/instance-calls.ts'
 import { eventually, type Ran } from '../../tools/kit/netns.ts'
 import { canRunMachines, placeTinyGuest } from '../../tools/kit/tiny-guest.ts'
 import { startPty } from '../kit/pty.ts'
@@ -24,7 +24,7 @@ const EXIT_REFUSED = 1
 
 describe.skipIf(!canRunMachines())('atoll console', () => {
   let cloud: Cloud
-  let ask: Asks
+  let ask: InstanceCalls
   let container: string
   let machine: string
 
@@ -54,7 +54,7 @@ describe.skipIf(!canRunMachines())('atoll console', () => {
 
   beforeAll(async () => {
     cloud = await createCloud('console', 'qemu: {accel: tcg, stopSeconds: 60}\n')
-    ask = asksOf(cloud.ec2, DEADLINE_MS)
+    ask = instanceCalls(cloud.ec2, DEADLINE_MS)
     const { location } = await placeTinyGuest(join(cloud.dir, 'state/images'))
     container = await run('sample', 'docker://atoll-sample:latest')
     machine = await run('tiny', location)

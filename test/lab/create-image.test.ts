@@ -15,8 +15,8 @@ import {
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { machineName } from '../../src/model/names.ts'
-import { type Asks, asksOf } from '../../tools/kit/instance-calls.ts'
 import { type Cloud, createCloud, execute } from '../../tools/kit/cloud.ts'
+import { type InstanceCalls, instanceCalls } from '../../tools/kit/instance-calls.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 import { canRunMachines, placeTinyGuest } from '../../tools/kit/tiny-guest.ts'
 import { insideMachine } from '../kit/machines.ts'
@@ -27,7 +27,7 @@ const TEST_MS = 4 * DEADLINE_MS
 
 describe.skipIf(!canRunMachines())('an image of an instance', { timeout: TEST_MS }, () => {
   let cloud: Cloud
-  let ask: Asks
+  let ask: InstanceCalls
   let tiny: string
   let machine: string
 
@@ -90,7 +90,7 @@ describe.skipIf(!canRunMachines())('an image of an instance', { timeout: TEST_MS
 
   beforeAll(async () => {
     cloud = await createCloud('create-image', 'qemu: {accel: tcg, stopSeconds: 60}\n')
-    ask = asksOf(cloud.ec2, DEADLINE_MS)
+    ask = instanceCalls(cloud.ec2, DEADLINE_MS)
     const { location } = await placeTinyGuest(join(cloud.dir, 'state/images'))
     tiny = await ask.register('tiny', location)
     machine = await up(tiny)

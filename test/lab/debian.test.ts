@@ -13,8 +13,8 @@ import {
   waitUntilImageAvailable,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Asks, asksOf } from '../../tools/kit/instance-calls.ts'
 import { type Cloud, createCloud, execute } from '../../tools/kit/cloud.ts'
+import { type InstanceCalls, instanceCalls } from '../../tools/kit/instance-calls.ts'
 import { eventually, type Ran } from '../../tools/kit/netns.ts'
 import { canRunMachines } from '../../tools/kit/tiny-guest.ts'
 import { debianImage } from '../kit/debian-image.ts'
@@ -35,7 +35,7 @@ echo "user data ran as $(id -un)" >/root/ran
 
 describe.skipIf(!canRunMachines())('Debian with cloud-init', () => {
   let cloud: Cloud
-  let ask: Asks
+  let ask: InstanceCalls
   let key: string
   let ids: string[]
 
@@ -55,7 +55,7 @@ describe.skipIf(!canRunMachines())('Debian with cloud-init', () => {
   beforeAll(async () => {
     const made = await debianImage()
     cloud = await createCloud('debian', 'qemu: {accel: tcg, stopSeconds: 300}\n')
-    ask = asksOf(cloud.ec2, BOOT_DEADLINE_MS)
+    ask = instanceCalls(cloud.ec2, BOOT_DEADLINE_MS)
     const path = join(cloud.dir, 'state/images/debian.qcow2')
     await copyFile(made, path)
     const image = await ask.register('debian', `file://${path}`)

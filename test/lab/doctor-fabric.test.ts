@@ -7,12 +7,12 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { type Config, configSchema } from '../../src/config.ts'
 import { adminSocketFile } from '../../src/operator/admin-client.ts'
+import type { CheckResult } from '../../src/operator/doctor-check.ts'
 import {
   checkFabricAddress,
   checkFabricPeers,
   checkFabricPort,
 } from '../../src/operator/doctor-fabric.ts'
-import type { Verdict } from '../../src/operator/doctor-check.ts'
 import { createFabricWorld, type FabricWorld } from '../kit/fabric-world.ts'
 
 let world: FabricWorld
@@ -48,9 +48,9 @@ afterAll(async () => {
 })
 
 const ask = (
-  check: (config: Config) => Promise<Verdict>,
+  check: (config: Config) => Promise<CheckResult>,
   changes: Partial<Config> = {},
-): Promise<Verdict> => world.host(0).inside(() => check({ ...config, ...changes }))
+): Promise<CheckResult> => world.host(0).inside(() => check({ ...config, ...changes }))
 const withFabric = (changes: Partial<Config['fabric']>) => ({
   fabric: { ...config.fabric, ...changes },
 })

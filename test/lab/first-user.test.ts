@@ -13,8 +13,8 @@ import {
   StopInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { type Asks, asksOf } from '../../tools/kit/instance-calls.ts'
 import { type Cloud, createCloud, execute } from '../../tools/kit/cloud.ts'
+import { type InstanceCalls, instanceCalls } from '../../tools/kit/instance-calls.ts'
 import { createNetns, eventually, type Netns, type Ran } from '../../tools/kit/netns.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -43,11 +43,11 @@ const KEY = `ssh-ed25519 ${Buffer.concat([
   Buffer.alloc(32, 7),
 ]).toString('base64')} me`
 let cloud: Cloud
-let ask: Asks
+let ask: InstanceCalls
 
 beforeAll(async () => {
   cloud = await createCloud('first-user')
-  ask = asksOf(cloud.ec2, DEADLINE_MS)
+  ask = instanceCalls(cloud.ec2, DEADLINE_MS)
   await cloud.ec2.send(
     new ImportKeyPairCommand({ KeyName: 'me', PublicKeyMaterial: Buffer.from(KEY) }),
   )

@@ -8,8 +8,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { DescribeImagesCommand } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Asks, asksOf } from '../../tools/kit/instance-calls.ts'
 import { type Cloud, createCloud } from '../../tools/kit/cloud.ts'
+import { type InstanceCalls, instanceCalls } from '../../tools/kit/instance-calls.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 import { canRunMachines, placeTinyGuest } from '../../tools/kit/tiny-guest.ts'
 import { type FileServer, serveFile, startFileServer } from '../kit/file-server.ts'
@@ -21,7 +21,7 @@ const must = promisify(execFile)
 
 describe.skipIf(!canRunMachines())('an image of a virtual machine', () => {
   let cloud: Cloud
-  let ask: Asks
+  let ask: InstanceCalls
   let web: FileServer
   let dir: string
   const launched = new Map<string, string>()
@@ -66,7 +66,7 @@ describe.skipIf(!canRunMachines())('an image of a virtual machine', () => {
 
   beforeAll(async () => {
     cloud = await createCloud('kinds', 'qemu: {accel: tcg, stopSeconds: 1}\n', ['127.0.0.1'])
-    ask = asksOf(cloud.ec2, DEADLINE_MS)
+    ask = instanceCalls(cloud.ec2, DEADLINE_MS)
     dir = join(cloud.dir, 'state/images')
     const { kernelPath, initrdPath, location } = await placeTinyGuest(dir)
     const files = new Map([

@@ -13,8 +13,8 @@ import {
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { machineName } from '../../src/model/names.ts'
-import { type Asks, asksOf } from '../../tools/kit/instance-calls.ts'
 import { type Cloud, createCloud, execute, OUTSIDE_ADDRESS } from '../../tools/kit/cloud.ts'
+import { type InstanceCalls, instanceCalls } from '../../tools/kit/instance-calls.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 import { canRunMachines, placeTinyGuest } from '../../tools/kit/tiny-guest.ts'
 import { insideMachine } from '../kit/machines.ts'
@@ -24,7 +24,7 @@ const DEADLINE_MS = 120_000
 
 describe.skipIf(!canRunMachines())('a virtual machine', () => {
   let cloud: Cloud
-  let ask: Asks
+  let ask: InstanceCalls
   let machines: string[]
   let container: string
 
@@ -57,7 +57,7 @@ describe.skipIf(!canRunMachines())('a virtual machine', () => {
       'machines',
       `qemu: {accel: tcg, stopSeconds: 60}\nnetwork: {reach: [${OUTSIDE_ADDRESS}/32]}\n`,
     )
-    ask = asksOf(cloud.ec2, DEADLINE_MS)
+    ask = instanceCalls(cloud.ec2, DEADLINE_MS)
     const { location } = await placeTinyGuest(join(cloud.dir, 'state/images'))
     const tiny = await ask.register('tiny', location)
     machines = [...(await ask.launch(tiny, { MinCount: 2, MaxCount: 2 }))]

@@ -5,8 +5,8 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { asksOf } from '../../tools/kit/instance-calls.ts'
 import { type Cloud, createCloud, execute } from '../../tools/kit/cloud.ts'
+import { instanceCalls } from '../../tools/kit/instance-calls.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 import { packageLibraries, unpackedPackages } from '../kit/debian-packages.ts'
 import { missing, NO_UDEV, OWN_BUS } from '../kit/dhcp-clients.ts'
@@ -33,7 +33,7 @@ const answers = async () => (await execute('ping', ['-c1', '-W1', address])).exi
 beforeAll(async () => {
   // Nothing but the kernel's word has it look within the test.
   cloud = await createCloud('managers', 'agent: {resyncSeconds: 3600}\n')
-  const ask = asksOf(cloud.ec2, START_MS)
+  const ask = instanceCalls(cloud.ec2, START_MS)
   const image = await ask.register('static', 'docker://atoll-sample:static')
   const [id = ''] = await ask.launch(image)
   await ask.untilState(id, 'running')

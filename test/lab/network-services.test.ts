@@ -4,8 +4,8 @@
 import { StartInstancesCommand, StopInstancesCommand } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { METADATA_ADDRESS, RESOLVER_ADDRESS } from '../../src/model/addr.ts'
-import { type Asks, asksOf } from '../../tools/kit/instance-calls.ts'
 import { type Cloud, createCloud, execute, HOST_ADDRESS } from '../../tools/kit/cloud.ts'
+import { type InstanceCalls, instanceCalls } from '../../tools/kit/instance-calls.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 
 const DEADLINE_MS = 60_000
@@ -15,7 +15,7 @@ const RESOLVERS = [VPC_RESOLVER, '172.31.16.1', '172.31.16.2', RESOLVER_ADDRESS]
 const DIG = ['dig', '+time=2', '+tries=1', '+noedns']
 
 let cloud: Cloud
-let ask: Asks
+let ask: InstanceCalls
 /** Two that share a name, and one that has its own. */
 let ids: readonly string[] = []
 let addresses: readonly string[] = []
@@ -23,7 +23,7 @@ let inFirst: readonly string[] = []
 
 beforeAll(async () => {
   cloud = await createCloud('names', 'network: {vpc: 172.31.0.0/16, subnet: 172.31.16.0/20}\n')
-  ask = asksOf(cloud.ec2, DEADLINE_MS)
+  ask = instanceCalls(cloud.ec2, DEADLINE_MS)
   const image = await ask.register('static', 'docker://atoll-sample:static')
   const launched = await Promise.all(
     ['web', 'web', 'solo'].map((name) => {

@@ -14,9 +14,9 @@ import {
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { placesOf, volumesOf } from '../../src/containers/places.ts'
-import { type Asks, asksOf } from '../../tools/kit/instance-calls.ts'
 import { type Cloud, createCloud, execute } from '../../tools/kit/cloud.ts'
 import { canRunDocker } from '../../tools/kit/docker.ts'
+import { type InstanceCalls, instanceCalls } from '../../tools/kit/instance-calls.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 
 const DEADLINE_MS = 60_000
@@ -24,7 +24,7 @@ const TEST_MS = 4 * DEADLINE_MS
 
 describe.skipIf(!canRunDocker())('a container', { timeout: TEST_MS }, () => {
   let cloud: Cloud
-  let ask: Asks
+  let ask: InstanceCalls
 
   /** An instance of an image that is made with this configuration of the engine's. */
   async function up(name: string, config: object, userData?: string): Promise<string> {
@@ -44,7 +44,7 @@ describe.skipIf(!canRunDocker())('a container', { timeout: TEST_MS }, () => {
 
   beforeAll(async () => {
     cloud = await createCloud('operators')
-    ask = asksOf(cloud.ec2, DEADLINE_MS)
+    ask = instanceCalls(cloud.ec2, DEADLINE_MS)
   }, TEST_MS)
   afterAll(() => cloud?.destroy())
 

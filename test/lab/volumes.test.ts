@@ -14,8 +14,8 @@ import {
   type Volume,
 } from '@aws-sdk/client-ec2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Asks, asksOf } from '../../tools/kit/instance-calls.ts'
 import { type Cloud, createCloud } from '../../tools/kit/cloud.ts'
+import { type InstanceCalls, instanceCalls } from '../../tools/kit/instance-calls.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 import { canRunMachines, placeTinyGuest } from '../../tools/kit/tiny-guest.ts'
 import { insideMachine } from '../kit/machines.ts'
@@ -27,7 +27,7 @@ const SECTORS_A_GIB = 2 * 1024 * 1024
 
 describe.skipIf(!canRunMachines())('the disk of a virtual machine', () => {
   let cloud: Cloud
-  let asks: Asks
+  let asks: InstanceCalls
   let image: string
   /** Its disk is sized by the request and goes with it. */
   let sized: string
@@ -64,7 +64,7 @@ describe.skipIf(!canRunMachines())('the disk of a virtual machine', () => {
 
   beforeAll(async () => {
     cloud = await createCloud('volumes', 'qemu: {accel: tcg, stopSeconds: 60}\n')
-    asks = asksOf(cloud.ec2, DEADLINE_MS)
+    asks = instanceCalls(cloud.ec2, DEADLINE_MS)
     const { location } = await placeTinyGuest(join(cloud.dir, 'state/images'))
     image = await asks.register('tiny', location)
     sized = await launch({

@@ -13,8 +13,8 @@ import {
 } from '@aws-sdk/client-ec2'
 import { configSchema, instanceMtuBytes } from '../../src/config.ts'
 import { findProcesses, machineHomes } from '../../src/host/processes/processes.ts'
-import { asksOf } from '../kit/instance-calls.ts'
 import { type Cloud, withCloud } from '../kit/cloud.ts'
+import { instanceCalls } from '../kit/instance-calls.ts'
 import { eventually } from '../kit/netns.ts'
 import { placeTinyGuest, tinyGuest } from '../kit/tiny-guest.ts'
 import { type Bare, type Boots, startBare } from './boot-bare.ts'
@@ -91,7 +91,7 @@ async function crowd(launch: Bare['boot']): Promise<Omit<Side, 'one'>> {
 
 async function register(cloud: Cloud): Promise<string> {
   const { location } = await placeTinyGuest(join(cloud.dir, 'state/images'))
-  const ImageId = await asksOf(cloud.ec2, DEADLINE_MS).register('tiny', location)
+  const ImageId = await instanceCalls(cloud.ec2, DEADLINE_MS).register('tiny', location)
   await eventually(
     'the image is available',
     async () => {

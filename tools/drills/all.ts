@@ -10,7 +10,7 @@ import { agentKill, clockJump, diskFull, dockerdRestart } from './daemons.ts'
 import type { Drill, Progress } from './drill.ts'
 import { busAllLoss, busNodeLoss, dbAllLoss, dbNodeLoss } from './engines.ts'
 import { apiHostLoss, coldBoot, fullOutage, hostCut, hostLoss } from './hosts.ts'
-import { mend } from './lab-health.ts'
+import { repairLab } from './lab-health.ts'
 
 export const drills: readonly Drill[] = [
   hostLoss,
@@ -36,21 +36,20 @@ const IMAGE_MS = 60_000
 const DISK_MIB = 2048
 
 /**
- * The lab that drills run in, whole: made where it is missing, and mended where a drill that was
- * cut off has left it broken.
+ * The lab of the drills, healthy. Creates it if it does not exist, and repairs it if an interrupted
+ * drill has left it broken.
  */
 export async function drillLab(
   progress: Progress,
   name = DRILL_LAB,
   config: Readonly<Record<string, object>> = {},
 ): Promise<Lab> {
-  // A drill moves into the lab's network, where no mirror is reached: what is fetched is fetched
-  // before.
+  // A drill moves into the lab's network, which reaches no mirror. So downloads come first.
   if (canRunMachines()) await tinyGuest()
   const lab = await createLab({ name, hosts: HOSTS, diskMiB: DISK_MIB, progress, config })
-  await mend(lab)
-  // One that was voted out stays out until it is started anew; the drill in which it happened has
-  // said so.
+  await repairLab(lab)
+  // A node that was voted out stays out until it is restarted. The drill in which this happened
+  // has reported it.
   for (const host of lab.hosts)
     if (host.hasEngines && (await galeraState(host))?.state === 'Inconsistent')
       await host.service('mariadb').crash()
@@ -60,8 +59,8 @@ export async function drillLab(
 }
 
 /**
- * An image that was built on each host is another one on each (Docker writes the time into it), and
- * Atoll launches from the one that it has pinned only: all get that of the first.
+ * All hosts get the first host's image. If each host built its own, their digests would differ
+ * (Docker writes the time into images), and Atoll launches from one digest only.
  */
 async function shareSampleImage(lab: Lab): Promise<void> {
   const idOf = ({ name }: { readonly name: string }) =>

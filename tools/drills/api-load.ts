@@ -1,6 +1,6 @@
 /**
- * Reads and writes at every host and through a list of all of them, and how long either was not to
- * be had.
+ * Load on the API: reads and writes at every host and through a list of all hosts. Measures for how
+ * long either failed.
  */
 import {
   type ApiClient,
@@ -15,9 +15,8 @@ const LIST_READ_EVERY_MS = 100
 const LIST_WRITE_EVERY_MS = 200
 const HOST_EVERY_MS = 500
 /**
- * How long a client waits for one host before it asks the next: whoever was asked in the moment of
- * a power cut never answers, so that it is the greater part of the gap. A host answers reads within
- * half a second, be it from its copy of the records.
+ * How long a client waits for one host before it asks the next. A host without power never answers,
+ * so this is most of the gap. A host answers reads within half a second, possibly from its replica.
  */
 const READ_MS = 800
 /** Likewise; a write may have to wait until the databases have left one of them out. */
@@ -37,7 +36,7 @@ interface Call {
 
 interface Caller {
   readonly kind: Kind
-  /** Whose API; null: that of whichever host of the list answers. */
+  /** The host that is asked; null: any host of the list. */
   readonly host: string | null
   readonly calls: Call[]
 }
@@ -51,11 +50,11 @@ export interface ApiLoad {
   stop(): Promise<void>
 }
 
-/** How one caller calls. */
+/** One client. */
 interface Plan extends Pick<Caller, 'kind' | 'host'> {
   readonly everyMs: number
   readonly call: () => Promise<void>
-  /** Whether the last answer came from a copy of the records. */
+  /** Whether the last answer came from a replica. */
   readonly isStale: () => boolean
 }
 
@@ -156,7 +155,7 @@ export interface Gap {
   readonly failures: readonly string[]
 }
 
-/** The longest time from `from` on without a good answer, pauses not counted. */
+/** The longest time after `from` without a successful answer, except pauses. */
 export function longestGap({ calls }: Caller, { pauses }: ApiLoad, from: number, to: number): Gap {
   const good = calls.filter((call) => call.ok && call.endedAt >= from && call.endedAt <= to)
   const moments = [from, ...good.map(({ endedAt }) => endedAt), to]

@@ -1,6 +1,5 @@
 /**
- * EC2 clients outside: the real SDK, without its retries, so that every request that fails is seen
- * to fail.
+ * EC2 clients outside the lab: the real SDK without retries, so that every failed request counts.
  */
 import { Agent } from 'node:https'
 import { join } from 'node:path'
@@ -52,15 +51,14 @@ export interface ApiClient {
   readonly host: string
   readonly ec2: EC2Client
   /**
-   * Of what time the records were that the last answer was made from; null when they were the
-   * shared ones.
+   * The time of the replica from which the last answer came; null when it came from the database.
    */
   asOf(): string | null
 }
 
 /**
- * A client of one host. Each request has a connection of its own, so that a host that is gone is
- * known by a connection that does not come about, long before an answer is late.
+ * A client of one host. Each request opens a connection, so that a host without power is noticed
+ * when connecting, long before an answer is late.
  */
 export function clientOf(lab: Lab, host: string, credentials: LabCredentials): ApiClient {
   const { region, accessKeyId, secretAccessKey } = credentials
@@ -98,8 +96,7 @@ export function statusOf(error: unknown): number | null {
 }
 
 /**
- * Whoever has a list of endpoints: the one that answered last comes first, and the next one when it
- * does not answer.
+ * A client with a list of endpoints. It asks the one that answered last, then the next one.
  */
 export interface ListClient {
   send<T>(work: (ec2: EC2Client, abortSignal: AbortSignal) => Promise<T>): Promise<T>

@@ -1,8 +1,8 @@
 /**
- * One drill: a lab that works under load, a fault, its end, and what was seen of it.
+ * Runs one drill: a lab under load, a fault, its end, and measurements.
  *
- * The load runs from before the fault until everything is whole again. Losses that belong to what
- * was broken itself are told apart by `excuse`; all others count against the target, which is none.
+ * The load runs from before the fault until the lab is healthy again. Losses of the broken parts
+ * themselves are excluded by `excuse`. All other losses count; the target is zero.
  */
 import { loadavg } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -23,8 +23,8 @@ import {
 } from './api.ts'
 import { type ApiLoad, callersOf, longestGap, startApiLoad } from './api-load.ts'
 import { createProbes, ensureFleet, type Fleet, type Probes } from './fleet.ts'
-import { type Excuse, type Loss, lossesOf, lossLines } from './probe-losses.ts'
-import { mend, untilWhole } from './lab-health.ts'
+import { repairLab, waitUntilHealthy } from './lab-health.ts'
+import { type FaultWindow, type Loss, lossesOf, lossLines } from './probe-losses.ts'
 
 const BASELINE_MS = 4000
 const AFTER_MS = 2000
@@ -54,18 +54,18 @@ interface Losses {
 
 export interface DrillRow {
   readonly name: string
-  /** Of instances that the fault was not to concern, and of the others. */
+  /** Losses of instances that the fault should not affect, and of the others. */
   readonly others: Losses
   readonly own: Losses
   /** Of a client that has a list of all hosts. */
   readonly readGapMs: number
   readonly writeGapMs: number
-  /** From the fault until every other host said so; null where no host was lost. */
+  /** Time from the fault until every other host reported it; null if no host was lost. */
   readonly knownMs: number | null
-  /** From the end of the fault; null when it did not come about in time. */
+  /** Time from the end of the fault until the lab was healthy; null when it was not in time. */
   readonly convergedMs: number | null
   readonly figures: readonly Figure[]
-  /** What was leaked, doubled or missing in the end. */
+  /** What was left over, duplicated or missing in the end. */
   readonly differences: readonly string[]
   /** Targets that were missed, in words. */
   readonly missed: readonly string[]
@@ -84,11 +84,11 @@ export interface DrillContext {
   readonly probes: Probes
   readonly api: ApiLoad
   progress(line: string): void
-  /** From now until closed (or the end), losses of this host's are its own. */
-  excuse(host: string, what: Excuse['what']): () => void
+  /** From now until closed (or the end), losses of this host do not count. */
+  excuse(host: string, what: FaultWindow['what']): () => void
   /** The fault happens now. */
   fault(): void
-  /** It has ended now: what is not well from here on is ours to mend. */
+  /** The fault has ended now: from here on, everything must recover. */
   healed(): void
   /** Waits until all other hosts say that an instance of this one is impaired. */
   untilLossIsKnown(host: string): Promise<void>
@@ -114,8 +114,7 @@ export interface Drill {
 export type Progress = (line: string) => void
 
 /**
- * Runs one drill in a lab that is whole. Throws only when the drill itself could not be carried
- * out.
+ * Runs one drill in a healthy lab. Throws only when the drill could not be run.
  */
 export async function runDrill(drill: Drill, lab: Lab, progress: Progress): Promise<DrillRow> {
   const began = performance.now()
@@ -129,8 +128,8 @@ export async function runDrill(drill: Drill, lab: Lab, progress: Progress): Prom
     const machine = canRunMachines() ? await machineImage(list, lab.hosts) : null
     progress(`two containers and ${machine === null ? 'no' : 'a'} virtual machine on every host`)
     const fleet = await ensureFleet(lab, list, { container: image, machine })
-    const { found } = await untilWhole(lab, CONVERGE_MS)
-    if (found.length > 0) throw new Error(`the lab is not whole: ${found.join('; ')}`)
+    const { found } = await waitUntilHealthy(lab, CONVERGE_MS)
+    if (found.length > 0) throw new Error(`the lab is not healthy: ${found.join('; ')}`)
     const row = await underLoad(drill, { lab, clients, list, image, fleet, progress })
     for (const { ec2 } of clients) ec2.destroy()
     const seconds = Math.round((performance.now() - began) / 1000)
@@ -159,10 +158,10 @@ async function underLoad(drill: Drill, setting: Setting): Promise<DrillRow> {
       () => [],
       (error: unknown) => [messageOf(error)],
     )
-    await mend(lab)
+    await repairLab(lab)
     if (log.healedAt === null) log.healedAt = performance.now()
-    progress('waiting until all is whole')
-    const { at, found } = await untilWhole(lab, CONVERGE_MS)
+    progress('waiting until the lab is healthy')
+    const { at, found } = await waitUntilHealthy(lab, CONVERGE_MS)
     log.closeExcuses()
     const convergedMs = at === null ? null : Math.max(0, at - log.healedAt)
     await delay(AFTER_MS)
@@ -199,12 +198,12 @@ async function clear(
   )
   if (surplus.length === 0) return []
   await terminate(list, surplus)
-  return (await untilWhole(lab, CONVERGE_MS)).found
+  return (await waitUntilHealthy(lab, CONVERGE_MS)).found
 }
 
 /** What happens in the course of one drill. */
 class Protocol {
-  readonly #excuses: Excuse[] = []
+  readonly #excuses: FaultWindow[] = []
   readonly #figures: Figure[] = []
   readonly #notes: string[] = []
   #beganAt = performance.now()
@@ -234,7 +233,7 @@ class Protocol {
     return {
       ...setting,
       excuse: (host, what) => {
-        const excuse: Excuse = { host, what, from: performance.now() - IN_FLIGHT_MS, to: null }
+        const excuse: FaultWindow = { host, what, from: performance.now() - IN_FLIGHT_MS, to: null }
         this.#excuses.push(excuse)
         return () => {
           excuse.to = performance.now()

@@ -8,9 +8,9 @@ import { OUTSIDE_SERVER } from '../lab/layout.ts'
 import { until } from '../lab/run.ts'
 import { describe, type ListClient, launch, terminate } from './api.ts'
 import { containersOf, netnsOf } from './host-state.ts'
+import { newSeries, type ProbeKind, type Series } from './probe-losses.ts'
 import { type Prober, startDnsQueries, startPings, startRenewals } from './probes.ts'
 import { readRecords } from './records.ts'
-import { newSeries, type ProbeKind, type Series } from './probe-losses.ts'
 
 /** Containers on each host, the first of which probes. */
 const CONTAINERS = 2

@@ -1,6 +1,6 @@
 /**
- * What is really there on a host: its containers, machines, links, routes and rules, asked of
- * Docker and the kernel and not of Atoll.
+ * The actual state of a host: containers, virtual machines, links, routes and rules, read from
+ * Docker and the kernel and not from Atoll.
  */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'

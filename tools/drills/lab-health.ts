@@ -1,6 +1,6 @@
 /**
- * When is a lab whole? When its engines are, its daemons say that they are well, and nothing
- * differs from the records anywhere.
+ * Whether a lab is healthy: its engines are complete, its daemons are healthy, and nothing differs
+ * from the records.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { daemonState, galeraState, rabbitNodes } from '../lab/engines.ts'
@@ -9,8 +9,8 @@ import { differences } from './inspect.ts'
 
 const LOOK_AGAIN_MS = 300
 
-/** Joins, switches on and starts whatever is not. */
-export async function mend(lab: Lab): Promise<void> {
+/** Connects, switches on and starts whatever is not. */
+export async function repairLab(lab: Lab): Promise<void> {
   for (const host of lab.hosts) {
     await host.heal()
     await host.start()
@@ -18,7 +18,7 @@ export async function mend(lab: Lab): Promise<void> {
   }
 }
 
-/** What is not as it should be, in words; empty when the lab is whole. */
+/** What is wrong; empty when the lab is healthy. */
 async function unwell(lab: Lab): Promise<readonly string[]> {
   const found = (await Promise.all(lab.hosts.map((host) => hostUnwell(lab, host.name)))).flat()
   return found.length > 0 ? found : await differences(lab)
@@ -43,10 +43,10 @@ async function hostUnwell(lab: Lab, name: string): Promise<readonly string[]> {
 }
 
 /**
- * Waits until the lab is whole. Gives the moment at which the first look began that found nothing,
- * or null with what was still found when the time was up.
+ * Waits until the lab is healthy. Returns the start of the first check that found nothing wrong; or
+ * null, with what was wrong when the time was over.
  */
-export async function untilWhole(
+export async function waitUntilHealthy(
   lab: Lab,
   timeoutMs: number,
 ): Promise<{ readonly at: number | null; readonly found: readonly string[] }> {

@@ -1,8 +1,8 @@
-/** What became of probes: each is sent at a moment, and answered or not. */
+/** Records probes and computes losses: each probe is sent at a time, and answered or not. */
 import { assertNever } from '../../src/model/errors.ts'
 
-/** A time during which some losses are a host's own and nobody else's. */
-export interface Excuse {
+/** A time during which losses of a host are expected. */
+export interface FaultWindow {
   readonly host: string
   /**
    * `all`: what its instances send and are sent; `services`: what the host answers its instances,
@@ -16,7 +16,7 @@ export interface Excuse {
 
 export type ProbeKind = 'packets' | 'dns' | 'dhcp'
 
-/** One series of probes, from an instance to somebody. */
+/** One series of probes of an instance. */
 export interface Series {
   readonly kind: ProbeKind
   /** The hosts without which it cannot be answered. */
@@ -49,7 +49,7 @@ export function lossesOf(
   all: readonly Series[],
   kind: ProbeKind,
   from: number,
-  excuses: readonly Excuse[],
+  excuses: readonly FaultWindow[],
 ): { readonly own: Loss; readonly others: Loss } {
   const chosen = all.filter((series) => series.kind === kind)
   const excused = (series: Series, at: number) =>
@@ -66,7 +66,7 @@ export function lossesOf(
   }
 }
 
-function concerns(what: Excuse['what'], { kind, hosts }: Series): boolean {
+function concerns(what: FaultWindow['what'], { kind, hosts }: Series): boolean {
   switch (what) {
     case 'all':
       return true
@@ -113,8 +113,7 @@ function sum(losses: readonly Loss[]): Loss {
 }
 
 /**
- * For each series that lost something, how much and when: what a reader of a missed target wants to
- * know.
+ * For each series with losses, how much and when. Explains a missed target.
  */
 export function lossLines(all: readonly Series[], zero: number): readonly string[] {
   return all.flatMap(({ kind, label, sentAt, answeredAt }) => {

@@ -6,8 +6,8 @@ import type { Socket } from 'node:dgram'
 import { decode, encode, RECURSION_DESIRED } from 'dns-packet'
 import { type Ipv4, ipv4 } from '../../src/model/addr.ts'
 import { formatPacket, MESSAGE_TYPE, OPTION, parsePacket } from '../../src/services/dhcp/packet.ts'
-import { ANY_PORT, echoReply, echoRequest, pingSocket, udpSocket } from './sockets.ts'
 import type { Series } from './probe-losses.ts'
+import { ANY_PORT, echoReply, echoRequest, pingSocket, udpSocket } from './sockets.ts'
 
 /** Every probe's number has 16 bits on the wire. */
 const NUMBERS = 0x10000

@@ -1,4 +1,4 @@
-/** What tests ask a cloud again and again, in the words of the SDK. */
+/** Calls of the SDK that many tests make. */
 import {
   DescribeInstancesCommand,
   type EC2Client,
@@ -11,7 +11,7 @@ import {
 import { execute, smallType } from './cloud.ts'
 import { eventually } from './netns.ts'
 
-export interface Asks {
+export interface InstanceCalls {
   /** Registers an image and gives its id. */
   register(name: string, location: string): Promise<string>
   /** Launches one small instance of an image, or as `more` says, and gives all ids. */
@@ -27,8 +27,8 @@ export interface Asks {
   terminate(...ids: readonly string[]): Promise<void>
 }
 
-/** Asks by this client; whatever is waited for comes within the deadline. */
-export function asksOf(ec2: EC2Client, deadlineMs: number): Asks {
+/** Calls by this client. Each wait fails after the deadline. */
+export function instanceCalls(ec2: EC2Client, deadlineMs: number): InstanceCalls {
   async function look(id: string): Promise<Instance> {
     const asked = new DescribeInstancesCommand({ InstanceIds: [id] })
     const instance = (await ec2.send(asked)).Reservations?.[0]?.Instances?.[0]

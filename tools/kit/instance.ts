@@ -108,7 +108,7 @@ export function hostWant(...instances: readonly InstanceWant[]): HostWant {
 }
 
 /** A pass over these instances. */
-export function passOver(...instances: readonly InstanceWant[]): Pass {
+export function passWith(...instances: readonly InstanceWant[]): Pass {
   const signal = new AbortController().signal
   return { want: hostWant(...instances), resync: false, signal, log: silentLog }
 }

@@ -133,7 +133,7 @@ function spawnServer(place: ServerPlace, more: readonly string[]): ChildProcess 
 /**
  * Runs mariadbd to its end with these options besides, for what it finds out; gives what it logged.
  */
-export async function consultServer(place: ServerPlace, more: readonly string[]): Promise<string> {
+export async function runServerOnce(place: ServerPlace, more: readonly string[]): Promise<string> {
   const before = (await readLog(place.directory)).length
   const child = spawnServer(place, more)
   await once(child, 'exit')
@@ -185,7 +185,7 @@ export interface Mariadb {
  * fast.
  */
 export async function startMariadb(options: readonly string[] = []): Promise<Mariadb> {
-  const directory = await makeHome('atoll-mdb-')
+  const directory = await makeTestDirectory('atoll-mdb-')
   await initializeData(directory)
   const port = await freePort()
   const place = { directory, address: '127.0.0.1', port }
@@ -215,7 +215,7 @@ export async function startMariadb(options: readonly string[] = []): Promise<Mar
 }
 
 /** A fresh directory that the server's user may pass through. */
-export async function makeHome(prefix: string): Promise<string> {
+export async function makeTestDirectory(prefix: string): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), prefix))
   await chmod(directory, 0o711)
   return directory

@@ -5,7 +5,7 @@ import { rm, writeFile } from 'node:fs/promises'
 import { systemRunner } from '../../src/lib/runner.ts'
 import type { HostLayout, LabLayout } from './layout.ts'
 import { type Machine, machineOf, powerOff, powerOn } from './machine.ts'
-import { plugIn, pullCables, setFabricPort, unplug } from './network.ts'
+import { disconnectLinks, plugIn, setFabricPort, unplug } from './network.ts'
 
 /** On each host, and on the machine outside once `scripts/lab env` was asked for. */
 export const AUTHORITY_FILE = '/etc/atoll/tls/ca.crt'
@@ -36,7 +36,7 @@ export interface LabHost extends Machine {
 export function hostOf(lab: LabLayout, layout: HostLayout): LabHost {
   const machine = machineOf(layout)
   async function kill(): Promise<void> {
-    await pullCables(lab, layout)
+    await disconnectLinks(lab, layout)
     await powerOff(layout)
     await unplug(lab, layout)
     await removeControlGroups(`${lab.cgroup}/${layout.name}`)

@@ -99,7 +99,7 @@ async function addPort(
 /**
  * Nothing that the host says from now on is heard: the end of its processes tells nobody good-bye.
  */
-export async function pullCables(layout: LabLayout, host: HostLayout): Promise<void> {
+export async function disconnectLinks(layout: LabLayout, host: HostLayout): Promise<void> {
   for (const netns of [layout.fabricNetns, layout.outside.netns])
     await systemRunner('ip', ['-n', netns, 'link', 'set', host.name, 'down'])
 }

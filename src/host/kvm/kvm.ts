@@ -27,7 +27,7 @@ interface AcceleratorChoice {
 }
 
 /** Whether KVM works, and what was seen. */
-interface Proof {
+interface TestResult {
   readonly works: boolean
   readonly reason: string
 }
@@ -77,12 +77,12 @@ export async function chooseAccelerator(
   if (setting === 'tcg') return { kind: 'tcg', reason: 'set by qemu.accel', group: null }
   const group = await groupOf(machine.device ?? KVM_DEVICE)
   if (setting === 'kvm') return { kind: 'kvm', reason: 'set by qemu.accel', group }
-  const { works, reason } = await proveKvm(machine)
+  const { works, reason } = await testKvm(machine)
   return works ? { kind: 'kvm', reason, group } : { kind: 'tcg', reason, group: null }
 }
 
 /** Whether a guest's kernel can run under KVM here. Does not reject. */
-export async function proveKvm(machine: Machine): Promise<Proof> {
+export async function testKvm(machine: Machine): Promise<TestResult> {
   const device = machine.device ?? KVM_DEVICE
   try {
     await access(device, constants.R_OK | constants.W_OK)
@@ -96,7 +96,7 @@ export async function proveKvm(machine: Machine): Promise<Proof> {
 export async function bootGuest(
   accelerator: 'kvm' | 'tcg',
   { run, timeoutMs = DEFAULT_TIMEOUT_MS }: Machine,
-): Promise<Proof> {
+): Promise<TestResult> {
   try {
     const directory = await mkdtemp(join(tmpdir(), 'atoll-kvm-'))
     try {
@@ -123,7 +123,7 @@ function guestMachine(accelerator: 'kvm' | 'tcg', kernel: string): readonly stri
   ]
 }
 
-function verdict({ exitCode, stoppedBy, stderr }: RunResult, timeoutMs: number): Proof {
+function verdict({ exitCode, stoppedBy, stderr }: RunResult, timeoutMs: number): TestResult {
   if (exitCode === PASSED_EXIT_CODE) return { works: true, reason: 'a test guest succeeded' }
   if (stoppedBy === 'timeout') return fails(`a test guest hung for ${timeoutMs / 1000} s`)
   const said = stderr.trim().split('\n')[0]?.slice(0, REASON_LENGTH) ?? ''
@@ -137,7 +137,7 @@ function verdict({ exitCode, stoppedBy, stderr }: RunResult, timeoutMs: number):
   )
 }
 
-function fails(reason: string): Proof {
+function fails(reason: string): TestResult {
   return { works: false, reason }
 }
 

@@ -165,29 +165,29 @@ export function createIp(netlink: Netlink): Ip {
     deleteLink: (name) => request(MessageType.DELLINK, encodeLinkName(name)),
     addAddress: (index, ip, prefix) =>
       request(MessageType.NEWADDR, encodeAddress({ index, ip, prefix }), REPLACE),
-    deleteAddress: (address) => absentIsWell(request(MessageType.DELADDR, encodeAddress(address))),
+    deleteAddress: (address) => ignoreAbsent(request(MessageType.DELADDR, encodeAddress(address))),
     replaceRoute: (route) => request(MessageType.NEWROUTE, encodeRoute(route), REPLACE),
-    deleteRoute: (route) => absentIsWell(request(MessageType.DELROUTE, encodeRoute(specOf(route)))),
+    deleteRoute: (route) => ignoreAbsent(request(MessageType.DELROUTE, encodeRoute(specOf(route)))),
     replaceNeighbour: (index, ip, mac) =>
       request(MessageType.NEWNEIGH, encodeNeighbour(index, ip, mac), REPLACE),
     deleteNeighbour: (index, ip) =>
-      absentIsWell(request(MessageType.DELNEIGH, encodeNeighbour(index, ip, null))),
+      ignoreAbsent(request(MessageType.DELNEIGH, encodeNeighbour(index, ip, null))),
     replaceForwarding: (index, mac, destination) =>
       request(MessageType.NEWNEIGH, encodeForwarding(index, mac, destination), REPLACE),
     deleteForwarding: ({ index, mac, destination }) =>
-      absentIsWell(request(MessageType.DELNEIGH, encodeForwarding(index, mac, destination))),
-    addLockRule: () => presentIsWell(request(MessageType.NEWRULE, encodeLockRule(), CREATE)),
+      ignoreAbsent(request(MessageType.DELNEIGH, encodeForwarding(index, mac, destination))),
+    addLockRule: () => ignoreExisting(request(MessageType.NEWRULE, encodeLockRule(), CREATE)),
     addClassifiers: async (index, { fromGuest, toGuest }) => {
-      await presentIsWell(request(MessageType.NEWQDISC, encodeClsact(index), CREATE))
+      await ignoreExisting(request(MessageType.NEWQDISC, encodeClsact(index), CREATE))
       await request(MessageType.NEWTFILTER, encodeClassifier(index, 'ingress', fromGuest), REPLACE)
       await request(MessageType.NEWTFILTER, encodeClassifier(index, 'egress', toGuest), REPLACE)
     },
-    deleteLockRule: () => absentIsWell(request(MessageType.DELRULE, encodeLockRule())),
+    deleteLockRule: () => ignoreAbsent(request(MessageType.DELRULE, encodeLockRule())),
     close: () => netlink.close(),
   }
 }
 
-async function presentIsWell(creation: Promise<void>): Promise<void> {
+async function ignoreExisting(creation: Promise<void>): Promise<void> {
   try {
     await creation
   } catch (error) {
@@ -208,7 +208,7 @@ function specOf({ via, source, index, ...route }: RouteState): RouteSpec {
 /**
  * What was to be deleted may be gone already: each kind of object has an errno of its own for that.
  */
-async function absentIsWell(deletion: Promise<void>): Promise<void> {
+async function ignoreAbsent(deletion: Promise<void>): Promise<void> {
   try {
     await deletion
   } catch (error) {

@@ -1,9 +1,8 @@
 /**
- * A netlink(7) socket for requests that the kernel may take long over: they wait on a thread of the
- * pool, and nobody else does.
+ * A netlink(7) socket for requests that take the kernel long. They run on a thread of the pool.
  *
- * The kernel answers while it is being sent to, on the thread that sends. Errors: `NetlinkError`,
- * or libc's.
+ * The kernel handles a request during send(2), on the sending thread. Errors: `NetlinkError`, or
+ * libc's.
  */
 import { getSystemErrorName } from 'node:util'
 import koffi from 'koffi'
@@ -11,8 +10,8 @@ import { createQueue } from '../../lib/queue.ts'
 import { checked } from '../libc.ts'
 import { NetlinkError } from './netlink.ts'
 
-export interface PatientNetlink {
-  /** Sends one request and resolves when the kernel has done it. One at a time. */
+export interface ThreadedNetlink {
+  /** Sends one request and resolves when it is done. One at a time. */
   request(type: number, payload: readonly Uint8Array[]): Promise<void>
   close(): void
 }
@@ -27,7 +26,7 @@ const HEADER_BYTES = 16
 const ANSWER_BYTES = 8192
 
 /** For the netfilter subsystems, in the calling thread's network namespace. */
-export function openPatientNetlink(): PatientNetlink {
+export function openThreadedNetlink(): ThreadedNetlink {
   const library = koffi.load('libc.so.6')
   const socket = library.func('int socket(int domain, int type, int protocol)')
   const send = library.func('long send(int fd, const uint8_t *bytes, size_t length, int flags)')

@@ -1,6 +1,6 @@
 /**
- * Asks a network by ARP whether somebody else has an address, as RFC 5227 has it done: the question
- * names no sender, so nobody's cache changes by it. Busybox asks, which every host has.
+ * Finds address conflicts by ARP probes (RFC 5227). A probe names no sender, so it changes no ARP
+ * cache. Uses busybox, which every host has.
  */
 import { networkInterfaces } from 'node:os'
 import type { Runner } from '../../lib/runner.ts'

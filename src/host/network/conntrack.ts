@@ -1,10 +1,10 @@
 /**
- * Forgets connections (nfnetlink, subsystem ctnetlink): what the kernel would go on accepting
- * because it was accepted once.
+ * Deletes entries of the connection table (nfnetlink, subsystem ctnetlink), because the kernel goes
+ * on accepting the packets of known connections.
  *
- * Since Linux 6.11 the kernel deletes by a filter, at once: 65,000 entries take it a quarter of a
- * second, so it is asked on a thread that nobody waits for. Before, those that match are listed
- * (5.8) and deleted in small portions, which takes seconds. Layout:
+ * Since Linux 6.11 the kernel itself deletes by a filter. 65,000 entries take it a quarter of a
+ * second, so the request is sent from another thread. With older kernels, the matching entries are
+ * listed (5.8) and deleted in small portions, which takes seconds. Layout:
  * linux/netfilter/nfnetlink_conntrack.h; numbers are in network byte order, those of filters in the
  * machine's own.
  */
@@ -16,7 +16,7 @@ import { ipv4ToBytes } from '../../model/addr.ts'
 import { uint32 } from '../netlink/attributes.ts'
 import { AF_INET } from '../netlink/ip-decode.ts'
 import { type Netlink, openNetfilterNetlink } from '../netlink/netlink.ts'
-import { openPatientNetlink } from '../netlink/threaded-netlink.ts'
+import { openThreadedNetlink } from '../netlink/threaded-netlink.ts'
 import { readSetting } from './sysctl.ts'
 
 /**
@@ -39,7 +39,7 @@ const FILTER = { original: 1, reply: 2 } as const
 const COUNTS = { source: 1, destination: 2 } as const
 const HEADER_BYTES = 4
 const ATTRIBUTE_HEADER_BYTES = 4
-/** Entries that are deleted before somebody else has a turn: about a millisecond's worth. */
+/** Entries that are deleted before other work may run: about a millisecond. */
 const PORTION = 64
 /** struct nfgenmsg: family, version, resource id. */
 const HEADER = Buffer.of(AF_INET, 0, 0, 0)
@@ -53,7 +53,7 @@ const PLACES: readonly (readonly [Side, End])[] = [
   ['reply', 'destination'],
 ]
 
-/** What the kernel remembers of connections. */
+/** The kernel's connection table. */
 export interface Conntrack {
   /** Deletes every entry that fits. Errors: the kernel's own. */
   forget(filter: FlowFilter): Promise<void>
@@ -66,11 +66,11 @@ export interface Conntrack {
  */
 export function createConntrack(options: { readonly isOld?: boolean } = {}): Conntrack {
   const netlink = openNetfilterNetlink()
-  const patient = openPatientNetlink()
+  const patient = openThreadedNetlink()
   let isOld = options.isOld ?? false
   return {
     async forget({ address }) {
-      // A walk over the whole table is spared where there is nothing in it.
+      // An empty table need not be walked.
       if (readSetting('netfilter/nf_conntrack_count') === '0') return
       for (const [side, end] of PLACES) {
         const query = encode(side, end, address)
@@ -79,7 +79,7 @@ export function createConntrack(options: { readonly isOld?: boolean } = {}): Con
             await patient.request(DELETE, query)
             continue
           } catch (error) {
-            // It takes the filter for half of one entry's name.
+            // An older kernel takes the filter for an incomplete entry.
             if (errnoOf(error) !== 'EINVAL') throw error
             isOld = true
           }
@@ -114,7 +114,7 @@ function encode(side: Side, end: End, address: Ipv4): Uint8Array[] {
   ]
 }
 
-/** What tells one entry from all others: its first direction, its number, and its zone. */
+/** What identifies one entry: its original direction, its id and its zone. */
 function nameOf(entry: Buffer): Uint8Array[] {
   const parts: Uint8Array[] = [HEADER]
   parseAttributes(entry.subarray(HEADER_BYTES), ({ type, data }) => {
@@ -124,10 +124,7 @@ function nameOf(entry: Buffer): Uint8Array[] {
   return parts
 }
 
-/**
- * By hand, because the package leaves out the flag that says "nested". Padded to a multiple of
- * four.
- */
+/** Written by hand, because the package does not set the flag "nested". Padded to four bytes. */
 function attribute(type: number, payload: Buffer): Buffer {
   const bytes = Buffer.alloc((ATTRIBUTE_HEADER_BYTES + payload.length + 3) & ~3)
   bytes.set(new Uint8Array(Uint16Array.of(ATTRIBUTE_HEADER_BYTES + payload.length, type).buffer))

@@ -1,33 +1,32 @@
 /**
- * The VXLAN device to the other hosts (RFC 7348), without anything that floods or learns: each peer
- * is one permanent neighbour and one forwarding entry, both made of its fabric address.
+ * The VXLAN device to the other hosts (RFC 7348), without flooding and learning. Each peer has a
+ * permanent neighbour entry and a forwarding entry, both computed from its fabric address.
  *
- * Its next hops are the peers' fabric addresses themselves, so nothing has to be allocated; the
- * outer packets find their way to the same addresses through the routes that the machine has
- * anyway. The device carries the host's own fabric address once more: the ICMP errors that the host
- * sends to the others' instances then come from an address by which the others know it. Errors: the
- * kernel's own.
+ * The next hops are the fabric addresses of the peers, so nothing has to be allocated. The outer
+ * packets go to the same addresses by the machine's own routes. The device also has the host's
+ * fabric address, so that the host's ICMP errors to instances elsewhere come from an address that
+ * their hosts know. Errors: the kernel's own.
  */
 import type { Ipv4, Mac } from '../../model/addr.ts'
 import { fabricMac } from '../../model/fabric.ts'
 import type { FabricSpec } from '../host.ts'
 import type { Ip } from '../netlink/ip.ts'
 import type { AddressState, LinkState } from '../netlink/ip-decode.ts'
-import { removeLink, whileVanishing } from './nics.ts'
+import { removeLink, retryWhileVanishing } from './nics.ts'
 import { ensureSetting } from './sysctl.ts'
 
 const HOST_PREFIX = 32
 
 /**
- * Makes the device equal to the spec, or removes it. One with another number, port or source is
- * made anew, for these cannot be changed in place. Returns what it changed.
+ * Makes the device equal to the spec, or removes it. A device with another VNI, port or source is
+ * replaced, because these cannot be changed. Returns what it changed.
  */
 export function ensureFabricLink(
   ip: Ip,
   name: string,
   spec: FabricSpec | null,
 ): Promise<readonly string[]> {
-  return whileVanishing(async () => {
+  return retryWhileVanishing(async () => {
     const link = await ip.link(name)
     if (spec === null) {
       if (link === undefined) return []
@@ -64,10 +63,9 @@ async function ensureDevice(
   if (device === undefined) throw new Error(`${name} vanished while it was being made`)
   const isWell = device.up && device.mtu === mtu && device.mac === mac
   if (!isWell && !changed.includes('device')) changed.push('link')
-  // Before the settings: IPv6 starts anew, with settings of its own, on a device that was too
-  // narrow for it.
+  // Before the settings: a larger MTU can start IPv6 on the device, with default settings.
   if (!isWell) await ip.setLink(device.index, { mtu, mac })
-  // Before `up`: the device must not speak IPv6 for even a moment.
+  // Before `up`: the device must never send IPv6.
   for (const [setting, value] of settingsOf(name))
     if (ensureSetting(setting, value)) changed.push(setting)
   if (!device.up) await ip.setLink(device.index, { up: true })

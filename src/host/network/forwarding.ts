@@ -1,9 +1,8 @@
 /**
- * Whether this machine was a router before Atoll made it one: remembered, so that it forwards for
- * nobody else meanwhile (`plan/guard.ts`) and is none again afterwards.
+ * Remembers whether this machine forwarded IPv4 before Atoll. If it did not, it forwards for nobody
+ * else meanwhile (`plan/guard.ts`), and forwarding is switched off again in the end.
  *
- * The kernel forgets the setting with each boot, and so do we: what is remembered counts for the
- * boot that it was seen in.
+ * The kernel's setting is lost with each boot, so what is remembered is valid for one boot.
  */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -23,7 +22,7 @@ export interface Forwarding {
   restore(): boolean
 }
 
-/** `file` is where it is remembered, beyond this process; null: nowhere. */
+/** `file` stores the answer beyond this process; null: it is not stored. */
 export function createForwarding(file: string | null): Forwarding {
   let known = file === null ? null : recall(file)
   const remember = (before: boolean) => {
@@ -34,7 +33,7 @@ export function createForwarding(file: string | null): Forwarding {
   return {
     ensure() {
       const isOff = readSetting(SETTING) === '0'
-      // Before it is switched on: a daemon that ends here finds it off again.
+      // Stored before it is switched on. A daemon that dies here finds it off again.
       if (isOff) remember(false)
       else if (known === null) remember(true)
       return ensureSetting(SETTING, '1')

@@ -1,9 +1,9 @@
 /**
- * The guest side of a NIC: moving it into an instance's network namespace and setting it up there.
+ * The guest end of a NIC: moves it into an instance's network namespace and configures it there.
  *
- * A namespace that ends takes its link with it, but some time later, so a pair whose guest end is
- * neither at home nor in the wanted namespace is deleted and made anew: deleting the host end
- * removes both ends at once.
+ * A namespace that ends removes its links, but some time later. So if the guest end is neither in
+ * the host's namespace nor in the wanted one, the pair is deleted by its host end and created
+ * again.
  */
 
 import { errnoOf } from '../../lib/errno.ts'
@@ -17,7 +17,7 @@ import { openRouteNetlink } from '../netlink/netlink.ts'
 import type { NicLock } from './lock.ts'
 import type { NamespaceHandle } from './netns.ts'
 import { inNamespace, openNamespace } from './netns.ts'
-import { createNic, ensureHostEnd, removeLink, whileVanishing } from './nics.ts'
+import { createNic, ensureHostEnd, removeLink, retryWhileVanishing } from './nics.ts'
 import { ensureSetting } from './sysctl.ts'
 
 const LOOPBACK_INDEX = 1
@@ -26,10 +26,10 @@ const DEFAULT_DESTINATION = ipv4('0.0.0.0')
 const STATIC_PROTOCOL = 4
 
 /**
- * Puts the guest end into the namespace of `pid` and, once `limited`, sets it up. Repeating it
- * changes nothing.
+ * Moves the guest end into the namespace of `pid` and, once `limited` has resolved, configures it.
+ * May be repeated.
  */
-export function plugGuest(
+export function attachGuest(
   libc: Libc,
   home: Ip,
   lock: NicLock,
@@ -39,7 +39,7 @@ export function plugGuest(
   limited: Promise<void> = Promise.resolve(),
 ): Promise<void> {
   return withNamespace(libc, pid, (namespace, away) =>
-    whileVanishing(async () => {
+    retryWhileVanishing(async () => {
       let guest = await findGuest(home, away, spec)
       if (guest === undefined) {
         await moveGuest(home, lock, spec, namespace.fd)
@@ -54,10 +54,9 @@ export function plugGuest(
 }
 
 /**
- * Whether the namespace of `pid` has this NIC, set up as asked. False, too, when there is no such
- * process.
+ * Whether the namespace of `pid` has this NIC, configured as asked. False without such a process.
  */
-export async function guestIsPlugged(
+export async function isGuestAttached(
   libc: Libc,
   home: Ip,
   spec: NicSpec,
@@ -95,8 +94,8 @@ async function withNamespace<T>(
 }
 
 /**
- * Our guest end over there: the link that names our host end as its peer, and is named by it. A MAC
- * alone could be forged.
+ * The guest end in the other namespace: the link whose peer is the host end, and the other way
+ * round. A MAC alone could be forged.
  */
 async function findGuest(home: Ip, away: Ip, spec: NicSpec): Promise<LinkState | undefined> {
   const host = await home.link(spec.hostLink)

@@ -1,10 +1,10 @@
 /**
- * Hears when somebody changes what Atoll has made in the kernel: rules, routes, addresses, and its
- * links with all that is on them.
+ * Watches for changes by other programs of what Atoll has made in the kernel: rules, routes,
+ * addresses, and its links.
  *
- * The kernel tells of every change in the namespace (rtnetlink(7), nfnetlink): what is of no
- * interest is sorted out here, cheaply, and what remains means no more than "look again". Told too
- * much at once, the kernel drops notifications and says so; that is a reason to look, too.
+ * The kernel notifies of every change in the namespace (rtnetlink(7), nfnetlink). Irrelevant ones
+ * are filtered out here. A relevant one only means "look again". When there are too many, the
+ * kernel drops notifications and reports it, which also means "look again".
  */
 import { createNetlink, Protocol, rt } from 'netlink'
 import { LINK_PREFIX, NFT_TABLE } from '../../model/names.ts'
@@ -24,14 +24,13 @@ const BUFFER_BYTES = MIB
 const INDEX_OFFSET = 4
 
 /**
- * Calls `heard` for each change that may concern us, but for those of links, routes and addresses
- * that `ip` itself makes. Returns what ends it. The links that `ip` knows already are ours to hear
- * of, too.
+ * Calls `heard` for each change that may concern Atoll, except changes of links, routes and
+ * addresses by `ip` itself. Returns a function that ends this.
  */
 export function watchKernel(
   ip: Ip,
   rules: RulesWatch,
-  lock: Pick<NicLock, 'doubt' | 'watched'>,
+  lock: Pick<NicLock, 'invalidate' | 'watched'>,
   heard: () => void,
 ): () => void {
   const endings = [
@@ -47,7 +46,7 @@ export function watchKernel(
 
 function watchRoutes(
   ip: Ip,
-  lock: Pick<NicLock, 'doubt' | 'watched'>,
+  lock: Pick<NicLock, 'invalidate' | 'watched'>,
   heard: () => void,
 ): () => void {
   const socket = createNetlink(Protocol.ROUTE, {
@@ -57,11 +56,11 @@ function watchRoutes(
   const ours = new Set<number>()
   lock.watched(true)
   socket.on('message', (messages) => {
-    for (const { type, data } of messages) doubtLock(type, data, lock)
+    for (const { type, data } of messages) invalidateLock(type, data, lock)
     if (messages.some((message) => concerns(message, ours) && message.port !== ip.port)) heard()
   })
   socket.on('error', () => {
-    lock.doubt(null)
+    lock.invalidate(null)
     heard()
   })
   for (const group of ROUTE_GROUPS) socket.addMembership(group)
@@ -69,7 +68,7 @@ function watchRoutes(
     (links) => {
       for (const { name, index } of links) if (name.startsWith(LINK_PREFIX)) ours.add(index)
     },
-    // Then the next pass finds it.
+    // The next pass finds it.
     () => undefined,
   )
   return () => {
@@ -78,15 +77,15 @@ function watchRoutes(
   }
 }
 
-/** A classifier, or what carries it, was made or removed. */
-function doubtLock(type: number, data: Buffer, lock: Pick<NicLock, 'doubt'>): void {
+/** A classifier, or its queueing discipline, was added or removed. */
+function invalidateLock(type: number, data: Buffer, lock: Pick<NicLock, 'invalidate'>): void {
   const { MessageType } = rt
   switch (type) {
     case MessageType.NEWQDISC:
     case MessageType.DELQDISC:
     case MessageType.NEWTFILTER:
     case MessageType.DELTFILTER:
-      lock.doubt(data.length >= INDEX_OFFSET + 4 ? data.readInt32LE(INDEX_OFFSET) : null)
+      lock.invalidate(data.length >= INDEX_OFFSET + 4 ? data.readInt32LE(INDEX_OFFSET) : null)
   }
 }
 
@@ -106,7 +105,7 @@ function concerns({ type, data }: Notification, ours: Set<number>): boolean {
       else ours.delete(link.index)
       return true
     }
-    // Neighbours of other links come and go all the time, as their own traffic wants it.
+    // Neighbours of other links change all the time.
     case MessageType.NEWNEIGH:
     case MessageType.DELNEIGH:
     case MessageType.NEWQDISC:

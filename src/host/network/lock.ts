@@ -1,14 +1,14 @@
 /**
- * The lock on each NIC: what keeps instances shut off when every rule of nftables is gone, as after
- * `nft flush ruleset`, and nobody lives who could load them again.
+ * The lock on each NIC. It drops the packets of instances when all nftables rules are gone, as
+ * after `nft flush ruleset`, and no daemon runs that could load them again.
  *
- * Two programs of traffic control (tc-bpf(8)), which no firewall's reload touches. What comes from
- * the guest gets a mark that says "unproved"; the main table clears it when it has proved the
- * source, and a policy rule routes nothing that still has it, neither further nor to the host
- * itself (with `src_valid_mark`, so that the look back at the source sees it, too). What goes to
- * the guest needs the mark that rules give to what they let through. ARP has no such marks and
- * passes. Both programs live with the link. What is neither ARP nor IP, such as LLDP or EAPOL,
- * rules of nftables do not see, but programs of the host that speak it would: it ends here.
+ * It is two BPF programs of traffic control (tc-bpf(8)), which a reload of a firewall does not
+ * touch. They stay as long as the link. The first marks packets from the guest as unverified. The
+ * main table removes the mark when it has verified the source, and a policy rule drops packets that
+ * still have it, also those for the host itself (with `src_valid_mark`, so that reverse path
+ * filtering uses the mark). The second drops packets to the guest without the mark of accepted
+ * packets. ARP has no marks and passes. Other protocols, such as LLDP or EAPOL, are dropped:
+ * nftables does not see them, but programs of the host would.
  */
 import { closeSync } from 'node:fs'
 import { endianness } from 'node:os'
@@ -20,20 +20,17 @@ import { type Instruction, loadClassifier } from './bpf.ts'
 
 /** The lock on links of one namespace. */
 export interface NicLock {
-  /** Locks the link. Returns false where this kernel has no such locks, which is logged once. */
+  /** Locks the link. Returns false when this kernel cannot, which is logged once. */
   close(index: number): Promise<boolean>
-  /** Whether links can be locked here, as far as is known. */
+  /** Whether links can be locked here, as far as known. */
   readonly isAvailable: boolean
-  /**
-   * Which of these links are locked. What was seen is remembered while somebody watches, who tells
-   * of doubts.
-   */
+  /** Which of these links are locked. Answers are cached while changes are watched. */
   closed(indexes: readonly number[]): Promise<ReadonlySet<number>>
-  /** The classifiers of a link may be others now, or those of all. */
-  doubt(index: number | null): void
-  /** From now on every change to a classifier is told as a doubt, or no longer. */
+  /** Forgets the cached answer of a link, or of all (null): its classifiers may have changed. */
+  invalidate(index: number | null): void
+  /** Whether each change of a classifier is from now on reported by `invalidate`. */
   watched(isWatched: boolean): void
-  /** Releases what the programs were loaded with; they go on. */
+  /** Releases the descriptors of the programs. The programs stay on their links. */
   end(): void
 }
 
@@ -63,10 +60,7 @@ const ifNotEqual = (to: number, immediate: number, offset: number): Instruction 
 })
 const EXIT: Instruction = { code: 0x95 }
 
-/**
- * Drops what is neither ARP nor IP, or is for a VLAN; mark = (mark & ~passed) | unproved, unless it
- * is ARP.
- */
+/** Drops what is neither ARP nor IP, or has a VLAN tag. Marks IP packets as unverified. */
 const FROM_GUEST: readonly Instruction[] = [
   load(2, PROTOCOL),
   load(3, VLAN_TCI),
@@ -84,7 +78,7 @@ const FROM_GUEST: readonly Instruction[] = [
   set(0, CONTINUE),
   EXIT,
 ]
-/** Drops what is neither marked as passed nor ARP. */
+/** Drops what is neither marked as accepted nor ARP. */
 const TO_GUEST: readonly Instruction[] = [
   load(2, PROTOCOL),
   ifEqual(2, ARP, 5),
@@ -100,7 +94,7 @@ const TO_GUEST: readonly Instruction[] = [
 /** Kernels and containers without BPF or without its classifier. */
 const UNAVAILABLE = ['EPERM', 'ENOSYS', 'ENOENT', 'EOPNOTSUPP', 'EINVAL']
 
-/** The programs are loaded when the first link is locked. */
+/** Loads the programs when the first link is locked. */
 export function createNicLock(ip: Ip, log: Log): NicLock {
   let programs: { readonly fromGuest: number; readonly toGuest: number } | null = null
   let isAvailable = true
@@ -109,7 +103,7 @@ export function createNicLock(ip: Ip, log: Log): NicLock {
   let doubts = 0
   const isClosed = async (index: number): Promise<boolean> => {
     if (seenClosed.has(index)) return true
-    // A doubt that comes meanwhile is not forgotten: what is seen then is not remembered.
+    // If it is invalidated meanwhile, the answer is not cached.
     const before = doubts
     const closed = await ip.hasClassifiers(index)
     if (closed && isWatched && doubts === before) seenClosed.add(index)
@@ -150,7 +144,7 @@ export function createNicLock(ip: Ip, log: Log): NicLock {
         if (classified.has(index) && (await isClosed(index))) found.add(index)
       return found
     },
-    doubt(index) {
+    invalidate(index) {
       doubts += 1
       if (index === null) seenClosed.clear()
       else seenClosed.delete(index)

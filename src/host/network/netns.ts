@@ -34,7 +34,7 @@ export function inNamespace<T>(libc: Libc, fd: number, act: () => T): T {
     try {
       return act()
     } finally {
-      goHome(libc, home)
+      returnToNamespace(libc, home)
     }
   } finally {
     closeSync(home)
@@ -42,10 +42,10 @@ export function inNamespace<T>(libc: Libc, fd: number, act: () => T): T {
 }
 
 /**
- * A daemon that stayed in a guest's namespace would do the host's work there: it dies instead, and
- * its successor starts at home.
+ * If this fails, the process ends: a daemon that stayed in a guest's namespace would change the
+ * guest's network instead of the host's.
  */
-function goHome(libc: Libc, home: number): void {
+function returnToNamespace(libc: Libc, home: number): void {
   try {
     libc.enterNetworkNamespace(home)
   } catch {

@@ -1,8 +1,7 @@
 /**
- * What the host side of a NIC must look like, and how what the kernel has differs from it. Pure.
+ * What the host end of a NIC should be, and how the kernel's state differs from it. Pure.
  *
- * Kept apart from the doing so that a pass over a thousand NICs that are well costs one dump and
- * these comparisons.
+ * A pass over a thousand unchanged NICs costs one dump and these comparisons.
  */
 import type { Mac } from '../../model/addr.ts'
 import type { LinkType } from '../../model/driver.ts'
@@ -35,12 +34,11 @@ const IPV4_SETTINGS: readonly NicSetting[] = [
   { name: 'proxy_arp', devconf: 3, value: 1 },
   { name: 'accept_redirects', devconf: 4, value: 0 },
   { name: 'send_redirects', devconf: 6, value: 0 },
-  // A source that is not routed back through this link is dropped, even when no rule of ours is
-  // loaded.
+  // Strict reverse path filtering: works even without nftables rules.
   { name: 'rp_filter', devconf: 8, value: 1 },
   { name: 'accept_source_route', devconf: 9, value: 0 },
-  // The look back at the source goes by the mark, too, so that what the lock has marked is no
-  // source (`lock.ts`).
+  // Reverse path filtering uses the packet's mark, so that it drops unverified packets
+  // (`lock.ts`).
   { name: 'src_valid_mark', devconf: 24, value: 1 },
 ]
 
@@ -65,7 +63,7 @@ export function proxyDelaySetting(hostLink: string): string {
   return `ipv4/neigh/${hostLink}/proxy_delay`
 }
 
-/** A NIC's state out of whole dumps. `proxyDelay` is the value of `proxyDelaySetting`. */
+/** The state of a NIC, from dumps. `proxyDelay` is the value of `proxyDelaySetting`. */
 export function nicState(
   link: LinkState,
   dumps: {
@@ -97,7 +95,7 @@ export function nicState(
   }
 }
 
-/** What the kernel needs to know of a NIC that a host should have. `mtu` in bytes. */
+/** The spec of a NIC that the host should have. `mtu` in bytes. */
 export function nicSpec(nic: NicWant, mtu: number, kind: LinkType): NicSpec {
   return {
     kind,
@@ -110,9 +108,7 @@ export function nicSpec(nic: NicWant, mtu: number, kind: LinkType): NicSpec {
   }
 }
 
-/**
- * What must be repaired so that `state` is what `spec` asks for, in words; empty when all is well.
- */
+/** Names of what differs between `state` and `spec`; empty when nothing does. */
 export function nicDifferences(spec: NicSpec, state: NicState | undefined): readonly string[] {
   if (state === undefined) return ['link']
   const [route, ...otherRoutes] = state.routes

@@ -17,14 +17,11 @@ import { ensureSetting, readSetting } from './sysctl.ts'
 
 const HOST_PREFIX = 32
 
-/**
- * Every NIC host end of ours, from four dumps whatever their number, and a look at each lock that
- * is not known.
- */
+/** All host ends of NICs, from four dumps, and a query for each lock that is not cached. */
 export async function readNics(ip: Ip, lock: NicLock): Promise<readonly NicState[]> {
   const [links, routes, neighbours] = await Promise.all([ip.links(), ip.routes(), ip.neighbours()])
   const ours = links.filter((link) => isNicLink(link.name))
-  const locked = await whileVanishing(() => lock.closed(ours.map(({ index }) => index)))
+  const locked = await retryWhileVanishing(() => lock.closed(ours.map(({ index }) => index)))
   const ourRoutes = Map.groupBy(
     routes.filter((route) => route.protocol === ROUTE_PROTOCOL),
     (route) => route.index,
@@ -44,7 +41,7 @@ export async function readNics(ip: Ip, lock: NicLock): Promise<readonly NicState
   )
 }
 
-/** The index of every NIC host end of ours by its name, from one dump. */
+/** The interface index of every host end by its name, from one dump. */
 export async function readNicIndexes(ip: Ip): Promise<ReadonlyMap<string, number>> {
   const links = await ip.links()
   return new Map(
@@ -52,7 +49,7 @@ export async function readNicIndexes(ip: Ip): Promise<ReadonlyMap<string, number
   )
 }
 
-/** Makes the link of a NIC, down, with its host end's name, where there is none. */
+/** Creates the link of a NIC, down, if it does not exist. */
 export type MakeLink = (ip: Ip, spec: NicSpec) => Promise<void>
 
 /** Makes the host side equal to the spec. Returns what had to be repaired. */
@@ -62,7 +59,7 @@ export function ensureHostEnd(
   spec: NicSpec,
   makeLink: MakeLink = makePair,
 ): Promise<readonly string[]> {
-  return whileVanishing(async () => {
+  return retryWhileVanishing(async () => {
     const link = await ip.link(spec.hostLink)
     if (link === undefined) {
       await createNic(ip, lock, spec, makeLink)
@@ -78,10 +75,10 @@ export function ensureHostEnd(
 const VANISHING_ATTEMPTS = 3
 
 /**
- * A namespace that ends takes its veth ends with it at a moment of its own choosing, which may be
- * between any two of our steps. `work` starts over then, and finds that the link is absent.
+ * A namespace that ends removes its veth ends at any moment, also between two steps of `work`. Then
+ * `work` is run again, and finds that the link is absent.
  */
-export async function whileVanishing<T>(work: () => Promise<T>): Promise<T> {
+export async function retryWhileVanishing<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await work()
@@ -92,7 +89,7 @@ export async function whileVanishing<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Removes a link by name. Absent is well. */
+/** Removes a link by name, if it exists. */
 export async function removeLink(ip: Ip, name: string): Promise<void> {
   try {
     await ip.deleteLink(name)
@@ -101,7 +98,7 @@ export async function removeLink(ip: Ip, name: string): Promise<void> {
   }
 }
 
-/** A veth pair, both ends here. A guest end left over from another pair of that name gives way. */
+/** Creates a veth pair. A leftover guest end of that name is removed first. */
 async function makePair(ip: Ip, spec: NicSpec): Promise<void> {
   await removeLink(ip, spec.guestLink)
   await ip.addVeth({
@@ -113,7 +110,7 @@ async function makePair(ip: Ip, spec: NicSpec): Promise<void> {
   })
 }
 
-/** Makes the NIC from nothing. */
+/** Creates the NIC. */
 export async function createNic(
   ip: Ip,
   lock: NicLock,
@@ -128,8 +125,7 @@ export async function createNic(
 }
 
 /**
- * Lock and settings come before `up`: a link must not speak IPv6 or answer with a delay for even a
- * moment. Routes need `up` first.
+ * Locks and configures the link before it is up: it must never send IPv6. Routes need `up` first.
  */
 async function setUpHostEnd(
   ip: Ip,

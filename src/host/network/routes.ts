@@ -1,5 +1,5 @@
 /**
- * The gateway device, and those routes of ours that do not lead to a NIC. Errors: the kernel's own.
+ * The gateway device, and Atoll's routes that do not lead to a NIC. Errors: the kernel's own.
  */
 import type { Cidr, Ipv4 } from '../../model/addr.ts'
 import { formatCidr } from '../../model/addr.ts'
@@ -10,10 +10,7 @@ import type { RouteSpec } from '../netlink/ip-encode.ts'
 import { ensureSetting } from './sysctl.ts'
 
 const HOST_PREFIX = 32
-/**
- * Worse than any route an administrator or a DHCP client makes, so that it never takes the place of
- * one.
- */
+/** A worse metric than that of any other route, so that it never replaces one. */
 const UNREACHABLE_METRIC = 0xffff_0000
 
 /**
@@ -43,9 +40,9 @@ export async function ensureGatewayLink(
 }
 
 /**
- * Makes our routes that have no NIC equal to these, those of instances through the link `over`
- * where it is given. Returns what it changed; rejects when the kernel refused some, after it has
- * tried all.
+ * Makes Atoll's routes that have no NIC equal to these. Routes to instances go through the link
+ * `over` if it is given. Returns what it changed. Rejects after it has tried all routes, if the
+ * kernel refused some.
  */
 export async function ensureFabricRoutes(
   ip: Ip,
@@ -101,10 +98,7 @@ function unreachableRoute({ network, prefix }: Cidr): RouteSpec {
   }
 }
 
-/**
- * Where the link matters, which is in the fabric's own device only, it is part of what makes two
- * routes the same.
- */
+/** What identifies a route. The link is a part of it for the fabric's device only. */
 function routeKey(route: RouteSpec | RouteState, fabric: number | undefined): string {
   const destination = formatCidr({ network: route.destination, prefix: route.prefix })
   const via = route.via ? ` via ${route.via}` : ''

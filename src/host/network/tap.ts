@@ -1,8 +1,8 @@
 /**
- * What a virtual machine is handed: its taps, and the sockets on which it is spoken to.
+ * Descriptors that a virtual machine inherits: its taps and listening sockets.
  *
- * Taps are made to stay, so that links, rules and routes do not wait for a guest, and are opened
- * anew for each start of one.
+ * Taps are persistent, so that links, rules and routes do not depend on a running guest. Each start
+ * of a guest opens them.
  */
 import { rm } from 'node:fs/promises'
 import { unavailable } from '../../model/errors.ts'
@@ -11,7 +11,7 @@ import type { Ip } from '../netlink/ip.ts'
 import type { Descriptors } from '../sockets/descriptors.ts'
 import type { MakeLink } from './nics.ts'
 
-/** Makes taps that outlive everybody who holds them, for `ensureHostEnd`. */
+/** Creates persistent taps, for `ensureHostEnd`. */
 export function tapMaker(descriptors: Descriptors): MakeLink {
   return async (_ip, { hostLink }) => {
     const fd = descriptors.openTap(hostLink)
@@ -23,13 +23,13 @@ export function tapMaker(descriptors: Descriptors): MakeLink {
   }
 }
 
-/** Opens a tap that is there: opening by name would make another, which nobody set up. */
+/** Opens an existing tap. Opening by name alone would create a tap that is not configured. */
 export async function openTap(descriptors: Descriptors, ip: Ip, name: string): Promise<OpenFile> {
   if ((await ip.link(name)) === undefined) throw unavailable(`there is no link ${name}`)
   return openFile(descriptors, descriptors.openTap(name))
 }
 
-/** Listens at `path`, where nobody does any more. */
+/** Listens at `path`. Replaces the socket of a process that has ended. */
 export async function listenUnix(descriptors: Descriptors, path: string): Promise<OpenFile> {
   await rm(path, { force: true })
   return openFile(descriptors, descriptors.listenUnix(path))

@@ -1,11 +1,10 @@
 /**
- * Living with Docker's own networking: its FORWARD policy is DROP, and a drop in any base chain is
- * final. `DOCKER-USER` is the chain that Docker keeps for others
- * (https://docs.docker.com/engine/network/packet-filtering-firewalls/): what goes from or to our
- * NICs is accepted there, and judged by our own table alone.
+ * Rules in Docker's chain for other programs, `DOCKER-USER`. Docker's FORWARD policy is DROP, and a
+ * drop in any base chain is final. So packets from and to Atoll's NICs are accepted there; Atoll's
+ * own table filters them (https://docs.docker.com/engine/network/packet-filtering-firewalls/).
  *
- * Docker writes through whichever iptables the machine has, nft or legacy; both are looked at.
- * Where there is no iptables or no such chain there is nothing to do.
+ * Docker uses iptables-nft or iptables-legacy, so both are read. Without iptables or the chain
+ * there is nothing to do.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { errnoOf } from '../../lib/errno.ts'

@@ -9,20 +9,19 @@ import type { Runner, RunResult } from '../../lib/runner.ts'
 import { unavailable } from '../../model/errors.ts'
 import { nftObjects } from './nft-listing.ts'
 
-/** What nft says about a script with an error on every line is of no use to anyone. */
+/** nft can report an error for every line of a script. */
 const MESSAGE_LIMIT_CHARS = 2_000
 /**
- * It has the kernel's ear within some milliseconds (docs/what-happens-when.md), and with the rules
- * of 5,000 NICs, which are some 2 MB, within half a second. Killed on the way it has changed
- * nothing.
+ * nft takes some milliseconds (docs/what-happens-when.md), and half a second for the rules of 5,000
+ * NICs, about 2 MB. If it is killed before it is done, nothing has changed.
  */
 const TIMEOUT_MS = 3_000
 const TIMEOUT_MS_PER_BYTE = 3_000 / 1_000_000
 /**
- * After each time that this was too short it is doubled, up to so many times: it may be the machine
- * that is slow.
+ * The timeout is doubled each time that it was too short, up to this factor: the machine may be
+ * slow.
  */
-const MOST_PATIENCE = 8
+const MAX_TIMEOUT_FACTOR = 8
 
 /** The rules of this namespace, as the nft program sees them. */
 export interface Nft {
@@ -46,7 +45,7 @@ export function createNft(run: Runner): Nft {
     try {
       const timeoutMs = (TIMEOUT_MS + stdin.length * TIMEOUT_MS_PER_BYTE) * patience
       const result = await run('nft', args, { stdin, timeoutMs })
-      patience = result.stoppedBy === 'timeout' ? Math.min(MOST_PATIENCE, patience * 2) : 1
+      patience = result.stoppedBy === 'timeout' ? Math.min(MAX_TIMEOUT_FACTOR, patience * 2) : 1
       return result
     } catch (cause) {
       throw unavailable('nft cannot be started: is the package nftables installed?', cause)

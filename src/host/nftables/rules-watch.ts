@@ -1,11 +1,10 @@
 /**
- * Hears of every transaction of nftables in the namespace, and remembers which tables it has
- * changed: so that a change to one of ours is told from the many of Docker, fail2ban and the like
- * without listing anything.
+ * Watches the nftables transactions in the namespace and remembers which tables they changed. So a
+ * change of Atoll's tables is distinguished from those of Docker or fail2ban without listing rules.
  *
- * The kernel sends what a transaction has changed, object by object, and last the number of the new
- * generation (nfnetlink, NFNLGRP_NFTABLES; layout: linux/netfilter/nf_tables.h). Too much at once
- * it drops, and says so.
+ * For each transaction the kernel sends the changed objects, then the number of the new generation
+ * (nfnetlink, NFNLGRP_NFTABLES; layout: linux/netfilter/nf_tables.h). When there is too much, it
+ * drops messages and reports it.
  */
 
 import { Protocol, parseAttributes, RawNetlinkSocket } from 'netlink'
@@ -66,7 +65,7 @@ export function openRulesWatch(generation: () => Promise<number>): RulesWatch {
     recvBufferSize: BUFFER_BYTES,
     sendBufferSize: SEND_BUFFER_BYTES,
   })
-  const memory = createMemory()
+  const memory = createChangeHistory()
   const listeners = new Set<(tables: ReadonlySet<string> | null) => void>()
   const tell = (tables: ReadonlySet<string> | null) => {
     for (const heard of listeners) heard(tables)
@@ -102,7 +101,7 @@ export function openRulesWatch(generation: () => Promise<number>): RulesWatch {
 }
 
 /** What transactions changed, by generation. */
-export function createMemory() {
+export function createChangeHistory() {
   const lastChanged = new Map<string, number>()
   let open = new Set<string>()
   let seen = NOTHING

@@ -1,10 +1,10 @@
 /**
- * Control groups of virtual machines: out of the daemon's own, so that whoever ends that one with
- * all its processes ends no guest.
+ * Control groups of virtual machines, outside the daemon's group: ending all processes of the
+ * daemon's group does not end a guest.
  *
- * Where systemd runs, a machine gets a transient scope of its own (org.freedesktop.systemd1,
- * StartTransientUnit); elsewhere a directory in each hierarchy that the daemon itself is in
- * (cgroups(7)). Both carry our mark and go with the machine.
+ * With systemd, a machine gets a transient scope (org.freedesktop.systemd1, StartTransientUnit).
+ * Otherwise it gets a directory in each hierarchy of the daemon (cgroups(7)). Both have a name of
+ * `model/names.ts` and are removed with the machine.
  */
 import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -21,8 +21,8 @@ import { MACHINE_GROUP } from '../../model/names.ts'
 
 export interface MachineGroups {
   /**
-   * Moves a process that was just started into a group with these limits. That it cannot be moved,
-   * or one of them set, is logged and no reason to end it.
+   * Moves a new process into a group with these limits. Failures are logged; the process keeps
+   * running.
    */
   enter(instance: InstanceId, pid: number, budget: MachineBudget): Promise<void>
 }
@@ -99,8 +99,8 @@ async function enterDirectories(
   for (const dir of await directories(instance)) {
     try {
       await mkdir(dirname(dir), { recursive: true })
-      await offer(dirname(dirname(dir)))
-      await offer(dirname(dir))
+      await enableControllers(dirname(dirname(dir)))
+      await enableControllers(dirname(dir))
       await mkdir(dir, { recursive: true })
       await limit(dir, budget)
       await writeFile(below(dir, 'cgroup.procs'), String(pid))
@@ -111,16 +111,12 @@ async function enterDirectories(
   if (failures.length > 0) throw new Error(failures.join('; '))
 }
 
-/**
- * Of the unified hierarchy: has the controllers that limits need work in the groups below. Others
- * have each all of theirs.
- */
-async function offer(dir: string): Promise<void> {
+/** Enables the controllers of the limits for groups below `dir`, in the unified hierarchy. */
+async function enableControllers(dir: string): Promise<void> {
   const there = await readFile(below(dir, 'cgroup.controllers'), 'utf8').catch(() => '')
   for (const name of there.trim().split(' '))
     if (['memory', 'pids', 'cpu'].includes(name))
-      // One whose group has processes of its own cannot give it on: then there is no limit of that
-      // kind.
+      // Fails for a group with processes of its own. Then there is no such limit.
       await writeFile(below(dir, 'cgroup.subtree_control'), `+${name}`).catch(() => undefined)
 }
 

@@ -1,13 +1,13 @@
 /**
- * The one way in which a program in C reads what a stranger made.
+ * The sandbox in which programs written in C parse untrusted files.
  *
- * It runs as a user that owns nothing, without a network, in a file system that has only /usr, in
- * namespaces of its own and with a filter of system calls (`seccomp.ts`), and has a limit on
- * everything. It opens no path of the host's: files are descriptors that we opened. What takes it
- * over can compute, and write what it was to write.
+ * A program in it runs as an unprivileged user, without network, in namespaces of its own, in a
+ * file system with only /usr, with a filter of system calls (`seccomp.ts`) and with limits. It gets
+ * its files as open descriptors and cannot open paths of the host. If it is exploited, it can only
+ * compute, and write its own output.
  *
- * bubblewrap makes the namespaces (https://github.com/containers/bubblewrap), util-linux's prlimit
- * and setpriv do the rest. When the daemon dies, so does everything in here.
+ * bubblewrap creates the namespaces (https://github.com/containers/bubblewrap); prlimit and setpriv
+ * of util-linux do the rest. When the daemon dies, all programs in the jail die.
  */
 import type { FileHandle } from 'node:fs/promises'
 import type { Runner } from '../../lib/runner.ts'
@@ -26,7 +26,7 @@ interface JailLimits {
 }
 
 /** What is run, and with what. */
-interface JailOrder {
+interface JailRequest {
   readonly program: string
   readonly args: readonly string[]
   readonly limits: JailLimits
@@ -66,7 +66,7 @@ export function jailPath(index: number): string {
  * How a program is started in the jail, for whoever starts it by itself to read what it says piece
  * by piece.
  */
-export function jailCommand({ program, args, limits, files }: JailOrder): JailCommand {
+export function jailCommand({ program, args, limits, files }: JailRequest): JailCommand {
   const filter = parserFilter(process.arch)
   const filtered = filter === null ? [] : ['--seccomp', String(FIRST_NUMBER + files.length)]
   return {
@@ -112,7 +112,7 @@ export async function letJailWrite<T>(file: FileHandle, work: () => Promise<T>):
  */
 export async function runJailed(
   run: Runner,
-  order: JailOrder,
+  order: JailRequest,
   options: { readonly timeoutMs: number; readonly idleMs?: number; readonly signal?: AbortSignal },
 ): ReturnType<Runner> {
   const { program, args, inherit } = jailCommand(order)

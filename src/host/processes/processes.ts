@@ -1,11 +1,11 @@
 /**
- * Processes of virtual machines: started so that they belong to nobody, found again by a daemon
- * that knows nothing, killed.
+ * Processes of virtual machines: starts them detached from the daemon, finds them again after a
+ * restart, and kills them.
  *
- * Each runs in a session and a control group (`groups.ts`) of its own, as a user of its own that
- * owns nothing on the machine: what breaks out of one guest reaches neither the host's files nor
- * another guest's. A process is ours when it was started with the name of one of our directories
- * *and* runs as that instance's user: a name alone is anybody's to take.
+ * Each has its own session, control group (`groups.ts`) and unprivileged user: a guest that breaks
+ * out of QEMU reaches neither files of the host nor of another guest. A process belongs to an
+ * instance when its command line names the instance's directory *and* it runs as the instance's
+ * user: anybody could use the name alone.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -38,7 +38,7 @@ function roomFor(memoryMiB: number): readonly (readonly [string, number])[] {
  * Raises what is lower, and logs what it cannot raise: then neighbours are no worse off than
  * before.
  */
-export async function makeRoom(log: Log): Promise<void> {
+export async function enlargeTables(log: Log): Promise<void> {
   const raised: string[] = []
   for (const [name, least] of roomFor(totalMiB()))
     try {

@@ -1,13 +1,13 @@
 /**
- * Who listens where instances ask for names, metadata and addresses: a web server on all addresses
- * would answer as the metadata service, and a resolver or a DHCP server keeps ours from its port.
- * Asks ss(8), which also tells whether a socket is for one link only; one that is, and another's
- * loopback address, are in nobody's way.
+ * Finds programs that listen at the ports of DNS, DHCP and metadata. A web server on all addresses
+ * would answer as the metadata service; a resolver or a DHCP server would take the port of Atoll's.
+ * Uses ss(8), which also shows sockets that are bound to one link. Those, and sockets at loopback
+ * addresses, do not matter.
  */
 import { systemRunner } from '../../lib/runner.ts'
 import type { Ipv4 } from '../../model/addr.ts'
 
-/** One who has a port of ours. */
+/** A program that listens at such a port. */
 export interface PortHolder {
   readonly protocol: 'TCP' | 'UDP'
   readonly port: number

@@ -1,8 +1,6 @@
 /**
- * What the daemon tells the service manager that started it: that it is up, and that it lives
- * (sd_notify(3), sd_watchdog_enabled(3)).
- *
- * Where nobody asked, as when it is started by hand, nothing is told.
+ * Notifies the service manager that the daemon is ready, and feeds its watchdog (sd_notify(3),
+ * sd_watchdog_enabled(3)). Does nothing if the daemon was not started by a service manager.
  */
 import { type Libc, loadLibc } from '../libc.ts'
 
@@ -17,7 +15,7 @@ export interface ServiceManager {
 }
 
 /** How many times a watchdog is told within its time: one may be late. */
-const BEATS = 3
+const NOTIFICATIONS_PER_TIMEOUT = 3
 
 /**
  * Speaks to the manager's socket, a path or, with `@`, an abstract name; `watchdogMs` is when it
@@ -35,8 +33,7 @@ export function createServiceManager(options: {
     try {
       libc.sendToPath(socket, Buffer.from(state))
     } catch {
-      // A manager that does not listen is not the daemon's trouble; what it then does is its own
-      // decision.
+      // The daemon goes on without a service manager that listens.
     }
   }
   return {
@@ -45,7 +42,7 @@ export function createServiceManager(options: {
       if (watchdogMs === undefined) return () => undefined
       const timer = setInterval(() => {
         if (lives()) tell('WATCHDOG=1')
-      }, watchdogMs / BEATS)
+      }, watchdogMs / NOTIFICATIONS_PER_TIMEOUT)
       timer.unref()
       return () => clearInterval(timer)
     },

@@ -18,7 +18,7 @@ import { METADATA_ADDRESS, RESOLVER_ADDRESS } from '../../../src/model/addr.ts'
 import { GATEWAY_LINK } from '../../../src/model/names.ts'
 import { createDhcp } from '../../../src/services/dhcp/dhcp.ts'
 import type { HostService } from '../../../src/services/service.ts'
-import { instance, passOver } from '../../../tools/kit/instance.ts'
+import { instance, passWith } from '../../../tools/kit/instance.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { createNetns, eventually, type Netns } from '../../../tools/kit/netns.ts'
 import { DHCP_CLIENTS, type DhcpClient, missing } from '../../kit/dhcp-clients.ts'
@@ -74,7 +74,7 @@ beforeAll(async () => {
     const place = { netns, home, ip: spec.ip, heard }
     places.set(`${client.name} ${way}`, { ...place, client: start(place, client) })
   }
-  await dhcp.apply(passOver(...guests.map(({ one }) => one)))
+  await dhcp.apply(passWith(...guests.map(({ one }) => one)))
 })
 afterAll(async () => {
   await dhcp?.close()

@@ -13,11 +13,11 @@ import { METADATA_ADDRESS } from '../../../src/model/addr.ts'
 import { GATEWAY_LINK } from '../../../src/model/names.ts'
 import { createDhcp } from '../../../src/services/dhcp/dhcp.ts'
 import type { HostService } from '../../../src/services/service.ts'
-import { instance, passOver } from '../../../tools/kit/instance.ts'
+import { instance, passWith } from '../../../tools/kit/instance.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import type { Netns } from '../../../tools/kit/netns.ts'
 import { createNetns, eventually } from '../../../tools/kit/netns.ts'
-import { createGuest, nicSpecOf, plugGuest } from '../../kit/guest.ts'
+import { attachGuest, createGuest, nicSpecOf } from '../../kit/guest.ts'
 import { OPEN_RULES } from '../../kit/open-rules.ts'
 
 const one = instance(7)
@@ -120,7 +120,7 @@ const dhclient = (lease: string, ...more: string[]) => [
 test('a reply has no checksum or a right one, as a client sees it that reads frames', async () => {
   const { dhcp } = serve()
   const guest = await guestOf()
-  await dhcp.apply(passOver(one))
+  await dhcp.apply(passWith(one))
   await guest.must(['ip', 'link', 'set', 'eth0', 'up'])
   let seen = ''
   const watch = ['tcpdump', '-i', 'eth0', '-vv', '-n', '-l', '-c', '1', 'udp and src port 67']
@@ -143,7 +143,7 @@ describe('udhcpc', () => {
   ])('gets the recorded address and all that goes with it, %s', async (_way, flags) => {
     const { dhcp } = serve()
     const guest = await guestOf()
-    await dhcp.apply(passOver(one))
+    await dhcp.apply(passWith(one))
     const { exitCode, stderr } = await guest.run(
       udhcpc('-q', '-n', '-O', 'mtu', '-O', 'staticroutes', ...flags),
     )
@@ -167,7 +167,7 @@ describe('udhcpc', () => {
   test('renews, and gives its address back', async () => {
     const { dhcp, metrics } = serve()
     const guest = await guestOf()
-    await dhcp.apply(passOver(one))
+    await dhcp.apply(passWith(one))
     const client = guest.spawn(udhcpc())
     await eventually('bound', async () => (await told()).includes(`bound ${spec.ip}`))
     const before = await count(metrics, 'request', 'ack')
@@ -181,15 +181,15 @@ describe('udhcpc', () => {
   test('is answered again when its link was made anew', async () => {
     const { dhcp } = serve()
     const first = await guestOf()
-    await dhcp.apply(passOver(one))
+    await dhcp.apply(passWith(one))
     await first.must(udhcpc('-q', '-n'))
     // As when a container restarts: its namespace dies, and the link with it.
     await first.destroy()
     await eventually('link gone', async () => (await host.nics()).length === 0)
     const second = await createNetns('guest')
     guests.push(second)
-    await plugGuest(host, one, second)
-    await dhcp.apply(passOver(one))
+    await attachGuest(host, one, second)
+    await dhcp.apply(passWith(one))
     await second.must(udhcpc('-q', '-n'))
   })
 })
@@ -198,7 +198,7 @@ describe('dhclient', () => {
   test('gets the recorded address', async () => {
     const { dhcp } = serve()
     const guest = await guestOf()
-    await dhcp.apply(passOver(one))
+    await dhcp.apply(passWith(one))
     await guest.must(dhclient('first', '-1', '-sf', script()).filter((word) => word !== '-d'))
     expect(await told()).toContain(`BOUND ${spec.ip}`)
     expect(await environment('BOUND')).toContain(`new_dhcp_server_identifier=${spec.gateway}`)
@@ -208,7 +208,7 @@ describe('dhclient', () => {
   test('that remembers another address is told no, and gets the right one', async () => {
     const { dhcp, metrics } = serve()
     const guest = await guestOf()
-    await dhcp.apply(passOver(one))
+    await dhcp.apply(passWith(one))
     await writeFile(
       join(directory, 'stale'),
       `lease {
@@ -231,7 +231,7 @@ describe('dhclient', () => {
     // The shortest lease in which dhclient, told to be quick, tries again between T2 (10 s) and the end.
     const { dhcp } = serve(12)
     const guest = await guestOf()
-    await dhcp.apply(passOver(one))
+    await dhcp.apply(passWith(one))
     await hostSpace.must(['nft', '-f', '-'], {
       stdin: `table ip rebind { chain c { type filter hook input priority 0; ip daddr ${spec.gateway} udp dport 67 drop; }; }`,
     })
@@ -261,7 +261,7 @@ describe('the service', () => {
   test('a broadcast answer comes from the server that it names, whatever other addresses the host has', async () => {
     const { dhcp } = serve()
     const guest = await guestOf()
-    await dhcp.apply(passOver(one))
+    await dhcp.apply(passWith(one))
     await guest.must(['ip', 'link', 'set', 'eth0', 'up'])
     const from = await guest.must(['python3', '-c', ASK_BY_BROADCAST, spec.mac])
     expect(from).toBe(spec.gateway)
@@ -270,19 +270,19 @@ describe('the service', () => {
   test('a link that is missing keeps no other from being served', async () => {
     const { dhcp } = serve()
     const guest = await guestOf()
-    await dhcp.apply(passOver(instance(6), one, instance(8)))
+    await dhcp.apply(passWith(instance(6), one, instance(8)))
     await guest.must(udhcpc('-q', '-n'))
   })
 
   test('a daemon that knows nothing answers a renewal of a lease it never gave', async () => {
     const before = serve()
     const guest = await guestOf()
-    await before.dhcp.apply(passOver(one))
+    await before.dhcp.apply(passWith(one))
     const client = guest.spawn(udhcpc())
     await eventually('bound', async () => (await told()).includes(`bound ${spec.ip}`))
     await before.dhcp.close()
     const after = serve()
-    await after.dhcp.apply(passOver(one))
+    await after.dhcp.apply(passWith(one))
     client.kill('SIGUSR1')
     await eventually('renewed', async () => (await told()).includes(`renew ${spec.ip}`))
   })
@@ -290,15 +290,15 @@ describe('the service', () => {
   test('an instance that is no longer wanted is no longer answered', async () => {
     const { dhcp } = serve()
     const guest = await guestOf()
-    await dhcp.apply(passOver(one))
-    await dhcp.apply(passOver())
+    await dhcp.apply(passWith(one))
+    await dhcp.apply(passWith())
     expect((await guest.run(udhcpc('-q', '-n', '-t', '1', '-T', '1'))).exitCode).not.toBe(0)
   })
 
   test('a flood costs the guest its own service until the next pass, and nobody else anything', async () => {
     const { dhcp, metrics } = serve()
     const guest = await guestOf()
-    await dhcp.apply(passOver(one))
+    await dhcp.apply(passWith(one))
     await guest.must(['ip', 'addr', 'add', `${spec.ip}/20`, 'dev', 'eth0'])
     await guest.must([
       'python3',
@@ -310,7 +310,7 @@ for n in range(20000):
     except OSError: pass`,
     ])
     await eventually('closed', async () => (await count(metrics, 'unknown', 'flood')) === 1)
-    await dhcp.apply(passOver(one))
+    await dhcp.apply(passWith(one))
     await eventually('served again', async () => {
       return (await guest.run(udhcpc('-q', '-n', '-t', '2', '-T', '1'))).exitCode === 0
     })

@@ -9,7 +9,7 @@ import { METADATA_ADDRESS } from '../../../src/model/addr.ts'
 import { GATEWAY_LINK } from '../../../src/model/names.ts'
 import { createMetadata } from '../../../src/services/metadata/metadata.ts'
 import type { HostService } from '../../../src/services/service.ts'
-import { instance, passOver } from '../../../tools/kit/instance.ts'
+import { instance, passWith } from '../../../tools/kit/instance.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import type { Netns } from '../../../tools/kit/netns.ts'
 import { createNetns, eventually } from '../../../tools/kit/netns.ts'
@@ -74,9 +74,9 @@ async function curl(index: number, path: string, ...more: string[]) {
 }
 
 test('the address is missing at first: reported, and tried again in the next pass', async () => {
-  await expect(metadata.apply(passOver(one, other))).rejects.toMatchObject({ kind: 'unavailable' })
+  await expect(metadata.apply(passWith(one, other))).rejects.toMatchObject({ kind: 'unavailable' })
   await host.ensureGateway(GATEWAY_LINK, [nicSpecOf(one).gateway, METADATA_ADDRESS])
-  await metadata.apply(passOver(one, other))
+  await metadata.apply(passWith(one, other))
   const made = [one, other, stranger].map((each) => createGuest(host, each, { isStatic: true }))
   guests = await Promise.all(made)
   await eventually('reachable', async () => (await curl(0, '/')).status === 200)
@@ -103,7 +103,7 @@ describe('an instance', () => {
     const token = (await curl(0, '/latest/api/token', ...ttl)).body
     await metadata.close()
     metadata = serve()
-    await metadata.apply(passOver(one, other))
+    await metadata.apply(passWith(one, other))
     const withToken = ['-H', `X-aws-ec2-metadata-token: ${token}`]
     expect((await curl(0, '/latest/meta-data/mac', ...withToken)).status).toBe(200)
   })
@@ -133,9 +133,9 @@ describe('an instance', () => {
   })
 
   test('no longer wanted is no longer known', async () => {
-    await metadata.apply(passOver(other))
+    await metadata.apply(passWith(other))
     expect((await curl(0, '/')).status).toBe(0)
-    await metadata.apply(passOver(one, other))
+    await metadata.apply(passWith(one, other))
     expect((await curl(0, '/')).status).toBe(200)
   })
 })

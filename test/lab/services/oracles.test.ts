@@ -18,7 +18,7 @@ import { GATEWAY_LINK } from '../../../src/model/names.ts'
 import { createDhcp } from '../../../src/services/dhcp/dhcp.ts'
 import { MESSAGE_TYPE } from '../../../src/services/dhcp/packet.ts'
 import type { HostService } from '../../../src/services/service.ts'
-import { instance, passOver } from '../../../tools/kit/instance.ts'
+import { instance, passWith } from '../../../tools/kit/instance.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { createNetns, eventually, type Netns } from '../../../tools/kit/netns.ts'
 import {
@@ -173,7 +173,7 @@ describe('DHCP beside the package dhcp', () => {
     guest = await createGuest(host, one, { isStatic: true })
     const parts = { clock: hurried, metrics: createMetrics(), log: silentLog }
     service = createDhcp({ host, settings: SETTINGS, ...parts })
-    await service.apply(passOver(one))
+    await service.apply(passWith(one))
   })
   afterAll(async () => {
     socket?.close()

@@ -15,7 +15,7 @@ import type { Fact, InstanceWant } from '../../../src/model/want.ts'
 import type { HostService } from '../../../src/services/service.ts'
 import { createWorkloadMeters } from '../../../src/workloads/step-runner.ts'
 import { createWorkloads } from '../../../src/workloads/workloads.ts'
-import { passOver } from '../../../tools/kit/instance.ts'
+import { passWith } from '../../../tools/kit/instance.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { eventually } from '../../../tools/kit/netns.ts'
 import { tar } from '../../kit/image-contents.ts'
@@ -54,7 +54,7 @@ const REACH_MS = 20_000
 async function reach(want: InstanceWant, kind: Fact['kind']): Promise<Fact> {
   let found: Fact | undefined
   const look = async () => {
-    const facts = await service.apply(passOver(want)).catch(() => [])
+    const facts = await service.apply(passWith(want)).catch(() => [])
     found = facts.find((fact) => 'instance' in fact && fact.kind === kind)
     return found !== undefined
   }
@@ -115,7 +115,7 @@ describe('what others do', () => {
   test('whose record cannot be read runs on, and goes when there is none', async () => {
     const want = await launch(40)
     const { State } = await container(want).inspect()
-    const pass = passOver()
+    const pass = passWith()
     const without = (ids: readonly InstanceWant['id'][], any: boolean) => {
       const local = { ...pass.want.local, unreadable: { ids, any } }
       return { ...pass, resync: true, want: { ...pass.want, local } }
@@ -150,7 +150,7 @@ describe('what others do', () => {
       await docker.createContainer({ name: 'mine', Image, Labels }),
       await docker.createContainer({ name: containerName(named.id), Image }),
     ]
-    expect(await service.apply(passOver({ ...labelled, run: 'terminate' }))).toEqual([
+    expect(await service.apply(passWith({ ...labelled, run: 'terminate' }))).toEqual([
       { kind: 'gone', instance: labelled.id },
     ])
     for (const other of others) {
@@ -162,7 +162,7 @@ describe('what others do', () => {
   test('what no record knows is removed', async () => {
     const want = await launch(6)
     const gone = async () => {
-      await service.apply(passOver())
+      await service.apply(passWith())
       return container(want)
         .inspect()
         .then(
@@ -180,7 +180,7 @@ describe('what dies', () => {
     await machine.inside(want, 'echo kept > /kept')
     for (const harm of ['kill', 'stop'] as const) {
       await machine.engine[harm]()
-      await expect(service.apply(passOver(want))).rejects.toMatchObject({ kind: 'unavailable' })
+      await expect(service.apply(passWith(want))).rejects.toMatchObject({ kind: 'unavailable' })
       await machine.engine.start()
       await reach(want, 'running')
       await eventually('it answers', () => machine.answers(want))
@@ -198,7 +198,7 @@ describe('what dies', () => {
     await eventually(
       'it rebooted',
       async () => {
-        await service.apply(passOver(want))
+        await service.apply(passWith(want))
         return again()
       },
       REACH_MS,

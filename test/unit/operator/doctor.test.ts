@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { beforeAll, expect, test } from 'vitest'
 import { type Config, configSchema, readEnvironment } from '../../../src/config.ts'
-import { examine } from '../../../src/operator/doctor.ts'
+import { runChecks } from '../../../src/operator/doctor.ts'
 import type { DoctorCheck } from '../../../src/operator/doctor-check.ts'
 
 // What `auto` finds is test/unit/operator/doctor-machines.test.ts's to see; it takes seconds where KVM does not work.
@@ -19,7 +19,7 @@ const settings = {
 let checks: ReadonlyMap<string, DoctorCheck>
 
 async function look(config: Config): Promise<ReadonlyMap<string, DoctorCheck>> {
-  return new Map((await examine(config, readEnvironment())).map((check) => [check.name, check]))
+  return new Map((await runChecks(config, readEnvironment())).map((check) => [check.name, check]))
 }
 
 beforeAll(async () => {

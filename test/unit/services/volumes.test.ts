@@ -6,7 +6,7 @@ import { volumeHome, volumeHomes } from '../../../src/host/files/volumes.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
 import type { LocalWant } from '../../../src/model/want.ts'
 import { createVolumes } from '../../../src/services/volumes.ts'
-import { passOver } from '../../../tools/kit/instance.ts'
+import { passWith } from '../../../tools/kit/instance.ts'
 import { numbered } from '../../kit/records.ts'
 
 const [one, two] = [numbered('vol', 1), numbered('vol', 2)]
@@ -23,7 +23,7 @@ afterEach(() => rm(stateDir, { recursive: true, force: true }))
 
 const here = async () => [...(await volumeHomes(stateDir)).keys()].toSorted()
 async function apply(volumes: LocalWant['volumes']) {
-  const pass = passOver()
+  const pass = passWith()
   const local = { ...pass.want.local, volumes }
   const service = createVolumes({ stateDir, metrics: createMetrics() })
   return await service.apply({ ...pass, resync: true, want: { ...pass.want, local } })

@@ -1,4 +1,4 @@
-/** Is a history one that a cloud may have? Pure. Each violation is a sentence. */
+/** Checks whether a history is consistent. Pure. Each violation is a sentence. */
 import type {
   ChangeAsked,
   Event,
@@ -9,7 +9,7 @@ import type {
   Sighting,
 } from './history.ts'
 
-/** Everything that may not be. */
+/** All violations. */
 export function violations(
   history: readonly Event[],
   final: Final,

@@ -1,6 +1,6 @@
 /**
- * Who breaks things: one at a time and for some seconds, so that a majority of everything is always
- * there.
+ * Injects faults: one at a time and for some seconds, so that there is always a majority of each
+ * engine.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Lab } from '../../lab/lab.ts'
@@ -49,8 +49,8 @@ const faults: readonly Fault[] = [
   engine('rabbitmq'),
 ]
 
-/** Breaks and mends until told to stop; everything is mended in the end. Gives what was done. */
-export async function wreak(
+/** Injects faults until told to stop, and repairs everything in the end. Returns what it did. */
+export async function injectFaults(
   lab: Lab,
   random: Random,
   stopping: AbortSignal,

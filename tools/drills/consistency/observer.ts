@@ -1,5 +1,5 @@
 /**
- * Who looks: at the real containers of all hosts and the real addresses in them, again and again.
+ * Reads the actual containers of all hosts and their addresses, again and again.
  */
 import { networkInterfaces } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'

@@ -1,6 +1,6 @@
 /**
- * The consistency check: many ask, somebody breaks, somebody looks, and in the end the history must
- * be one that may be.
+ * The consistency check: workers send requests, faults are injected, an observer reads the actual
+ * state. In the end the history must be consistent.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { DescribeInstancesCommand, DescribeKeyPairsCommand } from '@aws-sdk/client-ec2'
@@ -15,10 +15,10 @@ import {
   terminate,
 } from '../api.ts'
 import type { Progress } from '../drill.ts'
-import { untilWhole } from '../lab-health.ts'
+import { waitUntilHealthy } from '../lab-health.ts'
 import { violations } from './check.ts'
 import type { Event, Final } from './history.ts'
-import { wreak } from './nemesis.ts'
+import { injectFaults } from './nemesis.ts'
 import { type Observations, observe } from './observer.ts'
 import { randomOf } from './random.ts'
 import { work } from './workers.ts'
@@ -40,8 +40,8 @@ export interface ConsistencyResult {
 }
 
 /**
- * One run. The same seed asks and breaks the same things in the same order; how they meet is up to
- * the machine.
+ * One run. The same seed gives the same requests and faults in the same order. Their timing depends
+ * on the machine.
  */
 export async function checkConsistency(
   lab: Lab,
@@ -59,7 +59,7 @@ export async function checkConsistency(
       list,
       (await describe(list)).flatMap(({ InstanceId = '' }) => InstanceId),
     )
-    await untilWhole(lab, WHOLE_MS)
+    await waitUntilHealthy(lab, WHOLE_MS)
 
     const run = `c${Date.now()}`
     const history: Event[] = []
@@ -77,13 +77,13 @@ export async function checkConsistency(
       ),
     )
     const observing = observe(lab, seen, ending.signal)
-    const wreaking = wreak(lab, randomOf(seed), stopping.signal, progress)
+    const wreaking = injectFaults(lab, randomOf(seed), stopping.signal, progress)
     await delay(seconds * 1000)
     stopping.abort()
     const faults = await wreaking
     await Promise.all(workers)
-    progress(`${history.length} requests asked; waiting until all is whole`)
-    const { found } = await untilWhole(lab, WHOLE_MS)
+    progress(`${history.length} requests asked; waiting until the lab is healthy`)
+    const { found } = await waitUntilHealthy(lab, WHOLE_MS)
     ending.abort()
     await observing
     const final = await finalOf(list, run)

@@ -1,6 +1,6 @@
 /**
- * Those who ask: several at each host, each one request after the other, and each with instances
- * and names of its own.
+ * Clients: several for each host. Each sends one request after the other, and has its own instances
+ * and names.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import {

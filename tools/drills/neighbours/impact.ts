@@ -1,21 +1,21 @@
 /**
- * What neighbours notice of an attack: probes of one instance, a client of the API, and the host's
- * lease.
+ * The impact of an attack on neighbours: probes of one instance, a client of the API, and the
+ * host's lease.
  */
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { OUTSIDE_SERVER } from '../../lab/layout.ts'
-import { type Prober, startDnsQueries, startPings, startRenewals } from '../probes.ts'
 import { newSeries, type Series } from '../probe-losses.ts'
+import { type Prober, startDnsQueries, startPings, startRenewals } from '../probes.ts'
 import type { AttackContext, Place } from './attack.ts'
 
 const GATEWAY = '172.31.0.1'
 const ZONE = 'atoll.internal'
 const PING_EVERY_MS = 10
 const DNS_EVERY_MS = 20
-/** As often as the service answers one client for ever. */
+/** The rate that the service answers for one client permanently. */
 const DHCP_EVERY_MS = 250
 const API_WATCH = join(import.meta.dirname, 'api-watch.ts')
 const LEASE_EVERY_SECONDS = 0.25
@@ -24,7 +24,7 @@ const IN_FLIGHT_MS = 1000
 const SHARE = 0.99
 
 /** What was noticed in one stretch of time. Times in milliseconds. */
-export interface Notice {
+export interface NeighbourImpact {
   readonly packets: { readonly sent: number; readonly lost: number }
   readonly dns: Answers
   readonly dhcp: Answers
@@ -48,7 +48,7 @@ interface Call {
 
 export interface Watch {
   /** Does `work`, and tells what was noticed from its beginning to its end. */
-  during(work: () => Promise<void>): Promise<Notice>
+  during(work: () => Promise<void>): Promise<NeighbourImpact>
   close(): void
 }
 
@@ -134,7 +134,7 @@ function watchApi({ lab, host }: AttackContext, from: Place) {
  * its lease may be well.
  */
 async function watchLease({ host }: AttackContext): Promise<{
-  between(from: number, to: number): Notice['lease']
+  between(from: number, to: number): NeighbourImpact['lease']
   close(): void
 }> {
   // Whoever has nobody left to tell ends at the echo.

@@ -1,7 +1,7 @@
 /**
- * What one instance or one client can use up, and what its neighbours notice: a lab of one host, on
- * which a hostile instance with root, or a client, attacks one shared thing after the other while
- * an instance that is no party to it is watched.
+ * What one instance or one client can use up, and the impact on its neighbours. In a lab of one
+ * host, a hostile instance (as root) or client attacks one shared resource after the other, while
+ * another instance is measured.
  */
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
@@ -26,8 +26,8 @@ import { readRecords } from '../records.ts'
 import { apiAttacks } from './api-attacks.ts'
 import type { Attack, AttackContext, Place } from './attack.ts'
 import { guestAttacks } from './guest-attacks.ts'
+import { type Answers, type NeighbourImpact, startWatch } from './impact.ts'
 import { networkAttacks } from './network-attacks.ts'
-import { type Answers, type Notice, startWatch } from './impact.ts'
 
 export const NEIGHBOURS_LAB = 'neighbours'
 const HOST = 'h1'
@@ -66,7 +66,7 @@ export interface NeighbourRow {
   readonly tried: string
   /** What the attacker got, in words. */
   readonly got: string
-  readonly noticed: Notice
+  readonly noticed: NeighbourImpact
   readonly missed: readonly string[]
   /** Load average of the machine in the end. */
   readonly load: number
@@ -187,8 +187,8 @@ function groupOf(groups: string, controller: string): string | null {
  * attacks, nobody can tell: there the limit is twice what was measured then.
  */
 function missedTargets(
-  { packets, dns, dhcp, api, lease }: Notice,
-  quiet: Notice | undefined,
+  { packets, dns, dhcp, api, lease }: NeighbourImpact,
+  quiet: NeighbourImpact | undefined,
 ): readonly string[] {
   const missed: string[] = []
   const atMost = (what: string, value: number, limit: number, unit = '') => {

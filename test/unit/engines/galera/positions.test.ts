@@ -7,7 +7,7 @@ import {
   askPosition,
   formatAnswer,
   parseAnswer,
-  tellPosition,
+  servePosition,
 } from '../../../../engines/galera/positions.ts'
 
 const NODE = '127.0.0.1'
@@ -29,7 +29,7 @@ async function freePort(): Promise<number> {
 }
 
 const tell = (port: number) =>
-  tellPosition({ node: NODE, address: NODE, port, position: POSITION, secret: 'secret' })
+  servePosition({ node: NODE, address: NODE, port, position: POSITION, secret: 'secret' })
 
 test('a position arrives as it was told, over TCP; from nobody, and from one with another secret, nothing does', async () => {
   const port = await freePort()

@@ -5,7 +5,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { diskMark, endServer, findServer } from '../../../../engines/galera/server.ts'
+import { dataFingerprint, endServer, findServer } from '../../../../engines/galera/server.ts'
 
 let dir = ''
 const children: ChildProcess[] = []
@@ -61,19 +61,19 @@ test('a later process of the same number is left alone', async () => {
 })
 
 test('whatever is written into the data directory shows', async () => {
-  const seen = [await diskMark(dir)]
+  const seen = [await dataFingerprint(dir)]
   writeFileSync(join(dir, 'data/ibdata1'), 'a')
-  seen.push(await diskMark(dir))
+  seen.push(await dataFingerprint(dir))
   writeFileSync(join(dir, 'data/ibdata1'), 'bb')
-  seen.push(await diskMark(dir))
+  seen.push(await dataFingerprint(dir))
   rmSync(join(dir, 'data/ibdata1'))
-  seen.push(await diskMark(dir))
+  seen.push(await dataFingerprint(dir))
   expect(new Set(seen).size).toBe(seen.length)
   // What others commit is no sign of life.
-  const before = await diskMark(join(dir, 'data'))
+  const before = await dataFingerprint(join(dir, 'data'))
   writeFileSync(join(dir, 'data/galera.cache'), 'a')
-  expect((await diskMark(join(dir, 'data'))).split(' ').slice(0, 2)).toStrictEqual(
+  expect((await dataFingerprint(join(dir, 'data'))).split(' ').slice(0, 2)).toStrictEqual(
     before.split(' ').slice(0, 2),
   )
-  expect(await diskMark(join(dir, 'nowhere'))).toBe('0 0 0')
+  expect(await dataFingerprint(join(dir, 'nowhere'))).toBe('0 0 0')
 })

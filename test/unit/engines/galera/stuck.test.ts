@@ -5,8 +5,8 @@ import { type NodeStatus, nodeStatus } from '../../../../engines/galera/status.t
 import {
   decideStuck,
   fingerprint,
+  MIN_FREE_BYTES,
   type Question,
-  ROOM_BYTES,
 } from '../../../../engines/galera/stuck.ts'
 
 const nodes = ['a', 'b', 'c']
@@ -32,7 +32,7 @@ function ask(own: NodeStatus | null, more: Partial<Question> = {}) {
     ['b', synced],
     ['c', synced],
   ])
-  const all = { nodes, self: 'a', own, sameForMs: FOREVER_MS, freeBytes: ROOM_BYTES, heard }
+  const all = { nodes, self: 'a', own, sameForMs: FOREVER_MS, freeBytes: MIN_FREE_BYTES, heard }
   return decideStuck({ ...all, ...more })
 }
 
@@ -67,7 +67,7 @@ it('a donor that has not heard of a loss is told by the others', () => {
 describe('nothing is restarted', () => {
   it.each([
     ['at first sight', { sameForMs: 0 }],
-    ['on a full disk', { freeBytes: ROOM_BYTES - 1 }],
+    ['on a full disk', { freeBytes: MIN_FREE_BYTES - 1 }],
   ])('%s', (_what, more) => {
     for (const own of [synced, votedOut, deafDonor, donor, joining, apart, null])
       expect(ask(own, more).kind).not.toBe('restart')
@@ -109,7 +109,7 @@ test('whatever is seen: a member is restarted only beside one that is well, and 
     self: fc.constantFrom(...nodes),
     own: fc.option(status),
     sameForMs: fc.nat(400_000),
-    freeBytes: fc.nat(2 * ROOM_BYTES),
+    freeBytes: fc.nat(2 * MIN_FREE_BYTES),
     heard: fc.array(fc.tuple(fc.constantFrom(...nodes), status)).map((all) => new Map(all)),
   })
   fc.assert(

@@ -10,7 +10,7 @@ import {
   bootGuest,
   chooseAccelerator,
   createAccelerator,
-  proveKvm,
+  testKvm,
 } from '../../../../src/host/kvm/kvm.ts'
 import { KVM_GUEST } from '../../../../src/host/kvm/kvm-guest.ts'
 import { type Runner, systemRunner } from '../../../../src/lib/runner.ts'
@@ -50,7 +50,7 @@ describe.skipIf(!canEmulate)('with QEMU', () => {
   })
 
   test('whatever KVM is here, an answer comes in time', { timeout: TIMEOUT_MS }, async () => {
-    const { reason } = await proveKvm({ run: systemRunner, timeoutMs: 2_000 })
+    const { reason } = await testKvm({ run: systemRunner, timeoutMs: 2_000 })
     expect(reason).not.toBe('')
   })
 })
@@ -65,16 +65,16 @@ const ENDINGS: readonly (readonly [string, boolean, string])[] = [
 ]
 test.each(ENDINGS)('a QEMU that does `%s`', async (script, works, reason) => {
   const timeoutMs = script.includes('sleep') ? 200 : TIMEOUT_MS
-  expect(await proveKvm({ run: ends(script), device: ANY, timeoutMs })).toEqual({ works, reason })
+  expect(await testKvm({ run: ends(script), device: ANY, timeoutMs })).toEqual({ works, reason })
 })
 
 test('no QEMU, or no device, is a reason of its own', async () => {
   const run: Runner = () => systemRunner('/nowhere/qemu', [])
-  expect(await proveKvm({ run, device: ANY })).toMatchObject({
+  expect(await testKvm({ run, device: ANY })).toMatchObject({
     works: false,
     reason: expect.stringContaining('cannot be started'),
   })
-  expect(await proveKvm({ run: ends('exit 85'), device: '/nowhere/kvm' })).toMatchObject({
+  expect(await testKvm({ run: ends('exit 85'), device: '/nowhere/kvm' })).toMatchObject({
     works: false,
     reason: expect.stringContaining('/nowhere/kvm cannot be opened'),
   })

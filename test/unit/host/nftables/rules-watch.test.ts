@@ -1,6 +1,6 @@
 /** The memory of transactions against what the kernel sends: objects of a transaction, and last its number. */
 import { describe, expect, test } from 'vitest'
-import { createMemory } from '../../../../src/host/nftables/rules-watch.ts'
+import { createChangeHistory } from '../../../../src/host/nftables/rules-watch.ts'
 
 const NEW_RULE = 0xa06
 const NEW_GENERATION = 0xa0f
@@ -35,7 +35,7 @@ function transaction(number: number, ...tables: readonly string[]): Buffer {
 
 describe('what transactions changed', () => {
   test('by generation, several to a read', () => {
-    const memory = createMemory()
+    const memory = createChangeHistory()
     memory.take(transaction(5, 'atoll'))
     const rest = [transaction(6, 'a', 'b'), rule(IP, 'filter')]
     expect(memory.take(Buffer.concat(rest))).toEqual([new Set(['inet a', 'inet b'])])
@@ -47,7 +47,7 @@ describe('what transactions changed', () => {
   })
 
   test('before the first one nothing is known', () => {
-    const memory = createMemory()
+    const memory = createChangeHistory()
     expect(memory.changedAfter(0)).toBeNull()
     expect(memory.take(transaction(5, 'atoll'))).toEqual([null])
     expect(memory.changedAfter(4)).toBeNull()
@@ -55,7 +55,7 @@ describe('what transactions changed', () => {
   })
 
   test('a gap is noticed', () => {
-    const memory = createMemory()
+    const memory = createChangeHistory()
     memory.take(Buffer.concat([transaction(5, 'a'), transaction(6, 'b')]))
     expect(memory.take(transaction(9, 'c'))).toEqual([null])
     expect(memory.changedAfter(6)).toBeNull()
@@ -63,7 +63,7 @@ describe('what transactions changed', () => {
   })
 
   test('what was sent before something was lost says nothing about what was lost', () => {
-    const memory = createMemory()
+    const memory = createChangeHistory()
     memory.take(transaction(5, 'a'))
     memory.forget(null)
     expect(memory.changedAfter(5)).toBeNull()
@@ -75,14 +75,14 @@ describe('what transactions changed', () => {
   })
 
   test('tables without end are not remembered', () => {
-    const memory = createMemory()
+    const memory = createChangeHistory()
     for (let number = 1; number < 3_000; number++) memory.take(transaction(number, `t${number}`))
     expect(memory.changedAfter(1)).toBeNull()
     expect(memory.changedAfter(2_998)).toEqual(new Set(['inet t2999']))
   })
 
   test('bytes that are no messages end the reading', () => {
-    const memory = createMemory()
+    const memory = createChangeHistory()
     memory.take(transaction(5, 'a'))
     for (const bytes of [Buffer.alloc(100), Buffer.alloc(3), Buffer.alloc(64, 0xff)])
       expect(memory.take(bytes)).toEqual([])
