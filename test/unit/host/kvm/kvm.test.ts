@@ -46,7 +46,7 @@ test.skipIf(!canAssemble)('the bytes are what the source comes to (needs binutil
 describe.skipIf(!canEmulate)('with QEMU', () => {
   test('the guest is right: emulated, it runs well', { timeout: TIMEOUT_MS }, async () => {
     const proof = await bootGuest('tcg', { run: systemRunner, timeoutMs: TIMEOUT_MS })
-    expect(proof).toEqual({ works: true, reason: 'a test guest ran well' })
+    expect(proof).toEqual({ works: true, reason: 'a test guest succeeded' })
   })
 
   test('whatever KVM is here, an answer comes in time', { timeout: TIMEOUT_MS }, async () => {
@@ -56,9 +56,9 @@ describe.skipIf(!canEmulate)('with QEMU', () => {
 })
 
 const ENDINGS: readonly (readonly [string, boolean, string])[] = [
-  ['exit 85', true, 'a test guest ran well'],
+  ['exit 85', true, 'a test guest succeeded'],
   ['exit 0', false, 'a test guest crashed'],
-  ['exit 13', false, 'a test guest failed at its step 6'],
+  ['exit 13', false, 'a test guest failed at step 6'],
   ['echo no such machine >&2; exit 1', false, 'QEMU refused a test guest: no such machine'],
   ['echo assertion >&2; kill -ABRT $$', false, 'QEMU crashed with a test guest: assertion'],
   ['exec sleep 60', false, 'a test guest hung for 0.2 s'],
