@@ -1,12 +1,13 @@
 # shellcheck shell=bash
-# The cluster's engines on this host, from Debian's own packages and units: a MariaDB Galera node
-# and a RabbitMQ node. Sourced by scripts/install, never run. Wants lib.sh, lib-engines.sh; ADDRESS,
-# HOSTS, PEERS, NAME (as given), NEW_CLUSTER (yes or nothing), SECRET, CURRENT.
+# Installs the engines of the cluster on this host, from Debian's packages and units: a MariaDB
+# Galera node and a RabbitMQ node. Sourced by scripts/install, never run. Needs lib.sh,
+# lib-engines.sh, and the variables ADDRESS, HOSTS, PEERS, NAME (as given), NEW_CLUSTER (yes or
+# empty), SECRET and CURRENT.
 #
-# What it puts on the machine: settings in files of its own (60-atoll-galera.cnf, rabbitmq.conf),
-# copies of the host's certificate, drop-ins for mariadb.service and rabbitmq-server.service,
-# galera-watch.service, atoll-engines.service with its nftables table, and what the two programs
-# store. All of it is removed by remove_engines.
+# It writes settings in files of its own (60-atoll-galera.cnf, rabbitmq.conf), copies of the host's
+# certificate, drop-ins for mariadb.service and rabbitmq-server.service, galera-watch.service, and
+# atoll-engines.service with its nftables table. remove_engines removes all of it, and the data of
+# both programs.
 
 GALERA_SETTINGS=/etc/mysql/mariadb.conf.d/60-atoll-galera.cnf
 GALERA_SQL=/etc/mysql/atoll.sql
@@ -25,8 +26,8 @@ ENGINES_UNIT=/etc/systemd/system/atoll-engines.service
 RABBIT_DROP_IN=/etc/systemd/system/rabbitmq-server.service.d/atoll.conf
 MARK='# Made by scripts/install of Atoll; removed by its --uninstall.'
 
-# Databases on this machine that are neither MariaDB's own nor Atoll's: a node that joins loses all
-# that it had.
+# Prints the databases on this machine that are neither MariaDB's own nor Atoll's. A node that joins
+# a cluster loses them.
 foreign_databases() {
   [ -d "$MARIADB_DATA" ] || return 0
   find "$MARIADB_DATA" -mindepth 1 -maxdepth 1 -type d -printf '%f\n' |
@@ -36,16 +37,16 @@ foreign_databases() {
 ensure_engines() {
   local foreign
   foreign=$(foreign_databases)
-  [ -z "$foreign" ] || fail "this machine's MariaDB has databases of its own: $(echo $foreign)" \
-    "install the engines on another machine, or move these databases away first: a node that joins loses them"
+  [ -z "$foreign" ] || fail "the MariaDB on this machine has other databases, which would be lost: $(echo $foreign)" \
+    "move these databases to another machine first, or install the engines on another machine"
   # shellcheck disable=SC2046 # a list of names
   ensure_packages $(engine_packages)
-  step "Let nobody but the cluster reach the engines" "read $LOG" set_up_guard
+  step "Let only hosts of the cluster reach the engines" "read $LOG" set_up_guard
   step "Set up the MariaDB Galera node" "read $LOG" set_up_mariadb
   step "Set up the RabbitMQ node" "read $LOG" set_up_rabbitmq
 }
 
-# write_file FILE MODE OWNER: from stdin; says by its status whether the file is other than before.
+# write_file FILE MODE OWNER: writes stdin to FILE. Status 0 if the file has changed, else 1.
 write_file() {
   local new
   new=$(mktemp "$(dirname "$1")/.atoll.XXXXXX")
@@ -89,12 +90,11 @@ WantedBy=multi-user.target
 UNIT
 }
 
-# The engines' own units make the table once more before they start, and do not start without it: no
-# order of units that somebody changed lets them.
+# The units of both engines load the table again before they start, and do not start without it,
+# whatever the order of units is.
 set_up_guard() {
   local name=${NAME:-$(hostname | cut -d . -f 1 | tr '[:upper:]' '[:lower:]')}
-  # Where the firewall of the machine keeps its rules does not matter: what one table drops, no
-  # other lets in.
+  # Rules of other firewalls do not matter: a drop in one table is final.
   { echo "$MARK"; engines_config "$name" "$ADDRESS" "$HOSTS" "$PEERS"; } | write_file "$ENGINES_CONFIG" 600 root:root || true
   "$CURRENT/scripts/engines-guard" certificates
   "$CURRENT/scripts/engines-guard" apply
@@ -104,8 +104,7 @@ set_up_guard() {
   systemctl restart --no-block atoll-engines
 }
 
-# The unit waits for the other nodes in its start, as long as that takes; nothing else on the
-# machine waits for the unit.
+# The start of the unit waits for the other nodes as long as that takes. No other unit waits for it.
 mariadb_drop_in() {
   cat <<UNIT
 $MARK
@@ -132,9 +131,8 @@ OOMScoreAdjust=-600
 UNIT
 }
 
-# It goes with mariadb.service, but does not wait for it: a start that hangs is among what it looks
-# after. What it is started with is what the node is started with, so that an upgrade needs to be
-# told nothing.
+# It starts and stops with mariadb.service, but does not wait for it, because it also handles a
+# start that hangs. Its arguments are those of the node, so that an upgrade needs no options.
 galera_watch_unit() {
   local arguments
   arguments=$(sed -n 's/^ExecStart=.*galera-start \(--self .*\) --init-file .*/\1/p' "$MARIADB_DROP_IN")
@@ -179,19 +177,18 @@ WantedBy=mariadb.service
 UNIT
 }
 
-# An installation of before, whose engines spoke without TLS: with this version the daemon does not
-# speak to such ones. What the engines were started with says all that is needed to set them up
-# anew.
+# Upgrades an installation whose engines do not use TLS, which this version requires. The arguments
+# in the old unit give the options.
 take_up_old_engines() {
   [ -e "$MARIADB_DROP_IN" ] && [ ! -e "$ENGINES_CONFIG" ] || return 0
   # shellcheck disable=SC2034  # read by scripts/install
   ENGINES=yes
   [ -n "$ADDRESS" ] || ADDRESS=$(sed -n 's/^ExecStart=.*galera-start --self \([0-9.]*\) .*/\1/p' "$MARIADB_DROP_IN")
   [ -n "$HOSTS" ] || HOSTS=$(sed -n 's/^ExecStart=.* --nodes \([0-9.,]*\) .*/\1/p' "$MARIADB_DROP_IN")
-  say "    The engines on this host change to TLS. Records and bus are away until all of $HOSTS have; instances go on meanwhile. See docs/upgrading.md."
+  say "    The engines on this host change to TLS. Database and bus are down until all of $HOSTS are upgraded; instances keep running. See docs/upgrading.md."
 }
 
-# After the engines were set up, and after each upgrade: what runs is of the version before.
+# Restarts the service after a change or an upgrade, because the old version still runs.
 ensure_guard() {
   [ -e "$ENGINES_UNIT" ] && has_systemd || return 0
   systemctl restart --no-block atoll-engines
@@ -210,8 +207,8 @@ set_up_mariadb() {
   install -d -o mysql -g mysql -m 700 "$GALERA_TMP"
   # shellcheck disable=SC2086 # a list of addresses
   { echo "$MARK"; galera_config "$ADDRESS" "$ADDRESS" ${HOSTS//,/ }; } | write_file "$GALERA_SETTINGS" 644 root:root && changed=yes
-  # mariadb.service does not run as root; what it needs to know the other nodes by, it may read. The
-  # cluster's secret is not among it.
+  # mariadb.service does not run as root. It may read derived passwords, but not the cluster's
+  # secret.
   derived_password "$SECRET" galera | write_file "$GALERA_SECRET" 640 root:mysql && changed=yes
   derived_password "$SECRET" mariadb | write_file "$GALERA_PASSWORD" 640 root:mysql && changed=yes
   { echo "-- ${MARK#\# }"; store_accounts atoll atoll "$GALERA_PASSWORD"; } | write_file "$GALERA_SQL" 640 root:mysql && changed=yes
@@ -220,8 +217,7 @@ set_up_mariadb() {
     install -o mysql -g mysql -m 600 /dev/null "$MARIADB_DATA/atoll-new-cluster"
   fi
   if ! has_systemd; then
-    # One that was started by hand runs with the settings of before; start_engines_by_hand starts it
-    # again.
+    # It runs with the old settings. start_engines_by_hand starts it again.
     [ "$changed" != yes ] || stop_by_hand mariadbd
     return 0
   fi
@@ -252,8 +248,8 @@ RestartSec=2
 UNIT
 }
 
-# RabbitMQ forms its cluster at a node's first start, so that one must not happen before it has its
-# settings: it is stopped, and what it made under its old name is of no interest.
+# RabbitMQ joins its cluster at its first start, so it must not start before it has its settings. It
+# is stopped. Data under its old name is ignored.
 set_up_rabbitmq() {
   local changed=
   mkdir -p "$(dirname "$RABBIT_DROP_IN")"
@@ -268,7 +264,7 @@ set_up_rabbitmq() {
   # Named by address, so no name must resolve for the nodes to meet.
   { echo "$MARK"; rabbitmq_environment "$ADDRESS"; printf 'NODENAME=rabbit@%s\nUSE_LONGNAME=true\n' "$ADDRESS"; } |
     write_file "$RABBIT_ENVIRONMENT" 644 root:root && changed=yes
-  # Written once for a password, as its hash is another one each time.
+  # Written once per password, because the hash has a random salt.
   derived_password "$SECRET" rabbitmq | write_file "$RABBIT_PASSWORD" 600 root:root && changed=yes
   if [ ! "$RABBIT_DEFINITIONS" -nt "$RABBIT_PASSWORD" ]; then
     rabbitmq_definitions atoll "$RABBIT_PASSWORD" | write_file "$RABBIT_DEFINITIONS" 640 root:rabbitmq && changed=yes
@@ -278,12 +274,12 @@ set_up_rabbitmq() {
     systemctl daemon-reload
     systemctl stop rabbitmq-server
   fi
-  # Debian's unit has the port mapper listen on all addresses; the node starts one itself where it
-  # is told to.
+  # Debian's unit of the port mapper listens on all addresses. The node starts its own, which does
+  # not.
   ! has_systemd || systemctl mask -q --now epmd.socket epmd.service 2>/dev/null || true
   derived_password "$SECRET" erlang | write_file "$RABBIT_DATA/.erlang.cookie" 400 rabbitmq:rabbitmq || true
   if ! has_systemd; then
-    # The port mapper of before listens on all addresses.
+    # The old port mapper listens on all addresses.
     [ "$changed" != yes ] || { stop_by_hand beam.smp; stop_by_hand epmd; }
     return 0
   fi
@@ -291,7 +287,7 @@ set_up_rabbitmq() {
   systemctl start --no-block rabbitmq-server
 }
 
-# stop_by_hand PROGRAM: asks those of this process namespace to end, and waits until they have.
+# stop_by_hand PROGRAM: stops its processes in this process namespace, and waits until they end.
 stop_by_hand() {
   local pid
   for pid in $(pgrep --ns $$ --nslist pid,mnt -x "$1"); do
@@ -300,7 +296,7 @@ stop_by_hand() {
   done
 }
 
-# By hand where no systemd runs: nothing starts them again after a reboot.
+# Without systemd. Nothing starts them again after a reboot.
 start_engines_by_hand() {
   is_running "$RUN/engines-guard.pid" engines-guard || {
     mkdir -p "$RUN"
@@ -318,18 +314,18 @@ start_engines_by_hand() {
       </dev/null >>/var/log/atoll/rabbitmq.log 2>&1 &
 }
 
-# link_older_names RELEASE: the paths by which the units of older installations start the engines.
-# An upgrade leaves those units as they are, because a changed one would have its engine restarted.
+# link_older_names RELEASE: makes the paths that the units of older installations use. An upgrade
+# does not change those units, because that would restart the engines.
 link_older_names() {
   ln -sf ../engines/galera/galera-start ../engines/galera/galera-watch ../engines/rabbitmq/rabbitmq-start "$1/scripts/"
 }
 
-# engine_packages: what a node of either engine needs of Debian; rsync and stunnel4 are MariaDB's
-# state transfer.
+# engine_packages: the Debian packages of both engines. MariaDB's state transfer uses rsync and
+# stunnel4.
 engine_packages() { echo mariadb-server galera-4 rsync stunnel4 rabbitmq-server openssl nftables; }
 
-# engines_answer: for as long as somebody waits for it. RabbitMQ listens when all else of it has
-# started; its own command would start an Erlang machine for every question.
+# engines_answer: whether both engines serve. RabbitMQ opens its port when it has started. Its own
+# command would start an Erlang VM each time.
 engines_answer() {
   MYSQL_PWD=$(cat "$GALERA_PASSWORD") mariadb -h "$ADDRESS" -u atoll --connect-timeout=2 -N --ssl-verify-server-cert \
     --ssl-ca="$GALERA_TLS/ca.crt" --ssl-cert="$GALERA_TLS/host.crt" --ssl-key="$GALERA_TLS/host.key" \
@@ -350,7 +346,7 @@ remove_engines() {
     stop_by_hand epmd
     stop_process "$RUN/engines-guard.pid" engines-guard 5
   fi
-  # The last: they are behind it for as long as they run.
+  # Removed last: it protects the engines while they run.
   nft delete table inet atoll_engines 2>/dev/null || true
   rm -rf "$GALERA_TMP" "$GALERA_TLS" "$RABBIT_TLS" "$RABBIT_CODE"
   rm -f "$ENGINES_CONFIG" "$ENGINES_UNIT" "$GALERA_PASSWORD" "$RABBIT_NODES_TLS" "$RABBIT_PASSWORD"
@@ -360,8 +356,7 @@ remove_engines() {
   ! has_systemd || systemctl daemon-reload
   [ "$1" != yes ] || return 0
   rm -rf "$RABBIT_DATA/mnesia" "$RABBIT_DATA/.erlang.cookie"
-  # A MariaDB as the package made it; but not where somebody put a database of his own into the
-  # cluster.
+  # Resets MariaDB to the state of the package, unless it has databases of others.
   if [ -z "$(foreign_databases)" ]; then
     find "$MARIADB_DATA" -mindepth 1 -delete
     mariadb-install-db --user=mysql --datadir="$MARIADB_DATA" --skip-test-db --auth-root-authentication-method=socket

@@ -1,18 +1,17 @@
 # shellcheck shell=bash
-# How Atoll wants its engines: configuration of a MariaDB Galera node and of a RabbitMQ node,
-# printed, never written. Sourced by scripts/install and by the lab, so that what the drills measure
-# is what an installation gets. Wants ROOT (the checkout).
+# Prints the configuration of a MariaDB Galera node and of a RabbitMQ node; writes no files. Sourced
+# by scripts/install and by the lab, so that drills measure what an installation gets. Needs ROOT
+# (the checkout).
 #
-# Each engine has copies of the host's certificate and key that its own user may read
-# (scripts/engines-guard puts them there).
+# Each engine has copies of the host's certificate and key that its user may read
+# (scripts/engines-guard makes them).
 
 GALERA_PORT=4567
 GALERA_TLS=/etc/mysql/atoll-tls
 RABBIT_TLS=/etc/rabbitmq/atoll-tls
 RABBIT_CODE=/etc/rabbitmq/atoll-code
 RABBIT_NODES_TLS=/etc/rabbitmq/atoll-nodes-tls.config
-# Not the machine's /tmp: a server that starts sweeps the temporary tables of any other one out of a
-# directory that they share.
+# Not /tmp: a starting server deletes the temporary tables of other servers in the same directory.
 GALERA_TMP=/var/lib/mysql-tmp
 
 # galera_config NAME ADDRESS NODE_ADDRESS...: text of /etc/mysql/mariadb.conf.d/60-atoll-galera.cnf
@@ -67,8 +66,8 @@ tkey = $GALERA_TLS/host.key
 CONFIG
 }
 
-# galera_config_emulated ADDRESS: text of a file after that of galera_config, for machines so slow
-# that nodes which are well miss its deadlines. An option of the provider cannot be set alone.
+# galera_config_emulated ADDRESS: text of a file that is read after galera_config's, for machines so
+# slow that healthy nodes miss its deadlines. It repeats all options of the provider.
 galera_config_emulated() {
   local patience='gmcast.peer_timeout=PT30S; evs.keepalive_period=PT1S; evs.inactive_check_period=PT2S; evs.suspect_timeout=PT20S; evs.inactive_timeout=PT60S; evs.install_timeout=PT60S'
   printf '# Written by Atoll: in the place of those of galera_config.\n[mariadbd]\n'
@@ -79,13 +78,13 @@ galera_config_emulated() {
 # scripts/engines-guard. NODES and PEERS with commas.
 engines_config() { printf '# Written by Atoll.\nENGINES_NAME=%s\nENGINES_ADDRESS=%s\nENGINES_NODES=%s\nENGINES_PEERS=%s\n' "$@"; }
 
-# derived_password SECRET_FILE PURPOSE: what the engines are told instead of the cluster's secret.
+# derived_password SECRET_FILE PURPOSE: a password for the engines, derived from the secret.
 derived_password() {
   "${CURRENT:-$ROOT}/node_modules/.bin/node" "${CURRENT:-$ROOT}/engines/certificates.ts" derive --secret-file "$1" --purpose "$2"
 }
 
-# store_accounts DATABASE USER PASSWORD_FILE: SQL that makes the database and its user; running it
-# again is harmless.
+# store_accounts DATABASE USER PASSWORD_FILE: SQL that makes the database and its user. It may run
+# repeatedly.
 store_accounts() {
   local password
   password=$(cat "$3")
@@ -134,9 +133,9 @@ CONFIG
   done
 }
 
-# rabbitmq_environment ADDRESS: text of /etc/rabbitmq/rabbitmq-env.conf. An idle scheduler that
-# spins takes a tenth of a core from the instances. Nodes and rabbitmqctl speak TLS to each other,
-# and the port mapper listens where the nodes do (and on loopback).
+# rabbitmq_environment ADDRESS: text of /etc/rabbitmq/rabbitmq-env.conf. Busy waiting of idle
+# schedulers is off: it costs a tenth of a core. Nodes and rabbitmqctl use TLS among each other. The
+# port mapper listens at the address of the node and at loopback.
 rabbitmq_environment() {
   local distribution
   distribution="-pa $RABBIT_CODE -proto_dist inet_tls -ssl_dist_optfile $RABBIT_NODES_TLS -kernel inet_dist_use_interface {${1//./,}}"
@@ -149,8 +148,8 @@ CONFIG
 }
 
 # rabbitmq_nodes_tls HOST...: text of $RABBIT_NODES_TLS. Both sides of a connection between nodes
-# verify the other's certificate: whoever is connected to that it is for that node's host, whoever
-# connects that it is for one of these hosts (rabbitmq/atoll_peer.erl).
+# verify certificates: the client, that it is for the server's host; the server, that it is for one
+# of these hosts (rabbitmq/atoll_peer.erl).
 rabbitmq_nodes_tls() {
   local hosts files="{cacertfile, \"$RABBIT_TLS/ca.crt\"}, {certfile, \"$RABBIT_TLS/host.crt\"}, {keyfile, \"$RABBIT_TLS/host.key\"}, {verify, verify_peer}"
   hosts=$(printf '"%s", ' "$@")
@@ -161,8 +160,7 @@ rabbitmq_nodes_tls() {
 CONFIG
 }
 
-# rabbitmq_code DIRECTORY: compiles what that refers to, by the compiler that comes with the
-# broker's Erlang.
+# rabbitmq_code DIRECTORY: compiles atoll_peer.erl with the compiler of RabbitMQ's Erlang.
 rabbitmq_code() { erlc -o "$1" "$ROOT/engines/rabbitmq/atoll_peer.erl"; }
 
 # rabbitmq_definitions USER PASSWORD_FILE: text of /etc/rabbitmq/atoll-definitions.json: the user
