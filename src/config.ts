@@ -7,8 +7,8 @@
 import { hostname } from 'node:os'
 import { z } from 'zod'
 import { fabric } from './config-fabric.ts'
+import { refuseClosedDirectories } from './config-image-directories.ts'
 import { imageSettings } from './config-image-settings.ts'
-import { refuseClosedDirectories } from './config-images.ts'
 import {
   absolutePath,
   dnsName,

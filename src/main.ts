@@ -10,8 +10,8 @@ import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Agent } from './agent/agent.ts'
 import { hostHealth, servesClients } from './agent/health.ts'
-import type { KeeperSettings } from './agent/keeper.ts'
-import { type Keeper, startKeeper } from './agent/keeper.ts'
+import type { KeeperSettings } from './agent/host-runtime.ts'
+import { type Keeper, startKeeper } from './agent/host-runtime.ts'
 import type { Lease } from './agent/lease.ts'
 import { createLedger, type Ledger } from './agent/ledger.ts'
 import type { ApiParts } from './api/action.ts'
@@ -38,12 +38,12 @@ import { createLog, type Log, type ProcessLog } from './lib/log.ts'
 import { createMetrics, type Metrics } from './lib/metrics.ts'
 import { readSecret } from './lib/secret.ts'
 import { createTurns } from './lib/turns.ts'
-import { openLives, RivalError, requireSole } from './lives.ts'
 import { ec2Architecture } from './model/architecture.ts'
 import { explain } from './model/errors.ts'
 import type { HealthCondition } from './model/health.ts'
 import { GIB, KIB, MIB } from './model/sizes.ts'
 import { adminSocketFile } from './operator/admin-client.ts'
+import { requireRoom, takeState, type Watches, watchNeighbours } from './preconditions.ts'
 import { createDhcp } from './services/dhcp/dhcp.ts'
 import { createDns } from './services/dns/dns.ts'
 import { createFirewall } from './services/firewall.ts'
@@ -58,7 +58,7 @@ import {
   forwardingFile,
   keeperSettings,
 } from './settings.ts'
-import { requireRoom, takeState, type Watches, watchNeighbours } from './state.ts'
+import { openLives, RivalError, requireSole } from './unique-host.ts'
 
 const CONSOLE_LIMIT_BYTES = 64 * KIB
 /** A pass waits for engines, each with a limit of its own; all of them together come to less. */

@@ -1,7 +1,7 @@
 /** What the parts of a host are told, as the configuration has it. */
 
 import { join } from 'node:path'
-import type { KeeperSettings } from './agent/keeper.ts'
+import type { KeeperSettings } from './agent/host-runtime.ts'
 import type { ApiSettings } from './api/action.ts'
 import type { Config, Environment } from './config.ts'
 import type { OutboundSettings } from './images/outbound.ts'

@@ -259,7 +259,7 @@ describe('comments', () => {
   const STILL_WIDE: readonly string[] = [
     'agent/agent.ts',
     'agent/bells.ts',
-    'agent/keeper.ts',
+    'agent/host-runtime.ts',
     'agent/lease.ts',
     'agent/reader.ts',
     'agent/report.ts',

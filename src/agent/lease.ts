@@ -16,9 +16,9 @@ import { explain } from '../model/errors.ts'
 import type { HostName } from '../model/ids.ts'
 import type { HostAnnouncement } from '../store/records/host.ts'
 import type { Store } from '../store/store.ts'
+import { createAnnouncer, type Rival } from './announcement.ts'
 import { startLoop } from './loop.ts'
 import { adoptOrphans } from './orphans.ts'
-import { createAnnouncer, type Rival } from './rivals.ts'
 
 export interface LeaseParts {
   readonly store: Store

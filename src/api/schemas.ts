@@ -8,8 +8,8 @@ import { z } from 'zod'
 import { type Ipv4, parseIpv4 } from '../model/addr.ts'
 import { type ErrorCode, refused } from '../model/errors.ts'
 import { type IdPrefix, parseId } from '../model/ids.ts'
-import { isReservedKey, RESERVED_TAG_PREFIX } from '../model/marks.ts'
 import type { Tag } from '../model/records.ts'
+import { isReservedKey, RESERVED_TAG_PREFIX } from '../model/reserved-tags.ts'
 
 /** Most ids in one request (EC2: 1000 for instances). */
 export const IDS_MAX = 1000

@@ -19,8 +19,8 @@ import type {
   VolumeId,
   VpcId,
 } from './ids.ts'
-import type { Mark } from './marks.ts'
 import type { MetadataOptions } from './metadata-options.ts'
+import type { Mark } from './reserved-tags.ts'
 
 export interface HostWant {
   readonly local: LocalWant
@@ -212,7 +212,7 @@ export type Fact =
       readonly code: string
       readonly message: string
     }
-  /** How it is held, as a tag of ours says (`model/marks.ts`). */
+  /** How it is held, as a tag of ours says (`model/reserved-tags.ts`). */
   | { readonly kind: 'marked'; readonly marked: InstanceId; readonly mark: Mark }
   /** Nothing of it is left on the host: its address may be given to another. */
   | { readonly kind: 'gone'; readonly instance: InstanceId }

@@ -13,7 +13,7 @@
 import { assertNever } from '../model/errors.ts'
 import type { InstanceId, VolumeId } from '../model/ids.ts'
 import { SELF_SHUTDOWN } from '../model/lifecycle.ts'
-import type { Mark } from '../model/marks.ts'
+import type { Mark } from '../model/reserved-tags.ts'
 import type { Fact, ImageFindings, ImageWant, InstanceWant } from '../model/want.ts'
 
 /**

@@ -7,7 +7,7 @@
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startMender } from '../../src/agent/mender.ts'
+import { startMender } from '../../src/agent/repair.ts'
 import { configSchema } from '../../src/config.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { checkForeignFirewall } from '../../src/operator/doctor-firewall.ts'

@@ -38,12 +38,12 @@ import { parseImageLocation } from '../../src/model/image-location.ts'
 import { OLDER_METADATA } from '../../src/model/metadata-options.ts'
 import { answer as answerDhcp } from '../../src/services/dhcp/answer.ts'
 import { answerQuery } from '../../src/services/dns/answer.ts'
+import { keyOf, TYPE } from '../../src/services/dns/packet.ts'
 import {
   composeQuestion,
   QUESTION_RANDOM_BYTES,
   readReply,
-} from '../../src/services/dns/outside.ts'
-import { keyOf, TYPE } from '../../src/services/dns/packet.ts'
+} from '../../src/services/dns/upstream.ts'
 import { answer as answerMetadata } from '../../src/services/metadata/answer.ts'
 import { createTokens } from '../../src/services/metadata/tokens.ts'
 import { metadataTree } from '../../src/services/metadata/tree.ts'

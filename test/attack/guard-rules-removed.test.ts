@@ -6,7 +6,7 @@
  * reached instances, for good when the daemon was dead.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startMender } from '../../src/agent/mender.ts'
+import { startMender } from '../../src/agent/repair.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { nicLinkName } from '../../src/model/names.ts'
 import type { InstanceWant } from '../../src/model/want.ts'

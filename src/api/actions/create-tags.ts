@@ -4,8 +4,8 @@
  */
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
-import { isReservedKey } from '../../model/marks.ts'
 import type { Tag } from '../../model/records.ts'
+import { isReservedKey } from '../../model/reserved-tags.ts'
 import { writeOne } from '../budget.ts'
 import { changeAction } from '../change.ts'
 import { required, TAGS_PER_RESOURCE_MAX, tagListSchema } from '../schemas.ts'

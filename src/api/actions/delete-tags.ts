@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import type { AccountId } from '../../model/ids.ts'
-import { isReservedKey } from '../../model/marks.ts'
+import { isReservedKey } from '../../model/reserved-tags.ts'
 import type { Tx } from '../../store/store.ts'
 import { writeOne } from '../budget.ts'
 import { changeAction } from '../change.ts'

@@ -9,7 +9,7 @@ import { createIp } from '../netlink/ip.ts'
 import { openRouteNetlink } from '../netlink/netlink.ts'
 
 const RESOLVERS_FILE = '/etc/resolv.conf'
-/** A default route may come in two halves (`surroundings.ts`). */
+/** A default route may come in two halves (`host-routing.ts`). */
 const WORLD_PREFIX_LIMIT = 1
 /** More routes, as of a router with the world's table, are not told one by one. */
 const ROUTES_LIMIT = 4_096

@@ -25,10 +25,10 @@ import { answerQuery, failureReply, outsideReply, type Transport } from './answe
 import type { Server } from './exchange.ts'
 import { Forwarder, type Outcome } from './forward.ts'
 import { type Listener, listen, MAX_CONNECTIONS } from './listener.ts'
-import { agedBody, outsideQuestion } from './outside.ts'
 import { type Query, RCODE } from './packet.ts'
 import { parseServer, serverName, serversInResolvConf, usableServers } from './servers.ts'
 import { type Source, Sources } from './sources.ts'
+import { agedBody, outsideQuestion } from './upstream.ts'
 import { authorityOf, buildZone, type Zone } from './zone.ts'
 
 /** The operator's part. */

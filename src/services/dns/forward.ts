@@ -1,5 +1,5 @@
 /**
- * The forwarder: asks other resolvers, believes only what `outside.ts` believes, and remembers it
+ * The forwarder: asks other resolvers, believes only what `upstream.ts` believes, and remembers it
  * for as long as it is valid.
  *
  * Equal questions that are under way share one exchange, which also takes away the birthday
@@ -13,6 +13,8 @@ import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../lib/clock.ts'
 import type { Counter, Gauge, Metrics } from '../../lib/metrics.ts'
 import { askByTcp, askByUdp, type Server } from './exchange.ts'
+import { RCODE } from './packet.ts'
+import { serverName } from './servers.ts'
 import {
   composeQuestion,
   type OutsideAnswer,
@@ -22,9 +24,7 @@ import {
   type Reading,
   readReply,
   type Sent,
-} from './outside.ts'
-import { RCODE } from './packet.ts'
-import { serverName } from './servers.ts'
+} from './upstream.ts'
 
 /** Exchanges that one question gets. */
 const TRIES = 3

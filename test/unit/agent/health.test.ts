@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { failingServices } from '../../../src/agent/failing.ts'
+import { failingServices } from '../../../src/agent/failing-services.ts'
 import { agentHealth, clockHealth, servesClients } from '../../../src/agent/health.ts'
 
 it.each([

@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { startKeeper } from '../../../src/agent/keeper.ts'
+import { startKeeper } from '../../../src/agent/host-runtime.ts'
 import { createLedger } from '../../../src/agent/ledger.ts'
 import type { ApiParts } from '../../../src/api/action.ts'
 import { createKeyGeneration } from '../../../src/api/key-generation.ts'

@@ -3,6 +3,7 @@ import dnsPacket from 'dns-packet'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { outsideReply } from '../../../../src/services/dns/answer.ts'
+import { HEADER_BYTES, keyOf, readQuery, TYPE } from '../../../../src/services/dns/packet.ts'
 import {
   agedBody,
   composeQuestion,
@@ -11,8 +12,7 @@ import {
   type Reading,
   readReply,
   type Sent,
-} from '../../../../src/services/dns/outside.ts'
-import { HEADER_BYTES, keyOf, readQuery, TYPE } from '../../../../src/services/dns/packet.ts'
+} from '../../../../src/services/dns/upstream.ts'
 import { authorityOf } from '../../../../src/services/dns/zone.ts'
 import { names, sampleZone } from './arbitraries.ts'
 

@@ -8,7 +8,7 @@ import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import type { Ledger } from './agent/ledger.ts'
 import type { Config } from './config.ts'
-import { publishedDirectory } from './config-images.ts'
+import { publishedDirectory } from './config-image-directories.ts'
 import { takeDirectoryLock } from './host/files/directory-lock.ts'
 import { findRivalClaims } from './host/network/address-probe.ts'
 import { readOwnNetwork } from './host/network/own-network.ts'
@@ -29,7 +29,7 @@ import { type CloudNetwork, type Collision, findCollisions } from './model/colli
 import { explainObstacle, findObstacles, placesIn } from './model/foreign-rules.ts'
 import { isNicLink } from './model/names.ts'
 import { createCollisionWatch } from './services/collisions.ts'
-import { createObstacleWatch, type Obstacles, type ObstacleWatch } from './services/obstacles.ts'
+import { createObstacleWatch, type Obstacles, type ObstacleWatch } from './services/interference.ts'
 import type { HostService } from './services/service.ts'
 
 const PRIVATE = 0o700

@@ -7,8 +7,8 @@ import { type Clock, isoTime } from '../lib/clock.ts'
 import { inTime } from '../lib/deadline.ts'
 import type { HostName } from '../model/ids.ts'
 import type { Store } from '../store/store.ts'
+import { createAnnouncer, type Rival } from './announcement.ts'
 import type { LeaseSettings } from './lease.ts'
-import { createAnnouncer, type Rival } from './rivals.ts'
 
 const AGAIN_MS = 250
 /** Records that take longer do not answer. */
