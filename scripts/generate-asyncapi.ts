@@ -173,7 +173,7 @@ function schemaOf(schema: z.ZodType): Json {
 function refer(structure: Structure, side: 'Input' | 'Output', schemas: Map<string, Json>): Json {
   const name = `${side}.${structure.name}`
   if (!schemas.has(name)) {
-    // Entered before its members, so that a structure may refer to itself.
+    // AcceptedConsole before its members, so that a structure may refer to itself.
     schemas.set(name, {})
     const members = [...structure.byMember.values()].map(
       ({ member, shape }) => [member, shapeSchema(shape, side, schemas)] as const,

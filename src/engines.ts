@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { bootstrap, type KeyCustody, keptKey, sealKeys } from './agent/bootstrap.ts'
+import { bootstrap, type KeyProtection, protectedKey, sealKeys } from './agent/bootstrap.ts'
 import type { KeyRouteOptions } from './api/access-keys.ts'
 import { createKeyring, type Keyring } from './api/keyring.ts'
 import type { Bus } from './bus/bus.ts'
@@ -32,7 +32,7 @@ import { type InformedStore, openSteadyStore, withoutReplica, withReplica } from
 import type { Store } from './store/store.ts'
 
 /** What opening an engine needs. */
-export interface EngineGround {
+export interface EngineContext {
   readonly config: Config
   readonly clock: Clock
   readonly log: Log
@@ -67,16 +67,16 @@ const START_PATIENCE_MS = 1_500
  * Opens the records, in the background when that takes long; once they are there, the credentials
  * file is written.
  */
-export async function openRecords(ground: EngineGround, metrics: Metrics): Promise<Records> {
-  const { config, clock, log } = ground
+export async function openRecords(context: EngineContext, metrics: Metrics): Promise<Records> {
+  const { config, clock, log } = context
   const rows = createRowWatch({ log, metrics, monotonic: () => clock.monotonic() })
-  const custody = custodyOf(ground)
+  const protection = keyProtectionOf(context)
   const open = async () => {
-    const engine = await openEngine(ground, rows)
+    const engine = await openEngine(context, rows)
     try {
       await engine.migrate()
-      await makeRecords(config, engine, custody)
-      await sealKeys(engine, custody)
+      await makeRecords(config, engine, protection)
+      await sealKeys(engine, protection)
       return engine
     } catch (error) {
       await engine.close()
@@ -87,13 +87,13 @@ export async function openRecords(ground: EngineGround, metrics: Metrics): Promi
   await inTime(startingClock, START_PATIENCE_MS, steady.ready)
   // A file on this machine is away only when the machine's disk is: no replica would help.
   if (config.store.kind === 'sqlite') {
-    const care = startKeyCare(ground, steady, custody)
+    const care = startKeyMaintenance(context, steady, protection)
     const alone = withoutReplica(steady)
     return {
       rows,
       store: steady,
       informed: alone,
-      keys: keysOf(ground, alone, custody, care.refresh),
+      keys: keysOf(context, alone, protection, care.refresh),
       changed: () => undefined,
       async close() {
         care.close()
@@ -104,13 +104,13 @@ export async function openRecords(ground: EngineGround, metrics: Metrics): Promi
   const file = join(config.stateDir, 'replica.db')
   const replica = await openReplica({ file, source: steady, clock, log, random: Math.random, rows })
   const store = noteWrites(steady, replica, 'agent')
-  const care = startKeyCare(ground, store, custody)
+  const care = startKeyMaintenance(context, store, protection)
   const informed = withReplica(noteWrites(steady, replica, 'client'), replica, clock)
   return {
     rows,
     store,
     informed,
-    keys: keysOf(ground, informed, custody, care.refresh),
+    keys: keysOf(context, informed, protection, care.refresh),
     changed: () => replica.refresh(),
     async close() {
       care.close()
@@ -124,10 +124,10 @@ export async function openRecords(ground: EngineGround, metrics: Metrics): Promi
  * Makes what every cloud begins with, and sees that this host's credentials file has a key that is
  * good.
  */
-async function makeRecords(config: Config, store: Store, custody: KeyCustody): Promise<void> {
+async function makeRecords(config: Config, store: Store, protection: KeyProtection): Promise<void> {
   const network = { ...config.network, zone: config.host.zone }
   const known = await readCredentials(config.stateDir).catch(() => null)
-  const key = await bootstrap(store, network, randomBytes, custody, known?.accessKeyId ?? null)
+  const key = await bootstrap(store, network, randomBytes, protection, known?.accessKeyId ?? null)
   if (key === null) return
   await writeCredentials(config.stateDir, key, {
     region: config.host.region,
@@ -140,22 +140,22 @@ async function makeRecords(config: Config, store: Store, custody: KeyCustody): P
  * Records that several hosts share are sealed by what they have in common: without a cluster's
  * secret, that is nothing.
  */
-function custodyOf({ config, identity }: EngineGround): KeyCustody {
+function keyProtectionOf({ config, identity }: EngineContext): KeyProtection {
   const isShared = config.store.kind !== 'sqlite' && config.cluster.secretFile === null
   const key = deriveKey(identity.secret, 'records', RECORDS_KEY_BYTES)
   return { self: config.host.name, sealer: isShared ? null : createSecretCipher(key) }
 }
 
 function keysOf(
-  { config, clock, log }: EngineGround,
+  { config, clock, log }: EngineContext,
   store: InformedStore,
-  custody: KeyCustody,
+  protection: KeyProtection,
   changed: () => Promise<void>,
 ): Records['keys'] {
   const replicaMs = config.api.replicaKeysSeconds * 1000
   return {
-    ring: createKeyring({ store, clock, log, sealer: custody.sealer, replicaMs }),
-    orders: { random: randomBytes, keep: (tx, key) => keptKey(tx, key, custody), changed },
+    ring: createKeyring({ store, clock, log, sealer: protection.sealer, replicaMs }),
+    orders: { random: randomBytes, keep: (tx, key) => protectedKey(tx, key, protection), changed },
   }
 }
 
@@ -163,11 +163,15 @@ function keysOf(
  * Now and then, as hosts of an older version go and other hosts change keys: seals what is in
  * clear, and looks at the credentials file.
  */
-function startKeyCare({ config, clock, log }: EngineGround, store: Store, custody: KeyCustody) {
+function startKeyMaintenance(
+  { config, clock, log }: EngineContext,
+  store: Store,
+  protection: KeyProtection,
+) {
   const closing = new AbortController()
   const refresh = async () => {
-    await makeRecords(config, store, custody)
-    await sealKeys(store, custody)
+    await makeRecords(config, store, protection)
+    await sealKeys(store, protection)
   }
   const keepOn = async () => {
     for (;;) {
@@ -181,7 +185,7 @@ function startKeyCare({ config, clock, log }: EngineGround, store: Store, custod
   return { refresh, close: () => closing.abort() }
 }
 
-async function openEngine({ config, log }: EngineGround, rows: RowWatch): Promise<Store> {
+async function openEngine({ config, log }: EngineContext, rows: RowWatch): Promise<Store> {
   const { kind, passwordFile, tls, ...settings } = config.store
   if (kind === 'sqlite')
     return await openSqliteStore({ file: join(config.stateDir, 'atoll.db'), log, rows })
@@ -203,7 +207,7 @@ export interface OpenedBus {
  * when it comes. `hosts` tells how many hosts there are.
  */
 export async function openBus(
-  { config, clock, log }: EngineGround,
+  { config, clock, log }: EngineContext,
   metrics: Metrics,
   hosts: () => number,
 ): Promise<OpenedBus> {

@@ -1,17 +1,17 @@
 /**
  * The daemon: builds every part by hand, in order, and ends them in reverse. No logic.
  *
- * Exit codes: 0 asked to stop, 1 could not start or met a bug, 2 bad configuration or usage, 3 must not run on this machine.
+ * Exit codes: 0 asked to stop, 1 could not start or met a bug, 2 bad configuration or usage, 3 must
+ * not run on this machine.
  */
 import { randomBytes } from 'node:crypto'
-import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import type { Agent } from './agent/agent.ts'
 import { hostHealth, servesClients } from './agent/health.ts'
-import type { KeeperSettings } from './agent/host-runtime.ts'
-import { type Keeper, startKeeper } from './agent/host-runtime.ts'
+import type { HostRuntimeSettings } from './agent/host-runtime.ts'
+import { type HostRuntime, startHostRuntime } from './agent/host-runtime.ts'
 import type { Lease } from './agent/lease.ts'
 import { createLedger, type Ledger } from './agent/ledger.ts'
 import type { ApiParts } from './api/action.ts'
@@ -33,17 +33,23 @@ import { createLinuxHost } from './host/linux.ts'
 import { createServiceManager } from './host/sockets/service-manager.ts'
 import { type Identity, openIdentity } from './identity.ts'
 import { type Clock, systemClock } from './lib/clock.ts'
-import { createDiskWatch, totalBytes } from './lib/disk-space.ts'
+import { createDiskWatch } from './lib/disk-space.ts'
 import { createLog, type Log, type ProcessLog } from './lib/log.ts'
 import { createMetrics, type Metrics } from './lib/metrics.ts'
 import { readSecret } from './lib/secret.ts'
 import { createTurns } from './lib/turns.ts'
+import { machineRecord, memoryForInstances } from './machine-record.ts'
 import { ec2Architecture } from './model/architecture.ts'
 import { explain } from './model/errors.ts'
 import type { HealthCondition } from './model/health.ts'
-import { GIB, KIB, MIB } from './model/sizes.ts'
+import { KIB } from './model/sizes.ts'
 import { adminSocketFile } from './operator/admin-client.ts'
-import { requireRoom, takeState, type Watches, watchNeighbours } from './preconditions.ts'
+import {
+  createHostMonitors,
+  type HostMonitors,
+  lockDirectories,
+  requireFreeAddresses,
+} from './preconditions.ts'
 import { createDhcp } from './services/dhcp/dhcp.ts'
 import { createDns } from './services/dns/dns.ts'
 import { createFirewall } from './services/firewall.ts'
@@ -56,9 +62,9 @@ import {
   apiSettings,
   firewallSettings,
   forwardingFile,
-  keeperSettings,
+  hostRuntimeSettings,
 } from './settings.ts'
-import { openLives, RivalError, requireSole } from './unique-host.ts'
+import { DuplicateHostError, openRunHistory, requireUniqueHost } from './unique-host.ts'
 
 const CONSOLE_LIMIT_BYTES = 64 * KIB
 /** A pass waits for engines, each with a limit of its own; all of them together come to less. */
@@ -67,25 +73,27 @@ const ANY_ADDRESS = '0.0.0.0'
 const LOOPBACK = '127.0.0.1'
 
 /** What the parts below share. */
-interface Ground {
+interface DaemonContext {
   readonly config: Config
   readonly log: Log
   readonly metrics: Metrics
   readonly clock: typeof systemClock
   readonly host: Host
   readonly identity: Identity
-  readonly watches: Watches
+  readonly monitors: HostMonitors
   readonly ledger: Ledger
 }
 
-/** Everything that a pass applies, in this order: nothing is on the network before its rules are in. */
+/**
+ * Everything that a pass applies, in this order: nothing is on the network before its rules are in.
+ */
 function buildServices(
-  ground: Ground,
+  context: DaemonContext,
   drivers: Drivers,
   key: Uint8Array,
   wake: () => void,
 ): readonly HostService[] {
-  const { config, log, metrics, clock, host } = ground
+  const { config, log, metrics, clock, host } = context
   const { zone } = config.dns
   const mtu = instanceMtuBytes(config)
   const { region } = config.host
@@ -98,7 +106,7 @@ function buildServices(
       instanceMemoryMiB: memoryForInstances(config),
     }),
     createLinks({ host, metrics, mtu, fabric: config.fabric, drivers: drivers.declarations }),
-    ...ground.watches.services,
+    ...context.monitors.services,
     createDhcp({
       host,
       settings: { leaseSeconds: config.dhcp.leaseSeconds, mtu, zone },
@@ -113,33 +121,14 @@ function buildServices(
   ]
 }
 
-/** Tells this machine from another one that was given the same host name. */
-async function machineIdentity({ stateDir }: Config): Promise<string> {
-  return Buffer.from(await readSecret(join(stateDir, 'host.id'))).toString('hex')
-}
-
-/** Memory that this machine hands out, in MiB. */
-function memoryForInstances({ capacity }: Config): number {
-  const memoryMiB = totalmem() / MIB - capacity.reserveMemoryMiB
-  return Math.max(0, Math.floor(memoryMiB * capacity.memoryRatio))
-}
-
-/** What this machine says of itself and offers to placement. */
-async function machineRecord(config: Config, identity: string) {
-  const { capacity, stateDir } = config
-  const diskGiB = ((await totalBytes(stateDir)) / GIB) * capacity.diskRatio
-  return {
-    identity,
-    version: packageJson.version,
-    vcpus: Math.floor(availableParallelism() * capacity.vcpuRatio),
-    memoryMiB: memoryForInstances(config),
-    diskGiB: Math.floor(diskGiB),
-  }
-}
-
 /** What actions work with, through whichever door they are called. */
-function buildParts(ground: Ground, records: Records, bus: Bus, drivers: Drivers): ApiParts {
-  const { config, clock } = ground
+function buildParts(
+  context: DaemonContext,
+  records: Records,
+  bus: Bus,
+  drivers: Drivers,
+): ApiParts {
+  const { config, clock } = context
   return {
     store: records.informed,
     bus,
@@ -154,7 +143,7 @@ function buildParts(ground: Ground, records: Records, bus: Bus, drivers: Drivers
 }
 
 function buildApi(
-  { config, log, metrics, identity }: Ground,
+  { config, log, metrics, identity }: DaemonContext,
   parts: ApiParts,
   upgrader: Upgrader,
   health: () => readonly HealthCondition[],
@@ -175,8 +164,8 @@ function buildApi(
 }
 
 /** What attaches to consoles, here and on other hosts. */
-function openConsoles(ground: Ground, records: Records, bus: Bus, drivers: Drivers) {
-  const { config, clock, log, metrics } = ground
+function openConsoles(context: DaemonContext, records: Records, bus: Bus, drivers: Drivers) {
+  const { config, clock, log, metrics } = context
   const { attach, holds } = drivers
   const door = createConsoleServer({ attach, clock, random: randomBytes, log, metrics })
   const { listen: address, port } = config.api
@@ -196,24 +185,24 @@ function openConsoles(ground: Ground, records: Records, bus: Bus, drivers: Drive
 
 /** Agent and lease over this machine. */
 async function startHost(
-  ground: Ground,
+  context: DaemonContext,
   parts: AsyncDisposableStack,
   records: Records,
   bus: Bus,
   drivers: Drivers,
-  settings: KeeperSettings,
-): Promise<Keeper> {
-  const { config, log, metrics, clock } = ground
+  settings: HostRuntimeSettings,
+): Promise<HostRuntime> {
+  const { config, log, metrics, clock } = context
   const key = await readSecret(join(config.stateDir, 'metadata.key'))
   const watchDisk = createDiskWatch(config.capacity.reserveDiskMiB)
-  const keeper = startKeeper(
+  const keeper = startHostRuntime(
     {
       store: records.store,
       rows: records.rows,
       bus,
-      ledger: ground.ledger,
-      services: (wake) => buildServices(ground, drivers, key, wake),
-      watchKernel: (heard) => ground.host.watchKernel(heard),
+      ledger: context.ledger,
+      services: (wake) => buildServices(context, drivers, key, wake),
+      watchKernel: (heard) => context.host.watchKernel(heard),
       onRecordsChanged: records.changed,
       clock,
       log,
@@ -231,7 +220,10 @@ async function startHost(
   return keeper
 }
 
-/** Counts lines that are lost, writes what waits when the process ends, and has Node's warnings take the same way. */
+/**
+ * Counts lines that are lost, writes what waits when the process ends, and has Node's warnings take
+ * the same way.
+ */
 function watchLog(log: ProcessLog, metrics: Metrics): void {
   const dropped = metrics.counter(
     'atoll_log_lines_dropped_total',
@@ -243,7 +235,10 @@ function watchLog(log: ProcessLog, metrics: Metrics): void {
   process.on('warning', (error) => log.warn({ error }, 'Node warns'))
 }
 
-/** Whether passes come to an end: one that does not for so long never will, however slow an engine is. */
+/**
+ * Whether passes come to an end: one that does not for so long never will, however slow an engine
+ * is.
+ */
 function agentLives(agent: Agent, clock: Clock): () => boolean {
   let passes = -1
   let sinceMs = clock.monotonic()
@@ -255,7 +250,9 @@ function agentLives(agent: Agent, clock: Clock): () => boolean {
   }
 }
 
-/** Tells who started the daemon that it is up, and from now on that it lives. Gives what ends that. */
+/**
+ * Tells who started the daemon that it is up, and from now on that it lives. Gives what ends that.
+ */
 function tellServiceManager(agent: Agent, clock: Clock): () => void {
   const { notifySocket: socket, watchdogMs } = readEnvironment()
   const manager = createServiceManager({ socket, watchdogMs })
@@ -265,7 +262,7 @@ function tellServiceManager(agent: Agent, clock: Clock): () => void {
 
 /** What `/healthz` tells. */
 function healthOf(
-  { config, clock, watches }: Ground,
+  { config, clock, monitors }: DaemonContext,
   agent: Agent,
   lease: Lease,
   busHealth: () => readonly HealthCondition[],
@@ -276,7 +273,7 @@ function healthOf(
       now: clock.now(),
       intervalMs: config.agent.intervalSeconds * 1000,
       lease: config.store.kind === 'sqlite' ? null : lease,
-      ...watches.found(),
+      ...monitors.found(),
     }),
     ...busHealth(),
   ]
@@ -285,44 +282,45 @@ function healthOf(
 async function runDaemon(config: Config): Promise<void> {
   const log = createLog(config.log)
   await using parts = new AsyncDisposableStack()
-  // Every file's mode is said where it is made; a stricter one would keep guests' own users out of their entry script.
+  // Every file's mode is said where it is made; a stricter one would keep guests' own users out of
+  // their entry script.
   process.umask(0o022)
-  parts.defer(await takeState(config))
+  parts.defer(await lockDirectories(config))
   const clock = systemClock
   const metrics = createMetrics({ process: true })
   watchLog(log, metrics)
   const identity = parts.adopt(await openIdentity({ config, clock, log }), (one) => one.close())
   const ledger = createLedger({ file: join(config.stateDir, 'ledger.json'), clock, log })
-  await requireRoom(config, ledger)
-  const lives = await openLives(config)
+  await requireFreeAddresses(config, ledger)
+  const runs = await openRunHistory(config)
   const engines = { config, clock, log, identity }
   const records = await openRecords(engines, metrics)
   parts.defer(() => records.close())
-  const keeping = keeperSettings(config, {
-    ...(await machineRecord(config, await machineIdentity(config))),
-    ...(lives === null ? {} : { lives: lives.life }),
+  const keeping = hostRuntimeSettings(config, {
+    ...(await machineRecord(config)),
+    ...(runs === null ? {} : { run: runs.current }),
   })
-  const sole = await requireSole(config, lives, records.store, keeping)
+  const unique = await requireUniqueHost(config, runs, records.store, keeping)
   // The bus is there before the agent, which knows how many hosts there are.
   const count = { hosts: () => 1 }
   const { bus, door, health: busHealth } = await openBus(engines, metrics, () => count.hosts())
   parts.defer(() => bus.close())
   const host = createLinuxHost({ log, forwardingFile: forwardingFile(config) })
   parts.defer(() => host.close())
-  const watches = watchNeighbours(config, host, clock)
-  const ground: Ground = { config, log, metrics, clock, host, identity, watches, ledger }
-  const drivers = await createDrivers(ground, readEnvironment())
+  const monitors = createHostMonitors(config, host, clock)
+  const context: DaemonContext = { config, log, metrics, clock, host, identity, monitors, ledger }
+  const drivers = await createDrivers(context, readEnvironment())
   parts.defer(() => drivers.close())
-  const { agent, lease } = await startHost(ground, parts, records, bus, drivers, {
+  const { agent, lease } = await startHost(context, parts, records, bus, drivers, {
     ...keeping,
-    ...sole.settings,
+    ...unique.settings,
   })
   count.hosts = () => agent.hosts()
-  const consoles = openConsoles(ground, records, bus, drivers)
+  const consoles = openConsoles(context, records, bus, drivers)
 
-  const calls = buildParts(ground, records, bus, drivers)
-  const health = () => healthOf(ground, agent, lease, busHealth)
-  const api = buildApi(ground, calls, consoles.door, health)
+  const calls = buildParts(context, records, bus, drivers)
+  const health = () => healthOf(context, agent, lease, busHealth)
+  const api = buildApi(context, calls, consoles.door, health)
   parts.defer(() => api.close())
   // Before what they came in by: a server does not close before they have ended.
   parts.defer(() => consoles.door.close())
@@ -352,7 +350,7 @@ async function runDaemon(config: Config): Promise<void> {
   parts.defer(tellServiceManager(agent, clock))
   const { version } = packageJson
   log.info({ host: config.host.name, version, endpoint: apiEndpoint(config) }, 'atolld is up')
-  const signal = await Promise.race([untilStopped(), sole.found])
+  const signal = await Promise.race([untilStopped(), unique.found])
   log.info({ host: config.host.name, signal }, 'atolld stops; instances keep running')
 }
 
@@ -389,5 +387,5 @@ try {
   process.exit(0)
 } catch (error) {
   process.stderr.write(`atolld: ${explain(error)}\n`)
-  process.exit(error instanceof ConfigError ? 2 : error instanceof RivalError ? 3 : 1)
+  process.exit(error instanceof ConfigError ? 2 : error instanceof DuplicateHostError ? 3 : 1)
 }

@@ -10,7 +10,7 @@ import type { Ledger } from './agent/ledger.ts'
 import type { Config } from './config.ts'
 import { publishedDirectory } from './config-image-directories.ts'
 import { takeDirectoryLock } from './host/files/directory-lock.ts'
-import { findRivalClaims } from './host/network/address-probe.ts'
+import { findAddressConflicts } from './host/network/address-probe.ts'
 import { readOwnNetwork } from './host/network/own-network.ts'
 import { hasLegacyRules, isForeignTable, readForeignRules } from './host/nftables/foreign-rules.ts'
 import { readPortHolders } from './host/sockets/port-holders.ts'
@@ -26,10 +26,14 @@ import {
   resolverOf,
 } from './model/addr.ts'
 import { type CloudNetwork, type Collision, findCollisions } from './model/collisions.ts'
-import { explainObstacle, findObstacles, placesIn } from './model/foreign-rules.ts'
+import { explainBlockingChain, findBlockingChains, probeAddresses } from './model/foreign-rules.ts'
 import { isNicLink } from './model/names.ts'
 import { createCollisionWatch } from './services/collisions.ts'
-import { createObstacleWatch, type Obstacles, type ObstacleWatch } from './services/interference.ts'
+import {
+  createInterferenceWatch,
+  type Interference,
+  type InterferenceWatch,
+} from './services/interference.ts'
 import type { HostService } from './services/service.ts'
 
 const PRIVATE = 0o700
@@ -38,7 +42,7 @@ const PRIVATE = 0o700
  * Makes the directories and takes them, and gives what undoes that. Errors: another daemon that has
  * them or this machine.
  */
-export async function takeState(config: Config): Promise<() => Promise<void>> {
+export async function lockDirectories(config: Config): Promise<() => Promise<void>> {
   for (const dir of [config.stateDir, config.runtimeDir]) {
     mkdirSync(dir, { recursive: true, mode: PRIVATE })
     // Whoever made it before may have let others in: user data, keys and what instances say are
@@ -87,7 +91,10 @@ function cloudNetwork({ store, bus }: Config): Omit<CloudNetwork, 'vpcs'> {
  * Makes sure that the daemon's addresses cut nobody off. Where instances are, it has them already,
  * and goes on: then `/healthz` tells. Errors: what would be cut off, with the setting and the fix.
  */
-export async function requireRoom(config: Config, ledger: Pick<Ledger, 'load'>): Promise<void> {
+export async function requireFreeAddresses(
+  config: Config,
+  ledger: Pick<Ledger, 'load'>,
+): Promise<void> {
   if (Object.keys(networkInterfaces()).some(isNicLink)) return
   const own = await readOwnNetwork()
   const harmful: Pick<Collision, 'what' | 'fix'>[] = findCollisions(own, {
@@ -118,23 +125,23 @@ async function knownVpcs(config: Config, ledger: Pick<Ledger, 'load'>): Promise<
  * Looks, beside the passes, at what others on this machine and its network do; `/healthz` tells
  * what was found last.
  */
-export interface Watches {
+export interface HostMonitors {
   readonly services: readonly HostService[]
-  found(): { readonly collisions: readonly Collision[]; readonly obstacles: Obstacles }
+  found(): { readonly collisions: readonly Collision[]; readonly interference: Interference }
 }
 
 /** Looks at the host's own network, at other firewalls and at other machines. */
-export function watchNeighbours(
+export function createHostMonitors(
   config: Config,
-  host: Parameters<typeof createObstacleWatch>[0]['host'],
+  host: Parameters<typeof createInterferenceWatch>[0]['host'],
   clock: Clock,
-): Watches {
+): HostMonitors {
   const cloud = cloudNetwork(config)
   const collisions = createCollisionWatch({ read: readOwnNetwork, cloud, clock })
-  const obstacles = watchObstacles(config, host, clock)
+  const interference = watchInterference(config, host, clock)
   return {
-    services: [collisions, obstacles],
-    found: () => ({ collisions: collisions.found(), obstacles: obstacles.found() }),
+    services: [collisions, interference],
+    found: () => ({ collisions: collisions.found(), interference: interference.found() }),
   }
 }
 
@@ -144,26 +151,27 @@ function until(signal: AbortSignal): Runner {
 }
 
 /** Looks for other firewalls and other machines that are in the way. */
-function watchObstacles(
+function watchInterference(
   config: Config,
-  host: Parameters<typeof createObstacleWatch>[0]['host'],
+  host: Parameters<typeof createInterferenceWatch>[0]['host'],
   clock: Clock,
-): ObstacleWatch {
+): InterferenceWatch {
   const { network, fabric } = config
   const resolver = resolverOf(network.vpc)
   const services = [gatewayOf(network.subnet), ...(resolver === undefined ? [] : [resolver])]
-  const places = placesIn(network.subnet, config.store.kind !== 'sqlite')
-  return createObstacleWatch({
+  const addresses = probeAddresses(network.subnet, config.store.kind !== 'sqlite')
+  return createInterferenceWatch({
     host,
     clock,
     read: {
       isForeignTable,
       hasLegacyRules,
       firewalls: async (signal) =>
-        findObstacles(await readForeignRules(until(signal)), places)
+        findBlockingChains(await readForeignRules(until(signal)), addresses)
           .filter(({ isVital }) => isVital)
-          .map(explainObstacle),
-      addresses: (signal) => findRivalClaims({ fabric: fabric.address, services }, until(signal)),
+          .map(explainBlockingChain),
+      addresses: (signal) =>
+        findAddressConflicts({ fabric: fabric.address, services }, until(signal)),
     },
   })
 }

@@ -1,7 +1,7 @@
 /** What the parts of a host are told, as the configuration has it. */
 
 import { join } from 'node:path'
-import type { KeeperSettings } from './agent/host-runtime.ts'
+import type { HostRuntimeSettings } from './agent/host-runtime.ts'
 import type { ApiSettings } from './api/action.ts'
 import type { Config, Environment } from './config.ts'
 import type { OutboundSettings } from './images/outbound.ts'
@@ -63,13 +63,13 @@ export function outboundSettings(
  * What this host announces, and how often it looks and renews; `machine` is who it is and what it
  * offers to placement.
  */
-export function keeperSettings(
+export function hostRuntimeSettings(
   config: Config,
   machine: Pick<
     HostAnnouncement,
-    'version' | 'vcpus' | 'memoryMiB' | 'diskGiB' | 'identity' | 'lives'
+    'version' | 'vcpus' | 'memoryMiB' | 'diskGiB' | 'identity' | 'run'
   >,
-): KeeperSettings {
+): HostRuntimeSettings {
   const { name, zone } = config.host
   return {
     self: { ...machine, name, zone, fabricAddress: config.fabric.address },

@@ -1,14 +1,14 @@
 /**
- * That only one machine lives under this host's name: asked before the daemon does anything, and
+ * That only one machine runs under this host's name: asked before the daemon does anything, and
  * looked after while it runs. What is found out ends the daemon, because a second one under a name
  * answers on the bus for the first.
  */
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { type Rival, rivalMessage } from './agent/announcement.ts'
-import { askAdmission } from './agent/duplicate-check.ts'
-import type { KeeperSettings } from './agent/host-runtime.ts'
-import { beginLife, type Lives } from './agent/run-history.ts'
+import { type DuplicateKind, duplicateMessage } from './agent/announcement.ts'
+import { findDuplicateHost } from './agent/duplicate-check.ts'
+import type { HostRuntimeSettings } from './agent/host-runtime.ts'
+import { type RunHistory, startRun } from './agent/run-history.ts'
 import type { Config } from './config.ts'
 import { startingClock } from './lib/clock.ts'
 import type { HostName } from './model/ids.ts'
@@ -23,58 +23,68 @@ const PRODUCT_FILE = '/sys/class/dmi/id/product_uuid'
 const NO_PRODUCT = /^03000200-0400-0500-0006-000700080009$|^[0-]*$|^[f-]*$/i
 
 /**
- * Another machine lives under this host's name, or this one may not: starting again does not help,
+ * Another machine runs under this host's name, or this one may not: starting again does not help,
  * the message says what does.
  */
-export class RivalError extends Error {}
+export class DuplicateHostError extends Error {}
 
-/** The lives of a host that shares its records with others. */
-export interface Sole {
+/** The runs of a host that shares its records with others. */
+export interface UniqueHost {
   /** To be kept with. */
-  readonly settings: Pick<KeeperSettings, 'onHeld' | 'onRival'>
-  /** Rejects with `RivalError` once a rival is found. Never resolves. */
+  readonly settings: Pick<HostRuntimeSettings, 'onHeld' | 'onDuplicate'>
+  /** Rejects with `DuplicateHostError` once a duplicate is found. Never resolves. */
   readonly found: Promise<never>
 }
 
-/** Begins a life; null where no other machine can have these records. Errors: `RivalError`. */
-export async function openLives(config: Config): Promise<Lives | null> {
+/**
+ * Records a run of the daemon; null where no other machine can have these records. Errors:
+ * `DuplicateHostError`.
+ */
+export async function openRunHistory(config: Config): Promise<RunHistory | null> {
   if (config.store.kind === 'sqlite') return null
   const { stateDir, runtimeDir } = config
   const product = await readFile(PRODUCT_FILE, 'utf8').catch(() => '')
   const machine = NO_PRODUCT.test(product.trim()) ? null : product.trim()
-  const lives = await beginLife({ stateDir, runtimeDir, machine, random: randomBytes })
-  if (lives.refused !== null) throw rivalError(config, lives, lives.refused, config.host.name)
-  return lives
+  const runs = await startRun({ stateDir, runtimeDir, machine, random: randomBytes })
+  if (runs.refused !== null) throw duplicateHostError(config, runs, runs.refused, config.host.name)
+  return runs
 }
 
-/** Errors: `RivalError`, when another machine lives under the name. */
-export async function requireSole(
+/** Errors: `DuplicateHostError`, when another machine runs under the name. */
+export async function requireUniqueHost(
   config: Config,
-  lives: Lives | null,
+  runs: RunHistory | null,
   store: Store,
-  settings: KeeperSettings,
-): Promise<Sole> {
+  settings: HostRuntimeSettings,
+): Promise<UniqueHost> {
   const { promise: found, reject } = Promise.withResolvers<never>()
   // Whoever does not wait for it any more is not to be told.
   found.catch(() => undefined)
-  if (lives === null) return { settings: {}, found }
-  const rival = await askAdmission({ store, clock: startingClock }, settings)
-  if (rival?.kind === 'twin') await lives.foundRival()
-  if (rival !== null) throw rivalError(config, lives, rival.kind, rival.by)
+  if (runs === null) return { settings: {}, found }
+  const duplicate = await findDuplicateHost({ store, clock: startingClock }, settings)
+  if (duplicate?.kind === 'twin') await runs.rememberDuplicate()
+  if (duplicate !== null) throw duplicateHostError(config, runs, duplicate.kind, duplicate.by)
   return {
     found,
     settings: {
-      onHeld: () => void lives.confirmed(),
-      onRival: (kind, by) => {
+      onHeld: () => void runs.confirmed(),
+      onDuplicate: (kind, by) => {
         // A name that another machine has is left to that one, and taken when it is free.
         if (kind === 'name') return
-        const remembered = kind === 'twin' ? lives.foundRival() : Promise.resolve()
-        void remembered.then(() => reject(rivalError(config, lives, kind, by)))
+        const remembered = kind === 'twin' ? runs.rememberDuplicate() : Promise.resolve()
+        void remembered.then(() => reject(duplicateHostError(config, runs, kind, by)))
       },
     },
   }
 }
 
-function rivalError({ stateDir }: Config, { file }: Lives, kind: Rival, by: HostName): RivalError {
-  return new RivalError(`this machine must not run: ${rivalMessage(kind, by, { stateDir, file })}`)
+function duplicateHostError(
+  { stateDir }: Config,
+  { file }: RunHistory,
+  kind: DuplicateKind,
+  by: HostName,
+): DuplicateHostError {
+  return new DuplicateHostError(
+    `this machine must not run: ${duplicateMessage(kind, by, { stateDir, file })}`,
+  )
 }

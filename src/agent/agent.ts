@@ -1,14 +1,15 @@
 /**
- * The agent: makes this host what the records say, again and again.
- *
- * A pass starts from reality and records, which are as new as the last bell and at most half a second old, and needs nothing from the
- * pass before it:
+ * The agent: makes this host what the records say, pass after pass.
  *
  *     records --wantFor--> ledger.accept --> services in order --> facts --> records
  *
- * Records away: the ledger's want goes on, and nothing is removed that it does not say. Neither records nor ledger: nothing is
- * touched at all. One service failing does not stop the others, unless it is a gate: then what comes after it waits for the
- * next pass, so that no traffic opens before its rules are in.
+ * A pass needs nothing from the pass before it. It compares reality with the records, which it has
+ * read since the last bell and at most half a second ago.
+ *
+ * If the records are unavailable, the agent applies the want of the ledger. If there is no ledger
+ * either, it touches nothing. A service that fails does not stop the others, unless it is a gate:
+ * then the services after it wait for the next pass, so that no traffic opens before its rules are
+ * loaded.
  */
 import type { Bus } from '../bus/bus.ts'
 import { type Clock, isoTime } from '../lib/clock.ts'
@@ -18,38 +19,40 @@ import type { Metrics } from '../lib/metrics.ts'
 import { explain, messageOf } from '../model/errors.ts'
 import type { HostName, VpcId } from '../model/ids.ts'
 import type { Fact, HostWant } from '../model/want.ts'
-import { soundRecords } from '../plan/consistent.ts'
+import { consistentRecords } from '../plan/consistent.ts'
 import type { Snapshot } from '../plan/want.ts'
 import type { HostService, Pass } from '../services/service.ts'
-import type { HostLife, HostSelf } from '../store/records/host.ts'
+import type { HostRun, HostSelf } from '../store/records/host.ts'
 import type { RowWatch } from '../store/records/rows.ts'
 import type { Store } from '../store/store.ts'
 import { listenToBells } from './bells.ts'
 import { failingServices } from './failing-services.ts'
-import { createGates, type Gates } from './gates.ts'
+import { createGates, type Gates, parallelGroups } from './gates.ts'
 import type { Ledger } from './ledger.ts'
 import { startLoop } from './loop.ts'
 import { createPlanner, type Planner } from './planner.ts'
 import { createRecordsReader, type RecordsReader, unreadableElsewhere } from './reader.ts'
-import { type MenderParts, oneAtATime, startMender } from './repair.ts'
+import { oneAtATime, type RepairParts, startRepairLoop } from './repair.ts'
 import { purge, reportFacts } from './report.ts'
 import { heldVpcs, hostsIn } from './vpc-parts.ts'
 
-/** Before the first reading of the records is over, mending waits so long for it, and then goes by the ledger. */
+/** How long a repair waits for the first reading of the records before it uses the ledger. */
 const FIRST_READING_MS = 50
-/** A pass that no bell asked for, as after a step of an instance, goes by records that were read so shortly before. */
+/** A pass that no bell asked for uses records that were read within this time. */
 const YOUNG_MS = 500
 
 export interface AgentParts {
   readonly store: Store
   readonly bus: Bus
   readonly ledger: Ledger
-  /** Hears of records that do not fit each other. */
+  /** Is told of records that contradict each other. */
   readonly rows: Pick<RowWatch, 'found'>
   /** In the order in which they are applied. */
   readonly services: readonly HostService[]
-  /** Calls back with each change in the kernel that may concern us, until the returned function is called. */
-  readonly watchKernel: MenderParts['watchKernel']
+  /**
+   * Calls back at each kernel change that may concern us, until the returned function is called.
+   */
+  readonly watchKernel: RepairParts['watchKernel']
   /** Called when records have changed. */
   readonly onRecordsChanged: () => void
   readonly clock: Clock
@@ -61,38 +64,41 @@ export interface AgentParts {
 
 export interface AgentSettings {
   readonly host: HostName
-  /** Which machine this is: nothing is done by records that another one wrote under the host's name. */
+  /** This machine's identity: a host row of another machine is not acted on. */
   readonly identity: string
-  /** Which life of it this is: nothing is done by the records of another one. */
-  readonly lives?: HostLife
+  /** This run of its daemon: a host row of an unknown run is not acted on. */
+  readonly run?: HostRun
   readonly intervalMs: number
   readonly resyncMs: number
 }
 
-/** What the last pass came to, for `/healthz` and `atoll status`. */
+/** The outcome of the last pass, for `/healthz` and `atoll status`. */
 export interface AgentStatus {
   readonly passes: number
   readonly lastPassAt: string | null
-  /** Where the want came from: `nothing`: there was none; `stranger`: the records are another machine's with this host's name. */
+  /**
+   * Where the want came from. `nothing`: there was none. `stranger`: the host row belongs to
+   * another machine with the same host name.
+   */
   readonly source: 'records' | 'ledger' | 'nothing' | 'stranger'
   readonly generation: number | null
-  /** Why the records were not read, as far as they were not. */
+  /** Why the last reading of the records failed; null if it did not. */
   readonly recordsTrouble?: string | null
-  /** Services whose last `apply` failed or that wait for something that hangs, with the reason. */
+  /** The reason for each service whose last `apply` failed or that waits for a hung program. */
   readonly failing: Readonly<Record<string, string>>
-  /** Of each of them, since when (ISO 8601). */
+  /** Since when each of them fails (ISO 8601). */
   readonly failingSince?: Readonly<Record<string, string>>
-  /** By how much this host's clock is ahead of that of the records; null: not known. */
+  /** How far this host's clock is ahead of the store's; null if not known. */
   readonly clockAheadMs: number | null
 }
 
 export interface Agent {
-  /** Asks for a pass, for news of this machine. Of news in the records the bus tells. */
+  /** Asks for a pass because something on this machine changed. Bells announce changed records. */
   wake(): void
   status(): AgentStatus
-  /** How many hosts there are, as far as is known. */
+  /** The number of hosts, by the last reading. */
   hosts(): number
-  /** Ends the loop and every service; instances, links and rules stay. */
+  /** Ends the loop and every service. Instances, links and rules stay. */
   close(): Promise<void>
 }
 
@@ -113,15 +119,15 @@ export function startAgent(given: AgentParts, settings: AgentSettings): Agent {
     onError: (error) => parts.log.error({ error }, 'reconcile failed'),
   })
   waker.wake = loop.wake
-  const bells = listenToBells(parts, loop, agent)
-  const endMending = startMender({ ...parts, want: () => agent.want() })
+  const stopListening = listenToBells(parts, loop, agent)
+  const stopRepairs = startRepairLoop({ ...parts, want: () => agent.want() })
   return {
     wake: () => loop.wake(),
     status: () => agent.status(),
     hosts: () => agent.hosts(),
     async close() {
-      bells()
-      await endMending()
+      stopListening()
+      await stopRepairs()
       await loop.close()
       for (const service of parts.services.toReversed()) await service.close()
     },
@@ -145,10 +151,10 @@ class HostAgent {
   #source: AgentStatus['source'] = 'nothing'
   #generation: number | null = null
   #lastResync = Number.NEGATIVE_INFINITY
-  /** Whether there is news that has not been read. */
+  /** Whether a bell has rung since the last reading began. */
   #isRung = true
   #recordsTrouble: string | null = null
-  /** What was read last, and what was made of it. */
+  /** The last reading, and the want made from it. */
   #read: { readonly snapshot: Snapshot; readonly want: HostWant | null } | null = null
   #applied: HostWant | null = null
   readonly #firstReading = Promise.withResolvers<void>()
@@ -160,8 +166,8 @@ class HostAgent {
     this.#settings = settings
     this.#gates = createGates(parts.clock, wake)
     this.#host = settings.host
-    const { host: name, identity, lives } = settings
-    this.#self = { name, identity, ...(lives === undefined ? {} : { lives }) }
+    const { host: name, identity, run } = settings
+    this.#self = { name, identity, ...(run === undefined ? {} : { run }) }
     this.#reader = createRecordsReader(parts.store, settings.host, parts.clock)
     this.#planner = createPlanner(settings.host)
     const { metrics } = parts
@@ -195,14 +201,14 @@ class HostAgent {
     return this.#read === null ? 1 : hostsIn(this.#read.snapshot, vpc)
   }
 
-  /** There is news in the records: the next pass reads them. */
+  /** The records have changed: the next pass reads them. */
   rung(): void {
     this.#isRung = true
   }
 
   /**
-   * What was last applied, or what the ledger has when the records do not answer at the start; null while nothing is known, or the records
-   * are another machine's.
+   * The want that was applied last. Before the first pass it is the ledger's. Null while nothing is
+   * known, or when the host row belongs to another machine.
    */
   async want(): Promise<HostWant | null> {
     if (!this.#hasRead)
@@ -210,7 +216,7 @@ class HostAgent {
     return this.#hasRead ? this.#applied : await this.#parts.ledger.load()
   }
 
-  /** Whether this host has instances of its own, as far as is known: it may. */
+  /** Whether this host has instances; true while that is not known. */
   hasInstances(): boolean {
     const want = this.#read?.want ?? null
     return want === null || want.local.instances.length > 0
@@ -226,7 +232,7 @@ class HostAgent {
     this.#firstReading.resolve()
     if (want !== null) {
       const facts = await this.#applyServices(want, resync, signal)
-      // A resync that a failing service cut short is owed again.
+      // If a service failed, the next pass is a resync again.
       if (resync && this.#failing.size === 0) this.#lastResync = clock.monotonic()
       if (await this.#report(facts)) again()
       if (resync) await this.#purge()
@@ -238,11 +244,11 @@ class HostAgent {
     stop()
   }
 
-  /** The newest want there is: from the records, else from the ledger, else null. */
+  /** The want from the records, else from the ledger, else null. */
   async #readWant(fresh: boolean): Promise<HostWant | null> {
     const { ledger, log } = this.#parts
     const isRung = this.#isRung
-    // Before the reading, because a bell that comes during it may be about what it does not see.
+    // Reset first: a bell during the reading may be about something that it has missed.
     this.#isRung = false
     try {
       const snapshot = await this.#reader.read({ fresh, youngMs: isRung ? 0 : YOUNG_MS })
@@ -267,7 +273,7 @@ class HostAgent {
       this.#isRung = true
       this.#storeUp.set(0)
       this.#recordsTrouble = explain(error)
-      // What this machine once knew under the name is not for it to go on with.
+      // The host name is another machine's now, so this machine's ledger must not be applied.
       if (this.#source === 'stranger') return null
       const want = await ledger.load()
       if (this.#source !== 'ledger')
@@ -281,31 +287,34 @@ class HostAgent {
     }
   }
 
-  /** What this host should be by these records. Those that do not fit each other are told of and left out. */
+  /** The want by these records. Those that contradict each other are reported and left out. */
   async #plan(snapshot: Snapshot): Promise<HostWant | null> {
     if (!this.#isOurs(snapshot)) return null
-    const records = soundRecords(this.#host, snapshot)
+    const records = consistentRecords(this.#host, snapshot)
     for (const row of records.unreadable.slice(snapshot.unreadable.length))
       this.#parts.rows.found(row)
-    // What cannot be read stays as it was; where the ledger cannot be read either, it is only not touched.
+    // What cannot be read keeps its old want. Without the ledger it is left untouched.
     const known = await this.#parts.ledger.load().catch(() => null)
     const lost = await unreadableElsewhere(this.#parts.store, records, known)
     const unreadable = [...records.unreadable, ...lost]
     return this.#planner({ ...records, unreadable }, known)
   }
 
-  /** Whether these records are of another machine with this host's name. */
+  /** Whether the host row belongs to another machine. */
   #isStrangers({ hosts }: Snapshot): boolean {
     const identity = hosts.find(({ name }) => name === this.#host)?.identity ?? null
     return identity !== null && identity !== this.#settings.identity
   }
 
-  /** Not those of another life of this machine either: the lease finds out whether that one is over. */
+  /**
+   * Whether the host row is this machine's and of a known run of its daemon. Of an unknown run only
+   * the lease can tell whether it is over.
+   */
   #isOurs(snapshot: Snapshot): boolean {
     const life = snapshot.hosts.find(({ name }) => name === this.#host)?.life ?? null
-    const { lives } = this.#settings
+    const { run } = this.#settings
     if (this.#isStrangers(snapshot)) return false
-    return life === null || lives === undefined || [lives.own, lives.proven].includes(life)
+    return life === null || run === undefined || [run.own, run.proven].includes(life)
   }
 
   async #applyServices(
@@ -314,19 +323,19 @@ class HostAgent {
     signal: AbortSignal,
   ): Promise<readonly Fact[]> {
     const facts: Fact[] = []
-    let isShut = false
-    for (const group of sideBySide(this.#parts.services)) {
+    let hasGateFailed = false
+    for (const group of parallelGroups(this.#parts.services)) {
       if (signal.aborted) break
-      const able = group.filter(({ passesGates }) => !isShut || passesGates === true)
+      const able = group.filter(({ passesGates }) => !hasGateFailed || passesGates === true)
       const pass = { want, resync, signal }
       const applied = await Promise.all(able.map((service) => this.#applyService(service, pass)))
       for (const one of applied) facts.push(...(one ?? []))
-      if (able.some(({ gate }, index) => gate && applied[index] === null)) isShut = true
+      if (able.some(({ gate }, index) => gate && applied[index] === null)) hasGateFailed = true
     }
     return facts
   }
 
-  /** Null when it failed. */
+  /** Returns null when the service failed. */
   async #applyService(
     service: HostService,
     pass: Omit<Pass, 'log'>,
@@ -336,7 +345,7 @@ class HostAgent {
     const log = this.#parts.log.child({ service: service.name, generation })
     const began = clock.monotonic()
     try {
-      const one = service.gate ? this.#gates.patient(service) : service
+      const one = service.gate ? this.#gates.withDeadline(service) : service
       const facts = await one.apply({ ...pass, log })
       log.debug({ ms: Math.round(clock.monotonic() - began) }, 'service applied')
       this.#failingSince.delete(service.name)
@@ -355,20 +364,20 @@ class HostAgent {
     }
   }
 
-  /** Writes facts; true when that changed what this host wants. */
+  /** Writes facts. Returns whether that changed this host's want. */
   async #report(facts: readonly Fact[]): Promise<boolean> {
     const { store, bus, clock, log } = this.#parts
     if (this.#source !== 'records' || this.#read === null) return false
     try {
       const { snapshot } = this.#read
       const reported = await reportFacts(store, this.#self, facts, snapshot, clock)
-      const { changes, wantChanged, wrote, untold } = reported
+      const { changes, wantChanged, wrote, unannounced } = reported
       for (const fact of changes) log.info({ ...fact }, 'fact')
       if (changes.length > 0 || wantChanged) this.#reader.wrote(wrote)
-      for (const vpc of untold) bus.ringVpc(vpc)
+      for (const vpc of unannounced) bus.ringVpc(vpc)
       return wantChanged
     } catch (error) {
-      // Nothing is lost: every fact is found again by the next pass.
+      // Nothing is lost: the next pass finds every fact again.
       log.warn({ error }, 'could not write facts to the records')
       return false
     }
@@ -377,7 +386,7 @@ class HostAgent {
   async #purge(): Promise<void> {
     const { store, clock, log, random } = this.#parts
     try {
-      // On average one host does what any of them could do.
+      // Client tokens belong to no host. On average one host per interval deletes the old ones.
       const tokens = random() * this.hosts() < 1
       const count = await purge(store, this.#host, clock, tokens)
       if (count > 0) log.info({ count }, 'removed terminated instances from the records')
@@ -385,15 +394,4 @@ class HostAgent {
       log.warn({ error }, 'could not remove terminated instances')
     }
   }
-}
-
-/** Services in their order, one after the other, those with engines that stand together as one group. */
-function sideBySide(services: readonly HostService[]): readonly (readonly HostService[])[] {
-  const groups: HostService[][] = []
-  for (const service of services) {
-    const last = groups.at(-1)
-    if (service.engine !== undefined && last?.[0]?.engine !== undefined) last.push(service)
-    else groups.push([service])
-  }
-  return groups
 }

@@ -1,9 +1,10 @@
 /**
- * Two machines under one name: which of them this one is, and what its operator is told.
+ * Announces a host in the records, and finds out when another machine has its name.
  *
- * Disks are copied, and so are a host's name, identity and keys; hosts are given a name twice;
- * disks are set back to a snapshot. Whoever lives under the name stays undisturbed. The other does
- * nothing, and does not answer on the bus either, where both would be asked.
+ * That happens when a disk is copied, with the host's name, identity and keys; when a name is given
+ * to two hosts; or when a disk is reset to a snapshot. The machine that runs under the name stays
+ * undisturbed. The other one does nothing, and does not answer on the bus, where it would get the
+ * questions for the first.
  */
 import type { Clock } from '../lib/clock.ts'
 import type { HostName } from '../model/ids.ts'
@@ -12,37 +13,40 @@ import type { HostAnnouncement } from '../store/records/host.ts'
 import type { Store } from '../store/store.ts'
 
 /**
- * `name`: a machine with an identity of its own has the name. `twin`: one with this machine's
- * identity lives. `older`: one with this identity has lived since this one did. `renamed`: this
- * machine is another host of the records, which lives or has instances. `moved`: the disk is in
- * another machine than before.
+ * How another machine conflicts with this one.
+ *
+ * - `name`: a machine with another identity has the name.
+ * - `twin`: a machine with the same identity is running.
+ * - `older`: a machine with the same identity has run after this state directory was written.
+ * - `renamed`: this machine's identity belongs to another host row, which is live or has instances.
+ * - `moved`: the disk is in another machine than before.
  */
-export type Rival = 'name' | 'twin' | 'older' | 'renamed' | 'moved'
+export type DuplicateKind = 'name' | 'twin' | 'older' | 'renamed' | 'moved'
 
 /**
- * What came of an announcement; `unsure`: a lease of this identity has not run out, which may be
- * this machine's own of before.
+ * The outcome of an announcement. `unsure`: a lease of this identity has not run out; it may be
+ * this machine's own, from before a restart.
  */
 export type Announced =
   | { readonly outcome: 'done' | 'unsure' }
   | {
-      readonly outcome: 'rival'
-      readonly kind: Rival
+      readonly outcome: 'duplicate'
+      readonly kind: DuplicateKind
       readonly by: HostName
       readonly live: boolean
     }
 
-/** A lease that is still there so long after it should have run out is renewed by somebody. */
+/** A lease that is live this long after it should have run out is renewed by another machine. */
 const SURE_MS = 1_500
 
-/** Announces a host, again and again. Errors: the store's. */
+/** A function that announces a host. Call it until the outcome is certain. Errors: the store's. */
 export function createAnnouncer(
   { store, clock }: { readonly store: Store; readonly clock: Pick<Clock, 'monotonic'> },
   leaseMs: number,
 ) {
   let liveSinceMs: number | null = null
 
-  /** Whether a lease that is live is kept so by somebody. */
+  /** Whether another machine renews the lease; null if that is not certain yet. */
   function isRenewed(live: boolean): boolean | null {
     if (!live) liveSinceMs = null
     else liveSinceMs ??= clock.monotonic()
@@ -53,7 +57,7 @@ export function createAnnouncer(
   return async (host: HostAnnouncement): Promise<Announced> => {
     const { outcome, other, holder } = await store.transaction(
       async (tx) => {
-        const other = host.lives === undefined ? null : await formerSelf(tx, host)
+        const other = host.run === undefined ? null : await formerHost(tx, host)
         if (other !== null) return { outcome: 'taken', other, holder: undefined }
         const outcome = await tx.upsertHost(host, leaseMs)
         const holder =
@@ -68,19 +72,19 @@ export function createAnnouncer(
     if (other !== null) {
       const renewed = isRenewed(other.live)
       if (renewed === null) return { outcome: 'unsure' }
-      return { outcome: 'rival', kind: 'renamed', by: other.name, live: renewed }
+      return { outcome: 'duplicate', kind: 'renamed', by: other.name, live: renewed }
     }
     const live = holder?.live === true
-    const rival = { outcome: 'rival', by: host.name, live } as const
-    if (holder?.identity !== host.identity) return { ...rival, kind: 'name' }
+    const duplicate = { outcome: 'duplicate', by: host.name, live } as const
+    if (holder?.identity !== host.identity) return { ...duplicate, kind: 'name' }
     const renewed = isRenewed(live)
     if (renewed === null) return { outcome: 'unsure' }
-    return { ...rival, kind: renewed ? 'twin' : 'older' }
+    return { ...duplicate, kind: renewed ? 'twin' : 'older' }
   }
 }
 
-/** The host that this machine was under another name, if that one lives or has instances. */
-async function formerSelf(
+/** The host row of this machine's earlier name, if it is live or has instances. */
+async function formerHost(
   tx: Parameters<Parameters<Store['transaction']>[0]>[0],
   { name, identity }: HostAnnouncement,
 ): Promise<Host | null> {
@@ -92,24 +96,24 @@ async function formerSelf(
   return null
 }
 
-/** What an operator is told, with what to do. `file` is that of `Lives`. */
-export function rivalMessage(
-  kind: Rival,
+/** The message for the operator, with the fix. `file` is that of `RunHistory`. */
+export function duplicateMessage(
+  kind: DuplicateKind,
   by: HostName,
   places: { readonly stateDir: string; readonly file: string },
 ): string {
   const { stateDir, file } = places
-  const copy = `If this machine is a copy: give it another host.name and fabric.address, remove ${stateDir} on it, and start atolld again.`
+  const copy = `If this machine is a copy: set another host.name and fabric.address, remove ${stateDir}, and start atolld again.`
   const itself = `remove ${file}, and start atolld again`
   switch (kind) {
     case 'name':
-      return `another machine lives as host "${by}": give this one another host.name, or forget the other (atoll forget ${by}) when it is gone`
+      return `another machine runs as host "${by}": set another host.name here, or run atoll forget ${by} if the other is gone`
     case 'twin':
-      return `another machine lives as host "${by}" with the identity of this one: a disk was copied. ${copy} If it is the original: stop the copy, ${itself} here.`
+      return `another machine runs as host "${by}" with the identity of this one: a disk was copied. ${copy} If it is the original: stop the copy, ${itself} here.`
     case 'older':
-      return `host "${by}" has lived since the state in ${stateDir} was written: this machine is a copy of it, or was set back to a snapshot or a backup. ${copy} If it is host "${by}" itself: ${itself}.`
+      return `host "${by}" has run since the state in ${stateDir} was written: this machine is a copy of it, or was reset to a snapshot or a backup. ${copy} If it is host "${by}" itself: ${itself}.`
     case 'renamed':
-      return `this machine has the identity of host "${by}", which lives or has instances: host.name was changed, or a disk was copied. If this is host "${by}": set host.name back, or end its instances and forget it (atoll forget ${by}). ${copy}`
+      return `this machine has the identity of host "${by}", which is live or has instances: host.name was changed, or a disk was copied. If this is host "${by}": set host.name back, or terminate its instances and run atoll forget ${by}. ${copy}`
     case 'moved':
       return `the state in ${stateDir} was written on another machine: its disk was moved or copied. ${copy} If the disk was moved, and the other machine is gone: ${itself}.`
   }

@@ -1,12 +1,12 @@
 /**
- * When a bell makes a host look again: at once for its own, spread over a while for those that many
- * hosts hear.
+ * When a bell starts a pass: at once if it is for this host only, after a random delay if many
+ * hosts hear it.
  */
 import type { Bus } from '../bus/bus.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { VpcId } from '../model/ids.ts'
 
-/** Hosts that hear the same bell look again within this time for each of them. */
+/** The longest delay, for each host that hears the same bell. */
 const SHARED_SPREAD_MS = 10
 
 interface BellParts {
@@ -17,37 +17,37 @@ interface BellParts {
   readonly onRecordsChanged: () => void
 }
 
-/** Whom the bells are for. */
-interface Rung {
-  /**
-   * How many hosts there are, as far as is known: all of them, or those with instances in a VPC.
-   */
+/** The part of the agent that hears bells. */
+interface BellListener {
+  /** The number of all hosts, or of those with instances in a VPC, by the last reading. */
   hosts(vpc?: VpcId): number
   hasInstances(): boolean
-  /** There is news in the records. */
+  /** The records have changed. */
   rung(): void
 }
 
 /**
- * A bell to this host wakes at once. One to all hosts, or to those of a VPC, wakes each of them
- * after a while of its own, the longer the more they are: what they read together per second stays
- * the same however many they are. One to all tells a host that has no instances nothing that could
- * not wait for its next pass, by its timer or for its first one; only its copy of the records is
- * made anew.
+ * Starts listening; returns what ends it.
+ *
+ * - A bell for this host starts a pass at once.
+ * - A bell for all hosts, or for the hosts of a VPC, starts one after a random delay. The delay
+ *   grows with the number of these hosts, so the load on the database does not.
+ * - A host without instances ignores a bell for all hosts until its next pass, which its timer or
+ *   its first instance starts. It only refreshes its replica.
  */
 export function listenToBells(
   { bus, clock, random, onRecordsChanged }: BellParts,
   loop: { wake(): void },
-  agent: Rung,
+  agent: BellListener,
 ): () => void {
   const ending = new AbortController()
   let shared = false
-  const look = () => {
+  const startPass = () => {
     agent.rung()
     loop.wake()
   }
   const unsubscribe = bus.onBell((bell) => {
-    if (bell === 'own') return look()
+    if (bell === 'own') return startPass()
     if (shared) return
     if (bell === 'shared' && !agent.hasInstances()) {
       agent.rung()
@@ -59,7 +59,7 @@ export function listenToBells(
     clock.sleep(random() * hosts * SHARED_SPREAD_MS, ending.signal).then(
       () => {
         shared = false
-        look()
+        startPass()
       },
       () => undefined,
     )

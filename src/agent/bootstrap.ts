@@ -1,7 +1,7 @@
 /**
- * The records that a new cloud needs before anybody can ask for anything: one account with a key,
- * one default VPC with a subnet in each zone and its default group. Safe to repeat and to race:
- * whoever comes second finds the records there.
+ * Creates the records that a new cloud needs before its first request: an account with an access
+ * key, and a default VPC with its default group and a subnet in each zone. Safe to repeat, and safe
+ * when several hosts do it at once.
  */
 
 import type { SecretCipher } from '../lib/secret-cipher.ts'
@@ -29,23 +29,22 @@ export interface BootstrapSettings {
 }
 
 /**
- * How keys are kept: sealed where `sealer` is there and `self` finds that all hosts can open them.
+ * How secrets of access keys are stored: sealed if there is a `sealer` and all hosts can open them.
  */
-export interface KeyCustody {
+export interface KeyProtection {
   readonly sealer: SecretCipher | null
   readonly self: HostName
 }
 
 /**
- * Makes what is missing and returns a key of the first account's administrator: `preferred`, if
- * that is a good one; null when there are keys, but none of the administrator's that is active and
- * can be opened.
+ * Creates what is missing. Returns an active key of the first account's administrator whose secret
+ * can be opened: `preferred` if that is one, null if there is none.
  */
 export async function bootstrap(
   store: Store,
   settings: BootstrapSettings,
   random: (bytes: number) => Uint8Array,
-  custody: KeyCustody | null = null,
+  protection: KeyProtection | null = null,
   preferred: string | null = null,
 ): Promise<AccessKey | null> {
   for (;;) {
@@ -55,17 +54,17 @@ export async function bootstrap(
       await tx.insertAccount({ id: account, name: 'default', metadata: NO_PREFERENCE })
       const made = await makeNetwork(tx, account, settings, random)
       if (made === 'exists') return undefined
-      return await adminKey(tx, account, random, custody, preferred)
+      return await adminKey(tx, account, random, protection, preferred)
     })
-    // Another host was making the same network, which the next transaction sees.
+    // Another host has just created the same network; the next transaction sees it.
     if (key !== undefined) return key
   }
 }
 
 /**
- * Sees to a default VPC, and in it a default subnet in this zone: of the first zone as the settings
- * say, of another one the next free network of the same size, if there is any. `exists` when
- * another host was faster: look again in another transaction.
+ * Creates the default VPC and its default subnet in this zone. The first zone gets the network of
+ * the settings, every other one the next free network of that size, if any. Returns `exists` when
+ * another host was faster: repeat in a new transaction.
  */
 async function makeNetwork(
   tx: Tx,
@@ -75,8 +74,7 @@ async function makeNetwork(
 ): Promise<'done' | 'exists'> {
   const known = (await tx.vpcs({ account })).find(({ isDefault }) => isDefault)
   const subnets = await tx.subnets({ account })
-  // What cannot be read may be what is missed here; a second one would be refused for its network,
-  // or be one too many.
+  // An unreadable row may be the one that seems to be missing. Create nothing then.
   if (tx.unreadable().some(({ table }) => table === 'vpcs' || table === 'subnets')) return 'done'
   const vpc = known ?? {
     id: formatId('vpc', random(ID_BYTES)),
@@ -106,9 +104,7 @@ async function makeNetwork(
   return 'done'
 }
 
-/**
- * `first`, or else the first network of its size in the VPC that overlaps with none of the subnets.
- */
+/** `first`, or else the first network of its size in the VPC that overlaps no subnet. */
 function freeNetwork(vpc: Cidr, first: Cidr, subnets: readonly Subnet[]): Cidr | undefined {
   const size = cidrSize(first)
   const isFree = (one: Cidr) =>
@@ -127,38 +123,38 @@ async function adminKey(
   tx: Tx,
   account: AccountId,
   random: (bytes: number) => Uint8Array,
-  custody: KeyCustody | null,
+  protection: KeyProtection | null,
   preferred: string | null,
 ): Promise<AccessKey | null> {
   const existing = await tx.accessKeys(account)
   if (existing.length === 0 && tx.unreadable().length === 0) {
     const key: AccessKey = { ...newKeySecret(random), account, user: ADMIN }
-    await tx.insertAccessKey(await keptKey(tx, key, custody))
+    await tx.insertAccessKey(await protectedKey(tx, key, protection))
     return key
   }
   const good = existing.flatMap((key) => {
     if (key.user !== ADMIN || key.status === 'disabled') return []
-    return openedKey(key, custody?.sealer ?? null) ?? []
+    return openedKey(key, protection?.sealer ?? null) ?? []
   })
   return good.find(({ id }) => id === preferred) ?? good[0] ?? null
 }
 
-/** A key as it is to stand in the records. */
-export async function keptKey(
+/** A key as it is stored: sealed if it can be. */
+export async function protectedKey(
   tx: ReadTx,
   key: AccessKey,
-  custody: KeyCustody | null,
+  protection: KeyProtection | null,
 ): Promise<AccessKey> {
-  if (custody === null || custody.sealer === null) return key
-  if (!canAllOpen(await tx.hosts(), custody.self)) return key
-  return { ...key, secret: custody.sealer.seal(key.secret, placeOfKey(key.id)) }
+  if (protection === null || protection.sealer === null) return key
+  if (!canAllOpen(await tx.hosts(), protection.self)) return key
+  return { ...key, secret: protection.sealer.seal(key.secret, placeOfKey(key.id)) }
 }
 
 /**
- * Seals the secrets that are in clear, when all hosts can open them. Gives how many still are in
- * clear. Safe to repeat and to race: whoever comes second seals the same secret again.
+ * Seals the secrets that are in clear, once all hosts can open them. Returns how many remain in
+ * clear. Safe to repeat, and safe on several hosts at once.
  */
-export async function sealKeys(store: Store, { sealer, self }: KeyCustody): Promise<number> {
+export async function sealKeys(store: Store, { sealer, self }: KeyProtection): Promise<number> {
   return await store.transaction(async (tx) => {
     const accounts = await tx.accounts()
     const keys = await Promise.all(accounts.map(({ id }) => tx.accessKeys(id)))

@@ -1,18 +1,15 @@
-/** What is not well with the services of a host. Pure. */
+/** Which services of a host are failing, and why. Pure. */
 import type { HostService } from '../services/service.ts'
 
-/**
- * Services whose `apply` failed, and those that wait for something that hangs: what is told of
- * each.
- */
+/** The reasons for each service whose `apply` failed or that waits for a hung program. */
 export function failingServices(
   failed: ReadonlyMap<string, string>,
   services: readonly Pick<HostService, 'name' | 'hanging'>[],
 ): Readonly<Record<string, string>> {
-  const told = new Map(failed)
+  const found = new Map(failed)
   for (const { name, hanging } of services) {
     const reasons = [failed.get(name) ?? [], hanging?.() ?? []].flat()
-    if (reasons.length > 0) told.set(name, reasons.join('; '))
+    if (reasons.length > 0) found.set(name, reasons.join('; '))
   }
-  return Object.fromEntries(told)
+  return Object.fromEntries(found)
 }

@@ -1,59 +1,53 @@
-/**
- * When is this daemon well? Pure: the agent's own account and the time give the conditions of
- * `/healthz`.
- */
+/** The conditions of `/healthz`, from the status of the agent and the lease. Pure. */
 import type { HealthCondition } from '../model/health.ts'
 import type { AgentStatus } from './agent.ts'
 import type { Lease } from './lease.ts'
 
-/** Passes may take this many intervals before the agent counts as stuck. */
+/** Intervals without a pass after which the agent counts as stuck. */
 const PATIENCE_INTERVALS = 6
 
 const RECORDS: Readonly<Record<AgentStatus['source'], string>> = {
   records: 'reachable',
-  ledger: 'away, going on from ledger',
-  nothing: 'not read yet, or this host is not in them yet',
+  ledger: 'unavailable; using the ledger',
+  nothing: 'not read yet, or without this host',
   stranger: 'of another machine with the same host.name',
 }
 
-/** Something that somebody else is to put right, and how. */
+/** A problem that an operator has to fix, and how. */
 interface Trouble {
   readonly what: string
   readonly fix: string
 }
 
-/** What a host's health is told from. */
-interface HealthGround {
+/** What the conditions are made from. */
+interface HealthInput {
   readonly status: AgentStatus
   /** The time, in milliseconds since the epoch. */
   readonly now: number
   readonly intervalMs: number
-  /**
-   * Null: the host is alone, nobody else goes by its lease or its clock, and `records` tells what
-   * keeps it from being renewed.
-   */
+  /** Null on a single host: nobody else depends on its lease or its clock. */
   readonly lease: Pick<Lease, 'held' | 'taken' | 'trouble'> | null
-  /** What in the host's own network is also the cloud's. */
+  /** Address ranges that the host's own network and the cloud both use. */
   readonly collisions: readonly Trouble[]
-  /** What others do to instances. */
-  readonly obstacles: {
+  /** Other firewalls and other machines that disturb instances. */
+  readonly interference: {
     readonly firewalls: readonly Trouble[]
     readonly addresses: readonly Trouble[]
   }
 }
 
-/** All that a host says of itself, the bus aside. */
-export function hostHealth(ground: HealthGround): readonly HealthCondition[] {
-  const { status, now, intervalMs, lease, collisions, obstacles } = ground
+/** All conditions of a host except the bus. */
+export function hostHealth(input: HealthInput): readonly HealthCondition[] {
+  const { status, now, intervalMs, lease, collisions, interference } = input
   return [
     ...agentHealth(status, now, intervalMs),
     ...(lease === null ? [] : [...leaseHealth(lease), ...clockHealth(status.clockAheadMs)]),
-    told('network', [...collisions, ...obstacles.addresses], 'nothing overlaps the VPCs'),
-    told('other-firewalls', obstacles.firewalls, 'drop nothing that instances need'),
+    conditionOf('network', [...collisions, ...interference.addresses], 'nothing overlaps the VPCs'),
+    conditionOf('other-firewalls', interference.firewalls, 'drop nothing that instances need'),
   ]
 }
 
-/** Each condition with its value, so that a failing one says what is wrong by itself. */
+/** The conditions of the agent. A failing one says what is wrong. */
 export function agentHealth(
   status: AgentStatus,
   now: number,
@@ -92,43 +86,37 @@ function recordsValue({ source, recordsTrouble = null }: AgentStatus): string {
 }
 
 /**
- * Whether a load balancer should send clients to this host's API: it reads and changes records, and
- * that is all it needs. A bus, a clock or an instance that is not well costs no request, and often
- * ails all hosts at once; a balancer would then turn everybody away.
+ * Whether a load balancer should send clients to this host's API. The API needs the records and
+ * nothing else. A failing bus, clock or instance fails no request, and often concerns all hosts at
+ * once: a load balancer that counted it would turn every client away.
  */
 export function servesClients(conditions: readonly HealthCondition[]): boolean {
   return conditions.every(({ name, ok }) => ok || name !== 'records')
 }
 
-/** Well when there is none of it; otherwise each with what to do. */
-function told(name: string, troubles: readonly Trouble[], well: string): HealthCondition {
-  const said = troubles.map(({ what, fix }) => `${what} (${fix})`)
-  return { name, ok: said.length === 0, value: said.length === 0 ? well : said.join('; ') }
+/** Ok when there are no problems; else names each with its fix. */
+function conditionOf(name: string, troubles: readonly Trouble[], none: string): HealthCondition {
+  const texts = troubles.map(({ what, fix }) => `${what} (fix: ${fix})`)
+  return { name, ok: texts.length === 0, value: texts.length === 0 ? none : texts.join('; ') }
 }
 
-/**
- * How far a clock may be off before it is told of: certificates and signatures go by it, leases do
- * not.
- */
+/** Largest tolerated clock error. Certificates and signatures depend on clocks, leases do not. */
 const CLOCK_TOLERANCE_MS = 60_000
 
-/** Whether this host's clock and that of the records agree; `aheadMs` null: not known yet. */
+/** Whether this host's clock agrees with the store's; `aheadMs` is null while it is not known. */
 export function clockHealth(aheadMs: number | null): readonly HealthCondition[] {
   const isWrong = aheadMs !== null && Math.abs(aheadMs) > CLOCK_TOLERANCE_MS
   const seconds = Math.round(Math.abs(aheadMs ?? 0) / 1000)
   const value = isWrong
     ? `this host's clock is ${seconds} s ${(aheadMs ?? 0) > 0 ? 'ahead of' : 'behind'} the clock of the records: set both by NTP (timedatectl set-ntp true)`
-    : 'as that of the records'
+    : 'agrees with the clock of the records'
   return [{ name: 'clock', ok: !isWrong, value }]
 }
 
-/**
- * Without a live lease others take this host for lost, and it starts nothing that it has not
- * started before.
- */
+/** Without a live lease other hosts count this one as lost, and it starts no new instances. */
 function leaseHealth(lease: Pick<Lease, 'held' | 'taken' | 'trouble'>): readonly HealthCondition[] {
   const trouble = lease.trouble()
-  const runOut = trouble === null ? 'run out' : `run out: ${trouble}`
+  const runOut = trouble === null ? 'expired' : `expired: ${trouble}`
   const lost = lease.taken() ? 'another machine has the same host.name' : runOut
   return [{ name: 'lease', ok: lease.held(), value: lease.held() ? 'held' : lost }]
 }

@@ -1,7 +1,4 @@
-/**
- * What keeps a host as the records want it: the agent and the lease, which wake each other, put
- * together once for whoever runs a host.
- */
+/** What a host runs: the agent and the lease, connected so that each wakes the other. */
 import { ringConcerned } from '../bus/ring.ts'
 import type { HostName } from '../model/ids.ts'
 import type { HostService } from '../services/service.ts'
@@ -10,30 +7,29 @@ import type { Store } from '../store/store.ts'
 import { type Agent, type AgentParts, type AgentSettings, startAgent } from './agent.ts'
 import { type Lease, type LeaseParts, type LeaseSettings, startLease } from './lease.ts'
 
-interface KeeperParts extends Omit<AgentParts, 'services'>, Omit<LeaseParts, 'hosts'> {
+interface HostRuntimeParts extends Omit<AgentParts, 'services'>, Omit<LeaseParts, 'hosts'> {
   /** Makes the services, in the order in which they are applied; `wake` asks for a pass. */
   readonly services: (wake: () => void) => readonly HostService[]
 }
 
-/** Who the host is, how often it looks at the records, and how it renews its lease. */
-export interface KeeperSettings
+/** The host's identity, the interval of its passes, and the terms of its lease. */
+export interface HostRuntimeSettings
   extends Omit<AgentSettings, 'host' | 'identity'>,
     Omit<LeaseSettings, 'onHeld'>,
     Partial<Pick<LeaseSettings, 'onHeld'>> {}
 
-/** A host that is kept. */
-export interface Keeper {
+/** A running host. */
+export interface HostRuntime {
   readonly agent: Agent
   readonly lease: Lease
-  /** Ends the lease's renewal, then the loop and every service; instances, links and rules stay. */
+  /** Ends the lease's renewal, then the loop and every service. Instances, links and rules stay. */
   close(): Promise<void>
 }
 
 /**
- * The records; whoever a change concerns is rung, but for this host itself: it looks again by
- * itself.
+ * The store, ringing the hosts that a change concerns, except this host: its pass goes on anyway.
  */
-function ringing({ store, bus }: Pick<KeeperParts, 'store' | 'bus'>, self: HostName): Store {
+function ringing({ store, bus }: Pick<HostRuntimeParts, 'store' | 'bus'>, self: HostName): Store {
   return announcing(store, (scopes) =>
     ringConcerned(
       bus,
@@ -43,9 +39,12 @@ function ringing({ store, bus }: Pick<KeeperParts, 'store' | 'bus'>, self: HostN
 }
 
 /** Starts both; the first pass and the first renewal begin at once. */
-export function startKeeper({ services, ...given }: KeeperParts, settings: KeeperSettings): Keeper {
+export function startHostRuntime(
+  { services, ...given }: HostRuntimeParts,
+  settings: HostRuntimeSettings,
+): HostRuntime {
   const parts = { ...given, store: ringing(given, settings.self.name) }
-  // The services are there before the agent that they wake.
+  // The services exist before the agent that they wake.
   const waker: { agent?: Agent } = {}
   const wake = () => waker.agent?.wake()
   const agent = startAgent(

@@ -1,13 +1,14 @@
 /**
- * The lease: how a host says that it is alive, and how all others know when it is not.
+ * The lease: how a host shows that it is alive.
  *
- * Each host renews its own in the store, for some seconds by the store's clock; whoever reads a
- * host sees whether its lease is live. No host watches another, none decides for all, and no host's
- * clock matters. A host without a live lease starts nothing that it has not claimed before, because
- * claiming asks for the lease in the same statement (`store.ts`, `claimInstance`).
+ * Each host renews its own lease in the store, for some seconds by the store's clock. Whoever reads
+ * a host row sees whether its lease is live. No host watches another, none decides for all, and no
+ * host's clock matters. A host without a live lease cannot claim an instance, because the statement
+ * that claims it checks the lease (`claimInstance` in `store/records/instance.ts`). So it starts
+ * only what it has claimed before.
  *
- * What was accepted for a host and is lost with it before it was ever started is given to another
- * host here (`orphans.ts`), by whichever host comes first.
+ * The first host to find an instance that a lost host never claimed gives it to a live host
+ * (`orphans.ts`).
  */
 import { type Clock, isoTime } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
@@ -16,7 +17,7 @@ import { explain } from '../model/errors.ts'
 import type { HostName } from '../model/ids.ts'
 import type { HostAnnouncement } from '../store/records/host.ts'
 import type { Store } from '../store/store.ts'
-import { createAnnouncer, type Rival } from './announcement.ts'
+import { createAnnouncer, type DuplicateKind } from './announcement.ts'
 import { startLoop } from './loop.ts'
 import { adoptOrphans } from './orphans.ts'
 
@@ -25,12 +26,9 @@ export interface LeaseParts {
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
-  /**
-   * What this host lacks for taking new instances, in words; null when nothing. Nothing waits for
-   * it. Never rejects.
-   */
+  /** Why this host can take no new instances, for people; null if it can. Never rejects. */
   readonly shortage: () => Promise<string | null>
-  /** How many hosts there are, as far as is known. */
+  /** The number of hosts, by the last reading. */
   readonly hosts: () => number
   /** From 0 up to 1. */
   readonly random: () => number
@@ -43,42 +41,40 @@ export interface LeaseSettings {
   readonly leaseMs: number
   /** How often it is renewed; several times within `leaseMs`. */
   readonly renewMs: number
-  /** Called when the lease was got, for the first time or again after it had run out. */
+  /** Called when the host gets the lease, the first time or after it had run out. */
   readonly onHeld: () => void
-  /** Called when another machine is found to live under this host's name or identity. */
-  readonly onRival?: (kind: Rival, by: HostName) => void
+  /** Called when another machine is found under this host's name or identity. */
+  readonly onDuplicate?: (kind: DuplicateKind, by: HostName) => void
 }
 
 export interface Lease {
-  /** Whether this host has a live lease, as far as it can know: it counts from before it asked. */
+  /**
+   * Whether this host has a live lease. Counted from before each request, to be on the safe side.
+   */
   held(): boolean
-  /** Whether another machine held one under this host's name when this host last asked. */
+  /** Whether another machine had this host's name when it was last announced. */
   taken(): boolean
-  /** Why it could not be renewed the last time; null: it could. */
+  /** Why the last renewal failed; null if it did not. */
   trouble(): string | null
   close(): Promise<void>
 }
 
-/**
- * Hosts that see the same orphans wait up to this long, each its own time, so that seldom two reach
- * for the same one.
- */
+/** Random delay before adoption, so that two hosts seldom try to adopt the same orphan. */
 const ADOPTION_JITTER_MS = 500
-/** A host looks for orphans this often at most... */
-const LOOK_INTERVAL_MS = 4_000
-/** ...and all of them together ten times a second: whoever finds one first is soon enough. */
-const LOOK_INTERVAL_MS_PER_HOST = 100
-/** Characters that the records have for what a host lacks. */
+/** Shortest time between two searches for orphans by one host... */
+const SEARCH_INTERVAL_MS = 4_000
+/** ...and, times the number of hosts, so that all of them together search ten times a second. */
+const SEARCH_INTERVAL_MS_PER_HOST = 100
+/** Characters that the column `shortOf` holds. */
 const SHORTAGE_LIMIT = 255
 /**
- * After an absence of the store everybody's lease has run out: leave the others this long to renew
- * theirs.
+ * After an outage of the store every lease has run out. Nothing is adopted until the other hosts
+ * have had this long to renew theirs.
  */
 const GRACE_MS = 3_000
 
 /**
- * Announces this host and renews its lease until closed. A store that is away is tried again and
- * again.
+ * Announces this host and renews its lease until closed. Retries while the store is unavailable.
  */
 export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
   const { store, clock, log } = parts
@@ -87,10 +83,10 @@ export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
     'atoll_lease_held',
     '1 while this host has a live lease in the records',
   )
-  const tell = createTeller(log, self.name)
+  const stateLog = createStateLog(log, self.name)
   const announceAnew = createAnnouncer(parts, leaseMs)
   const adopt = createAdoption(parts)
-  const lookForShortage = createShortageLook(parts)
+  const lastShortage = createShortageCheck(parts)
   let announced = false
   let taken = false
   let trouble: string | null = null
@@ -98,20 +94,20 @@ export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
   let heldSince = Number.NEGATIVE_INFINITY
   const held = () => clock.monotonic() < heldUntil
 
-  /** Says that this host is there; false when another machine has its name. */
+  /** Announces this host. Returns false when another machine has its name, or may have. */
   async function announce(): Promise<boolean> {
-    const said = { shortOf: lookForShortage(), lastSeenAt: isoTime(clock.now()) }
-    tell.shortage(said.shortOf)
+    const said = { shortOf: lastShortage(), lastSeenAt: isoTime(clock.now()) }
+    stateLog.shortage(said.shortOf)
     if (announced) {
       const renewed = await store.single((tx) => tx.renewLease(self, leaseMs, said))
       if (renewed === 'done') return true
     }
     const found = await announceAnew({ ...self, ...said })
     if (found.outcome === 'unsure') return false
-    taken = found.outcome === 'rival'
-    tell.taken(taken)
+    taken = found.outcome === 'duplicate'
+    stateLog.taken(taken)
     announced = !taken
-    if (found.outcome === 'rival') settings.onRival?.(found.kind, found.by)
+    if (found.outcome === 'duplicate') settings.onDuplicate?.(found.kind, found.by)
     return !taken
   }
 
@@ -148,43 +144,40 @@ export function startLease(parts: LeaseParts, settings: LeaseSettings): Lease {
 }
 
 /**
- * What was lacking when it was last looked at, and begins to look again: what is slow to answer
- * must not cost the lease.
+ * Returns the result of the last check and starts another. Renewing never waits for a check: a slow
+ * disk must not cost the lease.
  */
-function createShortageLook({ shortage }: LeaseParts): () => string | null {
+function createShortageCheck({ shortage }: LeaseParts): () => string | null {
   let known: string | null = null
-  let isLooking = false
-  const look = async () => {
-    isLooking = true
+  let isChecking = false
+  const check = async () => {
+    isChecking = true
     known = (await shortage())?.slice(0, SHORTAGE_LIMIT) ?? null
-    isLooking = false
+    isChecking = false
   }
   return () => {
-    if (!isLooking) void look()
+    if (!isChecking) void check()
     return known
   }
 }
 
-/** Gives orphans to other hosts, looking for some now and then. */
+/** Searches for orphans from time to time, and gives them to live hosts. */
 function createAdoption({ store, clock, log, hosts, random }: LeaseParts) {
-  let lookedAt = clock.monotonic() - random() * LOOK_INTERVAL_MS
+  let searchedAt = clock.monotonic() - random() * SEARCH_INTERVAL_MS
   return async (signal: AbortSignal): Promise<void> => {
-    const intervalMs = Math.max(LOOK_INTERVAL_MS, hosts() * LOOK_INTERVAL_MS_PER_HOST)
-    if (clock.monotonic() - lookedAt < intervalMs) return
-    lookedAt = clock.monotonic()
+    const intervalMs = Math.max(SEARCH_INTERVAL_MS, hosts() * SEARCH_INTERVAL_MS_PER_HOST)
+    if (clock.monotonic() - searchedAt < intervalMs) return
+    searchedAt = clock.monotonic()
     if ((await store.single((tx) => tx.orphans(1))).length === 0) return
     await clock.sleep(random() * ADOPTION_JITTER_MS, signal)
     for (const { instance, from, to } of await adoptOrphans(store, clock)) {
-      log.warn(
-        { instance, from, to },
-        'instance of a lost host was never started: placed elsewhere',
-      )
+      log.warn({ instance, from, to }, 'moved an instance that its lost host had never started')
     }
   }
 }
 
-/** Says what changed with this host's announcements, once each time. */
-function createTeller(log: Log, host: string) {
+/** Logs each change of this host's state once. */
+function createStateLog(log: Log, host: string) {
   let wasShort = false
   let wasTaken: boolean | null = null
   return {

@@ -1,9 +1,9 @@
 /**
- * What a ledger file must look like: `HostWant`, checked value by value. The compiler holds the
- * schema to the type.
+ * The schema of a ledger file: `HostWant`, checked value by value. The compiler checks the schema
+ * against the type.
  *
- * A file is from outside: an older version wrote it, or a failing disk changed it. Unknown keys are
- * left out, so that a field which a later version no longer has does not make the file worthless.
+ * A file is untrusted input: an older daemon may have written it, or a failing disk changed it.
+ * Unknown keys are dropped, so that a field which a later version has removed does no harm.
  */
 import { z } from 'zod'
 import { formatCidr, parseCidr, parseIpv4, parseMac } from '../model/addr.ts'
@@ -13,7 +13,7 @@ import { driverByLocation, driverOf } from '../model/image-location.ts'
 import { HOP_LIMIT_MAX, OLDER_METADATA } from '../model/metadata-options.ts'
 import type { HostWant } from '../model/want.ts'
 
-/** A string that one of the model's parsers takes. */
+/** A string that a parser of the model accepts. */
 function word<T>(parse: (text: string) => T | undefined) {
   return z.string().transform((text, context) => {
     const value = parse(text)
@@ -74,10 +74,10 @@ const instanceShape = z.object({
   launchIndex: count,
   launchedAt: z.string(),
   run: z.enum(['run', 'stop', 'terminate']),
-  // Older daemons started what they were given without asking.
+  // Older daemons did not claim instances.
   claimed: z.boolean().default(true),
   bootCount: count,
-  // Older daemons did not tell.
+  // Older daemons did not write it.
   ran: z.boolean().default(false),
   image,
   type: z.object({
@@ -122,7 +122,7 @@ const local = z.object({
   // Older daemons made no images of instances.
   captures: z.array(capture).default([]),
   keptImages: z.array(id('ami')).nullable().default(null),
-  // Older daemons could not tell.
+  // Older daemons did not know of unreadable rows.
   unreadable: z
     .object({ ids: z.array(id('i')), any: z.boolean() })
     .default({ ids: [], any: false }),
@@ -133,7 +133,7 @@ const shared = z.object({
   vpcs: z.array(z.object({ id: id('vpc'), cidr: network })),
   groups: z.array(z.object({ id: id('sg'), members: z.array(ip) })),
   names: z.array(z.object({ name: z.string(), ip, primary: z.boolean() })),
-  // A version that knew no other hosts did not write it.
+  // Daemons of a single host did not write it.
   peers: z.array(z.object({ host: word(parseHostName), address: ip })).default([]),
   routes: z.array(z.object({ ip, via: ip })),
 })

@@ -1,11 +1,13 @@
 /**
- * The ledger: the last want, on disk, so that a host can bring its own instances back while every
- * shared engine is down.
+ * The ledger: the last want, on disk. With it a host can restart its own instances while database
+ * and broker are down.
  *
- * It promises that `local` never goes backwards, that the file holds one whole want at every moment
- * (written aside, synced, renamed into place, the directory synced), and that a file it cannot
- * trust is kept aside and never acted on. A disk that takes nothing is logged and does not stop the
- * host: the want lives on in memory and is written as soon as it can be.
+ * - Its `local` part never goes back to an older generation.
+ * - The file holds one complete want at every moment: a new one is written to a temporary file,
+ *   synced, renamed into place, and the directory is synced.
+ * - A damaged file is set aside and never used.
+ * - If the disk cannot be written, the error is logged and the host goes on. The want stays in
+ *   memory and is written as soon as that is possible.
  */
 import { mkdir, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -29,31 +31,29 @@ export interface LedgerSettings {
 export interface Ledger {
   /**
    * The newest want known to this host, or null when there is none. A damaged file is renamed to
-   * `<file>.damaged`. Throws `unavailable` when the disk cannot be read: that is not the same as
-   * having no want.
+   * `<file>.damaged`. Errors: `unavailable` when the disk cannot be read.
    */
   load(): Promise<HostWant | null>
   /**
-   * Takes a want from the records and returns the one to apply: its shared part with whichever
-   * local part is newer. Its local part is on disk on return unless the disk refused; where there
-   * are many hosts, the shared part comes there with a later call, maybe. Nothing is written when
-   * nothing changed.
+   * Takes a want from the records and returns the one to apply: its shared part with the newer of
+   * both local parts. The local part is on disk on return, unless writing failed. With many hosts
+   * the shared part may be written by a later call. An unchanged want is not written.
    */
   accept(want: HostWant): Promise<HostWant>
 }
 
-/** Of the file's format. A file with another number is from another age and not understood. */
+/** The version of the file's format. A file of another version is not read. */
 const FORMAT = 1
 /**
- * While only the shared part changes it is written this often, times the number of other hosts, of
- * which each has its part in it.
+ * While only the shared part changes, the shortest time between two writes is this, times the
+ * number of other hosts. Each of them adds to its size and to its changes.
  */
 const SHARED_MS_PER_PEER = 20
-/** Only root may read it: user data and public keys are in it. */
+/** Readable by root only: it contains user data. */
 const FILE_MODE = 0o600
 const DIRECTORY_MODE = 0o700
 
-/** A ledger in `file`. Calls are taken one after the other. */
+/** A ledger in `file`. Calls run one after the other. */
 export function createLedger(settings: LedgerSettings): Ledger {
   const ledger = new FileLedger(settings)
   const inTurn = createQueue()
@@ -64,9 +64,10 @@ export function createLedger(settings: LedgerSettings): Ledger {
 }
 
 /**
- * The want to apply when `fresh` was just read and `known` was the newest before. Pure. The same
- * generation may be read anew (an image's digest or a key may have come in), so it wins over the
- * known one; an older one, from a record server that lags, does not.
+ * The want to apply when `fresh` was just read and `known` was the newest before. Pure.
+ *
+ * A reading of the same generation wins, because an image's digest or a key may have been added. A
+ * reading of an older generation, from a database node that lags, does not.
  */
 export function newerWant(known: HostWant | null, fresh: HostWant): HostWant {
   if (known === null || known.local.host !== fresh.local.host) return fresh
@@ -79,14 +80,14 @@ class FileLedger {
   readonly #file: string
   readonly #log: Log
   readonly #clock: LedgerSettings['clock']
-  /** undefined until the file was read. */
+  /** Undefined until the file has been read. */
   #known: HostWant | null | undefined
-  /** What of it is also on disk, and since when. */
+  /** The want on disk, and since when it is there. */
   #onDisk: HostWant | null | undefined
   #onDiskSinceMs = Number.NEGATIVE_INFINITY
   /** The shared part that was written last, as JSON. */
   #shared: { readonly part: SharedWant; readonly text: string } | null = null
-  /** What was accepted last, as it was read. */
+  /** The last want that was passed to `accept`. */
   #accepted: HostWant | undefined
 
   constructor({ file, clock, log }: LedgerSettings) {
@@ -104,7 +105,7 @@ class FileLedger {
   }
 
   async accept(fresh: HostWant): Promise<HostWant> {
-    // Most passes bring the very value of the last one.
+    // Most passes bring the same object as the last one.
     if (fresh === this.#accepted && this.#known && this.#onDisk === this.#known) return this.#known
     this.#accepted = fresh
     const known = await this.#loadForAccept()
@@ -112,10 +113,9 @@ class FileLedger {
     if (want.local !== fresh.local)
       this.#log.warn(
         { host: want.local.host, generation: fresh.local.generation, kept: want.local.generation },
-        'records are older than what this host already did; its own part is kept',
+        'records are older than the ledger; keeping the local part of the ledger',
       )
-    // An equal want is the one that is known already: services may tell by its identity that
-    // nothing changed.
+    // Return the known object for an equal want: services see by it that nothing changed.
     const newest = known !== null && isDeepStrictEqual(want, known) ? known : want
     this.#known = newest
     if (newest !== this.#onDisk && this.#isDue(newest)) await this.#write(newest)
@@ -128,7 +128,7 @@ class FileLedger {
     return ageMs >= shared.peers.length * SHARED_MS_PER_PEER
   }
 
-  /** The records answer, so an unreadable disk is no reason to stand still. */
+  /** The records answer, so the host goes on even if its disk cannot be read. */
   async #loadForAccept(): Promise<HostWant | null> {
     try {
       return await this.load()
@@ -162,8 +162,8 @@ class FileLedger {
   }
 
   /**
-   * The file's content. Where there are many hosts nearly all of it is the shared part, which the
-   * steps of an instance leave as it is.
+   * The file's content. With many hosts nearly all of it is the shared part, whose JSON is reused
+   * as long as it is the same object.
    */
   #textOf({ local, shared }: HostWant): string {
     if (this.#shared?.part !== shared) this.#shared = { part: shared, text: JSON.stringify(shared) }
@@ -179,13 +179,13 @@ class FileLedger {
     } catch (error) {
       this.#log.error(
         { file: this.#file, generation: want.local.generation, error },
-        'could not write the ledger; a reboot would lose the newest desired state',
+        'could not write the ledger; after a reboot the host would start from an older one',
       )
     }
   }
 }
 
-/** The want in a ledger's text, or null when it is not exactly one. */
+/** Parses a ledger file. Returns null when it is damaged or of another format. */
 export function parseLedger(text: string): HostWant | null {
   let value: unknown
   try {
@@ -197,7 +197,7 @@ export function parseLedger(text: string): HostWant | null {
   return parsed.success && parsed.data.format === FORMAT ? parsed.data.want : null
 }
 
-/** Has the file, and its name in the directory, on disk before it returns. */
+/** Returns when the file and its directory entry are on disk. */
 async function writeDurably(file: string, text: string): Promise<void> {
   const directory = dirname(file)
   await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE })

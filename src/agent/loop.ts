@@ -1,16 +1,15 @@
 /**
- * One runs, at most one waits.
+ * A loop that runs its work at an interval and whenever it is woken, one run at a time.
  *
- * Bell, timer, boot and "an instance ended" are the same wake-up. A wake-up during a run makes
- * exactly one more run start after it, however many come. The work handles its own errors; what it
- * still throws goes to `onError` and the loop goes on.
+ * However many wake-ups come during a run, exactly one more run follows it. The work handles its
+ * own errors. What it still throws goes to `onError`, and the loop goes on.
  */
 import type { Clock } from '../lib/clock.ts'
 
 export interface Loop {
-  /** Asks for a run. Cheap; may be called from anywhere and as often as one likes. */
+  /** Asks for a run. Cheap; may be called as often as one likes. */
   wake(): void
-  /** Stops starting runs, aborts the running one's signal and resolves when it has returned. */
+  /** Starts no more runs, aborts the signal of the current one, and waits for it to return. */
   close(): Promise<void>
 }
 

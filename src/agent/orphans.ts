@@ -1,9 +1,9 @@
 /**
- * Orphans: instances that were accepted for a host which is lost before it claimed them.
+ * Orphans: instances that were placed on a host which was lost before it claimed them.
  *
- * Any host may give them to another, all of them may try at once: one conditional statement decides
- * whose move counts, and a claim by the lost host itself, should it only have been slow, decides
- * against all of them. What was claimed stays where its disk is.
+ * Any host may move them to a live host, and several may try at once: one conditional statement
+ * decides which move counts. It fails if the lost host was only slow and has claimed the instance.
+ * A claimed instance stays where its disk is.
  */
 import { type Clock, isoTime } from '../lib/clock.ts'
 import type { HostName, InstanceId } from '../model/ids.ts'
@@ -14,20 +14,17 @@ import { chooseHost, placeableHosts } from '../plan/placement.ts'
 import { releaseInstance, sizeOf } from '../store/release.ts'
 import type { Store, Tx } from '../store/store.ts'
 
-/** As many are looked at in one go; the rest at the next. */
+/** Orphans per search; the rest waits for the next. */
 const ORPHANS_LIMIT = 100
 
-/** What became of an orphan: another host has it, or it was to be terminated and is (`to` null). */
+/** The outcome for an orphan: moved to another host, or terminated as requested (`to` null). */
 export interface Adoption {
   readonly instance: InstanceId
   readonly from: HostName
   readonly to: HostName | null
 }
 
-/**
- * Settles every orphan there is room for, each in a transaction of its own. Those that fit nowhere
- * wait.
- */
+/** Moves every orphan that fits on a live host, each in a transaction of its own. Others wait. */
 export async function adoptOrphans(store: Store, clock: Clock): Promise<readonly Adoption[]> {
   const orphans = await store.read((tx) => tx.orphans(ORPHANS_LIMIT))
   const adopted: Adoption[] = []
@@ -51,10 +48,10 @@ async function adopt(tx: Tx, id: InstanceId, now: string): Promise<Adoption | nu
   const type = (await tx.instanceTypes()).find((one) => one.name === instance.type)
   if (subnet === undefined || type === undefined) return null
   const [image] = await tx.images({ ids: [instance.image] })
-  // Nobody else has the image.
+  // Only the lost host has the image.
   if (image !== undefined && keptBy(image.location) !== null) return null
   const choice = placeableHosts(hosts).filter((host) => host.zone === subnet.zone)
-  // Whoever adopts it chooses alike, and orphans of one host go to several.
+  // The choice depends on the id: all hosts choose alike, and the orphans of one host are spread.
   const { vcpus, memoryMiB } = type
   const diskGiB = sizeOf(await tx.volumes({ instances: [id] }))
   const demand = { vcpus, memoryMiB, diskGiB }
@@ -69,7 +66,7 @@ async function adopt(tx: Tx, id: InstanceId, now: string): Promise<Adoption | nu
   return { instance: id, from, to }
 }
 
-/** Never started, and not to be any more: nothing of it is left anywhere. */
+/** Terminates an orphan. It was never started, so nothing has to be removed anywhere. */
 async function end(tx: Tx, instance: Instance, now: string): Promise<Adoption | null> {
   const change = applyFact(instance, { kind: 'gone', instance: instance.id }, now)
   if (change === null) return null

@@ -1,19 +1,19 @@
 /**
- * From readings of the records to wants, one after the other.
+ * Makes the want from each reading of the records.
  *
- * Most readings bring another step of this host's own instances and nothing of the others'. The
- * shared part of the want goes by the number of members in this host's VPCs, so it is made again
- * only when what it is made of has changed (`docs/measured.md`, "Wants"). Services tell by its
- * identity that nothing changed.
+ * The cost of the shared part grows with the number of instances in this host's VPCs, and most
+ * readings change only this host's own instances. So the shared part is made anew only when its
+ * input has changed (`docs/measured.md`, "Wants"). An unchanged part is the same object, by which
+ * services see that nothing changed.
  */
 import type { HostName } from '../model/ids.ts'
 import type { HostWant, SharedWant } from '../model/want.ts'
 import { type SharedRecords, type Snapshot, sharedWant, wantFor } from '../plan/want.ts'
 
-/** Plans what `host` should be; as `wantFor`. */
+/** As `wantFor`, for one host. */
 export type Planner = (records: Snapshot, known: HostWant | null) => HostWant | null
 
-/** A planner that has made nothing yet. */
+/** A planner for `host`. */
 export function createPlanner(host: HostName): Planner {
   let last: { readonly records: SharedRecords; readonly want: SharedWant } | null = null
   return (records, known) => {
@@ -24,8 +24,8 @@ export function createPlanner(host: HostName): Planner {
 }
 
 /**
- * Whether all that `sharedWant` looks at is the same. A host's generation, which it does not look
- * at, advances with each step of its instances.
+ * Whether everything that `sharedWant` reads is the same. It does not read a host's generation,
+ * which advances with each step of its instances.
  */
 function isSame(a: SharedRecords, b: SharedRecords): boolean {
   return (

@@ -1,9 +1,9 @@
 /**
- * What the agent reads: the records that a want is made from, as cheaply as the truth allows.
+ * Reads the records that a want is made from, with as few statements as possible.
  *
- * Every write advances the generations of what it concerns in its own transaction
- * (`store/scope.ts`). A reading asks which of those that this host holds have changed, in one
- * statement, and reads these again and nothing else. A host holds:
+ * Every write advances the generations of the scopes that it concerns, in its own transaction
+ * (`store/scope.ts`). A reading asks in one statement which of this host's scopes have changed, and
+ * reads only those again. A host holds:
  *
  * - its own part: its row, instances, NICs, volumes, tags, and the images and key pairs of these;
  * - of each VPC that it has instances in: the members on every host, with their groups and names,
@@ -13,8 +13,8 @@
  *   them, and fetches images from none of them), the other hosts (the fabric takes packets from no
  *   others, and what goes to all is paced by their number), and the instance types.
  *
- * So what happens in a VPC costs a host without instances in it nothing. Nothing rests on the
- * memory alone: `fresh` reads it all again, which the agent does at every resync.
+ * So a change in a VPC costs a host without instances in it nothing. At every resync the agent
+ * reads everything again (`fresh`), in case a generation was missed.
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../lib/clock.ts'
@@ -39,42 +39,38 @@ import {
 } from './vpc-parts.ts'
 
 /**
- * A change shows when its transaction is through, later than the time that is written in it, and
- * nodes of a cluster have clocks of their own: so far back each reading looks beyond the one
- * before.
+ * How far each reading goes back beyond the one before. A change becomes visible at its commit,
+ * later than the time that is written in it, and the nodes of a cluster have different clocks.
  */
 const LOOK_BACK_MS = 10_000
 
 export interface RecordsReader {
   /**
-   * The newest snapshot, or the last one when it was read within `youngMs` (0 unless told); the
-   * very same object as last time when nothing changed, and with the same lists where these did
-   * not. Errors: as the store's `read`.
+   * The newest snapshot, or the last one if it was read within `youngMs` (default 0). When nothing
+   * changed it is the same object as last time, and a list that did not change is the same list.
+   * Errors: as the store's `read`.
    */
   read(options: { readonly fresh: boolean; readonly youngMs?: number }): Promise<Snapshot>
   /**
-   * What the store's clock shows by now, in milliseconds since the epoch, by its last answer; null
-   * before the first.
+   * The time by the store's clock, in milliseconds since the epoch, extrapolated from its last
+   * answer; null before the first.
    */
   storeMs(): number | null
-  /** This host wrote to its own part: what, or null when only reading it anew can tell. */
+  /** This host has written to its own part: what it wrote, or null if it must be read again. */
   wrote(write: OwnWrite | null): void
 }
 
-/**
- * What a host wrote to its own part of the records, and nobody else at the same time: so it need
- * not be read.
- */
+/** What a host alone has changed in its own part of the records, so that it need not be read. */
 export interface OwnWrite {
   readonly changes: readonly { readonly instance: InstanceId; readonly to: InstanceChange }[]
-  /** The host's own, after that; a state alone advances none. */
+  /** The host's generation after that. A new state alone does not advance it. */
   readonly generation: number
 }
 
-/** What only its own host need know of an instance. */
+/** What only the host of an instance needs to know of it. */
 type Own = Pick<Snapshot, 'instances' | 'tags' | 'volumes' | 'images' | 'keyPairs'>
 
-/** What all hosts share. */
+/** What every host reads of the whole cloud. */
 interface Cloud {
   readonly hosts: ReadonlyMap<HostName, PeerHost>
   readonly vpcs: readonly Vpc[]
@@ -86,16 +82,16 @@ interface Known {
   readonly own: Own
   readonly cloud: Cloud
   readonly vpcs: ReadonlyMap<VpcId, VpcPart>
-  /** The generation that was read of each scope, by `keyOf`. */
+  /** The last generation of each scope, by `keyOf`. */
   readonly generations: ReadonlyMap<string, number>
   readonly snapshot: Snapshot
 }
 
-/** What has changed. */
-interface News {
+/** What has changed since the reading before. */
+interface Changes {
   readonly isOwn: boolean
   readonly scopes: readonly Scope[]
-  /** Hosts that a daemon changed which knows no scopes: it may be anything of theirs. */
+  /** Hosts whose part an older daemon changed. It knows no scopes, so anything may have changed. */
   readonly older: readonly PeerHost[]
   readonly generations: ReadonlyMap<string, number>
   /** This host's row; undefined when there is none. */
@@ -112,71 +108,76 @@ export function createRecordsReader(
   let known: Known | null = null
   let readAtMs = Number.NEGATIVE_INFINITY
   let readUntilMs = 0
-  let ownIsOld = false
+  let isOwnOutdated = false
 
   /**
-   * What is known now, when nothing but members of VPCs on other hosts has changed, in one or two
-   * statements; else null.
+   * The cheap reading, in one or two statements: it suffices when nothing has changed, or only
+   * members of VPCs on other hosts. Returns null if more has changed.
    */
-  async function readOn(before: Known): Promise<Known | null> {
+  async function readMembersOnly(before: Known): Promise<Known | null> {
     const fromMs = readUntilMs - LOOK_BACK_MS
-    const { news, isWhole } = await store.single(async (tx) => {
-      const news = await readNews(tx, self, before, fromMs)
-      return { news, isWhole: tx.unreadable().length === 0 }
+    const { changes, isWhole } = await store.single(async (tx) => {
+      const changes = await findChanges(tx, self, before, fromMs)
+      return { changes, isWhole: tx.unreadable().length === 0 }
     })
-    if (!isWhole || news.isOwn || news.older.length > 0) return null
-    if (news.scopes.length > 0) {
-      const changed = membersIn(news.scopes)
-      if (changed.length < news.scopes.length) return null
-      // What is read now may be newer than the generation that it goes by: then it is read once
-      // more.
+    if (!isWhole || changes.isOwn || changes.older.length > 0) return null
+    if (changes.scopes.length > 0) {
+      const changed = membersIn(changes.scopes)
+      if (changed.length < changes.scopes.length) return null
+      // This may read newer members than the generation says. Then they are read once more.
       const vpcs = await store.single(async (tx) => {
         const read = await readMembers(tx, before.vpcs, changed)
         return tx.unreadable().length === 0 ? read : null
       })
-      // What cannot be read is told of in a snapshot that is read as a whole.
+      // Unreadable rows are reported by a complete reading.
       if (vpcs === null || before.snapshot.unreadable.length > 0 || !knowsGroups(vpcs)) return null
-      readUntilMs = news.nowMs
-      return knownFrom({ ...before, vpcs, generations: news.generations }, before, [])
+      readUntilMs = changes.nowMs
+      return knownFrom({ ...before, vpcs, generations: changes.generations }, before, [])
     }
-    readUntilMs = news.nowMs
+    readUntilMs = changes.nowMs
     return before
   }
 
-  /** What is known now, from one snapshot: an instance without its NIC would be worse than none. */
-  async function readAnew(before: Known | null): Promise<Known> {
-    const rereadsOwn = ownIsOld
+  /**
+   * The complete reading of everything that has changed. It uses one snapshot, because an instance
+   * without its NIC would be worse than none.
+   */
+  async function readChanges(before: Known | null): Promise<Known> {
+    const rereadsOwn = isOwnOutdated
     const { nowMs, now } = await store.read(async (tx) => {
       const fromMs = before === null ? 0 : readUntilMs - LOOK_BACK_MS
-      const news = await readNews(tx, self, before, fromMs)
+      const changes = await findChanges(tx, self, before, fromMs)
       if (tx.unreadable().some(({ host }) => host === self))
         throw unavailable(`The row of host "${self}" in the records cannot be read.`)
-      const read = await readNewsOf(tx, self, before, { ...news, isOwn: news.isOwn || rereadsOwn })
+      const read = await readChanged(tx, self, before, {
+        ...changes,
+        isOwn: changes.isOwn || rereadsOwn,
+      })
       const unreadable = [...tx.unreadable()]
-      return { nowMs: news.nowMs, now: knownFrom(read, before, unreadable) }
+      return { nowMs: changes.nowMs, now: knownFrom(read, before, unreadable) }
     })
-    // What was left out before may be among what was not read again.
+    // A row that was left out before may be in a part that was not read again.
     const wasWhole = before === null || before.snapshot.unreadable.length === 0
     if (before !== null && (!wasWhole || now.snapshot.unreadable.length > 0))
-      return await readAnew(null)
-    // The store's clock may have been set back: what it says now is where to go on from.
+      return await readChanges(null)
+    // Not the maximum of both times: the store's clock may have been set back.
     readUntilMs = nowMs
-    if (rereadsOwn) ownIsOld = false
+    if (rereadsOwn) isOwnOutdated = false
     return now
   }
 
   return {
     storeMs: () => (known === null ? null : readUntilMs + clock.monotonic() - readAtMs),
     wrote(write) {
-      if (write === null || known === null) ownIsOld = true
+      if (write === null || known === null) isOwnOutdated = true
       else known = withOwnWrite(known, self, write)
     },
     async read({ fresh, youngMs = 0 }) {
       const before = fresh ? null : known
       const beganMs = clock.monotonic()
-      if (before !== null && !ownIsOld && beganMs - readAtMs < youngMs) return before.snapshot
-      known =
-        (before === null || ownIsOld ? null : await readOn(before)) ?? (await readAnew(before))
+      if (before !== null && !isOwnOutdated && beganMs - readAtMs < youngMs) return before.snapshot
+      const isCheap = before !== null && !isOwnOutdated
+      known = (isCheap ? await readMembersOnly(before) : null) ?? (await readChanges(before))
       readAtMs = beganMs
       return known.snapshot
     },
@@ -184,9 +185,8 @@ export function createRecordsReader(
 }
 
 /**
- * The instances that this host had, that its part of the records does not have any more though
- * nobody ended them, and that are there all the same: the host that their row names, or all of it,
- * cannot be read.
+ * Unreadable rows of instances that this host had. They are missing from its part of the records,
+ * because the column that names their host, or the whole row, cannot be read.
  */
 export async function unreadableElsewhere(
   store: Store,
@@ -207,15 +207,15 @@ export async function unreadableElsewhere(
 }
 
 /**
- * What has changed of all that this host holds, in one statement; everything before the first
- * reading.
+ * What has changed of everything that this host holds, in one statement. Before the first reading
+ * that is everything.
  */
-async function readNews(
+async function findChanges(
   tx: Pick<ReadTx, 'changedScopes'>,
   self: HostName,
   before: Known | null,
   fromMs: number,
-): Promise<News> {
+): Promise<Changes> {
   const vpcs = [...(before?.vpcs.keys() ?? [])]
   const found = await tx.changedScopes(fromMs, { host: self, vpcs })
   const { own, nowMs } = found
@@ -242,17 +242,17 @@ function keyOf(scope: Scope): string {
   return scope.kind === 'host' ? `host ${scope.host}` : `account ${scope.account}`
 }
 
-/** Everything that the news are of, read again; the rest as it was before. */
-async function readNewsOf(
+/** Reads everything that has changed; the rest stays as it was. */
+async function readChanged(
   tx: ReadTx,
   self: HostName,
   before: Known | null,
-  news: News,
+  changes: Changes,
 ): Promise<Omit<Known, 'snapshot'>> {
-  const cloud = await readCloud(tx, self, before?.cloud ?? null, news)
-  const generations = new Map(news.generations)
-  if (!news.isOwn && before !== null) {
-    const vpcs = await readVpcs(tx, before.vpcs, news)
+  const cloud = await readCloud(tx, self, before?.cloud ?? null, changes)
+  const generations = new Map(changes.generations)
+  if (!changes.isOwn && before !== null) {
+    const vpcs = await readVpcs(tx, before.vpcs, changes)
     return { own: before.own, cloud, vpcs, generations }
   }
   const own = await readOwn(tx, self)
@@ -264,7 +264,7 @@ async function readNewsOf(
     if (vpc !== undefined && !nics.has(vpc as VpcId)) generations.delete(key)
   }
   const added = [...nics.keys()].filter((vpc) => !held.has(vpc))
-  const read = new Map(await readVpcs(tx, held, news))
+  const read = new Map(await readVpcs(tx, held, changes))
   if (added.length > 0) {
     const { scopes } = await tx.changedScopes(0, { host: self, vpcs: added, all: false })
     for (const { scope, generation } of scopes) generations.set(keyOf(scope), generation)
@@ -272,7 +272,7 @@ async function readNewsOf(
   }
   for (const [vpc, own] of nics) {
     const part = read.get(vpc)
-    // Most steps of an instance leave its NIC as it is.
+    // Most steps of an instance do not change its NIC.
     if (part === undefined || isDeepStrictEqual(part.members.get(self), own)) continue
     read.set(vpc, { ...part, members: new Map(part.members).set(self, own) })
   }
@@ -300,16 +300,16 @@ async function readCloud(
   tx: ReadTx,
   self: HostName,
   before: Cloud | null,
-  { scopes, older, self: own }: News,
+  { scopes, older, self: own }: Changes,
 ): Promise<Cloud> {
-  const isAnew = before === null
+  const isFirst = before === null
   const names = scopes.flatMap((scope) => (scope.kind === 'all' ? (scope.host ?? []) : []))
   const hosts = new Map(before?.hosts)
-  const changed = isAnew || names.length > 0 ? await tx.peerHosts(isAnew ? undefined : names) : []
+  const changed = isFirst || names.length > 0 ? await tx.peerHosts(isFirst ? undefined : names) : []
   for (const host of [...older, ...changed]) hosts.set(host.name, host)
   if (own === undefined) hosts.delete(self)
   else hosts.set(self, own)
-  if (!isAnew && !scopes.some((scope) => scope.kind === 'all' && scope.host === undefined))
+  if (!isFirst && !scopes.some((scope) => scope.kind === 'all' && scope.host === undefined))
     return { ...before, hosts }
   return {
     hosts,
@@ -319,7 +319,7 @@ async function readCloud(
   }
 }
 
-/** What is known once this host has written that. */
+/** The state after this host's own write. */
 function withOwnWrite(known: Known, self: HostName, { changes, generation }: OwnWrite): Known {
   const byId = new Map(known.own.instances.map((one) => [one.id, one]))
   for (const { instance, to } of changes) {
@@ -333,7 +333,7 @@ function withOwnWrite(known: Known, self: HostName, { changes, generation }: Own
   return knownFrom({ ...known, own, cloud: { ...known.cloud, hosts } }, known, [])
 }
 
-/** With the snapshot, whose lists are those of before where they have the same in them. */
+/** Adds the snapshot. A list whose content did not change is the same list as before. */
 function knownFrom(
   read: Omit<Known, 'snapshot'>,
   before: Known | null,

@@ -1,11 +1,11 @@
 /**
- * Mends what somebody else has changed in the kernel, within a fraction of a second and whatever a
- * pass is waiting for meanwhile: records that do not answer, or an engine that hangs.
+ * Repairs what others change in the kernel, within a fraction of a second. It does not wait for a
+ * pass, which may be waiting for the records or for a hung engine.
  *
- * It applies the services that heed the kernel over the want that holds, when the kernel's
- * notifications say that something has changed. They are safe to repeat, so being woken by what a
- * pass itself has done costs a look and no more. A storm of notifications, which anybody may cause
- * who can change a route or a link of their own, wakes it as often as `MENDING` allows.
+ * At a notification from the kernel it applies the services with `heedsKernel` to the current want.
+ * Applying them is safe to repeat, so a notification about our own change costs one check. A flood
+ * of notifications, which anybody can cause who may change routes or links, is limited by
+ * `REPAIR_RATE`.
  */
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
@@ -17,21 +17,18 @@ import type { HostWant } from '../model/want.ts'
 import type { HostService } from '../services/service.ts'
 import { startLoop } from './loop.ts'
 
-/**
- * Looks that may follow each other at once, and those each second that may in the long run: each
- * damage wakes for two.
- */
-const MENDING = { burst: 20, perSecond: 20 } as const
-/** What comes together is looked at together. */
+/** Checks in a burst, and per second in the long run. One damage causes about two checks. */
+const REPAIR_RATE = { burst: 20, perSecond: 20 } as const
+/** Notifications within this time cause one check. */
 const GATHER_MS = 10
 const LONGEST_PAUSE_MS = 1_000
-/** Without notifications the passes look. */
+/** Without notifications the passes do the checks. */
 const IDLE_MS = 24 * 3600 * 1000
 
-export interface MenderParts {
-  /** In the order in which they are applied; the others are left alone. */
+export interface RepairParts {
+  /** In the order in which they are applied. Those without `heedsKernel` are ignored. */
   readonly services: readonly HostService[]
-  /** What holds now; null: nothing is known, and nothing is touched. */
+  /** The current want; null while nothing is known: then nothing is touched. */
   readonly want: () => Promise<HostWant | null>
   /** Calls back with each notification until the returned function is called. */
   readonly watchKernel: (heard: () => void) => () => void
@@ -41,21 +38,22 @@ export interface MenderParts {
 }
 
 /** Starts listening. Returns what ends it. */
-export function startMender(parts: MenderParts): () => Promise<void> {
+export function startRepairLoop(parts: RepairParts): () => Promise<void> {
   const { clock, log, metrics } = parts
-  const looks = metrics.counter(
+  const checks = metrics.counter(
     'atoll_agent_mends_total',
     'Kernel notifications that led to a check',
   )
-  const bucket = createTokenBucket(MENDING, clock.monotonic())
+  const bucket = createTokenBucket(REPAIR_RATE, clock.monotonic())
   const services = parts.services.filter(({ heedsKernel }) => heedsKernel === true)
   const loop = startLoop({
     work: async (signal) => {
       await clock.sleep(GATHER_MS, signal)
-      while (!bucket.take(clock.monotonic())) await clock.sleep(1000 / MENDING.perSecond, signal)
+      while (!bucket.take(clock.monotonic()))
+        await clock.sleep(1000 / REPAIR_RATE.perSecond, signal)
       const want = await parts.want()
       if (want === null) return
-      looks.inc()
+      checks.inc()
       const began = clock.monotonic()
       for (const service of services) {
         if (signal.aborted) return
@@ -68,7 +66,7 @@ export function startMender(parts: MenderParts): () => Promise<void> {
           if (service.gate) return
         }
       }
-      // A storm of notifications has half of the daemon's time at most.
+      // A flood of notifications takes at most half of the daemon's time.
       await clock.sleep(Math.min(clock.monotonic() - began, LONGEST_PAUSE_MS), signal)
     },
     intervalMs: IDLE_MS,
@@ -82,7 +80,7 @@ export function startMender(parts: MenderParts): () => Promise<void> {
   }
 }
 
-/** The service, with one `apply` at a time: passes and mending speak of the same things. */
+/** The service, with one `apply` at a time: a pass and a repair may call it together. */
 export function oneAtATime(service: HostService): HostService {
   const inTurn = createQueue()
   return { ...service, apply: (pass) => inTurn(() => service.apply(pass)) }

@@ -1,9 +1,9 @@
 /**
- * What the agent writes back to the records.
+ * Writes facts to the records.
  *
- * Facts are held against the record in the same transaction that changes it (`model/lifecycle.ts`),
- * so a late or repeated one changes nothing. When the last of a terminated instance is gone, its
- * address and its capacity return to the pool here.
+ * A fact is compared with the record in the transaction that changes it (`model/lifecycle.ts`), so
+ * a late or repeated fact changes nothing. When nothing of a terminated instance is left on its
+ * host, its address and its capacity are released here.
  */
 import { type Clock, isoTime } from '../lib/clock.ts'
 import { assertNever } from '../model/errors.ts'
@@ -28,25 +28,23 @@ import type { OwnWrite } from './reader.ts'
  */
 const CLIENT_TOKEN_MS = 24 * 60 * 60 * 1000
 
-/** What a report came to. */
+/** The outcome of a report. */
 export interface Reported {
   /** The facts that changed a record, for the log. */
   readonly changes: readonly Fact[]
-  /**
-   * Whether the want of this host is another one now, or was already when the facts were written.
-   */
+  /** Whether the records now imply another want for this host than its last reading. */
   readonly wantChanged: boolean
-  /** What is different from what was known before; null where that is for reading to tell. */
+  /** What was written; null if the host must read its part again. */
   readonly wrote: OwnWrite | null
-  /** VPCs whose members an earlier run may have changed, whose answer was lost: nobody was told. */
-  readonly untold: readonly VpcId[]
+  /** VPCs that an earlier run, whose answer was lost, may have changed without ringing anybody. */
+  readonly unannounced: readonly VpcId[]
 }
 
-const NOTHING: Reported = { changes: [], wantChanged: false, wrote: null, untold: [] }
+const NOTHING: Reported = { changes: [], wantChanged: false, wrote: null, unannounced: [] }
 
-/** The records that facts of one host are held against. */
+/** The records that the facts of one host are compared with. */
 interface Known {
-  /** As they are after the facts that were written so far. */
+  /** Updated with each fact that is written. */
   readonly instances: Map<InstanceId, Instance>
   readonly images: ReadonlyMap<ImageId, Image>
   readonly volumes: ReadonlyMap<VolumeId, Volume>
@@ -54,8 +52,8 @@ interface Known {
 }
 
 /**
- * Writes facts to the records. `known` is what this host last read: facts that are no news to it
- * cost nothing at all, and the others are held against the records themselves.
+ * Writes facts to the records. `known` is this host's last reading. Facts that would not change it
+ * cost no statement. The others are compared with the records themselves.
  */
 export async function reportFacts(
   store: Store,
@@ -71,8 +69,8 @@ export async function reportFacts(
   return await store.transaction(
     async (tx) => {
       const records = await readRecords(tx, self, news)
-      // What the records have already, maybe from a run of this whose answer was lost, this host
-      // has still to read.
+      // The records have some of the facts already, maybe from a run of this transaction whose
+      // answer was lost. This host has to read them.
       const isBehind = news.some((fact) => !isNews(fact, records, now))
       const written: Written[] = []
       for (const fact of news) written.push(...(await writeFact(tx, self, fact, records, now)))
@@ -82,15 +80,15 @@ export async function reportFacts(
         changes: written.map(({ fact }) => fact),
         wantChanged: wantChanged || isBehind,
         wrote: isBehind ? null : wrote,
-        untold: isBehind ? vpcsOf(news, known) : [],
+        unannounced: isBehind ? vpcsOf(news, known) : [],
       }
     },
-    // A fact that a record knows already changes nothing.
+    // A fact that is in the records already changes nothing.
     { repeats: 'harmless' },
   )
 }
 
-/** The VPCs of the instances that have done more than become ready. */
+/** The VPCs of the instances in these facts. `ready` concerns no VPC. */
 function vpcsOf(facts: readonly Fact[], { nics }: Snapshot): readonly VpcId[] {
   const ids = new Set(
     facts.flatMap((fact) => ('instance' in fact && fact.kind !== 'ready' ? fact.instance : [])),
@@ -98,7 +96,7 @@ function vpcsOf(facts: readonly Fact[], { nics }: Snapshot): readonly VpcId[] {
   return [...new Set(nics.flatMap((nic) => (ids.has(nic.instance) ? nic.vpc : [])))]
 }
 
-/** The records that the facts speak of, as they are now. */
+/** The records that the facts are about, as they are now. */
 async function readRecords(tx: Tx, { name }: HostSelf, facts: readonly Fact[]): Promise<Known> {
   const ids = [
     ...new Set(
@@ -118,8 +116,8 @@ async function readRecords(tx: Tx, { name }: HostSelf, facts: readonly Fact[]): 
 }
 
 /**
- * Says what was written, if that is all there is to know: nobody else has changed anything since
- * the snapshot, whose generation was still the host's, and no image or address is another one now.
+ * What was written, if that is the only change since the snapshot. Null if the host's generation
+ * has advanced meanwhile, or if images or addresses were written, too.
  */
 async function ownWrite(
   tx: Tx,
@@ -185,16 +183,16 @@ function isNewsOfImage(fact: ImageFact, image: Image | undefined): boolean {
   }
 }
 
-/** What a fact came to. */
+/** A fact that changed a record. */
 interface Written {
   readonly fact: Fact
-  /** `state` changes nothing that the host should be, `want` does. */
+  /** `want` changes the host's want, `state` does not. */
   readonly kind: 'state' | 'want'
-  /** What it changed in the instance, when it changed nothing else. */
+  /** The change of the instance, if nothing else was changed. */
   readonly change?: OwnWrite['changes'][number]
 }
 
-/** Writes a fact; gives nothing when it came to nothing. */
+/** Writes a fact. Returns an empty list when it changed nothing. */
 async function writeFact(
   tx: Tx,
   self: HostSelf,
@@ -254,7 +252,7 @@ async function writeInstanceFact(
   const to = instance === undefined ? null : applyFact(instance, fact, now)
   if (instance === undefined || to === null) return []
   const change = { instance: instance.id, to }
-  // Whose it is the store decides, by one conditional statement.
+  // A claim is decided by one conditional statement.
   if (to.claimed !== true) await tx.updateInstance(instance.id, to)
   else if ((await tx.claimInstance(instance.id, self)) !== 'done') return []
   known.instances.set(instance.id, { ...instance, ...to })
@@ -267,17 +265,17 @@ async function writeInstanceFact(
   return [{ fact, kind: 'want' }]
 }
 
-/** Whether the instance answers to its Name tag from now on, or no longer. */
+/** Whether the DNS name of the Name tag appears or disappears with this change. */
 function isNameChange({ id, state }: Instance, to: InstanceChange, { tags }: Known): boolean {
   if ((state === 'running') === ((to.state ?? state) === 'running')) return false
   return tags.some(({ resource, key }) => resource === id && key === 'Name')
 }
 
 /**
- * Removes this host's instances whose tombstone time is over, and returns how many. Its
- * deregistered images go, too, once nobody uses them. With `tokens` the client tokens of yesterday
- * too, which are nobody's own: launches wait while they are removed, so one of all hosts should do
- * it.
+ * Removes this host's instances that have been terminated for long enough, and its deregistered
+ * images that no instance uses. Returns the number of instances. With `tokens` it also removes the
+ * client tokens of the whole cloud that are older than a day. Launches wait for that, so only one
+ * of all hosts should do it.
  */
 export async function purge(
   store: Store,
@@ -290,14 +288,14 @@ export async function purge(
     instances: await tx.instances({ hosts: [host] }),
     images: await tx.images({ host }),
   }))
-  // A host whose clock is ahead would forget what others still go by.
+  // A host whose clock is ahead must not remove records too early.
   const nowMs = Math.min(clock.now(), storeMs)
   const old = instances.filter((one) => isPurgeable(one, nowMs))
   const hasImages = images.some((one) => one.host === host && one.state === 'deregistered')
   if (old.length === 0 && !hasImages && !tokens) return 0
   await store.transaction(async (tx) => {
     if (hasImages) await tx.deleteUnusedImages(host)
-    // Daemons that know no volumes left these.
+    // Older daemons, which know no volumes, left these.
     for (const volume of await tx.volumes({ instances: old.map(({ id }) => id) }))
       await releaseVolume(tx, volume)
     for (const instance of old) {

@@ -1,4 +1,4 @@
-/** What a host holds of the VPCs that it has instances in, and how that is read. */
+/** Reads what a host keeps of the VPCs that it has instances in: their groups and their members. */
 import type { HostName, VpcId } from '../model/ids.ts'
 import type { Group, PeerHost, PlacedNic } from '../model/records.ts'
 import type { Snapshot } from '../plan/want.ts'
@@ -12,10 +12,10 @@ export interface VpcPart {
   readonly members: ReadonlyMap<HostName, readonly PlacedNic[]>
 }
 
-/** What has changed that may be of a VPC. */
-interface VpcNews {
+/** Changes that may concern VPCs. */
+interface VpcChanges {
   readonly scopes: readonly Scope[]
-  /** Hosts that a daemon changed which knows no scopes: it may be anything of theirs. */
+  /** Hosts whose part an older daemon changed. It knows no scopes, so anything may have changed. */
   readonly older: readonly PeerHost[]
 }
 
@@ -24,7 +24,7 @@ export function heldVpcs(host: HostName, { nics }: Pick<Snapshot, 'nics'>): read
   return [...new Set(nics.flatMap((nic) => (nic.host === host ? nic.vpc : [])))]
 }
 
-/** How many hosts there are, or how many have instances in a VPC. */
+/** The number of all hosts, or of those with instances in a VPC. */
 export function hostsIn(
   { hosts, nics }: Pick<Snapshot, 'hosts' | 'nics'>,
   vpc: VpcId | undefined,
@@ -33,24 +33,24 @@ export function hostsIn(
   return new Set(nics.flatMap((nic) => (nic.vpc === vpc ? nic.host : []))).size
 }
 
-/** A VPC's members on one host, of which there is news. */
-interface MembersNews {
+/** The members of a VPC on one host, which have changed. */
+interface MembersChange {
   readonly vpc: VpcId
   readonly host: HostName
 }
 
-/** The members that the scopes speak of. */
-export function membersIn(scopes: readonly Scope[]): readonly MembersNews[] {
+/** The scopes that are about members of a VPC on one host. */
+export function membersIn(scopes: readonly Scope[]): readonly MembersChange[] {
   return scopes.flatMap((scope) =>
     scope.kind === 'vpc' && scope.host !== undefined ? { vpc: scope.vpc, host: scope.host } : [],
   )
 }
 
-/** The VPCs with what the news are of read again. */
+/** The known VPCs, with what has changed read again. */
 export async function readVpcs(
   tx: ReadTx,
   before: ReadonlyMap<VpcId, VpcPart>,
-  { scopes, older }: VpcNews,
+  { scopes, older }: VpcChanges,
 ): Promise<ReadonlyMap<VpcId, VpcPart>> {
   const ids = scopes.flatMap((scope) =>
     scope.kind === 'vpc' && scope.host === undefined && before.has(scope.vpc) ? scope.vpc : [],
@@ -58,8 +58,8 @@ export async function readVpcs(
   const ofOlder = older.flatMap(({ name: host }) =>
     [...before.keys()].map((vpc) => ({ vpc, host })),
   )
-  const news = [...membersIn(scopes), ...ofOlder].filter(({ vpc }) => before.has(vpc))
-  const vpcs = news.length === 0 ? before : await readMembers(tx, before, news)
+  const changes = [...membersIn(scopes), ...ofOlder].filter(({ vpc }) => before.has(vpc))
+  const vpcs = changes.length === 0 ? before : await readMembers(tx, before, changes)
   return ids.length === 0 ? vpcs : withGroups(vpcs, ids, await tx.groups({ vpcs: ids }))
 }
 
@@ -77,7 +77,7 @@ function withGroups(
   return read
 }
 
-/** All of these VPCs. */
+/** Everything about these VPCs. */
 export async function readWholeVpcs(
   tx: ReadTx,
   ids: readonly VpcId[],
@@ -92,14 +92,14 @@ export async function readWholeVpcs(
   return withGroups(parts, ids, await tx.groups({ vpcs: ids }))
 }
 
-/** The VPCs with their members on some hosts read again, in one statement. */
+/** The VPCs with the members on some hosts read again, in one statement. */
 export async function readMembers(
   tx: Pick<ReadTx, 'placedNics'>,
   before: ReadonlyMap<VpcId, VpcPart>,
-  news: readonly MembersNews[],
+  changes: readonly MembersChange[],
 ): Promise<ReadonlyMap<VpcId, VpcPart>> {
-  const vpcs = [...new Set(news.map(({ vpc }) => vpc))]
-  const hosts = [...new Set(news.map(({ host }) => host))]
+  const vpcs = [...new Set(changes.map(({ vpc }) => vpc))]
+  const hosts = [...new Set(changes.map(({ host }) => host))]
   const found = await tx.placedNics({ vpcs, hosts })
   const nics = Map.groupBy(found, ({ vpc }) => vpc)
   const ids = new Set(found.map(({ id }) => id))
@@ -109,7 +109,7 @@ export async function readMembers(
     if (part === undefined) continue
     const nicsOf = Map.groupBy(nics.get(vpc) ?? [], ({ host }) => host)
     const members = new Map<HostName, readonly PlacedNic[]>()
-    // What was read counts: an instance that was just moved is on its new host only.
+    // The new reading counts: an instance that has just moved is on its new host only.
     for (const [host, on] of part.members)
       members.set(host, on.some(({ id }) => ids.has(id)) ? on.filter(({ id }) => !ids.has(id)) : on)
     for (const host of hosts) {
@@ -122,10 +122,7 @@ export async function readMembers(
   return read
 }
 
-/**
- * Whether the members are in no group but those that are known: one that was just made is read with
- * its first member.
- */
+/** Whether every group of the members is known. A new group is read with its first member. */
 export function knowsGroups(vpcs: ReadonlyMap<VpcId, VpcPart>): boolean {
   return [...vpcs.values()].every(({ groups, members }) => {
     const ids = new Set(groups.map(({ id }) => id))
@@ -133,7 +130,7 @@ export function knowsGroups(vpcs: ReadonlyMap<VpcId, VpcPart>): boolean {
   })
 }
 
-/** Whether these are the very parts that were known before. */
+/** Whether both maps hold the same objects. */
 export function sameParts(
   before: ReadonlyMap<VpcId, VpcPart>,
   now: ReadonlyMap<VpcId, VpcPart>,

@@ -12,7 +12,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { below, removeTree } from '../lib/paths.ts'
 import type { Runner } from '../lib/runner.ts'
-import type { Ways } from '../model/docker-info.ts'
+import type { DockerInfo } from '../model/docker-info.ts'
 import { refused, unavailable } from '../model/errors.ts'
 import { parseId } from '../model/ids.ts'
 import { GUEST_LABEL, IMAGE_REPOSITORY, INSTANCE_LABEL, LAYERS_DIRECTORY } from '../model/names.ts'
@@ -142,7 +142,7 @@ function refuseForeign({ mounts }: Places): void {
  * The last part of the engine's directory, where containers have users of their own, says which
  * (dockerd(8), --userns-remap).
  */
-function idBaseOf({ hasUserNamespace, rootDirectory }: Ways): IdBase {
+function idBaseOf({ hasUserNamespace, rootDirectory }: DockerInfo): IdBase {
   if (!hasUserNamespace) return null
   const groups = /\/(?<user>\d+)\.(?<group>\d+)$/.exec(rootDirectory)?.groups
   if (groups === undefined)

@@ -5,7 +5,7 @@ import type Dockerode from 'dockerode'
 import type { Clock } from '../lib/clock.ts'
 import type { InstanceId } from '../model/ids.ts'
 import { INSTANCE_LABEL, instanceOfContainer } from '../model/names.ts'
-import { marksOf } from '../model/reserved-tags.ts'
+import { reservedTags } from '../model/reserved-tags.ts'
 import type { EndedBy, WorkloadHave } from '../plan/workloads.ts'
 import { bootOf, type InstanceFiles } from './boot-record.ts'
 import type { DiskLook } from './disk.ts'
@@ -173,7 +173,7 @@ async function readHold(
 ): Promise<Pick<WorkloadHave, 'marks' | 'excess'>> {
   const { hasUserNamespace } = await ways.read()
   const isolation = hasUserNamespace ? 'user-namespace' : 'shared-root'
-  const marks = marksOf(isolation, hasQuota ? 'quota' : 'watched')
+  const marks = reservedTags(isolation, hasQuota ? 'quota' : 'watched')
   const limitGiB = hasQuota ? null : diskLimitOf(labels)
   const excess = limitGiB === null ? null : disks.follow(instance, { container: id, limitGiB })
   return excess === null ? { marks } : { marks, excess }

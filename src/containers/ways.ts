@@ -4,7 +4,7 @@ import type Dockerode from 'dockerode'
 import { systemClock } from '../lib/clock.ts'
 import { withDeadline } from '../lib/deadline.ts'
 import { below } from '../lib/paths.ts'
-import { readWays, type Ways } from '../model/docker-info.ts'
+import { type DockerInfo, parseDockerInfo } from '../model/docker-info.ts'
 import { unavailable } from '../model/errors.ts'
 import { dockerError } from './errors.ts'
 
@@ -13,7 +13,7 @@ const ANSWER_DEADLINE_MS = 10_000
 const MS = 1000
 
 /** What it says, and what can be seen of its process. */
-interface EngineGround extends Ways {
+interface EngineContext extends DockerInfo {
   /**
    * Open files that it can allow a process of a container: its own hard limit, which nobody raises
    * from within a user namespace (setrlimit(2)). Infinity where its process is not known.
@@ -23,7 +23,7 @@ interface EngineGround extends Ways {
 
 export interface EngineWays {
   /** Asks the engine until it has said so once. Errors: `unavailable`. */
-  read(): Promise<EngineGround>
+  read(): Promise<EngineContext>
   /**
    * Since when nothing but itself, a signal or its memory limit can have ended a container, in
    * milliseconds since the epoch: since the engine was started or, where containers go on without
@@ -36,8 +36,8 @@ export interface EngineWays {
 
 /** Nothing is known yet of the engine behind that socket. */
 export function createEngineWays(docker: Dockerode, socketPath: string): EngineWays {
-  let known: EngineGround | null = null
-  async function read(): Promise<EngineGround> {
+  let known: EngineContext | null = null
+  async function read(): Promise<EngineContext> {
     known ??= { ...(await ask(docker)), openFiles: await openFilesOf(socketPath) }
     return known
   }
@@ -70,7 +70,7 @@ async function engineStart(rootDirectory: string): Promise<number | null> {
   return made === null || made.birthtimeMs === 0 ? null : made.birthtimeMs
 }
 
-async function ask(docker: Dockerode): Promise<Ways> {
+async function ask(docker: Dockerode): Promise<DockerInfo> {
   // Its types know no signal for this question.
   const late = () => unavailable('the engine does not say how it runs containers')
   const deadline = { clock: systemClock, ms: ANSWER_DEADLINE_MS, late }
@@ -79,7 +79,7 @@ async function ask(docker: Dockerode): Promise<Ways> {
       throw dockerError(error, 'ask the engine how it runs containers')
     },
   )
-  return readWays(info, await readFile('/proc/self/mounts', 'utf8'))
+  return parseDockerInfo(info, await readFile('/proc/self/mounts', 'utf8'))
 }
 
 /**

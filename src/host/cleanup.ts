@@ -11,7 +11,7 @@ import { LINK_PREFIX, NFT_TABLE, ROUTE_PROTOCOL } from '../model/names.ts'
 import { createIp } from './netlink/ip.ts'
 import { openRouteNetlink } from './netlink/netlink.ts'
 import { createForwarding } from './network/forwarding.ts'
-import { readSurroundings } from './network/host-routing.ts'
+import { readHostRouting } from './network/host-routing.ts'
 import { removeLink } from './network/nics.ts'
 import { createDockerUser } from './nftables/docker-user.ts'
 import { createNft } from './nftables/nft.ts'
@@ -41,7 +41,7 @@ export async function removeAllOfOurs(
       removed.push(`route ${route.kind} ${route.destination}/${route.prefix}`)
     }
     await ip.deleteLockRule()
-    const { engineBridges } = await readSurroundings(ip)
+    const { engineBridges } = await readHostRouting(ip)
     if (engineBridges.length === 0 && createForwarding(forwardingFile).restore())
       removed.push('IPv4 forwarding, which was off before')
   } finally {

@@ -9,7 +9,7 @@
 import type { Socket } from 'node:dgram'
 import type { Cidr, Ipv4, Mac } from '../model/addr.ts'
 import type { LinkType } from '../model/driver.ts'
-import type { Surroundings } from '../model/host-routing.ts'
+import type { HostRouting } from '../model/host-routing.ts'
 import type { InstanceLimits } from '../model/limits.ts'
 import type { FlowFilter } from './network/conntrack.ts'
 
@@ -106,7 +106,7 @@ export interface Host {
    */
   ensureSharedTables(connections: number): Promise<SharedTables>
   /** What else is on this host's network, as it is now. */
-  surroundings(): Promise<Surroundings>
+  surroundings(): Promise<HostRouting>
   /** Makes one device with exactly these `/32` addresses, up. */
   ensureGateway(link: string, addresses: readonly Ipv4[]): Promise<void>
 

@@ -18,7 +18,7 @@ import { type Conntrack, createConntrack } from './network/conntrack.ts'
 import { ensureFabricLink } from './network/fabric.ts'
 import { createForwarding, type Forwarding } from './network/forwarding.ts'
 import { attachGuest, isGuestAttached } from './network/guest.ts'
-import { readSurroundings } from './network/host-routing.ts'
+import { readHostRouting } from './network/host-routing.ts'
 import { watchKernel } from './network/kernel-watch.ts'
 import { createNicLock, type NicLock } from './network/lock.ts'
 import { ensureHostEnd, readNicIndexes, readNics, removeLink } from './network/nics.ts'
@@ -163,7 +163,7 @@ function packetPath({
     watchKernel: (heard) => watchKernel(ip, rulesWatch, lock, heard),
     surroundings: () =>
       attempt('routes cannot be read', async () => ({
-        ...(await readSurroundings(ip)),
+        ...(await readHostRouting(ip)),
         forwardedBefore: forwarding.before(),
       })),
     ensureSharedTables: (connections) =>

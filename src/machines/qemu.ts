@@ -23,7 +23,7 @@ import { watchForHangingPrograms } from '../lib/hanging-programs.ts'
 import type { Log } from '../lib/log.ts'
 import type { Runner } from '../lib/runner.ts'
 import type { InstanceId } from '../model/ids.ts'
-import { type Isolation, marksOf } from '../model/reserved-tags.ts'
+import { type Isolation, reservedTags } from '../model/reserved-tags.ts'
 import type { WorkloadHave, WorkloadState } from '../plan/workloads.ts'
 import type { WorkloadDriver } from '../workloads/driver.ts'
 import { createFreezer } from './agent.ts'
@@ -138,7 +138,7 @@ async function readHave(
   const known = { instance, bootCount: boot?.bootCount ?? null, ...(rebootDue && { rebootDue }) }
   if (machine !== undefined) {
     await files.trimConsole(instance)
-    const marks = marksOf(await isolationOf(machine.pid), 'own')
+    const marks = reservedTags(await isolationOf(machine.pid), 'own')
     return { ...known, state: runningState(machine), marks }
   }
   const isThere = await files.hasDisk(instance)

@@ -6,7 +6,7 @@ import { cidrContains, type Ipv4 } from './addr.ts'
 import { networkOf, type OwnNetwork } from './collisions.ts'
 
 /** An address of ours, and the link on whose network another machine may have it. */
-export interface Claim {
+export interface ProbedAddress {
   readonly link: string
   readonly ip: Ipv4
   /** What it is for us. */
@@ -17,10 +17,10 @@ export interface Claim {
  * What is worth asking for: the fabric address where this host has it, and service addresses that
  * lie in a network of the host's.
  */
-export function claimsOf(
+export function addressesToProbe(
   own: Pick<OwnNetwork, 'addresses'>,
   cloud: { readonly fabric: Ipv4 | null; readonly services: readonly Ipv4[] },
-): readonly Claim[] {
+): readonly ProbedAddress[] {
   return own.addresses.flatMap(({ link, ip, prefix }) => [
     ...(ip === cloud.fabric ? [{ link, ip, role: 'the fabric address of this host' }] : []),
     ...cloud.services
@@ -30,7 +30,7 @@ export function claimsOf(
 }
 
 /** What is wrong when the machine with this Ethernet address answers for it. */
-export function explainClaim({ link, ip, role }: Claim, mac: string) {
+export function explainAddressConflict({ link, ip, role }: ProbedAddress, mac: string) {
   return {
     what: `another machine (${mac} on ${link}) answers for ${ip}, ${role}`,
     fix: `give one of the two another address: ip neigh show ${ip} on a neighbour tells which is reached`,

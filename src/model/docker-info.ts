@@ -17,7 +17,7 @@ const infoSchema = z.object({
 })
 
 /** Of one start of an engine. */
-export interface Ways {
+export interface DockerInfo {
   /** Where it keeps everything. */
   readonly rootDirectory: string
   /**
@@ -38,7 +38,7 @@ export interface Ways {
  * Reads what `docker info` said; `mounts` is /proc/self/mounts. Errors: those of the schema, for
  * what no engine says.
  */
-export function readWays(info: unknown, mounts: string): Ways {
+export function parseDockerInfo(info: unknown, mounts: string): DockerInfo {
   const { DockerRootDir, Driver, DriverStatus, SecurityOptions, LiveRestoreEnabled } =
     infoSchema.parse(info)
   const isXfs = (DriverStatus ?? []).some(([name, value]) => name === BACKING && value === 'xfs')

@@ -64,7 +64,7 @@ export interface ForeignChain {
 }
 
 /** A chain that keeps something from instances. */
-export interface Obstacle {
+export interface BlockingChain {
   readonly chain: string
   readonly table: string
   /** The rule that does it; null: the chain's policy. */
@@ -94,7 +94,7 @@ const NOTHING = { sport: null, dport: null, state: 'new', icmp: null, isVital: t
  * The addresses that examples are made of: an instance's, another one's, and the one at which names
  * are asked for.
  */
-interface Places {
+interface ProbeAddresses {
   readonly instance: Ipv4
   readonly other: Ipv4
   readonly resolver: Ipv4
@@ -103,7 +103,7 @@ interface Places {
 }
 
 /** Examples out of a subnet. */
-export function placesIn(subnet: Cidr, hasPeers: boolean): Places {
+export function probeAddresses(subnet: Cidr, hasPeers: boolean): ProbeAddresses {
   const [instance, other] = [
     cidrAddress(subnet, RESERVED_AT_START),
     cidrAddress(subnet, RESERVED_AT_START + 1),
@@ -117,7 +117,7 @@ interface Probe extends Packet {
 }
 
 /** What instances ask this host for. */
-function toHost({ instance, resolver }: Places): readonly Probe[] {
+function toHost({ instance, resolver }: ProbeAddresses): readonly Probe[] {
   const state = 'untracked'
   const arriving = { ...NOTHING, iif: NIC, oif: null, from: instance, state } as const
   const asking = { ...arriving, sport: 40_000 }
@@ -133,7 +133,7 @@ function toHost({ instance, resolver }: Places): readonly Probe[] {
 }
 
 /** What this host answers them. */
-function fromHost({ instance, resolver }: Places): readonly Probe[] {
+function fromHost({ instance, resolver }: ProbeAddresses): readonly Probe[] {
   const state = 'untracked'
   const going = { ...NOTHING, iif: null, oif: NIC, from: resolver, to: instance, state } as const
   const error = {
@@ -152,7 +152,7 @@ function fromHost({ instance, resolver }: Places): readonly Probe[] {
 }
 
 /** What passes through it. */
-function through({ instance, other, hasPeers }: Places): readonly Probe[] {
+function through({ instance, other, hasPeers }: ProbeAddresses): readonly Probe[] {
   const any = { ...NOTHING, hook: 'forward', from: instance, to: other, sport: 40_000 } as const
   const tcp = { ...any, protocol: 'tcp', dport: 4_000 } as const
   const ping = { ...any, protocol: 'icmp', icmp: 'echo-request', sport: null } as const
@@ -181,13 +181,13 @@ function through({ instance, other, hasPeers }: Places): readonly Probe[] {
 }
 
 /** Chains that drop what instances need, each with the first rule that does. */
-export function findObstacles(
+export function findBlockingChains(
   chains: readonly ForeignChain[],
-  places: Places,
-): readonly Obstacle[] {
+  addresses: ProbeAddresses,
+): readonly BlockingChain[] {
   const byName = new Map(chains.map((chain) => [`${chain.table} ${chain.name}`, chain]))
-  const all = [...toHost(places), ...fromHost(places), ...through(places)]
-  return chains.flatMap((chain): Obstacle[] => {
+  const all = [...toHost(addresses), ...fromHost(addresses), ...through(addresses)]
+  return chains.flatMap((chain): BlockingChain[] => {
     const { hook, table, name } = chain
     if (hook === null) return []
     const lost = all.flatMap((probe) => {
@@ -211,7 +211,7 @@ export function findObstacles(
 }
 
 /** What an obstacle says, and its fix. */
-export function explainObstacle(obstacle: Obstacle): {
+export function explainBlockingChain(obstacle: BlockingChain): {
   readonly what: string
   readonly fix: string
 } {
@@ -220,7 +220,7 @@ export function explainObstacle(obstacle: Obstacle): {
   return { what: `${table} ${chain} drops ${loses.join(', ')} (${by})`, fix: fixOf(obstacle) }
 }
 
-function fixOf({ table, chain, rule, hook, loses }: Obstacle): string {
+function fixOf({ table, chain, rule, hook, loses }: BlockingChain): string {
   if (/ufw/.test(rule ?? ''))
     return `ufw allow in on ${NIC_LINK_PREFIX}+; ufw route allow in on ${NIC_LINK_PREFIX}+; ufw route allow out on ${NIC_LINK_PREFIX}+`
   if (/firewalld/.test(table)) return firewalldOrders(loses.includes(FROM_PEERS))

@@ -1,20 +1,20 @@
-/** What else there is on a host's network: as far as it decides where instances may go. Pure. */
+/** What of a host's own network decides which destinations its instances may reach. Pure. */
 import type { Cidr, Ipv4 } from './addr.ts'
 
-/** A way out: a default route of any table, whoever made it. */
-interface WayOut {
+/** A default route, of any routing table and whoever made it. */
+interface DefaultRoute {
   readonly link: string
-  /** Null: the whole world is behind the link itself, as with a tunnel. */
+  /** Null for a route without one, such as a tunnel's. */
   readonly gateway: Ipv4 | null
 }
 
-/** Read from the kernel with each pass, because routes and links come and go. */
-export interface Surroundings {
-  readonly ways: readonly WayOut[]
-  /** Networks that are directly on a link which is not ours. */
+/** Read from the kernel in each pass, because routes and links come and go. */
+export interface HostRouting {
+  readonly defaultRoutes: readonly DefaultRoute[]
+  /** Networks that are directly connected to links which are not ours. */
   readonly connected: readonly Cidr[]
-  /** Bridges of a Docker Engine, which forwards for its containers by rules of its own. */
+  /** Bridges of a Docker Engine. Docker's own rules forward for its containers. */
   readonly engineBridges: readonly string[]
-  /** Whether the host was a router before Atoll made it one. */
+  /** Whether IP forwarding was on before Atoll switched it on. */
   readonly forwardedBefore: boolean
 }

@@ -57,9 +57,9 @@ export const GUARD_TABLE = 'atoll_guard'
  * Bit of a packet's mark: the lock on a NIC sets it, and rules that know the source clear it. Few
  * use the upper bits: Calico takes 0xffff0000 unless told otherwise.
  */
-export const UNPROVED_MARK = 0x1000_0000
+export const UNVERIFIED_MARK = 0x1000_0000
 /** Bit of a packet's mark: rules set it on what they let through from or to a NIC. */
-export const PASSED_MARK = 0x2000_0000
+export const ACCEPTED_MARK = 0x2000_0000
 /** Priority of our one policy rule (`ip rule`), which routes nothing whose source is unproved. */
 export const LOCK_RULE_PRIORITY = 167
 /**

@@ -22,13 +22,13 @@ export type Isolation = 'user-namespace' | 'shared-root' | 'machine' | 'machine-
 export type DiskBound = 'own' | 'quota' | 'watched'
 
 /** One tag of ours. */
-export interface Mark {
+export interface ReservedTag {
   readonly key: string
   readonly value: string
 }
 
 /** The tags of an instance that is held so. */
-export function marksOf(isolation: Isolation, disk: DiskBound): readonly Mark[] {
+export function reservedTags(isolation: Isolation, disk: DiskBound): readonly ReservedTag[] {
   return [
     { key: `${RESERVED_TAG_PREFIX}isolation`, value: isolation },
     { key: `${RESERVED_TAG_PREFIX}disk`, value: disk },

@@ -20,7 +20,7 @@ import type {
   VpcId,
 } from './ids.ts'
 import type { MetadataOptions } from './metadata-options.ts'
-import type { Mark } from './reserved-tags.ts'
+import type { ReservedTag } from './reserved-tags.ts'
 
 export interface HostWant {
   readonly local: LocalWant
@@ -213,7 +213,7 @@ export type Fact =
       readonly message: string
     }
   /** How it is held, as a tag of ours says (`model/reserved-tags.ts`). */
-  | { readonly kind: 'marked'; readonly marked: InstanceId; readonly mark: Mark }
+  | { readonly kind: 'marked'; readonly marked: InstanceId; readonly mark: ReservedTag }
   /** Nothing of it is left on the host: its address may be given to another. */
   | { readonly kind: 'gone'; readonly instance: InstanceId }
   /**

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { request } from 'node:https'
 import { z } from 'zod'
 import type { Config } from '../config.ts'
-import { findRivalClaims } from '../host/network/address-probe.ts'
+import { findAddressConflicts } from '../host/network/address-probe.ts'
 import { readOwnNetwork } from '../host/network/own-network.ts'
 import { readPortHolders } from '../host/sockets/port-holders.ts'
 import { below } from '../lib/paths.ts'
@@ -66,7 +66,7 @@ export async function checkNetwork(config: Config): Promise<CheckResult> {
 /** Whether another machine on the host's network uses an address of Atoll (RFC 5227). */
 export async function checkAddresses({ network, fabric }: Config): Promise<CheckResult> {
   const services = [gatewayOf(network.subnet), ...[resolverOf(network.vpc) ?? []].flat()]
-  const found = await findRivalClaims({ fabric: fabric.address, services }, systemRunner)
+  const found = await findAddressConflicts({ fabric: fabric.address, services }, systemRunner)
   return found.length === 0
     ? ok('no other machine uses an address of Atoll')
     : fail(found.map(({ what }) => what).join('; '), found.map(({ fix }) => fix).join('; '))

@@ -1,16 +1,16 @@
 /**
- * What each NIC may take of what all share in the kernel, as text: two nft tables that are brought
- * up to date and never replaced.
+ * Rate and connection limits of each NIC, as an nft script of two tables. Pure. Syntax: nft(8).
  *
- * Shared are the connection table, the memory for fragments, the ARP queue, the allowance for ICMP
- * errors, and the one thread that answers DHCP, DNS and metadata. A flood that reaches a socket has
- * cost everybody already, so what is above the budget ends here, on its way in. The tables are
- * apart from the firewall's, because a set forgets what it has counted when its table is replaced,
- * and any client can have the firewall replaced by launching something. Here the rules and the NICs
- * change and the counting goes on: a set that packets fill carries its limit in its name, so a
- * changed limit is another set. Pure. Syntax: nft(8).
+ * All NICs share the kernel's connection table, its memory for fragments, the ARP queue, the limit
+ * for ICMP errors, and the one thread that answers DHCP, DNS and metadata. Packets above a NIC's
+ * budget are dropped on arrival, because a flood that reaches a socket has already cost everybody.
  *
- * Traffic between an instance and the services of its own host is not tracked: it costs no entry of
+ * The tables are apart from the firewall's and are updated in place. A set loses its counts when
+ * its table is replaced, and a client can cause a replacement of the firewall by launching an
+ * instance. A set that packets fill has its limit in its name, so that a changed limit is a new
+ * set.
+ *
+ * Traffic between an instance and the services of its host is not tracked, so it takes no entry of
  * the connection table.
  */
 import { BUDGETS_TABLE, NIC_LINK_PREFIX, nicLinkName } from '../model/names.ts'
@@ -28,60 +28,53 @@ export const BUDGET_DROP_REASONS = [
   'budget_dhcp',
   /** To the TCP services: metadata, and DNS over TCP. */
   'budget_service_tcp',
-  /** To the services, by ICMP or anything that no service listens to. */
+  /** To a service address, by ICMP or to a port without a service. */
   'budget_service_other',
   'budget_fragments',
-  /** What could only be answered by an ICMP error: it is at its last hop, or there is no route. */
+  /** A packet that would cause an ICMP error: its TTL ends here, or there is no route. */
   'budget_unreachable',
   'budget_arp',
 ] as const
 export type BudgetDropReason = (typeof BUDGET_DROP_REASONS)[number]
 
-/** Family and name of the tables that the script brings up to date. */
+/** Family and name of the tables that the script updates. */
 export const BUDGET_TABLES = [
   { family: 'inet', name: BUDGETS_TABLE },
   { family: 'arp', name: BUDGETS_TABLE },
 ] as const
 
 export interface BudgetLimits {
-  /** Entries that the connection table of the kernel holds (`nf_conntrack_max`). */
+  /** Size of the kernel's connection table (`nf_conntrack_max`). */
   readonly connectionTableSize: number
-  /**
-   * Memory that this host hands out to instances: each has the same share of the connection table
-   * as of this.
-   */
+  /** Memory that this host hands out. An instance's share of it is its share of the table. */
   readonly instanceMemoryMiB: number
 }
 
-/**
- * Entries of the connection table for each MiB that is handed out: the least at which every
- * instance has its full share.
- */
+/** Entries of the connection table per MiB that is handed out. With fewer, shares are smaller. */
 export const CONNECTIONS_PER_MIB = 128
 /**
- * Open connections of an instance in each direction, for each MiB of its memory. In the worst case
- * a NIC holds six times as many entries (in each direction: those open, as many as it opened at
- * once, and those that ended within `CLOSED_SECONDS`), which is three quarters of
- * `CONNECTIONS_PER_MIB`: the last quarter is the host's own.
+ * Open connections of an instance in each direction, per MiB of its memory. In the worst case a NIC
+ * holds six times as many entries. In each direction these are the open ones, as many again that it
+ * opened at once, and those that ended within `CLOSED_SECONDS`. That is three quarters of
+ * `CONNECTIONS_PER_MIB`; the last quarter is for the host itself.
  */
 const OPEN_PER_MIB = 16
 const WORST_ENTRIES_PER_OPEN = 6
 const RESERVED_FOR_HOST = 1 / 4
 /**
- * Open connections by class, each twice the one before: a NIC gets the largest that is within its
- * share. The kernel looks through a whole list for each new connection, so the lists are short and
- * a class has several, chosen by addresses and ports.
+ * Classes of NICs by open connections. A NIC gets the largest class within its share. For each new
+ * connection the kernel walks a whole list of open ones. So the lists are short, a class has
+ * several of them, and a hash of addresses and ports chooses one.
  */
 const LIST_LENGTH = 128
 const CLASSES: readonly number[] = [512, 1024, 2048, 4096, 8192, 16_384, 32_768]
 /**
- * With fewer an ordinary guest would notice, also where the connection table cannot be as large as
- * it should be.
+ * Granted even where the connection table is too small: with less, ordinary guests would notice.
  */
 const SMALLEST_CLASS = 512
 /**
- * How long an entry stays when its TCP connection has ended; the kernel's default is 120 s, and it
- * is no longer counted then.
+ * How long the entry of an ended TCP connection stays. It is no longer counted as open then. The
+ * kernel's default is 120 s.
  */
 const CLOSED_SECONDS = 10
 
@@ -91,27 +84,27 @@ interface Rate {
 }
 
 /**
- * As EC2's resolver allows for each network interface (VPC user guide, "DNS quotas"); on a host of
- * many less, so that all together ask no more than the one thread can answer.
+ * As EC2's resolver allows per network interface (VPC user guide, "DNS quotas"). On a host with
+ * many NICs each gets less, so that all together ask no more than one thread can answer.
  */
 const DNS = { most: 1024, ofAll: 32_768, least: 128 }
-/** A client in trouble sends one in a few seconds (RFC 2131, section 4.1). */
+/** A client that retries sends one message in a few seconds (RFC 2131, section 4.1). */
 const DHCP: Rate = { perSecond: 20, burst: 40 }
 /** A request of the metadata service costs the thread ten times as much as a DNS query. */
 const SERVICE_CONNECTIONS = { most: 128, ofAll: 2048, least: 16 }
 const SERVICE_TCP: Rate = { perSecond: 4096, burst: 4096 }
 const SERVICE_OTHER: Rate = { perSecond: 200, burst: 200 }
 /**
- * Of a datagram of 64 KiB there are 45. What is never completed stays for `FRAGMENT_SECONDS`
+ * A datagram of 64 KiB has 45 fragments. Incomplete ones stay for `FRAGMENT_SECONDS`
  * (`host/network/shared-tables.ts`).
  */
 const FRAGMENTS: Rate = { perSecond: 250, burst: 500 }
 const UNREACHABLE: Rate = { perSecond: 50, burst: 100 }
-/** Every address of the subnet is asked for by ARP, as all of them are routed. */
+/** A guest asks by ARP for every address of its subnet, because all of them are routed. */
 const ARP: Rate = { perSecond: 100, burst: 200 }
 
 const ANY_NIC = `"${NIC_LINK_PREFIX}*"`
-/** Elements of a set that packets fill. Only links of NICs become elements. */
+/** Largest number of elements in a set that packets fill. Only links of NICs become elements. */
 const MAX_NICS = 8192
 const MAX_LISTS = 65_536
 /** Definition of a set with a bucket for each NIC. */
@@ -119,20 +112,17 @@ const BUCKET_SET = [
   'type ifname',
   `size ${MAX_NICS}`,
   'flags dynamic,timeout',
-  // Forgotten when it is full again, which is within `burst / perSecond` seconds.
+  // An unused bucket is full again after `burst / perSecond` seconds, so it can be removed.
   'timeout 1m',
 ] as const
 
-/**
- * The script: the same want and limits always give the same text, and running it again changes
- * nothing.
- */
+/** The script. The same want and limits always give the same text. It is safe to repeat. */
 export function renderBudgets(want: HostWant, limits: BudgetLimits): string {
   const classes = nicClasses(want, limits)
   return [
     ...BUDGET_TABLES.flatMap(({ family, name }) => [
       `add table ${family} ${name}`,
-      // Empties chains; sets keep what they hold.
+      // Empties the chains; sets keep their elements.
       `flush table ${family} ${name}`,
     ]),
     ...(['outgoing', 'incoming'] as const).flatMap((direction) => [
@@ -153,17 +143,14 @@ export function renderBudgets(want: HostWant, limits: BudgetLimits): string {
   ].join('\n')
 }
 
-/** What deletes the tables, for when those of another version cannot be brought up to date. */
+/** A script that deletes the tables, for those of another version that cannot be updated. */
 export function removeBudgets(): string {
   return BUDGET_TABLES.map(
     ({ family, name }) => `add table ${family} ${name}\ndelete table ${family} ${name}\n`,
   ).join('')
 }
 
-/**
- * Links of NICs with the open connections that each may have. An instance's share is divided among
- * its NICs.
- */
+/** The open connections that each NIC may have. NICs of one instance divide its share. */
 function nicClasses(
   want: HostWant,
   { connectionTableSize, instanceMemoryMiB }: BudgetLimits,
@@ -179,8 +166,8 @@ function nicClasses(
 }
 
 /**
- * Queries and new connections of one NIC each second: a power of two, so that one NIC more or less
- * seldom changes the sets.
+ * Queries and new connections per NIC and second. Powers of two, so that another NIC seldom changes
+ * the sets.
  */
 function serviceRates(nics: number): { readonly dns: Rate; readonly connections: Rate } {
   const rate = ({ most, ofAll, least }: typeof DNS): Rate => {
@@ -194,10 +181,7 @@ function oneSecond(perSecond: number): Rate {
   return { perSecond, burst: perSecond }
 }
 
-/**
- * Deletes the sets of those rates that another number of NICs has. Only a set that exists can be
- * deleted, and no rule uses it any more.
- */
+/** Deletes the sets of all other rates. Each is added first, because only existing ones can be. */
 function removeOtherRates(used: ReturnType<typeof serviceRates>): readonly string[] {
   const others = (name: string, { most, least }: typeof DNS, current: Rate) => {
     const steps = Array.from(
@@ -217,7 +201,7 @@ function removeOtherRates(used: ReturnType<typeof serviceRates>): readonly strin
   ])
 }
 
-/** Before defragmentation (-400) and connection tracking (-200), behind the proof of the source. */
+/** Before defragmentation (-400) and connection tracking (-200), after the source check (-450). */
 function serviceChains({ dns, connections }: ReturnType<typeof serviceRates>): readonly string[] {
   return [
     ...bucketSets('fragments', FRAGMENTS),
@@ -244,7 +228,7 @@ function serviceChains({ dns, connections }: ReturnType<typeof serviceRates>): r
       'ip daddr 255.255.255.255 goto to_service',
       `ip ttl <= 1 ${above('iifname', 'unreachable', UNREACHABLE, 'budget_unreachable')}`,
     ]),
-    // Not before: a fragment that is not tracked would not be put together with the others.
+    // After defragmentation: an untracked fragment would not be reassembled.
     ...block('chain asking', [
       'type filter hook prerouting priority raw; policy accept;',
       `iifname != ${ANY_NIC} accept`,
@@ -268,14 +252,18 @@ function serviceChains({ dns, connections }: ReturnType<typeof serviceRates>): r
 }
 
 /**
- * Behind the firewall (0), so that only what it has let through is charged: to the NIC that it
- * comes from, otherwise to that it goes to. A connection is charged with its first packet; later
- * ones are in the table already, whether they were answered or not.
+ * After the firewall (0), so that only accepted connections count. A connection counts for the NIC
+ * that it comes from, else for the NIC that it goes to. It is counted with its first packet; later
+ * packets are in the connection table already.
  */
 function connectionChains(
   classes: readonly { readonly link: string; readonly open: number }[],
 ): readonly string[] {
-  const charge = ['ct status confirmed accept', 'ct state != new accept', 'iifname vmap @outgoing']
+  const countOutgoing = [
+    'ct status confirmed accept',
+    'ct state != new accept',
+    'iifname vmap @outgoing',
+  ]
   return [
     ...block('ct timeout ended_tcp', [
       'protocol tcp',
@@ -298,12 +286,12 @@ function connectionChains(
     ),
     ...block('chain through', [
       'type filter hook forward priority filter + 10; policy accept;',
-      ...charge,
+      ...countOutgoing,
       'oifname vmap @incoming',
     ]),
     ...block('chain to_host', [
       'type filter hook input priority filter + 10; policy accept;',
-      ...charge,
+      ...countOutgoing,
     ]),
   ]
 }
@@ -320,7 +308,7 @@ function classChain(
   const tooMany = `ct count over ${LIST_LENGTH} } ${drop('budget_connections')}`
   return [
     ...bucketSets(`${direction}_new`, rate),
-    // No lifetime: the kernel removes an element when the last of its connections is gone.
+    // Without a timeout: the kernel removes an element when its last connection is gone.
     ...block(`set ${set}`, [
       'typeof iifname . numgen inc mod 1',
       `size ${MAX_LISTS}`,
@@ -353,7 +341,7 @@ function bucketSets(name: string, rate: Rate): readonly string[] {
   return block(`set ${bucketName(name, rate)}`, BUCKET_SET)
 }
 
-/** Drops what is above the rate of its NIC. */
+/** Drops packets above the rate of their NIC. */
 function above(
   link: 'iifname' | 'oifname',
   name: string,

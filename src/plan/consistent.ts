@@ -1,10 +1,10 @@
 /**
- * Records that are each well and do not fit each other: found before anything is made of them.
- * Pure.
+ * Leaves out records that are valid by themselves but contradict each other. Pure.
  *
- * Keys of the engine keep most of this, but not what is written past them: two networks that
- * overlap, an address outside its subnet, two hosts with one address. One of these in a rule set or
- * a routing table would stop all the rest of it.
+ * Examples are two networks that overlap, an address outside its subnet, and two hosts with one
+ * address. The database's keys and our own checks prevent most of them, but somebody can write to
+ * the tables by hand. One such record in a ruleset or a routing table would make the kernel refuse
+ * the whole of it.
  */
 import {
   type Cidr,
@@ -20,21 +20,21 @@ import type { PeerHost, PlacedNic, Subnet, UnreadableRow, Vpc } from '../model/r
 import type { Snapshot } from './want.ts'
 
 /**
- * The records without those that do not fit, which are told of in `unreadable`; the very same value
- * when all do. Of two that exclude each other the one with the lower id stays, of default networks
- * and others the default one; `self` always does.
+ * The records without the contradicting ones, which are listed in `unreadable` instead. Returns the
+ * same object when there are none. Of two records that contradict each other, the one with the
+ * lower id stays; a default network stays rather than another; the row of host `self` always stays.
  */
-export function soundRecords(self: HostName, records: Snapshot): Snapshot {
+export function consistentRecords(self: HostName, records: Snapshot): Snapshot {
   const bad: UnreadableRow[] = []
-  const vpcs = soundVpcs(records.vpcs, bad)
-  const subnets = soundSubnets(records.subnets, vpcs, bad)
-  const hosts = soundHosts(self, records.hosts, vpcs, bad)
-  const nics = soundNics(self, records.nics, subnets, bad)
+  const vpcs = consistentVpcs(records.vpcs, bad)
+  const subnets = consistentSubnets(records.subnets, vpcs, bad)
+  const hosts = consistentHosts(self, records.hosts, vpcs, bad)
+  const nics = consistentNics(self, records.nics, subnets, bad)
   if (bad.length === 0) return records
   return { ...records, vpcs, subnets, hosts, nics, unreadable: [...records.unreadable, ...bad] }
 }
 
-function misfit(
+function inconsistency(
   table: string,
   key: string,
   problem: string,
@@ -43,13 +43,14 @@ function misfit(
   return { table, key, problem, instance: null, host: null, ip: null, ...of }
 }
 
-function soundVpcs(vpcs: readonly Vpc[], bad: UnreadableRow[]): readonly Vpc[] {
+function consistentVpcs(vpcs: readonly Vpc[], bad: UnreadableRow[]): readonly Vpc[] {
   const { kept, dropped } = withoutOverlaps(vpcs)
-  for (const { id } of dropped) bad.push(misfit('vpcs', id, 'cidr overlaps that of another VPC'))
+  for (const { id } of dropped)
+    bad.push(inconsistency('vpcs', id, 'cidr overlaps that of another VPC'))
   return dropped.length === 0 ? vpcs : kept
 }
 
-function soundSubnets(
+function consistentSubnets(
   subnets: readonly Subnet[],
   vpcs: readonly Vpc[],
   bad: UnreadableRow[],
@@ -58,12 +59,12 @@ function soundSubnets(
   const inside = subnets.filter(({ id, vpc, cidr }) => {
     const net = networks.get(vpc)
     const fits = net !== undefined && isInside(net, cidr)
-    if (!fits) bad.push(misfit('subnets', id, 'cidr is not inside that of its VPC'))
+    if (!fits) bad.push(inconsistency('subnets', id, 'cidr is not inside that of its VPC'))
     return fits
   })
   const { kept, dropped } = withoutOverlaps(inside)
   for (const { id } of dropped)
-    bad.push(misfit('subnets', id, 'cidr overlaps that of another subnet'))
+    bad.push(inconsistency('subnets', id, 'cidr overlaps that of another subnet'))
   return kept.length === subnets.length ? subnets : kept
 }
 
@@ -89,7 +90,7 @@ function withoutOverlaps<
   }
 }
 
-function soundHosts(
+function consistentHosts(
   self: HostName,
   hosts: readonly PeerHost[],
   vpcs: readonly Vpc[],
@@ -103,18 +104,18 @@ function soundHosts(
   const kept = hosts.filter(({ name, fabricAddress: address }) => {
     if (name === self || address === null) return true
     const problem = taken.has(address)
-      ? 'fabricAddress is that of another host'
+      ? 'fabricAddress belongs to another host, too'
       : instances.contains(address)
-        ? 'fabricAddress is one of an instance'
+        ? 'fabricAddress is inside a VPC'
         : null
-    if (problem !== null) bad.push(misfit('peers', name, problem, { host: name }))
+    if (problem !== null) bad.push(inconsistency('peers', name, problem, { host: name }))
     taken.add(address)
     return problem === null
   })
   return kept.length === hosts.length ? hosts : kept
 }
 
-function soundNics(
+function consistentNics(
   self: HostName,
   nics: readonly PlacedNic[],
   subnets: readonly Subnet[],
@@ -129,12 +130,12 @@ function soundNics(
   )
   const taken = new Set<string>()
   const kept = nics.filter((nic) => {
-    const claims = claimsOf(self, nic)
-    const problem = problemOf(nic, ranges.get(nic.subnet), claims, taken)
-    if (problem === null) for (const one of claims) taken.add(one)
+    const values = uniqueValuesOf(self, nic)
+    const problem = problemOf(nic, ranges.get(nic.subnet), values, taken)
+    if (problem === null) for (const one of values) taken.add(one)
     else {
       const { instance, host, ip } = nic
-      bad.push(misfit('placedNics', nic.id, problem, { instance, host, ip }))
+      bad.push(inconsistency('placedNics', nic.id, problem, { instance, host, ip }))
     }
     return problem === null
   })
@@ -142,22 +143,22 @@ function soundNics(
 }
 
 /**
- * What no two NICs may have in common; on one host the link's name, too, which is a part of the id.
+ * What no two NICs may share. On one host that includes the link name, which is cut from the id.
  */
-function claimsOf(self: HostName, { ip, mac, id, host }: PlacedNic): readonly string[] {
+function uniqueValuesOf(self: HostName, { ip, mac, id, host }: PlacedNic): readonly string[] {
   return host === self ? [ip, mac, nicLinkName(id)] : [ip, mac]
 }
 
 function problemOf(
   nic: PlacedNic,
   range: { readonly vpc: string; readonly from: number; readonly to: number } | undefined,
-  claims: readonly string[],
+  values: readonly string[],
   taken: ReadonlySet<string>,
 ): string | null {
-  if (range === undefined) return 'subnet cannot be read or is not there'
-  if (range.vpc !== nic.vpc) return 'vpc is not that of its subnet'
+  if (range === undefined) return 'subnet is missing or unreadable'
+  if (range.vpc !== nic.vpc) return 'vpc differs from that of its subnet'
   const value = ipv4ToNumber(nic.ip)
-  if (value < range.from || value > range.to) return 'ip is none that its subnet gives'
-  const claimed = claims.find((one) => taken.has(one))
-  return claimed === undefined ? null : `${claimed} is that of another NIC`
+  if (value < range.from || value > range.to) return 'ip is not an assignable address of its subnet'
+  const duplicate = values.find((one) => taken.has(one))
+  return duplicate === undefined ? null : `${duplicate} belongs to another NIC, too`
 }

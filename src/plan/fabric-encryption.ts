@@ -1,19 +1,19 @@
 /**
- * What keeps the fabric closed when it is to be encrypted and is not. Pure.
+ * Rules that drop unencrypted fabric traffic where `fabric.encryption` is `ipsec`. Pure.
  *
- * Keys are the business of an IKE daemon (docs/security.md): it negotiates new ones, with forward
- * secrecy, and proves who the other is. Here it is only seen to that no packet of an instance comes
- * or goes without: VXLAN that IPsec did not unwrap, or will not wrap, is dropped. Syntax: nft(8),
- * "meta ipsec" and "rt ipsec".
+ * An IKE daemon, which the operator runs (docs/security.md), negotiates keys and authenticates the
+ * hosts. These rules only make sure that no packet of an instance travels in clear: they drop VXLAN
+ * that did not arrive by IPsec or would not leave by it. Syntax: nft(8), "meta ipsec" and "rt
+ * ipsec".
  */
 import type { FabricSettings } from '../model/fabric.ts'
 
-/** Rules of the input chain, before all others on VXLAN; `drop` ends a rule. */
+/** Rules for the input chain, before all others on VXLAN; `drop` is a rule's verdict. */
 export function onlyUnwrapped(fabric: FabricSettings, drop: string): readonly string[] {
   return isNeeded(fabric) ? [`udp dport ${fabric.port} meta ipsec missing ${drop}`] : []
 }
 
-/** The output chain; none where nothing is to be encrypted. */
+/** The output chain; empty where encryption is off. */
 export function onlyWrapped(fabric: FabricSettings, drop: string): readonly string[] {
   if (!isNeeded(fabric)) return []
   return [

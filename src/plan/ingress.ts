@@ -1,46 +1,50 @@
 /**
- * Who may enter an instance by its security groups: one destination, one lookup, whatever the
- * number of instances. Pure.
+ * Ingress by security groups. Every packet to an instance costs one map lookup, whatever the number
+ * of instances. Pure.
+ *
+ * NICs in the same combination of groups share one chain, `ingress_N`. The map `ingress` leads from
+ * the address of a NIC to its chain.
  */
 import type { Ipv4 } from '../model/addr.ts'
 import type { GroupId } from '../model/ids.ts'
 import type { HostWant, NicWant } from '../model/want.ts'
-import { block, drop, PASS } from './nft-text.ts'
+import { ACCEPT, block, drop } from './nft-text.ts'
 
-/**
- * The combination of groups that a destination is in leads to the chain that knows who may enter.
- */
-export interface Doors {
+/** The parts of the table that decide about ingress. */
+export interface IngressRules {
+  /** One set for each group that a local NIC is in: the members' addresses on all hosts. */
   readonly groups: readonly { readonly name: string; readonly members: readonly Ipv4[] }[]
-  readonly chains: readonly Door[]
+  readonly chains: readonly IngressChain[]
+  /** Elements of the map `ingress`. */
   readonly elements: readonly string[]
 }
 
-interface Door {
+/** What the NICs of one combination of groups accept. */
+interface IngressChain {
   readonly name: string
+  /** Names of the groups' sets. */
   readonly groups: readonly string[]
-  /** Addresses of NICs that are in this combination, as a set of this name. */
-  readonly behind: { readonly name: string; readonly addresses: readonly Ipv4[] }
+  /** A set of this name holds the NICs' own addresses. */
+  readonly nics: { readonly name: string; readonly addresses: readonly Ipv4[] }
 }
 
-/** The doors of these NICs. */
-export function planDoors(want: HostWant, nics: readonly NicWant[]): Doors {
+/** The ingress rules of these NICs. */
+export function planIngress(want: HostWant, nics: readonly NicWant[]): IngressRules {
   const members = new Map(want.shared.groups.map((group) => [group.id, group.members]))
   const combinationOf = (nic: NicWant) =>
     [...new Set(nic.groups.map((group) => group.id))].toSorted()
   const byKey = new Map(nics.map((nic) => [combinationOf(nic).join(), combinationOf(nic)]))
-  // Numbered, because the names of all groups together can be longer than the kernel lets a chain's
-  // name be.
+  // Numbered: the ids of all groups together can be longer than the kernel allows for a chain name.
   const keys = [...byKey.keys()].toSorted()
-  const nameOf = new Map(keys.map((key, index) => [key, `door_${index}`]))
+  const nameOf = new Map(keys.map((key, index) => [key, `ingress_${index}`]))
   const used = [...new Set([...byKey.values()].flat())].toSorted()
   return {
     groups: used.map((id) => ({ name: groupSetName(id), members: members.get(id) ?? [] })),
     chains: keys.map((key, index) => ({
-      name: `door_${index}`,
+      name: `ingress_${index}`,
       groups: (byKey.get(key) ?? []).map(groupSetName),
-      behind: {
-        name: `behind_door_${index}`,
+      nics: {
+        name: `ingress_${index}_nics`,
         addresses: nics.filter((nic) => combinationOf(nic).join() === key).map(({ ip }) => ip),
       },
     })),
@@ -53,22 +57,26 @@ function groupSetName(id: GroupId): string {
 }
 
 /**
- * To the door of the destination. The kernel empties a map of verdicts at the moment in which its
- * table is replaced, also for packets that are under the old rules still (7 of 1,678,000 at 500
- * replacements); of sets it does not. So what the map has missed is looked for once more, door by
- * door.
+ * Rules that jump to the chain of the destination.
+ *
+ * When a table is replaced, the kernel empties its verdict maps at once, also for packets that
+ * still traverse the old rules (7 of 1,678,000 packets at 500 replacements). It does not empty sets
+ * so. After the map, the rules therefore look the destination up in each chain's set.
  */
-export function toDoors({ chains }: Doors): readonly string[] {
+export function jumpToIngress({ chains }: IngressRules): readonly string[] {
   return [
-    'ip daddr vmap @doors',
-    ...chains.map(({ name, behind }) => `ip daddr @${behind.name} goto ${name}`),
+    'ip daddr vmap @ingress',
+    ...chains.map(({ name, nics }) => `ip daddr @${nics.name} goto ${name}`),
   ]
 }
 
-/** Only sources that are members enter; that a source is who it says was proved in prerouting. */
-export function doorChain(name: string, groups: readonly string[]): readonly string[] {
+/**
+ * Accepts members of these groups and drops the rest. Chain `prerouting` has verified the source
+ * address.
+ */
+export function ingressChain(name: string, groups: readonly string[]): readonly string[] {
   return block(`chain ${name}`, [
-    ...groups.map((group) => `ip saddr @${group} ${PASS}`),
+    ...groups.map((group) => `ip saddr @${group} ${ACCEPT}`),
     drop('group'),
   ])
 }

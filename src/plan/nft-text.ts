@@ -1,59 +1,39 @@
-/**
- * Pieces of nft scripts that every part of the ruleset is written with (nft(8)), and the verdicts
- * that they share. Pure.
- */
-import { PASSED_MARK, UNPROVED_MARK } from '../model/names.ts'
+/** Building blocks of nft scripts (nft(8)), and the verdicts that all tables share. Pure. */
+import { ACCEPTED_MARK, UNVERIFIED_MARK } from '../model/names.ts'
 
 /** Why a packet was dropped; each has a counter. */
 export const DROP_REASONS = [
-  /** From a NIC link that no record speaks of. */
+  /** From a NIC link that is not in the want. */
   'unknown_link',
   'ipv6',
   /** Ethernet or IP source is not the NIC's own. */
   'spoofed',
   /** An instance answering DHCP (server port to client port). */
   'rogue_dhcp',
-  /**
-   * What no guest has to say: IP options, which may name a route (RFC 7126), and ICMP redirects.
-   */
+  /** IP options, which may carry a source route (RFC 7126), and ICMP redirects. */
   'option',
-  /** From elsewhere, with the source address of a VPC that is not routed there. */
+  /** From outside, with a source address of a VPC that is not routed there. */
   'spoofed_outside',
-  /** From elsewhere to a gateway or metadata address. */
+  /** From outside to a gateway or metadata address. */
   'service_outside',
-  /**
-   * To a service address, while a program that is not ours listens for it on all of the host's
-   * addresses.
-   */
+  /** To a service address, where another program than ours would answer: it listens on 0.0.0.0. */
   'foreign_service',
-  /** Not part of any connection, and not the start of one (conntrack's `invalid`). */
+  /** Conntrack's `invalid`: neither part of a connection nor the start of one. */
   'invalid',
-  /**
-   * Into the VXLAN device or its port from somebody who is no peer, or out of it what no peer
-   * sends.
-   */
+  /** VXLAN from an address that is no peer's, or a packet out of it that no peer may send. */
   'fabric',
-  /**
-   * Between elsewhere and an instance on another host, past our own: a host is a router for its own
-   * instances only.
-   */
+  /** To or from an instance on another host, from outside: a host routes for its own only. */
   'transit',
-  /** From an instance to this host or another, and not one of its services. */
+  /** From an instance to a host, at no port that is open to instances. */
   'host',
-  /** From an instance to somewhere beyond the cloud that is not on the list (`plan/reach.ts`). */
+  /** From an instance to a destination that is not allowed (`plan/reach.ts`). */
   'reach',
-  /** No group of the destination lets this source in. */
+  /** No security group of the destination admits this source. */
   'group',
   'arp',
-  /**
-   * Of a link or a network of ours, and let through by no rule: the main table is away or damaged
-   * (`plan/guard.ts`).
-   */
+  /** Not accepted by the main table, which is missing or damaged (`plan/guard.ts`). */
   'unjudged',
-  /**
-   * From one neighbour of the host to another, past all of ours: the host forwards for its
-   * instances only.
-   */
+  /** Forwarded, and neither from nor to an instance. */
   'stranger',
 ] as const
 export type DropReason = (typeof DROP_REASONS)[number]
@@ -63,15 +43,15 @@ export function dropCounterName(reason: DropReason): string {
   return `dropped_${reason}`
 }
 
-/** Accepts, and says so to the guard, which comes later and trusts nothing else. */
-export const PASS = `meta mark set meta mark | ${hex(PASSED_MARK)} accept`
-/** Matches what was not accepted so. */
-export const NOT_PASSED = `meta mark & ${hex(PASSED_MARK)} == 0`
+/** Accepts, and sets the mark without which the guard drops the packet. */
+export const ACCEPT = `meta mark set meta mark | ${hex(ACCEPTED_MARK)} accept`
+/** Matches packets without that mark. */
+export const NOT_ACCEPTED = `meta mark & ${hex(ACCEPTED_MARK)} == 0`
 /**
- * Accepts a packet whose source is proved: the lock on the link marked it, and no such mark is
- * routed (`host/network/lock.ts`).
+ * Accepts a packet with a verified source. The lock on the link marks every packet as unverified,
+ * and the kernel routes no packet with that mark (`host/network/lock.ts`). This clears it.
  */
-export const PROVED = `meta mark set meta mark & ${hex(~UNPROVED_MARK >>> 0)} accept`
+export const ACCEPT_VERIFIED = `meta mark set meta mark & ${hex(~UNVERIFIED_MARK >>> 0)} accept`
 
 function hex(mark: number): string {
   return `0x${mark.toString(16).padStart(8, '0')}`
@@ -101,16 +81,13 @@ export function map(name: string, type: string, elements: readonly string[]): re
   return block(`map ${name}`, [type, ...elementLines(elements)])
 }
 
-/**
- * nft takes no empty element list. Twice the same element would be an error: records forbid it, and
- * a set removes the doubt.
- */
+/** nft takes neither an empty list of elements nor the same element twice. */
 function elementLines(elements: readonly string[]): readonly string[] {
   const unique = [...new Set(elements)]
   return unique.length === 0 ? [] : [`elements = { ${unique.join(', ')} }`]
 }
 
-/** Something with a body in braces. */
+/** A statement with a body in braces. */
 export function block(head: string, body: readonly string[]): readonly string[] {
   return [`${head} {`, ...body.map((line) => `  ${line}`), '}']
 }

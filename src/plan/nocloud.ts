@@ -1,23 +1,23 @@
 /**
- * What an instance's cloud-init reads when it does not ask the metadata service: the NoCloud files
+ * The NoCloud seed files, which cloud-init in an instance reads instead of the metadata service
  * (https://docs.cloud-init.io/en/latest/reference/datasources/nocloud.html). Pure.
  */
 import type { InstanceWant } from '../model/want.ts'
 
-/** What of an instance is in its files. */
+/** The part of an instance that its seed files contain. */
 export type Seeded = Pick<InstanceWant, 'id' | 'hostname' | 'publicKey' | 'userData' | 'nics'>
 
-/** The files of the seed by their names. User data is given on as it came. */
+/** The seed's files by name. User data is passed on unchanged. */
 export function renderSeed(want: Seeded): ReadonlyMap<string, string | Buffer> {
   return new Map<string, string | Buffer>([
     ['meta-data', renderMetaData(want)],
-    // Without one there is no seed to cloud-init, even if there is nothing to say.
+    // cloud-init takes a seed without this file for no seed at all, so it is written empty, too.
     ['user-data', Buffer.from(want.userData ?? '', 'base64')],
     ['network-config', renderNetwork(want)],
   ])
 }
 
-/** NoCloud's meta-data; JSON is YAML, so nothing needs quoting of our own. */
+/** NoCloud's meta-data. JSON is valid YAML, so it needs no quoting of our own. */
 export function renderMetaData(want: Pick<Seeded, 'id' | 'hostname' | 'publicKey'>): string {
   return `${JSON.stringify({
     'instance-id': want.id,
@@ -26,10 +26,7 @@ export function renderMetaData(want: Pick<Seeded, 'id' | 'hostname' | 'publicKey
   })}\n`
 }
 
-/**
- * Every NIC asks for its address, whatever the guest calls it (cloud-init, "Networking config
- * Version 2").
- */
+/** Every NIC uses DHCP, whatever the guest calls it (cloud-init, "Networking config Version 2"). */
 function renderNetwork({ nics }: Pick<Seeded, 'nics'>): string {
   const ethernets = Object.fromEntries(
     nics.map(({ mac, deviceIndex }) => [

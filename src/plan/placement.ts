@@ -1,8 +1,8 @@
 /**
- * Placement: which host takes an instance, and which address it gets. Pure.
+ * Placement: which host runs an instance, and which address it gets. Pure.
  *
- * Both choose from a snapshot of the records; the store then takes the choice with a conditional
- * statement, and a choice that lost a race is made again without the loser.
+ * The choice is made from a snapshot of the records. The store then applies it with a conditional
+ * statement. If another choice was faster, placement chooses again.
  */
 import {
   type Cidr,
@@ -16,7 +16,7 @@ import {
 import type { HostName } from '../model/ids.ts'
 import type { Host } from '../model/records.ts'
 
-/** What one instance takes of a host. */
+/** The capacity that one instance needs. */
 export interface Demand {
   readonly vcpus: number
   readonly memoryMiB: number
@@ -27,55 +27,49 @@ export interface Demand {
 /** The broadcast address, at the end of a subnet. */
 const RESERVED_AT_END = 1
 
-/**
- * The hosts that may take instances now: active, short of nothing, with a live lease. A host that
- * answers while it asks is plainly alive.
- */
+/** The hosts that may take instances: active, not short of anything, and alive. */
 export function placeableHosts(hosts: readonly Host[], answering?: HostName): readonly Host[] {
   return hosts.filter(
     (host) => host.state === 'active' && host.shortOf === null && isAlive(host, answering),
   )
 }
 
-/**
- * Whether a host can be reckoned with, whatever the operator wants of it. The host that is
- * answering plainly is.
- */
+/** Whether a host has a live lease, or is the one that answers this request. */
 export function isAlive(host: Host, answering?: HostName): boolean {
   return host.live || host.name === answering
 }
 
-/** Hosts with at least this part of the roomiest one's room are as good as that. */
-const NEARLY = 0.75
+/** A host is a candidate if it has at least this part of the largest free capacity. */
+const CANDIDATE_SHARE = 0.75
 
 /**
- * One of the roomiest hosts for the demand: of those that could hold nearly as many instances of
- * its kind as the one that could hold most (the scarcer of its resources counts), `random` (any
- * non-negative integer) picks two, and the roomier of these is it. Every host that answers the API
- * chooses by itself: were the choice always the very roomiest, all requests of one moment would
- * stand in line for it; and chance with one pick would leave hosts empty while others have several
- * (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001). Undefined when the
- * demand fits nowhere.
+ * Chooses a host with much free capacity for the demand; undefined when the demand fits nowhere.
+ *
+ * Free capacity is the number of such instances that a host could still take, by its scarcest
+ * resource. The candidates have at least `CANDIDATE_SHARE` of the largest free capacity. `random`
+ * (any non-negative integer) picks two of them, and the one with more wins (Mitzenmacher, "The
+ * Power of Two Choices in Randomized Load Balancing", 2001). Every host answers API requests and
+ * chooses by itself. If all of them chose the emptiest host, requests of the same moment would
+ * contend for it. With a single random pick, some hosts would stay empty while others get several
+ * instances.
  */
 export function chooseHost(
   hosts: readonly Host[],
   demand: Demand,
   random: number,
 ): Host | undefined {
-  const rooms = hosts.map((host) => ({ host, room: capacityFor(host, demand) }))
-  const most = rooms.reduce((roomiest, { room }) => Math.max(roomiest, room), 1)
-  const good = rooms.filter(({ room }) => room >= Math.max(1, most * NEARLY))
-  const at = random % good.length
-  const further = 1 + (Math.floor(random / good.length) % Math.max(1, good.length - 1))
-  const first = good[at]
-  const second = good[(at + further) % good.length]
-  return (second !== undefined && second.room > (first?.room ?? 0) ? second : first)?.host
+  const all = hosts.map((host) => ({ host, free: capacityFor(host, demand) }))
+  const most = all.reduce((largest, { free }) => Math.max(largest, free), 1)
+  const candidates = all.filter(({ free }) => free >= Math.max(1, most * CANDIDATE_SHARE))
+  const count = candidates.length
+  const at = random % count
+  const offset = 1 + (Math.floor(random / count) % Math.max(1, count - 1))
+  const first = candidates[at]
+  const second = candidates[(at + offset) % count]
+  return (second !== undefined && second.free > (first?.free ?? 0) ? second : first)?.host
 }
 
-/**
- * The hosts as they are once `name` has taken the demand: for placing several instances from one
- * snapshot.
- */
+/** The hosts after `name` has taken the demand, for placing several instances from one snapshot. */
 export function afterTaking(
   hosts: readonly Host[],
   name: HostName,
@@ -93,10 +87,7 @@ export function afterTaking(
   )
 }
 
-/**
- * How many instances of this kind the host still has room for; not rounded, so that nearly full
- * hosts compare too.
- */
+/** The number of such instances that still fit. Not rounded, so that nearly full hosts compare. */
 function capacityFor(host: Host, demand: Demand): number {
   return Math.min(
     ratio(host.vcpus - host.usedVcpus, demand.vcpus),
@@ -109,15 +100,12 @@ function ratio(free: number, demand: number): number {
   return demand === 0 ? Number.POSITIVE_INFINITY : free / demand
 }
 
-/** How many addresses of the subnet instances may have. */
+/** The number of addresses that instances of the subnet may have. */
 export function assignableCount(subnet: Cidr): number {
   return Math.max(0, cidrSize(subnet) - RESERVED_AT_START - RESERVED_AT_END)
 }
 
-/**
- * Whether an instance may have this address of the subnet: it lies inside and is not one of the
- * five reserved ones.
- */
+/** Whether an address is in the subnet and not one of its five reserved addresses. */
 export function isAssignable(subnet: Cidr, ip: Ipv4): boolean {
   if (!cidrContains(subnet, ip)) return false
   const index = ipv4ToNumber(ip) - ipv4ToNumber(subnet.network)
@@ -125,8 +113,7 @@ export function isAssignable(subnet: Cidr, ip: Ipv4): boolean {
 }
 
 /**
- * At most `count` different addresses that instances may have, drawn by chance; `random` gives any
- * non-negative integer.
+ * At most `count` random, different, assignable addresses. `random` gives non-negative integers.
  */
 export function drawAddresses(subnet: Cidr, count: number, random: () => number): readonly Ipv4[] {
   const size = assignableCount(subnet)
@@ -136,10 +123,9 @@ export function drawAddresses(subnet: Cidr, count: number, random: () => number)
 }
 
 /**
- * A free address: the first that is not taken, from a random start (`random` is any non-negative
- * integer) and round the subnet. The random start keeps a freed address from going straight to
- * another instance, and two hosts that choose at the same time from choosing the same. Undefined
- * when the subnet is full.
+ * The first free address from a random start (`random` is any non-negative integer), wrapping
+ * around at the end of the subnet; undefined when it is full. The random start keeps a freed
+ * address from being reused at once, and two hosts from choosing the same address at the same time.
  */
 export function chooseAddress(
   subnet: Cidr,

@@ -1,16 +1,19 @@
 /**
- * The firewall as text: one host's want becomes one nft script that replaces our tables as a whole.
- * Pure.
+ * The firewall as one nft script, made from a host's want. It replaces our tables in one
+ * transaction. Pure.
  *
- * Links and addresses are elements of sets and maps; the number of rules depends on the number of
- * combinations of groups only. What is not from or to an instance is not touched: every base chain
- * accepts by policy and looks away early. What is from an instance has to show that it is: link,
- * Ethernet address and IP address must be one of the want's NICs, so a link that no record speaks
- * of is dropped while the daemon is down, too. Syntax: nft(8).
+ * - Links and addresses are elements of sets and maps. The number of rules depends only on the
+ *   number of combinations of security groups.
+ * - Packets that are neither from nor to an instance are left alone: every base chain accepts by
+ *   policy.
+ * - A packet from an instance must have the link, the Ethernet address and the IP address of one
+ *   NIC of the want. So a link that is not in the want is cut off even while the daemon is down.
+ *
+ * Syntax: nft(8).
  */
 import { METADATA_ADDRESS } from '../model/addr.ts'
 import type { FabricSettings } from '../model/fabric.ts'
-import type { Surroundings } from '../model/host-routing.ts'
+import type { HostRouting } from '../model/host-routing.ts'
 import {
   FABRIC_LINK,
   GUARD_TABLE,
@@ -21,10 +24,19 @@ import {
 import type { HostWant, NicWant } from '../model/want.ts'
 import { onlyUnwrapped, onlyWrapped } from './fabric-encryption.ts'
 import { guardTable } from './guard.ts'
-import { type Doors, doorChain, planDoors, toDoors } from './ingress.ts'
-import { metadataHops } from './metadata-hop-limit.ts'
+import { type IngressRules, ingressChain, jumpToIngress, planIngress } from './ingress.ts'
+import { metadataHopRules } from './metadata-hop-limit.ts'
 import { type Networks, networks } from './networks.ts'
-import { block, counter, DROP_REASONS, drop, map, PASS, PROVED, set } from './nft-text.ts'
+import {
+  ACCEPT,
+  ACCEPT_VERIFIED,
+  block,
+  counter,
+  DROP_REASONS,
+  drop,
+  map,
+  set,
+} from './nft-text.ts'
 import { type ReachSettings, reachRules } from './reach.ts'
 import { serviceAddresses } from './service-addresses.ts'
 
@@ -40,24 +52,24 @@ const REPLACED = [
   { family: 'inet', name: NFT_TABLE },
   { family: 'arp', name: NFT_TABLE },
 ] as const
-/** Of all tables that the script makes. */
+/** All tables that the script makes. */
 export const RULESET_TABLES = [...REPLACED, { family: 'inet', name: GUARD_TABLE }] as const
 /**
- * Put before the script it makes the guard anew, too: for one that cannot be filled, as after
- * somebody has changed its chains.
+ * Put before the script, this recreates the guard as well. It is needed when the guard cannot be
+ * refilled, for example after somebody has changed its chains.
  */
-export const GUARD_ANEW = `add table inet ${GUARD_TABLE}\ndelete table inet ${GUARD_TABLE}\n`
-/** Counted in tables other than the main one. */
+export const RECREATE_GUARD = `add table inet ${GUARD_TABLE}\ndelete table inet ${GUARD_TABLE}\n`
+/** Reasons whose counters are in other tables. */
 const COUNTED_ELSEWHERE: readonly string[] = ['arp', 'unjudged', 'stranger']
 
 const SOURCE_CHECK = -450
 const ANY_NIC = `"${NIC_LINK_PREFIX}*"`
 
-/** The whole script: the same want in the same surroundings always gives the same text. */
+/** The whole script. The same want, settings and routing always give the same text. */
 export function renderRuleset(
   want: HostWant,
   settings: FirewallSettings,
-  around: Surroundings,
+  routing: HostRouting,
 ): string {
   const nics = want.local.instances.flatMap((instance) => instance.nics)
   const sources = nics.map((nic) => `"${nicLinkName(nic.id)}" . ${nic.mac} . ${nic.ip}`)
@@ -71,26 +83,26 @@ export function renderRuleset(
   }
   return [
     ...REPLACED.flatMap(({ family, name }) => [
-      // Adding first makes deleting succeed on a machine that has none.
+      // Only an existing table can be deleted, so add it first.
       `add table ${family} ${name}`,
       `delete table ${family} ${name}`,
     ]),
-    ...inetTable(want, settings, { ...addresses, nics, sources, macs }, around),
+    ...inetTable(want, settings, { ...addresses, nics, sources, macs }, routing),
     ...arpTable({ ...addresses, sources, macs }),
-    ...guardTable({ ...addresses, vpcs: want.shared.vpcs.map((vpc) => vpc.cidr) }, around),
+    ...guardTable({ ...addresses, vpcs: want.shared.vpcs.map((vpc) => vpc.cidr) }, routing),
     '',
   ].join('\n')
 }
 
-/** Alike on every host. */
+/** Addresses that are the same on every host. */
 interface SharedAddresses {
   /** Where the hosts' own services answer. */
   readonly services: readonly string[]
   readonly vpcs: Networks
 }
 
-/** Who may speak on a link: elements of sets. */
-interface Speakers extends SharedAddresses {
+/** Who may send on a link, as elements of sets. */
+interface Senders extends SharedAddresses {
   readonly sources: readonly string[]
   readonly macs: readonly string[]
 }
@@ -98,15 +110,15 @@ interface Speakers extends SharedAddresses {
 function inetTable(
   want: HostWant,
   settings: FirewallSettings,
-  speakers: Speakers & { readonly nics: readonly NicWant[] },
-  around: Surroundings,
+  senders: Senders & { readonly nics: readonly NicWant[] },
+  routing: HostRouting,
 ): readonly string[] {
-  const { nics, sources, macs, services, vpcs } = speakers
+  const { nics, sources, macs, services, vpcs } = senders
   const links = nics.map((nic) => `"${nicLinkName(nic.id)}"`)
-  const doors = planDoors(want, nics)
+  const ingress = planIngress(want, nics)
   const { fabric } = settings
   const peers = want.shared.peers.map((peer) => peer.address)
-  const reach = reachRules(settings, around, vpcs, openPorts(settings))
+  const reach = reachRules(settings, routing, vpcs, openPorts(settings))
   return block(`table inet ${NFT_TABLE}`, [
     ...DROP_REASONS.filter((reason) => !COUNTED_ELSEWHERE.includes(reason)).flatMap(counter),
     ...set('nic_links', ['type ifname'], links),
@@ -116,26 +128,28 @@ function inetTable(
     ...vpcs.sets,
     ...set('peers', ['type ipv4_addr'], peers),
     ...reach.sets,
-    ...doors.groups.flatMap(({ name, members }) => set(name, ['type ipv4_addr'], members)),
-    ...doors.chains.flatMap(({ name, groups }) => doorChain(name, groups)),
-    ...doors.chains.flatMap(({ behind }) => set(behind.name, ['type ipv4_addr'], behind.addresses)),
-    ...map('doors', 'type ipv4_addr : verdict', doors.elements),
+    ...ingress.groups.flatMap(({ name, members }) => set(name, ['type ipv4_addr'], members)),
+    ...ingress.chains.flatMap(({ name, groups }) => ingressChain(name, groups)),
+    ...ingress.chains.flatMap(({ nics: { name, addresses } }) =>
+      set(name, ['type ipv4_addr'], addresses),
+    ),
+    ...map('ingress', 'type ipv4_addr : verdict', ingress.elements),
     ...fromNic(),
     ...(fabric.mode === 'vxlan' ? fromFabric(vpcs) : []),
     ...preroutingChain(fabric, vpcs),
     ...hostChains(settings),
     ...reach.chain,
-    ...forwardChains(vpcs, doors),
+    ...forwardChains(vpcs, ingress),
     ...natChains(vpcs),
-    ...metadataHops(want.local.instances),
+    ...metadataHopRules(want.local.instances),
     ...onlyWrapped(fabric, drop('fabric')),
   ])
 }
 
 /**
- * Before defragmentation (-400), so that each fragment shows its own source: put together first,
- * one of another's would pass for a part of the victim's datagram. And so before connection
- * tracking (-200), in whose table a spoofed packet makes no entry.
+ * The source check. It runs before defragmentation (-400), so that it sees every fragment: else a
+ * spoofed fragment could become part of another sender's datagram. It also runs before connection
+ * tracking (-200), so that a spoofed packet creates no entry there.
  */
 function preroutingChain(fabric: FabricSettings, vpcs: Networks): readonly string[] {
   return block('chain prerouting', [
@@ -157,17 +171,17 @@ function fromNic(): readonly string[] {
     `udp sport 67 udp dport 68 ${drop('rogue_dhcp')}`,
     `ip hdrlength > 5 ${drop('option')}`,
     `icmp type redirect ${drop('option')}`,
-    `iifname . ether saddr . ip saddr @nic_sources ${PROVED}`,
+    `iifname . ether saddr . ip saddr @nic_sources ${ACCEPT_VERIFIED}`,
     // A client that has no address yet (RFC 2131, section 4.1).
-    `ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 iifname . ether saddr @nic_macs ${PROVED}`,
+    `ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 iifname . ether saddr @nic_macs ${ACCEPT_VERIFIED}`,
     drop('spoofed'),
   ])
 }
 
 /**
- * What came out of the VXLAN device: from an instance to an instance, or an ICMP error of the peer
- * who could not pass a packet on, which connection tracking has to know as the answer to one. That
- * a source is reached through this device, and so lives on a peer, is the routing table's word.
+ * Packets out of the VXLAN device. They go from an instance to an instance, or are ICMP errors of a
+ * peer, which connection tracking must know as related. `fib` checks in the routing table that the
+ * source is reached through this device, and so is on a peer.
  */
 function fromFabric(vpcs: Networks): readonly string[] {
   return [
@@ -186,32 +200,32 @@ function fromFabric(vpcs: Networks): readonly string[] {
 }
 
 /**
- * What an instance may ask of the host. The host itself may reach its instances; the answers come
- * back as established.
+ * Packets between instances and the host itself. Instances may use the services and the open ports.
+ * The host may reach its instances, whose answers are accepted as established.
  */
 function hostChains(settings: FirewallSettings): readonly string[] {
   const { fabric } = settings
   return [
     ...block('chain host_from_nic', [
-      `ct state established,related ${PASS}`,
+      `ct state established,related ${ACCEPT}`,
       `ct state invalid ${drop('invalid')}`,
-      `ip daddr 255.255.255.255 udp dport 67 ${PASS}`,
-      // Ours listen at the addresses themselves. Of a connection only the first packet finds the
-      // listening socket.
+      `ip daddr 255.255.255.255 udp dport 67 ${ACCEPT}`,
+      // Our services listen on these addresses, not on 0.0.0.0. Of a TCP connection only the first
+      // packet matches the listening socket.
       `ip daddr @services udp dport 53 socket wildcard 1 ${drop('foreign_service')}`,
       `ip daddr @services tcp dport { 53, 80 } tcp flags & (syn | ack) == syn socket wildcard 1 ${drop('foreign_service')}`,
-      `ip daddr @services udp dport { 53, 67 } ${PASS}`,
-      `ip daddr @services tcp dport 53 ${PASS}`,
-      `ip daddr ${METADATA_ADDRESS} tcp dport 80 ${PASS}`,
-      `ip daddr @services icmp type echo-request ${PASS}`,
-      ...openPorts(settings).map((ports) => `${ports} ${PASS}`),
+      `ip daddr @services udp dport { 53, 67 } ${ACCEPT}`,
+      `ip daddr @services tcp dport 53 ${ACCEPT}`,
+      `ip daddr ${METADATA_ADDRESS} tcp dport 80 ${ACCEPT}`,
+      `ip daddr @services icmp type echo-request ${ACCEPT}`,
+      ...openPorts(settings).map((ports) => `${ports} ${ACCEPT}`),
       drop('host'),
     ]),
     ...block('chain input', [
       'type filter hook input priority filter; policy accept;',
       `iifname ${ANY_NIC} goto host_from_nic`,
-      // Not in prerouting: the answer to an instance that was masqueraded to this very port is not
-      // meant for the host.
+      // Not in prerouting: there it would match the answer to an instance that was masqueraded to
+      // this port.
       ...(fabric.mode === 'vxlan'
         ? [
             ...onlyUnwrapped(fabric, drop('fabric')),
@@ -220,31 +234,31 @@ function hostChains(settings: FirewallSettings): readonly string[] {
           ]
         : []),
     ]),
-    // The host reaches its instances; it is no better router that it could send them to.
+    // The host reaches its instances. ICMP redirects are dropped: there is no better router.
     ...block('chain output', [
       'type filter hook output priority filter; policy accept;',
       `oifname ${ANY_NIC} icmp type redirect ${drop('option')}`,
-      `oifname ${ANY_NIC} ${PASS}`,
+      `oifname ${ANY_NIC} ${ACCEPT}`,
     ]),
   ]
 }
 
-/** The match for the host's ports that are open to instances, if there are any. */
+/** The match for the host's ports that are open to instances; empty if there are none. */
 function openPorts({ instanceToHostPorts }: FirewallSettings): readonly string[] {
   const ports = [...new Set(instanceToHostPorts)].sort((a, b) => a - b)
   return ports.length === 0 ? [] : [`tcp dport { ${ports.join(', ')} }`]
 }
 
-function forwardChains(vpcs: Networks, doors: Doors): readonly string[] {
+function forwardChains(vpcs: Networks, ingress: IngressRules): readonly string[] {
   return [
     ...block('chain instances', [
-      // A path through a tunnel is narrower than the guest thinks.
+      // The path may have a smaller MTU than the guest's NIC, for example through a tunnel.
       'tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu',
       `ip hdrlength > 5 ${drop('option')}`,
-      `ct state established,related ${PASS}`,
+      `ct state established,related ${ACCEPT}`,
       `ct state invalid ${drop('invalid')}`,
-      `oifname != ${ANY_NIC} goto beyond`,
-      ...toDoors(doors),
+      `oifname != ${ANY_NIC} goto leave_host`,
+      ...jumpToIngress(ingress),
       drop('group'),
     ]),
     ...block('chain forward', [
@@ -258,10 +272,7 @@ function forwardChains(vpcs: Networks, doors: Doors): readonly string[] {
   ]
 }
 
-/**
- * Outbound traffic leaves under the host's own address; inside the VPCs addresses stay what they
- * are.
- */
+/** Traffic that leaves the VPCs is masqueraded. Traffic inside them keeps its addresses. */
 function natChains(vpcs: Networks): readonly string[] {
   return [
     ...block('chain outbound', [
@@ -276,11 +287,12 @@ function natChains(vpcs: Networks): readonly string[] {
 }
 
 /**
- * A routed guest can poison nobody's ARP cache but ours, and ours has permanent entries: this is
- * the second lock on that door. Proxy ARP answers a guest for what its own network has, and for
- * nothing else of ours; on all other links nobody is answered for what every host carries alike.
+ * ARP rules. A guest on a routed link can only attack the host's ARP cache, whose entries for
+ * guests are permanent; these rules are the second protection. Proxy ARP answers a guest only for
+ * its own network and for service addresses. On other links nobody gets an answer for a service
+ * address, because every host has it.
  */
-function arpTable({ sources, macs, services, vpcs }: Speakers): readonly string[] {
+function arpTable({ sources, macs, services, vpcs }: Senders): readonly string[] {
   return block(`table arp ${NFT_TABLE}`, [
     ...counter('arp'),
     ...set('nic_macs', ['type ifname . ether_addr'], macs),
@@ -293,11 +305,11 @@ function arpTable({ sources, macs, services, vpcs }: Speakers): readonly string[
       `arp daddr ip @services ${drop('arp')}`,
     ]),
     ...block('chain from_nic', [
-      'arp daddr ip @services goto from_speaker',
-      ...vpcs.match('arp daddr ip').map((ours) => `${ours} goto from_speaker`),
+      'arp daddr ip @services goto check_sender',
+      ...vpcs.match('arp daddr ip').map((ours) => `${ours} goto check_sender`),
       drop('arp'),
     ]),
-    ...block('chain from_speaker', [
+    ...block('chain check_sender', [
       'iifname . arp saddr ether . arp saddr ip @nic_sources accept',
       // A probe before an address is used has no sender address (RFC 5227, section 1.1).
       'arp operation request arp saddr ip 0.0.0.0 iifname . arp saddr ether @nic_macs accept',

@@ -1,29 +1,24 @@
 /**
- * Records that cannot be read, as a host sees them: there, and not known. Pure.
+ * How unreadable records change a host's want: as little as possible. Pure.
  *
- * A row that became unreadable is no order. An instance that any of its rows is missing for keeps
- * the want that it had, addresses and rules included; networks, hosts and other hosts' instances
- * stay as they were known. What was never known is not begun, and not removed either.
+ * An unreadable row must not stop or remove anything. An instance with an unreadable row keeps its
+ * last want, with its addresses and rules. Networks, hosts and instances of other hosts stay as
+ * they were last read. What was never read is neither started nor removed.
  */
 import { type Ipv4, ipv4ToNumber } from '../model/addr.ts'
 import type { HostName } from '../model/ids.ts'
 import type { Instance, UnreadableRow } from '../model/records.ts'
 import type { HostWant, InstanceWant, SharedWant, UnreadableInstances } from '../model/want.ts'
 
-/**
- * Tables without which an instance's want would be another one, and what an instance calls its row
- * there.
- */
+/** Tables that an instance's want depends on, and the instance's field that names the row. */
 const NEEDED: Readonly<Record<string, 'image' | 'type'>> = {
   images: 'image',
   instanceTypes: 'type',
 }
-/**
- * Tables whose rows belong to an instance; a missing tag or key changes nothing that could harm it.
- */
+/** Tables whose rows belong to an instance. Tags and keys are left out: missing ones do no harm. */
 const PARTS: ReadonlySet<string> = new Set(['instances', 'nics', 'placedNics', 'volumes'])
 
-/** Tells whether anything that an instance's want is made of cannot be read. */
+/** A function that tells whether an instance depends on one of these unreadable rows. */
 export function unreadablePart(
   rows: readonly UnreadableRow[],
 ): (instance: Pick<Instance, 'id' | 'image' | 'type'>) => boolean {
@@ -38,7 +33,7 @@ export function unreadablePart(
     instances.has(id) || needed.has(`image ${image}`) || needed.has(`type ${type}`)
 }
 
-/** The host's instances that cannot be read. */
+/** The unreadable instances of the host. */
 export function unreadableInstances(
   host: HostName,
   records: {
@@ -56,7 +51,7 @@ export function unreadableInstances(
   }
 }
 
-/** What was read, with what is known of the rest. */
+/** The want that was read, completed from `known` where rows were unreadable. */
 export function withUnreadable(
   read: HostWant,
   rows: readonly UnreadableRow[],
@@ -92,13 +87,13 @@ function withKnownShared(
   const hosts = new Set(read.peers.map(({ host }) => host))
   const peers = known.peers.filter(({ host }) => lostHosts.has(host) && !hosts.has(host))
   const lost = addressesOf(rows, known, peers, kept)
-  // An address that a readable record has now is that record's.
+  // An address in a readable record belongs to that record now.
   for (const { ip } of read.routes) lost.delete(ip)
   const groups = new Map(read.groups.map((group) => [group.id, group.members]))
   for (const { id, members } of known.groups) {
     if (!members.some((ip) => lost.has(ip))) continue
     const now = new Set(groups.get(id))
-    // In the order that was known: what changed nothing is to look the same.
+    // Keep the known order, so that an unchanged group compares as equal.
     const still = members.filter((ip) => now.has(ip) || lost.has(ip))
     groups.set(id, [...new Set([...still, ...now])])
   }
@@ -119,8 +114,8 @@ function withKnownShared(
 }
 
 /**
- * The addresses of instances that cannot be read: this host's, those of hosts that cannot be read,
- * and single ones.
+ * The addresses of unreadable instances: those of this host, all of unreadable hosts, and those of
+ * single unreadable rows.
  */
 function addressesOf(
   rows: readonly UnreadableRow[],

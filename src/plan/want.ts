@@ -1,7 +1,4 @@
-/**
- * From records to what one host should be. Pure: the same records give the same want, whatever
- * happened before.
- */
+/** Makes a host's want from records. Pure: the same records always give the same want. */
 import { gatewayOf, type Ipv4 } from '../model/addr.ts'
 import { ipHostLabel, isHostLabel, nameTagLabel } from '../model/hostname.ts'
 import type { GroupId, HostName, ImageId, InstanceId } from '../model/ids.ts'
@@ -37,7 +34,7 @@ import type {
 } from '../model/want.ts'
 import { unreadableInstances, unreadablePart, withUnreadable } from './unreadable.ts'
 
-/** A reading of the records that one host's want is made from. */
+/** The records that one host's want is made from. */
 export interface Snapshot {
   readonly hosts: readonly PeerHost[]
   /** The host's own that are not terminated. */
@@ -48,7 +45,7 @@ export interface Snapshot {
   readonly subnets: readonly Subnet[]
   /** Of those VPCs. */
   readonly groups: readonly Group[]
-  /** Those of the host's own instances, and those that it looks at, makes or keeps. */
+  /** Those of the host's instances, and those that it inspects, makes or keeps. */
   readonly images: readonly Image[]
   readonly types: readonly InstanceType[]
   readonly keyPairs: readonly KeyPair[]
@@ -56,17 +53,16 @@ export interface Snapshot {
   readonly tags: readonly Tag[]
   /** The host's own. */
   readonly volumes: readonly Volume[]
-  /** What was left out of all these because it cannot be read or does not fit the rest. */
+  /** Rows that were left out because they are unreadable or contradict others. */
   readonly unreadable: readonly UnreadableRow[]
 }
 
-/** The records that `sharedWant` looks at. */
+/** The records that `sharedWant` reads. */
 export type SharedRecords = Pick<Snapshot, 'hosts' | 'nics' | 'vpcs' | 'subnets' | 'groups'>
 
 /**
- * What `host` should be, or null when the records do not know the host. `known` is what the host
- * was before: what cannot be read now stays as it is there. `shared` is given by who has made it of
- * these records already.
+ * The want of `host`, or null when it has no host row. `known` is the want before: what is
+ * unreadable now is taken from it. `shared` saves work if it was made of these records already.
  */
 export function wantFor(
   host: HostName,
@@ -264,9 +260,9 @@ function membersOf(nics: Snapshot['nics']): ReadonlyMap<GroupId, readonly Ipv4[]
 }
 
 /**
- * Each instance answers to its id (the canonical name, as in EC2's resource-name host names), to
- * its IP-based name and to its Name tag when that is a DNS label which does not look like one of
- * the first two.
+ * Each instance has up to three DNS names: its id (the canonical name, as in EC2's resource-name
+ * host names), its IP-based name, and its Name tag, if that is a DNS label that looks like neither
+ * of the others.
  */
 function namesOf(records: SharedRecords): SharedWant['names'] {
   return records.nics

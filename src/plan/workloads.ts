@@ -1,24 +1,25 @@
 /**
- * One instance's workload: from what should be and what is to the next step, or to what there is to
- * report. Pure.
+ * Plans the workload of one instance: from its want and its have to the next step or to facts. The
+ * same for containers and virtual machines. Pure.
  *
- * Containers and virtual machines share it. Each pass plans at most one step per instance; after
- * the step the host is read anew and planned again, so no step relies on the memory of an earlier
- * one. Nothing is ever started while a stop or an end is wanted, and a disk is removed only for an
- * instance that is to be terminated or that no record knows. What has lost its disk is never made
- * anew: it would come up empty under its old name and address. What was never started here is
- * started only once this host has claimed it in the records: of two hosts that both think it
- * theirs, one gets it.
+ * - Each pass plans at most one step per instance. After the step the host is read again, so no
+ *   step relies on the memory of an earlier one.
+ * - Nothing is started while the instance is to be stopped or terminated.
+ * - A disk is removed only if its instance is to be terminated or has no record.
+ * - An instance that has lost its disk is not created again. It would come up empty, under its old
+ *   name and address.
+ * - An instance is first started only after this host has claimed it in the records, so that two
+ *   hosts never both start it.
  */
 import { assertNever } from '../model/errors.ts'
 import type { InstanceId, VolumeId } from '../model/ids.ts'
 import { SELF_SHUTDOWN } from '../model/lifecycle.ts'
-import type { Mark } from '../model/reserved-tags.ts'
+import type { ReservedTag } from '../model/reserved-tags.ts'
 import type { Fact, ImageFindings, ImageWant, InstanceWant } from '../model/want.ts'
 
 /**
- * The exit code with which our entry script in a guest says that the image has nothing that can be
- * run. Above the shell's own (126, 127) and below "unknown" (255); no signal number leads to it.
+ * The exit code of our entry script in a guest when the image has no program that can be run. It
+ * differs from the shell's own codes (126, 127), from "unknown" (255), and from 128 + any signal.
  */
 export const UNRUNNABLE_EXIT_CODE = 251
 
@@ -30,46 +31,43 @@ export const UNRUNNABLE_EXIT_CODE = 251
 export type EndedBy = 'itself' | 'memory' | 'reboot' | 'outside' | 'unknown'
 
 export type WorkloadState =
-  /** There is only its directory: nothing was made of it yet. */
+  /** There is only its directory: its container or machine was not created yet. */
   | { readonly kind: 'remains' }
-  /** It was made here once, and its disk is gone. */
+  /** It was created here, and its disk is gone. */
   | { readonly kind: 'lost' }
   /** It has a disk and was never started. */
   | { readonly kind: 'created' }
-  /** `plugged`: every NIC is where it should be. */
+  /** `plugged`: every NIC is attached. */
   | { readonly kind: 'running'; readonly plugged: boolean }
   | { readonly kind: 'ended'; readonly by: EndedBy; readonly exitCode: number }
-  /** The engine is at work on it: look again. */
+  /** The engine is working on it: read it again later. */
   | { readonly kind: 'busy' }
 
 /** What a driver found on this host. */
 export interface WorkloadHave {
   readonly instance: InstanceId
   readonly state: WorkloadState
-  /** The boot that its last start was for, or null when no record of it is left. */
+  /** The boot count of its last start, or null when its boot record is gone. */
   readonly bootCount: number | null
-  /** What is to be told of how it is held; nothing while it does not run. */
-  readonly marks?: readonly Mark[]
-  /** What of its host's disk it has used up beyond its limit, in words. */
+  /** Tags that say how it is isolated; none while it does not run. */
+  readonly marks?: readonly ReservedTag[]
+  /** For people: how much disk it uses beyond its limit. Absent if it is within the limit. */
   readonly excess?: string
-  /**
-   * It is to be stopped and started again although its boot is the wanted one (a consistent copy of
-   * its disk).
-   */
+  /** It must be stopped and started again, for a consistent copy of its disk. */
   readonly rebootDue?: boolean
 }
 
-/** One thing for a driver to do; each may be repeated. */
+/** One step for a driver. Each is safe to repeat. */
 export type WorkloadStep =
-  /** Make it from its image (content pinned by `digest`), start it, plug its NICs in. */
+  /** Create it from its image (pinned by `digest`), start it, and attach its NICs. */
   | { readonly kind: 'launch'; readonly instance: InstanceWant; readonly digest: string }
-  /** Start what is there, for this boot, and plug its NICs in. */
+  /** Start the existing one for this boot, and attach its NICs. */
   | { readonly kind: 'start'; readonly instance: InstanceWant }
-  /** Plug its NICs in; record the boot when no record is left. */
+  /** Attach its NICs. Write the boot record if it is gone. */
   | { readonly kind: 'plug'; readonly instance: InstanceWant }
-  /** Ask it to end, and kill it after the deadline. Disk and address stay. */
+  /** Ask it to shut down, and kill it after the deadline. Disk and address stay. */
   | { readonly kind: 'stop'; readonly instance: InstanceId }
-  /** Kill it and remove everything of it, but the disk if it is to be kept as a volume. */
+  /** Kill it and remove everything, except a disk that is to be kept as a volume. */
   | {
       readonly kind: 'remove'
       readonly instance: InstanceId
@@ -79,17 +77,17 @@ export type WorkloadStep =
 /** What is known of an image on this host. */
 export type ImageLook =
   | ({ readonly kind: 'ready' } & ImageFindings)
-  /** Being looked at, pulled or imported. */
+  /** Being inspected, pulled or imported. */
   | { readonly kind: 'working'; readonly message: string }
-  /** It cannot be had; `message` says of which location, and why. */
+  /** It is unavailable; `message` names the location and the reason. */
   | { readonly kind: 'failed'; readonly message: string }
 
-/** Why the last steps for this boot came to nothing. */
+/** Why the last steps for this boot failed. */
 export interface WorkloadProblem {
   readonly message: string
   /**
-   * It is the image's or the request's fault, and no later try will do better. Otherwise: tried
-   * often enough for a launch.
+   * True if the image or the request is at fault, so that retries cannot help. False if a launch
+   * has been retried often enough.
    */
   readonly permanent: boolean
 }
@@ -102,11 +100,10 @@ export interface WorkloadPlan {
 /**
  * The next step and the facts for one instance.
  *
- * @param want what it should be; undefined when no record of this host knows it (only after a
- *   complete read)
+ * @param want what it should be; undefined when it has no record (only after a complete read)
  * @param have what the driver found; undefined when there is nothing
- * @param look asks for an image; called only when the instance must be made from it
- * @param problem why it should not be tried any longer, if so
+ * @param look asks for an image; called only when the instance must be created from it
+ * @param problem why it must not be tried any longer, if so
  */
 export function planWorkload(
   want: InstanceWant | undefined,
@@ -175,7 +172,7 @@ function planRun(
     case 'running':
       return have?.excess === undefined
         ? planRunning(want, have, state.plugged)
-        : // The record then says that it is to be stopped, so it is.
+        : // This fact makes the record say `stop`, and the next pass stops it.
           facts(stopped(want, 'Client.VolumeLimitExceeded', have.excess))
     case 'ended':
       return planEnded(want, have, state)
@@ -188,10 +185,7 @@ function planRun(
 
 const LOST: WorkloadState = { kind: 'lost' }
 
-/**
- * EC2 has no code of its own for it: an instance whose disk is gone is stopped, until somebody
- * terminates it.
- */
+/** EC2 has no code for a lost disk: such an instance is `stopped` until somebody terminates it. */
 function lossOf({ disk }: InstanceWant): string {
   const what =
     disk === null ? 'the container that held its disk was' : 'the file that holds its disk was'
@@ -199,8 +193,8 @@ function lossOf({ disk }: InstanceWant): string {
 }
 
 /**
- * Never ran: given up. Has a disk of its own: reported as stopped, and only when no later try can
- * do better.
+ * The outcome when retries are over. An instance that never ran has failed. One that has run is
+ * reported as stopped, and only if the problem is permanent.
  */
 function unworkable(
   want: InstanceWant,
@@ -248,7 +242,7 @@ function planRunning(
   plugged: boolean,
 ): WorkloadPlan {
   const { bootCount = null, rebootDue = false, marks = [] } = have ?? {}
-  // A lost boot record is no reason to take a running instance down: adopt it as it is.
+  // Without a boot record, keep the running instance and write a new record.
   if (bootCount === null) return step({ kind: 'plug', instance: want })
   if (rebootDue || bootCount < want.bootCount) return step({ kind: 'stop', instance: want.id })
   if (!plugged) return step({ kind: 'plug', instance: want })
@@ -256,8 +250,8 @@ function planRunning(
   return facts(running, ...newMarks(want, marks))
 }
 
-/** Those that the records do not have yet. */
-function newMarks({ id, tags }: InstanceWant, marks: readonly Mark[]): readonly Fact[] {
+/** The tags that the records do not have yet. */
+function newMarks({ id, tags }: InstanceWant, marks: readonly ReservedTag[]): readonly Fact[] {
   return marks
     .filter((mark) => !tags.some(({ key, value }) => key === mark.key && value === mark.value))
     .map((mark): Fact => ({ kind: 'marked', marked: id, mark }))

@@ -3,10 +3,10 @@
  *
  * - Its part of want: every NIC of `local.instances`; `shared.groups`, `subnets` and `vpcs`. The
  *   host's default routes are read in each pass. The pure function is `plan/ruleset.ts`.
- * - A fresh daemon recognises nothing: it replaces the tables named `atoll` in one transaction.
- *   There is no other path. The same transaction fills the guard (`plan/guard.ts`) again.
- * - If we die on any line here, the kernel has the old rules or the new ones. Both accept
- *   established connections, and a link that no rule names passes nothing.
+ * - A fresh daemon recognises nothing. It replaces the tables named `atoll`, those of an older
+ *   version, too, in one transaction. The same transaction refills the guard (`plan/guard.ts`).
+ * - If we die on any line here, the kernel has either the old rules or the new ones. Both accept
+ *   established connections, and drop everything from a link that they do not name.
  * - It is a gate: no link is made for an instance whose rules are not loaded.
  */
 import type { Host } from '../host/host.ts'
@@ -23,7 +23,7 @@ import {
 } from '../plan/budgets.ts'
 import { DROP_REASONS, dropCounterName } from '../plan/nft-text.ts'
 import type { FirewallSettings } from '../plan/ruleset.ts'
-import { GUARD_ANEW, RULESET_TABLES, renderRuleset } from '../plan/ruleset.ts'
+import { RECREATE_GUARD, RULESET_TABLES, renderRuleset } from '../plan/ruleset.ts'
 import type { HostService, Pass } from './service.ts'
 
 /** iptables(8) writes a prefix of interface names with a plus sign. */
@@ -31,33 +31,34 @@ const NIC_PATTERN = `${NIC_LINK_PREFIX}+`
 
 /** All our tables: those that are replaced, and those that are updated in place. */
 const TABLES = [...RULESET_TABLES, ...BUDGET_TABLES]
-/** As `Host.rulesChanged` names them. */
+/** The same, as `Host.rulesChanged` names them. */
 const TABLE_NAMES = TABLES.map(({ family, name }) => `${family} ${name}`)
-/** Where Docker makes its chain for others. */
+/** The table of the DOCKER-USER chain. */
 const DOCKER_TABLE = 'ip filter'
 /**
- * While others keep changing their rules, we cannot tell which change of the generation is ours.
+ * While others keep changing rules, we cannot tell which change of the generation is ours. After
+ * this many attempts the next pass verifies the tables.
  */
 const LOAD_ATTEMPTS = 3
 
-/** What is known of the rules in the kernel. Losing it costs one more replacement of the tables. */
+/** The rules in the kernel, as we loaded them. Losing this costs one replacement of the tables. */
 interface Loaded {
   readonly script: string
-  /** The kernel's rule generation when it was loaded or last found intact. */
+  /** The kernel's rule generation when the script was loaded or last found intact. */
   generation: number
-  /** Of the tables as the kernel lists them; null until they have been listed. */
+  /** Fingerprint of the tables as the kernel lists them; null until they have been listed. */
   fingerprint: string | null
 }
 
 /**
- * Rules on `host`. `atoll_firewall_…` metrics count replacements, drift and dropped packets by
+ * The firewall service. `atoll_firewall_…` metrics count replacements, drift and dropped packets by
  * reason.
  */
 export function createFirewall(options: {
   readonly host: Host
   readonly metrics: Metrics
   readonly settings: FirewallSettings
-  /** Memory that this host hands out to instances: the connection table is shared out by it. */
+  /** Memory that this host hands out to instances. Each gets its share of the connection table. */
   readonly instanceMemoryMiB: number
 }): HostService {
   const { host, metrics, settings, instanceMemoryMiB } = options
@@ -69,12 +70,12 @@ export function createFirewall(options: {
     'atoll_firewall_drift_total',
     'Times the rules in the kernel were found missing or altered',
   )
-  const shareTables = createSharing(host, metrics, instanceMemoryMiB)
+  const sizeSharedTables = createSharedTables(host, metrics, instanceMemoryMiB)
   const drops = createDropCounts(host, metrics)
   let loaded: Loaded | null = null
 
   const load = async (script: string): Promise<Loaded> => {
-    // The counters are part of the tables and start again with them.
+    // Replacing the tables resets their counters, so read them first.
     await drops.read()
     loaded = null
     const generation = await applyAlone(host, script)
@@ -87,11 +88,11 @@ export function createFirewall(options: {
     drift.inc()
     pass.log.warn({}, 'firewall rules were changed from outside; replacing them')
     const fresh = await load(known.script)
-    // The same script gives the same tables.
+    // The same script results in the same tables.
     fresh.fingerprint = known.fingerprint
     return fresh
   }
-  /** Afterwards the rules in the kernel are the wanted ones: found intact, or replaced. */
+  /** Compares the rules in the kernel with those that we loaded, and replaces altered ones. */
   const verify = async (known: Loaded, now: number, pass: Pass) => {
     const changed = await host.rulesChanged(known.generation, now)
     if (changed !== null && TABLE_NAMES.some((table) => changed.has(table)))
@@ -118,7 +119,7 @@ export function createFirewall(options: {
     engine: 'nft',
     apply: async (pass) => {
       await host.ensureForwarding()
-      const connections = await shareTables(pass)
+      const connections = await sizeSharedTables(pass)
       const limits = { connectionTableSize: connections, instanceMemoryMiB }
       const script =
         renderRuleset(pass.want, settings, await host.surroundings()) +
@@ -137,48 +138,48 @@ export function createFirewall(options: {
 }
 
 /**
- * Loads the script; returns the rule generation that it made, with no change of others that we have
- * not seen.
+ * Loads the script and returns the rule generation after it. Repeats when somebody else changed
+ * rules at the same moment, because that change would go unnoticed.
  */
 async function applyAlone(host: Host, script: string): Promise<number> {
   for (let attempt = 1; ; attempt++) {
     const before = await host.rulesGeneration()
-    await applyOver(host, script)
+    await applyScript(host, script)
     const generation = await host.rulesGeneration()
     if (generation === before + 1 || attempt === LOAD_ATTEMPTS) return generation
   }
 }
 
 /**
- * Loads the script in one transaction. Tables of another version may have parts that cannot be
- * changed in place, such as the type of a set, and somebody may have altered them: then they are
- * deleted first.
+ * Loads the script in one transaction. Tables that are updated in place may have parts that cannot
+ * be changed so, such as the type of a set, if another version made them or somebody altered them.
+ * Then the transaction deletes them first.
  */
-async function applyOver(host: Host, script: string): Promise<void> {
+async function applyScript(host: Host, script: string): Promise<void> {
   try {
     await host.applyRules(script)
   } catch {
-    await host.applyRules(GUARD_ANEW + removeBudgets() + script)
+    await host.applyRules(RECREATE_GUARD + removeBudgets() + script)
   }
 }
 
-/** Sizes the kernel's shared tables. Returns the number of connections, which the NICs share. */
-function createSharing(host: Host, metrics: Metrics, instanceMemoryMiB: number) {
+/** Sizes the kernel's shared tables. Returns the size of the connection table. */
+function createSharedTables(host: Host, metrics: Metrics, instanceMemoryMiB: number) {
   const table = metrics.gauge(
     'atoll_firewall_connection_table',
     'Entries of the connection table of the kernel: how many it has room for, and how many are used',
     ['what'],
   )
-  let isTold = false
+  let hasWarned = false
   return async (pass: Pass): Promise<number> => {
     const wanted = instanceMemoryMiB * CONNECTIONS_PER_MIB
     const { connections, entries, changed } = await host.ensureSharedTables(wanted)
     table.set({ what: 'size' }, connections)
     table.set({ what: 'used' }, entries)
     if (changed.length > 0) pass.log.info({ changed, connections }, 'shared tables enlarged')
-    if (connections < wanted && !isTold) {
-      isTold = true
-      const fix = `net.netfilter.nf_conntrack_max should be ${wanted}`
+    if (connections < wanted && !hasWarned) {
+      hasWarned = true
+      const fix = `set net.netfilter.nf_conntrack_max to ${wanted}`
       pass.log.warn({ connections, fix }, 'connection tracking table too small for the instances')
     }
     return connections
@@ -186,8 +187,8 @@ function createSharing(host: Host, metrics: Metrics, instanceMemoryMiB: number) 
 }
 
 /**
- * Docker creates its chains when it starts. They decide reachability, not safety: an error here
- * must not keep our own rules from being loaded.
+ * Makes Docker's rules accept traffic of instances. Docker creates its chains when it starts. They
+ * matter for reachability and not for security, so an error here does not fail the gate.
  */
 function createCoexistence(host: Host) {
   let lookedAt = -1
@@ -200,20 +201,20 @@ function createCoexistence(host: Host) {
     } catch (error) {
       pass.log.warn(
         { error },
-        'instances may be cut off by Docker: its DOCKER-USER chain cannot be changed',
+        'could not change the DOCKER-USER chain; Docker may drop traffic of instances',
       )
     }
   }
 }
 
-/** Of all our tables in the kernel, or null when one is missing. */
+/** The fingerprint of all our tables in the kernel, or null when one is missing. */
 async function fingerprintOf(host: Host): Promise<string | null> {
   const listings = await Promise.all(TABLES.map(({ family, name }) => host.listTable(family, name)))
   const found = listings.filter((listing) => listing !== null)
   return found.length === listings.length ? found.map(tableFingerprint).join('-') : null
 }
 
-/** Of the guard, which is not replaced. */
+/** The counters of the guard, which is not replaced. */
 const KEPT_COUNTERS = (['unjudged', 'stranger'] as const).map(dropCounterName)
 
 /** Every reason with the name of its counter. */
@@ -223,8 +224,7 @@ const COUNTERS: readonly (readonly [string, string])[] = [
 ]
 
 /**
- * Carries the kernel's drop counters, which start again with every replacement, over to metrics
- * that never go back.
+ * Adds the kernel's drop counters, which each replacement resets, to metrics that never go back.
  */
 function createDropCounts(host: Host, metrics: Metrics) {
   const dropped = metrics.counter(
@@ -242,12 +242,12 @@ function createDropCounts(host: Host, metrics: Metrics) {
       for (const [reason, name] of COUNTERS) {
         const packets = now.get(name) ?? 0
         const before = last.get(name) ?? 0
-        // Somebody else may have started the counter again.
+        // Somebody else may have reset the counter.
         dropped.inc({ reason }, packets >= before ? packets - before : packets)
       }
       last = now
     },
-    /** The counters of the tables that are replaced are at zero now; those of the others go on. */
+    /** Call after a replacement: the counters of replaced tables are zero, the others go on. */
     restart: () => {
       const kept = new Set([...KEPT_COUNTERS, ...BUDGET_DROP_REASONS.map(budgetCounterName)])
       last = new Map([...last].filter(([name]) => kept.has(name)))

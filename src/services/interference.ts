@@ -25,18 +25,18 @@ interface Finding {
 }
 
 /** What is found of each kind, and nothing before the first look. */
-export interface Obstacles {
+export interface Interference {
   readonly firewalls: readonly Finding[]
   readonly addresses: readonly Finding[]
 }
 
 /** The service, and what it found last. */
-export interface ObstacleWatch extends HostService {
-  found(): Obstacles
+export interface InterferenceWatch extends HostService {
+  found(): Interference
 }
 
 /** How it looks, until the signal aborts. */
-export interface ObstacleReaders {
+export interface InterferenceReaders {
   /** Of rules that are not ours: those that instances cannot live with. */
   firewalls(signal: AbortSignal): Promise<readonly Finding[]>
   /** Who else has an address of ours. */
@@ -48,11 +48,11 @@ export interface ObstacleReaders {
 }
 
 /** `host` tells when rules have changed. */
-export function createObstacleWatch(options: {
+export function createInterferenceWatch(options: {
   readonly host: Pick<Host, 'rulesGeneration' | 'rulesChanged'>
-  readonly read: ObstacleReaders
+  readonly read: InterferenceReaders
   readonly clock: Pick<Clock, 'monotonic'>
-}): ObstacleWatch {
+}): InterferenceWatch {
   const { host, read, clock } = options
   const rulesChanged = createRulesTurn(host, read, clock)
   const isTime = createIntervalCheck(clock, ADDRESSES_MS)
@@ -60,23 +60,24 @@ export function createObstacleWatch(options: {
     { name: 'firewalls', isDue: rulesChanged, look: read.firewalls },
     { name: 'addresses', isDue: async () => isTime(), look: read.addresses },
   ] as const
-  const found: { -readonly [kind in keyof Obstacles]: Obstacles[kind] } = {
+  const found: { -readonly [kind in keyof Interference]: Interference[kind] } = {
     firewalls: [],
     addresses: [],
   }
   const ended = new AbortController()
-  const looking = new Map<keyof Obstacles, Promise<void>>()
+  const looking = new Map<keyof Interference, Promise<void>>()
 
   async function look(kind: (typeof kinds)[number], log: Log): Promise<void> {
     if (!(await kind.isDue())) return
     const before = new Set(found[kind.name].map(({ what }) => what))
     found[kind.name] = await kind.look(ended.signal)
     for (const { what, fix } of found[kind.name])
-      if (!before.has(what)) log.error({ what, fix }, 'somebody else is in the way of instances')
+      if (!before.has(what))
+        log.error({ what, fix }, 'another firewall or machine disturbs instances')
   }
 
   return {
-    name: 'obstacles',
+    name: 'interference',
     gate: false,
     heedsKernel: true,
     found: () => found,
@@ -84,7 +85,9 @@ export function createObstacleWatch(options: {
       for (const kind of kinds) {
         if (looking.has(kind.name)) continue
         const looks = look(kind, log)
-          .catch((error: unknown) => log.debug({ error }, 'what is in the way was not looked at'))
+          .catch((error: unknown) =>
+            log.debug({ error }, 'could not check for other firewalls and machines'),
+          )
           .finally(() => looking.delete(kind.name))
         looking.set(kind.name, looks)
       }
@@ -100,7 +103,7 @@ export function createObstacleWatch(options: {
 /** Whether rules of others have changed since it last said yes. */
 function createRulesTurn(
   host: Pick<Host, 'rulesGeneration' | 'rulesChanged'>,
-  read: Pick<ObstacleReaders, 'hasLegacyRules' | 'isForeignTable'>,
+  read: Pick<InterferenceReaders, 'hasLegacyRules' | 'isForeignTable'>,
   clock: Pick<Clock, 'monotonic'>,
 ): () => Promise<boolean> {
   const isTime = createIntervalCheck(clock, RULES_MS)

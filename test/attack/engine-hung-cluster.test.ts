@@ -120,7 +120,7 @@ bus: {kind: rabbitmq, nodes: ['${rabbit.address}'], user: ${RABBIT_USER}, passwo
       await instancesGoOn()
       await expect(within(ANSWER_MS, 'a launch', launch())).rejects.toThrow(/not available/)
       await named(new RegExp(`^lease: run out: .*${mariadb.node} does not answer`))
-      await named(new RegExp(`^records: away, going on from ledger: .*${mariadb.node} does not`))
+      await named(new RegExp(`^records: unavailable; using the ledger: .*${mariadb.node} does not`))
       await instancesGoOn()
     } finally {
       mariadb.server.signal('SIGCONT')

@@ -7,7 +7,7 @@
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startMender } from '../../src/agent/repair.ts'
+import { startRepairLoop } from '../../src/agent/repair.ts'
 import { configSchema } from '../../src/config.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { checkForeignFirewall } from '../../src/operator/doctor-firewall.ts'
@@ -92,7 +92,7 @@ beforeAll(async () => {
     resolver += text
   })
   await eventually('the resolver listens', () => resolver.includes('ready'), DEADLINE_MS)
-  endMending = startMender({
+  endMending = startRepairLoop({
     services: town.services,
     want: async () => want,
     watchKernel: (heard) => town.host.watchKernel(heard),

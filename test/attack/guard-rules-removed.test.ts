@@ -6,7 +6,7 @@
  * reached instances, for good when the daemon was dead.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startMender } from '../../src/agent/repair.ts'
+import { startRepairLoop } from '../../src/agent/repair.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { nicLinkName } from '../../src/model/names.ts'
 import type { InstanceWant } from '../../src/model/want.ts'
@@ -174,7 +174,7 @@ test('no single rule of the main table is missed by the guard when it is deleted
 
 test('drift is mended at once, and mending does not wake itself', async () => {
   const looks = () => metricValue(town.metrics, 'atoll_agent_mends_total')
-  const end = startMender({
+  const end = startRepairLoop({
     services: town.services,
     want: async () => want,
     watchKernel: (noted) => town.host.watchKernel(noted),

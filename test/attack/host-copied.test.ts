@@ -205,7 +205,7 @@ it('the second is found out, and the first stays, in whichever order they start 
   await end(first, 'SIGTERM')
   await leaseIsOver()
   await refuses(twin, /a disk was copied/)
-  await refuses(older, /has lived since the state in .* was written/)
+  await refuses(older, /has run since the state in .* was written/)
 
   first = start(original())
   await lives(original(), first)
@@ -223,7 +223,7 @@ it.runIf(isLong)(
     await leaseIsOver()
     const chosen = start(older)
     await lives(older, chosen)
-    await refuses(original(), /has lived since|a disk was copied/)
+    await refuses(original(), /has run since|a disk was copied/)
     await refuses(copy(older, renamed), /identity of host "h1".*set host\.name back/s)
     await end(chosen, 'SIGTERM')
   },

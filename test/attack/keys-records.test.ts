@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fastify, { type FastifyInstance } from 'fastify'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { bootstrap, keptKey, sealKeys } from '../../src/agent/bootstrap.ts'
+import { bootstrap, protectedKey, sealKeys } from '../../src/agent/bootstrap.ts'
 import { addKeyRoutes, type KeyChangeReport, type KeyReport } from '../../src/api/access-keys.ts'
 import { getCallerIdentity } from '../../src/api/actions/get-caller-identity.ts'
 import { createKeyring } from '../../src/api/keyring.ts'
@@ -120,7 +120,7 @@ describe('a key that was taken away', () => {
       clock: systemClock,
       log: silentLog,
       random: randomBytes,
-      keep: (tx, key) => keptKey(tx, key, custody),
+      keep: (tx, key) => protectedKey(tx, key, custody),
       changed: async () => undefined,
     })
   })

@@ -23,7 +23,7 @@ import { renderRuleset } from '../../src/plan/ruleset.ts'
 import { createVolumes } from '../../src/services/volumes.ts'
 import { createRowWatch, type RowWatch } from '../../src/store/records/rows.ts'
 import type { Store, Tx } from '../../src/store/store.ts'
-import { LONE_FIREWALL, NO_SURROUNDINGS } from '../../tools/kit/instance.ts'
+import { LONE_FIREWALL, NO_HOST_ROUTING } from '../../tools/kit/instance.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { eventually } from '../../tools/kit/netns.ts'
 import { openRecords } from '../kit/cluster-records.ts'
@@ -125,7 +125,7 @@ async function openHost() {
 
 /** What is rendered of a want for the kernel. */
 const rulesOf = (want: HostWant | undefined) =>
-  want === undefined ? '' : renderRuleset(want, LONE_FIREWALL, NO_SURROUNDINGS)
+  want === undefined ? '' : renderRuleset(want, LONE_FIREWALL, NO_HOST_ROUTING)
 
 describe('a row of a volume', () => {
   it.each(['../../victim', '../victim', 'vol-1/../../../victim', '.', ''])(

@@ -3,7 +3,7 @@
  * nodes that go away, commits whose answer is lost, TLS, clocks. What a cluster adds is in `test/lab/galera.test.ts`.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { createAnnouncer } from '../../src/agent/rivals.ts'
+import { createAnnouncer } from '../../src/agent/announcement.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import type { HostName } from '../../src/model/ids.ts'
 import { openMariadbStore } from '../../src/store/engines/mariadb/dialect.ts'

@@ -1,16 +1,16 @@
 /** Rules that let everything through, for tests of links without a firewall: without any, the locks on them are shut. */
-import { PASSED_MARK, UNPROVED_MARK } from '../../src/model/names.ts'
+import { ACCEPTED_MARK, UNVERIFIED_MARK } from '../../src/model/names.ts'
 
 /** For `Host.applyRules`. */
 export const OPEN_RULES = `
 table inet open {
   chain prerouting {
     type filter hook prerouting priority -450; policy accept;
-    meta mark set meta mark & ${~UNPROVED_MARK >>> 0}
+    meta mark set meta mark & ${~UNVERIFIED_MARK >>> 0}
   }
   chain postrouting {
     type filter hook postrouting priority 0; policy accept;
-    meta mark set meta mark | ${PASSED_MARK}
+    meta mark set meta mark | ${ACCEPTED_MARK}
   }
 }
 `

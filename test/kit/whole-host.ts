@@ -9,7 +9,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bootstrap } from '../../src/agent/bootstrap.ts'
-import { startKeeper } from '../../src/agent/host-runtime.ts'
+import { startHostRuntime } from '../../src/agent/host-runtime.ts'
 import { createLedger } from '../../src/agent/ledger.ts'
 import { createRecordsReader } from '../../src/agent/reader.ts'
 import { allActions } from '../../src/api/actions/all.ts'
@@ -175,7 +175,7 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
     const meters = createWorkloadMeters(metrics)
     return drivers.map((one) => createWorkloads({ ...one, wake, clock: hurried, log, meters }))
   }
-  const keeper = startKeeper(
+  const keeper = startHostRuntime(
     {
       store: records,
       rows: createRowWatch({ log, metrics, monotonic: () => systemClock.monotonic() }),

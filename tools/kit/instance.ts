@@ -3,7 +3,7 @@
 import { cidr, gatewayOf, ipv4, macFromRandom } from '../../src/model/addr.ts'
 import { FIRST_DRIVERS } from '../../src/model/driver.ts'
 import type { FabricSettings } from '../../src/model/fabric.ts'
-import type { Surroundings } from '../../src/model/host-routing.ts'
+import type { HostRouting } from '../../src/model/host-routing.ts'
 import { formatId, type IdPrefix, parseAccountId, parseHostName } from '../../src/model/ids.ts'
 import { OLDER_METADATA } from '../../src/model/metadata-options.ts'
 import type { HostWant, InstanceWant } from '../../src/model/want.ts'
@@ -78,8 +78,8 @@ export const NO_FABRIC: FabricSettings = {
 }
 
 /** A host with no way out and nothing on its links. */
-export const NO_SURROUNDINGS: Surroundings = {
-  ways: [],
+export const NO_HOST_ROUTING: HostRouting = {
+  defaultRoutes: [],
   connected: [],
   engineBridges: [],
   forwardedBefore: true,

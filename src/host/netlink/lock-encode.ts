@@ -4,7 +4,7 @@ import {
   CLASSIFIER_NAME,
   LOCK_RULE_PRIORITY,
   ROUTE_PROTOCOL,
-  UNPROVED_MARK,
+  UNVERIFIED_MARK,
 } from '../../model/names.ts'
 import { uint32 } from './attributes.ts'
 import { AF_INET } from './ip-decode.ts'
@@ -30,8 +30,8 @@ export function encodeLockRule(): Payload {
   header.writeUInt8(RULE.blackhole, 7)
   out.emit(header)
   out.push(RULE.priority, uint32(LOCK_RULE_PRIORITY))
-  out.push(RULE.mark, uint32(UNPROVED_MARK))
-  out.push(RULE.mask, uint32(UNPROVED_MARK))
+  out.push(RULE.mark, uint32(UNVERIFIED_MARK))
+  out.push(RULE.mask, uint32(UNVERIFIED_MARK))
   out.push(RULE.protocol, Buffer.of(ROUTE_PROTOCOL))
   return out.bufs
 }

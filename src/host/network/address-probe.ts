@@ -5,7 +5,7 @@
 import { networkInterfaces } from 'node:os'
 import type { Runner } from '../../lib/runner.ts'
 import type { Ipv4 } from '../../model/addr.ts'
-import { claimsOf, explainClaim } from '../../model/address-conflicts.ts'
+import { addressesToProbe, explainAddressConflict } from '../../model/address-conflicts.ts'
 import { readOwnNetwork } from './own-network.ts'
 
 /**
@@ -37,15 +37,15 @@ async function askWhoHas(run: Runner, link: string, ip: Ipv4): Promise<string | 
  * Which addresses of ours another machine has, each with what to do. Takes two seconds for each
  * that is asked for, side by side.
  */
-export async function findRivalClaims(
-  cloud: Parameters<typeof claimsOf>[1],
+export async function findAddressConflicts(
+  cloud: Parameters<typeof addressesToProbe>[1],
   run: Runner,
-): Promise<readonly ReturnType<typeof explainClaim>[]> {
-  const claims = claimsOf(await readOwnNetwork(), cloud)
+): Promise<readonly ReturnType<typeof explainAddressConflict>[]> {
+  const addresses = addressesToProbe(await readOwnNetwork(), cloud)
   const found = await Promise.all(
-    claims.map(async (claim) => {
-      const mac = await askWhoHas(run, claim.link, claim.ip)
-      return mac === null ? [] : [explainClaim(claim, mac)]
+    addresses.map(async (address) => {
+      const mac = await askWhoHas(run, address.link, address.ip)
+      return mac === null ? [] : [explainAddressConflict(address, mac)]
     }),
   )
   return found.flat()

@@ -1,9 +1,9 @@
 /**
- * Reads what else is on the host's network: ways out, connected networks, bridges of a Docker
+ * Reads what else is on the host's network: default routes, connected networks, bridges of a Docker
  * Engine. Errors: the kernel's own.
  */
 import type { Cidr } from '../../model/addr.ts'
-import type { Surroundings } from '../../model/host-routing.ts'
+import type { HostRouting } from '../../model/host-routing.ts'
 import { isNicLink, ROUTE_PROTOCOL } from '../../model/names.ts'
 import type { Ip } from '../netlink/ip.ts'
 import type { HopState } from '../netlink/ip-decode.ts'
@@ -23,20 +23,20 @@ const PLAIN_NAME = /^[\w.@-]{1,15}$/
 const CONNECTED_LIMIT = 4_096
 
 /** As the kernel has it now. */
-export async function readSurroundings(ip: Ip): Promise<Omit<Surroundings, 'forwardedBefore'>> {
+export async function readHostRouting(ip: Ip): Promise<Omit<HostRouting, 'forwardedBefore'>> {
   const hops = (await ip.hops()).filter(({ protocol }) => protocol !== ROUTE_PROTOCOL)
   const world = hops.filter(({ prefix }) => prefix <= WORLD_PREFIX_LIMIT)
   const connected = hops
     .filter(({ prefix, gateway }) => prefix > WORLD_PREFIX_LIMIT && gateway === null)
     .slice(0, CONNECTED_LIMIT)
   const names = await namesOf(ip, [...world, ...connected])
-  const ways = world.flatMap(({ index, gateway }) => {
+  const defaultRoutes = world.flatMap(({ index, gateway }) => {
     const link = names.get(index)
     return link === undefined || isNicLink(link) ? [] : [{ link, gateway }]
   })
   const bridges = connected.flatMap(({ index }) => names.get(index) ?? [])
   return {
-    ways: sortedUnique(ways, ({ link, gateway }) => `${link} ${gateway}`),
+    defaultRoutes: sortedUnique(defaultRoutes, ({ link, gateway }) => `${link} ${gateway}`),
     connected: sortedUnique(
       connected.map(networkOf),
       ({ network, prefix }) => `${network}/${prefix}`,

@@ -14,7 +14,7 @@ import { closeSync } from 'node:fs'
 import { endianness } from 'node:os'
 import { errnoOf } from '../../lib/errno.ts'
 import type { Log } from '../../lib/log.ts'
-import { PASSED_MARK, UNPROVED_MARK } from '../../model/names.ts'
+import { ACCEPTED_MARK, UNVERIFIED_MARK } from '../../model/names.ts'
 import type { Ip } from '../netlink/ip.ts'
 import { type Instruction, loadClassifier } from './bpf.ts'
 
@@ -72,8 +72,8 @@ const FROM_GUEST: readonly Instruction[] = [
   set(0, SHOT),
   EXIT,
   load(2, MARK),
-  and(2, ~PASSED_MARK),
-  or(2, UNPROVED_MARK),
+  and(2, ~ACCEPTED_MARK),
+  or(2, UNVERIFIED_MARK),
   store(2, MARK),
   set(0, CONTINUE),
   EXIT,
@@ -83,7 +83,7 @@ const TO_GUEST: readonly Instruction[] = [
   load(2, PROTOCOL),
   ifEqual(2, ARP, 5),
   load(2, MARK),
-  and(2, PASSED_MARK),
+  and(2, ACCEPTED_MARK),
   ifNotEqual(2, 0, 2),
   set(0, SHOT),
   EXIT,

@@ -24,7 +24,7 @@ export type Transport = 'udp' | 'tcp'
 
 export type Answer =
   | { readonly kind: 'reply'; readonly bytes: Buffer; readonly rcode: number }
-  /** Not ours: to be asked outside, and answered with `outsideReply` or `failureReply`. */
+  /** Not ours: to be asked outside, and answered with `upstreamReply` or `failureReply`. */
   | { readonly kind: 'forward'; readonly query: Query }
   | { readonly kind: 'drop'; readonly reason: 'short' | 'response' }
 
@@ -166,7 +166,7 @@ function reply(
 }
 
 /** A reply with an outside body: never authoritative. */
-export function outsideReply(
+export function upstreamReply(
   query: Query,
   transport: Transport,
   rcode: number,

@@ -21,14 +21,14 @@ import { unavailable } from '../../model/errors.ts'
 import type { Fact, SharedWant } from '../../model/want.ts'
 import { resolverAddresses } from '../../plan/service-addresses.ts'
 import type { HostService, Pass } from '../service.ts'
-import { answerQuery, failureReply, outsideReply, type Transport } from './answer.ts'
+import { answerQuery, failureReply, type Transport, upstreamReply } from './answer.ts'
 import type { Server } from './exchange.ts'
 import { Forwarder, type Outcome } from './forward.ts'
 import { type Listener, listen, MAX_CONNECTIONS } from './listener.ts'
 import { type Query, RCODE } from './packet.ts'
 import { parseServer, serverName, serversInResolvConf, usableServers } from './servers.ts'
 import { type Source, Sources } from './sources.ts'
-import { agedBody, outsideQuestion } from './upstream.ts'
+import { agedBody, upstreamQuestion } from './upstream.ts'
 import { authorityOf, buildZone, type Zone } from './zone.ts'
 
 /** The operator's part. */
@@ -220,7 +220,7 @@ class DnsService implements HostService {
   }
 
   #forward(query: Query, source: Source, done: (outcome: Outcome) => void): void {
-    const question = outsideQuestion(query)
+    const question = upstreamQuestion(query)
     const known = this.#forwarder.recall(question)
     if (known !== undefined) done(known)
     else if (!source.startWaiting()) done({ kind: 'failure' })
@@ -245,5 +245,5 @@ const RESULT_OF_RCODE: ReadonlyMap<number, string> = new Map(
 function replyFrom(outcome: Outcome, query: Query, transport: Transport): Buffer {
   if (outcome.kind === 'failure') return failureReply(query, transport)
   const body = agedBody(outcome.answer, outcome.ageSeconds)
-  return outsideReply(query, transport, outcome.answer.rcode, body)
+  return upstreamReply(query, transport, outcome.answer.rcode, body)
 }

@@ -17,13 +17,13 @@ import { RCODE } from './packet.ts'
 import { serverName } from './servers.ts'
 import {
   composeQuestion,
-  type OutsideAnswer,
-  type OutsideQuestion,
   QUESTION_RANDOM_BYTES,
   questionKey,
   type Reading,
   readReply,
   type Sent,
+  type UpstreamAnswer,
+  type UpstreamQuestion,
 } from './upstream.ts'
 
 /** Exchanges that one question gets. */
@@ -49,11 +49,11 @@ export interface ForwarderSettings {
 
 /** What came of a question. */
 export type Outcome =
-  | { readonly kind: 'answer'; readonly answer: OutsideAnswer; readonly ageSeconds: number }
+  | { readonly kind: 'answer'; readonly answer: UpstreamAnswer; readonly ageSeconds: number }
   | { readonly kind: 'failure' }
 
 interface Kept {
-  readonly outcome: OutsideAnswer | null
+  readonly outcome: UpstreamAnswer | null
   readonly sinceMs: number
   readonly untilMs: number
 }
@@ -111,7 +111,7 @@ export class Forwarder {
   }
 
   /** The answer if it is known, without asking anybody. */
-  recall(question: OutsideQuestion): Outcome | undefined {
+  recall(question: UpstreamQuestion): Outcome | undefined {
     const nowMs = this.#clock.monotonic()
     const kept = this.#kept?.get(questionKey(question))
     if (kept === undefined || kept.untilMs <= nowMs) return undefined
@@ -125,7 +125,7 @@ export class Forwarder {
    * Asks, or joins those who are asking the same. Never rejects; a question above the limit fails
    * at once.
    */
-  ask(question: OutsideQuestion): Promise<Outcome> {
+  ask(question: UpstreamQuestion): Promise<Outcome> {
     const key = questionKey(question)
     const underWay = this.#underWay.get(key)
     if (underWay !== undefined) {
@@ -151,7 +151,7 @@ export class Forwarder {
     await Promise.all(this.#underWay.values())
   }
 
-  async #resolve(question: OutsideQuestion): Promise<Outcome> {
+  async #resolve(question: UpstreamQuestion): Promise<Outcome> {
     const servers = this.#inTurn()
     let withEdns = true
     let turn = 0
@@ -183,7 +183,7 @@ export class Forwarder {
   }
 
   /** One exchange by UDP, and by TCP where UDP does not do, all within `timeoutMs`. */
-  async #exchange(server: Server, question: OutsideQuestion, withEdns: boolean): Promise<Heard> {
+  async #exchange(server: Server, question: UpstreamQuestion, withEdns: boolean): Promise<Heard> {
     const random = randomFillSync(new Uint8Array(QUESTION_RANDOM_BYTES))
     const sent = composeQuestion(question, random, withEdns)
     const accept = (bytes: Buffer) => this.#accept(bytes, sent, question)
@@ -203,7 +203,7 @@ export class Forwarder {
 
   async #askInLowerCase(
     server: Server,
-    question: OutsideQuestion,
+    question: UpstreamQuestion,
     signal: AbortSignal,
   ): Promise<Heard> {
     const random = new Uint8Array(QUESTION_RANDOM_BYTES)
@@ -212,7 +212,7 @@ export class Forwarder {
     return askByTcp(server, sent.message, (bytes) => this.#accept(bytes, sent, question), signal)
   }
 
-  #accept(bytes: Buffer, sent: Sent, question: OutsideQuestion): Heard {
+  #accept(bytes: Buffer, sent: Sent, question: UpstreamQuestion): Heard {
     const reading = readReply(bytes, sent, question, this.#isOurs)
     if (reading.kind !== 'stray') return reading
     this.#events.inc({ event: 'stray' })
@@ -244,14 +244,14 @@ export class Forwarder {
     }
   }
 
-  #keep(question: OutsideQuestion, answer: OutsideAnswer): Outcome {
+  #keep(question: UpstreamQuestion, answer: UpstreamAnswer): Outcome {
     this.#events.inc({ event: 'answered' })
     if (answer.body.bytes.length <= MAX_KEPT_BYTES)
       this.#remember(question, answer, Math.min(answer.ttlSeconds, this.#settings.maxTtlSeconds))
     return { kind: 'answer', answer, ageSeconds: 0 }
   }
 
-  #remember(question: OutsideQuestion, outcome: OutsideAnswer | null, seconds: number): void {
+  #remember(question: UpstreamQuestion, outcome: UpstreamAnswer | null, seconds: number): void {
     if (seconds <= 0) return
     const sinceMs = this.#clock.monotonic()
     this.#kept?.set(questionKey(question), { outcome, sinceMs, untilMs: sinceMs + seconds * 1000 })

@@ -34,7 +34,7 @@ const MAX_TTL_SECONDS = 0x7fff_ffff
  * What makes two questions the same for outside: letter case does not, the wish for DNSSEC records
  * does.
  */
-export interface OutsideQuestion {
+export interface UpstreamQuestion {
   readonly key: string
   readonly type: number
   readonly dnssecOk: boolean
@@ -50,7 +50,7 @@ export interface Sent {
 }
 
 /** A reply worth keeping. */
-export interface OutsideAnswer {
+export interface UpstreamAnswer {
   readonly rcode: number
   readonly body: ReplyBody
   /** Where the TTLs are, in `body.bytes`. */
@@ -60,7 +60,7 @@ export interface OutsideAnswer {
 }
 
 export type Reading =
-  | { readonly kind: 'answer'; readonly answer: OutsideAnswer }
+  | { readonly kind: 'answer'; readonly answer: UpstreamAnswer }
   /** The right server answers the right question, but the answer is of no use: ask another. */
   | { readonly kind: 'useless'; readonly reason: UselessReason; readonly rcode: number }
   /** It did not fit: ask again by TCP. */
@@ -76,7 +76,7 @@ export type Reading =
 type UselessReason = 'failure' | 'lame' | 'malformed' | 'ours'
 
 /** The question a client's query asks of the outside. */
-export function outsideQuestion(query: Query): OutsideQuestion {
+export function upstreamQuestion(query: Query): UpstreamQuestion {
   return {
     key: query.key,
     type: query.type,
@@ -86,7 +86,7 @@ export function outsideQuestion(query: Query): OutsideQuestion {
 }
 
 /** Equal for equal questions. */
-export function questionKey(question: OutsideQuestion): string {
+export function questionKey(question: UpstreamQuestion): string {
   const bits = (question.dnssecOk ? 1 : 0) + (question.checkingDisabled ? 2 : 0)
   return `${question.type}/${bits}/${question.key}`
 }
@@ -96,7 +96,7 @@ export function questionKey(question: OutsideQuestion): string {
  * for each of up to 255 name bytes' case.
  */
 export function composeQuestion(
-  question: OutsideQuestion,
+  question: UpstreamQuestion,
   random: Uint8Array,
   withEdns: boolean,
 ): Sent {
@@ -132,7 +132,7 @@ export const QUESTION_RANDOM_BYTES = 34
 export function readReply(
   bytes: Buffer,
   sent: Sent,
-  question: OutsideQuestion,
+  question: UpstreamQuestion,
   isOurs: (key: string) => boolean,
 ): Reading {
   const stray: Reading = { kind: 'stray' }
@@ -218,7 +218,7 @@ function judge(
   bodyStart: number,
   sections: Sections,
   rcode: number,
-  question: OutsideQuestion,
+  question: UpstreamQuestion,
 ): Reading {
   const { answers, authorities } = sections
   const positive = answers.some(({ type }) => type === question.type || question.type === TYPE.ANY)
@@ -248,7 +248,7 @@ function judge(
 }
 
 /** The body as it stands `ageSeconds` after it came: every TTL is that much shorter. */
-export function agedBody(answer: OutsideAnswer, ageSeconds: number): ReplyBody {
+export function agedBody(answer: UpstreamAnswer, ageSeconds: number): ReplyBody {
   const bytes = Buffer.from(answer.body.bytes)
   for (const offset of answer.ttlOffsets) {
     const ttl = bytes.readUInt32BE(offset)

@@ -112,14 +112,14 @@ export interface HostSelf {
   readonly name: HostName
   readonly identity: string
   /** Left out: whoever has the identity is this host, as where no other machine can have these records. */
-  readonly lives?: HostLife
+  readonly run?: HostRun
 }
 
 /**
  * A life of a machine is one run of its daemon. Copies of a disk have the same identity, but only one of them lives: the records have the
  * life that came last, and it is gone on from by whoever knows it.
  */
-export interface HostLife {
+export interface HostRun {
   /** The one that is lived now, or is to be. */
   readonly own: string
   /** The one before, proved to be this machine's by what no copy of its disk has. */
@@ -177,7 +177,7 @@ function writeLives(session: Session<Tables>) {
     async upsertHost(host: HostAnnouncement, leaseMs: number): Promise<'done' | 'taken'> {
       const { name, zone, version, vcpus, memoryMiB, diskGiB, fabricAddress, identity } = host
       const { lastSeenAt, shortOf } = host
-      const life = host.lives?.own ?? null
+      const life = host.run?.own ?? null
       const machine = { zone, version, vcpus, memoryMiB, diskGiB, fabricAddress, identity, life }
       const said = { ...machine, lastSeenAt, shortOf, leaseUntilMs: leaseOf(leaseMs) }
       const row = { name, ...said, ...NEW_HOST, changedAtMs: nowMs }
@@ -200,14 +200,14 @@ function writeLives(session: Session<Tables>) {
      * host of this machine (any more): announce it.
      */
     async renewLease(
-      { name, identity, lives }: HostSelf,
+      { name, identity, run }: HostSelf,
       leaseMs: number,
       said: Pick<Host, 'shortOf' | 'lastSeenAt'>,
     ): Promise<'done' | 'unknown'> {
       const { numUpdatedRows } = await updateHost(name)
         .where('state', '!=', 'forgotten')
         .where('identity', '=', identity)
-        .$if(lives !== undefined, (update) => update.where('life', '=', lives?.own ?? null))
+        .$if(run !== undefined, (update) => update.where('life', '=', run?.own ?? null))
         .set({ ...said, leaseUntilMs: leaseOf(leaseMs) })
         .executeTakeFirstOrThrow()
       return numUpdatedRows === 1n ? 'done' : 'unknown'
@@ -304,10 +304,10 @@ function lessButNotNegative(column: 'usedVcpus' | 'usedMemoryMiB' | 'usedDiskGiB
  * Whether this machine may have the name whose row is there: it is its own, nobody's, forgotten, or
  * of another machine that neither lives nor has started anything.
  */
-function mayLiveUnder({ name, identity, lives }: HostSelf, nowMs: RawBuilder<number>) {
+function mayLiveUnder({ name, identity, run }: HostSelf, nowMs: RawBuilder<number>) {
   return ({ and, eb, exists, not, or, selectFrom }: ExpressionBuilder<Tables, 'hosts'>) =>
     or([
-      and([eb('identity', '=', identity), or(succession(lives, eb, and, nowMs))]),
+      and([eb('identity', '=', identity), or(succession(run, eb, and, nowMs))]),
       eb('identity', 'is', null),
       eb('state', '=', 'forgotten'),
       and([
@@ -331,7 +331,7 @@ function mayLiveUnder({ name, identity, lives }: HostSelf, nowMs: RawBuilder<num
  * remembers, once nobody lives it any more.
  */
 function succession(
-  life: HostLife | undefined,
+  life: HostRun | undefined,
   eb: ExpressionBuilder<Tables, 'hosts'>,
   and: ExpressionBuilder<Tables, 'hosts'>['and'],
   nowMs: RawBuilder<number>,

@@ -177,7 +177,7 @@ export const instances = noun({
      * any more, is not to run, or the host's own lease has run out.
      */
     async claimInstance(id: InstanceId, self: HostSelf): Promise<'done' | 'lost'> {
-      const { name: host, identity, lives } = self
+      const { name: host, identity, run } = self
       const { numUpdatedRows } = await db
         .updateTable('instances')
         .set({ claimed: 1 })
@@ -190,7 +190,7 @@ export const instances = noun({
               .select('name')
               .where('name', '=', host)
               .where('identity', '=', identity)
-              .$if(lives !== undefined, (query) => query.where('life', '=', lives?.own ?? null))
+              .$if(run !== undefined, (query) => query.where('life', '=', run?.own ?? null))
               .where('leaseUntilMs', '>=', nowMs),
           ),
         )

@@ -58,7 +58,7 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
     it('copies of one machine: only who goes on from its last life gets the name, and not while that is lived', async () => {
       const lives = (own: string, proven: string | null, known: readonly string[] | null) => ({
         ...given.hostRow,
-        lives: { own, proven, known },
+        run: { own, proven, known },
       })
       type Announcement = ReturnType<typeof lives>
       const announce = (host: Announcement) =>
@@ -74,9 +74,9 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
       expect(await announce(proved)).toBe('done')
       expect(await renew(first, OVER_MS)).toBe('unknown')
       await world.store.transaction((tx) => tx.insertInstance(given.instance(1)))
-      const claim = ({ name, identity, lives: mine }: Announcement) =>
+      const claim = ({ name, identity, run: mine }: Announcement) =>
         world.store.transaction((tx) =>
-          tx.claimInstance(given.instance(1).id, { name, identity, lives: mine }),
+          tx.claimInstance(given.instance(1).id, { name, identity, run: mine }),
         )
       expect(await claim(first)).toBe('lost')
       expect(await renew(second, OVER_MS)).toBe('done')

@@ -57,6 +57,6 @@ it('records that are away are told of with what does not answer', () => {
   expect(agentHealth(status, 0, 1000)).toContainEqual({
     name: 'records',
     ok: false,
-    value: 'away, going on from ledger: 10.0.0.1:3306 does not answer',
+    value: 'unavailable; using the ledger: 10.0.0.1:3306 does not answer',
   })
 })

@@ -253,7 +253,7 @@ describe('a disk that refuses', () => {
     expect(await ledger.accept(want(1, 'web'))).toEqual(want(1, 'web'))
     expect(await ledger.load()).toEqual(want(1, 'web'))
     expect(messages).toContain(
-      'could not write the ledger; a reboot would lose the newest desired state',
+      'could not write the ledger; after a reboot the host would start from an older one',
     )
     await rm(join(directory, 'state'))
     await ledger.accept(want(1, 'web'))

@@ -195,7 +195,7 @@ describe('reportFacts', () => {
         changes: [],
         wantChanged: true,
         wrote: null,
-        untold: fact.kind === 'ready' ? [] : [network.vpc.id],
+        unannounced: fact.kind === 'ready' ? [] : [network.vpc.id],
       })
       const after = await snapshot(store)
       expect(

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { cidr, ipv4 } from '../../../src/model/addr.ts'
 import type { NicId } from '../../../src/model/ids.ts'
 import type { PlacedNic } from '../../../src/model/records.ts'
-import { soundRecords } from '../../../src/plan/consistent.ts'
+import { consistentRecords } from '../../../src/plan/consistent.ts'
 import type { Snapshot } from '../../../src/plan/want.ts'
 import {
   hostName,
@@ -46,12 +46,12 @@ function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
 
 /** What is told of, by table and key. */
 const misfits = (changes: Partial<Snapshot>) =>
-  soundRecords(here, snapshot(changes)).unreadable.map(({ table, key }) => `${table} ${key}`)
+  consistentRecords(here, snapshot(changes)).unreadable.map(({ table, key }) => `${table} ${key}`)
 
 describe('records that fit each other', () => {
   it('stay the very same value', () => {
     const records = snapshot()
-    expect(soundRecords(here, records)).toBe(records)
+    expect(consistentRecords(here, records)).toBe(records)
   })
 })
 

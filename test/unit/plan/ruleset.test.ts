@@ -3,15 +3,15 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Cidr, cidr, formatCidr, ipv4, ipv4FromNumber } from '../../../src/model/addr.ts'
-import type { Surroundings } from '../../../src/model/host-routing.ts'
+import type { HostRouting } from '../../../src/model/host-routing.ts'
 import type { HostWant, InstanceWant } from '../../../src/model/want.ts'
 import { renderRuleset } from '../../../src/plan/ruleset.ts'
 import { LONE_FIREWALL, NO_FABRIC } from '../../../tools/kit/instance.ts'
 import { townInstance, townWant } from '../../kit/town.ts'
 
 /** One way out, as on most hosts. */
-const AROUND: Surroundings = {
-  ways: [{ link: 'eth0', gateway: ipv4('192.0.2.1') }],
+const ROUTING: HostRouting = {
+  defaultRoutes: [{ link: 'eth0', gateway: ipv4('192.0.2.1') }],
   connected: [cidr('192.0.2.0/24')],
   engineBridges: [],
   forwardedBefore: true,
@@ -38,7 +38,7 @@ describe('golden files', () => {
   ]
   test.each(wants)('%s', async (name, want, instanceToHostPorts) => {
     await expect(
-      renderRuleset(want, { ...LONE_FIREWALL, instanceToHostPorts }, AROUND),
+      renderRuleset(want, { ...LONE_FIREWALL, instanceToHostPorts }, ROUTING),
     ).toMatchFileSnapshot(golden(name))
   })
 })
@@ -61,7 +61,7 @@ describe('across hosts', () => {
   test.each(['direct', 'vxlan'] as const)('%s', async (mode) => {
     const fabric = { ...NO_FABRIC, address: ipv4('10.0.0.1'), mode }
     const settings = { ...LONE_FIREWALL, fabric, instanceToHostPorts: [8773] }
-    await expect(renderRuleset(hostOfThree(), settings, AROUND)).toMatchFileSnapshot(golden(mode))
+    await expect(renderRuleset(hostOfThree(), settings, ROUTING)).toMatchFileSnapshot(golden(mode))
   })
 })
 
@@ -86,8 +86,8 @@ describe('properties', () => {
       fc.property(anyTown, (instances) => {
         const want = townWant(...instances)
         const other = { ...want, local: { ...want.local, instances: shuffled(instances) } }
-        expect(renderRuleset(other, LONE_FIREWALL, AROUND)).toBe(
-          renderRuleset(want, LONE_FIREWALL, AROUND),
+        expect(renderRuleset(other, LONE_FIREWALL, ROUTING)).toBe(
+          renderRuleset(want, LONE_FIREWALL, ROUTING),
         )
       }),
     )
@@ -96,7 +96,7 @@ describe('properties', () => {
   test('rules do not grow with instances: only elements do', () => {
     const rulesOf = (count: number) => {
       const instances = Array.from({ length: count }, (_, index) => townInstance(index + 5, [1, 2]))
-      return renderRuleset(townWant(...instances), LONE_FIREWALL, AROUND).split('\n').length
+      return renderRuleset(townWant(...instances), LONE_FIREWALL, ROUTING).split('\n').length
     }
     expect(rulesOf(500)).toBe(rulesOf(1))
   })
@@ -125,9 +125,11 @@ describe('properties', () => {
       vpcs: first === undefined ? [] : vpcs.map((cidr) => ({ ...first, cidr })),
     }
     const fabric = { ...NO_FABRIC, address: ipv4('10.0.0.1'), mode }
-    const ways = hasTunnel ? [...AROUND.ways, { link: 'tun0', gateway: null }] : AROUND.ways
+    const defaultRoutes = hasTunnel
+      ? [...ROUTING.defaultRoutes, { link: 'tun0', gateway: null }]
+      : ROUTING.defaultRoutes
     const settings = { ...LONE_FIREWALL, fabric, reach, instanceToHostPorts: [22, 8773] }
-    return renderRuleset({ ...want, shared }, settings, { ...AROUND, ways, connected })
+    return renderRuleset({ ...want, shared }, settings, { ...ROUTING, defaultRoutes, connected })
   }
   type World = typeof anyWorld extends fc.Arbitrary<infer T> ? T : never
 

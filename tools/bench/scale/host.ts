@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { startKeeper } from '../../../src/agent/host-runtime.ts'
+import { startHostRuntime } from '../../../src/agent/host-runtime.ts'
 import { createLedger } from '../../../src/agent/ledger.ts'
 import type { ApiParts } from '../../../src/api/action.ts'
 import { createKeyGeneration } from '../../../src/api/key-generation.ts'
@@ -19,7 +19,7 @@ import { systemClock } from '../../../src/lib/clock.ts'
 import type { Log } from '../../../src/lib/log.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
 import { createTurns } from '../../../src/lib/turns.ts'
-import { apiSettings, keeperSettings } from '../../../src/settings.ts'
+import { apiSettings, hostRuntimeSettings } from '../../../src/settings.ts'
 import { createFakeMachine } from './machine.ts'
 
 /**
@@ -67,7 +67,7 @@ export async function startSimulatedHost(
   const records = await openRecords({ config, clock, log, identity }, metrics)
   const count = { hosts: () => 1 }
   const { bus } = await openBus({ config, clock, log, identity }, metrics, () => count.hosts())
-  const keeper = startKeeper(
+  const keeper = startHostRuntime(
     {
       store: records.store,
       rows: records.rows,
@@ -82,7 +82,7 @@ export async function startSimulatedHost(
       random: Math.random,
       shortage: async () => null,
     },
-    keeperSettings(config, {
+    hostRuntimeSettings(config, {
       identity: config.host.name,
       version: 'bench',
       vcpus: VCPUS,

@@ -5,10 +5,14 @@
 import { expect, test } from 'vitest'
 import { parseIptables } from '../../../../src/host/nftables/iptables-rules.ts'
 import { cidr } from '../../../../src/model/addr.ts'
-import { explainObstacle, findObstacles, placesIn } from '../../../../src/model/foreign-rules.ts'
+import {
+  explainBlockingChain,
+  findBlockingChains,
+  probeAddresses,
+} from '../../../../src/model/foreign-rules.ts'
 
-const places = placesIn(cidr('172.31.0.0/16'), true)
-const look = (text: string) => findObstacles(parseIptables(text, 'iptables-legacy'), places)
+const places = probeAddresses(cidr('172.31.0.0/16'), true)
+const look = (text: string) => findBlockingChains(parseIptables(text, 'iptables-legacy'), places)
 const filter = (...lines: readonly string[]) =>
   [
     '*filter',
@@ -45,7 +49,7 @@ test.each([
 
 test('the advice is for the program and the ways that are shut', () => {
   const [found] = look(filter(':FORWARD DROP [0:0]'))
-  expect(found === undefined ? null : explainObstacle(found)).toMatchObject({
+  expect(found === undefined ? null : explainBlockingChain(found)).toMatchObject({
     fix: 'iptables-legacy -t filter -I FORWARD -i at-h+ -j ACCEPT; iptables-legacy -t filter -I FORWARD -o at-h+ -j ACCEPT; and the same in what loads these rules',
   })
 })

@@ -5,9 +5,9 @@
 import { expect, test } from 'vitest'
 import { parseNftRules } from '../../../../src/host/nftables/nft-rules.ts'
 import { cidr } from '../../../../src/model/addr.ts'
-import { findObstacles, placesIn } from '../../../../src/model/foreign-rules.ts'
+import { findBlockingChains, probeAddresses } from '../../../../src/model/foreign-rules.ts'
 
-const places = placesIn(cidr('172.31.0.0/16'), false)
+const places = probeAddresses(cidr('172.31.0.0/16'), false)
 const chain = (name: string, hook: string, policy: string, family = 'inet') => ({
   chain: { family, table: 'f', name, hook, type: 'filter', policy },
 })
@@ -18,7 +18,7 @@ const match = (left: object, right: unknown, op = '==') => ({ match: { op, left,
 const DPORT = { payload: { protocol: 'udp', field: 'dport' } }
 const DROP = { drop: null }
 const losses = (...nftables: readonly object[]) =>
-  findObstacles(parseNftRules({ nftables }), places).flatMap(({ loses }) => loses)
+  findBlockingChains(parseNftRules({ nftables }), places).flatMap(({ loses }) => loses)
 const INPUT = chain('i', 'input', 'accept')
 
 test('a policy, or a last rule that rejects, takes everything', () => {

@@ -2,23 +2,23 @@ import { randomBytes } from 'node:crypto'
 import dnsPacket from 'dns-packet'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { outsideReply } from '../../../../src/services/dns/answer.ts'
+import { upstreamReply } from '../../../../src/services/dns/answer.ts'
 import { HEADER_BYTES, keyOf, readQuery, TYPE } from '../../../../src/services/dns/packet.ts'
 import {
   agedBody,
   composeQuestion,
-  type OutsideQuestion,
   QUESTION_RANDOM_BYTES,
   type Reading,
   readReply,
   type Sent,
+  type UpstreamQuestion,
 } from '../../../../src/services/dns/upstream.ts'
 import { authorityOf } from '../../../../src/services/dns/zone.ts'
 import { names, sampleZone } from './arbitraries.ts'
 
 const zone = sampleZone()
 const isOurs = (key: string) => authorityOf(zone, key) !== undefined
-const question: OutsideQuestion = {
+const question: UpstreamQuestion = {
   key: keyOf('www.example.com'),
   type: TYPE.A,
   dnssecOk: false,
@@ -247,7 +247,7 @@ describe('an answer that is longer than its client can take', () => {
           }),
         )
         if (asked.kind !== 'query') throw new Error(asked.kind)
-        const reply = outsideReply(asked.query, 'udp', 0, agedBody(reading.answer, 0))
+        const reply = upstreamReply(asked.query, 'udp', 0, agedBody(reading.answer, 0))
         const told = dnsPacket.decode(reply)
         expect(reply.length).toBeLessThanOrEqual(512)
         expect(told.flag_tc).toBe(true)

@@ -1,0 +1,35 @@
+/**
+ * What this machine announces in its host row: its identity, the daemon's version, and the capacity
+ * that placement may hand out.
+ */
+import { availableParallelism, totalmem } from 'node:os'
+import { join } from 'node:path'
+import packageJson from '../package.json' with { type: 'json' }
+import type { Config } from './config.ts'
+import { totalBytes } from './lib/disk-space.ts'
+import { readSecret } from './lib/secret.ts'
+import { GIB, MIB } from './model/sizes.ts'
+
+/** Memory that this machine hands out to instances, in MiB. */
+export function memoryForInstances({ capacity }: Pick<Config, 'capacity'>): number {
+  const memoryMiB = totalmem() / MIB - capacity.reserveMemoryMiB
+  return Math.max(0, Math.floor(memoryMiB * capacity.memoryRatio))
+}
+
+/** The row's part that the machine itself decides. Errors: those of reading the state directory. */
+export async function machineRecord(config: Config) {
+  const { capacity, stateDir } = config
+  const diskGiB = ((await totalBytes(stateDir)) / GIB) * capacity.diskRatio
+  return {
+    identity: await machineIdentity(stateDir),
+    version: packageJson.version,
+    vcpus: Math.floor(availableParallelism() * capacity.vcpuRatio),
+    memoryMiB: memoryForInstances(config),
+    diskGiB: Math.floor(diskGiB),
+  }
+}
+
+/** Random bytes, made once: they tell this machine from another with the same `host.name`. */
+async function machineIdentity(stateDir: string): Promise<string> {
+  return Buffer.from(await readSecret(join(stateDir, 'host.id'))).toString('hex')
+}
