@@ -1,4 +1,4 @@
-/** What runs instances on this machine: a room for each driver, and one line here. */
+/** The drivers of this daemon. A driver is a room, and one line here. */
 import { type Config, type Environment, instanceMtuBytes } from './config.ts'
 import { openContainers } from './containers/open.ts'
 import type { Host } from './host/host.ts'
@@ -19,7 +19,7 @@ import { createWorkloadMeters } from './workloads/step-runner.ts'
 import { createWorkloads } from './workloads/workloads.ts'
 
 export interface Drivers {
-  /** What each says of itself, in the order in which they take images. */
+  /** The declarations, in the order in which drivers are asked for an image. */
   readonly declarations: readonly DriverDeclaration[]
   /** What they fetch images through, and one service for each driver. */
   services(wake: () => void): readonly HostService[]

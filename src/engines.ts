@@ -1,6 +1,6 @@
 /**
- * The shared engines that the configuration names: where the records are, and the bus. What one
- * host alone does not need is not even loaded.
+ * Opens the record store and the bus that the configuration names. A single host does not load the
+ * code for MariaDB and RabbitMQ.
  */
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
@@ -45,14 +45,14 @@ export interface Records {
   readonly rows: RowWatch
   /** The truth, or `unavailable`. */
   readonly store: Store
-  /** For those who only want to know: answers from this host's replica while the engine is away. */
+  /** For reads of the API: answers from this host's replica while the database is unavailable. */
   readonly informed: InformedStore
-  /** Access keys: as requests are checked by them, and as the operator's orders make them. */
+  /** Access keys: `ring` checks requests, `orders` makes keys for the operator. */
   readonly keys: {
     readonly ring: Keyring
     readonly orders: Pick<KeyRouteOptions, 'random' | 'keep' | 'changed'>
   }
-  /** Says that records have changed, as far as this host read them. */
+  /** Call after this host has read changed records. */
   changed(): void
   close(): Promise<void>
 }
@@ -63,10 +63,7 @@ const KEY_CARE_MS = 600_000
 /** How long a daemon that starts waits for the records before it goes on without them. */
 const START_PATIENCE_MS = 1_500
 
-/**
- * Opens the records, in the background when that takes long; once they are there, the credentials
- * file is written.
- */
+/** Opens the records, in the background if that takes long. Then writes the credentials file. */
 export async function openRecords(context: EngineContext, metrics: Metrics): Promise<Records> {
   const { config, clock, log } = context
   const rows = createRowWatch({ log, metrics, monotonic: () => clock.monotonic() })
@@ -85,7 +82,7 @@ export async function openRecords(context: EngineContext, metrics: Metrics): Pro
   }
   const steady = openSteadyStore({ open, clock, log })
   await inTime(startingClock, START_PATIENCE_MS, steady.ready)
-  // A file on this machine is away only when the machine's disk is: no replica would help.
+  // A replica of a file on the same disk would not help.
   if (config.store.kind === 'sqlite') {
     const care = startKeyMaintenance(context, steady, protection)
     const alone = withoutReplica(steady)
@@ -120,10 +117,7 @@ export async function openRecords(context: EngineContext, metrics: Metrics): Pro
   }
 }
 
-/**
- * Makes what every cloud begins with, and sees that this host's credentials file has a key that is
- * good.
- */
+/** Creates the first records, and makes sure that the credentials file has a valid key. */
 async function makeRecords(config: Config, store: Store, protection: KeyProtection): Promise<void> {
   const network = { ...config.network, zone: config.host.zone }
   const known = await readCredentials(config.stateDir).catch(() => null)
@@ -136,10 +130,7 @@ async function makeRecords(config: Config, store: Store, protection: KeyProtecti
   })
 }
 
-/**
- * Records that several hosts share are sealed by what they have in common: without a cluster's
- * secret, that is nothing.
- */
+/** How keys are sealed. Hosts that share records but no cluster secret cannot seal any. */
 function keyProtectionOf({ config, identity }: EngineContext): KeyProtection {
   const isShared = config.store.kind !== 'sqlite' && config.cluster.secretFile === null
   const key = deriveKey(identity.secret, 'records', RECORDS_KEY_BYTES)
@@ -160,8 +151,8 @@ function keysOf(
 }
 
 /**
- * Now and then, as hosts of an older version go and other hosts change keys: seals what is in
- * clear, and looks at the credentials file.
+ * At an interval: seals secrets that are in clear, and checks the credentials file. Hosts of an
+ * older version may have gone, and other hosts may have changed keys.
  */
 function startKeyMaintenance(
   { config, clock, log }: EngineContext,
@@ -237,7 +228,7 @@ export async function openBus(
       ]
     const value =
       node === null
-        ? 'RabbitMQ is away or does not answer; bells wait for the timer'
+        ? 'RabbitMQ is unavailable; hosts see changes at their next timed pass'
         : `connected to ${node}`
     return [{ name: 'bus', ok: node !== null, value }]
   }

@@ -1,6 +1,6 @@
 /**
- * Who this host is to others: the secret that its keys are derived from, and its certificates, kept
- * good as long as the daemon runs.
+ * This host's identity: the secret that its keys are derived from, and its certificates, which are
+ * renewed as long as the daemon runs.
  *
  * With `cluster.secretFile` the secret is the cluster's, else this host's own, made at the first
  * start. When a certificate cannot be made (a read-only disk) the daemon goes on with the one that

@@ -1,5 +1,5 @@
 /**
- * The daemon: builds every part by hand, in order, and ends them in reverse. No logic.
+ * The daemon: creates every part, in order, and closes them in reverse order.
  *
  * Exit codes: 0 asked to stop, 1 could not start or met a bug, 2 bad configuration or usage, 3 must
  * not run on this machine.
@@ -67,7 +67,7 @@ import {
 import { DuplicateHostError, openRunHistory, requireUniqueHost } from './unique-host.ts'
 
 const CONSOLE_LIMIT_BYTES = 64 * KIB
-/** A pass waits for engines, each with a limit of its own; all of them together come to less. */
+/** A pass that takes longer is stuck: the time limits of all engines together are shorter. */
 const STUCK_MS = 15 * 60_000
 const ANY_ADDRESS = '0.0.0.0'
 const LOOPBACK = '127.0.0.1'
@@ -121,7 +121,7 @@ function buildServices(
   ]
 }
 
-/** What actions work with, through whichever door they are called. */
+/** What actions need, whether they are called over HTTP or the bus. */
 function buildParts(
   context: DaemonContext,
   records: Records,
@@ -163,7 +163,7 @@ function buildApi(
   })
 }
 
-/** What attaches to consoles, here and on other hosts. */
+/** Access to consoles on this host and on others. */
 function openConsoles(context: DaemonContext, records: Records, bus: Bus, drivers: Drivers) {
   const { config, clock, log, metrics } = context
   const { attach, holds } = drivers
@@ -183,7 +183,7 @@ function openConsoles(context: DaemonContext, records: Records, bus: Bus, driver
   return { door, consoleLocator }
 }
 
-/** Agent and lease over this machine. */
+/** Starts agent and lease. */
 async function startHost(
   context: DaemonContext,
   parts: AsyncDisposableStack,
@@ -260,7 +260,7 @@ function tellServiceManager(agent: Agent, clock: Clock): () => void {
   return manager.watch(agentLives(agent, clock))
 }
 
-/** What `/healthz` tells. */
+/** The conditions of `/healthz`. */
 function healthOf(
   { config, clock, monitors }: DaemonContext,
   agent: Agent,
@@ -301,7 +301,7 @@ async function runDaemon(config: Config): Promise<void> {
     ...(runs === null ? {} : { run: runs.current }),
   })
   const unique = await requireUniqueHost(config, runs, records.store, keeping)
-  // The bus is there before the agent, which knows how many hosts there are.
+  // The bus is opened before the agent exists, and asks it later for the number of hosts.
   const count = { hosts: () => 1 }
   const { bus, door, health: busHealth } = await openBus(engines, metrics, () => count.hosts())
   parts.defer(() => bus.close())
@@ -361,7 +361,7 @@ function untilStopped(): Promise<NodeJS.Signals> {
   })
 }
 
-/** Reads the command line; exits 2 when it cannot be. */
+/** Reads the command line. Exits with code 2 when it is invalid. */
 function readCommandLine() {
   const program = new Command('atolld')
     .description('The Atoll daemon: this host of the cloud.')

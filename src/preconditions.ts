@@ -1,6 +1,7 @@
 /**
- * The daemon's directories, that it is the only daemon on them and on this machine, and that there
- * is room for a cloud on the host's network.
+ * Conditions for starting: the daemon's directories exist, no other daemon uses them or runs on
+ * this machine, and the cloud's addresses are free on the host's network. The last is also
+ * monitored later.
  */
 import { chmodSync, mkdirSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
@@ -39,8 +40,8 @@ import type { HostService } from './services/service.ts'
 const PRIVATE = 0o700
 
 /**
- * Makes the directories and takes them, and gives what undoes that. Errors: another daemon that has
- * them or this machine.
+ * Creates the directories and locks them; returns what unlocks them. Errors: another daemon uses
+ * them, or runs on this machine.
  */
 export async function lockDirectories(config: Config): Promise<() => Promise<void>> {
   for (const dir of [config.stateDir, config.runtimeDir]) {
@@ -75,7 +76,7 @@ function takeDirectory(setting: 'stateDir' | 'runtimeDir', directory: string): (
   )
 }
 
-/** What the cloud takes of the host's address space, but for its VPCs. */
+/** The addresses that the cloud uses, except its VPCs. */
 function cloudNetwork({ store, bus }: Config): Omit<CloudNetwork, 'vpcs'> {
   const needed = [
     ...store.nodes.map((node) => ['store.nodes', node] as const),
@@ -88,8 +89,9 @@ function cloudNetwork({ store, bus }: Config): Omit<CloudNetwork, 'vpcs'> {
 }
 
 /**
- * Makes sure that the daemon's addresses cut nobody off. Where instances are, it has them already,
- * and goes on: then `/healthz` tells. Errors: what would be cut off, with the setting and the fix.
+ * Refuses to start if the cloud's addresses would cut off this host or its instances. A host that
+ * has instances already starts anyway, and `/healthz` reports the conflict. Errors: what would be
+ * cut off, and the fix.
  */
 export async function requireFreeAddresses(
   config: Config,
@@ -115,22 +117,22 @@ export async function requireFreeAddresses(
   )
 }
 
-/** The VPCs that this host last knew of, or the one that the settings begin with. */
+/** The VPCs of the ledger, or the one of the settings. */
 async function knownVpcs(config: Config, ledger: Pick<Ledger, 'load'>): Promise<readonly Cidr[]> {
   const want = await ledger.load().catch(() => null)
   return want === null ? [config.network.vpc] : want.shared.vpcs.map(({ cidr }) => cidr)
 }
 
 /**
- * Looks, beside the passes, at what others on this machine and its network do; `/healthz` tells
- * what was found last.
+ * Services that check what others on this machine and its network do. `/healthz` shows the last
+ * findings.
  */
 export interface HostMonitors {
   readonly services: readonly HostService[]
   found(): { readonly collisions: readonly Collision[]; readonly interference: Interference }
 }
 
-/** Looks at the host's own network, at other firewalls and at other machines. */
+/** Monitors of the host's own network, of other firewalls, and of other machines. */
 export function createHostMonitors(
   config: Config,
   host: Parameters<typeof createInterferenceWatch>[0]['host'],
@@ -145,12 +147,12 @@ export function createHostMonitors(
   }
 }
 
-/** Programs that end with the signal. */
+/** A runner whose programs are ended by the signal. */
 function until(signal: AbortSignal): Runner {
   return (program, args, run) => systemRunner(program, args, { ...run, signal })
 }
 
-/** Looks for other firewalls and other machines that are in the way. */
+/** The monitor of other firewalls and other machines. */
 function watchInterference(
   config: Config,
   host: Parameters<typeof createInterferenceWatch>[0]['host'],

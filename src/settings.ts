@@ -1,4 +1,4 @@
-/** What the parts of a host are told, as the configuration has it. */
+/** Translates the configuration into the settings of each part. */
 
 import { join } from 'node:path'
 import type { HostRuntimeSettings } from './agent/host-runtime.ts'
@@ -15,12 +15,12 @@ import type { FirewallSettings } from './plan/ruleset.ts'
 import type { HostAnnouncement } from './store/records/host.ts'
 
 /**
- * Among many hosts the loss of one is known within five seconds. Renewing is most of what an idle
- * host costs the records, so it is not done more often than three seconds of silence of theirs, as
- * when a Galera node is lost, ask for.
+ * Many hosts: the loss of one is known within five seconds. A lease survives three seconds without
+ * the database, as when a Galera node is lost. It is not renewed more often than that needs,
+ * because renewals are most of the load of an idle host.
  */
 const CLUSTER_LEASE = { leaseMs: 4_300, renewMs: 1_400 }
-/** Alone, nobody waits to hear of it. */
+/** A single host: nobody waits for its loss. */
 const LONE_LEASE = { leaseMs: 60_000, renewMs: 15_000 }
 
 /** Where a client on this machine reaches the API. */
@@ -36,7 +36,7 @@ export function apiAuthority({ api, tls }: Config): string | null {
   return api.tls.certificateFile === null ? certificateFiles(tls.directory).ca : api.tls.caFile
 }
 
-/** What EC2 actions go by, through whichever door they are called. */
+/** The settings of EC2 actions, whether they are called over HTTP or the bus. */
 export function apiSettings(config: Config, drivers: readonly DriverDeclaration[]): ApiSettings {
   return {
     host: config.host.name,
@@ -92,7 +92,7 @@ export function firewallSettings({ network, fabric, store, bus }: Config): Firew
   }
 }
 
-/** Where it is remembered whether this machine was a router before. */
+/** The file that remembers whether IP forwarding was on before Atoll. */
 export function forwardingFile({ stateDir }: Config): string {
   return join(stateDir, FORWARDING_FILE)
 }

@@ -1,7 +1,6 @@
 /**
- * That only one machine runs under this host's name: asked before the daemon does anything, and
- * looked after while it runs. What is found out ends the daemon, because a second one under a name
- * answers on the bus for the first.
+ * Makes sure that only one machine runs under this host's name, at the start and later. The daemon
+ * ends when it finds another one, because on the bus it would answer questions for the other.
  */
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
@@ -28,11 +27,11 @@ const NO_PRODUCT = /^03000200-0400-0500-0006-000700080009$|^[0-]*$|^[f-]*$/i
  */
 export class DuplicateHostError extends Error {}
 
-/** The runs of a host that shares its records with others. */
+/** The monitoring of a host that shares its records with others. */
 export interface UniqueHost {
-  /** To be kept with. */
+  /** Settings for the host's runtime. */
   readonly settings: Pick<HostRuntimeSettings, 'onHeld' | 'onDuplicate'>
-  /** Rejects with `DuplicateHostError` once a duplicate is found. Never resolves. */
+  /** Rejects with `DuplicateHostError` once another machine is found. Never resolves. */
   readonly found: Promise<never>
 }
 
@@ -58,7 +57,7 @@ export async function requireUniqueHost(
   settings: HostRuntimeSettings,
 ): Promise<UniqueHost> {
   const { promise: found, reject } = Promise.withResolvers<never>()
-  // Whoever does not wait for it any more is not to be told.
+  // Nobody may be waiting for it any more.
   found.catch(() => undefined)
   if (runs === null) return { settings: {}, found }
   const duplicate = await findDuplicateHost({ store, clock: startingClock }, settings)
@@ -69,7 +68,7 @@ export async function requireUniqueHost(
     settings: {
       onHeld: () => void runs.confirmed(),
       onDuplicate: (kind, by) => {
-        // A name that another machine has is left to that one, and taken when it is free.
+        // Another machine with another identity: the lease waits until the name is free.
         if (kind === 'name') return
         const remembered = kind === 'twin' ? runs.rememberDuplicate() : Promise.resolve()
         void remembered.then(() => reject(duplicateHostError(config, runs, kind, by)))

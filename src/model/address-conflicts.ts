@@ -1,7 +1,4 @@
-/**
- * Addresses that this host must be alone with on a network of its own, and who else answers for
- * one. Pure.
- */
+/** Which of our addresses another machine on the host's network may also have. Pure. */
 import { cidrContains, type Ipv4 } from './addr.ts'
 import { networkOf, type OwnNetwork } from './collisions.ts'
 
@@ -13,10 +10,7 @@ export interface ProbedAddress {
   readonly role: string
 }
 
-/**
- * What is worth asking for: the fabric address where this host has it, and service addresses that
- * lie in a network of the host's.
- */
+/** The fabric address of this host, and service addresses inside one of the host's networks. */
 export function addressesToProbe(
   own: Pick<OwnNetwork, 'addresses'>,
   cloud: { readonly fabric: Ipv4 | null; readonly services: readonly Ipv4[] },
@@ -29,7 +23,7 @@ export function addressesToProbe(
   ])
 }
 
-/** What is wrong when the machine with this Ethernet address answers for it. */
+/** The problem and its fix, when the machine with this Ethernet address answers for it. */
 export function explainAddressConflict({ link, ip, role }: ProbedAddress, mac: string) {
   return {
     what: `another machine (${mac} on ${link}) answers for ${ip}, ${role}`,

@@ -1,7 +1,4 @@
-/**
- * Where the host's own network and the cloud's are the same addresses: what that harms, and what to
- * do. Pure.
- */
+/** Addresses that the host's own network and the cloud both use, with the fix for each. Pure. */
 import {
   type Cidr,
   cidrContains,
@@ -40,7 +37,7 @@ export interface CloudNetwork {
   readonly needed: readonly { readonly setting: string; readonly ip: Ipv4 }[]
 }
 
-/** One clash. */
+/** One collision. */
 export interface Collision {
   readonly what: string
   readonly fix: string
@@ -48,7 +45,7 @@ export interface Collision {
   readonly harmsHost: boolean
 }
 
-/** All clashes, the worst first. */
+/** All collisions, the worst first. */
 export function findCollisions(own: OwnNetwork, cloud: CloudNetwork): readonly Collision[] {
   const found = [
     ...cloud.vpcs.flatMap((vpc) => collisionsOf(vpc, own, cloud)),
@@ -91,7 +88,7 @@ function collisionsOf(vpc: Cidr, own: OwnNetwork, cloud: CloudNetwork): readonly
       .filter(({ network, link }) => cidrOverlaps(vpc, network) && !known.has(link ?? ''))
       .map(({ network, gateway, link }) => ({
         what: `the route to ${formatCidr(network)}${gateway === null ? '' : ` by ${gateway}`} on ${link ?? 'a link'} overlaps the VPC ${name}: what is there is not reached from here`,
-        fix: `take the route away (a VPN can be told to leave it out); or ${other}`,
+        fix: `remove the route (a VPN can be configured not to add it); or ${other}`,
         harmsHost: false,
       })),
   ]
@@ -105,13 +102,13 @@ function serviceCollisions(service: Ipv4, own: OwnNetwork): readonly Collision[]
   return [
     ...holders.map(({ link }) => ({
       what: `${link} has ${service}, which instances know as a service of Atoll`,
-      fix: `take the address off ${link}`,
+      fix: `remove the address from ${link}`,
       harmsHost: true,
     })),
     ...(own.resolvers.includes(service)
       ? [
           {
-            what: `this host resolves names at ${service}, which Atoll takes for its instances: the host would be without`,
+            what: `this host resolves names at ${service}, which Atoll uses for its instances: the host could resolve no names`,
             fix: 'give the host another resolver in /etc/resolv.conf',
             harmsHost: true,
           },
@@ -119,7 +116,7 @@ function serviceCollisions(service: Ipv4, own: OwnNetwork): readonly Collision[]
       : []),
     ...routes.map(({ link }) => ({
       what: `the host has a route to ${service} on ${link ?? 'a link'}, as cloud providers give it: its own agents would ask Atoll instead`,
-      fix: `take the route away if nothing on this host asks there: ip route del ${service}`,
+      fix: `remove the route if nothing on this host needs it: ip route del ${service}`,
       harmsHost: false,
     })),
   ]

@@ -1,4 +1,4 @@
-/** How a Docker Engine was told to run containers, by what it says of itself. Pure. */
+/** How a Docker Engine is configured to run containers, by its own `docker info`. Pure. */
 import { z } from 'zod'
 
 /**
@@ -16,7 +16,7 @@ const infoSchema = z.object({
   SecurityOptions: z.array(z.string().max(256)).max(64).nullish(),
 })
 
-/** Of one start of an engine. */
+/** What concerns us of `docker info`. It may change with each start of the engine. */
 export interface DockerInfo {
   /** Where it keeps everything. */
   readonly rootDirectory: string
@@ -35,8 +35,7 @@ export interface DockerInfo {
 }
 
 /**
- * Reads what `docker info` said; `mounts` is /proc/self/mounts. Errors: those of the schema, for
- * what no engine says.
+ * Parses `docker info`; `mounts` is /proc/self/mounts. Errors: those of the schema.
  */
 export function parseDockerInfo(info: unknown, mounts: string): DockerInfo {
   const { DockerRootDir, Driver, DriverStatus, SecurityOptions, LiveRestoreEnabled } =

@@ -1,10 +1,9 @@
 /**
- * Drivers as the records know them: what runs an instance, by name, and what a driver declares of
- * itself. Pure.
+ * Drivers: their names in the records, and what each declares. Pure.
  *
- * Three words that are not one another. The *driver* (`docker`, `qemu`) runs an instance. The *link
- * type* (`veth`, `tap`) is how its NICs are connected to this host. The *scheme* of a location
- * (`docker://`, `file://`) says where an image lies.
+ * Three terms are easily confused. The *driver* (`docker`, `qemu`) runs an instance. The *link
+ * type* (`veth`, `tap`) is how its NICs are connected to the host. The *scheme* of a location
+ * (`docker://`, `file://`) says where an image is.
  */
 import type { Branded } from './ids.ts'
 

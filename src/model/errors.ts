@@ -1,15 +1,18 @@
 /**
- * The one error of the house and the one table of its codes.
+ * Atoll's one error type, and the table of its codes.
  *
- * `refused` is the caller's turn (4xx, never retried), `unavailable` the world's turn (retry with
- * backoff, then 503), `bug` ours (500, contained, counted). The message is public; `detail` is for
- * the operator's log and is never sent. Codes are EC2's own where EC2 has one
+ * - `refused`: the caller must change the request (4xx, never retried).
+ * - `unavailable`: an engine, the kernel or a network failed (retried with backoff, then 503).
+ * - `bug`: a mistake of ours (500, contained and counted).
+ *
+ * The message is public. `detail` is for the log and is never sent. Codes are EC2's own where EC2
+ * has one
  * (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html).
  */
 
 export type ErrorKind = 'refused' | 'unavailable' | 'bug'
 
-/** HTTP status of every code that can leave the house. Adding a code means adding a row. */
+/** The HTTP status of every code. A new code needs a row here. */
 export const ERROR_STATUS = {
   // Who asks
   AuthFailure: 401,
@@ -149,10 +152,7 @@ export const ERROR_STATUS = {
 
 export type ErrorCode = keyof typeof ERROR_STATUS
 
-/**
- * Everything that goes wrong on purpose. Foreign errors are turned into one, once, where they
- * enter.
- */
+/** An expected error. Errors of libraries are converted to one where they enter our code. */
 export class AtollError extends Error {
   readonly kind: ErrorKind
   readonly code: ErrorCode
@@ -173,19 +173,17 @@ export class AtollError extends Error {
   }
 }
 
-/** The caller's turn. The message names the field and the fix. */
+/** An error of the caller. The message names the field and the fix. */
 export function refused(code: ErrorCode, message: string): AtollError {
   return new AtollError('refused', code, message)
 }
 
-/**
- * The world's turn: an engine, a kernel or a network did not do its part; trying again may help.
- */
+/** A failure of an engine, the kernel or a network. Trying again may help. */
 export function unavailable(message: string, cause?: unknown): AtollError {
   return new AtollError('unavailable', 'Unavailable', message, { cause })
 }
 
-/** Our turn: an invariant of the house does not hold. */
+/** A mistake of ours: an invariant does not hold. */
 export function bug(message: string, detail: Readonly<Record<string, unknown>> = {}): AtollError {
   return new AtollError('bug', 'InternalError', message, { detail })
 }

@@ -1,7 +1,4 @@
-/**
- * The fabric: how packets of instances get from host to host, and what a host must know of itself
- * for that. Pure.
- */
+/** The fabric: the network that carries packets of instances from host to host. Pure. */
 import type { Ipv4, Mac } from './addr.ts'
 import { formatMacBytes, ipv4ToBytes } from './addr.ts'
 

@@ -1,7 +1,8 @@
 /**
- * What other firewalls on a host do to packets that instances cannot be without. A verdict of drop
- * in any base chain is final (nft(8)), so each such chain is followed on its own, with one example
- * of each packet. What is not understood of a rule counts as not fitting. Pure.
+ * Finds rules of other firewalls that drop packets which instances need. Pure.
+ *
+ * A drop in any base chain is final (nft(8)). So each base chain is evaluated by itself, with one
+ * example of each kind of packet. A match that we cannot evaluate counts as not matching.
  */
 import {
   type Cidr,
@@ -63,7 +64,7 @@ export interface ForeignChain {
   readonly rules: readonly ForeignRule[]
 }
 
-/** A chain that keeps something from instances. */
+/** A chain that drops packets which instances need. */
 export interface BlockingChain {
   readonly chain: string
   readonly table: string
@@ -72,7 +73,7 @@ export interface BlockingChain {
   /** In words, each once. */
   readonly loses: readonly string[]
   readonly hook: Hook
-  /** Instances cannot be without it; otherwise only `ping` and the like are lost. */
+  /** Whether instances need these packets; otherwise only `ping` and the like are lost. */
   readonly isVital: boolean
 }
 

@@ -1,4 +1,4 @@
-/** One thing that `/healthz` looks at: a failing one says what is wrong by itself. */
+/** One condition of `/healthz`. The value of a failing one says what is wrong. */
 export interface HealthCondition {
   readonly name: string
   readonly ok: boolean

@@ -7,7 +7,7 @@
  */
 
 declare const brand: unique symbol
-/** A string that only the functions of this house can make, so that ids of two kinds never mix. */
+/** A string that only our parsers can make, so that ids of two kinds are never confused. */
 export type Branded<Name extends string> = string & { readonly [brand]: Name }
 
 export type InstanceId = Branded<'InstanceId'>

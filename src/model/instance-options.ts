@@ -1,9 +1,8 @@
 /**
- * What a launch says of an instance beside what it is made of, and what ModifyInstanceAttribute
- * changes later. Pure.
+ * Attributes of an instance that a launch sets and ModifyInstanceAttribute changes. Pure.
  *
- * Some of it is kept to (protection, what a shutdown means). The rest makes no difference here and
- * is shown as it was given, because a client that asked for it looks for it.
+ * Some take effect: protection, and the behaviour at shutdown. The others have no effect here. They
+ * are stored and shown as given, because a client that sets one expects to see it.
  */
 
 export interface InstanceOptions {

@@ -1,5 +1,5 @@
 /**
- * What may happen to an instance, and what a fact makes of it. Pure.
+ * The life cycle of an instance: which requests are allowed, and what a fact changes. Pure.
  *
  *                    running fact                 stop asked            stopped fact
  *      launch -> pending ------> running ------------------> stopping ---------> stopped
@@ -10,7 +10,7 @@
  *                             shutting-down ----------------------> terminated (listed for an hour, then purged)
  *
  * A request changes `wanted` (and `bootCount`); a fact changes `state`. Facts may be late, lost or
- * repeated: each is held against the record, and one that no longer speaks of it changes nothing.
+ * repeated: each is compared with the record, and one that no longer fits it changes nothing.
  */
 import { assertNever, refused } from './errors.ts'
 import type { Instance, StateReason, Volume } from './records.ts'

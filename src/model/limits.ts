@@ -1,10 +1,10 @@
 /**
- * What one instance may take of the tables that all of a machine share: processes, inotify, open
- * files. Pure.
+ * Limits of one instance in tables that the whole machine shares: processes, inotify, open files.
+ * Pure.
  *
- * An instance gets the part of half of each table that its memory is of the machine's. Memory is
- * never promised twice, so all instances together get at most half, and the machine's own programs
- * keep the rest. A floor holds what the smallest type needs to boot an init.
+ * Instances share half of each table, in proportion to their memory. Memory is never handed out
+ * twice, so all instances together get at most that half. Every instance gets at least what the
+ * smallest type needs to boot an init.
  */
 import { MIB } from './sizes.ts'
 

@@ -54,13 +54,13 @@ export const BUDGETS_TABLE = 'atoll_budgets'
 /** The table that drops what the other has not let through (`plan/guard.ts`). */
 export const GUARD_TABLE = 'atoll_guard'
 /**
- * Bit of a packet's mark: the lock on a NIC sets it, and rules that know the source clear it. Few
- * use the upper bits: Calico takes 0xffff0000 unless told otherwise.
+ * Bit of a packet's mark: the source is not verified yet. The lock on a NIC sets it, and the source
+ * check clears it. Few programs use the upper bits; Calico uses 0xffff0000 by default.
  */
 export const UNVERIFIED_MARK = 0x1000_0000
-/** Bit of a packet's mark: rules set it on what they let through from or to a NIC. */
+/** Bit of a packet's mark: the main table has accepted the packet. */
 export const ACCEPTED_MARK = 0x2000_0000
-/** Priority of our one policy rule (`ip rule`), which routes nothing whose source is unproved. */
+/** Priority of our policy rule (`ip rule`), which refuses to route packets with that mark. */
 export const LOCK_RULE_PRIORITY = 167
 /**
  * Of the programs of traffic control that are the lock on a NIC. With other programs it has another

@@ -1,9 +1,9 @@
 /**
- * Records: the rows of the shared store as the rest of the house sees them.
+ * Records: the rows of the shared store, as every other room sees them.
  *
- * What was asked for and what was allocated; the only truth. Times are ISO 8601 UTC strings with
- * milliseconds (`2026-11-22T08:33:27.000Z`), as EC2 prints them; sizes are MiB and GiB. All fields
- * are plain JSON.
+ * They say what was asked for and what was allocated, and are the only truth. Times are ISO 8601
+ * UTC strings with milliseconds (`2026-11-22T08:33:27.000Z`), as EC2 prints them; sizes are MiB and
+ * GiB. All fields are plain JSON.
  */
 import type { Cidr, Ipv4, Mac } from './addr.ts'
 import type { DriverName } from './driver.ts'
@@ -42,7 +42,7 @@ export interface AccessKey {
   readonly user: string
 }
 
-/** An access key with what is told of it. */
+/** An access key with what IAM's key actions show of it. */
 export interface AccessKeyRecord extends AccessKey {
   /** Null, as older daemons write it, is active. */
   readonly status: 'active' | 'disabled' | null
@@ -53,10 +53,13 @@ export interface AccessKeyRecord extends AccessKey {
 }
 
 /**
- * `pending`: its location is being looked at (or pulled); `available`: the digest is pinned;
- * `failed`: `stateReason` says why. An instance may be launched from any of them, unless the image
- * is made of another instance: the host looks again when it needs the image. `deregistered`: nobody
- * sees it any more, and it goes when the last instance that was made from it has gone.
+ * - `pending`: a host inspects its location, or pulls it.
+ * - `available`: its digest is pinned.
+ * - `failed`: `stateReason` says why.
+ * - `deregistered`: clients do not see it; it is removed with the last instance that uses it.
+ *
+ * An instance may be launched from any of the first three, because its host inspects the image
+ * again. An image that is made from an instance must be available.
  */
 type ImageState = 'pending' | 'available' | 'failed' | 'deregistered'
 
@@ -84,10 +87,7 @@ export interface Image {
    * has looked.
    */
   readonly diskGiB: number | null
-  /**
-   * The host that took the registration and looks at the location first, or that has the instance
-   * which it is made of.
-   */
+  /** The host that inspects the location first, or that has the source instance. */
   readonly host: HostName
   /** What it is made of (CreateImage); null when it was registered. */
   readonly sourceInstance: InstanceId | null
@@ -144,7 +144,7 @@ export type InstanceState =
   | 'stopping'
   | 'stopped'
 
-/** What was last asked of an instance. */
+/** The state that was last requested for an instance. */
 export type Wanted = 'run' | 'stop' | 'terminate'
 
 export interface StateReason {
@@ -171,8 +171,8 @@ export interface Instance {
   /** How often it has been asked to boot: 1 at launch, one more for each reboot and each start. */
   readonly bootCount: number
   /**
-   * Whether its host has taken it for good, which it does just before it starts it for the first
-   * time. Until then another host may be given it; from then on its disk is where it is.
+   * Whether its host has claimed it, which it does just before the first start. Until then it may
+   * be moved to another host. Afterwards its disk is on this host.
    */
   readonly claimed: boolean
   /** The boot whose "running" fact is in. A reboot is done when it equals `bootCount`. */
@@ -204,20 +204,20 @@ export interface Nic {
   readonly createdAt: string
 }
 
-/** A NIC with what every host must know of its instance. */
+/** A NIC with what other hosts need to know of its instance. */
 export interface PlacedNic extends Nic {
-  /** Where the instance lives. */
+  /** The host of the instance. */
   readonly host: HostName
   /**
-   * The value of the instance's tag `Name` while it is running, else null: whoever shares the name
-   * is to serve.
+   * The instance's tag `Name` while it is running, else null. Several instances may have the same
+   * one, and DNS names only running ones.
    */
   readonly nameTag: string | null
 }
 
 /**
- * `in-use`: it is the disk of an instance; `available`: it has outlived it; `deleting`: its host is
- * to remove it.
+ * `in-use`: the disk of an instance. `available`: its instance is terminated. `deleting`: its host
+ * is about to remove it.
  */
 type VolumeState = 'in-use' | 'available' | 'deleting'
 
@@ -228,19 +228,18 @@ type VolumeState = 'in-use' | 'available' | 'deleting'
 export interface Volume {
   readonly id: VolumeId
   readonly account: AccountId
-  /** Where it lies: while it has an instance, that one's host. */
+  /** The host that has the disk. */
   readonly host: HostName
   readonly zone: string
   /** Null unless it is in use. */
   readonly instance: InstanceId | null
-  /** What it is called towards EC2 clients, `/dev/sda1`. */
+  /** The device name that EC2 clients see, `/dev/sda1`. */
   readonly device: string
   readonly sizeGiB: number
-  /** Whether it goes with its instance. */
+  /** Whether it is deleted with its instance. */
   readonly deleteOnTermination: boolean
   /**
-   * What kind of volume was asked for, in EC2's words; all are the same. Left out: nothing was
-   * said.
+   * The requested volume type. All types behave the same. Absent if none was requested.
    */
   readonly volumeType?: string
   readonly state: VolumeState
@@ -272,8 +271,7 @@ export interface Host {
   readonly name: HostName
   readonly zone: string
   /**
-   * `draining` takes no new instances. `forgotten`: removed by the operator; whoever comes back
-   * under the name starts anew.
+   * `draining`: takes no new instances. `forgotten`: removed by the operator; the name is free.
    */
   readonly state: 'active' | 'draining' | 'forgotten'
   /** Whether its lease had not run out when it was read, by the store's clock. */
@@ -293,25 +291,23 @@ export interface Host {
    * one.
    */
   readonly generation: number
-  /** Where other hosts reach it; null on a single host. */
+  /** Its address for other hosts; null on a single host. */
   readonly fabricAddress: Ipv4 | null
   /**
-   * Which machine lives under this name: two that were given the same one must not both act for it.
-   * Null: it never said.
+   * The machine behind this name, so that two machines never act under one. Null if unknown.
    */
   readonly identity: string | null
   /**
-   * Which run of that machine's daemon came last: copies of its disk have the same identity. Null:
-   * it never said.
+   * The last run of its daemon. Copies of its disk have the same identity. Null if unknown.
    */
   readonly life?: string | null
-  /** What it lacks for taking new instances, in words of its own; null when nothing. */
+  /** For people: why it takes no new instances; null if it does. */
   readonly shortOf: string | null
   /** When it last renewed its lease, by its own clock: for people, never for decisions. */
   readonly lastSeenAt: string
 }
 
-/** What all other hosts go by of one. */
+/** The part of a host row that other hosts need. */
 export type PeerHost = Pick<
   Host,
   'name' | 'identity' | 'life' | 'state' | 'generation' | 'fabricAddress'
@@ -330,17 +326,17 @@ export interface ClientToken {
 }
 
 /**
- * A row that was left out because it cannot be read, or does not fit the others. It is there all
- * the same: nothing may be removed or handed out because it is missing from a list.
+ * A row that was left out because it is unreadable or contradicts others. It still exists: nothing
+ * may be removed, handed out or created because a list lacks it.
  */
 export interface UnreadableRow {
   /** The table, or what was selected from several (`placedNics`, `peers`). */
   readonly table: string
-  /** What names it there, made printable. */
+  /** Its key, made printable. */
   readonly key: string
   /** The first column that is wrong, and how. */
   readonly problem: string
-  /** What it speaks of, as far as that can be read. */
+  /** What the row is about, as far as that can be read. */
   readonly instance: InstanceId | null
   readonly host: HostName | null
   readonly ip: Ipv4 | null

@@ -1,7 +1,4 @@
-/**
- * Tags of ours on instances, by which a client sees how its host holds them. Nobody else can set
- * them. Pure.
- */
+/** Tags that only Atoll sets: they tell a client how its instance is isolated. Pure. */
 
 /** Keys that begin so are Atoll's. */
 export const RESERVED_TAG_PREFIX = 'atoll:'

@@ -1,9 +1,9 @@
 /**
- * Want: everything one host should be, as one read-only value, and the facts that come back.
+ * The want: everything one host should be, as one read-only value; and the facts that it reports.
  *
- * `plan/want.ts` computes it from records; services make it so; the ledger keeps the last one on
- * disk, so all of it is plain JSON. `local` is versioned by the host's generation and never applied
- * backwards; in `shared` the latest read wins.
+ * `plan/want.ts` makes the want from records, services apply it, and the ledger keeps the last one
+ * on disk as JSON. `local` has the host's generation, and an older one is never applied. Of
+ * `shared` the latest reading counts.
  */
 import type { Cidr, Ipv4, Mac } from './addr.ts'
 import type { DriverName } from './driver.ts'
@@ -32,9 +32,9 @@ export interface LocalWant {
   readonly generation: number
   /** This host's instances that are not yet gone, by id in ascending order. */
   readonly instances: readonly InstanceWant[]
-  /** Images that this host was asked to look at and that are still pending. */
+  /** Pending images that this host has to inspect. */
   readonly images: readonly ImageWant[]
-  /** The disks here that have outlived their instance, by id in ascending order. */
+  /** Disks on this host whose instance is terminated, by id in ascending order. */
   readonly volumes: readonly VolumeWant[]
   /** Images that are to be made of instances on this host. */
   readonly captures: readonly CaptureWant[]
@@ -44,15 +44,14 @@ export interface LocalWant {
    */
   readonly keptImages: readonly ImageId[] | null
   /**
-   * Instances of this host whose records cannot be read and never could: nothing of theirs is
-   * touched.
+   * Instances of this host whose rows were never readable. They are not touched.
    */
   readonly unreadable: UnreadableInstances
 }
 
 export interface UnreadableInstances {
   readonly ids: readonly InstanceId[]
-  /** Whether there is one of which not even the id can be read: it may be any. */
+  /** Whether there is a row whose id is unreadable, too. It may be of any instance. */
   readonly any: boolean
 }
 
@@ -64,7 +63,7 @@ export interface VolumeWant {
 /** The root disk of a virtual machine. */
 export interface DiskWant {
   readonly volume: VolumeId
-  /** At least so large: an image may be larger. */
+  /** The least size: the disk of an image may be larger. */
   readonly sizeGiB: number
   /** Whether it is kept, as a volume of its own, when its instance is terminated. */
   readonly keep: boolean
@@ -83,11 +82,11 @@ export interface InstanceWant {
   readonly launchIndex: number
   readonly launchedAt: string
   readonly run: InstanceRun
-  /** Whether it may be started: nobody else can be given it any more. */
+  /** Whether this host has claimed it. Only then it may be started. */
   readonly claimed: boolean
   /** A running workload that was last booted for a lower number must be rebooted. */
   readonly bootCount: number
-  /** Whether it was ever seen running: it has a disk then, and a new one would not be its own. */
+  /** Whether it has ever run: then its disk exists and must not be created again. */
   readonly ran: boolean
   readonly image: ImageWant
   readonly type: {
@@ -119,16 +118,16 @@ export interface InstanceWant {
 export interface ImageWant {
   readonly id: ImageId
   readonly location: string
-  /** What runs instances of it, and so what looks it up. */
+  /** The driver that inspects the image and runs its instances. */
   readonly driver: DriverName
-  /** Pinned content, or null while nobody has looked. */
+  /** The pinned content, or null if it was not inspected yet. */
   readonly digest: string | null
   /**
    * What a registry calls that content; null or absent: it came from none, or an older daemon
    * pinned it.
    */
   readonly repositoryDigest?: string | null | undefined
-  /** Whose it is; absent of an image that is no longer known, and in what an older daemon kept. */
+  /** The owner; absent if the image's row is gone, and in wants of older daemons. */
   readonly account?: AccountId | undefined
 }
 
@@ -140,7 +139,7 @@ export interface CaptureWant extends ImageWant {
    * here.
    */
   readonly origin: string
-  /** Whether a running instance may be interrupted so that its disk is consistent. */
+  /** Whether a running instance may be rebooted for a consistent copy of its disk. */
   readonly reboot: boolean
 }
 
@@ -198,13 +197,10 @@ export interface ImageFindings {
  * what they change.
  */
 export type Fact =
-  /**
-   * All is there for its first start, which waits for the records to say that the host has claimed
-   * it.
-   */
+  /** Ready for its first start. The host claims it in the records next. */
   | { readonly kind: 'ready'; readonly instance: InstanceId }
   | { readonly kind: 'running'; readonly instance: InstanceId; readonly bootCount: number }
-  /** It ended although it was wanted, or as it was wanted. Disk and address stay. */
+  /** It has ended, requested or not. Disk and address stay. */
   | {
       readonly kind: 'stopped'
       readonly instance: InstanceId
@@ -212,14 +208,11 @@ export type Fact =
       readonly code: string
       readonly message: string
     }
-  /** How it is held, as a tag of ours says (`model/reserved-tags.ts`). */
+  /** It must have this reserved tag (`model/reserved-tags.ts`). */
   | { readonly kind: 'marked'; readonly marked: InstanceId; readonly mark: ReservedTag }
   /** Nothing of it is left on the host: its address may be given to another. */
   | { readonly kind: 'gone'; readonly instance: InstanceId }
-  /**
-   * It can never run. It will be terminated on the ordinary path, which removes what was made of
-   * it.
-   */
+  /** It can never run. It is terminated like any other, which removes what was made of it. */
   | {
       readonly kind: 'failed'
       readonly instance: InstanceId

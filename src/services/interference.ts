@@ -1,9 +1,9 @@
 /**
- * Watches what others on this machine and its network do to instances: rules of other firewalls
- * that drop what they need, and other machines that have an address of ours. Either may come at any
- * time. Makes nothing; what it finds is told by `/healthz` and the log.
+ * Finds what disturbs instances from outside: rules of other firewalls that drop packets they need,
+ * and other machines with an address of ours. Either may appear at any time. It changes nothing;
+ * `/healthz` and the log report what it finds.
  *
- * It looks beside the passes, which never wait for it.
+ * Its checks run in parallel to the passes, which never wait for them.
  */
 import type { Host } from '../host/host.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -11,20 +11,20 @@ import type { Log } from '../lib/log.ts'
 import { createIntervalCheck } from '../lib/throttle.ts'
 import type { HostService } from './service.ts'
 
-/** How often rules are looked at, at most: a reading starts a few programs. */
+/** Shortest time between two checks of rules. A check starts a few programs. */
 const RULES_MS = 5_000
-/** Of iptables-legacy nobody tells when they change. */
+/** The same for iptables-legacy, whose changes the kernel does not announce. */
 const LEGACY_MS = 60_000
-/** How often the network is asked whether somebody else has our addresses. */
+/** Time between two ARP probes for our addresses. */
 const ADDRESSES_MS = 60_000
 
-/** One thing that is in the way. */
+/** One disturbance, and its fix. */
 interface Finding {
   readonly what: string
   readonly fix: string
 }
 
-/** What is found of each kind, and nothing before the first look. */
+/** The findings of the last checks; empty before the first. */
 export interface Interference {
   readonly firewalls: readonly Finding[]
   readonly addresses: readonly Finding[]
@@ -35,7 +35,7 @@ export interface InterferenceWatch extends HostService {
   found(): Interference
 }
 
-/** How it looks, until the signal aborts. */
+/** The checks. Each ends when its signal aborts. */
 export interface InterferenceReaders {
   /** Of rules that are not ours: those that instances cannot live with. */
   firewalls(signal: AbortSignal): Promise<readonly Finding[]>

@@ -77,7 +77,7 @@ export function createLinks(options: {
     // One bad NIC must not stop the others: a workload whose NIC is missing waits by itself.
     gate: false,
     apply: async (pass) => {
-      const surroundings = await attemptAll(surroundingsOf(host, pass, fabric, mtu), pass.signal)
+      const hostErrors = await attemptAll(hostSteps(host, pass, fabric, mtu), pass.signal)
       const nicsHere = wantedNics(pass.want, mtu, drivers)
       const wanted = new Map(nicsHere.map((nic) => [nic.spec.hostLink, nic]))
       const others = linksOfOthers(pass.want, drivers)
@@ -102,7 +102,7 @@ export function createLinks(options: {
       ]
       const errors = await attemptAll(work, pass.signal)
       failures.inc(errors.length)
-      const all = [...surroundings, ...errors]
+      const all = [...hostErrors, ...errors]
       if (all.length > 0)
         throw unavailable(`${all.length} links are not as they should be`, new AggregateError(all))
       return []
@@ -115,7 +115,7 @@ export function createLinks(options: {
  * The gateway device, the fabric device, and the routes to instances on other hosts. An error of
  * the fabric does not keep the instances of this host from their own network.
  */
-function surroundingsOf(
+function hostSteps(
   host: Host,
   { want, log }: Pass,
   fabric: FabricSettings,

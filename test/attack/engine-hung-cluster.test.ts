@@ -142,7 +142,7 @@ bus: {kind: rabbitmq, nodes: ['${rabbit.address}'], user: ${RABBIT_USER}, passwo
     signal('SIGSTOP')
     try {
       await launchesGoOn()
-      await named(/^bus: RabbitMQ is away or does not answer/)
+      await named(/^bus: RabbitMQ is unavailable/)
       await instancesGoOn()
       await launchesGoOn()
     } finally {
