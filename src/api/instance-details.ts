@@ -27,7 +27,7 @@ export interface InstanceDetails {
   /** Undefined when the image was deregistered since. */
   readonly image: Image | undefined
   readonly type: InstanceType | undefined
-  /** Its disks; none of a container, and of what an older daemon launched or ended. */
+  /** Its disks; none where its root is no volume, and of what an older daemon launched or ended. */
   readonly volumes: readonly Volume[]
 }
 

@@ -20,7 +20,7 @@ import type { Host } from '../model/records.ts'
 export interface Demand {
   readonly vcpus: number
   readonly memoryMiB: number
-  /** For volumes; none for a container. */
+  /** For volumes; 0 where the root is no volume. */
   readonly diskGiB: number
 }
 

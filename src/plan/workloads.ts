@@ -1,6 +1,6 @@
 /**
  * Plans the workload of one instance: from its want and its have to the next step or to facts. The
- * same for containers and virtual machines. Pure.
+ * same for all drivers. Pure.
  *
  * - Each pass plans at most one step per instance. After the step the host is read again, so no
  *   step relies on the memory of an earlier one.
@@ -162,7 +162,7 @@ function planRun(
   if (end !== null) return end
   switch (state.kind) {
     case 'lost':
-      return facts(stopped(want, 'Server.InternalError', lossOf(want)))
+      return facts(stopped(want, 'Server.InternalError', LOSS))
     case 'remains':
       return planLaunch(want, look(want.image))
     case 'created':
@@ -185,12 +185,12 @@ function planRun(
 
 const LOST: WorkloadState = { kind: 'lost' }
 
-/** EC2 has no code for a lost disk: such an instance is `stopped` until somebody terminates it. */
-function lossOf({ disk }: InstanceWant): string {
-  const what =
-    disk === null ? 'the container that held its disk was' : 'the file that holds its disk was'
-  return `The root disk is lost: ${what} removed from its host, and not by Atoll. Terminate the instance and launch another one`
-}
+/**
+ * The reason when an instance's disk is lost, whatever its driver. EC2 has no code for it: such an
+ * instance is `stopped` until somebody terminates it.
+ */
+const LOSS =
+  'The root disk is lost: it was removed from its host, and not by Atoll. Terminate the instance and launch another one'
 
 /**
  * The outcome when retries are over. An instance that never ran has failed. One that has run is

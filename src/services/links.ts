@@ -9,7 +9,7 @@
  *   number. It removes those that want does not name.
  * - If we die on any line here, the next pass finishes a half-made NIC. The firewall runs first and
  *   passes nothing that is not in its sets. Correct NICs are not touched, so traffic goes on.
- * - Moving the guest end into an instance is the drivers' work (`containers`, `machines`): they
+ * - Moving the guest end into an instance is the drivers' work (`workloads/driver.ts`): they
  *   know its process.
  */
 import type { FabricSpec, Host, NicSpec, NicState } from '../host/host.ts'

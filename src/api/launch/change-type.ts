@@ -8,8 +8,8 @@ import { driverOfInstance } from '../drivers.ts'
 
 /**
  * Takes what the type needs of the instance's host, and gives back what it had; its disk stays as
- * large as it is. Refuses a type that does not exist, an instance whose driver cannot change it (a
- * container has the limits that it was made with), and what the host has no room for.
+ * large as it is. Refuses a type that does not exist, an instance whose driver cannot change it,
+ * and what the host has no room for.
  */
 export async function changeType(
   tx: Tx,
@@ -24,10 +24,11 @@ export async function changeType(
   if (type === undefined)
     throw refused('InvalidParameterValue', `Invalid value '${name}' for InstanceType.`)
   const [origin] = await tx.images({ account, ids: [image] })
-  if (driverOfInstance(instance, origin, drivers)?.changesType !== true)
+  const driver = driverOfInstance(instance, origin, drivers)
+  if (driver?.changesType !== true)
     throw refused(
       'UnsupportedOperation',
-      `InstanceType: '${id}' is a container, whose type is the one that it was launched with`,
+      `InstanceType: '${id}' keeps the type that it was launched with: its driver (${driver?.name ?? 'unknown'}) cannot change it`,
     )
   const before = types.find((one) => one.name === had)
   await tx.returnCapacity(host, before?.vcpus ?? 0, before?.memoryMiB ?? 0)

@@ -24,7 +24,7 @@ export interface LaunchChoices {
   readonly type: InstanceType
   /** What runs the instances. */
   readonly driver: DriverDeclaration
-  /** Null for containers. */
+  /** Null where the root of the driver's instances is no volume. */
   readonly disk: LaunchDisk | null
   /** What each instance takes of its host. */
   readonly demand: Demand

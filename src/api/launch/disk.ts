@@ -133,7 +133,7 @@ export function launchDisk(
   order: DiskRequest | null,
   image: Pick<Image, 'id' | 'diskGiB'>,
   type: Pick<InstanceType, 'diskGiB'>,
-  { rootVolume }: Pick<DriverDeclaration, 'rootVolume'>,
+  { rootVolume, name }: Pick<DriverDeclaration, 'rootVolume' | 'name'>,
 ): LaunchDisk | null {
   if (rootVolume) {
     const leastGiB = image.diskGiB ?? 1
@@ -149,6 +149,6 @@ export function launchDisk(
   if (order === null) return null
   throw refused(
     'InvalidParameterCombination',
-    `The image '${image.id}' is a container's: its root is no volume, so BlockDeviceMappings may not be given`,
+    `The root of instances of the image '${image.id}' is no volume (driver ${name}), so BlockDeviceMappings may not be given`,
   )
 }

@@ -48,7 +48,7 @@ interface Launched {
   readonly instance: Instance
   readonly nic: Nic
   readonly host: Host
-  /** None for a container. */
+  /** None where its root is no volume. */
   readonly volumes: readonly Volume[]
 }
 
