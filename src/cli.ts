@@ -208,7 +208,9 @@ function buildProgram(): Command {
     )
     .requiredOption('--yes', 'confirm that instances and their disks are deleted')
     .action(async () => {
-      for (const line of await teardown(configuration(program))) print(line)
+      const { DRIVER_TEARDOWNS } = await import('./drivers.ts')
+      const lines = await teardown(configuration(program), DRIVER_TEARDOWNS)
+      for (const line of lines) print(line)
     })
   return program
 }

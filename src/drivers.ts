@@ -1,6 +1,7 @@
 /** The drivers of this daemon. A driver is a room, and one line here. */
 import { type Config, type Environment, instanceMtuBytes } from './config.ts'
 import { openContainers } from './containers/open.ts'
+import { CONTAINERS_TEARDOWN } from './containers/teardown.ts'
 import type { Host } from './host/host.ts'
 import { enlargeTables } from './host/processes/tables.ts'
 import { createOutbound, type Outbound } from './images/outbound.ts'
@@ -9,12 +10,13 @@ import type { Log } from './lib/log.ts'
 import type { Metrics } from './lib/metrics.ts'
 import type { Screen, Terminal } from './lib/terminal.ts'
 import { openMachines } from './machines/open.ts'
+import { MACHINES_TEARDOWN } from './machines/teardown.ts'
 import type { DriverDeclaration } from './model/driver.ts'
 import { refused } from './model/errors.ts'
 import type { InstanceId } from './model/ids.ts'
 import type { HostService } from './services/service.ts'
 import { outboundSettings } from './settings.ts'
-import type { OpenDriver } from './workloads/driver.ts'
+import type { DriverTeardown, OpenDriver } from './workloads/driver.ts'
 import { createWorkloadMeters } from './workloads/step-runner.ts'
 import { createWorkloads } from './workloads/workloads.ts'
 
@@ -49,11 +51,21 @@ interface DriverContext {
   readonly outbound: Outbound
 }
 
-/** Every driver of this daemon, a line each. Of several that take an image, the first gets it. */
-const DRIVERS: readonly ((context: DriverContext) => Promise<OpenDriver>)[] = [
-  openMachines,
-  openContainers,
+interface Driver {
+  readonly open: (context: DriverContext) => Promise<OpenDriver>
+  readonly teardown: DriverTeardown<Config>
+}
+
+/** Every driver, a line each. Of several that take an image, the first gets it. */
+const DRIVERS: readonly Driver[] = [
+  { open: openMachines, teardown: MACHINES_TEARDOWN },
+  { open: openContainers, teardown: CONTAINERS_TEARDOWN },
 ]
+
+/** How what each driver made is taken off this machine. */
+export const DRIVER_TEARDOWNS: readonly DriverTeardown<Config>[] = DRIVERS.map(
+  ({ teardown }) => teardown,
+)
 
 /** Opens all drivers; nothing is started or asked before it is needed. */
 export async function createDrivers(
@@ -64,7 +76,7 @@ export async function createDrivers(
   const outbound = createOutbound(outboundSettings(config, environment))
   const context = { ...base, outbound, mtuBytes: instanceMtuBytes(config) }
   await enlargeTables(log)
-  const drivers = await Promise.all(DRIVERS.map((open) => open(context)))
+  const drivers = await Promise.all(DRIVERS.map(({ open }) => open(context)))
   return {
     declarations: drivers.map(({ declaration }) => declaration),
     services(wake) {

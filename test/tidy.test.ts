@@ -72,7 +72,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   consoles: ['model', 'plan', 'host', 'lib', 'driver.ts'],
   agent: ['model', 'plan', 'store', 'bus', 'lib', 'service.ts'],
   api: ['model', 'plan', 'store', 'bus', 'lib'],
-  operator: ['model', 'lib', 'host', 'top'],
+  operator: ['model', 'lib', 'host', 'driver.ts', 'top'],
 }
 
 describe('rooms', () => {

@@ -142,20 +142,6 @@ export const FORWARDING_FILE = 'forwarding'
  * directory of its own.
  */
 export const VOLUMES_DIRECTORY = 'volumes'
-/**
- * All directories below the state directory that hold something of instances or their images;
- * teardown empties them.
- */
-export const INSTANCE_DIRECTORIES: readonly string[] = [
-  CONTAINERS_DIRECTORY,
-  GUEST_KIT_DIRECTORY,
-  MACHINES_DIRECTORY,
-  VOLUMES_DIRECTORY,
-  CONSOLES_DIRECTORY,
-  LAYERS_DIRECTORY,
-  CREATED_IMAGES_DIRECTORY,
-  IMAGE_CACHE_DIRECTORY,
-]
 /** User numbers are told apart by this many hexadecimal digits of the instance id. */
 const USER_DIGITS = 6
 

@@ -118,6 +118,25 @@ export interface OpenDriver {
   readonly images: Images
 }
 
+/**
+ * How what a driver made is taken off a machine by `atoll teardown`, without a daemon and without
+ * records; safe to repeat. `C` is the part of the configuration that it goes by.
+ */
+export interface DriverTeardown<C> {
+  /**
+   * Directories below the state directory in which it keeps instances and images. Removed once all
+   * instances are.
+   */
+  readonly directories: readonly string[]
+  /** The same below the runtime directory. */
+  readonly runtimeDirectories: readonly string[]
+  /**
+   * Ends and removes every instance that carries our mark, and what else it made outside of its
+   * directories. Resolves with a line for each thing done.
+   */
+  removeInstances(config: C): Promise<readonly string[]>
+}
+
 /** What whoever attaches to an instance that does not run is told. */
 export function notRunning(instance: InstanceId): AtollError {
   const mend = `start it with: aws ec2 start-instances --instance-ids ${instance}`

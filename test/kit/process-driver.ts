@@ -26,7 +26,12 @@ import type { InstanceId } from '../../src/model/ids.ts'
 import { instanceFromMark } from '../../src/model/names.ts'
 import type { InstanceWant, NicWant } from '../../src/model/want.ts'
 import type { WorkloadHave, WorkloadState } from '../../src/plan/workloads.ts'
-import { type Images, notRunning, type OpenDriver } from '../../src/workloads/driver.ts'
+import {
+  type DriverTeardown,
+  type Images,
+  notRunning,
+  type OpenDriver,
+} from '../../src/workloads/driver.ts'
 
 const SCHEME = 'process://'
 const POLL_MS = 20
@@ -40,6 +45,24 @@ export const PROCESS: DriverDeclaration = {
   rootVolume: false,
   changesType: true,
   takes: (location) => location.startsWith(`${SCHEME}/`),
+}
+
+const INSTANCES_DIRECTORY = 'processes'
+const IMAGES_DIRECTORY = 'process-images'
+
+/** How it is taken off a machine. */
+export const PROCESS_TEARDOWN: DriverTeardown<ProcessContext['config']> = {
+  directories: [INSTANCES_DIRECTORY, IMAGES_DIRECTORY],
+  runtimeDirectories: [],
+  async removeInstances({ stateDir }) {
+    const lines: string[] = []
+    for (const name of await readdir(join(stateDir, INSTANCES_DIRECTORY)).catch(() => [])) {
+      const pid = await pidIn(join(stateDir, INSTANCES_DIRECTORY, name))
+      if (pid !== null) process.kill(-pid, 'SIGKILL')
+      lines.push(`removed program ${name}`)
+    }
+    return lines
+  },
 }
 
 interface ProcessContext {
@@ -79,7 +102,7 @@ function nameOf(text: string): DriverName {
 }
 
 function imageFile(stateDir: string, digest: string): string {
-  return join(stateDir, 'process-images', digest)
+  return join(stateDir, IMAGES_DIRECTORY, digest)
 }
 
 function createImages(stateDir: string, { clock, log }: ProcessContext): Images {
@@ -111,8 +134,16 @@ until grep -q eth0: /proc/net/dev; do sleep 0.02; done
 echo $? >"$1/exit.new" && mv "$1/exit.new" "$1/exit"
 `
 
+/** The process that runs in this directory of an instance. */
+async function pidIn(home: string): Promise<number | null> {
+  const pid = Number(await readFile(join(home, 'pid'), 'utf8').catch(() => ''))
+  if (!Number.isInteger(pid) || pid === 0) return null
+  const words = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+  return words.includes(home) ? pid : null
+}
+
 function createProcesses(stateDir: string, { host, mtuBytes }: ProcessContext) {
-  const root = join(stateDir, 'processes')
+  const root = join(stateDir, INSTANCES_DIRECTORY)
   const home = (instance: InstanceId) => join(root, instance)
   const disk = (instance: InstanceId) => join(home(instance), 'disk')
   const file = (instance: InstanceId, name: string) => join(home(instance), name)
@@ -120,12 +151,7 @@ function createProcesses(stateDir: string, { host, mtuBytes }: ProcessContext) {
   const plugged = new Map<number, readonly NicWant[]>()
 
   /** The process of an instance that runs. */
-  async function pidOf(instance: InstanceId): Promise<number | null> {
-    const pid = Number(await readFile(file(instance, 'pid'), 'utf8').catch(() => ''))
-    if (!Number.isInteger(pid) || pid === 0) return null
-    const words = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
-    return words.includes(home(instance)) ? pid : null
-  }
+  const pidOf = (instance: InstanceId) => pidIn(home(instance))
 
   async function untilPid(instance: InstanceId, deadlineMs: number, isThere: boolean) {
     for (let waited = 0; waited < deadlineMs; waited += POLL_MS) {

@@ -2,14 +2,15 @@
  * A driver that only a test has, on a whole host beside Docker's: what it takes is a room and a line where drivers are listed.
  * Records, plan, network and API go by what it declares.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type InstanceId, parseId } from '../../src/model/ids.ts'
+import { removeFiles, removeInstances } from '../../src/operator/teardown.ts'
 import type { OpenDriver } from '../../src/workloads/driver.ts'
 import { eventually } from '../../tools/kit/netns.ts'
-import { openProcesses, PROCESS } from '../kit/process-driver.ts'
+import { openProcesses, PROCESS, PROCESS_TEARDOWN } from '../kit/process-driver.ts'
 import { startWholeHost, type WholeHost } from '../kit/whole-host.ts'
 
 const DEADLINE_MS = 60_000
@@ -17,11 +18,13 @@ const PROGRAM = '#!/bin/sh\necho I am a program\nexec sleep infinity\n'
 let whole: WholeHost
 let processes: OpenDriver
 let dir: string
+let stateDir: string
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'atoll-third-'))
   await writeFile(join(dir, 'program'), PROGRAM)
   const open = (context: Parameters<typeof openProcesses>[0]) => {
+    stateDir = context.config.stateDir
     processes = openProcesses(context)
     return processes
   }
@@ -104,6 +107,27 @@ test(
     )
     const signal = new AbortController().signal
     expect(await driver.list({ fresh: true, signal })).toEqual([])
+  },
+  4 * DEADLINE_MS,
+)
+
+test(
+  'teardown goes by what the driver declares, and leaves nothing of it',
+  async () => {
+    await writeFile(join(dir, 'second'), PROGRAM)
+    const id = await launch(await register(`process://${join(dir, 'second')}`))
+    await untilState(id, 'running')
+    const config = { stateDir, runtimeDir: join(dir, 'run') }
+    expect(await removeInstances(config, [PROCESS_TEARDOWN])).toContain(`removed program ${id}`)
+    expect(await removeFiles(config, [PROCESS_TEARDOWN])).toEqual([])
+    const signal = new AbortController().signal
+    expect(await processes.driver.list({ fresh: true, signal })).toEqual([])
+    const left = await readdir(stateDir)
+    for (const name of ['processes', 'process-images']) expect(left).not.toContain(name)
+    // A daemon that lives on says so.
+    await untilState(id, 'stopped')
+    await whole.act('TerminateInstances', { InstanceIds: [id] })
+    await untilState(id, 'terminated')
   },
   4 * DEADLINE_MS,
 )
