@@ -4,7 +4,8 @@
  *
  * One small process for all virtual machines of a state directory, nobody's child, started by
  * whichever daemon finds that there is none. It looks at sizes every second, and ends when there
- * are no machines any more. The daemon's own trimming is not in its way.
+ * are no machines any more. The daemon's own trimming is not in its way. The program is
+ * `console-trimmer.sh`.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Clock } from '../../lib/clock.ts'
@@ -18,25 +19,7 @@ export interface ConsoleTrimmer {
   ensure(): void
 }
 
-/**
- * Arguments: directory, bytes that are kept. coreutils and procps alone. A file is copied and
- * emptied, as QEMU goes on at its new end; of one that grew meanwhile some lines are lost. Links
- * are not followed.
- */
-const SCRIPT = `
-turn=0
-while [ -d "$0" ]; do
-  for log in "$0"/*/console.log "$0"/*/qemu.log; do
-    [ -f "$log" ] && [ ! -L "$log" ] || continue
-    [ "$(stat -c %s -- "$log")" -gt "$((2 * $1))" ] || continue
-    tail -c "$1" -- "$log" >"$log.1.new" && mv -T -- "$log.1.new" "$log.1"
-    truncate -s 0 -- "$log"
-  done
-  turn=$((turn + 1))
-  [ "$((turn % 60))" -ne 0 ] || pgrep -f -- "-name guest=atoll:$0/" >/dev/null || exit 0
-  sleep 1
-done
-`
+const PROGRAM = `${import.meta.dirname}/console-trimmer.sh`
 /** Another daemon's may hold the lock, so that ours ends at once. */
 const TRY_EVERY_MS = 30_000
 
@@ -60,7 +43,7 @@ export function createConsoleTrimmer({
       if (isAlive || clock.monotonic() - triedMs < TRY_EVERY_MS) return
       triedMs = clock.monotonic()
       const lock = ['--nonblock', '--no-fork', below(stateDir, TRIMMER_LOCK)]
-      const command = ['sh', '-c', SCRIPT, below(stateDir, MACHINES_DIRECTORY), String(keptBytes)]
+      const command = ['sh', PROGRAM, below(stateDir, MACHINES_DIRECTORY), String(keptBytes)]
       child = spawn('flock', [...lock, ...command], { stdio: 'ignore', detached: true, cwd: '/' })
       child.on('error', (error) => log.warn({ error }, 'console logs are not being trimmed'))
       child.unref()

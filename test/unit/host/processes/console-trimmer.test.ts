@@ -35,7 +35,7 @@ const trimmer = () =>
 const sizeOf = async (path: string) => (await stat(path)).size
 /** Those of this state directory. */
 async function running(): Promise<number> {
-  return (await execute('pgrep', ['-f', `sh -c.*${stateDir}`])).stdout
+  return (await execute('pgrep', ['-f', `console-trimmer.sh ${stateDir}`])).stdout
     .trim()
     .split('\n')
     .filter(Boolean).length
