@@ -1,4 +1,7 @@
-/** Images of virtual machines for tests: a host's published directory, its cache, and a clock that can be moved. */
+/**
+ * Images of virtual machines for tests: a host's published directory, its cache, and a clock that
+ * can be moved.
+ */
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -41,7 +44,10 @@ export interface ImageWorld {
   remove(): Promise<void>
 }
 
-/** An empty one. Pauses are a twentieth as long; silence is as long as it is, because this machine may be slow. */
+/**
+ * An empty one. Pauses are a twentieth as long; silence is as long as it is, because this machine
+ * may be slow.
+ */
 export async function createImageWorld(): Promise<ImageWorld> {
   const hurried = hurriedClock(20)
   const dir = await mkdtemp(join(tmpdir(), 'atoll-machine-images-'))

@@ -45,7 +45,8 @@ describe('a web server', () => {
     expect(first).toBeNull()
     expect(rest).toHaveLength(4)
     const starts = rest.map((range) => Number(range?.replace(/\D/g, '') ?? 0))
-    // What had arrived and was not read yet when the connection broke may be lost, even all of it: it stands still, and never goes back.
+    // What had arrived and was not read yet when the connection broke may be lost, even all of it:
+    // it stands still, and never goes back.
     expect(starts.every((start, n) => start >= (starts[n - 1] ?? 0))).toBe(true)
   })
 

@@ -1,4 +1,7 @@
-/** Images of virtual machines from a web server that misbehaves: what the log says, and what a client is told. */
+/**
+ * Images of virtual machines from a web server that misbehaves: what the log says, and what a
+ * client is told.
+ */
 import type { ServerResponse } from 'node:http'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Log } from '../../../src/lib/log.ts'
@@ -18,7 +21,10 @@ import {
 } from '../../kit/machine-images.ts'
 
 const MIB = 1024 * 1024
-/** Where somebody must fall silent, half a minute is a second: a request of ours must have arrived within it. */
+/**
+ * Where somebody must fall silent, half a minute is a second: a request of ours must have arrived
+ * within it.
+ */
 const impatient = hurriedClock(30)
 
 let world: ImageWorld
@@ -67,7 +73,8 @@ describe('a web server', () => {
     ],
     [
       'falls silent',
-      // It begins anew each time instead of going on where it was, which is put up with three times.
+      // It begins anew each time instead of going on where it was, which is put up with three
+      // times.
       5,
       /silent for 30 seconds/,
       (response) => {
