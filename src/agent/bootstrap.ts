@@ -7,6 +7,7 @@
 import type { SecretCipher } from '../lib/secret-cipher.ts'
 import { type Cidr, cidrAddress, cidrContains, cidrOverlaps, cidrSize } from '../model/addr.ts'
 import { bug } from '../model/errors.ts'
+import { ALL_OUT, allFromMembers } from '../model/group-rule.ts'
 import { type AccountId, formatId, type HostName, ID_BYTES, parseAccountId } from '../model/ids.ts'
 import {
   canAllOpen,
@@ -84,13 +85,18 @@ async function makeNetwork(
   }
   if (known === undefined) {
     if ((await tx.insertVpc(vpc)) === 'exists') return 'exists'
+    const group = formatId('sg', random(ID_BYTES))
     await tx.insertGroup({
-      id: formatId('sg', random(ID_BYTES)),
+      id: group,
       vpc: vpc.id,
       account,
       name: 'default',
       description: 'default VPC security group',
     })
+    for (const match of [allFromMembers(group), ALL_OUT]) {
+      const id = formatId('sgr', random(ID_BYTES))
+      await tx.insertGroupRule({ ...match, id, group, vpc: vpc.id, account, description: '' })
+    }
   }
   const inside = subnets.filter((subnet) => subnet.vpc === vpc.id)
   const isThere = inside.some(({ zone, isDefault }) => isDefault && zone === settings.zone)

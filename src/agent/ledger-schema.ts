@@ -8,10 +8,25 @@
 import { z } from 'zod'
 import { formatCidr, parseCidr, parseIpv4, parseMac } from '../model/addr.ts'
 import { type DriverName, parseDriverName } from '../model/driver.ts'
-import { type IdPrefix, parseAccountId, parseHostName, parseId } from '../model/ids.ts'
+import {
+  ALL_OUT,
+  ANY_PROTOCOL,
+  allFromMembers,
+  ICMP_MAX,
+  isPortRange,
+} from '../model/group-rule.ts'
+import {
+  formatId,
+  type GroupId,
+  ID_BYTES,
+  type IdPrefix,
+  parseAccountId,
+  parseHostName,
+  parseId,
+} from '../model/ids.ts'
 import { driverByLocation, driverOf } from '../model/image-location.ts'
 import { HOP_LIMIT_MAX, OLDER_METADATA } from '../model/metadata-options.ts'
-import type { HostWant } from '../model/want.ts'
+import type { HostWant, RuleWant } from '../model/want.ts'
 
 /** A string that a parser of the model accepts. */
 function word<T>(parse: (text: string) => T | undefined) {
@@ -128,10 +143,37 @@ const local = z.object({
     .default({ ids: [], any: false }),
 })
 
+const rule = z
+  .object({
+    id: id('sgr'),
+    egress: z.boolean(),
+    protocol: z.int().min(ANY_PROTOCOL).max(ICMP_MAX),
+    fromPort: z.int(),
+    toPort: z.int(),
+    peer: z.discriminatedUnion('kind', [
+      z.object({ kind: z.literal('ipv4'), cidr: network }),
+      z.object({ kind: z.literal('ipv6'), cidr: z.string() }),
+      z.object({ kind: z.literal('group'), group: id('sg') }),
+    ]),
+  })
+  .refine(isPortRange, 'ports of another protocol')
+
+const group = z
+  .object({ id: id('sg'), members: z.array(ip), rules: z.array(rule).optional() })
+  // Older daemons knew no rules: each group let in its members and let out everything.
+  .transform(({ rules, ...group }) => ({ ...group, rules: rules ?? olderRules(group.id) }))
+
+function olderRules(group: GroupId): readonly RuleWant[] {
+  return [allFromMembers(group), ALL_OUT].map((match, at) => ({
+    ...match,
+    id: formatId('sgr', new Uint8Array(ID_BYTES).fill(at)),
+  }))
+}
+
 const shared = z.object({
   subnets: z.array(z.object({ id: id('subnet'), cidr: network, gateway: ip })),
   vpcs: z.array(z.object({ id: id('vpc'), cidr: network })),
-  groups: z.array(z.object({ id: id('sg'), members: z.array(ip) })),
+  groups: z.array(group),
   names: z.array(z.object({ name: z.string(), ip, primary: z.boolean() })),
   // Daemons of a single host did not write it.
   peers: z.array(z.object({ host: word(parseHostName), address: ip })).default([]),

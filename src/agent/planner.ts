@@ -33,6 +33,7 @@ function isSame(a: SharedRecords, b: SharedRecords): boolean {
     a.subnets === b.subnets &&
     a.vpcs === b.vpcs &&
     a.groups === b.groups &&
+    a.groupRules === b.groupRules &&
     a.hosts.length === b.hosts.length &&
     a.hosts.every(({ name, fabricAddress }, at) => {
       const other = b.hosts[at]

@@ -7,7 +7,7 @@
  *
  * - its own part: its row, instances, NICs, volumes, tags, and the images and key pairs of these;
  * - of each VPC that it has instances in: the members on every host, with their groups and names,
- *   and the groups themselves;
+ *   and the groups themselves with their rules;
  * - of the whole cloud, because its services need all of them: the networks (every host has the
  *   gateways of all subnets, answers for the zones of all VPCs, masquerades only what leaves all of
  *   them, and fetches images from none of them), the other hosts (the fabric takes packets from no
@@ -349,6 +349,9 @@ function knownFrom(
     subnets: cloud.subnets,
     types: cloud.types,
     groups: isSame ? before.snapshot.groups : byId(parts.flatMap(({ groups }) => groups)),
+    groupRules: isSame
+      ? before.snapshot.groupRules
+      : byId(parts.flatMap(({ groupRules }) => groupRules)),
     nics: isSame ? before.snapshot.nics : membersOf(parts),
     unreadable,
   }

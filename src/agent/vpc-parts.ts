@@ -1,6 +1,6 @@
 /** Reads what a host keeps of the VPCs that it has instances in: their groups and their members. */
 import type { HostName, VpcId } from '../model/ids.ts'
-import type { Group, PeerHost, PlacedNic } from '../model/records.ts'
+import type { Group, GroupRule, PeerHost, PlacedNic } from '../model/records.ts'
 import type { Snapshot } from '../plan/want.ts'
 import type { Scope } from '../store/scope.ts'
 import type { ReadTx } from '../store/store.ts'
@@ -8,6 +8,7 @@ import type { ReadTx } from '../store/store.ts'
 /** What is known of one VPC. */
 export interface VpcPart {
   readonly groups: readonly Group[]
+  readonly groupRules: readonly GroupRule[]
   /** NICs by their host. */
   readonly members: ReadonlyMap<HostName, readonly PlacedNic[]>
 }
@@ -60,19 +61,20 @@ export async function readVpcs(
   )
   const changes = [...membersIn(scopes), ...ofOlder].filter(({ vpc }) => before.has(vpc))
   const vpcs = changes.length === 0 ? before : await readMembers(tx, before, changes)
-  return ids.length === 0 ? vpcs : withGroups(vpcs, ids, await tx.groups({ vpcs: ids }))
+  return ids.length === 0 ? vpcs : await withGroups(tx, vpcs, ids)
 }
 
-function withGroups(
+async function withGroups(
+  tx: Pick<ReadTx, 'groups' | 'groupRules'>,
   vpcs: ReadonlyMap<VpcId, VpcPart>,
   ids: readonly VpcId[],
-  groups: readonly Group[],
-): ReadonlyMap<VpcId, VpcPart> {
-  const groupsOf = Map.groupBy(groups, ({ vpc }) => vpc)
+): Promise<ReadonlyMap<VpcId, VpcPart>> {
+  const groupsOf = Map.groupBy(await tx.groups({ vpcs: ids }), ({ vpc }) => vpc)
+  const rulesOf = Map.groupBy(await tx.groupRules({ vpcs: ids }), ({ vpc }) => vpc)
   const read = new Map(vpcs)
   for (const id of ids) {
     const { members = new Map() } = read.get(id) ?? {}
-    read.set(id, { members, groups: groupsOf.get(id) ?? [] })
+    read.set(id, { members, groups: groupsOf.get(id) ?? [], groupRules: rulesOf.get(id) ?? [] })
   }
   return read
 }
@@ -86,10 +88,10 @@ export async function readWholeVpcs(
   const parts = new Map(
     ids.map((id) => {
       const members = Map.groupBy(nics.get(id) ?? [], ({ host }) => host)
-      return [id, { groups: [], members }]
+      return [id, { groups: [], groupRules: [], members }]
     }),
   )
-  return withGroups(parts, ids, await tx.groups({ vpcs: ids }))
+  return await withGroups(tx, parts, ids)
 }
 
 /** The VPCs with the members on some hosts read again, in one statement. */

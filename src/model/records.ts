@@ -7,6 +7,7 @@
  */
 import type { Cidr, Ipv4, Mac } from './addr.ts'
 import type { DriverName } from './driver.ts'
+import type { RuleMatch } from './group-rule.ts'
 import type {
   AccountId,
   GroupId,
@@ -16,6 +17,7 @@ import type {
   KeyPairId,
   NicId,
   ReservationId,
+  SecurityGroupRuleId,
   SubnetId,
   VolumeId,
   VpcId,
@@ -123,15 +125,23 @@ export interface Subnet {
   readonly isDefault: boolean
 }
 
-/**
- * A security group. Only each VPC's default group exists so far: members reach each other, the
- * outside does not.
- */
+/** A security group. What it lets pass are its rules. */
 export interface Group {
   readonly id: GroupId
   readonly vpc: VpcId
   readonly account: AccountId
   readonly name: string
+  readonly description: string
+}
+
+/** One rule of a security group. */
+export interface GroupRule extends RuleMatch {
+  readonly id: SecurityGroupRuleId
+  readonly group: GroupId
+  /** The group's. */
+  readonly vpc: VpcId
+  readonly account: AccountId
+  /** Empty: none was given. */
   readonly description: string
 }
 

@@ -7,6 +7,7 @@
  */
 import type { Cidr, Ipv4, Mac } from './addr.ts'
 import type { DriverName } from './driver.ts'
+import type { RuleMatch } from './group-rule.ts'
 import type {
   AccountId,
   GroupId,
@@ -15,6 +16,7 @@ import type {
   InstanceId,
   NicId,
   ReservationId,
+  SecurityGroupRuleId,
   SubnetId,
   VolumeId,
   VpcId,
@@ -165,8 +167,7 @@ export interface SharedWant {
   }[]
   /** Every VPC's network: traffic inside them is routed, never masqueraded. */
   readonly vpcs: readonly { readonly id: VpcId; readonly cidr: Cidr }[]
-  /** Members of each group on all hosts. */
-  readonly groups: readonly { readonly id: GroupId; readonly members: readonly Ipv4[] }[]
+  readonly groups: readonly GroupWant[]
   /**
    * Names to serve, first labels in lower case: instance ids, IP-based host names and Name tags. A
    * name may have several addresses. `primary` marks the one that the reverse lookup of its address
@@ -190,6 +191,19 @@ export interface ImageFindings {
   readonly architecture: string
   /** Size of the disk that instances begin with, in GiB, rounded up; null: it brings none. */
   readonly diskGiB: number | null
+}
+
+/** A security group. */
+export interface GroupWant {
+  readonly id: GroupId
+  /** On all hosts. */
+  readonly members: readonly Ipv4[]
+  /** By id in ascending order. */
+  readonly rules: readonly RuleWant[]
+}
+
+export interface RuleWant extends RuleMatch {
+  readonly id: SecurityGroupRuleId
 }
 
 /**

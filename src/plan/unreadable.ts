@@ -8,7 +8,13 @@
 import { type Ipv4, ipv4ToNumber } from '../model/addr.ts'
 import type { HostName } from '../model/ids.ts'
 import type { Instance, UnreadableRow } from '../model/records.ts'
-import type { HostWant, InstanceWant, SharedWant, UnreadableInstances } from '../model/want.ts'
+import type {
+  GroupWant,
+  HostWant,
+  InstanceWant,
+  SharedWant,
+  UnreadableInstances,
+} from '../model/want.ts'
 
 /** Tables that an instance's want depends on, and the instance's field that names the row. */
 const NEEDED: Readonly<Record<string, 'image' | 'type'>> = {
@@ -89,19 +95,17 @@ function withKnownShared(
   const lost = addressesOf(rows, known, peers, kept)
   // An address in a readable record belongs to that record now.
   for (const { ip } of read.routes) lost.delete(ip)
-  const groups = new Map(read.groups.map((group) => [group.id, group.members]))
-  for (const { id, members } of known.groups) {
-    if (!members.some((ip) => lost.has(ip))) continue
-    const now = new Set(groups.get(id))
-    // Keep the known order, so that an unchanged group compares as equal.
-    const still = members.filter((ip) => now.has(ip) || lost.has(ip))
-    groups.set(id, [...new Set([...still, ...now])])
-  }
+  const lostGroups = lostOf(read.groups, known.groups, keysOf('securityGroups'))
+  const lostRules = keysOf('securityGroupRules')
+  const knownGroups = new Map(known.groups.map((group) => [group.id, group]))
   const named = new Set(read.names.map(({ name, ip }) => `${name} ${ip}`))
   return {
     subnets: [...read.subnets, ...lostOf(read.subnets, known.subnets, keysOf('subnets'))],
     vpcs: [...read.vpcs, ...lostOf(read.vpcs, known.vpcs, keysOf('vpcs'))],
-    groups: [...groups].map(([id, members]) => ({ id, members })),
+    groups: [...read.groups, ...lostGroups].map((group) => {
+      const before = knownGroups.get(group.id)
+      return before === undefined ? group : withKnownGroup(group, before, lost, lostRules)
+    }),
     names: [
       ...read.names,
       ...known.names.filter(({ name, ip }) => lost.has(ip) && !named.has(`${name} ${ip}`)),
@@ -111,6 +115,29 @@ function withKnownShared(
       (a, b) => ipv4ToNumber(a.ip) - ipv4ToNumber(b.ip),
     ),
   }
+}
+
+/** The group with the members and rules that cannot be read and are known. */
+function withKnownGroup(
+  read: GroupWant,
+  known: GroupWant,
+  lost: ReadonlySet<Ipv4>,
+  lostRules: ReadonlySet<string>,
+): GroupWant {
+  const now = new Set(read.members)
+  // Keep the known order, so that an unchanged group compares as equal.
+  const still = known.members.filter((ip) => now.has(ip) || lost.has(ip))
+  return {
+    ...read,
+    members: known.members.some((ip) => lost.has(ip))
+      ? [...new Set([...still, ...now])]
+      : read.members,
+    rules: byId([...read.rules, ...lostOf(read.rules, known.rules, lostRules)]),
+  }
+}
+
+function byId<Item extends { readonly id: string }>(items: readonly Item[]): readonly Item[] {
+  return items.toSorted((a, b) => (a.id < b.id ? -1 : 1))
 }
 
 /**

@@ -8,6 +8,7 @@ import { OLDER_METADATA } from '../model/metadata-options.ts'
 import { ROOT_DEVICE_NAME } from '../model/names.ts'
 import type {
   Group,
+  GroupRule,
   Image,
   Instance,
   InstanceType,
@@ -29,6 +30,7 @@ import type {
   InstanceWant,
   LocalWant,
   NicWant,
+  RuleWant,
   SharedWant,
   VolumeWant,
 } from '../model/want.ts'
@@ -45,6 +47,8 @@ export interface Snapshot {
   readonly subnets: readonly Subnet[]
   /** Of those VPCs. */
   readonly groups: readonly Group[]
+  /** Of those groups, by id in ascending order. */
+  readonly groupRules: readonly GroupRule[]
   /** Those of the host's instances, and those that it inspects, makes or keeps. */
   readonly images: readonly Image[]
   readonly types: readonly InstanceType[]
@@ -58,7 +62,10 @@ export interface Snapshot {
 }
 
 /** The records that `sharedWant` reads. */
-export type SharedRecords = Pick<Snapshot, 'hosts' | 'nics' | 'vpcs' | 'subnets' | 'groups'>
+export type SharedRecords = Pick<
+  Snapshot,
+  'hosts' | 'nics' | 'vpcs' | 'subnets' | 'groups' | 'groupRules'
+>
 
 /**
  * The want of `host`, or null when it has no host row. `known` is the want before: what is
@@ -238,14 +245,23 @@ function nicWant(nic: Nic, index: Index): readonly NicWant[] {
 /** What `host` should be of what belongs to more hosts than one. */
 export function sharedWant(host: HostName, records: SharedRecords): SharedWant {
   const members = membersOf(records.nics)
+  const rules = Map.groupBy(records.groupRules, ({ group }) => group)
   return {
     subnets: records.subnets.map(({ id, cidr }) => ({ id, cidr, gateway: gatewayOf(cidr) })),
     vpcs: records.vpcs.map(({ id, cidr }) => ({ id, cidr })),
-    groups: records.groups.map(({ id }) => ({ id, members: members.get(id) ?? [] })),
+    groups: records.groups.map(({ id }) => ({
+      id,
+      members: members.get(id) ?? [],
+      rules: rules.get(id)?.map(ruleWant) ?? [],
+    })),
     names: namesOf(records),
     peers: peersOf(host, records),
     routes: routesFrom(host, records),
   }
+}
+
+function ruleWant({ id, egress, protocol, fromPort, toPort, peer }: GroupRule): RuleWant {
+  return { id, egress, protocol, fromPort, toPort, peer }
 }
 
 function membersOf(nics: Snapshot['nics']): ReadonlyMap<GroupId, readonly Ipv4[]> {

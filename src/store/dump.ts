@@ -61,10 +61,10 @@ export async function writeDump(
       try {
         await insert(table, part)
       } catch (error) {
-        if (!isTrouble(error, 'duplicate', 'misuse')) throw error
+        if (!isTrouble(error, 'duplicate', 'referenced', 'misuse')) throw error
         for (const row of part)
           await insert(table, [row]).catch((cause: unknown) => {
-            if (!isTrouble(cause, 'duplicate', 'misuse')) throw cause
+            if (!isTrouble(cause, 'duplicate', 'referenced', 'misuse')) throw cause
             leftOut += 1
           })
       }

@@ -28,6 +28,7 @@ import { hostLives } from './migrations/0013-host-lives.ts'
 import { instanceOptions } from './migrations/0014-instance-options.ts'
 import { generations } from './migrations/0015-generations.ts'
 import { drivers } from './migrations/0016-drivers.ts'
+import { groupRules } from './migrations/0017-group-rules.ts'
 import type { Tables } from './nouns.ts'
 
 /** All migrations; they are applied in ascending order of their names. */
@@ -46,6 +47,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0014-instance-options': instanceOptions,
   '0015-generations': generations,
   '0016-drivers': drivers,
+  '0017-group-rules': groupRules,
 }
 const GENERATION = '0'
 

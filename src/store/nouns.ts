@@ -8,6 +8,7 @@ import { clientTokens } from './records/client-token.ts'
 import { commits } from './records/commit.ts'
 import { generations } from './records/generation.ts'
 import { groups } from './records/group.ts'
+import { groupRules } from './records/group-rule.ts'
 import { hosts } from './records/host.ts'
 import { images } from './records/image.ts'
 import { instances } from './records/instance.ts'
@@ -27,6 +28,7 @@ export const NOUNS = [
   instanceTypes,
   networks,
   groups,
+  groupRules,
   instances,
   nics,
   volumes,

@@ -108,7 +108,7 @@ async function repeat(
     try {
       await Reflect.apply(write, tx, given)
     } catch (error) {
-      if (!isTrouble(error, 'duplicate', 'misuse')) throw error
+      if (!isTrouble(error, 'duplicate', 'referenced', 'misuse')) throw error
     }
     if (!isFact && !(await shown(tx, ...given))) isWhole = false
   }

@@ -4,6 +4,7 @@
  * Wherever records are fought for, the fighters use two stores over the same records, as two hosts would.
  */
 import { describe } from 'vitest'
+import { describeGroups } from './store/groups.ts'
 import { describeUnusedImages } from './store/images.ts'
 import { describeHosts, describeLabels, describeUniqueness } from './store/keys.ts'
 import { describeLeases, describeOwnership, describeReplicas } from './store/leases.ts'
@@ -21,6 +22,7 @@ export function describeStoreContract(name: string, begin: () => Promise<StoreWo
     describeRoundTrips(begin)
     describeQueries(begin)
     describeVolumes(begin)
+    describeGroups(begin)
     describeUniqueness(begin)
     describeUnusedImages(begin)
     describeHosts(begin)

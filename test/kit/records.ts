@@ -1,18 +1,22 @@
 /** Records for tests: small, valid, and told apart by a number. */
 import { cidr, cidrAddress, type Ipv4, macFromRandom } from '../../src/model/addr.ts'
+import { ALL_OUT, allFromMembers } from '../../src/model/group-rule.ts'
 import {
   type AccountId,
   formatId,
+  type GroupId,
   type HostName,
   type IdPrefix,
   type InstanceId,
   parseAccountId,
   parseHostName,
+  type SecurityGroupRuleId,
 } from '../../src/model/ids.ts'
 import { OLDER_METADATA } from '../../src/model/metadata-options.ts'
 import { ROOT_DEVICE_NAME } from '../../src/model/names.ts'
 import type {
   Group,
+  GroupRule,
   Host,
   Image,
   Instance,
@@ -21,6 +25,7 @@ import type {
   Volume,
   Vpc,
 } from '../../src/model/records.ts'
+import type { RuleWant } from '../../src/model/want.ts'
 
 const TIME = '2026-11-22T08:00:00.000Z'
 
@@ -44,6 +49,23 @@ export function hostName(text: string): HostName {
 
 export function instanceId(number: number): InstanceId {
   return numbered('i', number)
+}
+
+/** What the rules of a default group say: everything from its members, everything outwards. */
+export function defaultRuleWants(group: GroupId): readonly RuleWant[] {
+  return [allFromMembers(group), ALL_OUT].map((match) => ({
+    ...match,
+    id: `sgr-${match.egress ? 1 : 0}${group.slice('sg-x'.length)}` as SecurityGroupRuleId,
+  }))
+}
+
+/** The rules of a default group. */
+export function defaultRules({
+  id,
+  vpc,
+  account,
+}: Pick<Group, 'id' | 'vpc' | 'account'>): readonly GroupRule[] {
+  return defaultRuleWants(id).map((rule) => ({ ...rule, group: id, vpc, account, description: '' }))
 }
 
 /** A default VPC with one subnet and its default group. */

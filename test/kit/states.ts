@@ -23,6 +23,7 @@ import type { Snapshot } from '../../src/plan/want.ts'
 import { NO_FABRIC } from '../../tools/kit/instance.ts'
 import {
   account,
+  defaultRules,
   hostName,
   hostRecord,
   image,
@@ -159,13 +160,15 @@ function state(
           hostRecord(there, { fabricAddress: THERE_ADDRESS }),
           hostRecord(afar, { fabricAddress: AFAR_ADDRESS }),
         ]
+  const groups = more.groups ?? GROUPS
   const records: Snapshot = {
     hosts,
     instances: guests.filter(({ at = here }) => at === here).map(instanceOf),
     nics: guests.flatMap(nicsOf),
     vpcs: more.vpcs ?? [network.vpc],
     subnets: more.subnets ?? [network.subnet],
-    groups: more.groups ?? GROUPS,
+    groups,
+    groupRules: groups.flatMap(defaultRules),
     images: [image],
     types: [
       { name: 't3.micro', vcpus: 2, memoryMiB: 1024, diskGiB: 8 },

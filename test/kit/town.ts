@@ -22,6 +22,8 @@ import { silentLog } from '../../tools/kit/log.ts'
 import type { Netns } from '../../tools/kit/netns.ts'
 import { createNetns } from '../../tools/kit/netns.ts'
 
+import { defaultRuleWants } from './records.ts'
+
 const TOWN_VPC = cidr('172.31.0.0/16')
 const TOWN_SUBNET = cidr('172.31.0.0/20')
 export const TOWN_GATEWAY = gatewayOf(TOWN_SUBNET)
@@ -71,6 +73,7 @@ export function townWant(...instances: readonly InstanceWant[]): HostWant {
         members: nics
           .filter((each) => each.groups.some((group) => group.id === id))
           .map((each) => each.ip),
+        rules: defaultRuleWants(id),
       })),
     },
   }

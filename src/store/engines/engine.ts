@@ -24,18 +24,27 @@
 import { AtollError, type ErrorKind, messageOf } from '../../model/errors.ts'
 
 /**
- * `duplicate`: a UNIQUE key is taken. `conflict`: another transaction was in the way, the whole of
+ * `duplicate`: a UNIQUE key is taken. `referenced`: other rows refer to the row that was to go.
+ * `conflict`: another transaction was in the way, the whole of
  * this one may be run again. `lost`: the way to the engine broke before anything was committed, and
  * the whole may be run again. `unsure`: the answer to the commit did not come; whoever runs it
  * again must see to it that it happens once. `away`: the engine or its disk does not do its part.
  * `misuse`: the statement or what it would write is wrong.
  */
-export type EngineTrouble = 'duplicate' | 'conflict' | 'lost' | 'unsure' | 'away' | 'misuse'
+export type EngineTrouble =
+  | 'duplicate'
+  | 'referenced'
+  | 'conflict'
+  | 'lost'
+  | 'unsure'
+  | 'away'
+  | 'misuse'
 
 const KIND_OF_TROUBLE = {
-  // The callers that expect a duplicate turn it into a result; one that leaves the store was never
-  // expected.
+  // The callers that expect a duplicate or a reference turn it into a result; one that leaves the
+  // store was never expected.
   duplicate: 'bug',
+  referenced: 'bug',
   conflict: 'unavailable',
   lost: 'unavailable',
   unsure: 'unavailable',

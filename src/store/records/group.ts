@@ -1,7 +1,11 @@
-/** Security groups. One concerns whoever has members of its VPC. */
+/**
+ * Security groups. One concerns whoever has members of its VPC. Its rules are a noun of their own
+ * (`group-rule.ts`).
+ */
 import { z } from 'zod'
 import type { AccountId, VpcId } from '../../model/ids.ts'
 import type { Group } from '../../model/records.ts'
+import { isTrouble } from '../engines/engine.ts'
 import { ofVpc } from '../scope.ts'
 import { account, id, name, prose } from './columns.ts'
 import { inParts } from './in-parts.ts'
@@ -37,7 +41,27 @@ export const groups = noun({
   writes: ({ db }: Session<RowsOf<typeof tables>>) => ({
     /** `exists` when the VPC has a group of this name. */
     insertGroup: (group: Group) => insertOr('exists', db, 'securityGroups', group),
+    /**
+     * Its rules must be gone. `in-use` when a NIC is in it or a rule names it: the database knows
+     * those, too, that this transaction does not see.
+     */
+    async deleteGroup({ id }: Pick<Group, 'id' | 'vpc'>): Promise<'done' | 'in-use'> {
+      try {
+        await db.deleteFrom('securityGroups').where('id', '=', id).execute()
+        return 'done'
+      } catch (error) {
+        if (isTrouble(error, 'referenced')) return 'in-use'
+        throw error
+      }
+    },
   }),
-  touches: { insertGroup: (_session, { vpc }) => [ofVpc(vpc)] },
-  inCopy: { insertGroup: always },
+  touches: {
+    insertGroup: (_session, { vpc }) => [ofVpc(vpc)],
+    deleteGroup: (_session, { vpc }) => [ofVpc(vpc)],
+  },
+  inCopy: {
+    insertGroup: async (tx, { id, account }) =>
+      (await tx.groups({ account })).some((group) => group.id === id),
+    deleteGroup: always,
+  },
 })

@@ -14,12 +14,13 @@ import type {
   VpcId,
 } from '../../model/ids.ts'
 import type { Instance, Nic, PlacedNic, Tag } from '../../model/records.ts'
-import { ofHost, ofVpc } from '../scope.ts'
+import { ofHost, ofVpc, type Scope } from '../scope.ts'
 import { account, host, id, index, ip, like, prose, time } from './columns.ts'
 import { inParts } from './in-parts.ts'
 import { insertOr } from './insert.ts'
 import { always, noun, type RowsOf, type Session, table } from './noun.ts'
 import type { RowShape } from './rows.ts'
+import type { Whereabouts } from './whereabouts.ts'
 
 /**
  * Canonical: records are compared as text. A group address (first octet odd) belongs to nobody
@@ -148,6 +149,12 @@ export const nics = noun({
         await db.insertInto('nicGroups').values(rows.groups).execute()
       return result
     },
+    /** Puts the NIC into these groups, in this order, and into no others. */
+    async setNicGroups({ id }: Pick<Nic, 'id' | 'instance'>, groups: readonly GroupId[]) {
+      await db.deleteFrom('nicGroups').where('nic', '=', id).execute()
+      const rows = groupRows(id, groups)
+      if (rows.length > 0) await db.insertInto('nicGroups').values(rows).execute()
+    },
     async deleteNics(instance: InstanceId): Promise<void> {
       const nics = db.selectFrom('nics').select('id').where('instance', '=', instance)
       await db.deleteFrom('nicGroups').where('nic', 'in', nics).execute()
@@ -158,18 +165,23 @@ export const nics = noun({
   touches: {
     insertNic: async ({ where }, { instance, vpc }) =>
       (await where.hostOf(instance)).flatMap((host) => [ofHost(host), ofVpc(vpc, host)]),
-    deleteNics: async ({ where }, instance) => {
-      const hosts = await where.hostOf(instance)
-      const members = hosts.map((host) => where.membersOf(instance, host))
-      return [...hosts.map(ofHost), ...(await Promise.all(members)).flat()]
-    },
+    setNicGroups: ({ where }, { instance }) => ofItsHost(where, instance),
+    deleteNics: ({ where }, instance) => ofItsHost(where, instance),
   },
   inCopy: {
     insertNic: async (tx, { id, instance }) =>
       (await tx.nics({ instances: [instance] })).some((nic) => nic.id === id),
+    setNicGroups: always,
     deleteNics: always,
   },
 })
+
+/** An instance's host, and the members of its VPCs there. */
+async function ofItsHost(where: Whereabouts, instance: InstanceId): Promise<readonly Scope[]> {
+  const hosts = await where.hostOf(instance)
+  const members = hosts.map((host) => where.membersOf(instance, host))
+  return [...hosts.map(ofHost), ...(await Promise.all(members)).flat()]
+}
 
 /** A row for each group of each NIC, those of one NIC in order. */
 function placedNicRows(
@@ -215,7 +227,11 @@ export function nicToRows(nic: Nic): {
   readonly groups: readonly NicGroupRow[]
 } {
   const { groups, ...row } = nic
-  return { nic: row, groups: groups.map((group, position) => ({ nic: nic.id, position, group })) }
+  return { nic: row, groups: groupRows(nic.id, groups) }
+}
+
+function groupRows(nic: NicId, groups: readonly GroupId[]): readonly NicGroupRow[] {
+  return groups.map((group, position) => ({ nic, position, group }))
 }
 
 /** NICs from their rows, in the order of `rows`. `groups` come in ascending order of position. */

@@ -1,6 +1,7 @@
 /** Scopes: what a change touches, whom that concerns, and how a reader learns of it. */
 import { describe, expect, it } from 'vitest'
 import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
+import { ALL_OUT } from '../../../src/model/group-rule.ts'
 import type { HostName, VpcId } from '../../../src/model/ids.ts'
 import { keptLocation } from '../../../src/model/image-location.ts'
 import { EVERYBODY, ofAll, ofHost, ofVpc, type Scope } from '../../../src/store/scope.ts'
@@ -138,6 +139,30 @@ const WRITES: readonly [string, (tx: Tx) => Promise<unknown>, readonly Scope[] |
     'a group',
     (tx) => tx.insertGroup({ ...given.group, id: given.nth('sg', 9), name: 'new' }),
     [ofVpc(given.vpc.id)],
+  ],
+  [
+    'a rule of a group',
+    (tx) =>
+      tx.insertGroupRule({
+        ...ALL_OUT,
+        id: given.nth('sgr', 1),
+        group: given.group.id,
+        vpc: given.vpc.id,
+        account: given.ACCOUNT,
+        description: '',
+      }),
+    [ofVpc(given.vpc.id)],
+  ],
+  [
+    'a group that goes',
+    (tx) => tx.deleteGroup({ id: given.otherGroup.id, vpc: given.vpc.id }),
+    [ofVpc(given.vpc.id)],
+  ],
+  ['a group that is in use', (tx) => tx.deleteGroup(given.group), null],
+  [
+    'the groups of a NIC',
+    (tx) => tx.setNicGroups(given.nic(1), []),
+    [ofHost(given.HOST), members(given.HOST)],
   ],
   [
     'what an instance is to be',

@@ -12,6 +12,7 @@ import { formatId, type HostName, parseAccountId, parseHostName } from '../../..
 import { OLDER_METADATA } from '../../../src/model/metadata-options.ts'
 import type { HostWant } from '../../../src/model/want.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
+import { defaultRuleWants } from '../../kit/records.ts'
 
 const bytes = Buffer.alloc(9, 0x5a)
 const some = <T>(value: T | undefined): T => {
@@ -19,6 +20,7 @@ const some = <T>(value: T | undefined): T => {
   return value
 }
 const host: HostName = some(parseHostName('host-1'))
+const group = formatId('sg', bytes)
 const nic = {
   id: formatId('eni', bytes),
   deviceIndex: 0,
@@ -80,7 +82,7 @@ function want(generation: number, name: string): HostWant {
     shared: {
       subnets: [{ id: nic.subnet, cidr: nic.subnetCidr, gateway: nic.gateway }],
       vpcs: [{ id: nic.vpc, cidr: nic.vpcCidr }],
-      groups: [{ id: formatId('sg', bytes), members: [nic.ip] }],
+      groups: [{ id: group, members: [nic.ip], rules: defaultRuleWants(group) }],
       names: [{ name, ip: nic.ip, primary: true }],
       peers: [{ host, address: ipv4('10.0.0.2') }],
       routes: [{ ip: ipv4('172.31.0.9'), via: ipv4('10.0.0.2') }],

@@ -5,6 +5,7 @@ import type { PlacedNic } from '../../../src/model/records.ts'
 import { consistentRecords } from '../../../src/plan/consistent.ts'
 import type { Snapshot } from '../../../src/plan/want.ts'
 import {
+  defaultRules,
   hostName,
   hostRecord,
   image,
@@ -34,6 +35,7 @@ function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
     vpcs: [network.vpc],
     subnets: [network.subnet],
     groups: [network.group],
+    groupRules: defaultRules(network.group),
     images: [image],
     types: [],
     keyPairs: [],

@@ -10,6 +10,7 @@ import { type Snapshot, wantFor } from '../../../src/plan/want.ts'
 import { buildZone } from '../../../src/services/dns/zone.ts'
 import {
   account,
+  defaultRules,
   hostName,
   hostRecord,
   image,
@@ -44,6 +45,7 @@ function snapshot(
     vpcs: [network.vpc],
     subnets: [network.subnet],
     groups: [network.group],
+    groupRules: defaultRules(network.group),
     images: [image],
     types: [{ name: 't3.micro', vcpus: 2, memoryMiB: 1024, diskGiB: 8 }],
     keyPairs: [],
@@ -261,7 +263,13 @@ function inOneOrder(want: HostWant): HostWant {
     shared: {
       subnets: sorted(shared.subnets),
       vpcs: sorted(shared.vpcs),
-      groups: sorted(shared.groups.map((one) => ({ ...one, members: sorted(one.members) }))),
+      groups: sorted(
+        shared.groups.map(({ members, rules, ...one }) => ({
+          ...one,
+          members: sorted(members),
+          rules: sorted(rules),
+        })),
+      ),
       names: sorted(shared.names),
       peers: shared.peers,
       routes: sorted(shared.routes),

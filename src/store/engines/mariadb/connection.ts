@@ -16,7 +16,7 @@ import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
 import type { Connection, ConnectionOptions } from 'mysql2'
 import type { TlsReader } from '../../../lib/engine-access.ts'
 import { bug, unavailable } from '../../../model/errors.ts'
-import { EngineError } from '../engine.ts'
+import { EngineError, type EngineTrouble } from '../engine.ts'
 import { diagnose } from './errors.ts'
 import { LOOK_TIMEOUT_MS, type Node, type Nodes, nameOf, type Standing } from './nodes.ts'
 
@@ -26,6 +26,8 @@ import { LOOK_TIMEOUT_MS, type Node, type Nodes, nameOf, type Standing } from '.
 const STATEMENT_LIMIT_MS = 6_000
 /** What one may take that changes tables, as migrations do. */
 const PATIENT_LIMIT_MS = 60_000
+/** What fails a statement and not its transaction. */
+const FAILS_ALONE: ReadonlySet<EngineTrouble> = new Set(['duplicate', 'referenced', 'misuse'])
 const CHANGES_TABLES = /^\s*(?:alter|create|drop)\b/i
 
 /**
@@ -358,10 +360,11 @@ export class MariadbConnection implements DatabaseConnection {
   }
 
   /**
-   * A duplicate and a statement that is wrong fail alone; everything else fails the transaction.
+   * A duplicate, a row that is referred to and a statement that is wrong fail alone; everything
+   * else fails the transaction.
    */
   #remember(error: EngineError): EngineError {
-    const alone = error.trouble === 'duplicate' || error.trouble === 'misuse'
+    const alone = FAILS_ALONE.has(error.trouble)
     if (this.#transaction !== undefined && !alone) this.#transaction.failure ??= error
     return error
   }

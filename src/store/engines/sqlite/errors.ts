@@ -22,6 +22,7 @@ const TROUBLE_OF_CODE: ReadonlyMap<number, EngineTrouble> = new Map([
 ])
 const SQLITE_CONSTRAINT_PRIMARYKEY = 1555
 const SQLITE_CONSTRAINT_UNIQUE = 2067
+const SQLITE_CONSTRAINT_FOREIGNKEY = 787
 /** Extended result codes carry the primary one in their low byte. */
 const PRIMARY_CODE_MASK = 0xff
 
@@ -39,6 +40,7 @@ function engineError(error: unknown, sql: string): EngineError {
   const detail = { engine: 'sqlite', code, sql }
   if (typeof code !== 'number') return new EngineError('misuse', error, detail)
   const duplicate = code === SQLITE_CONSTRAINT_UNIQUE || code === SQLITE_CONSTRAINT_PRIMARYKEY
-  const trouble = duplicate ? 'duplicate' : TROUBLE_OF_CODE.get(code & PRIMARY_CODE_MASK)
-  return new EngineError(trouble ?? 'misuse', error, detail)
+  if (duplicate) return new EngineError('duplicate', error, detail)
+  if (code === SQLITE_CONSTRAINT_FOREIGNKEY) return new EngineError('referenced', error, detail)
+  return new EngineError(TROUBLE_OF_CODE.get(code & PRIMARY_CODE_MASK) ?? 'misuse', error, detail)
 }

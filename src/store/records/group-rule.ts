@@ -1,0 +1,139 @@
+/** Rules of security groups. One concerns whoever has members of its VPC. */
+import { z } from 'zod'
+import {
+  ANY_PROTOCOL,
+  formatPeer,
+  ICMP_MAX,
+  isPortRange,
+  PORT_MAX,
+  parsePeer,
+} from '../../model/group-rule.ts'
+import type { AccountId, GroupId, VpcId } from '../../model/ids.ts'
+import type { GroupRule } from '../../model/records.ts'
+import { isTrouble } from '../engines/engine.ts'
+import { ofVpc } from '../scope.ts'
+import { account, flag, id, prose, type Row } from './columns.ts'
+import { inParts } from './in-parts.ts'
+import { insertOr } from './insert.ts'
+import { always, noun, type RowsOf, type Session, table } from './noun.ts'
+
+/**
+ * The peer is text: a network, or the id of a group. A group is there twice: so that a rule is
+ * unique, and so that the database refuses to remove a group that a rule names.
+ */
+type GroupRuleRow = Omit<Row<GroupRule>, 'peer'> & {
+  readonly peer: string
+  readonly peerGroup: GroupId | null
+}
+
+const PEER_MAX = 64
+const ports = z.int().min(-1).max(PORT_MAX)
+
+const tables = {
+  securityGroupRules: table<GroupRuleRow>({
+    name: 'securityGroupRules',
+    schema: z
+      .object({
+        id: id('sgr'),
+        group: id('sg'),
+        vpc: id('vpc'),
+        account,
+        egress: flag,
+        protocol: z.int().min(ANY_PROTOCOL).max(ICMP_MAX),
+        fromPort: ports,
+        toPort: ports,
+        peer: z
+          .string()
+          .max(PEER_MAX)
+          .refine((text) => parsePeer(text) !== undefined, 'is neither a network nor a group'),
+        peerGroup: id('sg').nullable(),
+        description: prose,
+      })
+      .refine(isPortRange, 'has ports that its protocol does not have'),
+  }),
+}
+
+/** All restrict. */
+interface GroupRuleQuery {
+  readonly account?: AccountId
+  readonly vpcs?: readonly VpcId[]
+  readonly groups?: readonly GroupId[]
+}
+
+/** The noun. */
+export const groupRules = noun({
+  tables,
+  reads: ({ db, rows }: Session<RowsOf<typeof tables>>) => ({
+    /** By id in ascending order. */
+    async groupRules({ account, vpcs, groups }: GroupRuleQuery): Promise<readonly GroupRule[]> {
+      let query = db.selectFrom('securityGroupRules').selectAll()
+      if (account !== undefined) query = query.where('account', '=', account)
+      const found = await inParts(vpcs, (some) =>
+        inParts(groups, (part) => {
+          let each = query
+          if (some !== undefined) each = each.where('vpc', 'in', some)
+          if (part !== undefined) each = each.where('group', 'in', part)
+          return each.execute()
+        }),
+      )
+      const parsed = await rows.parseLong(tables.securityGroupRules, found)
+      return parsed.map(groupRuleFromRow).sort((a, b) => (a.id < b.id ? -1 : 1))
+    },
+    /** Those of any group whose peer is this group. */
+    async groupRulesNaming(group: GroupId): Promise<readonly GroupRule[]> {
+      const query = db.selectFrom('securityGroupRules').selectAll().where('peerGroup', '=', group)
+      const found = await query.orderBy('id').execute()
+      return rows.parse(tables.securityGroupRules, found).map(groupRuleFromRow)
+    },
+  }),
+  writes: ({ db }: Session<RowsOf<typeof tables>>) => ({
+    /** `exists` when the group has a rule that lets the same pass. */
+    insertGroupRule: (rule: GroupRule) =>
+      insertOr('exists', db, 'securityGroupRules', groupRuleToRow(rule)),
+    /** Replaces what a rule says. `exists` when another rule of the group says the same. */
+    async updateGroupRule(rule: GroupRule): Promise<'done' | 'exists'> {
+      const { id, ...row } = groupRuleToRow(rule)
+      try {
+        await db.updateTable('securityGroupRules').set(row).where('id', '=', id).execute()
+        return 'done'
+      } catch (error) {
+        if (isTrouble(error, 'duplicate')) return 'exists'
+        throw error
+      }
+    },
+    async deleteGroupRule({ id }: Pick<GroupRule, 'id' | 'vpc'>): Promise<void> {
+      await db.deleteFrom('securityGroupRules').where('id', '=', id).execute()
+    },
+  }),
+  touches: {
+    insertGroupRule: (_session, { vpc }) => [ofVpc(vpc)],
+    updateGroupRule: (_session, { vpc }) => [ofVpc(vpc)],
+    deleteGroupRule: (_session, { vpc }) => [ofVpc(vpc)],
+  },
+  inCopy: {
+    insertGroupRule: hasRule,
+    updateGroupRule: hasRule,
+    deleteGroupRule: always,
+  },
+})
+
+async function hasRule(
+  tx: { groupRules(query: GroupRuleQuery): Promise<readonly GroupRule[]> },
+  { id, group }: GroupRule,
+): Promise<boolean> {
+  return (await tx.groupRules({ groups: [group] })).some((rule) => rule.id === id)
+}
+
+/** A rule as its row. */
+export function groupRuleToRow(rule: GroupRule): GroupRuleRow {
+  const { peer } = rule
+  const peerGroup = peer.kind === 'group' ? peer.group : null
+  return { ...rule, egress: Number(rule.egress), peer: formatPeer(peer), peerGroup }
+}
+
+/** A rule from its row; throws RangeError when its peer is malformed. */
+export function groupRuleFromRow({ peerGroup: _, ...row }: GroupRuleRow): GroupRule {
+  const peer = parsePeer(row.peer)
+  if (peer === undefined) throw new RangeError(`neither a network nor a group: ${row.peer}`)
+  return { ...row, egress: row.egress !== 0, peer }
+}
