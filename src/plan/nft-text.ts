@@ -28,7 +28,7 @@ export const DROP_REASONS = [
   'host',
   /** From an instance to a destination that is not allowed (`plan/reach.ts`). */
   'reach',
-  /** No security group of the destination admits this source. */
+  /** No security group lets it out of its source or into its destination. */
   'group',
   'arp',
   /** Not accepted by the main table, which is missing or damaged (`plan/guard.ts`). */

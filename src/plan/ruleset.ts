@@ -24,20 +24,11 @@ import {
 import type { HostWant, NicWant } from '../model/want.ts'
 import { onlyUnwrapped, onlyWrapped } from './fabric-encryption.ts'
 import { guardTable } from './guard.ts'
-import { type IngressRules, ingressChain, jumpToIngress, planIngress } from './ingress.ts'
 import { metadataHopRules } from './metadata-hop-limit.ts'
 import { type Networks, networks } from './networks.ts'
-import {
-  ACCEPT,
-  ACCEPT_VERIFIED,
-  block,
-  counter,
-  DROP_REASONS,
-  drop,
-  map,
-  set,
-} from './nft-text.ts'
+import { ACCEPT, ACCEPT_VERIFIED, block, counter, DROP_REASONS, drop, set } from './nft-text.ts'
 import { type ReachSettings, reachRules } from './reach.ts'
+import { securityGroupChains } from './security-groups.ts'
 import { serviceAddresses } from './service-addresses.ts'
 
 export interface FirewallSettings extends ReachSettings {
@@ -115,7 +106,6 @@ function inetTable(
 ): readonly string[] {
   const { nics, sources, macs, services, vpcs } = senders
   const links = nics.map((nic) => `"${nicLinkName(nic.id)}"`)
-  const ingress = planIngress(want, nics)
   const { fabric } = settings
   const peers = want.shared.peers.map((peer) => peer.address)
   const reach = reachRules(settings, routing, vpcs, openPorts(settings))
@@ -128,18 +118,13 @@ function inetTable(
     ...vpcs.sets,
     ...set('peers', ['type ipv4_addr'], peers),
     ...reach.sets,
-    ...ingress.groups.flatMap(({ name, members }) => set(name, ['type ipv4_addr'], members)),
-    ...ingress.chains.flatMap(({ name, groups }) => ingressChain(name, groups)),
-    ...ingress.chains.flatMap(({ nics: { name, addresses } }) =>
-      set(name, ['type ipv4_addr'], addresses),
-    ),
-    ...map('ingress', 'type ipv4_addr : verdict', ingress.elements),
     ...fromNic(),
     ...(fabric.mode === 'vxlan' ? fromFabric(vpcs) : []),
     ...preroutingChain(fabric, vpcs),
     ...hostChains(settings),
     ...reach.chain,
-    ...forwardChains(vpcs, ingress),
+    ...securityGroupChains(want, nics, 'leave_host'),
+    ...forwardChains(vpcs),
     ...natChains(vpcs),
     ...metadataHopRules(want.local.instances),
     ...onlyWrapped(fabric, drop('fabric')),
@@ -249,7 +234,7 @@ function openPorts({ instanceToHostPorts }: FirewallSettings): readonly string[]
   return ports.length === 0 ? [] : [`tcp dport { ${ports.join(', ')} }`]
 }
 
-function forwardChains(vpcs: Networks, ingress: IngressRules): readonly string[] {
+function forwardChains(vpcs: Networks): readonly string[] {
   return [
     ...block('chain instances', [
       // The path may have a smaller MTU than the guest's NIC, for example through a tunnel.
@@ -257,9 +242,12 @@ function forwardChains(vpcs: Networks, ingress: IngressRules): readonly string[]
       `ip hdrlength > 5 ${drop('option')}`,
       `ct state established,related ${ACCEPT}`,
       `ct state invalid ${drop('invalid')}`,
-      `oifname != ${ANY_NIC} goto leave_host`,
-      ...jumpToIngress(ingress),
-      drop('group'),
+      // A connection begins with SYN. What looks like the middle of one belongs to a connection that
+      // was ended because its permission was withdrawn; its answers would be let out and begin it
+      // anew.
+      `tcp flags & (fin | syn | rst | ack) != syn ${drop('invalid')}`,
+      `iifname ${ANY_NIC} goto check_egress`,
+      'goto check_ingress',
     ]),
     ...block('chain forward', [
       'type filter hook forward priority filter; policy accept;',

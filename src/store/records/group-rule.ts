@@ -125,14 +125,14 @@ async function hasRule(
 }
 
 /** A rule as its row. */
-export function groupRuleToRow(rule: GroupRule): GroupRuleRow {
+function groupRuleToRow(rule: GroupRule): GroupRuleRow {
   const { peer } = rule
   const peerGroup = peer.kind === 'group' ? peer.group : null
   return { ...rule, egress: Number(rule.egress), peer: formatPeer(peer), peerGroup }
 }
 
 /** A rule from its row; throws RangeError when its peer is malformed. */
-export function groupRuleFromRow({ peerGroup: _, ...row }: GroupRuleRow): GroupRule {
+function groupRuleFromRow({ peerGroup: _, ...row }: GroupRuleRow): GroupRule {
   const peer = parsePeer(row.peer)
   if (peer === undefined) throw new RangeError(`neither a network nor a group: ${row.peer}`)
   return { ...row, egress: row.egress !== 0, peer }
