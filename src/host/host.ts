@@ -9,6 +9,7 @@
 import type { Socket } from 'node:dgram'
 import type { Cidr, Ipv4, Mac } from '../model/addr.ts'
 import type { LinkType } from '../model/driver.ts'
+import type { Flow } from '../model/flow.ts'
 import type { HostRouting } from '../model/host-routing.ts'
 import type { InstanceLimits } from '../model/limits.ts'
 import type { FlowFilter } from './network/conntrack.ts'
@@ -194,9 +195,14 @@ export interface Host {
 
   /**
    * Deletes the kernel's entries of these connections, so that their packets are checked again. For
-   * an address that changes its owner, and for permissions that are withdrawn.
+   * an address that changes its owner.
    */
   forgetFlows(filter: FlowFilter): Promise<void>
+  /**
+   * Deletes the kernel's entries of those connections through this host that `isOver` is true of.
+   * Connections of the host itself stay. Returns the number of entries.
+   */
+  endFlows(isOver: (flow: Flow) => boolean): Promise<number>
   /**
    * Calls `heard` when another program may have changed rules, routes, addresses or Atoll's links,
    * until the returned function is called. It is also called for some changes of this port itself.

@@ -10,6 +10,7 @@ import { createQueues } from '../lib/queue.ts'
 import type { Runner } from '../lib/runner.ts'
 import { systemRunner } from '../lib/runner.ts'
 import { AtollError, unavailable } from '../model/errors.ts'
+import type { Flow } from '../model/flow.ts'
 import type { Host } from './host.ts'
 import { type Libc, loadLibc } from './libc.ts'
 import { createIp, type Ip } from './netlink/ip.ts'
@@ -150,7 +151,12 @@ function packetPath({
   readonly forwarding: Forwarding
 }): Pick<
   Host,
-  'ensureForwarding' | 'ensureSharedTables' | 'surroundings' | 'watchKernel' | 'forgetFlows'
+  | 'ensureForwarding'
+  | 'ensureSharedTables'
+  | 'surroundings'
+  | 'watchKernel'
+  | 'forgetFlows'
+  | 'endFlows'
 > {
   return {
     ensureForwarding: () =>
@@ -160,6 +166,12 @@ function packetPath({
       }),
     forgetFlows: (filter) =>
       attempt('connections cannot be forgotten', () => conntrack.forget(filter)),
+    endFlows: (isOver) =>
+      attempt('connections cannot be ended', async () => {
+        const own = new Set((await ip.addresses()).map((address) => address.ip))
+        const isOwn = ({ source, destination }: Flow) => own.has(source) || own.has(destination)
+        return await conntrack.end((flow) => !isOwn(flow) && isOver(flow))
+      }),
     watchKernel: (heard) => watchKernel(ip, rulesWatch, lock, heard),
     surroundings: () =>
       attempt('routes cannot be read', async () => ({

@@ -1,53 +1,72 @@
 /**
- * Whether security groups let a connection begin. Pure: the same answer that the rules of
- * `security-groups.ts` give in the kernel.
+ * What security groups permit. Pure: the same answer that the rules of `security-groups.ts` give in
+ * the kernel.
  */
 import { cidrContains, type Ipv4 } from '../model/addr.ts'
-import { ANY_PORT, ANY_PROTOCOL, hasPorts, isIcmp } from '../model/group-rule.ts'
+import type { Flow } from '../model/flow.ts'
+import { ANY_PORT, ANY_PROTOCOL, hasPorts, PROTOCOLS } from '../model/group-rule.ts'
 import type { GroupId } from '../model/ids.ts'
-import type { GroupWant, NicWant, RuleWant } from '../model/want.ts'
+import type { HostWant, NicWant, RuleWant } from '../model/want.ts'
 
-/** The first packet of a connection. */
-export interface Flow {
-  readonly source: Ipv4
-  readonly destination: Ipv4
-  /** IANA's number. */
-  readonly protocol: number
-  /** TCP, UDP: the destination's port. ICMP: the type. Else 0. */
-  readonly port: number
-  /** ICMP: the code. Else 0. */
-  readonly code: number
+/** What a flow is judged by: the groups, and the NICs of one host. */
+export interface Permissions {
+  readonly groups: ReadonlyMap<GroupId, Permission>
+  readonly nics: ReadonlyMap<Ipv4, NicWant>
 }
 
-type Groups = ReadonlyMap<GroupId, Pick<GroupWant, 'members' | 'rules'>>
+interface Permission {
+  readonly members: ReadonlySet<Ipv4>
+  readonly rules: readonly RuleWant[]
+}
+
+/** The permissions that a host enforces. */
+export function permissionsOf({ local, shared }: HostWant): Permissions {
+  const nics = local.instances.flatMap((instance) => instance.nics)
+  return {
+    groups: new Map(
+      shared.groups.map(({ id, members, rules }) => [id, { members: new Set(members), rules }]),
+    ),
+    nics: new Map(nics.map((nic) => [nic.ip, nic])),
+  }
+}
+
+/** Whether the host lets the flow begin: out of its NIC that it is from, into its NIC that it is to. */
+export function isPermitted(flow: Flow, { nics, groups }: Permissions): boolean {
+  const source = nics.get(flow.source)
+  const destination = nics.get(flow.destination)
+  return (
+    (source === undefined || permittingRule(flow, true, source, groups) !== undefined) &&
+    (destination === undefined || permittingRule(flow, false, destination, groups) !== undefined)
+  )
+}
 
 /**
- * The first rule, by the order of the NIC's groups and of their rules, that lets the flow out of
+ * The first rule, in the order of the NIC's groups and of their rules, that lets the flow out of
  * (`egress`) or into the NIC; undefined when none does.
  */
-export function permittingRule(
+function permittingRule(
   flow: Flow,
   egress: boolean,
   nic: Pick<NicWant, 'groups'>,
-  groups: Groups,
+  groups: Permissions['groups'],
 ): RuleWant | undefined {
   const rules = nic.groups.flatMap(({ id }) => groups.get(id)?.rules ?? [])
   return rules.find((rule) => rule.egress === egress && matches(rule, flow, groups))
 }
 
-function matches(rule: RuleWant, flow: Flow, groups: Groups): boolean {
+function matches(rule: RuleWant, flow: Flow, groups: Permissions['groups']): boolean {
   const address = rule.egress ? flow.destination : flow.source
   return isPeer(rule, address, groups) && isProtocol(rule, flow)
 }
 
-function isPeer({ peer }: RuleWant, address: Ipv4, groups: Groups): boolean {
+function isPeer({ peer }: RuleWant, address: Ipv4, groups: Permissions['groups']): boolean {
   switch (peer.kind) {
     case 'ipv4':
       return cidrContains(peer.cidr, address)
     case 'ipv6':
       return false
     case 'group':
-      return groups.get(peer.group)?.members.includes(address) ?? false
+      return groups.get(peer.group)?.members.has(address) ?? false
   }
 }
 
@@ -55,6 +74,34 @@ function isProtocol({ protocol, fromPort, toPort }: RuleWant, flow: Flow): boole
   if (protocol === ANY_PROTOCOL) return true
   if (protocol !== flow.protocol) return false
   if (hasPorts(protocol)) return fromPort <= flow.port && flow.port <= toPort
-  if (!isIcmp(protocol) || fromPort === ANY_PORT) return true
+  if (protocol !== PROTOCOLS.icmp || fromPort === ANY_PORT) return true
   return fromPort === flow.port && (toPort === ANY_PORT || toPort === flow.code)
+}
+
+/**
+ * Whether `now` may forbid something that `before` permitted: a rule of a NIC's group is gone or
+ * says something else, a NIC has left a group, or a member that is still there has left a group
+ * that a rule may name. False where nothing was withdrawn.
+ */
+export function isWithdrawn(before: HostWant, now: HostWant): boolean {
+  const was = permissionsOf(before)
+  const is = permissionsOf(now)
+  for (const [ip, nic] of was.nics) {
+    const after = is.nics.get(ip)
+    // What its address had ends with the NIC (`services/links.ts`).
+    if (after === undefined || after.id !== nic.id) continue
+    const stays = new Set(after.groups.map(({ id }) => id))
+    if (nic.groups.some(({ id }) => !stays.has(id) || losesRule(was, is, id))) return true
+  }
+  const living = new Set([...is.nics.keys(), ...now.shared.routes.map(({ ip }) => ip)])
+  return [...was.groups].some(([id, { members }]) => {
+    const stays = is.groups.get(id)?.members
+    return [...members].some((ip) => stays?.has(ip) !== true && living.has(ip))
+  })
+}
+
+function losesRule(was: Permissions, is: Permissions, id: GroupId): boolean {
+  const after = new Map(is.groups.get(id)?.rules.map((rule) => [rule.id, JSON.stringify(rule)]))
+  const rules = was.groups.get(id)?.rules ?? []
+  return rules.some((rule) => after.get(rule.id) !== JSON.stringify(rule))
 }

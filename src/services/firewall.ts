@@ -25,6 +25,7 @@ import { DROP_REASONS, dropCounterName } from '../plan/nft-text.ts'
 import type { FirewallSettings } from '../plan/ruleset.ts'
 import { RECREATE_GUARD, RULESET_TABLES, renderRuleset } from '../plan/ruleset.ts'
 import type { HostService, Pass } from './service.ts'
+import { createFlowEnding } from './withdrawn-flows.ts'
 
 /** iptables(8) writes a prefix of interface names with a plus sign. */
 const NIC_PATTERN = `${NIC_LINK_PREFIX}+`
@@ -72,6 +73,7 @@ export function createFirewall(options: {
   )
   const sizeSharedTables = createSharedTables(host, metrics, instanceMemoryMiB)
   const drops = createDropCounts(host, metrics)
+  const endWithdrawnFlows = createFlowEnding(host)
   let loaded: Loaded | null = null
 
   const load = async (script: string): Promise<Loaded> => {
@@ -129,6 +131,8 @@ export function createFirewall(options: {
         await load(script)
         pass.log.info({}, 'firewall rules replaced')
       } else if (loaded.generation !== now || pass.resync) await verify(loaded, now, pass)
+      const ended = await endWithdrawnFlows(pass.want)
+      if (ended > 0) pass.log.info({ ended }, 'connections ended: their permission was withdrawn')
       await coexist(now, pass)
       await drops.read()
       return []

@@ -32,7 +32,8 @@ export const UPLINK_ADDRESS = ipv4('198.51.100.1')
 export const OUTSIDE_ADDRESS = ipv4('198.51.100.2')
 export const TOWN_MTU = 1500
 
-function groupId(number: number): GroupId {
+/** The group that `townInstance` means by a number. */
+export function townGroup(number: number): GroupId {
   return formatId('sg', new Uint8Array(9).fill(number))
 }
 
@@ -50,7 +51,7 @@ export function townInstance(number: number, groups: readonly number[]): Instanc
     vpcCidr: TOWN_VPC,
     subnetCidr: TOWN_SUBNET,
     gateway: TOWN_GATEWAY,
-    groups: groups.map((group) => ({ id: groupId(group), name: `group-${group}` })),
+    groups: groups.map((group) => ({ id: townGroup(group), name: `group-${group}` })),
   }
   return { ...base, id: formatId('i', bytes), nics: [townNic] }
 }

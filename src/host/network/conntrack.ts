@@ -12,7 +12,8 @@ import { parseAttributes } from 'netlink'
 import { nextTurn } from '../../lib/clock.ts'
 import { errnoOf } from '../../lib/errno.ts'
 import type { Ipv4 } from '../../model/addr.ts'
-import { ipv4ToBytes } from '../../model/addr.ts'
+import { ipv4FromBytes, ipv4ToBytes } from '../../model/addr.ts'
+import type { Flow } from '../../model/flow.ts'
 import { uint32 } from '../netlink/attributes.ts'
 import { AF_INET } from '../netlink/ip-decode.ts'
 import { type Netlink, openNetfilterNetlink } from '../netlink/netlink.ts'
@@ -33,6 +34,8 @@ const DELETE = SUBSYSTEM | 2
 const NESTED = 0x8000
 const CTA = { original: 1, reply: 2, id: 12, zone: 18, filter: 25 } as const
 const TUPLE_IP = 1
+const TUPLE_PROTOCOL = 2
+const PROTOCOL = { number: 1, destinationPort: 3, icmpType: 5, icmpCode: 6 } as const
 const IP = { source: 1, destination: 2 } as const
 const FILTER = { original: 1, reply: 2 } as const
 /** Which part of a tuple counts: bits of net/netfilter/nf_internals.h. */
@@ -57,6 +60,11 @@ const PLACES: readonly (readonly [Side, End])[] = [
 export interface Conntrack {
   /** Deletes every entry that fits. Errors: the kernel's own. */
   forget(filter: FlowFilter): Promise<void>
+  /**
+   * Deletes every IPv4 entry that `isOver` is true of. Returns their number. Errors: the kernel's
+   * own.
+   */
+  end(isOver: (flow: Flow) => boolean): Promise<number>
   close(): void
 }
 
@@ -85,6 +93,21 @@ export function createConntrack(options: { readonly isOld?: boolean } = {}): Con
           }
         await forgetListed(netlink, query)
       }
+    },
+    async end(isOver) {
+      if (readSetting('netfilter/nf_conntrack_count') === '0') return 0
+      const entries = await netlink.dump(GET, [HEADER])
+      let ended = 0
+      for (let at = 0; at < entries.length; at += PORTION) {
+        for (const entry of entries.slice(at, at + PORTION)) {
+          const flow = flowOf(entry)
+          if (flow === undefined || !isOver(flow)) continue
+          netlink.tell(DELETE, nameOf(entry))
+          ended += 1
+        }
+        await nextTurn()
+      }
+      return ended
     },
     close() {
       netlink.close()
@@ -122,6 +145,35 @@ function nameOf(entry: Buffer): Uint8Array[] {
     else if (type === CTA.id || type === CTA.zone) parts.push(attribute(type, data))
   })
   return parts
+}
+
+/** The entry as a flow; undefined when it is not one of IPv4. */
+function flowOf(entry: Buffer): Flow | undefined {
+  const found: { source?: Ipv4; destination?: Ipv4; protocol?: number } = {}
+  let port = 0
+  let code = 0
+  const ofProtocol = (data: Buffer) =>
+    parseAttributes(data, ({ type, data }) => {
+      if (type === PROTOCOL.number) found.protocol = data.readUInt8()
+      else if (type === PROTOCOL.destinationPort) port = data.readUInt16BE()
+      else if (type === PROTOCOL.icmpType) port = data.readUInt8()
+      else if (type === PROTOCOL.icmpCode) code = data.readUInt8()
+    })
+  const ofAddresses = (data: Buffer) =>
+    parseAttributes(data, ({ type, data }) => {
+      if (type === IP.source) found.source = ipv4FromBytes(data)
+      else if (type === IP.destination) found.destination = ipv4FromBytes(data)
+    })
+  parseAttributes(entry.subarray(HEADER_BYTES), ({ type, data }) => {
+    if (type !== CTA.original) return
+    parseAttributes(data, ({ type, data }) => {
+      if (type === TUPLE_IP) ofAddresses(data)
+      else if (type === TUPLE_PROTOCOL) ofProtocol(data)
+    })
+  })
+  const { source, destination, protocol } = found
+  if (source === undefined || destination === undefined || protocol === undefined) return undefined
+  return { source, destination, protocol, port, code }
 }
 
 /** Written by hand, because the package does not set the flag "nested". Padded to four bytes. */

@@ -1,0 +1,35 @@
+/**
+ * Ends the connections that a withdrawn permission had let begin; all others go on.
+ *
+ * The rules accept what belongs to an established connection without looking at groups. So after
+ * rules are loaded that permit less, the kernel's table of connections is gone through once, and
+ * what could not begin any more is removed from it. A fresh daemon does not know what was
+ * withdrawn just before it began, so it does the same after its first load.
+ */
+import type { Host } from '../host/host.ts'
+import type { HostWant } from '../model/want.ts'
+import { isPermitted, isWithdrawn, permissionsOf } from '../plan/permits.ts'
+
+/**
+ * A function that is called with each want whose rules are in force, and ends what they do not
+ * permit any more. Returns the number of connections that it ended. Errors: `unavailable`; then the
+ * next call ends them.
+ */
+export function createFlowEnding(
+  host: Pick<Host, 'endFlows'>,
+): (want: HostWant) => Promise<number> {
+  let enforced: HostWant | null = null
+  return async (want) => {
+    const before = enforced
+    if (before === want) return 0
+    let ended = 0
+    if (before === null || isWithdrawn(before, want)) {
+      // Until all are ended, what was withdrawn counts as not yet done.
+      enforced = null
+      const permissions = permissionsOf(want)
+      ended = await host.endFlows((flow) => !isPermitted(flow, permissions))
+    }
+    enforced = want
+    return ended
+  }
+}
