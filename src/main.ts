@@ -52,7 +52,7 @@ import {
 } from './preconditions.ts'
 import { createDhcp } from './services/dhcp/dhcp.ts'
 import { createDns } from './services/dns/dns.ts'
-import { createFirewall } from './services/firewall.ts'
+import { createFirewall } from './services/firewall/firewall.ts'
 import { createLinks } from './services/links.ts'
 import { createMetadata } from './services/metadata/metadata.ts'
 import type { HostService } from './services/service.ts'

@@ -30,7 +30,10 @@ export function permissionsOf({ local, shared }: HostWant): Permissions {
   }
 }
 
-/** Whether the host lets the flow begin: out of its NIC that it is from, into its NIC that it is to. */
+/**
+ * Whether the host lets the flow begin: out of its NIC that is the source, and into its NIC that is
+ * the destination.
+ */
 export function isPermitted(flow: Flow, { nics, groups }: Permissions): boolean {
   const source = nics.get(flow.source)
   const destination = nics.get(flow.destination)

@@ -242,9 +242,8 @@ function forwardChains(vpcs: Networks): readonly string[] {
       `ip hdrlength > 5 ${drop('option')}`,
       `ct state established,related ${ACCEPT}`,
       `ct state invalid ${drop('invalid')}`,
-      // A connection begins with SYN. What looks like the middle of one belongs to a connection that
-      // was ended because its permission was withdrawn; its answers would be let out and begin it
-      // anew.
+      // A connection begins with SYN. What looks like the middle of one belongs to a connection
+      // that was ended because its permission was withdrawn. Its answers must not begin it anew.
       `tcp flags & (fin | syn | rst | ack) != syn ${drop('invalid')}`,
       `iifname ${ANY_NIC} goto check_egress`,
       'goto check_ingress',

@@ -107,9 +107,9 @@ function direction(
     ...block(`chain check_${way}`, [
       ...before,
       `${OWN_ADDRESS[way]} vmap @${way}`,
-      // When a table is replaced, the kernel empties its verdict maps at once, also for packets that
-      // still traverse the old rules (7 of 1,678,000 packets at 500 replacements). It does not empty
-      // sets so. After the map, the address is therefore looked up in each combination's set.
+      // When a table is replaced, the kernel empties its verdict maps at once, also for packets
+      // that still traverse the old rules (7 of 1,678,000 packets at 500 replacements). It does not
+      // empty sets so. So after the map, the address is looked up in each combination's set.
       ...combinations.map(
         ({ name }) => `${OWN_ADDRESS[way]} @${nicSetName(name)} goto ${way}_${name}`,
       ),

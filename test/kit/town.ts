@@ -14,7 +14,7 @@ import { cidr, cidrAddress, gatewayOf, ipv4, macFromRandom } from '../../src/mod
 import type { GroupId } from '../../src/model/ids.ts'
 import { formatId } from '../../src/model/ids.ts'
 import type { HostWant, InstanceWant, NicWant } from '../../src/model/want.ts'
-import { createFirewall } from '../../src/services/firewall.ts'
+import { createFirewall } from '../../src/services/firewall/firewall.ts'
 import { createLinks } from '../../src/services/links.ts'
 import type { HostService } from '../../src/services/service.ts'
 import { hostWant, instance, LONE_FIREWALL, NO_FABRIC } from '../../tools/kit/instance.ts'

@@ -9,10 +9,10 @@
  *   established connections, and drop everything from a link that they do not name.
  * - It is a gate: no link is made for an instance whose rules are not loaded.
  */
-import type { Host } from '../host/host.ts'
-import { tableFingerprint } from '../host/nftables/nft-listing.ts'
-import type { Metrics } from '../lib/metrics.ts'
-import { NIC_LINK_PREFIX } from '../model/names.ts'
+import type { Host } from '../../host/host.ts'
+import { tableFingerprint } from '../../host/nftables/nft-listing.ts'
+import type { Metrics } from '../../lib/metrics.ts'
+import { NIC_LINK_PREFIX } from '../../model/names.ts'
 import {
   BUDGET_DROP_REASONS,
   BUDGET_TABLES,
@@ -20,11 +20,11 @@ import {
   CONNECTIONS_PER_MIB,
   removeBudgets,
   renderBudgets,
-} from '../plan/budgets.ts'
-import { DROP_REASONS, dropCounterName } from '../plan/nft-text.ts'
-import type { FirewallSettings } from '../plan/ruleset.ts'
-import { RECREATE_GUARD, RULESET_TABLES, renderRuleset } from '../plan/ruleset.ts'
-import type { HostService, Pass } from './service.ts'
+} from '../../plan/budgets.ts'
+import { DROP_REASONS, dropCounterName } from '../../plan/nft-text.ts'
+import type { FirewallSettings } from '../../plan/ruleset.ts'
+import { RECREATE_GUARD, RULESET_TABLES, renderRuleset } from '../../plan/ruleset.ts'
+import type { HostService, Pass } from '../service.ts'
 import { createFlowEnding } from './withdrawn-flows.ts'
 
 /** iptables(8) writes a prefix of interface names with a plus sign. */

@@ -6,9 +6,9 @@
  * what could not begin any more is removed from it. A fresh daemon does not know what was
  * withdrawn just before it began, so it does the same after its first load.
  */
-import type { Host } from '../host/host.ts'
-import type { HostWant } from '../model/want.ts'
-import { isPermitted, isWithdrawn, permissionsOf } from '../plan/permits.ts'
+import type { Host } from '../../host/host.ts'
+import type { HostWant } from '../../model/want.ts'
+import { isPermitted, isWithdrawn, permissionsOf } from '../../plan/permits.ts'
 
 /**
  * A function that is called with each want whose rules are in force, and ends what they do not
