@@ -15,7 +15,16 @@
  */
 import { BUDGETS_TABLE, NIC_LINK_PREFIX, nicLinkName } from '../model/names.ts'
 import type { HostWant } from '../model/want.ts'
-import { block } from './nft-text.ts'
+import {
+  baseChain,
+  chain,
+  map,
+  type NftObject,
+  type NftTable,
+  namedCounter,
+  set,
+  tableText,
+} from './nft-tables.ts'
 import { serviceAddresses } from './service-addresses.ts'
 
 /** Why a packet was dropped; each has a counter. */
@@ -116,9 +125,26 @@ const BUCKET_SET = [
   'timeout 1m',
 ] as const
 
-/** The script. The same want and limits always give the same text. It is safe to repeat. */
-export function renderBudgets(want: HostWant, limits: BudgetLimits): string {
+/** The tables. The same want and limits always give the same ones. */
+export function budgetTables(want: HostWant, limits: BudgetLimits): readonly NftTable[] {
   const classes = nicClasses(want, limits)
+  const [inet, arp] = BUDGET_TABLES
+  return [
+    {
+      ...inet,
+      objects: [
+        ...BUDGET_DROP_REASONS.filter((reason) => reason !== 'budget_arp').map(counter),
+        set('services', ['type ipv4_addr'], serviceAddresses(want.shared)),
+        ...serviceChains(serviceRates(classes.length)),
+        ...connectionChains(classes),
+      ],
+    },
+    { ...arp, objects: [counter('budget_arp'), ...arpChain()] },
+  ]
+}
+
+/** The script that makes the tables, or brings up to date what is there. It is safe to repeat. */
+export function loadBudgets(tables: readonly NftTable[]): string {
   return [
     ...BUDGET_TABLES.flatMap(({ family, name }) => [
       `add table ${family} ${name}`,
@@ -131,14 +157,8 @@ export function renderBudgets(want: HostWant, limits: BudgetLimits): string {
     ]),
     `add set inet ${BUDGETS_TABLE} services { type ipv4_addr; }`,
     `flush set inet ${BUDGETS_TABLE} services`,
-    ...removeOtherRates(serviceRates(classes.length)),
-    ...block(`table inet ${BUDGETS_TABLE}`, [
-      ...BUDGET_DROP_REASONS.filter((reason) => reason !== 'budget_arp').flatMap(counter),
-      ...elements('set services', 'type ipv4_addr', serviceAddresses(want.shared)),
-      ...serviceChains(serviceRates(classes.length)),
-      ...connectionChains(classes),
-    ]),
-    ...block(`table arp ${BUDGETS_TABLE}`, [...counter('budget_arp'), ...arpChain()]),
+    ...removeOtherRates(new Set(tables.flatMap(({ objects }) => objects.map(({ name }) => name)))),
+    ...tables.flatMap(tableText),
     '',
   ].join('\n')
 }
@@ -181,37 +201,34 @@ function oneSecond(perSecond: number): Rate {
   return { perSecond, burst: perSecond }
 }
 
-/** Deletes the sets of all other rates. Each is added first, because only existing ones can be. */
-function removeOtherRates(used: ReturnType<typeof serviceRates>): readonly string[] {
-  const others = (name: string, { most, least }: typeof DNS, current: Rate) => {
-    const steps = Array.from(
-      { length: Math.log2(most / least) + 1 },
-      (_, step) => least * 2 ** step,
+/** Deletes the sets of all rates but those in use. Each is added first: only then it can go. */
+function removeOtherRates(used: ReadonlySet<string>): readonly string[] {
+  const ofAll = (name: string, { most, least }: typeof DNS) =>
+    Array.from({ length: Math.log2(most / least) + 1 }, (_, step) =>
+      bucketName(name, oneSecond(least * 2 ** step)),
     )
-    return steps
-      .filter((step) => step !== current.perSecond)
-      .map((step) => bucketName(name, oneSecond(step)))
-  }
-  return [
-    ...others('dns', DNS, used.dns),
-    ...others('service_connections', SERVICE_CONNECTIONS, used.connections),
-  ].flatMap((set) => [
-    `add set inet ${BUDGETS_TABLE} ${set} { ${BUCKET_SET.join('; ')}; }`,
-    `delete set inet ${BUDGETS_TABLE} ${set}`,
-  ])
+  return [...ofAll('dns', DNS), ...ofAll('service_connections', SERVICE_CONNECTIONS)]
+    .filter((name) => !used.has(name))
+    .flatMap((name) => [
+      `add set inet ${BUDGETS_TABLE} ${name} { ${BUCKET_SET.join('; ')}; }`,
+      `delete set inet ${BUDGETS_TABLE} ${name}`,
+    ])
 }
 
 /** Before defragmentation (-400) and connection tracking (-200), after the source check (-450). */
-function serviceChains({ dns, connections }: ReturnType<typeof serviceRates>): readonly string[] {
+function serviceChains({
+  dns,
+  connections,
+}: ReturnType<typeof serviceRates>): readonly NftObject[] {
   return [
-    ...bucketSets('fragments', FRAGMENTS),
-    ...bucketSets('dns', dns),
-    ...bucketSets('dhcp', DHCP),
-    ...bucketSets('service_connections', connections),
-    ...bucketSets('service_tcp', SERVICE_TCP),
-    ...bucketSets('service_other', SERVICE_OTHER),
-    ...bucketSets('unreachable', UNREACHABLE),
-    ...block('chain to_service', [
+    bucketSet('fragments', FRAGMENTS),
+    bucketSet('dns', dns),
+    bucketSet('dhcp', DHCP),
+    bucketSet('service_connections', connections),
+    bucketSet('service_tcp', SERVICE_TCP),
+    bucketSet('service_other', SERVICE_OTHER),
+    bucketSet('unreachable', UNREACHABLE),
+    chain('to_service', [
       `udp dport 53 ${above('iifname', 'dns', dns, 'budget_dns')}`,
       `udp dport 67 ${above('iifname', 'dhcp', DHCP, 'budget_dhcp')}`,
       'udp dport { 53, 67 } accept',
@@ -220,8 +237,7 @@ function serviceChains({ dns, connections }: ReturnType<typeof serviceRates>): r
       'tcp dport { 53, 80 } accept',
       above('iifname', 'service_other', SERVICE_OTHER, 'budget_service_other'),
     ]),
-    ...block('chain arriving', [
-      'type filter hook prerouting priority -440; policy accept;',
+    baseChain('arriving', 'type filter hook prerouting priority -440; policy accept;', [
       `iifname != ${ANY_NIC} accept`,
       `ip frag-off & 0x3fff != 0 ${above('iifname', 'fragments', FRAGMENTS, 'budget_fragments')}`,
       'ip daddr @services goto to_service',
@@ -229,23 +245,20 @@ function serviceChains({ dns, connections }: ReturnType<typeof serviceRates>): r
       `ip ttl <= 1 ${above('iifname', 'unreachable', UNREACHABLE, 'budget_unreachable')}`,
     ]),
     // After defragmentation: an untracked fragment would not be reassembled.
-    ...block('chain asking', [
-      'type filter hook prerouting priority raw; policy accept;',
+    baseChain('asking', 'type filter hook prerouting priority raw; policy accept;', [
       `iifname != ${ANY_NIC} accept`,
       'ip daddr 255.255.255.255 udp dport 67 notrack',
       'ip daddr @services udp dport { 53, 67 } notrack',
       'ip daddr @services tcp dport { 53, 80 } notrack',
       'ip daddr @services icmp type echo-request notrack',
     ]),
-    ...block('chain answering', [
-      'type filter hook output priority raw; policy accept;',
+    baseChain('answering', 'type filter hook output priority raw; policy accept;', [
       `oifname != ${ANY_NIC} accept`,
       'ip saddr @services udp sport { 53, 67 } notrack',
       'ip saddr @services tcp sport { 53, 80 } notrack',
       'ip saddr @services icmp type echo-reply notrack',
     ]),
-    ...block('chain unroutable', [
-      'type filter hook prerouting priority mangle; policy accept;',
+    baseChain('unroutable', 'type filter hook prerouting priority mangle; policy accept;', [
       `iifname ${ANY_NIC} ct state new fib daddr type { unreachable, prohibit } ${above('iifname', 'unreachable', UNREACHABLE, 'budget_unreachable')}`,
     ]),
   ]
@@ -258,39 +271,38 @@ function serviceChains({ dns, connections }: ReturnType<typeof serviceRates>): r
  */
 function connectionChains(
   classes: readonly { readonly link: string; readonly open: number }[],
-): readonly string[] {
+): readonly NftObject[] {
   const countOutgoing = [
     'ct status confirmed accept',
     'ct state != new accept',
     'iifname vmap @outgoing',
   ]
   return [
-    ...block('ct timeout ended_tcp', [
-      'protocol tcp',
-      'l3proto ip',
-      `policy = { time_wait : ${CLOSED_SECONDS} }`,
-    ]),
+    {
+      kind: 'ct timeout',
+      name: 'ended_tcp',
+      head: ['protocol tcp', 'l3proto ip', `policy = { time_wait : ${CLOSED_SECONDS} }`],
+      items: [],
+    },
     ...CLASSES.flatMap((open) => [
       ...classChain('out', 'iifname', open),
       ...classChain('in', 'oifname', open),
     ]),
-    ...elements(
-      'map outgoing',
+    map(
+      'outgoing',
       'type ifname : verdict',
       classes.map(({ link, open }) => `${link} : goto out_${open}`),
     ),
-    ...elements(
-      'map incoming',
+    map(
+      'incoming',
       'type ifname : verdict',
       classes.map(({ link, open }) => `${link} : goto in_${open}`),
     ),
-    ...block('chain through', [
-      'type filter hook forward priority filter + 10; policy accept;',
+    baseChain('through', 'type filter hook forward priority filter + 10; policy accept;', [
       ...countOutgoing,
       'oifname vmap @incoming',
     ]),
-    ...block('chain to_host', [
-      'type filter hook input priority filter + 10; policy accept;',
+    baseChain('to_host', 'type filter hook input priority filter + 10; policy accept;', [
       ...countOutgoing,
     ]),
   ]
@@ -300,34 +312,29 @@ function classChain(
   direction: 'in' | 'out',
   link: 'iifname' | 'oifname',
   open: number,
-): readonly string[] {
+): readonly NftObject[] {
   const rate = { perSecond: Math.ceil(open / CLOSED_SECONDS), burst: open }
   const lists = open / LIST_LENGTH
-  const set = `${direction}_open_${open}`
+  const openSet = `${direction}_open_${open}`
   const other = direction === 'out' ? 'ip daddr' : 'ip saddr'
   const tooMany = `ct count over ${LIST_LENGTH} } ${drop('budget_connections')}`
   return [
-    ...bucketSets(`${direction}_new`, rate),
+    bucketSet(`${direction}_new`, rate),
     // Without a timeout: the kernel removes an element when its last connection is gone.
-    ...block(`set ${set}`, [
-      'typeof iifname . numgen inc mod 1',
-      `size ${MAX_LISTS}`,
-      'flags dynamic',
-    ]),
-    ...block(`chain ${direction}_${open}`, [
+    set(openSet, ['typeof iifname . numgen inc mod 1', `size ${MAX_LISTS}`, 'flags dynamic']),
+    chain(`${direction}_${open}`, [
       'meta l4proto tcp ct timeout set "ended_tcp"',
       above(link, `${direction}_new`, rate, 'budget_new_connections'),
-      `meta l4proto { tcp, udp } update @${set} { ${link} . jhash ${other} . th sport . th dport mod ${lists} ${tooMany}`,
-      `meta l4proto != { tcp, udp } update @${set} { ${link} . jhash ${other} mod ${lists} ${tooMany}`,
+      `meta l4proto { tcp, udp } update @${openSet} { ${link} . jhash ${other} . th sport . th dport mod ${lists} ${tooMany}`,
+      `meta l4proto != { tcp, udp } update @${openSet} { ${link} . jhash ${other} mod ${lists} ${tooMany}`,
     ]),
   ]
 }
 
-function arpChain(): readonly string[] {
+function arpChain(): readonly NftObject[] {
   return [
-    ...bucketSets('requests', ARP),
-    ...block('chain input', [
-      'type filter hook input priority filter - 10; policy accept;',
+    bucketSet('requests', ARP),
+    baseChain('input', 'type filter hook input priority filter - 10; policy accept;', [
       `iifname ${ANY_NIC} ${above('iifname', 'requests', ARP, 'budget_arp')}`,
     ]),
   ]
@@ -337,8 +344,8 @@ function bucketName(name: string, { perSecond, burst }: Rate): string {
   return `${name}_${perSecond}_${burst}`
 }
 
-function bucketSets(name: string, rate: Rate): readonly string[] {
-  return block(`set ${bucketName(name, rate)}`, BUCKET_SET)
+function bucketSet(name: string, rate: Rate): NftObject {
+  return set(bucketName(name, rate), BUCKET_SET)
 }
 
 /** Drops packets above the rate of their NIC. */
@@ -358,18 +365,10 @@ export function budgetCounterName(reason: BudgetDropReason): string {
   return `dropped_${reason}`
 }
 
-function counter(reason: BudgetDropReason): readonly string[] {
-  return block(`counter ${budgetCounterName(reason)}`, [])
+function counter(reason: BudgetDropReason): NftObject {
+  return namedCounter(budgetCounterName(reason))
 }
 
 function drop(reason: BudgetDropReason): string {
   return `counter name "${budgetCounterName(reason)}" drop`
-}
-
-function elements(head: string, type: string, list: readonly string[]): readonly string[] {
-  const unique = [...new Set(list)]
-  return block(head, [
-    type,
-    ...(unique.length === 0 ? [] : [`elements = { ${unique.join(', ')} }`]),
-  ])
 }

@@ -13,15 +13,9 @@ export function onlyUnwrapped(fabric: FabricSettings, drop: string): readonly st
   return isNeeded(fabric) ? [`udp dport ${fabric.port} meta ipsec missing ${drop}`] : []
 }
 
-/** The output chain; empty where encryption is off. */
+/** Rules for the output chain; `drop` is a rule's verdict. */
 export function onlyWrapped(fabric: FabricSettings, drop: string): readonly string[] {
-  if (!isNeeded(fabric)) return []
-  return [
-    'chain output {',
-    '  type filter hook output priority filter; policy accept;',
-    `  udp dport ${fabric.port} rt ipsec missing ${drop}`,
-    '}',
-  ]
+  return isNeeded(fabric) ? [`udp dport ${fabric.port} rt ipsec missing ${drop}`] : []
 }
 
 function isNeeded({ mode, encryption }: FabricSettings): boolean {

@@ -14,13 +14,15 @@
 import { type Cidr, formatCidr } from '../model/addr.ts'
 import type { HostRouting } from '../model/host-routing.ts'
 import { FABRIC_LINK, GUARD_TABLE, NIC_LINK_PREFIX } from '../model/names.ts'
-import { block, counter, drop, NOT_ACCEPTED, set } from './nft-text.ts'
+import { baseChain, type NftObject, set, tableText } from './nft-tables.ts'
+import { drop, dropCounter, NOT_ACCEPTED } from './nft-text.ts'
 
 /** After every other filter chain: the highest named priority of nft(8) is 300. */
 const AFTER_ALL = 450
 /** After the main table's source check (-450) and before defragmentation (-400). */
 const AFTER_SOURCE_CHECK = -440
 
+const GUARD = { family: 'inet', name: GUARD_TABLE } as const
 const ANY_NIC = `"${NIC_LINK_PREFIX}*"`
 
 /** What the guard needs from the want. */
@@ -40,41 +42,51 @@ export function guardTable(
   const networks = ['type ipv4_addr', 'flags interval', 'auto-merge']
   return [
     // Only what exists can be flushed.
-    ...block(`table ${table}`, [
-      ...set('services', ['type ipv4_addr'], []),
-      ...set('vpcs', networks, []),
-    ]),
+    ...tableText({
+      ...GUARD,
+      objects: [set('services', ['type ipv4_addr']), set('vpcs', networks)],
+    }),
     `flush table ${table}`,
     `flush set ${table} services`,
     `flush set ${table} vpcs`,
-    ...block(`table ${table}`, [
-      ...counter('unjudged'),
-      ...counter('stranger'),
-      ...set('services', ['type ipv4_addr'], services),
-      ...set('vpcs', networks, vpcs.map(formatCidr)),
-      ...block('chain prerouting', [
-        `type filter hook prerouting priority ${AFTER_SOURCE_CHECK}; policy accept;`,
+    ...tableText({
+      ...GUARD,
+      objects: [
+        dropCounter('unjudged'),
+        dropCounter('stranger'),
+        set('services', ['type ipv4_addr'], services),
+        set('vpcs', networks, vpcs.map(formatCidr)),
+        ...guardChains(routing),
+      ],
+    }),
+  ]
+}
+
+function guardChains(routing: HostRouting): readonly NftObject[] {
+  return [
+    baseChain(
+      'prerouting',
+      `type filter hook prerouting priority ${AFTER_SOURCE_CHECK}; policy accept;`,
+      [
         // Never allowed by any group. The main table drops it first, with its own counters.
         `iifname ${ANY_NIC} meta nfproto ipv6 ${drop('unjudged')}`,
         `iifname ${ANY_NIC} udp sport 67 udp dport 68 ${drop('unjudged')}`,
         `iifname ${ANY_NIC} icmp type redirect ${drop('unjudged')}`,
-      ]),
-      ...block('chain input', [
-        `type filter hook input priority ${AFTER_ALL}; policy accept;`,
-        `iifname ${ANY_NIC} ${NOT_ACCEPTED} ${drop('unjudged')}`,
-        // Separate rules, because packets may see a new set before its elements are in it.
-        `iifname ${ANY_NIC} accept`,
-        'iifname "lo" accept',
-        `ip daddr @services ${drop('unjudged')}`,
-      ]),
-      ...block('chain forward', [
-        `type filter hook forward priority ${AFTER_ALL}; policy accept;`,
-        `iifname ${ANY_NIC} ${NOT_ACCEPTED} ${drop('unjudged')}`,
-        `oifname ${ANY_NIC} ${NOT_ACCEPTED} ${drop('unjudged')}`,
-        `ip saddr @vpcs ${NOT_ACCEPTED} ${drop('unjudged')}`,
-        `ip daddr @vpcs ${NOT_ACCEPTED} ${drop('unjudged')}`,
-        ...(routing.forwardedBefore ? [] : dropOtherForwarding(routing)),
-      ]),
+      ],
+    ),
+    baseChain('input', `type filter hook input priority ${AFTER_ALL}; policy accept;`, [
+      `iifname ${ANY_NIC} ${NOT_ACCEPTED} ${drop('unjudged')}`,
+      // Separate rules, because packets may see a new set before its elements are in it.
+      `iifname ${ANY_NIC} accept`,
+      'iifname "lo" accept',
+      `ip daddr @services ${drop('unjudged')}`,
+    ]),
+    baseChain('forward', `type filter hook forward priority ${AFTER_ALL}; policy accept;`, [
+      `iifname ${ANY_NIC} ${NOT_ACCEPTED} ${drop('unjudged')}`,
+      `oifname ${ANY_NIC} ${NOT_ACCEPTED} ${drop('unjudged')}`,
+      `ip saddr @vpcs ${NOT_ACCEPTED} ${drop('unjudged')}`,
+      `ip daddr @vpcs ${NOT_ACCEPTED} ${drop('unjudged')}`,
+      ...(routing.forwardedBefore ? [] : dropOtherForwarding(routing)),
     ]),
   ]
 }

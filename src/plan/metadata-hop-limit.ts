@@ -9,23 +9,28 @@
 import { METADATA_ADDRESS } from '../model/addr.ts'
 import { NIC_LINK_PREFIX } from '../model/names.ts'
 import type { InstanceWant } from '../model/want.ts'
+import { baseChain, type NftObject, set } from './nft-tables.ts'
 
-/** The chain's lines, for the table of instances; the same instances always give the same text. */
-export function metadataHopRules(instances: readonly InstanceWant[]): readonly string[] {
+/** The chain, and a set for each limit with the addresses that have it. */
+export function metadataHopRules(instances: readonly InstanceWant[]): readonly NftObject[] {
   const byLimit = Map.groupBy(
     instances.flatMap(({ nics, metadata }) => nics.map(({ ip }) => ({ ip, ...metadata }))),
     ({ hopLimit }) => hopLimit,
   )
-  const rules = [...byLimit]
-    .sort(([a], [b]) => a - b)
-    .map(([limit, found]) => {
-      const addresses = [...new Set(found.map(({ ip }) => ip))].join(', ')
-      return `  oifname "${NIC_LINK_PREFIX}*" ip saddr ${METADATA_ADDRESS} tcp sport 80 ip daddr { ${addresses} } ip ttl set ${limit}`
-    })
+  const limits = [...byLimit.keys()].sort((a, b) => a - b)
+  const setName = (limit: number) => `metadata_hop_limit_${limit}`
   return [
-    'chain metadata_hop_limit {',
-    '  type filter hook output priority mangle; policy accept;',
-    ...rules,
-    '}',
+    ...limits.map((limit) => {
+      const addresses = byLimit.get(limit)?.map(({ ip }) => ip)
+      return set(setName(limit), ['type ipv4_addr'], addresses)
+    }),
+    baseChain(
+      'metadata_hop_limit',
+      'type filter hook output priority mangle; policy accept;',
+      limits.map(
+        (limit) =>
+          `oifname "${NIC_LINK_PREFIX}*" ip saddr ${METADATA_ADDRESS} tcp sport 80 ip daddr @${setName(limit)} ip ttl set ${limit}`,
+      ),
+    ),
   ]
 }

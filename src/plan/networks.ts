@@ -9,7 +9,7 @@
  */
 import type { Cidr } from '../model/addr.ts'
 import { formatCidr, netmask } from '../model/addr.ts'
-import { set } from './nft-text.ts'
+import { type NftObject, set } from './nft-tables.ts'
 
 const ADDRESS_BITS = 32
 
@@ -18,7 +18,7 @@ type Field = 'ip saddr' | 'ip daddr' | 'arp daddr ip'
 
 export interface Networks {
   /** The sets that the matches use. */
-  readonly sets: readonly string[]
+  readonly sets: readonly NftObject[]
   /** Matches for one rule each. An address is in one of the networks if any of them matches. */
   match(field: Field): readonly string[]
 }

@@ -1,5 +1,6 @@
-/** Building blocks of nft scripts (nft(8)), and the verdicts that all tables share. Pure. */
+/** Verdicts that all tables share, and why packets are dropped. Pure. */
 import { ACCEPTED_MARK, UNVERIFIED_MARK } from '../model/names.ts'
+import { type NftObject, namedCounter } from './nft-tables.ts'
 
 /** Why a packet was dropped; each has a counter. */
 export const DROP_REASONS = [
@@ -57,37 +58,12 @@ function hex(mark: number): string {
   return `0x${mark.toString(16).padStart(8, '0')}`
 }
 
-/** The declaration of a reason's counter. */
-export function counter(reason: DropReason): readonly string[] {
-  return block(`counter ${dropCounterName(reason)}`, [])
+/** The counter of a reason. */
+export function dropCounter(reason: DropReason): NftObject {
+  return namedCounter(dropCounterName(reason))
 }
 
 /** Counts and drops. */
 export function drop(reason: DropReason): string {
   return `counter name "${dropCounterName(reason)}" drop`
-}
-
-/** A set with its elements. */
-export function set(
-  name: string,
-  declaration: readonly string[],
-  elements: readonly string[],
-): readonly string[] {
-  return block(`set ${name}`, [...declaration, ...elementLines(elements)])
-}
-
-/** A map with its elements. */
-export function map(name: string, type: string, elements: readonly string[]): readonly string[] {
-  return block(`map ${name}`, [type, ...elementLines(elements)])
-}
-
-/** nft takes neither an empty list of elements nor the same element twice. */
-function elementLines(elements: readonly string[]): readonly string[] {
-  const unique = [...new Set(elements)]
-  return unique.length === 0 ? [] : [`elements = { ${unique.join(', ')} }`]
-}
-
-/** A statement with a body in braces. */
-export function block(head: string, body: readonly string[]): readonly string[] {
-  return [`${head} {`, ...body.map((line) => `  ${line}`), '}']
 }

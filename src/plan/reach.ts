@@ -12,7 +12,8 @@ import type { Cidr, Ipv4 } from '../model/addr.ts'
 import { cidr } from '../model/addr.ts'
 import type { HostRouting } from '../model/host-routing.ts'
 import { type Networks, networks } from './networks.ts'
-import { ACCEPT, block, drop, set } from './nft-text.ts'
+import { chain, type NftObject, set } from './nft-tables.ts'
+import { ACCEPT, drop } from './nft-text.ts'
 
 export interface ReachSettings {
   /** Networks that instances may reach besides (`network.reach`). */
@@ -28,8 +29,8 @@ const MARTIANS = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '
 
 /** Sets, and the chain that uses them. */
 interface ReachRules {
-  readonly sets: readonly string[]
-  readonly chain: readonly string[]
+  readonly sets: readonly NftObject[]
+  readonly chain: NftObject
 }
 
 /**
@@ -56,13 +57,13 @@ export function reachRules(
   return {
     sets: [
       ...reach.sets,
-      ...set('engines', ['type ipv4_addr'], settings.engines),
+      set('engines', ['type ipv4_addr'], settings.engines),
       ...martians.sets,
-      ...set('gateways', ['type ifname . ipv4_addr'], gateways),
-      ...set('tunnels', ['type ifname'], tunnels),
+      set('gateways', ['type ifname . ipv4_addr'], gateways),
+      set('tunnels', ['type ifname'], tunnels),
       ...connected.sets,
     ],
-    chain: block('chain leave_host', [
+    chain: chain('leave_host', [
       // To instances on other hosts, whose next hop is always a peer.
       ...into(vpcs, `rt ip nexthop @peers ${ACCEPT}`),
       ...into(vpcs, drop('reach')),

@@ -1,6 +1,6 @@
 /**
- * The firewall as one nft script, made from a host's want. It replaces our tables in one
- * transaction. Pure.
+ * The firewall as nft tables, made from a host's want, with the scripts that load them and that
+ * change them in place, each one transaction. Pure.
  *
  * - Links and addresses are elements of sets and maps. The number of rules depends only on the
  *   number of combinations of security groups.
@@ -26,7 +26,16 @@ import { onlyUnwrapped, onlyWrapped } from './fabric-encryption.ts'
 import { guardTable } from './guard.ts'
 import { metadataHopRules } from './metadata-hop-limit.ts'
 import { type Networks, networks } from './networks.ts'
-import { ACCEPT, ACCEPT_VERIFIED, block, counter, DROP_REASONS, drop, set } from './nft-text.ts'
+import {
+  baseChain,
+  chain,
+  type NftObject,
+  type NftTable,
+  set,
+  tableText,
+  updateScript,
+} from './nft-tables.ts'
+import { ACCEPT, ACCEPT_VERIFIED, DROP_REASONS, drop, dropCounter } from './nft-text.ts'
 import { type ReachSettings, reachRules } from './reach.ts'
 import { securityGroupChains } from './security-groups.ts'
 import { serviceAddresses } from './service-addresses.ts'
@@ -56,33 +65,59 @@ const COUNTED_ELSEWHERE: readonly string[] = ['arp', 'unjudged', 'stranger']
 const SOURCE_CHECK = -450
 const ANY_NIC = `"${NIC_LINK_PREFIX}*"`
 
-/** The whole script. The same want, settings and routing always give the same text. */
-export function renderRuleset(
+/** The tables of one host. */
+export interface Ruleset {
+  /** The tables that Atoll alone fills, as values. */
+  readonly tables: readonly NftTable[]
+  /** The script that creates or refills the guard. */
+  readonly guard: string
+}
+
+/** The ruleset. The same want, settings and routing always give the same one. */
+export function planRuleset(
   want: HostWant,
   settings: FirewallSettings,
   routing: HostRouting,
-): string {
+): Ruleset {
   const nics = want.local.instances.flatMap((instance) => instance.nics)
   const sources = nics.map((nic) => `"${nicLinkName(nic.id)}" . ${nic.mac} . ${nic.ip}`)
   const macs = nics.map((nic) => `"${nicLinkName(nic.id)}" . ${nic.mac}`)
+  const cidrs = want.shared.vpcs.map((vpc) => vpc.cidr)
   const addresses: SharedAddresses = {
     services: serviceAddresses(want.shared),
-    vpcs: networks(
-      'vpcs',
-      want.shared.vpcs.map((vpc) => vpc.cidr),
-    ),
+    vpcs: networks('vpcs', cidrs),
   }
-  return [
+  return {
+    tables: [
+      inetTable(want, settings, { ...addresses, nics, sources, macs }, routing),
+      arpTable({ ...addresses, sources, macs }),
+    ],
+    guard: [...guardTable({ ...addresses, vpcs: cidrs }, routing), ''].join('\n'),
+  }
+}
+
+/** The script that replaces whatever is there by this ruleset. */
+export function loadScript({ tables, guard }: Ruleset): string {
+  const script = [
     ...REPLACED.flatMap(({ family, name }) => [
       // Only an existing table can be deleted, so add it first.
       `add table ${family} ${name}`,
       `delete table ${family} ${name}`,
     ]),
-    ...inetTable(want, settings, { ...addresses, nics, sources, macs }, routing),
-    ...arpTable({ ...addresses, sources, macs }),
-    ...guardTable({ ...addresses, vpcs: want.shared.vpcs.map((vpc) => vpc.cidr) }, routing),
-    '',
-  ].join('\n')
+    ...tables.flatMap(tableText),
+  ]
+  return `${script.join('\n')}\n${guard}`
+}
+
+/**
+ * The script that changes one ruleset into the other in place, empty when they are the same; null
+ * when only `loadScript` can.
+ */
+export function changeScript(before: Ruleset, now: Ruleset): string | null {
+  const changes = updateScript(before.tables, now.tables)
+  if (changes === null) return null
+  const lines = changes.map((line) => `${line}\n`).join('')
+  return before.guard === now.guard ? lines : `${lines}${now.guard}`
 }
 
 /** Addresses that are the same on every host. */
@@ -103,32 +138,32 @@ function inetTable(
   settings: FirewallSettings,
   senders: Senders & { readonly nics: readonly NicWant[] },
   routing: HostRouting,
-): readonly string[] {
+): NftTable {
   const { nics, sources, macs, services, vpcs } = senders
   const links = nics.map((nic) => `"${nicLinkName(nic.id)}"`)
   const { fabric } = settings
   const peers = want.shared.peers.map((peer) => peer.address)
   const reach = reachRules(settings, routing, vpcs, openPorts(settings))
-  return block(`table inet ${NFT_TABLE}`, [
-    ...DROP_REASONS.filter((reason) => !COUNTED_ELSEWHERE.includes(reason)).flatMap(counter),
-    ...set('nic_links', ['type ifname'], links),
-    ...set('nic_macs', ['type ifname . ether_addr'], macs),
-    ...set('nic_sources', ['type ifname . ether_addr . ipv4_addr'], sources),
-    ...set('services', ['type ipv4_addr'], services),
+  const objects = [
+    ...DROP_REASONS.filter((reason) => !COUNTED_ELSEWHERE.includes(reason)).map(dropCounter),
+    set('nic_links', ['type ifname'], links),
+    set('nic_macs', ['type ifname . ether_addr'], macs),
+    set('nic_sources', ['type ifname . ether_addr . ipv4_addr'], sources),
+    set('services', ['type ipv4_addr'], services),
     ...vpcs.sets,
-    ...set('peers', ['type ipv4_addr'], peers),
+    set('peers', ['type ipv4_addr'], peers),
     ...reach.sets,
-    ...fromNic(),
+    fromNic(),
     ...(fabric.mode === 'vxlan' ? fromFabric(vpcs) : []),
-    ...preroutingChain(fabric, vpcs),
+    preroutingChain(fabric, vpcs),
     ...hostChains(settings),
-    ...reach.chain,
+    reach.chain,
     ...securityGroupChains(want, nics, 'leave_host'),
     ...forwardChains(vpcs),
     ...natChains(vpcs),
     ...metadataHopRules(want.local.instances),
-    ...onlyWrapped(fabric, drop('fabric')),
-  ])
+  ]
+  return { family: 'inet', name: NFT_TABLE, objects }
 }
 
 /**
@@ -136,21 +171,24 @@ function inetTable(
  * spoofed fragment could become part of another sender's datagram. It also runs before connection
  * tracking (-200), so that a spoofed packet creates no entry there.
  */
-function preroutingChain(fabric: FabricSettings, vpcs: Networks): readonly string[] {
-  return block('chain prerouting', [
+function preroutingChain(fabric: FabricSettings, vpcs: Networks): NftObject {
+  return baseChain(
+    'prerouting',
     `type filter hook prerouting priority ${SOURCE_CHECK}; policy accept;`,
-    `iifname ${ANY_NIC} goto from_nic`,
-    ...(fabric.mode === 'vxlan' ? [`iifname "${FABRIC_LINK}" goto from_fabric`] : []),
-    'iifname "lo" accept',
-    `ip daddr @services ${drop('service_outside')}`,
-    ...vpcs
-      .match('ip saddr')
-      .map((ours) => `${ours} fib saddr . iif oif missing ${drop('spoofed_outside')}`),
-  ])
+    [
+      `iifname ${ANY_NIC} goto from_nic`,
+      ...(fabric.mode === 'vxlan' ? [`iifname "${FABRIC_LINK}" goto from_fabric`] : []),
+      'iifname "lo" accept',
+      `ip daddr @services ${drop('service_outside')}`,
+      ...vpcs
+        .match('ip saddr')
+        .map((ours) => `${ours} fib saddr . iif oif missing ${drop('spoofed_outside')}`),
+    ],
+  )
 }
 
-function fromNic(): readonly string[] {
-  return block('chain from_nic', [
+function fromNic(): NftObject {
+  return chain('from_nic', [
     `iifname != @nic_links ${drop('unknown_link')}`,
     `meta nfproto ipv6 ${drop('ipv6')}`,
     `udp sport 67 udp dport 68 ${drop('rogue_dhcp')}`,
@@ -168,15 +206,15 @@ function fromNic(): readonly string[] {
  * peer, which connection tracking must know as related. `fib` checks in the routing table that the
  * source is reached through this device, and so is on a peer.
  */
-function fromFabric(vpcs: Networks): readonly string[] {
+function fromFabric(vpcs: Networks): readonly NftObject[] {
   return [
-    ...block('chain from_fabric', [
+    chain('from_fabric', [
       `meta nfproto ipv6 ${drop('ipv6')}`,
       `ip daddr @services ${drop('service_outside')}`,
       ...vpcs.match('ip daddr').map((ours) => `${ours} goto from_peer`),
       drop('fabric'),
     ]),
-    ...block('chain from_peer', [
+    chain('from_peer', [
       'ip saddr @peers icmp type { destination-unreachable, time-exceeded, parameter-problem } accept',
       ...vpcs.match('ip saddr').map((ours) => `${ours} fib saddr . iif oif exists accept`),
       drop('fabric'),
@@ -188,10 +226,10 @@ function fromFabric(vpcs: Networks): readonly string[] {
  * Packets between instances and the host itself. Instances may use the services and the open ports.
  * The host may reach its instances, whose answers are accepted as established.
  */
-function hostChains(settings: FirewallSettings): readonly string[] {
+function hostChains(settings: FirewallSettings): readonly NftObject[] {
   const { fabric } = settings
   return [
-    ...block('chain host_from_nic', [
+    chain('host_from_nic', [
       `ct state established,related ${ACCEPT}`,
       `ct state invalid ${drop('invalid')}`,
       `ip daddr 255.255.255.255 udp dport 67 ${ACCEPT}`,
@@ -206,8 +244,7 @@ function hostChains(settings: FirewallSettings): readonly string[] {
       ...openPorts(settings).map((ports) => `${ports} ${ACCEPT}`),
       drop('host'),
     ]),
-    ...block('chain input', [
-      'type filter hook input priority filter; policy accept;',
+    baseChain('input', 'type filter hook input priority filter; policy accept;', [
       `iifname ${ANY_NIC} goto host_from_nic`,
       // Not in prerouting: there it would match the answer to an instance that was masqueraded to
       // this port.
@@ -220,10 +257,10 @@ function hostChains(settings: FirewallSettings): readonly string[] {
         : []),
     ]),
     // The host reaches its instances. ICMP redirects are dropped: there is no better router.
-    ...block('chain output', [
-      'type filter hook output priority filter; policy accept;',
+    baseChain('output', 'type filter hook output priority filter; policy accept;', [
       `oifname ${ANY_NIC} icmp type redirect ${drop('option')}`,
       `oifname ${ANY_NIC} ${ACCEPT}`,
+      ...onlyWrapped(fabric, drop('fabric')),
     ]),
   ]
 }
@@ -234,9 +271,9 @@ function openPorts({ instanceToHostPorts }: FirewallSettings): readonly string[]
   return ports.length === 0 ? [] : [`tcp dport { ${ports.join(', ')} }`]
 }
 
-function forwardChains(vpcs: Networks): readonly string[] {
+function forwardChains(vpcs: Networks): readonly NftObject[] {
   return [
-    ...block('chain instances', [
+    chain('instances', [
       // The path may have a smaller MTU than the guest's NIC, for example through a tunnel.
       'tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu',
       `ip hdrlength > 5 ${drop('option')}`,
@@ -248,8 +285,7 @@ function forwardChains(vpcs: Networks): readonly string[] {
       `iifname ${ANY_NIC} goto check_egress`,
       'goto check_ingress',
     ]),
-    ...block('chain forward', [
-      'type filter hook forward priority filter; policy accept;',
+    baseChain('forward', 'type filter hook forward priority filter; policy accept;', [
       `iifname ${ANY_NIC} goto instances`,
       `oifname ${ANY_NIC} goto instances`,
       ...[...vpcs.match('ip saddr'), ...vpcs.match('ip daddr')].map(
@@ -260,14 +296,10 @@ function forwardChains(vpcs: Networks): readonly string[] {
 }
 
 /** Traffic that leaves the VPCs is masqueraded. Traffic inside them keeps its addresses. */
-function natChains(vpcs: Networks): readonly string[] {
+function natChains(vpcs: Networks): readonly NftObject[] {
   return [
-    ...block('chain outbound', [
-      ...vpcs.match('ip daddr').map((ours) => `${ours} accept`),
-      'masquerade',
-    ]),
-    ...block('chain postrouting', [
-      'type nat hook postrouting priority srcnat; policy accept;',
+    chain('outbound', [...vpcs.match('ip daddr').map((ours) => `${ours} accept`), 'masquerade']),
+    baseChain('postrouting', 'type nat hook postrouting priority srcnat; policy accept;', [
       `iifname ${ANY_NIC} oifname != ${ANY_NIC} goto outbound`,
     ]),
   ]
@@ -279,28 +311,28 @@ function natChains(vpcs: Networks): readonly string[] {
  * its own network and for service addresses. On other links nobody gets an answer for a service
  * address, because every host has it.
  */
-function arpTable({ sources, macs, services, vpcs }: Senders): readonly string[] {
-  return block(`table arp ${NFT_TABLE}`, [
-    ...counter('arp'),
-    ...set('nic_macs', ['type ifname . ether_addr'], macs),
-    ...set('nic_sources', ['type ifname . ether_addr . ipv4_addr'], sources),
-    ...set('services', ['type ipv4_addr'], services),
+function arpTable({ sources, macs, services, vpcs }: Senders): NftTable {
+  const objects = [
+    dropCounter('arp'),
+    set('nic_macs', ['type ifname . ether_addr'], macs),
+    set('nic_sources', ['type ifname . ether_addr . ipv4_addr'], sources),
+    set('services', ['type ipv4_addr'], services),
     ...vpcs.sets,
-    ...block('chain input', [
-      'type filter hook input priority filter; policy accept;',
+    baseChain('input', 'type filter hook input priority filter; policy accept;', [
       `iifname ${ANY_NIC} goto from_nic`,
       `arp daddr ip @services ${drop('arp')}`,
     ]),
-    ...block('chain from_nic', [
+    chain('from_nic', [
       'arp daddr ip @services goto check_sender',
       ...vpcs.match('arp daddr ip').map((ours) => `${ours} goto check_sender`),
       drop('arp'),
     ]),
-    ...block('chain check_sender', [
+    chain('check_sender', [
       'iifname . arp saddr ether . arp saddr ip @nic_sources accept',
       // A probe before an address is used has no sender address (RFC 5227, section 1.1).
       'arp operation request arp saddr ip 0.0.0.0 iifname . arp saddr ether @nic_macs accept',
       drop('arp'),
     ]),
-  ])
+  ]
+  return { family: 'arp', name: NFT_TABLE, objects }
 }

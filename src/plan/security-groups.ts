@@ -12,7 +12,8 @@ import { ANY_PORT, ANY_PROTOCOL, hasPorts, PORT_MAX, PROTOCOLS } from '../model/
 import type { GroupId } from '../model/ids.ts'
 import { NIC_LINK_PREFIX } from '../model/names.ts'
 import type { GroupWant, HostWant, NicWant, RuleWant } from '../model/want.ts'
-import { ACCEPT, block, drop, map, set } from './nft-text.ts'
+import { chain, map, type NftObject, set } from './nft-tables.ts'
+import { ACCEPT, drop } from './nft-text.ts'
 
 /** NICs in the same groups. */
 interface Combination {
@@ -37,7 +38,7 @@ export function securityGroupChains(
   want: HostWant,
   nics: readonly NicWant[],
   leaving: string,
-): readonly string[] {
+): readonly NftObject[] {
   const groups = new Map(want.shared.groups.map((group) => [group.id, group]))
   const combinations = combine(nics)
   const used = [...new Set(combinations.flatMap((one) => one.groups))].toSorted()
@@ -45,7 +46,7 @@ export function securityGroupChains(
   const away = `oifname != "${NIC_LINK_PREFIX}*" goto ${leaving}`
   return [
     ...memberSets(rules, groups),
-    ...combinations.flatMap(({ name, nics }) => {
+    ...combinations.map(({ name, nics }) => {
       const addresses = nics.map(({ ip }) => ip)
       return set(nicSetName(name), ['type ipv4_addr'], addresses)
     }),
@@ -70,11 +71,11 @@ function combine(nics: readonly NicWant[]): readonly Combination[] {
 function memberSets(
   rules: readonly RuleWant[],
   groups: ReadonlyMap<GroupId, GroupWant>,
-): readonly string[] {
+): readonly NftObject[] {
   const named = rules.flatMap(({ peer }) => (peer.kind === 'group' ? peer.group : []))
   return [...new Set(named)]
     .toSorted()
-    .flatMap((id) => set(memberSetName(id), ['type ipv4_addr'], groups.get(id)?.members ?? []))
+    .map((id) => set(memberSetName(id), ['type ipv4_addr'], groups.get(id)?.members ?? []))
 }
 
 function direction(
@@ -83,28 +84,28 @@ function direction(
   groups: ReadonlyMap<GroupId, GroupWant>,
   combinations: readonly Combination[],
   before: readonly string[],
-): readonly string[] {
+): readonly NftObject[] {
   const chainOf = (id: GroupId) => `${PREFIX[way]}_${chainSuffix(id)}`
   return [
-    ...used.flatMap((id) => {
+    ...used.map((id) => {
       const rules = groups.get(id)?.rules.filter(({ egress }) => egress === (way === 'egress'))
-      return block(
-        `chain ${chainOf(id)}`,
+      return chain(
+        chainOf(id),
         (rules ?? []).flatMap((rule) => ruleLines(rule, way)),
       )
     }),
-    ...combinations.flatMap((one) =>
-      block(`chain ${way}_${one.name}`, [
+    ...combinations.map((one) =>
+      chain(`${way}_${one.name}`, [
         ...one.groups.map((id) => `jump ${chainOf(id)}`),
         drop('group'),
       ]),
     ),
-    ...map(
+    map(
       way,
       'type ipv4_addr : verdict',
       combinations.flatMap(({ name, nics }) => nics.map(({ ip }) => `${ip} : goto ${way}_${name}`)),
     ),
-    ...block(`chain check_${way}`, [
+    chain(`check_${way}`, [
       ...before,
       `${OWN_ADDRESS[way]} vmap @${way}`,
       // When a table is replaced, the kernel empties its verdict maps at once, also for packets

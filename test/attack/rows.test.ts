@@ -19,7 +19,6 @@ import { createMetrics } from '../../src/lib/metrics.ts'
 import type { Ipv4 } from '../../src/model/addr.ts'
 import type { InstanceId, NicId, VolumeId } from '../../src/model/ids.ts'
 import type { HostWant } from '../../src/model/want.ts'
-import { renderRuleset } from '../../src/plan/ruleset.ts'
 import { createVolumes } from '../../src/services/volumes.ts'
 import { createRowWatch, type RowWatch } from '../../src/store/records/rows.ts'
 import type { Store, Tx } from '../../src/store/store.ts'
@@ -37,6 +36,7 @@ import {
   numbered,
   volumeRecord,
 } from '../kit/records.ts'
+import { renderRuleset } from '../kit/rules-text.ts'
 
 const here = hostName('here')
 const there = hostName('there')

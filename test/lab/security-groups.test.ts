@@ -5,14 +5,12 @@
  */
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { cidr, type Ipv4, ipv4 } from '../../src/model/addr.ts'
+import { type Ipv4, ipv4 } from '../../src/model/addr.ts'
 import type { Flow } from '../../src/model/flow.ts'
-import { ALL_OUT, type RuleMatch, type RulePeer } from '../../src/model/group-rule.ts'
-import type { GroupId } from '../../src/model/ids.ts'
-import type { HostWant, RuleWant } from '../../src/model/want.ts'
+import { ALL_OUT, type RuleMatch } from '../../src/model/group-rule.ts'
 import { isPermitted, permissionsOf } from '../../src/plan/permits.ts'
 import { eventually, type Netns } from '../../tools/kit/netns.ts'
-import { numbered } from '../kit/records.ts'
+import { anyRulesOf, NO_PORTS_PROTOCOL, withRules } from '../kit/group-rules.ts'
 import {
   createTown,
   OUTSIDE_ADDRESS,
@@ -93,49 +91,6 @@ while True:
     elif inner in ready: over = True
 `
 
-/**
- * For experiments (RFC 3692). There are no ports, so a packet the other way belongs to the same flow:
- * it is tried one way only, and not
- * through address translation, which tells connections apart by ports.
- */
-const NO_PORTS_PROTOCOL = 253
-
-const anyPeer: fc.Arbitrary<RulePeer> = fc.oneof(
-  fc
-    .constantFrom(
-      '0.0.0.0/0',
-      '172.31.0.0/16',
-      '172.31.0.12/32',
-      '172.31.0.12/31',
-      '198.51.100.0/24',
-    )
-    .map((text): RulePeer => ({ kind: 'ipv4', cidr: cidr(text) })),
-  fc
-    .constantFrom(1, 2, 3, 9)
-    .map((group): RulePeer => ({ kind: 'group', group: townGroup(group) })),
-  fc.constant<RulePeer>({ kind: 'ipv6', cidr: '::/0' }),
-)
-const anyPorts = fc
-  .tuple(fc.constantFrom(0, 22, 80), fc.constantFrom(0, 22, 80, 65_535))
-  .map(([a, b]) => ({ fromPort: Math.min(a, b), toPort: Math.max(a, b) }))
-const NO_PORTS = { fromPort: -1, toPort: -1 }
-const anyProtocol = fc.oneof(
-  fc.constant({ protocol: -1, ...NO_PORTS }),
-  fc.tuple(fc.constantFrom(6, 17), anyPorts).map(([protocol, ports]) => ({ protocol, ...ports })),
-  fc
-    .constantFrom([-1, -1], [8, -1], [8, 0], [13, 0])
-    .map(([fromPort = -1, toPort = -1]) => ({ protocol: 1, fromPort, toPort })),
-  fc.constant({ protocol: NO_PORTS_PROTOCOL, ...NO_PORTS }),
-)
-const anyRule: fc.Arbitrary<RuleMatch> = fc
-  .tuple(fc.boolean(), anyPeer, anyProtocol)
-  .map(([egress, peer, match]) => ({ egress, peer, ...match }))
-const anyRules = fc.record({
-  1: fc.array(anyRule, { maxLength: 4 }),
-  2: fc.array(anyRule, { maxLength: 4 }),
-  3: fc.array(anyRule, { maxLength: 4 }),
-})
-
 /** The kinds of packet that are tried between each two ends: protocol, port or type, code. */
 const KINDS = [
   [6, 22, 0],
@@ -147,18 +102,6 @@ const KINDS = [
   [1, 13, 0],
   [NO_PORTS_PROTOCOL, 0, 0],
 ] as const
-
-function withRules(rules: Readonly<Record<number, readonly RuleMatch[]>>): HostWant {
-  const want = townWant(...GUESTS)
-  const byGroup = new Map<GroupId, readonly RuleWant[]>(
-    Object.entries(rules).map(([number, matches]) => [
-      townGroup(Number(number)),
-      matches.map((match, at) => ({ ...match, id: numbered('sgr', Number(number) * 100 + at) })),
-    ]),
-  )
-  const groups = want.shared.groups.map((one) => ({ ...one, rules: byGroup.get(one.id) ?? [] }))
-  return { ...want, shared: { ...want.shared, groups } }
-}
 
 let lastNumber = 0
 
@@ -197,8 +140,8 @@ async function tryAll(): Promise<{ readonly passed: Set<string>; readonly all: r
 
 test('packets pass exactly if the rules permit it', async () => {
   await fc.assert(
-    fc.asyncProperty(anyRules, async (rules) => {
-      const want = withRules(rules)
+    fc.asyncProperty(anyRulesOf([1, 2, 3]), async (rules) => {
+      const want = withRules(townWant(...GUESTS), rules)
       await town.pass(want)
       const permissions = permissionsOf(want)
       const { passed, all } = await tryAll()
@@ -243,7 +186,7 @@ test('what is withdrawn ends the connections that only it had permitted', async 
     peer: { kind: 'group', group: townGroup(group) },
   })
   const rulesWith = (...more: readonly RuleMatch[]) =>
-    withRules({ 1: [ALL_OUT], 2: [ALL_OUT], 3: [ALL_OUT, ...more] })
+    withRules(townWant(...GUESTS), { 1: [ALL_OUT], 2: [ALL_OUT], 3: [ALL_OUT, ...more] })
   const [first, second, third] = ends
   if (first === undefined || second === undefined || third === undefined) throw new Error('ends')
   // The second guest is in both groups.

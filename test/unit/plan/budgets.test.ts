@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { InstanceWant } from '../../../src/model/want.ts'
-import { CONNECTIONS_PER_MIB, removeBudgets, renderBudgets } from '../../../src/plan/budgets.ts'
+import { CONNECTIONS_PER_MIB, removeBudgets } from '../../../src/plan/budgets.ts'
+import { renderBudgets } from '../../kit/rules-text.ts'
 import { townInstance, townWant } from '../../kit/town.ts'
 
 const MIN_MIB = 32

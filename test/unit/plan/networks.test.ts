@@ -16,20 +16,16 @@ test('there is a match for each length, the longest first', () => {
 })
 
 test('a length with several networks has a set of what they begin with', () => {
-  expect(some.sets.filter((line) => !line.includes('type'))).toEqual([
-    'set some_32 {',
-    '  elements = { 192.0.2.1, 192.0.2.9 }',
-    '}',
-    'set some_24 {',
-    '  elements = { 192.0.2.0, 198.51.100.0 }',
-    '}',
+  expect(some.sets).toMatchObject([
+    { name: 'some_32', items: ['192.0.2.1', '192.0.2.9'] },
+    { name: 'some_24', items: ['192.0.2.0', '198.51.100.0'] },
   ])
 })
 
 test('the same network counts once, in whatever order', () => {
   const twice = ['10.1.0.0/16', '10.0.0.0/16', '10.1.0.0/16'].map(cidr)
   expect(networks('a', twice)).toMatchObject({ sets: networks('a', twice.toReversed()).sets })
-  expect(networks('a', twice).sets).toContain('  elements = { 10.0.0.0, 10.1.0.0 }')
+  expect(networks('a', twice).sets).toMatchObject([{ items: ['10.0.0.0', '10.1.0.0'] }])
 })
 
 test('no network has no match', () => {

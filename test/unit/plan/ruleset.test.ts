@@ -1,12 +1,18 @@
 /** The ruleset as text: golden files for people to read, properties for what must hold whatever the want. */
 import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { nftObjects } from '../../../src/host/nftables/nft-listing.ts'
 import { type Cidr, cidr, formatCidr, ipv4, ipv4FromNumber } from '../../../src/model/addr.ts'
 import type { HostRouting } from '../../../src/model/host-routing.ts'
 import type { HostWant, InstanceWant } from '../../../src/model/want.ts'
-import { renderRuleset } from '../../../src/plan/ruleset.ts'
+import { changeScript, loadScript, planRuleset } from '../../../src/plan/ruleset.ts'
 import { LONE_FIREWALL, NO_FABRIC } from '../../../tools/kit/instance.ts'
+import { anyRulesOf, withRules } from '../../kit/group-rules.ts'
+import { renderRuleset } from '../../kit/rules-text.ts'
 import { townInstance, townWant } from '../../kit/town.ts'
 
 /** One way out, as on most hosts. */
@@ -116,9 +122,10 @@ describe('properties', () => {
     reach: anyNetworks,
     connected: anyNetworks,
     hasTunnel: fc.boolean(),
+    rules: anyRulesOf([1, 2, 3]),
   })
-  const scriptOf = ({ town, mode, vpcs, reach, connected, hasTunnel }: World) => {
-    const want = townWant(...town)
+  const rulesetOf = ({ town, mode, vpcs, reach, connected, hasTunnel, rules }: World) => {
+    const want = withRules(townWant(...town), rules)
     const [first] = want.shared.vpcs
     const shared = {
       ...want.shared,
@@ -129,8 +136,9 @@ describe('properties', () => {
       ? [...ROUTING.defaultRoutes, { link: 'tun0', gateway: null }]
       : ROUTING.defaultRoutes
     const settings = { ...LONE_FIREWALL, fabric, reach, instanceToHostPorts: [22, 8773] }
-    return renderRuleset({ ...want, shared }, settings, { ...ROUTING, defaultRoutes, connected })
+    return planRuleset({ ...want, shared }, settings, { ...ROUTING, defaultRoutes, connected })
   }
+  const scriptOf = (world: World) => loadScript(rulesetOf(world))
   type World = typeof anyWorld extends fc.Arbitrary<infer T> ? T : never
 
   test('no rule of a table that is replaced hangs on a set that the kernel shows empty', () => {
@@ -161,4 +169,57 @@ describe('properties', () => {
     },
     60_000,
   )
+
+  /** What the kernel has after these scripts, one after the other. */
+  const kernelAfter = (...scripts: readonly string[]) => {
+    const load = scripts.map((_, at) => `nft -f "$d/${at}"`).join(' && ')
+    const directory = mkdtempSync(join(tmpdir(), 'atoll-ruleset-'))
+    for (const [at, script] of scripts.entries()) writeFileSync(join(directory, `${at}`), script)
+    const lists = ['inet atoll', 'arp atoll', 'inet atoll_guard'].map(
+      (table) => `nft -j list table ${table}`,
+    )
+    const command = `d=${directory}; ${load} && ${lists.join(' && ')}`
+    const listing = execFileSync('unshare', ['--net', 'sh', '-c', command], { encoding: 'utf8' })
+    rmSync(directory, { recursive: true })
+    return listing.trim().split('\n').map(contents)
+  }
+  test.skipIf(!canCheck)(
+    'a change in place ends with the very tables that a load makes',
+    () => {
+      fc.assert(
+        fc.property(anyWorld, anyWorld, (one, other) => {
+          // A set that becomes another kind of match is a change, too.
+          const [before, now] = [rulesetOf(one), rulesetOf({ ...other, mode: one.mode })]
+          const change = changeScript(before, now)
+          expect(changeScript(now, now)).toBe('')
+          expect(change).not.toBeNull()
+          expect(kernelAfter(loadScript(before), change ?? '')).toEqual(
+            kernelAfter(loadScript(now)),
+          )
+        }),
+        { numRuns: 25 },
+      )
+    },
+    120_000,
+  )
 })
+
+/** What a listing says, whatever the order of objects and elements, handles and counters. */
+function contents(listing: string): unknown {
+  const objects = nftObjects(JSON.parse(listing)).map((object) =>
+    JSON.stringify(object, (key, value: unknown) => {
+      if (key === 'handle' || key === 'metainfo' || key === 'packets' || key === 'bytes')
+        return undefined
+      return key === 'elem' && Array.isArray(value)
+        ? value.map((element) => JSON.stringify(element)).sort()
+        : value
+    }),
+  )
+  const rules = objects.filter((text) => text.startsWith('{"rule"'))
+  const others = objects.filter((text) => !text.startsWith('{"rule"'))
+  return {
+    others: others.sort(),
+    // The order of rules counts within a chain.
+    rules: Object.groupBy(rules, (text) => /"chain":"([^"]+)"/.exec(text)?.[1] ?? ''),
+  }
+}

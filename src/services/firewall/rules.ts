@@ -1,0 +1,208 @@
+/**
+ * The rules in the kernel: loaded once, changed in place from then on, and replaced when somebody
+ * else has changed them.
+ *
+ * In place, a change costs what it is worth, whatever is there already, and counters go on. The
+ * kernel's generation of rules tells that nobody else has changed anything.
+ */
+import type { Host } from '../../host/host.ts'
+import { tableFingerprint } from '../../host/nftables/nft-listing.ts'
+import type { Metrics } from '../../lib/metrics.ts'
+import { BUDGET_TABLES, loadBudgets, removeBudgets } from '../../plan/budgets.ts'
+import { type NftTable, updateScript } from '../../plan/nft-tables.ts'
+import {
+  changeScript,
+  loadScript,
+  RECREATE_GUARD,
+  RULESET_TABLES,
+  type Ruleset,
+} from '../../plan/ruleset.ts'
+import type { Pass } from '../service.ts'
+
+/** All tables that the firewall makes. */
+export const TABLES = [...RULESET_TABLES, ...BUDGET_TABLES]
+/** The same, as `Host.rulesChanged` names them. */
+const TABLE_NAMES = TABLES.map(({ family, name }) => `${family} ${name}`)
+/**
+ * While others keep changing rules, we cannot tell which change of the generation is ours. After
+ * this many attempts the next pass verifies the tables.
+ */
+const LOAD_ATTEMPTS = 3
+/** No table was changed. */
+const NOTHING: ReadonlySet<string> = new Set()
+
+/** The rules in the kernel, as we loaded them. Losing this costs one replacement of the tables. */
+interface Loaded {
+  readonly rules: Rules
+  /** The kernel's rule generation when the rules were loaded or last found intact. */
+  generation: number
+  /** Fingerprint of the tables as the kernel lists them; null until they have been listed. */
+  fingerprint: string | null
+}
+
+/** All tables of a host. */
+export interface Rules {
+  readonly ruleset: Ruleset
+  readonly budgets: readonly NftTable[]
+}
+
+function loadingScript({ ruleset, budgets }: Rules): string {
+  return loadScript(ruleset) + loadBudgets(budgets)
+}
+
+/** The script that changes the rules in place; empty: they are the same; null: there is none. */
+function changingScript(before: Rules, now: Rules): string | null {
+  const changes = changeScript(before.ruleset, now.ruleset)
+  const ofBudgets = updateScript(before.budgets, now.budgets)
+  if (changes === null || ofBudgets === null) return null
+  return changes + ofBudgets.map((line) => `${line}\n`).join('')
+}
+
+/** What counts packets, and has to know when the counters begin again. */
+interface Counters {
+  read(): Promise<void>
+  restart(): void
+}
+
+/**
+ * A function that makes the rules in the kernel equal to those that it is given. Errors:
+ * `unavailable`; then the kernel has the rules of before.
+ */
+export function createRules(
+  host: Host,
+  metrics: Metrics,
+  counters: Counters,
+): (rules: Rules, pass: Pass) => Promise<void> {
+  const { replacements, updates, drift } = createCounters(metrics)
+  let loaded: Loaded | null = null
+
+  const load = async (rules: Rules): Promise<Loaded> => {
+    // Replacing the tables resets their counters, so read them first.
+    await counters.read()
+    loaded = null
+    const generation = await applyAlone(host, loadingScript(rules))
+    replacements.inc()
+    counters.restart()
+    loaded = { rules, generation, fingerprint: null }
+    return loaded
+  }
+  const reload = async (known: Loaded, pass: Pass) => {
+    drift.inc()
+    pass.log.warn({}, 'firewall rules were changed from outside; replacing them')
+    const fresh = await load(known.rules)
+    // The same rules result in the same tables.
+    fresh.fingerprint = known.fingerprint
+    return fresh
+  }
+  /** Compares the rules in the kernel with those that we loaded, and replaces altered ones. */
+  const verify = async (known: Loaded, now: number, pass: Pass) => {
+    const changed =
+      known.generation === now ? NOTHING : await host.rulesChanged(known.generation, now)
+    if (changed !== null && TABLE_NAMES.some((table) => changed.has(table)))
+      return void (await reload(known, pass))
+    if (changed !== null && !pass.resync) {
+      known.generation = now
+      return
+    }
+    const fingerprint = await fingerprintOf(host)
+    if (fingerprint !== null && fingerprint === known.fingerprint) {
+      known.generation = now
+      return
+    }
+    // Nobody else has changed them, so this is what they look like.
+    if (fingerprint !== null && known.fingerprint === null && changed !== null) {
+      known.fingerprint = fingerprint
+      known.generation = now
+      return
+    }
+    const isAltered = fingerprint === null || known.fingerprint !== null
+    const fresh = isAltered ? await reload(known, pass) : await load(known.rules)
+    fresh.fingerprint = await fingerprintOf(host)
+  }
+  const replace = async (rules: Rules, pass: Pass) => {
+    await load(rules)
+    pass.log.info({}, 'firewall rules replaced')
+  }
+  /** Whether nobody has changed our tables since; false also when that is not known. */
+  const isIntact = async (known: Loaded, now: number): Promise<boolean> => {
+    if (known.generation === now) return true
+    const changed = await host.rulesChanged(known.generation, now)
+    return changed !== null && !TABLE_NAMES.some((table) => changed.has(table))
+  }
+
+  return async (rules, pass) => {
+    const now = await host.rulesGeneration()
+    if (loaded === null) return await replace(rules, pass)
+    const known = loaded
+    const script = changingScript(known.rules, rules)
+    if (script === '') {
+      if (known.generation !== now || pass.resync) await verify(known, now, pass)
+      return
+    }
+    if (script === null || !(await isIntact(known, now))) return await replace(rules, pass)
+    // Until the kernel has answered, nobody knows which rules it has.
+    loaded = null
+    try {
+      await host.applyRules(script)
+    } catch (error) {
+      pass.log.warn({ error }, 'firewall rules cannot be changed in place; replacing them')
+      return await replace(rules, pass)
+    }
+    const generation = await host.rulesGeneration()
+    // Somebody else changed rules at the same moment: that change would go unnoticed.
+    if (generation !== now + 1) return await replace(rules, pass)
+    updates.inc()
+    loaded = { rules, generation, fingerprint: null }
+    pass.log.info({}, 'firewall rules changed')
+  }
+}
+
+function createCounters(metrics: Metrics) {
+  return {
+    replacements: metrics.counter(
+      'atoll_firewall_replacements_total',
+      'Times the rules were replaced as a whole',
+    ),
+    updates: metrics.counter(
+      'atoll_firewall_updates_total',
+      'Times the rules were changed in place',
+    ),
+    drift: metrics.counter(
+      'atoll_firewall_drift_total',
+      'Times the rules in the kernel were found missing or altered',
+    ),
+  }
+}
+
+/**
+ * Loads the script and returns the rule generation after it. Repeats when somebody else changed
+ * rules at the same moment, because that change would go unnoticed.
+ */
+async function applyAlone(host: Host, script: string): Promise<number> {
+  for (let attempt = 1; ; attempt++) {
+    const before = await host.rulesGeneration()
+    await applyScript(host, script)
+    const generation = await host.rulesGeneration()
+    if (generation === before + 1 || attempt === LOAD_ATTEMPTS) return generation
+  }
+}
+
+/**
+ * Loads the script in one transaction. Tables that are updated in place may have parts that cannot
+ * be changed so, such as the type of a set, if another version made them or somebody altered them.
+ * Then the transaction deletes them first.
+ */
+async function applyScript(host: Host, script: string): Promise<void> {
+  try {
+    await host.applyRules(script)
+  } catch {
+    await host.applyRules(RECREATE_GUARD + removeBudgets() + script)
+  }
+}
+
+/** The fingerprint of all our tables in the kernel, or null when one is missing. */
+async function fingerprintOf(host: Host): Promise<string | null> {
+  const listings = await Promise.all(TABLES.map(({ family, name }) => host.listTable(family, name)))
+  const found = listings.filter((listing) => listing !== null)
+  return found.length === listings.length ? found.map(tableFingerprint).join('-') : null
+}

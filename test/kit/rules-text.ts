@@ -1,0 +1,13 @@
+/** The scripts that load rules, for tests that look at text. */
+
+import type { HostWant } from '../../src/model/want.ts'
+import { type BudgetLimits, budgetTables, loadBudgets } from '../../src/plan/budgets.ts'
+import { loadScript, planRuleset } from '../../src/plan/ruleset.ts'
+
+export function renderRuleset(...given: Parameters<typeof planRuleset>): string {
+  return loadScript(planRuleset(...given))
+}
+
+export function renderBudgets(want: HostWant, limits: BudgetLimits): string {
+  return loadBudgets(budgetTables(want, limits))
+}
