@@ -21,6 +21,7 @@ import type { ConsoleLocator, ConsolePlace } from './console/locate.ts'
 import type { Upgrader } from './console/server.ts'
 import { forgetHost, setDraining } from './hosts.ts'
 import { limitConnections } from './http/connection-limits.ts'
+import { stateReasonText } from './state-reason.ts'
 
 /** A row of `atoll hosts`. */
 export type HostReport = Host & {
@@ -297,6 +298,6 @@ function instanceReport(
     host: instance.host,
     ip: nic?.ip ?? null,
     launchedAt: instance.launchedAt,
-    reason: instance.stateReason?.message ?? null,
+    reason: instance.stateReason === null ? null : stateReasonText(instance.stateReason),
   }
 }

@@ -276,7 +276,7 @@ describe('a daemon that cannot start says why, and what to change', () => {
     await take(9773)
     const { exitCode, stderr } = await start('metrics', 'api: {port: 8774}\n')
     expect(exitCode).toBe(1)
-    expect(stderr).toMatch(/port 9773 \(setting metrics\.port\): .*EADDRINUSE/)
+    expect(stderr).toMatch(/port 9773: .* setting metrics\.port: .*EADDRINUSE/)
   })
 
   it('records that are not a database are told of, and the daemon goes on without them', async () => {

@@ -7,6 +7,7 @@ import {
   CreateKeyPairCommand,
   CreateTagsCommand,
   DeleteKeyPairCommand,
+  DeregisterImageCommand,
   DescribeTagsCommand,
   RegisterImageCommand,
 } from '@aws-sdk/client-ec2'
@@ -14,6 +15,7 @@ import { messageOf } from '../../../src/model/errors.ts'
 import { OUTSIDE_SERVER } from '../../lab/layout.ts'
 import type { ApiClient } from '../api.ts'
 import { type Attack, FLOOD_SECONDS } from './attack.ts'
+import { SLOW_IMAGES, serveSlowImages } from './slow-images.ts'
 
 const KEYS = 40
 const TAGS_OF_ONE = 50
@@ -168,16 +170,24 @@ export const apiAttacks: readonly Attack<Target>[] = [
     shared: 'downloads of images',
     tried: `${DOWNLOADS} images from a server that sends a byte now and then`,
     async run({ client }) {
+      await using server = await serveSlowImages()
+      const registered: string[] = []
       const answers = await Promise.all(
         Array.from({ length: DOWNLOADS }, (_, index) => {
-          const ImageLocation = `http://${OUTSIDE_SERVER}:8099/slow-${index}.tar`
-          return outcome(() =>
-            client.ec2.send(new RegisterImageCommand({ Name: `slow-${index}`, ImageLocation })),
-          )
+          const Name = `drill-slow-${index}`
+          const ImageLocation = `http://${SLOW_IMAGES}/${Name}.raw`
+          return outcome(async () => {
+            const made = await client.ec2.send(new RegisterImageCommand({ Name, ImageLocation }))
+            registered.push(made.ImageId ?? '')
+          })
         }),
       )
       await delay(FLOOD_SECONDS * 1000)
-      return tally(answers)
+      const got = `${tally(answers)}; ${server.begun()} downloads begun, ${server.open()} under way after ${FLOOD_SECONDS} s`
+      for (const ImageId of registered)
+        await outcome(() => client.ec2.send(new DeregisterImageCommand({ ImageId })))
+      if (server.begun() === 0) throw new Error(`nothing was downloaded: ${got}`)
+      return got
     },
   },
 ]

@@ -28,6 +28,7 @@ import type { Attack, AttackContext, Place } from './attack.ts'
 import { guestAttacks } from './guest-attacks.ts'
 import { type Answers, type NeighbourImpact, startWatch } from './impact.ts'
 import { networkAttacks } from './network-attacks.ts'
+import { SLOW_IMAGES } from './slow-images.ts'
 
 export const NEIGHBOURS_LAB = 'neighbours'
 const HOST = 'h1'
@@ -79,7 +80,13 @@ export async function runNeighbours(
   options: { readonly lab: string; readonly only: readonly string[] },
   progress: Progress,
 ): Promise<readonly NeighbourRow[]> {
-  const lab = await createLab({ name: options.lab, hosts: 1, diskMiB: DISK_MIB, progress })
+  const lab = await createLab({
+    name: options.lab,
+    hosts: 1,
+    diskMiB: DISK_MIB,
+    config: { images: { reach: [SLOW_IMAGES] } },
+    progress,
+  })
   await untilReady(lab, { progress })
   const leaveOutside = lab.outside.enter()
   try {
