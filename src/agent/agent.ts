@@ -366,15 +366,14 @@ class HostAgent {
 
   /** Writes facts. Returns whether that changed this host's want. */
   async #report(facts: readonly Fact[]): Promise<boolean> {
-    const { store, bus, clock, log } = this.#parts
+    const { store, clock, log } = this.#parts
     if (this.#source !== 'records' || this.#read === null) return false
     try {
       const { snapshot } = this.#read
       const reported = await reportFacts(store, this.#self, facts, snapshot, clock)
-      const { changes, wantChanged, wrote, unannounced } = reported
+      const { changes, wantChanged, wrote } = reported
       for (const fact of changes) log.info({ ...fact }, 'fact')
       if (changes.length > 0 || wantChanged) this.#reader.wrote(wrote)
-      for (const vpc of unannounced) bus.ringVpc(vpc)
       return wantChanged
     } catch (error) {
       // Nothing is lost: the next pass finds every fact again.

@@ -55,19 +55,17 @@ export function createAnnouncer(
   }
 
   return async (host: HostAnnouncement): Promise<Announced> => {
-    const { outcome, other, holder } = await store.transaction(
-      async (tx) => {
-        const other = host.run === undefined ? null : await formerHost(tx, host)
-        if (other !== null) return { outcome: 'taken', other, holder: undefined }
-        const outcome = await tx.upsertHost(host, leaseMs)
-        const holder =
-          outcome === 'done' ? undefined : (await tx.hosts()).find(({ name }) => name === host.name)
-        return { outcome, other: null, holder }
-      },
-      // The host's row decides. Of a thousand hosts that make their rows at once, most would be run
-      // again for the gaps between rows that the others have locked (`docs/measured.md`).
-      { reads: 'propose' },
-    )
+    // The host's row decides, and to announce a host twice is the same as once. As a `change`, most
+    // of a thousand hosts that make their rows at once would be run again, for the gaps between
+    // rows that the others have locked (`docs/measured.md`).
+    const { outcome, other, holder } = await store.claim(async (tx) => {
+      const other = host.run === undefined ? null : await formerHost(tx, host)
+      if (other !== null) return { outcome: 'taken', other, holder: undefined }
+      const outcome = await tx.upsertHost(host, leaseMs)
+      const holder =
+        outcome === 'done' ? undefined : (await tx.hosts()).find(({ name }) => name === host.name)
+      return { outcome, other: null, holder }
+    })
     if (outcome === 'done') return { outcome: 'done' }
     if (other !== null) {
       const renewed = isRenewed(other.live)
@@ -85,7 +83,7 @@ export function createAnnouncer(
 
 /** The host row of this machine's earlier name, if it is live or has instances. */
 async function formerHost(
-  tx: Parameters<Parameters<Store['transaction']>[0]>[0],
+  tx: Parameters<Parameters<Store['change']>[0]>[0],
   { name, identity }: HostAnnouncement,
 ): Promise<Host | null> {
   const others = (await tx.hosts()).filter((one) => one.identity === identity && one.name !== name)

@@ -49,7 +49,7 @@ export async function bootstrap(
   preferred: string | null = null,
 ): Promise<AccessKey | null> {
   for (;;) {
-    const key = await store.transaction(async (tx) => {
+    const key = await store.change(async (tx) => {
       const account = FIRST_ACCOUNT
       if (account === undefined) throw bug('the first account id is malformed')
       await tx.insertAccount({ id: account, name: 'default', metadata: NO_PREFERENCE })
@@ -161,7 +161,7 @@ export async function protectedKey(
  * clear. Safe to repeat, and safe on several hosts at once.
  */
 export async function sealKeys(store: Store, { sealer, self }: KeyProtection): Promise<number> {
-  return await store.transaction(async (tx) => {
+  return await store.change(async (tx) => {
     const accounts = await tx.accounts()
     const keys = await Promise.all(accounts.map(({ id }) => tx.accessKeys(id)))
     const inClear = keys.flat().filter((key) => !isSealedKey(key))

@@ -29,7 +29,7 @@ export async function adoptOrphans(store: Store, clock: Clock): Promise<readonly
   const orphans = await store.read((tx) => tx.orphans(ORPHANS_LIMIT))
   const adopted: Adoption[] = []
   for (const { id } of orphans) {
-    const adoption = await store.transaction((tx) => adopt(tx, id, isoTime(clock.now())))
+    const adoption = await store.change((tx) => adopt(tx, id, isoTime(clock.now())))
     if (adoption !== null) adopted.push(adoption)
   }
   return adopted

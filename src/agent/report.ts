@@ -7,7 +7,7 @@
  */
 import { type Clock, isoTime } from '../lib/clock.ts'
 import { assertNever } from '../model/errors.ts'
-import type { HostName, ImageId, InstanceId, VolumeId, VpcId } from '../model/ids.ts'
+import type { HostName, ImageId, InstanceId, VolumeId } from '../model/ids.ts'
 import {
   applyFact,
   type InstanceChange,
@@ -36,11 +36,9 @@ export interface Reported {
   readonly wantChanged: boolean
   /** What was written; null if the host must read its part again. */
   readonly wrote: OwnWrite | null
-  /** VPCs that an earlier run, whose answer was lost, may have changed without ringing anybody. */
-  readonly unannounced: readonly VpcId[]
 }
 
-const NOTHING: Reported = { changes: [], wantChanged: false, wrote: null, unannounced: [] }
+const NOTHING: Reported = { changes: [], wantChanged: false, wrote: null }
 
 /** The records that the facts of one host are compared with. */
 interface Known {
@@ -66,34 +64,21 @@ export async function reportFacts(
   const before = index(known.instances, known.images, known.volumes, known.tags)
   const news = facts.filter((fact) => isNews(fact, before, now))
   if (news.length === 0) return NOTHING
-  return await store.transaction(
-    async (tx) => {
-      const records = await readRecords(tx, self, news)
-      // The records have some of the facts already, maybe from a run of this transaction whose
-      // answer was lost. This host has to read them.
-      const isBehind = news.some((fact) => !isNews(fact, records, now))
-      const written: Written[] = []
-      for (const fact of news) written.push(...(await writeFact(tx, self, fact, records, now)))
-      const wantChanged = written.some(({ kind }) => kind !== 'state')
-      const wrote = await ownWrite(tx, self.name, written, wantChanged, known)
-      return {
-        changes: written.map(({ fact }) => fact),
-        wantChanged: wantChanged || isBehind,
-        wrote: isBehind ? null : wrote,
-        unannounced: isBehind ? vpcsOf(news, known) : [],
-      }
-    },
-    // A fact that is in the records already changes nothing.
-    { repeats: 'harmless' },
-  )
-}
-
-/** The VPCs of the instances in these facts. `ready` concerns no VPC. */
-function vpcsOf(facts: readonly Fact[], { nics }: Snapshot): readonly VpcId[] {
-  const ids = new Set(
-    facts.flatMap((fact) => ('instance' in fact && fact.kind !== 'ready' ? fact.instance : [])),
-  )
-  return [...new Set(nics.flatMap((nic) => (ids.has(nic.instance) ? nic.vpc : [])))]
+  return await store.change(async (tx) => {
+    const records = await readRecords(tx, self, news)
+    // The records have some of the facts already, maybe from a report that failed after its
+    // commit. This host has to read them.
+    const isBehind = news.some((fact) => !isNews(fact, records, now))
+    const written: Written[] = []
+    for (const fact of news) written.push(...(await writeFact(tx, self, fact, records, now)))
+    const wantChanged = written.some(({ kind }) => kind !== 'state')
+    const wrote = await ownWrite(tx, self.name, written, wantChanged, known)
+    return {
+      changes: written.map(({ fact }) => fact),
+      wantChanged: wantChanged || isBehind,
+      wrote: isBehind ? null : wrote,
+    }
+  })
 }
 
 /** The records that the facts are about, as they are now. */
@@ -293,7 +278,7 @@ export async function purge(
   const old = instances.filter((one) => isPurgeable(one, nowMs))
   const hasImages = images.some((one) => one.host === host && one.state === 'deregistered')
   if (old.length === 0 && !hasImages && !tokens) return 0
-  await store.transaction(async (tx) => {
+  await store.change(async (tx) => {
     if (hasImages) await tx.deleteUnusedImages(host)
     // Older daemons, which know no volumes, left these.
     for (const volume of await tx.volumes({ instances: old.map(({ id }) => id) }))

@@ -11,7 +11,8 @@ import type { Log } from '../lib/log.ts'
 import { refused } from '../model/errors.ts'
 import { newKeySecret } from '../model/key-secret.ts'
 import type { AccessKey, AccessKeyRecord } from '../model/records.ts'
-import type { ReadTx, Store, Tx } from '../store/store.ts'
+import type { InformedStore } from '../store/steady.ts'
+import type { ReadTx, Tx } from '../store/store.ts'
 
 /** A row of `atoll keys list`. It has no secret. */
 export interface KeyReport {
@@ -34,7 +35,7 @@ export interface KeyChangeReport extends KeyReport {
 
 /** What the routes work with. */
 export interface KeyRouteOptions {
-  readonly store: Store
+  readonly store: Pick<InformedStore, 'read' | 'change'>
   readonly clock: Clock
   readonly log: Log
   readonly random: (bytes: number) => Uint8Array
@@ -53,7 +54,7 @@ export function addKeyRoutes(server: FastifyInstance, options: KeyRouteOptions):
   const { store } = options
   server.get(
     '/v1/keys',
-    async (): Promise<readonly KeyReport[]> => (await store.read(allKeys)).map(reportOf),
+    async (): Promise<readonly KeyReport[]> => (await store.read(allKeys)).value.map(reportOf),
   )
   server.post<{ Params: { user: string } }>(
     '/v1/keys/create/:user',
@@ -81,7 +82,7 @@ async function finish(
   order: string,
   work: (tx: Tx) => Promise<KeyChangeReport>,
 ): Promise<KeyChangeReport> {
-  const report = await store.transaction(work)
+  const report = await store.change(work)
   const { id, user, account } = report
   log.info({ order, accessKey: id, user, account }, 'access key order carried out')
   await changed().catch((error: unknown) => {

@@ -15,6 +15,7 @@ import type { Turns } from '../lib/turns.ts'
 import type { DriverDeclaration } from '../model/driver.ts'
 import type { AccountId, HostName } from '../model/ids.ts'
 import type { InformedStore } from '../store/steady.ts'
+import type { ReadTx, Store } from '../store/store.ts'
 import type { Budget } from './budget.ts'
 import type { KeyGeneration } from './key-generation.ts'
 import type { Keyring } from './keyring.ts'
@@ -29,7 +30,7 @@ export interface Caller {
 
 /** What actions work with. */
 export interface ApiParts {
-  /** Its reads may be answered from this host's replica. */
+  /** Actions use it as the `records` of their call. */
   readonly store: InformedStore
   readonly bus: Bus
   /** What launches choose from. */
@@ -63,10 +64,17 @@ export interface ApiSettings {
   readonly maxInstancesPerLaunch: number
 }
 
+/** The records as one request uses them. */
+export interface RequestRecords extends Pick<Store, 'change' | 'claim'> {
+  read<T>(work: (tx: ReadTx) => Promise<T>): Promise<T>
+}
+
 export interface Call {
   readonly input: Readonly<Record<string, unknown>>
   readonly caller: Caller
   readonly parts: ApiParts
+  /** Its reads may be answered from this host's replica. */
+  readonly records: RequestRecords
   readonly budget: Budget
   /**
    * Name or address, and port, under which the client reached this API; left out by doors that have

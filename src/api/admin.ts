@@ -16,6 +16,7 @@ import type { Host, Instance, Nic, UnreadableRow } from '../model/records.ts'
 import { KIB } from '../model/sizes.ts'
 import { announcing } from '../store/announce.ts'
 import type { InformedStore } from '../store/steady.ts'
+import type { ReadTx } from '../store/store.ts'
 import { addKeyRoutes, type KeyRouteOptions } from './access-keys.ts'
 import type { ConsoleLocator, ConsolePlace } from './console/locate.ts'
 import type { Upgrader } from './console/server.ts'
@@ -192,6 +193,8 @@ function guardedServer(options: AdminOptions): FastifyInstance {
     const status = kind === 'refused' ? 409 : kind === 'unavailable' ? 503 : 500
     reply.code(status).send({ error: messageOf(error) })
   })
+  const read = async <T>(work: (tx: ReadTx) => Promise<T>): Promise<T> =>
+    (await store.read(work)).value
   server.get('/v1/status', async (): Promise<StatusReport> => {
     const conditions = options.health()
     return {
@@ -203,7 +206,7 @@ function guardedServer(options: AdminOptions): FastifyInstance {
       conditions,
       agent: options.agentStatus(),
       unreadable: options.unreadable().slice(0, UNREADABLE_NAMED),
-      instances: await store.read(async (tx) =>
+      instances: await read(async (tx) =>
         countByState(await tx.instances({ hosts: [options.host] })),
       ),
     }
@@ -211,7 +214,7 @@ function guardedServer(options: AdminOptions): FastifyInstance {
   server.get(
     '/v1/hosts',
     async (): Promise<readonly HostReport[]> =>
-      store.read(async (tx) => {
+      read(async (tx) => {
         const live = (await tx.instances({})).filter((one) => one.state !== 'terminated')
         return (await tx.hosts()).map((host) => ({
           ...host,
@@ -223,7 +226,7 @@ function guardedServer(options: AdminOptions): FastifyInstance {
   server.get(
     '/v1/instances',
     async (): Promise<readonly InstanceReport[]> =>
-      store.read(async (tx) => {
+      read(async (tx) => {
         const instances = await tx.instances({})
         const lost = new Set(
           (await tx.hosts()).filter((host) => !host.live).map(({ name }) => name),

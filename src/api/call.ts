@@ -12,7 +12,7 @@ import type { Log } from '../lib/log.ts'
 import { AtollError, refused } from '../model/errors.ts'
 import type { AccessKey } from '../model/records.ts'
 import { shareReads } from '../store/fair-reads.ts'
-import type { Action, ApiParts, Caller } from './action.ts'
+import type { Action, ApiParts, Call, Caller } from './action.ts'
 import { actionDeadline, type Budget, type BudgetLimits, createBudget } from './budget.ts'
 import type { CallMetrics } from './call-metrics.ts'
 import { type Fault, faultOf } from './faults.ts'
@@ -211,7 +211,7 @@ export function createCalls<Head, Request extends Head, A extends Asked>(
 async function runAction(
   { action, wire }: Entry,
   asked: Asked,
-  call: Omit<Parameters<Action['run']>[0], 'input' | 'authority'>,
+  call: Omit<Call, 'records' | 'input' | 'authority'>,
 ) {
   const input = asked.input(wire.input)
   const { nameOf, authority } = asked

@@ -12,7 +12,7 @@ import { ringConcerned } from '../bus/ring.ts'
 import { isoTime } from '../lib/clock.ts'
 import { AtollError, refused, unavailable } from '../model/errors.ts'
 import { type AccountId, type NewId, newIds } from '../model/ids.ts'
-import type { Scope } from '../store/scope.ts'
+import { announcing } from '../store/announce.ts'
 import type { Tx } from '../store/store.ts'
 import type { Action, ActionName, ApiParts, ApiSettings, Call } from './action.ts'
 import type { Budget } from './budget.ts'
@@ -69,10 +69,10 @@ interface ChangeSpec<S extends z.ZodType, P, R> {
    */
   readonly change: (tx: Tx, prepared: P, changing: Changing) => Promise<R>
   /**
-   * `propose`: reads show what is committed by then; only for work that decides by keys and
-   * conditional statements alone (see `TransactionOptions`).
+   * `claim`: many do this at once to the same rows; only for work that keeps what `claim` asks for
+   * (`store.ts`), by a token that each request has. `change` unless told.
    */
-  readonly reads?: 'propose'
+  readonly kind?: 'claim'
   /** Whether it is run once more, because what it was refused by may have been old. */
   readonly retry?: (prepared: P) => boolean
   /** The answer, in the members of the SDK's output shape; an empty one unless told. */
@@ -99,7 +99,7 @@ export function changeAction<S extends z.ZodType, R, P = z.output<S>>(
       const attempt = () =>
         change(call, (tx) => spec.change(tx, prepared, changing), {
           ...(once === undefined ? {} : { once: { ...once(prepared, changing), action: name } }),
-          reads: spec.reads ?? 'decide',
+          kind: spec.kind ?? 'change',
         })
       const result = await attempt().catch((error: unknown) => {
         const isRefused = error instanceof AtollError && error.kind === 'refused'
@@ -114,7 +114,7 @@ export function changeAction<S extends z.ZodType, R, P = z.output<S>>(
 
 interface ChangeOptions<R> {
   readonly once?: Once<R> & { readonly action: string }
-  readonly reads: 'propose' | 'decide'
+  readonly kind: 'change' | 'claim'
 }
 
 /**
@@ -125,27 +125,15 @@ interface ChangeOptions<R> {
 async function change<R>(
   call: Call,
   work: (tx: Tx) => Promise<R>,
-  { once, reads }: ChangeOptions<R>,
+  { once, kind }: ChangeOptions<R>,
 ): Promise<R> {
-  const { store, bus } = call.parts
-  let scopes: readonly Scope[] = []
-  const result = await store.transaction(
-    async (tx) => {
-      const result = await (once === undefined ? work(tx) : workOnce(tx, call, once, work))
-      dryRun(call)
-      return result
-    },
-    {
-      reads,
-      // The second run finds the token of the first, and answers with what that made.
-      repeats: (once?.token ?? null) === null ? 'guarded' : 'harmless',
-      touched: (all) => {
-        scopes = all
-      },
-    },
-  )
-  ringConcerned(bus, scopes)
-  return result
+  const { records, parts } = call
+  const ringing = announcing(records, (scopes) => ringConcerned(parts.bus, scopes))
+  return await ringing[kind](async (tx) => {
+    const result = await (once === undefined ? work(tx) : workOnce(tx, call, once, work))
+    dryRun(call)
+    return result
+  })
 }
 
 /** The work, or what an earlier request with the same token made. A dry run uses no token. */

@@ -13,9 +13,13 @@ import { releaseInstance, releaseVolume } from '../store/release.ts'
 import type { Store, Tx } from '../store/store.ts'
 
 /** Sets whether the host takes new instances. Refuses an unknown one. */
-export async function setDraining(store: Store, host: HostName, drain: boolean): Promise<void> {
+export async function setDraining(
+  store: Pick<Store, 'change'>,
+  host: HostName,
+  drain: boolean,
+): Promise<void> {
   const state = drain ? 'draining' : 'active'
-  const outcome = await store.transaction((tx) => tx.setHostState(host, state))
+  const outcome = await store.change((tx) => tx.setHostState(host, state))
   if (outcome === 'unknown') throw unknownHost(host)
 }
 
@@ -24,12 +28,12 @@ export async function setDraining(store: Store, host: HostName, drain: boolean):
  * responsible for their tombstones. Refuses an unknown host and one whose lease is live.
  */
 export async function forgetHost(
-  store: Store,
+  store: Pick<Store, 'change'>,
   host: HostName,
   by: HostName,
   clock: Clock,
 ): Promise<number> {
-  return await store.transaction(async (tx) => {
+  return await store.change(async (tx) => {
     const record = (await tx.hosts()).find(({ name }) => name === host)
     if (record === undefined) throw unknownHost(host)
     if (record.live)

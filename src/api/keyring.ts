@@ -56,9 +56,7 @@ export function createKeyring(options: KeyringOptions): Keyring {
 
   return {
     async find(id) {
-      const records = store.forRequest()
-      const key = await records.read((tx) => tx.accessKey(id))
-      const asOf = records.staleSince()
+      const { value: key, asOf } = await store.read((tx) => tx.accessKey(id))
       if (asOf !== null) {
         expectYoung(asOf)
         // It may have been made since. Who waits for that is not proved yet, so nobody waits.
@@ -82,7 +80,7 @@ export function createKeyring(options: KeyringOptions): Keyring {
       usedAt.set(id, hour)
       // Nobody waits for it, and one hour that is not written down is no harm.
       Promise.try(() =>
-        store.transaction((tx) => tx.updateAccessKey(id, { lastUsedAt: isoTime(hour) })),
+        store.change((tx) => tx.updateAccessKey(id, { lastUsedAt: isoTime(hour) })),
       ).catch(() => undefined)
     },
   }

@@ -114,14 +114,14 @@ function parseAsked<S extends z.ZodType>(schema: S, call: Call): z.output<S> {
   return parseInput(schema, input)
 }
 
-function readingOf({ caller, parts, authority, signal }: Call): Reading {
-  const { store, settings, bus } = parts
+function readingOf({ caller, parts, records, authority, signal }: Call): Reading {
+  const { settings, bus } = parts
   const { account } = caller
   return {
     account,
     caller,
     settings,
-    read: (work) => store.read(work),
+    read: (work) => records.read(work),
     ask: bus.ask,
     authority,
     signal,

@@ -7,12 +7,16 @@
  */
 import { AtollError } from '../model/errors.ts'
 import type { InformedStore } from '../store/steady.ts'
-import type { Action, Call } from './action.ts'
+import type { Store } from '../store/store.ts'
+import type { Action, Call, RequestRecords } from './action.ts'
 
 /** What was found by records. */
 interface Answer<T> {
   readonly output: T
-  /** Of what time (ISO 8601) the copy was that it rests on; null when it rests on the records. */
+  /**
+   * Of what time (ISO 8601) the oldest copy was that it rests on; null when it rests on the
+   * records.
+   */
   readonly asOf: string | null
 }
 
@@ -25,22 +29,43 @@ export type ActionAnswer = Answer<object>
  */
 export async function withReplicaFallback<T>(
   store: InformedStore,
-  run: (store: InformedStore) => Promise<T>,
+  run: (records: RequestRecords) => Promise<T>,
 ): Promise<Answer<T>> {
-  const records = store.forRequest()
+  const request: { asOf: string | null; hasChanged: boolean } = { asOf: null, hasChanged: false }
+  const noted =
+    (change: Store['change']): Store['change'] =>
+    (work) => {
+      request.hasChanged = true
+      return change(work)
+    }
+  const changes = { change: noted(store.change), claim: noted(store.claim) }
   try {
-    const output = await run(records)
-    return { output, asOf: records.staleSince() }
+    const output = await run({
+      ...changes,
+      async read(work) {
+        const { value } = await store.read((tx, asOf) => {
+          if (asOf !== null && (request.asOf === null || asOf < request.asOf)) request.asOf = asOf
+          return work(tx)
+        })
+        return value
+      },
+    })
+    return { output, asOf: request.asOf }
   } catch (error) {
     const isOurs = error instanceof AtollError && error.kind !== 'bug'
-    if (!isOurs || records.staleSince() === null || records.hasWritten()) throw error
-    return { output: await run(records.insisting()), asOf: null }
+    if (!isOurs || request.asOf === null || request.hasChanged) throw error
   }
+  const output = await run({
+    ...changes,
+    read: async (work) => (await store.read((tx) => work(tx), { mayBeOld: false })).value,
+  })
+  return { output, asOf: null }
 }
 
 /** Runs an action `withReplicaFallback`. */
-export function answerWithFallback(action: Action, call: Call): Promise<ActionAnswer> {
-  return withReplicaFallback(call.parts.store, (store) =>
-    action.run({ ...call, parts: { ...call.parts, store } }),
-  )
+export function answerWithFallback(
+  action: Action,
+  call: Omit<Call, 'records'>,
+): Promise<ActionAnswer> {
+  return withReplicaFallback(call.parts.store, (records) => action.run({ ...call, records }))
 }

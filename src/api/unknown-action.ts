@@ -28,7 +28,10 @@ export async function unknownAction(
   const shown = name.slice(0, SHOWN_ACTION_LENGTH)
   const sinceMs = clock.now() - LAUNCHED_MS
   // Whatever keeps the records from being read, the action stays unknown.
-  const instances = await store.read((tx) => tx.instances({ account })).catch(() => [])
+  const instances = await store
+    .read((tx) => tx.instances({ account }))
+    .then(({ value }) => value)
+    .catch(() => [])
   const launched = instances
     .filter(({ wanted, launchedAt }) => wanted !== 'terminate' && Date.parse(launchedAt) >= sinceMs)
     .toSorted((a, b) => (a.launchedAt > b.launchedAt ? -1 : 1))

@@ -20,14 +20,13 @@ const PLACES_OF_ONE = PLACES / 2
  */
 export function shareReads(store: InformedStore): (owner: string) => InformedStore {
   const limit = createLimit({ places: PLACES, ofOne: PLACES_OF_ONE })
-  const shared = <S extends InformedStore>(owner: string, records: S): S => ({
-    ...records,
-    read: (work) => limit.run({ owner }, () => records.read(work)),
-  })
-  // A request that insists on the records takes no place: it may wait for them for seconds, and
-  // others are answered by the replica.
   return (owner) => ({
-    ...shared(owner, store),
-    forRequest: () => shared(owner, store.forRequest()),
+    ...store,
+    read: (work, options) =>
+      // A read that the replica may not answer takes no place: it may wait for the records for
+      // seconds, and others are answered by the replica.
+      options?.mayBeOld === false
+        ? store.read(work, options)
+        : limit.run({ owner }, () => store.read(work, options)),
   })
 }

@@ -54,21 +54,21 @@ export function noteWrites(
 ): Store {
   const isFact = writer === 'agent'
   const copied = copiedWrites(nouns)
-  return {
-    ...store,
-    async transaction(work, options) {
+  const noted =
+    (run: Store['change']): Store['change'] =>
+    async (work) => {
       // With the result, because the run that counts need not be the last one
       // (`records/commit.ts`).
-      const { result, calls } = await store.transaction(async (tx) => {
+      const { result, calls } = await run(async (tx) => {
         const made: OwnCall[] = []
         const note = (method: string, given: readonly unknown[]) =>
           made.push({ method, given, isFact })
         return { result: await work(noting(tx, copied, note)), calls: made }
-      }, options)
+      })
       if (calls.length > 0) to.wrote(calls)
       return result
-    },
-  }
+    }
+  return { ...store, change: noted(store.change), claim: noted(store.claim) }
 }
 
 function noting(

@@ -158,7 +158,7 @@ function keepOwnWrites(options: {
   const putDue = () =>
     inTurn(async () => {
       if (!own.isDue()) return
-      const done = await copy.transaction((tx) => own.put(tx))
+      const done = await copy.change((tx) => own.put(tx))
       done()
       if (!own.isShown()) lacking()
     })
@@ -190,7 +190,7 @@ function keepOwnWrites(options: {
     place: own.end,
     renew: (dump, place) =>
       inTurn(async () => {
-        const [leftOut, done] = await copy.transaction(async (tx) => {
+        const [leftOut, done] = await copy.change(async (tx) => {
           return [await tx.restore(dump), await own.putAfter(tx, place)] as const
         })
         done()

@@ -1,10 +1,10 @@
 /**
- * The `Store` over any SQL engine that has a dialect (`dialects.ts`).
+ * The `Store` over any SQL engine that has a dialect (`engines/engine.ts`).
  *
  * A transaction that loses a conflict, or whose way to the engine breaks, is run again as a whole, after a wait that grows and differs
- * from host to host; how often and how long is limited, and so is the number of transactions that wait for the engine. It
- * is applied once, even if the answer to a commit was lost (`commits.ts`), unless it says that repeating it does no harm. What the work throws passes through unchanged, after
- * everything it wrote is undone.
+ * from host to host; how often and how long is limited, and so is the number of transactions that wait for the engine. A `change`
+ * is applied once, even if the answer to its commit was lost (`records/commit.ts`). What the work throws passes through unchanged,
+ * after everything it wrote is undone.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
@@ -20,15 +20,8 @@ import { appliedOnce, sweepCommits } from './records/commit.ts'
 import { advanceGenerations } from './records/generation.ts'
 import { createRowCache, createRowReader, createRowWatch, type RowWatch } from './records/rows.ts'
 import { SCHEMA, type Schema } from './schema.ts'
-import type { Scope } from './scope.ts'
 import type { ReadTx, Store, Tx } from './store.ts'
 import { readTx, sessionIn, writeTx } from './tx.ts'
-
-/** What a transaction gave, and which scopes it touched. */
-interface Changed<T> {
-  readonly result: T
-  readonly touched: readonly Scope[]
-}
 
 /** Runs of one transaction before its failure is the caller's. With the waits below: some seconds. */
 const RUNS_LIMIT = 25
@@ -37,8 +30,6 @@ const RUNS_TIME_LIMIT_MS = 15_000
 const RUNS_PAUSES: Backoff = { firstMs: 4, lastMs: 250 }
 /** Transactions that run or wait at the same time; more are turned away, so that an overload cannot grow without bound. */
 const TRANSACTIONS_LIMIT = 1000
-/** What each kind of transaction needs of the engine at least. */
-const ISOLATION = { decide: 'snapshot', propose: 'read committed' } as const
 /** The same for a snapshot that is only read: whether it may lack what others have committed. */
 const SNAPSHOT = { local: 'snapshot', latest: 'serializable' } as const
 /** One transaction in so many sweeps away what is left of old commits. */
@@ -95,11 +86,11 @@ export async function openSqlStore(options: {
   /** Work in a transaction, with the generations of what it touched as its last statements. */
   const inside =
     <T>(work: (tx: Tx) => Promise<T>) =>
-    async (some: Kysely<Tables>): Promise<Changed<T>> => {
+    async (some: Kysely<Tables>): Promise<T> => {
       const session = sessionIn(some, nowMs, rows())
-      const touched: Scope[] = []
-      const result = await work(writeTx(nouns, session, (scopes) => touched.push(...scopes)))
-      return { result, touched: await advanceGenerations(session, touched) }
+      const result = await work(writeTx(nouns, session))
+      await advanceGenerations(session)
+      return result
     }
   const running = new Set<Promise<unknown>>()
   const retryConflicts = createRetrying(clock, backoff, log)
@@ -130,19 +121,16 @@ export async function openSqlStore(options: {
 
   const store: Store = {
     migrate: () => admitted(() => migrateToLatest(db, log, schema.migrations)),
-    async transaction(work, { reads = 'decide', repeats = 'guarded', touched: hear } = {}) {
-      const begin = () => db.transaction().setIsolationLevel(ISOLATION[reads])
-      const isGuarded = options.isRemote && repeats === 'guarded'
-      const { result, touched } = await admitted(
-        isGuarded
-          ? appliedOnce(begin, nowMs, randomUUID(), inside(work))
-          : () => begin().execute(inside(work)),
-      )
-      if (touched.length > 0) hear?.(touched)
-      if (isGuarded && random() * SWEEP_EVERY < 1) sweep()
+    async change(work) {
+      const begin = () => db.transaction().setIsolationLevel('snapshot')
+      if (!options.isRemote) return await admitted(() => begin().execute(inside(work)))
+      const result = await admitted(appliedOnce(begin, nowMs, randomUUID(), inside(work)))
+      if (random() * SWEEP_EVERY < 1) sweep()
       return result
     },
-    single: async (work) => (await admitted(() => inside(work)(db))).result,
+    claim: (work) =>
+      admitted(() => db.transaction().setIsolationLevel('read committed').execute(inside(work))),
+    single: (work) => admitted(() => inside(work)(db)),
     read: (work, { sees = 'local' } = {}) =>
       admitted(() => snapshotOf(readDb, sees).execute((transaction) => work(reading(transaction)))),
     async close() {

@@ -71,7 +71,8 @@ export function openSteadyStore(options: {
   return {
     ready: opened.promise,
     migrate: async () => ready().migrate(),
-    transaction: async (work, options) => ready().transaction(work, options),
+    change: async (work) => ready().change(work),
+    claim: async (work) => ready().claim(work),
     single: async (work) => ready().single(work),
     read: async (work, options) => ready().read(work, options),
     async close() {
@@ -82,32 +83,35 @@ export function openSteadyStore(options: {
   }
 }
 
+/** What was read, and how old it may be. */
+interface Dated<T> {
+  readonly value: T
+  /**
+   * Of what time (ISO 8601) the replica was that was read; null when it was the records themselves.
+   */
+  readonly asOf: string | null
+}
+
 /** The records for those who only want to know. */
-export interface InformedStore extends Store {
+export interface InformedStore extends Omit<Store, 'read'> {
   /**
    * Reads the latest records there are (`ReadOptions`). When they do not come soon, `work` is run
    * on the replica: what it gives then may be old, but has all that this host itself has written.
-   * `work` may go on after somebody was answered.
+   * `work` may go on after somebody was answered. It is told the age of what it reads as well: what
+   * it refuses by old records is as old.
    */
-  read<T>(work: (tx: ReadTx) => Promise<T>): Promise<T>
-  /** These records for one request. */
-  forRequest(): RequestStore
+  read<T>(
+    work: (tx: ReadTx, asOf: Dated<T>['asOf']) => Promise<T>,
+    options?: InformedOptions,
+  ): Promise<Dated<T>>
 }
 
-/** The records as one request uses them. */
-interface RequestStore extends InformedStore {
+interface InformedOptions {
   /**
-   * The time (ISO 8601) of the records that some read of this request was answered from, or null
-   * when all were the shared ones.
+   * False: the replica does not answer. The read waits for the records, and is `unavailable` in the
+   * end. True unless told.
    */
-  staleSince(): string | null
-  /** Whether it has asked for a change. */
-  hasWritten(): boolean
-  /**
-   * The same request's, whose reads the replica does not answer: they wait, and are `unavailable`
-   * in the end.
-   */
-  insisting(): RequestStore
+  readonly mayBeOld?: boolean
 }
 
 /**
@@ -135,55 +139,41 @@ export function withReplica(store: Store, replica: Replica, clock: Clock): Infor
   const within = createWithin(clock)
 
   async function read<T>(
-    work: (tx: ReadTx) => Promise<T>,
-    stale: ((asOf: string) => void) | null,
-  ): Promise<T> {
-    const hasCopy = stale !== null && replica.asOf() !== null
-    if (!hasCopy) return await within(LONGEST_WAIT_MS, () => latest(work))
+    work: (tx: ReadTx, asOf: string | null) => Promise<T>,
+    { mayBeOld = true }: InformedOptions = {},
+  ): Promise<Dated<T>> {
+    const hasCopy = mayBeOld && replica.asOf() !== null
+    const now = () => latest((tx) => work(tx, null))
+    if (!hasCopy) return dated(await within(LONGEST_WAIT_MS, now))
     if (!isAway) {
       try {
-        return await within(PATIENCE_MS, () => latest(work))
+        return dated(await within(PATIENCE_MS, now))
       } catch (error) {
         if (!isUnavailable(error)) throw error
         lookUntilItAnswers().catch(() => undefined)
       }
     }
+    // Before it is read: a newer copy may take its place meanwhile, and is then said to be older.
     const asOf = replica.asOf()
-    if (asOf !== null) stale(asOf)
-    return await replica.read(work)
+    return { value: await replica.read((tx) => work(tx, asOf)), asOf }
   }
 
-  function forRequest(mayBeOld = true): RequestStore {
-    let staleSince: string | null = null
-    let hasWritten = false
-    const stale = (asOf: string) => {
-      if (staleSince === null || asOf < staleSince) staleSince = asOf
-    }
-    return {
-      ...informed,
-      read: (work) => read(work, mayBeOld ? stale : null),
-      transaction(work, options) {
-        hasWritten = true
-        return informed.transaction(work, options)
-      },
-      staleSince: () => staleSince,
-      hasWritten: () => hasWritten,
-      insisting: () => forRequest(false),
-    }
-  }
-
-  const informed: InformedStore = {
+  return {
     migrate: () => store.migrate(),
-    transaction: (work, options) => store.transaction(work, options),
+    change: (work) => store.change(work),
+    claim: (work) => store.claim(work),
     single: (work) => store.single(work),
-    read: (work) => read(work, () => undefined),
-    forRequest: () => forRequest(),
+    read,
     async close() {
       ending.abort()
       await store.close()
     },
   }
-  return informed
+}
+
+/** What was read of the records themselves. */
+function dated<T>(value: T): Dated<T> {
+  return { value, asOf: null }
 }
 
 /** Waits for work so long, and rejects with `unavailable` then. */
@@ -196,18 +186,10 @@ function createWithin(systems: Clock) {
 
 /** A store whose every answer is the truth: one that needs no replica. */
 export function withoutReplica(store: Store): InformedStore {
-  const informed: InformedStore = {
+  return {
     ...store,
-    read: (work) => store.read(work, { sees: 'latest' }),
-    forRequest: () => request,
+    read: async (work) => dated(await store.read((tx) => work(tx, null), { sees: 'latest' })),
   }
-  const request: RequestStore = {
-    ...informed,
-    staleSince: () => null,
-    hasWritten: () => false,
-    insisting: () => request,
-  }
-  return informed
 }
 
 function isUnavailable(error: unknown): boolean {

@@ -1,9 +1,11 @@
 /**
  * The port to the shared records.
  *
- * Every choice (host, address, id) is made inside `transaction`, by whichever host took the request. The work may run more
- * than once (certification conflicts, deadlocks), so it touches nothing but `tx`. Two implementations pass the same
- * contract suite: SQLite and MariaDB Galera. Errors: `AtollError` `unavailable` when the engine does not answer.
+ * Every choice (host, address, id) is made inside a transaction, by whichever host took the
+ * request. There are two kinds: `change` for nearly everything, `claim` for what many hosts want at
+ * once. The work of both may run more than once (certification conflicts, deadlocks), so it touches
+ * nothing but `tx`. Two implementations pass the same contract suite: SQLite and MariaDB Galera.
+ * Errors: `AtollError` `unavailable` when the engine does not answer.
  */
 import type { UnreadableRow } from '../model/records.ts'
 import type { Dump } from './dump.ts'
@@ -20,10 +22,22 @@ interface StoreOf<Read, Write> {
   /** Brings the schema up to date; safe when several hosts do it at once. */
   migrate(): Promise<void>
   /**
-   * Runs `work` in one transaction: all of it happens or none, once (unless `repeats` says that twice does no harm), and no
-   * update of a row that was read before is lost. It may run more than once. A rule over several rows is not kept by reading them (`dialects.ts`).
+   * Runs `work` in one transaction, all of it or nothing, and applies it once, even if the answer to
+   * its commit is lost. It reads one snapshot, and of two that read a row and then change it one is
+   * run again, so no update is lost. A rule over several rows is not kept by reading them
+   * (`engines/engine.ts`).
    */
-  transaction<T>(work: (tx: Write) => Promise<T>, options?: TransactionOptions): Promise<T>
+  change<T>(work: (tx: Write) => Promise<T>): Promise<T>
+  /**
+   * The same for work that many do at once to the same row. Each read shows what is committed by
+   * then, and the work is not run again because such a row has changed: it must decide by keys and
+   * conditional statements alone. When the answer to its commit is lost, it is simply run again: a
+   * second run must change nothing more, or it begins by inserting a key of its own, which tells a
+   * second run that the first was committed.
+   *
+   * What that buys, and what it would cost to have `change` alone: `docs/measured.md`.
+   */
+  claim<T>(work: (tx: Write) => Promise<T>): Promise<T>
   /** Makes the one call in `work` without a transaction around it. It may happen twice: only for what does no harm then. */
   single<T>(work: (tx: SingleTx) => Promise<T>): Promise<T>
   /** Runs `work` against one consistent snapshot. It may run more than once. */
@@ -47,24 +61,6 @@ interface ReadOptions {
   readonly sees?: 'local' | 'latest'
 }
 
-/** How a transaction reads, and what is done when nobody knows whether it was committed. */
-interface TransactionOptions {
-  /**
-   * `decide` (unless told otherwise): of two that read a row and then change it, one is run again. `propose`: each read shows what is
-   * committed by then, and none is run again for it; for work that only proposes by what it reads, and decides by keys and conditional
-   * statements, where many want the same row.
-   */
-  readonly reads?: 'decide' | 'propose'
-  /**
-   * `guarded` (unless told otherwise): when the answer to its commit is lost, the work is applied once all the same, for a statement more in
-   * each transaction. `harmless`: the work is simply run again, so what a run changes must keep a second one from changing it once
-   * more, and its result must be right when an earlier run has done it all.
-   */
-  readonly repeats?: 'guarded' | 'harmless'
-  /** Hears, once it is committed, which scopes were touched, each once; not when none was. */
-  readonly touched?: (scopes: readonly Scope[]) => void
-}
-
 /**
  * Reading. Lists come in ascending order of id (or name where there is no id). Each row is parsed
  * (`records/columns.ts`); one that cannot be read is left out of every list and told of in
@@ -82,6 +78,8 @@ export interface ReadTx extends ReadsOf<Nouns> {
  * caller turns that into an error of its own or tries another choice.
  */
 export interface Tx extends ReadTx, WritesOf<Nouns> {
+  /** The scopes that this transaction has touched so far, each once. */
+  touched(): readonly Scope[]
   /** Makes all records equal to a dump, and gives how many of its rows do not fit and were left out. Only for a replica. */
   restore(dump: Dump): Promise<number>
 }

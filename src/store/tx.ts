@@ -5,6 +5,7 @@ import type { Kysely, RawBuilder } from 'kysely'
 import { bug } from '../model/errors.ts'
 import { readDump, writeDump } from './dump.ts'
 import type { AnyNoun, Tables } from './nouns.ts'
+import { inOrder, scopeText } from './records/generation.ts'
 import type { Session } from './records/noun.ts'
 import type { RowReader } from './records/rows.ts'
 import { createWhereabouts } from './records/whereabouts.ts'
@@ -16,7 +17,7 @@ export function sessionIn(
   nowMs: RawBuilder<number>,
   rows: RowReader,
 ): Session<Tables> {
-  return { db, nowMs, rows, where: createWhereabouts(db), advances: new Set() }
+  return { db, nowMs, rows, where: createWhereabouts(db), advances: new Set(), touched: new Map() }
 }
 
 /** What reads. A store's type says which nouns it has. */
@@ -28,15 +29,12 @@ export function readTx<Tx>(nouns: readonly AnyNoun[], session: Session<Tables>):
   } as Tx
 }
 
-/** What reads and writes; `touched` hears whom a write concerns that has happened. */
-export function writeTx<Tx>(
-  nouns: readonly AnyNoun[],
-  session: Session<Tables>,
-  touched: (scopes: readonly Scope[]) => void,
-): Tx {
+/** What reads and writes. The session collects whom the writes concern that have happened. */
+export function writeTx<Tx>(nouns: readonly AnyNoun[], session: Session<Tables>): Tx {
   return {
     ...readTx<object>(nouns, session),
-    ...Object.assign({}, ...nouns.map((one) => announcing(one, session, touched))),
+    ...Object.assign({}, ...nouns.map((one) => touching(one, session))),
+    touched: () => inOrder(session.touched),
     restore: (dump: Parameters<typeof writeDump>[2]) => writeDump(nouns, session, dump),
   } as Tx
 }
@@ -48,22 +46,19 @@ type Concerns = (
 ) => readonly Scope[] | Promise<readonly Scope[]>
 
 /** A noun's writes. Whom each concerns is asked before, when what it removes is still there. */
-function announcing(
-  noun: AnyNoun,
-  session: Session<Tables>,
-  touched: (scopes: readonly Scope[]) => void,
-): Readonly<Record<string, Write>> {
+function touching(noun: AnyNoun, session: Session<Tables>): Readonly<Record<string, Write>> {
   const touches: Readonly<Record<string, Concerns>> = noun.touches
   const methods = Object.entries<Write>(noun.writes(session)).map(([name, write]) => {
     const concerns = touches[name]
     if (concerns === undefined) throw bug('a write does not say whom it concerns', { name })
-    const announced: Write = async (...given) => {
+    const noted: Write = async (...given) => {
       const scopes = await concerns(session, ...given)
       const outcome = await write(...given)
-      if (outcome === undefined || outcome === 'done') touched(scopes)
+      if (outcome === undefined || outcome === 'done')
+        for (const scope of scopes) session.touched.set(scopeText(scope), scope)
       return outcome
     }
-    return [name, announced] as const
+    return [name, noted] as const
   })
   return Object.fromEntries(methods)
 }

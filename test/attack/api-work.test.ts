@@ -24,7 +24,7 @@ let client: ec2.EC2Client
 
 beforeAll(async () => {
   cloud = await openCloud({ hosts: [{ vcpus: 1000, memoryMiB: 1_000_000 }] })
-  await cloud.store.transaction((tx) => tx.insertAccessKey(KEY))
+  await cloud.store.change((tx) => tx.insertAccessKey(KEY))
   api = await runApi(allActions, { parts: { ...cloud.parts, clock: systemClock } })
   client = new ec2.EC2Client({
     region: 'atoll',
@@ -47,7 +47,7 @@ async function fillTags(value: string): Promise<void> {
     const resource = `i-${String(n % RESOURCES).padStart(17, '0')}`
     return { account: ALICE, resource, resourceType: 'instance', key: `key-${n}`, value }
   })
-  await cloud.store.transaction((tx) => tx.putTags(tags))
+  await cloud.store.change((tx) => tx.putTags(tags))
 }
 
 /** `OK`, or the code of the refusal. */
@@ -119,11 +119,11 @@ it('an account of 50,000 tags is listed between packets and timers', async () =>
     const resource = `i-${String(n % 1_000).padStart(17, '0')}`
     return { account: ALICE, resource, resourceType: 'instance', key: `many-${n}`, value: 'v' }
   })
-  await cloud.store.transaction((tx) => tx.putTags(tags))
+  await cloud.store.change((tx) => tx.putTags(tags))
   const list = () => client.send(new ec2.DescribeTagsCommand({ MaxResults: 5 }))
   const { longestMs } = await watchLoopOften(STALL_MS, list)
   expect(longestMs).toBeLessThan(STALL_MS)
-  await cloud.store.transaction(async (tx) => {
+  await cloud.store.change(async (tx) => {
     for (const resource of new Set(tags.map((tag) => tag.resource))) await tx.deleteTagsOf(resource)
   })
 })

@@ -55,7 +55,7 @@ const words: string[] = [
 
 beforeAll(async () => {
   cloud = await openCloud({ hosts: [{ vcpus: 200, memoryMiB: 400_000 }] })
-  await cloud.store.transaction((tx) => tx.insertAccessKey(KEY))
+  await cloud.store.change((tx) => tx.insertAccessKey(KEY))
   const log: Log = {
     ...silentLog,
     error: (fields, message) => bugs.push({ ...fields, message }),

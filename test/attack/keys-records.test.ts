@@ -21,7 +21,7 @@ import { cidr } from '../../src/model/addr.ts'
 import { parseHostName } from '../../src/model/ids.ts'
 import type { AccessKey } from '../../src/model/records.ts'
 import { openSqliteStore } from '../../src/store/engines/sqlite/dialect.ts'
-import { withoutReplica } from '../../src/store/steady.ts'
+import { type InformedStore, withoutReplica } from '../../src/store/steady.ts'
 import type { Store } from '../../src/store/store.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { eventually } from '../../tools/kit/netns.ts'
@@ -57,8 +57,10 @@ const firstKey = async () =>
 
 const api = (more: { asOf?: string | null; nowMs?: () => number } = {}) => {
   const shared = withoutReplica(store)
-  const request = { ...shared.forRequest(), staleSince: () => more.asOf ?? null }
-  const informed = { ...shared, forRequest: () => request }
+  const informed: InformedStore = {
+    ...shared,
+    read: async (work) => ({ ...(await shared.read(work)), asOf: more.asOf ?? null }),
+  }
   const clock = { ...systemClock, now: more.nowMs ?? systemClock.now }
   const keys = createKeyring({ store: informed, clock, sealer, replicaMs: 3_600_000 })
   return runApi([getCallerIdentity], {}, { store: informed, clock, keys })
@@ -90,7 +92,7 @@ describe('a copy of the database', () => {
     expect((await call(host, { id: key.id, secret: row?.secret ?? '' })).status).toBe(401)
     expect((await call(host, { id: key.id, secret: '' })).status).toBe(401)
     const own = { ...key, id: 'AKIAOFMALLORY', secret: row?.secret ?? '' }
-    await store.transaction((tx) => tx.insertAccessKey(own))
+    await store.change((tx) => tx.insertAccessKey(own))
     expect((await call(host, { id: own.id, secret: key.secret })).status).toBe(401)
   })
 
@@ -98,11 +100,11 @@ describe('a copy of the database', () => {
     const key = known((await bootstrap(store, NETWORK, randomBytes)) ?? undefined)
     expect((await copied()).includes(key.secret)).toBe(true)
     const old = { ...hostRow, version: '0.1.0' }
-    await store.transaction((tx) => tx.upsertHost(old, 1000))
+    await store.change((tx) => tx.upsertHost(old, 1000))
     expect(await sealKeys(store, custody)).toBe(1)
     await using host = await api()
     expect((await call(host, key)).status).toBe(200)
-    await store.transaction((tx) => tx.upsertHost({ ...old, version: '0.2.0' }, 1000))
+    await store.change((tx) => tx.upsertHost({ ...old, version: '0.2.0' }, 1000))
     expect(await sealKeys(store, custody)).toBe(0)
     expect((await call(host, key)).status).toBe(200)
     await store.close()
@@ -116,7 +118,7 @@ describe('a key that was taken away', () => {
   beforeEach(() => {
     server = fastify()
     addKeyRoutes(server, {
-      store,
+      store: withoutReplica(store),
       clock: systemClock,
       log: silentLog,
       random: randomBytes,

@@ -56,7 +56,7 @@ beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'atoll-rows-'))
   rows = createRowWatch({ log: silentLog, monotonic: () => performance.now() })
   store = await openRecords([here, there], rows)
-  await store.transaction(async (tx) => {
+  await store.change(async (tx) => {
     for (const [number, one] of [first, second].entries()) {
       await tx.insertInstance(one)
       await tx.insertNic(nicRecord(one.id, number + 1))
@@ -108,7 +108,7 @@ async function openHost() {
     wants: seen,
     /** Writes, rings, and gives what the host then wants to be. */
     async after(write: (tx: Tx) => Promise<unknown>): Promise<HostWant | undefined> {
-      await store.transaction(async (tx) => {
+      await store.change(async (tx) => {
         await write(tx)
       })
       const { passes } = agent.status()
@@ -196,7 +196,7 @@ describe('an instance whose record becomes unreadable', () => {
   })
 
   it('is not touched by a daemon that never read it', async () => {
-    await store.transaction((tx) => tx.updateInstance(first.id, { state: 'hibernated' as never }))
+    await store.change((tx) => tx.updateInstance(first.id, { state: 'hibernated' as never }))
     await using host = await openHost()
     expect(host.wants.at(-1)?.local).toMatchObject({
       instances: [{ id: second.id }],
@@ -208,7 +208,7 @@ describe('an instance whose record becomes unreadable', () => {
     {
       await using _host = await openHost()
     }
-    await store.transaction((tx) => tx.updateInstance(first.id, { state: 'hibernated' as never }))
+    await store.change((tx) => tx.updateInstance(first.id, { state: 'hibernated' as never }))
     await using host = await openHost()
     expect(host.wants.at(-1)?.local.instances.map(({ id }) => id)).toStrictEqual([
       first.id,
@@ -279,7 +279,7 @@ describe('one bad row of what all share', () => {
       return host.wants.at(-1)
     })()
     await rm(join(directory, 'ledger.json'))
-    await store.transaction(write)
+    await store.change(write)
     await using host = await openHost()
     const want = host.wants.at(-1)
     expect(host.agent.status()).toMatchObject({ source: 'records', failing: {} })
@@ -290,7 +290,7 @@ describe('one bad row of what all share', () => {
 
   it('does not take the routes to a host whose own row is bad', async () => {
     const away = instanceRecord(instanceId(3), there)
-    await store.transaction(async (tx) => {
+    await store.change(async (tx) => {
       await tx.upsertHost(hostRecord(there, { fabricAddress: '192.0.2.2' as Ipv4 }), LONG_MS)
       await tx.insertInstance(away)
       await tx.insertNic(nicRecord(away.id, 3))

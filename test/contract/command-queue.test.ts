@@ -54,7 +54,7 @@ afterAll(async () => {
 beforeEach(async () => {
   hosts = []
   cloud = await openCloud()
-  await cloud.store.transaction((tx) => tx.insertAccessKey(KEY))
+  await cloud.store.change((tx) => tx.insertAccessKey(KEY))
   hosts.push(openTaker('host-1'), openTaker('host-2'))
   await quiet(...hosts)
   channel = await connection.createChannel()
@@ -196,7 +196,7 @@ it('does not take a command for one whose answer goes elsewhere', async () => {
 })
 
 it('answers in pages that the broker takes, however much there is', async () => {
-  await cloud.store.transaction(async (tx) => {
+  await cloud.store.change(async (tx) => {
     for (let n = 0; n < 400; n += 1)
       await tx.insertInstance(instanceRecord(instanceId(n), hostName('host1')))
   })
@@ -218,7 +218,7 @@ it('says by name that an answer would be too long, and goes on', async () => {
     ...{ account: ALICE, resource: `i-${n}`, resourceType: 'instance' },
     ...{ key: `key-${n}`, value: '𝄞'.repeat(256) },
   }))
-  await cloud.store.transaction((tx) => tx.putTags(tags))
+  await cloud.store.change((tx) => tx.putTags(tags))
   const ask = (MaxResults: number) =>
     giveOne({ body: { id: randomUUID(), action: 'DescribeTags', parameters: { MaxResults } } })
   expect((await ask(1_000)).error?.code).toBe('ResponseTooLarge')

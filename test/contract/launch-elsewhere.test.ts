@@ -50,9 +50,13 @@ function counted(store: Store, asked: { times: number }): Store {
   }
   return {
     ...store,
-    transaction: (work, options) => {
+    change: (work) => {
       count()
-      return store.transaction(work, options)
+      return store.change(work)
+    },
+    claim: (work) => {
+      count()
+      return store.claim(work)
     },
     single: (work) => {
       count()
@@ -94,7 +98,7 @@ async function addVpc(host: HostName): Promise<void> {
   const subnet = { ...cloud.subnet, id: otherSubnet, vpc: vpc.id, cidr: block, isDefault: false }
   const group = { ...cloud.group, id: numbered('sg', 9), vpc: vpc.id }
   const id = instanceId(9)
-  await cloud.store.transaction(async (tx) => {
+  await cloud.store.change(async (tx) => {
     await tx.insertVpc(vpc)
     await tx.insertSubnet(subnet)
     await tx.insertGroup(group)
@@ -118,7 +122,7 @@ beforeAll(async () => {
   await quiet(api, ...ends)
   cloud = await openCloud({ hosts: [ROOM, ROOM, ROOM], bus: api.bus })
   await addVpc(second.host)
-  await cloud.store.transaction(async (tx) => {
+  await cloud.store.change(async (tx) => {
     for (const { host } of [second, third]) await tx.setHostState(host, 'draining')
   })
   taker = await startHost(first, true)

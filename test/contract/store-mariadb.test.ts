@@ -92,14 +92,14 @@ describe('a server', () => {
     'holds the text %j as it is',
     async (name) => {
       const image = given.image(1, { name, description: name })
-      await store().transaction((tx) => tx.insertImage(image))
+      await store().change((tx) => tx.insertImage(image))
       expect(await store().read((tx) => tx.images({}))).toStrictEqual([image])
     },
   )
 
   // No reader lets such a text in, so it is looked at where it lies.
   it.each(['nul\0nul', '\u001a\r\n\t\b'])('keeps the text %j as it is', async (description) => {
-    await store().transaction((tx) => tx.insertImage(given.image(1, { description })))
+    await store().change((tx) => tx.insertImage(given.image(1, { description })))
     const [table] = await administer(
       mariadb().directory,
       "select table_schema as name from information_schema.tables where table_name = 'images'",
@@ -120,11 +120,11 @@ describe('a server', () => {
         const own = stores[at % stores.length] ?? store()
         const counted: Store = {
           ...own,
-          transaction: (work, options) =>
-            own.transaction((tx) => {
+          claim: (work) =>
+            own.claim((tx) => {
               runs += 1
               return work(tx)
-            }, options),
+            }),
         }
         const announce = createAnnouncer({ store: counted, clock: systemClock }, 60_000)
         return announce({ ...given.hostRow, name, identity: name })
@@ -155,7 +155,7 @@ describe('a server', () => {
 
   it('refuses text that is too long instead of cutting it off', async () => {
     const image = given.image(1, { name: 'x'.repeat(129) })
-    await expect(store().transaction((tx) => tx.insertImage(image))).rejects.toMatchObject({
+    await expect(store().change((tx) => tx.insertImage(image))).rejects.toMatchObject({
       kind: 'bug',
     })
     expect(await store().read((tx) => tx.images({}))).toStrictEqual([])
@@ -188,7 +188,7 @@ describe('a node that goes away', () => {
   function counted() {
     let runs = 0
     return (store: Store) =>
-      store.transaction(async (tx) => {
+      store.change(async (tx) => {
         runs += 1
         const run = runs
         await tx.takeCapacity(given.HOST, 1, 1)

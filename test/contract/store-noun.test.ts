@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { systemClock } from '../../src/lib/clock.ts'
 import { unavailable } from '../../src/model/errors.ts'
+import { announcing } from '../../src/store/announce.ts'
 import { openSqliteStore } from '../../src/store/engines/sqlite/dialect.ts'
 import { MIGRATIONS } from '../../src/store/migrations.ts'
 import { NOUNS, type ReadsOf, type WritesOf } from '../../src/store/nouns.ts'
@@ -51,9 +52,9 @@ it('is written and read, once, and says whom it concerns', async () => {
   const hear = (scopes: readonly Scope[]) => {
     touched = scopes
   }
-  expect(await store.transaction(insert, { touched: hear })).toBe('done')
+  expect(await announcing(store, hear).change(insert)).toBe('done')
   expect(touched).toStrictEqual([ofVpc(options.vpc)])
-  expect(await store.transaction(insert)).toBe('exists')
+  expect(await store.change(insert)).toBe('exists')
   expect(await store.read(list)).toStrictEqual([options])
   const { scopes } = await store.single((tx) =>
     tx.changedScopes(0, { host: given.HOST, vpcs: [options.vpc] }),
@@ -63,20 +64,18 @@ it('is written and read, once, and says whom it concerns', async () => {
 })
 
 it('whose row cannot be read is left out and told of', async () => {
-  await store.transaction((tx) =>
-    writeOf(tx).insertDhcpOptions({ ...options, domain: 'two\nlines' }),
-  )
+  await store.change((tx) => writeOf(tx).insertDhcpOptions({ ...options, domain: 'two\nlines' }))
   const found = await store.read(async (tx) => ({ rows: await list(tx), left: tx.unreadable() }))
   expect(found.rows).toStrictEqual([])
   expect(found.left).toMatchObject([{ table: 'dhcpOptions', key: options.vpc }])
 })
 
 it('is dumped and restored', async () => {
-  await store.transaction(insert)
+  await store.change(insert)
   const dump = await store.read((tx) => tx.dump())
   const other = await openSqliteStore({ file: ':memory:', log: silentLog, schema })
   await other.migrate()
-  expect(await other.transaction((tx) => tx.restore(dump))).toBe(0)
+  expect(await other.change((tx) => tx.restore(dump))).toBe(0)
   expect(await other.read(list)).toStrictEqual([options])
   await other.close()
 })
@@ -95,7 +94,7 @@ it('is in a replica: by a copy, and as an own write before the next one', async 
   const replica = await openReplica({ file, source, ...parts })
   await eventually('it is filled', async () => (await replica.read((tx) => tx.vpcs({}))).length > 0)
   isAway = true
-  await noteWrites(store, replica, 'client', schema.nouns).transaction(insert)
+  await noteWrites(store, replica, 'client', schema.nouns).change(insert)
   expect(await replica.read(list)).toStrictEqual([options])
   await replica.close()
   const copied = await openReplica({ file: `${file}.2`, source: store, ...parts })

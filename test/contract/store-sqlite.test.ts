@@ -37,7 +37,7 @@ describe('readers', () => {
     await using store = await opened()
     const begun = Promise.withResolvers<void>()
     const end = Promise.withResolvers<void>()
-    const writing = store.transaction(async (tx) => {
+    const writing = store.change(async (tx) => {
       await tx.putTags([TAG])
       begun.resolve()
       await end.promise
@@ -157,7 +157,7 @@ describe('another process', () => {
     const other = new DatabaseSync(file)
     other.exec('begin immediate')
     let begun = false
-    const writing = store.transaction(async (tx) => {
+    const writing = store.change(async (tx) => {
       begun = true
       await tx.insertAccount(given.account)
     })
@@ -198,7 +198,7 @@ it('a draining host gives no capacity, and keeps draining when it announces itse
   const operator = new DatabaseSync(file)
   operator.exec(`update hosts set state = 'draining'`)
   operator.close()
-  const result = await store.transaction(async (tx) => {
+  const result = await store.change(async (tx) => {
     await tx.upsertHost(given.hostRow, 60_000)
     return tx.takeCapacity(given.HOST, 1, 1)
   })

@@ -45,7 +45,8 @@ export function keysOnly(keys: readonly AccessKey[]): Store {
   }
   return {
     migrate: async () => {},
-    transaction: refuse,
+    change: refuse,
+    claim: refuse,
     single: refuse,
     read: (work) => work(tx as ReadTx),
     close: async () => {},

@@ -21,7 +21,13 @@ export async function openRecords(hosts: readonly HostName[], rows?: RowWatch): 
     ...(rows === undefined ? {} : { rows }),
   })
   await store.migrate()
-  await store.transaction(async (tx) => {
+  await fillRecords(store, hosts)
+  return store
+}
+
+/** Writes an account, a network, an image and these hosts, all alive. */
+export async function fillRecords(store: Store, hosts: readonly HostName[]): Promise<void> {
+  await store.change(async (tx) => {
     await tx.insertAccount({ id: account, name: 'default', metadata: NO_PREFERENCE })
     await tx.insertVpc(network.vpc)
     await tx.insertSubnet(network.subnet)
@@ -29,7 +35,6 @@ export async function openRecords(hosts: readonly HostName[], rows?: RowWatch): 
     await tx.insertImage(image)
     for (const host of hosts) await tx.upsertHost(hostRecord(host), LONG_MS)
   })
-  return store
 }
 
 /** A store whose every call is `unavailable` while `away()` says so. */
@@ -41,7 +46,8 @@ export function breakable(store: Store, away: () => Error | null): Store {
   }
   return {
     ...store,
-    transaction: (work, options) => guard(() => store.transaction(work, options)),
+    change: (work) => guard(() => store.change(work)),
+    claim: (work) => guard(() => store.claim(work)),
     single: (work) => guard(() => store.single(work)),
     read: (work) => guard(() => store.read(work)),
   }

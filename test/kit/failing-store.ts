@@ -18,7 +18,8 @@ export function interfere(
     })
   return {
     ...store,
-    transaction: (work, options) => store.transaction((tx) => work(wrap(tx)), options),
+    change: (work) => store.change((tx) => work(wrap(tx))),
+    claim: (work) => store.claim((tx) => work(wrap(tx))),
   }
 }
 
@@ -39,14 +40,13 @@ export function failAt(store: Store, k: number): FailingStore {
   return { store: failing, calls: () => calls }
 }
 
-/** The store, but nobody hears that a first commit came through: what may be repeated is run again, and all else is refused. */
+/** The store, but nobody hears that a first commit of a claim came through: it is run again, as its promise says. */
 export function losingAnswers(store: Store): Store {
   return {
     ...store,
-    async transaction(work, options) {
-      await store.transaction(work, options)
-      if (options?.repeats !== 'harmless') throw unavailable('the answer to the commit is lost')
-      return await store.transaction(work, options)
+    async claim(work) {
+      await store.claim(work)
+      return await store.claim(work)
     },
   }
 }

@@ -15,6 +15,7 @@ import { createRecordsReader } from '../../src/agent/reader.ts'
 import { allActions } from '../../src/api/actions/all.ts'
 import { createKeyGeneration } from '../../src/api/key-generation.ts'
 import { createCatalogue } from '../../src/api/launch/catalogue.ts'
+import { answerWithFallback } from '../../src/api/replica-fallback.ts'
 import { createLocalBus } from '../../src/bus/local.ts'
 import { DOCKER } from '../../src/containers/declaration.ts'
 import { createDockerDriver } from '../../src/containers/docker.ts'
@@ -308,14 +309,14 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
     differences,
     async act(action, input, { unbroken = false } = {}) {
       const found = known(allActions.find((one) => one.name === action))
-      const answer = await found.run({
+      const { output } = await answerWithFallback(found, {
         input: { ...input },
         caller: { account: key.account, user: key.user, accessKey: key.id },
         parts: unbroken ? { ...parts, store: withoutReplica(store) } : parts,
         budget: newBudget(),
         signal: AbortSignal.timeout(30_000),
       })
-      return answer as Record<string, unknown>
+      return output as Record<string, unknown>
     },
     async close() {
       await keeper.close()

@@ -21,7 +21,8 @@ const records = watchCalls()
 function breakable(store: Store, watch: Watch): Store {
   return watch.over<Store>({
     ...store,
-    transaction: (work, options) => store.transaction((tx) => work(watch.over(tx)), options),
+    change: (work) => store.change((tx) => work(watch.over(tx))),
+    claim: (work) => store.claim((tx) => work(watch.over(tx))),
   })
 }
 

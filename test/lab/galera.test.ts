@@ -117,7 +117,7 @@ function startLoad(stores: readonly Store[]): Load {
     repeat(async () => {
       const number = state.next
       state.next += 1
-      await store.transaction(async (tx) => {
+      await store.change(async (tx) => {
         const id = String(number).padStart(12, '0') as AccountId
         if ((await tx.insertAccount({ id, name: 'a', metadata: NO_PREFERENCE })) === 'exists')
           throw new Error('twice')
@@ -157,7 +157,7 @@ async function persist<T>(call: () => Promise<T>): Promise<T> {
 /** Gives the numbers of the accounts that are there, each whole, and how often the counter was turned. */
 async function whatIsThere(store: Store) {
   return persist(() =>
-    store.transaction(async (tx) => {
+    store.change(async (tx) => {
       const accounts = await tx.accounts()
       for (const { id } of accounts) expect(await tx.accessKeys(id)).toHaveLength(1)
       return {
@@ -175,7 +175,7 @@ async function settledStores(count: number) {
   for (let more = 1; more < count; more += 1) stores.push(await open(database))
   const [first] = stores
   await persist(async () => first?.migrate())
-  await persist(async () => first?.transaction((tx) => tx.upsertHost(given.hostRow, 60_000)))
+  await persist(async () => first?.change((tx) => tx.upsertHost(given.hostRow, 60_000)))
   return { database, stores, ...listened }
 }
 
@@ -207,7 +207,7 @@ describe('migration', () => {
     const stores = await Promise.all(orders.map((order) => open(database, order)))
     await Promise.all(stores.map((store) => persist(() => store.migrate())))
     const types = await Promise.all(
-      stores.map((store) => persist(() => store.transaction((tx) => tx.instanceTypes()))),
+      stores.map((store) => persist(() => store.change((tx) => tx.instanceTypes()))),
     )
     for (const found of types) expect(found).toStrictEqual(types[0])
     expect(types[0]?.length).toBeGreaterThan(0)
@@ -222,8 +222,8 @@ describe('through three nodes at once', () => {
     const [writer, reader] = await Promise.all([open(database), open(database, [1, 2, 0])])
     await writer.migrate()
     for (let number = 1; number <= 100; number += 1) {
-      await writer.transaction((tx) => tx.insertKeyPair(given.keyPair(number)))
-      const found = await reader.transaction((tx) => tx.keyPairs({ account: given.ACCOUNT }))
+      await writer.change((tx) => tx.insertKeyPair(given.keyPair(number)))
+      const found = await reader.change((tx) => tx.keyPairs({ account: given.ACCOUNT }))
       expect(found).toHaveLength(number)
     }
   })
@@ -239,7 +239,7 @@ describe('through three nodes at once', () => {
     await stores[0]?.migrate()
     const numbers = [1, 2, 3, 4, 5, 6]
     const ids = numbers.map((number) => given.instance(number).id)
-    await stores[0]?.transaction(async (tx) => {
+    await stores[0]?.change(async (tx) => {
       for (const number of numbers)
         await tx.insertInstance(given.instance(number, { bootCount: 100 }))
     })
@@ -250,7 +250,7 @@ describe('through three nodes at once', () => {
         const from = ids[(round * 7 + mine) % ids.length]
         const to = ids[(round * 5 + mine * 2 + 1) % ids.length]
         if (from === undefined || to === undefined || from === to) continue
-        await store.transaction(async (tx) => {
+        await store.change(async (tx) => {
           const found = await tx.instances({ ids })
           expect(sum(found)).toBe(600)
           const balance = (id: typeof from) => found.find((one) => one.id === id)?.bootCount ?? 0
@@ -262,7 +262,7 @@ describe('through three nodes at once', () => {
     })
     await Promise.all(work)
     for (const store of stores)
-      expect(sum(await store.transaction((tx) => tx.instances({ ids })))).toBe(600)
+      expect(sum(await store.change((tx) => tx.instances({ ids })))).toBe(600)
   })
 })
 
@@ -283,7 +283,7 @@ describe('a read of the latest records', () => {
     await here.migrate()
     const missed = { local: 0, latest: 0 }
     for (let number = 1; number <= 100; number += 1) {
-      await here.transaction((tx) => tx.insertInstance(given.instance(number)))
+      await here.change((tx) => tx.insertInstance(given.instance(number)))
       if (!(await has(there, number, 'local'))) missed.local += 1
       if (!(await has(there, number, 'latest'))) missed.latest += 1
     }
@@ -293,7 +293,7 @@ describe('a read of the latest records', () => {
     await eventually('its appliers stand still', async () =>
       JSON.stringify(await node(1).ask('show processlist')).includes('sleep'),
     )
-    await here.transaction((tx) => tx.insertInstance(given.instance(101)))
+    await here.change((tx) => tx.insertInstance(given.instance(101)))
     expect(await has(there, 101, 'local')).toBe(false)
     expect(await has(there, 101, 'latest')).toBe(true)
     await holding
@@ -331,17 +331,14 @@ describe('a read of the latest records', () => {
     await here.migrate()
     for (let number = 1; number <= 50; number += 1) {
       const token = given.clientToken(`t${number}`)
-      await here.transaction(async (tx) => {
+      await here.change(async (tx) => {
         await tx.insertImage(given.image(number))
         await tx.insertClientToken(token)
       })
-      const found = await there.transaction(
-        async (tx) => [
-          (await tx.images({ ids: [given.image(number).id] })).length,
-          await tx.insertClientToken(token),
-        ],
-        { reads: 'propose' },
-      )
+      const found = await there.claim(async (tx) => [
+        (await tx.images({ ids: [given.image(number).id] })).length,
+        await tx.insertClientToken(token),
+      ])
       expect(found).toStrictEqual([1, 'exists'])
     }
   })
@@ -354,7 +351,7 @@ describe('a read of the latest records', () => {
     expect(await there.read((tx) => tx.instances({}), { sees: 'latest' })).toStrictEqual([])
     await node(2).isolate()
     try {
-      await persist(() => here.transaction((tx) => tx.insertInstance(given.instance(1))))
+      await persist(() => here.change((tx) => tx.insertInstance(given.instance(1))))
       const began = performance.now()
       const found = await persist(() => has(there, 1, 'latest'))
       console.log(`read elsewhere after ${Math.round(performance.now() - began)} ms`)
@@ -447,7 +444,7 @@ describe('all nodes', () => {
       async () => {
         const answers = await Promise.allSettled([
           store.read((tx) => tx.hosts()),
-          newcomer.transaction((tx) => tx.hosts()),
+          newcomer.change((tx) => tx.hosts()),
         ])
         return answers.every(({ status }) => status === 'fulfilled')
       },

@@ -38,14 +38,17 @@ export const runInstances = changeAction({
     catalogue: parts.catalogue.reader(),
   }),
   once: ({ order, reservation }, { account }) => ({
-    token: order.clientToken,
+    // A claim needs a key of its own (`store.ts`). Nobody else uses this one: a reservation is new.
+    // The row costs what a guarded commit would. The ids of its instances could be the key instead;
+    // that was not built, because the AWS CLI and every SDK send a token.
+    token: order.clientToken ?? reservation,
     result: reservation,
     repeat: (tx, result) => earlierLaunch(tx, account, result),
   }),
   change: launch,
   // What two launches may fight for is a key or a conditional statement: neither need be run again
   // for what it read.
-  reads: 'propose',
+  kind: 'claim',
   retry: ({ catalogue }) => catalogue.renew(),
   view(details, { settings }) {
     const listed = details

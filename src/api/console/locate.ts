@@ -10,6 +10,7 @@ import { type AtollError, refused, unavailable } from '../../model/errors.ts'
 import type { HostName, InstanceId } from '../../model/ids.ts'
 import type { InstanceState } from '../../model/records.ts'
 import type { InformedStore } from '../../store/steady.ts'
+import type { RequestRecords } from '../action.ts'
 import { withReplicaFallback } from '../replica-fallback.ts'
 import type { ConsoleServer } from './server.ts'
 import { TICKET_LIFE_MS } from './tickets.ts'
@@ -86,13 +87,13 @@ function notYet(instance: InstanceId): AtollError {
   return unavailable(`${instance} has not been started yet; see: atoll instances`)
 }
 
-async function hostOf(records: InformedStore, id: InstanceId): Promise<HostName> {
-  const { output } = await withReplicaFallback(records, (store) => placeOf(store, id))
+async function hostOf(store: InformedStore, id: InstanceId): Promise<HostName> {
+  const { output } = await withReplicaFallback(store, (records) => placeOf(records, id))
   return output
 }
 
-async function placeOf(store: InformedStore, id: InstanceId): Promise<HostName> {
-  const { instance, host } = await store.read(async (tx) => {
+async function placeOf(records: Pick<RequestRecords, 'read'>, id: InstanceId): Promise<HostName> {
+  const { instance, host } = await records.read(async (tx) => {
     const [instance] = await tx.instances({ ids: [id] })
     const hosts = await tx.hosts()
     return { instance, host: hosts.find(({ name }) => name === instance?.host) }

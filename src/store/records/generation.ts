@@ -171,16 +171,11 @@ function scopeOf({ scope, host }: Pick<GenerationRow, 'scope' | 'host'>): Scope 
 }
 
 /**
- * Advances the generation of each scope, once, as the last thing before a transaction commits, and
- * gives them, each once. Always in the same order, so that two transactions do not wait for each
- * other.
+ * Advances the generation of each scope that the transaction has touched, once, as the last thing
+ * before it commits. Always in the same order, so that two transactions do not wait for each other.
  */
-export async function advanceGenerations(
-  session: Session<Tables>,
-  touched: readonly Scope[],
-): Promise<readonly Scope[]> {
-  const scopes = new Map(touched.map((scope) => [textOf(scope), scope]))
-  const sorted = [...scopes.keys()].sort().flatMap((text) => scopes.get(text) ?? [])
+export async function advanceGenerations(session: Session<Tables>): Promise<void> {
+  const sorted = inOrder(session.touched)
   const due = sorted.flatMap((scope) =>
     scope.kind === 'host' && !session.advances.has(scope.host) ? [scope.host] : [],
   )
@@ -194,10 +189,15 @@ export async function advanceGenerations(
     session,
     sorted.flatMap((scope) => keyOf(scope) ?? []),
   )
-  return sorted
 }
 
-function textOf(scope: Scope): string {
+/** The scopes that a transaction has touched, always in the same order. */
+export function inOrder(touched: ReadonlyMap<string, Scope>): readonly Scope[] {
+  return [...touched.keys()].sort().flatMap((text) => touched.get(text) ?? [])
+}
+
+/** A scope as text: equal for equal scopes. */
+export function scopeText(scope: Scope): string {
   const key = keyOf(scope)
   if (key !== null) return `${key.scope} ${key.host}`
   return scope.kind === 'host' ? `host ${scope.host}` : ''

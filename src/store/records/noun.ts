@@ -39,6 +39,8 @@ export interface Session<Tables> {
   readonly where: Whereabouts
   /** Hosts whose generation this transaction has advanced, which it does once for each. */
   readonly advances: Set<HostName>
+  /** The scopes that this transaction has touched so far, by their text. */
+  readonly touched: Map<string, Scope>
 }
 
 /** A method of a noun. */

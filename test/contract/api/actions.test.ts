@@ -21,7 +21,7 @@ let api: RunningApi
 let client: ec2.EC2Client
 beforeAll(async () => {
   cloud = await openCloud({ hosts: [{ vcpus: 1000, memoryMiB: 1_000_000 }] })
-  await cloud.store.transaction((tx) => tx.insertAccessKey(KEY))
+  await cloud.store.change((tx) => tx.insertAccessKey(KEY))
   // The signature's time is held against the clock, so here it must go.
   const parts = { ...cloud.parts, clock: { ...cloud.parts.clock, now: () => Date.now() } }
   api = await runApi(allActions, { parts })
@@ -40,7 +40,7 @@ afterAll(async () => {
 
 /** Reports a fact of every instance that it still says something about. */
 async function report(kind: 'running' | 'gone'): Promise<void> {
-  await cloud.store.transaction(async (tx) => {
+  await cloud.store.change(async (tx) => {
     for (const instance of await tx.instances({})) {
       const { id, bootCount } = instance
       const fact: InstanceFact =

@@ -25,7 +25,7 @@ let api: RunningApi
 let instance: InstanceId
 beforeAll(async () => {
   cloud = await openCloud()
-  await cloud.store.transaction(async (tx) => {
+  await cloud.store.change(async (tx) => {
     await tx.insertAccessKey(KEY)
     const location = 'https://images.test/debian.qcow2'
     const image = { ...known((await tx.images({}))[0]), id: MACHINE, name: 'machine', location }
@@ -34,7 +34,7 @@ beforeAll(async () => {
   await cloud.run(createKeyPair, { KeyName: 'key' })
   const order = { ImageId: MACHINE, InstanceType: 't3.micro', MinCount: 1, MaxCount: 1 }
   await cloud.run(runInstances, { ...order, KeyName: 'key', UserData: btoa('#!/bin/sh\n') })
-  await cloud.store.transaction(async (tx) => {
+  await cloud.store.change(async (tx) => {
     const launched = known((await tx.instances({}))[0])
     await tx.updateInstance(launched.id, { state: 'running', bootSeen: launched.bootCount })
     instance = launched.id

@@ -101,7 +101,7 @@ beforeEach(async () => {
     { ...instanceRecord(THERE, FAR), state: 'running' as const },
     instanceRecord(NEW, NEAR),
   ]
-  await store.transaction(async (tx) => {
+  await store.change(async (tx) => {
     for (const [n, record] of records.entries()) {
       await tx.insertInstance(record)
       await tx.insertNic(nicRecord(record.id, n + 1))
@@ -356,14 +356,14 @@ describe('errors say what to do', () => {
     })
     far.states.delete(THERE)
     expect(await message(THERE)).toMatch(/has not been started yet/)
-    await store.transaction((tx) => tx.updateInstance(THERE, { state: 'stopped' }))
+    await store.change((tx) => tx.updateInstance(THERE, { state: 'stopped' }))
     expect(await message(THERE)).toMatch(/is stopped; start it with: aws ec2 start-instances/)
-    await store.transaction((tx) => tx.updateInstance(THERE, { state: 'terminated' }))
+    await store.change((tx) => tx.updateInstance(THERE, { state: 'terminated' }))
     expect(await message(THERE)).toMatch(/is terminated$/)
   })
 
   test('a lost host', async () => {
-    await store.transaction((tx) =>
+    await store.change((tx) =>
       tx.renewLease(hostRecord(FAR), OVER_MS, {
         lastSeenAt: '2026-11-22T08:00:00.000Z',
         shortOf: null,

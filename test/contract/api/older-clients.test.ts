@@ -21,7 +21,7 @@ let api: RunningApi
 let playing: NodeJS.Timeout
 beforeAll(async () => {
   cloud = await openCloud({ hosts: [{ vcpus: 1000, memoryMiB: 1_000_000 }] })
-  await cloud.store.transaction((tx) => tx.insertAccessKey(KEY))
+  await cloud.store.change((tx) => tx.insertAccessKey(KEY))
   const parts = { ...cloud.parts, clock: { ...cloud.parts.clock, now: () => Date.now() } }
   api = await runApi(allActions, { parts })
   playing = setInterval(() => void playAgent(), 50)
@@ -34,7 +34,7 @@ afterAll(async () => {
 
 /** Does what an agent would say that it has done. */
 async function playAgent(): Promise<void> {
-  await cloud.store.transaction(async (tx) => {
+  await cloud.store.change(async (tx) => {
     for (const instance of await tx.instances({})) {
       const { id, bootCount, wanted } = instance
       const end = { code: 'x', message: 'x' }

@@ -14,7 +14,7 @@ let cloud: Cloud
 let api: RunningApi
 beforeAll(async () => {
   cloud = await openCloud({ hosts: [{ vcpus: 1000, memoryMiB: 1_000_000 }] })
-  await cloud.store.transaction((tx) => tx.insertAccessKey(KEY))
+  await cloud.store.change((tx) => tx.insertAccessKey(KEY))
   const parts = { ...cloud.parts, clock: { ...cloud.parts.clock, now: () => Date.now() } }
   api = await runApi(allActions, { parts })
 })
@@ -29,7 +29,7 @@ async function launched(count = 1, more = ''): Promise<readonly string[]> {
 }
 
 async function runs(id: string): Promise<void> {
-  await cloud.store.transaction(async (tx) => {
+  await cloud.store.change(async (tx) => {
     const instance = known((await tx.instances({})).find((one) => one.id === id))
     const fact = { kind: 'running', instance: instance.id, bootCount: instance.bootCount } as const
     const change = applyFact(instance, fact, new Date().toISOString())

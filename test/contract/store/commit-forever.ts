@@ -17,7 +17,7 @@ await store.migrate()
 
 /** Two rows in one transaction, so that half of it could be seen. */
 const commit = (number: number) =>
-  store.transaction(async (tx) => {
+  store.change(async (tx) => {
     const id = String(number).padStart(12, '0') as AccountId
     await tx.insertAccount({ id, name: 'x'.repeat(Number(bytes)), metadata: NO_PREFERENCE })
     await tx.insertAccessKey({ id, secret: 's', account: id, user: 'u' })

@@ -40,7 +40,7 @@ async function isThere(tx: Tx): Promise<boolean> {
 export function describeGroups(begin: () => Promise<StoreWorld>): void {
   describe('security groups', () => {
     const world = settledWorld(begin)
-    const write = <R>(work: (tx: Tx) => Promise<R>) => world.store.transaction(work)
+    const write = <R>(work: (tx: Tx) => Promise<R>) => world.store.change(work)
 
     it('have rules, each of which is there once', async () => {
       const rules = [
@@ -116,7 +116,7 @@ export function describeGroups(begin: () => Promise<StoreWorld>): void {
           write(async (tx) => {
             if (await isThere(tx)) await tx.setNicGroups(given.nic(race), [group.id])
           }),
-          world.peer.transaction((tx) => tx.deleteGroup(group)),
+          world.peer.change((tx) => tx.deleteGroup(group)),
         ])
         await write(async (tx) => {
           const stayed = await isThere(tx)

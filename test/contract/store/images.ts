@@ -25,7 +25,7 @@ export function describeUnusedImages(begin: () => Promise<StoreWorld>): void {
           [given.image(1).host, ELSEWHERE].map((host, index) => ({ state, user, host, index })),
         ),
       )
-      const left = await world.store.transaction(async (tx) => {
+      const left = await world.store.change(async (tx) => {
         for (const [n, { state, user, host }] of cases.entries()) {
           const image = given.image(n + 1, { state, host })
           await tx.insertImage(image)

@@ -12,7 +12,7 @@ export function describeUniqueness(begin: () => Promise<StoreWorld>): void {
     const world = settledWorld(begin)
 
     it('is told, changes nothing, and leaves the transaction usable', async () => {
-      const results = await world.store.transaction(async (tx) => {
+      const results = await world.store.change(async (tx) => {
         await tx.insertInstance(given.instance(1))
         await tx.insertInstance(given.instance(2))
         return [
@@ -64,7 +64,7 @@ export function describeUniqueness(begin: () => Promise<StoreWorld>): void {
       ['a blank at the end', { name: 'name ' }],
       ['an accent', { name: 'namé' }],
     ])('names that differ in %s are two names', async (_difference, change) => {
-      const results = await world.store.transaction(async (tx) => [
+      const results = await world.store.change(async (tx) => [
         await tx.insertImage(given.image(1, { name: 'name' })),
         await tx.insertImage(given.image(2, { name: 'name', ...change })),
         await tx.insertKeyPair(given.keyPair(1, { name: 'name' })),
@@ -74,7 +74,7 @@ export function describeUniqueness(begin: () => Promise<StoreWorld>): void {
     })
 
     it('a released address and a deleted name are free again', async () => {
-      const results = await world.store.transaction(async (tx) => {
+      const results = await world.store.change(async (tx) => {
         await tx.insertInstance(given.instance(1))
         await tx.insertNic(given.nic(1))
         await tx.insertImage(given.image(1))
@@ -105,12 +105,12 @@ export function describeUniqueness(begin: () => Promise<StoreWorld>): void {
         given.nic(1, { subnet: given.nth('subnet', 99) }),
         given.nic(1, { groups: [given.nth('sg', 99)] }),
       ]
-      await world.store.transaction((tx) => tx.insertInstance(given.instance(1)))
+      await world.store.change((tx) => tx.insertInstance(given.instance(1)))
       for (const nic of broken)
-        await expect(world.store.transaction((tx) => tx.insertNic(nic))).rejects.toMatchObject({
+        await expect(world.store.change((tx) => tx.insertNic(nic))).rejects.toMatchObject({
           kind: 'bug',
         })
-      const deletion = world.store.transaction(async (tx) => {
+      const deletion = world.store.change(async (tx) => {
         await tx.insertNic(given.nic(1))
         await tx.deleteInstance(given.instance(1).id)
       })
@@ -120,7 +120,7 @@ export function describeUniqueness(begin: () => Promise<StoreWorld>): void {
 
     it('a VPC of another network is welcome', async () => {
       const other = { ...given.vpc, id: given.nth('vpc', 2), cidr: cidr('10.0.0.0/8') }
-      expect(await world.store.transaction((tx) => tx.insertVpc(other))).toBe('done')
+      expect(await world.store.change((tx) => tx.insertVpc(other))).toBe('done')
     })
   })
 }
@@ -133,7 +133,7 @@ export function describeHosts(begin: () => Promise<StoreWorld>): void {
 
     it('keep state, used capacity and generation when they announce themselves again', async () => {
       expect(await onlyHost()).toStrictEqual(given.freshHost)
-      await world.store.transaction(async (tx) => {
+      await world.store.change(async (tx) => {
         await tx.takeCapacity(given.HOST, 2, 1024)
         await tx.upsertHost(
           { ...given.hostRow, version: '0.2.0', vcpus: 16, zone: 'atoll-1b' },
@@ -154,7 +154,7 @@ export function describeHosts(begin: () => Promise<StoreWorld>): void {
 
     it('give capacity to the last unit and not one more', async () => {
       const { vcpus, memoryMiB, diskGiB } = given.hostRow
-      const results = await world.store.transaction(async (tx) => [
+      const results = await world.store.change(async (tx) => [
         await tx.takeCapacity(given.HOST, vcpus + 1, 0),
         await tx.takeCapacity(given.HOST, 0, memoryMiB + 1),
         await tx.takeCapacity(given.HOST, 0, 0, (diskGiB ?? 0) + 1),
@@ -172,7 +172,7 @@ export function describeHosts(begin: () => Promise<StoreWorld>): void {
     })
 
     it('that do not say how much disk they have give as much as is asked for', async () => {
-      const result = await world.store.transaction(async (tx) => {
+      const result = await world.store.change(async (tx) => {
         await tx.upsertHost({ ...given.hostRow, diskGiB: null }, 60_000)
         return await tx.takeCapacity(given.HOST, 0, 0, 100_000)
       })
@@ -181,7 +181,7 @@ export function describeHosts(begin: () => Promise<StoreWorld>): void {
 
     it('whose disk is handed out take what needs none', async () => {
       const { diskGiB } = given.hostRow
-      const results = await world.store.transaction(async (tx) => [
+      const results = await world.store.change(async (tx) => [
         await tx.takeCapacity(given.HOST, 0, 0, diskGiB ?? 0),
         await tx.upsertHost({ ...given.hostRow, diskGiB: 0 }, 60_000),
         await tx.takeCapacity(given.HOST, 1, 1),
@@ -193,7 +193,7 @@ export function describeHosts(begin: () => Promise<StoreWorld>): void {
     it('count the disk of their volumes anew when they announce themselves', async () => {
       const [one, gone] = [given.instance(1), given.instance(2, { state: 'terminated' })]
       const away = given.instance(3, { host: given.OTHER_HOST })
-      await world.store.transaction(async (tx) => {
+      await world.store.change(async (tx) => {
         for (const instance of [one, gone, away]) await tx.insertInstance(instance)
         for (const [index, instance] of [one, gone, away].entries())
           await tx.insertVolume(volumeRecord(index, instance, { sizeGiB: 2 ** index }))
@@ -205,7 +205,7 @@ export function describeHosts(begin: () => Promise<StoreWorld>): void {
     })
 
     it('never have used less than nothing', async () => {
-      await world.store.transaction(async (tx) => {
+      await world.store.change(async (tx) => {
         await tx.takeCapacity(given.HOST, 3, 100, 5)
         await tx.returnCapacity(given.HOST, 1, 1000, 6)
       })
@@ -217,7 +217,7 @@ export function describeHosts(begin: () => Promise<StoreWorld>): void {
     })
 
     it('advance their generation', async () => {
-      await world.store.transaction((tx) => tx.insertImage(given.image(1)))
+      await world.store.change((tx) => tx.insertImage(given.image(1)))
       expect(await onlyHost()).toMatchObject({ generation: 2 })
     })
   })
@@ -230,7 +230,7 @@ export function describeLabels(begin: () => Promise<StoreWorld>): void {
 
     it('is read as it was set, of this account only', async () => {
       const metadata = { tokens: 'optional', endpoint: null, hopLimit: 2, tags: 'enabled' } as const
-      await world.store.transaction((tx) => tx.updateAccount(given.ACCOUNT, metadata))
+      await world.store.change((tx) => tx.updateAccount(given.ACCOUNT, metadata))
       expect(await world.peer.read((tx) => tx.accounts())).toStrictEqual([
         { ...given.account, metadata },
         given.otherAccount,
@@ -249,7 +249,7 @@ export function describeLabels(begin: () => Promise<StoreWorld>): void {
     })
 
     it('replace, delete by key, by key and value, and by resource', async () => {
-      const steps = await world.store.transaction(async (tx) => {
+      const steps = await world.store.change(async (tx) => {
         await tx.putTags([tag('i-2', 'a', '1'), tag('i-1', 'b', '2'), tag('i-1', 'a', '3')])
         const put = await tx.tags({})
         await tx.putTags([tag('i-1', 'a', ''), tag('i-1', 'A', '5')])
@@ -273,7 +273,7 @@ export function describeLabels(begin: () => Promise<StoreWorld>): void {
     it('of one account are not touched by another', async () => {
       const mine = tag('i-1', 'a', '1')
       const theirs = { ...mine, account: given.OTHER_ACCOUNT, value: '2' }
-      const found = await world.store.transaction(async (tx) => {
+      const found = await world.store.change(async (tx) => {
         await tx.putTags([mine, theirs])
         await tx.putTags([{ ...mine, value: '3' }])
         return tx.tags({})
@@ -284,7 +284,7 @@ export function describeLabels(begin: () => Promise<StoreWorld>): void {
     })
 
     it('forget old tokens and those alone', async () => {
-      await world.store.transaction(async (tx) => {
+      await world.store.change(async (tx) => {
         await tx.insertClientToken(
           given.clientToken('old', { createdAt: '2026-11-22T08:00:00.000Z' }),
         )

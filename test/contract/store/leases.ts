@@ -24,29 +24,29 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
 
     it('are live until they run out, whatever else is written', async () => {
       expect(await live()).toEqual([given.HOST])
-      await world.store.transaction(async (tx) => {
+      await world.store.change(async (tx) => {
         await tx.upsertHost(other, LONG_MS)
         await tx.renewLease(given.hostRow, OVER_MS, given.SAID)
         await tx.takeCapacity(given.HOST, 1, 1)
       })
       expect(await live()).toEqual([given.OTHER_HOST])
-      await world.store.transaction((tx) => tx.renewLease(given.hostRow, LONG_MS, given.SAID))
+      await world.store.change((tx) => tx.renewLease(given.hostRow, LONG_MS, given.SAID))
       expect(await live()).toEqual([given.HOST, given.OTHER_HOST])
     })
 
     it('two machines under one name: the second gets it when the first holds no lease and started nothing', async () => {
       const second = { ...given.hostRow, identity: 'two' }
-      const announce = () => world.store.transaction((tx) => tx.upsertHost(second, LONG_MS))
+      const announce = () => world.store.change((tx) => tx.upsertHost(second, LONG_MS))
       const renew = (host: typeof second, leaseMs: number) =>
         world.store.single((tx) => tx.renewLease(host, leaseMs, given.SAID))
       const identity = async () => (await world.peer.read((tx) => tx.hosts()))[0]?.identity
       expect(await announce()).toBe('taken')
       expect(await renew(second, LONG_MS)).toBe('unknown')
-      await world.store.transaction((tx) => tx.insertInstance(given.instance(1, { claimed: true })))
+      await world.store.change((tx) => tx.insertInstance(given.instance(1, { claimed: true })))
       expect(await renew(given.hostRow, OVER_MS)).toBe('done')
       expect(await announce()).toBe('taken')
       expect(await identity()).toBe(given.hostRow.identity)
-      await world.store.transaction((tx) =>
+      await world.store.change((tx) =>
         tx.updateInstance(given.instance(1).id, { state: 'terminated' }),
       )
       expect(await announce()).toBe('done')
@@ -62,7 +62,7 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
       })
       type Announcement = ReturnType<typeof lives>
       const announce = (host: Announcement) =>
-        world.store.transaction((tx) => tx.upsertHost(host, LONG_MS))
+        world.store.change((tx) => tx.upsertHost(host, LONG_MS))
       const renew = (host: Announcement, leaseMs: number) =>
         world.store.single((tx) => tx.renewLease(host, leaseMs, given.SAID))
       const first = lives('a', null, null)
@@ -73,9 +73,9 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
       expect(await renew(second, LONG_MS)).toBe('unknown')
       expect(await announce(proved)).toBe('done')
       expect(await renew(first, OVER_MS)).toBe('unknown')
-      await world.store.transaction((tx) => tx.insertInstance(given.instance(1)))
+      await world.store.change((tx) => tx.insertInstance(given.instance(1)))
       const claim = ({ name, identity, run: mine }: Announcement) =>
-        world.store.transaction((tx) =>
+        world.store.change((tx) =>
           tx.claimInstance(given.instance(1).id, { name, identity, run: mine }),
         )
       expect(await claim(first)).toBe('lost')
@@ -92,15 +92,15 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
 
     it('a forgotten name is free, whatever ran there', async () => {
       const second = { ...given.hostRow, identity: 'two' }
-      await world.store.transaction(async (tx) => {
+      await world.store.change(async (tx) => {
         await tx.insertInstance(given.instance(1, { claimed: true }))
         await tx.setHostState(given.HOST, 'forgotten')
       })
-      expect(await world.store.transaction((tx) => tx.upsertHost(second, LONG_MS))).toBe('done')
+      expect(await world.store.change((tx) => tx.upsertHost(second, LONG_MS))).toBe('done')
     })
 
     it('a host that lacks something takes nothing until it lacks nothing', async () => {
-      const take = () => world.store.transaction((tx) => tx.takeCapacity(given.HOST, 1, 1))
+      const take = () => world.store.change((tx) => tx.takeCapacity(given.HOST, 1, 1))
       for (const [shortOf, taken] of [
         ['disk', 'full'],
         [null, 'done'],
@@ -115,7 +115,7 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
     it('renewing is no change that others must read', async () => {
       const of = { host: given.HOST, vpcs: [given.vpc.id] }
       const before = await world.peer.read((tx) => tx.changedScopes(0, of))
-      await world.store.transaction((tx) => tx.renewLease(given.hostRow, LONG_MS, given.SAID))
+      await world.store.change((tx) => tx.renewLease(given.hostRow, LONG_MS, given.SAID))
       const after = await world.peer.read((tx) => tx.changedScopes(0, of))
       expect([after.own, after.scopes]).toEqual([before.own, before.scopes])
     })
@@ -127,13 +127,13 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
       ['announced again', (tx) => tx.upsertHost(other, LONG_MS)],
       ['drained', (tx) => tx.setHostState(given.OTHER_HOST, 'draining')],
     ])('changed hosts are those with %s', async (_what, change) => {
-      await world.store.transaction((tx) => tx.upsertHost(other, LONG_MS))
+      await world.store.change((tx) => tx.upsertHost(other, LONG_MS))
       const own = async () => {
         const of = { host: given.OTHER_HOST, vpcs: [] }
         return (await world.peer.read((tx) => tx.changedScopes(0, of))).own
       }
       const before = await own()
-      await world.store.transaction(change)
+      await world.store.change(change)
       expect((await own())?.generation).toBe((before?.generation ?? 0) + 1)
     })
 
@@ -141,7 +141,7 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
       const generation = async () => (await world.peer.read((tx) => tx.hosts()))[0]?.generation ?? 0
       const from = await generation()
       const advance = (known: number) =>
-        world.store.transaction((tx) => tx.expectGeneration(given.HOST, known))
+        world.store.change((tx) => tx.expectGeneration(given.HOST, known))
       expect(await advance(from + 1)).toBe('changed')
       expect(await generation()).toBe(from)
       expect([await advance(from), await advance(from)]).toEqual(['done', 'changed'])
@@ -149,22 +149,22 @@ export function describeLeases(begin: () => Promise<StoreWorld>): void {
     })
 
     it('a forgotten host is not listed, gets no lease, and starts anew when it announces itself', async () => {
-      await world.store.transaction((tx) => tx.setHostState(given.HOST, 'forgotten'))
+      await world.store.change((tx) => tx.setHostState(given.HOST, 'forgotten'))
       expect(await live()).toEqual([])
       expect(
-        await world.store.transaction((tx) => tx.renewLease(given.hostRow, LONG_MS, given.SAID)),
+        await world.store.change((tx) => tx.renewLease(given.hostRow, LONG_MS, given.SAID)),
       ).toBe('unknown')
-      await world.store.transaction((tx) => tx.upsertHost(given.hostRow, LONG_MS))
+      await world.store.change((tx) => tx.upsertHost(given.hostRow, LONG_MS))
       expect(await world.peer.read((tx) => tx.hosts())).toMatchObject([
         { state: 'active', live: true },
       ])
     })
 
     it('a draining host goes on draining when it announces itself, and takes nothing', async () => {
-      await world.store.transaction((tx) => tx.setHostState(given.HOST, 'draining'))
-      await world.store.transaction((tx) => tx.upsertHost(given.hostRow, LONG_MS))
+      await world.store.change((tx) => tx.setHostState(given.HOST, 'draining'))
+      await world.store.change((tx) => tx.upsertHost(given.hostRow, LONG_MS))
       expect(await world.peer.read((tx) => tx.hosts())).toMatchObject([{ state: 'draining' }])
-      expect(await world.store.transaction((tx) => tx.takeCapacity(given.HOST, 1, 1))).toBe('full')
+      expect(await world.store.change((tx) => tx.takeCapacity(given.HOST, 1, 1))).toBe('full')
     })
   })
 }
@@ -175,17 +175,16 @@ export function describeOwnership(begin: () => Promise<StoreWorld>): void {
     const world = settledWorld(begin)
     const pending = given.instance(1, { host: given.HOST, wanted: 'run', claimed: false })
     const launch = (change: Parameters<typeof given.instance>[1] = {}) =>
-      world.store.transaction(async (tx) => {
+      world.store.change(async (tx) => {
         await tx.upsertHost(other, LONG_MS)
         await tx.insertInstance({ ...pending, ...change })
       })
     const claim = (name = given.HOST, identity = given.hostRow.identity) =>
-      world.store.transaction((tx) => tx.claimInstance(pending.id, { name, identity }))
+      world.store.change((tx) => tx.claimInstance(pending.id, { name, identity }))
     const move = () =>
-      world.peer.transaction((tx) => tx.moveInstance(pending.id, given.HOST, given.OTHER_HOST))
+      world.peer.change((tx) => tx.moveInstance(pending.id, given.HOST, given.OTHER_HOST))
     const orphans = async () => (await world.peer.read((tx) => tx.orphans(10))).map(({ id }) => id)
-    const lose = () =>
-      world.store.transaction((tx) => tx.renewLease(given.hostRow, OVER_MS, given.SAID))
+    const lose = () => world.store.change((tx) => tx.renewLease(given.hostRow, OVER_MS, given.SAID))
 
     it('nothing is claimed for another machine under the name', async () => {
       await launch()
@@ -218,7 +217,7 @@ export function describeOwnership(begin: () => Promise<StoreWorld>): void {
       expect(await orphans()).toEqual([])
       await lose()
       expect(await orphans()).toEqual([pending.id])
-      await world.store.transaction((tx) => tx.updateInstance(pending.id, { claimed: true }))
+      await world.store.change((tx) => tx.updateInstance(pending.id, { claimed: true }))
       expect(await orphans()).toEqual([])
     })
 
@@ -237,7 +236,7 @@ export function describeOwnership(begin: () => Promise<StoreWorld>): void {
     it('tombstones and images of a host can be inherited, its living instances stay', async () => {
       await launch()
       const gone = given.instance(2, { host: given.HOST, state: 'terminated' })
-      await world.store.transaction(async (tx) => {
+      await world.store.change(async (tx) => {
         await tx.insertInstance(gone)
         await tx.insertImage(given.image(1, { host: given.HOST }))
         await tx.inherit(given.HOST, given.OTHER_HOST)
@@ -258,7 +257,7 @@ export function describeReplicas(begin: () => Promise<StoreWorld>): void {
     const world = settledWorld(begin)
 
     it('say what their source said, leases included, as often as they are filled', async () => {
-      await world.store.transaction(async (tx) => {
+      await world.store.change(async (tx) => {
         await tx.upsertHost(other, OVER_MS)
         await tx.insertImage(given.image(1))
         await tx.insertInstance(given.instance(1, { claimed: true }))
@@ -280,7 +279,7 @@ export function describeReplicas(begin: () => Promise<StoreWorld>): void {
       await replica.migrate()
       for (let times = 0; times < 2; times += 1) {
         const dump = await world.peer.read((tx) => tx.dump())
-        await replica.transaction((tx) => tx.restore(dump))
+        await replica.change((tx) => tx.restore(dump))
         expect(await all(replica)).toStrictEqual(await all(world.peer))
       }
       await replica.close()

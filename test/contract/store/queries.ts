@@ -16,7 +16,7 @@ export function describeRoundTrips(begin: () => Promise<StoreWorld>): void {
           fc.uniqueArray(fc.constantFrom(given.group.id, given.otherGroup.id)),
           async (instance, groups) => {
             const nic = given.nic(7, { groups, account: instance.account })
-            const found = await world.store.transaction(async (tx) => {
+            const found = await world.store.change(async (tx) => {
               await tx.deleteNics(instance.id)
               await tx.deleteInstance(instance.id)
               await tx.insertInstance(instance)
@@ -41,7 +41,7 @@ export function describeRoundTrips(begin: () => Promise<StoreWorld>): void {
       const groups = [given.otherGroup.id, given.group.id]
       const idle = [4, 5, 6, 7].map((number) => given.nic(number))
       const nics = [given.nic(1, { groups }), given.nic(2, { groups: [] }), given.nic(3), ...idle]
-      const { hosts, all } = await world.store.transaction(async (tx) => {
+      const { hosts, all } = await world.store.change(async (tx) => {
         await tx.insertInstance(given.instance(1, { state: 'running' }))
         await tx.insertInstance(given.instance(2, { host: given.OTHER_HOST }))
         await tx.insertInstance(given.instance(3, { state: 'terminated' }))
@@ -71,7 +71,7 @@ export function describeRoundTrips(begin: () => Promise<StoreWorld>): void {
       })
       const near = `atoll://${given.HOST}x/container/${given.image(3).id}`
       const ids = (rows: readonly { readonly id: string }[]) => rows.map(({ id }) => id)
-      await world.store.transaction(async (tx) => {
+      await world.store.change(async (tx) => {
         await tx.insertVpc(given.farVpc)
         await tx.insertSubnet(given.farSubnet)
         await tx.insertGroup({ ...given.group, id: given.farGroup, vpc: given.farVpc.id })
@@ -104,7 +104,7 @@ export function describeRoundTrips(begin: () => Promise<StoreWorld>): void {
           given.anyInstance(7),
           given.anyInstanceChange,
           async (instance, change) => {
-            const found = await world.store.transaction(async (tx) => {
+            const found = await world.store.change(async (tx) => {
               await tx.deleteInstance(instance.id)
               await tx.insertInstance(instance)
               await tx.insertInstance({ ...instance, id: given.instance(8).id })
@@ -131,7 +131,7 @@ export function describeRoundTrips(begin: () => Promise<StoreWorld>): void {
         createdAt: null,
         lastUsedAt: given.NOW,
       }
-      await world.store.transaction(async (tx) => {
+      await world.store.change(async (tx) => {
         await tx.insertAccessKey({ ...madeKey, id: 'AKIA0' })
         expect(await tx.deleteAccessKey('AKIA0')).toBe('done')
         expect(await tx.deleteAccessKey('AKIA0')).toBe('missing')
@@ -197,7 +197,7 @@ export function describeQueries(begin: () => Promise<StoreWorld>): void {
           groups: [given.otherGroup.id, given.group.id],
         }),
       )
-      await world.store.transaction(async (tx) => {
+      await world.store.change(async (tx) => {
         for (const instance of all.toReversed()) await tx.insertInstance(instance)
         for (const nic of nics) await tx.insertNic(nic)
       })
@@ -266,7 +266,7 @@ export function describeQueries(begin: () => Promise<StoreWorld>): void {
       const nics = [4999, 1025, 1].map((number, index) =>
         given.nic(number, { id: given.nth('eni', index) }),
       )
-      const found = await world.store.transaction(async (tx) => {
+      const found = await world.store.change(async (tx) => {
         for (const instance of present) await tx.insertInstance(instance)
         for (const nic of nics) await tx.insertNic(nic)
         return {
@@ -278,7 +278,7 @@ export function describeQueries(begin: () => Promise<StoreWorld>): void {
     })
 
     it('restrict images, subnets, VPCs and groups too', async () => {
-      await world.store.transaction(async (tx) => {
+      await world.store.change(async (tx) => {
         await tx.insertImage(given.image(1))
         await tx.insertImage(given.image(2, { account: given.OTHER_ACCOUNT }))
       })

@@ -103,9 +103,7 @@ export const farSubnet: Subnet = {
 }
 export const farGroup = nth('sg', 9)
 
-export const hostRow: Parameters<
-  Parameters<Parameters<Store['transaction']>[0]>[0]['upsertHost']
->[0] = {
+export const hostRow: Parameters<Parameters<Parameters<Store['change']>[0]>[0]['upsertHost']>[0] = {
   name: HOST,
   zone: 'atoll-1a',
   version: '0.1.0',
@@ -205,7 +203,7 @@ export function clientToken(token: string, change: Partial<ClientToken> = {}): C
 
 /** Inserts what every other record stands on: two accounts, a VPC with two subnets and two groups, a host. */
 export async function settle(store: Store): Promise<void> {
-  await store.transaction(async (tx) => {
+  await store.change(async (tx) => {
     await tx.insertAccount(account)
     await tx.insertAccount(otherAccount)
     await tx.insertVpc(vpc)

@@ -4,6 +4,7 @@ import { FIRST_DRIVERS } from '../../../src/model/driver.ts'
 import { ALL_OUT } from '../../../src/model/group-rule.ts'
 import type { HostName, VpcId } from '../../../src/model/ids.ts'
 import { keptLocation } from '../../../src/model/image-location.ts'
+import { announcing } from '../../../src/store/announce.ts'
 import { EVERYBODY, ofAll, ofHost, ofVpc, type Scope } from '../../../src/store/scope.ts'
 import type { Store, Tx } from '../../../src/store/store.ts'
 import * as given from './records.ts'
@@ -34,16 +35,15 @@ const volume = {
 } as const
 
 async function touchedBy(store: Store, work: (tx: Tx) => Promise<unknown>) {
-  let told: readonly Scope[] | null = null
+  let touched: readonly Scope[] | null = null
   let times = 0
-  await store.transaction(work, {
-    touched: (scopes) => {
-      told = scopes
-      times += 1
-    },
+  const told = announcing(store, (scopes) => {
+    touched = scopes
+    times += 1
   })
+  await told.change(work)
   expect(times).toBeLessThanOrEqual(1)
-  return told
+  return touched
 }
 
 /** Made of an instance on one host that was forgotten, and came back: the other has its record. */
@@ -226,7 +226,7 @@ export function describeScopes(begin: () => Promise<StoreWorld>): void {
     }
 
     it('of a launch are its host and the members there, each once, and advanced by one', async () => {
-      await world.store.transaction((tx) => tx.upsertHost(other, LONG_MS))
+      await world.store.change((tx) => tx.upsertHost(other, LONG_MS))
       const before = await generations()
       const touched = await touchedBy(world.store, async (tx) => {
         await launch(tx)
@@ -245,9 +245,9 @@ export function describeScopes(begin: () => Promise<StoreWorld>): void {
     })
 
     it.each(WRITES)('touched by %s', async (_what, write, expected) => {
-      await world.store.transaction((tx) => tx.upsertHost(other, LONG_MS))
-      await world.store.transaction(launch)
-      await world.store.transaction(async (tx) => {
+      await world.store.change((tx) => tx.upsertHost(other, LONG_MS))
+      await world.store.change(launch)
+      await world.store.change(async (tx) => {
         for (const image of [inherited, inheritedUnused]) await tx.insertImage(image)
       })
       expect(await touchedBy(world.store, write)).toStrictEqual(expected)
@@ -255,13 +255,10 @@ export function describeScopes(begin: () => Promise<StoreWorld>): void {
 
     it('are not touched by work that fails, and heard of only when it is committed', async () => {
       let heard = 0
-      const failing = world.store.transaction(
-        async (tx) => {
-          await launch(tx)
-          throw new Error('no')
-        },
-        { touched: () => (heard += 1) },
-      )
+      const failing = announcing(world.store, () => (heard += 1)).change(async (tx) => {
+        await launch(tx)
+        throw new Error('no')
+      })
       await expect(failing).rejects.toThrow('no')
       expect(heard).toBe(0)
       expect((await generations()).own?.generation).toBe(1)
@@ -269,11 +266,11 @@ export function describeScopes(begin: () => Promise<StoreWorld>): void {
 
     it('show a reader what changed in its VPCs, and nothing of others', async () => {
       const elsewhere = given.nth('vpc', 3)
-      await world.store.transaction((tx) => tx.upsertHost(other, LONG_MS))
+      await world.store.change((tx) => tx.upsertHost(other, LONG_MS))
       const { nowMs } = await generations()
       const network = { ...given.subnet.cidr, network: '10.1.0.0' as never }
       const subnet = { ...given.subnet, id: given.nth('subnet', 9), vpc: elsewhere, cidr: network }
-      await world.store.transaction(async (tx) => {
+      await world.store.change(async (tx) => {
         await tx.takeCapacity(given.OTHER_HOST, 1, 1)
         await tx.insertInstance(given.instance(3, { host: given.OTHER_HOST }))
         await tx.insertVpc({
@@ -285,7 +282,7 @@ export function describeScopes(begin: () => Promise<StoreWorld>): void {
         await tx.insertSubnet(subnet)
       })
       const before = await generations(nowMs)
-      await world.store.transaction((tx) =>
+      await world.store.change((tx) =>
         tx.insertNic(given.nic(3, { vpc: elsewhere, subnet: subnet.id })),
       )
       const after = await generations(nowMs)
@@ -302,8 +299,8 @@ export function describeScopes(begin: () => Promise<StoreWorld>): void {
     })
 
     it('of a VPC alone are shown without those that all go by', async () => {
-      await world.store.transaction((tx) => tx.upsertHost(other, LONG_MS))
-      await world.store.transaction(launch)
+      await world.store.change((tx) => tx.upsertHost(other, LONG_MS))
+      await world.store.change(launch)
       const kinds = async (all?: boolean) => {
         const of = { host: given.HOST, vpcs: [given.vpc.id], ...(all === undefined ? {} : { all }) }
         const { own, scopes } = await world.peer.single((tx) => tx.changedScopes(0, of))
@@ -318,7 +315,7 @@ export function describeScopes(begin: () => Promise<StoreWorld>): void {
       const stores = [world.store, world.peer]
       await Promise.all(
         Array.from({ length: 10 }, (_, index) =>
-          stores[index % 2]?.transaction(async (tx) => {
+          stores[index % 2]?.change(async (tx) => {
             await tx.insertInstance(given.instance(index + 1))
             await tx.insertNic(given.nic(index + 1))
           }),

@@ -46,7 +46,7 @@ export function describeTransactions(begin: () => Promise<StoreWorld>): void {
       'leave nothing when the work throws after %i writes, and pass the error on',
       async (count) => {
         const thrown = new Error('the work failed')
-        const failing = world.store.transaction(async (tx) => {
+        const failing = world.store.change(async (tx) => {
           for (const write of writes.slice(0, count)) await write(tx)
           throw thrown
         })
@@ -58,7 +58,7 @@ export function describeTransactions(begin: () => Promise<StoreWorld>): void {
           expect(await tx.hosts()).toStrictEqual([given.freshHost])
           expect(await tx.clientToken(given.ACCOUNT, 'RunInstances', 't')).toBeUndefined()
         })
-        await world.store.transaction(async (tx) => {
+        await world.store.change(async (tx) => {
           for (const write of writes) await write(tx)
         })
         expect(await world.peer.read((tx) => tx.nics({}))).toStrictEqual([given.nic(1)])
@@ -66,13 +66,13 @@ export function describeTransactions(begin: () => Promise<StoreWorld>): void {
     )
 
     it('give what the work gives', async () => {
-      expect(await world.store.transaction(async () => 42)).toBe(42)
+      expect(await world.store.change(async () => 42)).toBe(42)
       expect(await world.store.read(async () => 43)).toBe(43)
     })
 
     it('read one snapshot, whatever another host commits meanwhile', async () => {
       const write = (number: number) =>
-        world.peer.transaction(async (tx) => {
+        world.peer.change(async (tx) => {
           await tx.insertInstance(given.instance(number))
           await tx.insertNic(given.nic(number))
         })
@@ -92,14 +92,14 @@ export function describeTransactions(begin: () => Promise<StoreWorld>): void {
       for (let number = 1; number <= 20; number += 1) {
         const [writer, reader] =
           number % 2 === 0 ? [world.store, world.peer] : [world.peer, world.store]
-        await writer.transaction((tx) => tx.insertInstance(given.instance(number)))
+        await writer.change((tx) => tx.insertInstance(given.instance(number)))
         const seen = await reader.read((tx) => tx.instances({}), { sees: 'latest' })
         expect(seen).toHaveLength(number)
       }
     })
 
     it('let others read what was committed while they write', async () => {
-      const seen = await world.store.transaction(async (tx) => {
+      const seen = await world.store.change(async (tx) => {
         await tx.insertInstance(given.instance(1))
         return world.peer.read((other) => other.instances({}))
       })
@@ -107,7 +107,7 @@ export function describeTransactions(begin: () => Promise<StoreWorld>): void {
     })
 
     it('refuse to wait for themselves', async () => {
-      const nested = world.store.transaction(() => world.store.read((tx) => tx.hosts()))
+      const nested = world.store.change(() => world.store.read((tx) => tx.hosts()))
       await expect(nested).rejects.toMatchObject({ kind: 'bug' })
       expect(await world.store.read((tx) => tx.hosts())).toHaveLength(1)
     })
@@ -115,7 +115,7 @@ export function describeTransactions(begin: () => Promise<StoreWorld>): void {
     it('are finished by close, and unavailable after it', async () => {
       const begun = Promise.withResolvers<void>()
       const mayEnd = Promise.withResolvers<void>()
-      const last = world.store.transaction(async (tx) => {
+      const last = world.store.change(async (tx) => {
         begun.resolve()
         await mayEnd.promise
         await tx.insertInstance(given.instance(1))
@@ -145,7 +145,7 @@ export function describeRaces(begin: () => Promise<StoreWorld>): void {
           await clearInstances(world.store)
           const results = await Promise.all(
             choices.map((choice, index) =>
-              hostOf(index).transaction(async (tx) => {
+              hostOf(index).change(async (tx) => {
                 const number = 100 + index
                 await tx.insertInstance(given.instance(number))
                 return tx.insertNic(given.nic(number, { ip: given.nic(choice).ip }))
@@ -172,13 +172,13 @@ export function describeRaces(begin: () => Promise<StoreWorld>): void {
       await fc.assert(
         fc.asyncProperty(anyDemands, async (demands) => {
           const { vcpus, memoryMiB } = given.hostRow
-          const before = await world.store.transaction(async (tx) => {
+          const before = await world.store.change(async (tx) => {
             await tx.returnCapacity(given.HOST, vcpus, memoryMiB)
             return (await tx.hosts())[0]?.generation ?? 0
           })
           const results = await Promise.all(
             demands.map((demand, index) =>
-              hostOf(index).transaction((tx) =>
+              hostOf(index).change((tx) =>
                 tx.takeCapacity(given.HOST, demand.vcpus, demand.memoryMiB),
               ),
             ),
@@ -207,7 +207,7 @@ export function describeRaces(begin: () => Promise<StoreWorld>): void {
     it('one request with a token makes something, and the others find what it made', async () => {
       const results = await Promise.all(
         Array.from({ length: 12 }, (_, index) =>
-          hostOf(index).transaction(async (tx) => {
+          hostOf(index).change(async (tx) => {
             const token = given.clientToken('once', { result: `r-${index}` })
             if ((await tx.insertClientToken(token)) === 'done') {
               await tx.insertInstance(given.instance(index))
@@ -221,19 +221,16 @@ export function describeRaces(begin: () => Promise<StoreWorld>): void {
       expect(await world.store.read((tx) => tx.instances({}))).toHaveLength(1)
     })
 
-    it('none of many that only propose by what they read is run again', async () => {
+    it('none of many that claim the same row is run again', async () => {
       const launches = 16
       let runs = 0
       const results = await Promise.all(
         Array.from({ length: launches }, (_, index) =>
-          hostOf(index).transaction(
-            async (tx) => {
-              runs += 1
-              await tx.hosts()
-              return tx.takeCapacity(given.HOST, 0, 1)
-            },
-            { reads: 'propose' },
-          ),
+          hostOf(index).claim(async (tx) => {
+            runs += 1
+            await tx.hosts()
+            return tx.takeCapacity(given.HOST, 0, 1)
+          }),
         ),
       )
       expect(new Set(results)).toStrictEqual(new Set(['done']))
@@ -258,11 +255,11 @@ export function describeRaces(begin: () => Promise<StoreWorld>): void {
 
     it('no update is lost when many read and then write', async () => {
       const { id } = given.instance(1)
-      await world.store.transaction((tx) => tx.insertInstance(given.instance(1)))
+      await world.store.change((tx) => tx.insertInstance(given.instance(1)))
       const reboots = 20
       await Promise.all(
         Array.from({ length: reboots }, (_, index) =>
-          hostOf(index).transaction(async (tx) => {
+          hostOf(index).change(async (tx) => {
             const [found] = await tx.instances({ ids: [id] })
             await tx.updateInstance(id, { bootCount: (found?.bootCount ?? 0) + 1 })
           }),
@@ -275,7 +272,7 @@ export function describeRaces(begin: () => Promise<StoreWorld>): void {
 }
 
 async function clearInstances(store: Store): Promise<void> {
-  await store.transaction(async (tx) => {
+  await store.change(async (tx) => {
     for (const { id } of await tx.instances({})) {
       await tx.deleteNics(id)
       await tx.deleteInstance(id)

@@ -126,7 +126,7 @@ export function describeUnreadable(begin: () => Promise<StoreWorld>): void {
     const world = settledWorld(begin)
 
     it.each(CASES)('is left out and named: $what', async ({ write, read, column }) => {
-      await world.store.transaction(write)
+      await world.store.change(write)
       const { rows, unreadable, vpcs } = await world.peer.read(async (tx) => {
         const rows = await read(tx)
         return { rows, unreadable: [...tx.unreadable()], vpcs: await tx.vpcs({}) }
@@ -139,7 +139,7 @@ export function describeUnreadable(begin: () => Promise<StoreWorld>): void {
     })
 
     it('says whose it is, as far as that can be read', async () => {
-      await world.store.transaction(async (tx) => {
+      await world.store.change(async (tx) => {
         await tx.insertInstance({ ...own, state: 'hibernated' as never })
         await tx.insertVolume({ ...volume, id: '../x' as VolumeId })
       })
@@ -156,11 +156,11 @@ export function describeUnreadable(begin: () => Promise<StoreWorld>): void {
 
     it('keeps its address from everybody else', async () => {
       const nic = given.nic(1, { instance: own.id })
-      await world.store.transaction(async (tx) => {
+      await world.store.change(async (tx) => {
         await tx.insertInstance({ ...own, state: 'hibernated' as never })
         await tx.insertNic({ ...nic, mac: 'nonsense' as Mac })
       })
-      const outcome = await world.peer.transaction(async (tx) => {
+      const outcome = await world.peer.change(async (tx) => {
         const other = given.instance(2)
         await tx.insertInstance(other)
         const taken = await tx.takenAddresses(nic.subnet)
@@ -173,12 +173,12 @@ export function describeUnreadable(begin: () => Promise<StoreWorld>): void {
     })
 
     it('does not keep the rest from being copied', async () => {
-      await world.store.transaction(async (tx) => {
+      await world.store.change(async (tx) => {
         await tx.insertVolume({ ...volume, id: '../x' as VolumeId, sizeGiB: -1 })
         await tx.insertInstance({ ...own, host: '$(reboot)' as HostName })
       })
       const dump = await world.store.read((tx) => tx.dump())
-      await world.peer.transaction((tx) => tx.restore(dump))
+      await world.peer.change((tx) => tx.restore(dump))
       const { hosts, unreadable } = await world.peer.read(async (tx) => {
         await tx.instances({})
         return { hosts: await tx.hosts(), unreadable: tx.unreadable() }

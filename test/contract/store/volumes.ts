@@ -16,7 +16,7 @@ export function describeVolumes(begin: () => Promise<StoreWorld>): void {
     const all = [...attached, alone]
 
     async function fill(): Promise<void> {
-      await world.store.transaction(async (tx) => {
+      await world.store.change(async (tx) => {
         for (const instance of [one, two]) await tx.insertInstance(instance)
         for (const volume of all) await tx.insertVolume(volume)
       })
@@ -36,7 +36,7 @@ export function describeVolumes(begin: () => Promise<StoreWorld>): void {
     })
 
     it('lie where their instance is, also when somebody moved it who knows of no volumes', async () => {
-      await world.store.transaction(async (tx) => {
+      await world.store.change(async (tx) => {
         await tx.insertInstance({ ...one, claimed: false })
         await tx.insertVolume(volumeRecord(1, one))
         await tx.moveInstance(one.id, given.HOST, given.OTHER_HOST)
@@ -47,17 +47,17 @@ export function describeVolumes(begin: () => Promise<StoreWorld>): void {
 
     it('of an instance that somebody ended who knows of none count for nothing, and go with its record', async () => {
       await fill()
-      await world.store.transaction((tx) => tx.updateInstance(one.id, { state: 'terminated' }))
+      await world.store.change((tx) => tx.updateInstance(one.id, { state: 'terminated' }))
       expect(await find({})).toStrictEqual([attached[1], alone])
       expect(await find({ instances: [one.id] })).toStrictEqual([attached[0]])
-      await world.store.transaction((tx) => tx.deleteInstance(one.id))
+      await world.store.change((tx) => tx.deleteInstance(one.id))
       expect(await find({ instances: [one.id] })).toEqual([])
     })
 
     it('change in what is given and nothing else, and are no more when they are deleted', async () => {
       await fill()
       const change = { ...detached, host: given.HOST, deleteOnTermination: true }
-      await world.store.transaction(async (tx) => {
+      await world.store.change(async (tx) => {
         await tx.updateVolume(alone.id, {})
         for (const { id } of attached) await tx.updateVolume(id, change)
       })
@@ -65,7 +65,7 @@ export function describeVolumes(begin: () => Promise<StoreWorld>): void {
         ...attached.map((volume) => ({ ...volume, ...change })),
         alone,
       ])
-      await world.store.transaction(async (tx) => {
+      await world.store.change(async (tx) => {
         for (const { id } of attached) await tx.deleteVolume(id)
       })
       expect(await find({})).toStrictEqual([alone])

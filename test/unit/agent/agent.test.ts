@@ -86,7 +86,7 @@ it.each([
 ])('of a bell to all, a host %s', async (_what, hasInstance) => {
   const store = await openRecords([host])
   if (hasInstance)
-    await store.transaction((tx) => tx.insertInstance(instanceRecord(instanceId(1), host)))
+    await store.change((tx) => tx.insertInstance(instanceRecord(instanceId(1), host)))
   await using opened = await openAgent(store)
   await opened.passed(1)
   const { drawn } = opened.counts
@@ -119,7 +119,7 @@ it('does not miss a bell to all that comes while it reads its first instance', a
   await using opened = await openAgent(slow, { clock })
   const { agent, bus, passed } = opened
   await passed(1)
-  await store.transaction(async (tx) => {
+  await store.change(async (tx) => {
     await tx.insertInstance(instanceRecord(instanceId(1), host))
   })
   isSlow = true

@@ -92,14 +92,14 @@ it('another machine under the same name gets no lease until this one has none', 
 
 it('a host that was forgotten while it was away announces itself anew', async () => {
   await eventually('the lease is held', () => lease.held())
-  await store.transaction((tx) => tx.setHostState(self, 'forgotten'))
+  await store.change((tx) => tx.setHostState(self, 'forgotten'))
   await eventually('it is back', async () => (await hosts()).length === 1)
 })
 
 it('takes over what a lost host never started, but not before all had time to come back', async () => {
   await eventually('the lease is held', () => lease.held())
   const began = hurried.monotonic()
-  await store.transaction(async (tx) => {
+  await store.change(async (tx) => {
     await tx.upsertHost(hostRecord(lost), OVER_MS)
     await tx.insertInstance({ ...instanceRecord(instanceId(1), lost), claimed: false })
     await tx.insertNic(nicRecord(instanceId(1), 1))

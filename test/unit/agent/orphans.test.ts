@@ -33,7 +33,7 @@ beforeEach(async () => {
 afterEach(() => store.close())
 
 async function launch(change: Partial<Instance> = {}): Promise<void> {
-  await store.transaction(async (tx) => {
+  await store.change(async (tx) => {
     await tx.insertInstance({ ...instanceRecord(id, lost), claimed: false, ...change })
     await tx.insertNic(nicRecord(id, 1))
     await tx.takeCapacity(lost, 2, 1024)
@@ -86,23 +86,19 @@ describe('adoptOrphans', () => {
   it.each<[string, Partial<Instance>, (store: Store) => Promise<unknown>]>([
     ['it was claimed', { claimed: true }, async () => undefined],
     ['it is stopped', { state: 'stopped', wanted: 'stop' }, async () => undefined],
-    [
-      'its host is back',
-      {},
-      (one) => one.transaction((tx) => tx.upsertHost(hostRecord(lost), LONG_MS)),
-    ],
+    ['its host is back', {}, (one) => one.change((tx) => tx.upsertHost(hostRecord(lost), LONG_MS))],
     [
       'nobody else has its image',
       { image: keptImage.id },
-      (one) => one.transaction((tx) => tx.insertImage(keptImage)),
+      (one) => one.change((tx) => tx.insertImage(keptImage)),
     ],
-    ['the others drain', {}, (one) => one.transaction((tx) => tx.setHostState(near, 'draining'))],
-    ['the others are full', {}, (one) => one.transaction((tx) => tx.takeCapacity(near, 0, 32_768))],
+    ['the others drain', {}, (one) => one.change((tx) => tx.setHostState(near, 'draining'))],
+    ['the others are full', {}, (one) => one.change((tx) => tx.takeCapacity(near, 0, 32_768))],
     [
       'the others are in another zone',
       {},
       (one) =>
-        one.transaction((tx) => tx.upsertHost({ ...hostRecord(near), zone: 'atoll-1b' }, LONG_MS)),
+        one.change((tx) => tx.upsertHost({ ...hostRecord(near), zone: 'atoll-1b' }, LONG_MS)),
     ],
   ])('leaves it where it is when %s', async (_case, change, prepare) => {
     await launch(change)

@@ -54,7 +54,7 @@ const vpcs = [1, 2, 3].map((number) => ({
 /** Records with these hosts and several VPCs. */
 async function openVpcs(): Promise<Store> {
   const store = await openRecords(hosts)
-  await store.transaction(async (tx) => {
+  await store.change(async (tx) => {
     for (const { vpc, subnet, group } of vpcs) {
       await tx.insertVpc({ ...vpc, isDefault: false })
       await tx.insertSubnet({ ...subnet, isDefault: false })
@@ -78,7 +78,7 @@ async function apply(
   nicOf: typeof nicRecord = nicRecord,
 ): Promise<void> {
   const id = instanceId(number)
-  await store.transaction(async (tx) => {
+  await store.change(async (tx) => {
     const [instance] = await tx.instances({ ids: [id] })
     if (kind === 'announce') {
       await tx.upsertHost(hostRecord(host), LONG_MS)
@@ -193,7 +193,7 @@ it('gives the very same snapshot while nothing changed, and what this host wrote
   const first = await reader.read({ fresh: false })
   expect(await reader.read({ fresh: false })).toBe(first)
   // A state alone advances no generation.
-  await store.transaction((tx) => tx.updateInstance(instanceId(1), { state: 'running' }))
+  await store.change((tx) => tx.updateInstance(instanceId(1), { state: 'running' }))
   expect(await reader.read({ fresh: false })).toBe(first)
   reader.wrote(null)
   expect((await reader.read({ fresh: false })).instances).toMatchObject([{ state: 'running' }])
@@ -227,11 +227,11 @@ it('keeps the very NICs it has when another host only took a step', async () => 
   for (const number of [1, 2]) await apply(store, { kind: 'launch', host: other, number })
   const reader = createRecordsReader(store, self, systemClock)
   const first = await reader.read({ fresh: false })
-  await store.transaction((tx) => tx.returnCapacity(other, 0, 0))
+  await store.change((tx) => tx.returnCapacity(other, 0, 0))
   const stepped = await reader.read({ fresh: false })
   expect(stepped).toBe(first)
   // Nor does a step of its own change what all of them have.
-  await store.transaction((tx) => tx.returnCapacity(self, 0, 0))
+  await store.change((tx) => tx.returnCapacity(self, 0, 0))
   const own = await reader.read({ fresh: false })
   expect(own).not.toBe(first)
   expect([own.nics, own.groups]).toEqual([first.nics, first.groups])
@@ -301,7 +301,7 @@ it('need not read what it wrote itself', async () => {
   expect(after.instances).toMatchObject([{ claimed: true }])
   expect(await report({ kind: 'running', instance, bootCount: 1 })).toMatchObject({ generation })
   expect((await reader.read({ fresh: false })).instances).toMatchObject([{ state: 'running' }])
-  await store.transaction((tx) =>
+  await store.change((tx) =>
     tx.updateInstance(instance, { state: 'shutting-down', wanted: 'terminate' }),
   )
   // An address goes back: that is for reading to tell.
@@ -328,7 +328,7 @@ it('meets a group that another host is the first to speak of', async () => {
   await reader.read({ fresh: false })
   const group = { ...network.group, id: numbered('sg', 7), name: 'other' }
   const other = hosts[1] ?? self
-  await store.transaction(async (tx) => {
+  await store.change(async (tx) => {
     await tx.insertGroup(group)
     await tx.insertInstance(instanceRecord(instanceId(1), other))
     await tx.insertNic({ ...nicRecord(instanceId(1), 1), groups: [group.id] })

@@ -180,7 +180,7 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
 const KEPT = numbered('ami', 8)
 
 async function keepImage({ store }: Cloud, host: HostName): Promise<void> {
-  await store.transaction(async (tx) => {
+  await store.change(async (tx) => {
     const location = `atoll://${host}/container/${KEPT}`
     await tx.insertImage({ ...image, id: KEPT, account: ALICE, name: 'kept', host, location })
   })
@@ -192,7 +192,7 @@ async function keepVolume({ store }: Cloud, host: HostName): Promise<void> {
     { id: numbered('i', 1), host },
     { account: ALICE, instance: null, state: 'available' },
   )
-  await store.transaction((tx) => tx.insertVolume(volume))
+  await store.change((tx) => tx.insertVolume(volume))
 }
 
 async function openWorld(): Promise<World> {
@@ -216,7 +216,7 @@ async function openWorld(): Promise<World> {
   }
   const group = { ...cloud.group, id: numbered('sg', 2), vpc: other.id }
   let number = 0
-  await cloud.store.transaction(async (tx) => {
+  await cloud.store.change(async (tx) => {
     await tx.insertVpc({ ...other, isDefault: false })
     await tx.insertSubnet(otherSubnet)
     await tx.insertGroup(group)
@@ -229,7 +229,7 @@ async function openWorld(): Promise<World> {
     number += 1
     const id = numbered('i', 100 + number)
     const record = instanceRecord(id, host)
-    await cloud.store.transaction(async (tx) => {
+    await cloud.store.change(async (tx) => {
       const state = { state: 'running', claimed: true, bootSeen: 1 } as const
       await tx.insertInstance({ ...record, ...state, account: ALICE, image: cloud.image, ...more })
       await tx.insertNic({
@@ -257,7 +257,7 @@ async function openWorld(): Promise<World> {
   }
   await put(hosts.near, first)
   await put(hosts.far, [otherSubnet, group.id])
-  await cloud.store.transaction((tx) =>
+  await cloud.store.change((tx) =>
     tx.putTags([
       { account: ALICE, resource: world.named, resourceType: 'instance', key: 'Name', value: 'db' },
     ]),

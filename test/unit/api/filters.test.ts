@@ -32,7 +32,7 @@ beforeAll(async () => {
 /** A virtual machine and a container, one with all that can be said of an instance, and tags on everything. */
 async function fill(): Promise<void> {
   const machine = formatId('ami', new Uint8Array(9).fill(7))
-  await cloud.store.transaction(async (tx) => {
+  await cloud.store.change(async (tx) => {
     const image = known((await tx.images({}))[0])
     const location = 'https://images.test/debian.qcow2#firmware=uefi'
     const reason = { stateReason: 'why', sourceInstance: formatId('i', new Uint8Array(9)) }
@@ -49,7 +49,7 @@ async function fill(): Promise<void> {
   const once = { MinCount: 1, MaxCount: 1, KeyName: 'key', ClientToken: 'token' }
   await cloud.run(runInstances, { ...once, ImageId: machine, InstanceType: 't3.micro' })
   await cloud.run(runInstances, { ImageId: cloud.image, MinCount: 1, MaxCount: 1 })
-  await cloud.store.transaction(async (tx) => {
+  await cloud.store.change(async (tx) => {
     const stateReason = { code: 'Server.InternalError', message: 'why' }
     for (const { id, bootCount } of await tx.instances({}))
       await tx.updateInstance(id, {

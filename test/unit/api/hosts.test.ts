@@ -20,7 +20,7 @@ let store: Store
 
 beforeEach(async () => {
   store = await openRecords([lost, near])
-  await store.transaction(async (tx) => {
+  await store.change(async (tx) => {
     await tx.insertInstance(instanceRecord(instanceId(1), lost))
     await tx.insertNic(nicRecord(instanceId(1), 1))
     await tx.takeCapacity(lost, 2, 1024)
@@ -36,7 +36,7 @@ it('a host that is alive cannot be forgotten, nor one that nobody knows', async 
 })
 
 it('forgetting ends its instances and volumes, frees their addresses and hands on their tombstones', async () => {
-  await store.transaction(async (tx) => {
+  await store.change(async (tx) => {
     await tx.renewLease(hostRecord(lost), OVER_MS, {
       lastSeenAt: new Date().toISOString(),
       shortOf: null,

@@ -33,7 +33,7 @@ const WANTED: Readonly<Record<InstanceState, Wanted>> = {
 
 /** Puts an instance into a state as the agent's reports would. */
 async function become(cloud: Cloud, id: InstanceId, state: InstanceState): Promise<void> {
-  await cloud.store.transaction(async (tx) => {
+  await cloud.store.change(async (tx) => {
     const bootSeen = state === 'pending' ? 0 : 1
     await tx.updateInstance(id, { state, wanted: WANTED[state], bootSeen })
     if (state === 'terminated') await tx.deleteNics(id)

@@ -68,7 +68,7 @@ describe('DescribeNetworkInterfaces', () => {
     const [instance] = await launched(cloud)
     const id = instance?.NetworkInterfaces?.[0]?.NetworkInterfaceId ?? ''
     await cloud.run(createTags, { Resources: [id], Tags: [{ Key: 'Name', Value: 'gone' }] })
-    await cloud.store.transaction(async (tx) => {
+    await cloud.store.change(async (tx) => {
       await releaseInstance(tx, known((await tx.instances({}))[0]))
     })
     expect(await list(cloud)).toEqual([])

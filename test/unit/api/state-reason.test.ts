@@ -15,7 +15,7 @@ beforeEach(async () => {
 afterEach(() => store.close())
 
 it('has no code of EC2 after a host was forgotten', async () => {
-  await store.transaction(async (tx) => {
+  await store.change(async (tx) => {
     await tx.insertInstance(instanceRecord(instanceId(1), lost))
     await tx.insertNic(nicRecord(instanceId(1), 1))
     await tx.takeCapacity(lost, 2, 1024)

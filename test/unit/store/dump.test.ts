@@ -7,7 +7,7 @@ it('leaves out what a newer daemon added to the tables', async () => {
   const older = await openRecords([])
   const dump = await newer.read((tx) => tx.dump())
   const hosts = dump.hosts.map((row) => ({ ...row, novelty: 1 }))
-  await older.transaction((tx) => tx.restore({ ...dump, hosts }))
+  await older.change((tx) => tx.restore({ ...dump, hosts }))
   expect(await older.read((tx) => tx.hosts())).toEqual(await newer.read((tx) => tx.hosts()))
   await newer.close()
   await older.close()

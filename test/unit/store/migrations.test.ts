@@ -67,7 +67,7 @@ it('the next version adds to records that a daemon of this one has made and uses
   await store.migrate()
   await given.settle(store)
   await migrateToLatest(open(), silentLog, NEXT)
-  await store.transaction((tx) => tx.insertKeyPair(given.keyPair(1)))
+  await store.change((tx) => tx.insertKeyPair(given.keyPair(1)))
   expect(await store.read((tx) => tx.accounts())).toHaveLength(2)
   await store.close()
 })

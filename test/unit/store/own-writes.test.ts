@@ -69,7 +69,7 @@ async function inReplica<T>(
   return await replica.read(work)
 }
 const launch = (number: number) =>
-  store.transaction(async (tx) => {
+  store.change(async (tx) => {
     await tx.insertInstance(instance(number))
     await tx.insertNic(nicRecord(instanceId(number), number))
     await tx.putTags([tagOf(number, 'first')])
@@ -86,13 +86,13 @@ describe('a copy of the records', () => {
     await launch(1)
     expect(await inReplica((tx) => tx.instances({}))).toEqual([instance(1)])
     expect(await inReplica((tx) => tx.nics({}))).toHaveLength(1)
-    await store.transaction(async (tx) => {
+    await store.change(async (tx) => {
       await tx.updateInstance(instanceId(1), { state: 'running' })
       await tx.putTags([tagOf(1, 'second')])
     })
     expect(await inReplica((tx) => tx.instances({}))).toMatchObject([{ state: 'running' }])
     expect(await inReplica((tx) => tx.tags({}))).toMatchObject([{ value: 'second' }])
-    await store.transaction(async (tx) => {
+    await store.change(async (tx) => {
       await tx.deleteTagsOf(instanceId(1))
       await tx.deleteNics(instanceId(1))
       await tx.deleteInstance(instanceId(1))
@@ -103,25 +103,25 @@ describe('a copy of the records', () => {
 
   it('does not have what was taken back, nor what a run wrote that did not count', async () => {
     stopCopies()
-    const failing = store.transaction(async (tx) => {
+    const failing = store.change(async (tx) => {
       await tx.insertInstance(instance(1))
       throw new Error('no')
     })
     await expect(failing).rejects.toThrow('no')
     const twice: Store = {
       ...engine,
-      async transaction(work, options) {
+      async change(work) {
         await engine
-          .transaction(async (tx) => {
+          .change(async (tx) => {
             await work(tx)
             throw new Error('run again')
           })
           .catch(() => undefined)
-        return await engine.transaction(work, options)
+        return await engine.change(work)
       },
     }
     let run = 1
-    await noteWrites(twice, replica, 'client').transaction(async (tx) => {
+    await noteWrites(twice, replica, 'client').change(async (tx) => {
       run += 1
       await tx.insertInstance(instance(run))
     })
@@ -153,8 +153,8 @@ describe('a copy of the records', () => {
 
   it('answers nothing while it lacks what an own write rests on, and all of it when it has that', async () => {
     stopCopies()
-    await engine.transaction((tx) => tx.insertInstance(instance(1)))
-    await store.transaction((tx) => tx.updateInstance(instanceId(1), { state: 'running' }))
+    await engine.change((tx) => tx.insertInstance(instance(1)))
+    await store.change((tx) => tx.updateInstance(instanceId(1), { state: 'running' }))
     await expect(inReplica((tx) => tx.hosts())).rejects.toMatchObject({ kind: 'unavailable' })
     held = null
     await eventually('it has been made anew', () =>
@@ -167,12 +167,12 @@ describe('a copy of the records', () => {
 
   it('is whole without what this host tells of an instance that was launched elsewhere a moment ago', async () => {
     stopCopies()
-    await engine.transaction((tx) => tx.insertInstance(instance(1)))
+    await engine.change((tx) => tx.insertInstance(instance(1)))
     const agents = noteWrites(engine, replica, 'agent')
-    await agents.transaction((tx) => tx.updateInstance(instanceId(1), { state: 'running' }))
+    await agents.change((tx) => tx.updateInstance(instanceId(1), { state: 'running' }))
     expect(await inReplica((tx) => tx.instances({}))).toEqual([])
     await launch(2)
-    await agents.transaction((tx) => tx.updateInstance(instanceId(2), { state: 'running' }))
+    await agents.change((tx) => tx.updateInstance(instanceId(2), { state: 'running' }))
     expect(await inReplica((tx) => tx.instances({}))).toMatchObject([{ state: 'running' }])
   })
 

@@ -59,7 +59,7 @@ async function storeWith(trouble: EngineTrouble, failures: number, random = () =
 it.each([0, 1, 5, 24])('a transaction that loses %i conflicts is run once more', async (losses) => {
   const { store, waitsMs } = await storeWith('conflict', losses)
   let runs = 0
-  const result = await store.transaction(async () => {
+  const result = await store.change(async () => {
     runs += 1
     return runs
   })
@@ -70,7 +70,7 @@ it.each([0, 1, 5, 24])('a transaction that loses %i conflicts is run once more',
 it('a conflict that does not end is unavailable', async () => {
   const { store, waitsMs } = await storeWith('conflict', Number.POSITIVE_INFINITY)
   let runs = 0
-  const endless = store.transaction(async () => {
+  const endless = store.change(async () => {
     runs += 1
   })
   await expect(endless).rejects.toMatchObject({ kind: 'unavailable', trouble: 'conflict' })
@@ -83,7 +83,7 @@ it.each([
   ['most', () => 1 - Number.EPSILON],
 ])('waits grow to their limit with the %s of chance', async (_chance, random) => {
   const { store, waitsMs } = await storeWith('conflict', 24, random)
-  await store.transaction(async () => {})
+  await store.change(async () => {})
   expect(waitsMs).toStrictEqual(waitsMs.toSorted((a, b) => a - b))
   expect(waitsMs.at(0)).toBeGreaterThan(0)
   expect(waitsMs.at(0)).toBeLessThanOrEqual(4)
@@ -97,21 +97,21 @@ it.each([
   ['duplicate', 'bug'],
 ] as const)('an engine in trouble (%s) is not asked again: %s', async (trouble, kind) => {
   const { store, waitsMs } = await storeWith(trouble, 1)
-  await expect(store.transaction(async () => {})).rejects.toMatchObject({ kind, trouble })
+  await expect(store.change(async () => {})).rejects.toMatchObject({ kind, trouble })
   expect(waitsMs).toStrictEqual([])
 })
 
 it('what the work throws is not tried again, whatever its kind', async () => {
   const { store, waitsMs } = await storeWith('conflict', 0)
   const thrown = unavailable('the work says so')
-  await expect(store.transaction(() => Promise.reject(thrown))).rejects.toBe(thrown)
+  await expect(store.change(() => Promise.reject(thrown))).rejects.toBe(thrown)
   expect(waitsMs).toStrictEqual([])
 })
 
 it('transactions beyond the limit are turned away, and welcome when others have ended', async () => {
   const { store } = await storeWith('conflict', 0)
   const mayEnd = Promise.withResolvers<void>()
-  const running = Array.from({ length: 1000 }, () => store.transaction(() => mayEnd.promise))
+  const running = Array.from({ length: 1000 }, () => store.change(() => mayEnd.promise))
   await expect(store.read(async () => {})).rejects.toMatchObject({ kind: 'unavailable' })
   mayEnd.resolve()
   await Promise.all(running)

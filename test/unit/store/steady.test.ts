@@ -5,8 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { unavailable } from '../../../src/model/errors.ts'
 import { openReplica, type Replica } from '../../../src/store/replica.ts'
-import { openSteadyStore, withReplica } from '../../../src/store/steady.ts'
-import type { Store } from '../../../src/store/store.ts'
+import { type InformedStore, openSteadyStore, withReplica } from '../../../src/store/steady.ts'
+import type { ReadTx, Store } from '../../../src/store/store.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { eventually } from '../../../tools/kit/netns.ts'
 import { breakable, openRecords } from '../../kit/cluster-records.ts'
@@ -16,8 +16,9 @@ import { hostName } from '../../kit/records.ts'
 const HURRY = 50
 const hurried = hurriedClock(HURRY)
 const hosts = [hostName('a'), hostName('b')]
-const names = (store: Pick<Store, 'read'>) =>
-  store.read(async (tx) => (await tx.hosts()).map(({ name }) => name))
+const hostNames = async (tx: ReadTx) => (await tx.hosts()).map(({ name }) => name)
+const names = (from: Pick<Replica, 'read'>) => from.read(hostNames)
+const namesOf = (from: InformedStore) => from.read(hostNames)
 const noWork = async () => undefined
 
 describe('openSteadyStore', () => {
@@ -33,7 +34,7 @@ describe('openSteadyStore', () => {
       clock: hurried,
       log: silentLog,
     })
-    await expect(steady.transaction(noWork)).rejects.toMatchObject({ kind: 'unavailable' })
+    await expect(steady.change(noWork)).rejects.toMatchObject({ kind: 'unavailable' })
     await expect(names(steady)).rejects.toMatchObject({ kind: 'unavailable' })
     await steady.ready
     expect(await names(steady)).toEqual(hosts)
@@ -83,21 +84,35 @@ describe('a store with a replica', () => {
   it('answers reads from the replica while the engine is away and says of when, and never writes to it', async () => {
     await eventually('it is filled', async () => (await names(replica)).length === 2)
     const store = withReplica({ ...source, close: noWork }, replica, systemClock)
-    const request = store.forRequest()
-    expect(await names(request)).toEqual(hosts)
-    expect(request.staleSince()).toBeNull()
+    expect(await namesOf(store)).toEqual({ value: hosts, asOf: null })
     trouble = unavailable('away')
-    expect(await names(request)).toEqual(hosts)
-    expect(request.staleSince()).toBe(replica.asOf())
-    await expect(store.transaction(noWork)).rejects.toMatchObject({ kind: 'unavailable' })
+    expect(await namesOf(store)).toEqual({ value: hosts, asOf: replica.asOf() })
+    await expect(store.change(noWork)).rejects.toMatchObject({ kind: 'unavailable' })
     trouble = null
-    await eventually('the engine is asked again', async () => {
-      const again = store.forRequest()
-      await names(again)
-      return again.staleSince() === null
+    await eventually('the engine is asked again', async () => (await namesOf(store)).asOf === null)
+    await store.close()
+  })
+
+  it('gives each of two reads at once the age of its own records', async () => {
+    await eventually('it is filled', async () => (await names(replica)).length === 2)
+    const held = Promise.withResolvers<void>()
+    const store = withReplica({ ...source, close: noWork }, replica, systemClock)
+    // The first one reads the records and goes on while the second one is answered by the replica.
+    const first = store.read(async (tx) => {
+      const found = await tx.hosts()
+      trouble = unavailable('away')
+      await held.promise
+      return found.map(({ name }) => name)
     })
-    // What one request was told does not change by another's.
-    expect(request.staleSince()).not.toBeNull()
+    await eventually('the first one reads', () => trouble !== null)
+    const second = await namesOf(store)
+    held.resolve()
+    expect(second.asOf).toBe(replica.asOf())
+    expect(await first).toEqual({ value: hosts, asOf: null })
+    // And the other way round: what was said of the second is not said of later ones.
+    trouble = null
+    await eventually('the engine is asked again', async () => (await namesOf(store)).asOf === null)
+    expect(second.asOf).not.toBeNull()
     await store.close()
   })
 
@@ -113,9 +128,9 @@ describe('a store with a replica', () => {
       },
     }
     const store = withReplica(silent, replica, { ...hurried, sleep: systemClock.sleep })
-    await names(store)
+    await namesOf(store)
     const before = asked
-    for (let times = 0; times < 20; times += 1) await names(store)
+    for (let times = 0; times < 20; times += 1) await namesOf(store)
     expect(asked - before).toBeLessThan(3)
     await store.close()
   })
@@ -123,9 +138,9 @@ describe('a store with a replica', () => {
   it('an engine that does not answer at all is not waited for', async () => {
     await eventually('it is filled', async () => (await names(replica)).length === 2)
     const silent: Store = { ...engine, read: () => new Promise(() => {}) }
-    const request = withReplica(silent, replica, hurried).forRequest()
-    expect(await names(request)).toEqual(hosts)
-    expect(request.staleSince()).not.toBeNull()
+    const { value, asOf } = await namesOf(withReplica(silent, replica, hurried))
+    expect(value).toEqual(hosts)
+    expect(asOf).not.toBeNull()
   })
 
   it('asks for the latest records, and copies those', async () => {
@@ -138,7 +153,7 @@ describe('a store with a replica', () => {
         return engine.read(work, options)
       },
     }
-    await names(withReplica(noted, replica, systemClock))
+    await namesOf(withReplica(noted, replica, systemClock))
     const file = join(dir, 'another.db')
     const random = Math.random
     const another = await openReplica({
@@ -165,15 +180,12 @@ describe('a store with a replica', () => {
       },
     }
     const store = withReplica(slow, replica, hurried)
-    const request = store.forRequest()
-    expect(await names(request)).toEqual(hosts)
-    expect(request.staleSince()).not.toBeNull()
-    const insisting = request.insisting()
-    await expect(names(insisting)).rejects.toMatchObject({ kind: 'unavailable' })
-    const finding = names(insisting)
+    expect((await namesOf(store)).asOf).not.toBeNull()
+    const insisting = () => store.read(hostNames, { mayBeOld: false })
+    await expect(insisting()).rejects.toMatchObject({ kind: 'unavailable' })
+    const finding = insisting()
     answers.resolve()
-    expect(await finding).toEqual(hosts)
-    expect(insisting.staleSince()).toBeNull()
+    expect(await finding).toEqual({ value: hosts, asOf: null })
     await store.close()
   })
 
@@ -187,7 +199,7 @@ describe('a store with a replica', () => {
   })
 
   it('follows its source, outlives the daemon, and is made anew when its file is spoilt', async () => {
-    await engine.transaction((tx) => tx.setHostState(hostName('b'), 'forgotten'))
+    await engine.change((tx) => tx.setHostState(hostName('b'), 'forgotten'))
     await eventually('it follows', async () => {
       replica.refresh()
       return (await names(replica)).length === 1

@@ -10,6 +10,7 @@ import type { Action, ApiParts } from '../../../src/api/action.ts'
 import { registerImage } from '../../../src/api/actions/register-image.ts'
 import { runInstances } from '../../../src/api/actions/run-instances.ts'
 import { createBudget } from '../../../src/api/budget.ts'
+import { answerWithFallback } from '../../../src/api/replica-fallback.ts'
 import { parseCidr } from '../../../src/model/addr.ts'
 import { AtollError, messageOf } from '../../../src/model/errors.ts'
 import { newIds, parseAccountId } from '../../../src/model/ids.ts'
@@ -94,10 +95,10 @@ export async function registerSample(host: ApiParts): Promise<string> {
 export async function makeVpcs({ store }: ApiParts, count: number): Promise<readonly string[]> {
   const made: string[] = []
   const newId = newIds(randomBytes)
-  const base = await store.read(async (tx) => (await tx.subnets({}))[0])
+  const { value: base } = await store.read(async (tx) => (await tx.subnets({}))[0])
   if (base === undefined) throw new RangeError('there is no default subnet')
   const { account, zone } = base
-  await store.transaction(async (tx) => {
+  await store.change(async (tx) => {
     made.length = 0
     for (let number = 0; number < count; number += 1) {
       const network = parseCidr(`10.${number >> 8}.${number & 255}.0/24`)
@@ -156,11 +157,12 @@ function createTally(hosts: readonly ApiParts[], { image, subnets }: Load) {
 async function call(parts: ApiParts, action: Action, input: object): Promise<object> {
   const account = parseAccountId(ACCOUNT)
   if (account === undefined) throw new RangeError('the account is malformed')
-  return await action.run({
+  const { output } = await answerWithFallback(action, {
     input: { ...input },
     caller: { account, user: 'admin', accessKey: 'AKIDEXAMPLE' },
     parts,
     budget: createBudget(parts, { pageItems: 1000, answerBytes: 16 * 1024 * 1024 }, 'test'),
     signal: AbortSignal.timeout(DEADLINE_MS),
   })
+  return output
 }

@@ -50,7 +50,7 @@ export interface Access {
  * What a transaction does: reads one snapshot, of this node or of all; reads what is committed and
  * writes; reads one snapshot and writes.
  */
-export type Mode = 'read' | 'latest' | 'propose' | 'write'
+export type Mode = 'read' | 'latest' | 'claim' | 'change'
 
 /** What a connection asks of, and tells to, those that know the nodes. */
 type Colleagues = Pick<
@@ -222,7 +222,7 @@ export class MariadbConnection implements DatabaseConnection {
    */
   async begin(mode: Mode): Promise<void> {
     // For the next transaction only.
-    if (mode === 'propose') await this.#ask('set transaction isolation level read committed')
+    if (mode === 'claim') await this.#ask('set transaction isolation level read committed')
     const waits = this.#isGalera && mode !== 'read' && !(await this.#stillAlone())
     const atOnce = this.#isGalera && !waits ? 'set statement wsrep_sync_wait = 0 for ' : ''
     const start = isReading(mode) ? 'with consistent snapshot, read only' : 'read write'

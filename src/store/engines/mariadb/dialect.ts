@@ -6,7 +6,7 @@
  * (`mariadb/nodes.ts`). A node that dies is left within a second, and the transaction is run again
  * on another one, exactly once in effect (`commits.ts`).
  *
- * What transactions promise, unless they only propose (`store.ts`), is snapshot isolation, by
+ * What a `change` promises (`store.ts`) is snapshot isolation, by
  * InnoDB on one node and by Galera's certification between nodes: of two that change the same row
  * one is run again; two that read the same and change different rows may both win. So whatever
  * hosts may fight for is a UNIQUE key, or one conditional statement on the row that is fought for.

@@ -164,5 +164,5 @@ export class MariadbDriver implements Driver {
 
 function modeOf({ accessMode, isolationLevel }: TransactionSettings): Mode {
   if (accessMode === 'read only') return isolationLevel === 'serializable' ? 'latest' : 'read'
-  return isolationLevel === 'read committed' ? 'propose' : 'write'
+  return isolationLevel === 'read committed' ? 'claim' : 'change'
 }

@@ -17,7 +17,7 @@ const LAUNCH = { MinCount: 1, MaxCount: 1 }
 async function launch(cloud: Cloud, state: Instance['state'], more: object = {}) {
   const answer = await cloud.run(runInstances, { ImageId: cloud.image, ...LAUNCH, ...more })
   const [{ InstanceId }] = answer['Instances'] as [{ InstanceId: InstanceId }]
-  await cloud.store.transaction((tx) => tx.updateInstance(InstanceId, { state }))
+  await cloud.store.change((tx) => tx.updateInstance(InstanceId, { state }))
   const [instance] = await cloud.store.read((tx) => tx.instances({ ids: [InstanceId] }))
   if (instance === undefined) throw new Error('the instance is not there')
   return instance
@@ -31,7 +31,7 @@ async function create(cloud: Cloud, instance: Instance, name = 'made'): Promise<
 async function settle(cloud: Cloud, id: ImageId, state: Image['state']): Promise<void> {
   const digest = `sha256:${'a'.repeat(64)}`
   const stateReason = state === 'failed' ? 'the disk is full' : null
-  await cloud.store.transaction((tx) => tx.updateImage(id, { state, digest, stateReason }))
+  await cloud.store.change((tx) => tx.updateImage(id, { state, digest, stateReason }))
 }
 
 async function isRecorded(cloud: Cloud, id: ImageId): Promise<boolean> {
@@ -160,7 +160,7 @@ describe('what is launched from it', () => {
     const source = await launch(cloud, 'running')
     const ImageId = await create(cloud, source)
     await settle(cloud, ImageId, 'available')
-    await cloud.store.transaction((tx) => tx.setHostState(source.host, 'draining'))
+    await cloud.store.change((tx) => tx.setHostState(source.host, 'draining'))
     await expect(cloud.run(runInstances, { ImageId, ...LAUNCH })).rejects.toMatchObject({
       code: 'InsufficientInstanceCapacity',
       message: expect.stringContaining(`'${source.host}'`),
@@ -185,7 +185,7 @@ describe('deregistered', () => {
     expect(await isRecorded(cloud, ImageId)).toBe(true)
     // What runs of it can be made an image of.
     await cloud.run(createImage, { InstanceId: id, Name: 'made' })
-    await cloud.store.transaction(async (tx) => {
+    await cloud.store.change(async (tx) => {
       await tx.updateInstance(id, { state: 'terminated' })
       await tx.deleteUnusedImages(host)
     })

@@ -10,7 +10,7 @@ const MACHINE = formatId('ami', new Uint8Array(9).fill(7))
 /** A cloud with the image of a virtual machine that boots by UEFI. */
 async function machineCloud(): Promise<Cloud> {
   const cloud = await openCloud()
-  await cloud.store.transaction(async (tx) => {
+  await cloud.store.change(async (tx) => {
     const location = 'https://images.test/debian.qcow2#firmware=uefi'
     const about = { name: 'machine', description: 'text', diskGiB: 2 }
     await tx.insertImage({ ...known((await tx.images({}))[0]), ...about, id: MACHINE, location })

@@ -99,7 +99,7 @@ describe('tags', () => {
       resource,
       resourceType: 'vpc',
     }
-    await cloud.store.transaction((tx) => tx.putTags([ours]))
+    await cloud.store.change((tx) => tx.putTags([ours]))
     const Tags = Array.from({ length: 50 }, (_, at) => ({ Key: `k${at}` }))
     await cloud.run(createTags, { Resources: [resource], Tags })
     await cloud.run(deleteTags, { Resources: [resource] })

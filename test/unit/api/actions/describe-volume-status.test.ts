@@ -12,7 +12,7 @@ const NOBODY = 'vol-00000000000000000'
 
 async function machineCloud(): Promise<{ readonly cloud: Cloud; readonly volume: string }> {
   const cloud = await openCloud()
-  await cloud.store.transaction(async (tx) => {
+  await cloud.store.change(async (tx) => {
     const location = 'https://images.test/debian.qcow2'
     const image = known((await tx.images({}))[0])
     await tx.insertImage({ ...image, id: MACHINE, name: 'machine', location })

@@ -25,7 +25,7 @@ const NOBODY = formatId('vol', new Uint8Array(9))
 /** A cloud with a virtual machine's image beside the container's. */
 async function machineCloud(hosts?: CloudOptions['hosts']): Promise<Cloud> {
   const cloud = await openCloud(hosts === undefined ? {} : { hosts })
-  await cloud.store.transaction(async (tx) => {
+  await cloud.store.change(async (tx) => {
     const [image] = await tx.images({})
     const machine = { id: MACHINE, name: 'machine', location: 'https://images.test/debian.qcow2' }
     if (image !== undefined) await tx.insertImage({ ...image, ...machine } satisfies Image)
@@ -54,7 +54,7 @@ const list = async (cloud: Cloud, input: object = {}) =>
 /** One volume that has outlived its instance. */
 async function outlived(cloud: Cloud): Promise<VolumeId> {
   await launch(cloud)
-  return await cloud.store.transaction(async (tx) => {
+  return await cloud.store.change(async (tx) => {
     const [volume] = await tx.volumes({})
     const change: Partial<Volume> = { state: 'available', instance: null }
     if (volume === undefined) throw new Error('the launch made no volume')
@@ -197,14 +197,14 @@ describe('the disk of an image', () => {
     ['less than is asked for', 20, disk({ VolumeSize: 21 }), 21],
   ])('fits into the volume: %s', async (_name, diskGiB, more, size) => {
     await using cloud = await machineCloud()
-    await cloud.store.transaction((tx) => tx.updateImage(MACHINE, { diskGiB }))
+    await cloud.store.change((tx) => tx.updateImage(MACHINE, { diskGiB }))
     await launch(cloud, more)
     expect(await list(cloud)).toMatchObject([{ Size: size }])
   })
 
   it('must fit into what is asked for', async () => {
     await using cloud = await machineCloud()
-    await cloud.store.transaction((tx) => tx.updateImage(MACHINE, { diskGiB: 20 }))
+    await cloud.store.change((tx) => tx.updateImage(MACHINE, { diskGiB: 20 }))
     const asked = order(disk({ VolumeSize: 19 }))
     expect(await cloud.refusal(runInstances, asked)).toBe('InvalidBlockDeviceMapping')
     expect(await list(cloud)).toEqual([])

@@ -9,7 +9,7 @@ const OTHER = formatId('vpc', new Uint8Array(9).fill(7))
 
 /** A second VPC of the account, and a group there. */
 async function addOtherVpc({ store, vpc, group }: Cloud): Promise<void> {
-  await store.transaction(async (tx) => {
+  await store.change(async (tx) => {
     await tx.insertVpc({ ...vpc, id: OTHER, cidr: cidr('10.0.0.0/16'), isDefault: false })
     await tx.insertGroup({ ...group, id: formatId('sg', new Uint8Array(9).fill(7)), vpc: OTHER })
   })

@@ -204,7 +204,7 @@ describe('RunInstances', () => {
         { vcpus: 64, memoryMiB: 65_536 },
       ],
     })
-    await cloud.store.transaction((tx) =>
+    await cloud.store.change((tx) =>
       tx.upsertHost(hostRow('host2', { vcpus: 64, memoryMiB: 65_536 }), -1),
     )
     await launch(cloud)
@@ -218,7 +218,7 @@ describe('RunInstances by what was known of the hosts', () => {
     const cloud = await openCloud({ hosts: [{ vcpus: 0, memoryMiB: 0 }] })
     const { vcpus, memoryMiB } = await micro(cloud)
     const offer = (count: number) =>
-      cloud.store.transaction((tx) =>
+      cloud.store.change((tx) =>
         tx.upsertHost(
           hostRow('host1', { vcpus: count * vcpus, memoryMiB: count * memoryMiB }),
           60_000,
@@ -275,20 +275,23 @@ describe('RunInstances with a ClientToken', () => {
     expect((await cloud.store.read((tx) => tx.instances({}))).length).toBe(3)
   })
 
-  it('launches once when the answer to its commit is lost, and answers with what it launched', async () => {
-    await using cloud = await openCloud()
-    const input = one(cloud, { ClientToken: 'token', MaxCount: 2 })
-    const { Instances } = (await cloud.runOn(
-      losingAnswers(cloud.store),
-      runInstances,
-      input,
-    )) as Reservation
-    const recorded = await cloud.store.read((tx) => tx.instances({}))
-    expect(Instances?.map((i) => i.InstanceId).toSorted()).toEqual(
-      recorded.map(({ id }) => id).toSorted(),
-    )
-    expect(recorded).toHaveLength(2)
-  })
+  it.each([{ ClientToken: 'token' }, {}])(
+    'launches once when the answer to its commit is lost, and answers with what it launched: %j',
+    async (token) => {
+      await using cloud = await openCloud()
+      const input = one(cloud, { ...token, MaxCount: 2 })
+      const { Instances } = (await cloud.runOn(
+        losingAnswers(cloud.store),
+        runInstances,
+        input,
+      )) as Reservation
+      const recorded = await cloud.store.read((tx) => tx.instances({}))
+      expect(Instances?.map((i) => i.InstanceId).toSorted()).toEqual(
+        recorded.map(({ id }) => id).toSorted(),
+      )
+      expect(recorded).toHaveLength(2)
+    },
+  )
 
   it('refuses other parameters, but not another order of the same', async () => {
     await using cloud = await openCloud()
@@ -306,7 +309,7 @@ describe('RunInstances with a ClientToken', () => {
     await using cloud = await openCloud({ hosts: [{ vcpus: 0, memoryMiB: 0 }] })
     const input = one(cloud, { ClientToken: 'token' })
     expect(await cloud.refusal(runInstances, input)).toBe('InsufficientInstanceCapacity')
-    await cloud.store.transaction((tx) =>
+    await cloud.store.change((tx) =>
       tx.upsertHost(hostRow('host1', { vcpus: 8, memoryMiB: 8192 }), 60_000),
     )
     expect((await launch(cloud, { ClientToken: 'token' })).Instances?.length).toBe(1)
@@ -319,7 +322,7 @@ describe('RunInstances with a ClientToken', () => {
     expect((await launch(cloud, { ClientToken: 'token' })).Instances?.[0]?.State?.Name).toBe(
       'shutting-down',
     )
-    await cloud.store.transaction(async (tx) => {
+    await cloud.store.change(async (tx) => {
       for (const { id } of await tx.instances({})) {
         await tx.deleteNics(id)
         await tx.deleteInstance(id)

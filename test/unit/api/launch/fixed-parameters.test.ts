@@ -144,7 +144,7 @@ it('tags its NIC for as long as the NIC is there', async () => {
     NetworkInterfaces: [{ TagSet: [{ Key: 'for', Value: 'network-interface' }] }],
   })
   expect(await shown()).toHaveLength(2)
-  await cloud.store.transaction(async (tx) => {
+  await cloud.store.change(async (tx) => {
     for (const instance of await tx.instances({})) await releaseInstance(tx, instance)
   })
   expect(await shown()).toMatchObject([{ ResourceType: 'instance' }])

@@ -270,7 +270,7 @@ const ROOMY = { vcpus: 64, memoryMiB: 65_536 }
 /** A cloud whose image is a virtual machine's. */
 async function openMachines(hosts: NonNullable<CloudOptions['hosts']> = [ROOMY]): Promise<Cloud> {
   const cloud = await openCloud({ hosts })
-  await cloud.store.transaction(async (tx) => {
+  await cloud.store.change(async (tx) => {
     const image = known((await tx.images({}))[0])
     await tx.insertImage({
       ...image,
@@ -361,7 +361,7 @@ describe('ModifyInstanceAttribute', () => {
     const cloud = await openMachines()
     await launch(cloud)
     const record = await recordOf(cloud)
-    await cloud.store.transaction((tx) =>
+    await cloud.store.change((tx) =>
       tx.updateInstance(record.id, { state: 'stopped', wanted: 'stop', bootSeen: 1 }),
     )
     return cloud
@@ -469,7 +469,7 @@ describe('ModifyInstanceAttribute', () => {
     await modify(cloud, { InstanceType: { Value: 't3.micro' } })
     expect(await used()).toEqual(before)
     const { name = '' } = types.toSorted((a, b) => b.memoryMiB - a.memoryMiB)[0] ?? {}
-    await cloud.store.transaction(async (tx) => {
+    await cloud.store.change(async (tx) => {
       const [host] = await tx.hosts()
       if (host !== undefined)
         await tx.takeCapacity(host.name, 0, host.memoryMiB - host.usedMemoryMiB)
