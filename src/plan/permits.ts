@@ -89,13 +89,17 @@ function isProtocol({ protocol, fromPort, toPort }: RuleWant, flow: Flow): boole
 export function isWithdrawn(before: HostWant, now: HostWant): boolean {
   const was = permissionsOf(before)
   const is = permissionsOf(now)
+  const used = new Set<GroupId>()
   for (const [ip, nic] of was.nics) {
     const after = is.nics.get(ip)
     // What its address had ends with the NIC (`services/links.ts`).
     if (after === undefined || after.id !== nic.id) continue
-    const stays = new Set(after.groups.map(({ id }) => id))
-    if (nic.groups.some(({ id }) => !stays.has(id) || losesRule(was, is, id))) return true
+    for (const { id } of nic.groups) {
+      if (!after.groups.some((one) => one.id === id)) return true
+      used.add(id)
+    }
   }
+  if ([...used].some((id) => losesRule(was, is, id))) return true
   const living = new Set([...is.nics.keys(), ...now.shared.routes.map(({ ip }) => ip)])
   return [...was.groups].some(([id, { members }]) => {
     const stays = is.groups.get(id)?.members
@@ -104,7 +108,7 @@ export function isWithdrawn(before: HostWant, now: HostWant): boolean {
 }
 
 function losesRule(was: Permissions, is: Permissions, id: GroupId): boolean {
-  const after = new Map(is.groups.get(id)?.rules.map((rule) => [rule.id, JSON.stringify(rule)]))
+  const after = new Set(is.groups.get(id)?.rules.map((rule) => JSON.stringify(rule)))
   const rules = was.groups.get(id)?.rules ?? []
-  return rules.some((rule) => after.get(rule.id) !== JSON.stringify(rule))
+  return rules.some((rule) => !after.has(JSON.stringify(rule)))
 }

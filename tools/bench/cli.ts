@@ -4,12 +4,13 @@ import { Command } from 'commander'
 import { boot } from './boot.ts'
 import { bus } from './bus.ts'
 import { type Benchmark, type BenchResult, markdown } from './figures.ts'
+import { firewall } from './firewall.ts'
 import { footprint } from './footprint.ts'
 import { launch } from './launch.ts'
 import { mending } from './mending.ts'
 import { scale } from './scale.ts'
 
-const benchmarks: readonly Benchmark[] = [launch, boot, footprint, bus, scale, mending]
+const benchmarks: readonly Benchmark[] = [launch, boot, footprint, bus, scale, mending, firewall]
 
 const program = new Command('scripts/bench')
   .argument('<name>', `one of: ${benchmarks.map(({ name }) => name).join(', ')}, all, list`)

@@ -1,0 +1,54 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { ipv4 } from '../../../src/model/addr.ts'
+import { ALL_OUT, type RuleMatch } from '../../../src/model/group-rule.ts'
+import type { HostWant } from '../../../src/model/want.ts'
+import { isPermitted, isWithdrawn, permissionsOf } from '../../../src/plan/permits.ts'
+import { anyRulesOf, type RulesOfGroups, withRules } from '../../kit/group-rules.ts'
+import { townGroup, townInstance, townWant } from '../../kit/town.ts'
+
+const ADDRESSES = ['172.31.0.11', '172.31.0.12', '172.31.0.13', '198.51.100.2'].map(ipv4)
+const anyFlow = fc.record({
+  source: fc.constantFrom(...ADDRESSES),
+  destination: fc.constantFrom(...ADDRESSES),
+  protocol: fc.constantFrom(1, 6, 17, 253),
+  port: fc.constantFrom(0, 8, 13, 22, 80, 443),
+  code: fc.constantFrom(0, 1),
+})
+const anyGroups = fc.uniqueArray(fc.integer({ min: 1, max: 3 }), { minLength: 1, maxLength: 3 })
+const anyWant = fc
+  .tuple(anyGroups, anyGroups, anyGroups, anyRulesOf([1, 2, 3]))
+  .map(([a, b, c, rules]) => wantOf([a, b, c], rules))
+
+function wantOf(groups: readonly (readonly number[])[], rules: RulesOfGroups): HostWant {
+  const instances = groups.map((of, at) => townInstance(11 + at, [...of]))
+  return withRules(townWant(...instances), rules)
+}
+
+test('what was permitted and is not any more was withdrawn', () => {
+  fc.assert(
+    fc.property(anyWant, anyWant, anyFlow, (before, now, flow) => {
+      const isEnded =
+        isPermitted(flow, permissionsOf(before)) && !isPermitted(flow, permissionsOf(now))
+      if (isEnded) expect(isWithdrawn(before, now)).toBe(true)
+    }),
+    { numRuns: 2000 },
+  )
+})
+
+const inward: RuleMatch = {
+  ...ALL_OUT,
+  egress: false,
+  peer: { kind: 'group', group: townGroup(2) },
+}
+test.each<[string, HostWant, boolean]>([
+  ['nothing', wantOf([[1], [2], [3]], { 1: [ALL_OUT, inward] }), false],
+  ['one more rule', wantOf([[1], [2], [3]], { 1: [ALL_OUT, inward], 2: [inward] }), false],
+  ['one more group', wantOf([[1, 2], [2], [3]], { 1: [ALL_OUT, inward] }), false],
+  ['one more instance', wantOf([[1], [2], [3], [1]], { 1: [ALL_OUT, inward] }), false],
+  ['an instance that is gone', wantOf([[1], [2]], { 1: [ALL_OUT, inward] }), false],
+  ['a rule that is gone', wantOf([[1], [2], [3]], { 1: [ALL_OUT] }), true],
+  ['a group that was left', wantOf([[1], [3], [3]], { 1: [ALL_OUT, inward] }), true],
+])('%s', (_what, now, expected) => {
+  expect(isWithdrawn(wantOf([[1], [2], [3]], { 1: [ALL_OUT, inward] }), now)).toBe(expected)
+})

@@ -1,0 +1,233 @@
+/**
+ * `firewall`: how long until one more instance, and one more rule, are in force, on hosts with many
+ * instances and with large groups; beside it the same rules by iptables-restore.
+ *
+ * Measured is one pass of the firewall service on a real kernel, from the want to the kernel's
+ * acknowledgement. What the records and the bus add is in `launch` and `bus`.
+ */
+import { createLinuxHost } from '../../src/host/linux.ts'
+import { createMetrics } from '../../src/lib/metrics.ts'
+import { systemRunner } from '../../src/lib/runner.ts'
+import { cidr, cidrAddress, type Ipv4, macFromRandom } from '../../src/model/addr.ts'
+import { ALL_OUT } from '../../src/model/group-rule.ts'
+import { formatId, type IdPrefix } from '../../src/model/ids.ts'
+import type { HostWant, InstanceWant, RuleWant } from '../../src/model/want.ts'
+import { createFirewall } from '../../src/services/firewall/firewall.ts'
+import type { HostService } from '../../src/services/service.ts'
+import { hostWant, instance, LONE_FIREWALL } from '../kit/instance.ts'
+import { silentLog } from '../kit/log.ts'
+import { createNetns, type Netns } from '../kit/netns.ts'
+import { type Benchmark, type BenchResult, quantile } from './figures.ts'
+
+const SIZES = [10, 100, 500] as const
+const RULES = 22
+const MEMBERS = 2_000
+const ROUNDS = 30
+const MEMORY_MIB = 512 * 1024
+const VPC = cidr('172.16.0.0/12')
+const ONE_MORE_MS = 15
+const ONE_MORE_RATIO = 1.5
+const RULE_MS = 50
+
+/** The benchmark `firewall`; needs root. */
+export const firewall: Benchmark = {
+  name: 'firewall',
+  about: `time until one more instance or rule is in force, with ${SIZES.join(', ')} instances`,
+  async run(progress) {
+    const netns = await createNetns('bench')
+    const leave = netns.enter()
+    const host = createLinuxHost({ log: silentLog, runner: systemRunner })
+    try {
+      const rows: Row[] = []
+      for (const size of SIZES) {
+        progress(`${size} instances`)
+        const [settings, metrics] = [LONE_FIREWALL, createMetrics()]
+        const service = createFirewall({ host, metrics, settings, instanceMemoryMiB: MEMORY_MIB })
+        rows.push({
+          size,
+          ...(await measureOurs(service, size)),
+          peer: await measurePeer(netns, size),
+        })
+      }
+      return resultOf(rows)
+    } finally {
+      await host.close()
+      leave()
+      await netns.destroy()
+    }
+  },
+}
+
+interface Row {
+  readonly size: number
+  readonly instance: readonly number[]
+  readonly rule: readonly number[]
+  readonly whole: number
+  readonly peer: readonly number[]
+}
+
+async function measureOurs(
+  service: HostService,
+  size: number,
+): Promise<Omit<Row, 'size' | 'peer'>> {
+  const apply = async (want: HostWant): Promise<number> => {
+    const began = performance.now()
+    const signal = new AbortController().signal
+    await service.apply({ want, resync: false, signal, log: silentLog })
+    return performance.now() - began
+  }
+  const whole = await apply(wantOf(size, RULES))
+  const [instances, rules]: [number[], number[]] = [[], []]
+  for (let round = 0; round < ROUNDS; round++) {
+    instances.push(await apply(wantOf(size + 1, RULES)))
+    await apply(wantOf(size, RULES))
+    rules.push(await apply(wantOf(size, RULES + 1)))
+    await apply(wantOf(size, RULES))
+  }
+  return { instance: instances, rule: rules, whole }
+}
+
+/** `size` instances here in one group, which has more members elsewhere and so many rules. */
+function wantOf(size: number, rules: number): HostWant {
+  const want = hostWant(...Array.from({ length: size }, (_, at) => numbered(at)))
+  const [nic] = want.local.instances.flatMap((one) => one.nics)
+  if (nic === undefined) return want
+  const here = want.local.instances.flatMap((one) => one.nics.map(({ ip }) => ip))
+  const elsewhere = Array.from({ length: MEMBERS }, (_, at) => addressOf(100_000 + at))
+  const group = { id: idOf('sg', 1), members: [...here, ...elsewhere], rules: rulesOf(rules) }
+  return {
+    ...want,
+    shared: { ...want.shared, groups: [group], vpcs: [{ id: nic.vpc, cidr: VPC }] },
+  }
+}
+
+function numbered(at: number): InstanceWant {
+  const made = instance(1)
+  const bytes = new Uint8Array(5)
+  new DataView(bytes.buffer).setUint32(1, at)
+  return {
+    ...made,
+    id: idOf('i', at),
+    nics: made.nics.map((nic) => ({
+      ...nic,
+      id: idOf('eni', at),
+      ip: addressOf(at),
+      mac: macFromRandom(bytes),
+      groups: [{ id: idOf('sg', 1), name: 'bench' }],
+    })),
+  }
+}
+
+/** Half of the rules name the group, half networks; all but one a port. */
+function rulesOf(count: number): readonly RuleWant[] {
+  return Array.from({ length: count }, (_, at): RuleWant => {
+    const id = idOf('sgr', at)
+    if (at === 0) return { ...ALL_OUT, id }
+    const port = 1000 + at
+    const peer =
+      at % 2 === 0
+        ? ({ kind: 'group', group: idOf('sg', 1) } as const)
+        : ({ kind: 'ipv4', cidr: cidr(`10.${at}.0.0/16`) } as const)
+    return { id, egress: false, protocol: 6, fromPort: port, toPort: port, peer }
+  })
+}
+
+function addressOf(at: number): Ipv4 {
+  return cidrAddress(VPC, 1024 + at)
+}
+
+function idOf<P extends IdPrefix>(prefix: P, number: number) {
+  const bytes = new Uint8Array(9)
+  // The last half byte of an id is not shown, and a link's name is made of its first digits.
+  new DataView(bytes.buffer).setUint32(0, number + 1)
+  return formatId(prefix, bytes)
+}
+
+/**
+ * One more instance by `iptables-restore --noflush`: a chain of its own with as many rules, and a
+ * jump to it, beside those of all others.
+ */
+async function measurePeer(netns: Netns, size: number): Promise<readonly number[]> {
+  const restore = ['iptables-restore', '--noflush']
+  const chains = (from: number, to: number) => {
+    const all = Array.from({ length: to - from }, (_, at) => from + at)
+    return [
+      '*filter',
+      ...all.map((at) => `:bench-${at} - [0:0]`),
+      ...all.flatMap((at) => [
+        `-A FORWARD -d ${addressOf(at)} -j bench-${at}`,
+        ...Array.from(
+          { length: RULES },
+          (_, rule) =>
+            `-A bench-${at} -s 10.${rule}.0.0/16 -p tcp --dport ${1000 + rule} -j ACCEPT`,
+        ),
+      ]),
+      'COMMIT',
+      '',
+    ].join('\n')
+  }
+  await netns.must(restore, { stdin: chains(0, size) })
+  const took: number[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    const began = performance.now()
+    await netns.must(restore, { stdin: chains(size, size + 1) })
+    took.push(performance.now() - began)
+    const remove = `*filter\n-D FORWARD -d ${addressOf(size)} -j bench-${size}\n-F bench-${size}\n-X bench-${size}\nCOMMIT\n`
+    await netns.must(restore, { stdin: remove })
+  }
+  await netns.must(['sh', '-c', 'iptables -F && iptables -X'])
+  return took
+}
+
+function resultOf(rows: readonly Row[]): BenchResult {
+  const ms = (value: number) => value.toFixed(1)
+  const median = (figures: readonly number[]) => quantile(figures, 0.5)
+  const [first, last] = [rows[0], rows.at(-1)]
+  const [few, many] = [median(first?.instance ?? [0]), median(last?.instance ?? [0])]
+  const rule = median(last?.rule ?? [0])
+  return {
+    name: 'firewall',
+    head: [
+      'instances',
+      'one more, p50',
+      'p95',
+      'one rule, p50',
+      'p95',
+      'all rules',
+      'iptables-restore, one more, p50',
+    ],
+    rows: rows.map(({ size, instance, rule, whole, peer }) => [
+      `${size}`,
+      ...[median(instance), quantile(instance, 0.95), median(rule), quantile(rule, 0.95)].map(
+        (value) => `${ms(value)} ms`,
+      ),
+      `${ms(whole)} ms`,
+      `${ms(median(peer))} ms`,
+    ]),
+    targets: [
+      {
+        text: `one more instance beside ${last?.size} within ${ONE_MORE_MS} ms`,
+        measured: `${ms(many)} ms`,
+        met: many <= ONE_MORE_MS,
+      },
+      {
+        text: `which is at most ${ONE_MORE_RATIO} times what it is beside ${first?.size}`,
+        measured: (many / few).toFixed(2),
+        met: many / few <= ONE_MORE_RATIO,
+      },
+      {
+        text: `a rule of a group with ${MEMBERS} members elsewhere within ${RULE_MS} ms`,
+        measured: `${ms(rule)} ms`,
+        met: rule <= RULE_MS,
+      },
+    ],
+    notes: [`each of ${ROUNDS} times; every instance has ${RULES} rules`],
+    raw: Object.fromEntries(
+      rows.flatMap(({ size, instance, rule, peer }) => [
+        [`one more of ${size}`, instance],
+        [`one rule at ${size}`, rule],
+        [`iptables-restore at ${size}`, peer],
+      ]),
+    ),
+  }
+}
