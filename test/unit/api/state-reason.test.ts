@@ -4,8 +4,8 @@ import { stateReasonText } from '../../../src/api/state-reason.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { known } from '../../kit/api.ts'
-import { openRecords } from '../../kit/cluster-records.ts'
-import { hostName, instanceId, instanceRecord, nicRecord } from '../../kit/records.ts'
+import { OVER_MS, openRecords } from '../../kit/cluster-records.ts'
+import { hostName, hostRecord, instanceId, instanceRecord, nicRecord } from '../../kit/records.ts'
 
 const lost = hostName('lost')
 let store: Store
@@ -19,6 +19,8 @@ it('has no code of EC2 after a host was forgotten', async () => {
     await tx.insertInstance(instanceRecord(instanceId(1), lost))
     await tx.insertNic(nicRecord(instanceId(1), 1))
     await tx.takeCapacity(lost, 2, 1024)
+    const report = { lastSeenAt: new Date().toISOString(), shortOf: null }
+    await tx.renewLease(hostRecord(lost), OVER_MS, report)
   })
   await forgetHost(store, lost, hostName('near'), systemClock)
   const [instance] = await store.read((tx) => tx.instances({}))
