@@ -225,9 +225,9 @@ describe('time and chance', () => {
    * given. The list only shrinks: a smaller figure has to be written down here.
    */
   const STILL_RAW: Readonly<Record<string, number>> = {
-    'api/console/older-clients.ts': 1,
-    'api/http/tls-detection.ts': 2,
-    'api/http/server.ts': 4,
+    'api/http/tls-detection.ts': 1,
+    'api/http/last-answer.ts': 1,
+    'api/http/server.ts': 3,
     'consoles/serial-lines.ts': 2,
     'consoles/serial-relay.ts': 1,
     'containers/disk.ts': 1,

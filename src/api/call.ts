@@ -70,9 +70,9 @@ interface Answer {
  */
 export interface Encoding<Head, Request extends Head, A extends Asked> {
   /** Whose turn a call takes before anybody is proved, and who looks up keys that are not known. */
-  readonly senderOf: (head: Head) => { readonly owner: string; readonly origin: string }
+  readonly clientOf: (head: Head) => { readonly owner: string; readonly origin: string }
   /** Who sent a request. Refuses what is not signed, or too large to look at. */
-  readonly prove: (
+  readonly authenticate: (
     request: Request,
     findKey: (id: string) => Promise<AccessKey | undefined>,
     nowMs: number,
@@ -109,7 +109,7 @@ export interface Calls<Head, Request, A> {
    * gives the key that the head names, and throws what is wrong with the head, or with a key that
    * there is none of.
    */
-  screen(
+  checkHead(
     head: Head,
     claimed: () => { readonly accessKey: string; readonly unknown: () => Error },
   ): Promise<Outcome<A> | undefined>
@@ -154,8 +154,8 @@ export function createCalls<Head, Request extends Head, A extends Asked>(
   ): Promise<{ readonly text: string; readonly asOf: string | null }> {
     if (inFlight > limits.maxInFlight)
       throw refused('RequestLimitExceeded', 'Request limit exceeded: too many requests at once')
-    await parts.turns.next(encoding.senderOf(request).owner)
-    const caller = await admission.prove(request)
+    await parts.turns.next(encoding.clientOf(request).owner)
+    const caller = await admission.authenticate(request)
     exchange.caller = caller
     const hold = admission.begin(caller, ended)
     const asked = encoding.read(request)
@@ -192,7 +192,7 @@ export function createCalls<Head, Request extends Head, A extends Asked>(
         measures.inFlight.set(inFlight)
       }
     },
-    async screen(head, claimed) {
+    async checkHead(head, claimed) {
       try {
         const { accessKey, unknown } = claimed()
         if (await admission.exists(accessKey, head)) return undefined
@@ -240,13 +240,13 @@ function createAdmission<Head, Request extends Head, A extends Asked>({
   const storeOf = shareReads(parts.store)
 
   const exists = (accessKey: string, head: Head) =>
-    known.exists(accessKey, encoding.senderOf(head).origin)
+    known.exists(accessKey, encoding.clientOf(head).origin)
   return {
     exists,
-    async prove(request: Request): Promise<Caller> {
+    async authenticate(request: Request): Promise<Caller> {
       const findKey = async (id: string) =>
         (await exists(id, request)) ? await keys.find(id) : undefined
-      const caller = await encoding.prove(request, findKey, clock.now())
+      const caller = await encoding.authenticate(request, findKey, clock.now())
       known.proved(caller.accessKey)
       keys.used(caller.accessKey)
       return caller

@@ -21,7 +21,6 @@ import {
 } from 'node:crypto'
 import {
   chmod,
-  link,
   mkdir,
   mkdtemp,
   open,
@@ -30,12 +29,11 @@ import {
   rename,
   rm,
   stat,
-  unlink,
   writeFile,
 } from 'node:fs/promises'
 import { isIPv4 } from 'node:net'
 import { join } from 'node:path'
-import { exists } from './files.ts'
+import { createFile, exists } from './files.ts'
 import { deriveKey } from './key-derivation.ts'
 import { failureOf, systemRunner } from './runner.ts'
 
@@ -195,19 +193,9 @@ async function ensureKey(file: string): Promise<KeyObject> {
     return found
   }
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
-  const aside = `${file}.${randomBytes(6).toString('hex')}`
-  await writeFile(aside, privateKey.export({ type: 'pkcs8', format: 'pem' }), {
-    mode: PRIVATE,
-    flush: true,
-  })
-  try {
-    // Not what was merely missing: by now another program may have put its key there.
-    if (found === 'unusable') await rm(file, { force: true })
-    // link(2) refuses an existing name: whoever was first is everybody's.
-    await link(aside, file).catch(() => undefined)
-  } finally {
-    await unlink(aside)
-  }
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' })
+  // Not what was merely missing: by now another program may have put its key there.
+  await createFile(file, pem, { mode: PRIVATE, replaces: found === 'unusable' })
   return createPrivateKey(await readFile(file))
 }
 

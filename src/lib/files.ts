@@ -2,7 +2,8 @@
  * Small files of ours: whether they are there, replaced in one step, records in them, and having
  * all of it on the disk.
  */
-import { open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { link, open, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
 import type { z } from 'zod'
 import { createQueues } from './queue.ts'
 
@@ -49,6 +50,27 @@ export function replaceFile(path: string, content: string | Buffer, mode?: numbe
       throw error
     }
   })
+}
+
+/**
+ * Creates a file with all of its content where there is none; `replaces` first removes one that
+ * cannot be used. Of several programs at once the first succeeds, and its file is everybody's: read
+ * it afterwards.
+ */
+export async function createFile(
+  path: string,
+  content: string | Buffer,
+  { mode, replaces }: { readonly mode: number; readonly replaces: boolean },
+): Promise<void> {
+  const aside = `${path}.${randomBytes(6).toString('hex')}`
+  await writeSynced(aside, content, mode)
+  try {
+    if (replaces) await rm(path, { force: true })
+    // link(2) refuses an existing name.
+    await link(aside, path).catch(() => undefined)
+  } finally {
+    await unlink(aside)
+  }
 }
 
 /** Makes a file that is not there yet. */

@@ -1,6 +1,7 @@
 /** Random secrets that a host makes for itself and keeps across restarts. */
 import { randomBytes } from 'node:crypto'
-import { link, readFile, unlink, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
+import { createFile } from './files.ts'
 
 const SECRET_BYTES = 32
 
@@ -8,14 +9,7 @@ const SECRET_BYTES = 32
 export async function readSecret(file: string): Promise<Uint8Array> {
   const existing = await readFile(file).catch(() => null)
   if (existing?.length === SECRET_BYTES) return existing
-  const fresh = `${file}.${process.pid}`
-  await writeFile(fresh, randomBytes(SECRET_BYTES), { mode: 0o600 })
-  try {
-    if (existing !== null) await unlink(file)
-    // link(2) refuses an existing name: whoever was first is everybody's.
-    await link(fresh, file).catch(() => undefined)
-  } finally {
-    await unlink(fresh)
-  }
+  const secret = randomBytes(SECRET_BYTES)
+  await createFile(file, secret, { mode: 0o600, replaces: existing !== null })
   return await readFile(file)
 }

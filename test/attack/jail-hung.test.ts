@@ -98,7 +98,7 @@ describe.skipIf(!isRoot)('a program in the jail that hangs (needs root)', () => 
       await stop('qemu-img convert')
       await expect(copied).rejects.toThrow(
         new RegExp(
-          `the disk of ${want.instance} was not copied: qemu-img: it neither read nor wrote`,
+          `the disk of ${want.instance} was not copied: qemu-img: it stopped reading and writing`,
         ),
       )
       await eventually('it is gone', async () => (await ours('qemu-img convert')).length === 0)

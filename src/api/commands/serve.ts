@@ -74,8 +74,8 @@ interface DecodedCommand extends Asked {
 }
 
 const commandEncoding: Encoding<CommandMessage, CommandMessage, DecodedCommand> = {
-  senderOf: (message) => ({ owner: ownerOf(message), origin: THE_BUS }),
-  async prove(message, findKey, nowMs) {
+  clientOf: (message) => ({ owner: ownerOf(message), origin: THE_BUS }),
+  async authenticate(message, findKey, nowMs) {
     refuseTooLong(message)
     return await authenticateCommand(message, findKey, nowMs)
   },

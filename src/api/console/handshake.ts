@@ -19,12 +19,8 @@ import {
 } from '../../lib/terminal-protocol.ts'
 import { messageOf } from '../../model/errors.ts'
 import type { InstanceId } from '../../model/ids.ts'
-import {
-  endWith,
-  isOlderClient,
-  ticketOfOlderClient,
-  turnAwayOlderClient,
-} from './older-clients.ts'
+import { endWith } from '../http/last-answer.ts'
+import { isOlderClient, refuseOlderClient, ticketOfOlderClient } from './older-clients.ts'
 
 /** Whoever was let in. */
 export interface AcceptedConsole {
@@ -58,11 +54,18 @@ export function createConsoleHandshake(
       const isOlder = isOlderClient(request)
       const { ticket, protocol } = parseOffer(request.headers['sec-websocket-protocol'])
       const instance = redeem((isOlder ? ticketOfOlderClient(request) : ticket) ?? '')
-      if (instance === null) return endWith(socket, FORBIDDEN)
-      if (isOlder) return turnAwayOlderClient(socket)
-      if (protocol === null) return endWith(socket, badRequest(NO_PROTOCOL))
+      const refuse = (answer: string) => {
+        endWith(socket, answer)
+        return null
+      }
+      if (instance === null) return refuse(FORBIDDEN)
+      if (isOlder) {
+        refuseOlderClient(socket)
+        return null
+      }
+      if (protocol === null) return refuse(badRequest(NO_PROTOCOL))
       const screen = screenOf(request)
-      if (typeof screen === 'string') return endWith(socket, badRequest(screen))
+      if (typeof screen === 'string') return refuse(badRequest(screen))
       server ??= openSockets()
       const link = await shakeHands(await server, request, socket, head)
       return link === null ? null : { link, instance, screen }

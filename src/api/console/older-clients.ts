@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { endWith } from '../http/last-answer.ts'
 
 const OLD_PROTOCOL = 'atoll-console'
 /**
@@ -12,8 +13,6 @@ const OLD_PROTOCOL = 'atoll-console'
  */
 const END = 5
 const NO_EXIT_CODE = [0, 0]
-/** How long it may go on sending: a reset would take the answer away from it. */
-const LINGER_MS = 1_000
 const REASON = 'this atoll command is older than the host: upgrade it with scripts/install'
 
 /** Whether a request to upgrade comes from such a client. */
@@ -27,23 +26,10 @@ export function ticketOfOlderClient({ headers }: IncomingMessage): string | null
   return typeof ticket === 'string' ? ticket : null
 }
 
-/** Tells it why there is no console, and ends the connection. Gives null: nobody is let in. */
-export function turnAwayOlderClient(socket: Duplex): null {
+/** Tells it why there is no console, and ends the connection. */
+export function refuseOlderClient(socket: Duplex): void {
   const payload = Buffer.from([...NO_EXIT_CODE, ...Buffer.from(REASON)])
   const frame = Buffer.from([END, payload.length >> 8, payload.length & 0xff, ...payload])
   const head = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${OLD_PROTOCOL}\r\n\r\n`
-  return endWith(socket, Buffer.concat([Buffer.from(head), frame]))
-}
-
-/**
- * Says the last to a client that may still be sending, and ends the connection. Gives null: nobody
- * is let in.
- */
-export function endWith(socket: Duplex, last: string | Buffer): null {
-  socket.end(last)
-  socket.resume()
-  const late = setTimeout(() => socket.destroy(), LINGER_MS)
-  socket.once('end', () => socket.destroy())
-  socket.once('close', () => clearTimeout(late))
-  return null
+  endWith(socket, Buffer.concat([Buffer.from(head), frame]))
 }

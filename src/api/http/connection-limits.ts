@@ -130,6 +130,7 @@ function clientOf(address: string): string {
 
 const IPV6_PREFIX_GROUPS = 4
 
-function isLoopback(address: string): boolean {
+/** Whether an address, as a socket shows it, is of this host's loopback. */
+export function isLoopback(address: string): boolean {
   return /^(?:::ffff:)?127\./.test(address) || address === '::1'
 }

@@ -57,7 +57,7 @@ export interface Dispatcher {
    * signed, not in time, or by a key that does not exist; undefined for all others, who are
    * authenticated by `dispatch`. Never rejects.
    */
-  screen(head: ApiHead): Promise<ApiAnswer | undefined>
+  checkHead(head: ApiHead): Promise<ApiAnswer | undefined>
   /**
    * Answers a request. Its part of its key's share is given back when `gone` aborts: the client has
    * the answer, or has left. Never rejects.
@@ -86,8 +86,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   )
   const calls = createCalls({ ...options, measures, encoding: queryEncoding, what: 'api request' })
   return {
-    async screen(head) {
-      const outcome = await calls.screen(head, () => {
+    async checkHead(head) {
+      const outcome = await calls.checkHead(head, () => {
         const claim = readClaim(head, parts.clock.now())
         return { accessKey: claim.accessKey, unknown: () => unknownKey(claim) }
       })
@@ -107,8 +107,8 @@ interface DecodedForm extends Asked {
 }
 
 const queryEncoding: Encoding<ApiHead, ApiRequest, DecodedForm> = {
-  senderOf: ({ remote }) => ({ owner: remote, origin: remote }),
-  prove: authenticate,
+  clientOf: ({ remote }) => ({ owner: remote, origin: remote }),
+  authenticate,
   read(request) {
     const parameters = parseForm(formOf(request))
     return {

@@ -19,6 +19,7 @@ import { faultOf } from '../faults.ts'
 import { type BodyLimits, createBodyLimiter } from './body-limits.ts'
 import { type ConnectionLimits, type Connections, limitConnections } from './connection-limits.ts'
 import { type ApiAnswer, type Complaint, createDispatcher, type Dispatcher } from './dispatch.ts'
+import { limitLinger } from './last-answer.ts'
 import { type ApiCertificates, detectTls } from './tls-detection.ts'
 
 /** What a client may ask of the server before it is refused or cut off. */
@@ -118,7 +119,7 @@ export function createApi(options: ApiOptions): Api {
     metrics,
   })
   const connections = limitConnections(server.server, limits, metrics)
-  screenRequests(server, dispatcher, connections, limits)
+  checkRequests(server, dispatcher, connections, limits)
   return {
     async listen() {
       try {
@@ -206,7 +207,7 @@ const HEALTH_PATH = '/healthz'
  * Looks at every request before its body: who cannot be served is told so and costs no more than
  * that.
  */
-function screenRequests(
+function checkRequests(
   server: FastifyInstance,
   dispatcher: Dispatcher,
   connections: Connections,
@@ -223,37 +224,32 @@ function screenRequests(
       return reply
     }
     if (raw.url === HEALTH_PATH && request.method === 'GET') return
-    if (request.is404) return turnAway(request, reply, dispatcher.refuse(NOT_HERE))
-    const answer = await dispatcher.screen({
+    if (request.is404) return answerEarly(request, reply, dispatcher.refuse(NOT_HERE))
+    const answer = await dispatcher.checkHead({
       headers: raw.headersDistinct,
       query: targetOf(request).query,
       remote: request.ip,
     })
-    if (answer !== undefined) return turnAway(request, reply, answer)
+    if (answer !== undefined) return answerEarly(request, reply, answer)
     const isEmpty = raw.headers['transfer-encoding'] === undefined
     const release = bodies.take(
       request.ip,
       raw.headers['content-length'] ?? (isEmpty ? '0' : undefined),
     )
-    if (release === null) return turnAway(request, reply, dispatcher.refuse(TOO_MANY_BODIES))
+    if (release === null) return answerEarly(request, reply, dispatcher.refuse(TOO_MANY_BODIES))
     reply.raw.once('close', release)
   })
 }
 
-/**
- * How long a client that is turned away may go on sending: a reset at once would take the answer
- * away from it.
- */
-const LINGER_MS = 1_000
-
 /** Answers without the body, which is thrown away as it comes, and not for long. */
-function turnAway(request: FastifyRequest, reply: FastifyReply, answer: ApiAnswer): FastifyReply {
+function answerEarly(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  answer: ApiAnswer,
+): FastifyReply {
   const { raw } = request
   reply.raw.once('finish', () => {
-    if (raw.complete) return
-    const late = setTimeout(() => raw.socket.destroy(), LINGER_MS)
-    raw.once('end', () => clearTimeout(late))
-    raw.once('close', () => clearTimeout(late))
+    if (!raw.complete) limitLinger(raw.socket, raw)
   })
   return send(reply, answer)
 }

@@ -12,6 +12,8 @@ import { systemClock } from '../../lib/clock.ts'
 import type { Metrics } from '../../lib/metrics.ts'
 import { createRates } from '../../lib/per-source.ts'
 import type { BucketLimits } from '../../lib/token-bucket.ts'
+import { isLoopback } from './connection-limits.ts'
+import { endWith } from './last-answer.ts'
 
 /** What a server shows (PEM): its certificate chain and the key. */
 interface Shown {
@@ -45,11 +47,6 @@ export interface TlsDetectionOptions {
 const TLS_HANDSHAKE = 0x16
 /** Addresses that are remembered for it; beyond that the oldest are forgotten. */
 const ADDRESSES_LIMIT = 4096
-/**
- * How long a client that was refused may go on sending before the connection ends: a reset would
- * take the answer away from it.
- */
-const LINGER_MS = 1_000
 
 /** Puts itself before an HTTP server that does not listen yet. */
 export function detectTls(server: Server, options: TlsDetectionOptions): void {
@@ -86,7 +83,7 @@ export function detectTls(server: Server, options: TlsDetectionOptions): void {
       else if (isHere(socket) || certificates === undefined) hand(socket)
       else {
         refused.inc()
-        refuse(socket, options.refusal())
+        endWith(socket, options.refusal())
       }
     })
   })
@@ -151,16 +148,4 @@ function firstByte(socket: Socket, timeoutMs: number, then: (byte: number) => vo
 /** Whether both ends are on this host's loopback. */
 function isHere({ remoteAddress = '', localAddress = '' }: Socket): boolean {
   return isLoopback(remoteAddress) && isLoopback(localAddress)
-}
-
-function isLoopback(address: string): boolean {
-  return /^(?:::ffff:)?127\./.test(address) || address === '::1'
-}
-
-function refuse(socket: Socket, answer: string): void {
-  const late = setTimeout(() => socket.destroy(), LINGER_MS)
-  socket.on('error', () => undefined)
-  socket.once('close', () => clearTimeout(late))
-  socket.resume()
-  socket.end(answer)
 }

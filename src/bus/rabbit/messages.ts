@@ -18,33 +18,22 @@ export const MESSAGES_LIMIT = 100
 const TIMEOUT_LIMIT_MS = 600_000
 const TEXT_LIMIT = 4_096
 
-const hostName = z
-  .string()
-  .max(63)
-  .transform((text, context) => {
-    const name = parseHostName(text)
-    if (name !== undefined) return name
-    context.addIssue('must be the name of a host')
-    return z.NEVER
-  })
-const instanceId = z
-  .string()
-  .max(64)
-  .transform((text, context) => {
-    const id = parseId('i', text)
-    if (id !== undefined) return id
-    context.addIssue('must be the id of an instance')
-    return z.NEVER
-  })
-const vpcId = z
-  .string()
-  .max(64)
-  .transform((text, context) => {
-    const id = parseId('vpc', text)
-    if (id !== undefined) return id
-    context.addIssue('must be the id of a VPC')
-    return z.NEVER
-  })
+/** A text that a parser of the model knows: `what` names it in the error. */
+function parsedText<T>(maxLength: number, parse: (text: string) => T | undefined, what: string) {
+  return z
+    .string()
+    .max(maxLength)
+    .transform((text, context) => {
+      const parsed = parse(text)
+      if (parsed !== undefined) return parsed
+      context.addIssue(`must be the ${what}`)
+      return z.NEVER
+    })
+}
+
+const hostName = parsedText(63, parseHostName, 'name of a host')
+const instanceId = parsedText(64, (text) => parseId('i', text), 'id of an instance')
+const vpcId = parsedText(64, (text) => parseId('vpc', text), 'id of a VPC')
 const messageId = z.string().min(8).max(64)
 
 /**
@@ -135,7 +124,7 @@ export const QUESTION_SCHEMAS: {
   },
 }
 
-/** Whether some version of the house that we know of asks this. */
+/** Whether this version knows this kind of question. */
 export function isQuestion(text: string): text is Question {
   return Object.hasOwn(QUESTION_SCHEMAS, text)
 }

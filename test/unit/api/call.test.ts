@@ -19,8 +19,8 @@ interface Plain {
 
 /** Whoever names a key has it. */
 const plain: Encoding<Plain, Plain, Asked> = {
-  senderOf: ({ key }) => ({ owner: key, origin: 'here' }),
-  async prove({ key }, findKey) {
+  clientOf: ({ key }) => ({ owner: key, origin: 'here' }),
+  async authenticate({ key }, findKey) {
     const found = await findKey(key)
     if (found === undefined) throw refused('AuthFailure', 'no such key')
     return { account: found.account, user: found.user, accessKey: found.id }
@@ -244,7 +244,7 @@ describe('the share of a key', () => {
   })
 })
 
-describe('screen', () => {
+describe('checkHead', () => {
   const claimed = (accessKey: string) => () => ({
     accessKey,
     unknown: () => unknownKey({ accessKey, time: '', scope: '', signedHeaders: [], signature: '' }),
@@ -252,14 +252,14 @@ describe('screen', () => {
 
   it('lets those pass whose key exists, and says nothing of it', async () => {
     const { calls, lines } = open(served)
-    expect(await calls.screen(ask, claimed(KEY.id))).toBeUndefined()
+    expect(await calls.checkHead(ask, claimed(KEY.id))).toBeUndefined()
     expect(lines).toEqual([])
   })
 
   it('turns others away with one line each, and not with as many as they like', async () => {
     const { calls, lines } = open(served)
     for (let count = 0; count < 100; count += 1) {
-      const outcome = await calls.screen(ask, claimed('AKIDNOBODY'))
+      const outcome = await calls.checkHead(ask, claimed('AKIDNOBODY'))
       expect(outcome?.result).toMatchObject({ kind: 'fault', fault: { code: 'AuthFailure' } })
     }
     expect(lines.length).toBeGreaterThan(0)
@@ -268,7 +268,7 @@ describe('screen', () => {
 
   it('turns away what cannot even claim a key', async () => {
     const { calls } = open(served)
-    const outcome = await calls.screen(ask, () => {
+    const outcome = await calls.checkHead(ask, () => {
       throw refused('MissingAuthenticationToken', 'not signed')
     })
     expect(outcome?.result).toMatchObject({ fault: { code: 'MissingAuthenticationToken' } })

@@ -22,7 +22,7 @@ test('a program that moves nothing any more is killed, and one that moves is not
   const idleMs = 500
   const hung = await systemRunner('sh', ['-c', 'echo begun; kill -STOP $$'], { idleMs })
   expect(hung).toEqual({ exitCode: null, stoppedBy: 'idle', stdout: 'begun\n', stderr: '' })
-  expect(failureOf(hung)).toMatch(/neither read nor wrote/)
+  expect(failureOf(hung)).toMatch(/stopped reading and writing/)
   // What it started counts, and so does what says nothing to us.
   const copies = 'for i in $(seq 15); do head -c 9 /dev/zero >/dev/null; sleep 0.1; done'
   const busy = await systemRunner('sh', ['-c', `(${copies}); :`], { idleMs })

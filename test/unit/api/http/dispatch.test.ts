@@ -190,10 +190,10 @@ describe('what never became a request', () => {
   })
 })
 
-describe('screen', () => {
+describe('checkHead', () => {
   it('lets a head pass that names a key which exists, proved or not', async () => {
     const { dispatcher } = open(tags)
-    expect(await dispatcher.screen(requestOf({ secret: 'another' }))).toBeUndefined()
+    expect(await dispatcher.checkHead(requestOf({ secret: 'another' }))).toBeUndefined()
   })
 
   it.each<[string, Record<string, readonly string[]>, string]>([
@@ -201,7 +201,7 @@ describe('screen', () => {
     ['no form', { authorization: ['Basic abc'] }, 'IncompleteSignature'],
   ])('turns a head away with %s', async (_, headers, code) => {
     const { dispatcher } = open(tags)
-    const answer = await dispatcher.screen({ headers, query: '', remote: '192.0.2.7' })
+    const answer = await dispatcher.checkHead({ headers, query: '', remote: '192.0.2.7' })
     expect(answer?.xml).toContain(`<Code>${code}</Code>`)
   })
 })
