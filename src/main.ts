@@ -63,6 +63,7 @@ import {
   firewallSettings,
   forwardingFile,
   hostRuntimeSettings,
+  surroundingsOf,
 } from './settings.ts'
 import { DuplicateHostError, openRunHistory, requireUniqueHost } from './unique-host.ts'
 
@@ -338,6 +339,7 @@ async function runDaemon(config: Config): Promise<void> {
     agentStatus: agent.status,
     unreadable: () => records.rows.list(),
     health,
+    surroundings: () => surroundingsOf(config, host),
     upgrader: consoles.door,
     consoleLocator: consoles.consoleLocator,
     keys: records.keys.orders,

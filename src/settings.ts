@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { HostRuntimeSettings } from './agent/host-runtime.ts'
 import type { ApiSettings } from './api/action.ts'
 import type { Config, Environment } from './config.ts'
+import type { Host } from './host/host.ts'
 import type { OutboundSettings } from './images/outbound.ts'
 import { parseReach } from './images/outbound-policy.ts'
 import { certificateFiles } from './lib/certificates.ts'
@@ -11,6 +12,7 @@ import { parseIpv4 } from './model/addr.ts'
 import type { DriverDeclaration } from './model/driver.ts'
 import { FORWARDING_FILE } from './model/names.ts'
 import { chooseProxies } from './model/proxies.ts'
+import type { Surroundings } from './plan/explain.ts'
 import type { FirewallSettings } from './plan/ruleset.ts'
 import type { HostAnnouncement } from './store/records/host.ts'
 
@@ -90,6 +92,16 @@ export function firewallSettings({ network, fabric, store, bus }: Config): Firew
     engines: [...new Set(nodes)].toSorted(),
     fabric,
   }
+}
+
+/** What `atoll explain` goes by besides the records. Rejects as the host's `surroundings` does. */
+export async function surroundingsOf(
+  config: Config,
+  host: Pick<Host, 'surroundings'>,
+): Promise<Surroundings> {
+  const routing = await host.surroundings()
+  const { dns, host: self } = config
+  return { ...firewallSettings(config), host: self.name, zone: dns.zone, routing }
 }
 
 /** The file that remembers whether IP forwarding was on before Atoll. */

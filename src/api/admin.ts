@@ -14,12 +14,14 @@ import type { HealthCondition } from '../model/health.ts'
 import { type HostName, parseHostName, parseId } from '../model/ids.ts'
 import type { Host, Instance, Nic, UnreadableRow } from '../model/records.ts'
 import { KIB } from '../model/sizes.ts'
+import type { Surroundings } from '../plan/explain.ts'
 import { announcing } from '../store/announce.ts'
 import type { InformedStore } from '../store/steady.ts'
 import type { ReadTx } from '../store/store.ts'
 import { addKeyRoutes, type KeyRouteOptions } from './access-keys.ts'
 import type { ConsoleLocator, ConsolePlace } from './console/locate.ts'
 import type { Upgrader } from './console/server.ts'
+import { type ExplainReport, explain, type Question } from './explain.ts'
 import { forgetHost, setDraining } from './hosts.ts'
 import { limitConnections } from './http/connection-limits.ts'
 import { stateReasonText } from './state-reason.ts'
@@ -87,6 +89,8 @@ export interface AdminOptions {
   readonly agentStatus: () => object
   readonly unreadable: () => readonly UnreadableRow[]
   readonly health: () => readonly HealthCondition[]
+  /** What of this host decides where packets go. */
+  readonly surroundings: () => Promise<Surroundings>
   /** Takes the connections of consoles. */
   readonly upgrader: Upgrader
   readonly consoleLocator: ConsoleLocator
@@ -239,6 +243,7 @@ function guardedServer(options: AdminOptions): FastifyInstance {
         )
       }),
   )
+  addExplainRoute(server, options)
   addHostRoutes(server, options)
   if (options.keys !== undefined) addKeyRoutes(server, { ...options, ...options.keys })
   server.post<{ Params: { id: string } }>(
@@ -254,6 +259,21 @@ function guardedServer(options: AdminOptions): FastifyInstance {
     },
   )
   return server
+}
+
+/** Where packets go, and why not. */
+function addExplainRoute(
+  server: FastifyInstance,
+  { store, surroundings }: Pick<AdminOptions, 'store' | 'surroundings'>,
+): void {
+  server.get<{ Querystring: Partial<Question> }>(
+    '/v1/explain',
+    async ({ query: { from = '', to = '', what = '' } }): Promise<ExplainReport> => {
+      // A parameter that is given twice comes as a list.
+      const question = { from: String(from), to: String(to), what: String(what) }
+      return explain(question, store, await surroundings())
+    },
+  )
 }
 
 /** Orders about hosts, each answered with what came of it. */

@@ -5,9 +5,9 @@ import type { Ipv4 } from './addr.ts'
 export interface Flow {
   readonly source: Ipv4
   readonly destination: Ipv4
-  /** IANA's number (https://www.iana.org/assignments/protocol-numbers). */
+  /** IANA's number (https://www.iana.org/assignments/protocol-numbers); -1: all of them. */
   readonly protocol: number
-  /** TCP, UDP: the destination's port. ICMP: the type. Else 0. */
+  /** TCP, UDP: the destination's port. ICMP: the type; -1: all of them. Else 0. */
   readonly port: number
   /** ICMP: the code. Else 0. */
   readonly code: number

@@ -6,11 +6,13 @@ import { z } from 'zod'
 import { codeOf, hasCode } from '../lib/errno.ts'
 import { request } from '../lib/http.ts'
 import { below } from '../lib/paths.ts'
-import { unavailable } from '../model/errors.ts'
+import { refused, unavailable } from '../model/errors.ts'
 import { MIB } from '../model/sizes.ts'
 
 const refusalSchema = z.object({ error: z.string().min(1) })
 const TIMEOUT_MS = 5000
+/** The status with which the daemon refuses (`api/admin.ts`). */
+const REFUSED = 409
 const ANSWER_LIMIT_BYTES = 64 * MIB
 
 /** The path of the socket. */
@@ -48,8 +50,11 @@ async function ask(runtimeDir: string, path: string, method: 'GET' | 'POST'): Pr
       incoming.on('error', reject)
       incoming.on('end', () => {
         const text = Buffer.concat(chunks).toString('utf8')
+        const refusal = refusalIn(text)
         if (incoming.statusCode === 200) resolve(text)
-        else reject(new Error(refusalIn(text) ?? `atolld answered ${incoming.statusCode}: ${text}`))
+        else if (incoming.statusCode === REFUSED && refusal !== undefined)
+          reject(refused('InvalidParameterValue', refusal))
+        else reject(new Error(refusal ?? `atolld answered ${incoming.statusCode}: ${text}`))
       })
     })
     outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer in ${TIMEOUT_MS / 1000} s`)))

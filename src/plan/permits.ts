@@ -6,12 +6,18 @@ import { cidrContains, type Ipv4 } from '../model/addr.ts'
 import type { Flow } from '../model/flow.ts'
 import { ANY_PORT, ANY_PROTOCOL, hasPorts, PROTOCOLS } from '../model/group-rule.ts'
 import type { GroupId } from '../model/ids.ts'
-import type { HostWant, NicWant, RuleWant } from '../model/want.ts'
+import type { GroupWant, HostWant, NicWant, RuleWant } from '../model/want.ts'
 
 /** What a flow is judged by: the groups, and the NICs of one host. */
 export interface Permissions {
   readonly groups: ReadonlyMap<GroupId, Permission>
   readonly nics: ReadonlyMap<Ipv4, NicWant>
+}
+
+/** A rule that permits something, and the group that has it. */
+export interface Permit {
+  readonly group: GroupId
+  readonly rule: RuleWant
 }
 
 interface Permission {
@@ -23,11 +29,14 @@ interface Permission {
 export function permissionsOf({ local, shared }: HostWant): Permissions {
   const nics = local.instances.flatMap((instance) => instance.nics)
   return {
-    groups: new Map(
-      shared.groups.map(({ id, members, rules }) => [id, { members: new Set(members), rules }]),
-    ),
+    groups: groupPermissions(shared.groups),
     nics: new Map(nics.map((nic) => [nic.ip, nic])),
   }
+}
+
+/** What the groups permit their members. */
+export function groupPermissions(groups: readonly GroupWant[]): Permissions['groups'] {
+  return new Map(groups.map(({ id, members, rules }) => [id, { members: new Set(members), rules }]))
 }
 
 /**
@@ -47,19 +56,31 @@ export function isPermitted(flow: Flow, { nics, groups }: Permissions): boolean 
  * The first rule, in the order of the NIC's groups and of their rules, that lets the flow out of
  * (`egress`) or into the NIC; undefined when none does.
  */
-function permittingRule(
+export function permittingRule(
   flow: Flow,
   egress: boolean,
-  nic: Pick<NicWant, 'groups'>,
+  nic: GroupsOfNic,
   groups: Permissions['groups'],
-): RuleWant | undefined {
-  const rules = nic.groups.flatMap(({ id }) => groups.get(id)?.rules ?? [])
-  return rules.find((rule) => rule.egress === egress && matches(rule, flow, groups))
+): Permit | undefined {
+  const address = egress ? flow.destination : flow.source
+  return rulesForPeer(address, egress, nic, groups).find(({ rule }) => isProtocol(rule, flow))
 }
 
-function matches(rule: RuleWant, flow: Flow, groups: Permissions['groups']): boolean {
-  const address = rule.egress ? flow.destination : flow.source
-  return isPeer(rule, address, groups) && isProtocol(rule, flow)
+/** The rules that let anything to `address` out of the NIC (`egress`), or from there into it. */
+export function rulesForPeer(
+  address: Ipv4,
+  egress: boolean,
+  nic: GroupsOfNic,
+  groups: Permissions['groups'],
+): readonly Permit[] {
+  return nic.groups
+    .flatMap(({ id }) => (groups.get(id)?.rules ?? []).map((rule) => ({ group: id, rule })))
+    .filter(({ rule }) => rule.egress === egress && isPeer(rule, address, groups))
+}
+
+/** The groups that a NIC is in. */
+interface GroupsOfNic {
+  readonly groups: readonly { readonly id: GroupId }[]
 }
 
 function isPeer({ peer }: RuleWant, address: Ipv4, groups: Permissions['groups']): boolean {

@@ -9,7 +9,7 @@
  * tunnel's, cannot be told from these. There the connected networks are refused by address.
  */
 import type { Cidr, Ipv4 } from '../model/addr.ts'
-import { cidr } from '../model/addr.ts'
+import { cidr, cidrContains, formatCidr } from '../model/addr.ts'
 import type { HostRouting } from '../model/host-routing.ts'
 import { type Networks, networks } from './networks.ts'
 import { chain, type NftObject, set } from './nft-tables.ts'
@@ -80,4 +80,43 @@ export function reachRules(
       drop('reach'),
     ]),
   }
+}
+
+/** Whether an instance reaches a destination, and why, as the end of a sentence. */
+export interface ReachJudgement {
+  readonly passes: boolean
+  readonly why: string
+}
+
+/**
+ * The same answer as the chain `leave_host` gives, for a destination that is neither in a VPC nor
+ * a host. Of the host's routes it knows the default routes and the connected networks.
+ */
+export function judgeReach(
+  destination: Ipv4,
+  { reach, engines }: ReachSettings,
+  { connected, defaultRoutes }: HostRouting,
+): ReachJudgement {
+  const among = (nets: readonly Cidr[]) => nets.find((net) => cidrContains(net, destination))
+  const allowed = among(reach)
+  if (allowed !== undefined)
+    return { passes: true, why: `the setting network.reach has ${formatCidr(allowed)}` }
+  if (engines.includes(destination))
+    return { passes: false, why: 'it is the database or the broker, and not in network.reach' }
+  const martian = among(MARTIANS)
+  if (martian !== undefined)
+    return { passes: false, why: `${formatCidr(martian)} is never routed (RFC 6890)` }
+  const near = among(connected)
+  if (near !== undefined) {
+    // The next hop to a neighbour is the neighbour itself.
+    if (defaultRoutes.some(({ gateway }) => gateway === destination))
+      return { passes: true, why: "it is the gateway of the host's default route" }
+    const why = `it is in ${formatCidr(near)}, a network of the host itself that the setting network.reach does not have`
+    return { passes: false, why }
+  }
+  const [route] = defaultRoutes
+  if (route === undefined) return { passes: false, why: 'the host has no default route' }
+  const { link, gateway } = route
+  const by = gateway === null ? `on ${link}` : `by ${gateway} on ${link}`
+  return { passes: true, why: `the default route of the host goes ${by}` }
 }

@@ -185,6 +185,7 @@ export const NOT_TRIED: Readonly<Record<string, string>> = {
     'needs wscat, which was tried by hand: test/contract/api/console.test.ts has its protocol',
   'atolld --config FILE': 'quickstart starts the daemon so',
   'atoll forget HOST': 'needs a host that is off for good: test/lab/cluster.test.ts',
+  'atoll explain …': 'needs groups with rules: test/unit/plan/explain.test.ts',
   'atoll image publish': 'names the command without its files',
   'atoll keys': 'names a group of commands',
   'atoll teardown': 'scripts/quickstart --down does it, with the daemon stopped',

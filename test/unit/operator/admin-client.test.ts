@@ -35,6 +35,14 @@ test('what the daemon refuses is said in its words', async () => {
   await expect(readAdmin(runtimeDir, '/v1/hosts')).rejects.toThrow(/^records are away$/)
 })
 
+test('a question that it takes for a mistake is told from a failure', async () => {
+  await serve((_request, response) => response.writeHead(409).end('{"error":"nobody is \\"x\\""}'))
+  await expect(readAdmin(runtimeDir, '/v1/explain')).rejects.toMatchObject({
+    kind: 'refused',
+    message: 'nobody is "x"',
+  })
+})
+
 test('without a daemon the message says how to start it', async () => {
   await expect(readAdmin(runtimeDir, '/v1/hosts')).rejects.toMatchObject({
     kind: 'unavailable',

@@ -1,0 +1,73 @@
+/** What `atoll explain` is answered: the records of the whole cloud, read and judged. */
+import { refused } from '../model/errors.ts'
+import type { InstanceId } from '../model/ids.ts'
+import { type Explanation, explainPacket, type Surroundings } from '../plan/explain.ts'
+import { explainName, parseName } from '../plan/explain-dns.ts'
+import { type CloudRecords, findEnd, type Parsed, parseTraffic } from '../plan/explain-question.ts'
+import type { InformedStore } from '../store/steady.ts'
+import type { ReadTx } from '../store/store.ts'
+
+/** The document of `atoll explain`. */
+export interface ExplainReport extends Explanation {
+  /** Of what time (ISO 8601) the records are when the newest cannot be read; else null. */
+  readonly asOf: string | null
+}
+
+/** The words of the command, as they were typed. */
+export interface Question {
+  readonly from: string
+  readonly to: string
+  readonly what: string
+}
+
+/**
+ * The answer to `from to what`, or to `from dns name`. Errors: `refused` when the question means
+ * nothing.
+ */
+export async function explain(
+  { from, to, what }: Question,
+  store: Pick<InformedStore, 'read'>,
+  surroundings: Surroundings,
+): Promise<ExplainReport> {
+  const { value: records, asOf } = await store.read(readCloud)
+  const source = understood(findEnd(from, records))
+  if (to === 'dns') {
+    if (source.kind !== 'instance') throw refusal('only an instance can ask for a name')
+    return {
+      ...explainName(source, understood(parseName(what)), records, surroundings.zone),
+      asOf,
+    }
+  }
+  const destination = understood(findEnd(to, records))
+  const traffic = understood(parseTraffic(what))
+  if (source.kind !== 'instance' && destination.kind !== 'instance')
+    throw refusal('one of the two must be an instance')
+  return { ...explainPacket(source, destination, traffic, records, surroundings), asOf }
+}
+
+function understood<T>(parsed: Parsed<T>): T {
+  if ('problem' in parsed) throw refusal(parsed.problem)
+  return parsed.value
+}
+
+function refusal(problem: string) {
+  return refused('InvalidParameterValue', problem)
+}
+
+async function readCloud(tx: ReadTx): Promise<CloudRecords> {
+  const tags = await tx.tags({})
+  return {
+    hosts: await tx.hosts(),
+    instances: await tx.instances({}),
+    nics: await tx.placedNics({}),
+    vpcs: await tx.vpcs({}),
+    subnets: await tx.subnets({}),
+    groups: await tx.groups({}),
+    groupRules: await tx.groupRules({}),
+    nameTags: new Map(
+      tags.flatMap(({ key, resource, resourceType, value }) =>
+        key === 'Name' && resourceType === 'instance' ? [[resource as InstanceId, value]] : [],
+      ),
+    ),
+  }
+}

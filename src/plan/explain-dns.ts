@@ -1,0 +1,90 @@
+/** Whether a name resolves for an instance, and why not. Pure. */
+import { parseIpv4 } from '../model/addr.ts'
+import { nameTagLabel } from '../model/hostname.ts'
+import { parseId } from '../model/ids.ts'
+import { conclude, type Explanation, type Step, stateSteps, step } from './explain.ts'
+import type { CloudRecords, End, Parsed } from './explain-question.ts'
+import { sharedWant } from './want.ts'
+
+/** RFC 1035, section 2.3.4. */
+const NAME_MAX = 253
+
+/** The name that was asked for: in lower case and without the final dot. */
+export function parseName(text: string): Parsed<string> {
+  const name = text.toLowerCase().replace(/\.$/, '')
+  const isName =
+    name.length <= NAME_MAX && name.split('.').every((label) => /^[a-z0-9_-]{1,63}$/.test(label))
+  return isName ? { value: name } : { problem: `"${text}" is no DNS name` }
+}
+
+/** What the resolver of the asker's host says to `name`, or to an address for its name. */
+export function explainName(
+  asker: Extract<End, { kind: 'instance' }>,
+  name: string,
+  records: CloudRecords,
+  zone: string,
+): Explanation {
+  const subject = `DNS ${name} for ${asker.instance.id}`
+  return conclude(subject, [
+    ...stateSteps('source', asker, records),
+    ...nameSteps(asker, name, records, zone),
+  ])
+}
+
+function nameSteps(
+  { instance, nic }: Extract<End, { kind: 'instance' }>,
+  name: string,
+  records: CloudRecords,
+  zone: string,
+): readonly Step[] {
+  const known = sharedWant(instance.host, records).names
+  const vpcOf = new Map(records.nics.map((one) => [one.ip, one.vpc]))
+  const own = known.filter(({ ip }) => vpcOf.get(ip) === nic?.vpc)
+  const address = parseIpv4(name)
+  if (address !== undefined) {
+    const found = own.find(({ ip, primary }) => ip === address && primary)
+    return [
+      found === undefined
+        ? step('name', false, `No instance of its VPC has ${address}.`)
+        : step('name', true, `Its name is ${found.name}.${zone}.`),
+    ]
+  }
+  const isShort = !name.includes('.')
+  const label = isShort ? name : name.slice(0, -zone.length - 1)
+  if (name === zone) return [step('name', false, `${zone} is the zone itself: it has no address.`)]
+  if (!(isShort || name.endsWith(`.${zone}`)))
+    return [
+      step(
+        'name',
+        true,
+        `It is not in the zone ${zone}: the host asks its own resolvers, and gives their answer.`,
+      ),
+    ]
+  const found = own.filter((one) => one.name === label)
+  if (found.length > 0) {
+    const addresses = found.map(({ ip }) => ip).join(', ')
+    return [step('name', true, `${label}.${zone} is ${addresses}.`)]
+  }
+  const elsewhere = known.find((one) => one.name === label)
+  if (elsewhere !== undefined)
+    return [
+      step(
+        'name',
+        false,
+        `${label} is ${elsewhere.ip} in ${vpcOf.get(elsewhere.ip)}, and the asker is in ${nic?.vpc}: names are not known outside their VPC.`,
+      ),
+    ]
+  return [step('name', false, missingName(label, zone, records))]
+}
+
+/** Why nobody has the name. */
+function missingName(label: string, zone: string, { instances, nameTags }: CloudRecords): string {
+  const id = parseId('i', label)
+  const named = instances.filter((one) =>
+    id === undefined ? nameTagLabel(nameTags.get(one.id)) === label : one.id === id,
+  )
+  const other = named.find(({ state }) => state !== 'terminated') ?? named[0]
+  if (other === undefined) return `There is no ${label}.${zone}: no instance has that id or Name.`
+  if (id !== undefined) return `Instance ${id} is ${other.state}: it has no address.`
+  return `There is no ${label}.${zone}: ${other.id} with that Name is ${other.state}, and a Name resolves only while its instance runs.`
+}

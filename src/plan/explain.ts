@@ -1,0 +1,306 @@
+/**
+ * Whether a packet passes, and what decides. Pure: from the records of the whole cloud, and from
+ * what this host knows of its own network.
+ *
+ * Groups are judged by `permits.ts` and ways out by `reach.ts`, which give the same answers as the
+ * rules in the kernel. What a guest itself does with a packet is not known here.
+ */
+import { cidrContains, type Ipv4, METADATA_ADDRESS } from '../model/addr.ts'
+import type { Flow } from '../model/flow.ts'
+import {
+  ANY_PORT,
+  ANY_PROTOCOL,
+  formatPeer,
+  hasPorts,
+  PORT_MAX,
+  PROTOCOLS,
+} from '../model/group-rule.ts'
+import type { HostRouting } from '../model/host-routing.ts'
+import type { HostName, SecurityGroupRuleId } from '../model/ids.ts'
+import type { Instance, PlacedNic } from '../model/records.ts'
+import type { RuleWant, SharedWant } from '../model/want.ts'
+import type { CloudRecords, End, Traffic } from './explain-question.ts'
+import { groupPermissions, permittingRule, rulesForPeer } from './permits.ts'
+import { judgeReach, type ReachSettings } from './reach.ts'
+import { serviceAddresses } from './service-addresses.ts'
+import { sharedWant } from './want.ts'
+
+/** What is looked at, in the order in which the packet meets it. */
+export type StepName = 'source' | 'egress' | 'route' | 'ingress' | 'destination' | 'answer' | 'name'
+
+/** One thing that was looked at. */
+export interface Step {
+  readonly step: StepName
+  readonly passes: boolean
+  /** A sentence. */
+  readonly text: string
+  /** The rule of a security group that decides; null when another thing does, or a missing rule. */
+  readonly rule: SecurityGroupRuleId | null
+}
+
+/** The answer. The first step that does not pass decides. */
+export interface Explanation {
+  readonly passes: boolean
+  /** The answer in one sentence. */
+  readonly text: string
+  readonly steps: readonly Step[]
+}
+
+/** What decides beside the records. */
+export interface Surroundings extends ReachSettings {
+  /** The host that answers, and whose settings and routes these are. */
+  readonly host: HostName
+  readonly instanceToHostPorts: readonly number[]
+  readonly routing: HostRouting
+  /** Zone of the instances' names. */
+  readonly zone: string
+}
+
+/** A step without a rule. */
+export function step(name: StepName, passes: boolean, text: string): Step {
+  return { step: name, passes, text, rule: null }
+}
+
+/** The answer that these steps come to. */
+export function conclude(subject: string, steps: readonly Step[]): Explanation {
+  const stopped = steps.find(({ passes }) => !passes)
+  const text = stopped === undefined ? `${subject}: yes.` : `${subject}: no. ${stopped.text}`
+  return { passes: stopped === undefined, text, steps }
+}
+
+/** Whether what begins so passes from one end to the other. At least one is an instance. */
+export function explainPacket(
+  source: End,
+  destination: End,
+  traffic: Traffic,
+  records: CloudRecords,
+  surroundings: Surroundings,
+): Explanation {
+  const subject = `${traffic.text} from ${nameOf(source, records)} to ${nameOf(destination, records)}`
+  const from = addressOf(source)
+  const to = addressOf(destination)
+  const dead = [
+    ...stateSteps('source', source, records),
+    ...stateSteps('destination', destination, records),
+  ]
+  if (from === null || to === null) return conclude(subject, dead)
+  const { protocol, port, code } = traffic
+  const packet: Packet = {
+    flow: { source: from, destination: to, protocol, port, code },
+    traffic,
+    source,
+    destination,
+    records,
+    surroundings,
+    shared: sharedWant(hostOf(source) ?? surroundings.host, {
+      ...records,
+      hosts: records.hosts.filter(({ state }) => state !== 'forgotten'),
+    }),
+  }
+  if (from === to)
+    return conclude(subject, [...dead, step('route', true, 'It does not leave the instance.')])
+  const steps = [...dead.filter((one) => one.step === 'source'), ...pathSteps(packet)]
+  const all = [...steps, ...dead.filter((one) => one.step === 'destination')]
+  const answer = step(
+    'answer',
+    true,
+    'Answers pass: connections are tracked, and what belongs to one needs no rule.',
+  )
+  return conclude(subject, all.every(({ passes }) => passes) ? [...all, answer] : all)
+}
+
+interface Packet {
+  readonly flow: Flow
+  readonly traffic: Traffic
+  readonly source: End
+  readonly destination: End
+  readonly records: CloudRecords
+  readonly surroundings: Surroundings
+  /** As the source's host has it. */
+  readonly shared: SharedWant
+}
+
+/** Rules and routes on the way. */
+function pathSteps(packet: Packet): readonly Step[] {
+  const { source, destination, flow, shared, records } = packet
+  if (source.kind === 'address') {
+    if (shared.vpcs.some(({ cidr }) => cidrContains(cidr, flow.source)))
+      return [
+        step(
+          'source',
+          false,
+          `${flow.source} is in a VPC, but no instance has it: what claims it is dropped.`,
+        ),
+      ]
+    const host = records.hosts.find(({ name }) => name === hostOf(destination))
+    if (host?.fabricAddress === flow.source)
+      return [step('route', true, `Host ${host.name} reaches its own instances without a rule.`)]
+    const text = `The sender outside must send it to host ${hostOf(destination)} by a route of its own: private addresses are announced nowhere.`
+    return [step('route', true, text), ...ingressSteps(packet)]
+  }
+  const local = hostServiceSteps(packet)
+  if (local !== null) return local
+  const egress = groupStep(packet, source.nic, true)
+  return [egress, ...routeSteps(packet), ...ingressSteps(packet)]
+}
+
+function ingressSteps(packet: Packet): readonly Step[] {
+  const { destination } = packet
+  return destination.kind === 'instance' ? [groupStep(packet, destination.nic, false)] : []
+}
+
+/** What the rules of the NIC's groups say. */
+function groupStep(packet: Packet, nic: PlacedNic | null, egress: boolean): Step {
+  const { flow, traffic, shared, records } = packet
+  const name = egress ? 'egress' : 'ingress'
+  const direction = egress ? 'out' : 'in'
+  const other = egress ? flow.destination : flow.source
+  const toOther = egress ? `to ${other}` : `from ${other}`
+  const ids = nic?.groups ?? []
+  const own = { groups: ids.map((id) => ({ id })) }
+  const groups = groupPermissions(shared.groups)
+  const called = (id: string) => {
+    const group = records.groups.find((one) => one.id === id)
+    return group === undefined ? id : `${group.name} (${id})`
+  }
+  const permit = permittingRule(flow, egress, own, groups)
+  if (permit !== undefined) {
+    const { rule, group } = permit
+    const text = `Rule ${rule.id} of group ${called(group)} lets it ${direction}: ${ruleText(rule)}.`
+    return { step: name, passes: true, text, rule: rule.id }
+  }
+  const some = rulesForPeer(other, egress, own, groups)
+  const only =
+    some.length === 0
+      ? ''
+      : ` What they let ${direction} ${toOther}: ${some.map(({ rule }) => `${ruleText(rule)} (${rule.id})`).join('; ')}.`
+  const where = ids.length === 0 ? 'it is in no group' : `of ${ids.map(called).join(', ')}`
+  const text = `No rule lets ${traffic.text} ${direction} ${toOther}: ${where}.${only}`
+  return step(name, false, text)
+}
+
+/** What a rule lets pass, in words. */
+function ruleText({ protocol, fromPort, toPort, peer, egress }: RuleWant): string {
+  const whom = `${egress ? 'to' : 'from'} ${formatPeer(peer)}`
+  if (protocol === ANY_PROTOCOL) return `everything ${whom}`
+  const [known] = Object.entries(PROTOCOLS).find(([, number]) => number === protocol) ?? []
+  const name = known ?? `protocol ${protocol}`
+  if (hasPorts(protocol)) {
+    if (fromPort === 0 && toPort === PORT_MAX) return `every ${name} port ${whom}`
+    return `${name} ${fromPort === toPort ? fromPort : `${fromPort}-${toPort}`} ${whom}`
+  }
+  if (fromPort === ANY_PORT) return `${name} ${whom}`
+  return `${name} type ${fromPort}${toPort === ANY_PORT ? '' : ` code ${toPort}`} ${whom}`
+}
+
+/** The way from an instance to an instance, or out. */
+function routeSteps(packet: Packet): readonly Step[] {
+  const { source, destination, flow, shared, records, surroundings } = packet
+  const host = hostOf(source)
+  if (destination.kind === 'address') {
+    if (shared.vpcs.some(({ cidr }) => cidrContains(cidr, flow.destination)))
+      return [step('route', false, `No instance has ${flow.destination}: there is no route to it.`)]
+    const { passes, why } = judgeReach(flow.destination, surroundings, surroundings.routing)
+    const whose =
+      host === surroundings.host
+        ? ''
+        : ` This is as seen from host ${surroundings.host}; ask on ${host}, too.`
+    const text = passes
+      ? `It goes out with an address of host ${host}: ${why}.${whose}`
+      : `Instances do not reach ${flow.destination}: ${why}.${whose}`
+    return [step('route', passes, text)]
+  }
+  if (vpcOf(source) !== vpcOf(destination))
+    return [
+      step(
+        'route',
+        false,
+        `They are in different VPCs, ${vpcOf(source)} and ${vpcOf(destination)}, and nothing joins these.`,
+      ),
+    ]
+  const there = hostOf(destination)
+  if (host === there) return [step('route', true, `Both are on host ${host}.`)]
+  for (const name of [host, there]) {
+    const row = records.hosts.find((one) => one.name === name && one.state !== 'forgotten')
+    if (row === undefined) return [step('route', false, `There is no host ${name} any more.`)]
+    if (row.fabricAddress === null)
+      return [
+        step(
+          'route',
+          false,
+          `Host ${name} has no address for other hosts: it lacks the setting fabric.address.`,
+        ),
+      ]
+  }
+  const via = shared.routes.find(({ ip }) => ip === flow.destination)?.via
+  return [
+    via === undefined
+      ? step('route', false, `Host ${host} has no route to ${flow.destination}.`)
+      : step('route', true, `Host ${host} has a route by ${via} to host ${there}.`),
+  ]
+}
+
+/** Packets to a host itself, which no group judges; null when the packet is to somebody else. */
+function hostServiceSteps({ flow, shared, records, surroundings }: Packet): readonly Step[] | null {
+  const { destination, protocol, port } = flow
+  const isOpen = protocol === PROTOCOLS.tcp && surroundings.instanceToHostPorts.includes(port)
+  const open = `the setting network.instanceToHostPorts ${isOpen ? 'has' : 'does not have'} it`
+  if (serviceAddresses(shared).includes(destination)) {
+    const isDns = (protocol === PROTOCOLS.udp || protocol === PROTOCOLS.tcp) && port === 53
+    const isDhcp = protocol === PROTOCOLS.udp && port === 67
+    const isMetadata = destination === METADATA_ADDRESS && protocol === PROTOCOLS.tcp && port === 80
+    const isPing = protocol === PROTOCOLS.icmp && port === 8
+    if (isDns || isDhcp || isMetadata || isPing)
+      return [step('route', true, "The instance's own host answers; no group is asked.")]
+    const text = `${destination} is the address of services of the host, and this is none of them: ${open}.`
+    return [step('route', isOpen, isOpen ? `The instance's own host takes it: ${open}.` : text)]
+  }
+  const host = records.hosts.find(({ fabricAddress }) => fabricAddress === destination)
+  if (host === undefined || host.state === 'forgotten') return null
+  const text = `${destination} is host ${host.name} itself: ${open}.`
+  return [step('route', isOpen, text)]
+}
+
+/** Whether the end is an instance that runs, on a host that lives. */
+export function stateSteps(
+  name: 'source' | 'destination',
+  end: End,
+  { hosts, nameTags }: CloudRecords,
+): readonly Step[] {
+  if (end.kind === 'address') return []
+  const { instance, nic } = end
+  const called = instanceName(instance, nameTags)
+  if (instance.state !== 'running') return [step(name, false, `${called} is ${instance.state}.`)]
+  if (nic === null) return [step(name, false, `${called} has no network interface.`)]
+  const host = hosts.find((one) => one.name === instance.host)
+  if (host?.live !== true)
+    return [
+      step(
+        name,
+        false,
+        `Host ${instance.host} of ${called} is lost: nobody knows whether the instance still runs.`,
+      ),
+    ]
+  return [step(name, true, `${called} runs on host ${instance.host} with ${nic.ip} (${nic.id}).`)]
+}
+
+function instanceName({ id }: Instance, nameTags: CloudRecords['nameTags']): string {
+  const tag = nameTags.get(id)
+  return tag === undefined ? id : `${tag} (${id})`
+}
+
+function nameOf(end: End, { nameTags }: CloudRecords): string {
+  return end.kind === 'address' ? end.ip : instanceName(end.instance, nameTags)
+}
+
+function addressOf(end: End): Ipv4 | null {
+  return end.kind === 'address' ? end.ip : (end.nic?.ip ?? null)
+}
+
+function hostOf(end: End): HostName | null {
+  return end.kind === 'address' ? null : end.instance.host
+}
+
+function vpcOf(end: End): string | null {
+  return end.kind === 'address' ? null : (end.nic?.vpc ?? null)
+}

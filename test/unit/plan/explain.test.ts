@@ -1,0 +1,311 @@
+/** `atoll explain`: its verdict is that of `isPermitted`, and it names what decides. */
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { cidr, ipv4 } from '../../../src/model/addr.ts'
+import { ALL_OUT, PROTOCOLS, type RuleMatch } from '../../../src/model/group-rule.ts'
+import type { GroupRule, Host, Instance, PlacedNic } from '../../../src/model/records.ts'
+import { explainPacket, type Surroundings } from '../../../src/plan/explain.ts'
+import { explainName, parseName } from '../../../src/plan/explain-dns.ts'
+import { type CloudRecords, findEnd, parseTraffic } from '../../../src/plan/explain-question.ts'
+import { groupPermissions, isPermitted } from '../../../src/plan/permits.ts'
+import { sharedWant } from '../../../src/plan/want.ts'
+import {
+  hostName,
+  hostRecord,
+  instanceId,
+  instanceRecord,
+  network,
+  nicRecord,
+  numbered,
+} from '../../kit/records.ts'
+
+const HERE = hostName('here')
+const THERE = hostName('there')
+const SURROUNDINGS: Surroundings = {
+  host: HERE,
+  zone: 'atoll.internal',
+  reach: [cidr('192.168.7.0/24')],
+  engines: [ipv4('10.0.0.9')],
+  instanceToHostPorts: [8773],
+  routing: {
+    defaultRoutes: [{ link: 'eth0', gateway: ipv4('10.0.0.1') }],
+    connected: [cidr('10.0.0.0/24')],
+    engineBridges: [],
+    forwardedBefore: true,
+  },
+}
+const HOSTS: readonly Host[] = [
+  hostRecord(HERE, { fabricAddress: ipv4('10.0.0.2') }),
+  hostRecord(THERE, { fabricAddress: ipv4('10.0.0.3') }),
+]
+
+function group(number: number) {
+  return { ...network.group, id: numbered('sg', number), name: `group-${number}` }
+}
+
+function rule(number: number, groupNumber: number, match: RuleMatch): GroupRule {
+  const { account, vpc } = network.group
+  const id = numbered('sgr', number)
+  return { ...match, id, group: group(groupNumber).id, vpc, account, description: '' }
+}
+
+/** Instances 1 and 2 on `here`, 3 on `there`, named web-1 to web-3, in the groups of their numbers. */
+function cloud(
+  rules: readonly GroupRule[],
+  memberships: readonly (readonly number[])[] = [[1], [2], [3]],
+): CloudRecords {
+  const instances = memberships.map(
+    (_, at): Instance => ({
+      ...instanceRecord(instanceId(at + 1), at === 2 ? THERE : HERE),
+      state: 'running',
+    }),
+  )
+  const nics = memberships.map(
+    (groups, at): PlacedNic => ({
+      ...nicRecord(instanceId(at + 1), at + 1),
+      groups: groups.map((number) => group(number).id),
+      host: at === 2 ? THERE : HERE,
+      nameTag: `web-${at + 1}`,
+    }),
+  )
+  return {
+    hosts: HOSTS,
+    instances,
+    nics,
+    vpcs: [network.vpc],
+    subnets: [network.subnet],
+    groups: [1, 2, 3].map(group),
+    groupRules: rules,
+    nameTags: new Map(instances.map(({ id }, at) => [id, `web-${at + 1}`])),
+  }
+}
+
+function value<T>(parsed: { readonly value: T } | { readonly problem: string }): T {
+  if ('problem' in parsed) throw new Error(parsed.problem)
+  return parsed.value
+}
+
+function ask(records: CloudRecords, from: string, to: string, what: string) {
+  const ends = [value(findEnd(from, records)), value(findEnd(to, records))] as const
+  return explainPacket(...ends, value(parseTraffic(what)), records, SURROUNDINGS)
+}
+
+function askName(records: CloudRecords, name: string) {
+  const asker = value(findEnd('web-1', records))
+  if (asker.kind !== 'instance') throw new Error('web-1 is an instance')
+  return explainName(asker, value(parseName(name)), records, SURROUNDINGS.zone)
+}
+
+const SSH_IN: RuleMatch = {
+  egress: false,
+  protocol: PROTOCOLS.tcp,
+  fromPort: 22,
+  toPort: 22,
+  peer: { kind: 'group', group: group(1).id },
+}
+const OPEN = cloud([rule(1, 1, ALL_OUT), rule(2, 2, SSH_IN), rule(3, 3, SSH_IN)])
+
+/** A record with some fields of one instance changed. */
+function withInstance(number: number, changes: Partial<Instance>): CloudRecords {
+  const changed = OPEN.instances.map((one) =>
+    one.id === instanceId(number) ? { ...one, ...changes } : one,
+  )
+  return { ...OPEN, instances: changed }
+}
+
+const peers = fc.oneof(
+  fc.constantFrom(1, 2, 3).map((number) => ({ kind: 'group', group: group(number).id }) as const),
+  fc
+    .constantFrom('0.0.0.0/0', '172.31.0.0/29', '172.31.0.4/32', '10.0.0.0/8')
+    .map((text) => ({ kind: 'ipv4', cidr: cidr(text) }) as const),
+)
+const matches: fc.Arbitrary<RuleMatch> = fc
+  .record({
+    egress: fc.boolean(),
+    peer: peers,
+    what: fc.oneof(
+      fc.constant({ protocol: -1, fromPort: -1, toPort: -1 }),
+      fc.constant({ protocol: 47, fromPort: -1, toPort: -1 }),
+      fc
+        .tuple(fc.constantFrom(6, 17), fc.integer({ min: 20, max: 24 }), fc.nat(3))
+        .map(([protocol, fromPort, more]) => ({ protocol, fromPort, toPort: fromPort + more })),
+      fc
+        .tuple(fc.constantFrom(-1, 3, 8), fc.constantFrom(-1, 0, 4))
+        .map(([type, code]) => ({ protocol: 1, fromPort: type, toPort: type === -1 ? -1 : code })),
+    ),
+  })
+  .map(({ what, ...rest }) => ({ ...rest, ...what }))
+const memberships = fc.array(
+  fc.uniqueArray(fc.constantFrom(1, 2, 3), { minLength: 1, maxLength: 3 }),
+  {
+    minLength: 3,
+    maxLength: 3,
+  },
+)
+
+describe('the verdict', () => {
+  it('is that of isPermitted between any two instances, for any rules', () => {
+    const seen = { passes: 0, not: 0 }
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.constantFrom(1, 2, 3), matches), {
+          minLength: 6,
+          maxLength: 24,
+          size: 'max',
+        }),
+        memberships,
+        fc.constantFrom('tcp/22', 'tcp/24', 'udp/23', 'icmp', 'icmp/8', 'icmp/3/4', '47', 'any'),
+        fc.uniqueArray(fc.constantFrom(0, 1, 2), { minLength: 2, maxLength: 2 }),
+        (rules, members, what, [from = 0, to = 0]) => {
+          const records = cloud(
+            rules.map(([number, match], at) => rule(at, number, match)),
+            members,
+          )
+          const ends = [from, to].flatMap((at) => records.nics[at] ?? [])
+          const [source, destination] = ends
+          if (source === undefined || destination === undefined) throw new Error('two ends')
+          const { protocol, port, code } = value(parseTraffic(what))
+          const flow = { source: source.ip, destination: destination.ip, protocol, port, code }
+          // One host for each end, as in the kernel.
+          const permitted = ends.every((nic) =>
+            isPermitted(flow, {
+              groups: groupPermissions(sharedWant(nic.host, records).groups),
+              nics: new Map([
+                [
+                  nic.ip,
+                  {
+                    ...nic,
+                    vpcCidr: network.vpc.cidr,
+                    subnetCidr: network.subnet.cidr,
+                    gateway: ipv4('172.31.0.1'),
+                    groups: nic.groups.map((id) => ({ id, name: '' })),
+                  },
+                ],
+              ]),
+            }),
+          )
+          const { passes, steps } = ask(records, source.ip, destination.ip, what)
+          expect(passes).toBe(permitted)
+          seen[passes ? 'passes' : 'not']++
+          // A step of groups that passes names a rule of the records, of the right direction.
+          for (const { step, passes, rule: named } of steps)
+            if (passes && (step === 'egress' || step === 'ingress'))
+              expect(records.groupRules.find(({ id }) => id === named)?.egress).toBe(
+                step === 'egress',
+              )
+        },
+      ),
+      { numRuns: 500 },
+    )
+    expect(Math.min(seen.passes, seen.not)).toBeGreaterThan(20)
+  })
+})
+
+describe('what decides', () => {
+  it('is told step by step', () => {
+    const { passes, steps } = ask(OPEN, 'web-1', instanceId(3), 'tcp/22')
+    expect(passes).toBe(true)
+    expect(steps.map(({ step }) => step)).toStrictEqual([
+      'source',
+      'egress',
+      'route',
+      'ingress',
+      'destination',
+      'answer',
+    ])
+    expect(steps[3]?.rule).toBe(numbered('sgr', 3))
+    expect(steps[2]?.text).toMatch(/by 10\.0\.0\.3 to host there/)
+  })
+
+  const without = (fabric: Partial<Host>): CloudRecords => ({
+    ...OPEN,
+    hosts: HOSTS.map((host) => (host.name === THERE ? { ...host, ...fabric } : host)),
+  })
+  it.each([
+    ['web-1', 'web-2', 'tcp/23', OPEN, /No rule lets tcp\/23 in .*group-2.*tcp 22 from sg-/],
+    ['web-2', 'web-1', 'tcp/22', OPEN, /No rule lets tcp\/22 out .*group-2/],
+    ['web-1', 'web-2', 'any', OPEN, /No rule lets any in/],
+    ['outside', 'web-2', 'tcp/22', OPEN, /No rule lets tcp\/22 in from 203\.0\.113\.1/],
+    ['web-1', 'web-2', 'tcp/22', withInstance(2, { state: 'stopped' }), /web-2 .* is stopped/],
+    ['web-1', 'web-2', 'tcp/22', withInstance(1, { state: 'pending' }), /web-1 .* is pending/],
+    ['web-1', 'web-3', 'tcp/22', without({ live: false }), /there of web-3 .* is lost/],
+    ['web-1', 'web-3', 'tcp/22', without({ fabricAddress: null }), /fabric\.address/],
+    ['web-1', 'web-3', 'tcp/22', without({ state: 'forgotten' }), /no host there any more/],
+    ['web-1', '172.31.0.200', 'tcp/22', OPEN, /No instance has 172\.31\.0\.200/],
+    ['172.31.0.200', 'web-1', 'tcp/22', OPEN, /what claims it is dropped/],
+    ['web-1', '10.0.0.77', 'tcp/22', OPEN, /10\.0\.0\.0\/24, .*network\.reach/],
+    ['web-1', '10.0.0.9', 'tcp/3306', OPEN, /the database or the broker/],
+    ['web-1', '224.0.0.1', 'udp/53', OPEN, /never routed/],
+    ['web-1', '10.0.0.3', 'tcp/22', OPEN, /is host there itself.*does not have/],
+    ['web-1', '169.254.169.254', 'tcp/81', OPEN, /address of services/],
+  ])('no from %s to %s with %s', (from, to, what, records, why) => {
+    const answer = ask(records, from, to, what)
+    expect(answer.passes).toBe(false)
+    expect(answer.text).toMatch(why)
+  })
+
+  it.each([
+    ['web-1', 'outside', 'tcp/443', /10\.0\.0\.1 on eth0/],
+    ['web-1', '192.168.7.1', 'tcp/443', /network\.reach has 192\.168\.7\.0\/24/],
+    ['web-1', '10.0.0.1', 'icmp/8', /gateway of the host's default route/],
+    ['web-2', '169.254.169.254', 'tcp/80', /own host answers/],
+    ['web-2', '172.31.0.1', 'udp/53', /own host answers/],
+    ['web-1', '10.0.0.3', 'tcp/8773', /instanceToHostPorts has it/],
+    ['web-1', 'web-1', 'tcp/22', /does not leave/],
+    ['10.0.0.2', 'web-2', 'tcp/99', /reaches its own instances/],
+  ])('yes from %s to %s with %s', (from, to, what, why) => {
+    const answer = ask(OPEN, from, to, what)
+    expect(answer.text).toMatch(/: yes\.$/)
+    expect(answer.steps.map(({ text }) => text).join('\n')).toMatch(why)
+  })
+
+  it('is no route to another VPC', () => {
+    const vpc = { ...network.vpc, id: numbered('vpc', 2) }
+    const nics = OPEN.nics.map((nic, at) => (at === 1 ? { ...nic, vpc: vpc.id } : nic))
+    const records = { ...OPEN, vpcs: [network.vpc, vpc], nics }
+    expect(ask(records, 'web-1', 'web-2', 'tcp/22').text).toMatch(/different VPCs/)
+    expect(askName(records, 'web-2').text).toMatch(/names are not known outside their VPC/)
+  })
+})
+
+describe('names', () => {
+  it.each([
+    ['web-2', true, /web-2\.atoll\.internal is 172\.31\.0\.5/],
+    ['WEB-2.Atoll.internal.', true, /is 172\.31\.0\.5/],
+    [instanceId(3), true, /is 172\.31\.0\.6/],
+    ['172.31.0.5', true, /Its name is i-/],
+    ['debian.org', true, /asks its own resolvers/],
+    ['web-9', false, /no instance has that id or Name/],
+    ['172.31.0.99', false, /No instance of its VPC/],
+    ['atoll.internal', false, /zone itself/],
+  ])('%s', (name, passes, why) => {
+    const answer = askName(OPEN, name)
+    expect(answer.passes).toBe(passes)
+    expect(answer.steps.at(-1)?.text).toMatch(why)
+  })
+
+  it('of a stopped instance: its Name is gone, its id stays', () => {
+    const stopped = withInstance(2, { state: 'stopped' })
+    const nics = OPEN.nics.map((nic, at) => (at === 1 ? { ...nic, nameTag: null } : nic))
+    const records = { ...stopped, nics }
+    expect(askName(records, 'web-2').text).toMatch(/is stopped, and a Name resolves only while/)
+    expect(askName(records, instanceId(2)).passes).toBe(true)
+  })
+})
+
+describe('questions that mean nothing', () => {
+  it.each(['tcp', 'tcp/0', 'tcp/65536', 'tcp/1/2', 'icmp/256', '256', '47/1', 'gre', '', 'tcp/-1'])(
+    'traffic %j',
+    (text) => {
+      expect(parseTraffic(text)).toHaveProperty('problem')
+    },
+  )
+  it('ends that nobody is, or several are', () => {
+    expect(findEnd('nobody', OPEN)).toHaveProperty('problem')
+    const nameTags = new Map(OPEN.instances.map(({ id }) => [id, 'web']))
+    expect(findEnd('web', { ...OPEN, nameTags })).toHaveProperty('problem')
+  })
+  it.each(['', 'a..b', 'a b', `${'a'.repeat(64)}`])('name %j', (name) => {
+    expect(parseName(name)).toHaveProperty('problem')
+  })
+})
