@@ -82,6 +82,30 @@ const apiTls = z
   })
   .prefault({})
 
+/** EC2's own: https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html */
+const quotas = z
+  .strictObject({
+    securityGroupsPerVpc: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .default(2500)
+      .describe('Most security groups of one VPC'),
+    rulesPerSecurityGroup: z
+      .int()
+      .min(1)
+      .max(1000)
+      .default(60)
+      .describe('Most rules of one security group in each direction'),
+    securityGroupsPerInterface: z
+      .int()
+      .min(1)
+      .max(16)
+      .default(5)
+      .describe('Most security groups of one NIC'),
+  })
+  .prefault({})
+
 /** The EC2 API. */
 export const apiSection = z
   .strictObject({
@@ -112,6 +136,7 @@ export const apiSection = z
       .max(1000)
       .default(100)
       .describe('Most instances that one RunInstances may ask for'),
+    quotas,
     bodyLimitKiB: z
       .int()
       .min(32)

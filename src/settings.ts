@@ -47,6 +47,7 @@ export function apiSettings(config: Config, drivers: readonly DriverDeclaration[
     endpoint: config.api.url === null ? null : new URL(config.api.url).host,
     drivers,
     maxInstancesPerLaunch: config.api.maxInstancesPerLaunch,
+    quotas: config.api.quotas,
   }
 }
 

@@ -62,6 +62,15 @@ export interface ApiSettings {
   readonly drivers: readonly DriverDeclaration[]
   /** Most instances that one RunInstances may ask for. */
   readonly maxInstancesPerLaunch: number
+  readonly quotas: Quotas
+}
+
+/** How many of each an account may have. */
+interface Quotas {
+  readonly securityGroupsPerVpc: number
+  /** In each direction. */
+  readonly rulesPerSecurityGroup: number
+  readonly securityGroupsPerInterface: number
 }
 
 /** The records as one request uses them. */

@@ -13,8 +13,6 @@ import { isReservedKey, RESERVED_TAG_PREFIX } from '../model/reserved-tags.ts'
 
 /** Most ids in one request (EC2: 1000 for instances). */
 export const IDS_MAX = 1000
-/** Most security groups of one NIC (EC2's default). */
-export const GROUPS_PER_NIC_MAX = 5
 /**
  * Tag limits: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions
  */

@@ -6,7 +6,6 @@ import { type AccountId, type HostName, type IdPrefix, parseId } from '../model/
 import type { ReadTx } from '../store/store.ts'
 import { derivedId } from './derived-ids.ts'
 import { missingImages, missingVolumes, notFound } from './schemas.ts'
-import { ruleIds } from './views/security-group-rule.ts'
 
 export interface Taggable {
   readonly id: string
@@ -94,7 +93,7 @@ const KINDS: Partial<Readonly<Record<IdPrefix, Kind>>> = {
     type: 'security-group-rule',
     missing: (ids) =>
       notFound('InvalidSecurityGroupRuleId.NotFound', 'security group rule ID', ids),
-    list: async (tx, account) => (await tx.groups({ account })).flatMap(ruleIds),
+    list: async (tx, account) => (await tx.groupRules({ account })).map(({ id }) => ({ id })),
   },
   key: {
     type: 'key-pair',

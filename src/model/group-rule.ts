@@ -46,7 +46,7 @@ export function hasPorts(protocol: number): boolean {
 }
 
 /** Whether rules for the protocol name a type and a code. */
-function isIcmp(protocol: number): boolean {
+export function isIcmp(protocol: number): boolean {
   return protocol === PROTOCOLS.icmp || protocol === PROTOCOLS.icmpv6
 }
 

@@ -33,6 +33,7 @@ import { openSqliteStore } from '../../src/store/engines/sqlite/dialect.ts'
 import { type InformedStore, withoutReplica } from '../../src/store/steady.ts'
 import type { Store } from '../../src/store/store.ts'
 import { silentLog } from '../../tools/kit/log.ts'
+import { defaultRules } from './records.ts'
 
 function must<T>(value: T | undefined): T {
   if (value === undefined) throw new Error('a literal of a test is malformed')
@@ -173,6 +174,11 @@ function makeParts(store: Store, bus: Bus): ApiParts {
       endpoint: 'cloud.example:8773',
       drivers: [QEMU, DOCKER],
       maxInstancesPerLaunch: 100,
+      quotas: {
+        securityGroupsPerVpc: 2500,
+        rulesPerSecurityGroup: 60,
+        securityGroupsPerInterface: 5,
+      },
     },
   }
 }
@@ -212,6 +218,7 @@ async function fill(
     await tx.insertVpc(vpc)
     await tx.insertSubnet(subnet)
     await tx.insertGroup(group)
+    for (const rule of defaultRules(group)) await tx.insertGroupRule(rule)
     await tx.insertImage({
       id: image,
       account: ALICE,

@@ -82,6 +82,11 @@ export function parts(more: Partial<ApiParts> = {}): ApiParts {
       endpoint: null,
       drivers: [QEMU, DOCKER],
       maxInstancesPerLaunch: 100,
+      quotas: {
+        securityGroupsPerVpc: 2500,
+        rulesPerSecurityGroup: 60,
+        securityGroupsPerInterface: 5,
+      },
     },
     ...more,
   }

@@ -247,6 +247,11 @@ export async function startWholeHost(breakers: Breakers = {}): Promise<WholeHost
       endpoint: null,
       drivers: declarations,
       maxInstancesPerLaunch: 10,
+      quotas: {
+        securityGroupsPerVpc: 2500,
+        rulesPerSecurityGroup: 60,
+        securityGroupsPerInterface: 5,
+      },
     },
   }
 

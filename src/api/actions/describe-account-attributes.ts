@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { Vpc } from '../../model/records.ts'
 import type { ApiSettings } from '../action.ts'
 import { readAction } from '../read.ts'
-import { GROUPS_PER_NIC_MAX, IDS_MAX } from '../schemas.ts'
+import { IDS_MAX } from '../schemas.ts'
 
 /** All of EC2's. */
 const ATTRIBUTES = [
@@ -38,14 +38,14 @@ export const describeAccountAttributes = readAction({
 
 function valuesOf(
   vpcs: readonly Vpc[],
-  { maxInstancesPerLaunch }: ApiSettings,
+  { maxInstancesPerLaunch, quotas }: ApiSettings,
 ): Readonly<Record<(typeof ATTRIBUTES)[number], string>> {
   return {
     'supported-platforms': 'VPC',
     'default-vpc': vpcs.find((vpc) => vpc.isDefault)?.id ?? 'none',
     // As on EC2 this does not tell the account's limit: what the hosts have room for does.
     'max-instances': String(maxInstancesPerLaunch),
-    'vpc-max-security-groups-per-interface': String(GROUPS_PER_NIC_MAX),
+    'vpc-max-security-groups-per-interface': String(quotas.securityGroupsPerInterface),
     // There are no addresses to hand out.
     'max-elastic-ips': '0',
     'vpc-max-elastic-ips': '0',

@@ -2,8 +2,9 @@
 import { z } from 'zod'
 import { isAmong, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
 import { describeAction } from '../read.ts'
-import { idListSchema, notFound, pagedShape } from '../schemas.ts'
-import { GROUP_RULE_FILTERS, ruleIds, ruleView } from '../views/security-group-rule.ts'
+import { idListSchema, pagedShape } from '../schemas.ts'
+import { missingRuleIds } from '../security-groups.ts'
+import { GROUP_RULE_FILTERS, ruleView } from '../views/security-group-rule.ts'
 import { tagsIndex } from '../views/tags.ts'
 
 /** The rules of the account's security groups. */
@@ -17,19 +18,13 @@ export const describeSecurityGroupRules = describeAction({
     refuseIdsWithMaxResults('SecurityGroupRuleIds', asked.SecurityGroupRuleIds, asked),
   rows: ({ SecurityGroupRuleIds: ids }, { account, read }) =>
     read(async (tx) => {
-      const groups = await tx.groups({ account })
-      const rules = groups.flatMap((group) => ruleIds(group).map((rule) => ({ group, ...rule })))
-      refuseMissing(ids, new Set(rules.map(({ id }) => id)), (missing) =>
-        notFound('InvalidSecurityGroupRuleId.NotFound', 'security group rule ID', missing),
-      )
+      const rules = await tx.groupRules({ account })
+      refuseMissing(ids, new Set(rules.map(({ id }) => id)), missingRuleIds)
       const tagsOf = tagsIndex(await tx.tags({ account }))
       const isWanted = isAmong(ids)
-      return rules
-        .filter(({ id }) => isWanted(id))
-        .map((rule) => ({ ...rule, tags: tagsOf(rule.id) }))
+      return rules.filter(({ id }) => isWanted(id)).map((rule) => ({ rule, tags: tagsOf(rule.id) }))
     }),
-  view: ({ group, id, egress, tags }, _asked, { settings: { region } }) =>
-    ruleView(group, { id, egress, region, tags }),
+  view: ({ rule, tags }, _asked, { settings: { region } }) => ruleView(rule, { region, tags }),
   key: (rule) => rule.SecurityGroupRuleId ?? '',
   filters: GROUP_RULE_FILTERS,
   tags: (rule) => rule.Tags ?? [],

@@ -2,8 +2,9 @@
 import { z } from 'zod'
 import { isAmong, refuseIdsWithMaxResults, refuseMissing } from '../describe.ts'
 import { describeAction } from '../read.ts'
-import { IDS_MAX, idListSchema, notFound, pagedShape, textSchema } from '../schemas.ts'
-import { GROUP_FILTERS, groupView } from '../views/network.ts'
+import { IDS_MAX, idListSchema, pagedShape, textSchema } from '../schemas.ts'
+import { missingGroups } from '../security-groups.ts'
+import { GROUP_FILTERS, groupView } from '../views/security-group.ts'
 import { tagsIndex } from '../views/tags.ts'
 
 /** The account's security groups with their rules. */
@@ -24,17 +25,20 @@ export const describeSecurityGroups = describeAction({
       const tagsOf = tagsIndex(await tx.tags({ account }))
       const isWanted = isAmong(GroupIds)
       const isNamed = isAmong(GroupNames)
-      return groups
-        .filter(({ id, name }) => isWanted(id) && isNamed(name))
-        .map((group) => ({ group, tags: tagsOf(group.id) }))
+      const wanted = groups.filter(({ id, name }) => isWanted(id) && isNamed(name))
+      const one = wanted.length === 1 ? { groups: wanted.map(({ id }) => id) } : {}
+      const rules = Map.groupBy(await tx.groupRules({ account, ...one }), (rule) => rule.group)
+      const names = new Map<string, string>(groups.map(({ id, name }) => [id, name]))
+      return wanted.map((group) => {
+        return { group, rules: rules.get(group.id) ?? [], names, tags: tagsOf(group.id) }
+      })
     }),
-  view: ({ group, tags }, _asked, { settings }) => groupView(group, settings.region, tags),
-  key: (group) => group.GroupId ?? '',
+  view: ({ group, rules, names, tags }, _asked, { settings: { region } }) => ({
+    view: groupView(group, { rules, region, tags }),
+    names,
+  }),
+  key: ({ view }) => view.GroupId ?? '',
   filters: GROUP_FILTERS,
-  tags: (group) => group.Tags ?? [],
-  answer: (SecurityGroups) => ({ SecurityGroups }),
+  tags: ({ view }) => view.Tags ?? [],
+  answer: (shown) => ({ SecurityGroups: shown.map(({ view }) => view) }),
 })
-
-function missingGroups(missing: readonly string[]): Error {
-  return notFound('InvalidGroup.NotFound', 'security group', missing)
-}

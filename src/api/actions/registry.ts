@@ -19,10 +19,16 @@ export {
   describeStaleSecurityGroups,
   getSubnetCidrReservations,
 } from './always-empty-of-resource.ts'
+export {
+  authorizeSecurityGroupEgress,
+  authorizeSecurityGroupIngress,
+} from './authorize-security-group.ts'
 export { createImage } from './create-image.ts'
 export { createKeyPair } from './create-key-pair.ts'
+export { createSecurityGroup } from './create-security-group.ts'
 export { createTags } from './create-tags.ts'
 export { deleteKeyPair } from './delete-key-pair.ts'
+export { deleteSecurityGroup } from './delete-security-group.ts'
 export { deleteTags } from './delete-tags.ts'
 export { deleteVolume } from './delete-volume.ts'
 export { deregisterImage } from './deregister-image.ts'
@@ -63,6 +69,10 @@ export { modifyInstanceMetadataOptions } from './modify-instance-metadata-option
 export { monitorInstances, unmonitorInstances } from './monitor-instances.ts'
 export { rebootInstances } from './reboot-instances.ts'
 export { registerImage } from './register-image.ts'
+export {
+  revokeSecurityGroupEgress,
+  revokeSecurityGroupIngress,
+} from './revoke-security-group.ts'
 export { runInstances } from './run-instances.ts'
 export { startInstances } from './start-instances.ts'
 export { stopInstances } from './stop-instances.ts'

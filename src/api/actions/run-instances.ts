@@ -18,6 +18,7 @@ import { launchChoices } from '../launch/choices.ts'
 import { createRandomIds } from '../launch/random-ids.ts'
 import { writeLaunch } from '../launch/records.ts'
 import { type LaunchRequest, launchSchema, parseLaunchRequest } from '../launch/request.ts'
+import { refuseTooManyGroups } from '../security-groups.ts'
 import { instanceView } from '../views/instance.ts'
 import { reservationsView } from '../views/reservation.ts'
 
@@ -72,6 +73,7 @@ async function launch(
   const { host, drivers } = settings
   const catalogued = { ...known, hosts: placeableHosts(known.hosts, host), drivers }
   const choices = await launchChoices(tx, account, order, catalogued, draw.number())
+  refuseTooManyGroups(choices.groups.length, settings)
   // EC2 does not say whether there would be room, either.
   dryRun()
   // Hosts that were read for an earlier launch may have room again: fewer than was asked for are

@@ -9,10 +9,14 @@ export const EC2_MODEL: WireModel = {
   namespace: 'http://ec2.amazonaws.com/doc/2016-11-15/',
   wrapped: false,
   actions: {
+    AuthorizeSecurityGroupEgress: ['AuthorizeSecurityGroupEgressRequest', 'AuthorizeSecurityGroupEgressResult'],
+    AuthorizeSecurityGroupIngress: ['AuthorizeSecurityGroupIngressRequest', 'AuthorizeSecurityGroupIngressResult'],
     CreateImage: ['CreateImageRequest', 'CreateImageResult'],
     CreateKeyPair: ['CreateKeyPairRequest', 'KeyPair'],
+    CreateSecurityGroup: ['CreateSecurityGroupRequest', 'CreateSecurityGroupResult'],
     CreateTags: ['CreateTagsRequest', 'unit'],
     DeleteKeyPair: ['DeleteKeyPairRequest', 'DeleteKeyPairResult'],
+    DeleteSecurityGroup: ['DeleteSecurityGroupRequest', 'DeleteSecurityGroupResult'],
     DeleteTags: ['DeleteTagsRequest', 'unit'],
     DeleteVolume: ['DeleteVolumeRequest', 'unit'],
     DeregisterImage: ['DeregisterImageRequest', 'DeregisterImageResult'],
@@ -152,6 +156,8 @@ export const EC2_MODEL: WireModel = {
     MonitorInstances: ['MonitorInstancesRequest', 'MonitorInstancesResult'],
     RebootInstances: ['RebootInstancesRequest', 'unit'],
     RegisterImage: ['RegisterImageRequest', 'RegisterImageResult'],
+    RevokeSecurityGroupEgress: ['RevokeSecurityGroupEgressRequest', 'RevokeSecurityGroupEgressResult'],
+    RevokeSecurityGroupIngress: ['RevokeSecurityGroupIngressRequest', 'RevokeSecurityGroupIngressResult'],
     RunInstances: ['RunInstancesRequest', 'Reservation'],
     StartInstances: ['StartInstancesRequest', 'StartInstancesResult'],
     StopInstances: ['StopInstancesRequest', 'StopInstancesResult'],
@@ -164,6 +170,31 @@ export const EC2_MODEL: WireModel = {
     },
     AttributeValue: {
       Value: 'Value string'
+    },
+    AuthorizeSecurityGroupEgressRequest: {
+      GroupId: 'GroupId string',
+      TagSpecification: 'TagSpecifications TagSpecification[]',
+      DryRun: 'DryRun boolean',
+      SourceSecurityGroupName: 'SourceSecurityGroupName string',
+      SourceSecurityGroupOwnerId: 'SourceSecurityGroupOwnerId string',
+      IpProtocol: 'IpProtocol string',
+      FromPort: 'FromPort number',
+      ToPort: 'ToPort number',
+      CidrIp: 'CidrIp string',
+      IpPermissions: 'IpPermissions IpPermission[]'
+    },
+    AuthorizeSecurityGroupIngressRequest: {
+      CidrIp: 'CidrIp string',
+      FromPort: 'FromPort number',
+      GroupId: 'GroupId string',
+      GroupName: 'GroupName string',
+      IpPermissions: 'IpPermissions IpPermission[]',
+      IpProtocol: 'IpProtocol string',
+      SourceSecurityGroupName: 'SourceSecurityGroupName string',
+      SourceSecurityGroupOwnerId: 'SourceSecurityGroupOwnerId string',
+      ToPort: 'ToPort number',
+      TagSpecification: 'TagSpecifications TagSpecification[]',
+      DryRun: 'DryRun boolean'
     },
     BlockDeviceMapping: {
       Ebs: 'Ebs EbsBlockDevice',
@@ -208,6 +239,13 @@ export const EC2_MODEL: WireModel = {
       KeyFormat: 'KeyFormat string',
       DryRun: 'DryRun boolean'
     },
+    CreateSecurityGroupRequest: {
+      GroupDescription: 'Description string',
+      GroupName: 'GroupName string',
+      VpcId: 'VpcId string',
+      TagSpecification: 'TagSpecifications TagSpecification[]',
+      DryRun: 'DryRun boolean'
+    },
     CreateTagsRequest: {
       ResourceId: 'Resources string[]',
       Tag: 'Tags Tag[]',
@@ -219,6 +257,11 @@ export const EC2_MODEL: WireModel = {
     DeleteKeyPairRequest: {
       KeyName: 'KeyName string',
       KeyPairId: 'KeyPairId string',
+      DryRun: 'DryRun boolean'
+    },
+    DeleteSecurityGroupRequest: {
+      GroupId: 'GroupId string',
+      GroupName: 'GroupName string',
       DryRun: 'DryRun boolean'
     },
     DeleteTagsRequest: {
@@ -1192,11 +1235,28 @@ export const EC2_MODEL: WireModel = {
       InterfaceType: 'InterfaceType string',
       NetworkCardIndex: 'NetworkCardIndex number'
     },
+    IpPermission: {
+      IpProtocol: 'IpProtocol string',
+      FromPort: 'FromPort number',
+      ToPort: 'ToPort number',
+      Groups: 'UserIdGroupPairs UserIdGroupPair[]',
+      IpRanges: 'IpRanges IpRange[]',
+      Ipv6Ranges: 'Ipv6Ranges Ipv6Range[]',
+      PrefixListIds: 'PrefixListIds PrefixListId[]'
+    },
+    IpRange: {
+      Description: 'Description string',
+      CidrIp: 'CidrIp string'
+    },
     Ipv4PrefixSpecificationRequest: {
       Ipv4Prefix: 'Ipv4Prefix string'
     },
     Ipv6PrefixSpecificationRequest: {
       Ipv6Prefix: 'Ipv6Prefix string'
+    },
+    Ipv6Range: {
+      Description: 'Description string',
+      CidrIpv6: 'CidrIpv6 string'
     },
     LaunchTemplateSpecification: {
       LaunchTemplateId: 'LaunchTemplateId string',
@@ -1275,6 +1335,10 @@ export const EC2_MODEL: WireModel = {
       GroupId: 'GroupId string',
       AvailabilityZone: 'AvailabilityZone string'
     },
+    PrefixListId: {
+      Description: 'Description string',
+      PrefixListId: 'PrefixListId string'
+    },
     PrivateDnsNameOptionsRequest: {
       HostnameType: 'HostnameType string',
       EnableResourceNameDnsARecord: 'EnableResourceNameDnsARecord boolean',
@@ -1307,6 +1371,31 @@ export const EC2_MODEL: WireModel = {
       VirtualizationType: 'VirtualizationType string',
       SriovNetSupport: 'SriovNetSupport string',
       EnaSupport: 'EnaSupport boolean'
+    },
+    RevokeSecurityGroupEgressRequest: {
+      GroupId: 'GroupId string',
+      SecurityGroupRuleId: 'SecurityGroupRuleIds string[]',
+      DryRun: 'DryRun boolean',
+      SourceSecurityGroupName: 'SourceSecurityGroupName string',
+      SourceSecurityGroupOwnerId: 'SourceSecurityGroupOwnerId string',
+      IpProtocol: 'IpProtocol string',
+      FromPort: 'FromPort number',
+      ToPort: 'ToPort number',
+      CidrIp: 'CidrIp string',
+      IpPermissions: 'IpPermissions IpPermission[]'
+    },
+    RevokeSecurityGroupIngressRequest: {
+      CidrIp: 'CidrIp string',
+      FromPort: 'FromPort number',
+      GroupId: 'GroupId string',
+      GroupName: 'GroupName string',
+      IpPermissions: 'IpPermissions IpPermission[]',
+      IpProtocol: 'IpProtocol string',
+      SourceSecurityGroupName: 'SourceSecurityGroupName string',
+      SourceSecurityGroupOwnerId: 'SourceSecurityGroupOwnerId string',
+      ToPort: 'ToPort number',
+      SecurityGroupRuleId: 'SecurityGroupRuleIds string[]',
+      DryRun: 'DryRun boolean'
     },
     RunInstancesMonitoringEnabled: {
       Enabled: 'Enabled boolean',
@@ -1402,6 +1491,15 @@ export const EC2_MODEL: WireModel = {
       InstanceId: 'InstanceIds string[]',
       MetricCategoryId: 'MetricCategoryIds string[]',
       DryRun: 'DryRun boolean'
+    },
+    UserIdGroupPair: {
+      Description: 'Description string',
+      UserId: 'UserId string',
+      GroupName: 'GroupName string',
+      GroupId: 'GroupId string',
+      VpcId: 'VpcId string',
+      VpcPeeringConnectionId: 'VpcPeeringConnectionId string',
+      PeeringStatus: 'PeeringStatus string'
     }
   },
   outputs: {
@@ -1428,6 +1526,14 @@ export const EC2_MODEL: WireModel = {
     },
     AttributeValue: {
       value: 'Value string'
+    },
+    AuthorizeSecurityGroupEgressResult: {
+      return: 'Return boolean',
+      securityGroupRuleSet: 'SecurityGroupRules SecurityGroupRule[item]'
+    },
+    AuthorizeSecurityGroupIngressResult: {
+      return: 'Return boolean',
+      securityGroupRuleSet: 'SecurityGroupRules SecurityGroupRule[item]'
     },
     AvailabilityZone: {
       zoneName: 'ZoneName string',
@@ -1494,6 +1600,11 @@ export const EC2_MODEL: WireModel = {
     CreateImageResult: {
       imageId: 'ImageId string'
     },
+    CreateSecurityGroupResult: {
+      groupId: 'GroupId string',
+      tagSet: 'Tags Tag[item]',
+      securityGroupArn: 'SecurityGroupArn string'
+    },
     CreationDateCondition: {
       maximumDaysSinceCreated: 'MaximumDaysSinceCreated number'
     },
@@ -1505,6 +1616,10 @@ export const EC2_MODEL: WireModel = {
     DeleteKeyPairResult: {
       return: 'Return boolean',
       keyPairId: 'KeyPairId string'
+    },
+    DeleteSecurityGroupResult: {
+      return: 'Return boolean',
+      groupId: 'GroupId string'
     },
     DeleteSnapshotReturnCode: {
       snapshotId: 'SnapshotId string',
@@ -2884,6 +2999,29 @@ export const EC2_MODEL: WireModel = {
       groupSet: 'Groups GroupIdentifier[item]',
       instancesSet: 'Instances Instance[item]',
       requesterId: 'RequesterId string'
+    },
+    RevokeSecurityGroupEgressResult: {
+      return: 'Return boolean',
+      unknownIpPermissionSet: 'UnknownIpPermissions IpPermission[item]',
+      revokedSecurityGroupRuleSet: 'RevokedSecurityGroupRules RevokedSecurityGroupRule[item]'
+    },
+    RevokeSecurityGroupIngressResult: {
+      return: 'Return boolean',
+      unknownIpPermissionSet: 'UnknownIpPermissions IpPermission[item]',
+      revokedSecurityGroupRuleSet: 'RevokedSecurityGroupRules RevokedSecurityGroupRule[item]'
+    },
+    RevokedSecurityGroupRule: {
+      securityGroupRuleId: 'SecurityGroupRuleId string',
+      groupId: 'GroupId string',
+      isEgress: 'IsEgress boolean',
+      ipProtocol: 'IpProtocol string',
+      fromPort: 'FromPort number',
+      toPort: 'ToPort number',
+      cidrIpv4: 'CidrIpv4 string',
+      cidrIpv6: 'CidrIpv6 string',
+      prefixListId: 'PrefixListId string',
+      referencedGroupId: 'ReferencedGroupId string',
+      description: 'Description string'
     },
     Route: {
       destinationCidrBlock: 'DestinationCidrBlock string',

@@ -1,13 +1,13 @@
 /**
- * What launches choose from, as last read: hosts, instance types, subnets and groups.
+ * What launches choose from, as last read: hosts, instance types and subnets.
  *
  * Launches in quick succession share one reading, so the reads a second do not grow with the number
  * of hosts. An old reading does no harm: it only proposes, and the host's row (`takeCapacity`) and
- * the NIC's keys decide. Types, subnets and groups are never removed; an action that removes one
- * must make launches read it in their own transaction.
+ * the NIC's keys decide. Types and subnets are never removed; an action that removes one must
+ * make launches read it in their own transaction.
  */
 import type { Clock } from '../../lib/clock.ts'
-import type { Group, Host, InstanceType, Subnet } from '../../model/records.ts'
+import type { Host, InstanceType, Subnet } from '../../model/records.ts'
 import type { ReadTx } from '../../store/store.ts'
 
 /** A reading is used for this long, times the number of hosts. */
@@ -18,10 +18,9 @@ export interface CatalogueReading {
   readonly hosts: readonly Host[]
   readonly types: readonly InstanceType[]
   readonly subnets: readonly Subnet[]
-  readonly groups: readonly Group[]
 }
 
-type CatalogueTx = Pick<ReadTx, 'hosts' | 'instanceTypes' | 'subnets' | 'groups'>
+type CatalogueTx = Pick<ReadTx, 'hosts' | 'instanceTypes' | 'subnets'>
 
 /** The catalogue as one launch reads it. */
 export interface CatalogueReader {
@@ -55,7 +54,6 @@ export function createCatalogue(clock: Pick<Clock, 'monotonic'>): Catalogue {
       hosts: await tx.hosts(),
       types: await tx.instanceTypes(),
       subnets: await tx.subnets({}),
-      groups: await tx.groups({}),
     }
     known = { reading, untilMs: beganMs + reading.hosts.length * AGE_MS_PER_HOST }
     return reading

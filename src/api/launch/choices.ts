@@ -71,7 +71,8 @@ export async function launchChoices(
   const subnets = catalogue.subnets.filter((one) => one.account === account)
   const subnet = chooseSubnet(subnets, order.network, hosts, demand, random)
   if (order.network.ip !== undefined) await requireAddress(tx, subnet, order.network.ip)
-  const groups = catalogue.groups.filter((one) => one.account === account)
+  // Not the catalogue's: groups come and go.
+  const groups = await tx.groups({ account, vpcs: [subnet.vpc] })
   return {
     image,
     type,
@@ -79,7 +80,7 @@ export async function launchChoices(
     disk,
     demand,
     subnet,
-    groups: chooseGroups(groups, subnet, order.network),
+    groups: chooseGroups(groups, order.network),
     metadata: await preferenceOf(tx, account),
     hosts: hosts.filter((host) => host.zone === subnet.zone),
   }
@@ -191,15 +192,11 @@ export function addressInUse(ip: Ipv4): Error {
   return refused('InvalidIPAddress.InUse', `Address ${ip} is in use.`)
 }
 
-/**
- * The groups that were named, by id or by name, all of the subnet's VPC; else its default group.
- */
+/** The groups that were named, by id or by name, all of the VPC; else its default group. */
 function chooseGroups(
-  all: readonly Group[],
-  subnet: Subnet,
+  inVpc: readonly Group[],
   { groupIds, groupNames }: LaunchNetwork,
 ): readonly Group[] {
-  const inVpc = all.filter((group) => group.vpc === subnet.vpc)
   const missingIds = groupIds.filter((id) => !inVpc.some((group) => group.id === id))
   if (missingIds.length > 0) throw notFound('InvalidGroup.NotFound', 'security group', missingIds)
   const missing = groupNames.filter((name) => !inVpc.some((group) => group.name === name))

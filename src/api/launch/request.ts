@@ -16,10 +16,10 @@ import type { MetadataOptions } from '../../model/metadata-options.ts'
 import { KIB } from '../../model/sizes.ts'
 import { askedMetadata, metadataShape } from '../metadata-options.ts'
 import {
-  GROUPS_PER_NIC_MAX,
   idListSchema,
   idSchema,
   ipv4Schema,
+  namesSchema,
   onlySchema,
   tagSpecificationsSchema,
   textSchema,
@@ -70,10 +70,7 @@ const USER_DATA_MAX_BYTES = 16 * KIB
 const USER_DATA_TEXT_MAX_LENGTH = 32 * KIB
 const CLIENT_TOKEN_MAX_LENGTH = 64
 
-const groupId = idListSchema('sg', 'InvalidGroupId.Malformed').refine(
-  (ids) => ids.length <= GROUPS_PER_NIC_MAX,
-  `at most ${GROUPS_PER_NIC_MAX} groups`,
-)
+const groupId = idListSchema('sg', 'InvalidGroupId.Malformed')
 const subnetId = idSchema('subnet', 'InvalidSubnetID.Malformed')
 
 /** User data as it is kept. */
@@ -150,7 +147,7 @@ const givenSchema = z.strictObject({
   SubnetId: subnetId.optional(),
   PrivateIpAddress: ipv4Schema.optional(),
   SecurityGroupIds: groupId.default([]),
-  SecurityGroups: z.array(textSchema).max(GROUPS_PER_NIC_MAX).default([]),
+  SecurityGroups: namesSchema,
   NetworkInterfaces: z
     .array(nicSchema)
     .refine((nics) => nics.length <= 1, {

@@ -1,20 +1,17 @@
 /**
- * VPCs, subnets and security groups in the terms of the SDK, and the filters of their Describe
- * actions. Pure.
+ * VPCs and subnets in the terms of the SDK, and the filters of their Describe actions. Pure.
  */
 import type {
-  IpPermission,
-  SecurityGroup,
   Subnet as SubnetOutput,
   Tag as TagOutput,
   Vpc as VpcOutput,
 } from '@aws-sdk/client-ec2'
 import { formatCidr } from '../../model/addr.ts'
-import type { Group, Subnet, Vpc } from '../../model/records.ts'
+import type { Subnet, Vpc } from '../../model/records.ts'
 import { zoneId } from '../../model/zones.ts'
 import { assignableCount } from '../../plan/placement.ts'
 import { derivedId } from '../derived-ids.ts'
-import type { Comparables, FilterTable } from '../filters.ts'
+import type { FilterTable } from '../filters.ts'
 import { tagged } from './tags.ts'
 
 /** One VPC. */
@@ -123,76 +120,4 @@ export const SUBNET_FILTERS: FilterTable<SubnetOutput> = {
   defaultForAz: (subnet) => subnet.DefaultForAz,
   subnetId: (subnet) => subnet.SubnetId,
   vpcId: (subnet) => subnet.VpcId,
-}
-
-/**
- * One security group. Only default groups exist, and what they allow is EC2's own default:
- * everything from members, everything outwards.
- */
-export function groupView(group: Group, region: string, tags: TagOutput[]): SecurityGroup {
-  return {
-    GroupId: group.id,
-    GroupName: group.name,
-    Description: group.description,
-    SecurityGroupArn: `arn:aws:ec2:${region}:${group.account}:security-group/${group.id}`,
-    VpcId: group.vpc,
-    OwnerId: group.account,
-    IpPermissions: [
-      {
-        IpProtocol: '-1',
-        UserIdGroupPairs: [{ GroupId: group.id, UserId: group.account }],
-        IpRanges: [],
-        Ipv6Ranges: [],
-        PrefixListIds: [],
-      },
-    ],
-    IpPermissionsEgress: [
-      {
-        IpProtocol: '-1',
-        UserIdGroupPairs: [],
-        IpRanges: [{ CidrIp: '0.0.0.0/0' }],
-        Ipv6Ranges: [],
-        PrefixListIds: [],
-      },
-    ],
-    ...tagged(tags),
-  }
-}
-
-/** The filters on the rules of one direction. */
-function ruleFilters(
-  prefix: string,
-  rulesOf: (group: SecurityGroup) => readonly IpPermission[],
-): FilterTable<SecurityGroup> {
-  const of =
-    (read: (rule: IpPermission, group: SecurityGroup) => Comparables) => (group: SecurityGroup) =>
-      rulesOf(group).flatMap((rule) => read(rule, group))
-  return {
-    [`${prefix}.cidr`]: of((rule) => rule.IpRanges?.map((range) => range.CidrIp)),
-    [`${prefix}.from-port`]: of((rule) => rule.FromPort),
-    [`${prefix}.group-id`]: of((rule) => rule.UserIdGroupPairs?.map((pair) => pair.GroupId)),
-    // Rules name no group but their own.
-    [`${prefix}.group-name`]: of((rule, group) =>
-      rule.UserIdGroupPairs?.map(() => group.GroupName),
-    ),
-    [`${prefix}.ipv6-cidr`]: of((rule) => rule.Ipv6Ranges?.map((range) => range.CidrIpv6)),
-    [`${prefix}.prefix-list-id`]: of((rule) => rule.PrefixListIds?.map((one) => one.PrefixListId)),
-    [`${prefix}.protocol`]: of((rule) => rule.IpProtocol),
-    [`${prefix}.to-port`]: of((rule) => rule.ToPort),
-    [`${prefix}.user-id`]: of((rule) => rule.UserIdGroupPairs?.map((pair) => pair.UserId)),
-  }
-}
-
-/**
- * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSecurityGroups.html,
- * "Filter.N".
- */
-export const GROUP_FILTERS: FilterTable<SecurityGroup> = {
-  ...ruleFilters('ip-permission', (group) => group.IpPermissions ?? []),
-  ...ruleFilters('egress.ip-permission', (group) => group.IpPermissionsEgress ?? []),
-  description: (group) => group.Description,
-  'group-id': (group) => group.GroupId,
-  'group-name': (group) => group.GroupName,
-  'owner-id': (group) => group.OwnerId,
-  'vpc-id': (group) => group.VpcId,
 }

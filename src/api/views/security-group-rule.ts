@@ -2,45 +2,55 @@
  * The rules of security groups one by one, in the terms of the SDK, and the filters of
  * DescribeSecurityGroupRules. Pure.
  */
-import type { SecurityGroupRule, Tag as TagOutput } from '@aws-sdk/client-ec2'
-import type { SecurityGroupRuleId } from '../../model/ids.ts'
-import type { Group } from '../../model/records.ts'
-import { derivedIdOf } from '../derived-ids.ts'
+import type {
+  RevokedSecurityGroupRule,
+  SecurityGroupRule,
+  Tag as TagOutput,
+} from '@aws-sdk/client-ec2'
+import { formatCidr } from '../../model/addr.ts'
+import type { GroupRule } from '../../model/records.ts'
 import type { FilterTable } from '../filters.ts'
+import { protocolName } from '../group-permissions.ts'
 
-/** The ids of what a default group allows; see `groupView`. */
-export function ruleIds(
-  group: Group,
-): readonly { readonly id: SecurityGroupRuleId; readonly egress: boolean }[] {
-  return [
-    { id: derivedIdOf('sgr', group.id, 'from members'), egress: false },
-    { id: derivedIdOf('sgr', group.id, 'outwards'), egress: true },
-  ]
+/** One rule. */
+export function ruleView(
+  rule: GroupRule,
+  more: { readonly region: string; readonly tags: TagOutput[] },
+): SecurityGroupRule {
+  const { id, group, account, peer } = rule
+  return {
+    SecurityGroupRuleId: id,
+    GroupId: group,
+    GroupOwnerId: account,
+    ...matchView(rule),
+    ...(peer.kind === 'group'
+      ? { ReferencedGroupInfo: { GroupId: peer.group, UserId: account } }
+      : {}),
+    Tags: more.tags,
+    SecurityGroupRuleArn: `arn:aws:ec2:${more.region}:${account}:security-group-rule/${id}`,
+  }
 }
 
-/** One of these rules. */
-export function ruleView(
-  group: Group,
-  more: {
-    readonly id: SecurityGroupRuleId
-    readonly egress: boolean
-    readonly region: string
-    readonly tags: TagOutput[]
-  },
-): SecurityGroupRule {
+/** One rule that is no more. */
+export function revokedRuleView(rule: GroupRule): RevokedSecurityGroupRule {
+  const { id, group, peer } = rule
   return {
-    SecurityGroupRuleId: more.id,
-    GroupId: group.id,
-    GroupOwnerId: group.account,
-    IsEgress: more.egress,
-    IpProtocol: '-1',
-    FromPort: -1,
-    ToPort: -1,
-    ...(more.egress
-      ? { CidrIpv4: '0.0.0.0/0' }
-      : { ReferencedGroupInfo: { GroupId: group.id, UserId: group.account } }),
-    Tags: more.tags,
-    SecurityGroupRuleArn: `arn:aws:ec2:${more.region}:${group.account}:security-group-rule/${more.id}`,
+    SecurityGroupRuleId: id,
+    GroupId: group,
+    ...matchView(rule),
+    ...(peer.kind === 'group' ? { ReferencedGroupId: peer.group } : {}),
+  }
+}
+
+function matchView({ egress, protocol, fromPort, toPort, peer, description }: GroupRule) {
+  return {
+    IsEgress: egress,
+    IpProtocol: protocolName(protocol),
+    FromPort: fromPort,
+    ToPort: toPort,
+    ...(peer.kind === 'ipv4' ? { CidrIpv4: formatCidr(peer.cidr) } : {}),
+    ...(peer.kind === 'ipv6' ? { CidrIpv6: peer.cidr } : {}),
+    ...(description === '' ? {} : { Description: description }),
   }
 }
 

@@ -81,6 +81,22 @@ describe.skipIf(!existsSync(PYTHON))('boto3', () => {
     })
   })
 
+  it('makes, changes and removes security groups as Terraform does', {
+    timeout: 120_000,
+  }, async () => {
+    expect(await python('groups.py')).toEqual({
+      terraform: {
+        noRule: 'InvalidPermission.NotFound',
+        again: 'InvalidPermission.Duplicate',
+        in: [['tcp', 80, 80, [{ CidrIp: '10.0.0.0/8', Description: 'inside' }]]],
+        out: [['-1', null, [{ CidrIp: '0.0.0.0/0' }]]],
+        left: [],
+        gone: 'InvalidGroup.NotFound',
+      },
+      flat: ['icmp', 'tcp', 'tcp', 'udp'],
+    })
+  })
+
   it('is answered whatever Terraform asks', { timeout: 120_000 }, async () => {
     const read = (await python('terraform.py', instance)) as Record<string, unknown>
     expect(read).toEqual({

@@ -163,6 +163,31 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
       sees: ['own'],
     },
   ],
+  // Whoever has members of the VPC knows its groups.
+  CreateSecurityGroup: [
+    { input: () => ({ GroupName: 'web', Description: 'web' }), sees: ['own', 'near'] },
+  ],
+  DeleteSecurityGroup: [
+    { before: keepGroup, input: () => ({ GroupId: GROUP }), sees: ['own', 'near'] },
+  ],
+  AuthorizeSecurityGroupIngress: [
+    { input: ({ cloud }) => ({ GroupId: cloud.group.id, ...SSH }), sees: ['own', 'near'] },
+  ],
+  AuthorizeSecurityGroupEgress: [
+    { input: ({ cloud }) => ({ GroupId: cloud.group.id, ...SSH }), sees: ['own', 'near'] },
+  ],
+  RevokeSecurityGroupIngress: [
+    {
+      input: ({ cloud }) => ({ GroupId: cloud.group.id, ...fromMembers(cloud) }),
+      sees: ['own', 'near'],
+    },
+  ],
+  RevokeSecurityGroupEgress: [
+    {
+      input: ({ cloud }) => ({ GroupId: cloud.group.id, IpProtocol: '-1', CidrIp: '0.0.0.0/0' }),
+      sees: ['own', 'near'],
+    },
+  ],
   // A running instance keeps the key that it was launched with.
   CreateKeyPair: [{ input: () => ({ KeyName: 'key', KeyType: 'ed25519' }), sees: [] }],
   ImportKeyPair: [
@@ -175,6 +200,17 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
     },
   ],
   DeleteKeyPair: [{ input: () => ({ KeyName: 'none' }), sees: [] }],
+}
+
+const GROUP = numbered('sg', 7)
+const SSH = { IpProtocol: 'tcp', FromPort: 22, ToPort: 22, CidrIp: '192.0.2.0/24' }
+
+function fromMembers({ group }: Cloud) {
+  return { IpPermissions: [{ IpProtocol: '-1', UserIdGroupPairs: [{ GroupId: group.id }] }] }
+}
+
+async function keepGroup({ cloud: { store, group } }: World): Promise<void> {
+  await store.change((tx) => tx.insertGroup({ ...group, id: GROUP, name: 'kept' }))
 }
 
 const KEPT = numbered('ami', 8)

@@ -19,7 +19,6 @@ function world(count: number) {
     },
     instanceTypes: async () => [],
     subnets: async () => [network.subnet],
-    groups: async () => [network.group],
   }
   /** Reads as the next launch does, or as one does that was refused by an old reading. */
   const read = async (renewed = false) => {
@@ -88,7 +87,6 @@ it('knows what it knew when a reading fails', async () => {
     hosts,
     types: [],
     subnets: [network.subnet],
-    groups: [network.group],
     isOld: true,
   })
 })

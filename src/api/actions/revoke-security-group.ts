@@ -1,0 +1,97 @@
+/**
+ * RevokeSecurityGroupIngress and RevokeSecurityGroupEgress: all of the rules or none, by what they
+ * say or by their ids. What descriptions say is not compared.
+ */
+import { z } from 'zod'
+import { refused } from '../../model/errors.ts'
+import type { SecurityGroupRuleId } from '../../model/ids.ts'
+import type { Group, GroupRule } from '../../model/records.ts'
+import type { Tx } from '../../store/store.ts'
+import type { Action, ActionName } from '../action.ts'
+import { writeOne } from '../budget.ts'
+import { changeAction } from '../change.ts'
+import { type AskedRule, askedRules, rulesShape } from '../group-permissions.ts'
+import { idListSchema } from '../schemas.ts'
+import {
+  groupShape,
+  knownRules,
+  missingRule,
+  missingRuleIds,
+  requireGroup,
+  ruleKey,
+} from '../security-groups.ts'
+import { revokedRuleView } from '../views/security-group-rule.ts'
+
+function revoke(name: ActionName, egress: boolean): Action {
+  return changeAction({
+    name,
+    input: z.strictObject({
+      ...groupShape,
+      ...rulesShape,
+      SecurityGroupRuleIds: idListSchema('sgr', 'InvalidSecurityGroupRuleId.Malformed').default([]),
+    }),
+    prepare: ({ GroupId, GroupName, SecurityGroupRuleIds: ids, ...rules }) => ({
+      named: { GroupId, GroupName },
+      ids,
+      asked: ids.length === 0 ? askedRules(rules) : refuseBoth(rules),
+    }),
+    async change(tx, { named, ids, asked }, { account, budget }) {
+      const group = await requireGroup(tx, account, named)
+      const known = (await tx.groupRules({ groups: [group.id] })).filter(
+        (rule) => rule.egress === egress,
+      )
+      const rules =
+        ids.length > 0 ? byIds(known, ids) : await byMatch(tx, group, known, asked, egress)
+      for (const rule of rules) {
+        await writeOne(budget)
+        await tx.deleteTagsOf(rule.id)
+        await tx.deleteGroupRule(rule)
+      }
+      return rules
+    },
+    view: (rules) => ({ Return: true, RevokedSecurityGroupRules: rules.map(revokedRuleView) }),
+  })
+}
+
+/** Rules are named in one way. */
+function refuseBoth({
+  IpPermissions,
+  ...flat
+}: Parameters<typeof askedRules>[0]): readonly never[] {
+  const isEmpty =
+    IpPermissions.length === 0 && Object.values(flat).every((one) => one === undefined)
+  if (isEmpty) return []
+  throw refused(
+    'InvalidParameterCombination',
+    'The parameter securityGroupRuleIds may not be used in combination with ipPermissions or parameters of one rule',
+  )
+}
+
+function byIds(
+  known: readonly GroupRule[],
+  ids: readonly SecurityGroupRuleId[],
+): readonly GroupRule[] {
+  const missing = ids.filter((id) => !known.some((rule) => rule.id === id))
+  if (missing.length > 0) throw missingRuleIds(missing)
+  return known.filter(({ id }) => ids.includes(id))
+}
+
+async function byMatch(
+  tx: Tx,
+  group: Group,
+  known: readonly GroupRule[],
+  asked: readonly AskedRule[],
+  egress: boolean,
+): Promise<readonly GroupRule[]> {
+  const byKey = new Map(known.map((rule) => [ruleKey(rule), rule]))
+  return (await knownRules(tx, group, asked, { egress })).map((wanted) => {
+    const rule = byKey.get(ruleKey(wanted))
+    if (rule === undefined) throw missingRule()
+    return rule
+  })
+}
+
+/** RevokeSecurityGroupIngress. */
+export const revokeSecurityGroupIngress = revoke('RevokeSecurityGroupIngress', false)
+/** RevokeSecurityGroupEgress. */
+export const revokeSecurityGroupEgress = revoke('RevokeSecurityGroupEgress', true)

@@ -1,0 +1,155 @@
+/** What actions on security groups and their rules have in common. */
+import { z } from 'zod'
+import { refused } from '../model/errors.ts'
+import { formatPeer, type RuleMatch } from '../model/group-rule.ts'
+import type { AccountId, GroupId, VpcId } from '../model/ids.ts'
+import type { Group, GroupRule } from '../model/records.ts'
+import type { ReadTx } from '../store/store.ts'
+import type { ApiSettings } from './action.ts'
+import { type AskedRule, type NamedGroup, protocolName } from './group-permissions.ts'
+import { idSchema, notFound, textSchema } from './schemas.ts'
+
+/** The name of each VPC's own group. */
+export const DEFAULT_GROUP = 'default'
+
+/** A group by its id, or by its name in the default VPC. */
+export const groupShape = {
+  GroupId: idSchema('sg', 'InvalidGroupId.Malformed').optional(),
+  GroupName: textSchema.optional(),
+}
+const groupSchema = z.strictObject(groupShape)
+
+/** The VPC that is meant when none is named. Errors: `VPCIdNotSpecified`. */
+export async function requireDefaultVpc(tx: ReadTx, account: AccountId): Promise<VpcId> {
+  const vpc = (await tx.vpcs({ account })).find(({ isDefault }) => isDefault)
+  if (vpc !== undefined) return vpc.id
+  throw refused('VPCIdNotSpecified', 'No default VPC for this user; give a VpcId or a GroupId')
+}
+
+/** The group that a request names. Errors: `MissingParameter`, `InvalidGroup.NotFound`. */
+export async function requireGroup(
+  tx: ReadTx,
+  account: AccountId,
+  { GroupId: id, GroupName: name }: Partial<z.output<typeof groupSchema>>,
+): Promise<Group> {
+  if (id === undefined && name === undefined)
+    throw refused('MissingParameter', 'The request must contain the parameter groupName or groupId')
+  const vpc = id === undefined ? await requireDefaultVpc(tx, account) : undefined
+  const groups = await tx.groups({ account })
+  const group = groups.find(
+    (one) =>
+      (id === undefined ? one.vpc === vpc : one.id === id) &&
+      (name === undefined || one.name === name),
+  )
+  if (group === undefined) throw missingGroups([id ?? name ?? ''])
+  return group
+}
+
+/** `InvalidGroup.NotFound`. */
+export function missingGroups(missing: readonly string[]): Error {
+  return notFound('InvalidGroup.NotFound', 'security group', missing)
+}
+
+/** A rule with its peer looked up. */
+export type KnownRule = RuleMatch & Pick<AskedRule, 'description'>
+
+/**
+ * The rules with the groups that they name, which must be of the same VPC. Errors:
+ * `InvalidGroup.NotFound`, and `InvalidParameterValue` for a rule that is there twice.
+ */
+export async function knownRules(
+  tx: ReadTx,
+  group: Group,
+  asked: readonly AskedRule[],
+  { egress }: Pick<RuleMatch, 'egress'>,
+): Promise<readonly KnownRule[]> {
+  const { account, vpc } = group
+  const groups = asked.some(({ peer }) => peer.kind === 'named')
+    ? await tx.groups({ account, vpcs: [vpc] })
+    : []
+  const rules = asked.map(({ peer, ...rule }): KnownRule => {
+    if (peer.kind !== 'named') return { ...rule, egress, peer }
+    return {
+      ...rule,
+      egress,
+      peer: { kind: 'group', group: namedGroup(groups, peer.group, group) },
+    }
+  })
+  if (new Set(rules.map(ruleKey)).size < rules.length)
+    throw refused('InvalidParameterValue', 'The same permission must not appear multiple times')
+  return rules
+}
+
+function namedGroup(
+  groups: readonly Group[],
+  { id, name, owner, vpc }: NamedGroup,
+  of: Pick<Group, 'account' | 'vpc'>,
+): GroupId {
+  const found = groups.find(
+    (one) =>
+      (id === undefined || one.id === id) &&
+      (name === undefined || one.name === name) &&
+      (owner === undefined || owner === of.account) &&
+      (vpc === undefined || vpc === of.vpc),
+  )
+  if (found === undefined) throw missingGroups([id ?? name ?? ''])
+  return found.id
+}
+
+/** The same for two rules of a group that let the same pass. */
+export function ruleKey({ egress, protocol, fromPort, toPort, peer }: RuleMatch): string {
+  return [egress, protocol, fromPort, toPort, formatPeer(peer)].join(' ')
+}
+
+/** `InvalidPermission.Duplicate`. */
+export function duplicateRule({ protocol, fromPort, toPort, peer }: RuleMatch): Error {
+  const name = protocol === -1 ? 'ALL' : protocolName(protocol).toUpperCase()
+  const ports = fromPort === -1 ? '' : ` from port: ${fromPort}, to port: ${toPort},`
+  return refused(
+    'InvalidPermission.Duplicate',
+    `the specified rule "peer: ${formatPeer(peer)}, ${name},${ports} ALLOW" already exists`,
+  )
+}
+
+/** `InvalidPermission.NotFound`. */
+export function missingRule(): Error {
+  return refused(
+    'InvalidPermission.NotFound',
+    'The specified rule does not exist in this security group.',
+  )
+}
+
+/** `InvalidSecurityGroupRuleId.NotFound`. */
+export function missingRuleIds(ids: readonly string[]): Error {
+  return notFound('InvalidSecurityGroupRuleId.NotFound', 'security group rule ID', ids)
+}
+
+/**
+ * Refuses more rules than a group may have. As on EC2 each direction counts for itself, and so do
+ * rules for IPv4 and for IPv6; a rule that names a group counts for both.
+ */
+export function refuseTooManyRules(
+  rules: readonly GroupRule[],
+  { quotas }: Pick<ApiSettings, 'quotas'>,
+): void {
+  for (const egress of [false, true])
+    for (const kind of ['ipv4', 'ipv6']) {
+      const those = rules.filter(
+        (rule) => rule.egress === egress && (rule.peer.kind === kind || rule.peer.kind === 'group'),
+      )
+      if (those.length > quotas.rulesPerSecurityGroup)
+        throw refused(
+          'RulesPerSecurityGroupLimitExceeded',
+          `The maximum number of rules per security group has been reached: ${quotas.rulesPerSecurityGroup} in each direction`,
+        )
+    }
+}
+
+/** Refuses more groups than a NIC may be in. */
+export function refuseTooManyGroups(count: number, { quotas }: Pick<ApiSettings, 'quotas'>): void {
+  if (count <= quotas.securityGroupsPerInterface) return
+  throw refused(
+    'SecurityGroupsPerInterfaceLimitExceeded',
+    `The maximum number of security groups per interface is ${quotas.securityGroupsPerInterface}`,
+  )
+}

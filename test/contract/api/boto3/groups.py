@@ -1,0 +1,85 @@
+"""Plays what people and Terraform's aws_security_group do with security groups, with boto3.
+
+The calls of the provider are from its source (internal/service/ec2/vpc_security_group.go): create, take away the rule that lets
+everything out, and the one for IPv6 that is not there; write the rules, read, plan, destroy. Argument: the API's address.
+"""
+import json
+import sys
+
+import boto3
+from botocore.exceptions import ClientError
+
+client = boto3.client('ec2', endpoint_url=sys.argv[1])
+ALL = {'IpProtocol': '-1', 'FromPort': 0, 'ToPort': 0}
+
+
+def code_of(call, **arguments):
+    try:
+        call(**arguments)
+    except ClientError as error:
+        return error.response['Error']['Code']
+    return None
+
+
+def read(group):
+    groups = client.describe_security_groups(GroupIds=[group])['SecurityGroups']
+    assert len(groups) == 1, groups
+    return groups[0]
+
+
+def terraform():
+    """resource "aws_security_group": create, read, destroy."""
+    vpc = client.describe_vpcs(Filters=[{'Name': 'is-default', 'Values': ['true']}])['Vpcs'][0]['VpcId']
+    tags = [{'ResourceType': 'security-group', 'Tags': [{'Key': 'Name', 'Value': 'web'}]}]
+    made = client.create_security_group(
+        GroupName='web', Description='Managed by Terraform', VpcId=vpc, TagSpecifications=tags
+    )
+    group = made['GroupId']
+    read(group)
+    everywhere = {'IpRanges': [{'CidrIp': '0.0.0.0/0'}]}
+    client.revoke_security_group_egress(GroupId=group, IpPermissions=[{**ALL, **everywhere}])
+    six = {'Ipv6Ranges': [{'CidrIpv6': '::/0'}]}
+    no_rule = code_of(client.revoke_security_group_egress, GroupId=group, IpPermissions=[{**ALL, **six}])
+    http = {'IpProtocol': 'tcp', 'FromPort': 80, 'ToPort': 80}
+    http['IpRanges'] = [{'CidrIp': '10.0.0.0/8', 'Description': 'inside'}]
+    http['UserIdGroupPairs'] = [{'GroupId': group}]
+    client.authorize_security_group_ingress(GroupId=group, IpPermissions=[http])
+    client.authorize_security_group_egress(GroupId=group, IpPermissions=[{**ALL, **everywhere}])
+    again = code_of(client.authorize_security_group_ingress, GroupId=group, IpPermissions=[http])
+    state = read(group)
+    assert state['Tags'] == [{'Key': 'Name', 'Value': 'web'}]
+    assert [pair['UserId'] for pair in state['IpPermissions'][0]['UserIdGroupPairs']] == [state['OwnerId']]
+    assert client.describe_network_interfaces(Filters=[{'Name': 'group-id', 'Values': [group]}])['NetworkInterfaces'] == []
+    rules = client.describe_security_group_rules(Filters=[{'Name': 'group-id', 'Values': [group]}])
+    assert len(rules['SecurityGroupRules']) == 3
+    # As `boto3.resource` users do: what was told is taken back.
+    client.revoke_security_group_ingress(GroupId=group, IpPermissions=state['IpPermissions'])
+    left = read(group)
+    client.delete_security_group(GroupId=group)
+    return {
+        'noRule': no_rule,
+        'again': again,
+        'in': [[one['IpProtocol'], one['FromPort'], one['ToPort'], one['IpRanges']] for one in state['IpPermissions']],
+        'out': [[one['IpProtocol'], one.get('FromPort'), one['IpRanges']] for one in state['IpPermissionsEgress']],
+        'left': left['IpPermissions'],
+        'gone': code_of(client.describe_security_groups, GroupIds=[group]),
+    }
+
+
+def flat():
+    """The older form, and names in the default VPC."""
+    group = client.create_security_group(GroupName='flat', Description='flat')['GroupId']
+    client.get_waiter('security_group_exists').wait(GroupIds=[group])
+    client.authorize_security_group_ingress(
+        GroupName='flat', IpProtocol='tcp', FromPort=22, ToPort=22, CidrIp='192.0.2.7/24'
+    )
+    client.authorize_security_group_ingress(GroupName='flat', SourceSecurityGroupName='default')
+    shown = sorted(one['IpProtocol'] for one in read(group)['IpPermissions'])
+    client.revoke_security_group_ingress(
+        GroupName='flat', IpProtocol='tcp', FromPort=22, ToPort=22, CidrIp='192.0.2.0/24'
+    )
+    client.delete_security_group(GroupName='flat')
+    return shown
+
+
+print(json.dumps({'terraform': terraform(), 'flat': flat()}))
