@@ -24,12 +24,12 @@
 import { AtollError, type ErrorKind, messageOf } from '../../model/errors.ts'
 
 /**
- * `duplicate`: a UNIQUE key is taken. `referenced`: other rows refer to the row that was to go.
- * `conflict`: another transaction was in the way, the whole of
- * this one may be run again. `lost`: the way to the engine broke before anything was committed, and
- * the whole may be run again. `unsure`: the answer to the commit did not come; whoever runs it
- * again must see to it that it happens once. `away`: the engine or its disk does not do its part.
- * `misuse`: the statement or what it would write is wrong.
+ * `duplicate`: a UNIQUE key is taken. `referenced`: other rows refer to the row that was to go, or
+ * the row that was to come refers to one that is not there. `conflict`: another transaction was in
+ * the way, the whole of this one may be run again. `lost`: the way to the engine broke before
+ * anything was committed, and the whole may be run again. `unsure`: the answer to the commit did
+ * not come; whoever runs it again must see to it that it happens once. `away`: the engine or its
+ * disk does not do its part. `misuse`: the statement or what it would write is wrong.
  */
 export type EngineTrouble =
   | 'duplicate'

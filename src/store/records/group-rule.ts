@@ -14,7 +14,7 @@ import { isTrouble } from '../engines/engine.ts'
 import { ofVpc } from '../scope.ts'
 import { account, flag, id, prose, type Row } from './columns.ts'
 import { inParts } from './in-parts.ts'
-import { insertOr } from './insert.ts'
+import { type GroupIds, insertReferring } from './insert.ts'
 import { always, noun, type RowsOf, type Session, table } from './noun.ts'
 
 /**
@@ -63,7 +63,7 @@ interface GroupRuleQuery {
 /** The noun. */
 export const groupRules = noun({
   tables,
-  reads: ({ db, rows }: Session<RowsOf<typeof tables>>) => ({
+  reads: ({ db, rows }: Session<RowsOf<typeof tables> & GroupIds>) => ({
     /** By id in ascending order. */
     async groupRules({ account, vpcs, groups }: GroupRuleQuery): Promise<readonly GroupRule[]> {
       let query = db.selectFrom('securityGroupRules').selectAll()
@@ -86,10 +86,19 @@ export const groupRules = noun({
       return rows.parse(tables.securityGroupRules, found).map(groupRuleFromRow)
     },
   }),
-  writes: ({ db }: Session<RowsOf<typeof tables>>) => ({
+  writes: ({ db }: Session<RowsOf<typeof tables> & GroupIds>) => ({
     /** `exists` when the group has a rule that lets the same pass. */
-    insertGroupRule: (rule: GroupRule) =>
-      insertOr('exists', db, 'securityGroupRules', groupRuleToRow(rule)),
+    async insertGroupRule(rule: GroupRule): Promise<'done' | 'exists'> {
+      try {
+        const row = groupRuleToRow(rule)
+        const groups = row.peerGroup === null ? [row.group] : [row.group, row.peerGroup]
+        await insertReferring(db, 'securityGroupRules', [row], groups)
+        return 'done'
+      } catch (error) {
+        if (isTrouble(error, 'duplicate')) return 'exists'
+        throw error
+      }
+    },
     /** Replaces what a rule says. `exists` when another rule of the group says the same. */
     async updateGroupRule(rule: GroupRule): Promise<'done' | 'exists'> {
       const { id, ...row } = groupRuleToRow(rule)

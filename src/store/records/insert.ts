@@ -1,6 +1,8 @@
-/** Inserting a row that another host may have inserted first. */
+/** Inserting rows that other hosts' writes may get in the way of. */
 import type { InsertObject, Kysely } from 'kysely'
-import { isTrouble } from '../engines/engine.ts'
+import type { GroupId } from '../../model/ids.ts'
+import type { Group } from '../../model/records.ts'
+import { EngineError, isTrouble } from '../engines/engine.ts'
 
 /** Inserts a row; `otherwise` when a UNIQUE key of it is taken, with nothing changed. */
 export async function insertOr<
@@ -19,5 +21,35 @@ export async function insertOr<
   } catch (error) {
     if (isTrouble(error, 'duplicate')) return otherwise
     throw error
+  }
+}
+
+/** Columns of groups, for rows that refer to them. */
+export interface GroupIds {
+  readonly securityGroups: Pick<Group, 'id'>
+}
+
+/**
+ * Inserts rows that refer to these groups. Where the engine knows that a group is gone, though this
+ * transaction still sees it, the whole is run again and sees so, too.
+ */
+export async function insertReferring<Tables extends GroupIds, Name extends keyof Tables & string>(
+  db: Kysely<Tables>,
+  table: Name,
+  rows: readonly InsertObject<Tables, Name>[],
+  groups: readonly GroupId[],
+): Promise<void> {
+  if (rows.length === 0) return
+  try {
+    await db.insertInto(table).values(rows).execute()
+  } catch (error) {
+    if (!isTrouble(error, 'referenced')) throw error
+    const seen = await (db as unknown as Kysely<GroupIds>)
+      .selectFrom('securityGroups')
+      .select('id')
+      .where('id', 'in', groups)
+      .execute()
+    if (seen.length < new Set(groups).size) throw error
+    throw new EngineError('conflict', error, { table })
   }
 }

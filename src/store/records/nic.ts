@@ -17,7 +17,7 @@ import type { Instance, Nic, PlacedNic, Tag } from '../../model/records.ts'
 import { ofHost, ofVpc, type Scope } from '../scope.ts'
 import { account, host, id, index, ip, like, prose, time } from './columns.ts'
 import { inParts } from './in-parts.ts'
-import { insertOr } from './insert.ts'
+import { type GroupIds, insertOr, insertReferring } from './insert.ts'
 import { always, noun, type RowsOf, type Session, table } from './noun.ts'
 import type { RowShape } from './rows.ts'
 import type { Whereabouts } from './whereabouts.ts'
@@ -60,7 +60,7 @@ const tables = {
   }),
 }
 /** Columns of others. */
-interface Others {
+interface Others extends GroupIds {
   readonly instances: Pick<Instance, 'id' | 'host' | 'state'>
   readonly tags: Pick<Tag, 'resource' | 'key' | 'value'>
 }
@@ -145,15 +145,13 @@ export const nics = noun({
       const rows = nicToRows(nic)
       const result = await insertOr('taken', db, 'nics', rows.nic)
       if (result === 'done') where.plugged(nic.instance, nic.vpc)
-      if (result === 'done' && rows.groups.length > 0)
-        await db.insertInto('nicGroups').values(rows.groups).execute()
+      if (result === 'done') await insertReferring(db, 'nicGroups', rows.groups, nic.groups)
       return result
     },
     /** Puts the NIC into these groups, in this order, and into no others. */
     async setNicGroups({ id }: Pick<Nic, 'id' | 'instance'>, groups: readonly GroupId[]) {
       await db.deleteFrom('nicGroups').where('nic', '=', id).execute()
-      const rows = groupRows(id, groups)
-      if (rows.length > 0) await db.insertInto('nicGroups').values(rows).execute()
+      await insertReferring(db, 'nicGroups', groupRows(id, groups), groups)
     },
     async deleteNics(instance: InstanceId): Promise<void> {
       const nics = db.selectFrom('nics').select('id').where('instance', '=', instance)

@@ -10,8 +10,7 @@ const TROUBLE_OF_ERRNO: ReadonlyMap<number, EngineTrouble> = new Map([
   [1062, 'duplicate'], // ER_DUP_ENTRY
   [1586, 'duplicate'], // ER_DUP_ENTRY_WITH_KEY_NAME
   [1451, 'referenced'], // ER_ROW_IS_REFERENCED_2
-  // ER_NO_REFERENCED_ROW_2: what the snapshot has is gone by now; run again, it is seen to be
-  [1452, 'conflict'],
+  [1452, 'referenced'], // ER_NO_REFERENCED_ROW_2
   [1020, 'conflict'], // ER_CHECKREAD: changed since the snapshot (innodb_snapshot_isolation)
   [1205, 'conflict'], // ER_LOCK_WAIT_TIMEOUT
   [1213, 'conflict'], // ER_LOCK_DEADLOCK: a deadlock, or a certification that Galera lost
