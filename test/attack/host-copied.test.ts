@@ -195,7 +195,7 @@ it('the second is found out, and the first stays, in whichever order they start 
   await lives(original(), first)
   const twin = copy(original(), copied('twin'))
   const older = copy(original(), copied('older'))
-  await refuses(twin, /a disk was copied.*give it another host\.name/s)
+  await refuses(twin, /a disk was copied.*set another host\.name/s)
 
   await end(first, 'SIGKILL')
   first = start(original())

@@ -90,7 +90,7 @@ async function report(logger: { latest(): Report | null }, holds: (report: Repor
 /** Resolves when the log says that lines were lost. */
 async function told(file: string): Promise<void> {
   await until('the line about lost lines', DEADLINE_MS, async () =>
-    (await readFile(file, 'utf8')).includes('log lines lost') ? true : null,
+    (await readFile(file, 'utf8')).includes('log lines were lost') ? true : null,
   )
 }
 
