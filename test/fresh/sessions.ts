@@ -79,6 +79,16 @@ const ONE_HOST: readonly Step[] = [
   also(
     'instance=$(ec2 describe-instances --filters Name=tag:Name,Values=web --query "Reservations[0].Instances[0].InstanceId" --output text)',
   ),
+  shown('ec2 create-security-group --group-name web --description "Web servers"', {
+    says: /sg-[0-9a-f]{17}/,
+  }),
+  shown(
+    'ec2 authorize-security-group-ingress --group-name web --protocol tcp --port 443 --cidr 0.0.0.0/0',
+    { says: /sgr-[0-9a-f]{17}/ },
+  ),
+  shown('ec2 run-instances --image-id ami-… --instance-type t3.micro --security-groups web', {
+    says: /i-[0-9a-f]{17}/,
+  }),
   shown('ec2 wait instance-running --instance-ids i-…'),
   shown('ec2 describe-instances --filters Name=tag:Name,Values=web', { says: /running/ }),
   shown('atoll console INSTANCE'),
