@@ -3,9 +3,10 @@ import { z } from 'zod'
 import { refused } from '../model/errors.ts'
 import { formatPeer, type RuleMatch } from '../model/group-rule.ts'
 import type { AccountId, GroupId, VpcId } from '../model/ids.ts'
-import type { Group, GroupRule } from '../model/records.ts'
-import type { ReadTx } from '../store/store.ts'
+import type { Group, GroupRule, Nic } from '../model/records.ts'
+import type { ReadTx, Tx } from '../store/store.ts'
 import type { ApiSettings } from './action.ts'
+import { refuseMissing } from './describe.ts'
 import { type AskedRule, type NamedGroup, protocolName } from './group-permissions.ts'
 import { idSchema, notFound, textSchema } from './schemas.ts'
 
@@ -152,4 +153,20 @@ export function refuseTooManyGroups(count: number, { quotas }: Pick<ApiSettings,
     'SecurityGroupsPerInterfaceLimitExceeded',
     `The maximum number of security groups per interface is ${quotas.securityGroupsPerInterface}`,
   )
+}
+
+/**
+ * Puts a NIC into these groups and no others. Errors: `InvalidGroup.NotFound` for what is no group
+ * of its VPC, and `SecurityGroupsPerInterfaceLimitExceeded`.
+ */
+export async function putIntoGroups(
+  tx: Tx,
+  nic: Nic,
+  wanted: readonly GroupId[],
+  settings: Pick<ApiSettings, 'quotas'>,
+): Promise<void> {
+  refuseTooManyGroups(wanted.length, settings)
+  const groups = await tx.groups({ account: nic.account, vpcs: [nic.vpc] })
+  refuseMissing(wanted, new Set(groups.map(({ id }) => id)), missingGroups)
+  await tx.setNicGroups(nic, wanted)
 }

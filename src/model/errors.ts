@@ -40,6 +40,7 @@ export const ERROR_STATUS = {
   IdempotentInstanceTerminated: 400,
   UnsupportedOperation: 400,
   // What it speaks of
+  InvalidInstanceID: 400,
   'InvalidInstanceID.Malformed': 400,
   'InvalidInstanceID.NotFound': 400,
   'InvalidAMIID.Malformed': 400,

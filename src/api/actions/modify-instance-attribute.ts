@@ -8,15 +8,14 @@
  */
 
 import { z } from 'zod'
-import type { DriverDeclaration } from '../../model/driver.ts'
 import { refused } from '../../model/errors.ts'
+import type { GroupId } from '../../model/ids.ts'
 import { INSTANCE_OPTIONS, type InstanceOptions } from '../../model/instance-options.ts'
 import type { InstanceChange } from '../../model/lifecycle.ts'
 import type { Instance } from '../../model/records.ts'
 import type { Tx } from '../../store/store.ts'
-import type { Call } from '../action.ts'
+import type { ApiSettings, Call } from '../action.ts'
 import { changeAction } from '../change.ts'
-import { refuseMissing } from '../describe.ts'
 import { requireInstance } from '../instances.ts'
 import { changeType } from '../launch/change-type.ts'
 import { blockDevicesSchema } from '../launch/disk.ts'
@@ -25,12 +24,12 @@ import { ParameterRefusal, parseInput } from '../parameters.ts'
 import {
   idListSchema,
   idSchema,
-  notFound,
   onlySchema,
   textSchema,
   withCode,
   withoutEffect,
 } from '../schemas.ts'
+import { putIntoGroups } from '../security-groups.ts'
 import type { Scalar } from '../wire/model.ts'
 import { parseScalar } from '../wire/query.ts'
 
@@ -160,7 +159,7 @@ const requestSchema = z
   .meta({ parsedBy: z.object({ Attribute: z.string(), Value: z.string(), ...modifySchema.shape }) })
 
 /** What is asked for. */
-function changeOf(given: Parsed, drivers: readonly DriverDeclaration[]): Change {
+function changeOf(given: Parsed, settings: ApiSettings): Change {
   const { DisableApiTermination, DisableApiStop, InstanceInitiatedShutdownBehavior } = given
   const { EbsOptimized, UserData, InstanceType, Groups, BlockDeviceMappings = [] } = given
   if (DisableApiTermination !== undefined)
@@ -178,10 +177,10 @@ function changeOf(given: Parsed, drivers: readonly DriverDeclaration[]): Change 
   if (InstanceType !== undefined)
     return {
       whileStopped: true,
-      write: (tx, instance) => changeType(tx, instance, InstanceType.Value, drivers),
+      write: (tx, instance) => changeType(tx, instance, InstanceType.Value, settings.drivers),
     }
   if (Groups !== undefined && Groups.length > 0)
-    return { write: (tx, instance) => requireGroups(tx, instance, Groups) }
+    return { write: (tx, instance) => setGroups(tx, instance, Groups, settings) }
   const [mapping] = BlockDeviceMappings
   return mapping === undefined
     ? {}
@@ -205,7 +204,7 @@ export const modifyInstanceAttribute = changeAction({
   input: requestSchema,
   prepare: (given, { settings }) => {
     const asked = parseInput(modifySchema, unnamed(given))
-    return { id: asked.InstanceId, ...changeOf(asked, settings.drivers) }
+    return { id: asked.InstanceId, ...changeOf(asked, settings) }
   },
   async change(tx, { id, change, whileStopped, write }, { account }) {
     const instance = await requireInstance(tx, account, id)
@@ -237,19 +236,20 @@ async function keepDisk(
   await tx.updateVolume(volume.id, { deleteOnTermination: ebs.DeleteOnTermination })
 }
 
-/** Groups are given at the launch: the same ones are taken again, and others refused. */
-async function requireGroups(
+/** Puts the instance into these groups and no others, where it has one NIC that they can be for. */
+async function setGroups(
   tx: Tx,
   { id, account }: Instance,
-  wanted: readonly string[],
+  wanted: readonly GroupId[],
+  settings: Pick<ApiSettings, 'quotas'>,
 ): Promise<undefined> {
-  const groups = new Set<string>((await tx.groups({ account })).map((group) => group.id))
-  refuseMissing(wanted, groups, (ids) => notFound('InvalidGroup.NotFound', 'security group', ids))
-  const [nic] = await tx.nics({ account, instances: [id] })
-  const has = new Set<string>(nic?.groups)
-  if (has.size !== wanted.length || !wanted.every((group) => has.has(group)))
+  const [nic, another] = await tx.nics({ account, instances: [id] })
+  if (nic === undefined)
+    throw refused('IncorrectInstanceState', `The instance '${id}' has no network interface`)
+  if (another !== undefined)
     throw refused(
-      'UnsupportedOperation',
-      `GroupId: the groups of an instance cannot be changed; '${id}' has ${[...has].join(', ')}`,
+      'InvalidInstanceID',
+      `There are multiple interfaces attached to instance '${id}'. Please specify an interface ID for the operation instead.`,
     )
+  await putIntoGroups(tx, nic, wanted, settings)
 }

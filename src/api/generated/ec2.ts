@@ -153,6 +153,7 @@ export const EC2_MODEL: WireModel = {
     ModifyInstanceAttribute: ['ModifyInstanceAttributeRequest', 'unit'],
     ModifyInstanceMetadataDefaults: ['ModifyInstanceMetadataDefaultsRequest', 'ModifyInstanceMetadataDefaultsResult'],
     ModifyInstanceMetadataOptions: ['ModifyInstanceMetadataOptionsRequest', 'ModifyInstanceMetadataOptionsResult'],
+    ModifyNetworkInterfaceAttribute: ['ModifyNetworkInterfaceAttributeRequest', 'unit'],
     MonitorInstances: ['MonitorInstancesRequest', 'MonitorInstancesResult'],
     RebootInstances: ['RebootInstancesRequest', 'unit'],
     RegisterImage: ['RegisterImageRequest', 'RegisterImageResult'],
@@ -1096,9 +1097,16 @@ export const EC2_MODEL: WireModel = {
       Type: 'Type string',
       Count: 'Count number'
     },
+    EnaSrdSpecification: {
+      EnaSrdEnabled: 'EnaSrdEnabled boolean',
+      EnaSrdUdpSpecification: 'EnaSrdUdpSpecification EnaSrdUdpSpecification'
+    },
     EnaSrdSpecificationRequest: {
       EnaSrdEnabled: 'EnaSrdEnabled boolean',
       EnaSrdUdpSpecification: 'EnaSrdUdpSpecification EnaSrdUdpSpecificationRequest'
+    },
+    EnaSrdUdpSpecification: {
+      EnaSrdUdpEnabled: 'EnaSrdUdpEnabled boolean'
     },
     EnaSrdUdpSpecificationRequest: {
       EnaSrdUdpEnabled: 'EnaSrdUdpEnabled boolean'
@@ -1315,10 +1323,29 @@ export const EC2_MODEL: WireModel = {
       HttpProtocolIpv6: 'HttpProtocolIpv6 string',
       InstanceMetadataTags: 'InstanceMetadataTags string'
     },
+    ModifyNetworkInterfaceAttributeRequest: {
+      NetworkInterfaceId: 'NetworkInterfaceId string',
+      EnaSrdSpecification: 'EnaSrdSpecification EnaSrdSpecification',
+      EnablePrimaryIpv6: 'EnablePrimaryIpv6 boolean',
+      ConnectionTrackingSpecification: 'ConnectionTrackingSpecification ConnectionTrackingSpecificationRequest',
+      AssociatePublicIpAddress: 'AssociatePublicIpAddress boolean',
+      AssociatedSubnetId: 'AssociatedSubnetIds string[]',
+      DryRun: 'DryRun boolean',
+      Description: 'Description AttributeValue',
+      SourceDestCheck: 'SourceDestCheck AttributeBooleanValue',
+      SecurityGroupId: 'Groups string[]',
+      Attachment: 'Attachment NetworkInterfaceAttachmentChanges'
+    },
     MonitorInstancesRequest: {
       InstanceId: 'InstanceIds string[]',
       MetricCategoryId: 'MetricCategoryIds string[]',
       DryRun: 'DryRun boolean'
+    },
+    NetworkInterfaceAttachmentChanges: {
+      DefaultEnaQueueCount: 'DefaultEnaQueueCount boolean',
+      EnaQueueCount: 'EnaQueueCount number',
+      AttachmentId: 'AttachmentId string',
+      DeleteOnTermination: 'DeleteOnTermination boolean'
     },
     OperatorRequest: {
       Principal: 'Principal string'

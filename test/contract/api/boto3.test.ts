@@ -94,6 +94,7 @@ describe.skipIf(!existsSync(PYTHON))('boto3', () => {
         gone: 'InvalidGroup.NotFound',
       },
       flat: ['icmp', 'tcp', 'tcp', 'udp'],
+      ofNic: { byInstance: ['nic'], used: 'DependencyViolation', byNic: ['default', 'nic'] },
     })
   })
 

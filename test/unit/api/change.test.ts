@@ -112,6 +112,20 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
       input: ({ plain: InstanceId }) => ({ InstanceId, DisableApiStop: { Value: true } }),
       sees: [],
     },
+    {
+      when: 'groups',
+      before: keepGroup,
+      input: ({ plain: InstanceId }) => ({ InstanceId, Groups: [GROUP] }),
+      sees: ['own', 'near'],
+    },
+  ],
+  ModifyNetworkInterfaceAttribute: [
+    {
+      before: keepGroup,
+      // That of `named`, the first of the world.
+      input: () => ({ NetworkInterfaceId: nicRecord(numbered('i', 1), 101).id, Groups: [GROUP] }),
+      sees: ['own', 'near'],
+    },
   ],
   // That it was asked for is shown to clients, and no host does anything by it.
   MonitorInstances: [{ input: ({ plain }) => instances(plain), sees: [] }],

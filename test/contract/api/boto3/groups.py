@@ -82,4 +82,24 @@ def flat():
     return shown
 
 
-print(json.dumps({'terraform': terraform(), 'flat': flat()}))
+def of_nic():
+    """The groups of an instance that is there, by the instance and by its NIC, as Terraform's aws_instance changes them."""
+    instance = client.describe_instances()['Reservations'][0]['Instances'][0]
+    before = [one['GroupId'] for one in instance['SecurityGroups']]
+    nic = instance['NetworkInterfaces'][0]['NetworkInterfaceId']
+    group = client.create_security_group(GroupName='nic', Description='nic')['GroupId']
+    client.modify_instance_attribute(InstanceId=instance['InstanceId'], Groups=[group])
+    by_instance = client.describe_instances()['Reservations'][0]['Instances'][0]['SecurityGroups']
+    used = code_of(client.delete_security_group, GroupId=group)
+    client.modify_network_interface_attribute(NetworkInterfaceId=nic, Groups=[*before, group])
+    by_nic = client.describe_network_interfaces(NetworkInterfaceIds=[nic])['NetworkInterfaces'][0]['Groups']
+    client.modify_network_interface_attribute(NetworkInterfaceId=nic, Groups=before)
+    client.delete_security_group(GroupId=group)
+    return {
+        'byInstance': [one['GroupName'] for one in by_instance],
+        'used': used,
+        'byNic': sorted(one['GroupName'] for one in by_nic),
+    }
+
+
+print(json.dumps({'terraform': terraform(), 'flat': flat(), 'ofNic': of_nic()}))
