@@ -1,6 +1,6 @@
 /**
- * The rules of security groups as requests write them: `IpPermissions`, and the older flat
- * form. Pure.
+ * The rules of security groups as requests write them: `IpPermissions`, the older flat form, and
+ * the rules of ModifySecurityGroupRules. Pure.
  *
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html and
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AuthorizeSecurityGroupIngress.html
@@ -81,7 +81,7 @@ const permissionSchema = z.strictObject({
 type Permission = z.output<typeof permissionSchema>
 
 /** `IpPermissions`. */
-const permissionsSchema = z.array(permissionSchema).max(IDS_MAX).default([])
+export const permissionsSchema = z.array(permissionSchema).max(IDS_MAX).default([])
 
 /** `IpPermissions`, or the flat form of one rule. */
 export const rulesShape = {
@@ -93,6 +93,16 @@ export const rulesShape = {
 }
 const rulesSchema = z.strictObject(rulesShape)
 type Rules = z.output<typeof rulesSchema>
+
+/** `SecurityGroupRule` of ModifySecurityGroupRules. */
+export const wholeRuleSchema = z.strictObject({
+  ...range,
+  CidrIpv4: textSchema.optional(),
+  CidrIpv6: textSchema.optional(),
+  PrefixListId: textSchema.optional(),
+  ReferencedGroupId: groupId.optional(),
+  ...description,
+})
 
 /** A group as a rule names it. */
 export interface NamedGroup {
@@ -157,7 +167,7 @@ const ALL_OF_EACH = [
 ]
 
 /** The rules of `IpPermissions`; one for each network and each group. */
-function permissionRules(permission: Permission): readonly AskedRule[] {
+export function permissionRules(permission: Permission): readonly AskedRule[] {
   const { IpRanges, Ipv6Ranges, UserIdGroupPairs, PrefixListIds } = permission
   refusePrefixLists(PrefixListIds.map((one) => one.PrefixListId))
   return oneRule(permission, [
@@ -171,6 +181,29 @@ function permissionRules(permission: Permission): readonly AskedRule[] {
       return { peer, description: pair.Description }
     }),
   ])
+}
+
+/** What ModifySecurityGroupRules makes of a rule. */
+export function wholeRule(rule: z.output<typeof wholeRuleSchema>): AskedRule {
+  const { CidrIpv4, CidrIpv6, PrefixListId, ReferencedGroupId: id, Description } = rule
+  refusePrefixLists(PrefixListId === undefined ? [] : [PrefixListId])
+  const peers: AskedPeer[] = []
+  if (CidrIpv4 !== undefined) peers.push(ipv4Peer(CidrIpv4))
+  if (CidrIpv6 !== undefined) peers.push(ipv6Peer(CidrIpv6))
+  if (id !== undefined)
+    peers.push({
+      kind: 'named',
+      group: { id, name: undefined, owner: undefined, vpc: undefined },
+    })
+  const [made, more] = oneRule(
+    rule,
+    peers.map((peer) => ({ peer, description: Description })),
+  )
+  if (made !== undefined && more === undefined) return made
+  throw refused(
+    'InvalidParameterCombination',
+    'A rule has exactly one of CidrIpv4, CidrIpv6 and ReferencedGroupId',
+  )
 }
 
 function refusePrefixLists(ids: readonly (string | undefined)[]): void {

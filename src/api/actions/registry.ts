@@ -67,6 +67,7 @@ export { modifyInstanceAttribute } from './modify-instance-attribute.ts'
 export { modifyInstanceMetadataDefaults } from './modify-instance-metadata-defaults.ts'
 export { modifyInstanceMetadataOptions } from './modify-instance-metadata-options.ts'
 export { modifyNetworkInterfaceAttribute } from './modify-network-interface-attribute.ts'
+export { modifySecurityGroupRules } from './modify-security-group-rules.ts'
 export { monitorInstances, unmonitorInstances } from './monitor-instances.ts'
 export { rebootInstances } from './reboot-instances.ts'
 export { registerImage } from './register-image.ts'
@@ -78,6 +79,10 @@ export { runInstances } from './run-instances.ts'
 export { startInstances } from './start-instances.ts'
 export { stopInstances } from './stop-instances.ts'
 export { terminateInstances } from './terminate-instances.ts'
+export {
+  updateSecurityGroupRuleDescriptionsEgress,
+  updateSecurityGroupRuleDescriptionsIngress,
+} from './update-security-group-rule-descriptions.ts'
 export {
   describeDhcpOptions,
   describeInternetGateways,

@@ -154,6 +154,7 @@ export const EC2_MODEL: WireModel = {
     ModifyInstanceMetadataDefaults: ['ModifyInstanceMetadataDefaultsRequest', 'ModifyInstanceMetadataDefaultsResult'],
     ModifyInstanceMetadataOptions: ['ModifyInstanceMetadataOptionsRequest', 'ModifyInstanceMetadataOptionsResult'],
     ModifyNetworkInterfaceAttribute: ['ModifyNetworkInterfaceAttributeRequest', 'unit'],
+    ModifySecurityGroupRules: ['ModifySecurityGroupRulesRequest', 'ModifySecurityGroupRulesResult'],
     MonitorInstances: ['MonitorInstancesRequest', 'MonitorInstancesResult'],
     RebootInstances: ['RebootInstancesRequest', 'unit'],
     RegisterImage: ['RegisterImageRequest', 'RegisterImageResult'],
@@ -163,7 +164,9 @@ export const EC2_MODEL: WireModel = {
     StartInstances: ['StartInstancesRequest', 'StartInstancesResult'],
     StopInstances: ['StopInstancesRequest', 'StopInstancesResult'],
     TerminateInstances: ['TerminateInstancesRequest', 'TerminateInstancesResult'],
-    UnmonitorInstances: ['UnmonitorInstancesRequest', 'UnmonitorInstancesResult']
+    UnmonitorInstances: ['UnmonitorInstancesRequest', 'UnmonitorInstancesResult'],
+    UpdateSecurityGroupRuleDescriptionsEgress: ['UpdateSecurityGroupRuleDescriptionsEgressRequest', 'UpdateSecurityGroupRuleDescriptionsEgressResult'],
+    UpdateSecurityGroupRuleDescriptionsIngress: ['UpdateSecurityGroupRuleDescriptionsIngressRequest', 'UpdateSecurityGroupRuleDescriptionsIngressResult']
   },
   inputs: {
     AttributeBooleanValue: {
@@ -1336,6 +1339,11 @@ export const EC2_MODEL: WireModel = {
       SecurityGroupId: 'Groups string[]',
       Attachment: 'Attachment NetworkInterfaceAttachmentChanges'
     },
+    ModifySecurityGroupRulesRequest: {
+      GroupId: 'GroupId string',
+      SecurityGroupRule: 'SecurityGroupRules SecurityGroupRuleUpdate[]',
+      DryRun: 'DryRun boolean'
+    },
     MonitorInstancesRequest: {
       InstanceId: 'InstanceIds string[]',
       MetricCategoryId: 'MetricCategoryIds string[]',
@@ -1477,6 +1485,24 @@ export const EC2_MODEL: WireModel = {
     SecureBlobAttributeValue: {
       Value: 'Value blob'
     },
+    SecurityGroupRuleDescription: {
+      SecurityGroupRuleId: 'SecurityGroupRuleId string',
+      Description: 'Description string'
+    },
+    SecurityGroupRuleRequest: {
+      IpProtocol: 'IpProtocol string',
+      FromPort: 'FromPort number',
+      ToPort: 'ToPort number',
+      CidrIpv4: 'CidrIpv4 string',
+      CidrIpv6: 'CidrIpv6 string',
+      PrefixListId: 'PrefixListId string',
+      ReferencedGroupId: 'ReferencedGroupId string',
+      Description: 'Description string'
+    },
+    SecurityGroupRuleUpdate: {
+      SecurityGroupRuleId: 'SecurityGroupRuleId string',
+      SecurityGroupRule: 'SecurityGroupRule SecurityGroupRuleRequest'
+    },
     SlotStartTimeRangeRequest: {
       EarliestTime: 'EarliestTime timestamp',
       LatestTime: 'LatestTime timestamp'
@@ -1518,6 +1544,20 @@ export const EC2_MODEL: WireModel = {
       InstanceId: 'InstanceIds string[]',
       MetricCategoryId: 'MetricCategoryIds string[]',
       DryRun: 'DryRun boolean'
+    },
+    UpdateSecurityGroupRuleDescriptionsEgressRequest: {
+      DryRun: 'DryRun boolean',
+      GroupId: 'GroupId string',
+      GroupName: 'GroupName string',
+      IpPermissions: 'IpPermissions IpPermission[]',
+      SecurityGroupRuleDescription: 'SecurityGroupRuleDescriptions SecurityGroupRuleDescription[]'
+    },
+    UpdateSecurityGroupRuleDescriptionsIngressRequest: {
+      DryRun: 'DryRun boolean',
+      GroupId: 'GroupId string',
+      GroupName: 'GroupName string',
+      IpPermissions: 'IpPermissions IpPermission[]',
+      SecurityGroupRuleDescription: 'SecurityGroupRuleDescriptions SecurityGroupRuleDescription[]'
     },
     UserIdGroupPair: {
       Description: 'Description string',
@@ -2788,6 +2828,9 @@ export const EC2_MODEL: WireModel = {
       instanceId: 'InstanceId string',
       instanceMetadataOptions: 'InstanceMetadataOptions InstanceMetadataOptionsResponse'
     },
+    ModifySecurityGroupRulesResult: {
+      return: 'Return boolean'
+    },
     MonitorInstancesResult: {
       instancesSet: 'InstanceMonitorings InstanceMonitoring[item]'
     },
@@ -3248,6 +3291,12 @@ export const EC2_MODEL: WireModel = {
     },
     UnmonitorInstancesResult: {
       instancesSet: 'InstanceMonitorings InstanceMonitoring[item]'
+    },
+    UpdateSecurityGroupRuleDescriptionsEgressResult: {
+      return: 'Return boolean'
+    },
+    UpdateSecurityGroupRuleDescriptionsIngressResult: {
+      return: 'Return boolean'
     },
     UserIdGroupPair: {
       userId: 'UserId string',

@@ -94,6 +94,7 @@ describe.skipIf(!existsSync(PYTHON))('boto3', () => {
         gone: 'InvalidGroup.NotFound',
       },
       flat: ['icmp', 'tcp', 'tcp', 'udp'],
+      changed: [23, '198.51.100.0/24', 'new', 'office', 'all'],
       ofNic: { byInstance: ['nic'], used: 'DependencyViolation', byNic: ['default', 'nic'] },
     })
   })

@@ -202,6 +202,50 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
       sees: ['own', 'near'],
     },
   ],
+  ModifySecurityGroupRules: [
+    {
+      before: keepRule,
+      input: ({ cloud }) => ({
+        GroupId: cloud.group.id,
+        SecurityGroupRules: [
+          {
+            SecurityGroupRuleId: RULE,
+            SecurityGroupRule: {
+              IpProtocol: 'udp',
+              FromPort: 53,
+              ToPort: 53,
+              CidrIpv4: '0.0.0.0/0',
+            },
+          },
+        ],
+      }),
+      sees: ['own', 'near'],
+    },
+  ],
+  // A description lets nothing else pass.
+  UpdateSecurityGroupRuleDescriptionsIngress: [
+    {
+      before: keepRule,
+      input: ({ cloud }) => ({
+        GroupId: cloud.group.id,
+        SecurityGroupRuleDescriptions: [{ SecurityGroupRuleId: RULE, Description: 'new' }],
+      }),
+      sees: [],
+      rungInVain: ['own', 'near'],
+    },
+  ],
+  UpdateSecurityGroupRuleDescriptionsEgress: [
+    {
+      input: ({ cloud }) => ({
+        GroupId: cloud.group.id,
+        IpPermissions: [
+          { IpProtocol: '-1', IpRanges: [{ CidrIp: '0.0.0.0/0', Description: 'all' }] },
+        ],
+      }),
+      sees: [],
+      rungInVain: ['own', 'near'],
+    },
+  ],
   // A running instance keeps the key that it was launched with.
   CreateKeyPair: [{ input: () => ({ KeyName: 'key', KeyType: 'ed25519' }), sees: [] }],
   ImportKeyPair: [
@@ -221,6 +265,25 @@ const SSH = { IpProtocol: 'tcp', FromPort: 22, ToPort: 22, CidrIp: '192.0.2.0/24
 
 function fromMembers({ group }: Cloud) {
   return { IpPermissions: [{ IpProtocol: '-1', UserIdGroupPairs: [{ GroupId: group.id }] }] }
+}
+
+const RULE = numbered('sgr', 7)
+
+async function keepRule({ cloud: { store, group } }: World): Promise<void> {
+  await store.change((tx) =>
+    tx.insertGroupRule({
+      id: RULE,
+      group: group.id,
+      vpc: group.vpc,
+      account: group.account,
+      egress: false,
+      protocol: 6,
+      fromPort: 22,
+      toPort: 22,
+      peer: { kind: 'ipv4', cidr: cidr('192.0.2.0/24') },
+      description: '',
+    }),
+  )
 }
 
 async function keepGroup({ cloud: { store, group } }: World): Promise<void> {

@@ -82,6 +82,29 @@ def flat():
     return shown
 
 
+def changed():
+    """Rules that are changed in place, as Terraform's aws_vpc_security_group_ingress_rule does."""
+    group = client.create_security_group(GroupName='changed', Description='changed')['GroupId']
+    ssh = {'IpProtocol': 'tcp', 'FromPort': 22, 'ToPort': 22}
+    permission = {**ssh, 'IpRanges': [{'CidrIp': '192.0.2.0/24', 'Description': 'old'}]}
+    made = client.authorize_security_group_ingress(GroupId=group, IpPermissions=[permission])['SecurityGroupRules'][0]
+    rule = made['SecurityGroupRuleId']
+    whole = {**ssh, 'ToPort': 23, 'CidrIpv4': '198.51.100.0/24', 'Description': 'new'}
+    client.modify_security_group_rules(
+        GroupId=group, SecurityGroupRules=[{'SecurityGroupRuleId': rule, 'SecurityGroupRule': whole}]
+    )
+    read_rule = lambda: client.describe_security_group_rules(SecurityGroupRuleIds=[rule])['SecurityGroupRules'][0]
+    after = read_rule()
+    text = {'SecurityGroupRuleId': rule, 'Description': 'office'}
+    client.update_security_group_rule_descriptions_ingress(GroupId=group, SecurityGroupRuleDescriptions=[text])
+    by_id = read_rule()['Description']
+    everywhere = {'IpProtocol': '-1', 'IpRanges': [{'CidrIp': '0.0.0.0/0', 'Description': 'all'}]}
+    client.update_security_group_rule_descriptions_egress(GroupId=group, IpPermissions=[everywhere])
+    out = read(group)['IpPermissionsEgress'][0]['IpRanges'][0]['Description']
+    client.delete_security_group(GroupId=group)
+    return [after['ToPort'], after['CidrIpv4'], after['Description'], by_id, out]
+
+
 def of_nic():
     """The groups of an instance that is there, by the instance and by its NIC, as Terraform's aws_instance changes them."""
     instance = client.describe_instances()['Reservations'][0]['Instances'][0]
@@ -102,4 +125,4 @@ def of_nic():
     }
 
 
-print(json.dumps({'terraform': terraform(), 'flat': flat(), 'ofNic': of_nic()}))
+print(json.dumps({'terraform': terraform(), 'flat': flat(), 'changed': changed(), 'ofNic': of_nic()}))
