@@ -34,6 +34,9 @@ export interface Watch {
   ): Port
 }
 
+/** What a transaction answers at once, without asking anybody. */
+const AT_ONCE: ReadonlySet<string | symbol> = new Set(['touched', 'unreadable'])
+
 /** A new count, with nothing armed. */
 export function watchCalls(): Watch {
   let remaining = 0
@@ -75,6 +78,7 @@ export function watchCalls(): Watch {
           const method: unknown = Reflect.get(target, key)
           if (typeof method !== 'function') return method
           if (methods?.some((name) => name === key) === false) return method.bind(target)
+          if (AT_ONCE.has(key)) return method.bind(target)
           return async (...args: unknown[]) => {
             const when = due()
             if (when === 'before') throw new Error(`${String(key)} was made to fail`)

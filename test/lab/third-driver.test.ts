@@ -36,7 +36,7 @@ afterAll(async () => {
 })
 
 async function register(location: string): Promise<string> {
-  const name = `image of ${location.replace(/[^a-z]/g, '')}`.slice(0, 40)
+  const name = `image of ${location.replace(/[^a-z]/g, '').slice(-30)}`
   const answer = await whole.act('RegisterImage', { Name: name, ImageLocation: location })
   return String(answer['ImageId'])
 }

@@ -108,7 +108,16 @@ function serviceOf(layout: MachineLayout, must: Machine['must'], name: string): 
     crash: () => control('-k'),
     kill: () => control('-O', '-k'),
     stop: () => control('-wD', '-T', String(STOP_MS), '-d'),
-    start: () => control('-u'),
+    async start() {
+      // On a machine that is only just on, the supervisor comes a moment later.
+      await until(`${layout.name}: the supervisor of ${name}`, STOP_MS, () =>
+        must(['s6-svok', directory]).then(
+          () => true,
+          () => null,
+        ),
+      )
+      await control('-u')
+    },
     pid: async () => {
       const pid = Number(await must(['s6-svstat', '-o', 'pid', directory]))
       return pid > 0 ? pid : null
