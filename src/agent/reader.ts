@@ -19,7 +19,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../lib/clock.ts'
 import { unavailable } from '../model/errors.ts'
-import type { HostName, InstanceId, VpcId } from '../model/ids.ts'
+import { byId, type HostName, type InstanceId, type VpcId } from '../model/ids.ts'
 import type { InstanceChange } from '../model/lifecycle.ts'
 import type { InstanceType, PeerHost, Subnet, Vpc } from '../model/records.ts'
 import type { HostWant } from '../model/want.ts'
@@ -27,7 +27,6 @@ import type { Snapshot } from '../plan/want.ts'
 import type { Scope } from '../store/scope.ts'
 import type { ReadTx, Store } from '../store/store.ts'
 import {
-  byId,
   knowsGroups,
   membersIn,
   membersOf,

@@ -1,5 +1,5 @@
 /** Reads what a host keeps of the VPCs that it has instances in: their groups and their members. */
-import type { HostName, VpcId } from '../model/ids.ts'
+import { byId, type HostName, type VpcId } from '../model/ids.ts'
 import type { Group, GroupRule, PeerHost, PlacedNic } from '../model/records.ts'
 import type { Snapshot } from '../plan/want.ts'
 import type { Scope } from '../store/scope.ts'
@@ -143,9 +143,4 @@ export function sameParts(
 /** All members, by id. */
 export function membersOf(parts: readonly VpcPart[]): readonly PlacedNic[] {
   return byId(parts.flatMap(({ members }) => [...members.values()].flat()))
-}
-
-/** In ascending order of id. */
-export function byId<T extends { readonly id: string }>(items: readonly T[]): readonly T[] {
-  return items.toSorted((a, b) => (a.id < b.id ? -1 : 1))
 }

@@ -98,8 +98,33 @@ function namedGroup(
 }
 
 /** The same for two rules of a group that let the same pass. */
-export function ruleKey({ egress, protocol, fromPort, toPort, peer }: RuleMatch): string {
+function ruleKey({ egress, protocol, fromPort, toPort, peer }: RuleMatch): string {
   return [egress, protocol, fromPort, toPort, formatPeer(peer)].join(' ')
+}
+
+/** A rule of a group, and the description that the request gives to it. */
+interface MeantRule {
+  readonly rule: GroupRule
+  readonly description: string | undefined
+}
+
+/**
+ * The rules among `known`, which the group has, that let the same pass as those that are asked for,
+ * in their order. Errors: `InvalidPermission.NotFound`; those of `knownRules`.
+ */
+export async function meantRules(
+  tx: ReadTx,
+  group: Group,
+  known: readonly GroupRule[],
+  asked: readonly AskedRule[],
+  direction: Pick<RuleMatch, 'egress'>,
+): Promise<readonly MeantRule[]> {
+  const byKey = new Map(known.map((rule) => [ruleKey(rule), rule]))
+  return (await knownRules(tx, group, asked, direction)).map(({ description, ...match }) => {
+    const rule = byKey.get(ruleKey(match))
+    if (rule === undefined) throw missingRule()
+    return { rule, description }
+  })
 }
 
 /** `InvalidPermission.Duplicate`. */
@@ -113,7 +138,7 @@ export function duplicateRule({ protocol, fromPort, toPort, peer }: RuleMatch): 
 }
 
 /** `InvalidPermission.NotFound`. */
-export function missingRule(): Error {
+function missingRule(): Error {
   return refused(
     'InvalidPermission.NotFound',
     'The specified rule does not exist in this security group.',

@@ -89,3 +89,8 @@ export function parseAccountId(text: string): AccountId | undefined {
 export function parseHostName(text: string): HostName | undefined {
   return /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(text) ? (text as HostName) : undefined
 }
+
+/** In ascending order of id. */
+export function byId<T extends { readonly id: string }>(items: readonly T[]): readonly T[] {
+  return items.toSorted((a, b) => (a.id < b.id ? -1 : 1))
+}

@@ -6,7 +6,7 @@
  * they were last read. What was never read is neither started nor removed.
  */
 import { type Ipv4, ipv4ToNumber } from '../model/addr.ts'
-import type { HostName } from '../model/ids.ts'
+import { byId, type HostName } from '../model/ids.ts'
 import type { Instance, UnreadableRow } from '../model/records.ts'
 import type {
   GroupWant,
@@ -134,10 +134,6 @@ function withKnownGroup(
       : read.members,
     rules: byId([...read.rules, ...lostOf(read.rules, known.rules, lostRules)]),
   }
-}
-
-function byId<Item extends { readonly id: string }>(items: readonly Item[]): readonly Item[] {
-  return items.toSorted((a, b) => (a.id < b.id ? -1 : 1))
 }
 
 /**

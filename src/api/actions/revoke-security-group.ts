@@ -5,21 +5,13 @@
 import { z } from 'zod'
 import { refused } from '../../model/errors.ts'
 import type { SecurityGroupRuleId } from '../../model/ids.ts'
-import type { Group, GroupRule } from '../../model/records.ts'
-import type { Tx } from '../../store/store.ts'
+import type { GroupRule } from '../../model/records.ts'
 import type { Action, ActionName } from '../action.ts'
 import { writeOne } from '../budget.ts'
 import { changeAction } from '../change.ts'
-import { type AskedRule, askedRules, rulesShape } from '../group-permissions.ts'
+import { askedRules, rulesShape } from '../group-permissions.ts'
 import { idListSchema } from '../schemas.ts'
-import {
-  groupShape,
-  knownRules,
-  missingRule,
-  missingRuleIds,
-  requireGroup,
-  ruleKey,
-} from '../security-groups.ts'
+import { groupShape, meantRules, missingRuleIds, requireGroup } from '../security-groups.ts'
 import { revokedRuleView } from '../views/security-group-rule.ts'
 
 function revoke(name: ActionName, egress: boolean): Action {
@@ -40,8 +32,8 @@ function revoke(name: ActionName, egress: boolean): Action {
       const known = (await tx.groupRules({ groups: [group.id] })).filter(
         (rule) => rule.egress === egress,
       )
-      const rules =
-        ids.length > 0 ? byIds(known, ids) : await byMatch(tx, group, known, asked, egress)
+      const meant = await meantRules(tx, group, known, asked, { egress })
+      const rules = ids.length > 0 ? byIds(known, ids) : meant.map(({ rule }) => rule)
       for (const rule of rules) {
         await writeOne(budget)
         await tx.deleteTagsOf(rule.id)
@@ -74,21 +66,6 @@ function byIds(
   const missing = ids.filter((id) => !known.some((rule) => rule.id === id))
   if (missing.length > 0) throw missingRuleIds(missing)
   return known.filter(({ id }) => ids.includes(id))
-}
-
-async function byMatch(
-  tx: Tx,
-  group: Group,
-  known: readonly GroupRule[],
-  asked: readonly AskedRule[],
-  egress: boolean,
-): Promise<readonly GroupRule[]> {
-  const byKey = new Map(known.map((rule) => [ruleKey(rule), rule]))
-  return (await knownRules(tx, group, asked, { egress })).map((wanted) => {
-    const rule = byKey.get(ruleKey(wanted))
-    if (rule === undefined) throw missingRule()
-    return rule
-  })
 }
 
 /** RevokeSecurityGroupIngress. */

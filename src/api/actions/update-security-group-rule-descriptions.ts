@@ -9,14 +9,7 @@ import { writeOne } from '../budget.ts'
 import { changeAction } from '../change.ts'
 import { groupTextSchema, permissionRules, permissionsSchema } from '../group-permissions.ts'
 import { IDS_MAX, idSchema } from '../schemas.ts'
-import {
-  groupShape,
-  knownRules,
-  missingRule,
-  missingRuleIds,
-  requireGroup,
-  ruleKey,
-} from '../security-groups.ts'
+import { groupShape, meantRules, missingRuleIds, requireGroup } from '../security-groups.ts'
 
 const shape = {
   ...groupShape,
@@ -52,17 +45,15 @@ function update(name: ActionName, egress: boolean): Action {
         (rule) => rule.egress === egress,
       )
       const ids = new Map(known.map((rule) => [rule.id, rule]))
-      const keys = new Map(known.map((rule) => [ruleKey(rule), rule]))
       const rules = byId.map(({ SecurityGroupRuleId: id, Description: description }) => {
         const rule = ids.get(id)
         if (rule === undefined) throw missingRuleIds([id])
         return { ...rule, description }
       })
-      for (const wanted of await knownRules(tx, group, asked, { egress })) {
-        const rule = keys.get(ruleKey(wanted))
-        if (rule === undefined) throw missingRule()
-        rules.push({ ...rule, description: wanted.description ?? '' })
-      }
+      for (const { rule, description = '' } of await meantRules(tx, group, known, asked, {
+        egress,
+      }))
+        rules.push({ ...rule, description })
       for (const rule of rules) {
         await writeOne(budget)
         await tx.updateGroupRule(rule)

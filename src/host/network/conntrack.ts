@@ -91,23 +91,15 @@ export function createConntrack(options: { readonly isOld?: boolean } = {}): Con
             if (errnoOf(error) !== 'EINVAL') throw error
             isOld = true
           }
-        await forgetListed(netlink, query)
+        await deleteWhere(netlink, await netlink.dump(GET, query), () => true)
       }
     },
     async end(isOver) {
       if (readSetting('netfilter/nf_conntrack_count') === '0') return 0
-      const entries = await netlink.dump(GET, [HEADER])
-      let ended = 0
-      for (let at = 0; at < entries.length; at += PORTION) {
-        for (const entry of entries.slice(at, at + PORTION)) {
-          const flow = flowOf(entry)
-          if (flow === undefined || !isOver(flow)) continue
-          netlink.tell(DELETE, nameOf(entry))
-          ended += 1
-        }
-        await nextTurn()
-      }
-      return ended
+      return await deleteWhere(netlink, await netlink.dump(GET, [HEADER]), (entry) => {
+        const flow = flowOf(entry)
+        return flow !== undefined && isOver(flow)
+      })
     },
     close() {
       netlink.close()
@@ -116,12 +108,22 @@ export function createConntrack(options: { readonly isOld?: boolean } = {}): Con
   }
 }
 
-async function forgetListed(netlink: Netlink, query: Uint8Array[]): Promise<void> {
-  const entries = await netlink.dump(GET, query)
+/** Deletes those entries that fit, in small portions. Returns their number. */
+async function deleteWhere(
+  netlink: Netlink,
+  entries: readonly Buffer[],
+  fits: (entry: Buffer) => boolean,
+): Promise<number> {
+  let deleted = 0
   for (let at = 0; at < entries.length; at += PORTION) {
-    for (const entry of entries.slice(at, at + PORTION)) netlink.tell(DELETE, nameOf(entry))
+    for (const entry of entries.slice(at, at + PORTION)) {
+      if (!fits(entry)) continue
+      netlink.tell(DELETE, nameOf(entry))
+      deleted += 1
+    }
     await nextTurn()
   }
+  return deleted
 }
 
 function encode(side: Side, end: End, address: Ipv4): Uint8Array[] {

@@ -28,8 +28,6 @@ const TABLE_NAMES = TABLES.map(({ family, name }) => `${family} ${name}`)
  * this many attempts the next pass verifies the tables.
  */
 const LOAD_ATTEMPTS = 3
-/** No table was changed. */
-const NOTHING: ReadonlySet<string> = new Set()
 
 /** The rules in the kernel, as we loaded them. Losing this costs one replacement of the tables. */
 interface Loaded {
@@ -94,13 +92,17 @@ export function createRules(
     fresh.fingerprint = known.fingerprint
     return fresh
   }
+  /** Whether nobody has changed our tables since; null when that is not known. */
+  const intact = async (known: Loaded, now: number): Promise<boolean | null> => {
+    if (known.generation === now) return true
+    const changed = await host.rulesChanged(known.generation, now)
+    return changed === null ? null : !TABLE_NAMES.some((table) => changed.has(table))
+  }
   /** Compares the rules in the kernel with those that we loaded, and replaces altered ones. */
   const verify = async (known: Loaded, now: number, pass: Pass) => {
-    const changed =
-      known.generation === now ? NOTHING : await host.rulesChanged(known.generation, now)
-    if (changed !== null && TABLE_NAMES.some((table) => changed.has(table)))
-      return void (await reload(known, pass))
-    if (changed !== null && !pass.resync) {
+    const isIntact = await intact(known, now)
+    if (isIntact === false) return void (await reload(known, pass))
+    if (isIntact && !pass.resync) {
       known.generation = now
       return
     }
@@ -110,7 +112,7 @@ export function createRules(
       return
     }
     // Nobody else has changed them, so this is what they look like.
-    if (fingerprint !== null && known.fingerprint === null && changed !== null) {
+    if (fingerprint !== null && known.fingerprint === null && isIntact) {
       known.fingerprint = fingerprint
       known.generation = now
       return
@@ -123,12 +125,6 @@ export function createRules(
     await load(rules)
     pass.log.info({}, 'firewall rules replaced')
   }
-  /** Whether nobody has changed our tables since; false also when that is not known. */
-  const isIntact = async (known: Loaded, now: number): Promise<boolean> => {
-    if (known.generation === now) return true
-    const changed = await host.rulesChanged(known.generation, now)
-    return changed !== null && !TABLE_NAMES.some((table) => changed.has(table))
-  }
 
   return async (rules, pass) => {
     const now = await host.rulesGeneration()
@@ -139,7 +135,7 @@ export function createRules(
       if (known.generation !== now || pass.resync) await verify(known, now, pass)
       return
     }
-    if (script === null || !(await isIntact(known, now))) return await replace(rules, pass)
+    if (script === null || !(await intact(known, now))) return await replace(rules, pass)
     // Until the kernel has answered, nobody knows which rules it has.
     loaded = null
     try {

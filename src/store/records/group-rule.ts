@@ -8,13 +8,12 @@ import {
   PORT_MAX,
   parsePeer,
 } from '../../model/group-rule.ts'
-import type { AccountId, GroupId, VpcId } from '../../model/ids.ts'
+import { type AccountId, byId, type GroupId, type VpcId } from '../../model/ids.ts'
 import type { GroupRule } from '../../model/records.ts'
-import { isTrouble } from '../engines/engine.ts'
 import { ofVpc } from '../scope.ts'
 import { account, flag, id, prose, type Row } from './columns.ts'
 import { inParts } from './in-parts.ts'
-import { type GroupIds, insertReferring } from './insert.ts'
+import { type GroupIds, insertReferring, unless } from './insert.ts'
 import { always, noun, type RowsOf, type Session, table } from './noun.ts'
 
 /**
@@ -77,7 +76,7 @@ export const groupRules = noun({
         }),
       )
       const parsed = await rows.parseLong(tables.securityGroupRules, found)
-      return parsed.map(groupRuleFromRow).sort((a, b) => (a.id < b.id ? -1 : 1))
+      return byId(parsed.map(groupRuleFromRow))
     },
     /** Those of any group whose peer is this group. */
     async groupRulesNaming(group: GroupId): Promise<readonly GroupRule[]> {
@@ -88,27 +87,19 @@ export const groupRules = noun({
   }),
   writes: ({ db }: Session<RowsOf<typeof tables> & GroupIds>) => ({
     /** `exists` when the group has a rule that lets the same pass. */
-    async insertGroupRule(rule: GroupRule): Promise<'done' | 'exists'> {
-      try {
-        const row = groupRuleToRow(rule)
-        const groups = row.peerGroup === null ? [row.group] : [row.group, row.peerGroup]
-        await insertReferring(db, 'securityGroupRules', [row], groups)
-        return 'done'
-      } catch (error) {
-        if (isTrouble(error, 'duplicate')) return 'exists'
-        throw error
-      }
+    insertGroupRule(rule: GroupRule): Promise<'done' | 'exists'> {
+      const row = groupRuleToRow(rule)
+      const groups = row.peerGroup === null ? [row.group] : [row.group, row.peerGroup]
+      return unless('duplicate', 'exists', () =>
+        insertReferring(db, 'securityGroupRules', [row], groups),
+      )
     },
     /** Replaces what a rule says. `exists` when another rule of the group says the same. */
-    async updateGroupRule(rule: GroupRule): Promise<'done' | 'exists'> {
+    updateGroupRule(rule: GroupRule): Promise<'done' | 'exists'> {
       const { id, ...row } = groupRuleToRow(rule)
-      try {
-        await db.updateTable('securityGroupRules').set(row).where('id', '=', id).execute()
-        return 'done'
-      } catch (error) {
-        if (isTrouble(error, 'duplicate')) return 'exists'
-        throw error
-      }
+      return unless('duplicate', 'exists', () =>
+        db.updateTable('securityGroupRules').set(row).where('id', '=', id).execute(),
+      )
     },
     async deleteGroupRule({ id }: Pick<GroupRule, 'id' | 'vpc'>): Promise<void> {
       await db.deleteFrom('securityGroupRules').where('id', '=', id).execute()

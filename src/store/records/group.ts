@@ -5,11 +5,10 @@
 import { z } from 'zod'
 import type { AccountId, VpcId } from '../../model/ids.ts'
 import type { Group } from '../../model/records.ts'
-import { isTrouble } from '../engines/engine.ts'
 import { ofVpc } from '../scope.ts'
 import { account, id, name, prose } from './columns.ts'
 import { inParts } from './in-parts.ts'
-import { insertOr } from './insert.ts'
+import { insertOr, unless } from './insert.ts'
 import { always, noun, type RowsOf, type Session, table } from './noun.ts'
 
 const tables = {
@@ -45,15 +44,10 @@ export const groups = noun({
      * Its rules must be gone. `in-use` when a NIC is in it or a rule names it: the database knows
      * those, too, that this transaction does not see.
      */
-    async deleteGroup({ id }: Pick<Group, 'id' | 'vpc'>): Promise<'done' | 'in-use'> {
-      try {
-        await db.deleteFrom('securityGroups').where('id', '=', id).execute()
-        return 'done'
-      } catch (error) {
-        if (isTrouble(error, 'referenced')) return 'in-use'
-        throw error
-      }
-    },
+    deleteGroup: ({ id }: Pick<Group, 'id' | 'vpc'>) =>
+      unless('referenced', 'in-use', () =>
+        db.deleteFrom('securityGroups').where('id', '=', id).execute(),
+      ),
   }),
   touches: {
     insertGroup: (_session, { vpc }) => [ofVpc(vpc)],

@@ -1,8 +1,23 @@
-/** Inserting rows that other hosts' writes may get in the way of. */
+/** Writes that those of other hosts may get in the way of. */
 import type { InsertObject, Kysely } from 'kysely'
 import type { GroupId } from '../../model/ids.ts'
 import type { Group } from '../../model/records.ts'
-import { EngineError, isTrouble } from '../engines/engine.ts'
+import { EngineError, type EngineTrouble, isTrouble } from '../engines/engine.ts'
+
+/** Writes; `otherwise` when the engine refuses it with this trouble, with nothing changed. */
+export async function unless<Otherwise extends string>(
+  trouble: EngineTrouble,
+  otherwise: Otherwise,
+  write: () => Promise<unknown>,
+): Promise<'done' | Otherwise> {
+  try {
+    await write()
+    return 'done'
+  } catch (error) {
+    if (isTrouble(error, trouble)) return otherwise
+    throw error
+  }
+}
 
 /** Inserts a row; `otherwise` when a UNIQUE key of it is taken, with nothing changed. */
 export async function insertOr<
@@ -15,13 +30,7 @@ export async function insertOr<
   table: Name,
   row: InsertObject<Tables, Name>,
 ): Promise<'done' | Otherwise> {
-  try {
-    await db.insertInto(table).values(row).execute()
-    return 'done'
-  } catch (error) {
-    if (isTrouble(error, 'duplicate')) return otherwise
-    throw error
-  }
+  return unless('duplicate', otherwise, () => db.insertInto(table).values(row).execute())
 }
 
 /** Columns of groups, for rows that refer to them. */
