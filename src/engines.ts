@@ -28,7 +28,12 @@ import { openSqliteStore } from './store/engines/sqlite/dialect.ts'
 import { noteWrites } from './store/own-writes.ts'
 import { createRowWatch, type RowWatch } from './store/records/rows.ts'
 import { openReplica } from './store/replica.ts'
-import { type InformedStore, openSteadyStore, withoutReplica, withReplica } from './store/steady.ts'
+import {
+  type InformedStore,
+  openSteadyStore,
+  withoutReplica,
+  withReplica,
+} from './store/replica-reads.ts'
 import type { Store } from './store/store.ts'
 
 /** What opening an engine needs. */

@@ -11,7 +11,7 @@ import type { Log } from '../lib/log.ts'
 import { refused } from '../model/errors.ts'
 import { newKeySecret } from '../model/key-secret.ts'
 import type { AccessKey, AccessKeyRecord } from '../model/records.ts'
-import type { InformedStore } from '../store/steady.ts'
+import type { InformedStore } from '../store/replica-reads.ts'
 import type { ReadTx, Tx } from '../store/store.ts'
 
 /** A row of `atoll keys list`. It has no secret. */

@@ -4,7 +4,7 @@ import type { InstanceId } from '../model/ids.ts'
 import { type Explanation, explainPacket, type Surroundings } from '../plan/explain.ts'
 import { explainName, parseName } from '../plan/explain-dns.ts'
 import { type CloudRecords, findEnd, type Parsed, parseTraffic } from '../plan/explain-question.ts'
-import type { InformedStore } from '../store/steady.ts'
+import type { InformedStore } from '../store/replica-reads.ts'
 import type { ReadTx } from '../store/store.ts'
 
 /** The document of `atoll explain`. */

@@ -12,7 +12,7 @@ import type { SecretCipher } from '../lib/secret-cipher.ts'
 import { unavailable } from '../model/errors.ts'
 import { openedKey } from '../model/key-secret.ts'
 import type { AccessKey } from '../model/records.ts'
-import type { InformedStore } from '../store/steady.ts'
+import type { InformedStore } from '../store/replica-reads.ts'
 
 /** Finds keys, and notes that they were used. */
 export interface Keyring {

@@ -6,7 +6,7 @@
  * `unavailable` if that does not answer; every SDK retries that.
  */
 import { AtollError } from '../model/errors.ts'
-import type { InformedStore } from '../store/steady.ts'
+import type { InformedStore } from '../store/replica-reads.ts'
 import type { Store } from '../store/store.ts'
 import type { Action, Call, RequestRecords } from './action.ts'
 

@@ -8,7 +8,7 @@
  * seconds, and must not keep others from being answered by the replica meanwhile.
  */
 import { createLimit } from '../lib/queue.ts'
-import type { InformedStore } from './steady.ts'
+import type { InformedStore } from './replica-reads.ts'
 
 /** Reads of all owners at the engine at once; one owner has at most half of these places. */
 const PLACES = 4

@@ -13,7 +13,7 @@ import { z } from 'zod'
 import type { Action } from '../../src/api/action.ts'
 import type { Log } from '../../src/lib/log.ts'
 import type { AccessKey } from '../../src/model/records.ts'
-import { type InformedStore, withoutReplica } from '../../src/store/steady.ts'
+import { type InformedStore, withoutReplica } from '../../src/store/replica-reads.ts'
 import { KEY, keysOnly, parts, type RunningApi, runApi } from '../kit/api.ts'
 import { signedHeaders } from '../kit/signed.ts'
 

@@ -30,7 +30,7 @@ import {
 import { NO_PREFERENCE } from '../../src/model/metadata-options.ts'
 import type { Group, Subnet, Vpc } from '../../src/model/records.ts'
 import { openSqliteStore } from '../../src/store/engines/sqlite/dialect.ts'
-import { type InformedStore, withoutReplica } from '../../src/store/steady.ts'
+import { type InformedStore, withoutReplica } from '../../src/store/replica-reads.ts'
 import type { Store } from '../../src/store/store.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 import { defaultRules } from './records.ts'

@@ -14,7 +14,7 @@ import { QEMU } from '../../src/machines/declaration.ts'
 import { bug } from '../../src/model/errors.ts'
 import { parseAccountId, parseHostName } from '../../src/model/ids.ts'
 import type { AccessKey } from '../../src/model/records.ts'
-import { withoutReplica } from '../../src/store/steady.ts'
+import { withoutReplica } from '../../src/store/replica-reads.ts'
 import type { ReadTx, Store } from '../../src/store/store.ts'
 import { silentLog } from '../../tools/kit/log.ts'
 

@@ -28,7 +28,7 @@ import {
 } from '../../../src/lib/terminal-protocol.ts'
 import { refused } from '../../../src/model/errors.ts'
 import type { HostName, InstanceId } from '../../../src/model/ids.ts'
-import { withoutReplica } from '../../../src/store/steady.ts'
+import { withoutReplica } from '../../../src/store/replica-reads.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { eventually } from '../../../tools/kit/netns.ts'

@@ -12,7 +12,7 @@ import { systemClock } from '../../../src/lib/clock.ts'
 import { createMetrics } from '../../../src/lib/metrics.ts'
 import { ipv4 } from '../../../src/model/addr.ts'
 import { adminSocketFile } from '../../../src/operator/admin-client.ts'
-import { withoutReplica } from '../../../src/store/steady.ts'
+import { withoutReplica } from '../../../src/store/replica-reads.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { openRecords } from '../../kit/cluster-records.ts'
 import {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { shareReads } from '../../../src/store/fair-reads.ts'
-import { withoutReplica } from '../../../src/store/steady.ts'
+import { withoutReplica } from '../../../src/store/replica-reads.ts'
 import { known, parts } from '../../kit/api.ts'
 
 /** A store whose reads are under way until they are told to end. */

@@ -5,7 +5,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { unavailable } from '../../../src/model/errors.ts'
 import { openReplica, type Replica } from '../../../src/store/replica.ts'
-import { type InformedStore, openSteadyStore, withReplica } from '../../../src/store/steady.ts'
+import {
+  type InformedStore,
+  openSteadyStore,
+  withReplica,
+} from '../../../src/store/replica-reads.ts'
 import type { ReadTx, Store } from '../../../src/store/store.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { eventually } from '../../../tools/kit/netns.ts'
