@@ -24,16 +24,12 @@ import { createSecretCipher } from './lib/secret-cipher.ts'
 import type { HealthCondition } from './model/health.ts'
 import { readCredentials, writeCredentials } from './operator/credentials.ts'
 import { apiAuthority, apiEndpoint } from './settings.ts'
+import { openInBackground } from './store/background.ts'
 import { openSqliteStore } from './store/engines/sqlite/dialect.ts'
 import { noteWrites } from './store/own-writes.ts'
 import { createRowWatch, type RowWatch } from './store/records/rows.ts'
 import { openReplica } from './store/replica.ts'
-import {
-  type InformedStore,
-  openSteadyStore,
-  withoutReplica,
-  withReplica,
-} from './store/replica-reads.ts'
+import { type InformedStore, withoutReplica, withReplica } from './store/replica-reads.ts'
 import type { Store } from './store/store.ts'
 
 /** What opening an engine needs. */
@@ -85,29 +81,29 @@ export async function openRecords(context: EngineContext, metrics: Metrics): Pro
       throw error
     }
   }
-  const steady = openSteadyStore({ open, clock, log })
-  await inTime(startingClock, START_PATIENCE_MS, steady.ready)
+  const opened = openInBackground({ open, clock, log })
+  await inTime(startingClock, START_PATIENCE_MS, opened.ready)
   // A replica of a file on the same disk would not help.
   if (config.store.kind === 'sqlite') {
-    const care = startKeyMaintenance(context, steady, protection)
-    const alone = withoutReplica(steady)
+    const care = startKeyMaintenance(context, opened, protection)
+    const alone = withoutReplica(opened)
     return {
       rows,
-      store: steady,
+      store: opened,
       informed: alone,
       keys: keysOf(context, alone, protection, care.refresh),
       changed: () => undefined,
       async close() {
         care.close()
-        await steady.close()
+        await opened.close()
       },
     }
   }
   const file = join(config.stateDir, 'replica.db')
-  const replica = await openReplica({ file, source: steady, clock, log, random: Math.random, rows })
-  const store = noteWrites(steady, replica, 'agent')
+  const replica = await openReplica({ file, source: opened, clock, log, random: Math.random, rows })
+  const store = noteWrites(opened, replica, 'agent')
   const care = startKeyMaintenance(context, store, protection)
-  const informed = withReplica(noteWrites(steady, replica, 'client'), replica, clock)
+  const informed = withReplica(noteWrites(opened, replica, 'client'), replica, clock)
   return {
     rows,
     store,

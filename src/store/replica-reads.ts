@@ -1,104 +1,39 @@
 /**
- * The records as a host uses them: there from the first moment, whatever the engine does.
- *
- * The engine is opened and made ready in the background and tried again until it works, so that a
- * daemon can start, and bring its instances back from its ledger, while every shared engine is
- * away. Until then, and whenever the engine does not answer, writes are `unavailable` at once.
- * Reads that only inform may be answered from the replica (`InformedStore`), and then say of what
- * time they are.
+ * Reads that only inform a client: when the engine does not answer soon, the replica answers, and
+ * the answer says of what time it is.
  */
 import type { Clock } from '../lib/clock.ts'
 import { loadTolerantClock, withDeadline } from '../lib/deadline.ts'
-import type { Log } from '../lib/log.ts'
-import { type Backoff, retry } from '../lib/retry.ts'
 import { AtollError, unavailable } from '../model/errors.ts'
 import type { Replica } from './replica.ts'
 import type { ReadTx, Store } from './store.ts'
 
-export interface SteadyStore extends Store {
-  /**
-   * Resolves when the engine was ready for the first time, rejects when the store is closed before
-   * that.
-   */
-  readonly ready: Promise<void>
-}
-
-const PAUSES: Backoff = { firstMs: 200, lastMs: 5_000 }
-/** How long a read may wait for the engine before the replica answers instead... */
+/** How long a read waits for the engine before the replica answers. */
 const PATIENCE_MS = 400
 /**
- * ...and when the replica cannot answer it: a cluster stands still for some seconds while it agrees
- * that a member is gone.
+ * How long it waits when the replica cannot answer: a cluster stops for some seconds while it
+ * agrees that a member is gone.
  */
 const LONGEST_WAIT_MS = 5_000
-/** How much longer both may become where this process itself is slow. */
+/** How much longer both may become while this process itself is slow. */
 const LONGEST_STRETCH = 1.25
-/** Between two looks whether an engine that was away answers again. */
+/** Pause between two checks whether an engine that was away answers again. */
 const LOOK_PAUSE_MS = 250
 
-/**
- * Opens the engine in the background.
- *
- * @param open gives an engine that is ready: migrated, and with the records that every cloud begins
- *   with
- */
-export function openSteadyStore(options: {
-  readonly open: () => Promise<Store>
-  readonly clock: Clock
-  readonly log: Log
-}): SteadyStore {
-  const { open, clock, log } = options
-  const ending = new AbortController()
-  const opened = Promise.withResolvers<void>()
-  // Whoever does not wait for it is not to be told.
-  opened.promise.catch(() => undefined)
-  let engine: Store | null = null
-
-  async function keepTrying(): Promise<void> {
-    const again = (error: unknown) => {
-      log.warn({ error }, 'the record store is not ready; it is tried again')
-      return true
-    }
-    engine = await retry({ clock, signal: ending.signal, backoff: PAUSES, again }, open)
-    opened.resolve()
-  }
-
-  const trying = keepTrying().catch((error: unknown) => opened.reject(error))
-  const ready = (): Store => {
-    if (engine === null) throw unavailable('The record store is not available at the moment.')
-    return engine
-  }
-  return {
-    ready: opened.promise,
-    migrate: async () => ready().migrate(),
-    change: async (work) => ready().change(work),
-    claim: async (work) => ready().claim(work),
-    single: async (work) => ready().single(work),
-    read: async (work, options) => ready().read(work, options),
-    async close() {
-      ending.abort()
-      await trying
-      await engine?.close()
-    },
-  }
-}
-
-/** What was read, and how old it may be. */
+/** What was read, and of what time. */
 interface Dated<T> {
   readonly value: T
-  /**
-   * Of what time (ISO 8601) the replica was that was read; null when it was the records themselves.
-   */
+  /** The replica's time (ISO 8601); null when the records themselves were read. */
   readonly asOf: string | null
 }
 
-/** The records for those who only want to know. */
+/** The records, for reads that only inform. */
 export interface InformedStore extends Omit<Store, 'read'> {
   /**
-   * Reads the latest records there are (`ReadOptions`). When they do not come soon, `work` is run
-   * on the replica: what it gives then may be old, but has all that this host itself has written.
-   * `work` may go on after somebody was answered. It is told the age of what it reads as well: what
-   * it refuses by old records is as old.
+   * Reads the latest records (`ReadOptions`). When they do not come soon, `work` runs on the
+   * replica: its records may be old, but have everything that this host itself has written. `work`
+   * is told the replica's time, too, because an error that it throws is of that time. It may still
+   * run when the read has already been answered.
    */
   read<T>(
     work: (tx: ReadTx, asOf: Dated<T>['asOf']) => Promise<T>,
@@ -108,16 +43,16 @@ export interface InformedStore extends Omit<Store, 'read'> {
 
 interface InformedOptions {
   /**
-   * False: the replica does not answer. The read waits for the records, and is `unavailable` in the
-   * end. True unless told.
+   * False: never from the replica. The read waits for the records, and is `unavailable` in the end.
+   * Default true.
    */
   readonly mayBeOld?: boolean
 }
 
 /**
- * A store whose reads are answered from the replica when the engine does not answer, soon. Once a
- * read has waited in vain, the next ones do not wait at all, until a look in the background finds
- * that the engine answers again.
+ * A store whose reads are answered by the replica when the engine does not answer soon. Once a read
+ * has waited in vain, the next ones do not wait, until a check in the background finds that the
+ * engine answers again.
  */
 export function withReplica(store: Store, replica: Replica, clock: Clock): InformedStore {
   const ending = new AbortController()
@@ -153,7 +88,7 @@ export function withReplica(store: Store, replica: Replica, clock: Clock): Infor
         lookUntilItAnswers().catch(() => undefined)
       }
     }
-    // Before it is read: a newer copy may take its place meanwhile, and is then said to be older.
+    // Taken first: if a newer copy replaces it during the read, the answer only claims to be older.
     const asOf = replica.asOf()
     return { value: await replica.read((tx) => work(tx, asOf)), asOf }
   }
@@ -171,12 +106,12 @@ export function withReplica(store: Store, replica: Replica, clock: Clock): Infor
   }
 }
 
-/** What was read of the records themselves. */
+/** Read from the records themselves. */
 function dated<T>(value: T): Dated<T> {
   return { value, asOf: null }
 }
 
-/** Waits for work so long, and rejects with `unavailable` then. */
+/** Runs work with a time limit; rejects with `unavailable` after it. */
 function createWithin(systems: Clock) {
   const clock = loadTolerantClock(systems, LONGEST_STRETCH)
   const late = () => unavailable('The record store takes too long.')
@@ -184,7 +119,7 @@ function createWithin(systems: Clock) {
     withDeadline({ clock, ms, late }, work)
 }
 
-/** A store whose every answer is the truth: one that needs no replica. */
+/** The store of a host that needs no replica. */
 export function withoutReplica(store: Store): InformedStore {
   return {
     ...store,

@@ -5,11 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { unavailable } from '../../../src/model/errors.ts'
 import { openReplica, type Replica } from '../../../src/store/replica.ts'
-import {
-  type InformedStore,
-  openSteadyStore,
-  withReplica,
-} from '../../../src/store/replica-reads.ts'
+import { type InformedStore, withReplica } from '../../../src/store/replica-reads.ts'
 import type { ReadTx, Store } from '../../../src/store/store.ts'
 import { silentLog } from '../../../tools/kit/log.ts'
 import { eventually } from '../../../tools/kit/netns.ts'
@@ -24,38 +20,6 @@ const hostNames = async (tx: ReadTx) => (await tx.hosts()).map(({ name }) => nam
 const names = (from: Pick<Replica, 'read'>) => from.read(hostNames)
 const namesOf = (from: InformedStore) => from.read(hostNames)
 const noWork = async () => undefined
-
-describe('openSteadyStore', () => {
-  it('is there at once, refuses until the engine is ready, and tries until it is', async () => {
-    const engine = await openRecords(hosts)
-    let attempts = 0
-    const steady = openSteadyStore({
-      open: async () => {
-        attempts += 1
-        if (attempts < 4) throw unavailable('nobody there')
-        return engine
-      },
-      clock: hurried,
-      log: silentLog,
-    })
-    await expect(steady.change(noWork)).rejects.toMatchObject({ kind: 'unavailable' })
-    await expect(names(steady)).rejects.toMatchObject({ kind: 'unavailable' })
-    await steady.ready
-    expect(await names(steady)).toEqual(hosts)
-    expect(attempts).toBe(4)
-    await steady.close()
-  })
-
-  it('can be closed while the engine is away', async () => {
-    const steady = openSteadyStore({
-      open: () => Promise.reject(unavailable('nobody there')),
-      clock: hurried,
-      log: silentLog,
-    })
-    await steady.close()
-    await expect(steady.ready).rejects.toThrow()
-  })
-})
 
 describe('a store with a replica', () => {
   let dir: string
