@@ -1,6 +1,6 @@
 /**
  * A whole host inside the test process: records on disk, the real kernel in a namespace of its own,
- * a real Docker Engine, every service and the agent, put together as `main.ts` does. What it adds
+ * a real Docker Engine, every service and the agent, put together as `daemon.ts` does. What it adds
  * is a place to break each port, and time that runs faster where time is only waited for.
  */
 

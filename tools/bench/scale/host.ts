@@ -1,5 +1,5 @@
 /**
- * One simulated host: the daemon's own records, bus, agent and lease, put together as `main.ts`
+ * One simulated host: the daemon's own records, bus, agent and lease, put together as `daemon.ts`
  * does, over a machine that is none.
  */
 

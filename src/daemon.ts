@@ -1,0 +1,321 @@
+/** The daemon of one host: creates every part, in order, and closes them in reverse order. */
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import packageJson from '../package.json' with { type: 'json' }
+import type { Agent } from './agent/agent.ts'
+import { hostHealth, servesClients } from './agent/health.ts'
+import type { HostRuntimeSettings } from './agent/host-runtime.ts'
+import { type HostRuntime, startHostRuntime } from './agent/host-runtime.ts'
+import type { Lease } from './agent/lease.ts'
+import { createLedger, type Ledger } from './agent/ledger.ts'
+import type { ApiParts } from './api/action.ts'
+import { allActions } from './api/actions/all.ts'
+import { createAdmin } from './api/admin.ts'
+import { serveCommands } from './api/commands/serve.ts'
+import { createConsoleLocator } from './api/console/locate.ts'
+import { createConsoleServer, type Upgrader } from './api/console/server.ts'
+import { type Api, createApi } from './api/http/server.ts'
+import { createKeyGeneration } from './api/key-generation.ts'
+import { createCatalogue } from './api/launch/catalogue.ts'
+import type { Bus } from './bus/bus.ts'
+import { type Config, type Environment, instanceMtuBytes } from './config.ts'
+import { createDrivers, type Drivers } from './drivers.ts'
+import { openBus, openRecords, type Records } from './engines.ts'
+import type { Host } from './host/host.ts'
+import { createLinuxHost } from './host/linux.ts'
+import { type Identity, openIdentity } from './identity.ts'
+import type { Clock } from './lib/clock.ts'
+import { createDiskWatch } from './lib/disk-space.ts'
+import type { Log } from './lib/log.ts'
+import type { Metrics } from './lib/metrics.ts'
+import { readSecret } from './lib/secret.ts'
+import { createTurns } from './lib/turns.ts'
+import { machineRecord, memoryForInstances } from './machine-record.ts'
+import { ec2Architecture } from './model/architecture.ts'
+import type { HealthCondition } from './model/health.ts'
+import { KIB } from './model/sizes.ts'
+import { adminSocketFile } from './operator/admin-client.ts'
+import {
+  createHostMonitors,
+  type HostMonitors,
+  lockDirectories,
+  requireFreeAddresses,
+} from './preconditions.ts'
+import { createDhcp } from './services/dhcp/dhcp.ts'
+import { createDns } from './services/dns/dns.ts'
+import { createFirewall } from './services/firewall/firewall.ts'
+import { createLinks } from './services/links.ts'
+import { createMetadata } from './services/metadata/metadata.ts'
+import type { HostService } from './services/service.ts'
+import { createVolumes } from './services/volumes.ts'
+import {
+  apiSettings,
+  firewallSettings,
+  forwardingFile,
+  hostRuntimeSettings,
+  surroundingsOf,
+} from './settings.ts'
+import { openRunHistory, requireUniqueHost } from './unique-host.ts'
+
+const CONSOLE_LIMIT_BYTES = 64 * KIB
+const ANY_ADDRESS = '0.0.0.0'
+const LOOPBACK = '127.0.0.1'
+
+/** What the daemon is given by its process. */
+export interface DaemonSeams {
+  readonly config: Config
+  readonly environment: Environment
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly clock: Clock
+  /** From 0 up to 1. */
+  readonly random: () => number
+}
+
+/** A running daemon. Disposing of it stops the daemon; instances keep running. */
+export interface Daemon extends AsyncDisposable {
+  readonly agent: Agent
+  /**
+   * Rejects with `DuplicateHostError` when another machine runs under this host's name. Never
+   * resolves.
+   */
+  readonly duplicate: Promise<never>
+}
+
+/** What the parts below share. */
+interface DaemonContext extends DaemonSeams {
+  readonly host: Host
+  readonly identity: Identity
+  readonly monitors: HostMonitors
+  readonly ledger: Ledger
+}
+
+/**
+ * Everything that a pass applies, in this order: nothing is on the network before its rules are in.
+ */
+function buildServices(
+  context: DaemonContext,
+  drivers: Drivers,
+  key: Uint8Array,
+  wake: () => void,
+): readonly HostService[] {
+  const { config, log, metrics, clock, host } = context
+  const { zone } = config.dns
+  const mtu = instanceMtuBytes(config)
+  const { region } = config.host
+  const architecture = ec2Architecture(process.arch)
+  return [
+    createFirewall({
+      host,
+      metrics,
+      settings: firewallSettings(config),
+      instanceMemoryMiB: memoryForInstances(config),
+    }),
+    createLinks({ host, metrics, mtu, fabric: config.fabric, drivers: drivers.declarations }),
+    ...context.monitors.services,
+    createDhcp({
+      host,
+      settings: { leaseSeconds: config.dhcp.leaseSeconds, mtu, zone },
+      clock,
+      metrics,
+      log,
+    }),
+    createDns({ settings: config.dns, metrics, log, clock }),
+    createMetadata({ settings: { zone, region, architecture }, key, clock, metrics, log }),
+    ...drivers.services(wake),
+    createVolumes({ stateDir: config.stateDir, metrics }),
+  ]
+}
+
+/** What actions need, whether they are called over HTTP or the bus. */
+function buildParts(
+  context: DaemonContext,
+  records: Records,
+  bus: Bus,
+  drivers: Drivers,
+): ApiParts {
+  const { config, clock } = context
+  return {
+    store: records.informed,
+    bus,
+    catalogue: createCatalogue(clock),
+    clock,
+    turns: createTurns(),
+    keyGeneration: createKeyGeneration(),
+    random: randomBytes,
+    settings: apiSettings(config, drivers.declarations),
+    keys: records.keys.ring,
+  }
+}
+
+function buildApi(
+  { config, log, metrics, identity }: DaemonContext,
+  parts: ApiParts,
+  upgrader: Upgrader,
+  health: () => readonly HealthCondition[],
+): Api {
+  const { bodyLimitKiB, requestsPerSecond, requestBurst } = config.api
+  return createApi({
+    parts,
+    actions: allActions,
+    listen: config.api.listen,
+    port: config.api.port,
+    limits: { bodyBytes: bodyLimitKiB * 1024, requestsPerSecond, requestBurst },
+    log,
+    metrics,
+    upgrader,
+    isHealthy: () => servesClients(health()),
+    certificates: { ...identity, hostName: config.host.name },
+  })
+}
+
+/** Access to consoles on this host and on others. */
+function openConsoles(context: DaemonContext, records: Records, bus: Bus, drivers: Drivers) {
+  const { config, clock, log, metrics } = context
+  const { attach, holds } = drivers
+  const door = createConsoleServer({ attach, clock, random: randomBytes, log, metrics })
+  const { listen: address, port } = config.api
+  const consoleLocator = createConsoleLocator({
+    host: config.host.name,
+    door,
+    holds,
+    store: records.informed,
+    bus,
+    reachedAt: {
+      address: address === ANY_ADDRESS ? (config.fabric.address ?? LOOPBACK) : address,
+      port,
+    },
+  })
+  return { door, consoleLocator }
+}
+
+/** Starts agent and lease. */
+async function startHost(
+  context: DaemonContext,
+  parts: AsyncDisposableStack,
+  records: Records,
+  bus: Bus,
+  drivers: Drivers,
+  settings: HostRuntimeSettings,
+): Promise<HostRuntime> {
+  const { config, log, metrics, clock } = context
+  const key = await readSecret(join(config.stateDir, 'metadata.key'))
+  const watchDisk = createDiskWatch(config.capacity.reserveDiskMiB)
+  const keeper = startHostRuntime(
+    {
+      store: records.store,
+      rows: records.rows,
+      bus,
+      ledger: context.ledger,
+      services: (wake) => buildServices(context, drivers, key, wake),
+      watchKernel: (heard) => context.host.watchKernel(heard),
+      onRecordsChanged: records.changed,
+      clock,
+      log,
+      metrics,
+      random: context.random,
+      shortage: async () => watchDisk(await drivers.storage()),
+    },
+    settings,
+  )
+  parts.defer(() => keeper.close())
+  bus.onAsk('console', async ({ instance }) => ({
+    output: (await drivers.console(instance, CONSOLE_LIMIT_BYTES)).toString('base64'),
+    at: new Date(clock.now()).toISOString(),
+  }))
+  return keeper
+}
+
+/** The conditions of `/healthz`. */
+function healthOf(
+  { config, clock, monitors }: DaemonContext,
+  agent: Agent,
+  lease: Lease,
+  busHealth: () => readonly HealthCondition[],
+): readonly HealthCondition[] {
+  return [
+    ...hostHealth({
+      status: agent.status(),
+      now: clock.now(),
+      intervalMs: config.agent.intervalSeconds * 1000,
+      lease: config.store.kind === 'sqlite' ? null : lease,
+      ...monitors.found(),
+    }),
+    ...busHealth(),
+  ]
+}
+
+/**
+ * Starts the daemon. Returns when it answers clients. Errors: what keeps it from starting, among
+ * them `DuplicateHostError`; then everything that had started is closed again.
+ */
+export async function startDaemon(seams: DaemonSeams): Promise<Daemon> {
+  const { config, log, metrics, clock } = seams
+  await using parts = new AsyncDisposableStack()
+  parts.defer(await lockDirectories(config))
+  const identity = parts.adopt(await openIdentity({ config, clock, log }), (one) => one.close())
+  const ledger = createLedger({ file: join(config.stateDir, 'ledger.json'), clock, log })
+  await requireFreeAddresses(config, ledger)
+  const runs = await openRunHistory(config)
+  const engines = { config, clock, log, identity }
+  const records = await openRecords(engines, metrics)
+  parts.defer(() => records.close())
+  const keeping = hostRuntimeSettings(config, {
+    ...(await machineRecord(config)),
+    ...(runs === null ? {} : { run: runs.current }),
+  })
+  const unique = await requireUniqueHost(config, runs, records.store, keeping)
+  // The bus is opened before the agent exists, and asks it later for the number of hosts.
+  const count = { hosts: () => 1 }
+  const { bus, door, health: busHealth } = await openBus(engines, metrics, () => count.hosts())
+  parts.defer(() => bus.close())
+  const host = createLinuxHost({ log, forwardingFile: forwardingFile(config) })
+  parts.defer(() => host.close())
+  const monitors = createHostMonitors(config, host, clock)
+  const context: DaemonContext = { ...seams, host, identity, monitors, ledger }
+  const drivers = await createDrivers(context, seams.environment)
+  parts.defer(() => drivers.close())
+  const { agent, lease } = await startHost(context, parts, records, bus, drivers, {
+    ...keeping,
+    ...unique.settings,
+  })
+  count.hosts = () => agent.hosts()
+  const consoles = openConsoles(context, records, bus, drivers)
+
+  const calls = buildParts(context, records, bus, drivers)
+  const health = () => healthOf(context, agent, lease, busHealth)
+  const api = buildApi(context, calls, consoles.door, health)
+  parts.defer(() => api.close())
+  // Before what they came in by: a server does not close before they have ended.
+  parts.defer(() => consoles.door.close())
+  await api.listen()
+  if (door !== null)
+    parts.defer(serveCommands({ door, parts: calls, actions: allActions, log, metrics }))
+  const admin = createAdmin({
+    store: records.informed,
+    bus,
+    host: config.host.name,
+    version: packageJson.version,
+    clock,
+    log,
+    metrics,
+    agentStatus: agent.status,
+    unreadable: () => records.rows.list(),
+    health,
+    surroundings: () => surroundingsOf(config, host),
+    upgrader: consoles.door,
+    consoleLocator: consoles.consoleLocator,
+    keys: records.keys.orders,
+    socketFile: adminSocketFile(config.runtimeDir),
+    ...config.metrics,
+  })
+  parts.defer(() => admin.close())
+  parts.defer(() => consoles.door.close())
+  await admin.listen()
+  const started = parts.move()
+  return {
+    agent,
+    duplicate: unique.found,
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
+  }
+}
