@@ -9,7 +9,7 @@
  * - If the disk cannot be written, the error is logged and the host goes on. The want stays in
  *   memory and is written as soon as that is possible.
  */
-import { mkdir, readFile, rename } from 'node:fs/promises'
+import { readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../lib/clock.ts'
@@ -22,7 +22,7 @@ import type { HostWant, SharedWant } from '../model/want.ts'
 import { ledgerSchema } from './ledger-schema.ts'
 
 export interface LedgerSettings {
-  /** Absolute path; its directory is made when missing. */
+  /** Absolute path. Its directory must exist. */
   readonly file: string
   readonly clock: Pick<Clock, 'monotonic'>
   readonly log: Log
@@ -51,7 +51,6 @@ const FORMAT = 1
 const SHARED_MS_PER_PEER = 20
 /** Readable by root only: it contains user data. */
 const FILE_MODE = 0o600
-const DIRECTORY_MODE = 0o700
 
 /** A ledger in `file`. Calls run one after the other. */
 export function createLedger(settings: LedgerSettings): Ledger {
@@ -199,8 +198,6 @@ export function parseLedger(text: string): HostWant | null {
 
 /** Returns when the file and its directory entry are on disk. */
 async function writeDurably(file: string, text: string): Promise<void> {
-  const directory = dirname(file)
-  await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE })
   await replaceFile(file, text, FILE_MODE)
-  await syncPath(directory)
+  await syncPath(dirname(file))
 }

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -94,6 +94,7 @@ let directory = ''
 let file = ''
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'atoll-ledger-'))
+  await mkdir(join(directory, 'state'))
   file = join(directory, 'state', 'ledger.json')
 })
 afterEach(() => rm(directory, { recursive: true, force: true }))
@@ -245,6 +246,7 @@ describe('a file of another version', () => {
 
 describe('a disk that refuses', () => {
   it('does not stop the host, and is written to as soon as it takes it', async () => {
+    await rmdir(join(directory, 'state'))
     await writeFile(join(directory, 'state'), 'a file where the directory should be')
     const { log, messages } = keepingLog()
     const ledger = createLedger({
@@ -258,6 +260,7 @@ describe('a disk that refuses', () => {
       'could not write the ledger; after a reboot the host would start from an older one',
     )
     await rm(join(directory, 'state'))
+    await mkdir(join(directory, 'state'))
     await ledger.accept(want(1, 'web'))
     expect((await openLedger().load())?.local.generation).toBe(1)
   })
