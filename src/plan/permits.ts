@@ -12,6 +12,8 @@ import type { GroupWant, HostWant, NicWant, RuleWant } from '../model/want.ts'
 export interface Permissions {
   readonly groups: ReadonlyMap<GroupId, Permission>
   readonly nics: ReadonlyMap<Ipv4, NicWant>
+  /** The addresses of instances on other hosts. */
+  readonly elsewhere: ReadonlySet<Ipv4>
 }
 
 /** A rule that permits something, and the group that has it. */
@@ -31,6 +33,7 @@ export function permissionsOf({ local, shared }: HostWant): Permissions {
   return {
     groups: groupPermissions(shared.groups),
     nics: new Map(nics.map((nic) => [nic.ip, nic])),
+    elsewhere: new Set(shared.routes.map(({ ip }) => ip)),
   }
 }
 
@@ -43,7 +46,10 @@ export function groupPermissions(groups: readonly GroupWant[]): Permissions['gro
  * Whether the host lets the flow begin: out of its NIC that is the source, and into its NIC that is
  * the destination.
  */
-export function isPermitted(flow: Flow, { nics, groups }: Permissions): boolean {
+export function isPermitted(
+  flow: Flow,
+  { nics, groups }: Pick<Permissions, 'nics' | 'groups'>,
+): boolean {
   const source = nics.get(flow.source)
   const destination = nics.get(flow.destination)
   return (
@@ -107,12 +113,10 @@ function isProtocol({ protocol, fromPort, toPort }: RuleWant, flow: Flow): boole
  * says something else, a NIC has left a group, or a member that is still there has left a group
  * that a rule may name. False where nothing was withdrawn.
  */
-export function isWithdrawn(before: HostWant, now: HostWant): boolean {
-  const was = permissionsOf(before)
-  const is = permissionsOf(now)
+export function isWithdrawn(before: Permissions, now: Permissions): boolean {
   const used = new Set<GroupId>()
-  for (const [ip, nic] of was.nics) {
-    const after = is.nics.get(ip)
+  for (const [ip, nic] of before.nics) {
+    const after = now.nics.get(ip)
     // What its address had ends with the NIC (`services/links.ts`).
     if (after === undefined || after.id !== nic.id) continue
     for (const { id } of nic.groups) {
@@ -120,16 +124,16 @@ export function isWithdrawn(before: HostWant, now: HostWant): boolean {
       used.add(id)
     }
   }
-  if ([...used].some((id) => losesRule(was, is, id))) return true
-  const living = new Set([...is.nics.keys(), ...now.shared.routes.map(({ ip }) => ip)])
-  return [...was.groups].some(([id, { members }]) => {
-    const stays = is.groups.get(id)?.members
-    return [...members].some((ip) => stays?.has(ip) !== true && living.has(ip))
+  if ([...used].some((id) => losesRule(before, now, id))) return true
+  return [...before.groups].some(([id, { members }]) => {
+    const stays = now.groups.get(id)?.members
+    const isThere = (ip: Ipv4) => now.nics.has(ip) || now.elsewhere.has(ip)
+    return [...members].some((ip) => stays?.has(ip) !== true && isThere(ip))
   })
 }
 
-function losesRule(was: Permissions, is: Permissions, id: GroupId): boolean {
-  const after = new Set(is.groups.get(id)?.rules.map((rule) => JSON.stringify(rule)))
-  const rules = was.groups.get(id)?.rules ?? []
+function losesRule(before: Permissions, now: Permissions, id: GroupId): boolean {
+  const after = new Set(now.groups.get(id)?.rules.map((rule) => JSON.stringify(rule)))
+  const rules = before.groups.get(id)?.rules ?? []
   return rules.some((rule) => !after.has(JSON.stringify(rule)))
 }

@@ -8,7 +8,7 @@
  */
 import type { Host } from '../../host/host.ts'
 import type { HostWant } from '../../model/want.ts'
-import { isPermitted, isWithdrawn, permissionsOf } from '../../plan/permits.ts'
+import { isPermitted, isWithdrawn, type Permissions, permissionsOf } from '../../plan/permits.ts'
 
 /**
  * A function that is called with each want whose rules are in force, and ends what they do not
@@ -18,18 +18,18 @@ import { isPermitted, isWithdrawn, permissionsOf } from '../../plan/permits.ts'
 export function createFlowEnding(
   host: Pick<Host, 'endFlows'>,
 ): (want: HostWant) => Promise<number> {
-  let enforced: HostWant | null = null
+  let enforced: { readonly want: HostWant; readonly permissions: Permissions } | null = null
   return async (want) => {
     const before = enforced
-    if (before === want) return 0
+    if (before?.want === want) return 0
+    const permissions = permissionsOf(want)
     let ended = 0
-    if (before === null || isWithdrawn(before, want)) {
+    if (before === null || isWithdrawn(before.permissions, permissions)) {
       // Until all are ended, what was withdrawn counts as not yet done.
       enforced = null
-      const permissions = permissionsOf(want)
       ended = await host.endFlows((flow) => !isPermitted(flow, permissions))
     }
-    enforced = want
+    enforced = { want, permissions }
     return ended
   }
 }
