@@ -22,13 +22,11 @@ export const STORM_WIDTH = 32
 const WARM_UP_LAUNCHES = 32
 export const STREAM_PER_SECOND = 5
 export const STREAM_SECONDS = 30
-export const IDLE_SECONDS = 60
+export const IDLE_SECONDS = 30
 /** Longer than a reader looks back for changes. */
 const SETTLE_MS = 15_000
-/** A host's first start looks for migrations and fills its replica. */
-const UP_TIMEOUT_MS_PER_HOST = 1_000
-const UP_TIMEOUT_MS = 300_000
-const RUNNING_TIMEOUT_MS = 180_000
+/** How long a measurement waits for what was launched; then it goes on, and says so. */
+const RUNNING_TIMEOUT_MS = 90_000
 /** No disk, if there is one: what a thousand ledgers write would meet on one. */
 const MEMORY_DIRECTORY = '/dev/shm'
 
@@ -78,6 +76,8 @@ interface Cluster {
   readonly witness: Neighbourhood
   readonly crowds: readonly Neighbourhood[]
   readonly progress: (line: string) => void
+  /** Milliseconds until this size must be measured. */
+  readonly leftMs: () => number
 }
 
 /** A cluster to be measured. */
@@ -85,36 +85,48 @@ export interface Size {
   readonly hosts: number
   /** VPCs that instances are launched in; 1: the default one. */
   readonly vpcs: number
+  /** How long its measurement may take, in minutes. */
+  readonly minutes: number
 }
 
-/** Starts so many hosts with a database of their own, measures them and ends them. */
+/**
+ * Starts so many hosts with a database of their own, measures them and ends them. Rejects when that
+ * takes longer than it may.
+ */
 export async function measureCluster(
   engines: Engines,
-  { hosts: size, vpcs }: Size,
+  { hosts: size, vpcs, minutes }: Size,
   progress: (line: string) => void,
 ): Promise<Measured> {
   await using made = new AsyncDisposableStack()
   const place = await makePlace(engines, made)
-  const start = (options: readonly string[] = []) => {
-    const one = startNeighbourhood(options)
-    made.defer(() => one.end())
+  const untilMs = performance.now() + minutes * 60_000
+  const leftMs = () => Math.max(0, untilMs - performance.now())
+  const start = () => {
+    const one = startNeighbourhood()
+    // What is asked of a process that has ended rejects.
+    const limit = setTimeout(() => void one.end(), leftMs())
+    made.defer(async () => {
+      clearTimeout(limit)
+      await one.end()
+    })
     return one
   }
   const rest = size - API_HOSTS - 1
-  const processes = Math.ceil(rest / PROCESS_HOSTS)
-  const crowds = Array.from({ length: processes }, () => start())
-  const cluster = { engines, place, size, vpcs, api: start(), witness: start(), crowds, progress }
+  const crowds = Array.from({ length: Math.ceil(rest / PROCESS_HOSTS) }, () => start())
+  const processes = { api: start(), witness: start(), crowds }
+  const cluster = { engines, place, size, vpcs, ...processes, progress, leftMs }
   const began = performance.now()
   await startHosts(cluster)
   await eventually(
     'all hosts are up',
     // Until the first host has made the tables there is nothing to count.
     async () => (await count(cluster, LIVE).catch(() => 0)) === size,
-    UP_TIMEOUT_MS + size * UP_TIMEOUT_MS_PER_HOST,
+    leftMs(),
   )
   const upSeconds = (performance.now() - began) / 1000
   progress(`${size} hosts are up after ${upSeconds.toFixed(0)} s`)
-  return { hosts: size, vpcs, upSeconds, ...(await measurePhases(cluster)) }
+  return { hosts: size, vpcs, minutes, upSeconds, ...(await measurePhases(cluster)) }
 }
 
 const LIVE = 'select count(*) as n from hosts where leaseUntilMs > unix_timestamp(now(3)) * 1000'
@@ -211,7 +223,7 @@ async function untilRunning(cluster: Cluster): Promise<number> {
   await eventually(
     'all instances run',
     async () => (await count(cluster, PENDING)) === 0,
-    RUNNING_TIMEOUT_MS,
+    Math.min(RUNNING_TIMEOUT_MS, cluster.leftMs()),
   ).catch(() => cluster.progress('not all instances run'))
   return (performance.now() - began) / 1000
 }

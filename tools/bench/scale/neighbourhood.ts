@@ -14,12 +14,13 @@ export interface Neighbourhood {
 }
 
 /** Starts the process; it dies with this one. */
-export function startNeighbourhood(options: readonly string[] = []): Neighbourhood {
+export function startNeighbourhood(): Neighbourhood {
   const child = fork(join(import.meta.dirname, 'crowd.ts'), [], {
-    execArgv: ['--expose-gc', `--max-old-space-size=${HEAP_LIMIT_MB}`, ...options],
+    execArgv: ['--expose-gc', `--max-old-space-size=${HEAP_LIMIT_MB}`],
   })
   return {
     async ask(kind, ask) {
+      if (!child.connected) throw new Error(`${kind}: the process has ended`)
       child.send({ kind, ask })
       const reply = await replyOf(child, kind)
       if ('failed' in reply) throw new Error(`${kind}: ${reply.failed}`)
