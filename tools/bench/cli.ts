@@ -8,9 +8,19 @@ import { firewall } from './firewall.ts'
 import { footprint } from './footprint.ts'
 import { launch } from './launch.ts'
 import { mending } from './mending.ts'
+import { parts } from './parts.ts'
 import { scale } from './scale.ts'
 
-const benchmarks: readonly Benchmark[] = [launch, boot, footprint, bus, scale, mending, firewall]
+const benchmarks: readonly Benchmark[] = [
+  launch,
+  boot,
+  footprint,
+  bus,
+  scale,
+  mending,
+  firewall,
+  parts,
+]
 
 const program = new Command('scripts/bench')
   .argument('<name>', `one of: ${benchmarks.map(({ name }) => name).join(', ')}, all, list`)
