@@ -8,7 +8,7 @@
  */
 import type { HostName } from '../model/ids.ts'
 import type { HostWant, SharedWant } from '../model/want.ts'
-import { type SharedRecords, type Snapshot, sharedWant, wantFor } from '../plan/want.ts'
+import { type SharedRecords, type Snapshot, sharedWant, wantWith } from '../plan/want.ts'
 
 /** As `wantFor`, for one host. */
 export type Planner = (records: Snapshot, known: HostWant | null) => HostWant | null
@@ -19,7 +19,7 @@ export function createPlanner(host: HostName): Planner {
   return (records, known) => {
     if (last === null || !isSame(last.records, records))
       last = { records, want: sharedWant(host, records) }
-    return wantFor(host, records, known, last.want)
+    return wantWith(last.want, host, records, known)
   }
 }
 

@@ -68,14 +68,23 @@ export type SharedRecords = Pick<
 >
 
 /**
- * The want of `host`, or null when it has no host row. `known` is the want before: what is
- * unreadable now is taken from it. `shared` saves work if it was made of these records already.
+ * The want of `host`, or null when it has no host row. What is unreadable now is taken from
+ * `known`, the last want.
  */
 export function wantFor(
   host: HostName,
   records: Snapshot,
   known: HostWant | null = null,
-  shared: SharedWant = sharedWant(host, records),
+): HostWant | null {
+  return wantWith(sharedWant(host, records), host, records, known)
+}
+
+/** As `wantFor`, with the shared part that was made from these records. */
+export function wantWith(
+  shared: SharedWant,
+  host: HostName,
+  records: Snapshot,
+  known: HostWant | null,
 ): HostWant | null {
   const self = records.hosts.find((one) => one.name === host)
   if (self === undefined) return null
