@@ -1,7 +1,7 @@
 /**
- * Finds address ranges that the host's own network and the cloud both use. They may appear at any
- * time: a VPN starts, Docker creates a network. It changes nothing; `/healthz` and the log report
- * what it finds.
+ * Finds address ranges that both the host's own network and the cloud use. They may appear at any
+ * time, for example when a VPN starts or Docker creates a network. It changes nothing. `/healthz`
+ * and the log report what it finds.
  */
 import type { Clock } from '../lib/clock.ts'
 import { createIntervalCheck } from '../lib/throttle.ts'

@@ -1,9 +1,9 @@
 /**
- * Finds what disturbs instances from outside: rules of other firewalls that drop packets they need,
- * and other machines with an address of ours. Either may appear at any time. It changes nothing;
+ * Finds what disturbs instances from outside: firewall rules of others that drop packets they need,
+ * and other machines that use our addresses. Either may appear at any time. It changes nothing.
  * `/healthz` and the log report what it finds.
  *
- * Its checks run in parallel to the passes, which never wait for them.
+ * Its checks run beside the passes. No pass waits for them.
  */
 import type { Host } from '../host/host.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -11,43 +11,43 @@ import type { Log } from '../lib/log.ts'
 import { createIntervalCheck } from '../lib/throttle.ts'
 import type { HostService } from './service.ts'
 
-/** Shortest time between two checks of rules. A check starts a few programs. */
+/** Shortest time between two checks of rules. A check starts several programs. */
 const RULES_MS = 5_000
-/** The same for iptables-legacy, whose changes the kernel does not announce. */
+/** The same for iptables-legacy. The kernel does not announce its changes. */
 const LEGACY_MS = 60_000
 /** Time between two ARP probes for our addresses. */
 const ADDRESSES_MS = 60_000
 
-/** One disturbance, and its fix. */
+/** One disturbance and its fix. */
 interface Finding {
   readonly what: string
   readonly fix: string
 }
 
-/** The findings of the last checks; empty before the first. */
+/** The findings of the last checks. Empty before the first. */
 export interface Interference {
   readonly firewalls: readonly Finding[]
   readonly addresses: readonly Finding[]
 }
 
-/** The service, and what it found last. */
+/** The service, and its last findings. */
 export interface InterferenceWatch extends HostService {
   found(): Interference
 }
 
 /** The checks. Each ends when its signal aborts. */
 export interface InterferenceReaders {
-  /** Of rules that are not ours: those that instances cannot live with. */
+  /** Rules of others that drop packets of instances. */
   firewalls(signal: AbortSignal): Promise<readonly Finding[]>
-  /** Who else has an address of ours. */
+  /** Other machines that use our addresses. */
   addresses(signal: AbortSignal): Promise<readonly Finding[]>
-  /** Whether there are rules of iptables-legacy. */
+  /** Whether iptables-legacy has rules. */
   hasLegacyRules(): Promise<boolean>
-  /** Whether a table, as `inet filter`, is somebody else's. */
+  /** Whether a table, such as `inet filter`, belongs to somebody else. */
   isForeignTable(table: string): boolean
 }
 
-/** `host` tells when rules have changed. */
+/** `host` reports changes of rules. */
 export function createInterferenceWatch(options: {
   readonly host: Pick<Host, 'rulesGeneration' | 'rulesChanged'>
   readonly read: InterferenceReaders
@@ -100,7 +100,10 @@ export function createInterferenceWatch(options: {
   }
 }
 
-/** Whether rules of others have changed since it last said yes. */
+/**
+ * Returns a function that says whether rules of others may have changed since it last returned
+ * true.
+ */
 function createRulesTurn(
   host: Pick<Host, 'rulesGeneration' | 'rulesChanged'>,
   read: Pick<InterferenceReaders, 'hasLegacyRules' | 'isForeignTable'>,

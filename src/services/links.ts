@@ -1,16 +1,16 @@
 /**
- * Links, neighbours and routes: one routed NIC for each instance NIC of this host, the gateway
- * device, and the routes to the rest.
+ * Links, neighbours and routes: a routed NIC for each instance NIC of this host, the gateway
+ * device, and the routes to other hosts.
  *
- * - Its part of want: every NIC of `local.instances` (an instance keeps its links as long as it is
- *   listed, also while it is stopped or ending); `shared.subnets`, `vpcs`, `peers` and `routes`.
- *   The pure functions are `nicSpec` and `nicDifferences` in `host/network/nic.ts`.
- * - A fresh daemon recognises its links by name (`model/names.ts`) and its routes by protocol
- *   number. It removes those that want does not name.
- * - If we die on any line here, the next pass finishes a half-made NIC. The firewall runs first and
- *   passes nothing that is not in its sets. Correct NICs are not touched, so traffic goes on.
- * - Moving the guest end into an instance is the drivers' work (`workloads/driver.ts`): they
- *   know its process.
+ * - Its part of the want: every NIC of `local.instances` (an instance keeps its links as long as it
+ *   is listed, even stopped or ending); `shared.subnets`, `vpcs`, `peers` and `routes`. The pure
+ *   functions are `nicSpec` and `nicDifferences` in `host/network/nic.ts`.
+ * - A new daemon recognises its links by name (`model/names.ts`) and its routes by protocol number.
+ *   It removes those that the want does not name.
+ * - If the daemon dies here, the next pass completes a half-made NIC. The firewall comes first and
+ *   passes only what is in its sets. Correct NICs are not touched, so traffic continues.
+ * - The drivers move the guest end into an instance (`workloads/driver.ts`), because they know its
+ *   process.
  */
 import type { FabricSpec, Host, NicSpec, NicState } from '../host/host.ts'
 import { nicDifferences, nicSpec } from '../host/network/nic.ts'
@@ -26,7 +26,7 @@ import { serviceAddresses } from '../plan/service-addresses.ts'
 import type { HostService, Pass } from './service.ts'
 
 /**
- * NICs on `host`, whose workloads plug them in. `atoll_links…` metrics count what was made,
+ * Creates NICs on `host`; the drivers plug them in. The `atoll_links…` metrics count NICs made,
  * repaired, removed and failed.
  */
 export function createLinks(options: {
@@ -36,7 +36,7 @@ export function createLinks(options: {
   readonly mtu: number
   /** This host's side of the fabric. */
   readonly fabric: FabricSettings
-  /** What runs instances here. */
+  /** The drivers on this host. */
   readonly drivers: readonly DriverDeclaration[]
 }): HostService {
   const { host, metrics, mtu, fabric, drivers } = options
@@ -62,8 +62,8 @@ export function createLinks(options: {
     // Do not create a link again for an instance that is about to be removed.
     if (ending && state === undefined) return
     if (nicDifferences(spec, state).length === 0) return
-    // Whatever the address had with its last owner ends before its next one is routed. A NIC with
-    // its route has no new owner.
+    // Connections of the address's last owner end before the address is routed to the next one. A
+    // NIC that has its route has no new owner.
     if (state?.routes.some(({ ip }) => ip === spec.ip) !== true)
       await host.forgetFlows({ address: spec.ip })
     const repaired = await host.ensureNic(spec)
@@ -74,7 +74,7 @@ export function createLinks(options: {
   return {
     name: 'links',
     heedsKernel: true,
-    // One bad NIC must not stop the others: a workload whose NIC is missing waits by itself.
+    // One failed NIC must not stop the others. A workload waits for its own NIC.
     gate: false,
     apply: async (pass) => {
       const hostErrors = await attemptAll(hostSteps(host, pass, fabric, mtu), pass.signal)
@@ -85,13 +85,13 @@ export function createLinks(options: {
       const have = await host.nics()
       const states = new Map(have.map((state) => [state.hostLink, state]))
       const { ids, any } = pass.want.local.unreadable
-      // Whose link it is cannot be read: it may be one of theirs, and the firewall passes nothing
-      // of it meanwhile.
+      // If an instance cannot be read, a link that nobody wants may be its link, so it stays. The
+      // firewall passes nothing of it meanwhile.
       const unknown =
         any || ids.length > 0
           ? []
           : have.filter(({ hostLink }) => !wanted.has(hostLink) && !others.has(hostLink))
-      // Remove first: an old link may hold the route of an address that has a new owner.
+      // Remove first: an old link may have the route of an address that has a new owner.
       const work = [
         ...unknown.map((state) => () => remove(state, pass)),
         ...[...wanted].map(
@@ -112,8 +112,8 @@ export function createLinks(options: {
 }
 
 /**
- * The gateway device, the fabric device, and the routes to instances on other hosts. An error of
- * the fabric does not keep the instances of this host from their own network.
+ * The gateway device, the fabric device, and the routes to instances on other hosts. A failure of
+ * the fabric does not stop the work on this host's own instances.
  */
 function hostSteps(
   host: Host,
@@ -139,8 +139,8 @@ function hostSteps(
 }
 
 /**
- * Of instances elsewhere whose route was made, removed or turned, by what `ensureRoutes` says of
- * it.
+ * Addresses of instances elsewhere whose route was created, removed or changed, as `ensureRoutes`
+ * reports.
  */
 function movedAddresses(changed: readonly string[]): ReadonlySet<Ipv4> {
   return new Set(
@@ -158,7 +158,7 @@ function fabricSpec(want: HostWant, fabric: FabricSettings, mtu: number): Fabric
 }
 
 /**
- * Runs all pieces of work in turn, also after one has failed; stops early only when the daemon
+ * Runs all pieces of work in order, also after one has failed. Stops early only when the daemon
  * stops.
  */
 async function attemptAll(
@@ -177,13 +177,15 @@ async function attemptAll(
   return errors
 }
 
-/** A NIC, and whether its instance is about to go for good. */
+/** A NIC, and whether its instance is being terminated. */
 interface WantedNic {
   readonly spec: NicSpec
   readonly ending: boolean
 }
 
-/** Links of instances whose driver only another version knows. They are left as they are. */
+/**
+ * Links of instances whose driver only another version of the daemon knows. They are left alone.
+ */
 function linksOfOthers(want: HostWant, drivers: readonly DriverDeclaration[]): ReadonlySet<string> {
   const others = want.local.instances.filter((one) =>
     drivers.every(({ name }) => name !== one.driver),

@@ -1,12 +1,13 @@
 /**
- * Volumes: the disks that have outlived their instance.
+ * Volumes: the disks that remain after their instance.
  *
- * - Its part of want: `local.volumes`. A volume that is to be deleted is removed; all others stay.
- * - A fresh daemon recognises volumes by the directories `<stateDir>/volumes/<id>`. The driver of
- *   virtual machines moves a disk there that outlives its instance (`machines/files.ts`).
- * - If we die on any line here, running instances notice nothing. A half-removed directory is
- *   removed again: its record goes only when the directory is gone.
- * - A disk without a record is never removed, only reported: it may be the only copy of somebody's
+ * - Its part of the want: `local.volumes`. Volumes that are to be deleted are removed. All others
+ *   stay.
+ * - A new daemon recognises volumes by their directories `<stateDir>/volumes/<id>`. The driver of
+ *   virtual machines moves a disk there when its instance ends (`machines/files.ts`).
+ * - If the daemon dies here, running instances notice nothing. A half-removed directory is removed
+ *   again, because its record goes only when the directory is gone.
+ * - A disk without a record is never removed, only reported. It may be the only copy of somebody's
  *   data.
  */
 import { removeVolumeHome, volumeHomes } from '../host/files/volumes.ts'
@@ -41,7 +42,7 @@ export function createVolumes({
   }
 
   async function count({ volumes, instances }: LocalWant, log: Log): Promise<void> {
-    // A disk is here just before its instance is known to be gone.
+    // A disk arrives here just before its instance is known to be gone.
     const ofInstances = instances.flatMap(({ disk }) => disk?.volume ?? [])
     const known = new Set([...volumes.map(({ id }) => id), ...ofInstances])
     const here = [...(await volumeHomes(stateDir)).keys()]

@@ -1,10 +1,11 @@
 /**
- * What the DHCP server says to a message: a reply, a note, or nothing, with the reason. Pure.
+ * Decides how the DHCP server answers a message: with a reply, with a note of it, or not at all,
+ * and why. Pure.
  *
- * The server allocates nothing: each NIC has the one address that its record names, so a question
- * has at most one right answer and no lease is ever remembered (RFC 2131 section 4.3; manual
- * allocation of section 1). The caller proves by its socket which NIC asked; nothing in the message
- * is trusted to say so.
+ * The server allocates nothing. Each NIC has the one address in its record, so a message has at
+ * most one right answer, and leases need not be stored (manual allocation, RFC 2131 section 1 and
+ * section 4.3). The caller knows from its socket which NIC sent the message. Nothing in the message
+ * is trusted for that.
  */
 import type { Ipv4 } from '../../model/addr.ts'
 import { ipv4, ipv4FromBytes } from '../../model/addr.ts'
@@ -23,19 +24,19 @@ import {
 
 type SilentReason =
   | Malformed
-  /** Not a BOOTREQUEST, or a type that only servers send. */
+  /** Not a BOOTREQUEST, or a message type that only servers send. */
   | 'not-a-request'
-  /** Plain BOOTP: no message type (RFC 1534 is not served). */
+  /** Plain BOOTP without a message type. RFC 1534 is not supported. */
   | 'no-message-type'
-  /** An option of the wrong length. */
+  /** An option has the wrong length. */
   | 'bad-option'
-  /** Relayed (`giaddr` set): our links are never behind a relay agent. */
+  /** Relayed (`giaddr` is set). There are no relay agents on our links. */
   | 'relayed'
   /** `chaddr` is not the NIC's Ethernet address. */
   | 'wrong-hardware-address'
-  /** Meant for another server (RFC 2131 section 4.3.2). */
+  /** For another server (RFC 2131 section 4.3.2). */
   | 'other-server'
-  /** An INFORM from an address that is not the NIC's, or a REQUEST that names no address. */
+  /** An INFORM from an address that is not the NIC's, or a REQUEST without an address. */
   | 'wrong-address'
 
 export type Answer =
@@ -44,10 +45,13 @@ export type Answer =
       readonly message: MessageType
       readonly reply: 'offer' | 'ack' | 'nak'
       readonly bytes: Uint8Array
-      /** Destination; the port is always 68 (RFC 2131 section 4.1). */
+      /** Destination address. The port is always 68 (RFC 2131 section 4.1). */
       readonly to: Ipv4
     }
-  /** `release`: the client gives its address back. `decline`: it says that someone else uses it. */
+  /**
+   * `release`: the client returns its address. `decline`: the client says that another machine uses
+   * it.
+   */
   | { readonly kind: 'noted'; readonly message: 'release' | 'decline' }
   | {
       readonly kind: 'silent'
@@ -59,7 +63,7 @@ const UNSPECIFIED = ipv4('0.0.0.0')
 const LIMITED_BROADCAST = ipv4('255.255.255.255')
 const ETHERNET = 1
 
-/** The answer to the bytes of one datagram that came in through the profile's own link. */
+/** The answer to one datagram that arrived on the link of the profile's NIC. */
 export function answer(bytes: Uint8Array, profile: Profile): Answer {
   const parsed = parsePacket(bytes)
   if (parsed.kind === 'malformed') return silent('unknown', parsed.reason)
@@ -75,7 +79,7 @@ export function answer(bytes: Uint8Array, profile: Profile): Answer {
     case 'request':
       return answerRequest(request, profile)
     case 'inform':
-      // Unicast to ciaddr, which is only ours to answer when it is the NIC's (RFC 2131 section
+      // A reply to an INFORM goes to ciaddr, so it must be the NIC's address (RFC 2131 section
       // 4.3.5).
       return packet.ciaddr === profile.ip
         ? grant('ack', request, profile)
@@ -94,15 +98,15 @@ export function answer(bytes: Uint8Array, profile: Profile): Answer {
   }
 }
 
-/** A message whose options have been looked at. */
+/** A message with its options read. */
 interface Request {
   readonly packet: Packet
   readonly type: MessageType
   readonly requestedAddress: Ipv4 | undefined
   readonly serverIdentifier: Ipv4 | undefined
-  /** Option codes that the client asked for, or undefined when it named none. */
+  /** The option codes that the client asked for. Undefined when it sent no list. */
   readonly parameters: Uint8Array | undefined
-  /** Longest UDP payload that the client takes. */
+  /** The longest UDP payload that the client accepts. */
   readonly maxReplyBytes: number
 }
 
@@ -127,8 +131,8 @@ function readRequest(packet: Packet): Request | 'no-message-type' | 'bad-option'
     requestedAddress,
     serverIdentifier,
     parameters: packet.options.get(OPTION.parameterRequestList),
-    // RFC 2132 section 9.10 does not say whether headers count; taking them off is safe under both
-    // readings.
+    // RFC 2132 section 9.10 does not say whether headers are included. Subtracting them is safe
+    // either way.
     maxReplyBytes: Math.max(high * 256 + low, MIN_MAX_MESSAGE_BYTES) - IP_UDP_HEADER_BYTES,
   }
 }
@@ -148,16 +152,15 @@ function isFrom(packet: Packet, profile: Profile): boolean {
   )
 }
 
-/** Whether the message names no server or this one. */
+/** Whether the message names this server, or none. */
 function isForUs(request: Request, profile: Profile): boolean {
   return request.serverIdentifier === undefined || request.serverIdentifier === profile.server
 }
 
 /**
- * RFC 2131 section 4.3.2. The client's state shows in which fields it filled (table 4): SELECTING
- * names a server and the offered address, INIT-REBOOT only the address it remembers, RENEWING and
- * REBINDING only `ciaddr`. In every state the address asked for is the NIC's, or the client must
- * start over.
+ * RFC 2131 section 4.3.2. The fields that are set show the client's state (table 4): SELECTING
+ * names a server and the offered address, INIT-REBOOT only an address, RENEWING and REBINDING only
+ * `ciaddr`. In every state the address must be the NIC's. Otherwise the client has to start again.
  */
 function answerRequest(request: Request, profile: Profile): Answer {
   if (!isForUs(request, profile)) return silent('request', 'other-server')
@@ -169,7 +172,7 @@ function answerRequest(request: Request, profile: Profile): Answer {
   return grant('ack', request, profile)
 }
 
-/** OFFER, or ACK to a REQUEST or an INFORM: RFC 2131 table 3. */
+/** OFFER, or ACK to a REQUEST or an INFORM (RFC 2131 table 3). */
 function grant(reply: 'offer' | 'ack', request: Request, profile: Profile): Answer {
   const { packet, type } = request
   const isLease = type !== 'inform'
@@ -189,17 +192,16 @@ function grant(reply: 'offer' | 'ack', request: Request, profile: Profile): Answ
     message: type,
     reply,
     bytes: formatPacket(message, Math.min(request.maxReplyBytes, profile.maxReplyBytes)),
-    // RFC 2131 section 4.1: to ciaddr if it is set, else broadcast if asked for, else to yiaddr.
-    // The link's permanent neighbour entry stands in for the "hardware unicast" to a client that
-    // cannot answer ARP yet. A ciaddr that is not the NIC's (in a DISCOVER, against table 5) is
-    // never sent to.
+    // RFC 2131 section 4.1: to ciaddr if it is set, else broadcast if the client asks for it, else
+    // to yiaddr. A client without an address cannot answer ARP yet, but the link has a permanent
+    // neighbour entry for it. A ciaddr that is not the NIC's (in a DISCOVER, against table 5) is
+    // never used.
     to: !isConfigured && packet.broadcast ? LIMITED_BROADCAST : profile.ip,
   }
 }
 
 /**
- * NAK: broadcast, because the client's idea of its address is wrong (RFC 2131 section 4.1; table
- * 3).
+ * NAK. It is broadcast, because the client has a wrong address (RFC 2131 section 4.1 and table 3).
  */
 function refuse(request: Request, profile: Profile): Answer {
   const message: Packet = {
@@ -220,7 +222,7 @@ function refuse(request: Request, profile: Profile): Answer {
   }
 }
 
-/** What every reply repeats from its request (RFC 2131 table 3). */
+/** The fields that every reply copies from its request (RFC 2131 table 3). */
 function replyHeader(packet: Packet) {
   return {
     op: 'reply',
@@ -235,7 +237,7 @@ function replyHeader(packet: Packet) {
   } as const
 }
 
-/** Type, server, and the client's own identifier as it came (RFC 6842 section 3). */
+/** Message type, server, and the client identifier as the client sent it (RFC 6842 section 3). */
 function mandatoryOptions(
   reply: 'offer' | 'ack' | 'nak',
   request: Request,

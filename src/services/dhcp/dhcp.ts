@@ -1,15 +1,15 @@
 /**
- * DHCP for this host's instances: one UDP socket per NIC, bound to the NIC's link.
+ * DHCP for this host's instances: one UDP socket for each NIC, bound to the NIC's link.
  *
- * - Its part of want: the NICs of `local.instances`. The pure function `answer` decides who gets
- *   what.
- * - An older daemon leaves nothing: sockets end with their process, and leases are not stored,
- *   because the records say which address each NIC has. A fresh daemon renews leases that it never
- *   gave.
- * - If we die on any line here, instances keep their addresses until their lease ends, and clients
- *   retry for half of it. This service opens and closes no traffic, so it is not a gate.
+ * - Its part of the want: the NICs of `local.instances`. The pure `answer` decides on each message.
+ * - An older daemon leaves nothing. Its sockets closed when it ended, and leases are not stored,
+ *   because the records have the address of each NIC. So a new daemon renews leases that it did not
+ *   give.
+ * - If the daemon dies here, instances keep their addresses until their leases end. Clients try to
+ *   renew during the second half of a lease. This service opens and closes no traffic, so it is not
+ *   a gate.
  * - Each pass binds a socket for every NIC whose link exists. The kernel binds by index, so a link
- *   that was made again is bound again.
+ *   that was created again needs a new socket.
  */
 import type { Host, LinkSocket } from '../../host/host.ts'
 import type { Clock } from '../../lib/clock.ts'
@@ -30,13 +30,13 @@ import { profileOf } from './options.ts'
 const SERVER_PORT = 67
 const CLIENT_PORT = 68
 /**
- * Messages of one NIC that are looked at. A client in trouble sends one in a few seconds (RFC 2131
+ * Messages of one NIC that are answered. A client sends one every few seconds at most (RFC 2131
  * section 4.1).
  */
 const ANSWER_LIMITS = { burst: 20, perSecond: 5 }
 /**
- * Datagrams of one NIC that are read at all. Beyond, its socket is closed until the next pass: the
- * kernel drops for less.
+ * Datagrams of one NIC that are read. Above this, its socket is closed until the next pass, because
+ * the kernel drops datagrams more cheaply.
  */
 const READ_LIMITS = { burst: 500, perSecond: 100 }
 /** Warnings about one NIC. */
@@ -50,13 +50,13 @@ export interface DhcpParts {
   readonly log: Log
 }
 
-/** One NIC's open socket. */
+/** The open socket of one NIC. */
 interface Listener {
   readonly link: string
-  /** Interface index of the link when it was bound. */
+  /** The link's interface index when the socket was bound. */
   readonly index: number
   readonly server: LinkSocket
-  /** As of the last pass. */
+  /** The client as of the last pass. */
   client: Client
   readonly limits: {
     readonly read: TokenBucket
@@ -103,7 +103,7 @@ class DhcpService implements HostService {
   async apply(pass: Pass): Promise<readonly []> {
     const { host, settings } = this.#parts
     const indexes = await host.nicIndexes()
-    // Options are built once for each want, not once for each pass.
+    // Options are built once for each want, not in each pass.
     if (this.#served?.instances !== pass.want.local.instances)
       this.#served = {
         instances: pass.want.local.instances,
@@ -162,8 +162,7 @@ class DhcpService implements HostService {
   }
 
   #closeListener(listener: Listener): void {
-    // A socket that failed and was then dropped by a pass is closed once only: a second time
-    // throws.
+    // The socket may have failed and then been removed by a pass. Closing it twice throws.
     if (this.#listeners.get(listener.link) !== listener) return
     this.#listeners.delete(listener.link)
     this.#open.set(this.#listeners.size)
@@ -189,7 +188,7 @@ class DhcpService implements HostService {
     try {
       this.#act(listener, answer(bytes, client.profile))
     } catch (error) {
-      // No byte of a guest may end the daemon, even through a mistake of ours.
+      // Nothing that a guest sends may end the daemon, even if we have a bug.
       this.#messages.inc({ message: 'unknown', outcome: 'bug' })
       this.#log.error(
         { link, instance: client.instance, error },
@@ -230,7 +229,7 @@ class DhcpService implements HostService {
   }
 }
 
-/** Every NIC that should be served, by the name of its link. */
+/** Every NIC to serve, by the name of its link. */
 function wantedClients(
   instances: readonly InstanceWant[],
   settings: DhcpSettings,

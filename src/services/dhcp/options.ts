@@ -1,6 +1,4 @@
-/**
- * What a NIC is told, as options, and which of it a client gets. Pure.
- */
+/** The DHCP options of a NIC, and which of them a client gets. Pure. */
 import type { Ipv4 } from '../../model/addr.ts'
 import {
   broadcastAddress,
@@ -12,22 +10,25 @@ import {
 import type { NicWant } from '../../model/want.ts'
 import { IP_UDP_HEADER_BYTES, OPTION } from './packet.ts'
 
-/** What the answers depend on besides the NIC. */
+/** What the options depend on besides the NIC. */
 export interface DhcpSettings {
   /**
-   * Length of a lease. Renewal is due at 1/2 of it and rebinding at 7/8 (RFC 2131 section 4.4.5).
+   * Length of a lease. Clients renew after 1/2 of it and rebind after 7/8 (RFC 2131 section 4.4.5).
    */
   readonly leaseSeconds: number
-  /** MTU of instance NICs, in bytes; also the longest reply, headers included. At least 576. */
+  /**
+   * MTU of instance NICs in bytes, at least 576. It also limits the length of a reply with its
+   * headers.
+   */
   readonly mtu: number
   /** Domain name of instances, without a final dot. */
   readonly zone: string
 }
 
-/** An option's code and value. */
+/** Code and value of an option. */
 export type Option = readonly [code: number, value: Uint8Array]
 
-/** Everything that answers to one NIC are made of, ready for the wire. */
+/** The contents of all answers to one NIC, encoded. */
 export interface Profile {
   readonly ip: Ipv4
   /** The NIC's Ethernet address. */
@@ -35,15 +36,15 @@ export interface Profile {
   /** The server identifier. */
   readonly server: Ipv4
   readonly serverOption: Option
-  /** Times of a lease, in seconds from now; sent with every lease, asked for or not. */
+  /** Times of a lease, in seconds from now. They are sent with every lease. */
   readonly times: readonly Option[]
-  /** What the NIC is to be configured with, most important first. */
+  /** The NIC's configuration, most important first. */
   readonly configuration: readonly Option[]
-  /** Longest reply, as UDP payload. */
+  /** The longest reply, as UDP payload. */
   readonly maxReplyBytes: number
 }
 
-/** The profile of a NIC of an instance with this host name (first label). */
+/** The profile of a NIC. `hostname` is the first label of its instance's name. */
 export function profileOf(nic: NicWant, hostname: string, settings: DhcpSettings): Profile {
   return {
     ip: nic.ip,
@@ -57,8 +58,8 @@ export function profileOf(nic: NicWant, hostname: string, settings: DhcpSettings
 }
 
 /**
- * What a client is told: with a parameter request list only what it names (RFC 2131 section 4.3.1);
- * without one all but what is said a second time for clients that know it, and is noise to others.
+ * The configuration for a client. With a parameter request list it is what the list names (RFC 2131
+ * section 4.3.1). Without one it is everything except `SAID_TWICE`.
  */
 export function requested(
   options: readonly Option[],
@@ -69,7 +70,10 @@ export function requested(
   )
 }
 
-/** In place of the router (RFC 3442) and beside the domain name (RFC 3397). */
+/**
+ * Options that repeat others in a newer form: the classless route repeats the router (RFC 3442),
+ * and the search list repeats the domain name (RFC 3397).
+ */
 const SAID_TWICE: ReadonlySet<number> = new Set([OPTION.classlessRoutes, OPTION.domainSearch])
 
 function leaseTimes({ leaseSeconds }: DhcpSettings): readonly Option[] {
@@ -96,8 +100,8 @@ function configuration(nic: NicWant, hostname: string, settings: DhcpSettings): 
 }
 
 /**
- * The way out leads through the first NIC only: with two, answers would leave by a link that drops
- * them as another's.
+ * Only the first NIC gets a default route. With two, replies could leave by the NIC that the
+ * request did not arrive on, and be dropped because of their source address.
  */
 function routerOptions(gateway: Ipv4): readonly Option[] {
   return [
@@ -107,8 +111,9 @@ function routerOptions(gateway: Ipv4): readonly Option[] {
 }
 
 /**
- * RFC 3442: destination width, its significant bytes (none for a default route), router. A client
- * that takes this option ignores the router option, so the default route must be in it.
+ * RFC 3442: prefix length, the significant bytes of the destination (none for a default route),
+ * router. A client that uses this option ignores the router option, so it must contain the default
+ * route.
  */
 function defaultRoute(gateway: Ipv4): Uint8Array {
   return Uint8Array.of(0, ...ipv4ToBytes(gateway))

@@ -1,15 +1,17 @@
 /**
- * DHCP messages as bytes and as values. Pure.
+ * The DHCP wire format: messages as bytes and as values. Pure.
  *
- * Owns the wire format and nothing of its meaning: the BOOTP header (RFC 2131 section 2), options
- * (RFC 2132 section 2), option overload (RFC 2131 section 4.1, RFC 2132 section 9.3) and long
- * options (RFC 3396). `parsePacket` never throws, whatever the bytes; `formatPacket` never exceeds
- * the size it is given.
+ * It knows the BOOTP header (RFC 2131 section 2), options (RFC 2132 section 2), option overload
+ * (RFC 2131 section 4.1, RFC 2132 section 9.3) and long options (RFC 3396), but not what they mean.
+ * `parsePacket` never throws. `formatPacket` never exceeds the given size.
  */
 import type { Ipv4 } from '../../model/addr.ts'
 import { ipv4FromBytes, ipv4ToBytes } from '../../model/addr.ts'
 
-/** Option codes that the server reads or writes (RFC 2132, RFC 3397 for 119, RFC 3442 for 121). */
+/**
+ * Codes of the options that the server reads or writes (RFC 2132; RFC 3397 for 119, RFC 3442 for
+ * 121).
+ */
 export const OPTION = {
   pad: 0,
   subnetMask: 1,
@@ -35,7 +37,7 @@ export const OPTION = {
   end: 255,
 } as const
 
-/** DHCP message types with their numbers (RFC 2132 section 9.6). */
+/** Numbers of the DHCP message types (RFC 2132 section 9.6). */
 export const MESSAGE_TYPE = {
   discover: 1,
   offer: 2,
@@ -50,8 +52,8 @@ export const MESSAGE_TYPE = {
 export type MessageType = keyof typeof MESSAGE_TYPE
 
 /**
- * Field names are those of RFC 2131, figure 1. `sname` and `file` are used for overflowing options
- * only.
+ * A DHCP message. Fields are named as in RFC 2131, figure 1. `sname` and `file` are only used for
+ * options that do not fit elsewhere.
  */
 export interface Packet {
   readonly op: 'request' | 'reply'
@@ -60,18 +62,18 @@ export interface Packet {
   readonly xid: number
   readonly secs: number
   /**
-   * The one defined bit of `flags` (RFC 2131, figure 2). The others are ignored and sent as zero.
+   * The only defined bit of `flags` (RFC 2131, figure 2). The others are ignored, and sent as zero.
    */
   readonly broadcast: boolean
   readonly ciaddr: Ipv4
   readonly yiaddr: Ipv4
   readonly siaddr: Ipv4
   readonly giaddr: Ipv4
-  /** The hardware address without its padding; at most 16 bytes. */
+  /** The hardware address without padding, at most 16 bytes. */
   readonly chaddr: Uint8Array
   /**
-   * Values by code, in order of appearance, parts of a long option joined (RFC 3396). Never holds
-   * pad, overload or end: those belong to the format.
+   * Values by code, in order of appearance. The parts of a long option are joined (RFC 3396). The
+   * pad, overload and end options belong to the wire format and are not in here.
    */
   readonly options: ReadonlyMap<number, Uint8Array>
 }
@@ -90,20 +92,20 @@ export type Parsed =
   | { readonly kind: 'malformed'; readonly reason: Malformed }
 
 /**
- * Longest message that is looked at: what fits an Ethernet frame. No client has reason to send
+ * The longest message that is read: what an Ethernet frame holds. Clients have no reason to send
  * more.
  */
 const MAX_PACKET_BYTES = 1500
 /**
- * Shortest message that is sent: a BOOTP packet, which old clients and relays insist on (RFC 1542
- * section 2.1).
+ * The shortest message that is sent. Old clients and relays require the size of a BOOTP packet (RFC
+ * 1542 section 2.1).
  */
 const MIN_PACKET_BYTES = 300
 /** IPv4 header without options, and UDP header. */
 export const IP_UDP_HEADER_BYTES = 28
 /**
- * What every client must accept, headers included (RFC 2131 section 2: 576 octets, hence 312 of
- * options).
+ * The size that every client accepts, headers included (RFC 2131 section 2: 312 bytes of options,
+ * which makes 576).
  */
 export const MIN_MAX_MESSAGE_BYTES = 576
 
@@ -123,7 +125,7 @@ const MAX_OPTION_PART_BYTES = 255
 const OVERLOAD_FILE = 1
 const OVERLOAD_SNAME = 2
 
-/** The message in a datagram's bytes, or the reason why there is none. */
+/** Parses the bytes of a datagram. Says why when they are not a message. */
 export function parsePacket(bytes: Uint8Array): Parsed {
   if (bytes.length < OPTIONS_OFFSET) return { kind: 'malformed', reason: 'too-short' }
   if (bytes.length > MAX_PACKET_BYTES) return { kind: 'malformed', reason: 'too-long' }
@@ -153,9 +155,10 @@ export function parsePacket(bytes: Uint8Array): Parsed {
 }
 
 /**
- * The bytes of a message, at least 300 and at most `maxBytes` (UDP payload; at least 300). Options
- * that do not fit the options field go into `file` and `sname` (overload); those that fit nowhere
- * are left out. The first option, by custom the message type, stays where every client looks first.
+ * Encodes a message in at least 300 and at most `maxBytes` bytes of UDP payload (at least 300,
+ * too). Options that do not fit the options field go into `file` and `sname` (overload). Those that
+ * fit nowhere are left out. The first option, by convention the message type, always stays in the
+ * options field, where every client looks first.
  */
 export function formatPacket(packet: Packet, maxBytes: number): Uint8Array {
   const fields = layOut(packet, Math.max(maxBytes, MIN_PACKET_BYTES))
@@ -189,20 +192,20 @@ function readOptions(bytes: Uint8Array): Map<number, Uint8Array> | Malformed {
   options.delete(OPTION.overload)
   const [which] = overload
   if (overload.length !== 1 || which === undefined || which < 1 || which > 3) return 'bad-overload'
-  // The order is the RFC's: options, then file, then sname (RFC 2131 section 4.1).
+  // RFC 2131 section 4.1 requires this order: options, then file, then sname.
   const fileIsWell =
     (which & OVERLOAD_FILE) === 0 || readField(bytes.subarray(FILE_OFFSET, COOKIE_OFFSET), options)
   const snameIsWell =
     (which & OVERLOAD_SNAME) === 0 || readField(bytes.subarray(SNAME_OFFSET, FILE_OFFSET), options)
   if (!fileIsWell || !snameIsWell) return 'option-overrun'
-  // "file" and "sname" may not be overloaded again from within (RFC 3396 section 5).
+  // "file" and "sname" must not overload again (RFC 3396 section 5).
   options.delete(OPTION.overload)
   return options
 }
 
 /**
- * Adds a field's options; false when one runs past the field's end. A field may end without the end
- * option: some clients fill it to the last byte.
+ * Adds the options of a field. False when one exceeds the field. A field may lack the end option,
+ * because some clients fill it to the last byte.
  */
 function readField(field: Uint8Array, into: Map<number, Uint8Array>): boolean {
   let at = 0
@@ -230,8 +233,9 @@ interface Fields {
 }
 
 /**
- * Which option goes where: all in the options field if they fit, else each in the first field that
- * has room, longest first, because only the options field takes a long one.
+ * Decides which option goes where. If all fit, they go into the options field. Otherwise each goes
+ * into the first field with enough space, longest first, because only the options field takes a
+ * long one.
  */
 function layOut(packet: Packet, maxBytes: number): Fields {
   const all = [...packet.options]
@@ -258,7 +262,7 @@ function layOut(packet: Packet, maxBytes: number): Fields {
   return { options, file, sname }
 }
 
-/** Size on the wire: each part of at most 255 bytes has a code and a length before it. */
+/** Size when encoded. Each part has at most 255 bytes, and a code and a length before it. */
 function encodedBytes([, value]: Option): number {
   return value.length + 2 * Math.max(1, Math.ceil(value.length / MAX_OPTION_PART_BYTES))
 }
@@ -269,7 +273,7 @@ function sizeOf(options: readonly Option[]): number {
   return size
 }
 
-/** Values over 255 bytes become several parts in a row (RFC 3396 section 5). */
+/** Encodes options. A value over 255 bytes becomes several parts in a row (RFC 3396 section 5). */
 function writeField(bytes: Uint8Array, offset: number, options: readonly Option[]): void {
   let at = offset
   for (const [code, value] of options) {

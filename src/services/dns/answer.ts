@@ -1,9 +1,9 @@
 /**
- * Query bytes in, decision out: a reply, a question for the forwarders, or silence. Pure.
+ * Decides what to do with a query: reply, forward it, or stay silent. Pure.
  *
- * The order of decisions is the order of the code. Every reply repeats the question's own bytes, so
- * the client's letter case comes back as it was sent (what resolvers that vary it against forgers
- * check), and fits the client's transport or says that it does not (TC).
+ * The order of the decisions is the order of the code. Every reply repeats the question byte for
+ * byte, so a client that varies the letter case to detect forged replies gets its own case back. A
+ * reply that does not fit the transport is cut, and its TC flag is set.
  */
 import {
   CLASS_IN,
@@ -24,19 +24,21 @@ export type Transport = 'udp' | 'tcp'
 
 export type Answer =
   | { readonly kind: 'reply'; readonly bytes: Buffer; readonly rcode: number }
-  /** Not ours: to be asked outside, and answered with `upstreamReply` or `failureReply`. */
+  /**
+   * The name is not in our zones. Forward it, then reply with `upstreamReply` or `failureReply`.
+   */
   | { readonly kind: 'forward'; readonly query: Query }
   | { readonly kind: 'drop'; readonly reason: 'short' | 'response' }
 
 /**
- * What follows the question in a reply. Pointers in `bytes` may lead into the question: it is
- * always at the same place.
+ * What follows the question in a reply. Compression pointers in `bytes` may refer to the
+ * question, because its offset is always the same.
  */
 export interface ReplyBody {
   readonly bytes: Buffer
   readonly answers: number
   readonly authorities: number
-  /** Where each answer ends in `bytes`, so that some of them can be sent where all do not fit. */
+  /** End offset of each answer in `bytes`. It allows sending only the answers that fit. */
   readonly answerEnds: readonly number[]
 }
 
@@ -48,8 +50,8 @@ const NO_BODY: ReplyBody = {
 }
 
 /**
- * HINFO "RFC8482" "": the whole answer to ANY (RFC 8482 section 4.2), so that a short question with
- * a forged sender never draws a long answer.
+ * The whole answer to ANY: HINFO "RFC8482" "" (RFC 8482 section 4.2). It is short, so a query
+ * with a forged source address cannot be used for amplification.
  */
 const ANY_BODY: ReplyBody = {
   bytes: Buffer.from('c00c000d00010000003c00090752464338343832' + '00', 'hex'),
@@ -59,16 +61,16 @@ const ANY_BODY: ReplyBody = {
 }
 
 /**
- * Zone transfers and the other meta types (RFC 6895 section 3.1, 128–254), and OPT, which is no
- * question.
+ * Zone transfers and other meta types (RFC 6895 section 3.1, 128-254), and OPT, which is not a
+ * question type.
  */
 function isRefusedType(type: number): boolean {
   return type === TYPE.OPT || (type >= 128 && type < TYPE.ANY)
 }
 
 /**
- * Decides on one message. `rotation` is any whole number; consecutive ones start a name's addresses
- * at different places.
+ * Decides on one message. `rotation` is any integer. Consecutive values start a name's addresses
+ * at different positions.
  */
 export function answerQuery(
   bytes: Buffer,
@@ -91,15 +93,14 @@ export function answerQuery(
   const authority = authorityOf(zone, query.key)
   if (authority !== undefined)
     return answerWithin(authority, node !== undefined, query, transport, rotation)
-  // Recursion is for those who ask for it; we have no cache of our own making to show to the
-  // others.
+  // A client that does not ask for recursion gets none: we have no cache to answer it from.
   if ((query.flags & FLAG.RD) === 0) return reply(query, transport, RCODE.REFUSED, 0, NO_BODY)
   return { kind: 'forward', query }
 }
 
 /**
- * The name is ours but has no records of the type: a wildcard's, ANY's, or none (RFC 2308 section
- * 2).
+ * The name is in one of our zones, but has no records of this type. Answers with a wildcard's
+ * records, the answer to ANY, or a negative answer (RFC 2308 section 2).
  */
 function answerWithin(
   authority: Authority,
@@ -119,13 +120,13 @@ function answerWithin(
 }
 
 /**
- * All records of a set, starting at a different one each time: RFC 1794, "DNS Support for Load
- * Balancing".
+ * All records of a set, starting at a different one each time (RFC 1794, "DNS Support for Load
+ * Balancing").
  */
 function rotated(records: RecordSet, rotation: number): ReplyBody {
   const { bytes, count, answerEnds } = records
   if (count === 1) return { bytes, answers: 1, authorities: 0, answerEnds }
-  // All records of a set have one size.
+  // All records of a set have the same size.
   const cut = (rotation % count) * (bytes.length / count)
   return {
     bytes: Buffer.concat([bytes.subarray(cut), bytes.subarray(0, cut)]),
@@ -136,8 +137,8 @@ function rotated(records: RecordSet, rotation: number): ReplyBody {
 }
 
 /**
- * The SOA that says how long a "no" holds, its owner pointed at where the apex ends the question's
- * name.
+ * The SOA record of a negative answer. It says how long the answer is valid. Its owner name
+ * points at the apex, inside the question's name.
  */
 function negativeBody(authority: Authority, query: Query): ReplyBody {
   const bytes = Buffer.from(authority.soa)
@@ -146,11 +147,11 @@ function negativeBody(authority: Authority, query: Query): ReplyBody {
   return { bytes, answers: 0, authorities: 1, answerEnds: [] }
 }
 
-/** The largest message the client can take. */
+/** The largest message that the client accepts. */
 function replyLimit(query: Query, transport: Transport): number {
   if (transport === 'tcp') return MAX_TCP_BYTES
   if (query.edns === null) return PLAIN_UDP_BYTES
-  // Values below 512 mean 512, RFC 6891 section 6.2.3.
+  // Values below 512 mean 512 (RFC 6891 section 6.2.3).
   return Math.max(PLAIN_UDP_BYTES, Math.min(query.edns.udpBytes, MAX_UDP_BYTES))
 }
 
@@ -165,7 +166,7 @@ function reply(
   return { kind: 'reply', bytes: compose(query, rcode, flags, body, limit), rcode }
 }
 
-/** A reply with an outside body: never authoritative. */
+/** A reply with the body of an upstream answer. It is never authoritative. */
 export function upstreamReply(
   query: Query,
   transport: Transport,
@@ -175,12 +176,12 @@ export function upstreamReply(
   return compose(query, rcode, 0, body, replyLimit(query, transport))
 }
 
-/** SERVFAIL: nobody outside answered, or we may not ask now. */
+/** SERVFAIL: no upstream server answered, or a limit forbids asking one. */
 export function failureReply(query: Query, transport: Transport): Buffer {
   return compose(query, RCODE.SERVFAIL, 0, NO_BODY, replyLimit(query, transport))
 }
 
-/** Header, question, body, OPT. */
+/** Puts together header, question, body and OPT. */
 function compose(
   query: Query,
   rcode: number,
@@ -207,8 +208,8 @@ function compose(
 }
 
 /**
- * As many whole answers as fit: clients come back by TCP on TC, but some only ever use what they
- * got (musl before 1.2.4). The authority section, which nobody needs to use them, is left out (RFC
+ * As many whole answers as fit. A client that sees TC asks again by TCP, but some use only what
+ * they received (musl before 1.2.4). The authority section is not needed and is left out (RFC
  * 2181 section 9).
  */
 function cutToFit(body: ReplyBody, spaceBytes: number): ReplyBody {
@@ -218,8 +219,8 @@ function cutToFit(body: ReplyBody, spaceBytes: number): ReplyBody {
 }
 
 /**
- * Our OPT: root owner, our size, the upper bits of the code, version 0, the client's DO bit (RFC
- * 6891 section 6.1.3, RFC 3225).
+ * Our OPT record: root owner, our UDP size, the upper bits of the code, version 0, and the
+ * client's DO bit (RFC 6891 section 6.1.3, RFC 3225).
  */
 function writeOpt(bytes: Buffer, offset: number, rcode: number, dnssecOk: boolean): void {
   bytes.writeUInt8(0, offset)
@@ -229,7 +230,7 @@ function writeOpt(bytes: Buffer, offset: number, rcode: number, dnssecOk: boolea
   bytes.writeUInt16BE(0, offset + 9)
 }
 
-/** A header alone, for messages whose question we could not read or do not know how to repeat. */
+/** Only a header, for messages whose question cannot be read or cannot be repeated. */
 function bareReply(error: {
   readonly id: number
   readonly flags: number

@@ -1,16 +1,15 @@
 /**
- * The resolver that instances on this host see, at the addresses of the pure function
- * `resolverAddresses`.
+ * The DNS resolver for the instances on this host. It listens on the addresses that
+ * `resolverAddresses` names.
  *
- * - Its part of the want: `shared.names`, `shared.vpcs` (the zones; pure function `buildZone`),
- *   `shared.subnets` (where to listen) and the addresses in `local.instances` (who may ask, beside
- *   the host itself). What a query gets is decided by the pure `answerQuery`.
- * - It keeps nothing outside this process, so an older daemon leaves nothing behind: its sockets
- *   went with it.
- * - If we die on any line, queries stay unanswered until the next start. Traffic does not depend on
- *   us, and no instance is reached by more than before.
- * - From scratch: every pass compares the open sockets with the wanted addresses and opens or
- *   closes what differs. The zone is built again when names or networks changed.
+ * - Its part of the want: `shared.names` and `shared.vpcs` (the zones, by the pure `buildZone`),
+ *   `shared.subnets` (where to listen), and the addresses in `local.instances` (who may ask,
+ *   beside the host itself). The pure `answerQuery` decides on each query.
+ * - It keeps nothing outside this process. The sockets of an older daemon closed when it ended.
+ * - If the daemon dies here, queries get no reply until the next start. Traffic of instances does
+ *   not depend on DNS, and nothing becomes reachable that was not.
+ * - Each pass compares the open sockets with the wanted addresses, and opens or closes what
+ *   differs. It builds the zone again when names or networks have changed.
  */
 import { readFile } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
@@ -31,24 +30,24 @@ import { type Source, Sources } from './sources.ts'
 import { agedBody, upstreamQuestion } from './upstream.ts'
 import { authorityOf, buildZone, type Zone } from './zone.ts'
 
-/** The operator's part. */
+/** What the configuration says about DNS. */
 export interface DnsSettings {
-  /** Dotted, lower case, no final dot. */
+  /** Dotted, lower case, without a final dot. */
   readonly zone: string
-  /** `address` or `address:port` each; null means those of the host's own resolv.conf. */
+  /** Each is `address` or `address:port`. Null means the servers of the host's own resolv.conf. */
   readonly forwarders: readonly string[] | null
   readonly timeoutMs: number
   readonly ttlSeconds: number
-  /** Whether names below `local` are asked outside. */
+  /** Whether to forward names below `local`. */
   readonly forwardLocal: boolean
   readonly cacheEntries: number
   readonly maxOutstanding: number
 }
 
-/** For tests. */
+/** Limits that tests change. */
 export interface DnsLimits {
   readonly port: number
-  /** Short: a name that is not there now may be an instance in a moment. */
+  /** It is short: a name that does not exist now may be that of an instance soon. */
   readonly negativeTtlSeconds: number
   readonly maxOutsideTtlSeconds: number
   readonly queriesPerSecond: number
@@ -71,7 +70,7 @@ export interface DnsParts {
   readonly metrics: Metrics
   readonly log: Log
   readonly clock: Clock
-  /** Another file than /etc/resolv.conf. */
+  /** Replaces /etc/resolv.conf. */
   readonly resolvConf?: string
 }
 
@@ -123,7 +122,8 @@ class DnsService implements HostService {
     const { local, shared } = pass.want
     const addresses: readonly string[] = resolverAddresses(shared)
     this.#updateZone(shared)
-    // The host itself asks from the very address that it asks at; nobody else can have that one.
+    // The host's own queries come from the address that the service listens on. Nobody else can
+    // use that address.
     const askers = local.instances.flatMap(({ nics }) => nics.map(({ ip }) => ip))
     this.#sources.replace([...askers, ...addresses])
     await this.#updateServers(new Set(addresses))
@@ -166,8 +166,8 @@ class DnsService implements HostService {
   }
 
   /**
-   * Opens and closes what differs. An address that is in use does not keep the others from being
-   * served.
+   * Opens and closes the sockets that differ. An address in use does not keep the others from
+   * being served.
    */
   async #updateListeners(addresses: readonly string[]): Promise<void> {
     for (const [address, listener] of this.#listeners) {
@@ -224,7 +224,7 @@ class DnsService implements HostService {
     const known = this.#forwarder.recall(question)
     if (known !== undefined) done(known)
     else if (!source.startWaiting()) done({ kind: 'failure' })
-    // `ask` never rejects: a failure is an outcome.
+    // `ask` never rejects. A failure is one of its results.
     else
       void this.#forwarder.ask(question).then((outcome) => {
         source.doneWaiting()
@@ -237,7 +237,7 @@ class DnsService implements HostService {
   }
 }
 
-/** Names, for the metric, of the codes that we send by ourselves. */
+/** Names, for the metric, of the response codes that we send ourselves. */
 const RESULT_OF_RCODE: ReadonlyMap<number, string> = new Map(
   Object.entries(RCODE).map(([name, code]) => [code, name.toLowerCase()]),
 )

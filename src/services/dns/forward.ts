@@ -1,12 +1,12 @@
 /**
- * The forwarder: asks other resolvers, believes only what `upstream.ts` believes, and remembers it
- * for as long as it is valid.
+ * The forwarder. It asks upstream servers, checks replies with `upstream.ts`, and caches them as
+ * long as they are valid.
  *
- * Equal questions that are under way share one exchange, which also takes away the birthday
- * attacker's many chances (RFC 5452 section 5). A question is tried `TRIES` times, each with a new
- * socket, id and letter case, at the servers in turn; those that were silent lately come last. It
- * ends within `TRIES * timeoutMs`. A failure is remembered too, for a moment, so that a name whose
- * servers are dead does not keep us busy (RFC 9520).
+ * Equal questions share one exchange. This also protects from birthday attacks, which need many
+ * exchanges for one question (RFC 5452 section 5). A question is tried `TRIES` times, each time
+ * with a new socket, id and letter case, and takes at most `TRIES * timeoutMs`. Servers are asked
+ * in order, but those that did not answer lately come last. Failures are cached for a short time,
+ * too, so that a name whose servers are down costs little (RFC 9520).
  */
 import { randomFillSync } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
@@ -26,28 +26,28 @@ import {
   type UpstreamQuestion,
 } from './upstream.ts'
 
-/** Exchanges that one question gets. */
+/** Exchanges for each question. */
 const TRIES = 3
-/** How long a silent server is asked last. */
+/** For how long a server that did not answer is asked last. */
 const SILENCE_PENALTY_MS = 10_000
-/** RFC 9520 section 3.2: at least a second, at most five minutes. */
+/** RFC 9520 section 3.2: at least one second, at most five minutes. */
 const FAILURE_SECONDS = 1
-/** A larger answer is served but not kept. */
+/** Larger answers are served but not cached. */
 const MAX_KEPT_BYTES = 4096
 
-/** How long, how many, how much. */
+/** Limits of the forwarder. */
 export interface ForwarderSettings {
-  /** For one exchange. */
+  /** Deadline of one exchange. */
   readonly timeoutMs: number
-  /** Most questions under way at once. */
+  /** Maximum number of questions under way. */
   readonly maxOutstanding: number
-  /** Most answers kept; 0 keeps none. */
+  /** Maximum number of cached answers. 0 disables the cache. */
   readonly cacheEntries: number
-  /** Longest time that an answer is kept. */
+  /** Maximum time that an answer is cached. */
   readonly maxTtlSeconds: number
 }
 
-/** What came of a question. */
+/** The result of a question. */
 export type Outcome =
   | { readonly kind: 'answer'; readonly answer: UpstreamAnswer; readonly ageSeconds: number }
   | { readonly kind: 'failure' }
@@ -58,19 +58,19 @@ interface Kept {
   readonly untilMs: number
 }
 
-/** The outcome of one exchange with one server. */
+/** The result of one exchange with one server. */
 type Heard = Exclude<Reading, { readonly kind: 'stray' }> | undefined
 
-/** What a forwarder is made of. */
+/** What the forwarder needs. */
 export interface ForwarderParts {
   readonly settings: ForwarderSettings
-  /** Whether a name lies in an authority of this host, as things are now. */
+  /** Whether a name lies in one of this host's zones now. */
   readonly isOurs: (key: string) => boolean
   readonly clock: Clock
   readonly metrics: Metrics
 }
 
-/** Asks other resolvers. Each method promises what its own comment says; none throws. */
+/** Asks upstream servers. No method throws. */
 export class Forwarder {
   readonly #settings: ForwarderSettings
   readonly #isOurs: (key: string) => boolean
@@ -101,8 +101,8 @@ export class Forwarder {
   }
 
   /**
-   * The servers to ask, best first. What others said is forgotten: new servers may see another
-   * world.
+   * Sets the servers, best first. It clears the cache, because new servers may give other
+   * answers.
    */
   setServers(servers: readonly Server[]): void {
     this.#servers = servers
@@ -110,7 +110,7 @@ export class Forwarder {
     this.#kept?.clear()
   }
 
-  /** The answer if it is known, without asking anybody. */
+  /** The cached answer, if there is one. It asks nobody. */
   recall(question: UpstreamQuestion): Outcome | undefined {
     const nowMs = this.#clock.monotonic()
     const kept = this.#kept?.get(questionKey(question))
@@ -122,8 +122,8 @@ export class Forwarder {
   }
 
   /**
-   * Asks, or joins those who are asking the same. Never rejects; a question above the limit fails
-   * at once.
+   * Asks, or waits for an equal question that is under way. Never rejects. A question above the
+   * limit fails at once.
    */
   ask(question: UpstreamQuestion): Promise<Outcome> {
     const key = questionKey(question)
@@ -145,7 +145,7 @@ export class Forwarder {
     return outcome
   }
 
-  /** Ends every exchange; those who wait get a failure. */
+  /** Ends every exchange. Whoever waits for one gets a failure. */
   async close(): Promise<void> {
     this.#closing.abort()
     await Promise.all(this.#underWay.values())
@@ -160,8 +160,8 @@ export class Forwarder {
       if (server === undefined || this.#closing.signal.aborted) break
       const heard = await this.#exchange(server, question, withEdns)
       if (heard?.kind === 'answer') return this.#keep(question, heard.answer)
-      // A server from before EDNS says so by one of these codes (RFC 6891 section 7): it gets the
-      // plain question once.
+      // A server that does not know EDNS answers with one of these codes (RFC 6891 section 7). It
+      // is asked once more without EDNS.
       const plainer = withEdns && heard?.kind === 'useless' && isAboutEdns(heard.rcode)
       if (plainer) withEdns = false
       else turn += 1
@@ -171,7 +171,7 @@ export class Forwarder {
     return { kind: 'failure' }
   }
 
-  /** The servers, those that were silent lately last. */
+  /** The servers, with those that did not answer lately at the end. */
   #inTurn(): readonly Server[] {
     const nowMs = this.#clock.monotonic()
     const isSilent = (server: Server) =>
@@ -182,7 +182,10 @@ export class Forwarder {
     ]
   }
 
-  /** One exchange by UDP, and by TCP where UDP does not do, all within `timeoutMs`. */
+  /**
+   * One exchange by UDP, and another by TCP if the UDP reply does not suffice. Both end within
+   * `timeoutMs`.
+   */
   async #exchange(server: Server, question: UpstreamQuestion, withEdns: boolean): Promise<Heard> {
     const random = randomFillSync(new Uint8Array(QUESTION_RANDOM_BYTES))
     const sent = composeQuestion(question, random, withEdns)
@@ -193,7 +196,8 @@ export class Forwarder {
     if (heard?.kind === 'truncated' || heard?.kind === 'recased') {
       this.#events.inc({ event: heard.kind })
       heard = await askByTcp(server, sent.message, accept, signal)
-      // By TCP the sender is proven; a server that rewrites names is asked as it likes to be.
+      // TCP proves who sent the reply. So a server that changes the letter case of names can
+      // safely be asked in lower case.
       if (heard?.kind === 'recased') heard = await this.#askInLowerCase(server, question, signal)
     }
     cancel()
@@ -229,7 +233,7 @@ export class Forwarder {
     if (heard?.kind === 'useless') this.#events.inc({ event: heard.reason })
   }
 
-  /** A signal that aborts after `timeoutMs` or when the forwarder closes. */
+  /** A signal that aborts after `timeoutMs`, or when the forwarder closes. */
   #deadline(): { readonly signal: AbortSignal; readonly cancel: () => void } {
     const deadline = new AbortController()
     const abort = () => deadline.abort()

@@ -1,9 +1,9 @@
 /**
- * The sockets of one address: UDP, and TCP as RFC 7766 wants it (many queries on a connection,
- * answers as they come).
+ * The UDP and TCP sockets of one address. A TCP connection may carry many queries, and replies
+ * are sent in any order (RFC 7766).
  *
- * Knows who may ask and how much, nothing of what is asked. Whatever a client sends, the worst that
- * happens is that its own connection ends.
+ * It enforces who may ask and how much, and does not read the queries. Whatever a client sends,
+ * at most its own connection is closed.
  */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
@@ -13,18 +13,18 @@ import type { Transport } from './answer.ts'
 import { withLength } from './exchange.ts'
 import type { Source, Sources } from './sources.ts'
 
-/** Longest query we read: a question, an OPT and room for options. */
+/** The longest query that is read: a question, an OPT record and space for options. */
 const MAX_QUERY_BYTES = 4096
 /**
- * A connection on which nothing happens ends after this (RFC 7766 section 6.2.3: "on the order of a
- * few seconds").
+ * An idle connection is closed after this time (RFC 7766 section 6.2.3: "on the order of a few
+ * seconds").
  */
 const IDLE_TIMEOUT_MS = 10_000
-/** Answers that a client has not taken, beyond which its connection ends. */
+/** A connection is closed when more replies than this wait to be read by its client. */
 const MAX_UNSENT_BYTES = 256 * KIB
 /** Open connections of all sources together. */
 export const MAX_CONNECTIONS = 512
-/** Room for bursts while the daemon is busy elsewhere. */
+/** Holds bursts while the daemon is busy with other work. */
 const RECEIVE_BUFFER_BYTES = MIB
 
 type Refusal = 'stranger' | 'rate' | 'connections' | 'oversize' | 'unread' | 'socket'
@@ -33,7 +33,7 @@ export interface ListenerParts {
   readonly address: string
   readonly port: number
   readonly sources: Sources
-  /** Answers by calling `send` once, soon or later, or never. */
+  /** Answers by calling `send` once, at any later time, or never. */
   readonly ask: (
     message: Buffer,
     source: Source,
@@ -48,8 +48,8 @@ export interface Listener {
 }
 
 /**
- * Opens both sockets, or neither: rejects with the socket's error, e.g. EADDRNOTAVAIL while the
- * address is not there yet.
+ * Opens both sockets or none. It rejects with the socket's error, such as EADDRNOTAVAIL while the
+ * address does not exist yet.
  */
 export async function listen(parts: ListenerParts): Promise<Listener> {
   const udp = await listenUdp(parts)
@@ -70,11 +70,11 @@ async function listenUdp(parts: ListenerParts): Promise<UdpSocket> {
   const socket = createSocket({
     type: 'udp4',
     recvBufferSize: RECEIVE_BUFFER_BYTES,
-    // Peers are addresses already: Node's own look-up would cost a turn of the event loop for each
-    // answer.
+    // Peers are always addresses. Node's default lookup would cost each reply a turn of the event
+    // loop.
     lookup: (address, _options, callback) => callback(null, address, 4),
   })
-  // Listened for first: with the look-up above, binding is over before the call returns.
+  // This comes before `bind`: with the lookup above, the socket is bound before the call returns.
   const listening = once(socket, 'listening')
   socket.bind({ address: parts.address, port: parts.port, exclusive: true })
   try {
@@ -83,7 +83,8 @@ async function listenUdp(parts: ListenerParts): Promise<UdpSocket> {
     socket.close()
     throw error
   }
-  // From here on an error is one datagram's (say, a firewall's EPERM), never the socket's.
+  // From here on an error concerns one datagram (for example EPERM from a firewall), not the
+  // socket.
   socket.on('error', () => parts.onRefused('socket', 'udp'))
   socket.on('message', (message, { address, port }) => {
     const source = parts.sources.find(address)
@@ -99,7 +100,7 @@ function sendUdp(socket: UdpSocket, reply: Buffer, port: number, address: string
   try {
     socket.send(reply, port, address)
   } catch {
-    // Closed while the answer was on its way, or port 0: nobody is there to hear it.
+    // The socket was closed meanwhile, or the client's port is 0. There is nobody to answer.
   }
 }
 
@@ -133,7 +134,9 @@ async function listenTcp(parts: ListenerParts): Promise<Listener> {
   return { close: () => closeTcp(server, open) }
 }
 
-/** Reads length-prefixed queries until the client ends, idles, or breaks a limit. */
+/**
+ * Reads length-prefixed queries until the client ends, is idle for too long, or exceeds a limit.
+ */
 function serveConnection(socket: Socket, source: Source, parts: ListenerParts): void {
   let received: Buffer = Buffer.alloc(0)
   const hangUp = (reason: Refusal) => {

@@ -1,45 +1,45 @@
 /**
- * DNS messages as bytes: the numbers of the protocol, reading a query, walking names and records.
+ * The DNS wire format: constants of the protocol, and readers for queries, names and records.
  * Pure.
  *
- * Everything read here comes from a guest or from the outside and is hostile: every function checks
- * its bounds, none throws on any input, and no loop runs longer than the message. Names stay in
- * wire form (RFC 1035 section 3.1) from end to end: that keeps the letter case a client chose and
- * never splits a label that has a dot in it.
+ * All input comes from guests or from outside and may be hostile. Every function checks its
+ * bounds, none throws on any input, and no loop is longer than the message. Names stay in wire
+ * form (RFC 1035 section 3.1). This keeps the client's letter case, and a label may contain a
+ * dot.
  */
 
-/** Message header, RFC 1035 section 4.1.1. */
+/** Message header (RFC 1035 section 4.1.1). */
 export const HEADER_BYTES = 12
-/** Longest name in wire form, RFC 1035 section 2.3.4. */
+/** Longest name in wire form (RFC 1035 section 2.3.4). */
 export const MAX_NAME_BYTES = 255
 const MAX_LABEL_BYTES = 63
-/** Fixed part of a record after its owner: type, class, TTL, length of the data. */
+/** The fixed part of a record after its owner name: type, class, TTL, length of the data. */
 export const RECORD_FIXED_BYTES = 10
-/** What a client without EDNS takes by UDP, RFC 1035 section 2.3.4. */
+/** What a client without EDNS accepts by UDP (RFC 1035 section 2.3.4). */
 export const PLAIN_UDP_BYTES = 512
 /**
- * The largest UDP message we send or ask for: it crosses every link of an IPv6-capable path
- * unfragmented, and fragments are how answers get forged (DNS Flag Day 2020,
+ * The largest UDP message that we send or ask for. It passes every IPv6-capable path without
+ * fragmentation; fragments make forging answers easy (DNS Flag Day 2020,
  * https://www.dnsflagday.net/2020/).
  */
 export const MAX_UDP_BYTES = 1232
-/** What TCP's two-byte length prefix can say, RFC 1035 section 4.2.2. */
+/** Largest value of TCP's two-byte length prefix (RFC 1035 section 4.2.2). */
 export const MAX_TCP_BYTES = 65_535
-/** An OPT record without options, RFC 6891 section 6.1.2. */
+/** An OPT record without options (RFC 6891 section 6.1.2). */
 export const OPT_BYTES = 11
 /**
- * Most records a query may carry beside its question: an OPT and perhaps a signature that we do not
- * check.
+ * Maximum number of records beside the question of a query: an OPT, and a signature that we do
+ * not check.
  */
 const MAX_QUERY_RECORDS = 4
 
 /**
- * A pointer to the question's name, which always starts right after the header (RFC 1035 section
+ * A compression pointer to the question's name, which always follows the header (RFC 1035 section
  * 4.1.4).
  */
 export const QUESTION_POINTER = 0xc000 | HEADER_BYTES
 
-/** Types that something here decides on (IANA DNS parameters). */
+/** The record types that this resolver treats specially (IANA DNS parameters). */
 export const TYPE = {
   A: 1,
   NS: 2,
@@ -55,10 +55,10 @@ export const TYPE = {
   ANY: 255,
 } as const
 
-/** The Internet: the one class we serve. */
+/** The Internet class, the only one that we serve. */
 export const CLASS_IN = 1
 
-/** Response codes, RFC 1035 section 4.1.1 and RFC 6891 section 9. */
+/** Response codes (RFC 1035 section 4.1.1 and RFC 6891 section 9). */
 export const RCODE = {
   NOERROR: 0,
   FORMERR: 1,
@@ -66,11 +66,11 @@ export const RCODE = {
   NXDOMAIN: 3,
   NOTIMP: 4,
   REFUSED: 5,
-  /** Extended: its upper bits travel in the OPT record (RFC 6891 section 6.1.3). */
+  /** An extended code: its upper bits are in the OPT record (RFC 6891 section 6.1.3). */
   BADVERS: 16,
 } as const
 
-/** Header flags, RFC 1035 section 4.1.1 and RFC 4035 section 3.2 (CD). */
+/** Header flags (RFC 1035 section 4.1.1, and RFC 4035 section 3.2 for CD). */
 export const FLAG = {
   QR: 0x8000,
   AA: 0x0400,
@@ -81,7 +81,7 @@ export const FLAG = {
 } as const
 
 /**
- * The sender's OPT record: the size it takes by UDP, and whether it wants DNSSEC records (RFC
+ * The sender's OPT record: the UDP size that it accepts, and whether it wants DNSSEC records (RFC
  * 3225).
  */
 interface Edns {
@@ -90,29 +90,29 @@ interface Edns {
   readonly dnssecOk: boolean
 }
 
-/** One well-formed query. */
+/** A well-formed query. */
 export interface Query {
   readonly id: number
   readonly flags: number
-  /** The question exactly as asked: name, type, class. */
+  /** The question as it was sent: name, type, class. */
   readonly question: Buffer
-  /** The name as a key: wire form in lower case, one character a byte. */
+  /** The name as a map key: wire form in lower case, one character for each byte. */
   readonly key: string
   readonly type: number
   readonly class: number
   readonly edns: Edns | null
 }
 
-/** What is left to say to a message that is no well-formed query. */
+/** How to answer a message that is not a well-formed query. */
 export type Unreadable =
   /**
-   * Too short to answer, or an answer itself: answering those is how two servers talk to each other
-   * for ever.
+   * Too short to answer, or itself a reply. Answering replies can make two servers talk to each
+   * other for ever.
    */
   | { readonly kind: 'drop'; readonly reason: 'short' | 'response' }
   | { readonly kind: 'error'; readonly id: number; readonly flags: number; readonly rcode: number }
 
-/** Reads a query. Only opcode QUERY with one question and nothing but an OPT beside it is one. */
+/** Reads a query: opcode QUERY with one question and at most an OPT record after it. */
 export function readQuery(
   bytes: Buffer,
 ): { readonly kind: 'query'; readonly query: Query } | Unreadable {
@@ -142,7 +142,7 @@ export function readQuery(
   }
 }
 
-/** A message that ends after its question must not announce anything more. */
+/** A message that ends after its question must not claim to have more records. */
 function noExtras(bytes: Buffer): null | undefined {
   return bytes.readUInt16BE(6) + bytes.readUInt16BE(8) + bytes.readUInt16BE(10) === 0
     ? null
@@ -150,8 +150,8 @@ function noExtras(bytes: Buffer): null | undefined {
 }
 
 /**
- * The OPT among the records after the question; undefined when they do not fill the message exactly
- * (RFC 6891 section 6.1.1).
+ * The OPT record after the question, or null. Undefined when the records do not fill the message
+ * exactly (RFC 6891 section 6.1.1).
  */
 function readExtras(bytes: Buffer, start: number): Edns | null | undefined {
   const count = bytes.readUInt16BE(6) + bytes.readUInt16BE(8) + bytes.readUInt16BE(10)
@@ -175,7 +175,7 @@ function readExtras(bytes: Buffer, start: number): Edns | null | undefined {
   return offset === bytes.length ? edns : undefined
 }
 
-/** Whether an OPT's options fill its data exactly (RFC 6891 section 6.1.2). */
+/** Whether the options fill the OPT record's data exactly (RFC 6891 section 6.1.2). */
 function optionsFit(bytes: Buffer, record: WireRecord): boolean {
   let offset = record.dataStart
   while (offset + 4 <= record.end) offset += 4 + bytes.readUInt16BE(offset + 2)
@@ -183,8 +183,8 @@ function optionsFit(bytes: Buffer, record: WireRecord): boolean {
 }
 
 /**
- * Where the uncompressed name at `start` ends, its final zero included; undefined when it is not
- * one.
+ * End of the uncompressed name at `start`, its final zero included. Undefined when it is
+ * malformed.
  */
 function skipPlainName(bytes: Buffer, start: number): number | undefined {
   let offset = start
@@ -198,33 +198,33 @@ function skipPlainName(bytes: Buffer, start: number): number | undefined {
 }
 
 /**
- * The wire-form name in `bytes` as a lower-case key. Lengths are below 64 and so never mistaken for
- * letters.
+ * The wire-form name in `bytes` as a lower-case key. Length bytes are below 64, so they are not
+ * changed as if they were letters.
  */
 function nameKey(bytes: Buffer, start: number, end: number): string {
   return lowerKey(bytes.toString('latin1', start, end))
 }
 
-/** ASCII letters only, RFC 4343: other bytes are no letters, whatever Latin-1 says of them. */
+/** Lowers ASCII letters only (RFC 4343). Other bytes stay, even if they are letters in Latin-1. */
 export function lowerKey(text: string): string {
   return /[\x80-\xff]/.test(text)
     ? text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
     : text.toLowerCase()
 }
 
-/** Where one record's parts lie. */
+/** The positions of one record's parts. */
 export interface WireRecord {
   readonly ownerEnd: number
   readonly type: number
   readonly class: number
-  /** Unsigned, as it stands: for an OPT it is no TTL. */
+  /** Unsigned, as in the message. In an OPT record this field is not a TTL. */
   readonly ttl: number
   readonly ttlOffset: number
   readonly dataStart: number
   readonly end: number
 }
 
-/** The record at `offset`, or undefined when it does not lie wholly inside the message. */
+/** The record at `offset`, or undefined when it is not wholly inside the message. */
 export function readRecord(bytes: Buffer, offset: number): WireRecord | undefined {
   const ownerEnd = skipName(bytes, offset)
   if (ownerEnd === undefined) return undefined
@@ -243,10 +243,7 @@ export function readRecord(bytes: Buffer, offset: number): WireRecord | undefine
   }
 }
 
-/**
- * Where the bytes of a possibly compressed name end at its own place; undefined when it is
- * malformed.
- */
+/** The end of a possibly compressed name where it stands. Undefined when it is malformed. */
 function skipName(bytes: Buffer, start: number): number | undefined {
   let offset = start
   for (;;) {
@@ -260,16 +257,16 @@ function skipName(bytes: Buffer, start: number): number | undefined {
   }
 }
 
-/** A possibly compressed name, as a lower-case key, and where its own bytes end. */
+/** A possibly compressed name as a lower-case key, and the end of its own bytes. */
 export interface WireName {
   readonly key: string
   readonly end: number
 }
 
 /**
- * The name at `start` with its pointers followed. Each pointer must lead to an earlier place than
- * the one before ("a prior occurrence", RFC 1035 section 4.1.4) and not into the header, so no name
- * runs in circles.
+ * The name at `start`, with its pointers followed. Each pointer must refer to an earlier place
+ * than the one before ("a prior occurrence", RFC 1035 section 4.1.4) and not into the header, so
+ * there are no loops.
  */
 export function readName(bytes: Buffer, start: number): WireName | undefined {
   let key = ''
@@ -299,8 +296,8 @@ export function readName(bytes: Buffer, start: number): WireName | undefined {
 }
 
 /**
- * A dotted name of ours in wire form; throws RangeError on empty or overlong labels, which settings
- * and records exclude.
+ * One of our own dotted names in wire form. Throws RangeError on empty or too long labels, which
+ * the checks of settings and records exclude.
  */
 export function nameToWire(name: string): Buffer {
   const labels = name === '' ? [] : name.split('.')
@@ -315,7 +312,7 @@ export function nameToWire(name: string): Buffer {
   return wire
 }
 
-/** The key of a dotted name of ours. */
+/** The key of one of our own dotted names. */
 export function keyOf(name: string): string {
   return lowerKey(nameToWire(name).toString('latin1'))
 }

@@ -1,13 +1,16 @@
-/** Which servers to forward to: settings, `/etc/resolv.conf`, and never ourselves. Pure. */
+/**
+ * Chooses the upstream servers: those of the settings or of `/etc/resolv.conf`, but never this
+ * resolver itself. Pure.
+ */
 import { isIP } from 'node:net'
 import type { Server } from './exchange.ts'
 
 const DNS_PORT = 53
-/** As the C library's MAXNS, with room for settings that list more. */
+/** The C library's MAXNS is 3. This leaves room for settings that list more. */
 const MAX_SERVERS = 8
 
 /**
- * The servers of a resolv.conf, in its order (resolv.conf(5), `nameserver`). Lines that are no
+ * The servers of a resolv.conf, in its order (resolv.conf(5), `nameserver`). Lines without an
  * address are skipped.
  */
 export function serversInResolvConf(text: string): readonly Server[] {
@@ -19,8 +22,8 @@ export function serversInResolvConf(text: string): readonly Server[] {
 }
 
 /**
- * The server in `192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1` or `[2001:db8::1]:5353`; undefined
- * when it is none of those.
+ * Parses `192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1` or `[2001:db8::1]:5353`. Undefined for
+ * anything else.
  */
 export function parseServer(text: string): Server | undefined {
   if (isIP(text) !== 0) return { address: text, port: DNS_PORT }
@@ -32,8 +35,8 @@ export function parseServer(text: string): Server | undefined {
 }
 
 /**
- * The servers to use: no duplicates, no address that we answer on ourselves (a loop), no more than
- * a few.
+ * The servers to use: no duplicates, at most `MAX_SERVERS`, and none of the addresses that we
+ * listen on, which would be a loop.
  */
 export function usableServers(
   servers: readonly Server[],
@@ -48,7 +51,7 @@ export function usableServers(
   return [...seen.values()].slice(0, MAX_SERVERS)
 }
 
-/** For keys and logs. */
+/** The server's name in keys and logs. */
 export function serverName(server: Server): string {
   return `${server.address}#${server.port}`
 }

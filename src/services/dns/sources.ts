@@ -1,9 +1,9 @@
 /**
- * Who may ask, and how much: one entry for each address of this host's instances, for the host
- * itself, and for nobody else.
+ * Who may ask, and how much: an entry for each address of this host's instances, and one for the
+ * host itself.
  *
- * A source that asks too fast is not answered beyond its share, so that one instance cannot take
- * the resolver, or the forwarders, away from the others.
+ * A source above its limit gets no reply. So one instance cannot use up the resolver, or the
+ * upstream servers, for all others.
  */
 import type { Clock } from '../../lib/clock.ts'
 import { createPlaces, type Places } from '../../lib/per-source.ts'
@@ -11,11 +11,11 @@ import { createTokenBucket, type TokenBucket } from '../../lib/token-bucket.ts'
 
 export interface SourceLimits {
   /**
-   * As EC2's resolver allows for each network interface (VPC user guide, "DNS quotas": 1024 packets
-   * a second).
+   * The same limit as EC2's for each network interface (VPC user guide, "DNS quotas": 1024
+   * packets a second).
    */
   readonly queriesPerSecond: number
-  /** Questions to other resolvers that all sources, and one, may wait for. */
+  /** Questions to upstream servers that may be under way: of all sources, and of one. */
   readonly maxOutstanding: number
   readonly maxOutstandingPerSource: number
   readonly maxConnections: number
@@ -23,24 +23,24 @@ export interface SourceLimits {
 }
 
 /**
- * Questions that go out, of one source and of all: each costs the one thread as much as 50 answers
- * of our own, and the host an entry of its connection table for half a minute.
+ * Limits of forwarded questions, of one source and of all. Each costs as much time as 50 answers
+ * of our own, and an entry in the host's connection table for half a minute.
  */
 const QUESTIONS_OF_ONE = 50
 const QUESTIONS_OF_ALL = 1000
 const LEAST_QUESTIONS = 10
-/** As a page of the web may want: a second's worth at once would hold everybody up. */
+/** Enough for a web page. A burst as large as a second's share would delay all others. */
 const QUESTION_BURST = 20
 
-/** What all sources have in common. */
+/** What all sources share. */
 interface Shared {
-  /** Of one source's questions; it changes with the number of sources. */
+  /** Limit of one source's questions. It changes with the number of sources. */
   readonly questions: { burst: number; perSecond: number }
   readonly waiting: Places<Source>
   readonly connections: Places<Source>
 }
 
-/** One instance address that may ask. */
+/** An instance address that may ask. */
 export class Source {
   readonly #clock: Clock
   readonly #shared: Shared
@@ -50,7 +50,7 @@ export class Source {
   constructor({ queriesPerSecond }: SourceLimits, clock: Clock, shared: Shared) {
     this.#clock = clock
     this.#shared = shared
-    // One second's worth may come at once.
+    // A burst may be as large as one second's share.
     this.#queries = createTokenBucket(
       { burst: queriesPerSecond, perSecond: queriesPerSecond },
       clock.monotonic(),
@@ -58,14 +58,13 @@ export class Source {
     this.#questions = createTokenBucket(shared.questions, clock.monotonic())
   }
 
-  /** Takes one query out of the source's share; false when there is none left. */
+  /** Counts one query of the source. False when it is above its limit. */
   takeQuery(): boolean {
     return this.#queries.take(this.#clock.monotonic())
   }
 
   /**
-   * Claims a place among the waiting, for a question that goes out; the caller gives it back by
-   * `doneWaiting`.
+   * Reserves a place for a question that is forwarded. The caller returns it with `doneWaiting`.
    */
   startWaiting(): boolean {
     if (!this.#questions.take(this.#clock.monotonic())) return false
@@ -76,7 +75,7 @@ export class Source {
     this.#shared.waiting.give(this)
   }
 
-  /** Claims a TCP connection; the caller gives it back by `disconnected`. */
+  /** Reserves a TCP connection. The caller returns it with `disconnected`. */
   connect(): boolean {
     return this.#shared.connections.take(this)
   }
@@ -109,7 +108,10 @@ export class Sources {
     }
   }
 
-  /** Exactly these addresses may ask from now on; those that stay keep what they have used up. */
+  /**
+   * Only these addresses may ask from now on. Those that stay keep what they have used of their
+   * limits.
+   */
   replace(addresses: readonly string[]): void {
     const share = QUESTIONS_OF_ALL / Math.max(1, addresses.length)
     const { questions } = this.#shared

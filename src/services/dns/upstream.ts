@@ -1,11 +1,11 @@
 /**
- * What we say to a forwarder and what we believe of its reply. Pure.
+ * Composes questions for upstream servers, and decides which replies to trust. Pure.
  *
- * A reply counts only if it carries our random id and our question, in the random letter case we
- * asked it in (RFC 5452 section 9, draft-vixie-dnsext-dns0x20); the socket it arrives on adds the
- * random port and the sender. Of a believed reply, the answer and authority sections are kept as
- * they stand, and only ever served to the same question again: no record is lifted out of one reply
- * to serve another question. Additional records, where forgers like to put theirs, are left out.
+ * A reply counts only if it repeats our random id and our question in the random letter case that
+ * we used (RFC 5452 section 9, draft-vixie-dnsext-dns0x20). The socket adds a random port and a
+ * fixed sender. Of a trusted reply, the answer and authority sections are kept unchanged. They
+ * are served only for the same question: no record of one reply answers another question.
+ * Additional records are left out, because forged records are usually put there.
  */
 import type { ReplyBody } from './answer.ts'
 import {
@@ -23,59 +23,57 @@ import {
   type WireRecord,
 } from './packet.ts'
 
-/** Most records of a reply that we look at: more than 64 KiB can hold of any real set. */
+/** Maximum number of records read from a reply. No real record set in 64 KiB has more. */
 const MAX_RECORDS = 2000
-/**
- * Longest time that anything may be called valid, RFC 2181 section 8: the top bit set means zero.
- */
+/** Longest valid TTL. A value with the top bit set means zero (RFC 2181 section 8). */
 const MAX_TTL_SECONDS = 0x7fff_ffff
 
 /**
- * What makes two questions the same for outside: letter case does not, the wish for DNSSEC records
- * does.
+ * Two questions with equal fields are the same for an upstream server. Letter case does not
+ * count; whether DNSSEC records are wanted does.
  */
 export interface UpstreamQuestion {
   readonly key: string
   readonly type: number
   readonly dnssecOk: boolean
-  /** RFC 4035 section 3.2.2: the forwarder is to hand out what it could not validate. */
+  /** The server is to return data that it could not validate (RFC 4035 section 3.2.2). */
   readonly checkingDisabled: boolean
 }
 
-/** One message as sent. */
+/** One message as it was sent. */
 export interface Sent {
   readonly id: number
   readonly question: Buffer
   readonly message: Buffer
 }
 
-/** A reply worth keeping. */
+/** A reply that may be cached. */
 export interface UpstreamAnswer {
   readonly rcode: number
   readonly body: ReplyBody
-  /** Where the TTLs are, in `body.bytes`. */
+  /** Positions of the TTLs in `body.bytes`. */
   readonly ttlOffsets: readonly number[]
-  /** How long all of it is valid; 0 when it is not to be kept. */
+  /** How long the whole answer is valid. 0 means that it must not be cached. */
   readonly ttlSeconds: number
 }
 
 export type Reading =
   | { readonly kind: 'answer'; readonly answer: UpstreamAnswer }
-  /** The right server answers the right question, but the answer is of no use: ask another. */
+  /** A genuine reply that is of no use. Ask another server. */
   | { readonly kind: 'useless'; readonly reason: UselessReason; readonly rcode: number }
-  /** It did not fit: ask again by TCP. */
+  /** The reply did not fit. Ask again by TCP. */
   | { readonly kind: 'truncated' }
   /**
-   * All is right but the letter case: a guess, or a server that rewrites names. TCP tells them
-   * apart.
+   * Only the letter case differs: a forged reply, or a server that changes the case. TCP tells
+   * which.
    */
   | { readonly kind: 'recased' }
-  /** Not a reply to this question: go on waiting for the real one. */
+  /** Not a reply to this question. Keep waiting. */
   | { readonly kind: 'stray' }
 
 type UselessReason = 'failure' | 'lame' | 'malformed' | 'ours'
 
-/** The question a client's query asks of the outside. */
+/** The question to forward for a client's query. */
 export function upstreamQuestion(query: Query): UpstreamQuestion {
   return {
     key: query.key,
@@ -92,8 +90,8 @@ export function questionKey(question: UpstreamQuestion): string {
 }
 
 /**
- * A message that asks `question`. `random` gives 34 unpredictable bytes: two for the id and one bit
- * for each of up to 255 name bytes' case.
+ * Composes the message that asks `question`. `random` provides 34 unpredictable bytes: two for
+ * the id, and one bit for the letter case of each of up to 255 bytes of the name.
  */
 export function composeQuestion(
   question: UpstreamQuestion,
@@ -123,11 +121,12 @@ export function composeQuestion(
   return { id, question: message.subarray(HEADER_BYTES, questionEnd), message }
 }
 
-/** How many random bytes `composeQuestion` uses. */
+/** The number of random bytes that `composeQuestion` uses. */
 export const QUESTION_RANDOM_BYTES = 34
 
 /**
- * Judges what came back for `sent`. `isOurs` says whether a name lies in an authority of this host.
+ * Judges a message that arrived after `sent`. `isOurs` says whether a name lies in one of this
+ * host's zones.
  */
 export function readReply(
   bytes: Buffer,
@@ -164,7 +163,7 @@ interface Sections {
   readonly end: number
 }
 
-/** The answer and authority sections, or why nothing of them is believed. */
+/** The answer and authority sections, or why the reply is not trusted. */
 function readSections(
   bytes: Buffer,
   start: number,
@@ -191,8 +190,8 @@ function readSections(
 }
 
 /**
- * Names in the data of the types that may compress them (RFC 3597 section 4) end where the data
- * does.
+ * Whether names in the record's data end where the data ends, for the types that may compress
+ * names (RFC 3597 section 4).
  */
 function namesInside(bytes: Buffer, record: WireRecord): boolean {
   switch (record.type) {
@@ -228,14 +227,15 @@ function judge(
     return { kind: 'useless', reason: 'lame', rcode }
   const records = [...answers, ...authorities]
   const ttls = records.map(({ ttl }) => (ttl > MAX_TTL_SECONDS ? 0 : ttl))
-  // A "no" is kept for the SOA's minimum and not at all without an SOA (RFC 2308 section 5).
+  // A negative answer is cached for the SOA's minimum, and not at all without an SOA (RFC 2308
+  // section 5).
   if (!positive) ttls.push(soa === undefined ? 0 : bytes.readUInt32BE(soa.end - 4))
   return {
     kind: 'answer',
     answer: {
       rcode,
       body: {
-        // A copy: a slice would keep the whole message alive in the cache.
+        // A copy, because a slice would keep the whole message in memory.
         bytes: Buffer.from(bytes.subarray(bodyStart, sections.end)),
         answers: answers.length,
         authorities: authorities.length,
@@ -247,7 +247,7 @@ function judge(
   }
 }
 
-/** The body as it stands `ageSeconds` after it came: every TTL is that much shorter. */
+/** The body `ageSeconds` after it arrived: every TTL is shorter by that time. */
 export function agedBody(answer: UpstreamAnswer, ageSeconds: number): ReplyBody {
   const bytes = Buffer.from(answer.body.bytes)
   for (const offset of answer.ttlOffsets) {

@@ -1,10 +1,11 @@
 /**
- * What this host answers by itself: the instance zone, its reverse zones, and the names that must
- * never leave the machine. Pure.
+ * The names that this host answers itself: the instance zone, its reverse zones, and names that
+ * must never be forwarded. Pure.
  *
- * Built once per change from `want.shared`; a query is then one lookup by wire-form name, and the
- * records it finds are ready bytes whose owner is a pointer to the question. An authority is a
- * subtree that is ours alone: inside it nothing is forwarded and nothing from outside is believed.
+ * It is built once for each change of `want.shared`. A query is then one lookup by wire-form
+ * name. The records that it finds are complete bytes, with a pointer to the question as owner
+ * name. An authority is a subtree that is ours alone: no name in it is forwarded, and no record
+ * for it is accepted from outside.
  */
 import {
   type Cidr,
@@ -26,17 +27,17 @@ import {
   TYPE,
 } from './packet.ts'
 
-/** Records of one name and type, all of one size, ready to follow the question. */
+/** Records of one name and type, all of the same size, ready to follow the question. */
 export interface RecordSet {
   readonly bytes: Buffer
   readonly count: number
-  /** Where each record ends in `bytes`. */
+  /** End offset of each record in `bytes`. */
   readonly answerEnds: readonly number[]
 }
 
 /**
- * One name: its records by type. Without records it merely has names beneath it (RFC 8020 section
- * 2).
+ * The records of one name, by type. A name without records exists because there are names below
+ * it (RFC 8020 section 2).
  */
 type Node = ReadonlyMap<number, RecordSet>
 
@@ -44,42 +45,43 @@ type Node = ReadonlyMap<number, RecordSet>
 export interface Authority {
   readonly key: string
   /**
-   * SOA record for negative answers (RFC 2308); its first two bytes, the owner, are to be pointed
-   * at the apex.
+   * The SOA record of negative answers (RFC 2308). Its first two bytes are the owner, to be set
+   * to a pointer to the apex.
    */
   readonly soa: Buffer
-  /** Answers every name beneath the apex that has no node of its own. */
+  /** Answers every name below the apex that has no entry of its own. */
   readonly wildcard: Node | null
 }
 
 export interface Zone {
-  /** What there is, by lower-case wire-form name. */
+  /** All names, by lower-case wire form. */
   readonly nodes: ReadonlyMap<string, Node>
-  /** Apexes. */
+  /** The authorities, by apex. */
   readonly authorities: ReadonlyMap<string, Authority>
-  /** Names of the records that could not be served, for a warning. */
+  /** Names of records that cannot be served, for a warning. */
   readonly unusable: readonly string[]
 }
 
 export interface ZoneSettings {
-  /** Dotted, lower case, no final dot. */
+  /** Dotted, lower case, without a final dot. */
   readonly zone: string
   readonly ttlSeconds: number
-  /** How long "there is no such name" may be believed, RFC 2308 section 5. */
+  /** How long a negative answer is valid (RFC 2308 section 5). */
   readonly negativeTtlSeconds: number
   /**
-   * Whether names below `local` are asked outside, as company networks use them, or do not exist
-   * (RFC 6762 section 22.1).
+   * Whether names below `local` are forwarded, for company networks that use them. Otherwise they
+   * do not exist (RFC 6762 section 22.1).
    */
   readonly forwardLocal: boolean
 }
 
 /**
- * Names that a resolver answers by itself because they mean nothing outside: RFC 6761 (invalid,
- * localhost below), RFC 6762 section 22.1 (local, unless it is forwarded), RFC 7686 (onion), RFC
- * 9462 section 6.4 (resolver.arpa), RFC 6303 sections 4.2 to 4.6 (reverse names of this-network,
- * loopback, link-local, documentation and broadcast addresses). Private reverse names are forwarded
- * unless a VPC has them: the network around the cloud may well serve its own.
+ * Names that a resolver answers itself because they mean nothing outside: RFC 6761 (invalid;
+ * localhost is below), RFC 6762 section 22.1 (local, unless it is forwarded), RFC 7686 (onion),
+ * RFC 9462 section 6.4 (resolver.arpa), RFC 6303 sections 4.2 to 4.6 (reverse names of
+ * this-network, loopback, link-local, documentation and broadcast addresses). Reverse names of
+ * private addresses are forwarded unless a VPC has them, because the network around the cloud may
+ * serve them.
  */
 const EMPTY_SUBTREES: readonly string[] = [
   'invalid',
@@ -99,16 +101,19 @@ const EMPTY_SUBTREES: readonly string[] = [
 const LOOPBACK_IPV6_REVERSE = `1.${'0.'.repeat(31)}ip6.arpa`
 const LOOPBACK_IPV6 = Buffer.from('00000000000000000000000000000001', 'hex')
 
-/** The resolver's own name, under the zone: two labels deep, where no instance name can be. */
+/**
+ * The resolver's own name in the zone. It has two labels, so it cannot be the name of an
+ * instance.
+ */
 const SERVER_LABELS = 'a.ns'
 
-// Timers of the SOA are for secondaries, of which there are none: transfers are refused.
+// The timers of the SOA are for secondary servers. There are none, and transfers are refused.
 const SOA_SERIAL = 1
 const SOA_REFRESH_SECONDS = 3600
 const SOA_RETRY_SECONDS = 600
 const SOA_EXPIRE_SECONDS = 86_400
 
-/** Everything to answer from, for these records. */
+/** Builds the zone from these records. */
 export function buildZone(
   shared: Pick<SharedWant, 'names' | 'vpcs'>,
   settings: ZoneSettings,
@@ -125,8 +130,8 @@ export function buildZone(
 }
 
 /**
- * `localhost`, everything under it, and the way back (RFC 6761 section 6.3, RFC 6303 sections 4.2
- * and 4.4).
+ * `localhost`, all names below it, and its reverse names (RFC 6761 section 6.3, RFC 6303 sections
+ * 4.2 and 4.4).
  */
 function addLoopback(draft: Draft): void {
   draft.addAuthority('localhost', { wildcard: true })
@@ -138,15 +143,15 @@ function addLoopback(draft: Draft): void {
   draft.addRecord(LOOPBACK_IPV6_REVERSE, TYPE.PTR, nameToWire('localhost'))
 }
 
-/** The name that answers for an address, RFC 1035 section 3.5. */
+/** The reverse name of an address (RFC 1035 section 3.5). */
 export function reverseName(ip: Ipv4): string {
   return `${ip.split('.').reverse().join('.')}.in-addr.arpa`
 }
 
 /**
- * The reverse zones that cover a network exactly: one per value of the octet in which the prefix
- * ends, so at most 128 of them for any length but 0, and never an address that is not the
- * network's.
+ * The reverse zones that cover a network exactly: one for each value of the octet in which the
+ * prefix ends. There are at most 128 for any prefix length but 0, and they contain no other
+ * address.
  */
 export function reverseZones(net: Cidr): readonly string[] {
   const octets = Math.max(1, Math.ceil(net.prefix / 8))
@@ -162,7 +167,7 @@ export function reverseZones(net: Cidr): readonly string[] {
   )
 }
 
-/** The authority that a name lies in or under, if it is one of ours. */
+/** The authority that contains a name, if there is one. */
 export function authorityOf(zone: Zone, key: string): Authority | undefined {
   for (let name: string | undefined = key; name !== undefined; name = parentKey(name)) {
     const authority = zone.authorities.get(name)
@@ -171,7 +176,7 @@ export function authorityOf(zone: Zone, key: string): Authority | undefined {
   return undefined
 }
 
-/** A zone in the making. */
+/** A zone that is being built. */
 class Draft {
   readonly #settings: ZoneSettings
   readonly #server: Buffer
@@ -204,7 +209,7 @@ class Draft {
     }
     this.addRecord(name, TYPE.A, ipv4ToBytes(ip))
     const reverse = keyOf(reverseName(ip))
-    // An address has one way back, however often it is named.
+    // An address has one reverse name, however many names it has.
     if (primary && this.#data.get(reverse)?.has(TYPE.PTR) !== true)
       this.#add(reverse, TYPE.PTR, nameToWire(name))
   }
@@ -224,7 +229,7 @@ class Draft {
   #add(key: string, type: number, data: Buffer): void {
     const path = this.#pathToApex(key)
     for (const name of path) this.#typesOf(name)
-    // Outside every authority of ours we have nothing to say, e.g. on an address that no VPC has.
+    // Outside every authority there is nothing to serve. This happens for an address in no VPC.
     if (path.length === 0) return
     const types = this.#typesOf(key)
     const known = types.get(type) ?? []
@@ -233,8 +238,8 @@ class Draft {
   }
 
   /**
-   * From a name up to its apex: the names between exist, though they may have nothing to say (RFC
-   * 8020 section 2).
+   * The names from `key` up to its apex. Those between exist, even without records (RFC 8020
+   * section 2).
    */
   #pathToApex(key: string): readonly string[] {
     const path: string[] = []
@@ -264,7 +269,7 @@ class Draft {
     }
   }
 
-  /** SOA data, RFC 1035 section 3.3.13. Its minimum is the negative TTL (RFC 2308 section 4). */
+  /** SOA data (RFC 1035 section 3.3.13). Its minimum is the negative TTL (RFC 2308 section 4). */
   #soaData(): Buffer {
     const timers = Buffer.alloc(20)
     const values = [SOA_SERIAL, SOA_REFRESH_SECONDS, SOA_RETRY_SECONDS, SOA_EXPIRE_SECONDS]
@@ -274,7 +279,7 @@ class Draft {
   }
 }
 
-/** One record owned by the question's name. */
+/** One record with the question's name as owner. */
 function record(type: number, ttlSeconds: number, data: Buffer): Buffer {
   const head = Buffer.alloc(2 + RECORD_FIXED_BYTES)
   head.writeUInt16BE(QUESTION_POINTER, 0)

@@ -1,8 +1,8 @@
 /**
- * What the metadata service answers to one request. Pure.
+ * Decides how the metadata service answers one request. Pure.
  *
- * The caller has been identified by its connection before; nothing in the request says who it is.
- * Rules of IMDSv1 and IMDSv2:
+ * The caller is known from its connection. Nothing in the request is trusted for that. The rules of
+ * IMDSv1 and IMDSv2:
  * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-v2-how-it-works.html
  */
 import type { InstanceId } from '../../model/ids.ts'
@@ -12,14 +12,14 @@ import { MAX_TOKEN_SECONDS } from './tokens.ts'
 import type { Directory } from './tree.ts'
 import { documentOf, nodeAt } from './tree.ts'
 
-/** One request; header names in lower case. */
+/** One request. Header names are in lower case. */
 export interface MetadataRequest {
   readonly method: string
-  /** Path and query as they came. */
+  /** Path and query as received. */
   readonly target: string
   readonly token: string | undefined
   readonly tokenTtl: string | undefined
-  /** Whether some proxy says that it passes the request on. */
+  /** Whether a header says that a proxy forwarded the request. */
   readonly isForwarded: boolean
   readonly hasBody: boolean
 }
@@ -34,13 +34,13 @@ export interface MetadataReply {
   readonly status: 200 | 400 | 401 | 403 | 404 | 405 | 413 | 429
   readonly contentType: string
   readonly headers: Readonly<Record<string, string>>
-  /** Also for HEAD: the server sends its length only. */
+  /** Also set for HEAD. The server then sends only its length. */
   readonly body: string | Uint8Array
 }
 
-/** Response header and request header of the token's life. */
+/** Header of the token's lifetime, in requests and responses. */
 export const TOKEN_TTL_HEADER = 'x-aws-ec2-metadata-token-ttl-seconds'
-/** Request header that carries a token. */
+/** Request header with a token. */
 export const TOKEN_HEADER = 'x-aws-ec2-metadata-token'
 
 const TOKEN_PATH = 'latest/api/token'
@@ -67,7 +67,7 @@ export function answer(
   if (segments === undefined) return problem(400)
   if (segments.join('/') === TOKEN_PATH) return answerToken(request, caller, tokens, nowMs)
   if (request.method !== 'GET' && request.method !== 'HEAD') return notAllowed('GET, HEAD')
-  // A request without a token is IMDSv1; one with a token must have a good one.
+  // A request without a token is IMDSv1. A token must be valid, even where none is required.
   const isGood =
     request.token === undefined
       ? caller.options.tokens === 'optional'
@@ -79,7 +79,7 @@ export function answer(
   return { status: 200, contentType: document.contentType, headers: {}, body: document.body }
 }
 
-/** The reply when nothing else fits: an XHTML page, as EC2 sends it. */
+/** An error reply: an XHTML page like EC2's. */
 export function problem(status: keyof typeof REASONS): MetadataReply {
   const title = `${status} - ${REASONS[status]}`
   const body = `<?xml version="1.0" encoding="iso-8859-1"?>
@@ -104,7 +104,7 @@ function answerToken(
   nowMs: number,
 ): MetadataReply {
   if (request.method !== 'PUT') return notAllowed('PUT')
-  // An open proxy on the instance must not fetch tokens for strangers.
+  // A proxy on the instance must not get tokens for others.
   if (request.isForwarded) return problem(403)
   const ttlSeconds = readTtl(request.tokenTtl)
   if (ttlSeconds === undefined) return problem(400)
@@ -123,8 +123,8 @@ function readTtl(header: string | undefined): number | undefined {
 }
 
 /**
- * Path segments, decoded; empty ones are dropped, as EC2 does with doubled slashes. Undefined when
- * badly encoded.
+ * The decoded segments of the path. Empty ones are dropped, because EC2 accepts doubled slashes.
+ * Undefined when the encoding is invalid.
  */
 function segmentsOf(target: string): readonly string[] | undefined {
   const [path = ''] = target.split('?', 1)

@@ -1,15 +1,15 @@
 /**
  * Instance metadata at 169.254.169.254: one HTTP server for all instances of this host.
  *
- * - Its part of want: `local.instances`. The pure `metadataTree` is what each may read, the pure
- *   `answer` what a request gets. The source address of the connection tells who asks; the firewall
- *   has proved it.
- * - An older daemon leaves nothing: its socket ended with it, and its tokens stay valid because
- *   they are signed, not stored (`tokens.ts`).
- * - If we die on any line here, the kernel refuses requests until the next daemon listens. Before
- *   the first pass no caller is known, so nobody is answered.
- * - `apply` learns the callers, then listens. The links service makes the address; while it is
- *   missing, `apply` fails as `unavailable` and the next pass tries again.
+ * - Its part of the want: `local.instances`. The pure `metadataTree` says what each instance may
+ *   read, and the pure `answer` decides on each request. The source address of the connection tells
+ *   who asks. The firewall guarantees that it is genuine.
+ * - An older daemon leaves nothing. Its socket closed when it ended, and its tokens stay valid,
+ *   because they are signed and not stored (`tokens.ts`).
+ * - If the daemon dies here, the kernel refuses connections until the next one listens. Before the
+ *   first pass no caller is known, so nobody gets an answer.
+ * - `apply` updates the callers, then listens. The links service creates the address. While it is
+ *   missing, `apply` fails as `unavailable`, and the next pass tries again.
  */
 import { once } from 'node:events'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
@@ -42,27 +42,27 @@ const BAD_REQUEST = 'HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n'
 const HEADERS_TIMEOUT_MS = 5_000
 const IDLE_TIMEOUT_MS = 10_000
 /**
- * Requests of one instance, about EC2's own bound for link-local services (1024 packets a second
+ * Requests of one instance. EC2 has a similar limit for link-local services (1024 packets a second
  * and interface).
  */
 const REQUEST_LIMITS = { burst: 500, perSecond: 250 }
 
 export interface MetadataParts {
   readonly settings: TreeSettings
-  /** Secret that signs tokens, at least 16 bytes; the same across restarts. */
+  /** The key that signs tokens, at least 16 bytes. It must stay the same across restarts. */
   readonly key: Uint8Array
   readonly clock: Clock
   readonly metrics: Metrics
   readonly log: Log
-  /** Where to listen instead of 169.254.169.254 port 80. */
+  /** Where to listen, instead of 169.254.169.254 port 80. */
   readonly listen?: { readonly address: string; readonly port: number }
 }
 
-/** One address of an instance, and what it may read. */
+/** The address of an instance, and what it may read. */
 interface Caller {
   readonly instance: InstanceWant
   readonly requests: TokenBucket
-  /** Made at the first request after a pass. */
+  /** Built at the first request after a pass. */
   tree: Directory | undefined
 }
 
@@ -92,8 +92,7 @@ export function createMetadata(parts: MetadataParts): HostService {
   }
 
   function reply(incoming: IncomingMessage): MetadataReply {
-    // Looked up anew for each request: the address may have changed hands since the connection was
-    // made.
+    // Looked up for each request: the address may have a new owner since the connection was made.
     const caller = callers.get(incoming.socket.remoteAddress ?? '')
     if (caller === undefined) return problem(404)
     if (!caller.requests.take(clock.monotonic())) return problem(429)
@@ -109,7 +108,7 @@ export function createMetadata(parts: MetadataParts): HostService {
       requests.inc({ status: String(result.status) })
       send(outgoing, result, incoming.method === 'HEAD')
     } catch (error) {
-      // No request of a guest may end the daemon, even through a mistake of ours.
+      // Nothing that a guest sends may end the daemon, even if we have a bug.
       requests.inc({ status: '500' })
       log.error({ source: incoming.socket.remoteAddress, error }, 'metadata request failed')
       incoming.socket.destroy()
@@ -120,11 +119,11 @@ export function createMetadata(parts: MetadataParts): HostService {
   server.on('connection', onConnection)
   server.on('clientError', (_error, socket) => {
     dropped.inc({ reason: 'malformed' })
-    // Destroyed, not only ended: whoever never closes its own side would keep its place for ever.
+    // `destroy`, not only `end`: a client that never closes its side would keep its place for ever.
     if (socket.writable) socket.end(BAD_REQUEST, () => socket.destroy())
     else socket.destroy()
   })
-  // While it listens, errors have nobody else to hear them; while it starts, `apply` reports them.
+  // Errors while it listens are logged here. `apply` reports errors of starting.
   server.on('error', (error) => {
     if (server.listening) log.warn({ error }, 'metadata server error')
   })
@@ -149,8 +148,8 @@ export function createMetadata(parts: MetadataParts): HostService {
 }
 
 /**
- * Gives each connection of a source that is known a place; the returned function says why a new one
- * may not stay.
+ * Admits connections of known sources, up to a number for each. The returned function says why it
+ * refuses one.
  */
 function doorkeeper(
   isKnown: (source: string) => boolean,
@@ -168,7 +167,7 @@ function doorkeeper(
   }
 }
 
-/** Who may ask from which address. A caller keeps its request allowance from pass to pass. */
+/** The callers by address. A caller keeps its request limit from pass to pass. */
 function callersOf(
   instances: readonly InstanceWant[],
   before: ReadonlyMap<string, Caller>,
@@ -195,15 +194,15 @@ function limitedServer(
       requestTimeout: HEADERS_TIMEOUT_MS,
       keepAliveTimeout: IDLE_TIMEOUT_MS,
       connectionsCheckingInterval: 1_000,
-      // Nothing depends on Host; a bare HTTP/1.0-style request from a shell script is welcome.
+      // The Host header is not used. Scripts may send a bare HTTP/1.0 request without it.
       requireHostHeader: false,
     },
     onRequest,
   )
   server.maxHeadersCount = MAX_HEADERS
-  // Those that were refused may still be closing.
+  // Refused connections may still be closing.
   server.maxConnections = 2 * MAX_CONNECTIONS
-  // A client that neither asks nor reads.
+  // For clients that neither send nor read.
   server.setTimeout(IDLE_TIMEOUT_MS)
   return server
 }
@@ -232,10 +231,7 @@ function readRequest(incoming: IncomingMessage): MetadataRequest {
   }
 }
 
-/**
- * Node joins repeated headers of these names by commas into one string: no token and no number
- * looks like that.
- */
+/** Node joins repeated headers of these names with commas. No token or number contains one. */
 function single(header: string | readonly string[] | undefined): string | undefined {
   return typeof header === 'string' ? header : header?.join(', ')
 }
@@ -246,8 +242,8 @@ function send(outgoing: ServerResponse, reply: MetadataReply, isHead: boolean): 
     'content-type': reply.contentType,
     'content-length': body.length,
     ...reply.headers,
-    // A body that was announced is not read, and who asks too much may not go on: the connection
-    // ends with the answer.
+    // An announced body is not read, and a client above its limit must not go on. So the connection
+    // closes after the answer.
     ...(reply.status === 413 || reply.status === 429 ? { connection: 'close' } : {}),
   })
   outgoing.end(isHead ? undefined : body)

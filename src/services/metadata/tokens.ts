@@ -1,36 +1,35 @@
 /**
- * IMDSv2 session tokens, without a session table.
+ * Session tokens of IMDSv2, without stored sessions.
  *
- * A token is its expiry and an HMAC-SHA-256 over expiry and instance id, so any daemon with the
- * same key accepts it: a restart ends no session, and a token is worth nothing to another instance.
- * Pure; the key and the time are arguments.
+ * A token is its expiry time and an HMAC-SHA-256 of expiry and instance id. Any daemon with the
+ * same key accepts it, so a restart ends no session. A token is useless to another instance. Pure;
+ * key and time are arguments.
  * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-v2-how-it-works.html
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { InstanceId } from '../../model/ids.ts'
 
-/** Longest life of a token: six hours. The shortest is one second. */
+/** The longest lifetime of a token: six hours. The shortest is one second. */
 export const MAX_TOKEN_SECONDS = 21_600
 
 const EXPIRY_BYTES = 8
 const MAC_BYTES = 32
 const TOKEN_BYTES = EXPIRY_BYTES + MAC_BYTES
 const TOKEN_CHARACTERS = Math.ceil((TOKEN_BYTES * 4) / 3)
-/** Keeps this use of the key apart from any other. */
+/** Separates this use of the key from all others. */
 const PURPOSE = 'atoll imds token 1'
 
 export interface Tokens {
   /**
-   * A token for the instance that ends `ttlSeconds` after `nowMs` (milliseconds since the epoch).
+   * A token for the instance that expires `ttlSeconds` after `nowMs` (milliseconds since the
+   * epoch).
    */
   issue(instance: InstanceId, ttlSeconds: number, nowMs: number): string
-  /**
-   * Whether the token was issued to this instance and has not ended. Any text may be asked about.
-   */
+  /** Whether the text is a token of this instance that has not expired. */
   isValid(token: string, instance: InstanceId, nowMs: number): boolean
 }
 
-/** Tokens under a secret key of at least 16 bytes; throws RangeError for a shorter one. */
+/** Tokens signed with a secret key of at least 16 bytes. Throws RangeError for a shorter one. */
 export function createTokens(key: Uint8Array): Tokens {
   if (key.length < 16) throw new RangeError('the token key needs at least 16 bytes')
   const macOf = (instance: InstanceId, expiry: Uint8Array): Uint8Array =>
@@ -48,8 +47,8 @@ export function createTokens(key: Uint8Array): Tokens {
       const expiry = bytes.subarray(0, EXPIRY_BYTES)
       if (!timingSafeEqual(bytes.subarray(EXPIRY_BYTES), macOf(instance, expiry))) return false
       const leftMs = Number(expiry.readBigUInt64BE()) - nowMs
-      // More than the longest life is left only when the clock was set back: such a token would
-      // outlive its promise.
+      // More than the longest lifetime is left only if the clock was set back. Such a token would
+      // be valid for too long.
       return leftMs > 0 && leftMs <= MAX_TOKEN_SECONDS * 1000
     },
   }

@@ -1,22 +1,21 @@
 /**
- * What an instance may know about itself, as a tree of paths and documents. Pure.
+ * The metadata that an instance may read, as a tree of paths and documents. Pure.
  *
  * The categories are EC2's
- * (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-categories.html); what
- * Atoll does not have is absent and answers 404. Crawlers (cloud-init) rely on two promises: a
- * listing names directories with a final slash and documents without, and every path that is listed
- * exists.
+ * (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-categories.html). Those
+ * that Atoll does not have return 404. Programs that walk the tree (cloud-init) rely on two rules:
+ * in a listing, directories have a final slash and documents do not; and every listed path exists.
  */
 import { formatCidr } from '../../model/addr.ts'
 import { ROOT_DEVICE_NAME } from '../../model/names.ts'
 import type { InstanceWant, NicWant } from '../../model/want.ts'
 
-/** What the documents say besides the instance itself. */
+/** What the documents contain besides the instance itself. */
 export interface TreeSettings {
   /** DNS zone of instance names, without a final dot. */
   readonly zone: string
   readonly region: string
-  /** Of this host's machines, in EC2's words: `x86_64` or `arm64`. */
+  /** The architecture of this host in EC2's form: `x86_64` or `arm64`. */
   readonly architecture: string
 }
 
@@ -33,12 +32,12 @@ export interface Directory {
 }
 
 interface Entry {
-  /** The entry's line in the listing; usually its segment, with a slash when it is a directory. */
+  /** The entry's line in the listing: usually its segment, with a slash for a directory. */
   readonly line: string
   readonly node: Document | Directory
 }
 
-/** Versions of the metadata that clients may name; all are answered alike. */
+/** The versions that clients may name. All have the same contents. */
 export const VERSIONS = [
   '1.0',
   '2007-01-19',
@@ -75,7 +74,7 @@ const TEXT = 'text/plain'
 /** Tag keys that can be a path segment (EC2 user guide, "Allow tags in instance metadata"). */
 const TAG_SEGMENT = /^(?!\.{1,2}$)[A-Za-z0-9+\-=.,_:@]{1,128}$/
 
-/** Everything the instance may read, from `/` down. */
+/** Everything that the instance may read, from `/` down. */
 export function metadataTree(instance: InstanceWant, settings: TreeSettings): Directory {
   const version: Entry['node'] = directory({
     dynamic: directory({
@@ -86,12 +85,12 @@ export function metadataTree(instance: InstanceWant, settings: TreeSettings): Di
     'meta-data': metaData(instance, settings),
     'user-data': userData(instance),
   })
-  // At the root EC2 lists bare version names.
+  // At the root, EC2 lists version names without a slash.
   const entries = VERSIONS.map((name): [string, Entry] => [name, { line: name, node: version }])
   return { kind: 'directory', entries: new Map(entries) }
 }
 
-/** What is at a path given as decoded segments, or undefined. No segments: the root. */
+/** The node at a path of decoded segments, or undefined. No segments mean the root. */
 export function nodeAt(
   root: Directory,
   segments: readonly string[],
@@ -104,7 +103,7 @@ export function nodeAt(
   return node
 }
 
-/** What a request for the node gets: a document as it is, a directory as its listing. */
+/** What a request for a node returns: a document as it is, or the listing of a directory. */
 export function documentOf(node: Document | Directory): Document {
   if (node.kind === 'document') return node
   return text(Array.from(node.entries.values(), ({ line }) => line).join('\n'))
@@ -168,7 +167,7 @@ function nicData(nic: NicWant, instance: InstanceWant, name: string): Directory 
   })
 }
 
-/** The listing says `0=name` without a slash, and the directory is called `0`. */
+/** The listing has `0=name` without a slash. The directory is `0`. */
 function publicKeys(instance: InstanceWant): Directory | undefined {
   if (instance.publicKey === null) return undefined
   const key = directory({ 'openssh-key': text(instance.publicKey) })
@@ -194,8 +193,8 @@ function userData(instance: InstanceWant): Document | undefined {
 }
 
 /**
- * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-identity-documents.html, without its
- * signatures.
+ * As in https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-identity-documents.html, but
+ * without the signatures.
  */
 function identityDocument(instance: InstanceWant, settings: TreeSettings): object {
   return {
@@ -229,7 +228,7 @@ function json(value: object): Document {
   return text(JSON.stringify(value, null, 2))
 }
 
-/** A directory of what is there: undefined entries are left out. */
+/** A directory of the defined entries. */
 function directory(
   children: Readonly<Record<string, Document | Directory | undefined>>,
 ): Directory {
