@@ -25,7 +25,7 @@ import {
   parseId,
 } from '../model/ids.ts'
 import { driverByLocation, driverOf } from '../model/image-location.ts'
-import { HOP_LIMIT_MAX, OLDER_METADATA } from '../model/metadata-options.ts'
+import { metadataFields, OLDER_METADATA } from '../model/metadata-options.ts'
 import type { HostWant, RuleWant } from '../model/want.ts'
 
 /** A string that a parser of the model accepts. */
@@ -111,14 +111,7 @@ const instanceShape = z.object({
   tags: z.array(z.object({ key: z.string(), value: z.string() })),
   nics: z.array(nic),
   // Older daemons knew no options.
-  metadata: z
-    .object({
-      tokens: z.enum(['optional', 'required']),
-      endpoint: z.enum(['enabled', 'disabled']),
-      hopLimit: z.int().min(1).max(HOP_LIMIT_MAX),
-      tags: z.enum(['enabled', 'disabled']),
-    })
-    .default(OLDER_METADATA),
+  metadata: z.object(metadataFields).default(OLDER_METADATA),
   driver,
 })
 

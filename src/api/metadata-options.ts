@@ -1,32 +1,32 @@
 /**
- * Metadata options as parameters and in answers: their schemas and views, shared by launches,
- * changes and account settings.
+ * Metadata options as parameters and in responses. Launches, changes and account settings use these
+ * schemas and views.
  */
 import type { InstanceMetadataOptionsResponse } from '@aws-sdk/client-ec2'
-import { z } from 'zod'
+import type { z } from 'zod'
 import { bug } from '../model/errors.ts'
 import type { AccountId } from '../model/ids.ts'
 import {
-  HOP_LIMIT_MAX,
   type MetadataDefaults,
   type MetadataOptions,
+  metadataFields,
   OLDER_METADATA,
 } from '../model/metadata-options.ts'
 import type { ReadTx } from '../store/store.ts'
 import { onlySchema } from './schemas.ts'
 
-/** Members of the options that a request may name. */
+/** The options that a request may name. */
 export const metadataShape = {
-  HttpTokens: z.enum(['optional', 'required']).optional(),
-  HttpEndpoint: z.enum(['enabled', 'disabled']).optional(),
-  HttpPutResponseHopLimit: z.int().min(1).max(HOP_LIMIT_MAX).optional(),
-  InstanceMetadataTags: z.enum(['enabled', 'disabled']).optional(),
+  HttpTokens: metadataFields.tokens.optional(),
+  HttpEndpoint: metadataFields.endpoint.optional(),
+  HttpPutResponseHopLimit: metadataFields.hopLimit.optional(),
+  InstanceMetadataTags: metadataFields.tags.optional(),
   HttpProtocolIpv6: onlySchema('disabled', 'HttpProtocolIpv6: no IPv6'),
 }
 
 type Given = z.output<z.ZodObject<typeof metadataShape>>
 
-/** The options that were named, and no others. */
+/** The options that the request names. */
 export function askedMetadata(given: Given): Partial<MetadataOptions> {
   const { HttpTokens, HttpEndpoint, HttpPutResponseHopLimit, InstanceMetadataTags } = given
   return {
@@ -37,7 +37,7 @@ export function askedMetadata(given: Given): Partial<MetadataOptions> {
   }
 }
 
-/** The options of an instance; null: an older daemon launched it. */
+/** The options of an instance. Null: an older daemon launched it. */
 export function metadataView(options: MetadataOptions | null): InstanceMetadataOptionsResponse {
   const { tokens, endpoint, hopLimit, tags } = options ?? OLDER_METADATA
   return {
@@ -50,7 +50,7 @@ export function metadataView(options: MetadataOptions | null): InstanceMetadataO
   }
 }
 
-/** What the account's launches get that do not say. */
+/** The options of the account's launches that name none. */
 export async function metadataDefaultsOf(
   tx: ReadTx,
   account: AccountId,

@@ -2,31 +2,37 @@
  * How an instance may read its metadata, in EC2's words. Pure.
  * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-options.html
  */
-
-export interface MetadataOptions {
-  /** `required`: only with a token (IMDSv2); `optional`: without one, too (IMDSv1). */
-  readonly tokens: 'optional' | 'required'
-  readonly endpoint: 'enabled' | 'disabled'
-  /**
-   * IP TTL of the answers: how many hops behind the instance's own network stack they reach. From 1
-   * to 64.
-   */
-  readonly hopLimit: number
-  /** Whether the instance's tags are among its metadata. */
-  readonly tags: 'enabled' | 'disabled'
-}
-
-/** What an account sets for its launches that do not say; null: it has no preference. */
-export type MetadataDefaults = {
-  readonly [Name in keyof MetadataOptions]: MetadataOptions[Name] | null
-}
+import { z } from 'zod'
 
 /** The highest hop limit. */
 export const HOP_LIMIT_MAX = 64
 
+/** The schema of each option. */
+export const metadataFields = {
+  tokens: z.enum(['optional', 'required']),
+  endpoint: z.enum(['enabled', 'disabled']),
+  hopLimit: z.int().min(1).max(HOP_LIMIT_MAX),
+  tags: z.enum(['enabled', 'disabled']),
+}
+
+export interface MetadataOptions {
+  /** `required`: only with a token (IMDSv2). `optional`: also without one (IMDSv1). */
+  readonly tokens: z.output<typeof metadataFields.tokens>
+  readonly endpoint: z.output<typeof metadataFields.endpoint>
+  /** IP TTL of the replies, 1 to 64: the number of hops they may travel in the instance. */
+  readonly hopLimit: number
+  /** Whether the metadata contain the instance's tags. */
+  readonly tags: z.output<typeof metadataFields.tags>
+}
+
+/** An account's options for launches that name none. Null: no preference. */
+export type MetadataDefaults = {
+  readonly [Name in keyof MetadataOptions]: MetadataOptions[Name] | null
+}
+
 /**
- * What counts where neither a launch nor its account says anything. Tokens are required, because
- * IMDSv1 hands an instance's secrets to whoever makes a program on it fetch a URL.
+ * The options when neither the launch nor its account names any. Tokens are required: with IMDSv1,
+ * anybody who makes a program on the instance fetch a URL can get the instance's secrets.
  */
 export const METADATA_DEFAULTS: MetadataOptions = {
   tokens: 'required',
@@ -36,8 +42,8 @@ export const METADATA_DEFAULTS: MetadataOptions = {
 }
 
 /**
- * What instances have that an older daemon launched: it told them all of this, and they may rely on
- * it.
+ * The options of instances that an older daemon launched. That daemon had no options, and the
+ * instances may rely on how it behaved.
  */
 export const OLDER_METADATA: MetadataOptions = {
   tokens: 'optional',
@@ -54,15 +60,23 @@ export const NO_PREFERENCE: MetadataDefaults = {
   tags: null,
 }
 
-/** The options of a launch that asks for some of them. */
+/** The options of a launch that names some of them. */
 export function launchMetadata(
   asked: Partial<MetadataOptions>,
   account: MetadataDefaults,
 ): MetadataOptions {
+  return completeMetadata(asked, completeMetadata(account, METADATA_DEFAULTS))
+}
+
+/** The options that are set, and the defaults for the others. */
+export function completeMetadata(
+  options: Partial<MetadataDefaults>,
+  defaults: MetadataOptions,
+): MetadataOptions {
   return {
-    tokens: asked.tokens ?? account.tokens ?? METADATA_DEFAULTS.tokens,
-    endpoint: asked.endpoint ?? account.endpoint ?? METADATA_DEFAULTS.endpoint,
-    hopLimit: asked.hopLimit ?? account.hopLimit ?? METADATA_DEFAULTS.hopLimit,
-    tags: asked.tags ?? account.tags ?? METADATA_DEFAULTS.tags,
+    tokens: options.tokens ?? defaults.tokens,
+    endpoint: options.endpoint ?? defaults.endpoint,
+    hopLimit: options.hopLimit ?? defaults.hopLimit,
+    tags: options.tags ?? defaults.tags,
   }
 }

@@ -12,9 +12,9 @@ import { driverOf, keptLocation } from '../../model/image-location.ts'
 import type { Image, Instance } from '../../model/records.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { changeAction } from '../change.ts'
-import { imageNameSchema, nameInUse } from '../images.ts'
+import { imageNameSchema, insertPendingImage } from '../images.ts'
 import { requireInstance } from '../instances.ts'
-import { idSchema, specifiedTags, tagSpecificationsSchema, textSchema } from '../schemas.ts'
+import { idSchema, tagSpecificationsSchema, textSchema } from '../schemas.ts'
 
 const schema = z.strictObject({
   InstanceId: idSchema('i', 'InvalidInstanceID.Malformed'),
@@ -37,7 +37,7 @@ export const createImage = changeAction({
     const known = { location: origin.location, hasVolume: false }
     const driver = driverOf({ driver: instance.driver ?? origin.driver }, known)
     const id = newId('ami')
-    const inserted = await tx.insertImage({
+    const image = {
       id,
       account,
       name: asked.Name,
@@ -45,20 +45,12 @@ export const createImage = changeAction({
       location: keptLocation(driver, instance.host, id),
       driver,
       architecture: origin.architecture,
-      state: 'pending',
-      stateReason: null,
-      digest: null,
-      repositoryDigest: null,
-      diskGiB: null,
       host: instance.host,
       sourceInstance: instance.id,
-      capture: asked.NoReboot ? 'no-reboot' : 'reboot',
+      capture: asked.NoReboot ? ('no-reboot' as const) : ('reboot' as const),
       createdAt: now,
-    })
-    if (inserted === 'exists') throw nameInUse(asked.Name)
-    const resource = { account, resource: id, resourceType: 'image' }
-    await tx.putTags(specifiedTags(asked.TagSpecifications, resource))
-    return id
+    }
+    return insertPendingImage(tx, image, asked.TagSpecifications)
   },
   view: (ImageId) => ({ ImageId }),
 })

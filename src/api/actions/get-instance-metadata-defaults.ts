@@ -1,14 +1,11 @@
-/**
- * GetInstanceMetadataDefaults: what an account's launches get that do not say how instances may
- * read their metadata.
- */
+/** GetInstanceMetadataDefaults: the metadata options of an account's launches that name none. */
 import type { GetInstanceMetadataDefaultsResult } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
 import { METADATA_DEFAULTS } from '../../model/metadata-options.ts'
 import { metadataDefaultsOf } from '../metadata-options.ts'
 import { readAction } from '../read.ts'
 
-/** What the account has not set is left out, but for the tokens, which always count. */
+/** Options that the account has not set are left out, except HttpTokens. */
 export const getInstanceMetadataDefaults = readAction({
   name: 'GetInstanceMetadataDefaults',
   input: z.strictObject({}),

@@ -1,24 +1,24 @@
-/** ModifyInstanceMetadataDefaults: for launches from now on. What is not named stays as it is. */
+/** ModifyInstanceMetadataDefaults: for later launches. Options that are not named do not change. */
 import { z } from 'zod'
-import { HOP_LIMIT_MAX } from '../../model/metadata-options.ts'
+import { HOP_LIMIT_MAX, metadataFields } from '../../model/metadata-options.ts'
 import { changeAction } from '../change.ts'
 import { metadataDefaultsOf } from '../metadata-options.ts'
 import { onlySchema } from '../schemas.ts'
 
-/** How clients take a setting back, in words and as a number. */
+/** The values with which a client removes a setting. */
 const NONE = 'no-preference'
 const NO_LIMIT = -1
 
 const schema = z.strictObject({
-  HttpTokens: z.enum(['optional', 'required', NONE]).optional(),
-  HttpEndpoint: z.enum(['enabled', 'disabled', NONE]).optional(),
+  HttpTokens: z.enum([...metadataFields.tokens.options, NONE]).optional(),
+  HttpEndpoint: z.enum([...metadataFields.endpoint.options, NONE]).optional(),
   HttpPutResponseHopLimit: z
     .int()
     .refine((limit) => limit === NO_LIMIT || (limit >= 1 && limit <= HOP_LIMIT_MAX), {
       error: `from 1 to ${HOP_LIMIT_MAX}, or ${NO_LIMIT} for no preference`,
     })
     .optional(),
-  InstanceMetadataTags: z.enum(['enabled', 'disabled', NONE]).optional(),
+  InstanceMetadataTags: z.enum([...metadataFields.tags.options, NONE]).optional(),
   HttpTokensEnforced: onlySchema(
     'disabled',
     'HttpTokensEnforced: a launch may always ask for less than the default; use disabled',

@@ -10,11 +10,10 @@ import type { AccountId } from '../../model/ids.ts'
 import { IMAGE_LOCATION_MAX_LENGTH } from '../../model/image-location.ts'
 import type { ReadTx } from '../../store/store.ts'
 import { changeAction } from '../change.ts'
-import { imageNameSchema, nameInUse } from '../images.ts'
+import { imageNameSchema, insertPendingImage } from '../images.ts'
 import {
   onlySchema,
   printable,
-  specifiedTags,
   tagSpecificationsSchema,
   textSchema,
   withoutEffect,
@@ -53,7 +52,7 @@ export const registerImage = changeAction({
   async change(tx, { asked, driver }, { account, newId, now, settings }) {
     await refuseTooManyPending(tx, account)
     const id = newId('ami')
-    const inserted = await tx.insertImage({
+    const image = {
       id,
       account,
       name: asked.Name,
@@ -61,20 +60,12 @@ export const registerImage = changeAction({
       location: asked.ImageLocation,
       driver: driver.name,
       architecture: asked.Architecture,
-      state: 'pending',
-      stateReason: null,
-      digest: null,
-      repositoryDigest: null,
-      diskGiB: null,
       host: settings.host,
       sourceInstance: null,
       capture: null,
       createdAt: now,
-    })
-    if (inserted === 'exists') throw nameInUse(asked.Name)
-    const resource = { account, resource: id, resourceType: 'image' }
-    await tx.putTags(specifiedTags(asked.TagSpecifications, resource))
-    return id
+    }
+    return insertPendingImage(tx, image, asked.TagSpecifications)
   },
   view: (ImageId) => ({ ImageId }),
 })

@@ -1,13 +1,13 @@
-/** The options of metadata as columns of accounts and of instances. Pure. */
-import { z } from 'zod'
+/** Metadata options as columns of accounts and instances. Pure. */
 import {
-  HOP_LIMIT_MAX,
+  completeMetadata,
   type MetadataDefaults,
   type MetadataOptions,
+  metadataFields,
   OLDER_METADATA,
 } from '../../model/metadata-options.ts'
 
-/** One column each; null: nothing was said. */
+/** A column for each option. Null: not set. */
 export interface MetadataColumns {
   readonly metadataTokens: MetadataOptions['tokens'] | null
   readonly metadataEndpoint: MetadataOptions['endpoint'] | null
@@ -15,15 +15,15 @@ export interface MetadataColumns {
   readonly metadataTags: MetadataOptions['tags'] | null
 }
 
-/** Their part of a row's schema. */
+/** The columns' part of a row's schema. */
 export const metadataSchema = {
-  metadataTokens: z.enum(['optional', 'required']).nullable(),
-  metadataEndpoint: z.enum(['enabled', 'disabled']).nullable(),
-  metadataHopLimit: z.int().min(1).max(HOP_LIMIT_MAX).nullable(),
-  metadataTags: z.enum(['enabled', 'disabled']).nullable(),
+  metadataTokens: metadataFields.tokens.nullable(),
+  metadataEndpoint: metadataFields.endpoint.nullable(),
+  metadataHopLimit: metadataFields.hopLimit.nullable(),
+  metadataTags: metadataFields.tags.nullable(),
 }
 
-/** Options as their columns; null sets none. */
+/** The columns for these options. Null: none is set. */
 export function metadataColumns(options: MetadataDefaults | null): MetadataColumns {
   return {
     metadataTokens: options?.tokens ?? null,
@@ -44,16 +44,11 @@ export function metadataOf(row: MetadataColumns): MetadataDefaults {
 }
 
 /**
- * All four, or null when an older daemon wrote the row; one that is missing alone counts as an
- * older daemon's.
+ * The options of an instance, or null when an older daemon wrote its row. If only some are missing,
+ * they are those of an older daemon.
  */
 export function instanceMetadata(row: MetadataColumns): MetadataOptions | null {
-  const { tokens, endpoint, hopLimit, tags } = metadataOf(row)
-  if (tokens === null && endpoint === null && hopLimit === null && tags === null) return null
-  return {
-    tokens: tokens ?? OLDER_METADATA.tokens,
-    endpoint: endpoint ?? OLDER_METADATA.endpoint,
-    hopLimit: hopLimit ?? OLDER_METADATA.hopLimit,
-    tags: tags ?? OLDER_METADATA.tags,
-  }
+  const options = metadataOf(row)
+  if (Object.values(options).every((option) => option === null)) return null
+  return completeMetadata(options, OLDER_METADATA)
 }
