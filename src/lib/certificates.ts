@@ -47,53 +47,53 @@ export interface CertificateFiles {
   readonly key: string
 }
 
-/** Who a certificate is for: DNS names and IPv4 addresses; the first name is its common name. */
+/** Who a certificate is for: DNS names and IPv4 addresses. The first name is the common name. */
 interface Identity {
   readonly names: readonly string[]
   readonly addresses: readonly string[]
 }
 
-/** What there is to know of a certificate that lies in a file. */
+/** What a certificate file says. */
 export interface CertificateFacts {
   readonly notBefore: Date
   readonly notAfter: Date
-  /** Whole days until it ends; negative when it has ended. */
+  /** Whole days until it expires. Negative if it has expired. */
   readonly daysLeft: number
 }
 
-/** Where the files of a directory are. */
+/** The paths of a directory's files. */
 export function certificateFiles(directory: string): CertificateFiles {
   const at = (name: string) => join(directory, name)
   return { ca: at('ca.crt'), cert: at('host.crt'), key: at('host.key') }
 }
 
 const DAY_MS = 24 * 3600 * 1000
-/** How long a host's certificate is good; it is renewed when two thirds of that have passed. */
+/** How long a host's certificate is valid. It is renewed after two thirds of this time. */
 export const CERTIFICATE_DAYS = 90
 const AUTHORITY_DAYS = 3650
 const AUTHORITY = 'Atoll CA '
-/** How far the clock of another host may be behind ours. */
+/** How far another host's clock may be behind ours. */
 const TOLERANCE_DAYS = 1
 const PUBLIC = 0o644
 const PRIVATE = 0o600
-/** Working directories of openssl; one is left behind when the host is killed. */
+/** Prefix of openssl's working directories. One remains when the host is killed. */
 const WORK_PREFIX = '.making-'
 const WORK_KEPT_MS = 3600 * 1000
 
-/** What `ensureCertificates` goes by. */
+/** Options of `ensureCertificates`. */
 export interface CertificateOptions {
   readonly secret: string | Uint8Array
-  /** Made where it is missing, with mode 0755: `ca.crt` is for everybody. */
+  /** Created with mode 0755 if missing, because everybody may read `ca.crt`. */
   readonly directory: string
   readonly identity: Identity
   readonly nowMs: number
 }
 
 /**
- * Checks the files in the directory and makes what is missing or no longer right: they must belong
- * together, to this secret and to this identity, and have a third of their lifetime left. Files of
- * a foreign CA are left alone. Safe to run in two programs at once. `issued` says whether a new
- * certificate was made. Errors: those of the file system, of openssl, and invalid names or
+ * Checks the files in the directory, and makes those that are missing or invalid. They must belong
+ * together and to this secret and identity, and have a third of their lifetime left. Files of
+ * another CA are left alone. Two programs may call it at once. `issued` says whether a new
+ * certificate was made. Errors: those of the file system and of openssl, and invalid names or
  * addresses.
  */
 export async function ensureCertificates(
@@ -130,10 +130,7 @@ export async function ensureCertificates(
   return { issued: true, certificate: factsOf(fresh, nowMs) }
 }
 
-/**
- * What the certificate (PEM; the first one of a chain) in a file says; null when there is none that
- * can be read.
- */
+/** Reads the certificate in a file (PEM; the first of a chain). Null when it is unreadable. */
 export async function certificateFacts(
   file: string,
   nowMs: number,
@@ -155,7 +152,7 @@ async function readCertificate(file: string): Promise<X509Certificate | null> {
   }
 }
 
-/** They go into the program's configuration as text. */
+/** They become part of the program's configuration as text. */
 function checkIdentity({ names, addresses }: Identity): void {
   const badName = names.find((one) => !/^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/i.test(one))
   if (names.length === 0 || badName !== undefined)
@@ -169,10 +166,10 @@ function checkIdentity({ names, addresses }: Identity): void {
 
 /** Order of the group of P-256 (SP 800-186, 3.2.1.3). */
 const P256_ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n
-/** So many bits more than the order has, that what is left of them is even (FIPS 186-5, A.2.1). */
+/** This many more bits than the order has make the bias negligible (FIPS 186-5, A.2.1). */
 const SCALAR_BYTES = 40
 
-/** The authority's key: the same wherever the secret is. */
+/** The authority's key. Every host with the secret derives the same one. */
 function authorityKey(secret: string | Uint8Array): KeyObject {
   const wide = BigInt(`0x${deriveKey(secret, 'ca', SCALAR_BYTES).toString('hex')}`)
   const scalar = (wide % (P256_ORDER - 1n)) + 1n
@@ -185,7 +182,7 @@ function authorityKey(secret: string | Uint8Array): KeyObject {
   return createPrivateKey({ key: { kty: 'EC', crv: 'P-256', d: text(d), x, y }, format: 'jwk' })
 }
 
-/** The host's key in its file; made where there is none that can be used. */
+/** The host's key in its file. It is created if there is no usable one. */
 async function ensureKey(file: string): Promise<KeyObject> {
   const found = await readKey(file)
   if (typeof found === 'object') {
@@ -194,7 +191,7 @@ async function ensureKey(file: string): Promise<KeyObject> {
   }
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' })
-  // Not what was merely missing: by now another program may have put its key there.
+  // Another program may have written a key meanwhile, so only an unusable file is replaced.
   await createFile(file, pem, { mode: PRIVATE, replaces: found === 'unusable' })
   return createPrivateKey(await readFile(file))
 }
@@ -238,13 +235,13 @@ function isGood(
   )
 }
 
-/** Whether it has begun, and a third of its time is left. */
+/** Whether it is valid already, with a third of its lifetime left. */
 function isFresh({ validFromDate, validToDate }: X509Certificate, nowMs: number): boolean {
   const [from, to] = [validFromDate.getTime(), validToDate.getTime()]
   return from <= nowMs && to - nowMs > (to - from) / 3
 }
 
-/** Tells clusters apart, so that nobody looks for an issuer by a name that several have. */
+/** Differs from cluster to cluster, so that an issuer's name is unique. */
 function authorityName(key: KeyObject): string {
   const point = createPublicKey(key).export({ type: 'spki', format: 'der' })
   return `${AUTHORITY}${createHash('sha256').update(point).digest('hex').slice(0, 16)}`
@@ -281,9 +278,9 @@ async function issue(work: string, { authority, key, identity, nowMs }: Issue) {
 }
 
 /**
- * Runs openssl with a key. It reads keys from files only (Node gives a program a socket for its
- * stdin, and a socket cannot be opened by its name), so the key lies there encrypted by a password
- * that is never written: the program gets that on its stdin.
+ * Runs openssl with a key. openssl reads keys from files only: Node gives a program a socket as
+ * stdin, and a socket cannot be opened by name. So the key is in a file, encrypted with a password
+ * that is never written; openssl gets the password on stdin.
  */
 async function openssl(
   work: string,
@@ -299,10 +296,11 @@ async function openssl(
   if (ran.exitCode !== 0) throw new Error(`openssl ${words[0]} failed: ${failureOf(ran)}`)
 }
 
-/** What is asked of openssl, in its own terms (openssl-ca(1), x509v3_config(5)). */
+/** The configuration for openssl (openssl-ca(1), x509v3_config(5)). */
 function configText(work: string, { names, addresses }: Identity): string {
   const alternatives = [
-    // Erlang takes the host in a node's name for a name, an address too (`rabbit@10.0.0.1`).
+    // Erlang treats the host part of a node's name as a DNS name, even if it is an address
+    // (`rabbit@10.0.0.1`).
     ...[...names, ...addresses].map((name) => `DNS:${name}`),
     ...addresses.map((address) => `IP:${address}`),
   ]
@@ -340,7 +338,7 @@ function opensslTime(ms: number): string {
 }
 
 /**
- * Puts a certificate that is complete in the place of what is there, on the disk before it is seen.
+ * Replaces the file with a complete certificate, which is on the disk before it becomes visible.
  */
 async function install(made: string, file: string): Promise<void> {
   await using opened = await open(made, 'r+')

@@ -1,29 +1,29 @@
 /**
- * Time as an argument, so that a test or a simulation can be anywhere in it.
+ * Time as an argument, so that tests and simulations can control it.
  *
- * Nothing outside `lib/` takes the time, waits or sets a timer by Node's own functions
- * (`test/tidy.test.ts` has the list of those that still do).
+ * Code outside `lib/` does not read the time, wait or set timers with Node's functions.
+ * `test/tidy.test.ts` lists the exceptions.
  */
 import { setTimeout as delay, setImmediate as immediate } from 'node:timers/promises'
 
 export interface Clock {
-  /** Milliseconds since the epoch. May jump; use it for what people read. */
+  /** Milliseconds since the epoch. It may jump, so use it only for what people read. */
   now(): number
-  /** Milliseconds from an arbitrary start that never jump; use it for deadlines and ages. */
+  /** Milliseconds since an arbitrary start. It never jumps, so use it for deadlines and ages. */
   monotonic(): number
   /**
-   * Resolves after `ms`; rejects with the signal's reason when it aborts. Does not keep the process
-   * alive.
+   * Resolves after `ms`. Rejects with the signal's reason when the signal aborts. Does not keep the
+   * process alive.
    */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
   /**
-   * Calls `run` once after `ms`, unless the function that it returns is called before. Does not
-   * keep the process alive.
+   * Calls `run` once after `ms`, unless the returned function is called before. Does not keep the
+   * process alive.
    */
   after(ms: number, run: () => void): () => void
 }
 
-/** The machine's own clock. */
+/** The machine's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
@@ -36,8 +36,8 @@ export const systemClock: Clock = {
 }
 
 /**
- * The machine's own clock, whose sleeps and timers keep the process alive. For a daemon that
- * starts: until it listens, nothing else does.
+ * The machine's clock, with sleeps and timers that keep the process alive. A starting daemon uses
+ * it, because nothing else keeps it alive until it listens.
  */
 export const startingClock: Clock = {
   ...systemClock,

@@ -1,22 +1,19 @@
-/**
- * Deadlines for asynchronous work. Work that is late goes on, but its result and its error are
- * dropped.
- */
+/** Deadlines for asynchronous work. Late work goes on, but its result or error is dropped. */
 import type { Clock } from './clock.ts'
 
 interface Deadline {
   readonly clock: Pick<Clock, 'after'>
   readonly ms: number
-  /** What it rejects with when the time is up. */
+  /** The error after the deadline. */
   readonly late: () => unknown
-  /** Ends the waiting, too, with its reason. */
+  /** Also ends the wait, with its reason. */
   readonly signal?: AbortSignal
 }
 
 /**
- * What `work` gives within `ms`. Otherwise it rejects with `late()`, or with the reason of
- * `signal`, at that moment; the signal that `work` got aborts with the same. Work is not begun when
- * `signal` has aborted already.
+ * The result of `work`, if it arrives within `ms`. Otherwise rejects at once with `late()` or with
+ * the reason of `signal`, and aborts the signal that `work` got. Does not start `work` if `signal`
+ * has already aborted.
  */
 export async function withDeadline<T>(
   { clock, ms, late, signal }: Deadline,
@@ -35,7 +32,7 @@ export async function withDeadline<T>(
   }
 }
 
-/** What `work` gives. When `signal` aborts first, it rejects with the signal's reason. */
+/** The result of `work`. Rejects with the signal's reason when `signal` aborts first. */
 export async function unlessAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   signal.throwIfAborted()
   const aborted = Promise.withResolvers<never>()
@@ -48,7 +45,7 @@ export async function unlessAborted<T>(signal: AbortSignal, work: () => Promise<
   }
 }
 
-/** What `work` gives within `ms`, or null when it takes longer. It goes on then. */
+/** The result of `work` if it arrives within `ms`, otherwise null. The work goes on. */
 export async function inTime<T>(
   clock: Pick<Clock, 'after'>,
   ms: number,
@@ -67,10 +64,10 @@ export async function inTime<T>(
 const TICK_MS = 30
 
 /**
- * A clock for deadlines on answers of others, for a process that may get too little CPU time. It
- * counts short ticks, so time in which this process did not run does not count against the other
- * side. A timer takes at most `maxStretch` times as long as asked. Before it calls `run`, what has
- * arrived is read.
+ * A clock for deadlines of other parties' answers, for a process that may get too little CPU time.
+ * It counts short ticks, so time in which this process does not run does not count against the
+ * other party. A timer takes at most `maxStretch` times its time. Data that has arrived is read
+ * before `run` is called.
  */
 export function loadTolerantClock(
   clock: Pick<Clock, 'after' | 'monotonic'>,
@@ -83,7 +80,7 @@ export function loadTolerantClock(
       const tick = () => {
         ticksLeft -= 1
         const isOver = ticksLeft <= 0 || clock.monotonic() >= lastMs
-        // The turn of the event loop in between reads what has arrived.
+        // One more turn of the event loop reads the data that has arrived.
         stop = isOver ? clock.after(0, run) : clock.after(TICK_MS, tick)
       }
       let stop = clock.after(TICK_MS, tick)

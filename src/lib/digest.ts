@@ -2,14 +2,14 @@
 import { createHash, type Hash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 
-/** `sha256:…` of an open file from its first byte on. */
+/** The `sha256:…` digest of an open file, read from its start. */
 export async function digestOf(file: FileHandle, signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256')
   await hashInto(hash, file, Number.POSITIVE_INFINITY, signal)
   return `sha256:${hash.digest('hex')}`
 }
 
-/** Adds the first `bytes` of an open file, or all there are, to the hash. */
+/** Adds the first `bytes` of an open file to the hash, or all of it. */
 export async function hashInto(
   hash: Hash,
   file: FileHandle,

@@ -3,13 +3,13 @@ import { statfs } from 'node:fs/promises'
 import { MIB } from '../model/sizes.ts'
 
 /**
- * Once space was short, this share of the reserve must be free in addition, so that the state does
- * not flap.
+ * After a shortage, this share of the reserve must be free in addition, so that the state does not
+ * flap.
  */
 const MORE_AGAIN = 0.1
 
 /**
- * Bytes that an unprivileged user may still write on the directory's file system (statfs(2),
+ * Bytes that an unprivileged user can still write on the directory's file system (statfs(2),
  * `f_bavail`).
  */
 export async function freeBytes(directory: string): Promise<number> {
@@ -17,16 +17,15 @@ export async function freeBytes(directory: string): Promise<number> {
   return bavail * bsize
 }
 
-/** Size in bytes of the file system that the directory is on. */
+/** Size of the directory's file system in bytes. */
 export async function totalBytes(directory: string): Promise<number> {
   const { blocks, bsize } = await statfs(directory)
   return blocks * bsize
 }
 
 /**
- * A function that says which of the directories lies on a file system with less than `reserveMiB`
- * free; null when none does. One that cannot be looked at is passed over. `free` is `freeBytes`,
- * unless told otherwise.
+ * A function that names a directory whose file system has less than `reserveMiB` free, or returns
+ * null. A directory that cannot be checked is skipped. `free` replaces `freeBytes`.
  */
 export function createDiskWatch(
   reserveMiB: number,

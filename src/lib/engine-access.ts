@@ -1,12 +1,12 @@
 /**
- * How to connect to an engine that runs on several nodes (database, message broker): the settings
- * that both have in common.
+ * How to connect to an engine with several nodes: the settings that the database and the message
+ * broker share.
  */
 import { readFile } from 'node:fs/promises'
 
-/** Where the nodes of an engine are and how to get in. */
+/** The addresses and credentials of an engine. */
 export interface EngineAccess {
-  /** `host` or `host:port`, the preferred one first, alike on all hosts. */
+  /** `host` or `host:port`, the preferred one first, the same on all hosts. */
   readonly nodes: readonly string[]
   readonly user: string
   readonly password: string
@@ -14,20 +14,18 @@ export interface EngineAccess {
 }
 
 /**
- * Files in PEM: whom the server's certificate must be signed by, and this host's own certificate
+ * PEM files: the authority that signs the servers' certificates, and this host's own certificate
  * and key.
  */
 export interface EngineTls {
-  /**
-   * Which nodes are spoken to by TLS: all, all but those on loopback (`others`), or none of them.
-   */
+  /** The nodes that TLS is used for: all, all except those on loopback (`others`), or none. */
   readonly to: 'all' | 'others' | 'none'
   readonly ca: string | null
   readonly cert: string | null
   readonly key: string | null
 }
 
-/** What `tls.connect` takes of it. */
+/** Options of `tls.connect`. */
 interface TlsOptions {
   readonly ca: string
   readonly cert?: string
@@ -35,13 +33,13 @@ interface TlsOptions {
   readonly minVersion: 'TLSv1.2'
   readonly rejectUnauthorized: true
   /**
-   * What mysql2 calls the check that all others do anyway: whether the certificate is for this name
-   * or address.
+   * mysql2's name for checking that the certificate has this name or address. All others always
+   * check it.
    */
   readonly verifyIdentity: true
 }
 
-/** `host` or `host:port` as its parts; the settings' schema has seen to its form. */
+/** The parts of `host` or `host:port`. The settings' schema has checked the format. */
 export function splitAddress(
   text: string,
   defaultPort: number,
@@ -51,17 +49,17 @@ export function splitAddress(
 }
 
 /**
- * Gives what a connection to a host is made with; undefined: no TLS. Rejects as the file system
- * does, which names the file.
+ * The TLS options for connections to a host. Undefined: no TLS. Rejects with the file system's
+ * error, which names the file.
  */
 export type TlsReader = (host: string) => Promise<TlsOptions | undefined>
 
-/** So long a file that has been read is not read again. */
+/** For how long a file is not read again. */
 const KEPT_MS = 30_000
 
 /**
  * Reads the files when they are needed, so that renewed certificates are used. While they are
- * unchanged it returns the same object: mysql2 resumes TLS sessions by that.
+ * unchanged it returns the same object, which lets mysql2 resume TLS sessions.
  */
 export function createTlsReader(tls: EngineTls): TlsReader {
   let kept: { readonly atMs: number; readonly options: TlsOptions } | undefined
@@ -88,7 +86,7 @@ async function readTls({ ca, cert, key }: EngineTls, host: string): Promise<TlsO
   }
 }
 
-/** Whether what is sent to this host leaves the machine: names but `localhost` are taken to. */
+/** Whether the host is this machine. Names other than `localhost` count as other machines. */
 function isLoopback(host: string): boolean {
   return host === 'localhost' || /^127(?:\.\d{1,3}){3}$/.test(host)
 }

@@ -1,13 +1,10 @@
-/**
- * Small files of ours: whether they are there, replaced in one step, records in them, and having
- * all of it on the disk.
- */
+/** Small files: existence, atomic replacement, JSON records, and syncing to disk. */
 import { randomBytes } from 'node:crypto'
 import { link, open, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
 import type { z } from 'zod'
 import { createQueues } from './queue.ts'
 
-/** Whether something can be seen at this path. */
+/** Whether the path exists. */
 export function exists(path: string): Promise<boolean> {
   return stat(path).then(
     () => true,
@@ -15,7 +12,7 @@ export function exists(path: string): Promise<boolean> {
   )
 }
 
-/** The record in a JSON file, or null when there is none (no file, a torn or foreign one). */
+/** The record in a JSON file. Null when the file is missing, incomplete or foreign. */
 export async function readRecord<T>(path: string, schema: z.ZodType<T>): Promise<T | null> {
   try {
     return schema.parse(JSON.parse(await readFile(path, 'utf8')))
@@ -24,23 +21,23 @@ export async function readRecord<T>(path: string, schema: z.ZodType<T>): Promise
   }
 }
 
-/** Writes the record in the place of what is there, as `replaceFile`. */
+/** Writes a record to a JSON file, like `replaceFile`. */
 export function writeRecord(path: string, record: unknown): Promise<void> {
   return replaceFile(path, JSON.stringify(record))
 }
 
-/** By path: two replacements of one file at once would take the same file aside. */
+/** By path: two replacements of one file would use the same temporary file. */
 const inTurn = createQueues<string>()
 
 /**
- * Puts a file in the place of what is there: whoever looks, after whatever crash, sees all of the
- * old one or all of the new one. Which of them a power cut leaves is sure only when the directory
- * is synced, too (fsync(2), notes). Of several the last one stays.
+ * Replaces a file. After any crash a reader sees the whole old file or the whole new one. Which of
+ * them a power failure leaves is certain only when the directory is synced as well (fsync(2),
+ * notes). Of several calls the last one counts.
  */
 export function replaceFile(path: string, content: string | Buffer, mode?: number): Promise<void> {
   const aside = `${path}.new`
   return inTurn(path, async () => {
-    // What a crash left here may have any mode; a new file has ours.
+    // A file that a crash left here may have any mode. A new one has ours.
     await rm(aside, { force: true })
     try {
       await writeSynced(aside, content, mode)
@@ -53,9 +50,9 @@ export function replaceFile(path: string, content: string | Buffer, mode?: numbe
 }
 
 /**
- * Creates a file with all of its content where there is none; `replaces` first removes one that
- * cannot be used. Of several programs at once the first succeeds, and its file is everybody's: read
- * it afterwards.
+ * Creates a file with its whole content if it does not exist. `replaces` first removes an unusable
+ * one. If several programs create it at once, the first succeeds and all use its file: read it
+ * afterwards.
  */
 export async function createFile(
   path: string,
@@ -66,21 +63,23 @@ export async function createFile(
   await writeSynced(aside, content, mode)
   try {
     if (replaces) await rm(path, { force: true })
-    // link(2) refuses an existing name.
+    // link(2) fails if the name exists.
     await link(aside, path).catch(() => undefined)
   } finally {
     await unlink(aside)
   }
 }
 
-/** Makes a file that is not there yet. */
+/** Creates a new file. */
 async function writeSynced(path: string, content: string | Buffer, mode?: number): Promise<void> {
   await using opened = await open(path, 'wx', mode)
   await opened.writeFile(content)
   await opened.sync()
 }
 
-/** Resolves when a file's content, or a directory's entries, are on the disk (fsync(2)). */
+/**
+ * Resolves when the content of a file, or the entries of a directory, are on the disk (fsync(2)).
+ */
 export async function syncPath(path: string): Promise<void> {
   await using opened = await open(path, 'r')
   await opened.sync()

@@ -1,22 +1,22 @@
-/** Watches programs that a part of the daemon starts, and names those that hang. */
+/** Watches the programs that a part of the daemon starts, and reports those that hang. */
 import type { Clock } from './clock.ts'
 import type { Runner } from './runner.ts'
 
 export interface HangingProgramWatch {
   readonly run: Runner
   /**
-   * A sentence for each program that takes too long now, or that was killed for it lately and has
+   * A sentence for each program that takes too long, or that was recently killed for that and has
    * not succeeded since.
    */
   hanging(): readonly string[]
 }
 
-/** Programs that are watched normally end within a second. */
+/** The watched programs normally end within a second. */
 const LATE_MS = 5_000
-/** How long a program that was killed is still named, if nobody starts it again. */
+/** For how long a killed program is reported if it is not started again. */
 const NAMED_MS = 60_000
 
-/** `run`, with an eye on what it starts. */
+/** Runs programs like `run`, and watches them. */
 export function watchForHangingPrograms(
   run: Runner,
   clock: Pick<Clock, 'monotonic'>,

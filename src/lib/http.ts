@@ -1,7 +1,7 @@
 /**
- * `node:http` without what nobody here uses.
+ * `node:http` without an unused part.
  *
- * An ES import of it reads every one of its exports, and one of them (`WebSocket`) loads undici
- * with it: 2 MB that stay.
+ * An ES import of it reads all exports, and one of them (`WebSocket`) loads undici: 2 MB that stay
+ * in memory.
  */
 export const { createServer, request } = process.getBuiltinModule('node:http')

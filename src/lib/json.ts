@@ -1,6 +1,6 @@
-/** Text that may be JSON. */
+/** Parses text that may be JSON. */
 
-/** The value, or undefined where the text is no JSON. Pure. */
+/** The value. Undefined when the text is not JSON. Pure. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)

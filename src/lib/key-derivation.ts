@@ -1,17 +1,17 @@
 /**
- * Derives one key for each purpose from the cluster's secret. A derived key tells nothing about the
- * secret or about another key.
+ * Derives a key for each purpose from the cluster's secret. A derived key reveals nothing about the
+ * secret or about other keys.
  *
  * HKDF-SHA256 (RFC 5869) with the salt `atoll` and the info `atoll/1/<purpose>`. The secret itself
- * is never used as a key or password and never sent. HKDF does not slow down guessing, so the
+ * is never used as a key or password, and never sent. HKDF does not slow down guessing, so the
  * secret must be random.
  */
 import { hkdfSync } from 'node:crypto'
 
 /**
- * What a derived key is for: `ca` signs the hosts' certificates, `bus` what hosts tell each other,
- * `records` seals secrets in the records; `mariadb`, `galera` (state transfers), `rabbitmq` and
- * `erlang` (the cookie) let hosts in at their engines.
+ * Purposes of derived keys: `ca` signs the hosts' certificates, `bus` authenticates messages
+ * between hosts, `records` encrypts secrets in the records. `mariadb`, `galera` (state transfers),
+ * `rabbitmq` and `erlang` (the cookie) are credentials for the engines.
  */
 export const PURPOSES = [
   'ca',
@@ -24,18 +24,18 @@ export const PURPOSES = [
   'fabric',
 ] as const
 
-/** One of `PURPOSES`. */
+/** A purpose of a derived key. */
 export type Purpose = (typeof PURPOSES)[number]
 
 const SALT = 'atoll'
 const PASSWORD_BYTES = 32
 
-/** The key of `length` bytes (at most 8,160, RFC 5869, 2.3) for this purpose. */
+/** The key of `length` bytes (at most 8,160; RFC 5869, 2.3) for this purpose. */
 export function deriveKey(secret: string | Uint8Array, purpose: Purpose, length: number): Buffer {
   return Buffer.from(hkdfSync('sha256', secret, SALT, `atoll/1/${purpose}`, length))
 }
 
-/** The key for this purpose as a password: 64 hexadecimal digits, which need quotes nowhere. */
+/** The key for this purpose as a password: 64 hexadecimal digits, which never need quotes. */
 export function derivePassword(secret: string | Uint8Array, purpose: Purpose): string {
   return deriveKey(secret, purpose, PASSWORD_BYTES).toString('hex')
 }

@@ -10,21 +10,21 @@ import { write, writeSync } from 'node:fs'
 import { MIB } from '../model/sizes.ts'
 
 export interface LogSink {
-  /** Takes a line with its line feed. */
+  /** Takes a line with its line feed at the end. */
   write(line: string): void
-  /** Calls `told` with the number of lines whenever some are dropped. */
+  /** Calls `told` with the number of lines whenever lines are dropped. */
   onDropped(told: (lines: number) => void): void
-  /** Calls `told` with the number of lines that were lost when lines can be written again. */
+  /** Calls `told` with the number of lost lines when lines can be written again. */
   onRecovered(told: (lost: number) => void): void
-  /** Writes what waits, as far as that works at once: the process ends. */
+  /** Writes waiting lines, as far as possible without waiting. For the end of the process. */
   flush(): void
 }
 
-/** Most text that waits to be written, in characters. */
+/** Maximum length of waiting text, in characters. */
 const WAITING_LIMIT = MIB
-/** Most lines in one write. */
+/** Maximum number of lines in one write. */
 const BATCH_LINES = 256
-/** How long a reader that is full is left alone. */
+/** Pause after the reader could take no more. */
 const RETRY_MS = 50
 
 interface Batch {
@@ -32,7 +32,7 @@ interface Batch {
   bytes: Buffer
 }
 
-/** A sink over a descriptor, which stays open. */
+/** A sink for a descriptor, which it does not close. */
 export function createLogSink(fd: number): LogSink {
   openQuietly(fd)
   let waiting: string[] = []
@@ -53,7 +53,7 @@ export function createLogSink(fd: number): LogSink {
     waiting = waiting.slice(BATCH_LINES)
     const text = lines.join('')
     waitingLength -= text.length
-    // The rest of a line that was cut off by a full disk is lost: the next begins on its own.
+    // The rest of a line that a full disk cut off is lost. The next line begins on a new line.
     return { lines: lines.length, bytes: Buffer.from(torn ? `\n${text}` : text) }
   }
 
@@ -109,15 +109,15 @@ export function createLogSink(fd: number): LogSink {
       try {
         while (waiting.length > 0) writeSync(fd, takeBatch().bytes)
       } catch {
-        // There is nobody left to tell.
+        // Nobody can be told.
       }
     },
   }
 }
 
 /**
- * Node's own stream over stderr switches pipes and sockets to answer `EAGAIN` instead of blocking,
- * and is what Node's warnings go through: its errors must not end the process.
+ * Node's stream for stderr makes pipes and sockets block no more: they return `EAGAIN`. Node's
+ * warnings go through it, so its errors must not end the process.
  */
 function openQuietly(fd: number): void {
   if (fd === process.stderr.fd) process.stderr.on('error', () => undefined)

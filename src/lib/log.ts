@@ -9,7 +9,7 @@ import { pino } from 'pino'
 import type { PinoPretty } from 'pino-pretty'
 import { createLogSink } from './log-sink.ts'
 
-/** The part of pino that the house uses: fields first, constant message second. */
+/** The part of pino's interface that we use: fields first, constant message second. */
 export interface Log {
   debug(fields: object, message: string): void
   info(fields: object, message: string): void
@@ -20,20 +20,21 @@ export interface Log {
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
-/** The log of a process, which outlives what it is written to. */
+/** The log of a process. It works even when its output does not. */
 export interface ProcessLog extends Log {
   /**
-   * Calls `told` with the number of lines whenever some are dropped because they cannot be written.
+   * Calls `told` with the number of lines whenever lines are dropped because they cannot be
+   * written.
    */
   onDropped(told: (lines: number) => void): void
-  /** Writes what waits: the process ends. */
+  /** Writes waiting lines. For the end of the process. */
   flush(): void
 }
 
 /**
  * A logger on stderr. `format: auto` is JSON unless stderr is a terminal. It never blocks or ends
- * its owner: what cannot be written is dropped and counted, and one line says so when lines can be
- * written again (`log-sink.ts`).
+ * the process. Lines that cannot be written are dropped and counted, and a later line reports them
+ * (`log-sink.ts`).
  */
 export function createLog(options: {
   readonly level: LogLevel
@@ -60,17 +61,17 @@ export function createLog(options: {
 const STDERR = 2
 const asItIs = (line: string): string => line
 
-/** Only people at a terminal need it, so a daemon does without its megabyte. */
+/** Loaded only for terminals, because it takes a megabyte of memory. */
 function loadPretty(): typeof PinoPretty {
   return createRequire(import.meta.url)('pino-pretty')
 }
 
-/** Causes that are told of one error; an aggregate may have hundreds. */
+/** Maximum number of causes that are logged for an error. An aggregate may have hundreds. */
 const CAUSES_SHOWN = 10
 
 /**
- * How an error is logged. For expected errors (which carry a code or a kind, and are no bug): the
- * messages of the error and its causes. For all others: every stack, because the fault may be ours.
+ * How an error is logged. An expected error has a code or a kind and is not a bug: its messages and
+ * those of its causes. Any other: all stacks, because the mistake may be ours.
  */
 export function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return error
@@ -86,20 +87,20 @@ export function describeError(error: unknown): unknown {
   }
 }
 
-/** Whether the whole chain is of the kind that happens to a program without a fault. */
+/** Whether the error and all its causes can happen without a mistake in the program. */
 function isExpected(error: Error): boolean {
   return [error, ...causesOf(error)].every((one) => {
     if (one instanceof AggregateError) return true
     if (one instanceof Error && 'kind' in one) return one.kind !== 'bug'
-    // Foreign errors that a program is to expect have a code (errno, SQLite, HTTP). A TypeError is
-    // a mistake even when it has one.
+    // Expected errors of others have a code (errno, SQLite, HTTP). A TypeError is a mistake even
+    // with a code.
     if (!(one instanceof Error) || one instanceof TypeError || one instanceof RangeError)
       return false
     return 'code' in one || 'statusCode' in one
   })
 }
 
-/** What caused an error, nearest first, members of aggregates among them. */
+/** The causes of an error, nearest first, including members of aggregates. */
 function causesOf(error: Error): readonly unknown[] {
   const causes: unknown[] = []
   const next = (at: unknown): readonly unknown[] => {

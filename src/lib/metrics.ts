@@ -1,14 +1,14 @@
 /**
  * Metrics: Prometheus counters, gauges and histograms, all named `atoll_…`.
  *
- * A registry is made in `main.ts` and handed down; each part declares its own metrics once, when it
- * is built.
+ * `main.ts` creates a registry and passes it down. Each part declares its metrics once, when it is
+ * created.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
 export type { Counter, Gauge }
 
-/** Where the parts of one daemon declare their metrics. */
+/** Where the parts of a daemon declare their metrics. */
 export interface Metrics {
   counter<L extends string>(name: string, help: string, labels?: readonly L[]): Counter<L>
   gauge<L extends string>(name: string, help: string, labels?: readonly L[]): Gauge<L>
@@ -19,18 +19,18 @@ export interface Metrics {
     labels?: readonly L[],
     buckets?: readonly number[],
   ): Histogram<L>
-  /** The Prometheus text exposition of everything declared. */
+  /** All metrics in Prometheus's text format. */
   render(): Promise<string>
 }
 
 /**
- * How often the delay of the event loop is sampled. Every 10 ms, as the library would, is a hundred
- * wake-ups a second of an idle daemon.
+ * Sampling interval of the event loop's delay. The library's default of 10 ms would wake an idle
+ * daemon a hundred times a second.
  */
 const LOOP_SAMPLE_MS = 1000
 const LATENCY_BUCKETS_SECONDS = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10]
 
-/** An empty registry. With `process: true` it also has Node's and the process's own figures. */
+/** An empty registry. With `process: true` it includes Node's and the process's own metrics. */
 export function createMetrics(options: { readonly process?: boolean } = {}): Metrics {
   const registry = new Registry()
   if (options.process === true)

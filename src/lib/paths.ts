@@ -2,8 +2,8 @@
  * Builds paths from names that come from elsewhere (records, labels, directories, files), and
  * removes directories.
  *
- * All code uses `below` to put such a name into a path: a name is one step down, so the result
- * always lies below its root. All code uses `removeTree` to remove a directory.
+ * `below` is the only way to put such a name into a path. Each name is one step down, so the result
+ * is always below its root. `removeTree` is the only way to remove a directory.
  */
 import { readFile, realpath, rm } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
@@ -11,12 +11,12 @@ import { hasCode } from './errno.ts'
 
 /** Longest name in a directory, in bytes (NAME_MAX, limits.h). */
 const NAME_MAX_BYTES = 255
-/** Where the kernel lists the mounts that this process sees (proc_pid_mountinfo(5)). */
+/** The kernel's list of the mounts that this process sees (proc_pid_mountinfo(5)). */
 const MOUNTS = '/proc/self/mountinfo'
 
 /**
- * The path that leads from `root`, which is absolute, one step down for each name. Throws
- * RangeError for what is no such name.
+ * The path from `root`, which is absolute, one step down for each name. Throws RangeError for an
+ * invalid name.
  */
 export function below(root: string, ...names: readonly string[]): string {
   if (!isAbsolute(root)) throw new RangeError(`not an absolute path: ${JSON.stringify(root)}`)
@@ -31,10 +31,9 @@ function isName(name: string): boolean {
 }
 
 /**
- * Removes what is at `below(root, ...names)`, with all that is in it; that there is nothing is
- * well. Links are removed and never followed. Throws, with nothing removed, when a directory on the
- * way is a link that leads elsewhere, when something is mounted there or in it, and when no name is
- * given.
+ * Removes `below(root, ...names)` and everything in it. Does nothing if it does not exist. Links
+ * are removed and never followed. Throws without removing anything when a directory of the path is
+ * a link, when something is mounted there, or when no name is given.
  */
 export async function removeTree(root: string, ...names: readonly string[]): Promise<void> {
   if (names.length === 0) throw new RangeError(`removeTree needs a name below the root: ${root}`)
@@ -55,13 +54,13 @@ function noSuchPath(error: unknown): null {
   throw error
 }
 
-/** A mount point at or below `path`, if there is one. */
+/** A mount point at or below `path`. Undefined if there is none. */
 function mountsIn(mountinfo: string, path: string): string | undefined {
   return mountinfo
     .split('\n')
     .map((line) => line.split(' ')[4] ?? '')
     .map((point) =>
-      // Blanks, tabs, line ends and backslashes are written as octal numbers.
+      // Spaces, tabs, line feeds and backslashes are written as octal numbers.
       point.replace(/\\([0-7]{3})/g, (_all, digits: string) =>
         String.fromCharCode(Number.parseInt(digits, 8)),
       ),

@@ -1,25 +1,25 @@
 /**
- * Limits for each source (such as a client address or access key) on something that many share:
- * places, amounts, and requests a second.
+ * Limits for each source (such as a client address or access key) of a shared resource: places,
+ * amounts, and requests a second.
  */
 import { createBoundedMap } from './bounded-map.ts'
 import { type BucketLimits, createTokenBucket, type TokenBucket } from './token-bucket.ts'
 
 /**
- * Places that nobody may hold more of than its limit, nor more than half of what is free.
+ * Places, of which no source may hold more than its limit or more than half of the free ones.
  *
- * The second rule makes the limit shrink while many hold much (a dynamic threshold, as in
+ * The second rule lowers the limit when few places are free (a dynamic threshold, as in
  * shared-memory switches: Choudhury and Hahne, IEEE/ACM Transactions on Networking 6(2), 1998).
- * However many want everything, some places stay free, and whoever holds none gets one.
+ * Whatever others hold, some places stay free for sources that have none.
  */
 export interface Places<K> {
-  /** Takes a place; false when `key` may not have one more. */
+  /** Takes a place. False when `key` may not have another one. */
   take(key: K): boolean
-  /** Gives one back that was taken. */
+  /** Returns a place. */
   give(key: K): void
 }
 
-/** `total` places, of which one key holds at most `limitOfOne`. */
+/** `total` places, of which each key may hold at most `limitOfOne`. */
 export function createPlaces<K>(limits: {
   readonly total: number
   readonly limitOfOne: number
@@ -45,16 +45,16 @@ export function createPlaces<K>(limits: {
   }
 }
 
-/** How much each source holds of something that is counted. */
+/** How much each source holds of an amount. */
 export interface Tally<K> {
-  /** Held by all. */
+  /** The amount that all sources hold. */
   all(): number
   of(key: K): number
-  /** Counts some more; what it returns gives that back, once. */
+  /** Adds to the amount. The returned function subtracts it again, once. */
   hold(key: K, amount: number): () => void
 }
 
-/** Nobody holds anything. Sources that hold nothing take no room. */
+/** Starts with nothing held. Sources that hold nothing take no memory. */
 export function createTally<K>(): Tally<K> {
   const held = new Map<K, number>()
   let all = 0
@@ -80,8 +80,8 @@ export function createTally<K>(): Tally<K> {
 }
 
 /**
- * A token bucket for each source. Only so many sources are remembered, those that asked last: one
- * that is forgotten begins with a full bucket.
+ * A token bucket for each source. Only the sources that asked last are remembered. A forgotten one
+ * begins with a full bucket.
  */
 export function createRates<K>(
   limits: BucketLimits,

@@ -1,18 +1,18 @@
 /**
- * How many bytes a program and all its descendants have read and written, as the kernel counts
- * them.
+ * The number of bytes that a program and its descendants have read and written, as the kernel
+ * counts them.
  */
 import { readFile } from 'node:fs/promises'
 
-/** In `/proc/<pid>/io` (proc_pid_io(5)): bytes by read(2), write(2) and their like. */
+/** In `/proc/<pid>/io` (proc_pid_io(5)): bytes of read(2), write(2) and similar calls. */
 const MOVED = /^[rw]char: (?<bytes>\d+)$/gm
-/** Nobody whom we start has as many generations of children. */
+/** The programs that we start have fewer generations of children. */
 const GENERATIONS_MAX = 8
 
 /**
- * Bytes that the process and its descendants have read and written; null when the kernel does not
- * tell. What has ended counts as far as its parent has heard of it, so that two results are to be
- * compared for being equal, not for which is greater.
+ * Bytes that the process and its descendants have read and written. Null when the kernel does not
+ * say. Ended processes count only once their parent has waited for them, so results may decrease:
+ * compare them only for equality.
  */
 export async function bytesMoved(pid: number): Promise<number | null> {
   try {
@@ -32,7 +32,7 @@ async function movedBy(pids: readonly number[], generations: number): Promise<nu
   return bytes
 }
 
-/** Those of its first thread: programs that we start have children by no other. */
+/** The children of the first thread. The programs that we start have no others. */
 async function childrenOf(pid: number): Promise<readonly number[]> {
   const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')
   return text.split(' ').filter(Boolean).map(Number)

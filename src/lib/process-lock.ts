@@ -1,16 +1,13 @@
 /**
- * One process at a time for a directory: an abstract unix socket named after it.
+ * Allows one process for each directory, by an abstract Unix socket with its name.
  *
- * The kernel frees the name the moment the holder dies, however it dies, so there is never a stale
- * lock (unix(7), "abstract").
+ * The kernel frees the name when the holder dies, so a stale lock cannot exist (unix(7),
+ * "abstract").
  */
 import { createServer } from 'node:net'
 import { hasCode } from './errno.ts'
 
-/**
- * Takes the lock, or returns null when another process holds it. The returned function gives it
- * back.
- */
+/** Takes the lock. Null when another process holds it. The returned function releases it. */
 export async function takeProcessLock(name: string): Promise<(() => Promise<void>) | null> {
   const server = createServer((socket) => socket.destroy())
   const taken = await new Promise<boolean>((resolve, reject) => {

@@ -1,19 +1,19 @@
 /**
- * Controls concurrency: one after the other, at most so many at once, or one run for all who ask
- * for the same.
+ * Controls concurrency: one call after another, at most a number at once, or one call for all who
+ * ask for the same.
  */
 import { createRoundRobin } from './round-robin.ts'
 
-/** Does what it is given after all that it was given before, however that ended. */
+/** Runs work after all earlier work has ended, successfully or not. */
 export type Queue = <T>(work: () => Promise<T>) => Promise<T>
 
-/** A queue in which nobody waits yet. */
+/** An empty queue. */
 export function createQueue(): Queue {
   const inTurn = createQueues<null>()
   return (work) => inTurn(null, work)
 }
 
-/** A queue for each key, as long as something is done or waits in it. */
+/** A queue for each key that has work. */
 export function createQueues<K>(): <T>(key: K, work: () => Promise<T>) => Promise<T> {
   const last = new Map<K, Promise<unknown>>()
   return async (key, work) => {
@@ -27,7 +27,7 @@ export function createQueues<K>(): <T>(key: K, work: () => Promise<T>) => Promis
   }
 }
 
-/** Work that is done once for all who ask for the same key while it is under way. */
+/** Runs work once for all callers that ask for the same key while it runs. */
 export function createSingleFlight<K, V>(): (key: K, work: () => Promise<V>) => Promise<V> {
   const underWay = new Map<K, Promise<V>>()
   return (key, work) => {
@@ -37,22 +37,23 @@ export function createSingleFlight<K, V>(): (key: K, work: () => Promise<V>) => 
   }
 }
 
-/** What wants a place. */
+/** A request for a place. */
 interface Turn {
-  /** For whom. Places are given round among the owners; without an owner all are one. */
+  /** Who asks. Owners take turns. Without an owner, all requests have the same one. */
   readonly owner?: string | undefined
-  /** What is worked at: of one key only one turn has a place. */
+  /** At most one request of a key has a place. */
   readonly key?: string
 }
 
 /** Places for work. */
 export interface Limit {
   /**
-   * Resolves, with what gives the place back, when there is one. Rejects with the reason of
-   * `signal` when it aborts before, and with `full(owner)` when too many of this owner wait.
+   * Waits for a place. Resolves with the function that returns it. Rejects with the reason of
+   * `signal` when it aborts first, and with `full(owner)` when too many requests of this owner
+   * wait.
    */
   take(turn: Turn, signal?: AbortSignal): Promise<() => void>
-  /** Does `work` in a place of its own: at once, before it returns, where there is one. */
+  /** Runs `work` in a place. If one is free, it starts before this returns. */
   run<T>(turn: Turn, work: () => Promise<T>, signal?: AbortSignal): Promise<T>
 }
 
@@ -61,13 +62,13 @@ interface Waiting {
   readonly admit: () => void
 }
 
-/** Nobody works yet. */
+/** All places are free at first. */
 export function createLimit(limits: {
-  /** How many have a place at once. */
+  /** Total number of places. */
   readonly places: number
-  /** How many of one owner; all, unless said otherwise. */
+  /** Maximum for one owner. All places by default. */
   readonly ofOne?: number
-  /** How many of one owner wait, and what those beyond are told. */
+  /** Maximum number of waiting requests for one owner, and the error for further ones. */
   readonly waitingOfOne?: { readonly count: number; readonly full: () => unknown }
 }): Limit {
   const { places, ofOne = places, waitingOfOne } = limits
@@ -84,7 +85,7 @@ export function createLimit(limits: {
     return mine < ofOne
   }
   const occupy = (turn: Turn): (() => void) => {
-    // One of its own: a caller may bring the same object twice.
+    // A copy, because a caller may pass the same object twice.
     const mine = { ...turn }
     working.add(mine)
     return () => {

@@ -1,25 +1,25 @@
 /**
- * Waiting items, taken in turn from each owner, so that an owner with many items delays only
+ * Waiting items, taken from each owner in turn, so that an owner with many items delays only
  * itself.
  */
 export interface RoundRobin<T> {
-  /** How many wait. */
+  /** Number of waiting items. */
   readonly size: number
-  /** How many of one owner wait. */
+  /** Number of waiting items of one owner. */
   sizeOf(owner: string): number
   add(owner: string, item: T): void
-  /** Takes out one that waits; false when it does not. */
+  /** Removes a waiting item. False if it is not waiting. */
   remove(owner: string, item: T): boolean
   /**
-   * The next one: of each owner one, in the order in which the owner came. What `may` denies is
-   * passed over.
+   * Takes the next item: one of each owner in turn, in the order in which the owners arrived. Items
+   * that `may` rejects are skipped.
    */
   take(
     may?: (owner: string, item: T) => boolean,
   ): { readonly owner: string; readonly item: T } | undefined
 }
 
-/** Nothing waits yet. */
+/** Empty at first. */
 export function createRoundRobin<T extends object>(): RoundRobin<T> {
   const waiting = new Map<string, T[]>()
   let size = 0
@@ -52,7 +52,7 @@ export function createRoundRobin<T extends object>(): RoundRobin<T> {
         const at = mine.findIndex((item) => may(owner, item))
         const item = at === -1 ? undefined : removeAt(owner, mine, at)
         if (item === undefined) continue
-        // Behind all others, if more of it waits.
+        // If the owner has more items, it goes to the end.
         if (waiting.delete(owner)) waiting.set(owner, mine)
         return { owner, item }
       }

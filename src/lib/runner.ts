@@ -1,8 +1,8 @@
 /**
- * Runs another program, with limits on time and output. Arguments are a list and never go through a
- * shell.
+ * Runs another program, with limits on time and output. Arguments are a list and never pass through
+ * a shell.
  *
- * For the few jobs for which the kernel has no socket that we speak (`nft`, `iptables`).
+ * It is for the few jobs that cannot be done through a kernel socket (`nft`, `iptables`).
  */
 import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
@@ -12,25 +12,26 @@ import { bytesMoved } from './process-io.ts'
 
 interface Run {
   readonly stdin?: string
-  /** The program is killed when it takes longer. */
+  /** Kill the program when it takes longer. */
   readonly timeoutMs?: number
   /**
-   * The program is killed when neither it nor what it started has read or written a byte for so
-   * long. Time in which this process does not run does not count.
+   * Kill the program when neither it nor its descendants have read or written a byte for this long.
+   * Time in which this process does not run does not count.
    */
   readonly idleMs?: number
-  /** The program is killed when it says more than this on stdout or on stderr. */
+  /** Kill the program when its stdout or stderr is longer. */
   readonly outputLimitBytes?: number
   readonly signal?: AbortSignal
   /**
-   * What it inherits as numbers 3 and following: descriptors, or bytes that it reads from a pipe.
+   * What the program inherits as descriptors 3 and following: a descriptor, or bytes to read from a
+   * pipe.
    */
   readonly inherit?: readonly (number | Buffer)[]
 }
 
 /**
- * How a program ended: `exitCode` is null when a signal or a limit ended it, and `stoppedBy` says
- * which limit.
+ * How a program ended. `exitCode` is null when a signal or a limit ended it. `stoppedBy` names the
+ * limit.
  */
 export interface RunResult {
   readonly exitCode: number | null
@@ -40,8 +41,8 @@ export interface RunResult {
 }
 
 /**
- * Starts `program` and resolves when it has ended, however it ended. Rejects with Node's own error
- * (`code: 'ENOENT'`) only when the program cannot be started.
+ * Starts `program`, and resolves when it has ended in any way. Rejects only when it cannot be
+ * started, with Node's error (`code: 'ENOENT'`).
  */
 export type Runner = (program: string, args: readonly string[], run?: Run) => Promise<RunResult>
 
@@ -56,16 +57,16 @@ export function failureOf({ exitCode, stoppedBy, stderr }: RunResult): string {
 
 const FIRST_INHERITED = 3
 const DEFAULT_TIMEOUT_MS = 10_000
-/** How many checks in a row must see no I/O until a program counts as idle. */
+/** Consecutive checks without I/O until a program counts as idle. */
 const IDLE_LOOKS = 10
 /**
- * How long a killed program may take to end. One that is stuck in the kernel does not end; the
- * caller then stops waiting.
+ * How long to wait for a killed program to end. One that is stuck in the kernel does not end, and
+ * is no longer waited for.
  */
 const KILLED_MS = 1_000
 const DEFAULT_OUTPUT_LIMIT_BYTES = 16 * MIB
 
-/** The machine's own programs. */
+/** Runs the machine's programs. */
 export const systemRunner: Runner = (program, args, run = {}) =>
   new Promise((resolve, reject) => {
     const child = startWith(program, args, 'pipe', run.inherit ?? [])
@@ -95,7 +96,7 @@ export const systemRunner: Runner = (program, args, run = {}) =>
     }
     const stdout = collect(child.stdout)
     const stderr = collect(child.stderr)
-    // A program that ends without reading its input closes the pipe; its exit code tells the story.
+    // A program that ends without reading its input closes the pipe. Its exit code says why.
     child.stdin?.on('error', () => {})
     child.stdin?.end(run.stdin ?? '')
 
@@ -116,7 +117,9 @@ export const systemRunner: Runner = (program, args, run = {}) =>
     child.on('close', end)
   })
 
-/** Calls `stop` once the process has been idle for `idleMs`. The result ends the watch. */
+/**
+ * Calls `stop` once the process has been idle for `idleMs`. The returned function ends the watch.
+ */
 function whenIdle(
   pid: number | undefined,
   idleMs: number | undefined,
@@ -136,9 +139,9 @@ function whenIdle(
 }
 
 /**
- * Undoes the daemon's own protection from the OOM killer for a child process, which inherits it
- * (proc_pid_oom_score_adj(5)). Called at once, so that the child's own children do not inherit it
- * either. Does nothing if the child has ended.
+ * Removes the daemon's protection from the OOM killer from a child process, which inherits it
+ * (proc_pid_oom_score_adj(5)). It must be called at once, before the child has children. Does
+ * nothing if the child has ended.
  */
 export function beExpendable(pid: number): void {
   try {
@@ -149,8 +152,8 @@ export function beExpendable(pid: number): void {
 }
 
 /**
- * Starts a program with `stdin` and what it inherits besides; its stdout and stderr are ours to
- * read.
+ * Starts a program with `stdin` and further inherited descriptors. Its stdout and stderr are pipes
+ * to us.
  */
 export function startWith(
   program: string,
@@ -164,7 +167,7 @@ export function startWith(
   for (const [index, one] of inherit.entries()) {
     const pipe = child.stdio[FIRST_INHERITED + index]
     if (typeof one === 'number' || !(pipe instanceof Writable)) continue
-    // A program that ends without reading it says why by its exit code.
+    // A program that ends without reading the pipe says why by its exit code.
     pipe.on('error', () => {})
     pipe.end(one)
   }

@@ -8,9 +8,9 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 
 /** Encrypts (`seal`) and decrypts (`open`) with one key. */
 export interface SecretCipher {
-  /** `place` names the row that the text will stand in. */
+  /** `place` names the row where the text will be stored. */
   seal(text: string, place: string): string
-  /** Null when it was sealed by another key, for another place, or was changed. */
+  /** Null when the text was encrypted with another key or for another place, or was changed. */
   open(sealed: string, place: string): string | null
 }
 

@@ -1,8 +1,8 @@
 /**
- * A WebSocket that carries a terminal (`terminal-protocol.ts`); the same code runs at both ends.
+ * A WebSocket that carries a terminal (`terminal-protocol.ts`). Both ends use this code.
  *
- * Both directions have backpressure, so no buffer grows. Pings (RFC 6455, section 5.5.2) detect an
- * end that has gone: after several pings without an answer the connection is closed.
+ * Both directions have backpressure, so no buffer grows. Pings (RFC 6455, section 5.5.2) detect a
+ * lost peer: after several pings without an answer the connection is closed.
  */
 import { on, once } from 'node:events'
 import { StringDecoder } from 'node:string_decoder'
@@ -23,22 +23,20 @@ export interface TerminalLink {
   /** Aborts when the connection is gone. */
   readonly gone: AbortSignal
   /**
-   * What the other end says, until it has said all. Throws when the connection breaks, when the
-   * other end falls silent, and when what it says is not understood.
+   * The peer's messages until it closes. Throws when the connection breaks, when the peer is silent
+   * for too long, and when a message is invalid.
    */
   messages(): AsyncGenerator<TerminalMessage, void>
   /** Resolves when there is room for more. Rejects when the connection is gone. */
   send(message: TerminalMessage): Promise<void>
-  /** Says the last, if there is one to say, and closes in any case. Never fails. */
+  /** Sends a final message if one is given, and closes. Never fails. */
   close(last?: TerminalMessage & { readonly kind: 'exit' | 'error' }): Promise<void>
 }
 
-/** What both ends take of a WebSocket, for its constructor. */
+/** Limits of the WebSocket, for its constructor at both ends. */
 export const SOCKET_LIMITS = {
   maxPayload: MESSAGE_LIMIT_BYTES,
-  /**
-   * Pieces of one message, and reads of the connection for one piece: each costs memory of its own.
-   */
+  /** Fragments of one message, and reads of the connection for one fragment. Each costs memory. */
   maxFragments: 1024,
   maxBufferedChunks: 4096,
   // zlib would take 300 KB for each connection.
@@ -46,22 +44,22 @@ export const SOCKET_LIMITS = {
 } as const
 
 const PING_MS = 15_000
-/** Silence of so many pings is an end. */
+/** The connection is closed after this many pings without an answer. */
 const PINGS_MISSED = 3
-/** How long the other end may take to take the last message and to close. */
+/** How long the peer may take to read the last message and to close. */
 const CLOSE_DEADLINE_MS = 5_000
-/** Written and not taken by the other end: beyond it, `send` waits. */
+/** `send` waits while more than this is unsent. */
 const UNSENT_LIMIT_BYTES = 64 * 1024
-/** Longest message that is sent. */
+/** The longest message that is sent. */
 const PIECE_BYTES = 64 * 1024
 /**
- * A connection that ended without a word, and one that was closed without a code (RFC 6455, section
+ * Codes for a connection that broke, and for one that was closed without a code (RFC 6455, section
  * 7.1.5).
  */
 const LOST = 1006
 const NO_CODE = 1005
 const GOING_AWAY = 1001
-/** Codes with which all was said. */
+/** Codes of a regular close. */
 const CLOSED_WELL: ReadonlySet<number> = new Set([
   CLOSE_CODES.ended,
   CLOSE_CODES.refused,
@@ -69,7 +67,7 @@ const CLOSED_WELL: ReadonlySet<number> = new Set([
   NO_CODE,
 ])
 
-/** Takes over a WebSocket that is open; `side` is who we are. */
+/** Uses an open WebSocket. `side` is our role. */
 export function createTerminalLink(
   socket: WebSocket,
   side: TerminalSide,
@@ -77,7 +75,7 @@ export function createTerminalLink(
 ): TerminalLink {
   const gone = new AbortController()
   let lost: Error | null = null
-  // It is told by whoever reads or writes next.
+  // The next read or write reports it.
   socket.on('error', (error) => {
     lost ??= error
   })
@@ -89,10 +87,10 @@ export function createTerminalLink(
     lost ??= why
   })
   gone.signal.addEventListener('abort', stopWatching)
-  // From the beginning on: what nobody listens to is lost.
+  // Listens from the start, because messages without a listener are lost.
   const incoming = on(socket, 'message', { close: ['close'], highWaterMark: 1, lowWaterMark: 1 })
   const encode = createEncoder(socket.protocol)
-  /** What was wrong with what the other end said. */
+  /** What was wrong with the peer's last message. */
   let misunderstood: string | null = null
 
   function understand(bytes: Buffer, isBinary: boolean): TerminalMessage {
@@ -129,7 +127,7 @@ export function createTerminalLink(
       if (last !== undefined) {
         for (const piece of encode(last)) socket.send(piece, () => undefined)
       }
-      // Nobody can close who is not read.
+      // An unread connection cannot close.
       socket.resume()
       const code = last?.kind === 'error' ? CLOSE_CODES.refused : CLOSE_CODES.ended
       if (misunderstood === null) socket.close(code, closeReason(last?.reason ?? ''))
@@ -145,7 +143,7 @@ function whyClosed(code: number, reason: string): string {
   return `the other end closed the connection (${code}${reason === '' ? '' : `: ${reason}`})`
 }
 
-/** Ends a connection whose other end is silent, until the returned function is called. */
+/** Ends a connection with a silent peer, until the returned function is called. */
 function watchSilence(socket: WebSocket, pingMs: number, tell: (why: Error) => void): () => void {
   let heardAtMs = performance.now()
   const hear = () => {
@@ -153,13 +151,13 @@ function watchSilence(socket: WebSocket, pingMs: number, tell: (why: Error) => v
   }
   for (const event of ['message', 'pong', 'ping'] as const) socket.on(event, hear)
   const timer = setInterval(() => {
-    // Nobody is heard who is not read.
+    // An unread connection shows no answers.
     if (socket.isPaused) hear()
     if (performance.now() - heardAtMs > PINGS_MISSED * pingMs) {
       tell(new Error('the other end stopped answering'))
       socket.terminate()
     } else if (socket.bufferedAmount < UNSENT_LIMIT_BYTES) {
-      // One that takes nothing is not asked again.
+      // A peer that reads nothing is not pinged again.
       socket.ping()
     }
   }, pingMs)
@@ -174,7 +172,7 @@ async function sendPiece(
 ): Promise<void> {
   const taken = Promise.withResolvers<void>()
   socket.send(piece, (error) => (error ? taken.reject(error) : taken.resolve()))
-  // That the connection is gone is told by the next.
+  // The next call reports that the connection is gone.
   taken.promise.catch(() => undefined)
   if (socket.bufferedAmount <= UNSENT_LIMIT_BYTES) return
   const onGone = () => taken.reject(gone.reason)
@@ -182,16 +180,16 @@ async function sendPiece(
   await taken.promise.finally(() => gone.removeEventListener('abort', onGone))
 }
 
-/** Text messages of the WebSocket are strings here, binary ones buffers. */
+/** Text messages of the WebSocket are strings here, binary messages are buffers. */
 type Encode = (message: TerminalMessage) => readonly (string | Buffer)[]
 
 /**
- * What is said in a protocol. Where everything is text, control is not said: the code and reason of
- * the close tell the end.
+ * Encodes messages for a protocol. In the text protocols there are no control messages. Code and
+ * reason of the close report the end.
  */
 function createEncoder(protocol: string): Encode {
   const isText = protocol !== TERMINAL_PROTOCOLS.v1
-  // A character may come in two pieces.
+  // A character may be split over two messages.
   const decoder = new StringDecoder('utf8')
   return (message) => {
     if (message.kind !== 'data' && message.kind !== 'line')

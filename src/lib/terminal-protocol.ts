@@ -1,20 +1,20 @@
 /**
- * How a terminal is asked for and carried over a WebSocket (RFC 6455). Nothing here does I/O.
+ * The protocol that carries a terminal over a WebSocket (RFC 6455). No I/O.
  *
  * A client opens `/console` and offers two subprotocols: one of `TERMINAL_PROTOCOLS`, which the
- * host selects, and `ticket.` with its ticket. A browser can set no headers of its own, so the size
- * of its screen is in the query: `?columns=80&rows=24`.
+ * host selects, and `ticket.` followed by its ticket. A browser cannot set headers, so the size of
+ * its screen is in the query: `?columns=80&rows=24`.
  */
 import { z } from 'zod'
 import type { Screen, TerminalEnd } from './terminal.ts'
 
-/** Where a terminal is asked for. */
+/** The path of terminals. */
 export const TERMINAL_PATH = '/console'
 
 /**
- * What the messages mean. `v1`: binary messages are the terminal's bytes, text messages are control
- * (JSON). `text`: text messages are what is typed and shown. `lines`: the same, and each message of
- * the client is a line, as wscat sends it.
+ * The protocols. `v1`: binary messages are the terminal's bytes, text messages are control messages
+ * (JSON). `text`: text messages are input and output. `lines`: the same, but each message of the
+ * client is a line, as wscat sends it.
  */
 export const TERMINAL_PROTOCOLS = {
   v1: 'atoll.console.v1',
@@ -24,52 +24,55 @@ export const TERMINAL_PROTOCOLS = {
 
 type TerminalProtocol = (typeof TERMINAL_PROTOCOLS)[keyof typeof TERMINAL_PROTOCOLS]
 
-/** Stands before a ticket among the subprotocols. */
+/** Prefix of a ticket among the subprotocols. */
 export const TICKET_PREFIX = 'ticket.'
 
-/** Longest message that an end takes, in bytes. A client cuts a longer paste into pieces. */
+/** Longest accepted message, in bytes. A client splits a longer paste. */
 export const MESSAGE_LIMIT_BYTES = 256 * 1024
 
-/** Codes with which a connection is closed (RFC 6455, section 7.4). */
+/** Close codes (RFC 6455, section 7.4). */
 export const CLOSE_CODES = {
   /** The terminal has ended, or its user has left. */
   ended: 1000,
-  /** A message that means nothing to the other end. */
+  /** The peer sent an invalid message. */
   notUnderstood: 1008,
-  /** There is no terminal to attach to; the reason says why. */
+  /** There is no terminal to attach to. The reason says why. */
   refused: 4000,
 } as const
 
-/** What travels. */
+/** A message. */
 export type TerminalMessage =
-  /** What was typed, or what is shown. */
+  /** Input or output. */
   | { readonly kind: 'data'; readonly bytes: Buffer }
-  /** A line that was typed, without its end. */
+  /** A line of input, without its line end. */
   | { readonly kind: 'line'; readonly bytes: Buffer }
-  /** The window's new size. */
+  /** The new size of the window. */
   | { readonly kind: 'resize'; readonly columns: number; readonly rows: number }
-  /** Nothing more will be typed. */
+  /** The end of the input. */
   | { readonly kind: 'eof' }
-  /** What the terminal is; the first message of the host. */
+  /** The kind of the terminal: the host's first message. */
   | { readonly kind: 'attached'; readonly terminal: 'shell' | 'serial' }
-  /** The terminal has ended; the last message of the host. */
+  /** The terminal has ended: the host's last message. */
   | ({ readonly kind: 'exit' } & TerminalEnd)
-  /** There is no terminal to attach to; the only message of the host. */
+  /** There is no terminal to attach to: the host's only message. */
   | { readonly kind: 'error'; readonly reason: string }
 
-/** Those that are not the terminal's bytes. */
+/** All messages except the terminal's bytes. */
 export type ControlMessage = Exclude<TerminalMessage, { kind: 'data' | 'line' }>
 
-/** Most columns and rows: two bytes each in the kernel (`struct winsize`, tty_ioctl(4)). */
+/**
+ * Maximum number of columns and rows: two bytes each in the kernel (`struct winsize`,
+ * tty_ioctl(4)).
+ */
 const SIZE_LIMIT = 0xffff
 /** Longest text of a control message, in UTF-16 code units. */
 const CONTROL_LIMIT = 4096
-/** Longest reason in words, in UTF-16 code units. */
+/** Longest reason, in UTF-16 code units. */
 const REASON_LIMIT = 1000
 /** Longest reason of a close, in bytes (RFC 6455, sections 5.5 and 5.5.1). */
 const CLOSE_REASON_LIMIT_BYTES = 123
 const EXIT_CODE_LIMIT = 255
-/** Where the query names none. */
+/** Used when the query names no terminal type. */
 const DEFAULT_TERM = 'xterm-256color'
 
 const size = z.int().min(1).max(SIZE_LIMIT)
@@ -89,19 +92,16 @@ const fromHost = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('error'), reason }),
 ])
 
-/** Who says a message: each end takes only what the other may say. */
+/** The sender of a message. Each end accepts only what the other may send. */
 export type TerminalSide = 'client' | 'host'
 
-/** The text of a control message. */
+/** A control message as text. */
 export function formatControl({ kind, ...rest }: ControlMessage): string {
   const cut = 'reason' in rest ? { ...rest, reason: rest.reason.slice(0, REASON_LIMIT) } : rest
   return JSON.stringify({ type: kind, ...cut })
 }
 
-/**
- * What a control message of that side says. Throws an `Error`, which tells in words what is wrong
- * with it.
- */
+/** Parses a control message of that side. Throws an `Error` that says what is wrong with it. */
 export function parseControl(text: string, said: TerminalSide): ControlMessage {
   if (text.length > CONTROL_LIMIT)
     throw new Error(`a control message is longer than ${CONTROL_LIMIT} characters`)
@@ -125,16 +125,16 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** A reason as a close frame takes it: cut to so many bytes, at the end of a character. */
+/** A reason for a close frame: cut at a character boundary to the allowed number of bytes. */
 export function closeReason(text: string): string {
   const bytes = Buffer.from(text.toWellFormed())
   let end = Math.min(bytes.length, CLOSE_REASON_LIMIT_BYTES)
-  // Bytes of the form 10xxxxxx go on with a character.
+  // Bytes of the form 10xxxxxx continue a character.
   while (end < bytes.length && ((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1
   return bytes.subarray(0, end).toString()
 }
 
-/** The query that tells a screen; empty when there is none. */
+/** The query for a screen. Empty when there is none. */
 export function formatScreen(screen: Screen | null): string {
   if (screen === null) return ''
   const { term, columns, rows } = screen
@@ -159,8 +159,8 @@ const screenSchema = z.object({
 })
 
 /**
- * The screen that a request's target tells; null when it tells none. Throws an `Error`, which names
- * the parameter.
+ * The screen in a request's target. Null when it has none. Throws an `Error` that names the invalid
+ * parameter.
  */
 export function parseScreen(target: string): Screen | null {
   const [, ...query] = target.split('?')
@@ -174,15 +174,15 @@ export function parseScreen(target: string): Screen | null {
   )
 }
 
-/** What a client offers, by its `Sec-WebSocket-Protocol`. */
+/** What a client offers in `Sec-WebSocket-Protocol`. */
 export interface TerminalOffer {
-  /** Null when it shows none, or several. */
+  /** Null when it offers none, or several. */
   readonly ticket: string | null
-  /** The first that it offers of ours; null when it offers none. */
+  /** The first of our protocols that it offers. Null when it offers none. */
   readonly protocol: TerminalProtocol | null
 }
 
-/** Reads the header; whatever it says, this does not fail. */
+/** Parses the header. Never fails. */
 export function parseOffer(header: string | undefined): TerminalOffer {
   const offered = (header ?? '').split(',').map((one) => one.trim())
   const tickets = offered.filter((one) => one.startsWith(TICKET_PREFIX))

@@ -1,9 +1,9 @@
-/** What a terminal is to those who attach to it and to those who have one to give. */
+/** The interface of terminals, for those who attach to one and those who provide one. */
 import type { Readable, Writable } from 'node:stream'
 
-/** What whoever attaches has in front of them. */
+/** The screen of an attached user. */
 export interface Screen {
-  /** As in TERM: `xterm-256color`. */
+  /** The value of TERM, such as `xterm-256color`. */
   readonly term: string
   readonly columns: number
   readonly rows: number
@@ -11,30 +11,30 @@ export interface Screen {
 
 /** How a terminal ended. */
 export interface TerminalEnd {
-  /** Of a program that ended by itself; null when something else ended the terminal. */
+  /** Exit code of a program that ended by itself. Null when something else ended the terminal. */
   readonly exitCode: number | null
-  /** In words, for whoever was attached. */
+  /** In words, for the attached user. */
   readonly reason: string
 }
 
-/** A terminal that somebody is attached to. */
+/** A terminal with an attached user. */
 export interface Terminal {
   /**
-   * `shell`: a program of its own, which ends with the attachment; `serial`: a line that others may
-   * be at, too.
+   * `shell`: a program that ends when the user detaches. `serial`: a line that others may use as
+   * well.
    */
   readonly kind: 'shell' | 'serial'
-  /** What it shows; ends when the terminal does. */
+  /** The terminal's output. It ends when the terminal ends. */
   readonly output: Readable
   /**
-   * What is typed; ending it says that nothing more will be. It may break at any time: that says
-   * nothing which `output` does not.
+   * The terminal's input. Ending it says that there is no more. It may fail at any time; `output`
+   * tells the reason.
    */
   readonly input: Writable
-  /** Does nothing where size has no meaning, or when the terminal has ended. */
+  /** Does nothing for a terminal without a size, or after its end. */
   resize(columns: number, rows: number): Promise<void>
-  /** How it ended; to be asked once `output` has ended. */
+  /** How it ended. Call it once `output` has ended. */
   end(): Promise<TerminalEnd>
-  /** Lets go. A program of its own is ended. May be repeated; never fails. */
+  /** Detaches, and ends a shell. May be repeated. Never fails. */
   close(): Promise<void>
 }

@@ -1,23 +1,20 @@
-/**
- * Limits how often something runs: at once after a quiet time, and once more at the end of a burst
- * of calls.
- */
+/** Limits how often work runs: at once after a quiet time, and once more after a burst of calls. */
 import type { Clock } from './clock.ts'
 
-/** What `throttle` gives back. */
+/** The result of `throttle`. */
 export interface Throttle {
-  /** Asks for a run. There is one after the last call, at most `intervalMs()` later. */
+  /** Requests a run. There is one after the last call, at most `intervalMs()` later. */
   call(): void
   /**
-   * Somebody else has just done what a run does: it serves the calls so far, and the next interval
-   * begins.
+   * Says that the work was just done elsewhere. It counts for all calls so far, and the next
+   * interval begins.
    */
   done(): void
-  /** Drops a run that waits, and says whether there was one; later calls do nothing. */
+  /** Drops a pending run, and returns whether there was one. Later calls do nothing. */
   close(): boolean
 }
 
-/** Runs `work` for calls, never twice within `intervalMs()`. */
+/** Runs `work` for calls, but never twice within `intervalMs()`. */
 export function throttle(
   work: () => void,
   intervalMs: () => number,
@@ -52,7 +49,7 @@ export function throttle(
   }
 }
 
-/** Throttles of many keys, each on its own. */
+/** Throttles for many keys, independent of each other. */
 interface KeyedThrottle<K> {
   call(key: K): void
   done(key: K): void
@@ -60,8 +57,8 @@ interface KeyedThrottle<K> {
 }
 
 /**
- * As `throttle`, for each key. Beyond `limit` keys the one that was first called is forgotten; what
- * it still owed is done at once.
+ * Like `throttle`, for each key. Above `limit` keys, the key that was called first is forgotten;
+ * its pending run happens at once.
  */
 export function throttleByKey<K>(
   work: (key: K) => void,
@@ -99,7 +96,7 @@ export function throttleByKey<K>(
   }
 }
 
-/** Returns a function that is true the first time, and then at most once in `everyMs`. */
+/** Returns a function that is true the first time, and then at most once every `everyMs`. */
 export function createIntervalCheck(
   clock: Pick<Clock, 'monotonic'>,
   everyMs: number,

@@ -1,18 +1,18 @@
 /**
- * A token bucket: how much of something one source may have, in bursts and in the long run.
+ * A token bucket: limits the bursts and the long-term rate of one source.
  *
- * Time is an argument in milliseconds of a clock that never jumps (`Clock.monotonic`).
+ * Time is an argument in milliseconds, from a clock that never jumps (`Clock.monotonic`).
  */
 
 export interface BucketLimits {
-  /** Most that may be taken at once after a quiet time. */
+  /** Maximum number of tokens, available after a quiet time. */
   readonly burst: number
-  /** What flows back each second. */
+  /** Tokens that are added each second. */
   readonly perSecond: number
 }
 
 export interface TokenBucket {
-  /** Takes one token; false when there is none. */
+  /** Takes one token. False when there is none. */
   take(nowMs: number): boolean
 }
 

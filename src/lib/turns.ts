@@ -1,23 +1,22 @@
 /**
  * Splits long work into short pieces, so that nothing else on the event loop has to wait for it.
  *
- * Each turn of the event loop runs one piece, however many wait; between two pieces the loop serves
+ * Each turn of the event loop runs one piece, however many wait. Between two pieces the loop serves
  * sockets and timers. Owners take turns (`round-robin.ts`).
  */
 import type { Clock } from './clock.ts'
 import { createRoundRobin } from './round-robin.ts'
 
 /**
- * How long one piece may run, in milliseconds. A piece can overrun by the time between two checks,
- * and several kinds of work may each run a piece in one turn of the loop.
+ * Maximum length of a piece, in milliseconds. A piece can exceed it by the time between two checks.
+ * Several kinds of work may each run a piece in one turn of the loop.
  */
 const TIME_SLICE_MS = 2
 
-/** Measures the piece that is running. It begins when it is created. */
+/** Measures the current piece. It begins when it is created. */
 export interface TimeSlice {
   /**
-   * Whether the piece has used up its time. Then others get a turn, and `begin` starts the next
-   * piece.
+   * Whether the piece has used its time. Then others get a turn, and `begin` starts the next piece.
    */
   isOver(): boolean
   begin(): void
@@ -34,16 +33,13 @@ export function createTimeSlice(clock: Pick<Clock, 'monotonic'>): TimeSlice {
   }
 }
 
-/** The turns that all long work of a process shares. */
+/** The turns of all long work in a process. */
 export interface Turns {
-  /**
-   * Resolves when it is the caller's turn: one for each owner, in the order in which the owner
-   * asked.
-   */
+  /** Resolves when it is the caller's turn: one for each owner, in the order of their requests. */
   next(owner: string): Promise<void>
 }
 
-/** Nobody waits yet. */
+/** Nobody waits at first. */
 export function createTurns(): Turns {
   const waiting = createRoundRobin<() => void>()
   const run = (): void => {

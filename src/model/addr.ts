@@ -1,8 +1,8 @@
 /**
  * IPv4 addresses, networks and Ethernet addresses as values. Pure.
  *
- * Addresses are canonical strings (they are compared, logged and stored as such); arithmetic goes
- * through `ipv4ToNumber` and back.
+ * Addresses are canonical strings, because they are compared, logged and stored. Arithmetic uses
+ * `ipv4ToNumber` and `ipv4FromNumber`.
  */
 import type { Branded } from './ids.ts'
 
@@ -20,10 +20,7 @@ export interface Cidr {
   readonly prefix: number
 }
 
-/**
- * The address in `text`, or undefined when it is not exactly four decimal octets without leading
- * zeros.
- */
+/** Parses an address. Undefined unless it is four decimal octets without leading zeros. */
 export function parseIpv4(text: string): Ipv4 | undefined {
   const octets = text.split('.')
   const valid =
@@ -32,9 +29,7 @@ export function parseIpv4(text: string): Ipv4 | undefined {
   return valid ? (text as Ipv4) : undefined
 }
 
-/**
- * As `parseIpv4`, for literals in our own code: throws RangeError instead of returning undefined.
- */
+/** Like `parseIpv4`, for literals in our code. Throws RangeError instead of returning undefined. */
 export function ipv4(text: string): Ipv4 {
   const ip = parseIpv4(text)
   if (ip === undefined) throw new RangeError(`not an IPv4 address: ${text}`)
@@ -43,7 +38,7 @@ export function ipv4(text: string): Ipv4 {
 
 /** Unsigned 32-bit value of an address, most significant octet first. */
 export function ipv4ToNumber(ip: Ipv4): number {
-  // Every pass of a host reads all of its addresses: to split the text takes many times as long.
+  // Every pass parses all addresses of the host, and splitting the text is many times slower.
   let value = 0
   let octet = 0
   for (let at = 0; at < ip.length; at += 1) {
@@ -56,7 +51,7 @@ export function ipv4ToNumber(ip: Ipv4): number {
   return value * 256 + octet
 }
 
-/** The address with this unsigned 32-bit value; throws RangeError outside 0..2^32-1. */
+/** The address with this unsigned 32-bit value. Throws RangeError outside 0..2^32-1. */
 export function ipv4FromNumber(value: number): Ipv4 {
   if (!Number.isInteger(value) || value < 0 || value > 0xffff_ffff)
     throw new RangeError(`not an IPv4 value: ${value}`)
@@ -78,7 +73,7 @@ export function ipv4FromBytes(bytes: Uint8Array, offset = 0): Ipv4 {
   return octets.join('.') as Ipv4
 }
 
-/** The network in `text` (`10.0.1.0/24`), or undefined when malformed or when host bits are set. */
+/** Parses a network such as `10.0.1.0/24`. Undefined when it is malformed or has host bits set. */
 export function parseCidr(text: string): Cidr | undefined {
   const [address, length, ...rest] = text.split('/')
   if (address === undefined || length === undefined || rest.length > 0) return undefined
@@ -89,7 +84,7 @@ export function parseCidr(text: string): Cidr | undefined {
   return value % 2 ** (32 - prefix) === 0 ? { network, prefix } : undefined
 }
 
-/** As `parseCidr`, for literals in our own code: throws RangeError. */
+/** Like `parseCidr`, for literals in our code. Throws RangeError. */
 export function cidr(text: string): Cidr {
   const parsed = parseCidr(text)
   if (parsed === undefined) throw new RangeError(`not an IPv4 network: ${text}`)
@@ -101,13 +96,13 @@ export function formatCidr(net: Cidr): string {
   return `${net.network}/${net.prefix}`
 }
 
-/** Number of addresses in the network, edges included. */
+/** Number of addresses in the network, including its first and last. */
 export function cidrSize(net: Cidr): number {
   return 2 ** (32 - net.prefix)
 }
 
 /**
- * The `index`-th address of the network (0 is the network address); throws RangeError outside it.
+ * The `index`-th address of the network; 0 is the network address. Throws RangeError outside it.
  */
 export function cidrAddress(net: Cidr, index: number): Ipv4 {
   if (index < 0 || index >= cidrSize(net))
@@ -145,21 +140,23 @@ export function gatewayOf(subnet: Cidr): Ipv4 {
 }
 
 /**
- * The resolver of a network: its base plus two (VPC user guide, "Amazon DNS server"); undefined in
- * one that has no such address to spare.
+ * The DNS resolver of a network: its base address plus two (VPC user guide, "Amazon DNS server").
+ * Undefined if the network is too small.
  */
 export function resolverOf(net: Cidr): Ipv4 | undefined {
   return cidrSize(net) >= RESERVED_AT_START ? cidrAddress(net, 2) : undefined
 }
 
 /**
- * How many addresses at the start of a subnet no instance may have: network, router, DNS, and one
- * kept back. The broadcast address at its end is the fifth (VPC user guide, "Subnet CIDR blocks").
+ * Number of addresses at the start of a subnet that instances cannot have: network, router, DNS,
+ * and a reserved one. The fifth is the broadcast address at its end (VPC user guide, "Subnet CIDR
+ * blocks").
  */
 export const RESERVED_AT_START = 4
 
 /**
- * The Ethernet address in `text` (any case, `:` or `-`), or undefined; group addresses are refused.
+ * Parses an Ethernet address with `:` or `-`, in either case. Undefined when it is malformed or a
+ * group address.
  */
 export function parseMac(text: string): Mac | undefined {
   const mac = text.toLowerCase().replaceAll('-', ':')
@@ -173,8 +170,8 @@ export function macToBytes(mac: Mac): Uint8Array {
 }
 
 /**
- * Six bytes as lower-case colon-separated text. Bytes from the wire may be a group address: no
- * brand.
+ * Six bytes as lower-case text with colons. They come from a packet and may be a group address, so
+ * the type is not `Mac`.
  */
 export function formatMacBytes(bytes: Uint8Array): string {
   return Array.from(bytes.subarray(0, 6), (byte) => byte.toString(16).padStart(2, '0')).join(':')

@@ -1,14 +1,14 @@
 /**
- * IPv6 networks as text. Instances have no IPv6, but a rule may name an IPv6 network, as rules for
- * EC2 often do. So networks are only read, made canonical and shown. Pure.
+ * IPv6 networks as text. Instances have no IPv6, but a group rule may name an IPv6 network, as
+ * rules for EC2 often do. So networks are only parsed, made canonical and shown. Pure.
  */
 const GROUPS = 8
 const GROUP_BITS = 16
 const GROUP_MAX = 0xffff
 
 /**
- * The network in `text` (`2001:db8::/32`) as RFC 5952 writes it, host bits cleared, or undefined
- * when malformed. An embedded dotted quad is not taken.
+ * The network in `text` (`2001:db8::/32`) in the form of RFC 5952, with host bits cleared.
+ * Undefined when malformed, or when it contains a dotted quad.
  */
 export function canonicalIpv6Cidr(text: string): string | undefined {
   const [address = '', length = '', ...rest] = text.split('/')

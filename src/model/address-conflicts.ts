@@ -1,12 +1,12 @@
-/** Which of our addresses another machine on the host's network may also have. Pure. */
+/** Finds which of our addresses another machine on the host's network may have. Pure. */
 import { cidrContains, type Ipv4 } from './addr.ts'
 import { networkOf, type OwnNetwork } from './collisions.ts'
 
-/** An address of ours, and the link on whose network another machine may have it. */
+/** One of our addresses, and the link where another machine may have it. */
 export interface ProbedAddress {
   readonly link: string
   readonly ip: Ipv4
-  /** What it is for us. */
+  /** What we use it for. */
   readonly role: string
 }
 
@@ -23,7 +23,7 @@ export function addressesToProbe(
   ])
 }
 
-/** The problem and its fix, when the machine with this Ethernet address answers for it. */
+/** The problem and its fix, if the machine with this Ethernet address has our address. */
 export function explainAddressConflict({ link, ip, role }: ProbedAddress, mac: string) {
   return {
     what: `another machine (${mac} on ${link}) answers for ${ip}, ${role}`,

@@ -1,4 +1,4 @@
-/** Processor architectures in EC2's words. Pure. */
+/** Names of processor architectures in EC2. Pure. */
 
 const NAMES: Readonly<Record<string, string>> = {
   x64: 'x86_64',
@@ -10,8 +10,8 @@ const NAMES: Readonly<Record<string, string>> = {
 }
 
 /**
- * EC2's name (EC2 API, ArchitectureValues) for an architecture as Node, Docker, Go or the kernel
- * spells it. What EC2 does not know keeps its name.
+ * EC2's name (EC2 API, ArchitectureValues) for an architecture that Node, Docker, Go or the kernel
+ * names. A name that EC2 does not know stays unchanged.
  */
 export function ec2Architecture(name: string): string {
   return NAMES[name] ?? name

@@ -1,4 +1,6 @@
-/** Addresses that the host's own network and the cloud both use, with the fix for each. Pure. */
+/**
+ * Finds addresses that both the host's own network and the cloud use, with a fix for each. Pure.
+ */
 import {
   type Cidr,
   cidrContains,
@@ -9,14 +11,14 @@ import {
   ipv4ToNumber,
 } from './addr.ts'
 
-/** The host's own network: nothing of it is ours. */
+/** The host's own network, without anything of ours. */
 export interface OwnNetwork {
   readonly addresses: readonly {
     readonly link: string
     readonly ip: Ipv4
     readonly prefix: number
   }[]
-  /** Routes but default ones; `link` null: of a link without a name that can be told. */
+  /** All routes except default ones. `link` is null when its name is unknown. */
   readonly routes: readonly {
     readonly network: Cidr
     readonly gateway: Ipv4 | null
@@ -28,12 +30,12 @@ export interface OwnNetwork {
   readonly resolvers: readonly Ipv4[]
 }
 
-/** What the cloud takes of the address space. */
+/** The addresses that the cloud uses. */
 export interface CloudNetwork {
   readonly vpcs: readonly Cidr[]
-  /** Link-local addresses of services, alike on all hosts. */
+  /** Link-local addresses of services, the same on all hosts. */
   readonly services: readonly Ipv4[]
-  /** Databases, brokers and other hosts, by the setting that names them. */
+  /** Addresses of databases, brokers and other hosts, with the setting that names them. */
   readonly needed: readonly { readonly setting: string; readonly ip: Ipv4 }[]
 }
 
@@ -41,7 +43,9 @@ export interface CloudNetwork {
 export interface Collision {
   readonly what: string
   readonly fix: string
-  /** The host or what it needs would be cut off, so the daemon does not begin. */
+  /**
+   * Whether it would cut off the host or a service that it needs. Then the daemon does not start.
+   */
   readonly harmsHost: boolean
 }
 

@@ -1,9 +1,9 @@
-/** How a Docker Engine is configured to run containers, by its own `docker info`. Pure. */
+/** The configuration of a Docker Engine, from `docker info`. Pure. */
 import { z } from 'zod'
 
 /**
- * What `docker info` says (https://docs.docker.com/reference/api/engine/version/v1.41/,
- * SystemInfo).
+ * The fields of `docker info` that are read
+ * (https://docs.docker.com/reference/api/engine/version/v1.41/, SystemInfo).
  */
 const infoSchema = z.object({
   DockerRootDir: z.string().max(4096),
@@ -16,19 +16,19 @@ const infoSchema = z.object({
   SecurityOptions: z.array(z.string().max(256)).max(64).nullish(),
 })
 
-/** What concerns us of `docker info`. It may change with each start of the engine. */
+/** What we need of `docker info`. It may change whenever the engine starts. */
 export interface DockerInfo {
-  /** Where it keeps everything. */
+  /** The engine's data directory. */
   readonly rootDirectory: string
   /**
    * Whether the root of a container is an ordinary user of the host (`userns-remap`,
    * https://docs.docker.com/engine/security/userns-remap/).
    */
   readonly hasUserNamespace: boolean
-  /** Whether containers go on while it is away (`live-restore`). */
+  /** Whether containers keep running while the engine is down (`live-restore`). */
   readonly hasLiveRestore: boolean
   /**
-   * Whether the file system can hold each container to a size (`--storage-opt size`: overlay2 on
+   * Whether the file system can limit the size of each container (`--storage-opt size`: overlay2 on
    * XFS with project quotas).
    */
   readonly hasQuota: boolean
@@ -49,11 +49,11 @@ export function parseDockerInfo(info: unknown, mounts: string): DockerInfo {
   }
 }
 
-/** Of `DriverStatus`. */
+/** A key of `DriverStatus`. */
 const BACKING = 'Backing Filesystem'
 
 /**
- * Whether the file system that a path is on counts by project (xfs(5), `prjquota`), by
+ * Whether the file system of a path has project quotas (xfs(5), `prjquota`), according to
  * /proc/self/mounts.
  */
 function hasProjectQuota(mounts: string, path: string): boolean {
@@ -61,12 +61,12 @@ function hasProjectQuota(mounts: string, path: string): boolean {
     .split('\n')
     .map((line) => line.split(' '))
     .filter(([, at = '']) => `${path}/`.startsWith(at === '/' ? at : `${at}/`))
-  // The longest, and of those the last, which lies over the others.
+  // The mount with the longest path. Of several, the last one hides the others.
   const holder = holders.toSorted(([, a = ''], [, b = '']) => a.length - b.length).at(-1)
   return (holder?.[3] ?? '').split(',').some((option) => ['prjquota', 'pquota'].includes(option))
 }
 
-/** Each option is `name=…`, with further fields behind a comma. */
+/** Each option is `name=…`, and may have further fields after a comma. */
 function isRemapped(options: readonly string[]): boolean {
   return options.some((option) => option.split(',').includes('name=userns'))
 }

@@ -7,20 +7,20 @@
  */
 import type { Branded } from './ids.ts'
 
-/** The name of a driver, as the rows of its instances and images have it. */
+/** The name of a driver, as in the records of its instances and images. */
 export type DriverName = Branded<'DriverName'>
 
-/** The shape of a driver's name. */
+/** The format of a driver's name. */
 export const DRIVER_NAME = /^[a-z][a-z0-9-]{0,31}$/
 
-/** The driver's name in a text that comes from outside; undefined when it is none. */
+/** Parses the name of a driver. Undefined when it has another format. */
 export function parseDriverName(text: string): DriverName | undefined {
   return DRIVER_NAME.test(text) ? (text as DriverName) : undefined
 }
 
 /**
- * The two drivers of the versions that wrote no driver into the records. By these words the
- * locations of images that were made of instances name them.
+ * The two drivers that older daemons had, which did not write a driver into the records. Locations
+ * of images that were made from instances use these words for them.
  */
 export const FIRST_DRIVERS = {
   container: 'docker' as DriverName,
@@ -28,31 +28,31 @@ export const FIRST_DRIVERS = {
 } as const
 
 /**
- * How a NIC is connected to its host: `veth`, a pair of which one end is moved into the guest's
- * network namespace; `tap`, a device that the guest's process holds open.
+ * How a NIC is connected to its host. `veth`: a pair, one end of which is moved into the guest's
+ * network namespace. `tap`: a device that the guest's process opens.
  */
 export type LinkType = 'veth' | 'tap'
 
-/** What the rest of a host, and the API, must know of a driver. */
+/** What the rest of a host, and the API, must know about a driver. */
 export interface DriverDeclaration {
   readonly name: DriverName
-  /** What its instances are called in the logs, in the plural: `containers`. */
+  /** The name of its instances in logs, in the plural, such as `containers`. */
   readonly service: string
   readonly linkType: LinkType
   /**
-   * Whether an instance's root disk is a volume: of a size that a launch may choose, and kept when
-   * it is asked for.
+   * Whether an instance's root disk is a volume. Then a launch may choose its size, and it can be
+   * kept after the instance.
    */
   readonly rootVolume: boolean
-  /** Whether a stopped instance may be given another type. */
+  /** Whether the type of a stopped instance may change. */
   readonly changesType: boolean
-  /** Whether it runs the image at a location that a client registers. */
+  /** Whether it can run the image at a location that a client registers. */
   readonly takes: (location: string) => boolean
 }
 
 /**
- * The driver of an image that is registered from this location: of several, the first. Undefined
- * when none takes it.
+ * The driver for an image that is registered from this location: the first that takes it. Undefined
+ * if none does.
  */
 export function driverFor(
   location: string,

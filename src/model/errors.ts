@@ -1,20 +1,19 @@
 /**
- * Atoll's one error type, and the table of its codes.
+ * Atoll's only error type, and the table of its codes.
  *
  * - `refused`: the caller must change the request (4xx, never retried).
  * - `unavailable`: an engine, the kernel or a network failed (retried with backoff, then 503).
- * - `bug`: a mistake of ours (500, contained and counted).
+ * - `bug`: our own mistake (500, contained and counted).
  *
- * The message is public. `detail` is for the log and is never sent. Codes are EC2's own where EC2
- * has one
- * (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html).
+ * The message is public. `detail` is for the log and is never sent. Codes are EC2's where EC2 has
+ * one (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html).
  */
 
 export type ErrorKind = 'refused' | 'unavailable' | 'bug'
 
 /** The HTTP status of every code. A new code needs a row here. */
 export const ERROR_STATUS = {
-  // Who asks
+  // The caller
   AuthFailure: 401,
   MissingAuthenticationToken: 403,
   IncompleteSignature: 400,
@@ -24,7 +23,7 @@ export const ERROR_STATUS = {
   UnauthorizedOperation: 403,
   OperationNotPermitted: 400,
   DryRunOperation: 412,
-  // How it is asked
+  // The form of the request
   InvalidAction: 400,
   InvalidRequest: 400,
   MalformedQueryString: 400,
@@ -39,7 +38,7 @@ export const ERROR_STATUS = {
   IdempotentParameterMismatch: 400,
   IdempotentInstanceTerminated: 400,
   UnsupportedOperation: 400,
-  // What it speaks of
+  // The resource that it names
   InvalidInstanceID: 400,
   'InvalidInstanceID.Malformed': 400,
   'InvalidInstanceID.NotFound': 400,
@@ -100,7 +99,7 @@ export const ERROR_STATUS = {
   ResourceLimitExceeded: 400,
   InsufficientFreeAddressesInSubnet: 400,
   InsufficientInstanceCapacity: 500,
-  // What there is none of (`api/actions/always-empty.ts`)
+  // Resources that do not exist here (`api/actions/always-empty.ts`)
   'InvalidAddress.NotFound': 400,
   'InvalidAllocationID.NotFound': 400,
   'InvalidAssociationID.NotFound': 400,
@@ -156,7 +155,7 @@ export const ERROR_STATUS = {
   'InvalidVpnConnectionID.NotFound': 400,
   'InvalidVpnGatewayID.NotFound': 400,
   NatGatewayNotFound: 400,
-  // What the world says
+  // The state of the cloud
   RequestLimitExceeded: 503,
   Unavailable: 503,
   InternalError: 500,
@@ -164,11 +163,11 @@ export const ERROR_STATUS = {
 
 export type ErrorCode = keyof typeof ERROR_STATUS
 
-/** An expected error. Errors of libraries are converted to one where they enter our code. */
+/** An expected error. Errors of libraries become one where they enter our code. */
 export class AtollError extends Error {
   readonly kind: ErrorKind
   readonly code: ErrorCode
-  /** For the log only: what an operator needs to find the cause. */
+  /** For the log only: helps an operator find the cause. */
   readonly detail: Readonly<Record<string, unknown>>
 
   constructor(
@@ -185,35 +184,32 @@ export class AtollError extends Error {
   }
 }
 
-/** An error of the caller. The message names the field and the fix. */
+/** The caller's error. The message names the field and the fix. */
 export function refused(code: ErrorCode, message: string): AtollError {
   return new AtollError('refused', code, message)
 }
 
-/** A failure of an engine, the kernel or a network. Trying again may help. */
+/** A failure of an engine, the kernel or a network. A retry may succeed. */
 export function unavailable(message: string, cause?: unknown): AtollError {
   return new AtollError('unavailable', 'Unavailable', message, { cause })
 }
 
-/** A mistake of ours: an invariant does not hold. */
+/** Our own mistake: an invariant does not hold. */
 export function bug(message: string, detail: Readonly<Record<string, unknown>> = {}): AtollError {
   return new AtollError('bug', 'InternalError', message, { detail })
 }
 
-/** Ends every switch over a tagged union; the compiler proves that it is never reached. */
+/** Ends a switch over a tagged union. The compiler proves that it is never reached. */
 export function assertNever(value: never): never {
   throw bug('unreachable case', { value })
 }
 
-/**
- * The message of anything thrown and of what caused it, outermost first, for whoever looks after
- * the machine.
- */
+/** The messages of an error and of its causes, outermost first, for operators. */
 export function explain(error: unknown): string {
   const messages: string[] = []
   for (let at = error, n = 0; at !== undefined && n < CAUSES_SHOWN; at = causeOf(at), n += 1) {
     const message = messageOf(at).replace(/\.$/, '')
-    // What wraps an error may have nothing to add.
+    // A wrapper may repeat the message of its cause.
     if (message !== messages.at(-1)) messages.push(message)
   }
   return messages.join(': ')
@@ -225,7 +221,7 @@ function causeOf(error: unknown): unknown {
   return error instanceof Error ? error.cause : undefined
 }
 
-/** The message of anything thrown, for logs and wrapped messages. */
+/** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }

@@ -15,10 +15,10 @@ import {
 } from './addr.ts'
 import { FABRIC_LINK, NIC_LINK_PREFIX } from './names.ts'
 
-/** Where the kernel asks (nft(8), "netfilter hooks"). */
+/** Where the kernel calls a chain (nft(8), "netfilter hooks"). */
 export type Hook = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting'
 
-/** One packet at one hook; null is what is not known of it. */
+/** One packet at one hook. Null: unknown. */
 export interface Packet {
   readonly hook: Hook
   readonly iif: string | null
@@ -29,15 +29,15 @@ export interface Packet {
   readonly from: Ipv4 | null
   readonly to: Ipv4 | null
   /**
-   * What connection tracking says of it (nft(8), "ct state"); services are asked and answer
-   * untracked (`plan/budgets.ts`).
+   * State of connection tracking (nft(8), "ct state"). Packets to and from services are untracked
+   * (`plan/budgets.ts`).
    */
   readonly state: 'new' | 'established' | 'related' | 'untracked'
-  /** Type of an ICMP message, by its name in nft(8). */
+  /** ICMP type, by its name in nft(8). */
   readonly icmp: string | null
 }
 
-/** Whether a packet fits; null: cannot be told. */
+/** Whether a packet matches. Null: cannot be told. */
 export type Fit = boolean | null
 
 export type Verdict =
@@ -47,16 +47,16 @@ export type Verdict =
   | { readonly kind: 'continue' }
   | { readonly kind: 'jump' | 'goto'; readonly chain: string }
 
-/** A rule of somebody else's. */
+/** A rule of another firewall. */
 export interface ForeignRule {
-  /** As its program shows it. */
+  /** As its program prints it. */
   readonly text: string
   readonly judge: (packet: Packet) => Verdict
 }
 
-/** A chain; without a hook it is only jumped to. */
+/** A chain. Without a hook it can only be reached by jumps. */
 export interface ForeignChain {
-  /** Unique for its program: `inet firewalld`, `iptables-legacy filter`. */
+  /** Unique within its program, such as `inet firewalld` or `iptables-legacy filter`. */
   readonly table: string
   readonly name: string
   readonly hook: Hook | null
@@ -68,17 +68,17 @@ export interface ForeignChain {
 export interface BlockingChain {
   readonly chain: string
   readonly table: string
-  /** The rule that does it; null: the chain's policy. */
+  /** The rule that drops. Null: the chain's policy. */
   readonly rule: string | null
-  /** In words, each once. */
+  /** What is lost, in words, without repetitions. */
   readonly loses: readonly string[]
   readonly hook: Hook
-  /** Whether instances need these packets; otherwise only `ping` and the like are lost. */
+  /** Whether instances need these packets. If not, only `ping` and the like fail. */
   readonly isVital: boolean
 }
 
 /**
- * Chains that Docker keeps for others: while a daemon runs, what is ours is accepted there
+ * The chain that Docker leaves to others. While the daemon runs, it accepts our packets there
  * (`host/docker-user.ts`).
  */
 const DOCKER_CHAIN = 'DOCKER-USER'
@@ -91,10 +91,7 @@ const ANY = ipv4('0.0.0.0')
 const EVERYBODY = ipv4('255.255.255.255')
 const NOTHING = { sport: null, dport: null, state: 'new', icmp: null, isVital: true } as const
 
-/**
- * The addresses that examples are made of: an instance's, another one's, and the one at which names
- * are asked for.
- */
+/** Addresses for the example packets: of an instance, of another instance, and of the resolver. */
 interface ProbeAddresses {
   readonly instance: Ipv4
   readonly other: Ipv4
@@ -103,7 +100,7 @@ interface ProbeAddresses {
   readonly hasPeers: boolean
 }
 
-/** Examples out of a subnet. */
+/** Example addresses in a subnet. */
 export function probeAddresses(subnet: Cidr, hasPeers: boolean): ProbeAddresses {
   const [instance, other] = [
     cidrAddress(subnet, RESERVED_AT_START),
@@ -117,7 +114,7 @@ interface Probe extends Packet {
   readonly isVital: boolean
 }
 
-/** What instances ask this host for. */
+/** Packets that instances send to this host. */
 function toHost({ instance, resolver }: ProbeAddresses): readonly Probe[] {
   const state = 'untracked'
   const arriving = { ...NOTHING, iif: NIC, oif: null, from: instance, state } as const
@@ -133,7 +130,7 @@ function toHost({ instance, resolver }: ProbeAddresses): readonly Probe[] {
   ])
 }
 
-/** What this host answers them. */
+/** Packets that this host sends back. */
 function fromHost({ instance, resolver }: ProbeAddresses): readonly Probe[] {
   const state = 'untracked'
   const going = { ...NOTHING, iif: null, oif: NIC, from: resolver, to: instance, state } as const
@@ -152,7 +149,7 @@ function fromHost({ instance, resolver }: ProbeAddresses): readonly Probe[] {
   ])
 }
 
-/** What passes through it. */
+/** Packets that this host forwards. */
 function through({ instance, other, hasPeers }: ProbeAddresses): readonly Probe[] {
   const any = { ...NOTHING, hook: 'forward', from: instance, to: other, sport: 40_000 } as const
   const tcp = { ...any, protocol: 'tcp', dport: 4_000 } as const
@@ -181,7 +178,7 @@ function through({ instance, other, hasPeers }: ProbeAddresses): readonly Probe[
   ]
 }
 
-/** Chains that drop what instances need, each with the first rule that does. */
+/** Chains that drop packets which instances need, each with the first such rule. */
 export function findBlockingChains(
   chains: readonly ForeignChain[],
   addresses: ProbeAddresses,
@@ -211,7 +208,7 @@ export function findBlockingChains(
   })
 }
 
-/** What an obstacle says, and its fix. */
+/** The problem and its fix, in words. */
 export function explainBlockingChain(obstacle: BlockingChain): {
   readonly what: string
   readonly fix: string
@@ -237,7 +234,7 @@ function fixOf({ table, chain, rule, hook, loses }: BlockingChain): string {
 }
 
 /**
- * What comes from other hosts comes in by a link of another zone, and needs a policy
+ * Packets from other hosts arrive on a link of another zone, so they need a policy
  * (firewalld.policies(5)).
  */
 function firewalldOrders(hasPeers: boolean): string {
@@ -253,9 +250,7 @@ function firewalldOrders(hasPeers: boolean): string {
 
 type End = { readonly rule: string | null } | 'accepted' | null
 
-/**
- * What drops the packet, or that it is let through; null: the chain that called this one goes on.
- */
+/** What drops the packet, or that it is accepted. Null: evaluation returns to the calling chain. */
 function follow(
   chain: ForeignChain,
   packet: Packet,
@@ -279,7 +274,7 @@ function follow(
   return isBase && chain.policy === 'drop' ? { rule: null } : null
 }
 
-/** A rule that does `verdict` with what fits all of these. */
+/** A rule that applies `verdict` to packets which match all of these. */
 export function ruleOf(
   text: string,
   fits: readonly ((packet: Packet) => Fit)[],
@@ -291,15 +286,15 @@ export function ruleOf(
   }
 }
 
-/** The other way round; what is not known stays so. */
+/** The negation. Unknown stays unknown. */
 export function not(fit: Fit): Fit {
   return fit === null ? null : !fit
 }
 
-/** Whether a link's name is this, or begins with what stands before `wildcard`. */
+/** Whether a link's name is `pattern`, or begins with the part before `wildcard`. */
 export function linkFits(link: string | null, pattern: string, wildcard: '*' | '+'): Fit {
   if (pattern === wildcard) return true
-  // An unknown link is one of the host's own ways out, never one of ours.
+  // A link that is unknown is one of the host's uplinks, never ours.
   const prefix = pattern.endsWith(wildcard) ? pattern.slice(0, -1) : null
   if (link === null) return pattern.startsWith('at-') || pattern === 'lo' ? false : null
   return prefix === null ? link === pattern : link.startsWith(prefix)

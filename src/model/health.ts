@@ -1,4 +1,4 @@
-/** One condition of `/healthz`. The value of a failing one says what is wrong. */
+/** One condition of `/healthz`. If it fails, its value says why. */
 export interface HealthCondition {
   readonly name: string
   readonly ok: boolean

@@ -1,20 +1,22 @@
-/** What of a host's own network decides which destinations its instances may reach. Pure. */
+/**
+ * The part of a host's own network that decides which destinations its instances can reach. Pure.
+ */
 import type { Cidr, Ipv4 } from './addr.ts'
 
-/** A default route, of any routing table and whoever made it. */
+/** A default route of any routing table, whoever created it. */
 interface DefaultRoute {
   readonly link: string
-  /** Null for a route without one, such as a tunnel's. */
+  /** Null for a route without a gateway, such as a tunnel's. */
   readonly gateway: Ipv4 | null
 }
 
-/** Read from the kernel in each pass, because routes and links come and go. */
+/** Read from the kernel in each pass, because routes and links change. */
 export interface HostRouting {
   readonly defaultRoutes: readonly DefaultRoute[]
-  /** Networks that are directly connected to links which are not ours. */
+  /** Networks that are directly connected to links other than ours. */
   readonly connected: readonly Cidr[]
-  /** Bridges of a Docker Engine. Docker's own rules forward for its containers. */
+  /** Bridges of a Docker Engine. Docker's rules forward packets for its containers. */
   readonly engineBridges: readonly string[]
-  /** Whether IP forwarding was on before Atoll switched it on. */
+  /** Whether IP forwarding was already on when Atoll enabled it. */
   readonly forwardedBefore: boolean
 }

@@ -2,7 +2,7 @@
  * Host names: the first label of an instance's DNS names. Pure.
  *
  * The canonical one is the instance id (EC2 user guide, "EC2 instance hostnames and domains":
- * resource name); the IP-based form and a fitting Name tag answer too.
+ * resource name). The IP-based name, and a Name tag that is a valid label, resolve as well.
  */
 import type { Ipv4 } from './addr.ts'
 import { parseId } from './ids.ts'
@@ -13,15 +13,15 @@ export function ipHostLabel(ip: Ipv4): string {
 }
 
 /**
- * Whether a label looks like an instance id or an IP-based name: no Name tag may stand in for one
- * of those.
+ * Whether a label looks like an instance id or an IP-based name. A Name tag must not replace one.
  */
 export function isHostLabel(label: string): boolean {
   return parseId('i', label) !== undefined || /^ip-\d+-\d+-\d+-\d+$/.test(label)
 }
 
 /**
- * A Name tag as a DNS label (RFC 1123 section 2.1, lower case), or undefined when it cannot be one.
+ * A Name tag as a DNS label (RFC 1123 section 2.1, lower case). Undefined when it is not a valid
+ * one.
  */
 export function nameTagLabel(value: string | undefined): string | undefined {
   const label = value?.toLowerCase()

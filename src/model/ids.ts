@@ -1,13 +1,13 @@
 /**
- * Identifiers: what they look like and how they are told apart at compile time.
+ * Identifiers: their formats, and types that distinguish them.
  *
- * Shapes follow EC2's long ids: a prefix and 17 hexadecimal digits
+ * They have the format of EC2's long ids: a prefix and 17 hexadecimal digits
  * (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resource-ids.html). Pure: randomness is an
  * argument.
  */
 
 declare const brand: unique symbol
-/** A string that only our parsers can make, so that ids of two kinds are never confused. */
+/** A string that only our parsers can create, so that ids of different kinds cannot be mixed up. */
 export type Branded<Name extends string> = string & { readonly [brand]: Name }
 
 export type InstanceId = Branded<'InstanceId'>
@@ -29,7 +29,7 @@ export type AccountId = Branded<'AccountId'>
 /** A host's name: an RFC 1123 label, unique in the cluster. */
 export type HostName = Branded<'HostName'>
 
-/** Prefix of each kind of id, and the type it makes. */
+/** The prefix of each kind of id, and its type. */
 interface IdTypes {
   i: InstanceId
   r: ReservationId
@@ -48,10 +48,7 @@ interface IdTypes {
 }
 export type IdPrefix = keyof IdTypes
 
-/**
- * How many random bytes an id needs (17 hex digits come from 9 bytes; the last half byte is
- * dropped).
- */
+/** Number of random bytes for an id. 17 hex digits need 9 bytes; the last half byte is dropped. */
 export const ID_BYTES = 9
 
 /** An id of the given kind from at least `ID_BYTES` random bytes. */
@@ -65,14 +62,12 @@ export function formatId<P extends IdPrefix>(prefix: P, random: Uint8Array): IdT
 /** Makes a new id of the given kind. */
 export type NewId = <P extends IdPrefix>(prefix: P) => IdTypes[P]
 
-/** Makes ids of random bytes. */
+/** Makes ids from random bytes. */
 export function newIds(random: (bytes: number) => Uint8Array): NewId {
   return (prefix) => formatId(prefix, random(ID_BYTES))
 }
 
-/**
- * The id in `text` if it has the given prefix and 8 or 17 lower-case hex digits, else undefined.
- */
+/** Parses an id with the given prefix and 8 or 17 lower-case hex digits. */
 export function parseId<P extends IdPrefix>(prefix: P, text: string): IdTypes[P] | undefined {
   const wellFormed =
     text.startsWith(`${prefix}-`) &&
@@ -80,12 +75,12 @@ export function parseId<P extends IdPrefix>(prefix: P, text: string): IdTypes[P]
   return wellFormed ? (text as IdTypes[P]) : undefined
 }
 
-/** The account in `text` if it is twelve digits, else undefined. */
+/** Parses an account: twelve digits. */
 export function parseAccountId(text: string): AccountId | undefined {
   return /^\d{12}$/.test(text) ? (text as AccountId) : undefined
 }
 
-/** The host name in `text` if it is one RFC 1123 label (lower case), else undefined. */
+/** Parses a host name: one RFC 1123 label in lower case. */
 export function parseHostName(text: string): HostName | undefined {
   return /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(text) ? (text as HostName) : undefined
 }

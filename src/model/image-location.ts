@@ -1,45 +1,45 @@
 /**
- * Image locations as values: one grammar for the API that takes them and for the hosts that fetch
- * them.
+ * The grammar of image locations. The API, which accepts them, and the hosts, which fetch them,
+ * both use it.
  */
 import { type DriverName, FIRST_DRIVERS, parseDriverName } from './driver.ts'
 import { type HostName, type ImageId, parseHostName, parseId } from './ids.ts'
 import { IMAGE_REPOSITORY } from './names.ts'
 
-/**
- * What stands before `://` in a location that more than one driver may read. A driver may have
- * further ones of its own.
- */
+/** The schemes (before `://`) that more than one driver may use. A driver may have further ones. */
 type LocationScheme = 'docker' | 'file' | 'http' | 'https' | 's3' | 'atoll'
 
-/** Where one file lies. */
+/** The location of one file. */
 export type FileLocation =
   /** On the host that fetches it. */
   | { readonly scheme: 'file'; readonly path: string }
-  /** Fetched by GET; `http:` or `https:`. */
+  /** Fetched with GET, by `http:` or `https:`. */
   | { readonly scheme: 'http'; readonly url: string }
-  /** On the S3 service that the configuration names. */
+  /** On the S3 service of the configuration. */
   | { readonly scheme: 's3'; readonly bucket: string; readonly key: string }
 
-/** What a virtual machine's image asks for beside its content, after a `#`. */
+/** Options of a virtual machine's image, after a `#`. */
 export interface MachineOptions {
   /**
-   * Hex SHA-256 that the content must have (of a pair: of kernel and initramfs one after the
-   * other), or null.
+   * SHA-256 of the content in hex, or null. For a kernel and initramfs it is that of both, one
+   * after the other.
    */
   readonly sha256: string | null
-  /** `nocloud`: the guest gets a NoCloud seed disk, because its cloud-init does not look at Ec2. */
+  /**
+   * `nocloud`: the guest gets a NoCloud seed disk, because its cloud-init does not use the Ec2 data
+   * source.
+   */
   readonly seed: 'nocloud' | null
   readonly firmware: 'bios' | 'uefi'
   readonly machine: 'q35' | 'microvm'
 }
 
 export type ImageLocation =
-  /** A reference as the Docker CLI takes it, always with a tag or digest. */
+  /** A reference as the Docker CLI accepts it, always with a tag or digest. */
   | { readonly kind: 'docker'; readonly reference: string }
   /** A root file system archive on the host that fetches it. */
   | { readonly kind: 'file'; readonly path: string }
-  /** A disk image, qcow2 or raw: the content says which. */
+  /** A disk image, qcow2 or raw. Its content tells which. */
   | { readonly kind: 'disk'; readonly disk: FileLocation; readonly options: MachineOptions }
   /** A kernel that is booted directly, and its initramfs. */
   | {
@@ -49,7 +49,7 @@ export type ImageLocation =
       readonly options: MachineOptions
     }
   /**
-   * Made of an instance (CreateImage), and kept on this host only. Nobody can register such a
+   * Made from an instance (CreateImage), and only on this host. Clients cannot register such a
    * location.
    */
   | {
@@ -59,7 +59,7 @@ export type ImageLocation =
       readonly image: ImageId
     }
 
-/** Registries that the world uses and whose operators do not send anybody into other networks. */
+/** Public registries whose operators do not redirect anybody into other networks. */
 export const PUBLIC_REGISTRIES = [
   ...[
     'docker.io',
@@ -71,7 +71,7 @@ export const PUBLIC_REGISTRIES = [
     'registry.k8s.io',
   ],
 ] as const
-/** What the Docker CLI takes for Docker Hub. */
+/** Names that the Docker CLI treats as Docker Hub. */
 const HUB_NAMES: readonly string[] = ['docker.io', 'index.docker.io', 'registry-1.docker.io']
 
 /** Longest location, in UTF-16 code units. */
@@ -79,24 +79,24 @@ export const IMAGE_LOCATION_MAX_LENGTH = 1024
 const SCHEMES: readonly LocationScheme[] = ['docker', 'file', 'http', 'https', 's3', 'atoll']
 const SCHEME = /^(?<scheme>[a-z][a-z0-9+.-]{1,31}):\/\/./
 /**
- * White space, control and format characters (such as those that turn text around), and halves of
- * characters.
+ * White space, control and format characters (such as those that reverse text), and lone
+ * surrogates.
  */
 const UNSEEN = /[\s\p{Cc}\p{Cf}\p{Cs}]/u
 const DOCKER = 'docker://'
 const FILE = 'file://'
 const S3 = 's3://'
 const KEPT = 'atoll://'
-/** In the location of an image that was made of an instance, before its driver's name. */
+/** In the location of an image that was made from an instance: precedes the driver's name. */
 const DRIVER = 'driver'
 /**
  * `[domain[:port]/]path[:tag][@digest]` as in https://pkg.go.dev/github.com/distribution/reference,
- * a little wider (upper case): the engine has the last word. The name becomes part of a path of the
- * engine's API, so no step of it is `..`.
+ * but also in upper case: the engine decides in the end. The name becomes part of a path of the
+ * engine's API, so no segment is `..`.
  */
 const REFERENCE =
   /^(?<name>(?:[a-z0-9][a-z0-9.-]*(?::\d{1,5})?\/)?[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*)(?<tag>:\w[\w.-]{0,127})?(?<digest>@sha256:[0-9a-f]{64})?$/i
-/** What names a digest's algorithm (OCI image specification, "Digests"). */
+/** Names of digest algorithms (OCI image specification, "Digests"). */
 const ALGORITHM = /^(?:sha\d+|md5|blake3)$/i
 /** Absolute, without `.` and `..` segments. */
 const PATH = /^\/(?!.*(?:^|\/)\.{1,2}(?:\/|$)).+$/
@@ -111,18 +111,19 @@ const BUCKET_AND_KEY =
 const PAIR = /^kernel=(?<kernel>[^,]+),initrd=(?<initrd>[^,]+)$/
 
 /**
- * One of these, without white space; undefined when it is none:
+ * Parses a location without white space. Undefined when it is none of these:
+ *
  * - `docker://name[:tag][@digest]`
  * - `file:///path/rootfs.tar[.gz]`: a container's root file system
  * - `file:///path/disk.qcow2` (or `.img`, `.raw`), `http(s)://…`, `s3://bucket/key`: a virtual
  *   machine's disk
- * - `kernel=FILE,initrd=FILE`, each as a disk but of any name: a virtual machine that is booted
+ * - `kernel=FILE,initrd=FILE`, each as a disk but with any name: a virtual machine that boots
  *   without a disk
  * - `atoll://host/machine/ami-…`, `atoll://host/container/ami-…`, `atoll://host/driver/NAME/ami-…`:
- *   made of an instance and kept on that host
+ *   made from an instance, and only on that host
  *
- * The last two take `#name=value&…` for `MachineOptions`. A bare path stands for `file://`: the AWS
- * CLI takes a value that begins with `file://` for a file of its own to read.
+ * The third and fourth accept `#name=value&…` for `MachineOptions`. A bare path means `file://`,
+ * because the AWS CLI itself reads the file that a `file://` value names.
  */
 export function parseImageLocation(text: string): ImageLocation | undefined {
   if (text.length > IMAGE_LOCATION_MAX_LENGTH || UNSEEN.test(text)) return undefined
@@ -135,8 +136,8 @@ export function parseImageLocation(text: string): ImageLocation | undefined {
 }
 
 /**
- * Whether a record may have this location: one of the grammar above or, with a driver, one of a
- * scheme of the driver's own, which is the driver's to read.
+ * Whether a record may have this location: one of the grammar above, or one with a scheme of its
+ * driver.
  */
 export function isLocationOf(driver: DriverName | null, text: string): boolean {
   if (parseImageLocation(text) !== undefined) return true
@@ -146,8 +147,8 @@ export function isLocationOf(driver: DriverName | null, text: string): boolean {
 }
 
 /**
- * The registry that a reference is pulled from, and its name without registry, `library/`, tag and
- * digest: a first part with a dot or a port in it, or `localhost`, is a registry
+ * The registry of a reference, and its name without registry, `library/`, tag and digest. The first
+ * part is a registry if it has a dot or a port, or is `localhost`
  * (https://pkg.go.dev/github.com/distribution/reference, splitDockerDomain).
  */
 export function splitReference(reference: string): {
@@ -166,9 +167,8 @@ export function splitReference(reference: string): {
 }
 
 /**
- * The driver of the image at this location, where the record does not name it because an older
- * daemon wrote it. A location that is none counts as Docker's, whose driver says what is wrong with
- * it.
+ * The driver of the image at this location, for records of older daemons, which name no driver. An
+ * invalid location counts as Docker's, whose driver reports what is wrong with it.
  */
 export function driverByLocation(location: string): DriverName {
   const parsed = parseImageLocation(location)
@@ -178,9 +178,9 @@ export function driverByLocation(location: string): DriverName {
 }
 
 /**
- * The driver of an instance or image, as its record names it or as it follows from the rest. Of the
- * first two drivers only machines have volumes: they tell even when the image was deregistered and
- * its location is not known any more.
+ * The driver of an instance or image: the one in its record, or for older records the one that
+ * follows from the rest. Of the first two drivers only QEMU has volumes. So a volume tells the
+ * driver even when the image is deregistered and its location unknown.
  */
 export function driverOf(
   record: { readonly driver: DriverName | null },
@@ -190,7 +190,7 @@ export function driverOf(
   return known.hasVolume ? FIRST_DRIVERS.machine : driverByLocation(known.location)
 }
 
-/** The location of an image that is made of an instance of this driver on this host. */
+/** The location of an image that is made from an instance of this driver on this host. */
 export function keptLocation(driver: DriverName, host: HostName, image: ImageId): string {
   const [word] = Object.entries(FIRST_DRIVERS).find(([, name]) => name === driver) ?? [
     `${DRIVER}/${driver}`,
@@ -198,12 +198,12 @@ export function keptLocation(driver: DriverName, host: HostName, image: ImageId)
   return `${keptLocations(host)}${word}/${image}`
 }
 
-/** How the locations of all images begin that are kept on this host. */
+/** The common prefix of the locations of all images that exist on this host only. */
 export function keptLocations(host: HostName): string {
   return `${KEPT}${host}/`
 }
 
-/** The only host that has the image at this location; null when any can get it. */
+/** The only host that has the image at this location. Null when any host can get it. */
 export function keptBy(location: string): HostName | null {
   const parsed = parseImageLocation(location)
   return parsed?.kind === 'kept' ? parsed.host : null
@@ -218,7 +218,9 @@ function parseKept(text: string): ImageLocation | undefined {
   return { kind: 'kept', driver, host, image }
 }
 
-/** The first two drivers by a word of their own, which older daemons know; all others by name. */
+/**
+ * The first two drivers have words of their own, which older daemons know. All others are named.
+ */
 function parseKeptDriver([word, name, ...more]: readonly string[]): DriverName | undefined {
   if (word === 'container' || word === 'machine')
     return name === undefined ? FIRST_DRIVERS[word] : undefined
@@ -231,8 +233,8 @@ function parseReference(reference: string): ImageLocation | undefined {
   const groups = REFERENCE.exec(reference)?.groups
   if (groups === undefined) return undefined
   const { registry, name } = splitReference(reference)
-  // The engine takes `sha256:abc` for the id of any image that it has, and our own repository holds
-  // every account's.
+  // The engine treats `sha256:abc` as an id of any of its images, and our own repository has images
+  // of every account.
   if (registry === 'docker.io' && (ALGORITHM.test(name) || name === IMAGE_REPOSITORY))
     return undefined
   const pinned = groups['tag'] !== undefined || groups['digest'] !== undefined
@@ -252,7 +254,7 @@ function parseMachine(text: string): ImageLocation | undefined {
     return { kind: 'kernel', kernel, initrd, options }
   }
   const disk = parseFile(place)
-  // A microvm has no firmware that could look for a boot loader on a disk.
+  // A microvm has no firmware that could boot from a disk.
   if (disk === undefined || options.machine === 'microvm') return undefined
   if (disk.scheme === 'file' && !DISK.test(disk.path)) return undefined
   return { kind: 'disk', disk, options }
@@ -274,7 +276,7 @@ function parseFile(text: string): FileLocation | undefined {
   return parseUrl(text)
 }
 
-/** User names and passwords do not belong into a record that every describe shows. */
+/** User names and passwords must not be in a record that every DescribeImages shows. */
 function parseUrl(text: string): FileLocation | undefined {
   if (!/^https?:\/\//.test(text) || !URL.canParse(text)) return undefined
   const { username, password, pathname, href } = new URL(text)

@@ -1,8 +1,8 @@
 /**
  * Attributes of an instance that a launch sets and ModifyInstanceAttribute changes. Pure.
  *
- * Some take effect: protection, and the behaviour at shutdown. The others have no effect here. They
- * are stored and shown as given, because a client that sets one expects to see it.
+ * Protection and shutdown behaviour have an effect. The others are only stored and shown, because a
+ * client that sets one expects to see it.
  */
 
 export interface InstanceOptions {
@@ -10,22 +10,22 @@ export interface InstanceOptions {
   readonly disableApiTermination: boolean
   /** StopInstances is refused, and TerminateInstances as well. */
   readonly disableApiStop: boolean
-  /** What becomes of it when it powers itself off. */
+  /** What happens when it powers itself off. */
   readonly shutdownBehavior: 'stop' | 'terminate'
   readonly monitoring: boolean
   readonly ebsOptimized: boolean
   readonly autoRecovery: 'default' | 'disabled'
   readonly rebootMigration: 'default' | 'disabled' | null
   readonly bandwidthWeighting: 'default' | 'vpc-1' | 'ebs-1' | null
-  /** An instance answers to names of both types, whichever it is. */
+  /** An instance has DNS names of both types, whichever is set. */
   readonly hostnameType: 'ip-name' | 'resource-name'
   readonly resourceNameDnsARecord: boolean
   readonly capacityReservation: 'open' | 'none'
-  /** Of its NIC. */
+  /** The description of its NIC. */
   readonly nicDescription: string
 }
 
-/** What counts where nothing was said. */
+/** The values of options that were not given. */
 export const INSTANCE_OPTIONS: InstanceOptions = {
   disableApiTermination: false,
   disableApiStop: false,
@@ -41,10 +41,7 @@ export const INSTANCE_OPTIONS: InstanceOptions = {
   nicDescription: '',
 }
 
-/**
- * The options that were given, and what counts for the others. Members that are undefined were not
- * given.
- */
+/** The given options, and the defaults for the others. An undefined member was not given. */
 export function withDefaults(
   given: {
     readonly [Name in keyof InstanceOptions]?: InstanceOptions[Name] | undefined

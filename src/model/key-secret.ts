@@ -1,37 +1,34 @@
 /**
- * The secret of an access key as it stands in its row: sealed for that row, or in clear where older
- * daemons have to read it.
+ * The secret of an access key in its row: encrypted for that row, or in clear text where older
+ * daemons must be able to read it.
  */
 import type { HostName } from './ids.ts'
 import type { AccessKey, Host } from './records.ts'
 
-/** Opens what was sealed: a `SecretCipher` of `lib/secret-cipher.ts`. */
+/** Decrypts secrets: a `SecretCipher` of `lib/secret-cipher.ts`. */
 interface Opener {
   open(sealed: string, place: string): string | null
 }
 
-/** No secret in clear begins so. */
+/** Prefix of encrypted secrets. No clear-text secret has it. */
 const SEALED = 'sealed:'
 
-/** What the secret of a key is bound to. */
+/** The place that the secret of a key is bound to. */
 export function placeOfKey(id: string): string {
   return `accessKeys/${id}`
 }
 
-/** Whether nobody can read the secret in the records. */
+/** Whether the secret in the record is encrypted. */
 export function isSealedKey({ secret }: Pick<AccessKey, 'secret'>): boolean {
   return secret.startsWith(SEALED)
 }
 
-/**
- * Hosts of this version and later can open what is sealed; older ones take any secret for one in
- * clear.
- */
+/** From this version on, hosts can decrypt secrets. Older ones treat any secret as clear text. */
 const SEALING_VERSION = [0, 2]
 
 /**
- * Whether all hosts that may look at keys can open sealed ones. `self` counts as what it is now,
- * not as what its row still says.
+ * Whether all hosts that may read keys can decrypt them. `self` counts with its current version,
+ * even if its row has an older one.
  */
 export function canAllOpen(
   hosts: readonly Pick<Host, 'name' | 'state' | 'version'>[],
@@ -53,7 +50,7 @@ function opens(version: string): boolean {
 
 const ACCESS_KEY_ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
 
-/** A key pair in AWS's shape: AKIA and 16 base-32 characters, and 40 characters of base 64. */
+/** A new key pair in AWS's format: AKIA and 16 base-32 characters, and 40 base-64 characters. */
 export function newKeySecret(
   random: (bytes: number) => Uint8Array,
 ): Pick<AccessKey, 'id' | 'secret'> {
@@ -61,7 +58,7 @@ export function newKeySecret(
   return { id: `AKIA${letters.join('')}`, secret: Buffer.from(random(30)).toString('base64') }
 }
 
-/** The key with its secret in clear; null when it cannot be opened. */
+/** The key with its secret in clear text. Null when it cannot be decrypted. */
 export function openedKey(key: AccessKey, opener: Opener | null): AccessKey | null {
   const { id, account, user } = key
   const secret = isSealedKey(key) ? (opener?.open(key.secret, placeOfKey(id)) ?? null) : key.secret

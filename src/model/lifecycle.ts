@@ -16,7 +16,7 @@ import { assertNever, refused } from './errors.ts'
 import type { Instance, StateReason, Volume } from './records.ts'
 import type { Fact } from './want.ts'
 
-/** The fields of a record that a request or a fact changes. */
+/** The fields of a record that a request or a fact may change. */
 export type InstanceChange = Partial<
   Pick<
     Instance,
@@ -36,10 +36,10 @@ export type InstanceChange = Partial<
   >
 >
 
-/** A fact that speaks of an instance. */
+/** A fact about an instance. */
 export type InstanceFact = Extract<Fact, { readonly instance: unknown }>
 
-/** A terminated instance stays listed this long, as on EC2, so that waiters see the end of it. */
+/** How long a terminated instance stays listed, as on EC2, so that waiters see the state. */
 export const TOMBSTONE_MS = 60 * 60 * 1000
 
 const USER_SHUTDOWN: StateReason = {
@@ -47,15 +47,15 @@ const USER_SHUTDOWN: StateReason = {
   message: 'Client.UserInitiatedShutdown: User initiated shutdown',
 }
 
-/** The code of an instance that powered itself off. */
+/** The code for an instance that powered itself off. */
 export const SELF_SHUTDOWN = 'Client.InstanceInitiatedShutdown'
 
-/** EC2's `reason` text for something the user asked at `now`. */
+/** EC2's `reason` text for what a user requested at `now`. */
 function userInitiated(now: string): string {
   return `User initiated (${now.slice(0, 10)} ${now.slice(11, 19)} GMT)`
 }
 
-/** In EC2's words, which tools look for. */
+/** EC2's wording, which tools look for. */
 function incorrectState({ id }: Instance, verb: string, which = 'The instance'): Error {
   return refused(
     'IncorrectInstanceState',
@@ -71,9 +71,8 @@ function isProtected({ id }: Instance, verb: string, attribute: string): Error {
 }
 
 /**
- * StopInstances: null when it is already stopped or on its way; refused when it is protected or
- * being terminated, and before it has run for the first time: what has not been made has nothing
- * that could be kept.
+ * StopInstances. Null when the instance is stopped or stopping. Refused when it is protected, being
+ * terminated, or has never run: then there is nothing to keep.
  */
 export function requestStop(instance: Instance, now: string): InstanceChange | null {
   switch (instance.state) {
@@ -103,7 +102,7 @@ export function requestStop(instance: Instance, now: string): InstanceChange | n
   }
 }
 
-/** StartInstances: null when it already runs or is starting; refused unless it is stopped. */
+/** StartInstances. Null when the instance runs or is starting. Refused unless it is stopped. */
 export function requestStart(instance: Instance, now: string): InstanceChange | null {
   switch (instance.state) {
     case 'pending':
@@ -127,7 +126,7 @@ export function requestStart(instance: Instance, now: string): InstanceChange | 
   }
 }
 
-/** RebootInstances: refused unless it runs or is about to. */
+/** RebootInstances. Refused unless the instance is running or pending. */
 export function requestReboot(instance: Instance): InstanceChange {
   if (instance.state !== 'running' && instance.state !== 'pending')
     throw incorrectState(instance, 'rebooted')
@@ -135,7 +134,7 @@ export function requestReboot(instance: Instance): InstanceChange {
 }
 
 /**
- * TerminateInstances: null when it is already terminated or on its way; refused when it is
+ * TerminateInstances. Null when the instance is terminated or shutting down. Refused when it is
  * protected.
  */
 export function requestTerminate(instance: Instance, now: string): InstanceChange | null {
@@ -150,7 +149,7 @@ export function requestTerminate(instance: Instance, now: string): InstanceChang
   }
 }
 
-/** What a fact makes of the record as it is now; null when it changes nothing. */
+/** How a fact changes the record as it is now. Null when it changes nothing. */
 export function applyFact(
   instance: Instance,
   fact: InstanceFact,
@@ -189,17 +188,17 @@ export function applyFact(
 }
 
 /**
- * Whether it asked to be terminated when it powers itself off, and did so. What ended it otherwise
- * leaves it to its owner.
+ * Whether the instance is to be terminated when it powers itself off, and did so. If it ended in
+ * another way, its owner decides.
  */
 function endsWithShutdown({ options }: Instance, { code }: { readonly code: string }): boolean {
   return options?.shutdownBehavior === 'terminate' && code === SELF_SHUTDOWN
 }
 
 /**
- * Whether a disk is kept when its instance is terminated. One that was never seen running leaves
- * nothing worth keeping. Both answers are final once the instance is to be terminated, so host and
- * records come to the same.
+ * Whether a disk is kept when its instance is terminated. The disk of an instance that never ran is
+ * not worth keeping. The answer no longer changes once the instance is to be terminated, so host
+ * and records agree.
  */
 export function outlives(
   volume: Pick<Volume, 'deleteOnTermination'>,

@@ -1,5 +1,5 @@
 /**
- * How an instance may read its metadata, in EC2's words. Pure.
+ * How an instance may read its metadata, as EC2 defines it. Pure.
  * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-options.html
  */
 import { z } from 'zod'

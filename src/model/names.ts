@@ -1,22 +1,23 @@
 /**
- * Ownership marks: how a daemon that knows nothing recognises what an older one left behind.
+ * The names of everything that Atoll makes for instances. By them a daemon recognises what an older
+ * one created, without knowing more.
  *
- * Everything that Atoll makes for instances carries one of these marks, and `atoll teardown`
- * removes what carries one. No other file of `src` spells such a name. The daemon's own files
- * (keys, ledger, records) are named where they are opened. Pure.
+ * `atoll teardown` removes what has one of these names. No other file of `src` spells them. The
+ * daemon's own files (keys, ledger, records) are named where they are opened. Pure.
  */
 import type { InstanceId, NicId, VolumeId } from './ids.ts'
 import { parseId } from './ids.ts'
 
-/** Links of ours start with this (the kernel allows 15 characters, IFNAMSIZ - 1). */
+/** Prefix of our links. The kernel allows 15 characters (IFNAMSIZ - 1). */
 export const LINK_PREFIX = 'at-'
 /**
- * The device that carries the gateways' and the link-local service addresses, alike on every host.
+ * The device with the addresses of the gateways and of the link-local services, the same on every
+ * host.
  */
 export const GATEWAY_LINK = 'at-gw'
-/** Host ends of instance NICs start with this: one wildcard in a rule matches them all. */
+/** Prefix of the host ends of instance NICs. One wildcard in a rule matches them all. */
 export const NIC_LINK_PREFIX = 'at-h'
-/** The VXLAN device through which instances on other hosts are reached (`fabric.mode: vxlan`). */
+/** The VXLAN device to the instances on other hosts (`fabric.mode: vxlan`). */
 export const FABRIC_LINK = 'at-fabric'
 const GUEST_LINK_PREFIX = 'at-g'
 const NIC_DIGITS = 11
@@ -27,14 +28,14 @@ export function nicLinkName(nic: NicId): string {
 }
 
 /**
- * The guest end of a container's veth while it is still in the host's namespace; inside it is
- * called eth0.
+ * The guest end of a container's veth while it is in the host's namespace. In the container it is
+ * eth0.
  */
 export function guestLinkName(nic: NicId): string {
   return `${GUEST_LINK_PREFIX}${nic.slice('eni-'.length, 'eni-'.length + NIC_DIGITS)}`
 }
 
-/** Whether a link is the host end of some instance's NIC. */
+/** Whether a link is the host end of an instance's NIC. */
 export function isNicLink(name: string): boolean {
   return new RegExp(`^${NIC_LINK_PREFIX}[0-9a-f]{${NIC_DIGITS}}$`).test(name)
 }
@@ -44,144 +45,139 @@ export function isNicLink(name: string): boolean {
  */
 export const ROUTE_PROTOCOL = 167
 
-/** The nftables table, in family `inet`. Every table of ours is named `atoll…`. */
+/** Our nftables table, in family `inet`. The names of all our tables start with `atoll`. */
 export const NFT_TABLE = 'atoll'
 /**
- * The tables of families `inet` and `arp` that hold each NIC to its budget, and outlive
- * replacements of the others.
+ * The tables of families `inet` and `arp` that limit the packets of each NIC. They remain when the
+ * other tables are replaced.
  */
 export const BUDGETS_TABLE = 'atoll_budgets'
-/** The table that drops what the other has not let through (`plan/guard.ts`). */
+/** The table that drops what the main table has not accepted (`plan/guard.ts`). */
 export const GUARD_TABLE = 'atoll_guard'
 /**
- * Bit of a packet's mark: the source is not verified yet. The lock on a NIC sets it, and the source
+ * Bit of the packet mark: the source is not verified. The lock on a NIC sets it, and the source
  * check clears it. Few programs use the upper bits; Calico uses 0xffff0000 by default.
  */
 export const UNVERIFIED_MARK = 0x1000_0000
-/** Bit of a packet's mark: the main table has accepted the packet. */
+/** Bit of the packet mark: the main table has accepted the packet. */
 export const ACCEPTED_MARK = 0x2000_0000
-/** Priority of our policy rule (`ip rule`), which refuses to route packets with that mark. */
+/** Priority of our policy rule (`ip rule`), which rejects packets with `UNVERIFIED_MARK`. */
 export const LOCK_RULE_PRIORITY = 167
 /**
- * Of the programs of traffic control that are the lock on a NIC. With other programs it has another
- * number, so that they are put in place.
+ * Name of the traffic control programs that lock a NIC. The number changes with the programs, so
+ * that older ones are replaced.
  */
 export const CLASSIFIER_NAME = 'atoll_2'
 /** Comment on our rules in Docker's DOCKER-USER chain. */
 export const DOCKER_USER_COMMENT = 'atoll'
 
-/** Container label whose value is the instance id. */
+/** Container label with the instance id. */
 export const INSTANCE_LABEL = 'atoll.instance'
-/** Label of Docker images that Atoll imported from a root file system archive. */
+/** Label of Docker images that Atoll imported from root file system archives. */
 export const IMAGE_LABEL = 'atoll.image'
-/** Repository of the images that were imported from archives; the tag names the content. */
+/** Repository of images that were imported from archives. The tag is derived from the content. */
 export const IMAGE_REPOSITORY = 'atoll-image'
 /**
- * Label of a Docker image that says how its guests get their address: `dhcp` when they ask for it
- * themselves.
+ * Label of a Docker image that says how its guests get their address: `dhcp` when they use a DHCP
+ * client.
  */
 export const NETWORK_LABEL = 'atoll.network'
-/** Label of a Docker image that says `none` when its command is to be the first program itself. */
+/** Label of a Docker image: `none` runs its command as process 1, without our init. */
 export const INIT_LABEL = 'atoll.init'
-/** Container label that remembers which kind of guest it was made as (`containers/spec.ts`). */
+/** Container label with the kind of guest that it was created as (`containers/spec.ts`). */
 export const GUEST_LABEL = 'atoll.guest'
 
-/** Container label that says how many GiB of the host's disk it may use. */
+/** Container label with the GiB of the host's disk that it may use. */
 export const DISK_LABEL = 'atoll.diskGiB'
 
-/**
- * Directory of control groups, and first part of systemd scopes' names, in which virtual machines
- * run.
- */
+/** Directory of control groups, and prefix of systemd scopes, for virtual machines. */
 export const MACHINE_GROUP = 'atoll-machines'
 
-/**
- * Where what is known of containers is kept below the state directory; each has a directory of its
- * own.
- */
+/** Directory for the files of containers, below the state directory. Each has its own directory. */
 export const CONTAINERS_DIRECTORY = 'instances'
-/** Where the programs that every container is given are kept below the state directory. */
+/** Directory of the programs that every container gets, below the state directory. */
 export const GUEST_KIT_DIRECTORY = 'guest'
 /**
- * Where the operator's image files are published, below the state directory. They are the
- * operator's: teardown leaves them.
+ * Directory where the operator publishes image files, below the state directory. Teardown does not
+ * remove it.
  */
 export const PUBLISHED_IMAGES_DIRECTORY = 'images'
-/** Where images that were fetched for virtual machines are kept below the state directory. */
+/** Directory of images that were fetched for virtual machines, below the state directory. */
 export const IMAGE_CACHE_DIRECTORY = 'image-cache'
 /**
- * Where virtual machines are kept below the state directory; each has a directory of its own, named
- * after it.
+ * Directory of virtual machines, below the state directory. Each has its own directory, with its
+ * name.
  */
 export const MACHINES_DIRECTORY = 'machines'
-/** Where images that were made of virtual machines are kept below the state directory. */
+/** Directory of images that were made from virtual machines, below the state directory. */
 export const CREATED_IMAGES_DIRECTORY = 'created-images'
 /**
- * Where images that are being made of containers are put together, below the state directory; each
- * has a directory of its own.
+ * Directory for assembling images from containers, below the state directory. Each has its own
+ * directory.
  */
 export const LAYERS_DIRECTORY = 'layers'
 /**
- * Held, below the state directory, by the process that keeps consoles within their limits
- * (`host/processes/console-trimmer.ts`).
+ * Lock file of the process that keeps consoles within their limits
+ * (`host/processes/console-trimmer.ts`), below the state directory.
  */
 export const TRIMMER_LOCK = 'console-trimmer.lock'
-/** In the directory of a virtual machine: what its process may be given files in. */
+/** In the directory of a virtual machine: files that its process may be given. */
 export const HANDED_DIRECTORY = 'handed'
-/** Where what the consoles of terminated instances said last is kept below the state directory. */
+/** Directory of the last console output of terminated instances, below the state directory. */
 export const CONSOLES_DIRECTORY = 'consoles'
-/** Where virtual machines' sockets are below the runtime directory. */
+/** Directory of the sockets of virtual machines, below the runtime directory. */
 export const MACHINE_SOCKETS_DIRECTORY = 'vm'
 /**
- * Below the state directory: whether the machine forwarded before Atoll came
- * (`host/network/forwarding.ts`).
+ * File that says whether the machine forwarded packets before Atoll started
+ * (`host/network/forwarding.ts`), below the state directory.
  */
 export const FORWARDING_FILE = 'forwarding'
 /**
- * Where disks are kept that have outlived their instance, below the state directory; each has a
- * directory of its own.
+ * Directory of disks that remain after their instance, below the state directory. Each has its own
+ * directory.
  */
 export const VOLUMES_DIRECTORY = 'volumes'
-/** User numbers are told apart by this many hexadecimal digits of the instance id. */
+/** Hexadecimal digits of the instance id that determine the user number. */
 const USER_DIGITS = 6
 
 /**
- * The value of `-name` that a virtual machine's process is started with; `home` is its own
- * directory, so that two daemons with states of their own do not take each other's.
+ * The value of `-name` of a virtual machine's process. `home` is its directory, so that two daemons
+ * with different state directories do not confuse their machines.
  */
 export function machineName(home: string): string {
   return `guest=atoll:${home.replaceAll(',', ',,')},debug-threads=on`
 }
 
 /**
- * User numbers that containers' users have on the host are the 65,536 from 0x70000000 on
- * (scripts/lib.sh); this one is next to them.
+ * Containers' users have the 65,536 user numbers from 0x70000000 on (scripts/lib.sh). This one
+ * follows them.
  */
 export const JAIL_USER = 0x7001_0000
 
-/** The number of the user that a virtual machine's process runs as. */
+/** User number of a virtual machine's process. */
 export function machineUser(firstUser: number, instance: InstanceId): number {
   return firstUser + Number.parseInt(instance.slice(-USER_DIGITS), 16)
 }
 
-/** The container of an instance. */
+/** Name of an instance's container. */
 export function containerName(instance: InstanceId): string {
   return `atoll-${instance}`
 }
 
-/** The instance a label or directory name speaks of, or undefined if it is not ours. */
+/** The instance that a label or directory is named after. Undefined if it is not ours. */
 export function instanceFromMark(mark: string | undefined): InstanceId | undefined {
   return mark === undefined ? undefined : parseId('i', mark)
 }
 
-/** The volume that a directory name speaks of, or undefined if it is not ours. */
+/** The volume that a directory is named after. Undefined if it is not ours. */
 export function volumeFromMark(mark: string): VolumeId | undefined {
   return parseId('vol', mark)
 }
 
 /**
- * The instance that a container is: it has our label *and* our name, because an image or a person
- * may set the one or the other. `names` as the engine lists them, each with a slash before it.
+ * The instance of a container. The container must have our label *and* our name, because an image
+ * or a person may set one of them. `names` is as the engine lists them, each with a slash before
+ * it.
  */
 export function instanceOfContainer(
   labels: Readonly<Record<string, string>>,
@@ -194,7 +190,6 @@ export function instanceOfContainer(
 }
 
 /**
- * What the guest's root disk is called towards EC2 clients and in its metadata (EC2 user guide,
- * "Device names").
+ * Device name of the root disk for EC2 clients and in metadata (EC2 user guide, "Device names").
  */
 export const ROOT_DEVICE_NAME = '/dev/sda1'

@@ -1,9 +1,8 @@
 /**
- * Networks in a set that tells whether an address or another network has anything in common with
- * one of them, without going through all. Pure.
+ * A set of networks that tells quickly whether it overlaps an address or another network. Pure.
  *
- * Two networks have addresses in common only when one is inside the other. So each is kept under
- * its prefix length, and so is every network that it is inside of.
+ * Two networks overlap only when one contains the other. So each network is stored by its prefix
+ * length, together with every network that contains it.
  */
 import { type Cidr, type Ipv4, ipv4ToNumber } from './addr.ts'
 
@@ -22,7 +21,7 @@ export function createNetworkSet(): NetworkSet {
   const added = new Map<number, Set<number>>()
   const around = new Map<number, Set<number>>()
 
-  /** Whether a network with at most this prefix length has the address. */
+  /** Whether a network with at most this prefix length contains the address. */
   function holds(value: number, longest: number): boolean {
     for (const [prefix, blocks] of added)
       if (prefix <= longest && blocks.has(blockOf(value, prefix))) return true
@@ -44,7 +43,9 @@ export function createNetworkSet(): NetworkSet {
   }
 }
 
-/** The number of the network of this prefix length that has the address, counted from 0.0.0.0. */
+/**
+ * The number of the network of this prefix length that contains the address, counted from 0.0.0.0.
+ */
 function blockOf(value: number, prefix: number): number {
   return Math.floor(value / 2 ** (ADDRESS_BITS - prefix))
 }

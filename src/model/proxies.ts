@@ -1,16 +1,16 @@
 /**
- * Which proxy images are fetched through: the setting `images.proxy`, and what the environment
- * says. Pure.
+ * Chooses the proxies for fetching images from the setting `images.proxy` and the environment.
+ * Pure.
  */
 
-/** As in the environment: HTTP_PROXY, HTTPS_PROXY and NO_PROXY, by what they are for. */
+/** HTTP_PROXY, HTTPS_PROXY and NO_PROXY of an environment. */
 export interface NamedProxies {
   readonly http: string | undefined
   readonly https: string | undefined
   readonly except: string | undefined
 }
 
-/** The proxy for each scheme, as a URL; null: none. */
+/** The URL of the proxy for each scheme. Null: none. */
 export interface ChosenProxies {
   readonly http: string | null
   readonly https: string | null
@@ -31,7 +31,7 @@ export function chooseProxies(
   }
 }
 
-/** The environment's proxies may be written without a scheme, as curl(1) takes them. */
+/** Like curl(1), accepts proxies without a scheme. */
 function proxyUrl(text: string): string | null {
   if (text === '') return null
   const url = text.includes('://') ? text : `http://${text}`
@@ -39,7 +39,7 @@ function proxyUrl(text: string): string | null {
 }
 
 /**
- * The proxies in the environment of a process; in lower case they count for more, as with curl(1).
+ * The proxies in the environment of a process. Lower-case names take precedence, as with curl(1).
  */
 export function namedProxies(env: Readonly<Record<string, string | undefined>>): NamedProxies {
   const either = (name: string) => env[name.toLowerCase()] ?? env[name]

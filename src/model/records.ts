@@ -28,12 +28,12 @@ import type { MetadataDefaults, MetadataOptions } from './metadata-options.ts'
 export interface Account {
   readonly id: AccountId
   readonly name: string
-  /** For its launches that do not say. */
+  /** For launches that name no metadata options. */
   readonly metadata: MetadataDefaults
 }
 
 /**
- * One credential. SigV4 verification needs the secret itself; in the records it is sealed
+ * A credential. SigV4 verification needs the secret itself. In the records it is encrypted
  * (`key-secret.ts`).
  */
 export interface AccessKey {
@@ -44,13 +44,13 @@ export interface AccessKey {
   readonly user: string
 }
 
-/** An access key with what IAM's key actions show of it. */
+/** An access key with the fields that IAM's key actions show. */
 export interface AccessKeyRecord extends AccessKey {
-  /** Null, as older daemons write it, is active. */
+  /** Older daemons write null, which means active. */
   readonly status: 'active' | 'disabled' | null
-  /** ISO 8601; null: an older daemon made it. */
+  /** ISO 8601. Null: created by an older daemon. */
   readonly createdAt: string | null
-  /** To the hour; null: never, as far as anybody knows. */
+  /** Rounded to the hour. Null: never used, as far as known. */
   readonly lastUsedAt: string | null
 }
 
@@ -70,31 +70,33 @@ export interface Image {
   readonly account: AccountId
   readonly name: string
   readonly description: string
-  /** In the grammar of `image-location.ts`, or of a scheme of its driver's own. */
+  /** In the grammar of `image-location.ts`, or with a scheme of its driver. */
   readonly location: string
-  /** What runs instances of it; null: an older daemon wrote it (`driverOf`). */
+  /** The driver of its instances. Null: written by an older daemon (`driverOf`). */
   readonly driver: DriverName | null
   readonly architecture: string
   readonly state: ImageState
   readonly stateReason: string | null
-  /** `sha256:…`, pinned when first seen; later launches use exactly this content or fail. */
+  /**
+   * `sha256:…`, pinned at the first inspection. Later launches use exactly this content or fail.
+   */
   readonly digest: string | null
   /**
-   * `sha256:…` of the manifest by which a registry has that content whatever becomes of the tag;
-   * null: it came from no registry.
+   * `sha256:…` of the manifest, by which the registry has this content even after the tag moves.
+   * Null: not from a registry.
    */
   readonly repositoryDigest: string | null
   /**
-   * Size of the disk that instances begin with, in GiB, rounded up; null: it brings none, or nobody
-   * has looked.
+   * Size of an instance's initial disk in GiB, rounded up. Null: the image has none, or was not
+   * inspected.
    */
   readonly diskGiB: number | null
   /** The host that inspects the location first, or that has the source instance. */
   readonly host: HostName
-  /** What it is made of (CreateImage); null when it was registered. */
+  /** The instance that it is made from (CreateImage). Null when it was registered. */
   readonly sourceInstance: InstanceId | null
   /**
-   * Whether a running source may be interrupted so that its disk is consistent; null when it was
+   * Whether a running source may be rebooted for a consistent copy of its disk. Null when it was
    * registered.
    */
   readonly capture: 'reboot' | 'no-reboot' | null
@@ -125,7 +127,7 @@ export interface Subnet {
   readonly isDefault: boolean
 }
 
-/** A security group. What it lets pass are its rules. */
+/** A security group. Its rules are separate records. */
 export interface Group {
   readonly id: GroupId
   readonly vpc: VpcId
@@ -138,10 +140,10 @@ export interface Group {
 export interface GroupRule extends RuleMatch {
   readonly id: SecurityGroupRuleId
   readonly group: GroupId
-  /** The group's. */
+  /** The VPC of the group. */
   readonly vpc: VpcId
   readonly account: AccountId
-  /** Empty: none was given. */
+  /** Empty if none was given. */
   readonly description: string
 }
 
@@ -170,11 +172,11 @@ export interface Instance {
   readonly launchIndex: number
   readonly image: ImageId
   readonly type: string
-  /** What runs it; null: an older daemon launched it (`driverOf`). */
+  /** The driver that runs it. Null: launched by an older daemon (`driverOf`). */
   readonly driver: DriverName | null
   readonly host: HostName
   readonly keyName: string | null
-  /** As it came, base64. */
+  /** Base64, as the client sent it. */
   readonly userData: string | null
   readonly state: InstanceState
   readonly wanted: Wanted
@@ -185,7 +187,7 @@ export interface Instance {
    * be moved to another host. Afterwards its disk is on this host.
    */
   readonly claimed: boolean
-  /** The boot whose "running" fact is in. A reboot is done when it equals `bootCount`. */
+  /** The boot that is known to be running. A reboot is complete when it equals `bootCount`. */
   readonly bootSeen: number
   /** EC2's `reason`: "User initiated (2026-11-22 08:33:27 GMT)" or empty. */
   readonly transitionReason: string
@@ -194,9 +196,9 @@ export interface Instance {
   /** When it was launched or last started (EC2 LaunchTime moves on start). */
   readonly launchedAt: string
   readonly terminatedAt: string | null
-  /** How it may read its metadata; null: an older daemon launched it. */
+  /** Null: launched by an older daemon. */
   readonly metadata: MetadataOptions | null
-  /** Left out: nothing was said. */
+  /** Absent: none was given. */
   readonly options?: InstanceOptions
 }
 
@@ -214,13 +216,13 @@ export interface Nic {
   readonly createdAt: string
 }
 
-/** A NIC with what other hosts need to know of its instance. */
+/** A NIC, with what other hosts must know of its instance. */
 export interface PlacedNic extends Nic {
   /** The host of the instance. */
   readonly host: HostName
   /**
-   * The instance's tag `Name` while it is running, else null. Several instances may have the same
-   * one, and DNS names only running ones.
+   * The instance's tag `Name` while it runs, otherwise null. Several instances may have the same
+   * name.
    */
   readonly nameTag: string | null
 }
@@ -232,7 +234,7 @@ export interface PlacedNic extends Nic {
 type VolumeState = 'in-use' | 'available' | 'deleting'
 
 /**
- * A disk. Only root disks of virtual machines exist so far; an instance that an older daemon
+ * A disk. Only root disks of virtual machines exist so far. An instance that an older daemon
  * launched has no such record.
  */
 export interface Volume {
@@ -261,7 +263,7 @@ export interface KeyPair {
   readonly account: AccountId
   readonly name: string
   readonly type: 'rsa' | 'ed25519'
-  /** As EC2 computes it for the way the key came to be (see `api/ssh-keys.ts`). */
+  /** As EC2 computes it, depending on how the key was created (see `api/ssh-keys.ts`). */
   readonly fingerprint: string
   /** One OpenSSH authorized_keys line. */
   readonly publicKey: string
@@ -284,24 +286,21 @@ export interface Host {
    * `draining`: takes no new instances. `forgotten`: removed by the operator; the name is free.
    */
   readonly state: 'active' | 'draining' | 'forgotten'
-  /** Whether its lease had not run out when it was read, by the store's clock. */
+  /** Whether its lease was valid by the store's clock when it was read. */
   readonly live: boolean
   readonly version: string
-  /** What placement may hand out, overcommit included. */
+  /** What placement may allocate, with overcommit. */
   readonly vcpus: number
   readonly memoryMiB: number
-  /** For volumes; null: an older daemon does not say. */
+  /** For volumes. Null: an older daemon does not report it. */
   readonly diskGiB: number | null
-  /** What placement has handed out. */
+  /** What placement has allocated. */
   readonly usedVcpus: number
   readonly usedMemoryMiB: number
   readonly usedDiskGiB: number
-  /**
-   * Grows with every change to this host's part of the records; an agent never applies an older
-   * one.
-   */
+  /** Advances with every change of this host's records. An agent never applies an older one. */
   readonly generation: number
-  /** Its address for other hosts; null on a single host. */
+  /** Its address for other hosts. Null on a single host. */
   readonly fabricAddress: Ipv4 | null
   /**
    * The machine behind this name, so that two machines never act under one. Null if unknown.
@@ -311,9 +310,9 @@ export interface Host {
    * The last run of its daemon. Copies of its disk have the same identity. Null if unknown.
    */
   readonly life?: string | null
-  /** For people: why it takes no new instances; null if it does. */
+  /** Why it takes no new instances, for people. Null if it does. */
   readonly shortOf: string | null
-  /** When it last renewed its lease, by its own clock: for people, never for decisions. */
+  /** When it last renewed its lease, by its own clock. For people, never for decisions. */
   readonly lastSeenAt: string
 }
 
@@ -323,14 +322,14 @@ export type PeerHost = Pick<
   'name' | 'identity' | 'life' | 'state' | 'generation' | 'fabricAddress'
 >
 
-/** One request that must happen once: (account, action, token) is unique in the cluster. */
+/** A request that must be executed only once: (account, action, token) is unique in the cluster. */
 export interface ClientToken {
   readonly account: AccountId
   readonly action: string
   readonly token: string
-  /** Hash of the request's parameters: the same token with others is refused. */
+  /** Hash of the request's parameters. The same token with other parameters is refused. */
   readonly parametersHash: string
-  /** What the first request made. */
+  /** The result of the first request. */
   readonly result: string
   readonly createdAt: string
 }
@@ -342,11 +341,11 @@ export interface ClientToken {
 export interface UnreadableRow {
   /** The table, or what was selected from several (`placedNics`, `peers`). */
   readonly table: string
-  /** Its key, made printable. */
+  /** Its key, in printable form. */
   readonly key: string
-  /** The first column that is wrong, and how. */
+  /** The first invalid column, and why. */
   readonly problem: string
-  /** What the row is about, as far as that can be read. */
+  /** The instance that the row belongs to, if that is readable. */
   readonly instance: InstanceId | null
   readonly host: HostName | null
   readonly ip: Ipv4 | null

@@ -1,30 +1,29 @@
-/** Tags that only Atoll sets: they tell a client how its instance is isolated. Pure. */
+/** Tags that only Atoll sets. They tell a client how its instance is isolated. Pure. */
 
-/** Keys that begin so are Atoll's. */
+/** The prefix of reserved keys. */
 export const RESERVED_TAG_PREFIX = 'atoll:'
 
 /**
- * `user-namespace`: a container whose root is nobody on the host. `shared-root`: one whose root is
- * the host's, with fewer rights. `machine`: a virtual machine whose process has namespaces of its
- * own. `machine-in-host`: one that an older version started, whose process sees the host's links
- * and files.
+ * `user-namespace`: a container whose root is an unprivileged user of the host. `shared-root`: a
+ * container whose root is the host's root with fewer privileges. `machine`: a virtual machine whose
+ * process has its own namespaces. `machine-in-host`: a virtual machine that an older version
+ * started, whose process sees the host's links and files.
  */
 export type Isolation = 'user-namespace' | 'shared-root' | 'machine' | 'machine-in-host'
 
 /**
- * `own`: the instance has a disk of its own of fixed size. `quota`: the file system holds it to its
- * size. `watched`: the host looks at how much it has written, and stops it when that is more than
- * its limit.
+ * `own`: the instance has its own disk of fixed size. `quota`: the file system limits its size.
+ * `watched`: the host checks how much it has written, and stops it above its limit.
  */
 export type DiskBound = 'own' | 'quota' | 'watched'
 
-/** One tag of ours. */
+/** A reserved tag. */
 export interface ReservedTag {
   readonly key: string
   readonly value: string
 }
 
-/** The tags of an instance that is held so. */
+/** The tags of an instance with this isolation. */
 export function reservedTags(isolation: Isolation, disk: DiskBound): readonly ReservedTag[] {
   return [
     { key: `${RESERVED_TAG_PREFIX}isolation`, value: isolation },
@@ -32,7 +31,7 @@ export function reservedTags(isolation: Isolation, disk: DiskBound): readonly Re
   ]
 }
 
-/** Whether a tag's key is one that only Atoll may set. */
+/** Whether only Atoll may set tags with this key. */
 export function isReservedKey(key: string): boolean {
   return key.toLowerCase().startsWith(RESERVED_TAG_PREFIX)
 }

@@ -1,4 +1,4 @@
-/** Units of memory and disk, in bytes (IEC 80000-13), and how amounts are shown. Pure. */
+/** Units of memory and disk in bytes (IEC 80000-13), and their display. Pure. */
 
 /** A kibibyte. */
 export const KIB = 1024

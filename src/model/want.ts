@@ -1,9 +1,10 @@
 /**
- * The want: everything one host should be, as one read-only value; and the facts that it reports.
+ * The want: everything that one host should be, as one read-only value; and the facts that a host
+ * reports.
  *
- * `plan/want.ts` makes the want from records, services apply it, and the ledger keeps the last one
- * on disk as JSON. `local` has the host's generation, and an older one is never applied. Of
- * `shared` the latest reading counts.
+ * `plan/want.ts` computes the want from the records, services apply it, and the ledger stores the
+ * last one as JSON. `local` has the host's generation, and an older generation is never applied. Of
+ * `shared`, the latest reading counts.
  */
 import type { Cidr, Ipv4, Mac } from './addr.ts'
 import type { DriverName } from './driver.ts'
@@ -34,26 +35,24 @@ export interface LocalWant {
   readonly generation: number
   /** This host's instances that are not yet gone, by id in ascending order. */
   readonly instances: readonly InstanceWant[]
-  /** Pending images that this host has to inspect. */
+  /** Pending images that this host inspects. */
   readonly images: readonly ImageWant[]
   /** Disks on this host whose instance is terminated, by id in ascending order. */
   readonly volumes: readonly VolumeWant[]
-  /** Images that are to be made of instances on this host. */
+  /** Images to make from instances on this host. */
   readonly captures: readonly CaptureWant[]
   /**
-   * All images that were made on this host and are kept on it only; null when that is not known, so
-   * nothing is removed.
+   * All images that were made on this host and exist only here. Null when unknown: then nothing is
+   * removed.
    */
   readonly keptImages: readonly ImageId[] | null
-  /**
-   * Instances of this host whose rows were never readable. They are not touched.
-   */
+  /** This host's instances whose rows were never readable. They are left alone. */
   readonly unreadable: UnreadableInstances
 }
 
 export interface UnreadableInstances {
   readonly ids: readonly InstanceId[]
-  /** Whether there is a row whose id is unreadable, too. It may be of any instance. */
+  /** Whether there is a row whose id is unreadable as well. It may belong to any instance. */
   readonly any: boolean
 }
 
@@ -65,16 +64,13 @@ export interface VolumeWant {
 /** The root disk of a virtual machine. */
 export interface DiskWant {
   readonly volume: VolumeId
-  /** The least size: the disk of an image may be larger. */
+  /** The minimum size. The disk of an image may be larger. */
   readonly sizeGiB: number
-  /** Whether it is kept, as a volume of its own, when its instance is terminated. */
+  /** Whether it stays as a volume when its instance is terminated. */
   readonly keep: boolean
 }
 
-/**
- * What an instance should be: `stop` keeps disk and address, `terminate` keeps nothing once the
- * workload is gone.
- */
+/** The wanted state of an instance. `stop` keeps disk and address; `terminate` keeps nothing. */
 type InstanceRun = 'run' | 'stop' | 'terminate'
 
 export interface InstanceWant {
@@ -84,11 +80,11 @@ export interface InstanceWant {
   readonly launchIndex: number
   readonly launchedAt: string
   readonly run: InstanceRun
-  /** Whether this host has claimed it. Only then it may be started. */
+  /** Whether this host has claimed it. It must not be started before. */
   readonly claimed: boolean
-  /** A running workload that was last booted for a lower number must be rebooted. */
+  /** A workload that runs an earlier boot must be rebooted. */
   readonly bootCount: number
-  /** Whether it has ever run: then its disk exists and must not be created again. */
+  /** Whether it has ever run. Then its disk exists and must not be created again. */
   readonly ran: boolean
   readonly image: ImageWant
   readonly type: {
@@ -98,12 +94,12 @@ export interface InstanceWant {
     readonly diskGiB: number
   }
   /**
-   * Null for a container, and for what an older daemon launched: then the type says how large the
-   * disk is, and nothing is kept.
+   * Null for a container and for instances of older daemons. Then the type has the size of the
+   * disk, and the disk is not kept.
    */
   readonly disk: DiskWant | null
   readonly zone: string
-  /** First label of its canonical DNS name: the instance id, EC2's resource-name form. */
+  /** First label of its canonical DNS name: the instance id (EC2's resource name). */
   readonly hostname: string
   readonly keyName: string | null
   readonly publicKey: string | null
@@ -111,9 +107,9 @@ export interface InstanceWant {
   readonly userData: string | null
   readonly tags: readonly { readonly key: string; readonly value: string }[]
   readonly metadata: MetadataOptions
-  /** What runs it. */
+  /** The driver that runs it. */
   readonly driver: DriverName
-  /** At least one; `deviceIndex` ascending. The first is eth0. */
+  /** At least one, with ascending `deviceIndex`. The first is eth0. */
   readonly nics: readonly NicWant[]
 }
 
@@ -122,23 +118,22 @@ export interface ImageWant {
   readonly location: string
   /** The driver that inspects the image and runs its instances. */
   readonly driver: DriverName
-  /** The pinned content, or null if it was not inspected yet. */
+  /** The pinned content. Null: not inspected yet. */
   readonly digest: string | null
   /**
-   * What a registry calls that content; null or absent: it came from none, or an older daemon
-   * pinned it.
+   * The registry's digest of that content. Null or absent: not from a registry, or pinned by an
+   * older daemon.
    */
   readonly repositoryDigest?: string | null | undefined
-  /** The owner; absent if the image's row is gone, and in wants of older daemons. */
+  /** The owner. Absent if the image's row is gone, and in wants of older daemons. */
   readonly account?: AccountId | undefined
 }
 
-/** An image that is to be made of an instance. */
+/** An image to make from an instance. */
 export interface CaptureWant extends ImageWant {
   readonly instance: InstanceId
   /**
-   * Location of the image that the instance was made from; empty when there is no such instance
-   * here.
+   * Location of the image that the instance was launched from. Empty when the instance is not here.
    */
   readonly origin: string
   /** Whether a running instance may be rebooted for a consistent copy of its disk. */
@@ -159,37 +154,34 @@ export interface NicWant {
 }
 
 export interface SharedWant {
-  /** Every subnet: each host carries all gateway addresses (anycast). */
+  /** Every subnet. Each host has all gateway addresses (anycast). */
   readonly subnets: readonly {
     readonly id: SubnetId
     readonly cidr: Cidr
     readonly gateway: Ipv4
   }[]
-  /** Every VPC's network: traffic inside them is routed, never masqueraded. */
+  /** The network of every VPC. Traffic inside a VPC is routed and never masqueraded. */
   readonly vpcs: readonly { readonly id: VpcId; readonly cidr: Cidr }[]
   readonly groups: readonly GroupWant[]
   /**
-   * Names to serve, first labels in lower case: instance ids, IP-based host names and Name tags. A
-   * name may have several addresses. `primary` marks the one that the reverse lookup of its address
-   * answers.
+   * DNS names to serve, as first labels in lower case: instance ids, IP-based names and Name tags.
+   * A name may have several addresses. `primary` marks the name that the reverse lookup of its
+   * address returns.
    */
   readonly names: readonly { readonly name: string; readonly ip: Ipv4; readonly primary: boolean }[]
-  /** The other hosts that are on the fabric, by name in ascending order. Empty on a single host. */
+  /** The other hosts on the fabric, by name in ascending order. Empty on a single host. */
   readonly peers: readonly { readonly host: HostName; readonly address: Ipv4 }[]
-  /** Instances on other hosts: where to send their packets, which is always a peer's address. */
+  /** Instances on other hosts, and the peer's address to send their packets to. */
   readonly routes: readonly { readonly ip: Ipv4; readonly via: Ipv4 }[]
 }
 
-/** What an image turned out to be. */
+/** The result of inspecting an image. */
 export interface ImageFindings {
   readonly digest: string
-  /**
-   * `sha256:…` of the manifest by which the image's registry has this content; null or absent: it
-   * came from none.
-   */
+  /** `sha256:…` of the manifest in the image's registry. Null or absent: not from a registry. */
   readonly repositoryDigest?: string | null
   readonly architecture: string
-  /** Size of the disk that instances begin with, in GiB, rounded up; null: it brings none. */
+  /** Size of an instance's initial disk in GiB, rounded up. Null: the image has none. */
   readonly diskGiB: number | null
 }
 
@@ -207,14 +199,14 @@ export interface RuleWant extends RuleMatch {
 }
 
 /**
- * What a service found out. Facts are safe to repeat and may be late: `model/lifecycle.ts` decides
+ * What a service found out. Facts are safe to repeat and may be late. `model/lifecycle.ts` decides
  * what they change.
  */
 export type Fact =
-  /** Ready for its first start. The host claims it in the records next. */
+  /** Ready for its first start. The host will claim it in the records. */
   | { readonly kind: 'ready'; readonly instance: InstanceId }
   | { readonly kind: 'running'; readonly instance: InstanceId; readonly bootCount: number }
-  /** It has ended, requested or not. Disk and address stay. */
+  /** It has stopped, requested or not. Disk and address stay. */
   | {
       readonly kind: 'stopped'
       readonly instance: InstanceId
@@ -222,11 +214,11 @@ export type Fact =
       readonly code: string
       readonly message: string
     }
-  /** It must have this reserved tag (`model/reserved-tags.ts`). */
+  /** The instance must have this reserved tag (`model/reserved-tags.ts`). */
   | { readonly kind: 'marked'; readonly marked: InstanceId; readonly mark: ReservedTag }
-  /** Nothing of it is left on the host: its address may be given to another. */
+  /** Nothing of it remains on the host, so its address may be reused. */
   | { readonly kind: 'gone'; readonly instance: InstanceId }
-  /** It can never run. It is terminated like any other, which removes what was made of it. */
+  /** It can never run. It is terminated, which removes what was created for it. */
   | {
       readonly kind: 'failed'
       readonly instance: InstanceId
@@ -234,7 +226,7 @@ export type Fact =
       readonly message: string
     }
   | ({ readonly kind: 'image-available'; readonly image: ImageId } & ImageFindings)
-  /** Nothing of a volume that is to be deleted is left on the host. */
+  /** Nothing remains on the host of a volume that was to be deleted. */
   | { readonly kind: 'volume-gone'; readonly volume: VolumeId }
   | { readonly kind: 'image-progress'; readonly image: ImageId; readonly message: string }
   | { readonly kind: 'image-failed'; readonly image: ImageId; readonly message: string }

@@ -25,10 +25,10 @@ import { judgeReach, type ReachSettings } from './reach.ts'
 import { serviceAddresses } from './service-addresses.ts'
 import { sharedWant } from './want.ts'
 
-/** What is looked at, in the order in which the packet meets it. */
+/** The checks, in the order in which a packet passes them. */
 export type StepName = 'source' | 'egress' | 'route' | 'ingress' | 'destination' | 'answer' | 'name'
 
-/** One thing that was looked at. */
+/** One check. */
 export interface Step {
   readonly step: StepName
   readonly passes: boolean
@@ -46,13 +46,13 @@ export interface Explanation {
   readonly steps: readonly Step[]
 }
 
-/** What decides beside the records. */
+/** What decides besides the records. */
 export interface Surroundings extends ReachSettings {
   /** The host that answers, and whose settings and routes these are. */
   readonly host: HostName
   readonly instanceToHostPorts: readonly number[]
   readonly routing: HostRouting
-  /** Zone of the instances' names. */
+  /** The DNS zone of instances. */
   readonly zone: string
 }
 
@@ -61,14 +61,17 @@ export function step(name: StepName, passes: boolean, text: string): Step {
   return { step: name, passes, text, rule: null }
 }
 
-/** The answer that these steps come to. */
+/** The result of these steps. */
 export function conclude(subject: string, steps: readonly Step[]): Explanation {
   const stopped = steps.find(({ passes }) => !passes)
   const text = stopped === undefined ? `${subject}: yes.` : `${subject}: no. ${stopped.text}`
   return { passes: stopped === undefined, text, steps }
 }
 
-/** Whether what begins so passes from one end to the other. At least one is an instance. */
+/**
+ * Explains whether the first packet of a connection passes from one end to the other. At least one
+ * end is an instance.
+ */
 export function explainPacket(
   source: End,
   destination: End,
@@ -116,7 +119,7 @@ interface Packet {
   readonly destination: End
   readonly records: CloudRecords
   readonly surroundings: Surroundings
-  /** As the source's host has it. */
+  /** The shared want of the source's host. */
   readonly shared: SharedWant
 }
 
@@ -149,7 +152,7 @@ function ingressSteps(packet: Packet): readonly Step[] {
   return destination.kind === 'instance' ? [groupStep(packet, destination.nic, false)] : []
 }
 
-/** What the rules of the NIC's groups say. */
+/** The result of the rules of the NIC's groups. */
 function groupStep(packet: Packet, nic: PlacedNic | null, egress: boolean): Step {
   const { flow, traffic, shared, records } = packet
   const name = egress ? 'egress' : 'ingress'
@@ -179,7 +182,7 @@ function groupStep(packet: Packet, nic: PlacedNic | null, egress: boolean): Step
   return step(name, false, text)
 }
 
-/** What a rule lets pass, in words. */
+/** The packets that a rule allows, in words. */
 function ruleText({ protocol, fromPort, toPort, peer, egress }: RuleWant): string {
   const whom = `${egress ? 'to' : 'from'} ${formatPeer(peer)}`
   if (protocol === ANY_PROTOCOL) return `everything ${whom}`
@@ -193,7 +196,7 @@ function ruleText({ protocol, fromPort, toPort, peer, egress }: RuleWant): strin
   return `${name} type ${fromPort}${toPort === ANY_PORT ? '' : ` code ${toPort}`} ${whom}`
 }
 
-/** The way from an instance to an instance, or out. */
+/** The route between two instances, or out of the cloud. */
 function routeSteps(packet: Packet): readonly Step[] {
   const { source, destination, flow, shared, records, surroundings } = packet
   const host = hostOf(source)
@@ -240,7 +243,7 @@ function routeSteps(packet: Packet): readonly Step[] {
   ]
 }
 
-/** Packets to a host itself, which no group judges; null when the packet is to somebody else. */
+/** Packets to a host itself, which no group checks. Null when the destination is not a host. */
 function hostServiceSteps({ flow, shared, records, surroundings }: Packet): readonly Step[] | null {
   const { destination, protocol, port } = flow
   const isOpen = protocol === PROTOCOLS.tcp && surroundings.instanceToHostPorts.includes(port)
@@ -261,7 +264,7 @@ function hostServiceSteps({ flow, shared, records, surroundings }: Packet): read
   return [step('route', isOpen, text)]
 }
 
-/** Whether the end is an instance that runs, on a host that lives. */
+/** Whether the end is a running instance on a live host. */
 export function stateSteps(
   name: 'source' | 'destination',
   end: End,

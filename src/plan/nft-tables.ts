@@ -1,16 +1,17 @@
 /**
- * nft tables as values: what makes a table, and what changes one into another in place. Pure.
+ * nft tables as values: the script that creates a table, and the script that changes one into
+ * another in place. Pure.
  *
- * The kernel applies a script as one transaction: a packet sees all of a change or nothing. In
- * place costs what the change is worth, whatever the size of the table, and counters go on. Syntax:
- * nft(8).
+ * The kernel applies a script as one transaction: a packet sees all of a change or nothing. The
+ * cost of a change in place does not depend on the size of the table, and counters keep their
+ * values. Syntax: nft(8).
  */
 
-/** Something in a table that has a name. */
+/** A named object of a table. */
 export interface NftObject {
   readonly kind: 'counter' | 'set' | 'map' | 'chain' | 'ct timeout'
   readonly name: string
-  /** What cannot be changed in place: the type of a set, the hook of a chain. */
+  /** The part that cannot be changed in place: the type of a set, the hook of a chain. */
   readonly head: readonly string[]
   /** Rules of a chain, in order; elements of a set or map, in any order. */
   readonly items: readonly string[]
@@ -19,7 +20,7 @@ export interface NftObject {
 export interface NftTable {
   readonly family: 'inet' | 'arp'
   readonly name: string
-  /** In an order in which they can be made: what is referred to comes first. */
+  /** In an order in which they can be created: an object comes after those it refers to. */
   readonly objects: readonly NftObject[]
 }
 
@@ -52,12 +53,12 @@ export function baseChain(name: string, hook: string, rules: readonly string[]):
   return { kind: 'chain', name, head: [hook], items: rules }
 }
 
-/** nft takes the same element twice for an error. */
+/** nft rejects a list with a duplicate element. */
 function unique(elements: readonly string[]): readonly string[] {
   return [...new Set(elements)]
 }
 
-/** The table as text; it makes the table, or adds to one that is there. */
+/** The table as text. It creates the table, or adds to an existing one. */
 export function tableText({ family, name, objects }: NftTable): readonly string[] {
   return block(`table ${family} ${name}`, objects.flatMap(objectText))
 }
@@ -77,7 +78,7 @@ function block(head: string, body: readonly string[]): readonly string[] {
 
 /**
  * The script that changes tables into others in place; empty when nothing differs. Null when that
- * is not possible: another table, or something that is of another kind or has another head now.
+ * is impossible: the tables have other names, or an object changes its kind or head.
  */
 export function updateScript(
   before: readonly NftTable[],
@@ -115,7 +116,8 @@ function updateTable(before: NftTable, now: NftTable): readonly string[] | null 
   const chains = from.filter(({ object: { kind } }) => kind === 'chain')
   return [
     ...added.map(({ kind, name, head }) => `add ${kind} ${where} ${name}${braces(head)}`),
-    // A chain that is referred to cannot go: elements of maps leave before, and come after.
+    // A chain that is referred to cannot be deleted, so elements of maps are removed first and
+    // added last.
     ...lists.flatMap(({ was, object }) => fewerElements(where, was, object)),
     ...chains.flatMap(({ was, object }) => otherRules(where, was, object)),
     ...lists.flatMap(({ was, object }) => moreElements(where, was, object)),

@@ -8,7 +8,7 @@ import { ANY_PORT, ANY_PROTOCOL, hasPorts, PROTOCOLS } from '../model/group-rule
 import type { GroupId } from '../model/ids.ts'
 import type { GroupWant, HostWant, NicWant, RuleWant } from '../model/want.ts'
 
-/** What a flow is judged by: the groups, and the NICs of one host. */
+/** What decides about a flow: the groups, and the NICs of one host. */
 export interface Permissions {
   readonly groups: ReadonlyMap<GroupId, Permission>
   readonly nics: ReadonlyMap<Ipv4, NicWant>
