@@ -1,13 +1,10 @@
-/**
- * A store that tells whom each change concerns: whoever changes records through it cannot forget
- * to.
- */
+/** A store that reports whom each change concerns, so that no caller can forget to. */
 import type { Scope } from './scope.ts'
 import type { Store } from './store.ts'
 
 /**
- * The store; `hear` gets the scopes that a transaction has touched, each once, after its commit;
- * nothing when there are none.
+ * The store. After each commit `hear` gets the scopes that the transaction touched, each once. It
+ * is not called when there are none.
  */
 export function announcing<S extends Pick<Store, 'change' | 'claim'>>(
   store: S,
@@ -16,7 +13,7 @@ export function announcing<S extends Pick<Store, 'change' | 'claim'>>(
   const heard =
     (run: Store['change']): Store['change'] =>
     async (work) => {
-      // With the result, because the run that counts need not be the last one
+      // Returned with the result, because the run that was committed need not be the last one
       // (`records/commit.ts`).
       const { result, touched } = await run(async (tx) => {
         const result = await work(tx)

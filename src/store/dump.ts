@@ -1,19 +1,19 @@
 /**
- * All records as plain rows, to be carried from one engine to another: a host's replica is filled
- * with it. Which tables there are, in which order they are filled and what of each is copied, the
- * nouns say.
+ * All records as plain rows, to copy them from one engine to another. A host's replica is filled
+ * with it. The nouns say which tables there are, in which order they are filled, and what of each
+ * is copied.
  */
 import { isTrouble } from './engines/engine.ts'
 import type { AnyNoun, Tables } from './nouns.ts'
 import type { AnyTable, Session } from './records/noun.ts'
 
-/** Rows by table. Of leases it tells whether they were live when the dump was made, for good. */
+/** Rows by table. Of leases it only says whether they were valid when the dump was made. */
 export type Dump = Readonly<Record<keyof Tables, readonly object[]>>
 
-/** Rows that go into one statement: engines limit its parameters. */
+/** Rows in one statement. Engines limit its parameters. */
 const ROWS_A_STATEMENT = 500
 
-/** Reads everything. */
+/** Reads all records. */
 export async function readDump(
   nouns: readonly AnyNoun[],
   { db, nowMs }: Session<Tables>,
@@ -32,9 +32,9 @@ export async function readDump(
 }
 
 /**
- * Makes the records equal to the dump. What a newer daemon added to the tables is left out, and so
- * are rows that do not fit and those that refer to them, of which it gives the number: a copy that
- * lacks them is better than an old one. How the rest of a row looks is for whoever reads it.
+ * Makes the records equal to the dump. Columns and tables that a newer daemon added are left out.
+ * So are rows that do not fit and those that refer to them; it returns their number. A copy without
+ * them is better than an old copy. Rows are parsed when they are read, not here.
  */
 export async function writeDump(
   nouns: readonly AnyNoun[],
@@ -43,11 +43,11 @@ export async function writeDump(
 ): Promise<number> {
   const names = tablesOf(nouns)
     .filter(({ copied }) => copied !== 'never')
-    // The nouns' own tables are all that the database is asked for.
+    // The database is only asked for tables of nouns.
     .map(({ name }) => name as keyof Tables)
   for (const table of names.toReversed()) await db.deleteFrom(table).execute()
   const columns = await columnsOf(db)
-  // What another engine gave for this table is what it holds; the engines' schemas are the same.
+  // The value comes from the same table of another engine, and the engines' schemas are equal.
   const insert = (table: keyof Tables, rows: readonly object[]) =>
     db
       .insertInto<keyof Tables>(table)

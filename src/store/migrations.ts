@@ -1,13 +1,15 @@
 /**
- * The schema's history: ordered migrations, each applied once, by whichever host comes first.
+ * The schema's history: ordered migrations, each applied once, by the first host that needs it.
  *
- * A migration that has left the house is never edited; a change is a new one. Statements are safe to repeat, because not
- * every engine can undo half a migration. Nothing is ever migrated back.
+ * A released migration is never edited; a change is a new migration. Statements are safe to repeat,
+ * because not every engine can undo half a migration. Nothing is ever migrated back.
  *
- * Hosts of two versions work on the same records while a cluster is upgraded. So the first digit of a migration's name is the
- * schema's generation, and within a generation migrations only add: tables, indexes, and columns that have a default and that an older
- * daemon may leave alone. A daemon goes on with additions that it does not know, and refuses a generation that it does not know.
- * What must break older daemons starts a new generation (`1…`), in a release whose hosts are all stopped for the upgrade.
+ * While a cluster is upgraded, hosts of two versions use the same records. So the first digit of a
+ * migration's name is the schema's generation, and within a generation migrations only add: tables,
+ * indexes, and columns that have a default and that an older daemon may ignore. A daemon ignores
+ * additions that it does not know, and refuses a generation that it does not know. A change that
+ * would break older daemons starts a new generation (`1…`), in a release for which all hosts are
+ * stopped.
  */
 import type { Kysely } from 'kysely'
 import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from 'kysely/migration'
@@ -31,7 +33,7 @@ import { drivers } from './migrations/0016-drivers.ts'
 import { groupRules } from './migrations/0017-group-rules.ts'
 import type { Tables } from './nouns.ts'
 
-/** All migrations; they are applied in ascending order of their names. */
+/** All migrations. They are applied in ascending order of name. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-first-records': firstRecords,
   '0002-leases': leases,
@@ -52,9 +54,10 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
 const GENERATION = '0'
 
 /**
- * Applies what is missing. Safe when several hosts do it at once, of two versions too. Where nothing is missing, which is at nearly
- * every start, that is one statement and no lock: hosts that all start at once do not wait for each other. Rejects with `unavailable`
- * when the records are of a newer generation, and with the `EngineError` of a statement that failed.
+ * Applies the missing migrations. Several hosts, even of two versions, may call it at once. Usually
+ * nothing is missing: that costs one statement and no lock, so hosts that start at once do not wait
+ * for each other. Rejects with `unavailable` when the records have a newer generation, and with the
+ * `EngineError` of a failed statement.
  */
 export async function migrateToLatest(
   db: Kysely<Tables>,
@@ -71,7 +74,8 @@ export async function migrateToLatest(
     const migrator = new Migrator({
       db,
       provider: {
-        // The migrator insists on knowing everything that was ever applied. These have been, and are not applied again.
+        // The migrator must know every migration that was ever applied. These were, and are not
+        // applied again.
         getMigrations: async () => ({
           ...migrations,
           ...Object.fromEntries(additions.map((name) => [name, { up: async () => {} }])),
@@ -83,13 +87,14 @@ export async function migrateToLatest(
       if (status === 'Success') log.info({ migration: migrationName }, 'records migrated')
     if (error === undefined) continue
     if (error instanceof AtollError) throw error
-    // A newer host may have added to the schema between the look and the lock; then another look helps.
+    // A newer host may have added to the schema between the check and the lock. Then another check
+    // succeeds.
     if ((await appliedNames(db)).length === applied.length)
       throw new EngineError('misuse', error, {})
   }
 }
 
-/** Names of the applied migrations; none where there is no table of them yet. */
+/** Names of the applied migrations. None if there is no table of them. */
 async function appliedNames(db: Kysely<Tables>): Promise<readonly string[]> {
   try {
     const applied = await db
@@ -100,13 +105,13 @@ async function appliedNames(db: Kysely<Tables>): Promise<readonly string[]> {
       .execute()
     return applied.map(({ name }) => name)
   } catch (error) {
-    // To ask for the tables first would take many times as long as this.
+    // Listing the tables first would be many times slower.
     if (isTrouble(error, 'misuse')) return []
     throw error
   }
 }
 
-/** Those of them that only a newer daemon knows, all of this generation. */
+/** The additions of this generation that only a newer daemon knows. */
 function unknownAdditions(
   applied: readonly string[],
   migrations: Readonly<Record<string, Migration>>,

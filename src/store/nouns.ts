@@ -1,7 +1,7 @@
 /**
- * The list of nouns: what the store is made of.
+ * The list of nouns, which the store is built from.
  *
- * In an order in which a copy can be filled: what is referred to comes first.
+ * Its order is one in which a copy can be filled: a noun comes after those it refers to.
  */
 import { accounts } from './records/account.ts'
 import { clientTokens } from './records/client-token.ts'
@@ -39,27 +39,27 @@ export const NOUNS = [
   commits,
 ] as const
 
-/** Some noun. */
+/** Any noun. */
 // biome-ignore lint/suspicious/noExplicitAny: a list holds nouns of different tables and methods.
 export type AnyNoun = Noun<any, any, any, any>
 
-/** What has the members of all of these. */
+/** The intersection of the members of a union. */
 type All<Parts> = (Parts extends unknown ? (part: Parts) => void : never) extends (
   part: infer Whole,
 ) => void
   ? Whole
   : never
 
-/** What reads the records of these nouns. */
+/** The methods that read the records of these nouns. */
 export type ReadsOf<One extends AnyNoun> = All<
   One extends unknown ? ReturnType<One['reads']> : never
 >
-/** What writes them. */
+/** The methods that write them. */
 export type WritesOf<One extends AnyNoun> = All<
   One extends unknown ? ReturnType<One['writes']> : never
 >
 /** Their tables by name. */
 type TablesOf<One extends AnyNoun> = All<One extends unknown ? RowsOf<One['tables']> : never>
 
-/** All tables by name, as Kysely wants to know them. */
+/** All tables by name, as Kysely needs them. */
 export type Tables = TablesOf<(typeof NOUNS)[number]>

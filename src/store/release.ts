@@ -1,4 +1,4 @@
-/** What goes back to the pool when an instance or a volume is no more. */
+/** Returns to the pool what an instance or a volume had, once it is gone. */
 
 import type { VolumeId } from '../model/ids.ts'
 import { outlives } from '../model/lifecycle.ts'
@@ -6,9 +6,8 @@ import type { Instance, Volume } from '../model/records.ts'
 import type { Tx } from './store.ts'
 
 /**
- * Gives back what a terminated instance had: its NICs with their addresses and tags, its share of
- * its host, and the disks that go with it. Those that outlive it are volumes of their own from now
- * on.
+ * Returns what a terminated instance had: its NICs with their addresses and tags, its share of its
+ * host, and the disks that are deleted with it. Other disks become volumes of their own.
  */
 export async function releaseInstance(tx: Tx, instance: Instance): Promise<void> {
   for (const { id } of await tx.nics({ instances: [instance.id] })) await tx.deleteTagsOf(id)
@@ -23,16 +22,13 @@ export async function releaseInstance(tx: Tx, instance: Instance): Promise<void>
   await tx.returnCapacity(instance.host, vcpus, memoryMiB, sizeOf(ending))
 }
 
-/**
- * Forgets a volume of which nothing is left, with its tags, and gives back what it took of its
- * host.
- */
+/** Deletes a removed volume with its tags, and returns its share of its host. */
 export async function releaseVolume(tx: Tx, { id, host, sizeGiB }: Volume): Promise<void> {
   await forgetVolume(tx, id)
   await tx.returnCapacity(host, 0, 0, sizeGiB)
 }
 
-/** What these volumes take of a host together, in GiB. */
+/** The total size of these volumes in GiB. */
 export function sizeOf(volumes: readonly Pick<Volume, 'sizeGiB'>[]): number {
   return volumes.reduce((sum, { sizeGiB }) => sum + sizeGiB, 0)
 }

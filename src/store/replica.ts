@@ -1,15 +1,15 @@
 /**
- * A replica: this host's own copy of the records, so that it can answer questions while the shared
- * engine is away.
+ * A replica: this host's own copy of the records. It answers questions while the shared database is
+ * away.
  *
- * It shows all that this host itself has written: what was committed since the last copy was begun
- * is done again on it (`own-writes.ts`). What other hosts have written since then it may lack, and
- * so it may what this one wrote in the tenth of a second before it was killed.
+ * It shows everything that this host has written: what was committed since the last copy began is
+ * repeated on it (`own-writes.ts`). It may lack what other hosts have written since then, and what
+ * this host wrote in the tenth of a second before it was killed.
  *
- * It is a SQLite file with the same schema, filled whole and in one transaction each time; it is
- * never the truth and nothing is ever written to it but copies. How often it is filled goes by what
- * a copy costs: a twentieth of this host's time (more only where a copy takes seconds), and of the
- * engine's as much however many hosts there are.
+ * It is a SQLite file with the same schema. Each copy fills the whole file in one transaction, and
+ * nothing else is written to it. It is never the truth. How often it is copied depends on the cost
+ * of a copy: at most a twentieth of this host's time (more only if a copy takes seconds), and as
+ * much of the database's time, however many hosts there are.
  */
 import { rm, stat } from 'node:fs/promises'
 import { type Clock, isoTime } from '../lib/clock.ts'
@@ -25,44 +25,47 @@ import type { ReadTx, Store } from './store.ts'
 
 export interface Replica extends OwnWrites {
   /**
-   * Runs `work` against the last copy. Errors: `unavailable` when there is none that can be read,
-   * or none that shows all that this host has written.
+   * Runs `work` on the last copy. Errors: `unavailable` when no copy is readable, or none shows
+   * everything that this host has written.
    */
   read<T>(work: (tx: ReadTx) => Promise<T>): Promise<T>
-  /** When the last copy was made (ISO 8601), by this host's clock; null when there is none. */
+  /** When the last copy was made (ISO 8601), by this host's clock. Null when there is none. */
   asOf(): string | null
-  /** Asks for a copy soon. Cheap; several are one. */
+  /** Requests a copy soon. Cheap; several requests cause one copy. */
   refresh(): void
-  /** Ends with a copy under way, if any. */
+  /** Ends, together with a copy under way. */
   close(): Promise<void>
 }
 
-/** The shortest time between two copies... */
+/** The shortest pause between two copies. */
 const SHORTEST_PAUSE_MS = 2_000
-/** ...and this many times what the last one took. */
+/** The pause is at least this many times the duration of the last copy. */
 const PAUSE_PER_COPY = 20
-/** All hosts together make about three copies a second at most. */
+/**
+ * The pause grows with the number of hosts, so that together they make about three copies a second.
+ */
 const PAUSE_PER_HOST_MS = 300
 /**
- * A dear copy is not put off for longer: old records are worse. After that pause a copy is made at
- * least this often, too: access keys and images change without a word to the hosts.
+ * The longest pause. An expensive copy is not delayed for longer, because old records are worse. A
+ * copy is made at least this often, because hosts get no bell for changes of access keys and
+ * images.
  */
 const LONGEST_PAUSE_MS = 60_000
 /**
- * Own writes are put into the file so often at most, unless somebody reads: each time the disk is
- * waited for.
+ * Own writes are written to the file at most this often, unless somebody reads, because each time
+ * waits for the disk.
  */
 const OWN_WRITES_PAUSE_MS = 100
-/** Calls that are remembered until a copy has them. */
+/** Maximum number of calls that are remembered until a copy has them. */
 const OWN_CALLS_LIMIT = 10_000
 
-/** Opens the replica in `file` (made where it is missing) of the records in `source`. */
+/** Opens the replica in `file` (created if missing) of the records in `source`. */
 export async function openReplica(options: {
   readonly file: string
   readonly source: Store
   readonly clock: Clock
   readonly log: Log
-  /** From 0 up to 1. */
+  /** Returns 0 to 1. */
   readonly random: () => number
   readonly rows?: RowWatch
   readonly schema?: Schema
@@ -73,11 +76,11 @@ export async function openReplica(options: {
   const ending = new AbortController()
   let asOf = made
   let wanted = Promise.withResolvers<void>()
-  /** A host's share of the time, by the number of hosts. */
+  /** This host's share of the time, by the number of hosts. */
   let turnMs = 0
   const own = keepOwnWrites({ copy, clock, log, schema, lacking: () => wanted.resolve() })
 
-  /** Copies, and gives how long to leave it at that. */
+  /** Copies, and returns the pause until the next copy. */
   async function fill(): Promise<number> {
     const began = clock.monotonic()
     const at = isoTime(clock.now())
@@ -100,7 +103,7 @@ export async function openReplica(options: {
       })
       await clock.sleep(Math.max(SHORTEST_PAUSE_MS, pauseMs), ending.signal)
       await Promise.race([wanted.promise, clock.sleep(LONGEST_PAUSE_MS, ending.signal)])
-      // All hosts hear of a change at once.
+      // All hosts hear of a change at the same moment.
       await clock.sleep(random() * turnMs, ending.signal)
     }
   }
@@ -125,17 +128,18 @@ export async function openReplica(options: {
   }
 }
 
-/** This host's writes on their way into the copy. */
+/** This host's writes that the copy may lack. */
 interface OwnInCopy extends OwnWrites {
   /**
-   * Puts there what is not; rejects with `unavailable` when the copy does not show all of it then.
+   * Writes the missing ones to the copy. Rejects with `unavailable` when the copy does not show all
+   * of them afterwards.
    */
   put(): Promise<void>
-  /** To be taken before records are read that the copy is then made equal to. */
+  /** Call it before reading the records for the next copy. */
   place(): number
   /**
-   * Makes the copy equal to records, with what was written after the place; gives how many rows do
-   * not fit.
+   * Makes the copy equal to the records, plus the writes after the place. Returns the number of
+   * rows that do not fit.
    */
   renew(dump: Dump, place: number): Promise<number>
   close(): Promise<void>
@@ -146,7 +150,7 @@ function keepOwnWrites(options: {
   readonly clock: Clock
   readonly log: Log
   readonly schema: Schema
-  /** The copy lacks what an own write rests on. */
+  /** The copy lacks records that an own write depends on. */
   readonly lacking: () => void
 }): OwnInCopy {
   const { copy, clock, log, lacking } = options
@@ -205,7 +209,7 @@ function keepOwnWrites(options: {
   }
 }
 
-/** Opens the file; one that cannot be used is no loss and is made anew. */
+/** Opens the file. An unusable one is created again; nothing is lost by that. */
 async function openCopy(options: {
   readonly file: string
   readonly log: Log
@@ -226,7 +230,7 @@ async function openCopy(options: {
   }
 }
 
-/** When the file was last written, to its log or to itself; null when it is not there. */
+/** When the file or its log was last written. Null when it does not exist. */
 async function writtenAt(file: string): Promise<string | null> {
   const times = await Promise.all(
     [file, `${file}-wal`].map((path) =>

@@ -1,24 +1,24 @@
 /**
  * Scopes: whom a change of the records concerns. Pure.
  *
- * Each write names its scopes in its noun's file. A transaction collects them and advances the
- * generation of each once, before it commits, so that a reader which compares generations reads
- * what changed and nothing else.
+ * Each write names its scopes in its noun's file. A transaction collects them, and advances the
+ * generation of each once before it commits. A reader that compares generations reads what changed
+ * and nothing else.
  *
- * What belongs to one VPC has two kinds of scope. Its networks, groups and rules are the VPC's own:
- * they change rarely. Its members change with every launch, so they have a scope for each host that
- * has some: a launch updates a row of the host that it takes capacity of, and there is no row that
- * all launches into a VPC update (in Galera each of these would fail the certification of others).
+ * A VPC has two kinds of scope. Its networks, groups and rules are one scope, because they change
+ * rarely. Its members change with every launch, so there is a scope for each host with members. A
+ * launch updates a row of the host whose capacity it takes; no row is updated by all launches into
+ * a VPC (in Galera, each of those would fail the certification of others).
  */
 import type { AccountId, HostName, VpcId } from '../model/ids.ts'
 
 /**
- * - `host`: that host's own part: its instances, volumes, tags, and the images that it keeps.
- * - `vpc`: without `host`: its networks, groups and rules. With `host`: which of its members (NICs
- *   with their groups and names) are on that host.
+ * - `host`: the host's own part: its instances, volumes, tags, and the images that it has.
+ * - `vpc`: without `host`: networks, groups and rules of the VPC. With `host`: the VPC's members
+ *   (NICs with their groups and names) on that host.
  * - `account`: what all instances of an account share.
  * - `all`: without `host`: what all hosts share. With `host`: what all must know of that host: its
- *   state, its address, which machine it is.
+ *   state, its address, its machine.
  */
 export type Scope =
   | { readonly kind: 'host'; readonly host: HostName }
@@ -31,7 +31,7 @@ export function ofHost(host: HostName): Scope {
   return { kind: 'host', host }
 }
 
-/** A VPC's networks, groups and rules; with a host: the VPC's members there. */
+/** A VPC's networks, groups and rules; with a host, the VPC's members there. */
 export function ofVpc(vpc: VpcId, host?: HostName): Scope {
   return host === undefined ? { kind: 'vpc', vpc } : { kind: 'vpc', vpc, host }
 }
@@ -39,7 +39,7 @@ export function ofVpc(vpc: VpcId, host?: HostName): Scope {
 /** What all hosts share. */
 export const EVERYBODY: Scope = { kind: 'all' }
 
-/** What all must know of a host. */
+/** What all hosts must know of a host. */
 export function ofAll(host: HostName): Scope {
   return { kind: 'all', host }
 }

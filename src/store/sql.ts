@@ -1,10 +1,11 @@
 /**
  * The `Store` over any SQL engine that has a dialect (`engines/engine.ts`).
  *
- * A transaction that loses a conflict, or whose way to the engine breaks, is run again as a whole, after a wait that grows and differs
- * from host to host; how often and how long is limited, and so is the number of transactions that wait for the engine. A `change`
- * is applied once, even if the answer to its commit was lost (`records/commit.ts`). What the work throws passes through unchanged,
- * after everything it wrote is undone.
+ * A transaction that loses a conflict, or whose connection breaks, is run again as a whole, after a
+ * pause that grows and differs from host to host. The number of runs and their time are limited,
+ * and so is the number of waiting transactions. A `change` is applied once, even if the answer to
+ * its commit is lost (`records/commit.ts`). Errors of the work pass through unchanged after a
+ * rollback.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
@@ -23,16 +24,21 @@ import { SCHEMA, type Schema } from './schema.ts'
 import type { ReadTx, Store, Tx } from './store.ts'
 import { readTx, sessionIn, writeTx } from './tx.ts'
 
-/** Runs of one transaction before its failure is the caller's. With the waits below: some seconds. */
+/** Maximum number of runs of one transaction. With the pauses below, this takes some seconds. */
 const RUNS_LIMIT = 25
-/** It is not run again after so long: by then whoever asked has given up. */
+/** It is not run again after this time: the caller has given up by then. */
 const RUNS_TIME_LIMIT_MS = 15_000
 const RUNS_PAUSES: Backoff = { firstMs: 4, lastMs: 250 }
-/** Transactions that run or wait at the same time; more are turned away, so that an overload cannot grow without bound. */
+/**
+ * Maximum number of running and waiting transactions. Further ones are refused, so that an overload
+ * cannot grow without bound.
+ */
 const TRANSACTIONS_LIMIT = 1000
-/** The same for a snapshot that is only read: whether it may lack what others have committed. */
+/**
+ * The same for a snapshot that is only read: whether it may lack what other hosts have committed.
+ */
 const SNAPSHOT = { local: 'snapshot', latest: 'serializable' } as const
-/** One transaction in so many sweeps away what is left of old commits. */
+/** One of this many transactions deletes old rows of commits. */
 const SWEEP_EVERY = 500
 
 function snapshotOf(db: Kysely<Tables>, sees: keyof typeof SNAPSHOT) {
@@ -40,8 +46,8 @@ function snapshotOf(db: Kysely<Tables>, sees: keyof typeof SNAPSHOT) {
 }
 
 /**
- * Makes what runs a transaction again while another one was in its way, or the way to the engine
- * broke. It rejects with what the last run failed with.
+ * Returns a function that repeats a transaction after a conflict or a broken connection. It rejects
+ * with the error of the last run.
  */
 function createRetrying(clock: Clock, backoff: Backoff, log: Log) {
   return async function retryConflicts<T>(run: () => Promise<T>): Promise<T> {
@@ -56,18 +62,24 @@ function createRetrying(clock: Clock, backoff: Backoff, log: Log) {
   }
 }
 
-/** Opens a store. An engine on this machine proves that it answers; rejects with `unavailable` when it does not. */
+/**
+ * Opens a store. An engine on this machine must answer; if it does not, this rejects with
+ * `unavailable`.
+ */
 export async function openSqlStore(options: {
   readonly dialect: Dialect
-  /** Whence `read` reads where it does not share the way of writes. */
+  /** What `read` uses, if not the connection for writes. */
   readonly readDialect?: Dialect
-  /** Behind a network: it may be away when the store is opened, and the answer to a commit may be lost. */
+  /**
+   * Whether it is behind a network: it may be away when the store is opened, and the answer to a
+   * commit may be lost.
+   */
   readonly isRemote: boolean
-  /** The engine's clock as part of a query: whole milliseconds since the epoch. */
+  /** The engine's clock as part of a query, in whole milliseconds since the epoch. */
   readonly nowMs: RawBuilder<number>
-  /** Its sleeps keep the process alive: a daemon that starts has nothing else that does. */
+  /** Its sleeps must keep the process alive. Nothing else does while a daemon starts. */
   readonly clock: Clock
-  /** From 0 up to 1, to spread retries. */
+  /** Returns 0 to 1, to spread retries. */
   readonly random: () => number
   readonly log: Log
   readonly rows?: RowWatch
@@ -83,7 +95,10 @@ export async function openSqlStore(options: {
     options.readDialect === undefined ? db : new Kysely<Tables>({ dialect: options.readDialect })
   const { nouns } = schema
   const reading = (some: Kysely<Tables>): ReadTx => readTx(nouns, sessionIn(some, nowMs, rows()))
-  /** Work in a transaction, with the generations of what it touched as its last statements. */
+  /**
+   * Work in a transaction, which advances the generations of the touched scopes in its last
+   * statements.
+   */
   const inside =
     <T>(work: (tx: Tx) => Promise<T>) =>
     async (some: Kysely<Tables>): Promise<T> => {
@@ -99,7 +114,7 @@ export async function openSqlStore(options: {
 
   async function admitted<T>(run: () => Promise<T>): Promise<T> {
     if (closed) throw unavailable('The record store is closed.')
-    // With one connection the inner one would wait for the outer one for ever.
+    // With one connection the inner transaction would wait for the outer one for ever.
     if (inTransaction.getStore() === true) throw bug('a transaction is begun inside another one')
     if (running.size >= TRANSACTIONS_LIMIT)
       throw unavailable('Too many requests are waiting for the record store.')
@@ -112,7 +127,7 @@ export async function openSqlStore(options: {
     }
   }
 
-  /** What is not swept now is swept next time. */
+  /** What is not deleted now is deleted next time. */
   function sweep(): void {
     admitted(() => sweepCommits(db, nowMs)).catch((error: unknown) =>
       log.debug({ error }, 'old commits were not swept'),

@@ -1,5 +1,6 @@
 /**
- * One transaction: the methods of all nouns over one session, with what their writes touch.
+ * One transaction: the methods of all nouns over one session, and the scopes that their writes
+ * touch.
  */
 import type { Kysely, RawBuilder } from 'kysely'
 import { bug } from '../model/errors.ts'
@@ -29,7 +30,7 @@ export function readTx<Tx>(nouns: readonly AnyNoun[], session: Session<Tables>):
   } as Tx
 }
 
-/** What reads and writes. The session collects whom the writes concern that have happened. */
+/** The reads and writes. The session collects the scopes of the writes that have happened. */
 export function writeTx<Tx>(nouns: readonly AnyNoun[], session: Session<Tables>): Tx {
   return {
     ...readTx<object>(nouns, session),
@@ -45,7 +46,9 @@ type Concerns = (
   ...given: readonly unknown[]
 ) => readonly Scope[] | Promise<readonly Scope[]>
 
-/** A noun's writes. Whom each concerns is asked before, when what it removes is still there. */
+/**
+ * A noun's writes. Their scopes are computed before each write, while what it removes still exists.
+ */
 function touching(noun: AnyNoun, session: Session<Tables>): Readonly<Record<string, Write>> {
   const touches: Readonly<Record<string, Concerns>> = noun.touches
   const methods = Object.entries<Write>(noun.writes(session)).map(([name, write]) => {

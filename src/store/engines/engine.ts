@@ -1,35 +1,34 @@
 /**
- * What a SQL engine must bring besides Kysely's `Dialect`, and the error in which it reports its
- * troubles.
+ * What a SQL engine must provide besides Kysely's `Dialect`, and the error in which it reports
+ * failures.
  *
- * All queries of the house are plain SQL that every engine understands; what differs is kept in the
- * engine's own dialect, behind promises instead of questions ("is this MariaDB?"):
+ * All queries are plain SQL that every engine understands. What differs is in the engine's dialect.
+ * The rest of the store relies on these promises and never asks which engine it is:
  *
- * - Whatever the driver throws is an `EngineError`, classified by the engine's own code, once,
- *   where it enters.
- * - A statement that violates a UNIQUE key fails alone: the transaction around it goes on.
- * - Of transactions that change the same row, each sees what the one before it left: an update is
- *   never lost, even where a row is read first and written then. One that loses against another
- *   fails as a whole with `conflict`, at the latest at commit. Not every engine compares what is
- *   only read: a rule over several rows must be a UNIQUE key, or be kept by a statement that
- *   changes the row it hangs on.
+ * - Everything that the driver throws becomes an `EngineError`, classified once by the engine's own
+ *   code.
+ * - A statement that violates a UNIQUE key fails alone. Its transaction goes on.
+ * - Of transactions that change the same row, each sees the result of the one before. No update is
+ *   lost, even if a row is read first and then written. A transaction that loses against another
+ *   one fails as a whole with `conflict`, at commit at the latest. Not every engine compares rows
+ *   that were only read. So a rule over several rows must be a UNIQUE key, or a statement that
+ *   changes the row which the rule depends on.
  * - `read only` transactions see one snapshot and never wait for writers.
- * - Two migrations that start at once run one after the other; the second finds the work done.
- * - An engine behind a network says of a failed transaction whether it can still have happened
- *   (`unsure`) or cannot (`lost`), and where it has several nodes, it turns to another one by
- *   itself.
- * - Text is compared byte by byte: in letter case, accents and trailing blanks (MariaDB:
+ * - Two migrations that start at once run one after the other. The second finds the work done.
+ * - An engine behind a network says of a failed transaction whether it may have been committed
+ *   (`unsure`) or cannot (`lost`). If it has several nodes, it changes to another one by itself.
+ * - Text is compared byte by byte: letter case, accents and trailing blanks count (MariaDB:
  *   `utf8mb4_nopad_bin`).
  */
 import { AtollError, type ErrorKind, messageOf } from '../../model/errors.ts'
 
 /**
- * `duplicate`: a UNIQUE key is taken. `referenced`: other rows refer to the row that was to go, or
- * the row that was to come refers to one that is not there. `conflict`: another transaction was in
- * the way, the whole of this one may be run again. `lost`: the way to the engine broke before
- * anything was committed, and the whole may be run again. `unsure`: the answer to the commit did
- * not come; whoever runs it again must see to it that it happens once. `away`: the engine or its
- * disk does not do its part. `misuse`: the statement or what it would write is wrong.
+ * `duplicate`: a UNIQUE key is taken. `referenced`: a foreign key refers to the row to delete, or
+ * the row to insert refers to a missing row. `conflict`: another transaction interfered; the whole
+ * transaction may be run again. `lost`: the connection broke before a commit; the whole may be run
+ * again. `unsure`: the answer to the commit was lost; whoever runs it again must ensure that it is
+ * applied once. `away`: the engine or its disk does not work. `misuse`: the statement or its values
+ * are wrong.
  */
 export type EngineTrouble =
   | 'duplicate'
@@ -41,8 +40,8 @@ export type EngineTrouble =
   | 'misuse'
 
 const KIND_OF_TROUBLE = {
-  // The callers that expect a duplicate or a reference turn it into a result; one that leaves the
-  // store was never expected.
+  // Callers that expect a duplicate or a reference turn it into a result. If one leaves the store,
+  // nobody expected it.
   duplicate: 'bug',
   referenced: 'bug',
   conflict: 'unavailable',
@@ -52,7 +51,9 @@ const KIND_OF_TROUBLE = {
   misuse: 'bug',
 } as const satisfies Record<EngineTrouble, ErrorKind>
 
-/** A failure of the SQL engine, with the driver's own error as cause and its code in `detail`. */
+/**
+ * A failure of the SQL engine. Its cause is the driver's error, and `detail` has the error's code.
+ */
 export class EngineError extends AtollError {
   readonly trouble: EngineTrouble
 
@@ -71,7 +72,7 @@ export class EngineError extends AtollError {
   }
 }
 
-/** Whether a thrown thing is an engine's failure of one of these kinds. */
+/** Whether an error is an engine's failure of one of these kinds. */
 export function isTrouble(error: unknown, ...troubles: readonly EngineTrouble[]): boolean {
   return error instanceof EngineError && troubles.includes(error.trouble)
 }

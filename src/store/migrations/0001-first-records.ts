@@ -1,26 +1,25 @@
 /**
- * Migration 1: every record of issue 2, and the instance types that every cloud starts with.
+ * Migration 1: the first tables, and the instance types that every cloud starts with.
  *
- * Two keys hold what the house may promise only while all VPCs share one address space: `nics.ip`
- * and the CIDRs are unique in the cluster (overlaps that are not equal are refused by the API).
- * Lengths of text are in characters and follow what the API admits; ids and names are compared byte
- * by byte.
+ * `nics.ip` and the CIDRs of networks are unique in the cluster, because all VPCs share one address
+ * space. The API refuses networks that overlap without being equal. Lengths of text are in
+ * characters and follow the API's limits. Ids and names are compared byte by byte.
  */
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import type { InstanceType } from '../../model/records.ts'
 
-/** Long enough for every id, host name (63) and token (64). */
+/** Long enough for ids, host names (63) and tokens (64). */
 const NAME = 'varchar(64)'
 /** ISO 8601 UTC with milliseconds. */
 const TIME = 'varchar(24)'
 
-/** The tables as they are while this migration runs. */
+/** The tables while this migration runs. */
 interface Seeded {
   readonly instanceTypes: InstanceType
 }
 
-/** Makes the first tables and fills in the instance types. */
+/** Creates the first tables and the instance types. */
 export const firstRecords: Migration = {
   async up(db: Kysely<Seeded>) {
     await createAccounts(db)
@@ -138,7 +137,10 @@ async function createNetworks(db: Kysely<Seeded>): Promise<void> {
     .execute()
 }
 
-/** Instances outlive their image, key pair and type: they name them without a foreign key. */
+/**
+ * Instances have no foreign keys to their image, key pair and type, which may be deleted before
+ * them.
+ */
 async function createInstances(db: Kysely<Seeded>): Promise<void> {
   await db.schema
     .createTable('instances')
@@ -240,10 +242,7 @@ async function createIndex(
     .execute()
 }
 
-/**
- * Sizes that fit a laptop, then the familiar ones of EC2
- * (https://aws.amazon.com/ec2/instance-types/).
- */
+/** Sizes for a laptop, then common ones of EC2 (https://aws.amazon.com/ec2/instance-types/). */
 const INSTANCE_TYPES: readonly (readonly [string, number, number, number])[] = [
   ['at1.pico', 1, 32, 1],
   ['at1.nano', 1, 64, 2],

@@ -1,9 +1,9 @@
 /**
- * Migration 2: leases of hosts, and who has claimed which instance.
+ * Migration 2: leases of hosts, and which host has claimed an instance.
  *
- * Times are by the store's own clock, in milliseconds since the epoch: hosts' clocks may differ,
- * and jump. Instances of before count as claimed, because their hosts may have started them.
- * Additive: daemons of version 1 go on with what they know.
+ * Times are by the store's clock, in milliseconds since the epoch, because the clocks of hosts may
+ * differ and jump. Existing instances count as claimed, because their hosts may have started them.
+ * Additive: daemons of version 1 ignore the columns.
  */
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'

@@ -1,11 +1,11 @@
 /**
- * Migration 3: which transactions were committed, for those who did not get the answer
- * (`commits.ts`). Additive.
+ * Migration 3: which transactions were committed, for a host that lost the answer to its commit
+ * (`records/commit.ts`). Additive.
  */
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
 
-/** Makes the table `commits`. */
+/** Creates the table `commits`. */
 export const commits: Migration = {
   async up(db: Kysely<unknown>) {
     await db.schema

@@ -1,6 +1,6 @@
 /**
- * Migration 4: what a host lacks for taking new instances, as it says itself. Additive: an older
- * daemon never says so.
+ * Migration 4: why a host takes no new instances, as it reports. Additive: an older daemon never
+ * reports it.
  */
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'

@@ -1,6 +1,6 @@
 /**
- * Migration 5: which machine lives under a host's name, as it says itself. Additive: an older
- * daemon never says so.
+ * Migration 5: which machine uses a host's name, as it reports. Additive: an older daemon never
+ * reports it.
  */
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'

@@ -1,6 +1,6 @@
 /**
  * Migration 6: disks as volumes. Additive: an older daemon launches, moves and ends instances
- * without a word to it, so no key ties the table to theirs.
+ * without using this table, so it has no foreign keys to theirs.
  */
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
@@ -9,8 +9,8 @@ import { addColumn } from './add-column.ts'
 const NAME = 'varchar(64)'
 
 /**
- * Makes the table `volumes`, and says of hosts how much disk they have for them; an older one does
- * not.
+ * Creates the table `volumes`, and adds to hosts the disk space for them. An older daemon does not
+ * report it.
  */
 export const volumes: Migration = {
   async up(db: Kysely<unknown>) {

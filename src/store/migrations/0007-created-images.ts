@@ -1,6 +1,6 @@
 /**
- * Migration 7: of which instance an image is made, and how; and how large its disk is. Additive:
- * what an older daemon registers says neither.
+ * Migration 7: which instance an image is made from and how, and the size of its disk. Additive: an
+ * older daemon leaves them empty.
  */
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'

@@ -1,6 +1,6 @@
 /**
- * Migration 8: how instances may read their metadata, and what accounts set for their launches.
- * Additive: what an older daemon launches says nothing, and may read all of it as before.
+ * Migration 8: how instances may read their metadata, and the accounts' defaults. Additive:
+ * instances of an older daemon have no options, and may read all metadata as before.
  */
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'

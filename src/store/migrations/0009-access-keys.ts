@@ -1,6 +1,6 @@
 /**
- * Migration 9: what there is to know of an access key. Additive: an older daemon goes by none of
- * it, and accepts a disabled key.
+ * Migration 9: state and times of access keys. Additive: an older daemon ignores them, and accepts
+ * a disabled key.
  */
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'

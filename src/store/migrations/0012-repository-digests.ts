@@ -1,6 +1,6 @@
 /**
- * Migration 12: what an image is called by its registry. Additive: an older daemon pulls by the tag
- * alone.
+ * Migration 12: the digest of an image in its registry. Additive: an older daemon pulls by tag
+ * only.
  */
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'

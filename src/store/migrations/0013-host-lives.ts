@@ -1,7 +1,4 @@
-/**
- * Migration 13: which run of a host's daemon came last. Additive: an older daemon leaves it as it
- * is.
- */
+/** Migration 13: the last run of a host's daemon. Additive: an older daemon does not change it. */
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import { addColumn } from './add-column.ts'

@@ -1,6 +1,6 @@
 /**
- * Migration 14: what a launch says of an instance and of its disk beside what they are made of.
- * Additive: of what an older daemon launches nothing was said.
+ * Migration 14: options of an instance and of its disk. Additive: an older daemon leaves them
+ * empty.
  */
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'

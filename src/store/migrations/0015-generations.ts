@@ -1,7 +1,7 @@
 /**
- * Migration 15: generations of scopes (`scope.ts`). Additive: an older daemon advances a host's
- * generation and nothing else, so a host's row also counts those that came with their scopes
- * (`scopedGeneration`); where the two differ, an older daemon has changed something.
+ * Migration 15: generations of scopes (`scope.ts`). Additive: an older daemon only advances a
+ * host's generation. So a host's row also counts the advances that had a scope
+ * (`scopedGeneration`). If the two differ, an older daemon has changed something.
  */
 import { type Kysely, sql } from 'kysely'
 import type { Migration } from 'kysely/migration'
@@ -9,7 +9,7 @@ import { addColumn } from './add-column.ts'
 
 const NAME = 'varchar(64)'
 
-/** What is there when this migration runs. */
+/** The tables while this migration runs. */
 type Seeded = {
   readonly hosts: { readonly name: string; readonly generation: number; scopedGeneration: number }
   readonly instances: { readonly id: string; readonly host: string; readonly state: string }
@@ -23,8 +23,8 @@ type Seeded = {
 }
 
 /**
- * Makes `generations` with the members that VPCs have, `hosts.scopedGeneration`, and an index of
- * NICs by VPC.
+ * Creates `generations` with rows for the members of existing VPCs, `hosts.scopedGeneration`, and
+ * an index of NICs by VPC.
  */
 export const generations: Migration = {
   async up(unknown: Kysely<unknown>) {
@@ -44,7 +44,7 @@ export const generations: Migration = {
       .on('generations')
       .columns(['scope', 'changedAtMs'])
       .execute()
-    // A host reads the members of a VPC as a whole when its first instance there begins.
+    // A host reads all members of a VPC when its first instance there is launched.
     await db.schema.createIndex('nicsBy_vpc').ifNotExists().on('nics').column('vpc').execute()
     await addColumn(unknown, 'hosts', 'scopedGeneration', 'bigint', (one) =>
       one.notNull().defaultTo(0),

@@ -1,6 +1,6 @@
 /**
- * Migration 16: which driver runs an instance, and the instances of an image. Additive: where an
- * older daemon names none, it follows from the image's location (`driverOf` in
+ * Migration 16: the driver of an instance, and of an image's instances. Additive: if an older
+ * daemon names none, it follows from the image's location (`driverOf` in
  * `model/image-location.ts`).
  */
 import type { Kysely } from 'kysely'

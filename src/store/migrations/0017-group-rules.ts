@@ -1,7 +1,7 @@
 /**
- * Migration 17: rules of security groups. Additive: until now each group let in its members and let
- * out everything, which an older daemon goes on doing. So the groups that are there get these two
- * rules, with the ids under which clients know them already.
+ * Migration 17: rules of security groups. Additive: until now each group allowed packets from its
+ * members and all outbound packets, as older daemons still do. So existing groups get these two
+ * rules, with the ids that clients already know.
  */
 import { createHash } from 'node:crypto'
 import type { Kysely } from 'kysely'
@@ -10,7 +10,7 @@ import type { Migration } from 'kysely/migration'
 const NAME = 'varchar(64)'
 const ID_DIGITS = 17
 
-/** What is there when this migration runs, and what it makes. */
+/** The tables while this migration runs, and the one that it creates. */
 type Seeded = {
   readonly securityGroups: {
     readonly id: string
@@ -32,7 +32,7 @@ type Seeded = {
   }
 }
 
-/** Makes the table `securityGroupRules`, with the rules of the groups that are there. */
+/** Creates the table `securityGroupRules`, with the rules of the existing groups. */
 export const groupRules: Migration = {
   async up(unknown: Kysely<unknown>) {
     const db = unknown.withTables<Seeded>()

@@ -1,7 +1,9 @@
-/** Adding a column in a migration, safe to repeat: not every engine undoes half of one. */
+/**
+ * Adds a column in a migration. Safe to repeat, because not every engine undoes half a migration.
+ */
 import type { ColumnDefinitionBuilder, Kysely } from 'kysely'
 
-/** Adds the column unless an interrupted migration did so before. */
+/** Adds the column, unless an interrupted migration has added it. */
 export async function addColumn(
   db: Kysely<unknown>,
   table: string,

@@ -1,8 +1,8 @@
 /**
  * Accounts, and their access keys.
  *
- * Neither concerns a host: an account's defaults count when an instance is launched, and who signs
- * requests asks for keys with each request.
+ * Neither concerns a host: an account's defaults are used at a launch, and keys are read with each
+ * request.
  */
 import { z } from 'zod'
 import type { AccountId } from '../../model/ids.ts'
@@ -58,7 +58,7 @@ export const accounts = noun({
   writes: ({ db }: Session<Tables>) => ({
     insertAccount: ({ metadata, ...account }: Account) =>
       insertOr('exists', db, 'accounts', { ...account, ...metadataColumns(metadata) }),
-    /** Sets what an account's launches get that do not say. */
+    /** Sets the metadata options of the account's launches that name none. */
     async updateAccount(id: AccountId, metadata: MetadataDefaults): Promise<void> {
       const columns = metadataColumns(metadata)
       await db.updateTable('accounts').set(columns).where('id', '=', id).execute()
@@ -70,12 +70,12 @@ export const accounts = noun({
         lastUsedAt: null,
         ...key,
       }),
-    /** Changes a key that is there; `missing` when it is not. */
+    /** Changes an existing key. `missing` when there is none. */
     async updateAccessKey(
       id: string,
       change: Partial<Pick<AccessKeyRecord, 'secret' | 'status' | 'lastUsedAt'>>,
     ): Promise<'done' | 'missing'> {
-      // MariaDB counts rows that were changed, not rows that were found.
+      // MariaDB counts changed rows, not found rows.
       const found = await db.selectFrom('accessKeys').select('id').where('id', '=', id).execute()
       if (found.length === 0) return 'missing'
       await db.updateTable('accessKeys').set(change).where('id', '=', id).execute()

@@ -1,6 +1,6 @@
 /**
- * Client tokens: they guard writes, so they concern no host, and a copy, to which nobody writes,
- * has none.
+ * Client tokens, which make a request idempotent. They concern no host, and a replica does not need
+ * them, because nobody writes to it.
  */
 import { z } from 'zod'
 import type { AccountId } from '../../model/ids.ts'
@@ -46,9 +46,9 @@ export const clientTokens = noun({
     },
   }),
   writes: ({ db }: Session<RowsOf<typeof tables>>) => ({
-    /** `exists` when the token was used before; read it to see for what. */
+    /** `exists` when the token was used before. Read it to see its result. */
     insertClientToken: (token: ClientToken) => insertOr('exists', db, 'clientTokens', token),
-    /** Forgets tokens made before the time (ISO 8601). */
+    /** Deletes tokens from before this time (ISO 8601). */
     async deleteClientTokensBefore(createdAt: string): Promise<void> {
       await db.deleteFrom('clientTokens').where('createdAt', '<', createdAt).execute()
     },

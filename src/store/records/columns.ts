@@ -1,12 +1,12 @@
 /**
- * Columns: what each must look like before anybody goes by it. Pure.
+ * Columns: the checks that a value must pass before anybody uses it. Pure.
  *
  * The records come over a network from an engine that other hosts, other versions and people write
- * to, so a row is input like a packet. Names that become paths, links, rules or labels (ids,
- * addresses, host names) are held to their exact form; numbers to what they can mean; words to
- * those that this version knows, because half-understood is worse than left alone. Prose, which is
- * only shown, is made printable and cut instead: nobody's instance is put aside for what a message
- * says. Unknown columns, as a newer version adds, are left out.
+ * to. So a row is input, like a packet. Names that become paths, links, rules or labels (ids,
+ * addresses, host names) must have their exact form. Numbers must be in their valid range. Words
+ * must be known to this version, because guessing is worse than leaving a row alone. Prose, which
+ * is only shown, is made printable and cut, so that a message cannot make an instance unreadable.
+ * Unknown columns, which a newer version may add, are left out.
  */
 import { z } from 'zod'
 import { type Cidr, parseIpv4 } from '../../model/addr.ts'
@@ -21,22 +21,26 @@ export const PROSE_MAX = 4096
 export const TEXT_MAX = 65_535
 const SIZE_MAX = 2 ** 40
 const COUNT_MAX = Number.MAX_SAFE_INTEGER
-/** Devices of one instance, groups of one NIC: more than EC2 has of either. */
+/**
+ * Device numbers of one instance, and positions of groups of one NIC. EC2 allows fewer of either.
+ */
 const INDEX_MAX = 1023
-/** More than any machine has. */
+/** No machine has more. */
 export const VCPUS_MAX = 65_536
 
-/** Field types of a record that columns hold in another way. */
+/** Field types that a column stores in another form. */
 type Stored<Value> = Value extends boolean ? number : Value extends Cidr ? string : Value
-/** A record whose networks are `address/prefix` and whose truth values are 0 and 1. */
+/** A record as its row: networks are `address/prefix`, and booleans are 0 and 1. */
 export type Row<Item> = { readonly [Field in keyof Item]: Stored<Item[Field]> }
 
-/** Text of a form. Regular expressions: they cost a third of what parsing by functions does. */
+/** Text that matches a regular expression. It costs a third of parsing with functions. */
 export function like<Text extends string>(form: RegExp): z.ZodType<Text, Text> {
   return z.string().regex(form) as unknown as z.ZodType<Text, Text>
 }
 
-/** An id that we made: 17 digits. The short form of old (8 digits) is taken from clients only. */
+/**
+ * An id that we created: 17 digits. The old short form (8 digits) is only accepted from clients.
+ */
 export function id<P extends IdPrefix>(prefix: P) {
   const form = z.string().regex(new RegExp(`^${prefix}-[0-9a-f]{17}$`))
   return form as unknown as z.ZodType<ReturnType<typeof formatId<P>>>
@@ -49,11 +53,11 @@ export function isPrintable(text: string): boolean {
   return !UNPRINTABLE.test(text)
 }
 
-/** A word that is shown, compared and put into file contents: printable. */
+/** Text that is shown, compared and put into files: it must be printable. */
 export const name = z.string().max(NAME_MAX).refine(isPrintable, 'is not printable')
-/** A name that only operators and we give: zones, types. */
+/** A name that only operators and we choose: zones, types. */
 export const label = z.string().regex(/^[\w.-]{1,64}$/)
-/** What is only shown. */
+/** Text that is only shown. */
 export const prose = z
   .string()
   .transform((text) =>
@@ -63,7 +67,7 @@ export const prose = z
 export const host = like<Branded<'HostName'>>(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/)
 /** The id of an account. */
 export const account = like<Branded<'AccountId'>>(/^\d{12}$/)
-/** As `isoTime` writes it; a year of four digits that `Date` takes. */
+/** As `isoTime` writes it, with a year of four digits that `Date` accepts. */
 export const time = z
   .string()
   .max(32)
@@ -73,13 +77,13 @@ export const time = z
       !Number.isNaN(Date.parse(text)),
     'is no time (ISO 8601, UTC)',
   )
-/** A truth value. */
+/** A boolean. */
 export const flag = z.union([z.literal(0), z.literal(1)])
-/** How often, how many, when: whatever only grows. */
+/** A number that only grows: a counter or a time. */
 export const count = z.int().min(0).max(COUNT_MAX)
-/** A place in a short list. */
+/** A position in a short list. */
 export const index = z.int().min(0).max(INDEX_MAX)
-/** A size, in whatever unit the column's name says. */
+/** A size, in the unit of the column's name. */
 export const size = z.int().min(0).max(SIZE_MAX)
 /** An IPv4 address. */
 export const ip = z
@@ -89,7 +93,7 @@ export const ip = z
   Branded<'Ipv4'>
 >
 /**
- * The driver of an instance or image, also one that only a newer version knows; null: an older
+ * The driver of an instance or image, even one that only a newer version knows. Null: an older
  * daemon wrote the row.
  */
 export const driver = like<DriverName>(DRIVER_NAME).nullable()

@@ -1,12 +1,12 @@
 /**
- * Running a transaction again without applying it twice, where the answer to a commit can be lost.
+ * Runs a transaction again without applying it twice, although the answer to a commit may be lost.
  *
- * A transaction that wrote something also writes a row with an id of its own, in the same commit.
- * When nobody answers whether the commit happened, the work is run again with the same id, and
- * writes that row first: if the key is taken, the earlier run was committed after all, and its
- * result is the result. The key works in both directions: an earlier commit that is still on its
- * way when the later run wins fails on it, on the same node by the lock and on another by Galera's
- * certification. Rows are swept once no run of theirs can be under way any more.
+ * A transaction that writes also inserts a row with its own id, in the same commit. If it is
+ * unknown whether the commit happened, the work is run again with the same id, and inserts that row
+ * first. If the key is taken, the earlier run was committed, and its result counts. The key also
+ * works the other way: an earlier commit that arrives late fails on it, on the same node because of
+ * the lock, on another one because of Galera's certification. Rows are deleted once no run can
+ * still need them.
  */
 import type { Kysely, KyselyPlugin, RawBuilder, Transaction, TransactionBuilder } from 'kysely'
 import { z } from 'zod'
@@ -15,13 +15,13 @@ import { isTrouble } from '../engines/engine.ts'
 import { count } from './columns.ts'
 import { noun, type RowsOf, table } from './noun.ts'
 
-/** How long a row stays: a hundred times longer than a transaction is run again and again. */
+/** How long a row is kept: a hundred times longer than a transaction is repeated. */
 const KEPT_MS = 20 * 60_000
 
-/** A transaction that was committed. */
+/** A committed transaction. */
 interface Commit {
   readonly id: string
-  /** Which run of the transaction was committed, from 0. */
+  /** The number of the run that was committed, from 0. */
   readonly run: number
   /** By the engine's clock. */
   readonly madeAtMs: number
@@ -37,7 +37,7 @@ const tables = {
 }
 type CommitTables = RowsOf<typeof tables>
 
-/** The noun: only the store itself reads and writes it. */
+/** The noun. Only the store itself reads and writes it. */
 export const commits = noun({
   tables,
   reads: () => ({}),
@@ -47,9 +47,9 @@ export const commits = noun({
 })
 
 /**
- * A function that runs `work` in a transaction of `begin`, to be called again, after it failed with
- * `conflict`, `lost` or `unsure`, until it succeeds: then the work was applied once, and the result
- * is that of the run that was. `id` is unique for ever.
+ * Returns a function that runs `work` in a transaction of `begin`. Call it again after `conflict`,
+ * `lost` or `unsure`, until it succeeds. Then the work was applied once, and the result is that of
+ * the run that was committed. `id` must never be reused.
  */
 export function appliedOnce<Tables, T>(
   begin: () => TransactionBuilder<Tables>,
@@ -57,7 +57,7 @@ export function appliedOnce<Tables, T>(
   id: string,
   work: (transaction: Transaction<Tables>) => Promise<T>,
 ): () => Promise<T> {
-  /** What each run gave whose commit was asked for. */
+  /** The result of each run whose commit was sent. */
   const results: T[] = []
   return () =>
     begin().execute(async (transaction) => {
@@ -74,7 +74,7 @@ export function appliedOnce<Tables, T>(
     })
 }
 
-/** Forgets commits that nobody can ask for any more. */
+/** Deletes rows that no transaction can need any more. */
 export async function sweepCommits<Tables>(
   db: Kysely<Tables>,
   nowMs: RawBuilder<number>,
@@ -85,9 +85,7 @@ export async function sweepCommits<Tables>(
     .execute()
 }
 
-/**
- * Records a run as the one that is committed; gives the run that was, when there was one before.
- */
+/** Records a run as the committed one. Returns the earlier run if one was committed before. */
 async function record<Tables>(
   transaction: Transaction<Tables>,
   nowMs: RawBuilder<number>,
@@ -106,7 +104,7 @@ async function record<Tables>(
   return row.run
 }
 
-/** The table is there, whatever others a caller knows. */
+/** The table exists in every schema, even if the caller's type does not have it. */
 function commitsIn<Tables>(db: Kysely<Tables>): Kysely<CommitTables> {
   return db as unknown as Kysely<CommitTables>
 }

@@ -1,10 +1,10 @@
 /**
- * Generations of scopes: how often something changed that a scope stands for (`scope.ts`).
+ * Generations of scopes: they advance when something in a scope changes (`scope.ts`).
  *
- * A transaction advances that of each scope that it touched once, as its last statements. That of a
- * host's own part is in the host's row, which most changes write anyway: whoever writes it advances
- * it in the same statement. All others have a row here: their VPC, account or `all`, and the host
- * whose part of it this is (empty: it is of no one host).
+ * A transaction advances each scope that it touched once, in its last statements. The generation of
+ * a host's own part is in the host's row. Most changes write that row anyway, and advance it in the
+ * same statement. All other scopes have a row here: the VPC, account or `all`, and the host whose
+ * part it is (empty if there is none).
  */
 import { type ExpressionBuilder, sql } from 'kysely'
 import { z } from 'zod'
@@ -19,7 +19,7 @@ import { insertOr } from './insert.ts'
 import { noun, type RowsOf, type Session, table } from './noun.ts'
 
 const ALL = 'all'
-/** The host of a scope that is of no one host. */
+/** The host of a scope that belongs to no single host. */
 const NO_HOST = ''
 
 interface GenerationRow {
@@ -33,7 +33,7 @@ const tables = {
   generations: table<GenerationRow>({
     name: 'generations',
     key: ['scope', 'host'],
-    // Who reads a copy does not ask what changed.
+    // Readers of a copy do not ask for changes.
     copied: 'never',
     schema: z.object({
       scope: z.union([id('vpc'), account, z.literal(ALL)]),
@@ -45,12 +45,12 @@ const tables = {
 }
 type Tables = RowsOf<typeof tables> & HostTables
 
-/** Which scopes a reader goes by. */
+/** The scopes that a reader depends on. */
 interface ScopesOf {
   readonly host: HostName
   readonly vpcs: readonly VpcId[]
   readonly accounts?: readonly AccountId[]
-  /** Whether by `all`, too, which has one for each host of the cloud; unless told, it does. */
+  /** Whether to include `all`, which has a row for each host of the cloud. True by default. */
   readonly all?: boolean
 }
 
@@ -61,15 +61,15 @@ interface ScopeGeneration {
 }
 
 interface ChangedScopes {
-  /** The host that asks, with the generation of its own part; undefined when it is not there. */
+  /** The reading host, with the generation of its own part. Undefined when it has no row. */
   readonly own: PeerHost | undefined
   readonly scopes: readonly ScopeGeneration[]
   /**
-   * Hosts whose part an older daemon changed, which says no scope: what is known of them and of
-   * their members is to be read anew when their generation is another one.
+   * Hosts whose records an older daemon changed without naming a scope. If their generation is new,
+   * everything about them and their members must be read again.
    */
   readonly older: readonly PeerHost[]
-  /** When that was so, by the store's clock, in milliseconds since the epoch. */
+  /** The time of this reading by the store's clock, in milliseconds since the epoch. */
   readonly nowMs: number
 }
 
@@ -78,9 +78,9 @@ export const generations = noun({
   tables,
   reads: (session: Session<Tables>) => ({
     /**
-     * The scopes of these that changed at or after `sinceMs` by the store's clock, in one
-     * statement. A change shows only once its transaction is through, so ask from some seconds
-     * before the last answer's `nowMs`.
+     * Those of these scopes that changed at or after `sinceMs` by the store's clock, in one
+     * statement. A change becomes visible only at its commit, so ask for some seconds before the
+     * last answer's `nowMs`.
      */
     async changedScopes(sinceMs: number, of: ScopesOf): Promise<ChangedScopes> {
       const found = await changedRows(session, sinceMs, of).execute()
@@ -100,7 +100,9 @@ export const generations = noun({
         nowMs: Number(found[0]?.nowMs ?? sinceMs),
       }
     },
-    /** What all know of these hosts, or of every host when absent; forgotten ones too. */
+    /**
+     * What all hosts know of these hosts, or of every host when absent. Includes forgotten ones.
+     */
     async peerHosts(names?: readonly HostName[]): Promise<readonly PeerHost[]> {
       const query = session.db
         .selectFrom('hosts')
@@ -118,7 +120,8 @@ export const generations = noun({
 })
 
 /**
- * In the columns of a host's row: its own scope has none, and its name is that of the other's host.
+ * Uses the columns of a host's row: its own scope has none, and its name stands for the scope's
+ * host.
  */
 function changedRows({ db, nowMs }: Session<Tables>, sinceMs: number, of: ScopesOf) {
   const { vpcs, accounts = [], all = true } = of
@@ -146,7 +149,7 @@ function changedRows({ db, nowMs }: Session<Tables>, sinceMs: number, of: Scopes
     )
 }
 
-/** A scope as the key of its row; null: it has none but the host's. */
+/** The key of a scope's row. Null for the scope of a host, which has none. */
 function keyOf(scope: Scope): Pick<GenerationRow, 'scope' | 'host'> | null {
   switch (scope.kind) {
     case 'host':
@@ -171,8 +174,8 @@ function scopeOf({ scope, host }: Pick<GenerationRow, 'scope' | 'host'>): Scope 
 }
 
 /**
- * Advances the generation of each scope that the transaction has touched, once, as the last thing
- * before it commits. Always in the same order, so that two transactions do not wait for each other.
+ * Advances each scope that the transaction has touched, as its last statements. Always in the same
+ * order, so that two transactions cannot deadlock.
  */
 export async function advanceGenerations(session: Session<Tables>): Promise<void> {
   const sorted = inOrder(session.touched)
@@ -191,12 +194,12 @@ export async function advanceGenerations(session: Session<Tables>): Promise<void
   )
 }
 
-/** The scopes that a transaction has touched, always in the same order. */
+/** The touched scopes, always in the same order. */
 export function inOrder(touched: ReadonlyMap<string, Scope>): readonly Scope[] {
   return [...touched.keys()].sort().flatMap((text) => touched.get(text) ?? [])
 }
 
-/** A scope as text: equal for equal scopes. */
+/** A scope as text. Equal scopes have equal texts. */
 export function scopeText(scope: Scope): string {
   const key = keyOf(scope)
   if (key !== null) return `${key.scope} ${key.host}`

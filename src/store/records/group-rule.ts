@@ -1,4 +1,4 @@
-/** Rules of security groups. One concerns whoever has members of its VPC. */
+/** Rules of security groups. A rule concerns every host with members of its VPC. */
 import { z } from 'zod'
 import {
   ANY_PROTOCOL,
@@ -17,8 +17,8 @@ import { type GroupIds, insertReferring, unless } from './insert.ts'
 import { always, noun, type RowsOf, type Session, table } from './noun.ts'
 
 /**
- * The peer is text: a network, or the id of a group. A group is there twice: so that a rule is
- * unique, and so that the database refuses to remove a group that a rule names.
+ * The peer is text: a network or a group id. A group is stored twice, so that a rule is unique, and
+ * so that the database refuses to delete a group that a rule names.
  */
 type GroupRuleRow = Omit<Row<GroupRule>, 'peer'> & {
   readonly peer: string
@@ -52,7 +52,7 @@ const tables = {
   }),
 }
 
-/** All restrict. */
+/** All fields restrict the result. */
 interface GroupRuleQuery {
   readonly account?: AccountId
   readonly vpcs?: readonly VpcId[]
@@ -78,7 +78,7 @@ export const groupRules = noun({
       const parsed = await rows.parseLong(tables.securityGroupRules, found)
       return byId(parsed.map(groupRuleFromRow))
     },
-    /** Those of any group whose peer is this group. */
+    /** The rules of any group whose peer is this group. */
     async groupRulesNaming(group: GroupId): Promise<readonly GroupRule[]> {
       const query = db.selectFrom('securityGroupRules').selectAll().where('peerGroup', '=', group)
       const found = await query.orderBy('id').execute()
@@ -86,7 +86,7 @@ export const groupRules = noun({
     },
   }),
   writes: ({ db }: Session<RowsOf<typeof tables> & GroupIds>) => ({
-    /** `exists` when the group has a rule that lets the same pass. */
+    /** `exists` when the group has a rule that allows the same. */
     insertGroupRule(rule: GroupRule): Promise<'done' | 'exists'> {
       const row = groupRuleToRow(rule)
       const groups = row.peerGroup === null ? [row.group] : [row.group, row.peerGroup]
@@ -94,7 +94,10 @@ export const groupRules = noun({
         insertReferring(db, 'securityGroupRules', [row], groups),
       )
     },
-    /** Replaces what a rule says. `exists` when another rule of the group says the same. */
+    /**
+     * Replaces the contents of a rule. `exists` when another rule of the group has the same
+     * contents.
+     */
     updateGroupRule(rule: GroupRule): Promise<'done' | 'exists'> {
       const { id, ...row } = groupRuleToRow(rule)
       return unless('duplicate', 'exists', () =>
@@ -131,7 +134,7 @@ function groupRuleToRow(rule: GroupRule): GroupRuleRow {
   return { ...rule, egress: Number(rule.egress), peer: formatPeer(peer), peerGroup }
 }
 
-/** A rule from its row; throws RangeError when its peer is malformed. */
+/** A rule from its row. Throws RangeError when its peer is malformed. */
 function groupRuleFromRow({ peerGroup: _, ...row }: GroupRuleRow): GroupRule {
   const peer = parsePeer(row.peer)
   if (peer === undefined) throw new RangeError(`neither a network nor a group: ${row.peer}`)

@@ -1,6 +1,6 @@
 /**
- * Security groups. One concerns whoever has members of its VPC. Its rules are a noun of their own
- * (`group-rule.ts`).
+ * Security groups. A group concerns every host with members of its VPC. Rules are a noun of their
+ * own (`group-rule.ts`).
  */
 import { z } from 'zod'
 import type { AccountId, VpcId } from '../../model/ids.ts'
@@ -18,7 +18,7 @@ const tables = {
   }),
 }
 
-/** Both restrict. */
+/** Both fields restrict the result. */
 interface GroupQuery {
   readonly account?: AccountId
   readonly vpcs?: readonly VpcId[]
@@ -38,11 +38,11 @@ export const groups = noun({
     },
   }),
   writes: ({ db }: Session<RowsOf<typeof tables>>) => ({
-    /** `exists` when the VPC has a group of this name. */
+    /** `exists` when the VPC has a group with this name. */
     insertGroup: (group: Group) => insertOr('exists', db, 'securityGroups', group),
     /**
-     * Its rules must be gone. `in-use` when a NIC is in it or a rule names it: the database knows
-     * those, too, that this transaction does not see.
+     * Its rules must be deleted before. `in-use` when a NIC is in the group or a rule names it. The
+     * database also knows those that this transaction does not see.
      */
     deleteGroup: ({ id }: Pick<Group, 'id' | 'vpc'>) =>
       unless('referenced', 'in-use', () =>

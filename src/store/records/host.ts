@@ -1,6 +1,6 @@
 /**
- * Hosts: who lives under a name, what it has and what is taken of it, decided by conditional
- * statements alone. A host's row also has the generation of its own part (`scope.ts`).
+ * Hosts: which machine uses a name, its capacity, and how much of it is allocated. Conditional
+ * statements decide. A host's row also has the generation of its own part (`scope.ts`).
  */
 import {
   type ExpressionBuilder,
@@ -20,16 +20,16 @@ import { always, nobody, noun, type RowsOf, type Session, table } from './noun.t
 import type { RowShape } from './rows.ts'
 import { type VolumeTables, volumesGiB } from './volume.ts'
 
-/** A host with its lease. Both times are the store's own, in milliseconds since the epoch. */
+/** A host with its lease. Both times are by the store's clock, in milliseconds since the epoch. */
 type HostRow = Omit<Host, 'live'> & {
   readonly leaseUntilMs: number
-  /** When something in its part of the records last changed. */
+  /** When its part of the records last changed. */
   readonly changedAtMs: number
-  /** How many advances of the generation said their scopes: an older daemon's did not. */
+  /** How many advances of the generation named their scopes. Those of an older daemon did not. */
   readonly scopedGeneration: number
 }
 
-/** What everybody goes by of a host; the address is one of a machine that others can reach. */
+/** The columns that everybody uses. The address is one that other machines can reach. */
 const peerSchema = z.object({
   name: host,
   identity: name.nullable(),
@@ -66,7 +66,7 @@ const tables = {
     host: 'name',
     cached: false,
     schema: hostSchema,
-    // Whether its lease was live when the copy was made, for good.
+    // Only whether its lease was valid when the copy was made.
     copied: (row, nowMs) => ({
       ...row,
       leaseUntilMs: Number(row.leaseUntilMs) >= nowMs ? Number.MAX_SAFE_INTEGER : 0,
@@ -74,18 +74,20 @@ const tables = {
   }),
 }
 export type HostTables = RowsOf<typeof tables>
-/** Columns of others. */
+/** Columns of other nouns. */
 interface Others {
   readonly instances: Pick<Instance, 'id' | 'host' | 'state'> & { readonly claimed: number }
 }
 type Tables = HostTables & VolumeTables & Others
 
-/** Hosts with the store's clock at the time of reading, which makes every row another one. */
+/**
+ * Hosts with the store's time when they were read. So every row is new, and caching does not help.
+ */
 const timed: RowShape<HostRow & { readonly nowMs: number }> = {
   ...tables.hosts,
   schema: hostSchema.extend({ nowMs: count }),
 }
-/** Hosts in the columns that all other hosts go by. */
+/** Hosts with the columns that all other hosts use. */
 export const PEERS: RowShape<Pick<HostRow, keyof PeerHost>> = {
   name: 'peers',
   key: ['name'],
@@ -107,24 +109,28 @@ export type HostAnnouncement = Omit<
 > &
   HostSelf
 
-/** A host as which machine it is. */
+/** Which machine a host is. */
 export interface HostSelf {
   readonly name: HostName
   readonly identity: string
-  /** Left out: whoever has the identity is this host, as where no other machine can have these records. */
+  /**
+   * If absent, every machine with the identity is this host. That is right where no other machine
+   * can have these records.
+   */
   readonly run?: HostRun
 }
 
 /**
- * A life of a machine is one run of its daemon. Copies of a disk have the same identity, but only one of them lives: the records have the
- * life that came last, and it is gone on from by whoever knows it.
+ * One run of a machine's daemon (the column is called `life`). Copies of a disk have the same
+ * identity, but only one of them may run. The records have the last run, and only a daemon that
+ * knows it may continue.
  */
 export interface HostRun {
-  /** The one that is lived now, or is to be. */
+  /** The current run, or the next one. */
   readonly own: string
-  /** The one before, proved to be this machine's by what no copy of its disk has. */
+  /** The run before, proven to be this machine's by something that a copy of its disk lacks. */
   readonly proven: string | null
-  /** Those that this disk remembers; null: it may be any. */
+  /** The runs that this disk remembers. Null: any run may continue. */
   readonly known: readonly string[] | null
 }
 
@@ -162,17 +168,19 @@ export const hosts = noun({
   },
 })
 
-/** Who a host is, and whether it lives. */
+/** Writes which machine a host is, and its lease. */
 function writeLives(session: Session<Tables>) {
   const { db, nowMs } = session
   const updateHost = updaterOf(db)
   const leaseOf = (ms: number) => sql<number>`${nowMs} + ${ms}`
   return {
     /**
-     * Makes or refreshes a host's row, everything but `state` and `used…`, which it keeps (a forgotten one is active again; the used disk is
-     * counted anew, because daemons that know no volumes may have ended some), and gives it a lease. `taken`, with nothing changed, while
-     * another machine holds a lease under the name or has instances that it started: only forgetting the host frees the name then. Another
-     * machine is also one of the same identity whose life this one does not go on from.
+     * Creates or updates a host's row, and gives it a lease. It keeps `state` (a forgotten host
+     * becomes active) and `used…` (but the used disk is counted again, because daemons that know no
+     * volumes may have ended some). Returns `taken`, with nothing changed, while another machine
+     * has a lease under the name or instances that it started. Then only forgetting the host frees
+     * the name. A machine with the same identity counts as another one if its run may not follow
+     * the recorded one.
      */
     async upsertHost(host: HostAnnouncement, leaseMs: number): Promise<'done' | 'taken'> {
       const { name, zone, version, vcpus, memoryMiB, diskGiB, fabricAddress, identity } = host
@@ -187,7 +195,7 @@ function writeLives(session: Session<Tables>) {
         .set({
           ...said,
           ...advancing(session, name),
-          // From here on this host's daemon says scopes.
+          // From now on this host's daemon names scopes.
           scopedGeneration: session.advances.has(name) ? sql.ref('generation') : next('generation'),
           state: activeUnlessDraining,
           usedDiskGiB: volumesGiB(db, name),
@@ -196,8 +204,8 @@ function writeLives(session: Session<Tables>) {
       return numUpdatedRows === 1n ? advanced(session, name) : 'taken'
     },
     /**
-     * Lets the lease end in `leaseMs` from now, by the store's clock, and keeps what the host says with it. `unknown` when there is no such
-     * host of this machine (any more): announce it.
+     * Extends the lease to `leaseMs` from now by the store's clock, and stores what the host
+     * reports with it. `unknown` when this machine has no such host any more: announce it.
      */
     async renewLease(
       { name, identity, run }: HostSelf,
@@ -221,9 +229,9 @@ function writeLives(session: Session<Tables>) {
       return numUpdatedRows === 1n ? advanced(session, host) : 'unknown'
     },
     /**
-     * Advances the host's generation if it still is this one. `done`: nobody else has changed
-     * anything in the host's part since, and it is one more now. `changed`: somebody has, or this
-     * transaction itself has advanced it before.
+     * Advances the host's generation if it is still this one. `done`: nothing else has changed in
+     * the host's part, and it is one more now. `changed`: something has, or this transaction has
+     * already advanced it.
      */
     async expectGeneration(host: HostName, generation: number): Promise<'done' | 'changed'> {
       if (session.advances.has(host)) return 'changed'
@@ -238,13 +246,13 @@ function writeLives(session: Session<Tables>) {
   }
 }
 
-/** What placement hands out of a host. */
+/** The capacity that placement allocates. */
 function writeCapacity(session: Session<Tables>) {
   const updateHost = updaterOf(session.db)
   return {
     /**
-     * Takes capacity for one instance if the host is active, short of nothing and has it, in one conditional statement. `full` otherwise.
-     * `diskGiB` is for volumes.
+     * Allocates capacity for one instance in one conditional statement, if the host is active, not
+     * short of anything, and has enough. Otherwise `full`. `diskGiB` is for volumes.
      */
     async takeCapacity(
       host: HostName,
@@ -260,7 +268,7 @@ function writeCapacity(session: Session<Tables>) {
         .where(({ eb, or }) =>
           or([
             eb('diskGiB', 'is', null),
-            // Whoever asks for none is welcome on a host whose disk is handed out.
+            // A request without a disk fits on a host without free disk.
             ...(diskGiB === 0 ? [sql<boolean>`1 = 1`] : []),
             sql<boolean>`${sql.ref('usedDiskGiB')} + ${diskGiB} <= ${sql.ref('diskGiB')}`,
           ]),
@@ -274,7 +282,7 @@ function writeCapacity(session: Session<Tables>) {
         .executeTakeFirstOrThrow()
       return numUpdatedRows === 1n ? advanced(session, host) : 'full'
     },
-    /** Gives it back, never below zero. */
+    /** Returns capacity. It never falls below zero. */
     async returnCapacity(
       host: HostName,
       vcpus: number,
@@ -294,15 +302,15 @@ function writeCapacity(session: Session<Tables>) {
   }
 }
 
-/** `max(0, column - amount)`, whose name differs between engines. */
+/** `max(0, column - amount)`. The function's name differs between engines. */
 function lessButNotNegative(column: 'usedVcpus' | 'usedMemoryMiB' | 'usedDiskGiB', amount: number) {
   const ref = sql.ref(column)
   return sql<number>`case when ${ref} > ${amount} then ${ref} - ${amount} else 0 end`
 }
 
 /**
- * Whether this machine may have the name whose row is there: it is its own, nobody's, forgotten, or
- * of another machine that neither lives nor has started anything.
+ * Whether this machine may use the name of an existing row: the row is its own, has no machine, is
+ * forgotten, or belongs to another machine that has no lease and has started nothing.
  */
 function mayLiveUnder({ name, identity, run }: HostSelf, nowMs: RawBuilder<number>) {
   return ({ and, eb, exists, not, or, selectFrom }: ExpressionBuilder<Tables, 'hosts'>) =>
@@ -327,8 +335,8 @@ function mayLiveUnder({ name, identity, run }: HostSelf, nowMs: RawBuilder<numbe
 }
 
 /**
- * Whose life a machine of the same identity may go on from: its own, the one that it was in before on the same boot, and one that its disk
- * remembers, once nobody lives it any more.
+ * The runs that a machine of the same identity may follow: its own, the proven one before it, and,
+ * once the lease has expired, one that its disk remembers.
  */
 function succession(
   life: HostRun | undefined,
@@ -346,7 +354,7 @@ function succession(
   ]
 }
 
-/** Begins a change of one host. */
+/** Begins an update of one host. */
 function updaterOf(db: Kysely<Tables>) {
   return (host: HostName) => db.updateTable('hosts').where('name', '=', host)
 }
@@ -355,34 +363,39 @@ function next(column: 'generation' | 'scopedGeneration') {
   return sql<number>`${sql.ref(column)} + 1`
 }
 
-/** Advances a host's generation, which says that something in its part of the records changed. */
+/**
+ * Sets a host's generation to the next one, which says that its part of the records has changed.
+ */
 export function advancedBy(nowMs: RawBuilder<number>) {
   return {
-    // The first, because MariaDB sets columns one after the other.
+    // This one first, because MariaDB sets columns one after another.
     scopedGeneration: next('scopedGeneration'),
     generation: next('generation'),
     changedAtMs: nowMs,
   }
 }
 
-/** The same for a statement that changes the host's row anyway; nothing when it was done before. */
+/**
+ * The same for a statement that changes the host's row anyway. Empty if this transaction has done
+ * it before.
+ */
 function advancing({ advances, nowMs }: Session<Tables>, host: HostName) {
   return advances.has(host) ? {} : advancedBy(nowMs)
 }
 
-/** That statement has happened. */
+/** Notes that the statement was executed. */
 function advanced({ advances }: Session<Tables>, host: HostName): 'done' {
   advances.add(host)
   return 'done'
 }
 
-/** A host from its row and the store's clock at the time of reading. */
+/** A host from its row and the store's time of reading. */
 function hostFromRow(row: HostRow & { readonly nowMs: number }): Host {
   const { leaseUntilMs, changedAtMs: _at, scopedGeneration: _scoped, nowMs, ...host } = row
   return { ...host, live: Number(leaseUntilMs) >= Number(nowMs) }
 }
 
-/** What a host's row starts with and `upsertHost` then keeps. */
+/** The initial values of columns that `upsertHost` later keeps. */
 const NEW_HOST = {
   state: 'active',
   usedVcpus: 0,
@@ -392,7 +405,7 @@ const NEW_HOST = {
   scopedGeneration: 1,
 } as const
 
-/** A host that was forgotten and comes back is an ordinary one; a draining one goes on draining. */
+/** A forgotten host that returns becomes active. A draining one stays draining. */
 const activeUnlessDraining = sql<
   Host['state']
 >`case when state = 'draining' then 'draining' else 'active' end`

@@ -1,6 +1,6 @@
 /**
- * Images. One concerns the host that its row names, and the host that keeps it: these are two once
- * the keeper was forgotten and came back.
+ * Images. An image concerns the host in its row, and the host that has it. These differ once the
+ * host that has it was forgotten and came back.
  */
 import type { ExpressionBuilder } from 'kysely'
 import { z } from 'zod'
@@ -32,7 +32,7 @@ const tables = {
         description: prose,
         location: z.string().max(IMAGE_LOCATION_MAX_LENGTH),
         driver,
-        // What an image says of itself.
+        // The architecture that the image states.
         architecture: prose,
         state: z.enum(['pending', 'available', 'failed', 'deregistered']),
         stateReason: prose.nullable(),
@@ -54,7 +54,7 @@ const tables = {
       }, 'has the location of another image'),
   }),
 }
-/** Columns of others. */
+/** Columns of other nouns. */
 interface Others {
   readonly instances: Pick<Instance, 'id' | 'image' | 'state'>
 }
@@ -70,7 +70,7 @@ type ImageChange = Partial<
 interface ImageQuery {
   readonly account?: AccountId
   readonly ids?: readonly ImageId[]
-  /** Those that this host looks at, and those that are kept on it. */
+  /** The images that this host inspects, and those that exist on it only. */
   readonly host?: HostName
 }
 
@@ -95,16 +95,16 @@ export const images = noun({
     },
   }),
   writes: ({ db }: Session<Tables>) => ({
-    /** `exists` when the account has an image of this name. */
+    /** `exists` when the account has an image with this name. */
     insertImage: (image: Image) => insertOr('exists', db, 'images', image),
     async updateImage(id: ImageId, change: ImageChange): Promise<void> {
-      // An UPDATE that sets nothing is not SQL.
+      // An UPDATE without columns is invalid SQL.
       if (Object.keys(change).length === 0) return
       await db.updateTable('images').set(change).where('id', '=', id).execute()
     },
     /**
-     * Removes the records of the host's images that are deregistered and that no instance but
-     * terminated ones is made from. `none` when there are none.
+     * Deletes the records of the host's deregistered images that only terminated instances use.
+     * `none` when there are none.
      */
     async deleteUnusedImages(host: HostName): Promise<'done' | 'none'> {
       const { numDeletedRows } = await db
@@ -116,7 +116,7 @@ export const images = noun({
   }),
   touches: {
     insertImage: (_session, image) => hostsOf(image).map(ofHost),
-    // A reason alone, as the progress of a download, is only shown.
+    // A reason alone, such as the progress of a download, is only shown.
     updateImage: async (session, id, change) =>
       Object.keys(change).every((field) => field === 'stateReason')
         ? []
@@ -134,7 +134,7 @@ export const images = noun({
   },
 })
 
-/** The host of the image's row, and the one that keeps it. */
+/** The host in the image's row, and the host that has the image. */
 function hostsOf({ host, location }: Pick<Image, 'host' | 'location'>): readonly HostName[] {
   return [...new Set([host, keptBy(location) ?? host])]
 }
@@ -149,7 +149,7 @@ async function hostsWith(
   return (await query.execute()).flatMap(hostsOf)
 }
 
-/** Of this host, deregistered, and no instance but terminated ones is made from it. */
+/** Deregistered images of this host that only terminated instances use. */
 function isUnusedOf(host: HostName) {
   return ({ and, eb, not, exists, selectFrom }: ExpressionBuilder<Tables, 'images'>) =>
     and([

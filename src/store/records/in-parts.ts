@@ -1,15 +1,14 @@
 /**
- * Long lists of ids in statements: in parts of limited size and of few different sizes, so that the
- * number of distinct statements is small.
+ * Splits long lists of ids into statements of limited size, with few different sizes, so that there
+ * are few distinct statements.
  */
 
-/** Ids in one statement. Engines allow 32,766 parameters (SQLite) or more. */
+/** Ids in one statement. Engines allow at least 32,766 parameters (SQLite). */
 const ID_LIST_LIMIT = 1024
 
 /**
- * Runs `query` once without restriction, or once for each part of the ids in ascending order, and
- * joins the rows. Parts are filled up to a power of two with their last id, which does not change
- * what they select.
+ * Runs `query` once without ids, or once for each part of the ids in ascending order, and joins the
+ * rows. The last id fills a part up to a power of two, which does not change the result.
  */
 export async function inParts<Id extends string, Found>(
   ids: readonly Id[] | undefined,

@@ -1,10 +1,13 @@
-/** Writes that those of other hosts may get in the way of. */
+/** Writes that may fail because of other hosts' writes. */
 import type { InsertObject, Kysely } from 'kysely'
 import type { GroupId } from '../../model/ids.ts'
 import type { Group } from '../../model/records.ts'
 import { EngineError, type EngineTrouble, isTrouble } from '../engines/engine.ts'
 
-/** Writes; `otherwise` when the engine refuses it with this trouble, with nothing changed. */
+/**
+ * Runs a write. Returns `otherwise` if the engine refuses it with this trouble; then nothing has
+ * changed.
+ */
 export async function unless<Otherwise extends string>(
   trouble: EngineTrouble,
   otherwise: Otherwise,
@@ -19,7 +22,10 @@ export async function unless<Otherwise extends string>(
   }
 }
 
-/** Inserts a row; `otherwise` when a UNIQUE key of it is taken, with nothing changed. */
+/**
+ * Inserts a row. Returns `otherwise` when one of its UNIQUE keys is taken; then nothing has
+ * changed.
+ */
 export async function insertOr<
   Tables,
   Name extends keyof Tables & string,
@@ -39,8 +45,8 @@ export interface GroupIds {
 }
 
 /**
- * Inserts rows that refer to these groups. Where the engine knows that a group is gone, though this
- * transaction still sees it, the whole is run again and sees so, too.
+ * Inserts rows that refer to these groups. If the engine reports that a group is gone which this
+ * transaction still sees, the transaction is run again.
  */
 export async function insertReferring<Tables extends GroupIds, Name extends keyof Tables & string>(
   db: Kysely<Tables>,

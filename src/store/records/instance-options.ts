@@ -1,6 +1,6 @@
 /**
- * An instance's options as one column: JSON of those that are not what counts anyway, null when
- * there are none. Pure.
+ * An instance's options as one column: JSON of those that differ from the defaults, null when there
+ * are none. Pure.
  */
 import { z } from 'zod'
 import {
@@ -12,7 +12,7 @@ import {
 /** EC2's longest description. */
 const DESCRIPTION_MAX = 255
 
-/** Members that a newer version adds are left out; one that is there must be understood. */
+/** Members that a newer version adds are left out. Known ones must be valid. */
 const schema = z
   .object({
     disableApiTermination: z.boolean(),
@@ -41,7 +41,7 @@ export function optionsToColumn(options: InstanceOptions): string | null {
   return said.length === 0 ? null : JSON.stringify(Object.fromEntries(said))
 }
 
-/** The options in a column; undefined when it cannot be understood. */
+/** The options in a column. Undefined when it is invalid. */
 export function optionsFromColumn(column: string | null): InstanceOptions | undefined {
   if (column === null) return INSTANCE_OPTIONS
   try {

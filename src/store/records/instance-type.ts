@@ -1,4 +1,4 @@
-/** Instance types: what a migration made, the same for all. */
+/** Instance types. A migration creates them, the same for all. */
 import { z } from 'zod'
 import type { InstanceType } from '../../model/records.ts'
 import { label, size, VCPUS_MAX } from './columns.ts'

@@ -1,8 +1,8 @@
 /**
- * Instances. One concerns its host, and only there what it is to be: a state that its host has seen
- * and reported concerns nobody, unless it begins or ceases to answer to its Name tag by it.
+ * Instances. An instance concerns its host, and only if it should change there. A state that the
+ * host itself reported concerns nobody, unless the instance's Name tag begins or ceases to resolve.
  *
- * Who may start an instance is decided by conditional statements alone.
+ * Conditional statements decide which host may start an instance.
  */
 import { z } from 'zod'
 import type { AccountId, HostName, InstanceId } from '../../model/ids.ts'
@@ -36,7 +36,7 @@ import {
 import { always, isThere, nobody, noun, type RowsOf, type Session, table } from './noun.ts'
 import type { Whereabouts } from './whereabouts.ts'
 
-/** 16 KiB in base64, and the line breaks that some encoders put in (RFC 2045: one in 76). */
+/** 16 KiB in base64, with the line breaks that some encoders insert (RFC 2045: one in 76). */
 const USER_DATA_MAX = 24_576
 
 type InstanceRow = Omit<Row<Instance>, 'stateReason' | 'metadata' | 'options'> &
@@ -87,7 +87,7 @@ const tables = {
 }
 /** How rows of instances are parsed. */
 export const INSTANCES = tables.instances
-/** Columns of others. */
+/** Columns of other nouns. */
 interface Others {
   readonly hosts: Pick<Host, 'name' | 'identity'> & {
     readonly life: string | null
@@ -99,8 +99,8 @@ interface Others {
 type Tables = RowsOf<typeof tables> & Others
 
 /**
- * Which records to list. Fields are joined by AND, members of a list by OR; an absent field does
- * not restrict.
+ * The records to list. Fields are joined by AND, members of a list by OR. An absent field does not
+ * restrict.
  */
 interface InstanceQuery {
   readonly account?: AccountId
@@ -108,7 +108,7 @@ interface InstanceQuery {
   readonly hosts?: readonly HostName[]
 }
 
-/** What a host has seen of an instance. */
+/** Fields that the host reports of an instance. */
 const SEEN_FIELDS: ReadonlySet<string> = new Set<keyof InstanceChange>([
   'state',
   'bootSeen',
@@ -116,7 +116,7 @@ const SEEN_FIELDS: ReadonlySet<string> = new Set<keyof InstanceChange>([
   'stateReason',
   'launchedAt',
   'terminatedAt',
-  // What a host does by them, it does by the record.
+  // The host uses the record itself for these.
   'options',
 ])
 
@@ -133,10 +133,10 @@ export const instances = noun({
           part === undefined ? ofHosts.execute() : ofHosts.where('id', 'in', part).execute(),
         )
       })
-      // Parts are by host.
+      // The parts are by host.
       return (await parsed(session, found)).toSorted((a, b) => (a.id < b.id ? -1 : 1))
     },
-    /** Instances that nobody claimed, on hosts whose lease has run out: at most `limit`. */
+    /** Unclaimed instances on hosts with an expired lease, at most `limit`. */
     async orphans(limit: number): Promise<readonly Instance[]> {
       const found = await session.db
         .selectFrom('instances')
@@ -165,16 +165,16 @@ export const instances = noun({
       if (change.state !== undefined) where.isRunning(id, change.state === 'running')
     },
     /**
-     * Removes the record for good (after its tombstone time), and what is left of its volumes; its
-     * NICs are gone before.
+     * Deletes the record after its tombstone time, with what is left of its volumes. Its NICs are
+     * already gone.
      */
     async deleteInstance(id: InstanceId): Promise<void> {
       await db.deleteFrom('volumes').where('instance', '=', id).execute()
       await db.deleteFrom('instances').where('id', '=', id).execute()
     },
     /**
-     * Takes an instance for good, just before its first start. `lost` when it is not this host's
-     * any more, is not to run, or the host's own lease has run out.
+     * Claims an instance, just before its first start. `lost` when it is no longer this host's, is
+     * not to run, or the host's own lease has expired.
      */
     async claimInstance(id: InstanceId, self: HostSelf): Promise<'done' | 'lost'> {
       const { name: host, identity, run } = self
@@ -198,8 +198,8 @@ export const instances = noun({
       return numUpdatedRows === 1n ? 'done' : 'lost'
     },
     /**
-     * Gives an instance that nobody has claimed to another host. `lost` when it was claimed, moved
-     * or ended meanwhile.
+     * Gives an unclaimed instance to another host. `lost` when it was claimed, moved or ended
+     * meanwhile.
      */
     async moveInstance(id: InstanceId, from: HostName, to: HostName): Promise<'done' | 'lost'> {
       const { numUpdatedRows } = await db
@@ -214,7 +214,7 @@ export const instances = noun({
       where.isAt(id, to)
       return 'done'
     },
-    /** Hands the tombstones and images of a host to another. */
+    /** Gives the terminated instances and the images of a host to another one. */
     async inherit(from: HostName, to: HostName): Promise<void> {
       await db.updateTable('images').set({ host: to }).where('host', '=', from).execute()
       await db
@@ -228,7 +228,7 @@ export const instances = noun({
   touches: {
     insertInstance: (_session, { host }) => [ofHost(host)],
     updateInstance: touchedByChange,
-    // It was terminated before: no host has anything of it.
+    // It was terminated before, so no host has anything of it.
     deleteInstance: nobody,
     claimInstance: (_session, _id, { name }) => [ofHost(name)],
     moveInstance: async (session, id, from, to) => [
@@ -274,7 +274,7 @@ async function touchedByChange(
   return [...hosts.map(ofHost), ...(await Promise.all(members)).flat()]
 }
 
-/** A Name tag answers for what runs. */
+/** A Name tag resolves while its instance runs. */
 async function beginsOrCeasesToAnswer(
   where: Whereabouts,
   id: InstanceId,
@@ -314,7 +314,7 @@ export function instanceFromRow(row: InstanceRow): Instance {
   return { ...plain, claimed: row.claimed !== 0, stateReason, metadata, ...said }
 }
 
-/** The columns that a change sets: those of its fields and no others. */
+/** The columns of the changed fields. */
 export function changeToColumns(change: InstanceChange): Partial<InstanceRow> {
   const { stateReason, claimed, metadata, options, ...plain } = change
   const rest = {

@@ -1,4 +1,4 @@
-/** Key pairs. They concern no host: an instance has the key that it was launched with. */
+/** Key pairs. They concern no host: an instance keeps the key that it was launched with. */
 import { z } from 'zod'
 import type { AccountId, KeyPairId } from '../../model/ids.ts'
 import type { KeyPair } from '../../model/records.ts'
@@ -17,7 +17,7 @@ const tables = {
       name,
       type: z.enum(['rsa', 'ed25519']),
       fingerprint: z.string().regex(/^[\w+/=:]{1,128}$/),
-      // One line: it is appended to a guest's authorized_keys.
+      // One line, because it is appended to a guest's authorized_keys.
       publicKey: z.string().max(PUBLIC_KEY_MAX).refine(isPrintable, 'is not one printable line'),
       createdAt: time,
     }),
@@ -34,7 +34,7 @@ export const keyPairs = noun({
     },
   }),
   writes: ({ db }: Session<RowsOf<typeof tables>>) => ({
-    /** `exists` when the account has a key pair of this name. */
+    /** `exists` when the account has a key pair with this name. */
     insertKeyPair: (key: KeyPair) => insertOr('exists', db, 'keyPairs', key),
     async deleteKeyPair(id: KeyPairId): Promise<void> {
       await db.deleteFrom('keyPairs').where('id', '=', id).execute()

@@ -1,4 +1,4 @@
-/** VPCs and their subnets. Both concern whoever has members of the VPC. */
+/** VPCs and their subnets. They concern every host with members of the VPC. */
 import { z } from 'zod'
 import { cidrOverlaps, formatCidr, cidr as network, parseCidr } from '../../model/addr.ts'
 import type { AccountId, SubnetId } from '../../model/ids.ts'
@@ -10,8 +10,7 @@ import { insertOr } from './insert.ts'
 import { always, isThere, noun, type RowsOf, type Session, table } from './noun.ts'
 
 /**
- * Never the network of a VPC: this network, loopback, link-local, and all from multicast on (RFC
- * 6890).
+ * Never the network of a VPC: this network, loopback, link-local, multicast and above (RFC 6890).
  */
 const NO_VPC = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3'].map((net) =>
   network(net),
@@ -76,15 +75,15 @@ export const networks = noun({
   }),
   writes: ({ db }: Session<RowsOf<typeof tables>>) => ({
     /**
-     * `exists` when some VPC of the cluster has the same network, so that of several first starts
-     * one makes the default.
+     * `exists` when a VPC of the cluster has the same network. So of several first starts only one
+     * creates the default VPC.
      */
     insertVpc: (vpc: Vpc) => insertOr('exists', db, 'vpcs', vpcToRow(vpc)),
-    /** `exists` when some subnet of the cluster has the same network. */
+    /** `exists` when a subnet of the cluster has the same network. */
     insertSubnet: (subnet: Subnet) => insertOr('exists', db, 'subnets', subnetToRow(subnet)),
   }),
   touches: {
-    // Every host has the gateways of all networks, and answers for all of them.
+    // Every host has the gateway addresses of all networks.
     insertVpc: (_session, { id }) => [ofVpc(id), EVERYBODY],
     insertSubnet: (_session, { vpc }) => [ofVpc(vpc), EVERYBODY],
   },
@@ -99,7 +98,7 @@ export function vpcToRow(vpc: Vpc): VpcRow {
   return { ...vpc, cidr: formatCidr(vpc.cidr), isDefault: Number(vpc.isDefault) }
 }
 
-/** A VPC from its row; throws RangeError when the network in it is malformed. */
+/** A VPC from its row. Throws RangeError when its network is malformed. */
 export function vpcFromRow(row: VpcRow): Vpc {
   return { ...row, cidr: network(row.cidr), isDefault: row.isDefault !== 0 }
 }
@@ -109,7 +108,7 @@ export function subnetToRow(subnet: Subnet): SubnetRow {
   return { ...subnet, cidr: formatCidr(subnet.cidr), isDefault: Number(subnet.isDefault) }
 }
 
-/** A subnet from its row; throws RangeError when the network in it is malformed. */
+/** A subnet from its row. Throws RangeError when its network is malformed. */
 export function subnetFromRow(row: SubnetRow): Subnet {
   return { ...row, cidr: network(row.cidr), isDefault: row.isDefault !== 0 }
 }

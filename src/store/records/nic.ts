@@ -1,6 +1,6 @@
 /**
- * NICs, and the groups of each. One concerns its instance's host, and as a member of its VPC every
- * host that has some.
+ * NICs, and the groups of each. A NIC concerns its instance's host and, as a member of its VPC,
+ * every host with members of that VPC.
  */
 import { z } from 'zod'
 import type { Ipv4, Mac } from '../../model/addr.ts'
@@ -23,19 +23,21 @@ import type { RowShape } from './rows.ts'
 import type { Whereabouts } from './whereabouts.ts'
 
 /**
- * Canonical: records are compared as text. A group address (first octet odd) belongs to nobody
- * (IEEE 802, clause 8.2).
+ * Canonical, because records are compared as text. A group address (odd first octet) belongs to no
+ * NIC (IEEE 802, clause 8.2).
  */
 const mac = like<Mac>(/^[0-9a-f][02468ace](?::[0-9a-f]{2}){5}$/)
 
 type NicRow = Omit<Nic, 'groups'>
-/** One NIC in one group. `position` keeps the order in which the groups were asked for. */
+/** One NIC in one group. `position` keeps the requested order of the groups. */
 interface NicGroupRow {
   readonly nic: NicId
   readonly position: number
   readonly group: GroupId
 }
-/** What is selected for a NIC that is placed: a row for each of its groups, or one without any. */
+/**
+ * The rows that are selected for a placed NIC: one for each of its groups, or one without a group.
+ */
 type PlacedNicRow = NicRow &
   Pick<PlacedNic, 'host' | 'nameTag'> & { readonly group: GroupId | null }
 
@@ -59,7 +61,7 @@ const tables = {
     schema: z.object({ nic: id('eni'), position: index, group: id('sg') }),
   }),
 }
-/** Columns of others. */
+/** Columns of other nouns. */
 interface Others extends GroupIds {
   readonly instances: Pick<Instance, 'id' | 'host' | 'state'>
   readonly tags: Pick<Tag, 'resource' | 'key' | 'value'>
@@ -72,13 +74,13 @@ const placed: RowShape<PlacedNicRow> = {
   schema: nicSchema.extend({ host, nameTag: prose.nullable(), group: id('sg').nullable() }),
 }
 
-/** What one query of NICs restricts. */
+/** What restricts a query of NICs. */
 interface NicQuery {
   readonly account?: AccountId
   readonly instances?: readonly InstanceId[]
 }
 
-/** Both restrict. */
+/** Both fields restrict the result. */
 interface PlacedNicQuery {
   readonly hosts?: readonly HostName[]
   readonly vpcs?: readonly VpcId[]
@@ -107,7 +109,7 @@ export const nics = noun({
         await rows.parseLong(tables.nicGroups, groups),
       )
     },
-    /** Addresses of the subnet that NICs have: all of them, or those of `among`. */
+    /** Addresses of the subnet that NICs have, or those of them in `among`. */
     async takenAddresses(subnet: SubnetId, among?: readonly Ipv4[]): Promise<readonly Ipv4[]> {
       const query = session.db
         .selectFrom('nics')
@@ -117,12 +119,12 @@ export const nics = noun({
       const found = await inParts(among, (part) =>
         part === undefined ? query.execute() : query.where('ip', 'in', part).execute(),
       )
-      // Whatever else is wrong with the NIC, the address is taken.
+      // The address is taken, even if the rest of the row is unreadable.
       return found.map(({ ip }) => ip)
     },
     /**
-     * The NICs of the instances on these hosts, in these VPCs (on all and in all when absent), in
-     * one statement for any usual number of both.
+     * The NICs of the instances on these hosts, in these VPCs (on all and in all when absent). One
+     * statement suffices for any usual number of both.
      */
     async placedNics({ hosts, vpcs }: PlacedNicQuery): Promise<readonly PlacedNic[]> {
       const { rows } = session
@@ -131,14 +133,15 @@ export const nics = noun({
       )
       const parsed = await rows.parseLong(placed, found)
       if (parsed.length === found.length) return placedNicsFromRows(parsed)
-      // A NIC that is in fewer groups than its record says is another one.
+      // If the row of one group is unreadable, the whole NIC is left out: with fewer groups it
+      // would be another NIC.
       const broken = new Set(rows.unreadable.map(({ key }) => key))
       return placedNicsFromRows(parsed.filter(({ id }) => !broken.has(id)))
     },
   }),
   writes: ({ db, where }: Session<Tables>) => ({
     /**
-     * `taken` when another NIC has the address or the MAC: choose another and try again in the same
+     * `taken` when another NIC has the address or the MAC. Choose another one in the same
      * transaction.
      */
     async insertNic(nic: Nic): Promise<'done' | 'taken'> {
@@ -148,7 +151,7 @@ export const nics = noun({
       if (result === 'done') await insertReferring(db, 'nicGroups', rows.groups, nic.groups)
       return result
     },
-    /** Puts the NIC into these groups, in this order, and into no others. */
+    /** Puts the NIC into exactly these groups, in this order. */
     async setNicGroups({ id }: Pick<Nic, 'id' | 'instance'>, groups: readonly GroupId[]) {
       await db.deleteFrom('nicGroups').where('nic', '=', id).execute()
       await insertReferring(db, 'nicGroups', groupRows(id, groups), groups)
@@ -174,14 +177,14 @@ export const nics = noun({
   },
 })
 
-/** An instance's host, and the members of its VPCs there. */
+/** An instance's host, and the scopes of its memberships there. */
 async function ofItsHost(where: Whereabouts, instance: InstanceId): Promise<readonly Scope[]> {
   const hosts = await where.hostOf(instance)
   const members = hosts.map((host) => where.membersOf(instance, host))
   return [...hosts.map(ofHost), ...(await Promise.all(members)).flat()]
 }
 
-/** A row for each group of each NIC, those of one NIC in order. */
+/** The rows of the groups of each NIC, in order. */
 function placedNicRows(
   { db }: Session<Tables>,
   hosts: readonly HostName[] | undefined,
@@ -232,7 +235,9 @@ function groupRows(nic: NicId, groups: readonly GroupId[]): readonly NicGroupRow
   return groups.map((group, position) => ({ nic, position, group }))
 }
 
-/** NICs from their rows, in the order of `rows`. `groups` come in ascending order of position. */
+/**
+ * NICs from their rows, in the order of `rows`. `groups` must be in ascending order of position.
+ */
 export function nicsFromRows(
   rows: readonly NicRow[],
   groups: readonly NicGroupRow[],
@@ -247,7 +252,8 @@ export function nicsFromRows(
 }
 
 /**
- * NICs from their rows, by id. The rows of one NIC come in ascending order of the group's position.
+ * NICs from their rows, by id. The rows of one NIC must be in ascending order of the group's
+ * position.
  */
 function placedNicsFromRows(rows: readonly PlacedNicRow[]): readonly PlacedNic[] {
   const nics = new Map<NicId, PlacedNic & { readonly groups: GroupId[] }>()

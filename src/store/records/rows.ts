@@ -1,13 +1,11 @@
 /**
- * Rows on their way in: parsed by the schema of their table, and what is wrong told instead of
- * thrown.
+ * Parses rows by the schema of their table, and reports invalid ones instead of throwing.
  *
- * A row that cannot be read is left out, so that it costs nobody but itself. It is not absent,
- * though: whoever reads learns in `unreadable` what was left out, and must not take it for
- * something that was removed. `RowWatch` is what the operator hears of it.
+ * An unreadable row is left out, so that it harms nothing else. But it exists: whoever reads finds
+ * it in `unreadable`, and must not treat it as deleted. `RowWatch` reports it to the operator.
  *
- * The cost, measured for 1,000 rows of instances or placed NICs: 2.3 to 3.1 ms when they are
- * parsed, 0.6 ms when all of them are as they were (`RowCache`).
+ * Measured cost for 1,000 rows of instances or placed NICs: 2.3 to 3.1 ms to parse them, 0.6 ms
+ * when none of them has changed (`RowCache`).
  */
 
 import { LRUCache } from 'lru-cache'
@@ -20,54 +18,60 @@ import { parseIpv4 } from '../../model/addr.ts'
 import { parseHostName, parseId } from '../../model/ids.ts'
 import type { UnreadableRow } from '../../model/records.ts'
 
-/** Where unreadable rows are told of. */
+/** Where unreadable rows are reported. */
 export interface RowWatch {
   found(row: UnreadableRow): void
-  /** Those that were met within the last quarter of an hour and have not been read well since. */
+  /**
+   * The rows that were unreadable in the last quarter of an hour and have not been read
+   * successfully since.
+   */
   list(): readonly UnreadableRow[]
-  /** Whether any is known in this table: only then is it worth telling of one that is well. */
+  /** Whether an unreadable row is known in this table. Only then readable rows must be reported. */
   isOpen(table: string): boolean
   well(table: string, key: string): void
 }
 
-/** Rows of one form: those of a table, or what is selected from several. */
+/** Rows of one shape: those of a table, or of a selection from several. */
 export interface RowShape<Row> {
-  /** What the rows are called where one cannot be read. */
+  /** The name of the rows in reports. */
   readonly name: string
-  /** The columns that name a row; `id` unless told. */
+  /** The key columns. `id` by default. */
   readonly key?: readonly string[]
   readonly schema: z.ZodType<Row>
-  /** False: no row is the same again, so none is kept parsed. */
+  /** False: every row is new, so none is cached. */
   readonly cached?: false
-  /** Columns that name an instance or a host, where they are not called so. */
+  /** The columns with the instance or host, if they have other names. */
   readonly instance?: string
   readonly host?: string
 }
 
-/** Rows parsed in one transaction. */
+/** Parses the rows of one transaction. */
 export interface RowReader {
-  /** The rows that are well, in their order. */
+  /** The readable rows, in their order. */
   parse<Row>(shape: RowShape<Row>, rows: readonly object[]): readonly Row[]
   /**
-   * The same of a list that may be long, in pieces: between two of them everybody else has a turn
-   * of the event loop.
+   * The same for a list that may be long. Between two pieces, other work gets a turn of the event
+   * loop.
    */
   parseLong<Row>(shape: RowShape<Row>, rows: readonly object[]): Promise<readonly Row[]>
-  /** What was left out so far. */
+  /** The rows that were left out so far. */
   readonly unreadable: readonly UnreadableRow[]
 }
 
-/** Unreadable rows that are kept in mind, in a transaction and in all; more are only counted. */
+/**
+ * Maximum number of unreadable rows that are remembered, in a transaction and in total. Further
+ * ones are only counted.
+ */
 const UNREADABLE_MAX = 1000
 const FORGOTTEN_AFTER_MS = 15 * 60_000
 const KEY_MAX = 80
 const PROBLEM_MAX = 160
 
-/** A watch that logs each row once while it is unreadable, and counts. */
+/** A watch that logs each unreadable row once, and counts them. */
 export function createRowWatch(options: {
   readonly log: Log
   readonly metrics?: Metrics
-  /** Milliseconds that only grow. */
+  /** A time in milliseconds that never jumps. */
   readonly monotonic: () => number
 }): RowWatch {
   const { log, monotonic } = options
@@ -121,18 +125,16 @@ export function createRowWatch(options: {
   }
 }
 
-/**
- * Rows that were parsed before, by their content: most are read again and again, and are the same.
- */
+/** Parsed rows by their content. Most rows are read repeatedly and do not change. */
 export interface RowCache {
-  /** What became of a row with this content; undefined when it is not known. */
+  /** The parsed row for this content. Undefined when it is unknown. */
   find<Row>(shape: RowShape<Row>, row: object): Row | undefined
   keep<Row>(shape: RowShape<Row>, row: object, parsed: Row): void
 }
 
-/** Rows of each form that are kept. */
+/** Cached rows of each shape. */
 const CACHED_MAX = 2048
-/** A row with a longer text is parsed each time, so that nothing large is held. */
+/** A row with a longer text is not cached, to save memory. */
 const CACHED_TEXT_MAX = 1024
 
 /** An empty cache. */
@@ -143,7 +145,7 @@ export function createRowCache(): RowCache {
     find<Row>(shape: RowShape<Row>, row: object) {
       const known = kept.get(shape.name)?.get(cacheKey(shape, row))
       if (known === undefined || !isSameRow(known.row, row)) return undefined
-      // What is kept under a form's name was parsed by its schema.
+      // An entry of a shape was parsed by the shape's schema.
       return known.parsed as Row
     },
     keep(shape, row, parsed) {
@@ -158,7 +160,7 @@ export function createRowCache(): RowCache {
 }
 
 /**
- * Which row it is, so far as one takes the place of another. A placed NIC has a row for each of its
+ * The key under which a row replaces its earlier content. A placed NIC has a row for each of its
  * groups.
  */
 function cacheKey(shape: RowShape<unknown>, row: object): string {
@@ -219,7 +221,7 @@ export function createRowReader(watch: RowWatch, cache: RowCache): RowReader {
   }
 }
 
-/** Parsing looks at the clock after so many rows. */
+/** Parsing checks the clock after this many rows. */
 const PIECE_ROWS = 100
 
 function keyOf({ key = ['id'] }: RowShape<unknown>, row: object): string {
@@ -227,7 +229,7 @@ function keyOf({ key = ['id'] }: RowShape<unknown>, row: object): string {
   return values.join('/').replace(/[^\x20-\x7e]/g, '?')
 }
 
-/** What a column holds if it can be a key, else what it is. */
+/** The value of a column as text if it can be a key, otherwise its type. */
 function textOf(value: unknown): string {
   return typeof value === 'string' || typeof value === 'number' ? `${value}` : typeof value
 }

@@ -1,6 +1,7 @@
 /**
- * Tags. That of an instance concerns its host; its Name tag is a name too, so it concerns whoever
- * has members of its VPC. Tags of other resources concern nobody: no host reads them.
+ * Tags. The tag of an instance concerns its host. Its Name tag is also a DNS name, so it concerns
+ * every host with members of its VPC. Tags of other resources concern nobody, because no host reads
+ * them.
  */
 import { z } from 'zod'
 import { type AccountId, parseId } from '../../model/ids.ts'
@@ -64,7 +65,7 @@ export const tags = noun({
           .execute()
       }
     },
-    /** Removes a key of a resource; with `value` only if it has just this value. */
+    /** Removes a tag by key; with `value`, only if it has exactly this value. */
     async deleteTag({
       account,
       resource,

@@ -1,9 +1,9 @@
 /**
- * Volumes. One concerns the host on which it lies.
+ * Volumes. A volume concerns the host that has it.
  *
- * Daemons of before share the records and know nothing of the table: they move instances, and end
- * them. So where a volume of an instance lies is asked of the instance's row, and a volume whose
- * instance is no more counts for nothing.
+ * Older daemons share the records and do not know this table: they move and end instances. So the
+ * host of an attached volume is the one in its instance's row, and a volume of a deleted instance
+ * does not count.
  */
 import { type Kysely, sql } from 'kysely'
 import { z } from 'zod'
@@ -17,7 +17,7 @@ import { always, isThere, noun, type RowsOf, type Session, table } from './noun.
 /** EC2's largest volume is 64 TiB. */
 const VOLUME_MAX_GIB = 65_536
 
-/** `host` is where the volume lies while it has no instance. */
+/** `host` is the volume's host while it has no instance. */
 type VolumeRow = Omit<Row<Volume>, 'volumeType'> & { readonly volumeType: string | null }
 
 const tables = {
@@ -44,15 +44,15 @@ const tables = {
   }),
 }
 export type VolumeTables = RowsOf<typeof tables>
-/** Columns of others. */
+/** Columns of other nouns. */
 interface Others {
   readonly instances: Pick<Instance, 'id' | 'host' | 'state'>
 }
 type Tables = VolumeTables & Others
 
 /**
- * Which records to list. Fields are joined by AND, members of a list by OR; an absent field does
- * not restrict. `instances`: those whose disks they are, also when these are no more.
+ * The records to list. Fields are joined by AND, members of a list by OR. An absent field does not
+ * restrict. `instances`: the instances that have the disks, even deleted ones.
  */
 interface VolumeQuery {
   readonly account?: AccountId
@@ -66,8 +66,8 @@ export const volumes = noun({
   tables,
   reads: ({ db, rows, where }: Session<Tables>) => ({
     /**
-     * Those of instances that are no more only if `instances` names these: a daemon that knows no
-     * volumes left them.
+     * Those of deleted instances only if `instances` names these: a daemon that knows no volumes
+     * left them.
      */
     async volumes(query: VolumeQuery): Promise<readonly Volume[]> {
       const found = await inParts(query.ids, (ids) =>
@@ -100,7 +100,7 @@ export const volumes = noun({
       if (Object.keys(columns).length === 0) return
       await db.updateTable('volumes').set(columns).where('id', '=', id).execute()
     },
-    /** Removes the record (tags are the caller's). */
+    /** Deletes the record. The caller deletes its tags. */
     async deleteVolume(id: VolumeId): Promise<void> {
       await db.deleteFrom('volumes').where('id', '=', id).execute()
     },
@@ -134,13 +134,13 @@ async function hostOf({ db, where }: Session<Tables>, id: VolumeId): Promise<rea
 
 const whereItLies = sql<HostName>`coalesce(${sql.ref('instances.host')}, ${sql.ref('volumes.host')})`
 
-/** What the volumes of a host take of it together, as part of a statement. */
+/** The disk space that the volumes of a host take together, as part of a statement. */
 export function volumesGiB(db: Kysely<Tables>, host: HostName) {
   const sum = db
     .selectFrom('volumes')
     .leftJoin('instances', 'instances.id', 'volumes.instance')
     .select(({ fn }) => fn.sum<number>('volumes.sizeGiB').as('sum'))
-    // A size below nothing, which no daemon writes, would make room out of nothing.
+    // A negative size, which no daemon writes, would create free space.
     .where('volumes.sizeGiB', '>', 0)
     .where(({ and, eb, or }) =>
       or([
@@ -151,7 +151,7 @@ export function volumesGiB(db: Kysely<Tables>, host: HostName) {
   return sql<number>`coalesce(${sum}, 0)`
 }
 
-/** Each list is a part of what was asked for, or undefined. */
+/** Each list is part of the query, or undefined. */
 type Part = {
   readonly [Field in keyof VolumeQuery]: VolumeQuery[Field] | undefined
 }

@@ -1,47 +1,47 @@
 /**
- * Where things are, and what has a name: whom a write of something of it concerns.
+ * Which host has something, and which resources have a name: they decide whom a write concerns.
  *
- * What a transaction has read or written already is not asked again, so a write that follows the
- * reading of its record costs no statement more.
+ * What a transaction has already read or written is not queried again. So a write after reading its
+ * record needs no further statement.
  */
 import type { Kysely } from 'kysely'
 import type { HostName, InstanceId, VpcId } from '../../model/ids.ts'
 import type { Instance, Nic, Tag } from '../../model/records.ts'
 import { ofVpc, type Scope } from '../scope.ts'
 
-/** Columns of nouns that say so. */
+/** The columns of nouns that are needed for this. */
 interface Tables {
   readonly instances: Pick<Instance, 'id' | 'host' | 'state'>
   readonly nics: Pick<Nic, 'instance' | 'vpc'>
   readonly tags: Pick<Tag, 'resource' | 'key'>
 }
 
-/** The key of the tag that is a name. */
+/** The key of the tag that is a DNS name. */
 export const NAME_TAG = 'Name'
 
-/** One transaction's knowledge. */
+/** What one transaction knows. */
 export interface Whereabouts {
-  /** The hosts of a record that was read or written; undefined when none was. */
+  /** The hosts of a record that was read or written. Undefined when none was. */
   known(id: string): readonly HostName[] | undefined
-  /** A record was read or written, and is there. */
+  /** Notes that a record exists, and its hosts. */
   isAt(id: string, ...hosts: readonly HostName[]): void
-  /** The host of an instance; none when there is no such instance. */
+  /** The host of an instance. Empty when there is no such instance. */
   hostOf(instance: InstanceId): Promise<readonly HostName[]>
-  /** An instance as a member of its VPCs, on this host. */
+  /** The memberships of an instance on this host in its VPCs. */
   membersOf(instance: InstanceId, host: HostName): Promise<readonly Scope[]>
-  /** A new instance has no NIC and no name yet. */
+  /** Notes that an instance is new: it has no NIC and no name yet. */
   launched(instance: InstanceId, host: HostName): void
   plugged(instance: InstanceId, vpc: VpcId): void
   unplugged(instance: InstanceId): void
   /** Whether a resource has a Name tag. */
   hasName(resource: string): Promise<boolean>
   isNamed(resource: string, isNamed: boolean): void
-  /** Whether an instance runs; what is not there does not. */
+  /** Whether an instance runs. A missing one does not. */
   runs(instance: InstanceId): Promise<boolean>
   isRunning(instance: InstanceId, isRunning: boolean): void
 }
 
-/** Knows nothing, and asks `db`. */
+/** Knows nothing at first, and queries `db`. */
 export function createWhereabouts(db: Kysely<Tables>): Whereabouts {
   const hosts = new Map<string, readonly HostName[]>()
   const vpcs = new Map<InstanceId, readonly VpcId[]>()

@@ -1,15 +1,14 @@
 /**
- * One connection to one node: its session's settings, its transactions, and the end of its
- * patience.
+ * One connection to one node: settings of its session, its transactions, and how long it waits.
  *
- * Patience. A node that lost its power sends nothing, not even a refusal, so a statement that takes
- * long makes somebody look at the node by another connection. As long as that finds it well, the
- * statement may go on to its limit: a Galera cluster stands still for some seconds while it agrees
- * that a member is gone. If it is not, the socket is closed and the statement has failed.
+ * Waiting. A node that lost power sends nothing, not even a refusal. So a slow statement causes a
+ * check of the node through another connection. While the check succeeds, the statement may run up
+ * to its limit: a Galera cluster stops for some seconds while it agrees that a member is gone. If
+ * the check fails, the socket is closed and the statement fails.
  *
- * Failing. After a failure that undid the transaction, or that leaves open what is left of it, the
- * rest of the work is refused until the rollback: its statements would be committed one by one. A
- * failed commit is always `unsure`.
+ * Failing. After a failure that ended the transaction, or may have, all further statements are
+ * refused until the rollback, because they would be committed one by one. A failed commit is always
+ * `unsure`.
  */
 import { connect, type Socket } from 'node:net'
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
@@ -20,24 +19,22 @@ import { EngineError, type EngineTrouble } from '../engine.ts'
 import { diagnose } from './errors.ts'
 import { LOOK_TIMEOUT_MS, type Node, type Nodes, nameOf, type Standing } from './nodes.ts'
 
-/**
- * What a statement may take on a node that is well. Members that are gone are given up within 4 s.
- */
+/** Limit of a statement on a healthy node. A cluster gives up missing members within 4 s. */
 const STATEMENT_LIMIT_MS = 6_000
-/** What one may take that changes tables, as migrations do. */
+/** Limit of a statement that changes tables, as migrations do. */
 const PATIENT_LIMIT_MS = 60_000
-/** What fails a statement and not its transaction. */
+/** Failures of a statement that leave its transaction intact. */
 const FAILS_ALONE: ReadonlySet<EngineTrouble> = new Set(['duplicate', 'referenced', 'misuse'])
 const CHANGES_TABLES = /^\s*(?:alter|create|drop)\b/i
 
 /**
- * `wsrep_local_state`, `wsrep_ready` and `wsrep_cluster_status` of a node that has every commit and
- * serves, and of one that feeds another.
+ * `wsrep_local_state`, `wsrep_ready` and `wsrep_cluster_status`: of a node that has every commit
+ * and serves requests, and of a donor, which sends its state to another node.
  */
 const SYNCED = '4, ON, Primary'
 const DONOR = '2, ON, Primary'
 
-/** How to make a connection to any node; `createConnection` is mysql2's. */
+/** How to connect to a node. `createConnection` is mysql2's. */
 export interface Access {
   readonly createConnection: (options: ConnectionOptions) => Connection
   readonly database: string
@@ -47,12 +44,12 @@ export interface Access {
 }
 
 /**
- * What a transaction does: reads one snapshot, of this node or of all; reads what is committed and
- * writes; reads one snapshot and writes.
+ * What a transaction does: read a snapshot of this node or of the cluster; read committed rows and
+ * write; or read a snapshot and write.
  */
 export type Mode = 'read' | 'latest' | 'claim' | 'change'
 
-/** What a connection asks of, and tells to, those that know the nodes. */
+/** The part of `Nodes` that a connection uses. */
 type Colleagues = Pick<
   Nodes,
   'check' | 'leave' | 'answered' | 'doubtAfterMs' | 'patient' | 'monotonic'
@@ -63,19 +60,19 @@ interface Answer {
   readonly affectedRows: bigint | undefined
 }
 
-/** Settings of every session. All are safe to repeat. */
+/** Settings of every session. They are safe to repeat. */
 const SESSION = [
   `set session ${[
-    // What does not fit is refused instead of cut off; division by zero too.
+    // Values that do not fit are refused instead of truncated. So is division by zero.
     "sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE,NO_ZERO_IN_DATE'",
     "time_zone = '+00:00'",
     'autocommit = 1',
     'innodb_lock_wait_timeout = 1',
-    // A transaction fails that would change what was changed since its snapshot (MariaDB 10.6.18,
-    // 10.11.8 or later). Locks on all that is read (`serializable`) were tried: a seventh of the
-    // launches a second, and some never came through.
+    // A transaction fails if it changes a row that was changed since its snapshot (MariaDB 10.6.18,
+    // 10.11.8 or later). `serializable`, which locks all rows that are read, allowed a seventh of
+    // the launches a second, and some never succeeded.
     'innodb_snapshot_isolation = 1',
-    // A host that is cut off in the middle of a transaction must not hold its locks for hours.
+    // A host that is cut off during a transaction must not hold its locks for long.
     'idle_transaction_timeout = 3',
     'wait_timeout = 60',
     'net_write_timeout = 10',
@@ -84,8 +81,8 @@ const SESSION = [
 ]
 
 /**
- * Connects to a node and proves that it is well; rejects when it is not, or with the signal. Call
- * `settle` before it is used.
+ * Connects to a node and checks that it is healthy. Rejects when it is not, or when the signal
+ * aborts. Call `settle` before using it.
  */
 export async function openConnection(
   access: Access,
@@ -96,8 +93,8 @@ export async function openConnection(
   const tls = await access.tls(node.host)
   signal.throwIfAborted()
   const socket = connect({ host: node.host, port: node.port, noDelay: true })
-  // mysql2 gives tls.connect no name for an address, and that takes the certificate for one of
-  // `localhost` unless the socket knows where it went to. It does where a name was looked up.
+  // For an address, mysql2 passes no name to tls.connect, which then checks the certificate for
+  // `localhost` unless the socket has the host's name. Node sets it only after a lookup.
   Object.assign(socket, { _host: node.host })
   const raw = access.createConnection({
     stream: socket,
@@ -107,11 +104,11 @@ export async function openConnection(
     password: access.password,
     database: access.database,
     ...(tls === undefined ? {} : { ssl: tls }),
-    // Only a backstop: the signal comes first.
+    // A last resort: the signal aborts first.
     connectTimeout: STATEMENT_LIMIT_MS,
     flags: ['-LOCAL_FILES'],
     charset: 'utf8mb4',
-    // The house's values are text and numbers; the escaping of anything else would be a surprise.
+    // Our values are text and numbers. Anything else would be escaped in surprising ways.
     stringifyObjects: true,
     maxPreparedStatements: 1,
   })
@@ -129,7 +126,7 @@ export async function openConnection(
   }
 }
 
-/** A connection that Kysely can use. One statement runs at a time. */
+/** A connection for Kysely. It runs one statement at a time. */
 export class MariadbConnection implements DatabaseConnection {
   readonly node: Node
   readonly #raw: Connection
@@ -138,7 +135,7 @@ export class MariadbConnection implements DatabaseConnection {
   #dead: unknown
   #failPending: ((error: unknown) => void) | undefined
   #isGalera = false
-  /** Whether its node was the group's only member when it was last asked. */
+  /** Whether the node was the only member of its cluster at the last check. */
   #isAlone = false
   #standing: Standing = 'well'
   #transaction: { readonly mode: Mode; failure: EngineError | undefined } | undefined
@@ -148,34 +145,31 @@ export class MariadbConnection implements DatabaseConnection {
     this.#socket = socket
     this.node = node
     this.#nodes = nodes
-    // Without listeners Node would end the process for a server that goes away.
+    // Without listeners Node would end the process when the server disconnects.
     raw.on('error', (error: unknown) => this.destroy(error))
     raw.on('end', () => this.destroy(unavailable('The server closed the connection.')))
     socket.on('error', (error) => this.destroy(error))
   }
 
-  /** Whether it can still be used. */
+  /** Whether it is usable. */
   get isAlive(): boolean {
     return this.#dead === undefined
   }
 
-  /**
-   * What `expectWell` has found: a Galera node that feeds another one serves, but may stand still
-   * for a while.
-   */
+  /** The result of `expectWell`. A Galera donor serves requests but may stop for a while. */
   get standing(): Standing {
     return this.#standing
   }
 
-  /** Sets what the session needs. */
+  /** Applies the settings of the session. */
   async settle(): Promise<void> {
     for (const sql of SESSION) await this.#ask(sql)
     if (this.#isGalera) await this.#ask('set session wsrep_sync_wait = 15')
   }
 
   /**
-   * Rejects when the node cannot serve. A Galera node serves when it is in the primary component,
-   * ready, and not behind the others
+   * Rejects when the node cannot serve. A Galera node can when it is in the primary component,
+   * ready, and up to date
    * (https://galeracluster.com/library/documentation/galera-status-variables.html).
    */
   async expectWell(): Promise<void> {
@@ -193,8 +187,8 @@ export class MariadbConnection implements DatabaseConnection {
   }
 
   /**
-   * How many nodes the group has, as this one knows it: a member that has joined is known before
-   * anything that it writes.
+   * Number of nodes in the cluster, as this node knows it. It knows a new member before anything
+   * that the member writes.
    */
   async #members(): Promise<number> {
     const { rows } = await this.#ask(
@@ -204,8 +198,8 @@ export class MariadbConnection implements DatabaseConnection {
   }
 
   /**
-   * A node alone has every commit. Asked to wait for the group it would wait for its own next beat,
-   * some 100 ms.
+   * Whether the node is the only member, so that it has every commit. If such a node waits for its
+   * cluster, it waits some 100 ms for its next heartbeat.
    */
   async #stillAlone(): Promise<boolean> {
     if (this.#isAlone) this.#isAlone = (await this.#members()) === 1
@@ -213,15 +207,15 @@ export class MariadbConnection implements DatabaseConnection {
   }
 
   /**
-   * Begins a transaction. One that writes waits until what others have committed is here
-   * (`wsrep_sync_wait`), so that it does not decide on old records, and takes its snapshot with its
-   * first SELECT, so that changes before it lose no race. One that reads does not wait unless it
-   * wants the latest: it would stand still with the cluster, and decides nothing. Only the first
-   * statement waits (https://mariadb.com/kb/en/galera-cluster-system-variables/#wsrep_sync_wait): a
-   * read costs one round through the group.
+   * Begins a transaction. One that writes waits until this node has what others committed
+   * (`wsrep_sync_wait`), so that it does not decide on old records. It takes its snapshot with its
+   * first SELECT, so that earlier changes cause no conflict. One that only reads does not wait
+   * unless it wants the latest records: it would stop whenever the cluster stops. Only the first
+   * statement waits, so a read costs one round trip in the cluster
+   * (https://mariadb.com/kb/en/galera-cluster-system-variables/#wsrep_sync_wait).
    */
   async begin(mode: Mode): Promise<void> {
-    // For the next transaction only.
+    // Applies to the next transaction only.
     if (mode === 'claim') await this.#ask('set transaction isolation level read committed')
     const waits = this.#isGalera && mode !== 'read' && !(await this.#stillAlone())
     const atOnce = this.#isGalera && !waits ? 'set statement wsrep_sync_wait = 0 for ' : ''
@@ -230,7 +224,7 @@ export class MariadbConnection implements DatabaseConnection {
     this.#transaction = { mode, failure: undefined }
   }
 
-  /** Commits. Whatever goes wrong with a transaction that could have written, it is `unsure`. */
+  /** Commits. A failure of a transaction that may have written is `unsure`. */
   async commit(): Promise<void> {
     const transaction = this.#expectTransaction()
     try {
@@ -244,10 +238,7 @@ export class MariadbConnection implements DatabaseConnection {
     }
   }
 
-  /**
-   * Takes everything back; never rejects. What cannot be taken back in time ends with the
-   * connection.
-   */
+  /** Rolls back. Never rejects: if it takes too long, the connection is closed. */
   async rollback(): Promise<void> {
     this.#transaction = undefined
     if (!this.isAlive) return
@@ -273,20 +264,17 @@ export class MariadbConnection implements DatabaseConnection {
     throw bug('streaming from MariaDB is not built')
   }
 
-  /**
-   * Takes leave of the server, which otherwise logs a warning. For a connection that does nothing.
-   */
+  /** Says goodbye to the server, which otherwise logs a warning. Only for an idle connection. */
   close(): void {
     if (!this.isAlive) return
     this.#dead = unavailable('The connection was closed.')
-    // The driver calls back before it has written its farewell; the server then closes the
-    // connection.
+    // The driver calls back before it has sent the message. The server then closes the connection.
     this.#raw.end()
     this.#socket.setTimeout(LOOK_TIMEOUT_MS, () => this.#socket.destroy())
     this.#socket.unref()
   }
 
-  /** Closes the socket at once and fails the statement under way. Repeating it is harmless. */
+  /** Closes the socket at once, which fails the current statement. May be repeated. */
   destroy(reason: unknown): void {
     if (!this.isAlive) return
     this.#dead = reason ?? unavailable('The connection was closed.')
@@ -301,7 +289,7 @@ export class MariadbConnection implements DatabaseConnection {
     return this.#transaction
   }
 
-  /** Sends a statement and waits for its answer, as long as there is hope. */
+  /** Sends a statement and waits for its result, as long as the node seems healthy. */
   async #ask(
     sql: string,
     values: readonly unknown[] = [],
@@ -329,8 +317,7 @@ export class MariadbConnection implements DatabaseConnection {
   }
 
   /**
-   * Has the node looked at, again and again, while a statement takes long; ends the connection when
-   * there is no hope.
+   * Checks the node repeatedly while a statement is slow. Closes the connection when a check fails.
    */
   #doubt(limitMs: number): () => void {
     const startMs = this.#nodes.monotonic()
@@ -360,8 +347,8 @@ export class MariadbConnection implements DatabaseConnection {
   }
 
   /**
-   * A duplicate, a row that is referred to and a statement that is wrong fail alone; everything
-   * else fails the transaction.
+   * A duplicate, a reference and a wrong statement fail alone. Any other error fails the
+   * transaction.
    */
   #remember(error: EngineError): EngineError {
     const alone = FAILS_ALONE.has(error.trouble)
@@ -389,7 +376,7 @@ function shownValue(row: unknown): string {
   return String((row as { readonly Value: unknown }).Value)
 }
 
-/** The driver would write an array as a list and an object as text. */
+/** The driver would escape an array as a list, and an object as text. */
 function expectScalar(value: unknown): void {
   const isScalar =
     value === null || ['string', 'number', 'bigint', 'boolean'].includes(typeof value)

@@ -2,16 +2,15 @@
  * MariaDB, alone or as a Galera cluster, as the record store of many hosts
  * (https://mariadb.com/kb/en/galera-cluster/).
  *
- * All hosts write to the first node of the same list that is well; the others stand by
- * (`mariadb/nodes.ts`). A node that dies is left within a second, and the transaction is run again
- * on another one, exactly once in effect (`commits.ts`).
+ * All hosts use the first healthy node of the same list; the others are on standby (`nodes.ts`).
+ * When a node dies, a host changes to another one within a second and runs the transaction again
+ * there. It is applied exactly once (`records/commit.ts`).
  *
- * What a `change` promises (`store.ts`) is snapshot isolation, by
- * InnoDB on one node and by Galera's certification between nodes: of two that change the same row
- * one is run again; two that read the same and change different rows may both win. So whatever
- * hosts may fight for is a UNIQUE key, or one conditional statement on the row that is fought for.
- * Time is that of the node which runs the statement: keep the nodes' clocks together (NTP) to well
- * within a lease.
+ * The promise of a `change` (`store.ts`) is snapshot isolation, by InnoDB on one node and by
+ * Galera's certification between nodes. Of two that change the same row, one is run again. Two that
+ * read the same rows and change different ones may both succeed. So what hosts may compete for must
+ * be a UNIQUE key, or one conditional statement on one row. The time is that of the node that runs
+ * the statement: keep the nodes' clocks synchronized (NTP) to much less than a lease.
  */
 import {
   type CreateTableNode,
@@ -36,25 +35,25 @@ import type { Node } from './nodes.ts'
 
 const DEFAULT_PORT = 3306
 /**
- * A migration that holds the lock for longer has died; one that has not will find its statements
- * safe to repeat.
+ * A migration that holds the lock for longer has died. If it has not, its statements are safe to
+ * repeat.
  */
 const MIGRATION_LOCK_MS = 30_000
-/** How long a host waits for another one's migration. */
+/** How long a host waits for another host's migration. */
 const MIGRATION_PATIENCE_MS = 60_000
 const MIGRATION_PAUSE_MS = 100
 
-/** How to reach the records, as in the settings. */
+/** Access to the database, from the settings. */
 export interface MariadbSettings extends EngineAccess {
   readonly database: string
   readonly log: Log
-  /** Hears of rows that cannot be read; without one they are only logged. */
+  /** Gets the rows that cannot be read. Without it they are only logged. */
   readonly rows?: RowWatch
 }
 
 /**
- * Opens the store without waiting for any node: while all are away, every call rejects with
- * `unavailable`, at first within a second and then at once. Call `migrate` next. Rejects with
+ * Opens the store without waiting for a node. While none is available, every call rejects with
+ * `unavailable`: the first within a second, later ones at once. Call `migrate` next. Rejects with
  * `unavailable` when a certificate cannot be read.
  */
 export async function openMariadbStore(settings: MariadbSettings): Promise<Store> {
@@ -80,8 +79,8 @@ export async function openMariadbStore(settings: MariadbSettings): Promise<Store
 }
 
 /**
- * The clock of the node that runs the statement, whatever the session's time zone: the same in all
- * of one statement.
+ * The clock of the node that runs the statement, in any time zone of the session. The same for the
+ * whole statement.
  */
 function mariadbNowMs(): RawBuilder<number> {
   return sql<number>`(timestampdiff(microsecond, '1970-01-01', utc_timestamp(6)) div 1000)`
@@ -97,8 +96,8 @@ function mariadbDialect(access: Access, nodes: readonly Node[], log: Log): Diale
 }
 
 /**
- * Says of every table how its text is kept and compared. The database's default would depend on
- * when a session began to use it, and so differ between the nodes that repeat the statement.
+ * Sets character set and collation of every table. The database's default depends on when a session
+ * first used it, so nodes that replay the statement could differ.
  */
 class MariadbQueryCompiler extends MysqlQueryCompiler {
   protected override visitCreateTable(node: CreateTableNode): void {
@@ -107,7 +106,7 @@ class MariadbQueryCompiler extends MysqlQueryCompiler {
   }
 }
 
-/** Reads the certificates once, so that a file that is not there is told of at once. */
+/** Reads the certificates once, so that a missing file is reported at once. */
 async function certificatesFor(
   nodes: readonly Node[],
   { tls }: MariadbSettings,
@@ -122,8 +121,8 @@ async function certificatesFor(
 }
 
 /**
- * The lock table of Kysely's migrator; `is_locked` holds the end of the lock in seconds since the
- * epoch, or 0.
+ * The lock table of Kysely's migrator. `is_locked` has the lock's end in seconds since the epoch,
+ * or 0.
  */
 interface LockTable {
   readonly [table: string]: { readonly id: string; readonly is_locked: number }
@@ -131,12 +130,12 @@ interface LockTable {
 type LockOptions = Parameters<MysqlAdapter['acquireMigrationLock']>[1]
 
 /**
- * Migrating with several hosts through several nodes. Kysely's own lock for MySQL (`get_lock`) is
- * known to one node only. This one is a row taken by a conditional statement, which Galera
- * certifies; it ends by itself when its holder dies.
+ * A migration lock for several hosts and nodes. Kysely's lock for MySQL (`get_lock`) exists on one
+ * node only. This one is a row that a conditional statement takes, which Galera certifies. It
+ * expires by itself when its holder dies.
  */
 class MariadbAdapter extends MysqlAdapter {
-  /** The end of the lock that a connection holds. */
+  /** The end of the lock that each connection holds. */
   readonly #held = new WeakMap<object, number>()
 
   override async acquireMigrationLock(db: Kysely<LockTable>, options: LockOptions): Promise<void> {

@@ -1,10 +1,10 @@
 /**
- * A few connections to the chosen node, given to one transaction each, in the order in which they
- * came.
+ * A few connections to the chosen node. Each serves one transaction at a time, in the order of
+ * requests.
  *
- * The number is small because all hosts together share one server, and a transaction holds its
- * connection for a millisecond or two. Connections to a node that is no longer chosen are closed
- * when they come back; to one that was left, at once.
+ * There are few because all hosts share one server, and a transaction needs its connection only for
+ * a millisecond or two. Connections to a node that is no longer chosen are closed when they are
+ * returned. Connections to a failed node are closed at once.
  */
 import type { Driver, TransactionSettings } from 'kysely'
 import type { Clock } from '../../../lib/clock.ts'
@@ -17,22 +17,19 @@ import { type Node, Nodes } from './nodes.ts'
 
 /** Connections of one store, and so of one host. */
 const CONNECTIONS_LIMIT = 8
-/** Whoever waits longer for one is turned away. */
+/** A request that waits longer for a connection fails. */
 const TURN_LIMIT_MS = 8_000
-/** Connections that nobody needed for so long are closed; the server would wait longer. */
+/** A connection that is idle for longer is closed. The server's own limit is longer. */
 const IDLE_LIMIT_MS = 20_000
 
-/**
- * Kysely's driver for MariaDB. It starts to look at its nodes at once and connects when somebody
- * needs it.
- */
+/** Kysely's driver for MariaDB. It checks its nodes at once, and connects when needed. */
 export class MariadbDriver implements Driver {
   readonly #access: Access
   readonly #nodes: Nodes
   readonly #places = createLimit({ places: CONNECTIONS_LIMIT })
-  /** What gives back the place of a connection that is in use. */
+  /** Returns the place of a connection that is in use. */
   readonly #leave = new Map<MariadbConnection, () => void>()
-  /** All that are open, and since when those that nobody uses are idle. */
+  /** All open connections, and since when each is idle. */
   readonly #open = new Set<MariadbConnection>()
   readonly #idleSinceMs = new Map<MariadbConnection, number>()
   readonly #closing = new AbortController()
@@ -120,7 +117,7 @@ export class MariadbDriver implements Driver {
         return await this.#nodes.withinItsTime(node, this.#openSettled)
       } catch (error) {
         if (this.#closing.signal.aborted) throw unavailable('The record store is closed.', error)
-        // This closes the connection too, if there is one by now.
+        // This also closes the connection, if it exists by now.
         this.#nodes.leave(node, error)
       }
     }
@@ -135,7 +132,7 @@ export class MariadbDriver implements Driver {
     return connection
   }
 
-  /** The one that was used last, so that those beyond the need grow old. */
+  /** The connection that was used last, so that unneeded ones stay idle and are closed. */
   #takeIdle(node: Node): MariadbConnection | undefined {
     for (const connection of [...this.#idleSinceMs.keys()].reverse()) {
       this.#idleSinceMs.delete(connection)

@@ -1,10 +1,10 @@
 /**
- * MariaDB's and its driver's errors, classified by number and code
+ * Classifies errors of MariaDB and its driver by number and code
  * (https://mariadb.com/kb/en/mariadb-error-codes/). Pure.
  */
 import { EngineError, type EngineTrouble } from '../engine.ts'
 
-/** Server errors that say more than "misuse". */
+/** Server errors that are not `misuse`. */
 const TROUBLE_OF_ERRNO: ReadonlyMap<number, EngineTrouble> = new Map([
   [1022, 'duplicate'], // ER_DUP_KEY
   [1062, 'duplicate'], // ER_DUP_ENTRY
@@ -14,12 +14,12 @@ const TROUBLE_OF_ERRNO: ReadonlyMap<number, EngineTrouble> = new Map([
   [1020, 'conflict'], // ER_CHECKREAD: changed since the snapshot (innodb_snapshot_isolation)
   [1205, 'conflict'], // ER_LOCK_WAIT_TIMEOUT
   [1213, 'conflict'], // ER_LOCK_DEADLOCK: a deadlock, or a certification that Galera lost
-  [1317, 'conflict'], // ER_QUERY_INTERRUPTED: Galera ends local transactions so, too
+  [1317, 'conflict'], // ER_QUERY_INTERRUPTED: also used by Galera to end local transactions
   // ER_TABLE_DEF_CHANGED: a migration came between the snapshot and the statement
   [1412, 'conflict'],
 ])
 
-/** Server errors that another node may not have: this one is to be left. */
+/** Server errors that another node may not have. The host changes to another node. */
 const NODE_IS_UNWELL: ReadonlySet<number> = new Set([
   1021, // ER_DISK_FULL
   1026, // ER_ERROR_ON_WRITE
@@ -42,21 +42,18 @@ const NODE_IS_UNWELL: ReadonlySet<number> = new Set([
   1927, // ER_CONNECTION_KILLED
 ])
 
-/** Below are failures of the server's own files (EE_DISKFULL and the like). */
+/** Smaller numbers are failures of the server's own files (EE_DISKFULL and others). */
 const FIRST_SERVER_ERRNO = 1000
 
 /** ER_LOCK_WAIT_TIMEOUT */
 const LOCK_WAIT_TIMEOUT = 1205
 
-/** What is known of an error that the driver gave. */
+/** The meaning of an error from the driver. */
 export interface Diagnosis {
   readonly error: EngineError
   /** The node says that it cannot serve anybody. */
   readonly nodeIsUnwell: boolean
-  /**
-   * The error is also what a node says that has fallen out of its cluster: it had better be looked
-   * at.
-   */
+  /** A node that has left its cluster also returns this error, so the node should be checked. */
   readonly nodeIsDoubtful: boolean
 }
 
@@ -64,7 +61,7 @@ export interface Diagnosis {
 export function diagnose(error: unknown, sql: string): Diagnosis {
   const { errno, code, fatal } = error as { errno?: unknown; code?: unknown; fatal?: unknown }
   const detail = { engine: 'mariadb', errno, code, sql: sql.slice(0, SHOWN_SQL_CHARACTERS) }
-  // Numbers of the server are positive; those of the operating system are negative.
+  // The server's numbers are positive, those of the operating system negative.
   if (typeof errno === 'number' && errno > 0) {
     if (NODE_IS_UNWELL.has(errno) || errno < FIRST_SERVER_ERRNO)
       return {
@@ -79,7 +76,7 @@ export function diagnose(error: unknown, sql: string): Diagnosis {
       nodeIsDoubtful: errno === LOCK_WAIT_TIMEOUT,
     }
   }
-  // Without a number it came from the network or the protocol, after which the driver closes the
+  // An error without a number comes from the network or the protocol. The driver then closes the
   // connection.
   const trouble = fatal === true ? 'lost' : 'misuse'
   return {
@@ -89,5 +86,5 @@ export function diagnose(error: unknown, sql: string): Diagnosis {
   }
 }
 
-/** Of a statement in a log. */
+/** Length of a statement in a log. */
 const SHOWN_SQL_CHARACTERS = 500

@@ -1,18 +1,17 @@
 /**
- * Which node of the cluster is used: the first of the list that is well.
+ * Chooses the node of the cluster to use: the first healthy one of the list.
  *
- * All hosts have the same list, so that in quiet times all of them write to the same node and
- * conflicts between nodes are rare. A node is left when a look at it fails; the others are looked
- * at anew, all at once, because what was known of them may be old. Nodes that are away are looked
- * at in the background, at first often, then once a second. A preferred node is taken back when it
- * has been well for a while, which grows if it disappoints again soon; at once when there is no
- * other. While all are away, whoever asks is told so immediately. Nothing here knows SQL: what a
- * look is, the caller says.
+ * All hosts have the same list. So normally they all write to the same node, and conflicts between
+ * nodes are rare. A node is left when a check of it fails. Then all others are checked at once,
+ * because what is known of them may be old. Nodes that are away are checked in the background,
+ * often at first, then once a second. A preferred node is used again when it has been healthy for a
+ * probation time, which grows if it fails again soon; at once if there is no other. While all are
+ * away, callers get an error immediately. Nothing here knows SQL: the caller provides the check.
  *
- * Two kinds of node are better than none. One that serves but has other things to do (a Galera node
- * that feeds another) is away for as long as there is one that is well. One that is slow is left at
- * once for another one, but not for nobody: a machine that is busy for a second would otherwise be
- * without records for longer than that.
+ * Two kinds of node are used only if there is no better one. A `spare` node serves requests but has
+ * other work (a Galera donor). A slow node is left at once for another node, but not if it is the
+ * only one: a machine that is busy for a second would otherwise cost more than a second without
+ * records.
  */
 import type { Clock } from '../../../lib/clock.ts'
 import { loadTolerantClock, withDeadline } from '../../../lib/deadline.ts'
@@ -23,57 +22,52 @@ import { EngineError } from '../engine.ts'
 import { Pace } from './pace.ts'
 
 /**
- * A statement that takes longer makes somebody look at the node, unless it is usual for the node
- * now...
+ * A statement that takes longer causes a check of the node, unless the node is usually as slow now.
  */
 const DOUBT_AFTER_MS = 200
-/** ...but after so long in any case. */
+/** A statement that takes longer always causes a check. */
 const LATEST_DOUBT_MS = 1000
 /**
- * A look that takes longer has failed, where somebody waits for it and statements do not take long
- * as well...
+ * Time limit of a check that a caller waits for. It is longer while statements are slow as well.
  */
 export const LOOK_TIMEOUT_MS = 600
-/** ...for a look takes as long as some of them... */
+/** A check may take as long as this many statements. */
 const STATEMENTS_PER_LOOK = 2
-/** ...unless it is at the last node that was well: then it may take so much longer... */
+/** The limit is longer by this for the last healthy node. */
 const LAST_CHANCE_MS = 3400
-/** ...and where nobody does, because the node is away already. */
+/** Time limit of a check of a node that is away, which nobody waits for. */
 const WATCH_TIMEOUT_MS = 3000
-/** The pause between two looks at a node that is away: it doubles from the first to the last. */
+/** The pause between two checks of a node that is away. It doubles from the first to the last. */
 const PAUSES: Backoff = { firstMs: 100, lastMs: 1000 }
-/** How long a node must be well before it is preferred to another one that works... */
+/** How long a node must be healthy before it is preferred to a working one. */
 const FIRST_PROBATION_MS = 1000
-/** ...doubled each time that it is left within this time after its return... */
+/** The probation doubles when the node fails within this time after its return. */
 const TRUST_MS = 60_000
-/** ...but not longer than this. */
+/** The longest probation. */
 const LONGEST_PROBATION_MS = 60_000
 
-/**
- * However slow this process is, a deadline is not longer than so many times what it is meant to be
- * (`loadTolerantClock`).
- */
+/** A deadline is at most this many times longer on a slow process (`loadTolerantClock`). */
 const LONGEST_STRETCH = 4
 
-/** An engine's node. */
+/** A node of an engine. */
 export interface Node {
   readonly host: string
   readonly port: number
 }
 
-/** `spare`: it serves, but had better not be asked while there is another one. */
+/** `spare`: it serves requests, but should not be used while there is another node. */
 export type Standing = 'well' | 'spare'
 
 /**
- * Resolves when the node can serve everybody; rejects when it cannot, or when the signal says that
- * it took too long.
+ * Resolves when the node can serve requests. Rejects when it cannot, or when the signal says that
+ * the check took too long.
  */
 export type Look = (node: Node, signal: AbortSignal) => Promise<Standing>
 
 type Found = Standing | 'away'
 
 type State =
-  /** Nobody knows; a look is under way. */
+  /** Unknown: a check is under way. */
   | { readonly kind: 'unknown'; readonly known: Promise<void> }
   | { readonly kind: 'well' }
   | { readonly kind: 'away'; readonly reason: unknown; readonly isSpare: boolean }
@@ -81,21 +75,21 @@ type State =
 interface Entry {
   readonly node: Node
   state: State
-  /** The look under way, for those that come while it lasts. */
+  /** The check under way. Further callers share it. */
   looking: Promise<Found> | undefined
-  /** It was well once. */
+  /** Whether it was ever healthy. */
   hasServed: boolean
-  /** Whether somebody looks at it in the background. */
+  /** Whether it is checked in the background. */
   watched: boolean
   probationMs: number
   readonly pace: Pace
-  /** When it came back last, on the monotonic clock. */
+  /** When it last came back, by the monotonic clock. */
   returnedMs: number
 }
 
-/** The ordered list of nodes, and what is known of each. Nothing is known before `start`. */
+/** The ordered list of nodes, and their states. Nothing is known before `start`. */
 export class Nodes {
-  /** For waiting for answers of nodes. */
+  /** A clock for waiting for answers of nodes. */
   readonly patient: Pick<Clock, 'after'>
   /** See `Clock`. */
   readonly monotonic: Clock['monotonic']
@@ -106,10 +100,10 @@ export class Nodes {
   readonly #log: Log
   readonly #closing = new AbortController()
   #inUse: Node | undefined
-  /** Resolves when more is known of any node. */
+  /** Resolves when the state of any node changes. */
   #news = Promise.withResolvers<void>()
 
-  /** `left` is called when a node is left: whatever still waits for it waits in vain. */
+  /** `left` is called when a node is left: nothing that waits for it will get an answer. */
   constructor(options: {
     readonly nodes: readonly Node[]
     readonly look: Look
@@ -135,19 +129,19 @@ export class Nodes {
     }))
   }
 
-  /** Looks at all nodes at once. */
+  /** Checks all nodes. */
   start(): void {
     for (const entry of this.#entries) this.#doubt(entry)
   }
 
   /**
-   * The node to use. Rejects with an `EngineError` `away` when there is none, after two looks' and
-   * a last chance's time at the latest.
+   * The node to use. Rejects with an `EngineError` `away` when there is none, after the time of two
+   * checks and `LAST_CHANCE_MS` at the latest.
    */
   async choose(): Promise<Node> {
     for (let entry = this.#first(); entry !== undefined; entry = this.#first()) {
       if (entry.state.kind === 'unknown') {
-        // One that was away may be back before this one answers.
+        // Another node may be back before this one answers.
         await Promise.race([entry.state.known, this.#news.promise])
         continue
       }
@@ -161,14 +155,14 @@ export class Nodes {
     })
   }
 
-  /** Whether the node is the one that `choose` would give. */
+  /** Whether the node is the one that `choose` would return. */
   isChosen(node: Node): boolean {
     return this.#first()?.node === node
   }
 
   /**
-   * Looks at a node that keeps somebody waiting; leaves it if it is not well. Those that ask
-   * together share one look.
+   * Checks a node that a caller waits for, and leaves it if it is not healthy. Concurrent callers
+   * share one check.
    */
   async check(node: Node): Promise<'well' | 'away'> {
     const entry = this.#entryOf(node)
@@ -177,13 +171,13 @@ export class Nodes {
     return isGone(entry) ? 'away' : 'well'
   }
 
-  /** Says that a node cannot be used. */
+  /** Reports that a node cannot be used. */
   leave(node: Node, reason: unknown): void {
     const entry = this.#entryOf(node)
     if (entry !== undefined) this.#setAway(entry, reason, false)
   }
 
-  /** Hears what an answer of a node took. */
+  /** Reports how long an answer of a node took. */
   answered(node: Node, ms: number): void {
     this.#entryOf(node)?.pace.answered(ms)
   }
@@ -194,7 +188,7 @@ export class Nodes {
     return pace?.patienceMs(DOUBT_AFTER_MS, LATEST_DOUBT_MS) ?? DOUBT_AFTER_MS
   }
 
-  /** `withinTime`, with more of it for a node that is the last one. */
+  /** Like `withinTime`, but with more time for the last node. */
   async withinItsTime<T>(
     node: Node,
     work: (node: Node, signal: AbortSignal) => Promise<T>,
@@ -205,7 +199,7 @@ export class Nodes {
     )
   }
 
-  /** Ends all looking. */
+  /** Ends all checks. */
   close(): void {
     this.#closing.abort(new Error('the record store is closed'))
   }
@@ -239,7 +233,7 @@ export class Nodes {
     }
   }
 
-  /** A node that was well until now, and is slow, while no other one is left. */
+  /** Extra time for a slow node that was healthy until now, if there is no other. */
   #lastChanceMs(node: Node): number {
     const entry = this.#entryOf(node)
     const isLast = this.#entries.every((one) => one === entry || isGone(one))
@@ -256,7 +250,7 @@ export class Nodes {
     const wasSpare = isSpare(entry)
     entry.state = { kind: 'away', reason, isSpare: spare }
     if (this.#closing.signal.aborted) return
-    // Whoever still waits for a spare node is served by it.
+    // Whoever still waits can use a spare node.
     if (!spare && (before !== 'away' || wasSpare)) this.#left(entry.node, reason)
     if (before === 'away') return
     this.#log.warn(
@@ -268,7 +262,7 @@ export class Nodes {
       for (const other of this.#entries) if (other !== entry) this.#doubt(other)
   }
 
-  /** Has a look at a node of which nothing new is known. */
+  /** Checks a node whose state may be old. */
   #doubt(entry: Entry): void {
     if (entry.state.kind !== 'well') return
     const known = this.#lookAt(entry).then((found) => {
@@ -277,7 +271,7 @@ export class Nodes {
     entry.state = { kind: 'unknown', known }
   }
 
-  /** Looks at a node that is away until it is well for long enough. */
+  /** Checks a node that is away until it has been healthy for its probation. */
   async #watch(entry: Entry): Promise<void> {
     if (entry.watched) return
     entry.watched = true
@@ -323,9 +317,8 @@ function isThere(value: unknown): boolean {
 }
 
 /**
- * Something about a node that ends in time, whatever it does with the signal. Rejects with
- * `unavailable` when it did not. When the time is up, `extensionMs` is asked once whether there is
- * more of it.
+ * Runs a check with a time limit, even if it ignores the signal. Rejects with `unavailable` when it
+ * takes too long. `extensionMs` is asked once, at the limit, for more time.
  */
 async function withinTime<T>(
   patient: Pick<Clock, 'after'>,
@@ -351,7 +344,7 @@ async function withinTime<T>(
   )
 }
 
-/** A node as settings name it. */
+/** The node as in the settings. */
 export function nameOf({ host, port }: Node): string {
   return `${host}:${port}`
 }

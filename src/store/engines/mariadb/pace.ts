@@ -1,10 +1,9 @@
 /**
- * How long an answer of a node may be waited for before it is doubted: reckoned from what its
- * answers took lately, as TCP reckons its retransmission timer (RFC 6298, section 2).
+ * How long to wait for a node's answer before checking the node. It is computed from the times of
+ * recent answers, as TCP computes its retransmission timer (RFC 6298, section 2).
  *
- * A node that everybody keeps busy answers late. Were it doubted after a fixed time, everybody
- * would look at it by connections of their own, give it up, and connect anew, all of which makes it
- * later still.
+ * A busy node answers late. With a fixed limit, all hosts would check it through further
+ * connections, leave it and connect again, which would make it even slower.
  */
 
 /**
@@ -14,12 +13,12 @@ const ALPHA = 1 / 8
 const BETA = 1 / 4
 const DEVIATIONS = 4
 
-/** What one node's answers take. */
+/** The times of one node's answers. */
 export class Pace {
   #meanMs: number | undefined
   #deviationMs = 0
 
-  /** An answer came after so long. */
+  /** An answer took this long. */
   answered(ms: number): void {
     if (this.#meanMs === undefined) {
       this.#meanMs = ms
@@ -30,10 +29,7 @@ export class Pace {
     this.#meanMs += ALPHA * (ms - this.#meanMs)
   }
 
-  /**
-   * An answer that takes longer is unusual: not less than `shortestMs` and not more than
-   * `longestMs`.
-   */
+  /** A longer answer is unusual. The result is between `shortestMs` and `longestMs`. */
   patienceMs(shortestMs: number, longestMs: number): number {
     const usualMs = (this.#meanMs ?? 0) + DEVIATIONS * this.#deviationMs
     return Math.min(longestMs, Math.max(shortestMs, usualMs))

@@ -1,14 +1,14 @@
 /**
- * One connection to one file: how the file is opened, transactions, prepared statements and rows.
+ * One connection to one file: how it is opened, transactions, prepared statements and rows.
  *
- * Durability. WAL with `synchronous = FULL`: every commit is on disk before the request is
- * answered. With NORMAL, a power cut could take back accepted launches, and with them the host's
- * generation, which the ledger on the same disk has already seen: the agent would then rightly
- * refuse to go backwards and wait for records that never come.
+ * Durability. WAL with `synchronous = FULL`: every commit is on the disk before a request is
+ * answered. With NORMAL, a power failure could undo accepted launches and the host's generation.
+ * The ledger on the same disk would have the later generation, and the agent would refuse the older
+ * records for ever.
  *
- * Waiting. `node:sqlite` is synchronous, so SQLite's own busy handler would stop the whole daemon
- * (DHCP and DNS too). It gets a short time only; after that the transaction fails as `conflict` and
- * `sql.ts` waits without blocking.
+ * Waiting. `node:sqlite` is synchronous, so SQLite's busy handler would stop the whole daemon, with
+ * DHCP and DNS. It gets only a short time. Then the transaction fails as `conflict`, and `sql.ts`
+ * waits without blocking.
  */
 import { closeSync, fchmodSync, openSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
@@ -20,17 +20,17 @@ import { createTimeSlice } from '../../../lib/turns.ts'
 import { bug, unavailable } from '../../../model/errors.ts'
 import { classified } from './errors.ts'
 
-/** How long SQLite may block the process to wait for another one's lock. */
+/** How long SQLite may block the process to wait for a lock of another process. */
 const BUSY_TIMEOUT_MS = 5
-/** Prepared statements that are kept: more than the house has different ones. */
+/** Cached prepared statements: more than there are different ones. */
 const STATEMENT_CACHE_LIMIT = 256
-/** The file holds the secrets of the access keys. SQLite gives its WAL the same mode. */
+/** The file contains the secrets of access keys. SQLite gives its WAL the same mode. */
 const FILE_MODE = 0o600
 
-/** Reading looks at the clock after so many rows. */
+/** A read checks the clock after this many rows. */
 const PIECE_ROWS = 64
 
-/** Opens `file` (made where it does not exist), to write or only to read. */
+/** Opens `file` (created if missing) for writing, or only for reading. */
 export function openConnection(file: string, mode: 'write' | 'read'): SqliteConnection {
   const database = classified(`open ${file}`, () => openDatabase(file))
   if (mode === 'read') classified('query_only', () => database.exec('pragma query_only = on'))
@@ -39,11 +39,11 @@ export function openConnection(file: string, mode: 'write' | 'read'): SqliteConn
 
 interface Prepared {
   readonly statement: StatementSync
-  /** Names of the columns of its rows; none when it gives no rows. */
+  /** Column names of its rows. Empty for a statement without rows. */
   readonly columns: readonly string[]
 }
 
-/** A connection that Kysely can use. */
+/** A connection for Kysely. */
 export class SqliteConnection implements DatabaseConnection {
   readonly #database: DatabaseSync
   readonly #statements = new LRUCache<string, Prepared>({ max: STATEMENT_CACHE_LIMIT })
@@ -67,21 +67,20 @@ export class SqliteConnection implements DatabaseConnection {
 
   rollback(): void {
     this.#begun = false
-    // A second rollback would be an error that hides the one for which SQLite has rolled back by
-    // itself.
+    // A second rollback would fail and hide the error for which SQLite has rolled back itself.
     if (this.#database.isTransaction) this.#control('rollback')
   }
 
   /**
-   * In turn: a transaction may ask for several things at once, and one statement is read once at a
-   * time.
+   * One after another: a transaction may run several statements at once, but a prepared statement
+   * only has one reader at a time.
    */
   executeQuery<Item>(query: CompiledQuery): Promise<QueryResult<Item>> {
     return this.#inTurn(() => this.#execute<Item>(query))
   }
 
   async #execute<Item>(query: CompiledQuery): Promise<QueryResult<Item>> {
-    // The binding checks the type of each value itself and throws for what SQLite does not know.
+    // The binding checks the types, and throws for values that SQLite does not know.
     const values = query.parameters as readonly SQLInputValue[]
     const { statement, columns } = classified(query.sql, () => {
       if (this.#begun) this.#expectTransaction()
@@ -104,9 +103,8 @@ export class SqliteConnection implements DatabaseConnection {
   }
 
   /**
-   * After some failures, a full disk for one, SQLite rolls back by itself (lang_transaction.html,
-   * section 3.1). If the work goes on regardless, its next statements would be committed one by
-   * one.
+   * After some failures, such as a full disk, SQLite rolls back by itself (lang_transaction.html,
+   * section 3.1). If the work went on, its next statements would be committed one by one.
    */
   #expectTransaction(): void {
     if (!this.#database.isTransaction)
@@ -120,7 +118,7 @@ export class SqliteConnection implements DatabaseConnection {
   #prepare(sql: string): Prepared {
     const known = this.#statements.get(sql)
     if (known !== undefined) return known
-    // Rows as arrays: the binding's own objects take four times as long to make, and have no
+    // Rows as arrays. The binding's objects take four times as long to create, and have no
     // prototype.
     const statement = this.#database.prepare(sql, { returnArrays: true })
     const prepared = { statement, columns: statement.columns().map(({ name }) => name) }
@@ -130,8 +128,8 @@ export class SqliteConnection implements DatabaseConnection {
 }
 
 /**
- * All rows, in pieces: a long list is read between packets and timers. Until its end the connection
- * is this transaction's.
+ * All rows, read in pieces, so that packets and timers are handled during a long list. Until its
+ * end the connection belongs to this transaction.
  */
 async function readRows<Item>(
   sql: string,
@@ -153,8 +151,8 @@ async function readRows<Item>(
 }
 
 /**
- * A row as an ordinary object. `values` is an array, though the binding's types know rows as
- * objects only.
+ * A row as an ordinary object. `values` is an array, although the binding's types say that rows are
+ * objects.
  */
 function toObject(columns: readonly string[], values: Readonly<Record<number, unknown>>): object {
   const row: Record<string, unknown> = {}
@@ -172,7 +170,7 @@ function openDatabase(file: string): DatabaseSync {
   try {
     database.exec('pragma journal_mode = wal')
     database.exec('pragma synchronous = full')
-    // What was a secret in clear once must not stay in the file after it was sealed or deleted.
+    // A secret that was in clear text must not stay in the file after it was encrypted or deleted.
     database.exec('pragma secure_delete = on')
     return database
   } catch (error) {
@@ -181,10 +179,7 @@ function openDatabase(file: string): DatabaseSync {
   }
 }
 
-/**
- * Makes the file, if need be, and takes it away from everyone but its owner before anything is in
- * it.
- */
+/** Creates the file if it is missing, and makes it private before anything is in it. */
 function keepPrivate(file: string): void {
   let descriptor: number
   try {

@@ -1,8 +1,8 @@
 /**
- * SQLite as the record store of one host: Node's own binding (`node:sqlite`) as a Kysely dialect.
+ * SQLite as the record store of one host: a Kysely dialect for Node's own binding (`node:sqlite`).
  *
- * One connection writes. A store in a file has several more that only read, so that a long list
- * keeps nobody waiting.
+ * One connection writes. For a store in a file, further connections only read, so that a long list
+ * delays nobody.
  */
 import {
   type Dialect,
@@ -21,24 +21,24 @@ import { openSqlStore } from '../../sql.ts'
 import type { Store } from '../../store.ts'
 import { SqliteDriver, SqliteReadDriver } from './driver.ts'
 
-/** Readers of a file at once: those of the API (`fair-reads.ts`), and some for the agent. */
+/** Connections that read a file: for the API (`fair-reads.ts`), and some for the agent. */
 const READERS = 8
 
 /**
- * Opens the store of a single host in `file` (made where it does not exist), or a private one in
- * `:memory:`. Call `migrate` next. Rejects with `unavailable` when the file cannot be used.
+ * Opens the store of a single host in `file` (created if missing), or a private one in `:memory:`.
+ * Call `migrate` next. Rejects with `unavailable` when the file is unusable.
  */
 export async function openSqliteStore(options: {
   readonly file: string
   readonly log: Log
-  /** Hears of rows that cannot be read; without one they are only logged. */
+  /** Gets the rows that cannot be read. Without it they are only logged. */
   readonly rows?: RowWatch
   readonly schema?: Schema
 }): Promise<Store> {
   try {
     return await openSqlStore({
       dialect: sqliteDialect(options.file),
-      // Another connection to it would be another database.
+      // A second connection to `:memory:` would open another database.
       ...(options.file === ':memory:'
         ? {}
         : { readDialect: sqliteReadDialect(options.file, READERS) }),
@@ -56,7 +56,7 @@ export async function openSqliteStore(options: {
 }
 
 /**
- * SQLite's clock, which is this machine's, in milliseconds since the epoch: the same in all of one
+ * SQLite's clock, which is the machine's, in milliseconds since the epoch. The same for the whole
  * statement.
  */
 export function sqliteNowMs(): RawBuilder<number> {
@@ -64,8 +64,8 @@ export function sqliteNowMs(): RawBuilder<number> {
 }
 
 /**
- * SQLite in `file` (made where it does not exist, in a directory that does) or, as `:memory:`, in
- * this process alone. The file is opened with the first query.
+ * SQLite in `file` (created if missing, in an existing directory) or, with `:memory:`, in this
+ * process only. The first query opens the file.
  */
 export function sqliteDialect(file: string): Dialect {
   return {
@@ -77,8 +77,8 @@ export function sqliteDialect(file: string): Dialect {
 }
 
 /**
- * As many readers of `file` at once as `connections`, beside the one who writes and has made it: in
- * WAL mode each sees what was committed when its transaction began, and waits for nobody
+ * Up to `connections` readers of `file`, besides the writer, which has created it. In WAL mode each
+ * sees what was committed when its transaction began, and waits for nobody
  * (https://www.sqlite.org/wal.html). Not for `:memory:`.
  */
 function sqliteReadDialect(file: string, connections: number): Dialect {
@@ -91,9 +91,9 @@ function sqliteReadDialect(file: string, connections: number): Dialect {
 }
 
 /**
- * SQLite can undo DDL (https://www.sqlite.org/lang_transaction.html). Saying so makes Kysely's
- * Migrator run everything in one transaction, which begins with the write lock: that is what lets
- * several start at once.
+ * SQLite can roll back DDL (https://www.sqlite.org/lang_transaction.html). So Kysely's Migrator
+ * runs everything in one transaction, which begins with the write lock. This allows several
+ * migrations to start at once.
  */
 class TransactionalDdlAdapter extends SqliteAdapter {
   override get supportsTransactionalDdl(): boolean {

@@ -1,19 +1,20 @@
 /**
- * Connections to one file, given to one transaction each: one that writes, or several that read.
+ * Connections to one file, each for one transaction at a time: one that writes, or several that
+ * read.
  */
 import type { Driver, TransactionSettings } from 'kysely'
 import { nextTurn } from '../../../lib/clock.ts'
 import { bug } from '../../../model/errors.ts'
 import { openConnection, type SqliteConnection } from './connection.ts'
 
-/** How a transaction begins and ends, whichever connection it has. */
+/** How a transaction begins and ends, on any connection. */
 abstract class TransactionDriver {
   async beginTransaction(
     connection: SqliteConnection,
     settings: TransactionSettings,
   ): Promise<void> {
-    // A deferred transaction that reads and then writes fails without waiting when another one
-    // wrote in between.
+    // A deferred transaction that reads and then writes fails without waiting if another one wrote
+    // in between.
     connection.begin(settings.accessMode === 'read only' ? 'deferred' : 'immediate')
   }
 
@@ -27,8 +28,8 @@ abstract class TransactionDriver {
 }
 
 /**
- * One connection to one file. Kysely gives it to one transaction at a time, in the order in which
- * they came.
+ * One connection to one file. Kysely gives it to one transaction at a time, in the order of
+ * requests.
  */
 export class SqliteDriver extends TransactionDriver implements Driver {
   readonly #file: string
@@ -45,8 +46,8 @@ export class SqliteDriver extends TransactionDriver implements Driver {
 
   async acquireConnection(): Promise<SqliteConnection> {
     if (this.#connection === undefined) throw bug('the SQLite driver is used before it is opened')
-    // Everything here is synchronous below its promises: without a pause, a queue of transactions
-    // would keep packets and timers waiting until its end.
+    // SQLite's calls are synchronous. Without a pause, a queue of transactions would delay packets
+    // and timers until its end.
     await nextTurn()
     return this.#connection
   }
@@ -58,7 +59,7 @@ export class SqliteDriver extends TransactionDriver implements Driver {
   }
 }
 
-/** Connections that only read, opened when they are first needed and kept. */
+/** Connections that only read. They are opened when needed and then kept. */
 export class SqliteReadDriver extends TransactionDriver implements Driver {
   readonly #file: string
   readonly #free: SqliteConnection[] = []
@@ -75,7 +76,7 @@ export class SqliteReadDriver extends TransactionDriver implements Driver {
   async init(): Promise<void> {}
 
   async acquireConnection(): Promise<SqliteConnection> {
-    // As above: a queue of readers is not to keep packets and timers waiting.
+    // As above: a queue of readers must not delay packets and timers.
     await nextTurn()
     const free = this.#free.pop()
     if (free !== undefined) return free
@@ -92,7 +93,7 @@ export class SqliteReadDriver extends TransactionDriver implements Driver {
     else next(connection)
   }
 
-  /** Its owner waits for what runs before it calls this. */
+  /** The caller first waits for everything that runs. */
   async destroy(): Promise<void> {
     for (const connection of this.#free.splice(0)) connection.close()
   }

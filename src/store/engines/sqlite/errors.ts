@@ -1,10 +1,8 @@
-/**
- * SQLite's errors, classified by result code (https://www.sqlite.org/rescode.html). Pure.
- */
+/** Classifies SQLite's errors by result code (https://www.sqlite.org/rescode.html). Pure. */
 import { AtollError } from '../../../model/errors.ts'
 import { EngineError, type EngineTrouble } from '../engine.ts'
 
-/** Primary result codes that say more than "misuse". */
+/** Primary result codes that are not `misuse`. */
 const TROUBLE_OF_CODE: ReadonlyMap<number, EngineTrouble> = new Map([
   [5, 'conflict'], // SQLITE_BUSY
   [6, 'conflict'], // SQLITE_LOCKED
@@ -23,10 +21,10 @@ const TROUBLE_OF_CODE: ReadonlyMap<number, EngineTrouble> = new Map([
 const SQLITE_CONSTRAINT_PRIMARYKEY = 1555
 const SQLITE_CONSTRAINT_UNIQUE = 2067
 const SQLITE_CONSTRAINT_FOREIGNKEY = 787
-/** Extended result codes carry the primary one in their low byte. */
+/** The low byte of an extended result code is the primary one. */
 const PRIMARY_CODE_MASK = 0xff
 
-/** Runs a call of `node:sqlite` and turns what it throws into an `EngineError`. */
+/** Calls `node:sqlite`, and turns its errors into `EngineError`. */
 export function classified<Result>(sql: string, call: () => Result): Result {
   try {
     return call()
