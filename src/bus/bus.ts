@@ -7,7 +7,7 @@
  */
 import type { HostName, InstanceId, VpcId } from '../model/ids.ts'
 
-/** What one host may ask another. The answer's type stands beside it. */
+/** The questions that one host may ask another, with the types of their answers. */
 export interface Questions {
   readonly console: {
     readonly ask: { readonly instance: InstanceId }
@@ -19,7 +19,7 @@ export interface Questions {
   readonly attach: {
     readonly ask: { readonly instance: InstanceId }
     /**
-     * Where to connect to the instance's terminal, and a ticket that is valid once and for some
+     * Where to connect to the instance's terminal, and a ticket. The ticket is valid once, for some
      * seconds.
      */
     readonly answer: { readonly address: string; readonly port: number; readonly ticket: string }
@@ -28,56 +28,56 @@ export interface Questions {
 export type Question = keyof Questions
 
 /**
- * `own`: this host's part of the records changed. `shared`: what all hosts share did. A VPC: what
- * belongs to it did.
+ * `own`: this host's part of the records changed. `shared`: what all hosts share changed. A VPC:
+ * something of the VPC changed.
  */
 export type Bell = 'own' | 'shared' | VpcId
 
-/** The shortest time between two bells to all, or to all that follow one VPC... */
+/** The shortest interval between two bells to all hosts, or to all that follow one VPC. */
 const ALL_BELL_MS = 200
 /**
- * ...and for each host that hears them: what all of them are told a second stays the same however
- * many they are.
+ * The interval grows by this for each host that hears the bells, so that the load on the database
+ * does not grow with the number of hosts.
  */
 const ALL_BELL_MS_PER_HOST = 2
 
 /**
- * VPCs whose last bell is remembered; beyond it the ones that were rung first are forgotten, and
- * may be rung again sooner.
+ * Maximum number of VPCs whose last bell is remembered. The ones rung first are forgotten, and may
+ * be rung again sooner.
  */
 export const VPCS_LIMIT = 1_024
 
-/** The shortest time between two bells to all, among so many hosts. */
+/** The shortest interval between two bells to this many hosts. */
 export function allBellMs(hosts: number): number {
   return Math.max(ALL_BELL_MS, hosts * ALL_BELL_MS_PER_HOST)
 }
 
 export interface Bus {
   /**
-   * "Look again at what is yours." Never fails: a bell that cannot be sent is found by the timer.
+   * "Read again what is yours." Never fails: the timer of the other host makes up for a lost bell.
    */
   ring(host: HostName): void
   /**
-   * "Look again at what all hosts share": reaches every host, this one too. Not urgent: those rung
-   * within `allBellMs` of each other go out as one.
+   * "Read again what all hosts share." Reaches every host, including this one. It is not urgent:
+   * bells within `allBellMs` are merged into one.
    */
   ringAll(): void
   /**
-   * "Look again at this VPC" (its members, names, groups): reaches every host that follows it, this
-   * one too. Not urgent: those rung for one VPC within `allBellMs` of each other go out as one, so
-   * that a storm of launches does not multiply by hosts.
+   * "Read this VPC again" (its members, names, groups). Reaches every host that follows it,
+   * including this one. It is not urgent: bells for one VPC within `allBellMs` are merged, so that
+   * many launches do not cause many bells for each host.
    */
   ringVpc(vpc: VpcId): void
   /**
-   * Follows these VPCs from now on, and no others. Of each that is new a bell is heard as soon as
-   * none is missed any more: what was read of it before may be old.
+   * Follows exactly these VPCs from now on. For each new one there is a bell as soon as no later
+   * bell can be missed, because what was read of it before may be old.
    */
   follow(vpcs: readonly VpcId[]): void
-  /** Calls `heard` for each bell that reaches this host until the returned function is called. */
+  /** Calls `heard` for each bell to this host, until the returned function is called. */
   onBell(heard: (bell: Bell) => void): () => void
   /**
-   * Asks a host. Rejects with `unavailable` when no answer comes in time, or with the error that
-   * the answer is.
+   * Asks a host. Rejects with `unavailable` when no answer arrives in time, or with the error that
+   * the host answers.
    */
   ask<Q extends Question>(
     host: HostName,
@@ -85,7 +85,7 @@ export interface Bus {
     ask: Questions[Q]['ask'],
     options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
   ): Promise<Questions[Q]['answer']>
-  /** Answers a kind of question that is put to this host. One answerer a kind. */
+  /** Answers one kind of question to this host. There may be only one answerer for each kind. */
   onAsk<Q extends Question>(
     question: Q,
     answer: (ask: Questions[Q]['ask']) => Promise<Questions[Q]['answer']>,

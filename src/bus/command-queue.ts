@@ -1,26 +1,26 @@
 /**
- * The port to the queue of commands: clients put commands on the bus, and any host takes the next
- * one.
+ * The port to the queue of commands: clients publish commands on the bus, and any host takes the
+ * next one.
  *
- * Only a bus that clients can reach has one. `api/commands` decides what a command means and who
- * may give it.
+ * Only a bus that clients can reach has this queue. `api/commands` decides what a command means and
+ * who may send it.
  */
 
-/** A command as a client sent it; nothing in it has been checked. */
+/** A command as a client sent it, unchecked. */
 export interface CommandMessage {
   readonly body: Uint8Array
-  /** By name, as the client set them; values are of any type. */
+  /** Headers by name, as the client set them. Their values may have any type. */
   readonly headers: Readonly<Record<string, unknown>>
-  /** The queue that waits for the answer; null when nobody does. */
+  /** The queue for the answer. Null when nobody waits for it. */
   readonly replyTo: string | null
   readonly correlationId: string | null
-  /** How often it was handed out before. */
+  /** How often it was delivered before. */
   readonly deliveries: number
 }
 
 /**
- * `answer` (JSON text) is sent to who waits, if anybody does; `again` gives the command to another
- * host, or to this one later.
+ * `answer` (JSON text) is sent to the waiting client, if there is one. `again` gives the command to
+ * another host, or to this one later.
  */
 export type CommandOutcome =
   | { readonly kind: 'answer'; readonly answer: string }
@@ -28,9 +28,9 @@ export type CommandOutcome =
 
 export interface CommandQueue {
   /**
-   * Hands commands to `handle`, a few at a time, and takes each off the queue when it has been
-   * handled and answered: when this host dies before, another gets it. `handle` must not reject.
-   * The returned function takes no more and waits for those being handled.
+   * Passes commands to `handle`, a few at a time, and acknowledges each when it has been handled
+   * and answered. If this host dies before, another host gets the command. `handle` must not
+   * reject. The returned function takes no more commands, and waits for those under way.
    */
   onCommand(handle: (message: CommandMessage) => Promise<CommandOutcome>): () => Promise<void>
 }

@@ -1,6 +1,6 @@
 /**
- * Delivers what reaches this host: bells to all listeners, questions to the function that answers
- * them.
+ * Delivers what arrives at this host: bells to all listeners, questions to the functions that
+ * answer them.
  */
 import { nextTurn } from '../lib/clock.ts'
 import { AtollError, bug, messageOf, unavailable } from '../model/errors.ts'
@@ -8,27 +8,27 @@ import type { Bell, Bus, Question, Questions } from './bus.ts'
 
 type Answerer<Q extends Question> = (ask: Questions[Q]['ask']) => Promise<Questions[Q]['answer']>
 
-/** One host's listeners and answerers. */
+/** The listeners and answerers of one host. */
 export interface Inbox extends Pick<Bus, 'onBell' | 'onAsk'> {
-  /** Tells the listeners, in a later turn of the event loop. Bells of one turn are one. */
+  /** Calls the listeners in a later turn of the event loop. Equal bells of one turn are merged. */
   hear(bell: Bell): void
   /**
-   * What the answerer gives. It gets nothing that the asker could change, and gives nothing that it
-   * could.
+   * The answer to a question. Questions and answers are copies, so asker and answerer share no
+   * objects.
    */
   answer<Q extends Question>(question: Q, ask: Questions[Q]['ask']): Promise<Questions[Q]['answer']>
-  /** Nobody hears what comes from now on, nor what is on its way. */
+  /** Nothing is delivered from now on, even if it is already under way. */
   close(): void
 }
 
-/** Nobody listens or answers yet. */
+/** Has no listeners or answerers at first. */
 export function createInbox(): Inbox {
   const answerers: { [Q in Question]?: Answerer<Q> } = {}
   const listeners = new Set<(bell: Bell) => void>()
   const ringing = new Set<Bell>()
   return {
     onBell(heard) {
-      // Each call is a listener of its own, even when two bring the same function.
+      // A new function, because two callers may pass the same one.
       const listener = (bell: Bell) => heard(bell)
       listeners.add(listener)
       return () => {
@@ -37,7 +37,7 @@ export function createInbox(): Inbox {
     },
     onAsk(question, answer) {
       if (answerers[question] !== undefined) throw bug('a question has two answerers', { question })
-      // The compiler does not see that a question and its answerer go together.
+      // The compiler does not see that a question and its answerer have matching types.
       Object.assign(answerers, { [question]: answer })
     },
     hear(bell) {
@@ -45,7 +45,7 @@ export function createInbox(): Inbox {
       ringing.add(bell)
       void nextTurn().then(() => {
         ringing.delete(bell)
-        // A listener may stop listening when it hears the bell.
+        // A copy, because a listener may remove itself.
         for (const heard of [...listeners]) heard(bell)
       })
     },
@@ -64,8 +64,8 @@ export function createInbox(): Inbox {
 }
 
 /**
- * Errors are answers, too. An error that is not an `AtollError` cannot be sent as it is: the asker
- * only learns that this host failed.
+ * Errors are answers, too. An error that is not an `AtollError` cannot be sent. Then the asker only
+ * learns that this host failed.
  */
 function asAnswer(error: unknown): AtollError {
   if (error instanceof AtollError) return error

@@ -1,5 +1,5 @@
 /**
- * The bus of a cloud of one host: everything stays in the process, and every host name means this
+ * The bus of a cloud with one host: everything stays in the process, and every host name means this
  * host.
  *
  * It behaves like a remote bus, so that no caller relies on more: bells and questions arrive in a
@@ -13,7 +13,7 @@ import type { VpcId } from '../model/ids.ts'
 import { allBellMs, type Bus, VPCS_LIMIT } from './bus.ts'
 import { createInbox, type Inbox } from './inbox.ts'
 
-/** Questions that wait for their answer at the same time; more are turned away. */
+/** Maximum number of open questions. Further ones are refused. */
 const QUESTIONS_LIMIT = 1000
 
 /** A bus between the parts of one daemon. */

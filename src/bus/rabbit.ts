@@ -1,12 +1,11 @@
 /**
- * The bus of a cloud of many hosts: RabbitMQ.
+ * The bus of a cloud with many hosts: RabbitMQ.
  *
- * It can be used at once and connects by itself. While no broker answers, a host's messages to
- * itself still work, bells to others are kept (one for each addressee), and questions fail with
- * `unavailable`. After each connect this host rings itself, because it may have missed bells.
+ * It can be used at once, and connects in the background. While no broker answers, messages of a
+ * host to itself still work, bells to others are kept (one for each addressee), and questions fail
+ * with `unavailable`. After each connect this host rings itself, because it may have missed bells.
  *
- * Nothing that arrives is trusted (`rabbit/signing.ts`). What cannot be read is dropped and
- * counted.
+ * No message is trusted (`rabbit/signing.ts`). Invalid ones are dropped and counted.
  */
 import type { ConfirmChannel } from 'amqplib'
 import type { Clock } from '../lib/clock.ts'
@@ -37,38 +36,37 @@ import { BELLS_EXCHANGE, PULSE_KEY } from './rabbit/names.ts'
 import { createOutbox, type Outbox } from './rabbit/outbox.ts'
 import { createSigner, type Signer, type VerifiedEnvelope } from './rabbit/signing.ts'
 
-/** How often dropped messages are logged; each one is counted. */
+/** How often dropped messages are logged. Each one is counted. */
 const WARN_INTERVAL_MS = 60_000
-/** Nobody reads it. */
+/** An empty message that no queue receives. */
 const PULSE = Buffer.alloc(0)
 
-/** What the bus is built from. */
+/** What the bus needs. */
 export interface RabbitBusOptions extends Broker {
-  /** This host: bells and questions to it arrive here. */
+  /** This host. Bells and questions to it arrive here. */
   readonly host: HostName
   /**
-   * Signs what hosts say to each other: derived from the cluster's secret for this purpose alone.
+   * The key that signs messages between hosts. It is derived from the cluster's secret for this
+   * purpose only.
    */
   readonly key: Uint8Array
   readonly log: Log
   readonly metrics: Metrics
   readonly clock: Clock
   readonly random: (bytes: number) => Uint8Array
-  /** How many hosts there are, as far as is known. */
+  /** The number of hosts, as far as known. */
   readonly hosts: () => number
 }
 
-/** The bus, the door on it, and what can be told of it. */
+/** The bus, its queue of commands, and its state. */
 export interface RabbitBus extends Bus, CommandQueue {
-  /** The broker's node that we are connected to, or null while the bus is away. */
+  /** The broker node that it is connected to. Null while the bus is away. */
   node(): string | null
-  /**
-   * Why the broker takes no messages though it is connected, and since when; null while it does.
-   */
+  /** Why the connected broker accepts no messages, and since when. Null while it does. */
   blocked(): Blocked | null
 }
 
-/** Opens the bus. Returns at once; see above for what it does until a broker answers. */
+/** Opens the bus. Returns at once, without waiting for a broker. */
 export function openRabbitBus(options: RabbitBusOptions): RabbitBus {
   const { host, log, metrics, clock, hosts } = options
   const random = () => fraction(options.random)
@@ -92,7 +90,7 @@ export function openRabbitBus(options: RabbitBusOptions): RabbitBus {
     onBell: inbox.onBell,
     onAsk: inbox.onAsk,
     onCommand: door.onCommand,
-    // What a host tells itself does not need a broker.
+    // Messages to this host itself need no broker.
     ring: (to) => (to === host ? local.ring(to) : bells.ring(to)),
     ringAll() {
       local.ringAll()
@@ -121,7 +119,7 @@ export function openRabbitBus(options: RabbitBusOptions): RabbitBus {
 interface Parts {
   readonly options: RabbitBusOptions
   readonly inbox: Inbox
-  /** What this host tells itself. */
+  /** Delivers what this host sends to itself. */
   readonly local: Bus
   readonly measures: BusMetrics
   readonly signer: Signer
@@ -132,7 +130,7 @@ interface Parts {
   readonly door: RabbitCommandQueue
 }
 
-/** What is done with each message that arrives for this host. */
+/** Returns the function that handles each message to this host. */
 function createReceiver(parts: Parts): (content: Buffer) => void {
   const { inbox, local, measures, outbox, bells, asking } = parts
   const { host, clock } = parts.options
@@ -153,7 +151,7 @@ function createReceiver(parts: Parts): (content: Buffer) => void {
   const hear = (message: BusMessage, from: HostName, atMs: number): void => {
     switch (message.kind) {
       case 'bell':
-        // What this host rang it has heard already.
+        // A host's own bells to all are delivered without the broker.
         if (from !== host) hearBell(message)
         return
       case 'ask':
@@ -174,7 +172,7 @@ function createReceiver(parts: Parts): (content: Buffer) => void {
   }
 }
 
-/** Opens what is needed on each connection, and tells the parts when it comes and goes. */
+/** Opens the channels and queues on each connection, and tells the parts when it comes and goes. */
 function createConnectionListener(
   parts: Parts,
   hear: (content: Buffer) => void,
@@ -199,7 +197,7 @@ function createConnectionListener(
     blocked(why) {
       measures.blocked(why !== null)
       outbox.block(why)
-      // Whoever is to be rung meanwhile is kept, and rung when it takes messages again.
+      // Bells are kept meanwhile, and sent when the broker accepts messages again.
       bells.useChannel(why === null ? bellsChannel : null)
       if (why !== null) asking.lose(why)
     },
@@ -222,9 +220,7 @@ function createConnectionListener(
   }
 }
 
-/**
- * Opens messages, and tells of what has to be dropped: a count of each, and now and then a line.
- */
+/** Opens envelopes. Dropped ones are counted, and logged from time to time. */
 function createEnvelopeReader({
   options,
   signer,
@@ -249,7 +245,7 @@ function createEnvelopeReader({
   }
 }
 
-/** A number from 0 up to 1, of random bytes. */
+/** A number from 0 up to 1, from random bytes. */
 function fraction(random: (bytes: number) => Uint8Array): number {
   return Buffer.from(random(4)).readUInt32BE() / 2 ** 32
 }

@@ -1,8 +1,8 @@
-/** Bells for what a change has touched: exactly the hosts that it concerns are rung. */
+/** Rings exactly the hosts that a change concerns. */
 import type { AccountId, HostName, VpcId } from '../model/ids.ts'
 import type { Bus } from './bus.ts'
 
-/** Whom a change concerns, as the store's scopes say. */
+/** Whom a change concerns, as the store's scopes. */
 type Concerned =
   | { readonly kind: 'host'; readonly host: HostName }
   | { readonly kind: 'vpc'; readonly vpc: VpcId }
@@ -10,8 +10,8 @@ type Concerned =
   | { readonly kind: 'all' }
 
 /**
- * Rings each host once for what is its own, those that follow a VPC once for that VPC, and all once
- * for what all share. What belongs to an account is read when it is needed: no host holds it.
+ * Rings each host once for its own part, the followers of a VPC once for the VPC, and all hosts
+ * once for what all share. No host holds what belongs to an account; it is read when needed.
  */
 export function ringConcerned(
   bus: Pick<Bus, 'ring' | 'ringVpc' | 'ringAll'>,

@@ -1,8 +1,8 @@
 /**
- * Answers the questions of other hosts to this one.
+ * Answers questions of other hosts.
  *
- * An answer goes to the host that signed the question, so nobody can have it sent elsewhere. Every
- * question gets an answer, if only an error that says why.
+ * An answer goes to the host that signed the question, so nobody can redirect it. Every question
+ * gets an answer, even if only an error that says why.
  */
 import type { Clock } from '../../lib/clock.ts'
 import { withDeadline } from '../../lib/deadline.ts'
@@ -12,21 +12,21 @@ import type { Inbox } from '../inbox.ts'
 import { formatError, isQuestion, QUESTION_SCHEMAS, type QuestionMessage } from './messages.ts'
 import type { Outbox } from './outbox.ts'
 
-/** Questions that are worked on at the same time; more are turned away. */
+/** Maximum number of questions under way. Further ones are refused. */
 const ANSWERING_LIMIT = 256
 
 /** Takes questions. Never throws. */
 export interface Answering {
-  /** One that is to be answered. */
+  /** Takes a question. */
   take(message: QuestionMessage, from: HostName): void
   /**
-   * One that came at the wrong time, so much after it was written by the clocks of both: it is told
-   * that, and nothing else is done.
+   * Takes a question with a wrong time. The answer says so, with the time by the clocks of both;
+   * nothing else is done.
    */
   refuseLate(message: QuestionMessage, from: HostName, ageMs: number): void
 }
 
-/** Answers nothing yet. */
+/** Has no answerers at first. */
 export function createAnswering({
   self,
   outbox,
@@ -38,7 +38,7 @@ export function createAnswering({
   readonly outbox: Outbox
   readonly inbox: Pick<Inbox, 'answer'>
   readonly clock: Pick<Clock, 'after'>
-  /** Hears of answers that could not be sent. */
+  /** Called for answers that could not be sent. */
   readonly lost: () => void
 }): Answering {
   let answering = 0
@@ -52,7 +52,7 @@ export function createAnswering({
       throw unavailable('The host answers too many questions at once; try again.')
     answering += 1
     try {
-      // Whoever asked has given up by then; the place is for another.
+      // The asker has given up by then, so the place is free for another question.
       const late = () => unavailable(`The host did not answer within ${ms} ms.`)
       return await withDeadline({ clock, ms, late }, () => inbox.answer(question, asked.data))
     } finally {

@@ -2,8 +2,8 @@
  * Asks other hosts questions, and waits for their answers.
  *
  * Questions are published as mandatory: when the host is not connected, the broker returns the
- * question and the asker knows at once. When our connection is lost, all open questions fail. A
- * host whose clock differs answers with an error that carries its time; the question is then sent
+ * question, and the asker knows at once. When our connection breaks, all open questions fail. A
+ * host with another time answers with an error that contains its time. The question is then sent
  * once more with that host's time.
  */
 import type { Clock } from '../../lib/clock.ts'
@@ -19,10 +19,10 @@ import {
 import type { Outbox } from './outbox.ts'
 import type { Signer } from './signing.ts'
 
-/** Questions that wait for their answer at the same time; more are turned away. */
+/** Maximum number of open questions. Further ones are refused. */
 const QUESTIONS_LIMIT = 1_000
 
-/** How a question ended, for the count. */
+/** How a question ended, for the metric. */
 export type Ending = 'answered' | 'error' | 'unavailable' | 'timeout'
 
 type AskOptions = Parameters<Bus['ask']>[3]
@@ -36,23 +36,23 @@ export interface Asking {
     ask: Questions[Q]['ask'],
     options: AskOptions,
   ): Promise<Questions[Q]['answer']>
-  /** `atMs`: when it was written, by the clock of `from`. */
+  /** `atMs` is when it was written, by the clock of `from`. */
   hear(message: AnswerMessage, from: HostName, atMs: number): void
-  /** A question came back: nobody is there. */
+  /** The broker returned a question: the host is not connected. */
   returned(id: string): void
-  /** Ends every question that is open. */
+  /** Fails all open questions. */
   lose(why: string): void
 }
 
 type Outcome = { readonly answer: unknown } | { readonly error: unknown }
 interface Open {
   readonly host: HostName
-  /** Null once it was asked again. */
+  /** Null after the second attempt. */
   message: QuestionMessage | null
   end(ending: Ending, outcome: Outcome): void
 }
 
-/** Nothing is asked yet. */
+/** No question is open at first. */
 export function createAsking({
   signer,
   outbox,
@@ -62,12 +62,12 @@ export function createAsking({
   readonly signer: Signer
   readonly outbox: Outbox
   readonly clock: Pick<Clock, 'after'>
-  /** Hears how each question ended. */
+  /** Called with how each question ended. */
   readonly counted: (ending: Ending) => void
 }): Asking {
   const open = new Map<string, Open>()
 
-  /** Waits until the first of a question's ends. */
+  /** Waits until a question ends in one of several ways. */
   function wait(
     message: QuestionMessage,
     host: HostName,
@@ -92,7 +92,7 @@ export function createAsking({
     })
   }
 
-  /** Once, by the clock of the host, which is known now. False when it cannot be sent. */
+  /** Asks once more, with the other host's time. False when it cannot be sent. */
   function askAgain(asked: Open): boolean {
     const { message, host } = asked
     if (message === null) return false
@@ -120,7 +120,7 @@ export function createAsking({
     },
     hear({ re, answer, error }, from, atMs) {
       const asked = open.get(re)
-      // Late, or from somebody who was not asked.
+      // It is late, or from a host that was not asked.
       if (asked === undefined || asked.host !== from) return
       signer.learn(from, atMs)
       if (error?.code === 'RequestExpired' && askAgain(asked)) return

@@ -19,49 +19,49 @@ import type { BusMessage } from './messages.ts'
 import { ALL_KEY, BELLS_EXCHANGE, hostKey, vpcKey } from './names.ts'
 import type { Signer } from './signing.ts'
 
-/** Addressees that may have a bell waiting; those beyond it are found by their timers. */
+/** Maximum number of addressees with a waiting bell. The timers of further ones make up for it. */
 const ADDRESSEES_LIMIT = 8_192
-/** By so much of itself the interval between two bells to all differs from host to host. */
+/** The random share of the interval between two bells to all hosts. */
 const SPREAD = 0.5
 
-/** Whom a bell is for. */
+/** The addressee of a bell. */
 type Addressee =
   | { readonly kind: 'host'; readonly host: HostName }
   | { readonly kind: 'vpc'; readonly vpc: VpcId }
   | { readonly kind: 'all' }
 
-/** Rings hosts over whichever channel there is. */
+/** Sends bells over the current channel. */
 export interface Bells {
   ring(host: HostName): void
   ringAll(): void
   ringVpc(vpc: VpcId): void
-  /** Another host has rung all, or all that follow this VPC. */
+  /** Another host has rung all hosts, or all that follow this VPC. */
   heardAll(): void
   heardVpc(vpc: VpcId): void
-  /** The channel to ring over from now on, or null while there is none. */
+  /** Sets the channel. Null while there is none. */
   useChannel(channel: ConfirmChannel | null): void
   close(): void
 }
 
-/** A bell that is to be sent (`due`), under way (`sent`), or under way and due again (`again`). */
+/** A bell: to be sent (`due`), in flight (`sent`), or in flight and due again (`again`). */
 interface Waiting {
   readonly to: Addressee
   state: 'due' | 'sent' | 'again'
 }
 
-/** What bells are made from. */
+/** What bells need. */
 interface BellsOptions {
   readonly signer: Signer
   readonly clock: Pick<Clock, 'after' | 'monotonic'>
-  /** From 0 up to 1. */
+  /** Returns 0 to 1. */
   readonly random: () => number
-  /** How many hosts there are, as far as is known. */
+  /** The number of hosts, as far as known. */
   readonly hosts: () => number
-  /** Hears of every bell that went out (`sent`) or was given up (`dropped`). */
+  /** Called for every bell that was sent or dropped. */
   readonly counted: (what: 'sent' | 'dropped') => void
 }
 
-/** Nobody is to be rung yet. */
+/** No bell waits at first. */
 export function createBells(options: BellsOptions): Bells {
   const { signer, counted } = options
   /** By routing key. */
@@ -82,7 +82,7 @@ export function createBells(options: BellsOptions): Bells {
     }
   }
 
-  /** Bells of one turn of the event loop go out together. */
+  /** Bells of one turn of the event loop are sent together. */
   function flushSoon(): void {
     if (flushing || channel === null) return
     flushing = true
@@ -101,13 +101,13 @@ export function createBells(options: BellsOptions): Bells {
     try {
       over.publish(BELLS_EXCHANGE, key, content, {}, (error: unknown) => {
         if (over !== channel) return
-        // The channel ends, or the broker would not have it: the next connection or the next ring
-        // sends it.
+        // The channel is closing, or the broker rejected the bell. The next connection or the next
+        // ring sends it.
         if (error !== null) waiting.set(key, { to, state: 'due' })
         else confirmed(key)
       })
     } catch {
-      // The channel has just ended: `useChannel` will be told, and makes it due again.
+      // The channel has just ended. `useChannel` will make the bell due again.
     }
   }
 
@@ -135,12 +135,12 @@ export function createBells(options: BellsOptions): Bells {
   }
 }
 
-/** Bells to many hosts, which are not rung more often than they should be. */
+/** Limits the rate of bells to many hosts. */
 function createShared(
   ring: (to: Addressee) => void,
   { clock, random, hosts }: BellsOptions,
 ): Pick<Bells, 'ringAll' | 'ringVpc' | 'heardAll' | 'heardVpc' | 'close'> {
-  // Those that heard the same bell would all ring at once.
+  // Random, because hosts that heard the same bell would otherwise all ring at once.
   const intervalMs = () => allBellMs(hosts()) * (1 + random() * SPREAD)
   const all = throttle(() => ring({ kind: 'all' }), intervalMs, clock)
   const vpcs = throttleByKey<VpcId>(

@@ -1,4 +1,4 @@
-/** The bus's metrics: whether it is there, what went over it, what was dropped. */
+/** The bus's metrics: its connection, its messages, and what was dropped. */
 import type { Metrics } from '../../lib/metrics.ts'
 import type { Ending } from './asking.ts'
 import type { Drop } from './signing.ts'
@@ -9,11 +9,11 @@ export interface BusMetrics {
   blocked(is: boolean): void
   bell(what: 'sent' | 'dropped'): void
   question(ending: Ending): void
-  /** A message of another host that was not read, or an answer of ours that could not be sent. */
+  /** A message of another host that was invalid, or an answer of ours that could not be sent. */
   dropped(why: Drop | 'unsendable'): void
 }
 
-/** Declares `atoll_bus_…` in the registry; once a daemon. */
+/** Declares `atoll_bus_…` in the registry. Call it once in a daemon. */
 export function createBusMetrics(metrics: Metrics): BusMetrics {
   const connected = metrics.gauge('atoll_bus_connected', '1 while a message broker is connected')
   const blocked = metrics.gauge(

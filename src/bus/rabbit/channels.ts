@@ -1,9 +1,8 @@
 /**
- * What a host opens on a connection: its channels, the exchanges, its own two queues and the one
- * that all share.
+ * Opens channels, exchanges, and queues on a connection: the host's own two queues, and the shared
+ * one.
  *
- * All of it is declared again on each connection, so that hosts and brokers may come up in any
- * order.
+ * They are declared again on each connection, so hosts and brokers may start in any order.
  */
 import type { Channel, ChannelModel, ConfirmChannel, ConsumeMessage } from 'amqplib'
 import type { HostName } from '../../model/ids.ts'
@@ -22,15 +21,15 @@ import {
 } from './names.ts'
 
 /**
- * One channel for each kind of traffic, so that none waits for another's. Any channel that fails
- * takes the connection with it.
+ * One channel for each kind of traffic, so that none waits for another. A channel that fails ends
+ * the connection.
  */
 export async function openChannels(model: ChannelModel): Promise<{
-  /** For questions and answers out. */
+  /** For sending questions and answers. */
   readonly messages: Channel
-  /** For bells out, each confirmed. */
+  /** For sending bells, each confirmed. */
   readonly ringing: ConfirmChannel
-  /** For commands in and their answers out. */
+  /** For commands and their answers. */
   readonly commands: Channel
 }> {
   const messages = await model.createChannel()
@@ -45,8 +44,8 @@ export async function openChannels(model: ChannelModel): Promise<{
 }
 
 /**
- * Makes this host's queues, and gives the one of bells; `hear` gets what comes into either, without
- * acknowledgement.
+ * Declares this host's queues, and returns the queue of bells. `hear` gets the messages of both,
+ * without acknowledgement.
  */
 export async function openQueues(
   model: ChannelModel,
@@ -56,7 +55,7 @@ export async function openQueues(
   const channel = await model.createChannel()
   endTogether(model, channel)
   const heard = (message: ConsumeMessage | null): void => {
-    // The broker says with null that the queue is gone; a new connection makes a new one.
+    // Null says that the broker removed the queue. A new connection declares it again.
     if (message === null) void model.close().catch(() => undefined)
     else hear(message.content)
   }
@@ -68,11 +67,9 @@ export async function openQueues(
   return { channel, queue: bells }
 }
 
-/**
- * Makes the end of a channel the end of its connection: half a bus would be taken for a whole one.
- */
+/** Ends the connection when a channel ends, because half a bus would look like a whole one. */
 function endTogether(model: ChannelModel, channel: Channel): void {
-  // Without a listener an error would end the process; `close` follows it.
+  // Without a listener an error would end the process. `close` follows it.
   channel.on('error', (error) => model.emit('error', error))
   channel.on('close', () => void model.close().catch(() => undefined))
 }

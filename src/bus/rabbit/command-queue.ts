@@ -1,10 +1,9 @@
 /**
- * The command queue on RabbitMQ: one quorum queue, from which every host takes as much as it can
- * work on.
+ * The command queue on RabbitMQ: one quorum queue, from which every host takes what it can handle.
  *
  * A command is acknowledged after its answer, over the same channel, so neither is lost without the
- * other. If the connection breaks in between, the broker gives the command to another host, which
- * finds by the command's id what was done.
+ * other. If the connection breaks in between, the broker gives the command to another host. That
+ * host finds by the command's id what was done.
  */
 import type { Channel, ConsumeMessage } from 'amqplib'
 import type { Clock } from '../../lib/clock.ts'
@@ -13,30 +12,27 @@ import { bug } from '../../model/errors.ts'
 import type { CommandMessage, CommandOutcome, CommandQueue } from '../command-queue.ts'
 import { COMMANDS_QUEUE } from './names.ts'
 
-/** Commands that one host works on at the same time. */
+/** Maximum number of commands that one host handles at once. */
 const AT_ONCE = 16
-/** How long those being handled may take to end when the door closes. */
+/** How long commands under way may take when the queue closes. */
 const CLOSE_TIMEOUT_MS = 5_000
-/** An answer is kept that long for a client which has lost its connection for a moment. */
+/** How long an answer is kept for a client that lost its connection for a moment. */
 const ANSWER_TTL_MS = 300_000
 /**
- * Queues that start so are not a client's: nobody can have an answer delivered to a host as if it
- * were a message.
+ * Prefix of our own queues. A client cannot have an answer delivered to one, where it would look
+ * like a message of a host.
  */
 const OWN_PREFIX = 'atoll.'
 
 type Handle = Parameters<CommandQueue['onCommand']>[0]
 
-/** A door, and the channel to open it on. */
+/** The queue, and the channel that it uses. */
 export interface RabbitCommandQueue extends CommandQueue {
-  /**
-   * Consumes over this channel from now on, once somebody handles commands; null while there is
-   * none.
-   */
+  /** Consumes over this channel from now on, once there is a handler. Null while there is none. */
   useChannel(channel: Channel | null): Promise<void>
 }
 
-/** `failed` hears of what must not happen. */
+/** `failed` is called for errors that should not happen. */
 export function createRabbitCommandQueue(
   clock: Clock,
   failed: (error: unknown) => void,
@@ -57,7 +53,7 @@ export function createRabbitCommandQueue(
 
   function take(over: Channel, message: ConsumeMessage | null): void {
     const work = handle
-    // The broker says with null that the queue is gone: the next connection makes it again.
+    // Null says that the broker removed the queue. The next connection declares it again.
     if (message === null || work === null) return
     const one = settle(over, message, work)
       .catch(failed)
@@ -70,8 +66,7 @@ export function createRabbitCommandQueue(
     const outcome: CommandOutcome = await work(command)
     if (outcome.kind === 'again')
       await clock.sleep(outcome.afterMs, closing.signal).catch(() => undefined)
-    // Over a channel that is gone nothing can be said, and the broker has given the command to
-    // another host by now.
+    // The channel is gone, so the broker has given the command to another host.
     if (over !== channel) return
     if (outcome.kind === 'again') over.nack(message, false, true)
     else {

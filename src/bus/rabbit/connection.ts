@@ -19,61 +19,63 @@ import { type Backoff, pauseMs } from '../../lib/retry.ts'
 import { AtollError, unavailable } from '../../model/errors.ts'
 
 /**
- * A connection that is silent for two to three of these is dead. Less would end some whose host or
- * broker is only busy, and all of them have to be made anew then
- * (https://www.rabbitmq.com/docs/heartbeats); what a dead one loses is found by timers.
+ * A connection that is silent for two to three of these intervals is dead. A shorter interval would
+ * end connections to hosts or brokers that are only busy, and all of them would reconnect
+ * (https://www.rabbitmq.com/docs/heartbeats). Timers make up for what a dead connection lost.
  */
 const HEARTBEAT_SECONDS = 5
 /**
- * Longest that a node may take to let us in while others may be quicker. It doubles in each round
- * that none of them let us in: a node that is overrun gets through with one connection after the
- * other.
+ * Time limit for the handshake with a node, while others may be quicker. It doubles in each round
+ * in which no node succeeds, so that an overloaded cluster accepts one connection after the other.
  */
 const CONNECT_TIMEOUT: Backoff = { firstMs: 2_000, lastMs: 10_000 }
-/** Longest that it may then take to set up what we need. */
+/** Time limit for the setup of channels and queues. */
 const SETUP_TIMEOUT_MS = 10_000
 const CLOSE_TIMEOUT_MS = 1_000
-/** How often a broker is shown something, so that it says when it takes nothing. */
+/** How often a message is sent to a broker, so that it says when it accepts none. */
 const PULSE_MS = 10_000
 const BACKOFF: Backoff = { firstMs: 100, lastMs: 5_000 }
-/** Of the pause after a whole round; before, nodes are tried in quick succession. */
+/**
+ * Random share of the pause after a whole round. Within the first round, nodes are tried in quick
+ * succession.
+ */
 const JITTER_SHARE = 0.5
-/** A connection that held so long was a good one: the next failure is the first of its kind. */
+/** After a connection that lasted this long, failures are counted from the start. */
 const STABLE_MS = 5_000
 const PORT = 5672
 const TLS_PORT = 5671
 
-/** Where the brokers are and how to get in. */
+/** The brokers and their credentials. */
 export interface Broker extends EngineAccess {
   readonly vhost: string
 }
 
-/** What is told of the connection. */
+/** Gets the events of the connection. */
 export interface ConnectionListener {
   /**
-   * A node let us in: make channels and queues. Whatever it throws ends this connection. Gives what
-   * publishes something that nobody reads: a broker tells those that publish, and nobody else, that
-   * it takes no messages.
+   * A node accepted the connection: open channels and queues. An error ends the connection. Returns
+   * a function that publishes a message which no queue receives, because a broker only tells
+   * publishers that it accepts no messages.
    */
   setUp(model: ChannelModel): Promise<() => void>
-  /** From now on the broker takes no messages, and why; null: it does again. */
+  /** The broker accepts no messages, and why. Null: it does again. */
   blocked(why: string | null): void
-  /** All is set up. */
+  /** Everything is set up. */
   up(): void
-  /** The connection is lost, or never came to be up. */
+  /** The connection is lost, or was never set up. */
   down(): void
 }
 
-/** That a broker is there and takes no messages. */
+/** A connected broker that accepts no messages. */
 export interface Blocked {
   /** In words, with the fix. */
   readonly why: string
   readonly sinceMs: number
 }
 
-/** The kept connection. */
+/** The connection that is kept open. */
 export interface Connection {
-  /** The node that we are connected to. */
+  /** The node that it is connected to. */
   node(): string | null
   /** See `RabbitBus.blocked`. */
   blocked(): Blocked | null
@@ -85,19 +87,19 @@ interface Parts {
   readonly attendant: ConnectionListener
   readonly clock: Clock
   readonly log: Log
-  /** From 0 up to 1. */
+  /** Returns 0 to 1. */
   readonly random: () => number
 }
 
 /**
- * Hears of the broker's alarms: https://www.rabbitmq.com/docs/connection-blocked,
+ * Gets the broker's alarms: https://www.rabbitmq.com/docs/connection-blocked,
  * https://www.rabbitmq.com/docs/alarms
  */
 function createAlarms({ attendant, clock, log }: Parts) {
   let blocked: Blocked | null = null
   return {
     blocked: () => blocked,
-    /** The connection is over. */
+    /** The connection has ended. */
     end(): void {
       blocked = null
     },
@@ -124,7 +126,7 @@ export function keepConnected(parts: Parts): Connection {
   const readTls = createTlsReader(broker.tls)
   const alarms = createAlarms(parts)
   let node: string | null = null
-  /** Resolves when a connection that was up has ended; rejects when it never came up. */
+  /** Resolves when a connection that was set up has ended. Rejects when it never was. */
   async function attend(
     address: string,
     timeoutMs: number,
@@ -170,7 +172,7 @@ export function keepConnected(parts: Parts): Connection {
       if (upMs > 0) told = false
       failures = upMs >= STABLE_MS ? 0 : failures + 1
       const report = { node: address, error: why }
-      // Once for each time that it is away: how often we try is nobody's interest.
+      // Logged once for each outage, not for each attempt.
       if (told) log.debug(report, 'the message bus is still unreachable')
       else log.warn(report, 'the message bus is unreachable; trying again')
       told = true
@@ -191,8 +193,8 @@ export function keepConnected(parts: Parts): Connection {
 }
 
 /**
- * Has the attendant make what it needs, and shows the broker something now and then until the
- * connection ends.
+ * Has the listener set up what it needs, then sends the broker a message from time to time until
+ * the connection ends.
  */
 async function setUp(
   { attendant, clock }: Parts,
@@ -209,20 +211,18 @@ async function setUp(
       await clock.sleep(PULSE_MS, signal)
     }
   }
-  // Whatever ends it ends the connection, too.
+  // What ends it also ends the connection.
   beat().catch(() => undefined)
 }
 
-/** A moment before the next node of the first round, then longer before each further round. */
+/** A short pause before the next node of the first round, then longer before each further round. */
 function backoffMs(failures: number, nodes: number, random: () => number): number {
   const rounds = Math.floor(failures / nodes)
   const share = rounds === 0 ? 1 : JITTER_SHARE
   return pauseMs({ ...BACKOFF, jitter: { share, random } }, rounds + 1)
 }
 
-/**
- * What `work` gives, or `unavailable` after so many milliseconds. The work is left to itself then.
- */
+/** The result of `work`, or `unavailable` after this many milliseconds. The work goes on. */
 function within<T>(clock: Parts['clock'], ms: number, work: () => Promise<T>): Promise<T> {
   const late = () => unavailable(`The broker did not answer within ${ms} ms.`)
   return withDeadline({ clock, ms, late }, work)
@@ -252,7 +252,7 @@ async function connectTo(
   try {
     return await within(clock, timeoutMs, () => connecting)
   } catch (error) {
-    // Should it come after all, nobody wants it any more.
+    // If it succeeds later, it is closed.
     connecting.then(
       (model) => hangUp(clock, model),
       () => undefined,
@@ -266,7 +266,7 @@ async function connectTo(
 /** Resolves with the reason when the connection is over. */
 function endOf(model: ChannelModel): Promise<unknown> {
   return new Promise((resolve) => {
-    // `close` follows every `error`; without a listener an error would end the process.
+    // `close` follows every `error`. Without a listener an error would end the process.
     let why: unknown
     model.on('error', (error) => {
       why = error
@@ -282,12 +282,12 @@ function asFailure(error: unknown): never {
 }
 
 /**
- * Ends a connection and its socket. amqplib only half-closes the socket of a connection that fell
- * silent, and the kernel would keep it for a quarter of an hour, so the socket, which has no place
- * in amqplib's types, is destroyed.
+ * Ends a connection and its socket. amqplib only half-closes the socket of a silent connection, and
+ * the kernel would keep it for a quarter of an hour. So the socket, which is missing in amqplib's
+ * types, is destroyed.
  */
 async function hangUp(clock: Parts['clock'], model: ChannelModel): Promise<void> {
-  // Nobody listens yet to one that came too late; its error would end the process.
+  // A connection that came too late has no listener yet, so its error would end the process.
   model.on('error', () => undefined)
   await within(clock, CLOSE_TIMEOUT_MS, () => model.close()).catch(() => undefined)
   const { stream } = model.connection as { readonly stream?: { destroy?(): void } }

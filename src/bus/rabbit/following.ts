@@ -1,8 +1,9 @@
 /**
- * The VPCs that this host follows: its queue of bells is bound to the routing key of each of them.
+ * The VPCs that this host follows: its queue of bells is bound to the routing key of each.
  *
  * The queue ends with its connection, so all are bound again on the next one. A host that begins to
- * follow a VPC may have missed bells: it hears one as soon as the broker has confirmed the binding.
+ * follow a VPC may have missed bells, so it gets one as soon as the broker has confirmed the
+ * binding.
  */
 import type { Channel } from 'amqplib'
 import type { VpcId } from '../../model/ids.ts'
@@ -17,11 +18,11 @@ export interface BellsQueue {
 export interface Following {
   /** See `Bus.follow`. */
   follow(vpcs: readonly VpcId[]): void
-  /** The queue to bind from now on, or null while there is none. Resolves when it is bound. */
+  /** Sets the queue to bind. Null while there is none. Resolves when it is bound. */
   useQueue(queue: BellsQueue | null): Promise<void>
 }
 
-/** Follows nothing at first. `bound` hears of each VPC of which no bell is missed any more. */
+/** Follows nothing at first. `bound` is called for each VPC once no bell can be missed. */
 export function createFollowing(bound: (vpc: VpcId) => void): Following {
   let followed: ReadonlySet<VpcId> = new Set()
   let bells: BellsQueue | null = null
@@ -44,7 +45,7 @@ export function createFollowing(bound: (vpc: VpcId) => void): Following {
         ...[...followed.difference(before)].map(bind),
         ...[...before.difference(followed)].map(unbind),
       ]
-      // A channel that fails takes its connection with it, and the next one binds them all.
+      // A channel that fails ends its connection, and the next one binds them all.
       for (const one of work) one.catch(() => undefined)
     },
     async useQueue(queue) {

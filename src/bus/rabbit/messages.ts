@@ -1,8 +1,8 @@
 /**
- * What hosts send each other over a broker: bells, questions and answers. Everything is parsed with
- * limits, because whoever has the broker's password can publish anything. Pure.
+ * The messages between hosts: bells, questions and answers. Everything is parsed with limits,
+ * because anybody with the broker's password can publish anything. Pure.
  *
- * A host ignores members that it does not know, so that hosts of different versions work together.
+ * A host ignores unknown members, so that hosts of different versions work together.
  */
 import { z } from 'zod'
 import { AtollError, ERROR_STATUS, type ErrorCode } from '../../model/errors.ts'
@@ -10,15 +10,15 @@ import { parseHostName, parseId } from '../../model/ids.ts'
 import { KIB } from '../../model/sizes.ts'
 import type { Question, Questions } from '../bus.ts'
 
-/** Longest message, in bytes: console output of 64 KiB in base64, and room. */
+/** Longest message in bytes: console output of 64 KiB in base64, and some more. */
 export const ENVELOPE_LIMIT_BYTES = 256 * KIB
-/** Most messages in one message. */
+/** Maximum number of messages in one envelope. */
 export const MESSAGES_LIMIT = 100
-/** Longest deadline of a question that a host takes, in milliseconds. */
+/** Longest accepted deadline of a question, in milliseconds. */
 const TIMEOUT_LIMIT_MS = 600_000
 const TEXT_LIMIT = 4_096
 
-/** A text that a parser of the model knows: `what` names it in the error. */
+/** Text for a parser of the model. `what` names it in the error. */
 function parsedText<T>(maxLength: number, parse: (text: string) => T | undefined, what: string) {
   return z
     .string()
@@ -36,10 +36,7 @@ const instanceId = parsedText(64, (text) => parseId('i', text), 'id of an instan
 const vpcId = parsedText(64, (text) => parseId('vpc', text), 'id of a VPC')
 const messageId = z.string().min(8).max(64)
 
-/**
- * What a message is, once its signature is proved: an envelope with messages of one host to one
- * other, or to all.
- */
+/** An envelope, once its signature is verified: messages of one host to one other, or to all. */
 export const envelopeSchema = z.object({
   from: hostName.describe('The host that wrote it'),
   to: hostName.nullable().describe('The host that it is for; null: all hosts'),
@@ -57,7 +54,7 @@ export const envelopeSchema = z.object({
     .describe('In the order in which they were written'),
 })
 
-/** "Look again." */
+/** "Read again." */
 export const bellMessageSchema = z.object({
   kind: z.literal('bell'),
   bell: z.enum(['own', 'shared']).describe('own: what is yours; shared: what all hosts share'),
@@ -100,7 +97,7 @@ export type BellMessage = z.infer<typeof bellMessageSchema>
 export type QuestionMessage = z.infer<typeof questionMessageSchema>
 export type AnswerMessage = z.infer<typeof answerMessageSchema>
 
-/** Of each kind of question: what is asked and what is answered. */
+/** Question and answer of each kind. */
 export const QUESTION_SCHEMAS: {
   readonly [Q in Question]: {
     readonly ask: z.ZodType<Questions[Q]['ask']>
@@ -129,15 +126,12 @@ export function isQuestion(text: string): text is Question {
   return Object.hasOwn(QUESTION_SCHEMAS, text)
 }
 
-/** An error as it is sent. Only its public message is sent, not its detail or cause. */
+/** An error for sending: only its public message, without detail or cause. */
 export function formatError({ kind, code, message }: AtollError): AnswerMessage['error'] {
   return { kind, code, message: message.slice(0, TEXT_LIMIT) }
 }
 
-/**
- * An error that was received. A code that this version does not know is replaced by one for its
- * kind.
- */
+/** A received error. A code that this version does not know is replaced by one for its kind. */
 export function parseError({
   kind,
   code,

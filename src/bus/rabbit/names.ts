@@ -1,33 +1,34 @@
 /**
- * The names and properties of everything that Atoll declares on a RabbitMQ broker. No other file
- * spells such a name.
+ * Names and properties of everything that Atoll declares on a RabbitMQ broker. No other file
+ * contains such a name.
  *
- * Exchanges and the queue of commands are durable and the same for all hosts and versions. A broker
- * refuses a second declaration that differs (`PRECONDITION_FAILED`), so a change here needs a new
- * name. A host's own two queues are exclusive: they end with its connection and need no replica.
- * https://www.rabbitmq.com/docs/queues#properties, https://www.rabbitmq.com/docs/quorum-queues
+ * Exchanges and the queue of commands are durable, and the same for all hosts and versions. A
+ * broker refuses a declaration that differs from an earlier one (`PRECONDITION_FAILED`), so a
+ * change here needs a new name. A host's own two queues are exclusive: they end with its connection
+ * and need no replica. https://www.rabbitmq.com/docs/queues#properties,
+ * https://www.rabbitmq.com/docs/quorum-queues
  */
 import type { Options } from 'amqplib'
 import type { HostName, VpcId } from '../../model/ids.ts'
 import { MIB } from '../../model/sizes.ts'
 
 /**
- * Bells: by routing key `host.<name>` to one host, `vpc.<id>` to those that follow a VPC, `all` to
- * all of them.
+ * Bells, by routing key: `host.<name>` to one host, `vpc.<id>` to those that follow a VPC, `all` to
+ * all hosts.
  */
 export const BELLS_EXCHANGE = 'atoll.bells'
-/** Questions to a host and the answers to them, by routing key `host.<name>`. */
+/** Questions and answers to a host, by routing key `host.<name>`. */
 export const QUESTIONS_EXCHANGE = 'atoll.questions'
-/** Commands of clients, by any routing key. The name is a contract. */
+/** Commands of clients, with any routing key. The name is a contract. */
 export const COMMANDS_EXCHANGE = 'atoll.commands'
-/** The one queue of commands: each is taken by some host. */
+/** The queue of commands. All hosts take from it. */
 export const COMMANDS_QUEUE = 'atoll.commands'
 
 /** Routing key of bells to all hosts. */
 export const ALL_KEY = 'all'
 
 /**
- * Routing key that leads to no queue: what goes there only shows whether the broker takes messages.
+ * A routing key without a queue. A message with it only shows whether the broker accepts messages.
  */
 export const PULSE_KEY = 'pulse'
 
@@ -48,15 +49,17 @@ export const EXCHANGES = {
   [COMMANDS_EXCHANGE]: 'topic',
 } as const
 
-/** Most bells that wait for a host which does not read; older ones are dropped for newer. */
+/**
+ * Maximum number of bells that wait for a host which does not read. Older ones are dropped first.
+ */
 const BELLS_QUEUE_LENGTH = 64
-/** Most messages, and bytes of them, that wait for a host which does not read. */
+/** Maximum number and bytes of messages that wait for a host which does not read. */
 const QUESTIONS_QUEUE_LENGTH = 2_000
 const QUESTIONS_QUEUE_BYTES = 16 * MIB
 
 /**
- * A host's queue for bells. The broker gives it a name that no other has: an older one may still be
- * held by a dead connection.
+ * A host's queue of bells. The broker chooses a unique name, because a dead connection may still
+ * have an older queue.
  */
 export const BELLS_QUEUE_OPTIONS: Options.AssertQueue = {
   exclusive: true,
@@ -66,7 +69,7 @@ export const BELLS_QUEUE_OPTIONS: Options.AssertQueue = {
   overflow: 'drop-head',
 }
 
-/** A host's queue for questions and answers, named by the broker too. */
+/** A host's queue of questions and answers. The broker chooses its name, too. */
 export const QUESTIONS_QUEUE_OPTIONS: Options.AssertQueue = {
   exclusive: true,
   durable: false,
@@ -76,16 +79,18 @@ export const QUESTIONS_QUEUE_OPTIONS: Options.AssertQueue = {
   arguments: { 'x-max-length-bytes': QUESTIONS_QUEUE_BYTES },
 }
 
-/** Most commands that wait for a host to take them; who publishes more with confirms is told so. */
+/**
+ * Maximum number of waiting commands. Above it, clients that publish with confirms get a refusal.
+ */
 const COMMANDS_QUEUE_LENGTH = 10_000
 const COMMANDS_QUEUE_BYTES = 64 * MIB
 /**
- * How often a command is handed out again after its host died; one that kills every host that takes
- * it is then dropped.
+ * How often a command is delivered again after its host died. A command that makes every host fail
+ * is then dropped.
  */
 const COMMANDS_DELIVERY_LIMIT = 8
 
-/** Commands were accepted from a client, so they are replicated and outlive nodes. */
+/** Commands were accepted from a client, so they are replicated and durable. */
 export const COMMANDS_QUEUE_OPTIONS: Options.AssertQueue = {
   durable: true,
   maxLength: COMMANDS_QUEUE_LENGTH,

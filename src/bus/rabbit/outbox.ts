@@ -1,12 +1,10 @@
 /**
- * Sends questions and answers: batches them, signs them, and publishes them over the current
- * channel.
+ * Sends questions and answers: batches, signs and publishes them over the current channel.
  *
- * Messages to one host that are written in the same turn of the event loop share one envelope, so
- * sending and signing is done once for all of them.
+ * Messages to one host of the same turn of the event loop share one envelope, so they are signed
+ * and sent once.
  *
- * Nothing is kept while the bus is unreachable: a question is worthless later, so the sender gets
- * an error.
+ * Nothing is kept while the bus is away. A question is useless later, so its sender gets an error.
  */
 import type { Channel } from 'amqplib'
 import { bug, unavailable } from '../../model/errors.ts'
@@ -20,26 +18,26 @@ import {
 import { hostKey, QUESTIONS_EXCHANGE } from './names.ts'
 import type { Signer } from './signing.ts'
 
-/** Room for the envelope. */
+/** Space for messages besides the rest of the envelope. */
 const PAYLOAD_LIMIT_BYTES = ENVELOPE_LIMIT_BYTES - 1024
 
 /** Sends questions and answers. */
 export interface Outbox {
   /**
-   * Throws `unavailable` when there is no channel or it takes no more, and a `bug` when the message
-   * is too long.
+   * Throws `unavailable` when there is no channel or it is full, and a `bug` when the message is
+   * too long.
    */
   send(to: HostName, message: QuestionMessage | AnswerMessage): void
-  /** Why the broker takes no messages, to be told to whoever wants to send one; null: it does. */
+  /** Sets why the broker accepts no messages, for the errors of senders. Null: it does. */
   block(why: string | null): void
-  /** The channel to write over from now on, or null while there is none. */
+  /** Sets the channel. Null while there is none. */
   useChannel(channel: Channel | null): void
 }
 
 interface Batch {
   readonly messages: string[]
   bytes: number
-  /** Whether the message shall come back when the addressee is not there. */
+  /** Whether the broker returns the message when the addressee is not connected. */
   mandatory: boolean
 }
 
@@ -47,7 +45,10 @@ interface Batch {
 export function createOutbox(signer: Signer): Outbox {
   const batches = new Map<HostName, Batch>()
   let channel: Channel | null = null
-  /** What is buffered for the socket has reached amqplib's mark: no more until it is out. */
+  /**
+   * Whether the socket's buffer has reached amqplib's limit. Then nothing is sent until it is
+   * empty.
+   */
   let full = false
   let blocked: string | null = null
 
@@ -58,7 +59,7 @@ export function createOutbox(signer: Signer): Outbox {
       const more = channel?.publish(QUESTIONS_EXCHANGE, hostKey(to), content, { mandatory })
       if (more === false) full = true
     } catch {
-      // The channel has just ended, and with it every question that was asked over it.
+      // The channel has just ended, and with it all its questions.
     }
   }
 

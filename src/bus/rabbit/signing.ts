@@ -1,15 +1,15 @@
 /**
- * Signs and verifies envelopes: who lacks the cluster's key cannot write one, change one, or have a
+ * Signs and verifies envelopes. Without the cluster's key nobody can write or change one, or have a
  * question answered twice.
  *
- * An envelope is 32 bytes of HMAC-SHA256 (RFC 2104) and then JSON with the messages. The signature
- * covers all of it: addressee, time and id, too. The broker does not know the key, which is used
- * for nothing else.
+ * An envelope is 32 bytes of HMAC-SHA256 (RFC 2104), followed by JSON with the messages. The
+ * signature covers all of it, including addressee, time and id. The broker does not know the key,
+ * which is used for nothing else.
  *
- * Bells and answers are accepted at any age: a bell does no harm, and an answer names an open
- * question by an id that nobody else knows. A question must be recent by the receiver's clock and
- * is accepted once. If its time is wrong, the receiver answers with its own time, and the asker
- * then uses that clock for this host (`asking.ts`).
+ * Bells and answers of any age are accepted: a bell does no harm, and an answer names an open
+ * question by an id that nobody else knows. A question must be recent by the receiver's clock, and
+ * is accepted once. If its time is wrong, the receiver answers with its own time. The asker then
+ * uses that clock for this host (`asking.ts`).
  */
 import { timingSafeEqual } from 'node:crypto'
 import { hmac } from '@noble/hashes/hmac.js'
@@ -24,16 +24,16 @@ import {
   type QuestionMessage,
 } from './messages.ts'
 
-/** How far a question's time may be from ours, either way. */
+/** Maximum difference between a question's time and ours. */
 export const QUESTION_AGE_MS = 60_000
-/** Ids of messages that are remembered; beyond it the oldest are forgotten before their time. */
+/** Maximum number of remembered message ids. Above it the oldest are forgotten early. */
 const SEEN_LIMIT = 50_000
 const MAC_BYTES = 32
 const SESSION_BYTES = 12
-/** Hosts whose clocks are remembered; beyond it the first ones are forgotten, and learned again. */
+/** Maximum number of remembered clocks of hosts. Forgotten ones are learned again. */
 const CLOCKS_LIMIT = 8_192
 
-/** Why a message was dropped, or one message of it (`unknown`). */
+/** Why an envelope was dropped, or a message in it (`unknown`). */
 export type Drop =
   | 'oversized'
   | 'forged'
@@ -43,10 +43,7 @@ export type Drop =
   | 'repeated'
   | 'unknown'
 
-/**
- * What became of a message: the messages that are understood, or why there are none; `from` is
- * proved.
- */
+/** The result of verifying: the known messages, or why there are none. `from` is authenticated. */
 export interface VerifiedEnvelope {
   readonly messages: readonly BusMessage[]
   readonly from?: HostName
@@ -54,30 +51,27 @@ export interface VerifiedEnvelope {
   /** When it was written, by the clock of `from`. */
   readonly atMs?: number
   readonly ageMs?: number
-  /** Questions that came at the wrong time: not to be answered, but by that. */
+  /** Questions with a wrong time. They only get an answer that says so. */
   readonly late?: readonly QuestionMessage[]
 }
 
-/** Writes and opens messages for one host. */
+/** Writes and verifies envelopes for one host. */
 export interface Signer {
-  /** An id that no other process and no other message has. */
+  /** An id that no other process or message has. */
   newId(): string
-  /** A message to `to`, or to all hosts, of messages that are JSON already. */
+  /** An envelope to `to`, or to all hosts, with messages that are JSON already. */
   sign(to: HostName | null, messages: readonly string[]): Buffer
   verify(content: Buffer): VerifiedEnvelope
   /**
-   * A host's answer to a question that was open, and so is new, was written at this time by its
-   * clock: messages to it go by that.
+   * Learns another host's clock from an answer to an open question, which must be recent. Envelopes
+   * to the host then use that clock.
    */
   learn(from: HostName, atMs: number): void
-  /** The messages of a message that this host wrote itself; the broker has returned it. */
+  /** The messages of an envelope that this host wrote and the broker returned. */
   readOwn(content: Buffer): readonly BusMessage[]
 }
 
-/**
- * Only hosts with the same `key` understand each other. `random` makes ids unlike those of any
- * other process.
- */
+/** Only hosts with the same `key` accept each other's envelopes. `random` makes ids unique. */
 export function createSigner(options: {
   readonly host: HostName
   readonly key: Uint8Array
@@ -88,7 +82,7 @@ export function createSigner(options: {
   const macOf = keyedMac(options.key)
   const session = Buffer.from(options.random(SESSION_BYTES)).toString('base64url')
   const isFresh = rememberer(clock)
-  /** By how much the clocks of others are ahead of this one, in milliseconds. */
+  /** How far the clocks of others are ahead of ours, in milliseconds. */
   const ahead = new Map<HostName, number>()
   let written = 0
   const newId = (): string => {
@@ -99,7 +93,7 @@ export function createSigner(options: {
   const timesFor = (to: HostName | null) => {
     const own = clock.now()
     const at = own + (to === null ? 0 : (ahead.get(to) ?? 0))
-    // Nothing before 1970 can be written down.
+    // Times before 1970 cannot be written.
     return { at: Math.max(0, Math.round(at)), clock: Math.max(0, Math.round(own)) }
   }
 
@@ -144,10 +138,9 @@ export function createSigner(options: {
 }
 
 /**
- * HMAC-SHA256 with one key, in JavaScript. A host's messages are few and apart, so what OpenSSL
- * needs for each is no longer in the processor's caches when the next one comes: `createHmac` takes
- * 70 us then where this takes 30, four times in a question and its answer. Of messages in close
- * succession each takes 7 us.
+ * HMAC-SHA256 with one key, in JavaScript. A host sends few messages, so OpenSSL's code and data
+ * are usually no longer in the processor's caches: `createHmac` takes 70 us then, and this takes
+ * 30, four times for a question and its answer. In close succession each takes 7 us.
  */
 function keyedMac(key: Uint8Array): (body: Uint8Array) => Uint8Array {
   const keyed = hmac.create(sha256, key)
@@ -166,14 +159,14 @@ function parseEnvelope(body: Buffer) {
   }
 }
 
-/** Messages of a kind that is younger than this version are left out. */
+/** Messages of kinds that this version does not know are left out. */
 function knownMessages(messages: readonly unknown[]): readonly BusMessage[] {
   return messages.flatMap((message) => busMessageSchema.safeParse(message).data ?? [])
 }
 
 /**
- * Tells whether an id is met for the first time, as long as a message with it would still be taken
- * for young.
+ * Tells whether an id is new. It remembers an id as long as a message with it would still count as
+ * recent.
  */
 function rememberer(clock: Clock): (id: string) => boolean {
   const seen = new Map<string, number>()
