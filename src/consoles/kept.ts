@@ -1,9 +1,9 @@
 /**
- * What the consoles of terminated instances said last: EC2 shows it for at least an hour
+ * The last console output of terminated instances. EC2 shows it for at least an hour
  * (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetConsoleOutput.html).
  *
- * It is saved just before all else of the instance is removed, as a file of its name. That it
- * cannot be saved keeps nothing from being removed.
+ * It is saved in a file just before the instance is removed. A failure to save it does not prevent
+ * the removal.
  */
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
 import type { Clock } from '../lib/clock.ts'
@@ -15,14 +15,16 @@ import { CONSOLES_DIRECTORY } from '../model/names.ts'
 import { KIB } from '../model/sizes.ts'
 import type { WorkloadDriver } from '../workloads/driver.ts'
 
-/** Kept of each: as much as EC2 shows. */
+/** Kept of each instance: as much as EC2 shows. */
 const KEPT_BYTES = 64 * KIB
 /** Longer than terminated instances are listed. */
 const KEPT_MS = 2 * 60 * 60 * 1000
-/** Most that are kept; the oldest go first. */
+/** Maximum number of files. The oldest are removed first. */
 export const KEPT_LIMIT = 512
 
-/** A driver that remembers the consoles of what it removed, under `<stateDir>/consoles`. */
+/**
+ * A driver that saves the consoles of the instances that it removes, below `<stateDir>/consoles`.
+ */
 export function keepConsoles(
   driver: WorkloadDriver,
   options: { readonly stateDir: string; readonly clock: Clock; readonly log: Log },
@@ -32,7 +34,7 @@ export function keepConsoles(
 
   async function keep(instance: InstanceId): Promise<void> {
     const output = await driver.console(instance, KEPT_BYTES)
-    // Removed already: what was kept then is what there is.
+    // The instance is already removed. The file that was saved then stays.
     if (output === null) return
     await mkdir(dir, { recursive: true, mode: 0o700 })
     await replaceFile(below(dir, instance), output, 0o600)
@@ -41,7 +43,7 @@ export function keepConsoles(
 
   async function forgetOld(): Promise<void> {
     const files = (await readdir(dir)).map((name) => below(dir, name))
-    // Another driver may be at it, too.
+    // Another driver may be doing the same.
     const ageless = { mtimeMs: 0 }
     const dated = await Promise.all(
       files.map(async (file) => ({

@@ -1,6 +1,6 @@
-/** How a serial relay says why it ended (`serial-relay.ts`). */
+/** Exit codes of the serial relay (`serial-relay.ts`). */
 export const RELAY_EXIT = {
-  /** Nobody listens: the machine does not run. */
+  /** Nothing listens on the socket: the machine does not run. */
   nobody: 3,
   broken: 4,
 } as const

@@ -1,10 +1,10 @@
 /**
- * The serial lines of virtual machines, each shared by all who attach to it.
+ * The serial lines of virtual machines. All clients of a line share it.
  *
- * QEMU serves one client of a line at a time and lets others wait without a word. So the daemon is
- * that client, from the first who attaches to the last who leaves: everybody sees what is shown and
- * may type, as at `screen -x`. A guest never waits for anybody: who reads too slowly misses
- * something and is told so. Nor does it wait for the daemon: a process of its own stands in between
+ * QEMU serves one client of a line, and lets others wait without a message. So the daemon is that
+ * client while anybody is attached. All clients see the same output and may type, as with `screen
+ * -x`. A guest never waits for a client: one that reads too slowly misses output, and is told so. A
+ * guest does not wait for the daemon either, because a separate process is in between
  * (`serial-relay.ts`).
  */
 import { type ChildProcess, spawn } from 'node:child_process'
@@ -21,27 +21,27 @@ import { KIB } from '../model/sizes.ts'
 import { notRunning } from '../workloads/driver.ts'
 import { RELAY_EXIT } from './relay-exit.ts'
 
-/** What is kept for one who does not read. */
+/** Output that is kept for a client that does not read. */
 const BACKLOG_LIMIT_BYTES = 256 * KIB
-/** One who has typed all has seen all when the line is silent for so long. */
+/** A client whose input has ended is detached when the line has been silent for this long. */
 const QUIET_MS = 3_000
-/** A process has to come up first, perhaps on a crowded host. */
+/** A process must start first, perhaps on a busy host. */
 const CONNECT_DEADLINE_MS = 15_000
-/** Beside this file, and without types where this one is (`bin/stripped.sh`). */
+/** Next to this file, and JavaScript where this file is (`bin/stripped.sh`). */
 const RELAY = below(import.meta.dirname, `serial-relay${extname(import.meta.filename)}`)
 
 /** All lines of a host. */
 export interface SerialLines {
   /**
-   * Attaches to the line whose socket is at `path`. Errors: `refused` when its machine does not
+   * Attaches to the line with its socket at `path`. Errors: `refused` when its machine does not
    * run, `unavailable`.
    */
   attach(instance: InstanceId, path: string): Promise<Terminal>
-  /** Leaves all lines; machines go on. */
+  /** Detaches from all lines. Machines go on. */
   close(): void
 }
 
-/** One who is attached. */
+/** An attached client. */
 interface Client {
   hear(bytes: Buffer): void
   /** The line has ended. */
@@ -51,16 +51,16 @@ interface Client {
 interface Line {
   readonly socket: Socket
   readonly clients: Set<Client>
-  /** Says that nobody can attach to it any more. */
+  /** Removes the line, so that nobody can attach to it any more. */
   readonly forget: () => void
 }
 
-/** Nobody is attached to any line. */
+/** No client is attached at first. */
 export function createSerialLines({ quietMs = QUIET_MS } = {}): SerialLines {
   const lines = new Map<InstanceId, Promise<Line>>()
 
   function open(instance: InstanceId, path: string): Promise<Line> {
-    // Whoever attaches next opens it anew.
+    // The next client opens it again.
     const forget = () => {
       if (lines.get(instance) === opening) lines.delete(instance)
     }
@@ -97,7 +97,7 @@ async function connect(instance: InstanceId, path: string, forget: () => void): 
   socket.on('data', (bytes: Buffer) => {
     for (const client of clients) client.hear(bytes)
   })
-  // The close that follows is what counts.
+  // The `close` event that follows is handled.
   socket.on('error', () => undefined)
   socket.once('close', () => {
     forget()
@@ -106,10 +106,10 @@ async function connect(instance: InstanceId, path: string, forget: () => void): 
   return { socket, clients, forget }
 }
 
-/** The process between, and our end of what it hands on. It ends when that is closed. */
+/** The relay process, and our end of its connection. The process ends when that is closed. */
 function startRelay(path: string): { readonly relay: ChildProcess; readonly socket: Socket } {
   const stdio = ['ignore', 'ignore', 'ignore', 'pipe', 'ipc'] as const
-  // In a session of its own: what stops the daemon by its terminal does not stop it.
+  // In its own session, so that a signal from the daemon's terminal does not stop it.
   const options = { stdio: [...stdio], detached: true, cwd: '/', env: {} }
   const relay = spawn(process.execPath, [RELAY, path], options)
   if (relay.pid !== undefined) beExpendable(relay.pid)
@@ -118,7 +118,7 @@ function startRelay(path: string): { readonly relay: ChildProcess; readonly sock
   return { relay, socket }
 }
 
-/** Errors: Node's, when it ends before, or takes too long. */
+/** Errors: Node's, when the process ends before or takes too long. */
 async function isConnected(relay: ChildProcess): Promise<void> {
   const deadline = new AbortController()
   const timer = setTimeout(() => deadline.abort(), CONNECT_DEADLINE_MS)
@@ -127,7 +127,7 @@ async function isConnected(relay: ChildProcess): Promise<void> {
       throw unavailable('the relay of a serial line ended')
     })
     await Promise.race([once(relay, 'message', { signal: deadline.signal }), ended])
-    // Its channel would keep this process alive.
+    // Its IPC channel would keep this process alive.
     relay.disconnect()
     relay.unref()
   } finally {
@@ -168,7 +168,7 @@ function attachTo({ socket, clients, forget }: Line, quietMs: number): Terminal 
     socket.destroy()
   }
   const input = new Writable({
-    // One piece of each at a time is on its way. That the line breaks is told by `output`.
+    // One piece in each direction is under way at a time. `output` reports a broken line.
     write: (bytes: Buffer, _encoding, done) => void socket.write(bytes, () => done()),
     final(done) {
       quiet = setTimeout(() => client.end('all was typed, and the line fell silent'), quietMs)
@@ -180,7 +180,7 @@ function attachTo({ socket, clients, forget }: Line, quietMs: number): Terminal 
     kind: 'serial',
     output,
     input,
-    // A line has no size.
+    // A serial line has no size.
     resize: async () => undefined,
     end: async () => ({ exitCode: null, reason }),
     async close() {

@@ -1,10 +1,10 @@
 /**
- * One process for one serial line to which somebody is attached, between QEMU and the daemon: what
- * a machine says is read whatever the daemon does, so that a daemon that is stopped (a debugger, a
- * frozen control group) does not stop a guest. What the daemon does not take in time is dropped.
+ * A process between QEMU and the daemon, for one serial line with clients. It reads the machine's
+ * output even when the daemon is stopped (by a debugger, or a frozen control group), so that the
+ * guest does not stop. Output that the daemon does not read in time is dropped.
  *
- * `node serial-relay.ts PATH`; descriptor 3 is the daemon's end. Over its IPC channel it says that
- * it is connected. Exit codes: `RELAY_EXIT`.
+ * `node serial-relay.ts PATH`; descriptor 3 is the daemon's end. Over its IPC channel it reports
+ * that it is connected. Exit codes: `RELAY_EXIT`.
  */
 import { createConnection, Socket } from 'node:net'
 import { hasCode } from '../lib/errno.ts'
@@ -12,15 +12,15 @@ import { KIB } from '../model/sizes.ts'
 import { RELAY_EXIT } from './relay-exit.ts'
 
 /**
- * What is kept for a daemon that is busy. Then the machine waits for it, but not for longer than
- * this.
+ * Output that is kept for a busy daemon. Then the machine waits for the daemon, but not for longer
+ * than this.
  */
 const BACKLOG_LIMIT_BYTES = 256 * KIB
 const PATIENCE_MS = 1_000
-/** What a socket answers whose process has ended, or never was. */
+/** Errors of a socket whose process has ended or never existed. */
 const NOBODY = ['ECONNREFUSED', 'ENOENT']
 
-/** Hands on until either side is gone, which ends the process. */
+/** Forwards data until either side is closed, which ends the process. */
 function relay(path: string): void {
   const daemon = new Socket({ fd: 3, readable: true, writable: true })
   const line = createConnection(path)
@@ -57,7 +57,7 @@ function relay(path: string): void {
   )
   line.on('close', () => daemon.end(() => process.exit(0)))
   daemon.on('data', (bytes: Buffer) => line.write(bytes))
-  // The daemon has let go of the line, or is gone.
+  // The daemon has closed its end, or is gone.
   for (const event of ['end', 'close', 'error']) daemon.on(event, () => process.exit(0))
 }
 

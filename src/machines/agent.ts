@@ -1,12 +1,12 @@
 /**
- * The QEMU guest agent, a program in the guest that can hold its file systems still
- * (https://www.qemu.org/docs/master/interop/qemu-ga-ref.html): one JSON object a line over a virtio
- * serial port.
+ * The QEMU guest agent, a program in the guest that can freeze its file systems
+ * (https://www.qemu.org/docs/master/interop/qemu-ga-ref.html): one JSON object a line, over a
+ * virtio serial port.
  *
- * Whatever comes out of that port the guest says, so it is read with limits and never believed in
- * more than it is asked: a guest that lies about having written everything out spoils its own image
- * only. Whether a program in the guest holds the port open, QEMU knows: only then is anything
- * asked, and a guest that then says nothing for some seconds is taken to have no agent.
+ * The guest controls everything that comes from this port. So it is parsed with limits, and trusted
+ * only as far as needed: a guest that claims a freeze without one spoils only its own image. QEMU
+ * knows whether a program in the guest has the port open. Without one nothing is asked. A guest
+ * that then does not answer for some seconds counts as having no agent.
  */
 import { once } from 'node:events'
 import { rm, writeFile } from 'node:fs/promises'
@@ -24,9 +24,9 @@ import { AGENT_CHARDEV } from './machine.ts'
 import type { Qmp } from './qmp.ts'
 
 interface FreezerTools {
-  /** Where the port of an instance's guest is reached. */
+  /** The socket of the port of an instance's guest. */
   readonly socketOf: (instance: InstanceId) => string
-  /** The machine's monitor; null when there is none that answers. */
+  /** The machine's monitor. Null when none answers. */
   readonly monitorOf: (instance: InstanceId) => Promise<Pick<Qmp, 'execute'> | null>
   /** The machine's directory. */
   readonly homeOf: (instance: InstanceId) => string
@@ -37,32 +37,27 @@ interface FreezerTools {
 }
 
 export interface Freezer {
-  /** How to hold the guest still; null when no agent answers that could. */
+  /** A function that freezes the guest. Null when no agent answers. */
   open(instance: InstanceId, signal: AbortSignal): Promise<FreezeGuest | null>
-  /**
-   * Lets a guest go on that a daemon before us may have left frozen. Does nothing for all others.
-   */
+  /** Thaws a guest that an earlier daemon may have left frozen. Does nothing for others. */
   thawLeft(instance: InstanceId): Promise<void>
 }
 
-/**
- * An agent that is there answers in milliseconds; under emulation, on a crowded host, it may take
- * seconds.
- */
+/** An agent answers in milliseconds. Under emulation, on a busy host, it may take seconds. */
 const ANSWER_DEADLINE_MS = 15_000
-/** The guest writes out all that it has in memory. */
+/** The guest writes all its dirty memory to the disk. */
 const FREEZE_DEADLINE_MS = 20_000
 const THAW_ATTEMPTS = 5
 const THAW_PAUSE_MS = 1_000
-/** The marker in the machine's directory that says that its guest may be frozen. */
+/** A marker in the machine's directory: the guest may be frozen. */
 const MARKER = 'frozen'
 /**
- * Ends whatever an agent before had begun to read ("guest-sync-delimited"). Invalid in UTF-8, so it
- * is read as U+FFFD.
+ * Makes an agent discard what it has read ("guest-sync-delimited"). It is invalid UTF-8, so it is
+ * decoded as U+FFFD.
  */
 const DELIMITER = Buffer.of(0xff)
 const DELIMITER_READ = '\ufffd'
-/** Lines that may come before the answer: those to questions of others before us. */
+/** Maximum number of lines before the answer: answers to questions of earlier daemons. */
 const STALE_LINES_MAX = 100
 
 const answerSchema = z.union([
@@ -97,7 +92,7 @@ export function createFreezer({
 
   async function frozen<T>(instance: InstanceId, work: () => Promise<T>): Promise<T> {
     freezing.add(instance)
-    // First, so that whoever lives then knows.
+    // Written first, so that the next daemon knows if this one dies.
     await writeFile(markerOf(instance), '')
     try {
       await ask(socketOf(instance), ['guest-fsfreeze-freeze'], FREEZE_DEADLINE_MS)
@@ -133,14 +128,14 @@ export function createFreezer({
 }
 
 /**
- * https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html, "ChardevInfo": whether the guest's
- * end is open.
+ * https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html, "ChardevInfo": whether the guest has
+ * the port open.
  */
 const chardevsSchema = z.array(z.object({ label: z.string(), 'frontend-open': z.boolean() }))
 
 /**
- * Whether a program in the guest listens for what an agent is asked. Errors: `unavailable` when
- * QEMU does not say.
+ * Whether a program in the guest has the agent's port open. Errors: `unavailable` when QEMU does
+ * not answer.
  */
 async function isPortOpen(monitor: Pick<Qmp, 'execute'> | null): Promise<boolean> {
   if (monitor === null) return false
@@ -150,8 +145,8 @@ async function isPortOpen(monitor: Pick<Qmp, 'execute'> | null): Promise<boolean
 }
 
 /**
- * Asks one thing after the other over a connection of its own. Errors: `unavailable` when the guest
- * does not answer, or not well.
+ * Sends commands one after the other, over a connection of their own. Errors: `unavailable` when
+ * the guest does not answer, or answers with an error.
  */
 async function ask(
   path: string,
@@ -187,7 +182,7 @@ function question(execute: string, args?: object): string {
   return `${JSON.stringify({ execute, ...(args === undefined ? {} : { arguments: args }) })}\n`
 }
 
-/** Reads up to the answer that bears this number: what comes before was for somebody else. */
+/** Reads up to the answer with this number. Earlier answers are for earlier daemons. */
 async function awaitSync(lines: AsyncGenerator<string>, id: number): Promise<void> {
   for (let count = 0; count < STALE_LINES_MAX; count += 1) {
     const line = await nextLine(lines)
@@ -195,7 +190,7 @@ async function awaitSync(lines: AsyncGenerator<string>, id: number): Promise<voi
     try {
       if (answerIn(text) === id) return
     } catch {
-      // Half a line, or an answer to what somebody else asked.
+      // An incomplete line, or an answer for somebody else.
     }
   }
   throw unavailable('the guest agent says too much')

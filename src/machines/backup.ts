@@ -1,15 +1,14 @@
 /**
- * Copying the disk of a machine that runs, as it is at one moment, while the guest goes on: QEMU's
+ * Copies the disk of a running machine as it is at one moment, while the guest goes on: QEMU's
  * backup job (https://www.qemu.org/docs/master/interop/live-block-operations.html,
  * "blockdev-backup").
  *
- * The process may open no path of the host's, but it was handed a directory at its start. It is
- * root's, so the process can make nothing in it; the one file that it is to write is put there,
- * owned by its user, for as long as the job takes. The file is raw: what a process that a guest has
- * taken over could write into it is only ever content.
+ * The process cannot open paths of the host. But at its start it got a directory that belongs to
+ * root, in which it cannot create files. For the job, the one file that it writes is put there,
+ * with the process's user as owner. The file is raw, so whatever a process that is controlled by
+ * its guest writes is only content.
  *
- * How the job is doing is asked for and not waited to be told: what a daemon before us began shows
- * in the same answer.
+ * The state of the job is polled. So a job that an earlier daemon started is found as well.
  */
 import { chown, open, readdir, readlink, rename, rm } from 'node:fs/promises'
 import { z } from 'zod'
@@ -21,10 +20,10 @@ import { HANDED_DIRECTORY, machineUser } from '../model/names.ts'
 import { MIB } from '../model/sizes.ts'
 import type { Qmp } from './qmp.ts'
 
-/** Does `work` while the guest holds still, and lets it go on in any case. */
+/** Runs `work` while the guest is frozen, and thaws the guest in any case. */
 export type FreezeGuest = <T>(work: () => Promise<T>) => Promise<T>
 
-/** What is to be copied, and where it is. */
+/** The disk to copy, and its location. */
 interface BackUpOrder {
   readonly instance: InstanceId
   /** The machine's directory. */
@@ -33,17 +32,17 @@ interface BackUpOrder {
   readonly firstUser: number
   readonly virtualBytes: number
   readonly freeze: FreezeGuest | null
-  /** Asked again and again; rejects when there is no room to go on. */
+  /** Called repeatedly. Rejects when there is no space to go on. */
   readonly room: () => Promise<void>
 }
 
-/** Both the job and the node that it writes to are called so. */
+/** The name of the job and of the node that it writes to. */
 const NAME = 'capture'
 const FILE = 'target'
-/** The node of the machine's own disk (`qemu-machine.ts`). */
+/** The node of the machine's own disk (`machine.ts`). */
 const SOURCE = 'root'
 const LOOK_EVERY_MS = 200
-/** A job that was cancelled has one more write to wait for. */
+/** A cancelled job waits for its last write. */
 const CANCEL_DEADLINE_MS = 30_000
 
 const jobsSchema = z
@@ -60,8 +59,8 @@ const jobsSchema = z
 type Job = z.infer<typeof jobsSchema>[number]
 
 /**
- * Copies into a raw file that is put at `target`. Errors: `unavailable`, `refused` when this
- * machine cannot do it.
+ * Copies into a raw file at `target`. Errors: `unavailable`, and `refused` when this machine cannot
+ * do it.
  */
 export async function backUp(
   { qmp, pid }: { readonly qmp: Qmp; readonly pid: number },
@@ -113,7 +112,7 @@ async function makeFile(path: string, { virtualBytes, firstUser, instance }: Bac
   await file.chown(user, user)
 }
 
-/** Zeroes are left out. */
+/** Zeroes are not written. */
 function targetNode(directory: number) {
   return {
     driver: 'raw',
@@ -128,7 +127,7 @@ function targetNode(directory: number) {
   }
 }
 
-/** The process's number of a directory that it was handed; null when it has none. */
+/** The process's descriptor of a directory that it got at its start. Null when it has none. */
 async function descriptorOf(pid: number, dir: string): Promise<number | null> {
   const place = `/proc/${pid}/fd`
   for (const name of await readdir(place).catch(() => []))
@@ -155,19 +154,19 @@ async function follow(
   }
 }
 
-/** Ends whatever is left of a job, ours or that of a daemon before us. */
+/** Ends a job, whether this daemon or an earlier one started it. */
 async function end(qmp: Qmp, clock: Clock): Promise<void> {
   const giveUpMs = clock.monotonic() + CANCEL_DEADLINE_MS
   for (;;) {
     const job = await jobOf(qmp)
     if (job === undefined) break
     if (clock.monotonic() > giveUpMs) throw unavailable('an earlier copy of the disk does not end')
-    // Refused while it is on its way from one state to the next: then the next look helps.
+    // Refused while the job changes its state. Then the next attempt succeeds.
     const step = job.status === 'concluded' ? 'job-dismiss' : 'job-cancel'
     await qmp.execute(step, { id: NAME }).catch(() => undefined)
     await clock.sleep(LOOK_EVERY_MS / 4)
   }
-  // There mostly is none.
+  // Usually there is none.
   await qmp.execute('blockdev-del', { 'node-name': NAME }).catch(() => undefined)
 }
 

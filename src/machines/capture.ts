@@ -1,14 +1,14 @@
 /**
- * Images of virtual machines: a machine's disk, made whole, as a file that stands by itself.
+ * Images of virtual machines: a machine's disk as a file that needs no other file.
  *
- * Of a machine that is off, the disk is copied as it lies there. Of one that runs, QEMU copies it
- * as it was at one moment while the guest goes on (`backup.ts`). Its guest agent, when one answers,
- * flushes and freezes its file systems for that moment. Without an agent the guest is shut down,
- * copied and started again, as on EC2, unless the caller forbade that (NoReboot): then the image is
- * what a power cut would have left.
+ * The disk of a stopped machine is copied as it is. Of a running machine, QEMU copies the disk as
+ * it is at one moment, while the guest goes on (`backup.ts`). If the guest has an agent, it flushes
+ * and freezes its file systems for that moment. Otherwise the guest is shut down, copied and
+ * started again, as on EC2. If the caller forbade that (NoReboot), the image is what a power
+ * failure would have left.
  *
- * The guest wrote the disk, and a guest that broke out could have written its header. So a disk is
- * read with the base image that we know and with no other file.
+ * The guest wrote the disk, and a guest that escaped could have written its header. So a disk is
+ * read with the base image that we know, and with no other file.
  */
 import { copyFile, open, rm } from 'node:fs/promises'
 import { needSpace } from '../host/files/space.ts'
@@ -34,36 +34,33 @@ import { KEPT_FILES, type KeptImages, type Making } from './created-images.ts'
 import type { MachineFilesystem } from './files.ts'
 import type { Machine, Monitors } from './monitors.ts'
 
-/** What machines are copied with. */
+/** What copies of machines need. */
 export interface MachineCaptureTools {
   readonly images: MachineImages
   readonly kept: KeptImages
   readonly files: MachineFilesystem
   readonly monitors: Monitors
   readonly run: Runner
-  /** How to hold a guest still for a moment; null when nobody in it answers. */
+  /** A function that freezes a guest for a moment. Null when the guest has no agent. */
   readonly freezer: (instance: InstanceId, signal: AbortSignal) => Promise<FreezeGuest | null>
   readonly settings: {
     readonly stopSeconds: number
     readonly firstUser: number
-    /** Largest file of an image. */
+    /** Largest image file. */
     readonly maxBytes: number
   }
   readonly clock: Clock
   readonly log: Log
 }
 
-/** A machine that was started or ended while it was copied is copied once more. */
+/** A copy is repeated if the machine was started or stopped meanwhile. */
 const ATTEMPTS = 3
 const LOOK_EVERY_MS = 200
-/**
- * Beyond the time that the guest has for it: the step must come to its turn, and the process to its
- * end.
- */
+/** Added to the guest's time for shutdown: for the step to begin, and for the process to end. */
 const STOP_MARGIN_MS = 60_000
 const MS = 1000
 
-/** One image under way. */
+/** One image that is being made. */
 interface CaptureJob {
   readonly want: CaptureWant
   readonly image: MachineImage
@@ -92,7 +89,7 @@ export function createMachineCapturer(tools: MachineCaptureTools): Capturer {
       }
     },
     async keep(wanted, busy) {
-      // A volume may have outlived every instance of the image that it lies on.
+      // A volume may still use an image that no instance uses.
       const inUse = await files.origins()
       for (const name of await kept.keep(wanted, busy, inUse))
         log.info({ name }, 'kept image removed')
@@ -107,7 +104,7 @@ function gone({ instance }: CaptureWant): AtollError {
   )
 }
 
-/** Copies what the machine's disk holds, whichever way its state allows. */
+/** Copies the contents of the machine's disk, in the way that its state allows. */
 async function copyMachine(tools: MachineCaptureTools, job: CaptureJob): Promise<void> {
   const { monitors, log } = tools
   const { want, signal } = job
@@ -153,7 +150,7 @@ async function copyRunning(
 }
 
 /**
- * Says in the machine's boot record that a reboot is due. Whichever daemon lives then stops the
+ * Notes in the machine's boot record that a reboot is due. Whichever daemon runs then stops the
  * machine, and starts it again once its disk is copied.
  */
 async function askForReboot({ files }: MachineCaptureTools, instance: InstanceId): Promise<void> {
@@ -182,10 +179,7 @@ async function copyStopped(tools: MachineCaptureTools, job: CaptureJob): Promise
   await convert(tools, job, [{ format: 'qcow2', path: disk }, ...below])
 }
 
-/**
- * What the header of an instance's own disk says. Errors: `refused` when it names a file that it
- * should not.
- */
+/** The header of an instance's own disk. Errors: `refused` when it names an unexpected file. */
 async function headerOf(disk: string) {
   await using file = await open(disk)
   const { size } = await file.stat()

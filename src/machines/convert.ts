@@ -1,7 +1,7 @@
 /**
- * Disks of guests made whole by qemu-img, which reads them in the jail (`host/processes/jail.ts`):
- * what a guest wrote into its disk, and what its QEMU may have after a guest took it over, is a
- * stranger's.
+ * Makes guests' disks independent of other files with qemu-img, which runs in the jail
+ * (`host/processes/jail.ts`): a guest controls the contents of its disk, and a QEMU that it has
+ * taken over controls the header.
  */
 import { type FileHandle, open } from 'node:fs/promises'
 import { needSpace } from '../host/files/space.ts'
@@ -18,7 +18,7 @@ interface ConvertTools {
   readonly run: Runner
   readonly clock: Clock
   readonly settings: { readonly maxBytes: number }
-  /** Another time than `IDLE_MS`: for tests. */
+  /** Replaces `IDLE_MS` in tests. */
   readonly idleMs?: number
 }
 
@@ -29,23 +29,23 @@ interface ConvertJob {
   readonly signal: AbortSignal
 }
 
-/** A disk, or what it lies on. */
+/** A disk, or a file that it is based on. */
 interface Layer {
   readonly format: 'qcow2' | 'raw'
   readonly path: string
 }
 
-/** A disk that takes longer has a machine behind it that is not worth waiting for. */
+/** A disk that takes longer is on a machine that is too slow. */
 const DEADLINE_SECONDS = 4 * 3600
-/** One that neither reads nor writes for so long hangs, and would keep the place of others. */
+/** A program that neither reads nor writes for this long hangs, and would occupy its place. */
 const IDLE_MS = 300_000
 const PROGRESS_EVERY_MS = 1_000
 const MS = 1000
-/** Its caches of tables and its buffers, and the libraries: it needs some 100 MiB. */
+/** For caches of tables, buffers and libraries. It needs some 100 MiB. */
 const MEMORY_BYTES = 2 * GIB
 
 /**
- * Writes the image's disk, of these layers from the topmost down. Errors: `refused` when it is too
+ * Writes the image's disk from these layers, the topmost first. Errors: `refused` when it is too
  * large, `unavailable`.
  */
 export async function convert(
@@ -69,7 +69,7 @@ export async function convert(
       await clock.sleep(PROGRESS_EVERY_MS, over)
     }
   })()
-  // Its end is heard below, whichever comes first.
+  // Its failure is reported below.
   watching.catch(() => ending.abort())
   const ran = await jailed(tools, layers, target, over).finally(() => ending.abort())
   const watched = await watching.catch((error: unknown) => error)
@@ -93,8 +93,7 @@ async function jailed(
   const into = closing.use(await open(target, 'w', 0o600))
   const files = [...opened, into].map(({ fd }) => fd)
   const args = ['convert', '-q', '-O', 'qcow2', `json:${nodes(layers)}`, jailPath(layers.length)]
-  // The file is at most longer than what is in it by its tables, which grow with what the guest
-  // sees.
+  // The file may exceed its contents by its tables, which grow with the size of the disk.
   const limits = {
     seconds: DEADLINE_SECONDS,
     memoryBytes: MEMORY_BYTES,
@@ -106,7 +105,8 @@ async function jailed(
 }
 
 /**
- * The layers as QEMU's nodes. Each is named here: whatever a header says, no other file is opened.
+ * The layers as QEMU's block nodes. Each is named here, so no other file is opened, whatever a
+ * header says.
  */
 function nodes(layers: readonly Layer[]): string {
   const described = layers.map(({ format }, index) => ({

@@ -1,10 +1,10 @@
 /**
- * Images that were made of virtual machines on this host (CreateImage):
- * `<stateDir>/created-images/<image id>`, one directory each.
+ * Images that were made from virtual machines on this host (CreateImage): a directory
+ * `<stateDir>/created-images/<image id>` for each.
  *
- * They are not in the image cache, because nobody could fetch again what was evicted there, nor
- * below a directory that an image location can name. What is being made has another name until it
- * is whole: a directory under an image's id is that image, complete and synced.
+ * They are not in the image cache, because an evicted one could not be fetched again. They are not
+ * below a directory that an image location can name. An incomplete image has another name: a
+ * directory with an image's id is complete and synced.
  */
 import { createHash } from 'node:crypto'
 import { mkdir, open, readdir, rename, stat } from 'node:fs/promises'
@@ -17,7 +17,7 @@ import { below, removeTree } from '../lib/paths.ts'
 import { type ImageId, parseId } from '../model/ids.ts'
 import { CREATED_IMAGES_DIRECTORY } from '../model/names.ts'
 
-/** What is known of an image beside its files. */
+/** What is stored with an image's files. */
 const factsSchema = z.strictObject({
   kind: z.enum(['disk', 'kernel']),
   digest: z.string().regex(/^sha256:[0-9a-f]{64}$/),
@@ -29,23 +29,23 @@ const factsSchema = z.strictObject({
 })
 type Facts = z.infer<typeof factsSchema>
 
-/** A directory in which an image is made; its files are called as in `KEPT_FILES`. */
+/** A directory in which an image is made. Its files are named as in `KEPT_FILES`. */
 export interface Making {
   readonly dir: string
-  /** Makes it the image. Errors: those of the file system. */
+  /** Turns it into the image. Errors: those of the file system. */
   install(facts: Omit<Facts, 'digest'>, signal: AbortSignal): Promise<MachineImage>
 }
 
 export interface KeptImages {
-  /** The image if it was made on this host and is whole. */
+  /** The image, if it was made on this host and is complete. */
   find(image: ImageId): Promise<MachineImage | null>
-  /** Begins to make it; what was begun before is gone. */
+  /** Begins to make it. Removes an earlier attempt. */
   begin(image: ImageId): Promise<Making>
-  /** Removes what was begun. */
+  /** Removes an attempt. */
   discard(image: ImageId): Promise<void>
   /**
-   * Removes everything but these images and those whose digest is in `inUse`, and but what is being
-   * made of those in `busy`. Says what it removed.
+   * Removes all except these images, those whose digest is in `inUse`, and attempts for images in
+   * `busy`. Returns what it removed.
    */
   keep(
     images: ReadonlySet<ImageId>,
@@ -54,7 +54,7 @@ export interface KeptImages {
   ): Promise<readonly string[]>
 }
 
-/** In the order of the digest; without a kernel there is the disk alone. */
+/** In the order of the digest. Without a kernel there is only the disk. */
 export const KEPT_FILES = { disk: 'disk', kernel: 'kernel', initrd: 'initrd' } as const
 const FACTS_FILE = 'image.json'
 const PARTIAL = '.partial'
@@ -127,7 +127,7 @@ function describe(dir: string, facts: Facts): MachineImage {
   }
 }
 
-/** Has the files on the disk, and gives the digest of all of them, one after the other. */
+/** Syncs the files to disk, and returns the digest of all of them, one after the other. */
 async function seal(dir: string, kind: Facts['kind'], signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256')
   const { disk, kernel, initrd } = KEPT_FILES
@@ -140,7 +140,7 @@ async function seal(dir: string, kind: Facts['kind'], signal: AbortSignal): Prom
   return `sha256:${hash.digest('hex')}`
 }
 
-/** Bytes that a file takes on its file system, holes left out; 0 when there is none. */
+/** Bytes that a file takes on its file system, without holes. 0 when it does not exist. */
 export async function allocatedBytes(path: string): Promise<number> {
   return stat(path).then(
     ({ blocks }) => blocks * BLOCK_BYTES,

@@ -1,9 +1,9 @@
-/** What Atoll must know of the QEMU driver. Pure. */
+/** The declaration of the QEMU driver. Pure. */
 import { type DriverDeclaration, FIRST_DRIVERS } from '../model/driver.ts'
 import { parseImageLocation } from '../model/image-location.ts'
 
 /**
- * Virtual machines: a tap each, a disk that is a volume, and whatever type they are started with.
+ * Virtual machines: each has taps and a disk that is a volume, and may be started with any type.
  */
 export const QEMU: DriverDeclaration = {
   name: FIRST_DRIVERS.machine,

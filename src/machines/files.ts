@@ -1,11 +1,11 @@
 /**
  * The directory of each virtual machine, `<stateDir>/machines/<instance id>`: its disk, and what
- * must be known of it when its process is gone.
+ * must be known once its process is gone.
  *
- * The disk is put in its place last, when all else of a launch is written: where there is one, the
- * machine can be started. The boot record is written before each start, and again when an end is
- * seen. So after a crash the next daemon knows for which boot the machine was last started, and
- * takes an end that nobody saw for one from outside.
+ * A launch writes the disk last, so a machine with a disk can be started. The boot record is
+ * written before each start, and again when the machine ends. So after a crash the next daemon
+ * knows for which boot the machine was last started. An end that no daemon saw counts as caused
+ * from outside.
  */
 import { mkdir, open, rename, stat, truncate, writeFile } from 'node:fs/promises'
 import { basename } from 'node:path'
@@ -23,8 +23,8 @@ const bootSchema = z.strictObject({
   /** Whether the guest powered off by itself. */
   poweredOff: z.boolean(),
   /**
-   * Whether it is to be stopped and started again, for a consistent copy of its disk. The next
-   * start clears it.
+   * Whether it must be stopped and started again, for a consistent copy of its disk. The next start
+   * clears it.
    */
   rebootDue: z.boolean().default(false),
 })
@@ -34,10 +34,10 @@ const originSchema = z.strictObject({
   location: z.string().default(''),
 })
 
-/** The boot that a machine was last started for, and what became of it since. */
+/** The boot that a machine was last started for, and what has happened since. */
 export type MachineBoot = z.infer<typeof bootSchema>
 
-/** The image that a disk lies on: its content, and the location with its options. */
+/** The image that a disk is based on: its digest, and the location with its options. */
 type DiskOrigin = z.infer<typeof originSchema>
 
 /** Paths in one machine's directory. */
@@ -45,47 +45,47 @@ export interface MachinePaths {
   readonly home: string
   readonly disk: string
   readonly console: string
-  /** What QEMU itself says; emptied at each start. */
+  /** QEMU's own messages. Emptied at each start. */
   readonly log: string
   readonly seed: string
   /** UEFI variables. */
   readonly variables: string
-  /** A directory of root's that the process may open files in. */
+  /** A directory of root in which the process may open files. */
   readonly handed: string
 }
 
 export interface MachineFilesystem {
   paths(instance: InstanceId): MachinePaths
-  /** The directories of all machines that are kept here. */
+  /** The directories of all machines here. */
   homes(): Promise<ReadonlyMap<InstanceId, string>>
   has(instance: InstanceId): Promise<boolean>
   hasDisk(instance: InstanceId): Promise<boolean>
-  /** Makes the directory, and remembers what the disk is made from. */
+  /** Creates the directory, and stores what the disk is based on. */
   make(instance: InstanceId, origin: DiskOrigin): Promise<void>
-  /** What the machine's disk lies on; null when that is not known. */
+  /** The image that the machine's disk is based on. Null when unknown. */
   origin(instance: InstanceId): Promise<DiskOrigin | null>
-  /** The image contents that disks here lie on, those of machines and those that were kept. */
+  /** The digests of images that disks here are based on, including those of volumes. */
   origins(): Promise<ReadonlySet<string>>
   readBoot(instance: InstanceId): Promise<MachineBoot | null>
   writeBoot(instance: InstanceId, boot: MachineBoot): Promise<void>
-  /** The end of the serial console's output. */
+  /** The last part of the serial console's output. */
   readConsole(instance: InstanceId, limitBytes: number): Promise<Buffer>
-  /** Keeps the console's files and QEMU's log within their limits. */
+  /** Limits the size of the console's files and of QEMU's log. */
   trimConsole(instance: InstanceId): Promise<void>
   /**
-   * Moves the disk, and what it lies on, to the directory of the volume. Safe to repeat: the disk
-   * comes last, in one step, and one that is not here any more is there.
+   * Moves the disk, and the record of what it is based on, to the directory of the volume. Safe to
+   * repeat: the disk is moved last, in one step.
    */
   keepDisk(instance: InstanceId, volume: VolumeId): Promise<void>
   remove(instance: InstanceId): Promise<void>
 }
 
-/** The console is kept in two files that are at most a little larger than this. */
+/** The console is stored in two files of about this size. */
 export const CONSOLE_BYTES = MIB
 
 const LOG_BYTES = 256 * KIB
 
-/** Directories below `stateDir`, which only root may enter: they hold user data. */
+/** Directories below `stateDir`, which only root may enter, because they contain user data. */
 export function createMachineFiles(stateDir: string): MachineFilesystem {
   const root = below(stateDir, MACHINES_DIRECTORY)
   const paths = (instance: InstanceId): MachinePaths => {
@@ -130,11 +130,11 @@ export function createMachineFiles(stateDir: string): MachineFilesystem {
     },
     async trimConsole(instance) {
       const { console: file, log } = paths(instance)
-      // What QEMU itself says is of use at its start; a guest can make it repeat itself.
+      // QEMU's messages are useful at its start only. A guest can make it repeat them.
       if ((await sizeOf(log)) > LOG_BYTES) await truncate(log)
       if ((await sizeOf(file)) <= CONSOLE_BYTES) return
       await writeFile(`${file}.1`, await tailOf(file, CONSOLE_BYTES))
-      // QEMU appends, so it goes on at the new end.
+      // QEMU appends, so it continues at the new end.
       await truncate(file)
     },
     async keepDisk(instance, volume) {

@@ -1,9 +1,9 @@
 /**
- * What a QEMU process is handed: every file, socket and tap, opened by root, as numbered
- * descriptors.
+ * What a QEMU process gets at its start: every file, socket and tap as a descriptor that root has
+ * opened.
  *
- * The process itself may open nothing of the host's. All of it is closed here once the process has
- * its own copies.
+ * The process itself can open nothing of the host. The descriptors are closed here once the process
+ * has copies.
  */
 import { chmod, copyFile, type FileHandle, mkdir, open, stat, truncate } from 'node:fs/promises'
 import type { Host, OpenFile } from '../host/host.ts'
@@ -17,17 +17,17 @@ import type { MachineFiles } from './machine.ts'
 import type { Monitors } from './monitors.ts'
 
 export interface Handover extends AsyncDisposable {
-  /** What each descriptor is for, as the process numbers them. */
+  /** The purpose of each descriptor, by the process's number. */
   readonly files: MachineFiles
-  /** Our own numbers of them, in order: the first is the process's number 3. */
+  /** Our own numbers, in order. The first becomes the process's number 3. */
   readonly numbers: readonly number[]
   /** For stdout and stderr. */
   readonly log: number
 }
 
-/** stdin, stdout and stderr come before. */
+/** After stdin, stdout and stderr. */
 const FIRST_NUMBER = 3
-/** Debian's package ovmf: 13 and later have only the first. */
+/** Debian's package ovmf. Since version 13 it has only the first. */
 const UEFI: readonly Uefi[] = [
   { code: '/usr/share/OVMF/OVMF_CODE_4M.fd', variables: '/usr/share/OVMF/OVMF_VARS_4M.fd' },
   { code: '/usr/share/OVMF/OVMF_CODE.fd', variables: '/usr/share/OVMF/OVMF_VARS.fd' },
@@ -71,14 +71,14 @@ export async function openMachine(
   }
   const handDirectory = async (path: string) => {
     await mkdir(path, { recursive: true })
-    // The process may pass through, and open what is its own.
+    // The process may pass through the directory, and open its own files.
     await chmod(path, 0o711)
     return handFile(path)
   }
   const taps: number[] = []
   try {
     await truncate(paths.log).catch(() => undefined)
-    // Appended to, so that it can be cut while it is written.
+    // Opened for appending, so that it can be truncated meanwhile.
     const log = (await file(paths.log, 'a')).fd
     for (const { id } of want.nics) taps.push(await handOwn(host.openTap(nicLinkName(id))))
     const base = baseOf(image)
@@ -97,7 +97,7 @@ export async function openMachine(
       seed: image.options.seed === null ? null : await handFile(paths.seed),
       taps,
     }
-    // Known by its path and not by its number.
+    // The process finds it by its path, not by its number.
     await handDirectory(paths.handed)
     return { files, numbers, log, [Symbol.asyncDispose]: () => closing.disposeAsync() }
   } catch (error) {
@@ -106,14 +106,14 @@ export async function openMachine(
   }
 }
 
-/** The firmware, and the variables that this machine keeps, a copy of the empty ones at first. */
+/** The firmware, and this machine's variables, which are a copy of the empty ones at first. */
 async function openUefi(
   { variables }: MachinePaths,
   handFile: (path: string, flags?: string) => Promise<number>,
 ): Promise<{ readonly code: number; readonly variables: number }> {
   const made = await sizeOf(variables)
   for (const uefi of UEFI) {
-    // Variables fit the firmware whose empty ones they were made from.
+    // Variables only work with the firmware that their template belongs to.
     const size = await sizeOf(uefi.variables)
     if (size === null || (made !== null && made !== size) || !(await exists(uefi.code))) continue
     if (made === null) await copyFile(uefi.variables, variables)

@@ -1,8 +1,8 @@
 /**
- * How an instance is described to QEMU. Pure.
+ * Describes an instance to QEMU. Pure.
  *
- * No default devices and no configuration of the machine's; every file and the tap are descriptors
- * that root opened, so the process needs no right to any path. Options: qemu(1),
+ * There are no default devices, and QEMU reads no configuration of the host. Every file and tap is
+ * a descriptor that root has opened, so the process needs access to no path. Options: qemu(1),
  * https://www.qemu.org/docs/master/system/invocation.html.
  */
 import type { InstanceId } from '../model/ids.ts'
@@ -10,26 +10,26 @@ import type { MachineOptions } from '../model/image-location.ts'
 import { machineName } from '../model/names.ts'
 import type { InstanceWant, NicWant } from '../model/want.ts'
 
-/** How a guest's instructions are carried out. */
+/** How the guest's instructions are executed. */
 export type Accelerator = 'kvm' | 'tcg'
 
-/** Numbers of the descriptors that the process inherits. */
+/** The descriptors that the process inherits. */
 export interface MachineFiles {
-  /** Listens for QMP. */
+  /** Listens for QMP clients. */
   readonly monitor: number
-  /** Listens for whoever attaches to the serial console. */
+  /** Listens for clients of the serial console. */
   readonly serial: number
-  /** Listens for whoever speaks to the guest agent. */
+  /** Listens for clients of the guest agent. */
   readonly agent: number
-  /** What the serial console says is appended to it. */
+  /** The output of the serial console is appended to it. */
   readonly consoleLog: number
   /** The instance's own disk, qcow2. */
   readonly disk: number
-  /** What the disk is an overlay of; null: an empty disk. */
+  /** The base image of the disk. Null: an empty disk. */
   readonly base: { readonly fd: number; readonly format: 'qcow2' | 'raw' } | null
-  /** Kernel and initramfs for a machine that is booted without a boot loader. */
+  /** Kernel and initramfs of a machine without a boot loader. */
   readonly kernel: { readonly kernel: number; readonly initrd: number } | null
-  /** UEFI's code and this machine's own variables. */
+  /** UEFI's code, and this machine's variables. */
   readonly firmware: { readonly code: number; readonly variables: number } | null
   /** The NoCloud seed volume. */
   readonly seed: number | null
@@ -43,20 +43,20 @@ export interface MachineSettings {
   readonly mtuBytes: number
   readonly options: MachineOptions
   /**
-   * The frequency of the processor's time stamp counter in kHz, for guests that cannot measure it;
-   * null when it is not known.
+   * Frequency of the processor's time stamp counter in kHz, for guests that cannot measure it. Null
+   * when unknown.
    */
   readonly tscKhz: number | null
 }
 
 const KERNEL_COMMAND_LINE = 'console=ttyS0 panic=10'
-/** Translated code that emulation keeps, in MiB; QEMU's own default is as much as a GiB. */
+/** Size of emulation's code cache in MiB. QEMU's default is up to a GiB. */
 const TRANSLATION_CACHE_MIB = 128
 
 /**
- * The UUID by which cloud-init knows an EC2 machine: it begins with `ec2`, and the serial number is
- * the same (https://docs.cloud-init.io, "Amazon EC2", and ds-identify). The rest is the instance
- * id.
+ * The UUID by which cloud-init recognises an EC2 machine. It begins with `ec2`, and the serial
+ * number is the same (https://docs.cloud-init.io, "Amazon EC2", and ds-identify). The rest is the
+ * instance id.
  */
 export function machineUuid(instance: InstanceId): string {
   const hex = `ec2${instance.slice('i-'.length)}`.padEnd(32, '0')
@@ -64,7 +64,7 @@ export function machineUuid(instance: InstanceId): string {
   return [...cut, hex.slice(20)].join('-')
 }
 
-/** The arguments of one QEMU, without the program's name. */
+/** The arguments of QEMU, without the program's name. */
 export function renderMachine(
   want: InstanceWant,
   home: string,
@@ -82,7 +82,8 @@ export function renderMachine(
     ...['-smbios', `type=3,asset=${want.id}`],
     '-sandbox',
     'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny',
-    // A guest that powered off stays, paused, until somebody has seen that it did so by itself.
+    // After a power-off QEMU stays, paused, until the daemon has seen that the guest powered off by
+    // itself.
     ...['-no-shutdown', '-rtc', 'base=utc,driftfix=slew', '-boot', 'strict=on'],
     ...socket('monitor', files.monitor),
     ...['-mon', 'chardev=monitor,mode=control'],
@@ -99,7 +100,7 @@ export function renderMachine(
   ]
 }
 
-/** Numbers of the sets through which QEMU opens a file by descriptor (`-add-fd`). */
+/** Numbers of the sets with which QEMU opens a file by descriptor (`-add-fd`). */
 const SETS = { disk: 1, base: 2, consoleLog: 3, code: 4, variables: 5, seed: 6 } as const
 
 function fileSet(set: number): string {
@@ -129,7 +130,7 @@ function acceleration(accelerator: Accelerator): string {
   return accelerator === 'kvm' ? 'kvm' : `tcg,thread=multi,tb-size=${TRANSLATION_CACHE_MIB}`
 }
 
-/** A virtio device: on PCI, or on a microvm's own bus, which has no PCI. */
+/** A virtio device: on PCI, or on the MMIO bus of a microvm, which has no PCI. */
 function device(kind: string, { machine }: MachineOptions, more = ''): readonly string[] {
   const bus = machine === 'microvm' ? 'device' : 'pci'
   return ['-device', `virtio-${kind}-${bus}${more}`]
@@ -139,10 +140,10 @@ function blockdev(node: Readonly<Record<string, unknown>>): readonly string[] {
   return ['-blockdev', JSON.stringify(node)]
 }
 
-/** What QEMU calls its end of the guest agent's port. */
+/** QEMU's name for its end of the guest agent's port. */
 export const AGENT_CHARDEV = 'agent'
 
-/** The port on which a guest agent listens, if the guest has one. */
+/** The port that a guest agent uses, if the guest has one. */
 function guestAgent({ agent }: MachineFiles, options: MachineOptions): readonly string[] {
   return [
     ...socket(AGENT_CHARDEV, agent),
@@ -151,7 +152,7 @@ function guestAgent({ agent }: MachineFiles, options: MachineOptions): readonly 
   ]
 }
 
-/** A file behind a descriptor, and the format in it. */
+/** A file by descriptor, with its format. */
 function image(
   name: string,
   set: number,
@@ -178,13 +179,13 @@ function disk(
 ): readonly string[] {
   const below =
     base === null ? [] : image('base', SETS.base, base.fd, { driver: base.format }, true)
-  // Named here and not taken from the overlay's header: whatever a guest's disk says, no other file
-  // is opened.
+  // Named here instead of in the overlay's header, so no other file is opened, whatever a guest's
+  // disk says.
   const format = { driver: 'qcow2', backing: base === null ? null : 'base' }
   return [
     ...below,
     ...image('root', SETS.disk, fd, format, false),
-    // A kernel that is given takes the first place.
+    // If there is a kernel, it boots first.
     ...device('blk', options, `,drive=root${kernel === null ? ',bootindex=0' : ''}`),
   ]
 }
@@ -206,9 +207,9 @@ function firmware({ firmware: uefi }: MachineFiles): readonly string[] {
 }
 
 /**
- * QEMU opens these two by name only; through /proc the name is that of the descriptor. A microvm
- * has no timer by which a kernel could measure the processor's own clock: KVM tells it, under
- * emulation it must be told (measured: it waits for ever otherwise).
+ * QEMU opens these two by name only, so the name is the descriptor's in /proc. A microvm has no
+ * timer with which a kernel could measure the processor's clock. KVM tells the kernel; under
+ * emulation the command line must (measured: it waits for ever otherwise).
  */
 function directBoot(
   { kernel: files }: MachineFiles,
@@ -224,7 +225,7 @@ function directBoot(
   ]
 }
 
-/** No boot from the network: a ROM of its own would only cost memory and time. */
+/** No network boot: its ROM would only cost memory and time. */
 function network(
   { mac }: NicWant,
   index: number,

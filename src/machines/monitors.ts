@@ -1,9 +1,8 @@
 /**
- * The machines that run, each with its QMP connection: that it breaks says that the process has
- * ended.
+ * The running machines, each with its QMP connection. When the connection ends, the process ends.
  *
- * Whatever is remembered here can be read back: from /proc which processes there are, by QMP what
- * state each is in.
+ * Whatever is remembered here can be read again: the processes from /proc, and the state of each by
+ * QMP.
  */
 import { awaitEnd, findProcesses } from '../host/processes/processes.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -16,22 +15,21 @@ import { MACHINE_SOCKETS_DIRECTORY } from '../model/names.ts'
 import type { MachineFilesystem } from './files.ts'
 import { connectQmp, type Qmp } from './qmp.ts'
 
-/** A machine whose process is there. */
+/** A machine with a process. */
 export interface Machine {
   readonly pid: number
   /** Null while it does not answer. */
   readonly qmp: Qmp | null
-  /** The guest is off, and the process is about to go. */
+  /** The guest is off, and the process is about to end. */
   readonly isOff: boolean
 }
 
 export interface Monitors {
   /**
-   * All machines of this host whose process is there. `fresh` reads /proc and connects to those
-   * that were not known.
+   * All machines of this host with a process. `fresh` reads /proc, and connects to unknown ones.
    */
   list(fresh: boolean): Promise<ReadonlyMap<InstanceId, Machine>>
-  /** A machine that was just started. Errors: `unavailable` when it does not answer. */
+  /** Adds a machine that was just started. Errors: `unavailable` when it does not answer. */
   adopt(instance: InstanceId, pid: number): Promise<void>
   /** The directory of a machine's sockets. */
   sockets(instance: InstanceId): {
@@ -41,13 +39,13 @@ export interface Monitors {
     readonly agent: string
   }
   watch(changed: (instance: InstanceId) => void): () => void
-  /** Lets go of all machines, which go on. */
+  /** Disconnects from all machines, which go on. */
   close(): void
 }
 
 export interface MonitorsOptions {
   readonly files: MachineFilesystem
-  /** Where sockets are kept: `/run/atoll`. */
+  /** The directory of sockets, `/run/atoll`. */
   readonly runtimeDir: string
   readonly firstUser: number
   readonly clock: Clock
@@ -56,10 +54,10 @@ export interface MonitorsOptions {
 
 /** How long the list of all machines waits for one of them. */
 const PATIENCE_MS = 300
-/** A process that closes its monitor is on its way out. */
+/** A process that closes its monitor is about to end. */
 const END_DEADLINE_MS = 10_000
 
-/** Knows nothing until it is first asked. */
+/** Knows no machines before the first call. */
 export function createMonitors(options: MonitorsOptions): Monitors {
   const { files, runtimeDir, clock, log } = options
   const known = new Map<InstanceId, Machine>()
@@ -73,7 +71,8 @@ export function createMonitors(options: MonitorsOptions): Monitors {
   }
 
   /**
-   * The end by itself is on disk before the process may go: nobody else could tell it from a crash.
+   * Writes to disk that the guest powered off by itself before the process may end. Nothing else
+   * distinguishes it from a crash.
    */
   async function seeOff(instance: InstanceId): Promise<void> {
     const machine = known.get(instance)
@@ -89,7 +88,7 @@ export function createMonitors(options: MonitorsOptions): Monitors {
     )
   }
 
-  /** The connection ended, so the process ends, too, or does not answer any more. */
+  /** The connection ended. The process ends as well, or does not answer any more. */
   async function dismiss(instance: InstanceId, pid: number, qmp: Qmp): Promise<void> {
     if (closing || known.get(instance)?.qmp !== qmp) return
     known.set(instance, { pid, qmp, isOff: true })
@@ -99,8 +98,8 @@ export function createMonitors(options: MonitorsOptions): Monitors {
     tell(instance)
   }
 
-  // A monitor takes one connection only: a second one, of whoever lists machines while one is being
-  // started, would wait for ever.
+  // A monitor serves one connection at a time. A second one, for listing machines while this one
+  // starts, would wait for ever.
   const connectOnce = async (instance: InstanceId, pid: number): Promise<void> => {
     const machine = known.get(instance)
     if (machine?.pid === pid && machine.qmp !== null) return
@@ -119,7 +118,7 @@ export function createMonitors(options: MonitorsOptions): Monitors {
   const connect = patientConnect({ known, adopt, tell, clock, log })
 
   async function readAnew(): Promise<void> {
-    // What was started while /proc was being read is known already, and not found.
+    // Machines that were started while /proc was read are known already, but not in the result.
     const before = [...known]
     const found = await findProcesses(await files.homes(), options.firstUser)
     for (const [instance, machine] of before)
@@ -147,8 +146,8 @@ export function createMonitors(options: MonitorsOptions): Monitors {
 }
 
 /**
- * One that hangs is waited for a moment, and only once: the others are listed without it, and it
- * when it answers.
+ * Connects with a short wait. A machine that hangs is waited for only once. Then others are listed
+ * without it, until it answers.
  */
 function patientConnect({
   known,

@@ -1,4 +1,4 @@
-/** The virtual machines of this host, from the configuration: the driver of QEMU and its images. */
+/** Creates the driver of QEMU and its images from the configuration. */
 import { readFile } from 'node:fs/promises'
 import { keepConsoles } from '../consoles/kept.ts'
 import type { Host } from '../host/host.ts'
@@ -18,7 +18,7 @@ import { QEMU } from './declaration.ts'
 import { createMachineFiles } from './files.ts'
 import { createQemuDriver } from './qemu.ts'
 
-/** What the driver needs of the host, and the part of the configuration that it goes by. */
+/** What the driver needs of the host, and its part of the configuration. */
 interface MachinesContext {
   readonly config: {
     readonly stateDir: string
@@ -41,7 +41,7 @@ interface MachinesContext {
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
-  /** What images are fetched through. */
+  /** For fetching images. */
   readonly outbound: Outbound
 }
 
@@ -53,7 +53,7 @@ interface S3Config {
 }
 
 /**
- * No machine is looked at before it is needed. Errors: those of reading the file with the S3
+ * Reads the state of no machine before it is needed. Errors: those of reading the file with the S3
  * service's secret.
  */
 export async function openMachines(context: MachinesContext): Promise<OpenDriver> {
@@ -89,7 +89,7 @@ export async function openMachines(context: MachinesContext): Promise<OpenDriver
   return { declaration: QEMU, driver: keepConsoles(driver, { stateDir, clock, log }), images }
 }
 
-/** The S3 service of the configuration, or null. */
+/** The S3 service of the configuration. Null if there is none. */
 async function s3Settings({ endpoints, region, accessKeyId, secretFile }: S3Config) {
   if (accessKeyId === null || secretFile === null || endpoints.length === 0) return null
   const secretAccessKey = (await readFile(secretFile, 'utf8')).trim()

@@ -1,27 +1,24 @@
 /**
- * Whether machines still answer: each is asked now and then how it is. One that has stopped to
- * answer (a QEMU that is stopped, or waits for a disk that hangs) is only told of: its guest may go
- * on, and nothing is done to it but what is asked for.
+ * Checks whether machines still answer. One that does not (QEMU is stopped, or waits for a hanging
+ * disk) is only reported, because its guest may still run.
  */
 import type { Clock } from '../lib/clock.ts'
 import type { InstanceId } from '../model/ids.ts'
 import type { Machine } from './monitors.ts'
 
 export interface Pulse {
-  /** Asks those that have not been asked for a while. Does not wait. */
+  /** Checks the machines that are due. Does not wait. */
   feel(machines: ReadonlyMap<InstanceId, Machine>): void
-  /** Those that do not answer, a sentence each. */
+  /** A sentence for each machine that does not answer. */
   hanging(): readonly string[]
 }
 
-/** How often a machine is asked. */
+/** How often a machine is checked. */
 const EVERY_MS = 10_000
-/**
- * A healthy one answers in a millisecond; one that is busy with its disk, in less than a second.
- */
+/** A healthy machine answers in a millisecond, one with a busy disk in less than a second. */
 const LATE_MS = 3_000
 
-/** Nobody has been asked. */
+/** No machine has been checked at first. */
 export function createPulse(clock: Pick<Clock, 'monotonic'>): Pulse {
   let all: ReadonlyMap<InstanceId, Machine> = new Map()
   const askedMs = new Map<Machine['qmp'], number>()

@@ -1,15 +1,15 @@
 /**
  * Virtual machines: the workload driver on QEMU.
  *
- * Which part of want is mine? Each `InstanceWant` whose image is a machine's; the decisions are in
- * `plan/workloads.ts`, the machine's description in `qemu-machine.ts` (both pure). How does a fresh
- * daemon recognise what an older one left? By the directories `<stateDir>/machines/<id>`, and by
- * the processes whose name is such a directory and whose user is the instance's own
- * (`host/processes/processes.ts`). If we die on this very line, does traffic fail closed and do
- * running instances keep running? A machine is nobody's child once we are gone. Of a start that was
- * cut off there is a process or there is none: the disk is locked by the one that runs, and its tap
- * can be opened once only, so there are never two. From scratch: `list` with `fresh`, which reads
- * /proc and asks every machine.
+ * - Its part of the want: each `InstanceWant` with this driver. `plan/workloads.ts` decides, and
+ *   `machine.ts` describes a machine to QEMU (both pure).
+ * - A new daemon recognises machines by their directories `<stateDir>/machines/<id>`, and by
+ *   processes with the name of such a directory and the user of the instance
+ *   (`host/processes/processes.ts`).
+ * - If the daemon dies here, machines go on: they are not its children. After an interrupted start
+ *   there is a process or none. There are never two, because the process locks the disk and a tap
+ *   can be opened only once.
+ * - `list` with `fresh` reads /proc and asks every machine.
  */
 
 import { readlink } from 'node:fs/promises'
@@ -43,7 +43,7 @@ export interface QemuDriverOptions {
   readonly images: MachineImages
   readonly kept: KeptImages
   readonly host: Pick<Host, 'openTap' | 'listenUnix'>
-  /** How guests are run on this machine; asked at each start. */
+  /** How guests are run on this machine. Called at each start. */
   readonly accelerator: QemuStepper['accelerator']
   readonly run: Runner
   readonly settings: QemuSettings & Pick<MachineCaptureTools['settings'], 'maxBytes'>
@@ -51,7 +51,7 @@ export interface QemuDriverOptions {
   readonly log: Log
 }
 
-/** The driver. It looks at nothing before it is first asked. */
+/** The driver. It reads nothing before its first call. */
 export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
   const { settings, clock, log } = options
   const programs = watchForHangingPrograms(options.run, clock)
@@ -71,7 +71,7 @@ export function createQemuDriver(options: QemuDriverOptions): WorkloadDriver {
     ...{ clock, log },
   })
 
-  /** Not waited for: the guest may take its time. */
+  /** Not waited for, because the guest may be slow. */
   function thawLeft(machines: ReadonlyMap<InstanceId, Machine>): void {
     for (const instance of machines.keys())
       freezer
@@ -145,18 +145,18 @@ async function readHave(
   return { ...known, state: isThere ? stoppedState(boot) : goneState(boot) }
 }
 
-/** What an older version started lives in the daemon's own network namespace. */
+/** Processes that an older version started are in the daemon's network namespace. */
 async function isolationOf(pid: number): Promise<Isolation> {
   const networkOf = (who: number | 'self') => readlink(`/proc/${who}/ns/net`).catch(() => '')
   return (await networkOf(pid)) === (await networkOf('self')) ? 'machine-in-host' : 'machine'
 }
 
-/** There is no disk. The boot record was written when there was one. */
+/** The disk is missing. It existed when the boot record was written. */
 function goneState(boot: MachineBoot | null): WorkloadState {
   return { kind: boot === null ? 'remains' : 'lost' }
 }
 
-/** A tap is handed over at the start, so a machine that runs is plugged in. */
+/** Taps are handed over at the start, so a running machine is plugged in. */
 function runningState(machine: Machine): WorkloadState {
   return machine.isOff ? { kind: 'busy' } : { kind: 'running', plugged: true }
 }

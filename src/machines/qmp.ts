@@ -1,10 +1,10 @@
 /**
- * QMP, the protocol in which a running QEMU is asked and tells
+ * QMP, the protocol to control a running QEMU
  * (https://www.qemu.org/docs/master/interop/qmp-spec.html): one JSON object a line, answers matched
- * to questions by id, events in between.
+ * to commands by id, and events in between.
  *
- * A guest may have taken its QEMU over, so whatever comes is parsed with limits: a line that is no
- * QMP ends the connection.
+ * A guest may control its QEMU, so everything is parsed with limits. An invalid line ends the
+ * connection.
  */
 import { once } from 'node:events'
 import { createConnection, type Socket } from 'node:net'
@@ -14,35 +14,30 @@ import { systemClock } from '../lib/clock.ts'
 import { withDeadline } from '../lib/deadline.ts'
 import { unavailable } from '../model/errors.ts'
 
-/** One connection to one QEMU. */
+/** A connection to a QEMU process. */
 export interface Qmp {
   /**
-   * Asks, and gives the `return` member of the answer. Errors: `unavailable` when it is refused,
-   * late, or the connection ends.
+   * Executes a command, and returns the `return` member of the answer. Errors: `unavailable` when
+   * it is refused or late, or when the connection ends.
    */
   execute(command: string, args?: Readonly<Record<string, unknown>>): Promise<unknown>
   /**
-   * Asks how it is, and resolves when it has answered, however late. Rejects when the connection
-   * ends.
+   * Sends a command, and resolves when it is answered, without a time limit. Rejects when the
+   * connection ends.
    */
   answered(): Promise<void>
-  /**
-   * Resolves when the connection has ended, for whatever reason: mostly because the process has.
-   */
+  /** Resolves when the connection has ended, usually because the process has. */
   readonly closed: Promise<void>
   close(): void
 }
 
-/** An event that QEMU sent by itself. */
+/** An event from QEMU. */
 export interface QmpEvent {
   readonly name: string
   readonly data: Readonly<Record<string, unknown>>
 }
 
-/**
- * A healthy QEMU answers in a millisecond; one whose machine is busy with its disk, in less than a
- * second.
- */
+/** A healthy QEMU answers in a millisecond, one with a busy disk in less than a second. */
 const ANSWER_DEADLINE_MS = 10_000
 
 const messageSchema = z.union([
@@ -58,8 +53,8 @@ interface Waiting {
 }
 
 /**
- * Connects to the socket at `path` and agrees on capabilities. QEMU serves one client at a time:
- * another's must end first. Errors: `unavailable` within the deadline.
+ * Connects to the socket at `path` and negotiates capabilities. QEMU serves one client at a time,
+ * so another client must disconnect first. Errors: `unavailable` within the deadline.
  */
 export async function connectQmp(path: string, onEvent: (event: QmpEvent) => void): Promise<Qmp> {
   const socket = createConnection(path)
@@ -120,7 +115,7 @@ async function readAll(
     await once(socket, 'connect', { signal })
     for await (const line of linesOf(socket, signal)) if (line.trim() !== '') receive(line)
   } finally {
-    // What breaks afterwards has been told by the end of the lines.
+    // The end of the lines reports later errors.
     socket.on('error', () => {})
     socket.destroy()
   }

@@ -1,9 +1,9 @@
 /**
- * The volume that carries the NoCloud files (`plan/nocloud.ts`) into a virtual machine.
+ * The volume with the NoCloud files (`plan/nocloud.ts`) for a virtual machine.
  *
- * It is an ISO 9660 image made by xorriso, whose upstream lives, while genisoimage's ended in 2010.
- * It holds user data: it is made inside a directory that only root may enter, and appears under its
- * name when it is complete.
+ * It is an ISO 9660 image made by xorriso; genisoimage has been unmaintained since 2010. It
+ * contains user data, so it is made inside a directory that only root may enter. It gets its name
+ * when it is complete.
  */
 import { chmod, mkdir, rename, writeFile } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
@@ -12,13 +12,13 @@ import { failureOf, type Runner } from '../lib/runner.ts'
 import { unavailable } from '../model/errors.ts'
 import { renderSeed, type Seeded } from '../plan/nocloud.ts'
 
-/** The label by which cloud-init knows the volume. */
+/** The label by which cloud-init recognises the volume. */
 const VOLUME_LABEL = 'cidata'
 const XORRISO_TIMEOUT_MS = 30_000
 
 /**
- * Writes the seed volume of an instance to `file`, mode 0600, in the place of what is there.
- * Errors: `unavailable` when xorriso is not here or fails.
+ * Writes the seed volume of an instance to `file` with mode 0600, replacing an existing one.
+ * Errors: `unavailable` when xorriso is missing or fails.
  */
 export async function writeSeed(
   file: string,
@@ -28,7 +28,7 @@ export async function writeSeed(
   const making = `${file}.making`
   const content = below(making, 'content')
   const volume = below(making, 'volume')
-  // One that a daemon left when it died here.
+  // Left by a daemon that died here.
   await removeTree(dirname(making), basename(making))
   try {
     await mkdir(making, { mode: 0o700 })
@@ -48,7 +48,7 @@ async function makeVolume(
   run: Runner,
   signal: AbortSignal,
 ): Promise<void> {
-  // Without anybody's start-up files. Rock Ridge and Joliet both keep names with a hyphen.
+  // Without start-up files of a user. Both Rock Ridge and Joliet allow hyphens in names.
   const args = ['-no_rc', '-as', 'mkisofs', '-quiet', '-volid', VOLUME_LABEL, '-rock', '-joliet']
   const made = await run('xorriso', [...args, '-output', volume, content], {
     timeoutMs: XORRISO_TIMEOUT_MS,

@@ -1,4 +1,4 @@
-/** The steps of the plan on QEMU, each to its end, each safe to repeat. */
+/** The steps of the plan on QEMU. Each is safe to repeat. */
 import { readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Host } from '../host/host.ts'
@@ -23,19 +23,19 @@ import type { Monitors } from './monitors.ts'
 import { writeSeed } from './seed.ts'
 
 export interface QemuSettings {
-  /** Instances' directories are `<stateDir>/machines/<id>`. */
+  /** Directories of instances are `<stateDir>/machines/<id>`. */
   readonly stateDir: string
   /** Sockets are `<runtimeDir>/vm/<id>/…`. */
   readonly runtimeDir: string
-  /** How long a guest may take to power off; then it is killed. */
+  /** How long a guest may take to power off before it is killed. */
   readonly stopSeconds: number
   /** MTU of the guests' NICs. */
   readonly mtuBytes: number
-  /** The first of the user numbers that processes run as. */
+  /** The first user number of the processes. */
   readonly firstUser: number
 }
 
-/** What steps are done with. */
+/** What the steps need. */
 export interface QemuStepper {
   readonly images: MachineImages
   readonly host: Pick<Host, 'openTap' | 'listenUnix'>
@@ -43,23 +43,23 @@ export interface QemuStepper {
   readonly monitors: Monitors
   readonly groups: MachineGroups
   readonly run: Runner
-  /** How guests are run here, and the group that may use /dev/kvm, if they need it. */
+  /** How guests are run here, and the group that may use /dev/kvm if that is needed. */
   readonly accelerator: () => Promise<{ readonly kind: Accelerator; readonly group: number | null }>
   readonly settings: QemuSettings
   readonly clock: Clock
   readonly log: Log
 }
 
-/** Of what QEMU says in the reason of a failure. */
+/** Maximum length of QEMU's messages in an error. */
 const MESSAGE_LENGTH = 500
-/** A guest that is still booting does not hear the power button; it is pressed again. */
+/** A guest that is still booting ignores the power button, so it is pressed repeatedly. */
 const BUTTON_EVERY_MS = 5_000
 const MS = 1000
 const KHZ_IN_MHZ = 1000
-/** A process that closed its monitor is gone by then. */
+/** A process that closed its monitor has ended by then. */
 const END_DEADLINE_MS = 5_000
 
-/** The steps, done with these. */
+/** The steps. */
 export function createQemuSteps(stepper: QemuStepper): WorkloadSteps {
   return {
     launch: (instance, digest, signal) => launch(stepper, instance, digest, signal),
@@ -90,22 +90,22 @@ async function start(stepper: QemuStepper, want: InstanceWant): Promise<void> {
   if ((await monitors.list(true)).has(want.id)) return
   const origin = await files.origin(want.id)
   if (origin === null) throw bug(`the image of ${want.id} is not known here`)
-  // An image that was deregistered since is still what the machine was made from.
+  // The image may have been deregistered since, but the machine was made from it.
   const location = want.image.location || origin.location
   await boot(stepper, want, await images.details(origin.digest, location))
 }
 
-/** What is written before a start. */
+/** The boot record before a start. */
 function newBoot({ bootCount }: InstanceWant): MachineBoot {
   return { bootCount, poweredOff: false, rebootDue: false }
 }
 
-/** A lost boot record: the machine goes on as it is. Its taps are its own since it was started. */
+/** For a lost boot record: the machine goes on. It has had its taps since its start. */
 async function adopt({ files }: QemuStepper, want: InstanceWant): Promise<void> {
   if ((await files.readBoot(want.id)) === null) await files.writeBoot(want.id, newBoot(want))
 }
 
-/** An overlay of the image, or an empty disk. What is made is renamed when it is complete. */
+/** Creates an overlay of the image, or an empty disk. It is renamed when it is complete. */
 async function makeDisk(
   { files, run }: QemuStepper,
   want: InstanceWant,
@@ -115,7 +115,7 @@ async function makeDisk(
   const below = baseOf(image)
   const sizeGiB = want.disk?.sizeGiB ?? want.type.diskGiB
   const sizeBytes = Math.max(below?.virtualBytes ?? 0, sizeGiB * GIB)
-  // Unsafe only in that it does not open the base, which was inspected when it was fetched.
+  // `-u` does not open the base, which was inspected when it was fetched.
   const base = below === null ? [] : ['-u', '-b', below.path, '-F', below.format]
   const args = ['create', '-q', '-f', 'qcow2', ...base, `${disk}.new`, String(sizeBytes)]
   const made = await run('qemu-img', args).catch((error: unknown) => {
@@ -140,8 +140,8 @@ async function boot(stepper: QemuStepper, want: InstanceWant, image: MachineImag
 }
 
 /**
- * Starts the process with everything it needs, and closes our own copies: only then does an end of
- * its own show.
+ * Starts the process with everything it needs, and closes our copies: only then can we see that the
+ * process closes its own.
  */
 async function handOver(
   stepper: QemuStepper,
@@ -166,7 +166,7 @@ async function handOver(
   })
 }
 
-/** What /proc/cpuinfo says of the first processor's frequency. */
+/** The frequency of the first processor in /proc/cpuinfo. */
 function tscKhz(text: string): number | null {
   const found = /^cpu MHz\s*: ([0-9.]+)$/m.exec(text)?.[1]
   return found === undefined ? null : Math.round(Number(found) * KHZ_IN_MHZ)
@@ -177,7 +177,7 @@ async function lastLine(file: string): Promise<string> {
   return text.trim().split('\n').at(-1)?.slice(0, MESSAGE_LENGTH) ?? ''
 }
 
-/** Presses the power button until the guest is off, and kills it when the time is up. */
+/** Presses the power button until the guest is off. Kills it when the time is up. */
 async function stop(
   { monitors, files, settings, clock, log }: QemuStepper,
   instance: InstanceId,
@@ -188,7 +188,7 @@ async function stop(
   const { home } = files.paths(instance)
   const giveUpMs = clock.monotonic() + settings.stopSeconds * MS
   for (let leftMs = settings.stopSeconds * MS; leftMs > 0; leftMs = giveUpMs - clock.monotonic()) {
-    // One that does not answer is killed below; the answer of one that is about to go may be lost.
+    // A process that does not answer is killed below. One that is about to end may not answer.
     if (!machine.isOff) await machine.qmp?.execute('system_powerdown').catch(() => undefined)
     const timeoutMs = Math.min(leftMs, machine.qmp === null ? 0 : BUTTON_EVERY_MS)
     if (await awaitEnd(machine.pid, home, { clock, timeoutMs, signal })) return

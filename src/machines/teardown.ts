@@ -1,4 +1,4 @@
-/** Takes what the QEMU driver made off this machine: processes, control groups, and their files. */
+/** Removes what the QEMU driver created: processes, control groups, and their files. */
 import { removeGroup } from '../host/processes/groups.ts'
 import { findProcesses, killProcess, machineHomes } from '../host/processes/processes.ts'
 import { systemClock } from '../lib/clock.ts'
@@ -15,7 +15,7 @@ interface MachinesConfig {
   readonly qemu: { readonly firstUser: number }
 }
 
-/** Kills each machine; its directory says which process is one. */
+/** Kills each machine. Its directory identifies its process. */
 export const MACHINES_TEARDOWN: DriverTeardown<MachinesConfig> = {
   directories: [MACHINES_DIRECTORY, CREATED_IMAGES_DIRECTORY, IMAGE_CACHE_DIRECTORY],
   runtimeDirectories: [MACHINE_SOCKETS_DIRECTORY],

@@ -1,10 +1,10 @@
 /**
- * When to try a step again: at once the first time, then after pauses that double from one second
- * to a minute.
+ * When to repeat a step: at once the first time, then after pauses that double from one second to a
+ * minute.
  *
- * A failed step counts, and so does a start that succeeded, because a workload that keeps being
- * brought down from outside would otherwise be started in a tight loop. Two quiet minutes, or a
- * newly asked boot, forget the past.
+ * Failed steps count. So do successful starts, because a workload that others keep killing would
+ * otherwise be started in a tight loop. Two quiet minutes, or a newly requested boot, reset the
+ * count.
  */
 
 import { type Backoff, pauseMs } from '../lib/retry.ts'
@@ -14,16 +14,13 @@ const PAUSES: Backoff = { firstMs: 1_000, lastMs: 60_000 }
 const FORGOTTEN_AFTER_MS = 2 * PAUSES.lastMs
 
 export interface Attempts {
-  /**
-   * How long to wait from `nowMs` until this kind of step may be tried again; 0 when it may be
-   * tried now.
-   */
+  /** How long to wait from `nowMs` until this kind of step may be tried again. 0: now. */
   waitMs(instance: InstanceId, kind: string, bootCount: number, nowMs: number): number
-  /** Counts a failure; returns how many there were in a row. */
+  /** Counts a failure. Returns the number of consecutive failures. */
   failed(instance: InstanceId, kind: string, bootCount: number, nowMs: number): number
-  /** A start that worked: the next one for the same boot is free, those after it are not. */
+  /** Counts a successful start. The next start for the same boot is free, later ones are not. */
   started(instance: InstanceId, kind: string, bootCount: number, nowMs: number): void
-  /** Forgets all instances but these. */
+  /** Forgets all other instances. */
   keep(instances: ReadonlySet<InstanceId>): void
 }
 
@@ -34,7 +31,7 @@ interface Past {
   readonly atMs: number
 }
 
-/** An empty memory. Times come from one monotonic clock. */
+/** Nothing is counted at first. Times come from one monotonic clock. */
 export function createAttempts(): Attempts {
   const memory = new Map<InstanceId, Map<string, Past>>()
 

@@ -1,9 +1,9 @@
 /**
- * Images that are made of instances (CreateImage): which are under way, and what came of each.
+ * Images that are made from instances (CreateImage): those under way, and the results.
  *
- * The record asks for an image until it is told that there is one, or why not. Each is made in the
- * background, a few at once; how, is the driver's. A fresh daemon is asked for the same images
- * again, and begins those anew that are not whole.
+ * The record asks for an image until a host reports the image or a failure. Each is made in the
+ * background by the driver, a few at once. A new daemon is asked for the same images again, and
+ * starts again those that are incomplete.
  */
 
 import { createAccountLimit, createLooks } from '../images/lookups.ts'
@@ -17,24 +17,24 @@ import type { ImageLook } from '../plan/workloads.ts'
 import type { Capturer } from './driver.ts'
 
 export interface Captures {
-  /** How far the image is; begins to make it when nobody did. Never waits. */
+  /** The state of the image. Starts making it if nothing is known of it. Never waits. */
   look(want: CaptureWant): ImageLook
   /** Whether an image of the instance is being made, so that it must not be started now. */
   holds(instance: InstanceId): boolean
   /**
-   * Removes, in the background, the images that were made here and are none of these; null: it is
-   * not known which there should be. Looks for them when `images` is another list than before, when
-   * an image was made, and when `fresh`.
+   * Removes, in the background, all images that were made here except these. Null: the list is
+   * unknown, so nothing is removed. It checks when `images` is a new list, when an image was made,
+   * and when `fresh` is set.
    */
   keep(images: readonly ImageId[] | null, fresh: boolean): void
-  /** As `Images.watch`. */
+  /** Like `Images.watch`. */
   watch(changed: () => void): () => void
   close(): Promise<void>
 }
 
-/** Each reads and writes a whole disk: more at once would only make each slower. */
+/** Each reads and writes a whole disk, so more at once would only be slower. */
 const CAPTURES_AT_ONCE = 2
-/** How long `close` waits for what is under way; the next daemon finds whatever it leaves. */
+/** How long `close` waits for images under way. The next daemon finds what they leave. */
 const CLOSE_DEADLINE_MS = 5_000
 
 /** Nothing is under way at first. */
@@ -69,7 +69,7 @@ export function createCaptures({
           kept = null
         }
       }
-      // Two images of one instance are made one after the other.
+      // Images of one instance are made one after the other.
       return turns.run({ key: want.instance, owner: want.account }, capture, signal)
     },
   })

@@ -1,10 +1,10 @@
 /**
- * The ports that all drivers share: what runs instances, and what gets their images. One contract
- * suite holds every driver (`test/contract/workloads-contract.ts`).
+ * The interfaces of drivers: what runs instances, and what provides their images. One contract
+ * suite tests every driver (`test/contract/workloads-contract.ts`).
  *
- * A driver knows how to list what runs on this host and how to do one step. It decides nothing:
- * `plan/workloads.ts` compares want and have and names the next step. Every step is safe to repeat
- * and may be cut off anywhere by SIGKILL; the next `list` shows what became of it.
+ * A driver lists what runs on this host, and does single steps. It decides nothing:
+ * `plan/workloads.ts` compares want and have, and names the next step. Every step is safe to
+ * repeat, and may be interrupted anywhere by SIGKILL. The next `list` shows the result.
  */
 import type { Screen, Terminal } from '../lib/terminal.ts'
 import type { DriverDeclaration } from '../model/driver.ts'
@@ -14,9 +14,8 @@ import type { CaptureWant, ImageFindings, ImageWant, InstanceWant } from '../mod
 import type { ImageLook, WorkloadHave } from '../plan/workloads.ts'
 
 /**
- * The steps of the plan (`WorkloadStep` says what each is for), each to its end, each safe to
- * repeat. Errors: `refused` when it can never work (say why), `unavailable` when trying again may
- * help.
+ * The steps of the plan (see `WorkloadStep`). Each is safe to repeat. Errors: `refused` when it can
+ * never succeed (with the reason), `unavailable` when a retry may help.
  */
 export interface WorkloadSteps {
   launch(instance: InstanceWant, digest: string, signal: AbortSignal): Promise<void>
@@ -24,18 +23,17 @@ export interface WorkloadSteps {
   plug(instance: InstanceWant, signal: AbortSignal): Promise<void>
   stop(instance: InstanceId, signal: AbortSignal): Promise<void>
   /**
-   * Removes everything of it. With `keep`, its disk is moved to the directory of that volume first.
+   * Removes everything of it. With `keep`, its disk is first moved to the directory of that volume.
    */
   remove(instance: InstanceId, keep: VolumeId | null): Promise<void>
 }
 
-/** Makes images of this host's instances, and keeps them. */
+/** Makes and stores images of this host's instances. */
 export interface Capturer {
   /**
-   * Makes the image, or finds it made, however long that takes; the caller sees to it that the
-   * instance is not started meanwhile. Safe to repeat, and may be cut off anywhere. `progress` is
-   * told a short sentence as often as there is news. Rejects with the sentence that is to be shown
-   * when the image cannot be made.
+   * Makes the image, unless it exists. May take long. The caller prevents a start of the instance
+   * meanwhile. Safe to repeat, and may be interrupted anywhere. `progress` gets a short sentence
+   * whenever there is news. Rejects with the sentence to show when the image cannot be made.
    */
   capture(
     want: CaptureWant,
@@ -43,7 +41,7 @@ export interface Capturer {
     signal: AbortSignal,
   ): Promise<ImageFindings>
   /**
-   * Removes every image that was made here but `images`, and but what is being made of those in
+   * Removes every image that was made here except `images`, and except attempts for images in
    * `busy`.
    */
   keep(images: ReadonlySet<ImageId>, busy: ReadonlySet<ImageId>): Promise<void>
@@ -51,45 +49,41 @@ export interface Capturer {
 
 export interface WorkloadDriver extends WorkloadSteps {
   readonly name: string
-  /** How long an instance that is asked to stop may take before it is killed. */
+  /** How long an instance may take to stop before it is killed. */
   readonly stopSeconds: number
   readonly capturer: Capturer
   /**
-   * Everything on this machine that carries our mark, whoever made it. `fresh` reads it all anew,
-   * past every cache. Errors: `unavailable` when the engine does not answer.
+   * Everything on this machine with our mark, whoever created it. `fresh` reads everything again,
+   * without caches. Errors: `unavailable` when the engine does not answer.
    */
   list(options: {
     readonly fresh: boolean
     readonly signal: AbortSignal
   }): Promise<readonly WorkloadHave[]>
-  /**
-   * Directories on whose file systems instances are kept, as far as is known: where they may fill
-   * the disk.
-   */
+  /** Directories of instances, as far as known: those whose file systems they may fill. */
   storage(): Promise<readonly string[]>
   /**
-   * The last console output, at most `limitBytes`; null when the instance is none of this driver's.
+   * The last console output, at most `limitBytes`. Null when the driver does not have the instance.
    * Errors: `unavailable`.
    */
   console(instance: InstanceId, limitBytes: number): Promise<Buffer | null>
-  /** Whether anything of an instance is here, running or not. Errors: `unavailable`. */
+  /**
+   * Whether the driver has anything of the instance here, running or not. Errors: `unavailable`.
+   */
   holds(instance: InstanceId): Promise<boolean>
   /**
-   * Attaches to a terminal of an instance that runs: the serial line of a machine, which all who
-   * attach share, or a root shell in a container, one for each. `screen` is null for whoever has a
-   * pipe. Null when the instance is none of this driver's. Errors: `refused` when it does not run,
-   * `unavailable`.
+   * Attaches to a terminal of a running instance: the serial line of a machine, which all clients
+   * share, or a root shell in a container, one for each client. `screen` is null for a client
+   * without one. Null when the driver does not have the instance. Errors: `refused` when it does
+   * not run, `unavailable`.
    */
   attach(instance: InstanceId, screen: Screen | null): Promise<Terminal | null>
   /**
    * Calls `changed` with the instance when something of ours started or ended, and with null when
-   * the engine is back after an absence. Returns a function that ends it.
+   * the engine is back after an absence. The returned function ends it.
    */
   watch(changed: (instance: InstanceId | null) => void): () => void
-  /**
-   * What does not answer at this moment, a sentence each; the engine as a whole aside, of which
-   * `list` tells.
-   */
+  /** A sentence for each part that does not answer now. `list` reports an engine that is away. */
   hanging(): readonly string[]
   close(): Promise<void>
 }
@@ -97,20 +91,19 @@ export interface WorkloadDriver extends WorkloadSteps {
 /** The images that this host has or is fetching. */
 export interface Images {
   /**
-   * What is known of this image now; starts looking, pulling or importing in the background when
-   * nothing is. Never waits. The result of an ended look is kept for a while; a failed one is
-   * looked at anew after some seconds.
+   * The state of this image. Starts inspecting, pulling or importing in the background if nothing
+   * is known. Never waits. A result is kept for a while. A failure is tried again after some
+   * seconds.
    */
   look(image: ImageWant): ImageLook
-  /** Calls `changed` when a look ended or its progress moved. Returns a function that ends it. */
+  /** Calls `changed` when a result or progress is new. The returned function ends it. */
   watch(changed: () => void): () => void
   /** Ends all work in progress. */
   close(): Promise<void>
 }
 
 /**
- * A driver at work on this host: what it says of itself, what runs its instances, and what gets
- * their images.
+ * A driver on this host: its declaration, what runs its instances, and what provides their images.
  */
 export interface OpenDriver {
   readonly declaration: DriverDeclaration
@@ -119,25 +112,25 @@ export interface OpenDriver {
 }
 
 /**
- * How what a driver made is taken off a machine by `atoll teardown`, without a daemon and without
- * records; safe to repeat. `C` is the part of the configuration that it goes by.
+ * How `atoll teardown` removes what a driver created, without a daemon and without records. Safe to
+ * repeat. `C` is the part of the configuration that it needs.
  */
 export interface DriverTeardown<C> {
   /**
-   * Directories below the state directory in which it keeps instances and images. Removed once all
-   * instances are.
+   * Its directories of instances and images, below the state directory. They are removed after all
+   * instances.
    */
   readonly directories: readonly string[]
   /** The same below the runtime directory. */
   readonly runtimeDirectories: readonly string[]
   /**
-   * Ends and removes every instance that carries our mark, and what else it made outside of its
-   * directories. Resolves with a line for each thing done.
+   * Ends and removes every instance with our mark, and what else it created outside its
+   * directories. Resolves with a line for each thing that was done.
    */
   removeInstances(config: C): Promise<readonly string[]>
 }
 
-/** What whoever attaches to an instance that does not run is told. */
+/** The error for attaching to an instance that does not run. */
 export function notRunning(instance: InstanceId): AtollError {
   const mend = `start it with: aws ec2 start-instances --instance-ids ${instance}`
   return refused('IncorrectInstanceState', `${instance} does not run; ${mend}`)

@@ -1,9 +1,9 @@
 /**
- * Lists of an engine that may be slow or hung, so that nobody but its own instances waits for it.
+ * Lists the instances of an engine that may be slow or hang, so that only its own instances wait
+ * for it.
  *
- * A list that is not there in a moment goes on in the background; its pass does without, and the
- * end of it asks for another pass, which takes what it found. While it goes on, passes do not wait
- * at all.
+ * A list that is late goes on in the background. Its pass continues without it, and its end asks
+ * for another pass, which uses the result. Meanwhile passes do not wait at all.
  */
 import type { Clock } from '../lib/clock.ts'
 import { inTime } from '../lib/deadline.ts'
@@ -13,27 +13,26 @@ import type { InstanceId } from '../model/ids.ts'
 import type { WorkloadHave } from '../plan/workloads.ts'
 import type { WorkloadDriver } from './driver.ts'
 
-/** What an engine says it has. */
+/** The instances that an engine has. */
 interface Listed {
   readonly haves: readonly WorkloadHave[]
   /**
-   * Instances that a step was in progress for when the list was begun: of those it may tell the
-   * past.
+   * Instances with a step in progress when the list began. What the list says of them may be old.
    */
   readonly busy: ReadonlySet<InstanceId>
 }
 
 export interface PatientList {
-  /** Errors: `unavailable` while the engine does not answer, and the driver's own. */
+  /** Errors: `unavailable` while the engine does not answer, and the driver's own errors. */
   read(fresh: boolean, signal: AbortSignal): Promise<Listed>
 }
 
 /**
- * How long a pass waits for an engine that answered the last time. A healthy one takes some
+ * How long a pass waits for an engine that answered last time. A healthy one takes some
  * milliseconds.
  */
 const PATIENCE_MS = 1_000
-/** A list that was late is good for so long: the pass that it asks for comes at once. */
+/** For how long a late list is used. The pass that it asks for comes at once. */
 const LATE_GOOD_MS = 2_000
 
 interface Parts {
@@ -44,7 +43,7 @@ interface Parts {
   readonly log: Log
 }
 
-/** Nothing is being listed. */
+/** No list is under way at first. */
 export function createPatientList({ driver, busy, wake, clock, log }: Parts): PatientList {
   let underWay: Promise<Listed> | null = null
   let late: { readonly listed: Promise<Listed>; readonly atMs: number } | null = null
@@ -54,7 +53,7 @@ export function createPatientList({ driver, busy, wake, clock, log }: Parts): Pa
     return driver.list({ fresh, signal }).then((haves) => ({ haves, busy: before }))
   }
 
-  /** What comes too late for its pass is kept for the next, be it a list or a failure. */
+  /** A late result, a list or a failure, is kept for the next pass. */
   function goOn(listing: Promise<Listed>): void {
     const beganMs = clock.monotonic()
     underWay = listing

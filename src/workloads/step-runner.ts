@@ -1,8 +1,8 @@
 /**
- * Steps in the background: at most one per instance, a limited number in all, pauses after those
- * that fail.
+ * Runs steps in the background: at most one for each instance, a limited number in all, with pauses
+ * after failures.
  *
- * It remembers only what holds steps back; a fresh one is always right, if more eager.
+ * What it remembers only delays steps, so a new one is correct, too.
  */
 import type { Clock } from '../lib/clock.ts'
 import { inTime } from '../lib/deadline.ts'
@@ -16,28 +16,27 @@ import type { WorkloadDriver } from './driver.ts'
 
 export interface StepRunnerOptions {
   readonly driver: WorkloadDriver
-  /** Asks for another pass: a step ended, or a pause is over. */
+  /** Asks for another pass: a step or a pause has ended. */
   readonly wake: () => void
   readonly clock: Clock
   readonly log: Log
   readonly meters: WorkloadMeters
 }
 
-/** Steps in progress at one time, stops aside: those only wait. */
+/** Maximum number of concurrent steps. Stops do not count, because they only wait. */
 const CONCURRENT_STEPS = 8
 /**
- * A step that takes longer hangs, a stop aside: what it waits for is named, and its place is free
- * for others...
+ * A step that takes longer hangs (except a stop). It is reported, and another step gets its place.
  */
 const LATE_MS = 30_000
-/** ...as long as no more than this hang. */
+/** Maximum number of hanging steps whose places others get. */
 const LATE_STEPS = 64
 /**
- * What fails this often for one boot is not tried again if it never ran; the pauses between add up
- * to seven seconds.
+ * A step that fails this often for one boot is not repeated if the instance never ran. The pauses
+ * between add up to seven seconds.
  */
 const LAUNCH_ATTEMPTS = 4
-/** How long `close` waits for steps in progress; the next daemon finds whatever they leave. */
+/** How long `close` waits for steps in progress. The next daemon finds what they leave. */
 const CLOSE_DEADLINE_MS = 5_000
 
 interface InProgress {
@@ -47,7 +46,7 @@ interface InProgress {
   readonly done: Promise<void>
 }
 
-/** Carries out the steps of the plan and tells, by `wake`, when to plan again. */
+/** Runs the steps of the plan. `wake` says when to plan again. */
 export class StepRunner {
   readonly #options: StepRunnerOptions
   readonly #meters: WorkloadMeters
@@ -69,14 +68,14 @@ export class StepRunner {
     return new Set(this.#running.keys())
   }
 
-  /** Why steps for this boot of the instance should not be tried any longer, if so. */
+  /** Why steps for this boot of the instance should not be repeated. Undefined if they may. */
   problem(instance: InstanceId, bootCount: number | undefined): WorkloadProblem | undefined {
     const problem = this.#problems.get(instance)
     return problem?.bootCount === bootCount ? problem : undefined
   }
 
   /**
-   * Starts the step if it may be tried now and there is room; otherwise the plan will come to it
+   * Starts the step if it may be tried now and a place is free. Otherwise the plan will name it
    * again.
    */
   offer(step: WorkloadStep, bootCount: number): void {
@@ -86,18 +85,18 @@ export class StepRunner {
       this.#wakeAfter(waitMs)
       return
     }
-    // The end of any step wakes the agent, which plans this one again.
+    // The end of any step wakes the agent, and the plan names this one again.
     if (step.kind === 'stop' || this.room() > 0) this.#begin(step, bootCount)
   }
 
-  /** How many more steps could begin now, stops aside. */
+  /** How many more steps could start now, not counting stops. */
   room(): number {
     const steps = [...this.#running.values()].filter(({ step }) => step.kind !== 'stop')
     const late = steps.filter((one) => this.#isLate(one)).length
     return CONCURRENT_STEPS - (steps.length - Math.min(late, LATE_STEPS))
   }
 
-  /** The steps that hang, a sentence each. */
+  /** A sentence for each step that hangs. */
   hanging(): readonly string[] {
     const late = [...this.#running.values()].filter((one) => this.#isLate(one))
     const nowMs = this.#options.clock.monotonic()
@@ -113,19 +112,19 @@ export class StepRunner {
     return this.#options.clock.monotonic() - sinceMs > patienceMs
   }
 
-  /** Gives up a stop in progress: what follows kills, so it need not be waited for. */
+  /** No longer waits for a stop in progress, because the next step kills the instance. */
   overtake(instance: InstanceId): void {
     const one = this.#running.get(instance)
     if (one?.step.kind === 'stop') one.abort.abort()
   }
 
-  /** Forgets all instances but these. */
+  /** Forgets all other instances. */
   keep(instances: ReadonlySet<InstanceId>): void {
     this.#attempts.keep(instances)
     for (const id of this.#problems.keys()) if (!instances.has(id)) this.#problems.delete(id)
   }
 
-  /** Begins nothing more and waits a while for what is in progress. */
+  /** Starts nothing more, and waits a while for steps in progress. */
   async close(): Promise<void> {
     this.#closing.abort()
     for (const id of this.#running.keys()) this.overtake(id)
@@ -160,7 +159,7 @@ export class StepRunner {
       this.#meters.steps.inc({ driver: this.#driver, step: kind, outcome: 'done' })
       log.info({ instance, step: kind, durationMs: Math.round(endMs - startMs) }, 'workload step')
     } catch (error) {
-      // Overtaken by a termination: not a failure.
+      // A termination replaced it, so it is not a failure.
       if (signal.aborted) return
       this.#meters.steps.inc({ driver: this.#driver, step: kind, outcome: 'failed' })
       log.warn({ instance, step: kind, error }, 'workload step failed')
@@ -171,7 +170,7 @@ export class StepRunner {
     }
   }
 
-  /** One timer, for the nearest of all pauses: the pass that it causes sets the next. */
+  /** One timer for the shortest pause. The pass that it causes sets the next. */
   #wakeAfter(waitMs: number): void {
     const { clock, wake } = this.#options
     const atMs = clock.monotonic() + waitMs

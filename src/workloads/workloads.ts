@@ -1,15 +1,17 @@
 /**
- * Workloads: the instances themselves. One service for each driver, so that an engine that is away
- * holds back its own instances only.
+ * Workloads: the instances themselves. There is one service for each driver, so that an engine that
+ * is away delays only its own instances.
  *
- * Its part of the want: `local.instances`, `local.images` and `local.captures` of its driver, and
- * `local.keptImages`. The pure function is `plan/workloads.ts`. The steps that it names are done by
- * the driver (`driver.ts`) in the background: at most one per instance and a limited number in all.
- * A fresh daemon recognises what an older one left by the driver's list, which goes by the marks of
- * `model/names.ts`. If the daemon dies on any line, instances go on: they are not its children.
- * What was in progress shows in the next list. Rules and links belong to other services, which come
- * before this one. Every pass plans from a list. What is remembered (steps in progress, pauses)
- * only holds steps back.
+ * - Its part of the want: `local.instances`, `local.images` and `local.captures` of its driver, and
+ *   `local.keptImages`. The pure function is `plan/workloads.ts`.
+ * - The driver (`driver.ts`) runs the steps in the background: at most one for each instance, and a
+ *   limited number in all.
+ * - A new daemon recognises what an older one created by the driver's list, which uses the names in
+ *   `model/names.ts`.
+ * - If the daemon dies here, instances go on: they are not its children. The next list shows the
+ *   result of interrupted steps.
+ * - Links and rules belong to other services, which are applied before this one.
+ * - Every pass plans from a list. What is remembered (steps in progress, pauses) only delays steps.
  */
 import type { DriverDeclaration, DriverName } from '../model/driver.ts'
 import { assertNever } from '../model/errors.ts'
@@ -23,13 +25,13 @@ import { createPatientList } from './patient-list.ts'
 import { StepRunner, type StepRunnerOptions } from './step-runner.ts'
 
 export interface WorkloadsOptions extends StepRunnerOptions {
-  /** What the driver says of itself. */
+  /** The driver's declaration. */
   readonly declaration: DriverDeclaration
   readonly images: Images
 }
 
 /**
- * The service; wakes the agent when a step ended, when a workload changed by itself, and when an
+ * The service. It wakes the agent when a step ends, when a workload changes by itself, and when an
  * image is ready.
  */
 export function createWorkloads(options: WorkloadsOptions): HostService {
@@ -39,7 +41,7 @@ export function createWorkloads(options: WorkloadsOptions): HostService {
   const list = createPatientList({ driver, busy: () => runner.busy(), wake, clock, log })
   const isMine = (one: { readonly driver: DriverName }) => one.driver === declaration.name
   const ends = [
-    // The end of a step wakes the agent anyhow.
+    // The end of a step wakes the agent anyway.
     driver.watch((instance) => {
       if (instance === null || !runner.busy().has(instance)) wake()
     }),
@@ -50,7 +52,7 @@ export function createWorkloads(options: WorkloadsOptions): HostService {
   function decide(id: InstanceId, { want, have }: Case): readonly Fact[] {
     const problem = runner.problem(id, want?.bootCount)
     const plan = planWorkload(want, have, (image) => images.look(image), problem)
-    // Its disk is being copied. The end of that wakes the agent, which plans the start again.
+    // Its disk is being copied. The end of that wakes the agent, and the start is planned again.
     const waits = plan.step?.kind === 'start' && captures.holds(id)
     if (plan.step !== null && !waits) runner.offer(plan.step, want?.bootCount ?? 0)
     return plan.facts
@@ -62,11 +64,11 @@ export function createWorkloads(options: WorkloadsOptions): HostService {
     engine: driver.name,
 
     async apply({ want, resync, signal }) {
-      // A step that ends while the list is being read makes the list old for its instance: leave
-      // that one to the next pass.
+      // If a step ends during the reading of the list, the list is old for its instance, which
+      // waits for the next pass.
       const { haves, busy } = await list.read(resync, signal)
-      // Before the instances are planned: what must not be started while an image is made of it is
-      // known then.
+      // Before instances are planned, because an instance must not be started while an image is
+      // made from it.
       const facts: Fact[] = [
         ...imageFacts(want.local.images.filter(isMine), (image) => images.look(image)),
         ...imageFacts(want.local.captures.filter(isMine), (image) => captures.look(image)),
@@ -75,12 +77,12 @@ export function createWorkloads(options: WorkloadsOptions): HostService {
       const { instances, unreadable } = want.local
       const wanted = instances.filter(isMine)
       const others = new Set(instances.filter((one) => !isMine(one)).map(({ id }) => id))
-      // What the records say of it cannot be read, or names another driver: it is left as it is.
+      // The row of the instance is unreadable or names another driver, so it is left alone.
       const isLeft = (id: InstanceId) =>
         unreadable.any || unreadable.ids.includes(id) || others.has(id)
       const cases = pair(wanted, haves)
-      // What is claimed dies with this host: claim only what can be started now, and leave the rest
-      // to whoever may have to.
+      // A claimed instance cannot move to another host. So only those are claimed that can start
+      // now.
       let claims = runner.room()
       runner.keep(new Set(cases.keys()))
       for (const [id, one] of cases) {
@@ -111,13 +113,13 @@ export function createWorkloads(options: WorkloadsOptions): HostService {
 
 const STATES = ['remains', 'lost', 'created', 'running', 'ended', 'busy'] as const
 
-/** What one instance should be and is. */
+/** One instance: what it should be, and what it is. */
 interface Case {
   readonly want?: InstanceWant
   readonly have?: WorkloadHave
 }
 
-/** What the host should have and what it has, side by side, in ascending order of id. */
+/** Matches want and have, in ascending order of id. */
 function pair(
   wanted: readonly InstanceWant[],
   haves: readonly WorkloadHave[],
