@@ -1,8 +1,8 @@
 /**
- * Root file system archives: read as the hostile input they are, and handed to the Docker Engine as
+ * Root file system archives. They are treated as hostile input, and passed to the Docker Engine as
  * plain tar.
  *
- * Only tar and gzip are accepted, and we unpack gzip ourselves, so that nothing can expand past the
+ * Only tar and gzip are accepted. We unpack gzip ourselves, so that nothing can grow past the
  * limits inside the engine.
  */
 import { createHash } from 'node:crypto'
@@ -20,19 +20,19 @@ import { finished } from './progress.ts'
 
 export interface ArchiveFile {
   readonly path: string
-  /** `sha256:…` of the file as it is. */
+  /** `sha256:…` of the file itself. */
   readonly digest: string
   readonly compressed: boolean
 }
 
-/** Tag under which an imported archive is kept: it names the content. */
+/** Tag of an imported archive, derived from its content. */
 export function archiveTag(digest: string): string {
   return `${IMAGE_REPOSITORY}:${digest.slice('sha256:'.length)}`
 }
 
 /**
- * Looks at the file and hashes it; refused when it is not one that may be imported. The limit in
- * bytes holds for what it unpacks to, too, which also ends a gzip bomb.
+ * Inspects and hashes the file. Refuses a file that may not be imported. The limit in bytes also
+ * applies to the unpacked content, which stops a gzip bomb.
  */
 export async function readArchive(
   path: string,
@@ -50,9 +50,9 @@ export async function readArchive(
 }
 
 /**
- * Imports the archive under `archiveTag` and calls `progress` with the unpacked bytes so far.
- * Rejects `unavailable` when the file changed since it was hashed, `refused` when it unpacks to too
- * much or is damaged.
+ * Imports the archive under `archiveTag`, and calls `progress` with the unpacked bytes so far.
+ * Rejects with `unavailable` when the file has changed since it was hashed, and with `refused` when
+ * it unpacks to too much or is damaged.
  */
 export async function importArchive(
   docker: Dockerode,
@@ -66,8 +66,8 @@ export async function importArchive(
   try {
     const hash = createHash('sha256')
     const counted = limited(archive.path, maxBytes, progress)
-    // Neither the file's side nor the engine's sees by itself that the other has given up: it would
-    // wait for ever.
+    // Neither the reading side nor the engine notices by itself that the other has given up; it
+    // would wait for ever.
     const broken = new AbortController()
     const abortSignal = AbortSignal.any([signal, broken.signal])
     const fed = pipeline(

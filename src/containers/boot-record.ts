@@ -1,10 +1,10 @@
 /**
- * The one thing about an instance that its container cannot remember: for which boot it was last
- * started.
+ * The boot record: for which boot a container was last started, which the container itself cannot
+ * store.
  *
- * `<stateDir>/instances/<id>/boot.json` is written *before* each start of a container. It names the
- * start before it, so after a crash the next daemon can tell by the container's StartedAt whether
- * the announced start took place.
+ * `<stateDir>/instances/<id>/boot.json` is written *before* each start. It has the StartedAt of the
+ * start before. So after a crash the next daemon can tell from the container's StartedAt whether
+ * the recorded start took place.
  */
 import { mkdir, readdir } from 'node:fs/promises'
 import { z } from 'zod'
@@ -21,30 +21,29 @@ const recordSchema = z.strictObject({
 /** A start that was about to happen. */
 export interface BootRecord {
   readonly bootCount: number
-  /** The container's StartedAt as it was before. */
+  /** The container's StartedAt before it. */
   readonly startedBefore: string
 }
 
 /**
- * The directories of instances under the state directory. They hold nothing but small files of
- * ours.
+ * The directories of instances below the state directory. They contain only small files of ours.
  */
 export interface InstanceFiles {
   /** Absolute path of an instance's directory. */
   path(instance: InstanceId): string
-  /** Instances that have one. */
+  /** Instances that have a directory. */
   list(): Promise<readonly InstanceId[]>
-  /** Null when there is none that can be read: the instance is then adopted as it is. */
+  /** Null when no record is readable. Then the running instance is accepted as it is. */
   readBoot(instance: InstanceId): Promise<BootRecord | null>
-  /** Replaces the record atomically; makes the directory when it is missing. */
+  /** Replaces the record atomically. Creates the directory if it is missing. */
   writeBoot(instance: InstanceId, record: BootRecord): Promise<void>
-  /** Removes the directory; does nothing when there is none. */
+  /** Removes the directory. Does nothing if there is none. */
   remove(instance: InstanceId): Promise<void>
 }
 
 /**
- * Instance directories under `<stateDir>/instances`, which only root may enter: they hold user
- * data.
+ * Instance directories in `<stateDir>/instances`, which only root may enter, because they contain
+ * user data.
  */
 export function createInstanceFiles(stateDir: string): InstanceFiles {
   const root = below(stateDir, CONTAINERS_DIRECTORY)
@@ -66,8 +65,8 @@ export function createInstanceFiles(stateDir: string): InstanceFiles {
 }
 
 /**
- * The boot that a container's last start was for: the record's own once StartedAt has moved on,
- * else the one before.
+ * The boot of a container's last start: the record's own if StartedAt has changed, otherwise the
+ * one before.
  */
 export function bootOf(record: BootRecord | null, startedAt: string): number | null {
   if (record === null) return null

@@ -1,10 +1,10 @@
 /**
- * Images of containers: committed by the engine under a tag that names the image, which is there
- * when it is whole. What the container has in volumes is added as a layer (`docker-layer.ts`).
+ * Images of containers. The engine commits a container under a tag with the image's id; the tag
+ * exists when the image is complete. The contents of the container's volumes are added as a layer
+ * (`layer.ts`).
  *
- * Unless the caller forbade to interrupt it (NoReboot), the container is held still for as long as
- * the engine takes. What we put before the image's own command (`docker-spec.ts`) is taken out
- * again.
+ * Unless the caller forbade it (NoReboot), the container is paused while the engine copies. The
+ * command that we put before the image's own (`spec.ts`) is removed again.
  */
 import { mkdir, readdir } from 'node:fs/promises'
 import type Dockerode from 'dockerode'
@@ -39,7 +39,7 @@ interface DockerCaptureTools {
 }
 
 const NOT_FOUND = 404
-/** An image that a container is made from keeps its tag. */
+/** An image that a container uses keeps its tag. */
 const CONFLICT = 409
 
 /** Makes images with this engine. */
@@ -82,10 +82,10 @@ export function createDockerCapturer(tools: DockerCaptureTools): Capturer {
   }
 }
 
-/** One image under way. */
+/** One image that is being made. */
 interface CaptureJob {
   readonly want: CaptureWant
-  /** An empty directory for it alone. */
+  /** An empty directory for this image only. */
   readonly dir: string
   readonly progress: (message: string) => void
   readonly signal: AbortSignal
@@ -115,7 +115,7 @@ async function make(tools: DockerCaptureTools, job: CaptureJob): Promise<void> {
     progress('Copying the volumes')
     await packVolumes(container, places, base, dir, { ...tools, signal })
   }
-  // Both at one moment, as the engine's own pause can hold for the first alone.
+  // Both at the same moment. The engine's own pause would only cover the first.
   if (want.reboot && inspected.State.Running) await pauses.during(want.instance, id, copy)
   else await copy()
   const part = await docker.getImage(partTag(want.id)).inspect()
@@ -124,8 +124,8 @@ async function make(tools: DockerCaptureTools, job: CaptureJob): Promise<void> {
 }
 
 /**
- * Data that is neither on the root disk nor in a volume of the container's own would be missing
- * without a word.
+ * Data outside the root disk and the container's own volumes would be missing from the image, so it
+ * is refused.
  */
 function refuseForeign({ mounts }: Places): void {
   const foreign = mounts.find(
@@ -139,8 +139,8 @@ function refuseForeign({ mounts }: Places): void {
 }
 
 /**
- * The last part of the engine's directory, where containers have users of their own, says which
- * (dockerd(8), --userns-remap).
+ * Where containers have users of their own, the last part of the engine's directory has the first
+ * user numbers (dockerd(8), --userns-remap).
  */
 function idBaseOf({ hasUserNamespace, rootDirectory }: DockerInfo): IdBase {
   if (!hasUserNamespace) return null
@@ -181,7 +181,7 @@ function listOf(value: string | readonly string[] | null | undefined): readonly 
   return typeof value === 'string' ? [value] : value
 }
 
-/** All that were made on this host. */
+/** All images that were made on this host. */
 async function committed(docker: Dockerode) {
   const found = await docker.listImages({ filters: { reference: [IMAGE_REPOSITORY] } })
   return found

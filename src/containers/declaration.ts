@@ -1,8 +1,8 @@
-/** What Atoll must know of the Docker driver. Pure. */
+/** The declaration of the Docker driver. Pure. */
 import { type DriverDeclaration, FIRST_DRIVERS } from '../model/driver.ts'
 import { parseImageLocation } from '../model/image-location.ts'
 
-/** Containers: a veth each, no volume, and the limits that they were made with. */
+/** Containers: each has veths and no volume, and keeps the limits that it was created with. */
 export const DOCKER: DriverDeclaration = {
   name: FIRST_DRIVERS.container,
   service: 'containers',

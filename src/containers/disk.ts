@@ -1,10 +1,10 @@
 /**
- * How much of the host's disk containers have written, where the file system does not hold them to
+ * Measures how much of the host's disk containers have written, where the file system cannot limit
  * it.
  *
- * Looked at in the background, one container after the other, as often as looking is cheap. What
- * counts is what is allocated, and how many files there are, of all that is the container's own:
- * its writable layer and the volumes that its image asks for.
+ * Containers are measured in the background, one after the other, as often as that is cheap. It
+ * counts the allocated bytes and the number of files of everything that belongs to the container:
+ * its writable layer, and the volumes that its image declares.
  */
 import type Dockerode from 'dockerode'
 import type { Clock } from '../lib/clock.ts'
@@ -20,20 +20,20 @@ interface DiskUse {
   readonly files: number
 }
 
-/** A container that is looked at. */
+/** A container that is measured. */
 interface Followed {
   readonly container: string
-  /** Of its disk. */
+  /** The limit of its disk. */
   readonly limitGiB: number
 }
 
 export interface DiskLook {
   /**
-   * Looks at this container from now on. Says what it had in excess of its limit when it was last
-   * looked at; null: nothing.
+   * Measures this container from now on. Returns the excess over its limit at the last measurement.
+   * Null: none.
    */
   follow(instance: InstanceId, followed: Followed): string | null
-  /** Forgets all but these. */
+  /** Forgets all other containers. */
   keep(instances: ReadonlySet<InstanceId>): void
 }
 
@@ -42,19 +42,19 @@ interface DiskTools {
   readonly run: Runner
   readonly clock: Clock
   readonly log: Log
-  /** Ends the looking. */
+  /** Ends the measurements. */
   readonly signal: AbortSignal
-  /** Told when a container has more than its limit. */
+  /** Called when a container exceeds its limit. */
   readonly exceeded: (instance: InstanceId) => void
 }
 
 const LOOK_EVERY_MS = 10_000
-/** Looking takes at most this part of the time. */
+/** The measurements take at most this part of the time. */
 const SHARE = 0.05
 const ASK_TIMEOUT_MS = 10_000
 const DU_TIMEOUT_MS = 120_000
 
-/** Begins to look. */
+/** Starts measuring. */
 export function startDiskLook(tools: DiskTools): DiskLook {
   const { clock, log, signal } = tools
   const all = new Map<InstanceId, Followed>()
@@ -64,7 +64,7 @@ export function startDiskLook(tools: DiskTools): DiskLook {
     for (const [instance, { container, limitGiB }] of [...all]) {
       signal.throwIfAborted()
       const use = await look(tools, container).catch((error: unknown) => {
-        // It may have gone meanwhile; and an engine that is away is told of by others.
+        // The container may have gone meanwhile. An engine that is away is reported elsewhere.
         log.debug({ instance, error }, 'the disk of a container could not be looked at')
         return null
       })
@@ -109,7 +109,7 @@ async function look(
   if (found.upper === null) return null
   const places = [found.upper, ...volumesOf(found).map(({ source }) => source)]
   const count = async (what: string): Promise<number> => {
-    // The total is the last line. A file that goes while it is counted makes the exit code 1.
+    // The total is in the last line. The exit code is 1 when a file disappears during the count.
     const args = ['-n', '19', 'du', '-sxc', what, '--', ...places]
     const { stdout } = await run('nice', args, { timeoutMs: DU_TIMEOUT_MS, signal })
     return Number.parseInt(stdout.trim().split('\n').at(-1) ?? '', 10)
@@ -119,12 +119,11 @@ async function look(
 }
 
 /**
- * As many as a file system of that size is made with by default (mke2fs.conf(5), inode_ratio
- * 16384).
+ * The default number of files on a file system of that size (mke2fs.conf(5), inode_ratio 16384).
  */
 const FILES_PER_GIB = 65_536
 
-/** What is said of a container that has used more than so many GiB; null when it has not. */
+/** The message about a container that exceeds this many GiB. Null when it does not. */
 export function excessOf({ bytes, files }: DiskUse, limitGiB: number): string | null {
   const limit = `its limit is ${limitGiB} GiB and ${limitGiB * FILES_PER_GIB} files, by its type`
   if (bytes > limitGiB * GIB) return `it has written ${Math.ceil(bytes / GIB)} GiB; ${limit}`

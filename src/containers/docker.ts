@@ -1,15 +1,16 @@
 /**
  * Containers: the workload driver on the Docker Engine.
  *
- * Which part of want is mine? Each `InstanceWant` whose image is a container's; the decisions are
- * in `plan/workloads.ts`, the container's description in `docker-spec.ts`, what the engine's
- * answers mean in `docker-have.ts` (all pure). How does a fresh daemon recognise what an older one
- * left? By label `atoll.instance` together with the name `atoll-<id>` (an image or a person may set
- * the one or the other), and by the directories `<stateDir>/instances/<id>`. If we die on this very
- * line, does traffic fail closed and do running instances keep running? Containers are children of
- * the engine, not of ours. One that was started and not yet plugged in waits in its entry script
- * without a NIC until the next daemon plugs it in; its boot record was written before the start
- * (`boot-record.ts`). From scratch: `list` with `fresh`, which trusts no cache.
+ * - Its part of the want: each `InstanceWant` with this driver. `plan/workloads.ts` decides,
+ *   `spec.ts` describes a container to the engine, and `have.ts` interprets the engine's answers
+ *   (all pure).
+ * - A new daemon recognises containers by the label `atoll.instance` together with the name
+ *   `atoll-<id>` (an image or a person may set one of them), and by the directories
+ *   `<stateDir>/instances/<id>`.
+ * - If the daemon dies here, containers go on: they are the engine's children. One that was started
+ *   but not plugged in waits in its entry script, without a NIC, until the next daemon plugs it in.
+ *   Its boot record was written before the start (`boot-record.ts`).
+ * - `list` with `fresh` uses no cache.
  */
 import type Dockerode from 'dockerode'
 import { tail } from '../consoles/kept.ts'
@@ -38,18 +39,18 @@ import { createDockerSteps } from './steps.ts'
 import { createEngineWays } from './ways.ts'
 
 interface DockerSettings {
-  /** Where the engine answers. */
+  /** The engine's socket. */
   readonly engineSocket: string
-  /** Where instances' directories are kept, `/var/lib/atoll`. */
+  /** The state directory, `/var/lib/atoll`, with the instances' directories. */
   readonly stateDir: string
   readonly zone: string
-  /** How long an instance may take to end after it was asked to; then it is killed. */
+  /** How long an instance may take to stop before it is killed. */
   readonly stopSeconds: number
   /** MTU of the guests' NICs. */
   readonly mtuBytes: number
   /** The tables of this machine that all instances share. */
   readonly tables: MachineTables
-  /** A statically linked busybox, `/bin/busybox` with Debian's busybox-static. */
+  /** A statically linked busybox, such as `/bin/busybox` of Debian's busybox-static. */
   readonly busyboxPath: string
 }
 
@@ -58,20 +59,20 @@ export interface DockerDriverOptions {
   readonly images: DockerImages
   readonly host: Pick<Host, 'plugNic' | 'isPlugged' | 'limitUserNamespace'>
   readonly settings: DockerSettings
-  /** Starts `du`. */
+  /** Runs `du`. */
   readonly run: Runner
   readonly clock: Clock
   readonly log: Log
 }
 
 const NOT_FOUND = 404
-/** Console lines asked of the engine at most; its files are limited in bytes already. */
+/** Maximum number of console lines. The engine's files are limited in bytes as well. */
 const CONSOLE_LINES = 10_000
 const LAST_LINES = { follow: false, stdout: true, stderr: true, tail: CONSOLE_LINES } as const
-/** An engine that takes longer to say what it has counts as away. */
+/** An engine that takes longer to list its containers counts as away. */
 const ANSWER_DEADLINE_MS = 30_000
 
-/** The driver. It opens no connection before it is first asked something. */
+/** The driver. It does not connect before its first call. */
 export function createDockerDriver(options: DockerDriverOptions): WorkloadDriver {
   const { docker, settings, clock, log } = options
   const files = createInstanceFiles(settings.stateDir)
@@ -169,7 +170,10 @@ async function readConsole(
   }
 }
 
-/** Has the cache follow the engine's events, and tells of them. Returns a function that ends it. */
+/**
+ * Keeps the cache current with the engine's events, and reports them. The returned function ends
+ * it.
+ */
 function watchEngine(
   { docker, clock, log, cache, ways }: Reader & { readonly log: Log },
   closing: AbortSignal,
@@ -180,7 +184,7 @@ function watchEngine(
   const listener = {
     connected: () => {
       cache.trust(true)
-      // It may have been started anew, in another way.
+      // The engine may have been restarted with another configuration.
       ways.forget()
       changed(null)
     },

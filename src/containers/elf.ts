@@ -1,4 +1,4 @@
-/** Whether a program needs a dynamic loader, from its ELF header (elf(5)). Pure. */
+/** Tells from its ELF header whether a program needs a dynamic loader (elf(5)). Pure. */
 
 const MAGIC = 0x7f454c46
 const CLASS_OFFSET = 4
@@ -9,12 +9,12 @@ const PROGRAM_HEADERS_OFFSET = 32
 const PROGRAM_HEADER_SIZE_OFFSET = 54
 const PROGRAM_HEADER_COUNT_OFFSET = 56
 const HEADER_BYTES = 64
-/** p_type of the segment that names the loader. */
+/** p_type of the segment with the loader's name. */
 const PT_INTERP = 3
 
 /**
- * True for a 64-bit little-endian ELF program all of whose program headers are in `head` and none
- * of which names a loader.
+ * True for a 64-bit little-endian ELF program whose program headers are all in `head`, and that
+ * names no loader.
  */
 export function isStaticElf(head: Buffer): boolean {
   if (head.length < HEADER_BYTES || head.readUInt32BE(0) !== MAGIC) return false

@@ -1,6 +1,5 @@
 /**
- * What an error of the Docker Engine means to us, decided once, by status code and errno and never
- * by its text.
+ * Classifies errors of the Docker Engine by status code and errno, never by their text.
  * https://docs.docker.com/reference/api/engine/version/v1.41/ (errors of each operation)
  */
 
@@ -9,15 +8,15 @@ import { AtollError, messageOf, refused, unavailable } from '../model/errors.ts'
 
 const BAD_REQUEST = 400
 
-/** The HTTP status of an engine's error, or undefined when the engine did not answer at all. */
+/** The HTTP status of an engine's error. Undefined when the engine did not answer. */
 export function statusOf(error: unknown): number | undefined {
   return numberField(error, 'statusCode')
 }
 
 /**
  * `refused` when the engine says that the request itself is wrong (a command, user or directory
- * that the image does not have); `unavailable` for everything else. `doing` names what was tried
- * and with what: `start docker://web:1`.
+ * that the image does not have), otherwise `unavailable`. `doing` names the attempt, such as `start
+ * docker://web:1`.
  */
 export function dockerError(error: unknown, doing: string): AtollError {
   if (error instanceof AtollError) return error
@@ -27,12 +26,12 @@ export function dockerError(error: unknown, doing: string): AtollError {
     : unavailable(message, error)
 }
 
-/** What docker-modem puts before the engine's words: `(HTTP code 500) server error - `. */
+/** The prefix that docker-modem adds to the engine's message: `(HTTP code 500) server error - `. */
 const CLIENT_PREFIX = /^\(HTTP code \d{3}\) .*? - /
 
 /**
- * The engine's own words, without the client's prefix. Of an answer that is a stream, docker-modem
- * keeps no document.
+ * The engine's message, without the client's prefix. If the answer is a stream, docker-modem has no
+ * message.
  */
 export function reasonOf(error: unknown): string {
   const json = field(error, 'json')
@@ -49,10 +48,10 @@ function numberField(value: unknown, name: string): number | undefined {
   return typeof found === 'number' ? found : undefined
 }
 
-/** What connect(2) and a broken connection give while no engine listens on the socket. */
+/** Errors of connect(2), and of a broken connection, while no engine listens on the socket. */
 const ABSENT = ['ECONNREFUSED', 'ENOENT', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT']
 
-/** Whether the engine was not there to answer, which says nothing about what it was asked. */
+/** Whether the engine did not answer, which says nothing about the request. */
 export function isAbsent(error: unknown): boolean {
   return statusOf(error) === undefined && hasCode(error, ...ABSENT)
 }

@@ -1,6 +1,5 @@
 /**
- * The Docker Engine's events about our containers: a live stream that mends itself, and a look
- * back.
+ * The Docker Engine's events about our containers: a live stream that reconnects, and past events.
  * https://docs.docker.com/reference/api/engine/version/v1.41/#tag/System/operation/SystemEvents
  */
 import type Dockerode from 'dockerode'
@@ -21,22 +20,22 @@ const eventSchema = z.object({
 
 const NANOS_IN_MS = 1_000_000
 const RETRY: Backoff = { firstMs: 200, lastMs: 5_000 }
-/** More events about one container than the engine keeps in all. */
+/** The engine keeps fewer events in total. */
 const HISTORY_LIMIT = 1_000
 
-/** What a listener is told. */
+/** What a listener gets. */
 export interface EventListener {
-  /** The stream is open: from here on nothing is missed. */
+  /** The stream is open. From now on no event is missed. */
   connected(): void
-  /** The stream broke: whatever was read before may be old. */
+  /** The stream broke. What was read before may be old. */
   lost(): void
-  /** Something happened to this container of ours. */
+  /** Something happened to this container. */
   changed(containerId: string, instance: InstanceId): void
 }
 
 /**
- * Follows the events until `signal` aborts; opens the stream anew, with growing pauses, whenever it
- * breaks.
+ * Follows the events until `signal` aborts. Opens the stream again, after growing pauses, whenever
+ * it breaks.
  */
 export async function followEvents(options: {
   readonly docker: Dockerode
@@ -85,7 +84,7 @@ function parseEvent(line: string): z.infer<typeof eventSchema> | null {
 }
 
 /**
- * What the engine still remembers of a container's signals and ends since a time, in ascending
+ * The signals and ends of a container since a time that the engine still remembers, in ascending
  * order.
  */
 export async function pastEvents(
@@ -96,8 +95,8 @@ export async function pastEvents(
 ): Promise<readonly ContainerEvent[]> {
   const stream = await docker.getEvents({
     since: sinceMs / 1000,
-    // Not in the engine's future, so that it answers from memory and closes. Fractions of a second
-    // count.
+    // Not in the engine's future, so that it answers from memory and closes the stream. Fractions
+    // of a second count.
     until: nowMs / 1000,
     filters: { type: ['container'], container: [containerId], event: ['kill', 'die'] },
     abortSignal: signal,

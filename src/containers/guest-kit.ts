@@ -1,12 +1,12 @@
 /**
- * What we bring into a container: a static busybox, the entry script, and the instance's own data,
- * read-only at /.atoll.
+ * The files that we mount read-only in a container at /.atoll: a static busybox, the entry script,
+ * and the instance's data.
  *
- * The engine starts a container's first program as soon as its network namespace exists, before a
- * NIC can be in it. So the first program is ours (`guest-entry.sh`), after the engine's init where
- * the image brings none. It waits for the NIC without a deadline: without its network a guest never
- * starts. On the first boot it does what cloud-init does on a machine; then it becomes the image's
- * own command. A later `docker restart` by anyone goes the same way.
+ * The engine starts a container's first program as soon as the network namespace exists, before it
+ * can have a NIC. So the first program is ours (`guest-entry.sh`), after the engine's init if the
+ * image has none. It waits for the NIC without a deadline, because a guest must not start without
+ * its network. On the first boot it does what cloud-init does on a machine. Then it becomes the
+ * image's own command. Anybody's later `docker restart` does the same.
  */
 import {
   chmod,
@@ -27,7 +27,7 @@ import type { InstanceWant } from '../model/want.ts'
 import { renderMetaData } from '../plan/nocloud.ts'
 import { isStaticElf } from './elf.ts'
 
-/** Where the kit is in a guest. */
+/** The path of the kit in a guest. */
 export const GUEST_KIT_MOUNT = '/.atoll'
 
 /** The guest's first program. */
@@ -35,16 +35,16 @@ export const GUEST_ENTRY_FILE = new URL('guest-entry.sh', import.meta.url)
 
 export interface GuestKit {
   /**
-   * Writes an instance's kit into `<instanceDir>/kit` and returns that path. `firstBoot`: the guest
-   * is to install its key and run its user data. Errors: `unavailable` when there is no static
-   * busybox to give.
+   * Writes an instance's kit into `<instanceDir>/kit`, and returns that path. `firstBoot`: the
+   * guest is to install its key and run its user data. Errors: `unavailable` when there is no
+   * static busybox.
    */
   prepare(want: InstanceWant, instanceDir: string, firstBoot: boolean): Promise<string>
 }
 
 /**
- * The kit whose busybox is a copy of `busyboxPath` under `stateDir`: a package upgrade on the host
- * does not touch guests. The copy is made when the first instance needs it.
+ * The kit with a copy of the busybox at `busyboxPath` below `stateDir`, so that a package upgrade
+ * on the host does not affect guests. The copy is made for the first instance.
  */
 export function createGuestKit(options: {
   readonly stateDir: string
@@ -63,13 +63,15 @@ export function createGuestKit(options: {
   return {
     async prepare(want, instanceDir, firstBoot) {
       const kitDir = below(instanceDir, 'kit')
-      // User data is nobody's on the host but root's; the guest reads it through its mount.
+      // Only root may read user data on the host. The guest reads it through its mount.
       await mkdir(instanceDir, { recursive: true, mode: 0o700 })
       // Older daemons left it open.
       await chmod(instanceDir, 0o700)
-      // The guest's own mount holds on to the directory, so it is filled anew and never replaced.
+      // The guest's mount refers to this directory, so its contents are replaced and not the
+      // directory.
       await mkdir(kitDir, { recursive: true })
-      // The guest's root is nobody here, whatever the daemon's umask.
+      // The guest's root is an unprivileged user here. The mode must not depend on the daemon's
+      // umask.
       await chmod(kitDir, EXECUTABLE)
       const files = [
         { name: 'enter', content: await readFile(GUEST_ENTRY_FILE), mode: EXECUTABLE },
@@ -104,14 +106,14 @@ interface KitFile {
 const PLAIN = 0o644
 const EXECUTABLE = 0o755
 
-/** The files of an instance's kit beside busybox and the entry script. Pure. */
+/** The files of an instance's kit, besides busybox and the entry script. Pure. */
 export function renderKit(want: InstanceWant, firstBoot: boolean): readonly KitFile[] {
   const userData = want.userData === null ? null : Buffer.from(want.userData, 'base64')
   const isScript = userData?.subarray(0, 2).toString('latin1') === '#!'
   return [
     { name: 'first-boot', content: firstBoot ? lineOf(want.id) : null, mode: PLAIN },
     { name: 'authorized-keys', content: lineOf(want.publicKey), mode: PLAIN },
-    // The mode tells the entry script whether it is one to run.
+    // The mode tells the entry script whether to run it.
     { name: 'user-data', content: userData, mode: isScript ? EXECUTABLE : PLAIN },
     { name: 'meta-data', content: renderMetaData(want), mode: PLAIN },
   ]
@@ -126,7 +128,7 @@ async function placeFile(path: string, content: string | Buffer | null, mode: nu
   await replaceFile(path, content, mode)
 }
 
-/** A hard link where the file system allows it: no copy for each instance. */
+/** A hard link where the file system allows it, so that instances share one copy. */
 async function placeBusybox(busybox: string, kitDir: string): Promise<void> {
   const fresh = below(kitDir, 'busybox.new')
   await rm(fresh, { force: true })
@@ -135,7 +137,7 @@ async function placeBusybox(busybox: string, kitDir: string): Promise<void> {
   await rename(fresh, below(kitDir, 'busybox'))
 }
 
-/** The first bytes of a program hold its ELF header and, in practice, all program headers. */
+/** The first bytes of a program contain its ELF header and, in practice, all program headers. */
 const ELF_HEAD_BYTES = 4096
 
 async function assertStatic(path: string): Promise<void> {

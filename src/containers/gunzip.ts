@@ -1,6 +1,6 @@
 /**
- * Unpacking gzip in the jail (`host/processes/jail.ts`): zlib has been broken by what it unpacked
- * before, and the daemon is root.
+ * Unpacks gzip in the jail (`host/processes/jail.ts`): hostile input has broken zlib before, and
+ * the daemon is root.
  */
 import { once } from 'node:events'
 import { pipeline } from 'node:stream/promises'
@@ -12,18 +12,18 @@ import { bug, refused, unavailable } from '../model/errors.ts'
 import { MIB } from '../model/sizes.ts'
 
 const LIMITS = { seconds: 3600, memoryBytes: 64 * MIB, fileBytes: 0 } as const
-/** Of what gzip says when it gives up. */
+/** Maximum length of gzip's error message. */
 const REASON_BYTES = 300
 /**
- * One that gives nothing for so long hangs, and would keep the place of others. Time in which
- * nobody asks it for more does not count.
+ * A program without output for this long hangs, and would occupy its place. Time in which nobody
+ * reads does not count.
  */
 const IDLE_MS = 120_000
 
 /**
- * A stage of a pipeline: what comes in, unpacked. Ends the program when nobody reads on. Errors:
- * `refused` when it is damaged, `name` is said then; `unavailable` when there is no jail, and when
- * it hangs.
+ * A stage of a pipeline that unpacks its input. Ends the program when nobody reads any more.
+ * Errors: `refused` when the input is damaged, with `name`; `unavailable` when there is no jail,
+ * and when the program hangs.
  */
 export function gunzip(name: string, clock: Pick<Clock, 'after'>, signal: AbortSignal) {
   const late = () => unavailable(`${name} was not unpacked: gzip gave no more and was killed`)
@@ -47,7 +47,7 @@ export function gunzip(name: string, clock: Pick<Clock, 'after'>, signal: AbortS
     })
     try {
       await soon(() => started)
-      // A program that gives up closes its side; its exit code tells the story.
+      // A program that fails closes its input. Its exit code says why.
       const fed = pipeline(packed, stdin, { signal }).catch((error: unknown) => error)
       const chunks = stdout[Symbol.asyncIterator]()
       for (;;) {

@@ -1,20 +1,20 @@
 /**
- * What the Docker Engine says of a container, in the plan's words. Pure.
+ * Translates what the Docker Engine says of a container into the plan's terms. Pure.
  *
- * The engine's own memory of events is what tells best why a container ended. It lasts as long as
- * the engine process and holds the last 256 events of all kinds. Of an end that is not in it, what
- * counts is its time: one after the last upheaval (a start of the engine or of the machine) was
- * seen by the engine and has been forgotten, so its exit code speaks; one before it came with the
- * upheaval or cannot be told from one that did. Measured with 20.10: a container whose engine,
- * containerd and shim were killed shows ExitCode 255, and one that a stopping engine took down may
- * show 0.
+ * The engine's events tell best why a container ended. They exist only as long as the engine
+ * process, and only the last 256 of all kinds. Without an event, the time of the end counts. An end
+ * after the last restart (of the engine or the machine) was seen by an engine that has since
+ * forgotten the event, so its exit code is reliable. An earlier end was caused by the restart, or
+ * cannot be distinguished from one that was. Measured with 20.10: a container whose engine,
+ * containerd and shim were killed has ExitCode 255, and one that a stopping engine ended may have
+ * 0.
  */
 import type { EndedBy, WorkloadState } from '../plan/workloads.ts'
 
 /** StartedAt of a container that was never started. */
 export const NEVER_STARTED = '0001-01-01T00:00:00Z'
 
-/** The part of `State` of an inspected container that matters here. */
+/** The fields of an inspected container's `State` that are needed. */
 export interface ContainerState {
   readonly Status: string
   readonly OOMKilled: boolean
@@ -23,15 +23,15 @@ export interface ContainerState {
   readonly FinishedAt: string
 }
 
-/** One event of the engine about one container. */
+/** An event of the engine about one container. */
 export interface ContainerEvent {
   readonly action: string
   readonly timeMs: number
 }
 
-/** A signal sent from outside this long before the end is taken for its cause. */
+/** A signal from outside this long before the end counts as its cause. */
 const KILL_WINDOW_MS = 60_000
-/** "die" is logged after FinishedAt is taken, by this much at most. */
+/** "die" is logged at most this long after FinishedAt. */
 const DIE_DELAY_MS = 30_000
 const SIGNAL_BASE = 128
 /** reboot(2), LINUX_REBOOT_CMD_RESTART in a PID namespace: its init ends by SIGHUP. */
@@ -39,7 +39,9 @@ const REBOOTED = SIGNAL_BASE + 1
 const KILLED = SIGNAL_BASE + 9
 const TERMINATED = SIGNAL_BASE + 15
 
-/** Whether it is up, coming up or gone. `end` is what `endedBy` found, for one that has ended. */
+/**
+ * Whether it runs, starts or has ended. `end` is the result of `endedBy` for one that has ended.
+ */
 export function workloadState(
   state: ContainerState,
   plugged: boolean,
@@ -61,12 +63,12 @@ export function workloadState(
   }
 }
 
-/** Of a container whose end nobody saw. */
+/** Exit code of a container whose end nobody saw. */
 const UNSEEN = 255
 
 /**
- * Who ended a container that has exited, from its state, the engine's events about it in ascending
- * order, and the time of the last upheaval (`EngineWays`).
+ * Who ended a container, from its state, the engine's events about it in ascending order, and the
+ * time of the last restart (`EngineWays`).
  */
 export function endedBy(
   state: ContainerState,

@@ -1,7 +1,7 @@
 /**
- * Getting one image: by its pinned content if that is here, else from its location.
+ * Gets one image: by its pinned content if that is here, otherwise from its location.
  *
- * While the engine is away it waits: an absent engine says nothing about an image.
+ * It waits while the engine is away, because an absent engine says nothing about an image.
  */
 import type Dockerode from 'dockerode'
 import { z } from 'zod'
@@ -24,41 +24,41 @@ import { committedTag } from './tags.ts'
 
 export interface FetchOptions {
   readonly docker: Dockerode
-  /** Which references clients may name. */
+  /** The references that clients may name. */
   readonly sources: DockerSources
-  /** As whom the engine asks a registry; null or absent: as nobody. */
+  /** The engine's credentials for a registry. Null or absent: none. */
   readonly login?: (registry: string) => Promise<Login | null>
-  /** Directories that `file:///` locations may lie in. */
+  /** Directories in which `file:///` locations may be. */
   readonly directories: readonly string[]
-  /** Largest archive, as it is and unpacked. */
+  /** Largest archive, packed and unpacked. */
   readonly maxBytes: number
   readonly clock: Clock
   readonly log: Log
   /** Ends the work. */
   readonly signal: AbortSignal
-  /** Told a short sentence as often as there is news. */
+  /** Gets a short sentence whenever there is news. */
   readonly progress: (message: string) => void
 }
 
 /** An image and the digest that pins it. */
 export interface Fetched {
   readonly digest: string
-  /** By which its registry has it; null: it came from none. */
+  /** Its digest in its registry. Null: it is not from a registry. */
   readonly repositoryDigest: string | null
   readonly image: DockerImage
 }
 
-/** A pull is tried this often before it counts as failed. */
+/** Attempts until a pull has failed. */
 const PULL_ATTEMPTS = 3
 /**
- * One that tells nothing new for so long hangs, and would keep the place of others. Engines say
- * nothing while they check or unpack a large layer.
+ * A pull without news for this long hangs, and would occupy its place. Engines are silent while
+ * they verify or unpack a large layer.
  */
 const PULL_IDLE_MS = 600_000
 const RETRY: Backoff = { firstMs: 1_000, lastMs: 30_000 }
 const NOT_FOUND = 404
 
-/** Rejects with the sentence that is to be shown when the image cannot be had. */
+/** Rejects with the sentence to show when the image is unavailable. */
 export async function fetchImage(options: FetchOptions, want: ImageWant): Promise<Fetched> {
   const location = parseImageLocation(want.location)
   if (location === undefined) {
@@ -80,7 +80,7 @@ export async function fetchImage(options: FetchOptions, want: ImageWant): Promis
   }
 }
 
-/** An image that was made here of an instance: nobody else has it. */
+/** An image that was made from an instance on this host. Nobody else has it. */
 async function fetchKept(options: FetchOptions, want: ImageWant, tag: string): Promise<Fetched> {
   const { docker } = options
   const image = await patiently(options, want.location, () => inspectImage(docker, tag))
@@ -108,7 +108,7 @@ async function fetchDocker(
   const { registries, local } = options.sources
   const found = await patiently(options, want.location, () => findImage(docker, reference))
   const mayUse = found !== null && isLocal(reference, local)
-  // A pull would take the name away from what somebody made here and keeps to himself.
+  // A pull would take the name from an image that somebody made here and does not publish.
   const mayPull = registries.includes(splitReference(reference).registry) && found?.isMade !== true
   if (!mayUse && !mayPull) throw notToBeHad(want, 'the settings images.registries and images.local')
   const image = mayUse ? found.image : await pull(options, want, reference)
@@ -122,8 +122,8 @@ async function fetchDocker(
 }
 
 /**
- * The pinned content from its registry, by the digest that the registry knows it by: the tag may
- * have moved, or be gone. Null when that is not known, or the registry has it no more; then the tag
+ * The pinned content from its registry, by its digest there, because the tag may have moved or be
+ * gone. Null when the digest is unknown, or the registry does not have it any more. Then the tag
  * may still lead to it.
  */
 async function pullSame(
@@ -153,7 +153,7 @@ function repositoryOf(reference: string): string {
   return tag === -1 ? name : name.slice(0, tag)
 }
 
-/** Of what an engine calls `RepoDigests`, the one of the repository that the reference names. */
+/** The engine's `RepoDigests` entry for the repository of the reference. */
 function digestIn(repositoryDigests: readonly string[], reference: string): string | null {
   const wanted = splitReference(reference)
   const found = repositoryDigests.find((one) => {
@@ -192,7 +192,7 @@ async function pull(
   })
 }
 
-/** What `work` gives, for as long as it tells something new every `PULL_IDLE_MS`. */
+/** The result of `work`, while it reports progress at least every `PULL_IDLE_MS`. */
 async function whileItMoves<T>(
   { signal, progress, clock }: FetchOptions,
   want: ImageWant,
@@ -217,7 +217,7 @@ async function whileItMoves<T>(
   }
 }
 
-/** One sentence, whatever the engine or the registry says: that is the operator's to read. */
+/** One sentence, whatever the engine or the registry says. Their messages are for the operator. */
 function notToBeHad({ location }: ImageWant, why: string): AtollError {
   return new AtollError(
     'refused',
@@ -249,10 +249,7 @@ async function fetchFile(options: FetchOptions, want: ImageWant, path: string): 
   return { digest: archive.digest, repositoryDigest: null, image }
 }
 
-/**
- * Tries again for as long as the engine does not answer. Errors: `dockerError` of everything else
- * that it says.
- */
+/** Repeats while the engine does not answer. Errors: `dockerError` of all other answers. */
 export async function patiently<T>(
   { signal, clock, log }: Pick<FetchOptions, 'signal' | 'clock' | 'log'>,
   location: string,
@@ -275,15 +272,17 @@ function differs(want: ImageWant, found: string): AtollError {
   )
 }
 
-/** dockerode's types do not know it. */
+/** It is missing in dockerode's types. */
 const stopSignalSchema = z.object({ StopSignal: z.string().max(64).nullish() })
 
-/** What the engine says of an image by name, tag or id; null when it does not have it. */
+/**
+ * The engine's description of an image by name, tag or id. Null when it does not have the image.
+ */
 export async function inspectImage(docker: Dockerode, name: string): Promise<DockerImage | null> {
   return (await findImage(docker, name))?.image ?? null
 }
 
-/** As `inspectImage`, and whether it was made here, as one that was pulled was not. */
+/** Like `inspectImage`, and whether the image was made here and not pulled. */
 async function findImage(docker: Dockerode, name: string) {
   try {
     const found = await docker.getImage(name).inspect()

@@ -1,12 +1,12 @@
 /**
- * The images of this host: found, pulled or imported in the background, their content pinned by
- * digest.
+ * The images of this host. They are found, pulled or imported in the background, and their content
+ * is pinned by digest.
  *
- * `docker://name:tag` is pinned by the engine's content id, which every host computes alike from
- * the same image, and by the digest under which its registry has it, by which another host pulls it
- * when the tag has moved; `file:///…` by the SHA-256 of the archive, which is imported once and
- * kept under a tag that names it. An image with a pinned digest is used by that digest alone: what
- * its location says today matters only when the content is not here.
+ * `docker://name:tag` is pinned by the engine's content id, which is the same on every host, and by
+ * the digest in its registry, by which another host pulls it when the tag has moved. `file:///…` is
+ * pinned by the SHA-256 of the archive, which is imported once under a tag with that digest. An
+ * image with a pinned digest is used by that digest alone. What its location contains now matters
+ * only if the content is not here.
  */
 import { LRUCache } from 'lru-cache'
 
@@ -18,21 +18,21 @@ import type { DockerImage } from './spec.ts'
 
 export interface DockerImages extends Images {
   /**
-   * What containers need to know of an image that was `ready`. Errors: `unavailable` when that is
-   * no longer known; it is looked at anew.
+   * The details of an image that was `ready`. Errors: `unavailable` when they are no longer known.
+   * Then the image is inspected again.
    */
   details(digest: string): Promise<DockerImage>
-  /** Drops what is known of this content: it turned out to be gone. */
+  /** Forgets this content, which is gone. */
   forget(digest: string): void
 }
 
-/** Images that are pulled or imported at once, and of these for one account; others wait. */
+/** Maximum number of concurrent pulls and imports, in total and for one account. Others wait. */
 const FETCHES_AT_ONCE = 16
 const FETCHES_OF_ACCOUNT = 4
 
 export type DockerImagesOptions = Omit<FetchOptions, 'signal' | 'progress'>
 
-/** Where the images of one Docker Engine are looked up. */
+/** Looks up the images of a Docker Engine. */
 export function createDockerImages(options: DockerImagesOptions): DockerImages {
   const { clock, log } = options
   const shelf = new LRUCache<string, DockerImage>({ max: LOOKS_REMEMBERED })
@@ -65,7 +65,7 @@ export function createDockerImages(options: DockerImagesOptions): DockerImages {
     },
     forget,
     async close() {
-      // Not waited for: an engine that does not answer must not hold up the end.
+      // Not waited for: an engine that does not answer must not delay the end.
       void looks.close()
     },
   }

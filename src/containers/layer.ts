@@ -1,13 +1,12 @@
 /**
- * What a container has in volumes, as one more layer of an image.
+ * The contents of a container's volumes as a further layer of an image.
  *
  * The engine's commit leaves volumes out
- * (https://docs.docker.com/reference/cli/docker/container/commit/). So their files are packed by
- * GNU tar with all that they have (numbers of owners as the container sees them, extended
- * attributes, hard links, holes), in the form of a layer
- * (https://github.com/opencontainers/image-spec/blob/main/layer.md), and the engine loads an image
- * that has it on top of what was committed. That image names no volumes any more: their data is on
- * its root disk, and on that of whatever is launched from it.
+ * (https://docs.docker.com/reference/cli/docker/container/commit/). So GNU tar packs their files
+ * with all attributes (owners as the container sees them, extended attributes, hard links, holes)
+ * in the format of a layer (https://github.com/opencontainers/image-spec/blob/main/layer.md), and
+ * the engine loads an image with this layer on top of the committed ones. That image has no volumes
+ * any more: their data is on its root disk, and on that of every instance that is launched from it.
  */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
@@ -29,24 +28,24 @@ interface LayerTools {
   readonly signal: AbortSignal
 }
 
-/** Where the numbers of a container's users begin on the host; null: they are the host's. */
+/** The first user and group numbers of a container on the host. Null: they are the host's. */
 export type IdBase = { readonly user: number; readonly group: number } | null
 
-/** As many as useradd(8) gives (SUB_UID_COUNT), and the container may use. */
+/** As many as useradd(8) allocates (SUB_UID_COUNT), and the container may use. */
 const IDS = 65_536
 const TAR_TIMEOUT_MS = 24 * 60 * 60 * 1000
-/** One that neither reads nor writes for so long hangs, and would keep the place of others. */
+/** A program that neither reads nor writes for this long hangs, and would occupy its place. */
 const TAR_IDLE_MS = 300_000
-/** Without a result the room is looked at no further. */
+/** Without a result, the space is not checked further. */
 const DU_TIMEOUT_MS = 600_000
 const MESSAGE_LENGTH = 300
 /** tar(1): some files changed while they were read. */
 const SOME_DIFFER = 1
-/** In a layer: nothing of the layers below is in this directory. */
+/** In a layer: hides what the layers below have in this directory. */
 const OPAQUE = '.wh..wh..opq'
 const LAYER = 'layer.tar'
 
-/** Packs the volumes' files into `<dir>/layer.tar`. Errors: `unavailable`. */
+/** Packs the files of the volumes into `<dir>/layer.tar`. Errors: `unavailable`. */
 export async function packVolumes(
   container: Dockerode.Container,
   places: Places,
@@ -60,7 +59,7 @@ export async function packVolumes(
       destination: await resolvedIn(container, one.destination),
     })),
   )
-  // What lies in another comes after it.
+  // A volume that lies in another one comes after it.
   const ordered = volumes.toSorted((a, b) => a.destination.length - b.destination.length)
   await needSpace(dir, await usedBytes(ordered, tools))
   await mkdir(below(dir, 'opaque'))
@@ -76,7 +75,7 @@ export async function packVolumes(
   }
 }
 
-/** Other volumes lie on directories of this one, and the engine takes each path of a layer once. */
+/** Other volumes are mounted in this one, and the engine accepts each path of a layer only once. */
 function insideOf(destination: string, volumes: readonly Mount[]): string[] {
   const inner = volumes.filter((one) => one.destination.startsWith(`${destination}/`))
   const names = inner.map((one) => `--exclude=.${one.destination.slice(destination.length)}`)
@@ -94,7 +93,7 @@ async function append(
   names: readonly string[],
   { run, signal }: LayerTools,
 ): Promise<void> {
-  // Names and the targets of hard links are moved, those of symbolic links are not.
+  // Names and targets of hard links are moved; targets of symbolic links are not.
   const moved = `--transform=s|^\\.|${prefix.replaceAll(/[\\&|]/g, '\\$&')}|rhS`
   const kept = ['--xattrs', '--xattrs-include=*', '--xattrs-exclude=trusted.*', '--sparse']
   const args = ['--append', '--format=posix', '--numeric-owner', ...kept, moved, ...options]
@@ -115,8 +114,8 @@ async function usedBytes(volumes: readonly Mount[], { run, signal }: LayerTools)
 }
 
 /**
- * What the container's users are called in it, for tar: one line for each number of the host
- * (tar(1), --owner-map).
+ * The container's user and group numbers for tar: one line for each number of the host (tar(1),
+ * --owner-map).
  */
 async function writeMaps(base: IdBase, dir: string): Promise<readonly string[]> {
   if (base === null) return []
@@ -129,8 +128,8 @@ async function writeMaps(base: IdBase, dir: string): Promise<readonly string[]> 
 }
 
 /**
- * The directories above the volumes, each in the layer that it is seen of: a layer that did not
- * have them would be given some with rights of the engine's choice.
+ * The directories above the volumes, each from the layer that has it. If a layer lacked them, the
+ * engine would choose their permissions.
  */
 async function parentsOf(volumes: readonly Mount[], { upper, lower }: Places) {
   const isInside = (path: string) =>
@@ -151,11 +150,13 @@ async function parentsOf(volumes: readonly Mount[], { upper, lower }: Places) {
   return found
 }
 
-/** What the engine says of a path in a container (Docker Engine API, "ContainerArchiveInfo"). */
+/**
+ * The engine's description of a path in a container (Docker Engine API, "ContainerArchiveInfo").
+ */
 const pathSchema = z.object({ linkTarget: z.string().max(4096) })
 const PATH_HEADER = 'x-docker-container-path-stat'
 
-/** A path in a container without symbolic links: a volume lies where they lead. */
+/** A path in a container without symbolic links, because a volume is mounted at their target. */
 async function resolvedIn(container: Dockerode.Container, path: string): Promise<string> {
   let at = ''
   for (const part of path.split('/').filter((one) => !['', '.'].includes(one))) {
@@ -170,7 +171,7 @@ async function resolvedIn(container: Dockerode.Container, path: string): Promise
 }
 
 /**
- * Loads an image under this tag that has `<dir>/layer.tar` on top of another one's layers. Errors:
+ * Loads an image under this tag, with `<dir>/layer.tar` on top of another image's layers. Errors:
  * `unavailable`.
  */
 export async function loadOnTop(
@@ -193,7 +194,7 @@ export async function loadOnTop(
     config: { ...under.Config, Volumes: null },
     rootfs: { type: 'layers', diff_ids: [...layers, `sha256:${hash.digest('hex')}`] },
   })
-  // The engine has the layers below and does not look for their files.
+  // The engine has the layers below, and does not need their files.
   const names = [...layers.map((_, index) => `had/${index}/${LAYER}`), LAYER]
   const manifest = JSON.stringify([{ Config: 'config.json', RepoTags: [tag], Layers: names }])
   const { size } = await stat(layer)

@@ -1,10 +1,10 @@
 /**
- * What `docker login` has left on this host: whose name the engine is to give to a registry. Read
- * anew for each pull, so that a new login counts at once.
+ * The credentials that `docker login` has stored on this host, for the engine's pulls. They are
+ * read for each pull, so that a new login counts at once.
  *
- * The file and its credential helpers are the operator's
- * (https://docs.docker.com/reference/cli/docker/login/, "Credential stores"). What is read is
- * handed to the engine and to nobody else: no message and no log shows any of it.
+ * The file and its credential helpers belong to the operator
+ * (https://docs.docker.com/reference/cli/docker/login/, "Credential stores"). Credentials are
+ * passed to the engine and to nobody else. No message or log contains them.
  */
 import { readFile, stat } from 'node:fs/promises'
 import { z } from 'zod'
@@ -14,7 +14,7 @@ import type { Log } from '../lib/log.ts'
 import type { Runner } from '../lib/runner.ts'
 import { MIB } from '../model/sizes.ts'
 
-/** As the engine takes it in `X-Registry-Auth` (Docker Engine API, "Authentication"). */
+/** As the engine accepts it in `X-Registry-Auth` (Docker Engine API, "Authentication"). */
 export interface Login {
   readonly username?: string
   readonly password?: string
@@ -24,20 +24,20 @@ export interface Login {
 }
 
 interface LoginTools {
-  /** Docker's `config.json`; null: nobody is logged in. */
+  /** Docker's `config.json`. Null: there are no credentials. */
   readonly file: string | null
   readonly run: Runner
   readonly log: Log
 }
 
 const FILE_MAX_BYTES = MIB
-/** A helper may ask a service of its operator's. */
+/** A helper may ask a remote service. */
 const HELPER_TIMEOUT_MS = 30_000
 const TEXT_MAX = 65_536
-/** How Docker's own registry is called in that file. */
+/** The name of Docker Hub in that file. */
 const DOCKER_HUB = 'docker.io'
 const DOCKER_HUB_KEY = 'https://index.docker.io/v1/'
-/** The user name that a helper gives with an identity token (docker-credential-helpers). */
+/** The user name that a helper returns with an identity token (docker-credential-helpers). */
 const TOKEN_USER = '<token>'
 
 const text = z.string().max(TEXT_MAX)
@@ -48,7 +48,7 @@ const entrySchema = z.object({
   identitytoken: text.optional(),
   registrytoken: text.optional(),
 })
-/** A helper is a program `docker-credential-<name>`: no path leads anywhere else. */
+/** A helper is a program `docker-credential-<name>`. The name must not be a path. */
 const helperName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/)
 const configSchema = z.object({
   auths: z.record(z.string(), entrySchema).default({}),
@@ -58,8 +58,8 @@ const configSchema = z.object({
 const helperSchema = z.object({ Username: text, Secret: text })
 
 /**
- * The login for a registry, as `splitReference` names it; null: there is none, or it cannot be
- * read, which is logged.
+ * The login for a registry, as `splitReference` names it. Null when there is none, or when it is
+ * unreadable, which is logged.
  */
 export async function loginFor(registry: string, tools: LoginTools): Promise<Login | null> {
   const config = await readConfig(tools)
@@ -84,14 +84,16 @@ async function readConfig({ file, log }: LoginTools): Promise<z.infer<typeof con
     return configSchema.parse(JSON.parse(await readFile(file, 'utf8')))
   } catch (error) {
     const isAbsent = hasCode(error, 'ENOENT')
-    // The parser's message may quote the file.
+    // The parser's message may contain parts of the file.
     const why = error instanceof SyntaxError ? 'it is no JSON' : error
     if (!isAbsent) log.warn({ file, why }, 'logins at registries cannot be read')
     return null
   }
 }
 
-/** Keys are registries, bare or as URLs with a path (moby: registry/auth.go, ConvertToHostname). */
+/**
+ * Keys are registries, as names or as URLs with a path (moby: registry/auth.go, ConvertToHostname).
+ */
 function hostOf(key: string): string {
   const host = key.replace(/^https?:\/\//, '').split('/')[0] ?? ''
   return ['index.docker.io', 'registry-1.docker.io'].includes(host)

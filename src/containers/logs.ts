@@ -1,8 +1,8 @@
 /**
- * Docker's log stream as plain console output.
+ * Converts Docker's log stream to plain console output.
  *
- * Without a terminal the engine frames output: one byte of stream, three of zero, four of length,
- * then the payload
+ * Without a terminal the engine sends frames: one byte for the stream, three zero bytes, four bytes
+ * of length, and the payload
  * (https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/ContainerAttach,
  * "Stream format").
  */
@@ -11,10 +11,7 @@ import { Transform } from 'node:stream'
 const HEADER_BYTES = 8
 const LENGTH_OFFSET = 4
 
-/**
- * The payloads of both streams in the order they came; a frame that was cut off gives what is there
- * of it.
- */
+/** The payloads of both streams in order. Of an incomplete last frame, what is there. */
 export function demultiplex(framed: Buffer): Buffer {
   const payloads: Buffer[] = []
   let offset = 0
@@ -28,7 +25,7 @@ export function demultiplex(framed: Buffer): Buffer {
 }
 
 /**
- * The same for a stream: framed bytes are written, payloads read. It keeps less than one header.
+ * The same for a stream: framed bytes are written, payloads read. It buffers less than one header.
  */
 export function createDemultiplexer(): Transform {
   let header: Buffer = Buffer.alloc(0)

@@ -1,7 +1,4 @@
-/**
- * The containers of this host, from the configuration: the driver of the Docker Engine and its
- * images.
- */
+/** Creates the driver of the Docker Engine and its images from the configuration. */
 import { keepConsoles } from '../consoles/kept.ts'
 import type { Host } from '../host/host.ts'
 import { readTables } from '../host/processes/tables.ts'
@@ -16,7 +13,7 @@ import { openDocker } from './engine.ts'
 import { createDockerImages } from './images.ts'
 import { loginFor } from './logins.ts'
 
-/** What the driver needs of the host, and the part of the configuration that it goes by. */
+/** What the driver needs of the host, and its part of the configuration. */
 interface ContainersContext {
   readonly config: {
     readonly stateDir: string
@@ -42,7 +39,7 @@ interface ContainersContext {
 
 const BUSYBOX = '/bin/busybox'
 
-/** Nothing is asked of the engine before it is needed. */
+/** Does not connect to the engine before it is needed. */
 export async function openContainers(context: ContainersContext): Promise<OpenDriver> {
   const { config, mtuBytes, host, clock, log } = context
   const { stateDir, docker: engine } = config

@@ -1,11 +1,9 @@
 /**
- * Reads of instances one by one, each of which may hang: the engine holds a container while it
- * works on it, and with a shim or a runtime that hangs for as long as that does. Others do not wait
- * for it.
+ * Reads of single instances that may hang: the engine locks a container while it works on it, and a
+ * hanging shim or runtime keeps the lock. Other instances do not wait for such a read.
  *
- * A read that is not there in a moment goes on, and its instance counts as being worked at until it
- * has ended. One that was only slow is waited for the next time, as long as the list is
- * (`patient-list.ts`).
+ * A late read goes on, and its instance counts as busy until it ends. An instance whose read was
+ * only slow is waited for the next time, as long as the list is (`patient-list.ts`).
  */
 import type { Clock } from '../lib/clock.ts'
 import { inTime } from '../lib/deadline.ts'
@@ -13,20 +11,18 @@ import type { InstanceId } from '../model/ids.ts'
 import type { WorkloadHave } from '../plan/workloads.ts'
 
 export interface PatientReads {
-  /**
-   * What `work` finds of the instance in time; otherwise that it is busy. Errors: those of `work`.
-   */
+  /** The result of `work` if it is in time, otherwise "busy". Errors: those of `work`. */
   read(instance: InstanceId, work: () => Promise<WorkloadHave | null>): Promise<WorkloadHave | null>
-  /** The instances whose reads hang, a sentence each. */
+  /** A sentence for each instance whose read hangs. */
   hanging(): readonly string[]
 }
 
-/** Healthy ones take some milliseconds, and a list has a second for all of them. */
+/** Healthy reads take some milliseconds, and a list has a second for all of them. */
 const PATIENCE_MS = 300
-/** Not told of before: a container that is being stopped is held for a moment, too. */
+/** Not reported earlier: a container that is being stopped is locked for a moment as well. */
 const TOLD_AFTER_MS = 5_000
 
-/** Nothing is being read. `ended` is called when a late one has come to an end. */
+/** No read is under way at first. `ended` is called when a late one ends. */
 export function createPatientReads(
   clock: Clock,
   ended: (instance: InstanceId) => void,

@@ -1,6 +1,6 @@
 /**
- * Containers that are held still while something is read of them, and never for longer: a marker in
- * the instance's directory tells the next daemon that one may have been left so.
+ * Pauses containers while something is read from them. A marker in the instance's directory tells
+ * the next daemon that one may have been left paused.
  */
 import { rm, writeFile } from 'node:fs/promises'
 import type Dockerode from 'dockerode'
@@ -13,23 +13,25 @@ import { dockerError, statusOf } from './errors.ts'
 
 export interface Pauses {
   /**
-   * Does the work while the container is held still. Errors: those of the work; `unavailable` when
-   * it cannot be held.
+   * Runs the work while the container is paused. Errors: those of the work; `unavailable` when it
+   * cannot be paused.
    */
   during<T>(instance: InstanceId, container: string, work: () => Promise<T>): Promise<T>
   /**
-   * Lets a container go on that a daemon before us may have left paused. Does nothing for all
-   * others. Logs what it cannot do.
+   * Unpauses a container that an earlier daemon may have left paused. Does nothing for others. Logs
+   * a failure.
    */
   endLeft(instance: InstanceId, container: string): Promise<void>
 }
 
 const MARKER = 'paused'
 const NOT_FOUND = 404
-/** It is paused, or not, already; versions differ in which they say. */
+/**
+ * The container is already in the wanted state. Versions of the engine use different codes for it.
+ */
 const AS_WANTED: readonly (number | undefined)[] = [409, 500]
 
-/** Nothing is held still. */
+/** Nothing is paused at first. */
 export function createPauses({
   docker,
   files,
@@ -60,7 +62,7 @@ export function createPauses({
     async during(instance, container, work) {
       held.add(instance)
       try {
-        // First, so that whoever lives then knows.
+        // Written first, so that the next daemon knows if this one dies.
         await writeFile(markerOf(instance), '')
         await docker
           .getContainer(container)

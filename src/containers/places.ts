@@ -1,14 +1,14 @@
 /**
- * Where on the host the engine keeps what a container has written, by what it says of the
- * container. Pure.
+ * The directories of the host where the engine stores what a container has written, from its
+ * description of the container. Pure.
  */
 import { z } from 'zod'
 
-/** More than the paths of the 127 layers that overlay2 allows. */
+/** Longer than the paths of the 127 layers that overlay2 allows. */
 const LAYERS_LENGTH = 65_536
 const PATH_LENGTH = 4096
 
-/** The parts of an inspected container that name its directories. */
+/** The fields of an inspected container that name its directories. */
 const placesSchema = z.object({
   GraphDriver: z.object({
     Data: z
@@ -29,7 +29,7 @@ const placesSchema = z.object({
     .max(1000),
 })
 
-/** A directory of the host that a container sees in another place. */
+/** A directory of the host that is mounted in a container. */
 export interface Mount {
   readonly type: string
   /** On the host. */
@@ -39,14 +39,14 @@ export interface Mount {
 }
 
 export interface Places {
-  /** The writable layer; null: this storage driver does not say. */
+  /** The writable layer. Null: this storage driver does not name it. */
   readonly upper: string | null
   /** The layers of the image. */
   readonly lower: readonly string[]
   readonly mounts: readonly Mount[]
 }
 
-/** Errors: those of the schema, for what no engine says. */
+/** Errors: those of the schema, for an invalid description. */
 export function placesOf(inspected: unknown): Places {
   const { GraphDriver, Mounts } = placesSchema.parse(inspected)
   const { UpperDir = null, LowerDir = '' } = GraphDriver.Data ?? {}
@@ -61,7 +61,7 @@ export function placesOf(inspected: unknown): Places {
   }
 }
 
-/** The volumes that the engine made for a container: what it writes there is its own. */
+/** The volumes that the engine created for a container, so that their contents belong to it. */
 export function volumesOf({ mounts }: Places): readonly Mount[] {
   return mounts.filter(({ type, source }) => type === 'volume' && source !== '')
 }

@@ -1,8 +1,8 @@
 /**
- * The NICs of a running container: put in, and checked to be there.
+ * Plugs NICs into running containers, and checks that they are there.
  *
- * Remembers which start of which container was plugged in. A start that it does not remember (by
- * someone else, or before this daemon) is reported as not plugged, and plugging repeats harmlessly.
+ * It remembers which starts of containers were plugged in. An unknown start (by somebody else, or
+ * before this daemon) counts as not plugged; plugging again is harmless.
  */
 import type { Host } from '../host/host.ts'
 import { nicSpec } from '../host/network/nic.ts'
@@ -10,7 +10,7 @@ import type { InstanceId } from '../model/ids.ts'
 import type { InstanceWant, NicWant } from '../model/want.ts'
 import type { GuestNetwork } from './spec.ts'
 
-/** One start of one container: its network namespace lives as long. */
+/** One start of a container. Its network namespace exists as long. */
 interface Life {
   readonly containerId: string
   readonly startedAt: string
@@ -19,8 +19,8 @@ interface Life {
 
 export interface Plug {
   /**
-   * Puts all NICs in, eth0 last and once `limited`: the entry script takes it for the sign that all
-   * is there.
+   * Plugs in all NICs, eth0 last and only once `limited` resolves: the entry script takes eth0 as
+   * the sign that everything is there.
    */
   plugIn(
     want: InstanceWant,
@@ -29,8 +29,8 @@ export interface Plug {
     limited: Promise<void>,
   ): Promise<void>
   /**
-   * Whether all NICs of this start are in. `fresh` asks the kernel; otherwise what was done is
-   * believed.
+   * Whether all NICs of this start are plugged in. `fresh` asks the kernel. Otherwise the
+   * remembered state counts.
    */
   isPlugged(instance: InstanceId, life: Life, fresh: boolean): Promise<boolean>
   forget(instance: InstanceId): void
@@ -42,7 +42,7 @@ interface Plugged {
   readonly network: GuestNetwork
 }
 
-/** Plugs through the host port. `mtuBytes` is that of the guest's NICs. */
+/** Plugs NICs through the host port. `mtuBytes` is the MTU of the guest's NICs. */
 export function createPlug(
   host: Pick<Host, 'plugNic' | 'isPlugged'>,
   options: { readonly mtuBytes: number },
@@ -65,8 +65,7 @@ export function createPlug(
         return false
       if (!fresh) return true
       for (const nic of done.nics) {
-        // An init may set its NIC up anew as it likes: only a plain guest's address is ours to
-        // keep.
+        // An init may configure its NIC itself. Only the address of a plain guest is ours to keep.
         const setup = guestSetup(nic, done.network === 'plain' ? 'plain' : 'dhcp')
         if (!(await host.isPlugged(nicSpec(nic, options.mtuBytes, 'veth'), life.pid, setup)))
           return false
@@ -79,7 +78,8 @@ export function createPlug(
 
 function guestSetup(nic: NicWant, network: GuestNetwork) {
   const { ip, subnetCidr, deviceIndex } = nic
-  // Two default routes would send answers out through a link that drops them as another's.
+  // With two default routes, replies could leave by a link that drops them because of their source
+  // address.
   const gateway = deviceIndex === 0 ? nic.gateway : null
   const address = network === 'dhcp' ? null : { ip, prefix: subnetCidr.prefix, gateway }
   return { name: `eth${deviceIndex}`, address }

@@ -1,6 +1,5 @@
 /**
- * The engine's progress stream of a pull or an import: JSON lines, the last of which may be an
- * error.
+ * The engine's progress stream of a pull or an import: JSON lines. The last one may be an error.
  */
 import { z } from 'zod'
 import { linesOf } from '../host/sockets/lines.ts'
@@ -16,12 +15,12 @@ const lineSchema = z.object({
   error: z.string().optional(),
 })
 
-/** Layers beyond this many are not counted. */
+/** Further layers are not counted. */
 const LAYER_LIMIT = 512
 
 /**
- * Reads the stream to its end; calls `progress` with a short sentence; rejects `unavailable` with
- * the engine's error, and when `signal` aborts.
+ * Reads the stream to its end, and calls `progress` with a short sentence. Rejects with
+ * `unavailable` for the engine's error, and when `signal` aborts.
  */
 export async function finished(
   stream: NodeJS.ReadableStream,

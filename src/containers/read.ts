@@ -1,6 +1,4 @@
-/**
- * Reading containers: which are ours (`instanceOfContainer`), and what has become of each.
- */
+/** Reads containers: which are ours (`instanceOfContainer`), and the state of each. */
 import type Dockerode from 'dockerode'
 import type { Clock } from '../lib/clock.ts'
 import type { InstanceId } from '../model/ids.ts'
@@ -18,9 +16,11 @@ import { diskLimitOf } from './spec.ts'
 import type { EngineWays } from './ways.ts'
 
 const NOT_FOUND = 404
-/** Whoever asks for one container waits for the answer: a client, or another host. */
+/** A client or another host waits for the answer about a single container. */
 const FIND_DEADLINE_MS = 10_000
-/** FinishedAt and the engine's event times come from one clock; ours may differ by this much. */
+/**
+ * FinishedAt and the times of the engine's events are from one clock. Ours may differ by this much.
+ */
 const CLOCK_SLACK_MS = 2_000
 
 /** What was read of one container. */
@@ -29,13 +29,13 @@ export interface Seen {
   readonly pid: number
   readonly state: ContainerState
   readonly labels: Readonly<Record<string, string>>
-  /** Whether the file system holds it to a size. */
+  /** Whether the file system limits its size. */
   readonly hasQuota: boolean
-  /** The directories on the host that hold its disk. */
+  /** The host's directories that contain its disk. */
   readonly places: Places
 }
 
-/** What is needed to tell what a container is. */
+/** What is needed to read a container's state. */
 export interface Reader {
   readonly docker: Dockerode
   readonly clock: Clock
@@ -46,29 +46,23 @@ export interface Reader {
   readonly disks: DiskLook
 }
 
-/** Containers as they were read, each valid until an event says otherwise. */
+/** Containers as they were read. Each is valid until an event about it. */
 export interface ContainerCache {
   get(id: string): Seen | undefined
-  /** How often something here became invalid. To be taken before a container is read, for `set`. */
+  /** The number of invalidations. Take it before reading a container, for `set`. */
   changes(): number
-  /**
-   * Keeps what was read, unless an event came in while it was being read: it may be older than the
-   * event.
-   */
+  /** Keeps what was read, unless an event arrived during the reading: then it may be old. */
   set(seen: Seen, changesBefore: number): void
-  /**
-   * The boot of a container that runs, as it was kept; it cannot become another one without an
-   * event.
-   */
+  /** The boot of a running container, as it was stored. It cannot change without an event. */
   boot(seen: Seen): number | undefined
   keepBoot(seen: Seen, boot: number): void
   drop(id: string): void
   clear(): void
-  /** Whether the event stream is open, without which nothing is kept. */
+  /** Sets whether the event stream is open. Nothing is kept without it. */
   trust(open: boolean): void
 }
 
-/** An empty cache that keeps nothing before it is told that the event stream is open. */
+/** Empty, and keeps nothing before the event stream is open. */
 export function createCache(): ContainerCache {
   const seen = new Map<string, Seen>()
   const boots = new WeakMap<Seen, number>()
@@ -116,7 +110,7 @@ export async function findAll(
   return found
 }
 
-/** The container of one instance, or null. */
+/** The container of one instance. Null if there is none. */
 export async function findOne(docker: Dockerode, instance: InstanceId): Promise<string | null> {
   const list = await docker
     .listContainers({
@@ -130,7 +124,7 @@ export async function findOne(docker: Dockerode, instance: InstanceId): Promise<
   return list.find(({ Names, Labels }) => instanceOfContainer(Labels, Names))?.Id ?? null
 }
 
-/** One container as the plan sees it; null when it went away while it was being read. */
+/** One container in the plan's terms. Null when it disappeared during the reading. */
 export async function readHave(
   reader: Reader,
   instance: InstanceId,
@@ -155,17 +149,14 @@ export async function readHave(
   return { instance, bootCount, state: workloadState(state, false, by) }
 }
 
-/**
- * An instance of which there is a directory and no container: a boot record says that there was
- * one.
- */
+/** An instance with a directory and no container. If there is a boot record, it had a container. */
 export async function readGone(files: InstanceFiles, instance: InstanceId): Promise<WorkloadHave> {
   const boot = await files.readBoot(instance)
   const state = { kind: boot === null ? 'remains' : 'lost' } as const
   return { instance, state, bootCount: boot?.bootCount ?? null }
 }
 
-/** How a container that runs is held, and whether it has taken more than it may. */
+/** How a running container is isolated, and whether it exceeds its disk. */
 async function readHold(
   { ways, disks }: Reader,
   instance: InstanceId,
@@ -196,7 +187,7 @@ function hasQuota({ StorageOpt }: { readonly StorageOpt?: unknown }): boolean {
   return typeof StorageOpt === 'object' && StorageOpt !== null && 'size' in StorageOpt
 }
 
-/** One container as the engine describes it now; null when there is none. */
+/** The engine's current description of one container. Null if there is none. */
 export async function inspect(
   docker: Dockerode,
   id: string,

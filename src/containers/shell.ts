@@ -1,10 +1,10 @@
 /**
- * A shell of root's in a container, for whoever attaches: the image's own, or that of our guest kit
- * where the image has none.
+ * A root shell in a container for each attached client: the image's own shell, or that of the guest
+ * kit if the image has none.
  *
- * The engine leaves a program that it was asked to run alone when whoever asked is gone. So the
- * shell carries a mark, and by it is hung up on: when whoever attached leaves, and, for those whom
- * a daemon that was killed left behind, when the next attaches.
+ * The engine does not end such a program when its client disconnects. So the shell has a mark in
+ * its environment, by which it is found and ended: when its client detaches or, if the daemon was
+ * killed, when the next client attaches.
  */
 import { readFile } from 'node:fs/promises'
 import type Dockerode from 'dockerode'
@@ -20,11 +20,11 @@ const NOT_FOUND = 404
 const NOT_RUNNING = 409
 /** In the environment of every shell of ours. */
 const MARK = 'ATOLL_CONSOLE'
-/** The exit code of a program that was killed: its container may have ended with it. */
+/** Exit code of a killed program. Its container may have ended with it. */
 const KILLED = 137
-/** How long a shell that was hung up on may take to end. */
+/** How long a shell may take to end after SIGHUP. */
 const HANGUP_DEADLINE_MS = 2_000
-/** How long the engine may take to notice that a container whose programs were killed has ended. */
+/** How long the engine may take to notice that a container has ended. */
 const STOP_DEADLINE_MS = 2_000
 const LOOK_EVERY_MS = 50
 
@@ -44,7 +44,7 @@ export interface Shells {
   attach(instance: InstanceId, container: string, screen: Screen | null): Promise<Terminal>
 }
 
-/** Nobody is attached. */
+/** No client is attached at first. */
 export function createShells(engine: Engine): Shells {
   const live = new Set<string>()
   return {
@@ -85,13 +85,13 @@ async function start(
   const stream = await exec.start({ hijack: true, stdin: true, Tty: isTerminal })
   stream.on('error', () => undefined)
   const resize = async (columns: number, rows: number) => {
-    // One that has ended has no size.
+    // A shell that has ended has no size.
     await exec.resize({ w: columns, h: rows }).catch(() => undefined)
   }
   if (isTerminal) await resize(screen.columns, screen.rows)
   return {
     kind: 'shell',
-    // Without a terminal the engine tells the shell's two outputs apart; whoever attached has one.
+    // Without a terminal the engine separates the shell's two outputs. A client has only one.
     output: isTerminal ? stream : stream.pipe(createDemultiplexer()),
     input: stream,
     resize,
@@ -104,7 +104,7 @@ async function start(
   }
 }
 
-/** Those of a daemon that was killed. */
+/** The shells of a daemon that was killed. */
 async function endLeftBehind(
   engine: Engine,
   container: string,
@@ -142,8 +142,8 @@ async function isRunning(docker: Dockerode, container: string): Promise<boolean>
 }
 
 /**
- * Ends a shell and what runs in its foreground, as the loss of a terminal's line does, and less
- * kindly what does not listen.
+ * Ends a shell and its foreground programs with SIGHUP, like the loss of a terminal, and with
+ * SIGKILL if they do not end.
  */
 async function hangUp({ clock }: Engine, exec: Dockerode.Exec): Promise<void> {
   const pid = await pidOf(exec)
@@ -163,19 +163,19 @@ async function pidOf(exec: Dockerode.Exec): Promise<number | null> {
 }
 
 /**
- * Whether a process carries our mark: others may run programs in our containers, too, and numbers
- * are given anew.
+ * Whether a process has our mark: others may run programs in our containers as well, and process
+ * ids are reused.
  */
 async function isOurs(pid: number): Promise<boolean> {
   const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '')
   return environment.split('\0').some((one) => one.startsWith(`${MARK}=`))
 }
 
-/** To the shell and its group. */
+/** Signals the shell and its process group. */
 function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(-pid, name)
   } catch {
-    // It has ended by itself.
+    // It has already ended.
   }
 }

@@ -1,21 +1,18 @@
-/** Which references of images a client may name, by the settings. Pure. */
+/** Decides by the settings which image references a client may name. Pure. */
 import { splitReference } from '../model/image-location.ts'
 
-/** What the settings say of `docker://`. */
+/** The settings for `docker://`. */
 export interface DockerSources {
   /**
-   * Registries that may be pulled from. The engine pulls, and goes where a registry sends it: no
-   * gate of ours is in between.
+   * Registries that may be pulled from. The engine pulls, and follows a registry's redirects; we
+   * cannot filter them.
    */
   readonly registries: readonly string[]
-  /** Names of images that are used when they are in the engine, `*` for any part. */
+  /** Names of images that may be used if the engine has them, with `*` for any part. */
   readonly local: readonly string[]
 }
 
-/**
- * Whether a client may have the image of this reference that is in the engine, wherever it came
- * from.
- */
+/** Whether a client may use the engine's image with this reference, wherever it came from. */
 export function isLocal(reference: string, patterns: readonly string[]): boolean {
   const { registry, name } = splitReference(reference)
   const tagged = reference.slice(reference.lastIndexOf('/') + 1)
@@ -26,8 +23,8 @@ export function isLocal(reference: string, patterns: readonly string[]): boolean
 }
 
 /**
- * Parts in their order, the first at the beginning and the last at the end: no pattern takes longer
- * than the text is long.
+ * Matches the parts in order, the first at the beginning and the last at the end. So the time is at
+ * most linear in the length of the text.
  */
 function matches(pattern: string, text: string): boolean {
   const [first = '', ...parts] = pattern.split('*')

@@ -1,8 +1,8 @@
 /**
- * How an instance is described to the Docker Engine. Pure.
+ * Describes an instance to the Docker Engine. Pure.
  *
- * No network of Docker's (our NIC is plugged in from outside), no restart policy (the agent
- * restarts, with the NIC), limits from the instance type, our entry script before the image's own
+ * No Docker network (our NIC is plugged in from outside), no restart policy (the agent restarts it,
+ * with its NIC), limits from the instance type, and our entry script before the image's own
  * command.
  */
 import type { ContainerCreateOptions } from 'dockerode'
@@ -21,59 +21,59 @@ import { MIB } from '../model/sizes.ts'
 import type { InstanceWant, NicWant } from '../model/want.ts'
 import { GUEST_KIT_MOUNT } from './guest-kit.ts'
 
-/** What of an image decides how its containers are made. */
+/** The properties of an image that its containers depend on. */
 export interface DockerImage {
   /** The engine's content id, `sha256:…` of the image configuration. */
   readonly id: string
   readonly architecture: string
-  /** Entrypoint and Cmd in one; empty when the image names none. */
+  /** Entrypoint and Cmd together. Empty when the image names none. */
   readonly command: readonly string[]
   readonly labels: Readonly<Record<string, string>>
-  /** The signal that asks its first program to end; null when the image names none. */
+  /** The signal that asks its first program to end. Null when the image names none. */
   readonly stopSignal: string | null
 }
 
 /**
- * `dhcp`: the guest configures its NIC by itself. `init`: its first program is an init, which may,
- * so it gets the right to, but address and route are set from outside first. `plain`: an ordinary
- * program that finds everything set.
+ * `dhcp`: the guest configures its NIC itself. `init`: its first program is an init, which may
+ * configure the NIC and gets the right to, but address and route are set from outside first.
+ * `plain`: an ordinary program, for which everything is set.
  */
 export type GuestNetwork = 'dhcp' | 'init' | 'plain'
 
-/** Value of the image label `atoll.network` for a guest that runs a DHCP client. */
+/** Value of the image label `atoll.network` for a guest with a DHCP client. */
 const DHCP = 'dhcp'
-/** Value of the image label `atoll.init` for a command that wants to be the first program. */
+/** Value of the image label `atoll.init` for a command that must be the first program. */
 const NO_INIT = 'none'
 const INIT_PROGRAMS =
   /^(?:\/sbin\/init|\/bin\/init|\/usr\/sbin\/init|\/init|\/linuxrc|.*\/systemd)$/
-/** The same within a shell's command: `sh -c 'setup && exec /sbin/init'`. */
+/** An init within a shell's command: `sh -c 'setup && exec /sbin/init'`. */
 const INIT_IN_SCRIPT =
   /(?:^|[\s;&|"'])(?:(?:\/usr)?\/s?bin\/init|\/init|\S*\/systemd)(?=$|[\s;&|"'])/
-/** Programs that images bring to be the first one: they reap, and hand signals on. */
+/** Small inits of images. They reap zombies and forward signals. */
 const SMALL_INITS: ReadonlySet<string> = new Set([
   ...['tini', 'tini-static', 'docker-init', 'dumb-init', 'catatonit', 'my_init', 'runit-init'],
   ...['openrc-init', 's6-svscan', 'pid1'],
 ])
-/** systemd.special(7): it powers off by this signal, and takes SIGTERM for something else. */
+/** systemd.special(7): this signal powers it off. SIGTERM means something else to it. */
 const SYSTEMD = /(?:^|\/)systemd$/
 const SYSTEMD_STOP_SIGNAL = 'SIGRTMIN+3'
 
 /**
- * CPU time is handed out in periods of this length; unlike NanoCpus the engine does not refuse more
- * than the machine has.
+ * CPU time is allocated in periods of this length. Unlike NanoCpus, the engine accepts more than
+ * the machine has.
  */
 const CPU_PERIOD_US = 100_000
-/** The console that is kept: at most two files of this size. */
+/** The console's output is stored in at most two files of this size. */
 const CONSOLE_FILE_SIZE = '128k'
 const CONSOLE_FILES = '2'
 
-/** What the host's own root is denied when it is a guest. */
+/** The restrictions of a guest whose root is the host's root. */
 const SHARED_ROOT = {
   CapDrop: ['MKNOD', 'NET_RAW', 'SETFCAP', 'AUDIT_WRITE'],
   SecurityOpt: ['no-new-privileges'],
 }
 
-/** Which kind of guest an image makes, by its label and the name of its first program. */
+/** The kind of an image's guests, by its label and the name of its first program. */
 export function guestNetwork(
   labels: Readonly<Record<string, string>>,
   command: readonly string[],
@@ -84,10 +84,10 @@ export function guestNetwork(
 }
 
 /**
- * Whether the engine's own small init (tini) is to be the first program, before the image's.
- * Otherwise a program that is no init gets what only an init can do: orphans to wait for, and no
- * signal that it has no handler for (pid_namespaces(7)). An image's own init stays the first; so
- * does whatever an image with the label `atoll.init=none` names.
+ * Whether the engine's small init (tini) must be the first program. Otherwise a program that is no
+ * init would have to do what only an init can do: wait for orphans, and handle every signal
+ * (pid_namespaces(7)). An image's own init stays first, and so does the command of an image with
+ * the label `atoll.init=none`.
  */
 export function needsInit(
   labels: Readonly<Record<string, string>>,
@@ -99,45 +99,48 @@ export function needsInit(
   return !command.some((word) => INIT_PROGRAMS.test(word) || INIT_IN_SCRIPT.test(word))
 }
 
-/** What the image says, and for systemd what it needs when the image says nothing. */
+/** The image's stop signal. For systemd, its own one if the image names none. */
 function stopSignalOf({ stopSignal, command }: DockerImage): string | null {
   return stopSignal ?? (SYSTEMD.test(command[0] ?? '') ? SYSTEMD_STOP_SIGNAL : null)
 }
 
 /**
- * The instance's own names in its /etc/hosts, so that they resolve while nobody answers for the
- * DNS. One line, its full name first: that is what `hostname --fqdn` goes by (hosts(5)). The engine
- * writes the file anew at each start.
+ * The instance's own names for its /etc/hosts, so that they resolve while DNS does not answer. One
+ * line, with the full name first, which `hostname --fqdn` returns (hosts(5)). The engine writes the
+ * file at each start.
  */
 function ownNames(want: InstanceWant, zone: string): string {
   return `${want.hostname}.${zone} ${want.hostname}:${primaryNic(want).ip}`
 }
 
-/** The first NIC, eth0: it carries the default route and the resolver. */
+/** The first NIC, eth0, which has the default route and the resolver. */
 function primaryNic(want: InstanceWant): NicWant {
   const nic = want.nics[0]
   if (nic === undefined) throw bug('an instance without a NIC', { instance: want.id })
   return nic
 }
 
-/** What of the host decides how a container is made. */
+/** The properties of the host that a container depends on. */
 export interface ContainerGround {
   /** The instance's guest kit. */
   readonly kitDir: string
   readonly zone: string
-  /** Whether the engine gives its containers a user namespace: their root is nobody on the host. */
+  /**
+   * Whether the engine gives containers a user namespace, in which root is an unprivileged user of
+   * the host.
+   */
   readonly hasUserNamespace: boolean
-  /** Whether the file system can hold it to a size. */
+  /** Whether the file system can limit its size. */
   readonly hasQuota: boolean
   readonly limits: InstanceLimits
 }
 
 /**
- * The arguments for the engine's "create container".
+ * The arguments of the engine's "create container".
  *
- * Where the root of a container is the host's root, it gets less: no right over its network (which
- * is then set from outside, whatever the image says), none to make devices or raw packets, and no
- * program that makes a user more than it was.
+ * A container whose root is the host's root gets less: no control of its network (which is always
+ * set from outside, whatever the image says), no devices or raw packets, and no programs that raise
+ * a user's privileges.
  */
 export function renderContainer(
   want: InstanceWant,
@@ -152,7 +155,7 @@ export function renderContainer(
     name: containerName(want.id),
     Image: image.id,
     Hostname: want.hostname,
-    // Within a user namespace the engine cannot set it; it is set when the NIC is plugged in.
+    // The engine cannot set it in a user namespace. There it is set when the NIC is plugged in.
     ...(hasUserNamespace ? {} : { Domainname: zone }),
     Labels: {
       [INSTANCE_LABEL]: want.id,
@@ -180,8 +183,8 @@ export function renderContainer(
         { Name: 'nofile', Soft: limits.openFiles, Hard: limits.openFiles },
         { Name: 'core', Soft: 0, Hard: 0 },
       ],
-      // reboot(2) in a container's PID namespace ends only its own init: an init can power off and
-      // reboot as on a machine.
+      // reboot(2) in a container's PID namespace only ends its own init. So an init can power off
+      // and reboot as on a machine.
       CapAdd: [
         ...(asked === 'plain' ? [] : ['SYS_BOOT']),
         ...(network === 'plain' ? [] : ['NET_ADMIN']),
@@ -195,15 +198,13 @@ export function renderContainer(
   }
 }
 
-/**
- * How many GiB a container of ours may write; null: an older version made it, which set no limit.
- */
+/** The GiB that a container may write. Null: an older version created it without a limit. */
 export function diskLimitOf(labels: Readonly<Record<string, string>>): number | null {
   const limit = Number(labels[DISK_LABEL])
   return Number.isInteger(limit) && limit > 0 ? limit : null
 }
 
-/** The kind of guest that a container of ours was made as. */
+/** The kind of guest that a container was created as. */
 export function guestNetworkOf(labels: Readonly<Record<string, string>>): GuestNetwork {
   const kind = labels[GUEST_LABEL]
   return kind === 'dhcp' || kind === 'init' ? kind : 'plain'

@@ -1,8 +1,7 @@
 /**
- * The steps of the plan on the Docker Engine, each to its end, each safe to repeat.
+ * The steps of the plan on the Docker Engine. Each is safe to repeat.
  *
- * Launching asks the engine three things and no more (create, start, inspect): the time of a launch
- * is the engine's own.
+ * A launch makes only three requests (create, start, inspect), so its time is the engine's.
  */
 import type { Host } from '../host/host.ts'
 import { exists } from '../lib/files.ts'
@@ -19,7 +18,7 @@ import { volumesOf } from './places.ts'
 import { findOne, inspect, type Reader, type Seen } from './read.ts'
 import { guestNetworkOf, renderContainer } from './spec.ts'
 
-/** What steps are done with. */
+/** What the steps need. */
 export interface Stepper extends Reader {
   readonly images: DockerImages
   readonly kit: GuestKit
@@ -34,7 +33,7 @@ export interface Stepper extends Reader {
 const NOT_MODIFIED = 304
 const NOT_FOUND = 404
 
-/** The steps, done with these. */
+/** The steps. */
 export function createDockerSteps(stepper: Stepper): WorkloadSteps {
   return {
     launch: (instance, digest, signal) => launch(stepper, instance, digest, signal),
@@ -66,11 +65,12 @@ async function launch(
   const container = await docker
     .createContainer({ ...spec, abortSignal: signal })
     .catch((error: unknown) => {
-      // The image was removed behind our back: look at its location again before the next try.
+      // Somebody removed the image: look up its location again before the next attempt.
       if (statusOf(error) === NOT_FOUND) images.forget(digest)
       throw dockerError(error, `create a container from ${want.image.location}`)
     })
-  // Not before there is one: where there is a record and no container, somebody has removed it.
+  // Only after the container exists: a record without a container means that somebody removed the
+  // container.
   await files.writeBoot(want.id, { bootCount: want.bootCount, startedBefore: NEVER_STARTED })
   await startAndPlug(stepper, want, container.id, signal)
 }
@@ -78,8 +78,8 @@ async function launch(
 async function start(stepper: Stepper, want: InstanceWant, signal: AbortSignal): Promise<void> {
   const { kit, files } = stepper
   const seen = await read(stepper, want.id, signal)
-  // Running after all, by somebody else: a record written now would take that start for the one
-  // before ours.
+  // Somebody else has started it. A record written now would confuse that start with an earlier
+  // one.
   if (seen === null || seen.state.Status === 'running') return
   await assertWhole(stepper, seen)
   const startedBefore = seen.state.StartedAt
@@ -89,11 +89,11 @@ async function start(stepper: Stepper, want: InstanceWant, signal: AbortSignal):
 }
 
 /**
- * Errors: `refused` when directories of the container's disk are gone, which the engine says in
- * ways that look as if they might pass.
+ * Errors: `refused` when directories of the container's disk are gone. The engine's own errors look
+ * temporary.
  */
 async function assertWhole({ ways }: Stepper, { places, state }: Seen): Promise<void> {
-  // An engine whose files cannot be seen from here says nothing by their absence.
+  // If the engine's files are not visible from here, missing directories prove nothing.
   if (state.StartedAt === NEVER_STARTED || !(await exists((await ways.read()).rootDirectory)))
     return
   const { upper, lower } = places
@@ -115,7 +115,7 @@ async function startAndPlug(
   } catch (error) {
     if (statusOf(error) !== NOT_MODIFIED) throw dockerError(error, `start ${want.image.location}`)
   } finally {
-    // The engine's event says so too, but perhaps only after the next look.
+    // The engine's event will say so as well, but perhaps only after the next reading.
     cache.drop(id)
   }
   const seen = await inspect(docker, id, signal)
@@ -125,12 +125,12 @@ async function startAndPlug(
 async function plugIn(stepper: Stepper, want: InstanceWant, seen: Seen): Promise<void> {
   const { plug, ways, host, settings } = stepper
   const { id, pid, state, labels } = seen
-  // It may have ended already; the next look will say why.
+  // It may have ended already. The next reading will say why.
   if (pid === 0) return
   const life = { containerId: id, startedAt: state.StartedAt, pid }
   const { hasUserNamespace } = await ways.read()
   const limits = instanceLimits(want.type.memoryMiB, settings.tables)
-  // The guest's own programs wait for the NIC, so nothing of theirs runs without its limits.
+  // The guest's own programs wait for the NIC, so none of them runs without its limits.
   const limited = hasUserNamespace
     ? host.limitUserNamespace(pid, limits, settings.zone)
     : Promise.resolve()

@@ -1,19 +1,13 @@
-/** Names of images of ours in the Docker Engine. Pure. */
+/** Names of our images in the Docker Engine. Pure. */
 import type { ImageId } from '../model/ids.ts'
 import { IMAGE_REPOSITORY } from '../model/names.ts'
 
-/**
- * The name under which the engine keeps what was committed of a container, until its volumes are
- * added to it.
- */
+/** The name of a committed container until its volumes are added. */
 export function partTag(image: ImageId): string {
   return `${committedTag(image)}${PART}`
 }
 
-/**
- * The image that a tag of `partTag` is a part of, before it is looked at as an id; undefined: it is
- * no such tag.
- */
+/** The image part of a name from `partTag`, not yet checked as an id. Undefined for other names. */
 export function partOf(tag: string): string | undefined {
   const name = tag.slice(IMAGE_REPOSITORY.length + 1)
   return name.endsWith(PART) ? name.slice(0, -PART.length) : undefined
@@ -21,7 +15,7 @@ export function partOf(tag: string): string | undefined {
 
 const PART = '-part'
 
-/** The name under which the engine keeps an image that was made on this host. */
+/** The name of an image that was made on this host. */
 export function committedTag(image: ImageId): string {
   return `${IMAGE_REPOSITORY}:${image}`
 }

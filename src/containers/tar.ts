@@ -1,7 +1,7 @@
-/** The little of tar archives that we write ourselves (tar(5), POSIX ustar). Pure. */
+/** Writes parts of tar archives (tar(5), POSIX ustar). Pure. */
 
 const BLOCK_BYTES = 512
-/** What eleven octal digits can say; larger sizes are written in base 256, as GNU tar does. */
+/** The largest size in eleven octal digits. Larger ones are written in base 256, as by GNU tar. */
 const OCTAL_MAX = 8 ** 11
 const AT = { mode: 100, user: 108, group: 116, size: 124, time: 136, sum: 148, type: 156 } as const
 const MAGIC_AT = 257
@@ -14,7 +14,7 @@ export function tarFile(name: string, content: Buffer): Buffer {
 }
 
 /**
- * What comes before and after the content of the archive's last file: `tail` also ends the archive.
+ * What precedes and follows the content of the archive's last file. `tail` also ends the archive.
  */
 export function tarEnd(
   name: string,
@@ -44,7 +44,7 @@ function header(name: string, bytes: number): Buffer {
   }
   block.write(PLAIN_FILE, AT.type, 'latin1')
   block.write('ustar\x0000', MAGIC_AT, 'latin1')
-  // The sum is over the header with blanks in its own place.
+  // The checksum is computed with blanks in its own field.
   block.write(' '.repeat(8), AT.sum, 'latin1')
   const sum = block.reduce((total, byte) => total + byte, 0)
   block.write(`${sum.toString(8).padStart(6, '0')}\0 `, AT.sum, 'latin1')

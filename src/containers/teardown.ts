@@ -1,4 +1,4 @@
-/** Takes what the Docker driver made off this machine: containers, images, and their files. */
+/** Removes what the Docker driver created: containers, images, and their files. */
 import Docker from 'dockerode'
 import { messageOf } from '../model/errors.ts'
 import {
@@ -16,7 +16,7 @@ interface ContainersConfig {
   readonly docker: { readonly socket: string }
 }
 
-/** Asks the engine; works also while it has no container of ours. */
+/** Connects to the engine even if it has no containers of ours. */
 export const CONTAINERS_TEARDOWN: DriverTeardown<ContainersConfig> = {
   directories: [CONTAINERS_DIRECTORY, GUEST_KIT_DIRECTORY, LAYERS_DIRECTORY],
   runtimeDirectories: [],
@@ -43,7 +43,10 @@ async function removeContainers(socketPath: string): Promise<readonly string[]> 
   }
 }
 
-/** By name and not by label: what somebody built on one of ours has the label too. */
+/**
+ * By name and not by label, because an image that somebody built on one of ours has the label as
+ * well.
+ */
 async function removeImages(socketPath: string): Promise<readonly string[]> {
   const docker = new Docker({ socketPath })
   try {

@@ -1,4 +1,4 @@
-/** How the Docker Engine was told to run containers, as far as it matters to instances. */
+/** The configuration and state of the Docker Engine that matter to instances. */
 import { readFile, stat } from 'node:fs/promises'
 import type Dockerode from 'dockerode'
 import { systemClock } from '../lib/clock.ts'
@@ -12,29 +12,29 @@ import { dockerError } from './errors.ts'
 const ANSWER_DEADLINE_MS = 10_000
 const MS = 1000
 
-/** What it says, and what can be seen of its process. */
+/** The engine's own description, and what its process shows. */
 interface EngineContext extends DockerInfo {
   /**
-   * Open files that it can allow a process of a container: its own hard limit, which nobody raises
-   * from within a user namespace (setrlimit(2)). Infinity where its process is not known.
+   * The number of open files that it can allow a container's process: its own hard limit, which
+   * cannot be raised within a user namespace (setrlimit(2)). Infinity when its process is unknown.
    */
   readonly openFiles: number
 }
 
 export interface EngineWays {
-  /** Asks the engine until it has said so once. Errors: `unavailable`. */
+  /** The description of the engine, which is asked for only once. Errors: `unavailable`. */
   read(): Promise<EngineContext>
   /**
-   * Since when nothing but itself, a signal or its memory limit can have ended a container, in
-   * milliseconds since the epoch: since the engine was started or, where containers go on without
-   * it, since the machine was. Null when that cannot be told. Errors: `unavailable`.
+   * The time of the last restart, in milliseconds since the epoch. Since then only the container
+   * itself, a signal or its memory limit can have ended it. It is the start of the engine or, where
+   * containers run on without it, of the machine. Null when unknown. Errors: `unavailable`.
    */
   lastUpheaval(): Promise<number | null>
-  /** It may be another one now. */
+  /** Forgets the description, because the engine may be another one now. */
   forget(): void
 }
 
-/** Nothing is known yet of the engine behind that socket. */
+/** Nothing is known at first of the engine behind the socket. */
 export function createEngineWays(docker: Dockerode, socketPath: string): EngineWays {
   let known: EngineContext | null = null
   async function read(): Promise<EngineContext> {
@@ -53,7 +53,7 @@ export function createEngineWays(docker: Dockerode, socketPath: string): EngineW
   }
 }
 
-/** Seconds since the epoch at which the kernel was started (proc(5), /proc/stat). */
+/** Time of the kernel's start in seconds since the epoch (proc(5), /proc/stat). */
 const BOOT_TIME = /^btime (\d+)$/m
 
 async function machineStart(): Promise<number | null> {
@@ -62,8 +62,8 @@ async function machineStart(): Promise<number | null> {
 }
 
 /**
- * The engine does not say since when it runs, but makes one directory anew at each start (moby:
- * daemon/daemon.go, prepareTempDir). Without times of birth (statx(2)) nothing can be said.
+ * The engine does not report its start time, but it creates one directory again at each start
+ * (moby: daemon/daemon.go, prepareTempDir). Without birth times (statx(2)) the start is unknown.
  */
 async function engineStart(rootDirectory: string): Promise<number | null> {
   const made = await stat(below(rootDirectory, 'tmp')).catch(() => null)
@@ -71,7 +71,7 @@ async function engineStart(rootDirectory: string): Promise<number | null> {
 }
 
 async function ask(docker: Dockerode): Promise<DockerInfo> {
-  // Its types know no signal for this question.
+  // This request has no signal in dockerode's types.
   const late = () => unavailable('the engine does not say how it runs containers')
   const deadline = { clock: systemClock, ms: ANSWER_DEADLINE_MS, late }
   const info: unknown = await withDeadline(deadline, () => docker.info()).catch(
@@ -94,7 +94,7 @@ async function openFilesOf(socketPath: string): Promise<number> {
     const [, hard = ''] = /^Max open files +\S+ +(\d+)/m.exec(limits) ?? []
     return hard === '' ? Infinity : Number(hard)
   } catch {
-    // It is on another machine, or was started in another way.
+    // It runs on another machine, or was started in another way.
     return Infinity
   }
 }

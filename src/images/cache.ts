@@ -2,14 +2,14 @@
  * The image cache: images of virtual machines on this host's disk, by their content.
  *
  * `sha256-<hex>` is a disk, `sha256-<hex>-kernel` a kernel with its initramfs. Each is a directory
- * with the files, read-only, and with `image.json` that says what they are. An image appears there
- * complete, by one rename. Before that it is written in `<key>.partial`; whoever asks for the same
- * image next continues it.
+ * with the files, read-only, and with `image.json`, which describes them. A complete image appears
+ * by one rename. Before that it is written in `<key>.partial`, and the next request for the same
+ * image continues it.
  *
- * The cache has a limit, and leaves some of the file system free. To make room it evicts what was
- * not used for longest (the mtime of a directory says when). It never evicts an image that an
- * instance is made from, one that is being fetched, or one that was just given out. When evicting
- * all the others would not make enough room, it evicts none.
+ * The cache has a limit, and leaves some of the file system free. To make room it evicts the images
+ * that were used least recently (by the mtime of the directory). It never evicts an image that an
+ * instance uses, one that is being fetched, or one that was just used. If evicting all others would
+ * not make enough room, it evicts none.
  */
 import { chmod, lstat, mkdir, open, readdir, readFile, rename, utimes } from 'node:fs/promises'
 import { basename } from 'node:path'
@@ -34,7 +34,7 @@ const factsSchema = z.discriminatedUnion('kind', [
   }),
   z.strictObject({ kind: z.literal('kernel'), bytes: z.int().positive() }),
 ])
-/** What is known of an image; `bytes` is the size of its files together. */
+/** What is stored with an image. `bytes` is the total size of its files. */
 export type ImageFacts = z.infer<typeof factsSchema>
 type Kind = ImageFacts['kind']
 
@@ -42,7 +42,7 @@ export interface CachedImage {
   /** `sha256:…` */
   readonly digest: string
   readonly facts: ImageFacts
-  /** Where its files are: `disk`, or `kernel` and `initrd`. */
+  /** The directory of its files: `disk`, or `kernel` and `initrd`. */
   readonly dir: string
 }
 
@@ -50,50 +50,47 @@ export interface CachedImage {
 export interface PartialImage extends Disposable {
   readonly dir: string
   /**
-   * Resolves when its files may be `bytes` large together. Errors: `refused` when an image of that
-   * size does not even fit into an empty cache, `unavailable` when there is no room now.
+   * Resolves when its files may have this total size. Errors: `refused` when the size does not fit
+   * into an empty cache, `unavailable` when there is no room now.
    */
   reserve(bytes: number): Promise<void>
-  /** Makes it an image. The content of its files is on the disk already. */
+  /** Turns it into an image. The content of its files must be on the disk. */
   install(digest: string, facts: ImageFacts): Promise<CachedImage>
   discard(): Promise<void>
 }
 
 interface ImageCache {
-  /**
-   * The complete image of this kind with this digest; null when there is none. It is the one that
-   * was used last from now on.
-   */
+  /** The complete image of this kind and digest. Null when there is none. Counts as a use. */
   find(kind: Kind, digest: string): Promise<CachedImage | null>
   /**
-   * The partial image of this key (letters and digits), with what was fetched of it earlier. One at
-   * a time.
+   * The partial image of this key (letters and digits), with what was fetched earlier. Only one
+   * caller at a time.
    */
   begin(key: string): Promise<PartialImage>
 }
 
 interface CacheOptions {
   readonly dir: string
-  /** Of everything in it. */
+  /** Limit of the whole cache. */
   readonly maxBytes: number
-  /** Digests that instances on this host are made from. */
+  /** The digests that instances on this host use. */
   readonly inUse: () => Promise<ReadonlySet<string>>
-  /** Called with the digest of an image that is no longer there. */
+  /** Called with the digest of an evicted image. */
   readonly evicted: (digest: string) => void
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
 }
 
-/** What the cache knows of its directories that they do not show. */
+/** What the directories themselves do not show. */
 interface Claims {
-  /** Bytes that are reserved for each partial image, by directory name. */
+  /** Reserved bytes of each partial image, by directory name. */
   readonly reserved: ReadonlyMap<string, number>
-  /** Whether the image in this directory was given out a moment ago. */
+  /** Whether the image in this directory was just used. */
   isRecent(name: string): boolean
 }
 
-/** One directory of the cache. */
+/** A directory of the cache. */
 interface Entry {
   readonly name: string
   /** Null for a partial image. */
@@ -108,16 +105,16 @@ const FACTS_FILE = 'image.json'
 const FACTS_MAX_BYTES = 4096
 const IMAGE = /^sha256-(?<hex>[0-9a-f]{64})(?:-kernel)?$/
 /**
- * An image that was given out is not evicted for so long: until then the instance that is made from
- * it is in `inUse`.
+ * For how long an image is kept after a use. By then the instance that is made from it is in
+ * `inUse`.
  */
 const RECENT_MS = 10 * 60 * 1000
-/** A partial image that nobody continued for so long is removed. */
+/** For how long an unfinished partial image is kept. */
 const PARTIAL_KEPT_MS = 24 * 3600 * 1000
 /** Always left free on the file system. */
 const DISK_RESERVE_BYTES = 64 * MIB
 
-/** The cache in `options.dir`, which is made when it is needed. One daemon at a time uses it. */
+/** The cache in `options.dir`, which is created when needed. Only one daemon may use it. */
 export function createImageCache(options: CacheOptions): ImageCache {
   const { dir, clock } = options
   /** Monotonic times by directory name. */
@@ -133,7 +130,7 @@ export function createImageCache(options: CacheOptions): ImageCache {
   async function find(kind: Kind, digest: string): Promise<CachedImage | null> {
     const name = nameOf(kind, digest)
     const path = below(dir, name)
-    // First, so that it is not evicted while it is read.
+    // Noted first, so that it is not evicted while it is read.
     givenOutAt.set(name, clock.monotonic())
     const facts = await readComplete(path, kind)
     if (facts === null) {
@@ -148,7 +145,7 @@ export function createImageCache(options: CacheOptions): ImageCache {
     await complete(partial, facts)
     const there = await find(facts.kind, digest)
     const target = below(dir, nameOf(facts.kind, digest))
-    // A directory of that name that is no complete image is of no use to anybody.
+    // A directory with this name is not a complete image, and useless.
     await removeTree(dir, basename(there === null ? target : partial))
     if (there !== null) return there
     await rename(partial, target)
@@ -193,13 +190,13 @@ function digestOfName(name: string): string | null {
   return hex === undefined ? null : `sha256:${hex}`
 }
 
-/** Makes it the one that was used last. */
+/** Makes it the most recently used one. */
 async function markUsed(path: string, clock: Clock): Promise<void> {
   const seconds = clock.now() / 1000
   await utimes(path, seconds, seconds)
 }
 
-/** What `image.json` in the directory says, if the files are as it says; null otherwise. */
+/** The description in `image.json`. Null unless the files match it. */
 async function readComplete(path: string, kind: Kind): Promise<ImageFacts | null> {
   try {
     const { size } = await lstat(below(path, FACTS_FILE))
@@ -213,7 +210,7 @@ async function readComplete(path: string, kind: Kind): Promise<ImageFacts | null
   }
 }
 
-/** Removes other files, makes the image's read-only, and has everything on the disk. */
+/** Removes other files, makes the image's files read-only, and syncs everything to the disk. */
 async function complete(dir: string, facts: ImageFacts): Promise<void> {
   const files: readonly string[] = IMAGE_FILES[facts.kind]
   for (const name of await readdir(dir)) if (!files.includes(name)) await removeTree(dir, name)
@@ -227,7 +224,7 @@ async function complete(dir: string, facts: ImageFacts): Promise<void> {
 }
 
 /**
- * A function that makes room for all that is reserved. It is called one call at a time. Errors:
+ * A function that makes room for everything that is reserved. Only one call at a time. Errors:
  * those of `PartialImage.reserve`.
  */
 function createRoomMaker(options: CacheOptions, claims: Claims): () => Promise<void> {
@@ -241,7 +238,7 @@ function createRoomMaker(options: CacheOptions, claims: Claims): () => Promise<v
   const expired = ({ digest, usedAtMs }: Entry) =>
     digest === null && clock.now() - usedAtMs > PARTIAL_KEPT_MS
 
-  /** What may be removed: partial images first, then by when it was used last. */
+  /** What may be removed: partial images first, then the least recently used. */
   async function removable(entries: readonly Entry[]): Promise<readonly Entry[]> {
     const inUse = await options.inUse()
     for (const { name, digest } of entries)
@@ -282,7 +279,7 @@ function createRoomMaker(options: CacheOptions, claims: Claims): () => Promise<v
       freed += entry.bytes
     }
     size.set(used - freed)
-    // A file that shares its blocks with another gives none of them back.
+    // Removing a file that shares its blocks with another one frees nothing.
     const still = short > 0 ? await missing() : 0
     if (still > 0) throw noSpace(dir, still)
   }

@@ -1,9 +1,10 @@
 /**
- * What a file is, by its first bytes: a qcow2 or raw disk, a kernel, an initramfs, a root file
- * system archive, or something else that is refused by its name. Pure but for reading those bytes.
+ * Tells from its first bytes what a file is: a qcow2 or raw disk, a kernel, an initramfs, a root
+ * file system archive, or something else, which is refused by its name. Pure, except for reading
+ * those bytes.
  *
- * A file is used as what its content proves it to be and as nothing else, so that no other file of
- * a host is given to a guest as an image.
+ * A file is used only as what its content proves it to be, so that no other file of a host is given
+ * to a guest as an image.
  */
 import type { FileHandle } from 'node:fs/promises'
 import { constants, gunzipSync } from 'node:zlib'
@@ -17,19 +18,19 @@ interface Mark {
   readonly bytes: Buffer
 }
 
-/** What is told of a file that is no disk image. */
+/** A file type that is not a disk image, and what to say about it. */
 interface Foreign extends Mark {
   readonly advice: string
 }
 
-/** What has to be at hand of a file: the last mark, of btrfs, lies behind its first 64 KiB. */
+/** How much of a file is needed. The last signature, of btrfs, follows its first 64 KiB. */
 const MARKS_HEAD_BYTES = 68 * KIB
 
 const PACKED = 'unpack it first'
 const CONVERT = 'convert it with `qemu-img convert -O qcow2`'
 /**
- * How things begin that somebody may take for a disk image. What has an MBR begins with the code of
- * a boot loader.
+ * Signatures of files that may be mistaken for a disk image. A disk with an MBR begins with the
+ * code of a boot loader.
  */
 const FOREIGN: readonly Foreign[] = [
   foreign('a VMDK image', 'KDMV', CONVERT),
@@ -56,9 +57,9 @@ const FOREIGN: readonly Foreign[] = [
   foreign('a web page', '<html', 'look at what the location answers'),
 ]
 
-/** Signatures of partition tables and file systems; blkid(8) goes by the same. */
+/** Signatures of partition tables and file systems, as in blkid(8). */
 const ON_DISKS: readonly Mark[] = [
-  // A boot sector with or without partitions (MBR, FAT, NTFS), and hybrid ISO images.
+  // A boot sector with or without partitions (MBR, FAT, NTFS), also of hybrid ISO images.
   mark('MBR', '\x55\xaa', 510),
   // UEFI specification, 5.3.2, with sectors of 512 and of 4096 bytes.
   mark('GPT', 'EFI PART', 512),
@@ -82,7 +83,7 @@ const BZIMAGE: readonly Mark[] = [
 ]
 /** https://docs.kernel.org/arch/arm64/booting.html */
 const ARM64_IMAGE = mark('Image', 'ARM\x64', 56)
-/** QEMU boots an ELF by its PVH note or multiboot header. */
+/** QEMU boots an ELF file by its PVH note or multiboot header. */
 const ELF = mark('ELF', '\x7fELF')
 const ELF_TYPE_OFFSET = 16
 const ELF_MACHINE_OFFSET = 18
@@ -91,7 +92,10 @@ const ELF_TYPES: readonly number[] = [2, 3]
 /** EM_386, EM_X86_64, EM_AARCH64. */
 const ELF_MACHINES: readonly number[] = [3, 62, 183]
 
-/** What the kernel unpacks (init/initramfs.c, lib/decompress.c). Inside gzip we look ourselves. */
+/**
+ * Formats that the kernel unpacks (init/initramfs.c, lib/decompress.c). The content of gzip is
+ * checked as well.
+ */
 const INITRAMFS: readonly Mark[] = [
   mark('bzip2', 'BZh'),
   mark('LZMA', '\x5d\0\0'),
@@ -102,7 +106,7 @@ const INITRAMFS: readonly Mark[] = [
   mark('Zstandard', '\x28\xb5\x2f\xfd'),
 ]
 /**
- * A cpio header of the formats that the kernel takes: 13 numbers of 8 digits
+ * A cpio header in a format that the kernel accepts: 13 numbers of 8 digits
  * (https://docs.kernel.org/driver-api/early-userspace/buffer-format.html).
  */
 const CPIO = /^07070[12][0-9A-Fa-f]{104}/
@@ -111,13 +115,13 @@ const GZIP = mark('gzip', '\x1f\x8b\x08')
 /** "ustar" at this offset marks POSIX and GNU tar (tar(5)). */
 const USTAR = mark('tar', 'ustar', 257)
 /**
- * Of a compressed file so much is unpacked to see what it is, to at most the second figure: gzip
- * packs 1,032 bytes into one.
+ * How much of a compressed file is unpacked to recognise it, and the maximum result: gzip can pack
+ * 1,032 bytes into one.
  */
 const PACKED_HEAD_BYTES = 4096
 const UNPACKED_MAX_BYTES = 8 * MIB
 
-/** What QEMU and the guest have to be told of a disk. */
+/** What QEMU and the guest must know of a disk. */
 interface DiskContent {
   readonly format: 'qcow2' | 'raw'
   /** Size of the disk that the guest sees. */
@@ -127,15 +131,15 @@ interface DiskContent {
 const SECTOR_BYTES = 512
 
 /**
- * What disk is in this file. `name` is the location, for messages. Errors: `refused` when it is
- * none that QEMU may be given, with what it is instead.
+ * The kind of disk in this file. `name` is the location, for messages. Errors: `refused` when QEMU
+ * may not use it, with what it is instead.
  */
 export async function inspectDisk(file: FileHandle, name: string): Promise<DiskContent> {
   const { size } = await file.stat()
   return diskOf(await headOf(file), size, name)
 }
 
-/** As `inspectDisk`, of a file of `bytes` that begins with `head`. */
+/** Like `inspectDisk`, for a file of `bytes` that begins with `head`. */
 export function diskOf(head: Buffer, bytes: number, name: string): DiskContent {
   const saying = (what: string) => refused('InvalidParameterValue', `${name} ${what}`)
   if (isQcow(head)) {
@@ -159,7 +163,7 @@ export function diskOf(head: Buffer, bytes: number, name: string): DiskContent {
   return { format: 'raw', virtualBytes: bytes }
 }
 
-/** Errors: `refused` when the file is no kernel that QEMU can boot. */
+/** Errors: `refused` when the file is not a kernel that QEMU can boot. */
 export async function inspectKernel(file: FileHandle, name: string): Promise<void> {
   if (isKernel(await headOf(file))) return
   throw refused(
@@ -177,7 +181,7 @@ export async function inspectInitrd(file: FileHandle, name: string): Promise<voi
   )
 }
 
-/** The first bytes of a file, as many as are looked at. */
+/** The first bytes of a file, as many as are inspected. */
 export async function headOf(file: FileHandle): Promise<Buffer> {
   const head = Buffer.alloc(MARKS_HEAD_BYTES)
   let length = 0
@@ -189,20 +193,17 @@ export async function headOf(file: FileHandle): Promise<Buffer> {
   return head.subarray(0, length)
 }
 
-/**
- * What a file that begins so is instead of a disk image; undefined when it has no mark of anything
- * else.
- */
+/** The type of a file that is not a disk image. Undefined when it has no other signature. */
 function foreignMark(head: Buffer): Foreign | undefined {
   return FOREIGN.find((one) => has(head, one))
 }
 
-/** Whether there is a partition table or a file system on the raw disk that begins so. */
+/** Whether a raw disk with this beginning has a partition table or a file system. */
 function isDisk(head: Buffer): boolean {
   return ON_DISKS.some((one) => has(head, one))
 }
 
-/** Whether a kernel begins so. */
+/** Whether this is the beginning of a kernel. */
 export function isKernel(head: Buffer): boolean {
   if (BZIMAGE.every((one) => has(head, one)) || has(head, ARM64_IMAGE)) return true
   if (!has(head, ELF) || head.length < ELF_MACHINE_OFFSET + 2) return false
@@ -212,13 +213,16 @@ export function isKernel(head: Buffer): boolean {
   )
 }
 
-/** Whether an initramfs begins so. */
+/** Whether this is the beginning of an initramfs. */
 export function isInitramfs(head: Buffer): boolean {
   if (has(head, GZIP)) return isCpio(unpackedHead(head))
   return isCpio(head) || INITRAMFS.some((one) => has(head, one))
 }
 
-/** How the root file system archive that begins so is packed; null when it is none. */
+/**
+ * The compression of the root file system archive with this beginning. Null when it is not an
+ * archive.
+ */
 export function archivePacking(head: Buffer): 'gzip' | 'none' | null {
   if (has(head, GZIP)) return has(unpackedHead(head), USTAR) ? 'gzip' : null
   return has(head, USTAR) ? 'none' : null
@@ -228,7 +232,7 @@ function isCpio(head: Buffer): boolean {
   return CPIO.test(head.toString('latin1', 0, CPIO_HEADER_BYTES))
 }
 
-/** What a gzip file begins with when it is unpacked; empty when it cannot be. */
+/** The beginning of a gzip file's content. Empty when it cannot be unpacked. */
 function unpackedHead(head: Buffer): Buffer {
   try {
     return gunzipSync(head.subarray(0, PACKED_HEAD_BYTES), {

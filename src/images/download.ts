@@ -1,9 +1,8 @@
 /**
- * One file fetched from its source into a place of its own, however often the transfer breaks and
- * whoever began it.
+ * Fetches one file from its source. It continues after broken transfers, and after a restart of the
+ * daemon.
  *
- * Beside the file lies what is known of it (`stateFileOf`), so that a fresh daemon goes on where
- * the last one was.
+ * The state of the transfer is stored beside the file (`stateFileOf`).
  */
 import type { Hash } from 'node:crypto'
 import { open, stat } from 'node:fs/promises'
@@ -16,7 +15,7 @@ import { KIB, MIB } from '../model/sizes.ts'
 import { openPart, type Part } from './partial-file.ts'
 import type { Opened, Source } from './source.ts'
 
-/** What a download needs, apart from what it downloads. */
+/** What a download needs, besides its source. */
 export interface DownloadTools {
   /** Largest file. */
   readonly maxBytes: number
@@ -24,49 +23,45 @@ export interface DownloadTools {
   readonly log: Log
   /** Ends the work. What was fetched stays. */
   readonly signal: AbortSignal
-  /** Told a short sentence as often as there is news. */
+  /** Gets a short sentence whenever there is news. */
   readonly progress: (message: string) => void
-  /** Resolves when the file may grow to this size; rejects with why it may not. */
+  /** Resolves when the file may grow to this size. Rejects with the reason when it may not. */
   readonly room: (bytes: number) => Promise<void>
 }
 
-/** A file that is whole, and on the disk. */
+/** A complete file on the disk. */
 interface Downloaded {
-  /** What had been hashed before it, and its content. */
+  /** The hash of what preceded the file, and of its content. */
   readonly hash: Hash
   readonly bytes: number
 }
 
-/** Failures in a row until it is given up. */
+/** Consecutive failures until it is given up. */
 const ATTEMPTS_MAX = 6
 const PAUSES: Backoff = { firstMs: 500, lastMs: 30_000 }
-/** An attempt that brought as much was no failure. */
+/** An attempt that fetched this much does not count as a failure. */
 const PROGRESS_BYTES = MIB
-/** How often the content may turn out to be another in the middle. */
+/** How often the content may change during the transfer. */
 const RESTARTS_MAX = 3
-/** A source that sends nothing for so long counts as broken. */
+/** A source that sends nothing for this long counts as broken. */
 const IDLE_MS = 30_000
-/** A source outside that sends less than this, in a time, counts as broken, too: 8 KiB a second. */
+/** So does a source elsewhere that sends less than this in a time: 8 KiB a second. */
 const RATE_WINDOW_MS = 60_000
 const RATE_LEAST_BYTES = 480 * KIB
 /**
- * A source outside that has not begun to send by then is given up, and not before: whether it is
- * absent, refuses, redirects to where nobody goes or is silent cannot be told by the time that it
- * takes.
+ * A source elsewhere must begin to send within this time, and its failures are not reported
+ * earlier. So the time does not reveal whether it is absent, refuses, redirects to a forbidden
+ * address, or is silent.
  */
 const BEGIN_MS = 30_000
 /** Nobody waits longer for an image. */
 const DEADLINE_MS = 12 * 3600 * 1000
-/**
- * Room is asked for in steps while nobody knows how long the file is, or only a source outside says
- * so.
- */
+/** Space is reserved in steps if the length is unknown, or only a source elsewhere states it. */
 const ROOM_STEP_BYTES = 64 * MIB
 
 /**
- * Fetches `source` into `path`, from where an earlier attempt ended. `before` is what is hashed
- * before it. Errors: `refused` when it cannot be had, `unavailable` when it could not be had in
- * many attempts.
+ * Fetches `source` into `path`, from where an earlier attempt ended. `before` is hashed before it.
+ * Errors: `refused` when it is unavailable for good, `unavailable` after too many failed attempts.
  */
 export async function download(
   source: Source,
@@ -75,7 +70,7 @@ export async function download(
   tools: DownloadTools,
 ): Promise<Downloaded> {
   const { signal } = tools
-  // What was begun is gone on with: a clone would have worked the first time.
+  // A partial file is continued. A clone would have worked at the first attempt.
   const begun = await stat(path).catch(() => null)
   if (begun === null && (await source.clone?.(path)) === true)
     return hashClone(source, path, before, tools)
@@ -86,7 +81,7 @@ export async function download(
   return { hash: part.hash(), bytes: part.bytes() }
 }
 
-/** As `untilWhole`, with a time until it has to have begun. */
+/** Like `untilWhole`, with a time limit for the beginning. */
 async function withBeginning(source: Source, part: Part, tools: DownloadTools): Promise<void> {
   const { clock, signal } = tools
   const late = new AbortController()
@@ -111,7 +106,10 @@ async function withBeginning(source: Source, part: Part, tools: DownloadTools): 
   }
 }
 
-/** Asks until all of it is here. `began` is called when the source has something to send. */
+/**
+ * Repeats requests until the file is complete. `began` is called when the source has content to
+ * send.
+ */
 async function untilWhole(
   source: Source,
   part: Part,
@@ -152,14 +150,14 @@ async function hashClone(
   return { hash, bytes: size }
 }
 
-/** What one transfer came to: `error` is why it did not reach the end. */
+/** The result of one transfer. `error` is why it did not reach the end. */
 interface Outcome {
   readonly error: AtollError | null
-  /** What was at hand before is lost: the content is another. */
+  /** The earlier part is discarded, because the content has changed. */
   readonly restarted: boolean
 }
 
-/** Asks the source once and takes what it sends. Rejects when asking again will not help. */
+/** Makes one request, and stores what the source sends. Rejects when a repetition cannot help. */
 async function attempt(
   source: Source,
   part: Part,
@@ -195,7 +193,10 @@ interface TakeTools extends DownloadTools {
   readonly alive: (bytes: number) => void
 }
 
-/** Writes what comes. Resolves with null at the end, and with why the end was not reached. */
+/**
+ * Writes what arrives. Resolves with null at the end, otherwise with the reason why the end was not
+ * reached.
+ */
 async function take(
   source: Source,
   opened: Opened,
@@ -203,8 +204,8 @@ async function take(
   { maxBytes, room, progress, broken, alive }: TakeTools,
 ): Promise<AtollError | null> {
   const total = part.totalBytes()
-  // What a source outside announces costs it nothing, and images of others would go for it: it gets
-  // room as it sends.
+  // A source elsewhere may announce any size, and other images would be evicted for it. So it gets
+  // space only as it sends.
   let reserved = source.isOutside || total === null ? part.bytes() : total
   if (reserved > part.bytes()) await room(reserved)
   const failures: AtollError[] = []
@@ -233,7 +234,8 @@ async function take(
 }
 
 /**
- * All that comes until the source fails, which must not be taken for a failure of whoever takes it.
+ * Yields what arrives until the source fails. Its failure must not look like a failure of the
+ * consumer.
  */
 async function* untilBroken(
   body: AsyncIterable<Uint8Array>,
@@ -246,13 +248,13 @@ async function* untilBroken(
   }
 }
 
-/** `42 % of 310 MiB`, or `120 MiB` when nobody knows of how much. */
+/** `42 % of 310 MiB`, or `120 MiB` when the total is unknown. */
 function share(bytes: number, total: number | null): string {
   if (total === null) return `${Math.floor(bytes / MIB)} MiB`
   return `${Math.floor((bytes / total) * 100)} % of ${Math.ceil(total / MIB)} MiB`
 }
 
-/** All that anybody but the operator learns of a failure elsewhere; `why` is for the log. */
+/** The message about a failure elsewhere for everybody but the operator. `why` is for the log. */
 function notFetched({ name }: Source, why: unknown): AtollError {
   return unavailable(`${name} cannot be fetched from this host`, why)
 }
@@ -266,7 +268,7 @@ function tooLarge({ name }: Source, maxBytes: number): AtollError {
 
 /**
  * Aborts its signal when `alive` was not called for `IDLE_MS`, or with too few bytes of a source
- * outside; and when it ends, so that nothing of the transfer goes on.
+ * elsewhere; and when it ends, so that nothing of the transfer goes on.
  */
 function startWatchdog({ name, isOutside }: Source, clock: Clock, outer: AbortSignal) {
   const silent = new AbortController()
@@ -287,7 +289,7 @@ function startWatchdog({ name, isOutside }: Source, clock: Clock, outer: AbortSi
     }
     silent.abort(unavailable(`${name} sends less than ${RATE_LEAST_BYTES} bytes in a minute`))
   }
-  // They are ended by their own signal, and have nothing else to fail of.
+  // The watches only end by their own signal.
   watch().catch(() => undefined)
   if (isOutside) watchRate().catch(() => undefined)
   return {

@@ -1,9 +1,9 @@
 /**
- * What is known of the images that were asked for: each is looked up once, in the background, and
- * the outcome is kept for a while. A limit of lookups at once, in all and for one account.
+ * Looks up images in the background, each once, and keeps the results for a while. It limits
+ * concurrent lookups, in total and for one account.
  *
- * All drivers use it for their images, and `workloads/` for images that are made of instances. What
- * a lookup does is the caller's.
+ * All drivers use it for their images, and `workloads/` for images that are made from instances.
+ * The caller says what a lookup does.
  */
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../lib/clock.ts'
@@ -19,8 +19,8 @@ interface LooksOptions<Want extends ImageWant> {
   readonly clock: Clock
   readonly log: Log
   /**
-   * Gets the image, however long it takes. `progress` is told a short sentence as often as there is
-   * news. Rejects with the sentence that is to be shown when the image cannot be had.
+   * Gets the image; may take long. `progress` gets a short sentence whenever there is news. Rejects
+   * with the sentence to show when the image is unavailable.
    */
   readonly find: (
     want: Want,
@@ -30,20 +30,20 @@ interface LooksOptions<Want extends ImageWant> {
 }
 
 interface Looks<Want extends ImageWant> extends Omit<Images, 'look'> {
-  /** As `Images.look`. */
+  /** Like `Images.look`. */
   look(want: Want): ImageLook
-  /** Drops what is known of this content: it turned out to be gone. */
+  /** Forgets this content, which is gone. */
   forget(digest: string): void
 }
 
-/** Looks remembered at most, here and by whoever keeps more of them. */
+/** Maximum number of results that are kept, here and by callers that keep more of them. */
 export const LOOKS_REMEMBERED = 1_000
-/** A failed look is repeated after this long, and not before. */
+/** A failed lookup is repeated after this time, and not earlier. */
 const FAILED_FOR_MS = 10_000
-/** Progress is told at most this often. */
+/** Progress is reported at most this often. */
 const PROGRESS_EVERY_MS = 1_000
 
-/** An empty memory. `close` resolves once no look is under way. */
+/** Nothing is known at first. `close` resolves when no lookup is under way. */
 export function createLooks<Want extends ImageWant>({
   clock,
   log,
@@ -80,8 +80,8 @@ export function createLooks<Want extends ImageWant>({
 
   return {
     look(want) {
-      // Without a digest it is this image's own look: the same location may hold something else by
-      // now.
+      // Without a digest the result is only for this image: the same location may contain something
+      // else by now.
       const key = `${want.location} ${want.digest ?? want.id}`
       const known = looks.get(key)
       const old = known?.now.kind === 'failed' && clock.monotonic() - known.failedAt > FAILED_FOR_MS
@@ -112,11 +112,11 @@ interface Look {
   failedAt: number
 }
 
-/** So many of one account may wait; more are refused. */
+/** Maximum number of waiting lookups of one account. Further ones are refused. */
 const WAITING_OF_ONE = 100
 
 /**
- * At most `places` images at once, of one account at most `ofOne`, and never two with the same key.
+ * At most `places` images at once, at most `ofOne` of one account, and never two with the same key.
  */
 export function createAccountLimit(places: number, ofOne: number): Limit {
   const full = () =>

@@ -1,26 +1,25 @@
 /**
- * The images of virtual machines on this host: fetched in the background, verified, and kept by
- * their content. This is the main file of the room. It takes an image from its location to the
+ * The images of virtual machines on this host. They are fetched in the background, verified, and
+ * stored by their content. This is the main file of the room. The steps from a location to the
  * cache:
  *
- * 1. location: what was registered is parsed (`model/image-location.ts`). The image is looked up
- *    once for all who ask (`lookups.ts`).
+ * 1. location: it is parsed (`model/image-location.ts`). The image is looked up once for all
+ *    callers (`lookups.ts`).
  * 2. source (`source.ts`): `file:///` is a published file (`published-file.ts`), `http(s)://` goes
  *    through the outbound filter (`source-http.ts`, `outbound.ts`, `outbound-policy.ts`), `s3://`
  *    to the configured service (`source-s3.ts`).
  * 3. download: into a partial image of the cache, continued after every interruption
  *    (`download.ts`, `partial-file.ts`).
- * 4. verify: the content is a disk or a kernel that QEMU may be given (`content.ts`, `qcow2.ts`),
- *    and has the digest that is asked for.
- * 5. cache: installed by one rename; others are evicted for it (`cache.ts`).
+ * 4. verify: the content is a disk or a kernel that QEMU may use (`content.ts`, `qcow2.ts`), and
+ *    has the requested digest.
+ * 5. cache: it is installed by one rename, and others are evicted for it (`cache.ts`).
  *
- * Nothing is converted on this way: QEMU reads what was fetched. Images that are made of instances
- * do not come this way; they are converted and kept by `machines/convert.ts` and
- * `machines/created-images.ts`.
+ * Nothing is converted: QEMU reads what was fetched. Images that are made from instances do not
+ * come this way. `machines/convert.ts` and `machines/created-images.ts` convert and store them.
  *
  * An image is pinned by the SHA-256 of its file, or of its kernel and initramfs one after the
- * other. An image with a pinned digest is used by that digest alone: what its location holds today
- * matters only when the content is not here.
+ * other. An image with a pinned digest is used by that digest alone. What its location contains now
+ * matters only if the content is not here.
  */
 import { createHash } from 'node:crypto'
 import { open, stat } from 'node:fs/promises'
@@ -56,13 +55,10 @@ import type { Source } from './source.ts'
 import { createHttpSource } from './source-http.ts'
 import { createS3, type S3, type S3Settings } from './source-s3.ts'
 
-/**
- * An image that is at hand, complete and verified. Its files are read-only and shared by every
- * instance that is made from it.
- */
+/** A complete and verified image. Its files are read-only, and all its instances share them. */
 export type MachineImage = MachineDisk | MachineKernel
 
-/** A disk under copy-on-write overlays. */
+/** The base of copy-on-write overlays. */
 export interface BaseDisk {
   readonly path: string
   readonly format: 'qcow2' | 'raw'
@@ -70,7 +66,7 @@ export interface BaseDisk {
   readonly virtualBytes: number
 }
 
-/** A disk, the base of each instance's own copy-on-write overlay. */
+/** A disk: the base of each instance's copy-on-write overlay. */
 interface MachineDisk extends BaseDisk {
   readonly kind: 'disk'
   /** `sha256:…` of the file as it was fetched. */
@@ -89,18 +85,18 @@ interface MachineKernel {
   readonly kernelPath: string
   readonly initrdPath: string
   /**
-   * The base of each instance's disk, in an image that was made of an instance; null: instances get
-   * an empty disk.
+   * The base of each instance's disk, for an image that was made from an instance. Null: instances
+   * get an empty disk.
    */
   readonly disk: BaseDisk | null
 }
 
-/** What an instance's own disk is an overlay of; null: it begins empty. */
+/** The base of an instance's disk. Null: it begins empty. */
 export function baseOf(image: MachineImage): BaseDisk | null {
   return image.kind === 'disk' ? image : image.disk
 }
 
-/** What is told of the image. */
+/** What is reported of the image. */
 export function findingsOf(image: MachineImage): ImageFindings {
   const { digest, architecture } = image
   const base = baseOf(image)
@@ -110,47 +106,47 @@ export function findingsOf(image: MachineImage): ImageFindings {
 
 export interface MachineImages extends Images {
   /**
-   * An image that was `ready`. `location` is where its options are read from. Errors: `unavailable`
-   * when it is no longer known or no longer in the cache; it is looked at anew.
+   * The details of an image that was `ready`. `location` has its options. Errors: `unavailable`
+   * when it is no longer known or no longer in the cache. Then it is looked up again.
    */
   details(digest: string, location: string): Promise<MachineImage>
 }
 
 export interface MachineImagesOptions {
-  /** `<stateDir>/image-cache`: nobody else writes there. */
+  /** `<stateDir>/image-cache`. Nobody else writes there. */
   readonly cacheDir: string
-  /** Directories that `file:///` locations may lie in. */
+  /** Directories in which `file:///` locations may be. */
   readonly directories: readonly string[]
   /** Largest file. */
   readonly maxBytes: number
-  /** Of the whole cache. */
+  /** Limit of the whole cache. */
   readonly cacheBytes: number
-  /** Digests that instances on this host are made from. */
+  /** The digests that instances on this host use. */
   readonly inUse: () => Promise<ReadonlySet<string>>
-  /** Where `s3://` locations lie; null when the configuration names no such service. */
+  /** The service of `s3://` locations. Null when the configuration names none. */
   readonly s3: S3Settings | null
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
   /** Images that were made on this host. */
   readonly kept: { find(image: ImageId): Promise<MachineImage | null> }
-  /** What `http(s)://` locations are fetched through. */
+  /** For fetching `http(s)://` locations. */
   readonly outbound: Pick<Outbound, 'get'>
 }
 
 /**
- * Images that are fetched from elsewhere at once, and of these for one account; others wait.
- * Transfers cost little, and slow ones end.
+ * Maximum number of concurrent downloads, in total and for one account. Others wait. Transfers cost
+ * little, and slow ones end.
  */
 const FETCHES_AT_ONCE = 16
 const FETCHES_OF_ACCOUNT = 2
-/** Published files are copied at once; they do not wait for the world. */
+/** Published files are copied separately, so that they do not wait for downloads. */
 const COPIES_AT_ONCE = 4
 const KEY_DIGITS = 32
 
 type MachineLocation = Extract<ImageLocation, { readonly kind: 'disk' | 'kernel' }>
 
-/** Where the images of this host's virtual machines are looked up. */
+/** Looks up the images of this host's virtual machines. */
 export function createMachineImages(options: MachineImagesOptions): MachineImages {
   const { clock, log, cacheDir, cacheBytes, kept } = options
   const s3 = options.s3 === null ? null : createS3(options.s3)
@@ -160,7 +156,7 @@ export function createMachineImages(options: MachineImagesOptions): MachineImage
   const cache = createImageCache({ ...options, dir: cacheDir, maxBytes: cacheBytes, evicted })
   const architecture = ec2Architecture(process.arch)
 
-  /** The image if its location says that it was made here; null for all others. */
+  /** The image, if its location says that it was made here. Null for all others. */
   async function ownImage(text: string, digest: string | null): Promise<MachineImage | null> {
     const location = parseImageLocation(text)
     if (location?.kind !== 'kept') return null
@@ -180,13 +176,13 @@ export function createMachineImages(options: MachineImagesOptions): MachineImage
       if (own !== null) return findingsOf(own)
       const location = machineLocation(want.location)
       const pinned = pinnedDigest(want, location)
-      // By the digest of the record only: what a client asks for is not given to it because
+      // Only by the digest in the record: what a client asks for is not given to it because
       // somebody else has it here.
       const known = async () =>
         want.digest === null ? null : cache.find(location.kind, want.digest)
       const key = keyOf(location, pinned)
       const fetched = async () => {
-        // Whoever had the turn before may have fetched it.
+        // An earlier holder of the place may have fetched it.
         const there = await known()
         if (there !== null) return there
         const sources = filesOf(location).map((file) => sourceOf(file, options, s3))
@@ -226,7 +222,7 @@ function machineLocation(text: string): MachineLocation {
   throw refused('InvalidParameterValue', `ImageLocation ${text} is not a virtual machine's`)
 }
 
-/** The content that it must have; null when any will do. */
+/** The required digest. Null when any content is accepted. */
 function pinnedDigest(want: ImageWant, { options }: MachineLocation): string | null {
   const asked = options.sha256 === null ? null : `sha256:${options.sha256}`
   if (asked === null || want.digest === null || asked === want.digest) return want.digest ?? asked
@@ -236,7 +232,7 @@ function pinnedDigest(want: ImageWant, { options }: MachineLocation): string | n
   )
 }
 
-/** The same for whoever fetches the same. */
+/** Equal for equal work. */
 function keyOf(location: MachineLocation, pinned: string | null): string {
   const text = JSON.stringify([filesOf(location), pinned])
   return createHash('sha256').update(text).digest('hex').slice(0, KEY_DIGITS)
@@ -287,21 +283,20 @@ function describe(
   return { kind: 'disk', ...common, path: below(dir, IMAGE_FILES.disk[0]), format, virtualBytes }
 }
 
-/** What is to be fetched. */
+/** What to fetch. */
 interface FetchOrder {
   readonly kind: ImageFacts['kind']
-  /** As it was registered, for messages. */
+  /** The registered location, for messages. */
   readonly location: string
-  /** The digest that it must have, or null. */
+  /** The required digest. Null: any. */
   readonly pinned: string | null
   /** In the order of `IMAGE_FILES`. */
   readonly sources: readonly Source[]
 }
 
 /**
- * Fetches into `partial` and makes it an image. What may be gone on with later stays there; what is
- * no use to anybody is removed. Errors: `refused` and `unavailable` with the sentence that is to be
- * shown.
+ * Fetches into `partial`, and turns it into an image. What can be continued later stays there; what
+ * is useless is removed. Errors: `refused` and `unavailable` with the sentence to show.
  */
 async function fetchMachine(
   order: FetchOrder,
@@ -310,8 +305,8 @@ async function fetchMachine(
 ): Promise<CachedImage> {
   try {
     const { digest, bytes } = await fetchFiles(order, partial, tools)
-    // Proved by content first: of anything but an image nobody learns whether a guess at its
-    // content is right.
+    // The content is verified first. So a client cannot test guesses about the content of a file
+    // that is no image.
     const facts = await inspect(order, partial.dir, bytes)
     if (order.pinned !== null && digest !== order.pinned) throw differs(order)
     return await partial.install(digest, facts)
@@ -336,7 +331,7 @@ async function isEmpty(kind: ImageFacts['kind'], dir: string): Promise<boolean> 
   return sizes.every((size) => size === 0)
 }
 
-/** All files one after the other, under one hash. */
+/** All files one after the other, with one hash. */
 async function fetchFiles(
   { kind, sources }: FetchOrder,
   partial: PartialImage,
@@ -380,7 +375,7 @@ function differs({ location, pinned }: FetchOrder): AtollError {
   )
 }
 
-/** What the file system says, in words. */
+/** The file system's error in words. */
 function localError(error: unknown, dir: string): unknown {
   if (error instanceof AtollError || !(error instanceof Error)) return error
   const code: unknown = Reflect.get(error, 'code')

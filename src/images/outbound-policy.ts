@@ -1,10 +1,10 @@
 /**
- * Which addresses may be asked for something because a client said so. Pure: no name is resolved
- * here.
+ * Decides which addresses a client may make this host connect to. Pure: no name is resolved here.
  *
- * The world is reached. What is private (RFC 1918 and its like) or beside this host is reached when
- * the setting `images.reach` names it or a network that it is in. What is never the world, and the
- * cloud's own machines and networks, are reached only when `images.reach` names that very address.
+ * Public addresses are allowed. Private ones (RFC 1918 and similar), and those on a network of this
+ * host, are allowed when `images.reach` names them or a network that contains them. Special
+ * addresses, and the cloud's own machines and networks, are allowed only when `images.reach` names
+ * exactly that address.
  */
 import { BlockList, isIP, isIPv4 } from 'node:net'
 
@@ -15,29 +15,26 @@ export type Reach =
   | { readonly kind: 'address'; readonly address: string; readonly port: number | null }
   | { readonly kind: 'name'; readonly name: string; readonly port: number | null }
 
-/** Somewhere that is to be asked. */
+/** The destination of a request. */
 export interface Destination {
-  /** Lower case; the name that led to the address, or the address itself. */
+  /** Lower case: the name that resolved to the address, or the address itself. */
   readonly host: string
   readonly address: string
   readonly port: number
 }
 
-/** What is the cloud's own, as text: `10.0.0.1`, `172.31.0.0/16`. */
+/** The cloud's own addresses and networks, as text: `10.0.0.1`, `172.31.0.0/16`. */
 export interface Inside {
   readonly addresses: readonly string[]
   readonly networks: readonly string[]
-  /**
-   * Networks that this host is connected to, whatever their addresses: its neighbours are not the
-   * world. Host bits may be set.
-   */
+  /** Networks that this host is connected to, even with public addresses. Host bits may be set. */
   readonly near: readonly string[]
 }
 
 /**
- * Never the world: this network, loopback, link-local, Azure's host to each of its machines,
- * multicast, reserved and broadcast; IPv6 that is loopback, link-local, site-local or multicast, or
- * carries an IPv4 address to somebody who unwraps it (NAT64, 6to4, Teredo, IPv4-compatible).
+ * Never public: this network, loopback, link-local, Azure's host address, multicast, reserved and
+ * broadcast; IPv6 that is loopback, link-local, site-local or multicast, or contains an IPv4
+ * address that a translator extracts (NAT64, 6to4, Teredo, IPv4-compatible).
  * https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16,
  * https://www.iana.org/assignments/iana-ipv4-special-registry and …/iana-ipv6-special-registry
  */
@@ -63,8 +60,8 @@ const NEVER = [
   ],
 ]
 /**
- * Private, shared (RFC 6598), for protocols, documentation and measurements; IPv6 that is unique
- * local or not given out.
+ * Private, shared (RFC 6598), and for protocols, documentation and measurements; IPv6 that is
+ * unique local or not allocated.
  */
 const PRIVATE = [
   ...[
@@ -79,15 +76,15 @@ const PRIVATE = [
   ...['198.18.0.0/15', '198.51.100.0/24', '203.0.113.0/24'],
   ...['2001::/23', '2001:db8::/32', '3fff::/20', '5f00::/16', 'fc00::/7'],
 ]
-/** All that is given out to the world of IPv6 (RFC 4291, 2.4). */
+/** All public IPv6 addresses (RFC 4291, 2.4). */
 const WORLD_V6 = '2000::/3'
 const MAPPED = /^::ffff:(?:(?<high>[0-9a-f]{1,4}):(?<low>[0-9a-f]{1,4})|(?<dotted>[0-9.]+))$/i
 const NAME =
   /^(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/
 const PORT_MAX = 65_535
 /**
- * Names that lead to this machine or its neighbourhood, whatever a resolver elsewhere makes of them
- * (RFC 6761, 6762, 8375).
+ * Names of this machine or its local network, whatever another resolver answers (RFC 6761, 6762,
+ * 8375).
  */
 const NEAR = /(?:^|\.)(?:localhost|local|localdomain|internal|intranet|lan|home\.arpa)$/
 
@@ -113,13 +110,13 @@ export function parseReach(text: string): Reach | undefined {
   const port = groups?.['port'] === undefined ? null : Number(groups['port'])
   if (port !== null && port > PORT_MAX) return undefined
   if (isIP(host) !== 0) return { kind: 'address', address: plainAddress(host), port }
-  // What ends in a number is an address that somebody mistyped (WHATWG URL, "ends in a number").
+  // A name that ends in a number is a mistyped address (WHATWG URL, "ends in a number").
   if (groups?.['six'] !== undefined || !NAME.test(host) || /(?:^|\.)\d+$/.test(host))
     return undefined
   return { kind: 'name', name: host, port }
 }
 
-/** Why the destination may not be asked; null when it may. */
+/** Why the destination is forbidden. Null when it is allowed. */
 export function objectionTo(
   to: Destination,
   reach: readonly Reach[],
@@ -147,16 +144,15 @@ export function objectionTo(
 }
 
 /**
- * Whether a name that cannot be resolved here may be left to a proxy: it must not be one of this
- * machine or its neighbourhood.
+ * Whether a name that does not resolve here may be left to a proxy. Names of this machine or its
+ * local network may not.
  */
 export function isFarName(host: string): boolean {
   return isIP(host) === 0 && host.includes('.') && NAME.test(host) && !NEAR.test(host)
 }
 
 /**
- * An IPv4 address that is written as an IPv6 one (RFC 4291, 2.5.5.2) as the IPv4 address that it
- * is; any other as it is.
+ * Converts an IPv4 address in IPv6 form (RFC 4291, 2.5.5.2) to plain IPv4. Others stay unchanged.
  */
 function plainAddress(text: string): string {
   const groups = MAPPED.exec(text)?.groups

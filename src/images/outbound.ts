@@ -1,12 +1,11 @@
 /**
- * The outbound filter: HTTP requests that this host makes because a client named the URL (SSRF
- * protection). The host name is resolved, each address is checked by `outbound-policy.ts`, and the
- * connection is made to a checked address and to no other. So a name that resolves to something
- * else a moment later (DNS rebinding) leads nowhere. A redirect is a new request and is checked
- * like the first.
+ * The outbound filter for HTTP requests to URLs that a client names (SSRF protection). It resolves
+ * the host name, checks each address with `outbound-policy.ts`, and connects only to a checked
+ * address. So a name that resolves differently a moment later (DNS rebinding) has no effect. A
+ * redirect is a new request, and checked like the first.
  *
- * Through a proxy (`images.proxy`) it is the proxy that connects: names are checked by what they
- * resolve to here, if they do, and what the proxy reaches beyond that is its operator's to limit.
+ * With a proxy (`images.proxy`) the proxy connects. Names are checked by the addresses that they
+ * resolve to here, if they do. What else the proxy can reach is its operator's to limit.
  */
 import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
@@ -22,15 +21,15 @@ import type { SharedWant } from '../model/want.ts'
 import type { HostService } from '../services/service.ts'
 import { type Inside, isFarName, objectionTo, type Reach } from './outbound-policy.ts'
 
-/** What a client's fetches may use. */
+/** Settings of clients' fetches. */
 export interface OutboundSettings {
   readonly reach: readonly Reach[]
-  /** Engines of the cloud, `host` or `host:port`: names or addresses. */
+  /** Engines of the cloud, `host` or `host:port`, by name or address. */
   readonly engines: readonly string[]
   readonly proxy: ProxySettings
 }
 
-/** As in the environment: the proxy for each scheme, and the hosts that are asked without one. */
+/** As in the environment: the proxy for each scheme, and the hosts without a proxy. */
 interface ProxySettings {
   readonly http: string | null
   readonly https: string | null
@@ -39,8 +38,9 @@ interface ProxySettings {
 
 export interface Outbound {
   /**
-   * The answer to a GET of this URL, redirects not followed. Its body is destroyed when `signal`
-   * aborts. Errors: `refused` when no address of the host may be reached; those of the network.
+   * The response to a GET of this URL, without following redirects. Its body is destroyed when
+   * `signal` aborts. Errors: `refused` when no address of the host is allowed; those of the
+   * network.
    */
   get(
     url: URL,
@@ -49,23 +49,23 @@ export interface Outbound {
   ): Promise<IncomingMessage>
   /**
    * Learns the cloud's own networks and machines from the want: `shared.vpcs`, `shared.subnets`,
-   * `shared.peers`. Makes nothing on the host.
+   * `shared.peers`. It changes nothing on the host.
    */
   readonly service: HostService
 }
 
-/** What a name leads to. */
+/** An address that a name resolves to. */
 export interface Address {
   readonly address: string
   readonly family: number
 }
 
-/** Larger headers end the answer. */
+/** A response with larger headers is aborted. */
 const HEADERS_MAX_BYTES = 16 * KIB
 
 /**
- * A filter that knows no network of the cloud yet but this machine's addresses. `resolve` gives
- * every address of a name or of an address, none when there is none.
+ * A filter that at first only knows this machine's addresses. `resolve` returns all addresses of a
+ * name or of an address. Empty when there is none.
  */
 export function createOutbound(
   { reach, engines, proxy }: OutboundSettings,
@@ -88,7 +88,7 @@ export function createOutbound(
     }
   }
 
-  /** The addresses of a host that may be reached; at least one. */
+  /** The allowed addresses of a host, at least one. */
   async function checked(host: string, port: number): Promise<readonly Address[]> {
     const found = await resolve(host)
     const around = await inside()
@@ -110,8 +110,8 @@ export function createOutbound(
       const allowed = await checked(host, port)
       return { agent: new Agent({ keepAlive: false }), lookup: onlyThese(allowed) }
     }
-    // A name that does not resolve here is left to the proxy. One that does is checked as if the
-    // connection were made from here.
+    // A name that does not resolve here is left to the proxy. A name that does is checked as for a
+    // direct connection.
     if (isIP(host) !== 0 || (await resolve(host)).length > 0) await checked(host, port)
     else if (!isFarName(host)) throw forbidden(`${host} is not the world's`)
     const proxyEnv = { HTTP_PROXY: through, HTTPS_PROXY: through }
@@ -129,7 +129,7 @@ export function createOutbound(
         ...options,
         ...(await unlessAborted(signal, () => agentFor(url, host, port))),
       })
-      // After the answer has begun, what goes wrong is the body's to tell.
+      // After the response has begun, its body reports errors.
       sent.on('error', () => undefined)
       sent.end()
       const [response]: IncomingMessage[] = await once(sent, 'response')
@@ -159,7 +159,7 @@ async function resolveHere(host: string): Promise<readonly Address[]> {
   return lookup(host, { all: true }).catch(() => [])
 }
 
-/** A resolver that gives only the addresses that were checked. */
+/** A resolver that returns only the checked addresses. */
 function onlyThese(addresses: readonly Address[]): LookupFunction {
   return (_host, { all }, done) => {
     const [first] = addresses
@@ -168,7 +168,7 @@ function onlyThese(addresses: readonly Address[]): LookupFunction {
   }
 }
 
-/** Without the brackets of an IPv6 address and the final dot of a name. */
+/** Without the brackets of an IPv6 address, and without the final dot of a name. */
 function hostOf({ hostname }: URL): string {
   return hostname
     .replace(/^\[(.*)\]$/, '$1')
@@ -177,7 +177,7 @@ function hostOf({ hostname }: URL): string {
 }
 
 /**
- * Whether the host is asked without a proxy: `*`, or a name with all below it, with or without a
+ * Whether the host is reached without a proxy: `*`, or a name and all below it, with or without a
  * port, as curl(1) reads NO_PROXY.
  */
 function isExcepted(host: string, port: number, except: readonly string[]): boolean {

@@ -1,10 +1,9 @@
 /**
- * The part of a file that is at hand, with the hash of just that, and what is known of the whole
- * (`<file>.json`).
+ * A partly fetched file, the hash of that part, and what is known of the whole (`<file>.json`).
  *
- * The record names the boot of this machine in which it was written: a killed daemon loses nothing
- * that it wrote, but after a power cut nobody knows how much had reached the disk, and the part is
- * begun anew.
+ * The record contains the boot id of this machine. A killed daemon loses nothing that it wrote. But
+ * after a power failure it is unknown how much reached the disk, and the file is fetched again from
+ * the start.
  */
 import type { Hash } from 'node:crypto'
 import { constants, type FileHandle, open, readFile, rm } from 'node:fs/promises'
@@ -24,25 +23,25 @@ type State = z.infer<typeof stateSchema>
 
 export interface Part extends AsyncDisposable {
   bytes(): number
-  /** Of the whole, as the source announced it. */
+  /** Size of the whole file, as the source announced it. */
   totalBytes(): number | null
-  /** Has seen what `before` had seen, and the part. */
+  /** The hash of `before` and of the part. */
   hash(): Hash
-  /** Where to go on; null when that is the beginning. */
+  /** Where to continue. Null: at the start. */
   position(): Position | null
-  /** Makes ready for what was opened there; says whether the part had to be given up for it. */
+  /** Prepares for the opened content. Returns whether the part had to be discarded. */
   begin(opened: Opened): Promise<boolean>
   append(chunk: Uint8Array): Promise<void>
   /** Resolves when all of it is on the disk. */
   sync(): Promise<void>
 }
 
-/** Where what is known of the part at `path` is kept. */
+/** The path of the record for the part at `path`. */
 function stateFileOf(path: string): string {
   return `${path}.json`
 }
 
-/** Opens what is at `path` of the content of `source`, or makes it. */
+/** Opens the part at `path` of the content of `source`, or creates it. */
 export async function openPart(
   path: string,
   source: string,
@@ -65,8 +64,8 @@ export async function openPart(
 }
 
 /**
- * Always one byte short of the whole, so that the source is asked whether that is still the
- * content.
+ * Always at least one byte shorter than the whole, so that the source is asked whether the content
+ * has changed.
  */
 async function trim(file: FileHandle, known: State | null): Promise<number> {
   const { size } = await file.stat()

@@ -1,13 +1,13 @@
 /**
  * Published image files of this host, which `file:///` locations name.
  *
- * What a client may name is published, not merely readable: a regular file in or below a published
- * directory that every user of this machine may read, reached by no symbolic link that leads out of
- * there, and with no second name elsewhere. The daemon is root, so it checks for itself what a user
- * without any rights would be refused.
+ * A client may only name a published file: a regular file in or below a published directory,
+ * readable for every user of this machine, with no symbolic link that leads outside, and without a
+ * second name elsewhere. The daemon is root, so it must check for itself what an unprivileged user
+ * would be refused.
  *
- * A client learns one thing, whether a file is published: whatever is in the way, it is told the
- * same sentence, and the log has the reason.
+ * A client only learns whether a file is published. The message is the same for every reason, and
+ * the log has the reason.
  */
 import { constants, copyFile, type FileHandle, lstat, open, realpath } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -15,9 +15,9 @@ import { AtollError, messageOf, refused } from '../model/errors.ts'
 import { KIB } from '../model/sizes.ts'
 import type { Source } from './source.ts'
 
-/** What image files are accepted. */
+/** Limits of image files. */
 export interface FileLimits {
-  /** They lie in or below one of these. */
+  /** The published directories. */
   readonly directories: readonly string[]
   /** Largest size. */
   readonly maxBytes: number
@@ -28,8 +28,8 @@ const OTHERS_SEARCH = 0o001
 const READ_BYTES = 256 * KIB
 
 /**
- * Opens a published file for reading. Never blocks on what is no file. Errors: `refused` with the
- * one sentence for what is not published, or because it is larger than `maxBytes`.
+ * Opens a published file for reading. Never blocks, even on special files. Errors: `refused` with
+ * the same sentence for everything that is not published, or because it is larger than `maxBytes`.
  */
 export async function openPublished(path: string, limits: FileLimits): Promise<FileHandle> {
   const real = await publishedPath(path, limits.directories)
@@ -41,7 +41,7 @@ export async function openPublished(path: string, limits: FileLimits): Promise<F
     const stat = await file.stat()
     const why = objection(stat)
     if (why !== null) throw notPublished(path, why)
-    // A directory on the way may have become a symbolic link since it was resolved.
+    // A directory of the path may have become a symbolic link since it was resolved.
     const opened = await realpath(`/proc/self/fd/${file.fd}`).catch(() => null)
     if (opened !== real) throw notPublished(path, 'it was moved while it was being opened')
     if (stat.size > limits.maxBytes)
@@ -69,13 +69,13 @@ export function createFileSource(path: string, limits: FileLimits): Source {
       const validator = `${ino}-${size}-${mtimeNs}`
       const offset = from?.validator === validator ? from.offset : 0
       const body = file.createReadStream({ start: offset, signal, highWaterMark: READ_BYTES })
-      // Aborted before anybody reads it, it would have nobody to tell and end the daemon.
+      // If it aborts before anybody reads it, an error without a listener would end the daemon.
       body.on('error', () => undefined)
       return { offset, totalBytes: Number(size), validator, body }
     },
     async clone(target) {
       await using file = await openFile()
-      // By the open file: what lies at the path may be another by now. FICLONE:
+      // By its descriptor, because another file may be at the path by now. FICLONE:
       // ioctl_ficlonerange(2).
       const from = `/proc/self/fd/${file.fd}`
       try {
@@ -88,9 +88,9 @@ export function createFileSource(path: string, limits: FileLimits): Source {
   }
 }
 
-/** The path behind all symbolic links, of which none leads out of the directories. */
+/** The path with symbolic links resolved. None of them may lead out of the directories. */
 async function publishedPath(path: string, directories: readonly string[]): Promise<string> {
-  // By its name first: nobody learns through an image which files the host has elsewhere.
+  // Checked by name first, so that a client learns nothing about files elsewhere.
   if (!isBelow(path, directories)) throw notPublished(path, 'it is not in images.directories')
   const real = await realpath(path).catch((error: unknown) => {
     throw notPublished(path, messageOf(error))
@@ -100,13 +100,13 @@ async function publishedPath(path: string, directories: readonly string[]): Prom
   for (let at = dirname(real); !roots.includes(at); at = dirname(at))
     if (((await lstat(at)).mode & OTHERS_SEARCH) === 0)
       throw notPublished(path, `other users may not enter ${at}`)
-  // Before it is opened: opening a device can have effects of its own.
+  // Checked before opening, because opening a device can have side effects.
   const why = objection(await lstat(real))
   if (why === null) return real
   throw notPublished(path, why)
 }
 
-/** Why a file is not published although it is in the right place; null when it is. */
+/** Why a file in a published directory is not published. Null when it is. */
 function objection(stat: {
   readonly mode: number
   readonly nlink: number
@@ -114,8 +114,8 @@ function objection(stat: {
 }): string | null {
   if (!stat.isFile()) return 'it is not a regular file'
   if ((stat.mode & OTHERS_READ) === 0) return 'other users may not read it (chmod o+r)'
-  // A second name may be in a directory that nobody else may enter, and a user may link what is not
-  // its own (fs.protected_hardlinks).
+  // A second name may be in a directory that others may not enter, and users may link files of
+  // others (fs.protected_hardlinks).
   return stat.nlink === 1 ? null : 'it has other names (hard links)'
 }
 

@@ -1,10 +1,10 @@
 /**
- * The operator's side of published images: putting a file there, seeing what is there, taking it
- * away. The daemon has no part in it: it opens what it finds (`published-file.ts`).
+ * The operator's commands for published images: publish, list and remove. The daemon is not
+ * involved: it opens what it finds (`published-file.ts`).
  *
- * A file appears under its name whole, proved and on the disk, or not at all; what a crash leaves
- * is named `.NAME.publishing` and is not listed. Instances that were made from an image go on when
- * it is no longer published.
+ * A file appears under its name complete, verified and on the disk, or not at all. After a crash
+ * `.NAME.publishing` may remain, which is not listed. Instances of an image go on when it is no
+ * longer published.
  */
 import { createHash } from 'node:crypto'
 import {
@@ -25,7 +25,7 @@ import { parseImageLocation } from '../model/image-location.ts'
 import { archivePacking, diskOf, headOf, isInitramfs, isKernel } from './content.ts'
 import { openPublished } from './published-file.ts'
 
-/** What a file is, by its content. */
+/** The type of a file, by its content. */
 type ImageKind = 'disk' | 'kernel' | 'initrd' | 'archive'
 
 /** A file in a published directory. */
@@ -33,17 +33,17 @@ export interface PublishedImage {
   readonly path: string
   readonly kind: ImageKind | null
   readonly bytes: number | null
-  /** Why no client can have it; null when every client can. */
+  /** Why clients cannot use it. Null when they can. */
   readonly problem: string | null
 }
 
-/** What `publishImage` did. */
+/** The result of `publishImage`. */
 export interface Published extends PublishedImage {
   /** Hex SHA-256 of the content. */
   readonly sha256: string
 }
 
-/** No character of it means anything in an image location. */
+/** No character has a meaning in an image location. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,199}$/
 const ENDINGS: Readonly<Record<ImageKind, string | null>> = {
   disk: '.qcow2, .img or .raw',
@@ -55,9 +55,8 @@ const UNFINISHED = /^\..*\.publishing$/
 const SUBDIRECTORIES_MAX = 1_000
 
 /**
- * Copies `file`, which may be anywhere, into `directory`, readable for everybody. Errors: `refused`
- * when it is no image, when the name does not fit it, or when there is one of that name and
- * `replace` is false.
+ * Copies `file`, from anywhere, into `directory`, readable for everybody. Errors: `refused` when it
+ * is not an image, when the name does not fit it, or when the name exists and `replace` is false.
  */
 export async function publishImage(
   file: string,
@@ -75,7 +74,7 @@ export async function publishImage(
   const target = join(directory, name)
   if (!replace && (await exists(target)))
     throw say(`${target} is there already; --replace replaces it`)
-  // The state directory may be made here, before the daemon's first start: it is root's alone.
+  // This may create the state directory before the daemon's first start. Only root may enter it.
   await mkdir(dirname(directory), { recursive: true, mode: 0o700 })
   await mkdir(directory, { recursive: true, mode: 0o755 })
   const aside = join(directory, `.${name}.publishing`)
@@ -98,7 +97,7 @@ export async function publishImage(
   }
 }
 
-/** Proves the copy, opens it to everybody, and has it on the disk. */
+/** Verifies the copy, makes it readable for everybody, and syncs it to the disk. */
 async function seal(path: string, name: string, maxBytes: number) {
   await using copy = await open(path, 'r')
   const kind = await kindOf(copy, name)
@@ -112,7 +111,7 @@ async function seal(path: string, name: string, maxBytes: number) {
   return { kind, bytes, sha256: hash.digest('hex') }
 }
 
-/** What is in the published directories, by path. */
+/** The contents of the published directories, by path. */
 export async function listPublished(
   directories: readonly string[],
   maxBytes: number,
@@ -153,8 +152,8 @@ async function look(
 }
 
 /**
- * Takes a file out of a published directory; returns its path. Errors: `refused` when there is none
- * of that name.
+ * Removes a file from a published directory, and returns its path. Errors: `refused` when no file
+ * has the name.
  */
 export async function unpublishImage(
   name: string,
@@ -180,7 +179,7 @@ async function kindOf(file: FileHandle, name: string): Promise<ImageKind> {
   return 'disk'
 }
 
-/** Disks and archives are told apart by their names in locations. */
+/** Locations distinguish disks and archives by their names. */
 function needsEnding(path: string, kind: ImageKind): void {
   const ending = ENDINGS[kind]
   if (ending === null) return

@@ -1,29 +1,28 @@
 /**
- * The header of a qcow2 image, read as the hostile input it is: what may be handed to QEMU and what
- * not. Pure.
+ * Parses the header of a qcow2 image as hostile input, and decides whether QEMU may use the image.
+ * Pure.
  *
- * https://www.qemu.org/docs/master/interop/qcow2.html; limits without a word about them are QEMU's
- * own (block/qcow2.h). Above all an image must not name another file, because QEMU would open it:
- * no backing file, no external data file. `qemu-img info` is not asked as well: it reads what is
- * read here and nothing more, it decides nothing for us, and it would be one more program in C that
- * parses what a stranger made, beside the one that has to (which runs unprivileged and in a
- * sandbox).
+ * https://www.qemu.org/docs/master/interop/qcow2.html. Limits without a comment are QEMU's own
+ * (block/qcow2.h). Above all, an image must not name another file, because QEMU would open it: no
+ * backing file, no external data file. `qemu-img info` is not used: it reads the same fields and
+ * decides nothing for us, and it would be one more C program that parses a stranger's file, besides
+ * the one that must (which runs unprivileged and in a sandbox).
  */
 import { type AtollError, refused } from '../model/errors.ts'
 import { KIB, MIB } from '../model/sizes.ts'
 
 /**
- * What the parser needs of a file at most: header and extensions lie in the first cluster, and in
- * real images in its first kilobyte.
+ * The part of a file that is parsed. Header and extensions are in the first cluster, and in real
+ * images in its first kilobyte.
  */
 export const QCOW2_HEAD_BYTES = 64 * KIB
-/** Largest disk that an image may have. */
+/** Largest disk of an image. */
 export const VIRTUAL_MAX_BYTES = 64 * 1024 ** 4
 
-/** What a header that is accepted says. */
+/** The contents of an accepted header. */
 interface Qcow2 {
   readonly version: 2 | 3
-  /** Size of the disk that the guest sees; a multiple of 512. */
+  /** Size of the disk that the guest sees: a multiple of 512. */
   readonly virtualBytes: number
   readonly clusterBytes: number
 }
@@ -36,7 +35,7 @@ const CLUSTER_BITS_MAX = 21
 const L1_MAX_BYTES = 32 * MIB
 const REFCOUNT_TABLE_MAX_BYTES = 8 * MIB
 const REFCOUNT_ORDER_MAX = 6
-/** QEMU takes 65,536. Nobody boots from so many, and each brings tables of its own. */
+/** QEMU accepts 65,536. Real images have few, and each has its own tables. */
 const SNAPSHOTS_MAX = 256
 const EXTENSIONS_MAX = 64
 const ENTRY_BYTES = 8
@@ -51,7 +50,7 @@ const EXTENDED_L2 = 1n << 4n
 const KNOWN = DIRTY | CORRUPT | EXTERNAL_DATA | COMPRESSION_TYPE | EXTENDED_L2
 /** Bit of `autoclear_features`: the external data file is a raw image. */
 const RAW_EXTERNAL = 1n << 1n
-/** Clusters with subclusters are at least this large. */
+/** Clusters with subclusters have at least this size. */
 const EXTENDED_CLUSTER_BITS_MIN = 14
 const COMPRESSION_ZSTD = 1
 
@@ -65,31 +64,31 @@ const FORBIDDEN: ReadonlyMap<number, string> = new Map([
 ])
 
 /**
- * Whether a file that begins so is to be read as qcow2 (or its ancestor qcow), whatever else it may
- * be.
+ * Whether a file with this beginning must be parsed as qcow2 (or its predecessor qcow), even if it
+ * could also be something else.
  */
 export function isQcow(head: Buffer): boolean {
   return head.length >= 4 && head.readUInt32BE(0) === MAGIC
 }
 
 /**
- * Reads the header of an image that stands by itself. `head` is the file's first
- * `QCOW2_HEAD_BYTES`, or all of a shorter file of `fileBytes`. Errors: `refused` with what is wrong
- * with it, to follow the name of the image.
+ * Parses the header of an image that needs no other file. `head` is the file's first
+ * `QCOW2_HEAD_BYTES`, or all of a shorter file of `fileBytes`. Errors: `refused` with what is
+ * wrong, to follow the image's name.
  */
 export function parseQcow2(head: Buffer, fileBytes: number): Qcow2 {
   return parse(head, fileBytes, NOTHING_ELSE)
 }
 
 /**
- * As `parseQcow2`, of an instance's own disk, which lies on a base. Which one that is, its reader
- * must say and not the header.
+ * Like `parseQcow2`, for an instance's own disk, which has a base. The caller must name the base;
+ * the header's is ignored.
  */
 export function parseOverlay(head: Buffer, fileBytes: number): Qcow2 {
   return parse(head, fileBytes, { ...NOTHING_ELSE, backing: true })
 }
 
-/** What a header may name beside its own file. */
+/** What a header may name besides its own file. */
 interface Allowed {
   readonly backing: boolean
 }
@@ -112,7 +111,7 @@ function parse(head: Buffer, fileBytes: number, allowed: Allowed): Qcow2 {
 
 type Fields = ReturnType<typeof readFields>
 
-/** The fields as they are, past the two that say how to read them. */
+/** The fields, after the two that say how to read them. */
 function readFields(head: Buffer) {
   need(head, VERSION_2_HEADER_BYTES)
   const version = versionOf(head.readUInt32BE(4))
@@ -142,7 +141,7 @@ function versionOf(found: number): 2 | 3 {
   throw wrong(`has version ${found} of the format, and only 2 and 3 are known`)
 }
 
-/** Nothing that leads out of the file, and nothing that we could not read. */
+/** Refuses references to other files, and what cannot be read. */
 function checkReferences(fields: Fields, { backing }: Allowed): void {
   if (!backing && (fields.backingOffset !== 0n || fields.backingBytes !== 0))
     throw wrong('names a backing file; make it whole with `qemu-img convert`')
@@ -190,7 +189,7 @@ function checkSizes({ virtualBytes, clusterBits, incompatible, l1Entries }: Fiel
 }
 
 /**
- * Every table that the header points to begins on a cluster past the header and lies within the
+ * Every table that the header refers to must begin on a cluster after the header, and be inside the
  * file.
  */
 function checkTables(fields: Fields, fileBytes: number): void {
@@ -213,7 +212,9 @@ function checkTables(fields: Fields, fileBytes: number): void {
 
 const SNAPSHOT_MIN_BYTES = 40
 
-/** Type, length, data padded to 8 bytes; up to the end marker or the end of the first cluster. */
+/**
+ * Type, length, and data padded to 8 bytes, up to the end marker or the end of the first cluster.
+ */
 function checkExtensions(
   head: Buffer,
   { headerBytes, clusterBits }: Fields,

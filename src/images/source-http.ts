@@ -1,6 +1,6 @@
 /**
- * Image files by HTTP, through the filter of `outbound.ts`: `Range` with `If-Range` continues where
- * a transfer ended, provided that the content is still the same (RFC 9110, 13.1.5 and 14).
+ * Image files by HTTP, through the filter of `outbound.ts`. `Range` with `If-Range` continues an
+ * interrupted transfer if the content has not changed (RFC 9110, 13.1.5 and 14).
  */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { refused } from '../model/errors.ts'
@@ -19,13 +19,13 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308])
 const OK = 200
 const PARTIAL_CONTENT = 206
 /**
- * A date is a strong validator when it is at least this much older than the answer (RFC 9110,
+ * A date is a strong validator if it is at least this much older than the response (RFC 9110,
  * 8.8.2.2).
  */
 const DATE_IS_STRONG_AFTER_MS = 1_000
 const LONGEST_VALIDATOR = 1_024
 
-/** What `url` answers to GET. It is asked without credentials, cookies or a cache. */
+/** The content at `url`. Requests have no credentials or cookies, and use no cache. */
 export function createHttpSource(url: string, outbound: Pick<Outbound, 'get'>): Source {
   async function open(from: Position | null, signal: AbortSignal): Promise<Opened> {
     const response = await get(url, from, outbound, signal)
@@ -50,7 +50,7 @@ function isPart(response: IncomingMessage): boolean {
   return response.statusCode === PARTIAL_CONTENT
 }
 
-/** Follows redirects itself: what they lead to is as hostile as the location was. */
+/** Follows redirects itself, because their targets are as hostile as the location. */
 async function get(
   url: string,
   from: Position | null,
@@ -58,7 +58,7 @@ async function get(
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
   const headers = {
-    // Compressed on the way, neither sizes nor ranges would be those of the file.
+    // With compression, sizes and ranges would not be those of the file.
     'accept-encoding': 'identity',
     ...(from === null ? {} : { range: `bytes=${from.offset}-`, 'if-range': from.validator }),
   }
@@ -88,8 +88,8 @@ function next(url: string, at: URL, location: string | undefined): URL {
 }
 
 /**
- * What goes on where we are; null when it is another part, or a part of something else (not every
- * server knows `If-Range`).
+ * The part that continues ours. Null when it is another part, or of other content (not every server
+ * supports `If-Range`).
  */
 function partOf(url: string, response: IncomingMessage, from: Position): Opened | null {
   const range = parseContentRange(response.headers['content-range'] ?? '')
@@ -105,7 +105,7 @@ function bodyOf(url: string, response: IncomingMessage): AsyncIterable<Uint8Arra
   throw refused('InvalidParameterValue', `${url} is sent encoded (${encoding}), unasked`)
 }
 
-/** A strong entity tag, or a date that is one as good. */
+/** A strong entity tag, or a date that counts as strong. */
 function validatorOf(headers: IncomingHttpHeaders): string | null {
   const tag = headers.etag
   if (tag !== undefined && tag.length <= LONGEST_VALIDATOR && tag.startsWith('"')) return tag

@@ -1,7 +1,7 @@
 /**
- * Image files from an S3-compatible service with several endpoints: whichever answers. When one
- * dies in the middle, the next goes on where it was: the entity tag is the object's and not the
- * endpoint's.
+ * Image files from an S3-compatible service with several endpoints. Any that answers is used. When
+ * one fails during a transfer, the next one continues it: the entity tag belongs to the object, not
+ * to the endpoint.
  */
 import { addAbortSignal, Readable } from 'node:stream'
 import type { GetObjectCommandInput, GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3'
@@ -16,27 +16,27 @@ import {
   statusError,
 } from './source.ts'
 
-/** How to reach the service. */
+/** Access to the service. */
 export interface S3Settings {
-  /** URLs of one and the same service, at least one. */
+  /** URLs of the same service, at least one. */
   readonly endpoints: readonly string[]
   readonly region: string
   readonly accessKeyId: string
   readonly secretAccessKey: string
 }
 
-/** The service, for as long as the daemon lives. */
+/** The client of the service. */
 export interface S3 {
   source(bucket: string, key: string): Source
   close(): void
 }
 
-/** An endpoint that does not even connect in this time is passed over. */
+/** Time limit for connecting to an endpoint. */
 const CONNECT_TIMEOUT_MS = 3_000
-/** So is one that says nothing for so long. */
+/** Time limit for an endpoint's answer. */
 const ANSWER_TIMEOUT_MS = 5_000
 
-/** Clients are made when they are needed: the SDK is 10 MB that most daemons do without. */
+/** Clients are created when needed: the SDK takes 10 MB that most daemons do not need. */
 export function createS3(settings: S3Settings): S3 {
   const clients = new Map<string, Promise<Client>>()
   function clientOf(endpoint: string): Promise<Client> {
@@ -53,7 +53,7 @@ export function createS3(settings: S3Settings): S3 {
         verb: 'Downloading',
         isOutside: true,
         async open(from, signal) {
-          // Whoever opens again was not served well by the last one.
+          // A second call means that the last endpoint failed, so it begins with the next one.
           const first = opened++
           const failures: string[] = []
           for (let n = 0; n < settings.endpoints.length; n += 1) {
@@ -81,7 +81,7 @@ export function createS3(settings: S3Settings): S3 {
   }
 }
 
-/** One endpoint. */
+/** The client of one endpoint. */
 interface Client {
   get(
     object: GetObjectCommandInput,
@@ -100,15 +100,15 @@ async function connect(endpoint: string, settings: S3Settings): Promise<Client> 
     region,
     credentials: { accessKeyId, secretAccessKey },
     forcePathStyle: true,
-    // Who is tried when, and how often, is decided here.
+    // Attempts are made here, not by the SDK.
     maxAttempts: 1,
     requestHandler: {
       connectionTimeout: CONNECT_TIMEOUT_MS,
       requestTimeout: ANSWER_TIMEOUT_MS,
       throwOnRequestTimeout: true,
     },
-    // Not every service of that kind knows AWS's newer checksums, and the content is verified as a
-    // whole.
+    // Not every such service supports AWS's newer checksums, and the whole content is verified
+    // anyway.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
   })
@@ -144,7 +144,7 @@ function openedOf(
 ): Opened {
   if (!(Body instanceof Readable)) throw unavailable(`${name} is answered without a body`)
   addAbortSignal(signal, Body)
-  // Aborted before anybody reads it, it would have nobody to tell and end the daemon.
+  // If it aborts before anybody reads it, an error without a listener would end the daemon.
   Body.on('error', () => undefined)
   const validator = ETag ?? null
   if (ContentRange === undefined)

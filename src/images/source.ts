@@ -1,14 +1,13 @@
 /**
- * The port to where image files come from: content that can be asked for from some byte on, so that
- * continuing a broken transfer is written once (`download.ts`). `published-file.ts`,
- * `source-http.ts` and `source-s3.ts` implement it. Here are also the parts of HTTP that the latter
- * two share.
+ * The interface of sources: content that can be requested from an offset, so that continuing an
+ * interrupted transfer is implemented once (`download.ts`). `published-file.ts`, `source-http.ts`
+ * and `source-s3.ts` implement it. The parts of HTTP that the latter two share are here as well.
  */
 import { refused, unavailable } from '../model/errors.ts'
 
 /**
- * A place in content of which the part before is at hand. `validator` is what `Opened` said when
- * that part was fetched.
+ * An offset in content whose first part is at hand. `validator` is that of `Opened` when the part
+ * was fetched.
  */
 export interface Position {
   readonly offset: number
@@ -18,36 +17,34 @@ export interface Position {
 /** Content that is being sent. */
 export interface Opened {
   /**
-   * Where `body` begins: at the position that was asked for, or at 0 because the content is another
-   * by now, or cannot be had in parts.
+   * Where `body` begins: at the requested offset, or at 0 if the content has changed or cannot be
+   * requested in parts.
    */
   readonly offset: number
-  /** Size of the whole content; null when the sender does not know. */
+  /** Size of the whole content. Null when the sender does not know it. */
   readonly totalBytes: number | null
-  /** Names this state of the content; null when a transfer of it cannot be taken up again. */
+  /** Identifies this version of the content. Null when a transfer of it cannot be continued. */
   readonly validator: string | null
-  /** Throws whatever ends it early; all that may be healed by opening again. */
+  /** Throws what ends it early. Opening again may help. */
   readonly body: AsyncIterable<Uint8Array>
 }
 
 export interface Source {
-  /** The location, for messages and for recognising what was begun earlier. */
+  /** The location, for messages and for recognising an earlier part. */
   readonly name: string
-  /** What is said to be going on. */
+  /** The verb for progress messages. */
   readonly verb: 'Copying' | 'Downloading'
   /**
-   * Whether it lies elsewhere: whatever goes wrong there is told in one sentence and at one time,
-   * and it has to send at a least rate.
+   * Whether it is elsewhere. Then every failure has the same message and is reported after the same
+   * time, and there is a minimum rate.
    */
   readonly isOutside: boolean
   /**
-   * Errors: `refused` when asking again will not help, `unavailable` when it may. Abort `signal`
-   * when the body is no longer needed or has fallen silent.
+   * Errors: `refused` when a repetition cannot help, `unavailable` when it may. Abort `signal` when
+   * the body is no longer needed or is silent.
    */
   open(from: Position | null, signal: AbortSignal): Promise<Opened>
-  /**
-   * Copies all of it at once without moving a byte, where that is possible; says whether it was.
-   */
+  /** Copies the whole file at once by sharing blocks, if possible. Returns whether it did. */
   clone?(target: string): Promise<boolean>
 }
 
@@ -58,7 +55,7 @@ export const NOT_SATISFIABLE = 416
 /** Precondition Failed (RFC 9110, 15.5.13). */
 export const PRECONDITION_FAILED = 412
 
-/** What an HTTP status that is no success says of trying again. */
+/** The error for an HTTP status that is not a success. It says whether a repetition may help. */
 export function statusError(name: string, status: number, words = ''): Error {
   const message = `${name} answers with status ${status}${words === '' ? '' : ` (${words})`}`
   const passing = status >= 500 || status === REQUEST_TIMEOUT || status === TOO_MANY_REQUESTS
