@@ -78,8 +78,8 @@ export const SO_BROADCAST = 6
 export const SO_NO_CHECK = 11
 
 /**
- * The result of a call. Throws `LibcError` for -1. To be called first thing after the call, before
- * errno changes.
+ * The result of a call. Throws `LibcError` for -1. Use it directly on the call, before errno
+ * changes.
  */
 export function checked(syscall: string, result: unknown): number {
   if (typeof result === 'number' && result >= 0) return result
@@ -164,14 +164,16 @@ export function loadLibc(): Libc {
   }
 }
 
-/** struct sockaddr_un; of an abstract name the first byte is 0 and the length counts (unix(7)). */
+/**
+ * struct sockaddr_un. An abstract name starts with a zero byte, and its length counts (unix(7)).
+ */
 function pathAddress(path: string): Buffer {
   const name = Buffer.from(path.startsWith('@') ? `\0${path.slice(1)}` : `${path}\0`)
   return Buffer.concat([new Uint8Array(Uint16Array.of(AF_UNIX).buffer), name])
 }
 
 /**
- * struct sockaddr_in: sin_family is in the machine's own byte order, the rest in the network's
+ * struct sockaddr_in. sin_family is in the machine's byte order, the rest in network byte order
  * (ip(7)).
  */
 function socketAddress(ip: Ipv4, port: number): Buffer {
@@ -182,7 +184,7 @@ function socketAddress(ip: Ipv4, port: number): Buffer {
   return address
 }
 
-/** The zeros in the buffer are level IPPROTO_IP and link 0. */
+/** The zeros in the buffer mean level IPPROTO_IP and link 0. */
 function packetInfo(source: Ipv4): Buffer {
   const control = Buffer.alloc(PACKET_INFO.bytes)
   control.set(new Uint8Array(BigUint64Array.of(BigInt(PACKET_INFO.length)).buffer))

@@ -53,7 +53,7 @@ export function createLinuxHost(options: {
   const dockerUser = createDockerUser(runner)
   const lock = createNicLock(ip, options.log)
   const forwarding = createForwarding(options.forwardingFile ?? null)
-  // One change of a NIC at a time: two services may change the same one.
+  // One change of a NIC at a time, because two services may change the same one.
   const nicLock = createQueues<string>()
 
   return {

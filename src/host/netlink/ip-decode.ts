@@ -1,15 +1,14 @@
 /**
- * What the kernel says about links, addresses, routes and neighbours (rtnetlink(7)), in our own
- * words. Pure.
+ * Decodes the kernel's messages about links, addresses, routes and neighbours (rtnetlink(7)). Pure.
  *
- * IPv4 only: instances speak nothing else.
+ * IPv4 only, because instances have nothing else.
  */
 import { ifla, rt } from 'netlink'
 import type { Ipv4 } from '../../model/addr.ts'
 import { formatMacBytes, ipv4FromBytes } from '../../model/addr.ts'
 import { attributesOf } from './attributes.ts'
 
-/** A link as the kernel has it. */
+/** A link. */
 export interface LinkState {
   readonly index: number
   readonly name: string
@@ -22,37 +21,37 @@ export interface LinkState {
   readonly peerIndex: number | null
   readonly peerElsewhere: boolean
   /**
-   * IPv4 settings: that with `IPV4_DEVCONF` number n (linux/ip.h, counted from 1) is at index n -
+   * IPv4 settings. The one with `IPV4_DEVCONF` number n (linux/ip.h, counted from 1) has index n -
    * 1.
    */
   readonly ipv4Settings: Uint32Array
-  /** Null where the kernel has no IPv6. */
+  /** Null if the kernel has no IPv6. */
   readonly ipv6Disabled: boolean | null
 }
 
-/** An address as the kernel has it. */
+/** An address. */
 export interface AddressState {
   readonly index: number
   readonly ip: Ipv4
   readonly prefix: number
 }
 
-/** Whether packets go somewhere or are refused with an ICMP error. */
+/** Whether packets are forwarded, or rejected with an ICMP error. */
 export type RouteKind = 'unicast' | 'unreachable'
 
-/** A route of the main table as the kernel has it. */
+/** A route of the main table. */
 export interface RouteState {
   readonly kind: RouteKind
   readonly destination: Ipv4
   readonly prefix: number
   readonly protocol: number
-  /** Outgoing link; 0 when it has none. */
+  /** Outgoing link. 0 if it has none. */
   readonly index: number
   readonly via: Ipv4 | null
   readonly source: Ipv4 | null
 }
 
-/** Where a route of any table leads, one for each of its next hops. */
+/** A next hop of a route, in any table. */
 export interface HopState {
   readonly network: Ipv4
   readonly prefix: number
@@ -61,7 +60,7 @@ export interface HopState {
   readonly gateway: Ipv4 | null
 }
 
-/** A neighbour entry as the kernel has it. */
+/** A neighbour entry. */
 export interface NeighbourState {
   readonly index: number
   readonly ip: Ipv4
@@ -69,7 +68,7 @@ export interface NeighbourState {
   readonly permanent: boolean
 }
 
-/** A VXLAN device's own settings as the kernel has them. */
+/** The settings of a VXLAN device. */
 export interface VxlanState {
   readonly vni: number
   readonly local: Ipv4 | null
@@ -77,24 +76,24 @@ export interface VxlanState {
   readonly learns: boolean
 }
 
-/** An entry of a VXLAN device's forwarding database: behind which host an Ethernet address is. */
+/**
+ * An entry of a VXLAN device's forwarding database: the host behind which an Ethernet address is.
+ */
 export interface ForwardingState {
   readonly index: number
   readonly mac: string
-  /** Null for an entry that leads to no host. */
+  /** Null for an entry without a host. */
   readonly destination: Ipv4 | null
 }
 
 /** Address family numbers (linux/socket.h). */
 export const AF_INET = 2
 const AF_INET6 = 10
-/** Of the forwarding databases of bridges and VXLAN devices. */
+/** The family of forwarding databases of bridges and VXLAN devices. */
 export const AF_BRIDGE = 7
-/** The routing table that everybody looks at (rtnetlink(7)). */
+/** The main routing table (rtnetlink(7)). */
 export const MAIN_TABLE = 254
-/**
- * Offset of the index in struct ifinfomsg, with the flags behind it, and the size of the struct.
- */
+/** Offset of the index in struct ifinfomsg, which the flags follow, and the size of the struct. */
 const IFINFO_INDEX = 4
 const IFINFO_BYTES = 16
 const IFF_UP = 1
@@ -109,16 +108,16 @@ const IFLA = {
   familySettings: 26,
   peerNamespace: 37,
 } as const
-/** IFLA_INET_CONF (linux/if_link.h): all of one link's IPv4 settings. */
+/** IFLA_INET_CONF (linux/if_link.h): all IPv4 settings of a link. */
 const INET_CONF = 1
 /** IFLA_INET6_CONF and DEVCONF_DISABLE_IPV6 (linux/if_link.h, linux/ipv6.h). */
 const INET6_CONF = 2
 const INET6_CONF_DISABLE = 26
 
 /**
- * A dump shows everybody's objects, and the package refuses a message with an attribute of an
- * unexpected length. Such an object is none of ours and is passed over: somebody's exotic link must
- * not blind the daemon to its own.
+ * Skips an object that cannot be decoded. A dump contains objects of others, and the package throws
+ * for an attribute of unexpected length. Such an object is not ours, and must not prevent reading
+ * our own.
  */
 export function readable<T>(
   decode: (message: Buffer) => readonly T[],
@@ -133,8 +132,8 @@ export function readable<T>(
 }
 
 /**
- * The link in a message. By hand, because the package decodes every attribute of every link,
- * counters and all: at a thousand NICs that was most of a pass. Layout: struct ifinfomsg
+ * Decodes a link. This does not use the package, which decodes every attribute of every link,
+ * including counters: at a thousand NICs that took most of a pass. Layout: struct ifinfomsg
  * (linux/rtnetlink.h), then attributes (linux/if_link.h).
  */
 export function decodeLink(message: Buffer): readonly LinkState[] {
@@ -160,7 +159,7 @@ export function decodeLink(message: Buffer): readonly LinkState[] {
   ]
 }
 
-/** The VXLAN settings in a link message, or undefined when the link is another kind of device. */
+/** The VXLAN settings in a link message. Undefined for other kinds of device. */
 export function decodeVxlan(message: Buffer): VxlanState | undefined {
   const linkInfo = attributesOf(message.subarray(IFINFO_BYTES)).get(IFLA.linkInfo)
   if (linkInfo === undefined) return undefined
@@ -198,7 +197,7 @@ function ipv6Disabled(nested: Buffer | undefined): boolean | null {
   return value === undefined ? null : value !== 0
 }
 
-/** The address in a message, or nothing when it is none of IPv4. */
+/** The address in a message. Nothing if it is not IPv4. */
 export function decodeAddress(message: Buffer): readonly AddressState[] {
   const { data, attrs } = rt.parseAddressMessage(message)
   const bytes = attrs.local ?? attrs.address
@@ -206,7 +205,7 @@ export function decodeAddress(message: Buffer): readonly AddressState[] {
   return [{ index: data.index, ip: ipv4FromBytes(bytes), prefix: data.prefixlen ?? 32 }]
 }
 
-/** The route in a message, or nothing when it is not a plain one of the main table. */
+/** The route in a message. Nothing if it is not a plain one of the main table. */
 export function decodeRoute(message: Buffer): readonly RouteState[] {
   const { data, attrs } = rt.parseRouteMessage(message)
   const table = attrs.table ?? data.table
@@ -234,8 +233,8 @@ const RTA = { destination: 1, link: 4, gateway: 5, multipath: 9, via: 18 } as co
 const RTN_UNICAST = 1
 
 /**
- * The next hops in a route's message; those with a gateway of another family are none. By hand, as
- * links are: a router has many.
+ * The next hops of a route. Those with a gateway of another family are left out. This does not use
+ * the package, as with links: a router has many routes.
  */
 export function decodeHops(message: Buffer): readonly HopState[] {
   const [family, prefix = 0, , , , protocol = 0, , type] = message
@@ -272,20 +271,14 @@ function uint16(bytes: Buffer, at: number): number {
   return new Uint16Array(new Uint8Array(bytes.subarray(at, at + 2)).buffer)[0] ?? 0
 }
 
-/**
- * Index of the link that a queueing discipline for classifiers is on (struct tcmsg), or nothing
- * when it is of another kind.
- */
+/** Index of the link with a clsact queueing discipline (struct tcmsg). Nothing for other kinds. */
 export function decodeClsact(message: Buffer): readonly number[] {
   const kind = attributesOf(message.subarray(TCMSG_BYTES)).get(TCA_KIND)
   const index = numberIn(message.subarray(4, 8))
   return kind?.toString('latin1') === 'clsact\0' && index !== undefined ? [index] : []
 }
 
-/**
- * The name of the program of a classifier that is one (`TCA_BPF_NAME`), or nothing when it is of
- * another kind.
- */
+/** The name of a classifier's program (`TCA_BPF_NAME`). Nothing for other kinds. */
 export function decodeClassifier(message: Buffer): readonly string[] {
   const attributes = attributesOf(message.subarray(TCMSG_BYTES))
   const options = attributes.get(TCA_OPTIONS)
@@ -299,7 +292,7 @@ const TCA_KIND = 1
 const TCA_OPTIONS = 2
 const TCA_BPF_NAME = 7
 
-/** The package names the protocols it knows and leaves the others as numbers. */
+/** The package names the protocols that it knows, and returns others as numbers. */
 function routeProtocol(protocol: rt.Route['protocol']): number {
   return typeof protocol === 'string' ? rt.RouteProtocol[protocol] : (protocol ?? 0)
 }
@@ -310,7 +303,7 @@ function routeKind(type: rt.Route['type']): RouteKind | undefined {
   return undefined
 }
 
-/** The neighbour in a message, or nothing when it is none of IPv4. */
+/** The neighbour in a message. Nothing if it is not IPv4. */
 export function decodeNeighbour(message: Buffer): readonly NeighbourState[] {
   const { data, attrs } = rt.parseNeighborMessage(message)
   if (data.family !== AF_INET || attrs.dst === undefined || data.ifindex === undefined) return []
@@ -325,8 +318,8 @@ export function decodeNeighbour(message: Buffer): readonly NeighbourState[] {
 }
 
 /**
- * The unsigned 32-bit numbers of an attribute whose payload is an array of them; copied, because
- * the payload may lie unaligned.
+ * The unsigned 32-bit numbers in an attribute's payload. Copied, because the payload may be
+ * unaligned.
  */
 function uint32s(bytes: Buffer): Uint32Array {
   return new Uint32Array(new Uint8Array(bytes).buffer, 0, Math.floor(bytes.length / 4))

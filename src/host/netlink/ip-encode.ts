@@ -1,8 +1,8 @@
 /**
- * What the kernel is asked for: rtnetlink(7) messages for links, addresses, routes and neighbours.
- * Pure.
+ * Encodes requests to the kernel: rtnetlink(7) messages for links, addresses, routes and
+ * neighbours. Pure.
  *
- * The `netlink` package lays out the fields; which fields a request needs is known here.
+ * The `netlink` package lays out the fields. This file knows which fields a request needs.
  */
 import { AttrStream, ifla, rt } from 'netlink'
 import type { Ipv4, Mac } from '../../model/addr.ts'
@@ -11,7 +11,7 @@ import { uint32 } from './attributes.ts'
 import type { AddressState, RouteKind } from './ip-decode.ts'
 import { AF_BRIDGE, AF_INET, MAIN_TABLE } from './ip-decode.ts'
 
-/** A route to make. It goes to the main table. */
+/** A route to create in the main table. */
 export interface RouteSpec {
   readonly kind: RouteKind
   readonly destination: Ipv4
@@ -19,16 +19,15 @@ export interface RouteSpec {
   readonly protocol: number
   readonly index?: number
   readonly via?: Ipv4
-  /** Take the next hop for reachable through the link, whatever the addresses on it say. */
+  /** Treat the next hop as reachable through the link, whatever addresses the link has. */
   readonly onLink?: boolean
   readonly source?: Ipv4
-  /** Lower wins among routes to the same destination; 0 when left out. */
+  /** The lowest wins among routes to the same destination. 0 by default. */
   readonly metric?: number
 }
 
 /**
- * What to change about a link, by index. `namespaceFd` moves it; a new `name` then holds over
- * there.
+ * What to change of a link. `namespaceFd` moves it; a new `name` then applies in the new namespace.
  */
 export interface LinkChange {
   readonly up?: boolean
@@ -38,7 +37,7 @@ export interface LinkChange {
   readonly namespaceFd?: number
 }
 
-/** A veth pair to make. */
+/** A veth pair to create. */
 export interface VethSpec {
   readonly name: string
   readonly mac: Mac
@@ -48,44 +47,41 @@ export interface VethSpec {
 }
 
 /**
- * A VXLAN device to make: nothing is learned, and there is no destination but that of forwarding
- * entries.
+ * A VXLAN device to create. It learns nothing, and its only destinations are forwarding entries.
  */
 export interface VxlanSpec {
   readonly name: string
   readonly mac: Mac
   readonly mtu: number
   readonly vni: number
-  /** Source address of what it sends. */
+  /** Source address of its packets. */
   readonly local: Ipv4
-  /** UDP port, here and there. */
+  /** UDP port, on all hosts. */
   readonly port: number
 }
 
-/** The payload of one message, in pieces. */
+/** The payload of a message, in pieces. */
 export type Payload = Uint8Array[]
 
-/** RTEXT_FILTER_SKIP_STATS: a dump without counters is a third of the size. */
+/** RTEXT_FILTER_SKIP_STATS: without counters, a dump has a third of the size. */
 const SKIP_STATISTICS = 8
-/**
- * RTNH_F_ONLINK (linux/rtnetlink.h): a flag of the next hop, which has its place among the route's.
- */
+/** RTNH_F_ONLINK (linux/rtnetlink.h): a flag of the next hop, stored among the route's flags. */
 const NEXT_HOP_ON_LINK = 4
-/** VETH_INFO_PEER (linux/veth.h): the other end, as a whole link message. */
+/** VETH_INFO_PEER (linux/veth.h): the other end, as a complete link message. */
 const VETH_PEER = 1
 
-/** Asks for one link by name, or for all of them. */
+/** Queries one link by name, or all links. */
 export function encodeLinkQuery(name?: string): Payload {
   const extMask = uint32(SKIP_STATISTICS)
   return encodeLink({}, name === undefined ? { extMask } : { extMask, ifname: name })
 }
 
-/** Asks for one link by its index. */
+/** Queries one link by index. */
 export function encodeLinkAt(index: number): Payload {
   return encodeLink({ index }, { extMask: uint32(SKIP_STATISTICS) })
 }
 
-/** Asks for all objects of one kind of the IPv4 family. */
+/** Queries all objects of one kind, IPv4 only. */
 export function encodeQuery(kind: 'address' | 'route' | 'neighbor'): Payload {
   const out = new AttrStream()
   const message = { data: { family: AF_INET }, attrs: {} }
@@ -95,7 +91,7 @@ export function encodeQuery(kind: 'address' | 'route' | 'neighbor'): Payload {
   return out.bufs
 }
 
-/** Names a link, to delete it. */
+/** Names a link to delete. */
 export function encodeLinkName(name: string): Payload {
   return encodeLink({}, { ifname: name })
 }
@@ -122,7 +118,7 @@ export function encodeVxlan({ name, mac, mtu, vni, local, port }: VxlanSpec): Pa
   return encodeLink({}, { ifname: name, address: bytesOf(mac), mtu, linkinfo })
 }
 
-/** Only what `change` names is changed. */
+/** Changes only what `change` names. */
 export function encodeLinkChange(index: number, change: LinkChange): Payload {
   const { up, mtu, mac, name, namespaceFd } = change
   const flags: rt.Link =
@@ -171,7 +167,7 @@ export function encodeRoute(route: RouteSpec): Payload {
   return out.bufs
 }
 
-/** A permanent neighbour entry, or, without `mac`, the one to delete. */
+/** A permanent neighbour entry or, without `mac`, one to delete. */
 export function encodeNeighbour(index: number, ip: Ipv4, mac: Mac | null): Payload {
   const out = new AttrStream()
   const data = { family: AF_INET, ifindex: index, state: { permanent: true } as const }
@@ -202,7 +198,7 @@ export function encodeForwarding(index: number, mac: string, destination: Ipv4 |
   return out.bufs
 }
 
-/** Asks for the forwarding entries of all devices. */
+/** Queries the forwarding entries of all devices. */
 export function encodeForwardingQuery(): Payload {
   const out = new AttrStream()
   rt.formatNeighborMessage({ kind: 'neighbor', data: { family: AF_BRIDGE }, attrs: {} }, out)
@@ -235,7 +231,7 @@ function addressBytes(ip: Ipv4): Buffer {
   return Buffer.from(ipv4ToBytes(ip))
 }
 
-/** Except those that go on the wire as they are. */
+/** These values are in network byte order. */
 function uint16Be(value: number): Buffer {
   return Buffer.of(value >> 8, value & 255)
 }

@@ -1,7 +1,7 @@
 /**
  * Links, addresses, routes and neighbours of one network namespace, through one rtnetlink socket.
  *
- * Errors: `NetlinkError` with the kernel's errno; the callers in this room wrap it.
+ * Errors: `NetlinkError` with the kernel's errno, which the callers in this room wrap.
  */
 import { FlagsNew, rt } from 'netlink'
 import { errnoOf } from '../../lib/errno.ts'
@@ -53,14 +53,14 @@ import {
 } from './lock-encode.ts'
 import type { Netlink } from './netlink.ts'
 
-/** The objects of one namespace: plural nouns read all of them, verbs change one. */
+/** The objects of a namespace. Methods with plural nouns read all of them, verbs change one. */
 export interface Ip {
-  /** That of its socket (`Netlink.port`). */
+  /** The socket's port (`Netlink.port`). */
   readonly port: number
   links(): Promise<readonly LinkState[]>
-  /** One link by name, or undefined. */
+  /** The link with this name. Undefined if there is none. */
   link(name: string): Promise<LinkState | undefined>
-  /** The name of the link with this index, or undefined. */
+  /** The name of the link with this index. Undefined if there is none. */
   linkName(index: number): Promise<string | undefined>
   addresses(): Promise<readonly AddressState[]>
   /** Routes of the main table. */
@@ -68,15 +68,12 @@ export interface Ip {
   /** Next hops of the unicast routes of all tables. */
   hops(): Promise<readonly HopState[]>
   neighbours(): Promise<readonly NeighbourState[]>
-  /** Indexes of the links that can carry classifiers. */
+  /** Indexes of the links with a clsact queueing discipline. */
   classified(): Promise<ReadonlySet<number>>
-  /** Whether programs of ours are on both sides of such a link. */
+  /** Whether such a link has our programs in both directions. */
   hasClassifiers(index: number): Promise<boolean>
 
-  /**
-   * Settings of a VXLAN device by name; undefined when there is no link of that name, or of another
-   * kind.
-   */
+  /** Settings of the VXLAN device with this name. Undefined if there is no such device. */
   vxlan(name: string): Promise<VxlanState | undefined>
   /** Entries of every device's forwarding database. */
   forwarding(): Promise<readonly ForwardingState[]>
@@ -88,12 +85,12 @@ export interface Ip {
   setLink(index: number, change: LinkChange): Promise<void>
   deleteLink(name: string): Promise<void>
   addAddress(index: number, ip: Ipv4, prefix: number): Promise<void>
-  /** Absent is well, here and with every deletion but that of a link. */
+  /** Deletions, except of a link, do nothing if the object does not exist. */
   deleteAddress(address: AddressState): Promise<void>
   /** Adds the route or replaces the one with the same destination and metric. */
   replaceRoute(route: RouteSpec): Promise<void>
   deleteRoute(route: RouteState): Promise<void>
-  /** A permanent entry: it is never resolved, never ages. */
+  /** A permanent entry. It is not resolved and does not expire. */
   replaceNeighbour(index: number, ip: Ipv4, mac: Mac): Promise<void>
   deleteNeighbour(index: number, ip: Ipv4): Promise<void>
   /** Frames to `mac` go through device `index` to the host at `destination`. */
@@ -101,12 +98,12 @@ export interface Ip {
   deleteForwarding(entry: ForwardingState): Promise<void>
   /** The policy rule of the lock (`lock.ts`). */
   addLockRule(): Promise<void>
-  /** Puts loaded programs on both sides of a link, in place of those that it has from us. */
+  /** Attaches loaded programs in both directions of a link, replacing our earlier ones. */
   addClassifiers(
     index: number,
     programs: { readonly fromGuest: number; readonly toGuest: number },
   ): Promise<void>
-  /** Absent is well. */
+  /** Does nothing if the rule does not exist. */
   deleteLockRule(): Promise<void>
   close(): void
 }
@@ -114,7 +111,7 @@ export interface Ip {
 const CREATE = FlagsNew.CREATE | FlagsNew.EXCL
 const REPLACE = FlagsNew.CREATE | FlagsNew.REPLACE
 
-/** The namespace behind `netlink`. Closing it closes the socket. */
+/** Works in the namespace of `netlink`. Closing it closes the socket. */
 export function createIp(netlink: Netlink): Ip {
   const { MessageType } = rt
   const { request } = netlink
@@ -124,7 +121,7 @@ export function createIp(netlink: Netlink): Ip {
     decode: (message: Buffer) => readonly T[],
   ): Promise<readonly T[]> => (await netlink.dump(type, query)).flatMap(readable(decode))
 
-  /** None when there is no such link. */
+  /** Empty if there is no such link. */
   const linkNamed = async (query: Payload): Promise<readonly Buffer[]> => {
     try {
       return [await netlink.get(MessageType.GETLINK, query)]
@@ -195,7 +192,7 @@ async function ignoreExisting(creation: Promise<void>): Promise<void> {
   }
 }
 
-/** A route that exists, as one would ask for it. */
+/** The request for a route that exists. */
 function specOf({ via, source, index, ...route }: RouteState): RouteSpec {
   return {
     ...route,
@@ -205,9 +202,7 @@ function specOf({ via, source, index, ...route }: RouteState): RouteSpec {
   }
 }
 
-/**
- * What was to be deleted may be gone already: each kind of object has an errno of its own for that.
- */
+/** The object may be gone already. Each kind of object has its own errno for that. */
 async function ignoreAbsent(deletion: Promise<void>): Promise<void> {
   try {
     await deletion

@@ -16,13 +16,13 @@ const RULE = { priority: 6, mark: 10, mask: 16, protocol: 21, blackhole: 6 } as 
 const TCA = { kind: 1, options: 2, fd: 6, name: 7, flags: 8, direct: 1 } as const
 /** TC_H_CLSACT and its two parents (linux/pkt_sched.h). */
 const CLSACT = { handle: 0xffff_0000, parent: 0xffff_fff1 } as const
-/** The two sides of a link, as it sees packets. */
+/** The two directions of a link, as the link sees packets. */
 export const PARENTS = { ingress: 0xffff_fff2, egress: 0xffff_fff3 } as const
-/** ETH_P_ALL in network order, with our priority before it. */
+/** ETH_P_ALL in network order, preceded by our priority. */
 const ALL_PROTOCOLS = Buffer.of(0, 3).readUInt16LE()
 const FILTER_PRIORITY = 167
 
-/** Packets whose source is unproved are routed nowhere. */
+/** Packets with an unverified source are not routed. */
 export function encodeLockRule(): Payload {
   const out = new AttrStream()
   const header = Buffer.alloc(12)
@@ -36,7 +36,7 @@ export function encodeLockRule(): Payload {
   return out.bufs
 }
 
-/** What carries classifiers on a link. */
+/** The queueing discipline that carries classifiers on a link. */
 export function encodeClsact(index: number): Payload {
   const out = new AttrStream()
   out.emit(trafficHeader(index, CLSACT.handle, CLSACT.parent, 0))
@@ -44,7 +44,7 @@ export function encodeClsact(index: number): Payload {
   return out.bufs
 }
 
-/** A loaded program on one side of a link. */
+/** A loaded program for one direction of a link. */
 export function encodeClassifier(
   index: number,
   side: keyof typeof PARENTS,
@@ -62,12 +62,12 @@ export function encodeClassifier(
   return out.bufs
 }
 
-/** Asks for what carries classifiers, on all links. */
+/** Queries the queueing disciplines of all links. */
 export function encodeQdiscQuery(): Payload {
   return [trafficHeader(0, 0, 0, 0)]
 }
 
-/** Asks for the classifiers on one side of a link. */
+/** Queries the classifiers in one direction of a link. */
 export function encodeClassifierQuery(index: number, side: keyof typeof PARENTS): Payload {
   return [trafficHeader(index, 0, PARENTS[side], 0)]
 }

@@ -1,9 +1,9 @@
 /**
- * One netlink(7) socket: requests with acknowledgement and dumps, strictly one after the other.
+ * A netlink(7) socket: requests with acknowledgement, and dumps, one after the other.
  *
- * One at a time because the kernel refuses a second dump on a socket while one runs, and the parts
- * of a dump must not mix with other answers. The namespace is that of the thread that made the
- * socket.
+ * They are sequential because the kernel refuses a second dump on a socket while one runs, and
+ * because the parts of a dump must not mix with other answers. The namespace is that of the thread
+ * that created the socket.
  */
 import { getSystemErrorName } from 'node:util'
 import type { NetlinkMessage } from 'netlink'
@@ -22,28 +22,25 @@ export class NetlinkError extends Error {
 }
 
 export interface Netlink {
-  /** By which the kernel names who asked for a change, in its notifications. */
+  /** The kernel's notifications contain it, so our own changes can be recognised. */
   readonly port: number
   /** Sends a request and waits for its acknowledgement. Rejects with `NetlinkError`. */
   request(type: number, payload: Uint8Array[], flags?: number): Promise<void>
   /**
-   * Sends a request at once and hears nothing of it: for what may be gone already. A dump
-   * afterwards sees what came of it.
+   * Sends a request without waiting for the result, for objects that may be gone already. A later
+   * dump shows the result.
    */
   tell(type: number, payload: Uint8Array[]): void
-  /** Asks for one object. Rejects with `NetlinkError`, e.g. `ENODEV`. */
+  /** Queries one object. Rejects with `NetlinkError`, such as `ENODEV`. */
   get(type: number, payload: Uint8Array[]): Promise<Buffer>
-  /**
-   * Everything of one kind, whole and consistent: a dump that changed under the reader is read
-   * again.
-   */
+  /** All objects of one kind. A dump that changed during the reading is repeated. */
   dump(type: number, payload: Uint8Array[]): Promise<readonly Buffer[]>
   close(): void
 }
 
 /**
- * The kernel answers at once or not at all; this only keeps a lost answer from holding up the
- * daemon for ever.
+ * The kernel always answers at once. This only prevents that a lost answer blocks the daemon for
+ * ever.
  */
 const REQUEST_TIMEOUT_MS = 5_000
 const DUMP_ATTEMPTS = 5
@@ -53,12 +50,12 @@ export function openRouteNetlink(): Netlink {
   return openNetlink(Protocol.ROUTE)
 }
 
-/** The netfilter subsystems, nftables among them. */
+/** The netfilter subsystems, including nftables. */
 export function openNetfilterNetlink(): Netlink {
   return openNetlink(Protocol.NETFILTER)
 }
 
-/** Opens a socket in the calling thread's current network namespace, synchronously. */
+/** Opens a socket in the calling thread's network namespace, synchronously. */
 function openNetlink(protocol: Protocol): Netlink {
   const socket = createNetlink(protocol)
   const inOrder = createQueue()
@@ -89,7 +86,7 @@ function openNetlink(protocol: Protocol): Netlink {
         for (let attempt = 1; ; attempt++) {
           const messages = await send(type, payload, FlagsGet.DUMP)
           const interrupted = messages.some((message) => (message.flags & Flags.DUMP_INTR) !== 0)
-          // The last attempt is taken as it is: the next pass looks again anyway.
+          // The last attempt is used even if it is inconsistent, because the next pass reads again.
           if (!interrupted || attempt === DUMP_ATTEMPTS)
             return messages
               .filter((message) => message.type !== MessageType.ERROR)

@@ -11,7 +11,7 @@ import { checked } from '../libc.ts'
 import { NetlinkError } from './netlink.ts'
 
 export interface ThreadedNetlink {
-  /** Sends one request and resolves when it is done. One at a time. */
+  /** Sends one request, and resolves when it is done. One at a time. */
   request(type: number, payload: readonly Uint8Array[]): Promise<void>
   close(): void
 }
@@ -57,7 +57,7 @@ export function openThreadedNetlink(): ThreadedNetlink {
   }
 }
 
-/** struct nlmsghdr in the machine's own byte order, and the payload. */
+/** struct nlmsghdr in the machine's byte order, and the payload. */
 function frame(type: number, payload: Buffer): Buffer {
   const bytes = Buffer.alloc(HEADER_BYTES + payload.length)
   bytes.writeUInt32LE(bytes.length, 0)

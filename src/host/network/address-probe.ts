@@ -1,6 +1,6 @@
 /**
- * Finds address conflicts by ARP probes (RFC 5227). A probe names no sender, so it changes no ARP
- * cache. Uses busybox, which every host has.
+ * Finds address conflicts by ARP probes (RFC 5227). A probe has no sender address, so it changes no
+ * ARP cache. It uses busybox, which every host has.
  */
 import { networkInterfaces } from 'node:os'
 import type { Runner } from '../../lib/runner.ts'
@@ -9,23 +9,23 @@ import { addressesToProbe, explainAddressConflict } from '../../model/address-co
 import { readOwnNetwork } from './own-network.ts'
 
 /**
- * RFC 5227, 2.1.1: three probes, one or two seconds apart. Two are enough on a wire that has just
- * carried others.
+ * RFC 5227, 2.1.1: three probes, one or two seconds apart. Two are enough on a network that has
+ * just carried others.
  */
 const PROBES = 2
 const TIMEOUT_MS = 10_000
 const ANSWER = /\[([0-9a-f]{2}(?::[0-9a-f]{2}){5})\]/gi
 
 /**
- * The Ethernet address of another machine that has it; null when nobody answers, or the link knows
- * no ARP.
+ * The Ethernet address of another machine with the address. Null when nobody answers, or the link
+ * has no ARP.
  */
 async function askWhoHas(run: Runner, link: string, ip: Ipv4): Promise<string | null> {
   const waiting = ['-c', String(PROBES), '-w', String(PROBES)]
   const args = ['arping', '-D', '-b', ...waiting, '-I', link, ip]
   const { stdout } = await run('/bin/busybox', args, { timeoutMs: TIMEOUT_MS })
-  // Another link of this host on the same wire answers for all that the host has (arp_ignore in
-  // ip-sysctl of the kernel).
+  // Another link of this host on the same network answers for all addresses of the host (arp_ignore
+  // in ip-sysctl of the kernel).
   const own = new Set(
     Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ mac }) => mac)),
   )
@@ -34,8 +34,8 @@ async function askWhoHas(run: Runner, link: string, ip: Ipv4): Promise<string | 
 }
 
 /**
- * Which addresses of ours another machine has, each with what to do. Takes two seconds for each
- * that is asked for, side by side.
+ * Which of our addresses another machine has, and the fix for each. Takes two seconds; addresses
+ * are probed in parallel.
  */
 export async function findAddressConflicts(
   cloud: Parameters<typeof addressesToProbe>[1],

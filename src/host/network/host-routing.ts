@@ -13,16 +13,14 @@ import type { HopState } from '../netlink/ip-decode.ts'
  * (OpenVPN's redirect-gateway def1), and in a table of its own (wg-quick(8)).
  */
 const WORLD_PREFIX_LIMIT = 1
-/**
- * What Docker Engine calls the bridges that it makes: its own, Swarm's, and those of its networks.
- */
+/** Names of bridges that Docker Engine creates: its own, Swarm's, and those of its networks. */
 const ENGINE_BRIDGE = /^(?:docker0|docker_gwbridge|br-[0-9a-f]{12})$/
-/** Names that can stand in a rule: the kernel allows quotation marks and asterisks. */
+/** Names that can be used in a rule. The kernel also allows quotation marks and asterisks. */
 const PLAIN_NAME = /^[\w.@-]{1,15}$/
-/** More routes, as of a router with the world's table, are not told one by one. */
+/** A router with a full routing table has more. The rest is not reported. */
 const CONNECTED_LIMIT = 4_096
 
-/** As the kernel has it now. */
+/** The current state. */
 export async function readHostRouting(ip: Ip): Promise<Omit<HostRouting, 'forwardedBefore'>> {
   const hops = (await ip.hops()).filter(({ protocol }) => protocol !== ROUTE_PROTOCOL)
   const world = hops.filter(({ prefix }) => prefix <= WORLD_PREFIX_LIMIT)
@@ -61,7 +59,9 @@ async function namesOf(ip: Ip, hops: readonly HopState[]): Promise<ReadonlyMap<n
   return names
 }
 
-/** The kernel's order differs from one reading to the next, and the rules must not. */
+/**
+ * Sorted, because the kernel's order differs from one reading to the next, and the rules must not.
+ */
 function sortedUnique<T>(items: readonly T[], keyOf: (item: T) => string): readonly T[] {
   const byKey = new Map(items.map((item) => [keyOf(item), item]))
   return [...byKey].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, item]) => item)

@@ -11,7 +11,7 @@ import { openRouteNetlink } from '../netlink/netlink.ts'
 const RESOLVERS_FILE = '/etc/resolv.conf'
 /** A default route may come in two halves (`host-routing.ts`). */
 const WORLD_PREFIX_LIMIT = 1
-/** More routes, as of a router with the world's table, are not told one by one. */
+/** A router with a full routing table has more. The rest is not reported. */
 const ROUTES_LIMIT = 4_096
 /** `lo` is every host's. */
 const LOOPBACK = 'lo'
@@ -27,7 +27,7 @@ interface Route {
   readonly link: string | null
 }
 
-/** As it is now. */
+/** The current state. */
 export async function readOwnNetwork(): Promise<{
   readonly addresses: readonly Address[]
   readonly routes: readonly Route[]

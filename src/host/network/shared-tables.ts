@@ -1,10 +1,10 @@
 /**
- * The size of what all NICs share in the kernel: connections, fragments, neighbours (Linux,
+ * Sizes of what all NICs share in the kernel: connections, fragments, neighbours (Linux,
  * Documentation/networking/ip-sysctl.rst and nf_conntrack-sysctl.rst).
  *
- * Settings only grow, except for the time that fragments wait. Some can be changed in the machine's
- * first network namespace only, and some nowhere: then things stay as they are, and the budgets of
- * NICs go by what there is (`plan/budgets.ts`).
+ * Values only grow, except the time that fragments are kept. Some can be changed only in the
+ * machine's first network namespace, and some nowhere. Then they stay, and the budgets of NICs
+ * follow the actual sizes (`plan/budgets.ts`).
  */
 
 import { errnoOf } from '../../lib/errno.ts'
@@ -14,20 +14,20 @@ import { readSetting, writeSetting } from './sysctl.ts'
 
 const CONNECTIONS = 'netfilter/nf_conntrack_max'
 /**
- * Lists of the connection table: as the kernel does by itself for small tables, one for a few
- * entries.
+ * Buckets of the connection table: one for a few entries, as the kernel itself chooses for small
+ * tables.
  */
 const CONNECTION_LISTS = 'netfilter/nf_conntrack_buckets'
 const CONNECTIONS_PER_LIST = 4
-/** Linux's own for a machine of 4 GiB and more; no machine gets less. */
+/** Linux's default for a machine with at least 4 GiB. No machine gets less. */
 const LEAST_CONNECTIONS = 262_144
-/** How long an incomplete datagram is kept. A NIC within its budget holds 7 MiB of them at most. */
+/** How long an incomplete datagram is kept. A NIC within its budget holds at most 7 MiB of them. */
 const FRAGMENT_SECONDS = 10
 const FRAGMENT_BYTES = 64 * MIB
-/** Entries that come and go by themselves; those of NICs are permanent and do not count. */
+/** Dynamic entries only. Those of NICs are permanent and do not count. */
 const NEIGHBOURS = { gc_thresh1: 1024, gc_thresh2: 4096, gc_thresh3: 8192 }
 
-/** As `Host.ensureSharedTables`. A value that the kernel does not take is left alone. */
+/** Like `Host.ensureSharedTables`. A value that the kernel refuses is left alone. */
 export function ensureSharedTables(connections: number): SharedTables {
   const wanted = Math.max(connections, LEAST_CONNECTIONS)
   const changed = [
@@ -39,7 +39,7 @@ export function ensureSharedTables(connections: number): SharedTables {
       atLeast(`ipv4/neigh/default/${name}`, value),
     ),
   ].flatMap((name) => name ?? [])
-  // Without the module there is no table yet: it will have the size that Linux gives it.
+  // Without the module there is no table yet. It will have Linux's default size.
   return {
     connections: settingNumber(CONNECTIONS) ?? LEAST_CONNECTIONS,
     entries: settingNumber('netfilter/nf_conntrack_count') ?? 0,
@@ -67,7 +67,7 @@ function attempt(name: string, value: number): string | null {
   }
 }
 
-/** Read-only here, or out of the range that this kernel takes. */
+/** Read-only here, or outside this kernel's range. */
 const REFUSALS: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS', 'EINVAL', 'ENOMEM'])
 
 function settingNumber(name: string): number | null {

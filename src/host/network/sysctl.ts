@@ -1,9 +1,8 @@
 /**
- * Kernel settings below /proc/sys/net, which always speak of the calling thread's own network
- * namespace.
+ * Kernel settings below /proc/sys/net, always those of the calling thread's network namespace.
  *
- * They are read and written at once (no disk is involved), so that a caller who is inside another
- * namespace for one synchronous step reaches that namespace's settings.
+ * They are read and written synchronously (no disk is involved), so that a caller that enters
+ * another namespace for one step reaches the settings there.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { errnoOf } from '../../lib/errno.ts'

@@ -12,26 +12,26 @@ import { parseIptables } from './iptables-rules.ts'
 import { createNft } from './nft.ts'
 import { parseNftRules } from './nft-rules.ts'
 
-/** Tables of the old xtables; the kernel has the file only where it has those. */
+/** Tables of xtables. The file exists only if the kernel has such tables. */
 const LEGACY_TABLES = '/proc/net/ip_tables_names'
 /**
- * iptables-nft(8) writes into these; their rules are read by its own program, as nft shows half of
- * them as `xt` only.
+ * iptables-nft(8) writes to these tables. Its own program reads them, because nft shows many of
+ * their rules only as `xt`.
  */
 const IPTABLES_TABLES = new Set(['filter', 'mangle', 'raw', 'security', 'nat'])
 
-/** Whether a table, as `inet atoll`, is somebody else's. */
+/** Whether a table, such as `inet atoll`, belongs to another program. */
 export function isForeignTable(table: string): boolean {
   return table.split(' ')[1]?.startsWith(NFT_TABLE) !== true
 }
 
-/** Whether rules of iptables-legacy are there, of which nothing tells when they change. */
+/** Whether iptables-legacy has rules. The kernel does not announce their changes. */
 export async function hasLegacyRules(): Promise<boolean> {
   const tables = await readFile(LEGACY_TABLES, 'utf8').catch(() => '')
   return tables.trim() !== ''
 }
 
-/** Every filtering chain that is not ours. Errors: `unavailable`. */
+/** All filtering chains of others. Errors: `unavailable`. */
 export async function readForeignRules(run: Runner): Promise<readonly ForeignChain[]> {
   const nft = createNft(run)
   const tables = (await nft.tables()).filter(
@@ -50,7 +50,7 @@ export async function readForeignRules(run: Runner): Promise<readonly ForeignCha
   return chains
 }
 
-/** Null: there is no such program, or it does not understand what others wrote into its tables. */
+/** Null: the program is missing, or does not understand what others wrote into its tables. */
 async function save(run: Runner, program: string): Promise<readonly ForeignChain[] | null> {
   try {
     const { exitCode, stdout } = await run(`${program}-save`, [])

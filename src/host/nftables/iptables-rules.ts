@@ -1,6 +1,7 @@
 /**
- * Reads `iptables-save` (iptables-extensions(8)), of either program: rules of xtables, as ufw,
- * Docker and most scripts write them. What it does not know of a rule fits nothing. Pure.
+ * Parses the output of `iptables-save` (iptables-extensions(8)), of either program: rules of
+ * xtables, as ufw, Docker and most scripts write them. A rule with an unknown part matches nothing.
+ * Pure.
  */
 import { cidrContains, parseCidr, parseIpv4 } from '../../model/addr.ts'
 import {
@@ -14,7 +15,7 @@ import {
   type Verdict,
 } from '../../model/foreign-rules.ts'
 
-/** Tables whose rules filter; `nat` sees first packets only and drops nothing of ours. */
+/** Tables with filter rules. `nat` only sees first packets, and drops nothing of ours. */
 const HOOKS: ReadonlyMap<string, Hook> = new Map([
   ['PREROUTING', 'prerouting'],
   ['INPUT', 'input'],
@@ -27,7 +28,7 @@ const TARGETS: ReadonlyMap<string, Verdict> = new Map([
   ['DROP', { kind: 'drop' }],
   ['REJECT', { kind: 'drop' }],
   ['RETURN', { kind: 'return' }],
-  // A program decides, as an intrusion prevention's; it is given the benefit of the doubt.
+  // A program such as an intrusion prevention system decides. It is assumed to accept.
   ['QUEUE', { kind: 'accept' }],
   ['NFQUEUE', { kind: 'accept' }],
 ])
@@ -58,7 +59,7 @@ const ports = (of: (packet: Packet) => readonly (number | null)[]): Reader => {
 }
 const states: Reader = (value, { state }) => value.split(',').includes(state.toUpperCase())
 const isBroadcast = ({ to }: Packet) => to === '255.255.255.255'
-/** As the host's routes have it: what comes to it at the first two hooks is its own. */
+/** By the host's routes: packets in the first two hooks are for the host itself. */
 function destinationType(packet: Packet): string {
   if (isBroadcast(packet)) return 'BROADCAST'
   return packet.hook === 'input' || packet.hook === 'prerouting' ? 'LOCAL' : 'UNICAST'
@@ -85,7 +86,7 @@ const readers: Readonly<Record<string, Reader>> = {
 }
 
 /**
- * Chains of one program's tables. `program` is how it is called. Names and numbers as
+ * The chains of one program's tables. `program` is its name. Names and numbers are as
  * `iptables-save` prints them.
  */
 export function parseIptables(saved: string, program: string): readonly ForeignChain[] {
@@ -127,8 +128,7 @@ function parseRule(line: string, text: string): ForeignChain['rules'][number] {
     if (word === '-j' || word === '-g')
       return ruleOf(line, fits, verdictOf(value, word === '-j' ? 'jump' : 'goto'))
     const reader = readers[word]
-    // The name of a module says nothing by itself; an option of one that is not known may say
-    // anything.
+    // The name of a module has no meaning by itself. An option of an unknown one may mean anything.
     if (word === '-m') at++
     else if (reader === undefined) fits.push(() => null)
     else {
@@ -141,7 +141,7 @@ function parseRule(line: string, text: string): ForeignChain['rules'][number] {
   return ruleOf(line, fits, { kind: 'continue' })
 }
 
-/** A target that is no chain goes on: it logs, marks or counts. */
+/** After a target that is not a chain, evaluation continues: it logs, marks or counts. */
 function verdictOf(target: string, kind: 'jump' | 'goto'): Verdict {
   return TARGETS.get(target) ?? { kind, chain: target }
 }

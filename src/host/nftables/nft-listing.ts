@@ -1,11 +1,11 @@
 /**
- * Reads listings of nft: the fingerprint that tells whether a table is still what was loaded. Pure.
+ * Parses listings of nft: a fingerprint that tells whether a table is still what was loaded. Pure.
  */
 import { createHash } from 'node:crypto'
 
 /**
- * Of a listing from `nft -j list table`: equal as long as nobody changed the table, whatever its
- * counters and packets do.
+ * The fingerprint of `nft -j list table`. It stays the same until somebody changes the table;
+ * counters and packets do not change it.
  */
 export function tableFingerprint(listing: string): string {
   const objects = nftObjects(JSON.parse(listing)).map(withoutPacketElements)
@@ -14,7 +14,7 @@ export function tableFingerprint(listing: string): string {
 }
 
 /**
- * The objects of a parsed `nft -j` listing (libnftables-json(5)), each with one key that names its
+ * The objects of a parsed `nft -j` listing (libnftables-json(5)). Each has one key that names its
  * kind.
  */
 export function nftObjects(listing: unknown): readonly Readonly<Record<string, unknown>>[] {
@@ -22,7 +22,7 @@ export function nftObjects(listing: unknown): readonly Readonly<Record<string, u
   return Array.isArray(listing.nftables) ? listing.nftables : []
 }
 
-/** Sets of ours have a size exactly when packets fill them. */
+/** Our sets have a size exactly if packets add elements. */
 function withoutPacketElements(object: Readonly<Record<string, unknown>>): unknown {
   const set = object['set']
   if (typeof set !== 'object' || set === null || !('size' in set)) return object
@@ -32,8 +32,8 @@ function withoutPacketElements(object: Readonly<Record<string, unknown>>): unkno
 const VOLATILE = new Set(['handle', 'packets', 'bytes', 'metainfo'])
 
 /**
- * Handles differ between two loads of one script and counters move; the elements of a set come in
- * the kernel's order.
+ * Handles differ between two loads of a script, counters change, and the order of a set's elements
+ * is the kernel's.
  */
 function withoutVolatile(key: string, value: unknown): unknown {
   if (VOLATILE.has(key)) return undefined

@@ -1,6 +1,6 @@
 /**
- * Reads rules out of `nft -j list` (libnftables-json(5)), as firewalld and native scripts write
- * them. What it does not know of a rule fits nothing. Pure.
+ * Parses rules of `nft -j list` (libnftables-json(5)), as firewalld and scripts write them. A rule
+ * with an unknown part matches nothing. Pure.
  */
 import { cidrContains, parseCidr, parseIpv4 } from '../../model/addr.ts'
 import {
@@ -25,7 +25,7 @@ const HOOKS: ReadonlySet<unknown> = new Set<Hook>([
   'output',
   'postrouting',
 ])
-/** Statements that let the rule go on. */
+/** Statements after which evaluation continues. */
 const NEUTRAL = ['counter', 'log', 'notrack', 'mangle', 'ct helper', 'meta', 'comment']
 const END_KINDS = ['accept', 'drop', 'return', 'continue'] as const
 const PROTOCOL_NUMBERS: ReadonlyMap<unknown, string> = new Map<unknown, string>([
@@ -34,7 +34,7 @@ const PROTOCOL_NUMBERS: ReadonlyMap<unknown, string> = new Map<unknown, string>(
   [17, 'udp'],
 ])
 
-/** Filtering chains of IPv4, and all that they jump to. */
+/** Filtering chains of IPv4, and the chains that they jump to. */
 export function parseNftRules(listing: unknown): readonly ForeignChain[] {
   const objects = nftObjects(listing)
   const of = (kind: string) => objects.map((object) => object[kind]).filter(isRecord)
@@ -78,7 +78,7 @@ function parseRule(rule: Json, table: string, sets: Sets): ForeignRule {
   }
 }
 
-/** What one statement does with the packet; null: the next one is asked. */
+/** What one statement does with the packet. Null: the next statement decides. */
 function judgePart(part: Json, packet: Packet, set: (name: string) => unknown): Verdict | null {
   const [[kind, value] = ['', null]] = Object.entries(part)
   if (kind === 'match') {
@@ -88,14 +88,14 @@ function judgePart(part: Json, packet: Packet, set: (name: string) => unknown): 
   if (kind === 'vmap') return judgeMap(asRecord(value), packet, set)
   const verdict = parseVerdict(part)
   if (verdict !== null) return verdict
-  // Most rules with a condition that is not known here, as a rate, are exceptions.
+  // Most rules with a condition that is unknown here, such as a rate, are exceptions.
   return NEUTRAL.includes(kind) ? null : { kind: 'continue' }
 }
 
 function parseVerdict(part: Json): Verdict | null {
   for (const kind of END_KINDS) if (kind in part) return { kind }
   if ('reject' in part) return { kind: 'drop' }
-  // A program decides; it is given the benefit of the doubt.
+  // A program decides. It is assumed to accept.
   if ('queue' in part) return { kind: 'accept' }
   for (const kind of ['jump', 'goto'] as const) {
     const target = asRecord(part[kind])?.['target']
@@ -128,8 +128,7 @@ function fits(match: Json, packet: Packet, set: (name: string) => unknown): Fit 
 }
 
 /**
- * Whether it reads a header that the packet does not have: then the rule fits by no operator, not
- * even by `!=`.
+ * Whether it reads a header that the packet does not have. Then no operator matches, not even `!=`.
  */
 function isOfAnotherProtocol(left: Json | null, { protocol: of }: Packet): boolean {
   const protocol = asRecord(left?.['payload'])?.['protocol']
@@ -151,7 +150,7 @@ function compare(
   return fit.includes(null) ? null : false
 }
 
-/** What the right side lists; null: a set that is not known. */
+/** The elements on the right side. Null: the set is unknown. */
 function elementsOf(right: unknown, set: (name: string) => unknown): readonly unknown[] | null {
   if (typeof right === 'string' && right.startsWith('@')) {
     const known = set(right.slice(1))

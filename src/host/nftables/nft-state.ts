@@ -1,9 +1,8 @@
 /**
- * What nftables says about itself over its netlink socket: the generation of its rules, and named
- * counters.
+ * Reads the generation of nftables rules, and named counters, over netlink.
  *
- * Both are asked on every pass, where a process for each question would cost more than the rest of
- * the pass. Message layout: linux/netfilter/nf_tables.h; numbers in attributes are in network byte
+ * Both are read in every pass, where starting a program for each would cost more than the rest of
+ * the pass. Message layout: linux/netfilter/nf_tables.h. Numbers in attributes are in network byte
  * order.
  */
 import { AttrStream } from 'netlink'
@@ -12,9 +11,9 @@ import { attributesOf } from '../netlink/attributes.ts'
 import type { Netlink } from '../netlink/netlink.ts'
 
 export interface NftState {
-  /** Grows with every transaction of any program in this namespace. */
+  /** Advances with every transaction of any program in this namespace. */
   generation(): Promise<number>
-  /** Packets of every named counter of a table; empty when there is no such table. */
+  /** Packets of every named counter of a table. Empty if there is no such table. */
   counters(family: 'inet' | 'arp', table: string): Promise<ReadonlyMap<string, number>>
   close(): void
 }

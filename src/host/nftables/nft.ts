@@ -1,9 +1,9 @@
 /**
- * nftables through its own program: one script, applied as one transaction, or nothing.
+ * Applies nftables scripts with the nft program, each as one transaction.
  *
- * The kernel's own interface would mean compiling rules to its virtual machine; `nft -f` is the
- * documented way to replace a whole table atomically (nft(8)). One process per change; the callers
- * see to it that there is a change.
+ * The kernel's interface would require compiling rules to its virtual machine. `nft -f` is the
+ * documented way to replace a whole table atomically (nft(8)). It takes one process for each
+ * change; callers only call it for a change.
  */
 import type { Runner, RunResult } from '../../lib/runner.ts'
 import { unavailable } from '../../model/errors.ts'
@@ -23,16 +23,16 @@ const TIMEOUT_MS_PER_BYTE = 3_000 / 1_000_000
  */
 const MAX_TIMEOUT_FACTOR = 8
 
-/** The rules of this namespace, as the nft program sees them. */
+/** The nftables rules of this namespace. */
 export interface Nft {
   /**
    * Applies the script as one transaction. Rejects with `unavailable` and nft's message; then
    * nothing has changed.
    */
   apply(script: string): Promise<void>
-  /** The table as `nft -j` prints it, or null when it does not exist. */
+  /** The table as `nft -j` prints it. Null if it does not exist. */
   list(family: string, table: string): Promise<string | null>
-  /** Removes a table. Absent is well. */
+  /** Removes a table. Does nothing if it does not exist. */
   remove(family: string, table: string): Promise<void>
   /** Family and name of every table. */
   tables(): Promise<readonly { readonly family: string; readonly name: string }[]>
@@ -67,14 +67,13 @@ export function createNft(run: Runner): Nft {
     list: async (family, table) => {
       const result = await nft(['-j', 'list', 'table', family, table])
       if (result.exitCode === 0) return result.stdout
-      // nft has one exit code for every failure: whether the table is simply not there is asked
-      // separately.
+      // nft has one exit code for all failures, so this checks separately whether the table exists.
       const known = await tables()
       if (!known.some((each) => each.family === family && each.name === table)) return null
       throw unavailable('nft cannot list a table', failure(result))
     },
-    // Adding before deleting makes the deletion succeed whether the table was there or not (nft(8),
-    // "destroy" is newer).
+    // Adding the table first makes the deletion succeed even if it did not exist (nft(8); "destroy"
+    // is newer).
     remove: (family, table) =>
       apply(`add table ${family} ${table}\ndelete table ${family} ${table}\n`),
   }

@@ -18,12 +18,12 @@ const SEND_BUFFER_BYTES = 64 * KIB
 /** NFNL_SUBSYS_NFTABLES, the upper byte of a message's type, and NFT_MSG_NEWGEN. */
 const SUBSYSTEM = 10
 const NEW_GENERATION = (SUBSYSTEM << 8) | 15
-/** struct nlmsghdr, and struct nfgenmsg behind it, whose first byte is the family. */
+/** struct nlmsghdr, followed by struct nfgenmsg, whose first byte is the family. */
 const MESSAGE_HEADER_BYTES = 16
 const HEADER_BYTES = 20
 /**
- * The name of the table is the first attribute of every object, the number of the generation that
- * of the last message.
+ * The first attribute of every object is its table's name. That of the last message is the
+ * generation.
  */
 const FIRST_ATTRIBUTE = 1
 /** NFPROTO_… of linux/netfilter.h. */
@@ -35,21 +35,21 @@ const FAMILIES: ReadonlyMap<number, string> = new Map([
   [7, 'bridge'],
   [10, 'ip6'],
 ])
-/** Names of tables that are remembered; with more nothing is known of what was before. */
+/** Maximum number of remembered tables. With more, the changes before are forgotten. */
 const TABLES_LIMIT = 1_024
-/** What the kernel has sent is there already: it only has to be read. */
+/** The kernel has already sent everything, so it only has to be read. */
 const TURNS_LIMIT = 50
 /** Before every generation. */
 const NOTHING = -1
 
 export interface RulesWatch {
   /**
-   * Tables, as `inet atoll`, that transactions have changed after generation `from`, up to
-   * generation `now`, which was read from the kernel. Null when that is not known.
+   * Tables, such as `inet atoll`, that transactions have changed after generation `from`, up to
+   * generation `now`, which was just read from the kernel. Null when unknown.
    */
   changed(from: number, now: number): Promise<ReadonlySet<string> | null>
   /**
-   * Calls back with each transaction, and when some may have been missed, until the returned
+   * Calls `heard` for each transaction, and when some may have been missed, until the returned
    * function is called.
    */
   onChange(heard: (tables: ReadonlySet<string> | null) => void): () => void
@@ -57,8 +57,8 @@ export interface RulesWatch {
 }
 
 /**
- * Opens a socket in the calling thread's network namespace, synchronously. `generation` reads that
- * of the rules.
+ * Opens a socket in the calling thread's network namespace, synchronously. `generation` reads the
+ * generation of the rules.
  */
 export function openRulesWatch(generation: () => Promise<number>): RulesWatch {
   const socket = new RawNetlinkSocket(Protocol.NETFILTER, {
@@ -80,7 +80,7 @@ export function openRulesWatch(generation: () => Promise<number>): RulesWatch {
 
   function miss(): void {
     memory.forget(null)
-    // Whatever was dropped was of a transaction that is through.
+    // The dropped messages belong to transactions that have ended.
     generation()
       .then(memory.forget, () => undefined)
       .finally(() => tell(null))
@@ -105,17 +105,16 @@ export function createChangeHistory() {
   const lastChanged = new Map<string, number>()
   let open = new Set<string>()
   let seen = NOTHING
-  /** From when on everything is known. */
+  /** From this generation on, all changes are known. */
   let knownFrom = Number.POSITIVE_INFINITY
 
   /**
-   * The tables of one transaction, whose last message this is; null: something before it was
-   * missed.
+   * The tables of a transaction whose last message this is. Null: an earlier message was missed.
    */
   const close = (generation: number): ReadonlySet<string> | null => {
     const tables = open
     open = new Set()
-    // Of before something that was missed.
+    // It is older than a missed message.
     if (generation <= seen) return null
     const isNext = generation === seen + 1
     if (!isNext || lastChanged.size > TABLES_LIMIT) {
@@ -129,7 +128,7 @@ export function createChangeHistory() {
 
   return {
     /**
-     * Reads what a socket has received. Gives the tables of each transaction that ends in it, or
+     * Parses what a socket has received. Returns the tables of each transaction that ends in it, or
      * null where some may be missing.
      */
     take(bytes: Buffer): readonly (ReadonlySet<string> | null)[] {
@@ -145,11 +144,10 @@ export function createChangeHistory() {
       }
       return ended
     },
-    /** The last generation that was heard of. */
+    /** The last generation in a message. */
     seen: () => seen,
     /**
-     * Something was missed: nothing is known any more but what comes after this generation, or for
-     * now nothing at all.
+     * Something was missed. Only changes after this generation will be known; null: none for now.
      */
     forget(generation: number | null): void {
       seen = generation ?? NOTHING
@@ -157,7 +155,7 @@ export function createChangeHistory() {
       lastChanged.clear()
       open = new Set()
     },
-    /** Null when it is not known. */
+    /** Null when unknown. */
     changedAfter(from: number): ReadonlySet<string> | null {
       if (from < knownFrom) return null
       return new Set([...lastChanged].flatMap(([table, at]) => (at > from ? [table] : [])))

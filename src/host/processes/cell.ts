@@ -1,22 +1,22 @@
 /**
- * Where the process of a virtual machine lives: network, IPC, UTS and mount namespaces of its own,
- * a root of its own with /usr and the few devices that it needs, limits, no rights. Pure.
+ * The isolation of a virtual machine's process: its own network, IPC, UTS and mount namespaces, its
+ * own root with /usr and the few devices that it needs, limits, and no privileges. Pure.
  *
- * Its network is empty: taps and sockets are descriptors that it inherits. Its /proc shows it no
- * process but its own (hidepid, proc(5)). It has no PID namespace: the process that makes one would
- * have to stay, one more for each machine. The program that does it is `cell.sh`.
+ * Its network is empty: taps and sockets are inherited descriptors. In its /proc it sees only its
+ * own processes (hidepid, proc(5)). It has no PID namespace, because the process that creates one
+ * would have to stay: one more for each machine. The program `cell.sh` sets it up.
  */
 import { QEMU } from '../kvm/kvm.ts'
 
 const PROGRAM = `${import.meta.dirname}/cell.sh`
-/** Its disks, sockets and taps are some twenty. */
+/** Its disks, sockets and taps need about twenty. */
 const DESCRIPTORS = 256
-/** Its processors' threads, and those that wait for disks, of which QEMU starts 64. */
+/** Threads of its processors, and threads that wait for disks, of which QEMU starts up to 64. */
 const THREADS = 512
 
 /**
- * How the process is started as this user. It does nothing before a line on its stdin. Its id stays
- * the same.
+ * The command that starts the process as this user. It does nothing before it reads a line from
+ * stdin. Its process id stays the same.
  */
 export function cellCommand(
   user: number,

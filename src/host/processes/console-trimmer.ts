@@ -1,10 +1,10 @@
 /**
- * What keeps the files of consoles within their limits while no daemon runs: QEMU appends to them
- * whatever a guest says.
+ * Keeps the console files within their limits while no daemon runs: QEMU appends all output of a
+ * guest to them.
  *
- * One small process for all virtual machines of a state directory, nobody's child, started by
- * whichever daemon finds that there is none. It looks at sizes every second, and ends when there
- * are no machines any more. The daemon's own trimming is not in its way. The program is
+ * It is one small process for all virtual machines of a state directory, not a child of the daemon.
+ * A daemon starts it if there is none. It checks sizes every second, and ends when there are no
+ * machines any more. The daemon's own trimming does not conflict with it. The program is
  * `console-trimmer.sh`.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
@@ -15,15 +15,15 @@ import { beExpendable } from '../../lib/runner.ts'
 import { MACHINES_DIRECTORY, TRIMMER_LOCK } from '../../model/names.ts'
 
 export interface ConsoleTrimmer {
-  /** Sees to it that there is one. Never waits. */
+  /** Starts the process if there is none. Never waits. */
   ensure(): void
 }
 
 const PROGRAM = `${import.meta.dirname}/console-trimmer.sh`
-/** Another daemon's may hold the lock, so that ours ends at once. */
+/** The process of another daemon may hold the lock, and ours then ends at once. */
 const TRY_EVERY_MS = 30_000
 
-/** Nothing is started yet. `keptBytes` is what is kept of each file at least. */
+/** Starts nothing at first. At least the last `keptBytes` of each file are kept. */
 export function createConsoleTrimmer({
   stateDir,
   keptBytes,

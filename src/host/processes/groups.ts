@@ -21,7 +21,7 @@ import { MACHINE_GROUP } from '../../model/names.ts'
 
 export interface MachineGroups {
   /**
-   * Moves a new process into a group with these limits. Failures are logged; the process keeps
+   * Moves a new process into a group with these limits. A failure is logged, and the process keeps
    * running.
    */
   enter(instance: InstanceId, pid: number, budget: MachineBudget): Promise<void>
@@ -30,7 +30,7 @@ export interface MachineGroups {
 const ROOT = '/sys/fs/cgroup'
 const SYSTEMD_RUNS = '/run/systemd/system'
 
-/** The groups of this machine. `run` starts busctl. */
+/** The control groups of this machine. `run` starts busctl. */
 export function createMachineGroups({
   run,
   log,
@@ -53,12 +53,12 @@ export function createMachineGroups({
   }
 }
 
-/** The kernel counts a process to its group for a moment after its end. */
+/** A process counts in its group for a moment after its end. */
 const REMOVAL = { attempts: 100, everyMs: 10 } as const
 
 /**
- * Removes the group of a machine that has ended, and with the last one what held them all; a scope
- * goes by itself. Absent is well.
+ * Removes the group of a machine that has ended, and with the last one the parent. A scope ends by
+ * itself. Does nothing if there is none.
  */
 export async function removeGroup(instance: InstanceId, clock: Clock): Promise<void> {
   for (const dir of await directories(instance)) {
@@ -67,7 +67,7 @@ export async function removeGroup(instance: InstanceId, clock: Clock): Promise<v
       if (code !== 'EBUSY') break
       await clock.sleep(REMOVAL.everyMs)
     }
-    // It stays as long as there are others in it.
+    // It stays while it contains others.
     await rmdir(dirname(dir)).catch(() => undefined)
   }
 }
@@ -111,19 +111,16 @@ async function enterDirectories(
   if (failures.length > 0) throw new Error(failures.join('; '))
 }
 
-/** Enables the controllers of the limits for groups below `dir`, in the unified hierarchy. */
+/** Enables the controllers of the limits for groups below `dir` in the unified hierarchy. */
 async function enableControllers(dir: string): Promise<void> {
   const there = await readFile(below(dir, 'cgroup.controllers'), 'utf8').catch(() => '')
   for (const name of there.trim().split(' '))
     if (['memory', 'pids', 'cpu'].includes(name))
-      // Fails for a group with processes of its own. Then there is no such limit.
+      // Fails for a group that contains processes. Then there is no such limit.
       await writeFile(below(dir, 'cgroup.subtree_control'), `+${name}`).catch(() => undefined)
 }
 
-/**
- * Writes those limits that this hierarchy has files for: names of version 1 and of version 2
- * (cgroups(7)).
- */
+/** Writes the limits for which this hierarchy has files, in version 1 or version 2 (cgroups(7)). */
 async function limit(dir: string, { memoryBytes, processes, vcpus }: MachineBudget): Promise<void> {
   const files: readonly (readonly [string, number])[] = [
     ['memory.limit_in_bytes', memoryBytes],
@@ -140,7 +137,7 @@ async function limit(dir: string, { memoryBytes, processes, vcpus }: MachineBudg
   }
 }
 
-/** What one processor counts for: the kernel's default for a group. */
+/** The share of one processor: the kernel's default for a group. */
 const SHARES = { each: 1024, most: 262_144 } as const
 const WEIGHT = { each: 100, most: 10_000 } as const
 
@@ -148,21 +145,24 @@ function weightOf(vcpus: number): number {
   return Math.min(WEIGHT.most, vcpus * WEIGHT.each)
 }
 
-/** A directory for the machine in each hierarchy. Of cpuset's, an empty group takes no process. */
+/**
+ * A directory for the machine in each hierarchy, except cpuset's, where an empty group accepts no
+ * process.
+ */
 async function directories(instance: InstanceId): Promise<readonly string[]> {
   const text = await readFile('/proc/self/cgroup', 'utf8').catch(() => '')
   const mounted: string[] = []
   for (const hierarchy of hierarchies(text)) {
     const root = hierarchy === '' ? ROOT : below(ROOT, hierarchy)
-    // Beside others the unified hierarchy has another place, or none: then it has no controllers
-    // and is left alone.
+    // Besides other hierarchies, the unified one is mounted elsewhere or not at all. Then it has no
+    // controllers and is left alone.
     if (await exists(below(root, 'cgroup.procs'))) mounted.push(root)
   }
   return mounted.map((root) => below(root, MACHINE_GROUP, instance))
 }
 
 /**
- * Names below /sys/fs/cgroup of the hierarchies in /proc/self/cgroup (cgroups(7)): empty for the
+ * Names below /sys/fs/cgroup of the hierarchies in /proc/self/cgroup (cgroups(7)). Empty for the
  * unified one.
  */
 export function hierarchies(text: string): readonly string[] {

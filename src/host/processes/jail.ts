@@ -21,25 +21,24 @@ interface JailLimits {
   readonly seconds: number
   /** Address space. */
   readonly memoryBytes: number
-  /** Length of a file that it writes. */
+  /** Length of an output file. */
   readonly fileBytes: number
 }
 
-/** What is run, and with what. */
+/** A program to run in the jail. */
 interface JailRequest {
   readonly program: string
   readonly args: readonly string[]
   readonly limits: JailLimits
   /**
-   * Descriptors that it gets, as numbers 3 and following. `jailPath` says under which name it may
-   * open them.
+   * Descriptors that it inherits as numbers 3 and following. `jailPath` returns the name by which
+   * it may open them.
    */
   readonly files: readonly number[]
 }
 
 /**
- * What to start, and what it inherits from number 3 on: descriptors, or bytes to be read from a
- * pipe.
+ * The command, and what it inherits from number 3 on: descriptors, or bytes to read from a pipe.
  */
 interface JailCommand {
   readonly program: string
@@ -57,15 +56,12 @@ const ROOT = [
   ...['--dev-bind', '/dev/null', '/dev/null', '--remount-ro', '/', '--chdir', '/'],
 ]
 
-/** The name under which the n-th of the order's files can be opened inside. */
+/** The name by which the n-th file of the request can be opened in the jail. */
 export function jailPath(index: number): string {
   return `/proc/self/fd/${FIRST_NUMBER + index}`
 }
 
-/**
- * How a program is started in the jail, for whoever starts it by itself to read what it says piece
- * by piece.
- */
+/** The command that starts a program in the jail, for callers that read its output themselves. */
 export function jailCommand({ program, args, limits, files }: JailRequest): JailCommand {
   const filter = parserFilter(process.arch)
   const filtered = filter === null ? [] : ['--seccomp', String(FIRST_NUMBER + files.length)]
@@ -75,7 +71,7 @@ export function jailCommand({ program, args, limits, files }: JailRequest): Jail
       ...['--unshare-ipc', '--unshare-pid', '--unshare-net', '--unshare-uts'],
       ...['--unshare-cgroup-try', '--die-with-parent', '--new-session', '--clearenv'],
       ...['--setenv', 'PATH', '/usr/bin', ...ROOT, ...filtered],
-      // To become nobody; given up by setpriv.
+      // For changing to an unprivileged user; setpriv drops them.
       ...['CAP_SETUID', 'CAP_SETGID', 'CAP_SETPCAP'].flatMap((name) => ['--cap-add', name]),
       ...['--', 'prlimit', '--core=0', `--nproc=${PROCESSES}`, `--nofile=${DESCRIPTORS}`],
       ...[`--as=${limits.memoryBytes}`, `--fsize=${limits.fileBytes}`, `--cpu=${limits.seconds}`],
@@ -87,15 +83,15 @@ export function jailCommand({ program, args, limits, files }: JailRequest): Jail
 }
 
 /**
- * Lets the jail read a file that only root finds: it is opened once more there, so that its mode
- * counts.
+ * Lets the jail read a file to which only root has access: it is opened again in the jail, so its
+ * mode matters.
  */
 export async function letJailRead(file: FileHandle): Promise<void> {
   const { mode } = await file.stat()
   await file.chmod((mode & 0o777) | 0o004)
 }
 
-/** Makes a file the jail's own for as long as `work` takes. */
+/** Gives a file to the jail's user while `work` runs. */
 export async function letJailWrite<T>(file: FileHandle, work: () => Promise<T>): Promise<T> {
   await file.chown(JAIL_USER, JAIL_USER)
   try {
@@ -106,9 +102,9 @@ export async function letJailWrite<T>(file: FileHandle, work: () => Promise<T>):
 }
 
 /**
- * Runs a program in the jail to its end, for at most `timeoutMs`; one that moves no byte for
- * `idleMs` is killed. Errors: `unavailable` when the jail cannot be made; how the program itself
- * ended is in the answer.
+ * Runs a program in the jail for at most `timeoutMs`. One that reads and writes nothing for
+ * `idleMs` is killed. Errors: `unavailable` when the jail cannot be created. The result says how
+ * the program ended.
  */
 export async function runJailed(
   run: Runner,
@@ -121,7 +117,7 @@ export async function runJailed(
   })
 }
 
-/** What is said when bubblewrap cannot be started. */
+/** The error when bubblewrap cannot be started. */
 export function jailMissing(error: unknown) {
   return unavailable(`${BUBBLEWRAP} cannot be started (Debian: apt-get install bubblewrap)`, error)
 }

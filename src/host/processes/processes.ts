@@ -24,23 +24,23 @@ import {
 import { cellCommand } from './cell.ts'
 
 const KILL_DEADLINE_MS = 10_000
-/** The process is nobody's child once its daemon was replaced: there is no event to wait for. */
+/** After a restart of the daemon the process is not its child, so there is no event to wait for. */
 const LOOK_EVERY_MS = 10
 
 export interface ProcessRequest {
   readonly args: readonly string[]
-  /** Descriptors to inherit; the first becomes number 3. */
+  /** Descriptors to inherit. The first becomes number 3. */
   readonly files: readonly number[]
-  /** Takes what it writes to stdout and stderr. */
+  /** Gets its stdout and stderr. */
   readonly log: number
   readonly user: number
   readonly group: number
-  /** Done before the process does anything. */
+  /** Called before the process does anything. */
   readonly before: (pid: number) => Promise<void>
 }
 
 /**
- * Starts QEMU and lets go of it. Gives its process id. Errors: `unavailable` when it cannot be
+ * Starts QEMU, detached, and returns its process id. Errors: `unavailable` when it cannot be
  * started.
  */
 export async function startProcess(request: ProcessRequest): Promise<number> {
@@ -52,7 +52,7 @@ export async function startProcess(request: ProcessRequest): Promise<number> {
     cwd: '/',
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
   })
-  // The daemon may be spared by the kernel when memory runs out; a guest is not.
+  // The daemon is protected from the OOM killer; a guest must not be.
   if (child.pid !== undefined) beExpendable(child.pid)
   child.unref()
   const [error] = await Promise.race([
@@ -63,7 +63,7 @@ export async function startProcess(request: ProcessRequest): Promise<number> {
     throw unavailable(`${program} cannot be started (Debian: apt-get install util-linux)`, error)
   const { stdin } = child
   if (stdin === null) throw bug('a process without its stdin')
-  // It may have ended; the monitor that nobody answers at tells.
+  // It may have ended. Its monitor, which does not answer, will show that.
   stdin.on('error', () => undefined)
   try {
     await before(child.pid)
@@ -75,7 +75,7 @@ export async function startProcess(request: ProcessRequest): Promise<number> {
   return child.pid
 }
 
-/** The directory of each virtual machine that is kept below `stateDir`. */
+/** The directory of each virtual machine below `stateDir`. */
 export async function machineHomes(stateDir: string): Promise<ReadonlyMap<InstanceId, string>> {
   const root = below(stateDir, MACHINES_DIRECTORY)
   const names = await readdir(root).catch(() => [])
@@ -83,7 +83,7 @@ export async function machineHomes(stateDir: string): Promise<ReadonlyMap<Instan
   return new Map(instances.map((instance) => [instance, below(root, instance)]))
 }
 
-/** Which of these instances have a process, by their directories. One reading of /proc for all. */
+/** The instances of these that have a process, by their directories. Reads /proc once for all. */
 export async function findProcesses(
   homes: ReadonlyMap<InstanceId, string>,
   firstUser: number,
@@ -102,8 +102,8 @@ export async function findProcesses(
 }
 
 /**
- * Waits until the process is gone, at most for so long and until `signal` aborts; says whether it
- * is.
+ * Waits until the process has ended, the time is up, or `signal` aborts. Returns whether it has
+ * ended.
  */
 export async function awaitEnd(
   pid: number,
@@ -120,7 +120,7 @@ export async function awaitEnd(
   return true
 }
 
-/** Kills a process and waits until it is gone. Errors: `unavailable` when it does not go. */
+/** Kills a process, and waits for its end. Errors: `unavailable` when it does not end. */
 export async function killProcess(pid: number, home: string, clock: Clock): Promise<void> {
   if ((await nameOf(pid)) !== machineName(home)) return
   process.kill(pid, 'SIGKILL')
@@ -129,20 +129,21 @@ export async function killProcess(pid: number, home: string, clock: Clock): Prom
 }
 
 /**
- * Whether the process has ended, and let go of all it had. A process on its way out loses its
- * command line first, then its files and its group; only then does it become a zombie
- * (kernel/exit.c, do_exit), which has nothing left but its exit code.
+ * Whether the process has ended and released everything. An ending process loses its command line
+ * first, then its files and its group. Only then it becomes a zombie (kernel/exit.c, do_exit),
+ * which has nothing left but its exit code.
  */
 async function isGone(pid: number, name: string): Promise<boolean> {
   const line = await commandLineOf(pid)
   if (line !== '') return nameIn(line) !== name
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null)
-  // The state follows the program's name, which may contain anything (proc(5)).
+  // The state follows the program's name, which may contain any character (proc(5)).
   return stat === null || /^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2))
 }
 
 /**
- * The value of `-name` on the command line of a process; null when there is none, or it has ended.
+ * The value of `-name` on a process's command line. Null when there is none, or the process has
+ * ended.
  */
 async function nameOf(pid: number): Promise<string | null> {
   return nameIn(await commandLineOf(pid))

@@ -1,10 +1,10 @@
 /**
- * A filter of system calls for programs that only read, compute and write files that they were
+ * A filter of system calls for programs that only read, compute, and write files that they were
  * given (seccomp(2)). Pure.
  *
- * It is a list of what is denied: what reaches others, the kernel's own settings, or code of the
- * kernel that a parser never needs and that most of its holes were found in. A list of what is
- * allowed would be shorter to break: it changes with every C library.
+ * It lists denied calls: those that affect other processes or the kernel's settings, and those into
+ * kernel code that a parser does not need and that has had most vulnerabilities. A list of allowed
+ * calls would break with new versions of the C library.
  */
 
 /**
@@ -81,13 +81,11 @@ const DENIED = {
   memfd_secret: 447,
 } as const
 const CLONE = 56
-/**
- * Its flags are behind a pointer, which no filter can follow: the C library falls back to clone(2).
- */
+/** Its flags are in memory, which a filter cannot read. The C library falls back to clone(2). */
 const CLONE3 = 435
 /** CLONE_NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET, NEWNS (linux/sched.h). */
 const NAMESPACES = 0x7e020000
-/** The numbers of the x32 ABI, which nobody uses. */
+/** Numbers of the x32 ABI, which is unused. */
 const X32 = 0x40000000
 const AUDIT_ARCH_X86_64 = 0xc000003e
 
@@ -105,8 +103,8 @@ const EPERM = 0x00050001
 const ENOSYS = 0x00050026
 
 /**
- * The filter as the kernel takes it, an array of struct sock_filter; null on a machine of another
- * architecture than x86-64, whose numbers are not listed here.
+ * The filter for the kernel, an array of struct sock_filter. Null on other architectures than
+ * x86-64, because their numbers are not listed here.
  */
 export function parserFilter(architecture: string): Buffer | null {
   if (architecture !== 'x64') return null
@@ -120,7 +118,7 @@ export function parserFilter(architecture: string): Buffer | null {
     [RETURN, 0, 0, KILL],
     [IF_EQUAL, 0, 1, CLONE3],
     [RETURN, 0, 0, ENOSYS],
-    // To the last line.
+    // Jumps to the last line.
     ...numbers.map((number, index): [number, number, number, number] => [
       IF_EQUAL,
       numbers.length - index + 3,

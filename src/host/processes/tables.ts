@@ -1,12 +1,10 @@
 /**
- * Tables of the kernel that all of a machine share, and the part of them that one container may
- * have.
+ * Tables of the kernel that all of a machine share, and the share of one container.
  *
- * Most of the kernel's counts were chosen for machines on which nobody is hostile, before it could
- * charge what is counted to a control group. What it charges to the memory of a group today is
- * bounded by the instance's memory, which is its own: there the count, which is everybody's, is
- * raised out of the way. Raising takes nothing; each is the value of systemd or of a larger
- * machine.
+ * Most limits are from a time when the kernel could not charge entries to a control group. Entries
+ * that it now charges to a group's memory are bounded by the instance's own memory. For these, the
+ * machine-wide limit is raised so that it is never reached. Raising it costs nothing. Each value is
+ * that of systemd or of a larger machine.
  */
 import { readFileSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
@@ -20,8 +18,8 @@ import { MIB } from '../../model/sizes.ts'
 const ENTER_TIMEOUT_MS = 5_000
 
 /**
- * Below /proc/sys: at least so much (Documentation/admin-guide/sysctl of the kernel; limits of
- * `long` are lower in some).
+ * Minimum values below /proc/sys (Documentation/admin-guide/sysctl of the kernel). Some limits of
+ * type `long` are lower.
  */
 function roomFor(memoryMiB: number): readonly (readonly [string, number])[] {
   return [
@@ -29,13 +27,13 @@ function roomFor(memoryMiB: number): readonly (readonly [string, number])[] {
     ['fs/aio-max-nr', 2 ** 30],
     ['fs/epoll/max_user_watches', 2 ** 30],
     ['kernel/pty/max', 2 ** 20],
-    // One for each MiB: the part of a type of 32 MiB is then 16.
+    // One for each MiB: a type of 32 MiB then gets 16.
     ['fs/inotify/max_user_instances', Math.max(8192, memoryMiB)],
   ]
 }
 
 /**
- * Raises what is lower, and logs what it cannot raise: then neighbours are no worse off than
+ * Raises lower values. What cannot be raised is logged; then containers can affect each other as
  * before.
  */
 export async function enlargeTables(log: Log): Promise<void> {
@@ -52,7 +50,7 @@ export async function enlargeTables(log: Log): Promise<void> {
   if (raised.length > 0) log.info({ raised }, 'kernel tables enlarged')
 }
 
-/** How large the tables are now. Errors: those of reading /proc, which no Linux has. */
+/** The current sizes. Errors: those of reading /proc. */
 export function readTables(): MachineTables {
   const setting = (name: string) => Number(readFileSync(`/proc/sys/${name}`, 'utf8'))
   return {
@@ -68,11 +66,11 @@ function totalMiB(): number {
 }
 
 /**
- * Sets the limits of the user namespace of process `pid` (user_namespaces(7), /proc/sys/user): what
- * is below counts there and in all namespaces above. Its own root cannot raise them, because it
- * lacks CAP_SYS_RESOURCE there. No namespaces of its own either: they are the way to most of the
- * kernel's holes. `domain` becomes its domain name, which an engine cannot set there (runc writes
- * kernel.domainname, which the kernel lets only the host's root do). Errors: `unavailable`.
+ * Sets the limits of the user namespace of process `pid` (user_namespaces(7), /proc/sys/user),
+ * which count there and in all namespaces above. Its root lacks CAP_SYS_RESOURCE there, so it
+ * cannot raise them. It may create no namespaces, because they are the way to most kernel
+ * vulnerabilities. `domain` becomes its domain name, which an engine cannot set there: runc writes
+ * kernel.domainname, which only the host's root may do. Errors: `unavailable`.
  */
 export async function limitUserNamespace(
   run: Runner,
@@ -86,7 +84,7 @@ export async function limitUserNamespace(
     max_user_namespaces: 0,
   }
   const lines = Object.entries(values).map(([name, value]) => `echo ${value} >${name}`)
-  // A process enters a user namespace only while it has one thread, which this one has not.
+  // Only a process with a single thread can enter a user namespace, and this one has several.
   const enter = [`--user=/proc/${pid}/ns/user`, `--uts=/proc/${pid}/ns/uts`, '--wd=/proc/sys/user']
   const script = ['sh', '-ec', [...lines, 'domainname "$0"'].join('\n'), domain]
   const ran = await run('nsenter', [...enter, ...script], {

@@ -1,8 +1,8 @@
 /**
- * Descriptors that are opened to be handed to another process, which may open nothing itself: taps,
- * and sockets that listen.
+ * Descriptors for another process, which may open nothing itself: taps, and listening sockets.
  *
- * C library calls that Node does not offer; each throws `LibcError` with the errno's name.
+ * These are C library calls that Node does not offer. Each throws `LibcError` with the errno's
+ * name.
  */
 import koffi from 'koffi'
 import { bug } from '../../model/errors.ts'
@@ -10,16 +10,16 @@ import { checked } from '../libc.ts'
 
 export interface Descriptors {
   /**
-   * The tap device `name` of this namespace, made if there is none: Ethernet frames without packet
-   * information, with virtio's header (Documentation/networking/tuntap of the kernel). One process
-   * holds it at a time: `EBUSY`.
+   * The tap device `name` of this namespace, created if it does not exist: Ethernet frames without
+   * packet information, with virtio's header (Documentation/networking/tuntap of the kernel). Only
+   * one process may open it at a time; others get `EBUSY`.
    */
   openTap(name: string): number
   /** TUNSETPERSIST: the tap stays when its last descriptor is closed. */
   keepTap(fd: number): void
   /**
-   * A UNIX stream socket that listens at `path` (unix(7)), which must not exist yet; only its owner
-   * may connect.
+   * A UNIX stream socket that listens at `path` (unix(7)), which must not exist. Only its owner may
+   * connect.
    */
   listenUnix(path: string): number
   close(fd: number): void
@@ -33,12 +33,12 @@ const TUNSETPERSIST = 0x400454cb
 /** IFF_TAP | IFF_NO_PI | IFF_VNET_HDR of linux/if_tun.h. */
 const TAP_FLAGS = 0x0002 | 0x1000 | 0x4000
 /**
- * struct ifreq: a name of 16 bytes and a union, whose first two are the flags here (netdevice(7)).
+ * struct ifreq: a name of 16 bytes, and a union whose first two bytes are the flags (netdevice(7)).
  */
 const IFREQ = { bytes: 40, nameBytes: 16 } as const
 const AF_UNIX = 1
 const SOCK_STREAM = 1
-/** struct sockaddr_un: the family, and a path that ends with a zero. */
+/** struct sockaddr_un: the family, and a path that ends with a zero byte. */
 const SOCKADDR_UN = { bytes: 110, pathBytes: 107 } as const
 const LISTEN_BACKLOG = 8
 const OWNER_ONLY = 0o600
@@ -51,12 +51,12 @@ export function loadDescriptors(): Descriptors {
   const listen = library.func('int listen(int fd, int backlog)')
   const open = library.func('int open(const char *path, int flags)')
   const chmod = library.func('int chmod(const char *path, uint32_t mode)')
-  // Two views of one variadic function, one for each kind of argument that we give.
+  // Two declarations of one variadic function, for two kinds of argument.
   const ioctl = library.func('int ioctl(int fd, unsigned long request, const uint8_t *argument)')
   const ioctlNumber = library.func('int ioctl(int fd, unsigned long request, long argument)')
   const closeFd = library.func('int close(int fd)')
 
-  /** Gives back the descriptor that `work` was done to, or closes it. */
+  /** Runs `work` on a descriptor, and returns the descriptor. Closes it if `work` throws. */
   const withFd = (fd: number, work: () => void): number => {
     try {
       work()

@@ -1,19 +1,19 @@
 /**
- * Finds programs that listen at the ports of DNS, DHCP and metadata. A web server on all addresses
- * would answer as the metadata service; a resolver or a DHCP server would take the port of Atoll's.
- * Uses ss(8), which also shows sockets that are bound to one link. Those, and sockets at loopback
- * addresses, do not matter.
+ * Finds programs that listen on the ports of DNS, DHCP and metadata. A web server on all addresses
+ * would answer as the metadata service, and a resolver or DHCP server would occupy the port. It
+ * uses ss(8), which also shows sockets bound to one link. Those, and sockets on loopback addresses,
+ * do not matter.
  */
 import { systemRunner } from '../../lib/runner.ts'
 import type { Ipv4 } from '../../model/addr.ts'
 
-/** A program that listens at such a port. */
+/** A program that listens on such a port. */
 export interface PortHolder {
   readonly protocol: 'TCP' | 'UDP'
   readonly port: number
-  /** `0.0.0.0`, `[::]` and `*` are all addresses. */
+  /** `0.0.0.0`, `[::]` and `*` mean all addresses. */
   readonly address: string
-  /** As `nginx (process 42)`. */
+  /** Such as `nginx (process 42)`. */
   readonly holder: string
 }
 
@@ -22,8 +22,8 @@ const WANTED: ReadonlySet<string> = new Set(['TCP 53', 'UDP 53', 'TCP 80', 'UDP 
 const EVERYWHERE: ReadonlySet<string> = new Set(['0.0.0.0', '[::]', '*'])
 
 /**
- * Those that are not of process `self`, at all addresses or at one of `services`. None where there
- * is no ss.
+ * Programs other than process `self`, on all addresses or on one of `services`. Empty if ss is
+ * missing.
  */
 export async function readPortHolders(
   services: readonly Ipv4[],
@@ -33,7 +33,7 @@ export async function readPortHolders(
   return parsePortHolders(ss?.stdout ?? '', services, self)
 }
 
-/** See `readPortHolders`; out of what `ss -H -tulnp` says. Pure. */
+/** The same from the output of `ss -H -tulnp`. Pure. */
 export function parsePortHolders(
   text: string,
   services: readonly Ipv4[],

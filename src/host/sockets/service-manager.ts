@@ -1,25 +1,25 @@
 /**
- * Notifies the service manager that the daemon is ready, and feeds its watchdog (sd_notify(3),
- * sd_watchdog_enabled(3)). Does nothing if the daemon was not started by a service manager.
+ * Tells the service manager that the daemon is ready, and notifies its watchdog (sd_notify(3),
+ * sd_watchdog_enabled(3)). Does nothing if no service manager started the daemon.
  */
 import { type Libc, loadLibc } from '../libc.ts'
 
 export interface ServiceManager {
-  /** The daemon does its work from now on. */
+  /** The daemon is ready. */
   ready(): void
   /**
-   * Tells from now on, often enough, that it lives, for as long as `lives` says so. A loop that
-   * stands still tells nothing. Gives what ends it.
+   * Notifies the watchdog regularly while `lives` returns true. A blocked event loop sends no
+   * notifications. The returned function ends it.
    */
   watch(lives: () => boolean): () => void
 }
 
-/** How many times a watchdog is told within its time: one may be late. */
+/** Notifications within the watchdog's time. One may be late. */
 const NOTIFICATIONS_PER_TIMEOUT = 3
 
 /**
- * Speaks to the manager's socket, a path or, with `@`, an abstract name; `watchdogMs` is when it
- * gives the daemon up.
+ * Uses the manager's socket: a path or, with `@`, an abstract name. `watchdogMs` is the watchdog's
+ * time.
  */
 export function createServiceManager(options: {
   readonly socket: string | undefined
@@ -33,7 +33,7 @@ export function createServiceManager(options: {
     try {
       libc.sendToPath(socket, Buffer.from(state))
     } catch {
-      // The daemon goes on without a service manager that listens.
+      // The daemon runs on without a listening service manager.
     }
   }
   return {

@@ -1,9 +1,9 @@
 /**
  * UDP sockets that are bound to one device.
  *
- * Node can bind a socket to an address only. SO_BINDTODEVICE must be set before the port is bound,
- * so that two sockets may have the same port on two devices; the finished descriptor is then handed
- * to Node, which owns it from there.
+ * Node can only bind a socket to an address. SO_BINDTODEVICE must be set before the port is bound,
+ * so that two sockets may have the same port on two devices. The finished descriptor is passed to
+ * Node, which then owns it.
  */
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
@@ -12,16 +12,16 @@ import type { Libc } from '../libc.ts'
 import { SO_BROADCAST, SO_NO_CHECK, SO_REUSEADDR } from '../libc.ts'
 
 /**
- * A socket that sends and receives through `link` only, on `port`, broadcast allowed. Throws the
- * kernel's error.
+ * A socket that sends and receives through `link` only, on `port`, with broadcast allowed. Throws
+ * the kernel's error.
  */
 export async function bindUdpToDevice(libc: Libc, link: string, port: number): Promise<LinkSocket> {
   const fd = libc.udpSocket()
   try {
     libc.setSocketFlag(fd, SO_REUSEADDR, 1)
     libc.setSocketFlag(fd, SO_BROADCAST, 1)
-    // On a veth or a tap the kernel leaves the checksum to a network card that is not there, and a
-    // client that reads whole frames would find a wrong one. None at all is right by RFC 768.
+    // On a veth or tap the kernel leaves the checksum to a network card that does not exist, and a
+    // client that reads whole frames would see a wrong one. RFC 768 allows none.
     libc.setSocketFlag(fd, SO_NO_CHECK, 1)
     libc.bindToDevice(fd, link)
     libc.bindAny(fd, port)
@@ -36,7 +36,7 @@ export async function bindUdpToDevice(libc: Libc, link: string, port: number): P
   return {
     socket,
     sendFrom: (source, bytes, toPort, to) => {
-      // Throws when the socket is closed, whose descriptor may be another file's by now.
+      // Throws when the socket is closed, because its descriptor may belong to another file by now.
       socket.address()
       libc.sendFrom(fd, source, bytes, toPort, to)
     },
