@@ -1,11 +1,11 @@
-/** `atoll explain`: whether a packet passes, and what decides. */
+/** `atoll explain`: whether a packet passes, and why. */
 import type { Command } from 'commander'
 import type { ExplainReport } from './api/explain.ts'
 import { type Output, show } from './cli-output.ts'
 import { AtollError } from './model/errors.ts'
 import { readAdmin } from './operator/admin-client.ts'
 
-/** Adds the command. Exit codes: 0 it passes, 1 it does not, 2 the question means nothing. */
+/** Adds the command. Exit codes: 0 it passes, 1 it does not, 2 the question is invalid. */
 export function addExplain(program: Command, runtimeDir: () => string): void {
   program
     .command('explain <from> <to> <what>')

@@ -1,6 +1,6 @@
 /**
- * Settings as YAML: reading a file with all its problems at once, printing one, and the reference
- * of all keys.
+ * Settings as YAML: reads a file and reports all its problems at once, prints settings, and
+ * provides the reference of all keys.
  *
  * A problem names the file, the line and the key. Unknown keys are problems.
  */
@@ -11,10 +11,7 @@ import { type Config, configSchema } from './config.ts'
 import { codeOf } from './lib/errno.ts'
 import { messageOf } from './model/errors.ts'
 
-/**
- * One thing wrong with a configuration. `line` counts from 1; it is null when no line of the file
- * is to blame.
- */
+/** A problem in a configuration. `line` counts from 1. Null if no line of the file is the cause. */
 export interface ConfigProblem {
   readonly key: string
   readonly line: number | null
@@ -39,7 +36,8 @@ export class ConfigError extends Error {
 }
 
 /**
- * Settings from YAML text; throws `ConfigError` with all problems. An empty text is all defaults.
+ * Settings from YAML text. Throws `ConfigError` with all problems. An empty text means all
+ * defaults.
  */
 export function parseConfig(text: string, file: string): Config {
   const lines = new LineCounter()
@@ -79,8 +77,8 @@ export function parseConfig(text: string, file: string): Config {
 }
 
 /**
- * The document as plain values; an alias (a way to make a small file unfold into a large one) is a
- * problem.
+ * The document as plain values. An alias is a problem, because with aliases a small file can expand
+ * to a large one.
  */
 function toPlain(document: Document, file: string): unknown {
   try {
@@ -90,7 +88,7 @@ function toPlain(document: Document, file: string): unknown {
   }
 }
 
-/** Offset of the key at the deepest part of `path` that the file has. */
+/** Offset of the key at the deepest part of `path` that is in the file. */
 function keyOffset(contents: unknown, path: readonly PropertyKey[]): number | null {
   let node = contents
   let offset: number | null = null
@@ -105,8 +103,7 @@ function keyOffset(contents: unknown, path: readonly PropertyKey[]): number | nu
 }
 
 /**
- * The known keys beside an unknown one, so that a typing error is mended without opening the
- * manual.
+ * The known keys similar to an unknown one, so that a typing error can be fixed without the manual.
  */
 function suggestion(path: readonly PropertyKey[], key: string): string {
   const parent = path.join('.')
@@ -122,10 +119,7 @@ function suggestion(path: readonly PropertyKey[], key: string): string {
     : ` (known here: ${[...new Set(known)].filter((name) => name !== key).join(', ')})`
 }
 
-/**
- * Settings from a file. A missing file is an error only when it was named by the caller
- * (`required`).
- */
+/** Settings from a file. A missing file is an error only if the caller named it (`required`). */
 export function loadConfig(file: string, options: { readonly required: boolean }): Config {
   let text: string
   try {
@@ -145,7 +139,7 @@ export interface SettingReference {
   readonly description: string
 }
 
-/** Every setting in order, from the schema itself. */
+/** Every setting in order, from the schema. */
 export function settingsReference(): readonly SettingReference[] {
   const rows: SettingReference[] = []
   const walk = (shape: Readonly<Record<string, z.core.$ZodType>>, prefix: string): void => {
@@ -175,8 +169,8 @@ function defaultText(field: z.core.$ZodType, key: string): string {
 }
 
 /**
- * The settings as a YAML file with every key, its description as a comment: what `--print-config`
- * prints.
+ * The settings as a YAML file with all keys and their descriptions as comments, for
+ * `--print-config`.
  */
 export function printConfig(config: Config): string {
   const values = plain(config)
@@ -202,7 +196,7 @@ export function printConfig(config: Config): string {
   return `${lines.join('\n')}\n`
 }
 
-/** The configuration in the terms of its file: networks as text. */
+/** The configuration in the form of the file: networks as text. */
 function plain(config: Config): unknown {
   const text = (net: { readonly network: string; readonly prefix: number }) =>
     `${net.network}/${net.prefix}`

@@ -1,7 +1,7 @@
 /**
- * Where published images may lie. A client with a key may have every file there handed to a guest,
- * so a published directory is one for published images and nothing else: none that holds, lies in,
- * or leads to what a machine keeps for itself.
+ * Which directories may contain published images. A client with a key can have every file in them
+ * given to a guest. So a published directory must contain only published images: it may not
+ * contain, be inside, or link to a directory with private files.
  */
 import { readlinkSync, realpathSync } from 'node:fs'
 import { basename, dirname, join, normalize, resolve } from 'node:path'
@@ -9,7 +9,8 @@ import type { z } from 'zod'
 import { PUBLISHED_IMAGES_DIRECTORY } from './model/names.ts'
 
 /**
- * Neither these nor what is in them: secrets, other users' files, devices, and what programs keep.
+ * Not these directories nor anything in them: secrets, other users' files, devices, and files of
+ * programs.
  */
 const CLOSED: readonly string[] = [
   ...[
@@ -51,7 +52,7 @@ const CLOSED: readonly string[] = [
     '/var/lib/systemd',
   ],
 ]
-/** A directory in these is well; they themselves hold what is others'. */
+/** Directories inside these are allowed. They themselves contain files of others. */
 const SHARED: readonly string[] = [
   '/',
   '/mnt',
@@ -64,29 +65,26 @@ const SHARED: readonly string[] = [
   '/var/opt',
 ]
 
-/**
- * Symbolic links that lead to what is not there are followed this far, as in the kernel
- * (path_resolution(7)).
- */
+/** Limit of links that lead to missing files, as in the kernel (path_resolution(7)). */
 const LINKS_MAX = 40
 
-/** What else the configuration speaks of. */
+/** Other paths in the configuration. */
 interface OwnPaths {
   readonly stateDir: string
   readonly runtimeDir: string
-  /** Every other file and directory that a setting names, above all secrets and keys. */
+  /** All other files and directories in settings, above all secrets and keys. */
   readonly others: readonly string[]
 }
 
 /**
- * The published directory below a state directory: the one place there that is not the daemon's
- * alone.
+ * The published directory below a state directory: the only place there that is not only the
+ * daemon's.
  */
 export function publishedDirectory(stateDir: string): string {
   return join(stateDir, PUBLISHED_IMAGES_DIRECTORY)
 }
 
-/** Of the whole configuration: every published directory that is none. */
+/** Adds a problem for every published directory of the configuration that is not allowed. */
 export function refuseClosedDirectories(
   config: {
     readonly stateDir: string
@@ -109,15 +107,13 @@ export function refuseClosedDirectories(
   }
 }
 
-/** Every absolute path in the values of settings. */
+/** All absolute paths in the values of settings. */
 function pathsIn(value: unknown): readonly string[] {
   if (typeof value === 'string') return value.startsWith('/') && value !== '/' ? [value] : []
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(pathsIn) : []
 }
 
-/**
- * Why images may not be published in `dir`; null when they may. Looks where symbolic links lead.
- */
+/** Why images may not be published in `dir`. Null when they may. Symbolic links are followed. */
 function imageDirectoryProblem(dir: string, own: OwnPaths): string | null {
   const named = clean(dir)
   if (named !== dir.replace(/(?<=.)\/$/, ''))
@@ -161,7 +157,7 @@ function clean(path: string): string {
   return normalize(path).replace(/(?<=.)\/+$/, '')
 }
 
-/** Where the path leads; of what is not there yet, where it would be made. */
+/** The target of the path. For a missing file, the place where it would be created. */
 function realOf(path: string, links = 0): string {
   try {
     return realpathSync(path)

@@ -1,10 +1,10 @@
-/** The settings of images: where they may come from, and how large they may be. */
+/** Settings of images: their sources and sizes. */
 import { z } from 'zod'
 import { absolutePath, zoneName } from './config-values.ts'
 import { parseReach } from './images/outbound-policy.ts'
 import { PUBLIC_REGISTRIES } from './model/image-location.ts'
 
-/** Somewhere that images may be fetched from. */
+/** A destination that images may be fetched from. */
 const reachText = z
   .string()
   .max(300)
@@ -12,7 +12,7 @@ const reachText = z
     error:
       'must be a network, an address or a name, the latter two with a port if need be: 10.1.0.0/16, 10.1.2.3:8080, mirror.example',
   })
-/** Which proxy images are fetched through. */
+/** The proxy for fetching images. */
 const proxyChoice = z
   .string()
   .max(500)
@@ -36,7 +36,7 @@ const imagePattern = z
   .max(300)
   .regex(/^[A-Za-z0-9*][A-Za-z0-9._:/*-]*$/, 'must be the name of an image, * for any part: team/*')
 
-/** The S3 service that `s3://bucket/key` speaks of. */
+/** The S3 service of `s3://bucket/key` locations. */
 const imageStore = z
   .strictObject({
     endpoints: z

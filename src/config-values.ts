@@ -1,7 +1,4 @@
-/**
- * What settings are made of: the kinds of values, each with its limits and what it says when it is
- * wrong.
- */
+/** The types of values in settings, each with its limits and error messages. */
 import { z } from 'zod'
 import { parseCidr, parseIpv4 } from './model/addr.ts'
 import { parseHostName } from './model/ids.ts'
@@ -33,7 +30,7 @@ export const ipv4Network = z.string().transform((text, context) => {
   )
   return z.NEVER
 })
-/** A network that is named to be reached: a single address, or up to a whole /8. */
+/** A network in a list of allowed destinations: from a single address up to a /8. */
 export const reachedNetwork = z.string().transform((text, context) => {
   const net = parseCidr(text)
   if (net !== undefined && net.prefix >= 8) return net
@@ -50,7 +47,7 @@ export const dnsName = z
     /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/,
     'must be a lower-case DNS name without a final dot',
   )
-/** An engine's address, `host:port`; the port may be left out. IPv4 or a DNS name. */
+/** An engine's address, `host:port`, by IPv4 or DNS name. The port is optional. */
 const nodeAddress = z
   .string()
   .max(260)
@@ -60,7 +57,7 @@ const nodeAddress = z
   )
 /** Engines, in order of preference. */
 export const nodeList = z.array(nodeAddress).max(16)
-/** Each kind of engine but the embedded one needs somebody to talk to. */
+/** All kinds of engine except the embedded one need addresses. */
 export function needsNodes(embedded: string) {
   return (
     { kind, nodes }: { readonly kind: string; readonly nodes: readonly string[] },

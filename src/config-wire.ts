@@ -26,7 +26,7 @@ export const ownTls = z
   })
   .prefault({})
 
-/** TLS towards an engine. */
+/** TLS for connections to an engine. */
 export const engineTls = z
   .strictObject({
     mode: z
@@ -55,7 +55,7 @@ export const engineTls = z
   })
   .prefault({})
 
-/** The certificate that the API shows. */
+/** The API's certificate. */
 const apiTls = z
   .strictObject({
     certificateFile: absolutePath
@@ -82,7 +82,7 @@ const apiTls = z
   })
   .prefault({})
 
-/** EC2's own: https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html */
+/** EC2's defaults: https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html */
 const quotas = z
   .strictObject({
     securityGroupsPerVpc: z

@@ -1,8 +1,8 @@
 /**
- * Settings: one schema, and the only reader of process.env.
+ * Settings: the schema, and the only reader of process.env.
  *
  * Every key has a default and a one-line description, so an empty file is a complete configuration.
- * `config-file.ts` reads and prints the YAML; the README's table is generated from here.
+ * `config-file.ts` reads and prints the YAML, and the table in `docs/` is generated from here.
  */
 import { hostname } from 'node:os'
 import { z } from 'zod'
@@ -27,10 +27,10 @@ import { fabricOverheadBytes } from './model/fabric.ts'
 import { parseHostName } from './model/ids.ts'
 import { type NamedProxies, namedProxies } from './model/proxies.ts'
 
-/** Where the daemon looks without `--config`. */
+/** The daemon's configuration file without `--config`. */
 export const DEFAULT_CONFIG_FILE = '/etc/atoll/atoll.yaml'
 
-/** This machine's name as far as it can be a host's name. */
+/** This machine's name, made a valid host name. */
 function defaultHostName(): string {
   const first = hostname().toLowerCase().split('.')[0] ?? ''
   return parseHostName(first) ?? 'atoll'
@@ -318,22 +318,22 @@ export type Config = z.output<typeof configSchema>
 
 const ETHERNET_MTU_BYTES = 1500
 
-/** MTU of instance links, in bytes: as set, or what fits into a fabric of ordinary Ethernet. */
+/** MTU of instance links in bytes: the setting, or what fits a fabric of ordinary Ethernet. */
 export function instanceMtuBytes({ network, fabric }: Pick<Config, 'network' | 'fabric'>): number {
   return network.mtu ?? ETHERNET_MTU_BYTES - fabricOverheadBytes(fabric)
 }
 
-/** What the command line tools take from the environment. */
+/** What the command line tools read from the environment. */
 export interface Environment {
   /** ATOLL_CONFIG: a configuration file other than the default one. */
   readonly configFile: string | undefined
-  /** TERM: the kind of terminal that the command runs on. */
+  /** TERM: the type of the terminal. */
   readonly term: string
-  /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY, or the same in lower case. */
+  /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY, or their lower-case forms. */
   readonly proxies: NamedProxies
-  /** NOTIFY_SOCKET: where the service manager hears what the daemon tells (sd_notify(3)). */
+  /** NOTIFY_SOCKET: the service manager's socket for notifications (sd_notify(3)). */
   readonly notifySocket: string | undefined
-  /** WATCHDOG_USEC, in milliseconds: how long the service manager waits to hear that it lives. */
+  /** WATCHDOG_USEC, in milliseconds: how long the service manager waits for a notification. */
   readonly watchdogMs: number | undefined
 }
 

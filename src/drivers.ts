@@ -1,4 +1,4 @@
-/** The drivers of this daemon. A driver is a room, and one line here. */
+/** The drivers of this daemon. A driver is a room and one line here. */
 import { type Config, type Environment, instanceMtuBytes } from './config.ts'
 import { openContainers } from './containers/open.ts'
 import { CONTAINERS_TEARDOWN } from './containers/teardown.ts'
@@ -21,20 +21,20 @@ import { createWorkloadMeters } from './workloads/step-runner.ts'
 import { createWorkloads } from './workloads/workloads.ts'
 
 export interface Drivers {
-  /** The declarations, in the order in which drivers are asked for an image. */
+  /** The declarations, in the order in which drivers are asked whether they take an image. */
   readonly declarations: readonly DriverDeclaration[]
-  /** What they fetch images through, and one service for each driver. */
+  /** The filter for fetching images, and one service for each driver. */
   services(wake: () => void): readonly HostService[]
-  /** Directories on whose file systems instances are kept. */
+  /** Directories of instances, for checks of their file systems. */
   storage(): Promise<readonly string[]>
   /**
-   * The end of an instance's console, at most so many bytes; empty when nothing of it is here.
-   * Errors: `unavailable`.
+   * The last part of an instance's console output, at most this many bytes. Empty if it is not
+   * here. Errors: `unavailable`.
    */
   console(instance: InstanceId, limitBytes: number): Promise<Buffer>
   /** Whether anything of an instance is here, running or not. Errors: `unavailable`. */
   holds(instance: InstanceId): Promise<boolean>
-  /** See `WorkloadDriver.attach`; an instance that is not here is `refused`. */
+  /** See `WorkloadDriver.attach`. An instance that is not here is `refused`. */
   attach(instance: InstanceId, screen: Screen | null): Promise<Terminal>
   close(): Promise<void>
 }
@@ -47,7 +47,7 @@ interface DriverContext {
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
-  /** What images are fetched through. */
+  /** For fetching images. */
   readonly outbound: Outbound
 }
 
@@ -56,18 +56,18 @@ interface Driver {
   readonly teardown: DriverTeardown<Config>
 }
 
-/** Every driver, a line each. Of several that take an image, the first gets it. */
+/** All drivers, one line each. If several take an image, the first gets it. */
 const DRIVERS: readonly Driver[] = [
   { open: openMachines, teardown: MACHINES_TEARDOWN },
   { open: openContainers, teardown: CONTAINERS_TEARDOWN },
 ]
 
-/** How what each driver made is taken off this machine. */
+/** How to remove what each driver created. */
 export const DRIVER_TEARDOWNS: readonly DriverTeardown<Config>[] = DRIVERS.map(
   ({ teardown }) => teardown,
 )
 
-/** Opens all drivers; nothing is started or asked before it is needed. */
+/** Opens all drivers. Nothing is started or read before it is needed. */
 export async function createDrivers(
   base: Omit<DriverContext, 'outbound' | 'mtuBytes'>,
   environment: Environment,
@@ -82,7 +82,8 @@ export async function createDrivers(
     services(wake) {
       const meters = createWorkloadMeters(metrics)
       const workloads = drivers.map((one) => createWorkloads({ ...one, wake, clock, log, meters }))
-      // Before anything is fetched, the outbound filter knows the cloud's own networks.
+      // The filter comes first, so that it knows the cloud's own networks before anything is
+      // fetched.
       return [outbound.service, ...workloads]
     },
     storage: async () => (await Promise.all(drivers.map(({ driver }) => driver.storage()))).flat(),

@@ -44,7 +44,7 @@ export interface EngineContext {
 export interface Records {
   /** Rows that cannot be read. */
   readonly rows: RowWatch
-  /** The truth, or `unavailable`. */
+  /** The records themselves, or `unavailable`. */
   readonly store: Store
   /** For reads of the API: answers from this host's replica while the database is unavailable. */
   readonly informed: InformedStore
@@ -61,7 +61,7 @@ export interface Records {
 const BUS_KEY_BYTES = 32
 const RECORDS_KEY_BYTES = 32
 const KEY_CARE_MS = 600_000
-/** How long a daemon that starts waits for the records before it goes on without them. */
+/** How long a starting daemon waits for the records before it continues without them. */
 const START_PATIENCE_MS = 1_500
 
 /** Opens the records, in the background if that takes long. Then writes the credentials file. */
@@ -131,7 +131,7 @@ async function makeRecords(config: Config, store: Store, protection: KeyProtecti
   })
 }
 
-/** How keys are sealed. Hosts that share records but no cluster secret cannot seal any. */
+/** How keys are encrypted. Hosts that share records but no cluster secret cannot encrypt any. */
 function keyProtectionOf({ config, identity }: EngineContext): KeyProtection {
   const isShared = config.store.kind !== 'sqlite' && config.cluster.secretFile === null
   const key = deriveKey(identity.secret, 'records', RECORDS_KEY_BYTES)
@@ -152,8 +152,8 @@ function keysOf(
 }
 
 /**
- * At an interval: seals secrets that are in clear, and checks the credentials file. Hosts of an
- * older version may have gone, and other hosts may have changed keys.
+ * At an interval: encrypts secrets that are in clear text, and checks the credentials file. Hosts
+ * of an older version may have gone, and other hosts may have changed keys.
  */
 function startKeyMaintenance(
   { config, clock, log }: EngineContext,
@@ -186,17 +186,17 @@ async function openEngine({ config, log }: EngineContext, rows: RowWatch): Promi
   return openMariadbStore({ ...settings, tls: engineTls(config, tls), password, log, rows })
 }
 
-/** The bus as this host uses it. */
+/** The bus, as this host uses it. */
 export interface OpenedBus {
   readonly bus: Bus
-  /** Where clients put commands; null where they cannot reach the bus. */
+  /** The queue of clients' commands. Null when clients cannot reach the bus. */
   readonly door: CommandQueue | null
   readonly health: () => readonly HealthCondition[]
 }
 
 /**
- * Opens the bus, and the command door where clients can reach it; one that is away is connected to
- * when it comes. `hosts` tells how many hosts there are.
+ * Opens the bus, and the command queue if clients can reach it. If the broker is away, it connects
+ * later. `hosts` returns the number of hosts.
  */
 export async function openBus(
   { config, clock, log }: EngineContext,
@@ -236,7 +236,7 @@ export async function openBus(
   return { bus, door: bus, health }
 }
 
-/** The password that the settings name a file for, or the derived one. */
+/** The password in the file that the settings name, or the derived one. */
 async function passwordFor(
   engine: 'mariadb' | 'rabbitmq',
   file: string | null,
@@ -247,7 +247,7 @@ async function passwordFor(
   return derivePassword(await readSecretFile(secretFile(config, setting)), engine)
 }
 
-/** TLS towards an engine: as set, or by this host's own certificates. */
+/** TLS for connections to an engine: by the settings, or with this host's own certificates. */
 function engineTls(
   { tls }: Config,
   { mode, ca, cert, key }: Config['store']['tls'],
@@ -257,7 +257,7 @@ function engineTls(
   return { to: mode === 'on' || ca !== null ? 'all' : 'others', ...files }
 }
 
-/** The cluster's secret, which `setting` falls back on. */
+/** The file with the cluster's secret, which `setting` needs. */
 function secretFile({ cluster }: Config, setting: string): string {
   if (cluster.secretFile !== null) return cluster.secretFile
   const message =

@@ -1,10 +1,10 @@
 /**
  * This host's identity: the secret that its keys are derived from, and its certificates, which are
- * renewed as long as the daemon runs.
+ * renewed while the daemon runs.
  *
- * With `cluster.secretFile` the secret is the cluster's, else this host's own, made at the first
- * start. When a certificate cannot be made (a read-only disk) the daemon goes on with the one that
- * there is, says so, and tries again; `atoll doctor` tells the days that are left.
+ * With `cluster.secretFile` the secret is the cluster's. Otherwise it is the host's own, created at
+ * the first start. When a certificate cannot be renewed (a read-only disk), the daemon keeps the
+ * old one, logs the problem, and tries again. `atoll doctor` shows the remaining days.
  */
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
@@ -18,36 +18,35 @@ import { readSecret } from './lib/secret.ts'
 import { cidrAddress } from './model/addr.ts'
 import { AtollError } from './model/errors.ts'
 
-/** What a server shows (PEM). */
+/** A server's certificate and key (PEM). */
 interface ShownCertificate {
   readonly cert: string
   readonly key: string
 }
 
-/** Certificates that are renewed under way. */
+/** Certificates that are renewed while the daemon runs. */
 export interface Identity {
   /** The cluster's secret, or this host's own. */
   readonly secret: string | Uint8Array
-  /** What other hosts are shown; null while there is none. */
+  /** The certificate for other hosts. Null while there is none. */
   host(): ShownCertificate | null
-  /** What clients of the API are shown; null while there is none. */
+  /** The certificate for clients of the API. Null while there is none. */
   api(): ShownCertificate | null
-  /** Calls when either has changed. */
+  /** Calls `listener` when either has changed. */
   onChange(listener: () => void): void
   close(): Promise<void>
 }
 
-/** How often the files are looked at, and the certificate's age with them. */
+/** How often the files and the certificate's age are checked. */
 const LOOK_MS = 600_000
-/** After a failure. */
+/** The same after a failure. */
 const RETRY_MS = 60_000
 const ANY_ADDRESS = '0.0.0.0'
-/** TEST-NET-1 (RFC 5737): nothing is sent there. */
+/** TEST-NET-1 (RFC 5737). Nothing is sent there. */
 const SOMEWHERE = '192.0.2.1'
 
 /**
- * Reads or makes the secret, makes the certificates, and sees to them from now on. Errors: a secret
- * that cannot be read.
+ * Reads or creates the secret and the certificates, and renews them. Errors: an unreadable secret.
  */
 export async function openIdentity(parts: {
   readonly config: Config
@@ -64,7 +63,7 @@ export async function openIdentity(parts: {
   let host: ShownCertificate | null = null
   let api: ShownCertificate | null = null
 
-  /** Gives how long to leave it at that. */
+  /** Checks once, and returns the time until the next check. */
   async function look(): Promise<number> {
     let pauseMs = LOOK_MS
     try {
@@ -112,9 +111,8 @@ export async function openIdentity(parts: {
 }
 
 /**
- * What all keys of this host are derived from: the cluster's secret, or 32 random bytes of its own
- * in `cloud.key` of stateDir. Errors: `refused` when the file that the settings name cannot be
- * read.
+ * The secret that all keys of this host are derived from: the cluster's, or 32 random bytes in
+ * `cloud.key` of stateDir. Errors: `refused` when the file that the settings name is unreadable.
  */
 export async function readCloudSecret({
   cluster,
@@ -126,8 +124,8 @@ export async function readCloudSecret({
 }
 
 /**
- * A secret that the settings name, without white space around it. Errors: `refused`, which names
- * the file and never shows its content.
+ * A secret in a file that the settings name, without surrounding white space. Errors: `refused`,
+ * which names the file and never its content.
  */
 export async function readSecretFile(file: string): Promise<string> {
   try {
@@ -165,7 +163,7 @@ async function renew(
     log.info({ directory, ...identity, daysLeft: certificate.daysLeft }, 'certificate issued')
 }
 
-/** By which addresses this host is reached, as far as it can know. */
+/** This host's addresses, as far as it knows them. */
 async function ownAddresses({ fabric, api, network }: Config): Promise<readonly string[]> {
   const gateway = network.instanceToHostPorts.includes(api.port)
     ? [cidrAddress(network.subnet, 1)]
@@ -178,11 +176,11 @@ async function ownAddresses({ fabric, api, network }: Config): Promise<readonly 
   ]
 }
 
-/** The address from which this host speaks to the world; none when there is no route to it. */
+/** The source address for packets to the internet. None when there is no route. */
 async function uplinkAddress(): Promise<readonly string[]> {
   const socket = createSocket('udp4')
   try {
-    // Asks the kernel for a route, and sends nothing (udp(7)).
+    // Makes the kernel choose a route, and sends nothing (udp(7)).
     socket.connect(9, SOMEWHERE)
     await once(socket, 'connect')
     return [socket.address().address]

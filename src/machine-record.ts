@@ -1,6 +1,6 @@
 /**
  * What this machine announces in its host row: its identity, the daemon's version, and the capacity
- * that placement may hand out.
+ * for placement.
  */
 import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
@@ -10,13 +10,13 @@ import { totalBytes } from './lib/disk-space.ts'
 import { readSecret } from './lib/secret.ts'
 import { GIB, MIB } from './model/sizes.ts'
 
-/** Memory that this machine hands out to instances, in MiB. */
+/** Memory for instances, in MiB. */
 export function memoryForInstances({ capacity }: Pick<Config, 'capacity'>): number {
   const memoryMiB = totalmem() / MIB - capacity.reserveMemoryMiB
   return Math.max(0, Math.floor(memoryMiB * capacity.memoryRatio))
 }
 
-/** The row's part that the machine itself decides. Errors: those of reading the state directory. */
+/** The machine's part of the host row. Errors: those of reading the state directory. */
 export async function machineRecord(config: Config) {
   const { capacity, stateDir } = config
   const diskGiB = ((await totalBytes(stateDir)) / GIB) * capacity.diskRatio
@@ -29,7 +29,10 @@ export async function machineRecord(config: Config) {
   }
 }
 
-/** Random bytes, made once: they tell this machine from another with the same `host.name`. */
+/**
+ * Random bytes, created once. They distinguish this machine from another one with the same
+ * `host.name`.
+ */
 async function machineIdentity(stateDir: string): Promise<string> {
   return Buffer.from(await readSecret(join(stateDir, 'host.id'))).toString('hex')
 }

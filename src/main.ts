@@ -79,7 +79,7 @@ async function runDaemon(config: Config): Promise<void> {
   log.info({ host: config.host.name, signal }, 'atolld stops; instances keep running')
 }
 
-/** Resolves with the first signal that asks the daemon to end. */
+/** Resolves with the first signal that asks the daemon to stop. */
 function untilStopped(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal))

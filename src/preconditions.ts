@@ -40,17 +40,16 @@ import type { HostService } from './services/service.ts'
 const PRIVATE = 0o700
 
 /**
- * Creates the directories and locks them; returns what unlocks them. Errors: another daemon uses
- * them, or runs on this machine.
+ * Creates the directories and locks them. Returns a function that unlocks them. Errors: another
+ * daemon uses them, or runs on this machine.
  */
 export async function lockDirectories(config: Config): Promise<() => Promise<void>> {
   for (const dir of [config.stateDir, config.runtimeDir]) {
     mkdirSync(dir, { recursive: true, mode: PRIVATE })
-    // Whoever made it before may have let others in: user data, keys and what instances say are
-    // below it.
+    // An existing directory may be open to others. User data, keys and console output are below it.
     chmodSync(dir, PRIVATE)
   }
-  // Empty until somebody publishes an image: `atoll image publish`, or a copy.
+  // Empty until somebody publishes an image, with `atoll image publish` or by copying a file.
   const published = publishedDirectory(config.stateDir)
   if (config.images.directories.includes(published))
     mkdirSync(published, { recursive: true, mode: 0o755 })
@@ -58,7 +57,8 @@ export async function lockDirectories(config: Config): Promise<() => Promise<voi
     takeDirectory('stateDir', config.stateDir),
     takeDirectory('runtimeDir', config.runtimeDir),
   ]
-  // Two on one machine would undo each other's links and rules, whatever their directories.
+  // Two daemons on one machine would undo each other's links and rules, even with different
+  // directories.
   const unlock = await takeProcessLock('atolld')
   if (unlock === null) throw new Error('another atolld runs on this machine: stop it first')
   await writeFile(join(config.runtimeDir, 'atolld.pid'), `${process.pid}\n`)
@@ -76,7 +76,7 @@ function takeDirectory(setting: 'stateDir' | 'runtimeDir', directory: string): (
   )
 }
 
-/** The addresses that the cloud uses, except its VPCs. */
+/** The cloud's addresses, except its VPCs. */
 function cloudNetwork({ store, bus }: Config): Omit<CloudNetwork, 'vpcs'> {
   const needed = [
     ...store.nodes.map((node) => ['store.nodes', node] as const),
@@ -90,7 +90,7 @@ function cloudNetwork({ store, bus }: Config): Omit<CloudNetwork, 'vpcs'> {
 
 /**
  * Refuses to start if the cloud's addresses would cut off this host or its instances. A host that
- * has instances already starts anyway, and `/healthz` reports the conflict. Errors: what would be
+ * already has instances starts anyway, and `/healthz` reports the conflict. Errors: what would be
  * cut off, and the fix.
  */
 export async function requireFreeAddresses(
@@ -147,7 +147,7 @@ export function createHostMonitors(
   }
 }
 
-/** A runner whose programs are ended by the signal. */
+/** A runner whose programs end when the signal aborts. */
 function until(signal: AbortSignal): Runner {
   return (program, args, run) => systemRunner(program, args, { ...run, signal })
 }

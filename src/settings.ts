@@ -17,22 +17,22 @@ import type { FirewallSettings } from './plan/ruleset.ts'
 import type { HostAnnouncement } from './store/records/host.ts'
 
 /**
- * Many hosts: the loss of one is known within five seconds. A lease survives three seconds without
- * the database, as when a Galera node is lost. It is not renewed more often than that needs,
- * because renewals are most of the load of an idle host.
+ * With many hosts, the loss of one is known within five seconds. A lease survives three seconds
+ * without the database, as when a Galera node is lost. It is not renewed more often than necessary,
+ * because renewals are most of an idle host's load.
  */
 const CLUSTER_LEASE = { leaseMs: 4_300, renewMs: 1_400 }
-/** A single host: nobody waits for its loss. */
+/** On a single host nobody waits for its loss. */
 const LONE_LEASE = { leaseMs: 60_000, renewMs: 15_000 }
 
-/** Where a client on this machine reaches the API. */
+/** The URL of the API for a client on this machine. */
 export function apiEndpoint({ api }: Config): string {
   return api.url ?? `https://${api.listen === '0.0.0.0' ? '127.0.0.1' : api.listen}:${api.port}`
 }
 
 /**
- * By which CA (a file that everybody may read) a client verifies the API; null: by those that it
- * trusts anyway.
+ * The CA (a file that everybody may read) with which a client verifies the API. Null: the client's
+ * own list of CAs suffices.
  */
 export function apiAuthority({ api, tls }: Config): string | null {
   return api.tls.certificateFile === null ? certificateFiles(tls.directory).ca : api.tls.caFile
@@ -51,7 +51,7 @@ export function apiSettings(config: Config, drivers: readonly DriverDeclaration[
   }
 }
 
-/** What images are fetched through. */
+/** For fetching images. */
 export function outboundSettings(
   { images, store, bus }: Config,
   { proxies }: Pick<Environment, 'proxies'>,
@@ -62,10 +62,7 @@ export function outboundSettings(
   return { reach, engines, proxy: { ...chooseProxies(images.proxy, proxies), except } }
 }
 
-/**
- * What this host announces, and how often it looks and renews; `machine` is who it is and what it
- * offers to placement.
- */
+/** What this host announces, and its intervals. `machine` has its identity and capacity. */
 export function hostRuntimeSettings(
   config: Config,
   machine: Pick<
@@ -95,7 +92,7 @@ export function firewallSettings({ network, fabric, store, bus }: Config): Firew
   }
 }
 
-/** What `atoll explain` goes by besides the records. Rejects as the host's `surroundings` does. */
+/** What `atoll explain` needs besides the records. Rejects like the host's `surroundings`. */
 export async function surroundingsOf(
   config: Config,
   host: Pick<Host, 'surroundings'>,

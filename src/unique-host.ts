@@ -14,16 +14,16 @@ import type { HostName } from './model/ids.ts'
 import type { Store } from './store/store.ts'
 
 /**
- * What a machine's firmware calls it; copies of virtual machines are given another (SMBIOS 3.6,
+ * The machine's UUID from its firmware. Copies of virtual machines get another one (SMBIOS 3.6,
  * 7.2.1).
  */
 const PRODUCT_FILE = '/sys/class/dmi/id/product_uuid'
-/** Firmware that was never given one says this, or nothing but zeroes or ones. */
+/** Firmware without a UUID has this one, or only zeroes or ones. */
 const NO_PRODUCT = /^03000200-0400-0500-0006-000700080009$|^[0-]*$|^[f-]*$/i
 
 /**
- * Another machine runs under this host's name, or this one may not: starting again does not help,
- * the message says what does.
+ * Another machine runs under this host's name, or this one must not. A restart does not help; the
+ * message says what does.
  */
 export class DuplicateHostError extends Error {}
 
@@ -68,7 +68,7 @@ export async function requireUniqueHost(
     settings: {
       onHeld: () => void runs.confirmed(),
       onDuplicate: (kind, by) => {
-        // Another machine with another identity: the lease waits until the name is free.
+        // The other machine has another identity: the lease waits until the name is free.
         if (kind === 'name') return
         const remembered = kind === 'twin' ? runs.rememberDuplicate() : Promise.resolve()
         void remembered.then(() => reject(duplicateHostError(config, runs, kind, by)))

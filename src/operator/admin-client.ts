@@ -1,6 +1,4 @@
-/**
- * The command's side of the daemon's socket (`admin.sock`): reads documents and gives orders.
- */
+/** The command's side of the daemon's socket (`admin.sock`): reads documents and sends orders. */
 
 import { z } from 'zod'
 import { codeOf, hasCode } from '../lib/errno.ts'
@@ -11,7 +9,7 @@ import { MIB } from '../model/sizes.ts'
 
 const refusalSchema = z.object({ error: z.string().min(1) })
 const TIMEOUT_MS = 5000
-/** The status with which the daemon refuses (`api/admin.ts`). */
+/** The daemon's HTTP status for a refusal (`api/admin.ts`). */
 const REFUSED = 409
 const ANSWER_LIMIT_BYTES = 64 * MIB
 
@@ -21,16 +19,16 @@ export function adminSocketFile(runtimeDir: string): string {
 }
 
 /**
- * Reads one JSON document from the daemon. Errors: `unavailable` when no daemon answers; the
- * message says what to do.
+ * Reads a JSON document from the daemon. Errors: `unavailable` when no daemon answers; the message
+ * says what to do.
  */
 export function readAdmin(runtimeDir: string, path: string): Promise<unknown> {
   return ask(runtimeDir, path, 'GET')
 }
 
 /**
- * Gives the daemon an order and returns its answer. Errors: those of `readAdmin`, and the daemon's
- * reason for a refusal.
+ * Sends an order to the daemon and returns its answer. Errors: those of `readAdmin`, and the
+ * daemon's reason for a refusal.
  */
 export function orderAdmin(runtimeDir: string, path: string): Promise<unknown> {
   return ask(runtimeDir, path, 'POST')
@@ -64,7 +62,7 @@ async function ask(runtimeDir: string, path: string, method: 'GET' | 'POST'): Pr
   return JSON.parse(body)
 }
 
-/** Why the daemon could not be asked, and what to do. */
+/** Why the daemon could not be reached, and what to do. */
 function explain(error: Error, socketPath: string): string {
   const reason = codeOf(error) ?? error.message
   if (hasCode(error, 'EACCES')) return `only root may open ${socketPath}: use sudo`

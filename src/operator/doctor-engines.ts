@@ -10,7 +10,7 @@ import { type CheckResult, fail, ok, warn } from './doctor-check.ts'
 
 /** Written by `scripts/install --engines`. Without it this host has no engines of Atoll. */
 const SETTINGS = '/etc/atoll/engines.conf'
-/** The copies that the engines read (`scripts/engines-guard`). */
+/** The engines' own copies (`scripts/engines-guard`). */
 const COPIES = ['/etc/mysql/atoll-tls', '/etc/rabbitmq/atoll-tls']
 /**
  * MariaDB, Galera and its transfers, AMQP, Erlang's port mapper and nodes, RabbitMQ's management.
@@ -63,8 +63,7 @@ async function openPorts(): Promise<readonly number[]> {
 }
 
 /**
- * The ports in the text of /proc/net/tcp and tcp6 that listen at 0.0.0.0 or ::, each once and in
- * order. Pure.
+ * The ports in /proc/net/tcp and tcp6 that listen on 0.0.0.0 or ::, each once and in order. Pure.
  */
 export function parseOpenPorts(text: string): readonly number[] {
   const ports = text.split('\n').flatMap((line) => {

@@ -20,11 +20,11 @@ import { type CheckResult, fail, ok, warn } from './doctor-check.ts'
 
 const PING_SECONDS = 1
 const PING_TIMEOUT_MS = 5000
-/** IPv4 and ICMP headers, which ping(8) adds to the size it is given. */
+/** IPv4 and ICMP headers, which ping(8) adds to the given size. */
 const ICMP_HEADERS_BYTES = 28
 
 /**
- * The link with this host's fabric address. The daemon's own device may have it, too, and does not
+ * The link with this host's fabric address. The daemon's own device may also have it, and does not
  * count.
  */
 function fabricLink({ fabric }: Config): string | undefined {

@@ -11,10 +11,10 @@ import { inTime } from '../lib/deadline.ts'
 import { codeOf } from '../lib/errno.ts'
 import { type CheckResult, ok, warn } from './doctor-check.ts'
 
-/** For one query. */
+/** Time limit of a query. */
 const ANSWER_MS = 2_000
 const RESOLV_CONF = '/etc/resolv.conf'
-/** Error codes of c-ares for which the resolver did answer. */
+/** c-ares error codes that mean that the resolver answered. */
 const ANSWERS = ['ENODATA', 'ENOTFOUND', 'EREFUSED', 'ENOTIMP', 'EFORMERR', 'EBADRESP']
 
 /** Asks each of them for the root servers, which every resolver knows. */

@@ -72,7 +72,7 @@ export async function checkAddresses({ network, fabric }: Config): Promise<Check
     : fail(found.map(({ what }) => what).join('; '), found.map(({ fix }) => fix).join('; '))
 }
 
-/** Whether another program has the ports of DNS, DHCP and metadata. */
+/** Whether another program uses the ports of DNS, DHCP and metadata. */
 export async function checkServicePorts({ network, runtimeDir }: Config): Promise<CheckResult> {
   const services = [
     METADATA_ADDRESS,

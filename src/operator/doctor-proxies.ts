@@ -43,10 +43,12 @@ async function proxiesOfDaemon(runtimeDir: string): Promise<NamedProxies | null>
   return namedProxies(Object.fromEntries(pairs))
 }
 
-/** Which of them does not use a proxy that is named. Pure. Empty values of the engine: no proxy. */
+/**
+ * Which of them does not use a configured proxy. Pure. Empty values of the engine mean no proxy.
+ */
 export function judgeProxies(found: {
   readonly choice: string
-  /** Those of the shell that runs the doctor. */
+  /** The proxies in the shell that runs the doctor. */
   readonly shell: NamedProxies
   readonly daemon: NamedProxies | null
   readonly engine: Readonly<Record<keyof NamedProxies, string>>

@@ -1,7 +1,7 @@
 /**
- * `atoll teardown`: takes everything that carries a mark of ours off this machine. Works without a
- * daemon, without records, and again after it was cut off. What a driver made, the driver removes
- * (`DriverTeardown`).
+ * `atoll teardown`: removes everything with a name of ours (`model/names.ts`) from this machine. It
+ * needs no daemon and no records, and may be repeated after an interruption. Each driver removes
+ * what it created (`DriverTeardown`).
  */
 import { readdir, rmdir } from 'node:fs/promises'
 import type { Config } from '../config.ts'
@@ -11,12 +11,12 @@ import { messageOf } from '../model/errors.ts'
 import { CONSOLES_DIRECTORY, FORWARDING_FILE, VOLUMES_DIRECTORY } from '../model/names.ts'
 import type { DriverTeardown } from '../workloads/driver.ts'
 
-/** What all drivers keep of instances, below the state directory. */
+/** Directories of instances that all drivers share, below the state directory. */
 const SHARED_DIRECTORIES = [VOLUMES_DIRECTORY, CONSOLES_DIRECTORY]
 
 /**
  * Removes every driver's instances and images, then links, routes and rules, then instance files.
- * Returns a line for each thing done.
+ * Returns a line for each removal.
  */
 export async function teardown(
   config: Config,
@@ -29,8 +29,8 @@ export async function teardown(
 }
 
 /**
- * Removes every driver's instances. One driver that cannot keeps no other from it. Returns a line
- * for each thing done, and for each driver that could not.
+ * Removes every driver's instances. If one driver fails, the others continue. Returns a line for
+ * each removal, and for each driver that failed.
  */
 export async function removeInstances<C>(
   config: C,
@@ -47,8 +47,8 @@ export async function removeInstances<C>(
 }
 
 /**
- * Removes what all drivers keep in files. One thing that cannot be removed, as where something is
- * mounted, keeps nothing else. Returns a line for each that was not.
+ * Removes the files that all drivers share. If one cannot be removed, for example because something
+ * is mounted there, the others still are. Returns a line for each that was not.
  */
 export async function removeFiles<
   C extends { readonly stateDir: string; readonly runtimeDir: string },
@@ -60,7 +60,7 @@ export async function removeFiles<
   for (const dir of [...drivers.flatMap(({ directories }) => directories), ...SHARED_DIRECTORIES]) {
     for (const name of await readdir(below(stateDir, dir)).catch(() => []))
       await attempt(stateDir, dir, name)
-    // A file system of its own stays, empty.
+    // The mount point of a file system remains, empty.
     await rmdir(below(stateDir, dir)).catch(() => undefined)
   }
   for (const dir of drivers.flatMap(({ runtimeDirectories }) => runtimeDirectories))
